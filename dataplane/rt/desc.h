@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* desc - the 64-byte message that every link and channel carries
+ *
+ * One cache line: a head of 24 bytes that all kinds share, and 40 bytes that hold either the whole
+ * payload or the place where it lies. What a kind puts into the words is said beside the kind's
+ * name, here for the domain's own kinds and in the layer that owns them for the others.
+ *
+ * A descriptor that came from another process is copied to private memory before a field of it is
+ * looked at (channel_recv does that), and each field is checked before it is used.
+ */
+#ifndef MB_RT_DESC_H
+#define MB_RT_DESC_H
+
+#include <assert.h>
+#include <stdint.h>
+
+#include "limits.h"
+
+/* Kinds are numbered by layer, so that a stray one is recognised where it arrives. */
+enum desc_kind {
+	DESC_NONE = 0,
+
+	/* domain: life of processes, payloads (this folder, control/ctl) */
+	DESC_OPEN_REQ = 1, /* process -> ctl: a = executor's index; please open a direct channel */
+	DESC_OPEN,         /* ctl -> executor: a = port at the receiver, open{} = the peer */
+	DESC_OPEN_ACK,     /* executor -> ctl: a = its port, err says whether it attached */
+	DESC_OPENED,       /* ctl -> process: a = port at the receiver, open{} = the peer */
+	DESC_CLOSE,        /* process -> ctl: a = its port, err = why; ctl -> peer: the same */
+	DESC_DEAD,         /* ctl -> process: dead{}; answer with DEAD_ACK when let go */
+	DESC_DEAD_ACK,     /* process -> ctl: dead{} as received */
+	DESC_RELEASE,      /* consumer -> producer: release{} */
+	DESC_SEG_GONE,     /* ctl -> process: release.proc's segment handle[0] is to be unmapped */
+	DESC_PING,         /* ctl -> executor: answer with PONG, call as received */
+	DESC_PONG,
+	DESC_DRAIN,        /* ctl -> executor: take no new call, exit when idle */
+
+	DESC_CALL_FIRST = 32,  /* calls: executor/call */
+	DESC_CACHE_FIRST = 64, /* cache: cache/ */
+	DESC_KVS_FIRST = 96,   /* store: lattice/kvs */
+	DESC_KIND_CNT = 128,
+};
+
+enum desc_flag {
+	DESC_F_INLINE = 1, /* the payload is data[0, len) ; otherwise ref{} says where it is */
+};
+
+/* One payload, in the slab of its producer's region (seg 0) or in a segment of its own.
+ * off is from the start of that mapping. handle is the producer's name for it: a RELEASE that
+ * carries it gives one reference back. */
+struct payload_ref {
+	uint32_t inc;
+	uint16_t proc;
+	uint16_t reserved;
+	uint32_t seg;
+	uint32_t handle;
+	uint32_t len;
+	uint32_t off;
+};
+static_assert(sizeof(struct payload_ref) == 24, "a reference fits beside 16 bytes of arguments");
+
+struct desc {
+	uint8_t kind;
+	uint8_t flags;
+	uint8_t len;  /* of the inline payload */
+	uint8_t sub;  /* by kind */
+	uint16_t a;   /* by kind */
+	int16_t err;  /* MB_OK or a negative mb_err, where the kind is an answer */
+	uint64_t call; /* which call this belongs to; 0: none */
+	uint64_t b;   /* by kind; of a call the deadline */
+	union {
+		uint8_t data[DESC_INLINE_BYTES];
+		uint64_t word[DESC_INLINE_BYTES / 8];
+		struct {
+			struct payload_ref ref;
+			uint64_t ref_word[2]; /* by kind */
+		};
+		struct {
+			uint16_t proc;
+			uint16_t port; /* at the peer */
+			uint32_t inc;
+		} open;
+		struct {
+			uint32_t inc;
+			uint16_t proc;
+			uint16_t cause; /* enum death_cause */
+			int32_t status; /* signal or exit status */
+			uint32_t pad;
+			uint64_t published; /* last call whose writes it published; 0: none */
+		} dead;
+		struct {
+			uint32_t inc; /* of the producer */
+			uint16_t proc;
+			uint16_t cnt;
+			uint32_t handle[8];
+		} release;
+	};
+};
+static_assert(sizeof(struct desc) == DESC_BYTES, "a descriptor is one cache line");
+
+enum death_cause {
+	DEATH_EXIT = 1, /* status: exit status */
+	DEATH_SIGNAL,   /* status: signal */
+	DEATH_HANGUP,   /* the socket closed, the process was let go */
+};
+
+/* A call's name in the domain: the process that made it and that process's count, so it is unique
+ * as long as the (index, incarnation) is. 0 is no call. */
+static inline uint64_t
+call_id_make(uint16_t proc, uint32_t inc, uint64_t seq)
+{
+	return ((uint64_t)proc << 54) | ((uint64_t)(inc & 0x3fff) << 40) |
+	       (seq & ((UINT64_C(1) << 40) - 1));
+}
+
+static inline uint16_t
+call_id_proc(uint64_t call)
+{
+	return (uint16_t)(call >> 54);
+}
+
+static_assert(PROC_CNT_MAX <= 1 << 10, "ten bits of a call id are the process");
+
+#endif

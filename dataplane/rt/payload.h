@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* payload - arguments, results and write sets, from their producer's memory to their readers
+ *
+ * The producer writes a payload once, into its slab or (above PAYLOAD_SLAB_MAX) into a leased
+ * segment; consumers read it in place. The producer alone counts who holds it: consumers return a
+ * hold with a RELEASE message, or by dying. So no count is shared, and a consumer can give back
+ * only what it was given.
+ *
+ * P1  A payload's memory is reused only when its holds are all returned.
+ * P2  A hold belongs to one process; a RELEASE from another, or of a handle long gone, is counted
+ *     and ignored. Handles carry a generation.
+ * P3  When a process dies, payload_release_all(proc) returns what it held.
+ * P4  Segments are leased from the daemon within a budget, kept and used again, and given back when
+ *     the budget is short.
+ *
+ * Owner: the process (daemon: the tile) whose region it is. Threads: that one.
+ */
+#ifndef MB_RT_PAYLOAD_H
+#define MB_RT_PAYLOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "desc.h"
+#include "region.h"
+
+#define PAYLOAD_CNT_MAX 4096 /* payloads alive at one producer */
+#define PAYLOAD_HOLD_MAX 8192
+#define PAYLOAD_SEG_MAX 64
+
+/* How a producer gets and returns segments. lease: a fresh writable mapping of at least bytes that
+ * is sealed for everybody else. */
+struct payload_lease_ops {
+	int (*lease)(void *ctx, size_t bytes, uint32_t *ret_seg, uint8_t **ret_p, size_t *ret_bytes);
+	void (*unlease)(void *ctx, uint32_t seg, uint8_t *p, size_t bytes);
+	void *ctx;
+};
+
+struct payload_pool;
+
+/* payload_create makes a pool over slab (bytes at slab_off of the region's mapping).
+ * Returns: 0, or MB_ERR_NO_MEMORY. Owns: the pool; lease ops are copied. Threads: start-up only. */
+int payload_create(struct payload_pool **ret, uint16_t proc, uint32_t inc, uint8_t *slab,
+		   size_t slab_bytes, size_t slab_off, const struct payload_lease_ops *ops);
+void payload_destroy(struct payload_pool *pool);
+
+/* payload_alloc takes len bytes, held once by holder (a process index).
+ * Returns: 0 with *ret_ref and *ret_p (valid until the last hold is returned);
+ *          MB_ERR_TOO_LARGE above PAYLOAD_BYTES_MAX; MB_ERR_NO_MEMORY when slab, table or budget
+ *          are used up: try again when holds have come back. */
+int payload_alloc(struct payload_pool *pool, size_t len, uint16_t holder,
+		  struct payload_ref *ret_ref, uint8_t **ret_p);
+
+/* payload_shrink makes a payload shorter than it was allocated. */
+void payload_shrink(struct payload_pool *pool, struct payload_ref *ref, uint32_t len);
+
+/* payload_hold adds a hold of holder. Returns: 0; MB_ERR_NO_MEMORY (table full). */
+int payload_hold(struct payload_pool *pool, uint32_t handle, uint16_t holder);
+
+/* payload_move gives from's hold to to. Returns: 0; MB_ERR_NOT_FOUND. */
+int payload_move(struct payload_pool *pool, uint32_t handle, uint16_t from, uint16_t to);
+
+/* payload_release returns one hold of holder. Returns: 0; MB_ERR_NOT_FOUND (P2). */
+int payload_release(struct payload_pool *pool, uint32_t handle, uint16_t holder);
+void payload_release_all(struct payload_pool *pool, uint16_t holder);
+
+/* payload_trim returns unused segments to the daemon. Returns: how many. */
+uint32_t payload_trim(struct payload_pool *pool);
+
+/* payload_ptr finds an own payload's bytes by handle; NULL when it is gone. */
+uint8_t *payload_ptr(struct payload_pool *pool, uint32_t handle);
+
+/* How many payloads are alive, found by walking the table. */
+uint32_t payload_alive(const struct payload_pool *pool);
+
+#endif

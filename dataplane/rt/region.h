@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* region - the sealed memory that one process writes and others only read
+ *
+ * Every process of a domain, the daemon included, owns one region: a memfd that it alone has mapped
+ * writable. The daemon makes the memfd, the owner maps it, the daemon seals it (no new writable
+ * mapping, no resizing, no holes, no further seals) and only then hands it to others. After that a
+ * peer can neither write nor truncate it, whatever it does to the fd; the owner can harm only what
+ * it says itself. Readers therefore check everything they read here, and trust no offset in it:
+ * the layout is a pure function of the kind.
+ *
+ *   page 0     head: magic, kind, who (for a person with a debugger; no reader relies on it)
+ *   run        executor: the call it runs now
+ *   rx         a line a port: how far this process has read its peer's slots
+ *   tx         a line a port: how far this process has filled its own slots
+ *   hazard     the offsets in the cache region that this process reads at this moment
+ *   slots      CHANNEL_DEPTH descriptors a port
+ *   table      daemon: the placement table
+ *   slab       payloads up to PAYLOAD_SLAB_MAX
+ *
+ * A port that nobody uses has rx = tx = 0: its owner clears it before it says it has closed it.
+ */
+#ifndef MB_RT_REGION_H
+#define MB_RT_REGION_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "compiler.h"
+#include "desc.h"
+#include "limits.h"
+
+#define REGION_MAGIC UINT32_C(0x4d425247)
+#define REGION_TABLE_BYTES (1u << 20)
+
+enum region_kind {
+	REGION_PROCESS = 0, /* an executor's or a client's: PORT_CNT ports */
+	REGION_DAEMON = 1,  /* the daemon's: a port for each (tile, process) */
+};
+
+struct region_index {
+	_Atomic uint64_t v;
+	uint64_t pad[7];
+};
+
+/* What an executor runs. Owner: the executor. The daemon reads it, as a hint, to decide whether an
+ * executor past a deadline is to be stopped; the fields need not be consistent with each other. */
+struct region_run {
+	_Atomic uint64_t call; /* 0: nothing */
+	_Atomic uint64_t started_ns;
+	_Atomic uint64_t finished; /* calls ended so far */
+	_Atomic uint64_t busy_ns;  /* time spent in functions so far */
+	_Atomic uint32_t fn;       /* function id of call */
+	uint32_t pad[7];
+};
+static_assert(sizeof(struct region_run) == CACHE_LINE, "one line");
+
+struct region_head {
+	uint32_t magic;
+	uint32_t kind;
+	uint32_t proc;
+	uint32_t inc;
+	uint32_t pid;
+};
+
+struct region_layout {
+	uint32_t port_cnt;
+	size_t run, rx, tx, hazard, slots, table, slab;
+	size_t table_bytes, slab_bytes;
+	size_t bytes; /* of the whole, a multiple of 2 MiB so that huge pages can back it */
+};
+
+/* region_layout says where the parts of a region lie. Pure. */
+struct region_layout region_layout(enum region_kind kind);
+
+/* The port of the daemon's region that talks to process proc for tile. */
+static inline uint32_t
+region_daemon_port(uint32_t tile, uint16_t proc)
+{
+	return tile * PROC_CNT_MAX + proc;
+}
+
+/* One process's mapping of a region: rw is NULL in every process but the owner. */
+struct region {
+	enum region_kind kind;
+	struct region_layout at;
+	const uint8_t *base;
+	uint8_t *rw;
+};
+
+/* region_create makes an unsealed memfd of the layout's size.
+ * Returns: 0 with *ret_fd, which the caller closes; MB_ERR_NO_MEMORY. Huge pages are used when
+ * huge is true and the system has enough of them, else ordinary ones. */
+int region_create(enum region_kind kind, bool huge, int *ret_fd);
+
+/* region_map_owner maps fd writable, before it is sealed, and faults in all that peers may read
+ * (not the slab of the daemon). Returns: 0; MB_ERR_NO_MEMORY; MB_ERR_INVALID for a wrong size. */
+int region_map_owner(struct region *r, enum region_kind kind, int fd, uint16_t proc, uint32_t inc);
+
+/* region_seal ends the time in which fd can be mapped writable. Daemon only, after the owner has
+ * mapped it. Returns: 0; MB_ERR_DENIED when the seals do not hold. */
+int region_seal(int fd);
+
+/* region_map_peer maps a sealed region read-only.
+ * Returns: 0; MB_ERR_DENIED when a seal is missing; MB_ERR_INVALID for a wrong size;
+ *          MB_ERR_NO_MEMORY. The fd may be closed afterwards. */
+int region_map_peer(struct region *r, enum region_kind kind, int fd);
+
+void region_unmap(struct region *r);
+
+/* sealed_map maps a sealed memfd of at least 1 byte read-only, whatever its size: payload segments,
+ * the cache region. Returns as region_map_peer. */
+int sealed_map(int fd, const uint8_t **ret, size_t *ret_bytes);
+
+static inline struct region_index *
+region_rx(const struct region *r, uint32_t port)
+{
+	return (struct region_index *)(uintptr_t)(r->base + r->at.rx) + port;
+}
+
+static inline struct region_index *
+region_tx(const struct region *r, uint32_t port)
+{
+	return (struct region_index *)(uintptr_t)(r->base + r->at.tx) + port;
+}
+
+static inline struct desc *
+region_slots(const struct region *r, uint32_t port)
+{
+	return (struct desc *)(uintptr_t)(r->base + r->at.slots) + (size_t)port * CHANNEL_DEPTH;
+}
+
+static inline struct region_run *
+region_run(const struct region *r)
+{
+	return (struct region_run *)(uintptr_t)(r->base + r->at.run);
+}
+
+static inline _Atomic uint64_t *
+region_hazard(const struct region *r)
+{
+	return (_Atomic uint64_t *)(uintptr_t)(r->base + r->at.hazard);
+}
+
+#endif

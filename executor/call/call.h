@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* call - the messages by which functions are called
+ *
+ * A call is one descriptor there and one back. The same CALL goes from a client to an executor, or
+ * from a client to sched and from there to an executor; the reply returns on the port the call came
+ * by. Its payload (arguments, results, an error's text) is a value list (value.h), or for an error
+ * the text itself, inline or by reference.
+ *
+ * Arguments are held by the producer until the reply arrives: a REPLY gives the arguments' hold
+ * back. Results are held for the reader until it sends RELEASE.
+ */
+#ifndef MB_CALL_H
+#define MB_CALL_H
+
+#include <stdint.h>
+
+#include "desc.h"
+
+enum call_kind {
+	DESC_CALL = DESC_CALL_FIRST, /* a = function or DAG id, sub = call_sub, call, b = deadline_ns */
+	DESC_REPLY,   /* call, err, a = executor, b = call_time; payload: results or error text */
+	DESC_CANCEL,  /* to sched: call, a = executor (0: whatever sched knows), err = why */
+	DESC_FREED,   /* to sched: a = executor whose claim was WANTED and is free now */
+	DESC_TRIGGER, /* executor -> executor, or through sched: see dag.h */
+	DESC_LOG,     /* executor -> ctl: call, a = function id; payload: one line of text */
+};
+
+/* sub of a CALL */
+enum call_sub {
+	CALL_LEVEL_MASK = 0x07,   /* enum mb_level */
+	CALL_DAG = 0x08,          /* a is a DAG's id */
+	CALL_ATTEMPT_SHIFT = 4,   /* bits 4, 5: 0 first attempt, 1 second */
+	CALL_ATTEMPT_MASK = 0x30,
+	CALL_READ_ONLY = 0x40,
+};
+
+/* b of a REPLY: how long the function ran, and how long the call took inside the executor until the
+ * reply was sent, in ns, each saturating. */
+static inline uint64_t
+call_time_make(uint64_t run_ns, uint64_t total_ns)
+{
+	run_ns = run_ns > UINT32_MAX ? UINT32_MAX : run_ns;
+	total_ns = total_ns > UINT32_MAX ? UINT32_MAX : total_ns;
+	return run_ns << 32 | total_ns;
+}
+
+#endif
