@@ -126,7 +126,8 @@ struct domain_events {
 	void *ctx;
 };
 
-#define HOT_CNT 4 /* ports polled at every turn; the rest wait for their bell */
+#define HOT_CNT    4  /* ports polled at every turn; the rest wait for their bell */
+#define BELL_SWEEP 32 /* empty turns between two looks at the bell */
 
 struct domain {
 	uint32_t magic;
@@ -143,10 +144,16 @@ struct domain {
 	struct peers peers;
 	struct payload_pool *pool;
 	struct channel ch[PORT_CNT]; /* ch[port].own.. ; unused: ch[port].rx_slots == NULL */
-	uint8_t hot[HOT_CNT];
+	uint8_t hot[HOT_CNT]; /* PORT_CNT: none */
+	uint8_t hot_next;
 	uint32_t idle_polls;
 	int lcore_fd[DOMAIN_LCORE_MAX];
-	bool spinning;
+	bool spinning; /* holds the spin token of spin_cpu */
+	uint32_t spin_cpu;
+	struct desc dying; /* a DEAD notice that waits until its channel is drained */
+	uint16_t views[PROC_CNT_MAX];    /* payload views held, by producer */
+	struct desc buried[PROC_CNT_MAX]; /* DEAD notices to acknowledge when views are ended */
+	uint64_t asked_ns[PORT_DIRECT_FIRST + PROC_EXEC_CNT]; /* when a channel was asked for */
 	struct domain_events events;
 	char *text; /* DOMAIN_TEXT_MAX + 1, for the socket */
 };
@@ -188,15 +195,25 @@ int domain_open(struct domain *d, uint16_t proc);
 /* domain_channel finds the open direct channel to proc; NULL when there is none. */
 struct channel *domain_channel(struct domain *d, uint16_t proc);
 
-/* domain_view: peer_view over own and foreign payloads. */
+/* domain_view finds the bytes of a payload, own or foreign, and keeps them mapped until domain_drop
+ * or domain_release, even if their producer dies meanwhile. Returns: as peer_view. */
 int domain_view(struct domain *d, const struct payload_ref *ref, const uint8_t **ret);
 
-/* domain_release returns a hold on another process's payload to it: over the direct channel if
- * there is one, else through sched. */
-int domain_release(struct domain *d, const struct payload_ref *ref);
+/* domain_drop ends a view whose hold is given back by other means (a REPLY returns its call's
+ * arguments), domain_release one whose hold goes back to the producer by a message: over the direct
+ * channel if there is one, else through sched. Each view is ended once, by one of the two. */
+void domain_drop(struct domain *d, const struct payload_ref *ref);
+void domain_release(struct domain *d, const struct payload_ref *ref);
 
-/* domain_payload copies bytes into d: inline when they fit, else into a payload held by holder. */
+/* domain_payload puts bytes into desc: inline when they fit, else into a payload held by holder.
+ * Returns: 0; as payload_alloc. */
 int domain_payload(struct domain *d, struct desc *desc, const void *bytes, size_t len,
 		   uint16_t holder);
+
+/* domain_bytes is the other end: the payload of a received descriptor. For a payload by reference
+ * *ret_view is true and the view must be ended.
+ * Returns: 0; as peer_view; MB_ERR_PEER_CORRUPT for an inline length past the end. */
+int domain_bytes(struct domain *d, const struct desc *desc, const uint8_t **ret, size_t *ret_len,
+		 bool *ret_view);
 
 #endif

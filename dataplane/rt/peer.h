@@ -13,6 +13,7 @@
 #define MB_RT_PEER_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "desc.h"
@@ -23,6 +24,7 @@ struct peer_seg {
 	_Atomic(const uint8_t *) p;
 	size_t bytes;
 	_Atomic uint32_t seg; /* 0: free entry */
+	bool gone;            /* to be unmapped when no view is left */
 };
 
 struct peer {
@@ -55,9 +57,12 @@ int peer_put_region(struct peers *ps, uint16_t proc, uint32_t inc, const struct 
 int peer_put_seg(struct peers *ps, uint16_t proc, uint32_t inc, uint32_t seg, const uint8_t *p,
 		 size_t bytes);
 
-/* peer_detach unmaps everything of proc; peer_detach_seg one segment. */
+/* peer_detach unmaps everything of proc; peer_detach_seg one segment. peer_seg_gone marks a segment
+ * to be unmapped by the next peer_sweep of proc. */
 void peer_detach(struct peers *ps, uint16_t proc);
 void peer_detach_seg(struct peers *ps, uint16_t proc, uint32_t inc, uint32_t seg);
+void peer_seg_gone(struct peers *ps, uint16_t proc, uint32_t inc, uint32_t seg);
+void peer_sweep(struct peers *ps, uint16_t proc);
 
 /* peer_view finds the bytes of ref.
  * Returns: 0 with *ret, valid until the hold on the payload is returned, or until the peer is

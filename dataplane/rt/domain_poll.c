@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* domain_poll - taking messages, waiting for them, and what ctl tells a process
+ *
+ * Which ports are looked at. A process may have 72, of which a few are in use at a time. The hot
+ * ones, those that spoke last, are polled at every turn; the bell says which others have spoken,
+ * and is read at every BELL_SWEEP-th empty turn. Before a sleep all of them are polled.
+ *
+ * A death. ctl's notice comes when everything the dead process had published to the daemon has
+ * been taken. What it had published to us is still in its region, so:
+ *   1  the notice waits (dying) until the channel with the dead process is drained;
+ *   2  closed and dead are told to the owner of this domain, our port is cleared;
+ *   3  when no view of the dead process's payloads is left, its memory is unmapped and the notice
+ *      acknowledged. ctl gives the index away again only after that.
+ * While one death waits, ctl's port is not read: notices are handled in order.
+ */
+#include <poll.h>
+#include <sched.h>
+#include <string.h>
+
+#include "check.h"
+#include "compiler.h"
+#include "domain.h"
+#include "timebase.h"
+
+#define SPIN_ALONE_NS  4000 /* on a cpu that a daemon lcore uses too: pause so long, then yield */
+#define ASK_AGAIN_NS   (100 * NS_PER_MS)
+
+static inline bool
+domain_port_open(const struct domain *d, uint32_t port)
+{
+	return port < PORT_CNT && d->ch[port].rx_slots != NULL;
+}
+
+static void
+domain_heat(struct domain *d, uint8_t port)
+{
+	for (uint32_t i = 0; i < HOT_CNT; i++) {
+		if (d->hot[i] == port) {
+			return;
+		}
+	}
+	if (d->hot[d->hot_next] != PORT_CNT) {
+		bell_keep(d->bell, d->hot[d->hot_next]); /* it may hold more: look again later */
+	}
+	d->hot[d->hot_next] = port;
+	d->hot_next = (uint8_t)((d->hot_next + 1) % HOT_CNT);
+}
+
+static void
+domain_cool(struct domain *d, uint8_t port)
+{
+	for (uint32_t i = 0; i < HOT_CNT; i++) {
+		if (d->hot[i] == port) {
+			d->hot[i] = PORT_CNT;
+		}
+	}
+}
+
+static int
+domain_tell_ctl(struct domain *d, const struct desc *m)
+{
+	return channel_send(&d->ch[PORT_CTL], m);
+}
+
+struct channel *
+domain_channel(struct domain *d, uint16_t proc)
+{
+	for (uint32_t p = PORT_DIRECT_FIRST; p < PORT_CNT; p++) {
+		if (d->ch[p].rx_slots != NULL && d->ch[p].proc == proc && d->ch[p].err == 0) {
+			return &d->ch[p];
+		}
+	}
+	return NULL;
+}
+
+/* Closes a direct port: the owner is told, the port cleared, ctl told. */
+static void
+domain_close_port(struct domain *d, struct channel *ch, int err)
+{
+	struct desc m = {.kind = DESC_CLOSE, .a = ch->port, .err = (int16_t)err};
+
+	if (d->events.closed != NULL) {
+		d->events.closed(d->events.ctx, ch, err);
+	}
+	domain_cool(d, (uint8_t)ch->port);
+	channel_clear(ch);
+	domain_tell_ctl(d, &m);
+}
+
+/* Makes our end of a channel that ctl has paired, mapping the peer first. */
+static int
+domain_open_port(struct domain *d, const struct desc *m)
+{
+	struct channel *ch;
+	struct peer *peer;
+	int err;
+
+	if (m->a < PORT_DIRECT_FIRST || m->a >= PORT_CNT || m->open.proc >= PROC_CNT_MAX ||
+	    m->open.port >= PORT_CNT || domain_port_open(d, m->a)) {
+		return MB_ERR_INVALID;
+	}
+	err = peer_attach(&d->peers, m->open.proc, m->open.inc, &peer);
+	if (err != 0) {
+		return err;
+	}
+	ch = &d->ch[m->a];
+	channel_init(ch, &d->own, m->a, &peer->region, m->open.port,
+		     &d->hints->proc[m->open.proc], m->open.port, -1);
+	ch->proc = m->open.proc;
+	ch->inc = m->open.inc;
+	domain_heat(d, (uint8_t)m->a);
+	return 0;
+}
+
+static void
+domain_on_open(struct domain *d, const struct desc *m)
+{
+	struct desc ack = {.kind = DESC_OPEN_ACK, .a = m->a, .open = m->open};
+
+	ack.err = (int16_t)domain_open_port(d, m);
+	domain_tell_ctl(d, &ack);
+}
+
+static void
+domain_on_opened(struct domain *d, const struct desc *m)
+{
+	struct desc refuse = {.kind = DESC_CLOSE, .a = m->a};
+
+	if (m->err != 0) {
+		return; /* refused: asked_ns keeps us from asking again at once */
+	}
+	refuse.err = (int16_t)domain_open_port(d, m);
+	if (refuse.err != 0) {
+		domain_tell_ctl(d, &refuse);
+	} else if (d->events.opened != NULL) {
+		d->events.opened(d->events.ctx, &d->ch[m->a]);
+	}
+}
+
+/* The end of a view: what waited for the last one happens now. */
+static void
+domain_view_end(struct domain *d, uint16_t proc)
+{
+	struct desc *m = &d->buried[proc];
+
+	REQUIRE(d->views[proc] > 0);
+	if (--d->views[proc] > 0) {
+		return;
+	}
+	if (m->kind == DESC_DEAD) {
+		peer_detach(&d->peers, proc);
+		m->kind = DESC_DEAD_ACK;
+		domain_tell_ctl(d, m);
+		m->kind = DESC_NONE;
+	} else {
+		peer_sweep(&d->peers, proc);
+	}
+}
+
+static void
+domain_bury(struct domain *d)
+{
+	struct desc m = d->dying;
+	struct channel *ch = domain_channel(d, m.dead.proc);
+
+	d->dying.kind = DESC_NONE;
+	if (ch != NULL) {
+		domain_close_port(d, ch, MB_ERR_PEER_DIED);
+	}
+	if (d->events.dead != NULL) {
+		d->events.dead(d->events.ctx, &m);
+	}
+	payload_release_all(d->pool, m.dead.proc);
+	d->buried[m.dead.proc] = m;
+	d->views[m.dead.proc]++; /* so that the end of the last view is in one place */
+	domain_view_end(d, m.dead.proc);
+}
+
+static void
+domain_on_release(struct domain *d, const struct desc *m, const struct channel *ch)
+{
+	/* Through a tile: the daemon says whose hold it is. */
+	uint16_t holder = ch->proc == PROC_DAEMON && m->a != 0 ? m->a : ch->proc;
+
+	if (m->release.proc != d->proc || m->release.inc != d->inc || m->release.cnt > 8) {
+		return;
+	}
+	for (uint32_t i = 0; i < m->release.cnt; i++) {
+		payload_release(d->pool, m->release.handle[i], holder);
+	}
+}
+
+/* Handles the domain's own kinds. Returns false when the message is for the caller. */
+static bool
+domain_on(struct domain *d, const struct desc *m, struct channel *ch)
+{
+	struct desc pong;
+
+	if (m->kind == DESC_RELEASE) {
+		domain_on_release(d, m, ch);
+		return true;
+	}
+	if (ch->port != PORT_CTL) {
+		return m->kind < DESC_CALL_FIRST; /* nobody else has a say in these: ignored */
+	}
+	switch (m->kind) {
+	case DESC_OPEN:
+		domain_on_open(d, m);
+		return true;
+	case DESC_OPENED:
+		domain_on_opened(d, m);
+		return true;
+	case DESC_CLOSE:
+		if (m->a >= PORT_DIRECT_FIRST && domain_port_open(d, m->a)) {
+			domain_close_port(d, &d->ch[m->a], m->err);
+		}
+		return true;
+	case DESC_DEAD:
+		if (m->dead.proc > 0 && m->dead.proc < PROC_CNT_MAX) {
+			d->dying = *m;
+		}
+		return true;
+	case DESC_SEG_GONE:
+		if (m->release.proc < PROC_CNT_MAX) {
+			peer_seg_gone(&d->peers, m->release.proc, m->release.inc,
+				      m->release.handle[0]);
+			if (d->views[m->release.proc] == 0) {
+				peer_sweep(&d->peers, m->release.proc);
+			}
+		}
+		return true;
+	case DESC_PING:
+		pong = *m;
+		pong.kind = DESC_PONG;
+		domain_tell_ctl(d, &pong);
+		return true;
+	case DESC_DRAIN:
+		if (d->events.drain != NULL) {
+			d->events.drain(d->events.ctx);
+		}
+		return true;
+	default:
+		return m->kind < DESC_CALL_FIRST;
+	}
+}
+
+/* Polls one port. Returns 1 with a message for the caller; 0; negative when the node is lost. */
+static int
+domain_poll_port(struct domain *d, uint32_t port, struct desc *ret, struct channel **ret_ch)
+{
+	struct channel *ch = &d->ch[port];
+	int n;
+
+	if (ch->rx_slots == NULL || (port == PORT_CTL && d->dying.kind != DESC_NONE)) {
+		return 0;
+	}
+	for (;;) {
+		n = channel_recv(ch, ret);
+		if (likely(n == 0)) {
+			return 0;
+		}
+		if (unlikely(n < 0)) {
+			if (port < PORT_DIRECT_FIRST) {
+				return MB_ERR_NO_NODE;
+			}
+			domain_close_port(d, ch, n);
+			return 0;
+		}
+		domain_heat(d, (uint8_t)port);
+		d->idle_polls = 0;
+		if (ret->kind >= DESC_CALL_FIRST || !domain_on(d, ret, ch)) {
+			*ret_ch = ch;
+			return 1;
+		}
+		if (port == PORT_CTL && d->dying.kind != DESC_NONE) {
+			return 0;
+		}
+	}
+}
+
+/* A death waits: drain its channel, then bury it. */
+static int
+domain_poll_dying(struct domain *d, struct desc *ret, struct channel **ret_ch)
+{
+	struct channel *ch = domain_channel(d, d->dying.dead.proc);
+
+	if (ch != NULL && ch->inc == d->dying.dead.inc) {
+		int n = domain_poll_port(d, ch->port, ret, ret_ch);
+
+		if (n != 0) {
+			return n;
+		}
+	}
+	domain_bury(d);
+	bell_keep(d->bell, PORT_CTL);
+	return 0;
+}
+
+static int
+domain_poll_bell(struct domain *d, struct desc *ret, struct channel **ret_ch)
+{
+	for (uint32_t w = 0; w * 64 < PORT_CNT; w++) {
+		uint64_t bits = bell_take(d->bell, w);
+
+		while (bits != 0) {
+			uint32_t port = w * 64 + (uint32_t)__builtin_ctzll(bits);
+			int n;
+
+			bits &= bits - 1;
+			if (port >= PORT_CNT) {
+				continue;
+			}
+			n = domain_poll_port(d, port, ret, ret_ch);
+			if (n != 0) {
+				/* Not drained yet, nor the rest looked at. */
+				bits |= UINT64_C(1) << (port % 64);
+				atomic_fetch_or_explicit(&d->bell->bits[w], bits,
+							 memory_order_relaxed);
+				return n;
+			}
+		}
+	}
+	return 0;
+}
+
+/* Every port: before a sleep, whatever the hints say. */
+static int
+domain_poll_all(struct domain *d, struct desc *ret, struct channel **ret_ch)
+{
+	int n = 0;
+
+	for (uint32_t port = 0; port < PORT_CNT && n == 0; port++) {
+		n = domain_poll_port(d, port, ret, ret_ch);
+	}
+	if (n == 0 && d->dying.kind != DESC_NONE) {
+		n = domain_poll_dying(d, ret, ret_ch);
+	}
+	return n;
+}
+
+int
+domain_poll(struct domain *d, struct desc *ret, struct channel **ret_ch)
+{
+	int n;
+
+	for (uint32_t i = 0; i < HOT_CNT; i++) {
+		if (d->hot[i] != PORT_CNT) {
+			n = domain_poll_port(d, d->hot[i], ret, ret_ch);
+			if (n != 0) {
+				return n;
+			}
+		}
+	}
+	if (unlikely(d->dying.kind != DESC_NONE)) {
+		n = domain_poll_dying(d, ret, ret_ch);
+		if (n != 0) {
+			return n;
+		}
+	}
+	if (unlikely(d->idle_polls++ % BELL_SWEEP == BELL_SWEEP - 1)) {
+		return domain_poll_bell(d, ret, ret_ch);
+	}
+	return 0;
+}
+
+static bool
+domain_cpu_in(const uint8_t *set, uint32_t cpu)
+{
+	return (set[cpu / 8] >> (cpu % 8) & 1) != 0;
+}
+
+/* Takes the right to spin here, if this process may spin on this cpu at all: executors on theirs,
+ * clients on those that no executor uses. */
+static bool
+domain_spin(struct domain *d)
+{
+	int cpu = sched_getcpu();
+
+	if (cpu < 0 || cpu >= CPU_CNT_MAX || d->welcome.spin_ns == 0) {
+		return false;
+	}
+	if (d->spinning && d->spin_cpu != (uint32_t)cpu) {
+		domain_rest(d);
+	}
+	if (!d->welcome.is_executor && domain_cpu_in(d->welcome.cpu_exec, (uint32_t)cpu)) {
+		return false;
+	}
+	d->spin_cpu = (uint32_t)cpu;
+	d->spinning = spin_try(d->hints, d->spin_cpu, (uint64_t)d->inc << 16 | d->proc);
+	return d->spinning;
+}
+
+void
+domain_rest(struct domain *d)
+{
+	if (d->spinning) {
+		spin_release(d->hints, d->spin_cpu, (uint64_t)d->inc << 16 | d->proc);
+		d->spinning = false;
+	}
+}
+
+static bool
+domain_node_gone(const struct domain *d)
+{
+	struct pollfd p = {.fd = d->sock, .events = 0};
+
+	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
+}
+
+/* Spins for the budget. Returns as domain_poll; 0 when the budget or the time is used up. */
+static int
+domain_wait_spin(struct domain *d, uint64_t until_ns, struct desc *ret, struct channel **ret_ch)
+{
+	uint64_t now = timebase_now_ns(timebase_real());
+	uint64_t end = now + d->welcome.spin_ns;
+	uint64_t yield_at = UINT64_MAX;
+
+	if (domain_cpu_in(d->welcome.cpu_daemon, d->spin_cpu)) {
+		yield_at = now + SPIN_ALONE_NS;
+	}
+	if (until_ns != 0 && until_ns < end) {
+		end = until_ns;
+	}
+	for (;;) {
+		for (uint32_t i = 0; i < BELL_SWEEP; i++) {
+			int n = domain_poll(d, ret, ret_ch);
+
+			if (n != 0) {
+				return n;
+			}
+			cpu_pause();
+		}
+		now = timebase_now_ns(timebase_real());
+		if (now >= end) {
+			return 0;
+		}
+		if (now >= yield_at) {
+			sched_yield();
+		}
+	}
+}
+
+int
+domain_wait(struct domain *d, uint64_t until_ns, struct desc *ret, struct channel **ret_ch)
+{
+	for (;;) {
+		uint64_t now;
+		int n = domain_poll(d, ret, ret_ch);
+
+		if (likely(n != 0)) {
+			return n;
+		}
+		if (domain_spin(d)) {
+			n = domain_wait_spin(d, until_ns, ret, ret_ch);
+			domain_rest(d);
+			if (n != 0) {
+				return n;
+			}
+		}
+		bell_arm(d->bell);
+		n = domain_poll_all(d, ret, ret_ch);
+		now = timebase_now_ns(timebase_real());
+		if (n != 0 || (until_ns != 0 && now >= until_ns)) {
+			bell_disarm(d->bell);
+			return n;
+		}
+		bell_sleep(d->bell, until_ns != 0 ? until_ns - now : WAIT_MAX_NS);
+		if (domain_node_gone(d)) {
+			/* What it had published before it died still counts. */
+			n = domain_poll_all(d, ret, ret_ch);
+			return n != 0 ? n : MB_ERR_NO_NODE;
+		}
+	}
+}
+
+int
+domain_open(struct domain *d, uint16_t proc)
+{
+	struct desc m = {.kind = DESC_OPEN_REQ, .a = proc};
+	uint64_t now = timebase_now_ns(timebase_real());
+
+	if (proc < PROC_EXEC_FIRST || proc >= PROC_CLIENT_FIRST) {
+		return MB_ERR_INVALID;
+	}
+	if (domain_channel(d, proc) != NULL ||
+	    (d->asked_ns[proc] != 0 && now - d->asked_ns[proc] < ASK_AGAIN_NS)) {
+		return 0;
+	}
+	d->asked_ns[proc] = now;
+	return domain_tell_ctl(d, &m);
+}
+
+int
+domain_view(struct domain *d, const struct payload_ref *ref, const uint8_t **ret)
+{
+	int err;
+
+	if (ref->proc == d->proc) {
+		uint8_t *p = ref->inc == d->inc ? payload_ptr(d->pool, ref->handle) : NULL;
+
+		if (p == NULL) {
+			return MB_ERR_PEER_CORRUPT;
+		}
+		d->views[d->proc]++;
+		*ret = p;
+		return 0;
+	}
+	err = peer_view(&d->peers, ref, ret);
+	if (err == 0) {
+		d->views[ref->proc]++;
+	}
+	return err;
+}
+
+void
+domain_drop(struct domain *d, const struct payload_ref *ref)
+{
+	domain_view_end(d, ref->proc);
+}
+
+void
+domain_release(struct domain *d, const struct payload_ref *ref)
+{
+	struct desc m = {.kind = DESC_RELEASE,
+			 .release = {.inc = ref->inc,
+				     .proc = ref->proc,
+				     .cnt = 1,
+				     .handle = {ref->handle}}};
+	struct channel *ch;
+
+	if (ref->proc == d->proc) {
+		payload_release(d->pool, ref->handle, d->proc);
+		domain_view_end(d, ref->proc);
+		return;
+	}
+	if (d->buried[ref->proc].kind == DESC_NONE) {
+		ch = domain_channel(d, ref->proc);
+		/* The ports are as deep as what may be outstanding, so a release finds room; if a
+		 * stopped peer has let its queue fill up, the hold returns when one of us ends. */
+		channel_send(ch != NULL ? ch : &d->ch[PORT_SCHED], &m);
+	}
+	domain_view_end(d, ref->proc);
+}
+
+int
+domain_payload(struct domain *d, struct desc *desc, const void *bytes, size_t len, uint16_t holder)
+{
+	uint8_t *p;
+	int err;
+
+	if (len <= DESC_INLINE_BYTES) {
+		desc->flags |= DESC_F_INLINE;
+		desc->len = (uint8_t)len;
+		if (len > 0) {
+			memcpy(desc->data, bytes, len);
+		}
+		return 0;
+	}
+	err = payload_alloc(d->pool, len, holder, &desc->ref, &p);
+	if (err != 0) {
+		return err;
+	}
+	memcpy(p, bytes, len);
+	desc->flags &= (uint8_t)~DESC_F_INLINE;
+	return 0;
+}
+
+int
+domain_bytes(struct domain *d, const struct desc *desc, const uint8_t **ret, size_t *ret_len,
+	     bool *ret_view)
+{
+	int err;
+
+	if ((desc->flags & DESC_F_INLINE) != 0) {
+		if (desc->len > DESC_INLINE_BYTES) {
+			return MB_ERR_PEER_CORRUPT;
+		}
+		*ret = desc->data;
+		*ret_len = desc->len;
+		*ret_view = false;
+		return 0;
+	}
+	err = domain_view(d, &desc->ref, ret);
+	if (err == 0) {
+		*ret_len = desc->ref.len;
+		*ret_view = true;
+	}
+	return err;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* region - see region.h
+ *
+ * Who does what, and why it is safe (tried: tests/unit/rt/region_test.c):
+ *   F_SEAL_FUTURE_WRITE  no new writable mapping and no write() through any fd, reopened or not; the
+ *                        owner's mapping, made before, goes on; punching holes is refused too
+ *   F_SEAL_SHRINK, GROW  no ftruncate: a reader never gets SIGBUS
+ *   F_SEAL_SEAL          the set is final
+ * An fd that was only opened read-only would protect nothing: it can be reopened for writing.
+ */
+#include "region.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "microburst/error.h"
+
+#define REGION_SEALS (F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+#define REGION_ALIGN ((size_t)2 << 20)
+#define DAEMON_SLAB_BYTES ((size_t)16 << 20)
+
+struct region_layout
+region_layout(enum region_kind kind)
+{
+	struct region_layout at = {0};
+	size_t off = 4096;
+
+	at.port_cnt = kind == REGION_DAEMON ? TILE_PORT_CNT * PROC_CNT_MAX : PORT_CNT;
+	at.run = off;
+	off += CACHE_LINE;
+	at.hazard = off;
+	off += ALIGN_UP(HAZARD_CNT * sizeof(uint64_t), CACHE_LINE);
+	at.rx = off;
+	off += at.port_cnt * sizeof(struct region_index);
+	at.tx = off;
+	off += at.port_cnt * sizeof(struct region_index);
+	off = ALIGN_UP(off, (size_t)4096);
+	at.slots = off;
+	off += (size_t)at.port_cnt * CHANNEL_DEPTH * sizeof(struct desc);
+	off = ALIGN_UP(off, (size_t)4096);
+	at.table = off;
+	at.table_bytes = kind == REGION_DAEMON ? REGION_TABLE_BYTES : 0;
+	off += at.table_bytes;
+	at.slab = off;
+	at.slab_bytes = kind == REGION_DAEMON ? DAEMON_SLAB_BYTES : SLAB_BYTES;
+	off += at.slab_bytes;
+	at.bytes = ALIGN_UP(off, REGION_ALIGN);
+	at.slab_bytes += at.bytes - off;
+	return at;
+}
+
+int
+region_create(enum region_kind kind, bool huge, int *ret_fd)
+{
+	struct region_layout at = region_layout(kind);
+	int fd = -1;
+
+	if (huge) {
+		fd = memfd_create("microburst-region", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
+	}
+	if (fd < 0) {
+		fd = memfd_create("microburst-region", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	}
+	if (fd < 0) {
+		return MB_ERR_NO_MEMORY;
+	}
+	if (ftruncate(fd, (off_t)at.bytes) != 0) {
+		close(fd);
+		return MB_ERR_NO_MEMORY;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+static bool
+region_size_ok(int fd, size_t bytes)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_size == (off_t)bytes;
+}
+
+int
+region_map_owner(struct region *r, enum region_kind kind, int fd, uint16_t proc, uint32_t inc)
+{
+	struct region_layout at = region_layout(kind);
+	struct region_head *head;
+	void *p;
+
+	if (!region_size_ok(fd, at.bytes)) {
+		return MB_ERR_INVALID;
+	}
+	/* A process faults all of its region in now, so that a reader never depends on memory that
+	 * is not there yet. The daemon's has a port for every process there could be: its pages come
+	 * when their process does. */
+	p = mmap(NULL, at.bytes, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | (kind == REGION_PROCESS ? MAP_POPULATE : 0), fd, 0);
+	if (p == MAP_FAILED) {
+		return MB_ERR_NO_MEMORY;
+	}
+	*r = (struct region){.kind = kind, .at = at, .base = p, .rw = p};
+	head = p;
+	*head = (struct region_head){.magic = REGION_MAGIC,
+				     .kind = kind,
+				     .proc = proc,
+				     .inc = inc,
+				     .pid = (uint32_t)getpid()};
+	return 0;
+}
+
+int
+region_seal(int fd)
+{
+	int seals;
+
+	if (fcntl(fd, F_ADD_SEALS, REGION_SEALS) != 0) {
+		return MB_ERR_DENIED;
+	}
+	seals = fcntl(fd, F_GET_SEALS);
+	return seals >= 0 && (seals & REGION_SEALS) == REGION_SEALS ? 0 : MB_ERR_DENIED;
+}
+
+int
+sealed_map(int fd, const uint8_t **ret, size_t *ret_bytes)
+{
+	struct stat st;
+	int seals = fcntl(fd, F_GET_SEALS);
+	void *p;
+
+	if (seals < 0 || (seals & REGION_SEALS) != REGION_SEALS) {
+		return MB_ERR_DENIED;
+	}
+	if (fstat(fd, &st) != 0 || st.st_size <= 0) {
+		return MB_ERR_INVALID;
+	}
+	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED) {
+		return MB_ERR_NO_MEMORY;
+	}
+	*ret = p;
+	*ret_bytes = (size_t)st.st_size;
+	return 0;
+}
+
+int
+region_map_peer(struct region *r, enum region_kind kind, int fd)
+{
+	struct region_layout at = region_layout(kind);
+	const uint8_t *p;
+	size_t bytes;
+	int err;
+
+	if (!region_size_ok(fd, at.bytes)) {
+		return MB_ERR_INVALID;
+	}
+	err = sealed_map(fd, &p, &bytes);
+	if (err != 0) {
+		return err;
+	}
+	*r = (struct region){.kind = kind, .at = at, .base = p};
+	return 0;
+}
+
+void
+region_unmap(struct region *r)
+{
+	if (r->base != NULL) {
+		munmap((void *)(uintptr_t)r->base, r->at.bytes);
+	}
+	*r = (struct region){0};
+}
