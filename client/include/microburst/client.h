@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* client.h - calling functions and reading state, from C and C++
+ *
+ *	struct mb_client *c;
+ *	struct mb_reply reply;
+ *	struct mb_value x = mb_i64(4);
+ *
+ *	mb_client_open(&c, NULL);
+ *	mb_call(c, "increment", &x, 1, NULL, &reply);
+ *	printf("%" PRId64 "\n", reply.value[0].i64);
+ *	mb_reply_free(c, &reply);
+ *	mb_client_close(c);
+ *
+ * A client lives in the node's shared memory: a call is one message there and one back, arguments
+ * and results are not copied on the way, and a value that is cached is read where it lies.
+ *
+ * Caveats
+ *   A client belongs to one thread at a time; open one for each thread. It must not be used across
+ *   fork(): the child opens its own.
+ *   A process that waits spins for some microseconds before it sleeps, on cpus that the node's plan
+ *   leaves to clients; mb_client_bind moves the calling thread to one of them.
+ *
+ * Errors: 0 is ok, negative is an enum mb_err (microburst/error.h), NULL means not found. A call
+ * that mb_call_start accepted is answered exactly once, by a reply or by a typed error in it.
+ */
+#ifndef MICROBURST_CLIENT_H
+#define MICROBURST_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <microburst/error.h>
+#include <microburst/value.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MB_CALLS_MAX 1024 /* calls of one client that are started and not answered */
+
+struct mb_client;
+
+/* mb_client_open enters the node at where: a Unix socket's path, or NULL for the default
+ * ($MICROBURST_SOCKET, else the user's own node).
+ * Returns: 0; MB_ERR_NO_NODE when none runs there; MB_ERR_DENIED; MB_ERR_BUSY when the node has all
+ *          the clients it admits; MB_ERR_VERSION; MB_ERR_NO_MEMORY.
+ * Owns:    the caller closes *ret with mb_client_close. */
+int mb_client_open(struct mb_client **ret, const char *where);
+
+/* mb_client_close leaves the node. Calls not answered yet are forgotten: they may run or not.
+ * Replies that were not freed become invalid. NULL is allowed. */
+void mb_client_close(struct mb_client *c);
+
+/* mb_client_bind moves the calling thread to a cpu that the node leaves to clients.
+ * Returns: the cpu; MB_ERR_NOT_FOUND when there is none. */
+int mb_client_bind(struct mb_client *c);
+
+/* ------------------------------------------------------------------ calls */
+
+enum mb_level {
+	MB_LEVEL_LWW = 0, /* converges; the default */
+};
+
+struct mb_call_options {
+	uint64_t deadline_ns; /* from now; 0: none. Past it the call is stopped: MB_ERR_DEADLINE */
+	enum mb_level level;
+};
+
+/* An answer. value[0, cnt) are the results, err == 0; or err < 0 and text says more.
+ * value, text and all they point to live until mb_reply_free. */
+struct mb_reply {
+	uint64_t call; /* which call this answers */
+	int err;
+	uint32_t cnt;
+	const struct mb_value *value;
+	const char *text;     /* "" when there is nothing to add to mb_err_text(err) */
+	uint32_t run_ns;      /* how long the function itself ran; saturates */
+	uint32_t executor;    /* which process ran it; 0: none did */
+	void *internal;
+};
+
+/* mb_call calls a function and waits for its answer.
+ * Returns: 0, reply->err == 0; else reply->err, which is also filled in. Free the reply either way.
+ *          MB_ERR_NO_FUNCTION, MB_ERR_NO_EXECUTOR, MB_ERR_BUSY, MB_ERR_TOO_LARGE (names the limit),
+ *          MB_ERR_FUNCTION_FAILED (text is the function's), MB_ERR_EXECUTOR_DIED (text says how,
+ *          and whether its writes happened), MB_ERR_DEADLINE, MB_ERR_CANCELLED, MB_ERR_NO_NODE. */
+int mb_call(struct mb_client *c, const char *name, const struct mb_value *arg, size_t arg_cnt,
+	    const struct mb_call_options *opt, struct mb_reply *reply);
+
+/* mb_call_start starts a call and returns at once. Arguments are copied: arg may be used again.
+ * Returns: 0 with *ret_call, which its reply will carry; else the call was refused and no reply
+ *          comes: MB_ERR_BUSY at MB_CALLS_MAX, MB_ERR_NO_FUNCTION, MB_ERR_TOO_LARGE,
+ *          MB_ERR_NO_MEMORY, MB_ERR_NO_NODE. */
+int mb_call_start(struct mb_client *c, const char *name, const struct mb_value *arg,
+		  size_t arg_cnt, const struct mb_call_options *opt, uint64_t *ret_call);
+
+/* mb_call_poll takes one answer, of any started call, if there is one.
+ * Returns: 1 with *reply; 0 when there is none now. */
+int mb_call_poll(struct mb_client *c, struct mb_reply *reply);
+
+/* mb_call_wait is mb_call_poll that waits up to timeout_ns (0: for ever).
+ * Returns: 1; 0 at the end of the time, or when no call is outstanding. */
+int mb_call_wait(struct mb_client *c, uint64_t timeout_ns, struct mb_reply *reply);
+
+/* mb_call_cancel asks for the end of a started call. Its answer still comes: MB_ERR_CANCELLED, or
+ * whatever it was faster with. Returns: 0; MB_ERR_NOT_FOUND. */
+int mb_call_cancel(struct mb_client *c, uint64_t call);
+
+/* mb_reply_free gives an answer's memory back. A zeroed reply is allowed. */
+void mb_reply_free(struct mb_client *c, struct mb_reply *reply);
+
+/* ------------------------------------------------------------------- DAGs */
+
+/* Arguments of one function of a DAG, by its name in the DAG's text ("count#1"). */
+struct mb_dag_arg {
+	const char *function;
+	const struct mb_value *arg;
+	size_t arg_cnt;
+};
+
+/* mb_dag_call, mb_dag_start: as mb_call and mb_call_start, for a DAG. Functions not named in arg get
+ * no arguments of their own. MB_ERR_NO_DAG; MB_ERR_INVALID for a function that the DAG has not. */
+int mb_dag_call(struct mb_client *c, const char *name, const struct mb_dag_arg *arg,
+		size_t arg_cnt, const struct mb_call_options *opt, struct mb_reply *reply);
+int mb_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg *arg,
+		 size_t arg_cnt, const struct mb_call_options *opt, uint64_t *ret_call);
+
+/* ------------------------------------------------------------------ state */
+
+/* Keys are 1 to 1024 bytes, values up to 64 MiB. Writes return when an owner in the store has merged
+ * them. key_len may be 0 for a zero-terminated key. */
+
+/* mb_client_get reads a key's value: strings and counters as bytes, sets and maps see below.
+ * Returns: 0 with *ret (bytes; valid until mb_client_release, and unchanged by later writes);
+ *          MB_ERR_NOT_FOUND; MB_ERR_TYPE for a collection. */
+struct mb_held {
+	const void *p;
+	size_t len;
+	void *internal;
+};
+int mb_client_get(struct mb_client *c, const char *key, size_t key_len, struct mb_held *ret);
+void mb_client_release(struct mb_client *c, struct mb_held *held);
+
+int mb_client_set(struct mb_client *c, const char *key, size_t key_len, const void *p, size_t len);
+/* mb_client_incr adds n, and gives the sum that this write led to. MB_ERR_TYPE when the value is
+ * not an integer. */
+int mb_client_incr(struct mb_client *c, const char *key, size_t key_len, int64_t n,
+		   int64_t *ret_sum);
+/* mb_client_sadd adds members to a set. *ret_added: how many were not in it before. */
+int mb_client_sadd(struct mb_client *c, const char *key, size_t key_len,
+		   const struct mb_value *member, size_t member_cnt, size_t *ret_added);
+/* mb_client_del deletes a key. MB_ERR_NOT_FOUND when there was none. */
+int mb_client_del(struct mb_client *c, const char *key, size_t key_len);
+
+/* mb_client_members calls fn for each member of a set (p, len), or of a map (field, then its value
+ * in p2, len2), in byte order, until fn returns false. */
+typedef bool (*mb_member_fn)(void *ctx, const void *p, size_t len, const void *p2, size_t len2);
+int mb_client_members(struct mb_client *c, const char *key, size_t key_len, mb_member_fn fn,
+		      void *ctx);
+
+/* mb_client_keys calls fn for every key that starts with prefix, in byte order, until fn returns
+ * false. Keys written meanwhile may or may not be seen. */
+typedef bool (*mb_key_fn)(void *ctx, const char *key, size_t key_len);
+int mb_client_keys(struct mb_client *c, const char *prefix, size_t prefix_len, mb_key_fn fn,
+		   void *ctx);
+
+/* --------------------------------------------------------- administration */
+
+/* mb_client_admin asks the node a question in JSON and gives its answer in JSON: what the command
+ * line does (see control/admin.h). fds travel with the request.
+ * Returns: 0 or the answer's error, with *ret_json either way (free() it), NULL if none came. */
+int mb_client_admin(struct mb_client *c, const char *json, const int *fd, size_t fd_cnt,
+		    char **ret_json);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

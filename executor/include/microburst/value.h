@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* value.h - the values that functions take and return */
+#ifndef MICROBURST_VALUE_H
+#define MICROBURST_VALUE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MB_VALUES_MAX 256 /* in one list of arguments or results */
+
+enum mb_type {
+	MB_NIL = 0,
+	MB_BYTES = 1,
+	MB_I64 = 2,
+	MB_F64 = 3,
+	MB_UTF8 = 4,
+	MB_F64_ARRAY = 5,
+	MB_LIST = 6, /* a list of values in its encoded form */
+};
+
+/* One value. i64 and f64 hold scalars; p and len the bytes of everything else. len counts bytes,
+ * of an array too. What p points to belongs to whoever the function that takes or gives the value
+ * says. */
+struct mb_value {
+	enum mb_type type;
+	int64_t i64;
+	double f64;
+	const void *p;
+	size_t len;
+};
+
+static inline struct mb_value
+mb_nil(void)
+{
+	struct mb_value v = {MB_NIL, 0, 0.0, NULL, 0};
+
+	return v;
+}
+
+static inline struct mb_value
+mb_i64(int64_t x)
+{
+	struct mb_value v = {MB_I64, 0, 0.0, NULL, 0};
+
+	v.i64 = x;
+	return v;
+}
+
+static inline struct mb_value
+mb_f64(double x)
+{
+	struct mb_value v = {MB_F64, 0, 0.0, NULL, 0};
+
+	v.f64 = x;
+	return v;
+}
+
+static inline struct mb_value
+mb_bytes(const void *p, size_t len)
+{
+	struct mb_value v = {MB_BYTES, 0, 0.0, NULL, 0};
+
+	v.p = p;
+	v.len = len;
+	return v;
+}
+
+static inline struct mb_value
+mb_utf8(const char *p, size_t len)
+{
+	struct mb_value v = {MB_UTF8, 0, 0.0, NULL, 0};
+
+	v.p = p;
+	v.len = len;
+	return v;
+}
+
+static inline struct mb_value
+mb_f64_array(const double *p, size_t cnt)
+{
+	struct mb_value v = {MB_F64_ARRAY, 0, 0.0, NULL, 0};
+
+	v.p = p;
+	v.len = cnt * sizeof(double);
+	return v;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
