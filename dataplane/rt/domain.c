@@ -16,7 +16,7 @@
 #define MAGIC UINT32_C(0x4d42444e)
 #define ASK_TIMEOUT_MS 10000 /* ctl answers in microseconds; a node that is stopped for a debugger */
 
-enum welcome_fd { FD_OWN, FD_DAEMON, FD_HINTS, FD_CACHE, FD_LCORE };
+enum welcome_fd { FD_OWN, FD_DAEMON, FD_HINTS, FD_CACHE, FD_WELCOME_CNT };
 
 int
 domain_ask(struct domain *d, struct domain_msg *m, const void *text, size_t text_len,
@@ -137,7 +137,7 @@ domain_welcome_ok(const struct domain_msg *m, const struct domain_welcome *w)
 {
 	if (m->text_len != sizeof(*w) || w->proc == 0 || w->proc >= PROC_CNT_MAX || w->inc == 0 ||
 	    w->lcore_cnt == 0 || w->lcore_cnt > DOMAIN_LCORE_MAX || w->cache_cnt > CACHE_TILE_MAX ||
-	    m->fd_cnt != FD_LCORE + w->lcore_cnt) {
+	    m->fd_cnt != FD_WELCOME_CNT) {
 		return false;
 	}
 	for (uint32_t t = 0; t < TILE_PORT_CNT; t++) {
@@ -167,19 +167,21 @@ domain_hello(struct domain *d, const char *program)
 		d->inc = d->welcome.inc;
 		err = domain_map(d, fd);
 	}
-	for (uint32_t i = 0; i < answer.fd_cnt; i++) {
-		if (i >= FD_LCORE && err == 0) {
-			d->lcore_fd[i - FD_LCORE] = fd[i];
-		} else {
-			close(fd[i]);
-		}
+	while (answer.fd_cnt > 0) {
+		close(fd[--answer.fd_cnt]);
 	}
 	if (err != 0) {
 		return err;
 	}
-	domain_ports(d);
 	m = (struct domain_msg){.kind = DOMAIN_MAPPED};
-	return domain_ask(d, &m, NULL, 0, NULL, 0, &answer, NULL, 0);
+	err = domain_ask(d, &m, NULL, 0, NULL, 0, &answer, d->lcore_fd, DOMAIN_LCORE_MAX);
+	if (err == 0 && answer.fd_cnt != d->welcome.lcore_cnt) {
+		err = MB_ERR_CORRUPT;
+	}
+	if (err == 0) {
+		domain_ports(d);
+	}
+	return err;
 }
 
 int

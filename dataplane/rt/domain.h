@@ -11,10 +11,10 @@
  *
  *   process                        ctl
  *   HELLO  ──────────────────────►
- *          ◄──────────────────────  WELCOME + fds (own region, daemon's region, hints, cache,
- *   map own region                            an eventfd for each lcore)
+ *          ◄──────────────────────  WELCOME + fds (own region, daemon's region, hints, cache)
+ *   map own region
  *   MAPPED ──────────────────────►  seal
- *          ◄──────────────────────  READY
+ *          ◄──────────────────────  READY + an eventfd for each lcore
  *
  * The socket stays open; when it closes, the process has left.
  *
@@ -53,7 +53,7 @@ enum domain_msg_kind {
 	DOMAIN_HELLO = 1,    /* word[0] = DOMAIN_PROTO; text = program name */
 	DOMAIN_WELCOME,      /* text = struct domain_welcome; fds in the order above */
 	DOMAIN_MAPPED,       /* own region is mapped */
-	DOMAIN_READY,        /* sealed; ports work */
+	DOMAIN_READY,        /* sealed; ports work; fds: an eventfd for each lcore */
 	DOMAIN_ATTACH,       /* proc, inc, seg */
 	DOMAIN_ATTACHED,     /* err, fd */
 	DOMAIN_LEASE,        /* word[0] = bytes */

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ctl_msg - what ctl and sched tell each other over their links
+ *
+ * Both are tiles of the daemon, so a pointer may travel: it belongs to the receiver, who frees it.
+ * Coming and going of processes is in tile_msg.h; these are about functions.
+ */
+#ifndef MB_CTL_MSG_H
+#define MB_CTL_MSG_H
+
+#include "desc.h"
+#include "limits.h"
+
+enum ctl_kind {
+	/* ctl -> sched */
+	DESC_FN_PUT = DESC_KVS_FIRST + 16, /* word[0] = struct placement_fn *, exec[] ignored */
+	DESC_FN_DEL,     /* a = function id: its waiting calls are answered NO_FUNCTION */
+	DESC_DAG_PUT,    /* word[0] = struct placement_dag * */
+	DESC_DAG_DEL,    /* a = DAG id */
+	DESC_EXEC_UP,    /* a = executor, word[0] = struct ctl_exec_set *: it takes calls now */
+	DESC_EXEC_DRAIN, /* a = executor: give it no more; answered by the same kind when it has none */
+	DESC_PIN_FAILED, /* a = function id, err: its waiting calls are answered err */
+	/* sched -> ctl */
+	DESC_PIN_WANT,   /* a = function id: calls wait and no executor has it */
+	DESC_EXEC_STOP,  /* a = executor, call, err = why: end that call, by force after the grace */
+};
+
+struct ctl_exec_set {
+	uint32_t cnt;
+	uint16_t fn[FUNCTION_CNT_MAX];
+};
+
+#endif

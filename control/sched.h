@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sched - who runs a call that its client could not place itself
+ *
+ * A client calls an executor directly when it can win its claim. What comes here could not: every
+ * executor that has the function was busy, or no channel is open yet, or the call is a second
+ * attempt. Calls wait in a queue for each function and are bound late, to the first executor that
+ * is free; so no call waits behind a running function while another executor could run it.
+ *
+ *   client ── CALL ──► queue of its function ──► an executor whose claim sched wins
+ *   client ◄─ REPLY ── (the call's record)  ◄── REPLY
+ *
+ * S1  An executor has at most one call from sched: running[executor].
+ * S2  A call's record lives from its CALL to exactly one REPLY, or to its client's death.
+ * S3  A call is sent a second time only if the cache accepted no write of the first, and never a
+ *     third time.
+ * S4  The claim is a hint. A free executor that seems claimed is found after STUCK_NS; a claimed one
+ *     that seems free queues a call behind another.
+ * S5  Queues are bounded: BUSY.
+ *
+ * A step core: messages and time come in, messages go out through the ops. Owner: the sched tile.
+ */
+#ifndef MB_SCHED_H
+#define MB_SCHED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ctl_msg.h"
+#include "desc.h"
+#include "hints.h"
+#include "placement.h"
+#include "rng.h"
+
+#define SCHED_CALL_MAX   16384              /* calls waiting or running through sched */
+#define SCHED_RETRY_NS   UINT64_C(1000000)  /* while calls wait: look for free executors at least so often */
+#define SCHED_STUCK_NS   UINT64_C(10000000) /* a claim on an idle executor older than this is dropped */
+#define SCHED_TIMER_NONE UINT64_MAX
+
+struct sched_ops {
+	/* Sends to a process. Returns 0, or an error when it is gone or does not read its port. */
+	int (*send)(void *ctx, uint16_t proc, const struct desc *d);
+	void (*tell_ctl)(void *ctx, const struct desc *d);
+	/* Whether an executor says it runs nothing (region_run). A hint. */
+	bool (*idle)(void *ctx, uint16_t exec);
+	void *ctx;
+};
+
+struct sched;
+
+/* sched_create makes a scheduler that writes placement and uses hints' claims.
+ * queue_max: calls that may wait for one function. Returns: 0; MB_ERR_NO_MEMORY. */
+int sched_create(struct sched **ret, struct placement *placement, struct hints *hints,
+		 uint32_t queue_max, uint64_t seed, const struct sched_ops *ops);
+void sched_destroy(struct sched *s);
+
+/* sched_on_proc handles a message that came from process proc. */
+void sched_on_proc(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now_ns);
+
+/* sched_on_ctl handles a message of ctl_msg.h. */
+void sched_on_ctl(struct sched *s, const struct desc *d, uint64_t now_ns);
+
+/* sched_proc_down: dead{} died and everything it had sent has been handled. */
+void sched_proc_down(struct sched *s, const struct desc *d, uint64_t now_ns);
+
+/* sched_poll does what time asks for; sched_timer says when to call it next. */
+void sched_poll(struct sched *s, uint64_t now_ns);
+uint64_t sched_timer(const struct sched *s);
+
+/* Counts, found by walking. */
+uint32_t sched_queued(const struct sched *s);
+uint32_t sched_running(const struct sched *s);
+/* sched_queued_fn: how many wait for entry fn_idx (below FUNCTION_CNT_MAX). */
+uint32_t sched_queued_fn(const struct sched *s, uint32_t fn_idx);
+
+#endif
