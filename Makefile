@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 # The façade: every job a person does here, by one word. meson and ninja do the work.
-# Each target first installs the Debian packages it lacks (packages.txt); lacking none, that is quick.
+# Each target first installs the Debian packages it lacks (packages.txt): quick when it lacks none.
 
 BUILD  := build
 PREFIX ?= /usr/local
 # On a terminal ninja redraws one line of progress; in a pipe it would print one a file.
 NINJA  := ninja -C $(BUILD)$(if $(MAKE_TERMOUT),, --quiet)
 
-# make exports what is set on its command line, so KEEP=1 and RATINGS=... reach the tour as they are.
+# make exports what is set on its command line: KEEP=1 and RATINGS=... reach the tour as they are.
 .PHONY: help run test build bench install fmt lint check sim fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## this menu
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-run: build ## start a node and run the tour on real input; KEEP=1 leaves the node running
+run: build ## start a node, run the tour on real input; KEEP=1 leaves the node
 	@./examples/tour
 
 test: packages-test build ## run every test suite; ends with N passed, N failed, N skipped
@@ -23,7 +23,7 @@ test: packages-test build ## run every test suite; ends with N passed, N failed,
 build: packages-build $(BUILD)/build.ninja ## compile everything into build/
 	@$(NINJA)
 
-bench: packages-bench build ## measure this machine, each figure beside its floor; BENCH="call ..." picks
+bench: packages-bench build ## measure, each figure beside its floor; BENCH="call ..." picks
 	@mkdir -p perf/out
 	@./$(BUILD)/perf/bench --out perf/out/bench.json $(BENCH)
 	@echo "the figures, as JSON: perf/out/bench.json"

@@ -115,7 +115,7 @@ replay_folder(struct replay *r, const char *folder)
 int
 main(int argc, char **argv)
 {
-	struct replay r = {.rng = 1};
+	struct replay r = { .rng = 1 };
 	const char *folder = NULL;
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	uint8_t *base;
@@ -135,7 +135,7 @@ main(int argc, char **argv)
 	}
 
 	base = mmap(NULL, INPUT_MAX + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		0);
+		    0);
 	if (base == MAP_FAILED || mprotect(base + INPUT_MAX, page, PROT_NONE) != 0) {
 		perror("mmap");
 		return 1;
