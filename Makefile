@@ -30,6 +30,7 @@ bench: packages-bench build ## measure, each figure beside its floor; BENCH="cal
 
 install: build ## install under PREFIX=/usr/local; DESTDIR= stages a package
 	@meson configure $(BUILD) -Dprefix='$(abspath $(PREFIX))'
+	@ninja -C $(BUILD) build.ninja >/dev/null || true # says the same again below if it failed
 	@$(NINJA)
 	@meson install -C $(BUILD) --no-rebuild --quiet
 

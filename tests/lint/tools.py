@@ -53,14 +53,15 @@ def check_format(tree):
 # -- what meson compiles, and how -----------------------------------------------------------------
 
 def commands(tree):
-    """{file: words of its compile command}, of the files of the tree that meson compiles."""
+    """{file: words of its compile command}, of the C sources of the tree that meson compiles."""
     with open(os.path.join(tree.build, 'compile_commands.json'), encoding='utf-8') as f:
         entries = json.load(f)
     found = {}
     for entry in entries:
         file = os.path.relpath(os.path.join(entry['directory'], entry['file']), tree.root)
         found.setdefault(file, shlex.split(entry['command']))
-    return {file: words for file, words in found.items() if file in tree.files}
+    return {file: words for file, words in found.items()
+            if file.endswith('.c') and file in tree.files}
 
 
 def include_flags(words):
@@ -145,9 +146,10 @@ def check_clang_tidy(tree):
         if done.returncode == 0:
             with open(stamp, 'w', encoding='utf-8'):
                 return []
-        found = [line.replace(tree.root + '/', '') for line in done.stdout.split('\n')
-                 if re.search(r': (error|warning): ', line)]
-        return found or [f'{file}: clang-tidy failed: {done.stderr.strip()[:400]}']
+        found = re.findall(r'^(.+?)(:\d+:\d+: (?:error|warning): .+)$', done.stdout, re.M)
+        return [os.path.relpath(os.path.join(tree.build, path), tree.root) + said
+                for path, said in found] or \
+            [f'{file}: clang-tidy failed: {done.stderr.strip()[:400]}']
 
     yield from side_by_side(tidy, sorted(compile_of))
     if left:
