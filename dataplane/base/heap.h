@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* heap.h - an allocator inside one extent of memory that the caller gives it
+ *
+ * For values: many small ones, some of 64 MiB, in the private memory of a kvs tile, in the cache
+ * region, in the slabs of payloads. Everything it knows lies in the extent, nothing is taken from the
+ * system, and memory moves back and forth between small and large without limit: when all is freed,
+ * the whole extent is one piece again.
+ *
+ * Caveats: - who frees says how large the object was; it is checked, and a lie stops the process.
+ *          - the extent stays where it is mapped: it holds pointers to itself.
+ *          - a full heap is the world's fault, not a bug: heap_alloc returns NULL.
+ *
+ * A size is rounded up: to 16 up to 64 bytes, to 64 up to 256, to a quarter of the power of two below
+ * it up to 16 KiB (so at most 20 % are lost), to whole pages of 4 KiB above. Alignment is 16, and 64
+ * for objects of 64 bytes and more. Beside the rounding, an object costs 1 to 4 % of bookkeeping up to
+ * 16 KiB and nothing above; the heap itself takes 0.04 % of the extent.
+ *
+ * Owner: one thread. Others may read objects; they synchronise with the owner by their own means.
+ */
+#ifndef MB_HEAP_H
+#define MB_HEAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct heap;
+
+/* The smallest extent: its own bookkeeping, and a few pages. The largest is just below 16 TiB. */
+#define HEAP_EXTENT_BYTES_MIN (64U << 10)
+
+/* heap_init makes a heap of bytes of memory at mem; what was in them does not matter.
+ *
+ * Requires:  bytes >= HEAP_EXTENT_BYTES_MIN
+ * Ensures:   only the bookkeeping was touched: memory that was never used stays unpopulated.
+ * Returns:   the heap. It lies in the extent, and ends with it: there is nothing to undo.
+ * Owns:      the extent belongs to the heap, until the caller takes it back.
+ */
+struct heap *heap_init(void *mem, size_t bytes);
+
+/* heap_alloc finds room for bytes; 0 are served as 1.
+ *
+ * Returns:   memory with whatever was in it; NULL when no row of free pages is long enough, or bytes
+ *            are more than the extent could ever hold.
+ * Cost:      O(1) for objects that share pages (up to 16 KiB, except whole pages), else O(log pages).
+ */
+void *heap_alloc(struct heap *h, size_t bytes);
+
+/* heap_free takes an object back.
+ *
+ * Requires:  p came from heap_alloc of this heap, and was not freed since. bytes are what was asked
+ *            for, or any number that rounds to the same.
+ * Cost:      as heap_alloc
+ */
+void heap_free(struct heap *h, void *p, size_t bytes);
+
+/* heap_rounded_bytes gives the room that an object of bytes really has: all of it may be used.
+ *
+ * Requires:  bytes <= SIZE_MAX / 2
+ */
+size_t heap_rounded_bytes(size_t bytes);
+
+/* heap_used_bytes gives the sum of the rounded sizes of all objects. */
+size_t heap_used_bytes(const struct heap *h);
+
+/* heap_capacity_bytes gives the largest object an empty heap can hold. */
+size_t heap_capacity_bytes(const struct heap *h);
+
+/* heap_check walks everything and stops the process at the first contradiction. For tests.
+ *
+ * Cost:      O(pages + objects)
+ */
+void heap_check(const struct heap *h);
+
+#endif

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal:   the promises of heap.h one by one: what it refuses, how it rounds and aligns, that it fills an
+ *         extent, that all of it comes back, that it touches only what it needs.
+ * Method: each promise on an extent of its own; misuse in a child. Random work is in heap_model_test. */
+#include "heap.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "compiler.h"
+#include "heap_layout.h"
+#include "rng.h"
+#include "test_cmocka.h"
+#include "test_death.h"
+#include "test_seed.h"
+
+#define MIB ((size_t)1 << 20)
+#define GIB ((size_t)1 << 30)
+
+static void *extent;
+
+static struct heap *
+heap_make(size_t bytes)
+{
+	extent = aligned_alloc(HEAP_PAGE, bytes);
+	assert_non_null(extent);
+	memset(extent, 0xee, bytes < MIB ? bytes : MIB); /* what was in it does not matter */
+	return heap_init(extent, bytes);
+}
+
+/* ----------------------------------------------------------------- misuse */
+
+struct misuse {
+	struct heap *h;
+	uint8_t *p;
+	size_t bytes;
+	bool twice;
+};
+
+static void
+misuse_free(void *arg)
+{
+	struct misuse *m = arg;
+
+	heap_free(m->h, m->p, m->bytes);
+	if (m->twice) {
+		heap_free(m->h, m->p, m->bytes);
+	}
+}
+
+static void
+assert_stops(struct heap *h, uint8_t *p, size_t bytes, bool twice, const char *why)
+{
+	char text[TEST_DEATH_TEXT_BYTES];
+	struct misuse m = { h, p, bytes, twice };
+
+	assert_true(test_dies(misuse_free, &m, text));
+	if (strstr(text, why) == NULL) {
+		fail_msg("expected '%s' in: %s", why, text);
+	}
+}
+
+static void
+too_small(void *arg)
+{
+	heap_init(arg, HEAP_EXTENT_BYTES_MIN - 1);
+}
+
+static void
+a_false_free_stops_the_process(void **state)
+{
+	struct heap *h = heap_make(MIB);
+	uint8_t *small = heap_alloc(h, 100);
+	uint8_t *neighbour = heap_alloc(h, 100);
+	uint8_t *large = heap_alloc(h, 20000); /* five pages */
+	uint8_t *next = heap_alloc(h, 20000);
+	char text[TEST_DEATH_TEXT_BYTES];
+
+	assert_true(test_dies(too_small, extent, text));
+	assert_ptr_equal(neighbour, small + 128);
+	assert_ptr_equal(next, large + 5 * HEAP_PAGE);
+
+	assert_stops(h, small, 100, true, "is free already");
+	assert_stops(h, large, 20000, true, "is free already");
+	assert_stops(h, small, 200, false, "is of 128 bytes, not 256");
+	assert_stops(h, small + 64, 100, false, "is not where an object begins");
+	assert_stops(h, (uint8_t *)((uintptr_t)small & -(uintptr_t)HEAP_PAGE), 100, false,
+		     "is not where an object begins");
+	assert_stops(h, small, HEAP_PAGE, false, "is not where an object of whole pages begins");
+	assert_stops(h, large, 100, false, "is in an object of whole pages");
+	assert_stops(h, large + 1, 20000, false, "is not where an object of whole pages begins");
+	assert_stops(h, large + HEAP_PAGE, 16384, false, "is not where an object of whole pages begins");
+	assert_stops(h, large, 16384, false, "is longer than 16384 bytes");
+	assert_stops(h, large, 20481, false, "is shorter than 24576 bytes");
+	assert_stops(h, large, 10 * HEAP_PAGE, false, "is shorter than 40960 bytes");
+	assert_stops(h, large, 2 * MIB, false, "no room for");
+	assert_stops(h, extent, 100, false, "is outside of the extent");
+	assert_stops(h, (uint8_t *)&h, 100, false, "is outside of the extent");
+	heap_check(h);
+	free(extent);
+}
+
+/* ------------------------------------------------------------- exhaustion */
+
+static void
+what_cannot_fit_is_null(void **state)
+{
+	struct heap *h = heap_make(HEAP_EXTENT_BYTES_MIN);
+	size_t capacity = heap_capacity_bytes(h);
+	void *all;
+
+	assert_in_range(capacity, HEAP_EXTENT_BYTES_MIN / 2, HEAP_EXTENT_BYTES_MIN);
+	assert_null(heap_alloc(h, capacity + 1));
+	assert_null(heap_alloc(h, SIZE_MAX));
+	assert_null(heap_alloc(h, SIZE_MAX / 2 + 1));
+	all = heap_alloc(h, capacity);
+	assert_non_null(all);
+	assert_null(heap_alloc(h, 0));
+	assert_null(heap_alloc(h, 1));
+	assert_null(heap_alloc(h, HEAP_PAGE));
+	assert_int_equal(heap_used_bytes(h), capacity);
+	heap_check(h);
+	heap_free(h, all, capacity);
+	assert_int_equal(heap_used_bytes(h), 0);
+	heap_check(h);
+	free(extent);
+}
+
+/* Fills the heap with objects of one size; gives how many, chained through their first word. */
+static size_t
+fill(struct heap *h, size_t bytes, void ***ret_chain)
+{
+	void **chain = NULL;
+	size_t cnt = 0;
+	void **p;
+
+	while ((p = heap_alloc(h, bytes)) != NULL) {
+		*p = chain;
+		chain = p;
+		cnt++;
+	}
+	*ret_chain = chain;
+	return cnt;
+}
+
+static void
+an_extent_is_filled_and_comes_back_whole(void **state)
+{
+	static const size_t sizes[] = { 16,   48,   64,    72,    128,   300,   512,   1000, 1024, 2048,
+					2500, 4096, 5000, 8192, 10240, 14000, 16384, 20000, 65536, 300000 };
+	enum { EXTENT = 4 << 20 };
+
+	for (size_t i = 0; i < ARRAY_CNT(sizes); i++) {
+		struct heap *h = heap_make(EXTENT);
+		size_t rounded = heap_rounded_bytes(sizes[i]);
+		void **chain, *all;
+		size_t cnt = fill(h, sizes[i], &chain);
+
+		assert_int_equal(heap_used_bytes(h), cnt * rounded);
+		/* What is left over: a page's end for each row, 4 % of headers, a tail of the extent. */
+		assert_true(cnt * rounded > (size_t)EXTENT * 94 / 100 - rounded);
+		heap_check(h);
+
+		while (chain != NULL) {
+			void **p = chain;
+
+			chain = *p;
+			heap_free(h, p, sizes[i]);
+		}
+		heap_check(h);
+		all = heap_alloc(h, heap_capacity_bytes(h));
+		assert_non_null(all);
+		heap_free(h, all, heap_capacity_bytes(h));
+		free(extent);
+	}
+}
+
+/* Single free pages only: a class that would like a long span gets a short one. */
+static void
+scattered_pages_still_serve_small_objects(void **state)
+{
+	struct heap *h = heap_make(MIB);
+	size_t page_cnt = heap_capacity_bytes(h) / HEAP_PAGE;
+	uint8_t *pages[256];
+	void **chain;
+
+	for (size_t i = 0; i < page_cnt; i++) {
+		pages[i] = heap_alloc(h, HEAP_PAGE);
+		assert_non_null(pages[i]);
+	}
+	for (size_t i = 0; i < page_cnt; i += 2) {
+		heap_free(h, pages[i], HEAP_PAGE);
+	}
+	assert_null(heap_alloc(h, 2 * HEAP_PAGE));
+	assert_null(heap_alloc(h, 5000)); /* two pages at least */
+	assert_int_equal(fill(h, 1024, &chain), (page_cnt + 1) / 2 * 3);
+	heap_check(h);
+	free(extent);
+}
+
+/* Each class may keep an empty span; together they must not stand in the way. */
+static void
+kept_empty_spans_are_given_up(void **state)
+{
+	struct heap *h = heap_make(2 * MIB);
+	void *all;
+
+	for (size_t bytes = 1; bytes <= HEAP_SMALL_MAX; bytes = heap_rounded_bytes(bytes) + 1) {
+		heap_free(h, heap_alloc(h, bytes), bytes);
+	}
+	heap_check(h);
+	assert_int_equal(heap_used_bytes(h), 0);
+	all = heap_alloc(h, heap_capacity_bytes(h));
+	assert_non_null(all);
+	heap_free(h, all, heap_capacity_bytes(h));
+	free(extent);
+}
+
+/* --------------------------------------------------------- size and place */
+
+static void
+sizes_are_rounded_as_promised(void **state)
+{
+	for (size_t bytes = 1; bytes < 300000; bytes++) {
+		size_t rounded = heap_rounded_bytes(bytes);
+
+		assert_true(rounded >= bytes);
+		assert_true(heap_rounded_bytes(rounded) == rounded);
+		assert_true(heap_rounded_bytes(bytes - 1) <= rounded);
+		assert_int_equal(rounded % (bytes < 64 ? 16 : 64), 0);
+		if (bytes > 256) {
+			assert_true((rounded - bytes) * 5 < rounded);
+		}
+	}
+	assert_int_equal(heap_rounded_bytes(0), 16);
+	assert_int_equal(heap_rounded_bytes(257), 320);
+	assert_int_equal(heap_rounded_bytes(64 * MIB + 1), 64 * MIB + HEAP_PAGE);
+}
+
+static void
+objects_are_aligned(void **state)
+{
+	struct heap *h = heap_make(8 * MIB);
+
+	for (size_t bytes = 0; bytes < 70000; bytes += bytes < 1100 ? 1 : 517) {
+		void *one = heap_alloc(h, bytes), *two = heap_alloc(h, bytes);
+
+		assert_int_equal((uintptr_t)one % (bytes < 64 ? 16 : 64), 0);
+		assert_int_equal((uintptr_t)two % (bytes < 64 ? 16 : 64), 0);
+		heap_free(h, one, bytes);
+		heap_free(h, two, bytes);
+	}
+	free(extent);
+}
+
+static void
+an_extent_may_begin_and_end_anywhere(void **state)
+{
+	struct rng rng;
+
+	rng_init(&rng, test_seed("heap"));
+	for (int round = 0; round < 200; round++) {
+		size_t bytes = HEAP_EXTENT_BYTES_MIN + rng_below(&rng, 300000);
+		size_t shift = rng_below(&rng, 5000);
+		uint8_t *mem = malloc(shift + bytes); /* a sanitizer sees a byte outside */
+		struct heap *h = heap_init(mem + shift, bytes);
+		uint8_t *all = heap_alloc(h, heap_capacity_bytes(h));
+
+		assert_true(all >= mem + shift);
+		assert_true(all + heap_capacity_bytes(h) <= mem + shift + bytes);
+		memset(all, 0x55, heap_capacity_bytes(h));
+		assert_true(heap_capacity_bytes(h) + 16384 > bytes);
+		heap_check(h);
+		free(mem);
+	}
+}
+
+static void
+small_and_large_keep_to_their_ends(void **state)
+{
+	struct heap *h = heap_make(16 * MIB);
+	uint8_t *small = heap_alloc(h, 100), *large = heap_alloc(h, MIB);
+	uint8_t *page = heap_alloc(h, HEAP_PAGE);
+
+	assert_true(small < page && page < large);
+	assert_true(large - page > (ptrdiff_t)(14 * MIB));
+	free(extent);
+}
+
+static void
+a_huge_extent_is_touched_only_where_used(void **state)
+{
+	const size_t bytes = 64 * GIB;
+	size_t resident = 0;
+	unsigned char *map;
+	struct heap *h;
+	uint8_t *value;
+	void *mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			 -1, 0);
+
+	if (mem == MAP_FAILED) { /* strict overcommit */
+		skip();
+	}
+	madvise(mem, bytes, MADV_NOHUGEPAGE);
+	h = heap_init(mem, bytes);
+	assert_true(heap_capacity_bytes(h) > bytes - bytes / 2000);
+	value = heap_alloc(h, 64 * MIB);
+	value[0] = value[64 * MIB - 1] = 1;
+	assert_non_null(heap_alloc(h, 16));
+
+	map = malloc(bytes / HEAP_PAGE);
+	assert_int_equal(mincore(mem, bytes, map), 0);
+	for (size_t i = 0; i < bytes / HEAP_PAGE; i++) {
+		resident += map[i] & 1;
+	}
+	assert_true(resident * HEAP_PAGE < bytes / 5000);
+	free(map);
+	munmap(mem, bytes);
+}
+
+/* ------------------------------------------------------------- heap_check */
+
+static void
+check_after_damage(void *arg)
+{
+	heap_check(arg);
+}
+
+static void
+damage_is_found(void **state)
+{
+	struct heap *h = heap_make(MIB);
+	char text[TEST_DEATH_TEXT_BYTES];
+	struct span *span;
+	uint8_t *p = heap_alloc(h, 100);
+
+	heap_alloc(h, 20000);
+	heap_check(h);
+	span = heap_span(h, 0);
+	assert_true((uint8_t *)span < p && p < (uint8_t *)span + HEAP_PAGE);
+
+#define DAMAGED(field, value)                                                                      \
+	do {                                                                                       \
+		__typeof__(field) kept_ = (field);                                                 \
+		(field) = (value);                                                                 \
+		assert_true(test_dies(check_after_damage, h, text));                               \
+		(field) = kept_;                                                                   \
+		heap_check(h);                                                                     \
+	} while (0)
+
+	DAMAGED(h->magic, 0);
+	DAMAGED(h->used_bytes, h->used_bytes + 16);
+	DAMAGED(h->tag[0], 1);
+	DAMAGED(h->tag[1], TAG_RUN_MORE);
+	DAMAGED(h->runs.level[0][0].last, 1);
+	DAMAGED(h->class[span->class].spans, PAGE_NONE);
+	DAMAGED(span->magic, 0);
+	DAMAGED(span->class, HEAP_CLASS_CNT);
+	DAMAGED(span->free_cnt, span->free_cnt - 1);
+	DAMAGED(span->free_words, 0);
+	DAMAGED(span->free[0], span->free[0] | 1);
+	DAMAGED(span->free[0], UINT64_MAX);
+	DAMAGED(span->object_cnt, 4000);
+	DAMAGED(span->first, 8);
+	DAMAGED(span->page_cnt, 0);
+	DAMAGED(span->next, 0);
+	DAMAGED(span->prev, 0);
+#undef DAMAGED
+	free(extent);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_false_free_stops_the_process),
+		cmocka_unit_test(what_cannot_fit_is_null),
+		cmocka_unit_test(an_extent_is_filled_and_comes_back_whole),
+		cmocka_unit_test(scattered_pages_still_serve_small_objects),
+		cmocka_unit_test(kept_empty_spans_are_given_up),
+		cmocka_unit_test(sizes_are_rounded_as_promised),
+		cmocka_unit_test(objects_are_aligned),
+		cmocka_unit_test(an_extent_may_begin_and_end_anywhere),
+		cmocka_unit_test(small_and_large_keep_to_their_ends),
+		cmocka_unit_test(a_huge_extent_is_touched_only_where_used),
+		cmocka_unit_test(damage_is_found),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
