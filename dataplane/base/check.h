@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* check.h - what we do about our own bugs
  *
- * The world (a peer, a disk, a full ring, a wrong configuration) gets an error code, a counter and a
- * test. A bug of ours gets one of these. They differ in strength and in what they tell the reader:
+ * The world (a peer, a disk, a full ring, a wrong configuration) gets an error code, a counter and
+ * a test. A bug of ours gets one of these. They differ in strength and in what they say:
  *
  *  REQUIRE(cond)        the caller kept the contract            always on; stops the process
  *  ENSURE(cond)         this function kept its own              always on; stops the process
  *  INSIST(cond)         in between: an invariant                always on; stops the process
- *  INSIST_HOT(cond)     an invariant too dear for the data path on when MB_CHECK_HOT is 1 (debug and
- *                       sanitizer builds); elsewhere it compiles, and is not evaluated
- *  WARN_ONCE(cond)      wrong, but survivable: logged the first time, at this place. Gives cond back
+ *  INSIST_HOT(cond)     an invariant too dear for the data path on when MB_CHECK_HOT is 1 (debug
+ *                       and sanitizer builds); elsewhere it compiles, and is not evaluated
+ *  WARN_ONCE(cond)      wrong, but survivable: logged once, at this place. Gives cond back
  *  COUNT_IF(cond, cnt)  expected now and then: counted. Gives cond back
  *
  * All but COUNT_IF take a printf format and values behind the condition, to say what was found:

@@ -19,23 +19,22 @@
 
 #define noinline __attribute__((__noinline__))
 
-/* The number of elements of an array. A pointer does not compile. */
-#define ARRAY_CNT(a)                                                                               \
-	(sizeof(a) / sizeof((a)[0]) +                                                              \
-	 0 * sizeof(char[1 - 2 * __builtin_types_compatible_p(__typeof__(a), __typeof__(&(a)[0]))]))
+/* The number of elements of an array. A pointer does not compile: an array of -1 char. */
+#define ARRAY_CNT(a)    (sizeof(a) / sizeof((a)[0]) + 0 * sizeof(char[MB_IS_ARRAY_(a) ? 1 : -1]))
+#define MB_IS_ARRAY_(a) (!__builtin_types_compatible_p(__typeof__(a), __typeof__(&(a)[0])))
 
-/* The struct that holds this member. A pointer of another type than the member's does not compile. */
+/* The struct that holds this member. A pointer of another type does not compile. */
 #define container_of(ptr, type, member)                                                            \
 	((type *)((char *)(1 ? (ptr) : &((type *)0)->member) - offsetof(type, member)))
 
-/* Each argument is evaluated once. Widths may differ, signs may not (-Wsign-compare refuses it): write
- * MIN(len, 16U). Not for constant expressions. The counter keeps nested uses from shadowing. */
+/* Each argument is evaluated once. Widths may differ, signs may not (-Wsign-compare refuses it):
+ * write MIN(len, 16U). Not for constant expressions. The counter lets uses nest. */
 #undef MIN
 #undef MAX
 #define MIN(a, b) MB_PICK_(<, a, b, __COUNTER__)
 #define MAX(a, b) MB_PICK_(>, a, b, __COUNTER__)
 
-#define MB_PICK_(op, a, b, n)  MB_PICK2_(op, a, b, n)
+#define MB_PICK_(op, a, b, n) MB_PICK2_(op, a, b, n)
 #define MB_PICK2_(op, a, b, n)                                                                     \
 	__extension__({                                                                            \
 		__typeof__(a) pick_a_##n = (a);                                                    \
@@ -44,8 +43,8 @@
 	})
 
 /* x rounded up to a multiple of align, a power of two. A constant expression if both are. */
-#define ALIGN_UP(x, align)                                                                         \
-	(((x) + ((__typeof__(x))(align) - 1)) & ~((__typeof__(x))(align) - 1))
+#define ALIGN_UP(x, align)     MB_ALIGN_UP_(x, (__typeof__(x))(align))
+#define MB_ALIGN_UP_(x, align) (((x) + (align)-1) & ~((align)-1))
 
 /* cpu_pause tells the core that this is a waiting loop.
  *

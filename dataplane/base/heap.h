@@ -2,18 +2,18 @@
 /* heap.h - an allocator inside one extent of memory that the caller gives it
  *
  * For values: many small ones, some of 64 MiB, in the private memory of a kvs tile, in the cache
- * region, in the slabs of payloads. Everything it knows lies in the extent, nothing is taken from the
- * system, and memory moves back and forth between small and large without limit: when all is freed,
- * the whole extent is one piece again.
+ * region, in the slabs of payloads. Everything it knows lies in the extent, nothing is taken from
+ * the system, and memory moves back and forth between small and large without limit: when all is
+ * freed, the whole extent is one piece again.
  *
  * Caveats: - who frees says how large the object was; it is checked, and a lie stops the process.
  *          - the extent stays where it is mapped: it holds pointers to itself.
  *          - a full heap is the world's fault, not a bug: heap_alloc returns NULL.
  *
- * A size is rounded up: to 16 up to 64 bytes, to 64 up to 256, to a quarter of the power of two below
- * it up to 16 KiB (so at most 20 % are lost), to whole pages of 4 KiB above. Alignment is 16, and 64
- * for objects of 64 bytes and more. Beside the rounding, an object costs 1 to 4 % of bookkeeping up to
- * 16 KiB and nothing above; the heap itself takes 0.04 % of the extent.
+ * A size is rounded up: to 16 up to 64 bytes, to 64 up to 256, to a quarter of the power of two
+ * below it up to 16 KiB (so at most 20 % are lost), to whole pages of 4 KiB above. Alignment is 16,
+ * and 64 for objects of 64 bytes and more. Beside the rounding, an object costs 1 to 4 % of
+ * bookkeeping up to 16 KiB and nothing above; the heap itself takes 0.04 % of the extent.
  *
  * Owner: one thread. Others may read objects; they synchronise with the owner by their own means.
  */
@@ -39,9 +39,9 @@ struct heap *heap_init(void *mem, size_t bytes);
 
 /* heap_alloc finds room for bytes; 0 are served as 1.
  *
- * Returns:   memory with whatever was in it; NULL when no row of free pages is long enough, or bytes
- *            are more than the extent could ever hold.
- * Cost:      O(1) for objects that share pages (up to 16 KiB, except whole pages), else O(log pages).
+ * Returns:   memory with whatever was in it; NULL when no row of free pages is long enough, or
+ *            bytes are more than the extent could ever hold.
+ * Cost:      O(1) for objects that share pages (up to 16 KiB, not whole pages), else O(log pages).
  */
 void *heap_alloc(struct heap *h, size_t bytes);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* heap_check.c - the invariants of heap.c, one by one, by counting everything anew
  *
- * Shares the layout with heap.c and none of its code. Returns nothing: a contradiction is a bug, and
- * the page and the numbers are in the message.
+ * Shares the layout with heap.c and none of its code. Returns nothing: a contradiction is a bug,
+ * and the page and the numbers are in the message.
  */
 #include "check.h"
 #include "heap_layout.h"
@@ -11,16 +11,17 @@
 static size_t
 span_check(const struct heap *h, const struct span *s, uint32_t page)
 {
-	const struct heap_class *c = &h->class[s->class];
+	const struct heap_class *c = &h->classes[s->cls];
 	uint32_t free_cnt = 0;
 	uint64_t free_words = 0;
 
 	INSIST(s->magic == SPAN_MAGIC, "page=%u", page);
-	INSIST(s->class < HEAP_CLASS_CNT && c->bytes % HEAP_PAGE != 0, "page=%u", page);
+	INSIST(s->cls < HEAP_CLASS_CNT && c->bytes % HEAP_PAGE != 0, "page=%u", page);
 	INSIST(s->page_cnt > 0 && s->page_cnt <= SPAN_PAGES_MAX, "page=%u", page);
 	INSIST(s->object_cnt > 0 && s->object_cnt <= SPAN_OBJECT_MAX, "page=%u", page);
 	INSIST(s->first >= sizeof(*s) + (s->object_cnt + 63U) / 64 * 8, "page=%u", page);
-	INSIST(s->first + s->object_cnt * c->bytes <= s->page_cnt * (uint32_t)HEAP_PAGE, "page=%u", page);
+	INSIST(s->first + s->object_cnt * c->bytes <= s->page_cnt * (uint32_t)HEAP_PAGE, "page=%u",
+	       page);
 	for (uint32_t w = 0; w * 64 < s->object_cnt; w++) {
 		uint32_t objects = MIN(s->object_cnt - w * 64, 64U);
 
@@ -35,7 +36,8 @@ span_check(const struct heap *h, const struct span *s, uint32_t page)
 
 /* I1 for the span or large object that begins at page. Gives its pages and its live bytes. */
 static uint32_t
-taken_check(const struct heap *h, uint32_t page, size_t *ret_used, uint32_t open_spans[HEAP_CLASS_CNT])
+taken_check(const struct heap *h, uint32_t page, size_t *ret_used,
+	    uint32_t open_spans[HEAP_CLASS_CNT])
 {
 	uint32_t cnt = 1;
 
@@ -56,30 +58,31 @@ taken_check(const struct heap *h, uint32_t page, size_t *ret_used, uint32_t open
 		       "page=%u cnt=%u", page, cnt);
 	}
 	if (heap_span(h, page)->free_cnt > 0) {
-		open_spans[heap_span(h, page)->class]++;
+		open_spans[heap_span(h, page)->cls]++;
 	}
 	return cnt;
 }
 
-/* I3: the list of a class holds spans of it with a free object, linked both ways. Gives how many; with
- * the number found by walking the pages, none is missing. */
+/* I3: the list of a class holds spans of it with a free object, linked both ways. Gives how many;
+ * with the number found by walking the pages, none is missing. */
 static uint32_t
-list_check(const struct heap *h, unsigned class)
+list_check(const struct heap *h, unsigned cls)
 {
 	uint32_t cnt = 0, empty_cnt = 0;
 	uint32_t prev = PAGE_NONE;
 
-	for (uint32_t page = h->class[class].spans; page != PAGE_NONE; page = heap_span(h, page)->next) {
+	for (uint32_t page = h->classes[cls].spans; page != PAGE_NONE;
+	     page = heap_span(h, page)->next) {
 		const struct span *s = heap_span(h, page);
 
 		INSIST(!runs_is_free(&h->runs, page) && h->tag[page] == TAG_SPAN, "page=%u", page);
-		INSIST(s->class == class && s->prev == prev && s->free_cnt > 0, "page=%u", page);
+		INSIST(s->cls == cls && s->prev == prev && s->free_cnt > 0, "page=%u", page);
 		empty_cnt += s->free_cnt == s->object_cnt;
 		cnt++;
-		INSIST(cnt <= h->runs.page_cnt, "class=%u: the list is a circle", class);
+		INSIST(cnt <= h->runs.page_cnt, "class=%u: the list is a circle", cls);
 		prev = page;
 	}
-	INSIST(empty_cnt <= 1, "class=%u empty=%u", class, empty_cnt);
+	INSIST(empty_cnt <= 1, "class=%u empty=%u", cls, empty_cnt);
 	return cnt;
 }
 
@@ -94,7 +97,8 @@ heap_check(const struct heap *h)
 	for (uint32_t page = 0; page < h->runs.page_cnt;) {
 		size_t used_here = 0;
 
-		page += runs_is_free(&h->runs, page) ? 1 : taken_check(h, page, &used_here, open_spans);
+		page += runs_is_free(&h->runs, page) ? 1
+						     : taken_check(h, page, &used_here, open_spans);
 		used += used_here;
 	}
 	for (unsigned c = 0; c < HEAP_CLASS_CNT; c++) {

@@ -42,13 +42,13 @@ enum {
 struct span {
 	uint32_t magic;
 	uint32_t next, prev; /* the list of its class; meaningless while it is full */
-	uint8_t class;
+	uint8_t cls;
 	uint8_t page_cnt;
-	uint16_t first;       /* offset of object 0 */
+	uint16_t first; /* offset of object 0 */
 	uint16_t object_cnt;
 	uint16_t free_cnt;
-	uint64_t free_words;  /* bit w: free[w] is not 0 */
-	uint64_t free[];      /* a bit an object */
+	uint64_t free_words; /* bit w: free[w] is not 0 */
+	uint64_t free[];     /* a bit an object */
 };
 
 static_assert(SPAN_OBJECT_MAX <= 64 * 64, "free_words cannot name every word");
@@ -67,7 +67,7 @@ struct heap {
 	uint8_t *tag;
 	size_t used_bytes;
 	struct runs runs;
-	struct heap_class class[HEAP_CLASS_CNT];
+	struct heap_class classes[HEAP_CLASS_CNT];
 };
 
 static inline struct span *

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hist.c - where a value's bucket is
  *
- * With S = HIST_STEP_CNT = 2^s. Values below 2S go to bucket v. A value of the octave [2^o, 2^(o+1)),
- * o > s, is shifted right by o - s, which leaves its top s + 1 bits: a number in [S, 2S). Each octave
- * above moves that window up by S:
+ * With S = HIST_STEP_CNT = 2^s. Values below 2S go to bucket v. A value of the octave [2^o,
+ * 2^(o+1)), o > s, is shifted right by o - s, which leaves its top s + 1 bits: a number in [S, 2S).
+ * Each octave above moves that window up by S:
  *
  *	value    0 ..... S ..... 2S ......... 4S ................ 8S
  *	bucket   0 ..... S ..... 2S ......... 3S ................ 4S
@@ -11,18 +11,19 @@
  *
  *	bucket(v) = (v >> shift) + shift * S,   shift = max(0, floor(log2 v) - s)
  *
- * which is continuous: at v = 2^o the window gives S, exactly one past the 2S - 1 of the octave below.
- * Bucket b holds, for shift = max(0, b / S - 1), the 2^shift values from (b - shift * S) << shift on.
+ * which is continuous: at v = 2^o the window gives S, exactly one past the 2S - 1 of the octave
+ * below. Bucket b holds, for shift = max(0, b / S - 1), the 2^shift values from
+ * (b - shift * S) << shift on.
  *
  * The middle of a bucket is off by at most 2^shift / 2; its values are at least S * 2^shift; so the
  * relative error is at most 1 / 2S = 0.78 %.
  *
  * Counters are stored with relaxed atomics: the same instructions as plain ones, but a reader in
- * another process is then allowed to look. Counts of one value are not published together, so a reader
- * may find cnt ahead of the buckets; hist_quantile counts the buckets themselves.
+ * another process is then allowed to look. Counts of one value are not published together, so a
+ * reader may find cnt ahead of the buckets; hist_quantile counts the buckets themselves.
  *
- * Rejected: sums of squares (nobody asks for them), resizable ranges (no fixed size, no plain merge),
- * 32 steps (1.6 %), 128 (twice the 19 KiB for digits that the machine's noise covers).
+ * Rejected: sums of squares (nobody asks for them), resizable ranges (no fixed size, no plain
+ * merge), 32 steps (1.6 %), 128 (twice the 19 KiB for digits that the machine's noise covers).
  */
 #include "hist.h"
 

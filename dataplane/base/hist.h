@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hist.h - a histogram of latencies and sizes that is never off by more than 1 %
  *
- * Log-linear: every octave is cut into HIST_STEP_CNT equal steps, so a bucket is at most 1/64 of its
- * lower end wide, and its middle is within 1/128 (0.78 %) of everything in it. Values below 128 have
- * a bucket each and are exact. Above HIST_VALUE_MAX (73 minutes in ns) a value counts as that maximum
- * and is told in hist_clipped_cnt.
+ * Log-linear: every octave is cut into HIST_STEP_CNT equal steps, so a bucket is at most 1/64 of
+ * its lower end wide, and its middle is within 1/128 (0.78 %) of everything in it. Values below 128
+ * have a bucket each and are exact. Above HIST_VALUE_MAX (73 minutes in ns) a value counts as that
+ * maximum and is told in hist_clipped_cnt.
  *
  * The struct has a fixed size and no pointers: it may lie in shared memory, be copied, be sent.
  * All zero is an empty histogram.

@@ -19,7 +19,7 @@ static const struct {
 	const char *name;  /* in the configuration */
 	const char *label; /* in a line */
 } log_levels[] = {
-	[LOG_ERROR] = { "error", "ERROR" }, [LOG_WARN] = { "warn", "WARN" },
+	[LOG_ERROR] = { "error", "ERROR" },    [LOG_WARN] = { "warn", "WARN" },
 	[LOG_NOTICE] = { "notice", "NOTICE" }, [LOG_INFO] = { "info", "INFO" },
 	[LOG_DEBUG] = { "debug", "DEBUG" },
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* log.h - one line an event, for the operator
  *
- * Tiles and main log, once, at the place that can name the request. Libraries do not: they return an
- * error and let the caller say what it was about. What a level makes an operator do:
+ * Tiles and main log, once, at the place that can name the request. Libraries do not: they return
+ * an error and let the caller say what it was about. What a level makes an operator do:
  *
  *  ERROR    something was lost or does not work: look now
  *  WARN     it works, worse than it should: look today
@@ -32,7 +32,7 @@ enum log_level {
 	LOG_DEBUG = 7,
 };
 
-/* log_open sends lines of this level and worse to fd. Before it, NOTICE and worse go to standard error.
+/* log_open sends lines of this level and worse to fd. Before it, NOTICE and worse go to stderr.
  *
  * Owns:      the caller keeps fd, and keeps it open.
  * Threads:   start-up only
@@ -42,7 +42,7 @@ void log_open(int fd, enum log_level level);
 /* log_level_set changes the level while others log. */
 void log_level_set(enum log_level level);
 
-/* log_enabled tells whether a line of this level would be written: for lines that are dear to make. */
+/* log_enabled tells whether a line of this level would be written: for lines dear to make. */
 bool log_enabled(enum log_level level);
 
 /* log_level_name gives "error", "warn", "notice", "info" or "debug". */
@@ -55,7 +55,7 @@ const char *log_level_name(enum log_level level);
 int log_level_from_name(const char *name, enum log_level *ret_level);
 
 /* log_at writes a line. What cannot be written is dropped: a full disk must not stop a node. */
-__attribute__((__format__(__printf__, 2, 3))) void
-log_at(enum log_level level, const char *fmt, ...);
+void log_at(enum log_level level, const char *fmt, ...)
+	__attribute__((__format__(__printf__, 2, 3)));
 
 #endif

@@ -14,7 +14,10 @@ struct unit {
 
 /* Largest first. */
 static const struct unit bytes_units[] = {
-	{ "g", 1 << 30 }, { "m", 1 << 20 }, { "k", 1 << 10 }, { "", 1 },
+	{ "g", 1 << 30 },
+	{ "m", 1 << 20 },
+	{ "k", 1 << 10 },
+	{ "", 1 },
 };
 static const struct unit dur_units[] = {
 	{ "h", 3600000000000 }, { "min", 60000000000 }, { "s", 1000000000 },
@@ -48,7 +51,10 @@ static bool
 bool_parse(const char *text, uint64_t *ret_n)
 {
 	static const char *const words[][2] = {
-		{ "no", "yes" }, { "false", "true" }, { "off", "on" }, { "0", "1" },
+		{ "no", "yes" },
+		{ "false", "true" },
+		{ "off", "on" },
+		{ "0", "1" },
 	};
 
 	for (size_t i = 0; i < ARRAY_CNT(words); i++) {
@@ -211,11 +217,13 @@ param_describe(const struct param *row, char *ret_text, size_t bytes)
 		snprintf(ret_text, bytes, "a whole number from %s to %s (%s)", min, max, row->unit);
 		return;
 	case PARAM_TYPE_bytes:
-		snprintf(ret_text, bytes, "bytes from %s to %s (k, m or g behind the number)", min, max);
+		snprintf(ret_text, bytes, "bytes from %s to %s (k, m or g behind the number)", min,
+			 max);
 		return;
 	case PARAM_TYPE_dur:
-		snprintf(ret_text, bytes, "a duration from %s to %s (with its unit: ns, us, ms, s, min, h)",
-			 min, max);
+		snprintf(ret_text, bytes,
+			 "a duration from %s to %s (with its unit: ns, us, ms, s, min, h)", min,
+			 max);
 		return;
 	case PARAM_TYPE_bool:
 		snprintf(ret_text, bytes, "yes or no");
@@ -226,7 +234,8 @@ param_describe(const struct param *row, char *ret_text, size_t bytes)
 	if (strchr(row->unit, '|') != NULL) {
 		snprintf(ret_text, bytes, "one of %s", row->unit);
 	} else {
-		snprintf(ret_text, bytes, "a %s (at most %d bytes; no '#', no control characters, no blanks "
-			 "around it)", row->unit, PARAM_STR_BYTES - 1);
+		snprintf(ret_text, bytes,
+			 "a %s (at most %d bytes; no '#', no control characters, no blanks around)",
+			 row->unit, PARAM_STR_BYTES - 1);
 	}
 }

@@ -96,8 +96,8 @@ field_number(const struct params *p, const struct param *row)
 
 /* ------------------------------------------------------------ suggestions */
 
-/* How many letters to insert, drop, replace, or swap with their neighbour, to make b (in lower case) of
- * a (in any). Only the last three rows of the table of prefixes are kept. */
+/* How many letters to insert, drop, replace, or swap with their neighbour, to make b (in lower
+ * case) of a (in any). Only the last three rows of the table of prefixes are kept. */
 static size_t
 edit_distance(const char *a, const char *b)
 {
@@ -196,15 +196,15 @@ params_set(struct params *p, const char *name, const char *value,
 	if (row == NULL) {
 		const struct param *near = nearest_row(name);
 
-		snprintf(errbuf, PARAMS_ERR_BYTES, "'%s': no such parameter%s%s%s", shown(name, found),
-			 near != NULL ? "; did you mean " : "", near != NULL ? near->name : "",
-			 near != NULL ? "?" : "");
+		snprintf(errbuf, PARAMS_ERR_BYTES, "'%s': no such parameter%s%s%s",
+			 shown(name, found), near != NULL ? "; did you mean " : "",
+			 near != NULL ? near->name : "", near != NULL ? "?" : "");
 		return MB_ERR_NOT_FOUND;
 	}
 	if (!field_set(p, row, value)) {
 		param_describe(row, expected, sizeof(expected));
-		snprintf(errbuf, PARAMS_ERR_BYTES, "%s: expected %s, found '%s'", row->name, expected,
-			 shown(value, found));
+		snprintf(errbuf, PARAMS_ERR_BYTES, "%s: expected %s, found '%s'", row->name,
+			 expected, shown(value, found));
 		return MB_ERR_CONFIG;
 	}
 	return MB_OK;

@@ -89,8 +89,8 @@ void params_default(struct params *p);
 
 /* params_set reads a value from text, as a person wrote it.
  *
- * Ensures:   on error *p is as before, and errbuf holds a sentence without a full stop that names the
- *            parameter, what was expected and what was found; on success errbuf is not touched.
+ * Ensures:   on error *p is as before, and errbuf holds a sentence without a full stop that names
+ *            the parameter, what was expected and what was found; on success errbuf is not touched.
  * Returns:   MB_OK; MB_ERR_NOT_FOUND for an unknown name (the sentence suggests the nearest);
  *            MB_ERR_CONFIG for a value that is not one, or out of range.
  */
@@ -106,8 +106,8 @@ int params_get(const struct params *p, const char *name, char ret_text[static PA
 /* params_help prints every parameter for a command's --help. */
 void params_help(FILE *f);
 
-/* params_conf prints the text of configs/default.conf: sections, comments, every key with its default.
- * Comments begin with '#'. */
+/* params_conf prints the text of configs/default.conf: sections, comments, every key with its
+ * default. Comments begin with '#'. */
 void params_conf(FILE *f);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* params_print.c - the table for people: --help and default.conf
  *
- * Both are made of the same three pieces: why, what is expected, when it takes effect. Lines are broken
- * at blanks; no line of default.conf comes near the 324 bytes where rte_cfgfile gives up.
+ * Both are made of the same three pieces: why, what is expected, when it takes effect. Lines are
+ * broken at blanks; no line of default.conf comes near the 324 bytes where rte_cfgfile gives up.
  */
 #include "params.h"
 
@@ -37,7 +37,8 @@ print_wrapped(FILE *f, const char *indent, const char *text)
 static const char *
 applies_text(const struct param *row)
 {
-	return row->applies == PARAM_APPLIES_live ? "takes effect at once" : "takes effect at start";
+	return row->applies == PARAM_APPLIES_live ? "takes effect at once"
+						  : "takes effect at start";
 }
 
 static void
@@ -69,8 +70,10 @@ params_conf(FILE *f)
 	const char *section = "";
 	const struct param *row;
 
-	fprintf(f, "# Microburst: every parameter with its default. A node that is given no file runs on\n"
-		   "# exactly this. Written from configs/params.def; do not edit this copy in the tree.\n");
+	print_wrapped(f, "# ",
+		      "Microburst: every parameter with its default. A node that is given no file "
+		      "runs on exactly this. Written from configs/params.def: to change a default, "
+		      "change it there.");
 	for (size_t i = 0; (row = params_row(i)) != NULL; i++) {
 		if (strcmp(section, row->section) != 0) {
 			section = row->section;
@@ -78,6 +81,7 @@ params_conf(FILE *f)
 		}
 		fprintf(f, "\n");
 		print_row(f, "# ", row);
-		fprintf(f, "%s =%s%s\n", row->key, row->initial[0] != '\0' ? " " : "", row->initial);
+		fprintf(f, "%s =%s%s\n", row->key, row->initial[0] != '\0' ? " " : "",
+			row->initial);
 	}
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rng.c - xoshiro256++, seeded through SplitMix64
  *
- * xoshiro256++ (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2021): period
- * 2^256 - 1, passes the usual batteries, under a nanosecond. Its only bad state is all zeroes.
- * SplitMix64 is a bijection walked by a counter: four steps in a row give four different words, so at
- * most one is zero, and neighbouring seeds give unrelated states.
+ * xoshiro256++ (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2021):
+ * period 2^256 - 1, passes the usual batteries, under a nanosecond. Its only bad state is all
+ * zeroes. SplitMix64 is a bijection walked by a counter: four steps in a row give four different
+ * words, so at most one is zero, and neighbouring seeds give unrelated states.
  *
- * Unbiased ranges are Lemire's ("Fast random integer generation in an interval", 2019). Write x * n as
- * hi * 2^64 + lo. As x runs over all 2^64 values, hi takes each value of [0, n) either floor or
+ * Unbiased ranges are Lemire's ("Fast random integer generation in an interval", 2019). Write x * n
+ * as hi * 2^64 + lo. As x runs over all 2^64 values, hi takes each value of [0, n) either floor or
  * ceil(2^64 / n) times. The ones it takes too often are exactly those whose lo is below 2^64 mod n:
  * refuse those, and every hi is left with floor(2^64 / n).
  */

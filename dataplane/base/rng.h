@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rng.h - random numbers from a seed: the same seed, the same numbers, on every machine
  *
- * For simulation, sampling, jitter and load. Not for secrets: who sees a few numbers knows the rest.
+ * For simulation, sampling, jitter and load. Not for secrets: a few numbers give away the rest.
  *
  * Owner: whoever holds the struct; one thread at a time. Copying it forks the sequence.
  */
@@ -23,8 +23,8 @@ uint64_t rng_u64(struct rng *r);
 /* rng_below gives a number in [0, n), each equally likely.
  *
  * Requires:  n > 0
- * Cost:      one multiplication; a division only when the first try falls into the biased part, with
- *            a chance of n / 2^64.
+ * Cost:      one multiplication; a division only when the first try falls into the biased part,
+ *            with a chance of n / 2^64.
  */
 uint64_t rng_below(struct rng *r, uint64_t n);
 

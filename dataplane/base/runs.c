@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* runs.c - a bit a page, and a tree of longest rows above the bits
  *
- *	level 2             [ first longest last ]                   256 pages
- *	level 1      [ f l l ]              [ f l l ]                128 pages a node
- *	level 0   [f l l] [f l l]        [f l l] [f l l]              64 pages a node: one word of bits
+ *	level 2             [ first longest last ]                    256 pages a node
+ *	level 1      [ f l l ]              [ f l l ]                 128 pages a node
+ *	level 0   [f l l] [f l l]        [f l l] [f l l]               64 pages a node: a word
  *	bits      1110..  ..1111         11....  ......1
  *	                     └─────────────┘ a row may cross any boundary
  *
  * I1  A bit is 1 exactly when its page is free. Bits behind the last page are 0.
- * I2  A node of level 0 describes its word; a node above describes its two children side by side. A
- *     second child that does not exist counts as taken pages, like the bits of I1, so every node of a
- *     level has the same length.
+ * I2  A node of level 0 describes its word; a node above describes its two children side by side.
+ *     Where there is no second child, a node of zeroes stands for it, taken pages like the bits of
+ *     I1: so every node has a neighbour, and all nodes of a level have the same length.
  * I3  Hence the root's longest is the longest free row there is, and alloc fails only for more.
  *
- * Finding the lowest row of n starts at the root: it lies in the left child, if that has a row of n;
- * else across the middle, if the left's last and the right's first together are n; else in the right
- * child. The highest row is the mirror image. Every step is one comparison of two neighbours in
- * memory. A change writes its words, then the parents of what it changed, and stops at the first level
- * where nothing changed.
+ * Finding the lowest row of n starts at the root: it lies in the left child, if that has a row of
+ * n; else across the middle, if the left's last and the right's first together are n; else in the
+ * right child. The highest row is the mirror image. Every step is one comparison of two neighbours
+ * in memory. A change writes its words, then the parents of what it changed, and stops at the first
+ * level where nothing changed.
  *
- * Rejected: lists of free runs by size (merging needs both neighbours' lengths, the place is whatever
- * was freed last, and addresses fragment); a tree ordered by address (nodes inside the free pages: each
- * step a cold line).
+ * Rejected: lists of free runs by size (merging needs both neighbours' lengths, the place is
+ * whatever was freed last, and addresses fragment); a tree ordered by address (nodes inside the
+ * free pages: each step a cold line).
  */
 #include "runs.h"
 
@@ -80,23 +80,23 @@ word_find(uint64_t w, uint32_t cnt, enum runs_end end)
 /* ------------------------------------------------------------------- tree */
 
 static struct runs_node
-child(const struct runs *r, uint32_t level, uint32_t i)
-{
-	return i < r->node_cnt[level] ? r->level[level][i] : (struct runs_node){ 0, 0, 0 };
-}
-
-static struct runs_node
 pair_node(const struct runs *r, uint32_t level, uint32_t i)
 {
-	struct runs_node a = child(r, level - 1, 2 * i);
-	struct runs_node b = child(r, level - 1, 2 * i + 1);
+	const struct runs_node *a = &r->level[level - 1][2 * i];
+	const struct runs_node *b = a + 1;
 	uint32_t half = (uint32_t)WORD << (level - 1);
 
 	return (struct runs_node){
-		.first = a.first == half ? half + b.first : a.first,
-		.longest = MAX(MAX(a.longest, b.longest), a.last + b.first),
-		.last = b.last == half ? half + a.last : b.last,
+		.first = a->first == half ? half + b->first : a->first,
+		.longest = MAX(MAX(a->longest, b->longest), a->last + b->first),
+		.last = b->last == half ? half + a->last : b->last,
 	};
+}
+
+static bool
+node_eq(struct runs_node a, struct runs_node b)
+{
+	return a.first == b.first && a.longest == b.longest && a.last == b.last;
 }
 
 static struct runs_node
@@ -116,7 +116,7 @@ tree_update(struct runs *r, uint32_t from, uint32_t to)
 			struct runs_node *node = &r->level[level][i];
 			struct runs_node now = node_from_below(r, level, i);
 
-			changed |= memcmp(node, &now, sizeof(now)) != 0;
+			changed |= !node_eq(*node, now);
 			*node = now;
 		}
 		if (!changed) {
@@ -132,8 +132,8 @@ pages_flip(struct runs *r, uint32_t page, uint32_t cnt, bool were_free)
 	uint32_t from = page / WORD;
 	uint32_t i = from;
 
-	REQUIRE(cnt > 0 && page < r->page_cnt && cnt <= r->page_cnt - page, "page=%u cnt=%u of %u", page,
-		cnt, r->page_cnt);
+	REQUIRE(cnt > 0 && page < r->page_cnt && cnt <= r->page_cnt - page, "page=%u cnt=%u of %u",
+		page, cnt, r->page_cnt);
 	while (cnt > 0) {
 		unsigned bit = page % WORD;
 		uint32_t here = MIN(cnt, WORD - bit);
@@ -156,19 +156,29 @@ word_cnt(uint32_t page_cnt)
 	return page_cnt / WORD + (page_cnt % WORD != 0);
 }
 
+static uint32_t
+level_above(uint32_t nodes)
+{
+	return nodes / 2 + nodes % 2;
+}
+
+/* The nodes of a level below the root as they lie in memory: each has a neighbour (I2). */
+static size_t
+paired(uint32_t nodes)
+{
+	return (size_t)nodes + nodes % 2;
+}
+
 size_t
 runs_footprint(uint32_t page_cnt)
 {
-	size_t nodes = word_cnt(page_cnt);
+	uint32_t nodes = word_cnt(page_cnt);
 	size_t bytes = nodes * sizeof(uint64_t);
 
-	for (;;) {
-		bytes += nodes * sizeof(struct runs_node);
-		if (nodes == 1) {
-			return ALIGN_UP(bytes, sizeof(uint64_t));
-		}
-		nodes = (nodes + 1) / 2;
+	for (; nodes > 1; nodes = level_above(nodes)) {
+		bytes += paired(nodes) * sizeof(struct runs_node);
 	}
+	return bytes + sizeof(struct runs_node);
 }
 
 void
@@ -187,7 +197,7 @@ runs_init(struct runs *r, void *mem, uint32_t page_cnt)
 	}
 
 	node = (struct runs_node *)(r->free + words);
-	for (uint32_t nodes = words;; nodes = nodes / 2 + nodes % 2) {
+	for (uint32_t nodes = words;; nodes = level_above(nodes)) {
 		uint32_t level = r->level_cnt++;
 
 		r->level[level] = node;
@@ -198,7 +208,10 @@ runs_init(struct runs *r, void *mem, uint32_t page_cnt)
 		if (nodes == 1) {
 			return;
 		}
-		node += nodes;
+		if (nodes % 2 != 0) {
+			node[nodes] = (struct runs_node){ 0, 0, 0 };
+		}
+		node += paired(nodes);
 	}
 }
 
@@ -213,15 +226,15 @@ row_find(const struct runs *r, uint32_t cnt, enum runs_end end)
 		return RUNS_NONE;
 	}
 	for (; level > 0; level--) {
-		struct runs_node a = child(r, level - 1, 2 * i);
-		struct runs_node b = child(r, level - 1, 2 * i + 1);
-		struct runs_node preferred = end == RUNS_LOW ? a : b;
+		const struct runs_node *a = &r->level[level - 1][2 * i];
+		const struct runs_node *b = a + 1;
+		const struct runs_node *preferred = end == RUNS_LOW ? a : b;
 		uint32_t middle = (2 * i + 1) * ((uint32_t)WORD << (level - 1));
 
-		if (preferred.longest >= cnt) {
+		if (preferred->longest >= cnt) {
 			i = 2 * i + (end == RUNS_HIGH);
-		} else if (a.last + b.first >= cnt) {
-			return end == RUNS_LOW ? middle - a.last : middle + b.first - cnt;
+		} else if (a->last + b->first >= cnt) {
+			return end == RUNS_LOW ? middle - a->last : middle + b->first - cnt;
 		} else {
 			i = 2 * i + (end == RUNS_LOW);
 		}
@@ -265,8 +278,7 @@ runs_check(const struct runs *r)
 		for (uint32_t i = 0; i < r->node_cnt[level]; i++) {
 			struct runs_node want = node_from_below(r, level, i);
 
-			INSIST(memcmp(&want, &r->level[level][i], sizeof(want)) == 0, "level=%u i=%u",
-			       level, i);
+			INSIST(node_eq(want, r->level[level][i]), "level=%u i=%u", level, i);
 		}
 	}
 }

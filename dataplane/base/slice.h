@@ -4,15 +4,15 @@
  * All three are small values that own nothing: the bytes belong to whoever made them, and must live
  * as long as the slice, writer or reader is used.
  *
- * Errors are sticky, so that a codec is a straight line of puts or takes with one question at the end:
+ * Errors are sticky, so a codec is a straight line of puts or takes with one question at the end:
  *
- *	wbuf  a put that does not fit writes nothing and raises `full`; every later put is refused too,
- *	      so the buffer always holds a prefix of what was meant, never a splice.
- *	rbuf  a read past the end, or of a malformed varint, raises `bad` and gives 0 or an empty slice;
- *	      every later read does the same. Values read from a bad reader mean nothing.
+ *	wbuf  a put that does not fit writes nothing and raises `full`; so does every later put:
+ *	      the buffer always holds a prefix of what was meant, never a splice.
+ *	rbuf  a read past the end, or of a malformed varint, raises `bad` and gives 0 or an empty
+ *	      slice; so does every later read. Values read from a bad reader mean nothing.
  *
- * Integers are little endian, at any alignment. A varint is LEB128 of a uint64_t in its shortest form:
- * the reader refuses any longer one, so equal values have equal bytes.
+ * Integers are little endian, at any alignment. A varint is LEB128 of a uint64_t in its shortest
+ * form: the reader refuses any longer one, so equal values have equal bytes.
  */
 #ifndef MB_SLICE_H
 #define MB_SLICE_H

@@ -5,14 +5,14 @@
  * CPUID calls that invariant. Where it is not, every tsc function works on clock_gettime with one
  * "cycle" a nanosecond, so that callers need no second path.
  *
- * Calibration compares the counter with CLOCK_MONOTONIC at both ends of a short sleep. Each end is a
- * pair (clock, counter) that is as wrong as the time between the two reads; the best of a few tries is
- * some 30 ns apart, so 2 ms give about 30 / 2,000,000. Longer would buy nothing: the clock itself is
- * slewed by up to 500 parts in a million. Rejected: CPUID leaf 0x15, which says the rate on some
- * processors, and zero on others and under most hypervisors.
+ * Calibration compares the counter with CLOCK_MONOTONIC at both ends of a short sleep. Each end is
+ * a pair (clock, counter) that is as wrong as the time between the two reads; the best of a few
+ * tries is some 30 ns apart, so 2 ms give about 30 / 2,000,000. Longer would buy nothing: the clock
+ * itself is slewed by up to 500 parts in a million. Rejected: CPUID leaf 0x15, which says the rate
+ * on some processors, and zero on others and under most hypervisors.
  *
- * timebase_tsc_scale is written under pthread_once: hz, then mult (R1), then invariant. A thread that
- * reads the counter before sees invariant == false and takes the slow path, which waits for it.
+ * timebase_tsc_scale is written under pthread_once: hz, then mult (R1), then invariant. A thread
+ * that reads the counter before sees invariant == false and takes the slow path, which waits.
  */
 #include "timebase.h"
 

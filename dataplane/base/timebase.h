@@ -3,14 +3,14 @@
  *
  * Three things that must not be confused:
  *
- *  now    nanoseconds that never go back: deadlines, intervals, timers. Its zero means nothing, but is
- *         the same in all processes of a machine (CLOCK_MONOTONIC), so a stamp may cross a channel.
+ *  now    nanoseconds that never go back: deadlines, intervals, timers. Its zero means nothing, but
+ *         is the same in all processes of a machine (CLOCK_MONOTONIC), so a stamp may be sent.
  *  wall   microseconds since 1970: may jump, both ways. For versions and for people.
- *  tsc    cycles of this machine's counter: for measuring spans where 20 ns of clock_gettime are too
- *         many. Converted to nanoseconds by a multiplication.
+ *  tsc    cycles of this machine's counter: for measuring spans where 20 ns of clock_gettime are
+ *         too many. Converted to nanoseconds by a multiplication.
  *
- * Step cores never call a clock: they take a struct timebase, or the time itself. The simulator gives
- * them a timebase_virtual.
+ * Step cores never call a clock: they take a struct timebase, or the time itself. The simulator
+ * gives them a timebase_virtual.
  *
  * Threads:   reading is for any; a timebase_virtual has one owner.
  */
@@ -78,10 +78,10 @@ struct timebase_tsc_scale {
 };
 extern struct timebase_tsc_scale timebase_tsc_scale;
 
-/* timebase_tsc_calibrate measures the counter against the clock, once a process (a fork inherits it).
+/* timebase_tsc_calibrate measures the counter, once a process (a fork inherits it).
  *
- * Ensures:   the functions below answer at once. They call it themselves when nobody has: call it at
- *            start to choose when those 2 ms are spent.
+ * Ensures:   the functions below answer at once. They call it themselves when nobody has: call it
+ *            at start to choose when those 2 ms are spent.
  * Cost:      about 2 ms of sleep the first time. The rate is good to about 50 parts in a million.
  */
 void timebase_tsc_calibrate(void);
@@ -130,7 +130,7 @@ timebase_tsc_to_ns(uint64_t cycles)
 	return (uint64_t)((unsigned __int128)cycles * mult >> 32);
 }
 
-/* timebase_ns_to_tsc turns nanoseconds into cycles, rounded down: for limits that a loop compares with.
+/* timebase_ns_to_tsc turns nanoseconds into cycles, rounded down: for the limit of a loop.
  *
  * Cost:      a division.
  */

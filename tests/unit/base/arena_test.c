@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   what the first pass counted, the second finds room for, aligned and apart; one byte more, or
- *         a sum that wraps, stops the process.
+/* Goal:   what the first pass counted, the second finds room for, aligned and apart; one byte more,
+ *         or a sum that wraps, stops the process.
  * Method: both passes over random lists of objects, each filled with its own byte. */
 #include "arena.h"
 

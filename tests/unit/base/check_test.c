@@ -56,7 +56,8 @@ a_failed_check_tells_the_values(void **state)
 	int n = 5;
 
 	assert_true(test_dies(fail_ensure, &n, text));
-	assert_non_null(strstr(text, ": fail_ensure: ENSURE(*(int *)arg < 3) failed: n=5 of three\n"));
+	assert_non_null(
+		strstr(text, ": fail_ensure: ENSURE(*(int *)arg < 3) failed: n=5 of three\n"));
 	assert_true(test_dies(fail_insist, &n, text));
 	assert_non_null(strstr(text, "INSIST(*(int *)arg < 3) failed: 100% wrong\n"));
 }

@@ -23,8 +23,8 @@ static const struct {
 static void
 unknown_numbers_have_no_row(void **state)
 {
-	static const int strangers[] = { 1, 4096, INT_MAX, INT_MIN, -INT_MAX,
-					 -(int)ARRAY_CNT(rows) - 1 };
+	static const int strangers[] = { 1,       4096,     INT_MAX,
+					 INT_MIN, -INT_MAX, -(int)ARRAY_CNT(rows) - 1 };
 
 	for (size_t i = 0; i < ARRAY_CNT(strangers); i++) {
 		assert_string_equal(mb_err_name(strangers[i]), "UNKNOWN");
@@ -37,7 +37,8 @@ unknown_numbers_have_no_row(void **state)
 static void
 unknown_names_have_no_code(void **state)
 {
-	static const char *const strangers[] = { "", "BUS", "BUSYY", "busy", "UNKNOWN", "MB_ERR_BUSY" };
+	static const char *const strangers[] = { "",     "BUS",     "BUSYY",
+						 "busy", "UNKNOWN", "MB_ERR_BUSY" };
 
 	for (size_t i = 0; i < ARRAY_CNT(strangers); i++) {
 		assert_int_equal(mb_err_from_name(strangers[i]), 1);

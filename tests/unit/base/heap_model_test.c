@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   under any sequence of allocations and frees, live objects never overlap, keep their bytes, and
- *         the books are right; at the end the extent is whole.
- * Method: a shadow list of live objects, each filled with a pattern of its own; random work in phases
- *         that grow, churn and shrink, with different mixtures of sizes, in extents from the smallest
- *         to one that holds a 64 MiB value. heap_check walks every few hundred steps. */
+/* Goal:   under any sequence of allocations and frees, live objects never overlap, keep their
+ *         bytes, and the books are right; at the end the extent is whole.
+ * Method: a shadow list of live objects, each filled with a pattern of its own; random work in
+ *         phases that grow, churn and shrink, with different mixtures of sizes, in extents from the
+ *         smallest to one that holds a 64 MiB value. heap_check walks every few hundred steps. */
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,7 +80,8 @@ model_free(struct model *m, size_t i)
 	struct object o = m->live[i];
 
 	if (!pattern_kept(&o)) {
-		fail_msg("object %llu of %zu bytes was overwritten", (unsigned long long)o.id, o.bytes);
+		fail_msg("object %llu of %zu bytes was overwritten", (unsigned long long)o.id,
+			 o.bytes);
 	}
 	heap_free(m->h, o.p, o.bytes);
 	m->used_bytes -= heap_rounded_bytes(o.bytes);
@@ -105,7 +106,8 @@ draw_bytes(struct rng *rng, int mixture, size_t largest)
 		bytes = rng_range(rng, 900, 5000);
 		break;
 	default:
-		bytes = rng_below(rng, 50) == 0 ? rng_range(rng, largest / 2, largest) : rng_range(rng, 1, 64);
+		bytes = rng_below(rng, 50) == 0 ? rng_range(rng, largest / 2, largest)
+						: rng_range(rng, 1, 64);
 		break;
 	}
 	return MIN(bytes, largest);
@@ -132,7 +134,8 @@ model_phase(struct model *m, int mixture, size_t largest, unsigned alloc_percent
 static void
 model_run(struct model *m, size_t extent_bytes, size_t largest, int steps)
 {
-	void *mem = mmap(NULL, extent_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *mem = mmap(NULL, extent_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, 0);
 	void *all;
 
 	assert_true(mem != MAP_FAILED);
@@ -140,7 +143,8 @@ model_run(struct model *m, size_t extent_bytes, size_t largest, int steps)
 	for (int mixture = 0; mixture < 4; mixture++) {
 		model_phase(m, mixture, largest, 70, steps);
 		model_phase(m, mixture, largest, 50, steps);
-		model_phase(m, mixture, largest, 30, steps / 2); /* leftovers meet the next mixture */
+		model_phase(m, mixture, largest, 30,
+			    steps / 2); /* leftovers meet the next mixture */
 	}
 	while (m->live_cnt > 0) {
 		model_free(m, rng_below(&m->rng, m->live_cnt));
@@ -182,7 +186,8 @@ eviction_always_makes_room(void **state)
 {
 	static struct model m;
 	size_t extent_bytes = 128 * MIB;
-	void *mem = mmap(NULL, extent_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *mem = mmap(NULL, extent_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, 0);
 
 	assert_true(mem != MAP_FAILED);
 	memset(&m, 0, sizeof(m));

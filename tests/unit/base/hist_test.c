@@ -124,7 +124,7 @@ true_quantile(const uint64_t *sorted, size_t n, double q)
 	return sorted[rank == 0 ? 0 : rank - 1];
 }
 
-/* Shapes: narrow around one point, even over the octaves, even over a range, few distinct values. */
+/* Shapes: narrow around one point, even over the octaves, even over a range, few values. */
 static uint64_t
 draw(struct rng *rng, int shape)
 {
@@ -143,7 +143,8 @@ draw(struct rng *rng, int shape)
 static void
 quantiles_match_the_sorted_truth(void **state)
 {
-	static const double shares[] = { 0, 0.001, 0.01, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 0.9999, 1 };
+	static const double shares[] = { 0,   0.001, 0.01,  0.25,   0.5, 0.75,
+					 0.9, 0.99,  0.999, 0.9999, 1 };
 	static uint64_t values[5000];
 	struct rng rng;
 

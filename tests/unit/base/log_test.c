@@ -49,7 +49,8 @@ quoted_bytes_cannot_forge_a_line(void **state)
 	int fd = open_log(LOG_INFO);
 
 	log_at(LOG_INFO, "name '%s'", "a\nb\x1b[2J\t\x7f\xc3\xa4\\");
-	assert_non_null(strstr(read_log(fd), " INFO name 'a\\x0ab\\x1b[2J\\x09\\x7f\\xc3\\xa4\\'\n"));
+	assert_non_null(
+		strstr(read_log(fd), " INFO name 'a\\x0ab\\x1b[2J\\x09\\x7f\\xc3\\xa4\\'\n"));
 	assert_ptr_equal(strchr(text, '\n') + 1, text + strlen(text));
 }
 
@@ -118,7 +119,8 @@ level_names_round_trip(void **state)
 	assert_int_equal(log_level_from_name("", &level), MB_ERR_INVALID);
 	assert_int_equal(level, LOG_NOTICE);
 	for (int i = LOG_ERROR; i <= LOG_DEBUG; i++) {
-		assert_int_equal(log_level_from_name(log_level_name((enum log_level)i), &level), MB_OK);
+		assert_int_equal(log_level_from_name(log_level_name((enum log_level)i), &level),
+				 MB_OK);
 		assert_int_equal(level, i);
 	}
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   the same seed gives the same numbers everywhere; every number of a range is equally likely.
- * Method: fixed expectations for fixed seeds; chi-square over ranges where a careless method (modulo,
- *         or a scaled double) would be visibly off; the ends of each range. */
+/* Goal:   the same seed gives the same numbers everywhere; every number of a range is equally
+ *         likely.
+ * Method: fixed expectations for fixed seeds; chi-square over ranges where a careless method
+ *         (modulo, or a scaled double) would be visibly off; the ends of each range. */
 #include "rng.h"
 
 #include <stdio.h>
@@ -102,8 +103,8 @@ small_ranges_are_even(void **state)
 	}
 }
 
-/* With n = 3/4 of 2^64 a modulo takes the first third of the range twice as often, and a plain scaled
- * multiplication every third number. Both must be even here. */
+/* With n = 3/4 of 2^64 a modulo takes the first third of the range twice as often, and a plain
+ * scaled multiplication every third number. Both must be even here. */
 static void
 large_ranges_are_even(void **state)
 {

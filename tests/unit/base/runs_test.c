@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   runs finds the lowest and the highest row that fits, whenever one exists; misuse stops it.
+/* Goal:   runs finds the lowest and the highest row that fits, whenever one exists; misuse stops.
  * Method: against an array of bools searched one by one: every free/taken pattern of a small world,
  *         then random work at page counts around the boundaries of words and levels. */
 #include "runs.h"
@@ -155,7 +155,8 @@ every_small_world(void **state)
 static void
 random_work_matches_the_model(void **state)
 {
-	static const uint32_t page_cnts[] = { 1, 2, 63, 64, 65, 127, 128, 129, 192, 193, 1000, 4096, 4999 };
+	static const uint32_t page_cnts[] = { 1,   2,   63,  64,   65,   127, 128,
+					      129, 192, 193, 1000, 4096, 4999 };
 	static struct model m;
 	struct rng rng;
 
@@ -167,7 +168,8 @@ random_work_matches_the_model(void **state)
 		m.page_cnt = page_cnts[w];
 		memset(m.free, true, sizeof(m.free));
 		for (int round = 0; round < 3000; round++) {
-			uint32_t cnt = 1 + (uint32_t)rng_below(&rng, 1 + (page_cnts[w] >> rng_below(&rng, 10)));
+			uint32_t cnt = 1 + (uint32_t)rng_below(&rng, 1 + (page_cnts[w] >>
+									  rng_below(&rng, 10)));
 			enum runs_end end = rng_below(&rng, 2) == 0 ? RUNS_LOW : RUNS_HIGH;
 			uint32_t page = (uint32_t)rng_below(&rng, m.page_cnt);
 
@@ -186,7 +188,8 @@ random_work_matches_the_model(void **state)
 				runs_free(&r, page, n);
 				model_set(&m, page, n, true);
 			}
-			assert_int_equal(runs_is_free(&r, page % m.page_cnt), m.free[page % m.page_cnt]);
+			assert_int_equal(runs_is_free(&r, page % m.page_cnt),
+					 m.free[page % m.page_cnt]);
 		}
 		runs_check(&r);
 		free(mem);

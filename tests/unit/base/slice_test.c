@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   a writer never leaves its buffer, a reader never leaves its bytes, an error stays; what was
- *         written is read back; equal varints have equal bytes.
- * Method: every length short of enough, hand-made malformed varints, then random round trips. Buffers
- *         are of the exact size, so that the address sanitizer sees a byte too far. */
+/* Goal:   a writer never leaves its buffer, a reader never leaves its bytes, an error stays; what
+ *         was written is read back; equal varints have equal bytes.
+ * Method: every length short of enough, hand-made malformed varints, then random round trips.
+ *         Buffers are of the exact size, so that the address sanitizer sees a byte too far. */
 #include "slice.h"
 
 #include <stdlib.h>

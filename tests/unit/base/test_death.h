@@ -44,7 +44,8 @@ test_dies(void (*fn)(void *arg), void *arg, char text[static TEST_DEATH_TEXT_BYT
 	}
 	text[len] = '\0';
 	close(fds[0]);
-	return waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+	return waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) &&
+	       WTERMSIG(status) == SIGABRT;
 }
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_seed.h - the seed of a random test: MB_TEST_SEED from the environment, or 1; always printed */
+/* test_seed.h - the seed of a random test: MB_TEST_SEED of the environment, or 1; printed */
 #ifndef MB_TEST_SEED_H
 #define MB_TEST_SEED_H
 

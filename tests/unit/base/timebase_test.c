@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   the counter and the clock agree, also without a usable counter; a virtual time stands still.
+/* Goal:   the counter and the clock agree, also without a usable counter; a virtual one stands.
  * Method: measure one sleep with both; repeat after timebase_tsc_disable, which is what a machine
- *         without an invariant counter gets. That test is last: disabling is for the whole process. */
+ *         without an invariant counter gets. That test is last: it disables for good. */
 #include "timebase.h"
 
 #include <stdio.h>
@@ -73,8 +73,8 @@ real_time_moves_forward(void **state)
 	assert_in_range(timebase_wall_us(tb), 1704067200 * US_PER_S, (UINT64_C(1) << 52) - 1);
 }
 
-/* How far tsc and clock are apart over one span, in parts in a million. The machine may take the core
- * away between the two reads, so the best of a few spans counts. */
+/* How far tsc and clock are apart over one span, in parts in a million. The machine may take the
+ * core away between the two reads, so the best of a few spans counts. */
 static uint64_t
 tsc_error_ppm(void)
 {

@@ -37,7 +37,7 @@ const char *mb_err_name(int err);
  */
 const char *mb_err_text(int err);
 
-/* mb_err_retryable tells whether the same request, sent again unchanged, is harmless and may succeed.
+/* mb_err_retryable tells whether sending the same request again is harmless and may succeed.
  *
  * Returns:   false for MB_OK and for a number that no row has.
  * Threads:   any
