@@ -202,6 +202,29 @@ scattered_pages_still_serve_small_objects(void **state)
 	free(extent);
 }
 
+/* Freeing and allocating one object must not build a span each time; but one span is enough. */
+static void
+a_class_keeps_one_empty_span(void **state)
+{
+	struct heap *h = heap_make(MIB);
+	void *p[100]; /* of 128 bytes: four spans of a page */
+	uint32_t taken = 0;
+
+	for (size_t i = 0; i < ARRAY_CNT(p); i++) {
+		p[i] = heap_alloc(h, 128);
+	}
+	for (size_t i = 0; i < ARRAY_CNT(p); i++) {
+		heap_free(h, p[i], 128);
+	}
+	for (uint32_t page = 0; page < h->runs.page_cnt; page++) {
+		taken += !runs_is_free(&h->runs, page);
+	}
+	assert_int_equal(taken, 1);
+	assert_int_equal(heap_used_bytes(h), 0);
+	heap_check(h);
+	free(extent);
+}
+
 /* Each class may keep an empty span; together they must not stand in the way. */
 static void
 kept_empty_spans_are_given_up(void **state)
@@ -330,6 +353,7 @@ main(void)
 		cmocka_unit_test(what_cannot_fit_is_null),
 		cmocka_unit_test(an_extent_is_filled_and_comes_back_whole),
 		cmocka_unit_test(scattered_pages_still_serve_small_objects),
+		cmocka_unit_test(a_class_keeps_one_empty_span),
 		cmocka_unit_test(kept_empty_spans_are_given_up),
 		cmocka_unit_test(sizes_are_rounded_as_promised),
 		cmocka_unit_test(objects_are_aligned),
