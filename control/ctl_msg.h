@@ -13,7 +13,7 @@
 enum ctl_kind {
 	/* ctl -> sched */
 	DESC_FN_PUT = DESC_KVS_FIRST + 16, /* word[0] = struct placement_fn *, exec[] ignored */
-	DESC_FN_DEL,     /* a = function id: its waiting calls are answered NO_FUNCTION */
+	DESC_FN_DEL,     /* a = function id; its waiting calls go on under id b; b = 0: NO_FUNCTION */
 	DESC_DAG_PUT,    /* word[0] = struct placement_dag * */
 	DESC_DAG_DEL,    /* a = DAG id */
 	DESC_EXEC_UP,    /* a = executor, word[0] = struct ctl_exec_set *: it takes calls now */

@@ -78,10 +78,10 @@ registry_write_all(int fd, const uint8_t *p, size_t len)
 	return true;
 }
 
-struct object *
+struct fn_object *
 registry_object(const void *bytes, size_t len)
 {
-	struct object *o = calloc(1, sizeof(*o));
+	struct fn_object *o = calloc(1, sizeof(*o));
 
 	if (o == NULL) {
 		return NULL;
@@ -100,7 +100,7 @@ registry_object(const void *bytes, size_t len)
 }
 
 void
-registry_object_drop(struct object *o)
+registry_object_drop(struct fn_object *o)
 {
 	if (o != NULL && o->refs == 0) {
 		close(o->fd);
@@ -109,7 +109,7 @@ registry_object_drop(struct object *o)
 }
 
 struct fn *
-registry_fn_add(struct registry *r, const char *name, const char *defined, struct object *o,
+registry_fn_add(struct registry *r, const char *name, const char *defined, struct fn_object *o,
 		bool pinned)
 {
 	struct fn *old = registry_fn(r, name);
@@ -138,7 +138,7 @@ registry_fn_add(struct registry *r, const char *name, const char *defined, struc
 void
 registry_fn_remove(struct registry *r, struct fn *fn)
 {
-	struct object *o = fn->object;
+	struct fn_object *o = fn->object;
 
 	*fn = (struct fn){0};
 	o->refs--;

@@ -17,7 +17,7 @@
 #include "limits.h"
 #include "placement.h"
 
-struct object {
+struct fn_object {
 	int fd; /* sealed memfd */
 	size_t bytes;
 	uint32_t refs; /* functions that come from it */
@@ -29,7 +29,7 @@ struct fn {
 	bool pinned; /* executors load it; else on its first call */
 	char name[NAME_BYTES_MAX];    /* under which it is called */
 	char defined[NAME_BYTES_MAX]; /* in its object */
-	struct object *object;
+	struct fn_object *object;
 };
 
 struct dag {
@@ -54,13 +54,13 @@ struct dag *registry_dag(struct registry *r, const char *name);
 bool registry_name_ok(const char *name);
 
 /* registry_object copies an object into a sealed memfd. Returns: NULL without memory. */
-struct object *registry_object(const void *bytes, size_t len);
-void registry_object_drop(struct object *o);
+struct fn_object *registry_object(const void *bytes, size_t len);
+void registry_object_drop(struct fn_object *o);
 
 /* registry_fn_add takes an entry for name; an older version of it, if there is one, stays until
  * registry_fn_remove. Returns: NULL when FUNCTION_CNT_MAX are taken. */
 struct fn *registry_fn_add(struct registry *r, const char *name, const char *defined,
-			   struct object *o, bool pinned);
+			   struct fn_object *o, bool pinned);
 void registry_fn_remove(struct registry *r, struct fn *fn);
 
 /* registry_dag_add takes over text (malloc'ed). */

@@ -472,8 +472,12 @@ sched_on_cancel(struct sched *s, uint16_t proc, const struct desc *d)
 		sched_queue_remove(s, &s->target[i], d->call, 0, d->err);
 	}
 	for (uint16_t e = PROC_EXEC_FIRST; e < EXEC_END; e++) {
-		if ((s->running[e] != 0 && s->call[s->running[e] - 1].d.call == d->call) ||
-		    d->a == e) {
+		struct sched_call *c = s->running[e] != 0 ? &s->call[s->running[e] - 1] : NULL;
+
+		if (c != NULL && c->d.call == d->call) {
+			c->d.sub |= 1 << CALL_ATTEMPT_SHIFT; /* it is not to run again */
+			sched_stop(s, e, d->call, d->err);
+		} else if (d->a == e) {
 			sched_stop(s, e, d->call, d->err);
 		}
 	}
@@ -556,6 +560,11 @@ sched_on_fn_put(struct sched *s, struct placement_fn *fn)
 	struct placement_copy *p = placement_edit(s->placement);
 	uint32_t i = fn->id % FUNCTION_CNT_MAX;
 
+	for (uint32_t k = 0; k < FUNCTION_CNT_MAX; k++) {
+		if (strcmp(p->fn[k].name, fn->name) == 0) {
+			p->fn[k].name[0] = '\0'; /* an older version: found by id, not by name */
+		}
+	}
 	p->fn[i] = *fn;
 	memset(p->fn[i].exec, 0, sizeof(p->fn[i].exec));
 	p->fn_cnt = i + 1 > p->fn_cnt ? i + 1 : p->fn_cnt;
@@ -579,8 +588,9 @@ sched_on_dag_put(struct sched *s, struct placement_dag *dag)
 	free(dag);
 }
 
+/* instead: the id under which its waiting calls go on; 0: they are answered. */
 static void
-sched_on_del(struct sched *s, uint16_t id, bool dag)
+sched_on_del(struct sched *s, uint16_t id, uint16_t instead, bool dag, uint64_t now_ns)
 {
 	struct placement_copy *p = placement_edit(s->placement);
 	uint32_t i = dag ? FUNCTION_CNT_MAX + id % DAG_CNT_MAX : id % FUNCTION_CNT_MAX;
@@ -592,6 +602,16 @@ sched_on_del(struct sched *s, uint16_t id, bool dag)
 	}
 	placement_show(s->placement);
 	sched_targets_refresh(s);
+	if (instead != 0) {
+		struct sched_target *t = &s->target[instead % FUNCTION_CNT_MAX];
+		struct sched_call *c;
+
+		while ((c = sched_queue_pop(s, &s->target[i])) != NULL) {
+			c->d.a = instead;
+			sched_queue_push(s, t, c);
+		}
+		sched_target_run(s, t, now_ns);
+	}
 	sched_queue_end(s, &s->target[i], dag ? MB_ERR_NO_DAG : MB_ERR_NO_FUNCTION,
 			"it was removed");
 }
@@ -633,10 +653,10 @@ sched_on_ctl(struct sched *s, const struct desc *d, uint64_t now_ns)
 		sched_on_dag_put(s, (struct placement_dag *)(uintptr_t)d->word[0]);
 		break;
 	case DESC_FN_DEL:
-		sched_on_del(s, d->a, false);
+		sched_on_del(s, d->a, (uint16_t)d->b, false, now_ns);
 		break;
 	case DESC_DAG_DEL:
-		sched_on_del(s, d->a, true);
+		sched_on_del(s, d->a, 0, true, now_ns);
 		break;
 	case DESC_EXEC_UP:
 		sched_on_exec_up(s, d->a, (struct ctl_exec_set *)(uintptr_t)d->word[0], now_ns);

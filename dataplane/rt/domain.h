@@ -144,7 +144,8 @@ struct domain {
 	struct peers peers;
 	struct payload_pool *pool;
 	struct channel ch[PORT_CNT]; /* ch[port].own.. ; unused: ch[port].rx_slots == NULL */
-	uint8_t hot[HOT_CNT]; /* PORT_CNT: none */
+	uint8_t port_of[PROC_CNT_MAX]; /* the open direct port to a process; 0: none */
+	uint8_t hot[HOT_CNT];          /* PORT_CNT: none */
 	uint8_t hot_next;
 	uint32_t idle_polls;
 	int lcore_fd[DOMAIN_LCORE_MAX];

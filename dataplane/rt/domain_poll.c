@@ -65,12 +65,9 @@ domain_tell_ctl(struct domain *d, const struct desc *m)
 struct channel *
 domain_channel(struct domain *d, uint16_t proc)
 {
-	for (uint32_t p = PORT_DIRECT_FIRST; p < PORT_CNT; p++) {
-		if (d->ch[p].rx_slots != NULL && d->ch[p].proc == proc && d->ch[p].err == 0) {
-			return &d->ch[p];
-		}
-	}
-	return NULL;
+	uint8_t port = d->port_of[proc];
+
+	return port != 0 && d->ch[port].err == 0 ? &d->ch[port] : NULL;
 }
 
 /* Closes a direct port: the owner is told, the port cleared, ctl told. */
@@ -83,6 +80,7 @@ domain_close_port(struct domain *d, struct channel *ch, int err)
 		d->events.closed(d->events.ctx, ch, err);
 	}
 	domain_cool(d, (uint8_t)ch->port);
+	d->port_of[ch->proc] = 0;
 	channel_clear(ch);
 	domain_tell_ctl(d, &m);
 }
@@ -108,6 +106,7 @@ domain_open_port(struct domain *d, const struct desc *m)
 		     &d->hints->proc[m->open.proc], m->open.port, -1);
 	ch->proc = m->open.proc;
 	ch->inc = m->open.inc;
+	d->port_of[ch->proc] = (uint8_t)m->a;
 	domain_heat(d, (uint8_t)m->a);
 	return 0;
 }

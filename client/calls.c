@@ -1,0 +1,694 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* calls - see impl.h for the life of a call and C1..C3
+ *
+ * Where a call goes. Directly to an executor whose claim this client wins, if a channel to it is
+ * open; otherwise to sched, which waits for a free one (and a channel is asked for). A call goes
+ * behind another of ours at the same executor only when no other executor has the function: then
+ * there is nobody who could run it sooner.
+ *
+ * A claim is held while calls are out at that executor, and freed with the last answer. When sched
+ * wants it (CLAIM_WANTED), nothing more is sent there directly, so it becomes free soon.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "compiler.h"
+#include "hash.h"
+#include "impl.h"
+#include "timebase.h"
+#include "value.h"
+
+#define SLOT(id) ((uint32_t)((id) & (MB_CALLS_MAX - 1)))
+
+static_assert((MB_CALLS_MAX & (MB_CALLS_MAX - 1)) == 0, "slots are named by bits of an id");
+
+/* ---------------------------------------------------------------- targets */
+
+static bool
+client_target_read(struct mb_client *c, const char *name, bool dag, struct client_name *ret)
+{
+	uint64_t gen;
+	const struct placement_copy *p = placement_shown(c->placement, &gen);
+
+	memset(ret, 0, sizeof(*ret));
+	ret->gen = gen;
+	ret->dag = dag;
+	if (!dag) {
+		const struct placement_fn *f = placement_fn_find(p, name);
+
+		if (f != NULL) {
+			ret->id = f->id;
+			memcpy(ret->exec, f->exec, sizeof(ret->exec));
+		}
+	} else {
+		const struct placement_dag *g = placement_dag_find(p, name);
+		uint32_t cnt = g != NULL && g->vertex_cnt <= DAG_FUNCTION_MAX ? g->vertex_cnt : 0;
+
+		ret->id = cnt > 0 ? g->id : 0;
+		memset(ret->exec, cnt > 0 ? 0xff : 0, sizeof(ret->exec));
+		for (uint32_t v = 0; v < cnt; v++) {
+			const struct placement_fn *f = placement_fn_get(p, g->vertex[v].fn);
+
+			for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
+				ret->exec[w] &= f != NULL ? f->exec[w] : 0;
+			}
+		}
+	}
+	return !placement_stale(c->placement, gen);
+}
+
+int
+client_target(struct mb_client *c, const char *name, bool dag, const struct client_name **ret)
+{
+	size_t len = strnlen(name, NAME_BYTES_MAX);
+	struct client_name *n;
+	uint64_t gen;
+
+	if (len == 0 || len == NAME_BYTES_MAX) {
+		return dag ? MB_ERR_NO_DAG : MB_ERR_NO_FUNCTION;
+	}
+	n = &c->name[hash_bytes(name, len) & (NAME_CACHE - 1)];
+	placement_shown(c->placement, &gen);
+	if (unlikely(n->gen != gen || n->id == 0 || n->dag != dag ||
+		     memcmp(n->name, name, len + 1) != 0)) {
+		/* Rewritten under our eyes a few times in a row: the node is busy deploying. */
+		for (uint32_t i = 0; !client_target_read(c, name, dag, n) && i < 1000; i++) {
+		}
+		memcpy(n->name, name, len + 1);
+	}
+	if (n->id == 0) {
+		return dag ? MB_ERR_NO_DAG : MB_ERR_NO_FUNCTION;
+	}
+	*ret = n;
+	return 0;
+}
+
+/* ----------------------------------------------------------------- claims */
+
+static void
+client_claim_free(struct mb_client *c, uint16_t exec)
+{
+	struct desc m = {.kind = DESC_FREED, .a = exec};
+
+	if (claim_free(c->d->hints, exec, c->who)) {
+		channel_send(&c->d->ch[PORT_SCHED], &m);
+	}
+}
+
+static bool
+client_only_one(const uint64_t exec[PLACEMENT_EXEC_WORDS])
+{
+	uint32_t cnt = 0;
+
+	for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
+		cnt += (uint32_t)__builtin_popcountll(exec[w]);
+	}
+	return cnt == 1;
+}
+
+static bool
+client_exec_in(const uint64_t exec[PLACEMENT_EXEC_WORDS], uint16_t e)
+{
+	return (exec[e / 64] >> (e % 64) & 1) != 0;
+}
+
+/* The channel on which a call may go directly now; NULL: through sched. */
+static struct channel *
+client_route(struct mb_client *c, const struct client_name *t)
+{
+	uint16_t last = c->last_exec;
+	struct channel *ch;
+	uint16_t e;
+
+	if (c->out[last] > 0 && client_exec_in(t->exec, last)) {
+		uint64_t claim = atomic_load_explicit(&c->d->hints->claim[last].v,
+						      memory_order_relaxed);
+
+		ch = domain_channel(c->d, last);
+		if (client_only_one(t->exec)) {
+			return ch != NULL && claim == c->who &&
+					       channel_space(ch, DIRECT_MARGIN + 1) > DIRECT_MARGIN
+				       ? ch
+				       : NULL;
+		}
+	}
+	e = placement_pick(t->exec, last, c->who, rng_u64(&c->rng), c->d->hints);
+	if (e == 0) {
+		return NULL;
+	}
+	ch = domain_channel(c->d, e);
+	if (unlikely(ch == NULL)) {
+		client_claim_free(c, e);
+		domain_open(c->d, e);
+		return NULL;
+	}
+	c->last_exec = e;
+	return ch;
+}
+
+/* ------------------------------------------------------------------ sending */
+
+static int
+client_send_sched(struct mb_client *c, struct client_call *call)
+{
+	call->exec = 0;
+	return channel_send(&c->d->ch[PORT_SCHED], &call->d);
+}
+
+static void
+client_payload_free(struct mb_client *c, struct client_call *call)
+{
+	if ((call->d.flags & DESC_F_INLINE) == 0) {
+		payload_release(c->d->pool, call->d.ref.handle, c->d->proc);
+	}
+}
+
+static void
+client_deadline_set(struct mb_client *c, struct client_call *call, uint64_t after_ns)
+{
+	call->deadline_ns = 0;
+	if (after_ns != 0) {
+		uint64_t now = timebase_now_ns(timebase_real());
+
+		call->deadline_ns = after_ns < UINT64_MAX - now ? now + after_ns : UINT64_MAX;
+		if (c->next_deadline_ns == 0 || call->deadline_ns < c->next_deadline_ns) {
+			c->next_deadline_ns = call->deadline_ns;
+		}
+	}
+	call->d.b = call->deadline_ns;
+}
+
+int
+client_start(struct mb_client *c, const struct client_name *target, struct desc *d,
+	     const struct mb_call_options *opt, uint64_t *ret_call)
+{
+	struct client_call *call;
+	struct channel *ch;
+	int err = 0;
+
+	if (unlikely(c->dead != 0)) {
+		return c->dead;
+	}
+	if (c->call_cnt + c->late_cnt >= MB_CALLS_MAX) {
+		return MB_ERR_BUSY;
+	}
+	do {
+		c->seq++;
+	} while (c->call[SLOT(c->seq)].state != CALL_FREE || c->call[SLOT(c->seq)].late);
+	call = &c->call[SLOT(c->seq)];
+	call->id = call_id_make(c->d->proc, c->d->inc, c->seq);
+	call->resent = 0;
+	call->cancelled = false;
+	call->taken = false;
+	d->kind = DESC_CALL;
+	d->a = target->id;
+	d->sub = (uint8_t)((target->dag ? CALL_DAG : 0) | (opt != NULL ? opt->level : 0));
+	d->call = call->id;
+	call->d = *d;
+	client_deadline_set(c, call, opt != NULL ? opt->deadline_ns : 0);
+	ch = client_route(c, target);
+	if (likely(ch != NULL)) {
+		call->exec = ch->proc;
+		call->chan_seq = ch->tail;
+		err = channel_send(ch, &call->d);
+		if (likely(err == 0)) {
+			c->out[ch->proc]++;
+		} else if (c->out[ch->proc] == 0) {
+			client_claim_free(c, ch->proc);
+		}
+	}
+	if (ch == NULL || unlikely(err != 0)) {
+		err = client_send_sched(c, call);
+	}
+	if (unlikely(err != 0)) {
+		return err == MB_ERR_FULL ? MB_ERR_BUSY : err;
+	}
+	call->state = CALL_SENT;
+	c->call_cnt++;
+	*ret_call = call->id;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ answers */
+
+static struct client_call *
+client_call_find(struct mb_client *c, uint64_t id)
+{
+	struct client_call *call = &c->call[SLOT(id)];
+
+	return call->id == id && (call->state == CALL_SENT || call->late) ? call : NULL;
+}
+
+static void
+client_release(struct mb_client *c, const struct desc *d)
+{
+	const uint8_t *p;
+
+	/* Never looked at: a view of it, ended at once, sends the hold back. */
+	if ((d->flags & DESC_F_INLINE) == 0 && domain_view(c->d, &d->ref, &p) == 0) {
+		domain_release(c->d, &d->ref);
+	}
+}
+
+/* C1: the one place where a call becomes answered. */
+static void
+client_done(struct mb_client *c, struct client_call *call, const struct desc *answer)
+{
+	struct client_reply *r;
+	uint32_t slot = SLOT(call->id);
+
+	REQUIRE(call->state == CALL_SENT);
+	REQUIRE(c->reply_free != 0);
+	call->state = CALL_DONE;
+	r = &c->reply[c->reply_free - 1];
+	c->reply_of[slot] = c->reply_free;
+	c->reply_free = r->next;
+	r->d = *answer;
+	r->used = true;
+	c->done[c->done_tail++ & (MB_CALLS_MAX - 1)] = (uint16_t)slot;
+}
+
+static void
+client_fail(struct mb_client *c, struct client_call *call, int err, const char *text)
+{
+	struct desc d = {.kind = DESC_REPLY, .flags = DESC_F_INLINE, .call = call->id,
+			 .err = (int16_t)err};
+
+	d.len = (uint8_t)strnlen(text, DESC_INLINE_BYTES);
+	memcpy(d.data, text, d.len);
+	client_done(c, call, &d);
+}
+
+/* The executor, or sched, has nothing more to do with the call: its arguments are free (C2). */
+static void
+client_settle(struct mb_client *c, struct client_call *call)
+{
+	client_payload_free(c, call);
+	if (call->exec != 0) {
+		REQUIRE(c->out[call->exec] > 0);
+		if (--c->out[call->exec] == 0) {
+			client_claim_free(c, call->exec);
+		}
+	}
+	if (call->late) {
+		call->late = false;
+		c->late_cnt--;
+	}
+}
+
+void
+client_on_reply(struct mb_client *c, struct channel *ch, const struct desc *d)
+{
+	struct client_call *call = client_call_find(c, d->call);
+
+	/* Only who was asked may answer. */
+	if (call == NULL || (ch->proc != PROC_DAEMON && ch->proc != call->exec) ||
+	    (ch->proc == PROC_DAEMON && call->exec != 0)) {
+		return;
+	}
+	if (call->late) {
+		client_settle(c, call);
+		client_release(c, d);
+		return;
+	}
+	client_settle(c, call);
+	if (unlikely(call->cancelled && d->err != 0)) {
+		client_release(c, d);
+		client_fail(c, call, MB_ERR_CANCELLED, "");
+	} else {
+		client_done(c, call, d);
+	}
+}
+
+/* ------------------------------------------------------- deaths, deadlines */
+
+void
+client_on_closed(struct mb_client *c, struct channel *ch, int err)
+{
+	for (uint32_t i = 0; i < MB_CALLS_MAX; i++) {
+		struct client_call *call = &c->call[i];
+
+		if ((call->state != CALL_SENT && !call->late) || call->exec != ch->proc) {
+			continue;
+		}
+		call->taken = channel_taken(ch, call->chan_seq);
+		if (err != MB_ERR_PEER_DIED) {
+			bool late = call->late;
+
+			client_settle(c, call);
+			if (!late) {
+				client_fail(c, call, MB_ERR_PEER_CORRUPT,
+					    "the executor broke its channel");
+			}
+		}
+	}
+}
+
+/* Sends a call of a dead executor once more, or answers it. */
+static void
+client_again(struct mb_client *c, struct client_call *call, const struct desc *dead)
+{
+	bool effects = dead->dead.published == call->id;
+	char text[DESC_INLINE_BYTES + 1];
+
+	if (call->cancelled) {
+		client_payload_free(c, call);
+		client_fail(c, call, MB_ERR_CANCELLED, "");
+		return;
+	}
+	if (!effects && call->resent < RESEND_MAX &&
+	    (!call->taken || (call->d.sub & CALL_ATTEMPT_MASK) == 0)) { /* C3 */
+		call->resent++;
+		if (call->taken) {
+			call->d.sub |= 1 << CALL_ATTEMPT_SHIFT;
+		}
+		call->taken = false;
+		if (client_send_sched(c, call) == 0) {
+			return;
+		}
+	}
+	snprintf(text, sizeof(text), "%s %d; its writes %s",
+		 dead->dead.cause == DEATH_SIGNAL ? "signal" : "exit status",
+		 (int)dead->dead.status, effects ? "happened" : "did not happen");
+	client_payload_free(c, call);
+	client_fail(c, call, MB_ERR_EXECUTOR_DIED, text);
+}
+
+void
+client_on_dead(struct mb_client *c, const struct desc *d)
+{
+	uint16_t exec = d->dead.proc;
+
+	if (exec >= PROC_CLIENT_FIRST || c->out[exec] == 0) {
+		return;
+	}
+	c->out[exec] = 0;
+	for (uint32_t i = 0; i < MB_CALLS_MAX; i++) {
+		struct client_call *call = &c->call[i];
+
+		if (call->exec != exec || (call->state != CALL_SENT && !call->late)) {
+			continue;
+		}
+		call->exec = 0;
+		if (call->late) {
+			client_settle(c, call);
+		} else {
+			client_again(c, call, d);
+		}
+	}
+}
+
+void
+client_on_node_gone(struct mb_client *c)
+{
+	for (uint32_t i = 0; i < MB_CALLS_MAX; i++) {
+		if (c->call[i].state == CALL_SENT) {
+			client_fail(c, &c->call[i], MB_ERR_NO_NODE, "the node ended");
+		}
+	}
+}
+
+static void
+client_tell_cancel(struct mb_client *c, const struct client_call *call, int err)
+{
+	struct desc m = {.kind = DESC_CANCEL, .call = call->id, .a = call->exec,
+			 .err = (int16_t)err};
+
+	channel_send(&c->d->ch[PORT_SCHED], &m);
+}
+
+void
+client_deadlines(struct mb_client *c, uint64_t now_ns)
+{
+	uint64_t next = 0;
+
+	if (now_ns < c->next_deadline_ns) {
+		return;
+	}
+	for (uint32_t i = 0; i < MB_CALLS_MAX; i++) {
+		struct client_call *call = &c->call[i];
+
+		if (call->state != CALL_SENT || call->deadline_ns == 0) {
+			continue;
+		}
+		if (call->deadline_ns <= now_ns) {
+			client_tell_cancel(c, call, MB_ERR_DEADLINE);
+			call->late = true;
+			c->late_cnt++;
+			client_fail(c, call, MB_ERR_DEADLINE, "");
+		} else if (next == 0 || call->deadline_ns < next) {
+			next = call->deadline_ns;
+		}
+	}
+	c->next_deadline_ns = next;
+}
+
+int
+mb_call_cancel(struct mb_client *c, uint64_t id)
+{
+	struct client_call *call = client_call_find(c, id);
+
+	if (call == NULL || call->late) {
+		return MB_ERR_NOT_FOUND;
+	}
+	call->cancelled = true;
+	client_tell_cancel(c, call, MB_ERR_CANCELLED);
+	return 0;
+}
+
+/* ------------------------------------------------------------ handing out */
+
+/* Reads an answer's values, or its text, into the reply. */
+static int
+client_reply_read(struct mb_client *c, struct client_reply *r, struct mb_reply *out)
+{
+	struct value v[MB_VALUES_MAX];
+	const uint8_t *p;
+	size_t len;
+	int n = domain_bytes(c->d, &r->d, &p, &len, &r->view);
+
+	if (n != 0) {
+		return n;
+	}
+	if (out->err != 0) {
+		len = len < DOMAIN_TEXT_MAX ? len : DOMAIN_TEXT_MAX;
+		r->text = len > DESC_INLINE_BYTES ? malloc(len + 1) : NULL;
+		out->text = r->text != NULL ? r->text : r->text_inl;
+		len = r->text != NULL || len <= DESC_INLINE_BYTES ? len : DESC_INLINE_BYTES;
+		memcpy((char *)(uintptr_t)out->text, p, len);
+		((char *)(uintptr_t)out->text)[len] = '\0';
+		return 0;
+	}
+	n = value_list_read((struct slice){.p = p, .len = len}, v);
+	if (n < 0) {
+		return n;
+	}
+	r->values = n > REPLY_VALUES ? malloc((size_t)n * sizeof(*r->values)) : r->inl;
+	if (r->values == NULL) {
+		return MB_ERR_NO_MEMORY;
+	}
+	for (int i = 0; i < n; i++) {
+		r->values[i] = (struct mb_value){.type = (enum mb_type)v[i].type,
+						 .p = v[i].p,
+						 .len = v[i].len};
+		if (v[i].type == MB_I64) {
+			r->values[i].i64 = value_i64(v[i]);
+		} else if (v[i].type == MB_F64) {
+			r->values[i].f64 = value_f64(v[i]);
+		}
+	}
+	out->value = r->values;
+	out->cnt = (uint32_t)n;
+	return 0;
+}
+
+/* Hands out the answer of a DONE slot. */
+static void
+client_hand_out(struct mb_client *c, uint32_t slot, struct mb_reply *out)
+{
+	struct client_call *call = &c->call[slot];
+	struct client_reply *r = &c->reply[c->reply_of[slot] - 1];
+	int err;
+
+	*out = (struct mb_reply){
+		.call = call->id,
+		.err = r->d.err,
+		.text = "",
+		.run_ns = (uint32_t)(r->d.b >> 32),
+		.executor = r->d.a,
+		.internal = r,
+	};
+	err = client_reply_read(c, r, out);
+	if (err != 0) {
+		out->err = err;
+		out->cnt = 0;
+		out->text = "the answer could not be read";
+	}
+	call->state = CALL_FREE;
+	c->call_cnt--;
+}
+
+int
+mb_call_poll(struct mb_client *c, struct mb_reply *reply)
+{
+	while (c->done_head == c->done_tail) {
+		if (client_pump(c, 1) != 1 && c->done_head == c->done_tail) {
+			return 0;
+		}
+	}
+	client_hand_out(c, c->done[c->done_head++ & (MB_CALLS_MAX - 1)], reply);
+	return 1;
+}
+
+int
+mb_call_wait(struct mb_client *c, uint64_t timeout_ns, struct mb_reply *reply)
+{
+	uint64_t until = timeout_ns != 0 ? timebase_now_ns(timebase_real()) + timeout_ns : 0;
+
+	while (c->done_head == c->done_tail) {
+		if (c->call_cnt == 0) {
+			return 0;
+		}
+		if (client_pump(c, until) != 1 && until != 0 && c->done_head == c->done_tail &&
+		    timebase_now_ns(timebase_real()) >= until) {
+			return 0;
+		}
+	}
+	client_hand_out(c, c->done[c->done_head++ & (MB_CALLS_MAX - 1)], reply);
+	return 1;
+}
+
+int
+client_wait_one(struct mb_client *c, uint64_t id, struct mb_reply *reply)
+{
+	uint32_t slot = SLOT(id);
+
+	while (c->call[slot].state != CALL_DONE) {
+		client_pump(c, 0);
+	}
+	/* Nearly always the only one; answers of other calls stay in their order. */
+	for (uint32_t i = c->done_head; i != c->done_tail; i++) {
+		if (c->done[i & (MB_CALLS_MAX - 1)] == slot) {
+			for (uint32_t k = i; k != c->done_head; k--) {
+				c->done[k & (MB_CALLS_MAX - 1)] =
+					c->done[(k - 1) & (MB_CALLS_MAX - 1)];
+			}
+			c->done_head++;
+			break;
+		}
+	}
+	client_hand_out(c, slot, reply);
+	return reply->err;
+}
+
+void
+mb_reply_free(struct mb_client *c, struct mb_reply *reply)
+{
+	struct client_reply *r = reply->internal;
+
+	if (r == NULL) {
+		return;
+	}
+	if (r->view) {
+		domain_release(c->d, &r->d.ref);
+		r->view = false;
+	}
+	if (r->values != r->inl) {
+		free(r->values);
+	}
+	free(r->text);
+	r->values = NULL;
+	r->text = NULL;
+	r->used = false;
+	r->next = c->reply_free;
+	c->reply_free = (uint32_t)(r - c->reply + 1);
+	reply->internal = NULL;
+}
+
+/* ------------------------------------------------------------------- calls */
+
+/* Writes the arguments where the call's payload goes: inline, or in this client's memory. */
+static int
+client_args(struct mb_client *c, struct desc *d, const struct mb_value *arg, size_t cnt)
+{
+	struct value v[MB_VALUES_MAX];
+	uint8_t inl[DESC_INLINE_BYTES] __attribute__((aligned(8)));
+	int64_t bytes;
+	uint8_t *p = inl;
+	int err = 0;
+
+	if (cnt > MB_VALUES_MAX) {
+		return MB_ERR_TOO_LARGE;
+	}
+	for (size_t i = 0; i < cnt; i++) {
+		bool scalar = arg[i].type == MB_I64 || arg[i].type == MB_F64;
+
+		if (arg[i].len > VALUE_BYTES_MAX) {
+			return MB_ERR_TOO_LARGE;
+		}
+		v[i].type = arg[i].type;
+		v[i].len = scalar ? 8 : (uint32_t)arg[i].len;
+		v[i].p = scalar ? NULL : arg[i].p;
+	}
+	bytes = value_list_footprint(v, (uint32_t)cnt);
+	if (bytes < 0) {
+		return (int)bytes;
+	}
+	d->flags = DESC_F_INLINE;
+	d->len = (uint8_t)bytes;
+	if (bytes > DESC_INLINE_BYTES) {
+		d->flags = 0;
+		err = payload_alloc(c->d->pool, (size_t)bytes, c->d->proc, &d->ref, &p);
+		if (err != 0) {
+			return err;
+		}
+	}
+	bytes = client_list_write(p, (size_t)bytes, arg, cnt);
+	if (bytes < 0) {
+		if (p != inl) {
+			payload_release(c->d->pool, d->ref.handle, c->d->proc);
+		}
+		return (int)bytes;
+	}
+	if (p == inl) {
+		memcpy(d->data, inl, (size_t)bytes);
+	}
+	return 0;
+}
+
+int
+mb_call_start(struct mb_client *c, const char *name, const struct mb_value *arg, size_t arg_cnt,
+	      const struct mb_call_options *opt, uint64_t *ret_call)
+{
+	const struct client_name *t;
+	struct desc d = {0};
+	int err = client_target(c, name, false, &t);
+
+	if (likely(err == 0)) {
+		err = client_args(c, &d, arg, arg_cnt);
+	}
+	if (unlikely(err != 0)) {
+		return err;
+	}
+	err = client_start(c, t, &d, opt, ret_call);
+	if (unlikely(err != 0) && (d.flags & DESC_F_INLINE) == 0) {
+		payload_release(c->d->pool, d.ref.handle, c->d->proc);
+	}
+	return err;
+}
+
+int
+mb_call(struct mb_client *c, const char *name, const struct mb_value *arg, size_t arg_cnt,
+	const struct mb_call_options *opt, struct mb_reply *reply)
+{
+	uint64_t call;
+	int err = mb_call_start(c, name, arg, arg_cnt, opt, &call);
+
+	if (unlikely(err != 0)) {
+		*reply = (struct mb_reply){.err = err, .text = ""};
+		return err;
+	}
+	return client_wait_one(c, call, reply);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dagcall - a DAG call's payload: a list with one value a function, in the table's order: the list of
+ * its own arguments, or NIL */
+#include <string.h>
+
+#include "check.h"
+#include "dagtext.h"
+#include "impl.h"
+#include "value.h"
+
+/* Which vertex a name means; -1: none. */
+static int
+dag_vertex(const struct placement_copy *p, const struct placement_dag *dag, const char *name)
+{
+	for (int v = 0; v < dag->vertex_cnt && v < DAG_FUNCTION_MAX; v++) {
+		const struct placement_fn *f = placement_fn_get(p, dag->vertex[v].fn);
+		char fn[NAME_BYTES_MAX], tag[DAGTEXT_TAG_BYTES], full[DAGTEXT_VERTEX_BYTES];
+
+		if (f == NULL) {
+			continue;
+		}
+		memcpy(fn, f->name, sizeof(fn));
+		memcpy(tag, dag->vertex[v].tag, sizeof(tag));
+		fn[sizeof(fn) - 1] = '\0';
+		tag[sizeof(tag) - 1] = '\0';
+		dagtext_vertex_name(fn, tag, full);
+		if (strcmp(full, name) == 0) {
+			return v;
+		}
+	}
+	return -1;
+}
+
+/* arg_of[v]: the arguments of vertex v, NULL for none. Returns the number of vertices. */
+static int
+dag_args_sort(struct mb_client *c, uint16_t id, const struct mb_dag_arg *arg, size_t arg_cnt,
+	      const struct mb_dag_arg *arg_of[DAG_FUNCTION_MAX])
+{
+	uint64_t gen;
+	const struct placement_copy *p = placement_shown(c->placement, &gen);
+	const struct placement_dag *dag = placement_dag_get(p, id);
+
+	if (dag == NULL || dag->vertex_cnt > DAG_FUNCTION_MAX) {
+		return MB_ERR_NO_DAG;
+	}
+	memset(arg_of, 0, DAG_FUNCTION_MAX * sizeof(arg_of[0]));
+	for (size_t i = 0; i < arg_cnt; i++) {
+		int v = dag_vertex(p, dag, arg[i].function);
+
+		if (v < 0 || arg_of[v] != NULL) {
+			return MB_ERR_INVALID;
+		}
+		arg_of[v] = &arg[i];
+	}
+	return dag->vertex_cnt;
+}
+
+static int64_t
+dag_list_bytes(const struct mb_dag_arg *a)
+{
+	struct value v[MB_VALUES_MAX];
+
+	if (a->arg_cnt > MB_VALUES_MAX) {
+		return MB_ERR_TOO_LARGE;
+	}
+	for (size_t i = 0; i < a->arg_cnt; i++) {
+		bool scalar = a->arg[i].type == MB_I64 || a->arg[i].type == MB_F64;
+
+		if (a->arg[i].len > VALUE_BYTES_MAX) {
+			return MB_ERR_TOO_LARGE;
+		}
+		v[i] = (struct value){.type = a->arg[i].type,
+				      .len = scalar ? 8 : (uint32_t)a->arg[i].len};
+	}
+	return value_list_footprint(v, (uint32_t)a->arg_cnt);
+}
+
+int64_t
+client_list_write(uint8_t *p, size_t bytes, const struct mb_value *arg, size_t cnt)
+{
+	struct value_writer w;
+
+	value_list_begin(&w, p, bytes, (uint32_t)cnt);
+	for (size_t i = 0; i < cnt; i++) {
+		if (arg[i].type == MB_I64) {
+			value_list_add_i64(&w, arg[i].i64);
+		} else if (arg[i].type == MB_F64) {
+			value_list_add_f64(&w, arg[i].f64);
+		} else {
+			value_list_add(&w, arg[i].type, arg[i].p, arg[i].len);
+		}
+	}
+	return value_list_end(&w);
+}
+
+static int64_t
+dag_write(uint8_t *p, size_t bytes, const struct mb_dag_arg *const *arg_of,
+	  const struct value *shape, uint32_t cnt)
+{
+	struct value_writer w;
+
+	value_list_begin(&w, p, bytes, cnt);
+	for (uint32_t v = 0; v < cnt; v++) {
+		uint8_t *list = value_list_reserve(&w, (enum mb_type)shape[v].type, shape[v].len);
+
+		if (list != NULL) {
+			int64_t n = client_list_write(list, shape[v].len, arg_of[v]->arg,
+						      arg_of[v]->arg_cnt);
+
+			if (n < 0) {
+				return n;
+			}
+		}
+	}
+	return value_list_end(&w);
+}
+
+int
+mb_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg *arg, size_t arg_cnt,
+	     const struct mb_call_options *opt, uint64_t *ret_call)
+{
+	const struct mb_dag_arg *arg_of[DAG_FUNCTION_MAX];
+	struct value shape[DAG_FUNCTION_MAX];
+	const struct client_name *t;
+	struct desc d = {0};
+	uint8_t inl[DESC_INLINE_BYTES] __attribute__((aligned(8)));
+	uint8_t *p = inl;
+	int64_t bytes;
+	int cnt;
+	int err = client_target(c, name, true, &t);
+
+	if (err != 0) {
+		return err;
+	}
+	cnt = dag_args_sort(c, t->id, arg, arg_cnt, arg_of);
+	for (int v = 0; v < cnt; v++) {
+		int64_t n = arg_of[v] != NULL ? dag_list_bytes(arg_of[v]) : 0;
+
+		if (n < 0) {
+			return (int)n;
+		}
+		shape[v] = (struct value){.type = arg_of[v] != NULL ? MB_LIST : MB_NIL,
+					  .len = (uint32_t)n};
+	}
+	bytes = cnt < 0 ? cnt : value_list_footprint(shape, (uint32_t)cnt);
+	if (bytes < 0) {
+		return (int)bytes;
+	}
+	d.flags = bytes <= DESC_INLINE_BYTES ? DESC_F_INLINE : 0;
+	d.len = d.flags != 0 ? (uint8_t)bytes : 0;
+	if (d.flags == 0) {
+		err = payload_alloc(c->d->pool, (size_t)bytes, c->d->proc, &d.ref, &p);
+	}
+	if (err == 0) {
+		bytes = dag_write(p, (size_t)bytes, arg_of, shape, (uint32_t)cnt);
+		err = bytes < 0 ? (int)bytes : 0;
+	}
+	if (err == 0) {
+		if (p == inl) {
+			memcpy(d.data, inl, (size_t)bytes);
+		}
+		err = client_start(c, t, &d, opt, ret_call);
+	}
+	if (err != 0 && p != inl) {
+		payload_release(c->d->pool, d.ref.handle, c->d->proc);
+	}
+	return err;
+}
+
+int
+mb_dag_call(struct mb_client *c, const char *name, const struct mb_dag_arg *arg, size_t arg_cnt,
+	    const struct mb_call_options *opt, struct mb_reply *reply)
+{
+	uint64_t call;
+	int err = mb_dag_start(c, name, arg, arg_cnt, opt, &call);
+
+	if (err != 0) {
+		*reply = (struct mb_reply){.err = err, .text = ""};
+		return err;
+	}
+	return client_wait_one(c, call, reply);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* impl - what a client is inside
+ *
+ *	client.c   entering, pumping messages, administration
+ *	calls.c    calls: choosing an executor, sending, answers, deaths, deadlines
+ *	dagcall.c  arguments of DAG calls
+ *	state.c    reading and writing the store
+ *
+ * Calls. A slot is a call from its start until its answer has been handed out; ids name slots
+ * (sequence number modulo MB_CALLS_MAX), so an answer finds its slot without a search.
+ *
+ *   FREE ──start──► SENT ──REPLY, or an error decided here──► DONE ──poll──► FREE
+ *                    └──deadline──► DONE (answered) and LATE: its id and its arguments stay until the
+ *                                   executor has answered too, or is dead
+ *
+ * C1  A call that started is answered once: the move to DONE happens once, and only DONE is polled.
+ * C2  Arguments of a sent call stay until nobody can read them: reply or death.
+ * C3  A call is sent again only if what it was sent to is dead and the cache accepted nothing of it.
+ */
+#ifndef MB_CLIENT_IMPL_H
+#define MB_CLIENT_IMPL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cache_view.h"
+#include "call.h"
+#include "domain.h"
+#include "placement.h"
+#include "rng.h"
+#include "slice.h"
+#include <microburst/client.h>
+
+#define CLIENT_MAGIC  UINT32_C(0x4d42434c)
+#define NAME_CACHE    16 /* names looked up last; a power of two */
+#define REPLY_VALUES  8  /* values of an answer without an allocation */
+#define RESEND_MAX    8  /* of calls that no executor had taken yet */
+#define DIRECT_MARGIN 8  /* slots of a channel kept free for releases */
+
+enum call_state { CALL_FREE = 0, CALL_SENT, CALL_DONE };
+
+/* The answer of a slot, and the memory behind a mb_reply. */
+struct client_reply {
+	struct desc d; /* the REPLY, or what stands for it */
+	bool view;     /* d.ref is held */
+	bool used;
+	struct mb_value *values; /* inl, or malloc'ed */
+	struct mb_value inl[REPLY_VALUES];
+	char *text; /* malloc'ed, zero-terminated; or NULL: text_inl */
+	char text_inl[DESC_INLINE_BYTES + 1];
+	uint32_t next; /* free list, + 1 */
+};
+
+struct client_call {
+	uint64_t id;
+	uint8_t state;
+	uint8_t resent;
+	bool late;      /* answered already; waits for the executor's word */
+	bool cancelled;
+	bool taken;     /* its executor had taken it from the channel when it died */
+	uint16_t exec;  /* where it was sent directly; 0: through sched */
+	uint64_t chan_seq;
+	uint64_t deadline_ns;
+	struct desc d; /* as sent */
+};
+
+struct client_name {
+	char name[NAME_BYTES_MAX];
+	uint64_t gen;
+	uint16_t id; /* 0: unused */
+	bool dag;
+	uint64_t exec[PLACEMENT_EXEC_WORDS];
+};
+
+struct mb_client {
+	uint32_t magic;
+	struct domain *d;
+	const struct placement *placement;
+	struct cache_view view;
+	struct rng rng;
+	uint64_t who; /* in claims */
+	uint64_t seq;
+	uint32_t call_cnt; /* SENT and DONE */
+	uint32_t late_cnt;
+	uint64_t next_deadline_ns; /* 0: none */
+	uint16_t last_exec;
+	uint16_t out[PROC_CLIENT_FIRST]; /* calls sent directly and not answered */
+	struct client_name name[NAME_CACHE];
+	struct client_call call[MB_CALLS_MAX];
+	/* answers not handed out yet, oldest first: slot numbers */
+	uint16_t done[MB_CALLS_MAX];
+	uint32_t done_head, done_tail;
+	struct client_reply *reply; /* MB_CALLS_MAX */
+	uint32_t reply_free;        /* + 1 */
+	uint32_t reply_of[MB_CALLS_MAX]; /* slot -> its answer, + 1 */
+	/* one question to a cache tile at a time */
+	uint64_t ask_token;
+	bool ask_done;
+	struct desc ask_answer;
+	int dead; /* MB_ERR_NO_NODE once the node is gone */
+};
+
+/* client.c: client_pump handles one message, waiting until until_ns (0: for ever; 1: not at all).
+ * Returns: 1 when one was handled; 0 at the time; MB_ERR_NO_NODE. */
+int client_pump(struct mb_client *c, uint64_t until_ns);
+
+/* dagcall.c: client_list_write writes values as a list of the footprint's size. Returns its bytes. */
+int64_t client_list_write(uint8_t *p, size_t bytes, const struct mb_value *arg, size_t cnt);
+
+/* calls.c */
+int client_target(struct mb_client *c, const char *name, bool dag, const struct client_name **ret);
+/* client_start sends a call whose payload is in *d already (a's target, sub, payload). */
+int client_start(struct mb_client *c, const struct client_name *target, struct desc *d,
+		 const struct mb_call_options *opt, uint64_t *ret_call);
+int client_wait_one(struct mb_client *c, uint64_t call, struct mb_reply *reply);
+void client_on_reply(struct mb_client *c, struct channel *ch, const struct desc *d);
+void client_on_closed(struct mb_client *c, struct channel *ch, int err);
+void client_on_dead(struct mb_client *c, const struct desc *d);
+void client_on_node_gone(struct mb_client *c);
+void client_deadlines(struct mb_client *c, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* state - reading the cache in place, and writing through the cache tile that serves the key */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache_msg.h"
+#include "check.h"
+#include "gset.h"
+#include "hash.h"
+#include "impl.h"
+#include "lattice.h"
+#include "map.h"
+#include "view.h"
+#include "wset.h"
+
+#define FETCH_TRIES 16 /* a key can be evicted between FETCHED and the look */
+
+/* One question to a cache tile. */
+static int
+client_ask(struct mb_client *c, uint32_t tile, struct desc *d)
+{
+	int err;
+
+	c->ask_done = false;
+	d->b = ++c->ask_token;
+	err = channel_send(&c->d->ch[PORT_CACHE_FIRST + tile], d);
+	while (err == 0 && !c->ask_done) {
+		err = client_pump(c, 0);
+		err = err < 0 ? err : 0;
+	}
+	return err != 0 ? err : c->ask_answer.err;
+}
+
+static uint32_t
+client_tile(const struct mb_client *c, uint64_t hash)
+{
+	return cache_tile_of(hash, c->d->welcome.cache_cnt);
+}
+
+static int
+client_key(const char *key, size_t len, struct slice *ret)
+{
+	*ret = (struct slice){.p = (const uint8_t *)key, .len = len != 0 ? len : strlen(key)};
+	return ret->len == 0 ? MB_ERR_INVALID : ret->len > KEY_BYTES_MAX ? MB_ERR_TOO_LARGE : 0;
+}
+
+static int
+client_fetch(struct mb_client *c, struct slice key, uint64_t hash)
+{
+	struct desc d = {.kind = DESC_FETCH};
+	int err = domain_payload(c->d, &d, key.p, key.len, c->d->proc);
+
+	if (err == 0) {
+		err = client_ask(c, client_tile(c, hash), &d);
+		if ((d.flags & DESC_F_INLINE) == 0) {
+			payload_release(c->d->pool, d.ref.handle, c->d->proc);
+		}
+	}
+	return err;
+}
+
+/* Finds a value in the cache, having it fetched if need be. MB_ERR_NOT_FOUND: there is none, and
+ * nothing is held. */
+static int
+client_look(struct mb_client *c, struct slice key, struct cache_value *v)
+{
+	uint64_t hash = hash_bytes(key.p, key.len);
+
+	for (uint32_t i = 0; i < FETCH_TRIES; i++) {
+		int n = cache_view_get_hashed(&c->view, hash, key, v);
+		int err;
+
+		if (n == CACHE_HIT) {
+			return 0;
+		}
+		if (n != CACHE_MISS) {
+			if (n == CACHE_ABSENT) {
+				cache_view_release(&c->view, v);
+			}
+			return n < 0 ? n : MB_ERR_NOT_FOUND;
+		}
+		err = client_fetch(c, key, hash);
+		if (err != 0) {
+			return err;
+		}
+	}
+	return MB_ERR_BUSY;
+}
+
+/* What mb_client_get hands out. */
+struct held {
+	struct cache_value v;
+	char text[VIEW_TEXT_MAX];
+};
+
+int
+mb_client_get(struct mb_client *c, const char *key, size_t key_len, struct mb_held *ret)
+{
+	struct slice k, text;
+	struct held *h;
+	int err = client_key(key, key_len, &k);
+
+	if (err != 0) {
+		return err;
+	}
+	h = malloc(sizeof(*h));
+	if (h == NULL) {
+		return MB_ERR_NO_MEMORY;
+	}
+	err = client_look(c, k, &h->v);
+	if (err == 0) {
+		err = view_text(h->v.type, h->v.state, h->text, &text);
+		if (err != 0) {
+			cache_view_release(&c->view, &h->v);
+		}
+	}
+	if (err != 0) {
+		free(h);
+		return err;
+	}
+	*ret = (struct mb_held){.p = text.p, .len = text.len, .internal = h};
+	return 0;
+}
+
+void
+mb_client_release(struct mb_client *c, struct mb_held *held)
+{
+	struct held *h = held->internal;
+
+	if (h != NULL) {
+		cache_view_release(&c->view, &h->v);
+		free(h);
+		held->internal = NULL;
+	}
+}
+
+/* ------------------------------------------------------------------ writes */
+
+/* Publishes one operation and waits for its acknowledgement. */
+static int
+client_publish(struct mb_client *c, struct wset_op *op)
+{
+	struct payload_ref value = {0};
+	struct desc d = {.kind = DESC_PUBLISH, .call = call_id_make(c->d->proc, c->d->inc, ++c->seq)};
+	uint64_t stack[256];
+	void *mem = stack;
+	struct wset ws;
+	size_t bytes;
+	uint8_t *p;
+	int err = 0;
+
+	if (op->value.len > VALUE_BYTES_MAX) {
+		return MB_ERR_TOO_LARGE;
+	}
+	if (op->value.len > WSET_INLINE_MAX) {
+		err = payload_alloc(c->d->pool, op->value.len, c->d->proc, &value, &p);
+		if (err != 0) {
+			return err;
+		}
+		memcpy(p, op->value.p, op->value.len);
+		op->by_ref = true;
+		op->ref = value;
+	}
+	bytes = wset_op_bytes(op);
+	if (bytes > sizeof(stack)) {
+		mem = malloc(bytes);
+	}
+	if (mem != NULL) {
+		wset_init(&ws, mem, bytes > sizeof(stack) ? bytes : sizeof(stack));
+		err = wset_add(&ws, op);
+		if (err == 0) {
+			err = domain_payload(c->d, &d, wset_bytes(&ws).p, wset_bytes(&ws).len,
+					     c->d->proc);
+		}
+		if (err == 0) {
+			err = client_ask(c, client_tile(c, hash_bytes(op->key.p, op->key.len)), &d);
+			if ((d.flags & DESC_F_INLINE) == 0) {
+				payload_release(c->d->pool, d.ref.handle, c->d->proc);
+			}
+		}
+		if (mem != stack) {
+			free(mem);
+		}
+	} else {
+		err = MB_ERR_NO_MEMORY;
+	}
+	if (op->by_ref) {
+		payload_release(c->d->pool, value.handle, c->d->proc);
+	}
+	return err;
+}
+
+int
+mb_client_set(struct mb_client *c, const char *key, size_t key_len, const void *p, size_t len)
+{
+	struct wset_op op = {.kind = WSET_PUT, .value = {.p = p, .len = len}};
+	int err = client_key(key, key_len, &op.key);
+
+	return err != 0 ? err : client_publish(c, &op);
+}
+
+int
+mb_client_incr(struct mb_client *c, const char *key, size_t key_len, int64_t n, int64_t *ret_sum)
+{
+	struct wset_op op = {.kind = WSET_INCR, .n = n};
+	struct cache_value v;
+	int err = client_key(key, key_len, &op.key);
+
+	if (err == 0) {
+		err = client_publish(c, &op);
+	}
+	if (err == 0 && ret_sum != NULL) {
+		err = client_look(c, op.key, &v);
+		if (err == 0) {
+			err = view_i64(v.type, v.state, ret_sum);
+			cache_view_release(&c->view, &v);
+		}
+	}
+	return err;
+}
+
+/* How many members a set has now; 0 when there is none. */
+static int
+client_set_cnt(struct mb_client *c, struct slice key, size_t *ret)
+{
+	struct cache_value v;
+	int err = client_look(c, key, &v);
+
+	*ret = 0;
+	if (err == MB_ERR_NOT_FOUND) {
+		return 0;
+	}
+	if (err == 0) {
+		if (v.type == LATTICE_GSET) {
+			*ret = gset_cnt(v.state);
+		} else {
+			err = MB_ERR_TYPE;
+		}
+		cache_view_release(&c->view, &v);
+	}
+	return err;
+}
+
+int
+mb_client_sadd(struct mb_client *c, const char *key, size_t key_len, const struct mb_value *member,
+	       size_t member_cnt, size_t *ret_added)
+{
+	struct wset_op op = {.kind = WSET_SADD};
+	size_t before = 0, after = 0;
+	int err = client_key(key, key_len, &op.key);
+
+	if (err == 0) {
+		err = client_set_cnt(c, op.key, &before);
+	}
+	for (size_t i = 0; err == 0 && i < member_cnt; i++) {
+		op.by_ref = false;
+		op.value = (struct slice){.p = member[i].p, .len = member[i].len};
+		err = client_publish(c, &op);
+	}
+	if (err == 0) {
+		err = client_set_cnt(c, op.key, &after);
+	}
+	if (err == 0 && ret_added != NULL) {
+		*ret_added = after > before ? after - before : 0;
+	}
+	return err;
+}
+
+int
+mb_client_del(struct mb_client *c, const char *key, size_t key_len)
+{
+	struct wset_op op = {.kind = WSET_DEL};
+	struct cache_value v;
+	int err = client_key(key, key_len, &op.key);
+
+	if (err == 0) {
+		err = client_look(c, op.key, &v);
+	}
+	if (err == 0) {
+		cache_view_release(&c->view, &v);
+		err = client_publish(c, &op);
+	}
+	return err;
+}
+
+/* ------------------------------------------------------------- collections */
+
+int
+mb_client_members(struct mb_client *c, const char *key, size_t key_len, mb_member_fn fn, void *ctx)
+{
+	struct cache_value v;
+	struct slice k, m;
+	struct map_field f;
+	int err = client_key(key, key_len, &k);
+
+	if (err == 0) {
+		err = client_look(c, k, &v);
+	}
+	if (err != 0) {
+		return err;
+	}
+	if (v.type == LATTICE_GSET) {
+		for (uint32_t i = 0; gset_at(v.state, i, &m) && fn(ctx, m.p, m.len, NULL, 0); i++) {
+		}
+	} else if (v.type == LATTICE_MAP) {
+		for (uint32_t i = 0; map_at(v.state, i, &f); i++) {
+			char text[VIEW_TEXT_MAX];
+			struct slice shown = {0};
+
+			if (view_text(f.type, f.value, text, &shown) == 0 &&
+			    !fn(ctx, f.key.p, f.key.len, shown.p, shown.len)) {
+				break;
+			}
+		}
+	} else {
+		err = MB_ERR_TYPE;
+	}
+	cache_view_release(&c->view, &v);
+	return err;
+}
+
+/* One page of keys from one cache tile, which answers for the whole store. */
+static int
+client_scan_page(struct mb_client *c, struct slice prefix, struct slice after, struct desc *ret)
+{
+	uint8_t mem[CACHE_SCAN_REQ_BYTES_MAX];
+	struct desc d = {.kind = DESC_SCAN};
+	struct wbuf req;
+	int err;
+
+	wbuf_init(&req, mem, sizeof(mem));
+	err = cache_scan_req_write(&req, prefix, after, 0);
+	if (err == 0) {
+		err = domain_payload(c->d, &d, mem, req.len, c->d->proc);
+	}
+	if (err == 0) {
+		err = client_ask(c, 0, &d);
+		if ((d.flags & DESC_F_INLINE) == 0) {
+			payload_release(c->d->pool, d.ref.handle, c->d->proc);
+		}
+		*ret = c->ask_answer;
+	}
+	return err;
+}
+
+int
+mb_client_keys(struct mb_client *c, const char *prefix, size_t prefix_len, mb_key_fn fn, void *ctx)
+{
+	struct slice want = {.p = (const uint8_t *)prefix, .len = prefix_len};
+	uint8_t last[KEY_BYTES_MAX];
+	struct slice after = {.p = last, .len = 0};
+	struct desc page;
+	bool more = true;
+	int err = prefix_len > KEY_BYTES_MAX ? MB_ERR_TOO_LARGE : 0;
+
+	while (err == 0 && more) {
+		struct slice key;
+		struct rbuf list;
+		const uint8_t *p;
+		size_t len;
+		bool view;
+
+		err = client_scan_page(c, want, after, &page);
+		if (err == 0) {
+			err = domain_bytes(c->d, &page, &p, &len, &view);
+		}
+		if (err != 0) {
+			break;
+		}
+		more = page.sub != 0;
+		list = rbuf_of((struct slice){.p = p, .len = len});
+		while ((err = cache_scan_next(&list, &key)) == 1) {
+			if (key.len > KEY_BYTES_MAX) {
+				err = MB_ERR_CORRUPT;
+				break;
+			}
+			memcpy(last, key.p, key.len);
+			after.len = key.len;
+			if (!fn(ctx, (const char *)last, key.len)) {
+				more = false;
+				break;
+			}
+		}
+		err = err > 0 ? 0 : err;
+		if (view) {
+			domain_release(c->d, &page.ref);
+		}
+	}
+	return err;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ctl - the life of the domain: who enters, who runs, who died, what exists
+ *
+ *	ctl.c        messages from processes and tiles; deaths
+ *	ctl_sock.c   the Unix socket: entering, memory, questions
+ *	ctl_exec.c   executors: spares, loading, swapping, stopping
+ *	ctl_admin.c  the command line's questions, in JSON
+ *
+ * The model of ctl_exec is a wanted state and one step that moves towards it: every slot shall have an
+ * executor that has the pinned set, every cpu its spares. Deployment, crash, first call of a
+ * function and undeployment only change what is wanted, or what is there; ctl_exec_step does the rest.
+ *
+ * Owner of everything here: the ctl tile.
+ */
+#ifndef MB_CTL_H
+#define MB_CTL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "ctl_msg.h"
+#include "domain.h"
+#include "lcore.h"
+#include "link.h"
+#include "load.h"
+#include "ports.h"
+#include "procs.h"
+#include "registry.h"
+#include "tile_msg.h"
+#include "timebase.h"
+
+#define CTL_CONN_MAX   (PROC_CNT_MAX + 32)
+#define CTL_STOP_MAX   256
+#define CTL_DEPLOY_MAX 16
+#define CTL_LOG_CNT    1024
+#define CTL_LOG_BYTES  256
+#define CTL_TILE_SCHED 0 /* the tiles with ports, as bits and as indices of ctl.tile */
+#define CTL_TILE_CACHE 1
+#define CTL_TILE_MAX   (1 + CACHE_TILE_MAX)
+
+struct ctl_conn {
+	int fd; /* -1: free */
+	struct proc *proc; /* NULL before HELLO */
+	pid_t pid;
+	uid_t uid;
+};
+
+enum exec_state {
+	EXEC_NONE = 0,
+	EXEC_SPAWNING, /* asked of the zygote, not yet READY */
+	EXEC_SPARE,    /* stands ready, empty */
+	EXEC_LOADING,  /* has been sent its set */
+	EXEC_SERVING,
+	EXEC_DRAINING, /* gets no more calls, ends when it has none */
+};
+
+struct exec {
+	uint8_t state;
+	bool for_deploy; /* LOADING to check a deployment */
+	bool discard;    /* LOADING, and not to serve afterwards */
+	int cpu;
+	uint16_t slot; /* SERVING, LOADING for a slot */
+	uint64_t gen;  /* of the set it has */
+	uint64_t give_up_ns; /* LOADING */
+	uint32_t missing;    /* sandbox bits that are not enforced */
+	uint64_t ready_ns;
+	uint32_t fn_cnt;
+	uint16_t fn[FUNCTION_CNT_MAX];
+};
+
+struct exec_slot {
+	int cpu;
+	uint16_t proc; /* SERVING; 0: none */
+	uint16_t next; /* LOADING; 0: none */
+	uint32_t died;
+	uint32_t fails; /* loads that failed in a row */
+	uint64_t retry_ns;
+};
+
+struct ctl_stop {
+	uint16_t proc; /* 0: free */
+	uint32_t inc;
+	uint64_t call;
+	uint64_t at_ns;
+};
+
+/* A deployment under way: its functions are in the registry, not yet shown to anybody. */
+struct ctl_deploy {
+	bool used, active, pin;
+	int fd; /* who asked; -1: gone */
+	uint32_t fn_cnt;
+	uint16_t fn[FUNCTION_CNT_MAX];
+};
+
+struct ctl_log {
+	uint64_t seq;
+	uint64_t time_us;
+	uint64_t call;
+	char function[NAME_BYTES_MAX];
+	char text[CTL_LOG_BYTES];
+};
+
+struct ctl_tile_link {
+	struct link *to, *from;
+	uint32_t lcore; /* index of the eventfd that wakes it */
+	bool same_lcore;
+};
+
+struct ctl_config {
+	uint32_t cache_cnt;
+	uint32_t lcore_cnt;
+	uint32_t executor_cnt;
+	int executor_cpu[EXECUTOR_CNT_MAX];
+	uint32_t spare_cnt;
+	int spare_cpu[EXECUTOR_CNT_MAX];
+	uint8_t cpu_daemon[CPU_CNT_MAX / 8];
+	uint8_t cpu_exec[CPU_CNT_MAX / 8];
+	uint64_t executor_memory;
+	uint64_t executor_spin_ns, client_spin_ns;
+	uint64_t grace_ns;
+	uint64_t load_timeout_ns;
+	uint32_t client_max;
+	size_t payload_budget;
+	bool huge;
+	const char *executor_path;
+	const char *socket_path;
+	const char *sandbox; /* "full", "none" */
+	uint64_t node_id;
+};
+
+struct ctl {
+	struct ctl_config cfg;
+	struct lcore *lcore;
+	const struct timebase *tb;
+	struct procs procs;
+	struct peers *peers;
+	struct registry registry;
+	struct region *region; /* the daemon's */
+	int region_fd, hints_fd, cache_fd;
+	struct hints *hints;
+	struct ports *ports;
+	struct ctl_tile_link tile[CTL_TILE_MAX];
+	struct ctl_conn conn[CTL_CONN_MAX];
+	int listen_fd;
+	int zygote_fd; /* -1: none */
+	pid_t zygote_pid;
+	uint32_t zygote_enforced;
+	uint64_t zygote_retry_ns;
+	struct exec exec[PROC_CLIENT_FIRST];
+	struct exec_slot slot[EXECUTOR_CNT_MAX];
+	uint64_t gen; /* of the pinned set */
+	struct ctl_stop stop[CTL_STOP_MAX];
+	struct ctl_deploy deploy[CTL_DEPLOY_MAX];
+	struct ctl_log *log; /* CTL_LOG_CNT */
+	uint64_t log_seq;
+	char *text; /* DOMAIN_TEXT_MAX + 1 */
+	uint64_t started_ns;
+	/* of the node */
+	void (*down)(void *ctx);
+	/* adds what only the node knows (machine, plan, memory, counts) to a status or top answer:
+	 * json is a json_t object */
+	void (*describe)(void *ctx, void *json, bool top);
+	void *node;
+	FILE *report; /* one line per life event; NULL: none */
+};
+
+/* ctl.c */
+int ctl_create(struct ctl **ret, const struct ctl_config *cfg, struct lcore *lcore);
+void ctl_destroy(struct ctl *c);
+extern const struct tile_ops ctl_tile_ops;
+
+uint64_t ctl_now(const struct ctl *c);
+void ctl_tell_tile(struct ctl *c, uint32_t tile, const struct desc *d);
+/* ctl_gone: a process is no more, as pidfd or socket said. */
+void ctl_gone(struct ctl *c, struct proc *p, enum death_cause cause, int status);
+/* ctl_stop_call ends a running call after the grace, by force if it still runs then. */
+void ctl_stop_call(struct ctl *c, uint16_t exec, uint64_t call);
+
+/* ctl_sock.c */
+int ctl_sock_open(struct ctl *c);
+void ctl_sock_close(struct ctl *c);
+/* ctl_conn_add watches a connected socket; proc is NULL for a client before its HELLO. */
+struct ctl_conn *ctl_conn_add(struct ctl *c, int fd, struct proc *proc);
+void ctl_conn_drop(struct ctl *c, struct ctl_conn *conn);
+struct ctl_conn *ctl_conn_of(struct ctl *c, const struct proc *p);
+/* ctl_answer sends an answer; a peer that does not read its answers is dropped. */
+void ctl_answer(struct ctl *c, struct ctl_conn *conn, struct domain_msg *m, const void *text,
+		const int *fd, uint32_t fd_cnt);
+/* ctl_proc_watch notes a process's pid and hears of its end through pidfd. Owns pidfd. */
+void ctl_proc_watch(struct ctl *c, struct proc *p, int pidfd, pid_t pid);
+/* ctl_seg_done: every tile let go of a segment that its owner returned. */
+void ctl_seg_done(struct ctl *c, const struct desc *d);
+
+/* ctl_exec.c */
+int ctl_exec_start(struct ctl *c);
+void ctl_exec_stop(struct ctl *c);
+void ctl_exec_step(struct ctl *c);
+uint64_t ctl_exec_timer(const struct ctl *c);
+void ctl_exec_ready(struct ctl *c, struct proc *p);
+void ctl_exec_loaded(struct ctl *c, struct proc *p, const struct domain_msg *m, const char *text);
+void ctl_exec_gone(struct ctl *c, uint16_t proc);
+void ctl_exec_drained(struct ctl *c, uint16_t proc);
+void ctl_exec_pin_want(struct ctl *c, uint16_t fn_id);
+/* ctl_exec_set_changed: functions were added or removed. */
+void ctl_exec_set_changed(struct ctl *c);
+/* ctl_dag_show tells sched of a DAG, new or changed. */
+void ctl_dag_show(struct ctl *c, const struct dag *dag);
+int ctl_deploy_start(struct ctl *c, int fd, struct fn_object *o, const uint16_t *fn, uint32_t cnt,
+		     bool pin);
+
+/* ctl_admin.c */
+void ctl_admin(struct ctl *c, struct ctl_conn *conn, const char *text, const int *fd,
+	       uint32_t fd_cnt);
+void ctl_admin_deployed(struct ctl *c, int fd, const uint16_t *fn, uint32_t cnt);
+void ctl_admin_refused(struct ctl *c, int fd, int err, const char *text);
+
+#endif

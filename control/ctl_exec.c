@@ -1,0 +1,737 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ctl_exec - executors: from the zygote's fork to their end
+ *
+ *   SPAWNING ──READY──► SPARE ──LOAD──► LOADING ──LOADED──► SERVING ──successor──► DRAINING ──► gone
+ *                                          └─error, or only a check──► gone
+ *
+ * E1  The set of functions of an executor never changes: a changed set (gen) means a successor.
+ * E2  A slot's executor is drained only when its successor serves: no moment without one, unless it
+ *     died.
+ * E3  One deployment at a time is checked; its functions are shown to nobody before the check.
+ * E4  ctl_exec_step is idempotent: it compares what is wanted with what is there.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "ctl.h"
+#include "log.h"
+#include "zygote.h"
+
+#define RETRY_NS_MIN (50 * NS_PER_MS)
+#define RETRY_SHIFT_MAX 7
+#define ZYGOTE_RETRY_NS (100 * NS_PER_MS)
+
+static void ctl_zygote_event(void *ctx, int fd, int events);
+
+/* ----------------------------------------------------------------- zygote */
+
+static void
+ctl_zygote_gone(struct ctl *c)
+{
+	lcore_unwatch(c->lcore, c->zygote_fd);
+	close(c->zygote_fd);
+	kill(c->zygote_pid, SIGKILL);
+	waitpid(c->zygote_pid, NULL, 0);
+	c->zygote_fd = -1;
+	c->zygote_retry_ns = ctl_now(c) + ZYGOTE_RETRY_NS;
+	/* What was asked of it and not answered will not come. */
+	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
+		if (c->exec[e].state == EXEC_SPAWNING && c->procs.proc[e].pid == 0) {
+			ctl_gone(c, &c->procs.proc[e], DEATH_HANGUP, 0);
+		}
+	}
+}
+
+static bool
+ctl_zygote_start(struct ctl *c, uint64_t now)
+{
+	if (c->zygote_fd >= 0) {
+		return true;
+	}
+	if (now < c->zygote_retry_ns) {
+		return false;
+	}
+	c->zygote_retry_ns = now + ZYGOTE_RETRY_NS;
+	if (zygote_start(c->cfg.executor_path, c->cfg.sandbox, &c->zygote_fd, &c->zygote_pid) != 0) {
+		LOG_ERROR("cannot start %s: no executors until it can be run", c->cfg.executor_path);
+		return false;
+	}
+	lcore_watch(c->lcore, c->zygote_fd, ctl_zygote_event, c);
+	return true;
+}
+
+static void
+ctl_on_spawned(struct ctl *c, const struct domain_msg *m, int pidfd)
+{
+	struct proc *p = m->proc < PROC_CLIENT_FIRST ? &c->procs.proc[m->proc] : NULL;
+
+	if (p == NULL || p->inc != m->word[0] || p->state == PROC_FREE ||
+	    c->exec[m->proc].state == EXEC_NONE || p->pid != 0) {
+		/* Its entry was given up meanwhile: it finds its socket closed. Reap it. */
+		if (pidfd >= 0) {
+			siginfo_t si;
+
+			kill((pid_t)m->word[1], SIGKILL);
+			waitid(P_PIDFD, (id_t)pidfd, &si, WEXITED);
+			close(pidfd);
+		}
+		return;
+	}
+	if (m->err != 0 || pidfd < 0) {
+		LOG_ERROR("no executor could be forked: %s", mb_err_text(m->err));
+		ctl_gone(c, p, DEATH_HANGUP, 0);
+		return;
+	}
+	ctl_proc_watch(c, p, pidfd, (pid_t)m->word[1]);
+}
+
+static void
+ctl_zygote_event(void *ctx, int fd, int events)
+{
+	struct ctl *c = ctx;
+
+	while (c->zygote_fd == fd) {
+		struct domain_msg m;
+		int got[1] = {-1};
+		int err = domain_sock_recv(fd, -1, &m, c->text, got, 1);
+
+		if (err == MB_ERR_TRYAGAIN) {
+			break;
+		}
+		if (err != 0) {
+			LOG_WARN("the zygote has died; starting another");
+			ctl_zygote_gone(c);
+			break;
+		}
+		if (m.kind == ZYGOTE_READY) {
+			c->zygote_enforced = (uint32_t)m.word[0];
+		} else if (m.kind == ZYGOTE_SPAWNED) {
+			ctl_on_spawned(c, &m, m.fd_cnt == 1 ? got[0] : -1);
+			got[0] = -1;
+		}
+		if (got[0] >= 0) {
+			close(got[0]);
+		}
+	}
+	ctl_exec_step(c);
+}
+
+static void
+ctl_spawn(struct ctl *c, int cpu)
+{
+	struct domain_msg m = {.kind = ZYGOTE_SPAWN};
+	struct proc *p;
+	int sv[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) != 0) {
+		return;
+	}
+	if (proc_new(&c->procs, true, sv[0], &p) != 0) {
+		close(sv[0]);
+		close(sv[1]);
+		return;
+	}
+	fcntl(sv[0], F_SETFL, O_NONBLOCK);
+	c->exec[p->idx] = (struct exec){.state = EXEC_SPAWNING, .cpu = cpu};
+	m.proc = p->idx;
+	m.word[0] = p->inc;
+	if (ctl_conn_add(c, sv[0], p) == NULL ||
+	    domain_sock_send(c->zygote_fd, &m, NULL, &sv[1], 1) != 0) {
+		close(sv[1]);
+		ctl_gone(c, p, DEATH_HANGUP, 0);
+		return;
+	}
+	close(sv[1]);
+}
+
+/* ----------------------------------------------------------------- spares */
+
+/* The spare to use on cpu: one that stands there, else one that stands elsewhere for want of one. */
+static uint16_t
+ctl_spare_find(const struct ctl *c, int cpu)
+{
+	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
+		if (c->exec[e].state == EXEC_SPARE && (cpu < 0 || c->exec[e].cpu == cpu)) {
+			return e;
+		}
+	}
+	return 0;
+}
+
+/* How many spares a cpu shall have: those of the plan, and one for each slot there that waits. */
+static void
+ctl_spares_step(struct ctl *c, uint64_t now)
+{
+	for (uint32_t i = 0; i < c->cfg.spare_cnt; i++) {
+		int cpu = c->cfg.spare_cpu[i];
+		uint32_t want = 0, have = 0;
+
+		for (uint32_t k = 0; k < c->cfg.spare_cnt; k++) {
+			want += c->cfg.spare_cpu[k] == cpu;
+			if (k < i && c->cfg.spare_cpu[k] == cpu) {
+				want = 0;
+				break; /* this cpu has had its turn */
+			}
+		}
+		for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
+			have += (c->exec[e].state == EXEC_SPARE ||
+				 c->exec[e].state == EXEC_SPAWNING) &&
+				c->exec[e].cpu == cpu;
+		}
+		while (have < want && ctl_zygote_start(c, now)) {
+			ctl_spawn(c, cpu);
+			have++;
+		}
+	}
+}
+
+void
+ctl_exec_ready(struct ctl *c, struct proc *p)
+{
+	struct exec *x = &c->exec[p->idx];
+
+	x->state = EXEC_SPARE;
+	ctl_exec_step(c);
+}
+
+/* ---------------------------------------------------------------- loading */
+
+static uint32_t
+ctl_pinned(const struct ctl *c, uint16_t ret[FUNCTION_CNT_MAX])
+{
+	uint32_t cnt = 0;
+
+	for (uint32_t i = 0; i < FUNCTION_CNT_MAX; i++) {
+		if (c->registry.fn[i].id != 0 && c->registry.fn[i].pinned) {
+			ret[cnt++] = c->registry.fn[i].id;
+		}
+	}
+	return cnt;
+}
+
+/* What a LOAD is made of: the text, and each object once. */
+struct load_set {
+	struct load_head head;
+	struct load_fn fn[FUNCTION_CNT_MAX];
+	const struct fn_object *object[FUNCTION_CNT_MAX];
+};
+
+static void
+ctl_load_set(struct ctl *c, const uint16_t *fn, uint32_t cnt, struct load_set *ret)
+{
+	ret->head = (struct load_head){.magic = LOAD_MAGIC,
+				       .fn_cnt = (uint16_t)cnt,
+				       .memory_bytes = c->cfg.executor_memory};
+	for (uint32_t i = 0; i < cnt; i++) {
+		const struct fn *f = registry_fn_by_id(&c->registry, fn[i]);
+		uint16_t o = 0;
+
+		REQUIRE(f != NULL);
+		while (o < ret->head.object_cnt && ret->object[o] != f->object) {
+			o++;
+		}
+		if (o == ret->head.object_cnt) {
+			ret->object[ret->head.object_cnt++] = f->object;
+		}
+		ret->fn[i] = (struct load_fn){.id = f->id, .object = o};
+		memcpy(ret->fn[i].name, f->defined, NAME_BYTES_MAX);
+	}
+}
+
+static int
+ctl_load_send(struct ctl *c, struct ctl_conn *conn, const struct load_set *set)
+{
+	uint32_t sent = 0;
+	int err = 0;
+
+	do {
+		struct domain_msg m = {.kind = DOMAIN_LOAD, .word = {sent}};
+		int fd[DOMAIN_FD_MAX];
+		uint32_t n = 0;
+
+		while (n < DOMAIN_FD_MAX && sent + n < set->head.object_cnt) {
+			fd[n] = set->object[sent + n]->fd;
+			n++;
+		}
+		sent += n;
+		if (sent == set->head.object_cnt) {
+			m.word[1] = 1;
+			m.text_len = (uint32_t)(sizeof(set->head) +
+						set->head.fn_cnt * sizeof(set->fn[0]));
+		}
+		err = domain_sock_send(conn->fd, &m, set, fd, n);
+	} while (err == 0 && sent < set->head.object_cnt);
+	return err;
+}
+
+/* Sends a spare its set. Returns false when it could not be: the spare is then on its way out. */
+static bool
+ctl_load(struct ctl *c, uint16_t e, const uint16_t *fn, uint32_t cnt)
+{
+	struct exec *x = &c->exec[e];
+	struct ctl_conn *conn = ctl_conn_of(c, &c->procs.proc[e]);
+	struct load_set *set = calloc(1, sizeof(*set));
+	int err = conn != NULL && set != NULL ? 0 : MB_ERR_NO_MEMORY;
+
+	if (err == 0) {
+		ctl_load_set(c, fn, cnt, set);
+		err = ctl_load_send(c, conn, set);
+	}
+	free(set);
+	x->state = EXEC_LOADING;
+	x->for_deploy = false;
+	x->discard = false;
+	x->slot = 0;
+	x->gen = c->gen;
+	x->fn_cnt = cnt;
+	memcpy(x->fn, fn, cnt * sizeof(*fn));
+	x->give_up_ns = ctl_now(c) + c->cfg.load_timeout_ns;
+	if (err != 0 && c->procs.proc[e].pid > 0) {
+		kill(c->procs.proc[e].pid, SIGKILL);
+	}
+	return err == 0;
+}
+
+/* The executor serves: sched gets it, its predecessor goes. */
+static void
+ctl_exec_serve(struct ctl *c, uint16_t e, uint16_t slot)
+{
+	struct exec_slot *s = &c->slot[slot];
+	struct ctl_exec_set *set = calloc(1, sizeof(*set));
+	struct desc d = {.kind = DESC_EXEC_UP, .a = e};
+
+	REQUIRE(set != NULL);
+	set->cnt = c->exec[e].fn_cnt;
+	memcpy(set->fn, c->exec[e].fn, set->cnt * sizeof(set->fn[0]));
+	d.word[0] = (uintptr_t)set;
+	ctl_tell_tile(c, CTL_TILE_SCHED, &d);
+	if (s->proc != 0) { /* E2 */
+		c->exec[s->proc].state = EXEC_DRAINING;
+		d = (struct desc){.kind = DESC_EXEC_DRAIN, .a = s->proc};
+		ctl_tell_tile(c, CTL_TILE_SCHED, &d);
+	}
+	c->exec[e].state = EXEC_SERVING;
+	c->exec[e].slot = slot;
+	s->proc = e;
+	s->next = s->next == e ? 0 : s->next;
+	s->fails = 0;
+}
+
+/* sched has no call running at a draining executor and gives it none: it may end. */
+void
+ctl_exec_drained(struct ctl *c, uint16_t e)
+{
+	struct desc d = {.kind = DESC_DRAIN};
+
+	if (e < PROC_CLIENT_FIRST && c->exec[e].state == EXEC_DRAINING) {
+		ports_send(c->ports, e, &d);
+	}
+}
+
+/* ------------------------------------------------------------ deployments */
+
+int
+ctl_deploy_start(struct ctl *c, int fd, struct fn_object *o, const uint16_t *fn, uint32_t cnt,
+		 bool pin)
+{
+	for (uint32_t i = 0; i < CTL_DEPLOY_MAX; i++) {
+		struct ctl_deploy *d = &c->deploy[i];
+
+		if (!d->used) {
+			*d = (struct ctl_deploy){.used = true, .pin = pin, .fd = fd, .fn_cnt = cnt};
+			memcpy(d->fn, fn, cnt * sizeof(*fn));
+			ctl_exec_step(c);
+			return 0;
+		}
+	}
+	return MB_ERR_BUSY;
+}
+
+static struct ctl_deploy *
+ctl_deploy_active(struct ctl *c)
+{
+	for (uint32_t i = 0; i < CTL_DEPLOY_MAX; i++) {
+		if (c->deploy[i].used && c->deploy[i].active) {
+			return &c->deploy[i];
+		}
+	}
+	return NULL;
+}
+
+void
+ctl_dag_show(struct ctl *c, const struct dag *dag)
+{
+	struct placement_dag *shown = malloc(sizeof(*shown));
+	struct desc d = {.kind = DESC_DAG_PUT, .a = dag->id};
+
+	REQUIRE(shown != NULL);
+	*shown = dag->plan;
+	d.word[0] = (uintptr_t)shown;
+	ctl_tell_tile(c, CTL_TILE_SCHED, &d);
+}
+
+/* DAGs that use older versions of a function use this one from their next call on. */
+static void
+ctl_dags_renew(struct ctl *c, const struct fn *f)
+{
+	for (uint32_t i = 0; i < DAG_CNT_MAX; i++) {
+		struct dag *dag = &c->registry.dag[i];
+		bool changed = false;
+
+		for (uint32_t v = 0; dag->id != 0 && v < dag->plan.vertex_cnt; v++) {
+			const struct fn *old = registry_fn_by_id(&c->registry, dag->plan.vertex[v].fn);
+
+			if (old != NULL && old != f && strcmp(old->name, f->name) == 0) {
+				dag->plan.vertex[v].fn = f->id;
+				changed = true;
+			}
+		}
+		if (changed) {
+			ctl_dag_show(c, dag);
+		}
+	}
+}
+
+/* Shows the functions of a checked deployment to everybody; older ones of their names go. */
+static void
+ctl_deploy_commit(struct ctl *c, struct ctl_deploy *dep)
+{
+	for (uint32_t i = 0; i < dep->fn_cnt; i++) {
+		struct fn *f = registry_fn_by_id(&c->registry, dep->fn[i]);
+		struct placement_fn *shown = calloc(1, sizeof(*shown));
+		struct desc d = {.kind = DESC_FN_PUT, .a = f->id};
+
+		REQUIRE(shown != NULL);
+		f->pinned = dep->pin;
+		shown->id = f->id;
+		shown->version = f->version;
+		memcpy(shown->name, f->name, NAME_BYTES_MAX);
+		d.word[0] = (uintptr_t)shown;
+		ctl_tell_tile(c, CTL_TILE_SCHED, &d);
+		ctl_dags_renew(c, f);
+	}
+	c->gen++;
+	ctl_admin_deployed(c, dep->fd, dep->fn, dep->fn_cnt);
+	*dep = (struct ctl_deploy){.fd = -1};
+}
+
+static void
+ctl_deploy_refuse(struct ctl *c, struct ctl_deploy *dep, int err, const char *text)
+{
+	for (uint32_t i = 0; i < dep->fn_cnt; i++) {
+		registry_fn_remove(&c->registry, registry_fn_by_id(&c->registry, dep->fn[i]));
+	}
+	ctl_admin_refused(c, dep->fd, err, text);
+	*dep = (struct ctl_deploy){.fd = -1};
+}
+
+static void
+ctl_deploy_step(struct ctl *c)
+{
+	struct ctl_deploy *dep = NULL;
+	uint16_t fn[FUNCTION_CNT_MAX];
+	uint32_t cnt = 0;
+	uint16_t e;
+
+	for (uint32_t i = 0; i < CTL_DEPLOY_MAX; i++) {
+		if (c->deploy[i].used && c->deploy[i].active) {
+			return; /* E3 */
+		}
+		if (c->deploy[i].used && dep == NULL) {
+			dep = &c->deploy[i];
+		}
+	}
+	e = dep != NULL ? ctl_spare_find(c, -1) : 0;
+	if (e == 0) {
+		return;
+	}
+	if (dep->pin) {
+		cnt = ctl_pinned(c, fn);
+	}
+	for (uint32_t i = 0; i < dep->fn_cnt; i++) {
+		fn[cnt++] = dep->fn[i];
+	}
+	dep->active = true;
+	if (ctl_load(c, e, fn, cnt)) {
+		c->exec[e].for_deploy = true;
+		c->exec[e].discard = !dep->pin;
+	} else {
+		dep->active = false; /* with the next spare */
+	}
+}
+
+/* ------------------------------------------------------------------ slots */
+
+/* Old versions whose successors everybody has: nobody can run them any more. */
+static void
+ctl_old_versions_remove(struct ctl *c)
+{
+	for (uint32_t i = 0; i < FUNCTION_CNT_MAX; i++) {
+		struct fn *f = &c->registry.fn[i];
+		const struct fn *newest;
+		struct desc d = {.kind = DESC_FN_DEL};
+		bool has = false;
+
+		if (f->id == 0) {
+			continue;
+		}
+		newest = registry_fn(&c->registry, f->name);
+		if (newest == f || ctl_deploy_active(c) != NULL) {
+			continue;
+		}
+		f->pinned = false;
+		for (uint32_t s = 0; s < c->cfg.executor_cnt; s++) {
+			has |= c->slot[s].proc != 0 && c->exec[c->slot[s].proc].gen != c->gen;
+		}
+		if (has || registry_dag_using(&c->registry, f->id) != NULL) {
+			continue;
+		}
+		d.a = f->id;
+		d.b = newest->id;
+		ctl_tell_tile(c, CTL_TILE_SCHED, &d);
+		registry_fn_remove(&c->registry, f);
+	}
+}
+
+static void
+ctl_slot_step(struct ctl *c, uint16_t i, const uint16_t *fn, uint32_t cnt, uint64_t now)
+{
+	struct exec_slot *s = &c->slot[i];
+	struct desc d = {.kind = DESC_EXEC_DRAIN};
+	uint16_t e;
+
+	if (s->next != 0 || (s->proc != 0 && c->exec[s->proc].gen == c->gen)) {
+		return;
+	}
+	if (cnt == 0) {
+		if (s->proc != 0) {
+			c->exec[s->proc].state = EXEC_DRAINING;
+			d.a = s->proc;
+			s->proc = 0;
+			ctl_tell_tile(c, CTL_TILE_SCHED, &d);
+		}
+		return;
+	}
+	e = now >= s->retry_ns ? ctl_spare_find(c, s->cpu) : 0;
+	if (e != 0 && ctl_load(c, e, fn, cnt)) {
+		c->exec[e].slot = i;
+		s->next = e;
+	}
+}
+
+void
+ctl_exec_step(struct ctl *c)
+{
+	uint64_t now = ctl_now(c);
+	uint16_t fn[FUNCTION_CNT_MAX];
+	uint32_t cnt;
+
+	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
+		if (c->exec[e].state == EXEC_LOADING && now >= c->exec[e].give_up_ns &&
+		    c->procs.proc[e].pid > 0) {
+			LOG_WARN("executor %u did not load its functions in time: stopped", e);
+			kill(c->procs.proc[e].pid, SIGKILL);
+			c->exec[e].give_up_ns = UINT64_MAX;
+		}
+	}
+	ctl_old_versions_remove(c);
+	ctl_spares_step(c, now);
+	ctl_deploy_step(c);
+	cnt = ctl_pinned(c, fn);
+	for (uint16_t i = 0; i < c->cfg.executor_cnt; i++) {
+		ctl_slot_step(c, i, fn, cnt, now);
+	}
+	ctl_spares_step(c, now);
+}
+
+void
+ctl_exec_set_changed(struct ctl *c)
+{
+	c->gen++;
+	ctl_exec_step(c);
+}
+
+/* The slot that a checked deployment's executor takes: one on its cpu, an empty one first. */
+static int
+ctl_slot_for(const struct ctl *c, uint16_t e)
+{
+	int best = -1;
+
+	for (uint32_t i = 0; i < c->cfg.executor_cnt; i++) {
+		if (c->slot[i].cpu == c->exec[e].cpu && c->slot[i].next == 0 &&
+		    (best < 0 || c->slot[i].proc == 0)) {
+			best = (int)i;
+			if (c->slot[i].proc == 0) {
+				break;
+			}
+		}
+	}
+	return best;
+}
+
+void
+ctl_exec_loaded(struct ctl *c, struct proc *p, const struct domain_msg *m, const char *text)
+{
+	struct exec *x = &c->exec[p->idx];
+	int slot = x->slot;
+
+	if (x->state != EXEC_LOADING) {
+		return;
+	}
+	x->ready_ns = m->word[1];
+	if (m->err != 0) {
+		/* It ends by itself; ctl_exec_gone sees to the slot. */
+		if (x->for_deploy) {
+			ctl_deploy_refuse(c, ctl_deploy_active(c), m->err, text);
+			x->for_deploy = false;
+		} else {
+			LOG_WARN("executor %u could not load its functions: %s", p->idx, text);
+		}
+		return;
+	}
+	if (x->for_deploy) {
+		x->for_deploy = false;
+		if (x->gen == c->gen) {
+			x->gen++; /* it has what was pinned, and what is pinned now */
+		}
+		ctl_deploy_commit(c, ctl_deploy_active(c));
+		slot = x->discard ? -1 : ctl_slot_for(c, p->idx);
+	}
+	if (slot < 0) {
+		kill(p->pid, SIGKILL);
+	} else {
+		ctl_exec_serve(c, p->idx, (uint16_t)slot);
+	}
+	ctl_exec_step(c);
+}
+
+/* No executor can be had for what is pinned: what waits is told so. */
+static void
+ctl_pin_failed(struct ctl *c, int err)
+{
+	uint16_t fn[FUNCTION_CNT_MAX];
+	uint32_t cnt = ctl_pinned(c, fn);
+
+	for (uint32_t i = 0; i < c->cfg.executor_cnt; i++) {
+		if (c->slot[i].proc != 0) {
+			return;
+		}
+	}
+	for (uint32_t i = 0; i < cnt; i++) {
+		struct desc d = {.kind = DESC_PIN_FAILED, .a = fn[i], .err = (int16_t)err};
+
+		ctl_tell_tile(c, CTL_TILE_SCHED, &d);
+	}
+}
+
+void
+ctl_exec_gone(struct ctl *c, uint16_t e)
+{
+	struct exec x = c->exec[e];
+
+	c->exec[e] = (struct exec){0};
+	if (x.state == EXEC_LOADING && x.for_deploy && ctl_deploy_active(c) != NULL) {
+		ctl_deploy_refuse(c, ctl_deploy_active(c), MB_ERR_LOAD,
+				  x.give_up_ns == UINT64_MAX
+					  ? "MB_INIT did not end in time"
+					  : "the executor died while it loaded the object or ran MB_INIT");
+	}
+	for (uint16_t i = 0; i < c->cfg.executor_cnt; i++) {
+		struct exec_slot *s = &c->slot[i];
+
+		if (s->proc == e) {
+			s->proc = 0;
+			s->died++;
+		}
+		if (s->next == e) {
+			uint32_t shift = s->fails < RETRY_SHIFT_MAX ? s->fails : RETRY_SHIFT_MAX;
+
+			s->next = 0;
+			s->fails++;
+			s->retry_ns = ctl_now(c) + (RETRY_NS_MIN << shift);
+			ctl_pin_failed(c, MB_ERR_NO_EXECUTOR);
+		}
+	}
+	ctl_exec_step(c);
+}
+
+void
+ctl_exec_pin_want(struct ctl *c, uint16_t fn_id)
+{
+	struct fn *f = registry_fn_by_id(&c->registry, fn_id);
+
+	if (f == NULL) {
+		return;
+	}
+	if (!f->pinned) {
+		f->pinned = true;
+		c->gen++;
+	}
+	ctl_exec_step(c);
+}
+
+uint64_t
+ctl_exec_timer(const struct ctl *c)
+{
+	uint64_t at = TILE_TIMER_NEVER;
+
+	if (c->zygote_fd < 0) {
+		at = c->zygote_retry_ns;
+	}
+	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
+		if (c->exec[e].state == EXEC_LOADING && c->exec[e].give_up_ns < at) {
+			at = c->exec[e].give_up_ns;
+		}
+	}
+	for (uint32_t i = 0; i < c->cfg.executor_cnt; i++) {
+		const struct exec_slot *s = &c->slot[i];
+
+		if (s->fails > 0 && s->next == 0 && s->proc == 0 && s->retry_ns < at &&
+		    s->retry_ns > ctl_now(c)) {
+			at = s->retry_ns;
+		}
+	}
+	return at;
+}
+
+int
+ctl_exec_start(struct ctl *c)
+{
+	for (uint32_t i = 0; i < c->cfg.executor_cnt; i++) {
+		c->slot[i].cpu = c->cfg.executor_cpu[i];
+	}
+	if (c->zygote_fd >= 0) {
+		lcore_watch(c->lcore, c->zygote_fd, ctl_zygote_event, c);
+	}
+	ctl_exec_step(c);
+	return 0;
+}
+
+/* The end of the node: executors finish or are killed; none is left behind. */
+void
+ctl_exec_stop(struct ctl *c)
+{
+	if (c->zygote_fd >= 0) {
+		lcore_unwatch(c->lcore, c->zygote_fd);
+		close(c->zygote_fd);
+		c->zygote_fd = -1;
+		kill(c->zygote_pid, SIGKILL);
+		waitpid(c->zygote_pid, NULL, 0);
+	}
+	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
+		struct proc *p = &c->procs.proc[e];
+
+		if (p->pid > 0 && p->is_executor) {
+			kill(p->pid, SIGKILL);
+			waitpid(p->pid, NULL, 0);
+			p->pid = 0;
+		}
+	}
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* microburstd - the daemon of a node, in the foreground */
+#include <argp.h>
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conf.h"
+#include "log.h"
+#include "microburst/error.h"
+#include "node.h"
+
+const char *argp_program_version = "microburstd " MB_VERSION;
+static const char doc[] =
+	"Run a Microburst node: the store, the cache and the executors of this machine.\v"
+	"It runs in the foreground until SIGINT or SIGTERM, or `microburst down`. Parameters come "
+	"from their defaults, then the file, then --set. --params lists them.";
+
+enum { OPT_PLAN = 256, OPT_PARAMS, OPT_SANDBOX, OPT_EXECUTOR };
+
+static const struct argp_option options[] = {
+	{"config", 'c', "FILE", 0, "read parameters from FILE", 0},
+	{"set", 's', "SECTION.KEY=VALUE", 0, "set one parameter", 0},
+	{"params", OPT_PARAMS, NULL, 0, "list the parameters and end", 0},
+	{"plan", OPT_PLAN, NULL, 0, "print where everything would run, and end", 0},
+	{"sandbox", OPT_SANDBOX, "full|none", 0, "none: functions run unconfined (for debugging)", 0},
+	{"executor", OPT_EXECUTOR, "PATH", 0, "the microburst-executor to run", 0},
+	{0},
+};
+
+struct arguments {
+	struct params params;
+	bool plan_only;
+	const char *sandbox;
+	char executor[PATH_MAX];
+};
+
+static struct node *the_node;
+
+static void
+on_signal(int sig)
+{
+	node_stop(the_node);
+}
+
+static error_t
+parse_opt(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *a = state->input;
+	char err[PARAMS_ERR_BYTES];
+
+	switch (key) {
+	case 'c':
+		if (conf_load(&a->params, arg, err) != 0) {
+			argp_failure(state, 2, 0, "%s", err);
+		}
+		return 0;
+	case 's':
+		if (conf_set(&a->params, arg, err) != 0) {
+			argp_failure(state, 2, 0, "%s", err);
+		}
+		return 0;
+	case OPT_PARAMS:
+		params_help(stdout);
+		exit(0);
+	case OPT_PLAN:
+		a->plan_only = true;
+		return 0;
+	case OPT_SANDBOX:
+		if (strcmp(arg, "full") != 0 && strcmp(arg, "none") != 0) {
+			argp_error(state, "--sandbox is full or none, not '%s'", arg);
+		}
+		a->sandbox = arg;
+		return 0;
+	case OPT_EXECUTOR:
+		snprintf(a->executor, sizeof(a->executor), "%s", arg);
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "what is '%s'? Everything is an option here", arg);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* microburst-executor stands beside this program, or where the build or the installation put it. */
+static void
+executor_find(char ret[PATH_MAX])
+{
+	static const char *const places[] = {"microburst-executor", "../executor/microburst-executor",
+					     "../libexec/microburst/microburst-executor"};
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	const char *dir;
+
+	self[n > 0 ? n : 0] = '\0';
+	dir = dirname(self);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		if (snprintf(ret, PATH_MAX, "%s/%s", dir, places[i]) < PATH_MAX &&
+		    access(ret, X_OK) == 0) {
+			return;
+		}
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct arguments a;
+	static const struct argp argp = {options, parse_opt, NULL, doc, NULL, NULL, NULL};
+	struct sigaction sa = {.sa_handler = on_signal};
+	char why[NODE_WHY_BYTES] = "";
+	enum log_level level;
+	int err;
+
+	params_default(&a.params);
+	a.sandbox = "full";
+	argp_err_exit_status = 2;
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	if (a.executor[0] == '\0') {
+		executor_find(a.executor);
+	}
+	if (log_level_from_name(a.params.log_level, &level) == 0) {
+		log_open(STDERR_FILENO, level);
+	}
+	err = node_create(&the_node, &a.params, a.executor, a.sandbox, a.plan_only, stdout, why);
+	if (err == 0 && !a.plan_only) {
+		sigaction(SIGINT, &sa, NULL);
+		sigaction(SIGTERM, &sa, NULL);
+		signal(SIGPIPE, SIG_IGN);
+		err = node_run(the_node, stdout, why);
+	}
+	if (err != 0) {
+		fprintf(stderr, "microburstd: %s\n", why[0] != '\0' ? why : mb_err_text(err));
+	}
+	if (the_node != NULL) {
+		node_destroy(the_node);
+	}
+	return err == 0 ? 0 : err == MB_ERR_CONFIG ? 2 : 1;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* node - everything a daemon is made of, put together in order and taken apart in reverse
+ *
+ *   zygote ─► plan ─► EAL ─► memory ─► lcores, links ─► tiles ─► socket ─► run
+ *
+ * Each step prints what it got, so that the log of a start tells what this machine gave. A step that
+ * fails says in one sentence what is missing and what to do; node_destroy undoes what was done.
+ *
+ * Threads: the main thread creates, runs lcore 0 and destroys; node_stop any, and signal handlers.
+ */
+#ifndef MB_NODE_H
+#define MB_NODE_H
+
+#include <stdio.h>
+
+#include "params.h"
+
+struct node;
+
+#define NODE_WHY_BYTES 512
+
+/* node_create does everything up to, and without, listening.
+ * plan_only: stop after the plan is printed to out. Returns: 0; an error with a sentence in why. */
+int node_create(struct node **ret, const struct params *p, const char *executor_path,
+		const char *sandbox, bool plan_only, FILE *out, char why[NODE_WHY_BYTES]);
+
+/* node_run listens, says so on out, and runs until node_stop. Returns: 0; an error. */
+int node_run(struct node *n, FILE *out, char why[NODE_WHY_BYTES]);
+
+void node_stop(struct node *n);
+void node_destroy(struct node *n);
+
+#endif

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sched_tile.h"
+
+#include <stddef.h>
+
+#include "call.h"
+#include "check.h"
+#include "region.h"
+#include "tile_msg.h"
+
+#define SCHED_BURST 64
+
+/* An answer to a client settles what ports counts as owed; everything else is sent on its own. */
+static int
+sched_tile_send(void *ctx, uint16_t proc, const struct desc *d)
+{
+	struct sched_tile *t = ctx;
+
+	if (d->kind == DESC_REPLY) {
+		ports_answer(t->ports, proc, d);
+		return 0;
+	}
+	return ports_send(t->ports, proc, d);
+}
+
+static void
+sched_tile_tell_ctl(void *ctx, const struct desc *d)
+{
+	struct sched_tile *t = ctx;
+
+	REQUIRE(link_send_sp(t->to_ctl, d, 1) == 1);
+}
+
+static bool
+sched_tile_idle(void *ctx, uint16_t exec)
+{
+	struct sched_tile *t = ctx;
+	const struct region *r = &t->peers->peer[exec].region;
+
+	return ports_inc(t->ports, exec) != 0 &&
+	       atomic_load_explicit(&region_run(r)->call, memory_order_relaxed) == 0;
+}
+
+int
+sched_tile_init(struct sched_tile *t, struct placement *placement, struct hints *hints,
+		uint32_t queue_max, uint64_t seed)
+{
+	struct sched_ops ops = {sched_tile_send, sched_tile_tell_ctl, sched_tile_idle, t};
+
+	return sched_create(&t->core, placement, hints, queue_max, seed, &ops);
+}
+
+void
+sched_tile_fini(struct sched_tile *t)
+{
+	sched_destroy(t->core);
+}
+
+static void
+sched_tile_on_proc(struct sched_tile *t, uint16_t proc, const struct desc *d)
+{
+	if (d->kind != DESC_CALL) {
+		ports_waive(t->ports, proc);
+	}
+	sched_on_proc(t->core, proc, d, t->now_ns);
+}
+
+static void
+sched_tile_drain(struct sched_tile *t)
+{
+	struct desc d;
+	uint16_t proc;
+
+	while (ports_recv(t->ports, &proc, &d) == 1) {
+		sched_tile_on_proc(t, proc, &d);
+	}
+}
+
+/* What a dead process had sent is handled first: its last reply counts. */
+static void
+sched_tile_proc_down(struct sched_tile *t, const struct desc *d)
+{
+	struct desc done = *d;
+
+	/* Each turn takes PORTS_BURST of every process that has something. */
+	for (uint32_t i = 0; i <= CHANNEL_DEPTH / PORTS_BURST; i++) {
+		ports_arm(t->ports);
+		ports_turn(t->ports);
+		ports_disarm(t->ports);
+		sched_tile_drain(t);
+	}
+	ports_close(t->ports, d->dead.proc);
+	sched_proc_down(t->core, d, t->now_ns);
+	done.kind = DESC_PROC_DOWN_DONE;
+	sched_tile_tell_ctl(t, &done);
+}
+
+static void
+sched_tile_on_ctl(struct sched_tile *t, const struct desc *d)
+{
+	struct desc done = *d;
+
+	switch (d->kind) {
+	case DESC_PROC_UP:
+		ports_open(t->ports, d->open.proc, d->open.inc,
+			   &t->peers->peer[d->open.proc].region);
+		break;
+	case DESC_PROC_DOWN:
+		sched_tile_proc_down(t, d);
+		break;
+	case DESC_SEG_DOWN: /* payloads are never looked at here */
+		done.kind = DESC_SEG_DOWN_DONE;
+		sched_tile_tell_ctl(t, &done);
+		break;
+	default:
+		sched_on_ctl(t->core, d, t->now_ns);
+	}
+}
+
+static int
+sched_tile_poll(void *ctx, uint64_t now_ns)
+{
+	struct sched_tile *t = ctx;
+	struct desc d[SCHED_BURST];
+	struct desc bad = {.kind = DESC_PROC_BAD, .err = MB_ERR_PEER_CORRUPT};
+	uint32_t n = link_recv_burst(t->from_ctl, d, SCHED_BURST);
+	bool busy = n > 0;
+
+	t->now_ns = now_ns;
+	for (uint32_t i = 0; i < n; i++) {
+		sched_tile_on_ctl(t, &d[i]);
+	}
+	if (ports_turn(t->ports)) {
+		busy = true;
+		sched_tile_drain(t);
+	}
+	sched_poll(t->core, now_ns);
+	ports_flush(t->ports);
+	while (ports_bad(t->ports, &bad.open.proc, &bad.open.inc)) {
+		sched_tile_tell_ctl(t, &bad);
+		busy = true;
+	}
+	return busy;
+}
+
+static void
+sched_tile_housekeeping(void *ctx, uint64_t now_ns)
+{
+	struct sched_tile *t = ctx;
+
+	t->now_ns = now_ns;
+	atomic_store_explicit(&t->queued, sched_queued(t->core), memory_order_relaxed);
+	atomic_store_explicit(&t->running, sched_running(t->core), memory_order_relaxed);
+}
+
+static void
+sched_tile_arm(void *ctx, bool up)
+{
+	struct sched_tile *t = ctx;
+
+	if (up) {
+		ports_arm(t->ports);
+	} else {
+		ports_disarm(t->ports);
+	}
+}
+
+static uint64_t
+sched_tile_next_timer(void *ctx)
+{
+	struct sched_tile *t = ctx;
+	uint64_t at = sched_timer(t->core);
+	uint64_t nap = ports_sleep_ns(t->ports);
+	uint64_t now = timebase_now_ns(t->tb);
+
+	if (nap < WAIT_MAX_NS && now + nap < at) {
+		at = now + nap;
+	}
+	return at;
+}
+
+const struct tile_ops sched_tile_ops = {
+	.kind = TILE_SCHED,
+	.poll = sched_tile_poll,
+	.housekeeping = sched_tile_housekeeping,
+	.arm = sched_tile_arm,
+	.next_timer_ns = sched_tile_next_timer,
+};

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sched_tile - the tile around sched: its ports, its links to ctl */
+#ifndef MB_SCHED_TILE_H
+#define MB_SCHED_TILE_H
+
+#include "link.h"
+#include "peer.h"
+#include "ports.h"
+#include "sched.h"
+#include "tile.h"
+#include "timebase.h"
+
+struct sched_tile {
+	struct sched *core;
+	struct ports *ports;
+	struct peers *peers;
+	struct link *to_ctl, *from_ctl;
+	const struct timebase *tb;
+	uint64_t now_ns;
+	_Atomic uint32_t queued, running; /* gauges: walked before each sleep, read by ctl */
+};
+
+/* sched_tile_init makes the core with this tile as its outside; the other fields are set. */
+int sched_tile_init(struct sched_tile *t, struct placement *placement, struct hints *hints,
+		    uint32_t queue_max, uint64_t seed);
+void sched_tile_fini(struct sched_tile *t);
+
+extern const struct tile_ops sched_tile_ops;
+
+#endif
