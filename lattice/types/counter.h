@@ -42,7 +42,7 @@ struct counter_entry {
 /* The longest entry. */
 #define COUNTER_ENTRY_BYTES_MAX (8 + 1 + 4 * VARINT_BYTES_MAX)
 /* The longest number as text: 2^63 writers of 2^64 each is under 39 digits, and a sign. */
-#define COUNTER_TEXT_MAX 40
+#define COUNTER_TEXT_MAX        40
 
 /* counter_delta_add makes the delta of adding n (negative: subtracting) to a counter.
  *
@@ -53,6 +53,12 @@ struct counter_entry {
  *            Adding 0 makes an absent counter a 0 that is there; to any other the delta is bottom.
  */
 int counter_delta_add(struct slice state, struct writer_id writer, int64_t n, struct wbuf *out);
+
+/* counter_delta_add_over is the same for a counter that is shown on top of a base: it is base + sum
+ * that must stay within int64_t.
+ */
+int counter_delta_add_over(int64_t base, struct slice state, struct writer_id writer, int64_t n,
+			   struct wbuf *out);
 
 /* counter_delta_del makes the delta that deletes all that this state shows, and nothing else.
  *

@@ -37,7 +37,7 @@
 #include "lattice.h"
 #include "slice.h"
 
-#define ENVELOPE_OVERHEAD 18
+#define ENVELOPE_OVERHEAD        18
 /* With an expiry: its deadline and stamp, and the length. */
 #define ENVELOPE_EXPIRY_OVERHEAD (24 + 4)
 

@@ -76,8 +76,8 @@ int lattice_check(unsigned int type, struct slice v);
 /* lattice_merge merges b into a.
  *
  * Requires:  a and b are checked values of this type; out overlaps neither.
- * Ensures:   out->len is unchanged unless LATTICE_MIXED is returned. What stands behind out->len may
- *            be overwritten in any case.
+ * Ensures:   out is unchanged unless LATTICE_MIXED is returned, its `full` included; only the free
+ *            bytes behind out->len may be overwritten in any case.
  * Returns:   enum lattice_side. LEFT is preferred: it is returned whenever the result equals a, so
  *            "did anything change" is `!= LATTICE_LEFT`. Or a negative error: MB_ERR_TOO_LARGE, the
  *            result does not fit out (never, with lattice_merge_bound bytes free); MB_ERR_TYPE;
@@ -101,7 +101,7 @@ lattice_merge_bound(struct slice a, struct slice b)
 /* lattice_merge_into is lattice_merge for callers that want the result in out, whichever side it is.
  *
  * Returns:   enum lattice_side as above, with the merge appended to out; or a negative error, and
- *            out->len unchanged.
+ *            out unchanged.
  */
 int lattice_merge_into(unsigned int type, struct slice a, struct slice b, struct wbuf *out);
 
@@ -116,7 +116,8 @@ bool lattice_leq(unsigned int type, struct slice a, struct slice b);
  *
  * What a row of lattice.def must bring. Rules for an implementation:
  *  - check, merge and leq are never handed an empty slice: lattice.c answers for bottom (E2).
- *  - merge keeps the contract of lattice_merge to the letter, LEFT before RIGHT included.
+ *  - merge keeps the contract of lattice_merge, LEFT before RIGHT included; but it may write to out
+ *    whatever it ends with, and need not look whether that did fit: lattice.c does.
  *  - depth is how many further maps in maps are allowed. Only types that nest look at it; a map passes
  *    on depth - 1, and refuses to go below zero with MB_ERR_TOO_LARGE.
  */
@@ -131,10 +132,24 @@ typedef bool lattice_leq_fn(struct slice a, struct slice b, unsigned int depth);
 #include "lattice.def"
 #undef LATTICE
 
-/* For types that nest: the three functions above, one level down. */
+/* For types made of others: the three functions above, with the depth that is left. */
 int lattice_check_depth(unsigned int type, struct slice v, unsigned int depth);
 int lattice_merge_depth(unsigned int type, struct slice a, struct slice b, struct wbuf *out,
 			unsigned int depth);
 bool lattice_leq_depth(unsigned int type, struct slice a, struct slice b, unsigned int depth);
+
+/* A value of several parts equals a side if each of its parts does. Begin with both true. */
+struct lattice_verdict {
+	bool left;
+	bool right;
+};
+
+/* lattice_merge_part merges one part, appends the result to out whichever side it is, and lowers the
+ * verdict on the whole. Returns 0 or an error. */
+int lattice_merge_part(unsigned int type, struct slice a, struct slice b, struct wbuf *out,
+		       unsigned int depth, struct lattice_verdict *verdict);
+
+/* lattice_verdict_side is what the merge of the whole then returns. */
+int lattice_verdict_side(struct lattice_verdict verdict);
 
 #endif

@@ -68,8 +68,8 @@ int table_check(struct slice v, table_key_fn *key_of, table_item_check_fn *item_
  *
  * Items are written straight into a wbuf, in order. Their ends gather meanwhile at the far end of its
  * free space, growing down, and are moved behind the items when the table is finished; so no memory
- * is needed but that of the result. Between table_item_begin and table_item_end the caller writes the
- * item to `out`, which may itself be building a table there.
+ * is needed but that of the result. The caller writes an item to `out`, perhaps by building a table
+ * there, and then calls table_item_end.
  *
  *	out:  ... | item 0 | item 1 | ->   free   <- | end 1 | end 0 |
  */
@@ -81,7 +81,6 @@ struct table_builder {
 };
 
 void table_begin(struct table_builder *b, struct wbuf *out);
-void table_item_begin(struct table_builder *b);
 void table_item_end(struct table_builder *b);
 
 /* table_add_run copies items [from, to) of another table, in one piece. */
