@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* clock.c - the hybrid logical clock
  *
- * One number: microseconds in the upper bits, counter in the lower. The next time is the wall clock's,
- * if that is ahead, and else the last one plus 1. The addition carries from the counter into the
- * microseconds by itself, so 4096 events within a microsecond simply borrow from the next; the clock
- * runs ahead of the wall by as much as events come faster than 4096 a microsecond, and waits for it
- * when they do not.
+ * One number: microseconds in the upper bits, counter in the lower. The next time is the wall
+ * clock's, if that is ahead, and else the last one plus 1. The addition carries from the counter
+ * into the microseconds by itself, so 4096 events within a microsecond simply borrow from the next;
+ * the clock runs ahead of the wall by as much as events come faster than 4096 a microsecond, and
+ * waits for it when they do not.
  *
- * Rejected: a separate counter that is reset when the microsecond changes (the textbook form). It is
- * the same order, with an overflow to handle.
+ * Rejected: a separate counter that is reset when the microsecond changes (the textbook form). It
+ * is the same order, with an overflow to handle.
  */
 #include "clock.h"
 

@@ -2,9 +2,10 @@
 /* clock.h - who wrote, and when
  *
  * Time is a hybrid logical clock in 64 bits: 52 bits of microseconds since 1970 (to the year 2112),
- * 12 bits of counter. The microseconds follow the wall clock; the counter orders what happens within
- * one of them, and carries into the microseconds when it overflows, so the whole is simply a number
- * that grows. It never runs backwards, and what was heard is always earlier than what is said next.
+ * 12 bits of counter. The microseconds follow the wall clock; the counter orders what happens
+ * within one of them, and carries into the microseconds when it overflows, so the whole is simply a
+ * number that grows. It never runs backwards, and what was heard is always earlier than what is
+ * said next.
  *
  * The pair (time, writer) is a stamp: a total order in which no two writes are equal, because a
  * writer never uses a time twice. Stamps order registers, epochs and deadlines.
@@ -20,8 +21,8 @@
 #define HLC_COUNTER_BITS 12
 #define HLC_US_MAX       ((UINT64_C(1) << (64 - HLC_COUNTER_BITS)) - 1)
 
-/* One incarnation of a cache or kvs tile: 64 random bits, drawn when it starts. Never a client or an
- * executor, of which there are too many to be remembered in every counter. 0 is nobody. */
+/* One incarnation of a cache or kvs tile: 64 random bits, drawn when it starts. Never a client or
+ * an executor, of which there are too many to be remembered in every counter. 0 is nobody. */
 struct writer_id {
 	uint64_t v;
 };
@@ -46,15 +47,15 @@ void hlc_init(struct hlc *h, struct hlc_time seen);
 
 /* hlc_now gives the time of a new event.
  *
- * Ensures:   it is greater than every time given out or observed before, whatever the wall clock does.
- *            At the very end of the range (2112) it stands still instead of wrapping.
+ * Ensures:   it is greater than every time given out or observed before, whatever the wall clock
+ *            does. At the very end of the range (2112) it stands still instead of wrapping.
  */
 struct hlc_time hlc_now(struct hlc *h, uint64_t wall_us);
 
 /* hlc_observe takes note of a time that came from elsewhere, so that everything after it is later.
  *
- * Returns:   0; MB_ERR_INVALID when it lies more than skew_max_us ahead of the wall clock: it is not
- *            taken note of, so that one wrong clock cannot drag all others with it.
+ * Returns:   0; MB_ERR_INVALID when it lies more than skew_max_us ahead of the wall clock: it is
+ *            not taken note of, so that one wrong clock cannot drag all others with it.
  */
 int hlc_observe(struct hlc *h, struct hlc_time remote, uint64_t wall_us, uint64_t skew_max_us);
 

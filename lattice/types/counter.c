@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* counter.c - per writer sums that only grow
  *
- * Why the merge is a merge: a counter is a function from (writer, which sum) to uint64_t, 0 where it
- * has no entry, and merge is the maximum at each point. A maximum is commutative, associative and
- * idempotent at each point, hence for the whole.
+ * Why the merge is a merge: a counter is a function from (writer, which sum) to uint64_t, 0 where
+ * it has no entry, and merge is the maximum at each point. A maximum is commutative, associative
+ * and idempotent at each point, hence for the whole.
  *
  * Why nothing is lost or counted twice: only the writer itself raises its sums, each time from the
- * greatest it ever had. So of two values of one sum the greater *includes* the less, and repeating or
- * reordering messages cannot add anything. This is also why writers are tiles and never the clients:
- * two that used one writer id at once would each include only itself.
+ * greatest it ever had. So of two values of one sum the greater *includes* the less, and repeating
+ * or reordering messages cannot add anything. This is also why writers are tiles and never the
+ * clients: two that used one writer id at once would each include only itself.
  *
- * Why a delete works as one more maximum: the gone sums say how much of a writer's sums somebody has
- * seen and deleted. What the deleter had not seen lies above them, and stays.
+ * Why a delete works as one more maximum: the gone sums say how much of a writer's sums somebody
+ * has seen and deleted. What the deleter had not seen lies above them, and stays.
  *
- * I1  incs_gone <= incs and decs_gone <= decs, in every entry of every value, deltas too. Maxima keep
- *     it; counter_next refuses bytes that break it. So no read ever has to clamp.
+ * I1  incs_gone <= incs and decs_gone <= decs, in every entry of every value, deltas too. Maxima
+ *     keep it; counter_next refuses bytes that break it. So no read ever has to clamp.
  *
  * Rejected: one signed sum and a sequence number per writer (the greater number wins). It could not
- * run full, but a delete would have to name a sequence number, and the sum at that number is forgotten
- * by all who only hold a later one.
+ * run full, but a delete would have to name a sequence number, and the sum at that number is
+ * forgotten by all who only hold a later one.
  */
 #include "counter.h"
 
@@ -179,7 +179,7 @@ counter_leq(struct slice a, struct slice b, unsigned int depth)
 	return has_a == 0;
 }
 
-/* ---------------------------------------------------------------------------------------- reading */
+/* -------------------------------------------------------------------------------------- reading */
 
 /* Sums up all entries, and finds the one of a writer on the way (all zero if it has none). */
 static int
@@ -234,7 +234,7 @@ counter_text(counter_sum sum, char buf[COUNTER_TEXT_MAX])
 	return slice_of(p, (size_t)(end - p));
 }
 
-/* ----------------------------------------------------------------------------------------- deltas */
+/* --------------------------------------------------------------------------------------- deltas */
 
 int
 counter_delta_add_over(int64_t base, struct slice state, struct writer_id writer, int64_t n,

@@ -6,17 +6,19 @@
  *
  *	sum over writers of (incs - incs_gone) - (decs - decs_gone)
  *
- * A delete raises the gone sums to what it *observed*: an increment it had not heard of survives it.
+ * A delete raises the gone sums to what it *observed*: an increment it had not heard of survives
+ * it.
  *
  *	( writer u64 | mask u8 | varint for each bit of mask ) *	sorted by writer
  *
  * mask says which of incs, decs, incs_gone, decs_gone (bits 0..3) are not zero; a writer whose sums
  * are all zero has no entry. One writer's small counter: 10 bytes.
  *
- * Limits: each of a writer's sums is 64 bits, and an addition that would pass it, or would carry the
- * number it sees out of int64_t, is refused and changes nothing. Additions that were fine where they
- * were made can still add up to more than an int64_t where they meet; nothing is lost then (a later
- * subtraction brings it back), it reads as decimal text, and reading it as int64_t is refused.
+ * Limits: each of a writer's sums is 64 bits, and an addition that would pass it, or would carry
+ * the number it sees out of int64_t, is refused and changes nothing. Additions that were fine where
+ * they were made can still add up to more than an int64_t where they meet; nothing is lost then (a
+ * later subtraction brings it back), it reads as decimal text, and reading it as int64_t is
+ * refused.
  */
 #ifndef MB_COUNTER_H
 #define MB_COUNTER_H

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* envelope.c - epoch over a typed value
  *
- * Why the merge is a merge: an envelope is the lexicographic pair of (epoch, type), which is a chain,
- * and of (state, expiry, context, dependencies), which is a lattice for each type. The greater first
- * component wins whole; equal ones merge the second, part by part. Lexicographic pairs are associative
- * because the first component is a chain: in any grouping, what is left is the merge of exactly those
- * values whose (epoch, type) is the greatest of all.
+ * Why the merge is a merge: an envelope is the lexicographic pair of (epoch, type), which is a
+ * chain, and of (state, expiry, context, dependencies), which is a lattice for each type. The
+ * greater first component wins whole; equal ones merge the second, part by part. Lexicographic
+ * pairs are associative because the first component is a chain: in any grouping, what is left is
+ * the merge of exactly those values whose (epoch, type) is the greatest of all.
  *
  * That a whole epoch wins is what lets a SET really set: an increment of the old epoch that arrives
- * late does not add to the new value. An increment concurrent with the SET is lost by it; this is one
- * of the two losses that SEMANTICS counts.
+ * late does not add to the new value. An increment concurrent with the SET is lost by it; this is
+ * one of the two losses that SEMANTICS counts.
  *
  * I1  type is ABSENT exactly if the state is bottom: "no value" has one encoding in each epoch.
  * I2  never written (epoch 0, ABSENT, no sections) is the empty slice, never 18 bytes.
@@ -54,7 +54,7 @@ expiry_cmp(const struct expiry *a, const struct expiry *b)
 	return (a->deadline.v > b->deadline.v) - (a->deadline.v < b->deadline.v);
 }
 
-/* ----------------------------------------------------------------------------------------- opening */
+/* -------------------------------------------------------------------------------------- opening */
 
 /* Takes the last section off rest. */
 static int
@@ -191,7 +191,7 @@ envelope_parse(struct slice v, struct envelope *ret_envelope)
 	return rc < 0 ? rc : envelope_open(v, ret_envelope);
 }
 
-/* ----------------------------------------------------------------------------------------- writing */
+/* -------------------------------------------------------------------------------------- writing */
 
 static void
 put_section(struct wbuf *out, struct slice body)
@@ -262,7 +262,7 @@ envelope_write(const struct envelope *envelope, struct wbuf *out)
 	return codec_done(out, before);
 }
 
-/* ----------------------------------------------------------------------------------------- merging */
+/* -------------------------------------------------------------------------------------- merging */
 
 static int
 rank_cmp(const struct envelope *a, const struct envelope *b)
@@ -359,7 +359,7 @@ envelope_leq(struct slice a, struct slice b, unsigned int depth)
 	       lattice_leq_depth(LATTICE_MAP, ea.dependencies, eb.dependencies, depth);
 }
 
-/* ---------------------------------------------------------------------------------- epochs, expiry */
+/* ------------------------------------------------------------------------------- epochs, expiry */
 
 bool
 envelope_expired(const struct envelope *envelope, struct hlc_time now)

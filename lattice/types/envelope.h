@@ -2,9 +2,9 @@
 /* envelope.h - what the store holds under a key
  *
  * A typed value together with its epoch. Greater epoch wins whole; equal epochs of one type merge;
- * equal epochs of different type go to the greater type id, whole. A SET or a change of type starts an
- * epoch; operations that merge stay in it. A key that was never written is epoch 0, type ABSENT: so
- * first increments at two replicas merge. Beside the state, and merged with it:
+ * equal epochs of different type go to the greater type id, whole. A SET or a change of type starts
+ * an epoch; operations that merge stay in it. A key that was never written is epoch 0, type ABSENT:
+ * so first increments at two replicas merge. Beside the state, and merged with it:
  *
  *	expiry		when the key ends to exist, as a last-writer-wins register
  *	context		the vclock of causal writes seen
@@ -12,19 +12,19 @@
  *
  * The last three are sections: a key that has none pays one bit for each.
  *
- *	state | sections, each: body, body_len u32 | epoch writer u64 | epoch time u64 | type u8 | tail u8
+ *	state | ( section | its length u32 )* | epoch: writer u64, time u64 | type u8 | tail u8
  *
- * tail holds the format version and a bit for each section; sections stand in the order of their bits.
- * State first (E3), so a string in an envelope begins where the envelope begins; everything else is
- * found from the end. 18 bytes over the state.
+ * tail holds the format version and a bit for each section; sections stand in the order of their
+ * bits. State first (E3), so a string in an envelope begins where the envelope begins; everything
+ * else is found from the end. 18 bytes over the state.
  *
  * The envelope of a key that was never written is the empty slice, and no other bytes (E2).
  *
  * A bottom state has no type: it is ABSENT, in whatever epoch (a tombstone, if the epoch is not 0).
  *
- * An envelope is itself a lattice: envelopes are merged by lattice_merge(LATTICE_ENVELOPE, a, b, out),
- * and a map's fields can be envelopes. Directly inside an envelope one is refused: it would mean
- * nothing.
+ * An envelope is itself a lattice: envelopes are merged by lattice_merge(LATTICE_ENVELOPE, a, b,
+ * out), and a map's fields can be envelopes. Directly inside an envelope one is refused: it would
+ * mean nothing.
  */
 #ifndef MB_ENVELOPE_H
 #define MB_ENVELOPE_H
@@ -86,15 +86,16 @@ bool envelope_expired(const struct envelope *envelope, struct hlc_time now);
 /* envelope_epoch_fresh is the epoch of a write that starts one: a SET, a delete of a whole key, a
  * change of type.
  *
- * Ensures:   it is greater than the epoch of what is there (but stands still at the end of the clock's
- *            range, in 2112).
+ * Ensures:   it is greater than the epoch of what is there (but stands still at the end of the
+ *            clock's range, in 2112).
  */
 struct stamp envelope_epoch_fresh(const struct envelope *stored, struct hlc_time now,
 				  struct writer_id writer);
 
-/* envelope_epoch_stay is the epoch of an operation that merges: that of what is there. If what is there
- * has expired, it is the deadline, by nobody: the same at every replica, so that first operations after
- * an expiry merge like first operations ever. The state to start from is then bottom.
+/* envelope_epoch_stay is the epoch of an operation that merges: that of what is there. If what is
+ * there has expired, it is the deadline, by nobody: the same at every replica, so that first
+ * operations after an expiry merge like first operations ever. The state to start from is then
+ * bottom.
  */
 struct stamp envelope_epoch_stay(const struct envelope *stored, struct hlc_time now);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gset.c - union
  *
- * Why the merge is a merge: it is the union of two sets. The table (table.c) does all of it; a member
- * is its own sort key, so two items at one key are the same bytes and there is nothing left to merge.
+ * Why the merge is a merge: it is the union of two sets. The table (table.c) does all of it; a
+ * member is its own sort key, so two items at one key are the same bytes and there is nothing left
+ * to merge.
  */
 #include "gset.h"
 

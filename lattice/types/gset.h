@@ -28,7 +28,8 @@ bool gset_has(struct slice v, struct slice member);
 /* gset_cnt is the number of members; 0 for a damaged set. O(1). */
 uint32_t gset_cnt(struct slice v);
 
-/* gset_at gives member idx in order, in place; so `for (i = 0; gset_at(v, i, &m); i++)` walks the set.
+/* gset_at gives member idx in order, in place; so `for (i = 0; gset_at(v, i, &m); i++)` walks the
+ * set.
  *
  * Returns:   false behind the last one.
  */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lattice.c - the table of types, and what is true of all of them
  *
- * Bottom is answered for here (E2): the empty slice is below everything, merges to the other side, and
- * no family ever sees one.
+ * Bottom is answered for here (E2): the empty slice is below everything, merges to the other side,
+ * and no family ever sees one.
  *
  * So is the output. A family may write to out before it knows whether one side will win whole, and
- * need not look whether what it wrote did fit: unless it ends MIXED, out is put back as it was; if it
- * ends MIXED and something did not fit, that becomes MB_ERR_TOO_LARGE. Hence a merge into a wbuf of no
- * bytes is a comparison.
+ * need not look whether what it wrote did fit: unless it ends MIXED, out is put back as it was; if
+ * it ends MIXED and something did not fit, that becomes MB_ERR_TOO_LARGE. Hence a merge into a wbuf
+ * of no bytes is a comparison.
  */
 #include "lattice.h"
 
@@ -149,7 +149,7 @@ lattice_verdict_side(struct lattice_verdict verdict)
 	return verdict.left ? LATTICE_LEFT : verdict.right ? LATTICE_RIGHT : LATTICE_MIXED;
 }
 
-/* ---------------------------------------------------------------- ABSENT: nothing but bottom exists */
+/* ------------------------------------------------------------ ABSENT: nothing but bottom exists */
 
 int
 absent_check(struct slice v, unsigned int depth)

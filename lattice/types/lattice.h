@@ -2,18 +2,19 @@
 /* lattice.h - values that merge
  *
  * A lattice is a type whose values can be merged, and whose merge is commutative, associative and
- * idempotent: the order, the grouping and the repetition of messages never change the result. So two
- * replicas that have heard the same things are equal, whatever the network did in between.
+ * idempotent: the order, the grouping and the repetition of messages never change the result. So
+ * two replicas that have heard the same things are equal, whatever the network did in between.
  *
- * A value here is its encoding, a string of bytes, and nothing else: there is no decoded form to keep
- * in step with it. This is what makes reading in place possible, and comparing, and hashing:
+ * A value here is its encoding, a string of bytes, and nothing else: there is no decoded form to
+ * keep in step with it. This is what makes reading in place possible, and comparing, and hashing:
  *
- *  E1  Canonical. Equal values have equal bytes. Every check enforces it: sorted, no duplicates, the
- *      shortest varints, nothing left over.
- *  E2  The empty slice is bottom, for every type, and the only encoding of it. It is what a key that
- *      was never written holds.
- *  E3  Payload first. What describes a value stands behind it, so the bytes of a string or a register
- *      begin where their value begins, and are as aligned as the memory the store put them in.
+ *  E1  Canonical. Equal values have equal bytes. Every check enforces it: sorted, no duplicates,
+ *      the shortest varints, nothing left over.
+ *  E2  The empty slice is bottom, for every type, and the only encoding of it. It is what a key
+ *      that was never written holds.
+ *  E3  Payload first. What describes a value stands behind it, so the bytes of a string or a
+ *      register begin where their value begins, and are as aligned as the memory the store put them
+ *      in.
  *  E4  A merge is never longer than both values together (lattice_merge_bound).
  *
  * An operation (a SET, an increment, an added member) is expressed as a delta: a value of the same
@@ -21,9 +22,9 @@
  * deltas and functions that read it in place.
  *
  * Trust: bytes from outside go through lattice_check once, where they arrive. All other functions
- * here may assume checked bytes for their *result*, but never for memory: on any bytes whatever they
- * stay inside the slices and give an error or a meaningless value. A reader may look at memory that
- * a hostile process has scribbled over.
+ * here may assume checked bytes for their *result*, but never for memory: on any bytes whatever
+ * they stay inside the slices and give an error or a meaningless value. A reader may look at memory
+ * that a hostile process has scribbled over.
  *
  * Errors: 0 is ok, negative is enum mb_err. MB_ERR_CORRUPT: bytes that no encoder wrote.
  * MB_ERR_TYPE: an id that lattice.def does not know, or a reading this type does not have.
@@ -83,9 +84,10 @@ int lattice_check(unsigned int type, struct slice v);
  *            result does not fit out (never, with lattice_merge_bound bytes free); MB_ERR_TYPE;
  *            MB_ERR_CORRUPT when unchecked bytes got this far.
  * Cost:      Measured numbers are in README.md. No allocation and, for a value that one side wins
- *            whole, no copy: an LWW or a SET costs two loads and a compare, whatever the size of the
- *            bytes. Counters: one walk over both. Sets and maps: O(delta x log state) comparisons to
- *            find that nothing is new, and a copy of the state only when something is.
+ *            whole, no copy: an LWW or a SET costs two loads and a compare, whatever the size of
+ *            the bytes. Counters: one walk over both. Sets and maps: O(delta x log state)
+ *            comparisons to find that nothing is new, and a copy of the state only when something
+ *            is.
  */
 int lattice_merge(unsigned int type, struct slice a, struct slice b, struct wbuf *out);
 
@@ -98,7 +100,8 @@ lattice_merge_bound(struct slice a, struct slice b)
 	return a.len + b.len;
 }
 
-/* lattice_merge_into is lattice_merge for callers that want the result in out, whichever side it is.
+/* lattice_merge_into is lattice_merge for callers that want the result in out, whichever side it
+ * is.
  *
  * Returns:   enum lattice_side as above, with the merge appended to out; or a negative error, and
  *            out unchanged.
@@ -118,8 +121,8 @@ bool lattice_leq(unsigned int type, struct slice a, struct slice b);
  *  - check, merge and leq are never handed an empty slice: lattice.c answers for bottom (E2).
  *  - merge keeps the contract of lattice_merge, LEFT before RIGHT included; but it may write to out
  *    whatever it ends with, and need not look whether that did fit: lattice.c does.
- *  - depth is how many further maps in maps are allowed. Only types that nest look at it; a map passes
- *    on depth - 1, and refuses to go below zero with MB_ERR_TOO_LARGE.
+ *  - depth is how many further maps in maps are allowed. Only types that nest look at it; a map
+ *    passes on depth - 1, and refuses to go below zero with MB_ERR_TOO_LARGE.
  */
 typedef int lattice_check_fn(struct slice v, unsigned int depth);
 typedef int lattice_merge_fn(struct slice a, struct slice b, struct wbuf *out, unsigned int depth);
@@ -144,8 +147,8 @@ struct lattice_verdict {
 	bool right;
 };
 
-/* lattice_merge_part merges one part, appends the result to out whichever side it is, and lowers the
- * verdict on the whole. Returns 0 or an error. */
+/* lattice_merge_part merges one part, appends the result to out whichever side it is, and lowers
+ * the verdict on the whole. Returns 0 or an error. */
 int lattice_merge_part(unsigned int type, struct slice a, struct slice b, struct wbuf *out,
 		       unsigned int depth, struct lattice_verdict *verdict);
 

@@ -2,9 +2,10 @@
 /* lww.c - the greater of a total order
  *
  * Why the merge is a merge: (time, writer, bytes), compared in this order, is a total order on all
- * values, and the maximum of a total order is commutative, associative and idempotent. The bytes must
- * be part of it: a rule that keeps "mine" or takes "theirs" when stamps are equal is not commutative,
- * and two replicas that ever hold different bytes under one stamp would differ for ever.
+ * values, and the maximum of a total order is commutative, associative and idempotent. The bytes
+ * must be part of it: a rule that keeps "mine" or takes "theirs" when stamps are equal is not
+ * commutative, and two replicas that ever hold different bytes under one stamp would differ for
+ * ever.
  */
 #include "lww.h"
 

@@ -2,14 +2,14 @@
 /* map.c - key by key
  *
  * Why the merge is a merge: a map is a function from keys to typed values, bottom where it has no
- * field, and merge goes key by key (table.c). At one key, typed values form a lattice: put the types'
- * lattices on top of each other in the order of their ids, with one bottom below all. Two values of
- * one type merge as that type does, of two types the one from the higher storey wins whole. Order by
- * (type, value) is lexicographic with a chain first, which is what makes it associative: with a
- * partial order first, the losing part of a merge could come back.
+ * field, and merge goes key by key (table.c). At one key, typed values form a lattice: put the
+ * types' lattices on top of each other in the order of their ids, with one bottom below all. Two
+ * values of one type merge as that type does, of two types the one from the higher storey wins
+ * whole. Order by (type, value) is lexicographic with a chain first, which is what makes it
+ * associative: with a partial order first, the losing part of a merge could come back.
  *
- * I1  No field holds bottom: then "no field" and "a field with nothing" cannot be two encodings of one
- *     map. Merging keeps it, as nothing merges down to bottom.
+ * I1  No field holds bottom: then "no field" and "a field with nothing" cannot be two encodings of
+ *     one map. Merging keeps it, as nothing merges down to bottom.
  */
 #include "map.h"
 
@@ -121,7 +121,7 @@ map_leq(struct slice a, struct slice b, unsigned int depth)
 	return depth != 0 && table_leq(a, b, &field_ops, depth - 1);
 }
 
-/* --------------------------------------------------------------------------------------- building */
+/* ------------------------------------------------------------------------------------- building */
 
 void
 map_begin(struct map_builder *b, struct wbuf *out)
@@ -180,7 +180,7 @@ map_delta_put(const struct map_field *field, struct wbuf *out)
 	return rc;
 }
 
-/* ---------------------------------------------------------------------------------------- reading */
+/* -------------------------------------------------------------------------------------- reading */
 
 bool
 map_get(struct slice v, struct slice key, struct map_field *ret_field)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* map.h - from keys to values that merge
  *
- * Each field has a key (any bytes) and a typed value. Merge goes key by key: values of one type merge;
- * where two replicas gave one key different types the greater type id wins whole (lattice.def), as in
- * an envelope. A key without a field is bottom, so no field holds bottom. A value may be a map again,
- * LATTICE_DEPTH_MAX levels deep, or an envelope: that is what gives a field a type that can change, a
- * delete, or an expiry.
+ * Each field has a key (any bytes) and a typed value. Merge goes key by key: values of one type
+ * merge; where two replicas gave one key different types the greater type id wins whole
+ * (lattice.def), as in an envelope. A key without a field is bottom, so no field holds bottom. A
+ * value may be a map again, LATTICE_DEPTH_MAX levels deep, or an envelope: that is what gives a
+ * field a type that can change, a delete, or an expiry.
  *
  * Encoded as a table (table.h), sorted by key, whose items are
  *
@@ -33,12 +33,13 @@ struct map_field {
 /* map_delta_put makes the map of one field: the delta of merging a value into a field of any map.
  *
  * Requires:  field->value is a checked value of field->type, or one just made.
- * Returns:   0, appended to out; MB_ERR_INVALID for a bottom value; MB_ERR_TOO_LARGE when it does not
- *            fit (MAP_OVERHEAD over key and value does), or the key is too long.
+ * Returns:   0, appended to out; MB_ERR_INVALID for a bottom value; MB_ERR_TOO_LARGE when it does
+ *            not fit (MAP_OVERHEAD over key and value does), or the key is too long.
  */
 int map_delta_put(const struct map_field *field, struct wbuf *out);
 
-/* A delta of many fields, or a whole map: begin, then each field in ascending order of keys, then end.
+/* A delta of many fields, or a whole map: begin, then each field in ascending order of keys, then
+ * end.
  *
  * Returns:   map_end: 0, the map appended to the wbuf given to map_begin; else the first thing that
  *            went wrong, the wbuf as before: MB_ERR_INVALID, keys not ascending or a bottom value;

@@ -2,9 +2,9 @@
 /* scalar.c - maximum and minimum of single numbers
  *
  * Each is the maximum of a total order (for min_u64, of the order turned round), hence a merge. The
- * orders are on numbers, the law "equal values, equal bytes" on encodings: the two meet because every
- * number has one encoding. For doubles that takes two refusals: NaN is in no order, and -0 is equal to
- * +0 in other bytes; merged as they come, either would let replicas differ for ever.
+ * orders are on numbers, the law "equal values, equal bytes" on encodings: the two meet because
+ * every number has one encoding. For doubles that takes two refusals: NaN is in no order, and -0 is
+ * equal to +0 in other bytes; merged as they come, either would let replicas differ for ever.
  */
 #include "scalar.h"
 
@@ -20,7 +20,7 @@ side_of(int cmp)
 	return cmp >= 0 ? LATTICE_LEFT : LATTICE_RIGHT;
 }
 
-/* ------------------------------------------------------------------------------------------ bool_or */
+/* ------------------------------------------------------------------------------------- bool_or */
 
 int
 bool_or_check(struct slice v, unsigned int depth)
@@ -62,7 +62,7 @@ bool_or_read(struct slice v, bool *ret_v)
 	return 0;
 }
 
-/* -------------------------------------------------------------------------------- max_u64, min_u64 */
+/* ----------------------------------------------------------------------------- max_u64, min_u64 */
 
 static int
 u64_cmp(struct slice a, struct slice b)
@@ -134,7 +134,7 @@ u64_read(struct slice v, uint64_t *ret_v)
 	return 0;
 }
 
-/* ------------------------------------------------------------------------------------------ max_f64 */
+/* ------------------------------------------------------------------------------------- max_f64 */
 
 static double
 f64_at(const uint8_t *p)

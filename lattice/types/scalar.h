@@ -4,8 +4,10 @@
  *	bool_or   1 byte, 0 or 1		true wins
  *	max_u64   u64				the greater wins
  *	min_u64   u64				the smaller wins
- *	max_f64   IEEE 754 double, 8 bytes	the greater wins; NaN and -0 are refused: the one cannot
- *						be ordered, the other equals +0 in other bytes
+ *	max_f64   IEEE 754 double, 8 bytes	the greater wins
+ *
+ * As doubles NaN and -0 are refused: the one has no place in an order, the other equals +0 in other
+ * bytes.
  *
  * Bottom (never written) is the empty slice, below every number: so a min_u64 needs no infinity.
  */

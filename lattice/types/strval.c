@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* strval.c - base bytes and a counter over them
  *
- * Why the merge is a merge: a string is the pair (base, counter). Bases form a total order (none, then
- * all byte strings in their own order, then deleted) and merge to the greater; counters merge as
- * counters do; a pair of lattices merged part by part is a lattice.
+ * Why the merge is a merge: a string is the pair (base, counter). Bases form a total order (none,
+ * then all byte strings in their own order, then deleted) and merge to the greater; counters merge
+ * as counters do; a pair of lattices merged part by part is a lattice.
  *
- * Why the base needs no time: the envelope's epoch is its time. Two SETs are two epochs and never meet
- * here; so this costs 1 byte over the value where a register of its own would cost 16.
+ * Why the base needs no time: the envelope's epoch is its time. Two SETs are two epochs and never
+ * meet here; so this costs 1 byte over the value where a register of its own would cost 16.
  *
- * Why a deleted base stays as a mark: forgotten, it would come back with the next message that still
- * has it. The mark goes when the epoch does.
+ * Why a deleted base stays as a mark: forgotten, it would come back with the next message that
+ * still has it. The mark goes when the epoch does.
  */
 #include "strval.h"
 
@@ -133,10 +133,10 @@ strval_leq(struct slice a, struct slice b, unsigned int depth)
 	       lattice_leq_depth(LATTICE_PN_COUNTER, sa.counter, sb.counter, depth);
 }
 
-/* ---------------------------------------------------------------------------------------- reading */
+/* -------------------------------------------------------------------------------------- reading */
 
-/* An optional minus, digits, no leading zero, no minus zero, within int64_t: so a number has one text,
- * and adding 0 to it shows the same bytes. */
+/* An optional minus, digits, no leading zero, no minus zero, within int64_t: so a number has one
+ * text, and adding 0 to it shows the same bytes. */
 static bool
 number_of(struct slice text, int64_t *ret_number)
 {
@@ -235,7 +235,7 @@ strval_i64(struct slice state, int64_t *ret_number)
 	return 0;
 }
 
-/* ----------------------------------------------------------------------------------------- deltas */
+/* --------------------------------------------------------------------------------------- deltas */
 
 int
 strval_delta_set(struct slice bytes, struct wbuf *out)

@@ -11,7 +11,9 @@
  *
  * (Among bytes the greater wins only so that the merge is total: one epoch has one SET.)
  *
- *	base bytes | counter | counter_len u32, if there is a counter | kind u8	1 byte over the value
+ *	base bytes | counter | counter_len u32, if there is a counter | kind u8
+ *
+ * One byte over the value, while nothing was added to it.
  *
  * Reading:
  *   base      counter   as text                 as int64_t
@@ -44,8 +46,9 @@ int strval_delta_set(struct slice bytes, struct wbuf *out);
 /* strval_delta_add makes the delta of an INCR (n negative: DECR), within the state's epoch.
  *
  * Requires:  as counter_delta_add.
- * Returns:   0, appended to out; MB_ERR_TYPE when the base is not a number, so that no such increment
- *            is ever merged; MB_ERR_TOO_LARGE when base + sum + n leaves int64_t; MB_ERR_CORRUPT.
+ * Returns:   0, appended to out; MB_ERR_TYPE when the base is not a number, so that no such
+ *            increment is ever merged; MB_ERR_TOO_LARGE when base + sum + n leaves int64_t;
+ *            MB_ERR_CORRUPT.
  */
 int strval_delta_add(struct slice state, struct writer_id writer, int64_t n, struct wbuf *out);
 

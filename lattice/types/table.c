@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* table.c - sorted items, searched, built and merged in place
  *
- * Why the merge is a merge: a table is a function from sort keys to items, bottom where it has none,
- * and merge is the items' merge at each key. If that is commutative, associative and idempotent (for
- * sets: the item is its own key, so there is nothing to merge; for maps: lattice_merge), so is the
- * whole.
+ * Why the merge is a merge: a table is a function from sort keys to items, bottom where it has
+ * none, and merge is the items' merge at each key. If that is commutative, associative and
+ * idempotent (for sets: the item is its own key, so there is nothing to merge; for maps:
+ * lattice_merge), so is the whole.
  *
  * How it avoids work. Most merges bring a few items into many. So b is walked item by item, and its
- * place in a is found by galloping from the last place: m log(n/m) comparisons instead of n + m. What
- * lies between two places is a run of a, and is copied whole; and it is copied late:
+ * place in a is found by galloping from the last place: m log(n/m) comparisons instead of n + m.
+ * What lies between two places is a run of a, and is copied whole; and it is copied late:
  *
  *	a:      [ . . . . . | . . . . . . | . . . ]
  *	                ^run        ^at
  *	I1  items [run, at) of a belong to the result as they stand, and are not yet copied.
  *	I2  what is before run is in the result already.
  *
- * A b that holds nothing new therefore copies nothing: at its end run is still 0, and the result is a.
+ * A b that holds nothing new therefore copies nothing: at its end run is still 0, and the result is
+ * a.
  *
  * Damaged tables: ends are looked at only in table_item and span_of, which check them against the
  * items at each use; so damage can misplace items, but not lead outside.
@@ -114,8 +115,8 @@ table_find(const struct table *t, table_key_fn *key_of, struct slice key, uint32
 	return find_between(t, key_of, key, 0, t->cnt, ret_idx);
 }
 
-/* The same in [from, cnt), cheap when the place is near from: steps of 1, 2, 4 .. until one passes it,
- * then binary search within that step. */
+/* The same in [from, cnt), cheap when the place is near from: steps of 1, 2, 4 .. until one passes
+ * it, then binary search within that step. */
 static bool
 find_gallop(const struct table *t, table_key_fn *key_of, struct slice key, uint32_t from,
 	    uint32_t *ret_idx)
@@ -159,7 +160,7 @@ table_check(struct slice v, table_key_fn *key_of, table_item_check_fn *item_chec
 	return rc;
 }
 
-/* --------------------------------------------------------------------------------------- building */
+/* ------------------------------------------------------------------------------------- building */
 
 void
 table_begin(struct table_builder *b, struct wbuf *out)
@@ -262,7 +263,7 @@ table_abort(struct table_builder *b)
 	b->out->cap = b->cap;
 }
 
-/* ---------------------------------------------------------------------------------------- merging */
+/* -------------------------------------------------------------------------------------- merging */
 
 struct merging {
 	struct table a, b;

@@ -3,9 +3,9 @@
  *
  *	item 0 | item 1 | ... | end 0 u32 | end 1 u32 | ...
  *
- * end i is the offset just behind item i, so item i begins at end i-1. The last end is the length of
- * all items, and with the length of the whole it gives their number: nothing else needs storing. An
- * item is found by binary search, in place, in O(log n); items are read without copying.
+ * end i is the offset just behind item i, so item i begins at end i-1. The last end is the length
+ * of all items, and with the length of the whole it gives their number: nothing else needs storing.
+ * An item is found by binary search, in place, in O(log n); items are read without copying.
  *
  * Items are ordered by their sort key (the item itself, or a part of it) and no two have the same.
  *
@@ -44,7 +44,8 @@ typedef int table_item_check_fn(struct slice item, unsigned int depth);
  */
 int table_open(struct slice v, struct table *ret_table);
 
-/* table_item gives item idx; an empty slice if idx is not below cnt, or the ends around it are damaged.
+/* table_item gives item idx; an empty slice if idx is not below cnt, or the ends around it are
+ * damaged.
  *
  * Cost:      O(1)
  */
@@ -66,10 +67,10 @@ int table_check(struct slice v, table_key_fn *key_of, table_item_check_fn *item_
 
 /* -------------------------------------------------------------------------------------- building
  *
- * Items are written straight into a wbuf, in order. Their ends gather meanwhile at the far end of its
- * free space, growing down, and are moved behind the items when the table is finished; so no memory
- * is needed but that of the result. The caller writes an item to `out`, perhaps by building a table
- * there, and then calls table_item_end.
+ * Items are written straight into a wbuf, in order. Their ends gather meanwhile at the far end of
+ * its free space, growing down, and are moved behind the items when the table is finished; so no
+ * memory is needed but that of the result. The caller writes an item to `out`, perhaps by building
+ * a table there, and then calls table_item_end.
  *
  *	out:  ... | item 0 | item 1 | ->   free   <- | end 1 | end 0 |
  */
@@ -88,17 +89,18 @@ void table_add_run(struct table_builder *b, const struct table *t, uint32_t from
 
 /* table_end finishes the table.
  *
- * Returns:   0, the table appended to out; MB_ERR_TOO_LARGE when it did not fit, out->len as before.
+ * Returns:   0, the table appended to out; MB_ERR_TOO_LARGE when it did not fit, out->len as
+ *            before.
  */
 int table_end(struct table_builder *b);
 
 /* table_abort forgets the table: out is as before table_begin. */
 void table_abort(struct table_builder *b);
 
-/* --------------------------------------------------------------------------------------- merging */
+/* -------------------------------------------------------------------------------------- merging */
 
-/* How two items with the same sort key merge. As lattice_merge: LEFT, RIGHT, or MIXED with the merged
- * item written to out. leq: whether a adds nothing to b. */
+/* How two items with the same sort key merge. As lattice_merge: LEFT, RIGHT, or MIXED with the
+ * merged item written to out. leq: whether a adds nothing to b. */
 struct table_merge_ops {
 	table_key_fn *key_of;
 	int (*merge)(struct slice a, struct slice b, struct wbuf *out, unsigned int depth);
@@ -107,8 +109,8 @@ struct table_merge_ops {
 
 /* table_merge merges two tables item by item; the contract is that of lattice_merge.
  *
- * Cost:      O(m log(n/m)) comparisons for m items into n; the bytes of both are copied, in runs, and
- *            only if b holds something that a does not.
+ * Cost:      O(m log(n/m)) comparisons for m items into n; the bytes of both are copied, in runs,
+ *            and only if b holds something that a does not.
  */
 int table_merge(struct slice a, struct slice b, const struct table_merge_ops *ops, struct wbuf *out,
 		unsigned int depth);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* vclock.c - the maximum, writer by writer
  *
- * Why the merge is a merge: a vclock is a function from writers to numbers, 0 where it has no entry,
- * and merge is the maximum at each writer; see counter.c, of which this is the plain case.
+ * Why the merge is a merge: a vclock is a function from writers to numbers, 0 where it has no
+ * entry, and merge is the maximum at each writer; see counter.c, of which this is the plain case.
  *
- * The order of the lattice is the order of causes: a is below b exactly if all that a has seen, b has
- * seen. So before, after, equal and concurrent are read off two leqs.
+ * The order of the lattice is the order of causes: a is below b exactly if all that a has seen, b
+ * has seen. So before, after, equal and concurrent are read off two leqs.
  */
 #include "vclock.h"
 

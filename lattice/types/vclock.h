@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* vclock.h - how much of each writer's history something has seen
  *
- * writer -> the number of its events seen; merge takes the greater of each. A writer of whom nothing
- * was seen has no entry.
+ * writer -> the number of its events seen; merge takes the greater of each. A writer of whom
+ * nothing was seen has no entry.
  *
  *	( writer u64 | events u64 ) *	sorted by writer
  *

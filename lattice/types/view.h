@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* view.h - reading a value without knowing which type it is
  *
- * For GET and its like, which meet whatever is under the key. Sets and maps are read through gset.h and
- * map.h. All in place: nothing is copied but the decimal text of a number.
+ * For GET and its like, which meet whatever is under the key. Sets and maps are read through gset.h
+ * and map.h. All in place: nothing is copied but the decimal text of a number.
  *
  *	type         as text                   as int64_t
  *	STRING       strval.h                  strval.h
