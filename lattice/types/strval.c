@@ -10,6 +10,11 @@
  *
  * Why a deleted base stays as a mark: forgotten, it would come back with the next message that
  * still has it. The mark goes when the epoch does.
+ *
+ * I1  Every delta says what its epoch has for a base, increments and deletes too. So a replica that
+ *     hears of an increment before it hears of the SET never shows the one without the other, and a
+ *     delete there deletes the base as well. It costs 20 bytes at most, as only a number is added
+ *     to.
  */
 #include "strval.h"
 
@@ -173,6 +178,7 @@ struct reading {
 	bool live;    /* the counter has something that was not deleted */
 	bool present; /* the string reads as there */
 	bool number;  /* it reads as a number: total */
+	int64_t base; /* the number in the base, if any */
 	counter_sum total;
 };
 
@@ -180,7 +186,6 @@ static int
 strval_examine(struct slice state, struct reading *ret)
 {
 	struct reading r = { 0 };
-	int64_t base = 0;
 	int rc = strval_open(state, &r.s);
 
 	if (rc < 0) {
@@ -191,8 +196,8 @@ strval_examine(struct slice state, struct reading *ret)
 		return rc;
 	}
 	r.present = r.live || r.s.kind == BASE_BYTES;
-	r.number = r.s.kind != BASE_BYTES || number_of(r.s.base, &base);
-	r.total += base;
+	r.number = r.s.kind != BASE_BYTES || number_of(r.s.base, &r.base);
+	r.total += r.base;
 	*ret = r;
 	return 0;
 }
@@ -252,7 +257,7 @@ strval_delta_add(struct slice state, struct writer_id writer, int64_t n, struct 
 {
 	struct wbuf before = *out;
 	struct reading r;
-	int64_t base = 0;
+	size_t counter_start;
 	int rc = strval_examine(state, &r);
 
 	if (rc < 0) {
@@ -264,14 +269,14 @@ strval_delta_add(struct slice state, struct writer_id writer, int64_t n, struct 
 	if (r.present && n == 0) {
 		return 0;
 	}
-	if (r.s.kind == BASE_BYTES) {
-		(void)number_of(r.s.base, &base);
-	}
-	rc = counter_delta_add_over(base, r.s.counter, writer, n, out);
+	codec_put_slice(out, r.s.base); /* I1; a number, so short */
+	counter_start = out->len;
+	rc = counter_delta_add_over(r.base, r.s.counter, writer, n, out);
 	if (rc < 0) {
+		*out = before;
 		return rc;
 	}
-	put_tail(out, BASE_NONE, out->len - before.len);
+	put_tail(out, r.s.kind, out->len - counter_start);
 	return codec_done(out, before);
 }
 
@@ -292,6 +297,7 @@ strval_delta_del(struct slice state, struct wbuf *out)
 	if (rc < 0) {
 		return rc;
 	}
-	put_tail(out, r.s.kind == BASE_BYTES ? BASE_DELETED : BASE_NONE, out->len - before.len);
+	put_tail(out, r.s.kind == BASE_NONE ? BASE_NONE : BASE_DELETED,
+		 out->len - before.len); /* I1 */
 	return codec_done(out, before);
 }

@@ -35,7 +35,9 @@
 #include "counter.h"
 #include "slice.h"
 
-#define STRVAL_TEXT_MAX COUNTER_TEXT_MAX
+#define STRVAL_TEXT_MAX      COUNTER_TEXT_MAX
+/* The longest delta of an INCR: a number for a base, an entry, and what describes them. */
+#define STRVAL_ADD_BYTES_MAX (20 + COUNTER_ENTRY_BYTES_MAX + 4 + 1)
 
 /* strval_delta_set makes the state that a SET begins its epoch with.
  *
@@ -43,19 +45,21 @@
  */
 int strval_delta_set(struct slice bytes, struct wbuf *out);
 
-/* strval_delta_add makes the delta of an INCR (n negative: DECR), within the state's epoch.
+/* strval_delta_add makes the delta of an INCR (n negative: DECR), within the state's epoch. It
+ * brings the base along, so that it makes sense where the SET has not been heard of yet.
  *
  * Requires:  as counter_delta_add.
  * Returns:   0, appended to out; MB_ERR_TYPE when the base is not a number, so that no such
- *            increment is ever merged; MB_ERR_TOO_LARGE when base + sum + n leaves int64_t;
- *            MB_ERR_CORRUPT.
+ *            increment is ever merged; MB_ERR_TOO_LARGE when base + sum + n leaves int64_t, or when
+ *            it does not fit out (STRVAL_ADD_BYTES_MAX does); MB_ERR_CORRUPT.
  */
 int strval_delta_add(struct slice state, struct writer_id writer, int64_t n, struct wbuf *out);
 
 /* strval_delta_del makes the delta that deletes what this state shows, and nothing else: increments
  * it does not contain survive it.
  *
- * Returns:   0, appended to out (nothing, if nothing is there); MB_ERR_TOO_LARGE; MB_ERR_CORRUPT.
+ * Returns:   0, appended to out (nothing, if nothing is there); MB_ERR_TOO_LARGE when it does not
+ *            fit (2 * state.len + 5 does); MB_ERR_CORRUPT.
  */
 int strval_delta_del(struct slice state, struct wbuf *out);
 

@@ -157,7 +157,8 @@ small_vclock(struct world *w)
 static void
 small_envelope(struct world *w)
 {
-	const struct slice count = MADE(64, strval_delta_add(slice_of(NULL, 0), by(1), 1, out));
+	const struct slice count =
+		MADE(STRVAL_ADD_BYTES_MAX, strval_delta_add(slice_of(NULL, 0), by(1), 1, out));
 	const struct {
 		unsigned int type;
 		struct slice state;
@@ -310,8 +311,8 @@ random_history(unsigned int type, struct rng *rng, struct slice state)
 	for (uint64_t left = rng_below(rng, 8); left > 0; left--) {
 		const struct writer_id writer = by(random_writer(rng));
 		const int64_t n = random_step(rng);
-		uint8_t *buf = malloc(2 * state.len + 64);
-		struct wbuf out = wbuf_init(buf, 2 * state.len + 64);
+		uint8_t *buf = malloc(2 * state.len + STRVAL_ADD_BYTES_MAX);
+		struct wbuf out = wbuf_init(buf, 2 * state.len + STRVAL_ADD_BYTES_MAX);
 		const bool del = rng_below(rng, 4) == 0;
 		int rc;
 

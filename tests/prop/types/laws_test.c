@@ -70,8 +70,8 @@ gset_glued(unsigned int type, struct slice a, struct slice b, struct wbuf *out)
 	return b.len == 0 ? LATTICE_LEFT : a.len == 0 ? LATTICE_RIGHT : LATTICE_MIXED;
 }
 
-/* The papers' capsule: a value whose clock is behind is replaced, concurrent ones are united. A clock
- * is no chain: what one side has replaced, the other side brings back. */
+/* The papers' capsule: a value whose clock is behind is replaced, concurrent ones are united. A
+ * clock is no chain: what one side has replaced, the other side brings back. */
 static int
 envelope_capsule(unsigned int type, struct slice a, struct slice b, struct wbuf *out)
 {

@@ -129,8 +129,7 @@ static inline struct slice
 string_plus(struct slice state, uint64_t writer, int64_t n)
 {
 	return merged(LATTICE_STRING, state,
-		      MADE(COUNTER_ENTRY_BYTES_MAX + 5,
-			   strval_delta_add(state, by(writer), n, out)));
+		      MADE(STRVAL_ADD_BYTES_MAX, strval_delta_add(state, by(writer), n, out)));
 }
 
 static inline struct slice

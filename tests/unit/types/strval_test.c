@@ -167,6 +167,30 @@ a_delete_takes_what_it_saw(void **state)
 }
 
 static void
+an_increment_brings_its_base_along(void **state)
+{
+	const struct slice set = string_set("10");
+	const struct slice plus = MADE(STRVAL_ADD_BYTES_MAX, strval_delta_add(set, by(1), 1, out));
+	const struct slice deleted = string_deleted(set);
+
+	assert_text(plus, "11"); /* heard of before the SET */
+	assert_text(merged(LATTICE_STRING, string_deleted(plus), set), NULL);
+	assert_text(merged(LATTICE_STRING,
+			   MADE(STRVAL_ADD_BYTES_MAX, strval_delta_add(deleted, by(1), 1, out)),
+			   set),
+		    "1");
+}
+
+static void
+the_longest_increment_fits_its_limit(void **state)
+{
+	struct slice v = string_set("-9223372036854775808");
+
+	v = string_plus(string_plus(v, UINT64_MAX, INT64_MAX), UINT64_MAX, INT64_MAX);
+	assert_text(string_plus(v, UINT64_MAX, -1), "9223372036854775805");
+}
+
+static void
 zero_is_not_absent(void **state)
 {
 	assert_text(string_plus(none, 1, 0), "0");
@@ -195,6 +219,8 @@ main(void)
 		cmocka_unit_test(it_reads_as_the_table_says),
 		cmocka_unit_test(the_edges_of_int64_are_kept),
 		cmocka_unit_test(a_delete_takes_what_it_saw),
+		cmocka_unit_test(an_increment_brings_its_base_along),
+		cmocka_unit_test(the_longest_increment_fits_its_limit),
 		cmocka_unit_test(zero_is_not_absent),
 		cmocka_unit_test(bytes_are_read_where_the_value_begins),
 	};
