@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* map.h - from keys to values that merge
+ *
+ * Each field has a key (any bytes) and a typed value. Merge goes key by key: values of one type
+ * merge; where two replicas gave one key different types the greater type id wins whole
+ * (lattice.def), as in an envelope. A key without a field is bottom, so no field holds bottom. A
+ * value may be a map again, LATTICE_DEPTH_MAX levels deep, or an envelope: that is what gives a
+ * field a type that can change, a delete, or an expiry.
+ *
+ * Encoded as a table (table.h), sorted by key, whose items are
+ *
+ *	key | value | key_len u16 | type u8			7 bytes over key and value
+ */
+#ifndef MB_MAP_H
+#define MB_MAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lattice.h"
+#include "slice.h"
+#include "table.h"
+
+#define MAP_KEY_LEN_MAX 65535
+#define MAP_OVERHEAD    (3 + TABLE_ITEM_OVERHEAD)
+
+struct map_field {
+	struct slice key;
+	unsigned int type; /* enum lattice_type; from damaged bytes, anything */
+	struct slice value;
+};
+
+/* map_delta_put makes the map of one field: the delta of merging a value into a field of any map.
+ *
+ * Requires:  field->value is a checked value of field->type, or one just made.
+ * Returns:   0, appended to out; MB_ERR_INVALID for a bottom value; MB_ERR_TOO_LARGE when it does
+ *            not fit (MAP_OVERHEAD over key and value does), or the key is too long.
+ */
+int map_delta_put(const struct map_field *field, struct wbuf *out);
+
+/* A delta of many fields, or a whole map: begin, then each field in ascending order of keys, then
+ * end.
+ *
+ * Returns:   map_end: 0, the map appended to the wbuf given to map_begin; else the first thing that
+ *            went wrong, the wbuf as before: MB_ERR_INVALID, keys not ascending or a bottom value;
+ *            MB_ERR_TOO_LARGE.
+ */
+struct map_builder {
+	struct table_builder table;
+	struct slice key_last; /* points into out, at the last key written */
+	int err;
+};
+
+void map_begin(struct map_builder *b, struct wbuf *out);
+void map_add(struct map_builder *b, const struct map_field *field);
+int map_end(struct map_builder *b);
+
+/* map_get finds a field, in place.
+ *
+ * Returns:   false when there is none of that key.
+ * Cost:      O(log n) comparisons
+ */
+bool map_get(struct slice v, struct slice key, struct map_field *ret_field);
+
+/* map_cnt is the number of fields; 0 for a damaged map. O(1). */
+uint32_t map_cnt(struct slice v);
+
+/* map_at gives field idx in order of keys, in place.
+ *
+ * Returns:   false behind the last one, and at a damaged field.
+ */
+bool map_at(struct slice v, uint32_t idx, struct map_field *ret_field);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* table.h - sorted items in one flat string of bytes: what sets and maps are made of
+ *
+ *	item 0 | item 1 | ... | end 0 u32 | end 1 u32 | ...
+ *
+ * end i is the offset just behind item i, so item i begins at end i-1. The last end is the length
+ * of all items, and with the length of the whole it gives their number: nothing else needs storing.
+ * An item is found by binary search, in place, in O(log n); items are read without copying.
+ *
+ * Items are ordered by their sort key (the item itself, or a part of it) and no two have the same.
+ *
+ * Ends are always 32 bits. Shorter ones for small tables would save 3 bytes an item, and cost a
+ * width to look up in each search step and a merge that can be longer than its inputs (E4).
+ */
+#ifndef MB_TABLE_H
+#define MB_TABLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "slice.h"
+
+#define TABLE_ITEM_OVERHEAD 4
+
+/* A view of a table's bytes. Owner: whoever opened it. */
+struct table {
+	const uint8_t *items;
+	const uint8_t *ends;
+	uint32_t items_len;
+	uint32_t cnt;
+};
+
+/* The sort key of an item; an empty slice for an item that is too damaged to have one. */
+typedef struct slice table_key_fn(struct slice item);
+
+/* Whether an item is well formed, all the way down. 0 or an error. */
+typedef int table_item_check_fn(struct slice item, unsigned int depth);
+
+/* table_open looks at a table in place.
+ *
+ * Ensures:   every function below stays inside v, whatever its bytes are.
+ * Returns:   0, with cnt 0 for an empty slice; MB_ERR_CORRUPT.
+ * Cost:      O(1)
+ */
+int table_open(struct slice v, struct table *ret_table);
+
+/* table_item gives item idx; an empty slice if idx is not below cnt, or the ends around it are
+ * damaged.
+ *
+ * Cost:      O(1)
+ */
+struct slice table_item(const struct table *t, uint32_t idx);
+
+/* table_find looks for the item with this sort key.
+ *
+ * Ensures:   *ret_idx is where it is or where it would go, cnt at most.
+ * Cost:      O(log n) comparisons
+ */
+bool table_find(const struct table *t, table_key_fn *key_of, struct slice key, uint32_t *ret_idx);
+
+/* table_check checks all of a table: ends, order, no duplicates, and each item.
+ *
+ * Returns:   0; what item_check said; MB_ERR_CORRUPT.
+ */
+int table_check(struct slice v, table_key_fn *key_of, table_item_check_fn *item_check,
+		unsigned int depth);
+
+/* -------------------------------------------------------------------------------------- building
+ *
+ * Items are written straight into a wbuf, in order. Their ends gather meanwhile at the far end of
+ * its free space, growing down, and are moved behind the items when the table is finished; so no
+ * memory is needed but that of the result. The caller writes an item to `out`, perhaps by building
+ * a table there, and then calls table_item_end.
+ *
+ *	out:  ... | item 0 | item 1 | ->   free   <- | end 1 | end 0 |
+ */
+struct table_builder {
+	struct wbuf *out;
+	size_t start; /* out->len before the table */
+	size_t cap;   /* out->cap before the table */
+	uint32_t cnt;
+};
+
+void table_begin(struct table_builder *b, struct wbuf *out);
+void table_item_end(struct table_builder *b);
+
+/* table_add_run copies items [from, to) of another table, in one piece. */
+void table_add_run(struct table_builder *b, const struct table *t, uint32_t from, uint32_t to);
+
+/* table_end finishes the table.
+ *
+ * Returns:   0, the table appended to out; MB_ERR_TOO_LARGE when it did not fit, out->len as
+ *            before.
+ */
+int table_end(struct table_builder *b);
+
+/* table_abort forgets the table: out is as before table_begin. */
+void table_abort(struct table_builder *b);
+
+/* -------------------------------------------------------------------------------------- merging */
+
+/* How two items with the same sort key merge. As lattice_merge: LEFT, RIGHT, or MIXED with the
+ * merged item written to out. leq: whether a adds nothing to b. */
+struct table_merge_ops {
+	table_key_fn *key_of;
+	int (*merge)(struct slice a, struct slice b, struct wbuf *out, unsigned int depth);
+	bool (*leq)(struct slice a, struct slice b, unsigned int depth);
+};
+
+/* table_merge merges two tables item by item; the contract is that of lattice_merge.
+ *
+ * Cost:      O(m log(n/m)) comparisons for m items into n; the bytes of both are copied, in runs,
+ *            and only if b holds something that a does not.
+ */
+int table_merge(struct slice a, struct slice b, const struct table_merge_ops *ops, struct wbuf *out,
+		unsigned int depth);
+
+/* table_leq tells whether each item of a is in b, or below the one there. */
+bool table_leq(struct slice a, struct slice b, const struct table_merge_ops *ops,
+	       unsigned int depth);
+
+#endif

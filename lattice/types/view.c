@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* view.c - one switch for each kind of reading; what a reading means is said by the family */
+#include "view.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "compiler.h"
+#include "counter.h"
+#include "lww.h"
+#include "microburst/error.h"
+#include "scalar.h"
+#include "strval.h"
+
+static_assert(VIEW_TEXT_MAX >= COUNTER_TEXT_MAX, "room for each number");
+static_assert(VIEW_TEXT_MAX >= STRVAL_TEXT_MAX, "room for each number");
+
+/* Reads a type that is one whole number.
+ *
+ * Returns:   0; MB_ERR_TYPE if it is not such a type; what its family says.
+ */
+static int
+whole_number(unsigned int type, struct slice state, counter_sum *ret_number)
+{
+	uint64_t u64;
+	bool flag;
+	int rc;
+
+	switch (type) {
+	case LATTICE_PN_COUNTER:
+		rc = counter_read(state, ret_number, &flag);
+		return rc == 0 && !flag ? MB_ERR_NOT_FOUND : rc;
+	case LATTICE_BOOL_OR:
+		rc = bool_or_read(state, &flag);
+		if (rc == 0) {
+			*ret_number = flag;
+		}
+		return rc;
+	case LATTICE_MAX_U64:
+	case LATTICE_MIN_U64:
+		rc = u64_read(state, &u64);
+		if (rc == 0) {
+			*ret_number = u64;
+		}
+		return rc;
+	case LATTICE_ABSENT:
+		return MB_ERR_NOT_FOUND;
+	default:
+		return MB_ERR_TYPE;
+	}
+}
+
+/* The shortest text that reads back as the same number. */
+static struct slice
+f64_text(double v, char buf[VIEW_TEXT_MAX])
+{
+	int len = 0;
+
+	for (int digits = 1; digits <= 17; digits++) {
+		len = snprintf(buf, VIEW_TEXT_MAX, "%.*g", digits, v);
+		if (strtod(buf, NULL) == v) {
+			break;
+		}
+	}
+	return slice_of(buf, (size_t)len);
+}
+
+int
+view_text(unsigned int type, struct slice state, char buf[VIEW_TEXT_MAX], struct slice *ret_text)
+{
+	counter_sum number;
+	struct stamp stamp;
+	double f64;
+	int rc;
+
+	switch (type) {
+	case LATTICE_STRING:
+		return strval_text(state, buf, ret_text);
+	case LATTICE_LWW:
+		return lww_read(state, ret_text, &stamp);
+	case LATTICE_MAX_F64:
+		rc = max_f64_read(state, &f64);
+		if (rc == 0) {
+			*ret_text = f64_text(f64, buf);
+		}
+		return rc;
+	default:
+		rc = whole_number(type, state, &number);
+		if (rc == 0) {
+			*ret_text = counter_text(number, buf);
+		}
+		return rc;
+	}
+}
+
+int
+view_i64(unsigned int type, struct slice state, int64_t *ret_number)
+{
+	counter_sum number;
+	int rc;
+
+	if (type == LATTICE_STRING) {
+		return strval_i64(state, ret_number);
+	}
+	rc = whole_number(type, state, &number);
+	if (rc < 0) {
+		return rc;
+	}
+	if (number > INT64_MAX || number < INT64_MIN) {
+		return MB_ERR_TOO_LARGE;
+	}
+	*ret_number = (int64_t)number;
+	return 0;
+}
+
+bool
+view_present(unsigned int type, struct slice state)
+{
+	char buf[VIEW_TEXT_MAX];
+	struct slice text;
+
+	/* Only what can be deleted without a new epoch can be there and show nothing. */
+	switch (type) {
+	case LATTICE_STRING:
+	case LATTICE_PN_COUNTER:
+		return view_text(type, state, buf, &text) == 0;
+	default:
+		return state.len != 0;
+	}
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* view.h - reading a value without knowing which type it is
+ *
+ * For GET and its like, which meet whatever is under the key. Sets and maps are read through gset.h
+ * and map.h. All in place: nothing is copied but the decimal text of a number.
+ *
+ *	type         as text                   as int64_t
+ *	STRING       strval.h                  strval.h
+ *	LWW          the bytes                 MB_ERR_TYPE
+ *	PN_COUNTER   decimal                   the sum
+ *	BOOL_OR      1 or 0                    1 or 0
+ *	MAX_U64 ..   decimal                   the number, MB_ERR_TOO_LARGE beyond int64_t
+ *	ABSENT       MB_ERR_NOT_FOUND          MB_ERR_NOT_FOUND
+ *	all others   MB_ERR_TYPE               MB_ERR_TYPE
+ *
+ * A bottom of any type is MB_ERR_NOT_FOUND too.
+ */
+#ifndef MB_VIEW_H
+#define MB_VIEW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lattice.h"
+#include "slice.h"
+
+/* Room for the longest number that is shown as text. */
+#define VIEW_TEXT_MAX 40
+
+/* view_text reads a value as bytes.
+ *
+ * Ensures:   *ret_text points into state or into buf.
+ * Returns:   0; MB_ERR_NOT_FOUND, MB_ERR_TYPE, MB_ERR_CORRUPT.
+ */
+int view_text(unsigned int type, struct slice state, char buf[VIEW_TEXT_MAX],
+	      struct slice *ret_text);
+
+/* view_i64 reads a value as a number.
+ *
+ * Returns:   0; MB_ERR_NOT_FOUND, MB_ERR_TYPE, MB_ERR_TOO_LARGE, MB_ERR_CORRUPT.
+ */
+int view_i64(unsigned int type, struct slice state, int64_t *ret_number);
+
+/* view_present tells whether a state shows anything. False for bottom, and for a state of which all
+ * was deleted: such a key reads absent, and may take a value of another type.
+ */
+bool view_present(unsigned int type, struct slice state);
+
+#endif

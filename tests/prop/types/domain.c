@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "domain.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "made.h"
+
+/* ------------------------------------------------------------------------------------ small worlds
+ *  */
+
+struct world {
+	struct slice *value;
+	size_t cnt;
+};
+
+static void
+put(struct world *w, struct slice v)
+{
+	for (size_t i = 0; i < w->cnt; i++) {
+		if (slice_eq(w->value[i], v)) {
+			return;
+		}
+	}
+	INSIST(w->cnt < DOMAIN_CNT_MAX);
+	w->value[w->cnt++] = v;
+}
+
+/* Adds merges of those there are, until there are no new ones, or the world is full. */
+static void
+close_under_merge(struct world *w, unsigned int type, size_t cnt_max)
+{
+	for (size_t i = 0; i < w->cnt; i++) {
+		for (size_t j = 0; j < i && w->cnt < cnt_max; j++) {
+			put(w, merged(type, w->value[i], w->value[j]));
+		}
+	}
+}
+
+static void
+small_lww(struct world *w)
+{
+	static const char *const texts[] = { "", "a", "b" };
+
+	for (uint64_t time = 0; time < 3; time++) {
+		for (uint64_t writer = 0; writer < 2; writer++) {
+			for (size_t t = 0; t < ARRAY_CNT(texts); t++) {
+				put(w, lww_made(time, writer, texts[t]));
+			}
+		}
+	}
+}
+
+static void
+small_counter(struct world *w)
+{
+	static const int64_t steps[] = { 1, -1, 0 };
+	static const struct slice none;
+
+	/* Histories of up to two steps of each of two writers, deleted or not, and their merges. */
+	for (uint64_t writer = 1; writer <= 2; writer++) {
+		for (size_t i = 0; i < ARRAY_CNT(steps); i++) {
+			const struct slice one = counter_plus(none, writer, steps[i]);
+
+			put(w, one);
+			put(w, counter_deleted(one));
+			for (size_t j = 0; j < 2; j++) {
+				put(w, counter_plus(one, writer, steps[j]));
+				put(w, counter_plus(counter_deleted(one), writer, steps[j]));
+			}
+		}
+	}
+	put(w, counter_plus(none, UINT64_MAX, INT64_MAX));
+	put(w, counter_plus(none, UINT64_MAX, INT64_MIN));
+	close_under_merge(w, LATTICE_PN_COUNTER, 64);
+}
+
+static void
+small_string(struct world *w)
+{
+	static const char *const bases[] = { "", "5", "x" };
+	static const struct slice none;
+	const struct slice plus = string_plus(none, 1, 2);
+
+	put(w, plus);
+	put(w, string_plus(none, 2, -1));
+	put(w, string_deleted(plus));
+	for (size_t i = 0; i < ARRAY_CNT(bases); i++) {
+		put(w, string_set(bases[i]));
+		put(w, string_deleted(string_set(bases[i])));
+	}
+	put(w, string_plus(string_set("5"), 1, 7));
+	put(w, string_deleted(string_plus(string_set("5"), 1, 7)));
+	close_under_merge(w, LATTICE_STRING, 64);
+}
+
+static void
+small_gset(struct world *w)
+{
+	static const char *const members[] = { "", "a", "ab", "b" };
+
+	for (size_t i = 0; i < ARRAY_CNT(members); i++) {
+		const struct slice member = slice_str(members[i]);
+
+		put(w, MADE(8, gset_delta_add(&member, 1, out)));
+	}
+	close_under_merge(w, LATTICE_GSET, 16);
+}
+
+static void
+small_map(struct world *w)
+{
+	static const char *const keys[] = { "", "k" };
+
+	for (size_t k = 0; k < ARRAY_CNT(keys); k++) {
+		put(w, map_made(keys[k], LATTICE_GSET, gset_made("a")));
+		put(w, map_made(keys[k], LATTICE_GSET, gset_made("b")));
+		put(w, map_made(keys[k], LATTICE_BOOL_OR, bool_made(true)));
+		put(w, map_made(keys[k], LATTICE_LWW, lww_made(1, 1, "x")));
+		put(w, map_made(keys[k], LATTICE_LWW, lww_made(1, 1, "y")));
+	}
+	put(w, map_made("k", LATTICE_MAP, map_made("l", LATTICE_GSET, gset_made("a"))));
+	put(w, map_made("k", LATTICE_MAP, map_made("m", LATTICE_GSET, gset_made("a"))));
+	close_under_merge(w, LATTICE_MAP, 72);
+}
+
+static void
+small_u64(struct world *w)
+{
+	static const uint64_t values[] = { 0, 1, INT64_MAX, (uint64_t)INT64_MAX + 1, UINT64_MAX };
+
+	for (size_t i = 0; i < ARRAY_CNT(values); i++) {
+		put(w, u64_made(values[i]));
+	}
+}
+
+static void
+small_f64(struct world *w)
+{
+	static const double values[] = { -INFINITY, -1, -4.9e-324, 0, 4.9e-324, 1, INFINITY };
+
+	for (size_t i = 0; i < ARRAY_CNT(values); i++) {
+		put(w, f64_made(values[i]));
+	}
+}
+
+static void
+small_vclock(struct world *w)
+{
+	for (uint64_t writer = 1; writer <= 3; writer++) {
+		put(w, vclock_made(writer, 1));
+		put(w, vclock_made(writer, UINT64_MAX));
+	}
+	close_under_merge(w, LATTICE_VCLOCK, 27);
+}
+
+static void
+small_envelope(struct world *w)
+{
+	const struct slice count =
+		MADE(STRVAL_ADD_BYTES_MAX, strval_delta_add(slice_of(NULL, 0), by(1), 1, out));
+	const struct {
+		unsigned int type;
+		struct slice state;
+	} states[] = {
+		{ LATTICE_ABSENT, slice_of(NULL, 0) },
+		{ LATTICE_STRING, string_set("s") },
+		{ LATTICE_STRING, count },
+		{ LATTICE_GSET, gset_made("a") },
+		{ LATTICE_GSET, gset_made("b") },
+	};
+	const struct stamp epochs[] = { at(0, 0), at(1, 0), at(1, 1) };
+	const struct expiry expiries[] = { { at(0, 0), { 0 } },
+					   { at(1, 1), { 5 } },
+					   { at(1, 1), { 0 } } };
+	const struct slice clocks[] = { slice_of(NULL, 0), vclock_made(1, 1), vclock_made(2, 1) };
+
+	for (size_t e = 0; e < ARRAY_CNT(epochs); e++) {
+		for (size_t s = 0; s < ARRAY_CNT(states); s++) {
+			struct envelope v = { .epoch = epochs[e],
+					      .type = states[s].type,
+					      .state = states[s].state };
+
+			put(w, envelope_made(&v));
+			if (e == 1) {
+				continue; /* sections at two epochs are enough */
+			}
+			for (size_t x = 1; x < ARRAY_CNT(expiries); x++) {
+				v.expiry = expiries[x];
+				v.context = clocks[x];
+				put(w, envelope_made(&v));
+				v.dependencies = map_made("k", LATTICE_VCLOCK, clocks[x]);
+				v.context = clocks[0];
+				put(w, envelope_made(&v));
+				v.dependencies = slice_of(NULL, 0);
+			}
+		}
+	}
+	close_under_merge(w, LATTICE_ENVELOPE, 80);
+}
+
+size_t
+domain_small(unsigned int type, struct slice value[DOMAIN_CNT_MAX])
+{
+	struct world w = { .value = value };
+
+	put(&w, slice_of(NULL, 0));
+	switch (type) {
+	case LATTICE_STRING:
+		small_string(&w);
+		break;
+	case LATTICE_LWW:
+		small_lww(&w);
+		break;
+	case LATTICE_PN_COUNTER:
+		small_counter(&w);
+		break;
+	case LATTICE_GSET:
+		small_gset(&w);
+		break;
+	case LATTICE_MAP:
+		small_map(&w);
+		break;
+	case LATTICE_BOOL_OR:
+		put(&w, bool_made(false));
+		put(&w, bool_made(true));
+		break;
+	case LATTICE_MAX_U64:
+	case LATTICE_MIN_U64:
+		small_u64(&w);
+		break;
+	case LATTICE_MAX_F64:
+		small_f64(&w);
+		break;
+	case LATTICE_VCLOCK:
+		small_vclock(&w);
+		break;
+	case LATTICE_ENVELOPE:
+		small_envelope(&w);
+		break;
+	default: /* ABSENT: bottom is all there is */
+		break;
+	}
+	return w.cnt;
+}
+
+/* ---------------------------------------------------------------------------------- random values
+ *  */
+
+static uint64_t
+random_u64(struct rng *rng)
+{
+	static const uint64_t edges[] = {
+		0, 1, 2, 127, 128, INT64_MAX, (uint64_t)INT64_MAX + 1, UINT64_MAX - 1, UINT64_MAX
+	};
+
+	return rng_below(rng, 4) == 0 ? rng_u64(rng) : edges[rng_below(rng, ARRAY_CNT(edges))];
+}
+
+/* Few enough that two values often have writers in common. */
+static uint64_t
+random_writer(struct rng *rng)
+{
+	static const uint64_t writers[] = { 0, 1, 2, 3, 1000, UINT64_MAX };
+
+	return writers[rng_below(rng, ARRAY_CNT(writers))];
+}
+
+static struct stamp
+random_stamp(struct rng *rng)
+{
+	return at(random_u64(rng), random_writer(rng));
+}
+
+/* A name from a space of 10, 100 or 1000. */
+static const char *
+random_name(struct rng *rng)
+{
+	static const uint64_t spaces[] = { 10, 100, 1000 };
+	static char name[8];
+
+	snprintf(name, sizeof(name), "%d", (int)rng_below(rng, spaces[rng_below(rng, 3)]));
+	return name;
+}
+
+static struct slice
+random_bytes(struct rng *rng)
+{
+	uint8_t bytes[512];
+	const size_t len =
+		rng_below(rng, 2) == 0 ? rng_below(rng, 4) : rng_below(rng, sizeof(bytes));
+
+	for (size_t i = 0; i < len; i++) {
+		bytes[i] = (uint8_t)rng_u64(rng);
+	}
+	return made_copy(slice_of(bytes, len));
+}
+
+static int64_t
+random_step(struct rng *rng)
+{
+	static const int64_t edges[] = { 0, 1, -1, INT64_MAX, INT64_MIN, 1000000 };
+
+	return edges[rng_below(rng, ARRAY_CNT(edges))];
+}
+
+/* A state after some operations; those past a limit are refused, and change nothing. */
+static struct slice
+random_history(unsigned int type, struct rng *rng, struct slice state)
+{
+	for (uint64_t left = rng_below(rng, 8); left > 0; left--) {
+		const struct writer_id writer = by(random_writer(rng));
+		const int64_t n = random_step(rng);
+		uint8_t *buf = malloc(2 * state.len + STRVAL_ADD_BYTES_MAX);
+		struct wbuf out = wbuf_init(buf, 2 * state.len + STRVAL_ADD_BYTES_MAX);
+		const bool del = rng_below(rng, 4) == 0;
+		int rc;
+
+		if (type == LATTICE_PN_COUNTER) {
+			rc = del ? counter_delta_del(state, &out)
+				 : counter_delta_add(state, writer, n, &out);
+		} else {
+			rc = del ? strval_delta_del(state, &out)
+				 : strval_delta_add(state, writer, n, &out);
+		}
+		if (rc == 0) {
+			state = merged(type, state, wbuf_slice(&out));
+		}
+		free(buf);
+	}
+	return state;
+}
+
+static struct slice
+random_string(struct rng *rng)
+{
+	struct slice state = { 0 };
+
+	switch (rng_below(rng, 3)) {
+	case 0:
+		state = string_set(random_name(rng));
+		break;
+	case 1: {
+		const struct slice bytes = random_bytes(rng);
+
+		state = MADE(bytes.len + 1, strval_delta_set(bytes, out));
+		/* No increment would be taken here, but a peer may send what it likes. */
+		return merged(LATTICE_STRING, state,
+			      random_history(LATTICE_STRING, rng, slice_of(NULL, 0)));
+	}
+	default:
+		break;
+	}
+	return random_history(LATTICE_STRING, rng, state);
+}
+
+static struct slice random_value(unsigned int type, struct rng *rng, unsigned int depth);
+
+static struct slice
+random_gset(struct rng *rng)
+{
+	struct slice state = { 0 };
+
+	for (uint64_t left = rng_below(rng, 60); left > 0; left--) {
+		state = merged(LATTICE_GSET, state, gset_made(random_name(rng)));
+	}
+	return state;
+}
+
+static struct slice
+random_map(struct rng *rng, unsigned int depth)
+{
+	struct slice state = { 0 };
+
+	for (uint64_t left = rng_below(rng, 8); left > 0; left--) {
+		const unsigned int type = (unsigned int)rng_range(rng, 1, LATTICE_TYPE_CNT - 1);
+		struct slice v;
+
+		if (depth == 0 && (type == LATTICE_MAP || type == LATTICE_ENVELOPE)) {
+			continue;
+		}
+		v = random_value(type, rng, depth - (depth != 0));
+		if (v.len != 0) {
+			state = merged(LATTICE_MAP, state, map_made(random_name(rng), type, v));
+		}
+	}
+	return state;
+}
+
+static struct slice
+random_vclock(struct rng *rng)
+{
+	struct slice state = { 0 };
+
+	for (uint64_t left = rng_below(rng, 6); left > 0; left--) {
+		state = merged(LATTICE_VCLOCK, state,
+			       vclock_made(random_writer(rng), random_u64(rng)));
+	}
+	return state;
+}
+
+static struct slice
+random_envelope(struct rng *rng, unsigned int depth)
+{
+	struct envelope e = { .epoch = at(rng_below(rng, 2), rng_below(rng, 2)) };
+
+	e.type = (unsigned int)rng_range(rng, 1,
+					 rng_below(rng, 4) == 0 ? LATTICE_VCLOCK : LATTICE_LWW);
+	e.state = random_value(e.type, rng, depth);
+	if (rng_below(rng, 3) == 0) {
+		e.expiry = (struct expiry){ random_stamp(rng), { random_u64(rng) } };
+	}
+	if (rng_below(rng, 3) == 0) {
+		e.context = random_vclock(rng);
+	}
+	if (rng_below(rng, 3) == 0) {
+		const struct slice clock = random_vclock(rng);
+
+		if (clock.len != 0) {
+			e.dependencies = map_made(random_name(rng), LATTICE_VCLOCK, clock);
+		}
+	}
+	return envelope_made(&e);
+}
+
+static struct slice
+random_value(unsigned int type, struct rng *rng, unsigned int depth)
+{
+	struct slice bytes;
+	double f64;
+
+	switch (type) {
+	case LATTICE_STRING:
+		return random_string(rng);
+	case LATTICE_LWW:
+		bytes = random_bytes(rng);
+		return MADE(bytes.len + LWW_OVERHEAD, lww_delta_set(random_stamp(rng), bytes, out));
+	case LATTICE_PN_COUNTER:
+		return random_history(LATTICE_PN_COUNTER, rng, slice_of(NULL, 0));
+	case LATTICE_GSET:
+		return random_gset(rng);
+	case LATTICE_MAP:
+		return random_map(rng, depth);
+	case LATTICE_BOOL_OR:
+		return bool_made(rng_below(rng, 2) != 0);
+	case LATTICE_MAX_U64:
+	case LATTICE_MIN_U64:
+		return u64_made(random_u64(rng));
+	case LATTICE_MAX_F64: {
+		const uint64_t bits = rng_u64(rng);
+
+		memcpy(&f64, &bits, sizeof(f64));
+		return f64_made(isnan(f64) ? (double)(int64_t)bits : f64);
+	}
+	case LATTICE_VCLOCK:
+		return random_vclock(rng);
+	case LATTICE_ENVELOPE:
+		return random_envelope(rng, depth);
+	default:
+		return slice_of(NULL, 0);
+	}
+}
+
+struct slice
+domain_random(unsigned int type, struct rng *rng)
+{
+	return random_value(type, rng, 2);
+}

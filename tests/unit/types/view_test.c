@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal:   each type reads as the table in view.h says, as text and as a number.
+ * Method: a row a case. */
+#include "view.h"
+
+#include <math.h>
+
+#include "made.h"
+#include "test_cmocka.h"
+
+static const struct slice none;
+
+static void
+it_reads_as_the_table_says(void **state)
+{
+	const struct {
+		unsigned int type;
+		struct slice v;
+		int text_rc;
+		const char *text;
+		int number_rc;
+		int64_t number;
+	} rows[] = {
+		{ LATTICE_ABSENT, none, MB_ERR_NOT_FOUND, NULL, MB_ERR_NOT_FOUND, 0 },
+		{ LATTICE_STRING, string_set("a"), 0, "a", MB_ERR_TYPE, 0 },
+		{ LATTICE_STRING, string_set("-5"), 0, "-5", 0, -5 },
+		{ LATTICE_LWW, lww_made(1, 1, "5"), 0, "5", MB_ERR_TYPE, 0 },
+		{ LATTICE_PN_COUNTER, counter_plus(none, 1, -7), 0, "-7", 0, -7 },
+		{ LATTICE_BOOL_OR, bool_made(true), 0, "1", 0, 1 },
+		{ LATTICE_MAX_U64, u64_made(INT64_MAX), 0, "9223372036854775807", 0, INT64_MAX },
+		{ LATTICE_MIN_U64, u64_made(UINT64_MAX), 0, "18446744073709551615",
+		  MB_ERR_TOO_LARGE, 0 },
+		{ LATTICE_MAX_F64, f64_made(0.1), 0, "0.1", MB_ERR_TYPE, 0 },
+		{ LATTICE_MAX_F64, f64_made(-INFINITY), 0, "-inf", MB_ERR_TYPE, 0 },
+		{ LATTICE_MAX_F64, f64_made(-1.7976931348623157e308), 0, "-1.7976931348623157e+308",
+		  MB_ERR_TYPE, 0 },
+		{ LATTICE_GSET, gset_made("a"), MB_ERR_TYPE, NULL, MB_ERR_TYPE, 0 },
+		{ LATTICE_VCLOCK, vclock_made(1, 1), MB_ERR_TYPE, NULL, MB_ERR_TYPE, 0 },
+		{ LATTICE_TYPE_CNT, none, MB_ERR_TYPE, NULL, MB_ERR_TYPE, 0 },
+		{ LATTICE_STRING, none, MB_ERR_NOT_FOUND, NULL, MB_ERR_NOT_FOUND, 0 },
+		{ LATTICE_PN_COUNTER, none, MB_ERR_NOT_FOUND, NULL, MB_ERR_NOT_FOUND, 0 },
+		{ LATTICE_MAX_U64, none, MB_ERR_NOT_FOUND, NULL, MB_ERR_NOT_FOUND, 0 },
+		{ LATTICE_MAX_U64, bool_made(true), MB_ERR_CORRUPT, NULL, MB_ERR_CORRUPT, 0 },
+		{ LATTICE_PN_COUNTER, bool_made(true), MB_ERR_CORRUPT, NULL, MB_ERR_CORRUPT, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_CNT(rows); i++) {
+		char buf[VIEW_TEXT_MAX];
+		struct slice text;
+		int64_t number = 0;
+
+		assert_int_equal(view_text(rows[i].type, rows[i].v, buf, &text), rows[i].text_rc);
+		if (rows[i].text_rc == 0) {
+			assert_true(slice_eq(text, slice_str(rows[i].text)));
+		}
+		assert_int_equal(view_i64(rows[i].type, rows[i].v, &number), rows[i].number_rc);
+		assert_int_equal(number, rows[i].number);
+	}
+}
+
+static void
+what_was_deleted_is_not_present(void **state)
+{
+	const struct slice counter = counter_plus(none, 1, 4);
+
+	assert_true(view_present(LATTICE_PN_COUNTER, counter));
+	assert_false(view_present(LATTICE_PN_COUNTER, counter_deleted(counter)));
+	assert_true(view_present(LATTICE_STRING, string_set("")));
+	assert_false(view_present(LATTICE_STRING, string_deleted(string_set(""))));
+	assert_true(view_present(LATTICE_GSET, gset_made("a")));
+	assert_false(view_present(LATTICE_GSET, none));
+	assert_false(view_present(LATTICE_ABSENT, none));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(it_reads_as_the_table_says),
+		cmocka_unit_test(what_was_deleted_is_not_present),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
