@@ -7,8 +7,9 @@
  *
  *   gen even -> copy 0 is shown, odd -> copy 1
  *
- * A reader that is overtaken twice while it reads may see a mixture; placement_read says so, and the
- * reader takes it again. A mixture read is never trusted: every index is checked on use.
+ * A reader during whose reading the generation advances may see a mixture, because the writer may be
+ * filling its copy already; placement_stale says so, and the reader reads again. A mixture is never
+ * trusted: every index is checked on use.
  */
 #ifndef MB_PLACEMENT_H
 #define MB_PLACEMENT_H
@@ -25,14 +26,15 @@
 
 struct placement_fn {
 	char name[NAME_BYTES_MAX];
-	uint16_t id; /* 0: free entry. Ids grow with every deployment; entry = id % FUNCTION_CNT_MAX */
+	uint16_t
+		id; /* 0: free entry. Ids grow with every deployment; entry = id % FUNCTION_CNT_MAX */
 	uint16_t version;
 	uint32_t flags;
 	uint64_t exec[PLACEMENT_EXEC_WORDS]; /* executors that accept calls of it */
 };
 
 struct placement_vertex {
-	uint16_t fn; /* function id */
+	uint16_t fn;  /* function id */
 	char tag[14]; /* "" or what stands behind '#' in the text */
 };
 
@@ -46,8 +48,9 @@ struct placement_dag {
 	uint16_t vertex_cnt;
 	uint16_t edge_cnt;
 	uint16_t flags; /* PLACEMENT_DAG_* */
-	struct placement_vertex vertex[DAG_FUNCTION_MAX]; /* in a topological order, the sink last */
-	struct placement_edge edge[DAG_EDGE_MAX];         /* sorted by to, then by position in the text */
+	struct placement_vertex
+		vertex[DAG_FUNCTION_MAX];         /* in a topological order, the sink last */
+	struct placement_edge edge[DAG_EDGE_MAX]; /* sorted by to, then by position in the text */
 };
 
 enum placement_dag_flag {

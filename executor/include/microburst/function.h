@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* function.h - what a function of Microburst is made of, and all that it may do
+ *
+ *	#include <microburst/function.h>
+ *
+ *	MB_FUNCTION(increment)
+ *	{
+ *		int64_t x;
+ *
+ *		MB_TRY(mb_arg_i64(call, 0, &x));
+ *		return mb_return_i64(call, x + 1);
+ *	}
+ *
+ * A file holds one function or many; it is compiled to a shared object (`microburst deploy` does it)
+ * and loaded into executors: processes that run one call at a time, each on its own core, in a
+ * sandbox. There a function computes, reads and writes the store through the calls below, and
+ * nothing else: no files, no sockets, no threads, no processes.
+ *
+ * Errors    Every function below that can fail returns 0, or a negative enum mb_err (error.h), and
+ *           then has written nothing to its out parameters. It also leaves a sentence that says what
+ *           was refused; a function that returns such an error (MB_TRY does) ends its call with that
+ *           error and that sentence. A function that returns a number which is neither 0 nor an
+ *           error ends its call with MB_ERR_FUNCTION_FAILED.
+ * Atomic    Writes are held back until the function returns, then published together; the caller's
+ *           reply waits until the store has them. A function that returns an error, or dies, has
+ *           written nothing, except what it had flushed (mb_flush). It sees its own writes at once.
+ *           In a DAG whose functions run on one executor this holds for the DAG call as a whole.
+ * Views     Arguments and values read are shown in place, not copied. A view is valid until the
+ *           function returns. CAUTION: the bytes of an argument lie in memory of the caller, which
+ *           may change them while they are read. Read what you decide upon once, or copy it: a
+ *           length checked in a view can be another one at the second look. Values that mb_get and
+ *           its kin return do not change.
+ * Memory    malloc as usual, within the node's executor.memory. What is left in static variables
+ *           stays from call to call, but belongs to this executor alone, may vanish between any two
+ *           calls, and is no place for state.
+ * Threads   `call` belongs to the thread that runs the function; there is no other.
+ *
+ * Compiles as C11 and as C++.
+ */
+#ifndef MICROBURST_FUNCTION_H
+#define MICROBURST_FUNCTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <microburst/error.h>
+#include <microburst/value.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The version of this interface that an object was compiled against. Grows when an object built with
+ * the header before would misbehave; a loader refuses an object of another version (MB_ERR_ABI). */
+#define MB_FUNCTION_ABI 1
+
+/* Limits. Past one of them: a typed error whose text names the limit. */
+#define MB_KEY_BYTES_MAX   1024        /* a key, a field of a map, a member of a set */
+#define MB_VALUE_BYTES_MAX (64u << 20) /* one argument, one result, one stored value */
+
+/* Bytes that belong to somebody else. p may be NULL when len is 0. */
+struct mb_slice {
+	const void *p;
+	size_t len;
+};
+
+static inline struct mb_slice
+mb_slice_of(const void *p, size_t len)
+{
+	struct mb_slice s;
+
+	s.p = p;
+	s.len = len;
+	return s;
+}
+
+/* mb_str is the bytes of a C string, without its terminator: mb_get(call, mb_str("answer"), &v). */
+static inline struct mb_slice
+mb_str(const char *s)
+{
+	return mb_slice_of(s, strlen(s));
+}
+
+/* One call of one function. Lives from the function's entry to its return. */
+struct mb_call;
+
+/* How an object announces a function. MB_FUNCTION fills it in. */
+struct mb_function {
+	uint32_t abi;   /* MB_FUNCTION_ABI */
+	uint32_t bytes; /* of this struct: later versions append */
+	const char *name;
+	int (*run)(struct mb_call *call);
+};
+
+/* --------------------------------------------------------------- definition */
+
+#define MB_EXPORT_ __attribute__((__visibility__("default")))
+#define MB_CALL_   struct mb_call *call __attribute__((__unused__))
+
+/* Known to the loader by its C name. */
+#ifdef __cplusplus
+#define MB_C_ extern "C"
+#else
+#define MB_C_ extern
+#endif
+
+/* MB_FUNCTION(name) { ... } defines a function that can be deployed under this name, a C identifier
+ * of at most 63 characters. The body has `call` and returns 0 or an error. */
+#define MB_FUNCTION(fn)                                                                            \
+	static int mb_run_##fn(struct mb_call *call);                                              \
+	MB_C_ MB_EXPORT_ const struct mb_function mb_function_##fn;                                \
+	const struct mb_function mb_function_##fn = { MB_FUNCTION_ABI, sizeof(struct mb_function), \
+						      #fn, mb_run_##fn };                          \
+	static int mb_run_##fn(MB_CALL_)
+
+/* MB_INIT { ... } runs once when the object is loaded into an executor, before the first call: the
+ * place to build tables. At most one in an object. It has `call`, for mb_fail and mb_log only (the
+ * rest is refused with MB_ERR_NOT_SUPPORTED), and returns 0 or an error, which refuses the object. */
+#define MB_INIT                                                                                    \
+	MB_C_ MB_EXPORT_ int mb_object_init(struct mb_call *call);                                 \
+	int mb_object_init(MB_CALL_)
+
+/* MB_FINI { ... } runs when the executor is let go in good order; not when it is stopped by force. */
+#define MB_FINI                                                                                    \
+	MB_C_ MB_EXPORT_ void mb_object_fini(void);                                                \
+	void mb_object_fini(void)
+
+/* MB_TRY(expression) returns from the function with the expression's error, if it is one. */
+#define MB_TRY(expr)                                                                               \
+	do {                                                                                       \
+		int mb_try_err_ = (expr);                                                          \
+		if (mb_try_err_ < 0) {                                                             \
+			return mb_try_err_;                                                        \
+		}                                                                                  \
+	} while (0)
+
+/* ---------------------------------------------------------------- arguments
+ *
+ * Arguments are numbered from 0. In a DAG the function's own arguments come first, then the results
+ * of its upstream functions in the order of the DAG's edges.
+ *
+ * Errors:    MB_ERR_NOT_FOUND there is no argument idx; MB_ERR_TYPE it is of another type.
+ */
+
+/* mb_arg_cnt counts the arguments of this call, 0 .. MB_VALUES_MAX. */
+uint32_t mb_arg_cnt(const struct mb_call *call);
+
+/* mb_arg_type gives the enum mb_type of argument idx, or MB_ERR_NOT_FOUND. */
+int mb_arg_type(const struct mb_call *call, uint32_t idx);
+
+/* mb_arg_bytes shows an argument of type BYTES or UTF8. Its bytes may change under the reader. */
+int mb_arg_bytes(struct mb_call *call, uint32_t idx, struct mb_slice *ret);
+
+/* mb_arg_utf8 shows an argument of type UTF8. There is no terminator.
+ * Errors: also MB_ERR_INVALID, when the bytes were not valid UTF-8 as they were looked at; they may
+ * change afterwards. Cost: reads the text once. */
+int mb_arg_utf8(struct mb_call *call, uint32_t idx, struct mb_slice *ret);
+
+/* mb_arg_i64 copies an argument of type I64. */
+int mb_arg_i64(struct mb_call *call, uint32_t idx, int64_t *ret);
+
+/* mb_arg_f64 copies an argument of type F64, or of type I64 if a double can hold it exactly. */
+int mb_arg_f64(struct mb_call *call, uint32_t idx, double *ret);
+
+/* mb_arg_f64_array shows an argument of type F64_ARRAY: *ret_cnt doubles, which may change under the
+ * reader. */
+int mb_arg_f64_array(struct mb_call *call, uint32_t idx, const double **ret, size_t *ret_cnt);
+
+/* ------------------------------------------------------------------ results
+ *
+ * Each mb_return_* appends one result; a function that calls none returns no values. Bytes handed in
+ * are copied before the call returns. Results of a function that returns an error are dropped.
+ *
+ * Errors:    MB_ERR_TOO_LARGE more than MB_VALUES_MAX results, one above MB_VALUE_BYTES_MAX, or
+ *            all together above 64 MiB and 2 KiB;
+ *            MB_ERR_NO_MEMORY the executor's payload memory is used up: callers still hold results.
+ */
+int mb_return_nil(struct mb_call *call);
+int mb_return_bytes(struct mb_call *call, struct mb_slice bytes);
+int mb_return_i64(struct mb_call *call, int64_t x);
+int mb_return_f64(struct mb_call *call, double x);
+/* Errors: also MB_ERR_INVALID when text is not valid UTF-8. */
+int mb_return_utf8(struct mb_call *call, struct mb_slice text);
+int mb_return_f64_array(struct mb_call *call, const double *p, size_t cnt);
+
+/* mb_return_reserve appends a result of type BYTES, UTF8 or F64_ARRAY and shows where its len bytes
+ * lie, for the function to write them there: the caller reads them from the same memory.
+ *
+ * Ensures:   *ret is aligned to 8 bytes and valid until the next mb_return_* or the function's
+ *            return. The bytes hold anything until they are written.
+ * Errors:    also MB_ERR_TYPE for another type, MB_ERR_INVALID for an F64_ARRAY whose len is not a
+ *            multiple of 8.
+ */
+int mb_return_reserve(struct mb_call *call, enum mb_type type, size_t len, void **ret);
+
+/* mb_return_trim shortens the result reserved last to len bytes.
+ * Errors: MB_ERR_INVALID when it is not longer, or the last result was not reserved. */
+int mb_return_trim(struct mb_call *call, size_t len);
+
+/* mb_fail ends the call with an error of the function's own: return what it returns. The text, at
+ * most 1,023 bytes (longer is cut), reaches the caller.
+ *
+ * Returns:   MB_ERR_FUNCTION_FAILED
+ */
+int mb_fail(struct mb_call *call, const char *format, ...)
+	__attribute__((__format__(__printf__, 2, 3)));
+
+/* -------------------------------------------------------------------- state
+ *
+ * Keys and fields are 1 .. MB_KEY_BYTES_MAX bytes, values up to MB_VALUE_BYTES_MAX. All are any
+ * bytes. Inputs are copied before a call returns.
+ *
+ * A key holds a string (put, incr), a set (sadd) or a map (map_put). Reads come from the cache of
+ * this machine, with the call's own writes on top. A key that is not cached yet is fetched, which
+ * takes microseconds instead of nanoseconds.
+ *
+ * Errors:    MB_ERR_TOO_LARGE a key, a value, or what one call may write (16,384 keys, 65,536
+ *            members and fields, 64 MiB in values) or hold (see mb_release) is above its limit;
+ *            MB_ERR_TYPE the key holds another type. A write finds out when it can be seen here,
+ *            else when the writes are published: then the call fails with it, and the other writes
+ *            of the call have happened;
+ *            MB_ERR_DENIED a write in a call that was made read-only;
+ *            MB_ERR_NO_MEMORY as above; MB_ERR_TRYAGAIN the key could not be brought into the cache;
+ *            MB_ERR_DEADLINE the call's deadline passed while a key was fetched.
+ */
+
+/* mb_get shows the string at key: what was put, with increments added to it (then as decimal text).
+ * Errors: also MB_ERR_NOT_FOUND. Cost: below 100 ns when cached, whatever the length. */
+int mb_get(struct mb_call *call, struct mb_slice key, struct mb_slice *ret);
+
+/* mb_get_i64 reads the string at key as a decimal integer.
+ * Errors: also MB_ERR_NOT_FOUND; MB_ERR_TYPE when it is not one, or beyond 64 bits. */
+int mb_get_i64(struct mb_call *call, struct mb_slice key, int64_t *ret);
+
+/* mb_put makes key the string value, whatever it was. Concurrent puts: the latest wins. */
+int mb_put(struct mb_call *call, struct mb_slice key, struct mb_slice value);
+
+/* mb_incr adds delta to the integer at key; a key that is absent counts as 0. Concurrent increments
+ * all count. ret may be NULL: then the key is not read, nor fetched. Else *ret is the sum as this
+ * call sees it, which others' increments may have passed.
+ * Errors: also MB_ERR_TYPE when the string is not an integer or the sum is beyond 64 bits. */
+int mb_incr(struct mb_call *call, struct mb_slice key, int64_t delta, int64_t *ret);
+
+/* mb_delete removes what is there: writes that other calls make at the same time survive.
+ * Deleting an absent key is no error. */
+int mb_delete(struct mb_call *call, struct mb_slice key);
+
+/* mb_sadd adds a member, 0 .. MB_KEY_BYTES_MAX bytes, to the set at key. */
+int mb_sadd(struct mb_call *call, struct mb_slice key, struct mb_slice member);
+
+/* mb_sismember says whether member is in the set at key; an absent key is an empty set. */
+int mb_sismember(struct mb_call *call, struct mb_slice key, struct mb_slice member, bool *ret);
+
+/* mb_scard counts the members of the set at key. */
+int mb_scard(struct mb_call *call, struct mb_slice key, uint64_t *ret);
+
+/* Members of a set, one after the other, in no particular order. The set is the one that
+ * mb_set_begin saw; members that this call adds meanwhile may be shown or not.
+ *
+ *	struct mb_set_iter it;
+ *	struct mb_slice member;
+ *
+ *	MB_TRY(mb_set_begin(call, key, &it));
+ *	while (mb_set_next(&it, &member)) {
+ *		...
+ *	}
+ */
+struct mb_set_iter {
+	struct mb_call *call;
+	uint64_t word[6]; /* not for you */
+};
+int mb_set_begin(struct mb_call *call, struct mb_slice key, struct mb_set_iter *ret);
+bool mb_set_next(struct mb_set_iter *it, struct mb_slice *ret_member);
+
+/* mb_map_put sets one field of the map at key. Concurrent puts of a field: the latest wins. */
+int mb_map_put(struct mb_call *call, struct mb_slice key, struct mb_slice field,
+	       struct mb_slice value);
+
+/* mb_map_get shows one field of the map at key. Errors: also MB_ERR_NOT_FOUND, key or field. */
+int mb_map_get(struct mb_call *call, struct mb_slice key, struct mb_slice field,
+	       struct mb_slice *ret);
+
+/* mb_release ends the views that this call has of the value at key. A call may look at 64 values of
+ * more than 48 bytes at a time (MB_ERR_TOO_LARGE at the next); whoever looks at more lets go. */
+void mb_release(struct mb_call *call, struct mb_slice key);
+
+/* mb_flush publishes the writes made so far and waits until the store has them. They stay, whatever
+ * becomes of the call; and the call is not tried again elsewhere if its executor dies later.
+ * Errors: as the state's; MB_ERR_INDETERMINATE when the deadline passed before the answer came. */
+int mb_flush(struct mb_call *call);
+
+/* --------------------------------------------------------------- the call */
+
+/* mb_deadline_ns gives the time that is left, in nanoseconds: 0 when it has passed, UINT64_MAX when
+ * the caller set none. An executor that runs on past its caller's deadline is stopped. */
+uint64_t mb_deadline_ns(const struct mb_call *call);
+
+/* mb_now_ns gives the time of this machine in nanoseconds: never goes back, starts anywhere. */
+uint64_t mb_now_ns(const struct mb_call *call);
+
+/* mb_self gives the id of this call, unique on this node among calls not long past; all functions of
+ * one DAG call have the same. */
+uint64_t mb_self(const struct mb_call *call);
+
+/* mb_tag gives what stands behind '#' in the DAG's text for this vertex, so that one function can
+ * stand in a DAG more than once and tell where it is. "" outside a DAG and without a tag. */
+const char *mb_tag(const struct mb_call *call);
+
+/* mb_log writes one line, at most 511 bytes (longer is cut), to the node's log of this function
+ * (`microburst logs`). Lines come in order; one that comes faster than the node takes them is
+ * dropped, and counted. */
+void mb_log(struct mb_call *call, const char *format, ...)
+	__attribute__((__format__(__printf__, 2, 3)));
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
