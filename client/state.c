@@ -325,10 +325,9 @@ client_scan_page(struct mb_client *c, struct slice prefix, struct slice after, s
 {
 	uint8_t mem[CACHE_SCAN_REQ_BYTES_MAX];
 	struct desc d = {.kind = DESC_SCAN};
-	struct wbuf req;
+	struct wbuf req = wbuf_init(mem, sizeof(mem));
 	int err;
 
-	wbuf_init(&req, mem, sizeof(mem));
 	err = cache_scan_req_write(&req, prefix, after, 0);
 	if (err == 0) {
 		err = domain_payload(c->d, &d, mem, req.len, c->d->proc);

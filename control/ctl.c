@@ -195,7 +195,7 @@ ctl_on_tile(struct ctl *c, uint32_t tile, const struct desc *d)
 	case DESC_PROC_BAD:
 		p = proc_find(&c->procs, d->open.proc, d->open.inc);
 		if (p != NULL) {
-			LOG_WARN("process %u (pid %d) broke the rules of its channel and is dropped",
+			log_at(LOG_WARN, "process %u (pid %d) broke the rules of its channel and is dropped",
 				 p->idx, (int)p->pid);
 			if (p->is_executor && p->pid > 0) {
 				kill(p->pid, SIGKILL);
@@ -328,7 +328,9 @@ ctl_on_log(struct ctl *c, struct proc *p, const struct desc *d)
 	*l = (struct ctl_log){.seq = ++c->log_seq,
 			      .time_us = timebase_wall_us(c->tb),
 			      .call = d->call};
-	strncpy(l->function, f != NULL ? f->name : "", NAME_BYTES_MAX - 1);
+	if (f != NULL) {
+		memcpy(l->function, f->name, NAME_BYTES_MAX);
+	}
 	memcpy(l->text, text, len);
 	for (size_t i = 0; i < len; i++) {
 		if ((unsigned char)l->text[i] < ' ' && l->text[i] != '\t') {
@@ -413,7 +415,7 @@ ctl_stop_due(struct ctl *c, uint64_t now)
 		if (p != NULL && p->pid > 0 &&
 		    atomic_load_explicit(&region_run(&c->peers->peer[p->idx].region)->call,
 					 memory_order_relaxed) == s->call) {
-			LOG_INFO("executor %u is stopped: call %016llx did not end", p->idx,
+			log_at(LOG_INFO, "executor %u is stopped: call %016llx did not end", p->idx,
 				 (unsigned long long)s->call);
 			kill(p->pid, SIGKILL);
 		}

@@ -60,7 +60,7 @@ ctl_zygote_start(struct ctl *c, uint64_t now)
 	}
 	c->zygote_retry_ns = now + ZYGOTE_RETRY_NS;
 	if (zygote_start(c->cfg.executor_path, c->cfg.sandbox, &c->zygote_fd, &c->zygote_pid) != 0) {
-		LOG_ERROR("cannot start %s: no executors until it can be run", c->cfg.executor_path);
+		log_at(LOG_ERROR, "cannot start %s: no executors until it can be run", c->cfg.executor_path);
 		return false;
 	}
 	lcore_watch(c->lcore, c->zygote_fd, ctl_zygote_event, c);
@@ -85,7 +85,7 @@ ctl_on_spawned(struct ctl *c, const struct domain_msg *m, int pidfd)
 		return;
 	}
 	if (m->err != 0 || pidfd < 0) {
-		LOG_ERROR("no executor could be forked: %s", mb_err_text(m->err));
+		log_at(LOG_ERROR, "no executor could be forked: %s", mb_err_text(m->err));
 		ctl_gone(c, p, DEATH_HANGUP, 0);
 		return;
 	}
@@ -106,7 +106,7 @@ ctl_zygote_event(void *ctx, int fd, int events)
 			break;
 		}
 		if (err != 0) {
-			LOG_WARN("the zygote has died; starting another");
+			log_at(LOG_WARN, "the zygote has died; starting another");
 			ctl_zygote_gone(c);
 			break;
 		}
@@ -536,7 +536,7 @@ ctl_exec_step(struct ctl *c)
 	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
 		if (c->exec[e].state == EXEC_LOADING && now >= c->exec[e].give_up_ns &&
 		    c->procs.proc[e].pid > 0) {
-			LOG_WARN("executor %u did not load its functions in time: stopped", e);
+			log_at(LOG_WARN, "executor %u did not load its functions in time: stopped", e);
 			kill(c->procs.proc[e].pid, SIGKILL);
 			c->exec[e].give_up_ns = UINT64_MAX;
 		}
@@ -592,7 +592,7 @@ ctl_exec_loaded(struct ctl *c, struct proc *p, const struct domain_msg *m, const
 			ctl_deploy_refuse(c, ctl_deploy_active(c), m->err, text);
 			x->for_deploy = false;
 		} else {
-			LOG_WARN("executor %u could not load its functions: %s", p->idx, text);
+			log_at(LOG_WARN, "executor %u could not load its functions: %s", p->idx, text);
 		}
 		return;
 	}

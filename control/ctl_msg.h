@@ -8,7 +8,7 @@
 #define MB_CTL_MSG_H
 
 #include "desc.h"
-#include "limits.h"
+#include "domain_limits.h"
 
 enum ctl_kind {
 	/* ctl -> sched */

@@ -3,7 +3,6 @@
 #include <argp.h>
 #include <errno.h>
 #include <libgen.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +35,7 @@ struct arguments {
 	struct params params;
 	bool plan_only;
 	const char *sandbox;
-	char executor[PATH_MAX];
+	char executor[NODE_PATH_BYTES];
 };
 
 static struct node *the_node;
@@ -89,18 +88,18 @@ parse_opt(int key, char *arg, struct argp_state *state)
 
 /* microburst-executor stands beside this program, or where the build or the installation put it. */
 static void
-executor_find(char ret[PATH_MAX])
+executor_find(char ret[NODE_PATH_BYTES])
 {
 	static const char *const places[] = {"microburst-executor", "../executor/microburst-executor",
 					     "../libexec/microburst/microburst-executor"};
-	char self[PATH_MAX];
+	char self[NODE_PATH_BYTES];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	const char *dir;
 
 	self[n > 0 ? n : 0] = '\0';
 	dir = dirname(self);
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		if (snprintf(ret, PATH_MAX, "%s/%s", dir, places[i]) < PATH_MAX &&
+		if (snprintf(ret, NODE_PATH_BYTES, "%s/%s", dir, places[i]) < NODE_PATH_BYTES &&
 		    access(ret, X_OK) == 0) {
 			return;
 		}

@@ -17,7 +17,8 @@
 
 struct node;
 
-#define NODE_WHY_BYTES 512
+#define NODE_WHY_BYTES  512
+#define NODE_PATH_BYTES 4096
 
 /* node_create does everything up to, and without, listening.
  * plan_only: stop after the plan is printed to out. Returns: 0; an error with a sentence in why. */

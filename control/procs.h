@@ -25,7 +25,7 @@
 #include <sys/types.h>
 
 #include "desc.h"
-#include "limits.h"
+#include "domain_limits.h"
 #include "payload.h"
 #include "peer.h"
 #include "region.h"

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "limits.h"
+#include "domain_limits.h"
 #include "placement.h"
 
 struct fn_object {

@@ -138,10 +138,11 @@ sched_target_idx(const struct sched *s, const struct desc *d)
 	const struct placement_copy *p = placement_shown(s->placement, &gen);
 
 	if ((d->sub & CALL_DAG) != 0) {
-		return placement_dag_get(p, d->a) != NULL ? FUNCTION_CNT_MAX + d->a % DAG_CNT_MAX
-							  : TARGET_NONE;
+		return placement_dag_get(p, d->a) != NULL
+			       ? (uint32_t)(FUNCTION_CNT_MAX + d->a % DAG_CNT_MAX)
+			       : TARGET_NONE;
 	}
-	return placement_fn_get(p, d->a) != NULL ? d->a % FUNCTION_CNT_MAX : TARGET_NONE;
+	return placement_fn_get(p, d->a) != NULL ? (uint32_t)(d->a % FUNCTION_CNT_MAX) : TARGET_NONE;
 }
 
 static void
@@ -593,7 +594,8 @@ static void
 sched_on_del(struct sched *s, uint16_t id, uint16_t instead, bool dag, uint64_t now_ns)
 {
 	struct placement_copy *p = placement_edit(s->placement);
-	uint32_t i = dag ? FUNCTION_CNT_MAX + id % DAG_CNT_MAX : id % FUNCTION_CNT_MAX;
+	uint32_t i = dag ? (uint32_t)(FUNCTION_CNT_MAX + id % DAG_CNT_MAX)
+			 : (uint32_t)(id % FUNCTION_CNT_MAX);
 
 	if (dag && p->dag[id % DAG_CNT_MAX].id == id) {
 		p->dag[id % DAG_CNT_MAX].id = 0;

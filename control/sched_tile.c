@@ -5,6 +5,7 @@
 
 #include "call.h"
 #include "check.h"
+#include "microburst/error.h"
 #include "region.h"
 #include "tile_msg.h"
 

@@ -24,6 +24,7 @@
 #define MB_IS_ARRAY_(a) (!__builtin_types_compatible_p(__typeof__(a), __typeof__(&(a)[0])))
 
 /* The struct that holds this member. A pointer of another type does not compile. */
+#undef container_of /* DPDK has one */
 #define container_of(ptr, type, member)                                                            \
 	((type *)((char *)(1 ? (ptr) : &((type *)0)->member) - offsetof(type, member)))
 

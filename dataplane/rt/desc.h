@@ -14,7 +14,7 @@
 #include <assert.h>
 #include <stdint.h>
 
-#include "limits.h"
+#include "domain_limits.h"
 
 /* Kinds are numbered by layer, so that a stray one is recognised where it arrives. */
 enum desc_kind {

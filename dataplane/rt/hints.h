@@ -35,7 +35,7 @@
 #include <stdint.h>
 
 #include "compiler.h"
-#include "limits.h"
+#include "domain_limits.h"
 
 #define WAIT_MAX_NS UINT64_C(1000000000)
 

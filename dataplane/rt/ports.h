@@ -30,7 +30,7 @@
 
 #include "desc.h"
 #include "hints.h"
-#include "limits.h"
+#include "domain_limits.h"
 #include "region.h"
 
 #define PORTS_BURST       16            /* of one process in a turn, so that 384 of them are fair */

@@ -29,7 +29,7 @@
 
 #include "compiler.h"
 #include "desc.h"
-#include "limits.h"
+#include "domain_limits.h"
 
 #define REGION_MAGIC UINT32_C(0x4d425247)
 #define REGION_TABLE_BYTES (1u << 20)

@@ -21,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "limits.h"
+#include "domain_limits.h"
 #include "placement.h"
 
 #define DAGTEXT_BYTES_MAX (64u << 10)

@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #include "domain.h"
-#include "limits.h"
+#include "domain_limits.h"
 
 /* ------------------------------------------------------------------- zygote
  *

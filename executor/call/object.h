@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "limits.h"
+#include "domain_limits.h"
 #include "slice.h"
 
 #define OBJECT_WHY_BYTES 256

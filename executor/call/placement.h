@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #include "desc.h"
-#include "limits.h"
+#include "domain_limits.h"
 #include "region.h"
 
 #define PLACEMENT_EXEC_WORDS 2 /* a bit for each process index below PROC_CLIENT_FIRST */

@@ -24,7 +24,7 @@
 #include <stdint.h>
 
 #include "compiler.h"
-#include "limits.h"
+#include "domain_limits.h"
 #include "slice.h"
 #include <microburst/function.h>
 #include <microburst/value.h>

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* limits - how much of everything one domain (one node and the processes on its machine) may have
+/* domain_limits - how much of everything one domain (one node and the processes on its machine) may have
+ *
+ * (Not limits.h: gcc's own <limits.h> would find ours in its place.)
  *
  * The numbers that size shared memory stand together here, so that they can be checked against
  * each other. Past a limit a caller gets a typed error that names it.
  */
-#ifndef MB_RT_LIMITS_H
-#define MB_RT_LIMITS_H
+#ifndef MB_RT_DOMAIN_LIMITS_H
+#define MB_RT_DOMAIN_LIMITS_H
 
 #include <assert.h>
 #include <stdint.h>

@@ -1,0 +1,652 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* node - see node.h for the order of things */
+#include "node.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "cache_region.h"
+#include "cache_tile.h"
+#include "check.h"
+#include "ctl.h"
+#include "eal.h"
+#include "kvs_tile.h"
+#include "log.h"
+#include "metrics.h"
+#include "place.h"
+#include "rng.h"
+#include "sched_tile.h"
+#include "topo.h"
+#include "zygote.h"
+
+#define LOAD_TIMEOUT_NS (10 * NS_PER_S) /* of an executor, user's MB_INITs included */
+#define DRAIN_NS        (2 * NS_PER_S)
+
+struct node {
+	struct params params;
+	struct topo *topo;
+	struct place_machine *machine;
+	struct eal_report eal;
+	bool eal_up;
+	char socket[NODE_PATH_BYTES];
+	char runtime_dir[EAL_PATH_BYTES_MAX];
+	uint64_t id;
+	/* memory */
+	int region_fd, hints_fd, cache_fd;
+	struct region region;
+	struct hints *hints;
+	uint8_t *cache;
+	struct cache_layout cache_plan;
+	struct peers peers;
+	/* threads and queues */
+	struct lcore *lcore[LCORE_CNT_MAX];
+	struct link *link[LINK_CNT_MAX];
+	void *link_mem[LINK_CNT_MAX];
+	uint32_t lcores_started;
+	/* tiles */
+	struct ctl *ctl;
+	struct sched_tile sched;
+	struct cache_tile *cache_tile[CACHE_TILE_CNT_MAX];
+	struct kvs_tile *kvs_tile[KVS_TILE_CNT_MAX];
+	uint32_t tile_handle[TILE_CNT_MAX]; /* at its lcore */
+	int zygote_fd;
+	pid_t zygote_pid;
+};
+
+static int
+node_fail(char why[NODE_WHY_BYTES], int err, const char *text)
+{
+	if (why[0] == '\0') {
+		snprintf(why, NODE_WHY_BYTES, "%s", text);
+	}
+	return err;
+}
+
+/* ------------------------------------------------------------------- plan */
+
+static int
+node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
+{
+	const struct params *p = &n->params;
+	struct topo_params tp;
+	struct topo_why tw = {""};
+	int err;
+
+	n->topo = calloc(1, sizeof(*n->topo));
+	n->machine = calloc(1, sizeof(*n->machine));
+	if (n->topo == NULL || n->machine == NULL) {
+		return MB_ERR_NO_MEMORY;
+	}
+	topo_params_default(&tp);
+	tp.cache_cnt = p->cache_tiles;
+	tp.kvs_cnt = p->kvs_tiles;
+	tp.lcore_cnt = p->node_lcores;
+	tp.executor_cnt = p->executor_count;
+	tp.spare_cnt = p->executor_spares;
+	err = place_load(NULL, p->node_cores[0] != '\0' ? p->node_cores : NULL, n->machine, &tw);
+	if (err == 0) {
+		err = topo_build(&tp, n->machine, n->topo, &tw);
+	}
+	if (err == 0) {
+		struct region_layout d = region_layout(REGION_DAEMON);
+		struct region_layout r = region_layout(REGION_PROCESS);
+		struct cache_region_cfg cc = {.shard_cnt = p->cache_tiles,
+					      .heap_bytes = p->cache_bytes,
+					      .keys_max = p->cache_keys_max};
+
+		err = cache_region_plan(&cc, &n->cache_plan);
+		if (err != 0) {
+			return node_fail(why, err, "cache.bytes is too small for cache.tiles");
+		}
+		topo_memory_add(n->topo, "daemon region", 0, 1, d.bytes);
+		topo_memory_add(n->topo, "executor region", 0,
+				(uint32_t)(n->topo->executor_cnt + n->topo->spare_cnt), r.bytes);
+		topo_memory_add(n->topo, "cache region", 0, 1, n->cache_plan.bytes);
+		topo_memory_add(n->topo, "kvs shard", 0, p->kvs_tiles,
+				p->kvs_bytes / p->kvs_tiles);
+		err = topo_validate(n->topo, &tw);
+	}
+	if (err != 0) {
+		return node_fail(why, err, tw.text);
+	}
+	topo_print(n->topo, out);
+	return 0;
+}
+
+/* ----------------------------------------------------------------- memory */
+
+static int
+node_eal(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
+{
+	struct topo_why tw = {""};
+	char name[EAL_NAME_BYTES_MAX];
+	struct eal_cfg cfg = {.name = name, .runtime_dir = n->runtime_dir, .topo = n->topo,
+			      .memory_bytes = n->params.node_memory};
+	int err;
+
+	snprintf(name, sizeof(name), "mb%08x", (unsigned)n->id);
+	snprintf(n->runtime_dir, sizeof(n->runtime_dir), "/tmp/microburst-%s", name);
+	cfg.huge = strcmp(n->params.node_hugepages, "yes") == 0  ? EAL_HUGE_ALWAYS
+		   : strcmp(n->params.node_hugepages, "no") == 0 ? EAL_HUGE_NEVER
+								 : EAL_HUGE_AUTO;
+	err = eal_init(&cfg, &n->eal, &tw);
+	if (err != 0) {
+		return node_fail(why, err, tw.text);
+	}
+	n->eal_up = true;
+	eal_print(&n->eal, out);
+	return 0;
+}
+
+/* The cache region: like any region, mapped by us, sealed, and only then handed out. */
+static int
+node_cache_region(struct node *n)
+{
+	int err = MB_ERR_NO_MEMORY;
+
+	n->cache_fd = -1;
+	if (n->eal.huge) {
+		n->cache_fd = memfd_create("microburst-cache",
+					   MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
+	}
+	if (n->cache_fd < 0) {
+		n->cache_fd = memfd_create("microburst-cache", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	}
+	if (n->cache_fd >= 0 && ftruncate(n->cache_fd, (off_t)n->cache_plan.bytes) == 0) {
+		void *p = mmap(NULL, n->cache_plan.bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+			       n->cache_fd, 0);
+
+		if (p != MAP_FAILED) {
+			n->cache = p;
+			cache_region_format(n->cache, &n->cache_plan);
+			err = region_seal(n->cache_fd);
+		}
+	}
+	return err;
+}
+
+static int
+node_memory(struct node *n, char why[NODE_WHY_BYTES])
+{
+	int err = region_create(REGION_DAEMON, false, &n->region_fd);
+
+	if (err == 0) {
+		err = region_map_owner(&n->region, REGION_DAEMON, n->region_fd, PROC_DAEMON, 1);
+	}
+	if (err == 0) {
+		err = region_seal(n->region_fd);
+	}
+	if (err == 0) {
+		err = hints_create(&n->hints_fd, &n->hints);
+	}
+	if (err == 0) {
+		err = node_cache_region(n);
+	}
+	if (err == 0) {
+		err = peers_create(&n->peers, NULL);
+	}
+	return err == 0 ? 0
+			: node_fail(why, err, "there is not enough memory; lower cache.bytes");
+}
+
+/* ------------------------------------------------------- lcores and links */
+
+/* An lcore's spin token, in the hints: its cpu may be a client's too. */
+struct spin_ctx {
+	struct hints *hints;
+	uint32_t cpu;
+};
+static struct spin_ctx spin_ctx[LCORE_CNT_MAX];
+
+static bool
+node_spin_try(void *ctx)
+{
+	struct spin_ctx *s = ctx;
+
+	return spin_try(s->hints, s->cpu, PROC_DAEMON + 1);
+}
+
+static void
+node_spin_release(void *ctx)
+{
+	struct spin_ctx *s = ctx;
+
+	spin_release(s->hints, s->cpu, PROC_DAEMON + 1);
+}
+
+static int
+node_lcores(struct node *n, char why[NODE_WHY_BYTES])
+{
+	for (uint32_t i = 0; i < n->topo->lcore_cnt; i++) {
+		struct lcore_cfg cfg;
+		int err;
+
+		lcore_cfg_default(&cfg);
+		cfg.idx = i;
+		cfg.cpu = n->topo->lcore[i].cpu;
+		cfg.drain_ns = DRAIN_NS;
+		spin_ctx[i] = (struct spin_ctx){n->hints, n->topo->lcore[i].cpu};
+		if (n->topo->lcore[i].shared) {
+			cfg.spin_try = node_spin_try;
+			cfg.spin_release = node_spin_release;
+			cfg.spin_ctx = &spin_ctx[i];
+		}
+		err = lcore_create(&cfg, &n->lcore[i]);
+		if (err != 0) {
+			return node_fail(why, err,
+					 err == MB_ERR_NO_URING
+						 ? "this kernel has no io_uring that can be used: "
+						   "it needs Linux 5.13 and "
+						   "kernel.io_uring_disabled=0"
+						 : mb_err_text(err));
+		}
+	}
+	for (uint32_t i = 0; i < n->topo->link_cnt; i++) {
+		const struct topo_link *l = &n->topo->link[i];
+		uint32_t to_lcore = n->topo->tile[l->to].lcore;
+		struct link_cfg cfg = {.name = l->name,
+				       .depth = l->depth,
+				       .full = l->full,
+				       .bell = l->same_lcore ? NULL
+							     : lcore_bell(n->lcore[to_lcore])};
+
+		n->link_mem[i] = aligned_alloc(link_align(),
+					       ALIGN_UP(link_footprint(l->depth), link_align()));
+		if (n->link_mem[i] == NULL) {
+			return MB_ERR_NO_MEMORY;
+		}
+		n->link[i] = link_init(n->link_mem[i], &cfg);
+	}
+	return 0;
+}
+
+static struct link *
+node_link(struct node *n, enum tile_kind from, uint32_t from_idx, enum tile_kind to,
+	  uint32_t to_idx)
+{
+	int i = topo_link_find(n->topo, (uint32_t)topo_tile_find(n->topo, from, from_idx),
+			       (uint32_t)topo_tile_find(n->topo, to, to_idx));
+
+	REQUIRE(i >= 0);
+	return n->link[i];
+}
+
+/* ------------------------------------------------------------------ tiles */
+
+static void
+node_tile_add(struct node *n, enum tile_kind kind, uint32_t idx, const struct tile_ops *ops,
+	      void *ctx)
+{
+	int t = topo_tile_find(n->topo, kind, idx);
+
+	REQUIRE(t >= 0);
+	n->tile_handle[t] = lcore_tile_add(n->lcore[n->topo->tile[t].lcore], ops, ctx, NULL);
+}
+
+static void
+cpu_set_add(uint8_t *set, uint32_t cpu)
+{
+	set[cpu / 8] |= (uint8_t)(1 << (cpu % 8));
+}
+
+static void
+node_ctl_config(struct node *n, const char *executor_path, const char *sandbox,
+		struct ctl_config *cfg)
+{
+	const struct params *p = &n->params;
+
+	*cfg = (struct ctl_config){
+		.cache_cnt = p->cache_tiles,
+		.lcore_cnt = n->topo->lcore_cnt,
+		.executor_cnt = n->topo->executor_cnt,
+		.spare_cnt = n->topo->spare_cnt,
+		.executor_memory = p->executor_memory,
+		.executor_spin_ns = p->executor_spin,
+		.client_spin_ns = p->client_spin,
+		.grace_ns = p->executor_deadline_grace,
+		.load_timeout_ns = LOAD_TIMEOUT_NS,
+		.client_max = p->client_count_max,
+		.payload_budget = p->executor_payload_budget,
+		.executor_path = executor_path,
+		.socket_path = n->socket,
+		.sandbox = sandbox,
+		.node_id = n->id,
+	};
+	for (uint32_t i = 0; i < n->topo->lcore_cnt; i++) {
+		cpu_set_add(cfg->cpu_daemon, n->topo->lcore[i].cpu);
+	}
+	for (uint32_t i = 0; i < n->topo->executor_cnt; i++) {
+		cfg->executor_cpu[i] = n->topo->executor[i].cpu;
+		cpu_set_add(cfg->cpu_exec, n->topo->executor[i].cpu);
+	}
+	for (uint32_t i = 0; i < n->topo->spare_cnt && i < EXECUTOR_CNT_MAX; i++) {
+		cfg->spare_cpu[i] = n->topo->spare[i].cpu;
+	}
+}
+
+static void
+node_down(void *ctx)
+{
+	node_stop(ctx);
+}
+
+static void node_describe(void *ctx, void *json, bool top);
+
+static int
+node_ctl(struct node *n, const char *executor_path, const char *sandbox)
+{
+	struct ctl_config cfg;
+	struct ctl *c;
+	int err;
+
+	node_ctl_config(n, executor_path, sandbox, &cfg);
+	err = ctl_create(&n->ctl, &cfg, n->lcore[0]);
+	if (err != 0) {
+		return err;
+	}
+	c = n->ctl;
+	c->peers = &n->peers;
+	c->region = &n->region;
+	c->region_fd = n->region_fd;
+	c->hints_fd = n->hints_fd;
+	c->cache_fd = n->cache_fd;
+	c->hints = n->hints;
+	c->zygote_fd = n->zygote_fd;
+	c->zygote_pid = n->zygote_pid;
+	n->zygote_fd = -1;
+	c->down = node_down;
+	c->describe = node_describe;
+	c->node = n;
+	c->tile[CTL_TILE_SCHED].to = node_link(n, TILE_CTL, 0, TILE_SCHED, 0);
+	c->tile[CTL_TILE_SCHED].from = node_link(n, TILE_SCHED, 0, TILE_CTL, 0);
+	c->tile[CTL_TILE_SCHED].lcore = n->topo->tile[topo_tile_find(n->topo, TILE_SCHED, 0)].lcore;
+	for (uint32_t i = 0; i < cfg.cache_cnt; i++) {
+		struct ctl_tile_link *t = &c->tile[CTL_TILE_CACHE + i];
+
+		t->to = node_link(n, TILE_CTL, 0, TILE_CACHE, i);
+		t->from = node_link(n, TILE_CACHE, i, TILE_CTL, 0);
+		t->lcore = n->topo->tile[topo_tile_find(n->topo, TILE_CACHE, i)].lcore;
+	}
+	err = procs_create(&c->procs, &n->peers, cfg.payload_budget, n->eal.huge);
+	if (err == 0) {
+		err = ports_create(&c->ports, &n->region, n->hints, PORT_CTL);
+	}
+	if (err == 0) {
+		node_tile_add(n, TILE_CTL, 0, &ctl_tile_ops, c);
+	}
+	return err;
+}
+
+static int
+node_sched(struct node *n)
+{
+	struct sched_tile *t = &n->sched;
+	struct placement *table =
+		(struct placement *)(void *)(n->region.rw + n->region.at.table);
+	int err;
+
+	t->peers = &n->peers;
+	t->tb = timebase_real();
+	t->to_ctl = node_link(n, TILE_SCHED, 0, TILE_CTL, 0);
+	t->from_ctl = node_link(n, TILE_CTL, 0, TILE_SCHED, 0);
+	err = ports_create(&t->ports, &n->region, n->hints, PORT_SCHED);
+	if (err == 0) {
+		err = sched_tile_init(t, table, n->hints, n->params.sched_queue_max, n->id);
+	}
+	if (err == 0) {
+		node_tile_add(n, TILE_SCHED, 0, &sched_tile_ops, t);
+	}
+	return err;
+}
+
+#include "node_state.h"
+
+static int
+node_tiles(struct node *n, const char *executor_path, const char *sandbox,
+	   char why[NODE_WHY_BYTES])
+{
+	int err = node_ctl(n, executor_path, sandbox);
+
+	if (err == 0) {
+		err = node_sched(n);
+	}
+	for (uint32_t i = 0; err == 0 && i < n->params.cache_tiles; i++) {
+		err = node_cache_tile(n, i);
+	}
+	for (uint32_t i = 0; err == 0 && i < n->params.kvs_tiles; i++) {
+		err = node_kvs_tile(n, i);
+	}
+	return err == 0 ? 0
+			: node_fail(why, err,
+				    "there is not enough memory; lower cache.bytes or kvs.bytes");
+}
+
+/* --------------------------------------------------------------- describe */
+
+static json_t *
+node_metrics(const struct metrics_block *b)
+{
+	json_t *o = json_object();
+
+	for (uint32_t m = 0; m < METRIC_CNT; m++) {
+		char name[METRICS_NAME_BYTES_MAX];
+
+		if (metrics_counts((enum metrics_owner)b->owner, (enum metric)m)) {
+			metrics_name((enum metrics_owner)b->owner, (enum metric)m, name);
+			json_object_set_new(o, name,
+					    json_integer((json_int_t)metrics_get(b, (enum metric)m)));
+		}
+	}
+	return o;
+}
+
+static void
+node_describe_tiles(struct node *n, json_t *o)
+{
+	json_t *a = json_array();
+
+	for (uint32_t t = 0; t < n->topo->tile_cnt; t++) {
+		const struct topo_tile *tile = &n->topo->tile[t];
+		const struct metrics_block *b =
+			lcore_tile_metrics(n->lcore[tile->lcore], n->tile_handle[t]);
+
+		json_array_append_new(
+			a, json_pack("{s:s, s:i, s:i, s:I, s:o}", "name", tile->name, "lcore",
+				     tile->lcore, "cpu", tile->cpu, "busy_ns",
+				     (json_int_t)metrics_get(b, METRIC_tile_time_busy), "metrics",
+				     node_metrics(b)));
+	}
+	json_object_set_new(o, "tiles", a);
+	a = json_array();
+	for (uint32_t i = 0; i < n->topo->lcore_cnt; i++) {
+		json_array_append_new(a, node_metrics(lcore_metrics(n->lcore[i])));
+	}
+	json_object_set_new(o, "lcores", a);
+}
+
+static void
+node_describe(void *ctx, void *json, bool top)
+{
+	struct node *n = ctx;
+	json_t *o = json;
+	json_t *held = json_object_get(o, "held");
+	char *text = NULL;
+	size_t len;
+	FILE *f;
+
+	node_describe_tiles(n, o);
+	if (top) {
+		return;
+	}
+	json_object_set_new(held, "calls_queued", json_integer(atomic_load(&n->sched.queued)));
+	json_object_set_new(held, "calls_running", json_integer(atomic_load(&n->sched.running)));
+	json_object_set_new(
+		o, "machine",
+		json_pack("{s:i, s:b, s:b, s:s, s:s, s:s}", "cores", n->topo->core_cnt,
+			  "huge_pages", n->eal.huge, "root", n->eal.root, "uring",
+			  lcore_uring_text(n->lcore[0]), "dpdk", n->eal.version, "memory",
+			  n->eal.huge_text));
+	json_object_set_new(
+		o, "memory",
+		json_pack("{s:I}", "planned_bytes",
+			  (json_int_t)topo_memory_bytes(n->topo, PLACE_NUMA_ANY)));
+	f = open_memstream(&text, &len);
+	if (f != NULL) {
+		topo_print(n->topo, f);
+		fclose(f);
+		json_object_set_new(o, "plan", json_string(text));
+		free(text);
+	}
+}
+
+/* ------------------------------------------------------------------- life */
+
+/* The socket's directory is made for the default place; elsewhere it is the user's. */
+static int
+node_socket(struct node *n, char why[NODE_WHY_BYTES])
+{
+	int err = domain_sock_path(n->params.node_socket, n->socket, sizeof(n->socket));
+
+	if (err == 0 && strncmp(n->socket, "/run/microburst/", 16) == 0) {
+		mkdir("/run/microburst", 0755);
+	}
+	return err == 0 ? 0 : node_fail(why, err, "the socket's path is too long");
+}
+
+int
+node_create(struct node **ret, const struct params *p, const char *executor_path,
+	    const char *sandbox, bool plan_only, FILE *out, char why[NODE_WHY_BYTES])
+{
+	struct node *n = calloc(1, sizeof(*n));
+	int err;
+
+	if (n == NULL) {
+		return MB_ERR_NO_MEMORY;
+	}
+	*ret = n;
+	n->params = *p;
+	n->region_fd = n->hints_fd = n->cache_fd = n->zygote_fd = -1;
+	if (getentropy(&n->id, sizeof(n->id)) != 0) {
+		n->id = timebase_now_ns(timebase_real()) ^ (uint64_t)getpid() << 32;
+	}
+	err = node_socket(n, why);
+	if (err == 0 && !plan_only) {
+		/* First of all: what it forks shall have nothing of ours. */
+		err = zygote_start(executor_path, sandbox, &n->zygote_fd, &n->zygote_pid);
+		if (err != 0) {
+			snprintf(why, NODE_WHY_BYTES,
+				 "%.300s cannot be run; say --executor PATH", executor_path);
+		}
+	}
+	if (err == 0) {
+		err = node_plan(n, out, why);
+	}
+	if (err != 0 || plan_only) {
+		return err;
+	}
+	err = node_eal(n, out, why);
+	if (err == 0) {
+		err = node_memory(n, why);
+	}
+	if (err == 0) {
+		err = node_lcores(n, why);
+	}
+	if (err == 0) {
+		err = node_tiles(n, executor_path, sandbox, why);
+	}
+	return err;
+}
+
+int
+node_run(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
+{
+	int err = ctl_sock_open(n->ctl);
+
+	if (err != 0) {
+		snprintf(why, NODE_WHY_BYTES,
+			 err == MB_ERR_EXISTS
+				 ? "a node runs at %.300s already; microburst down ends it"
+				 : "cannot listen at %.300s; does its directory exist, and may you write there?",
+			 n->socket);
+		return err;
+	}
+	ctl_exec_start(n->ctl);
+	for (uint32_t i = 1; i < n->topo->lcore_cnt; i++) {
+		err = lcore_start(n->lcore[i], i);
+		if (err != 0) {
+			return node_fail(why, err, "an lcore could not be started");
+		}
+		n->lcores_started++;
+	}
+	fprintf(out, "io_uring: %s\nready at %s\n", lcore_uring_text(n->lcore[0]), n->socket);
+	fflush(out);
+	err = lcore_run(n->lcore[0]);
+	for (uint32_t i = 1; i <= n->lcores_started; i++) {
+		lcore_stop(n->lcore[i]);
+		lcore_join(n->lcore[i]);
+	}
+	n->lcores_started = 0;
+	return err == MB_ERR_DEADLINE ? 0 : err; /* what did not drain in time was cut off */
+}
+
+void
+node_stop(struct node *n)
+{
+	if (n->lcore[0] != NULL) {
+		lcore_stop(n->lcore[0]);
+	}
+}
+
+void
+node_destroy(struct node *n)
+{
+	if (n->ctl != NULL) {
+		ctl_destroy(n->ctl);
+	}
+	if (n->zygote_fd >= 0) {
+		close(n->zygote_fd);
+	}
+	if (n->sched.core != NULL) {
+		sched_tile_fini(&n->sched);
+	}
+	if (n->sched.ports != NULL) {
+		ports_destroy(n->sched.ports);
+	}
+	node_state_fini(n);
+	for (uint32_t i = 0; i < LINK_CNT_MAX; i++) {
+		if (n->link[i] != NULL) {
+			link_fini(n->link[i]);
+		}
+		free(n->link_mem[i]);
+	}
+	for (uint32_t i = 0; i < LCORE_CNT_MAX; i++) {
+		lcore_destroy(n->lcore[i]);
+	}
+	if (n->peers.peer != NULL) {
+		peers_destroy(&n->peers);
+	}
+	if (n->cache != NULL) {
+		munmap(n->cache, n->cache_plan.bytes);
+	}
+	if (n->hints != NULL) {
+		hints_detach(n->hints);
+	}
+	region_unmap(&n->region);
+	for (int *fd = &n->region_fd; fd <= &n->cache_fd; fd++) {
+		if (*fd >= 0) {
+			close(*fd);
+		}
+	}
+	if (n->eal_up) {
+		eal_fini();
+	}
+	free(n->machine);
+	free(n->topo);
+	free(n);
+}
