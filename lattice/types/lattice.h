@@ -83,11 +83,10 @@ int lattice_check(unsigned int type, struct slice v);
  *            "did anything change" is `!= LATTICE_LEFT`. Or a negative error: MB_ERR_TOO_LARGE, the
  *            result does not fit out (never, with lattice_merge_bound bytes free); MB_ERR_TYPE;
  *            MB_ERR_CORRUPT when unchecked bytes got this far.
- * Cost:      Measured numbers are in README.md. No allocation and, for a value that one side wins
- *            whole, no copy: an LWW or a SET costs two loads and a compare, whatever the size of
- *            the bytes. Counters: one walk over both. Sets and maps: O(delta x log state)
- *            comparisons to find that nothing is new, and a copy of the state only when something
- *            is.
+ * Cost:      No allocation; no copy of a value that one side wins whole: an LWW or a SET of any
+ *            size costs two loads and a compare, about 10 ns. Counters: one walk over both, 20 ns a
+ *            writer. Sets and maps: m log(n/m) comparisons to find that m items bring nothing new
+ *            to n; a copy of the n, in runs, only if they do. README.md has the measurements.
  */
 int lattice_merge(unsigned int type, struct slice a, struct slice b, struct wbuf *out);
 
