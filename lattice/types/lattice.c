@@ -69,7 +69,7 @@ lattice_merge_depth(unsigned int type, struct slice a, struct slice b, struct wb
 		return LATTICE_RIGHT;
 	}
 	side = ops[type].merge(a, b, out, depth);
-	if (side == LATTICE_MIXED && out->full) {
+	if (side == LATTICE_MIXED && (out->full || out->len - len > LATTICE_BYTES_MAX)) {
 		side = MB_ERR_TOO_LARGE;
 	}
 	if (side != LATTICE_MIXED) {
