@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache_core - see cache_core.h; cache_state.h says what stands where
+ *
+ *   I1  Each request is answered once, while its process is up.
+ *   I2  Only an accepted write set outlives its process, and PROC_DOWN is answered when the last one of
+ *       it is done: until then the process's memory is mapped, after that nobody looks at it.
+ *   I3  No pointer into another process is kept from one step to the next: each step asks view again.
+ *   I4  What is not finished is in exactly one place: a list that cache_core_poll goes through (to be
+ *       run, being filled), a work that waits for the kvs tile, or a list at such a work.
+ *   I5  A message from a kvs tile or from ctl is always taken; requests of processes only while there is
+ *       room for all that they need at once.
+ */
+#include "cache_core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache_state.h"
+#include "check.h"
+#include "compiler.h"
+#include "microburst/error.h"
+#include "tile_msg.h"
+
+#define MAGIC UINT32_C(0x4d424345)
+
+/* Of the jobs that can run and the keys being filled, so many get a piece done in one poll. */
+#define POLL_PIECES 4
+
+/* ------------------------------------------------------------------- helpers */
+
+struct hlc_time
+cache_core_now(struct cache_core *c)
+{
+	return hlc_now(&c->clock, timebase_wall_us(c->cfg.timebase));
+}
+
+void
+cache_core_answer(struct cache_core *c, uint16_t proc, uint32_t inc, const struct desc *d)
+{
+	if (c->proc[proc].inc == inc) {
+		c->cfg.ops.to_proc(c->cfg.ops.ctx, proc, d);
+	}
+}
+
+void
+cache_core_moving(struct cache_core *c, bool *moving, bool is)
+{
+	if (*moving != is) {
+		*moving = is;
+		c->moving_cnt += is ? 1 : -1;
+	}
+}
+
+int
+cache_core_patient(struct cache_core *c, int err, struct cache_patience *p)
+{
+	uint64_t now;
+
+	if (err != MB_ERR_NO_MEMORY || c->moving_cnt == 0) {
+		return err;
+	}
+	now = timebase_now_ns(c->cfg.timebase);
+	if (p->since_ns == 0) {
+		p->since_ns = now;
+	}
+	return now - p->since_ns < CACHE_ROOM_WAIT_NS ? MB_ERR_TRYAGAIN : err;
+}
+
+int
+cache_core_alloc(struct cache_core *c, size_t bytes, struct cache_patience *p,
+		 struct cache_block *ret)
+{
+	return cache_core_patient(c, cache_store_alloc(c->store, bytes, &p->tries, ret), p);
+}
+
+struct cache_wait *
+cache_wait_take(struct cache_core *c)
+{
+	struct cache_wait *w = STAILQ_FIRST(&c->waits_free);
+
+	REQUIRE(w != NULL);
+	STAILQ_REMOVE_HEAD(&c->waits_free, next);
+	c->wait_free_cnt--;
+	return w;
+}
+
+void
+cache_wait_give(struct cache_core *c, struct cache_wait *w)
+{
+	STAILQ_INSERT_HEAD(&c->waits_free, w, next);
+	c->wait_free_cnt++;
+}
+
+/* ----------------------------------------------------------- processes, from ctl */
+
+static void
+proc_up(struct cache_core *c, const struct desc *d)
+{
+	struct cache_proc *p = &c->proc[d->open.proc];
+
+	REQUIRE(d->open.proc < PROC_CNT_MAX);
+	REQUIRE(p->inc == 0);
+	REQUIRE(!p->down);
+	*p = (struct cache_proc){ .inc = d->open.inc };
+}
+
+void
+cache_core_down_check(struct cache_core *c, uint16_t proc)
+{
+	struct cache_proc *p = &c->proc[proc];
+	struct desc done;
+
+	if (!p->down || p->job_cnt != 0) {
+		return;
+	}
+	done = p->down_msg;
+	done.kind = DESC_PROC_DOWN_DONE;
+	done.dead.published = p->published;
+	*p = (struct cache_proc){ 0 };
+	c->cfg.ops.to_ctl(c->cfg.ops.ctx, &done);
+}
+
+static void
+proc_down(struct cache_core *c, const struct desc *d)
+{
+	uint16_t proc = d->dead.proc;
+	struct cache_proc *p = &c->proc[proc];
+
+	REQUIRE(proc < PROC_CNT_MAX);
+	REQUIRE(!p->down);
+	p->inc = 0; /* from here on its answers go nowhere */
+	p->down = true;
+	p->down_msg = *d;
+	c->cfg.ops.page_release_all(c->cfg.ops.ctx, proc);
+	cache_job_drop_copying(c, proc);
+	cache_core_down_check(c, proc);
+}
+
+static void
+step_ctl(struct cache_core *c, const struct desc *d)
+{
+	struct desc done = *d;
+
+	switch ((int)d->kind) {
+	case DESC_PROC_UP:
+		proc_up(c, d);
+		break;
+	case DESC_PROC_DOWN:
+		proc_down(c, d);
+		break;
+	case DESC_SEG_DOWN:
+		done.kind = DESC_SEG_DOWN_DONE; /* keeps I3: nothing points into it now */
+		c->cfg.ops.to_ctl(c->cfg.ops.ctx, &done);
+		break;
+	default:
+		REQUIRE(false, "a cache tile was sent kind %u by ctl", d->kind);
+	}
+}
+
+/* -------------------------------------------------------------- the other sides */
+
+static void
+step_kvs(struct cache_core *c, const struct desc *d)
+{
+	switch ((int)d->kind) {
+	case DESC_KVS_GOT:
+		cache_work_got(c, d);
+		break;
+	case DESC_KVS_MERGED:
+		cache_flush_merged(c, d);
+		break;
+	case DESC_KVS_SCANNED:
+		cache_scan_part(c, d);
+		break;
+	default:
+		REQUIRE(false, "a cache tile was sent kind %u by a kvs tile", d->kind);
+	}
+}
+
+/* Pages of scans that come back. What the process does not hold is not ours to free. */
+static void
+step_release(struct cache_core *c, uint16_t proc, const struct desc *d)
+{
+	struct cache_proc *p = &c->proc[proc];
+	uint32_t cnt = MIN((uint32_t)d->release.cnt, (uint32_t)ARRAY_CNT(d->release.handle));
+
+	for (uint32_t i = 0; i < cnt; i++) {
+		int err = c->cfg.ops.page_release(c->cfg.ops.ctx, proc, d->release.handle[i]);
+
+		if (err == 0 && p->page_cnt > 0) {
+			p->page_cnt--;
+		}
+		c->stats.bad += err != 0;
+	}
+}
+
+static bool
+step_proc(struct cache_core *c, uint16_t proc, const struct desc *d)
+{
+	REQUIRE(proc < PROC_CNT_MAX);
+	if (c->proc[proc].inc == 0) {
+		return false;
+	}
+	if ((d->flags & DESC_F_INLINE) != 0 && d->len > DESC_INLINE_BYTES) {
+		c->stats.bad++;
+		return false;
+	}
+	switch ((int)d->kind) {
+	case DESC_FETCH:
+		cache_work_fetch_req(c, proc, d);
+		return true;
+	case DESC_PUBLISH:
+		cache_job_start(c, proc, d);
+		return true;
+	case DESC_SCAN:
+		cache_scan_start(c, proc, d);
+		return true;
+	case DESC_RELEASE:
+		step_release(c, proc, d);
+		return false;
+	default:
+		c->stats.bad++;
+		return false;
+	}
+}
+
+bool
+cache_core_step(struct cache_core *c, struct cache_from from, const struct desc *d)
+{
+	switch (from.side) {
+	case CACHE_FROM_KVS:
+		step_kvs(c, d);
+		return false;
+	case CACHE_FROM_CTL:
+		step_ctl(c, d);
+		return false;
+	default:
+		return step_proc(c, from.idx, d);
+	}
+}
+
+uint32_t
+cache_core_room(const struct cache_core *c)
+{
+	return MIN(MIN(c->job_free_cnt, c->work_free_cnt), c->wait_free_cnt);
+}
+
+bool
+cache_core_poll(struct cache_core *c)
+{
+	bool busy = false;
+
+	for (uint32_t i = 0; i < POLL_PIECES && !STAILQ_EMPTY(&c->works_fill); i++) {
+		struct cache_work *w = STAILQ_FIRST(&c->works_fill);
+
+		STAILQ_REMOVE_HEAD(&c->works_fill, next);
+		if (cache_work_fill(c, w) == CACHE_STEP_AGAIN) {
+			STAILQ_INSERT_TAIL(&c->works_fill, w, next);
+		}
+		busy = true;
+	}
+	for (uint32_t i = 0; i < POLL_PIECES && !STAILQ_EMPTY(&c->jobs_run); i++) {
+		struct cache_job *job = STAILQ_FIRST(&c->jobs_run);
+
+		STAILQ_REMOVE_HEAD(&c->jobs_run, next);
+		if (cache_job_run(c, job) == CACHE_STEP_AGAIN) {
+			STAILQ_INSERT_TAIL(&c->jobs_run, job, next);
+		}
+		busy = true;
+	}
+	return busy;
+}
+
+uint64_t
+cache_core_published(const struct cache_core *c, uint16_t proc)
+{
+	REQUIRE(proc < PROC_CNT_MAX);
+	return c->proc[proc].published;
+}
+
+/* ------------------------------------------------------------------------ life */
+
+static void
+pools_init(struct cache_core *c)
+{
+	STAILQ_INIT(&c->jobs_free);
+	STAILQ_INIT(&c->jobs_run);
+	STAILQ_INIT(&c->works_free);
+	STAILQ_INIT(&c->works_fill);
+	STAILQ_INIT(&c->waits_free);
+	for (uint32_t i = 0; i < CACHE_JOB_MAX; i++) {
+		STAILQ_INSERT_TAIL(&c->jobs_free, &c->job[i], next);
+	}
+	for (uint32_t i = 0; i < CACHE_WORK_MAX; i++) {
+		STAILQ_INSERT_TAIL(&c->works_free, &c->work[i], next);
+	}
+	for (uint32_t i = 0; i < CACHE_WAIT_MAX; i++) {
+		STAILQ_INSERT_TAIL(&c->waits_free, &c->wait[i], next);
+	}
+	c->job_free_cnt = CACHE_JOB_MAX;
+	c->work_free_cnt = CACHE_WORK_MAX;
+	c->wait_free_cnt = CACHE_WAIT_MAX;
+}
+
+int
+cache_core_create(struct cache_core **ret, const struct cache_core_cfg *cfg)
+{
+	struct cache_core *c = calloc(1, sizeof(*c));
+	struct cache_store_cfg store = {
+		.base = cfg->base,
+		.layout = cfg->layout,
+		.shard = cfg->shard,
+		.hazards = cfg->ops.hazards,
+		.ctx = cfg->ops.ctx,
+	};
+	int err;
+
+	REQUIRE(cfg->writer.v != 0);
+	REQUIRE(cfg->kvs_cnt >= 1);
+	REQUIRE(cfg->kvs_cnt <= CACHE_KVS_MAX);
+	if (c == NULL) {
+		return MB_ERR_NO_MEMORY;
+	}
+	c->cfg = *cfg;
+	hlc_init(&c->clock, (struct hlc_time){ 0 });
+	pools_init(c);
+	err = cache_store_create(&c->store, &store);
+	if (err == 0) {
+		err = cache_scan_create(c);
+		if (err != 0) {
+			cache_store_destroy(c->store);
+		}
+	}
+	if (err != 0) {
+		free(c);
+		return err;
+	}
+	c->magic = MAGIC;
+	*ret = c;
+	return 0;
+}
+
+void
+cache_core_destroy(struct cache_core *c)
+{
+	REQUIRE(c->magic == MAGIC);
+	c->magic = 0;
+	cache_scan_destroy(c);
+	cache_store_destroy(c->store);
+	free(c);
+}
+
+/* ------------------------------------------------------------------ inspection */
+
+struct cache_stats
+cache_core_stats(const struct cache_core *c)
+{
+	struct cache_store_stats store = cache_store_stats(c->store);
+	struct cache_stats stats = c->stats;
+
+	stats.evicted = store.evicted;
+	stats.hazard_scanned = store.scanned;
+	stats.key_cnt = store.key_cnt;
+	stats.used_bytes = store.used_bytes;
+	stats.retired_bytes = store.retired_bytes;
+	return stats;
+}
+
+uint32_t
+cache_core_busy(const struct cache_core *c)
+{
+	uint32_t cnt = CACHE_WAIT_MAX - c->wait_free_cnt;
+
+	for (uint32_t i = 0; i < CACHE_JOB_MAX; i++) {
+		cnt += c->job[i].state != CACHE_JOB_FREE;
+	}
+	for (uint32_t i = 0; i < CACHE_WORK_MAX; i++) {
+		cnt += c->work[i].state != CACHE_WORK_FREE;
+	}
+	for (uint32_t i = 0; i < CACHE_SCAN_MAX; i++) {
+		cnt += c->scan[i].busy;
+	}
+	return cnt;
+}
+
+void
+cache_core_check(const struct cache_core *c)
+{
+	uint32_t kept = 0, moving = 0;
+
+	for (uint32_t i = 0; i < CACHE_WORK_MAX; i++) {
+		const struct cache_work *w = &c->work[i];
+
+		kept += w->state == CACHE_WORK_READY;
+		moving += w->moving;
+		INSIST(w->state != CACHE_WORK_READY ||
+		       cache_store_find(c->store, w->hash, cache_work_key(w)) == w->entry);
+		INSIST(w->state != CACHE_WORK_READY || STAILQ_EMPTY(&w->jobs));
+	}
+	for (uint32_t i = 0; i < CACHE_JOB_MAX; i++) {
+		moving += c->job[i].moving;
+	}
+	INSIST(kept == cache_store_kept_cnt(c->store));
+	INSIST(moving == c->moving_cnt);
+	cache_store_check(c->store);
+}

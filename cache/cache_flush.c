@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache_flush - the deltas of a key on their way to the store
+ *
+ *   added ──► pending ──(nothing under way)──► flight ──MERGE──► kvs tile
+ *                ▲ merged into one                 └──◄─MERGED── acknowledged
+ *
+ *   I1  One delta of a key is under way at a time. The counter's deltas say a writer's whole sum, so a
+ *       later one contains an earlier one: were both under way and only the first refused, an increment
+ *       would be reported as failed and be counted all the same.
+ *   I2  What the resident envelope has and the store has not is in flight and pending, together.
+ *   I3  When the store refuses a delta, everything added since is refused with it, and the entry goes:
+ *       the next reader gets what the store has. So nothing that was reported as failed stays visible.
+ *
+ * A delta that won whole (a SET) is not copied: the entry's own block is lent to the kvs tile until it
+ * has merged it, even if the entry shows another by then.
+ */
+#include <string.h>
+
+#include "cache_state.h"
+#include "check.h"
+#include "lattice.h"
+#include "microburst/error.h"
+
+static struct slice
+delta_slice(struct cache_core *c, const struct cache_delta *d)
+{
+	if (d->kind == CACHE_DELTA_IN) {
+		return slice_of(d->small, d->len);
+	}
+	return slice_of(cache_block_ptr(c->cfg.base, &d->block), d->len);
+}
+
+/* Forgets a delta that was never sent. */
+static void
+delta_drop(struct cache_core *c, struct cache_delta *d)
+{
+	if (d->kind == CACHE_DELTA_BLOCK) {
+		cache_store_free(c->store, &d->block);
+	}
+	d->kind = CACHE_DELTA_NONE;
+}
+
+/* Makes bytes the delta, in place of what it was. Where there is no memory the entry's envelope takes
+ * its part: it contains everything. */
+static void
+delta_set(struct cache_core *c, struct cache_delta *d, struct slice bytes)
+{
+	uint32_t tries = 0;
+
+	delta_drop(c, d);
+	d->len = (uint32_t)bytes.len;
+	if (bytes.len <= sizeof(d->small)) {
+		d->kind = CACHE_DELTA_IN;
+		memcpy(d->small, bytes.p, bytes.len);
+	} else if (cache_store_alloc(c->store, bytes.len, &tries, &d->block) == 0) {
+		d->kind = CACHE_DELTA_BLOCK;
+		memcpy(cache_block_ptr(c->cfg.base, &d->block), bytes.p, bytes.len);
+	} else {
+		d->kind = CACHE_DELTA_ENTRY;
+	}
+}
+
+void
+cache_flush_add(struct cache_core *c, struct cache_work *w, struct slice delta, bool whole)
+{
+	struct cache_delta *to = &w->pending;
+	struct wbuf out = wbuf_init(c->merge_mem, sizeof(c->merge_mem));
+
+	REQUIRE(w->state == CACHE_WORK_READY);
+	if (to->kind == CACHE_DELTA_ENTRY) {
+		return;
+	}
+	if (!whole && to->kind == CACHE_DELTA_NONE) {
+		delta_set(c, to, delta);
+		return;
+	}
+	if (!whole && lattice_merge_bound(delta_slice(c, to), delta) <= out.cap &&
+	    lattice_merge_into(LATTICE_ENVELOPE, delta_slice(c, to), delta, &out) >= 0) {
+		delta_set(c, to, wbuf_slice(&out));
+		return;
+	}
+	delta_drop(c, to);
+	to->kind = CACHE_DELTA_ENTRY;
+}
+
+bool
+cache_flush_ack(struct cache_core *c, struct cache_work *w, struct cache_job *job)
+{
+	struct cache_waits *acks = &w->pending_acks;
+	struct cache_wait *wait;
+
+	if (w->pending.kind == CACHE_DELTA_NONE) {
+		if (w->flight.kind == CACHE_DELTA_NONE) {
+			return false;
+		}
+		acks = &w->flight_acks;
+	}
+	c->stats.flush_joined += !STAILQ_EMPTY(acks);
+	wait = cache_wait_take(c);
+	*wait = (struct cache_wait){ .job = job, .op = job->op_idx };
+	STAILQ_INSERT_TAIL(acks, wait, next);
+	return true;
+}
+
+void
+cache_flush_go(struct cache_core *c, struct cache_work *w)
+{
+	struct desc d = { .kind = DESC_KVS_MERGE, .b = (uint64_t)(w - c->work) };
+	struct slice envelope;
+
+	if (w->flight.kind != CACHE_DELTA_NONE || w->pending.kind == CACHE_DELTA_NONE) {
+		return;
+	}
+	w->flight = w->pending;
+	w->pending = (struct cache_delta){ 0 };
+	STAILQ_CONCAT(&w->flight_acks, &w->pending_acks);
+	if (w->flight.kind == CACHE_DELTA_ENTRY) {
+		envelope = cache_store_envelope(c->store, w->entry);
+		w->flight.len = (uint32_t)envelope.len;
+		if (cache_store_lend(c->store, w->entry, &w->flight.block)) {
+			w->flight.kind = CACHE_DELTA_LENT;
+		} else {
+			w->flight.kind = CACHE_DELTA_IN;
+			memcpy(w->flight.small, envelope.p, envelope.len);
+		}
+	}
+	c->stats.flushed++;
+	cache_core_moving(c, &w->moving, true);
+	kvs_msg_set_bytes(&d, cache_work_key(w));
+	kvs_msg_set_delta(&d, delta_slice(c, &w->flight));
+	c->cfg.ops.to_kvs(c->cfg.ops.ctx, kvs_owner(w->hash, c->cfg.kvs_cnt), &d);
+}
+
+static void
+acknowledge(struct cache_core *c, struct cache_waits *acks, int err)
+{
+	struct cache_wait *wait;
+
+	while ((wait = STAILQ_FIRST(acks)) != NULL) {
+		STAILQ_REMOVE_HEAD(acks, next);
+		cache_job_ack(c, wait->job, wait->op, err);
+		cache_wait_give(c, wait);
+	}
+}
+
+/* Keeps I3. */
+static void
+refused(struct cache_core *c, struct cache_work *w, int err)
+{
+	c->stats.flush_refused++;
+	delta_drop(c, &w->pending);
+	cache_store_drop(c->store, w->entry);
+	if (w->flight.kind == CACHE_DELTA_LENT) {
+		cache_store_unlend(c->store, w->entry, &w->flight.block);
+	}
+	cache_store_unkeep(c->store, w->entry);
+	w->flight.kind = CACHE_DELTA_NONE;
+	w->state = CACHE_WORK_IDLE;
+	cache_work_fetch(c, w);
+	acknowledge(c, &w->flight_acks, err);
+	acknowledge(c, &w->pending_acks, err);
+}
+
+void
+cache_flush_merged(struct cache_core *c, const struct desc *d)
+{
+	struct cache_work *w = &c->work[d->b];
+
+	REQUIRE(d->b < CACHE_WORK_MAX);
+	REQUIRE(w->state == CACHE_WORK_READY);
+	REQUIRE(w->flight.kind != CACHE_DELTA_NONE);
+	cache_core_moving(c, &w->moving, false);
+	if (w->flight.kind == CACHE_DELTA_BLOCK) {
+		cache_store_free(c->store, &w->flight.block);
+		w->flight.kind = CACHE_DELTA_IN; /* nothing left to give back */
+	}
+	if (d->err != 0) {
+		refused(c, w, d->err);
+		return;
+	}
+	if (w->flight.kind == CACHE_DELTA_LENT) {
+		cache_store_unlend(c->store, w->entry, &w->flight.block);
+	}
+	w->flight.kind = CACHE_DELTA_NONE;
+	acknowledge(c, &w->flight_acks, 0);
+	cache_flush_go(c, w);
+	cache_work_settle(c, w);
+}

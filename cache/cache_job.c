@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache_job - a write set being applied (cache_state.h has the states)
+ *
+ *   PUBLISH ──► COPY ──► checked: accepted ──► APPLY, operation by operation ──► DRAIN ──► PUBLISHED
+ *                 └──► refused whole                  │      ▲
+ *                                                     ▼      │
+ *                                       its key is brought here first
+ *
+ *   I1  Operations of a set take effect in their order. Each is applied whole or not at all, in one
+ *       step; between two of a set others may come.
+ *   I2  A job holds the work of the operation at hand, and no other. What it has applied is held by the
+ *       deltas under way. So jobs never wait for each other in a circle.
+ *   I3  Before an operation changes anything all that it may need (memory, a wait) is there; when it is
+ *       not, the operation is begun anew later, with a later time.
+ */
+#include <string.h>
+
+#include "cache_state.h"
+#include "check.h"
+#include "hash.h"
+#include "kvs_shard.h"
+#include "lattice.h"
+#include "microburst/error.h"
+
+#define OP_NONE UINT32_MAX
+
+/* ---------------------------------------------------------------- beginning, end */
+
+static void
+published(struct cache_core *c, const struct cache_job *job)
+{
+	struct desc d = {
+		.kind = DESC_PUBLISHED,
+		.a = job->err == 0 || job->err_op == OP_NONE ? 0 : (uint16_t)job->err_op,
+		.err = (int16_t)job->err,
+		.call = job->call,
+		.b = job->b,
+	};
+
+	cache_core_answer(c, job->proc, job->inc, &d);
+}
+
+static void
+job_give(struct cache_core *c, struct cache_job *job)
+{
+	REQUIRE(job->ack_cnt == 0);
+	REQUIRE(job->work == NULL);
+	cache_core_moving(c, &job->moving, false);
+	cache_store_free(c->store, &job->set_block);
+	cache_store_free(c->store, &job->value);
+	job->state = CACHE_JOB_FREE;
+	STAILQ_INSERT_HEAD(&c->jobs_free, job, next);
+	c->job_free_cnt++;
+}
+
+/* The set is refused: nothing of it was done. */
+static int
+refuse(struct cache_core *c, struct cache_job *job, int err)
+{
+	REQUIRE(job->state == CACHE_JOB_COPY);
+	job->err = err;
+	published(c, job);
+	job_give(c, job);
+	return CACHE_STEP_DONE;
+}
+
+static void
+finish(struct cache_core *c, struct cache_job *job)
+{
+	uint16_t proc = job->proc;
+
+	c->stats.published++;
+	published(c, job);
+	job_give(c, job);
+	REQUIRE(c->proc[proc].job_cnt > 0);
+	c->proc[proc].job_cnt--;
+	cache_core_down_check(c, proc);
+}
+
+void
+cache_job_start(struct cache_core *c, uint16_t proc, const struct desc *d)
+{
+	struct cache_job *job = STAILQ_FIRST(&c->jobs_free);
+	bool is_inline = (d->flags & DESC_F_INLINE) != 0;
+
+	REQUIRE(job != NULL); /* cache_core_room */
+	STAILQ_REMOVE_HEAD(&c->jobs_free, next);
+	c->job_free_cnt--;
+	memset(job, 0, offsetof(struct cache_job, small));
+	job->state = CACHE_JOB_COPY;
+	job->proc = proc;
+	job->inc = c->proc[proc].inc;
+	job->call = d->call;
+	job->b = d->b;
+	job->err_op = OP_NONE;
+	job->set_len = is_inline ? d->len : d->ref.len;
+	if (is_inline) {
+		memcpy(job->small, d->data, sizeof(d->data));
+		job->copied = job->set_len;
+	} else {
+		job->payload = d->ref;
+	}
+	if (cache_job_run(c, job) == CACHE_STEP_AGAIN) {
+		STAILQ_INSERT_TAIL(&c->jobs_run, job, next);
+	}
+}
+
+void
+cache_job_drop_copying(struct cache_core *c, uint16_t proc)
+{
+	struct cache_job *job = STAILQ_FIRST(&c->jobs_run), *next;
+
+	for (; job != NULL; job = next) { /* a job that copies is nowhere else */
+		next = STAILQ_NEXT(job, next);
+		if (job->proc == proc && job->state == CACHE_JOB_COPY) {
+			STAILQ_REMOVE(&c->jobs_run, job, cache_job, next);
+			job_give(c, job);
+		}
+	}
+}
+
+/* ------------------------------------------------------------------- the set: COPY */
+
+static uint8_t *
+set_mem(struct cache_core *c, struct cache_job *job)
+{
+	return job->set_block.off != 0 ? cache_block_ptr(c->cfg.base, &job->set_block) : job->small;
+}
+
+/* Copies the next piece of len bytes at ref to mem. Returns: as cache_step, or an error. */
+static int
+copy_piece(struct cache_core *c, const struct payload_ref *ref, uint8_t *mem, uint32_t *copied)
+{
+	uint32_t len = MIN(ref->len - *copied, CACHE_COPY_STEP);
+	const uint8_t *p;
+
+	if (len == 0) {
+		return CACHE_STEP_DONE;
+	}
+	if (c->cfg.ops.view(c->cfg.ops.ctx, ref, &p) != 0) {
+		return MB_ERR_INVALID;
+	}
+	memcpy(mem + *copied, p + *copied, len);
+	*copied += len;
+	return *copied == ref->len ? CACHE_STEP_DONE : CACHE_STEP_AGAIN;
+}
+
+static int
+set_copy(struct cache_core *c, struct cache_job *job)
+{
+	int err;
+
+	if (job->copied == job->set_len) {
+		return CACHE_STEP_DONE;
+	}
+	if (job->set_len > sizeof(job->small) && job->set_block.off == 0) {
+		if (job->set_len > WSET_BYTES_MAX) {
+			return MB_ERR_TOO_LARGE;
+		}
+		err = cache_core_alloc(c, job->set_len, &job->patience, &job->set_block);
+		if (err != 0) {
+			return err == MB_ERR_TRYAGAIN ? (int)CACHE_STEP_AGAIN : err;
+		}
+		job->patience = (struct cache_patience){ 0 };
+	}
+	return copy_piece(c, &job->payload, set_mem(c, job), &job->copied);
+}
+
+/* Brings the set here and checks it. Returns: CACHE_STEP_DONE when it is accepted; as cache_step. */
+static int
+accept_set(struct cache_core *c, struct cache_job *job, bool *ret_accepted)
+{
+	uint32_t op_cnt;
+	int step = set_copy(c, job);
+
+	*ret_accepted = false;
+	if (step > 0) {
+		return step;
+	}
+	job->rest = slice_of(set_mem(c, job), job->set_len);
+	if (step == 0) {
+		step = wset_check(job->rest, &op_cnt);
+	}
+	if (step < 0) {
+		return refuse(c, job, step);
+	}
+	job->ahead = job->rest;
+	job->state = CACHE_JOB_APPLY;
+	c->proc[job->proc].published = job->call;
+	c->proc[job->proc].job_cnt++;
+	*ret_accepted = true;
+	return CACHE_STEP_DONE;
+}
+
+/* ---------------------------------------------------------- one operation: APPLY */
+
+/* Begins to fetch the keys of the next operations, so that they come while this one is done. */
+static void
+fetch_ahead(struct cache_core *c, struct cache_job *job)
+{
+	struct wset_op op;
+
+	while (job->ahead_cnt < CACHE_AHEAD && c->work_free_cnt > 2 * CACHE_RESERVE &&
+	       wset_next(&job->ahead, &op) == 1) {
+		uint64_t hash = hash_bytes(op.key.p, op.key.len);
+		struct cache_work *w;
+
+		job->ahead_cnt++;
+		if (cache_tile_of(hash, c->cfg.layout->shard_cnt) != c->cfg.shard ||
+		    cache_store_find(c->store, hash, op.key) != CACHE_ENTRY_NONE) {
+			continue;
+		}
+		w = cache_work_get(c, hash, op.key, CACHE_RESERVE);
+		REQUIRE(w != NULL);
+	}
+}
+
+static bool
+op_open(struct cache_core *c, struct cache_job *job)
+{
+	if (job->op_open) {
+		return true;
+	}
+	fetch_ahead(c, job);
+	if (job->rest.len == job->ahead.len) { /* nothing was looked at ahead */
+		(void)wset_next(&job->ahead, &job->op);
+		job->ahead_cnt++;
+	}
+	if (wset_next(&job->rest, &job->op) != 1) {
+		return false;
+	}
+	job->ahead_cnt--;
+	job->op_open = true;
+	job->hash = hash_bytes(job->op.key.p, job->op.key.len);
+	job->work_err = 0;
+	job->value_copied = 0;
+	job->patience = (struct cache_patience){ 0 };
+	return true;
+}
+
+/* The operation is over, one way or the other. */
+static void
+op_close(struct cache_core *c, struct cache_job *job, int err)
+{
+	struct cache_work *w = job->work;
+
+	if (err != 0) {
+		c->stats.op_failed++;
+		if (job->op_idx < job->err_op) {
+			job->err = err;
+			job->err_op = job->op_idx;
+		}
+	}
+	cache_store_free(c->store, &job->value);
+	cache_core_moving(c, &job->moving, false);
+	job->work = NULL;
+	job->op_open = false;
+	job->op_idx++;
+	if (w != NULL) {
+		w->use_cnt--;
+		cache_work_settle(c, w);
+	}
+}
+
+/* Brings the key here. Returns: as cache_step, or an error. */
+static int
+op_work(struct cache_core *c, struct cache_job *job)
+{
+	struct cache_work *w = job->work;
+
+	if (w == NULL) {
+		if (job->work_err != 0) {
+			return job->work_err;
+		}
+		if (cache_tile_of(job->hash, c->cfg.layout->shard_cnt) != c->cfg.shard) {
+			return MB_ERR_INVALID; /* it was sent to the wrong tile */
+		}
+		w = cache_work_get(c, job->hash, job->op.key, CACHE_RESERVE);
+		if (w == NULL) {
+			return CACHE_STEP_AGAIN;
+		}
+		w->use_cnt++;
+		job->work = w;
+	}
+	if (w->state == CACHE_WORK_READY) {
+		return CACHE_STEP_DONE;
+	}
+	if (w->state == CACHE_WORK_IDLE) {
+		cache_work_fetch(c, w);
+	}
+	cache_core_moving(c, &job->moving, false); /* the fetch may need memory */
+	STAILQ_INSERT_TAIL(&w->jobs, job, next);
+	return CACHE_STEP_WAITING;
+}
+
+void
+cache_job_wake(struct cache_core *c, struct cache_job *job, int err)
+{
+	if (err != 0) {
+		job->work_err = err;
+		job->work->use_cnt--;
+		job->work = NULL;
+	}
+	STAILQ_INSERT_TAIL(&c->jobs_run, job, next);
+}
+
+/* Copies a value that came by reference. Returns: as cache_step, or an error. */
+static int
+op_value(struct cache_core *c, struct cache_job *job)
+{
+	size_t len = job->op.ref.len;
+	int step;
+
+	if (!job->op.by_ref) {
+		return CACHE_STEP_DONE;
+	}
+	if (job->value.off == 0) {
+		/* A PUT's value is copied to where it will be read. */
+		size_t bytes = job->op.kind == WSET_PUT
+				       ? cache_block_bytes(job->op.key.len, len + DELTA_PUT_TAIL)
+				       : len;
+		int err = cache_core_alloc(c, bytes, &job->patience, &job->value);
+
+		if (err != 0) {
+			return err == MB_ERR_TRYAGAIN ? (int)CACHE_STEP_AGAIN : err;
+		}
+		cache_core_moving(c, &job->moving, true);
+	}
+	step = copy_piece(c, &job->op.ref, cache_block_ptr(c->cfg.base, &job->value),
+			  &job->value_copied);
+	if (step != CACHE_STEP_AGAIN) {
+		cache_core_moving(c, &job->moving, false);
+		job->op.value = slice_of(cache_block_ptr(c->cfg.base, &job->value), len);
+	}
+	return step;
+}
+
+/* A PUT whose value is in its place: what describes it goes behind it. */
+static int
+put_in_place(struct cache_core *c, struct cache_job *job, struct hlc_time now)
+{
+	struct cache_work *w = job->work;
+	struct slice stored = cache_store_envelope(c->store, w->entry), none = { 0 };
+	uint8_t *p = cache_block_ptr(c->cfg.base, &job->value);
+	struct wbuf tail = wbuf_init(p + job->op.value.len, DELTA_PUT_TAIL);
+	int err = delta_put_tail(stored, now, c->cfg.writer, &tail);
+
+	if (err == 0) {
+		cache_store_show_block(c->store, w->entry, w->hash, cache_work_key(w), &job->value,
+				       job->op.value.len + tail.len, false);
+		cache_flush_add(c, w, none, true);
+	}
+	return err;
+}
+
+/* Memory for a result of at most bytes: the scratch, or a block if that is too small. */
+static int
+room_for(struct cache_core *c, struct cache_job *job, size_t bytes, uint8_t *scratch,
+	 struct cache_block *b, struct wbuf *ret)
+{
+	int err;
+
+	*ret = wbuf_init(scratch, CACHE_SCRATCH);
+	if (bytes <= CACHE_SCRATCH) {
+		return 0;
+	}
+	err = cache_core_alloc(c, bytes, &job->patience, b);
+	if (err == 0) {
+		*ret = wbuf_init(cache_block_ptr(c->cfg.base, b), b->bytes);
+	}
+	return err;
+}
+
+/* Merges a delta into the entry, and gives it to the flush. */
+static int
+merge_delta(struct cache_core *c, struct cache_job *job, struct slice delta, struct hlc_time now)
+{
+	struct cache_work *w = job->work;
+	struct slice stored = cache_store_envelope(c->store, w->entry), key = cache_work_key(w);
+	size_t bound = lattice_merge_bound(stored, delta);
+	struct cache_block b = { 0 };
+	struct slice result = delta;
+	struct wbuf out;
+	bool absent;
+	int err, side;
+
+	err = room_for(c, job, bound <= CACHE_SCRATCH ? bound : cache_block_bytes(key.len, bound),
+		       c->merge_mem, &b, &out);
+	if (err != 0) {
+		return err;
+	}
+	side = lattice_merge(LATTICE_ENVELOPE, stored, delta, &out);
+	if (side == LATTICE_MIXED) {
+		result = wbuf_slice(&out);
+	}
+	if (side < 0 || side == LATTICE_LEFT || result.len > KVS_ENVELOPE_MAX) {
+		cache_store_free(c->store, &b);
+		return side < 0 ? side : side == LATTICE_LEFT ? 0 : MB_ERR_TOO_LARGE;
+	}
+	absent = !delta_present(result, now);
+	if (side == LATTICE_MIXED && b.off != 0) {
+		cache_store_show_block(c->store, w->entry, w->hash, key, &b, out.len, absent);
+	} else {
+		cache_store_free(c->store, &b);
+		err = cache_store_show(c->store, w->entry, w->hash, key, result, absent,
+				       &job->patience.tries);
+		if (err != 0) {
+			return cache_core_patient(c, err, &job->patience);
+		}
+	}
+	cache_flush_add(c, w, delta, side == LATTICE_RIGHT);
+	return 0;
+}
+
+static int
+op_apply(struct cache_core *c, struct cache_job *job)
+{
+	struct hlc_time now = cache_core_now(c);
+	struct slice stored = cache_store_envelope(c->store, job->work->entry);
+	struct cache_block b = { 0 };
+	struct wbuf out;
+	int err;
+
+	if (job->op.kind == WSET_PUT && job->op.by_ref) {
+		return put_in_place(c, job, now);
+	}
+	err = room_for(c, job, delta_bound(&job->op, job->op.value.len), c->delta_mem, &b, &out);
+	if (err == 0) {
+		err = delta_make(stored, &job->op, now, c->cfg.writer, &out);
+	}
+	if (err == 0 && out.len != 0) {
+		err = merge_delta(c, job, wbuf_slice(&out), now);
+	}
+	cache_store_free(c->store, &b);
+	return err;
+}
+
+/* Goes on with the operation at hand. Returns: as cache_step; DONE: with the next one. */
+static int
+op_step(struct cache_core *c, struct cache_job *job)
+{
+	int step = op_work(c, job);
+
+	if (step == CACHE_STEP_DONE) {
+		step = op_value(c, job);
+	}
+	if (step == CACHE_STEP_DONE && c->wait_free_cnt <= CACHE_RESERVE) {
+		step = CACHE_STEP_AGAIN; /* keeps I3 */
+	}
+	if (step == CACHE_STEP_DONE) {
+		step = op_apply(c, job);
+		if (step == MB_ERR_TRYAGAIN) {
+			step = CACHE_STEP_AGAIN;
+		}
+		if (step == CACHE_STEP_DONE) {
+			c->stats.op_applied++;
+			job->ack_cnt += cache_flush_ack(c, job->work, job);
+			cache_flush_go(c, job->work);
+		}
+	}
+	if (step > 0) {
+		return step;
+	}
+	op_close(c, job, step);
+	return CACHE_STEP_DONE;
+}
+
+/* -------------------------------------------------------------------------- turn */
+
+void
+cache_job_ack(struct cache_core *c, struct cache_job *job, uint32_t op, int err)
+{
+	REQUIRE(job->ack_cnt > 0);
+	job->ack_cnt--;
+	if (err != 0) {
+		c->stats.op_failed++;
+		if (op < job->err_op) {
+			job->err = err;
+			job->err_op = op;
+		}
+	}
+	if (job->state == CACHE_JOB_DRAIN && job->ack_cnt == 0) {
+		finish(c, job);
+	}
+}
+
+int
+cache_job_run(struct cache_core *c, struct cache_job *job)
+{
+	bool accepted = true;
+	int step = CACHE_STEP_DONE;
+
+	if (job->state == CACHE_JOB_COPY) {
+		step = accept_set(c, job, &accepted);
+	}
+	if (!accepted) {
+		return step;
+	}
+	for (uint32_t i = 0; i < CACHE_OPS_STEP; i++) {
+		if (!op_open(c, job)) {
+			job->state = CACHE_JOB_DRAIN;
+			if (job->ack_cnt == 0) {
+				finish(c, job);
+			}
+			return CACHE_STEP_DONE;
+		}
+		step = op_step(c, job);
+		if (step != CACHE_STEP_DONE) {
+			return step;
+		}
+	}
+	return CACHE_STEP_AGAIN;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache_msg - the messages between a process and a cache tile
+ *
+ * They travel on port PORT_CACHE_FIRST + i of the process; a key belongs to the tile
+ * cache_tile_of(hash of the key, number of cache tiles). Each request is answered exactly once, unless
+ * the tile or the process dies. An answer carries the request's `call` and `b` unchanged: b is the
+ * asker's own word, to find what it was waiting for. Answers come in any order.
+ *
+ * Requests of a process that died are dropped, except for a PUBLISH that the tile had accepted, that
+ * is, taken from the channel: it is done to its end.
+ *
+ * Payloads of requests belong to the asker, held for process 0 (the daemon); the answer gives that
+ * hold back. The same goes for payloads that a write set refers to.
+ */
+#ifndef MB_CACHE_MSG_H
+#define MB_CACHE_MSG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "desc.h"
+#include "slice.h"
+
+enum cache_msg_kind {
+	/* Make a key readable in place. Payload: the key, KEY_BYTES_MAX at most. */
+	DESC_FETCH = DESC_CACHE_FIRST,
+	/* err = 0, sub = enum cache_found: cache_view_get will find it, unless it is evicted before that
+	 * (then ask again). Else MB_ERR_INVALID, MB_ERR_TOO_LARGE (no such key), MB_ERR_NO_MEMORY (no
+	 * room in the cache that could be made). */
+	DESC_FETCHED,
+
+	/* Apply a write set, all of it by this one message. Payload: the set (wset.h). */
+	DESC_PUBLISH,
+	/* err = 0: every operation is merged at the key's owner in the store. Else the first operation
+	 * that failed is number a: it changed nothing, all others were done. MB_ERR_TYPE,
+	 * MB_ERR_TOO_LARGE (limits of values and numbers), MB_ERR_NO_MEMORY. A malformed set is refused
+	 * whole: MB_ERR_CORRUPT or MB_ERR_INVALID. */
+	DESC_PUBLISHED,
+
+	/* List keys. Payload: a scan request, below. */
+	DESC_SCAN,
+	/* err = 0, a = how many keys, sub = 1 if there are more behind the last one; payload: a list of
+	 * keys, ascending, each once. By reference unless it fits inline; return it with RELEASE on the
+	 * same port. */
+	DESC_SCANNED,
+};
+
+/* sub of a FETCHED */
+enum cache_found {
+	CACHE_FOUND_ABSENT = 0, /* no such key, or deleted */
+	CACHE_FOUND_PRESENT = 1,
+};
+
+/* A page of a scan: as many keys as fit. */
+#define CACHE_SCAN_PAGE_BYTES    PAYLOAD_SLAB_MAX
+/* Room for any scan request. */
+#define CACHE_SCAN_REQ_BYTES_MAX (6 + 2 * KEY_BYTES_MAX)
+
+/* Which of tile_cnt cache tiles serves a key. hash is hash_bytes of the key. */
+static inline uint32_t
+cache_tile_of(uint64_t hash, uint32_t tile_cnt)
+{
+	return tile_cnt == 1 ? 0 : (uint32_t)(hash % tile_cnt);
+}
+
+/* A scan request: keys that begin with prefix and come after `after` (empty: from the start), at most
+ * limit of them (0: as many as a page holds).
+ *
+ *	limit u16 | prefix_len u16 | after_len u16 | prefix | after
+ *
+ * cache_scan_req_write puts one into out. Returns: 0; MB_ERR_TOO_LARGE for more than KEY_BYTES_MAX,
+ * or when out is full. cache_scan_req_parse reads one from a stranger; the slices point into req.
+ * Returns: 0; MB_ERR_CORRUPT.
+ */
+int cache_scan_req_write(struct wbuf *out, struct slice prefix, struct slice after, uint16_t limit);
+int cache_scan_req_parse(struct slice req, struct slice *ret_prefix, struct slice *ret_after,
+			 uint16_t *ret_limit);
+
+/* A list of keys: each is u16 length, bytes. cache_scan_next walks it: start with an rbuf over it.
+ * Returns: 1 with the next key; 0 at the end; MB_ERR_CORRUPT. */
+int cache_scan_next(struct rbuf *list, struct slice *ret_key);
+
+#endif

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache_state - what the parts of the cache core share; nobody else includes it
+ *
+ *   cache_core.c   messages in, processes that come and go, the turn
+ *   cache_work.c   a key at work: fetched, filled
+ *   cache_flush.c  a key's deltas on their way to the store
+ *   cache_job.c    a write set being applied
+ *   cache_scan.c   a page of keys being gathered
+ *
+ * A key is "at work" from its first need until nothing is under way for it any more:
+ *
+ *             not resident                       resident (its entry is kept)
+ *   get ──► FETCH ──GOT──► FILL ──shown──► READY ◄──► deltas under way
+ *             ▲              │ no memory     │ └────► free: nobody uses it, nothing to flush
+ *             │              ▼               │
+ *             ├──────────── IDLE ──► free    │
+ *             └──────────────────────────────┘ the store refused a delta
+ *
+ *   state   may go to      trusted in this state
+ *   FETCH   FILL           a GET is at the kvs tile
+ *   FILL    READY, IDLE    from: the envelope; lent by the kvs tile, or in got
+ *   IDLE    FETCH, free    nothing; a job that uses it has not noticed yet
+ *   READY   FETCH, free    entry: it shows this key
+ */
+#ifndef MB_CACHE_STATE_H
+#define MB_CACHE_STATE_H
+
+#include <sys/queue.h>
+
+#include "cache_core.h"
+#include "cache_msg.h"
+#include "cache_store.h"
+#include "delta.h"
+#include "kvs_msg.h"
+#include "wset.h"
+
+#define CACHE_WORK_TABLE   1024 /* heads of chains */
+/* Of works and waits, kept for FETCH: a write set that needs many leaves these alone. */
+#define CACHE_RESERVE      64
+#define CACHE_DELTA_SMALL  96 /* every envelope that is in an entry fits */
+#define CACHE_SET_SMALL    1024
+#define CACHE_AHEAD        16 /* operations ahead whose keys are fetched already */
+#define CACHE_SCRATCH      (128u << 10)
+/* Longer than any value takes to get to the store, shorter than a caller's deadline. */
+#define CACHE_ROOM_WAIT_NS (100 * NS_PER_MS)
+
+static_assert(CACHE_DELTA_SMALL >= CACHE_INLINE_BYTES, "an entry's envelope fits a small delta");
+
+/* Somebody who waits for a key: a process for its FETCH, or a job for the acknowledgement of an
+ * operation. */
+struct cache_wait {
+	STAILQ_ENTRY(cache_wait) next;
+	struct cache_job *job; /* NULL: a process */
+	uint32_t op;
+	uint32_t inc;
+	uint16_t proc;
+	uint64_t call, b;
+};
+STAILQ_HEAD(cache_waits, cache_wait);
+
+/* How long somebody has been waiting for memory. */
+struct cache_patience {
+	uint32_t tries;
+	uint64_t since_ns;
+};
+
+enum cache_delta_kind {
+	CACHE_DELTA_NONE = 0,
+	CACHE_DELTA_IN,    /* in small */
+	CACHE_DELTA_BLOCK, /* in a block of its own */
+	CACHE_DELTA_LENT,  /* it is the entry's envelope, in the entry's block */
+	CACHE_DELTA_ENTRY, /* it will be the entry's envelope, when it is sent */
+};
+
+struct cache_delta {
+	enum cache_delta_kind kind;
+	uint32_t len;
+	struct cache_block block;
+	uint8_t small[CACHE_DELTA_SMALL];
+};
+
+enum cache_work_state {
+	CACHE_WORK_FREE = 0,
+	CACHE_WORK_IDLE,
+	CACHE_WORK_FETCH,
+	CACHE_WORK_FILL,
+	CACHE_WORK_READY,
+};
+
+STAILQ_HEAD(cache_jobs, cache_job);
+
+struct cache_work {
+	STAILQ_ENTRY(cache_work) next; /* of the free ones, or of those being filled */
+	struct cache_work *table_next;
+	enum cache_work_state state;
+	bool moving; /* goes on without anybody's memory */
+	uint64_t hash;
+	uint32_t use_cnt; /* jobs that wait for it, or are at it */
+	uint32_t entry;
+	struct cache_jobs jobs;   /* waiting until it is READY */
+	struct cache_waits waits; /* the same, processes */
+	/* FILL */
+	struct slice from;
+	uint64_t lent; /* the kvs tile's name for it; 0: nothing to release */
+	struct cache_block block;
+	uint32_t copied;
+	struct cache_patience patience;
+	uint8_t got[DESC_INLINE_BYTES];
+	/* READY */
+	struct cache_delta flight, pending; /* at the kvs tile; to go next */
+	struct cache_waits flight_acks, pending_acks;
+
+	uint16_t key_len;
+	uint8_t key[KEY_BYTES_MAX];
+};
+STAILQ_HEAD(cache_works, cache_work);
+
+enum cache_job_state { CACHE_JOB_FREE = 0, CACHE_JOB_COPY, CACHE_JOB_APPLY, CACHE_JOB_DRAIN };
+
+/*  state   trusted in this state
+ *  COPY    payload: where the set is; nothing of it was looked at. The process may still die of it
+ *  APPLY   set: a private copy, checked. The call is accepted
+ *  DRAIN   every operation was applied or failed; ack_cnt are not acknowledged
+ */
+struct cache_job {
+	STAILQ_ENTRY(cache_job)
+	next; /* of the free ones, the runnable ones, or a work's waiting ones */
+	enum cache_job_state state;
+	uint16_t proc;
+	uint32_t inc;
+	uint64_t call, b;
+	/* the set */
+	struct payload_ref payload;
+	uint32_t set_len, copied;
+	struct cache_block set_block;
+	struct slice rest, ahead; /* operations not begun; not looked at to fetch their keys */
+	uint32_t ahead_cnt;       /* of these, between ahead and rest */
+	/* the operation at hand */
+	bool op_open;
+	uint32_t op_idx;
+	struct wset_op op;
+	uint64_t hash;
+	struct cache_work *work;
+	int work_err;
+	struct cache_block value; /* copied of a value by reference */
+	uint32_t value_copied;
+	struct cache_patience patience;
+	bool moving;
+	/* the answer */
+	uint32_t ack_cnt;
+	int err;
+	uint32_t err_op;
+
+	uint8_t small[CACHE_SET_SMALL];
+};
+
+struct cache_scan {
+	bool busy;
+	uint16_t proc;
+	uint16_t limit;
+	uint32_t inc;
+	uint64_t call, b;
+	uint32_t pending; /* parts under way */
+	struct slice prefix;
+	struct kvs_scan *part; /* one a kvs tile */
+	uint8_t *part_mem;
+	uint8_t req[CACHE_SCAN_REQ_BYTES_MAX];
+};
+
+struct cache_proc {
+	uint32_t inc;      /* 0: not up; answers to it are dropped */
+	uint32_t job_cnt;  /* accepted write sets under way */
+	uint32_t page_cnt; /* pages not given back */
+	uint64_t published;
+	bool down; /* down_msg is to be answered when job_cnt is 0 */
+	struct desc down_msg;
+};
+
+struct cache_core {
+	uint32_t magic;
+	struct cache_core_cfg cfg;
+	struct hlc clock;
+	struct cache_store *store;
+	uint32_t job_free_cnt, work_free_cnt, wait_free_cnt;
+	/* How many works and jobs will certainly give memory back, or finish, without getting more. While
+	 * there are some, "no memory" is "not yet". */
+	uint32_t moving_cnt;
+	struct cache_jobs jobs_free, jobs_run;
+	struct cache_works works_free, works_fill;
+	struct cache_waits waits_free;
+	struct cache_work *table[CACHE_WORK_TABLE];
+	struct cache_stats stats;
+	struct cache_proc proc[PROC_CNT_MAX];
+	struct cache_work work[CACHE_WORK_MAX];
+	struct cache_wait wait[CACHE_WAIT_MAX];
+	struct cache_job job[CACHE_JOB_MAX];
+	struct cache_scan scan[CACHE_SCAN_MAX];
+	struct kvs_scan *scan_parts;
+	uint8_t *scan_mem;
+	size_t scan_part_bytes;
+	uint8_t page[CACHE_SCAN_PAGE_BYTES];
+	uint8_t delta_mem[CACHE_SCRATCH];
+	uint8_t merge_mem[CACHE_SCRATCH];
+};
+
+/* How a piece of work ended; or a negative error. */
+enum cache_step {
+	CACHE_STEP_DONE = 0,
+	CACHE_STEP_AGAIN,   /* more to do, later */
+	CACHE_STEP_WAITING, /* somebody will call it when it can go on */
+};
+
+/* ---- cache_core.c */
+
+/* cache_core_answer sends an answer, unless the process that asked is gone. */
+void cache_core_answer(struct cache_core *c, uint16_t proc, uint32_t inc, const struct desc *d);
+
+/* cache_core_patient turns "no memory" into "not yet" while others are about to give some back, for up
+ * to CACHE_ROOM_WAIT_NS. Any other err, and 0, it returns as it is. */
+int cache_core_patient(struct cache_core *c, int err, struct cache_patience *p);
+
+/* cache_core_alloc is cache_store_alloc with patience. */
+int cache_core_alloc(struct cache_core *c, size_t bytes, struct cache_patience *p,
+		     struct cache_block *ret);
+
+/* cache_core_moving keeps count: *moving is the flag of a work or a job. */
+void cache_core_moving(struct cache_core *c, bool *moving, bool is);
+
+/* cache_core_now is the time of a new event. */
+struct hlc_time cache_core_now(struct cache_core *c);
+
+struct cache_wait *cache_wait_take(struct cache_core *c);
+void cache_wait_give(struct cache_core *c, struct cache_wait *w);
+
+/* cache_core_down_check answers a PROC_DOWN when it is time. */
+void cache_core_down_check(struct cache_core *c, uint16_t proc);
+
+/* ---- cache_work.c */
+
+/* cache_work_fetch_req does a FETCH. */
+void cache_work_fetch_req(struct cache_core *c, uint16_t proc, const struct desc *d);
+
+/* cache_work_get finds or begins work at a key: READY if it is resident, else on the way.
+ * Returns: NULL when there are no more than spare free ones. */
+struct cache_work *cache_work_get(struct cache_core *c, uint64_t hash, struct slice key,
+				  uint32_t spare);
+
+/* cache_work_fetch begins (again) to fetch a key that is not resident. */
+void cache_work_fetch(struct cache_core *c, struct cache_work *w);
+
+/* cache_work_settle ends work at a key, if there is nothing left to do. */
+void cache_work_settle(struct cache_core *c, struct cache_work *w);
+
+void cache_work_got(struct cache_core *c, const struct desc *d);
+
+/* cache_work_fill goes on with a work that is in FILL. Returns: as cache_step, never an error. */
+int cache_work_fill(struct cache_core *c, struct cache_work *w);
+
+static inline struct slice
+cache_work_key(const struct cache_work *w)
+{
+	return slice_of(w->key, w->key_len);
+}
+
+/* ---- cache_flush.c */
+
+/* cache_flush_add takes note of a delta that was merged into the entry of w. whole: the entry's envelope
+ * is itself the delta. */
+void cache_flush_add(struct cache_core *c, struct cache_work *w, struct slice delta, bool whole);
+
+/* cache_flush_ack makes job wait until the store has everything that was added. Requires: a free wait.
+ * Returns: false when it has already. */
+bool cache_flush_ack(struct cache_core *c, struct cache_work *w, struct cache_job *job);
+
+/* cache_flush_go sends what is pending, if nothing is under way. */
+void cache_flush_go(struct cache_core *c, struct cache_work *w);
+
+void cache_flush_merged(struct cache_core *c, const struct desc *d);
+
+/* ---- cache_job.c */
+
+void cache_job_start(struct cache_core *c, uint16_t proc, const struct desc *d);
+
+/* cache_job_run goes on with a job. Returns: CACHE_STEP_AGAIN when it is to be run again. */
+int cache_job_run(struct cache_core *c, struct cache_job *job);
+
+/* cache_job_wake: the work it waits for is READY, or came to nothing (err). */
+void cache_job_wake(struct cache_core *c, struct cache_job *job, int err);
+
+/* cache_job_ack: an operation is merged at the store, or was refused there. */
+void cache_job_ack(struct cache_core *c, struct cache_job *job, uint32_t op, int err);
+
+/* cache_job_drop_copying ends the jobs of a process that were not accepted. */
+void cache_job_drop_copying(struct cache_core *c, uint16_t proc);
+
+/* ---- cache_scan.c */
+
+int cache_scan_create(struct cache_core *c);
+void cache_scan_destroy(struct cache_core *c);
+void cache_scan_start(struct cache_core *c, uint16_t proc, const struct desc *d);
+void cache_scan_part(struct cache_core *c, const struct desc *d);
+
+#endif

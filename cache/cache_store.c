@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache_store - see cache_store.h, cache_layout.h for the picture, cache_view.c for the readers' side
+ *
+ *   I1  A key has at most one entry, within CACHE_WAYS of its home, in one place for as long as it is
+ *       in the cache. So a reader that does not find it there may call it a miss.
+ *   I2  A block belongs to exactly one of: an entry, the retired ones, a lender whose entry changed, a
+ *       caller that is filling it. Only blocks that no entry ever showed are freed at once.
+ *   I3  What is shown is complete before it is shown, and does not change while it is.
+ */
+#include "cache_store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "compiler.h"
+#include "heap.h"
+#include "microburst/error.h"
+#include "weave.h"
+
+#define RETIRED_SHARE 16 /* of the heap may be retired before a scan is due */
+
+/* What only the tile knows of an entry. */
+struct own {
+	uint32_t block_bytes; /* as allocated; 0: no block */
+	bool read;            /* since the hand came by */
+	bool kept;
+	bool lent; /* the block it shows now */
+};
+
+struct cache_store {
+	uint8_t *base;
+	struct cache_entry *index;
+	uint64_t mask;
+	uint64_t index_off, index_end;
+	struct heap *heap;
+	struct own *own;
+	struct cache_retire *retire;
+	struct cache_store_cfg cfg;
+	uint64_t version; /* last one given out */
+	uint64_t hand;
+	uint64_t hand_idle; /* steps since anything changed that might let it find something */
+	struct cache_store_stats stats;
+};
+
+/* --------------------------------------------------------- reading the index */
+
+/* The writer reads its own words: plain loads, as far as the machine is concerned. */
+static uint64_t
+own_load(const _Atomic uint64_t *word)
+{
+	return atomic_load_explicit(word, memory_order_relaxed);
+}
+
+static bool
+entry_used(const struct cache_entry *e)
+{
+	return own_load(&e->meta) != 0;
+}
+
+struct slice
+cache_store_envelope(const struct cache_store *s, uint32_t entry)
+{
+	const struct cache_entry *e = &s->index[entry];
+	uint64_t meta = own_load(&e->meta), off = own_load(&e->off);
+	uint32_t key_len = cache_meta_key_len(meta);
+
+	REQUIRE(meta != 0);
+	if (off != 0) {
+		return slice_of(s->base + off, cache_meta_envelope_len(meta));
+	}
+	return slice_of((const uint8_t *)e->word + ALIGN_UP(key_len, 8U),
+			cache_meta_envelope_len(meta));
+}
+
+static struct slice
+entry_key(const struct cache_store *s, const struct cache_entry *e)
+{
+	uint64_t meta = own_load(&e->meta);
+	uint32_t key_len = cache_meta_key_len(meta);
+
+	if (cache_key_inline(key_len)) {
+		return slice_of((const uint8_t *)e->word, key_len);
+	}
+	return slice_of(s->base + own_load(&e->off) + ALIGN_UP(cache_meta_envelope_len(meta), 8U),
+			key_len);
+}
+
+uint32_t
+cache_store_find(const struct cache_store *s, uint64_t hash, struct slice key)
+{
+	for (uint32_t way = 0; way < CACHE_WAYS; way++) {
+		uint64_t i = (cache_home(hash) + way) & s->mask;
+		const struct cache_entry *e = &s->index[i];
+
+		if (own_load(&e->hash) == hash && entry_used(e) && slice_eq(entry_key(s, e), key)) {
+			return (uint32_t)i;
+		}
+	}
+	return CACHE_ENTRY_NONE;
+}
+
+bool
+cache_store_absent(const struct cache_store *s, uint32_t entry)
+{
+	return (cache_meta_flags(own_load(&s->index[entry].meta)) & CACHE_META_ABSENT) != 0;
+}
+
+/* ---------------------------------------------------------- writing an entry */
+
+/* Writes one word of an entry whose version is odd. */
+static void
+word_store(_Atomic uint64_t *word, uint64_t v)
+{
+	WEAVE("cache_store: store word");
+	/* R21: release; pairs with A21 in cache_view.c. Whoever sees the word sees the odd version
+	 * before it. */
+	atomic_store_explicit(word, v, memory_order_release);
+}
+
+/* Changes an entry in one piece, as readers see it: meta, off, and its words from `first` on. */
+static void
+entry_write(struct cache_store *s, struct cache_entry *e, uint64_t hash, uint64_t meta,
+	    uint64_t off, const uint64_t *word, uint32_t first, uint32_t end)
+{
+	s->version += 2;
+	WEAVE("cache_store: store version, odd");
+	atomic_store_explicit(&e->version, s->version - 1, memory_order_relaxed);
+	word_store(&e->hash, hash);
+	word_store(&e->meta, meta);
+	word_store(&e->off, off);
+	for (uint32_t i = first; i < end; i++) {
+		word_store(&e->word[i], word[i]);
+	}
+	WEAVE("cache_store: store version, even");
+	/* R20: sequentially consistent; pairs with A20 and A23 in cache_view.c (V1, V3). */
+	atomic_store_explicit(&e->version, s->version, memory_order_seq_cst);
+	s->hand_idle = 0;
+}
+
+/* The block that an entry shows is not to be shown any more: whose is it then (I2)? */
+static void
+entry_let_go(struct cache_store *s, uint32_t entry, uint64_t off)
+{
+	struct own *own = &s->own[entry];
+	struct cache_block b = { off, own->block_bytes };
+
+	own->block_bytes = 0;
+	if (own->lent) {
+		own->lent = false; /* the lender's, who will find out in cache_store_unlend */
+	} else if (off != 0) {
+		cache_store_retire(s, &b);
+	}
+}
+
+static void
+entry_show(struct cache_store *s, uint32_t entry, uint64_t hash, struct slice key,
+	   struct slice envelope, const struct cache_block *b, bool absent)
+{
+	struct cache_entry *e = &s->index[entry];
+	uint64_t word[CACHE_INLINE_WORDS] = { 0 };
+	size_t key_bytes = cache_key_inline(key.len) ? ALIGN_UP(key.len, (size_t)8) : 0;
+	size_t bytes = b->off != 0 ? key_bytes : cache_pair_bytes(key.len, envelope.len);
+	uint16_t flags = CACHE_META_USED | (absent ? CACHE_META_ABSENT : 0);
+	bool was_used = entry_used(e);
+	uint64_t old_off = own_load(&e->off);
+
+	REQUIRE(bytes <= sizeof(word));
+	if (key_bytes != 0) {
+		memcpy(word, key.p, key.len);
+	}
+	if (b->off == 0 && envelope.len != 0) {
+		memcpy((uint8_t *)word + key_bytes, envelope.p, envelope.len);
+	}
+	/* The key of an entry that stays is there already. */
+	entry_write(s, e, hash, cache_meta_make(key.len, flags, envelope.len), b->off, word,
+		    was_used ? (uint32_t)(key_bytes / 8) : 0, (uint32_t)(bytes / 8));
+	entry_let_go(s, entry, old_off);
+	s->own[entry].block_bytes = b->bytes;
+	s->own[entry].read = true;
+	s->stats.key_cnt += !was_used;
+}
+
+int
+cache_store_show(struct cache_store *s, uint32_t entry, uint64_t hash, struct slice key,
+		 struct slice envelope, bool absent, uint32_t *tries)
+{
+	bool kept = s->own[entry].kept;
+	struct cache_block b = { 0 };
+	int err;
+
+	if (cache_envelope_inline(key.len, envelope.len)) {
+		entry_show(s, entry, hash, key, envelope, &b, absent);
+		return 0;
+	}
+	s->own[entry].kept = true;
+	err = cache_store_alloc(s, cache_block_bytes(key.len, envelope.len), tries, &b);
+	s->own[entry].kept = kept;
+	if (err == 0) {
+		memcpy(cache_block_ptr(s->base, &b), envelope.p, envelope.len);
+		cache_store_show_block(s, entry, hash, key, &b, envelope.len, absent);
+	}
+	return err;
+}
+
+void
+cache_store_show_block(struct cache_store *s, uint32_t entry, uint64_t hash, struct slice key,
+		       struct cache_block *b, size_t len, bool absent)
+{
+	uint8_t *p = cache_block_ptr(s->base, b);
+
+	REQUIRE(b->off != 0);
+	REQUIRE(cache_block_bytes(key.len, len) <= b->bytes);
+	if (!cache_key_inline(key.len)) {
+		memcpy(p + ALIGN_UP(len, (size_t)8), key.p, key.len);
+	}
+	entry_show(s, entry, hash, key, slice_of(p, len), b, absent);
+	*b = (struct cache_block){ 0 };
+}
+
+void
+cache_store_drop(struct cache_store *s, uint32_t entry)
+{
+	struct cache_entry *e = &s->index[entry];
+	uint64_t off = own_load(&e->off);
+
+	REQUIRE(entry_used(e));
+	entry_write(s, e, 0, 0, 0, NULL, 0, 0);
+	entry_let_go(s, entry, off);
+	s->stats.key_cnt--;
+}
+
+void
+cache_store_keep(struct cache_store *s, uint32_t entry)
+{
+	s->own[entry].kept = true;
+}
+
+void
+cache_store_unkeep(struct cache_store *s, uint32_t entry)
+{
+	REQUIRE(!s->own[entry].lent);
+	s->own[entry].kept = false;
+	s->own[entry].read = true;
+	s->hand_idle = 0;
+}
+
+bool
+cache_store_lend(struct cache_store *s, uint32_t entry, struct cache_block *ret)
+{
+	uint64_t off = own_load(&s->index[entry].off);
+
+	REQUIRE(s->own[entry].kept);
+	REQUIRE(!s->own[entry].lent);
+	if (off == 0) {
+		return false;
+	}
+	s->own[entry].lent = true;
+	*ret = (struct cache_block){ off, s->own[entry].block_bytes };
+	return true;
+}
+
+void
+cache_store_unlend(struct cache_store *s, uint32_t entry, struct cache_block *b)
+{
+	/* Nobody else can have got that offset meanwhile: the block was not freed (I2). */
+	if (own_load(&s->index[entry].off) == b->off) {
+		REQUIRE(s->own[entry].lent);
+		s->own[entry].lent = false;
+		*b = (struct cache_block){ 0 };
+		return;
+	}
+	cache_store_retire(s, b);
+}
+
+/* ------------------------------------------------------------------- memory */
+
+static const _Atomic uint64_t *
+hazards_next(void *ctx, uint32_t *iter)
+{
+	struct cache_store *s = ctx;
+
+	return s->cfg.hazards(s->cfg.ctx, iter);
+}
+
+static void
+block_free(void *ctx, uint64_t off, uint32_t bytes)
+{
+	struct cache_store *s = ctx;
+
+	heap_free(s->heap, s->base + off, bytes);
+	s->hand_idle = 0;
+}
+
+static void
+entry_hint(void *ctx, uint64_t entry_off)
+{
+	struct cache_store *s = ctx;
+
+	if (entry_off >= s->index_off && entry_off < s->index_end) {
+		s->own[(entry_off - s->index_off) / sizeof(struct cache_entry)].read = true;
+	}
+}
+
+void
+cache_store_free(struct cache_store *s, struct cache_block *b)
+{
+	if (b->off != 0) {
+		block_free(s, b->off, b->bytes);
+		*b = (struct cache_block){ 0 };
+	}
+}
+
+void
+cache_store_retire(struct cache_store *s, struct cache_block *b)
+{
+	cache_retire_add(s->retire, b->off, b->bytes);
+	*b = (struct cache_block){ 0 };
+}
+
+static uint32_t
+scan(struct cache_store *s)
+{
+	s->stats.scanned++;
+	return cache_retire_scan(s->retire);
+}
+
+static bool
+heap_try(struct cache_store *s, size_t bytes, struct cache_block *ret)
+{
+	uint8_t *p = heap_alloc(s->heap, bytes);
+
+	if (p != NULL) {
+		*ret = (struct cache_block){ (uint64_t)(p - s->base), (uint32_t)bytes };
+	}
+	return p != NULL;
+}
+
+/* Moves the hand on by one entry. Returns: whether that was evicted. */
+static bool
+hand_step(struct cache_store *s)
+{
+	uint32_t entry = (uint32_t)s->hand;
+	struct own *own = &s->own[entry];
+
+	s->hand = (s->hand + 1) & s->mask;
+	s->hand_idle++;
+	if (!entry_used(&s->index[entry]) || own->kept) {
+		return false;
+	}
+	if (own->read) {
+		own->read = false;
+		return false;
+	}
+	cache_store_drop(s, entry);
+	s->stats.evicted++;
+	return true;
+}
+
+int
+cache_store_alloc(struct cache_store *s, size_t bytes, uint32_t *tries, struct cache_block *ret)
+{
+	/* Two rounds: the first may find everything read lately. A third, because others write. */
+	const uint64_t entry_cnt = s->mask + 1;
+	const uint32_t tries_max = (uint32_t)(3 * entry_cnt / CACHE_EVICT_STEP + 1);
+	uint32_t evicted = 0;
+
+	if (heap_try(s, bytes, ret)) {
+		return 0;
+	}
+	if (bytes > heap_capacity_bytes(s->heap)) {
+		return MB_ERR_TOO_LARGE;
+	}
+	if (cache_retire_cnt(s->retire) > 0 && scan(s) > 0 && heap_try(s, bytes, ret)) {
+		return 0;
+	}
+	for (uint32_t i = 0; i < CACHE_EVICT_STEP && s->hand_idle < 2 * entry_cnt; i++) {
+		evicted += hand_step(s);
+	}
+	if (evicted > 0 && scan(s) > 0 && heap_try(s, bytes, ret)) {
+		return 0;
+	}
+	if (s->hand_idle >= 2 * entry_cnt || ++*tries > tries_max) {
+		return MB_ERR_NO_MEMORY;
+	}
+	return MB_ERR_TRYAGAIN;
+}
+
+int
+cache_store_place(struct cache_store *s, uint64_t hash, uint32_t *ret_entry)
+{
+	uint32_t victim = CACHE_ENTRY_NONE;
+
+	for (uint32_t way = 0; way < CACHE_WAYS; way++) {
+		uint32_t entry = (uint32_t)((cache_home(hash) + way) & s->mask);
+		struct own *own = &s->own[entry];
+
+		if (!entry_used(&s->index[entry])) {
+			*ret_entry = entry;
+			return 0;
+		}
+		if (!own->kept && (victim == CACHE_ENTRY_NONE || !own->read)) {
+			if (victim != CACHE_ENTRY_NONE) {
+				s->own[victim].read = false; /* passed over once */
+			}
+			victim = entry;
+		}
+	}
+	if (victim == CACHE_ENTRY_NONE) {
+		return MB_ERR_TRYAGAIN;
+	}
+	cache_store_drop(s, victim);
+	s->stats.evicted++;
+	*ret_entry = victim;
+	return 0;
+}
+
+/* --------------------------------------------------------------- life, inspection */
+
+int
+cache_store_create(struct cache_store **ret, const struct cache_store_cfg *cfg)
+{
+	const struct cache_layout_shard *at = &cfg->layout->shard[cfg->shard];
+	struct cache_store *s = calloc(1, sizeof(*s));
+	struct cache_retire_ops ops = {
+		.hazards = hazards_next,
+		.free = block_free,
+		.hint = entry_hint,
+		.ctx = s,
+	};
+
+	REQUIRE(cfg->shard < cfg->layout->shard_cnt);
+	if (s == NULL) {
+		return MB_ERR_NO_MEMORY;
+	}
+	s->cfg = *cfg;
+	s->base = cfg->base;
+	s->index = (struct cache_entry *)(cfg->base + at->index);
+	s->mask = at->entry_cnt - 1;
+	s->index_off = at->index;
+	s->index_end = at->index + at->entry_cnt * sizeof(struct cache_entry);
+	s->heap = heap_init(cfg->base + at->heap, at->heap_bytes);
+	s->own = calloc(at->entry_cnt, sizeof(struct own));
+	if (s->own == NULL || cache_retire_create(&s->retire, at->heap, at->heap + at->heap_bytes,
+						  at->heap_bytes / RETIRED_SHARE, &ops) != 0) {
+		free(s->own);
+		free(s);
+		return MB_ERR_NO_MEMORY;
+	}
+	*ret = s;
+	return 0;
+}
+
+void
+cache_store_destroy(struct cache_store *s)
+{
+	cache_retire_destroy(s->retire);
+	free(s->own);
+	free(s);
+}
+
+struct cache_store_stats
+cache_store_stats(const struct cache_store *s)
+{
+	struct cache_store_stats stats = s->stats;
+
+	stats.used_bytes = heap_used_bytes(s->heap);
+	stats.retired_bytes = cache_retire_bytes(s->retire);
+	return stats;
+}
+
+uint32_t
+cache_store_kept_cnt(const struct cache_store *s)
+{
+	uint32_t cnt = 0;
+
+	for (uint64_t i = 0; i <= s->mask; i++) {
+		cnt += s->own[i].kept;
+	}
+	return cnt;
+}
+
+void
+cache_store_check(const struct cache_store *s)
+{
+	uint64_t used = 0;
+
+	for (uint64_t i = 0; i <= s->mask; i++) {
+		const struct cache_entry *e = &s->index[i];
+		uint64_t off = own_load(&e->off);
+
+		INSIST(own_load(&e->version) % 2 == 0);
+		INSIST(own_load(&e->version) <= s->version);
+		INSIST((off != 0) == (s->own[i].block_bytes != 0));
+		INSIST(!s->own[i].lent || (s->own[i].kept && off != 0));
+		if (!entry_used(e)) {
+			INSIST(off == 0);
+			continue;
+		}
+		used++;
+		/* Keeps I1: a second entry of the key would be found first, or this one is it. */
+		INSIST(cache_store_find(s, own_load(&e->hash), entry_key(s, e)) == i);
+		INSIST(cache_block_bytes(cache_meta_key_len(own_load(&e->meta)),
+					 cache_meta_envelope_len(own_load(&e->meta))) <=
+			       s->own[i].block_bytes ||
+		       off == 0);
+	}
+	INSIST(used == s->stats.key_cnt);
+	heap_check(s->heap);
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* wset - see wset.h
+ *
+ * Builder and parser share one description of an operation, op_lengths_check, so that what the one
+ * refuses to write the other refuses to read.
+ */
+#include "wset.h"
+
+#include <string.h>
+
+#include "check.h"
+#include "compiler.h"
+#include "microburst/error.h"
+
+#define OP_ALIGN ((size_t)8)
+
+static bool
+kind_has_value(unsigned int kind)
+{
+	return kind == WSET_PUT || kind == WSET_SADD || kind == WSET_MAP_PUT;
+}
+
+/* What must hold of an operation's lengths, wherever it comes from. */
+static int
+op_lengths_check(unsigned int kind, bool by_ref, size_t key_len, size_t field_len,
+		 uint64_t value_len)
+{
+	if (key_len == 0 || (field_len != 0 && kind != WSET_MAP_PUT)) {
+		return MB_ERR_INVALID;
+	}
+	if (key_len > KEY_BYTES_MAX || field_len > WSET_FIELD_MAX || value_len > VALUE_BYTES_MAX) {
+		return MB_ERR_TOO_LARGE;
+	}
+	if (kind_has_value(kind)) {
+		return by_ref || value_len <= WSET_INLINE_MAX ? 0 : MB_ERR_INVALID;
+	}
+	return by_ref || value_len != 0 ? MB_ERR_INVALID : 0;
+}
+
+/* ----------------------------------------------------------------- building */
+
+void
+wset_init(struct wset *ws, void *mem, size_t bytes)
+{
+	*ws = (struct wset){ .out = wbuf_init(mem, bytes) };
+}
+
+void
+wset_move(struct wset *ws, void *mem, size_t bytes)
+{
+	REQUIRE(bytes >= ws->out.len);
+	ws->out.p = mem;
+	ws->out.cap = bytes;
+}
+
+size_t
+wset_op_bytes(const struct wset_op *op)
+{
+	size_t value_len = op->by_ref ? sizeof(op->ref) : op->value.len;
+
+	return ALIGN_UP(WSET_OP_HEAD + op->key.len + op->field.len + value_len, OP_ALIGN);
+}
+
+int
+wset_add(struct wset *ws, const struct wset_op *op)
+{
+	static const uint8_t zeros[OP_ALIGN];
+	struct wbuf *out = &ws->out;
+	size_t value_len = op->by_ref ? op->ref.len : op->value.len;
+	size_t end = out->len + wset_op_bytes(op);
+	int err = op_lengths_check(op->kind, op->by_ref, op->key.len, op->field.len, value_len);
+
+	REQUIRE(op->kind >= WSET_PUT);
+	REQUIRE(op->kind < WSET_KIND_CNT);
+	if (err != 0) {
+		return err;
+	}
+	if (ws->op_cnt == WSET_OP_CNT_MAX || end > WSET_BYTES_MAX) {
+		return MB_ERR_TOO_LARGE;
+	}
+	if (end > out->cap) {
+		return MB_ERR_FULL;
+	}
+	wbuf_u8(out, (uint8_t)op->kind);
+	wbuf_u8(out, op->by_ref ? WSET_F_REF : 0);
+	wbuf_u16(out, (uint16_t)op->key.len);
+	wbuf_u16(out, (uint16_t)op->field.len);
+	wbuf_u16(out, 0);
+	wbuf_u64(out, op->kind == WSET_INCR ? (uint64_t)op->n : value_len);
+	wbuf_put(out, op->key.p, op->key.len);
+	wbuf_put(out, op->field.p, op->field.len);
+	if (op->by_ref) {
+		wbuf_put(out, &op->ref, sizeof(op->ref));
+	} else {
+		wbuf_put(out, op->value.p, op->value.len);
+	}
+	wbuf_put(out, zeros, end - out->len);
+	ENSURE(!out->full);
+	ws->op_cnt++;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ reading */
+
+/* Takes the zeros off that fill an operation up. */
+static bool
+padding_take(struct rbuf *r, size_t op_bytes)
+{
+	struct slice zeros = rbuf_take(r, ALIGN_UP(op_bytes, OP_ALIGN) - op_bytes);
+	uint8_t any = 0;
+
+	for (size_t i = 0; i < zeros.len; i++) {
+		any |= zeros.p[i];
+	}
+	return any == 0;
+}
+
+int
+wset_next(struct slice *set, struct wset_op *ret_op)
+{
+	struct rbuf r = rbuf_of(*set);
+	struct wset_op op = { 0 };
+	unsigned int kind, flags;
+	uint16_t key_len, field_len, reserved;
+	uint64_t n, value_len;
+	struct slice body;
+	int err;
+
+	if (set->len == 0) {
+		return 0;
+	}
+	kind = rbuf_u8(&r);
+	flags = rbuf_u8(&r);
+	key_len = rbuf_u16(&r);
+	field_len = rbuf_u16(&r);
+	reserved = rbuf_u16(&r);
+	n = rbuf_u64(&r);
+	if (r.bad || kind < WSET_PUT || kind >= WSET_KIND_CNT || (flags & ~WSET_F_REF) != 0 ||
+	    reserved != 0) {
+		return MB_ERR_CORRUPT;
+	}
+	op.kind = (enum wset_kind)kind;
+	op.by_ref = flags != 0;
+	op.n = kind == WSET_INCR ? (int64_t)n : 0;
+	value_len = kind == WSET_INCR ? 0 : n;
+	err = op_lengths_check(kind, op.by_ref, key_len, field_len, value_len);
+	if (err != 0) {
+		return err;
+	}
+	op.key = rbuf_take(&r, key_len);
+	op.field = rbuf_take(&r, field_len);
+	body = rbuf_take(&r, op.by_ref ? sizeof(op.ref) : value_len);
+	if (!padding_take(&r, (size_t)(set->len - r.len)) || r.bad) {
+		return MB_ERR_CORRUPT;
+	}
+	if (!op.by_ref) {
+		op.value = body;
+	} else {
+		memcpy(&op.ref, body.p, sizeof(op.ref));
+		if (op.ref.len != value_len) {
+			return MB_ERR_CORRUPT;
+		}
+	}
+	*set = slice_of(r.p, r.len);
+	*ret_op = op;
+	return 1;
+}
+
+int
+wset_check(struct slice set, uint32_t *ret_op_cnt)
+{
+	struct wset_op op;
+	uint32_t cnt = 0;
+	int more;
+
+	if (set.len > WSET_BYTES_MAX) {
+		return MB_ERR_TOO_LARGE;
+	}
+	while ((more = wset_next(&set, &op)) == 1) {
+		if (++cnt > WSET_OP_CNT_MAX) {
+			return MB_ERR_TOO_LARGE;
+		}
+	}
+	if (more == 0) {
+		*ret_op_cnt = cnt;
+	}
+	return more;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kvs_msg - the messages on the links between a cache tile and a kvs tile
+ *
+ * Both ends are tiles of one daemon, so what is too long for a descriptor is passed as a pointer. The
+ * rule for every pointer: what it points to belongs to the sender and stays as it is until the sender
+ * has its answer. For a GOT, or a MERGED with state, that is not inline, the answer is KVS_RELEASE.
+ *
+ * Each GET, MERGE and SCAN is answered exactly once, with `b` unchanged: the asker's own word. The
+ * answers to two requests come in any order, and their effects too: who wants one after the other
+ * waits for the first answer.
+ */
+#ifndef MB_KVS_MSG_H
+#define MB_KVS_MSG_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "clock.h"
+#include "desc.h"
+#include "slice.h"
+
+enum kvs_msg_kind {
+	DESC_KVS_GET = DESC_KVS_FIRST, /* key */
+	DESC_KVS_GOT,                  /* err = 0: the envelope, empty for a key never written */
+	DESC_KVS_MERGE, /* key; word[2], word[3] = pointer and length of the delta, an envelope;
+			   * sub = KVS_WANT_STATE or 0 */
+	DESC_KVS_MERGED, /* err = 0: merged, here; with KVS_WANT_STATE also the envelope as it is now.
+			   * MB_ERR_NO_MEMORY: the shard is full, nothing changed */
+	DESC_KVS_SCAN,   /* word[0] = pointer to a struct kvs_scan, lent until SCANNED */
+	DESC_KVS_SCANNED, /* err = 0: the struct is filled */
+	DESC_KVS_RELEASE, /* word[2] as it came in a GOT or MERGED; not answered */
+};
+
+enum kvs_msg_sub {
+	KVS_WANT_STATE = 1,
+};
+
+/* One piece of a scan. The asker fills the first part, the kvs tile the second. */
+struct kvs_scan {
+	struct slice prefix;
+	struct slice after;  /* only keys greater than this one; empty: from the first */
+	struct hlc_time now; /* what has expired by then is not listed */
+	struct wbuf out;     /* keys, ascending, each as u16 length and bytes (cache_scan_next) */
+	uint32_t limit;      /* at most so many */
+
+	uint32_t cnt;      /* in out */
+	bool more;         /* there may be more keys, */
+	struct slice last; /* after this one, which need not be in out. It stays valid */
+};
+
+/* The key of a GET or MERGE, or the inline or lent bytes of a GOT or MERGED, in word[0], word[1]. */
+static inline void
+kvs_msg_set_bytes(struct desc *d, struct slice s)
+{
+	d->word[0] = (uintptr_t)s.p;
+	d->word[1] = s.len;
+}
+
+static inline struct slice
+kvs_msg_bytes(const struct desc *d)
+{
+	if ((d->flags & DESC_F_INLINE) != 0) {
+		return slice_of(d->data, d->len);
+	}
+	return slice_of((const void *)(uintptr_t)d->word[0], d->word[1]);
+}
+
+static inline void
+kvs_msg_set_delta(struct desc *d, struct slice s)
+{
+	d->word[2] = (uintptr_t)s.p;
+	d->word[3] = s.len;
+}
+
+static inline struct slice
+kvs_msg_delta(const struct desc *d)
+{
+	return slice_of((const void *)(uintptr_t)d->word[2], d->word[3]);
+}
+
+/* Which of tile_cnt kvs tiles owns a key; hash is hash_bytes of the key. It takes other bits of the
+ * hash than cache_tile_of, so that the two spreads have nothing to do with each other. */
+static inline uint32_t
+kvs_owner(uint64_t hash, uint32_t tile_cnt)
+{
+	return (uint32_t)((hash >> 32) * tile_cnt >> 32);
+}
+
+#endif

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kvs_shard - see kvs_shard.h
+ *
+ *   index ──► key ──► value        order: key ─► key ─► key
+ *
+ * I1  A key is in the index and in the order, and has a value that is not bottom; or it does not exist.
+ *     So an insert takes all its memory before it enters anything.
+ * I2  The bytes of a pinned value never change. A merge then makes a new value, the old one is an orphan
+ *     and is freed with its last pin.
+ * I3  A merge that fails has changed nothing.
+ *
+ * A value is overwritten where it lies when it fits and nobody reads it: for a hot key that is updated
+ * millions of times a second this saves the heap's work and stays in the cache. It is not kept in a
+ * place more than twice its size.
+ */
+#include "kvs_shard.h"
+
+#include <string.h>
+
+#include "check.h"
+#include "compiler.h"
+#include "envelope.h"
+#include "lattice.h"
+#include "microburst/error.h"
+#include "view.h"
+
+struct kvs_shard *
+kvs_shard_init(void *mem, size_t bytes, uint64_t seed)
+{
+	const size_t head = ALIGN_UP(sizeof(struct kvs_shard), (size_t)CACHE_LINE);
+	struct kvs_shard *s = mem;
+
+	REQUIRE((uintptr_t)mem % CACHE_LINE == 0);
+	REQUIRE(bytes >= KVS_SHARD_BYTES_MIN);
+	REQUIRE(bytes <= KVS_SHARD_BYTES_MAX);
+	memset(s, 0, offsetof(struct kvs_shard, scratch));
+	s->base = mem;
+	s->bytes = bytes;
+	s->heap = heap_init((uint8_t *)mem + head, bytes - head);
+	/* The smallest shard holds an empty index. */
+	REQUIRE(kvs_index_init(&s->index, s->base, s->heap, bytes - head, seed) == 0);
+	kvs_order_init(&s->order, s->base);
+	return s;
+}
+
+static struct slice
+value_slice(const struct kvs_value *v)
+{
+	return slice_of(v->bytes, v->len);
+}
+
+static struct kvs_value *
+value_of(const struct kvs_shard *s, const struct kvs_key *k)
+{
+	return kvs_at(s->base, k->value);
+}
+
+static struct kvs_key *
+find(struct kvs_shard *s, struct slice key)
+{
+	return kvs_index_find(&s->index, kvs_index_hash(&s->index, key), key);
+}
+
+struct slice
+kvs_shard_get(struct kvs_shard *s, struct slice key)
+{
+	struct kvs_key *k = find(s, key);
+
+	s->stats.got++;
+	return k == NULL ? slice_of(NULL, 0) : value_slice(value_of(s, k));
+}
+
+/* -------------------------------------------------------------------- values */
+
+struct kvs_value *
+kvs_shard_value_alloc(struct kvs_shard *s, size_t len)
+{
+	size_t bytes = heap_rounded_bytes(sizeof(struct kvs_value) + len);
+	struct kvs_value *v = heap_alloc(s->heap, bytes);
+
+	if (v != NULL) {
+		*v = (struct kvs_value){
+			.len = (uint32_t)len,
+			.cap = (uint32_t)(bytes - sizeof(struct kvs_value)),
+		};
+	}
+	return v;
+}
+
+void
+kvs_shard_value_free(struct kvs_shard *s, struct kvs_value *v)
+{
+	REQUIRE(v->pin_cnt == 0);
+	heap_free(s->heap, v, sizeof(struct kvs_value) + v->cap);
+}
+
+/* The key lets go of a value. */
+static void
+value_drop(struct kvs_shard *s, struct kvs_value *v)
+{
+	if (v->pin_cnt == 0) {
+		kvs_shard_value_free(s, v);
+	} else {
+		v->orphan = 1; /* keeps I2 */
+	}
+}
+
+struct kvs_value *
+kvs_shard_pin(struct kvs_shard *s, struct slice key)
+{
+	struct kvs_key *k = find(s, key);
+	struct kvs_value *v;
+
+	s->stats.got++;
+	if (k == NULL) {
+		return NULL;
+	}
+	v = value_of(s, k);
+	v->pin_cnt++;
+	s->pin_cnt++;
+	return v;
+}
+
+void
+kvs_shard_unpin(struct kvs_shard *s, struct kvs_value *v)
+{
+	REQUIRE(v->pin_cnt > 0);
+	REQUIRE(s->pin_cnt > 0);
+	s->pin_cnt--;
+	if (--v->pin_cnt == 0 && v->orphan != 0) {
+		kvs_shard_value_free(s, v);
+	}
+}
+
+/* --------------------------------------------------------------------- merge */
+
+/* Enters a new key that takes v over. On an error v is still the caller's. */
+static int
+key_insert(struct kvs_shard *s, uint64_t hash, struct slice name, struct kvs_value *v)
+{
+	uint32_t height = kvs_order_height(hash);
+	size_t bytes = kvs_key_bytes(height, name.len);
+	struct kvs_key *k = heap_alloc(s->heap, bytes);
+
+	if (k == NULL) {
+		return MB_ERR_NO_MEMORY;
+	}
+	*k = (struct kvs_key){
+		.value = kvs_ref_of(s->base, v),
+		.key_len = (uint16_t)name.len,
+		.height = (uint8_t)height,
+	};
+	memcpy(&k->next[height], name.p, name.len);
+	if (kvs_index_add(&s->index, hash, k) != 0) {
+		heap_free(s->heap, k, bytes);
+		return MB_ERR_NO_MEMORY;
+	}
+	kvs_order_add(&s->order, k);
+	return 0;
+}
+
+/* Replaces the value of a key by bytes from outside of the shard's values. */
+static int
+key_store(struct kvs_shard *s, struct kvs_key *k, struct slice bytes)
+{
+	struct kvs_value *old = value_of(s, k), *v = old;
+
+	if (old->pin_cnt != 0 || bytes.len > old->cap || bytes.len < old->cap / 2) {
+		v = kvs_shard_value_alloc(s, bytes.len);
+		if (v == NULL) {
+			return MB_ERR_NO_MEMORY;
+		}
+		k->value = kvs_ref_of(s->base, v);
+		value_drop(s, old);
+	}
+	memcpy(v->bytes, bytes.p, bytes.len);
+	v->len = (uint32_t)bytes.len;
+	return 0;
+}
+
+static void
+key_take(struct kvs_shard *s, struct kvs_key *k, struct kvs_value *v)
+{
+	value_drop(s, value_of(s, k));
+	k->value = kvs_ref_of(s->base, v);
+}
+
+/* Merges into a value where the result may be too long for the scratch: it is written where it stays. */
+static int
+merge_long(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
+{
+	struct slice stored = value_slice(value_of(s, k));
+	struct kvs_value *v = kvs_shard_value_alloc(s, lattice_merge_bound(stored, delta));
+	struct wbuf out;
+	int side;
+
+	if (v == NULL) {
+		return MB_ERR_NO_MEMORY;
+	}
+	out = wbuf_init(v->bytes, v->cap);
+	side = lattice_merge(LATTICE_ENVELOPE, stored, delta, &out);
+	if (side != LATTICE_MIXED || out.len > KVS_ENVELOPE_MAX) {
+		kvs_shard_value_free(s, v);
+		return side == LATTICE_MIXED ? MB_ERR_TOO_LARGE : side;
+	}
+	v->len = (uint32_t)out.len;
+	key_take(s, k, v);
+	return LATTICE_MIXED;
+}
+
+/* Merges delta into what key k has, unless the delta wins whole: LATTICE_RIGHT, nothing done yet. */
+static int
+merge_into(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
+{
+	struct slice stored = value_slice(value_of(s, k));
+	struct wbuf out = wbuf_init(s->scratch, sizeof(s->scratch));
+	int side, err;
+
+	if (unlikely(lattice_merge_bound(stored, delta) > sizeof(s->scratch))) {
+		return merge_long(s, k, delta);
+	}
+	side = lattice_merge(LATTICE_ENVELOPE, stored, delta, &out);
+	if (side == LATTICE_MIXED) {
+		err = key_store(s, k, wbuf_slice(&out));
+		return err != 0 ? err : side;
+	}
+	return side;
+}
+
+/* Counts how a merge ended and turns it into a result. */
+static int
+merge_end(struct kvs_shard *s, int side)
+{
+	if (side < 0) {
+		s->stats.refused += side == MB_ERR_NO_MEMORY;
+		return side;
+	}
+	s->stats.merged++;
+	s->stats.unchanged += side == LATTICE_LEFT;
+	return 0;
+}
+
+int
+kvs_shard_merge(struct kvs_shard *s, struct slice key, struct slice delta)
+{
+	uint64_t hash = kvs_index_hash(&s->index, key);
+	struct kvs_key *k = kvs_index_find(&s->index, hash, key);
+	struct kvs_value *v;
+	int side;
+
+	REQUIRE(key.len <= KEY_BYTES_MAX);
+	if (unlikely(delta.len > KVS_ENVELOPE_MAX)) {
+		return MB_ERR_TOO_LARGE;
+	}
+	if (likely(k != NULL)) {
+		side = merge_into(s, k, delta);
+		if (side == LATTICE_RIGHT) {
+			int err = key_store(s, k, delta);
+
+			side = err != 0 ? err : side;
+		}
+		return merge_end(s, side);
+	}
+	if (delta.len == 0) {
+		return merge_end(s, LATTICE_LEFT); /* bottom into bottom: keeps I1 */
+	}
+	v = kvs_shard_value_alloc(s, delta.len);
+	if (v == NULL) {
+		return merge_end(s, MB_ERR_NO_MEMORY);
+	}
+	memcpy(v->bytes, delta.p, delta.len);
+	side = key_insert(s, hash, key, v);
+	if (side != 0) {
+		kvs_shard_value_free(s, v);
+	}
+	return merge_end(s, side == 0 ? LATTICE_RIGHT : side);
+}
+
+int
+kvs_shard_merge_value(struct kvs_shard *s, struct slice key, struct kvs_value *v)
+{
+	uint64_t hash = kvs_index_hash(&s->index, key);
+	struct kvs_key *k = kvs_index_find(&s->index, hash, key);
+	int side;
+
+	REQUIRE(key.len <= KEY_BYTES_MAX);
+	REQUIRE(v->len > 0);
+	if (k == NULL) {
+		side = key_insert(s, hash, key, v);
+		if (side == 0) {
+			return merge_end(s, LATTICE_RIGHT);
+		}
+	} else {
+		side = merge_into(s, k, value_slice(v));
+		if (side == LATTICE_RIGHT) {
+			key_take(s, k, v);
+			return merge_end(s, side);
+		}
+	}
+	kvs_shard_value_free(s, v);
+	return merge_end(s, side);
+}
+
+/* ---------------------------------------------------------------------- scan */
+
+static bool
+has_prefix(struct slice key, struct slice prefix)
+{
+	return key.len >= prefix.len && slice_eq(slice_of(key.p, prefix.len), prefix);
+}
+
+/* Whether a reader would find something under the key. */
+static bool
+shows(const struct kvs_shard *s, const struct kvs_key *k, struct hlc_time now)
+{
+	struct envelope e;
+
+	return envelope_open(value_slice(value_of(s, k)), &e) == 0 && !envelope_expired(&e, now) &&
+	       view_present(e.type, e.state);
+}
+
+void
+kvs_shard_scan(struct kvs_shard *s, struct kvs_scan *scan)
+{
+	bool go_on = scan->after.len > 0 && slice_cmp(scan->after, scan->prefix) >= 0;
+	struct kvs_key *k = kvs_order_from(&s->order, go_on ? scan->after : scan->prefix, go_on);
+	uint32_t visit_cnt = 0;
+
+	s->stats.scanned++;
+	scan->cnt = 0;
+	scan->more = false;
+	for (; k != NULL; k = kvs_order_next(&s->order, k)) {
+		struct slice name = kvs_key_slice(k);
+
+		if (!has_prefix(name, scan->prefix)) {
+			return;
+		}
+		if (visit_cnt == KVS_SCAN_VISIT_MAX || scan->cnt == scan->limit) {
+			scan->more = true;
+			return;
+		}
+		visit_cnt++;
+		if (shows(s, k, scan->now)) {
+			if (scan->out.cap - scan->out.len < sizeof(uint16_t) + name.len) {
+				scan->more = true;
+				return;
+			}
+			wbuf_u16(&scan->out, (uint16_t)name.len);
+			wbuf_put(&scan->out, name.p, name.len);
+			scan->cnt++;
+		}
+		scan->last = name;
+	}
+}
+
+/* ---------------------------------------------------------------- inspection */
+
+uint64_t
+kvs_shard_key_cnt(const struct kvs_shard *s)
+{
+	return s->index.cnt;
+}
+
+size_t
+kvs_shard_used_bytes(const struct kvs_shard *s)
+{
+	return heap_used_bytes(s->heap);
+}
