@@ -37,6 +37,7 @@ struct node {
 	char socket[NODE_PATH_BYTES];
 	char runtime_dir[EAL_PATH_BYTES_MAX];
 	uint64_t id;
+	struct rng rng;
 	/* memory */
 	int region_fd, hints_fd, cache_fd;
 	struct region region;
@@ -405,7 +406,60 @@ node_sched(struct node *n)
 	return err;
 }
 
-#include "node_state.h"
+static int
+node_cache_tile(struct node *n, uint32_t i)
+{
+	size_t part = n->region.at.slab_bytes / CACHE_TILE_CNT_MAX & ~(size_t)4095;
+	struct cache_tile_cfg cfg = {
+		.idx = i,
+		.base = n->cache,
+		.layout = &n->cache_plan,
+		.kvs_cnt = n->params.kvs_tiles,
+		.to_ctl = node_link(n, TILE_CACHE, i, TILE_CTL, 0),
+		.from_ctl = node_link(n, TILE_CTL, 0, TILE_CACHE, i),
+		.region = &n->region,
+		.slab = n->region.rw + n->region.at.slab + part * i,
+		.slab_bytes = part,
+		.slab_off = n->region.at.slab + part * i,
+		.hints = n->hints,
+		.peers = &n->peers,
+	};
+	int err;
+
+	while (cfg.writer == 0) {
+		cfg.writer = rng_u64(&n->rng);
+	}
+	for (uint32_t k = 0; k < cfg.kvs_cnt; k++) {
+		cfg.to_kvs[k] = node_link(n, TILE_CACHE, i, TILE_KVS, k);
+		cfg.from_kvs[k] = node_link(n, TILE_KVS, k, TILE_CACHE, i);
+	}
+	err = cache_tile_create(&n->cache_tile[i], &cfg);
+	if (err == 0) {
+		node_tile_add(n, TILE_CACHE, i, &cache_tile_ops, n->cache_tile[i]);
+	}
+	return err;
+}
+
+static int
+node_kvs_tile(struct node *n, uint32_t i)
+{
+	struct kvs_tile_cfg cfg = {
+		.bytes = n->params.kvs_bytes / n->params.kvs_tiles & ~(size_t)4095,
+		.seed = rng_u64(&n->rng),
+		.cache_cnt = n->params.cache_tiles,
+	};
+	int err;
+
+	for (uint32_t k = 0; k < cfg.cache_cnt; k++) {
+		cfg.from_cache[k] = node_link(n, TILE_CACHE, k, TILE_KVS, i);
+		cfg.to_cache[k] = node_link(n, TILE_KVS, i, TILE_CACHE, k);
+	}
+	err = kvs_tile_create(&n->kvs_tile[i], &cfg);
+	if (err == 0) {
+		node_tile_add(n, TILE_KVS, i, &kvs_tile_ops, n->kvs_tile[i]);
+	}
+	return err;
+}
 
 static int
 node_tiles(struct node *n, const char *executor_path, const char *sandbox,
@@ -476,6 +530,7 @@ node_describe(void *ctx, void *json, bool top)
 	struct node *n = ctx;
 	json_t *o = json;
 	json_t *held = json_object_get(o, "held");
+	json_int_t cache_held = 0;
 	char *text = NULL;
 	size_t len;
 	FILE *f;
@@ -486,6 +541,10 @@ node_describe(void *ctx, void *json, bool top)
 	}
 	json_object_set_new(held, "calls_queued", json_integer(atomic_load(&n->sched.queued)));
 	json_object_set_new(held, "calls_running", json_integer(atomic_load(&n->sched.running)));
+	for (uint32_t i = 0; i < n->params.cache_tiles; i++) {
+		cache_held += cache_tile_held(n->cache_tile[i]);
+	}
+	json_object_set_new(held, "cache", json_integer(cache_held));
 	json_object_set_new(
 		o, "machine",
 		json_pack("{s:i, s:b, s:b, s:s, s:s, s:s}", "cores", n->topo->core_cnt,
@@ -535,6 +594,7 @@ node_create(struct node **ret, const struct params *p, const char *executor_path
 	if (getentropy(&n->id, sizeof(n->id)) != 0) {
 		n->id = timebase_now_ns(timebase_real()) ^ (uint64_t)getpid() << 32;
 	}
+	rng_init(&n->rng, n->id);
 	err = node_socket(n, why);
 	if (err == 0 && !plan_only) {
 		/* First of all: what it forks shall have nothing of ours. */
@@ -618,7 +678,16 @@ node_destroy(struct node *n)
 	if (n->sched.ports != NULL) {
 		ports_destroy(n->sched.ports);
 	}
-	node_state_fini(n);
+	for (uint32_t i = 0; i < CACHE_TILE_CNT_MAX; i++) {
+		if (n->cache_tile[i] != NULL) {
+			cache_tile_destroy(n->cache_tile[i]);
+		}
+	}
+	for (uint32_t i = 0; i < KVS_TILE_CNT_MAX; i++) {
+		if (n->kvs_tile[i] != NULL) {
+			kvs_tile_destroy(n->kvs_tile[i]);
+		}
+	}
 	for (uint32_t i = 0; i < LINK_CNT_MAX; i++) {
 		if (n->link[i] != NULL) {
 			link_fini(n->link[i]);

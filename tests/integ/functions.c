@@ -92,6 +92,17 @@ MB_FUNCTION(join)
 	return mb_sadd(call, key, member);
 }
 
+/* Needs more stack than there is. */
+static __attribute__((noinline)) void
+deep(void)
+{
+	volatile char big[256 << 20];
+
+	for (size_t i = sizeof(big); i >= 4096; i -= 4096) {
+		big[i - 1] = 1;
+	}
+}
+
 /* boom(how) ends badly; after writing to `boom/attempts`, which must never be seen. */
 MB_FUNCTION(boom)
 {
@@ -113,11 +124,7 @@ MB_FUNCTION(boom)
 	} else if (HOW("fail")) {
 		return mb_fail(call, "asked to fail with %d", 42);
 	} else if (HOW("stack")) {
-		volatile char big[256 << 20];
-
-		for (size_t i = 0; i < sizeof(big); i += 4096) {
-			big[i] = 1;
-		}
+		deep();
 	} else if (HOW("kill")) {
 		syscall(SYS_kill, getpid(), SIGKILL);
 		*null = 1; /* if that was refused */
