@@ -26,6 +26,7 @@
 
 #define RETRY_NS_MIN (50 * NS_PER_MS)
 #define RETRY_SHIFT_MAX 7
+#define FAILS_MAX       3 /* loads that fail in a row before waiting calls are told */
 #define ZYGOTE_RETRY_NS (100 * NS_PER_MS)
 
 static void ctl_zygote_event(void *ctx, int fd, int events);
@@ -656,7 +657,9 @@ ctl_exec_gone(struct ctl *c, uint16_t e)
 			s->next = 0;
 			s->fails++;
 			s->retry_ns = ctl_now(c) + (RETRY_NS_MIN << shift);
-			ctl_pin_failed(c, MB_ERR_NO_EXECUTOR);
+			if (s->fails >= FAILS_MAX) {
+				ctl_pin_failed(c, MB_ERR_NO_EXECUTOR);
+			}
 		}
 	}
 	ctl_exec_step(c);

@@ -30,7 +30,9 @@
  * Started as
  *	microburst-executor --zygote FD --parent PID [--uid-base UID] [--sandbox full|none]
  * FD is one end of a SOCK_SEQPACKET pair, the only fd it keeps besides standard error. Executor proc
- * runs as user and group UID + proc when the node is root. */
+ * runs as user and group UID + proc when the node is root. Sent on that socket: */
+#define ZYGOTE_UID_BASE 60600 /* 60578 to 61183 are used by no distribution and no systemd */
+
 enum zygote_kind {
 	ZYGOTE_READY = 128, /* err, text; word[0] = what of the sandbox will be enforced */
 	ZYGOTE_SPAWN,       /* proc; word[0] = token; 1 fd: the child's socket */

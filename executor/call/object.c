@@ -413,6 +413,7 @@ object_check(struct slice file, struct object *ret, char *why)
 	struct elf e = { .file = file, .why = why };
 	int err;
 
+	why[0] = '\0';
 	ret->fn_cnt = 0;
 	ret->has_init = ret->has_fini = false;
 	if (file.len > LOAD_OBJECT_BYTES_MAX) {

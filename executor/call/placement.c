@@ -80,40 +80,49 @@ placement_dag_get(const struct placement_copy *c, uint16_t id)
 	return id != 0 && dag->id == id ? dag : NULL;
 }
 
-/* The executors of word w of the set, moved so that the scan starts at bit first and goes round. */
-static uint64_t
-rotate_right(uint64_t x, uint32_t n)
+/* Tries the executors of the set from its number `from` on, up to its number `to`. */
+static uint16_t
+pick_between(const uint64_t exec[PLACEMENT_EXEC_WORDS], uint32_t from, uint32_t to, uint64_t who,
+	     struct hints *h)
 {
-	return n == 0 ? x : x >> n | x << (64 - n);
+	uint32_t number = 0;
+
+	for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
+		for (uint64_t left = exec[w]; left != 0; left &= left - 1, number++) {
+			uint16_t proc = (uint16_t)(w * 64 + (uint32_t)__builtin_ctzll(left));
+
+			if (number >= from && number < to && claim_try(h, proc, who)) {
+				return proc;
+			}
+		}
+	}
+	return 0;
 }
 
 uint16_t
 placement_pick(const uint64_t exec[PLACEMENT_EXEC_WORDS], uint16_t last, uint64_t who,
 	       uint64_t random, struct hints *h)
 {
-	uint32_t first_word = random % PLACEMENT_EXEC_WORDS;
-	uint32_t first_bit = random >> 8 & 63;
+	uint32_t cnt = 0;
+	uint32_t start;
+	uint16_t got;
 
 	static_assert(PLACEMENT_EXEC_WORDS * 64 == PROC_CLIENT_FIRST, "a bit an index");
-	if (last < PROC_CLIENT_FIRST && (exec[last / 64] >> (last % 64) & 1) != 0 &&
-	    claim_try(h, last, who)) {
+	if (likely(last < PROC_CLIENT_FIRST && (exec[last / 64] >> (last % 64) & 1) != 0 &&
+		   claim_try(h, last, who))) {
 		return last;
 	}
-	for (uint32_t i = 0; i < PLACEMENT_EXEC_WORDS; i++) {
-		uint32_t word = (first_word + i) % PLACEMENT_EXEC_WORDS;
-		uint64_t left = rotate_right(exec[word], first_bit);
-
-		while (left != 0) {
-			uint32_t bit = ((uint32_t)__builtin_ctzll(left) + first_bit) & 63;
-			uint16_t proc = (uint16_t)(word * 64 + bit);
-
-			if (proc != last && proc >= PROC_EXEC_FIRST && claim_try(h, proc, who)) {
-				return proc;
-			}
-			left &= left - 1;
-		}
+	for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
+		cnt += (uint32_t)__builtin_popcountll(exec[w]);
 	}
-	return 0;
+	if (cnt == 0) {
+		return 0;
+	}
+	/* From a random one of the set, not from a random index: where few of many indices are in the
+	 * set, the one behind the widest gap would be picked nearly always. */
+	start = (uint32_t)(random % cnt);
+	got = pick_between(exec, start, cnt, who, h);
+	return got != 0 ? got : pick_between(exec, 0, start, who, h);
 }
 
 struct placement_copy *

@@ -227,20 +227,6 @@ store_u32(uint8_t *p, uint32_t x)
 	memcpy(p, &x, sizeof(x));
 }
 
-void
-value_table_put(uint8_t *p, const struct value *v, uint32_t cnt)
-{
-	REQUIRE(cnt <= MB_VALUES_MAX, "cnt=%u", cnt);
-	store_u32(p, cnt);
-	for (uint32_t i = 0; i < cnt; i++) {
-		store_u32(p + 4 + 8 * (size_t)i, v[i].type);
-		store_u32(p + 8 + 8 * (size_t)i, v[i].len);
-	}
-	if (cnt != 0) { /* the gap before the first value, so that equal lists are equal bytes */
-		store_u32(p + 4 + 8 * (size_t)cnt, 0);
-	}
-}
-
 int64_t
 value_list_footprint(const struct value *v, uint32_t cnt)
 {

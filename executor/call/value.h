@@ -129,8 +129,4 @@ void value_list_add_f64(struct value_writer *w, double x);
  * MB_ERR_INVALID when a length did not suit its type, or not cnt values were added. */
 int64_t value_list_end(struct value_writer *w);
 
-/* value_table_put writes the table of cnt values at p: for a writer that learns their number last and
- * puts the table in front of values that stand there already. */
-void value_table_put(uint8_t *p, const struct value *v, uint32_t cnt);
-
 #endif

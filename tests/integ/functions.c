@@ -107,7 +107,7 @@ deep(void)
 MB_FUNCTION(boom)
 {
 	struct mb_slice how;
-	char *volatile null = NULL;
+	volatile char *volatile null = NULL;
 
 	MB_TRY(mb_arg_utf8(call, 0, &how));
 	MB_TRY(mb_incr(call, mb_str("boom/attempts"), 1, NULL));
