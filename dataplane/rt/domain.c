@@ -31,6 +31,10 @@ domain_ask(struct domain *d, struct domain_msg *m, const void *text, size_t text
 	err = domain_sock_send(d->sock, m, text, fd, fd_cnt);
 	if (err == 0) {
 		err = domain_sock_recv(d->sock, ASK_TIMEOUT_MS, ret, d->text, ret_fd, ret_fd_max);
+		if (err != 0) {
+			/* The answer may still come: it must not be taken for that of the next question. */
+			shutdown(d->sock, SHUT_RDWR);
+		}
 	}
 	if (err != 0) {
 		return err == MB_ERR_DEADLINE ? MB_ERR_NO_NODE : err;
@@ -38,6 +42,7 @@ domain_ask(struct domain *d, struct domain_msg *m, const void *text, size_t text
 	if (ret->err != 0) {
 		while (ret->fd_cnt > 0) {
 			close(ret_fd[--ret->fd_cnt]);
+			ret_fd[ret->fd_cnt] = -1;
 		}
 	}
 	return ret->err;

@@ -96,8 +96,8 @@ struct domain_welcome {
 };
 
 /* domain_sock_send / domain_sock_recv move one message with its text and fds.
- * domain_sock_recv: text must hold DOMAIN_TEXT_MAX + 1 bytes and is zero-terminated; *ret_fd_cnt fds
- * (close-on-exec) belong to the caller. timeout_ms -1 waits for ever.
+ * domain_sock_recv: text must hold DOMAIN_TEXT_MAX + 1 bytes and is zero-terminated; the ret->fd_cnt
+ * fds (close-on-exec) belong to the caller. timeout_ms -1 waits for ever.
  * Returns: 0; MB_ERR_NO_NODE when the other side is gone; MB_ERR_DEADLINE; MB_ERR_CORRUPT for a
  * malformed message (its fds are closed); MB_ERR_TRYAGAIN on a non-blocking socket. */
 int domain_sock_send(int sock, struct domain_msg *m, const void *text, const int *fd,
@@ -170,7 +170,8 @@ int domain_enter_fd(struct domain **ret, int sock, const char *program,
 void domain_leave(struct domain *d);
 
 /* domain_ask sends a question over the socket and waits for the answer (its text in d->text).
- * Returns: 0 or the answer's err; MB_ERR_NO_NODE. */
+ * Returns: 0 or the answer's err (fds that came with it are closed); MB_ERR_NO_NODE, and
+ *          MB_ERR_CORRUPT for an answer that is none: from then on the node is lost. */
 int domain_ask(struct domain *d, struct domain_msg *m, const void *text, size_t text_len,
 	       const int *fd, uint32_t fd_cnt, struct domain_msg *ret, int *ret_fd,
 	       uint32_t ret_fd_max);
