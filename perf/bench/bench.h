@@ -7,23 +7,15 @@
 #ifndef MB_BENCH_H
 #define MB_BENCH_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "echo.h"
+#include "env.h"
 #include "interleave.h"
 #include "pace.h"
 #include "row.h"
 
 #define BENCH_ROW_MAX 4
-
-/* What benches share. Owner: bench_main. */
-struct env {
-	struct echoes *echoes;
-	int cpu_client, cpu_exec;
-	bool smoke; /* as short as can be: does it work at all? */
-	const volatile bool *stop;
-};
 
 struct bench {
 	struct row row

@@ -13,16 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "bench.h"
-#include "cores.h"
 #include "machine.h"
 #include "timebase.h"
 
 struct options {
 	bool list, smoke, json;
-	const char *out;
+	const char *out, *node;
 	bool *chosen; /* a flag for each of bench_list */
 	bool any;
 };
@@ -74,7 +72,7 @@ choose_list(struct options *o, char *names, struct argp_state *state)
 
 #define JSON_FLAGS (JSON_INDENT(1) | JSON_REAL_PRECISION(5))
 
-enum { KEY_LIST = 256, KEY_ONLY, KEY_SMOKE, KEY_JSON, KEY_OUT };
+enum { KEY_LIST = 256, KEY_ONLY, KEY_SMOKE, KEY_JSON, KEY_OUT, KEY_NODE };
 
 static error_t
 parse(int key, char *arg, struct argp_state *state)
@@ -97,6 +95,9 @@ parse(int key, char *arg, struct argp_state *state)
 	case KEY_OUT:
 		o->out = arg;
 		return 0;
+	case KEY_NODE:
+		o->node = arg;
+		return 0;
 	case ARGP_KEY_ARG:
 		choose(o, arg, state);
 		return 0;
@@ -111,6 +112,7 @@ static const struct argp_option options[] = {
 	{ "smoke", KEY_SMOKE, NULL, 0, "Some milliseconds each, to see that they work", 0 },
 	{ "json", KEY_JSON, NULL, 0, "Print the result as JSON instead of a table", 0 },
 	{ "out", KEY_OUT, "FILE", 0, "Write the result as JSON to FILE too", 0 },
+	{ "node", KEY_NODE, "MICROBURSTD", 0, "The daemon to measure; else the build's own", 0 },
 	{ NULL },
 };
 
@@ -238,18 +240,16 @@ main(int argc, char **argv)
 	timebase_tsc_calibrate();
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
-	cores_pick(&env.cpu_client, &env.cpu_exec);
 	env.smoke = o.smoke;
-	err = echo_prepare(&env.echoes);
+	env.place.daemon = o.node;
+	err = env_open(&env);
 	if (err < 0) {
 		fprintf(stderr, "bench: the floors: %s\n", mb_err_text(err));
+		free(o.chosen);
 		return 1;
 	}
-	echo_cores(env.echoes, env.cpu_client, env.cpu_exec);
-	cores_shared = env.cpu_client == env.cpu_exec;
-	cores_bind(env.cpu_client);
 	err = run_all(&env, &o);
-	echo_finish(env.echoes);
+	env_close(&env);
 	free(o.chosen);
 	return err;
 }

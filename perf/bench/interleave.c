@@ -10,11 +10,11 @@
 static int
 block(const struct side *side, const struct pace *pace, struct figures *f)
 {
-	double before = side->cpu_s != NULL ? side->cpu_s(side->ctx) : 0;
+	double before = side->cpu_s != NULL ? side->cpu_s(side->cpu_ctx) : 0;
 	int err = side->block(side->ctx, pace, f);
 
 	if (side->cpu_s != NULL) {
-		f->cpu_s += side->cpu_s(side->ctx) - before;
+		f->cpu_s += side->cpu_s(side->cpu_ctx) - before;
 	}
 	figures_block_end(f);
 	return err;

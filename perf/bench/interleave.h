@@ -24,7 +24,8 @@ struct side {
 	int (*block)(void *ctx, const struct pace *pace, struct figures *f);
 	void *ctx;
 	/* CPU seconds that all processes of this side have used so far. NULL: not told. */
-	double (*cpu_s)(void *ctx);
+	double (*cpu_s)(void *cpu_ctx);
+	void *cpu_ctx;
 };
 
 struct measure {
