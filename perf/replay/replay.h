@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* replay - hot paths, repeated alone, so that their instructions can be counted
  *
- * perf/instructions runs `replay OP COUNT` under callgrind, which counts only what happens inside of
- * replay_hot. Instructions do not drift with the machine: what this counts is the same on each run.
+ * perf/instructions runs `replay OP COUNT` under callgrind, which counts only what happens inside
+ * of replay_hot. Instructions do not drift with the machine: what this counts is the same on each
+ * run.
  */
 #ifndef MB_REPLAY_H
 #define MB_REPLAY_H
