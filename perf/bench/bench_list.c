@@ -189,6 +189,15 @@ const struct bench bench_list[] = {
 		.smoke = &smoke,
 	},
 	{
+		.row = { { .name = "get_cold",
+			   .unit = "ns",
+			   .floor = "bare_get_cold",
+			   .what = "a get of 8 cached bytes whose index line no core cache has" } },
+		.run = subject_get_cold,
+		.pace = &slow,
+		.smoke = &smoke,
+	},
+	{
 		.row = { { .name = "put",
 			   .unit = "ns",
 			   .floor = "bare_put",

@@ -8,9 +8,11 @@
 
 #include "compiler.h"
 
-#define KEY_CNT     16 /* as in functions/state.c */
-#define INSIDE_CNT  64 /* operations in one call: a sample is their mean */
-#define LARGE_BYTES (1u << 20)
+#define KEY_CNT       16 /* as in functions/state.c */
+#define INSIDE_CNT    64 /* operations in one call: a sample is their mean */
+#define LARGE_BYTES   (1u << 20)
+#define COLD_CNT      65536 /* as there */
+#define COLD_FILL_CNT 8192  /* in one call: half of what a call may write */
 
 /* -------------------------------------------------------- timed by the function */
 
@@ -92,6 +94,34 @@ int
 subject_get(struct env *env, const struct bench *bench, struct measure *ret)
 {
 	return run_inside(env, bench, "bench_get", "bench_bare_get", ret);
+}
+
+static int
+cold_fill(struct env *env)
+{
+	struct mb_value arg[2];
+	struct mb_reply reply;
+	int err = 0;
+
+	for (int64_t from = 0; from < COLD_CNT && err == 0; from += COLD_FILL_CNT) {
+		arg[0] = mb_i64(from);
+		arg[1] = mb_i64(COLD_FILL_CNT);
+		err = mb_call(env->node->client, "bench_cold_fill", arg, 2, NULL, &reply);
+		mb_reply_free(env->node->client, &reply);
+	}
+	return err;
+}
+
+int
+subject_get_cold(struct env *env, const struct bench *bench, struct measure *ret)
+{
+	int err = env_node(env, NODE_ONE_EXECUTOR);
+
+	if (err == 0) {
+		err = cold_fill(env);
+	}
+	return err == 0 ? run_inside(env, bench, "bench_get_cold", "bench_bare_get_cold", ret)
+			: err;
 }
 
 int

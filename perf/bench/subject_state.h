@@ -8,6 +8,8 @@
 /* Timed inside the function, over the bare work on its own memory. */
 int subject_get(struct env *env, const struct bench *bench, struct measure *ret);
 int subject_put(struct env *env, const struct bench *bench, struct measure *ret);
+/* Of keys in no order, more of them than a core's caches hold lines of the index. */
+int subject_get_cold(struct env *env, const struct bench *bench, struct measure *ret);
 /* 1 MiB, over a get of 8 bytes. */
 int subject_get_large(struct env *env, const struct bench *bench, struct measure *ret);
 

@@ -25,6 +25,17 @@ struct line {
 static char small[KEY_CNT][KEY_BYTES], large[KEY_CNT][KEY_BYTES];
 static struct line line[KEY_CNT];
 
+/* Keys for a cold index: more lines than a core's caches hold, in no order. A key is its number. */
+#define COLD_CNT 65536
+static struct line cold[COLD_CNT];
+
+static inline uint64_t
+cold_next(uint64_t *random)
+{
+	*random = *random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return *random >> 48;
+}
+
 /* "small:07": what the bench has set. */
 static void
 key_make(char *ret, const char *prefix, unsigned number)
@@ -41,6 +52,11 @@ MB_INIT
 		key_make(large[i], "large:", i);
 		memcpy(line[i].key, small[i], KEY_BYTES);
 		line[i].hash = XXH3_64bits(small[i], KEY_BYTES);
+	}
+	for (uint64_t i = 0; i < COLD_CNT; i++) {
+		struct line *at = &cold[XXH3_64bits(&i, sizeof(i)) % COLD_CNT];
+
+		at->version = 2; /* some are hit twice, some never: as in any table */
 	}
 	return 0;
 }
@@ -69,6 +85,37 @@ MB_FUNCTION(bench_get)
 MB_FUNCTION(bench_get_large)
 {
 	return get_all(call, large);
+}
+
+/* Puts n keys from number `from` on. */
+MB_FUNCTION(bench_cold_fill)
+{
+	int64_t from, n;
+
+	MB_TRY(mb_arg_i64(call, 0, &from));
+	MB_TRY(mb_arg_i64(call, 1, &n));
+	for (uint64_t i = (uint64_t)from; i < (uint64_t)(from + n); i++) {
+		MB_TRY(mb_put(call, mb_slice_of(&i, sizeof(i)), mb_slice_of(&i, sizeof(i))));
+	}
+	return mb_return_i64(call, n);
+}
+
+MB_FUNCTION(bench_get_cold)
+{
+	static uint64_t random = 1;
+	struct mb_slice value;
+	uint64_t start_ns;
+	int64_t n;
+
+	MB_TRY(mb_arg_i64(call, 0, &n));
+	start_ns = mb_now_ns(call);
+	for (int64_t i = 0; i < n; i++) {
+		uint64_t key = cold_next(&random);
+
+		MB_TRY(mb_get(call, mb_slice_of(&key, sizeof(key)), &value));
+		*(volatile const char *)value.p;
+	}
+	return mb_return_i64(call, (int64_t)(mb_now_ns(call) - start_ns));
 }
 
 MB_FUNCTION(bench_put)
@@ -111,6 +158,26 @@ MB_FUNCTION(bench_bare_get)
 		if (at->hash != hash || memcmp(at->key, key, KEY_BYTES) != 0) {
 			return mb_fail(call, "line %d is not its key's", (int)(i % KEY_CNT));
 		}
+		sum += __atomic_load_n(&at->value, __ATOMIC_ACQUIRE);
+		sum += __atomic_load_n(&at->version, __ATOMIC_RELAXED) - version;
+	}
+	return mb_return_i64(call, (int64_t)(mb_now_ns(call) - start_ns + (sum & 0)));
+}
+
+/* The floor of a cold get: hash the key, wait for its line. */
+MB_FUNCTION(bench_bare_get_cold)
+{
+	static uint64_t random = 1;
+	uint64_t start_ns, sum = 0;
+	int64_t n;
+
+	MB_TRY(mb_arg_i64(call, 0, &n));
+	start_ns = mb_now_ns(call);
+	for (int64_t i = 0; i < n; i++) {
+		uint64_t key = cold_next(&random);
+		const struct line *at = &cold[XXH3_64bits(&key, sizeof(key)) % COLD_CNT];
+		uint64_t version = __atomic_load_n(&at->version, __ATOMIC_ACQUIRE);
+
 		sum += __atomic_load_n(&at->value, __ATOMIC_ACQUIRE);
 		sum += __atomic_load_n(&at->version, __ATOMIC_RELAXED) - version;
 	}
