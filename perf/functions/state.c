@@ -24,6 +24,7 @@ struct line {
 
 static char small[KEY_CNT][KEY_BYTES], large[KEY_CNT][KEY_BYTES];
 static struct line line[KEY_CNT];
+static volatile uint64_t seen; /* what floors read, so that they have to */
 
 /* Keys for a cold index: more lines than a core's caches hold, in no order. A key is its number. */
 #define COLD_CNT 65536
@@ -161,7 +162,8 @@ MB_FUNCTION(bench_bare_get)
 		sum += __atomic_load_n(&at->value, __ATOMIC_ACQUIRE);
 		sum += __atomic_load_n(&at->version, __ATOMIC_RELAXED) - version;
 	}
-	return mb_return_i64(call, (int64_t)(mb_now_ns(call) - start_ns + (sum & 0)));
+	seen = sum;
+	return mb_return_i64(call, (int64_t)(mb_now_ns(call) - start_ns));
 }
 
 /* The floor of a cold get: hash the key, wait for its line. */
@@ -181,7 +183,8 @@ MB_FUNCTION(bench_bare_get_cold)
 		sum += __atomic_load_n(&at->value, __ATOMIC_ACQUIRE);
 		sum += __atomic_load_n(&at->version, __ATOMIC_RELAXED) - version;
 	}
-	return mb_return_i64(call, (int64_t)(mb_now_ns(call) - start_ns + (sum & 0)));
+	seen = sum;
+	return mb_return_i64(call, (int64_t)(mb_now_ns(call) - start_ns));
 }
 
 /* The floor of a put: hash the key, find its line, compare, write. */
