@@ -24,6 +24,10 @@ struct replay_op {
 
 /* Operations that need no other process, and those on a node of their own. */
 extern const struct replay_op replay_channel;
+extern const struct replay_op replay_cache_get;
+extern const struct replay_op replay_cache_get_large;
+extern const struct replay_op replay_kvs_get;
+extern const struct replay_op replay_kvs_merge;
 extern const struct replay_op replay_call;
 
 #endif

@@ -26,9 +26,8 @@ static const struct replay_op replay_nothing = {
 };
 
 static const struct replay_op *const ops[] = {
-	&replay_nothing,
-	&replay_channel,
-	&replay_call,
+	&replay_nothing, &replay_channel,   &replay_cache_get, &replay_cache_get_large,
+	&replay_kvs_get, &replay_kvs_merge, &replay_call,
 };
 
 /* The one function that is counted, with all that it calls. */
