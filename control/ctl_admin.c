@@ -128,6 +128,9 @@ admin_exec(struct ctl *c, uint16_t e)
 				    json_integer((json_int_t)atomic_load_explicit(
 					    &run->busy_ns, memory_order_relaxed)));
 	}
+	if (x->ready_ns != 0) {
+		json_object_set_new(o, "load_ns", json_integer((json_int_t)x->ready_ns));
+	}
 	if (x->state == EXEC_SERVING) {
 		json_object_set_new(o, "died", json_integer(c->slot[x->slot].died));
 	}

@@ -166,10 +166,25 @@ ctl_spare_find(const struct ctl *c, int cpu)
 	return 0;
 }
 
-/* How many spares a cpu shall have: those of the plan, and one for each slot there that waits. */
+static bool
+ctl_loading(const struct ctl *c)
+{
+	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
+		if (c->exec[e].state == EXEC_LOADING) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Every cpu shall have its spares. But none is made while one is loading: whoever waits for that one
+ * would wait for the cpu too (a spare faults in megabytes: 2 to 3 ms). */
 static void
 ctl_spares_step(struct ctl *c, uint64_t now)
 {
+	if (ctl_loading(c)) {
+		return;
+	}
 	for (uint32_t i = 0; i < c->cfg.spare_cnt; i++) {
 		int cpu = c->cfg.spare_cpu[i];
 		uint32_t want = 0, have = 0;
@@ -543,7 +558,6 @@ ctl_exec_step(struct ctl *c)
 		}
 	}
 	ctl_old_versions_remove(c);
-	ctl_spares_step(c, now);
 	ctl_deploy_step(c);
 	cnt = ctl_pinned(c, fn);
 	for (uint16_t i = 0; i < c->cfg.executor_cnt; i++) {
