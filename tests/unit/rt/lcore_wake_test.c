@@ -3,7 +3,7 @@
  * Method: a hundred thousand descriptors sent with random pauses to an lcore that sleeps whenever
  *         it can, from another cpu; then one bounced between two lcores that both sleep. A lost
  *         wake would cost the second after which every nap ends, so no answer may take half of it.
- *         */
+ *         (Take the fences R11 and A11 out, and one does.) */
 #include "lcore.h"
 
 #include <sched.h>
