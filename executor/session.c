@@ -58,6 +58,7 @@ session_why(const struct session *s)
 void
 session_discard(struct session *s)
 {
+	s->set_bytes = 0;
 	if (s->key_cnt != 0) {
 		chain_clear(&s->keys);
 		s->key_cnt = 0;

@@ -43,9 +43,9 @@
  * write set may have. function.h tells users these numbers. */
 #define SESSION_KEY_MAX   16384
 #define SESSION_ELEM_MAX  32767
-#define SESSION_BYTES_MAX (16u << 20) /* keys, members, fields, values up to WSET_INLINE_MAX */
+#define SESSION_BYTES_MAX (16u << 20) /* of write sets: keys, members, fields, small values */
 #define SESSION_OWNED_MAX 2048        /* larger values */
-#define SESSION_VIEW_MAX  8192        /* values looked at, HAZARD_CNT of them large */
+#define SESSION_VIEW_MAX  8192        /* values looked at, HAZARD_CNT - 1 of them large */
 
 struct session;
 

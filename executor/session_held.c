@@ -8,6 +8,9 @@
 #include "microburst/error.h"
 #include "session_int.h"
 
+#define FULL_TEXT                                                                                  \
+	"a call may write 16 MiB of keys, members and values of up to 4 KiB before it publishes"
+
 /* Copies bytes to the end of the strings. Returns NULL when there is no room. */
 static uint8_t *
 bytes_take(struct session *s, size_t len)
@@ -22,13 +25,27 @@ bytes_take(struct session *s, size_t len)
 	return p;
 }
 
+/* Counts what an operation will take in a write set, so that what is held can always be published.
+ * Generous: what is overtaken later stays counted. */
+static int
+set_count(struct session *s, size_t len)
+{
+	size_t bytes = ALIGN_UP(WSET_OP_HEAD + len, 8);
+
+	if (bytes > WSET_BYTES_MAX - s->set_bytes) {
+		return refuse(s, MB_ERR_TOO_LARGE, FULL_TEXT);
+	}
+	s->set_bytes += bytes;
+	return 0;
+}
+
 static uint8_t *
 bytes_copy(struct session *s, struct slice from)
 {
 	uint8_t *p = bytes_take(s, from.len);
 
 	if (p == NULL) {
-		refuse(s, 0, "a call may write 16 MiB of keys, members and values of up to 4 KiB");
+		refuse(s, 0, FULL_TEXT);
 	} else if (from.len != 0) {
 		memcpy(p, from.p, from.len);
 	}
@@ -62,6 +79,9 @@ held_new(struct session *s, uint64_t hash, struct slice key, struct held_key **r
 
 	if (s->key_cnt == SESSION_KEY_MAX) {
 		return refuse(s, MB_ERR_TOO_LARGE, "a call may write 16,384 keys");
+	}
+	if (set_count(s, 2 * (key.len + WSET_OP_HEAD)) != 0) { /* what it stands on, and a sum */
+		return MB_ERR_TOO_LARGE;
 	}
 	p = bytes_copy(s, key);
 	if (p == NULL) {
@@ -149,6 +169,9 @@ elem_new(struct session *s, const struct held_key *k, struct slice name, uint64_
 	if (s->elem_cnt == SESSION_ELEM_MAX) {
 		return refuse(s, MB_ERR_TOO_LARGE, "a call may write 32,767 members and fields");
 	}
+	if (set_count(s, (size_t)k->len + name.len) != 0) {
+		return MB_ERR_TOO_LARGE;
+	}
 	p = bytes_copy(s, name);
 	if (p == NULL) {
 		return MB_ERR_TOO_LARGE;
@@ -225,8 +248,7 @@ value_place(struct session *s, size_t len, struct held_value *ret)
 	}
 	p = bytes_take(s, len);
 	if (p == NULL) {
-		return refuse(s, MB_ERR_TOO_LARGE,
-			      "a call may write 16 MiB of keys, members and values of up to 4 KiB");
+		return refuse(s, MB_ERR_TOO_LARGE, FULL_TEXT);
 	}
 	*ret = (struct held_value){ .p = p, .cap = (uint32_t)len };
 	return 0;
@@ -242,7 +264,9 @@ held_value_set(struct session *s, struct held_value *v, struct slice bytes)
 		return refuse(s, MB_ERR_TOO_LARGE, "a value may have 64 MiB");
 	}
 	if (!again) {
-		int err = value_place(s, bytes.len, v);
+		int err = set_count(s, MIN(bytes.len, (size_t)WSET_INLINE_MAX));
+
+		err = err != 0 ? err : value_place(s, bytes.len, v);
 
 		if (err != 0) {
 			return err;

@@ -107,6 +107,7 @@ struct session {
 	uint32_t key_cnt, elem_cnt, owned_cnt;
 	uint32_t view_cnt, view_free; /* highest used + 1; free list, number + 1 */
 	size_t bytes_len;
+	size_t set_bytes; /* what the write sets will take, at most */
 	uint32_t pending_cnt;
 	uint64_t
 		pending[CACHE_TILE_MAX]; /* token of the publication under way at a tile; 0: none */

@@ -4,7 +4,11 @@
  * A function may get one key in a loop, a million times. So a view is found again by (key's hash,
  * version): while the value stays the same its views are one, and the number of views is bounded by
  * the number of different values looked at.
+ *
+ * Large values take a hazard slot each. The last one is never kept, so that there is always one to look
+ * with: for values that are read and not shown, and to find out that a view is there already.
  */
+#include "check.h"
 #include "compiler.h"
 #include "hash.h"
 #include "lattice.h"
@@ -174,6 +178,10 @@ read_view(struct session *s, uint64_t hash, struct slice key, struct view **ret)
 	if (old != NULL) {
 		view_drop(s, v);
 		v = old;
+	} else if (v->value.slot != CACHE_SLOT_NONE && s->conf.view->free == 0) {
+		view_drop(s, v);
+		return refuse(s, MB_ERR_TOO_LARGE,
+			      "a call may look at 63 large values at a time: mb_release lets go");
 	} else {
 		view_put(s, v, hash);
 	}

@@ -285,7 +285,7 @@ int mb_map_get(struct mb_call *call, struct mb_slice key, struct mb_slice field,
 	       struct mb_slice *ret);
 
 /* mb_release ends the views that this call has of the value at key. A call may look at 8,192 different
- * values at a time, 64 of them larger than some 48 bytes (MB_ERR_TOO_LARGE at the next): whoever looks
+ * values at a time, 63 of them larger than some 48 bytes (MB_ERR_TOO_LARGE at the next): whoever looks
  * at more lets go. Views of a value that this call wrote itself count only while it is a sum. */
 void mb_release(struct mb_call *call, struct mb_slice key);
 
