@@ -213,6 +213,9 @@ ctl_on_tile(struct ctl *c, uint32_t tile, const struct desc *d)
 	case DESC_EXEC_DRAIN:
 		ctl_exec_drained(c, d->a);
 		break;
+	case DESC_SYNC:
+		ctl_admin_synced(c, d);
+		break;
 	default:
 		REQUIRE(d->kind == DESC_NONE);
 	}

@@ -42,6 +42,7 @@
 
 struct ctl_conn {
 	int fd; /* -1: free */
+	uint64_t id; /* of this connection, among all there ever were */
 	struct proc *proc; /* NULL before HELLO */
 	pid_t pid;
 	uid_t uid;
@@ -143,6 +144,7 @@ struct ctl {
 	struct ports *ports;
 	struct ctl_tile_link tile[CTL_TILE_MAX];
 	struct ctl_conn conn[CTL_CONN_MAX];
+	uint64_t conn_id;
 	int listen_fd;
 	int zygote_fd; /* -1: none */
 	pid_t zygote_pid;
@@ -214,6 +216,8 @@ int ctl_deploy_start(struct ctl *c, int fd, struct fn_object *o, const uint16_t 
 void ctl_admin(struct ctl *c, struct ctl_conn *conn, const char *text, const int *fd,
 	       uint32_t fd_cnt);
 void ctl_admin_deployed(struct ctl *c, int fd, const uint16_t *fn, uint32_t cnt);
+/* ctl_admin_synced: sched has done what an answer speaks of: it can be sent. */
+void ctl_admin_synced(struct ctl *c, const struct desc *d);
 void ctl_admin_refused(struct ctl *c, int fd, int err, const char *text);
 
 #endif

@@ -83,6 +83,41 @@ admin_send_error(struct ctl *c, struct ctl_conn *conn, int err, const char *why)
 			     why[0] != '\0' ? why : mb_err_text(err)));
 }
 
+/* An answer that must not overtake what it says: a function that was deployed can be called when its
+ * deployer hears of it. It goes to sched and back behind the changes. */
+struct admin_late {
+	uint64_t conn_id;
+	json_t *out;
+};
+
+static void
+admin_send_synced(struct ctl *c, struct ctl_conn *conn, json_t *out)
+{
+	struct admin_late *late = malloc(sizeof(*late));
+	struct desc d = {.kind = DESC_SYNC};
+
+	REQUIRE(late != NULL);
+	*late = (struct admin_late){conn->id, out};
+	d.word[0] = (uintptr_t)late;
+	ctl_tell_tile(c, CTL_TILE_SCHED, &d);
+}
+
+void
+ctl_admin_synced(struct ctl *c, const struct desc *d)
+{
+	struct admin_late *late = (struct admin_late *)(uintptr_t)d->word[0];
+
+	for (uint32_t i = 0; i < CTL_CONN_MAX; i++) {
+		if (c->conn[i].fd >= 0 && c->conn[i].id == late->conn_id) {
+			admin_send(c, &c->conn[i], 0, late->out);
+			free(late);
+			return;
+		}
+	}
+	json_decref(late->out);
+	free(late);
+}
+
 static struct ctl_conn *
 admin_conn(struct ctl *c, int fd)
 {
@@ -391,7 +426,7 @@ ctl_admin_deployed(struct ctl *c, int fd, const uint16_t *fn, uint32_t cnt)
 			a, json_pack("{s:s, s:i}", "name", f->name, "version", f->version));
 	}
 	if (conn != NULL) {
-		admin_send(c, conn, 0, json_pack("{s:o}", "functions", a));
+		admin_send_synced(c, conn, json_pack("{s:o}", "functions", a));
 	} else {
 		json_decref(a);
 	}
@@ -695,7 +730,7 @@ ctl_admin(struct ctl *c, struct ctl_conn *conn, const char *text, const int *fd,
 	}
 	json_decref(r.in);
 	if (err == 0) {
-		admin_send(c, conn, 0, r.out);
+		admin_send_synced(c, conn, r.out);
 		return;
 	}
 	json_decref(r.out);

@@ -19,6 +19,7 @@ enum ctl_kind {
 	DESC_EXEC_UP,    /* a = executor, word[0] = struct ctl_exec_set *: it takes calls now */
 	DESC_EXEC_DRAIN, /* a = executor: give it no more; answered by the same kind when it has none */
 	DESC_PIN_FAILED, /* a = function id, err: its waiting calls are answered err */
+	DESC_SYNC,       /* comes back as it went, after all that was sent before has been done */
 	/* sched -> ctl */
 	DESC_PIN_WANT,   /* a = function id: calls wait and no executor has it */
 	DESC_EXEC_STOP,  /* a = executor, call, err = why: end that call, by force after the grace */

@@ -56,7 +56,7 @@ ctl_conn_add(struct ctl *c, int fd, struct proc *proc)
 	if (conn == NULL || lcore_watch(c->lcore, fd, ctl_conn_event, c) != 0) {
 		return NULL;
 	}
-	*conn = (struct ctl_conn){.fd = fd, .proc = proc};
+	*conn = (struct ctl_conn){.fd = fd, .id = ++c->conn_id, .proc = proc};
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0) {
 		conn->pid = cred.pid;
 		conn->uid = cred.uid;

@@ -673,6 +673,9 @@ sched_on_ctl(struct sched *s, const struct desc *d, uint64_t now_ns)
 	case DESC_PIN_FAILED:
 		sched_on_pin_failed(s, d->a, d->err);
 		break;
+	case DESC_SYNC:
+		s->ops.tell_ctl(s->ops.ctx, d);
+		break;
 	default:
 		REQUIRE(d->kind != d->kind); /* ctl is ours */
 	}
