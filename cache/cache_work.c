@@ -223,7 +223,7 @@ cache_work_fill(struct cache_core *c, struct cache_work *w)
 	bool absent;
 
 	REQUIRE(w->state == CACHE_WORK_FILL);
-	if (!in_entry && w->copied < w->from.len) {
+	if (!in_entry && (w->block.off == 0 || w->copied < w->from.len)) {
 		int step = fill_copy(c, w);
 
 		if (step < 0) {
