@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* increment - the smallest function: one integer in, one out
+/* increment.c - the smallest function: a number in, a number out
  *
- *	microburst deploy increment.c
+ *	microburst deploy examples/increment.c
  *	microburst call increment 4
+ *	5
  */
 #include <microburst/function.h>
 

@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* square - with increment the shortest DAG: 'increment -> square' */
+/* square.c - with increment.c, two functions of which one calls the other
+ *
+ *	microburst deploy examples/increment.c examples/square.c
+ *	microburst dag add square_of_increment 'increment -> square'
+ *	microburst dag call square_of_increment increment=4
+ *	25
+ *
+ * The result of increment becomes the argument of square without passing through a store or a
+ * network; on one executor, without leaving the process.
+ */
 #include <microburst/function.h>
 
 MB_FUNCTION(square)
