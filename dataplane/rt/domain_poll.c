@@ -501,6 +501,17 @@ domain_view(struct domain *d, const struct payload_ref *ref, const uint8_t **ret
 		*ret = p;
 		return 0;
 	}
+	if (ref->proc == PROC_DAEMON) { /* mapped since the welcome */
+		const struct region_layout *at = &d->daemon.at;
+
+		if (ref->seg != 0 || ref->off < at->slab || ref->off > at->bytes ||
+		    ref->len > at->bytes - ref->off) {
+			return MB_ERR_PEER_CORRUPT;
+		}
+		d->views[PROC_DAEMON]++;
+		*ret = d->daemon.base + ref->off;
+		return 0;
+	}
 	err = peer_view(&d->peers, ref, ret);
 	if (err == 0) {
 		d->views[ref->proc]++;
