@@ -509,6 +509,22 @@ ctl_next_timer(void *ctx)
 	return at;
 }
 
+/* The node ends when no answer is owed and no function runs, or lcore_cfg.drain_ns later. */
+static bool
+ctl_drain(void *ctx, uint64_t now_ns)
+{
+	struct ctl *c = ctx;
+
+	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
+		if (c->procs.proc[e].state == PROC_LIVE &&
+		    atomic_load_explicit(&region_run(&c->peers->peer[e].region)->call,
+					 memory_order_relaxed) != 0) {
+			return false;
+		}
+	}
+	return c->late_cnt == 0;
+}
+
 static void
 ctl_stop(void *ctx)
 {
@@ -524,6 +540,7 @@ const struct tile_ops ctl_tile_ops = {
 	.housekeeping = ctl_housekeeping,
 	.arm = ctl_arm,
 	.next_timer_ns = ctl_next_timer,
+	.drain = ctl_drain,
 	.stop = ctl_stop,
 };
 

@@ -145,6 +145,7 @@ struct ctl {
 	struct ctl_tile_link tile[CTL_TILE_MAX];
 	struct ctl_conn conn[CTL_CONN_MAX];
 	uint64_t conn_id;
+	uint32_t late_cnt; /* answers that wait for sched */
 	int listen_fd;
 	int zygote_fd; /* -1: none */
 	pid_t zygote_pid;

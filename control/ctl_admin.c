@@ -99,6 +99,7 @@ admin_send_synced(struct ctl *c, struct ctl_conn *conn, json_t *out)
 	REQUIRE(late != NULL);
 	*late = (struct admin_late){conn->id, out};
 	d.word[0] = (uintptr_t)late;
+	c->late_cnt++;
 	ctl_tell_tile(c, CTL_TILE_SCHED, &d);
 }
 
@@ -107,6 +108,7 @@ ctl_admin_synced(struct ctl *c, const struct desc *d)
 {
 	struct admin_late *late = (struct admin_late *)(uintptr_t)d->word[0];
 
+	c->late_cnt--;
 	for (uint32_t i = 0; i < CTL_CONN_MAX; i++) {
 		if (c->conn[i].fd >= 0 && c->conn[i].id == late->conn_id) {
 			admin_send(c, &c->conn[i], 0, late->out);
@@ -253,6 +255,21 @@ admin_held(struct ctl *c)
 			 "stops", stops, "messages_waiting", (json_int_t)ports_waiting(c->ports));
 }
 
+/* What of the sandbox this node cannot enforce. */
+static json_t *
+admin_unenforced(const struct ctl *c)
+{
+	json_t *a = json_array();
+
+#define X(name, bit, text)                                                                         \
+	if ((c->zygote_enforced & SANDBOX_##name) == 0) {                                          \
+		json_array_append_new(a, json_string(text));                                       \
+	}
+	SANDBOX_BITS(X)
+#undef X
+	return a;
+}
+
 static int
 admin_status(struct admin_request *r)
 {
@@ -279,6 +296,7 @@ admin_status(struct admin_request *r)
 	json_object_set_new(r->out, "dags", json_integer(dags));
 	json_object_set_new(r->out, "held", admin_held(c));
 	c->describe(c->node, r->out, false);
+	json_object_set_new(json_object_get(r->out, "machine"), "sandbox", admin_unenforced(c));
 	return 0;
 }
 
@@ -684,6 +702,56 @@ admin_cancel(struct admin_request *r)
 	return err != 0 ? err : admin_fail(r, MB_ERR_NOT_FOUND, "no such call runs now");
 }
 
+/* Finds a call among those that an executor remembers. The memory is the executor's: a copy is taken,
+ * and counts if the name was there before and after. */
+static bool
+admin_trace_find(struct ctl *c, uint16_t e, uint64_t call, struct region_trace *ret)
+{
+	const struct region_trace *t = region_trace(&c->peers->peer[e].region);
+
+	for (uint32_t i = 0; i < TRACE_CNT; i++) {
+		/* A7: acquire; pairs with R7 in trace (executor/exec.c). */
+		if (atomic_load_explicit(&t[i].call, memory_order_acquire) != call) {
+			continue;
+		}
+		memcpy(ret, &t[i], sizeof(*ret));
+		atomic_thread_fence(memory_order_acquire);
+		if (atomic_load_explicit(&t[i].call, memory_order_relaxed) == call) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int
+admin_trace(struct admin_request *r)
+{
+	struct region_trace t;
+	uint64_t call;
+	int err = admin_call_id(r, &call);
+
+	for (uint16_t e = PROC_EXEC_FIRST; err == 0 && e < PROC_CLIENT_FIRST; e++) {
+		if (r->c->procs.proc[e].state != PROC_LIVE ||
+		    !admin_trace_find(r->c, e, call, &t)) {
+			continue;
+		}
+		json_object_set_new(r->out, "call", json_string(admin_str(r, "call")));
+		json_object_set_new(r->out, "executor", json_integer(e));
+		json_object_set_new(r->out, "error", json_string(mb_err_name(t.err)));
+		json_object_set_new(
+			r->out, "hops",
+			json_pack("[{s:s,s:I},{s:s,s:I},{s:s,s:I}]", "name", "arguments", "ns",
+				  (json_int_t)t.before_ns, "name", "run", "ns",
+				  (json_int_t)t.run_ns, "name", "publish and answer", "ns",
+				  (json_int_t)t.after_ns));
+		return 0;
+	}
+	return err != 0 ? err
+			: admin_fail(r, MB_ERR_NOT_FOUND,
+				     "no executor remembers that call: each keeps its last %d",
+				     TRACE_CNT);
+}
+
 static int
 admin_down(struct admin_request *r)
 {
@@ -701,7 +769,7 @@ static const struct admin_command {
 	{"dag_add", admin_dag_add},   {"dag_rm", admin_dag_rm},
 	{"dag_show", admin_dag_show}, {"dags", admin_dags},
 	{"logs", admin_logs},         {"cancel", admin_cancel},
-	{"down", admin_down},
+	{"trace", admin_trace},       {"down", admin_down},
 };
 
 void

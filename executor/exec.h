@@ -55,7 +55,8 @@ struct exec_conf {
 	struct cache_view *view;
 	uint32_t cache_cnt;
 	const struct placement *placement;
-	struct region_run *run; /* shown to the daemon */
+	struct region_run *run;     /* shown to the daemon */
+	struct region_trace *trace; /* TRACE_CNT; the same. NULL: none */
 	uint16_t proc;
 };
 

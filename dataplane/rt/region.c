@@ -32,6 +32,8 @@ region_layout(enum region_kind kind)
 	at.port_cnt = kind == REGION_DAEMON ? TILE_PORT_CNT * PROC_CNT_MAX : PORT_CNT;
 	at.run = off;
 	off += CACHE_LINE;
+	at.trace = off;
+	off += kind == REGION_PROCESS ? TRACE_CNT * sizeof(struct region_trace) : 0;
 	at.hazard = off;
 	off += ALIGN_UP(HAZARD_CNT * sizeof(uint64_t), CACHE_LINE);
 	at.rx = off;
