@@ -601,6 +601,9 @@ ctl_exec_loaded(struct ctl *c, struct proc *p, const struct domain_msg *m, const
 		return;
 	}
 	x->ready_ns = m->word[1];
+	if (m->err == 0) {
+		c->zygote_enforced = (uint32_t)m->word[0]; /* what it did, not what it meant to */
+	}
 	if (m->err != 0) {
 		/* It ends by itself; ctl_exec_gone sees to the slot. */
 		if (x->for_deploy) {

@@ -16,6 +16,7 @@
 #include "check.h"
 #include "ctl.h"
 #include "eal.h"
+#include "hash.h"
 #include "kvs_tile.h"
 #include "log.h"
 #include "metrics.h"
@@ -131,8 +132,11 @@ node_eal(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 			      .memory_bytes = n->params.node_memory};
 	int err;
 
-	snprintf(name, sizeof(name), "mb%08x", (unsigned)n->id);
-	snprintf(n->runtime_dir, sizeof(n->runtime_dir), "/tmp/microburst-%s", name);
+	/* By the socket, so that a node started again takes over what a killed one left. */
+	snprintf(name, sizeof(name), "mb%016llx",
+		 (unsigned long long)hash_bytes(n->socket, strlen(n->socket)));
+	snprintf(n->runtime_dir, sizeof(n->runtime_dir), "/tmp/microburst-%u-%s",
+		 (unsigned)geteuid(), name);
 	cfg.huge = strcmp(n->params.node_hugepages, "yes") == 0  ? EAL_HUGE_ALWAYS
 		   : strcmp(n->params.node_hugepages, "no") == 0 ? EAL_HUGE_NEVER
 								 : EAL_HUGE_AUTO;
