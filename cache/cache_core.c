@@ -2,13 +2,15 @@
 /* cache_core - see cache_core.h; cache_state.h says what stands where
  *
  *   I1  Each request is answered once, while its process is up.
- *   I2  Only an accepted write set outlives its process, and PROC_DOWN is answered when the last one of
- *       it is done: until then the process's memory is mapped, after that nobody looks at it.
- *   I3  No pointer into another process is kept from one step to the next: each step asks view again.
- *   I4  What is not finished is in exactly one place: a list that cache_core_poll goes through (to be
- *       run, being filled), a work that waits for the kvs tile, or a list at such a work.
- *   I5  A message from a kvs tile or from ctl is always taken; requests of processes only while there is
- *       room for all that they need at once.
+ *   I2  Only an accepted write set outlives its process, and PROC_DOWN is answered when the last
+ *       one of it is done: until then the process's memory is mapped, after that nobody looks at
+ *       it.
+ *   I3  No pointer into another process is kept from one step to the next: each step asks view
+ *       again.
+ *   I4  What is not finished is in exactly one place: a list that cache_core_poll goes through (to
+ *       be run, being filled), a work that waits for the kvs tile, or a list at such a work.
+ *   I5  A message from a kvs tile or from ctl is always taken; requests of processes only while
+ *       there is room for all that they need at once.
  */
 #include "cache_core.h"
 

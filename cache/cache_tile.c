@@ -56,9 +56,9 @@ cache_tile_view(void *ctx, const struct payload_ref *ref, const uint8_t **ret)
 	return peer_view(t->cfg.peers, ref, ret);
 }
 
-/* Every process that has the cache region mapped. ctl publishes a process's region before it lets the
- * process begin, and unmaps it after this tile has said PROC_DOWN_DONE; so what the peers' table shows,
- * less what we know to be down, is never too little, and never gone. */
+/* Every process that has the cache region mapped. ctl publishes a process's region before it lets
+ * the process begin, and unmaps it after this tile has said PROC_DOWN_DONE; so what the peers'
+ * table shows, less what we know to be down, is never too little, and never gone. */
 static const _Atomic uint64_t *
 cache_tile_hazards(void *ctx, uint32_t *iter)
 {
@@ -78,7 +78,8 @@ cache_tile_hazards(void *ctx, uint32_t *iter)
 }
 
 static int
-cache_tile_page_alloc(void *ctx, uint16_t proc, size_t len, struct payload_ref *ret, uint8_t **ret_p)
+cache_tile_page_alloc(void *ctx, uint16_t proc, size_t len, struct payload_ref *ret,
+		      uint8_t **ret_p)
 {
 	struct cache_tile *t = ctx;
 
@@ -111,17 +112,17 @@ cache_tile_core(struct cache_tile *t)
 		.layout = t->cfg.layout,
 		.shard = t->cfg.idx,
 		.kvs_cnt = t->cfg.kvs_cnt,
-		.writer = {t->cfg.writer},
+		.writer = { t->cfg.writer },
 		.timebase = timebase_real(),
-		.ops = {.to_proc = cache_tile_to_proc,
-			.to_kvs = cache_tile_to_kvs,
-			.to_ctl = cache_tile_to_ctl,
-			.view = cache_tile_view,
-			.hazards = cache_tile_hazards,
-			.page_alloc = cache_tile_page_alloc,
-			.page_release = cache_tile_page_release,
-			.page_release_all = cache_tile_page_release_all,
-			.ctx = t},
+		.ops = { .to_proc = cache_tile_to_proc,
+			 .to_kvs = cache_tile_to_kvs,
+			 .to_ctl = cache_tile_to_ctl,
+			 .view = cache_tile_view,
+			 .hazards = cache_tile_hazards,
+			 .page_alloc = cache_tile_page_alloc,
+			 .page_release = cache_tile_page_release,
+			 .page_release_all = cache_tile_page_release_all,
+			 .ctx = t },
 	};
 
 	return cache_core_create(&t->core, &cfg);
@@ -179,7 +180,7 @@ cache_tile_held(const struct cache_tile *t)
 static void
 cache_tile_on_ctl(struct cache_tile *t, const struct desc *d)
 {
-	struct cache_from from = {CACHE_FROM_CTL, 0};
+	struct cache_from from = { CACHE_FROM_CTL, 0 };
 
 	if (d->kind == DESC_PROC_UP) {
 		ports_open(t->ports, d->open.proc, d->open.inc,
@@ -202,7 +203,7 @@ cache_tile_poll_links(struct cache_tile *t)
 		cache_tile_on_ctl(t, &d[i]);
 	}
 	for (uint16_t k = 0; k < t->cfg.kvs_cnt; k++) {
-		struct cache_from from = {CACHE_FROM_KVS, k};
+		struct cache_from from = { CACHE_FROM_KVS, k };
 
 		n = link_recv_burst(t->cfg.from_kvs[k], d, CACHE_BURST);
 		for (uint32_t i = 0; i < n; i++) {
@@ -216,7 +217,7 @@ cache_tile_poll_links(struct cache_tile *t)
 static int
 cache_tile_poll_ports(struct cache_tile *t)
 {
-	struct cache_from from = {CACHE_FROM_PROC, 0};
+	struct cache_from from = { CACHE_FROM_PROC, 0 };
 	struct desc d;
 	int busy = ports_turn(t->ports);
 
@@ -233,7 +234,7 @@ static int
 cache_tile_poll(void *ctx, uint64_t now_ns)
 {
 	struct cache_tile *t = ctx;
-	struct desc bad = {.kind = DESC_PROC_BAD, .err = MB_ERR_PEER_CORRUPT};
+	struct desc bad = { .kind = DESC_PROC_BAD, .err = MB_ERR_PEER_CORRUPT };
 	int busy = cache_tile_poll_links(t);
 
 	busy += cache_tile_poll_ports(t);

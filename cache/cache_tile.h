@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache_tile - the tile around cache_core: its ports to processes, its links to ctl and to the store
+/* cache_tile - the tile around cache_core: its ports to processes, its links to ctl and to the
+ * store
  *
  * Owner: the cache tile. Threads: create and destroy at start-up and at the end.
  */

@@ -6,9 +6,10 @@
  *	ctl_exec.c   executors: spares, loading, swapping, stopping
  *	ctl_admin.c  the command line's questions, in JSON
  *
- * The model of ctl_exec is a wanted state and one step that moves towards it: every slot shall have an
- * executor that has the pinned set, every cpu its spares. Deployment, crash, first call of a
- * function and undeployment only change what is wanted, or what is there; ctl_exec_step does the rest.
+ * The model of ctl_exec is a wanted state and one step that moves towards it: every slot shall have
+ * an executor that has the pinned set, every cpu its spares. Deployment, crash, first call of a
+ * function and undeployment only change what is wanted, or what is there; ctl_exec_step does the
+ * rest.
  *
  * Owner of everything here: the ctl tile.
  */
@@ -41,8 +42,8 @@
 #define CTL_TILE_MAX   (1 + CACHE_TILE_MAX)
 
 struct ctl_conn {
-	int fd; /* -1: free */
-	uint64_t id; /* of this connection, among all there ever were */
+	int fd;            /* -1: free */
+	uint64_t id;       /* of this connection, among all there ever were */
 	struct proc *proc; /* NULL before HELLO */
 	pid_t pid;
 	uid_t uid;
@@ -62,8 +63,8 @@ struct exec {
 	bool for_deploy; /* LOADING to check a deployment */
 	bool discard;    /* LOADING, and not to serve afterwards */
 	int cpu;
-	uint16_t slot; /* SERVING, LOADING for a slot */
-	uint64_t gen;  /* of the set it has */
+	uint16_t slot;       /* SERVING, LOADING for a slot */
+	uint64_t gen;        /* of the set it has */
 	uint64_t give_up_ns; /* LOADING */
 	uint32_t missing;    /* sandbox bits that are not enforced */
 	uint64_t ready_ns;

@@ -64,7 +64,7 @@ admin_send(struct ctl *c, struct ctl_conn *conn, int err, json_t *out)
 	size_t off = 0;
 
 	do {
-		struct domain_msg m = {.kind = DOMAIN_ADMIN_REPLY, .err = (int16_t)err};
+		struct domain_msg m = { .kind = DOMAIN_ADMIN_REPLY, .err = (int16_t)err };
 
 		m.text_len = (uint32_t)(len - off < DOMAIN_TEXT_MAX ? len - off : DOMAIN_TEXT_MAX);
 		m.word[0] = off + m.text_len < len;
@@ -83,8 +83,8 @@ admin_send_error(struct ctl *c, struct ctl_conn *conn, int err, const char *why)
 			     why[0] != '\0' ? why : mb_err_text(err)));
 }
 
-/* An answer that must not overtake what it says: a function that was deployed can be called when its
- * deployer hears of it. It goes to sched and back behind the changes. */
+/* An answer that must not overtake what it says: a function that was deployed can be called when
+ * its deployer hears of it. It goes to sched and back behind the changes. */
 struct admin_late {
 	uint64_t conn_id;
 	json_t *out;
@@ -94,10 +94,10 @@ static void
 admin_send_synced(struct ctl *c, struct ctl_conn *conn, json_t *out)
 {
 	struct admin_late *late = malloc(sizeof(*late));
-	struct desc d = {.kind = DESC_SYNC};
+	struct desc d = { .kind = DESC_SYNC };
 
 	REQUIRE(late != NULL);
-	*late = (struct admin_late){conn->id, out};
+	*late = (struct admin_late){ conn->id, out };
 	d.word[0] = (uintptr_t)late;
 	c->late_cnt++;
 	ctl_tell_tile(c, CTL_TILE_SCHED, &d);
@@ -143,8 +143,9 @@ admin_exec(struct ctl *c, uint16_t e)
 {
 	const struct exec *x = &c->exec[e];
 	const struct proc *p = &c->procs.proc[e];
-	json_t *o = json_pack("{s:i, s:I, s:i, s:i, s:s}", "proc", e, "inc", (json_int_t)p->inc, "pid",
-			      (int)p->pid, "cpu", x->cpu, "state", exec_state_text[x->state]);
+	json_t *o =
+		json_pack("{s:i, s:I, s:i, s:i, s:s}", "proc", e, "inc", (json_int_t)p->inc, "pid",
+			  (int)p->pid, "cpu", x->cpu, "state", exec_state_text[x->state]);
 	json_t *names = json_array();
 
 	for (uint32_t i = 0; i < x->fn_cnt; i++) {
@@ -157,13 +158,11 @@ admin_exec(struct ctl *c, uint16_t e)
 	json_object_set_new(o, "functions", names);
 	if (p->state == PROC_LIVE) {
 		const struct region_run *run = region_run(&c->peers->peer[e].region);
+		uint64_t finished = atomic_load_explicit(&run->finished, memory_order_relaxed);
+		uint64_t busy_ns = atomic_load_explicit(&run->busy_ns, memory_order_relaxed);
 
-		json_object_set_new(o, "finished",
-				    json_integer((json_int_t)atomic_load_explicit(
-					    &run->finished, memory_order_relaxed)));
-		json_object_set_new(o, "busy_ns",
-				    json_integer((json_int_t)atomic_load_explicit(
-					    &run->busy_ns, memory_order_relaxed)));
+		json_object_set_new(o, "finished", json_integer((json_int_t)finished));
+		json_object_set_new(o, "busy_ns", json_integer((json_int_t)busy_ns));
 	}
 	if (x->ready_ns != 0) {
 		json_object_set_new(o, "load_ns", json_integer((json_int_t)x->ready_ns));
@@ -208,14 +207,15 @@ admin_calls(struct ctl *c)
 		if (call == 0) {
 			continue;
 		}
-		f = registry_fn_by_id(&c->registry, (uint16_t)atomic_load_explicit(
-							    &run->fn, memory_order_relaxed));
+		f = registry_fn_by_id(&c->registry,
+				      (uint16_t)atomic_load_explicit(&run->fn,
+								     memory_order_relaxed));
 		snprintf(id, sizeof(id), "%016llx", (unsigned long long)call);
-		json_array_append_new(
-			a, json_pack("{s:s, s:s, s:i, s:i, s:I}", "call", id, "function",
-				     f != NULL ? f->name : "", "executor", e, "pid",
-				     (int)c->procs.proc[e].pid, "running_ns",
-				     (json_int_t)(now > since ? now - since : 0)));
+		json_array_append_new(a,
+				      json_pack("{s:s, s:s, s:i, s:i, s:I}", "call", id, "function",
+						f != NULL ? f->name : "", "executor", e, "pid",
+						(int)c->procs.proc[e].pid, "running_ns",
+						(json_int_t)(now > since ? now - since : 0)));
 	}
 	return a;
 }
@@ -285,11 +285,11 @@ admin_status(struct admin_request *r)
 	for (uint32_t i = 0; i < DAG_CNT_MAX; i++) {
 		dags += c->registry.dag[i].id != 0;
 	}
-	json_object_set_new(
-		r->out, "node",
-		json_pack("{s:i, s:s, s:f, s:s, s:I}", "pid", (int)getpid(), "version", MB_VERSION,
-			  "uptime_s", (double)(ctl_now(c) - c->started_ns) / 1e9, "socket",
-			  c->cfg.socket_path, "id", (json_int_t)(c->cfg.node_id >> 1)));
+	json_object_set_new(r->out, "node",
+			    json_pack("{s:i, s:s, s:f, s:s, s:I}", "pid", (int)getpid(), "version",
+				      MB_VERSION, "uptime_s",
+				      (double)(ctl_now(c) - c->started_ns) / 1e9, "socket",
+				      c->cfg.socket_path, "id", (json_int_t)(c->cfg.node_id >> 1)));
 	json_object_set_new(r->out, "executors", admin_execs(c));
 	json_object_set_new(r->out, "clients", json_integer(clients));
 	json_object_set_new(r->out, "functions", json_integer(fns));
@@ -331,10 +331,10 @@ admin_functions(struct admin_request *r)
 				execs += x->fn[k] == f->id;
 			}
 		}
-		json_array_append_new(
-			a, json_pack("{s:s, s:i, s:I, s:I, s:b}", "name", f->name, "version",
-				     f->version, "executors", execs, "object_bytes",
-				     (json_int_t)f->object->bytes, "pinned", f->pinned));
+		json_array_append_new(a, json_pack("{s:s, s:i, s:I, s:I, s:b}", "name", f->name,
+						   "version", f->version, "executors", execs,
+						   "object_bytes", (json_int_t)f->object->bytes,
+						   "pinned", f->pinned));
 	}
 	json_object_set_new(r->out, "functions", a);
 	return 0;
@@ -351,9 +351,8 @@ admin_deploy_file(struct admin_request *r, struct slice file, const struct objec
 	int err = o != NULL ? 0 : MB_ERR_NO_MEMORY;
 
 	while (err == 0 && cnt < seen->fn_cnt) {
-		struct fn *f = registry_fn_add(&r->c->registry,
-					       name != NULL ? name : seen->fn[cnt], seen->fn[cnt],
-					       o, false);
+		struct fn *f = registry_fn_add(&r->c->registry, name != NULL ? name : seen->fn[cnt],
+					       seen->fn[cnt], o, false);
 
 		if (f == NULL) {
 			err = admin_fail(r, MB_ERR_TOO_LARGE,
@@ -413,13 +412,14 @@ admin_deploy(struct admin_request *r)
 	if (pread(r->fd[0], map, (size_t)st.st_size, 0) != st.st_size) {
 		err = admin_fail(r, MB_ERR_IO, "the file could not be read");
 	} else {
-		struct slice file = {.p = map, .len = (size_t)st.st_size};
+		struct slice file = { .p = map, .len = (size_t)st.st_size };
 
 		err = object_check(file, seen, r->why);
 		if (err == 0 && name != NULL && seen->fn_cnt != 1) {
-			err = admin_fail(r, MB_ERR_INVALID,
-					 "--name goes with an object of one function; this one has %u",
-					 seen->fn_cnt);
+			err = admin_fail(
+				r, MB_ERR_INVALID,
+				"--name goes with an object of one function; this one has %u",
+				seen->fn_cnt);
 		}
 		if (err == 0) {
 			err = admin_deploy_file(r, file, seen, name,
@@ -440,8 +440,8 @@ ctl_admin_deployed(struct ctl *c, int fd, const uint16_t *fn, uint32_t cnt)
 	for (uint32_t i = 0; i < cnt; i++) {
 		const struct fn *f = registry_fn_by_id(&c->registry, fn[i]);
 
-		json_array_append_new(
-			a, json_pack("{s:s, s:i}", "name", f->name, "version", f->version));
+		json_array_append_new(a, json_pack("{s:s, s:i}", "name", f->name, "version",
+						   f->version));
 	}
 	if (conn != NULL) {
 		admin_send_synced(c, conn, json_pack("{s:o}", "functions", a));
@@ -486,7 +486,7 @@ admin_undeploy(struct admin_request *r)
 				  dag->plan.name, name, dag->plan.name);
 	}
 	while ((f = registry_fn(&r->c->registry, name)) != NULL) {
-		struct desc d = {.kind = DESC_FN_DEL, .a = f->id};
+		struct desc d = { .kind = DESC_FN_DEL, .a = f->id };
 
 		ctl_tell_tile(r->c, CTL_TILE_SCHED, &d);
 		registry_fn_remove(&r->c->registry, f);
@@ -515,7 +515,7 @@ admin_dag_add(struct admin_request *r)
 {
 	const char *name = admin_str(r, "name");
 	const char *text = admin_str(r, "text");
-	struct placement_dag plan = {0};
+	struct placement_dag plan = { 0 };
 	struct dagtext *parsed;
 	struct dag *dag;
 	int err;
@@ -571,7 +571,7 @@ admin_dag_find(struct admin_request *r, int *ret_err)
 static int
 admin_dag_rm(struct admin_request *r)
 {
-	struct desc d = {.kind = DESC_DAG_DEL};
+	struct desc d = { .kind = DESC_DAG_DEL };
 	int err = 0;
 	struct dag *dag = admin_dag_find(r, &err);
 
@@ -611,17 +611,17 @@ admin_dag_show(struct admin_request *r)
 	for (uint32_t e = 0; e < dag->plan.edge_cnt; e++) {
 		const struct placement_edge *edge = &dag->plan.edge[e];
 
-		json_array_append_new(
-			edges, json_pack("[o, o]", admin_vertex(r->c, &dag->plan.vertex[edge->from]),
-					 admin_vertex(r->c, &dag->plan.vertex[edge->to])));
+		json_array_append_new(edges,
+				      json_pack("[o, o]",
+						admin_vertex(r->c, &dag->plan.vertex[edge->from]),
+						admin_vertex(r->c, &dag->plan.vertex[edge->to])));
 	}
 	json_object_set_new(r->out, "name", json_string(dag->plan.name));
 	json_object_set_new(r->out, "text", json_string(dag->text));
 	json_object_set_new(r->out, "functions", fns);
 	json_object_set_new(r->out, "edges", edges);
-	json_object_set_new(
-		r->out, "sink",
-		admin_vertex(r->c, &dag->plan.vertex[dag->plan.vertex_cnt - 1]));
+	json_object_set_new(r->out, "sink",
+			    admin_vertex(r->c, &dag->plan.vertex[dag->plan.vertex_cnt - 1]));
 	return 0;
 }
 
@@ -660,11 +660,11 @@ admin_logs(struct admin_request *r)
 			continue;
 		}
 		snprintf(id, sizeof(id), "%016llx", (unsigned long long)l->call);
-		json_array_append_new(
-			a, json_pack("{s:I, s:I, s:s, s:s, s:o}", "seq", (json_int_t)l->seq,
-				     "time_us", (json_int_t)l->time_us, "function", l->function,
-				     "call", id, "text",
-				     json_stringn_nocheck(l->text, strlen(l->text))));
+		json_array_append_new(a, json_pack("{s:I, s:I, s:s, s:s, s:o}", "seq",
+						   (json_int_t)l->seq, "time_us",
+						   (json_int_t)l->time_us, "function", l->function,
+						   "call", id, "text",
+						   json_stringn_nocheck(l->text, strlen(l->text))));
 	}
 	json_object_set_new(r->out, "lines", a);
 	return 0;
@@ -775,7 +775,7 @@ static const struct admin_command {
 void
 ctl_admin(struct ctl *c, struct ctl_conn *conn, const char *text, const int *fd, uint32_t fd_cnt)
 {
-	struct admin_request r = {.c = c, .conn = conn, .fd = fd, .fd_cnt = fd_cnt};
+	struct admin_request r = { .c = c, .conn = conn, .fd = fd, .fd_cnt = fd_cnt };
 	json_error_t je;
 	const char *cmd;
 	int err = MB_ERR_INVALID;
@@ -787,7 +787,8 @@ ctl_admin(struct ctl *c, struct ctl_conn *conn, const char *text, const int *fd,
 		admin_fail(&r, err, "the request is not a JSON object with \"cmd\": %s",
 			   r.in == NULL ? je.text : "cmd is missing");
 	} else {
-		err = admin_fail(&r, MB_ERR_NOT_SUPPORTED, "this node knows no command '%.40s'", cmd);
+		err = admin_fail(&r, MB_ERR_NOT_SUPPORTED, "this node knows no command '%.40s'",
+				 cmd);
 		for (uint32_t i = 0; i < sizeof(admin_commands) / sizeof(admin_commands[0]); i++) {
 			if (strcmp(admin_commands[i].name, cmd) == 0) {
 				r.why[0] = '\0';

@@ -77,7 +77,7 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 {
 	const struct params *p = &n->params;
 	struct topo_params tp;
-	struct topo_why tw = {""};
+	struct topo_why tw = { "" };
 	int err;
 
 	n->topo = calloc(1, sizeof(*n->topo));
@@ -98,9 +98,9 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 	if (err == 0) {
 		struct region_layout d = region_layout(REGION_DAEMON);
 		struct region_layout r = region_layout(REGION_PROCESS);
-		struct cache_region_cfg cc = {.shard_cnt = p->cache_tiles,
-					      .heap_bytes = p->cache_bytes,
-					      .keys_max = p->cache_keys_max};
+		struct cache_region_cfg cc = { .shard_cnt = p->cache_tiles,
+					       .heap_bytes = p->cache_bytes,
+					       .keys_max = p->cache_keys_max };
 
 		err = cache_region_plan(&cc, &n->cache_plan);
 		if (err != 0) {
@@ -110,8 +110,7 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 		topo_memory_add(n->topo, "executor region", 0,
 				(uint32_t)(n->topo->executor_cnt + n->topo->spare_cnt), r.bytes);
 		topo_memory_add(n->topo, "cache region", 0, 1, n->cache_plan.bytes);
-		topo_memory_add(n->topo, "kvs shard", 0, p->kvs_tiles,
-				p->kvs_bytes / p->kvs_tiles);
+		topo_memory_add(n->topo, "kvs shard", 0, p->kvs_tiles, p->kvs_bytes / p->kvs_tiles);
 		err = topo_validate(n->topo, &tw);
 	}
 	if (err != 0) {
@@ -126,10 +125,12 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 static int
 node_eal(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 {
-	struct topo_why tw = {""};
+	struct topo_why tw = { "" };
 	char name[EAL_NAME_BYTES_MAX];
-	struct eal_cfg cfg = {.name = name, .runtime_dir = n->runtime_dir, .topo = n->topo,
-			      .memory_bytes = n->params.node_memory};
+	struct eal_cfg cfg = { .name = name,
+			       .runtime_dir = n->runtime_dir,
+			       .topo = n->topo,
+			       .memory_bytes = n->params.node_memory };
 	int err;
 
 	/* By the socket, so that a node started again takes over what a killed one left. */
@@ -196,8 +197,7 @@ node_memory(struct node *n, char why[NODE_WHY_BYTES])
 	if (err == 0) {
 		err = peers_create(&n->peers, NULL);
 	}
-	return err == 0 ? 0
-			: node_fail(why, err, "there is not enough memory; lower cache.bytes");
+	return err == 0 ? 0 : node_fail(why, err, "there is not enough memory; lower cache.bytes");
 }
 
 /* ------------------------------------------------------- lcores and links */
@@ -236,7 +236,7 @@ node_lcores(struct node *n, char why[NODE_WHY_BYTES])
 		cfg.idx = i;
 		cfg.cpu = n->topo->lcore[i].cpu;
 		cfg.drain_ns = DRAIN_NS;
-		spin_ctx[i] = (struct spin_ctx){n->hints, n->topo->lcore[i].cpu};
+		spin_ctx[i] = (struct spin_ctx){ n->hints, n->topo->lcore[i].cpu };
 		if (n->topo->lcore[i].shared) {
 			cfg.spin_try = node_spin_try;
 			cfg.spin_release = node_spin_release;
@@ -255,11 +255,11 @@ node_lcores(struct node *n, char why[NODE_WHY_BYTES])
 	for (uint32_t i = 0; i < n->topo->link_cnt; i++) {
 		const struct topo_link *l = &n->topo->link[i];
 		uint32_t to_lcore = n->topo->tile[l->to].lcore;
-		struct link_cfg cfg = {.name = l->name,
-				       .depth = l->depth,
-				       .full = l->full,
-				       .bell = l->same_lcore ? NULL
-							     : lcore_bell(n->lcore[to_lcore])};
+		struct link_cfg cfg = { .name = l->name,
+					.depth = l->depth,
+					.full = l->full,
+					.bell = l->same_lcore ? NULL
+							      : lcore_bell(n->lcore[to_lcore]) };
 
 		n->link_mem[i] = aligned_alloc(link_align(),
 					       ALIGN_UP(link_footprint(l->depth), link_align()));
@@ -392,8 +392,7 @@ static int
 node_sched(struct node *n)
 {
 	struct sched_tile *t = &n->sched;
-	struct placement *table =
-		(struct placement *)(void *)(n->region.rw + n->region.at.table);
+	struct placement *table = (struct placement *)(void *)(n->region.rw + n->region.at.table);
 	int err;
 
 	t->peers = &n->peers;
@@ -466,8 +465,7 @@ node_kvs_tile(struct node *n, uint32_t i)
 }
 
 static int
-node_tiles(struct node *n, const char *executor_path, const char *sandbox,
-	   char why[NODE_WHY_BYTES])
+node_tiles(struct node *n, const char *executor_path, const char *sandbox, char why[NODE_WHY_BYTES])
 {
 	int err = node_ctl(n, executor_path, sandbox);
 
@@ -498,7 +496,8 @@ node_metrics(const struct metrics_block *b)
 		if (metrics_counts((enum metrics_owner)b->owner, (enum metric)m)) {
 			metrics_name((enum metrics_owner)b->owner, (enum metric)m, name);
 			json_object_set_new(o, name,
-					    json_integer((json_int_t)metrics_get(b, (enum metric)m)));
+					    json_integer(
+						    (json_int_t)metrics_get(b, (enum metric)m)));
 		}
 	}
 	return o;
@@ -514,11 +513,11 @@ node_describe_tiles(struct node *n, json_t *o)
 		const struct metrics_block *b =
 			lcore_tile_metrics(n->lcore[tile->lcore], n->tile_handle[t]);
 
-		json_array_append_new(
-			a, json_pack("{s:s, s:i, s:i, s:I, s:o}", "name", tile->name, "lcore",
-				     tile->lcore, "cpu", tile->cpu, "busy_ns",
-				     (json_int_t)metrics_get(b, METRIC_tile_time_busy), "metrics",
-				     node_metrics(b)));
+		json_array_append_new(a,
+				      json_pack("{s:s, s:i, s:i, s:I, s:o}", "name", tile->name,
+						"lcore", tile->lcore, "cpu", tile->cpu, "busy_ns",
+						(json_int_t)metrics_get(b, METRIC_tile_time_busy),
+						"metrics", node_metrics(b)));
 	}
 	json_object_set_new(o, "tiles", a);
 	a = json_array();
@@ -549,16 +548,14 @@ node_describe(void *ctx, void *json, bool top)
 		cache_held += cache_tile_held(n->cache_tile[i]);
 	}
 	json_object_set_new(held, "cache", json_integer(cache_held));
-	json_object_set_new(
-		o, "machine",
-		json_pack("{s:i, s:b, s:b, s:s, s:s, s:s}", "cores", n->topo->core_cnt,
-			  "huge_pages", n->eal.huge, "root", n->eal.root, "uring",
-			  lcore_uring_text(n->lcore[0]), "dpdk", n->eal.version, "memory",
-			  n->eal.huge_text));
-	json_object_set_new(
-		o, "memory",
-		json_pack("{s:I}", "planned_bytes",
-			  (json_int_t)topo_memory_bytes(n->topo, PLACE_NUMA_ANY)));
+	json_object_set_new(o, "machine",
+			    json_pack("{s:i, s:b, s:b, s:s, s:s, s:s}", "cores", n->topo->core_cnt,
+				      "huge_pages", n->eal.huge, "root", n->eal.root, "uring",
+				      lcore_uring_text(n->lcore[0]), "dpdk", n->eal.version,
+				      "memory", n->eal.huge_text));
+	json_object_set_new(o, "memory",
+			    json_pack("{s:I}", "planned_bytes",
+				      (json_int_t)topo_memory_bytes(n->topo, PLACE_NUMA_ANY)));
 	f = open_memstream(&text, &len);
 	if (f != NULL) {
 		topo_print(n->topo, f);
@@ -604,8 +601,8 @@ node_create(struct node **ret, const struct params *p, const char *executor_path
 		/* First of all: what it forks shall have nothing of ours. */
 		err = zygote_start(executor_path, sandbox, &n->zygote_fd, &n->zygote_pid);
 		if (err != 0) {
-			snprintf(why, NODE_WHY_BYTES,
-				 "%.300s cannot be run; say --executor PATH", executor_path);
+			snprintf(why, NODE_WHY_BYTES, "%.300s cannot be run; say --executor PATH",
+				 executor_path);
 		}
 	}
 	if (err == 0) {
@@ -636,7 +633,7 @@ node_run(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 		snprintf(why, NODE_WHY_BYTES,
 			 err == MB_ERR_EXISTS
 				 ? "a node runs at %.300s already; microburst down ends it"
-				 : "cannot listen at %.300s; does its directory exist, and may you write there?",
+				 : "cannot listen at %.300s; does its directory exist, is it yours?",
 			 n->socket);
 		return err;
 	}

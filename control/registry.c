@@ -125,10 +125,10 @@ registry_fn_add(struct registry *r, const char *name, const char *defined, struc
 		return NULL;
 	}
 	r->fn_id = id;
-	*f = (struct fn){.id = id,
-			 .version = old != NULL ? (uint16_t)(old->version + 1) : 1,
-			 .pinned = pinned,
-			 .object = o};
+	*f = (struct fn){ .id = id,
+			  .version = old != NULL ? (uint16_t)(old->version + 1) : 1,
+			  .pinned = pinned,
+			  .object = o };
 	strncpy(f->name, name, NAME_BYTES_MAX - 1);
 	strncpy(f->defined, defined, NAME_BYTES_MAX - 1);
 	o->refs++;
@@ -140,7 +140,7 @@ registry_fn_remove(struct registry *r, struct fn *fn)
 {
 	struct fn_object *o = fn->object;
 
-	*fn = (struct fn){0};
+	*fn = (struct fn){ 0 };
 	o->refs--;
 	registry_object_drop(o);
 }
@@ -160,7 +160,7 @@ registry_dag_add(struct registry *r, const struct placement_dag *plan, char *tex
 		return NULL;
 	}
 	r->dag_id = id;
-	*d = (struct dag){.id = id, .text = text, .plan = *plan};
+	*d = (struct dag){ .id = id, .text = text, .plan = *plan };
 	d->plan.id = id;
 	return d;
 }
@@ -169,7 +169,7 @@ void
 registry_dag_remove(struct registry *r, struct dag *d)
 {
 	free(d->text);
-	*d = (struct dag){0};
+	*d = (struct dag){ 0 };
 }
 
 const struct dag *

@@ -52,8 +52,8 @@ struct dagrun {
 	struct value own[MB_VALUES_MAX];
 };
 
-/* dagrun_plan finds or makes the plan of a DAG. Whatever the table says (it may be a mixture), a plan
- * that is returned can be run.
+/* dagrun_plan finds or makes the plan of a DAG. Whatever the table says (it may be a mixture), a
+ * plan that is returned can be run.
  *
  * Returns:   0; MB_ERR_NO_DAG; MB_ERR_NO_FUNCTION when one of its functions is not loaded here.
  */
@@ -63,9 +63,9 @@ int dagrun_plan(struct dagrun *r, const struct placement *p, uint16_t id, const 
 /* dagrun_run runs a plan.
  *
  * Requires:  call has everything but fn, tag, arg, result; args is the call's payload.
- * Returns:   0 with *ret_sink, whose values are the call's results; MB_ERR_CORRUPT for a payload that
- *            does not suit the DAG; MB_ERR_DEADLINE; a function's error. Either way the caller ends
- *            with dagrun_drop.
+ * Returns:   0 with *ret_sink, whose values are the call's results; MB_ERR_CORRUPT for a payload
+ *            that does not suit the DAG; MB_ERR_DEADLINE; a function's error. Either way the caller
+ *            ends with dagrun_drop.
  */
 int dagrun_run(struct dagrun *r, const struct dag_plan *plan, struct slice args,
 	       struct mb_call *call, struct payload_pool *pool, uint16_t proc,

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* exec - what an executor does with a call: check it, run it, publish, answer
  *
- * A core: it knows neither the domain nor a clock. What it needs of the outside are the functions of
- * struct exec_ops, and its own process's memory: payload pool, cache view, placement table.
+ * A core: it knows neither the domain nor a clock. What it needs of the outside are the functions
+ * of struct exec_ops, and its own process's memory: payload pool, cache view, placement table.
  *
  *   CALL ─► check ─► arguments into view ─► run (a function, or a DAG's one after the other)
  *        ◄─ REPLY ◄─ publish, wait for the store ◄─┘
  *
- * X1  A call that was taken is answered exactly once, whatever happens in between; unless this process
- *     dies, which its parent sees.
- * X2  The answer is sent after the store has acknowledged the call's writes, and before the next call
- *     is taken (session.h, N2).
- * X3  Between calls nothing is held: no view, no payload but results that callers have not released.
+ * X1  A call that was taken is answered exactly once, whatever happens in between; unless this
+ *     process dies, which its parent sees.
+ * X2  The answer is sent after the store has acknowledged the call's writes, and before the next
+ *     call is taken (session.h, N2).
+ * X3  Between calls nothing is held: no view, no payload but results that callers have not
+ *     released.
  *
  * Owner: the executor's one thread.
  */
@@ -38,7 +39,8 @@ struct exec_from {
 
 struct exec_ops {
 	struct exec_wait wait;
-	/* Sends an answer. Returns 0; an error when nobody is there any more, or does not take it. */
+	/* Sends an answer. Returns 0; an error when nobody is there any more, or does not take
+	 * it. */
 	int (*reply)(void *ctx, const struct exec_from *from, const struct desc *d);
 	/* Finds the payload of a call: as domain_bytes and domain_drop. */
 	int (*bytes)(void *ctx, const struct desc *d, const uint8_t **ret, size_t *ret_len,
@@ -63,7 +65,8 @@ struct exec_conf {
 struct exec;
 
 /* exec_create makes an executor without functions.
- * Returns: 0; MB_ERR_NO_MEMORY. Owns: conf is copied, what it points to stays. Threads: start-up. */
+ * Returns: 0; MB_ERR_NO_MEMORY. Owns: conf is copied, what it points to stays. Threads:
+ * start-up. */
 int exec_create(struct exec **ret, const struct exec_conf *conf);
 void exec_destroy(struct exec *x);
 

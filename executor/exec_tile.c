@@ -13,7 +13,7 @@
 
 #define CLAIM_IDLE_NS                                                                              \
 	(1 * NS_PER_MS) /* a caller that has won the claim sends within microseconds */
-#define SEND_RETRY_NS (20 * NS_PER_US)  /* a tile of the node that is behind */
+#define SEND_RETRY_NS (20 * NS_PER_US) /* a tile of the node that is behind */
 #define DRAIN_NS_MAX  (1 * NS_PER_S)
 #define CLOCK_KEEP_NS (100 * NS_PER_MS) /* at 50 parts in a million off by 5 us */
 
@@ -31,7 +31,7 @@ struct exec_tile {
 	struct cache_view view;
 	bool drain;
 	uint64_t drain_until_ns; /* 0: not idle yet since */
-	bool lost; /* the node is gone */
+	bool lost;               /* the node is gone */
 	/* The time by the cycle counter, since the clock was last read. */
 	uint64_t clock_ns, clock_tsc, clock_keep_tsc, clock_last_ns;
 	uint32_t aside_head, aside_tail;
@@ -85,8 +85,8 @@ put_aside(struct exec_tile *t, const struct desc *d, const struct channel *ch)
 	t->aside[t->aside_tail++ & (EXEC_ASIDE_MAX - 1)] = (struct aside){ .d = *d, .from = from };
 }
 
-/* Calls of a client that is dead are not run: what it had sent last comes before the word of its death
- * is acted on (domain_poll.c), but nobody waits for the answers. */
+/* Calls of a client that is dead are not run: what it had sent last comes before the word of its
+ * death is acted on (domain_poll.c), but nobody waits for the answers. */
 static bool
 is_call(const struct exec_tile *t, const struct desc *d, const struct channel *ch)
 {
@@ -152,8 +152,8 @@ tile_reply(void *ctx, const struct exec_from *from, const struct desc *d)
 	if (ch->rx_slots == NULL || ch->proc != from->proc || ch->inc != from->inc) {
 		return MB_ERR_PEER_DIED;
 	}
-	/* A peer has no more calls under way than its channel holds answers; one that has finds that
-	 * some do not come. */
+	/* A peer has no more calls under way than its channel holds answers; one that has finds
+	 * that some do not come. */
 	return channel_send(ch, d);
 }
 
@@ -211,8 +211,8 @@ tile_idle(struct exec_tile *t)
 	payload_trim(t->domain->pool); /* segments are kept for the next large payload, not for ever */
 }
 
-/* Takes the next call: one put aside, else the next that comes. Answers nobody waits for any more go
- * their way. Returns: 1; 0 when there is none for a while; MB_ERR_NO_NODE. */
+/* Takes the next call: one put aside, else the next that comes. Answers nobody waits for any more
+ * go their way. Returns: 1; 0 when there is none for a while; MB_ERR_NO_NODE. */
 static int
 tile_next(struct exec_tile *t, struct aside *ret)
 {
@@ -241,8 +241,8 @@ tile_next(struct exec_tile *t, struct aside *ret)
 	}
 }
 
-/* A drained executor stays until its callers have read their results, which lie in its memory; for a
- * time, because a caller may keep one for ever. */
+/* A drained executor stays until its callers have read their results, which lie in its memory; for
+ * a time, because a caller may keep one for ever. */
 static bool
 drained(struct exec_tile *t)
 {

@@ -2,8 +2,8 @@
 /* exec_tile - the thread of an executor: messages in, messages out
  *
  * Thin: it takes messages off the domain, hands calls to exec.c one after the other, and is what
- * exec.c waits through. Calls that arrive while one runs (and waits for the store) are put aside, in
- * order.
+ * exec.c waits through. Calls that arrive while one runs (and waits for the store) are put aside,
+ * in order.
  *
  * Idle, it looks after two things: a claim on itself that nobody works under any more is freed, and
  * when the node has asked it to finish and nothing is left to do, it ends.
@@ -31,8 +31,8 @@ int exec_tile_create(struct exec_tile **ret, int sock);
 struct domain *exec_tile_domain(struct exec_tile *t);
 struct exec *exec_tile_exec(struct exec_tile *t);
 
-/* exec_tile_run serves calls. Returns: 0 when the node asked it to finish, and it has; MB_ERR_NO_NODE
- * when the node is gone. */
+/* exec_tile_run serves calls. Returns: 0 when the node asked it to finish, and it has;
+ * MB_ERR_NO_NODE when the node is gone. */
 int exec_tile_run(struct exec_tile *t);
 
 /* exec_tile_destroy leaves the domain. */

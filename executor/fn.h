@@ -58,8 +58,8 @@ struct mb_call {
 	char text[FN_TEXT_BYTES];
 };
 
-/* call_refuse notes a sentence about err, and gives err back: what the user library's functions return.
- * A NULL why is the error's own text. */
+/* call_refuse notes a sentence about err, and gives err back: what the user library's functions
+ * return. A NULL why is the error's own text. */
 int call_refuse(struct mb_call *call, int err, const char *what, const char *why)
 	__attribute__((__cold__));
 

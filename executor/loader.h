@@ -2,9 +2,9 @@
 /* loader - from a LOAD message to functions that can be called
  *
  * Objects are loaded one by one as they come, each with its own names (RTLD_LOCAL) and all of its
- * symbols at once (RTLD_NOW): what is missing shows here and not in the middle of a call. Then every
- * function named is looked up and its version compared, and last the MB_INITs run, in the order of
- * the objects.
+ * symbols at once (RTLD_NOW): what is missing shows here and not in the middle of a call. Then
+ * every function named is looked up and its version compared, and last the MB_INITs run, in the
+ * order of the objects.
  *
  * The first error stays; what comes after it is skipped. Owner: the executor, while it is a spare.
  */

@@ -23,8 +23,8 @@ result_init(struct result *r, struct payload_pool *pool, uint16_t proc)
 	r->ref.handle = 0;
 }
 
-/* Makes room for values up to end: at least doubles, so that many small ones cost few moves; but the
- * first large one gets what it asks for, as it is most often the last. */
+/* Makes room for values up to end: at least doubles, so that many small ones cost few moves; but
+ * the first large one gets what it asks for, as it is most often the last. */
 static int
 grow(struct result *r, size_t end)
 {

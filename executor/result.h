@@ -47,7 +47,8 @@ struct result {
 /* result_init starts a result without values. */
 void result_init(struct result *r, struct payload_pool *pool, uint16_t proc);
 
-/* result_reserve appends a value and shows where its bytes go; the place moves with the next reserve.
+/* result_reserve appends a value and shows where its bytes go; the place moves with the next
+ * reserve.
  *
  * Returns:   0 with *ret, a multiple of 8; MB_ERR_TOO_LARGE, MB_ERR_NO_MEMORY; MB_ERR_INVALID when
  *            the length does not suit the type. Nothing is appended then.

@@ -8,10 +8,10 @@
  *
  * Loading. dlopen wants a path, objects are memfds, and the jail has no /proc. The child's working
  * directory is therefore its own /proc/self/fd while it loads, and "./7" the object in fd 7. An
- * object's constructors run in that time: what they find there are this process's own files, as they
- * could read and map them anyway, and, above, a procfs that shows the process itself (only in a user
- * namespace it is the machine's, read with the rights of the node's user). Before the first call the
- * working directory is "/", and every file that loading left open is closed.
+ * object's constructors run in that time: what they find there are this process's own files, as
+ * they could read and map them anyway, and, above, a procfs that shows the process itself (only in
+ * a user namespace it is the machine's, read with the rights of the node's user). Before the first
+ * call the working directory is "/", and every file that loading left open is closed.
  */
 #include "sandbox.h"
 
@@ -33,8 +33,8 @@
 #include "load.h"
 #include <microburst/error.h>
 
-/* The socket, an eventfd for each of the node's threads, and what arrives in one message before it is
- * mapped and closed. */
+/* The socket, an eventfd for each of the node's threads, and what arrives in one message before it
+ * is mapped and closed. */
 #define FD_CNT_MAX (8 + DOMAIN_LCORE_MAX + 2 * DOMAIN_FD_MAX)
 
 void

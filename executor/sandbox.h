@@ -3,22 +3,22 @@
  *
  * In three steps, each irreversible for those who come after it:
  *
- *   jail   once, by the zygote, for itself and all its children: namespaces without network, System V
- *          memory and host name of their own, and a root directory that holds the machine's
+ *   jail   once, by the zygote, for itself and all its children: namespaces without network, System
+ *          V memory and host name of their own, and a root directory that holds the machine's
  *          libraries, read-only, and nothing else: no /proc, no /dev, no /tmp.
- *   enter  by each child, before any code of a user runs: a user of its own, no capabilities, no new
- *          privileges, limits, and the first list of system calls. It can still open and map
+ *   enter  by each child, before any code of a user runs: a user of its own, no capabilities, no
+ *          new privileges, limits, and the first list of system calls. It can still open and map
  *          libraries, which is what loading an object takes.
- *   close  by each child, after its objects were loaded and before its first call: memory is limited,
- *          file descriptors that loading left behind are closed, and the second list leaves no system
- *          call that takes a path, makes memory executable, or changes a limit.
+ *   close  by each child, after its objects were loaded and before its first call: memory is
+ *          limited, file descriptors that loading left behind are closed, and the second list
+ *          leaves no system call that takes a path, makes memory executable, or changes a limit.
  *
  * Nothing here fails for lack of a privilege: what could be enforced is a bit of enum sandbox_bit
  * (load.h), what could not is missing in the result. It is the node that decides and tells people.
  *
  * What is not the sandbox's: that a function cannot write the memory others trust, or truncate it,
- * is the work of the seals (region.h). Memory that the daemon hands over may be mapped shared at any
- * time, because callers' payloads come at any time.
+ * is the work of the seals (region.h). Memory that the daemon hands over may be mapped shared at
+ * any time, because callers' payloads come at any time.
  *
  * Threads:   single-threaded processes only.
  */
@@ -41,26 +41,28 @@ struct sandbox {
 
 /* sandbox_jail puts the calling process into the jail and makes ready what its children need.
  *
- * Ensures:   sb->bits has what a child will have after sandbox_close, as far as can be known before.
- * Returns:   0; MB_ERR_NO_MEMORY; MB_ERR_NOT_SUPPORTED when the machine is left half inside (a step that
- *            was begun could not be finished); then why, of SANDBOX_WHY_BYTES, says which.
+ * Ensures:   sb->bits has what a child will have after sandbox_close, as far as can be known
+ *            before.
+ * Returns:   0; MB_ERR_NO_MEMORY; MB_ERR_NOT_SUPPORTED when the machine is left half inside (a step
+ *            that was begun could not be finished); then why, of SANDBOX_WHY_BYTES, says which.
  */
 #define SANDBOX_WHY_BYTES 160
 int sandbox_jail(struct sandbox *sb, bool off, uint32_t uid_base, int32_t parent, char *why);
 
-/* sandbox_spawned is the first thing a child does: it opens what it needs of the zygote's, and closes
- * the rest. */
+/* sandbox_spawned is the first thing a child does: it opens what it needs of the zygote's, and
+ * closes the rest. */
 void sandbox_spawned(struct sandbox *sb);
 
 /* sandbox_enter is the second step. proc is the executor's index: its user is uid_base + proc.
  *
  * Ensures:   sb->bits has what is enforced now. The process is killed when the daemon ends.
- * Returns:   0; MB_ERR_NO_NODE when the daemon has ended already; MB_ERR_DENIED when a step that ought to work does not: the child must end.
+ * Returns:   0; MB_ERR_NO_NODE when the daemon has ended already; MB_ERR_DENIED when a step that
+ *            ought to work does not: the child must end.
  */
 int sandbox_enter(struct sandbox *sb, uint16_t proc);
 
-/* Between sandbox_path_begin and sandbox_path_end the path "./7" names what is open as 7: dlopen takes
- * a path, and there is no /proc. Returns: 0; MB_ERR_LOAD. */
+/* Between sandbox_path_begin and sandbox_path_end the path "./7" names what is open as 7: dlopen
+ * takes a path, and there is no /proc. Returns: 0; MB_ERR_LOAD. */
 int sandbox_path_begin(const struct sandbox *sb);
 void sandbox_path_end(void);
 

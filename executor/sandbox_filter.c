@@ -9,14 +9,14 @@
  *   FILTER_RUN    what running functions needs: memory of one's own, the domain's socket and bells,
  *                 time, signals to oneself, exit
  *
- * Shared memory. A shared mapping of no file is memory that no limit counts, and is refused; one of a
- * file is allowed, as payloads of callers are mapped while functions run. Such a file came over the
- * socket (there is no open), and is sealed. Never are memory pages writable and executable at once;
- * FILTER_RUN allows no new executable ones.
+ * Shared memory. A shared mapping of no file is memory that no limit counts, and is refused; one of
+ * a file is allowed, as payloads of callers are mapped while functions run. Such a file came over
+ * the socket (there is no open), and is sealed. Never are memory pages writable and executable at
+ * once; FILTER_RUN allows no new executable ones.
  *
- * Signals. abort() must work, so that its cause is seen as such. It sends itself a signal by process
- * id, which is not known when the filters are built: a filter compares with PID_PLACE, and a child puts
- * its own id there before it installs its copy.
+ * Signals. abort() must work, so that its cause is seen as such. It sends itself a signal by
+ * process id, which is not known when the filters are built: a filter compares with PID_PLACE, and
+ * a child puts its own id there before it installs its copy.
  *
  * The filters are built once in the zygote; a child only hands the kernel an array.
  */
@@ -215,7 +215,8 @@ build(struct sandbox_filters *f, enum sandbox_filter which)
 	if (ctx == NULL) {
 		return MB_ERR_NOT_SUPPORTED;
 	}
-	/* A search tree: a dozen comparisons a call instead of hundreds. Older libraries do without. */
+	/* A search tree: a dozen comparisons a call instead of hundreds. Older libraries do
+	 * without. */
 	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	(void)seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	err = add_rows(ctx, both, ARRAY_CNT(both));

@@ -6,15 +6,16 @@
  *   /lib -> usr/lib    links as on the machine
  *   /etc/ld.so.cache   a copy, so that libraries are found where the machine keeps them
  *
- * It is made once, for the zygote and all executors: there is nothing in it that one could leave for
- * another, and an executor is spawned without a single mount. Loading an object needs a path to a file
- * that has none (a sealed memfd); the zygote keeps a procfs open that is mounted nowhere, and a child
- * reaches its own /proc/self/fd through it, as its working directory, while it loads (sandbox.c).
+ * It is made once, for the zygote and all executors: there is nothing in it that one could leave
+ * for another, and an executor is spawned without a single mount. Loading an object needs a path to
+ * a file that has none (a sealed memfd); the zygote keeps a procfs open that is mounted nowhere,
+ * and a child reaches its own /proc/self/fd through it, as its working directory, while it loads
+ * (sandbox.c).
  *
  * As root the namespaces are simply made. Without it they are made inside a user namespace of their
- * own, which gives the same jail but no user of its own; where the system refuses that too, the bits
- * stay out of sb->bits, and what remains is the list of system calls: it knows no path from the first
- * call on.
+ * own, which gives the same jail but no user of its own; where the system refuses that too, the
+ * bits stay out of sb->bits, and what remains is the list of system calls: it knows no path from
+ * the first call on.
  *
  * Until the new root is entered every failure is undone by doing nothing: the mounts are the
  * namespace's own. From pivot_root on a failure is an error, because half a jail is none.
@@ -164,7 +165,8 @@ make_dirs(char *path)
 	return mkdir(path, 0755) == 0 || errno == EEXIST;
 }
 
-/* The flags that a bind mount has and must keep: inside a user namespace taking one away is refused. */
+/* The flags that a bind mount has and must keep: inside a user namespace taking one away is
+ * refused. */
 static unsigned long
 kept_flags(const char *path)
 {

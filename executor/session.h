@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* session - what one call reads and writes of the store
  *
- * Reads come in place from the cache (cache_view.h), a key that is not there is fetched first. Writes
- * are held back here and published together at the end of the call, or by a flush; until then reads
- * show them on top of what the cache has: a call sees its own writes at once, nobody else sees any of
- * them.
+ * Reads come in place from the cache (cache_view.h), a key that is not there is fetched first.
+ * Writes are held back here and published together at the end of the call, or by a flush; until
+ * then reads show them on top of what the cache has: a call sees its own writes at once, nobody
+ * else sees any of them.
  *
  * Held back is not a log but what it amounts to: for each key the last value put (or that it was
  * deleted), the sum of the increments since, the members and fields added since. A thousand
@@ -15,8 +15,8 @@
  *        ▲                   │ discard                                       │
  *        └───────────────────┴───────────────────────────────────────────────┘
  *
- * N1  Nothing leaves this process before publish; publish sends all, by one message to each cache tile
- *     concerned, all of them made ready before the first is sent.
+ * N1  Nothing leaves this process before publish; publish sends all, by one message to each cache
+ *     tile concerned, all of them made ready before the first is sent.
  * N2  One publication is under way at a time. The node knows of a dead executor only the last call
  *     that published: so that this says whether the call it ran had effects, the reply of one call
  *     is sent before another publishes.
@@ -39,8 +39,8 @@
 #include "slice.h"
 #include "wait.h"
 
-/* What one call may write. Together at most 2 operations a key and 1 an element, which is as many as a
- * write set may have. function.h tells users these numbers. */
+/* What one call may write. Together at most 2 operations a key and 1 an element, which is as many
+ * as a write set may have. function.h tells users these numbers. */
 #define SESSION_KEY_MAX   16384
 #define SESSION_ELEM_MAX  32767
 #define SESSION_BYTES_MAX (16u << 20) /* of write sets: keys, members, fields, small values */
@@ -58,8 +58,8 @@ struct session_conf {
 };
 
 /* session_create makes the session of an executor, used for one call after the other.
- * Returns: 0; MB_ERR_NO_MEMORY. Owns: *conf is copied; what it points to must stay. Threads: start-up
- * only. */
+ * Returns: 0; MB_ERR_NO_MEMORY. Owns: *conf is copied; what it points to must stay. Threads:
+ * start-up only. */
 int session_create(struct session **ret, const struct session_conf *conf);
 void session_destroy(struct session *s);
 
@@ -69,9 +69,9 @@ void session_begin(struct session *s, uint64_t call, uint64_t deadline_ns, bool 
 /* session_publish publishes what is held, and waits until the store has it.
  *
  * Returns:   0; MB_ERR_NO_MEMORY when the write sets find no room: nothing was sent, all is still
- *            held; MB_ERR_INDETERMINATE when the deadline passed before the answer; the store's error
- *            (MB_ERR_TYPE ...) when it refused an operation: all others were done, session_why names
- *            it; MB_ERR_NO_NODE.
+ *            held; MB_ERR_INDETERMINATE when the deadline passed before the answer; the store's
+ *            error (MB_ERR_TYPE ...) when it refused an operation: all others were done,
+ *            session_why names it; MB_ERR_NO_NODE.
  */
 int session_publish(struct session *s);
 

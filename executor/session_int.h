@@ -7,8 +7,9 @@
  *   session_op.c       the operations, made of the two
  *   session_publish.c  from what is held to write sets, and the answers
  *
- * Strings of bytes that are written (keys, members, small values) lie one behind the other in `bytes`
- * until the call ends, so that a view of an own write lasts as long as one of a cached value.
+ * Strings of bytes that are written (keys, members, small values) lie one behind the other in
+ * `bytes` until the call ends, so that a view of an own write lasts as long as one of a cached
+ * value.
  */
 #ifndef MB_EXEC_SESSION_INT_H
 #define MB_EXEC_SESSION_INT_H
@@ -138,19 +139,20 @@ refuse(struct session *s, int err, const char *why)
 /* held_find finds what this call has written under a key; NULL when nothing. */
 struct held_key *held_find(struct session *s, uint64_t hash, struct slice key);
 
-/* held_write finds or makes the entry that a write of key goes to, after checking that a write of this
- * key is allowed. Returns: 0; MB_ERR_DENIED, MB_ERR_INVALID, MB_ERR_TOO_LARGE. */
+/* held_write finds or makes the entry that a write of key goes to, after checking that a write of
+ * this key is allowed. Returns: 0; MB_ERR_DENIED, MB_ERR_INVALID, MB_ERR_TOO_LARGE. */
 int held_write(struct session *s, struct slice key, struct held_key **ret);
 
 /* held_reset makes base what the key's operations stand on, and forgets the operations so far. */
 void held_reset(struct session *s, struct held_key *k, enum held_base base);
 
-/* held_elem_find finds an element of a key; NULL when this call has not added it. held_elem_add adds it.
- * Returns: 0; MB_ERR_TOO_LARGE. */
+/* held_elem_find finds an element of a key; NULL when this call has not added it. held_elem_add
+ * adds it. Returns: 0; MB_ERR_TOO_LARGE. */
 struct held_elem *held_elem_find(struct session *s, const struct held_key *k, struct slice name);
 int held_elem_add(struct session *s, struct held_key *k, struct slice name, struct held_elem **ret);
 
-/* held_value_set copies a value. Returns: 0; MB_ERR_TOO_LARGE, MB_ERR_NO_MEMORY, and *v as before. */
+/* held_value_set copies a value. Returns: 0; MB_ERR_TOO_LARGE, MB_ERR_NO_MEMORY, and *v as
+ * before. */
 int held_value_set(struct session *s, struct held_value *v, struct slice bytes);
 
 /* ----------------------------------------------------------- session_read.c */
@@ -170,8 +172,8 @@ int read_value(struct session *s, uint64_t hash, struct slice key, enum read_how
  * Returns: CACHE_HIT with *ret; CACHE_ABSENT; an error. */
 int read_view(struct session *s, uint64_t hash, struct slice key, struct view **ret);
 
-/* view_new makes a view of no cached value, for a text; NULL when there are SESSION_VIEW_MAX. view_put
- * makes it findable, view_drop gives it up. */
+/* view_new makes a view of no cached value, for a text; NULL when there are SESSION_VIEW_MAX.
+ * view_put makes it findable, view_drop gives it up. */
 struct view *view_new(struct session *s);
 void view_put(struct session *s, struct view *v, uint64_t hash);
 void view_drop(struct session *s, struct view *v);

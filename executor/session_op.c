@@ -9,8 +9,8 @@
  *   ABSENT       NONE       absent
  *   ABSENT       STRING ..  only what is ours
  *
- * A write that needs another kind than the key has is MB_ERR_TYPE: at once if we can see it (our own
- * writes, or the cache has the key), else when it is published.
+ * A write that needs another kind than the key has is MB_ERR_TYPE: at once if we can see it (our
+ * own writes, or the cache has the key), else when it is published.
  */
 #include <stdio.h>
 #include <string.h>
@@ -308,9 +308,9 @@ session_sadd(struct session *s, struct slice key, struct slice member)
 	return err;
 }
 
-/* Splits the set at key into what is held and what is stored. Stored is asked for only if it counts.
- * Returns: 0, *ret_k NULL or the held part, *ret_stored the set's state (empty: none) in *v, which is
- * to be released if *ret_hit. */
+/* Splits the set at key into what is held and what is stored. Stored is asked for only if it
+ * counts. Returns: 0, *ret_k NULL or the held part, *ret_stored the set's state (empty: none) in
+ * *v, which is to be released if *ret_hit. */
 static int
 set_parts(struct session *s, struct slice key, struct held_key **ret_k, struct cache_value *v,
 	  bool *ret_hit)

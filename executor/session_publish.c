@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* session_publish.c - from what is held to write sets, one for each cache tile that serves a key of it
+/* session_publish.c - from what is held to write sets, one for each cache tile that serves a key of
+ * it
  *
- * A set is measured, its memory taken, and then written where the tile will read it: in the descriptor
- * if it fits, else in a payload. Values above WSET_INLINE_MAX stand in payloads of their own, since
- * they were put; the set refers to them.
+ * A set is measured, its memory taken, and then written where the tile will read it: in the
+ * descriptor if it fits, else in a payload. Values above WSET_INLINE_MAX stand in payloads of their
+ * own, since they were put; the set refers to them.
  *
- * The order of operations within a set is that of the keys' entries, and within a key: what it stands
- * on, the sum, the elements. visit() is that order, for measuring, writing, and finding out which
- * operation a refusal means.
+ * The order of operations within a set is that of the keys' entries, and within a key: what it
+ * stands on, the sum, the elements. visit() is that order, for measuring, writing, and finding out
+ * which operation a refusal means.
  *
  * Two tiles, two messages: a process that dies between the two sends has published half. The node
- * then sees that the call had effects (the tile remembers it) and reports it as such, as it does for
- * every executor that dies after it published.
+ * then sees that the call had effects (the tile remembers it) and reports it as such, as it does
+ * for every executor that dies after it published.
  */
 #include <stdio.h>
 #include <string.h>

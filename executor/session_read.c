@@ -5,8 +5,8 @@
  * version): while the value stays the same its views are one, and the number of views is bounded by
  * the number of different values looked at.
  *
- * Large values take a hazard slot each. The last one is never kept, so that there is always one to look
- * with: for values that are read and not shown, and to find out that a view is there already.
+ * Large values take a hazard slot each. The last one is never kept, so that there is always one to
+ * look with: for values that are read and not shown, and to find out that a view is there already.
  */
 #include "check.h"
 #include "compiler.h"
@@ -15,8 +15,8 @@
 #include "microburst/error.h"
 #include "session_int.h"
 
-/* A fetched key may be evicted before it is read; that it happens again and again means that the cache
- * is too small for what is read at this moment. */
+/* A fetched key may be evicted before it is read; that it happens again and again means that the
+ * cache is too small for what is read at this moment. */
 #define FETCH_TRY_MAX 8
 
 /* ------------------------------------------------------------------- fetch */
@@ -45,7 +45,8 @@ fetch_desc(struct session *s, struct slice key, struct desc *d)
 	return 0;
 }
 
-/* Brings a key into the cache. Returns: 0 when the cache knows it, or that it is absent; an error. */
+/* Brings a key into the cache. Returns: 0 when the cache knows it, or that it is absent; an
+ * error. */
 static int
 fetch(struct session *s, uint64_t hash, struct slice key)
 {

@@ -88,7 +88,8 @@ take_objects(struct domain *d, const struct sandbox *sb, struct loader *l, struc
 	return 0;
 }
 
-/* Loads what the node says, and tells it how that went. Returns: 0 when there is something to serve. */
+/* Loads what the node says, and tells it how that went. Returns: 0 when there is something to
+ * serve. */
 static int
 load(struct exec_tile *t, struct sandbox *sb, struct loader *l)
 {

@@ -19,8 +19,8 @@ call_refuse(struct mb_call *call, int err, const char *what, const char *why)
 	return err;
 }
 
-/* Errors that a function can pass on because a function of ours gave them to it. With any other it would
- * speak for the system: that an executor died, that there is no node. */
+/* Errors that a function can pass on because a function of ours gave them to it. With any other it
+ * would speak for the system: that an executor died, that there is no node. */
 static bool
 may_return(int err)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ulib_state.c - state: from the function's words to the session's, and from its errors to sentences */
+/* ulib_state.c - state: from the function's words to the session's, and from its errors to
+ * sentences */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,8 +13,8 @@ in(struct mb_slice s)
 	return slice_of(s.p, s.len);
 }
 
-/* Says what failed, of which key, and why. NOT_FOUND is often no failure, and costs no sentence until
- * a function returns it: the error's own text does. */
+/* Says what failed, of which key, and why. NOT_FOUND is often no failure, and costs no sentence
+ * until a function returns it: the error's own text does. */
 static int __attribute__((__cold__))
 state_refuse(struct mb_call *call, int err, const char *verb, struct mb_slice key)
 {

@@ -27,9 +27,8 @@
 #define MASK (CHANNEL_DEPTH - 1)
 
 void
-channel_init(struct channel *ch, const struct region *own, uint32_t port,
-	     const struct region *peer, uint32_t peer_port, struct bell *bell, uint32_t bell_bit,
-	     int wake_fd)
+channel_init(struct channel *ch, const struct region *own, uint32_t port, const struct region *peer,
+	     uint32_t peer_port, struct bell *bell, uint32_t bell_bit, int wake_fd)
 {
 	REQUIRE(own->rw != NULL);
 	REQUIRE(port < own->at.port_cnt);
@@ -54,7 +53,7 @@ channel_clear(struct channel *ch)
 {
 	atomic_store_explicit(&ch->tx_tail->v, 0, memory_order_relaxed);
 	atomic_store_explicit(&ch->rx_head->v, 0, memory_order_relaxed);
-	*ch = (struct channel){.err = MB_ERR_PEER_DIED};
+	*ch = (struct channel){ .err = MB_ERR_PEER_DIED };
 }
 
 static noinline int
@@ -119,8 +118,8 @@ channel_flush(struct channel *ch)
 	if (ch->err != 0) {
 		return;
 	}
-	/* R1: release; pairs with A1 in channel_recv. Publishes the slots below tail. Without it the
-	 * consumer could see the new tail before what the slots hold. */
+	/* R1: release; pairs with A1 in channel_recv. Publishes the slots below tail. Without it
+	 * the consumer could see the new tail before what the slots hold. */
 	atomic_store_explicit(&ch->tx_tail->v, ch->tail, memory_order_release);
 	if (unlikely(bell_ring(ch->bell, ch->bell_bit))) {
 		channel_wake(ch);

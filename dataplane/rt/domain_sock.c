@@ -2,7 +2,8 @@
 /* domain_sock - the messages of the Unix socket, for both of its ends
  *
  * One message is one SOCK_SEQPACKET datagram: head, text, fds. The kernel keeps them whole and in
- * order, so there is no framing to get wrong; what is left to check is that the head fits what came.
+ * order, so there is no framing to get wrong; what is left to check is that the head fits what
+ * came.
  */
 #include <errno.h>
 #include <limits.h>
@@ -43,10 +44,10 @@ domain_sock_send(int sock, struct domain_msg *m, const void *text, const int *fd
 {
 	union control control;
 	struct iovec iov[2] = {
-		{.iov_base = m, .iov_len = sizeof(*m)},
-		{.iov_base = (void *)(uintptr_t)text, .iov_len = m->text_len},
+		{ .iov_base = m, .iov_len = sizeof(*m) },
+		{ .iov_base = (void *)(uintptr_t)text, .iov_len = m->text_len },
 	};
-	struct msghdr h = {.msg_iov = iov, .msg_iovlen = m->text_len > 0 ? 2 : 1};
+	struct msghdr h = { .msg_iov = iov, .msg_iovlen = m->text_len > 0 ? 2 : 1 };
 	ssize_t n;
 
 	REQUIRE(fd_cnt <= DOMAIN_FD_MAX);
@@ -94,7 +95,7 @@ domain_sock_fds(struct msghdr *h, int ret_fd[static DOMAIN_FD_MAX])
 static int
 domain_sock_wait(int sock, int timeout_ms)
 {
-	struct pollfd p = {.fd = sock, .events = POLLIN};
+	struct pollfd p = { .fd = sock, .events = POLLIN };
 	int n;
 
 	do {
@@ -109,13 +110,13 @@ domain_sock_recv(int sock, int timeout_ms, struct domain_msg *ret, char *text, i
 {
 	union control control;
 	struct iovec iov[2] = {
-		{.iov_base = ret, .iov_len = sizeof(*ret)},
-		{.iov_base = text, .iov_len = DOMAIN_TEXT_MAX},
+		{ .iov_base = ret, .iov_len = sizeof(*ret) },
+		{ .iov_base = text, .iov_len = DOMAIN_TEXT_MAX },
 	};
-	struct msghdr h = {.msg_iov = iov,
-			   .msg_iovlen = 2,
-			   .msg_control = control.bytes,
-			   .msg_controllen = sizeof(control.bytes)};
+	struct msghdr h = { .msg_iov = iov,
+			    .msg_iovlen = 2,
+			    .msg_control = control.bytes,
+			    .msg_controllen = sizeof(control.bytes) };
 	int got[DOMAIN_FD_MAX];
 	uint32_t cnt;
 	ssize_t n;

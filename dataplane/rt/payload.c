@@ -127,7 +127,7 @@ payload_hold_add(struct payload_pool *pool, struct payload_entry *e, uint16_t ho
 	}
 	pool->hold_free = pool->hold[h - 1].next;
 	pool->hold[h - 1] =
-		(struct payload_hold_entry){.proc = holder, .cnt = 1, .next = e->hold};
+		(struct payload_hold_entry){ .proc = holder, .cnt = 1, .next = e->hold };
 	e->hold = h;
 	return 0;
 }
@@ -194,7 +194,7 @@ payload_seg_unused(const struct payload_pool *pool, size_t bytes)
 static uint16_t
 payload_seg_lease(struct payload_pool *pool, size_t bytes)
 {
-	struct payload_seg got = {0};
+	struct payload_seg got = { 0 };
 	size_t want = SEG_BYTES_MIN;
 	uint16_t i = 0;
 
@@ -336,7 +336,7 @@ payload_trim(struct payload_pool *pool)
 
 		if (s->p != NULL && !s->used) {
 			pool->ops.unlease(pool->ops.ctx, s->seg, s->p, s->bytes);
-			*s = (struct payload_seg){0};
+			*s = (struct payload_seg){ 0 };
 			cnt++;
 		}
 	}

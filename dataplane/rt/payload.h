@@ -25,14 +25,15 @@
 #include "desc.h"
 #include "region.h"
 
-#define PAYLOAD_CNT_MAX 4096 /* payloads alive at one producer */
+#define PAYLOAD_CNT_MAX  4096 /* payloads alive at one producer */
 #define PAYLOAD_HOLD_MAX 8192
-#define PAYLOAD_SEG_MAX 64
+#define PAYLOAD_SEG_MAX  64
 
 /* How a producer gets and returns segments. lease: a fresh writable mapping of at least bytes that
  * is sealed for everybody else. */
 struct payload_lease_ops {
-	int (*lease)(void *ctx, size_t bytes, uint32_t *ret_seg, uint8_t **ret_p, size_t *ret_bytes);
+	int (*lease)(void *ctx, size_t bytes, uint32_t *ret_seg, uint8_t **ret_p,
+		     size_t *ret_bytes);
 	void (*unlease)(void *ctx, uint32_t seg, uint8_t *p, size_t bytes);
 	void *ctx;
 };

@@ -18,7 +18,7 @@
 int
 peers_create(struct peers *ps, const struct peer_attach_ops *ops)
 {
-	*ps = (struct peers){.peer = calloc(PROC_CNT_MAX, sizeof(struct peer))};
+	*ps = (struct peers){ .peer = calloc(PROC_CNT_MAX, sizeof(struct peer)) };
 	if (ps->peer == NULL) {
 		return MB_ERR_NO_MEMORY;
 	}

@@ -2,8 +2,8 @@
 /* region - see region.h
  *
  * Who does what, and why it is safe (tried: tests/unit/rt/region_test.c):
- *   F_SEAL_FUTURE_WRITE  no new writable mapping and no write() through any fd, reopened or not; the
- *                        owner's mapping, made before, goes on; punching holes is refused too
+ *   F_SEAL_FUTURE_WRITE  no new writable mapping and no write() through any fd, reopened or not;
+ *                        the owner's mapping, made before, goes on; punching holes is refused too
  *   F_SEAL_SHRINK, GROW  no ftruncate: a reader never gets SIGBUS
  *   F_SEAL_SEAL          the set is final
  * An fd that was only opened read-only would protect nothing: it can be reopened for writing.
@@ -19,14 +19,14 @@
 #include "check.h"
 #include "microburst/error.h"
 
-#define REGION_SEALS (F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
-#define REGION_ALIGN ((size_t)2 << 20)
+#define REGION_SEALS      (F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+#define REGION_ALIGN      ((size_t)2 << 20)
 #define DAEMON_SLAB_BYTES ((size_t)16 << 20)
 
 struct region_layout
 region_layout(enum region_kind kind)
 {
-	struct region_layout at = {0};
+	struct region_layout at = { 0 };
 	size_t off = 4096;
 
 	at.port_cnt = kind == REGION_DAEMON ? TILE_PORT_CNT * PROC_CNT_MAX : PORT_CNT;
@@ -62,7 +62,8 @@ region_create(enum region_kind kind, bool huge, int *ret_fd)
 	int fd = -1;
 
 	if (huge) {
-		fd = memfd_create("microburst-region", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
+		fd = memfd_create("microburst-region",
+				  MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
 	}
 	if (fd < 0) {
 		fd = memfd_create("microburst-region", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -97,20 +98,20 @@ region_map_owner(struct region *r, enum region_kind kind, int fd, uint16_t proc,
 		return MB_ERR_INVALID;
 	}
 	/* A process faults all of its region in now, so that a reader never depends on memory that
-	 * is not there yet. The daemon's has a port for every process there could be: its pages come
-	 * when their process does. */
+	 * is not there yet. The daemon's has a port for every process there could be: its pages
+	 * come when their process does. */
 	p = mmap(NULL, at.bytes, PROT_READ | PROT_WRITE,
 		 MAP_SHARED | (kind == REGION_PROCESS ? MAP_POPULATE : 0), fd, 0);
 	if (p == MAP_FAILED) {
 		return MB_ERR_NO_MEMORY;
 	}
-	*r = (struct region){.kind = kind, .at = at, .base = p, .rw = p};
+	*r = (struct region){ .kind = kind, .at = at, .base = p, .rw = p };
 	head = p;
-	*head = (struct region_head){.magic = REGION_MAGIC,
-				     .kind = kind,
-				     .proc = proc,
-				     .inc = inc,
-				     .pid = (uint32_t)getpid()};
+	*head = (struct region_head){ .magic = REGION_MAGIC,
+				      .kind = kind,
+				      .proc = proc,
+				      .inc = inc,
+				      .pid = (uint32_t)getpid() };
 	return 0;
 }
 
@@ -163,7 +164,7 @@ region_map_peer(struct region *r, enum region_kind kind, int fd)
 	if (err != 0) {
 		return err;
 	}
-	*r = (struct region){.kind = kind, .at = at, .base = p};
+	*r = (struct region){ .kind = kind, .at = at, .base = p };
 	return 0;
 }
 
@@ -173,5 +174,5 @@ region_unmap(struct region *r)
 	if (r->base != NULL) {
 		munmap((void *)(uintptr_t)r->base, r->at.bytes);
 	}
-	*r = (struct region){0};
+	*r = (struct region){ 0 };
 }

@@ -32,7 +32,7 @@
 #include "desc.h"
 #include "domain_limits.h"
 
-#define REGION_MAGIC UINT32_C(0x4d425247)
+#define REGION_MAGIC       UINT32_C(0x4d425247)
 #define REGION_TABLE_BYTES (1u << 20)
 
 enum region_kind {

@@ -13,9 +13,9 @@
  *   DOMAIN_LOAD + objects ───────►  load, MB_INIT, sandbox, part 2
  *          ◄──────────────────────  DOMAIN_LOADED, then calls
  *
- * All are domain messages (domain_sock_send, domain_sock_recv). The child's parent is the daemon, so
- * that waitid on the pidfd tells the true cause of its death. Zygote and children die with the daemon
- * (parent death signal, and a socket that hangs up).
+ * All are domain messages (domain_sock_send, domain_sock_recv). The child's parent is the daemon,
+ * so that waitid on the pidfd tells the true cause of its death. Zygote and children die with the
+ * daemon (parent death signal, and a socket that hangs up).
  */
 #ifndef MB_LOAD_H
 #define MB_LOAD_H
@@ -29,8 +29,8 @@
  *
  * Started as
  *	microburst-executor --zygote FD --parent PID [--uid-base UID] [--sandbox full|none]
- * FD is one end of a SOCK_SEQPACKET pair, the only fd it keeps besides standard error. Executor proc
- * runs as user and group UID + proc when the node is root. Sent on that socket: */
+ * FD is one end of a SOCK_SEQPACKET pair, the only fd it keeps besides standard error. Executor
+ * proc runs as user and group UID + proc when the node is root. Sent on that socket: */
 #define ZYGOTE_UID_BASE 60600 /* 60578 to 61183 are used by no distribution and no systemd */
 
 enum zygote_kind {
@@ -61,15 +61,15 @@ enum sandbox_bit {
 #undef SANDBOX_BIT_
 };
 
-/* sandbox_missing_text lists in ret, comma-separated, what is not in bits; "" when nothing is missing.
- * Cut to bytes. */
+/* sandbox_missing_text lists in ret, comma-separated, what is not in bits; "" when nothing is
+ * missing. Cut to bytes. */
 void sandbox_missing_text(uint32_t bits, char *ret, size_t bytes);
 
 /* -------------------------------------------------------------------- LOAD
  *
  * A set of functions is sent as one DOMAIN_LOAD or several: objects first, at most DOMAIN_FD_MAX a
- * message, and in the last message also the text. Objects are sealed memfds, numbered from 0 through
- * all messages; the executor loads them in that order.
+ * message, and in the last message also the text. Objects are sealed memfds, numbered from 0
+ * through all messages; the executor loads them in that order.
  *
  *   word[0]  number of the message's first object (its fd_cnt says how many there are)
  *   word[1]  1 in the last message
@@ -91,8 +91,8 @@ struct load_head {
 	uint32_t magic;
 	uint16_t fn_cnt;     /* 1 .. FUNCTION_CNT_MAX */
 	uint16_t object_cnt; /* 1 .. LOAD_OBJECT_MAX */
-	uint64_t
-		memory_bytes; /* private memory the functions may use above what the executor uses */
+	/* private memory the functions may use above what the executor uses */
+	uint64_t memory_bytes;
 };
 
 struct load_fn {

@@ -3,12 +3,12 @@
  *
  * P1  Only sched writes. It writes to the copy that the generation does not show, and then advances
  *     the generation (R1).
- * P2  A reader takes the generation (A1), reads the copy it shows, and takes the generation again. The
- *     copy it read is written from the next advance on, so what it read is whole if the generation
- *     is still the same, and may be a mixture otherwise.
+ * P2  A reader takes the generation (A1), reads the copy it shows, and takes the generation again.
+ *     The copy it read is written from the next advance on, so what it read is whole if the
+ *     generation is still the same, and may be a mixture otherwise.
  * P3  A mixture can send a call to an executor that has lost the function: it answers NO_FUNCTION,
- *     and the caller looks again. It can never lead outside the table: ids are taken modulo its size,
- *     counts are compared with it, names are compared up to their fixed length.
+ *     and the caller looks again. It can never lead outside the table: ids are taken modulo its
+ *     size, counts are compared with it, names are compared up to their fixed length.
  */
 #include "placement.h"
 
@@ -118,8 +118,8 @@ placement_pick(const uint64_t exec[PLACEMENT_EXEC_WORDS], uint16_t last, uint64_
 	if (cnt == 0) {
 		return 0;
 	}
-	/* From a random one of the set, not from a random index: where few of many indices are in the
-	 * set, the one behind the widest gap would be picked nearly always. */
+	/* From a random one of the set, not from a random index: where few of many indices are in
+	 * the set, the one behind the widest gap would be picked nearly always. */
 	start = (uint32_t)(random % cnt);
 	got = pick_between(exec, start, cnt, who, h);
 	return got != 0 ? got : pick_between(exec, 0, start, who, h);

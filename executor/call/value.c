@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* value.c - lists of typed values
  *
- * V1  A word of a table is loaded once (value_list_read), into a local, and checked there: the other
- *     process may change it between two loads, and the compiler must not make two of one.
- * V2  An offset is computed from lengths that were checked, in 64 bits, and compared with the list's
- *     length before it is used. 256 lengths of 32 bits cannot overflow 64.
+ * V1  A word of a table is loaded once (value_list_read), into a local, and checked there: the
+ *     other process may change it between two loads, and the compiler must not make two of one.
+ * V2  An offset is computed from lengths that were checked, in 64 bits, and compared with the
+ *     list's length before it is used. 256 lengths of 32 bits cannot overflow 64.
  */
 #include "value.h"
 

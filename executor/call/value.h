@@ -3,10 +3,10 @@
  *
  *   u32 cnt | cnt x { u32 type, u32 len } | pad to 8 | bytes of value 0 | pad to 8 | value 1 | ...
  *
- * little endian; each value starts at a multiple of 8 from the start of the list, the list itself at
- * a multiple of 8 in memory, so that numbers are read in place. The list ends with the last byte of
- * its last value (a list of none is its 4 bytes). What stands in the padding means nothing. One i64 is
- * 24 bytes, and travels inside a descriptor.
+ * little endian; each value starts at a multiple of 8 from the start of the list, the list itself
+ * at a multiple of 8 in memory, so that numbers are read in place. The list ends with the last byte
+ * of its last value (a list of none is its 4 bytes). What stands in the padding means nothing. One
+ * i64 is 24 bytes, and travels inside a descriptor.
  *
  * A list in shared memory may change while it is read. value_list_read therefore reads each word of
  * the table once, checks what it has read, and returns it in private memory: afterwards only the
@@ -52,7 +52,8 @@ static_assert(VALUE_TABLE_MAX + MB_VALUE_BYTES_MAX <= PAYLOAD_BYTES_MAX,
  *
  * Requires:  list.p is a multiple of 8 (REQUIRE); ret has room for MB_VALUES_MAX.
  * Returns:   how many there are, the first so many of ret written; or an error.
- *            Every value lies inside list and its length suits its type. The bytes are not looked at.
+ *            Every value lies inside list and its length suits its type. The bytes are not looked
+ *            at.
  * Owns:      the values point into list.
  */
 int value_list_read(struct slice list, struct value *ret);
@@ -110,8 +111,8 @@ struct value_writer {
 	int err;
 };
 
-/* value_list_footprint says how many bytes a list of these values takes. Only type and len are used.
- * Returns: the bytes; MB_ERR_TOO_LARGE. */
+/* value_list_footprint says how many bytes a list of these values takes. Only type and len are
+ * used. Returns: the bytes; MB_ERR_TOO_LARGE. */
 int64_t value_list_footprint(const struct value *v, uint32_t cnt);
 
 /* value_list_begin starts a list of cnt values at p, a multiple of 8. */

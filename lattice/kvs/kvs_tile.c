@@ -30,7 +30,7 @@ int
 kvs_tile_create(struct kvs_tile **ret, const struct kvs_tile_cfg *cfg)
 {
 	struct kvs_tile *t = calloc(1, sizeof(*t));
-	struct kvs_out out = {kvs_tile_send, t};
+	struct kvs_out out = { kvs_tile_send, t };
 	void *mem;
 
 	if (t == NULL) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kvs_tile - the tile around kvs_core: one shard in memory of its own, a link from and to each cache tile
+/* kvs_tile - the tile around kvs_core: one shard in memory of its own, a link from and to each
+ * cache tile
  *
  * Owner: the kvs tile. Threads: create and destroy at start-up and at the end.
  */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* functions - what the integration tests deploy: useful ones, and ones that misbehave in every way */
+/* functions - what the integration tests deploy: useful ones, and ones that misbehave in every
+ * way */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -152,7 +153,7 @@ MB_FUNCTION(forbidden)
 	} else if (WHAT("open")) {
 		rc = open("/etc/passwd", O_RDONLY);
 	} else if (WHAT("execve")) {
-		char *argv[] = {NULL};
+		char *argv[] = { NULL };
 
 		rc = execve("/bin/true", argv, argv);
 	} else if (WHAT("memfd")) {

@@ -3,13 +3,14 @@
  *
  * Goal:   each call that a client started is answered exactly once, by a reply or a typed error; no
  *         acknowledged increment is lost or counted twice; when all is quiet, nothing is held.
- * Method: K client processes each call `add(key, 1)`, `plus_one` and `echo`, alone and in bunches, and
- *         now and then a function that dies or never ends (with a deadline). A tormentor kills
- *         executors and clients with SIGKILL, and stops executors with SIGSTOP for some milliseconds,
- *         at random moments. Clients count in memory shared with their parent: how many increments
- *         were acknowledged, how many ended in an error after which the effect is not known.
- *         At the end: acknowledged <= counter <= acknowledged + not known, where an error that says
- *         "did not happen" counts as not happened; and the node's `held` must become zero.
+ * Method: K client processes each call `add(key, 1)`, `plus_one` and `echo`, alone and in bunches,
+ *         and now and then a function that dies or never ends (with a deadline). A tormentor kills
+ *         executors and clients with SIGKILL, and stops executors with SIGSTOP for some
+ *         milliseconds, at random moments. Clients count in memory shared with their parent: how
+ *         many increments were acknowledged, how many ended in an error after which the effect is
+ *         not known. At the end: acknowledged <= counter <= acknowledged + not known, where an
+ *         error that says "did not happen" counts as not happened; and the node's `held` must
+ *         become zero.
  *
  * storm SOCKET SECONDS CLIENTS SEED
  */
@@ -90,8 +91,8 @@ on_reply(struct tally *t, struct pending *p, uint32_t cnt, const struct mb_reply
 	if (mine->what == ADD) {
 		if (r->err == 0) {
 			t->acked++;
-		} else if (strstr(r->text, "did not happen") == NULL &&
-			   r->err != MB_ERR_BUSY && r->err != MB_ERR_NO_EXECUTOR) {
+		} else if (strstr(r->text, "did not happen") == NULL && r->err != MB_ERR_BUSY &&
+			   r->err != MB_ERR_NO_EXECUTOR) {
 			t->unknown++;
 		}
 	} else if (r->err == 0 && mine->what == PLUS &&
@@ -107,8 +108,8 @@ static int
 start_one(struct mb_client *c, struct tally *t, struct pending *p, uint64_t *seed)
 {
 	static char bytes[200000];
-	static const char *const how[] = {"segv", "abort", "exit", "loop", "fail"};
-	struct mb_call_options opt = {0};
+	static const char *const how[] = { "segv", "abort", "exit", "loop", "fail" };
+	struct mb_call_options opt = { 0 };
 	struct mb_value arg[2];
 	uint32_t dice = rnd(seed) % 1000;
 	int err;
@@ -232,7 +233,7 @@ torment(struct mb_client *c, pid_t *pid, uint32_t clients, uint64_t *seed, uint6
 		return;
 	}
 	if (dice < 3) {
-		struct timespec ts = {0, (long)(rnd(seed) % 20) * 1000000};
+		struct timespec ts = { 0, (long)(rnd(seed) % 20) * 1000000 };
 
 		kill(victim, SIGSTOP);
 		nanosleep(&ts, NULL);
@@ -257,7 +258,8 @@ quiet(struct mb_client *c)
 		json_t *v;
 		bool zero = held != NULL;
 
-		json_object_foreach(held, key, v) {
+		json_object_foreach(held, key, v)
+		{
 			zero &= json_integer_value(v) == 0;
 		}
 		free(last);
@@ -281,7 +283,7 @@ main(int argc, char **argv)
 	uint32_t seconds = argc > 2 ? (uint32_t)atoi(argv[2]) : 5;
 	uint32_t clients = argc > 3 ? (uint32_t)atoi(argv[3]) : 4;
 	uint64_t end_ms = now_ms() + seconds * 1000;
-	uint64_t kills[3] = {0};
+	uint64_t kills[3] = { 0 };
 	uint64_t started = 0, answered = 0, acked = 0, unknown = 0, wrong = 0;
 	uint64_t lost_clients = 0;
 	pid_t pid[CLIENTS_MAX];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   a text that can be run becomes a graph in topological order, sink last, edges in the order
- *         of arguments; any other text is refused with a sentence that names what is wrong.
- * Method: one row a refusal, with the words that must be in it; graphs by hand; random graphs, printed
- *         and parsed again. */
+/* Goal:   a text that can be run becomes a graph in topological order, sink last, edges in the
+ *         order of arguments; any other text is refused with a sentence that names what is wrong.
+ * Method: one row a refusal, with the words that must be in it; graphs by hand; random graphs,
+ *         printed and parsed again. */
 #include "dagtext.h"
 
 #include <stdio.h>
@@ -189,7 +189,8 @@ check_graph(void)
 	assert_int_equal(out[dag.vertex_cnt - 1], 0);
 }
 
-/* The names of the upstream vertices of every vertex, in order: what a graph is, whatever its numbers. */
+/* The names of the upstream vertices of every vertex, in order: what a graph is, whatever its
+ * numbers. */
 static void
 describe(char *ret)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   a LOAD's text is taken only if everything in it fits together; what a sandbox lacks is named.
- * Method: one damage after the other to a good text. */
+/* Goal:   a LOAD's text is taken only if everything in it fits together; what a sandbox lacks is
+ * named. Method: one damage after the other to a good text. */
 #include "load.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   readers see a whole table, or are told that they may not have; a pick wins a free executor's
- *         claim, the last one used first, and never one that is taken or not in the set.
+/* Goal:   readers see a whole table, or are told that they may not have; a pick wins a free
+ *         executor's claim, the last one used first, and never one that is taken or not in the set.
  * Method: writer and reader stepped by hand; picks over random sets and claims. */
 #include "placement.h"
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   a call sees its own writes at once and nobody else does before they are published; what a
- *         session shows is what the store makes of it; every limit is a typed error; whatever the way
- *         out, nothing stays held.
- * Method: a session before a real cache and store (exec_world). Random operations, on few keys so that
- *         they meet, read back through the session before and through the store after publishing. */
+ *         session shows is what the store makes of it; every limit is a typed error; whatever the
+ *         way out, nothing stays held.
+ * Method: a session before a real cache and store (exec_world). Random operations, on few keys so
+ *         that they meet, read back through the session before and through the store after
+ *         publishing. */
 #include "session.h"
 
 #include <stdio.h>
@@ -643,8 +644,8 @@ random_op(struct rng *r, struct slice key)
 	assert_true(err == 0 || err == MB_ERR_TYPE);
 }
 
-/* The heart of it: what was shown before publishing is what everybody sees after it. Keys are cached, so
- * that a write of the wrong type is refused at once and not by the store. */
+/* The heart of it: what was shown before publishing is what everybody sees after it. Keys are
+ * cached, so that a write of the wrong type is refused at once and not by the store. */
 static void
 the_store_makes_of_it_what_was_shown(void **state)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   what is written is read back, in place; whatever is damaged is refused, without a look
  *         outside of it; the table is read once.
- * Method: each kind of damage by hand; every prefix and every single bit flip of a list in memory of
- *         exactly its size; random lists of every type against a second reader. */
+ * Method: each kind of damage by hand; every prefix and every single bit flip of a list in memory
+ *         of exactly its size; random lists of every type against a second reader. */
 #include "value.h"
 
 #include <stdlib.h>
@@ -99,8 +99,8 @@ every_prefix_is_refused(void **state)
 	free((void *)(uintptr_t)s.p);
 }
 
-/* The bytes of values may become anything; the table must hold or be refused. With a sanitizer a look
- * outside is seen. */
+/* The bytes of values may become anything; the table must hold or be refused. With a sanitizer a
+ * look outside is seen. */
 static void
 every_flip_stays_inside(void **state)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   a malformed message is refused, whatever it is, and no fd that came with it stays open.
  * Method: one end of a socket pair sends raw bytes and fds: each wrong length, count and flag by
- *         itself, then random ones from a seed; the fds of this process are counted before and after
- *         each test. */
+ *         itself, then random ones from a seed; the fds of this process are counted before and
+ *         after each test. */
 #include "domain.h"
 
 #include <dirent.h>
