@@ -13,7 +13,7 @@
 
 #define CLAIM_IDLE_NS                                                                              \
 	(1 * NS_PER_MS) /* a caller that has won the claim sends within microseconds */
-#define SEND_RETRY_NS (20 * NS_PER_US)  /* a tile of the node that is behind */
+#define SEND_RETRY_NS (20 * NS_PER_US) /* a tile of the node that is behind */
 #define DRAIN_NS_MAX  (1 * NS_PER_S)
 #define CLOCK_KEEP_NS (100 * NS_PER_MS) /* at 50 parts in a million off by 5 us */
 
@@ -31,7 +31,7 @@ struct exec_tile {
 	struct cache_view view;
 	bool drain;
 	uint64_t drain_until_ns; /* 0: not idle yet since */
-	bool lost; /* the node is gone */
+	bool lost;               /* the node is gone */
 	/* The time by the cycle counter, since the clock was last read. */
 	uint64_t clock_ns, clock_tsc, clock_keep_tsc, clock_last_ns;
 	uint32_t aside_head, aside_tail;
