@@ -8,10 +8,9 @@
  *
  * Loading. dlopen wants a path, objects are memfds, and the jail has no /proc. The child's working
  * directory is therefore its own /proc/self/fd while it loads, and "./7" the object in fd 7. An
- * object's constructors run in that time: what they find there are this process's own files, as
- * they could read and map them anyway, and, above, a procfs that shows the process itself (only in
- * a user namespace it is the machine's, read with the rights of the node's user). Before the first
- * call the working directory is "/", and every file that loading left open is closed.
+ * object's constructors run in that time; what they find around them cannot be opened
+ * (sandbox_files.c). Before the first call the working directory is "/", and every file that loading
+ * left open is closed.
  */
 #include "sandbox.h"
 
@@ -31,17 +30,20 @@
 #include "check.h"
 #include "compiler.h"
 #include "load.h"
-#include <microburst/error.h>
+#include "microburst/error.h"
+#include "sandbox_int.h"
 
-/* The socket, an eventfd for each of the node's threads, and what arrives in one message before it
- * is mapped and closed. */
-#define FD_CNT_MAX (8 + DOMAIN_LCORE_MAX + 2 * DOMAIN_FD_MAX)
+/* The socket, an eventfd for each of the node's threads, and what arrives in one message before it is
+ * mapped and closed; while loading, also every object. */
+#define FD_RUN_MAX  (8 + DOMAIN_LCORE_MAX + 2 * DOMAIN_FD_MAX)
+#define FD_LOAD_MAX (FD_RUN_MAX + LOAD_OBJECT_MAX)
 
 void
 sandbox_spawned(struct sandbox *sb)
 {
 	if (sb->proc_fd >= 0) {
 		sb->self_fd = openat(sb->proc_fd, "self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		sb->statm_fd = openat(sb->proc_fd, "self/statm", O_RDONLY | O_CLOEXEC);
 		close(sb->proc_fd);
 		sb->proc_fd = -1;
 	}
@@ -85,14 +87,14 @@ limit(__rlimit_resource_t what, uint64_t max)
 
 /* Raising a limit needs a right that this process may not have; lowering none. */
 static bool
-limit_files(void)
+limit_files(uint64_t max)
 {
 	struct rlimit l;
 
 	if (getrlimit(RLIMIT_NOFILE, &l) != 0) {
 		return false;
 	}
-	return limit(RLIMIT_NOFILE, MIN((uint64_t)l.rlim_max, (uint64_t)FD_CNT_MAX));
+	return limit(RLIMIT_NOFILE, MIN((uint64_t)l.rlim_max, max));
 }
 
 int
@@ -116,8 +118,14 @@ sandbox_enter(struct sandbox *sb, uint16_t proc)
 		bits |= SANDBOX_NO_DUMP;
 	}
 	if (limit(RLIMIT_CORE, 0) && limit(RLIMIT_NPROC, 0) && limit(RLIMIT_FSIZE, 0) &&
-	    limit(RLIMIT_MEMLOCK, 0) && limit(RLIMIT_MSGQUEUE, 0) && limit_files()) {
+	    limit(RLIMIT_MEMLOCK, 0) && limit(RLIMIT_MSGQUEUE, 0) && limit_files(FD_LOAD_MAX)) {
 		bits |= SANDBOX_RLIMIT;
+	}
+	if (sb->files_fd >= 0 && (bits & SANDBOX_NO_PRIVS) != 0) {
+		if (files_restrict(sb->files_fd) != 0) {
+			return MB_ERR_DENIED;
+		}
+		bits |= SANDBOX_FILES;
 	}
 	if (sb->filters != NULL && (bits & SANDBOX_NO_PRIVS) != 0) {
 		if (filters_install(sb->filters, FILTER_LOAD) != 0) {
@@ -153,14 +161,12 @@ memory_now(const struct sandbox *sb, uint64_t *ret_all, uint64_t *ret_private)
 {
 	unsigned long long all, private;
 	char text[128] = "";
-	int fd = sb->self_fd >= 0 ? openat(sb->self_fd, "../statm", O_RDONLY | O_CLOEXEC) : -1;
 	ssize_t n;
 
-	if (fd < 0) {
+	if (sb->statm_fd < 0) {
 		return false;
 	}
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
+	n = read(sb->statm_fd, text, sizeof(text) - 1);
 	if (n <= 0 || sscanf(text, "%llu %*u %*u %*u %*u %llu", &all, &private) != 2) {
 		return false;
 	}
@@ -203,15 +209,16 @@ int
 sandbox_close(struct sandbox *sb, const int *keep, uint32_t keep_cnt, uint64_t memory_bytes,
 	      uint64_t shared_bytes)
 {
-	bool limited = sb->off || limit_memory(sb, memory_bytes, shared_bytes);
+	bool limited = sb->off ||
+		       (limit_memory(sb, memory_bytes, shared_bytes) && limit_files(FD_RUN_MAX));
 
 	if (!limited) {
 		sb->bits &= ~(uint32_t)SANDBOX_RLIMIT;
 	}
-	if (!close_others(keep, keep_cnt)) { /* self_fd among them */
+	if (!close_others(keep, keep_cnt)) { /* our own among them */
 		return MB_ERR_DENIED;
 	}
-	sb->self_fd = -1;
+	sb->self_fd = sb->statm_fd = sb->files_fd = -1;
 	if ((sb->bits & SANDBOX_SECCOMP) != 0 && filters_install(sb->filters, FILTER_RUN) != 0) {
 		return MB_ERR_DENIED;
 	}

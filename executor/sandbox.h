@@ -6,12 +6,12 @@
  *   jail   once, by the zygote, for itself and all its children: namespaces without network, System
  *          V memory and host name of their own, and a root directory that holds the machine's
  *          libraries, read-only, and nothing else: no /proc, no /dev, no /tmp.
- *   enter  by each child, before any code of a user runs: a user of its own, no capabilities, no
- *          new privileges, limits, and the first list of system calls. It can still open and map
- *          libraries, which is what loading an object takes.
- *   close  by each child, after its objects were loaded and before its first call: memory is
- *          limited, file descriptors that loading left behind are closed, and the second list
- *          leaves no system call that takes a path, makes memory executable, or changes a limit.
+ *   enter  by each child, before any code of a user runs: a user of its own, no capabilities, no new
+ *          privileges, limits, no files but libraries, and the first list of system calls. It can
+ *          still open and map libraries, which is what loading an object takes.
+ *   close  by each child, after its objects were loaded and before its first call: memory is limited,
+ *          file descriptors that loading left behind are closed, and the second list leaves no system
+ *          call that takes a path, makes memory executable, or changes a limit.
  *
  * Nothing here fails for lack of a privilege: what could be enforced is a bit of enum sandbox_bit
  * (load.h), what could not is missing in the result. It is the node that decides and tells people.
@@ -35,7 +35,9 @@ struct sandbox {
 	uint32_t uid_base;
 	int32_t parent; /* process id of the daemon, with which every child ends */
 	int proc_fd;    /* zygote: a procfs outside of the jail; -1: none */
-	int self_fd;    /* child: its own /proc/self/fd, until closed; -1: none */
+	int self_fd;  /* child: its own /proc/self/fd, until closed; -1: none */
+	int statm_fd; /* child: how much memory it has mapped, until closed; -1: unknown */
+	int files_fd; /* which files may be read while objects are loaded; -1: unrestricted */
 	struct sandbox_filters *filters;
 };
 
@@ -75,16 +77,5 @@ void sandbox_path_end(void);
  */
 int sandbox_close(struct sandbox *sb, const int *keep, uint32_t keep_cnt, uint64_t memory_bytes,
 		  uint64_t shared_bytes);
-
-/* The lists of system calls (sandbox_filter.c). filters_build makes both, once, in the zygote; NULL
- * when the kernel or the library cannot. filters_install puts one into force for this process.
- * Returns: 0; MB_ERR_DENIED. */
-enum sandbox_filter {
-	FILTER_LOAD, /* while objects are loaded */
-	FILTER_RUN,  /* while functions run */
-	FILTER_CNT   /* how many */
-};
-struct sandbox_filters *filters_build(void);
-int filters_install(struct sandbox_filters *f, enum sandbox_filter which);
 
 #endif

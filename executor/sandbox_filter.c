@@ -20,8 +20,6 @@
  *
  * The filters are built once in the zygote; a child only hands the kernel an array.
  */
-#include "sandbox.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -35,7 +33,8 @@
 #include <unistd.h>
 
 #include "compiler.h"
-#include <microburst/error.h>
+#include "microburst/error.h"
+#include "sandbox_int.h"
 
 #ifndef F_GET_SEALS
 #include <linux/fcntl.h>

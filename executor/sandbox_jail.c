@@ -13,15 +13,13 @@
  * (sandbox.c).
  *
  * As root the namespaces are simply made. Without it they are made inside a user namespace of their
- * own, which gives the same jail but no user of its own; where the system refuses that too, the
- * bits stay out of sb->bits, and what remains is the list of system calls: it knows no path from
- * the first call on.
+ * own, which gives the same jail but no user of its own; where the system refuses that too, the bits
+ * stay out of sb->bits. What remains is that no file but libraries can be read while objects are loaded
+ * (sandbox_files.c), and none at all from the first call on (sandbox_filter.c).
  *
  * Until the new root is entered every failure is undone by doing nothing: the mounts are the
  * namespace's own. From pivot_root on a failure is an error, because half a jail is none.
  */
-#include "sandbox.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -38,15 +36,12 @@
 
 #include "compiler.h"
 #include "load.h"
+#include "sandbox_int.h"
 #include <microburst/error.h>
 
 /* Where the new root is put together: any directory that every machine has. What it covers is seen
  * by nobody in this namespace. */
 #define NEW_ROOT "/proc"
-
-static const char *const library_dir[] = { "/usr/lib",    "/usr/lib32",     "/usr/lib64",
-					   "/usr/libx32", "/usr/local/lib", "/lib",
-					   "/lib32",      "/lib64",         "/libx32" };
 
 static int
 refuse(char *why, const char *what, const char *path)
@@ -222,7 +217,7 @@ add_library_dir(const char *dir, char *why)
 static void
 copy_loader_cache(void)
 {
-	int from = open("/etc/ld.so.cache", O_RDONLY | O_CLOEXEC);
+	int from = open(SANDBOX_LIBRARY_CACHE, O_RDONLY | O_CLOEXEC);
 	int to = -1;
 	char buf[4096];
 	ssize_t n;
@@ -231,11 +226,11 @@ copy_loader_cache(void)
 		return;
 	}
 	if (mkdir(NEW_ROOT "/etc", 0755) == 0) {
-		to = open(NEW_ROOT "/etc/ld.so.cache", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+		to = open(NEW_ROOT SANDBOX_LIBRARY_CACHE, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	}
 	while (to >= 0 && (n = read(from, buf, sizeof(buf))) > 0) {
 		if (write(to, buf, (size_t)n) != n) {
-			unlink(NEW_ROOT "/etc/ld.so.cache");
+			unlink(NEW_ROOT SANDBOX_LIBRARY_CACHE);
 			break;
 		}
 	}
@@ -254,8 +249,8 @@ build_root(char *why)
 	if (mount("executor", NEW_ROOT, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=4m") != 0) {
 		return refuse(why, "mount a tmpfs at", NEW_ROOT);
 	}
-	for (size_t i = 0; i < ARRAY_CNT(library_dir); i++) {
-		int err = add_library_dir(library_dir[i], why);
+	for (size_t i = 0; sandbox_library_dir[i] != NULL; i++) {
+		int err = add_library_dir(sandbox_library_dir[i], why);
 
 		if (err != 0) {
 			return err;
@@ -287,7 +282,12 @@ sandbox_jail(struct sandbox *sb, bool off, uint32_t uid_base, int32_t parent, ch
 {
 	int err;
 
-	*sb = (struct sandbox){ .off = off, .uid_base = uid_base, .parent = parent, .self_fd = -1 };
+	*sb = (struct sandbox){ .off = off,
+				.uid_base = uid_base,
+				.parent = parent,
+				.self_fd = -1,
+				.statm_fd = -1,
+				.files_fd = -1 };
 	sb->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	why[0] = '\0';
 	if (off) {
@@ -311,7 +311,9 @@ sandbox_jail(struct sandbox *sb, bool off, uint32_t uid_base, int32_t parent, ch
 			}
 		}
 	}
+	sb->files_fd = files_make();
 	/* What each child will add, as far as it can be told now. */
+	sb->bits |= sb->files_fd >= 0 ? SANDBOX_FILES : 0;
 	sb->bits |= SANDBOX_NO_PRIVS | SANDBOX_NO_DUMP | SANDBOX_RLIMIT;
 	sb->bits |= sb->filters != NULL ? SANDBOX_SECCOMP : 0;
 	return 0;

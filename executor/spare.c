@@ -67,24 +67,27 @@ close_sandbox(struct sandbox *sb, const struct domain *d, uint64_t memory_bytes)
 	return sandbox_close(sb, keep, cnt, memory_bytes, shared);
 }
 
-/* Takes LOAD messages until the last one. Its text is in d->text then, *m says how long. */
+/* Takes LOAD messages until the last one. Its text is in d->text then, *m says how long; *ret_from is
+ * when the first one came. */
 static int
-take_objects(struct domain *d, const struct sandbox *sb, struct loader *l, struct domain_msg *m)
+take_objects(struct domain *d, const struct sandbox *sb, struct loader *l, struct domain_msg *m,
+	     uint64_t *ret_from)
 {
+	*ret_from = 0;
 	do {
 		int fd[DOMAIN_FD_MAX];
 		int err = domain_sock_recv(d->sock, -1, m, d->text, fd, DOMAIN_FD_MAX);
 
-		if (err != 0) {
-			return err;
+		if (err != 0 || m->kind != DOMAIN_LOAD) {
+			return err != 0 ? err : MB_ERR_CORRUPT;
+		}
+		if (*ret_from == 0) {
+			*ret_from = timebase_now_ns(timebase_real());
 		}
 		for (uint32_t i = 0; i < m->fd_cnt; i++) {
-			if (m->kind == DOMAIN_LOAD) {
-				loader_add(l, sb, (uint32_t)m->word[0] + i, fd[i]);
-			}
-			close(fd[i]);
+			loader_add(l, sb, (uint32_t)m->word[0] + i, fd[i]);
 		}
-	} while (m->kind != DOMAIN_LOAD || m->word[1] != 1);
+	} while (m->word[1] != 1);
 	return 0;
 }
 
@@ -98,12 +101,11 @@ load(struct exec_tile *t, struct sandbox *sb, struct loader *l)
 	struct domain_msg m;
 	const struct load_head *head = (const void *)d->text;
 	uint64_t from;
-	int err = take_objects(d, sb, l, &m);
+	int err = take_objects(d, sb, l, &m, &from);
 
 	if (err != 0) {
 		return err;
 	}
-	from = timebase_now_ns(timebase_real());
 	loader_bind(l, d->text, m.text_len, exec_fns(x));
 	m = (struct domain_msg){ .kind = DOMAIN_LOADED };
 	m.word[2] = loader_init(l, exec_init_call(x));

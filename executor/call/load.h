@@ -41,16 +41,19 @@ enum zygote_kind {
 
 /* What stands between a function and the machine. A node that cannot enforce a bit says so; it is
  * never left out in silence. word[0] of ZYGOTE_READY and of DOMAIN_LOADED has the bits enforced. */
+// clang-format off
 #define SANDBOX_BITS(X)                                                                            \
-	X(UID, 0, "a user of its own")                                                             \
-	X(MOUNT, 1, "a file system with nothing but read-only libraries")                          \
-	X(NET, 2, "a network without interfaces")                                                  \
-	X(IPC, 3, "System V memory and queues of its own")                                         \
-	X(UTS, 4, "a host name of its own")                                                        \
+	X(UID,      0, "a user of its own")                                                        \
+	X(MOUNT,    1, "a file system with nothing but read-only libraries")                       \
+	X(NET,      2, "a network without interfaces")                                             \
+	X(IPC,      3, "System V memory and queues of its own")                                    \
+	X(UTS,      4, "a host name of its own")                                                   \
 	X(NO_PRIVS, 5, "no new privileges, no capabilities")                                       \
-	X(NO_DUMP, 6, "no core dumps, no tracing by its own user")                                 \
-	X(RLIMIT, 7, "limits on memory, processes, files")                                         \
-	X(SECCOMP, 8, "a list of allowed system calls")
+	X(NO_DUMP,  6, "no core dumps, no tracing by its own user")                                \
+	X(RLIMIT,   7, "limits on memory, processes, files")                                       \
+	X(FILES,    8, "no files but libraries, also while objects are loaded")                    \
+	X(SECCOMP,  9, "a list of allowed system calls")
+// clang-format on
 
 enum sandbox_bit {
 #define SANDBOX_BIT_(name, bit, text) SANDBOX_##name = 1 << (bit),
@@ -80,7 +83,7 @@ void sandbox_missing_text(uint32_t bits, char *ret, size_t bytes);
  *            (an MB_INIT refused), MB_ERR_CORRUPT (the message), MB_ERR_NO_MEMORY
  *   text     one sentence about err
  *   word[0]  sandbox bits enforced
- *   word[1]  nanoseconds from the last message to the answer
+ *   word[1]  nanoseconds from the first message to the answer
  *   word[2]  of these, in MB_INITs
  * After an error the executor ends. */
 #define LOAD_MAGIC            UINT32_C(0x4d424c44)
