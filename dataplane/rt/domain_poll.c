@@ -406,21 +406,17 @@ domain_node_gone(const struct domain *d)
 	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
 }
 
-/* Spins for the budget. Returns as domain_poll; 0 when the budget or the time is used up. */
+/* Spins for the budget. Returns as domain_poll; 0 when the budget or the time is used up. The clock is
+ * read between rounds of polls only: it costs as much as several of them. */
 static int
 domain_wait_spin(struct domain *d, uint64_t until_ns, struct desc *ret, struct channel **ret_ch)
 {
-	uint64_t now = timebase_now_ns(timebase_real());
-	uint64_t end = now + d->welcome.spin_ns;
-	uint64_t yield_at = UINT64_MAX;
+	bool shared = domain_cpu_in(d->welcome.cpu_daemon, d->spin_cpu);
+	uint64_t from = 0;
 
-	if (domain_cpu_in(d->welcome.cpu_daemon, d->spin_cpu)) {
-		yield_at = now + SPIN_ALONE_NS;
-	}
-	if (until_ns != 0 && until_ns < end) {
-		end = until_ns;
-	}
 	for (;;) {
+		uint64_t now;
+
 		for (uint32_t i = 0; i < BELL_SWEEP; i++) {
 			int n = domain_poll(d, ret, ret_ch);
 
@@ -430,10 +426,11 @@ domain_wait_spin(struct domain *d, uint64_t until_ns, struct desc *ret, struct c
 			cpu_pause();
 		}
 		now = timebase_now_ns(timebase_real());
-		if (now >= end) {
+		from = from == 0 ? now : from;
+		if (now - from >= d->welcome.spin_ns || (until_ns != 0 && now >= until_ns)) {
 			return 0;
 		}
-		if (now >= yield_at) {
+		if (shared && now - from >= SPIN_ALONE_NS) {
 			sched_yield();
 		}
 	}
@@ -451,10 +448,10 @@ domain_wait(struct domain *d, uint64_t until_ns, struct desc *ret, struct channe
 		}
 		if (domain_spin(d)) {
 			n = domain_wait_spin(d, until_ns, ret, ret_ch);
-			domain_rest(d);
 			if (n != 0) {
-				return n;
+				return n; /* and keep the token: the next wait is near */
 			}
+			domain_rest(d);
 		}
 		bell_arm(d->bell);
 		n = domain_poll_all(d, ret, ret_ch);

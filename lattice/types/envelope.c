@@ -264,8 +264,33 @@ envelope_write(const struct envelope *envelope, struct wbuf *out)
 
 /* -------------------------------------------------------------------------------------- merging */
 
-static int
-rank_cmp(const struct envelope *a, const struct envelope *b)
+/* What decides most merges, without taking the envelope apart. */
+struct rank {
+	struct stamp epoch;
+	unsigned int type;
+	unsigned int sections;
+};
+
+/* False if there is none: too short, or of another format. */
+static inline bool
+rank_of(struct slice v, struct rank *ret)
+{
+	const uint8_t *trailer;
+	unsigned int tail;
+
+	if (unlikely(v.len < ENVELOPE_OVERHEAD)) {
+		return false;
+	}
+	trailer = codec_cut(&v, ENVELOPE_OVERHEAD).p;
+	tail = trailer[STAMP_BYTES + 1];
+	ret->epoch = codec_stamp(trailer);
+	ret->type = trailer[STAMP_BYTES];
+	ret->sections = tail & HAS_ALL;
+	return likely((tail & ~(unsigned int)HAS_ALL) == FORMAT << FORMAT_SHIFT);
+}
+
+static inline int
+rank_cmp(const struct rank *a, const struct rank *b)
 {
 	int diff = stamp_cmp(a->epoch, b->epoch);
 
@@ -286,55 +311,62 @@ section_merge(unsigned int type, struct slice a, struct slice b, struct wbuf *ou
 	return rc;
 }
 
+/* Merges two envelopes of one rank, of which one has sections. */
 static noinline int
-sections_merge(const struct envelope *a, const struct envelope *b, struct wbuf *out,
-	       unsigned int depth)
+sections_merge(struct slice va, struct slice vb, struct wbuf *out, unsigned int depth)
 {
 	struct lattice_verdict verdict = { .left = true, .right = true };
-	int expiry = expiry_cmp(&a->expiry, &b->expiry);
-	int rc = lattice_merge_part(a->type, a->state, b->state, out, depth, &verdict);
+	struct envelope a, b;
+	int expiry, rc;
 
+	if (envelope_open(va, &a) < 0 || envelope_open(vb, &b) < 0) {
+		return MB_ERR_CORRUPT;
+	}
+	rc = lattice_merge_part(a.type, a.state, b.state, out, depth, &verdict);
 	if (rc < 0) {
 		return rc;
 	}
-	put_expiry(out, expiry >= 0 ? &a->expiry : &b->expiry);
+	expiry = expiry_cmp(&a.expiry, &b.expiry);
+	put_expiry(out, expiry >= 0 ? &a.expiry : &b.expiry);
 	verdict.left = verdict.left && expiry >= 0;
 	verdict.right = verdict.right && expiry <= 0;
-	rc = section_merge(LATTICE_VCLOCK, a->context, b->context, out, depth, &verdict);
+	rc = section_merge(LATTICE_VCLOCK, a.context, b.context, out, depth, &verdict);
 	if (rc < 0) {
 		return rc;
 	}
-	rc = section_merge(LATTICE_MAP, a->dependencies, b->dependencies, out, depth, &verdict);
+	rc = section_merge(LATTICE_MAP, a.dependencies, b.dependencies, out, depth, &verdict);
 	if (rc < 0) {
 		return rc;
 	}
-	put_trailer(out, a->epoch, a->type, sections_of(a) | sections_of(b));
+	put_trailer(out, a.epoch, a.type, sections_of(&a) | sections_of(&b));
 	return lattice_verdict_side(verdict);
 }
 
 int
 envelope_merge(struct slice a, struct slice b, struct wbuf *out, unsigned int depth)
 {
-	struct envelope ea, eb;
+	struct rank ra, rb;
 	int diff, side;
 
-	if (unlikely(envelope_open(a, &ea) < 0 || envelope_open(b, &eb) < 0)) {
+	if (unlikely(!rank_of(a, &ra) || !rank_of(b, &rb))) {
 		return MB_ERR_CORRUPT;
 	}
-	diff = rank_cmp(&ea, &eb);
+	diff = rank_cmp(&ra, &rb);
 	if (diff != 0) {
 		return diff > 0 ? LATTICE_LEFT : LATTICE_RIGHT;
 	}
-	if (unlikely(ea.type == LATTICE_ENVELOPE)) {
+	if (unlikely(ra.type == LATTICE_ENVELOPE)) {
 		return MB_ERR_CORRUPT; /* unchecked bytes, that would nest without end */
 	}
-	if (unlikely((sections_of(&ea) | sections_of(&eb)) != 0)) {
-		return sections_merge(&ea, &eb, out, depth);
+	if (unlikely((ra.sections | rb.sections) != 0)) {
+		return sections_merge(a, b, out, depth);
 	}
 	/* Nothing but the state: the side that it equals is the side that the whole equals. */
-	side = lattice_merge_depth(ea.type, ea.state, eb.state, out, depth);
+	codec_cut(&a, ENVELOPE_OVERHEAD);
+	codec_cut(&b, ENVELOPE_OVERHEAD);
+	side = lattice_merge_depth(ra.type, a, b, out, depth);
 	if (side == LATTICE_MIXED) {
-		put_trailer(out, ea.epoch, ea.type, 0);
+		put_trailer(out, ra.epoch, ra.type, 0);
 	}
 	return side;
 }
@@ -348,9 +380,12 @@ envelope_leq(struct slice a, struct slice b, unsigned int depth)
 	if (envelope_open(a, &ea) < 0 || envelope_open(b, &eb) < 0) {
 		return false;
 	}
-	diff = rank_cmp(&ea, &eb);
+	diff = stamp_cmp(ea.epoch, eb.epoch);
 	if (diff != 0) {
 		return diff < 0;
+	}
+	if (ea.type != eb.type) {
+		return ea.type < eb.type;
 	}
 	return ea.type != LATTICE_ENVELOPE &&
 	       lattice_leq_depth(ea.type, ea.state, eb.state, depth) &&

@@ -42,7 +42,7 @@
 #include "slice.h"
 
 /* Limits. A map in a map in a map ... : 8 is more than any data model asked for so far, and bounds
- * the stack of a merge to about 2 KiB. */
+ * the stack of a merge: 560 bytes a level, 1,170 where each field is an envelope with sections. */
 #define LATTICE_DEPTH_MAX 8
 /* Values are up to 64 MiB (ARCHITECTURE); a state adds what describes them. Below 4 GiB, so that
  * offsets inside a value are 32 bits. */
@@ -81,13 +81,13 @@ int lattice_check(unsigned int type, struct slice v);
  *            bytes behind out->len may be overwritten in any case.
  * Returns:   enum lattice_side. LEFT is preferred: it is returned whenever the result equals a, so
  *            "did anything change" is `!= LATTICE_LEFT`. Or a negative error: MB_ERR_TOO_LARGE, the
- *            result does not fit out (never, with lattice_merge_bound bytes free); MB_ERR_TYPE;
- *            MB_ERR_CORRUPT when unchecked bytes got this far.
- * Cost:      Measured numbers are in README.md. No allocation and, for a value that one side wins
- *            whole, no copy: an LWW or a SET costs two loads and a compare, whatever the size of
- *            the bytes. Counters: one walk over both. Sets and maps: O(delta x log state)
- *            comparisons to find that nothing is new, and a copy of the state only when something
- *            is.
+ *            result is longer than LATTICE_BYTES_MAX, or does not fit out (never, with
+ *            lattice_merge_bound bytes free); MB_ERR_TYPE; MB_ERR_CORRUPT when unchecked bytes got
+ *            this far.
+ * Cost:      No allocation; no copy of a value that one side wins whole: an LWW or a SET of any
+ *            size costs two loads and a compare, about 10 ns. Counters: one walk over both, 20 ns a
+ *            writer. Sets and maps: m log(n/m) comparisons to find that m items bring nothing new
+ *            to n; a copy of the n, in runs, only if they do. README.md has the measurements.
  */
 int lattice_merge(unsigned int type, struct slice a, struct slice b, struct wbuf *out);
 

@@ -104,7 +104,7 @@ view_i64(unsigned int type, struct slice state, int64_t *ret_number)
 		return strval_i64(state, ret_number);
 	}
 	rc = whole_number(type, state, &number);
-	if (rc < 0) {
+	if (rc != 0) {
 		return rc;
 	}
 	if (number > INT64_MAX || number < INT64_MIN) {

@@ -55,14 +55,13 @@ what_no_encoder_wrote_is_refused(void **state)
 
 	for (size_t i = 0; i < ARRAY_CNT(rows); i++) {
 		const struct slice v = in_epoch(1, 1, LATTICE_STRING, rows[i].v);
-		uint8_t *bytes = malloc(v.len);
+		uint8_t *bytes = made_alloc(v.len);
 
 		memcpy(bytes, v.p, v.len);
 		bytes[v.len - rows[i].at_end] = rows[i].byte;
 		if (envelope_parse(slice_of(bytes, v.len), &e) != rows[i].err) {
 			fail_msg("accepted, or with the wrong error: %s", rows[i].why);
 		}
-		free(bytes);
 	}
 }
 
@@ -96,7 +95,7 @@ static void
 damage_leads_nowhere(void **state)
 {
 	const struct slice good = full();
-	uint8_t *bytes = malloc(good.len);
+	uint8_t *bytes = made_alloc(good.len);
 	uint8_t buf[512];
 
 	for (size_t i = 0; i < good.len; i++) {
@@ -117,7 +116,6 @@ damage_leads_nowhere(void **state)
 			(void)lattice_merge(LATTICE_ENVELOPE, good, bad, &out);
 		}
 	}
-	free(bytes);
 }
 
 static void

@@ -43,6 +43,27 @@ too_long_a_value_is_refused(void **state)
 }
 
 static void
+too_long_a_merge_is_refused(void **state)
+{
+	const size_t half = LATTICE_BYTES_MAX / 2;
+	struct slice member[2], v[2];
+	struct wbuf sum;
+
+	for (int i = 0; i < 2; i++) {
+		uint8_t *bytes = made_alloc(half);
+
+		memset(bytes, 'a' + i, half);
+		member[i] = slice_of(bytes, half);
+		v[i] = MADE(half + 4, gset_delta_add(&member[i], 1, out));
+		assert_int_equal(lattice_check(LATTICE_GSET, v[i]), 0);
+	}
+	sum = wbuf_init(made_alloc(2 * half + 8), 2 * half + 8);
+	assert_int_equal(lattice_merge(LATTICE_GSET, v[0], v[1], &sum), MB_ERR_TOO_LARGE);
+	assert_int_equal(sum.len, 0);
+	made_forget();
+}
+
+static void
 bottom_is_below_everything(void **state)
 {
 	struct wbuf out = wbuf_init(NULL, 0);
@@ -123,6 +144,7 @@ main(void)
 		cmocka_unit_test(unknown_types_are_refused),
 		cmocka_unit_test(nothing_is_absent_but_nothing),
 		cmocka_unit_test(too_long_a_value_is_refused),
+		cmocka_unit_test(too_long_a_merge_is_refused),
 		cmocka_unit_test(bottom_is_below_everything),
 		cmocka_unit_test(a_merge_takes_the_room_it_needs),
 		cmocka_unit_test(merge_into_writes_whichever_side),

@@ -68,7 +68,7 @@ damage_leads_nowhere(void **state)
 		       map_made("l", LATTICE_MAP, map_made("m", LATTICE_MAX_U64, u64_made(1))));
 	const struct slice other =
 		map_made("l", LATTICE_MAP, map_made("m", LATTICE_LWW, lww_made(1, 1, "x")));
-	uint8_t *bytes = malloc(good.len);
+	uint8_t *bytes = made_alloc(good.len);
 	uint8_t buf[256];
 
 	for (size_t i = 0; i < good.len; i++) {
@@ -90,7 +90,6 @@ damage_leads_nowhere(void **state)
 			(void)lattice_merge(LATTICE_MAP, other, bad, &out);
 		}
 	}
-	free(bytes);
 }
 
 static struct slice

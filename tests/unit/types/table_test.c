@@ -29,7 +29,7 @@ damage_leads_nowhere(void **state)
 {
 	const struct slice good = gset_made("a bb ccc dddd");
 	const struct slice other = gset_made("aa bb x");
-	uint8_t *bytes = malloc(good.len);
+	uint8_t *bytes = made_alloc(good.len);
 	uint8_t buf[128];
 
 	for (size_t i = 0; i < good.len; i++) {
@@ -56,7 +56,6 @@ damage_leads_nowhere(void **state)
 			}
 		}
 	}
-	free(bytes);
 }
 
 static void

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* storm - clients that call without pause while executors and clients are killed and stopped
+ *
+ * Goal:   each call that a client started is answered exactly once, by a reply or a typed error; no
+ *         acknowledged increment is lost or counted twice; when all is quiet, nothing is held.
+ * Method: K client processes each call `add(key, 1)`, `plus_one` and `echo`, alone and in bunches, and
+ *         now and then a function that dies or never ends (with a deadline). A tormentor kills
+ *         executors and clients with SIGKILL, and stops executors with SIGSTOP for some milliseconds,
+ *         at random moments. Clients count in memory shared with their parent: how many increments
+ *         were acknowledged, how many ended in an error after which the effect is not known.
+ *         At the end: acknowledged <= counter <= acknowledged + not known, where an error that says
+ *         "did not happen" counts as not happened; and the node's `held` must become zero.
+ *
+ * storm SOCKET SECONDS CLIENTS SEED
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include <microburst/client.h>
+
+#define CLIENTS_MAX 32
+#define BUNCH_MAX   64
+#define ERR_CNT     128
+
+struct tally {
+	_Atomic uint64_t started, answered, acked, unknown, wrong;
+	_Atomic uint64_t err[ERR_CNT]; /* by -error */
+};
+
+static struct tally *tally; /* one for each client slot, kept over its deaths */
+static const char *sock_path;
+
+static uint64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static uint32_t
+rnd(uint64_t *s)
+{
+	*s = *s * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (uint32_t)(*s >> 33);
+}
+
+/* ----------------------------------------------------------------- clients */
+
+enum what { ADD = 0, PLUS, ECHO, BOOM, WHAT_CNT };
+
+struct pending {
+	uint64_t call;
+	enum what what;
+	int64_t n;
+	bool open;
+};
+
+static void
+on_reply(struct tally *t, struct pending *p, uint32_t cnt, const struct mb_reply *r)
+{
+	struct pending *mine = NULL;
+
+	for (uint32_t i = 0; i < cnt; i++) {
+		if (p[i].open && p[i].call == r->call) {
+			mine = &p[i];
+		}
+	}
+	t->answered++;
+	if (mine == NULL) {
+		t->wrong++; /* a second answer, or to a call never made */
+		return;
+	}
+	mine->open = false;
+	if (r->err != 0) {
+		t->err[-r->err < ERR_CNT ? -r->err : 0]++;
+	}
+	if (mine->what == ADD) {
+		if (r->err == 0) {
+			t->acked++;
+		} else if (strstr(r->text, "did not happen") == NULL &&
+			   r->err != MB_ERR_BUSY && r->err != MB_ERR_NO_EXECUTOR) {
+			t->unknown++;
+		}
+	} else if (r->err == 0 && mine->what == PLUS &&
+		   (r->cnt != 1 || r->value[0].i64 != mine->n + 1)) {
+		t->wrong++;
+	} else if (r->err == 0 && mine->what == ECHO &&
+		   (r->cnt != 1 || r->value[0].len != (size_t)mine->n)) {
+		t->wrong++;
+	}
+}
+
+static int
+start_one(struct mb_client *c, struct tally *t, struct pending *p, uint64_t *seed)
+{
+	static char bytes[200000];
+	static const char *const how[] = {"segv", "abort", "exit", "loop", "fail"};
+	struct mb_call_options opt = {0};
+	struct mb_value arg[2];
+	uint32_t dice = rnd(seed) % 1000;
+	int err;
+
+	if (dice < 500) {
+		p->what = ADD;
+		arg[0] = mb_utf8("storm/sum", 9);
+		arg[1] = mb_i64(1);
+		err = mb_call_start(c, "add", arg, 2, &opt, &p->call);
+	} else if (dice < 900) {
+		p->what = PLUS;
+		p->n = rnd(seed);
+		arg[0] = mb_i64(p->n);
+		err = mb_call_start(c, "plus_one", arg, 1, &opt, &p->call);
+	} else if (dice < 995) {
+		p->what = ECHO;
+		p->n = rnd(seed) % (dice < 950 ? 1000 : sizeof(bytes));
+		arg[0] = mb_bytes(bytes, (size_t)p->n);
+		err = mb_call_start(c, "echo", arg, 1, &opt, &p->call);
+	} else {
+		const char *h = how[rnd(seed) % 5];
+
+		p->what = BOOM;
+		opt.deadline_ns = 30000000;
+		arg[0] = mb_utf8(h, strlen(h));
+		err = mb_call_start(c, "boom", arg, 1, &opt, &p->call);
+	}
+	if (err == 0) {
+		p->open = true;
+		t->started++;
+		/* From here until its answer, a death of this client leaves it unknown. */
+		if (p->what == ADD) {
+			t->unknown++;
+		}
+	} else {
+		t->err[-err < ERR_CNT ? -err : 0]++;
+	}
+	return err;
+}
+
+static void
+client_run(uint32_t slot, uint64_t seed, uint64_t end_ms)
+{
+	struct tally *t = &tally[slot];
+	struct mb_client *c;
+	struct pending p[BUNCH_MAX];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (mb_client_open(&c, sock_path) != 0) {
+		_exit(3);
+	}
+	while (now_ms() < end_ms) {
+		uint32_t bunch = rnd(&seed) % 3 == 0 ? 1 + rnd(&seed) % BUNCH_MAX : 1;
+		uint32_t cnt = 0, left;
+		struct mb_reply r;
+
+		while (cnt < bunch && start_one(c, t, &p[cnt], &seed) == 0) {
+			cnt++;
+		}
+		for (left = cnt; left > 0; left--) {
+			if (mb_call_wait(c, 20000000000, &r) != 1) {
+				fprintf(stderr, "storm: client %u has %u calls without an answer\n",
+					slot, left);
+				t->wrong += left;
+				break;
+			}
+			for (uint32_t i = 0; i < cnt; i++) {
+				if (p[i].open && p[i].call == r.call && p[i].what == ADD) {
+					t->unknown--; /* on_reply decides anew */
+				}
+			}
+			on_reply(t, p, cnt, &r);
+			mb_reply_free(c, &r);
+		}
+	}
+	mb_client_close(c);
+	_exit(0);
+}
+
+/* --------------------------------------------------------------- tormentor */
+
+static json_t *
+admin(struct mb_client *c, const char *cmd)
+{
+	char req[64];
+	char *text;
+	json_t *j;
+
+	snprintf(req, sizeof(req), "{\"cmd\": \"%s\"}", cmd);
+	if (mb_client_admin(c, req, NULL, 0, &text) != 0) {
+		return NULL;
+	}
+	j = json_loads(text, 0, NULL);
+	free(text);
+	return j;
+}
+
+static void
+torment(struct mb_client *c, pid_t *pid, uint32_t clients, uint64_t *seed, uint64_t *kills)
+{
+	uint32_t dice = rnd(seed) % 10;
+	json_t *ps, *execs;
+	size_t n;
+	pid_t victim = 0;
+
+	if (dice == 0) {
+		victim = pid[rnd(seed) % clients];
+		kill(victim, SIGKILL);
+		kills[1]++;
+		return;
+	}
+	ps = admin(c, "ps");
+	execs = json_object_get(ps, "executors");
+	n = json_array_size(execs);
+	if (n > 0) {
+		victim = (pid_t)json_integer_value(
+			json_object_get(json_array_get(execs, rnd(seed) % n), "pid"));
+	}
+	json_decref(ps);
+	if (victim <= 0) {
+		return;
+	}
+	if (dice < 3) {
+		struct timespec ts = {0, (long)(rnd(seed) % 20) * 1000000};
+
+		kill(victim, SIGSTOP);
+		nanosleep(&ts, NULL);
+		kill(victim, SIGCONT);
+		kills[2]++;
+	} else {
+		kill(victim, SIGKILL);
+		kills[0]++;
+	}
+}
+
+/* Waits until nothing is held; prints what is, if that does not come. */
+static bool
+quiet(struct mb_client *c)
+{
+	char *last = NULL;
+
+	for (int i = 0; i < 100; i++) {
+		json_t *st = admin(c, "status");
+		json_t *held = json_object_get(st, "held");
+		const char *key;
+		json_t *v;
+		bool zero = held != NULL;
+
+		json_object_foreach(held, key, v) {
+			zero &= json_integer_value(v) == 0;
+		}
+		free(last);
+		last = held != NULL ? json_dumps(held, 0) : NULL;
+		json_decref(st);
+		if (zero) {
+			free(last);
+			return true;
+		}
+		usleep(50000);
+	}
+	fprintf(stderr, "storm: still held: %s\n", last != NULL ? last : "?");
+	free(last);
+	return false;
+}
+
+int
+main(int argc, char **argv)
+{
+	uint64_t seed = argc > 4 ? strtoull(argv[4], NULL, 0) : 1;
+	uint32_t seconds = argc > 2 ? (uint32_t)atoi(argv[2]) : 5;
+	uint32_t clients = argc > 3 ? (uint32_t)atoi(argv[3]) : 4;
+	uint64_t end_ms = now_ms() + seconds * 1000;
+	uint64_t kills[3] = {0};
+	uint64_t started = 0, answered = 0, acked = 0, unknown = 0, wrong = 0;
+	uint64_t lost_clients = 0;
+	pid_t pid[CLIENTS_MAX];
+	struct mb_client *c;
+	struct mb_held sum;
+	int64_t counter = 0;
+	bool ok = true;
+	int status;
+
+	sock_path = argc > 1 ? argv[1] : NULL;
+	clients = clients > CLIENTS_MAX ? CLIENTS_MAX : clients;
+	printf("storm: seed %" PRIu64 ", %u s, %u clients\n", seed, seconds, clients);
+	fflush(stdout);
+	tally = mmap(NULL, sizeof(*tally) * CLIENTS_MAX, PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	for (uint32_t i = 0; i < clients; i++) {
+		pid[i] = fork();
+		if (pid[i] == 0) {
+			client_run(i, seed + 1000 * i, end_ms);
+		}
+	}
+	if (mb_client_open(&c, sock_path) != 0) {
+		fprintf(stderr, "storm: no node\n");
+		return 3;
+	}
+	while (now_ms() < end_ms) {
+		usleep(rnd(&seed) % 20000);
+		torment(c, pid, clients, &seed, kills);
+		for (uint32_t i = 0; i < clients; i++) {
+			if (waitpid(pid[i], &status, WNOHANG) == pid[i] && now_ms() < end_ms) {
+				lost_clients++;
+				pid[i] = fork();
+				if (pid[i] == 0) {
+					client_run(i, seed + i, end_ms);
+				}
+			}
+		}
+	}
+	for (uint32_t i = 0; i < clients; i++) {
+		waitpid(pid[i], &status, 0);
+		if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+			lost_clients += WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+			ok &= WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+		}
+	}
+	for (uint32_t i = 0; i < clients; i++) {
+		started += tally[i].started;
+		answered += tally[i].answered;
+		acked += tally[i].acked;
+		unknown += tally[i].unknown;
+		wrong += tally[i].wrong;
+	}
+	if (mb_client_get(c, "storm/sum", 0, &sum) == 0) {
+		char text[32] = "";
+
+		memcpy(text, sum.p, sum.len < 31 ? sum.len : 31);
+		counter = atoll(text);
+		mb_client_release(c, &sum);
+	}
+	printf("storm: %" PRIu64 " calls, %" PRIu64 " answers, %" PRIu64 " wrong; killed %" PRIu64
+	       " executors, %" PRIu64 " clients (%" PRIu64 " gone); stopped %" PRIu64 "\n",
+	       started, answered, wrong, kills[0], kills[1], lost_clients, kills[2]);
+	printf("storm: increments acknowledged %" PRIu64 ", not known %" PRIu64 ", counter %" PRId64
+	       "\n",
+	       acked, unknown, counter);
+	for (int e = 1; e < ERR_CNT; e++) {
+		uint64_t n = 0;
+
+		for (uint32_t i = 0; i < clients; i++) {
+			n += tally[i].err[e];
+		}
+		if (n > 0) {
+			printf("storm:   %s %" PRIu64 "\n", mb_err_name(-e), n);
+		}
+	}
+	ok &= wrong == 0 && (uint64_t)counter >= acked && (uint64_t)counter <= acked + unknown;
+	ok &= lost_clients > 0 || started == answered;
+	ok &= quiet(c);
+	mb_client_close(c);
+	printf("storm: %s\n", ok ? "ok" : "FAILED");
+	return ok ? 0 : 1;
+}
