@@ -266,6 +266,7 @@ client_done(struct mb_client *c, struct client_call *call, const struct desc *an
 	c->reply_of[slot] = c->reply_free;
 	c->reply_free = r->next;
 	r->d = *answer;
+	r->err = domain_bytes(c->d, &r->d, &r->p, &r->len, &r->view);
 	r->used = true;
 	c->done[c->done_tail++ & (MB_CALLS_MAX - 1)] = (uint16_t)slot;
 }
@@ -469,9 +470,9 @@ static int
 client_reply_read(struct mb_client *c, struct client_reply *r, struct mb_reply *out)
 {
 	struct value v[MB_VALUES_MAX];
-	const uint8_t *p;
-	size_t len;
-	int n = domain_bytes(c->d, &r->d, &p, &len, &r->view);
+	const uint8_t *p = r->p;
+	size_t len = r->len;
+	int n = r->err;
 
 	if (n != 0) {
 		return n;
@@ -525,10 +526,14 @@ client_hand_out(struct mb_client *c, uint32_t slot, struct mb_reply *out)
 		.internal = r,
 	};
 	err = client_reply_read(c, r, out);
-	if (err != 0) {
-		out->err = err;
+	if (err == MB_ERR_PEER_DIED && r->d.err != 0) {
+		out->text = ""; /* only the text died with it */
+	} else if (err != 0) {
+		out->err = err == MB_ERR_PEER_DIED ? MB_ERR_EXECUTOR_DIED : err;
 		out->cnt = 0;
-		out->text = "the answer could not be read";
+		out->text = err == MB_ERR_PEER_DIED
+				    ? "it died before its answer was read; its writes happened"
+				    : "the answer could not be read";
 	}
 	call->state = CALL_FREE;
 	c->call_cnt--;

@@ -304,7 +304,7 @@ static bool
 sched_send(struct sched *s, struct sched_call *c, uint16_t exec)
 {
 	if (s->ops.send(s->ops.ctx, exec, &c->d) != 0) {
-		return false; /* it died; ctl's word about that is on its way */
+		return false;
 	}
 	c->exec = exec;
 	s->running[exec] = (uint32_t)(c - s->call + 1);
@@ -327,7 +327,10 @@ sched_exec_next(struct sched *s, uint16_t exec, uint64_t now_ns)
 		if (sched_send(s, c, exec)) {
 			return;
 		}
+		/* It is dead, and ctl's word about that is on its way; or it has not read its port for
+		 * a while, and nobody will tell us when it has. */
 		sched_queue_push_front(s, t, c);
+		sched_wake_at(s, now_ns + SCHED_RETRY_NS);
 		break;
 	}
 	claim_drop(s->hints, exec);

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* oracle - see oracle.h for O1..O7 */
+#include "oracle.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "microburst/error.h"
+#include "sim.h"
+
+static void *
+grow(void *p, uint32_t cnt, uint32_t *cap, size_t bytes)
+{
+	if (cnt < *cap) {
+		return p;
+	}
+	*cap = *cap != 0 ? 2 * *cap : 1024;
+	p = realloc(p, *cap * bytes);
+	REQUIRE(p != NULL);
+	return p;
+}
+
+void
+oracle_init(struct oracle *o, struct sim *s)
+{
+	*o = (struct oracle){ .sim = s };
+}
+
+void
+oracle_fini(struct oracle *o)
+{
+	free(o->call);
+	free(o->write);
+}
+
+/* A look at an invariant. */
+static void
+expect(struct oracle *o, bool ok, const char *what, uint64_t a, uint64_t b)
+{
+	o->stats.checks++;
+	if (!ok) {
+		sim_fail(o->sim, "%s (%llu, %llu)", what, (unsigned long long)a,
+			 (unsigned long long)b);
+	}
+}
+
+/* ---------------------------------------------------------------- operations */
+
+uint32_t
+oracle_op_new(struct oracle *o, enum key_kind kind, uint32_t key, uint32_t len)
+{
+	o->write = grow(o->write, o->write_cnt, &o->write_cap, sizeof(*o->write));
+	o->write[o->write_cnt++] = (struct oracle_write){ .key_kind = (uint8_t)kind,
+							  .key = (uint8_t)key,
+							  .effect = EFFECT_NONE,
+							  .len = len };
+	return o->write_cnt;
+}
+
+static uint32_t
+op_amount(const struct op *op)
+{
+	return op->key_kind == KEY_COUNTER ? op->n : 1;
+}
+
+void
+oracle_op_start(struct oracle *o, const struct op *op)
+{
+	if (op->kind == OP_READ) {
+		return;
+	}
+	o->key[op->key_kind][op->key].possible += op_amount(op);
+	if (op->key_kind == KEY_SET || op->key_kind == KEY_REGISTER) {
+		o->write[op->n - 1].effect = EFFECT_MAYBE;
+	}
+}
+
+void
+oracle_op_end(struct oracle *o, const struct op *op, enum effect e)
+{
+	struct oracle_key *k = &o->key[op->key_kind][op->key];
+
+	if (op->kind == OP_READ) {
+		return;
+	}
+	if (e == EFFECT_DONE) {
+		k->acked += op_amount(op);
+	} else if (e == EFFECT_NONE) {
+		k->possible -= op_amount(op);
+	}
+	if (op->key_kind == KEY_SET || op->key_kind == KEY_REGISTER) {
+		o->write[op->n - 1].effect = (uint8_t)e;
+	}
+}
+
+/* --------------------------------------------------------------------- calls */
+
+uint32_t
+oracle_call_new(struct oracle *o)
+{
+	o->call = grow(o->call, o->call_cnt, &o->call_cap, sizeof(*o->call));
+	o->call[o->call_cnt] = (struct call){ 0 };
+	return o->call_cnt++;
+}
+
+void
+oracle_call_start(struct oracle *o, uint32_t token)
+{
+	struct call *c = &o->call[token];
+
+	o->stats.calls++;
+	o->open_cnt++;
+	for (uint32_t i = 0; i < c->op_cnt; i++) {
+		oracle_op_start(o, &c->op[i]);
+	}
+}
+
+/* The one place where a call ends. */
+static void
+call_end(struct oracle *o, struct call *c, enum call_fate fate, enum effect e)
+{
+	REQUIRE(c->fate == FATE_OPEN);
+	c->fate = (uint8_t)fate;
+	c->none = e == EFFECT_NONE;
+	o->open_cnt--;
+	for (uint32_t i = 0; i < c->op_cnt; i++) {
+		oracle_op_end(o, &c->op[i], e);
+	}
+	if (c->none) {
+		expect(o, c->accepted[0] + c->accepted[1] == 0,
+		       "O3: a call was answered as without effect, and its writes were accepted", c->id,
+		       c->fn);
+	}
+}
+
+void
+oracle_call_refused(struct oracle *o, uint32_t token, int err)
+{
+	struct call *c = &o->call[token];
+
+	o->stats.refused++;
+	expect(o,
+	       err == MB_ERR_BUSY || err == MB_ERR_NO_MEMORY ||
+		       (err == MB_ERR_NO_FUNCTION && c->fn == SIM_FN_MAX),
+	       "a call could not be started for no good reason", (uint64_t)-err, token);
+	call_end(o, c, FATE_REFUSED, EFFECT_NONE);
+}
+
+void
+oracle_client_died(struct oracle *o, uint16_t client)
+{
+	for (uint32_t i = 0; i < o->call_cnt; i++) {
+		if (o->call[i].client == client && o->call[i].fate == FATE_OPEN) {
+			o->stats.orphans++;
+			call_end(o, &o->call[i], FATE_ORPHAN, EFFECT_MAYBE);
+		}
+	}
+}
+
+void
+oracle_call_runs(struct oracle *o, uint32_t token, uint64_t id)
+{
+	struct call *c = &o->call[token];
+
+	expect(o, token < o->call_cnt, "a function got arguments that nobody gave", token, id);
+	if (token >= o->call_cnt) {
+		return;
+	}
+	expect(o, c->fate == FATE_OPEN || c->fate == FATE_ORPHAN,
+	       "O2: a call begins to run after it was answered", id, token);
+	c->id = id;
+	c->runs++;
+	o->stats.retries += c->runs > 1;
+}
+
+void
+oracle_accepted(struct oracle *o, uint64_t id, uint32_t tile)
+{
+	for (uint32_t i = o->call_cnt; i-- > 0;) {
+		struct call *c = &o->call[i];
+
+		if (c->id == id) {
+			c->accepted[tile]++;
+			expect(o, c->accepted[tile] == 1, "O3: a call's writes were accepted twice",
+			       id, i);
+			expect(o, !c->none,
+			       "O3: a call's writes were accepted after it was answered as without "
+			       "effect",
+			       id, i);
+			return;
+		}
+	}
+}
+
+/* Which cache tiles a call that was successful must have written through is known by its executor
+ * only; that at least one accepted is known here. */
+static bool
+call_writes(const struct call *c)
+{
+	for (uint32_t i = 0; i < c->op_cnt; i++) {
+		if (c->op[i].kind != OP_READ) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+call_is_wild(const struct call *c)
+{
+	return c->op_cnt > 0 && c->op[0].key_kind == KEY_WILD;
+}
+
+/* Whether the answer is one that this call can get, and what it says of the effects. */
+static bool
+answer_ok(const struct call *c, int err, const char *text, enum effect *ret)
+{
+	*ret = EFFECT_NONE;
+	switch (err) {
+	case 0:
+		*ret = EFFECT_DONE;
+		return c->behaviour == CALL_RETURNS;
+	case MB_ERR_FUNCTION_FAILED:
+		return c->behaviour == CALL_FAILS;
+	case MB_ERR_BUSY:
+		return true;
+	case MB_ERR_NO_EXECUTOR:
+		return c->cold;
+	case MB_ERR_DEADLINE:
+	case MB_ERR_INDETERMINATE:
+		*ret = EFFECT_MAYBE;
+		return c->has_deadline;
+	case MB_ERR_CANCELLED:
+		*ret = EFFECT_MAYBE;
+		return c->cancelled;
+	case MB_ERR_NO_MEMORY:
+		*ret = EFFECT_MAYBE;
+		return call_writes(c);
+	case MB_ERR_TYPE:
+	case MB_ERR_TOO_LARGE:
+		*ret = EFFECT_MAYBE;
+		return call_is_wild(c);
+	case MB_ERR_EXECUTOR_DIED:
+		*ret = strstr(text, "did not happen") != NULL ? EFFECT_NONE : EFFECT_MAYBE;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void
+count_answer(struct oracle_stats *s, int err, enum effect e)
+{
+	s->ok += err == 0;
+	s->failed += err == MB_ERR_FUNCTION_FAILED;
+	s->busy += err == MB_ERR_BUSY;
+	s->deadlines += err == MB_ERR_DEADLINE || err == MB_ERR_INDETERMINATE;
+	s->cancelled += err == MB_ERR_CANCELLED;
+	s->died_none += err == MB_ERR_EXECUTOR_DIED && e == EFFECT_NONE;
+	s->died_some += err == MB_ERR_EXECUTOR_DIED && e != EFFECT_NONE;
+}
+
+void
+oracle_call_answered(struct oracle *o, uint32_t token, int err, const char *text,
+		     uint32_t result_token)
+{
+	struct call *c = &o->call[token];
+	enum effect e;
+	bool ok = answer_ok(c, err, text, &e);
+
+	expect(o, c->fate == FATE_OPEN, "O1: a call was answered twice", token, c->fate);
+	if (c->fate != FATE_OPEN) {
+		return;
+	}
+	expect(o, ok, mb_err_name(err) /* O1: an answer that this call cannot get */, c->behaviour,
+	       token);
+	if (err == 0) {
+		expect(o, result_token == token, "a call got the result of another", result_token,
+		       token);
+		expect(o, !call_writes(c) || c->accepted[0] + c->accepted[1] > 0,
+		       "O3: a call was successful, and its writes were never accepted", c->id, token);
+	}
+	if (err == MB_ERR_EXECUTOR_DIED && e == EFFECT_MAYBE) {
+		expect(o, c->accepted[0] + c->accepted[1] > 0,
+		       "O3: writes are said to have happened, and were never accepted", c->id, token);
+	}
+	count_answer(&o->stats, err, e);
+	call_end(o, c, FATE_ANSWERED, e);
+}
+
+/* --------------------------------------------------------------------- reads */
+
+void
+oracle_read_counter(struct oracle *o, uint32_t key, bool absent, int64_t value)
+{
+	const struct oracle_key *k = &o->key[KEY_COUNTER][key];
+	uint64_t v = absent ? 0 : (uint64_t)value;
+
+	o->stats.reads++;
+	expect(o, v >= k->acked, "O4: acknowledged increments are missing", v, k->acked);
+	expect(o, v <= k->possible, "O4: a counter shows more than was added", v, k->possible);
+}
+
+void
+oracle_read_register(struct oracle *o, uint32_t key, bool absent, struct slice value)
+{
+	const struct oracle_key *k = &o->key[KEY_REGISTER][key];
+	const struct oracle_write *w;
+	uint32_t n = 0;
+
+	o->stats.reads++;
+	if (absent) {
+		expect(o, k->acked == 0, "O6: a value that was acknowledged is missing", key, k->acked);
+		return;
+	}
+	if (value.len >= sizeof(n)) {
+		memcpy(&n, value.p, sizeof(n));
+	}
+	w = n >= 1 && n <= o->write_cnt ? &o->write[n - 1] : NULL;
+	expect(o, w != NULL && w->key_kind == KEY_REGISTER && w->key == key && w->len == value.len,
+	       "O6: a register shows what nobody put there", key, n);
+	expect(o, w == NULL || w->effect != EFFECT_NONE,
+	       "O6: a register shows a value that was reported as not written", key, n);
+	expect(o, oracle_value_ok(n, value.p, (uint32_t)value.len), "O6: a value is torn", key, n);
+}
+
+void
+oracle_read_member(struct oracle *o, uint32_t key, struct slice member)
+{
+	char text[32];
+	uint32_t n = 0;
+	const struct oracle_write *w;
+
+	for (size_t i = 1; i < member.len && i < 12; i++) {
+		n = n * 10 + (uint32_t)(member.p[i] - '0');
+	}
+	w = n >= 1 && n <= o->write_cnt ? &o->write[n - 1] : NULL;
+	expect(o,
+	       w != NULL && w->key_kind == KEY_SET && w->key == key && w->effect != EFFECT_NONE &&
+		       slice_eq(member, slice_of(text, oracle_member_text(n, text, sizeof(text)))),
+	       "O5: a set has a member that nobody added", key, n);
+}
+
+void
+oracle_read_set(struct oracle *o, uint32_t key, uint32_t cnt)
+{
+	const struct oracle_key *k = &o->key[KEY_SET][key];
+
+	o->stats.reads++;
+	expect(o, cnt >= k->acked, "O5: acknowledged members are missing", cnt, k->acked);
+	expect(o, cnt <= k->possible, "O5: a set has more members than were added", cnt, k->possible);
+}
+
+void
+oracle_members(struct oracle *o, uint32_t key, void (*fn)(void *ctx, uint32_t n), void *ctx)
+{
+	for (uint32_t i = 0; i < o->write_cnt; i++) {
+		const struct oracle_write *w = &o->write[i];
+
+		if (w->key_kind == KEY_SET && w->key == key && w->effect == EFFECT_DONE) {
+			fn(ctx, i + 1);
+		}
+	}
+}
+
+void
+oracle_end(struct oracle *o)
+{
+	for (uint32_t i = 0; i < o->call_cnt; i++) {
+		expect(o, o->call[i].fate != FATE_OPEN, "O1: a call was never answered", i,
+		       o->call[i].id);
+	}
+}
+
+/* -------------------------------------------------------------------- content */
+
+static uint8_t
+value_byte(uint32_t n, uint32_t i)
+{
+	return (uint8_t)(n * 31 + i * 7 + (i >> 8));
+}
+
+void
+oracle_value_fill(uint32_t n, uint8_t *p, uint32_t len)
+{
+	REQUIRE(len >= sizeof(n));
+	memcpy(p, &n, sizeof(n));
+	for (uint32_t i = sizeof(n); i < len; i++) {
+		p[i] = value_byte(n, i);
+	}
+}
+
+bool
+oracle_value_ok(uint32_t n, const uint8_t *p, uint32_t len)
+{
+	if (len < sizeof(n) || memcmp(p, &n, sizeof(n)) != 0) {
+		return false;
+	}
+	for (uint32_t i = sizeof(n); i < len; i++) {
+		if (p[i] != value_byte(n, i)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+size_t
+oracle_member_text(uint32_t n, char *ret, size_t bytes)
+{
+	return (size_t)snprintf(ret, bytes, "m%u", n);
+}
+
+size_t
+oracle_key_text(enum key_kind kind, uint32_t key, char *ret, size_t bytes)
+{
+	static const char *const prefix[KEY_KIND_CNT] = { "counter/", "set/", "register/", "wild/" };
+
+	return (size_t)snprintf(ret, bytes, "%s%u", prefix[kind], key);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* oracle - what is known of every operation, and what must therefore be true
+ *
+ * It is told by clients what they asked for and what they were answered, by executors when a call begins
+ * to run, and by cache tiles which call's writes they accepted. It shares no code with what it judges.
+ *
+ *   O1  Every call is answered once, by what its function may answer, unless its client died.
+ *   O2  No call begins to run after it was answered.
+ *   O3  A call's writes are accepted at most once by a tile; if the answer says that they happened, at
+ *       least once; if it says that they did not, never, not before nor after.
+ *   O4  A counter shows at least what was acknowledged and at most what may have been added.
+ *   O5  A set has every member that was acknowledged, and none that nobody added.
+ *   O6  A register shows one value that was put under that key, whole.
+ *   O7  When quiet, the cache shows exactly what the store has.
+ *
+ * O4 to O6 are asked at every read, and of the store at the end.
+ */
+#ifndef MB_SIM_ORACLE_H
+#define MB_SIM_ORACLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "slice.h"
+
+#define CALL_OP_MAX    6
+#define ORACLE_KEY_MAX 48
+#define SIM_TOKEN_NONE UINT32_MAX
+
+struct sim;
+
+/* The kinds of keys, each of which has its own judge. */
+enum key_kind {
+	KEY_COUNTER = 0, /* INCR only */
+	KEY_SET,         /* SADD only */
+	KEY_REGISTER,    /* PUT only */
+	KEY_WILD,        /* anything: only O7, and that it answers */
+	KEY_KIND_CNT     /* how many */
+};
+
+enum op_kind {
+	OP_READ = 0,
+	OP_WRITE,  /* what the key's kind has */
+	OP_DELETE, /* KEY_WILD only, as are the next two */
+	OP_INCR,
+	OP_SADD,
+};
+
+struct op {
+	uint8_t kind;     /* enum op_kind */
+	uint8_t key_kind; /* enum key_kind */
+	uint8_t key;
+	uint32_t n;   /* counter: how much; set, register: which member or value, never used twice */
+	uint32_t len; /* register: bytes of the value */
+};
+
+enum behaviour {
+	CALL_RETURNS = 0,
+	CALL_FAILS,     /* returns an error after its operations */
+	CALL_NEVER_ENDS,
+	CALL_ABORTS,    /* kills its executor */
+};
+
+enum call_fate {
+	FATE_OPEN = 0, /* started, not answered */
+	FATE_REFUSED,  /* it could not be started */
+	FATE_ANSWERED,
+	FATE_ORPHAN,   /* its client died */
+};
+
+/* What became of an operation's effect, as far as clients know. */
+enum effect {
+	EFFECT_DONE = 0,
+	EFFECT_NONE,
+	EFFECT_MAYBE,
+};
+
+struct call {
+	uint64_t id;
+	uint16_t client; /* process index */
+	uint16_t fn;     /* number of the function; SIM_FN_MAX: one that does not exist */
+	uint8_t behaviour;
+	uint8_t fate;
+	uint8_t op_cnt;
+	bool cold, cancelled, has_deadline;
+	bool none; /* answered as without effect (O3) */
+	uint16_t runs;
+	uint8_t accepted[2]; /* by cache tile */
+	uint32_t arg_len, result_len;
+	struct op op[CALL_OP_MAX];
+};
+
+struct oracle_key {
+	uint64_t acked, possible; /* counter: sums. set: how many members */
+};
+
+struct oracle_stats {
+	uint64_t calls, state_ops, ok, failed, refused, orphans;
+	uint64_t died_none, died_some; /* EXECUTOR_DIED, by what it said of the writes */
+	uint64_t deadlines, cancelled, busy;
+	uint64_t retries; /* second runs */
+	uint64_t reads;
+	uint64_t checks; /* invariants looked at */
+};
+
+/* What one n of a set or register means. */
+struct oracle_write {
+	uint8_t key_kind, key, effect;
+	uint32_t len;
+};
+
+struct oracle {
+	struct sim *sim;
+	struct call *call; /* token = index */
+	uint32_t call_cnt, call_cap;
+	struct oracle_write *write; /* n = index + 1 */
+	uint32_t write_cnt, write_cap;
+	uint32_t open_cnt;
+	struct oracle_key key[KEY_KIND_CNT][ORACLE_KEY_MAX];
+	struct oracle_stats stats;
+};
+
+void oracle_init(struct oracle *o, struct sim *s);
+void oracle_fini(struct oracle *o);
+
+/* oracle_call_new makes a call; its operations are filled in by the caller, and then told with
+ * oracle_call_start. Returns its token. */
+uint32_t oracle_call_new(struct oracle *o);
+void oracle_call_start(struct oracle *o, uint32_t token);
+void oracle_call_refused(struct oracle *o, uint32_t token, int err);
+/* oracle_call_answered: result_token is what the answer's first value said. */
+void oracle_call_answered(struct oracle *o, uint32_t token, int err, const char *text,
+			  uint32_t result_token);
+void oracle_client_died(struct oracle *o, uint16_t client);
+
+void oracle_call_runs(struct oracle *o, uint32_t token, uint64_t id);
+/* oracle_accepted: cache tile `tile` accepted the writes of call id. */
+void oracle_accepted(struct oracle *o, uint64_t id, uint32_t tile);
+
+/* oracle_op_new: a fresh n for a set or a register; len: of a register's value. */
+uint32_t oracle_op_new(struct oracle *o, enum key_kind kind, uint32_t key, uint32_t len);
+/* oracle_op_start, oracle_op_end: a write that is not part of a call. */
+void oracle_op_start(struct oracle *o, const struct op *op);
+void oracle_op_end(struct oracle *o, const struct op *op, enum effect e);
+
+/* Reads: what was seen under a key. absent: nothing. */
+void oracle_read_counter(struct oracle *o, uint32_t key, bool absent, int64_t value);
+void oracle_read_register(struct oracle *o, uint32_t key, bool absent, struct slice value);
+/* oracle_read_member: one member of a set; oracle_read_set: how many there were in all. */
+void oracle_read_member(struct oracle *o, uint32_t key, struct slice member);
+void oracle_read_set(struct oracle *o, uint32_t key, uint32_t cnt);
+/* oracle_members calls fn for every member that must be in a set. */
+void oracle_members(struct oracle *o, uint32_t key, void (*fn)(void *ctx, uint32_t n), void *ctx);
+
+/* oracle_end: nobody will say anything more. */
+void oracle_end(struct oracle *o);
+
+/* A register's value of number n: its number, and then bytes that follow from it. A set's member. */
+void oracle_value_fill(uint32_t n, uint8_t *p, uint32_t len);
+bool oracle_value_ok(uint32_t n, const uint8_t *p, uint32_t len);
+size_t oracle_member_text(uint32_t n, char *ret, size_t bytes);
+size_t oracle_key_text(enum key_kind kind, uint32_t key, char *ret, size_t bytes);
+
+#endif

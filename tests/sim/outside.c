@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* outside - the kernel, as far as the shipped code asks it for anything
+ *
+ * Each function here takes the place of one of the shipped code at link time (--wrap in meson.build).
+ *
+ *   time              the virtual clock
+ *   sleeping, waking  fibers and events
+ *   entering          no socket: ctl is called
+ *   mapping           one address space: to map is to know the place
+ *   sending, taking   the shipped function, and then a step of the process ends: the points at which it
+ *                     may be killed, or others run
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "domain.h"
+#include "fiber.h"
+#include "hints.h"
+#include "microburst/error.h"
+#include "node.h"
+#include "proc.h"
+#include "timebase.h"
+
+/* Declared here: only the linker calls them by these names. */
+const struct timebase *__wrap_timebase_real(void);
+void __wrap_bell_sleep(struct bell *bell, uint64_t timeout_ns);
+void __wrap_bell_wake(struct bell *bell);
+int __real_channel_send(struct channel *ch, const struct desc *d);
+int __wrap_channel_send(struct channel *ch, const struct desc *d);
+int __real_channel_recv(struct channel *ch, struct desc *ret);
+int __wrap_channel_recv(struct channel *ch, struct desc *ret);
+int __wrap_domain_enter(struct domain **ret, const char *path, const char *program,
+			const struct domain_events *ev);
+void __wrap_domain_leave(struct domain *d);
+int __wrap_region_create(enum region_kind kind, bool huge, int *ret_fd);
+int __wrap_region_seal(int fd);
+int __wrap_region_map_peer(struct region *r, enum region_kind kind, int fd);
+void __wrap_region_unmap(struct region *r);
+
+/* ---------------------------------------------------------------------- time */
+
+const struct timebase *
+__wrap_timebase_real(void)
+{
+	sim_now->clock.now_ns = sim_now_ns(sim_now);
+	return &sim_now->clock.tb;
+}
+
+/* ------------------------------------------------------------ sleeping, waking */
+
+void
+__wrap_bell_sleep(struct bell *bell, uint64_t timeout_ns)
+{
+	proc_sleep(timeout_ns < WAIT_MAX_NS ? timeout_ns : WAIT_MAX_NS, true);
+	bell_disarm(bell);
+}
+
+void
+__wrap_bell_wake(struct bell *bell)
+{
+	struct node *n = sim_now->node;
+	uint16_t idx = (uint16_t)(bell - n->hints->proc);
+	struct sim_proc *p;
+
+	if (sim_planted(sim_now, PLANT_LOST_WAKE) && sim_one_in(sim_now, 50)) {
+		return;
+	}
+	if (node_rung(n, bell)) {
+		return;
+	}
+	REQUIRE(idx < PROC_CNT_MAX);
+	p = simctl_proc(n->ctl, idx);
+	if (p != NULL) {
+		proc_rung(p);
+	}
+}
+
+/* ------------------------------------------------------------- sending, taking */
+
+int
+__wrap_channel_send(struct channel *ch, const struct desc *d)
+{
+	int err = __real_channel_send(ch, d);
+
+	sim_now->stats.messages += err == 0;
+	sim_note(sim_now, d->kind, d->call);
+	if (err == 0) {
+		proc_step(DELAY_STEP);
+	}
+	return err;
+}
+
+int
+__wrap_channel_recv(struct channel *ch, struct desc *ret)
+{
+	int n = __real_channel_recv(ch, ret);
+
+	if (n == 1) {
+		sim_note(sim_now, ret->kind, ret->call);
+		proc_step(DELAY_STEP);
+	}
+	return n;
+}
+
+/* -------------------------------------------------------------------- entering */
+
+static int
+attach(void *ctx, uint16_t proc, uint32_t inc, uint32_t seg, int *ret_fd)
+{
+	struct sim_proc *p = ctx;
+
+	REQUIRE(seg == 0); /* no process leases segments here */
+	if (simctl_attach(p->sim->node->ctl, p->idx, proc, inc) == NULL) {
+		return MB_ERR_PEER_DIED;
+	}
+	*ret_fd = -1; /* __wrap_region_map_peer knows what was asked for last */
+	return 0;
+}
+
+static void
+domain_ports(struct domain *d, struct node *n)
+{
+	for (uint32_t t = 0; t < PORT_CACHE_FIRST + d->welcome.cache_cnt; t++) {
+		channel_init(&d->ch[t], &d->own, t, &d->daemon, region_daemon_port(t, d->proc),
+			     &n->hints->tile[t], d->proc, -1);
+		d->ch[t].proc = PROC_DAEMON;
+		d->ch[t].inc = 1;
+	}
+	memset(d->hot, PORT_CNT, sizeof(d->hot));
+}
+
+/* What domain.c does after the welcome. */
+int
+__wrap_domain_enter(struct domain **ret, const char *path, const char *program,
+		    const struct domain_events *ev)
+{
+	struct sim_proc *p = proc_self();
+	struct node *n = p->sim->node;
+	struct peer_attach_ops ops = { attach, p };
+	struct domain *d = calloc(1, sizeof(*d));
+
+	REQUIRE(d != NULL);
+	d->proc = p->idx;
+	d->inc = p->inc;
+	d->sock = -1;
+	d->welcome.cache_cnt = p->sim->shape.cache_cnt;
+	d->own = p->region;
+	d->daemon = n->region;
+	d->daemon.rw = NULL;
+	d->hints = n->hints;
+	d->bell = &n->hints->proc[p->idx];
+	d->cache = n->cache;
+	d->cache_bytes = n->layout.bytes;
+	d->events = *ev;
+	REQUIRE(peers_create(&d->peers, &ops) == 0);
+	REQUIRE(payload_create(&d->pool, p->idx, p->inc, d->own.rw + d->own.at.slab,
+			       d->own.at.slab_bytes, d->own.at.slab, NULL) == 0);
+	domain_ports(d, n);
+	p->domain = d;
+	*ret = d;
+	return 0;
+}
+
+void
+__wrap_domain_leave(struct domain *d)
+{
+	struct sim_proc *p = proc_self();
+
+	payload_destroy(d->pool);
+	peers_destroy(&d->peers);
+	free(d);
+	p->domain = NULL;
+	p->client = NULL;
+	p->leaving = true;
+}
+
+/* -------------------------------------------------------------------- mapping */
+
+int
+__wrap_region_create(enum region_kind kind, bool huge, int *ret_fd)
+{
+	*ret_fd = -1;
+	return 0;
+}
+
+int
+__wrap_region_seal(int fd)
+{
+	return 0;
+}
+
+int
+__wrap_region_map_peer(struct region *r, enum region_kind kind, int fd)
+{
+	*r = *sim_now->node->attached;
+	REQUIRE(r->kind == kind);
+	r->rw = NULL;
+	return 0;
+}
+
+void
+__wrap_region_unmap(struct region *r)
+{
+	*r = (struct region){ 0 };
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* quiet - when all is said: is everything back where it came from, and does the store say the same as the
+ * cache, and as the oracle?
+ */
+#include <string.h>
+
+#include "cache_view.h"
+#include "check.h"
+#include "envelope.h"
+#include "gset.h"
+#include "hash.h"
+#include "microburst/error.h"
+#include "node.h"
+#include "proc.h"
+#include "view.h"
+
+#define TEXT_MAX 40
+
+static void
+none(struct sim *s, uint64_t cnt, const char *what)
+{
+	s->oracle.stats.checks++;
+	if (cnt != 0) {
+		sim_fail(s, "when quiet: %llu %s", (unsigned long long)cnt, what);
+	}
+}
+
+static void
+check_sched(struct sim *s)
+{
+	struct sched *core = s->node->sched.core;
+	uint64_t claims = 0;
+
+	none(s, sched_queued(core), "calls wait at sched");
+	none(s, sched_running(core), "calls run for sched");
+	none(s, ports_waiting(s->node->sched.tile.ports), "messages of sched wait for processes");
+	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
+		claims += atomic_load(&s->node->hints->claim[e].v) != 0;
+	}
+	none(s, claims, "executors are claimed");
+}
+
+static void
+check_tiles(struct sim *s)
+{
+	struct node *n = s->node;
+
+	for (uint32_t i = 0; i < s->shape.cache_cnt; i++) {
+		struct cache_sim *t = &n->cache_tile[i];
+
+		none(s, cache_core_busy(t->core), "things are under way in the cache");
+		none(s, ports_waiting(t->tile.ports), "messages of the cache wait for processes");
+		none(s, payload_alive(t->pages), "pages of scans were not given back");
+		none(s, cache_core_stats(t->core).bad, "messages were bad");
+		cache_core_check(t->core);
+	}
+	for (uint32_t i = 0; i < s->shape.kvs_cnt; i++) {
+		none(s, n->kvs[i].shard->pin_cnt, "values of the store are pinned");
+		none(s, n->kvs[i].core.busy != NULL, "jobs of the store");
+	}
+	none(s, simctl_unburied(n->ctl), "dead processes are not forgotten");
+	none(s, ports_waiting(simctl_tile(n->ctl)->ports), "messages of ctl wait for processes");
+}
+
+static void
+check_procs(struct sim *s)
+{
+	for (uint16_t i = 1; i < PROC_CNT_MAX; i++) {
+		struct sim_proc *p = simctl_proc(s->node->ctl, i);
+		uint64_t held = 0;
+
+		if (p == NULL || p->domain == NULL) {
+			continue;
+		}
+		for (uint32_t h = 0; h < HAZARD_CNT; h++) {
+			held += cache_hazard_held(atomic_load(&region_hazard(&p->region)[h]));
+		}
+		none(s, held, "values are held");
+		none(s, payload_alive(p->domain->pool), "payloads were not given back");
+		none(s, proc_unread(p), "processes have unread messages");
+	}
+}
+
+/* What the store has under a key. */
+static void
+check_value(struct sim *s, enum key_kind kind, uint32_t key, const struct envelope *e)
+{
+	struct oracle *o = &s->oracle;
+	char text[VIEW_TEXT_MAX];
+	bool absent = !view_present(e->type, e->state);
+	struct slice shown = { 0 }, m;
+	int64_t number = 0;
+	int err = 0;
+
+	if (kind == KEY_COUNTER) {
+		err = absent ? 0 : view_i64(e->type, e->state, &number);
+		oracle_read_counter(o, key, absent, number);
+	} else if (kind == KEY_REGISTER) {
+		err = absent ? 0 : view_text(e->type, e->state, text, &shown);
+		oracle_read_register(o, key, absent, shown);
+	} else if (kind == KEY_SET) {
+		for (uint32_t i = 0; gset_at(e->state, i, &m); i++) {
+			oracle_read_member(o, key, m);
+		}
+		oracle_read_set(o, key, gset_cnt(e->state));
+	}
+	if (err != 0) {
+		sim_fail(s, "when quiet: a value cannot be read: %s", mb_err_name(err));
+	}
+}
+
+struct missing {
+	struct sim *sim;
+	struct slice set;
+};
+
+static void
+check_member(void *ctx, uint32_t n)
+{
+	struct missing *m = ctx;
+	char text[TEXT_MAX];
+
+	m->sim->oracle.stats.checks++;
+	if (!gset_has(m->set, slice_of(text, oracle_member_text(n, text, sizeof(text))))) {
+		sim_fail(m->sim, "O5: acknowledged member %u is missing", n);
+	}
+}
+
+static void
+check_key(struct sim *s, struct cache_view *view, enum key_kind kind, uint32_t idx)
+{
+	char text[TEXT_MAX];
+	struct slice key = slice_of(text, oracle_key_text(kind, idx, text, sizeof(text)));
+	struct kvs_sim *owner =
+		&s->node->kvs[kvs_owner(hash_bytes(key.p, key.len), s->shape.kvs_cnt)];
+	struct slice stored = kvs_shard_get(owner->shard, key);
+	struct envelope e;
+	struct cache_value v;
+	int n = cache_view_get(view, key, &v);
+
+	if (envelope_parse(stored, &e) != 0) {
+		sim_fail(s, "when quiet: the store has a damaged value under %s", text);
+		return;
+	}
+	check_value(s, kind, idx, &e);
+	if (kind == KEY_SET) {
+		struct missing m = { s, e.state };
+
+		oracle_members(&s->oracle, idx, check_member, &m);
+	}
+	if (n != CACHE_MISS) {
+		none(s, !slice_eq(v.envelope, stored), "O7: cache and store differ");
+		cache_view_release(view, &v);
+	}
+}
+
+void
+node_check(struct sim *s)
+{
+	static _Atomic uint64_t hazard[HAZARD_CNT]; /* of nobody: nothing else happens meanwhile */
+	struct cache_view view;
+
+	oracle_end(&s->oracle);
+	check_sched(s);
+	check_tiles(s);
+	check_procs(s);
+	REQUIRE(cache_view_open(&view, s->node->cache, s->node->layout.bytes, hazard) == 0);
+	for (uint32_t kind = 0; kind < KEY_KIND_CNT; kind++) {
+		for (uint32_t i = 0; i < s->shape.key_cnt; i++) {
+			check_key(s, &view, (enum key_kind)kind, i);
+		}
+	}
+	cache_view_release_all(&view);
+}

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tiles - the loops around sched, cache_core and kvs_core
+ *
+ * What control/sched_tile.c, cache/cache_tile.c and lattice/kvs/kvs_tile.c do with a core: its ops, and
+ * which message goes to which of its functions.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "call.h"
+#include "check.h"
+#include "compiler.h"
+#include "domain.h"
+#include "microburst/error.h"
+#include "node.h"
+#include "tile_msg.h"
+
+/* Any seed of a table will do that differs between runs. */
+#define SEED_SCHED UINT64_C(0x5c4ed)
+#define SEED_KVS   UINT64_C(0x5eed)
+
+/* --------------------------------------------------------------------- sched */
+
+static int
+sched_send(void *ctx, uint16_t proc, const struct desc *d)
+{
+	struct sched_sim *t = ctx;
+	struct sim *s = t->tile.sim;
+
+	if (d->kind == DESC_REPLY) {
+		if (sim_planted(s, PLANT_DROPPED_REPLY) && sim_one_in(s, 50)) {
+			ports_waive(t->tile.ports, proc);
+			return 0;
+		}
+		ports_answer(t->tile.ports, proc, d);
+		return 0;
+	}
+	if (d->kind == DESC_CALL && s->full_in > 0 && --s->full_in == 0) {
+		return MB_ERR_FULL;
+	}
+	return ports_send(t->tile.ports, proc, d);
+}
+
+static void
+sched_tell_ctl(void *ctx, const struct desc *d)
+{
+	struct sched_sim *t = ctx;
+
+	lane_send(&t->tile.to_ctl, d);
+}
+
+static bool
+sched_idle(void *ctx, uint16_t exec)
+{
+	struct sched_sim *t = ctx;
+	const struct region *r = &t->tile.sim->node->peers.peer[exec].region;
+
+	return ports_inc(t->tile.ports, exec) != 0 &&
+	       atomic_load_explicit(&region_run(r)->call, memory_order_relaxed) == 0;
+}
+
+static void
+sched_on_message(struct sched_sim *t, uint16_t proc, const struct desc *d)
+{
+	if (d->kind != DESC_CALL) {
+		ports_waive(t->tile.ports, proc);
+	}
+	sched_on_proc(t->core, proc, d, sim_now_ns(t->tile.sim));
+}
+
+/* What a dead process had sent is handled first: its last reply counts. */
+static void
+sched_on_down(struct sched_sim *t, const struct desc *d)
+{
+	struct desc done = *d, m;
+	uint16_t proc;
+
+	for (uint32_t i = 0; i <= CHANNEL_DEPTH / PORTS_BURST; i++) {
+		ports_arm(t->tile.ports);
+		ports_turn(t->tile.ports);
+		ports_disarm(t->tile.ports);
+		while (ports_recv(t->tile.ports, &proc, &m) == 1) {
+			sched_on_message(t, proc, &m);
+		}
+	}
+	ports_close(t->tile.ports, d->dead.proc);
+	sched_proc_down(t->core, d, sim_now_ns(t->tile.sim));
+	done.kind = DESC_PROC_DOWN_DONE;
+	lane_send(&t->tile.to_ctl, &done);
+}
+
+static void
+sched_on_lane(struct sched_sim *t, const struct desc *d)
+{
+	switch (d->kind) {
+	case DESC_PROC_UP:
+		ports_open(t->tile.ports, d->open.proc, d->open.inc,
+			   &t->tile.sim->node->peers.peer[d->open.proc].region);
+		break;
+	case DESC_PROC_DOWN:
+		sched_on_down(t, d);
+		break;
+	default:
+		sched_on_ctl(t->core, d, sim_now_ns(t->tile.sim));
+	}
+}
+
+/* A process that breaks the rules of its channel: none here does. */
+static void
+none_is_bad(struct tile *t)
+{
+	uint16_t proc;
+	uint32_t inc;
+
+	while (ports_bad(t->ports, &proc, &inc)) {
+		sim_fail(t->sim, "%s:%u says that process %u broke its channel", t->name, t->idx,
+			 proc);
+	}
+}
+
+static bool
+sched_turn(struct tile *tile, uint64_t *next_ns)
+{
+	struct sched_sim *t = container_of(tile, struct sched_sim, tile);
+	uint32_t left = 1 + sim_below(tile->sim, tile->sim->shape.burst_max);
+	struct desc d;
+	bool busy = false;
+	uint16_t proc;
+
+	for (; left > 0 && lane_recv(&tile->from_ctl, &d); left--) {
+		sched_on_lane(t, &d);
+		busy = true;
+	}
+	for (; left > 0 && ports_recv(tile->ports, &proc, &d) == 1; left--) {
+		sched_on_message(t, proc, &d);
+		busy = true;
+	}
+	sched_poll(t->core, sim_now_ns(tile->sim));
+	none_is_bad(tile);
+	*next_ns = MIN(sched_timer(t->core), lane_next_ns(&tile->from_ctl));
+	return busy;
+}
+
+void
+sched_sim_init(struct sched_sim *t, struct sim *s)
+{
+	struct sched_ops ops = { sched_send, sched_tell_ctl, sched_idle, t };
+
+	tile_init(&t->tile, s, "sched", 0, PORT_SCHED, s->node->ctl_actor, sched_turn);
+	REQUIRE(sched_create(&t->core, s->node->placement, s->node->hints, s->shape.queue_max,
+			     s->seed ^ SEED_SCHED, &ops) == 0);
+}
+
+/* --------------------------------------------------------------------- cache */
+
+static void
+cache_to_proc(void *ctx, uint16_t proc, const struct desc *d)
+{
+	struct cache_sim *t = ctx;
+
+	ports_answer(t->tile.ports, proc, d);
+}
+
+static void
+cache_to_kvs(void *ctx, uint32_t kvs, const struct desc *d)
+{
+	struct cache_sim *t = ctx;
+
+	lane_send(&t->tile.sim->node->kvs[kvs].from_cache[t->tile.idx], d);
+}
+
+static void
+cache_to_ctl(void *ctx, const struct desc *d)
+{
+	struct cache_sim *t = ctx;
+	struct desc m = *d;
+
+	if (d->kind == DESC_PROC_DOWN_DONE) {
+		t->gone[d->dead.proc] = true;
+		m.ref_word[1] = t->published_ns[d->dead.proc]; /* for simctl.c, behind dead{} */
+		t->published[d->dead.proc] = 0;
+		if (t->mute) {
+			t->mute = false;
+			return;
+		}
+	}
+	lane_send(&t->tile.to_ctl, &m);
+}
+
+static int
+cache_view_payload(void *ctx, const struct payload_ref *ref, const uint8_t **ret)
+{
+	struct cache_sim *t = ctx;
+
+	if (ref->proc < PROC_CNT_MAX && t->gone[ref->proc]) {
+		sim_fail(t->tile.sim, "cache:%u reads the memory of process %u after it was done with it",
+			 t->tile.idx, ref->proc);
+	}
+	return peer_view(&t->tile.sim->node->peers, ref, ret);
+}
+
+static const _Atomic uint64_t *
+cache_hazards(void *ctx, uint32_t *iter)
+{
+	struct cache_sim *t = ctx;
+	struct peers *ps = &t->tile.sim->node->peers;
+
+	if (sim_planted(t->tile.sim, PLANT_IGNORED_HAZARD)) {
+		return NULL;
+	}
+	while (*iter < PROC_CNT_MAX) {
+		const struct peer *p = &ps->peer[(*iter)++];
+
+		if (atomic_load_explicit(&p->inc, memory_order_relaxed) != 0) {
+			return region_hazard(&p->region);
+		}
+	}
+	return NULL;
+}
+
+static int
+cache_page_alloc(void *ctx, uint16_t proc, size_t len, struct payload_ref *ret, uint8_t **ret_p)
+{
+	struct cache_sim *t = ctx;
+
+	return payload_alloc(t->pages, len, proc, ret, ret_p);
+}
+
+static int
+cache_page_release(void *ctx, uint16_t proc, uint32_t handle)
+{
+	struct cache_sim *t = ctx;
+
+	return payload_release(t->pages, handle, proc);
+}
+
+static void
+cache_page_release_all(void *ctx, uint16_t proc)
+{
+	struct cache_sim *t = ctx;
+
+	payload_release_all(t->pages, proc);
+}
+
+/* Finds out which calls' writes were accepted since the last look. */
+static void
+cache_look(struct cache_sim *t)
+{
+	struct sim *s = t->tile.sim;
+
+	for (uint16_t i = PROC_EXEC_FIRST; i < PROC_CNT_MAX; i++) {
+		uint64_t call;
+
+		if (ports_inc(t->tile.ports, i) == 0) {
+			continue;
+		}
+		call = cache_core_published(t->core, i);
+		if (call != t->published[i] && call != 0) {
+			t->published[i] = call;
+			t->published_ns[i] = sim_now_ns(s);
+			sim_trace(s, "cache:%u accepts %llx of process %u", t->tile.idx,
+				  (unsigned long long)call, i);
+			oracle_accepted(&s->oracle, call, t->tile.idx);
+		}
+	}
+}
+
+static void
+cache_on_message(struct cache_sim *t, uint16_t proc, const struct desc *d)
+{
+	struct cache_from from = { CACHE_FROM_PROC, proc };
+
+	if (!cache_core_step(t->core, from, d)) {
+		ports_waive(t->tile.ports, proc);
+	}
+	cache_look(t);
+}
+
+/* PLANT_PUBLISH_AFTER_DEATH: says done first, and then takes what the dead process had sent. */
+static void
+cache_bury_early(struct cache_sim *t, const struct desc *d)
+{
+	struct desc done = *d, m;
+	uint16_t proc;
+
+	done.kind = DESC_PROC_DOWN_DONE;
+	done.dead.published = cache_core_published(t->core, d->dead.proc);
+	cache_to_ctl(t, &done);
+	t->gone[d->dead.proc] = false;
+	t->mute = true;
+	ports_arm(t->tile.ports);
+	ports_turn(t->tile.ports);
+	ports_disarm(t->tile.ports);
+	while (cache_core_room(t->core) > 0 && ports_recv(t->tile.ports, &proc, &m) == 1) {
+		cache_on_message(t, proc, &m);
+	}
+}
+
+static void
+cache_on_lane(struct cache_sim *t, const struct desc *d)
+{
+	struct cache_from from = { CACHE_FROM_CTL, 0 };
+	struct sim *s = t->tile.sim;
+
+	if (d->kind == DESC_PROC_UP) {
+		t->gone[d->open.proc] = false;
+		t->published_ns[d->open.proc] = 0;
+		ports_open(t->tile.ports, d->open.proc, d->open.inc,
+			   &s->node->peers.peer[d->open.proc].region);
+	} else if (d->kind == DESC_PROC_DOWN) {
+		if (sim_planted(s, PLANT_PUBLISH_AFTER_DEATH)) {
+			cache_bury_early(t, d);
+		}
+		ports_close(t->tile.ports, d->dead.proc);
+	}
+	cache_core_step(t->core, from, d);
+}
+
+static bool
+cache_turn(struct tile *tile, uint64_t *next_ns)
+{
+	struct cache_sim *t = container_of(tile, struct cache_sim, tile);
+	struct sim *s = tile->sim;
+	uint32_t left = 1 + sim_below(s, s->shape.burst_max);
+	struct desc d;
+	bool busy = false;
+	uint16_t proc;
+
+	for (; left > 0 && lane_recv(&tile->from_ctl, &d); left--) {
+		cache_on_lane(t, &d);
+		busy = true;
+	}
+	for (uint16_t k = 0; k < s->shape.kvs_cnt; k++) {
+		struct cache_from from = { CACHE_FROM_KVS, k };
+
+		for (; left > 0 && lane_recv(&t->from_kvs[k], &d); left--) {
+			cache_core_step(t->core, from, &d);
+			busy = true;
+		}
+		*next_ns = MIN(*next_ns, lane_next_ns(&t->from_kvs[k]));
+	}
+	for (; left > 0 && cache_core_room(t->core) > 0 &&
+	       ports_recv(tile->ports, &proc, &d) == 1;
+	     left--) {
+		cache_on_message(t, proc, &d);
+		busy = true;
+	}
+	busy |= cache_core_poll(t->core);
+	cache_look(t);
+	none_is_bad(tile);
+	*next_ns = MIN(*next_ns, lane_next_ns(&tile->from_ctl));
+	return busy;
+}
+
+void
+cache_sim_init(struct cache_sim *t, struct sim *s, uint32_t idx)
+{
+	struct node *n = s->node;
+	size_t pages = ALIGN_UP(n->region.at.slab_bytes / s->shape.cache_cnt - 4096, (size_t)4096);
+	size_t off = n->region.at.slab + idx * pages;
+	struct cache_core_cfg cfg = {
+		.base = n->cache,
+		.layout = &n->layout,
+		.shard = idx,
+		.kvs_cnt = s->shape.kvs_cnt,
+		.writer = { rng_u64(&s->rng) | 1 },
+		.timebase = &s->clock.tb,
+		.ops = { cache_to_proc, cache_to_kvs, cache_to_ctl, cache_view_payload,
+			 cache_hazards, cache_page_alloc, cache_page_release, cache_page_release_all,
+			 t },
+	};
+
+	tile_init(&t->tile, s, "cache", idx, PORT_CACHE_FIRST + idx, n->ctl_actor, cache_turn);
+	for (uint32_t k = 0; k < s->shape.kvs_cnt; k++) {
+		lane_init(&t->from_kvs[k], s, &t->tile.actor, CACHE_KVS_DEPTH);
+	}
+	REQUIRE(payload_create(&t->pages, PROC_DAEMON, 1, n->region.rw + off, pages, off, NULL) ==
+		0);
+	REQUIRE(cache_core_create(&t->core, &cfg) == 0);
+}
+
+void
+cache_sim_fini(struct cache_sim *t)
+{
+	cache_core_destroy(t->core);
+	payload_destroy(t->pages);
+	for (uint32_t k = 0; k < SIM_TILE_MAX; k++) {
+		lane_fini(&t->from_kvs[k]);
+	}
+	tile_fini(&t->tile);
+}
+
+/* ----------------------------------------------------------------------- kvs */
+
+static void
+kvs_send(void *ctx, uint32_t to, const struct desc *d)
+{
+	struct kvs_sim *t = ctx;
+
+	lane_send(&t->sim->node->cache_tile[to].from_kvs[t->idx], d);
+}
+
+static void
+kvs_on_message(struct kvs_sim *t, uint32_t from, const struct desc *d)
+{
+	if (d->kind == DESC_KVS_MERGE && sim_planted(t->sim, PLANT_LOST_INCREMENT) &&
+	    sim_one_in(t->sim, 50)) {
+		struct desc done = { .kind = DESC_KVS_MERGED, .flags = DESC_F_INLINE, .b = d->b };
+
+		kvs_send(t, from, &done);
+		return;
+	}
+	kvs_core_step(&t->core, from, d);
+}
+
+static void
+kvs_step(void *ctx)
+{
+	struct kvs_sim *t = ctx;
+	struct sim *s = t->sim;
+	uint32_t left = 1 + sim_below(s, s->shape.burst_max);
+	uint64_t next_ns = EVENT_NEVER;
+	bool busy = false;
+	struct desc d;
+
+	if (t->stalled_until_ns > sim_now_ns(s)) {
+		actor_wake(&t->actor, t->stalled_until_ns - sim_now_ns(s));
+		return;
+	}
+	s->stats.steps++;
+	sim_note(s, t->idx, sim_now_ns(s));
+	for (uint32_t i = 0; i < s->shape.cache_cnt; i++) {
+		for (; left > 0 && kvs_core_room(&t->core) > 0 &&
+		       lane_recv(&t->from_cache[i], &d);
+		     left--) {
+			kvs_on_message(t, i, &d);
+			busy = true;
+		}
+		next_ns = MIN(next_ns, lane_next_ns(&t->from_cache[i]));
+	}
+	busy |= kvs_core_poll(&t->core);
+	if (busy) {
+		actor_wake(&t->actor, sim_delay_ns(s, DELAY_STEP));
+	} else if (next_ns != EVENT_NEVER) {
+		actor_wake(&t->actor, next_ns - sim_now_ns(s));
+	}
+}
+
+void
+kvs_sim_init(struct kvs_sim *t, struct sim *s, uint32_t idx)
+{
+	struct kvs_out out = { kvs_send, t };
+
+	*t = (struct kvs_sim){ .sim = s, .idx = idx };
+	actor_init(&t->actor, &s->events, kvs_step, t);
+	t->mem = node_map(s->shape.kvs_bytes);
+	t->shard = kvs_shard_init(t->mem, s->shape.kvs_bytes, s->seed ^ SEED_KVS);
+	kvs_core_init(&t->core, t->shard, &out);
+	for (uint32_t i = 0; i < s->shape.cache_cnt; i++) {
+		lane_init(&t->from_cache[i], s, &t->actor, CACHE_KVS_DEPTH);
+	}
+}
+
+void
+kvs_sim_fini(struct kvs_sim *t)
+{
+	for (uint32_t i = 0; i < SIM_TILE_MAX; i++) {
+		lane_fini(&t->from_cache[i]);
+	}
+	node_unmap(t->mem, t->sim->shape.kvs_bytes);
+}
