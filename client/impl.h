@@ -43,10 +43,11 @@ enum call_state { CALL_FREE = 0, CALL_SENT, CALL_DONE };
 /* The answer of a slot, and the memory behind a mb_reply. */
 struct client_reply {
 	struct desc d; /* the REPLY, or what stands for it */
-	const uint8_t *p; /* its payload, seen as soon as it came: its producer may die before it is */
-	size_t len;       /* handed out, and stays mapped for as long as it is viewed */
-	int err;          /* it could not be seen */
-	bool view;        /* d.ref is held */
+	const uint8_t
+		*p; /* its payload, seen as soon as it came: its producer may die before it is */
+	size_t len; /* handed out, and stays mapped for as long as it is viewed */
+	int err;    /* it could not be seen */
+	bool view;  /* d.ref is held */
 	bool used;
 	struct mb_value *values; /* inl, or malloc'ed */
 	struct mb_value inl[REPLY_VALUES];

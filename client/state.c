@@ -347,11 +347,11 @@ client_scan_page(struct mb_client *c, struct slice prefix, struct slice after, s
 static void
 client_page_release(struct mb_client *c, const struct payload_ref *ref)
 {
-	struct desc m = {.kind = DESC_RELEASE,
-			 .release = {.inc = ref->inc,
-				     .proc = ref->proc,
-				     .cnt = 1,
-				     .handle = {ref->handle}}};
+	struct desc m = { .kind = DESC_RELEASE,
+			  .release = { .inc = ref->inc,
+				       .proc = ref->proc,
+				       .cnt = 1,
+				       .handle = { ref->handle } } };
 
 	domain_drop(c->d, ref);
 	channel_send(&c->d->ch[PORT_CACHE_FIRST], &m);

@@ -738,12 +738,11 @@ admin_trace(struct admin_request *r)
 		json_object_set_new(r->out, "call", json_string(admin_str(r, "call")));
 		json_object_set_new(r->out, "executor", json_integer(e));
 		json_object_set_new(r->out, "error", json_string(mb_err_name(t.err)));
-		json_object_set_new(
-			r->out, "hops",
-			json_pack("[{s:s,s:I},{s:s,s:I},{s:s,s:I}]", "name", "arguments", "ns",
-				  (json_int_t)t.before_ns, "name", "run", "ns",
-				  (json_int_t)t.run_ns, "name", "publish and answer", "ns",
-				  (json_int_t)t.after_ns));
+		json_object_set_new(r->out, "hops",
+				    json_pack("[{s:s,s:I},{s:s,s:I},{s:s,s:I}]", "name",
+					      "arguments", "ns", (json_int_t)t.before_ns, "name",
+					      "run", "ns", (json_int_t)t.run_ns, "name",
+					      "publish and answer", "ns", (json_int_t)t.after_ns));
 		return 0;
 	}
 	return err != 0 ? err
@@ -763,13 +762,13 @@ static const struct admin_command {
 	const char *name;
 	int (*run)(struct admin_request *r);
 } admin_commands[] = {
-	{"status", admin_status},     {"ps", admin_ps},
-	{"top", admin_top},           {"functions", admin_functions},
-	{"deploy", admin_deploy},     {"undeploy", admin_undeploy},
-	{"dag_add", admin_dag_add},   {"dag_rm", admin_dag_rm},
-	{"dag_show", admin_dag_show}, {"dags", admin_dags},
-	{"logs", admin_logs},         {"cancel", admin_cancel},
-	{"trace", admin_trace},       {"down", admin_down},
+	{ "status", admin_status },     { "ps", admin_ps },
+	{ "top", admin_top },           { "functions", admin_functions },
+	{ "deploy", admin_deploy },     { "undeploy", admin_undeploy },
+	{ "dag_add", admin_dag_add },   { "dag_rm", admin_dag_rm },
+	{ "dag_show", admin_dag_show }, { "dags", admin_dags },
+	{ "logs", admin_logs },         { "cancel", admin_cancel },
+	{ "trace", admin_trace },       { "down", admin_down },
 };
 
 void

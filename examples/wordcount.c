@@ -95,7 +95,8 @@ MB_FUNCTION(count)
 		}
 		len = word_len(p, end, key);
 		if (len == 0) {
-			return mb_fail(call, "a word of more than %d letters", MB_KEY_BYTES_MAX - 3);
+			return mb_fail(call, "a word of more than %d letters",
+				       MB_KEY_BYTES_MAX - 3);
 		}
 		/* Held back until the function returns, and added up: for a word that is seen
 		 * seventeen times the store gets one +17. The NULL says that we do not ask for the

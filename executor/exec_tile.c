@@ -208,7 +208,8 @@ tile_idle(struct exec_tile *t)
 	if (claim_drop(t->domain->hints, t->domain->proc)) {
 		tile_send(t, PORT_SCHED, &freed);
 	}
-	payload_trim(t->domain->pool); /* segments are kept for the next large payload, not for ever */
+	payload_trim(
+		t->domain->pool); /* segments are kept for the next large payload, not for ever */
 }
 
 /* Takes the next call: one put aside, else the next that comes. Answers nobody waits for any more

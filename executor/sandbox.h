@@ -35,9 +35,9 @@ struct sandbox {
 	uint32_t uid_base;
 	int32_t parent; /* process id of the daemon, with which every child ends */
 	int proc_fd;    /* zygote: a procfs outside of the jail; -1: none */
-	int self_fd;  /* child: its own /proc/self/fd, until closed; -1: none */
-	int statm_fd; /* child: how much memory it has mapped, until closed; -1: unknown */
-	int files_fd; /* which files may be read while objects are loaded; -1: unrestricted */
+	int self_fd;    /* child: its own /proc/self/fd, until closed; -1: none */
+	int statm_fd;   /* child: how much memory it has mapped, until closed; -1: unknown */
+	int files_fd;   /* which files may be read while objects are loaded; -1: unrestricted */
 	struct sandbox_filters *filters;
 };
 

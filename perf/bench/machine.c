@@ -97,8 +97,7 @@ machine_print(const json_t *machine)
 	json_t *value;
 
 	/* jansson's iteration macro casts const away, not we. */
-	json_object_foreach((json_t *)(uintptr_t)machine, key, value)
-	{
+	json_object_foreach((json_t *)(uintptr_t)machine, key, value) {
 		if (json_is_string(value)) {
 			printf("%-13s %s\n", key, json_string_value(value));
 		} else {

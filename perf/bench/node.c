@@ -323,8 +323,7 @@ node_execs(struct node *n, struct node_exec *ret, int max, int *ret_spares)
 	if (err != 0) {
 		return err;
 	}
-	json_array_foreach(json_object_get(answer, "executors"), i, exec)
-	{
+	json_array_foreach(json_object_get(answer, "executors"), i, exec) {
 		const char *state = text_of(exec, "state");
 
 		spares += strcmp(state, "spare") == 0;

@@ -258,8 +258,7 @@ quiet(struct mb_client *c)
 		json_t *v;
 		bool zero = held != NULL;
 
-		json_object_foreach(held, key, v)
-		{
+		json_object_foreach(held, key, v) {
 			zero &= json_integer_value(v) == 0;
 		}
 		free(last);

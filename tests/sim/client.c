@@ -159,8 +159,7 @@ answered(struct app *a, struct flight *f, struct mb_reply *r)
 	if (r->err == 0 && r->cnt >= 1) {
 		token = (uint32_t)r->value[0].i64;
 	}
-	if (r->cnt > 1 &&
-	    !oracle_value_ok(f->token, r->value[1].p, (uint32_t)r->value[1].len)) {
+	if (r->cnt > 1 && !oracle_value_ok(f->token, r->value[1].p, (uint32_t)r->value[1].len)) {
 		sim_fail(s, "a call's result is not what its function returned");
 	}
 	oracle_call_answered(&s->oracle, f->token, r->err, r->text, token);

@@ -33,8 +33,7 @@ look(const char *path, int flags)
 	}
 }
 
-static void __attribute__((__constructor__))
-constructor(void)
+static void __attribute__((__constructor__)) constructor(void)
 {
 	kept = open(".", O_RDONLY | O_DIRECTORY);
 	made = (int)syscall(SYS_clone, 0, 0, 0, 0, 0) >= 0;

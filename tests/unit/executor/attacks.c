@@ -42,11 +42,11 @@ tried(struct report *r, const char *what, long rc)
 
 	r->tried++;
 	if (rc >= 0) {
-		r->len += (size_t)snprintf(r->text + r->len, sizeof(r->text) - r->len, "%s went through; ",
-					   what);
+		r->len += (size_t)snprintf(r->text + r->len, sizeof(r->text) - r->len,
+					   "%s went through; ", what);
 	} else if (err != EPERM) {
-		r->len += (size_t)snprintf(r->text + r->len, sizeof(r->text) - r->len, "%s: %s; ", what,
-					   strerror(err));
+		r->len += (size_t)snprintf(r->text + r->len, sizeof(r->text) - r->len, "%s: %s; ",
+					   what, strerror(err));
 	}
 }
 
@@ -181,14 +181,15 @@ MB_FUNCTION(attack_memory)
 	tried_map(&r, "mmap executable",
 		  mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 	tried_map(&r, "mmap writable and executable",
-		  mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		       0));
+		  mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
+		       -1, 0));
 	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED) {
 		return mb_fail(call, "not even ordinary memory: %s", strerror(errno));
 	}
 	tried(&r, "mprotect executable", mprotect(p, 4096, PROT_READ | PROT_EXEC));
-	tried(&r, "mprotect of code", mprotect((void *)page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC));
+	tried(&r, "mprotect of code",
+	      mprotect((void *)page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC));
 	TRY(&r, pkey_mprotect, p, 4096, PROT_EXEC, -1);
 	tried(&r, "madvise remove", madvise(p, 4096, MADV_REMOVE));
 	TRY(&r, process_madvise, 3, NULL, 0, 0, 0);

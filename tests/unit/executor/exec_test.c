@@ -172,8 +172,9 @@ MB_FUNCTION(get)
 MB_FUNCTION(self)
 {
 	MB_TRY(mb_return_i64(call, (int64_t)mb_self(call)));
-	MB_TRY(mb_return_i64(call, mb_deadline_ns(call) == UINT64_MAX ? -1
-							    : (int64_t)mb_deadline_ns(call)));
+	MB_TRY(mb_return_i64(call, mb_deadline_ns(call) == UINT64_MAX
+					   ? -1
+					   : (int64_t)mb_deadline_ns(call)));
 	MB_TRY(mb_return_utf8(call, mb_str(mb_tag(call))));
 	mb_log(call, "seen\nby %d", 3);
 	return 0;
@@ -192,9 +193,12 @@ MB_FUNCTION(mark)
 }
 
 static const struct mb_function *const function[] = {
-	&mb_function_increment, &mb_function_square,  &mb_function_sum,   &mb_function_echo,
-	&mb_function_many,      &mb_function_fail,    &mb_function_returns, &mb_function_gets_over,
-	&mb_function_count,     &mb_function_flush_then_fail, &mb_function_get, &mb_function_self,
+	&mb_function_increment, &mb_function_square,
+	&mb_function_sum,       &mb_function_echo,
+	&mb_function_many,      &mb_function_fail,
+	&mb_function_returns,   &mb_function_gets_over,
+	&mb_function_count,     &mb_function_flush_then_fail,
+	&mb_function_get,       &mb_function_self,
 	&mb_function_mark
 };
 
@@ -604,7 +608,9 @@ an_integer_there_and_back(void **state)
 static void
 values_of_every_type_and_size(void **state)
 {
-	static const size_t len[] = { 0, 1, 7, 24, 25, 900, 1100, 4096, 60000, 65536, 70000, 9 << 20 };
+	static const size_t len[] = {
+		0, 1, 7, 24, 25, 900, 1100, 4096, 60000, 65536, 70000, 9 << 20
+	};
 	static uint8_t bytes[9 << 20];
 
 	for (size_t i = 0; i < sizeof(bytes); i++) {
@@ -769,8 +775,9 @@ a_chain_hands_results_on(void **state)
 static void
 fan_out_and_fan_in(void **state)
 {
-	dag_add(1, "increment -> square, increment -> increment#2, square -> sum, increment#2 -> sum, "
-		   "increment -> sum");
+	dag_add(1,
+		"increment -> square, increment -> increment#2, square -> sum, increment#2 -> sum, "
+		"increment -> sum");
 	dag_call(4, 2); /* 3; 9, 4; 9 + 4 + 3 */
 	assert_i64(16);
 }
@@ -854,7 +861,10 @@ a_dag_s_arguments_are_checked(void **state)
 	dag_call(3, 4);
 	assert_error(MB_ERR_INVALID, "one entry for each function");
 	args_i64(2, 1, 2); /* not lists */
-	d = (struct desc){ .sub = CALL_DAG, .a = 1, .flags = DESC_F_INLINE, .len = (uint8_t)args_len };
+	d = (struct desc){ .sub = CALL_DAG,
+			   .a = 1,
+			   .flags = DESC_F_INLINE,
+			   .len = (uint8_t)args_len };
 	memcpy(d.data, args, args_len);
 	send_call(&d);
 	assert_error(MB_ERR_INVALID, "neither a list nor nil");

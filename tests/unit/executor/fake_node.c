@@ -202,7 +202,8 @@ object_fd(const char *path)
 		assert_int_equal(write(to, buf, (size_t)len), len);
 	}
 	close(from);
-	assert_int_equal(fcntl(to, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL),
+	assert_int_equal(fcntl(to, F_ADD_SEALS,
+			       F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL),
 			 0);
 	return to;
 }

@@ -19,16 +19,17 @@
 #include "timebase.h"
 #include <microburst/error.h>
 
-#define NOBODY      65534
-#define MEMORY      (UINT64_C(64) << 20)
-#define PROC        5
-#define CALL_MS     10000
-#define OBJECT_CNT  4
+#define NOBODY     65534
+#define MEMORY     (UINT64_C(64) << 20)
+#define PROC       5
+#define CALL_MS    10000
+#define OBJECT_CNT 4
 
 /* Ids of the attacks' functions: their places in this list, + 1. */
-static const char *const fn[] = { "attack_calls", "attack_memory", "attack_fds", "attack_region",
-				  "attack_scribble", "who", "eat", "segv", "do_abort", "do_exit",
-				  "overflow", "loop", "close_all", "fine", "found" };
+static const char *const fn[] = { "attack_calls",    "attack_memory", "attack_fds", "attack_region",
+				  "attack_scribble", "who",           "eat",        "segv",
+				  "do_abort",        "do_exit",       "overflow",   "loop",
+				  "close_all",       "fine",          "found" };
 enum { ATTACKS, ATTACK_INIT, BAD_INIT, BAD_SYMBOL };
 
 static const char *executor_path;
