@@ -450,6 +450,16 @@ client_deadlines(struct mb_client *c, uint64_t now_ns)
 	c->next_deadline_ns = next;
 }
 
+void
+client_on_cancel(struct mb_client *c, uint64_t id)
+{
+	struct client_call *call = client_call_find(c, id);
+
+	if (call != NULL) {
+		call->cancelled = true;
+	}
+}
+
 int
 mb_call_cancel(struct mb_client *c, uint64_t id)
 {

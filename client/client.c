@@ -160,6 +160,11 @@ client_pump(struct mb_client *c, uint64_t until_ns)
 	case DESC_REPLY:
 		client_on_reply(c, ch, &d);
 		break;
+	case DESC_CANCEL:
+		if (ch->port == PORT_CTL) {
+			client_on_cancel(c, d.call);
+		}
+		break;
 	case DESC_FETCHED:
 	case DESC_PUBLISHED:
 	case DESC_SCANNED:

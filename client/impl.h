@@ -122,6 +122,8 @@ int client_wait_one(struct mb_client *c, uint64_t call, struct mb_reply *reply);
 void client_on_reply(struct mb_client *c, struct channel *ch, const struct desc *d);
 void client_on_closed(struct mb_client *c, struct channel *ch, int err);
 void client_on_dead(struct mb_client *c, const struct desc *d);
+/* client_on_cancel: somebody had the node end this call; it is not to be repeated. */
+void client_on_cancel(struct mb_client *c, uint64_t id);
 void client_on_node_gone(struct mb_client *c);
 void client_deadlines(struct mb_client *c, uint64_t now_ns);
 

@@ -404,26 +404,39 @@ ctl_stop_call(struct ctl *c, uint16_t exec, uint64_t call)
 	}
 }
 
-/* The grace is over: an executor that still runs the call is killed. */
+/* The grace is over: an executor that still runs the call is killed. One that runs another call may have
+ * this one before it: it is looked at again, until it was found idle twice. */
+static void
+ctl_stop_check(struct ctl *c, struct ctl_stop *s, uint64_t now)
+{
+	struct proc *p = proc_find(&c->procs, s->proc, s->inc);
+	uint64_t runs;
+
+	if (p == NULL || p->pid <= 0) {
+		s->proc = 0;
+		return;
+	}
+	runs = atomic_load_explicit(&region_run(&c->peers->peer[p->idx].region)->call,
+				    memory_order_relaxed);
+	s->idle = runs == 0 ? s->idle + 1 : 0;
+	s->at_ns = now + c->cfg.grace_ns + NS_PER_MS;
+	if (runs == s->call) {
+		log_at(LOG_INFO, "executor %u is stopped: call %016llx did not end", p->idx,
+		       (unsigned long long)s->call);
+		kill(p->pid, SIGKILL);
+		s->proc = 0;
+	} else if (s->idle == 2) {
+		s->proc = 0;
+	}
+}
+
 static void
 ctl_stop_due(struct ctl *c, uint64_t now)
 {
 	for (uint32_t i = 0; i < CTL_STOP_MAX; i++) {
-		struct ctl_stop *s = &c->stop[i];
-		struct proc *p;
-
-		if (s->proc == 0 || s->at_ns > now) {
-			continue;
+		if (c->stop[i].proc != 0 && c->stop[i].at_ns <= now) {
+			ctl_stop_check(c, &c->stop[i], now);
 		}
-		p = proc_find(&c->procs, s->proc, s->inc);
-		if (p != NULL && p->pid > 0 &&
-		    atomic_load_explicit(&region_run(&c->peers->peer[p->idx].region)->call,
-					 memory_order_relaxed) == s->call) {
-			log_at(LOG_INFO, "executor %u is stopped: call %016llx did not end", p->idx,
-			       (unsigned long long)s->call);
-			kill(p->pid, SIGKILL);
-		}
-		s->proc = 0;
 	}
 }
 

@@ -86,6 +86,7 @@ struct ctl_stop {
 	uint32_t inc;
 	uint64_t call;
 	uint64_t at_ns;
+	uint32_t idle; /* looks in a row at which the executor ran nothing */
 };
 
 /* A deployment under way: its functions are in the registry, not yet shown to anybody. */
@@ -183,6 +184,8 @@ void ctl_gone(struct ctl *c, struct proc *p, enum death_cause cause, int status)
 void ctl_stop_call(struct ctl *c, uint16_t exec, uint64_t call);
 
 /* ctl_sock.c */
+/* ctl_sock_taken: a node answers at path. */
+bool ctl_sock_taken(const char *path);
 int ctl_sock_open(struct ctl *c);
 void ctl_sock_close(struct ctl *c);
 /* ctl_conn_add watches a connected socket; proc is NULL for a client before its HELLO. */

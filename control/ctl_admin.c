@@ -16,6 +16,7 @@
 #include <jansson.h>
 
 #include "admin.h"
+#include "call.h"
 #include "check.h"
 #include "ctl.h"
 #include "dagtext.h"
@@ -685,21 +686,33 @@ admin_call_id(struct admin_request *r, uint64_t *ret)
 	return 0;
 }
 
+/* Whoever holds the call is told that it is not to be repeated, before its executor is stopped: its
+ * client, and sched. What only waits is answered by sched. */
 static int
 admin_cancel(struct admin_request *r)
 {
-	uint64_t call;
-	int err = admin_call_id(r, &call);
+	struct desc d = { .kind = DESC_CANCEL, .err = MB_ERR_CANCELLED };
+	bool runs = false;
+	int err = admin_call_id(r, &d.call);
 
-	for (uint16_t e = PROC_EXEC_FIRST; err == 0 && e < PROC_CLIENT_FIRST; e++) {
+	if (err != 0) {
+		return err;
+	}
+	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST && !runs; e++) {
 		if (r->c->procs.proc[e].state == PROC_LIVE &&
 		    atomic_load_explicit(&region_run(&r->c->peers->peer[e].region)->call,
-					 memory_order_relaxed) == call) {
-			ctl_stop_call(r->c, e, call);
-			return 0;
+					 memory_order_relaxed) == d.call) {
+			runs = true;
+			ctl_stop_call(r->c, e, d.call);
 		}
 	}
-	return err != 0 ? err : admin_fail(r, MB_ERR_NOT_FOUND, "no such call runs now");
+	if (!runs) {
+		return admin_fail(r, MB_ERR_NOT_FOUND, "no such call runs now");
+	}
+	ports_send(r->c->ports, call_id_proc(d.call), &d);
+	d.kind = DESC_CALL_END;
+	ctl_tell_tile(r->c, CTL_TILE_SCHED, &d);
+	return 0;
 }
 
 /* Finds a call among those that an executor remembers. The memory is the executor's: a copy is taken,

@@ -21,6 +21,7 @@ enum ctl_kind {
 	/* a = executor: give it no more; answered by the same kind when it has none */
 	DESC_EXEC_DRAIN,
 	DESC_PIN_FAILED, /* a = function id, err: its waiting calls are answered err */
+	DESC_CALL_END,   /* call, err: answer it err if it waits; do not repeat it if it runs */
 	DESC_SYNC,       /* comes back as it went, after all that was sent before has been done */
 	/* sched -> ctl */
 	DESC_PIN_WANT, /* a = function id: calls wait and no executor has it */

@@ -420,13 +420,15 @@ ctl_accept_event(void *ctx, int fd, int events)
 	}
 }
 
-/* Whether a live node answers at path already. */
-static bool
-ctl_sock_taken(const struct sockaddr_un *sa)
+bool
+ctl_sock_taken(const char *path)
 {
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	bool taken = s >= 0 && connect(s, (const struct sockaddr *)sa, sizeof(*sa)) == 0;
+	bool taken;
 
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
+	taken = s >= 0 && connect(s, (const struct sockaddr *)&sa, sizeof(sa)) == 0;
 	if (s >= 0) {
 		close(s);
 	}
@@ -443,7 +445,7 @@ ctl_sock_open(struct ctl *c)
 		return MB_ERR_TOO_LARGE;
 	}
 	strcpy(sa.sun_path, c->cfg.socket_path);
-	if (ctl_sock_taken(&sa)) {
+	if (ctl_sock_taken(sa.sun_path)) {
 		return MB_ERR_EXISTS;
 	}
 	unlink(sa.sun_path);

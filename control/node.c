@@ -597,6 +597,11 @@ node_create(struct node **ret, const struct params *p, const char *executor_path
 	}
 	rng_init(&n->rng, n->id);
 	err = node_socket(n, why);
+	if (err == 0 && !plan_only && ctl_sock_taken(n->socket)) {
+		snprintf(why, NODE_WHY_BYTES,
+			 "a node runs at %.300s already; microburst down ends it", n->socket);
+		err = MB_ERR_EXISTS;
+	}
 	if (err == 0 && !plan_only) {
 		/* First of all: what it forks shall have nothing of ours. */
 		err = zygote_start(executor_path, sandbox, &n->zygote_fd, &n->zygote_pid);

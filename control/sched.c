@@ -469,24 +469,39 @@ sched_stop(struct sched *s, uint16_t exec, uint64_t call, int err)
 	s->ops.tell_ctl(s->ops.ctx, &m);
 }
 
-static void
-sched_on_cancel(struct sched *s, uint16_t proc, const struct desc *d)
+/* Ends a call wherever it stands: waiting, it is answered; running, it will not be repeated. Returns
+ * where it runs; 0: nowhere that is known here. */
+static uint16_t
+sched_call_cancel(struct sched *s, uint64_t call, int err)
 {
-	if (call_id_proc(d->call) != proc) {
-		return; /* not its call */
-	}
 	for (uint32_t i = 0; i < TARGET_CNT; i++) {
-		sched_queue_remove(s, &s->target[i], d->call, 0, d->err);
+		sched_queue_remove(s, &s->target[i], call, 0, err);
 	}
 	for (uint16_t e = PROC_EXEC_FIRST; e < EXEC_END; e++) {
 		struct sched_call *c = s->running[e] != 0 ? &s->call[s->running[e] - 1] : NULL;
 
-		if (c != NULL && c->d.call == d->call) {
-			c->d.sub |= 1 << CALL_ATTEMPT_SHIFT; /* it is not to run again */
-			sched_stop(s, e, d->call, d->err);
-		} else if (d->a == e) {
-			sched_stop(s, e, d->call, d->err);
+		if (c != NULL && c->d.call == call) {
+			c->d.sub |= 1 << CALL_ATTEMPT_SHIFT;
+			return e;
 		}
+	}
+	return 0;
+}
+
+static void
+sched_on_cancel(struct sched *s, uint16_t proc, const struct desc *d)
+{
+	uint16_t exec;
+
+	if (call_id_proc(d->call) != proc) {
+		return; /* not its call */
+	}
+	exec = sched_call_cancel(s, d->call, d->err);
+	if (exec == 0 && d->a >= PROC_EXEC_FIRST && d->a < EXEC_END) {
+		exec = d->a; /* sent directly: its caller knows where */
+	}
+	if (exec != 0) {
+		sched_stop(s, exec, d->call, d->err);
 	}
 }
 
@@ -679,6 +694,9 @@ sched_on_ctl(struct sched *s, const struct desc *d, uint64_t now_ns)
 		break;
 	case DESC_PIN_FAILED:
 		sched_on_pin_failed(s, d->a, d->err);
+		break;
+	case DESC_CALL_END:
+		sched_call_cancel(s, d->call, d->err);
 		break;
 	case DESC_SYNC:
 		s->ops.tell_ctl(s->ops.ctx, d);
