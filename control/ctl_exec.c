@@ -662,6 +662,9 @@ void
 ctl_exec_gone(struct ctl *c, uint16_t e)
 {
 	struct exec x = c->exec[e];
+	const struct desc *dead = &c->procs.proc[e].dead;
+	bool killed = dead->dead.cause == DEATH_SIGNAL && dead->dead.status == SIGKILL &&
+		      x.give_up_ns != UINT64_MAX;
 
 	c->exec[e] = (struct exec){ 0 };
 	if (x.state == EXEC_LOADING && x.for_deploy && ctl_deploy_active(c) != NULL) {
@@ -678,7 +681,9 @@ ctl_exec_gone(struct ctl *c, uint16_t e)
 			s->proc = 0;
 			s->died++;
 		}
-		if (s->next == e) {
+		if (s->next == e && killed) {
+			s->next = 0; /* not its functions' fault: the next spare, at once */
+		} else if (s->next == e) {
 			uint32_t shift = s->fails < RETRY_SHIFT_MAX ? s->fails : RETRY_SHIFT_MAX;
 
 			s->next = 0;
