@@ -147,7 +147,7 @@ static inline bool
 is_changed(const struct cache_entry *e, uint64_t version)
 {
 	WEAVE("cache_view: check version");
-	/* After A21: a later load, so it sees what those saw. */
+	/* Comes after the acquires of the words, as a later load, so it sees what those saw. */
 	return atomic_load_explicit(&e->version, memory_order_relaxed) != version;
 }
 
@@ -185,6 +185,7 @@ entry_copy(const struct cache_entry *e, uint64_t hash, struct look *look,
 	}
 	for (uint32_t i = 0; i * 8 < bytes; i++) {
 		WEAVE("cache_view: load word");
+		/* A21, as above. */
 		word[i] = atomic_load_explicit(&e->word[i], memory_order_acquire);
 	}
 	return 0;

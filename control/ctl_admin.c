@@ -540,7 +540,7 @@ admin_dag_add(struct admin_request *r)
 		char *copy = strdup(text);
 
 		dagtext_place(parsed, &plan);
-		strncpy(plan.name, name, sizeof(plan.name) - 1);
+		snprintf(plan.name, sizeof(plan.name), "%s", name);
 		json_object_set_new(r->out, "vertices", json_integer(parsed->vertex_cnt));
 		json_object_set_new(r->out, "edges", json_integer(parsed->edge_cnt));
 		dag = copy != NULL ? registry_dag_add(&r->c->registry, &plan, copy) : NULL;

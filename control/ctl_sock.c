@@ -213,7 +213,7 @@ ctl_on_hello(struct ctl *c, struct ctl_conn *conn, const struct domain_msg *m, c
 		p->uid = conn->uid;
 		ctl_proc_watch(c, p, (int)syscall(SYS_pidfd_open, conn->pid, 0), conn->pid);
 	}
-	strncpy(p->program, text, sizeof(p->program) - 1);
+	snprintf(p->program, sizeof(p->program), "%.*s", (int)sizeof(p->program) - 1, text);
 	ctl_welcome(c, conn, p);
 }
 

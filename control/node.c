@@ -639,7 +639,8 @@ node_run(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 			why, NODE_WHY_BYTES,
 			err == MB_ERR_EXISTS
 				? "a node runs at %.300s already; microburst down ends it"
-				: "cannot listen at %.300s; does its directory exist, is it yours?",
+				: "cannot listen at %.300s; does its directory exist, and may you write "
+				  "there?",
 			n->socket);
 		return err;
 	}

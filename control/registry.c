@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -129,8 +130,8 @@ registry_fn_add(struct registry *r, const char *name, const char *defined, struc
 			  .version = old != NULL ? (uint16_t)(old->version + 1) : 1,
 			  .pinned = pinned,
 			  .object = o };
-	strncpy(f->name, name, NAME_BYTES_MAX - 1);
-	strncpy(f->defined, defined, NAME_BYTES_MAX - 1);
+	snprintf(f->name, sizeof(f->name), "%s", name);
+	snprintf(f->defined, sizeof(f->defined), "%s", defined);
 	o->refs++;
 	return f;
 }

@@ -172,7 +172,7 @@ channel_taken(struct channel *ch, uint64_t seq)
 	if (seq < ch->head_seen) {
 		return true;
 	}
-	/* A3: as in channel_space. */
+	/* A3: acquire; pairs with R3 in channel_recv, as in channel_space. */
 	head = atomic_load_explicit(&ch->tx_head->v, memory_order_acquire);
 	return head - ch->head_seen <= ch->tail - ch->head_seen && seq < head;
 }

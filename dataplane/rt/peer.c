@@ -106,6 +106,8 @@ peer_seg_unmap(struct peer_seg *s)
 {
 	munmap((void *)(uintptr_t)atomic_load_explicit(&s->p, memory_order_relaxed), s->bytes);
 	s->gone = false;
+	/* R6: release; pairs with A6 in peer_seg_find. In the daemon every tile has acknowledged
+	 * before this that it let go of the segment, so none finds it half gone. */
 	atomic_store_explicit(&s->seg, 0, memory_order_release);
 }
 
@@ -151,6 +153,8 @@ peer_detach(struct peers *ps, uint16_t proc)
 	if (atomic_load_explicit(&peer->inc, memory_order_relaxed) == 0) {
 		return;
 	}
+	/* R5: release; pairs with A5 in peer_find. In the daemon every tile has acknowledged before
+	 * this that it let go of the process. */
 	atomic_store_explicit(&peer->inc, 0, memory_order_release);
 	for (uint32_t i = 0; i < PAYLOAD_SEG_MAX; i++) {
 		if (atomic_load_explicit(&peer->seg[i].seg, memory_order_relaxed) != 0) {

@@ -51,6 +51,14 @@ now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+static void
+sleep_us(uint32_t us)
+{
+	struct timespec t = { .tv_sec = us / 1000000, .tv_nsec = (long)(us % 1000000) * 1000 };
+
+	nanosleep(&t, NULL);
+}
+
 static uint32_t
 rnd(uint64_t *s)
 {
@@ -268,7 +276,7 @@ quiet(struct mb_client *c)
 			free(last);
 			return true;
 		}
-		usleep(50000);
+		sleep_us(50000);
 	}
 	fprintf(stderr, "storm: still held: %s\n", last != NULL ? last : "?");
 	free(last);
@@ -279,8 +287,8 @@ int
 main(int argc, char **argv)
 {
 	uint64_t seed = argc > 4 ? strtoull(argv[4], NULL, 0) : 1;
-	uint32_t seconds = argc > 2 ? (uint32_t)atoi(argv[2]) : 5;
-	uint32_t clients = argc > 3 ? (uint32_t)atoi(argv[3]) : 4;
+	uint32_t seconds = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 5;
+	uint32_t clients = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 4;
 	uint64_t end_ms = now_ms() + seconds * 1000;
 	uint64_t kills[3] = { 0 };
 	uint64_t started = 0, answered = 0, acked = 0, unknown = 0, wrong = 0;
@@ -309,7 +317,7 @@ main(int argc, char **argv)
 		return 3;
 	}
 	while (now_ms() < end_ms) {
-		usleep(rnd(&seed) % 20000);
+		sleep_us(rnd(&seed) % 20000);
 		torment(c, pid, clients, &seed, kills);
 		for (uint32_t i = 0; i < clients; i++) {
 			if (waitpid(pid[i], &status, WNOHANG) == pid[i] && now_ms() < end_ms) {
@@ -339,7 +347,7 @@ main(int argc, char **argv)
 		char text[32] = "";
 
 		memcpy(text, sum.p, sum.len < 31 ? sum.len : 31);
-		counter = atoll(text);
+		counter = strtoll(text, NULL, 10);
 		mb_client_release(c, &sum);
 	}
 	printf("storm: %" PRIu64 " calls, %" PRIu64 " answers, %" PRIu64 " wrong; killed %" PRIu64

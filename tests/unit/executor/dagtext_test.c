@@ -93,15 +93,16 @@ limits_are_named(void **state)
 	assert_non_null(strstr(why, "63 characters"));
 	assert_int_equal(dagtext_parse(&dag, text, NAME_BYTES_MAX - 1, resolve, NULL, why), 0);
 	for (int i = 0; i <= DAG_FUNCTION_MAX; i++) {
-		len += (size_t)sprintf(text + len, "%sf%d", i == 0 ? "" : " -> ", i);
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%sf%d",
+					i == 0 ? "" : " -> ", i);
 	}
 	assert_int_equal(parse(text), MB_ERR_TOO_LARGE);
 	assert_non_null(strstr(why, "'f64' is one function more than the 64"));
 	len = 0;
 	for (int i = 0; i < 24; i++) {
 		for (int k = i + 1; k < 24; k++) {
-			len += (size_t)sprintf(text + len, "%sf%d -> f%d", len == 0 ? "" : ", ", i,
-					       k);
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%sf%d -> f%d",
+						len == 0 ? "" : ", ", i, k);
 		}
 	}
 	assert_int_equal(parse(text), MB_ERR_TOO_LARGE);
@@ -192,7 +193,7 @@ check_graph(void)
 /* The names of the upstream vertices of every vertex, in order: what a graph is, whatever its
  * numbers. */
 static void
-describe(char *ret)
+describe(char *ret, size_t bytes)
 {
 	char a[DAGTEXT_VERTEX_BYTES];
 	size_t len = 0;
@@ -201,7 +202,7 @@ describe(char *ret)
 		for (uint32_t e = 0; e < dag.edge_cnt; e++) {
 			if (dag.vertex[dag.edge[e].to].fn[0] == c) {
 				dagtext_vertex_name(dag.vertex[dag.edge[e].from].fn, "", a);
-				len += (size_t)sprintf(ret + len, "%c<%s ", c, a);
+				len += (size_t)snprintf(ret + len, bytes - len, "%c<%s ", c, a);
 			}
 		}
 	}
@@ -224,8 +225,9 @@ random_graphs_survive_printing(void **state)
 			int to = from + 1 + (int)rng_below(&r, cnt - 1 - (uint32_t)from);
 			bool back = rng_below(&r, 32) == 0;
 
-			len += (size_t)sprintf(text + len, "%s%c->%c", len == 0 ? "" : ",",
-					       'a' + (back ? to : from), 'a' + (back ? from : to));
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%c->%c",
+						len == 0 ? "" : ",", 'a' + (back ? to : from),
+						'a' + (back ? from : to));
 		}
 		if (parse(text) != 0) {
 			assert_true(why[0] != '\0');
@@ -233,10 +235,10 @@ random_graphs_survive_printing(void **state)
 		}
 		accepted++;
 		check_graph();
-		describe(before);
+		describe(before, sizeof(before));
 		assert_true(dagtext_print(&dag, again, sizeof(again)) > 0);
 		assert_int_equal(parse(again), 0);
-		describe(after);
+		describe(after, sizeof(after));
 		assert_string_equal(before, after);
 	}
 	assert_true(accepted > 100);

@@ -42,7 +42,7 @@ an_edit_is_hidden_until_shown(void **state)
 	edit = placement_edit(table);
 	edit->fn_cnt = 8;
 	edit->fn[7].id = 7;
-	strcpy(edit->fn[7].name, "seven");
+	memcpy(edit->fn[7].name, "seven", sizeof("seven"));
 	seen = placement_shown(table, &gen);
 	assert_null(placement_fn_find(seen, "seven"));
 	assert_false(placement_stale(table, gen));
@@ -67,7 +67,7 @@ dags_are_found_likewise(void **state)
 
 	edit->dag_cnt = 4;
 	edit->dag[3].id = 3 + DAG_CNT_MAX;
-	strcpy(edit->dag[3].name, "words");
+	memcpy(edit->dag[3].name, "words", sizeof("words"));
 	placement_show(table);
 	assert_non_null(placement_dag_find(placement_shown(table, &gen), "words"));
 	assert_non_null(placement_dag_get(placement_shown(table, &gen), 3 + DAG_CNT_MAX));
