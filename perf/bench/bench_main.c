@@ -177,6 +177,7 @@ run(struct env *env, const struct options *o, const struct bench *bench, json_t 
 	for (uint32_t i = 0; i < BENCH_ROW_MAX && bench->row[i].name != NULL && err == 0; i++) {
 		m[i].stolen =
 			stolen_s * 1e9 / (double)(timebase_now_ns(timebase_real()) - start_ns);
+		m[i].smoke = o->smoke;
 		json_array_append_new(result, row_json(&bench->row[i], &m[i], on));
 		if (!o->json) {
 			row_print(&bench->row[i], &m[i]);

@@ -34,6 +34,7 @@ struct measure {
 	double moved;         /* of the floor; without one, of the subject */
 	uint32_t attempts;
 	bool noisy;
+	bool smoke;    /* too short to be judged */
 	double stolen; /* cpu seconds a second that the hypervisor gave to others meanwhile */
 };
 

@@ -115,8 +115,9 @@ row_verdict(const struct row *row, const struct measure *m)
 	struct cells c = cells_of(row, m);
 	bool missed;
 
-	if (aim->p50_max + aim->p99_max + aim->ratio_p50_max + aim->ratio_p99_max + aim->rate_min <=
-	    0) {
+	if (m->smoke ||
+	    aim->p50_max + aim->p99_max + aim->ratio_p50_max + aim->ratio_p99_max + aim->rate_min <=
+		    0) {
 		return VERDICT_NONE;
 	}
 	missed = above(c.p50, aim->p50_max) || above(c.p99, aim->p99_max) ||
@@ -202,8 +203,8 @@ plain(char *text, double x)
 void
 row_print_head(void)
 {
-	printf("%-20s %4s %7s %7s %7s %8s %7s %7s %7s %6s %6s  %s\n", "name", "unit", "p50", "p99",
-	       "p999", "max", "M/s", "floor50", "floor99", "x50", "x99", "aim");
+	printf("%-20s %4s %7s %7s %7s %8s %7s %7s %7s %7s %6s %6s  %s\n", "name", "unit", "p50",
+	       "p99", "p999", "max", "cpu", "M/s", "floor50", "floor99", "x50", "x99", "aim");
 }
 
 void
@@ -211,19 +212,19 @@ row_print(const struct row *row, const struct measure *m)
 {
 	static const char *const verdicts[] = {
 		[VERDICT_NONE] = "",
-		[VERDICT_MET] = "met",
-		[VERDICT_MISSED] = "MISSED",
-		[VERDICT_NOISY] = "noisy",
+		[VERDICT_MET] = ": met",
+		[VERDICT_MISSED] = ": MISSED",
+		[VERDICT_NOISY] = ": noisy",
 	};
 	struct cells c = cells_of(row, m);
-	char text[10][CELL_BYTES], aim[256];
+	char text[11][CELL_BYTES], aim[256];
 
 	aim_text(row, aim, sizeof(aim));
-	printf("%-20s %4s %7s %7s %7s %8s %7s %7s %7s %6s %6s  %s%s%s%s\n", row->name, row->unit,
+	printf("%-20s %4s %7s %7s %7s %8s %7s %7s %7s %7s %6s %6s  %s%s%s\n", row->name, row->unit,
 	       plain(text[0], c.p50), plain(text[1], c.p99), plain(text[2], c.p999),
-	       plain(text[3], c.max), cell(text[4], c.rate / 1e6, 2), plain(text[5], c.floor_p50),
-	       plain(text[6], c.floor_p99), plain(text[7], c.ratio_p50),
-	       plain(text[8], c.ratio_p99), aim, aim[0] != '\0' ? ": " : "",
+	       plain(text[3], c.max), plain(text[4], c.cpu), cell(text[5], c.rate / 1e6, 2),
+	       plain(text[6], c.floor_p50), plain(text[7], c.floor_p99),
+	       plain(text[8], c.ratio_p50), plain(text[9], c.ratio_p99), aim,
 	       verdicts[row_verdict(row, m)], m->noisy && aim[0] == '\0' ? "(noisy)" : "");
 	fflush(stdout);
 }

@@ -12,14 +12,23 @@
 #include "compiler.h"
 #include "cores.h"
 
+/* A call under way. */
+struct flight {
+	uint64_t call;
+	uint64_t sent_tsc;
+	int64_t x;
+};
+
 struct caller {
 	struct env *env;
 	struct mb_client *client;
 	int64_t x;
-	/* pipelined: the calls under way, oldest first */
-	uint64_t call[ECHO_WINDOW];
-	uint64_t sent_tsc[ECHO_WINDOW];
-	uint64_t sent, got;
+	/* pipelined: the calls under way, in a ring as long as answers come in order */
+	struct flight flight[ECHO_WINDOW];
+	uint32_t out; /* how many */
+	uint32_t
+		next; /* where the next answer is expected, and the next call goes when all are out */
+	uint64_t sent;
 };
 
 static void
@@ -125,39 +134,64 @@ subject_compose(struct env *env, const struct bench *bench, struct measure *ret)
 
 /* ---------------------------------------------------------------- pipelined */
 
+/* The flight that an answer belongs to. Answers overtake each other when some of the calls went
+ * through the scheduler; then the two change places. */
+static struct flight *
+flight_of(struct caller *c, uint64_t call)
+{
+	struct flight *expected = &c->flight[c->next], swap;
+
+	for (uint32_t i = 0; i < c->out; i++) {
+		struct flight *f = &c->flight[(c->next + i) % ECHO_WINDOW];
+
+		if (likely(f->call == call)) {
+			swap = *f;
+			*f = *expected;
+			*expected = swap;
+			return expected;
+		}
+	}
+	return NULL;
+}
+
 /* Takes the answer that comes next. */
 static int
 pipelined_take(struct caller *c, struct figures *f)
 {
 	struct mb_reply reply;
-	uint64_t at = c->got % ECHO_WINDOW;
+	struct flight *flight;
 
 	while (mb_call_poll(c->client, &reply) == 0) {
 		cores_relax();
 	}
-	figures_span(f, timebase_tsc() - c->sent_tsc[at]);
-	c->got++;
-	/* One executor, so answers come in the order of the calls. */
-	if (unlikely(reply.call != c->call[at])) {
+	flight = flight_of(c, reply.call);
+	if (unlikely(flight == NULL)) {
 		mb_reply_free(c->client, &reply);
 		return MB_ERR_CORRUPT;
 	}
-	return reply_take(c, &reply, (int64_t)c->got);
+	figures_span(f, timebase_tsc() - flight->sent_tsc);
+	c->next = (c->next + 1) % ECHO_WINDOW;
+	c->out--;
+	return reply_take(c, &reply, flight->x + 1);
 }
 
 static int
 pipelined_next(struct caller *c, struct figures *f)
 {
-	struct mb_value x = mb_i64((int64_t)c->sent);
-	uint64_t at = c->sent % ECHO_WINDOW;
+	struct flight *flight;
+	struct mb_value x;
 	int err = 0;
 
-	if (c->sent - c->got == ECHO_WINDOW) {
+	if (c->out == ECHO_WINDOW) {
 		err = pipelined_take(c, f);
 	}
 	if (err == 0) {
-		c->sent_tsc[at] = timebase_tsc();
-		err = mb_call_start(c->client, "bench_increment", &x, 1, NULL, &c->call[at]);
+		flight = &c->flight[(c->next + c->out) % ECHO_WINDOW];
+		flight->x = ++c->x;
+		flight->sent_tsc = timebase_tsc();
+		x = mb_i64(flight->x);
+		err = mb_call_start(c->client, "bench_increment", &x, 1, NULL, &flight->call);
+		c->out += err == 0;
 		c->sent += err == 0;
 	}
 	return err;
@@ -169,7 +203,7 @@ pipelined_drain(struct caller *c, struct figures *f)
 	uint32_t kept = f->sample_cnt;
 	int err = 0;
 
-	while (err == 0 && c->got < c->sent) {
+	while (err == 0 && c->out > 0) {
 		err = pipelined_take(c, f);
 	}
 	f->sample_cnt = kept; /* with fewer outstanding: not what is asked */
