@@ -35,7 +35,8 @@ check_sched(struct sim *s)
 	none(s, sched_running(core), "calls run for sched");
 	none(s, ports_waiting(s->node->sched.tile.ports), "messages of sched wait for processes");
 	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
-		claims += atomic_load(&s->node->hints->claim[e].v) != 0;
+		claims += simctl_proc(s->node->ctl, e) != NULL &&
+			  atomic_load(&s->node->hints->claim[e].v) != 0;
 	}
 	none(s, claims, "executors are claimed");
 }

@@ -13,6 +13,7 @@
 #include "kvs_shard.h"
 #include "node.h"
 #include "payload.h"
+#include "proc.h"
 
 #define WALL_US UINT64_C(1700000000000000) /* some day; any will do */
 
@@ -167,6 +168,7 @@ sim_run(uint64_t seed, const struct sim_options *opt, struct sim_result *ret)
 	}
 	result_fill(s, ret);
 	node_stop(s);
+	proc_graves_free(s);
 	oracle_fini(&s->oracle);
 	events_fini(&s->events);
 	free(s->node);
