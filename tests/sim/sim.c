@@ -91,6 +91,7 @@ shape_draw(struct sim *s)
 		.grace_ns = 20 * NS_PER_US + sim_below(s, 3 * NS_PER_MS),
 		.slow = 10 + sim_below(s, 200),
 		.scribble = sim_one_in(s, 4),
+		.big = sim_one_in(s, 4),
 	};
 
 	h.cold_cnt = sim_below(s, h.fn_cnt);
@@ -104,10 +105,10 @@ shape_trace(struct sim *s)
 
 	sim_trace(s,
 		  "%u cache, %u kvs, %u slots, %u clients, %u functions (%u cold), queue %u, depth %u, "
-		  "%u keys, burst %u, %u operations, a fault every %u%s",
+		  "%u keys, burst %u, %u operations, a fault every %u%s%s",
 		  h->cache_cnt, h->kvs_cnt, h->slot_cnt, h->client_cnt, h->fn_cnt, h->cold_cnt,
 		  h->queue_max, h->depth_max, h->key_cnt, h->burst_max, h->op_cnt, h->fault_every,
-		  h->scribble ? ", hints scribbled over" : "");
+		  h->scribble ? ", hints scribbled over" : "", h->big ? ", large values" : "");
 }
 
 /* ------------------------------------------------------------------------- run */

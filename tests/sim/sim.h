@@ -85,6 +85,7 @@ struct sim_shape {
 	uint64_t grace_ns;
 	uint32_t slow;             /* one delay in so many is a long one */
 	bool scribble;             /* hints may be overwritten */
+	bool big;                  /* many values are large */
 };
 
 struct sim_options {
