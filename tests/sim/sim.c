@@ -85,7 +85,7 @@ shape_draw(struct sim *s)
 		.key_cnt = 1 + sim_below(s, ORACLE_KEY_MAX),
 		.burst_max = 1 + sim_below(s, 16),
 		.op_cnt = 1000 + sim_below(s, 500),
-		.fault_every = 20 + sim_below(s, 60),
+		.fault_every = 10 + sim_below(s, 50),
 		.cache_bytes = SIM_TILE_MAX * 4 * PAYLOAD_SLAB_MAX * (uint64_t)(1 + sim_below(s, 4)),
 		.kvs_bytes = KVS_SHARD_BYTES_MIN * (uint64_t)(1 + sim_below(s, 8)),
 		.grace_ns = 20 * NS_PER_US + sim_below(s, 3 * NS_PER_MS),
