@@ -18,7 +18,8 @@
 
 #define DEPTH_MAX 64
 #define TEXT_MAX  40
-#define HOT_KEYS  3U /* that everybody likes */
+#define LINGER_NS (100 * NS_PER_MS)
+#define HOT_KEYS   3U /* that everybody likes */
 
 struct flight {
 	uint64_t id;
@@ -352,6 +353,20 @@ state_op(struct app *a)
 
 /* ---------------------------------------------------------------------- main */
 
+/* Stays, with nothing to do, to the end of the run: so that what it keeps can be looked at (quiet.c). */
+static void
+linger(struct app *a)
+{
+	struct mb_reply r;
+
+	for (;;) {
+		if (mb_call_poll(a->c, &r) != 0) {
+			sim_fail(a->s, "O1: client %u got an answer too many", a->p->idx);
+		}
+		proc_sleep(LINGER_NS, false);
+	}
+}
+
 void
 client_main(struct sim_proc *p)
 {
@@ -382,6 +397,9 @@ client_main(struct sim_proc *p)
 	while (a.flight_cnt > 0) {
 		take_answer(&a, 0);
 	}
-	mb_client_close(a.c);
 	s->clients_left--;
+	if (sim_one_in(s, 2)) {
+		linger(&a);
+	}
+	mb_client_close(a.c);
 }

@@ -9,6 +9,7 @@
 #include "envelope.h"
 #include "gset.h"
 #include "hash.h"
+#include "impl.h"
 #include "microburst/error.h"
 #include "node.h"
 #include "proc.h"
@@ -64,6 +65,19 @@ check_tiles(struct sim *s)
 }
 
 static void
+check_client(struct sim *s, const struct mb_client *c)
+{
+	uint32_t out = 0;
+
+	for (uint32_t e = 0; e < PROC_CLIENT_FIRST; e++) {
+		out += c->out[e];
+	}
+	none(s, c->call_cnt, "calls are open at a client");
+	none(s, c->late_cnt, "late answers are still to come to a client");
+	none(s, out, "direct calls are counted as under way");
+}
+
+static void
 check_procs(struct sim *s)
 {
 	for (uint16_t i = 1; i < PROC_CNT_MAX; i++) {
@@ -75,6 +89,9 @@ check_procs(struct sim *s)
 		}
 		for (uint32_t h = 0; h < HAZARD_CNT; h++) {
 			held += cache_hazard_held(atomic_load(&region_hazard(&p->region)[h]));
+		}
+		if (p->client != NULL) {
+			check_client(s, p->client);
 		}
 		none(s, held, "values are held");
 		none(s, payload_alive(p->domain->pool), "payloads were not given back");
