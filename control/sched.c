@@ -436,21 +436,38 @@ sched_on_call(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now
 	}
 }
 
+/* Results that nobody will read: the executor gets the hold back that it gave to their reader. It may
+ * have given it after it heard of the reader's death, so that nothing else will return it. */
+static void
+sched_reply_drop(struct sched *s, uint16_t exec, const struct desc *d)
+{
+	struct desc m = {.kind = DESC_RELEASE,
+			 .a = call_id_proc(d->call),
+			 .release = {.inc = d->ref.inc,
+				     .proc = exec,
+				     .cnt = 1,
+				     .handle = {d->ref.handle}}};
+
+	if ((d->flags & DESC_F_INLINE) == 0) {
+		s->ops.send(s->ops.ctx, exec, &m);
+	}
+}
+
 static void
 sched_on_reply(struct sched *s, uint16_t exec, const struct desc *d, uint64_t now_ns)
 {
 	struct sched_call *c;
 
-	if (exec >= EXEC_END || s->running[exec] == 0) {
-		return; /* its caller has gone, or it was never asked */
+	if (exec >= EXEC_END || s->running[exec] == 0 ||
+	    s->call[s->running[exec] - 1].d.call != d->call) {
+		return; /* it was never asked */
 	}
 	c = &s->call[s->running[exec] - 1];
-	if (c->d.call != d->call) {
-		return;
-	}
 	s->running[exec] = 0;
 	if (c->client != 0) {
 		s->ops.send(s->ops.ctx, c->client, d);
+	} else {
+		sched_reply_drop(s, exec, d);
 	}
 	sched_call_free(s, c);
 	if (s->draining[exec]) {

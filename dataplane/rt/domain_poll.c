@@ -322,18 +322,23 @@ domain_poll_bell(struct domain *d, struct desc *ret, struct channel **ret_ch)
 	return 0;
 }
 
-/* Every port: before a sleep, whatever the hints say. */
+/* Every port: before a sleep, whatever the hints say. While a death waits ctl's port is not read, so
+ * after it is buried all is looked at once more. */
 static int
 domain_poll_all(struct domain *d, struct desc *ret, struct channel **ret_ch)
 {
+	bool death;
 	int n = 0;
 
-	for (uint32_t port = 0; port < PORT_CNT && n == 0; port++) {
-		n = domain_poll_port(d, port, ret, ret_ch);
-	}
-	if (n == 0 && d->dying.kind != DESC_NONE) {
-		n = domain_poll_dying(d, ret, ret_ch);
-	}
+	do {
+		for (uint32_t port = 0; port < PORT_CNT && n == 0; port++) {
+			n = domain_poll_port(d, port, ret, ret_ch);
+		}
+		death = n == 0 && d->dying.kind != DESC_NONE;
+		if (death) {
+			n = domain_poll_dying(d, ret, ret_ch);
+		}
+	} while (death && n == 0);
 	return n;
 }
 

@@ -18,6 +18,8 @@
 
 #define DEPTH_MAX 64
 #define TEXT_MAX  40
+#define LINGER_NS (100 * NS_PER_MS)
+#define HOT_KEYS   3U /* that everybody likes */
 
 struct flight {
 	uint64_t id;
@@ -38,7 +40,7 @@ struct app {
 static uint32_t
 draw_len(struct sim *s)
 {
-	switch (sim_below(s, 16)) {
+	switch (sim_below(s, s->shape.big ? 2 : 16)) {
 	case 0:
 		return 4096 + sim_below(s, 40000); /* by reference */
 	case 1:
@@ -57,7 +59,8 @@ draw_op(struct app *a, struct op *op, bool wild)
 
 	*op = (struct op){ .kind = sim_one_in(s, 3) ? OP_READ : OP_WRITE,
 			   .key_kind = (uint8_t)(wild ? KEY_WILD : sim_below(s, KEY_WILD)),
-			   .key = (uint8_t)sim_below(s, s->shape.key_cnt) };
+			   .key = (uint8_t)sim_below(s, sim_one_in(s, 2) ? MIN(HOT_KEYS, s->shape.key_cnt)
+									 : s->shape.key_cnt) };
 	if (wild && op->kind != OP_READ) {
 		static const uint8_t kinds[] = { OP_WRITE, OP_DELETE, OP_INCR, OP_SADD };
 
@@ -349,6 +352,20 @@ state_op(struct app *a)
 
 /* ---------------------------------------------------------------------- main */
 
+/* Stays, with nothing to do, to the end of the run: so that what it keeps can be looked at (quiet.c). */
+static void
+linger(struct app *a)
+{
+	struct mb_reply r;
+
+	for (;;) {
+		if (mb_call_poll(a->c, &r) != 0) {
+			sim_fail(a->s, "O1: client %u got an answer too many", a->p->idx);
+		}
+		proc_sleep(LINGER_NS, false);
+	}
+}
+
 void
 client_main(struct sim_proc *p)
 {
@@ -379,6 +396,9 @@ client_main(struct sim_proc *p)
 	while (a.flight_cnt > 0) {
 		take_answer(&a, 0);
 	}
-	mb_client_close(a.c);
 	s->clients_left--;
+	if (sim_one_in(s, 2)) {
+		linger(&a);
+	}
+	mb_client_close(a.c);
 }

@@ -32,6 +32,7 @@
 #define RETRY_NS      (20 * NS_PER_US)
 #define TEXT_MAX      40
 #define RESULT_MAX    4096
+#define HOLD_MAX      100 /* how many times its usual work a function may hold a value */
 
 struct aside {
 	struct desc d;
@@ -219,7 +220,10 @@ read_key(struct executor *x, const struct op *op)
 		}
 		see(x, op, n == CACHE_ABSENT, &v);
 		before = hash_bytes(v.envelope.p, v.envelope.len);
-		proc_step(DELAY_WORK);
+		for (uint32_t hold = sim_one_in(x->s, 8) ? 1 + sim_below(x->s, HOLD_MAX) : 1; hold > 0;
+		     hold--) {
+			proc_step(DELAY_WORK);
+		}
 		if (hash_bytes(v.envelope.p, v.envelope.len) != before) {
 			sim_fail(x->s, "a value changed while it was held");
 		}

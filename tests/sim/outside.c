@@ -52,7 +52,9 @@ __wrap_timebase_real(void)
 void
 __wrap_bell_sleep(struct bell *bell, uint64_t timeout_ns)
 {
-	proc_sleep(timeout_ns < WAIT_MAX_NS ? timeout_ns : WAIT_MAX_NS, true);
+	if (atomic_load(&bell->waiting) == 1) { /* as the futex does: W2 in hints.h */
+		proc_sleep(timeout_ns < WAIT_MAX_NS ? timeout_ns : WAIT_MAX_NS, true);
+	}
 	bell_disarm(bell);
 }
 

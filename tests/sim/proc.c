@@ -2,8 +2,6 @@
 #include "proc.h"
 
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 
 #include "check.h"
 #include "fiber.h"
@@ -96,8 +94,20 @@ void
 proc_unmap(struct sim_proc *p)
 {
 	REQUIRE(p->fiber == NULL);
-	munmap(p->region.rw, p->region.at.bytes);
-	free(p);
+	node_unmap(p->region.rw, p->region.at.bytes);
+	p->next_grave = p->sim->graves;
+	p->sim->graves = p;
+}
+
+void
+proc_graves_free(struct sim *s)
+{
+	while (s->graves != NULL) {
+		struct sim_proc *p = s->graves;
+
+		s->graves = p->next_grave;
+		free(p);
+	}
 }
 
 static void

@@ -51,8 +51,10 @@ struct sim_proc *proc_spawn(struct sim *s, uint16_t idx, uint32_t inc, proc_main
 /* proc_kill ends it between two of its steps; ctl hears of it later. From outside of it. */
 void proc_kill(struct sim_proc *p, enum death_cause cause, int status);
 
-/* proc_unmap takes its memory away: it is dead, and nobody has it any more. */
+/* proc_unmap takes its memory away: it is dead, and nobody has it any more. The struct stays to the end
+ * of the run, as events may still name it; proc_graves_free frees those. */
 void proc_unmap(struct sim_proc *p);
+void proc_graves_free(struct sim *s);
 
 /* proc_self is the process that runs; NULL: a tile does, or nobody. */
 struct sim_proc *proc_self(void);

@@ -9,6 +9,7 @@
 #include "envelope.h"
 #include "gset.h"
 #include "hash.h"
+#include "impl.h"
 #include "microburst/error.h"
 #include "node.h"
 #include "proc.h"
@@ -35,7 +36,8 @@ check_sched(struct sim *s)
 	none(s, sched_running(core), "calls run for sched");
 	none(s, ports_waiting(s->node->sched.tile.ports), "messages of sched wait for processes");
 	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
-		claims += atomic_load(&s->node->hints->claim[e].v) != 0;
+		claims += simctl_proc(s->node->ctl, e) != NULL &&
+			  atomic_load(&s->node->hints->claim[e].v) != 0;
 	}
 	none(s, claims, "executors are claimed");
 }
@@ -63,6 +65,19 @@ check_tiles(struct sim *s)
 }
 
 static void
+check_client(struct sim *s, const struct mb_client *c)
+{
+	uint32_t out = 0;
+
+	for (uint32_t e = 0; e < PROC_CLIENT_FIRST; e++) {
+		out += c->out[e];
+	}
+	none(s, c->call_cnt, "calls are open at a client");
+	none(s, c->late_cnt, "late answers are still to come to a client");
+	none(s, out, "direct calls are counted as under way");
+}
+
+static void
 check_procs(struct sim *s)
 {
 	for (uint16_t i = 1; i < PROC_CNT_MAX; i++) {
@@ -74,6 +89,9 @@ check_procs(struct sim *s)
 		}
 		for (uint32_t h = 0; h < HAZARD_CNT; h++) {
 			held += cache_hazard_held(atomic_load(&region_hazard(&p->region)[h]));
+		}
+		if (p->client != NULL) {
+			check_client(s, p->client);
 		}
 		none(s, held, "values are held");
 		none(s, payload_alive(p->domain->pool), "payloads were not given back");

@@ -13,6 +13,7 @@
 #include "kvs_shard.h"
 #include "node.h"
 #include "payload.h"
+#include "proc.h"
 
 #define WALL_US UINT64_C(1700000000000000) /* some day; any will do */
 
@@ -91,6 +92,7 @@ shape_draw(struct sim *s)
 		.grace_ns = 20 * NS_PER_US + sim_below(s, 3 * NS_PER_MS),
 		.slow = 10 + sim_below(s, 200),
 		.scribble = sim_one_in(s, 4),
+		.big = sim_one_in(s, 4),
 	};
 
 	h.cold_cnt = sim_below(s, h.fn_cnt);
@@ -169,6 +171,7 @@ sim_run(uint64_t seed, const struct sim_options *opt, struct sim_result *ret)
 	}
 	result_fill(s, ret);
 	node_stop(s);
+	proc_graves_free(s);
 	oracle_fini(&s->oracle);
 	events_fini(&s->events);
 	free(s->node);

@@ -115,6 +115,7 @@ struct sim {
 	uint32_t clients_left; /* client slots that have not finished */
 	uint32_t next_fault_at;
 	uint32_t full_in; /* sends of sched until one is refused as full; 0: none is */
+	struct sim_proc *graves; /* proc.c */
 	bool failed;
 	char why[256];
 };
