@@ -441,12 +441,12 @@ sched_on_call(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now
 static void
 sched_reply_drop(struct sched *s, uint16_t exec, const struct desc *d)
 {
-	struct desc m = {.kind = DESC_RELEASE,
-			 .a = call_id_proc(d->call),
-			 .release = {.inc = d->ref.inc,
-				     .proc = exec,
-				     .cnt = 1,
-				     .handle = {d->ref.handle}}};
+	struct desc m = { .kind = DESC_RELEASE,
+			  .a = call_id_proc(d->call),
+			  .release = { .inc = d->ref.inc,
+				       .proc = exec,
+				       .cnt = 1,
+				       .handle = { d->ref.handle } } };
 
 	if ((d->flags & DESC_F_INLINE) == 0) {
 		s->ops.send(s->ops.ctx, exec, &m);

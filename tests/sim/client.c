@@ -19,7 +19,7 @@
 #define DEPTH_MAX 64
 #define TEXT_MAX  40
 #define LINGER_NS (100 * NS_PER_MS)
-#define HOT_KEYS   3U /* that everybody likes */
+#define HOT_KEYS  3U /* that everybody likes */
 
 struct flight {
 	uint64_t id;
@@ -59,8 +59,9 @@ draw_op(struct app *a, struct op *op, bool wild)
 
 	*op = (struct op){ .kind = sim_one_in(s, 3) ? OP_READ : OP_WRITE,
 			   .key_kind = (uint8_t)(wild ? KEY_WILD : sim_below(s, KEY_WILD)),
-			   .key = (uint8_t)sim_below(s, sim_one_in(s, 2) ? MIN(HOT_KEYS, s->shape.key_cnt)
-									 : s->shape.key_cnt) };
+			   .key = (uint8_t)sim_below(s, sim_one_in(s, 2)
+								? MIN(HOT_KEYS, s->shape.key_cnt)
+								: s->shape.key_cnt) };
 	if (wild && op->kind != OP_READ) {
 		static const uint8_t kinds[] = { OP_WRITE, OP_DELETE, OP_INCR, OP_SADD };
 

@@ -220,8 +220,8 @@ read_key(struct executor *x, const struct op *op)
 		}
 		see(x, op, n == CACHE_ABSENT, &v);
 		before = hash_bytes(v.envelope.p, v.envelope.len);
-		for (uint32_t hold = sim_one_in(x->s, 8) ? 1 + sim_below(x->s, HOLD_MAX) : 1; hold > 0;
-		     hold--) {
+		for (uint32_t hold = sim_one_in(x->s, 8) ? 1 + sim_below(x->s, HOLD_MAX) : 1;
+		     hold > 0; hold--) {
 			proc_step(DELAY_WORK);
 		}
 		if (hash_bytes(v.envelope.p, v.envelope.len) != before) {

@@ -85,7 +85,7 @@ shape_draw(struct sim *s)
 		.key_cnt = 1 + sim_below(s, ORACLE_KEY_MAX),
 		.burst_max = 1 + sim_below(s, 16),
 		.op_cnt = 1000 + sim_below(s, 500),
-		.fault_every = 20 + sim_below(s, 60),
+		.fault_every = 10 + sim_below(s, 50),
 		.cache_bytes =
 			SIM_TILE_MAX * 4 * PAYLOAD_SLAB_MAX * (uint64_t)(1 + sim_below(s, 4)),
 		.kvs_bytes = KVS_SHARD_BYTES_MIN * (uint64_t)(1 + sim_below(s, 8)),
@@ -107,10 +107,10 @@ shape_trace(struct sim *s)
 	sim_trace(
 		s,
 		"%u cache, %u kvs, %u slots, %u clients, %u functions (%u cold), queue %u, depth %u, "
-		"%u keys, burst %u, %u operations, a fault every %u%s",
+		"%u keys, burst %u, %u operations, a fault every %u%s%s",
 		h->cache_cnt, h->kvs_cnt, h->slot_cnt, h->client_cnt, h->fn_cnt, h->cold_cnt,
 		h->queue_max, h->depth_max, h->key_cnt, h->burst_max, h->op_cnt, h->fault_every,
-		h->scribble ? ", hints scribbled over" : "");
+		h->scribble ? ", hints scribbled over" : "", h->big ? ", large values" : "");
 }
 
 /* ------------------------------------------------------------------------- run */

@@ -85,6 +85,7 @@ struct sim_shape {
 	uint64_t grace_ns;
 	uint32_t slow; /* one delay in so many is a long one */
 	bool scribble; /* hints may be overwritten */
+	bool big;      /* many values are large */
 };
 
 struct sim_options {
@@ -114,7 +115,7 @@ struct sim {
 	uint32_t ops_left;
 	uint32_t clients_left; /* client slots that have not finished */
 	uint32_t next_fault_at;
-	uint32_t full_in; /* sends of sched until one is refused as full; 0: none is */
+	uint32_t full_in;        /* sends of sched until one is refused as full; 0: none is */
 	struct sim_proc *graves; /* proc.c */
 	bool failed;
 	char why[256];

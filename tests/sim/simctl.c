@@ -637,8 +637,9 @@ simctl_start(struct simctl *c)
 		exec_want(c, i);
 	}
 	for (uint32_t i = 0; i < c->sim->shape.client_cnt; i++) {
-		events_after(&c->sim->events, sim_delay_ns(c->sim, DELAY_SPAWN), client_again, c,
-			     i);
+		/* The functions are known by then. */
+		events_after(&c->sim->events, NS_PER_MS + sim_delay_ns(c->sim, DELAY_SPAWN),
+			     client_again, c, i);
 	}
 }
 
