@@ -68,8 +68,8 @@ region_memfd(size_t bytes, unsigned flags)
 	return fd;
 }
 
-/* Sets pages aside for a memfd of huge pages. Without any, memfd_create and ftruncate succeed all the
- * same; the first mapping is where they are counted, and then they belong to the file. */
+/* Sets pages aside for a memfd of huge pages. Without any, memfd_create and ftruncate succeed all
+ * the same; the first mapping is where they are counted, and then they belong to the file. */
 static bool
 region_reserve(int fd, size_t bytes)
 {
@@ -128,9 +128,9 @@ region_map_owner(struct region *r, enum region_kind kind, int fd, uint16_t proc,
 		return MB_ERR_NO_MEMORY;
 	}
 	/* A process faults all of its region in now, so that a reader never depends on memory that
-	 * is not there yet. The daemon's has a port for every process there could be: its pages come
-	 * when their process does. (MAP_POPULATE would not say that it failed. EINVAL: a kernel
-	 * before 5.14; the pages come when they are touched.) */
+	 * is not there yet. The daemon's has a port for every process there could be: its pages
+	 * come when their process does. (MAP_POPULATE would not say that it failed. EINVAL: a
+	 * kernel before 5.14; the pages come when they are touched.) */
 	if (kind == REGION_PROCESS && madvise(p, at.bytes, MADV_POPULATE_WRITE) != 0 &&
 	    errno != EINVAL) {
 		munmap(p, at.bytes);

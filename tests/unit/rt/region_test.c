@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   nobody but its owner changes a region, by whatever call, whoever he is; what is not sealed
- *         or not of its size is not mapped; the parts of a region lie apart.
- * Method: a child with the region's fd (and a mapping) tries every way to write, resize or empty it,
- *         and the owner then reads all of it. Run as this uid; with the argument other-uid as
+/* Goal:   nobody but its owner changes a region, by whatever call, whoever he is; what is not
+ *         sealed or not of its size is not mapped; the parts of a region lie apart.
+ * Method: a child with the region's fd (and a mapping) tries every way to write, resize or empty
+ *         it, and the owner then reads all of it. Run as this uid; with the argument other-uid as
  *         another one (needs root); with huge on huge pages (needs some). */
 #include "region.h"
 
