@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   whatever a peer's half of a channel shows, our end either takes it for the truth, when it
- *         could be, or is closed for good; it writes nothing into the peer's half; a sound peer gets
+/* Goal:   whatever a peer's half of a channel shows, our end takes it for the truth, if it can be
+ *         true, or is closed for good; it writes nothing into the peer's half; a sound peer gets
  *         every element once, in order.
  * Method: two ends in one process, the peer's half mapped read-only as in two. Every foreign index
  *         near the edges and at the extremes, from several starting points; then random sends and
- *         receives beside a counter. Two real processes: channel_process_test.c; every interleaving:
- *         tests/prop/rt. */
+ *         receives beside a counter. Two real processes: channel_process_test.c; every
+ *         interleaving: tests/prop/rt. */
 #include "channel.h"
 
 #include <stdlib.h>
