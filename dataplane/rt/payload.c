@@ -110,6 +110,18 @@ payload_find(struct payload_pool *pool, uint32_t handle)
 	return &pool->entry[i];
 }
 
+/* The hold of holder on e, + 1; 0 when there is none. */
+static uint16_t
+payload_hold_find(const struct payload_pool *pool, const struct payload_entry *e, uint16_t holder)
+{
+	uint16_t h = e->hold;
+
+	while (h != 0 && pool->hold[h - 1].proc != holder) {
+		h = pool->hold[h - 1].next;
+	}
+	return h;
+}
+
 static int
 payload_hold_add(struct payload_pool *pool, struct payload_entry *e, uint16_t holder)
 {
@@ -213,6 +225,7 @@ payload_seg_lease(struct payload_pool *pool, size_t bytes)
 	if (pool->ops.lease(pool->ops.ctx, want, &got.seg, &got.p, &got.bytes) != 0) {
 		return 0;
 	}
+	INSIST(got.p != NULL && got.bytes >= bytes, "%zu bytes leased for %zu", got.bytes, bytes);
 	pool->segs[i] = got;
 	return (uint16_t)(i + 1);
 }
@@ -298,10 +311,15 @@ int
 payload_move(struct payload_pool *pool, uint32_t handle, uint16_t from, uint16_t to)
 {
 	struct payload_entry *e = payload_find(pool, handle);
+	uint16_t at = e != NULL ? payload_hold_find(pool, e, from) : 0;
 	int err;
 
-	if (e == NULL) {
+	if (at == 0) {
 		return MB_ERR_NOT_FOUND;
+	}
+	if (pool->hold[at - 1].cnt == 1 && payload_hold_find(pool, e, to) == 0) {
+		pool->hold[at - 1].proc = to;
+		return 0;
 	}
 	err = payload_hold_add(pool, e, to);
 	return err != 0 ? err : payload_hold_sub(pool, e, from, false);
@@ -349,6 +367,17 @@ payload_ptr(struct payload_pool *pool, uint32_t handle)
 	struct payload_entry *e = payload_find(pool, handle);
 
 	return e != NULL ? e->p : NULL;
+}
+
+const uint8_t *
+payload_own(struct payload_pool *pool, const struct payload_ref *ref)
+{
+	struct payload_entry *e = payload_find(pool, ref->handle);
+
+	if (e == NULL || ref->proc != pool->proc || ref->inc != pool->inc || ref->len > e->bytes) {
+		return NULL;
+	}
+	return e->p;
 }
 
 uint32_t

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   between two processes at full speed every element arrives once, in order; and whenever one
- *         of them is killed, what it leaves is whole: the survivor reads all that was published and
- *         nothing else, and can use the port again.
- * Method: a child that sends and receives without end. Ten million elements; then a hundred children,
- *         each with a region of its own and SIGKILLed after a random time, while both directions run,
- *         or while it does one thing only, or with its queue full. */
+/* Goal:   between two processes at full speed every element arrives once, in order; and whenever
+ *         one of them is killed, what it leaves is whole: the survivor reads all that was published
+ *         and nothing else, and can use the port again.
+ * Method: a child that sends and receives without end. Ten million elements; then a hundred
+ *         children, each with a region of its own and SIGKILLed after a random time, while both
+ *         directions run, or while it does one thing only, or with its queue full. */
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   what a channel's edges (R1 to A1, R3 to A3) and a bell's (R2 to A2 and A4) are to order is
- *         ordered, by the rules of C and not only by those of this processor.
+/* Goal:   what a channel's edges (R1 to A1, R3 to A3) and a bell's (R2 to A2 and A4) are to order
+ *         is ordered, by the rules of C and not only by those of this processor.
  * Method: two threads on one mapping, so that the thread sanitizer, which knows addresses and not
- *         pages, sees both ends. A missing release or acquire makes the slots a data race to it, on
- *         any machine. In other builds this is one more stress. */
+ *         pages, sees both ends. A missing release or acquire makes the slots a data race to it,
+ *         on any machine. In other builds this is one more stress. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
