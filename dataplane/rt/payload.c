@@ -207,27 +207,30 @@ static uint16_t
 payload_seg_lease(struct payload_pool *pool, size_t bytes)
 {
 	struct payload_seg got = { 0 };
-	size_t want = SEG_BYTES_MIN;
 	uint16_t i = 0;
 
 	while (i < PAYLOAD_SEG_MAX && pool->segs[i].p != NULL) {
 		i++;
 	}
-	if (i == PAYLOAD_SEG_MAX || pool->ops.lease == NULL) {
-		return 0;
-	}
-	while (want < bytes) {
-		want *= 2; /* so that a segment serves again for another payload of its class */
-	}
-	if (want > PAYLOAD_BYTES_MAX) {
-		want = PAYLOAD_BYTES_MAX;
-	}
-	if (pool->ops.lease(pool->ops.ctx, want, &got.seg, &got.p, &got.bytes) != 0) {
+	if (i == PAYLOAD_SEG_MAX || pool->ops.lease == NULL ||
+	    pool->ops.lease(pool->ops.ctx, bytes, &got.seg, &got.p, &got.bytes) != 0) {
 		return 0;
 	}
 	INSIST(got.p != NULL && got.bytes >= bytes, "%zu bytes leased for %zu", got.bytes, bytes);
 	pool->segs[i] = got;
 	return (uint16_t)(i + 1);
+}
+
+/* The size that is leased for bytes: so that a segment serves again for others of its class. */
+static size_t
+payload_seg_bytes(size_t bytes)
+{
+	size_t want = SEG_BYTES_MIN;
+
+	while (want < bytes) {
+		want *= 2;
+	}
+	return MIN(want, (size_t)PAYLOAD_BYTES_MAX);
 }
 
 static uint16_t
@@ -236,10 +239,14 @@ payload_seg_take(struct payload_pool *pool, size_t bytes)
 	uint16_t s = payload_seg_unused(pool, bytes);
 
 	if (s == 0) {
-		s = payload_seg_lease(pool, bytes);
+		s = payload_seg_lease(pool, payload_seg_bytes(bytes));
 	}
 	if (s == 0 && payload_trim(pool) > 0) {
-		s = payload_seg_lease(pool, bytes); /* P4: the budget may have room now */
+		s = payload_seg_lease(pool,
+				      payload_seg_bytes(bytes)); /* P4: there may be room now */
+	}
+	if (s == 0) {
+		s = payload_seg_lease(pool, bytes); /* or just enough */
 	}
 	if (s != 0) {
 		pool->segs[s - 1].used = true;
