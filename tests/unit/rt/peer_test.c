@@ -346,17 +346,24 @@ tile(void *arg)
 	uint32_t found = 0;
 
 	for (uint32_t i = 1; i <= PUTS; i++) {
-		const struct payload_ref ref = { .proc = (uint16_t)i,
-						 .inc = i,
-						 .seg = i,
-						 .len = SEG_BYTES };
+		struct payload_ref ref = { .proc = (uint16_t)i,
+					   .inc = i,
+					   .off = (uint32_t)region_layout(REGION_PROCESS).slab,
+					   .len = 1 };
 		const uint8_t *p;
 		int err;
 
+		/* The region before there is a segment, so that each is ordered by its own edge. */
 		while ((err = peer_view(ps, &ref, &p)) == MB_ERR_PEER_DIED) {
 		}
-		REQUIRE(err == 0);
-		REQUIRE(p[SEG_BYTES - 1] == (uint8_t)i);
+		REQUIRE(err == 0 && p[0] == 0);
+		ref = (struct payload_ref){ .proc = (uint16_t)i,
+					    .inc = i,
+					    .seg = i,
+					    .len = SEG_BYTES };
+		while ((err = peer_view(ps, &ref, &p)) == MB_ERR_PEER_DIED) {
+		}
+		REQUIRE(err == 0 && p[SEG_BYTES - 1] == (uint8_t)i);
 		found++;
 	}
 	return (void *)(uintptr_t)found;
