@@ -237,13 +237,13 @@ static uint16_t
 payload_seg_take(struct payload_pool *pool, size_t bytes)
 {
 	uint16_t s = payload_seg_unused(pool, bytes);
+	size_t usual = payload_seg_bytes(bytes);
 
 	if (s == 0) {
-		s = payload_seg_lease(pool, payload_seg_bytes(bytes));
+		s = payload_seg_lease(pool, usual);
 	}
 	if (s == 0 && payload_trim(pool) > 0) {
-		s = payload_seg_lease(pool,
-				      payload_seg_bytes(bytes)); /* P4: there may be room now */
+		s = payload_seg_lease(pool, usual); /* P4: the budget may have room now */
 	}
 	if (s == 0) {
 		s = payload_seg_lease(pool, bytes); /* or just enough */
