@@ -59,6 +59,7 @@ channel_clear(struct channel *ch)
 static noinline int
 channel_corrupt(struct channel *ch)
 {
+	ch->tail_seen = ch->head; /* what was seen and not read yet is not read any more */
 	ch->err = MB_ERR_PEER_CORRUPT;
 	return ch->err;
 }
@@ -172,7 +173,7 @@ channel_taken(struct channel *ch, uint64_t seq)
 	if (seq < ch->head_seen) {
 		return true;
 	}
-	/* A3: acquire; pairs with R3 in channel_recv, as in channel_space. */
+	/* A3: acquire; pairs with R3 in channel_recv. */
 	head = atomic_load_explicit(&ch->tx_head->v, memory_order_acquire);
 	return head - ch->head_seen <= ch->tail - ch->head_seen && seq < head;
 }

@@ -497,14 +497,18 @@ domain_view(struct domain *d, const struct payload_ref *ref, const uint8_t **ret
 	int err;
 
 	if (ref->proc == d->proc) {
-		uint8_t *p = ref->inc == d->inc ? payload_ptr(d->pool, ref->handle) : NULL;
+		const uint8_t *p = payload_own(d->pool, ref);
 
 		if (p == NULL) {
 			return MB_ERR_PEER_CORRUPT;
 		}
-		d->views[d->proc]++;
-		*ret = p;
-		return 0;
+		/* Who sent it may give his hold back while we look. */
+		err = payload_hold(d->pool, ref->handle, d->proc);
+		if (err == 0) {
+			d->views[d->proc]++;
+			*ret = p;
+		}
+		return err;
 	}
 	if (ref->proc == PROC_DAEMON) { /* mapped since the welcome */
 		const struct region_layout *at = &d->daemon.at;
@@ -527,6 +531,9 @@ domain_view(struct domain *d, const struct payload_ref *ref, const uint8_t **ret
 void
 domain_drop(struct domain *d, const struct payload_ref *ref)
 {
+	if (ref->proc == d->proc) {
+		payload_release(d->pool, ref->handle, d->proc); /* domain_view's */
+	}
 	domain_view_end(d, ref->proc);
 }
 
@@ -542,7 +549,7 @@ domain_release(struct domain *d, const struct payload_ref *ref)
 
 	if (ref->proc == d->proc) {
 		payload_release(d->pool, ref->handle, d->proc);
-		domain_view_end(d, ref->proc);
+		domain_drop(d, ref);
 		return;
 	}
 	if (d->buried[ref->proc].kind == DESC_NONE) {

@@ -85,8 +85,8 @@ bell_ring(struct bell *bell, uint32_t bit)
 {
 	uint32_t one = 1;
 
-	/* R2: sequentially consistent; pairs with A2 and A4 in hints.h. Without the fence the load
-	 * below could pass the caller's publishing store, and both sides miss each other. */
+	/* R2: sequentially consistent; pairs with A2 and A4 in hints.h. Without the fence the
+	 * load below could pass the caller's publishing store, and both sides miss each other. */
 	atomic_fetch_or_explicit(&bell->bits[bit / 64], UINT64_C(1) << (bit % 64),
 				 memory_order_seq_cst);
 #ifndef __x86_64__

@@ -10,6 +10,7 @@
  */
 #include "region.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -55,24 +56,49 @@ region_layout(enum region_kind kind)
 	return at;
 }
 
+static int
+region_memfd(size_t bytes, unsigned flags)
+{
+	int fd = memfd_create("microburst-region", MFD_CLOEXEC | MFD_ALLOW_SEALING | flags);
+
+	if (fd >= 0 && ftruncate(fd, (off_t)bytes) != 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+/* Sets pages aside for a memfd of huge pages. Without any, memfd_create and ftruncate succeed all
+ * the same; the first mapping is where they are counted, and then they belong to the file. */
+static bool
+region_reserve(int fd, size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED) {
+		return false;
+	}
+	munmap(p, bytes);
+	return true;
+}
+
 int
 region_create(enum region_kind kind, bool huge, int *ret_fd)
 {
-	struct region_layout at = region_layout(kind);
+	size_t bytes = region_layout(kind).bytes;
 	int fd = -1;
 
 	if (huge) {
-		fd = memfd_create("microburst-region",
-				  MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
+		fd = region_memfd(bytes, MFD_HUGETLB);
+		if (fd >= 0 && !region_reserve(fd, bytes)) {
+			close(fd);
+			fd = -1;
+		}
 	}
 	if (fd < 0) {
-		fd = memfd_create("microburst-region", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		fd = region_memfd(bytes, 0);
 	}
 	if (fd < 0) {
-		return MB_ERR_NO_MEMORY;
-	}
-	if (ftruncate(fd, (off_t)at.bytes) != 0) {
-		close(fd);
 		return MB_ERR_NO_MEMORY;
 	}
 	*ret_fd = fd;
@@ -97,12 +123,17 @@ region_map_owner(struct region *r, enum region_kind kind, int fd, uint16_t proc,
 	if (!region_size_ok(fd, at.bytes)) {
 		return MB_ERR_INVALID;
 	}
+	p = mmap(NULL, at.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED) {
+		return MB_ERR_NO_MEMORY;
+	}
 	/* A process faults all of its region in now, so that a reader never depends on memory that
 	 * is not there yet. The daemon's has a port for every process there could be: its pages
-	 * come when their process does. */
-	p = mmap(NULL, at.bytes, PROT_READ | PROT_WRITE,
-		 MAP_SHARED | (kind == REGION_PROCESS ? MAP_POPULATE : 0), fd, 0);
-	if (p == MAP_FAILED) {
+	 * come when their process does. (MAP_POPULATE would not say that it failed. EINVAL: a
+	 * kernel before 5.14; the pages come when they are touched.) */
+	if (kind == REGION_PROCESS && madvise(p, at.bytes, MADV_POPULATE_WRITE) != 0 &&
+	    errno != EINVAL) {
+		munmap(p, at.bytes);
 		return MB_ERR_NO_MEMORY;
 	}
 	*r = (struct region){ .kind = kind, .at = at, .base = p, .rw = p };
