@@ -327,8 +327,8 @@ sched_exec_next(struct sched *s, uint16_t exec, uint64_t now_ns)
 		if (sched_send(s, c, exec)) {
 			return;
 		}
-		/* It is dead, and ctl's word about that is on its way; or it has not read its port for
-		 * a while, and nobody will tell us when it has. */
+		/* It is dead, and ctl's word about that is on its way; or it has not read its port
+		 * for a while, and nobody will tell us when it has. */
 		sched_queue_push_front(s, t, c);
 		sched_wake_at(s, now_ns + SCHED_RETRY_NS);
 		break;
