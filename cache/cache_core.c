@@ -2,13 +2,15 @@
 /* cache_core - see cache_core.h; cache_state.h says what stands where
  *
  *   I1  Each request is answered once, while its process is up.
- *   I2  Only an accepted write set outlives its process, and PROC_DOWN is answered when the last one of
- *       it is done: until then the process's memory is mapped, after that nobody looks at it.
- *   I3  No pointer into another process is kept from one step to the next: each step asks view again.
- *   I4  What is not finished is in exactly one place: a list that cache_core_poll goes through (to be
- *       run, being filled), a work that waits for the kvs tile, or a list at such a work.
- *   I5  A message from a kvs tile or from ctl is always taken; requests of processes only while there is
- *       room for all that they need at once.
+ *   I2  Only an accepted write set outlives its process, and PROC_DOWN is answered when the last
+ *       one of it is done: until then the process's memory is mapped, after that nobody looks at
+ *       it.
+ *   I3  No pointer into another process is kept from one step to the next: each step asks view
+ *       again.
+ *   I4  What is not finished is in exactly one place: a list that cache_core_poll goes through (to
+ *       be run, being filled), a work that waits for the kvs tile, or a list at such a work.
+ *   I5  A message from a kvs tile or from ctl is always taken; requests of processes only while
+ *       there is room for all that they need at once.
  */
 #include "cache_core.h"
 
@@ -23,7 +25,8 @@
 
 #define MAGIC UINT32_C(0x4d424345)
 
-/* Of the jobs that can run and the keys being filled, so many get a piece done in one poll. */
+/* Of the keys being filled, and of the jobs that can run, so many get a piece done in one poll: the
+ * longest is half a megabyte copied, some 50 us. */
 #define POLL_PIECES 4
 
 /* ------------------------------------------------------------------- helpers */
@@ -245,30 +248,54 @@ cache_core_room(const struct cache_core *c)
 	return MIN(MIN(c->job_free_cnt, c->work_free_cnt), c->wait_free_cnt);
 }
 
-bool
-cache_core_poll(struct cache_core *c)
+/* Goes on with some of the keys being filled, each at most once: those not reached stay in front. */
+static bool
+poll_fills(struct cache_core *c)
 {
-	bool busy = false;
+	struct cache_works turn = STAILQ_HEAD_INITIALIZER(turn);
+	bool busy = !STAILQ_EMPTY(&c->works_fill);
 
-	for (uint32_t i = 0; i < POLL_PIECES && !STAILQ_EMPTY(&c->works_fill); i++) {
-		struct cache_work *w = STAILQ_FIRST(&c->works_fill);
+	STAILQ_CONCAT(&turn, &c->works_fill);
+	for (uint32_t i = 0; i < POLL_PIECES && !STAILQ_EMPTY(&turn); i++) {
+		struct cache_work *w = STAILQ_FIRST(&turn);
 
-		STAILQ_REMOVE_HEAD(&c->works_fill, next);
+		STAILQ_REMOVE_HEAD(&turn, next);
 		if (cache_work_fill(c, w) == CACHE_STEP_AGAIN) {
 			STAILQ_INSERT_TAIL(&c->works_fill, w, next);
 		}
-		busy = true;
 	}
-	for (uint32_t i = 0; i < POLL_PIECES && !STAILQ_EMPTY(&c->jobs_run); i++) {
-		struct cache_job *job = STAILQ_FIRST(&c->jobs_run);
+	STAILQ_CONCAT(&turn, &c->works_fill);
+	STAILQ_CONCAT(&c->works_fill, &turn);
+	return busy;
+}
 
-		STAILQ_REMOVE_HEAD(&c->jobs_run, next);
+/* The same with the jobs that can run. */
+static bool
+poll_jobs(struct cache_core *c)
+{
+	struct cache_jobs turn = STAILQ_HEAD_INITIALIZER(turn);
+	bool busy = !STAILQ_EMPTY(&c->jobs_run);
+
+	STAILQ_CONCAT(&turn, &c->jobs_run);
+	for (uint32_t i = 0; i < POLL_PIECES && !STAILQ_EMPTY(&turn); i++) {
+		struct cache_job *job = STAILQ_FIRST(&turn);
+
+		STAILQ_REMOVE_HEAD(&turn, next);
 		if (cache_job_run(c, job) == CACHE_STEP_AGAIN) {
 			STAILQ_INSERT_TAIL(&c->jobs_run, job, next);
 		}
-		busy = true;
 	}
+	STAILQ_CONCAT(&turn, &c->jobs_run);
+	STAILQ_CONCAT(&c->jobs_run, &turn);
 	return busy;
+}
+
+bool
+cache_core_poll(struct cache_core *c)
+{
+	bool busy = poll_fills(c);
+
+	return poll_jobs(c) || busy;
 }
 
 uint64_t

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cache_core - what a cache tile does: messages in, messages out
  *
- * A step core over one shard of the cache region: no I/O, no threads, no clock but the one it is given.
- * The tile and the simulator run the same code. It serves FETCH, PUBLISH and SCAN of processes
- * (cache_msg.h), asks the kvs tiles (kvs_msg.h), and hears from ctl who comes and goes (tile_msg.h).
+ * A step core over one shard of the cache region: no I/O, no threads, no clock but the one it is
+ * given. The tile and the simulator run the same code. It serves FETCH, PUBLISH and SCAN of
+ * processes (cache_msg.h), asks the kvs tiles (kvs_msg.h), and hears from ctl who comes and goes
+ * (tile_msg.h).
  *
- * It is a replica: a write is merged into the copy here, where every reader sees it at once, its delta
- * goes to the owner in the store, and the writer hears of it when the owner has merged it. For one key
- * one delta is under way at a time; what is written meanwhile is merged into the next.
+ * It is a replica: a write is merged into the copy here, where every reader sees it at once, its
+ * delta goes to the owner in the store, and the writer hears of it when the owner has merged it.
+ * For one key one delta is under way at a time; what is written meanwhile is merged into the next.
  *
- * Bounded: a step applies at most CACHE_OPS_STEP operations and copies at most CACHE_COPY_STEP bytes;
- * the rest is done by cache_core_poll. (Merging one large collection is one piece: collections are flat
- * for now.)
+ * Bounded: a step applies at most CACHE_OPS_STEP operations and copies at most CACHE_COPY_STEP
+ * bytes; the rest is done by cache_core_poll. (Merging one large collection is one piece:
+ * collections are flat for now.)
  *
  * Owner: the cache tile. Errors: negative mb_err.
  */
@@ -37,8 +38,8 @@
 #define CACHE_PAGE_MAX  4    /* pages of scans that a process has not given back; more are BUSY */
 #define CACHE_KVS_MAX   64
 
-/* What a link to a kvs tile must hold, so that it is never full: for each key a request and the release
- * of what the last one lent, and a scan. And what a link back must hold. */
+/* What a link to a kvs tile must hold, so that it is never full: for each key a request and the
+ * release of what the last one lent, and a scan. And what a link back must hold. */
 #define CACHE_KVS_DEPTH (2 * CACHE_WORK_MAX + CACHE_SCAN_MAX)
 
 /* Where a message comes from. */
@@ -102,8 +103,8 @@ struct cache_core;
 int cache_core_create(struct cache_core **ret, const struct cache_core_cfg *cfg);
 void cache_core_destroy(struct cache_core *c);
 
-/* cache_core_room says how many messages of processes cache_core_step will take now. Those of kvs tiles
- * and of ctl are always taken. */
+/* cache_core_room says how many messages of processes cache_core_step will take now. Those of kvs
+ * tiles and of ctl are always taken. */
 uint32_t cache_core_room(const struct cache_core *c);
 
 /* cache_core_step does one message.
@@ -125,7 +126,8 @@ uint64_t cache_core_published(const struct cache_core *c, uint16_t proc);
 
 struct cache_stats cache_core_stats(const struct cache_core *c);
 
-/* cache_core_busy counts what is under way, by walking: jobs, keys at work, waits, scans. 0: quiet. */
+/* cache_core_busy counts what is under way, by walking: jobs, keys at work, waits, scans. 0:
+ * quiet. */
 uint32_t cache_core_busy(const struct cache_core *c);
 
 /* cache_core_check walks everything and stops the process at the first contradiction. For tests. */

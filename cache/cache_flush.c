@@ -4,15 +4,16 @@
  *   added ──► pending ──(nothing under way)──► flight ──MERGE──► kvs tile
  *                ▲ merged into one                 └──◄─MERGED── acknowledged
  *
- *   I1  One delta of a key is under way at a time. The counter's deltas say a writer's whole sum, so a
- *       later one contains an earlier one: were both under way and only the first refused, an increment
- *       would be reported as failed and be counted all the same.
+ *   I1  One delta of a key is under way at a time. The counter's deltas say a writer's whole sum,
+ *       so a later one contains an earlier one: were both under way and only the first refused, an
+ *       increment would be reported as failed and be counted all the same.
  *   I2  What the resident envelope has and the store has not is in flight and pending, together.
- *   I3  When the store refuses a delta, everything added since is refused with it, and the entry goes:
- *       the next reader gets what the store has. So nothing that was reported as failed stays visible.
+ *   I3  When the store refuses a delta, everything added since is refused with it, and the entry
+ *       goes: the next reader gets what the store has. So nothing that was reported as failed stays
+ *       visible.
  *
- * A delta that won whole (a SET) is not copied: the entry's own block is lent to the kvs tile until it
- * has merged it, even if the entry shows another by then.
+ * A delta that won whole (a SET) is not copied: the entry's own block is lent to the kvs tile until
+ * it has merged it, even if the entry shows another by then.
  */
 #include <string.h>
 
@@ -40,8 +41,8 @@ delta_drop(struct cache_core *c, struct cache_delta *d)
 	d->kind = CACHE_DELTA_NONE;
 }
 
-/* Makes bytes the delta, in place of what it was. Where there is no memory the entry's envelope takes
- * its part: it contains everything. */
+/* Makes bytes the delta, in place of what it was. Where there is no memory the entry's envelope
+ * takes its part: it contains everything. */
 static void
 delta_set(struct cache_core *c, struct cache_delta *d, struct slice bytes)
 {

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cache_job - a write set being applied (cache_state.h has the states)
  *
- *   PUBLISH ──► COPY ──► checked: accepted ──► APPLY, operation by operation ──► DRAIN ──► PUBLISHED
- *                 └──► refused whole                  │      ▲
- *                                                     ▼      │
- *                                       its key is brought here first
+ *   PUBLISH ─► COPY ─► checked: accepted ─► APPLY, operation by operation ─► DRAIN ─► PUBLISHED
+ *                └─► refused whole               │      ▲
+ *                                                ▼      │
+ *                                  its key is brought here first
  *
  *   I1  Operations of a set take effect in their order. Each is applied whole or not at all, in one
  *       step; between two of a set others may come.
- *   I2  A job holds the work of the operation at hand, and no other. What it has applied is held by the
- *       deltas under way. So jobs never wait for each other in a circle.
- *   I3  Before an operation changes anything all that it may need (memory, a wait) is there; when it is
- *       not, the operation is begun anew later, with a later time.
+ *   I2  A job holds the work of the operation at hand, and no other. What it has applied is held by
+ *       the deltas under way. So jobs never wait for each other in a circle.
+ *   I3  Before an operation changes anything all that it may need (memory, a wait) is there; when
+ *       it is not, the operation is begun anew later, with a later time.
  */
 #include <string.h>
 
@@ -166,7 +166,8 @@ set_copy(struct cache_core *c, struct cache_job *job)
 	return copy_piece(c, &job->payload, set_mem(c, job), &job->copied);
 }
 
-/* Brings the set here and checks it. Returns: CACHE_STEP_DONE when it is accepted; as cache_step. */
+/* Brings the set here and checks it. Returns: CACHE_STEP_DONE when it is accepted; as
+ * cache_step. */
 static int
 accept_set(struct cache_core *c, struct cache_job *job, bool *ret_accepted)
 {

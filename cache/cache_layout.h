@@ -4,15 +4,15 @@
  *   head │ shard 0: index, heap │ shard 1: index, heap │ ...
  *
  * One shard a cache tile. The index is an array of entries of two cache lines; an entry lies within
- * CACHE_WAYS places of its home, which its key's hash says, and stays where it is until its key leaves
- * the cache. What does not fit into an entry lies in a block of the heap.
+ * CACHE_WAYS places of its home, which its key's hash says, and stays where it is until its key
+ * leaves the cache. What does not fit into an entry lies in a block of the heap.
  *
  *   entry  ┌─────────┬──────┬──────┬─────┬ 96 bytes: ──────────────────────────┐
  *          │ version │ hash │ meta │ off │ key, envelope (each from a word on)  │
  *          └─────────┴──────┴──────┴──┬──┴──────────────────────────────────────┘
  *   block  ┌──────────┬──────┐        │    off = 0: both are in the entry
- *          │ envelope │ key? │ ◄──────┘    else the envelope is in the block, and with it the key if
- *          └──────────┴──────┘             that is longer than 96 bytes
+ *          │ envelope │ key? │ ◄──────┘    else the envelope is in the block, and with it the
+ *          └──────────┴──────┘             key if that is longer than 96 bytes
  *
  * Memory that was never written is a free entry, so a fresh region needs no more than its head.
  *
@@ -127,8 +127,8 @@ cache_block_bytes(size_t key_len, size_t envelope_len)
 	return cache_pair_bytes(envelope_len, cache_key_inline(key_len) ? 0 : key_len);
 }
 
-/* A hazard word: the offset of the block that is read, or, when that is over, CACHE_HINT and the offset
- * of the entry, which tells the tile what was read lately. 0: nothing. */
+/* A hazard word: the offset of the block that is read, or, when that is over, CACHE_HINT and the
+ * offset of the entry, which tells the tile what was read lately. 0: nothing. */
 #define CACHE_HINT UINT64_C(1)
 
 static inline bool

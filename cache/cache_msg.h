@@ -2,12 +2,12 @@
 /* cache_msg - the messages between a process and a cache tile
  *
  * They travel on port PORT_CACHE_FIRST + i of the process; a key belongs to the tile
- * cache_tile_of(hash of the key, number of cache tiles). Each request is answered exactly once, unless
- * the tile or the process dies. An answer carries the request's `call` and `b` unchanged: b is the
- * asker's own word, to find what it was waiting for. Answers come in any order.
+ * cache_tile_of(hash of the key, number of cache tiles). Each request is answered exactly once,
+ * unless the tile or the process dies. An answer carries the request's `call` and `b` unchanged: b
+ * is the asker's own word, to find what it was waiting for. Answers come in any order.
  *
- * Requests of a process that died are dropped, except for a PUBLISH that the tile had accepted, that
- * is, taken from the channel: it is done to its end.
+ * Requests of a process that died are dropped, except for a PUBLISH that the tile had accepted,
+ * that is, taken from the channel: it is done to its end.
  *
  * Payloads of requests belong to the asker, held for process 0 (the daemon); the answer gives that
  * hold back. The same goes for payloads that a write set refers to.
@@ -24,24 +24,24 @@
 enum cache_msg_kind {
 	/* Make a key readable in place. Payload: the key, KEY_BYTES_MAX at most. */
 	DESC_FETCH = DESC_CACHE_FIRST,
-	/* err = 0, sub = enum cache_found: cache_view_get will find it, unless it is evicted before that
-	 * (then ask again). Else MB_ERR_INVALID, MB_ERR_TOO_LARGE (no such key), MB_ERR_NO_MEMORY (no
-	 * room in the cache that could be made). */
+	/* err = 0, sub = enum cache_found: cache_view_get will find it, unless it is evicted before
+	 * that (then ask again). Else MB_ERR_INVALID, MB_ERR_TOO_LARGE (no such key),
+	 * MB_ERR_NO_MEMORY (no room in the cache that could be made). */
 	DESC_FETCHED,
 
 	/* Apply a write set, all of it by this one message. Payload: the set (wset.h). */
 	DESC_PUBLISH,
-	/* err = 0: every operation is merged at the key's owner in the store. Else the first operation
-	 * that failed is number a: it changed nothing, all others were done. MB_ERR_TYPE,
-	 * MB_ERR_TOO_LARGE (limits of values and numbers), MB_ERR_NO_MEMORY. A malformed set is refused
-	 * whole: MB_ERR_CORRUPT or MB_ERR_INVALID. */
+	/* err = 0: every operation is merged at the key's owner in the store. Else the first
+	 * operation that failed is number a: it changed nothing, all others were done. MB_ERR_TYPE,
+	 * MB_ERR_TOO_LARGE (limits of values and numbers), MB_ERR_NO_MEMORY. A malformed set is
+	 * refused whole: MB_ERR_CORRUPT or MB_ERR_INVALID. */
 	DESC_PUBLISHED,
 
 	/* List keys. Payload: a scan request, below. */
 	DESC_SCAN,
-	/* err = 0, a = how many keys, sub = 1 if there are more behind the last one; payload: a list of
-	 * keys, ascending, each once. By reference unless it fits inline; return it with RELEASE on the
-	 * same port. */
+	/* err = 0, a = how many keys, sub = 1 if there are more behind the last one; payload: a
+	 * list of keys, ascending, each once. By reference unless it fits inline; return it with
+	 * RELEASE on the same port. */
 	DESC_SCANNED,
 };
 
@@ -63,8 +63,8 @@ cache_tile_of(uint64_t hash, uint32_t tile_cnt)
 	return tile_cnt == 1 ? 0 : (uint32_t)(hash % tile_cnt);
 }
 
-/* A scan request: keys that begin with prefix and come after `after` (empty: from the start), at most
- * limit of them (0: as many as a page holds).
+/* A scan request: keys that begin with prefix and come after `after` (empty: from the start), at
+ * most limit of them (0: as many as a page holds).
  *
  *	limit u16 | prefix_len u16 | after_len u16 | prefix | after
  *

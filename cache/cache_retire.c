@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cache_retire - see cache_retire.h
  *
- * A scan enters the named offsets into a small hash table, looks each retired block up in it, and takes
- * the offsets out again. The table is never more than half full, whatever hostile processes put into
- * their slots.
+ * A scan enters the named offsets into a small hash table, looks each retired block up in it, and
+ * takes the offsets out again. The table is never more than half full, whatever hostile processes
+ * put into their slots.
  */
 #include "cache_retire.h"
 
@@ -102,9 +102,9 @@ hazards_read(struct cache_retire *r)
 	while ((slots = r->ops.hazards(r->ops.ctx, &iter)) != NULL) {
 		INSIST(proc_cnt++ < PROC_CNT_MAX);
 		for (uint32_t i = 0; i < HAZARD_CNT; i++) {
-			/* A22: sequentially consistent; pairs with R22 and R24 in cache_view.c (V3).
-			 * Without it the load could come before the version store that hid the
-			 * block, and miss a reader that still saw it shown. */
+			/* A22: sequentially consistent; pairs with R22 and R24 in cache_view.c
+			 * (V3). Without it the load could come before the version store that hid
+			 * the block, and miss a reader that still saw it shown. */
 			slot_read(r, atomic_load_explicit(&slots[i], memory_order_seq_cst));
 		}
 	}

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cache_scan - a page of keys, gathered from all kvs tiles
  *
- * Each kvs tile gives the first keys of its own that are asked for, in order; the page is their merge,
- * up to the point where one of them has been used up but has more to give: what comes after that is not
- * known yet. So a page is right as far as it goes, and there is another one behind it.
+ * Each kvs tile gives the first keys of its own that are asked for, in order; the page is their
+ * merge, up to the point where one of them has been used up but has more to give: what comes after
+ * that is not known yet. So a page is right as far as it goes, and there is another one behind it.
  *
- *   I1  A part that was asked for more than it could look at in one piece is asked again, until it has
- *       a key to give or nothing more. So each page but the last has at least one key.
+ *   I1  A part that was asked for more than it could look at in one piece is asked again, until it
+ *       has a key to give or nothing more. So each page but the last has at least one key.
  *
  * Memory is taken at the start, for CACHE_SCAN_MAX scans.
  */

@@ -182,8 +182,8 @@ struct cache_core {
 	struct hlc clock;
 	struct cache_store *store;
 	uint32_t job_free_cnt, work_free_cnt, wait_free_cnt;
-	/* How many works and jobs will certainly give memory back, or finish, without getting more. While
-	 * there are some, "no memory" is "not yet". */
+	/* How many works and jobs will certainly give memory back, or finish, without getting more.
+	 * While there are some, "no memory" is "not yet". */
 	uint32_t moving_cnt;
 	struct cache_jobs jobs_free, jobs_run;
 	struct cache_works works_free, works_fill;
@@ -215,8 +215,8 @@ enum cache_step {
 /* cache_core_answer sends an answer, unless the process that asked is gone. */
 void cache_core_answer(struct cache_core *c, uint16_t proc, uint32_t inc, const struct desc *d);
 
-/* cache_core_patient turns "no memory" into "not yet" while others are about to give some back, for up
- * to CACHE_ROOM_WAIT_NS. Any other err, and 0, it returns as it is. */
+/* cache_core_patient turns "no memory" into "not yet" while others are about to give some back, for
+ * up to CACHE_ROOM_WAIT_NS. Any other err, and 0, it returns as it is. */
 int cache_core_patient(struct cache_core *c, int err, struct cache_patience *p);
 
 /* cache_core_alloc is cache_store_alloc with patience. */
@@ -264,12 +264,12 @@ cache_work_key(const struct cache_work *w)
 
 /* ---- cache_flush.c */
 
-/* cache_flush_add takes note of a delta that was merged into the entry of w. whole: the entry's envelope
- * is itself the delta. */
+/* cache_flush_add takes note of a delta that was merged into the entry of w. whole: the entry's
+ * envelope is itself the delta. */
 void cache_flush_add(struct cache_core *c, struct cache_work *w, struct slice delta, bool whole);
 
-/* cache_flush_ack makes job wait until the store has everything that was added. Requires: a free wait.
- * Returns: false when it has already. */
+/* cache_flush_ack makes job wait until the store has everything that was added. Requires: a free
+ * wait. Returns: false when it has already. */
 bool cache_flush_ack(struct cache_core *c, struct cache_work *w, struct cache_job *job);
 
 /* cache_flush_go sends what is pending, if nothing is under way. */

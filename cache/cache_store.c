@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache_store - see cache_store.h, cache_layout.h for the picture, cache_view.c for the readers' side
+/* cache_store - see cache_store.h, cache_layout.h for the picture, cache_view.c for the readers'
+ * side
  *
- *   I1  A key has at most one entry, within CACHE_WAYS of its home, in one place for as long as it is
- *       in the cache. So a reader that does not find it there may call it a miss.
- *   I2  A block belongs to exactly one of: an entry, the retired ones, a lender whose entry changed, a
- *       caller that is filling it. Only blocks that no entry ever showed are freed at once.
+ *   I1  A key has at most one entry, within CACHE_WAYS of its home, in one place for as long as it
+ *       is in the cache. So a reader that does not find it there may call it a miss.
+ *   I2  A block belongs to exactly one of: an entry, the retired ones, a lender whose entry
+ *       changed, a caller that is filling it. Only blocks that no entry ever showed are freed at
+ *       once.
  *   I3  What is shown is complete before it is shown, and does not change while it is.
  */
 #include "cache_store.h"

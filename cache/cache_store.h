@@ -4,12 +4,13 @@
  * Index, values and the choice of what to evict. Knows keys and envelopes; knows no messages and no
  * store behind it. What a reader sees of each function is in cache_view.h.
  *
- * An entry that somebody works with is kept (cache_store_keep): it is not evicted. An entry whose block
- * was lent (cache_store_lend) can be changed, but the block stays until it is given back.
+ * An entry that somebody works with is kept (cache_store_keep): it is not evicted. An entry whose
+ * block was lent (cache_store_lend) can be changed, but the block stays until it is given back.
  *
- * Eviction is a clock: a hand goes round the index; what was written, fetched or (as far as the readers'
- * hints tell) read since it last came by is passed over once. A hint is left in the reader's hazard
- * slots and seen at a scan, so what is read often is seen often. Readers never report a hit.
+ * Eviction is a clock: a hand goes round the index; what was written, fetched or (as far as the
+ * readers' hints tell) read since it last came by is passed over once. A hint is left in the
+ * reader's hazard slots and seen at a scan, so what is read often is seen often. Readers never
+ * report a hit.
  *
  * Owner: the cache tile. Errors: negative mb_err.
  */
@@ -70,8 +71,8 @@ bool cache_store_absent(const struct cache_store *s, uint32_t entry);
 
 /* cache_store_alloc takes memory for a block, evicting as needed.
  *
- * Returns:   0; MB_ERR_TRYAGAIN: not yet, call again later (each call goes some steps on; *tries, 0 at
- *            first, counts them); MB_ERR_NO_MEMORY: all there is, is kept or held by readers;
+ * Returns:   0; MB_ERR_TRYAGAIN: not yet, call again later (each call goes some steps on; *tries, 0
+ *            at first, counts them); MB_ERR_NO_MEMORY: all there is, is kept or held by readers;
  *            MB_ERR_TOO_LARGE: larger than the shard.
  */
 int cache_store_alloc(struct cache_store *s, size_t bytes, uint32_t *tries,
@@ -91,8 +92,8 @@ cache_block_ptr(uint8_t *base, const struct cache_block *b)
 
 /* ------------------------------------------------------------------ showing */
 
-/* cache_store_place finds an entry for a key that has none, evicting one if need be. The entry is not
- * taken yet. Returns: 0; MB_ERR_TRYAGAIN when all that could go are kept. */
+/* cache_store_place finds an entry for a key that has none, evicting one if need be. The entry is
+ * not taken yet. Returns: 0; MB_ERR_TRYAGAIN when all that could go are kept. */
 int cache_store_place(struct cache_store *s, uint64_t hash, uint32_t *ret_entry);
 
 /* cache_store_show makes an entry, free or of this key, show an envelope, which it copies.
@@ -102,8 +103,8 @@ int cache_store_place(struct cache_store *s, uint64_t hash, uint32_t *ret_entry)
 int cache_store_show(struct cache_store *s, uint32_t entry, uint64_t hash, struct slice key,
 		     struct slice envelope, bool absent, uint32_t *tries);
 
-/* cache_store_show_block: the same with an envelope of len bytes that lies in a block already, which
- * the entry takes over. The block has room for cache_block_bytes(key.len, len).
+/* cache_store_show_block: the same with an envelope of len bytes that lies in a block already,
+ * which the entry takes over. The block has room for cache_block_bytes(key.len, len).
  */
 void cache_store_show_block(struct cache_store *s, uint32_t entry, uint64_t hash, struct slice key,
 			    struct cache_block *b, size_t len, bool absent);
@@ -130,7 +131,8 @@ struct cache_store_stats cache_store_stats(const struct cache_store *s);
 /* How many entries are kept, and blocks lent, by walking. */
 uint32_t cache_store_kept_cnt(const struct cache_store *s);
 
-/* cache_store_check walks everything and stops the process at the first contradiction. For tests. */
+/* cache_store_check walks everything and stops the process at the first contradiction. For
+ * tests. */
 void cache_store_check(const struct cache_store *s);
 
 #endif

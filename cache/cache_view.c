@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cache_view - see cache_view.h for G1..G5 and cache_layout.h for the picture
  *
- * One writer (the cache tile of the shard, cache_store.c), any number of readers that it does not know
- * of but for their hazard slots.
+ * One writer (the cache tile of the shard, cache_store.c), any number of readers that it does not
+ * know of but for their hazard slots.
  *
  * An entry is guarded by its version (a seqlock):
  *
@@ -24,8 +24,8 @@
  *
  *   V3  All four are sequentially consistent. If the reader finds the version unchanged, its hazard
  *       store came before the writer's version store in the one order of them all, so the scan sees
- *       the hazard. With any of the four weaker, both could look too early, and a block that is read
- *       would be used again.
+ *       the hazard. With any of the four weaker, both could look too early, and a block that is
+ *       read would be used again.
  *   V4  A block whose offset is in a hazard slot is not written; it is not the reader's business to
  *       know when it is freed.
  *
@@ -36,9 +36,9 @@
  * middle of anything. So lengths and offsets are checked against what was learnt at the start, and
  * loops are bounded (G5): an entry that stays odd is a MISS.
  *
- * Rejected: a count of readers in the block (readers cannot write there, and should not: a shared line
- * for each get); grace periods (one function that never returns would stop all reuse); fences instead
- * of ordered accesses (as fast on x86, and the thread sanitizer does not see them).
+ * Rejected: a count of readers in the block (readers cannot write there, and should not: a shared
+ * line for each get); grace periods (one function that never returns would stop all reuse); fences
+ * instead of ordered accesses (as fast on x86, and the thread sanitizer does not see them).
  */
 #include "cache_view.h"
 
@@ -91,7 +91,8 @@ cache_view_open(struct cache_view *view, const uint8_t *base, size_t bytes,
 
 /* ------------------------------------------------------------- hazard slots */
 
-/* A free slot, another one each time: what was read lately stays visible to the tile for a while. */
+/* A free slot, another one each time: what was read lately stays visible to the tile for a
+ * while. */
 static inline uint32_t
 slot_pick(struct cache_view *view)
 {
@@ -146,7 +147,7 @@ static inline bool
 is_changed(const struct cache_entry *e, uint64_t version)
 {
 	WEAVE("cache_view: check version");
-	/* After A21: a later load, so it sees what those saw. */
+	/* Comes after the acquires of the words, as a later load, so it sees what those saw. */
 	return atomic_load_explicit(&e->version, memory_order_relaxed) != version;
 }
 
@@ -184,6 +185,7 @@ entry_copy(const struct cache_entry *e, uint64_t hash, struct look *look,
 	}
 	for (uint32_t i = 0; i * 8 < bytes; i++) {
 		WEAVE("cache_view: load word");
+		/* A21, as above. */
 		word[i] = atomic_load_explicit(&e->word[i], memory_order_acquire);
 	}
 	return 0;

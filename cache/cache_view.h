@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cache_view - reading the cache in place, from any process of the domain
  *
- * A hit sends no message, takes no lock and writes nothing that another core reads on its way: it looks
- * the key up in the cache region, which the daemon writes and everybody else has mapped read-only.
- * Small values are copied out (a cache line or two); of larger ones the caller gets the place, and the
- * place stays as it is until the caller lets go. So a megabyte costs what eight bytes cost.
+ * A hit sends no message, takes no lock and writes nothing that another core reads on its way: it
+ * looks the key up in the cache region, which the daemon writes and everybody else has mapped
+ * read-only. Small values are copied out (a cache line or two); of larger ones the caller gets the
+ * place, and the place stays as it is until the caller lets go. So a megabyte costs what eight
+ * bytes cost.
  *
  *	switch (cache_view_get(view, key, &value)) {
  *	case CACHE_HIT:    use value.type, value.state; cache_view_release(view, &value);
@@ -15,14 +16,16 @@
  *
  * What a reader may see:
  *   G1  A value is one that the cache held at one moment during the call, whole.
- *   G2  What was published, and acknowledged, before the call began is in it, or the answer is a MISS.
+ *   G2  What was published, and acknowledged, before the call began is in it, or the answer is a
+ *       MISS.
  *   G3  Two gets of a key never go back in time, unless the key was evicted and fetched between.
  *   G4  Held bytes do not change, for as long as they are held, whatever is written meanwhile.
- *   G5  Bounded: at most CACHE_WAYS places are looked at, each at most CACHE_TRY_MAX times. Whoever is
- *       killed in the middle of whatever, no reader waits for him.
+ *   G5  Bounded: at most CACHE_WAYS places are looked at, each at most CACHE_TRY_MAX times. Whoever
+ *       is killed in the middle of whatever, no reader waits for him.
  *
- * What it holds stands in this process's own region (64 hazard slots): it costs nobody else anything,
- * and goes with the process. A function that never returns keeps what it holds, and no more.
+ * What it holds stands in this process's own region (64 hazard slots): it costs nobody else
+ * anything, and goes with the process. A function that never returns keeps what it holds, and no
+ * more.
  *
  * Threads: one view has one user. Errors: negative mb_err.
  */
@@ -50,7 +53,8 @@ enum cache_result {
 #define CACHE_WAYS         8
 #define CACHE_TRY_MAX      64
 
-/* A value that was found. It must not be copied or moved while it is used: state may point into it. */
+/* A value that was found. It must not be copied or moved while it is used: state may point into
+ * it. */
 struct cache_value {
 	unsigned int type;  /* enum lattice_type */
 	struct slice state; /* in place, or in inl; read it with view.h, strval.h, gset.h, map.h */
@@ -89,8 +93,8 @@ int cache_view_open(struct cache_view *view, const uint8_t *base, size_t bytes,
 
 /* cache_view_get looks a key up.
  *
- * Ensures:   on CACHE_HIT and CACHE_ABSENT *ret is filled, ABSENT too (a tombstone has an envelope);
- *            either is to be released. Otherwise nothing is held.
+ * Ensures:   on CACHE_HIT and CACHE_ABSENT *ret is filled, ABSENT too (a tombstone has an
+ *            envelope); either is to be released. Otherwise nothing is held.
  * Returns:   enum cache_result; MB_ERR_FULL.
  * Cost:      see README.md; independent of the size of the value
  */
@@ -103,8 +107,8 @@ int cache_view_get_hashed(struct cache_view *view, uint64_t hash, struct slice k
 /* cache_view_release lets go of a value. Harmless the second time. */
 void cache_view_release(struct cache_view *view, struct cache_value *value);
 
-/* cache_view_release_all lets go of everything, at the end of a call. Values are not to be used, nor
- * released, after it. */
+/* cache_view_release_all lets go of everything, at the end of a call. Values are not to be used,
+ * nor released, after it. */
 void cache_view_release_all(struct cache_view *view);
 
 /* How many values are held, counted in the slots. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cache_work - a key at work: found, fetched, filled (cache_state.h has the states)
  *
- *   I1  A key has at most one work. So a fetch that is needed by many is made once, and what arrives
- *       for a key finds its work by the number that went out as the message's own word.
+ *   I1  A key has at most one work. So a fetch that is needed by many is made once, and what
+ *       arrives for a key finds its work by the number that went out as the message's own word.
  *   I2  While a work is READY its entry is kept, so it is not evicted.
  *   I3  What a kvs tile lent is released once, when it is copied or given up.
  */
@@ -223,7 +223,7 @@ cache_work_fill(struct cache_core *c, struct cache_work *w)
 	bool absent;
 
 	REQUIRE(w->state == CACHE_WORK_FILL);
-	if (!in_entry && w->copied < w->from.len) {
+	if (!in_entry && (w->block.off == 0 || w->copied < w->from.len)) {
 		int step = fill_copy(c, w);
 
 		if (step < 0) {

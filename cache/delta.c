@@ -4,8 +4,9 @@
  * An operation of a type T finds one of four things under its key:
  *
  *	T                       its delta, within the epoch of what is there
- *	nothing at all          the same, from bottom: the epoch is 0, or the tombstone's, or, after an
- *	                        expiry, the deadline (envelope_epoch_stay); all replicas agree on it
+ *	nothing at all          the same, from bottom: the epoch is 0, or the tombstone's, or, after
+ *	                        an expiry, the deadline (envelope_epoch_stay); all replicas agree on
+ *	                        it
  *	another type, deleted   a change of type: from bottom, in a fresh epoch
  *	another type            MB_ERR_TYPE
  *

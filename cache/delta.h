@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* delta - what an operation means: stored value + operation -> the delta to merge
  *
- * The one place that knows how the user's verbs map to lattices. Pure. Used by the cache tile, which is
- * the writer of record, and by whoever shows a call its own writes before they are published: there the
- * writer is any id that is not 0, and the result is never sent.
+ * The one place that knows how the user's verbs map to lattices. Pure. Used by the cache tile,
+ * which is the writer of record, and by whoever shows a call its own writes before they are
+ * published: there the writer is any id that is not 0, and the result is never sent.
  *
  *	operation  value there                becomes
  *	PUT        anything                   a STRING of that value, in a fresh epoch
@@ -11,7 +11,7 @@
  *	           absent                     the same: first increments at two replicas merge
  *	SADD       a GSET, or absent          the member
  *	MAP_PUT    a MAP, or absent           the field as an LWW, stamped now
- *	DEL        STRING                     deletes what it shows: increments not seen here survive
+ *	DEL        STRING                     deletes what it shows; increments not seen survive
  *	           another type               a tombstone: ABSENT in a fresh epoch
  *	           absent                     nothing
  *	any other combination                 MB_ERR_TYPE
@@ -34,19 +34,19 @@
  */
 size_t delta_bound(const struct wset_op *op, size_t value_len);
 
-/* delta_make appends the envelope to merge into stored (an envelope, empty: never written). What lies
- * behind out->len is overwritten.
+/* delta_make appends the envelope to merge into stored (an envelope, empty: never written). What
+ * lies behind out->len is overwritten.
  *
  * Requires:  stored is checked; op->value holds the value, also of an operation that came by
  *            reference; now is later than every time this writer used before.
- * Returns:   0, with nothing appended when nothing is to be done; MB_ERR_TYPE; MB_ERR_TOO_LARGE: a sum
- *            beyond int64_t, or out is full; MB_ERR_CORRUPT.
+ * Returns:   0, with nothing appended when nothing is to be done; MB_ERR_TYPE; MB_ERR_TOO_LARGE: a
+ *            sum beyond int64_t, or out is full; MB_ERR_CORRUPT.
  */
 int delta_make(struct slice stored, const struct wset_op *op, struct hlc_time now,
 	       struct writer_id writer, struct wbuf *out);
 
-/* delta_put_tail appends what stands behind the value in the envelope of a PUT, DELTA_PUT_TAIL bytes:
- * for a value that is copied into its place in pieces, and is not to be copied again.
+/* delta_put_tail appends what stands behind the value in the envelope of a PUT, DELTA_PUT_TAIL
+ * bytes: for a value that is copied into its place in pieces, and is not to be copied again.
  */
 #define DELTA_PUT_TAIL 19
 int delta_put_tail(struct slice stored, struct hlc_time now, struct writer_id writer,

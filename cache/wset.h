@@ -10,10 +10,10 @@
  *	kind u8 | flags u8 | key_len u16 | field_len u16 | 0 u16 | n u64 | key | field | value
  *
  * n is the number of an INCR, else the length of the value. A value above WSET_INLINE_MAX is not in
- * the set: the flag WSET_F_REF says that in its place stands a struct payload_ref to a payload of the
- * same sender, of n bytes. So a set is short to copy and to parse however large its values are. A set
- * is operations one behind the other, nothing around them; the empty set is a set. The smallest ones
- * travel inside the descriptor: an 8-byte key with a number, or an 8-byte value.
+ * the set: the flag WSET_F_REF says that in its place stands a struct payload_ref to a payload of
+ * the same sender, of n bytes. So a set is short to copy and to parse however large its values are.
+ * A set is operations one behind the other, nothing around them; the empty set is a set. The
+ * smallest ones travel inside the descriptor: an 8-byte key with a number, or an 8-byte value.
  *
  * Operations are applied in order. What each means for the value under its key is in delta.h.
  *
@@ -61,8 +61,8 @@ struct wset_op {
 
 /* ----------------------------------------------------------------- building
  *
- * The set grows in memory of the caller; when that is full an append says so and changes nothing, the
- * caller finds more, and appends again.
+ * The set grows in memory of the caller; when that is full an append says so and changes nothing,
+ * the caller finds more, and appends again.
  */
 struct wset {
 	struct wbuf out;
@@ -80,8 +80,8 @@ size_t wset_op_bytes(const struct wset_op *op);
 
 /* wset_add appends an operation.
  *
- * Returns:   0; MB_ERR_FULL when mem is: find wset_op_bytes more; MB_ERR_TOO_LARGE: key, field, value
- *            or the whole set past a limit above; MB_ERR_INVALID: an empty key, a value above
+ * Returns:   0; MB_ERR_FULL when mem is: find wset_op_bytes more; MB_ERR_TOO_LARGE: key, field,
+ *            value or the whole set past a limit above; MB_ERR_INVALID: an empty key, a value above
  *            WSET_INLINE_MAX that is not by_ref, a field without MAP_PUT.
  */
 int wset_add(struct wset *ws, const struct wset_op *op);

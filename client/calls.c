@@ -90,7 +90,7 @@ client_target(struct mb_client *c, const char *name, bool dag, const struct clie
 static void
 client_claim_free(struct mb_client *c, uint16_t exec)
 {
-	struct desc m = {.kind = DESC_FREED, .a = exec};
+	struct desc m = { .kind = DESC_FREED, .a = exec };
 
 	if (claim_free(c->d->hints, exec, c->who)) {
 		channel_send(&c->d->ch[PORT_SCHED], &m);
@@ -123,8 +123,8 @@ client_route(struct mb_client *c, const struct client_name *t)
 	uint16_t e;
 
 	if (c->out[last] > 0 && client_exec_in(t->exec, last)) {
-		uint64_t claim = atomic_load_explicit(&c->d->hints->claim[last].v,
-						      memory_order_relaxed);
+		uint64_t claim =
+			atomic_load_explicit(&c->d->hints->claim[last].v, memory_order_relaxed);
 
 		ch = domain_channel(c->d, last);
 		if (client_only_one(t->exec)) {
@@ -274,8 +274,10 @@ client_done(struct mb_client *c, struct client_call *call, const struct desc *an
 static void
 client_fail(struct mb_client *c, struct client_call *call, int err, const char *text)
 {
-	struct desc d = {.kind = DESC_REPLY, .flags = DESC_F_INLINE, .call = call->id,
-			 .err = (int16_t)err};
+	struct desc d = { .kind = DESC_REPLY,
+			  .flags = DESC_F_INLINE,
+			  .call = call->id,
+			  .err = (int16_t)err };
 
 	d.len = (uint8_t)strnlen(text, DESC_INLINE_BYTES);
 	memcpy(d.data, text, d.len);
@@ -414,8 +416,10 @@ client_on_node_gone(struct mb_client *c)
 static void
 client_tell_cancel(struct mb_client *c, const struct client_call *call, int err)
 {
-	struct desc m = {.kind = DESC_CANCEL, .call = call->id, .a = call->exec,
-			 .err = (int16_t)err};
+	struct desc m = { .kind = DESC_CANCEL,
+			  .call = call->id,
+			  .a = call->exec,
+			  .err = (int16_t)err };
 
 	channel_send(&c->d->ch[PORT_SCHED], &m);
 }
@@ -444,6 +448,16 @@ client_deadlines(struct mb_client *c, uint64_t now_ns)
 		}
 	}
 	c->next_deadline_ns = next;
+}
+
+void
+client_on_cancel(struct mb_client *c, uint64_t id)
+{
+	struct client_call *call = client_call_find(c, id);
+
+	if (call != NULL) {
+		call->cancelled = true;
+	}
 }
 
 int
@@ -482,7 +496,7 @@ client_reply_read(struct mb_client *c, struct client_reply *r, struct mb_reply *
 		((char *)(uintptr_t)out->text)[len] = '\0';
 		return 0;
 	}
-	n = value_list_read((struct slice){.p = p, .len = len}, v);
+	n = value_list_read((struct slice){ .p = p, .len = len }, v);
 	if (n < 0) {
 		return n;
 	}
@@ -491,9 +505,9 @@ client_reply_read(struct mb_client *c, struct client_reply *r, struct mb_reply *
 		return MB_ERR_NO_MEMORY;
 	}
 	for (int i = 0; i < n; i++) {
-		r->values[i] = (struct mb_value){.type = (enum mb_type)v[i].type,
-						 .p = v[i].p,
-						 .len = v[i].len};
+		r->values[i] = (struct mb_value){ .type = (enum mb_type)v[i].type,
+						  .p = v[i].p,
+						  .len = v[i].len };
 		if (v[i].type == MB_I64) {
 			r->values[i].i64 = value_i64(v[i]);
 		} else if (v[i].type == MB_F64) {
@@ -668,7 +682,7 @@ mb_call_start(struct mb_client *c, const char *name, const struct mb_value *arg,
 	      const struct mb_call_options *opt, uint64_t *ret_call)
 {
 	const struct client_name *t;
-	struct desc d = {0};
+	struct desc d = { 0 };
 	int err = client_target(c, name, false, &t);
 
 	if (likely(err == 0)) {
@@ -692,7 +706,7 @@ mb_call(struct mb_client *c, const char *name, const struct mb_value *arg, size_
 	int err = mb_call_start(c, name, arg, arg_cnt, opt, &call);
 
 	if (unlikely(err != 0)) {
-		*reply = (struct mb_reply){.err = err, .text = ""};
+		*reply = (struct mb_reply){ .err = err, .text = "" };
 		return err;
 	}
 	return client_wait_one(c, call, reply);

@@ -44,7 +44,7 @@ int
 mb_client_open(struct mb_client **ret, const char *where)
 {
 	struct mb_client *c = calloc(1, sizeof(*c));
-	struct domain_events ev = {.closed = on_closed, .dead = on_dead, .ctx = c};
+	struct domain_events ev = { .closed = on_closed, .dead = on_dead, .ctx = c };
 	int err;
 
 	if (c == NULL) {
@@ -72,8 +72,8 @@ mb_client_open(struct mb_client **ret, const char *where)
 		free(c);
 		return err;
 	}
-	c->placement = (const struct placement *)(const void *)(c->d->daemon.base +
-								 c->d->daemon.at.table);
+	c->placement =
+		(const struct placement *)(const void *)(c->d->daemon.base + c->d->daemon.at.table);
 	c->who = (uint64_t)c->d->inc << 16 | c->d->proc;
 	rng_init(&c->rng, c->who ^ timebase_now_ns(timebase_real()));
 	c->magic = CLIENT_MAGIC;
@@ -150,8 +150,8 @@ client_pump(struct mb_client *c, uint64_t until_ns)
 	}
 	if (c->next_deadline_ns != 0) {
 		client_deadlines(c, timebase_now_ns(timebase_real()));
-		if (c->next_deadline_ns != 0 &&
-		    (until_ns == 0 || c->next_deadline_ns < until_ns) && until_ns != 1) {
+		if (c->next_deadline_ns != 0 && (until_ns == 0 || c->next_deadline_ns < until_ns) &&
+		    until_ns != 1) {
 			until_ns = c->next_deadline_ns;
 		}
 	}
@@ -171,6 +171,11 @@ client_pump(struct mb_client *c, uint64_t until_ns)
 	case DESC_REPLY:
 		client_on_reply(c, ch, &d);
 		break;
+	case DESC_CANCEL:
+		if (ch->port == PORT_CTL) {
+			client_on_cancel(c, d.call);
+		}
+		break;
 	case DESC_FETCHED:
 	case DESC_PUBLISHED:
 	case DESC_SCANNED:
@@ -186,9 +191,10 @@ client_pump(struct mb_client *c, uint64_t until_ns)
 }
 
 int
-mb_client_admin(struct mb_client *c, const char *json, const int *fd, size_t fd_cnt, char **ret_json)
+mb_client_admin(struct mb_client *c, const char *json, const int *fd, size_t fd_cnt,
+		char **ret_json)
 {
-	struct domain_msg m = {.kind = DOMAIN_ADMIN};
+	struct domain_msg m = { .kind = DOMAIN_ADMIN };
 	struct domain_msg answer;
 	char *all = NULL;
 	size_t len = 0;
@@ -206,7 +212,8 @@ mb_client_admin(struct mb_client *c, const char *json, const int *fd, size_t fd_
 	do {
 		char *more;
 
-		/* A deployment may run a user's MB_INIT: the node has its own time limit for that. */
+		/* A deployment may run a user's MB_INIT: the node has its own time limit for
+		 * that. */
 		err = domain_sock_recv(c->d->sock, -1, &answer, c->d->text, NULL, 0);
 		more = err == 0 ? realloc(all, len + answer.text_len + 1) : NULL;
 		if (more == NULL) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dagcall - a DAG call's payload: a list with one value a function, in the table's order: the list of
- * its own arguments, or NIL */
+/* dagcall - a DAG call's payload: a list with one value a function, in the table's order: the list
+ * of its own arguments, or NIL */
 #include <string.h>
 
 #include "check.h"
@@ -69,8 +69,8 @@ dag_list_bytes(const struct mb_dag_arg *a)
 		if (a->arg[i].len > VALUE_BYTES_MAX) {
 			return MB_ERR_TOO_LARGE;
 		}
-		v[i] = (struct value){.type = a->arg[i].type,
-				      .len = scalar ? 8 : (uint32_t)a->arg[i].len};
+		v[i] = (struct value){ .type = a->arg[i].type,
+				       .len = scalar ? 8 : (uint32_t)a->arg[i].len };
 	}
 	return value_list_footprint(v, (uint32_t)a->arg_cnt);
 }
@@ -122,7 +122,7 @@ mb_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg *arg
 	const struct mb_dag_arg *arg_of[DAG_FUNCTION_MAX];
 	struct value shape[DAG_FUNCTION_MAX];
 	const struct client_name *t;
-	struct desc d = {0};
+	struct desc d = { 0 };
 	uint8_t inl[DESC_INLINE_BYTES] __attribute__((aligned(8)));
 	uint8_t *p = inl;
 	int64_t bytes;
@@ -139,8 +139,8 @@ mb_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg *arg
 		if (n < 0) {
 			return (int)n;
 		}
-		shape[v] = (struct value){.type = arg_of[v] != NULL ? MB_LIST : MB_NIL,
-					  .len = (uint32_t)n};
+		shape[v] = (struct value){ .type = arg_of[v] != NULL ? MB_LIST : MB_NIL,
+					   .len = (uint32_t)n };
 	}
 	bytes = cnt < 0 ? cnt : value_list_footprint(shape, (uint32_t)cnt);
 	if (bytes < 0) {
@@ -175,7 +175,7 @@ mb_dag_call(struct mb_client *c, const char *name, const struct mb_dag_arg *arg,
 	int err = mb_dag_start(c, name, arg, arg_cnt, opt, &call);
 
 	if (err != 0) {
-		*reply = (struct mb_reply){.err = err, .text = ""};
+		*reply = (struct mb_reply){ .err = err, .text = "" };
 		return err;
 	}
 	return client_wait_one(c, call, reply);

@@ -10,12 +10,13 @@
  * (sequence number modulo MB_CALLS_MAX), so an answer finds its slot without a search.
  *
  *   FREE ──start──► SENT ──REPLY, or an error decided here──► DONE ──poll──► FREE
- *                    └──deadline──► DONE (answered) and LATE: its id and its arguments stay until the
- *                                   executor has answered too, or is dead
+ *                    └──deadline──► DONE (answered) and LATE: its id and its arguments stay until
+ *                                   the executor has answered too, or is dead
  *
  * C1  A call that started is answered once: the move to DONE happens once, and only DONE is polled.
  * C2  Arguments of a sent call stay until nobody can read them: reply or death.
- * C3  A call is sent again only if what it was sent to is dead and the cache accepted nothing of it.
+ * C3  A call is sent again only if what it was sent to is dead and the cache accepted nothing of
+ *     it.
  */
 #ifndef MB_CLIENT_IMPL_H
 #define MB_CLIENT_IMPL_H
@@ -42,10 +43,11 @@ enum call_state { CALL_FREE = 0, CALL_SENT, CALL_DONE };
 /* The answer of a slot, and the memory behind a mb_reply. */
 struct client_reply {
 	struct desc d; /* the REPLY, or what stands for it */
-	const uint8_t *p; /* its payload, seen as soon as it came: its producer may die before it is */
-	size_t len;       /* handed out, and stays mapped for as long as it is viewed */
-	int err;          /* it could not be seen */
-	bool view;        /* d.ref is held */
+	const uint8_t
+		*p; /* its payload, seen as soon as it came: its producer may die before it is */
+	size_t len; /* handed out, and stays mapped for as long as it is viewed */
+	int err;    /* it could not be seen */
+	bool view;  /* d.ref is held */
 	bool used;
 	struct mb_value *values; /* inl, or malloc'ed */
 	struct mb_value inl[REPLY_VALUES];
@@ -58,10 +60,10 @@ struct client_call {
 	uint64_t id;
 	uint8_t state;
 	uint8_t resent;
-	bool late;      /* answered already; waits for the executor's word */
+	bool late; /* answered already; waits for the executor's word */
 	bool cancelled;
-	bool taken;     /* its executor had taken it from the channel when it died */
-	uint16_t exec;  /* where it was sent directly; 0: through sched */
+	bool taken;    /* its executor had taken it from the channel when it died */
+	uint16_t exec; /* where it was sent directly; 0: through sched */
 	uint64_t chan_seq;
 	uint64_t deadline_ns;
 	struct desc d; /* as sent */
@@ -93,8 +95,8 @@ struct mb_client {
 	/* answers not handed out yet, oldest first: slot numbers */
 	uint16_t done[MB_CALLS_MAX];
 	uint32_t done_head, done_tail;
-	struct client_reply *reply; /* MB_CALLS_MAX */
-	uint32_t reply_free;        /* + 1 */
+	struct client_reply *reply;      /* MB_CALLS_MAX */
+	uint32_t reply_free;             /* + 1 */
 	uint32_t reply_of[MB_CALLS_MAX]; /* slot -> its answer, + 1 */
 	/* one question to a cache tile at a time */
 	uint64_t ask_token;
@@ -107,7 +109,8 @@ struct mb_client {
  * Returns: 1 when one was handled; 0 at the time; MB_ERR_NO_NODE. */
 int client_pump(struct mb_client *c, uint64_t until_ns);
 
-/* dagcall.c: client_list_write writes values as a list of the footprint's size. Returns its bytes. */
+/* dagcall.c: client_list_write writes values as a list of the footprint's size. Returns its
+ * bytes. */
 int64_t client_list_write(uint8_t *p, size_t bytes, const struct mb_value *arg, size_t cnt);
 
 /* calls.c */
@@ -119,6 +122,8 @@ int client_wait_one(struct mb_client *c, uint64_t call, struct mb_reply *reply);
 void client_on_reply(struct mb_client *c, struct channel *ch, const struct desc *d);
 void client_on_closed(struct mb_client *c, struct channel *ch, int err);
 void client_on_dead(struct mb_client *c, const struct desc *d);
+/* client_on_cancel: somebody had the node end this call; it is not to be repeated. */
+void client_on_cancel(struct mb_client *c, uint64_t id);
 void client_on_node_gone(struct mb_client *c);
 void client_deadlines(struct mb_client *c, uint64_t now_ns);
 

@@ -40,14 +40,14 @@ client_tile(const struct mb_client *c, uint64_t hash)
 static int
 client_key(const char *key, size_t len, struct slice *ret)
 {
-	*ret = (struct slice){.p = (const uint8_t *)key, .len = len != 0 ? len : strlen(key)};
+	*ret = (struct slice){ .p = (const uint8_t *)key, .len = len != 0 ? len : strlen(key) };
 	return ret->len == 0 ? MB_ERR_INVALID : ret->len > KEY_BYTES_MAX ? MB_ERR_TOO_LARGE : 0;
 }
 
 static int
 client_fetch(struct mb_client *c, struct slice key, uint64_t hash)
 {
-	struct desc d = {.kind = DESC_FETCH};
+	struct desc d = { .kind = DESC_FETCH };
 	int err = domain_payload(c->d, &d, key.p, key.len, c->d->proc);
 
 	if (err == 0) {
@@ -118,7 +118,7 @@ mb_client_get(struct mb_client *c, const char *key, size_t key_len, struct mb_he
 		free(h);
 		return err;
 	}
-	*ret = (struct mb_held){.p = text.p, .len = text.len, .internal = h};
+	*ret = (struct mb_held){ .p = text.p, .len = text.len, .internal = h };
 	return 0;
 }
 
@@ -140,8 +140,9 @@ mb_client_release(struct mb_client *c, struct mb_held *held)
 static int
 client_publish(struct mb_client *c, struct wset_op *op)
 {
-	struct payload_ref value = {0};
-	struct desc d = {.kind = DESC_PUBLISH, .call = call_id_make(c->d->proc, c->d->inc, ++c->seq)};
+	struct payload_ref value = { 0 };
+	struct desc d = { .kind = DESC_PUBLISH,
+			  .call = call_id_make(c->d->proc, c->d->inc, ++c->seq) };
 	uint64_t stack[256];
 	void *mem = stack;
 	struct wset ws;
@@ -193,7 +194,7 @@ client_publish(struct mb_client *c, struct wset_op *op)
 int
 mb_client_set(struct mb_client *c, const char *key, size_t key_len, const void *p, size_t len)
 {
-	struct wset_op op = {.kind = WSET_PUT, .value = {.p = p, .len = len}};
+	struct wset_op op = { .kind = WSET_PUT, .value = { .p = p, .len = len } };
 	int err = client_key(key, key_len, &op.key);
 
 	return err != 0 ? err : client_publish(c, &op);
@@ -202,7 +203,7 @@ mb_client_set(struct mb_client *c, const char *key, size_t key_len, const void *
 int
 mb_client_incr(struct mb_client *c, const char *key, size_t key_len, int64_t n, int64_t *ret_sum)
 {
-	struct wset_op op = {.kind = WSET_INCR, .n = n};
+	struct wset_op op = { .kind = WSET_INCR, .n = n };
 	struct cache_value v;
 	int err = client_key(key, key_len, &op.key);
 
@@ -245,7 +246,7 @@ int
 mb_client_sadd(struct mb_client *c, const char *key, size_t key_len, const struct mb_value *member,
 	       size_t member_cnt, size_t *ret_added)
 {
-	struct wset_op op = {.kind = WSET_SADD};
+	struct wset_op op = { .kind = WSET_SADD };
 	size_t before = 0, after = 0;
 	int err = client_key(key, key_len, &op.key);
 
@@ -254,7 +255,7 @@ mb_client_sadd(struct mb_client *c, const char *key, size_t key_len, const struc
 	}
 	for (size_t i = 0; err == 0 && i < member_cnt; i++) {
 		op.by_ref = false;
-		op.value = (struct slice){.p = member[i].p, .len = member[i].len};
+		op.value = (struct slice){ .p = member[i].p, .len = member[i].len };
 		err = client_publish(c, &op);
 	}
 	if (err == 0) {
@@ -269,7 +270,7 @@ mb_client_sadd(struct mb_client *c, const char *key, size_t key_len, const struc
 int
 mb_client_del(struct mb_client *c, const char *key, size_t key_len)
 {
-	struct wset_op op = {.kind = WSET_DEL};
+	struct wset_op op = { .kind = WSET_DEL };
 	struct cache_value v;
 	int err = client_key(key, key_len, &op.key);
 
@@ -305,7 +306,7 @@ mb_client_members(struct mb_client *c, const char *key, size_t key_len, mb_membe
 	} else if (v.type == LATTICE_MAP) {
 		for (uint32_t i = 0; map_at(v.state, i, &f); i++) {
 			char text[VIEW_TEXT_MAX];
-			struct slice shown = {0};
+			struct slice shown = { 0 };
 
 			if (view_text(f.type, f.value, text, &shown) == 0 &&
 			    !fn(ctx, f.key.p, f.key.len, shown.p, shown.len)) {
@@ -324,7 +325,7 @@ static int
 client_scan_page(struct mb_client *c, struct slice prefix, struct slice after, struct desc *ret)
 {
 	uint8_t mem[CACHE_SCAN_REQ_BYTES_MAX];
-	struct desc d = {.kind = DESC_SCAN};
+	struct desc d = { .kind = DESC_SCAN };
 	struct wbuf req = wbuf_init(mem, sizeof(mem));
 	int err;
 
@@ -342,26 +343,26 @@ client_scan_page(struct mb_client *c, struct slice prefix, struct slice after, s
 	return err;
 }
 
-/* Gives a page back to the tile that lent it: not by way of sched, as other payloads. */
+/* A page lies in the daemon's memory and goes back to the tile it came from. */
 static void
 client_page_release(struct mb_client *c, const struct payload_ref *ref)
 {
-	struct desc m = {.kind = DESC_RELEASE,
-			 .release = {.inc = ref->inc,
-				     .proc = ref->proc,
-				     .cnt = 1,
-				     .handle = {ref->handle}}};
+	struct desc m = { .kind = DESC_RELEASE,
+			  .release = { .inc = ref->inc,
+				       .proc = ref->proc,
+				       .cnt = 1,
+				       .handle = { ref->handle } } };
 
-	channel_send(&c->d->ch[PORT_CACHE_FIRST], &m);
 	domain_drop(c->d, ref);
+	channel_send(&c->d->ch[PORT_CACHE_FIRST], &m);
 }
 
 int
 mb_client_keys(struct mb_client *c, const char *prefix, size_t prefix_len, mb_key_fn fn, void *ctx)
 {
-	struct slice want = {.p = (const uint8_t *)prefix, .len = prefix_len};
+	struct slice want = { .p = (const uint8_t *)prefix, .len = prefix_len };
 	uint8_t last[KEY_BYTES_MAX];
-	struct slice after = {.p = last, .len = 0};
+	struct slice after = { .p = last, .len = 0 };
 	struct desc page;
 	bool more = true;
 	int err = prefix_len > KEY_BYTES_MAX ? MB_ERR_TOO_LARGE : 0;
@@ -381,7 +382,7 @@ mb_client_keys(struct mb_client *c, const char *prefix, size_t prefix_len, mb_ke
 			break;
 		}
 		more = page.sub != 0;
-		list = rbuf_of((struct slice){.p = p, .len = len});
+		list = rbuf_of((struct slice){ .p = p, .len = len });
 		while ((err = cache_scan_next(&list, &key)) == 1) {
 			if (key.len > KEY_BYTES_MAX) {
 				err = MB_ERR_CORRUPT;

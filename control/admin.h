@@ -4,36 +4,48 @@
  * A request is one JSON object with "cmd"; the answer is one JSON object. An error's answer is
  * {"error": NAME, "text": "one sentence: what, why, what to do"} under the error's code.
  *
- *   cmd          request                                answer
- *   status       -                                      {"node": {"pid", "version", "uptime_s", "socket", "id"},
- *                                                        "machine": {"cores", "huge_pages": bool, "root": bool,
- *                                                          "uring": text, "sandbox": [what is not enforced]},
- *                                                        "plan": text, "memory": {"planned_bytes"},
- *                                                        "executors": [see ps], "clients": n, "functions": n, "dags": n,
- *                                                        "held": {"channels", "payloads", "segments", "segment_bytes",
- *                                                          "calls_queued", "calls_running", "procs_dying", "cache_held",
- *                                                          "cache_unflushed"}}      counted by walking
- *   ps           -                                      {"calls": [{"call", "function", "executor", "pid", "running_ns"}],
- *                                                        "executors": [{"proc", "inc", "pid", "cpu", "state", "functions": [name],
- *                                                          "finished", "busy_ns", "died": n}],
- *                                                        "queued": [{"function", "calls"}]}
- *   top          -                                      {"time_ns", "tiles": [{"name", "lcore", "cpu", "busy_ns", "metrics": {name: value}}],
- *                                                        "executors": [as ps], "functions": [{"name", "finished", "failed", "p50_ns", "p99_ns"}]}
- *   functions    -                                      {"functions": [{"name", "version", "executors": n, "object_bytes", "pinned": bool}]}
- *   deploy       {"object": name, "name": N?, "pin": bool} + fd of the object
- *                                                       {"functions": [{"name", "version"}]}
- *   undeploy     {"name"}                               {}
- *   dag_add      {"name", "text"}                       {"vertices": n, "edges": n}
- *   dag_rm       {"name"}                               {}
- *   dag_show     {"name"}                               {"name", "text", "functions": [...], "edges": [[from, to]], "sink"}
- *   dags         -                                      {"dags": [{"name", "text"}]}
- *   logs         {"function": N?, "after": seq}         {"lines": [{"seq", "time_us", "function", "call", "text"}]}
- *   cancel       {"call": "id as printed"}              {}
- *   trace        {"call": "id"}                         {"call", "hops": [{"name", "ns"}]}
- *   params       -                                      {"params": [{"name", "value", "unit", "why"}]}
- *   down         {"wait_ms"}                            {}   answered when draining has begun
+ *   cmd        request                            answer
+ *   status     -                                  the object below
+ *   ps         -                                  {"calls": [{"call", "function", "executor",
+ *                                                   "pid", "running_ns"}],
+ *                                                 "executors": [{"proc", "inc", "pid", "cpu",
+ *                                                   "state", "functions": [name], "finished",
+ *                                                   "busy_ns", "died": n}],
+ *                                                 "queued": [{"function", "calls"}]}
+ *   top        -                                  {"time_ns", "tiles": [{"name", "lcore", "cpu",
+ *                                                   "busy_ns", "metrics": {name: value}}],
+ *                                                 "executors": [as ps],
+ *                                                 "functions": [{"name", "finished", "failed",
+ *                                                   "p50_ns", "p99_ns"}]}
+ *   functions  -                                  {"functions": [{"name", "version",
+ *                                                   "executors": n, "object_bytes",
+ *                                                   "pinned": bool}]}
+ *   deploy     {"object": name, "name": N?,       {"functions": [{"name", "version"}]}
+ *               "pin": bool} + fd of the object
+ *   undeploy   {"name"}                           {}
+ *   dag_add    {"name", "text"}                   {"vertices": n, "edges": n}
+ *   dag_rm     {"name"}                           {}
+ *   dag_show   {"name"}                           {"name", "text", "functions": [...],
+ *                                                 "edges": [[from, to]], "sink"}
+ *   dags       -                                  {"dags": [{"name", "text"}]}
+ *   logs       {"function": N?, "after": seq}     {"lines": [{"seq", "time_us", "function", "call",
+ *                                                   "text"}]}
+ *   cancel     {"call": "id as printed"}          {}
+ *   trace      {"call": "id"}                     {"call", "hops": [{"name", "ns"}]}
+ *   params     -                                  {"params": [{"name", "value", "unit", "why"}]}
+ *   down       {"wait_ms"}                        {}   answered when draining has begun
  *
- * Call ids are printed as 16 hexadecimal digits. Times are nanoseconds unless the name says otherwise.
+ *   status: {"node": {"pid", "version", "uptime_s", "socket", "id"},
+ *            "machine": {"cores", "huge_pages": bool, "root": bool, "uring": text,
+ *              "sandbox": [what is not enforced]},
+ *            "plan": text, "memory": {"planned_bytes"},
+ *            "executors": [see ps], "clients": n, "functions": n, "dags": n,
+ *            "held": {"channels", "payloads", "segments", "segment_bytes", "calls_queued",
+ *              "calls_running", "procs_dying", "cache_held",
+ *              "cache_unflushed"}}      counted by walking
+ *
+ * Call ids are printed as 16 hexadecimal digits. Times are nanoseconds unless the name says
+ * otherwise.
  */
 #ifndef MB_ADMIN_H
 #define MB_ADMIN_H

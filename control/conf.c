@@ -43,7 +43,7 @@ conf_section(struct params *p, struct rte_cfgfile *f, const char *section, const
 int
 conf_load(struct params *p, const char *path, char err[static PARAMS_ERR_BYTES])
 {
-	struct rte_cfgfile_parameters cp = {.comment_character = '#'};
+	struct rte_cfgfile_parameters cp = { .comment_character = '#' };
 	char names[SECTIONS_MAX][CFG_NAME_LEN];
 	char *section[SECTIONS_MAX];
 	struct rte_cfgfile *f;

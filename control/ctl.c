@@ -2,8 +2,8 @@
 /* ctl - messages from processes and tiles, and what happens when a process dies
  *
  * A death goes through three rounds, each finished before the next begins:
- *   1  the cache tiles take what the process had published and let go of its memory; each says which
- *      call's writes it accepted last
+ *   1  the cache tiles take what the process had published and let go of its memory; each says
+ *      which call's writes it accepted last
  *   2  sched answers or repeats what ran there, knowing from round 1 whether it had effects
  *   3  every process that knew it is told, and acknowledges
  * So a notice about a call's executor never overtakes the call's effects.
@@ -83,11 +83,11 @@ ctl_orphans_stop(struct ctl *c, const struct proc *client)
 void
 ctl_gone(struct ctl *c, struct proc *p, enum death_cause cause, int status)
 {
-	struct desc d = {.kind = DESC_PROC_DOWN,
-			 .dead = {.inc = p->inc,
-				  .proc = p->idx,
-				  .cause = (uint16_t)cause,
-				  .status = status}};
+	struct desc d = { .kind = DESC_PROC_DOWN,
+			  .dead = { .inc = p->inc,
+				    .proc = p->idx,
+				    .cause = (uint16_t)cause,
+				    .status = status } };
 	struct ctl_conn *conn = ctl_conn_of(c, p);
 
 	if (p->pidfd >= 0) {
@@ -124,8 +124,8 @@ ctl_gone(struct ctl *c, struct proc *p, enum death_cause cause, int status)
 	}
 }
 
-/* Round 3: those who know it are told. A client is made known to every executor that serves, because
- * one may hold a result for it. */
+/* Round 3: those who know it are told. A client is made known to every executor that serves,
+ * because one may hold a result for it. */
 static void
 ctl_notify(struct ctl *c, struct proc *p)
 {
@@ -195,8 +195,9 @@ ctl_on_tile(struct ctl *c, uint32_t tile, const struct desc *d)
 	case DESC_PROC_BAD:
 		p = proc_find(&c->procs, d->open.proc, d->open.inc);
 		if (p != NULL) {
-			log_at(LOG_WARN, "process %u (pid %d) broke the rules of its channel and is dropped",
-				 p->idx, (int)p->pid);
+			log_at(LOG_WARN,
+			       "process %u (pid %d) broke the rules of its channel and is dropped",
+			       p->idx, (int)p->pid);
 			if (p->is_executor && p->pid > 0) {
 				kill(p->pid, SIGKILL);
 			} else {
@@ -213,6 +214,9 @@ ctl_on_tile(struct ctl *c, uint32_t tile, const struct desc *d)
 	case DESC_EXEC_DRAIN:
 		ctl_exec_drained(c, d->a);
 		break;
+	case DESC_SYNC:
+		ctl_admin_synced(c, d);
+		break;
 	default:
 		REQUIRE(d->kind == DESC_NONE);
 	}
@@ -223,7 +227,7 @@ ctl_on_tile(struct ctl *c, uint32_t tile, const struct desc *d)
 static void
 ctl_on_open_req(struct ctl *c, struct proc *p, const struct desc *d)
 {
-	struct desc m = {.kind = DESC_OPENED};
+	struct desc m = { .kind = DESC_OPENED };
 	struct proc *x;
 	uint16_t port_p, port_x;
 	int err = MB_ERR_PEER_DIED;
@@ -250,7 +254,7 @@ ctl_on_open_req(struct ctl *c, struct proc *p, const struct desc *d)
 static void
 ctl_on_close(struct ctl *c, struct proc *p, uint16_t port, int err)
 {
-	struct desc m = {.kind = DESC_CLOSE, .err = (int16_t)err};
+	struct desc m = { .kind = DESC_CLOSE, .err = (int16_t)err };
 	struct proc *peer;
 
 	if (proc_port_closed(&c->procs, p, port, &peer, &m.a)) {
@@ -261,7 +265,7 @@ ctl_on_close(struct ctl *c, struct proc *p, uint16_t port, int err)
 static void
 ctl_on_open_ack(struct ctl *c, struct proc *x, const struct desc *d)
 {
-	struct desc m = {.kind = DESC_OPENED};
+	struct desc m = { .kind = DESC_OPENED };
 	struct proc_port *mine, *other;
 	struct proc *p;
 
@@ -325,9 +329,9 @@ ctl_on_log(struct ctl *c, struct proc *p, const struct desc *d)
 		}
 	}
 	len = len < CTL_LOG_BYTES ? len : CTL_LOG_BYTES - 1;
-	*l = (struct ctl_log){.seq = ++c->log_seq,
-			      .time_us = timebase_wall_us(c->tb),
-			      .call = d->call};
+	*l = (struct ctl_log){ .seq = ++c->log_seq,
+			       .time_us = timebase_wall_us(c->tb),
+			       .call = d->call };
 	if (f != NULL) {
 		memcpy(l->function, f->name, NAME_BYTES_MAX);
 	}
@@ -338,12 +342,12 @@ ctl_on_log(struct ctl *c, struct proc *p, const struct desc *d)
 		}
 	}
 	if (view) {
-		struct desc m = {.kind = DESC_RELEASE,
-				 .a = PROC_DAEMON,
-				 .release = {.inc = d->ref.inc,
-					     .proc = d->ref.proc,
-					     .cnt = 1,
-					     .handle = {d->ref.handle}}};
+		struct desc m = { .kind = DESC_RELEASE,
+				  .a = PROC_DAEMON,
+				  .release = { .inc = d->ref.inc,
+					       .proc = d->ref.proc,
+					       .cnt = 1,
+					       .handle = { d->ref.handle } } };
 
 		ports_send(c->ports, p->idx, &m);
 	}
@@ -393,33 +397,46 @@ ctl_stop_call(struct ctl *c, uint16_t exec, uint64_t call)
 		}
 	}
 	if (s != NULL) {
-		*s = (struct ctl_stop){.proc = exec,
-				       .inc = c->procs.proc[exec].inc,
-				       .call = call,
-				       .at_ns = ctl_now(c) + c->cfg.grace_ns};
+		*s = (struct ctl_stop){ .proc = exec,
+					.inc = c->procs.proc[exec].inc,
+					.call = call,
+					.at_ns = ctl_now(c) + c->cfg.grace_ns };
 	}
 }
 
-/* The grace is over: an executor that still runs the call is killed. */
+/* The grace is over: an executor that still runs the call is killed. One that runs another call may have
+ * this one before it: it is looked at again, until it was found idle twice. */
+static void
+ctl_stop_check(struct ctl *c, struct ctl_stop *s, uint64_t now)
+{
+	struct proc *p = proc_find(&c->procs, s->proc, s->inc);
+	uint64_t runs;
+
+	if (p == NULL || p->pid <= 0) {
+		s->proc = 0;
+		return;
+	}
+	runs = atomic_load_explicit(&region_run(&c->peers->peer[p->idx].region)->call,
+				    memory_order_relaxed);
+	s->idle = runs == 0 ? s->idle + 1 : 0;
+	s->at_ns = now + c->cfg.grace_ns + NS_PER_MS;
+	if (runs == s->call) {
+		log_at(LOG_INFO, "executor %u is stopped: call %016llx did not end", p->idx,
+		       (unsigned long long)s->call);
+		kill(p->pid, SIGKILL);
+		s->proc = 0;
+	} else if (s->idle == 2) {
+		s->proc = 0;
+	}
+}
+
 static void
 ctl_stop_due(struct ctl *c, uint64_t now)
 {
 	for (uint32_t i = 0; i < CTL_STOP_MAX; i++) {
-		struct ctl_stop *s = &c->stop[i];
-		struct proc *p;
-
-		if (s->proc == 0 || s->at_ns > now) {
-			continue;
+		if (c->stop[i].proc != 0 && c->stop[i].at_ns <= now) {
+			ctl_stop_check(c, &c->stop[i], now);
 		}
-		p = proc_find(&c->procs, s->proc, s->inc);
-		if (p != NULL && p->pid > 0 &&
-		    atomic_load_explicit(&region_run(&c->peers->peer[p->idx].region)->call,
-					 memory_order_relaxed) == s->call) {
-			log_at(LOG_INFO, "executor %u is stopped: call %016llx did not end", p->idx,
-				 (unsigned long long)s->call);
-			kill(p->pid, SIGKILL);
-		}
-		s->proc = 0;
 	}
 }
 
@@ -454,7 +471,7 @@ ctl_poll(void *ctx, uint64_t now_ns)
 		struct proc *p = proc_find(&c->procs, idx, inc);
 
 		if (p != NULL) {
-			struct desc bad = {.kind = DESC_PROC_BAD};
+			struct desc bad = { .kind = DESC_PROC_BAD };
 
 			bad.open.proc = idx;
 			bad.open.inc = inc;
@@ -506,6 +523,22 @@ ctl_next_timer(void *ctx)
 	return at;
 }
 
+/* The node ends when no answer is owed and no function runs, or lcore_cfg.drain_ns later. */
+static bool
+ctl_drain(void *ctx, uint64_t now_ns)
+{
+	struct ctl *c = ctx;
+
+	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
+		if (c->procs.proc[e].state == PROC_LIVE &&
+		    atomic_load_explicit(&region_run(&c->peers->peer[e].region)->call,
+					 memory_order_relaxed) != 0) {
+			return false;
+		}
+	}
+	return c->late_cnt == 0;
+}
+
 static void
 ctl_stop(void *ctx)
 {
@@ -521,6 +554,7 @@ const struct tile_ops ctl_tile_ops = {
 	.housekeeping = ctl_housekeeping,
 	.arm = ctl_arm,
 	.next_timer_ns = ctl_next_timer,
+	.drain = ctl_drain,
 	.stop = ctl_stop,
 };
 

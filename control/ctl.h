@@ -6,9 +6,10 @@
  *	ctl_exec.c   executors: spares, loading, swapping, stopping
  *	ctl_admin.c  the command line's questions, in JSON
  *
- * The model of ctl_exec is a wanted state and one step that moves towards it: every slot shall have an
- * executor that has the pinned set, every cpu its spares. Deployment, crash, first call of a
- * function and undeployment only change what is wanted, or what is there; ctl_exec_step does the rest.
+ * The model of ctl_exec is a wanted state and one step that moves towards it: every slot shall have
+ * an executor that has the pinned set, every cpu its spares. Deployment, crash, first call of a
+ * function and undeployment only change what is wanted, or what is there; ctl_exec_step does the
+ * rest.
  *
  * Owner of everything here: the ctl tile.
  */
@@ -41,7 +42,8 @@
 #define CTL_TILE_MAX   (1 + CACHE_TILE_MAX)
 
 struct ctl_conn {
-	int fd; /* -1: free */
+	int fd;            /* -1: free */
+	uint64_t id;       /* of this connection, among all there ever were */
 	struct proc *proc; /* NULL before HELLO */
 	pid_t pid;
 	uid_t uid;
@@ -61,8 +63,8 @@ struct exec {
 	bool for_deploy; /* LOADING to check a deployment */
 	bool discard;    /* LOADING, and not to serve afterwards */
 	int cpu;
-	uint16_t slot; /* SERVING, LOADING for a slot */
-	uint64_t gen;  /* of the set it has */
+	uint16_t slot;       /* SERVING, LOADING for a slot */
+	uint64_t gen;        /* of the set it has */
 	uint64_t give_up_ns; /* LOADING */
 	uint32_t missing;    /* sandbox bits that are not enforced */
 	uint64_t ready_ns;
@@ -84,6 +86,7 @@ struct ctl_stop {
 	uint32_t inc;
 	uint64_t call;
 	uint64_t at_ns;
+	uint32_t idle; /* looks in a row at which the executor ran nothing */
 };
 
 /* A deployment under way: its functions are in the registry, not yet shown to anybody. */
@@ -143,6 +146,8 @@ struct ctl {
 	struct ports *ports;
 	struct ctl_tile_link tile[CTL_TILE_MAX];
 	struct ctl_conn conn[CTL_CONN_MAX];
+	uint64_t conn_id;
+	uint32_t late_cnt; /* answers that wait for sched */
 	int listen_fd;
 	int zygote_fd; /* -1: none */
 	pid_t zygote_pid;
@@ -179,6 +184,8 @@ void ctl_gone(struct ctl *c, struct proc *p, enum death_cause cause, int status)
 void ctl_stop_call(struct ctl *c, uint16_t exec, uint64_t call);
 
 /* ctl_sock.c */
+/* ctl_sock_taken: a node answers at path. */
+bool ctl_sock_taken(const char *path);
 int ctl_sock_open(struct ctl *c);
 void ctl_sock_close(struct ctl *c);
 /* ctl_conn_add watches a connected socket; proc is NULL for a client before its HELLO. */
@@ -214,6 +221,8 @@ int ctl_deploy_start(struct ctl *c, int fd, struct fn_object *o, const uint16_t 
 void ctl_admin(struct ctl *c, struct ctl_conn *conn, const char *text, const int *fd,
 	       uint32_t fd_cnt);
 void ctl_admin_deployed(struct ctl *c, int fd, const uint16_t *fn, uint32_t cnt);
+/* ctl_admin_synced: sched has done what an answer speaks of: it can be sent. */
+void ctl_admin_synced(struct ctl *c, const struct desc *d);
 void ctl_admin_refused(struct ctl *c, int fd, int err, const char *text);
 
 #endif

@@ -16,6 +16,7 @@
 #include <jansson.h>
 
 #include "admin.h"
+#include "call.h"
 #include "check.h"
 #include "ctl.h"
 #include "dagtext.h"
@@ -64,7 +65,7 @@ admin_send(struct ctl *c, struct ctl_conn *conn, int err, json_t *out)
 	size_t off = 0;
 
 	do {
-		struct domain_msg m = {.kind = DOMAIN_ADMIN_REPLY, .err = (int16_t)err};
+		struct domain_msg m = { .kind = DOMAIN_ADMIN_REPLY, .err = (int16_t)err };
 
 		m.text_len = (uint32_t)(len - off < DOMAIN_TEXT_MAX ? len - off : DOMAIN_TEXT_MAX);
 		m.word[0] = off + m.text_len < len;
@@ -81,6 +82,43 @@ admin_send_error(struct ctl *c, struct ctl_conn *conn, int err, const char *why)
 	admin_send(c, conn, err,
 		   json_pack("{s:s, s:s}", "error", mb_err_name(err), "text",
 			     why[0] != '\0' ? why : mb_err_text(err)));
+}
+
+/* An answer that must not overtake what it says: a function that was deployed can be called when
+ * its deployer hears of it. It goes to sched and back behind the changes. */
+struct admin_late {
+	uint64_t conn_id;
+	json_t *out;
+};
+
+static void
+admin_send_synced(struct ctl *c, struct ctl_conn *conn, json_t *out)
+{
+	struct admin_late *late = malloc(sizeof(*late));
+	struct desc d = { .kind = DESC_SYNC };
+
+	REQUIRE(late != NULL);
+	*late = (struct admin_late){ conn->id, out };
+	d.word[0] = (uintptr_t)late;
+	c->late_cnt++;
+	ctl_tell_tile(c, CTL_TILE_SCHED, &d);
+}
+
+void
+ctl_admin_synced(struct ctl *c, const struct desc *d)
+{
+	struct admin_late *late = (struct admin_late *)(uintptr_t)d->word[0];
+
+	c->late_cnt--;
+	for (uint32_t i = 0; i < CTL_CONN_MAX; i++) {
+		if (c->conn[i].fd >= 0 && c->conn[i].id == late->conn_id) {
+			admin_send(c, &c->conn[i], 0, late->out);
+			free(late);
+			return;
+		}
+	}
+	json_decref(late->out);
+	free(late);
 }
 
 static struct ctl_conn *
@@ -106,8 +144,9 @@ admin_exec(struct ctl *c, uint16_t e)
 {
 	const struct exec *x = &c->exec[e];
 	const struct proc *p = &c->procs.proc[e];
-	json_t *o = json_pack("{s:i, s:I, s:i, s:i, s:s}", "proc", e, "inc", (json_int_t)p->inc, "pid",
-			      (int)p->pid, "cpu", x->cpu, "state", exec_state_text[x->state]);
+	json_t *o =
+		json_pack("{s:i, s:I, s:i, s:i, s:s}", "proc", e, "inc", (json_int_t)p->inc, "pid",
+			  (int)p->pid, "cpu", x->cpu, "state", exec_state_text[x->state]);
 	json_t *names = json_array();
 
 	for (uint32_t i = 0; i < x->fn_cnt; i++) {
@@ -120,13 +159,14 @@ admin_exec(struct ctl *c, uint16_t e)
 	json_object_set_new(o, "functions", names);
 	if (p->state == PROC_LIVE) {
 		const struct region_run *run = region_run(&c->peers->peer[e].region);
+		uint64_t finished = atomic_load_explicit(&run->finished, memory_order_relaxed);
+		uint64_t busy_ns = atomic_load_explicit(&run->busy_ns, memory_order_relaxed);
 
-		json_object_set_new(o, "finished",
-				    json_integer((json_int_t)atomic_load_explicit(
-					    &run->finished, memory_order_relaxed)));
-		json_object_set_new(o, "busy_ns",
-				    json_integer((json_int_t)atomic_load_explicit(
-					    &run->busy_ns, memory_order_relaxed)));
+		json_object_set_new(o, "finished", json_integer((json_int_t)finished));
+		json_object_set_new(o, "busy_ns", json_integer((json_int_t)busy_ns));
+	}
+	if (x->ready_ns != 0) {
+		json_object_set_new(o, "load_ns", json_integer((json_int_t)x->ready_ns));
 	}
 	if (x->state == EXEC_SERVING) {
 		json_object_set_new(o, "died", json_integer(c->slot[x->slot].died));
@@ -168,14 +208,15 @@ admin_calls(struct ctl *c)
 		if (call == 0) {
 			continue;
 		}
-		f = registry_fn_by_id(&c->registry, (uint16_t)atomic_load_explicit(
-							    &run->fn, memory_order_relaxed));
+		f = registry_fn_by_id(&c->registry,
+				      (uint16_t)atomic_load_explicit(&run->fn,
+								     memory_order_relaxed));
 		snprintf(id, sizeof(id), "%016llx", (unsigned long long)call);
-		json_array_append_new(
-			a, json_pack("{s:s, s:s, s:i, s:i, s:I}", "call", id, "function",
-				     f != NULL ? f->name : "", "executor", e, "pid",
-				     (int)c->procs.proc[e].pid, "running_ns",
-				     (json_int_t)(now > since ? now - since : 0)));
+		json_array_append_new(a,
+				      json_pack("{s:s, s:s, s:i, s:i, s:I}", "call", id, "function",
+						f != NULL ? f->name : "", "executor", e, "pid",
+						(int)c->procs.proc[e].pid, "running_ns",
+						(json_int_t)(now > since ? now - since : 0)));
 	}
 	return a;
 }
@@ -215,6 +256,21 @@ admin_held(struct ctl *c)
 			 "stops", stops, "messages_waiting", (json_int_t)ports_waiting(c->ports));
 }
 
+/* What of the sandbox this node cannot enforce. */
+static json_t *
+admin_unenforced(const struct ctl *c)
+{
+	json_t *a = json_array();
+
+#define X(name, bit, text)                                                                         \
+	if ((c->zygote_enforced & SANDBOX_##name) == 0) {                                          \
+		json_array_append_new(a, json_string(text));                                       \
+	}
+	SANDBOX_BITS(X)
+#undef X
+	return a;
+}
+
 static int
 admin_status(struct admin_request *r)
 {
@@ -230,17 +286,18 @@ admin_status(struct admin_request *r)
 	for (uint32_t i = 0; i < DAG_CNT_MAX; i++) {
 		dags += c->registry.dag[i].id != 0;
 	}
-	json_object_set_new(
-		r->out, "node",
-		json_pack("{s:i, s:s, s:f, s:s, s:I}", "pid", (int)getpid(), "version", MB_VERSION,
-			  "uptime_s", (double)(ctl_now(c) - c->started_ns) / 1e9, "socket",
-			  c->cfg.socket_path, "id", (json_int_t)(c->cfg.node_id >> 1)));
+	json_object_set_new(r->out, "node",
+			    json_pack("{s:i, s:s, s:f, s:s, s:I}", "pid", (int)getpid(), "version",
+				      MB_VERSION, "uptime_s",
+				      (double)(ctl_now(c) - c->started_ns) / 1e9, "socket",
+				      c->cfg.socket_path, "id", (json_int_t)(c->cfg.node_id >> 1)));
 	json_object_set_new(r->out, "executors", admin_execs(c));
 	json_object_set_new(r->out, "clients", json_integer(clients));
 	json_object_set_new(r->out, "functions", json_integer(fns));
 	json_object_set_new(r->out, "dags", json_integer(dags));
 	json_object_set_new(r->out, "held", admin_held(c));
 	c->describe(c->node, r->out, false);
+	json_object_set_new(json_object_get(r->out, "machine"), "sandbox", admin_unenforced(c));
 	return 0;
 }
 
@@ -275,10 +332,10 @@ admin_functions(struct admin_request *r)
 				execs += x->fn[k] == f->id;
 			}
 		}
-		json_array_append_new(
-			a, json_pack("{s:s, s:i, s:I, s:I, s:b}", "name", f->name, "version",
-				     f->version, "executors", execs, "object_bytes",
-				     (json_int_t)f->object->bytes, "pinned", f->pinned));
+		json_array_append_new(a, json_pack("{s:s, s:i, s:I, s:I, s:b}", "name", f->name,
+						   "version", f->version, "executors", execs,
+						   "object_bytes", (json_int_t)f->object->bytes,
+						   "pinned", f->pinned));
 	}
 	json_object_set_new(r->out, "functions", a);
 	return 0;
@@ -295,9 +352,8 @@ admin_deploy_file(struct admin_request *r, struct slice file, const struct objec
 	int err = o != NULL ? 0 : MB_ERR_NO_MEMORY;
 
 	while (err == 0 && cnt < seen->fn_cnt) {
-		struct fn *f = registry_fn_add(&r->c->registry,
-					       name != NULL ? name : seen->fn[cnt], seen->fn[cnt],
-					       o, false);
+		struct fn *f = registry_fn_add(&r->c->registry, name != NULL ? name : seen->fn[cnt],
+					       seen->fn[cnt], o, false);
 
 		if (f == NULL) {
 			err = admin_fail(r, MB_ERR_TOO_LARGE,
@@ -357,13 +413,14 @@ admin_deploy(struct admin_request *r)
 	if (pread(r->fd[0], map, (size_t)st.st_size, 0) != st.st_size) {
 		err = admin_fail(r, MB_ERR_IO, "the file could not be read");
 	} else {
-		struct slice file = {.p = map, .len = (size_t)st.st_size};
+		struct slice file = { .p = map, .len = (size_t)st.st_size };
 
 		err = object_check(file, seen, r->why);
 		if (err == 0 && name != NULL && seen->fn_cnt != 1) {
-			err = admin_fail(r, MB_ERR_INVALID,
-					 "--name goes with an object of one function; this one has %u",
-					 seen->fn_cnt);
+			err = admin_fail(
+				r, MB_ERR_INVALID,
+				"--name goes with an object of one function; this one has %u",
+				seen->fn_cnt);
 		}
 		if (err == 0) {
 			err = admin_deploy_file(r, file, seen, name,
@@ -384,11 +441,11 @@ ctl_admin_deployed(struct ctl *c, int fd, const uint16_t *fn, uint32_t cnt)
 	for (uint32_t i = 0; i < cnt; i++) {
 		const struct fn *f = registry_fn_by_id(&c->registry, fn[i]);
 
-		json_array_append_new(
-			a, json_pack("{s:s, s:i}", "name", f->name, "version", f->version));
+		json_array_append_new(a, json_pack("{s:s, s:i}", "name", f->name, "version",
+						   f->version));
 	}
 	if (conn != NULL) {
-		admin_send(c, conn, 0, json_pack("{s:o}", "functions", a));
+		admin_send_synced(c, conn, json_pack("{s:o}", "functions", a));
 	} else {
 		json_decref(a);
 	}
@@ -430,7 +487,7 @@ admin_undeploy(struct admin_request *r)
 				  dag->plan.name, name, dag->plan.name);
 	}
 	while ((f = registry_fn(&r->c->registry, name)) != NULL) {
-		struct desc d = {.kind = DESC_FN_DEL, .a = f->id};
+		struct desc d = { .kind = DESC_FN_DEL, .a = f->id };
 
 		ctl_tell_tile(r->c, CTL_TILE_SCHED, &d);
 		registry_fn_remove(&r->c->registry, f);
@@ -459,7 +516,7 @@ admin_dag_add(struct admin_request *r)
 {
 	const char *name = admin_str(r, "name");
 	const char *text = admin_str(r, "text");
-	struct placement_dag plan = {0};
+	struct placement_dag plan = { 0 };
 	struct dagtext *parsed;
 	struct dag *dag;
 	int err;
@@ -483,7 +540,7 @@ admin_dag_add(struct admin_request *r)
 		char *copy = strdup(text);
 
 		dagtext_place(parsed, &plan);
-		strncpy(plan.name, name, sizeof(plan.name) - 1);
+		snprintf(plan.name, sizeof(plan.name), "%s", name);
 		json_object_set_new(r->out, "vertices", json_integer(parsed->vertex_cnt));
 		json_object_set_new(r->out, "edges", json_integer(parsed->edge_cnt));
 		dag = copy != NULL ? registry_dag_add(&r->c->registry, &plan, copy) : NULL;
@@ -515,7 +572,7 @@ admin_dag_find(struct admin_request *r, int *ret_err)
 static int
 admin_dag_rm(struct admin_request *r)
 {
-	struct desc d = {.kind = DESC_DAG_DEL};
+	struct desc d = { .kind = DESC_DAG_DEL };
 	int err = 0;
 	struct dag *dag = admin_dag_find(r, &err);
 
@@ -555,17 +612,17 @@ admin_dag_show(struct admin_request *r)
 	for (uint32_t e = 0; e < dag->plan.edge_cnt; e++) {
 		const struct placement_edge *edge = &dag->plan.edge[e];
 
-		json_array_append_new(
-			edges, json_pack("[o, o]", admin_vertex(r->c, &dag->plan.vertex[edge->from]),
-					 admin_vertex(r->c, &dag->plan.vertex[edge->to])));
+		json_array_append_new(edges,
+				      json_pack("[o, o]",
+						admin_vertex(r->c, &dag->plan.vertex[edge->from]),
+						admin_vertex(r->c, &dag->plan.vertex[edge->to])));
 	}
 	json_object_set_new(r->out, "name", json_string(dag->plan.name));
 	json_object_set_new(r->out, "text", json_string(dag->text));
 	json_object_set_new(r->out, "functions", fns);
 	json_object_set_new(r->out, "edges", edges);
-	json_object_set_new(
-		r->out, "sink",
-		admin_vertex(r->c, &dag->plan.vertex[dag->plan.vertex_cnt - 1]));
+	json_object_set_new(r->out, "sink",
+			    admin_vertex(r->c, &dag->plan.vertex[dag->plan.vertex_cnt - 1]));
 	return 0;
 }
 
@@ -604,11 +661,11 @@ admin_logs(struct admin_request *r)
 			continue;
 		}
 		snprintf(id, sizeof(id), "%016llx", (unsigned long long)l->call);
-		json_array_append_new(
-			a, json_pack("{s:I, s:I, s:s, s:s, s:o}", "seq", (json_int_t)l->seq,
-				     "time_us", (json_int_t)l->time_us, "function", l->function,
-				     "call", id, "text",
-				     json_stringn_nocheck(l->text, strlen(l->text))));
+		json_array_append_new(a, json_pack("{s:I, s:I, s:s, s:s, s:o}", "seq",
+						   (json_int_t)l->seq, "time_us",
+						   (json_int_t)l->time_us, "function", l->function,
+						   "call", id, "text",
+						   json_stringn_nocheck(l->text, strlen(l->text))));
 	}
 	json_object_set_new(r->out, "lines", a);
 	return 0;
@@ -629,21 +686,82 @@ admin_call_id(struct admin_request *r, uint64_t *ret)
 	return 0;
 }
 
+/* Whoever holds the call is told that it is not to be repeated, before its executor is stopped: its
+ * client, and sched. What only waits is answered by sched. */
 static int
 admin_cancel(struct admin_request *r)
 {
+	struct desc d = { .kind = DESC_CANCEL, .err = MB_ERR_CANCELLED };
+	bool runs = false;
+	int err = admin_call_id(r, &d.call);
+
+	if (err != 0) {
+		return err;
+	}
+	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST && !runs; e++) {
+		if (r->c->procs.proc[e].state == PROC_LIVE &&
+		    atomic_load_explicit(&region_run(&r->c->peers->peer[e].region)->call,
+					 memory_order_relaxed) == d.call) {
+			runs = true;
+			ctl_stop_call(r->c, e, d.call);
+		}
+	}
+	if (!runs) {
+		return admin_fail(r, MB_ERR_NOT_FOUND, "no such call runs now");
+	}
+	ports_send(r->c->ports, call_id_proc(d.call), &d);
+	d.kind = DESC_CALL_END;
+	ctl_tell_tile(r->c, CTL_TILE_SCHED, &d);
+	return 0;
+}
+
+/* Finds a call among those that an executor remembers. The memory is the executor's: a copy is taken,
+ * and counts if the name was there before and after. */
+static bool
+admin_trace_find(struct ctl *c, uint16_t e, uint64_t call, struct region_trace *ret)
+{
+	const struct region_trace *t = region_trace(&c->peers->peer[e].region);
+
+	for (uint32_t i = 0; i < TRACE_CNT; i++) {
+		/* A7: acquire; pairs with R7 in trace (executor/exec.c). */
+		if (atomic_load_explicit(&t[i].call, memory_order_acquire) != call) {
+			continue;
+		}
+		memcpy(ret, &t[i], sizeof(*ret));
+		atomic_thread_fence(memory_order_acquire);
+		if (atomic_load_explicit(&t[i].call, memory_order_relaxed) == call) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int
+admin_trace(struct admin_request *r)
+{
+	struct region_trace t;
 	uint64_t call;
 	int err = admin_call_id(r, &call);
 
 	for (uint16_t e = PROC_EXEC_FIRST; err == 0 && e < PROC_CLIENT_FIRST; e++) {
-		if (r->c->procs.proc[e].state == PROC_LIVE &&
-		    atomic_load_explicit(&region_run(&r->c->peers->peer[e].region)->call,
-					 memory_order_relaxed) == call) {
-			ctl_stop_call(r->c, e, call);
-			return 0;
+		if (r->c->procs.proc[e].state != PROC_LIVE ||
+		    !admin_trace_find(r->c, e, call, &t)) {
+			continue;
 		}
+		json_object_set_new(r->out, "call", json_string(admin_str(r, "call")));
+		json_object_set_new(r->out, "executor", json_integer(e));
+		json_object_set_new(r->out, "error", json_string(mb_err_name(t.err)));
+		json_object_set_new(r->out, "hops",
+				    json_pack("[{s:s,s:I},{s:s,s:I},{s:s,s:I}]", "name",
+					      "arguments", "ns", (json_int_t)t.before_ns, "name",
+					      "run", "ns", (json_int_t)t.run_ns, "name",
+					      "publish and answer", "ns", (json_int_t)t.after_ns));
+		return 0;
 	}
-	return err != 0 ? err : admin_fail(r, MB_ERR_NOT_FOUND, "no such call runs now");
+	return err != 0 ? err
+			: admin_fail(r, MB_ERR_NOT_FOUND,
+				     "no executor remembers that call: each keeps its last %d",
+				     TRACE_CNT);
 }
 
 static int
@@ -657,19 +775,19 @@ static const struct admin_command {
 	const char *name;
 	int (*run)(struct admin_request *r);
 } admin_commands[] = {
-	{"status", admin_status},     {"ps", admin_ps},
-	{"top", admin_top},           {"functions", admin_functions},
-	{"deploy", admin_deploy},     {"undeploy", admin_undeploy},
-	{"dag_add", admin_dag_add},   {"dag_rm", admin_dag_rm},
-	{"dag_show", admin_dag_show}, {"dags", admin_dags},
-	{"logs", admin_logs},         {"cancel", admin_cancel},
-	{"down", admin_down},
+	{ "status", admin_status },     { "ps", admin_ps },
+	{ "top", admin_top },           { "functions", admin_functions },
+	{ "deploy", admin_deploy },     { "undeploy", admin_undeploy },
+	{ "dag_add", admin_dag_add },   { "dag_rm", admin_dag_rm },
+	{ "dag_show", admin_dag_show }, { "dags", admin_dags },
+	{ "logs", admin_logs },         { "cancel", admin_cancel },
+	{ "trace", admin_trace },       { "down", admin_down },
 };
 
 void
 ctl_admin(struct ctl *c, struct ctl_conn *conn, const char *text, const int *fd, uint32_t fd_cnt)
 {
-	struct admin_request r = {.c = c, .conn = conn, .fd = fd, .fd_cnt = fd_cnt};
+	struct admin_request r = { .c = c, .conn = conn, .fd = fd, .fd_cnt = fd_cnt };
 	json_error_t je;
 	const char *cmd;
 	int err = MB_ERR_INVALID;
@@ -681,7 +799,8 @@ ctl_admin(struct ctl *c, struct ctl_conn *conn, const char *text, const int *fd,
 		admin_fail(&r, err, "the request is not a JSON object with \"cmd\": %s",
 			   r.in == NULL ? je.text : "cmd is missing");
 	} else {
-		err = admin_fail(&r, MB_ERR_NOT_SUPPORTED, "this node knows no command '%.40s'", cmd);
+		err = admin_fail(&r, MB_ERR_NOT_SUPPORTED, "this node knows no command '%.40s'",
+				 cmd);
 		for (uint32_t i = 0; i < sizeof(admin_commands) / sizeof(admin_commands[0]); i++) {
 			if (strcmp(admin_commands[i].name, cmd) == 0) {
 				r.why[0] = '\0';
@@ -692,7 +811,7 @@ ctl_admin(struct ctl *c, struct ctl_conn *conn, const char *text, const int *fd,
 	}
 	json_decref(r.in);
 	if (err == 0) {
-		admin_send(c, conn, 0, r.out);
+		admin_send_synced(c, conn, r.out);
 		return;
 	}
 	json_decref(r.out);

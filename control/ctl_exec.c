@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ctl_exec - executors: from the zygote's fork to their end
  *
- *   SPAWNING ──READY──► SPARE ──LOAD──► LOADING ──LOADED──► SERVING ──successor──► DRAINING ──► gone
- *                                          └─error, or only a check──► gone
+ *   SPAWNING ─READY─► SPARE ─LOAD─► LOADING ─LOADED─► SERVING ─successor─► DRAINING ─► gone
+ *                                      └─error, or only a check─► gone
  *
  * E1  The set of functions of an executor never changes: a changed set (gen) means a successor.
  * E2  A slot's executor is drained only when its successor serves: no moment without one, unless it
@@ -24,8 +24,9 @@
 #include "log.h"
 #include "zygote.h"
 
-#define RETRY_NS_MIN (50 * NS_PER_MS)
+#define RETRY_NS_MIN    (50 * NS_PER_MS)
 #define RETRY_SHIFT_MAX 7
+#define FAILS_MAX       3 /* loads that fail in a row before waiting calls are told */
 #define ZYGOTE_RETRY_NS (100 * NS_PER_MS)
 
 static void ctl_zygote_event(void *ctx, int fd, int events);
@@ -59,8 +60,10 @@ ctl_zygote_start(struct ctl *c, uint64_t now)
 		return false;
 	}
 	c->zygote_retry_ns = now + ZYGOTE_RETRY_NS;
-	if (zygote_start(c->cfg.executor_path, c->cfg.sandbox, &c->zygote_fd, &c->zygote_pid) != 0) {
-		log_at(LOG_ERROR, "cannot start %s: no executors until it can be run", c->cfg.executor_path);
+	if (zygote_start(c->cfg.executor_path, c->cfg.sandbox, &c->zygote_fd, &c->zygote_pid) !=
+	    0) {
+		log_at(LOG_ERROR, "cannot start %s: no executors until it can be run",
+		       c->cfg.executor_path);
 		return false;
 	}
 	lcore_watch(c->lcore, c->zygote_fd, ctl_zygote_event, c);
@@ -99,7 +102,7 @@ ctl_zygote_event(void *ctx, int fd, int events)
 
 	while (c->zygote_fd == fd) {
 		struct domain_msg m;
-		int got[1] = {-1};
+		int got[1] = { -1 };
 		int err = domain_sock_recv(fd, -1, &m, c->text, got, 1);
 
 		if (err == MB_ERR_TRYAGAIN) {
@@ -126,7 +129,7 @@ ctl_zygote_event(void *ctx, int fd, int events)
 static void
 ctl_spawn(struct ctl *c, int cpu)
 {
-	struct domain_msg m = {.kind = ZYGOTE_SPAWN};
+	struct domain_msg m = { .kind = ZYGOTE_SPAWN };
 	struct proc *p;
 	int sv[2];
 
@@ -139,7 +142,7 @@ ctl_spawn(struct ctl *c, int cpu)
 		return;
 	}
 	fcntl(sv[0], F_SETFL, O_NONBLOCK);
-	c->exec[p->idx] = (struct exec){.state = EXEC_SPAWNING, .cpu = cpu};
+	c->exec[p->idx] = (struct exec){ .state = EXEC_SPAWNING, .cpu = cpu };
 	m.proc = p->idx;
 	m.word[0] = p->inc;
 	if (ctl_conn_add(c, sv[0], p) == NULL ||
@@ -153,7 +156,8 @@ ctl_spawn(struct ctl *c, int cpu)
 
 /* ----------------------------------------------------------------- spares */
 
-/* The spare to use on cpu: one that stands there, else one that stands elsewhere for want of one. */
+/* The spare to use on cpu: one that stands there, else one that stands elsewhere for want of
+ * one. */
 static uint16_t
 ctl_spare_find(const struct ctl *c, int cpu)
 {
@@ -165,10 +169,25 @@ ctl_spare_find(const struct ctl *c, int cpu)
 	return 0;
 }
 
-/* How many spares a cpu shall have: those of the plan, and one for each slot there that waits. */
+static bool
+ctl_loading(const struct ctl *c)
+{
+	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
+		if (c->exec[e].state == EXEC_LOADING) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Every cpu shall have its spares. But none is made while one is loading: whoever waits for that
+ * one would wait for the cpu too (a spare faults in megabytes: 2 to 3 ms). */
 static void
 ctl_spares_step(struct ctl *c, uint64_t now)
 {
+	if (ctl_loading(c)) {
+		return;
+	}
 	for (uint32_t i = 0; i < c->cfg.spare_cnt; i++) {
 		int cpu = c->cfg.spare_cpu[i];
 		uint32_t want = 0, have = 0;
@@ -226,9 +245,9 @@ struct load_set {
 static void
 ctl_load_set(struct ctl *c, const uint16_t *fn, uint32_t cnt, struct load_set *ret)
 {
-	ret->head = (struct load_head){.magic = LOAD_MAGIC,
-				       .fn_cnt = (uint16_t)cnt,
-				       .memory_bytes = c->cfg.executor_memory};
+	ret->head = (struct load_head){ .magic = LOAD_MAGIC,
+					.fn_cnt = (uint16_t)cnt,
+					.memory_bytes = c->cfg.executor_memory };
 	for (uint32_t i = 0; i < cnt; i++) {
 		const struct fn *f = registry_fn_by_id(&c->registry, fn[i]);
 		uint16_t o = 0;
@@ -240,7 +259,7 @@ ctl_load_set(struct ctl *c, const uint16_t *fn, uint32_t cnt, struct load_set *r
 		if (o == ret->head.object_cnt) {
 			ret->object[ret->head.object_cnt++] = f->object;
 		}
-		ret->fn[i] = (struct load_fn){.id = f->id, .object = o};
+		ret->fn[i] = (struct load_fn){ .id = f->id, .object = o };
 		memcpy(ret->fn[i].name, f->defined, NAME_BYTES_MAX);
 	}
 }
@@ -252,7 +271,7 @@ ctl_load_send(struct ctl *c, struct ctl_conn *conn, const struct load_set *set)
 	int err = 0;
 
 	do {
-		struct domain_msg m = {.kind = DOMAIN_LOAD, .word = {sent}};
+		struct domain_msg m = { .kind = DOMAIN_LOAD, .word = { sent } };
 		int fd[DOMAIN_FD_MAX];
 		uint32_t n = 0;
 
@@ -305,7 +324,7 @@ ctl_exec_serve(struct ctl *c, uint16_t e, uint16_t slot)
 {
 	struct exec_slot *s = &c->slot[slot];
 	struct ctl_exec_set *set = calloc(1, sizeof(*set));
-	struct desc d = {.kind = DESC_EXEC_UP, .a = e};
+	struct desc d = { .kind = DESC_EXEC_UP, .a = e };
 
 	REQUIRE(set != NULL);
 	set->cnt = c->exec[e].fn_cnt;
@@ -314,7 +333,7 @@ ctl_exec_serve(struct ctl *c, uint16_t e, uint16_t slot)
 	ctl_tell_tile(c, CTL_TILE_SCHED, &d);
 	if (s->proc != 0) { /* E2 */
 		c->exec[s->proc].state = EXEC_DRAINING;
-		d = (struct desc){.kind = DESC_EXEC_DRAIN, .a = s->proc};
+		d = (struct desc){ .kind = DESC_EXEC_DRAIN, .a = s->proc };
 		ctl_tell_tile(c, CTL_TILE_SCHED, &d);
 	}
 	c->exec[e].state = EXEC_SERVING;
@@ -328,7 +347,7 @@ ctl_exec_serve(struct ctl *c, uint16_t e, uint16_t slot)
 void
 ctl_exec_drained(struct ctl *c, uint16_t e)
 {
-	struct desc d = {.kind = DESC_DRAIN};
+	struct desc d = { .kind = DESC_DRAIN };
 
 	if (e < PROC_CLIENT_FIRST && c->exec[e].state == EXEC_DRAINING) {
 		ports_send(c->ports, e, &d);
@@ -345,7 +364,10 @@ ctl_deploy_start(struct ctl *c, int fd, struct fn_object *o, const uint16_t *fn,
 		struct ctl_deploy *d = &c->deploy[i];
 
 		if (!d->used) {
-			*d = (struct ctl_deploy){.used = true, .pin = pin, .fd = fd, .fn_cnt = cnt};
+			*d = (struct ctl_deploy){ .used = true,
+						  .pin = pin,
+						  .fd = fd,
+						  .fn_cnt = cnt };
 			memcpy(d->fn, fn, cnt * sizeof(*fn));
 			ctl_exec_step(c);
 			return 0;
@@ -369,7 +391,7 @@ void
 ctl_dag_show(struct ctl *c, const struct dag *dag)
 {
 	struct placement_dag *shown = malloc(sizeof(*shown));
-	struct desc d = {.kind = DESC_DAG_PUT, .a = dag->id};
+	struct desc d = { .kind = DESC_DAG_PUT, .a = dag->id };
 
 	REQUIRE(shown != NULL);
 	*shown = dag->plan;
@@ -386,7 +408,8 @@ ctl_dags_renew(struct ctl *c, const struct fn *f)
 		bool changed = false;
 
 		for (uint32_t v = 0; dag->id != 0 && v < dag->plan.vertex_cnt; v++) {
-			const struct fn *old = registry_fn_by_id(&c->registry, dag->plan.vertex[v].fn);
+			const struct fn *old =
+				registry_fn_by_id(&c->registry, dag->plan.vertex[v].fn);
 
 			if (old != NULL && old != f && strcmp(old->name, f->name) == 0) {
 				dag->plan.vertex[v].fn = f->id;
@@ -406,7 +429,7 @@ ctl_deploy_commit(struct ctl *c, struct ctl_deploy *dep)
 	for (uint32_t i = 0; i < dep->fn_cnt; i++) {
 		struct fn *f = registry_fn_by_id(&c->registry, dep->fn[i]);
 		struct placement_fn *shown = calloc(1, sizeof(*shown));
-		struct desc d = {.kind = DESC_FN_PUT, .a = f->id};
+		struct desc d = { .kind = DESC_FN_PUT, .a = f->id };
 
 		REQUIRE(shown != NULL);
 		f->pinned = dep->pin;
@@ -419,7 +442,7 @@ ctl_deploy_commit(struct ctl *c, struct ctl_deploy *dep)
 	}
 	c->gen++;
 	ctl_admin_deployed(c, dep->fd, dep->fn, dep->fn_cnt);
-	*dep = (struct ctl_deploy){.fd = -1};
+	*dep = (struct ctl_deploy){ .fd = -1 };
 }
 
 static void
@@ -429,7 +452,7 @@ ctl_deploy_refuse(struct ctl *c, struct ctl_deploy *dep, int err, const char *te
 		registry_fn_remove(&c->registry, registry_fn_by_id(&c->registry, dep->fn[i]));
 	}
 	ctl_admin_refused(c, dep->fd, err, text);
-	*dep = (struct ctl_deploy){.fd = -1};
+	*dep = (struct ctl_deploy){ .fd = -1 };
 }
 
 static void
@@ -476,7 +499,7 @@ ctl_old_versions_remove(struct ctl *c)
 	for (uint32_t i = 0; i < FUNCTION_CNT_MAX; i++) {
 		struct fn *f = &c->registry.fn[i];
 		const struct fn *newest;
-		struct desc d = {.kind = DESC_FN_DEL};
+		struct desc d = { .kind = DESC_FN_DEL };
 		bool has = false;
 
 		if (f->id == 0) {
@@ -504,7 +527,7 @@ static void
 ctl_slot_step(struct ctl *c, uint16_t i, const uint16_t *fn, uint32_t cnt, uint64_t now)
 {
 	struct exec_slot *s = &c->slot[i];
-	struct desc d = {.kind = DESC_EXEC_DRAIN};
+	struct desc d = { .kind = DESC_EXEC_DRAIN };
 	uint16_t e;
 
 	if (s->next != 0 || (s->proc != 0 && c->exec[s->proc].gen == c->gen)) {
@@ -536,13 +559,13 @@ ctl_exec_step(struct ctl *c)
 	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
 		if (c->exec[e].state == EXEC_LOADING && now >= c->exec[e].give_up_ns &&
 		    c->procs.proc[e].pid > 0) {
-			log_at(LOG_WARN, "executor %u did not load its functions in time: stopped", e);
+			log_at(LOG_WARN, "executor %u did not load its functions in time: stopped",
+			       e);
 			kill(c->procs.proc[e].pid, SIGKILL);
 			c->exec[e].give_up_ns = UINT64_MAX;
 		}
 	}
 	ctl_old_versions_remove(c);
-	ctl_spares_step(c, now);
 	ctl_deploy_step(c);
 	cnt = ctl_pinned(c, fn);
 	for (uint16_t i = 0; i < c->cfg.executor_cnt; i++) {
@@ -586,13 +609,17 @@ ctl_exec_loaded(struct ctl *c, struct proc *p, const struct domain_msg *m, const
 		return;
 	}
 	x->ready_ns = m->word[1];
+	if (m->err == 0) {
+		c->zygote_enforced = (uint32_t)m->word[0]; /* what it did, not what it meant to */
+	}
 	if (m->err != 0) {
 		/* It ends by itself; ctl_exec_gone sees to the slot. */
 		if (x->for_deploy) {
 			ctl_deploy_refuse(c, ctl_deploy_active(c), m->err, text);
 			x->for_deploy = false;
 		} else {
-			log_at(LOG_WARN, "executor %u could not load its functions: %s", p->idx, text);
+			log_at(LOG_WARN, "executor %u could not load its functions: %s", p->idx,
+			       text);
 		}
 		return;
 	}
@@ -625,7 +652,7 @@ ctl_pin_failed(struct ctl *c, int err)
 		}
 	}
 	for (uint32_t i = 0; i < cnt; i++) {
-		struct desc d = {.kind = DESC_PIN_FAILED, .a = fn[i], .err = (int16_t)err};
+		struct desc d = { .kind = DESC_PIN_FAILED, .a = fn[i], .err = (int16_t)err };
 
 		ctl_tell_tile(c, CTL_TILE_SCHED, &d);
 	}
@@ -635,13 +662,17 @@ void
 ctl_exec_gone(struct ctl *c, uint16_t e)
 {
 	struct exec x = c->exec[e];
+	const struct desc *dead = &c->procs.proc[e].dead;
+	bool killed = dead->dead.cause == DEATH_SIGNAL && dead->dead.status == SIGKILL &&
+		      x.give_up_ns != UINT64_MAX;
 
-	c->exec[e] = (struct exec){0};
+	c->exec[e] = (struct exec){ 0 };
 	if (x.state == EXEC_LOADING && x.for_deploy && ctl_deploy_active(c) != NULL) {
-		ctl_deploy_refuse(c, ctl_deploy_active(c), MB_ERR_LOAD,
-				  x.give_up_ns == UINT64_MAX
-					  ? "MB_INIT did not end in time"
-					  : "the executor died while it loaded the object or ran MB_INIT");
+		ctl_deploy_refuse(
+			c, ctl_deploy_active(c), MB_ERR_LOAD,
+			x.give_up_ns == UINT64_MAX
+				? "MB_INIT did not end in time"
+				: "the executor died while it loaded the object or ran MB_INIT");
 	}
 	for (uint16_t i = 0; i < c->cfg.executor_cnt; i++) {
 		struct exec_slot *s = &c->slot[i];
@@ -650,13 +681,17 @@ ctl_exec_gone(struct ctl *c, uint16_t e)
 			s->proc = 0;
 			s->died++;
 		}
-		if (s->next == e) {
+		if (s->next == e && killed) {
+			s->next = 0; /* not its functions' fault: the next spare, at once */
+		} else if (s->next == e) {
 			uint32_t shift = s->fails < RETRY_SHIFT_MAX ? s->fails : RETRY_SHIFT_MAX;
 
 			s->next = 0;
 			s->fails++;
 			s->retry_ns = ctl_now(c) + (RETRY_NS_MIN << shift);
-			ctl_pin_failed(c, MB_ERR_NO_EXECUTOR);
+			if (s->fails >= FAILS_MAX) {
+				ctl_pin_failed(c, MB_ERR_NO_EXECUTOR);
+			}
 		}
 	}
 	ctl_exec_step(c);

@@ -13,15 +13,20 @@
 enum ctl_kind {
 	/* ctl -> sched */
 	DESC_FN_PUT = DESC_KVS_FIRST + 16, /* word[0] = struct placement_fn *, exec[] ignored */
-	DESC_FN_DEL,     /* a = function id; its waiting calls go on under id b; b = 0: NO_FUNCTION */
-	DESC_DAG_PUT,    /* word[0] = struct placement_dag * */
-	DESC_DAG_DEL,    /* a = DAG id */
-	DESC_EXEC_UP,    /* a = executor, word[0] = struct ctl_exec_set *: it takes calls now */
-	DESC_EXEC_DRAIN, /* a = executor: give it no more; answered by the same kind when it has none */
+	/* a = function id; its waiting calls go on under id b; b = 0: NO_FUNCTION */
+	DESC_FN_DEL,
+	DESC_DAG_PUT, /* word[0] = struct placement_dag * */
+	DESC_DAG_DEL, /* a = DAG id */
+	DESC_EXEC_UP, /* a = executor, word[0] = struct ctl_exec_set *: it takes calls now */
+	/* a = executor: give it no more; answered by the same kind when it has none */
+	DESC_EXEC_DRAIN,
 	DESC_PIN_FAILED, /* a = function id, err: its waiting calls are answered err */
+	DESC_CALL_END,   /* call, err: answer it err if it waits; do not repeat it if it runs */
+	DESC_SYNC,       /* comes back as it went, after all that was sent before has been done */
 	/* sched -> ctl */
-	DESC_PIN_WANT,   /* a = function id: calls wait and no executor has it */
-	DESC_EXEC_STOP,  /* a = executor, call, err = why: end that call, by force after the grace */
+	DESC_PIN_WANT, /* a = function id: calls wait and no executor has it */
+	/* a = executor, call, err = why: end that call, by force after the grace */
+	DESC_EXEC_STOP,
 };
 
 struct ctl_exec_set {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ctl_sock - the Unix socket: who connects, and what they may ask
  *
- * Each connection is a process, or becomes one by HELLO. Nothing here waits: a message is answered from
- * what is known, or its answer is sent when the tiles have done their part.
+ * Each connection is a process, or becomes one by HELLO. Nothing here waits: a message is answered
+ * from what is known, or its answer is sent when the tiles have done their part.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -56,7 +56,7 @@ ctl_conn_add(struct ctl *c, int fd, struct proc *proc)
 	if (conn == NULL || lcore_watch(c->lcore, fd, ctl_conn_event, c) != 0) {
 		return NULL;
 	}
-	*conn = (struct ctl_conn){.fd = fd, .proc = proc};
+	*conn = (struct ctl_conn){ .fd = fd, .id = ++c->conn_id, .proc = proc };
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0) {
 		conn->pid = cred.pid;
 		conn->uid = cred.uid;
@@ -108,7 +108,7 @@ ctl_answer(struct ctl *c, struct ctl_conn *conn, struct domain_msg *m, const voi
 static void
 ctl_refuse(struct ctl *c, struct ctl_conn *conn, uint16_t kind, int err)
 {
-	struct domain_msg m = {.kind = kind, .err = (int16_t)err};
+	struct domain_msg m = { .kind = kind, .err = (int16_t)err };
 
 	ctl_answer(c, conn, &m, NULL, NULL, 0);
 }
@@ -119,7 +119,7 @@ static void
 ctl_pid_event(void *ctx, int fd, int events)
 {
 	struct ctl *c = ctx;
-	siginfo_t si = {0};
+	siginfo_t si = { 0 };
 
 	for (uint16_t i = 1; i < PROC_CNT_MAX; i++) {
 		struct proc *p = &c->procs.proc[i];
@@ -156,7 +156,8 @@ ctl_client_cnt(const struct ctl *c)
 	uint32_t cnt = 0;
 
 	for (uint32_t i = PROC_CLIENT_FIRST; i < PROC_CNT_MAX; i++) {
-		cnt += c->procs.proc[i].state == PROC_LIVE || c->procs.proc[i].state == PROC_MAPPING;
+		cnt += c->procs.proc[i].state == PROC_LIVE ||
+		       c->procs.proc[i].state == PROC_MAPPING;
 	}
 	return cnt;
 }
@@ -176,8 +177,8 @@ ctl_welcome(struct ctl *c, struct ctl_conn *conn, struct proc *p)
 		.cpu = p->is_executor ? c->exec[p->idx].cpu : -1,
 		.node_id = c->cfg.node_id,
 	};
-	struct domain_msg m = {.kind = DOMAIN_WELCOME, .text_len = sizeof(w)};
-	int fd[] = {p->region_fd, c->region_fd, c->hints_fd, c->cache_fd};
+	struct domain_msg m = { .kind = DOMAIN_WELCOME, .text_len = sizeof(w) };
+	int fd[] = { p->region_fd, c->region_fd, c->hints_fd, c->cache_fd };
 
 	memcpy(w.cpu_daemon, c->cfg.cpu_daemon, sizeof(w.cpu_daemon));
 	memcpy(w.cpu_exec, c->cfg.cpu_exec, sizeof(w.cpu_exec));
@@ -212,7 +213,7 @@ ctl_on_hello(struct ctl *c, struct ctl_conn *conn, const struct domain_msg *m, c
 		p->uid = conn->uid;
 		ctl_proc_watch(c, p, (int)syscall(SYS_pidfd_open, conn->pid, 0), conn->pid);
 	}
-	strncpy(p->program, text, sizeof(p->program) - 1);
+	snprintf(p->program, sizeof(p->program), "%.*s", (int)sizeof(p->program) - 1, text);
 	ctl_welcome(c, conn, p);
 }
 
@@ -231,8 +232,8 @@ ctl_wake_fds(struct ctl *c, struct proc *p)
 static void
 ctl_on_mapped(struct ctl *c, struct ctl_conn *conn, struct proc *p)
 {
-	struct domain_msg m = {.kind = DOMAIN_READY};
-	struct desc up = {.kind = DESC_PROC_UP};
+	struct domain_msg m = { .kind = DOMAIN_READY };
+	struct desc up = { .kind = DESC_PROC_UP };
 	int err = p->state == PROC_MAPPING ? ctl_wake_fds(c, p) : MB_ERR_INVALID;
 
 	if (err == 0) {
@@ -259,7 +260,7 @@ ctl_on_mapped(struct ctl *c, struct ctl_conn *conn, struct proc *p)
 static void
 ctl_on_attach(struct ctl *c, struct ctl_conn *conn, struct proc *p, const struct domain_msg *m)
 {
-	struct domain_msg answer = {.kind = DOMAIN_ATTACHED};
+	struct domain_msg answer = { .kind = DOMAIN_ATTACHED };
 	struct proc *target = m->proc < PROC_CNT_MAX ? &c->procs.proc[m->proc] : NULL;
 	struct proc_seg *s;
 	int fd;
@@ -291,7 +292,7 @@ ctl_on_attach(struct ctl *c, struct ctl_conn *conn, struct proc *p, const struct
 static void
 ctl_on_lease(struct ctl *c, struct ctl_conn *conn, struct proc *p, const struct domain_msg *m)
 {
-	struct domain_msg answer = {.kind = DOMAIN_LEASED};
+	struct domain_msg answer = { .kind = DOMAIN_LEASED };
 	struct proc_seg *s;
 	int err = proc_lease(&c->procs, p, m->word[0], &s);
 
@@ -308,8 +309,10 @@ static void
 ctl_on_unlease(struct ctl *c, struct ctl_conn *conn, struct proc *p, uint32_t seg)
 {
 	struct proc_seg *s = proc_seg_find(p, seg);
-	struct desc d = {.kind = DESC_SEG_DOWN,
-			 .release = {.inc = p->inc, .proc = p->idx, .cnt = 1, .handle = {seg}}};
+	struct desc d = {
+		.kind = DESC_SEG_DOWN,
+		.release = { .inc = p->inc, .proc = p->idx, .cnt = 1, .handle = { seg } }
+	};
 
 	if (s == NULL || s->tiles != 0) {
 		ctl_refuse(c, conn, DOMAIN_READY, MB_ERR_NOT_FOUND);
@@ -417,13 +420,15 @@ ctl_accept_event(void *ctx, int fd, int events)
 	}
 }
 
-/* Whether a live node answers at path already. */
-static bool
-ctl_sock_taken(const struct sockaddr_un *sa)
+bool
+ctl_sock_taken(const char *path)
 {
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	bool taken = s >= 0 && connect(s, (const struct sockaddr *)sa, sizeof(*sa)) == 0;
+	bool taken;
 
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
+	taken = s >= 0 && connect(s, (const struct sockaddr *)&sa, sizeof(sa)) == 0;
 	if (s >= 0) {
 		close(s);
 	}
@@ -433,14 +438,14 @@ ctl_sock_taken(const struct sockaddr_un *sa)
 int
 ctl_sock_open(struct ctl *c)
 {
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	int s;
 
 	if (strlen(c->cfg.socket_path) >= sizeof(sa.sun_path)) {
 		return MB_ERR_TOO_LARGE;
 	}
 	strcpy(sa.sun_path, c->cfg.socket_path);
-	if (ctl_sock_taken(&sa)) {
+	if (ctl_sock_taken(sa.sun_path)) {
 		return MB_ERR_EXISTS;
 	}
 	unlink(sa.sun_path);

@@ -22,13 +22,14 @@ static const char doc[] =
 enum { OPT_PLAN = 256, OPT_PARAMS, OPT_SANDBOX, OPT_EXECUTOR };
 
 static const struct argp_option options[] = {
-	{"config", 'c', "FILE", 0, "read parameters from FILE", 0},
-	{"set", 's', "SECTION.KEY=VALUE", 0, "set one parameter", 0},
-	{"params", OPT_PARAMS, NULL, 0, "list the parameters and end", 0},
-	{"plan", OPT_PLAN, NULL, 0, "print where everything would run, and end", 0},
-	{"sandbox", OPT_SANDBOX, "full|none", 0, "none: functions run unconfined (for debugging)", 0},
-	{"executor", OPT_EXECUTOR, "PATH", 0, "the microburst-executor to run", 0},
-	{0},
+	{ "config", 'c', "FILE", 0, "read parameters from FILE", 0 },
+	{ "set", 's', "SECTION.KEY=VALUE", 0, "set one parameter", 0 },
+	{ "params", OPT_PARAMS, NULL, 0, "list the parameters and end", 0 },
+	{ "plan", OPT_PLAN, NULL, 0, "print where everything would run, and end", 0 },
+	{ "sandbox", OPT_SANDBOX, "full|none", 0, "none: functions run unconfined (for debugging)",
+	  0 },
+	{ "executor", OPT_EXECUTOR, "PATH", 0, "the microburst-executor to run", 0 },
+	{ 0 },
 };
 
 struct arguments {
@@ -90,8 +91,9 @@ parse_opt(int key, char *arg, struct argp_state *state)
 static void
 executor_find(char ret[NODE_PATH_BYTES])
 {
-	static const char *const places[] = {"microburst-executor", "../executor/microburst-executor",
-					     "../libexec/microburst/microburst-executor"};
+	static const char *const places[] = { "microburst-executor",
+					      "../executor/microburst-executor",
+					      "../libexec/microburst/microburst-executor" };
 	char self[NODE_PATH_BYTES];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	const char *dir;
@@ -110,8 +112,8 @@ int
 main(int argc, char **argv)
 {
 	static struct arguments a;
-	static const struct argp argp = {options, parse_opt, NULL, doc, NULL, NULL, NULL};
-	struct sigaction sa = {.sa_handler = on_signal};
+	static const struct argp argp = { options, parse_opt, NULL, doc, NULL, NULL, NULL };
+	struct sigaction sa = { .sa_handler = on_signal };
 	char why[NODE_WHY_BYTES] = "";
 	enum log_level level;
 	int err;

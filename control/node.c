@@ -16,6 +16,7 @@
 #include "check.h"
 #include "ctl.h"
 #include "eal.h"
+#include "hash.h"
 #include "kvs_tile.h"
 #include "log.h"
 #include "metrics.h"
@@ -37,6 +38,7 @@ struct node {
 	char socket[NODE_PATH_BYTES];
 	char runtime_dir[EAL_PATH_BYTES_MAX];
 	uint64_t id;
+	struct rng rng;
 	/* memory */
 	int region_fd, hints_fd, cache_fd;
 	struct region region;
@@ -75,7 +77,7 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 {
 	const struct params *p = &n->params;
 	struct topo_params tp;
-	struct topo_why tw = {""};
+	struct topo_why tw = { "" };
 	int err;
 
 	n->topo = calloc(1, sizeof(*n->topo));
@@ -96,9 +98,9 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 	if (err == 0) {
 		struct region_layout d = region_layout(REGION_DAEMON);
 		struct region_layout r = region_layout(REGION_PROCESS);
-		struct cache_region_cfg cc = {.shard_cnt = p->cache_tiles,
-					      .heap_bytes = p->cache_bytes,
-					      .keys_max = p->cache_keys_max};
+		struct cache_region_cfg cc = { .shard_cnt = p->cache_tiles,
+					       .heap_bytes = p->cache_bytes,
+					       .keys_max = p->cache_keys_max };
 
 		err = cache_region_plan(&cc, &n->cache_plan);
 		if (err != 0) {
@@ -108,8 +110,7 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 		topo_memory_add(n->topo, "executor region", 0,
 				(uint32_t)(n->topo->executor_cnt + n->topo->spare_cnt), r.bytes);
 		topo_memory_add(n->topo, "cache region", 0, 1, n->cache_plan.bytes);
-		topo_memory_add(n->topo, "kvs shard", 0, p->kvs_tiles,
-				p->kvs_bytes / p->kvs_tiles);
+		topo_memory_add(n->topo, "kvs shard", 0, p->kvs_tiles, p->kvs_bytes / p->kvs_tiles);
 		err = topo_validate(n->topo, &tw);
 	}
 	if (err != 0) {
@@ -124,14 +125,19 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 static int
 node_eal(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 {
-	struct topo_why tw = {""};
+	struct topo_why tw = { "" };
 	char name[EAL_NAME_BYTES_MAX];
-	struct eal_cfg cfg = {.name = name, .runtime_dir = n->runtime_dir, .topo = n->topo,
-			      .memory_bytes = n->params.node_memory};
+	struct eal_cfg cfg = { .name = name,
+			       .runtime_dir = n->runtime_dir,
+			       .topo = n->topo,
+			       .memory_bytes = n->params.node_memory };
 	int err;
 
-	snprintf(name, sizeof(name), "mb%08x", (unsigned)n->id);
-	snprintf(n->runtime_dir, sizeof(n->runtime_dir), "/tmp/microburst-%s", name);
+	/* By the socket, so that a node started again takes over what a killed one left. */
+	snprintf(name, sizeof(name), "mb%016llx",
+		 (unsigned long long)hash_bytes(n->socket, strlen(n->socket)));
+	snprintf(n->runtime_dir, sizeof(n->runtime_dir), "/tmp/microburst-%u-%s",
+		 (unsigned)geteuid(), name);
 	cfg.huge = strcmp(n->params.node_hugepages, "yes") == 0  ? EAL_HUGE_ALWAYS
 		   : strcmp(n->params.node_hugepages, "no") == 0 ? EAL_HUGE_NEVER
 								 : EAL_HUGE_AUTO;
@@ -191,8 +197,7 @@ node_memory(struct node *n, char why[NODE_WHY_BYTES])
 	if (err == 0) {
 		err = peers_create(&n->peers, NULL);
 	}
-	return err == 0 ? 0
-			: node_fail(why, err, "there is not enough memory; lower cache.bytes");
+	return err == 0 ? 0 : node_fail(why, err, "there is not enough memory; lower cache.bytes");
 }
 
 /* ------------------------------------------------------- lcores and links */
@@ -231,7 +236,7 @@ node_lcores(struct node *n, char why[NODE_WHY_BYTES])
 		cfg.idx = i;
 		cfg.cpu = n->topo->lcore[i].cpu;
 		cfg.drain_ns = DRAIN_NS;
-		spin_ctx[i] = (struct spin_ctx){n->hints, n->topo->lcore[i].cpu};
+		spin_ctx[i] = (struct spin_ctx){ n->hints, n->topo->lcore[i].cpu };
 		if (n->topo->lcore[i].shared) {
 			cfg.spin_try = node_spin_try;
 			cfg.spin_release = node_spin_release;
@@ -250,11 +255,11 @@ node_lcores(struct node *n, char why[NODE_WHY_BYTES])
 	for (uint32_t i = 0; i < n->topo->link_cnt; i++) {
 		const struct topo_link *l = &n->topo->link[i];
 		uint32_t to_lcore = n->topo->tile[l->to].lcore;
-		struct link_cfg cfg = {.name = l->name,
-				       .depth = l->depth,
-				       .full = l->full,
-				       .bell = l->same_lcore ? NULL
-							     : lcore_bell(n->lcore[to_lcore])};
+		struct link_cfg cfg = { .name = l->name,
+					.depth = l->depth,
+					.full = l->full,
+					.bell = l->same_lcore ? NULL
+							      : lcore_bell(n->lcore[to_lcore]) };
 
 		n->link_mem[i] = aligned_alloc(link_align(),
 					       ALIGN_UP(link_footprint(l->depth), link_align()));
@@ -387,8 +392,7 @@ static int
 node_sched(struct node *n)
 {
 	struct sched_tile *t = &n->sched;
-	struct placement *table =
-		(struct placement *)(void *)(n->region.rw + n->region.at.table);
+	struct placement *table = (struct placement *)(void *)(n->region.rw + n->region.at.table);
 	int err;
 
 	t->peers = &n->peers;
@@ -405,11 +409,63 @@ node_sched(struct node *n)
 	return err;
 }
 
-#include "node_state.h"
+static int
+node_cache_tile(struct node *n, uint32_t i)
+{
+	size_t part = n->region.at.slab_bytes / CACHE_TILE_CNT_MAX & ~(size_t)4095;
+	struct cache_tile_cfg cfg = {
+		.idx = i,
+		.base = n->cache,
+		.layout = &n->cache_plan,
+		.kvs_cnt = n->params.kvs_tiles,
+		.to_ctl = node_link(n, TILE_CACHE, i, TILE_CTL, 0),
+		.from_ctl = node_link(n, TILE_CTL, 0, TILE_CACHE, i),
+		.region = &n->region,
+		.slab = n->region.rw + n->region.at.slab + part * i,
+		.slab_bytes = part,
+		.slab_off = n->region.at.slab + part * i,
+		.hints = n->hints,
+		.peers = &n->peers,
+	};
+	int err;
+
+	while (cfg.writer == 0) {
+		cfg.writer = rng_u64(&n->rng);
+	}
+	for (uint32_t k = 0; k < cfg.kvs_cnt; k++) {
+		cfg.to_kvs[k] = node_link(n, TILE_CACHE, i, TILE_KVS, k);
+		cfg.from_kvs[k] = node_link(n, TILE_KVS, k, TILE_CACHE, i);
+	}
+	err = cache_tile_create(&n->cache_tile[i], &cfg);
+	if (err == 0) {
+		node_tile_add(n, TILE_CACHE, i, &cache_tile_ops, n->cache_tile[i]);
+	}
+	return err;
+}
 
 static int
-node_tiles(struct node *n, const char *executor_path, const char *sandbox,
-	   char why[NODE_WHY_BYTES])
+node_kvs_tile(struct node *n, uint32_t i)
+{
+	struct kvs_tile_cfg cfg = {
+		.bytes = n->params.kvs_bytes / n->params.kvs_tiles & ~(size_t)4095,
+		.seed = rng_u64(&n->rng),
+		.cache_cnt = n->params.cache_tiles,
+	};
+	int err;
+
+	for (uint32_t k = 0; k < cfg.cache_cnt; k++) {
+		cfg.from_cache[k] = node_link(n, TILE_CACHE, k, TILE_KVS, i);
+		cfg.to_cache[k] = node_link(n, TILE_KVS, i, TILE_CACHE, k);
+	}
+	err = kvs_tile_create(&n->kvs_tile[i], &cfg);
+	if (err == 0) {
+		node_tile_add(n, TILE_KVS, i, &kvs_tile_ops, n->kvs_tile[i]);
+	}
+	return err;
+}
+
+static int
+node_tiles(struct node *n, const char *executor_path, const char *sandbox, char why[NODE_WHY_BYTES])
 {
 	int err = node_ctl(n, executor_path, sandbox);
 
@@ -440,7 +496,8 @@ node_metrics(const struct metrics_block *b)
 		if (metrics_counts((enum metrics_owner)b->owner, (enum metric)m)) {
 			metrics_name((enum metrics_owner)b->owner, (enum metric)m, name);
 			json_object_set_new(o, name,
-					    json_integer((json_int_t)metrics_get(b, (enum metric)m)));
+					    json_integer(
+						    (json_int_t)metrics_get(b, (enum metric)m)));
 		}
 	}
 	return o;
@@ -456,11 +513,11 @@ node_describe_tiles(struct node *n, json_t *o)
 		const struct metrics_block *b =
 			lcore_tile_metrics(n->lcore[tile->lcore], n->tile_handle[t]);
 
-		json_array_append_new(
-			a, json_pack("{s:s, s:i, s:i, s:I, s:o}", "name", tile->name, "lcore",
-				     tile->lcore, "cpu", tile->cpu, "busy_ns",
-				     (json_int_t)metrics_get(b, METRIC_tile_time_busy), "metrics",
-				     node_metrics(b)));
+		json_array_append_new(a,
+				      json_pack("{s:s, s:i, s:i, s:I, s:o}", "name", tile->name,
+						"lcore", tile->lcore, "cpu", tile->cpu, "busy_ns",
+						(json_int_t)metrics_get(b, METRIC_tile_time_busy),
+						"metrics", node_metrics(b)));
 	}
 	json_object_set_new(o, "tiles", a);
 	a = json_array();
@@ -476,6 +533,7 @@ node_describe(void *ctx, void *json, bool top)
 	struct node *n = ctx;
 	json_t *o = json;
 	json_t *held = json_object_get(o, "held");
+	json_int_t cache_held = 0;
 	char *text = NULL;
 	size_t len;
 	FILE *f;
@@ -486,16 +544,18 @@ node_describe(void *ctx, void *json, bool top)
 	}
 	json_object_set_new(held, "calls_queued", json_integer(atomic_load(&n->sched.queued)));
 	json_object_set_new(held, "calls_running", json_integer(atomic_load(&n->sched.running)));
-	json_object_set_new(
-		o, "machine",
-		json_pack("{s:i, s:b, s:b, s:s, s:s, s:s}", "cores", n->topo->core_cnt,
-			  "huge_pages", n->eal.huge, "root", n->eal.root, "uring",
-			  lcore_uring_text(n->lcore[0]), "dpdk", n->eal.version, "memory",
-			  n->eal.huge_text));
-	json_object_set_new(
-		o, "memory",
-		json_pack("{s:I}", "planned_bytes",
-			  (json_int_t)topo_memory_bytes(n->topo, PLACE_NUMA_ANY)));
+	for (uint32_t i = 0; i < n->params.cache_tiles; i++) {
+		cache_held += cache_tile_held(n->cache_tile[i]);
+	}
+	json_object_set_new(held, "cache", json_integer(cache_held));
+	json_object_set_new(o, "machine",
+			    json_pack("{s:i, s:b, s:b, s:s, s:s, s:s}", "cores", n->topo->core_cnt,
+				      "huge_pages", n->eal.huge, "root", n->eal.root, "uring",
+				      lcore_uring_text(n->lcore[0]), "dpdk", n->eal.version,
+				      "memory", n->eal.huge_text));
+	json_object_set_new(o, "memory",
+			    json_pack("{s:I}", "planned_bytes",
+				      (json_int_t)topo_memory_bytes(n->topo, PLACE_NUMA_ANY)));
 	f = open_memstream(&text, &len);
 	if (f != NULL) {
 		topo_print(n->topo, f);
@@ -535,13 +595,19 @@ node_create(struct node **ret, const struct params *p, const char *executor_path
 	if (getentropy(&n->id, sizeof(n->id)) != 0) {
 		n->id = timebase_now_ns(timebase_real()) ^ (uint64_t)getpid() << 32;
 	}
+	rng_init(&n->rng, n->id);
 	err = node_socket(n, why);
+	if (err == 0 && !plan_only && ctl_sock_taken(n->socket)) {
+		snprintf(why, NODE_WHY_BYTES,
+			 "a node runs at %.300s already; microburst down ends it", n->socket);
+		err = MB_ERR_EXISTS;
+	}
 	if (err == 0 && !plan_only) {
 		/* First of all: what it forks shall have nothing of ours. */
 		err = zygote_start(executor_path, sandbox, &n->zygote_fd, &n->zygote_pid);
 		if (err != 0) {
-			snprintf(why, NODE_WHY_BYTES,
-				 "%.300s cannot be run; say --executor PATH", executor_path);
+			snprintf(why, NODE_WHY_BYTES, "%.300s cannot be run; say --executor PATH",
+				 executor_path);
 		}
 	}
 	if (err == 0) {
@@ -569,11 +635,13 @@ node_run(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 	int err = ctl_sock_open(n->ctl);
 
 	if (err != 0) {
-		snprintf(why, NODE_WHY_BYTES,
-			 err == MB_ERR_EXISTS
-				 ? "a node runs at %.300s already; microburst down ends it"
-				 : "cannot listen at %.300s; does its directory exist, and may you write there?",
-			 n->socket);
+		snprintf(
+			why, NODE_WHY_BYTES,
+			err == MB_ERR_EXISTS
+				? "a node runs at %.300s already; microburst down ends it"
+				: "cannot listen at %.300s; does its directory exist, and may you write "
+				  "there?",
+			n->socket);
 		return err;
 	}
 	ctl_exec_start(n->ctl);
@@ -618,7 +686,16 @@ node_destroy(struct node *n)
 	if (n->sched.ports != NULL) {
 		ports_destroy(n->sched.ports);
 	}
-	node_state_fini(n);
+	for (uint32_t i = 0; i < CACHE_TILE_CNT_MAX; i++) {
+		if (n->cache_tile[i] != NULL) {
+			cache_tile_destroy(n->cache_tile[i]);
+		}
+	}
+	for (uint32_t i = 0; i < KVS_TILE_CNT_MAX; i++) {
+		if (n->kvs_tile[i] != NULL) {
+			kvs_tile_destroy(n->kvs_tile[i]);
+		}
+	}
 	for (uint32_t i = 0; i < LINK_CNT_MAX; i++) {
 		if (n->link[i] != NULL) {
 			link_fini(n->link[i]);

@@ -3,8 +3,9 @@
  *
  *   zygote ─► plan ─► EAL ─► memory ─► lcores, links ─► tiles ─► socket ─► run
  *
- * Each step prints what it got, so that the log of a start tells what this machine gave. A step that
- * fails says in one sentence what is missing and what to do; node_destroy undoes what was done.
+ * Each step prints what it got, so that the log of a start tells what this machine gave. A step
+ * that fails says in one sentence what is missing and what to do; node_destroy undoes what was
+ * done.
  *
  * Threads: the main thread creates, runs lcore 0 and destroys; node_stop any, and signal handlers.
  */

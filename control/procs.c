@@ -52,7 +52,7 @@ proc_clear(struct proc *p)
 	uint16_t idx = p->idx;
 	uint32_t inc = p->inc;
 
-	*p = (struct proc){.idx = idx, .inc = inc, .sock = -1, .pidfd = -1, .region_fd = -1};
+	*p = (struct proc){ .idx = idx, .inc = inc, .sock = -1, .pidfd = -1, .region_fd = -1 };
 	for (uint32_t t = 0; t < TILE_PORT_CNT; t++) {
 		p->wake_fd[t] = -1;
 	}
@@ -61,7 +61,7 @@ proc_clear(struct proc *p)
 int
 procs_create(struct procs *ps, struct peers *peers, size_t seg_budget, bool huge)
 {
-	*ps = (struct procs){.peers = peers, .seg_budget = seg_budget, .huge = huge};
+	*ps = (struct procs){ .peers = peers, .seg_budget = seg_budget, .huge = huge };
 	ps->proc = calloc(PROC_CNT_MAX, sizeof(*ps->proc));
 	if (ps->proc == NULL) {
 		return MB_ERR_NO_MEMORY;
@@ -250,8 +250,8 @@ proc_pair(struct procs *ps, struct proc *a, struct proc *b, uint16_t *ret_port_a
 	    proc_port_find(b, &pb) != 0) {
 		return MB_ERR_BUSY;
 	}
-	a->port[pa] = (struct proc_port){PORT_OPENING, b->idx, pb};
-	b->port[pb] = (struct proc_port){PORT_OPENING, a->idx, pa};
+	a->port[pa] = (struct proc_port){ PORT_OPENING, b->idx, pb };
+	b->port[pb] = (struct proc_port){ PORT_OPENING, a->idx, pa };
 	proc_know(a, b->idx);
 	proc_know(b, a->idx);
 	ps->channel_cnt++;

@@ -3,8 +3,8 @@
  *
  * An entry is a process from its HELLO to the moment when nobody has anything of it left. Its life:
  *
- *   FREE ──hello──► MAPPING ──mapped, sealed──► LIVE ──dead──► DYING ──tiles let go──► DEAD ──► FREE
- *                      └───────────────────────────dead──────────────────────────────────┘
+ *   FREE ─hello─► MAPPING ─mapped, sealed─► LIVE ─dead─► DYING ─tiles let go─► DEAD ─► FREE
+ *                    └──────────────────────────dead────────────────────────────┘
  *
  * In DYING the tiles of the daemon finish with it; then the processes that know it are told, and in
  * DEAD their acknowledgements are awaited. Only then is its memory unmapped and the index given
@@ -31,18 +31,18 @@
 #include "region.h"
 
 /*        state     may go to                       what may be trusted */
-#define PROC_STATES(X)                                                                 \
-	X(FREE, "free", 1 << PROC_MAPPING)         /* nothing */                        \
-	X(MAPPING, "mapping", 1 << PROC_LIVE | 1 << PROC_FREE) /* socket, region fd */  \
-	X(LIVE, "live", 1 << PROC_DYING)           /* sealed, mapped, heard by tiles */ \
-	X(DYING, "dying", 1 << PROC_DEAD)          /* tiles may still read its region */ \
-	X(DEAD, "dead", 1 << PROC_FREE)            /* processes may still have it mapped */
+#define PROC_STATES(X)                                                                             \
+	X(FREE, "free", 1 << PROC_MAPPING)                     /* nothing */                       \
+	X(MAPPING, "mapping", 1 << PROC_LIVE | 1 << PROC_FREE) /* socket, region fd */             \
+	X(LIVE, "live", 1 << PROC_DYING)  /* sealed, mapped, heard by tiles */                     \
+	X(DYING, "dying", 1 << PROC_DEAD) /* tiles may still read its region */                    \
+	X(DEAD, "dead", 1 << PROC_FREE)   /* processes may still have it mapped */
 
 enum proc_state {
 #define X(name, text, next) PROC_##name,
 	PROC_STATES(X)
 #undef X
-	PROC_STATE_CNT /* how many */
+		PROC_STATE_CNT /* how many */
 };
 
 enum port_state {
@@ -91,7 +91,7 @@ struct proc {
 struct procs {
 	struct proc *proc; /* PROC_CNT_MAX; [0] is the daemon itself and never used */
 	struct peers *peers;
-	size_t seg_bytes;  /* leased, of all */
+	size_t seg_bytes; /* leased, of all */
 	size_t seg_budget;
 	uint32_t channel_cnt;
 	bool huge;
@@ -118,7 +118,8 @@ void proc_dying(struct procs *ps, struct proc *p, const struct desc *dead, uint3
 /* proc_dead: all tiles let go. What remains are those in known[]. */
 void proc_dead(struct procs *ps, struct proc *p);
 
-/* proc_acked: other no longer has anything of p. Returns: true when that was the last, and p is FREE. */
+/* proc_acked: other no longer has anything of p. Returns: true when that was the last, and p is
+ * FREE. */
 bool proc_acked(struct procs *ps, struct proc *p, uint16_t other);
 
 /* proc_free_mapping: a process that never became LIVE is gone. */

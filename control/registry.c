@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -125,12 +126,12 @@ registry_fn_add(struct registry *r, const char *name, const char *defined, struc
 		return NULL;
 	}
 	r->fn_id = id;
-	*f = (struct fn){.id = id,
-			 .version = old != NULL ? (uint16_t)(old->version + 1) : 1,
-			 .pinned = pinned,
-			 .object = o};
-	strncpy(f->name, name, NAME_BYTES_MAX - 1);
-	strncpy(f->defined, defined, NAME_BYTES_MAX - 1);
+	*f = (struct fn){ .id = id,
+			  .version = old != NULL ? (uint16_t)(old->version + 1) : 1,
+			  .pinned = pinned,
+			  .object = o };
+	snprintf(f->name, sizeof(f->name), "%s", name);
+	snprintf(f->defined, sizeof(f->defined), "%s", defined);
 	o->refs++;
 	return f;
 }
@@ -140,7 +141,7 @@ registry_fn_remove(struct registry *r, struct fn *fn)
 {
 	struct fn_object *o = fn->object;
 
-	*fn = (struct fn){0};
+	*fn = (struct fn){ 0 };
 	o->refs--;
 	registry_object_drop(o);
 }
@@ -160,7 +161,7 @@ registry_dag_add(struct registry *r, const struct placement_dag *plan, char *tex
 		return NULL;
 	}
 	r->dag_id = id;
-	*d = (struct dag){.id = id, .text = text, .plan = *plan};
+	*d = (struct dag){ .id = id, .text = text, .plan = *plan };
 	d->plan.id = id;
 	return d;
 }
@@ -169,7 +170,7 @@ void
 registry_dag_remove(struct registry *r, struct dag *d)
 {
 	free(d->text);
-	*d = (struct dag){0};
+	*d = (struct dag){ 0 };
 }
 
 const struct dag *

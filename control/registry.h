@@ -26,7 +26,7 @@ struct fn_object {
 struct fn {
 	uint16_t id; /* 0: free entry */
 	uint16_t version;
-	bool pinned; /* executors load it; else on its first call */
+	bool pinned;                  /* executors load it; else on its first call */
 	char name[NAME_BYTES_MAX];    /* under which it is called */
 	char defined[NAME_BYTES_MAX]; /* in its object */
 	struct fn_object *object;

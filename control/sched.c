@@ -28,7 +28,7 @@
 
 struct sched_call {
 	struct desc d;
-	uint64_t seq; /* order of arrival */
+	uint64_t seq;  /* order of arrival */
 	uint32_t next; /* in the target's queue, or the free list: + 1 */
 	uint16_t client;
 	uint16_t exec; /* 0: it waits */
@@ -49,9 +49,10 @@ struct sched {
 	uint32_t queue_max;
 	uint64_t seq;
 	uint64_t timer_ns;
-	uint32_t free; /* + 1 */
+	uint32_t free;              /* + 1 */
 	uint32_t running[EXEC_END]; /* record + 1; 0: nothing from us (S1) */
-	uint64_t busy_since_ns[EXEC_END]; /* when a claim was first found in our way; 0: it is not */
+	/* when a claim was first found in our way; 0: it is not */
+	uint64_t busy_since_ns[EXEC_END];
 	bool draining[EXEC_END];
 	struct sched_target target[TARGET_CNT];
 	struct sched_call call[SCHED_CALL_MAX];
@@ -98,7 +99,7 @@ sched_call_alloc(struct sched *s, const struct desc *d, uint16_t client)
 	}
 	c = &s->call[s->free - 1];
 	s->free = c->next;
-	*c = (struct sched_call){.d = *d, .seq = ++s->seq, .client = client};
+	*c = (struct sched_call){ .d = *d, .seq = ++s->seq, .client = client };
 	return c;
 }
 
@@ -114,8 +115,10 @@ sched_call_free(struct sched *s, struct sched_call *c)
 static void
 sched_answer(struct sched *s, uint16_t client, uint64_t call, int err, const char *text)
 {
-	struct desc r = {.kind = DESC_REPLY, .flags = DESC_F_INLINE, .call = call,
-			 .err = (int16_t)err};
+	struct desc r = { .kind = DESC_REPLY,
+			  .flags = DESC_F_INLINE,
+			  .call = call,
+			  .err = (int16_t)err };
 
 	r.len = (uint8_t)strnlen(text, DESC_INLINE_BYTES);
 	memcpy(r.data, text, r.len);
@@ -142,7 +145,8 @@ sched_target_idx(const struct sched *s, const struct desc *d)
 			       ? (uint32_t)(FUNCTION_CNT_MAX + d->a % DAG_CNT_MAX)
 			       : TARGET_NONE;
 	}
-	return placement_fn_get(p, d->a) != NULL ? (uint32_t)(d->a % FUNCTION_CNT_MAX) : TARGET_NONE;
+	return placement_fn_get(p, d->a) != NULL ? (uint32_t)(d->a % FUNCTION_CNT_MAX)
+						 : TARGET_NONE;
 }
 
 static void
@@ -206,8 +210,7 @@ sched_queue_end(struct sched *s, struct sched_target *t, int err, const char *te
 
 /* Takes out of a target's queue what match says; each is answered err, or only dropped (err 0). */
 static void
-sched_queue_remove(struct sched *s, struct sched_target *t, uint64_t call, uint16_t client,
-		   int err)
+sched_queue_remove(struct sched *s, struct sched_target *t, uint64_t call, uint16_t client, int err)
 {
 	uint32_t n = t->cnt;
 
@@ -386,7 +389,7 @@ sched_exec_none(const uint64_t *set)
 static void
 sched_pin_want(struct sched *s, uint32_t target)
 {
-	struct desc m = {.kind = DESC_PIN_WANT};
+	struct desc m = { .kind = DESC_PIN_WANT };
 	uint64_t gen;
 	const struct placement_copy *p = placement_shown(s->placement, &gen);
 
@@ -438,12 +441,12 @@ sched_on_call(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now
 static void
 sched_reply_drop(struct sched *s, uint16_t exec, const struct desc *d)
 {
-	struct desc m = {.kind = DESC_RELEASE,
-			 .a = call_id_proc(d->call),
-			 .release = {.inc = d->ref.inc,
-				     .proc = exec,
-				     .cnt = 1,
-				     .handle = {d->ref.handle}}};
+	struct desc m = { .kind = DESC_RELEASE,
+			  .a = call_id_proc(d->call),
+			  .release = { .inc = d->ref.inc,
+				       .proc = exec,
+				       .cnt = 1,
+				       .handle = { d->ref.handle } } };
 
 	if ((d->flags & DESC_F_INLINE) == 0) {
 		s->ops.send(s->ops.ctx, exec, &m);
@@ -468,7 +471,7 @@ sched_on_reply(struct sched *s, uint16_t exec, const struct desc *d, uint64_t no
 	}
 	sched_call_free(s, c);
 	if (s->draining[exec]) {
-		struct desc m = {.kind = DESC_EXEC_DRAIN, .a = exec};
+		struct desc m = { .kind = DESC_EXEC_DRAIN, .a = exec };
 
 		s->ops.tell_ctl(s->ops.ctx, &m);
 	}
@@ -478,29 +481,44 @@ sched_on_reply(struct sched *s, uint16_t exec, const struct desc *d, uint64_t no
 static void
 sched_stop(struct sched *s, uint16_t exec, uint64_t call, int err)
 {
-	struct desc m = {.kind = DESC_EXEC_STOP, .a = exec, .call = call, .err = (int16_t)err};
+	struct desc m = { .kind = DESC_EXEC_STOP, .a = exec, .call = call, .err = (int16_t)err };
 
 	s->ops.tell_ctl(s->ops.ctx, &m);
+}
+
+/* Ends a call wherever it stands: waiting, it is answered; running, it will not be repeated. Returns
+ * where it runs; 0: nowhere that is known here. */
+static uint16_t
+sched_call_cancel(struct sched *s, uint64_t call, int err)
+{
+	for (uint32_t i = 0; i < TARGET_CNT; i++) {
+		sched_queue_remove(s, &s->target[i], call, 0, err);
+	}
+	for (uint16_t e = PROC_EXEC_FIRST; e < EXEC_END; e++) {
+		struct sched_call *c = s->running[e] != 0 ? &s->call[s->running[e] - 1] : NULL;
+
+		if (c != NULL && c->d.call == call) {
+			c->d.sub |= 1 << CALL_ATTEMPT_SHIFT;
+			return e;
+		}
+	}
+	return 0;
 }
 
 static void
 sched_on_cancel(struct sched *s, uint16_t proc, const struct desc *d)
 {
+	uint16_t exec;
+
 	if (call_id_proc(d->call) != proc) {
 		return; /* not its call */
 	}
-	for (uint32_t i = 0; i < TARGET_CNT; i++) {
-		sched_queue_remove(s, &s->target[i], d->call, 0, d->err);
+	exec = sched_call_cancel(s, d->call, d->err);
+	if (exec == 0 && d->a >= PROC_EXEC_FIRST && d->a < EXEC_END) {
+		exec = d->a; /* sent directly: its caller knows where */
 	}
-	for (uint16_t e = PROC_EXEC_FIRST; e < EXEC_END; e++) {
-		struct sched_call *c = s->running[e] != 0 ? &s->call[s->running[e] - 1] : NULL;
-
-		if (c != NULL && c->d.call == d->call) {
-			c->d.sub |= 1 << CALL_ATTEMPT_SHIFT; /* it is not to run again */
-			sched_stop(s, e, d->call, d->err);
-		} else if (d->a == e) {
-			sched_stop(s, e, d->call, d->err);
-		}
+	if (exec != 0) {
+		sched_stop(s, exec, d->call, d->err);
 	}
 }
 
@@ -514,7 +532,8 @@ sched_on_proc(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now
 		if (call_id_proc(d->call) == proc) {
 			sched_on_call(s, proc, d, now_ns);
 		} else {
-			sched_answer(s, proc, d->call, MB_ERR_INVALID, "the call's id is not yours");
+			sched_answer(s, proc, d->call, MB_ERR_INVALID,
+				     "the call's id is not yours");
 		}
 		break;
 	case DESC_REPLY:
@@ -693,6 +712,12 @@ sched_on_ctl(struct sched *s, const struct desc *d, uint64_t now_ns)
 	case DESC_PIN_FAILED:
 		sched_on_pin_failed(s, d->a, d->err);
 		break;
+	case DESC_CALL_END:
+		sched_call_cancel(s, d->call, d->err);
+		break;
+	case DESC_SYNC:
+		s->ops.tell_ctl(s->ops.ctx, d);
+		break;
 	default:
 		REQUIRE(d->kind != d->kind); /* ctl is ours */
 	}
@@ -750,7 +775,8 @@ sched_client_down(struct sched *s, uint16_t client)
 		struct sched_call *c = s->running[e] != 0 ? &s->call[s->running[e] - 1] : NULL;
 
 		if (c != NULL && c->client == client) {
-			c->client = 0; /* S2: nobody to answer; the executor becomes free as usual */
+			/* S2: nobody to answer; the executor becomes free as usual */
+			c->client = 0;
 			sched_stop(s, e, c->d.call, MB_ERR_PEER_DIED);
 		}
 	}

@@ -13,8 +13,8 @@
  * S2  A call's record lives from its CALL to exactly one REPLY, or to its client's death.
  * S3  A call is sent a second time only if the cache accepted no write of the first, and never a
  *     third time.
- * S4  The claim is a hint. A free executor that seems claimed is found after STUCK_NS; a claimed one
- *     that seems free queues a call behind another.
+ * S4  The claim is a hint. A free executor that seems claimed is found after STUCK_NS; a claimed
+ *     one that seems free queues a call behind another.
  * S5  Queues are bounded: BUSY.
  *
  * A step core: messages and time come in, messages go out through the ops. Owner: the sched tile.
@@ -31,9 +31,11 @@
 #include "placement.h"
 #include "rng.h"
 
-#define SCHED_CALL_MAX   16384              /* calls waiting or running through sched */
-#define SCHED_RETRY_NS   UINT64_C(1000000)  /* while calls wait: look for free executors at least so often */
-#define SCHED_STUCK_NS   UINT64_C(10000000) /* a claim on an idle executor older than this is dropped */
+#define SCHED_CALL_MAX   16384 /* calls waiting or running through sched */
+/* while calls wait: look for free executors at least so often */
+#define SCHED_RETRY_NS   UINT64_C(1000000)
+/* a claim on an idle executor older than this is dropped */
+#define SCHED_STUCK_NS   UINT64_C(10000000)
 #define SCHED_TIMER_NONE UINT64_MAX
 
 struct sched_ops {

@@ -46,7 +46,7 @@ int
 sched_tile_init(struct sched_tile *t, struct placement *placement, struct hints *hints,
 		uint32_t queue_max, uint64_t seed)
 {
-	struct sched_ops ops = {sched_tile_send, sched_tile_tell_ctl, sched_tile_idle, t};
+	struct sched_ops ops = { sched_tile_send, sched_tile_tell_ctl, sched_tile_idle, t };
 
 	return sched_create(&t->core, placement, hints, queue_max, seed, &ops);
 }
@@ -123,7 +123,7 @@ sched_tile_poll(void *ctx, uint64_t now_ns)
 {
 	struct sched_tile *t = ctx;
 	struct desc d[SCHED_BURST];
-	struct desc bad = {.kind = DESC_PROC_BAD, .err = MB_ERR_PEER_CORRUPT};
+	struct desc bad = { .kind = DESC_PROC_BAD, .err = MB_ERR_PEER_CORRUPT };
 	uint32_t n = link_recv_burst(t->from_ctl, d, SCHED_BURST);
 	bool busy = n > 0;
 

@@ -18,9 +18,14 @@ int
 zygote_start(const char *path, const char *sandbox, int *ret_fd, pid_t *ret_pid)
 {
 	char parent[16];
-	char *argv[] = {(char *)"microburst-executor", (char *)"--zygote", (char *)"3",
-			(char *)"--parent",            parent,             (char *)"--sandbox",
-			(char *)(uintptr_t)sandbox,    NULL};
+	char *argv[] = { (char *)"microburst-executor",
+			 (char *)"--zygote",
+			 (char *)"3",
+			 (char *)"--parent",
+			 parent,
+			 (char *)"--sandbox",
+			 (char *)(uintptr_t)sandbox,
+			 NULL };
 	posix_spawn_file_actions_t fa;
 	int sv[2];
 	int rc;

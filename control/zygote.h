@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* zygote - starting the process that forks executors (executor/call/load.h has its protocol)
  *
- * It is exec'd, so it has none of the daemon's memory; the first time before the EAL starts, so that
- * it costs nothing; again whenever it has died.
+ * It is exec'd, so it has none of the daemon's memory; the first time before the EAL starts, so
+ * that it costs nothing; again whenever it has died.
  */
 #ifndef MB_ZYGOTE_H
 #define MB_ZYGOTE_H

@@ -22,6 +22,8 @@
 
 #include "compiler.h"
 
+#undef NS_PER_S /* DPDK's is a double */
+#undef US_PER_S
 #define NS_PER_US 1000ULL
 #define NS_PER_MS 1000000ULL
 #define NS_PER_S  1000000000ULL

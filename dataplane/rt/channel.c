@@ -27,9 +27,8 @@
 #define MASK (CHANNEL_DEPTH - 1)
 
 void
-channel_init(struct channel *ch, const struct region *own, uint32_t port,
-	     const struct region *peer, uint32_t peer_port, struct bell *bell, uint32_t bell_bit,
-	     int wake_fd)
+channel_init(struct channel *ch, const struct region *own, uint32_t port, const struct region *peer,
+	     uint32_t peer_port, struct bell *bell, uint32_t bell_bit, int wake_fd)
 {
 	REQUIRE(own->rw != NULL);
 	REQUIRE(port < own->at.port_cnt);
@@ -54,12 +53,13 @@ channel_clear(struct channel *ch)
 {
 	atomic_store_explicit(&ch->tx_tail->v, 0, memory_order_relaxed);
 	atomic_store_explicit(&ch->rx_head->v, 0, memory_order_relaxed);
-	*ch = (struct channel){.err = MB_ERR_PEER_DIED};
+	*ch = (struct channel){ .err = MB_ERR_PEER_DIED };
 }
 
 static noinline int
 channel_corrupt(struct channel *ch)
 {
+	ch->tail_seen = ch->head; /* what was seen and not read yet is not read any more */
 	ch->err = MB_ERR_PEER_CORRUPT;
 	return ch->err;
 }
@@ -75,7 +75,6 @@ channel_space(struct channel *ch, uint32_t want)
 	if (likely(ch->tail - ch->head_seen + want <= CHANNEL_DEPTH)) {
 		return (int)(CHANNEL_DEPTH - (ch->tail - ch->head_seen));
 	}
-	WEAVE("channel_space: load head");
 	/* A3: acquire; pairs with R3 in channel_recv. The slots below head may be written again. */
 	head = atomic_load_explicit(&ch->tx_head->v, memory_order_acquire);
 	if (unlikely(head - ch->head_seen > ch->tail - ch->head_seen)) {
@@ -93,6 +92,7 @@ channel_put(struct channel *ch, const struct desc *d)
 	if (unlikely(space <= 0)) {
 		return space == 0 ? MB_ERR_FULL : space;
 	}
+	WEAVE("channel_put: fill slot");
 	ch->tx_slots[ch->tail & MASK] = *d;
 	ch->tail++;
 	return 0;
@@ -119,13 +119,10 @@ channel_flush(struct channel *ch)
 	if (ch->err != 0) {
 		return;
 	}
-	WEAVE("channel_flush: store tail");
-	/* R1: release; pairs with A1 in channel_recv. Publishes the slots below tail. Without it the
-	 * consumer could see the new tail before what the slots hold. */
+	/* R1: release; pairs with A1 in channel_recv. Publishes the slots below tail. Without it
+	 * the consumer could see the new tail before what the slots hold. */
 	atomic_store_explicit(&ch->tx_tail->v, ch->tail, memory_order_release);
-	WEAVE("channel_flush: ring");
 	if (unlikely(bell_ring(ch->bell, ch->bell_bit))) {
-		WEAVE("channel_flush: wake");
 		channel_wake(ch);
 	}
 }
@@ -150,7 +147,6 @@ channel_recv(struct channel *ch, struct desc *ret)
 		if (unlikely(ch->err != 0)) {
 			return ch->err == MB_ERR_PEER_DIED ? 0 : ch->err;
 		}
-		WEAVE("channel_recv: load tail");
 		/* A1: acquire; pairs with R1 in channel_flush. */
 		tail = atomic_load_explicit(&ch->rx_tail->v, memory_order_acquire);
 		if (tail == ch->head) {
@@ -161,10 +157,9 @@ channel_recv(struct channel *ch, struct desc *ret)
 		}
 		ch->tail_seen = tail;
 	}
-	WEAVE("channel_recv: copy");
+	WEAVE("channel_recv: copy slot");
 	memcpy(ret, &ch->rx_slots[ch->head & MASK], sizeof(*ret)); /* C4 */
 	ch->head++;
-	WEAVE("channel_recv: store head");
 	/* R3: release; pairs with A3 in channel_space. Gives the slot back after it was copied. */
 	atomic_store_explicit(&ch->rx_head->v, ch->head, memory_order_release);
 	return 1;
@@ -178,7 +173,7 @@ channel_taken(struct channel *ch, uint64_t seq)
 	if (seq < ch->head_seen) {
 		return true;
 	}
-	/* A3: as in channel_space. */
+	/* A3: acquire; pairs with R3 in channel_recv. */
 	head = atomic_load_explicit(&ch->tx_head->v, memory_order_acquire);
 	return head - ch->head_seen <= ch->tail - ch->head_seen && seq < head;
 }

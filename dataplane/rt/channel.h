@@ -20,8 +20,9 @@
  *     after it died.
  *
  * Staleness: a foreign index may be old; then the queue looks fuller, or emptier, than it is.
- * Threads: one, the owner of the end. Cost: see perf/ (`channel`): a round trip of two of them costs
- * about what a bare rte_ring's does, because a message moves two lines (slot, index) either way.
+ * Threads: one, the owner of the end. Cost: see perf/ (`channel`): a round trip of two of them
+ * costs about what a bare rte_ring's does, because a message moves two lines (slot, index) either
+ * way.
  */
 #ifndef MB_RT_CHANNEL_H
 #define MB_RT_CHANNEL_H

@@ -32,7 +32,7 @@ enum desc_kind {
 	DESC_SEG_GONE,     /* ctl -> process: release.proc's segment handle[0] is to be unmapped */
 	DESC_PING,         /* ctl -> executor: answer with PONG, call as received */
 	DESC_PONG,
-	DESC_DRAIN,        /* ctl -> executor: take no new call, exit when idle */
+	DESC_DRAIN, /* ctl -> executor: take no new call, exit when idle */
 
 	DESC_CALL_FIRST = 32,  /* calls: executor/call */
 	DESC_CACHE_FIRST = 64, /* cache: cache/ */
@@ -61,12 +61,12 @@ static_assert(sizeof(struct payload_ref) == 24, "a reference fits beside 16 byte
 struct desc {
 	uint8_t kind;
 	uint8_t flags;
-	uint8_t len;  /* of the inline payload */
-	uint8_t sub;  /* by kind */
-	uint16_t a;   /* by kind */
-	int16_t err;  /* MB_OK or a negative mb_err, where the kind is an answer */
+	uint8_t len;   /* of the inline payload */
+	uint8_t sub;   /* by kind */
+	uint16_t a;    /* by kind */
+	int16_t err;   /* MB_OK or a negative mb_err, where the kind is an answer */
 	uint64_t call; /* which call this belongs to; 0: none */
-	uint64_t b;   /* by kind; of a call the deadline */
+	uint64_t b;    /* by kind; of a call the deadline */
 	union {
 		uint8_t data[DESC_INLINE_BYTES];
 		uint64_t word[DESC_INLINE_BYTES / 8];

@@ -13,14 +13,15 @@
 #include "check.h"
 #include "timebase.h"
 
-#define MAGIC UINT32_C(0x4d42444e)
-#define ASK_TIMEOUT_MS 10000 /* ctl answers in microseconds; a node that is stopped for a debugger */
+#define MAGIC          UINT32_C(0x4d42444e)
+/* ctl answers in microseconds; a node that is stopped for a debugger */
+#define ASK_TIMEOUT_MS 10000
 
 enum welcome_fd { FD_OWN, FD_DAEMON, FD_HINTS, FD_CACHE, FD_WELCOME_CNT };
 
 int
-domain_ask(struct domain *d, struct domain_msg *m, const void *text, size_t text_len,
-	   const int *fd, uint32_t fd_cnt, struct domain_msg *ret, int *ret_fd, uint32_t ret_fd_max)
+domain_ask(struct domain *d, struct domain_msg *m, const void *text, size_t text_len, const int *fd,
+	   uint32_t fd_cnt, struct domain_msg *ret, int *ret_fd, uint32_t ret_fd_max)
 {
 	int err;
 
@@ -31,6 +32,11 @@ domain_ask(struct domain *d, struct domain_msg *m, const void *text, size_t text
 	err = domain_sock_send(d->sock, m, text, fd, fd_cnt);
 	if (err == 0) {
 		err = domain_sock_recv(d->sock, ASK_TIMEOUT_MS, ret, d->text, ret_fd, ret_fd_max);
+		if (err != 0) {
+			/* The answer may still come: it must not be taken for that of the next
+			 * question. */
+			shutdown(d->sock, SHUT_RDWR);
+		}
 	}
 	if (err != 0) {
 		return err == MB_ERR_DEADLINE ? MB_ERR_NO_NODE : err;
@@ -38,6 +44,7 @@ domain_ask(struct domain *d, struct domain_msg *m, const void *text, size_t text
 	if (ret->err != 0) {
 		while (ret->fd_cnt > 0) {
 			close(ret_fd[--ret->fd_cnt]);
+			ret_fd[ret->fd_cnt] = -1;
 		}
 	}
 	return ret->err;
@@ -46,7 +53,7 @@ domain_ask(struct domain *d, struct domain_msg *m, const void *text, size_t text
 static int
 domain_attach_fd(void *ctx, uint16_t proc, uint32_t inc, uint32_t seg, int *ret_fd)
 {
-	struct domain_msg m = {.kind = DOMAIN_ATTACH, .proc = proc, .inc = inc, .seg = seg};
+	struct domain_msg m = { .kind = DOMAIN_ATTACH, .proc = proc, .inc = inc, .seg = seg };
 	struct domain_msg answer;
 	int err = domain_ask(ctx, &m, NULL, 0, NULL, 0, &answer, ret_fd, 1);
 
@@ -59,7 +66,7 @@ domain_attach_fd(void *ctx, uint16_t proc, uint32_t inc, uint32_t seg, int *ret_
 static int
 domain_lease(void *ctx, size_t bytes, uint32_t *ret_seg, uint8_t **ret_p, size_t *ret_bytes)
 {
-	struct domain_msg m = {.kind = DOMAIN_LEASE, .word = {bytes}};
+	struct domain_msg m = { .kind = DOMAIN_LEASE, .word = { bytes } };
 	struct domain_msg answer;
 	void *p;
 	int fd;
@@ -74,14 +81,14 @@ domain_lease(void *ctx, size_t bytes, uint32_t *ret_seg, uint8_t **ret_p, size_t
 	p = mmap(NULL, answer.word[0], PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
 	if (p == MAP_FAILED) {
-		m = (struct domain_msg){.kind = DOMAIN_UNLEASE, .seg = answer.seg};
+		m = (struct domain_msg){ .kind = DOMAIN_UNLEASE, .seg = answer.seg };
 		domain_ask(ctx, &m, NULL, 0, NULL, 0, &answer, NULL, 0);
 		return MB_ERR_NO_MEMORY;
 	}
 	*ret_seg = answer.seg;
 	*ret_p = p;
 	*ret_bytes = answer.word[0];
-	m = (struct domain_msg){.kind = DOMAIN_LEASE_MAPPED, .seg = answer.seg};
+	m = (struct domain_msg){ .kind = DOMAIN_LEASE_MAPPED, .seg = answer.seg };
 	err = domain_ask(ctx, &m, NULL, 0, NULL, 0, &answer, NULL, 0);
 	if (err != 0) {
 		munmap(p, *ret_bytes);
@@ -92,7 +99,7 @@ domain_lease(void *ctx, size_t bytes, uint32_t *ret_seg, uint8_t **ret_p, size_t
 static void
 domain_unlease(void *ctx, uint32_t seg, uint8_t *p, size_t bytes)
 {
-	struct domain_msg m = {.kind = DOMAIN_UNLEASE, .seg = seg};
+	struct domain_msg m = { .kind = DOMAIN_UNLEASE, .seg = seg };
 	struct domain_msg answer;
 
 	munmap(p, bytes);
@@ -151,7 +158,7 @@ domain_welcome_ok(const struct domain_msg *m, const struct domain_welcome *w)
 static int
 domain_hello(struct domain *d, const char *program)
 {
-	struct domain_msg m = {.kind = DOMAIN_HELLO, .word = {DOMAIN_PROTO}};
+	struct domain_msg m = { .kind = DOMAIN_HELLO, .word = { DOMAIN_PROTO } };
 	struct domain_msg answer;
 	int fd[DOMAIN_FD_MAX];
 	int err = domain_ask(d, &m, program, strlen(program), NULL, 0, &answer, fd, DOMAIN_FD_MAX);
@@ -173,7 +180,7 @@ domain_hello(struct domain *d, const char *program)
 	if (err != 0) {
 		return err;
 	}
-	m = (struct domain_msg){.kind = DOMAIN_MAPPED};
+	m = (struct domain_msg){ .kind = DOMAIN_MAPPED };
 	err = domain_ask(d, &m, NULL, 0, NULL, 0, &answer, d->lcore_fd, DOMAIN_LCORE_MAX);
 	if (err == 0 && answer.fd_cnt != d->welcome.lcore_cnt) {
 		err = MB_ERR_CORRUPT;
@@ -188,8 +195,8 @@ int
 domain_enter_fd(struct domain **ret, int sock, const char *program, const struct domain_events *ev)
 {
 	struct domain *d = calloc(1, sizeof(*d));
-	struct payload_lease_ops lease = {domain_lease, domain_unlease, d};
-	struct peer_attach_ops attach = {domain_attach_fd, d};
+	struct payload_lease_ops lease = { domain_lease, domain_unlease, d };
+	struct peer_attach_ops attach = { domain_attach_fd, d };
 	int err;
 
 	if (d == NULL) {
@@ -226,7 +233,7 @@ int
 domain_enter(struct domain **ret, const char *path, const char *program,
 	     const struct domain_events *ev)
 {
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	int sock;
 	int err = domain_sock_path(path, sa.sun_path, sizeof(sa.sun_path));
 

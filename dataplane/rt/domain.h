@@ -90,14 +90,15 @@ struct domain_welcome {
 	uint64_t spin_ns;                  /* how long this process may spin before it sleeps */
 	int32_t cpu;                       /* executor: where to bind; -1: unbound */
 	uint32_t reserved;
-	uint8_t cpu_daemon[CPU_CNT_MAX / 8]; /* cpus that a daemon lcore uses: spin briefly, yield */
-	uint8_t cpu_exec[CPU_CNT_MAX / 8];   /* cpus that executors use: a client does not spin */
+	/* cpus that a daemon lcore uses: spin briefly, yield */
+	uint8_t cpu_daemon[CPU_CNT_MAX / 8];
+	uint8_t cpu_exec[CPU_CNT_MAX / 8]; /* cpus that executors use: a client does not spin */
 	uint64_t node_id;
 };
 
 /* domain_sock_send / domain_sock_recv move one message with its text and fds.
- * domain_sock_recv: text must hold DOMAIN_TEXT_MAX + 1 bytes and is zero-terminated; *ret_fd_cnt fds
- * (close-on-exec) belong to the caller. timeout_ms -1 waits for ever.
+ * domain_sock_recv: text must hold DOMAIN_TEXT_MAX + 1 bytes and is zero-terminated; the
+ * ret->fd_cnt fds (close-on-exec) belong to the caller. timeout_ms -1 waits for ever.
  * Returns: 0; MB_ERR_NO_NODE when the other side is gone; MB_ERR_DEADLINE; MB_ERR_CORRUPT for a
  * malformed message (its fds are closed); MB_ERR_TRYAGAIN on a non-blocking socket. */
 int domain_sock_send(int sock, struct domain_msg *m, const void *text, const int *fd,
@@ -143,7 +144,7 @@ struct domain {
 	size_t cache_bytes;
 	struct peers peers;
 	struct payload_pool *pool;
-	struct channel ch[PORT_CNT]; /* ch[port].own.. ; unused: ch[port].rx_slots == NULL */
+	struct channel ch[PORT_CNT];   /* ch[port].own.. ; unused: ch[port].rx_slots == NULL */
 	uint8_t port_of[PROC_CNT_MAX]; /* the open direct port to a process; 0: none */
 	uint8_t hot[HOT_CNT];          /* PORT_CNT: none */
 	uint8_t hot_next;
@@ -152,8 +153,8 @@ struct domain {
 	bool interrupted; /* domain_interrupt */
 	bool spinning; /* holds the spin token of spin_cpu */
 	uint32_t spin_cpu;
-	struct desc dying; /* a DEAD notice that waits until its channel is drained */
-	uint16_t views[PROC_CNT_MAX];    /* payload views held, by producer */
+	struct desc dying;            /* a DEAD notice that waits until its channel is drained */
+	uint16_t views[PROC_CNT_MAX]; /* payload views held, by producer */
 	struct desc buried[PROC_CNT_MAX]; /* DEAD notices to acknowledge when views are ended */
 	uint64_t asked_ns[PORT_DIRECT_FIRST + PROC_EXEC_CNT]; /* when a channel was asked for */
 	struct domain_events events;
@@ -171,7 +172,8 @@ int domain_enter_fd(struct domain **ret, int sock, const char *program,
 void domain_leave(struct domain *d);
 
 /* domain_ask sends a question over the socket and waits for the answer (its text in d->text).
- * Returns: 0 or the answer's err; MB_ERR_NO_NODE. */
+ * Returns: 0 or the answer's err (fds that came with it are closed); MB_ERR_NO_NODE, and
+ *          MB_ERR_CORRUPT for an answer that is none: from then on the node is lost. */
 int domain_ask(struct domain *d, struct domain_msg *m, const void *text, size_t text_len,
 	       const int *fd, uint32_t fd_cnt, struct domain_msg *ret, int *ret_fd,
 	       uint32_t ret_fd_max);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* domain_limits - how much of everything one domain (one node and the processes on its machine) may have
+/* domain_limits - how much of everything one domain (one node and the processes on its machine) may
+ * have
  *
  * (Not limits.h: gcc's own <limits.h> would find ours in its place.)
  *
@@ -14,44 +15,44 @@
 
 /* Processes. Index 0 is the daemon. An index is used again only when every survivor has let go of
  * the dead process that had it, and then under a new incarnation. */
-#define PROC_DAEMON        0
-#define PROC_EXEC_FIRST    1
-#define PROC_EXEC_CNT      127 /* 64 that run functions, their successors during a swap, spares */
-#define PROC_CLIENT_FIRST  128
-#define PROC_CLIENT_CNT    256
-#define PROC_CNT_MAX       384
+#define PROC_DAEMON       0
+#define PROC_EXEC_FIRST   1
+#define PROC_EXEC_CNT     127 /* 64 that run functions, their successors during a swap, spares */
+#define PROC_CLIENT_FIRST 128
+#define PROC_CLIENT_CNT   256
+#define PROC_CNT_MAX      384
 
-#define EXECUTOR_CNT_MAX   64 /* executors that run functions at one time */
-#define CLIENT_CNT_MAX     PROC_CLIENT_CNT
+#define EXECUTOR_CNT_MAX 64 /* executors that run functions at one time */
+#define CLIENT_CNT_MAX   PROC_CLIENT_CNT
 
 /* Tiles of the daemon that talk to processes; each process has one port for each of them. */
-#define TILE_PORT_CNT      8
+#define TILE_PORT_CNT 8
 
 /* Ports of a process: the daemon's tiles first, then its direct channels. A client may reach every
  * executor directly; an executor serves as many direct clients, the rest come through sched. */
-#define PORT_DIRECT_FIRST  TILE_PORT_CNT
-#define PORT_CNT           72
+#define PORT_DIRECT_FIRST TILE_PORT_CNT
+#define PORT_CNT          72
 
-#define CHANNEL_CNT_MAX    1024 /* direct channels open in a domain */
-#define CHANNEL_DEPTH      128  /* elements; 2 x what keeps 3 M calls/s busy across a 10 us stall */
+#define CHANNEL_CNT_MAX 1024 /* direct channels open in a domain */
+#define CHANNEL_DEPTH   128  /* elements; 2 x what keeps 3 M calls/s busy across a 10 us stall */
 
-#define DESC_BYTES         64
-#define DESC_INLINE_BYTES  40
+#define DESC_BYTES        64
+#define DESC_INLINE_BYTES 40
 
-#define PAYLOAD_SLAB_MAX   (64u << 10) /* larger payloads get a memfd of their own */
-#define PAYLOAD_BYTES_MAX  ((64u << 20) + 4096) /* a value of 64 MiB and its framing */
-#define SLAB_BYTES         (4u << 20)
-#define HAZARD_CNT         64
-#define CPU_CNT_MAX        1024
+#define PAYLOAD_SLAB_MAX  (64u << 10)          /* larger payloads get a memfd of their own */
+#define PAYLOAD_BYTES_MAX ((64u << 20) + 4096) /* a value of 64 MiB and its framing */
+#define SLAB_BYTES        (4u << 20)
+#define HAZARD_CNT        64
+#define CPU_CNT_MAX       1024
 
-#define KEY_BYTES_MAX      1024
-#define VALUE_BYTES_MAX    (64u << 20)
+#define KEY_BYTES_MAX   1024
+#define VALUE_BYTES_MAX (64u << 20)
 
-#define FUNCTION_CNT_MAX   256
-#define DAG_CNT_MAX        64
-#define DAG_FUNCTION_MAX   64
-#define DAG_EDGE_MAX       256
-#define NAME_BYTES_MAX     64 /* of a function, a DAG, a tag; with the terminating zero */
+#define FUNCTION_CNT_MAX 256
+#define DAG_CNT_MAX      64
+#define DAG_FUNCTION_MAX 64
+#define DAG_EDGE_MAX     256
+#define NAME_BYTES_MAX   64 /* of a function, a DAG, a tag; with the terminating zero */
 
 static_assert(PROC_EXEC_FIRST + PROC_EXEC_CNT == PROC_CLIENT_FIRST, "process indices overlap");
 static_assert(PROC_CLIENT_FIRST + PROC_CLIENT_CNT == PROC_CNT_MAX, "process indices overlap");

@@ -22,8 +22,8 @@
 #include "domain.h"
 #include "timebase.h"
 
-#define SPIN_ALONE_NS  4000 /* on a cpu that a daemon lcore uses too: pause so long, then yield */
-#define ASK_AGAIN_NS   (100 * NS_PER_MS)
+#define SPIN_ALONE_NS 4000 /* on a cpu that a daemon lcore uses too: pause so long, then yield */
+#define ASK_AGAIN_NS  (100 * NS_PER_MS)
 
 static inline bool
 domain_port_open(const struct domain *d, uint32_t port)
@@ -74,7 +74,7 @@ domain_channel(struct domain *d, uint16_t proc)
 static void
 domain_close_port(struct domain *d, struct channel *ch, int err)
 {
-	struct desc m = {.kind = DESC_CLOSE, .a = ch->port, .err = (int16_t)err};
+	struct desc m = { .kind = DESC_CLOSE, .a = ch->port, .err = (int16_t)err };
 
 	if (d->events.closed != NULL) {
 		d->events.closed(d->events.ctx, ch, err);
@@ -102,8 +102,8 @@ domain_open_port(struct domain *d, const struct desc *m)
 		return err;
 	}
 	ch = &d->ch[m->a];
-	channel_init(ch, &d->own, m->a, &peer->region, m->open.port,
-		     &d->hints->proc[m->open.proc], m->open.port, -1);
+	channel_init(ch, &d->own, m->a, &peer->region, m->open.port, &d->hints->proc[m->open.proc],
+		     m->open.port, -1);
 	ch->proc = m->open.proc;
 	ch->inc = m->open.inc;
 	d->port_of[ch->proc] = (uint8_t)m->a;
@@ -114,7 +114,7 @@ domain_open_port(struct domain *d, const struct desc *m)
 static void
 domain_on_open(struct domain *d, const struct desc *m)
 {
-	struct desc ack = {.kind = DESC_OPEN_ACK, .a = m->a, .open = m->open};
+	struct desc ack = { .kind = DESC_OPEN_ACK, .a = m->a, .open = m->open };
 
 	ack.err = (int16_t)domain_open_port(d, m);
 	domain_tell_ctl(d, &ack);
@@ -123,7 +123,7 @@ domain_on_open(struct domain *d, const struct desc *m)
 static void
 domain_on_opened(struct domain *d, const struct desc *m)
 {
-	struct desc refuse = {.kind = DESC_CLOSE, .a = m->a};
+	struct desc refuse = { .kind = DESC_CLOSE, .a = m->a };
 
 	if (m->err != 0) {
 		return; /* refused: asked_ns keeps us from asking again at once */
@@ -406,13 +406,13 @@ domain_rest(struct domain *d)
 static bool
 domain_node_gone(const struct domain *d)
 {
-	struct pollfd p = {.fd = d->sock, .events = 0};
+	struct pollfd p = { .fd = d->sock, .events = 0 };
 
 	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
 }
 
-/* Spins for the budget. Returns as domain_poll; 0 when the budget or the time is used up. The clock is
- * read between rounds of polls only: it costs as much as several of them. */
+/* Spins for the budget. Returns as domain_poll; 0 when the budget or the time is used up. The clock
+ * is read between rounds of polls only: it costs as much as several of them. */
 static int
 domain_wait_spin(struct domain *d, uint64_t until_ns, struct desc *ret, struct channel **ret_ch)
 {
@@ -487,7 +487,7 @@ domain_wait(struct domain *d, uint64_t until_ns, struct desc *ret, struct channe
 int
 domain_open(struct domain *d, uint16_t proc)
 {
-	struct desc m = {.kind = DESC_OPEN_REQ, .a = proc};
+	struct desc m = { .kind = DESC_OPEN_REQ, .a = proc };
 	uint64_t now = timebase_now_ns(timebase_real());
 
 	if (proc < PROC_EXEC_FIRST || proc >= PROC_CLIENT_FIRST) {
@@ -507,13 +507,28 @@ domain_view(struct domain *d, const struct payload_ref *ref, const uint8_t **ret
 	int err;
 
 	if (ref->proc == d->proc) {
-		uint8_t *p = ref->inc == d->inc ? payload_ptr(d->pool, ref->handle) : NULL;
+		const uint8_t *p = payload_own(d->pool, ref);
 
 		if (p == NULL) {
 			return MB_ERR_PEER_CORRUPT;
 		}
-		d->views[d->proc]++;
-		*ret = p;
+		/* Who sent it may give his hold back while we look. */
+		err = payload_hold(d->pool, ref->handle, d->proc);
+		if (err == 0) {
+			d->views[d->proc]++;
+			*ret = p;
+		}
+		return err;
+	}
+	if (ref->proc == PROC_DAEMON) { /* mapped since the welcome */
+		const struct region_layout *at = &d->daemon.at;
+
+		if (ref->seg != 0 || ref->off < at->slab || ref->off > at->bytes ||
+		    ref->len > at->bytes - ref->off) {
+			return MB_ERR_PEER_CORRUPT;
+		}
+		d->views[PROC_DAEMON]++;
+		*ret = d->daemon.base + ref->off;
 		return 0;
 	}
 	err = peer_view(&d->peers, ref, ret);
@@ -526,22 +541,25 @@ domain_view(struct domain *d, const struct payload_ref *ref, const uint8_t **ret
 void
 domain_drop(struct domain *d, const struct payload_ref *ref)
 {
+	if (ref->proc == d->proc) {
+		payload_release(d->pool, ref->handle, d->proc); /* domain_view's */
+	}
 	domain_view_end(d, ref->proc);
 }
 
 void
 domain_release(struct domain *d, const struct payload_ref *ref)
 {
-	struct desc m = {.kind = DESC_RELEASE,
-			 .release = {.inc = ref->inc,
-				     .proc = ref->proc,
-				     .cnt = 1,
-				     .handle = {ref->handle}}};
+	struct desc m = { .kind = DESC_RELEASE,
+			  .release = { .inc = ref->inc,
+				       .proc = ref->proc,
+				       .cnt = 1,
+				       .handle = { ref->handle } } };
 	struct channel *ch;
 
 	if (ref->proc == d->proc) {
 		payload_release(d->pool, ref->handle, d->proc);
-		domain_view_end(d, ref->proc);
+		domain_drop(d, ref);
 		return;
 	}
 	if (d->buried[ref->proc].kind == DESC_NONE) {

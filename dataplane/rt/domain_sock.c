@@ -2,7 +2,8 @@
 /* domain_sock - the messages of the Unix socket, for both of its ends
  *
  * One message is one SOCK_SEQPACKET datagram: head, text, fds. The kernel keeps them whole and in
- * order, so there is no framing to get wrong; what is left to check is that the head fits what came.
+ * order, so there is no framing to get wrong; what is left to check is that the head fits what
+ * came.
  */
 #include <errno.h>
 #include <limits.h>
@@ -43,10 +44,10 @@ domain_sock_send(int sock, struct domain_msg *m, const void *text, const int *fd
 {
 	union control control;
 	struct iovec iov[2] = {
-		{.iov_base = m, .iov_len = sizeof(*m)},
-		{.iov_base = (void *)(uintptr_t)text, .iov_len = m->text_len},
+		{ .iov_base = m, .iov_len = sizeof(*m) },
+		{ .iov_base = (void *)(uintptr_t)text, .iov_len = m->text_len },
 	};
-	struct msghdr h = {.msg_iov = iov, .msg_iovlen = m->text_len > 0 ? 2 : 1};
+	struct msghdr h = { .msg_iov = iov, .msg_iovlen = m->text_len > 0 ? 2 : 1 };
 	ssize_t n;
 
 	REQUIRE(fd_cnt <= DOMAIN_FD_MAX);
@@ -71,28 +72,22 @@ domain_sock_send(int sock, struct domain_msg *m, const void *text, const int *fd
 	return n < 0 ? domain_sock_err() : 0;
 }
 
-/* Takes the fds out of a received message; those that do not fit are closed. Returns how many came. */
+/* Takes the fds out of a received message. Returns: how many; control has room for no more. */
 static uint32_t
-domain_sock_fds(struct msghdr *h, int *fd, uint32_t fd_max)
+domain_sock_fds(struct msghdr *h, int ret_fd[static DOMAIN_FD_MAX])
 {
 	uint32_t cnt = 0;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c != NULL; c = CMSG_NXTHDR(h, c)) {
 		size_t n;
-		int got[DOMAIN_FD_MAX];
 
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) {
 			continue;
 		}
 		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		memcpy(got, CMSG_DATA(c), n * sizeof(int));
-		for (size_t i = 0; i < n; i++) {
-			if (cnt < fd_max) {
-				fd[cnt++] = got[i];
-			} else {
-				close(got[i]);
-			}
-		}
+		REQUIRE(cnt + n <= DOMAIN_FD_MAX);
+		memcpy(ret_fd + cnt, CMSG_DATA(c), n * sizeof(int));
+		cnt += (uint32_t)n;
 	}
 	return cnt;
 }
@@ -100,7 +95,7 @@ domain_sock_fds(struct msghdr *h, int *fd, uint32_t fd_max)
 static int
 domain_sock_wait(int sock, int timeout_ms)
 {
-	struct pollfd p = {.fd = sock, .events = POLLIN};
+	struct pollfd p = { .fd = sock, .events = POLLIN };
 	int n;
 
 	do {
@@ -115,13 +110,14 @@ domain_sock_recv(int sock, int timeout_ms, struct domain_msg *ret, char *text, i
 {
 	union control control;
 	struct iovec iov[2] = {
-		{.iov_base = ret, .iov_len = sizeof(*ret)},
-		{.iov_base = text, .iov_len = DOMAIN_TEXT_MAX},
+		{ .iov_base = ret, .iov_len = sizeof(*ret) },
+		{ .iov_base = text, .iov_len = DOMAIN_TEXT_MAX },
 	};
-	struct msghdr h = {.msg_iov = iov,
-			   .msg_iovlen = 2,
-			   .msg_control = control.bytes,
-			   .msg_controllen = sizeof(control.bytes)};
+	struct msghdr h = { .msg_iov = iov,
+			    .msg_iovlen = 2,
+			    .msg_control = control.bytes,
+			    .msg_controllen = sizeof(control.bytes) };
+	int got[DOMAIN_FD_MAX];
 	uint32_t cnt;
 	ssize_t n;
 	int err;
@@ -135,17 +131,24 @@ domain_sock_recv(int sock, int timeout_ms, struct domain_msg *ret, char *text, i
 	do {
 		n = recvmsg(sock, &h, MSG_CMSG_CLOEXEC);
 	} while (n < 0 && errno == EINTR);
-	if (n <= 0) {
-		return n == 0 ? MB_ERR_NO_NODE : domain_sock_err();
+	if (n < 0) {
+		return domain_sock_err();
 	}
-	cnt = domain_sock_fds(&h, fd, fd_max);
+	cnt = domain_sock_fds(&h, got);
+	if (n == 0 && cnt == 0) {
+		return MB_ERR_NO_NODE;
+	}
 	if ((size_t)n < sizeof(*ret) || ret->magic != DOMAIN_MAGIC ||
-	    (size_t)n != sizeof(*ret) + ret->text_len || cnt != ret->fd_cnt ||
+	    (size_t)n != sizeof(*ret) + ret->text_len || cnt != ret->fd_cnt || cnt > fd_max ||
 	    (h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+		/* An empty message is nearly the end of the socket, but it can carry fds. */
 		while (cnt > 0) {
-			close(fd[--cnt]);
+			close(got[--cnt]);
 		}
 		return MB_ERR_CORRUPT;
+	}
+	if (cnt > 0) {
+		memcpy(fd, got, cnt * sizeof(int));
 	}
 	text[ret->text_len] = '\0';
 	return 0;

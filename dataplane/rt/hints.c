@@ -80,8 +80,8 @@ bell_sleep(struct bell *bell, uint64_t timeout_ns)
 	struct timespec ts;
 
 	timeout_ns = timeout_ns < WAIT_MAX_NS ? timeout_ns : WAIT_MAX_NS; /* W3 */
-	ts = (struct timespec){.tv_sec = (time_t)(timeout_ns / 1000000000),
-			       .tv_nsec = (long)(timeout_ns % 1000000000)};
+	ts = (struct timespec){ .tv_sec = (time_t)(timeout_ns / 1000000000),
+				.tv_nsec = (long)(timeout_ns % 1000000000) };
 	/* W2: the kernel compares with 1 under its lock; a wake that came first left 0. */
 	syscall(SYS_futex, &bell->waiting, FUTEX_WAIT, 1, &ts, NULL, 0);
 	bell_disarm(bell);

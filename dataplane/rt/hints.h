@@ -24,7 +24,13 @@
  *  W1  Either the consumer's last poll sees the tail, or the producer's load sees waiting = 1.
  *  W2  The wake changes waiting from 1 to 0 before it wakes, and the sleep names 1 as the value it
  *      expects, so a wake between the last poll and the sleep is not lost.
- *  W3  A sleep ends after WAIT_MAX_NS in any case: the price of a scribbled or dying neighbour.
+ *  W3  A sleep ends after WAIT_MAX_NS in any case: the price of a scribbled neighbour.
+ *  W4  Who dies between taking waiting down and making the call leaves a sleeper that no later ring
+ *      wakes. So whoever tells of a death makes the call whether bell_ring asks for it or not
+ *      (channel_wake). Likewise sched tries again after a death, whatever the claim says: the dead
+ *      may have freed it, seen CLAIM_WANTED, and never have said so.
+ *
+ * All of it is run in every interleaving by tests/prop/rt.
  */
 #ifndef MB_RT_HINTS_H
 #define MB_RT_HINTS_H
@@ -39,7 +45,7 @@
 
 #define WAIT_MAX_NS UINT64_C(1000000000)
 
-#define BELL_WORDS  (PROC_CNT_MAX / 64)
+#define BELL_WORDS (PROC_CNT_MAX / 64)
 
 /* Bits: for a process's bell its port, for a tile's bell the process. One line, written by all. */
 struct bell {
@@ -79,10 +85,14 @@ bell_ring(struct bell *bell, uint32_t bit)
 {
 	uint32_t one = 1;
 
-	/* R2: sequentially consistent; pairs with A2 in bell_arm. Without the fence the load below
-	 * could pass the caller's publishing store, and both sides could miss each other. */
+	/* R2: sequentially consistent; pairs with A2 and A4 in hints.h. Without the fence the
+	 * load below could pass the caller's publishing store, and both sides miss each other. */
 	atomic_fetch_or_explicit(&bell->bits[bit / 64], UINT64_C(1) << (bit % 64),
 				 memory_order_seq_cst);
+#ifndef __x86_64__
+	/* There a locked instruction is that fence. Elsewhere its store half can be passed. */
+	atomic_thread_fence(memory_order_seq_cst);
+#endif
 	if (likely(atomic_load_explicit(&bell->waiting, memory_order_relaxed) == 0)) {
 		return false;
 	}
@@ -120,6 +130,7 @@ bell_take(struct bell *bell, uint32_t w)
 	if (atomic_load_explicit(&bell->bits[w], memory_order_relaxed) == 0) {
 		return 0;
 	}
+	/* A4: acquire; pairs with R2 in bell_ring. Who finds the bit finds what it was rung for. */
 	return atomic_exchange_explicit(&bell->bits[w], 0, memory_order_acquire);
 }
 
@@ -131,8 +142,8 @@ bell_keep(struct bell *bell, uint32_t bit)
 }
 
 /* The claim of an executor: 0 = free, else who has it. The top bit says that sched waits for it, so
- * whoever frees it tells sched. A claim is freed by who took it, by the executor when it is idle and
- * finds it taken, or by ctl when the claimant died. */
+ * whoever frees it tells sched. A claim is freed by who took it, by the executor when it is idle
+ * and finds it taken, or by ctl when the claimant died. */
 #define CLAIM_WANTED (UINT64_C(1) << 63)
 
 static inline bool
@@ -143,6 +154,7 @@ claim_try(struct hints *h, uint16_t exec, uint64_t who)
 	if (atomic_load_explicit(&h->claim[exec].v, memory_order_relaxed) != 0) {
 		return false;
 	}
+	/* A7: acquire; pairs with R7 in claim_free. What the last holder did is done. */
 	return atomic_compare_exchange_strong_explicit(&h->claim[exec].v, &zero, who,
 						       memory_order_acquire, memory_order_relaxed);
 }
@@ -153,6 +165,7 @@ claim_free(struct hints *h, uint16_t exec, uint64_t who)
 {
 	uint64_t seen = who;
 
+	/* R7: sequentially consistent; pairs with A7 in claim_try. */
 	if (atomic_compare_exchange_strong(&h->claim[exec].v, &seen, 0)) {
 		return false;
 	}
@@ -162,7 +175,7 @@ claim_free(struct hints *h, uint16_t exec, uint64_t who)
 	return false;
 }
 
-/* claim_want asks for a word when a taken claim is freed. Returns: false when it is free already. */
+/* claim_want asks for a word when a taken claim is freed. Returns: false when it is free now. */
 static inline bool
 claim_want(struct hints *h, uint16_t exec)
 {

@@ -110,6 +110,18 @@ payload_find(struct payload_pool *pool, uint32_t handle)
 	return &pool->entry[i];
 }
 
+/* The hold of holder on e, + 1; 0 when there is none. */
+static uint16_t
+payload_hold_find(const struct payload_pool *pool, const struct payload_entry *e, uint16_t holder)
+{
+	uint16_t h = e->hold;
+
+	while (h != 0 && pool->hold[h - 1].proc != holder) {
+		h = pool->hold[h - 1].next;
+	}
+	return h;
+}
+
 static int
 payload_hold_add(struct payload_pool *pool, struct payload_entry *e, uint16_t holder)
 {
@@ -127,7 +139,7 @@ payload_hold_add(struct payload_pool *pool, struct payload_entry *e, uint16_t ho
 	}
 	pool->hold_free = pool->hold[h - 1].next;
 	pool->hold[h - 1] =
-		(struct payload_hold_entry){.proc = holder, .cnt = 1, .next = e->hold};
+		(struct payload_hold_entry){ .proc = holder, .cnt = 1, .next = e->hold };
 	e->hold = h;
 	return 0;
 }
@@ -194,39 +206,47 @@ payload_seg_unused(const struct payload_pool *pool, size_t bytes)
 static uint16_t
 payload_seg_lease(struct payload_pool *pool, size_t bytes)
 {
-	struct payload_seg got = {0};
-	size_t want = SEG_BYTES_MIN;
+	struct payload_seg got = { 0 };
 	uint16_t i = 0;
 
 	while (i < PAYLOAD_SEG_MAX && pool->segs[i].p != NULL) {
 		i++;
 	}
-	if (i == PAYLOAD_SEG_MAX || pool->ops.lease == NULL) {
+	if (i == PAYLOAD_SEG_MAX || pool->ops.lease == NULL ||
+	    pool->ops.lease(pool->ops.ctx, bytes, &got.seg, &got.p, &got.bytes) != 0) {
 		return 0;
 	}
-	while (want < bytes) {
-		want *= 2; /* so that a segment serves again for another payload of its class */
-	}
-	if (want > PAYLOAD_BYTES_MAX) {
-		want = PAYLOAD_BYTES_MAX;
-	}
-	if (pool->ops.lease(pool->ops.ctx, want, &got.seg, &got.p, &got.bytes) != 0) {
-		return 0;
-	}
+	INSIST(got.p != NULL && got.bytes >= bytes, "%zu bytes leased for %zu", got.bytes, bytes);
 	pool->segs[i] = got;
 	return (uint16_t)(i + 1);
+}
+
+/* The size that is leased for bytes: so that a segment serves again for others of its class. */
+static size_t
+payload_seg_bytes(size_t bytes)
+{
+	size_t want = SEG_BYTES_MIN;
+
+	while (want < bytes) {
+		want *= 2;
+	}
+	return MIN(want, (size_t)PAYLOAD_BYTES_MAX);
 }
 
 static uint16_t
 payload_seg_take(struct payload_pool *pool, size_t bytes)
 {
 	uint16_t s = payload_seg_unused(pool, bytes);
+	size_t usual = payload_seg_bytes(bytes);
 
 	if (s == 0) {
-		s = payload_seg_lease(pool, bytes);
+		s = payload_seg_lease(pool, usual);
 	}
 	if (s == 0 && payload_trim(pool) > 0) {
-		s = payload_seg_lease(pool, bytes); /* P4: the budget may have room now */
+		s = payload_seg_lease(pool, usual); /* P4: the budget may have room now */
+	}
+	if (s == 0) {
+		s = payload_seg_lease(pool, bytes); /* or just enough */
 	}
 	if (s != 0) {
 		pool->segs[s - 1].used = true;
@@ -298,10 +318,15 @@ int
 payload_move(struct payload_pool *pool, uint32_t handle, uint16_t from, uint16_t to)
 {
 	struct payload_entry *e = payload_find(pool, handle);
+	uint16_t at = e != NULL ? payload_hold_find(pool, e, from) : 0;
 	int err;
 
-	if (e == NULL) {
+	if (at == 0) {
 		return MB_ERR_NOT_FOUND;
+	}
+	if (pool->hold[at - 1].cnt == 1 && payload_hold_find(pool, e, to) == 0) {
+		pool->hold[at - 1].proc = to;
+		return 0;
 	}
 	err = payload_hold_add(pool, e, to);
 	return err != 0 ? err : payload_hold_sub(pool, e, from, false);
@@ -336,7 +361,7 @@ payload_trim(struct payload_pool *pool)
 
 		if (s->p != NULL && !s->used) {
 			pool->ops.unlease(pool->ops.ctx, s->seg, s->p, s->bytes);
-			*s = (struct payload_seg){0};
+			*s = (struct payload_seg){ 0 };
 			cnt++;
 		}
 	}
@@ -349,6 +374,17 @@ payload_ptr(struct payload_pool *pool, uint32_t handle)
 	struct payload_entry *e = payload_find(pool, handle);
 
 	return e != NULL ? e->p : NULL;
+}
+
+const uint8_t *
+payload_own(struct payload_pool *pool, const struct payload_ref *ref)
+{
+	struct payload_entry *e = payload_find(pool, ref->handle);
+
+	if (e == NULL || ref->proc != pool->proc || ref->inc != pool->inc || ref->len > e->bytes) {
+		return NULL;
+	}
+	return e->p;
 }
 
 uint32_t

@@ -25,14 +25,15 @@
 #include "desc.h"
 #include "region.h"
 
-#define PAYLOAD_CNT_MAX 4096 /* payloads alive at one producer */
+#define PAYLOAD_CNT_MAX  4096 /* payloads alive at one producer */
 #define PAYLOAD_HOLD_MAX 8192
-#define PAYLOAD_SEG_MAX 64
+#define PAYLOAD_SEG_MAX  64
 
 /* How a producer gets and returns segments. lease: a fresh writable mapping of at least bytes that
  * is sealed for everybody else. */
 struct payload_lease_ops {
-	int (*lease)(void *ctx, size_t bytes, uint32_t *ret_seg, uint8_t **ret_p, size_t *ret_bytes);
+	int (*lease)(void *ctx, size_t bytes, uint32_t *ret_seg, uint8_t **ret_p,
+		     size_t *ret_bytes);
 	void (*unlease)(void *ctx, uint32_t seg, uint8_t *p, size_t bytes);
 	void *ctx;
 };
@@ -55,10 +56,13 @@ int payload_alloc(struct payload_pool *pool, size_t len, uint16_t holder,
 /* payload_shrink makes a payload shorter than it was allocated. */
 void payload_shrink(struct payload_pool *pool, struct payload_ref *ref, uint32_t len);
 
-/* payload_hold adds a hold of holder. Returns: 0; MB_ERR_NO_MEMORY (table full). */
+/* payload_hold adds a hold of holder. Returns: 0; MB_ERR_NOT_FOUND; MB_ERR_NO_MEMORY (table full).
+ */
 int payload_hold(struct payload_pool *pool, uint32_t handle, uint16_t holder);
 
-/* payload_move gives from's hold to to. Returns: 0; MB_ERR_NOT_FOUND. */
+/* payload_move gives one hold of from to to.
+ * Returns: 0; MB_ERR_NOT_FOUND when from has none; MB_ERR_NO_MEMORY (table full; never when it is
+ *          from's only one). Unless 0 nothing has changed. */
 int payload_move(struct payload_pool *pool, uint32_t handle, uint16_t from, uint16_t to);
 
 /* payload_release returns one hold of holder. Returns: 0; MB_ERR_NOT_FOUND (P2). */
@@ -70,6 +74,10 @@ uint32_t payload_trim(struct payload_pool *pool);
 
 /* payload_ptr finds an own payload's bytes by handle; NULL when it is gone. */
 uint8_t *payload_ptr(struct payload_pool *pool, uint32_t handle);
+
+/* payload_own finds the bytes of a reference to an own payload that came from somebody else.
+ * Returns: NULL when it is not alive, or not what was once given out: another incarnation, longer. */
+const uint8_t *payload_own(struct payload_pool *pool, const struct payload_ref *ref);
 
 /* How many payloads are alive, found by walking the table. */
 uint32_t payload_alive(const struct payload_pool *pool);

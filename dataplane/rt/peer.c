@@ -18,7 +18,7 @@
 int
 peers_create(struct peers *ps, const struct peer_attach_ops *ops)
 {
-	*ps = (struct peers){.peer = calloc(PROC_CNT_MAX, sizeof(struct peer))};
+	*ps = (struct peers){ .peer = calloc(PROC_CNT_MAX, sizeof(struct peer)) };
 	if (ps->peer == NULL) {
 		return MB_ERR_NO_MEMORY;
 	}
@@ -41,10 +41,11 @@ peers_destroy(struct peers *ps)
 int
 peer_put_region(struct peers *ps, uint16_t proc, uint32_t inc, const struct region *r)
 {
-	struct peer *p = &ps->peer[proc];
+	struct peer *p;
 
 	REQUIRE(proc < PROC_CNT_MAX);
 	REQUIRE(inc != 0);
+	p = &ps->peer[proc];
 	REQUIRE(atomic_load_explicit(&p->inc, memory_order_relaxed) == 0);
 	p->region = *r;
 	/* R5: release; pairs with A5 in peer_find. The region is set before the peer is there. */
@@ -104,9 +105,14 @@ peer_seg_find(struct peer *peer, uint32_t seg)
 static void
 peer_seg_unmap(struct peer_seg *s)
 {
-	munmap((void *)(uintptr_t)atomic_load_explicit(&s->p, memory_order_relaxed), s->bytes);
+	const uint8_t *p = atomic_load_explicit(&s->p, memory_order_relaxed);
+	size_t bytes = s->bytes;
+
 	s->gone = false;
+	/* R6: release; pairs with A6 in peer_seg_find. Nobody finds it any more; only then the memory
+	 * goes, and the entry may be used for another. */
 	atomic_store_explicit(&s->seg, 0, memory_order_release);
+	munmap((void *)(uintptr_t)p, bytes);
 }
 
 void
@@ -151,6 +157,7 @@ peer_detach(struct peers *ps, uint16_t proc)
 	if (atomic_load_explicit(&peer->inc, memory_order_relaxed) == 0) {
 		return;
 	}
+	/* R5: release; pairs with A5 in peer_find. Nobody finds it any more; only then it goes. */
 	atomic_store_explicit(&peer->inc, 0, memory_order_release);
 	for (uint32_t i = 0; i < PAYLOAD_SEG_MAX; i++) {
 		if (atomic_load_explicit(&peer->seg[i].seg, memory_order_relaxed) != 0) {

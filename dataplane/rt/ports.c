@@ -218,7 +218,7 @@ ports_recv(struct ports *p, uint16_t *ret_proc, struct desc *ret)
 
 		if (port->burst == PORTS_BURST ||
 		    port->wait_cnt + port->owed >= PORTS_WAITING_MAX) { /* I1 */
-			set_del(&p->turn, (uint32_t)i); /* and stays ready */
+			set_del(&p->turn, (uint32_t)i);                 /* and stays ready */
 			continue;
 		}
 		n = channel_recv(&port->ch, ret);

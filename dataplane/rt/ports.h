@@ -73,8 +73,8 @@ bool ports_turn(struct ports *p);
 int ports_recv(struct ports *p, uint16_t *ret_proc, struct desc *ret);
 
 /* ports_answer sends the answer to a message received, and ports_waive says that there is none (a
- * RELEASE, a notice). Each message received gets one of the two. Both are harmless for a process that
- * is closed: its debts went with it.
+ * RELEASE, a notice). Each message received gets one of the two. Both are harmless for a process
+ * that is closed: its debts went with it.
  */
 void ports_answer(struct ports *p, uint16_t proc, const struct desc *d);
 void ports_waive(struct ports *p, uint16_t proc);

@@ -2,14 +2,15 @@
 /* region - see region.h
  *
  * Who does what, and why it is safe (tried: tests/unit/rt/region_test.c):
- *   F_SEAL_FUTURE_WRITE  no new writable mapping and no write() through any fd, reopened or not; the
- *                        owner's mapping, made before, goes on; punching holes is refused too
+ *   F_SEAL_FUTURE_WRITE  no new writable mapping and no write() through any fd, reopened or not;
+ *                        the owner's mapping, made before, goes on; punching holes is refused too
  *   F_SEAL_SHRINK, GROW  no ftruncate: a reader never gets SIGBUS
  *   F_SEAL_SEAL          the set is final
  * An fd that was only opened read-only would protect nothing: it can be reopened for writing.
  */
 #include "region.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,19 +20,21 @@
 #include "check.h"
 #include "microburst/error.h"
 
-#define REGION_SEALS (F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
-#define REGION_ALIGN ((size_t)2 << 20)
+#define REGION_SEALS      (F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+#define REGION_ALIGN      ((size_t)2 << 20)
 #define DAEMON_SLAB_BYTES ((size_t)16 << 20)
 
 struct region_layout
 region_layout(enum region_kind kind)
 {
-	struct region_layout at = {0};
+	struct region_layout at = { 0 };
 	size_t off = 4096;
 
 	at.port_cnt = kind == REGION_DAEMON ? TILE_PORT_CNT * PROC_CNT_MAX : PORT_CNT;
 	at.run = off;
 	off += CACHE_LINE;
+	at.trace = off;
+	off += kind == REGION_PROCESS ? TRACE_CNT * sizeof(struct region_trace) : 0;
 	at.hazard = off;
 	off += ALIGN_UP(HAZARD_CNT * sizeof(uint64_t), CACHE_LINE);
 	at.rx = off;
@@ -53,23 +56,49 @@ region_layout(enum region_kind kind)
 	return at;
 }
 
+static int
+region_memfd(size_t bytes, unsigned flags)
+{
+	int fd = memfd_create("microburst-region", MFD_CLOEXEC | MFD_ALLOW_SEALING | flags);
+
+	if (fd >= 0 && ftruncate(fd, (off_t)bytes) != 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+/* Sets pages aside for a memfd of huge pages. Without any, memfd_create and ftruncate succeed all
+ * the same; the first mapping is where they are counted, and then they belong to the file. */
+static bool
+region_reserve(int fd, size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED) {
+		return false;
+	}
+	munmap(p, bytes);
+	return true;
+}
+
 int
 region_create(enum region_kind kind, bool huge, int *ret_fd)
 {
-	struct region_layout at = region_layout(kind);
+	size_t bytes = region_layout(kind).bytes;
 	int fd = -1;
 
 	if (huge) {
-		fd = memfd_create("microburst-region", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
+		fd = region_memfd(bytes, MFD_HUGETLB);
+		if (fd >= 0 && !region_reserve(fd, bytes)) {
+			close(fd);
+			fd = -1;
+		}
 	}
 	if (fd < 0) {
-		fd = memfd_create("microburst-region", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		fd = region_memfd(bytes, 0);
 	}
 	if (fd < 0) {
-		return MB_ERR_NO_MEMORY;
-	}
-	if (ftruncate(fd, (off_t)at.bytes) != 0) {
-		close(fd);
 		return MB_ERR_NO_MEMORY;
 	}
 	*ret_fd = fd;
@@ -94,21 +123,26 @@ region_map_owner(struct region *r, enum region_kind kind, int fd, uint16_t proc,
 	if (!region_size_ok(fd, at.bytes)) {
 		return MB_ERR_INVALID;
 	}
-	/* A process faults all of its region in now, so that a reader never depends on memory that
-	 * is not there yet. The daemon's has a port for every process there could be: its pages come
-	 * when their process does. */
-	p = mmap(NULL, at.bytes, PROT_READ | PROT_WRITE,
-		 MAP_SHARED | (kind == REGION_PROCESS ? MAP_POPULATE : 0), fd, 0);
+	p = mmap(NULL, at.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (p == MAP_FAILED) {
 		return MB_ERR_NO_MEMORY;
 	}
-	*r = (struct region){.kind = kind, .at = at, .base = p, .rw = p};
+	/* A process faults all of its region in now, so that a reader never depends on memory that
+	 * is not there yet. The daemon's has a port for every process there could be: its pages
+	 * come when their process does. (MAP_POPULATE would not say that it failed. EINVAL: a
+	 * kernel before 5.14; the pages come when they are touched.) */
+	if (kind == REGION_PROCESS && madvise(p, at.bytes, MADV_POPULATE_WRITE) != 0 &&
+	    errno != EINVAL) {
+		munmap(p, at.bytes);
+		return MB_ERR_NO_MEMORY;
+	}
+	*r = (struct region){ .kind = kind, .at = at, .base = p, .rw = p };
 	head = p;
-	*head = (struct region_head){.magic = REGION_MAGIC,
-				     .kind = kind,
-				     .proc = proc,
-				     .inc = inc,
-				     .pid = (uint32_t)getpid()};
+	*head = (struct region_head){ .magic = REGION_MAGIC,
+				      .kind = kind,
+				      .proc = proc,
+				      .inc = inc,
+				      .pid = (uint32_t)getpid() };
 	return 0;
 }
 
@@ -161,7 +195,7 @@ region_map_peer(struct region *r, enum region_kind kind, int fd)
 	if (err != 0) {
 		return err;
 	}
-	*r = (struct region){.kind = kind, .at = at, .base = p};
+	*r = (struct region){ .kind = kind, .at = at, .base = p };
 	return 0;
 }
 
@@ -171,5 +205,5 @@ region_unmap(struct region *r)
 	if (r->base != NULL) {
 		munmap((void *)(uintptr_t)r->base, r->at.bytes);
 	}
-	*r = (struct region){0};
+	*r = (struct region){ 0 };
 }

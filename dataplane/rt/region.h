@@ -12,6 +12,7 @@
  *   run        executor: the call it runs now
  *   rx         a line a port: how far this process has read its peer's slots
  *   tx         a line a port: how far this process has filled its own slots
+ *   trace      executor: where the time of its last TRACE_CNT calls went
  *   hazard     the offsets in the cache region that this process reads at this moment
  *   slots      CHANNEL_DEPTH descriptors a port
  *   table      daemon: the placement table
@@ -31,7 +32,7 @@
 #include "desc.h"
 #include "domain_limits.h"
 
-#define REGION_MAGIC UINT32_C(0x4d425247)
+#define REGION_MAGIC       UINT32_C(0x4d425247)
 #define REGION_TABLE_BYTES (1u << 20)
 
 enum region_kind {
@@ -56,6 +57,22 @@ struct region_run {
 };
 static_assert(sizeof(struct region_run) == CACHE_LINE, "one line");
 
+/* Where the time of one call went inside its executor. The entry of a call is found by its id; while it
+ * is written, and until it is, call is 0. */
+struct region_trace {
+	_Atomic uint64_t call;
+	uint64_t taken_ns;  /* when it was taken from its port */
+	uint32_t before_ns; /* until the function began: finding arguments, checking them */
+	uint32_t run_ns;    /* in the function, reads that had to be fetched included */
+	uint32_t after_ns;  /* until the answer was sent: publishing writes, the store's word */
+	uint16_t target;    /* function or DAG id */
+	int16_t err;
+	uint8_t is_dag;
+	uint8_t pad[31];
+};
+static_assert(sizeof(struct region_trace) == CACHE_LINE, "one line");
+#define TRACE_CNT 256 /* calls an executor remembers */
+
 struct region_head {
 	uint32_t magic;
 	uint32_t kind;
@@ -66,7 +83,7 @@ struct region_head {
 
 struct region_layout {
 	uint32_t port_cnt;
-	size_t run, rx, tx, hazard, slots, table, slab;
+	size_t run, trace, rx, tx, hazard, slots, table, slab;
 	size_t table_bytes, slab_bytes;
 	size_t bytes; /* of the whole, a multiple of 2 MiB so that huge pages can back it */
 };
@@ -135,6 +152,12 @@ static inline struct region_run *
 region_run(const struct region *r)
 {
 	return (struct region_run *)(uintptr_t)(r->base + r->at.run);
+}
+
+static inline struct region_trace *
+region_trace(const struct region *r)
+{
+	return (struct region_trace *)(uintptr_t)(r->base + r->at.trace);
 }
 
 static inline _Atomic uint64_t *

@@ -15,9 +15,9 @@
  *            ◄───────────────────────────────────  PROC_DOWN_DONE
  *   peer_detach, the index is free again
  *
- * A segment of a living process goes the same way with SEG_DOWN and SEG_DOWN_DONE: after the DONE the
- * tile never looks into it again. Every UP, DOWN and SEG_DOWN is sent to every such tile, and every
- * DOWN is answered exactly once.
+ * A segment of a living process goes the same way with SEG_DOWN and SEG_DOWN_DONE: after the DONE
+ * the tile never looks into it again. Every UP, DOWN and SEG_DOWN is sent to every such tile, and
+ * every DOWN is answered exactly once.
  */
 #ifndef MB_RT_TILE_MSG_H
 #define MB_RT_TILE_MSG_H
@@ -25,15 +25,18 @@
 #include "desc.h"
 
 enum tile_msg_kind {
-	DESC_PROC_UP = 16,   /* ctl -> tile: open.proc, open.inc; the peers' table has its region */
-	DESC_PROC_BAD,       /* tile -> ctl: open.proc, open.inc, err = MB_ERR_PEER_CORRUPT */
-	DESC_PROC_DOWN,      /* ctl -> tile: dead{} */
-	DESC_PROC_DOWN_DONE, /* tile -> ctl: dead{} as received, but published = the last call of that
-			      * process whose writes this tile accepted; 0: none */
-	DESC_SEG_DOWN,       /* ctl -> tile: release.proc, release.inc, release.handle[0] = segment */
-	DESC_SEG_DOWN_DONE,  /* tile -> ctl: as received */
+	DESC_PROC_UP = 16, /* ctl -> tile: open.proc, open.inc; the peers' table has its region */
+	DESC_PROC_BAD,     /* tile -> ctl: open.proc, open.inc, err = MB_ERR_PEER_CORRUPT */
+	DESC_PROC_DOWN,    /* ctl -> tile: dead{} */
+	/* tile -> ctl: dead{} as received, but published = the last call of that
+	 * process whose writes this tile accepted; 0: none */
+	DESC_PROC_DOWN_DONE,
+	/* ctl -> tile: release.proc, release.inc, release.handle[0] = segment */
+	DESC_SEG_DOWN,
+	DESC_SEG_DOWN_DONE, /* tile -> ctl: as received */
 };
-static_assert(DESC_SEG_DOWN_DONE < (int)DESC_CALL_FIRST, "the domain's kinds end before the calls'");
+static_assert(DESC_SEG_DOWN_DONE < (int)DESC_CALL_FIRST,
+	      "the domain's kinds end before the calls'");
 static_assert(DESC_PROC_UP > (int)DESC_DRAIN, "the kinds of desc.h come first");
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weave - named points between which another process may run
  *
- * In the shipped build WEAVE is nothing. tests/prop compiles the same files with MB_WEAVE and gets
- * control at each point, so it can run the steps of two processes in every order, and end one of
- * them at any point.
+ * In the shipped build WEAVE is nothing. tests/prop/rt compiles the same files with MB_WEAVE and
+ * gets control before every atomic operation and futex call (it replaces them), so it can run the
+ * steps of two processes in every order, and end one of them between any two. WEAVE marks what else
+ * is a step: the plain accesses to shared memory.
  */
 #ifndef MB_RT_WEAVE_H
 #define MB_RT_WEAVE_H

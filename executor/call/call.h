@@ -17,19 +17,21 @@
 #include "desc.h"
 
 enum call_kind {
-	DESC_CALL = DESC_CALL_FIRST, /* a = function or DAG id, sub = call_sub, call, b = deadline_ns */
+	DESC_CALL =
+		DESC_CALL_FIRST, /* a = function or DAG id, sub = call_sub, call, b = deadline_ns */
 	DESC_REPLY,   /* call, err, a = executor, b = call_time; payload: results or error text */
 	DESC_CANCEL,  /* to sched: call, a = executor (0: whatever sched knows), err = why */
 	DESC_FREED,   /* to sched: a = executor whose claim was WANTED and is free now */
 	DESC_TRIGGER, /* executor -> executor, or through sched: see dag.h */
-	DESC_LOG,     /* executor -> ctl: call, a = function id; payload: one line of text */
+	DESC_LOG, /* executor -> ctl: call, a = function id (0: an MB_INIT), b = lines dropped since
+		       * the one before; payload: one line of text */
 };
 
 /* sub of a CALL */
 enum call_sub {
-	CALL_LEVEL_MASK = 0x07,   /* enum mb_level */
-	CALL_DAG = 0x08,          /* a is a DAG's id */
-	CALL_ATTEMPT_SHIFT = 4,   /* bits 4, 5: 0 first attempt, 1 second */
+	CALL_LEVEL_MASK = 0x07, /* enum mb_level */
+	CALL_DAG = 0x08,        /* a is a DAG's id */
+	CALL_ATTEMPT_SHIFT = 4, /* bits 4, 5: 0 first attempt, 1 second */
 	CALL_ATTEMPT_MASK = 0x30,
 	CALL_READ_ONLY = 0x40,
 };

@@ -211,8 +211,8 @@ read_text(struct parse *s)
 
 /* -------------------------------------------------------------------- sort */
 
-/* Says which cycle: from a vertex that was not taken upstream through others that were not, until one
- * comes again. Each of them has such an upstream, or it would have been taken. */
+/* Says which cycle: from a vertex that was not taken upstream through others that were not, until
+ * one comes again. Each of them has such an upstream, or it would have been taken. */
 static int
 refuse_cycle(struct parse *s, const bool *taken)
 {

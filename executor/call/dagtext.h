@@ -9,8 +9,8 @@
  * 1 to 13 letters, digits and '_', and makes two vertices of one function (split -> count#1,
  * split -> count#2). A vertex is named as often as it has edges. One vertex alone is a DAG.
  *
- * Accepted is what can be run: no cycle, one sink (many sources), no edge twice, all functions known,
- * within the limits. A refusal is one sentence that names what is wrong.
+ * Accepted is what can be run: no cycle, one sink (many sources), no edge twice, all functions
+ * known, within the limits. A refusal is one sentence that names what is wrong.
  *
  * Threads:   any; pure
  */
@@ -41,7 +41,8 @@ struct dagtext {
 	/* In a topological order; among those that could come next, the one named first in the
 	 * text. The sink is the last. */
 	struct dagtext_vertex vertex[DAG_FUNCTION_MAX];
-	/* By the vertex they lead to, then by their place in the text: the order of its arguments. */
+	/* By the vertex they lead to, then by their place in the text: the order of its
+	 * arguments. */
 	struct placement_edge edge[DAG_EDGE_MAX];
 };
 
@@ -51,8 +52,9 @@ typedef int (*dagtext_resolve_fn)(void *ctx, const char *name, uint16_t *ret_id)
 /* dagtext_parse reads a DAG's text.
  *
  * Requires:  why has DAGTEXT_WHY_BYTES. resolve NULL: every function is known, ids stay 0.
- * Returns:   0; MB_ERR_INVALID (syntax, two sinks, an edge twice), MB_ERR_CYCLE, MB_ERR_NO_FUNCTION,
- *            MB_ERR_TOO_LARGE (a limit); then why says what, and *ret means nothing.
+ * Returns:   0; MB_ERR_INVALID (syntax, two sinks, an edge twice), MB_ERR_CYCLE,
+ *            MB_ERR_NO_FUNCTION, MB_ERR_TOO_LARGE (a limit); then why says what, and *ret means
+ *            nothing.
  * Cost:      O(text + vertices x edges)
  */
 int dagtext_parse(struct dagtext *ret, const char *text, size_t len, dagtext_resolve_fn resolve,

@@ -13,9 +13,9 @@
  *   DOMAIN_LOAD + objects ───────►  load, MB_INIT, sandbox, part 2
  *          ◄──────────────────────  DOMAIN_LOADED, then calls
  *
- * All are domain messages (domain_sock_send, domain_sock_recv). The child's parent is the daemon, so
- * that waitid on the pidfd tells the true cause of its death. Zygote and children die with the daemon
- * (parent death signal, and a socket that hangs up).
+ * All are domain messages (domain_sock_send, domain_sock_recv). The child's parent is the daemon,
+ * so that waitid on the pidfd tells the true cause of its death. Zygote and children die with the
+ * daemon (parent death signal, and a socket that hangs up).
  */
 #ifndef MB_LOAD_H
 #define MB_LOAD_H
@@ -29,8 +29,10 @@
  *
  * Started as
  *	microburst-executor --zygote FD --parent PID [--uid-base UID] [--sandbox full|none]
- * FD is one end of a SOCK_SEQPACKET pair, the only fd it keeps besides standard error. Executor proc
- * runs as user and group UID + proc when the node is root. */
+ * FD is one end of a SOCK_SEQPACKET pair, the only fd it keeps besides standard error. Executor
+ * proc runs as user and group UID + proc when the node is root. Sent on that socket: */
+#define ZYGOTE_UID_BASE 60600 /* 60578 to 61183 are used by no distribution and no systemd */
+
 enum zygote_kind {
 	ZYGOTE_READY = 128, /* err, text; word[0] = what of the sandbox will be enforced */
 	ZYGOTE_SPAWN,       /* proc; word[0] = token; 1 fd: the child's socket */
@@ -39,16 +41,19 @@ enum zygote_kind {
 
 /* What stands between a function and the machine. A node that cannot enforce a bit says so; it is
  * never left out in silence. word[0] of ZYGOTE_READY and of DOMAIN_LOADED has the bits enforced. */
+// clang-format off
 #define SANDBOX_BITS(X)                                                                            \
-	X(UID, 0, "a user of its own")                                                             \
-	X(MOUNT, 1, "a file system with nothing but read-only libraries")                          \
-	X(NET, 2, "a network without interfaces")                                                  \
-	X(IPC, 3, "System V memory and queues of its own")                                         \
-	X(UTS, 4, "a host name of its own")                                                        \
+	X(UID,      0, "a user of its own")                                                        \
+	X(MOUNT,    1, "a file system with nothing but read-only libraries")                       \
+	X(NET,      2, "a network without interfaces")                                             \
+	X(IPC,      3, "System V memory and queues of its own")                                    \
+	X(UTS,      4, "a host name of its own")                                                   \
 	X(NO_PRIVS, 5, "no new privileges, no capabilities")                                       \
-	X(NO_DUMP, 6, "no core dumps, no tracing by its own user")                                 \
-	X(RLIMIT, 7, "limits on memory, processes, files")                                         \
-	X(SECCOMP, 8, "a list of allowed system calls")
+	X(NO_DUMP,  6, "no core dumps, no tracing by its own user")                                \
+	X(RLIMIT,   7, "limits on memory, processes, files")                                       \
+	X(FILES,    8, "no files but libraries, also while objects are loaded")                    \
+	X(SECCOMP,  9, "a list of allowed system calls")
+// clang-format on
 
 enum sandbox_bit {
 #define SANDBOX_BIT_(name, bit, text) SANDBOX_##name = 1 << (bit),
@@ -59,15 +64,15 @@ enum sandbox_bit {
 #undef SANDBOX_BIT_
 };
 
-/* sandbox_missing_text lists in ret, comma-separated, what is not in bits; "" when nothing is missing.
- * Cut to bytes. */
+/* sandbox_missing_text lists in ret, comma-separated, what is not in bits; "" when nothing is
+ * missing. Cut to bytes. */
 void sandbox_missing_text(uint32_t bits, char *ret, size_t bytes);
 
 /* -------------------------------------------------------------------- LOAD
  *
  * A set of functions is sent as one DOMAIN_LOAD or several: objects first, at most DOMAIN_FD_MAX a
- * message, and in the last message also the text. Objects are sealed memfds, numbered from 0 through
- * all messages; the executor loads them in that order.
+ * message, and in the last message also the text. Objects are sealed memfds, numbered from 0
+ * through all messages; the executor loads them in that order.
  *
  *   word[0]  number of the message's first object (its fd_cnt says how many there are)
  *   word[1]  1 in the last message
@@ -78,7 +83,7 @@ void sandbox_missing_text(uint32_t bits, char *ret, size_t bytes);
  *            (an MB_INIT refused), MB_ERR_CORRUPT (the message), MB_ERR_NO_MEMORY
  *   text     one sentence about err
  *   word[0]  sandbox bits enforced
- *   word[1]  nanoseconds from the last message to the answer
+ *   word[1]  nanoseconds from the first message to the answer
  *   word[2]  of these, in MB_INITs
  * After an error the executor ends. */
 #define LOAD_MAGIC            UINT32_C(0x4d424c44)
@@ -89,8 +94,8 @@ struct load_head {
 	uint32_t magic;
 	uint16_t fn_cnt;     /* 1 .. FUNCTION_CNT_MAX */
 	uint16_t object_cnt; /* 1 .. LOAD_OBJECT_MAX */
-	uint64_t
-		memory_bytes; /* private memory the functions may use above what the executor uses */
+	/* private memory the functions may use above what the executor uses */
+	uint64_t memory_bytes;
 };
 
 struct load_fn {

@@ -3,8 +3,9 @@
  *
  * O1  Every read goes through at() or copy_at(), which check offset and length against the file in
  *     64 bits. Nothing is read through a cast pointer.
- * O2  What is followed is what the dynamic linker follows: program headers, PT_DYNAMIC, and addresses
- *     through PT_LOAD. Section headers are not looked at: a linker strips them, a liar edits them.
+ * O2  What is followed is what the dynamic linker follows: program headers, PT_DYNAMIC, and
+ *     addresses through PT_LOAD. Section headers are not looked at: a linker strips them, a liar
+ *     edits them.
  * O3  Loops are bounded by the file: a table has no more rows than fit into it.
  *
  * The number of dynamic symbols is written nowhere but in the hash tables. DT_HASH says it; of
@@ -413,6 +414,7 @@ object_check(struct slice file, struct object *ret, char *why)
 	struct elf e = { .file = file, .why = why };
 	int err;
 
+	why[0] = '\0';
 	ret->fn_cnt = 0;
 	ret->has_init = ret->has_fini = false;
 	if (file.len > LOAD_OBJECT_BYTES_MAX) {

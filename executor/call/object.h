@@ -32,9 +32,9 @@ struct object {
 /* object_check reads the file's bytes, which nobody changes meanwhile.
  *
  * Requires:  why has OBJECT_WHY_BYTES.
- * Returns:   0 with at least one function in *ret; MB_ERR_LOAD (not a shared object for this machine,
- *            damaged, or without functions), MB_ERR_ABI, MB_ERR_TOO_LARGE; then why is a sentence
- *            about it. *ret means nothing after an error.
+ * Returns:   0 with at least one function in *ret; MB_ERR_LOAD (not a shared object for this
+ *            machine, damaged, or without functions), MB_ERR_ABI, MB_ERR_TOO_LARGE; then why is a
+ *            sentence about it. *ret means nothing after an error.
  * Cost:      O(symbols), plus their number times the number of functions found.
  */
 int object_check(struct slice file, struct object *ret, char *why);

@@ -3,12 +3,12 @@
  *
  * P1  Only sched writes. It writes to the copy that the generation does not show, and then advances
  *     the generation (R1).
- * P2  A reader takes the generation (A1), reads the copy it shows, and takes the generation again. The
- *     copy it read is written from the next advance on, so what it read is whole if the generation
- *     is still the same, and may be a mixture otherwise.
+ * P2  A reader takes the generation (A1), reads the copy it shows, and takes the generation again.
+ *     The copy it read is written from the next advance on, so what it read is whole if the
+ *     generation is still the same, and may be a mixture otherwise.
  * P3  A mixture can send a call to an executor that has lost the function: it answers NO_FUNCTION,
- *     and the caller looks again. It can never lead outside the table: ids are taken modulo its size,
- *     counts are compared with it, names are compared up to their fixed length.
+ *     and the caller looks again. It can never lead outside the table: ids are taken modulo its
+ *     size, counts are compared with it, names are compared up to their fixed length.
  */
 #include "placement.h"
 
@@ -31,7 +31,8 @@ placement_shown(const struct placement *p, uint64_t *ret_gen)
 bool
 placement_stale(const struct placement *p, uint64_t gen)
 {
-	/* The reads of the copy come before this load. */
+	/* A2: a fence; pairs with R2 in placement_edit. The reads of the copy come before the load
+	 * below. */
 	atomic_thread_fence(memory_order_acquire);
 	return atomic_load_explicit(&p->gen, memory_order_relaxed) != gen;
 }
@@ -80,40 +81,49 @@ placement_dag_get(const struct placement_copy *c, uint16_t id)
 	return id != 0 && dag->id == id ? dag : NULL;
 }
 
-/* The executors of word w of the set, moved so that the scan starts at bit first and goes round. */
-static uint64_t
-rotate_right(uint64_t x, uint32_t n)
+/* Tries the executors of the set from its number `from` on, up to its number `to`. */
+static uint16_t
+pick_between(const uint64_t exec[PLACEMENT_EXEC_WORDS], uint32_t from, uint32_t to, uint64_t who,
+	     struct hints *h)
 {
-	return n == 0 ? x : x >> n | x << (64 - n);
+	uint32_t number = 0;
+
+	for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
+		for (uint64_t left = exec[w]; left != 0; left &= left - 1, number++) {
+			uint16_t proc = (uint16_t)(w * 64 + (uint32_t)__builtin_ctzll(left));
+
+			if (number >= from && number < to && claim_try(h, proc, who)) {
+				return proc;
+			}
+		}
+	}
+	return 0;
 }
 
 uint16_t
 placement_pick(const uint64_t exec[PLACEMENT_EXEC_WORDS], uint16_t last, uint64_t who,
 	       uint64_t random, struct hints *h)
 {
-	uint32_t first_word = random % PLACEMENT_EXEC_WORDS;
-	uint32_t first_bit = random >> 8 & 63;
+	uint32_t cnt = 0;
+	uint32_t start;
+	uint16_t got;
 
 	static_assert(PLACEMENT_EXEC_WORDS * 64 == PROC_CLIENT_FIRST, "a bit an index");
-	if (last < PROC_CLIENT_FIRST && (exec[last / 64] >> (last % 64) & 1) != 0 &&
-	    claim_try(h, last, who)) {
+	if (likely(last < PROC_CLIENT_FIRST && (exec[last / 64] >> (last % 64) & 1) != 0 &&
+		   claim_try(h, last, who))) {
 		return last;
 	}
-	for (uint32_t i = 0; i < PLACEMENT_EXEC_WORDS; i++) {
-		uint32_t word = (first_word + i) % PLACEMENT_EXEC_WORDS;
-		uint64_t left = rotate_right(exec[word], first_bit);
-
-		while (left != 0) {
-			uint32_t bit = ((uint32_t)__builtin_ctzll(left) + first_bit) & 63;
-			uint16_t proc = (uint16_t)(word * 64 + bit);
-
-			if (proc != last && proc >= PROC_EXEC_FIRST && claim_try(h, proc, who)) {
-				return proc;
-			}
-			left &= left - 1;
-		}
+	for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
+		cnt += (uint32_t)__builtin_popcountll(exec[w]);
 	}
-	return 0;
+	if (cnt == 0) {
+		return 0;
+	}
+	/* From a random one of the set, not from a random index: where few of many indices are in
+	 * the set, the one behind the widest gap would be picked nearly always. */
+	start = (uint32_t)(random % cnt);
+	got = pick_between(exec, start, cnt, who, h);
+	return got != 0 ? got : pick_between(exec, 0, start, who, h);
 }
 
 struct placement_copy *
@@ -122,7 +132,7 @@ placement_edit(struct placement *p)
 	uint64_t gen = atomic_load_explicit(&p->gen, memory_order_relaxed);
 	struct placement_copy *hidden = &p->copy[(gen + 1) & 1];
 
-	/* R2: a fence; pairs with the one in placement_stale. A reader that sees any of the stores
+	/* R2: a fence; pairs with A2 in placement_stale. A reader that sees any of the stores
 	 * below also sees the generation that hid this copy from it, and knows it was overtaken. */
 	atomic_thread_fence(memory_order_release);
 	memcpy(hidden, &p->copy[gen & 1], sizeof(*hidden));

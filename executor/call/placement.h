@@ -7,9 +7,9 @@
  *
  *   gen even -> copy 0 is shown, odd -> copy 1
  *
- * A reader during whose reading the generation advances may see a mixture, because the writer may be
- * filling its copy already; placement_stale says so, and the reader reads again. A mixture is never
- * trusted: every index is checked on use.
+ * A reader during whose reading the generation advances may see a mixture, because the writer may
+ * be filling its copy already; placement_stale says so, and the reader reads again. A mixture is
+ * never trusted: every index is checked on use.
  */
 #ifndef MB_PLACEMENT_H
 #define MB_PLACEMENT_H
@@ -26,8 +26,8 @@
 
 struct placement_fn {
 	char name[NAME_BYTES_MAX];
-	uint16_t
-		id; /* 0: free entry. Ids grow with every deployment; entry = id % FUNCTION_CNT_MAX */
+	/* 0: free entry. Ids grow with every deployment; entry = id % FUNCTION_CNT_MAX */
+	uint16_t id;
 	uint16_t version;
 	uint32_t flags;
 	uint64_t exec[PLACEMENT_EXEC_WORDS]; /* executors that accept calls of it */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* value.c - lists of typed values
  *
- * V1  A word of a table is loaded once (value_list_read), into a local, and checked there: the other
- *     process may change it between two loads, and the compiler must not make two of one.
- * V2  An offset is computed from lengths that were checked, in 64 bits, and compared with the list's
- *     length before it is used. 256 lengths of 32 bits cannot overflow 64.
+ * V1  A word of a table is loaded once (value_list_read), into a local, and checked there: the
+ *     other process may change it between two loads, and the compiler must not make two of one.
+ * V2  An offset is computed from lengths that were checked, in 64 bits, and compared with the
+ *     list's length before it is used. 256 lengths of 32 bits cannot overflow 64.
  */
 #include "value.h"
 
@@ -225,20 +225,6 @@ store_u32(uint8_t *p, uint32_t x)
 {
 	x = htole32(x);
 	memcpy(p, &x, sizeof(x));
-}
-
-void
-value_table_put(uint8_t *p, const struct value *v, uint32_t cnt)
-{
-	REQUIRE(cnt <= MB_VALUES_MAX, "cnt=%u", cnt);
-	store_u32(p, cnt);
-	for (uint32_t i = 0; i < cnt; i++) {
-		store_u32(p + 4 + 8 * (size_t)i, v[i].type);
-		store_u32(p + 8 + 8 * (size_t)i, v[i].len);
-	}
-	if (cnt != 0) { /* the gap before the first value, so that equal lists are equal bytes */
-		store_u32(p + 4 + 8 * (size_t)cnt, 0);
-	}
 }
 
 int64_t

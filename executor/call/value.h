@@ -3,10 +3,10 @@
  *
  *   u32 cnt | cnt x { u32 type, u32 len } | pad to 8 | bytes of value 0 | pad to 8 | value 1 | ...
  *
- * little endian; each value starts at a multiple of 8 from the start of the list, the list itself at
- * a multiple of 8 in memory, so that numbers are read in place. The list ends with the last byte of
- * its last value (a list of none is its 4 bytes). What stands in the padding means nothing. One i64 is
- * 24 bytes, and travels inside a descriptor.
+ * little endian; each value starts at a multiple of 8 from the start of the list, the list itself
+ * at a multiple of 8 in memory, so that numbers are read in place. The list ends with the last byte
+ * of its last value (a list of none is its 4 bytes). What stands in the padding means nothing. One
+ * i64 is 24 bytes, and travels inside a descriptor.
  *
  * A list in shared memory may change while it is read. value_list_read therefore reads each word of
  * the table once, checks what it has read, and returns it in private memory: afterwards only the
@@ -52,7 +52,8 @@ static_assert(VALUE_TABLE_MAX + MB_VALUE_BYTES_MAX <= PAYLOAD_BYTES_MAX,
  *
  * Requires:  list.p is a multiple of 8 (REQUIRE); ret has room for MB_VALUES_MAX.
  * Returns:   how many there are, the first so many of ret written; or an error.
- *            Every value lies inside list and its length suits its type. The bytes are not looked at.
+ *            Every value lies inside list and its length suits its type. The bytes are not looked
+ *            at.
  * Owns:      the values point into list.
  */
 int value_list_read(struct slice list, struct value *ret);
@@ -110,8 +111,8 @@ struct value_writer {
 	int err;
 };
 
-/* value_list_footprint says how many bytes a list of these values takes. Only type and len are used.
- * Returns: the bytes; MB_ERR_TOO_LARGE. */
+/* value_list_footprint says how many bytes a list of these values takes. Only type and len are
+ * used. Returns: the bytes; MB_ERR_TOO_LARGE. */
 int64_t value_list_footprint(const struct value *v, uint32_t cnt);
 
 /* value_list_begin starts a list of cnt values at p, a multiple of 8. */
@@ -128,9 +129,5 @@ void value_list_add_f64(struct value_writer *w, double x);
 /* value_list_end returns the list's bytes; MB_ERR_TOO_LARGE when something did not fit;
  * MB_ERR_INVALID when a length did not suit its type, or not cnt values were added. */
 int64_t value_list_end(struct value_writer *w);
-
-/* value_table_put writes the table of cnt values at p: for a writer that learns their number last and
- * puts the table in front of values that stand there already. */
-void value_table_put(uint8_t *p, const struct value *v, uint32_t cnt);
 
 #endif

@@ -4,8 +4,8 @@
  * I1  Each GET, MERGE and SCAN is answered once: at once, or when its job ends.
  * I2  A job reads its delta only until the answer is sent: the delta is the asker's again then.
  *
- * Two long merges into one key can be under way at once, and short ones overtake them. That is no harm:
- * they commute.
+ * Two long merges into one key can be under way at once, and short ones overtake them. That is no
+ * harm: they commute.
  */
 #include "kvs_core.h"
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kvs_core - what a kvs tile does: messages in, messages out
  *
- * A step core over one shard (kvs_shard.h): no I/O, no clock, no threads. The tile and the simulator run
- * the same code. Requests and answers are those of kvs_msg.h.
+ * A step core over one shard (kvs_shard.h): no I/O, no clock, no threads. The tile and the
+ * simulator run the same code. Requests and answers are those of kvs_msg.h.
  *
- * No step copies more than KVS_STEP_BYTES. A longer delta becomes a job that kvs_core_poll carries on,
- * while other messages are served; a longer value that is read is lent, not copied. (What a step may
- * still take long for is merging a large collection: collections are flat for now.)
+ * No step copies more than KVS_STEP_BYTES. A longer delta becomes a job that kvs_core_poll carries
+ * on, while other messages are served; a longer value that is read is lent, not copied. (What a
+ * step may still take long for is merging a large collection: collections are flat for now.)
  *
  * Owner: the kvs tile.
  */
@@ -26,8 +26,8 @@
 
 /* Where answers go. */
 struct kvs_out {
-	/* send delivers an answer to whom kvs_core_step was given as `from`. There is room for it: an
-	 * asker has no more requests under way than its link holds. */
+	/* send delivers an answer to whom kvs_core_step was given as `from`. There is room for it:
+	 * an asker has no more requests under way than its link holds. */
 	void (*send)(void *ctx, uint32_t to, const struct desc *d);
 	void *ctx;
 };

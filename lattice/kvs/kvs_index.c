@@ -3,8 +3,8 @@
  *
  * I1  In each bucket of a chain but the last all slots are taken, and free slots are at its end.
  * I2  A key of hash h stands in the chain of bucket_of(h), and nowhere else, exactly once.
- * I3  A split either happens whole or not at all: the memory it needs is taken before anything moves.
- *     Where there is none the table stays as it is and its chains get longer.
+ * I3  A split either happens whole or not at all: the memory it needs is taken before anything
+ *     moves. Where there is none the table stays as it is and its chains get longer.
  *
  * The hash is used from below for the bucket, its top 16 bits are the tag. Hashes are not stored: a
  * split computes them again from keys that it has to touch anyway.

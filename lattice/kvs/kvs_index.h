@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kvs_index - from the hash of a key to the key: a hash table that grows by one bucket at a time
  *
- * Linear hashing. There is never a second table and never a pause in which everything is moved: each
- * insert that makes the table too full splits one bucket. Memory follows the number of keys, from the
- * same heap that holds the keys.
+ * Linear hashing. There is never a second table and never a pause in which everything is moved:
+ * each insert that makes the table too full splits one bucket. Memory follows the number of keys,
+ * from the same heap that holds the keys.
  *
  *   buckets   0 .. split-1 | split .. 2^level-1 | 2^level .. 2^level+split-1
  *             already split   not yet             the other halves
  *
  *   bucket of hash h = h mod 2^level, if that is >= split; else h mod 2^(level+1)
  *
- * A bucket is a cache line: ten tags of 16 bits and ten references; a tag that fits is looked up, so a
- * find touches the bucket and, nearly always, one key. What does not fit into a bucket goes on in
- * another one from the heap.
+ * A bucket is a cache line: ten tags of 16 bits and ten references; a tag that fits is looked up,
+ * so a find touches the bucket and, nearly always, one key. What does not fit into a bucket goes on
+ * in another one from the heap.
  *
  * Owner: the shard. Errors: MB_ERR_NO_MEMORY.
  */
@@ -26,7 +26,8 @@
 #include "slice.h"
 
 #define KVS_INDEX_SLOTS 10
-/* Keys a bucket on average: at 6 a find looks at 1.1 lines, and a key costs 11 bytes; at 8, 1.25 and 8. */
+/* Keys a bucket on average: at 6 a find looks at 1.1 lines, and a key costs 11 bytes; at 8, 1.25
+ * and 8. */
 #define KVS_INDEX_FILL  6
 #define KVS_INDEX_CHUNK 1024 /* buckets allocated at once: 64 KiB */
 

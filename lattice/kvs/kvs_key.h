@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kvs_key - how a key and its value lie in a shard's memory
  *
- * Both are blocks of the shard's heap, named by a struct kvs_ref: 32 bits count steps of 16 bytes from
- * the start of the shard's memory, so a shard has at most 64 GiB and a reference costs four bytes.
- * Key and value are apart, because the key must not move (index and order refer to it) and the value
- * comes and goes.
+ * Both are blocks of the shard's heap, named by a struct kvs_ref: 32 bits count steps of 16 bytes
+ * from the start of the shard's memory, so a shard has at most 64 GiB and a reference costs four
+ * bytes. Key and value are apart, because the key must not move (index and order refer to it) and
+ * the value comes and goes.
  *
- * Cost of a key beside its own bytes and its value's: 8 here, 4 x 1.33 in the order, 16 at the value,
- * 64 / KVS_INDEX_FILL in the index, and what the heap's size classes waste.
+ * Cost of a key beside its own bytes and its value's: 8 here, 4 x 1.33 in the order, 16 at the
+ * value, 64 / KVS_INDEX_FILL in the index, and what the heap's size classes waste.
  */
 #ifndef MB_KVS_KEY_H
 #define MB_KVS_KEY_H

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kvs_msg - the messages on the links between a cache tile and a kvs tile
  *
- * Both ends are tiles of one daemon, so what is too long for a descriptor is passed as a pointer. The
- * rule for every pointer: what it points to belongs to the sender and stays as it is until the sender
- * has its answer. For a GOT, or a MERGED with state, that is not inline, the answer is KVS_RELEASE.
+ * Both ends are tiles of one daemon, so what is too long for a descriptor is passed as a pointer.
+ * The rule for every pointer: what it points to belongs to the sender and stays as it is until the
+ * sender has its answer. For a GOT, or a MERGED with state, that is not inline, the answer is
+ * KVS_RELEASE.
  *
  * Each GET, MERGE and SCAN is answered exactly once, with `b` unchanged: the asker's own word. The
  * answers to two requests come in any order, and their effects too: who wants one after the other
@@ -25,9 +26,10 @@ enum kvs_msg_kind {
 	DESC_KVS_GOT,                  /* err = 0: the envelope, empty for a key never written */
 	DESC_KVS_MERGE, /* key; word[2], word[3] = pointer and length of the delta, an envelope;
 			   * sub = KVS_WANT_STATE or 0 */
-	DESC_KVS_MERGED, /* err = 0: merged, here; with KVS_WANT_STATE also the envelope as it is now.
-			   * MB_ERR_NO_MEMORY: the shard is full, nothing changed */
-	DESC_KVS_SCAN,   /* word[0] = pointer to a struct kvs_scan, lent until SCANNED */
+	/* err = 0: merged, here; with KVS_WANT_STATE also the envelope as it is now.
+	 * MB_ERR_NO_MEMORY: the shard is full, nothing changed */
+	DESC_KVS_MERGED,
+	DESC_KVS_SCAN,    /* word[0] = pointer to a struct kvs_scan, lent until SCANNED */
 	DESC_KVS_SCANNED, /* err = 0: the struct is filled */
 	DESC_KVS_RELEASE, /* word[2] as it came in a GOT or MERGED; not answered */
 };
@@ -49,7 +51,8 @@ struct kvs_scan {
 	struct slice last; /* after this one, which need not be in out. It stays valid */
 };
 
-/* The key of a GET or MERGE, or the inline or lent bytes of a GOT or MERGED, in word[0], word[1]. */
+/* The key of a GET or MERGE, or the inline or lent bytes of a GOT or MERGED, in word[0],
+ * word[1]. */
 static inline void
 kvs_msg_set_bytes(struct desc *d, struct slice s)
 {

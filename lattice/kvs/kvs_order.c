@@ -22,7 +22,8 @@ kvs_order_init(struct kvs_order *o, const uint8_t *base)
 uint32_t
 kvs_order_height(uint64_t hash)
 {
-	/* Bits that neither the index's buckets (from below) nor its tags (from above) choose by. */
+	/* Bits that neither the index's buckets (from below) nor its tags (from above) choose
+	 * by. */
 	uint64_t bits = (hash >> 16) | UINT64_C(1) << (2 * (KVS_ORDER_HEIGHT_MAX - 1));
 
 	return 1 + (uint32_t)__builtin_ctzll(bits) / 2;

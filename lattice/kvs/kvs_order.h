@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kvs_order - the keys of a shard in ascending order, for scans
  *
- * A skip list whose links lie in the keys themselves. A key's height is drawn from its hash (a quarter
- * of the keys of each level reach the next), so it needs no randomness and the same keys make the same
- * list. Keys stay for ever (a deleted one keeps its tombstone), so there is no removal.
+ * A skip list whose links lie in the keys themselves. A key's height is drawn from its hash (a
+ * quarter of the keys of each level reach the next), so it needs no randomness and the same keys
+ * make the same list. Keys stay for ever (a deleted one keeps its tombstone), so there is no
+ * removal.
  *
  * Owner: the shard.
  */
@@ -31,8 +32,8 @@ uint32_t kvs_order_height(uint64_t hash);
 /* kvs_order_add enters a key that is not there yet; its height is set. */
 void kvs_order_add(struct kvs_order *o, struct kvs_key *k);
 
-/* kvs_order_from finds the first key that is not less than key (above: greater than key); NULL behind
- * the last. Cost: O(log n) comparisons. */
+/* kvs_order_from finds the first key that is not less than key (above: greater than key); NULL
+ * behind the last. Cost: O(log n) comparisons. */
 struct kvs_key *kvs_order_from(const struct kvs_order *o, struct slice key, bool above);
 
 /* kvs_order_next gives the key that follows k; NULL behind the last. */

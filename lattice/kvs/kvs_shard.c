@@ -3,15 +3,15 @@
  *
  *   index ──► key ──► value        order: key ─► key ─► key
  *
- * I1  A key is in the index and in the order, and has a value that is not bottom; or it does not exist.
- *     So an insert takes all its memory before it enters anything.
- * I2  The bytes of a pinned value never change. A merge then makes a new value, the old one is an orphan
- *     and is freed with its last pin.
+ * I1  A key is in the index and in the order, and has a value that is not bottom; or it does not
+ *     exist. So an insert takes all its memory before it enters anything.
+ * I2  The bytes of a pinned value never change. A merge then makes a new value, the old one is an
+ *     orphan and is freed with its last pin.
  * I3  A merge that fails has changed nothing.
  *
- * A value is overwritten where it lies when it fits and nobody reads it: for a hot key that is updated
- * millions of times a second this saves the heap's work and stays in the cache. It is not kept in a
- * place more than twice its size.
+ * A value is overwritten where it lies when it fits and nobody reads it: for a hot key that is
+ * updated millions of times a second this saves the heap's work and stays in the cache. It is not
+ * kept in a place more than twice its size.
  */
 #include "kvs_shard.h"
 
@@ -185,7 +185,8 @@ key_take(struct kvs_shard *s, struct kvs_key *k, struct kvs_value *v)
 	k->value = kvs_ref_of(s->base, v);
 }
 
-/* Merges into a value where the result may be too long for the scratch: it is written where it stays. */
+/* Merges into a value where the result may be too long for the scratch: it is written where it
+ * stays. */
 static int
 merge_long(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
 {
@@ -208,7 +209,8 @@ merge_long(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
 	return LATTICE_MIXED;
 }
 
-/* Merges delta into what key k has, unless the delta wins whole: LATTICE_RIGHT, nothing done yet. */
+/* Merges delta into what key k has, unless the delta wins whole: LATTICE_RIGHT, nothing done
+ * yet. */
 static int
 merge_into(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
 {

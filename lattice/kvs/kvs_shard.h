@@ -2,7 +2,8 @@
 /* kvs_shard - the keys of one kvs tile, each with an envelope, in private memory
  *
  * Every change is a merge, so it does not matter in which order, in which groups or how often the
- * deltas of a key arrive. Nothing is ever deleted: a DEL is a merge as well, and its tombstone stays.
+ * deltas of a key arrive. Nothing is ever deleted: a DEL is a merge as well, and its tombstone
+ * stays.
  *
  * All memory, the index included, comes from the bytes given at the start. When they are used up, a
  * merge that needs more is refused and changes nothing; merges that fit where the value lies go on.
@@ -54,41 +55,45 @@ struct kvs_shard {
 
 /* kvs_shard_init makes an empty shard in mem.
  *
- * Requires:  mem aligned to 64; KVS_SHARD_BYTES_MIN <= bytes <= KVS_SHARD_BYTES_MAX; seed is a secret,
- *            so that nobody can choose keys that collide.
- * Ensures:   the shard lives inside mem, and takes nothing from anywhere else. There is nothing to undo.
+ * Requires:  mem aligned to 64; KVS_SHARD_BYTES_MIN <= bytes <= KVS_SHARD_BYTES_MAX; seed is a
+ *            secret, so that nobody can choose keys that collide.
+ * Ensures:   the shard lives inside mem, and takes nothing from anywhere else. There is nothing to
+ *            undo.
  */
 struct kvs_shard *kvs_shard_init(void *mem, size_t bytes, uint64_t seed);
 
 /* kvs_shard_get finds a key's envelope: empty when it was never written.
  *
- * Owns:      the bytes stay as they are until the next merge into that key, or while they are pinned.
+ * Owns:      the bytes stay as they are until the next merge into that key, or while they are
+ *            pinned.
  */
 struct slice kvs_shard_get(struct kvs_shard *s, struct slice key);
 
-/* kvs_shard_pin keeps the bytes of a key's value as they are, whatever is merged; NULL when there is no
- * such key. kvs_shard_unpin ends that. Each pin is to be given back once.
+/* kvs_shard_pin keeps the bytes of a key's value as they are, whatever is merged; NULL when there
+ * is no such key. kvs_shard_unpin ends that. Each pin is to be given back once.
  */
 struct kvs_value *kvs_shard_pin(struct kvs_shard *s, struct slice key);
 void kvs_shard_unpin(struct kvs_shard *s, struct kvs_value *v);
 
 /* kvs_shard_merge merges delta, a checked envelope outside of the shard's memory, into a key.
  *
- * Returns:   0; MB_ERR_NO_MEMORY; MB_ERR_TOO_LARGE: the result would be longer than KVS_ENVELOPE_MAX;
- *            what lattice_merge says of unchecked bytes. On an error nothing has changed.
+ * Returns:   0; MB_ERR_NO_MEMORY; MB_ERR_TOO_LARGE: the result would be longer than
+ *            KVS_ENVELOPE_MAX; what lattice_merge says of unchecked bytes. On an error nothing has
+ *            changed.
  * Cost:      a hash, two or three cache misses, the merge, and a copy of the result when it changed
  */
 int kvs_shard_merge(struct kvs_shard *s, struct slice key, struct slice delta);
 
-/* The same in pieces, for deltas that are too long to copy at once: kvs_shard_value_alloc takes memory,
- * the caller copies the delta into v->bytes, kvs_shard_merge_value merges it. The value is the shard's
- * from then on, whatever is returned; kvs_shard_value_free gives it up before that.
+/* The same in pieces, for deltas that are too long to copy at once: kvs_shard_value_alloc takes
+ * memory, the caller copies the delta into v->bytes, kvs_shard_merge_value merges it. The value is
+ * the shard's from then on, whatever is returned; kvs_shard_value_free gives it up before that.
  */
 struct kvs_value *kvs_shard_value_alloc(struct kvs_shard *s, size_t len);
 void kvs_shard_value_free(struct kvs_shard *s, struct kvs_value *v);
 int kvs_shard_merge_value(struct kvs_shard *s, struct slice key, struct kvs_value *v);
 
-/* kvs_shard_scan does one piece of a scan, bounded by KVS_SCAN_VISIT_MAX keys and the room in out. */
+/* kvs_shard_scan does one piece of a scan, bounded by KVS_SCAN_VISIT_MAX keys and the room in
+ * out. */
 void kvs_shard_scan(struct kvs_shard *s, struct kvs_scan *scan);
 
 /* Inspection. Keys include tombstones. */

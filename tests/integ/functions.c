@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* functions - what the integration tests deploy: useful ones, and ones that misbehave in every way */
+/* functions - what the integration tests deploy: useful ones, and ones that misbehave in every
+ * way */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -92,11 +93,22 @@ MB_FUNCTION(join)
 	return mb_sadd(call, key, member);
 }
 
+/* Needs more stack than there is. */
+static __attribute__((noinline)) void
+deep(void)
+{
+	volatile char big[256 << 20];
+
+	for (size_t i = sizeof(big); i >= 4096; i -= 4096) {
+		big[i - 1] = 1;
+	}
+}
+
 /* boom(how) ends badly; after writing to `boom/attempts`, which must never be seen. */
 MB_FUNCTION(boom)
 {
 	struct mb_slice how;
-	char *volatile null = NULL;
+	volatile char *volatile null = NULL;
 
 	MB_TRY(mb_arg_utf8(call, 0, &how));
 	MB_TRY(mb_incr(call, mb_str("boom/attempts"), 1, NULL));
@@ -113,11 +125,7 @@ MB_FUNCTION(boom)
 	} else if (HOW("fail")) {
 		return mb_fail(call, "asked to fail with %d", 42);
 	} else if (HOW("stack")) {
-		volatile char big[256 << 20];
-
-		for (size_t i = 0; i < sizeof(big); i += 4096) {
-			big[i] = 1;
-		}
+		deep();
 	} else if (HOW("kill")) {
 		syscall(SYS_kill, getpid(), SIGKILL);
 		*null = 1; /* if that was refused */
@@ -145,7 +153,7 @@ MB_FUNCTION(forbidden)
 	} else if (WHAT("open")) {
 		rc = open("/etc/passwd", O_RDONLY);
 	} else if (WHAT("execve")) {
-		char *argv[] = {NULL};
+		char *argv[] = { NULL };
 
 		rc = execve("/bin/true", argv, argv);
 	} else if (WHAT("memfd")) {

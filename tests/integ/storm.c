@@ -3,13 +3,14 @@
  *
  * Goal:   each call that a client started is answered exactly once, by a reply or a typed error; no
  *         acknowledged increment is lost or counted twice; when all is quiet, nothing is held.
- * Method: K client processes each call `add(key, 1)`, `plus_one` and `echo`, alone and in bunches, and
- *         now and then a function that dies or never ends (with a deadline). A tormentor kills
- *         executors and clients with SIGKILL, and stops executors with SIGSTOP for some milliseconds,
- *         at random moments. Clients count in memory shared with their parent: how many increments
- *         were acknowledged, how many ended in an error after which the effect is not known.
- *         At the end: acknowledged <= counter <= acknowledged + not known, where an error that says
- *         "did not happen" counts as not happened; and the node's `held` must become zero.
+ * Method: K client processes each call `add(key, 1)`, `plus_one` and `echo`, alone and in bunches,
+ *         and now and then a function that dies or never ends (with a deadline). A tormentor kills
+ *         executors and clients with SIGKILL, and stops executors with SIGSTOP for some
+ *         milliseconds, at random moments. Clients count in memory shared with their parent: how
+ *         many increments were acknowledged, how many ended in an error after which the effect is
+ *         not known. At the end: acknowledged <= counter <= acknowledged + not known, where an
+ *         error that says "did not happen" counts as not happened; and the node's `held` must
+ *         become zero.
  *
  * storm SOCKET SECONDS CLIENTS SEED
  */
@@ -48,6 +49,14 @@ now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static void
+sleep_us(uint32_t us)
+{
+	struct timespec t = { .tv_sec = us / 1000000, .tv_nsec = (long)(us % 1000000) * 1000 };
+
+	nanosleep(&t, NULL);
 }
 
 static uint32_t
@@ -90,8 +99,8 @@ on_reply(struct tally *t, struct pending *p, uint32_t cnt, const struct mb_reply
 	if (mine->what == ADD) {
 		if (r->err == 0) {
 			t->acked++;
-		} else if (strstr(r->text, "did not happen") == NULL &&
-			   r->err != MB_ERR_BUSY && r->err != MB_ERR_NO_EXECUTOR) {
+		} else if (strstr(r->text, "did not happen") == NULL && r->err != MB_ERR_BUSY &&
+			   r->err != MB_ERR_NO_EXECUTOR) {
 			t->unknown++;
 		}
 	} else if (r->err == 0 && mine->what == PLUS &&
@@ -107,8 +116,8 @@ static int
 start_one(struct mb_client *c, struct tally *t, struct pending *p, uint64_t *seed)
 {
 	static char bytes[200000];
-	static const char *const how[] = {"segv", "abort", "exit", "loop", "fail"};
-	struct mb_call_options opt = {0};
+	static const char *const how[] = { "segv", "abort", "exit", "loop", "fail" };
+	struct mb_call_options opt = { 0 };
 	struct mb_value arg[2];
 	uint32_t dice = rnd(seed) % 1000;
 	int err;
@@ -232,7 +241,7 @@ torment(struct mb_client *c, pid_t *pid, uint32_t clients, uint64_t *seed, uint6
 		return;
 	}
 	if (dice < 3) {
-		struct timespec ts = {0, (long)(rnd(seed) % 20) * 1000000};
+		struct timespec ts = { 0, (long)(rnd(seed) % 20) * 1000000 };
 
 		kill(victim, SIGSTOP);
 		nanosleep(&ts, NULL);
@@ -267,7 +276,7 @@ quiet(struct mb_client *c)
 			free(last);
 			return true;
 		}
-		usleep(50000);
+		sleep_us(50000);
 	}
 	fprintf(stderr, "storm: still held: %s\n", last != NULL ? last : "?");
 	free(last);
@@ -278,10 +287,10 @@ int
 main(int argc, char **argv)
 {
 	uint64_t seed = argc > 4 ? strtoull(argv[4], NULL, 0) : 1;
-	uint32_t seconds = argc > 2 ? (uint32_t)atoi(argv[2]) : 5;
-	uint32_t clients = argc > 3 ? (uint32_t)atoi(argv[3]) : 4;
+	uint32_t seconds = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 5;
+	uint32_t clients = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 4;
 	uint64_t end_ms = now_ms() + seconds * 1000;
-	uint64_t kills[3] = {0};
+	uint64_t kills[3] = { 0 };
 	uint64_t started = 0, answered = 0, acked = 0, unknown = 0, wrong = 0;
 	uint64_t lost_clients = 0;
 	pid_t pid[CLIENTS_MAX];
@@ -308,7 +317,7 @@ main(int argc, char **argv)
 		return 3;
 	}
 	while (now_ms() < end_ms) {
-		usleep(rnd(&seed) % 20000);
+		sleep_us(rnd(&seed) % 20000);
 		torment(c, pid, clients, &seed, kills);
 		for (uint32_t i = 0; i < clients; i++) {
 			if (waitpid(pid[i], &status, WNOHANG) == pid[i] && now_ms() < end_ms) {
@@ -338,7 +347,7 @@ main(int argc, char **argv)
 		char text[32] = "";
 
 		memcpy(text, sum.p, sum.len < 31 ? sum.len : 31);
-		counter = atoll(text);
+		counter = strtoll(text, NULL, 10);
 		mb_client_release(c, &sum);
 	}
 	printf("storm: %" PRIu64 " calls, %" PRIu64 " answers, %" PRIu64 " wrong; killed %" PRIu64

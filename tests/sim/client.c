@@ -19,7 +19,7 @@
 #define DEPTH_MAX 64
 #define TEXT_MAX  40
 #define LINGER_NS (100 * NS_PER_MS)
-#define HOT_KEYS   3U /* that everybody likes */
+#define HOT_KEYS  3U /* that everybody likes */
 
 struct flight {
 	uint64_t id;
@@ -59,8 +59,9 @@ draw_op(struct app *a, struct op *op, bool wild)
 
 	*op = (struct op){ .kind = sim_one_in(s, 3) ? OP_READ : OP_WRITE,
 			   .key_kind = (uint8_t)(wild ? KEY_WILD : sim_below(s, KEY_WILD)),
-			   .key = (uint8_t)sim_below(s, sim_one_in(s, 2) ? MIN(HOT_KEYS, s->shape.key_cnt)
-									 : s->shape.key_cnt) };
+			   .key = (uint8_t)sim_below(s, sim_one_in(s, 2)
+								? MIN(HOT_KEYS, s->shape.key_cnt)
+								: s->shape.key_cnt) };
 	if (wild && op->kind != OP_READ) {
 		static const uint8_t kinds[] = { OP_WRITE, OP_DELETE, OP_INCR, OP_SADD };
 
@@ -162,8 +163,7 @@ answered(struct app *a, struct flight *f, struct mb_reply *r)
 	if (r->err == 0 && r->cnt >= 1) {
 		token = (uint32_t)r->value[0].i64;
 	}
-	if (r->cnt > 1 &&
-	    !oracle_value_ok(f->token, r->value[1].p, (uint32_t)r->value[1].len)) {
+	if (r->cnt > 1 && !oracle_value_ok(f->token, r->value[1].p, (uint32_t)r->value[1].len)) {
 		sim_fail(s, "a call's result is not what its function returned");
 	}
 	oracle_call_answered(&s->oracle, f->token, r->err, r->text, token);

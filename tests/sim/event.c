@@ -105,8 +105,8 @@ actor_init(struct actor *a, struct events *q, void (*step)(void *ctx), void *ctx
 void
 actor_wake(struct actor *a, uint64_t delay_ns)
 {
-	uint64_t at_ns = delay_ns < EVENT_NEVER - a->q->now_ns ? a->q->now_ns + delay_ns
-							       : EVENT_NEVER;
+	uint64_t at_ns =
+		delay_ns < EVENT_NEVER - a->q->now_ns ? a->q->now_ns + delay_ns : EVENT_NEVER;
 
 	if (at_ns < a->at_ns) {
 		a->at_ns = at_ns;

@@ -202,7 +202,8 @@ static int
 read_key(struct executor *x, const struct op *op)
 {
 	char text[TEXT_MAX];
-	struct slice key = slice_of(text, oracle_key_text(op->key_kind, op->key, text, sizeof(text)));
+	struct slice key =
+		slice_of(text, oracle_key_text(op->key_kind, op->key, text, sizeof(text)));
 	struct cache_value v;
 	uint64_t before;
 	int n, err = 0;
@@ -219,8 +220,8 @@ read_key(struct executor *x, const struct op *op)
 		}
 		see(x, op, n == CACHE_ABSENT, &v);
 		before = hash_bytes(v.envelope.p, v.envelope.len);
-		for (uint32_t hold = sim_one_in(x->s, 8) ? 1 + sim_below(x->s, HOLD_MAX) : 1; hold > 0;
-		     hold--) {
+		for (uint32_t hold = sim_one_in(x->s, 8) ? 1 + sim_below(x->s, HOLD_MAX) : 1;
+		     hold > 0; hold--) {
 			proc_step(DELAY_WORK);
 		}
 		if (hash_bytes(v.envelope.p, v.envelope.len) != before) {
@@ -254,8 +255,8 @@ wset_op_of(struct executor *x, const struct op *op, struct op_text *text, struct
 	ret->key = slice_of(text->key,
 			    oracle_key_text(op->key_kind, op->key, text->key, sizeof(text->key)));
 	if (kind == WSET_SADD) {
-		ret->value = slice_of(text->member,
-				      oracle_member_text(op->n, text->member, sizeof(text->member)));
+		ret->value = slice_of(text->member, oracle_member_text(op->n, text->member,
+								       sizeof(text->member)));
 	}
 	if (kind != WSET_PUT) {
 		return 0;
@@ -283,7 +284,9 @@ make_set(struct executor *x, const struct call *c, uint32_t tile)
 	struct wset ws;
 	int err = 0;
 
-	*b = (struct publish){ .d = { .kind = DESC_PUBLISH, .flags = DESC_F_INLINE, .call = c->id } };
+	*b = (struct publish){
+		.d = { .kind = DESC_PUBLISH, .flags = DESC_F_INLINE, .call = c->id }
+	};
 	wset_init(&ws, mem, sizeof(mem));
 	for (uint32_t i = 0; i < c->op_cnt && err == 0; i++) {
 		struct op_text text;
@@ -319,8 +322,8 @@ static int
 await(struct executor *x, uint64_t deadline_ns)
 {
 	while (x->waiting > 0) {
-		if (!pump(x, deadline_ns) && deadline_ns != 0 &&
-		    sim_now_ns(x->s) >= deadline_ns && x->waiting > 0) {
+		if (!pump(x, deadline_ns) && deadline_ns != 0 && sim_now_ns(x->s) >= deadline_ns &&
+		    x->waiting > 0) {
 			return MB_ERR_INDETERMINATE;
 		}
 	}

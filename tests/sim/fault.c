@@ -17,9 +17,9 @@ client_any(struct sim *s)
 	uint32_t start = sim_below(s, PROC_CLIENT_CNT);
 
 	for (uint32_t i = 0; i < PROC_CLIENT_CNT; i++) {
-		struct sim_proc *p = simctl_proc(s->node->ctl,
-						 (uint16_t)(PROC_CLIENT_FIRST +
-							    (start + i) % PROC_CLIENT_CNT));
+		struct sim_proc *p =
+			simctl_proc(s->node->ctl,
+				    (uint16_t)(PROC_CLIENT_FIRST + (start + i) % PROC_CLIENT_CNT));
 
 		if (p != NULL) {
 			return p;

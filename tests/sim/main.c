@@ -155,12 +155,13 @@ totals_print(const struct totals *t)
 
 	printf("%" PRIu64 " seeds, %.1f virtual seconds, %" PRIu64 " steps, %" PRIu64 " messages\n",
 	       t->runs, (double)t->virtual_ns / 1e9, t->stats.steps, t->stats.messages);
-	printf("%" PRIu64 " calls and %" PRIu64 " state operations (a seed at least %" PRIu64 "), %" PRIu64
-	       " reads judged\n",
+	printf("%" PRIu64 " calls and %" PRIu64 " state operations (a seed at least %" PRIu64
+	       "), %" PRIu64 " reads judged\n",
 	       o->calls, o->state_ops, t->ops_min, o->reads);
-	printf("answers: %" PRIu64 " ok, %" PRIu64 " function failed, %" PRIu64 " deadline, %" PRIu64
-	       " cancelled, %" PRIu64 " busy, %" PRIu64 " executor died (%" PRIu64
-	       " without effect), %" PRIu64 " refused; %" PRIu64 " orphans, %" PRIu64 " second runs\n",
+	printf("answers: %" PRIu64 " ok, %" PRIu64 " function failed, %" PRIu64
+	       " deadline, %" PRIu64 " cancelled, %" PRIu64 " busy, %" PRIu64
+	       " executor died (%" PRIu64 " without effect), %" PRIu64 " refused; %" PRIu64
+	       " orphans, %" PRIu64 " second runs\n",
 	       o->ok, o->failed, o->deadlines, o->cancelled, o->busy, o->died_none + o->died_some,
 	       o->died_none, o->refused, o->orphans, o->retries);
 	printf("faults (a seed at least %" PRIu64 "):", t->faults_min);

@@ -130,8 +130,8 @@ call_end(struct oracle *o, struct call *c, enum call_fate fate, enum effect e)
 	}
 	if (c->none) {
 		expect(o, c->accepted[0] + c->accepted[1] == 0,
-		       "O3: a call was answered as without effect, and its writes were accepted", c->id,
-		       c->fn);
+		       "O3: a call was answered as without effect, and its writes were accepted",
+		       c->id, c->fn);
 	}
 }
 
@@ -280,11 +280,13 @@ oracle_call_answered(struct oracle *o, uint32_t token, int err, const char *text
 		expect(o, result_token == token, "a call got the result of another", result_token,
 		       token);
 		expect(o, !call_writes(c) || c->accepted[0] + c->accepted[1] > 0,
-		       "O3: a call was successful, and its writes were never accepted", c->id, token);
+		       "O3: a call was successful, and its writes were never accepted", c->id,
+		       token);
 	}
 	if (err == MB_ERR_EXECUTOR_DIED && e == EFFECT_MAYBE && call_writes(c)) {
 		expect(o, c->accepted[0] + c->accepted[1] > 0,
-		       "O3: writes are said to have happened, and were never accepted", c->id, token);
+		       "O3: writes are said to have happened, and were never accepted", c->id,
+		       token);
 	}
 	count_answer(&o->stats, err, e);
 	call_end(o, c, FATE_ANSWERED, e);
@@ -312,7 +314,8 @@ oracle_read_register(struct oracle *o, uint32_t key, bool absent, struct slice v
 
 	o->stats.reads++;
 	if (absent) {
-		expect(o, k->acked == 0, "O6: a value that was acknowledged is missing", key, k->acked);
+		expect(o, k->acked == 0, "O6: a value that was acknowledged is missing", key,
+		       k->acked);
 		return;
 	}
 	if (value.len >= sizeof(n)) {
@@ -350,7 +353,8 @@ oracle_read_set(struct oracle *o, uint32_t key, uint32_t cnt)
 
 	o->stats.reads++;
 	expect(o, cnt >= k->acked, "O5: acknowledged members are missing", cnt, k->acked);
-	expect(o, cnt <= k->possible, "O5: a set has more members than were added", cnt, k->possible);
+	expect(o, cnt <= k->possible, "O5: a set has more members than were added", cnt,
+	       k->possible);
 }
 
 void
@@ -415,7 +419,8 @@ oracle_member_text(uint32_t n, char *ret, size_t bytes)
 size_t
 oracle_key_text(enum key_kind kind, uint32_t key, char *ret, size_t bytes)
 {
-	static const char *const prefix[KEY_KIND_CNT] = { "counter/", "set/", "register/", "wild/" };
+	static const char *const prefix[KEY_KIND_CNT] = { "counter/", "set/", "register/",
+							  "wild/" };
 
 	return (size_t)snprintf(ret, bytes, "%s%u", prefix[kind], key);
 }

@@ -51,22 +51,22 @@ struct op {
 	uint8_t kind;     /* enum op_kind */
 	uint8_t key_kind; /* enum key_kind */
 	uint8_t key;
-	uint32_t n;   /* counter: how much; set, register: which member or value, never used twice */
+	uint32_t n; /* counter: how much; set, register: which member or value, never used twice */
 	uint32_t len; /* register: bytes of the value */
 };
 
 enum behaviour {
 	CALL_RETURNS = 0,
-	CALL_FAILS,     /* returns an error after its operations */
+	CALL_FAILS, /* returns an error after its operations */
 	CALL_NEVER_ENDS,
-	CALL_ABORTS,    /* kills its executor */
+	CALL_ABORTS, /* kills its executor */
 };
 
 enum call_fate {
 	FATE_OPEN = 0, /* started, not answered */
 	FATE_REFUSED,  /* it could not be started */
 	FATE_ANSWERED,
-	FATE_ORPHAN,   /* its client died */
+	FATE_ORPHAN, /* its client died */
 };
 
 /* What became of an operation's effect, as far as clients know. */

@@ -197,7 +197,8 @@ proc_sleep(uint64_t ns, bool until_rung)
 	p->rung = false;
 	actor_wake(&p->actor, ns);
 	fiber_wait();
-	if (until_rung && !p->rung && ns >= WAIT_MAX_NS && !p->sim->shape.scribble && proc_unread(p)) {
+	if (until_rung && !p->rung && ns >= WAIT_MAX_NS && !p->sim->shape.scribble &&
+	    proc_unread(p)) {
 		sim_fail(p->sim, "process %u slept for a second beside unread messages", p->idx);
 	}
 	p->asleep = false;

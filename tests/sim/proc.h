@@ -31,9 +31,9 @@ struct sim_proc {
 	uint32_t inc;
 	struct region region; /* as its owner sees it; base is where it really is */
 	struct actor actor;
-	struct fiber *fiber;     /* NULL: it is dead */
+	struct fiber *fiber; /* NULL: it is dead */
 	struct sim_proc *next_grave;
-	struct domain *domain;   /* once it has entered */
+	struct domain *domain;    /* once it has entered */
 	struct mb_client *client; /* of a client, while it is open */
 	void *executor;           /* of an executor: its state */
 	uint64_t stopped_until_ns;

@@ -60,10 +60,10 @@ sim_note(struct sim *s, uint64_t what, uint64_t more)
 uint64_t
 sim_delay_ns(struct sim *s, enum delay kind)
 {
-	static const uint64_t usual_ns[DELAY_CNT] = { [DELAY_STEP] = 100,  [DELAY_LINK] = 500,
-						      [DELAY_WAKE] = 3000, [DELAY_WORK] = 5000,
-						      [DELAY_DEATH] = 50000,
-						      [DELAY_SPAWN] = 200000 };
+	static const uint64_t usual_ns[DELAY_CNT] = {
+		[DELAY_STEP] = 100,  [DELAY_LINK] = 500,    [DELAY_WAKE] = 3000,
+		[DELAY_WORK] = 5000, [DELAY_DEATH] = 50000, [DELAY_SPAWN] = 200000
+	};
 	uint64_t ns = 1 + rng_below(&s->rng, 2 * usual_ns[kind]);
 
 	return sim_one_in(s, s->shape.slow) ? ns * (1 + rng_below(&s->rng, 200)) : ns;
@@ -86,7 +86,8 @@ shape_draw(struct sim *s)
 		.burst_max = 1 + sim_below(s, 16),
 		.op_cnt = 1000 + sim_below(s, 500),
 		.fault_every = 10 + sim_below(s, 50),
-		.cache_bytes = SIM_TILE_MAX * 4 * PAYLOAD_SLAB_MAX * (uint64_t)(1 + sim_below(s, 4)),
+		.cache_bytes =
+			SIM_TILE_MAX * 4 * PAYLOAD_SLAB_MAX * (uint64_t)(1 + sim_below(s, 4)),
 		.kvs_bytes = KVS_SHARD_BYTES_MIN * (uint64_t)(1 + sim_below(s, 8)),
 		.grace_ns = 20 * NS_PER_US + sim_below(s, 3 * NS_PER_MS),
 		.slow = 10 + sim_below(s, 200),
@@ -103,12 +104,13 @@ shape_trace(struct sim *s)
 {
 	const struct sim_shape *h = &s->shape;
 
-	sim_trace(s,
-		  "%u cache, %u kvs, %u slots, %u clients, %u functions (%u cold), queue %u, depth %u, "
-		  "%u keys, burst %u, %u operations, a fault every %u%s%s",
-		  h->cache_cnt, h->kvs_cnt, h->slot_cnt, h->client_cnt, h->fn_cnt, h->cold_cnt,
-		  h->queue_max, h->depth_max, h->key_cnt, h->burst_max, h->op_cnt, h->fault_every,
-		  h->scribble ? ", hints scribbled over" : "", h->big ? ", large values" : "");
+	sim_trace(
+		s,
+		"%u cache, %u kvs, %u slots, %u clients, %u functions (%u cold), queue %u, depth %u, "
+		"%u keys, burst %u, %u operations, a fault every %u%s%s",
+		h->cache_cnt, h->kvs_cnt, h->slot_cnt, h->client_cnt, h->fn_cnt, h->cold_cnt,
+		h->queue_max, h->depth_max, h->key_cnt, h->burst_max, h->op_cnt, h->fault_every,
+		h->scribble ? ", hints scribbled over" : "", h->big ? ", large values" : "");
 }
 
 /* ------------------------------------------------------------------------- run */

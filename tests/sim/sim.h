@@ -47,29 +47,29 @@ enum delay {
 };
 
 /* What one fault injects (fault.c). */
-#define FAULTS(X)                                                                \
-	X(KILL_EXECUTOR, "executors killed")                                     \
-	X(KILL_CLIENT, "clients killed")                                         \
-	X(STOP_EXECUTOR, "executors stopped for a while")                        \
-	X(STOP_CLIENT, "clients stopped for a while")                            \
-	X(STALL_TILE, "tiles stalled")                                           \
-	X(SWAP, "executors swapped")                                             \
-	X(FULL, "sends refused as full")                                         \
+#define FAULTS(X)                                                                                  \
+	X(KILL_EXECUTOR, "executors killed")                                                       \
+	X(KILL_CLIENT, "clients killed")                                                           \
+	X(STOP_EXECUTOR, "executors stopped for a while")                                          \
+	X(STOP_CLIENT, "clients stopped for a while")                                              \
+	X(STALL_TILE, "tiles stalled")                                                             \
+	X(SWAP, "executors swapped")                                                               \
+	X(FULL, "sends refused as full")                                                           \
 	X(SCRIBBLE, "hints scribbled over")
 
 enum fault {
 #define X(name, text) FAULT_##name,
 	FAULTS(X)
 #undef X
-	FAULT_CNT /* how many */
+		FAULT_CNT /* how many */
 };
 
-#define SIM_FN_MAX    6
-#define SIM_SLOT_MAX  4
-#define SIM_TILE_MAX  2 /* of a kind */
-#define SIM_START_NS  NS_PER_S
-#define SIM_QUIET_NS  (5 * NS_PER_S)   /* in which everything must come to rest */
-#define SIM_HANG_NS   (60 * NS_PER_S)  /* by then every run is over, or hangs */
+#define SIM_FN_MAX   6
+#define SIM_SLOT_MAX 4
+#define SIM_TILE_MAX 2 /* of a kind */
+#define SIM_START_NS NS_PER_S
+#define SIM_QUIET_NS (5 * NS_PER_S)  /* in which everything must come to rest */
+#define SIM_HANG_NS  (60 * NS_PER_S) /* by then every run is over, or hangs */
 
 /* The shape of a run, drawn from its seed: small limits, so that edges are met. */
 struct sim_shape {
@@ -83,9 +83,9 @@ struct sim_shape {
 	uint32_t fault_every;      /* operations between two faults */
 	uint64_t cache_bytes, kvs_bytes;
 	uint64_t grace_ns;
-	uint32_t slow;             /* one delay in so many is a long one */
-	bool scribble;             /* hints may be overwritten */
-	bool big;                  /* many values are large */
+	uint32_t slow; /* one delay in so many is a long one */
+	bool scribble; /* hints may be overwritten */
+	bool big;      /* many values are large */
 };
 
 struct sim_options {
@@ -115,7 +115,7 @@ struct sim {
 	uint32_t ops_left;
 	uint32_t clients_left; /* client slots that have not finished */
 	uint32_t next_fault_at;
-	uint32_t full_in; /* sends of sched until one is refused as full; 0: none is */
+	uint32_t full_in;        /* sends of sched until one is refused as full; 0: none is */
 	struct sim_proc *graves; /* proc.c */
 	bool failed;
 	char why[256];

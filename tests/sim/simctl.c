@@ -21,7 +21,7 @@
 #include "proc.h"
 #include "tile_msg.h"
 
-#define STOP_MAX 256
+#define STOP_MAX     256
 #define TILE_CNT_MAX (1 + SIM_TILE_MAX) /* sched, cache tiles */
 
 enum exec_state { EXEC_NONE = 0, EXEC_LOADING, EXEC_SERVING, EXEC_DRAINING };
@@ -150,7 +150,8 @@ exec_want(struct simctl *c, uint32_t slot)
 {
 	if (!c->slot[slot].asked && c->slot[slot].next == 0) {
 		c->slot[slot].asked = true;
-		events_after(&c->sim->events, sim_delay_ns(c->sim, DELAY_SPAWN), exec_wanted, c, slot);
+		events_after(&c->sim->events, sim_delay_ns(c->sim, DELAY_SPAWN), exec_wanted, c,
+			     slot);
 	}
 }
 
@@ -257,7 +258,8 @@ stop_due(void *ctx, uint64_t i)
 
 	if (e != NULL && p->fiber != NULL &&
 	    atomic_load_explicit(&region_run(&p->region)->call, memory_order_relaxed) == s->call) {
-		sim_trace(c->sim, "executor %u is stopped: %llx", e->idx, (unsigned long long)s->call);
+		sim_trace(c->sim, "executor %u is stopped: %llx", e->idx,
+			  (unsigned long long)s->call);
 		c->sim->stats.stopped++;
 		proc_kill(p, DEATH_SIGNAL, 9);
 	}

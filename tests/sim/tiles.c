@@ -193,7 +193,8 @@ cache_view_payload(void *ctx, const struct payload_ref *ref, const uint8_t **ret
 	struct cache_sim *t = ctx;
 
 	if (ref->proc < PROC_CNT_MAX && t->gone[ref->proc]) {
-		sim_fail(t->tile.sim, "cache:%u reads the memory of process %u after it was done with it",
+		sim_fail(t->tile.sim,
+			 "cache:%u reads the memory of process %u after it was done with it",
 			 t->tile.idx, ref->proc);
 	}
 	return peer_view(&t->tile.sim->node->peers, ref, ret);
@@ -339,8 +340,7 @@ cache_turn(struct tile *tile, uint64_t *next_ns)
 		}
 		*next_ns = MIN(*next_ns, lane_next_ns(&t->from_kvs[k]));
 	}
-	for (; left > 0 && cache_core_room(t->core) > 0 &&
-	       ports_recv(tile->ports, &proc, &d) == 1;
+	for (; left > 0 && cache_core_room(t->core) > 0 && ports_recv(tile->ports, &proc, &d) == 1;
 	     left--) {
 		cache_on_message(t, proc, &d);
 		busy = true;
@@ -366,8 +366,8 @@ cache_sim_init(struct cache_sim *t, struct sim *s, uint32_t idx)
 		.writer = { rng_u64(&s->rng) | 1 },
 		.timebase = &s->clock.tb,
 		.ops = { cache_to_proc, cache_to_kvs, cache_to_ctl, cache_view_payload,
-			 cache_hazards, cache_page_alloc, cache_page_release, cache_page_release_all,
-			 t },
+			 cache_hazards, cache_page_alloc, cache_page_release,
+			 cache_page_release_all, t },
 	};
 
 	tile_init(&t->tile, s, "cache", idx, PORT_CACHE_FIRST + idx, n->ctl_actor, cache_turn);
@@ -430,8 +430,7 @@ kvs_step(void *ctx)
 	s->stats.steps++;
 	sim_note(s, t->idx, sim_now_ns(s));
 	for (uint32_t i = 0; i < s->shape.cache_cnt; i++) {
-		for (; left > 0 && kvs_core_room(&t->core) > 0 &&
-		       lane_recv(&t->from_cache[i], &d);
+		for (; left > 0 && kvs_core_room(&t->core) > 0 && lane_recv(&t->from_cache[i], &d);
 		     left--) {
 			kvs_on_message(t, i, &d);
 			busy = true;

@@ -74,9 +74,9 @@ struct mb_reply {
 	int err;
 	uint32_t cnt;
 	const struct mb_value *value;
-	const char *text;     /* "" when there is nothing to add to mb_err_text(err) */
-	uint32_t run_ns;      /* how long the function itself ran; saturates */
-	uint32_t executor;    /* which process ran it; 0: none did */
+	const char *text;  /* "" when there is nothing to add to mb_err_text(err) */
+	uint32_t run_ns;   /* how long the function itself ran; saturates */
+	uint32_t executor; /* which process ran it; 0: none did */
 	void *internal;
 };
 
@@ -92,8 +92,8 @@ int mb_call(struct mb_client *c, const char *name, const struct mb_value *arg, s
  * Returns: 0 with *ret_call, which its reply will carry; else the call was refused and no reply
  *          comes: MB_ERR_BUSY at MB_CALLS_MAX, MB_ERR_NO_FUNCTION, MB_ERR_TOO_LARGE,
  *          MB_ERR_NO_MEMORY, MB_ERR_NO_NODE. */
-int mb_call_start(struct mb_client *c, const char *name, const struct mb_value *arg,
-		  size_t arg_cnt, const struct mb_call_options *opt, uint64_t *ret_call);
+int mb_call_start(struct mb_client *c, const char *name, const struct mb_value *arg, size_t arg_cnt,
+		  const struct mb_call_options *opt, uint64_t *ret_call);
 
 /* mb_call_poll takes one answer, of any started call, if there is one.
  * Returns: 1 with *reply; 0 when there is none now. */
@@ -119,17 +119,18 @@ struct mb_dag_arg {
 	size_t arg_cnt;
 };
 
-/* mb_dag_call, mb_dag_start: as mb_call and mb_call_start, for a DAG. Functions not named in arg get
- * no arguments of their own. MB_ERR_NO_DAG; MB_ERR_INVALID for a function that the DAG has not. */
-int mb_dag_call(struct mb_client *c, const char *name, const struct mb_dag_arg *arg,
-		size_t arg_cnt, const struct mb_call_options *opt, struct mb_reply *reply);
+/* mb_dag_call, mb_dag_start: as mb_call and mb_call_start, for a DAG. Functions not named in arg
+ * get no arguments of their own. MB_ERR_NO_DAG; MB_ERR_INVALID for a function that the DAG has
+ * not. */
+int mb_dag_call(struct mb_client *c, const char *name, const struct mb_dag_arg *arg, size_t arg_cnt,
+		const struct mb_call_options *opt, struct mb_reply *reply);
 int mb_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg *arg,
 		 size_t arg_cnt, const struct mb_call_options *opt, uint64_t *ret_call);
 
 /* ------------------------------------------------------------------ state */
 
-/* Keys are 1 to 1024 bytes, values up to 64 MiB. Writes return when an owner in the store has merged
- * them. key_len may be 0 for a zero-terminated key. */
+/* Keys are 1 to 1024 bytes, values up to 64 MiB. Writes return when an owner in the store has
+ * merged them. key_len may be 0 for a zero-terminated key. */
 
 /* mb_client_get reads a key's value: strings and counters as bytes, sets and maps see below.
  * Returns: 0 with *ret (bytes; valid until mb_client_release, and unchanged by later writes);

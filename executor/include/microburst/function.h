@@ -11,16 +11,16 @@
  *		return mb_return_i64(call, x + 1);
  *	}
  *
- * A file holds one function or many; it is compiled to a shared object (`microburst deploy` does it)
- * and loaded into executors: processes that run one call at a time, each on its own core, in a
+ * A file holds one function or many; it is compiled to a shared object (`microburst deploy` does
+ * it) and loaded into executors: processes that run one call at a time, each on its own core, in a
  * sandbox. There a function computes, reads and writes the store through the calls below, and
  * nothing else: no files, no sockets, no threads, no processes.
  *
  * Errors    Every function below that can fail returns 0, or a negative enum mb_err (error.h), and
- *           then has written nothing to its out parameters. It also leaves a sentence that says what
- *           was refused; a function that returns such an error (MB_TRY does) ends its call with that
- *           error and that sentence. A function that returns a number which is neither 0 nor an
- *           error ends its call with MB_ERR_FUNCTION_FAILED.
+ *           then has written nothing to its out parameters. It also leaves a sentence that says
+ *           what was refused; a function that returns such an error (MB_TRY does) ends its call
+ *           with that error and that sentence. A function that returns anything else but 0 ends its
+ *           call with MB_ERR_FUNCTION_FAILED, as mb_fail does.
  * Atomic    Writes are held back until the function returns, then published together; the caller's
  *           reply waits until the store has them. A function that returns an error, or dies, has
  *           written nothing, except what it had flushed (mb_flush). It sees its own writes at once.
@@ -52,8 +52,9 @@
 extern "C" {
 #endif
 
-/* The version of this interface that an object was compiled against. Grows when an object built with
- * the header before would misbehave; a loader refuses an object of another version (MB_ERR_ABI). */
+/* The version of this interface that an object was compiled against. Grows when an object built
+ * with the header before would misbehave; a loader refuses an object of another version
+ * (MB_ERR_ABI). */
 #define MB_FUNCTION_ABI 1
 
 /* Limits. Past one of them: a typed error whose text names the limit. */
@@ -117,12 +118,14 @@ struct mb_function {
 
 /* MB_INIT { ... } runs once when the object is loaded into an executor, before the first call: the
  * place to build tables. At most one in an object. It has `call`, for mb_fail and mb_log only (the
- * rest is refused with MB_ERR_NOT_SUPPORTED), and returns 0 or an error, which refuses the object. */
+ * rest is refused with MB_ERR_NOT_SUPPORTED), and returns 0 or an error, which refuses the
+ * object. */
 #define MB_INIT                                                                                    \
 	MB_C_ MB_EXPORT_ int mb_object_init(struct mb_call *call);                                 \
 	int mb_object_init(MB_CALL_)
 
-/* MB_FINI { ... } runs when the executor is let go in good order; not when it is stopped by force. */
+/* MB_FINI { ... } runs when the executor is let go in good order; not when it is stopped by
+ * force. */
 #define MB_FINI                                                                                    \
 	MB_C_ MB_EXPORT_ void mb_object_fini(void);                                                \
 	void mb_object_fini(void)
@@ -164,17 +167,17 @@ int mb_arg_i64(struct mb_call *call, uint32_t idx, int64_t *ret);
 /* mb_arg_f64 copies an argument of type F64, or of type I64 if a double can hold it exactly. */
 int mb_arg_f64(struct mb_call *call, uint32_t idx, double *ret);
 
-/* mb_arg_f64_array shows an argument of type F64_ARRAY: *ret_cnt doubles, which may change under the
- * reader. */
+/* mb_arg_f64_array shows an argument of type F64_ARRAY: *ret_cnt doubles, which may change under
+ * the reader. */
 int mb_arg_f64_array(struct mb_call *call, uint32_t idx, const double **ret, size_t *ret_cnt);
 
 /* ------------------------------------------------------------------ results
  *
- * Each mb_return_* appends one result; a function that calls none returns no values. Bytes handed in
- * are copied before the call returns. Results of a function that returns an error are dropped.
+ * Each mb_return_* appends one result; a function that calls none returns no values. Bytes handed
+ * in are copied before the call returns. Results of a function that returns an error are dropped.
  *
  * Errors:    MB_ERR_TOO_LARGE more than MB_VALUES_MAX results, one above MB_VALUE_BYTES_MAX, or
- *            all together above 64 MiB and 2 KiB;
+ *            all together above 64 MiB and 2,040 bytes;
  *            MB_ERR_NO_MEMORY the executor's payload memory is used up: callers still hold results.
  */
 int mb_return_nil(struct mb_call *call);
@@ -216,14 +219,15 @@ int mb_fail(struct mb_call *call, const char *format, ...)
  * this machine, with the call's own writes on top. A key that is not cached yet is fetched, which
  * takes microseconds instead of nanoseconds.
  *
- * Errors:    MB_ERR_TOO_LARGE a key, a value, or what one call may write (16,384 keys, 65,536
- *            members and fields, 64 MiB in values) or hold (see mb_release) is above its limit;
+ * Errors:    MB_ERR_TOO_LARGE a key, a value, or what one call may write (16,384 keys; 32,767
+ *            members and fields; 16 MiB of keys, members and values up to 4 KiB; 2,048 larger
+ *            values) or look at (see mb_release) is above its limit; MB_ERR_INVALID an empty key;
  *            MB_ERR_TYPE the key holds another type. A write finds out when it can be seen here,
  *            else when the writes are published: then the call fails with it, and the other writes
  *            of the call have happened;
  *            MB_ERR_DENIED a write in a call that was made read-only;
- *            MB_ERR_NO_MEMORY as above; MB_ERR_TRYAGAIN the key could not be brought into the cache;
- *            MB_ERR_DEADLINE the call's deadline passed while a key was fetched.
+ *            MB_ERR_NO_MEMORY as above; MB_ERR_TRYAGAIN the key could not be brought into the
+ *            cache; MB_ERR_DEADLINE the call's deadline passed while a key was fetched.
  */
 
 /* mb_get shows the string at key: what was put, with increments added to it (then as decimal text).
@@ -231,7 +235,8 @@ int mb_fail(struct mb_call *call, const char *format, ...)
 int mb_get(struct mb_call *call, struct mb_slice key, struct mb_slice *ret);
 
 /* mb_get_i64 reads the string at key as a decimal integer.
- * Errors: also MB_ERR_NOT_FOUND; MB_ERR_TYPE when it is not one, or beyond 64 bits. */
+ * Errors: also MB_ERR_NOT_FOUND; MB_ERR_TYPE when it is not one, MB_ERR_TOO_LARGE beyond 64
+ * bits. */
 int mb_get_i64(struct mb_call *call, struct mb_slice key, int64_t *ret);
 
 /* mb_put makes key the string value, whatever it was. Concurrent puts: the latest wins. */
@@ -240,7 +245,8 @@ int mb_put(struct mb_call *call, struct mb_slice key, struct mb_slice value);
 /* mb_incr adds delta to the integer at key; a key that is absent counts as 0. Concurrent increments
  * all count. ret may be NULL: then the key is not read, nor fetched. Else *ret is the sum as this
  * call sees it, which others' increments may have passed.
- * Errors: also MB_ERR_TYPE when the string is not an integer or the sum is beyond 64 bits. */
+ * Errors: also MB_ERR_TYPE when the string is not an integer, MB_ERR_TOO_LARGE when the sum is
+ * beyond 64 bits. */
 int mb_incr(struct mb_call *call, struct mb_slice key, int64_t delta, int64_t *ret);
 
 /* mb_delete removes what is there: writes that other calls make at the same time survive.
@@ -257,7 +263,8 @@ int mb_sismember(struct mb_call *call, struct mb_slice key, struct mb_slice memb
 int mb_scard(struct mb_call *call, struct mb_slice key, uint64_t *ret);
 
 /* Members of a set, one after the other, in no particular order. The set is the one that
- * mb_set_begin saw; members that this call adds meanwhile may be shown or not.
+ * mb_set_begin saw; members that this call adds meanwhile may be shown or not. mb_flush ends the
+ * walk.
  *
  *	struct mb_set_iter it;
  *	struct mb_slice member;
@@ -282,8 +289,10 @@ int mb_map_put(struct mb_call *call, struct mb_slice key, struct mb_slice field,
 int mb_map_get(struct mb_call *call, struct mb_slice key, struct mb_slice field,
 	       struct mb_slice *ret);
 
-/* mb_release ends the views that this call has of the value at key. A call may look at 64 values of
- * more than 48 bytes at a time (MB_ERR_TOO_LARGE at the next); whoever looks at more lets go. */
+/* mb_release ends the views that this call has of the value at key. A call may look at 8,192
+ * different values at a time, 63 of them larger than some 48 bytes (MB_ERR_TOO_LARGE at the next):
+ * whoever looks at more lets go. Views of a value that this call wrote itself count only while it
+ * is a sum. */
 void mb_release(struct mb_call *call, struct mb_slice key);
 
 /* mb_flush publishes the writes made so far and waits until the store has them. They stay, whatever
@@ -300,8 +309,8 @@ uint64_t mb_deadline_ns(const struct mb_call *call);
 /* mb_now_ns gives the time of this machine in nanoseconds: never goes back, starts anywhere. */
 uint64_t mb_now_ns(const struct mb_call *call);
 
-/* mb_self gives the id of this call, unique on this node among calls not long past; all functions of
- * one DAG call have the same. */
+/* mb_self gives the id of this call, unique on this node among calls not long past; all functions
+ * of one DAG call have the same. */
 uint64_t mb_self(const struct mb_call *call);
 
 /* mb_tag gives what stands behind '#' in the DAG's text for this vertex, so that one function can

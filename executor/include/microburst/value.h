@@ -36,7 +36,7 @@ struct mb_value {
 static inline struct mb_value
 mb_nil(void)
 {
-	struct mb_value v = {MB_NIL, 0, 0.0, NULL, 0};
+	struct mb_value v = { MB_NIL, 0, 0.0, NULL, 0 };
 
 	return v;
 }
@@ -44,7 +44,7 @@ mb_nil(void)
 static inline struct mb_value
 mb_i64(int64_t x)
 {
-	struct mb_value v = {MB_I64, 0, 0.0, NULL, 0};
+	struct mb_value v = { MB_I64, 0, 0.0, NULL, 0 };
 
 	v.i64 = x;
 	return v;
@@ -53,7 +53,7 @@ mb_i64(int64_t x)
 static inline struct mb_value
 mb_f64(double x)
 {
-	struct mb_value v = {MB_F64, 0, 0.0, NULL, 0};
+	struct mb_value v = { MB_F64, 0, 0.0, NULL, 0 };
 
 	v.f64 = x;
 	return v;
@@ -62,7 +62,7 @@ mb_f64(double x)
 static inline struct mb_value
 mb_bytes(const void *p, size_t len)
 {
-	struct mb_value v = {MB_BYTES, 0, 0.0, NULL, 0};
+	struct mb_value v = { MB_BYTES, 0, 0.0, NULL, 0 };
 
 	v.p = p;
 	v.len = len;
@@ -72,7 +72,7 @@ mb_bytes(const void *p, size_t len)
 static inline struct mb_value
 mb_utf8(const char *p, size_t len)
 {
-	struct mb_value v = {MB_UTF8, 0, 0.0, NULL, 0};
+	struct mb_value v = { MB_UTF8, 0, 0.0, NULL, 0 };
 
 	v.p = p;
 	v.len = len;
@@ -82,7 +82,7 @@ mb_utf8(const char *p, size_t len)
 static inline struct mb_value
 mb_f64_array(const double *p, size_t cnt)
 {
-	struct mb_value v = {MB_F64_ARRAY, 0, 0.0, NULL, 0};
+	struct mb_value v = { MB_F64_ARRAY, 0, 0.0, NULL, 0 };
 
 	v.p = p;
 	v.len = cnt * sizeof(double);

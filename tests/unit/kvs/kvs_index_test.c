@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   the index finds exactly what was added, while it grows, and survives a full heap.
- * Method: keys in a heap of the size to be tested; after each phase every key is looked up, and as many
- *         that were not added; a heap that is filled up until an add is refused.
+ * Method: keys in a heap of the size to be tested; after each phase every key is looked up, and as
+ *         many that were not added; a heap that is filled up until an add is refused.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   the order gives every key once, ascending, from any starting point.
- * Method: keys entered in a shuffled order, heights from hashes, compared with a sorted array: the walk,
- *         and the place found for keys that are there, between, before and behind.
+ * Method: keys entered in a shuffled order, heights from hashes, compared with a sorted array: the
+ *         walk, and the place found for keys that are there, between, before and behind.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,7 +117,8 @@ shuffled(void **state)
 	free(w.mem);
 }
 
-/* A quarter of each level reaches the next: so a search is short, and a link costs 1.33 references. */
+/* A quarter of each level reaches the next: so a search is short, and a link costs 1.33
+ * references. */
 static void
 heights(void **state)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   a shard merges, refuses what it has no memory for without changing anything, keeps what is
- *         pinned, and lists what is there.
- * Method: failures first: memory used up by new keys and by growing values, results past the limit. Then
- *         merges against lattice_merge, values of all sizes, pins across overwrites, scans in pieces.
+/* Goal:   a shard merges, refuses what it has no memory for without changing anything, keeps what
+ *         is pinned, and lists what is there.
+ * Method: failures first: memory used up by new keys and by growing values, results past the limit.
+ *         Then merges against lattice_merge, values of all sizes, pins across overwrites, scans in
+ *         pieces.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_ps.c - ps, cancel, trace, logs: calls one by one */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "answer.h"
+#include "cli.h"
+#include "columns.h"
+#include "fmt.h"
+
+/* --------------------------------------------------------------------- ps */
+
+static void
+print_calls(const json_t *calls)
+{
+	struct columns t;
+	const json_t *c;
+	size_t i;
+
+	columns_init(&t, "<CALL <FUNCTION >EXECUTOR >PID >RUNNING");
+	json_array_foreach(calls, i, c) {
+		columns_row(&t, "ssuun", cli_text(c, "call"), cli_text(c, "function"),
+			    cli_u64(c, "executor"), cli_u64(c, "pid"), cli_u64(c, "running_ns"));
+	}
+	columns_print(&t, stdout);
+	columns_fini(&t);
+	puts(json_array_size(calls) == 0 ? "No call is running.\n" : "");
+}
+
+static int
+ps_run(struct cli *cli)
+{
+	const json_t *q;
+	json_t *a;
+	size_t i;
+	int code;
+
+	code = cli_ask(cli, json_pack("{s:s}", "cmd", "ps"), -1, &a);
+	if (code != 0 || cli->json) {
+		return code != 0 ? code : cli_json(cli, a);
+	}
+	print_calls(json_object_get(a, "calls"));
+	json_array_foreach(json_object_get(a, "queued"), i, q) {
+		printf("%llu calls of %s wait for an executor.\n",
+		       (unsigned long long)cli_u64(q, "calls"), cli_text(q, "function"));
+	}
+	answer_executors(json_object_get(a, "executors"));
+	json_decref(a);
+	return CLI_DONE;
+}
+
+const struct command cmd_ps = {
+	.name = "ps",
+	.summary = "calls that run now, calls that wait, and the executors",
+	.example = "microburst ps",
+	.flags = COMMAND_NODE | COMMAND_JSON,
+	.run = ps_run,
+};
+
+/* ----------------------------------------------------------------- cancel */
+
+/* A call's id as ps and logs print it: 16 hexadecimal digits. Fewer are taken too. */
+static int
+call_id(struct cli *cli, const char *text, char ret[static 17])
+{
+	size_t len = strlen(text);
+
+	if (len == 0 || len > 16 || text[strspn(text, "0123456789abcdefABCDEF")] != '\0') {
+		return cli_usage(cli,
+				 "a call's id is up to 16 hexadecimal digits, as `microburst ps` "
+				 "prints it, not \"%s\"",
+				 text);
+	}
+	memset(ret, '0', 16);
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
+
+		ret[16 - len + i] = c >= 'A' && c <= 'F' ? (char)(c | 0x20) : c;
+	}
+	ret[16] = '\0';
+	return 0;
+}
+
+static int
+cancel_run(struct cli *cli)
+{
+	char id[17];
+	int code = call_id(cli, cli->arg[0], id);
+
+	return code != 0
+		       ? code
+		       : cli_ask_quietly(cli, json_pack("{s:s, s:s}", "cmd", "cancel", "call", id));
+}
+
+const struct command cmd_cancel = {
+	.name = "cancel",
+	.args = "CALL",
+	.summary = "end a call; its caller gets CANCELLED",
+	.example = "microburst cancel 00c0000000000017",
+	.flags = COMMAND_NODE | COMMAND_JSON,
+	.arg_min = 1,
+	.arg_max = 1,
+	.run = cancel_run,
+};
+
+/* ------------------------------------------------------------------ trace */
+
+#define TRACE_BAR 40
+
+static int
+trace_run(struct cli *cli)
+{
+	static const char bar[TRACE_BAR + 1] = "########################################";
+	const json_t *hops, *h;
+	uint64_t total = 0;
+	struct columns t;
+	char id[17];
+	json_t *a;
+	size_t i;
+	int code;
+
+	code = call_id(cli, cli->arg[0], id);
+	if (code == 0) {
+		code = cli_ask(cli, json_pack("{s:s, s:s}", "cmd", "trace", "call", id), -1, &a);
+	}
+	if (code != 0 || cli->json) {
+		return code != 0 ? code : cli_json(cli, a);
+	}
+	hops = json_object_get(a, "hops");
+	json_array_foreach(hops, i, h) {
+		total += cli_u64(h, "ns");
+	}
+	columns_init(&t, "<HOP >TIME >SHARE <");
+	json_array_foreach(hops, i, h) {
+		double share = total == 0 ? 0 : (double)cli_u64(h, "ns") / (double)total;
+
+		columns_row(&t, "snps", cli_text(h, "name"), cli_u64(h, "ns"), share,
+			    bar + TRACE_BAR - (int)(share * TRACE_BAR));
+	}
+	columns_row(&t, "sn--", "all", total);
+	columns_print(&t, stdout);
+	columns_fini(&t);
+	json_decref(a);
+	return CLI_DONE;
+}
+
+const struct command cmd_trace = {
+	.name = "trace",
+	.args = "CALL",
+	.summary = "where one call's time went, hop by hop",
+	.example = "microburst trace 00c0000000000017",
+	.flags = COMMAND_NODE | COMMAND_JSON,
+	.arg_min = 1,
+	.arg_max = 1,
+	.run = trace_run,
+};
+
+/* ------------------------------------------------------------------- logs */
+
+#define LOGS_PERIOD_NS 200000000 /* how soon --follow shows a line: quicker than one can read */
+
+struct logs {
+	bool follow;
+};
+
+static int
+logs_set(struct cli *cli, int key, const char *text)
+{
+	(void)key;
+	(void)text;
+	((struct logs *)cli->opt)->follow = true;
+	return 0;
+}
+
+static void
+print_line(const json_t *line)
+{
+	const char *text = cli_text(line, "text");
+	uint64_t us = cli_u64(line, "time_us");
+	time_t s = (time_t)(us / 1000000);
+	struct tm tm;
+	char at[32];
+
+	localtime_r(&s, &tm);
+	strftime(at, sizeof(at), "%H:%M:%S", &tm);
+	printf("%s.%06u %s %s ", at, (unsigned)(us % 1000000), cli_text(line, "function"),
+	       cli_text(line, "call"));
+	fmt_safe(stdout, text, strlen(text), false);
+	putchar('\n');
+}
+
+static int
+logs_once(struct cli *cli, uint64_t *after)
+{
+	json_t *a, *line;
+	size_t i;
+	int code;
+
+	code = cli_ask(cli,
+		       json_pack("{s:s, s:I, s:s*}", "cmd", "logs", "after", (json_int_t)*after,
+				 "function", cli->arg_cnt > 0 ? cli->arg[0] : NULL),
+		       -1, &a);
+	if (code != 0) {
+		return code;
+	}
+	json_array_foreach(json_object_get(a, "lines"), i, line) {
+		*after = cli_u64(line, "seq");
+		if (cli->json) {
+			cli_json(cli, json_incref(line));
+		} else {
+			print_line(line);
+		}
+	}
+	json_decref(a);
+	return fflush(stdout) == 0 ? CLI_DONE : CLI_FAILED;
+}
+
+static int
+logs_run(struct cli *cli)
+{
+	const struct logs *logs = cli->opt;
+	uint64_t after = 0;
+	int code;
+
+	do {
+		code = logs_once(cli, &after);
+		if (code == CLI_DONE && logs->follow) {
+			nanosleep(&(struct timespec){ .tv_nsec = LOGS_PERIOD_NS }, NULL);
+		}
+	} while (code == CLI_DONE && logs->follow);
+	return code;
+}
+
+const struct command cmd_logs = {
+	.name = "logs",
+	.args = "[FUNCTION]",
+	.summary = "what functions logged with mb_log",
+	.more = "One line each: time, function, call, text. With --json one object a line.",
+	.example = "microburst logs --follow hello",
+	.flags = COMMAND_NODE | COMMAND_JSON,
+	.arg_max = 1,
+	.option =
+		(const struct argp_option[]){
+			{ "follow", 'f', NULL, 0, "Wait for more until Ctrl-C", 0 },
+			{ 0 },
+		},
+	.opt_bytes = sizeof(struct logs),
+	.set = logs_set,
+	.run = logs_run,
+};

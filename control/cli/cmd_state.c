@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_state.c - get, set, incr, sadd, members, del, keys: the store, key by key
+ *
+ * Keys and values are any bytes; what a shell cannot write comes from a file (@FILE) or a pipe (-).
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "argval.h"
+#include "cli.h"
+#include "mem.h"
+#include "valtext.h"
+
+/* ---------------------------------------------------------- what all need */
+
+/* Enters the node, once the key is one. */
+static int
+open_for(struct cli *cli, const char *key)
+{
+	return *key == '\0' ? cli_usage(cli, "a key has at least one byte") : cli_open(cli);
+}
+
+/* What went wrong with a key. */
+static int
+fail_key(struct cli *cli, int err, const char *verb, const char *key)
+{
+	if (err == MB_ERR_NOT_FOUND) {
+		return cli_fail(cli, err, "there is no such key: `microburst keys` lists them",
+				"cannot %s %s", verb, key);
+	}
+	return cli_fail(cli, err, NULL, "cannot %s %s", verb, key);
+}
+
+/* The value that text stands for. */
+static int
+read_value(struct cli *cli, const char *text, struct mb_value *ret)
+{
+	char err[ARGVAL_ERR_BYTES];
+	void *memory; /* lives as long as the process */
+	int rc = argval_bytes(text, ret, &memory, err);
+
+	return rc == MB_OK ? 0 : cli_fail(cli, rc, err, "%s", "");
+}
+
+/* ---------------------------------------------------------------- get, set */
+
+static int
+get_run(struct cli *cli)
+{
+	const char *key = cli->arg[0];
+	struct mb_held held;
+	int code = open_for(cli, key), err;
+
+	if (code != 0) {
+		return code;
+	}
+	err = mb_client_get(cli->client, key, 0, &held);
+	if (err == MB_ERR_TYPE) {
+		return cli_fail(cli, err, "it is a set or a map: `microburst members` shows it",
+				"cannot get %s", key);
+	}
+	if (err != MB_OK) {
+		return fail_key(cli, err, "get", key);
+	}
+	if (cli->json) {
+		cli_json(cli, json_pack("{s:o, s:o}", "key", valtext_json_bytes(key, strlen(key)),
+					"value", valtext_json_bytes(held.p, held.len)));
+	} else {
+		valtext_bytes(stdout, held.p, held.len, cli->terminal);
+	}
+	mb_client_release(cli->client, &held);
+	return CLI_DONE;
+}
+
+const struct command cmd_get = {
+	.name = "get",
+	.args = "KEY",
+	.summary = "print a key's value",
+	.more = "Into a pipe or file the value goes as it is, byte by byte, without a new line.",
+	.example = "microburst get greeting",
+	.flags = COMMAND_NODE | COMMAND_JSON,
+	.arg_min = 1,
+	.arg_max = 1,
+	.run = get_run,
+};
+
+static int
+set_run(struct cli *cli)
+{
+	const char *key = cli->arg[0];
+	struct mb_value value;
+	int code = read_value(cli, cli->arg[1], &value), err;
+
+	if (code == 0) {
+		code = open_for(cli, key);
+	}
+	if (code != 0) {
+		return code;
+	}
+	err = mb_client_set(cli->client, key, 0, value.p, value.len);
+	if (err != MB_OK) {
+		return fail_key(cli, err, "set", key);
+	}
+	return cli->json ? cli_json(cli, json_object()) : CLI_DONE;
+}
+
+const struct command cmd_set = {
+	.name = "set",
+	.args = "KEY VALUE",
+	.summary = "make a key this value, whatever it was",
+	.more = "VALUE is text, @FILE for a file's bytes, - for those of standard input.",
+	.example = "microburst set greeting 'hello world'",
+	.flags = COMMAND_NODE | COMMAND_JSON,
+	.arg_min = 2,
+	.arg_max = 2,
+	.run = set_run,
+};
+
+/* ------------------------------------------------------------------- incr */
+
+static int
+incr_run(struct cli *cli)
+{
+	const char *key = cli->arg[0];
+	struct mb_value n = mb_i64(1);
+	char err_text[ARGVAL_ERR_BYTES];
+	int64_t sum;
+	void *memory;
+	int code, err;
+
+	if (cli->arg_cnt > 1 &&
+	    (cli->arg[1][0] == '@' || strcmp(cli->arg[1], "-") == 0 ||
+	     argval_parse(cli->arg[1], &n, &memory, err_text) != MB_OK || n.type != MB_I64)) {
+		return cli_usage(cli, "N is a whole number of at most 64 bits, not \"%s\"",
+				 cli->arg[1]);
+	}
+	code = open_for(cli, key);
+	if (code != 0) {
+		return code;
+	}
+	err = mb_client_incr(cli->client, key, 0, n.i64, &sum);
+	if (err == MB_ERR_TYPE) {
+		return cli_fail(cli, err, "its value is no integer: `microburst set` makes it one",
+				"cannot add to %s", key);
+	}
+	if (err != MB_OK) {
+		return fail_key(cli, err, "add to", key);
+	}
+	if (cli->json) {
+		return cli_json(cli, json_pack("{s:I}", "value", (json_int_t)sum));
+	}
+	printf("%" PRId64 "\n", sum);
+	return CLI_DONE;
+}
+
+const struct command cmd_incr = {
+	.name = "incr",
+	.args = "KEY [N]",
+	.summary = "add N (default 1) to a key and print the sum",
+	.more = "A key that is not there counts as 0. Increments made at the same time all count.",
+	.example = "microburst incr visits",
+	.flags = COMMAND_NODE | COMMAND_JSON,
+	.arg_min = 1,
+	.arg_max = 2,
+	.run = incr_run,
+};
+
+/* ---------------------------------------------------------- sadd, members */
+
+static int
+sadd_run(struct cli *cli)
+{
+	const char *key = cli->arg[0];
+	size_t cnt = (size_t)cli->arg_cnt - 1, added;
+	struct mb_value *member = mem_need(calloc(cnt, sizeof(*member)));
+	int code = 0, err;
+
+	for (size_t i = 0; i < cnt && code == 0; i++) {
+		code = read_value(cli, cli->arg[i + 1], &member[i]);
+	}
+	if (code == 0) {
+		code = open_for(cli, key);
+	}
+	if (code != 0) {
+		free(member);
+		return code;
+	}
+	err = mb_client_sadd(cli->client, key, 0, member, cnt, &added);
+	free(member);
+	if (err != MB_OK) {
+		return fail_key(cli, err, "add to", key);
+	}
+	if (cli->json) {
+		return cli_json(cli, json_pack("{s:I}", "added", (json_int_t)added));
+	}
+	printf("%zu\n", added);
+	return CLI_DONE;
+}
+
+const struct command cmd_sadd = {
+	.name = "sadd",
+	.args = "KEY MEMBER...",
+	.summary = "add members to a set and print how many are new",
+	.example = "microburst sadd colours red green",
+	.flags = COMMAND_NODE | COMMAND_JSON,
+	.arg_min = 2,
+	.arg_max = COMMAND_ARGS_ANY,
+	.run = sadd_run,
+};
+
+struct members {
+	struct cli *cli;
+	json_t *json; /* NULL: print */
+};
+
+static bool
+add_member(void *ctx, const void *p, size_t len, const void *p2, size_t len2)
+{
+	const struct members *m = ctx;
+	bool map = p2 != NULL;
+
+	if (m->json != NULL) {
+		json_t *one = valtext_json_bytes(p, len);
+
+		json_array_append_new(m->json, map ? json_pack("{s:o, s:o}", "field", one, "value",
+							       valtext_json_bytes(p2, len2))
+						   : one);
+		return true;
+	}
+	if (map) {
+		valtext_field(stdout, p, len, m->cli->terminal);
+		putchar('\t');
+		valtext_field(stdout, p2, len2, m->cli->terminal);
+	} else {
+		valtext_field(stdout, p, len, m->cli->terminal);
+	}
+	return putchar('\n') != EOF;
+}
+
+static int
+members_run(struct cli *cli)
+{
+	const char *key = cli->arg[0];
+	struct members m = { .cli = cli, .json = cli->json ? json_array() : NULL };
+	int code = open_for(cli, key), err;
+
+	if (code != 0) {
+		json_decref(m.json);
+		return code;
+	}
+	err = mb_client_members(cli->client, key, 0, add_member, &m);
+	if (err != MB_OK) {
+		json_decref(m.json);
+		return err == MB_ERR_TYPE
+			       ? cli_fail(cli, err, "it is a string: `microburst get` prints it",
+					  "cannot list %s", key)
+			       : fail_key(cli, err, "list", key);
+	}
+	return cli->json ? cli_json(cli, json_pack("{s:o}", "members", m.json)) : CLI_DONE;
+}
+
+const struct command cmd_members = {
+	.name = "members",
+	.args = "KEY",
+	.summary = "print a set's members, or a map's fields and values",
+	.more = "One a line; of a map the field, a tab, the value.",
+	.example = "microburst members colours",
+	.flags = COMMAND_NODE | COMMAND_JSON,
+	.arg_min = 1,
+	.arg_max = 1,
+	.run = members_run,
+};
+
+/* -------------------------------------------------------------------- del */
+
+static int
+del_run(struct cli *cli)
+{
+	int code = 0;
+
+	for (int i = 0; i < cli->arg_cnt && code == 0; i++) {
+		code = open_for(cli, cli->arg[i]);
+	}
+	for (int i = 0; i < cli->arg_cnt && (code == 0 || code == CLI_FAILED); i++) {
+		int err = mb_client_del(cli->client, cli->arg[i], 0);
+
+		if (err != MB_OK) { /* the others still go */
+			code = fail_key(cli, err, "delete", cli->arg[i]);
+		}
+	}
+	return code == 0 && cli->json ? cli_json(cli, json_object()) : code;
+}
+
+const struct command cmd_del = {
+	.name = "del",
+	.args = "KEY...",
+	.summary = "delete keys",
+	.example = "microburst del greeting visits",
+	.flags = COMMAND_NODE | COMMAND_JSON,
+	.arg_min = 1,
+	.arg_max = COMMAND_ARGS_ANY,
+	.run = del_run,
+};
+
+/* ------------------------------------------------------------------- keys */
+
+struct keys {
+	bool values; /* the option */
+	char **key;
+	size_t *key_len;
+	size_t cnt, cap;
+};
+
+static int
+keys_set(struct cli *cli, int key, const char *text)
+{
+	(void)key;
+	(void)text;
+	((struct keys *)cli->opt)->values = true;
+	return 0;
+}
+
+/* Collected first: a value cannot be asked for between two pages of keys. */
+static bool
+add_key(void *ctx, const char *key, size_t key_len)
+{
+	struct keys *k = ctx;
+
+	if (k->cnt == k->cap) {
+		k->cap = k->cap == 0 ? 256 : 2 * k->cap;
+		k->key = mem_need(reallocarray(k->key, k->cap, sizeof(*k->key)));
+		k->key_len = mem_need(reallocarray(k->key_len, k->cap, sizeof(*k->key_len)));
+	}
+	k->key[k->cnt] = mem_need(malloc(key_len + 1));
+	memcpy(k->key[k->cnt], key, key_len);
+	k->key[k->cnt][key_len] = '\0';
+	k->key_len[k->cnt] = key_len;
+	k->cnt++;
+	return true;
+}
+
+static int
+print_keys(struct cli *cli, const struct keys *k)
+{
+	json_t *all;
+
+	if (!cli->json) {
+		for (size_t i = 0; i < k->cnt; i++) {
+			valtext_field(stdout, k->key[i], k->key_len[i], cli->terminal);
+			putchar('\n');
+		}
+		return CLI_DONE;
+	}
+	all = json_array();
+	for (size_t i = 0; i < k->cnt; i++) {
+		json_array_append_new(all, valtext_json_bytes(k->key[i], k->key_len[i]));
+	}
+	return cli_json(cli, json_pack("{s:o}", "keys", all));
+}
+
+/* One key and its value; of a set or map the key alone. */
+static int
+print_pair(struct cli *cli, const char *key, size_t key_len, json_t *all)
+{
+	struct mb_held held = { 0 };
+	int err = mb_client_get(cli->client, key, key_len, &held);
+	json_t *value;
+
+	if (err == MB_ERR_NOT_FOUND) { /* deleted meanwhile */
+		return 0;
+	}
+	if (err != MB_OK && err != MB_ERR_TYPE) {
+		return fail_key(cli, err, "get", key);
+	}
+	if (all != NULL) {
+		value = err == MB_OK ? valtext_json_bytes(held.p, held.len) : json_null();
+		json_array_append_new(all,
+				      json_pack("{s:o, s:o}", "key",
+						valtext_json_bytes(key, key_len), "value", value));
+	} else {
+		valtext_field(stdout, key, key_len, cli->terminal);
+		if (err == MB_OK) {
+			putchar('\t');
+			valtext_field(stdout, held.p, held.len, cli->terminal);
+		}
+		putchar('\n');
+	}
+	if (err == MB_OK) {
+		mb_client_release(cli->client, &held);
+	}
+	return 0;
+}
+
+static int
+keys_run(struct cli *cli)
+{
+	const char *prefix = cli->arg_cnt > 0 ? cli->arg[0] : "";
+	struct keys *k = cli->opt;
+	json_t *all;
+	int code = cli_open(cli), err;
+
+	if (code != 0) {
+		return code;
+	}
+	err = mb_client_keys(cli->client, prefix, strlen(prefix), add_key, k);
+	if (err != MB_OK) {
+		return cli_fail(cli, err, NULL, "cannot list keys");
+	}
+	if (!k->values) {
+		return print_keys(cli, k);
+	}
+	all = cli->json ? mem_need(json_array()) : NULL;
+	for (size_t i = 0; i < k->cnt && code == 0; i++) {
+		code = print_pair(cli, k->key[i], k->key_len[i], all);
+	}
+	if (code == 0 && cli->json) {
+		return cli_json(cli, json_pack("{s:o}", "keys", all));
+	}
+	json_decref(all);
+	return code;
+}
+
+const struct command cmd_keys = {
+	.name = "keys",
+	.args = "[PREFIX]",
+	.summary = "list the keys that start with PREFIX, sorted",
+	.example = "microburst keys --values wc/",
+	.flags = COMMAND_NODE | COMMAND_JSON,
+	.arg_max = 1,
+	.option =
+		(const struct argp_option[]){
+			{ "values", 'v', NULL, 0,
+			  "A tab and the value behind each key; not of sets and maps", 0 },
+			{ 0 },
+		},
+	.opt_bytes = sizeof(struct keys),
+	.set = keys_set,
+	.run = keys_run,
+};

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* compile.c - a C file as a shared object that executors can load
+ *
+ * The linker writes an object by name, so there is a private folder for as long as it takes; the
+ * object is opened and unlinked at once, and lives on as an fd.
+ */
+#include "compile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <microburst/error.h>
+
+#include "beside.h"
+#include "mem.h"
+
+#define WORD_CNT_MAX 128
+
+extern char **environ;
+
+/* Words of a command, as a shell would cut them if there were no quotes. */
+static size_t
+add_words(const char **argv, size_t n, const char *text)
+{
+	while (text != NULL && n < WORD_CNT_MAX - 1) {
+		size_t len;
+
+		text += strspn(text, " \t\n");
+		len = strcspn(text, " \t\n");
+		if (len == 0) {
+			break;
+		}
+		argv[n++] = mem_need(strndup(text, len));
+		text += len;
+	}
+	return n;
+}
+
+static const char *
+compiler(void)
+{
+	const char *cc = getenv("CC");
+
+	return cc != NULL && cc[strspn(cc, " \t")] != '\0' ? cc : "cc";
+}
+
+/* The compiler's command line. -Wl,-z,now: a symbol that nobody has is an error at deployment, not
+ * in the middle of a call. -lm: a function may compute without its author naming libraries. */
+static int
+command_line(const char **argv, const char *source, const char *object)
+{
+	static const char *const fixed[] = { "-std=gnu11", "-O2",     "-g",        "-Wall",
+					     "-fPIC",      "-shared", "-Wl,-z,now" };
+	char **include;
+	size_t n = add_words(argv, 0, compiler());
+
+	if (beside_includes(&include) != MB_OK) {
+		return MB_ERR_NOT_FOUND;
+	}
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
+		argv[n++] = fixed[i];
+	}
+	while (*include != NULL) {
+		argv[n++] = *include++;
+	}
+	n = add_words(argv, n, getenv("CFLAGS"));
+	if (n > WORD_CNT_MAX - 6) {
+		return MB_ERR_TOO_LARGE;
+	}
+	argv[n++] = "-o";
+	argv[n++] = object;
+	argv[n++] = source;
+	argv[n++] = "-lm";
+	argv[n] = NULL;
+	return MB_OK;
+}
+
+/* Runs it and waits. While it runs, the signals of the terminal are its business: it ends, and we
+ * clean up. Returns: its wait status; -1 with errno. */
+static int
+run(const char *const *argv)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN }, old_int, old_quit;
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attr;
+	sigset_t defaults;
+	int status = -1, rc;
+	pid_t pid;
+
+	sigemptyset(&defaults);
+	sigaddset(&defaults, SIGINT);
+	sigaddset(&defaults, SIGQUIT);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setsigdefault(&attr, &defaults);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
+
+	sigaction(SIGINT, &ignore, &old_int);
+	sigaction(SIGQUIT, &ignore, &old_quit);
+	rc = posix_spawnp(&pid, argv[0], &files, &attr, (char *const *)argv, environ);
+	if (rc == 0) {
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+		}
+	}
+	sigaction(SIGINT, &old_int, NULL);
+	sigaction(SIGQUIT, &old_quit, NULL);
+	posix_spawn_file_actions_destroy(&files);
+	posix_spawnattr_destroy(&attr);
+	errno = rc;
+	return rc == 0 ? status : -1;
+}
+
+static int
+compile_to(const char *source, const char *object, int *ret_fd, char err[static COMPILE_ERR_BYTES])
+{
+	const char *argv[WORD_CNT_MAX];
+	int rc = command_line(argv, source, object), status;
+
+	if (rc == MB_ERR_NOT_FOUND) {
+		snprintf(err, COMPILE_ERR_BYTES,
+			 "microburst/function.h is not installed beside this program: install it "
+			 "again, or compile %s yourself and deploy the .so",
+			 source);
+		return rc;
+	}
+	if (rc != MB_OK) {
+		snprintf(err, COMPILE_ERR_BYTES, "$CC and $CFLAGS have too many words");
+		return rc;
+	}
+	status = run(argv);
+	if (status < 0) {
+		snprintf(err, COMPILE_ERR_BYTES,
+			 "cannot run %s: %s: install a C compiler, or name one in $CC", argv[0],
+			 strerror(errno));
+		return MB_ERR_IO;
+	}
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+		snprintf(err, COMPILE_ERR_BYTES, "%s does not compile: see what %s says above",
+			 source, argv[0]);
+		return MB_ERR_COMPILE;
+	}
+	*ret_fd = open(object, O_RDONLY | O_CLOEXEC);
+	if (*ret_fd < 0) {
+		snprintf(err, COMPILE_ERR_BYTES, "cannot open what %s made of %s: %s", argv[0],
+			 source, strerror(errno));
+		return MB_ERR_IO;
+	}
+	return MB_OK;
+}
+
+int
+compile_run(const char *source, int *ret_fd, char err[static COMPILE_ERR_BYTES])
+{
+	const char *tmp = getenv("TMPDIR");
+	char dir[PATH_MAX], object[PATH_MAX + 8];
+	int rc;
+
+	snprintf(dir, sizeof(dir), "%s/microburst-XXXXXX",
+		 tmp == NULL || *tmp == '\0' ? "/tmp" : tmp);
+	if (mkdtemp(dir) == NULL) {
+		snprintf(err, COMPILE_ERR_BYTES, "cannot make a folder %.200s: %s", dir,
+			 strerror(errno));
+		return MB_ERR_IO;
+	}
+	snprintf(object, sizeof(object), "%s/a.so", dir);
+	rc = compile_to(source, object, ret_fd, err);
+	unlink(object);
+	rmdir(dir);
+	return rc;
+}

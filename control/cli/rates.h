@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rates - what happened between two samples of the node's counters
+ *
+ * Samples are answers to "top" (control/admin.h). rates_add puts into each tile, executor and
+ * function of the later sample what it did since the earlier one:
+ *
+ *	tiles       "busy"   share of one core, 0 .. 1
+ *	executors   "busy", "per_s" (calls)
+ *	functions   "per_s", "failed_per_s"
+ *	(sample)    "interval_ns", "per_s" (calls of all functions)
+ *
+ * What was not in the earlier sample counts from zero; a counter that went back (a replaced
+ * executor, a restarted node) counts what it shows.
+ *
+ * Threads: any.
+ */
+#ifndef MB_CLI_RATES_H
+#define MB_CLI_RATES_H
+
+#include <jansson.h>
+
+void rates_add(json_t *later, const json_t *earlier);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sysfile - the small files through which the kernel shows and takes its settings
+ *
+ * Every path is looked up below a root, "" for the machine itself: tests put a tree of their own
+ * there.
+ *
+ * Threads: any.
+ */
+#ifndef MB_CLI_SYSFILE_H
+#define MB_CLI_SYSFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* sysfile_text reads the first line of a file, without its end. Returns: false if there is none. */
+bool sysfile_text(const char *root, const char *path, char *ret, size_t bytes);
+
+/* sysfile_u64 reads a file that holds one number. Returns: false if it holds none. */
+bool sysfile_u64(const char *root, const char *path, uint64_t *ret);
+
+/* sysfile_put writes text to a file. Returns: 0, or MB_ERR_IO with errno. */
+int sysfile_put(const char *root, const char *path, const char *text);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* eal_dir.c - <runtime_dir>/dpdk/<name>/, and who may be in it
+ *
+ * EAL puts a socket and, in some modes, files below $RUNTIME_DIRECTORY/dpdk/<file prefix>, and
+ * leaves them at its end. They are removed here: only what lies in that one directory, and only
+ * directories that are then empty, so a mistake in a path costs nothing of anybody's.
+ *
+ * The lock is on the directory itself, not on a file in it: nothing to leave behind. A directory
+ * can be removed between being opened and being locked (another node ends); then the lock is on
+ * something without a name, and the taking begins again.
+ */
+#include "eal_dir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <microburst/error.h>
+
+#include "check.h"
+
+#define TAKE_TRY_CNT 16 /* nodes that end just now, one after the other */
+
+static int
+err_of(int e)
+{
+	switch (e) {
+	case EACCES:
+	case EPERM:
+	case EROFS:
+		return MB_ERR_DENIED;
+	case ENOENT:
+	case ENOTDIR:
+		return MB_ERR_NOT_FOUND;
+	default:
+		return MB_ERR_IO;
+	}
+}
+
+static int
+names_check(const char *path, const char *name, struct topo_why *why)
+{
+	static const char allowed[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	size_t len = strlen(name);
+
+	if (len == 0 || len >= EAL_NAME_BYTES_MAX || strspn(name, allowed) != len) {
+		return topo_why_set(why, MB_ERR_CONFIG,
+				    "\"%s\" is no name for a node: 1 to %d of A-Z a-z 0-9 - _",
+				    name, EAL_NAME_BYTES_MAX - 1);
+	}
+	if (path[0] != '/' || strlen(path) >= EAL_PATH_BYTES_MAX) {
+		return topo_why_set(
+			why, MB_ERR_CONFIG,
+			"\"%s\" is no runtime directory: an absolute path below %d bytes", path,
+			EAL_PATH_BYTES_MAX);
+	}
+	return MB_OK;
+}
+
+/* Opens the directory and locks it. Returns the fd, -EAGAIN if it was removed meanwhile, -errno. */
+static int
+open_locked(const char *path, bool *made)
+{
+	struct stat there, mine;
+	int fd;
+
+	if (mkdir(path, 0700) == 0) {
+		*made = true;
+	} else if (errno != EEXIST) {
+		return -errno;
+	}
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		return errno == ENOENT ? -EAGAIN : -errno;
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		int e = errno;
+
+		close(fd);
+		return -e;
+	}
+	if (stat(path, &there) != 0 || fstat(fd, &mine) != 0 || there.st_ino != mine.st_ino) {
+		close(fd);
+		return -EAGAIN;
+	}
+	return fd;
+}
+
+/* Removes <dir>/dpdk/<name> with what lies in it, and <dir>/dpdk if nothing else does. */
+static void
+clear(int dir_fd, const char *name)
+{
+	int dpdk_fd = openat(dir_fd, "dpdk", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd;
+	DIR *d;
+
+	if (dpdk_fd < 0) {
+		return;
+	}
+	fd = openat(dpdk_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	d = fd < 0 ? NULL : fdopendir(fd);
+	if (d != NULL) {
+		for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
+			unlinkat(fd, e->d_name, 0); /* refuses directories, so . and .. too */
+		}
+		closedir(d); /* and fd */
+		unlinkat(dpdk_fd, name, AT_REMOVEDIR);
+	} else if (fd >= 0) {
+		close(fd);
+	}
+	close(dpdk_fd);
+	unlinkat(dir_fd, "dpdk", AT_REMOVEDIR);
+}
+
+int
+eal_dir_take(struct eal_dir *ret_dir, const char *path, const char *name, struct topo_why *why)
+{
+	struct eal_dir dir = { .lock_fd = -EAGAIN };
+	int err = names_check(path, name, why);
+
+	if (err != MB_OK) {
+		return err;
+	}
+	for (int i = 0; i < TAKE_TRY_CNT && dir.lock_fd == -EAGAIN; i++) {
+		dir.made = false;
+		dir.lock_fd = open_locked(path, &dir.made);
+	}
+	if (dir.lock_fd == -EWOULDBLOCK) {
+		return topo_why_set(why, MB_ERR_EXISTS,
+				    "a running node has the runtime directory %s; stop it, or give "
+				    "this one another",
+				    path);
+	}
+	if (dir.lock_fd < 0) {
+		return topo_why_set(why, err_of(-dir.lock_fd), "the runtime directory %s: %s", path,
+				    strerror(-dir.lock_fd));
+	}
+	snprintf(dir.path, sizeof(dir.path), "%s", path);
+	snprintf(dir.name, sizeof(dir.name), "%s", name);
+	clear(dir.lock_fd, name);
+	*ret_dir = dir;
+	return MB_OK;
+}
+
+void
+eal_dir_release(struct eal_dir *dir)
+{
+	REQUIRE(dir->lock_fd >= 0);
+	clear(dir->lock_fd, dir->name);
+	if (dir->made) {
+		rmdir(dir->path); /* not if the node left something of its own */
+	}
+	close(dir->lock_fd);
+	dir->lock_fd = -1;
+}

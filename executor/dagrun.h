@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dagrun - all functions of a DAG call, one after the other, in this executor
+ *
+ * A DAG call that arrives at one executor runs here as a whole: in topological order, back to back,
+ * without a message between two functions (fused). A result is handed on where it was written: its
+ * readers get views of it, however many there are, and a function that gathers gets the results of
+ * its upstream functions in the order of its edges, behind arguments of its own.
+ *
+ *   payload of the call   one value a vertex, in the order of the placement table: LIST or NIL
+ *   arguments of a vertex its own list, then the results of each edge that leads to it
+ *   results of the call   those of the sink
+ *
+ * An error ends the run, and its text names the vertex. All functions share the call's session: one
+ * sees what those before it wrote, and everything is published once, at the end.
+ *
+ * What a run over several executors will need is here already in the form in which it can travel: a
+ * plan is a table without pointers but for the functions, and a vertex knows its edges by number.
+ *
+ * Owner: the executor. Errors: negative mb_err, with a sentence in the call.
+ */
+#ifndef MB_EXEC_DAGRUN_H
+#define MB_EXEC_DAGRUN_H
+
+#include <stdint.h>
+
+#include "fn.h"
+#include "domain_limits.h"
+#include "placement.h"
+#include "result.h"
+#include "value.h"
+
+struct dag_vertex {
+	const struct fn *fn;
+	char tag[sizeof(((struct placement_vertex *)0)->tag)];
+	uint16_t edge_first, edge_cnt; /* in from[] */
+};
+
+/* A DAG as it is run here; found again by id while the placement table has not changed. */
+struct dag_plan {
+	uint64_t gen;
+	uint16_t id; /* 0: none */
+	uint16_t vertex_cnt;
+	struct dag_vertex vertex[DAG_FUNCTION_MAX];
+	uint8_t from
+		[DAG_EDGE_MAX]; /* the vertex at the other end of each edge, by where it leads */
+};
+
+struct dagrun {
+	struct dag_plan plan[DAG_CNT_MAX]; /* entry = id % DAG_CNT_MAX */
+	struct result result[DAG_FUNCTION_MAX];
+	struct value arg[MB_VALUES_MAX];
+	struct value own[MB_VALUES_MAX];
+};
+
+/* dagrun_plan finds or makes the plan of a DAG. Whatever the table says (it may be a mixture), a
+ * plan that is returned can be run.
+ *
+ * Returns:   0; MB_ERR_NO_DAG; MB_ERR_NO_FUNCTION when one of its functions is not loaded here.
+ */
+int dagrun_plan(struct dagrun *r, const struct placement *p, uint16_t id, const struct fns *fns,
+		struct mb_call *call, const struct dag_plan **ret);
+
+/* dagrun_run runs a plan.
+ *
+ * Requires:  call has everything but fn, tag, arg, result; args is the call's payload.
+ * Returns:   0 with *ret_sink, whose values are the call's results; MB_ERR_CORRUPT for a payload
+ *            that does not suit the DAG; MB_ERR_DEADLINE; a function's error. Either way the caller
+ *            ends with dagrun_drop.
+ */
+int dagrun_run(struct dagrun *r, const struct dag_plan *plan, struct slice args,
+	       struct mb_call *call, struct payload_pool *pool, uint16_t proc,
+	       struct result **ret_sink);
+
+/* dagrun_drop gives back the results of a run that were not sent. */
+void dagrun_drop(struct dagrun *r, const struct dag_plan *plan);
+
+#endif

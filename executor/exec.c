@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "exec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "compiler.h"
+#include "dagrun.h"
+#include "microburst/error.h"
+#include "session.h"
+
+struct exec {
+	struct exec_conf conf;
+	struct session *session;
+	struct mb_call call; /* the one that runs */
+	uint64_t busy_ns, finished;
+	struct fns fns;
+	struct dagrun dag; /* a single function's result is result[0] */
+};
+
+static uint64_t
+now_ns(const struct exec *x)
+{
+	return x->conf.ops.wait.now_ns(x->conf.ops.wait.ctx);
+}
+
+/* --------------------------------------------------------------------- log */
+
+/* Puts bytes into a descriptor: inline, or as a payload that holder holds. */
+static int
+put_bytes(struct exec *x, struct desc *d, const void *bytes, size_t len, uint16_t holder)
+{
+	uint8_t *p = d->data;
+
+	if (len <= DESC_INLINE_BYTES) {
+		d->flags |= DESC_F_INLINE;
+		d->len = (uint8_t)len;
+	} else {
+		int err = payload_alloc(x->conf.pool, len, holder, &d->ref, &p);
+
+		if (err != 0) {
+			return err;
+		}
+	}
+	if (len != 0) {
+		memcpy(p, bytes, len);
+	}
+	return 0;
+}
+
+static bool
+exec_log(void *ctx, const struct mb_call *call, const char *line, size_t len)
+{
+	struct exec *x = ctx;
+	struct desc d = { .kind = DESC_LOG,
+			  .a = call->fn != NULL ? call->fn->id : 0,
+			  .call = call->id,
+			  .b = call->log_dropped };
+
+	if (put_bytes(x, &d, line, len, PROC_DAEMON) != 0) {
+		return false;
+	}
+	if (x->conf.ops.log(x->conf.ops.ctx, &d) == 0) {
+		return true;
+	}
+	if ((d.flags & DESC_F_INLINE) == 0) {
+		payload_release(x->conf.pool, d.ref.handle, PROC_DAEMON);
+	}
+	return false;
+}
+
+/* ------------------------------------------------------------------ answer */
+
+/* What a reply carries on an error: the text, or none if there is no memory for it. */
+static void
+put_text(struct exec *x, struct desc *d, uint16_t reader)
+{
+	size_t len = strnlen(x->call.text, sizeof(x->call.text));
+
+	if (put_bytes(x, d, x->call.text, len, reader) != 0) {
+		d->flags |= DESC_F_INLINE;
+		d->len = 0;
+	}
+}
+
+static void
+exec_reply(struct exec *x, const struct exec_from *from, struct desc *d, struct result *result)
+{
+	uint16_t reader = call_id_proc(d->call);
+
+	if (d->err == 0) {
+		int err = result_send(result, d, reader);
+
+		if (unlikely(err != 0)) {
+			d->err = (int16_t)err;
+			call_refuse(&x->call, err, "the results",
+				    "no payload memory is left for them");
+		}
+	}
+	if (d->err != 0) {
+		put_text(x, d, reader);
+	}
+	if (unlikely(x->conf.ops.reply(x->conf.ops.ctx, from, d) != 0 &&
+		     (d->flags & DESC_F_INLINE) == 0)) {
+		payload_release(x->conf.pool, d->ref.handle, reader);
+	}
+}
+
+void
+exec_refuse(struct exec *x, const struct desc *d, const struct exec_from *from, int err)
+{
+	struct desc reply = { .kind = DESC_REPLY,
+			      .a = x->conf.proc,
+			      .err = (int16_t)err,
+			      .flags = DESC_F_INLINE,
+			      .call = d->call };
+
+	x->conf.ops.reply(x->conf.ops.ctx, from, &reply);
+}
+
+/* --------------------------------------------------------------------- run */
+
+/* What can be said about a call before its arguments are looked at. */
+static int
+check_call(struct exec *x, const struct desc *d, const struct exec_from *from, uint64_t now)
+{
+	uint16_t caller = call_id_proc(d->call);
+
+	/* Whoever is on a direct channel speaks for itself; the node's tiles for everybody. */
+	if (unlikely(caller >= PROC_CNT_MAX ||
+		     (from->proc != PROC_DAEMON && caller != from->proc))) {
+		return call_refuse(&x->call, MB_ERR_INVALID, "the call",
+				   "its id is not the caller's");
+	}
+	if (unlikely((d->sub & CALL_LEVEL_MASK) != 0)) {
+		return call_refuse(&x->call, MB_ERR_NOT_SUPPORTED, "the call",
+				   "this consistency level is not");
+	}
+	if (unlikely(d->b != 0 && now >= d->b)) {
+		return call_refuse(&x->call, MB_ERR_DEADLINE, "the function was not run",
+				   "the deadline had passed");
+	}
+	return 0;
+}
+
+static int
+run_function(struct exec *x, const struct fn *fn, struct slice args)
+{
+	int cnt = value_list_read(args, x->dag.arg);
+	int err;
+
+	if (unlikely(cnt < 0)) {
+		return call_refuse(&x->call, cnt, "the arguments", NULL);
+	}
+	x->call.fn = fn;
+	x->call.tag = "";
+	x->call.arg = x->dag.arg;
+	x->call.arg_cnt = (uint32_t)cnt;
+	x->call.result = &x->dag.result[0];
+	err = call_run(&x->call);
+	session_views_end(x->session);
+	return err;
+}
+
+struct outcome {
+	const struct dag_plan *plan; /* NULL: a function */
+	struct result *result;
+	uint64_t began_ns; /* 0: it never ran */
+	uint64_t run_ns;
+};
+
+/* Runs what the call names. Returns its error. */
+static int
+run(struct exec *x, const struct desc *d, struct slice args, struct outcome *out)
+{
+	uint64_t from;
+	int err;
+
+	if ((d->sub & CALL_DAG) != 0) {
+		err = dagrun_plan(&x->dag, x->conf.placement, d->a, &x->fns, &x->call, &out->plan);
+		if (err == 0) {
+			from = out->began_ns = now_ns(x);
+			err = dagrun_run(&x->dag, out->plan, args, &x->call, x->conf.pool,
+					 x->conf.proc, &out->result);
+			out->run_ns = now_ns(x) - from;
+		}
+	} else {
+		const struct fn *fn = fn_get(&x->fns, d->a);
+
+		if (unlikely(fn == NULL)) {
+			return call_refuse(&x->call, MB_ERR_NO_FUNCTION, "the function",
+					   "it is not loaded at this executor");
+		}
+		out->result = &x->dag.result[0];
+		result_init(out->result, x->conf.pool, x->conf.proc);
+		from = out->began_ns = now_ns(x);
+		err = run_function(x, fn, args);
+		out->run_ns = now_ns(x) - from;
+	}
+	return err;
+}
+
+/* Runs a call whose arguments can be read, and publishes what it wrote. */
+static int
+run_and_publish(struct exec *x, const struct desc *d, struct slice args, struct outcome *out)
+{
+	int err;
+
+	session_begin(x->session, d->call, d->b, (d->sub & CALL_READ_ONLY) != 0);
+	x->call.session = x->session;
+	err = run(x, d, args, out);
+	if (likely(err == 0)) {
+		err = session_publish(x->session);
+		if (unlikely(err != 0)) {
+			call_refuse(&x->call, err, "publishing the writes",
+				    session_why(x->session));
+		}
+	}
+	if (unlikely(err != 0)) {
+		session_discard(x->session);
+	}
+	return err;
+}
+
+/* Says in shared memory what this executor does. Hints: each is a store of its own. */
+static void
+show_run(struct exec *x, const struct desc *d, uint64_t now)
+{
+	struct region_run *run = x->conf.run;
+
+	atomic_store_explicit(&run->fn, d->a, memory_order_relaxed);
+	atomic_store_explicit(&run->started_ns, now, memory_order_relaxed);
+	atomic_store_explicit(&run->call, d->call, memory_order_relaxed);
+}
+
+static uint32_t
+span(uint64_t ns)
+{
+	return ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
+}
+
+/* Remembers where the time went. */
+static void
+trace(struct exec *x, const struct desc *d, uint64_t start, uint64_t end, const struct outcome *out,
+      int err)
+{
+	struct region_trace *t = &x->conf.trace[x->finished % TRACE_CNT];
+	uint64_t began = out->began_ns != 0 ? out->began_ns : end;
+
+	atomic_store_explicit(&t->call, 0, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+	t->taken_ns = start;
+	t->before_ns = span(began - start);
+	t->run_ns = span(out->run_ns);
+	t->after_ns = span(end - began - out->run_ns);
+	t->target = d->a;
+	t->is_dag = (d->sub & CALL_DAG) != 0;
+	t->err = (int16_t)err;
+	/* R7: release; pairs with A7 in admin_trace. The line is whole when it has its call's name. */
+	atomic_store_explicit(&t->call, d->call, memory_order_release);
+}
+
+static void
+show_idle(struct exec *x, uint64_t busy_ns)
+{
+	struct region_run *run = x->conf.run;
+
+	x->finished++;
+	x->busy_ns += busy_ns;
+	atomic_store_explicit(&run->finished, x->finished, memory_order_relaxed);
+	atomic_store_explicit(&run->busy_ns, x->busy_ns, memory_order_relaxed);
+	atomic_store_explicit(&run->call, 0, memory_order_relaxed);
+}
+
+int
+exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
+{
+	uint64_t start = now_ns(x);
+	uint64_t end;
+	struct desc reply = { .kind = DESC_REPLY, .a = x->conf.proc, .call = d->call };
+	struct outcome out = { .plan = NULL };
+	const uint8_t *p;
+	size_t len;
+	bool view = false;
+	int err;
+
+	x->call.id = d->call;
+	x->call.deadline_ns = d->b;
+	x->call.text[0] = '\0';
+	show_run(x, d, start);
+	err = check_call(x, d, from, start);
+	if (likely(err == 0) && x->conf.ops.bytes(x->conf.ops.ctx, d, &p, &len, &view) != 0) {
+		err = call_refuse(&x->call, MB_ERR_INVALID, "the arguments", "they cannot be read");
+	}
+	if (likely(err == 0) && ((uintptr_t)p & 7) != 0) {
+		err = call_refuse(&x->call, MB_ERR_CORRUPT, "the arguments",
+				  "they are not aligned");
+	}
+	if (likely(err == 0)) {
+		err = run_and_publish(x, d, slice_of(p, len), &out);
+	}
+	end = now_ns(x);
+	reply.err = (int16_t)err;
+	reply.b = call_time_make(out.run_ns, end - start);
+	exec_reply(x, from, &reply, out.result);
+	if (x->conf.trace != NULL) {
+		trace(x, d, start, end, &out, err);
+	}
+	/* The answer is on its way: what is left is cleaning up. */
+	if (out.plan != NULL) {
+		dagrun_drop(&x->dag, out.plan);
+	} else if (out.result != NULL) {
+		result_drop(out.result);
+	}
+	if (view) {
+		x->conf.ops.drop(x->conf.ops.ctx, &d->ref);
+	}
+	err = session_end(x->session);
+	show_idle(x, now_ns(x) - start);
+	return err;
+}
+
+void
+exec_on_answer(struct exec *x, const struct desc *d)
+{
+	session_on_answer(x->session, d);
+}
+
+/* -------------------------------------------------------------------- life */
+
+int
+exec_create(struct exec **ret, const struct exec_conf *conf)
+{
+	struct exec *x = calloc(1, sizeof(*x));
+	struct session_conf sc = { .pool = conf->pool,
+				   .view = conf->view,
+				   .cache_cnt = conf->cache_cnt,
+				   .proc = conf->proc };
+	int err;
+
+	if (x == NULL) {
+		return MB_ERR_NO_MEMORY;
+	}
+	x->conf = *conf;
+	sc.wait = &x->conf.ops.wait;
+	err = session_create(&x->session, &sc);
+	if (err != 0) {
+		free(x);
+		return err;
+	}
+	x->call.wait = &x->conf.ops.wait;
+	x->call.log = exec_log;
+	x->call.log_ctx = x;
+	*ret = x;
+	return 0;
+}
+
+void
+exec_destroy(struct exec *x)
+{
+	session_destroy(x->session);
+	free(x);
+}
+
+struct fns *
+exec_fns(struct exec *x)
+{
+	return &x->fns;
+}
+
+struct mb_call *
+exec_init_call(struct exec *x)
+{
+	x->call.tag = "";
+	return &x->call;
+}
+
+uint32_t
+exec_held(const struct exec *x)
+{
+	return session_held(x->session);
+}

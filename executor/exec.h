@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* exec - what an executor does with a call: check it, run it, publish, answer
+ *
+ * A core: it knows neither the domain nor a clock. What it needs of the outside are the functions
+ * of struct exec_ops, and its own process's memory: payload pool, cache view, placement table.
+ *
+ *   CALL ─► check ─► arguments into view ─► run (a function, or a DAG's one after the other)
+ *        ◄─ REPLY ◄─ publish, wait for the store ◄─┘
+ *
+ * X1  A call that was taken is answered exactly once, whatever happens in between; unless this
+ *     process dies, which its parent sees.
+ * X2  The answer is sent after the store has acknowledged the call's writes, and before the next
+ *     call is taken (session.h, N2).
+ * X3  Between calls nothing is held: no view, no payload but results that callers have not
+ *     released.
+ *
+ * Owner: the executor's one thread.
+ */
+#ifndef MB_EXEC_EXEC_H
+#define MB_EXEC_EXEC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cache_view.h"
+#include "call.h"
+#include "fn.h"
+#include "payload.h"
+#include "placement.h"
+#include "region.h"
+#include "wait.h"
+
+/* Whom to answer: the port a call came by, and who was behind it. */
+struct exec_from {
+	uint16_t port;
+	uint16_t proc;
+	uint32_t inc;
+};
+
+struct exec_ops {
+	struct exec_wait wait;
+	/* Sends an answer. Returns 0; an error when nobody is there any more, or does not take
+	 * it. */
+	int (*reply)(void *ctx, const struct exec_from *from, const struct desc *d);
+	/* Finds the payload of a call: as domain_bytes and domain_drop. */
+	int (*bytes)(void *ctx, const struct desc *d, const uint8_t **ret, size_t *ret_len,
+		     bool *ret_view);
+	void (*drop)(void *ctx, const struct payload_ref *ref);
+	/* Sends a DESC_LOG to the node. Returns 0; MB_ERR_FULL. */
+	int (*log)(void *ctx, const struct desc *d);
+	void *ctx;
+};
+
+struct exec_conf {
+	struct exec_ops ops; /* wait.ctx too is set by the caller */
+	struct payload_pool *pool;
+	struct cache_view *view;
+	uint32_t cache_cnt;
+	const struct placement *placement;
+	struct region_run *run;     /* shown to the daemon */
+	struct region_trace *trace; /* TRACE_CNT; the same. NULL: none */
+	uint16_t proc;
+};
+
+struct exec;
+
+/* exec_create makes an executor without functions.
+ * Returns: 0; MB_ERR_NO_MEMORY. Owns: conf is copied, what it points to stays. Threads:
+ * start-up. */
+int exec_create(struct exec **ret, const struct exec_conf *conf);
+void exec_destroy(struct exec *x);
+
+/* exec_fns is where the loader puts the functions, before the first call. */
+struct fns *exec_fns(struct exec *x);
+
+/* exec_init_call is the handle that an MB_INIT gets. */
+struct mb_call *exec_init_call(struct exec *x);
+
+/* exec_call takes a call, runs it and answers it.
+ * Returns: 0; MB_ERR_NO_NODE: the node is gone, end. */
+int exec_call(struct exec *x, const struct desc *d, const struct exec_from *from);
+
+/* exec_refuse answers a call without looking at it: MB_ERR_BUSY. */
+void exec_refuse(struct exec *x, const struct desc *d, const struct exec_from *from, int err);
+
+/* exec_on_answer takes a cache tile's answer that came while no call was running. */
+void exec_on_answer(struct exec *x, const struct desc *d);
+
+/* exec_held counts what is held, by walking: 0 between calls. */
+uint32_t exec_held(const struct exec *x);
+
+#endif

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "exec_tile.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cache_msg.h"
+#include "check.h"
+#include "compiler.h"
+#include "microburst/error.h"
+#include "timebase.h"
+
+#define CLAIM_IDLE_NS                                                                              \
+	(1 * NS_PER_MS) /* a caller that has won the claim sends within microseconds */
+#define SEND_RETRY_NS (20 * NS_PER_US) /* a tile of the node that is behind */
+#define DRAIN_NS_MAX  (1 * NS_PER_S)
+#define CLOCK_KEEP_NS (100 * NS_PER_MS) /* at 50 parts in a million off by 5 us */
+
+static_assert((EXEC_ASIDE_MAX & (EXEC_ASIDE_MAX - 1)) == 0, "a mask plus one");
+
+/* A call, and whom to answer. */
+struct aside {
+	struct desc d;
+	struct exec_from from;
+};
+
+struct exec_tile {
+	struct domain *domain;
+	struct exec *exec;
+	struct cache_view view;
+	bool drain;
+	uint64_t drain_until_ns; /* 0: not idle yet since */
+	bool lost;               /* the node is gone */
+	/* The time by the cycle counter, since the clock was last read. */
+	uint64_t clock_ns, clock_tsc, clock_keep_tsc, clock_last_ns;
+	uint32_t aside_head, aside_tail;
+	struct aside aside[EXEC_ASIDE_MAX];
+};
+
+/* -------------------------------------------------------------------- time */
+
+/* Half the cost of clock_gettime, three times a call. */
+static uint64_t
+tile_now(void *ctx)
+{
+	struct exec_tile *t = ctx;
+	uint64_t since = timebase_tsc() - t->clock_tsc;
+	uint64_t now;
+
+	if (unlikely(since > t->clock_keep_tsc)) {
+		t->clock_ns = timebase_now_ns(timebase_real());
+		t->clock_tsc = timebase_tsc();
+		since = 0;
+	}
+	now = t->clock_ns + timebase_tsc_to_ns(since);
+	t->clock_last_ns = MAX(now, t->clock_last_ns);
+	return t->clock_last_ns;
+}
+
+/* ---------------------------------------------------------------- messages */
+
+static bool
+from_cache(const struct exec_tile *t, const struct channel *ch)
+{
+	return ch->port >= PORT_CACHE_FIRST &&
+	       ch->port < PORT_CACHE_FIRST + t->domain->welcome.cache_cnt;
+}
+
+static struct exec_from
+from_of(const struct channel *ch)
+{
+	return (struct exec_from){ .port = ch->port, .proc = ch->proc, .inc = ch->inc };
+}
+
+static void
+put_aside(struct exec_tile *t, const struct desc *d, const struct channel *ch)
+{
+	struct exec_from from = from_of(ch);
+
+	if (t->aside_tail - t->aside_head == EXEC_ASIDE_MAX) {
+		exec_refuse(t->exec, d, &from, MB_ERR_BUSY);
+		return;
+	}
+	t->aside[t->aside_tail++ & (EXEC_ASIDE_MAX - 1)] = (struct aside){ .d = *d, .from = from };
+}
+
+/* Calls of a client that is dead are not run: what it had sent last comes before the word of its
+ * death is acted on (domain_poll.c), but nobody waits for the answers. */
+static bool
+is_call(const struct exec_tile *t, const struct desc *d, const struct channel *ch)
+{
+	const struct desc *dying = &t->domain->dying;
+
+	if (d->kind != DESC_CALL || (dying->kind == DESC_DEAD && ch->proc == dying->dead.proc)) {
+		return false;
+	}
+	return ch->port == PORT_SCHED || ch->port >= PORT_DIRECT_FIRST;
+}
+
+static int
+tile_send(void *ctx, uint32_t port, const struct desc *d)
+{
+	struct exec_tile *t = ctx;
+
+	for (;;) {
+		struct timespec pause = { .tv_nsec = SEND_RETRY_NS };
+		int err = channel_send(&t->domain->ch[port], d);
+
+		if (likely(err == 0)) {
+			return 0;
+		}
+		if (err != MB_ERR_FULL) {
+			t->lost = true;
+			return MB_ERR_NO_NODE;
+		}
+		nanosleep(&pause, NULL);
+	}
+}
+
+static int
+tile_answer(void *ctx, uint64_t until_ns, struct desc *ret)
+{
+	struct exec_tile *t = ctx;
+
+	for (;;) {
+		struct channel *ch;
+		int n = domain_wait(t->domain, until_ns, ret, &ch);
+
+		if (n < 0) {
+			t->lost = true;
+			return MB_ERR_NO_NODE;
+		}
+		if (n == 0 || from_cache(t, ch)) {
+			return n;
+		}
+		if (is_call(t, ret, ch)) {
+			put_aside(t, ret, ch);
+		}
+	}
+}
+
+static int
+tile_reply(void *ctx, const struct exec_from *from, const struct desc *d)
+{
+	struct exec_tile *t = ctx;
+	struct channel *ch = &t->domain->ch[from->port];
+
+	if (from->port == PORT_SCHED) {
+		return tile_send(t, PORT_SCHED, d);
+	}
+	if (ch->rx_slots == NULL || ch->proc != from->proc || ch->inc != from->inc) {
+		return MB_ERR_PEER_DIED;
+	}
+	/* A peer has no more calls under way than its channel holds answers; one that has finds
+	 * that some do not come. */
+	return channel_send(ch, d);
+}
+
+static int
+tile_log(void *ctx, const struct desc *d)
+{
+	struct exec_tile *t = ctx;
+
+	return channel_send(&t->domain->ch[PORT_CTL], d);
+}
+
+static int
+tile_bytes(void *ctx, const struct desc *d, const uint8_t **ret, size_t *ret_len, bool *ret_view)
+{
+	struct exec_tile *t = ctx;
+
+	return domain_bytes(t->domain, d, ret, ret_len, ret_view);
+}
+
+static void
+tile_drop(void *ctx, const struct payload_ref *ref)
+{
+	struct exec_tile *t = ctx;
+
+	domain_drop(t->domain, ref);
+}
+
+static void
+tile_on_drain(void *ctx)
+{
+	struct exec_tile *t = ctx;
+
+	t->drain = true;
+}
+
+/* -------------------------------------------------------------------- loop */
+
+static bool
+claimed(const struct exec_tile *t)
+{
+	const struct domain *d = t->domain;
+
+	return atomic_load_explicit(&d->hints->claim[d->proc].v, memory_order_relaxed) != 0;
+}
+
+/* Nothing came for a while. */
+static void
+tile_idle(struct exec_tile *t)
+{
+	struct desc freed = { .kind = DESC_FREED, .a = t->domain->proc };
+
+	if (claim_drop(t->domain->hints, t->domain->proc)) {
+		tile_send(t, PORT_SCHED, &freed);
+	}
+	payload_trim(
+		t->domain->pool); /* segments are kept for the next large payload, not for ever */
+}
+
+/* Takes the next call: one put aside, else the next that comes. Answers nobody waits for any more
+ * go their way. Returns: 1; 0 when there is none for a while; MB_ERR_NO_NODE. */
+static int
+tile_next(struct exec_tile *t, struct aside *ret)
+{
+	if (t->aside_head != t->aside_tail) {
+		*ret = t->aside[t->aside_head++ & (EXEC_ASIDE_MAX - 1)];
+		return 1;
+	}
+	for (;;) {
+		uint64_t rest = claimed(t) || t->drain ? CLAIM_IDLE_NS : WAIT_MAX_NS;
+		struct channel *ch;
+		int n = domain_poll(t->domain, &ret->d, &ch);
+
+		if (n == 0) {
+			n = domain_wait(t->domain, tile_now(t) + rest, &ret->d, &ch);
+		}
+		if (n <= 0) {
+			return n;
+		}
+		if (likely(is_call(t, &ret->d, ch))) {
+			ret->from = from_of(ch);
+			return 1;
+		}
+		if (from_cache(t, ch)) {
+			exec_on_answer(t->exec, &ret->d);
+		}
+	}
+}
+
+/* A drained executor stays until its callers have read their results, which lie in its memory; for
+ * a time, because a caller may keep one for ever. */
+static bool
+drained(struct exec_tile *t)
+{
+	if (t->drain_until_ns == 0) {
+		t->drain_until_ns = tile_now(t) + DRAIN_NS_MAX;
+	}
+	return payload_alive(t->domain->pool) == 0 || tile_now(t) >= t->drain_until_ns;
+}
+
+int
+exec_tile_run(struct exec_tile *t)
+{
+	for (;;) {
+		struct aside next;
+		int n = tile_next(t, &next);
+
+		if (n == 1) {
+			n = exec_call(t->exec, &next.d, &next.from);
+		} else if (n == 0) {
+			if (t->drain && drained(t)) {
+				return 0;
+			}
+			tile_idle(t);
+		}
+		if (unlikely(n < 0 || t->lost)) {
+			return MB_ERR_NO_NODE;
+		}
+	}
+}
+
+/* -------------------------------------------------------------------- life */
+
+static int
+tile_make_exec(struct exec_tile *t)
+{
+	struct domain *d = t->domain;
+	struct exec_conf conf = {
+		.ops = { .wait = { .now_ns = tile_now,
+				   .send = tile_send,
+				   .answer = tile_answer,
+				   .ctx = t },
+			 .reply = tile_reply,
+			 .bytes = tile_bytes,
+			 .drop = tile_drop,
+			 .log = tile_log,
+			 .ctx = t },
+		.pool = d->pool,
+		.view = &t->view,
+		.cache_cnt = d->welcome.cache_cnt,
+		.placement = (const struct placement *)(const void *)(d->daemon.base +
+								      d->daemon.at.table),
+		.run = region_run(&d->own),
+		.trace = region_trace(&d->own),
+		.proc = d->proc,
+	};
+	int err = cache_view_open(&t->view, d->cache, d->cache_bytes, region_hazard(&d->own));
+
+	return err != 0 ? err : exec_create(&t->exec, &conf);
+}
+
+int
+exec_tile_create(struct exec_tile **ret, int sock)
+{
+	struct exec_tile *t = calloc(1, sizeof(*t));
+	struct domain_events events = { .drain = tile_on_drain, .ctx = t };
+	int err;
+
+	if (t == NULL) {
+		return MB_ERR_NO_MEMORY;
+	}
+	timebase_tsc_calibrate();
+	t->clock_keep_tsc = timebase_ns_to_tsc(CLOCK_KEEP_NS);
+	t->clock_tsc = timebase_tsc() - t->clock_keep_tsc - 1; /* the first look reads the clock */
+	err = domain_enter_fd(&t->domain, sock, "executor", &events);
+	if (err != 0) {
+		free(t);
+		return err;
+	}
+	err = tile_make_exec(t);
+	if (err != 0) {
+		exec_tile_destroy(t);
+		return err;
+	}
+	*ret = t;
+	return 0;
+}
+
+void
+exec_tile_destroy(struct exec_tile *t)
+{
+	if (t->exec != NULL) {
+		exec_destroy(t->exec);
+	}
+	domain_leave(t->domain);
+	free(t);
+}
+
+struct domain *
+exec_tile_domain(struct exec_tile *t)
+{
+	return t->domain;
+}
+
+struct exec *
+exec_tile_exec(struct exec_tile *t)
+{
+	return t->exec;
+}

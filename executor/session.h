@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* session - what one call reads and writes of the store
+ *
+ * Reads come in place from the cache (cache_view.h), a key that is not there is fetched first.
+ * Writes are held back here and published together at the end of the call, or by a flush; until
+ * then reads show them on top of what the cache has: a call sees its own writes at once, nobody
+ * else sees any of them.
+ *
+ * Held back is not a log but what it amounts to: for each key the last value put (or that it was
+ * deleted), the sum of the increments since, the members and fields added since. A thousand
+ * increments of a key are one operation for the store. What an operation means is the store's
+ * business (delta.h); that a session shows the same as the store will make of it is a test.
+ *
+ *   nothing held ──write──► held ──publish──► waiting ──all answers──► nothing held
+ *        ▲                   │ discard                                       │
+ *        └───────────────────┴───────────────────────────────────────────────┘
+ *
+ * N1  Nothing leaves this process before publish; publish sends all, by one message to each cache
+ *     tile concerned, all of them made ready before the first is sent.
+ * N2  One publication is under way at a time. The node knows of a dead executor only the last call
+ *     that published: so that this says whether the call it ran had effects, the reply of one call
+ *     is sent before another publishes.
+ * N3  What was taken (views of the cache, payloads, places in tables) is given back by session_end,
+ *     on every path.
+ *
+ * Memory is fixed, made in session_create. Owner: the executor. Errors: negative mb_err; after one,
+ * session_why may have a sentence.
+ */
+#ifndef MB_EXEC_SESSION_H
+#define MB_EXEC_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cache_view.h"
+#include "desc.h"
+#include "payload.h"
+#include "slice.h"
+#include "wait.h"
+
+/* What one call may write. Together at most 2 operations a key and 1 an element, which is as many
+ * as a write set may have. function.h tells users these numbers. */
+#define SESSION_KEY_MAX   16384
+#define SESSION_ELEM_MAX  32767
+#define SESSION_BYTES_MAX (16u << 20) /* of write sets: keys, members, fields, small values */
+#define SESSION_OWNED_MAX 2048        /* larger values */
+#define SESSION_VIEW_MAX  8192        /* values looked at, HAZARD_CNT - 1 of them large */
+
+struct session;
+
+struct session_conf {
+	struct payload_pool *pool;
+	struct cache_view *view;
+	uint32_t cache_cnt; /* cache tiles */
+	uint16_t proc;      /* this process */
+	const struct exec_wait *wait;
+};
+
+/* session_create makes the session of an executor, used for one call after the other.
+ * Returns: 0; MB_ERR_NO_MEMORY. Owns: *conf is copied; what it points to must stay. Threads:
+ * start-up only. */
+int session_create(struct session **ret, const struct session_conf *conf);
+void session_destroy(struct session *s);
+
+/* session_begin starts a call. Requires: the one before was ended. */
+void session_begin(struct session *s, uint64_t call, uint64_t deadline_ns, bool read_only);
+
+/* session_publish publishes what is held, and waits until the store has it.
+ *
+ * Returns:   0; MB_ERR_NO_MEMORY when the write sets find no room: nothing was sent, all is still
+ *            held; MB_ERR_INDETERMINATE when the deadline passed before the answer; the store's
+ *            error (MB_ERR_TYPE ...) when it refused an operation: all others were done,
+ *            session_why names it; MB_ERR_NO_NODE.
+ */
+int session_publish(struct session *s);
+
+/* session_discard forgets what is held. */
+void session_discard(struct session *s);
+
+/* session_views_end ends all views of cached values: a function has returned. Values that the call
+ * itself wrote stay until its end. */
+void session_views_end(struct session *s);
+
+/* session_end ends the call and gives everything back. Waits for answers still under way.
+ * Returns: 0; MB_ERR_NO_NODE. */
+int session_end(struct session *s);
+
+/* session_on_answer takes an answer of a cache tile that nobody waits for any more. */
+void session_on_answer(struct session *s, const struct desc *d);
+
+/* session_why is a sentence about the last error, or NULL. */
+const char *session_why(const struct session *s);
+
+/* How many things are held, found by walking: 0 between calls. */
+uint32_t session_held(const struct session *s);
+
+/* The operations. Keys, fields and members are copied; views last until session_views_end.
+ * Errors: see function.h, which has one function for each. */
+int session_get(struct session *s, struct slice key, struct slice *ret);
+int session_get_i64(struct session *s, struct slice key, int64_t *ret);
+int session_put(struct session *s, struct slice key, struct slice value);
+int session_incr(struct session *s, struct slice key, int64_t n, int64_t *ret_sum);
+int session_delete(struct session *s, struct slice key);
+int session_sadd(struct session *s, struct slice key, struct slice member);
+int session_sismember(struct session *s, struct slice key, struct slice member, bool *ret);
+int session_scard(struct session *s, struct slice key, uint64_t *ret);
+int session_map_put(struct session *s, struct slice key, struct slice field, struct slice value);
+int session_map_get(struct session *s, struct slice key, struct slice field, struct slice *ret);
+void session_release(struct session *s, struct slice key);
+
+/* A walk over a set: first the stored members, then those of this call that are not among them. It
+ * ends when what is held is published or discarded. */
+struct session_iter {
+	struct slice stored; /* the set in the cache, held until session_views_end; may be empty */
+	uint32_t idx;        /* next stored one */
+	uint32_t elem;       /* next own one, + 1; 0: none */
+	uint32_t turn;       /* of the table of elements */
+};
+int session_set_begin(struct session *s, struct slice key, struct session_iter *ret);
+bool session_set_next(struct session *s, struct session_iter *it, struct slice *ret_member);
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* session_int - the inside of a session, for session*.c only
+ *
+ *   session.c          its life; memory
+ *   session_held.c     what is held back: keys, elements, values
+ *   session_read.c     the cache: views, fetching
+ *   session_op.c       the operations, made of the two
+ *   session_publish.c  from what is held to write sets, and the answers
+ *
+ * Strings of bytes that are written (keys, members, small values) lie one behind the other in
+ * `bytes` until the call ends, so that a view of an own write lasts as long as one of a cached
+ * value.
+ */
+#ifndef MB_EXEC_SESSION_INT_H
+#define MB_EXEC_SESSION_INT_H
+
+#include "cache_msg.h"
+#include "cache_view.h"
+#include "chain.h"
+#include "domain.h"
+#include "session.h"
+#include "view.h"
+#include "wset.h"
+
+static_assert(2 * SESSION_KEY_MAX + SESSION_ELEM_MAX <= WSET_OP_CNT_MAX,
+	      "what a call may write fits a write set");
+
+#define SESSION_KEY_BUCKETS  (2 * SESSION_KEY_MAX)
+#define SESSION_ELEM_BUCKETS (2 * (SESSION_ELEM_MAX + 1))
+#define SESSION_VIEW_BUCKETS SESSION_VIEW_MAX
+
+static_assert((SESSION_KEY_BUCKETS & (SESSION_KEY_BUCKETS - 1)) == 0, "a mask plus one");
+static_assert((SESSION_ELEM_BUCKETS & (SESSION_ELEM_BUCKETS - 1)) == 0, "a mask plus one");
+static_assert((SESSION_VIEW_BUCKETS & (SESSION_VIEW_BUCKETS - 1)) == 0, "a mask plus one");
+
+/* What a key's own operations stand on. */
+enum held_base {
+	BASE_STORE = 0, /* what the store has */
+	BASE_VALUE,     /* a value put by this call */
+	BASE_ABSENT,    /* deleted by this call */
+};
+
+/* What has been merged on top of the base. */
+enum held_kind {
+	KIND_NONE = 0,
+	KIND_STRING, /* sum */
+	KIND_SET,    /* elements */
+	KIND_MAP,    /* elements with values */
+	KIND_OTHER,  /* of a stored value: none of these */
+};
+
+/* A value that was put: in `bytes`, or above WSET_INLINE_MAX in a payload. */
+struct held_value {
+	uint8_t *p;
+	uint32_t len, cap;
+	uint32_t owned; /* its payload, number + 1; 0: none */
+	bool shown;     /* somebody has a view: not to be overwritten */
+};
+
+struct held_key {
+	uint64_t hash;
+	const uint8_t *p;
+	uint16_t len;
+	uint8_t base, kind;
+	bool summed;
+	uint32_t next;                  /* in its chain */
+	uint32_t elem_first, elem_last; /* number + 1 */
+	int64_t sum;
+	struct held_value value;
+};
+
+/* A member of a set, or a field of a map. */
+struct held_elem {
+	uint64_t hash;
+	const uint8_t *p;
+	uint16_t len;
+	bool listed;      /* in its key's list; else put and then overtaken by a put or a delete */
+	uint32_t key;     /* number + 1 */
+	uint32_t next;    /* in its chain */
+	uint32_t sibling; /* in its key's list */
+	struct held_value value;
+};
+
+struct owned {
+	struct payload_ref ref;
+	uint8_t tile;
+	bool sent; /* the cache tile holds it too, until it answers */
+};
+
+/* A cached value that the call looks at. */
+struct view {
+	uint64_t hash; /* of the key */
+	uint32_t next; /* in its chain, or in the free list */
+	bool used;
+	struct cache_value value; /* version 0: none, only a text */
+	char text[VIEW_TEXT_MAX]; /* of a value that is a number */
+};
+
+struct session {
+	struct session_conf conf;
+	uint64_t call, deadline_ns;
+	bool read_only;
+	uint32_t token_seq;
+	const char *why;
+	char why_buf[KEY_BYTES_MAX / 4];
+
+	struct chain keys, elems, views;
+	uint32_t key_cnt, elem_cnt, owned_cnt;
+	uint32_t view_cnt, view_free; /* highest used + 1; free list, number + 1 */
+	size_t bytes_len;
+	size_t set_bytes; /* what the write sets will take, at most */
+	uint32_t pending_cnt;
+	/* token of the publication under way at a tile; 0: none */
+	uint64_t pending[CACHE_TILE_MAX];
+	int publish_err; /* the first refusal among the answers */
+	bool publishing; /* what is held is what was sent */
+
+	/* One mapping, of which only what calls use is ever touched. */
+	struct owned owned[SESSION_OWNED_MAX];
+	struct chain_bucket view_bucket[SESSION_VIEW_BUCKETS];
+	struct chain_bucket key_bucket[SESSION_KEY_BUCKETS];
+	struct chain_bucket elem_bucket[SESSION_ELEM_BUCKETS];
+	struct view view[SESSION_VIEW_MAX];
+	struct held_key key[SESSION_KEY_MAX];
+	struct held_elem elem[SESSION_ELEM_MAX];
+	uint8_t bytes[SESSION_BYTES_MAX] __attribute__((__aligned__(8)));
+};
+
+/* refuse notes the sentence for session_why and gives err back. */
+static inline int
+refuse(struct session *s, int err, const char *why)
+{
+	s->why = why;
+	return err;
+}
+
+/* ----------------------------------------------------------- session_held.c */
+
+/* held_find finds what this call has written under a key; NULL when nothing. */
+struct held_key *held_find(struct session *s, uint64_t hash, struct slice key);
+
+/* held_write finds or makes the entry that a write of key goes to, after checking that a write of
+ * this key is allowed. Returns: 0; MB_ERR_DENIED, MB_ERR_INVALID, MB_ERR_TOO_LARGE. */
+int held_write(struct session *s, struct slice key, struct held_key **ret);
+
+/* held_reset makes base what the key's operations stand on, and forgets the operations so far. */
+void held_reset(struct session *s, struct held_key *k, enum held_base base);
+
+/* held_elem_find finds an element of a key; NULL when this call has not added it. held_elem_add
+ * adds it. Returns: 0; MB_ERR_TOO_LARGE. */
+struct held_elem *held_elem_find(struct session *s, const struct held_key *k, struct slice name);
+int held_elem_add(struct session *s, struct held_key *k, struct slice name, struct held_elem **ret);
+
+/* held_value_set copies a value. Returns: 0; MB_ERR_TOO_LARGE, MB_ERR_NO_MEMORY, and *v as
+ * before. */
+int held_value_set(struct session *s, struct held_value *v, struct slice bytes);
+
+/* ----------------------------------------------------------- session_read.c */
+
+enum read_how {
+	READ_FETCH, /* bring the key into the cache, if it is not there */
+	READ_PEEK,  /* only if it is there: else CACHE_MISS */
+};
+
+/* read_value finds what the store has, into *ret, which is released by cache_view_release.
+ * Returns: CACHE_HIT; CACHE_ABSENT, nothing held; CACHE_MISS (READ_PEEK); an error. */
+int read_value(struct session *s, uint64_t hash, struct slice key, enum read_how how,
+	       struct cache_value *ret);
+
+/* read_view is read_value into a view, which is found again by its key's hash. An older view of the
+ * same version serves again.
+ * Returns: CACHE_HIT with *ret; CACHE_ABSENT; an error. */
+int read_view(struct session *s, uint64_t hash, struct slice key, struct view **ret);
+
+/* view_new makes a view of no cached value, for a text; NULL when there are SESSION_VIEW_MAX.
+ * view_put makes it findable, view_drop gives it up. */
+struct view *view_new(struct session *s);
+void view_put(struct session *s, struct view *v, uint64_t hash);
+void view_drop(struct session *s, struct view *v);
+
+/* read_kind says which of our kinds a stored value is; KIND_NONE when it shows nothing. */
+enum held_kind read_kind(const struct cache_value *v);
+
+#endif

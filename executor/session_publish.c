@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* session_publish.c - from what is held to write sets, one for each cache tile that serves a key of
+ * it
+ *
+ * A set is measured, its memory taken, and then written where the tile will read it: in the
+ * descriptor if it fits, else in a payload. Values above WSET_INLINE_MAX stand in payloads of their
+ * own, since they were put; the set refers to them.
+ *
+ * The order of operations within a set is that of the keys' entries, and within a key: what it
+ * stands on, the sum, the elements. visit() is that order, for measuring, writing, and finding out
+ * which operation a refusal means.
+ *
+ * Two tiles, two messages: a process that dies between the two sends has published half. The node
+ * then sees that the call had effects (the tile remembers it) and reports it as such, as it does
+ * for every executor that dies after it published.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "compiler.h"
+#include "microburst/error.h"
+#include "session_int.h"
+
+/* owned: the number + 1 of the payload that the operation refers to; 0: none. */
+typedef bool (*visit_fn)(void *ctx, const struct wset_op *op, uint32_t owned);
+
+static uint32_t
+op_value(const struct session *s, const struct held_value *v, struct wset_op *op)
+{
+	op->by_ref = v->owned != 0;
+	if (op->by_ref) {
+		op->ref = s->owned[v->owned - 1].ref;
+		op->ref.len = v->len;
+	} else {
+		op->value = slice_of(v->p, v->len);
+	}
+	return v->owned;
+}
+
+static bool
+visit_elems(const struct session *s, const struct held_key *k, visit_fn fn, void *ctx)
+{
+	for (uint32_t i = k->elem_first; i != 0; i = s->elem[i - 1].sibling) {
+		const struct held_elem *e = &s->elem[i - 1];
+		struct wset_op op = { .key = slice_of(k->p, k->len) };
+		uint32_t owned = 0;
+
+		if (k->kind == KIND_MAP) {
+			op.kind = WSET_MAP_PUT;
+			op.field = slice_of(e->p, e->len);
+			owned = op_value(s, &e->value, &op);
+		} else {
+			op.kind = WSET_SADD;
+			op.value = slice_of(e->p, e->len);
+		}
+		if (!fn(ctx, &op, owned)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool
+visit_key(const struct session *s, const struct held_key *k, visit_fn fn, void *ctx)
+{
+	struct wset_op op = { .key = slice_of(k->p, k->len) };
+	uint32_t owned = 0;
+
+	if (k->base == BASE_ABSENT) {
+		op.kind = WSET_DEL;
+	} else if (k->base == BASE_VALUE) {
+		op.kind = WSET_PUT;
+		owned = op_value(s, &k->value, &op);
+	}
+	if (k->base != BASE_STORE && !fn(ctx, &op, owned)) {
+		return false;
+	}
+	if (k->summed) {
+		op = (struct wset_op){ .kind = WSET_INCR, .key = op.key, .n = k->sum };
+		if (!fn(ctx, &op, 0)) {
+			return false;
+		}
+	}
+	return visit_elems(s, k, fn, ctx);
+}
+
+/* Calls fn for each operation of tile's, in order, until it returns false. */
+static void
+visit(const struct session *s, uint32_t tile, visit_fn fn, void *ctx)
+{
+	for (uint32_t i = 0; i < s->key_cnt; i++) {
+		const struct held_key *k = &s->key[i];
+
+		if (cache_tile_of(k->hash, s->conf.cache_cnt) == tile &&
+		    !visit_key(s, k, fn, ctx)) {
+			return;
+		}
+	}
+}
+
+/* ------------------------------------------------------------------ making */
+
+struct measure {
+	size_t bytes;
+	uint32_t op_cnt;
+};
+
+static bool
+measure_op(void *ctx, const struct wset_op *op, uint32_t owned)
+{
+	struct measure *m = ctx;
+
+	m->bytes += wset_op_bytes(op);
+	m->op_cnt++;
+	return true;
+}
+
+static bool
+write_op(void *ctx, const struct wset_op *op, uint32_t owned)
+{
+	int err = wset_add(ctx, op);
+
+	ENSURE(err == 0, "err=%d kind=%d", err, (int)op->kind);
+	return true;
+}
+
+/* Makes one tile's set into a PUBLISH. Returns: 0; an error, nothing taken. */
+static int
+make_set(struct session *s, uint32_t tile, const struct measure *m, struct desc *d)
+{
+	uint8_t *p = d->data;
+	struct wset ws;
+
+	*d = (struct desc){ .kind = DESC_PUBLISH, .call = s->call };
+	if (m->bytes > WSET_BYTES_MAX) {
+		return refuse(s, MB_ERR_TOO_LARGE,
+			      "a call may publish 16 MiB of small writes at a time");
+	}
+	if (m->bytes <= DESC_INLINE_BYTES) {
+		d->flags = DESC_F_INLINE;
+		d->len = (uint8_t)m->bytes;
+	} else {
+		int err = payload_alloc(s->conf.pool, m->bytes, PROC_DAEMON, &d->ref, &p);
+
+		if (err != 0) {
+			return refuse(s, err, "no payload memory is left for the writes");
+		}
+	}
+	wset_init(&ws, p, m->bytes);
+	visit(s, tile, write_op, &ws);
+	ENSURE(wset_bytes(&ws).len == m->bytes, "len=%zu bytes=%zu", wset_bytes(&ws).len, m->bytes);
+	d->b = (uint64_t)++s->token_seq << 32 |
+	       ((d->flags & DESC_F_INLINE) != 0 ? 0 : d->ref.handle);
+	return 0;
+}
+
+struct share {
+	struct session *s;
+	uint32_t tile;
+	int err;
+};
+
+/* The tile holds the large values that its set refers to. */
+static bool
+share_op(void *ctx, const struct wset_op *op, uint32_t owned)
+{
+	struct share *sh = ctx;
+	struct owned *o;
+
+	if (owned == 0) {
+		return true;
+	}
+	o = &sh->s->owned[owned - 1];
+	sh->err = payload_hold(sh->s->conf.pool, o->ref.handle, PROC_DAEMON);
+	if (sh->err == 0) {
+		o->sent = true;
+		o->tile = (uint8_t)sh->tile;
+	}
+	return sh->err == 0;
+}
+
+/* Takes back what a tile was given to hold: it has answered, or nothing was sent. */
+static void
+unshare(struct session *s, uint32_t tile, uint32_t set_handle)
+{
+	if (set_handle != 0) {
+		payload_release(s->conf.pool, set_handle, PROC_DAEMON);
+	}
+	for (uint32_t i = 0; i < s->owned_cnt; i++) {
+		struct owned *o = &s->owned[i];
+
+		if (o->sent && o->tile == tile) {
+			o->sent = false;
+			payload_release(s->conf.pool, o->ref.handle, PROC_DAEMON);
+		}
+	}
+}
+
+static int
+make(struct session *s, uint32_t tile, struct desc *ret, bool *ret_any)
+{
+	struct share share = { .s = s, .tile = tile };
+	struct measure m = { .bytes = 0 };
+	int err;
+
+	visit(s, tile, measure_op, &m);
+	*ret_any = m.op_cnt != 0;
+	if (m.op_cnt == 0) {
+		return 0;
+	}
+	err = make_set(s, tile, &m, ret);
+	if (err != 0) {
+		return err;
+	}
+	visit(s, tile, share_op, &share);
+	if (share.err != 0) {
+		unshare(s, tile, (uint32_t)ret->b);
+		return refuse(s, share.err, "no payload memory is left for the writes");
+	}
+	return 0;
+}
+
+/* ----------------------------------------------------------------- answers */
+
+struct nth {
+	uint32_t left;
+	struct wset_op op;
+};
+
+static bool
+nth_op(void *ctx, const struct wset_op *op, uint32_t owned)
+{
+	struct nth *n = ctx;
+
+	n->op = *op;
+	return n->left-- != 0;
+}
+
+/* Says which operation the store refused. */
+static void
+name_refused(struct session *s, uint32_t tile, const struct desc *d)
+{
+	static const char *const verb[WSET_KIND_CNT] = { [WSET_PUT] = "put",
+							 [WSET_INCR] = "incr",
+							 [WSET_SADD] = "sadd",
+							 [WSET_MAP_PUT] = "map_put",
+							 [WSET_DEL] = "delete" };
+	struct nth n = { .left = d->a };
+
+	visit(s, tile, nth_op, &n);
+	snprintf(s->why_buf, sizeof(s->why_buf), "the store refused the %s of '%.*s': %s",
+		 n.op.kind < WSET_KIND_CNT && verb[n.op.kind] != NULL ? verb[n.op.kind] : "write",
+		 (int)MIN(n.op.key.len, (size_t)100), (const char *)n.op.key.p,
+		 mb_err_text(d->err));
+	s->why = s->why_buf;
+}
+
+static bool
+answer_published(struct session *s, const struct desc *d)
+{
+	for (uint32_t t = 0; t < s->conf.cache_cnt; t++) {
+		if (s->pending[t] == 0 || s->pending[t] != d->b) {
+			continue;
+		}
+		s->pending[t] = 0;
+		s->pending_cnt--;
+		unshare(s, t, (uint32_t)d->b);
+		if (d->err != 0 && s->publish_err == 0) {
+			s->publish_err = d->err;
+			if (s->publishing) { /* else what it was is forgotten */
+				name_refused(s, t, d);
+			}
+		}
+		return true;
+	}
+	return false;
+}
+
+void
+session_on_answer(struct session *s, const struct desc *d)
+{
+	if (d->kind == DESC_FETCHED && (uint32_t)d->b != 0) {
+		payload_release(s->conf.pool, (uint32_t)d->b, PROC_DAEMON);
+	} else if (d->kind == DESC_PUBLISHED) {
+		answer_published(s, d);
+	}
+}
+
+/* Waits for all answers. Returns: 0; MB_ERR_INDETERMINATE; MB_ERR_NO_NODE. */
+static int
+await(struct session *s)
+{
+	const struct exec_wait *w = s->conf.wait;
+
+	while (s->pending_cnt != 0) {
+		struct desc d;
+		int n = w->answer(w->ctx, s->deadline_ns, &d);
+
+		if (n < 0) {
+			return n;
+		}
+		if (n == 0) {
+			return refuse(
+				s, MB_ERR_INDETERMINATE,
+				"the deadline passed before the store had acknowledged the writes");
+		}
+		session_on_answer(s, &d);
+	}
+	return 0;
+}
+
+int
+session_publish(struct session *s)
+{
+	const struct exec_wait *w = s->conf.wait;
+	struct desc d[CACHE_TILE_MAX];
+	bool any[CACHE_TILE_MAX];
+	int err;
+
+	if (s->key_cnt == 0) {
+		return 0;
+	}
+	err = await(s); /* N2: of a flush that met the deadline */
+	for (uint32_t t = 0; t < s->conf.cache_cnt && err == 0; t++) {
+		err = make(s, t, &d[t], &any[t]);
+		for (uint32_t u = 0; err != 0 && u < t; u++) {
+			if (any[u]) {
+				unshare(s, u, (uint32_t)d[u].b);
+			}
+		}
+	}
+	if (err != 0) {
+		return err;
+	}
+	s->publish_err = 0;
+	s->publishing = true;
+	for (uint32_t t = 0; t < s->conf.cache_cnt; t++) {
+		if (any[t]) {
+			s->pending[t] = d[t].b;
+			s->pending_cnt++;
+			err = w->send(w->ctx, PORT_CACHE_FIRST + t, &d[t]);
+			if (err != 0) {
+				return err;
+			}
+		}
+	}
+	err = await(s);
+	s->publishing = false;
+	session_discard(s);
+	return err != 0 ? err : s->publish_err;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ulib.c - running a function, and what it may say: errors, lines, who and when it is */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "compiler.h"
+#include "fn.h"
+
+int
+call_refuse(struct mb_call *call, int err, const char *what, const char *why)
+{
+	if (why == NULL) {
+		why = mb_err_text(err);
+	}
+	snprintf(call->text, sizeof(call->text), "%s: %s", what, why);
+	call->text_err = err;
+	return err;
+}
+
+/* Errors that a function can pass on because a function of ours gave them to it. With any other it
+ * would speak for the system: that an executor died, that there is no node. */
+static bool
+may_return(int err)
+{
+	switch (err) {
+	case MB_ERR_INVALID:
+	case MB_ERR_TYPE:
+	case MB_ERR_NOT_FOUND:
+	case MB_ERR_EXISTS:
+	case MB_ERR_TOO_LARGE:
+	case MB_ERR_DENIED:
+	case MB_ERR_NO_MEMORY:
+	case MB_ERR_NOT_SUPPORTED:
+	case MB_ERR_DEADLINE:
+	case MB_ERR_INDETERMINATE:
+	case MB_ERR_TRYAGAIN:
+	case MB_ERR_FUNCTION_FAILED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int
+call_outcome(struct mb_call *call, int returned)
+{
+	if (likely(returned == 0)) {
+		return 0;
+	}
+	if (!may_return(returned)) {
+		snprintf(call->text, sizeof(call->text), "it returned %d (%s)", returned,
+			 mb_err_name(returned));
+		return MB_ERR_FUNCTION_FAILED;
+	}
+	if (call->text_err != returned) {
+		call->text[0] = '\0'; /* about an error that the function got over */
+	}
+	return returned;
+}
+
+int
+call_run(struct mb_call *call)
+{
+	call->text_err = 0;
+	call->text[0] = '\0';
+	return call_outcome(call, call->fn->run(call));
+}
+
+int
+mb_fail(struct mb_call *call, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(call->text, sizeof(call->text), format, ap);
+	va_end(ap);
+	call->text_err = MB_ERR_FUNCTION_FAILED;
+	return MB_ERR_FUNCTION_FAILED;
+}
+
+void
+mb_log(struct mb_call *call, const char *format, ...)
+{
+	char line[FN_LOG_BYTES];
+	va_list ap;
+	int len;
+
+	va_start(ap, format);
+	len = vsnprintf(line, sizeof(line), format, ap);
+	va_end(ap);
+	if (len < 0) {
+		return;
+	}
+	len = MIN(len, FN_LOG_BYTES - 1);
+	for (int i = 0; i < len; i++) { /* one line is one line, whatever is in it */
+		if ((unsigned char)line[i] < ' ' && line[i] != '\t') {
+			line[i] = ' ';
+		}
+	}
+	if (call->log(call->log_ctx, call, line, (size_t)len)) {
+		call->log_dropped = 0;
+	} else {
+		call->log_dropped++;
+	}
+}
+
+uint64_t
+mb_now_ns(const struct mb_call *call)
+{
+	return call->wait->now_ns(call->wait->ctx);
+}
+
+uint64_t
+mb_deadline_ns(const struct mb_call *call)
+{
+	uint64_t now;
+
+	if (call->deadline_ns == 0) {
+		return UINT64_MAX;
+	}
+	now = mb_now_ns(call);
+	return now < call->deadline_ns ? call->deadline_ns - now : 0;
+}
+
+uint64_t
+mb_self(const struct mb_call *call)
+{
+	return call->id;
+}
+
+const char *
+mb_tag(const struct mb_call *call)
+{
+	return call->tag;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kvs_tile.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "check.h"
+#include "kvs_core.h"
+#include "link.h"
+#include "microburst/error.h"
+
+#define KVS_BURST 32
+
+struct kvs_tile {
+	struct kvs_core core;
+	struct kvs_tile_cfg cfg;
+	void *mem;
+};
+
+static void
+kvs_tile_send(void *ctx, uint32_t to, const struct desc *d)
+{
+	struct kvs_tile *t = ctx;
+
+	/* An asker has no more under way than its link holds (kvs_core.h). */
+	REQUIRE(link_send_sp(t->cfg.to_cache[to], d, 1) == 1);
+}
+
+int
+kvs_tile_create(struct kvs_tile **ret, const struct kvs_tile_cfg *cfg)
+{
+	struct kvs_tile *t = calloc(1, sizeof(*t));
+	struct kvs_out out = { kvs_tile_send, t };
+	void *mem;
+
+	if (t == NULL) {
+		return MB_ERR_NO_MEMORY;
+	}
+	/* Pages come as the shard grows into them. */
+	mem = mmap(NULL, cfg->bytes, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (mem == MAP_FAILED) {
+		free(t);
+		return MB_ERR_NO_MEMORY;
+	}
+	madvise(mem, cfg->bytes, MADV_HUGEPAGE);
+	t->cfg = *cfg;
+	t->mem = mem;
+	kvs_core_init(&t->core, kvs_shard_init(mem, cfg->bytes, cfg->seed), &out);
+	*ret = t;
+	return 0;
+}
+
+void
+kvs_tile_destroy(struct kvs_tile *t)
+{
+	munmap(t->mem, t->cfg.bytes);
+	free(t);
+}
+
+static int
+kvs_tile_poll(void *ctx, uint64_t now_ns)
+{
+	struct kvs_tile *t = ctx;
+	int busy = kvs_core_poll(&t->core);
+
+	for (uint32_t i = 0; i < t->cfg.cache_cnt; i++) {
+		struct desc d[KVS_BURST];
+		uint32_t room = kvs_core_room(&t->core);
+		uint32_t n = room == 0 ? 0
+				       : link_recv_burst(t->cfg.from_cache[i], d,
+							 room < KVS_BURST ? room : KVS_BURST);
+
+		for (uint32_t k = 0; k < n; k++) {
+			kvs_core_step(&t->core, i, &d[k]);
+		}
+		busy += (int)n;
+	}
+	return busy;
+}
+
+const struct tile_ops kvs_tile_ops = {
+	.kind = TILE_KVS,
+	.poll = kvs_tile_poll,
+};

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kvs_tile - the tile around kvs_core: one shard in memory of its own, a link from and to each
+ * cache tile
+ *
+ * Owner: the kvs tile. Threads: create and destroy at start-up and at the end.
+ */
+#ifndef MB_KVS_TILE_H
+#define MB_KVS_TILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "domain_limits.h"
+#include "tile.h"
+
+struct link;
+struct kvs_tile;
+
+struct kvs_tile_cfg {
+	size_t bytes;  /* of the shard, at least KVS_SHARD_BYTES_MIN */
+	uint64_t seed; /* secret: where keys go in the index */
+	uint32_t cache_cnt;
+	struct link *from_cache[TILE_PORT_CNT];
+	struct link *to_cache[TILE_PORT_CNT];
+};
+
+/* kvs_tile_create takes the shard's memory from the system. Returns: 0; MB_ERR_NO_MEMORY. */
+int kvs_tile_create(struct kvs_tile **ret, const struct kvs_tile_cfg *cfg);
+void kvs_tile_destroy(struct kvs_tile *t);
+
+extern const struct tile_ops kvs_tile_ops;
+
+#endif

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bench_list.c - every bench, as a table
+ *
+ * Floors first: what the machine can do at all. Then the subjects, each beside its floor.
+ */
+#include "bench.h"
+
+#include "compiler.h"
+#include "floor_syscall.h"
+#include "subject_call.h"
+#include "subject_idle.h"
+#include "subject_life.h"
+#include "subject_state.h"
+
+/* Blocks of some 100 us to 1 ms, so that both sides see the same mode of a drifting machine; 50 of
+ * each, so that one disturbance is a fiftieth. Waking a partner takes tens of microseconds, an
+ * executor of ours spins for 50 us before it sleeps: 200 us of warm-up see neither. */
+static const struct pace spinning = {
+	.block_cnt = 50,
+	.sample_cnt = 2000,
+	.warm_cnt = 64,
+	.warm_ns = 200000,
+	.attempt_cnt = 3,
+};
+/* A wake each: tens of microseconds. */
+static const struct pace sleeping = {
+	.block_cnt = 50,
+	.sample_cnt = 100,
+	.warm_cnt = 8,
+	.warm_ns = 200000,
+	.attempt_cnt = 3,
+};
+/* Calls that take microseconds, or that do many operations each. */
+static const struct pace slow = {
+	.block_cnt = 50,
+	.sample_cnt = 200,
+	.warm_cnt = 8,
+	.warm_ns = 200000,
+	.attempt_cnt = 3,
+};
+/* With a window of 64 a block of 2000 would be mostly filling and draining. */
+static const struct pace pipelined = {
+	.block_cnt = 50,
+	.sample_cnt = 4096,
+	.warm_cnt = 1000,
+	.warm_ns = 500000,
+	.attempt_cnt = 3,
+};
+/* One sample each: something is made for it before and taken away after. */
+static const struct pace rare = { .block_cnt = 50, .sample_cnt = 1, .attempt_cnt = 1 };
+static const struct pace seconds = { .block_cnt = 5, .sample_cnt = 1, .attempt_cnt = 1 };
+static const struct pace smoke_rare = { .block_cnt = 2, .sample_cnt = 1, .attempt_cnt = 1 };
+static const struct pace smoke = {
+	.block_cnt = 2,
+	.sample_cnt = 20,
+	.warm_cnt = 2,
+	.warm_ns = 1000,
+	.attempt_cnt = 1,
+};
+
+const struct bench bench_list[] = {
+	{
+		.row = { { .name = "floor_line",
+			   .unit = "ns",
+			   .what = "one cache line to the other core and back" } },
+		.subject = &echo_line,
+		.pace = &spinning,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "floor_ring",
+			   .unit = "ns",
+			   .floor = "line",
+			   .what = "64 bytes over a bare rte_ring and back over another" } },
+		.subject = &echo_ring,
+		.floor = &echo_line,
+		.pace = &spinning,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "floor_channel",
+			   .unit = "ns",
+			   .floor = "ring",
+			   .what = "a descriptor over our channel and back" } },
+		.subject = &echo_channel,
+		.floor = &echo_ring,
+		.pace = &spinning,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "floor_pipelined",
+			   .unit = "ns",
+			   .what = "as floor_ring, 64 messages outstanding" } },
+		.subject = &echo_ring_pipelined,
+		.pace = &pipelined,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "floor_futex",
+			   .unit = "us",
+			   .what = "a futex wake each way, two cores" } },
+		.subject = &echo_futex,
+		.pace = &sleeping,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "floor_futex_one_core",
+			   .unit = "us",
+			   .what = "a futex wake each way, one core" } },
+		.subject = &echo_futex_one_core,
+		.pace = &sleeping,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "floor_relay",
+			   .unit = "us",
+			   .what = "through a third process on this core; both yield it" } },
+		.subject = &echo_relay,
+		.pace = &sleeping,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "floor_relay_asleep",
+			   .unit = "us",
+			   .what = "through a third process on this core; this one sleeps" } },
+		.subject = &echo_relay_asleep,
+		.pace = &sleeping,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "floor_syscall",
+			   .unit = "ns",
+			   .what = "a system call that does nothing" } },
+		.run = floor_syscall,
+		.pace = &spinning,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "call",
+			   .unit = "ns",
+			   .floor = "ring",
+			   .what = "a warm call of an increment, the client spins",
+			   .aim = { .ratio_p50_max = 2, .ratio_p99_max = 4 } } },
+		.run = subject_call,
+		.floor = &echo_ring,
+		.pace = &spinning,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "compose_fused",
+			   .unit = "ns",
+			   .floor = "ring",
+			   .what = "square(increment(x)) as a DAG, both on one executor",
+			   .aim = { .ratio_p50_max = 2.5 } } },
+		.run = subject_compose,
+		.floor = &echo_ring,
+		.pace = &spinning,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "pipelined",
+			   .unit = "ns",
+			   .floor = "ring_pipelined",
+			   .what = "calls of one client on one executor, 64 outstanding",
+			   .aim = { .rate_min = 3e6 } } },
+		.run = subject_pipelined,
+		.floor = &echo_ring_pipelined,
+		.pace = &pipelined,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "get_hit",
+			   .unit = "ns",
+			   .floor = "bare_get",
+			   .what = "a get of 8 cached bytes inside a function",
+			   .aim = { .p50_max = 100 } } },
+		.run = subject_get,
+		.pace = &slow,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "get_hit_1mib",
+			   .unit = "ns",
+			   .floor = "get_hit",
+			   .what = "the same of 1 MiB",
+			   .aim = { .p50_max = 100 } } },
+		.run = subject_get_large,
+		.pace = &slow,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "get_cold",
+			   .unit = "ns",
+			   .floor = "bare_get_cold",
+			   .what = "a get of 8 cached bytes whose index line no core cache has" } },
+		.run = subject_get_cold,
+		.pace = &slow,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "put",
+			   .unit = "ns",
+			   .floor = "bare_put",
+			   .what = "a put of 8 bytes inside a function, held until it returns",
+			   .aim = { .p50_max = 100 } } },
+		.run = subject_put,
+		.pace = &slow,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "put_acked",
+			   .unit = "us",
+			   .floor = "relay",
+			   .what = "a call with one put, the store has it; the client spins" } },
+		.run = subject_put_acked,
+		.floor = &echo_relay,
+		.pace = &slow,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "put_acked_asleep",
+			   .unit = "us",
+			   .floor = "relay_asleep",
+			   .what = "the same, the client sleeps until its answer is there" } },
+		.run = subject_put_acked_asleep,
+		.floor = &echo_relay_asleep,
+		.pace = &slow,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "cold_start",
+			   .unit = "ms",
+			   .floor = "load",
+			   .what = "first call of a deployed function that no executor has",
+			   .aim = { .p50_max = 1 } } },
+		.run = subject_cold_start,
+		.pace = &rare,
+		.smoke = &smoke_rare,
+	},
+	{
+		.row = { { .name = "crash_replace",
+			   .unit = "ms",
+			   .floor = "process",
+			   .what = "kill -9 of the only executor until another serves",
+			   .aim = { .p50_max = 5 } },
+			 { .name = "crash_first_call",
+			   .unit = "ms",
+			   .floor = "process",
+			   .what = "the same until a call succeeds",
+			   .aim = { .p50_max = 5 } } },
+		.run = subject_crash_replace,
+		.pace = &rare,
+		.smoke = &smoke_rare,
+	},
+	{
+		.row = { { .name = "idle_cpu",
+			   .unit = "%",
+			   .what = "of one core, all processes of an idle node",
+			   .aim = { .p50_max = 1 } },
+			 { .name = "idle_wakes",
+			   .unit = "1/s",
+			   .what = "wakes, all threads of an idle node",
+			   .aim = { .p50_max = 100 } },
+			 { .name = "idle_memory",
+			   .unit = "MiB",
+			   .what = "resident, all processes of an idle node" } },
+		.run = subject_idle,
+		.pace = &seconds,
+		.smoke = &smoke_rare,
+	},
+};
+
+const uint32_t bench_cnt = ARRAY_CNT(bench_list);

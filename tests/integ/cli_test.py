@@ -1,0 +1,488 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: Apache-2.0
+"""cli_test.py MICROBURST SOURCE
+
+Goal:   every command does on a real node what it says: right input, wrong input, and input that was
+        right a moment ago.
+Method: one node for all tests, in a folder of its own; the examples, and functions written here for
+        the purpose. SOURCE is the root of the sources. What needs no node is tested with a
+        stand-in for it by tests/unit/control/cli_test.py.
+"""
+import json
+import os
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+MICROBURST, SOURCE = sys.argv[1:3]
+EXAMPLES = os.path.join(SOURCE, 'examples')
+START_S, COMMAND_S = 60, 60     # a sanitizer on a busy machine is slow; no command hangs for ever
+
+FUNCTIONS = r"""
+#include <microburst/function.h>
+#include <stdlib.h>
+
+MB_FUNCTION(nothing) { return mb_return_nil(call); }
+MB_FUNCTION(fails) { return mb_fail(call, "no luck today"); }
+MB_FUNCTION(crashes) { abort(); }
+MB_FUNCTION(loops) { for (;;) { __asm__ volatile(""); } }
+MB_FUNCTION(writes_and_fails)
+{
+    MB_TRY(mb_put(call, mb_str("never"), mb_str("there")));
+    return mb_fail(call, "after a put");
+}
+MB_FUNCTION(fills_map)
+{
+    MB_TRY(mb_map_put(call, mb_str("capitals"), mb_str("France"), mb_str("Paris")));
+    return mb_map_put(call, mb_str("capitals"), mb_str("Italy"), mb_str("Rome"));
+}
+"""
+
+
+def microburst(*args, stdin=b'', timeout=COMMAND_S):
+    """Returns (exit code, standard output, standard error)."""
+    done = subprocess.run([MICROBURST, *args], input=stdin, capture_output=True, timeout=timeout,
+                          check=False)
+    return done.returncode, done.stdout, done.stderr.decode(errors='replace')
+
+
+class Node:
+    """A node of our own: `microburst up` in a folder that goes with it."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix='microburst-cli-')
+        self.socket = os.path.join(self.folder, 'socket')
+        self.log = open(os.path.join(self.folder, 'log'), 'w+b')
+        self.process = subprocess.Popen([MICROBURST, 'up', '--socket', self.socket],
+                                        stdin=subprocess.DEVNULL, stdout=self.log,
+                                        stderr=self.log, start_new_session=True)
+        until = time.monotonic() + START_S
+        while microburst('status', '--socket', self.socket)[0] != 0:
+            if self.process.poll() is not None or time.monotonic() > until:
+                self.end()
+                raise RuntimeError('the node did not start:\n' + self.said())
+            time.sleep(0.05)
+
+    def said(self):
+        self.log.flush()
+        self.log.seek(0)
+        return self.log.read().decode(errors='replace')
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def remove(self):
+        self.end()
+        self.log.close()
+        shutil.rmtree(self.folder)
+
+
+NODE = None
+
+
+def setUpModule():
+    global NODE
+    NODE = Node()
+    os.environ['MICROBURST_SOCKET'] = NODE.socket
+    path = os.path.join(NODE.folder, 'functions.c')
+    with open(path, 'w', encoding='utf-8') as f:
+        f.write(FUNCTIONS)
+    code, _, err = microburst('deploy', path, f'{EXAMPLES}/echo.c')
+    if code != 0:
+        tearDownModule()
+        raise RuntimeError(err)
+
+
+def tearDownModule():
+    NODE.remove()
+
+
+class Case(unittest.TestCase):
+    def tearDown(self):
+        """No command ends the node. If one did, say which, and let the others have a new one."""
+        code = NODE.process.poll()
+        if code is not None:
+            said = '\n'.join(NODE.said().splitlines()[-20:])
+            tearDownModule()
+            setUpModule()
+            self.fail(f'the node ended with {code}:\n{said}')
+
+    def done(self, *args, stdin=b''):
+        """The command succeeds, says nothing on standard error; returns its standard output."""
+        code, out, err = microburst(*args, stdin=stdin)
+        self.assertEqual((code, err), (0, ''), args)
+        return out.decode(errors='replace')
+
+    def json(self, *args):
+        return json.loads(self.done(*args, '--json'))
+
+    def fails(self, *args, code=1, says=''):
+        """The command fails with one sentence and prints nothing; in JSON it names an error."""
+        was, out, err = microburst(*args)
+        self.assertEqual((was, out), (code, b''), (args, err))
+        self.assertRegex(err, re.compile(says, re.S))
+        if code == 1:
+            self.assertRegex(err, r'\Amicroburst: .*\.\n\Z')
+
+
+class Functions(Case):
+    def test_increment(self):
+        self.assertRegex(self.done('deploy', f'{EXAMPLES}/increment.c'),
+                         r'\Adeployed increment, version \d+\n\Z')
+        self.assertEqual(self.done('call', 'increment', '4'), '5\n')
+        self.assertEqual(self.done('call', 'increment', '-4', '--deadline', '5s'), '-3\n')
+        self.assertIn('increment', self.done('functions'))
+        self.fails('call', 'increment', says='calling increment failed: ')
+        self.fails('call', 'increment', 'x', says='calling increment failed: ')
+
+    def test_types(self):
+        self.assertEqual(self.done('call', 'echo', '1', '-2.5', 'grün', 'a:1,2', 'b:ff00', 's:'),
+                         '1\n-2.5\ngrün\n1.0,2.0\nb:ff00\n\n')
+        answer = self.json('call', 'echo', '1', 'f:inf', 'b:ff')
+        self.assertEqual(answer['results'], [{'type': 'i64', 'value': 1},
+                                             {'type': 'f64', 'value': 'inf'},
+                                             {'type': 'bytes', 'value': {'hex': 'ff'}}])
+        self.assertRegex(answer['call'], r'^[0-9a-f]{16}$')
+        self.assertEqual(self.done('call', 'nothing'), 'nil\n')
+        self.assertEqual(self.done('call', 'echo'), '')
+
+    def test_bytes_of_every_size(self):
+        for size in (0, 1, 40, 4096, 65535, 65536, 65537, 1 << 20, 64 << 20):
+            with self.subTest(size):
+                path = os.path.join(NODE.folder, 'bytes')
+                with open(path, 'wb') as f:
+                    f.write(struct.pack('<Q', size * 2654435761 + 1) * (size // 8 + 1))
+                    f.truncate(size)
+                code, out, err = microburst('call', 'echo', '@' + path)
+                with open(path, 'rb') as f:
+                    self.assertTrue(out == f.read(), (code, len(out), err))
+                self.assertEqual((code, err), (0, ''))
+        self.assertEqual(microburst('call', 'echo', '-', stdin=b'\x00\xff')[1], b'\x00\xff')
+
+    def test_256_arguments(self):
+        out = self.done('call', 'echo', *map(str, range(256)))
+        self.assertEqual(out.split(), [str(i) for i in range(256)])
+        self.fails('call', 'echo', *map(str, range(257)), code=2, says='at most 256')
+
+    def test_failures(self):
+        self.fails('call', 'fails', says='no luck today')
+        self.fails('call', 'missing', says='microburst deploy')
+        self.fails('call', 'crashes', says='calling crashes failed: ')
+        self.fails('call', 'loops', '--deadline', '50ms', says='deadline')
+        code, out, _ = microburst('call', 'fails', '--json')
+        self.assertEqual((code, json.loads(out)['error']), (1, 'FUNCTION_FAILED'))
+        self.assertEqual(self.done('call', 'echo', '7'), '7\n') # the node goes on
+
+    def test_repeat(self):
+        for parallel in ('1', '64'):
+            answer = self.json('call', 'echo', '1', '--repeat', '500', '--parallel', parallel)
+            self.assertEqual(answer['calls'], 500)
+            self.assertLessEqual(answer['p50_ns'], answer['p99_ns'])
+            self.assertLessEqual(answer['p99_ns'], answer['max_ns'])
+
+    def test_versions_names_lazy(self):
+        path = os.path.join(NODE.folder, 'answer.c')
+        for version in ('1', '2'):
+            with open(path, 'w', encoding='utf-8') as f:
+                f.write('#include <microburst/function.h>\n'
+                        f'MB_FUNCTION(answer) {{ return mb_return_i64(call, {version}); }}\n')
+            self.assertEqual(self.done('deploy', path), f'deployed answer, version {version}\n')
+            self.assertEqual(self.done('call', 'answer'), version + '\n')
+        self.done('deploy', path, '--name', 'reply', '--lazy')
+        self.assertEqual(self.done('call', 'reply'), '2\n')
+        self.done('undeploy', 'answer')
+        self.fails('call', 'answer', says='no function')
+        self.fails('undeploy', 'answer', says='answer')
+        self.assertNotIn('answer', [f['name'] for f in self.json('functions')['functions']])
+
+    def test_what_cannot_be_deployed(self):
+        def deploy(name, text):
+            path = os.path.join(NODE.folder, name)
+            with open(path, 'wb') as f:
+                f.write(text)
+            return path
+
+        self.fails('deploy', deploy('bad.so', b'not an object'))
+        self.fails('deploy', deploy('empty.so', b''))
+        self.fails('deploy', deploy('none.c', b'int x;\n'))
+        self.fails('deploy', f'{EXAMPLES}/wordcount.c', '--name', 'one', says='--name')
+        code, out, err = microburst('deploy', deploy('bad.c', b'oops\n'))
+        self.assertEqual((code, out), (1, b''))
+        self.assertRegex(err, r'bad.c:1:(?s:.*)bad.c does not compile')
+        refuses = (b'#include <microburst/function.h>\n'
+                   b'MB_INIT { return mb_fail(call, "not on a Sunday"); }\n'
+                   b'MB_FUNCTION(never) { return 0; }\n')
+        self.fails('deploy', deploy('refuses.c', refuses), says='not on a Sunday')
+        self.fails('call', 'never', says='no function')
+
+    def test_examples(self):
+        """Each does what its first lines say."""
+        for name in ('errors', 'hello', 'counter', 'deadline'):
+            self.done('deploy', f'{EXAMPLES}/{name}.c')
+        self.assertEqual(self.done('call', 'divide', '1', '4'), '0.25\n')
+        self.fails('call', 'divide', '1', '0', says='1 cannot be divided by nothing')
+        self.fails('call', 'divide', '1', 'x')
+        self.assertEqual(self.done('call', 'hello', 'world'), 'hello world\n')
+        self.assertEqual(self.done('call', 'visit', 'ada'), '1\n')
+        self.assertEqual(self.done('call', 'visit', 'ada'), '2\n')
+        self.assertEqual(self.done('call', 'visit', 'grace'), '3\n')
+        self.assertEqual(self.done('call', 'visits'), '3\n2\n')
+        self.assertEqual(self.done('members', 'visitors'), 'ada\ngrace\n')
+        pi, terms = self.done('call', 'pi', '--deadline', '200ms').split()
+        self.assertAlmostEqual(float(pi), 3.14159, 3)
+        self.assertGreater(int(terms), 10000)
+
+
+class Dags(Case):
+    def test_two(self):
+        self.done('deploy', f'{EXAMPLES}/increment.c', f'{EXAMPLES}/square.c')
+        self.assertEqual(self.done('dag', 'add', 'both', 'increment -> square'),
+                         'registered both: 2 functions, 1 edges\n')
+        self.assertEqual(self.done('dag', 'call', 'both', 'increment=4'), '25\n')
+        self.assertEqual(self.json('dag', 'call', 'both', 'increment=4', '--repeat', '50',
+                                   '--parallel', '8')['calls'], 50)
+        self.assertIn('increment  to square', self.done('dag', 'show', 'both'))
+        self.assertIn('both', self.done('dag', 'list'))
+        self.fails('undeploy', 'square', says='both')
+        self.fails('dag', 'call', 'both', 'cube=4', says='dag show')
+        self.fails('dag', 'call', 'both')
+        self.fails('dag', 'add', 'both', 'square')
+        self.done('dag', 'rm', 'both')
+        self.fails('dag', 'rm', 'both', says='both')
+        self.fails('dag', 'show', 'both', says='both')
+        self.fails('dag', 'call', 'both', 'increment=4', says='dag add')
+
+    def test_texts_that_are_none(self):
+        for text, says in (('', ''), ('echo ->', ''), ('echo -> missing', 'missing'),
+                           ('echo -> fails, fails -> echo', ''), ('echo -> echo', ''),
+                           ('echo -> fails, echo -> nothing', ''),
+                           ('echo -> fails, echo -> fails', '')):
+            with self.subTest(text):
+                self.fails('dag', 'add', 'bad', text, says=says)
+                self.assertNotIn('bad', self.done('dag', 'list'))
+
+    def test_a_function_in_it_fails(self):
+        self.done('dag', 'add', 'unlucky', 'echo -> fails')
+        self.fails('dag', 'call', 'unlucky', 'echo=1', says='fails.*no luck|no luck.*fails')
+        self.done('dag', 'rm', 'unlucky')
+
+    def test_wordcount(self):
+        """Words are counted exactly, whatever the text, and many calls at a time add up."""
+        self.done('deploy', f'{EXAMPLES}/wordcount.c')
+        self.done('dag', 'add', 'wordcount', ', '.join(
+            f'split -> count#{i}, count#{i} -> total' for i in range(4)))
+        cases = ((b'', 0), (b'...', 0), (b'a', 1), (b'aA a', 2), (b'x' * 999 + b' y', 2),
+                 (b'the the The tHe ' * 4, 16), (b'one\x00two\xffthree', 3))
+        for text, words in cases:
+            with self.subTest(text[:20]):
+                path = os.path.join(NODE.folder, 'text')
+                with open(path, 'wb') as f:
+                    f.write(text)
+                self.assertEqual(self.done('dag', 'call', 'wordcount', f'split=@{path}'),
+                                 f'{words}\n')
+        counted = dict(line.split('\t') for line in
+                       self.done('keys', '--values', 'wc/').splitlines())
+        self.assertEqual(counted, {'wc/a': '2', 'wc/aa': '1', 'wc/' + 'x' * 999: '1', 'wc/y': '1',
+                                   'wc/the': '16', 'wc/one': '1', 'wc/two': '1', 'wc/three': '1'})
+        self.json('dag', 'call', 'wordcount', 'split=spam egg spam', '--repeat', '200',
+                  '--parallel', '16')
+        self.assertEqual((self.done('get', 'wc/spam'), self.done('get', 'wc/egg')), ('400', '200'))
+        self.fails('dag', 'call', 'wordcount', 'split=' + 'z' * 1100, says='more than 1021 letters')
+
+
+class State(Case):
+    def test_strings(self):
+        self.assertEqual(self.done('set', 'greeting', 'hello world'), '')
+        self.assertEqual(self.done('get', 'greeting'), 'hello world')
+        self.assertEqual(self.json('get', 'greeting'), {'key': 'greeting', 'value': 'hello world'})
+        self.done('set', 'greeting', '')
+        self.assertEqual(self.done('get', 'greeting'), '')
+        self.done('del', 'greeting')
+        self.fails('get', 'greeting', says='no such key')
+        self.fails('del', 'greeting', says='no such key')
+
+    def test_bytes(self):
+        for size in (1, 48, 49, 65537, 64 << 20):
+            with self.subTest(size):
+                value = bytes(i * 7 % 256 for i in range(257)) * (size // 257 + 1)
+                self.done('set', 'raw', '-', stdin=value[:size])
+                self.assertTrue(microburst('get', 'raw')[1] == value[:size])
+        path = os.path.join(NODE.folder, 'large')
+        with open(path, 'wb') as f:
+            f.truncate((64 << 20) + 1)
+        self.fails('set', 'raw', '@' + path, says='64 MiB')
+        self.done('del', 'raw')
+
+    def test_keys_too_long_and_empty(self):
+        self.done('set', 'k' * 1024, 'v')
+        self.assertEqual(self.done('get', 'k' * 1024), 'v')
+        self.done('del', 'k' * 1024)
+        for command in (('get',), ('set', 'v'), ('incr',), ('sadd', 'v'), ('members',), ('del',)):
+            with self.subTest(command):
+                self.fails(command[0], 'k' * 1025, *command[1:], says='1 KiB|1024|1,024')
+                self.fails(command[0], '', *command[1:], code=2, says='at least one byte')
+
+    def test_counters(self):
+        self.assertEqual(self.done('incr', 'count'), '1\n')
+        self.assertEqual(self.done('incr', 'count', '41'), '42\n')
+        self.assertEqual(self.done('incr', 'count', '-2'), '40\n')
+        self.assertEqual(self.json('incr', 'count', '0'), {'value': 40})
+        self.assertEqual(self.done('get', 'count'), '40')
+        self.done('set', 'count', '9')
+        self.assertEqual(self.done('incr', 'count'), '10\n')
+        self.done('set', 'count', 'many')
+        self.fails('incr', 'count', says='no integer')
+        self.done('del', 'count')
+
+    def test_counters_at_the_same_time(self):
+        threads = [threading.Thread(target=lambda: [microburst('incr', 'race') for _ in range(10)])
+                   for _ in range(4)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(self.done('get', 'race'), '40')
+        self.done('del', 'race')
+
+    def test_sets(self):
+        self.assertEqual(self.done('sadd', 'colours', 'red', 'green', 'red'), '2\n')
+        self.assertEqual(self.json('sadd', 'colours', 'red', 'blue'), {'added': 1})
+        self.assertEqual(self.done('members', 'colours'), 'blue\ngreen\nred\n')
+        self.assertEqual(self.json('members', 'colours'), {'members': ['blue', 'green', 'red']})
+        self.fails('get', 'colours', says='microburst members')
+        self.fails('incr', 'colours')
+        self.done('set', 'plain', 'x')
+        self.fails('sadd', 'plain', 'y')
+        self.fails('members', 'plain', says='microburst get')
+        self.fails('members', 'missing', says='no such key')
+        self.done('del', 'colours', 'plain')
+
+    def test_maps(self):
+        self.done('call', 'fills_map')
+        self.assertEqual(self.done('members', 'capitals'), 'France\tParis\nItaly\tRome\n')
+        self.done('del', 'capitals')
+
+    def test_keys(self):
+        names = [f'list/{i:04}' for i in range(300)]
+        self.assertEqual(self.done('keys', 'list/'), '')
+        for name in names:
+            self.done('set', name, name[-1])
+        self.assertEqual(self.done('keys', 'list/').split(), names)
+        self.assertEqual(self.done('keys', 'list/00').split(), names[:100])
+        self.assertEqual(self.json('keys', 'list/000')['keys'], names[:10])
+        self.assertEqual(self.done('keys', '--values', 'list/0299'), 'list/0299\t9\n')
+        self.done('del', *names)
+        self.assertEqual(self.done('keys', 'list/'), '')
+
+    def test_function_that_fails_wrote_nothing(self):
+        self.fails('call', 'writes_and_fails', says='after a put')
+        self.fails('get', 'never', says='no such key')
+
+
+class TheNode(Case):
+    def test_status(self):
+        status = self.json('status')
+        self.assertEqual(status['node']['socket'], NODE.socket)
+        self.assertEqual(status['node']['pid'], NODE.process.pid)
+        self.assertGreater(len(status['executors']), 0)
+        text = self.done('status')
+        self.assertIn(NODE.socket, text)
+        self.assertIn(str(NODE.process.pid), text)
+
+    def test_top(self):
+        for _ in range(3):
+            self.done('call', 'echo', '1')
+        top = self.json('top', '--interval', '100ms')
+        self.assertGreater(top['interval_ns'], 50e6)
+        self.assertGreater(len(top['tiles']), 0)
+        for tile in top['tiles']:
+            self.assertTrue(0 <= tile['busy'] <= 1.1, tile)
+        self.assertIn('calls/s', self.done('top', '--once', '--interval', '100ms'))
+
+    def test_logs(self):
+        self.done('deploy', f'{EXAMPLES}/hello.c')
+        self.done('call', 'hello', 'reader')
+        until = time.monotonic() + 10
+        while 'greeted reader' not in self.done('logs', 'hello') and time.monotonic() < until:
+            time.sleep(0.05)
+        self.assertRegex(self.done('logs', 'hello'),
+                         r'\d\d:\d\d:\d\d\.\d{6} hello [0-9a-f]{16} greeted reader\n')
+        self.assertNotIn('greeted', self.done('logs', 'echo'))
+        self.assertIn('greeted reader', json.dumps([json.loads(line) for line in
+                                                    self.done('logs', '--json').splitlines()]))
+
+    def test_ps_and_cancel(self):
+        call = subprocess.Popen([MICROBURST, 'call', 'loops', '--json'], stdout=subprocess.PIPE)
+        until = time.monotonic() + 20
+        running = []
+        while not running and time.monotonic() < until:
+            running = [c for c in self.json('ps')['calls'] if c['function'] == 'loops']
+        self.assertEqual(len(running), 1)
+        self.assertIn('loops', self.done('ps'))
+        self.done('cancel', running[0]['call'])
+        out, _ = call.communicate(timeout=COMMAND_S)
+        self.assertEqual((call.returncode, json.loads(out)['error']), (1, 'CANCELLED'))
+        self.fails('cancel', running[0]['call'])
+
+    def test_caller_interrupted(self):
+        """Ctrl-C at a call that hangs: the command ends at once, the executor is free again."""
+        call = subprocess.Popen([MICROBURST, 'call', 'loops'], stderr=subprocess.DEVNULL)
+        until = time.monotonic() + 20
+        while not self.json('ps')['calls'] and time.monotonic() < until:
+            pass
+        call.send_signal(signal.SIGINT)
+        self.assertEqual(call.wait(5), -signal.SIGINT)
+        until = time.monotonic() + 20
+        while self.json('ps')['calls'] and time.monotonic() < until:
+            time.sleep(0.05)
+        self.assertEqual(self.json('ps')['calls'], [])
+        self.assertEqual(self.done('call', 'echo', '1'), '1\n')
+
+    def test_quiet_node_holds_nothing(self):
+        """The commands above left nothing behind."""
+        until = time.monotonic() + 20
+        held = None
+        while time.monotonic() < until:
+            held = {k: v for k, v in self.json('status')['held'].items() if v != 0}
+            if not held:
+                return
+            time.sleep(0.2)
+        self.fail(f'still held: {held}')
+
+
+class UpAndDown(Case):
+    def test_down(self):
+        node = Node()
+        self.addCleanup(node.remove)
+        self.done('set', 'k', 'v', '--socket', node.socket)
+        code, _, err = microburst('up', '--socket', node.socket) # one node a socket
+        self.assertEqual(code, 1)
+        self.assertRegex(err, r'\Amicroburstd: .*already.*\n\Z')
+        self.assertEqual(self.done('down', '--socket', node.socket), '')
+        self.assertEqual(node.process.wait(5), 0)
+        self.fails('get', 'k', '--socket', node.socket, code=3, says='microburst up')
+
+    def test_wrong_parameters(self):
+        self.fails('up', '--set', 'executor.cuont=2', code=2, says='executor.count')
+        self.fails('up', '--set', 'executor.count=many', code=2, says='executor.count')
+        self.fails('up', '--config', '/nonexistent', code=2, says='/nonexistent')
+
+    def test_no_node(self):
+        self.fails('status', '--socket', '/nonexistent', code=3, says='microburst up')
+
+
+if __name__ == '__main__':
+    unittest.main(argv=sys.argv[:1], verbosity=2)

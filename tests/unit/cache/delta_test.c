@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal:   each operation means what delta.h says, on each kind of value that can be there; deltas made
+ *         apart from each other merge to what both meant.
+ * Method: a table of (what is there, operation) -> error or text. Then operations of two replicas on
+ *         copies of one value, exchanged both ways.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "delta.h"
+#include "envelope.h"
+#include "gset.h"
+#include "lattice.h"
+#include "lww.h"
+#include "map.h"
+#include "microburst/error.h"
+#include "test_cmocka.h"
+#include "view.h"
+
+/* One replica of one key. */
+struct replica {
+	uint8_t mem[4096];
+	struct slice v;
+	uint64_t writer;
+};
+
+static uint64_t clock_now = 1000;
+
+static struct hlc_time
+tick(void)
+{
+	return (struct hlc_time){ ++clock_now };
+}
+
+/* Merges a delta in. */
+static void
+absorb(struct replica *r, struct slice delta)
+{
+	uint8_t mem[4096];
+	struct wbuf out = wbuf_init(mem, sizeof(mem));
+
+	assert_int_equal(lattice_check(LATTICE_ENVELOPE, delta), 0);
+	assert_true(lattice_merge_into(LATTICE_ENVELOPE, r->v, delta, &out) > 0);
+	if (out.len != 0) {
+		memcpy(r->mem, out.p, out.len);
+	}
+	r->v = slice_of(r->mem, out.len);
+}
+
+/* Does an operation, in exactly as much room as delta_bound says. *ret_delta is static. */
+static int
+apply(struct replica *r, const struct wset_op *op, struct slice *ret_delta)
+{
+	static uint8_t *mem;
+	size_t bound = delta_bound(op, op->value.len);
+	struct wbuf out;
+	int err;
+
+	free(mem);
+	mem = malloc(bound);
+	out = wbuf_init(mem, bound);
+	err = delta_make(r->v, op, tick(), (struct writer_id){ r->writer }, &out);
+	*ret_delta = wbuf_slice(&out);
+	if (err == 0) {
+		absorb(r, *ret_delta);
+	} else {
+		assert_int_equal(out.len, 0);
+	}
+	return err;
+}
+
+static int
+quick(struct replica *r, enum wset_kind kind, const char *value, int64_t n)
+{
+	struct wset_op op = { .kind = kind, .key = slice_str("k"), .n = n };
+	struct slice delta;
+
+	if (value != NULL) {
+		op.value = slice_str(value);
+	}
+	if (kind == WSET_MAP_PUT) {
+		op.field = slice_str("f");
+	}
+	return apply(r, &op, &delta);
+}
+
+/* What it shows: a text, or the number of members or fields; "" when absent. */
+static const char *
+shown(const struct replica *r)
+{
+	static char text[128];
+	struct envelope e;
+	struct slice s = { 0 };
+	char buf[VIEW_TEXT_MAX];
+
+	assert_int_equal(envelope_open(r->v, &e), 0);
+	text[0] = 0;
+	if (delta_present(r->v, tick())) {
+		if (e.type == LATTICE_GSET || e.type == LATTICE_MAP) {
+			snprintf(text, sizeof(text), "{%u}",
+				 e.type == LATTICE_GSET ? gset_cnt(e.state) : map_cnt(e.state));
+		} else {
+			assert_int_equal(view_text(e.type, e.state, buf, &s), 0);
+			memcpy(text, s.p, s.len);
+			text[s.len] = 0;
+		}
+	}
+	return text;
+}
+
+enum there { NOTHING, TEXT, NUMBER, COUNTED, SET, MAP, GONE_TEXT, GONE_SET, GONE_MAP };
+
+static void
+put_there(struct replica *r, enum there what)
+{
+	memset(r, 0, sizeof(*r));
+	r->writer = 1;
+	switch (what) {
+	case NOTHING:
+		return;
+	case TEXT:
+	case GONE_TEXT:
+		assert_int_equal(quick(r, WSET_PUT, "text", 0), 0);
+		break;
+	case NUMBER:
+		assert_int_equal(quick(r, WSET_PUT, "40", 0), 0);
+		break;
+	case COUNTED:
+		assert_int_equal(quick(r, WSET_INCR, NULL, 7), 0);
+		break;
+	case SET:
+	case GONE_SET:
+		assert_int_equal(quick(r, WSET_SADD, "m", 0), 0);
+		break;
+	case MAP:
+	case GONE_MAP:
+		assert_int_equal(quick(r, WSET_MAP_PUT, "v", 0), 0);
+		break;
+	}
+	if (what >= GONE_TEXT) {
+		assert_int_equal(quick(r, WSET_DEL, NULL, 0), 0);
+		assert_string_equal(shown(r), "");
+	}
+}
+
+static void
+table(void **state)
+{
+	const struct {
+		enum there there;
+		enum wset_kind kind;
+		int err;
+		const char *then;
+	} row[] = {
+		/* wrong types first */
+		{ TEXT, WSET_INCR, MB_ERR_TYPE, "text" },
+		{ SET, WSET_INCR, MB_ERR_TYPE, "{1}" },
+		{ MAP, WSET_INCR, MB_ERR_TYPE, "{1}" },
+		{ TEXT, WSET_SADD, MB_ERR_TYPE, "text" },
+		{ COUNTED, WSET_SADD, MB_ERR_TYPE, "7" },
+		{ MAP, WSET_SADD, MB_ERR_TYPE, "{1}" },
+		{ TEXT, WSET_MAP_PUT, MB_ERR_TYPE, "text" },
+		{ SET, WSET_MAP_PUT, MB_ERR_TYPE, "{1}" },
+		/* PUT: anything becomes that text */
+		{ NOTHING, WSET_PUT, 0, "new" },
+		{ TEXT, WSET_PUT, 0, "new" },
+		{ COUNTED, WSET_PUT, 0, "new" },
+		{ SET, WSET_PUT, 0, "new" },
+		{ MAP, WSET_PUT, 0, "new" },
+		{ GONE_TEXT, WSET_PUT, 0, "new" },
+		{ GONE_SET, WSET_PUT, 0, "new" },
+		/* the others: from what is there, or from nothing */
+		{ NOTHING, WSET_INCR, 0, "5" },
+		{ NUMBER, WSET_INCR, 0, "45" },
+		{ COUNTED, WSET_INCR, 0, "12" },
+		{ GONE_TEXT, WSET_INCR, 0, "5" },
+		{ GONE_SET, WSET_INCR, 0, "5" },
+		{ GONE_MAP, WSET_INCR, 0, "5" },
+		{ NOTHING, WSET_SADD, 0, "{1}" },
+		{ SET, WSET_SADD, 0, "{2}" },
+		{ GONE_TEXT, WSET_SADD, 0, "{1}" },
+		{ GONE_SET, WSET_SADD, 0, "{1}" },
+		{ NOTHING, WSET_MAP_PUT, 0, "{1}" },
+		{ MAP, WSET_MAP_PUT, 0, "{1}" },
+		{ GONE_TEXT, WSET_MAP_PUT, 0, "{1}" },
+		{ GONE_MAP, WSET_MAP_PUT, 0, "{1}" },
+		/* DEL: nothing */
+		{ NOTHING, WSET_DEL, 0, "" },
+		{ TEXT, WSET_DEL, 0, "" },
+		{ COUNTED, WSET_DEL, 0, "" },
+		{ SET, WSET_DEL, 0, "" },
+		{ MAP, WSET_DEL, 0, "" },
+		{ GONE_TEXT, WSET_DEL, 0, "" },
+		{ GONE_SET, WSET_DEL, 0, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		struct replica r;
+		bool valued = row[i].kind != WSET_INCR && row[i].kind != WSET_DEL;
+
+		put_there(&r, row[i].there);
+		assert_int_equal(quick(&r, row[i].kind, valued ? "new" : NULL, 5), row[i].err);
+		assert_string_equal(shown(&r), row[i].then);
+	}
+}
+
+static void
+beyond_int64(void **state)
+{
+	struct replica r = { .writer = 1 };
+
+	(void)state;
+	assert_int_equal(quick(&r, WSET_INCR, NULL, INT64_MAX), 0);
+	assert_int_equal(quick(&r, WSET_INCR, NULL, 1), MB_ERR_TOO_LARGE);
+	assert_string_equal(shown(&r), "9223372036854775807");
+	assert_int_equal(quick(&r, WSET_INCR, NULL, -1), 0);
+}
+
+static void
+too_little_room(void **state)
+{
+	static const enum wset_kind kind[] = { WSET_PUT, WSET_INCR, WSET_SADD, WSET_MAP_PUT };
+	struct replica r = { .writer = 1 };
+	uint8_t mem[600];
+
+	(void)state;
+	for (uint32_t i = 0; i < 4; i++) {
+		struct wset_op op = { .kind = kind[i], .key = slice_str("k"), .n = 1 };
+
+		if (kind[i] != WSET_INCR) {
+			op.value = slice_str("0123456789abcdef");
+		}
+		for (size_t room = 0; room < ENVELOPE_OVERHEAD; room++) {
+			struct wbuf out = wbuf_init(mem, room);
+
+			assert_int_equal(delta_make(r.v, &op, tick(), (struct writer_id){ 1 },
+						    &out),
+					 MB_ERR_TOO_LARGE);
+			assert_int_equal(out.len, 0);
+		}
+	}
+}
+
+static void
+nothing_to_do(void **state)
+{
+	struct replica r;
+	struct wset_op op = { .kind = WSET_DEL, .key = slice_str("k") };
+	struct slice delta;
+
+	(void)state;
+	put_there(&r, GONE_TEXT);
+	assert_int_equal(apply(&r, &op, &delta), 0);
+	assert_int_equal(delta.len, 0);
+}
+
+/* The tail of a PUT put behind its value in pieces is what the whole would have been. */
+static void
+put_tail(void **state)
+{
+	struct wset_op op = { .kind = WSET_PUT,
+			      .key = slice_str("k"),
+			      .value = slice_str("a value of some length") };
+	uint8_t whole_mem[200], mem[200];
+	struct wbuf whole = wbuf_init(whole_mem, 200), out = wbuf_init(mem, 200);
+	struct hlc_time now = tick();
+	struct replica r;
+
+	(void)state;
+	put_there(&r, COUNTED);
+	assert_int_equal(delta_make(r.v, &op, now, (struct writer_id){ 1 }, &whole), 0);
+	wbuf_put(&out, op.value.p, op.value.len);
+	assert_int_equal(delta_put_tail(r.v, now, (struct writer_id){ 1 }, &out), 0);
+	assert_true(slice_eq(wbuf_slice(&whole), wbuf_slice(&out)));
+	assert_int_equal(out.len, op.value.len + DELTA_PUT_TAIL);
+	assert_int_equal(lattice_check(LATTICE_ENVELOPE, wbuf_slice(&out)), 0);
+}
+
+/* ------------------------------------------------------------- two replicas */
+
+/* Starts both from one value, does a to the one and b to the other, exchanges. */
+static void
+concurrently(struct replica *a, struct replica *b, enum there there, const struct wset_op *op_a,
+	     const struct wset_op *op_b)
+{
+	uint8_t mem[4096];
+	struct slice delta_a, delta_b;
+
+	put_there(a, there);
+	*b = *a;
+	b->v.p = b->mem;
+	b->writer = 2;
+	assert_int_equal(apply(a, op_a, &delta_a), 0);
+	if (delta_a.len != 0) {
+		memcpy(mem, delta_a.p, delta_a.len);
+	}
+	delta_a.p = mem;
+	assert_int_equal(apply(b, op_b, &delta_b), 0);
+	absorb(a, delta_b);
+	absorb(b, delta_a);
+	assert_true(slice_eq(a->v, b->v));
+}
+
+static void
+replicas_meet(void **state)
+{
+	struct wset_op incr = { .kind = WSET_INCR, .key = slice_str("k"), .n = 1 };
+	struct wset_op del = { .kind = WSET_DEL, .key = slice_str("k") };
+	struct wset_op add_a = { .kind = WSET_SADD,
+				 .key = slice_str("k"),
+				 .value = slice_str("a") };
+	struct wset_op add_b = { .kind = WSET_SADD,
+				 .key = slice_str("k"),
+				 .value = slice_str("b") };
+	struct replica a, b;
+
+	(void)state;
+	concurrently(&a, &b, NOTHING, &incr, &incr);
+	assert_string_equal(shown(&a), "2");
+	concurrently(&a, &b, NUMBER, &incr, &incr);
+	assert_string_equal(shown(&a), "42");
+	concurrently(&a, &b, COUNTED, &del, &incr); /* the increment was not seen: it survives */
+	assert_string_equal(shown(&a), "1");
+	concurrently(&a, &b, NOTHING, &add_a, &add_b);
+	assert_string_equal(shown(&a), "{2}");
+	concurrently(&a, &b, SET, &add_a, &add_b);
+	assert_string_equal(shown(&a), "{3}");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(table),           cmocka_unit_test(beyond_int64),
+		cmocka_unit_test(too_little_room), cmocka_unit_test(nothing_to_do),
+		cmocka_unit_test(put_tail),        cmocka_unit_test(replicas_meet),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

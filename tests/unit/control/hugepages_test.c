@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal:   fini undoes exactly what init did, however often either is called and whatever others do.
+ * Method: a kernel made of files, which gives every page that is asked for; then stories. */
+#include "hugepages.h"
+
+#include <microburst/error.h>
+
+#include "../base/test_cmocka.h"
+
+#include "sysfile_tree.h"
+
+#define NR "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+
+static uint64_t
+pages(void)
+{
+	uint64_t n;
+
+	assert_true(sysfile_u64(tree, NR, &n));
+	return n;
+}
+
+static void
+set_pages(const char *n)
+{
+	tree_put(NR, n);
+}
+
+static void
+init(uint64_t cnt, uint64_t want_pages)
+{
+	struct hugepages h;
+
+	assert_int_equal(hugepages_init(tree, cnt, &h), MB_OK);
+	assert_int_equal(pages(), want_pages);
+	assert_int_equal(h.after, want_pages);
+	assert_int_equal(h.ours, cnt);
+}
+
+static void
+fini(uint64_t want_pages)
+{
+	struct hugepages h;
+
+	assert_int_equal(hugepages_fini(tree, &h), MB_OK);
+	assert_int_equal(pages(), want_pages);
+	assert_int_equal(h.ours, 0);
+}
+
+static void
+no_such_pages(void **state)
+{
+	struct hugepages h;
+
+	(void)state;
+	assert_int_equal(hugepages_init(tree, 8, &h), MB_ERR_NOT_SUPPORTED);
+	assert_int_equal(hugepages_fini(tree, &h), MB_ERR_NOT_SUPPORTED);
+}
+
+static void
+fini_without_init(void **state)
+{
+	(void)state;
+	set_pages("3\n");
+	fini(3);
+}
+
+static void
+there_and_back(void **state)
+{
+	(void)state;
+	set_pages("0\n");
+	init(8, 8);
+	init(8, 8);
+	fini(0);
+	fini(0);
+}
+
+static void
+on_top_of_others(void **state)
+{
+	(void)state;
+	set_pages("5\n");
+	init(8, 13);
+	init(8, 13);
+	init(10, 15); /* more than before: only what is missing */
+	fini(5);
+}
+
+static void
+others_add_more(void **state)
+{
+	(void)state;
+	set_pages("5\n");
+	init(8, 13);
+	set_pages("20\n");
+	fini(12);
+}
+
+static void
+others_take_some(void **state)
+{
+	(void)state;
+	set_pages("5\n");
+	init(8, 13);
+	set_pages("9\n");
+	fini(5);
+	init(8, 13);
+	set_pages("2\n");
+	fini(2);
+}
+
+static void
+note_without_sense(void **state)
+{
+	(void)state;
+	set_pages("5\n");
+	tree_put("/run/microburst/hugepages", "9 4\n");
+	fini(5);
+	tree_put("/run/microburst/hugepages", "rubbish\n");
+	fini(5);
+}
+
+static void
+quarter_of_memory(void **state)
+{
+	(void)state;
+	assert_int_equal(hugepages_default(tree), 512);
+	tree_put("/proc/meminfo", "MemTotal:       65536000 kB\n");
+	assert_int_equal(hugepages_default(tree), 512);
+	tree_put("/proc/meminfo", "MemTotal:       1048576 kB\n");
+	assert_int_equal(hugepages_default(tree), 128);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	tree_make();
+	tree_put("/run/x", "");
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	tree_remove();
+	return 0;
+}
+
+#define STORY(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORY(no_such_pages),      STORY(fini_without_init), STORY(there_and_back),
+		STORY(on_top_of_others),   STORY(others_add_more),   STORY(others_take_some),
+		STORY(note_without_sense), STORY(quarter_of_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal:   one node a directory; what a dead one left is cleared; nothing else is touched.
+ * Method: real directories below a fresh one in /tmp, holders in child processes, one of them
+ *         killed. */
+#include "eal_dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <microburst/error.h>
+
+#include "test_cmocka.h"
+
+static char base[64];
+static char path[96];
+static struct eal_dir dir;
+static struct topo_why why;
+
+static const char *
+below(const char *rest)
+{
+	static char text[256];
+
+	snprintf(text, sizeof(text), "%s%s", path, rest);
+	return text;
+}
+
+static bool
+there(const char *rest)
+{
+	return access(below(rest), F_OK) == 0;
+}
+
+static void
+make_dir(const char *rest)
+{
+	assert_int_equal(mkdir(below(rest), 0700), 0);
+}
+
+static void
+make_file(const char *rest)
+{
+	int fd = open(below(rest), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	close(fd);
+}
+
+static void
+names_and_paths_that_cannot_be_are_refused(void **state)
+{
+	static const char *const names[] = { "",    "a b", "../x",
+					     "a/b", ".",   "0123456789012345678901234567890x" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		assert_int_equal(eal_dir_take(&dir, path, names[i], &why), MB_ERR_CONFIG);
+	}
+	assert_int_equal(eal_dir_take(&dir, "run/x", "n", &why), MB_ERR_CONFIG);
+	assert_string_equal(why.text,
+			    "\"run/x\" is no runtime directory: an absolute path below 80 bytes");
+	assert_false(there(""));
+}
+
+static void
+without_a_parent_it_is_not_found(void **state)
+{
+	char deep[128];
+
+	snprintf(deep, sizeof(deep), "%s/no/such", base);
+	assert_int_equal(eal_dir_take(&dir, deep, "n", &why), MB_ERR_NOT_FOUND);
+	make_file(""); /* a file where the directory should be */
+	assert_int_equal(eal_dir_take(&dir, path, "n", &why), MB_ERR_NOT_FOUND);
+	assert_true(there(""));
+	unlink(path);
+}
+
+/* Takes the directory in a child, which then waits to be killed. */
+static pid_t
+hold_elsewhere(void)
+{
+	int ready[2];
+	char ok;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (eal_dir_take(&dir, path, "n", NULL) == MB_OK) {
+			make_dir("/dpdk");
+			make_dir("/dpdk/n");
+			make_file("/dpdk/n/dpdk_telemetry.v2");
+			ok = write(ready[1], "y", 1) == 1;
+		}
+		pause();
+		_exit(0);
+	}
+	assert_int_equal(read(ready[0], &ok, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	return pid;
+}
+
+static void
+a_directory_in_use_is_refused_and_a_dead_nodes_taken_over(void **state)
+{
+	pid_t pid = hold_elsewhere();
+
+	assert_int_equal(eal_dir_take(&dir, path, "n", &why), MB_ERR_EXISTS);
+	assert_non_null(strstr(why.text, path));
+	assert_true(there("/dpdk/n/dpdk_telemetry.v2"));
+
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(eal_dir_take(&dir, path, "n", &why), MB_OK);
+	assert_false(there("/dpdk")); /* cleared */
+	assert_false(dir.made);       /* the dead one made it */
+	eal_dir_release(&dir);
+	assert_true(there(""));
+	assert_int_equal(rmdir(path), 0);
+}
+
+static void
+what_was_made_is_removed_and_what_was_there_stays(void **state)
+{
+	assert_int_equal(eal_dir_take(&dir, path, "n", &why), MB_OK);
+	assert_true(there(""));
+	make_dir("/dpdk");
+	make_dir("/dpdk/n");
+	make_file("/dpdk/n/config");
+	eal_dir_release(&dir);
+	assert_false(there(""));
+
+	make_dir("");
+	make_dir("/dpdk");
+	make_dir("/dpdk/other");
+	make_file("/node.sock");
+	assert_int_equal(eal_dir_take(&dir, path, "n", &why), MB_OK);
+	make_dir("/dpdk/n");
+	make_file("/dpdk/n/config");
+	eal_dir_release(&dir);
+	assert_true(there("/node.sock"));
+	assert_true(there("/dpdk/other"));
+	assert_false(there("/dpdk/n"));
+	unlink(below("/node.sock"));
+	rmdir(below("/dpdk/other"));
+	rmdir(below("/dpdk"));
+	rmdir(path);
+}
+
+static void
+a_link_to_elsewhere_is_not_followed(void **state)
+{
+	char outside[128];
+
+	make_dir("");
+	make_dir("/outside");
+	make_dir("/outside/n");
+	make_file("/outside/n/precious");
+	snprintf(outside, sizeof(outside), "%s/outside", path);
+	assert_int_equal(symlink(outside, below("/dpdk")), 0);
+	assert_int_equal(eal_dir_take(&dir, path, "n", &why), MB_OK);
+	eal_dir_release(&dir);
+	assert_true(there("/outside/n/precious"));
+	unlink(below("/dpdk"));
+	unlink(below("/outside/n/precious"));
+	rmdir(below("/outside/n"));
+	rmdir(below("/outside"));
+	rmdir(path);
+}
+
+static int
+fresh(void **state)
+{
+	snprintf(base, sizeof(base), "/tmp/mb-eal-dir-XXXXXX");
+	if (mkdtemp(base) == NULL) {
+		return -1;
+	}
+	snprintf(path, sizeof(path), "%s/run", base);
+	return 0;
+}
+
+static int
+done(void **state)
+{
+	return rmdir(base); /* fails when a test left something behind */
+}
+
+#define IN_A_DIR(test) cmocka_unit_test_setup_teardown(test, fresh, done)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_A_DIR(names_and_paths_that_cannot_be_are_refused),
+		IN_A_DIR(without_a_parent_it_is_not_found),
+		IN_A_DIR(a_directory_in_use_is_refused_and_a_dead_nodes_taken_over),
+		IN_A_DIR(what_was_made_is_removed_and_what_was_there_stays),
+		IN_A_DIR(a_link_to_elsewhere_is_not_followed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

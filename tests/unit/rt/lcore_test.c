@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal:   the loop runs, waits, spins, keeps house and ends as lcore.h says.
+ * Method: real io_uring, real threads, no EAL. Tiles here are small machines that count what is
+ *         done to them; peers are real processes, one of them hostile. */
+#include "lcore.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <microburst/error.h>
+
+#include "compiler.h"
+#include "test_cmocka.h"
+#include "test_death.h"
+#include "test_lcore.h"
+
+static struct runner one;
+
+static int
+fresh(void **state)
+{
+	one = (struct runner){ 0 };
+	lcore_cfg_default(&one.cfg);
+	return 0;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static void
+run_without_tiles(void *arg)
+{
+	struct lcore *l;
+
+	if (lcore_create(&one.cfg, &l) == MB_OK) {
+		lcore_run(l);
+	}
+}
+
+static void
+half_a_token(void *arg)
+{
+	struct lcore *l;
+
+	one.cfg.spin_release = (void (*)(void *))free;
+	lcore_create(&one.cfg, &l);
+}
+
+static void
+misuse_is_a_bug(void **state)
+{
+	char text[TEST_DEATH_TEXT_BYTES];
+
+	assert_true(test_dies(run_without_tiles, NULL, text));
+	assert_true(test_dies(half_a_token, NULL, text));
+	lcore_destroy(NULL);
+}
+
+static void
+a_cpu_that_is_not_there_is_an_error_and_tiles_still_stop(void **state)
+{
+	one.cfg.cpu = CPU_CNT_MAX - 1;
+	runner_create(&one);
+	assert_int_equal(lcore_run(one.lcore), MB_ERR_IO);
+	assert_int_equal(one.counter.stop_cnt, 1);
+	assert_int_equal(one.counter.poll_cnt, 0);
+	lcore_destroy(one.lcore);
+}
+
+static void
+a_tile_that_does_not_drain_is_cut_off(void **state)
+{
+	one.cfg.drain_ns = 30 * NS_PER_MS;
+	runner_create(&one);
+	one.counter.drain_after = UINT64_MAX;
+	runner_start(&one);
+	until_asleep(&one);
+	assert_int_equal(runner_end(&one), MB_ERR_DEADLINE);
+	assert_int_equal(one.counter.stop_cnt, 1);
+}
+
+static void
+a_stop_before_the_run_ends_it(void **state)
+{
+	runner_create(&one);
+	lcore_stop(one.lcore);
+	lcore_stop(one.lcore);
+	assert_int_equal(lcore_run(one.lcore), MB_OK);
+	assert_int_equal(one.counter.stop_cnt, 1);
+	assert_int_equal(one.counter.armed, one.counter.disarmed);
+	lcore_destroy(one.lcore);
+}
+
+static void
+draining_goes_on_until_every_tile_is_done(void **state)
+{
+	struct counter quick = { .next_ns = TILE_TIMER_NEVER };
+
+	runner_create(&one);
+	one.counter.drain_after = 5;
+	one.counter.work_left = 1000000000; /* busy to the end: draining needs no sleep */
+	lcore_tile_add(one.lcore, &counter_ops, &quick, NULL);
+	runner_start(&one);
+	until(&one.counter.poll_cnt, 10);
+	assert_int_equal(runner_end(&one), MB_OK);
+	assert_int_equal(one.counter.drain_cnt, 6);
+	assert_int_equal(quick.drain_cnt, 1);
+	assert_int_equal(quick.stop_cnt, 1);
+}
+
+static struct lcore *signalled;
+
+static void
+on_signal(int sig)
+{
+	lcore_stop(signalled); /* NOLINT(bugprone-signal-handler): its contract says it may */
+}
+
+static void
+a_signal_handler_may_stop_it(void **state)
+{
+	runner_create(&one);
+	signalled = one.lcore;
+	signal(SIGUSR1, on_signal);
+	runner_start(&one);
+	until_asleep(&one);
+	kill(getpid(), SIGUSR1);
+	pthread_join(one.thread, NULL);
+	signal(SIGUSR1, SIG_DFL);
+	assert_int_equal(one.result, MB_OK);
+	lcore_destroy(one.lcore);
+}
+
+/* ---- waiting --------------------------------------------------------------------------------- */
+
+static void
+an_idle_lcore_wakes_once_a_second_and_uses_nothing(void **state)
+{
+	uint64_t naps;
+
+	runner_create(&one);
+	runner_start(&one);
+	until_asleep(&one);
+	naps = metric(&one, METRIC_lcore_nap_begun);
+	sleep_ns(3 * NS_PER_S);
+	naps = metric(&one, METRIC_lcore_nap_begun) - naps;
+	assert_true(naps >= 2);
+	assert_true(naps <= 4);
+	assert_int_equal(runner_end(&one), MB_OK);
+	assert_true(one.cpu_ns < 50 * NS_PER_MS); /* 1.6 %, of which nearly all is the start */
+	assert_true(one.counter.poll_cnt > 0);
+	assert_int_equal(one.counter.armed, one.counter.disarmed);
+}
+
+static void
+time_is_booked_where_it_went(void **state)
+{
+	uint64_t begin, wall, busy, idle, asleep;
+
+	one.cfg.spin_ns = 20 * NS_PER_MS;
+	runner_create(&one);
+	one.counter.work_left = 100000;
+	begin = now_ns();
+	runner_start(&one);
+	sleep_ns(200 * NS_PER_MS);
+	assert_int_equal(runner_join(&one), MB_OK);
+	wall = now_ns() - begin;
+	busy = metric(&one, METRIC_lcore_time_busy);
+	idle = metric(&one, METRIC_lcore_time_idle);
+	asleep = metric(&one, METRIC_lcore_time_asleep);
+	assert_true(busy > 0);
+	assert_true(idle >= 10 * NS_PER_MS);
+	assert_true(asleep >= 50 * NS_PER_MS);
+	assert_true(busy + idle + asleep <= wall);
+	assert_true(busy + idle + asleep >= wall - wall / 4); /* a thread's start is not in it */
+	assert_int_equal(metrics_get(lcore_tile_metrics(one.lcore, 0), METRIC_tile_poll_worked),
+			 100000);
+	lcore_destroy(one.lcore);
+}
+
+/* ---- the spin token -------------------------------------------------------------------------- */
+
+struct token {
+	_Atomic uint64_t asked, held, released;
+	bool free;
+};
+
+static bool
+token_try(void *ctx)
+{
+	struct token *t = ctx;
+
+	t->asked++;
+	t->held += t->free;
+	return t->free;
+}
+
+static void
+token_release(void *ctx)
+{
+	struct token *t = ctx;
+
+	t->released++;
+}
+
+static void
+without_the_token_it_does_not_spin(void **state)
+{
+	struct token token = { .free = false };
+
+	one.cfg.spin_ns = 100 * NS_PER_MS;
+	one.cfg.spin_try = token_try;
+	one.cfg.spin_release = token_release;
+	one.cfg.spin_ctx = &token;
+	runner_create(&one);
+	runner_start(&one);
+	sleep_ns(300 * NS_PER_MS);
+	assert_true(one.counter.poll_cnt < 100); /* spinning, it would be a million */
+	assert_true(token.asked >= 1);
+	assert_int_equal(metric(&one, METRIC_lcore_spin_refused), token.asked);
+	assert_int_equal(runner_end(&one), MB_OK);
+	assert_int_equal(token.released, 0);
+}
+
+static void
+the_token_is_held_to_spin_and_given_back_to_sleep(void **state)
+{
+	struct token token = { .free = true };
+
+	one.cfg.spin_ns = 2 * NS_PER_MS;
+	one.cfg.spin_try = token_try;
+	one.cfg.spin_release = token_release;
+	one.cfg.spin_ctx = &token;
+	runner_create(&one);
+	runner_start(&one);
+	until_asleep(&one);
+	assert_int_equal(token.held, 1);
+	assert_int_equal(token.released, 1);
+	assert_true(one.counter.poll_cnt > 100);
+	assert_int_equal(runner_end(&one), MB_OK);
+	assert_int_equal(token.held, token.released);
+}
+
+/* ---- timers ---------------------------------------------------------------------------------- */
+
+static void
+a_timer_wakes_a_sleeping_lcore_in_time(void **state)
+{
+	uint64_t at;
+
+	runner_create(&one);
+	at = now_ns() + 60 * NS_PER_MS;
+	lcore_timer_at(one.lcore, one.counter_tile, at + NS_PER_S);
+	lcore_timer_at(one.lcore, one.counter_tile, at);
+	runner_start(&one);
+	while (one.counter.housekept_at_ns < at) {
+		sleep_ns(NS_PER_MS);
+	}
+	assert_true(one.counter.housekept_at_ns < at + 200 * NS_PER_MS);
+	assert_true(metric(&one, METRIC_lcore_timer_woken) >= 1);
+	assert_int_equal(runner_end(&one), MB_OK);
+}
+
+static void
+a_tile_that_answers_a_time_is_kept_house_for_then(void **state)
+{
+	uint64_t at;
+
+	runner_create(&one);
+	at = now_ns() + 60 * NS_PER_MS;
+	one.counter.next_ns = at;
+	runner_start(&one);
+	while (one.counter.housekept_at_ns < at) {
+		sleep_ns(NS_PER_MS);
+	}
+	assert_true(one.counter.housekept_at_ns < at + 200 * NS_PER_MS);
+	assert_int_equal(runner_end(&one), MB_OK);
+}
+
+static void
+a_busy_lcore_keeps_house_once_a_period(void **state)
+{
+	runner_create(&one);
+	one.counter.work_left = UINT64_MAX;
+	runner_start(&one);
+	sleep_ns(100 * NS_PER_MS);
+	lcore_stop(one.lcore);
+	one.counter.work_left = 0;
+	pthread_join(one.thread, NULL);
+	assert_true(one.counter.housekeeping_cnt >= 20); /* of 1000 periods, on a shared machine */
+	assert_true(one.counter.housekeeping_cnt <= 1100);
+	lcore_destroy(one.lcore);
+}
+
+/* ---- fds and peers --------------------------------------------------------------------------- */
+
+static void
+pipe_empty(void *ctx, int fd, int events_or_error)
+{
+	_Atomic uint64_t *got = ctx;
+	char buf[64];
+	ssize_t n;
+
+	assert_true(events_or_error >= 0);
+	while ((n = read(fd, buf, sizeof(buf))) > 0) {
+		*got += (uint64_t)n;
+	}
+}
+
+static void
+a_watched_fd_wakes_and_calls_back(void **state)
+{
+	_Atomic uint64_t got = 0;
+	int fd[2];
+
+	assert_int_equal(pipe2(fd, O_NONBLOCK | O_CLOEXEC), 0);
+	runner_create(&one);
+	assert_int_equal(lcore_watch(one.lcore, fd[0], pipe_empty, &got), MB_OK);
+	runner_start(&one);
+	for (uint64_t i = 1; i <= 20; i++) {
+		until_asleep(&one);
+		assert_int_equal(write(fd[1], "x", 1), 1);
+		until(&got, i);
+	}
+	assert_true(metric(&one, METRIC_lcore_event_woken) >= 20);
+	assert_int_equal(runner_end(&one), MB_OK);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+/* A peer is another process. This one rings; or first does what it can to make the lcore block. */
+static void
+peer_main(int fd, bool hostile)
+{
+	uint64_t n;
+
+	if (hostile) {
+		fcntl(fd, F_SETFL, 0); /* takes O_NONBLOCK from the lcore's descriptor too */
+	}
+	if (eventfd_write(fd, 1) != 0 || (hostile && read(fd, &n, sizeof(n)) != sizeof(n))) {
+		_exit(1);
+	}
+	_exit(0);
+}
+
+static void
+peer_rings(struct runner *r, int fd, bool hostile)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		peer_main(fd, hostile);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void
+a_peer_wakes_it_and_cannot_block_it(void **state)
+{
+	uint64_t polls;
+	int good, bad;
+
+	runner_create(&one);
+	assert_int_equal(lcore_peer_add(one.lcore, &good), MB_OK);
+	assert_int_equal(lcore_peer_add(one.lcore, &bad), MB_OK);
+	runner_start(&one);
+	for (int i = 0; i < 5; i++) {
+		until_asleep(&one);
+		peer_rings(&one, bad, true);
+		until_asleep(&one);
+		polls = one.counter.poll_cnt;
+		peer_rings(&one, good, false);
+		until(&one.counter.poll_cnt, polls + 1);
+	}
+	assert_int_equal(runner_end(&one), MB_OK);
+	assert_int_equal(fcntl(good, F_GETFD), -1); /* the lcore's own, closed with it */
+}
+
+static void
+removing_a_peer_closes_its_fd(void **state)
+{
+	int fd;
+
+	runner_create(&one);
+	assert_int_equal(lcore_peer_add(one.lcore, &fd), MB_OK);
+	lcore_peer_remove(one.lcore, fd);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	lcore_destroy(one.lcore);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(misuse_is_a_bug, fresh),
+		cmocka_unit_test_setup(a_cpu_that_is_not_there_is_an_error_and_tiles_still_stop,
+				       fresh),
+		cmocka_unit_test_setup(a_tile_that_does_not_drain_is_cut_off, fresh),
+		cmocka_unit_test_setup(a_stop_before_the_run_ends_it, fresh),
+		cmocka_unit_test_setup(draining_goes_on_until_every_tile_is_done, fresh),
+		cmocka_unit_test_setup(a_signal_handler_may_stop_it, fresh),
+		cmocka_unit_test_setup(an_idle_lcore_wakes_once_a_second_and_uses_nothing, fresh),
+		cmocka_unit_test_setup(time_is_booked_where_it_went, fresh),
+		cmocka_unit_test_setup(without_the_token_it_does_not_spin, fresh),
+		cmocka_unit_test_setup(the_token_is_held_to_spin_and_given_back_to_sleep, fresh),
+		cmocka_unit_test_setup(a_timer_wakes_a_sleeping_lcore_in_time, fresh),
+		cmocka_unit_test_setup(a_tile_that_answers_a_time_is_kept_house_for_then, fresh),
+		cmocka_unit_test_setup(a_busy_lcore_keeps_house_once_a_period, fresh),
+		cmocka_unit_test_setup(a_watched_fd_wakes_and_calls_back, fresh),
+		cmocka_unit_test_setup(a_peer_wakes_it_and_cannot_block_it, fresh),
+		cmocka_unit_test_setup(removing_a_peer_closes_its_fd, fresh),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal:   what happens on a watched fd is told, exactly while it is watched; without io_uring there
+ *         is a typed error.
+ * Method: pipes, sockets and eventfds on a real io_uring, everything once with deferred task run
+ *         and once plain; kernels without io_uring are a seccomp filter in a child. */
+#include "lcore_uring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <seccomp.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <microburst/error.h>
+
+#include "test_cmocka.h"
+#include "timebase.h"
+
+static struct lcore_uring u;
+
+struct seen {
+	int cnt;
+	int last;
+	bool unwatch;
+};
+
+static void
+see(void *ctx, int fd, int events_or_error)
+{
+	struct seen *s = ctx;
+
+	s->cnt++;
+	s->last = events_or_error;
+	if (s->unwatch) {
+		assert_int_equal(lcore_uring_unwatch(&u, fd), MB_OK);
+	}
+}
+
+/* Gives the kernel its chance: sleeps until something happens, at most 50 ms, and polls. */
+static int
+turn(void)
+{
+	assert_true(lcore_uring_wait(&u, 50 * NS_PER_MS) >= 0);
+	return lcore_uring_poll(&u);
+}
+
+static int
+event_new(void)
+{
+	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void
+event_fire(int fd)
+{
+	assert_int_equal(eventfd_write(fd, 1), 0);
+}
+
+/* ---- no io_uring ----------------------------------------------------------------------------- */
+
+static int
+init_when_setup_fails_with(int e)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
+
+		if (f == NULL ||
+		    seccomp_rule_add(f, SCMP_ACT_ERRNO((uint32_t)e), SCMP_SYS(io_uring_setup), 0) !=
+			    0 ||
+		    seccomp_load(f) != 0) {
+			_exit(0);
+		}
+		_exit(-lcore_uring_init(&u, false));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return -WEXITSTATUS(status);
+}
+
+static void
+without_io_uring_there_is_a_typed_error(void **state)
+{
+	assert_int_equal(init_when_setup_fails_with(ENOSYS), MB_ERR_NO_URING);
+	assert_int_equal(init_when_setup_fails_with(EPERM), MB_ERR_NO_URING);
+	assert_int_equal(init_when_setup_fails_with(ENOMEM), MB_ERR_NO_MEMORY);
+	assert_int_equal(init_when_setup_fails_with(EMFILE), MB_ERR_IO);
+	assert_int_equal(init_when_setup_fails_with(EINVAL), MB_ERR_IO); /* plain was tried too */
+}
+
+/* ---- watching -------------------------------------------------------------------------------- */
+
+static void
+what_is_not_watched_cannot_be_unwatched(void **state)
+{
+	assert_int_equal(lcore_uring_unwatch(&u, 0), MB_ERR_NOT_FOUND);
+}
+
+static void
+one_watch_too_many_is_refused(void **state)
+{
+	struct seen s = { 0 };
+	static int fd[LCORE_WATCH_CNT_MAX];
+	int extra = event_new();
+
+	for (uint32_t i = 0; i < LCORE_WATCH_CNT_MAX; i++) {
+		fd[i] = event_new();
+		assert_int_equal(lcore_uring_watch(&u, fd[i], true, see, &s), MB_OK);
+	}
+	assert_int_equal(lcore_uring_watch(&u, extra, false, see, &s), MB_ERR_FULL);
+
+	/* All of them fire: some polls later each was told once. */
+	turn();
+	for (uint32_t i = 0; i < LCORE_WATCH_CNT_MAX; i++) {
+		event_fire(fd[i]);
+	}
+	for (int i = 0; i < 100 && s.cnt < (int)LCORE_WATCH_CNT_MAX; i++) {
+		assert_true(turn() <= (int)LCORE_CQE_BURST);
+	}
+	assert_int_equal(s.cnt, LCORE_WATCH_CNT_MAX);
+
+	assert_int_equal(lcore_uring_unwatch(&u, fd[500]), MB_OK);
+	assert_int_equal(fcntl(fd[500], F_GETFD), -1); /* owned: closed with the watch */
+	assert_int_equal(lcore_uring_watch(&u, extra, true, see, &s), MB_OK);
+}
+
+static void
+a_closed_fd_is_told_as_an_error_and_forgotten(void **state)
+{
+	struct seen s = { 0 };
+	int fd = event_new();
+
+	assert_int_equal(lcore_uring_watch(&u, fd, false, see, &s), MB_OK);
+	close(fd);
+	turn();
+	assert_int_equal(s.cnt, 1);
+	assert_int_equal(s.last, -EBADF);
+	assert_int_equal(lcore_uring_unwatch(&u, fd), MB_ERR_NOT_FOUND);
+}
+
+static void
+every_write_is_told_though_nobody_reads(void **state)
+{
+	struct seen s = { 0 };
+	int fd = event_new();
+
+	assert_int_equal(lcore_uring_watch(&u, fd, true, see, &s), MB_OK);
+	for (int i = 1; i <= 1000; i++) {
+		event_fire(fd);
+		turn();
+		assert_int_equal(s.cnt, i);
+		assert_int_equal(s.last, POLLIN);
+	}
+}
+
+static void
+what_was_there_before_the_watch_is_told(void **state)
+{
+	struct seen s = { 0 };
+	int fd = event_new();
+
+	event_fire(fd);
+	assert_int_equal(lcore_uring_watch(&u, fd, true, see, &s), MB_OK);
+	turn();
+	assert_int_equal(s.cnt, 1);
+}
+
+static void
+a_hang_up_is_told(void **state)
+{
+	struct seen s = { 0 };
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(lcore_uring_watch(&u, pair[0], true, see, &s), MB_OK);
+	turn();
+	assert_int_equal(s.cnt, 0);
+	close(pair[1]);
+	turn();
+	assert_true(s.cnt >= 1);
+	assert_true((s.last & POLLHUP) != 0);
+}
+
+static void
+after_unwatch_nothing_is_told_not_even_what_was_on_the_way(void **state)
+{
+	struct seen s = { 0 }, other = { 0 };
+	int fd = event_new();
+	int next = event_new();
+
+	assert_int_equal(lcore_uring_watch(&u, fd, false, see, &s), MB_OK);
+	turn();
+	event_fire(fd);
+	assert_int_equal(lcore_uring_wait(&u, 50 * NS_PER_MS), 1); /* the completion is there */
+	assert_int_equal(lcore_uring_unwatch(&u, fd), MB_OK);
+	assert_int_equal(lcore_uring_watch(&u, next, true, see, &other), MB_OK); /* the same slot */
+	turn();
+	turn();
+	assert_int_equal(s.cnt, 0);
+	assert_int_equal(other.cnt, 0);
+	event_fire(next);
+	turn();
+	assert_int_equal(other.cnt, 1);
+	close(fd);
+}
+
+static void
+a_callback_may_unwatch_itself(void **state)
+{
+	struct seen s = { .unwatch = true };
+	int fd = event_new();
+
+	assert_int_equal(lcore_uring_watch(&u, fd, false, see, &s), MB_OK);
+	event_fire(fd);
+	turn();
+	assert_int_equal(s.cnt, 1);
+	event_fire(fd);
+	turn();
+	assert_int_equal(s.cnt, 1);
+	close(fd);
+}
+
+static void
+unwatch_lets_the_file_go(void **state)
+{
+	struct pollfd p;
+	struct seen s = { 0 };
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(lcore_uring_watch(&u, pair[0], false, see, &s), MB_OK);
+	turn();
+	assert_int_equal(lcore_uring_unwatch(&u, pair[0]), MB_OK);
+	close(pair[0]);
+	turn(); /* the removal's own completion */
+	turn(); /* that of the poll request: with it the file is let go */
+	p = (struct pollfd){ .fd = pair[1], .events = POLLIN };
+	assert_int_equal(poll(&p, 1, 1000), 1);
+	assert_true((p.revents & POLLHUP) != 0);
+	close(pair[1]);
+}
+
+static void
+a_wait_without_events_ends_when_its_time_is_over(void **state)
+{
+	uint64_t begin = timebase_now_ns(timebase_real());
+	uint64_t took;
+
+	lcore_uring_poll(&u);
+	assert_int_equal(lcore_uring_wait(&u, 20 * NS_PER_MS), 0);
+	took = timebase_now_ns(timebase_real()) - begin;
+	assert_true(took >= 20 * NS_PER_MS);
+	assert_true(took < 2 * NS_PER_S);
+}
+
+/* ---- both kinds ------------------------------------------------------------------------------ */
+
+static bool plain;
+
+static int
+open_ring(void **state)
+{
+	int err = lcore_uring_init(&u, plain);
+
+	if (err == MB_OK) {
+		err = lcore_uring_enable(&u);
+	}
+	return err;
+}
+
+static int
+close_ring(void **state)
+{
+	lcore_uring_fini(&u);
+	return 0;
+}
+
+#define ON_A_RING(test) cmocka_unit_test_setup_teardown(test, open_ring, close_ring)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_io_uring_there_is_a_typed_error),
+		ON_A_RING(what_is_not_watched_cannot_be_unwatched),
+		ON_A_RING(one_watch_too_many_is_refused),
+		ON_A_RING(a_closed_fd_is_told_as_an_error_and_forgotten),
+		ON_A_RING(every_write_is_told_though_nobody_reads),
+		ON_A_RING(what_was_there_before_the_watch_is_told),
+		ON_A_RING(a_hang_up_is_told),
+		ON_A_RING(after_unwatch_nothing_is_told_not_even_what_was_on_the_way),
+		ON_A_RING(a_callback_may_unwatch_itself),
+		ON_A_RING(unwatch_lets_the_file_go),
+		ON_A_RING(a_wait_without_events_ends_when_its_time_is_over),
+	};
+	int failed = cmocka_run_group_tests_name("as this kernel can", tests, NULL, NULL);
+
+	plain = true;
+	return failed + cmocka_run_group_tests_name("plain", tests, NULL, NULL);
+}
