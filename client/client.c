@@ -9,16 +9,27 @@
 #include "impl.h"
 #include "timebase.h"
 
+/* A death answers calls without a message: who waits for one of them is to look. */
+static void
+client_look_again(struct mb_client *c)
+{
+	if (c->done_head != c->done_tail) {
+		domain_interrupt(c->d);
+	}
+}
+
 static void
 on_closed(void *ctx, struct channel *ch, int err)
 {
 	client_on_closed(ctx, ch, err);
+	client_look_again(ctx);
 }
 
 static void
 on_dead(void *ctx, const struct desc *d)
 {
 	client_on_dead(ctx, d);
+	client_look_again(ctx);
 }
 
 static const char *

@@ -150,6 +150,7 @@ struct domain {
 	uint8_t hot_next;
 	uint32_t idle_polls;
 	int lcore_fd[DOMAIN_LCORE_MAX];
+	bool interrupted; /* domain_interrupt */
 	bool spinning; /* holds the spin token of spin_cpu */
 	uint32_t spin_cpu;
 	struct desc dying;            /* a DEAD notice that waits until its channel is drained */
@@ -185,8 +186,16 @@ int domain_poll(struct domain *d, struct desc *ret, struct channel **ret_ch);
 
 /* domain_wait is domain_poll that waits: it spins for the budget where it may, then sleeps, until
  * something arrives or the monotonic clock reaches until_ns (0: for ever).
- * Returns: as domain_poll; 0 at until_ns. */
+ * Returns: as domain_poll; 0 at until_ns, or when interrupted. */
 int domain_wait(struct domain *d, uint64_t until_ns, struct desc *ret, struct channel **ret_ch);
+
+/* domain_interrupt makes the domain_wait that calls back, or else the next one, return 0 although there
+ * is time left: for a callback of domain_events that did what the waiter waits for. */
+static inline void
+domain_interrupt(struct domain *d)
+{
+	d->interrupted = true;
+}
 
 /* domain_rest gives the cpu's spin token back: before running something long, or leaving. */
 void domain_rest(struct domain *d);

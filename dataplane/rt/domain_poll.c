@@ -425,7 +425,7 @@ domain_wait_spin(struct domain *d, uint64_t until_ns, struct desc *ret, struct c
 		for (uint32_t i = 0; i < BELL_SWEEP; i++) {
 			int n = domain_poll(d, ret, ret_ch);
 
-			if (n != 0) {
+			if (n != 0 || unlikely(d->interrupted)) {
 				return n;
 			}
 			cpu_pause();
@@ -441,6 +441,16 @@ domain_wait_spin(struct domain *d, uint64_t until_ns, struct desc *ret, struct c
 	}
 }
 
+/* Whether a callback asked for the end of the wait; and forgets it. */
+static inline bool
+domain_interrupted(struct domain *d)
+{
+	bool was = d->interrupted;
+
+	d->interrupted = false;
+	return unlikely(was);
+}
+
 int
 domain_wait(struct domain *d, uint64_t until_ns, struct desc *ret, struct channel **ret_ch)
 {
@@ -448,12 +458,12 @@ domain_wait(struct domain *d, uint64_t until_ns, struct desc *ret, struct channe
 		uint64_t now;
 		int n = domain_poll(d, ret, ret_ch);
 
-		if (likely(n != 0)) {
+		if (likely(n != 0) || domain_interrupted(d)) {
 			return n;
 		}
 		if (domain_spin(d)) {
 			n = domain_wait_spin(d, until_ns, ret, ret_ch);
-			if (n != 0) {
+			if (n != 0 || domain_interrupted(d)) {
 				return n; /* and keep the token: the next wait is near */
 			}
 			domain_rest(d);
@@ -461,7 +471,7 @@ domain_wait(struct domain *d, uint64_t until_ns, struct desc *ret, struct channe
 		bell_arm(d->bell);
 		n = domain_poll_all(d, ret, ret_ch);
 		now = timebase_now_ns(timebase_real());
-		if (n != 0 || (until_ns != 0 && now >= until_ns)) {
+		if (n != 0 || domain_interrupted(d) || (until_ns != 0 && now >= until_ns)) {
 			bell_disarm(d->bell);
 			return n;
 		}

@@ -126,6 +126,19 @@ inject(struct sim *s, enum fault f)
 }
 
 void
+fault_end(struct sim *s)
+{
+	s->full_in = 0;
+	for (uint16_t i = 1; i < PROC_CNT_MAX; i++) {
+		struct sim_proc *p = simctl_proc(s->node->ctl, i);
+
+		if (p != NULL) {
+			p->die_in = 0;
+		}
+	}
+}
+
+void
 fault_turn(struct sim *s)
 {
 	/* Executors are what this is about: half of the faults are theirs. */

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sim --seed N [--seeds K] [--file seeds.txt] [--plant NAME] [--verbose]
+/* sim --seed N [--seeds K] [--file seeds.txt] [--twice] [--plant NAME] [--verbose]
  *
  * Runs the seeds of the file, then K seeds from N on. The exit status is 0 if no run failed; with --plant
- * the other way round is what one wants. A run that failed is done again with its trace, which is the
- * same to the bit, and is shown from its end.
+ * it is 0 as soon as one failed: the planted bug was found.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -36,6 +35,7 @@ struct options {
 	struct sim_options sim;
 	uint64_t seed, seeds;
 	const char *file;
+	bool twice; /* each run must repeat itself */
 };
 
 struct totals {
@@ -48,10 +48,15 @@ struct totals {
 static void
 usage(FILE *f)
 {
-	fputs("sim --seed N [--seeds K] [--file SEEDS] [--plant NAME] [--verbose]\n\nplants:\n", f);
+	fputs("sim [--seed N] [--seeds K]  runs seeds N to N + K - 1 (1, 1)\n"
+	      "    --file SEEDS             and before them those of a file, one a line\n"
+	      "    --twice                  each must do the same again, to the bit\n"
+	      "    --plant NAME             with a bug, that must be found:\n",
+	      f);
 	for (uint32_t i = 1; i < PLANT_CNT; i++) {
-		fprintf(f, "  %-20s %s\n", plant_text[i], plant_what[i]);
+		fprintf(f, "        %-20s %s\n", plant_text[i], plant_what[i]);
 	}
+	fputs("    --verbose                tells on stderr what happens\n", f);
 }
 
 static bool
@@ -61,6 +66,7 @@ options_read(int argc, char **argv, struct options *ret)
 					       { "seeds", required_argument, NULL, 'k' },
 					       { "file", required_argument, NULL, 'f' },
 					       { "plant", required_argument, NULL, 'p' },
+					       { "twice", no_argument, NULL, 't' },
 					       { "verbose", no_argument, NULL, 'v' },
 					       { "help", no_argument, NULL, 'h' },
 					       { 0 } };
@@ -80,6 +86,9 @@ options_read(int argc, char **argv, struct options *ret)
 			break;
 		case 'v':
 			ret->sim.trace = true;
+			break;
+		case 't':
+			ret->twice = true;
 			break;
 		case 'p':
 			for (uint32_t i = 1; i < PLANT_CNT; i++) {
@@ -172,6 +181,16 @@ run_one(const struct options *opt, uint64_t seed, struct totals *t)
 	struct sim_result r;
 
 	sim_run(seed, &opt->sim, &r);
+	if (opt->twice && !r.failed) {
+		struct sim_result again;
+
+		sim_run(seed, &opt->sim, &again);
+		if (again.hash != r.hash) {
+			r = again;
+			r.failed = true;
+			snprintf(r.why, sizeof(r.why), "it did not repeat itself");
+		}
+	}
 	totals_add(t, &r);
 	if (r.failed) {
 		printf("seed %" PRIu64 " failed after %.3f ms: %s\n", seed,
@@ -209,16 +228,17 @@ main(int argc, char **argv)
 {
 	struct totals t = { 0 };
 	struct options opt;
-	bool ok;
+	bool ok, planted;
 
 	if (!options_read(argc, argv, &opt)) {
 		return 2;
 	}
+	planted = opt.sim.plant != PLANT_NONE;
 	ok = opt.file == NULL || run_file(&opt, &t);
-	for (uint64_t i = 0; ok && i < opt.seeds; i++) {
+	for (uint64_t i = 0; ok && i < opt.seeds && (t.failed == 0 || !planted); i++) {
 		run_one(&opt, opt.seed + i, &t);
 	}
 	totals_print(&t);
 	fiber_fini();
-	return ok && t.failed == 0 ? 0 : 1;
+	return ok && (t.failed != 0) == planted ? 0 : 1;
 }

@@ -165,6 +165,7 @@ sim_run(uint64_t seed, const struct sim_options *opt, struct sim_result *ret)
 		sim_fail(s, "it hangs: %u clients did not finish, %u calls are not answered",
 			 s->clients_left, s->oracle.open_cnt);
 	}
+	fault_end(s);
 	run_until(s, sim_now_ns(s) + SIM_QUIET_NS, false);
 	if (!s->failed) {
 		node_check(s);

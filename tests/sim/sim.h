@@ -172,5 +172,7 @@ sim_planted(const struct sim *s, enum plant p)
 
 /* fault.c: an operation begins; once in a while something goes wrong. */
 void fault_turn(struct sim *s);
+/* fault_end: nothing goes wrong any more. */
+void fault_end(struct sim *s);
 
 #endif
