@@ -151,7 +151,7 @@ struct domain {
 	uint32_t idle_polls;
 	int lcore_fd[DOMAIN_LCORE_MAX];
 	bool interrupted; /* domain_interrupt */
-	bool spinning; /* holds the spin token of spin_cpu */
+	bool spinning;    /* holds the spin token of spin_cpu */
 	uint32_t spin_cpu;
 	struct desc dying;            /* a DEAD notice that waits until its channel is drained */
 	uint16_t views[PROC_CNT_MAX]; /* payload views held, by producer */

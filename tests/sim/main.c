@@ -62,14 +62,12 @@ usage(FILE *f)
 static bool
 options_read(int argc, char **argv, struct options *ret)
 {
-	static const struct option known[] = { { "seed", required_argument, NULL, 's' },
-					       { "seeds", required_argument, NULL, 'k' },
-					       { "file", required_argument, NULL, 'f' },
-					       { "plant", required_argument, NULL, 'p' },
-					       { "twice", no_argument, NULL, 't' },
-					       { "verbose", no_argument, NULL, 'v' },
-					       { "help", no_argument, NULL, 'h' },
-					       { 0 } };
+	static const struct option known[] = {
+		{ "seed", required_argument, NULL, 's' }, { "seeds", required_argument, NULL, 'k' },
+		{ "file", required_argument, NULL, 'f' }, { "plant", required_argument, NULL, 'p' },
+		{ "twice", no_argument, NULL, 't' },      { "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },       { 0 }
+	};
 	int c;
 
 	*ret = (struct options){ .seed = 1, .seeds = 1 };

@@ -24,8 +24,8 @@
 struct network_cfg {
 	uint32_t node_cnt;
 	uint32_t loss_ppm, double_ppm, late_ppm; /* of a million frames */
-	uint64_t delay_min_ns, delay_max_ns;     /* in between, so that frames overtake each other */
-	uint64_t late_ns;                        /* on top of it, for those that are late */
+	uint64_t delay_min_ns, delay_max_ns; /* in between, so that frames overtake each other */
+	uint64_t late_ns;                    /* on top of it, for those that are late */
 };
 
 struct network_stats {

@@ -121,9 +121,10 @@ run(struct world *w, uint64_t seed, enum broken broken)
 	for (uint32_t i = 0; i < NODES * PINGS; i++) {
 		uint32_t from = i / PINGS;
 
-		w->ping[from][i % PINGS] = (struct ping){ .from = from,
-							  .to = (from + 1 + i % (NODES - 1)) % NODES,
-							  .number = i % PINGS };
+		w->ping[from][i % PINGS] =
+			(struct ping){ .from = from,
+				       .to = (from + 1 + i % (NODES - 1)) % NODES,
+				       .number = i % PINGS };
 		events_after(&w->events, (uint64_t)i * 10000, send_ping, w, i);
 	}
 	events_after(&w->events, 500000, cut, w, 0);
@@ -170,7 +171,8 @@ a_sound_protocol_survives_everything(void **state)
 		assert_true(w.network.stats.cut > 0);
 		assert_true(w.network.stats.overtaken > 0);
 		assert_int_equal(w.network.stats.sent + w.network.stats.doubled,
-				 w.network.stats.arrived + w.network.stats.lost + w.network.stats.cut);
+				 w.network.stats.arrived + w.network.stats.lost +
+					 w.network.stats.cut);
 	}
 }
 
