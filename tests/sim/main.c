@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sim --seed N [--seeds K] [--file seeds.txt] [--twice] [--plant NAME] [--verbose]
  *
- * Runs the seeds of the file, then K seeds from N on. The exit status is 0 if no run failed; with --plant
+ * Runs the seeds of the file, then K seeds from N on. The exit status is 0 if no run failed; with
+ * --plant
  * it is 0 as soon as one failed: the planted bug was found.
  */
 #include <getopt.h>

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* network - frames between nodes: lost, doubled, late, out of order, cut off
  *
- * What a datagram network may do, and nothing it may not: a frame that arrives is whole, and arrives where
- * it was sent to. Each frame's fate is drawn when it is sent, but for cuts, which also stop what is on
+ * What a datagram network may do, and nothing it may not: a frame that arrives is whole, and
+ * arrives where
+ * it was sent to. Each frame's fate is drawn when it is sent, but for cuts, which also stop what
+ * is on
  * its way: a frame arrives if its way is open at that moment.
  *
  * A cut has a direction: a node may hear without being heard.

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   the network does everything a datagram network may do, and nothing else, the same for the same
+/* Goal:   the network does everything a datagram network may do, and nothing else, the same for
+ * the same
  *         seed; and what is wrong with a protocol over it is found.
- * Method: a toy protocol, ping: every node sends numbered pings to the others, again and again until each
- *         is answered; a receiver counts each number once and answers every time. With that each ping
+ * Method: a toy protocol, ping: every node sends numbered pings to the others, again and again
+ * until each
+ *         is answered; a receiver counts each number once and answers every time. With that each
+ *         ping
  *         is counted once, however bad the network. Then the protocol is broken in two ways.
  */
 #include <stdarg.h>
