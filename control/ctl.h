@@ -3,6 +3,7 @@
  *
  *	ctl.c        messages from processes and tiles; deaths
  *	ctl_sock.c   the Unix socket: entering, memory, questions
+ *	ctl_zygote.c the process that forks executors
  *	ctl_exec.c   executors: spares, loading, swapping, stopping
  *	ctl_admin.c  the command line's questions, in JSON
  *
@@ -199,6 +200,15 @@ void ctl_answer(struct ctl *c, struct ctl_conn *conn, struct domain_msg *m, cons
 void ctl_proc_watch(struct ctl *c, struct proc *p, int pidfd, pid_t pid);
 /* ctl_seg_done: every tile let go of a segment that its owner returned. */
 void ctl_seg_done(struct ctl *c, const struct desc *d);
+
+/* ctl_zygote.c */
+/* ctl_zygote_start makes sure that there is a zygote. Returns: false when it cannot be run; it is tried
+ * again later. */
+bool ctl_zygote_start(struct ctl *c, uint64_t now);
+/* ctl_zygote_watch hears of the zygote that was started before there was an lcore. */
+void ctl_zygote_watch(struct ctl *c);
+/* ctl_spawn asks for a spare on cpu. */
+void ctl_spawn(struct ctl *c, int cpu);
 
 /* ctl_exec.c */
 int ctl_exec_start(struct ctl *c);

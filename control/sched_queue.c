@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sched_queue - calls that wait: their records, the queue of each target, who can run a target */
+#include <stdlib.h>
+#include <string.h>
+
+#include "call.h"
+#include "check.h"
+#include "microburst/error.h"
+#include "sched_int.h"
+
+/* ---------------------------------------------------------------- records */
+
+struct sched_call *
+sched_call_alloc(struct sched *s, const struct desc *d, uint16_t client)
+{
+	struct sched_call *c;
+
+	if (s->free == 0) {
+		return NULL;
+	}
+	c = &s->call[s->free - 1];
+	s->free = c->next;
+	*c = (struct sched_call){ .d = *d, .seq = ++s->seq, .client = client };
+	return c;
+}
+
+void
+sched_call_free(struct sched *s, struct sched_call *c)
+{
+	c->client = 0;
+	c->next = s->free;
+	s->free = (uint32_t)(c - s->call + 1);
+}
+
+/* Answers a call without its having run, or after it died. */
+void
+sched_answer(struct sched *s, uint16_t client, uint64_t call, int err, const char *text)
+{
+	struct desc r = { .kind = DESC_REPLY,
+			  .flags = DESC_F_INLINE,
+			  .call = call,
+			  .err = (int16_t)err };
+
+	r.len = (uint8_t)strnlen(text, DESC_INLINE_BYTES);
+	memcpy(r.data, text, r.len);
+	s->ops.send(s->ops.ctx, client, &r);
+}
+
+void
+sched_call_end(struct sched *s, struct sched_call *c, int err, const char *text)
+{
+	sched_answer(s, c->client, c->d.call, err, text);
+	sched_call_free(s, c);
+}
+
+/* ---------------------------------------------------------------- targets */
+
+uint32_t
+sched_target_idx(const struct sched *s, const struct desc *d)
+{
+	uint64_t gen;
+	const struct placement_copy *p = placement_shown(s->placement, &gen);
+
+	if ((d->sub & CALL_DAG) != 0) {
+		return placement_dag_get(p, d->a) != NULL
+			       ? (uint32_t)(FUNCTION_CNT_MAX + d->a % DAG_CNT_MAX)
+			       : TARGET_NONE;
+	}
+	return placement_fn_get(p, d->a) != NULL ? (uint32_t)(d->a % FUNCTION_CNT_MAX)
+						 : TARGET_NONE;
+}
+
+void
+sched_queue_push(struct sched *s, struct sched_target *t, struct sched_call *c)
+{
+	uint32_t i = (uint32_t)(c - s->call + 1);
+
+	c->next = 0;
+	c->exec = 0;
+	if (t->tail != 0) {
+		s->call[t->tail - 1].next = i;
+	} else {
+		t->head = i;
+	}
+	t->tail = i;
+	t->cnt++;
+}
+
+/* Back to where it was: a call that has to run again goes before those that came after it. */
+void
+sched_queue_push_front(struct sched *s, struct sched_target *t, struct sched_call *c)
+{
+	uint32_t i = (uint32_t)(c - s->call + 1);
+
+	c->next = t->head;
+	c->exec = 0;
+	t->head = i;
+	if (t->tail == 0) {
+		t->tail = i;
+	}
+	t->cnt++;
+}
+
+struct sched_call *
+sched_queue_pop(struct sched *s, struct sched_target *t)
+{
+	struct sched_call *c;
+
+	if (t->head == 0) {
+		return NULL;
+	}
+	c = &s->call[t->head - 1];
+	t->head = c->next;
+	if (t->head == 0) {
+		t->tail = 0;
+	}
+	t->cnt--;
+	return c;
+}
+
+/* Answers everything that waits for a target. */
+void
+sched_queue_end(struct sched *s, struct sched_target *t, int err, const char *text)
+{
+	struct sched_call *c;
+
+	while ((c = sched_queue_pop(s, t)) != NULL) {
+		sched_call_end(s, c, err, text);
+	}
+}
+
+/* Takes out of a target's queue what match says; each is answered err, or only dropped (err 0). */
+void
+sched_queue_remove(struct sched *s, struct sched_target *t, uint64_t call, uint16_t client, int err)
+{
+	uint32_t n = t->cnt;
+
+	while (n-- > 0) {
+		struct sched_call *c = sched_queue_pop(s, t);
+
+		if ((call != 0 && c->d.call == call) || (client != 0 && c->client == client)) {
+			if (err != 0) {
+				sched_call_end(s, c, err, "");
+			} else {
+				sched_call_free(s, c);
+			}
+		} else {
+			sched_queue_push(s, t, c); /* n turns: the order is as it was */
+		}
+	}
+}
+
+bool
+sched_exec_in(const uint64_t *set, uint16_t exec)
+{
+	return (set[exec / 64] >> (exec % 64) & 1) != 0;
+}
+
+void
+sched_exec_set(uint64_t *set, uint16_t exec, bool in)
+{
+	uint64_t bit = UINT64_C(1) << (exec % 64);
+
+	set[exec / 64] = in ? set[exec / 64] | bit : set[exec / 64] & ~bit;
+}
+
+/* Recomputes which executors can run each target, from the table as it is shown. */
+void
+sched_targets_refresh(struct sched *s)
+{
+	uint64_t gen;
+	const struct placement_copy *p = placement_shown(s->placement, &gen);
+
+	for (uint32_t i = 0; i < FUNCTION_CNT_MAX; i++) {
+		memcpy(s->target[i].exec, p->fn[i].exec, sizeof(p->fn[i].exec));
+		if (p->fn[i].id == 0) {
+			memset(s->target[i].exec, 0, sizeof(s->target[i].exec));
+		}
+	}
+	for (uint32_t i = 0; i < DAG_CNT_MAX; i++) {
+		const struct placement_dag *dag = &p->dag[i];
+		struct sched_target *t = &s->target[FUNCTION_CNT_MAX + i];
+
+		memset(t->exec, dag->id != 0 ? 0xff : 0, sizeof(t->exec));
+		for (uint32_t v = 0; dag->id != 0 && v < dag->vertex_cnt; v++) {
+			const struct sched_target *f =
+				&s->target[dag->vertex[v].fn % FUNCTION_CNT_MAX];
+
+			for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
+				t->exec[w] &= f->exec[w];
+			}
+		}
+	}
+}
