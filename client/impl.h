@@ -3,6 +3,7 @@
  *
  *	client.c   entering, pumping messages, administration
  *	calls.c    calls: choosing an executor, sending, answers, deaths, deadlines
+ *	replies.c  handing answers out
  *	dagcall.c  arguments of DAG calls
  *	state.c    reading and writing the store
  *
@@ -37,6 +38,9 @@
 #define REPLY_VALUES  8  /* values of an answer without an allocation */
 #define RESEND_MAX    8  /* of calls that no executor had taken yet */
 #define DIRECT_MARGIN 8  /* slots of a channel kept free for releases */
+
+/* The slot that a call id names. */
+#define SLOT(id) ((uint32_t)((id) & (MB_CALLS_MAX - 1)))
 
 enum call_state { CALL_FREE = 0, CALL_SENT, CALL_DONE };
 

@@ -9,8 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <jansson.h>
-
 #include "cache_region.h"
 #include "cache_tile.h"
 #include "check.h"
@@ -20,6 +18,7 @@
 #include "kvs_tile.h"
 #include "log.h"
 #include "metrics.h"
+#include "node_int.h"
 #include "place.h"
 #include "rng.h"
 #include "sched_tile.h"
@@ -28,38 +27,6 @@
 
 #define LOAD_TIMEOUT_NS (10 * NS_PER_S) /* of an executor, user's MB_INITs included */
 #define DRAIN_NS        (2 * NS_PER_S)
-
-struct node {
-	struct params params;
-	struct topo *topo;
-	struct place_machine *machine;
-	struct eal_report eal;
-	bool eal_up;
-	char socket[NODE_PATH_BYTES];
-	char runtime_dir[EAL_PATH_BYTES_MAX];
-	uint64_t id;
-	struct rng rng;
-	/* memory */
-	int region_fd, hints_fd, cache_fd;
-	struct region region;
-	struct hints *hints;
-	uint8_t *cache;
-	struct cache_layout cache_plan;
-	struct peers peers;
-	/* threads and queues */
-	struct lcore *lcore[LCORE_CNT_MAX];
-	struct link *link[LINK_CNT_MAX];
-	void *link_mem[LINK_CNT_MAX];
-	uint32_t lcores_started;
-	/* tiles */
-	struct ctl *ctl;
-	struct sched_tile sched;
-	struct cache_tile *cache_tile[CACHE_TILE_CNT_MAX];
-	struct kvs_tile *kvs_tile[KVS_TILE_CNT_MAX];
-	uint32_t tile_handle[TILE_CNT_MAX]; /* at its lcore */
-	int zygote_fd;
-	pid_t zygote_pid;
-};
 
 static int
 node_fail(char why[NODE_WHY_BYTES], int err, const char *text)
@@ -341,8 +308,6 @@ node_down(void *ctx)
 	node_stop(ctx);
 }
 
-static void node_describe(void *ctx, void *json, bool top);
-
 static int
 node_ctl(struct node *n, const char *executor_path, const char *sandbox)
 {
@@ -481,88 +446,6 @@ node_tiles(struct node *n, const char *executor_path, const char *sandbox, char 
 	return err == 0 ? 0
 			: node_fail(why, err,
 				    "there is not enough memory; lower cache.bytes or kvs.bytes");
-}
-
-/* --------------------------------------------------------------- describe */
-
-static json_t *
-node_metrics(const struct metrics_block *b)
-{
-	json_t *o = json_object();
-
-	for (uint32_t m = 0; m < METRIC_CNT; m++) {
-		char name[METRICS_NAME_BYTES_MAX];
-
-		if (metrics_counts((enum metrics_owner)b->owner, (enum metric)m)) {
-			metrics_name((enum metrics_owner)b->owner, (enum metric)m, name);
-			json_object_set_new(o, name,
-					    json_integer(
-						    (json_int_t)metrics_get(b, (enum metric)m)));
-		}
-	}
-	return o;
-}
-
-static void
-node_describe_tiles(struct node *n, json_t *o)
-{
-	json_t *a = json_array();
-
-	for (uint32_t t = 0; t < n->topo->tile_cnt; t++) {
-		const struct topo_tile *tile = &n->topo->tile[t];
-		const struct metrics_block *b =
-			lcore_tile_metrics(n->lcore[tile->lcore], n->tile_handle[t]);
-
-		json_array_append_new(a,
-				      json_pack("{s:s, s:i, s:i, s:I, s:o}", "name", tile->name,
-						"lcore", tile->lcore, "cpu", tile->cpu, "busy_ns",
-						(json_int_t)metrics_get(b, METRIC_tile_time_busy),
-						"metrics", node_metrics(b)));
-	}
-	json_object_set_new(o, "tiles", a);
-	a = json_array();
-	for (uint32_t i = 0; i < n->topo->lcore_cnt; i++) {
-		json_array_append_new(a, node_metrics(lcore_metrics(n->lcore[i])));
-	}
-	json_object_set_new(o, "lcores", a);
-}
-
-static void
-node_describe(void *ctx, void *json, bool top)
-{
-	struct node *n = ctx;
-	json_t *o = json;
-	json_t *held = json_object_get(o, "held");
-	json_int_t cache_held = 0;
-	char *text = NULL;
-	size_t len;
-	FILE *f;
-
-	node_describe_tiles(n, o);
-	if (top) {
-		return;
-	}
-	json_object_set_new(held, "calls_queued", json_integer(atomic_load(&n->sched.queued)));
-	json_object_set_new(held, "calls_running", json_integer(atomic_load(&n->sched.running)));
-	for (uint32_t i = 0; i < n->params.cache_tiles; i++) {
-		cache_held += cache_tile_held(n->cache_tile[i]);
-	}
-	json_object_set_new(held, "cache", json_integer(cache_held));
-	json_object_set_new(o, "machine",
-			    json_pack("{s:i, s:b, s:b, s:s, s:s, s:s}", "cores", n->topo->core_cnt,
-				      "huge_pages", n->eal.huge, "root", n->eal.root, "uring",
-				      lcore_uring_text(n->lcore[0]), "dpdk", n->eal.version,
-				      "memory", n->eal.huge_text));
-	json_object_set_new(o, "memory",
-			    json_pack("{s:I}", "planned_bytes",
-				      (json_int_t)topo_memory_bytes(n->topo, PLACE_NUMA_ANY)));
-	f = open_memstream(&text, &len);
-	if (f != NULL) {
-		topo_print(n->topo, f);
-		fclose(f);
-		json_object_set_new(o, "plan", json_string(text));
-		free(text);
-	}
 }
 
 /* ------------------------------------------------------------------- life */

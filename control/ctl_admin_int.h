@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ctl_admin_int - what the handlers of the command line's questions share
+ *
+ *	ctl_admin.c       requests, answers, the table; logs, cancel, trace, down
+ *	ctl_admin_show.c  status, ps, top
+ *	ctl_admin_fn.c    functions
+ *	ctl_admin_dag.c   DAGs
+ *
+ * A handler returns 0 with its answer in out, LATER when the answer comes by other means, or an error with
+ * a sentence in why.
+ */
+#ifndef MB_CTL_ADMIN_INT_H
+#define MB_CTL_ADMIN_INT_H
+
+#include <jansson.h>
+
+#include "ctl.h"
+#include "dagtext.h"
+
+#define WHY_BYTES DAGTEXT_WHY_BYTES
+#define LATER     1 /* the answer comes by other means */
+
+struct admin_request {
+	struct ctl *c;
+	struct ctl_conn *conn;
+	json_t *in;
+	json_t *out;
+	const int *fd;
+	uint32_t fd_cnt;
+	char why[WHY_BYTES];
+};
+
+int admin_fail(struct admin_request *r, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* admin_str is a string of the request; NULL when it has none of that name. */
+const char *admin_str(const struct admin_request *r, const char *key);
+/* admin_conn finds who asked; NULL when it has gone. */
+struct ctl_conn *admin_conn(struct ctl *c, int fd);
+/* admin_send_synced sends an answer when sched has done what it speaks of. Owns out. */
+void admin_send_synced(struct ctl *c, struct ctl_conn *conn, json_t *out);
+void admin_send_error(struct ctl *c, struct ctl_conn *conn, int err, const char *why);
+
+/* The handlers, by the names of their commands. */
+int admin_ps(struct admin_request *r);
+int admin_status(struct admin_request *r);
+int admin_top(struct admin_request *r);
+int admin_functions(struct admin_request *r);
+int admin_deploy(struct admin_request *r);
+int admin_undeploy(struct admin_request *r);
+int admin_dag_add(struct admin_request *r);
+int admin_dag_rm(struct admin_request *r);
+int admin_dag_show(struct admin_request *r);
+int admin_dags(struct admin_request *r);
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ctl_admin_show - what runs, what is held, by walking the tables */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctl_admin_int.h"
+
+/* -------------------------------------------------------------- executors */
+
+static const char *const exec_state_text[] = {
+	[EXEC_NONE] = "none",       [EXEC_SPAWNING] = "spawning", [EXEC_SPARE] = "spare",
+	[EXEC_LOADING] = "loading", [EXEC_SERVING] = "serving",   [EXEC_DRAINING] = "draining",
+};
+
+static json_t *
+admin_exec(struct ctl *c, uint16_t e)
+{
+	const struct exec *x = &c->exec[e];
+	const struct proc *p = &c->procs.proc[e];
+	json_t *o =
+		json_pack("{s:i, s:I, s:i, s:i, s:s}", "proc", e, "inc", (json_int_t)p->inc, "pid",
+			  (int)p->pid, "cpu", x->cpu, "state", exec_state_text[x->state]);
+	json_t *names = json_array();
+
+	for (uint32_t i = 0; i < x->fn_cnt; i++) {
+		const struct fn *f = registry_fn_by_id(&c->registry, x->fn[i]);
+
+		if (f != NULL) {
+			json_array_append_new(names, json_string(f->name));
+		}
+	}
+	json_object_set_new(o, "functions", names);
+	if (p->state == PROC_LIVE) {
+		const struct region_run *run = region_run(&c->peers->peer[e].region);
+		uint64_t finished = atomic_load_explicit(&run->finished, memory_order_relaxed);
+		uint64_t busy_ns = atomic_load_explicit(&run->busy_ns, memory_order_relaxed);
+
+		json_object_set_new(o, "finished", json_integer((json_int_t)finished));
+		json_object_set_new(o, "busy_ns", json_integer((json_int_t)busy_ns));
+	}
+	if (x->ready_ns != 0) {
+		json_object_set_new(o, "load_ns", json_integer((json_int_t)x->ready_ns));
+	}
+	if (x->state == EXEC_SERVING) {
+		json_object_set_new(o, "died", json_integer(c->slot[x->slot].died));
+	}
+	return o;
+}
+
+static json_t *
+admin_execs(struct ctl *c)
+{
+	json_t *a = json_array();
+
+	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
+		if (c->exec[e].state != EXEC_NONE) {
+			json_array_append_new(a, admin_exec(c, e));
+		}
+	}
+	return a;
+}
+
+static json_t *
+admin_calls(struct ctl *c)
+{
+	json_t *a = json_array();
+	uint64_t now = ctl_now(c);
+
+	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
+		const struct region_run *run;
+		const struct fn *f;
+		uint64_t call, since;
+		char id[17];
+
+		if (c->procs.proc[e].state != PROC_LIVE) {
+			continue;
+		}
+		run = region_run(&c->peers->peer[e].region);
+		call = atomic_load_explicit(&run->call, memory_order_relaxed);
+		since = atomic_load_explicit(&run->started_ns, memory_order_relaxed);
+		if (call == 0) {
+			continue;
+		}
+		f = registry_fn_by_id(&c->registry,
+				      (uint16_t)atomic_load_explicit(&run->fn,
+								     memory_order_relaxed));
+		snprintf(id, sizeof(id), "%016llx", (unsigned long long)call);
+		json_array_append_new(a,
+				      json_pack("{s:s, s:s, s:i, s:i, s:I}", "call", id, "function",
+						f != NULL ? f->name : "", "executor", e, "pid",
+						(int)c->procs.proc[e].pid, "running_ns",
+						(json_int_t)(now > since ? now - since : 0)));
+	}
+	return a;
+}
+
+int
+admin_ps(struct admin_request *r)
+{
+	json_object_set_new(r->out, "calls", admin_calls(r->c));
+	json_object_set_new(r->out, "executors", admin_execs(r->c));
+	return 0;
+}
+
+/* ----------------------------------------------------------------- status */
+
+/* What processes hold, by walking the tables. */
+static json_t *
+admin_held(struct ctl *c)
+{
+	json_int_t dying = 0, segs = 0, ports = 0, stops = 0;
+
+	for (uint16_t i = 1; i < PROC_CNT_MAX; i++) {
+		const struct proc *p = &c->procs.proc[i];
+
+		dying += p->state == PROC_DYING || p->state == PROC_DEAD;
+		for (uint32_t s = 0; s < PAYLOAD_SEG_MAX; s++) {
+			segs += p->seg[s].seg != 0;
+		}
+		for (uint32_t k = PORT_DIRECT_FIRST; k < PORT_CNT; k++) {
+			ports += p->port[k].state != PORT_FREE;
+		}
+	}
+	for (uint32_t i = 0; i < CTL_STOP_MAX; i++) {
+		stops += c->stop[i].proc != 0;
+	}
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "channels", ports / 2, "segments", segs,
+			 "segment_bytes", (json_int_t)c->procs.seg_bytes, "procs_dying", dying,
+			 "stops", stops, "messages_waiting", (json_int_t)ports_waiting(c->ports));
+}
+
+/* What of the sandbox this node cannot enforce. */
+static json_t *
+admin_unenforced(const struct ctl *c)
+{
+	json_t *a = json_array();
+
+#define X(name, bit, text)                                                                         \
+	if ((c->zygote_enforced & SANDBOX_##name) == 0) {                                          \
+		json_array_append_new(a, json_string(text));                                       \
+	}
+	SANDBOX_BITS(X)
+#undef X
+	return a;
+}
+
+int
+admin_status(struct admin_request *r)
+{
+	struct ctl *c = r->c;
+	json_int_t clients = 0, fns = 0, dags = 0;
+
+	for (uint32_t i = PROC_CLIENT_FIRST; i < PROC_CNT_MAX; i++) {
+		clients += c->procs.proc[i].state == PROC_LIVE;
+	}
+	for (uint32_t i = 0; i < FUNCTION_CNT_MAX; i++) {
+		fns += c->registry.fn[i].id != 0;
+	}
+	for (uint32_t i = 0; i < DAG_CNT_MAX; i++) {
+		dags += c->registry.dag[i].id != 0;
+	}
+	json_object_set_new(r->out, "node",
+			    json_pack("{s:i, s:s, s:f, s:s, s:I}", "pid", (int)getpid(), "version",
+				      MB_VERSION, "uptime_s",
+				      (double)(ctl_now(c) - c->started_ns) / 1e9, "socket",
+				      c->cfg.socket_path, "id", (json_int_t)(c->cfg.node_id >> 1)));
+	json_object_set_new(r->out, "executors", admin_execs(c));
+	json_object_set_new(r->out, "clients", json_integer(clients));
+	json_object_set_new(r->out, "functions", json_integer(fns));
+	json_object_set_new(r->out, "dags", json_integer(dags));
+	json_object_set_new(r->out, "held", admin_held(c));
+	c->describe(c->node, r->out, false);
+	json_object_set_new(json_object_get(r->out, "machine"), "sandbox", admin_unenforced(c));
+	return 0;
+}
+
+int
+admin_top(struct admin_request *r)
+{
+	json_object_set_new(r->out, "time_ns", json_integer((json_int_t)ctl_now(r->c)));
+	json_object_set_new(r->out, "executors", admin_execs(r->c));
+	json_object_set_new(r->out, "calls", admin_calls(r->c));
+	r->c->describe(r->c->node, r->out, true);
+	return 0;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* node_int - the parts of a node, for node.c and node_describe.c */
+#ifndef MB_NODE_INT_H
+#define MB_NODE_INT_H
+
+#include <sys/types.h>
+
+#include "cache_region.h"
+#include "cache_tile.h"
+#include "ctl.h"
+#include "eal.h"
+#include "kvs_tile.h"
+#include "metrics.h"
+#include "place.h"
+#include "rng.h"
+#include "sched_tile.h"
+#include "topo.h"
+#include "node.h"
+
+struct node {
+	struct params params;
+	struct topo *topo;
+	struct place_machine *machine;
+	struct eal_report eal;
+	bool eal_up;
+	char socket[NODE_PATH_BYTES];
+	char runtime_dir[EAL_PATH_BYTES_MAX];
+	uint64_t id;
+	struct rng rng;
+	/* memory */
+	int region_fd, hints_fd, cache_fd;
+	struct region region;
+	struct hints *hints;
+	uint8_t *cache;
+	struct cache_layout cache_plan;
+	struct peers peers;
+	/* threads and queues */
+	struct lcore *lcore[LCORE_CNT_MAX];
+	struct link *link[LINK_CNT_MAX];
+	void *link_mem[LINK_CNT_MAX];
+	uint32_t lcores_started;
+	/* tiles */
+	struct ctl *ctl;
+	struct sched_tile sched;
+	struct cache_tile *cache_tile[CACHE_TILE_CNT_MAX];
+	struct kvs_tile *kvs_tile[KVS_TILE_CNT_MAX];
+	uint32_t tile_handle[TILE_CNT_MAX]; /* at its lcore */
+	int zygote_fd;
+	pid_t zygote_pid;
+};
+
+/* node_describe adds to an answer for the command line what only the node knows; see ctl.h. */
+void node_describe(void *ctx, void *json, bool top);
+
+#endif
