@@ -12,8 +12,8 @@
 /* mem_need gives p back, or ends the process with exit code 1 if it is NULL. */
 void *mem_need(void *p);
 
-/* mem_keep is mem_need for memory that is used until the process ends: options, names, arguments. It
- * is remembered, so that a leak checker tells it from memory that was lost. */
+/* mem_keep is mem_need for memory that is used until the process ends: options, names, arguments.
+ * It is remembered, so that a leak checker tells it from memory that was lost. */
 void *mem_keep(void *p);
 
 #endif
