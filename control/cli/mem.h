@@ -13,8 +13,7 @@
 void *mem_need(void *p);
 
 /* mem_keep is mem_need for memory that is used until the process ends: options, names, arguments.
- * It
- * is remembered, so that a leak checker tells it from memory that was lost. */
+ * It is remembered, so that a leak checker tells it from memory that was lost. */
 void *mem_keep(void *p);
 
 #endif
