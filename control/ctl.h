@@ -202,7 +202,8 @@ void ctl_proc_watch(struct ctl *c, struct proc *p, int pidfd, pid_t pid);
 void ctl_seg_done(struct ctl *c, const struct desc *d);
 
 /* ctl_zygote.c */
-/* ctl_zygote_start makes sure that there is a zygote. Returns: false when it cannot be run; it is tried
+/* ctl_zygote_start makes sure that there is a zygote. Returns: false when it cannot be run; it is
+ * tried
  * again later. */
 bool ctl_zygote_start(struct ctl *c, uint64_t now);
 /* ctl_zygote_watch hears of the zygote that was started before there was an lcore. */

@@ -6,7 +6,8 @@
  *	ctl_admin_fn.c    functions
  *	ctl_admin_dag.c   DAGs
  *
- * A handler returns 0 with its answer in out, LATER when the answer comes by other means, or an error with
+ * A handler returns 0 with its answer in out, LATER when the answer comes by other means, or an
+ * error with
  * a sentence in why.
  */
 #ifndef MB_CTL_ADMIN_INT_H

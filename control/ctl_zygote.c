@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ctl_zygote - ctl's side of the zygote: starting it, asking it for executors, hearing of its end */
+/* ctl_zygote - ctl's side of the zygote: starting it, asking it for executors, hearing of its end
+ * */
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>

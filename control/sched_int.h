@@ -42,7 +42,8 @@ struct sched {
 	struct sched_call call[SCHED_CALL_MAX];
 };
 
-/* sched_queue.c: records come from a free list and stand in one queue, or run at one executor. What each
+/* sched_queue.c: records come from a free list and stand in one queue, or run at one executor.
+ * What each
  * does is said where it is. */
 struct sched_call *sched_call_alloc(struct sched *s, const struct desc *d, uint16_t client);
 void sched_call_free(struct sched *s, struct sched_call *c);
