@@ -12,7 +12,6 @@
 #include "cache_layout.h"
 #include "check.h"
 #include "microburst/error.h"
-#include "weave.h"
 
 #define TABLE_SIZE 65536u
 
@@ -98,7 +97,6 @@ hazards_read(struct cache_retire *r)
 	const _Atomic uint64_t *slots;
 	uint32_t iter = 0, proc_cnt = 0;
 
-	WEAVE("cache_retire: scan hazards");
 	while ((slots = r->ops.hazards(r->ops.ctx, &iter)) != NULL) {
 		INSIST(proc_cnt++ < PROC_CNT_MAX);
 		for (uint32_t i = 0; i < HAZARD_CNT; i++) {

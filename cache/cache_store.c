@@ -18,7 +18,6 @@
 #include "compiler.h"
 #include "heap.h"
 #include "microburst/error.h"
-#include "weave.h"
 
 #define RETIRED_SHARE 16 /* of the heap may be retired before a scan is due */
 
@@ -114,7 +113,6 @@ cache_store_absent(const struct cache_store *s, uint32_t entry)
 static void
 word_store(_Atomic uint64_t *word, uint64_t v)
 {
-	WEAVE("cache_store: store word");
 	/* R21: release; pairs with A21 in cache_view.c. Whoever sees the word sees the odd version
 	 * before it. */
 	atomic_store_explicit(word, v, memory_order_release);
@@ -126,7 +124,6 @@ entry_write(struct cache_store *s, struct cache_entry *e, uint64_t hash, uint64_
 	    uint64_t off, const uint64_t *word, uint32_t first, uint32_t end)
 {
 	s->version += 2;
-	WEAVE("cache_store: store version, odd");
 	atomic_store_explicit(&e->version, s->version - 1, memory_order_relaxed);
 	word_store(&e->hash, hash);
 	word_store(&e->meta, meta);
@@ -134,7 +131,6 @@ entry_write(struct cache_store *s, struct cache_entry *e, uint64_t hash, uint64_
 	for (uint32_t i = first; i < end; i++) {
 		word_store(&e->word[i], word[i]);
 	}
-	WEAVE("cache_store: store version, even");
 	/* R20: sequentially consistent; pairs with A20 and A23 in cache_view.c (V1, V3). */
 	atomic_store_explicit(&e->version, s->version, memory_order_seq_cst);
 	s->hand_idle = 0;

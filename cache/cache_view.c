@@ -52,7 +52,6 @@
 #include "envelope.h"
 #include "hash.h"
 #include "microburst/error.h"
-#include "weave.h"
 
 /* What one look at an entry can give, beside enum cache_result and an error. */
 enum {
@@ -146,8 +145,7 @@ struct look {
 static inline bool
 is_changed(const struct cache_entry *e, uint64_t version)
 {
-	WEAVE("cache_view: check version");
-	/* Comes after the acquires of the words, as a later load, so it sees what those saw. */
+	/* After A21: a later load, so it sees what those saw. */
 	return atomic_load_explicit(&e->version, memory_order_relaxed) != version;
 }
 
@@ -159,14 +157,12 @@ entry_copy(const struct cache_entry *e, uint64_t hash, struct look *look,
 	uint64_t meta;
 	size_t bytes;
 
-	WEAVE("cache_view: load version");
 	/* A20: acquire; pairs with R20 in cache_store.c. What the version stands for is there. */
 	look->version = atomic_load_explicit(&e->version, memory_order_acquire);
 	if (unlikely((look->version & 1) != 0)) {
 		cpu_pause();
 		return LOOK_AGAIN;
 	}
-	WEAVE("cache_view: load words");
 	/* A21: acquire, each; pairs with R21 in cache_store.c (V1). */
 	if (unlikely(atomic_load_explicit(&e->hash, memory_order_acquire) != hash)) {
 		return LOOK_OTHER_KEY;
@@ -184,8 +180,6 @@ entry_copy(const struct cache_entry *e, uint64_t hash, struct look *look,
 		return LOOK_AGAIN; /* torn, or damaged */
 	}
 	for (uint32_t i = 0; i * 8 < bytes; i++) {
-		WEAVE("cache_view: load word");
-		/* A21, as above. */
 		word[i] = atomic_load_explicit(&e->word[i], memory_order_acquire);
 	}
 	return 0;
@@ -210,10 +204,8 @@ block_hold(struct cache_view *view, const struct cache_view_shard *shard,
 	}
 	view->free &= ~(UINT64_C(1) << slot);
 	view->hint[slot] = hint_of(view, e);
-	WEAVE("cache_view: store hazard");
 	/* R22: sequentially consistent; pairs with A22 in cache_retire.c (V3). */
 	atomic_exchange_explicit(&view->hazard[slot], look->off, memory_order_seq_cst);
-	WEAVE("cache_view: check version");
 	/* A23: sequentially consistent; pairs with R20 in cache_store.c (V3). */
 	if (unlikely(atomic_load_explicit(&e->version, memory_order_seq_cst) != look->version)) {
 		slot_release(view, slot);

@@ -51,7 +51,9 @@ enum cache_result {
 #define CACHE_INLINE_BYTES 96
 /* An entry is within this many places of its home. */
 #define CACHE_WAYS         8
-#define CACHE_TRY_MAX      64
+#ifndef CACHE_TRY_MAX /* the weaver takes fewer, to go through all of them */
+#define CACHE_TRY_MAX 64
+#endif
 
 /* A value that was found. It must not be copied or moved while it is used: state may point into
  * it. */

@@ -13,6 +13,8 @@
 #include <stdint.h>
 
 uint64_t weave_load(const volatile void *at, size_t bytes);
+/* A load of what only the loading party writes: nobody can come in between, so it is no step. */
+uint64_t weave_load_own(const volatile void *at, size_t bytes);
 void weave_store(volatile void *at, size_t bytes, uint64_t v, bool fenced);
 uint64_t weave_exchange(volatile void *at, size_t bytes, uint64_t v);
 uint64_t weave_fetch_or(volatile void *at, size_t bytes, uint64_t v);

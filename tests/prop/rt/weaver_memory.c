@@ -107,6 +107,12 @@ weave_load(const volatile void *at, size_t bytes)
 	return v;
 }
 
+uint64_t
+weave_load_own(const volatile void *at, size_t bytes)
+{
+	return memory_load(at, bytes);
+}
+
 void
 weave_store(volatile void *at, size_t bytes, uint64_t v, bool fenced)
 {
