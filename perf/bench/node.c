@@ -20,6 +20,8 @@
 #define START_WAIT_NS  (20 * NS_PER_S)
 #define STOP_WAIT_NS   (10 * NS_PER_S)
 #define SETTLE_WAIT_NS (5 * NS_PER_S)
+#define SETTING_MAX    8
+#define SETTINGS_BYTES 512
 #define POLL_NS        (2 * NS_PER_MS)
 
 static uint64_t
@@ -73,12 +75,19 @@ static void __attribute__((__noreturn__))
 node_exec_daemon(struct node *n, const struct node_place *place, const char *daemon, pid_t parent)
 {
 	char path[NODE_PATH_MAX], socket[NODE_PATH_MAX + 16];
-	const char *argv[] = { daemon,     "--set", socket, n->setting[0] != '\0' ? "--set" : NULL,
-			       n->setting, NULL };
+	char settings[SETTINGS_BYTES], *rest = NULL;
+	const char *argv[2 * SETTING_MAX + 4] = { daemon, "--set", socket };
+	int argc = 3;
 	int log;
 
 	path_in(n, "socket", path);
 	snprintf(socket, sizeof(socket), "node.socket=%s", path);
+	snprintf(settings, sizeof(settings), "%s", n->setting);
+	for (char *one = strtok_r(settings, " ", &rest); one != NULL && argc < 2 * SETTING_MAX + 3;
+	     one = strtok_r(NULL, " ", &rest)) {
+		argv[argc++] = "--set";
+		argv[argc++] = one;
+	}
 	path_in(n, "log", path);
 	log = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	/* It ends with us, whatever happens to us. */
@@ -335,6 +344,7 @@ node_execs(struct node *n, struct node_exec *ret, int max, int *ret_spares)
 				.pid = (pid_t)json_integer_value(json_object_get(exec, "pid")),
 				.cpu = (int)json_integer_value(json_object_get(exec, "cpu")),
 				.inc = json_integer_value(json_object_get(exec, "inc")),
+				.finished = json_integer_value(json_object_get(exec, "finished")),
 			};
 		}
 		serving++;

@@ -173,5 +173,5 @@ subject_put_acked(struct env *env, const struct bench *bench, struct measure *re
 int
 subject_put_acked_asleep(struct env *env, const struct bench *bench, struct measure *ret)
 {
-	return run_acked(env, bench, "client.spin=0", ret);
+	return run_acked(env, bench, NODE_ONE_EXECUTOR " client.spin=0", ret);
 }

@@ -15,19 +15,25 @@ struct replay_op {
 	const char *what;
 	int (*begin)(void); /* before all; NULL: nothing to do */
 	void (*end)(void);  /* after all; NULL */
-	/* Once a repetition. Only begin_hot and end_hot are counted; what takes another process's
-	 * time, and so a varying number of looks for it, is waited for between them. */
+	/* Once a repetition, each may be NULL. Of begin_hot and end_hot all is counted, of between
+	 * what it calls by replay_counted. So a wait for another process, whose looks in vain vary,
+	 * is not in the figure. */
 	int (*begin_hot)(void);
-	int (*between)(void); /* NULL */
-	int (*end_hot)(void); /* NULL */
+	int (*between)(void);
+	int (*end_hot)(void);
 };
 
-/* Operations that need no other process, and those on a node of their own. */
+/* replay_counted calls hot, counted (but for the first repetitions). Returns what it returns. */
+int replay_counted(int (*hot)(void));
+
 extern const struct replay_op replay_channel;
 extern const struct replay_op replay_cache_get;
 extern const struct replay_op replay_cache_get_large;
 extern const struct replay_op replay_kvs_get;
 extern const struct replay_op replay_kvs_merge;
-extern const struct replay_op replay_call;
+extern const struct replay_op replay_exec_call;
+extern const struct replay_op replay_exec_get;
+extern const struct replay_op replay_exec_put;
+extern const struct replay_op replay_call; /* on a node of its own */
 
 #endif
