@@ -249,7 +249,8 @@ cache_core_room(const struct cache_core *c)
 	return MIN(MIN(c->job_free_cnt, c->work_free_cnt), c->wait_free_cnt);
 }
 
-/* Goes on with some of the keys being filled, each at most once: those not reached stay in front. */
+/* Goes on with some of the keys being filled, each at most once: those not reached stay in
+ * front. */
 static bool
 poll_fills(struct cache_core *c)
 {

@@ -202,8 +202,8 @@ cache_tile_poll_links(struct cache_tile *t)
 	for (uint32_t i = 0; i < n; i++) {
 		cache_tile_on_ctl(t, &d[i]);
 	}
-	for (uint16_t k = 0; k < t->cfg.kvs_cnt; k++) {
-		struct cache_from from = { CACHE_FROM_KVS, k };
+	for (uint32_t k = 0; k < t->cfg.kvs_cnt; k++) {
+		struct cache_from from = { CACHE_FROM_KVS, (uint16_t)k };
 
 		n = link_recv_burst(t->cfg.from_kvs[k], d, CACHE_BURST);
 		for (uint32_t i = 0; i < n; i++) {

@@ -244,7 +244,10 @@ entry_look(struct cache_view *view, const struct cache_view_shard *shard,
 	} else if (unlikely(is_changed(e, look.version))) {
 		return LOOK_AGAIN;
 	}
-	/* From here on the entry is one that was shown, whole (V1). */
+	/* From here on the entry is one that was shown, whole (V1); a long key is in its block. */
+	if (unlikely(block == NULL && !cache_key_inline(look.key_len))) {
+		return LOOK_AGAIN;
+	}
 	found = cache_key_inline(look.key_len) ? (const uint8_t *)ret->inl
 					       : block + ALIGN_UP(look.envelope_len, 8U);
 	if (unlikely((look.flags & CACHE_META_USED) == 0 || look.key_len != key.len ||

@@ -156,6 +156,8 @@ wset_next(struct slice *set, struct wset_op *ret_op)
 	if (!op.by_ref) {
 		op.value = body;
 	} else {
+		/* The reader is not bad, so body has its bytes:
+		 * NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
 		memcpy(&op.ref, body.p, sizeof(op.ref));
 		if (op.ref.len != value_len) {
 			return MB_ERR_CORRUPT;

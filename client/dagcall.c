@@ -43,7 +43,9 @@ dag_args_sort(struct mb_client *c, uint16_t id, const struct mb_dag_arg *arg, si
 	if (dag == NULL || dag->vertex_cnt > DAG_FUNCTION_MAX) {
 		return MB_ERR_NO_DAG;
 	}
-	memset(arg_of, 0, DAG_FUNCTION_MAX * sizeof(arg_of[0]));
+	for (uint32_t v = 0; v < DAG_FUNCTION_MAX; v++) {
+		arg_of[v] = NULL;
+	}
 	for (size_t i = 0; i < arg_cnt; i++) {
 		int v = dag_vertex(p, dag, arg[i].function);
 
@@ -103,7 +105,7 @@ dag_write(uint8_t *p, size_t bytes, const struct mb_dag_arg *const *arg_of,
 	for (uint32_t v = 0; v < cnt; v++) {
 		uint8_t *list = value_list_reserve(&w, (enum mb_type)shape[v].type, shape[v].len);
 
-		if (list != NULL) {
+		if (list != NULL && arg_of[v] != NULL) {
 			int64_t n = client_list_write(list, shape[v].len, arg_of[v]->arg,
 						      arg_of[v]->arg_cnt);
 

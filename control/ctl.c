@@ -407,8 +407,8 @@ ctl_stop_call(struct ctl *c, uint16_t exec, uint64_t call)
 	}
 }
 
-/* The grace is over: an executor that still runs the call is killed. One that runs another call may have
- * this one before it: it is looked at again, until it was found idle twice. */
+/* The grace is over: an executor that still runs the call is killed. One that runs another call may
+ * have this one before it: it is looked at again, until it was found idle twice. */
 static void
 ctl_stop_check(struct ctl *c, struct ctl_stop *s, uint64_t now)
 {

@@ -568,8 +568,8 @@ ctl_exec_step(struct ctl *c)
 	ctl_old_versions_remove(c);
 	ctl_deploy_step(c);
 	cnt = ctl_pinned(c, fn);
-	for (uint16_t i = 0; i < c->cfg.executor_cnt; i++) {
-		ctl_slot_step(c, i, fn, cnt, now);
+	for (uint32_t i = 0; i < c->cfg.executor_cnt; i++) {
+		ctl_slot_step(c, (uint16_t)i, fn, cnt, now);
 	}
 	ctl_spares_step(c, now);
 }
@@ -674,7 +674,7 @@ ctl_exec_gone(struct ctl *c, uint16_t e)
 				? "MB_INIT did not end in time"
 				: "the executor died while it loaded the object or ran MB_INIT");
 	}
-	for (uint16_t i = 0; i < c->cfg.executor_cnt; i++) {
+	for (uint32_t i = 0; i < c->cfg.executor_cnt; i++) {
 		struct exec_slot *s = &c->slot[i];
 
 		if (s->proc == e) {

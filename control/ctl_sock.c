@@ -444,7 +444,7 @@ ctl_sock_open(struct ctl *c)
 	if (strlen(c->cfg.socket_path) >= sizeof(sa.sun_path)) {
 		return MB_ERR_TOO_LARGE;
 	}
-	strcpy(sa.sun_path, c->cfg.socket_path);
+	memcpy(sa.sun_path, c->cfg.socket_path, strlen(c->cfg.socket_path) + 1);
 	if (ctl_sock_taken(sa.sun_path)) {
 		return MB_ERR_EXISTS;
 	}

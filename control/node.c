@@ -635,13 +635,12 @@ node_run(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 	int err = ctl_sock_open(n->ctl);
 
 	if (err != 0) {
-		snprintf(
-			why, NODE_WHY_BYTES,
-			err == MB_ERR_EXISTS
-				? "a node runs at %.300s already; microburst down ends it"
-				: "cannot listen at %.300s; does its directory exist, and may you write "
-				  "there?",
-			n->socket);
+		snprintf(why, NODE_WHY_BYTES,
+			 err == MB_ERR_EXISTS
+				 ? "a node runs at %.300s already; microburst down ends it"
+				 : "cannot listen at %.300s; does its directory exist, and may you "
+				   "write there?",
+			 n->socket);
 		return err;
 	}
 	ctl_exec_start(n->ctl);

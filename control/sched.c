@@ -327,8 +327,8 @@ sched_exec_next(struct sched *s, uint16_t exec, uint64_t now_ns)
 		if (sched_send(s, c, exec)) {
 			return;
 		}
-		/* It is dead, and ctl's word about that is on its way; or it has not read its port for
-		 * a while, and nobody will tell us when it has. */
+		/* It is dead, and ctl's word about that is on its way; or it has not read its port
+		 * for a while, and nobody will tell us when it has. */
 		sched_queue_push_front(s, t, c);
 		sched_wake_at(s, now_ns + SCHED_RETRY_NS);
 		break;
@@ -436,8 +436,8 @@ sched_on_call(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now
 	}
 }
 
-/* Results that nobody will read: the executor gets the hold back that it gave to their reader. It may
- * have given it after it heard of the reader's death, so that nothing else will return it. */
+/* Results that nobody will read: the executor gets the hold back that it gave to their reader. It
+ * may have given it after it heard of the reader's death, so that nothing else will return it. */
 static void
 sched_reply_drop(struct sched *s, uint16_t exec, const struct desc *d)
 {
@@ -486,8 +486,8 @@ sched_stop(struct sched *s, uint16_t exec, uint64_t call, int err)
 	s->ops.tell_ctl(s->ops.ctx, &m);
 }
 
-/* Ends a call wherever it stands: waiting, it is answered; running, it will not be repeated. Returns
- * where it runs; 0: nowhere that is known here. */
+/* Ends a call wherever it stands: waiting, it is answered; running, it will not be repeated.
+ * Returns where it runs; 0: nowhere that is known here. */
 static uint16_t
 sched_call_cancel(struct sched *s, uint64_t call, int err)
 {

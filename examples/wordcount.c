@@ -64,7 +64,7 @@ word_len(const char *p, const char *end, char key[MB_KEY_BYTES_MAX])
 {
 	size_t len = strlen(KEY_START);
 
-	memcpy(key, KEY_START, len);
+	memcpy(key, KEY_START, sizeof(KEY_START));
 	for (; p < end && is_letter(*p); p++) {
 		if (len == MB_KEY_BYTES_MAX) {
 			return 0;

@@ -249,6 +249,8 @@ trace(struct exec *x, const struct desc *d, uint64_t start, uint64_t end, const 
 	uint64_t began = out->began_ns != 0 ? out->began_ns : end;
 
 	atomic_store_explicit(&t->call, 0, memory_order_relaxed);
+	/* R32: a fence; pairs with A32 in ctl_admin.c. Who sees a part of the new line and looks
+	 * at the name again finds none, or the new one. */
 	atomic_thread_fence(memory_order_release);
 	t->taken_ns = start;
 	t->before_ns = span(began - start);
@@ -257,7 +259,8 @@ trace(struct exec *x, const struct desc *d, uint64_t start, uint64_t end, const 
 	t->target = d->a;
 	t->is_dag = (d->sub & CALL_DAG) != 0;
 	t->err = (int16_t)err;
-	/* R7: release; pairs with A7 in admin_trace. The line is whole when it has its call's name. */
+	/* R31: release; pairs with A31 in ctl_admin.c. The line is whole when it has its call's
+	 * name. */
 	atomic_store_explicit(&t->call, d->call, memory_order_release);
 }
 

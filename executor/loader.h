@@ -27,9 +27,9 @@ struct loader {
 	char why[LOADER_WHY_BYTES]; /* one sentence, when err != 0 */
 };
 
-/* loader_add loads the next object from fd, and runs its constructors. number: the object's number as
- * the message says. fd stays open, so that no other object is loaded under the same name: the dynamic
- * linker would take it for the one it has. The sandbox closes it in the end. */
+/* loader_add loads the next object from fd, and runs its constructors. number: the object's number
+ * as the message says. fd stays open, so that no other object is loaded under the same name: the
+ * dynamic linker would take it for the one it has. The sandbox closes it in the end. */
 void loader_add(struct loader *l, const struct sandbox *sb, uint32_t number, int fd);
 
 /* loader_bind fills fns as text (load_head, load_fn) says. */

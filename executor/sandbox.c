@@ -9,8 +9,8 @@
  * Loading. dlopen wants a path, objects are memfds, and the jail has no /proc. The child's working
  * directory is therefore its own /proc/self/fd while it loads, and "./7" the object in fd 7. An
  * object's constructors run in that time; what they find around them cannot be opened
- * (sandbox_files.c). Before the first call the working directory is "/", and every file that loading
- * left open is closed.
+ * (sandbox_files.c). Before the first call the working directory is "/", and every file that
+ * loading left open is closed.
  */
 #include "sandbox.h"
 
@@ -33,8 +33,8 @@
 #include "microburst/error.h"
 #include "sandbox_int.h"
 
-/* The socket, an eventfd for each of the node's threads, and what arrives in one message before it is
- * mapped and closed; while loading, also every object. */
+/* The socket, an eventfd for each of the node's threads, and what arrives in one message before it
+ * is mapped and closed; while loading, also every object. */
 #define FD_RUN_MAX  (8 + DOMAIN_LCORE_MAX + 2 * DOMAIN_FD_MAX)
 #define FD_LOAD_MAX (FD_RUN_MAX + LOAD_OBJECT_MAX)
 

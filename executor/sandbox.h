@@ -6,12 +6,12 @@
  *   jail   once, by the zygote, for itself and all its children: namespaces without network, System
  *          V memory and host name of their own, and a root directory that holds the machine's
  *          libraries, read-only, and nothing else: no /proc, no /dev, no /tmp.
- *   enter  by each child, before any code of a user runs: a user of its own, no capabilities, no new
- *          privileges, limits, no files but libraries, and the first list of system calls. It can
- *          still open and map libraries, which is what loading an object takes.
- *   close  by each child, after its objects were loaded and before its first call: memory is limited,
- *          file descriptors that loading left behind are closed, and the second list leaves no system
- *          call that takes a path, makes memory executable, or changes a limit.
+ *   enter  by each child, before any code of a user runs: a user of its own, no capabilities, no
+ *          new privileges, limits, no files but libraries, and the first list of system calls. It
+ *          can still open and map libraries, which is what loading an object takes.
+ *   close  by each child, after its objects were loaded and before its first call: memory is
+ *          limited, file descriptors that loading left behind are closed, and the second list
+ *          leaves no system call that takes a path, makes memory executable, or changes a limit.
  *
  * Nothing here fails for lack of a privilege: what could be enforced is a bit of enum sandbox_bit
  * (load.h), what could not is missing in the result. It is the node that decides and tells people.

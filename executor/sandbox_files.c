@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sandbox_files.c - no files but libraries, by Landlock
  *
- * In the jail there are no other files to begin with; this is for what is outside of it and can still
- * be reached: the procfs through which objects are loaded, and on a machine that allows no jail
- * everything that the node's user can read. It lasts from before the first object is loaded; once
- * functions run no file can be opened at all.
+ * In the jail there are no other files to begin with; this is for what is outside of it and can
+ * still be reached: the procfs through which objects are loaded, and on a machine that allows no
+ * jail everything that the node's user can read. It lasts from before the first object is loaded;
+ * once functions run no file can be opened at all.
  *
  * An object itself is a memfd, which Landlock leaves alone: it has no place in the file system.
  */

@@ -20,9 +20,9 @@ enum sandbox_filter {
 struct sandbox_filters *filters_build(void);
 int filters_install(struct sandbox_filters *f, enum sandbox_filter which);
 
-/* The files that may be read while objects are loaded (sandbox_files.c): libraries. files_make names
- * them, once, in the zygote; -1 when the kernel cannot. files_restrict leaves this process only them.
- * Requires: no new privileges. Returns: 0; MB_ERR_DENIED. */
+/* The files that may be read while objects are loaded (sandbox_files.c): libraries. files_make
+ * names them, once, in the zygote; -1 when the kernel cannot. files_restrict leaves this process
+ * only them. Requires: no new privileges. Returns: 0; MB_ERR_DENIED. */
 int files_make(void);
 int files_restrict(int files_fd);
 

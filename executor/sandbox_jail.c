@@ -13,9 +13,9 @@
  * (sandbox.c).
  *
  * As root the namespaces are simply made. Without it they are made inside a user namespace of their
- * own, which gives the same jail but no user of its own; where the system refuses that too, the bits
- * stay out of sb->bits. What remains is that no file but libraries can be read while objects are loaded
- * (sandbox_files.c), and none at all from the first call on (sandbox_filter.c).
+ * own, which gives the same jail but no user of its own; where the system refuses that too, the
+ * bits stay out of sb->bits. What remains is that no file but libraries can be read while objects
+ * are loaded (sandbox_files.c), and none at all from the first call on (sandbox_filter.c).
  *
  * Until the new root is entered every failure is undone by doing nothing: the mounts are the
  * namespace's own. From pivot_root on a failure is an error, because half a jail is none.

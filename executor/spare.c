@@ -67,8 +67,8 @@ close_sandbox(struct sandbox *sb, const struct domain *d, uint64_t memory_bytes)
 	return sandbox_close(sb, keep, cnt, memory_bytes, shared);
 }
 
-/* Takes LOAD messages until the last one. Its text is in d->text then, *m says how long; *ret_from is
- * when the first one came. */
+/* Takes LOAD messages until the last one. Its text is in d->text then, *m says how long; *ret_from
+ * is when the first one came. */
 static int
 take_objects(struct domain *d, const struct sandbox *sb, struct loader *l, struct domain_msg *m,
 	     uint64_t *ret_from)

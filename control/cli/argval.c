@@ -18,6 +18,7 @@
 
 #include "compiler.h"
 #include "domain_limits.h"
+#include "mem.h"
 #include "value.h"
 
 #define READ_STEP_BYTES (64u << 10)
@@ -37,8 +38,7 @@ refuse(char err[static ARGVAL_ERR_BYTES], int code, const char *fmt, ...)
 
 /* Reads to the end, or to one byte past the limit: sizes of pipes are not known before. */
 static int
-read_all(int fd, const char *name, struct mb_value *ret, void **ret_memory,
-	 char err[static ARGVAL_ERR_BYTES])
+read_all(int fd, const char *name, struct mb_value *ret, char err[static ARGVAL_ERR_BYTES])
 {
 	uint8_t *buf = NULL;
 	size_t len = 0, cap = 0;
@@ -72,14 +72,12 @@ read_all(int fd, const char *name, struct mb_value *ret, void **ret_memory,
 		return refuse(err, MB_ERR_TOO_LARGE, "%s is larger than a value may be, %u MiB",
 			      name, VALUE_BYTES_MAX >> 20);
 	}
-	*ret = mb_bytes(buf, len);
-	*ret_memory = buf;
+	*ret = mb_bytes(mem_keep(buf), len);
 	return MB_OK;
 }
 
 static int
-from_file(const char *path, struct mb_value *ret, void **ret_memory,
-	  char err[static ARGVAL_ERR_BYTES])
+from_file(const char *path, struct mb_value *ret, char err[static ARGVAL_ERR_BYTES])
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	int rc;
@@ -87,7 +85,7 @@ from_file(const char *path, struct mb_value *ret, void **ret_memory,
 	if (fd < 0) {
 		return refuse(err, MB_ERR_IO, "cannot read %s: %s", path, strerror(errno));
 	}
-	rc = read_all(fd, path, ret, ret_memory, err);
+	rc = read_all(fd, path, ret, err);
 	close(fd);
 	return rc;
 }
@@ -153,8 +151,7 @@ from_f64(const char *s, struct mb_value *ret, char err[static ARGVAL_ERR_BYTES])
 }
 
 static int
-from_array(const char *s, struct mb_value *ret, void **ret_memory,
-	   char err[static ARGVAL_ERR_BYTES])
+from_array(const char *s, struct mb_value *ret, char err[static ARGVAL_ERR_BYTES])
 {
 	size_t cap = strlen(s) / 2 + 1, cnt = 0; /* a number and its comma take two characters */
 	double *x = calloc(cap, sizeof(*x));
@@ -174,8 +171,7 @@ from_array(const char *s, struct mb_value *ret, void **ret_memory,
 		cnt++;
 		at = *end == ',' ? end + 1 : end;
 	}
-	*ret = mb_f64_array(x, cnt);
-	*ret_memory = x;
+	*ret = mb_f64_array(mem_keep(x), cnt);
 	return MB_OK;
 }
 
@@ -190,7 +186,7 @@ hex_digit(char c)
 }
 
 static int
-from_hex(const char *s, struct mb_value *ret, void **ret_memory, char err[static ARGVAL_ERR_BYTES])
+from_hex(const char *s, struct mb_value *ret, char err[static ARGVAL_ERR_BYTES])
 {
 	size_t len = strlen(s);
 	uint8_t *p = malloc(len / 2 + 1);
@@ -209,8 +205,7 @@ from_hex(const char *s, struct mb_value *ret, void **ret_memory, char err[static
 		}
 		p[i / 2] = (uint8_t)(high << 4 | low);
 	}
-	*ret = mb_bytes(p, len / 2);
-	*ret_memory = p;
+	*ret = mb_bytes(mem_keep(p), len / 2);
 	return MB_OK;
 }
 
@@ -226,27 +221,23 @@ from_text(const char *s, struct mb_value *ret)
 /* ------------------------------------------------------------------ entry */
 
 int
-argval_bytes(const char *text, struct mb_value *ret, void **ret_memory,
-	     char err[static ARGVAL_ERR_BYTES])
+argval_bytes(const char *text, struct mb_value *ret, char err[static ARGVAL_ERR_BYTES])
 {
-	*ret_memory = NULL;
 	if (text[0] == '@') {
-		return from_file(text + 1, ret, ret_memory, err);
+		return from_file(text + 1, ret, err);
 	}
 	if (strcmp(text, "-") == 0) {
-		return read_all(STDIN_FILENO, "standard input", ret, ret_memory, err);
+		return read_all(STDIN_FILENO, "standard input", ret, err);
 	}
 	*ret = mb_bytes(text, strlen(text));
 	return MB_OK;
 }
 
 int
-argval_parse(const char *text, struct mb_value *ret, void **ret_memory,
-	     char err[static ARGVAL_ERR_BYTES])
+argval_parse(const char *text, struct mb_value *ret, char err[static ARGVAL_ERR_BYTES])
 {
-	*ret_memory = NULL;
 	if (text[0] == '@' || strcmp(text, "-") == 0) {
-		return argval_bytes(text, ret, ret_memory, err);
+		return argval_bytes(text, ret, err);
 	}
 	if (text[0] != '\0' && text[1] == ':') {
 		const char *rest = text + 2;
@@ -259,9 +250,9 @@ argval_parse(const char *text, struct mb_value *ret, void **ret_memory,
 		case 's':
 			return from_text(rest, ret);
 		case 'b':
-			return from_hex(rest, ret, ret_memory, err);
+			return from_hex(rest, ret, err);
 		case 'a':
-			return from_array(rest, ret, ret_memory, err);
+			return from_array(rest, ret, err);
 		default:
 			break;
 		}

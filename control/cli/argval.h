@@ -25,13 +25,11 @@
  *
  * Returns:   0; MB_ERR_INVALID for what is no value; MB_ERR_IO for a file that cannot be read;
  *            MB_ERR_TOO_LARGE for a file of more than 64 MiB; MB_ERR_NO_MEMORY.
- * Owns:      *ret points into text, or into *ret_memory, which the caller frees (NULL: nothing). */
-int argval_parse(const char *text, struct mb_value *ret, void **ret_memory,
-		 char err[static ARGVAL_ERR_BYTES]);
+ * Owns:      *ret points into text, or into memory that stays until the process ends. */
+int argval_parse(const char *text, struct mb_value *ret, char err[static ARGVAL_ERR_BYTES]);
 
 /* argval_bytes is argval_parse for values of the store, which are bytes: only @file and - are
  * special, everything else stands for itself. */
-int argval_bytes(const char *text, struct mb_value *ret, void **ret_memory,
-		 char err[static ARGVAL_ERR_BYTES]);
+int argval_bytes(const char *text, struct mb_value *ret, char err[static ARGVAL_ERR_BYTES]);
 
 #endif

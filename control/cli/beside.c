@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -69,7 +70,7 @@ static char *
 include_option(const char *dir)
 {
 	size_t bytes = strlen(dir) + sizeof("-I");
-	char *option = mem_need(malloc(bytes));
+	char *option = mem_keep(malloc(bytes));
 
 	snprintf(option, bytes, "-I%s", dir);
 	return option;
@@ -112,7 +113,7 @@ from_prefix(const char *own, char **out)
 int
 beside_includes(char ***ret)
 {
-	char **out = mem_need(calloc(INCLUDE_CNT_MAX + 1, sizeof(*out)));
+	char **out = mem_keep(calloc(INCLUDE_CNT_MAX + 1, sizeof(*out)));
 	char own[PATH_MAX];
 	size_t cnt = 0;
 
@@ -121,7 +122,6 @@ beside_includes(char ***ret)
 		cnt = cnt > 0 ? cnt : from_prefix(own, out);
 	}
 	if (cnt == 0) {
-		free(out);
 		return MB_ERR_NOT_FOUND;
 	}
 	*ret = out;

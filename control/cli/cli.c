@@ -76,7 +76,7 @@ escaped(char *text, size_t len)
 }
 
 /* The sentence without its full stop. The caller frees it. */
-static char *
+static __attribute__((__format__(__printf__, 3, 0))) char *
 sentence(int err, const char *text, const char *what, va_list ap)
 {
 	const char *todo = text == NULL || *text == '\0' ? advice_for(err) : NULL;
@@ -148,7 +148,7 @@ is_negative(const char *s)
 static char **
 mark_negatives(int argc, char **argv)
 {
-	char **out = mem_need(calloc((size_t)argc + 1, sizeof(*out)));
+	char **out = mem_keep(calloc((size_t)argc + 1, sizeof(*out)));
 	bool options = true;
 
 	for (int i = 0; i < argc; i++) {
@@ -157,7 +157,7 @@ mark_negatives(int argc, char **argv)
 		if (options && is_negative(argv[i])) {
 			size_t bytes = strlen(argv[i]) + 2;
 
-			out[i] = mem_need(malloc(bytes));
+			out[i] = mem_keep(malloc(bytes));
 			snprintf(out[i], bytes, "%c%s", NEGATIVE_MARK, argv[i]);
 		}
 	}
@@ -226,7 +226,10 @@ options_of(const struct command *c)
 	while (c->option != NULL && (c->option[cnt].name != NULL || c->option[cnt].key != 0)) {
 		cnt++;
 	}
-	out = mem_need(calloc(cnt + 3, sizeof(*out)));
+	if (cnt == 0 && (c->flags & (COMMAND_JSON | COMMAND_NODE)) == 0) {
+		return NULL;
+	}
+	out = mem_keep(calloc(cnt + 3, sizeof(*out)));
 	for (size_t i = 0; i < cnt; i++) {
 		out[i] = c->option[i];
 	}
@@ -252,7 +255,7 @@ doc_of(const struct command *c)
 	}
 	fprintf(f, "Example:\n  %s", c->example);
 	fclose(f);
-	return mem_need(out);
+	return mem_keep(out);
 }
 
 static int
@@ -310,8 +313,8 @@ cli_run(struct cli *cli, int argc, char **argv)
 	const struct command *c = cli->command;
 	int code;
 
-	cli->arg = mem_need(calloc((size_t)argc + 1, sizeof(*cli->arg)));
-	cli->opt = mem_need(calloc(1, c->opt_bytes + 1));
+	cli->arg = mem_keep(calloc((size_t)argc + 1, sizeof(*cli->arg)));
+	cli->opt = mem_keep(calloc(1, c->opt_bytes + 1));
 	cli->terminal = isatty(STDOUT_FILENO) == 1;
 
 	if (cli->json && !(c->flags & COMMAND_JSON)) {
@@ -391,7 +394,7 @@ out:
 int
 cli_ask_quietly(struct cli *cli, json_t *request)
 {
-	json_t *a;
+	json_t *a = NULL;
 	int code = cli_ask(cli, request, -1, &a);
 
 	if (code != 0 || cli->json) {

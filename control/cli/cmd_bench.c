@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_bench.c - bench: the measurements of perf/, by their own program */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,7 +12,7 @@
 static int
 bench_run(struct cli *cli)
 {
-	const char **argv = mem_need(calloc((size_t)cli->arg_cnt + 2, sizeof(*argv)));
+	const char **argv;
 	char path[PATH_MAX];
 
 	if (beside_program("bench", path) != MB_OK) {
@@ -19,6 +20,7 @@ bench_run(struct cli *cli)
 				"there is no bench program beside this one: build or install it",
 				"cannot measure");
 	}
+	argv = mem_keep(calloc((size_t)cli->arg_cnt + 2, sizeof(*argv)));
 	argv[0] = path;
 	for (int i = 0; i < cli->arg_cnt; i++) {
 		argv[i + 1] = cli->arg[i];

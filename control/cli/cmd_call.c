@@ -30,14 +30,13 @@ call_run(struct cli *cli)
 {
 	struct call *call = cli->opt;
 	char err[ARGVAL_ERR_BYTES], what[128];
-	void *memory; /* the arguments live as long as the process */
 	int code;
 
 	if (cli->arg_cnt - 1 > MB_VALUES_MAX) {
 		return cli_usage(cli, "a call takes at most %d arguments", MB_VALUES_MAX);
 	}
 	for (int i = 1; i < cli->arg_cnt; i++) {
-		int rc = argval_parse(cli->arg[i], &call->arg[call->arg_cnt++], &memory, err);
+		int rc = argval_parse(cli->arg[i], &call->arg[call->arg_cnt++], err);
 
 		if (rc == MB_ERR_INVALID) {
 			return cli_usage(cli, "%s", err);

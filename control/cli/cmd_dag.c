@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_dag.c - dag add, call, show, rm, list: functions that call functions */
+#include <stdlib.h>
 #include <string.h>
 
 #include "argval.h"
@@ -71,8 +72,8 @@ function_idx(struct dag_call *d, const char *name, size_t len)
 		}
 	}
 	if (i < DAG_FUNCTIONS) {
-		d->value[i] = mem_need(calloc(MB_VALUES_MAX, sizeof(*d->value[i])));
-		d->function[i].function = mem_need(strndup(name, len));
+		d->value[i] = mem_keep(calloc(MB_VALUES_MAX, sizeof(*d->value[i])));
+		d->function[i].function = mem_keep(strndup(name, len));
 		d->function[i].arg = d->value[i];
 		d->function_cnt++;
 	}
@@ -86,7 +87,6 @@ add_arg(struct cli *cli, struct dag_call *d, const char *text)
 	const char *equals = strchr(text, '=');
 	char err[ARGVAL_ERR_BYTES];
 	struct mb_dag_arg *f;
-	void *memory;
 	size_t i;
 	int rc;
 
@@ -102,7 +102,7 @@ add_arg(struct cli *cli, struct dag_call *d, const char *text)
 	if (f->arg_cnt == MB_VALUES_MAX) {
 		return cli_usage(cli, "a function takes at most %d arguments", MB_VALUES_MAX);
 	}
-	rc = argval_parse(equals + 1, &d->value[i][f->arg_cnt++], &memory, err);
+	rc = argval_parse(equals + 1, &d->value[i][f->arg_cnt++], err);
 	if (rc == MB_ERR_INVALID) {
 		return cli_usage(cli, "%s", err);
 	}

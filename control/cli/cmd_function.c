@@ -48,7 +48,7 @@ object_name(const char *path)
 
 	base = base == NULL ? path : base + 1;
 	dot = strrchr(base, '.');
-	return mem_need(strndup(base, dot == NULL ? strlen(base) : (size_t)(dot - base)));
+	return mem_keep(strndup(base, dot == NULL ? strlen(base) : (size_t)(dot - base)));
 }
 
 /* What is going on, on one line of a terminal that the next one replaces. "" ends it. */
@@ -88,12 +88,12 @@ deploy_file(struct cli *cli, const char *file, json_t *all)
 	const struct deploy *deploy = cli->opt;
 	char *object = object_name(file);
 	json_t *request, *a, *f;
-	int code, fd;
+	int code, fd = -1;
 	size_t i;
 
 	code = open_object(cli, file, &fd);
 	if (code != 0) {
-		goto out;
+		return code;
 	}
 	request = json_pack("{s:s, s:s, s:s*, s:b}", "cmd", "deploy", "object", object, "name",
 			    deploy->name, "pin", !deploy->lazy);
@@ -102,7 +102,7 @@ deploy_file(struct cli *cli, const char *file, json_t *all)
 	progress("", "");
 	close(fd);
 	if (code != 0) {
-		goto out;
+		return code;
 	}
 	json_array_foreach(json_object_get(a, "functions"), i, f) {
 		if (!cli->json) {
@@ -112,9 +112,7 @@ deploy_file(struct cli *cli, const char *file, json_t *all)
 		json_array_append(all, f);
 	}
 	json_decref(a);
-out:
-	free(object);
-	return code;
+	return 0;
 }
 
 static int

@@ -2,6 +2,7 @@
 /* cmd_node.c - up, down, status: the node as a whole */
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>

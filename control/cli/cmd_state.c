@@ -4,6 +4,7 @@
  * Keys and values are any bytes; what a shell cannot write comes from a file (@FILE) or a pipe (-).
  */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "argval.h"
@@ -36,8 +37,7 @@ static int
 read_value(struct cli *cli, const char *text, struct mb_value *ret)
 {
 	char err[ARGVAL_ERR_BYTES];
-	void *memory; /* lives as long as the process */
-	int rc = argval_bytes(text, ret, &memory, err);
+	int rc = argval_bytes(text, ret, err);
 
 	return rc == MB_OK ? 0 : cli_fail(cli, rc, err, "%s", "");
 }
@@ -125,12 +125,11 @@ incr_run(struct cli *cli)
 	struct mb_value n = mb_i64(1);
 	char err_text[ARGVAL_ERR_BYTES];
 	int64_t sum;
-	void *memory;
 	int code, err;
 
 	if (cli->arg_cnt > 1 &&
 	    (cli->arg[1][0] == '@' || strcmp(cli->arg[1], "-") == 0 ||
-	     argval_parse(cli->arg[1], &n, &memory, err_text) != MB_OK || n.type != MB_I64)) {
+	     argval_parse(cli->arg[1], &n, err_text) != MB_OK || n.type != MB_I64)) {
 		return cli_usage(cli, "N is a whole number of at most 64 bits, not \"%s\"",
 				 cli->arg[1]);
 	}

@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,17 +21,38 @@
 #include <microburst/error.h>
 
 #include "beside.h"
-#include "mem.h"
+#include "compiler.h"
 
-#define WORD_CNT_MAX 128
+#define WORD_CNT_MAX    128
+#define WORD_TEXT_BYTES 8192
 
 extern char **environ;
 
-/* Words of a command, as a shell would cut them if there were no quotes. */
-static size_t
-add_words(const char **argv, size_t n, const char *text)
+/* A command line, and the text of its words that come from the environment. */
+struct words {
+	const char *argv[WORD_CNT_MAX];
+	size_t cnt;
+	char text[WORD_TEXT_BYTES];
+	size_t text_len;
+	bool full;
+};
+
+static void
+add(struct words *w, const char *word)
 {
-	while (text != NULL && n < WORD_CNT_MAX - 1) {
+	if (w->cnt == WORD_CNT_MAX - 1) {
+		w->full = true;
+		return;
+	}
+	w->argv[w->cnt++] = word;
+	w->argv[w->cnt] = NULL;
+}
+
+/* Cuts a text into words, as a shell would if there were no quotes. */
+static void
+add_text(struct words *w, const char *text)
+{
+	while (text != NULL) {
 		size_t len;
 
 		text += strspn(text, " \t\n");
@@ -38,10 +60,16 @@ add_words(const char **argv, size_t n, const char *text)
 		if (len == 0) {
 			break;
 		}
-		argv[n++] = mem_need(strndup(text, len));
+		if (len >= sizeof(w->text) - w->text_len) {
+			w->full = true;
+			break;
+		}
+		memcpy(w->text + w->text_len, text, len);
+		w->text[w->text_len + len] = '\0';
+		add(w, w->text + w->text_len);
+		w->text_len += len + 1;
 		text += len;
 	}
-	return n;
 }
 
 static const char *
@@ -55,32 +83,28 @@ compiler(void)
 /* The compiler's command line. -Wl,-z,now: a symbol that nobody has is an error at deployment, not
  * in the middle of a call. -lm: a function may compute without its author naming libraries. */
 static int
-command_line(const char **argv, const char *source, const char *object)
+command_line(struct words *w, const char *source, const char *object)
 {
 	static const char *const fixed[] = { "-std=gnu11", "-O2",     "-g",        "-Wall",
 					     "-fPIC",      "-shared", "-Wl,-z,now" };
 	char **include;
-	size_t n = add_words(argv, 0, compiler());
 
 	if (beside_includes(&include) != MB_OK) {
 		return MB_ERR_NOT_FOUND;
 	}
-	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
-		argv[n++] = fixed[i];
+	add_text(w, compiler());
+	for (size_t i = 0; i < ARRAY_CNT(fixed); i++) {
+		add(w, fixed[i]);
 	}
 	while (*include != NULL) {
-		argv[n++] = *include++;
+		add(w, *include++);
 	}
-	n = add_words(argv, n, getenv("CFLAGS"));
-	if (n > WORD_CNT_MAX - 6) {
-		return MB_ERR_TOO_LARGE;
-	}
-	argv[n++] = "-o";
-	argv[n++] = object;
-	argv[n++] = source;
-	argv[n++] = "-lm";
-	argv[n] = NULL;
-	return MB_OK;
+	add_text(w, getenv("CFLAGS"));
+	add(w, "-o");
+	add(w, object);
+	add(w, source);
+	add(w, "-lm");
+	return w->full ? MB_ERR_TOO_LARGE : MB_OK;
 }
 
 /* Runs it and waits. While it runs, the signals of the terminal are its business: it ends, and we
@@ -122,8 +146,8 @@ run(const char *const *argv)
 static int
 compile_to(const char *source, const char *object, int *ret_fd, char err[static COMPILE_ERR_BYTES])
 {
-	const char *argv[WORD_CNT_MAX];
-	int rc = command_line(argv, source, object), status;
+	struct words w = { 0 };
+	int rc = command_line(&w, source, object), status;
 
 	if (rc == MB_ERR_NOT_FOUND) {
 		snprintf(err, COMPILE_ERR_BYTES,
@@ -136,21 +160,21 @@ compile_to(const char *source, const char *object, int *ret_fd, char err[static 
 		snprintf(err, COMPILE_ERR_BYTES, "$CC and $CFLAGS have too many words");
 		return rc;
 	}
-	status = run(argv);
+	status = run(w.argv);
 	if (status < 0) {
 		snprintf(err, COMPILE_ERR_BYTES,
-			 "cannot run %s: %s: install a C compiler, or name one in $CC", argv[0],
+			 "cannot run %s: %s: install a C compiler, or name one in $CC", w.argv[0],
 			 strerror(errno));
 		return MB_ERR_IO;
 	}
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
 		snprintf(err, COMPILE_ERR_BYTES, "%s does not compile: see what %s says above",
-			 source, argv[0]);
+			 source, w.argv[0]);
 		return MB_ERR_COMPILE;
 	}
 	*ret_fd = open(object, O_RDONLY | O_CLOEXEC);
 	if (*ret_fd < 0) {
-		snprintf(err, COMPILE_ERR_BYTES, "cannot open what %s made of %s: %s", argv[0],
+		snprintf(err, COMPILE_ERR_BYTES, "cannot open what %s made of %s: %s", w.argv[0],
 			 source, strerror(errno));
 		return MB_ERR_IO;
 	}

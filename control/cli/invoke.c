@@ -7,6 +7,7 @@
 #include "invoke.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fmt.h"

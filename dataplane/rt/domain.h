@@ -151,7 +151,7 @@ struct domain {
 	uint32_t idle_polls;
 	int lcore_fd[DOMAIN_LCORE_MAX];
 	bool interrupted; /* domain_interrupt */
-	bool spinning; /* holds the spin token of spin_cpu */
+	bool spinning;    /* holds the spin token of spin_cpu */
 	uint32_t spin_cpu;
 	struct desc dying;            /* a DEAD notice that waits until its channel is drained */
 	uint16_t views[PROC_CNT_MAX]; /* payload views held, by producer */
@@ -189,7 +189,8 @@ int domain_poll(struct domain *d, struct desc *ret, struct channel **ret_ch);
  * Returns: as domain_poll; 0 at until_ns, or when interrupted. */
 int domain_wait(struct domain *d, uint64_t until_ns, struct desc *ret, struct channel **ret_ch);
 
-/* domain_interrupt makes the domain_wait that calls back, or else the next one, return 0 although there
+/* domain_interrupt makes the domain_wait that calls back, or else the next one, return 0 although
+ * there
  * is time left: for a callback of domain_events that did what the waiter waits for. */
 static inline void
 domain_interrupt(struct domain *d)

@@ -59,6 +59,7 @@ static_assert(PROC_CLIENT_FIRST + PROC_CLIENT_CNT == PROC_CNT_MAX, "process indi
 static_assert(PROC_EXEC_CNT >= EXECUTOR_CNT_MAX + EXECUTOR_CNT_MAX / 2, "no room to swap");
 static_assert(PORT_CNT - PORT_DIRECT_FIRST >= EXECUTOR_CNT_MAX, "a client cannot reach them all");
 static_assert((CHANNEL_DEPTH & (CHANNEL_DEPTH - 1)) == 0, "depth is a mask plus one");
+/* Equal today, and meant so: NOLINTNEXTLINE(misc-redundant-expression) */
 static_assert(VALUE_BYTES_MAX + 4096 <= PAYLOAD_BYTES_MAX, "a value does not fit a payload");
 
 #endif

@@ -322,8 +322,8 @@ domain_poll_bell(struct domain *d, struct desc *ret, struct channel **ret_ch)
 	return 0;
 }
 
-/* Every port: before a sleep, whatever the hints say. While a death waits ctl's port is not read, so
- * after it is buried all is looked at once more. */
+/* Every port: before a sleep, whatever the hints say. While a death waits ctl's port is not read,
+ * so after it is buried all is looked at once more. */
 static int
 domain_poll_all(struct domain *d, struct desc *ret, struct channel **ret_ch)
 {

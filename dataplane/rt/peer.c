@@ -109,7 +109,8 @@ peer_seg_unmap(struct peer_seg *s)
 	size_t bytes = s->bytes;
 
 	s->gone = false;
-	/* R6: release; pairs with A6 in peer_seg_find. Nobody finds it any more; only then the memory
+	/* R6: release; pairs with A6 in peer_seg_find. Nobody finds it any more; only then the
+	 * memory
 	 * goes, and the entry may be used for another. */
 	atomic_store_explicit(&s->seg, 0, memory_order_release);
 	munmap((void *)(uintptr_t)p, bytes);

@@ -57,8 +57,8 @@ struct region_run {
 };
 static_assert(sizeof(struct region_run) == CACHE_LINE, "one line");
 
-/* Where the time of one call went inside its executor. The entry of a call is found by its id; while it
- * is written, and until it is, call is 0. */
+/* Where the time of one call went inside its executor. The entry of a call is found by its id;
+ * while it is written, and until it is, call is 0. */
 struct region_trace {
 	_Atomic uint64_t call;
 	uint64_t taken_ns;  /* when it was taken from its port */

@@ -27,7 +27,8 @@ struct caller {
 	struct flight flight[ECHO_WINDOW];
 	uint32_t out; /* how many */
 	uint32_t
-		next; /* where the next answer is expected, and the next call goes when all are out */
+		/* where the next answer is expected, and the next call goes when all are out */
+		next;
 	uint64_t sent;
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dag_fuzz - any text is a DAG or is refused with a sentence; a DAG printed and read again is the same */
+/* dag_fuzz - any text is a DAG or is refused with a sentence; a DAG printed and read again is the
+ * same */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* params_fuzz - configuration: "name=value" is set, or refused with a sentence and nothing changed; what
+/* params_fuzz - configuration: "name=value" is set, or refused with a sentence and nothing
+ * changed; what
  * was set reads back as what was meant */
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* wset_fuzz - a write set from a stranger: every operation lies inside of it, and what is well-formed is
+/* wset_fuzz - a write set from a stranger: every operation lies inside of it, and what is
+ * well-formed is
  * what the builder writes */
 #include <stddef.h>
 #include <stdint.h>

@@ -111,13 +111,16 @@ def check_headers(tree):
 
 
 def flags_near(header, compile_of):
-    """The flags of a source in the header's folder, else in the nearest folder around it: a header
-    finds the layers below it and no others."""
+    """The flags of the sources in the header's folder together (it may hold several libraries),
+    else in the nearest folder around it: a header finds the layers below it and no others."""
     folder = os.path.dirname(header)
     while folder:
-        for file, words in compile_of.items():
-            if os.path.dirname(file) == folder or file.startswith(folder + '/'):
-                return include_flags(words)
+        flags = [include_flags(words) for file, words in compile_of.items()
+                 if os.path.dirname(file) == folder] or \
+                [include_flags(words) for file, words in compile_of.items()
+                 if file.startswith(folder + '/')]
+        if flags:
+            return [flag for some in flags for flag in some]
         folder = os.path.dirname(folder)
     return [flag for words in compile_of.values() for flag in include_flags(words)]
 

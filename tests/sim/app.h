@@ -5,7 +5,8 @@
 
 struct sim_proc;
 
-/* client.c: calls functions and writes to the store through the shipped client library, until the run's
+/* client.c: calls functions and writes to the store through the shipped client library, until the
+ * run's
  * operations are used up. */
 void client_main(struct sim_proc *p);
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* client - a simulated client: an application over the shipped client library
  *
- * It draws what it does: calls of functions, several under way at a time, some with a deadline, some
- * cancelled, some that fail, never end or kill their executor; writes and reads of its own. It tells
+ * It draws what it does: calls of functions, several under way at a time, some with a deadline,
+ * some
+ * cancelled, some that fail, never end or kill their executor; writes and reads of its own. It
+ * tells
  * the oracle what it asked for, and what it was answered.
  */
 #include <stdio.h>
@@ -379,7 +381,8 @@ state_op(struct app *a)
 
 /* ---------------------------------------------------------------------- main */
 
-/* Stays, with nothing to do, to the end of the run: so that what it keeps can be looked at (quiet.c). */
+/* Stays, with nothing to do, to the end of the run: so that what it keeps can be looked at
+ * (quiet.c). */
 static void
 linger(struct app *a)
 {

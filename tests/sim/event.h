@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* event - what will happen, in the order of virtual time
  *
- * The only loop of the simulator takes the earliest event, moves the clock there and calls it. Events
+ * The only loop of the simulator takes the earliest event, moves the clock there and calls it.
+ * Events
  * of the same instant happen in the order in which they were made, so a run is one fixed sequence.
  *
- * An actor is something that takes steps: a tile, or a process. It has at most one step ahead of it;
+ * An actor is something that takes steps: a tile, or a process. It has at most one step ahead of
+ * it;
  * to wake it is to bring that step nearer.
  */
 #ifndef MB_SIM_EVENT_H

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* executor - a simulated executor: the loop of executor/exec_tile.c, and functions that do what their
+/* executor - a simulated executor: the loop of executor/exec_tile.c, and functions that do what
+ * their
  * caller drew
  *
- * A call's argument is a token: the number of its record at the oracle, which says what the function is to
- * do. It follows the rules of session.h: writes are held until the function returns, published by one
+ * A call's argument is a token: the number of its record at the oracle, which says what the
+ * function is to
+ * do. It follows the rules of session.h: writes are held until the function returns, published by
+ * one
  * message to each cache tile concerned, and the answer waits for the store. Calls that come while
  * another waits are put aside.
  */

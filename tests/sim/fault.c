@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fault - what goes wrong, and when
  *
- * Faults come with the operations, so that a run of any length has them: one every shape.fault_every. A
+ * Faults come with the operations, so that a run of any length has them: one every
+ * shape.fault_every. A
  * death is put into a process some steps ahead, so that it falls between any two of them.
  */
 #include <string.h>

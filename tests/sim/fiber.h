@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fiber - a simulated process: a stack of its own, left and entered at the simulator's will
  *
- * The code of clients and executors waits in the middle of things. It runs here unchanged, on a fiber;
+ * The code of clients and executors waits in the middle of things. It runs here unchanged, on a
+ * fiber;
  * where the real one would sleep in the kernel, it switches away.
  *
  * Killed, a fiber never returns from where it waits, nor does it run any code of its own again: the
- * only thing that happens on its stack is a jump to the stack's bottom, which the sanitizer wants to see.
+ * only thing that happens on its stack is a jump to the stack's bottom, which the sanitizer wants
+ * to see.
  */
 #ifndef MB_SIM_FIBER_H
 #define MB_SIM_FIBER_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lane - a link between two tiles: in order, exactly once, after a while
  *
- * Stands for dataplane/rt/link.h. The delay of each message is drawn; one never overtakes another. The
+ * Stands for dataplane/rt/link.h. The delay of each message is drawn; one never overtakes another.
+ * The
  * depth is that of the real link: to need more is a bug of the sender, as there.
  */
 #ifndef MB_SIM_LANE_H

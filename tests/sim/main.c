@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sim --seed N [--seeds K] [--file seeds.txt] [--twice] [--plant NAME] [--verbose]
  *
- * Runs the seeds of the file, then K seeds from N on. The exit status is 0 if no run failed; with --plant
+ * Runs the seeds of the file, then K seeds from N on. The exit status is 0 if no run failed; with
+ * --plant
  * it is 0 as soon as one failed: the planted bug was found.
  */
 #include <getopt.h>
@@ -62,14 +63,12 @@ usage(FILE *f)
 static bool
 options_read(int argc, char **argv, struct options *ret)
 {
-	static const struct option known[] = { { "seed", required_argument, NULL, 's' },
-					       { "seeds", required_argument, NULL, 'k' },
-					       { "file", required_argument, NULL, 'f' },
-					       { "plant", required_argument, NULL, 'p' },
-					       { "twice", no_argument, NULL, 't' },
-					       { "verbose", no_argument, NULL, 'v' },
-					       { "help", no_argument, NULL, 'h' },
-					       { 0 } };
+	static const struct option known[] = {
+		{ "seed", required_argument, NULL, 's' }, { "seeds", required_argument, NULL, 'k' },
+		{ "file", required_argument, NULL, 'f' }, { "plant", required_argument, NULL, 'p' },
+		{ "twice", no_argument, NULL, 't' },      { "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },       { 0 }
+	};
 	int c;
 
 	*ret = (struct options){ .seed = 1, .seeds = 1 };

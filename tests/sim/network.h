@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* network - frames between nodes: lost, doubled, late, out of order, cut off
  *
- * What a datagram network may do, and nothing it may not: a frame that arrives is whole, and arrives where
- * it was sent to. Each frame's fate is drawn when it is sent, but for cuts, which also stop what is on
+ * What a datagram network may do, and nothing it may not: a frame that arrives is whole, and
+ * arrives where
+ * it was sent to. Each frame's fate is drawn when it is sent, but for cuts, which also stop what
+ * is on
  * its way: a frame arrives if its way is open at that moment.
  *
  * A cut has a direction: a node may hear without being heard.
@@ -24,8 +26,8 @@
 struct network_cfg {
 	uint32_t node_cnt;
 	uint32_t loss_ppm, double_ppm, late_ppm; /* of a million frames */
-	uint64_t delay_min_ns, delay_max_ns;     /* in between, so that frames overtake each other */
-	uint64_t late_ns;                        /* on top of it, for those that are late */
+	uint64_t delay_min_ns, delay_max_ns; /* in between, so that frames overtake each other */
+	uint64_t late_ns;                    /* on top of it, for those that are late */
 };
 
 struct network_stats {

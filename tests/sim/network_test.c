@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   the network does everything a datagram network may do, and nothing else, the same for the same
+/* Goal:   the network does everything a datagram network may do, and nothing else, the same for
+ * the same
  *         seed; and what is wrong with a protocol over it is found.
- * Method: a toy protocol, ping: every node sends numbered pings to the others, again and again until each
- *         is answered; a receiver counts each number once and answers every time. With that each ping
+ * Method: a toy protocol, ping: every node sends numbered pings to the others, again and again
+ * until each
+ *         is answered; a receiver counts each number once and answers every time. With that each
+ *         ping
  *         is counted once, however bad the network. Then the protocol is broken in two ways.
  */
 #include <stdarg.h>
@@ -121,9 +124,10 @@ run(struct world *w, uint64_t seed, enum broken broken)
 	for (uint32_t i = 0; i < NODES * PINGS; i++) {
 		uint32_t from = i / PINGS;
 
-		w->ping[from][i % PINGS] = (struct ping){ .from = from,
-							  .to = (from + 1 + i % (NODES - 1)) % NODES,
-							  .number = i % PINGS };
+		w->ping[from][i % PINGS] =
+			(struct ping){ .from = from,
+				       .to = (from + 1 + i % (NODES - 1)) % NODES,
+				       .number = i % PINGS };
 		events_after(&w->events, (uint64_t)i * 10000, send_ping, w, i);
 	}
 	events_after(&w->events, 500000, cut, w, 0);
@@ -170,7 +174,8 @@ a_sound_protocol_survives_everything(void **state)
 		assert_true(w.network.stats.cut > 0);
 		assert_true(w.network.stats.overtaken > 0);
 		assert_int_equal(w.network.stats.sent + w.network.stats.doubled,
-				 w.network.stats.arrived + w.network.stats.lost + w.network.stats.cut);
+				 w.network.stats.arrived + w.network.stats.lost +
+					 w.network.stats.cut);
 	}
 }
 

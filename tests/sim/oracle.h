@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* oracle - what is known of every operation, and what must therefore be true
  *
- * It is told by clients what they asked for and what they were answered, by executors when a call begins
- * to run, and by cache tiles which call's writes they accepted. It shares no code with what it judges.
+ * It is told by clients what they asked for and what they were answered, by executors when a call
+ * begins
+ * to run, and by cache tiles which call's writes they accepted. It shares no code with what it
+ * judges.
  *
  *   O1  Every call is answered once, by what its function may answer, unless its client died.
  *   O2  No call begins to run after it was answered.
- *   O3  A call's writes are accepted at most once by a tile; if the answer says that they happened, at
+ *   O3  A call's writes are accepted at most once by a tile; if the answer says that they
+ *   happened, at
  *       least once; if it says that they did not, never, not before nor after.
  *   O4  A counter shows at least what was acknowledged and at most what may have been added.
  *   O5  A set has every member that was acknowledged, and none that nobody added.
@@ -156,7 +159,8 @@ void oracle_members(struct oracle *o, uint32_t key, void (*fn)(void *ctx, uint32
 /* oracle_end: nobody will say anything more. */
 void oracle_end(struct oracle *o);
 
-/* A register's value of number n: its number, and then bytes that follow from it. A set's member. */
+/* A register's value of number n: its number, and then bytes that follow from it. A set's member.
+ * */
 void oracle_value_fill(uint32_t n, uint8_t *p, uint32_t len);
 bool oracle_value_ok(uint32_t n, const uint8_t *p, uint32_t len);
 size_t oracle_member_text(uint32_t n, char *ret, size_t bytes);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* outside - the kernel, as far as the shipped code asks it for anything
  *
- * Each function here takes the place of one of the shipped code at link time (--wrap in meson.build).
+ * Each function here takes the place of one of the shipped code at link time (--wrap in
+ * meson.build).
  *
  *   time              the virtual clock
  *   sleeping, waking  fibers and events
  *   entering          no socket: ctl is called
  *   mapping           one address space: to map is to know the place
- *   sending, taking   the shipped function, and then a step of the process ends: the points at which it
+ *   sending, taking   the shipped function, and then a step of the process ends: the points at
+ *   which it
  *                     may be killed, or others run
  */
 #include <stdlib.h>

@@ -3,11 +3,14 @@
  *
  *   spawned ──► runs ⇄ sleeps (bell_sleep) ──► killed, or returned from main ──► its index is free
  *                 └── stopped for a while                │
- *                                                       └─ its region stays until ctl lets go of it,
- *                                                          and is unmapped then: who touches it after
+ *                                                       └─ its region stays until ctl lets go of
+ *                                                       it,
+ *                                                          and is unmapped then: who touches it
+ *                                                          after
  *                                                          that falls over
  *
- * Its main function and the shipped code below it (client library, domain, channels) run on the fiber.
+ * Its main function and the shipped code below it (client library, domain, channels) run on the
+ * fiber.
  */
 #ifndef MB_SIM_PROC_H
 #define MB_SIM_PROC_H
@@ -52,7 +55,8 @@ struct sim_proc *proc_spawn(struct sim *s, uint16_t idx, uint32_t inc, proc_main
 /* proc_kill ends it between two of its steps; ctl hears of it later. From outside of it. */
 void proc_kill(struct sim_proc *p, enum death_cause cause, int status);
 
-/* proc_unmap takes its memory away: it is dead, and nobody has it any more. The struct stays to the end
+/* proc_unmap takes its memory away: it is dead, and nobody has it any more. The struct stays to
+ * the end
  * of the run, as events may still name it; proc_graves_free frees those. */
 void proc_unmap(struct sim_proc *p);
 void proc_graves_free(struct sim *s);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* quiet - when all is said: is everything back where it came from, and does the store say the same as the
+/* quiet - when all is said: is everything back where it came from, and does the store say the same
+ * as the
  * cache, and as the oracle?
  */
 #include <string.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sim - one run: a node and its processes, in one thread, on a virtual clock
  *
- * Everything that decides something is the shipped code; what stands in for the machine is written here:
+ * Everything that decides something is the shipped code; what stands in for the machine is written
+ * here:
  *
  *   shipped                                   here instead of it
  *   sched, cache_core, kvs_core, ports        tile.c     the tiles' loops, links (lane.c)
@@ -10,9 +11,11 @@
  *   placement, wset, payload, value lists     executor.c what an executor does with a call
  *   timebase (virtual), rng, heap             outside.c  the kernel: time, futex, mmap
  *
- * A run is a pure function of (seed, options): all randomness comes from rng, all time from the clock.
+ * A run is a pure function of (seed, options): all randomness comes from rng, all time from the
+ * clock.
  *
- * Crash points. A process switches away after every message it has sent or received (outside.c). There it
+ * Crash points. A process switches away after every message it has sent or received (outside.c).
+ * There it
  * can be killed, stopped for a while, or overtaken by everybody else.
  */
 #ifndef MB_SIM_H
@@ -133,7 +136,8 @@ struct sim_result {
 /* sim_run does one run. */
 void sim_run(uint64_t seed, const struct sim_options *opt, struct sim_result *ret);
 
-/* sim_now is the run under way: for what stands in for the kernel, which has no other way to know. */
+/* sim_now is the run under way: for what stands in for the kernel, which has no other way to know.
+ * */
 extern struct sim *sim_now;
 
 /* sim_fail notes a broken invariant; the run ends at its next event. The first one counts. */

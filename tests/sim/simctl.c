@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simctl - see simctl.h
  *
- * Executors: each slot shall have one. It is asked for when there is none (SLOT_EMPTY), or when the one
+ * Executors: each slot shall have one. It is asked for when there is none (SLOT_EMPTY), or when
+ * the one
  * there is to be replaced; the old one is drained when the new one serves.
  */
 #include "simctl.h"
@@ -436,7 +437,8 @@ notify(struct simctl *c, struct proc *p)
 	acked(c, p, p->idx);
 }
 
-/* What a cache tile reports of a dead process. Each knows only the last call whose writes it accepted
+/* What a cache tile reports of a dead process. Each knows only the last call whose writes it
+ * accepted
  * itself: the later one of them is the one that may be unanswered. */
 static void
 on_published(struct simctl *c, struct proc *p, const struct desc *d)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simctl - the simulated ctl tile: who enters, who runs, who died
  *
- * The protocol is that of control/ctl.c and ctl_exec.c, over the shipped table of processes (procs.h);
- * sockets, pidfds and forks are function calls here. A death goes through the same three rounds: cache
+ * The protocol is that of control/ctl.c and ctl_exec.c, over the shipped table of processes
+ * (procs.h);
+ * sockets, pidfds and forks are function calls here. A death goes through the same three rounds:
+ * cache
  * tiles, sched, everybody who knew the process.
  */
 #ifndef MB_SIM_SIMCTL_H
@@ -28,7 +30,8 @@ void simctl_hangup(struct simctl *c, struct sim_proc *p, enum death_cause cause,
 /* simctl_loaded: an executor has its functions, and serves from now on. */
 void simctl_loaded(struct simctl *c, struct sim_proc *p);
 
-/* simctl_attach: process `asker` maps (proc, inc). Returns: the mapping; NULL: it is no longer there. */
+/* simctl_attach: process `asker` maps (proc, inc). Returns: the mapping; NULL: it is no longer
+ * there. */
 const struct region *simctl_attach(struct simctl *c, uint16_t asker, uint16_t proc, uint32_t inc);
 
 /* simctl_deploy makes function number fn known. */

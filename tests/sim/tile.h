@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tile - what all tiles have that talk to processes: ports, links to ctl, and sleeping
  *
- * A turn takes a few messages, a step of the simulator; between two turns everybody else may run. A tile
+ * A turn takes a few messages, a step of the simulator; between two turns everybody else may run.
+ * A tile
  * with nothing to do arms its bell, looks once more, and sleeps until it is rung or time says so.
  */
 #ifndef MB_SIM_TILE_H
@@ -19,7 +20,8 @@
 struct sim;
 struct tile;
 
-/* One turn. Returns: whether there was anything to do; *next_ns: when there will be, if nobody rings. */
+/* One turn. Returns: whether there was anything to do; *next_ns: when there will be, if nobody
+ * rings. */
 typedef bool (*tile_turn_fn)(struct tile *t, uint64_t *next_ns);
 
 struct tile {

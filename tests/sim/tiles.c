@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tiles - the loops around sched, cache_core and kvs_core
  *
- * What control/sched_tile.c, cache/cache_tile.c and lattice/kvs/kvs_tile.c do with a core: its ops, and
+ * What control/sched_tile.c, cache/cache_tile.c and lattice/kvs/kvs_tile.c do with a core: its
+ * ops, and
  * which message goes to which of its functions.
  */
 #include <stdlib.h>

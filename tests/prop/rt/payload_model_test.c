@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   whatever its consumers do, a pool does what its contract says: memory in use is never given
- *         out twice nor changed, each call answers what the holds say, and all comes back at the end.
- * Method: random calls from a seed beside a model that is nothing but a list of payloads and a count a
- *         holder; every payload is filled with its own pattern and read again at each use. Consumers
+/* Goal:   whatever its consumers do, a pool does what its contract says: memory in use is never
+ * given
+ *         out twice nor changed, each call answers what the holds say, and all comes back at the
+ *         end.
+ * Method: random calls from a seed beside a model that is nothing but a list of payloads and a
+ * count a
+ *         holder; every payload is filled with its own pattern and read again at each use.
+ *         Consumers
  *         also release what they do not have, what is gone, and what never was. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   whatever many processes do at once, each request is answered once, counters sum exactly, what
- *         was acknowledged is in the store, and nothing is left when it is quiet.
- * Method: messages that nobody sends; processes that come, go and come again; then random work of many
- *         processes, with messages moved in a random order and processes that die, against sums kept
- *         beside it.
+/* Goal:   whatever many processes do at once, each request is answered once, counters sum exactly,
+ *         what was acknowledged is in the store, and nothing is left when it is quiet.
+ * Method: messages that nobody sends; processes that come, go and come again; then random work of
+ *         many processes, with messages moved in a random order and processes that die, against
+ *         sums kept beside it.
  */
 #include <stdio.h>
 #include <stdlib.h>

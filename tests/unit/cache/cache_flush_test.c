@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   of a key one delta is under way at a time, later ones go together; what the store refuses is
- *         an error to exactly those whose writes it was, and is not seen any more; blocks under way stay.
- * Method: a cache_world whose kvs tile is moved by hand, with shards so small that they fill up.
+/* Goal:   of a key one delta is under way at a time, later ones go together; what the store refuses
+ *         is an error to exactly those whose writes it was, and is not seen any more; blocks under
+ * way stay. Method: a cache_world whose kvs tile is moved by hand, with shards so small that they
+ * fill up.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,8 +35,8 @@ publish_incr(struct world *w, const char *key, uint64_t b)
 	publish(w, &(struct wset_op){ .kind = WSET_INCR, .key = slice_str(key), .n = 1 }, b);
 }
 
-/* Fills the store with keys of no interest: long values, shorter ones, and last many keys of the shape
- * that the tests use, until it refuses them all. */
+/* Fills the store with keys of no interest: long values, shorter ones, and last many keys of the
+ * shape that the tests use, until it refuses them all. */
 static void
 store_fill(struct world *w)
 {

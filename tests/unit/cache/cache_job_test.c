@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   a write set is applied in order, whole or operation by operation as promised, by as many
  *         steps as it takes, whatever is in it and whoever dies.
- * Method: a cache_world; failures first: malformed sets, wrong types, wrong tiles, memory that is not
- *         there, senders that die at each stage. Then sets of all sizes, and values up to 64 MiB.
+ * Method: a cache_world; failures first: malformed sets, wrong types, wrong tiles, memory that is
+ *         not there, senders that die at each stage. Then sets of all sizes, and values up to 64
+ *         MiB.
  */
 #include <stdio.h>
 #include <stdlib.h>

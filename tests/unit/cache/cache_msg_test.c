@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   scan requests and lists of keys are read from strangers safely, and come back as written.
- * Method: failures first: every shortened request, wrong lengths, lists cut anywhere; then round trips.
+ * Method: failures first: every shortened request, wrong lengths, lists cut anywhere; then round
+ * trips.
  */
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   a block that a hazard slot names is never given back, one that none names is; hints are passed
- *         on; there is always room, however much is held.
- * Method: rows of slots that the test writes; what is given back is noted. The worst case: every slot of
- *         every process names another block.
+/* Goal:   a block that a hazard slot names is never given back, one that none names is; hints are
+ *         passed on; there is always room, however much is held.
+ * Method: rows of slots that the test writes; what is given back is noted. The worst case: every
+ *         slot of every process names another block.
  */
 #include <stdlib.h>
 #include <string.h>

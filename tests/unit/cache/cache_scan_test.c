@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   page after page lists every key once, in order, whatever tile has it; pages are bounded, held
- *         by who asked, and given back.
+/* Goal:   page after page lists every key once, in order, whatever tile has it; pages are bounded,
+ *         held by who asked, and given back.
  * Method: a cache_world with one and with several kvs tiles. Failures first.
  */
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   the store shows what it was told, evicts only what it may, and gives every block back.
- * Method: failures first: memory held by readers, kept by the tile, too much at once; places all kept.
- *         Then entries in every shape, the clock, lending, and random work against a model, with
- *         cache_store_check after it. Envelopes are bytes of no meaning here.
+ * Method: failures first: memory held by readers, kept by the tile, too much at once; places all
+ *         kept. Then entries in every shape, the clock, lending, and random work against a model,
+ *         with cache_store_check after it. Envelopes are bytes of no meaning here.
  */
 #include <stdio.h>
 #include <stdlib.h>

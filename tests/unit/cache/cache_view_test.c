@@ -3,8 +3,8 @@
  *         contain; no read is torn while a writer works as fast as it can.
  * Method: failures first: damaged entries, entries left odd, all slots in use. Then a writer thread
  *         against reader threads: every value carries a number from which all its bytes follow, the
- *         numbers of a key never go back, and held bytes are looked at again while the writer reuses
- *         memory. Reader threads stand for processes: each has a view and slots of its own.
+ *         numbers of a key never go back, and held bytes are looked at again while the writer
+ *         reuses memory. Reader threads stand for processes: each has a view and slots of its own.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -142,8 +142,8 @@ left_odd(void **state)
 	world_end(w);
 }
 
-/* Any word of an entry may be anything: nothing outside the region is read (the region ends at the end of
- * an allocation, so a sanitizer would tell), and no hold is left. */
+/* Any word of an entry may be anything: nothing outside the region is read (the region ends at the
+ * end of an allocation, so a sanitizer would tell), and no hold is left. */
 static void
 damaged(void **state)
 {

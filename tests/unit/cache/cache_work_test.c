@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   a key that is asked for comes, once however many ask, or is known to be absent; what cannot
- *         come is an error to all who wait, and nothing stays behind.
+/* Goal:   a key that is asked for comes, once however many ask, or is known to be absent; what
+ *         cannot come is an error to all who wait, and nothing stays behind.
  * Method: a cache_world whose messages are moved one by one. Failures first.
  */
 #include <stdio.h>

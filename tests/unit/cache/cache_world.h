@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cache_world - a cache core with everything around it, in one thread, for the tests of cache/
  *
- * Real: the core, the region, kvs shards behind it, readers. Made up: the links (queues that are moved
- * by hand, so a test decides what happens before what), processes (a row of hazard slots and a list of
- * answers), their payloads, time.
+ * Real: the core, the region, kvs shards behind it, readers. Made up: the links (queues that are
+ * moved by hand, so a test decides what happens before what), processes (a row of hazard slots and
+ * a list of answers), their payloads, time.
  */
 #ifndef MB_TEST_CACHE_WORLD_H
 #define MB_TEST_CACHE_WORLD_H
@@ -77,8 +77,8 @@ void world_end(struct world *w);
 void world_up(struct world *w, uint16_t proc);
 void world_down(struct world *w, uint16_t proc);
 
-/* world_kvs moves up to n messages through kvs tile j and back to the core's queue; world_core gives
- * up to n of its answers to the core. Each returns how many. */
+/* world_kvs moves up to n messages through kvs tile j and back to the core's queue; world_core
+ * gives up to n of its answers to the core. Each returns how many. */
 uint32_t world_kvs(struct world *w, uint32_t j, uint32_t n);
 uint32_t world_core(struct world *w, uint32_t j, uint32_t n);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   each operation means what delta.h says, on each kind of value that can be there; deltas made
- *         apart from each other merge to what both meant.
- * Method: a table of (what is there, operation) -> error or text. Then operations of two replicas on
- *         copies of one value, exchanged both ways.
+/* Goal:   each operation means what delta.h says, on each kind of value that can be there; deltas
+ *         made apart from each other merge to what both meant.
+ * Method: a table of (what is there, operation) -> error or text. Then operations of two replicas
+ *         on copies of one value, exchanged both ways.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   what the builder writes the parser gives back; what no builder writes is refused, whatever it
- *         is; a builder that is out of room has changed nothing.
+/* Goal:   what the builder writes the parser gives back; what no builder writes is refused,
+ *         whatever it is; a builder that is out of room has changed nothing.
  * Method: failures first: every limit from both sides, every field of an operation damaged, every
  *         shortened set. Then random sets from a seed, built in a buffer that grows.
  */

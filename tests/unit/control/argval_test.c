@@ -21,11 +21,9 @@ refused(const char *text, int want)
 {
 	char err[ARGVAL_ERR_BYTES] = "";
 	struct mb_value v;
-	void *memory = NULL;
 
-	assert_int_equal(argval_parse(text, &v, &memory, err), want);
+	assert_int_equal(argval_parse(text, &v, err), want);
 	assert_true(strlen(err) > 0);
-	assert_null(memory);
 }
 
 static void
@@ -68,9 +66,8 @@ parsed(const char *text, enum mb_type type)
 {
 	char err[ARGVAL_ERR_BYTES] = "";
 	struct mb_value v;
-	void *memory;
 
-	assert_int_equal(argval_parse(text, &v, &memory, err), MB_OK);
+	assert_int_equal(argval_parse(text, &v, err), MB_OK);
 	assert_int_equal(v.type, type);
 	return v;
 }
@@ -166,14 +163,12 @@ files(void **state)
 	};
 	char err[ARGVAL_ERR_BYTES];
 	struct mb_value v;
-	void *memory;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_CNT(bytes); i++) {
-		assert_int_equal(argval_parse(file_of(bytes[i]), &v, &memory, err), MB_OK);
+		assert_int_equal(argval_parse(file_of(bytes[i]), &v, err), MB_OK);
 		assert_int_equal(v.type, MB_BYTES);
 		assert_int_equal(v.len, bytes[i]);
-		free(memory);
 	}
 	refused(file_of((size_t)VALUE_BYTES_MAX + 1), MB_ERR_TOO_LARGE);
 }
@@ -185,15 +180,14 @@ store_values(void **state)
 	static const char *const same[] = { "4", "i:4", "b:00", "-4", "" };
 	char err[ARGVAL_ERR_BYTES];
 	struct mb_value v;
-	void *memory;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_CNT(same); i++) {
-		assert_int_equal(argval_bytes(same[i], &v, &memory, err), MB_OK);
+		assert_int_equal(argval_bytes(same[i], &v, err), MB_OK);
 		assert_int_equal(v.type, MB_BYTES);
 		assert_bytes(v, same[i], strlen(same[i]));
 	}
-	assert_int_equal(argval_bytes("@/nonexistent/file", &v, &memory, err), MB_ERR_IO);
+	assert_int_equal(argval_bytes("@/nonexistent/file", &v, err), MB_ERR_IO);
 }
 
 static int

@@ -192,9 +192,10 @@ class CommandLines(unittest.TestCase):
 
     def test_json_parses(self):
         for line in ('status', 'ps', 'top --interval 50ms', 'functions', 'undeploy f', 'cancel 1',
-                     'trace 1', 'dag add d a', 'dag rm d', 'dag show d', 'dag list', 'down', 'logs',
-                     'doctor', 'get raw', 'set k v', 'incr k', 'sadd k v', 'members colours',
-                     'keys', 'del greeting', 'call echo b:ff f:nan nil', 'call increment 1 --repeat 3'):
+                     'trace 1', 'dag add d a', 'dag rm d', 'dag show d', 'dag list', 'down',
+                     'logs', 'doctor', 'get raw', 'set k v', 'incr k', 'sadd k v', 'keys',
+                     'members colours', 'del greeting', 'call echo b:ff f:nan nil',
+                     'call increment 1 --repeat 3'):
             with self.subTest(line):
                 code, out, err = run(*line.split(), '--json')
                 self.assertEqual((code, err), (0, ''))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* attack_init - an object that misuses the time while it is loaded: it opens what it can find around it
- * and keeps it, for a call to use later */
+/* attack_init - an object that misuses the time while it is loaded: it opens what it can find
+ * around it and keeps it, for a call to use later */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* attacks - functions that try what a function may not do, each returning what it got away with
  *
- * Raw system calls with arguments that are good as far as they can be: what is refused then is refused
- * by the sandbox and not because something else was wrong. EPERM is the filter's answer; EACCES and
- * ENOENT that of a file system with nothing in it.
+ * Raw system calls with arguments that are good as far as they can be: what is refused then is
+ * refused by the sandbox and not because something else was wrong. EPERM is the filter's answer;
+ * EACCES and ENOENT that of a file system with nothing in it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -228,7 +228,8 @@ MB_FUNCTION(attack_fds)
 	return mb_return_utf8(call, mb_slice_of(r.text, r.len));
 }
 
-/* The memory that others read, found through a result: its pages taken away, remapped, made shorter. */
+/* The memory that others read, found through a result: its pages taken away, remapped, made
+ * shorter. */
 MB_FUNCTION(attack_region)
 {
 	struct report r = { .len = 0 };

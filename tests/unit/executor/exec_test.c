@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   every call is answered exactly once: by its results, or by one typed error that says more; what
- *         a function writes is there when its reply is, and not at all when it fails; a DAG runs as a
- *         whole; between calls nothing is held.
- * Method: the core before a real cache and store (exec_world), with functions of this file; calls with
- *         arguments of every type and size, wrong ones, late ones, DAGs by hand. */
+/* Goal:   every call is answered exactly once: by its results, or by one typed error that says
+ *         more; what a function writes is there when its reply is, and not at all when it fails; a
+ *         DAG runs as a whole; between calls nothing is held.
+ * Method: the core before a real cache and store (exec_world), with functions of this file; calls
+ *         with arguments of every type and size, wrong ones, late ones, DAGs by hand. */
 #include "exec.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "dagtext.h"
@@ -289,7 +290,7 @@ setup(void **state)
 
 		fn->id = (uint16_t)(i + 1);
 		fn->run = function[i]->run;
-		strcpy(fn->name, function[i]->name);
+		snprintf(fn->name, sizeof(fn->name), "%s", function[i]->name);
 	}
 	reply_cnt = log_cnt = drop_cnt = 0;
 	nobody_there = log_full = false;

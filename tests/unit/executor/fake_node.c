@@ -224,7 +224,7 @@ node_load(struct node *n, struct node_exec *x, const char *const *object, uint32
 					.memory_bytes = memory_bytes };
 	for (uint32_t i = 0; i < fn_cnt; i++) {
 		text.fn[i] = (struct load_fn){ .id = (uint16_t)(i + 1), .object = of[i] };
-		strncpy(text.fn[i].name, fn[i], NAME_BYTES_MAX - 1);
+		snprintf(text.fn[i].name, NAME_BYTES_MAX, "%s", fn[i]);
 	}
 	for (uint32_t i = 0; i < object_cnt; i++) { /* one message an object */
 		int fd = object_fd(object[i]);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fake_node - just enough of a node to bring a real executor to life and call it
  *
- * A real zygote, real children, real shared memory; on the node's side one thread that answers what an
- * executor asks: HELLO, segments. No store: functions that read keys wait for ever.
+ * A real zygote, real children, real shared memory; on the node's side one thread that answers what
+ * an executor asks: HELLO, segments. No store: functions that read keys wait for ever.
  */
 #ifndef MB_TEST_FAKE_NODE_H
 #define MB_TEST_FAKE_NODE_H
@@ -60,7 +60,8 @@ struct node_reply {
 	uint64_t round_trip_ns;
 };
 
-/* node_start starts a zygote from path. Returns false, said on standard error, when it does not come. */
+/* node_start starts a zygote from path. Returns false, said on standard error, when it does not
+ * come. */
 bool node_start(struct node *n, const char *path, const char *sandbox);
 void node_stop(struct node *n);
 
@@ -72,8 +73,8 @@ bool node_spawn(struct node *n, struct node_exec *x, uint16_t proc);
 int node_load(struct node *n, struct node_exec *x, const char *const *object, uint32_t object_cnt,
 	      const char *const *fn, const uint16_t *of, uint32_t fn_cnt, uint64_t memory_bytes);
 
-/* node_call calls function id and waits for the reply or for the executor's end, at most timeout_ms:
- * then it is killed. */
+/* node_call calls function id and waits for the reply or for the executor's end, at most
+ * timeout_ms: then it is killed. */
 void node_call(struct node *n, struct node_exec *x, uint16_t id, struct slice args, int timeout_ms,
 	       struct node_reply *ret);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   a function can compute, and nothing else: no process, no file, no socket, no memory that others
- *         trust, no more memory than it was given. However it ends, the node learns the true cause.
- *         What the machine cannot enforce is said.
+/* Goal:   a function can compute, and nothing else: no process, no file, no socket, no memory that
+ *         others trust, no more memory than it was given. However it ends, the node learns the true
+ *         cause. What the machine cannot enforce is said.
  * Method: a real zygote and executors (fake_node), and objects that attack. As root, and as a user
  *         without any right (the argument says which). */
 #include <errno.h>
@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fake_node.h"
@@ -332,7 +333,7 @@ loading_is_quick(void **state)
 	for (int i = 0; i < 5; i++) {
 		node_end(&node, &x, 0);
 		assert_true(node_spawn(&node, &x, PROC));
-		usleep(2000);
+		nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
 		assert_int_equal(load_all(&x), 0);
 		call("fine");
 		best_load = x.load_ns < best_load ? x.load_ns : best_load;

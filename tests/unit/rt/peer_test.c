@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   no reference leads outside of the memory its producer may show; what cannot be attached is
+/* Goal:   no reference leads outside of the memory its producer may show; what cannot be attached
+ * is
  *         an error, leaves no mapping and no fd; what is detached is gone.
- * Method: references at and around each edge, and at the extremes; an attach that answers with every
+ * Method: references at and around each edge, and at the extremes; an attach that answers with
+ * every
  *         kind of fd; mappings counted in /proc/self/maps. */
 #include "peer.h"
 
