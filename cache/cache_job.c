@@ -188,6 +188,7 @@ accept_set(struct cache_core *c, struct cache_job *job, bool *ret_accepted)
 	job->ahead = job->rest;
 	job->state = CACHE_JOB_APPLY;
 	c->proc[job->proc].published = job->call;
+	c->proc[job->proc].published_ns = timebase_now_ns(c->cfg.timebase);
 	c->proc[job->proc].job_cnt++;
 	*ret_accepted = true;
 	return CACHE_STEP_DONE;

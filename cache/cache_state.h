@@ -171,7 +171,7 @@ struct cache_proc {
 	uint32_t inc;      /* 0: not up; answers to it are dropped */
 	uint32_t job_cnt;  /* accepted write sets under way */
 	uint32_t page_cnt; /* pages not given back */
-	uint64_t published;
+	uint64_t published, published_ns;
 	bool down; /* down_msg is to be answered when job_cnt is 0 */
 	struct desc down_msg;
 };

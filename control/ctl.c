@@ -165,8 +165,11 @@ ctl_on_down_done(struct ctl *c, uint32_t tile, const struct desc *d)
 
 	REQUIRE(p->state == PROC_DYING);
 	if (tile != CTL_TILE_SCHED) {
-		if (d->dead.published != 0) {
+		/* Each tile knows the last call that published to it; the later of them may be
+		 * unanswered, the others are not. */
+		if (d->dead.published != 0 && d->dead.published_ns >= p->dead.dead.published_ns) {
 			p->dead.dead.published = d->dead.published;
+			p->dead.dead.published_ns = d->dead.published_ns;
 		}
 		if (--p->tiles == 1) {
 			p->dead.kind = DESC_PROC_DOWN;

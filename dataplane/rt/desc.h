@@ -86,6 +86,7 @@ struct desc {
 			int32_t status; /* signal or exit status */
 			uint32_t pad;
 			uint64_t published; /* last call whose writes it published; 0: none */
+			uint64_t published_ns; /* when they were accepted */
 		} dead;
 		struct {
 			uint32_t inc; /* of the producer */

@@ -29,7 +29,7 @@ enum tile_msg_kind {
 	DESC_PROC_BAD,     /* tile -> ctl: open.proc, open.inc, err = MB_ERR_PEER_CORRUPT */
 	DESC_PROC_DOWN,    /* ctl -> tile: dead{} */
 	/* tile -> ctl: dead{} as received, but published = the last call of that
-	 * process whose writes this tile accepted; 0: none */
+	 * process whose writes this tile accepted, and when; 0: none */
 	DESC_PROC_DOWN_DONE,
 	/* ctl -> tile: release.proc, release.inc, release.handle[0] = segment */
 	DESC_SEG_DOWN,

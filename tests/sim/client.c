@@ -98,8 +98,8 @@ draw_call(struct app *a)
 		c.behaviour = CALL_FAILS;
 		break;
 	case 3:
-		c.behaviour = CALL_NEVER_ENDS;
-		c.has_deadline = true;
+		c.behaviour = CALL_NEVER_ENDS; /* without a deadline it is cancelled at last */
+		c.has_deadline = !sim_one_in(s, 4);
 		break;
 	case 4:
 		c.behaviour = CALL_ABORTS;
@@ -193,12 +193,38 @@ take_answer(struct app *a, uint64_t timeout_ns)
 }
 
 static void
-cancel(struct app *a)
+cancel(struct app *a, struct flight *f)
 {
-	struct flight *f = &a->flight[sim_below(a->s, DEPTH_MAX)];
-
 	if (f->used && mb_call_cancel(a->c, f->id) == 0) {
 		a->s->oracle.call[f->token].cancelled = true;
+	}
+}
+
+/* A call that will not end until it is cancelled; NULL: there is none. */
+static struct flight *
+endless(struct app *a)
+{
+	for (uint32_t i = 0; i < DEPTH_MAX; i++) {
+		const struct call *c = &a->s->oracle.call[a->flight[i].token];
+
+		if (a->flight[i].used && c->behaviour == CALL_NEVER_ENDS && !c->has_deadline &&
+		    !c->cancelled) {
+			return &a->flight[i];
+		}
+	}
+	return NULL;
+}
+
+/* Waits for an answer: for a while, or for as long as it takes. */
+static void
+await_answer(struct app *a)
+{
+	struct flight *f = endless(a);
+	uint32_t cnt = a->flight_cnt;
+
+	take_answer(a, f == NULL && sim_one_in(a->s, 2) ? 0 : 1 + sim_below(a->s, 3 * NS_PER_MS));
+	if (f != NULL && a->flight_cnt == cnt) {
+		cancel(a, f);
 	}
 }
 
@@ -388,17 +414,17 @@ client_main(struct sim_proc *p)
 			start_call(&a);
 		}
 		if (sim_one_in(s, 25)) {
-			cancel(&a);
+			cancel(&a, &a.flight[sim_below(s, DEPTH_MAX)]);
 		}
 		if (sim_one_in(s, 4)) {
 			proc_step(DELAY_WORK);
 		}
 		while (a.flight_cnt >= depth || (a.flight_cnt > 0 && sim_one_in(s, 3))) {
-			take_answer(&a, 1 + sim_below(s, NS_PER_MS));
+			await_answer(&a);
 		}
 	}
 	while (a.flight_cnt > 0) {
-		take_answer(&a, 0);
+		await_answer(&a);
 	}
 	s->clients_left--;
 	if (sim_one_in(s, 2)) {

@@ -82,6 +82,17 @@ __wrap_bell_wake(struct bell *bell)
 
 /* ------------------------------------------------------------- sending, taking */
 
+static void
+trace(const char *what, const struct channel *ch, const struct desc *d)
+{
+	const struct sim_proc *p = proc_self();
+
+	if (sim_now->opt.trace && p != NULL) {
+		sim_trace(sim_now, "process %u %s %u, port %u: kind %u, a %u, call %llx", p->idx,
+			  what, ch->proc, ch->port, d->kind, d->a, (unsigned long long)d->call);
+	}
+}
+
 int
 __wrap_channel_send(struct channel *ch, const struct desc *d)
 {
@@ -90,6 +101,7 @@ __wrap_channel_send(struct channel *ch, const struct desc *d)
 	sim_now->stats.messages += err == 0;
 	sim_note(sim_now, d->kind, d->call);
 	if (err == 0) {
+		trace("sends to", ch, d);
 		proc_step(DELAY_STEP);
 	}
 	return err;
@@ -102,6 +114,7 @@ __wrap_channel_recv(struct channel *ch, struct desc *ret)
 
 	if (n == 1) {
 		sim_note(sim_now, ret->kind, ret->call);
+		trace("hears from", ch, ret);
 		proc_step(DELAY_STEP);
 	}
 	return n;

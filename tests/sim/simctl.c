@@ -44,7 +44,7 @@ struct stop {
 	uint16_t proc; /* 0: free */
 	uint32_t inc;
 	uint64_t call;
-	uint64_t at_ns;
+	uint32_t idle; /* how often in a row its executor ran nothing */
 };
 
 struct simctl {
@@ -56,7 +56,6 @@ struct simctl {
 	struct exec exec[PROC_CLIENT_FIRST];
 	struct slot slot[SIM_SLOT_MAX];
 	struct stop stop[STOP_MAX];
-	uint64_t published_ns[PROC_CNT_MAX]; /* DYING: of the report that counts */
 	bool ending;
 };
 
@@ -249,6 +248,9 @@ on_pin_want(struct simctl *c, uint16_t id)
 
 /* --------------------------------------------------------------------- stops */
 
+static void stop_arm(struct simctl *c, uint64_t i);
+
+/* The grace is over. As ctl_stop_check: one that runs another call may have this one before it. */
 static void
 stop_due(void *ctx, uint64_t i)
 {
@@ -256,15 +258,30 @@ stop_due(void *ctx, uint64_t i)
 	struct stop *s = &c->stop[i];
 	struct proc *e = proc_find(&c->procs, s->proc, s->inc);
 	struct sim_proc *p = c->proc[s->proc];
+	uint64_t runs;
 
-	if (e != NULL && p->fiber != NULL &&
-	    atomic_load_explicit(&region_run(&p->region)->call, memory_order_relaxed) == s->call) {
-		sim_trace(c->sim, "executor %u is stopped: %llx", e->idx,
-			  (unsigned long long)s->call);
+	if (e == NULL || p->fiber == NULL) {
+		s->proc = 0;
+		return;
+	}
+	runs = atomic_load_explicit(&region_run(&p->region)->call, memory_order_relaxed);
+	s->idle = runs == 0 ? s->idle + 1 : 0;
+	if (runs == s->call) {
+		sim_trace(c->sim, "executor %u is stopped: %llx", e->idx, (unsigned long long)s->call);
 		c->sim->stats.stopped++;
 		proc_kill(p, DEATH_SIGNAL, 9);
+		s->proc = 0;
+	} else if (s->idle == 2) {
+		s->proc = 0;
+	} else {
+		stop_arm(c, i);
 	}
-	s->proc = 0;
+}
+
+static void
+stop_arm(struct simctl *c, uint64_t i)
+{
+	events_after(&c->sim->events, c->sim->shape.grace_ns, stop_due, c, i);
 }
 
 static void
@@ -286,7 +303,7 @@ stop_call(struct simctl *c, uint16_t exec, uint64_t call)
 	}
 	REQUIRE(free_idx < STOP_MAX);
 	c->stop[free_idx] = (struct stop){ exec, c->procs.proc[exec].inc, call, 0 };
-	events_after(&c->sim->events, c->sim->shape.grace_ns, stop_due, c, free_idx);
+	stop_arm(c, free_idx);
 }
 
 /* -------------------------------------------------------------------- deaths */
@@ -326,7 +343,6 @@ on_gone(void *ctx, uint64_t arg)
 	}
 	proc_dying(&c->procs, p, &d, tile_cnt(c));
 	ports_close(c->tile.ports, p->idx);
-	c->published_ns[p->idx] = 0;
 	for (uint32_t t = 1; t < tile_cnt(c); t++) {
 		lane_send(&tile_at(c, t)->from_ctl, &d);
 	}
@@ -427,11 +443,11 @@ notify(struct simctl *c, struct proc *p)
 static void
 on_published(struct simctl *c, struct proc *p, const struct desc *d)
 {
-	bool later = d->ref_word[1] >= c->published_ns[p->idx];
+	bool later = d->dead.published_ns >= p->dead.dead.published_ns;
 
 	if (d->dead.published != 0 && (later || sim_planted(c->sim, PLANT_LAST_TILE_WINS))) {
 		p->dead.dead.published = d->dead.published;
-		c->published_ns[p->idx] = d->ref_word[1];
+		p->dead.dead.published_ns = d->dead.published_ns;
 	}
 	if (sim_planted(c->sim, PLANT_DOUBLED_RETRY)) {
 		p->dead.dead.published = 0;

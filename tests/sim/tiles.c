@@ -174,18 +174,16 @@ static void
 cache_to_ctl(void *ctx, const struct desc *d)
 {
 	struct cache_sim *t = ctx;
-	struct desc m = *d;
 
 	if (d->kind == DESC_PROC_DOWN_DONE) {
 		t->gone[d->dead.proc] = true;
-		m.ref_word[1] = t->published_ns[d->dead.proc]; /* for simctl.c, behind dead{} */
 		t->published[d->dead.proc] = 0;
 		if (t->mute) {
 			t->mute = false;
 			return;
 		}
 	}
-	lane_send(&t->tile.to_ctl, &m);
+	lane_send(&t->tile.to_ctl, d);
 }
 
 static int
@@ -259,7 +257,6 @@ cache_look(struct cache_sim *t)
 		call = cache_core_published(t->core, i);
 		if (call != t->published[i] && call != 0) {
 			t->published[i] = call;
-			t->published_ns[i] = sim_now_ns(s);
 			sim_trace(s, "cache:%u accepts %llx of process %u", t->tile.idx,
 				  (unsigned long long)call, i);
 			oracle_accepted(&s->oracle, call, t->tile.idx);
@@ -306,7 +303,6 @@ cache_on_lane(struct cache_sim *t, const struct desc *d)
 
 	if (d->kind == DESC_PROC_UP) {
 		t->gone[d->open.proc] = false;
-		t->published_ns[d->open.proc] = 0;
 		ports_open(t->tile.ports, d->open.proc, d->open.inc,
 			   &s->node->peers.peer[d->open.proc].region);
 	} else if (d->kind == DESC_PROC_DOWN) {
