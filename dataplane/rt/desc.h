@@ -85,7 +85,7 @@ struct desc {
 			uint16_t cause; /* enum death_cause */
 			int32_t status; /* signal or exit status */
 			uint32_t pad;
-			uint64_t published; /* last call whose writes it published; 0: none */
+			uint64_t published;    /* last call whose writes it published; 0: none */
 			uint64_t published_ns; /* when they were accepted */
 		} dead;
 		struct {

@@ -33,8 +33,8 @@ struct cache_sim {
 	struct lane from_kvs[SIM_TILE_MAX];
 	struct payload_pool *pages;
 	uint64_t published[PROC_CNT_MAX]; /* last seen: to notice that a set was accepted */
-	bool mute;                           /* PLANT_PUBLISH_AFTER_DEATH: done has been said */
-	bool gone[PROC_CNT_MAX];             /* this tile said that it is done with it */
+	bool mute;                        /* PLANT_PUBLISH_AFTER_DEATH: done has been said */
+	bool gone[PROC_CNT_MAX];          /* this tile said that it is done with it */
 };
 
 struct kvs_sim {

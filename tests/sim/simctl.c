@@ -267,7 +267,8 @@ stop_due(void *ctx, uint64_t i)
 	runs = atomic_load_explicit(&region_run(&p->region)->call, memory_order_relaxed);
 	s->idle = runs == 0 ? s->idle + 1 : 0;
 	if (runs == s->call) {
-		sim_trace(c->sim, "executor %u is stopped: %llx", e->idx, (unsigned long long)s->call);
+		sim_trace(c->sim, "executor %u is stopped: %llx", e->idx,
+			  (unsigned long long)s->call);
 		c->sim->stats.stopped++;
 		proc_kill(p, DEATH_SIGNAL, 9);
 		s->proc = 0;

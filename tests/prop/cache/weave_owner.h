@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weave_owner.h - stands before cache_store.c: the one writer's loads of its own words are no steps
  *
- * All loads of that file are of words that it alone writes. Left as steps they would multiply what the
+ * All loads of that file are of words that it alone writes. Left as steps they would multiply what
+ * the
  * weaver has to go through, and show nothing more.
  */
 #ifndef MB_WEAVE_OWNER_H
