@@ -127,8 +127,9 @@ struct domain_events {
 	void *ctx;
 };
 
-#define HOT_CNT    4  /* ports polled at every turn; the rest wait for their bell */
-#define BELL_SWEEP 32 /* empty turns between two looks at the bell */
+#define HOT_CNT    4    /* ports polled at every turn; the rest wait for their bell */
+#define BELL_SWEEP 32   /* turns between two looks at the bell */
+#define PORT_SWEEP 1024 /* turns between two looks at every port: a bit may have been lost */
 
 struct domain {
 	uint32_t magic;
@@ -148,7 +149,8 @@ struct domain {
 	uint8_t port_of[PROC_CNT_MAX]; /* the open direct port to a process; 0: none */
 	uint8_t hot[HOT_CNT];          /* PORT_CNT: none */
 	uint8_t hot_next;
-	uint32_t idle_polls;
+	uint8_t next;  /* the port where the next look at the bell, or at all of them, begins */
+	uint32_t turn; /* of domain_poll */
 	int lcore_fd[DOMAIN_LCORE_MAX];
 	bool interrupted; /* domain_interrupt */
 	bool spinning;    /* holds the spin token of spin_cpu */
@@ -178,8 +180,8 @@ int domain_ask(struct domain *d, struct domain_msg *m, const void *text, size_t 
 	       const int *fd, uint32_t fd_cnt, struct domain_msg *ret, int *ret_fd,
 	       uint32_t ret_fd_max);
 
-/* domain_poll takes one message from any port, oldest first within a port. The domain's own kinds
- * (desc.h) are handled inside and not returned.
+/* domain_poll takes one message from any port, oldest first within a port, a port that always has
+ * one in turn with the others. The domain's own kinds (desc.h) are handled inside and not returned.
  * Returns: 1 with *ret and *ret_ch; 0 when there is none now; MB_ERR_NO_NODE when the daemon's
  *          half is corrupt or the node died. */
 int domain_poll(struct domain *d, struct desc *ret, struct channel **ret_ch);
@@ -214,7 +216,9 @@ int domain_view(struct domain *d, const struct payload_ref *ref, const uint8_t *
 
 /* domain_drop ends a view whose hold is given back by other means (a REPLY returns its call's
  * arguments), domain_release one whose hold goes back to the producer by a message: over the direct
- * channel if there is one, else through sched. Each view is ended once, by one of the two. */
+ * channel if there is one, else through sched. Each view is ended once, by one of the two. A
+ * reference that comes to us and names our own payload never carries a hold: anybody can send one.
+ */
 void domain_drop(struct domain *d, const struct payload_ref *ref);
 void domain_release(struct domain *d, const struct payload_ref *ref);
 
