@@ -131,6 +131,10 @@ struct domain_events {
 #define BELL_SWEEP 32   /* turns between two looks at the bell */
 #define PORT_SWEEP 1024 /* turns between two looks at every port: a bit may have been lost */
 
+/* What ctl can be owed at one time: of each process that its end is known, of each port that it is
+ * open, and that it is closed. */
+#define DOMAIN_OWED_MAX (PROC_CNT_MAX + 2 * PORT_CNT)
+
 struct domain {
 	uint32_t magic;
 	uint16_t proc;
@@ -157,7 +161,9 @@ struct domain {
 	uint32_t spin_cpu;
 	struct desc dying;            /* a DEAD notice that waits until its channel is drained */
 	uint16_t views[PROC_CNT_MAX]; /* payload views held, by producer */
-	struct desc buried[PROC_CNT_MAX]; /* DEAD notices to acknowledge when views are ended */
+	struct desc buried[PROC_CNT_MAX];  /* DEAD notices to acknowledge when views are ended */
+	struct desc owed[DOMAIN_OWED_MAX]; /* to ctl, when its queue has room */
+	uint16_t owed_first, owed_cnt;
 	uint64_t asked_ns[PORT_DIRECT_FIRST + PROC_EXEC_CNT]; /* when a channel was asked for */
 	struct domain_events events;
 	char *text; /* DOMAIN_TEXT_MAX + 1, for the socket */
@@ -204,7 +210,7 @@ domain_interrupt(struct domain *d)
 void domain_rest(struct domain *d);
 
 /* domain_open asks for a direct channel to executor proc; events.opened says when it is there.
- * Asking twice is harmless. */
+ * Asking twice is harmless. Returns: 0; MB_ERR_INVALID; MB_ERR_FULL: ctl is behind. */
 int domain_open(struct domain *d, uint16_t proc);
 
 /* domain_channel finds the open direct channel to proc; NULL when there is none. */

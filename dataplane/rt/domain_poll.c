@@ -26,6 +26,7 @@
 
 #define SPIN_ALONE_NS 4000 /* on a cpu that a daemon lcore uses too: pause so long, then yield */
 #define ASK_AGAIN_NS  (100 * NS_PER_MS)
+#define OWED_RETRY_NS NS_PER_MS /* ctl reading its queue does not ring us */
 
 static inline bool
 domain_port_open(const struct domain *d, uint32_t port)
@@ -58,10 +59,30 @@ domain_cool(struct domain *d, uint8_t port)
 	}
 }
 
-static int
+/* Sends what waits for room in ctl's queue. */
+static void
+domain_push_ctl(struct domain *d)
+{
+	while (d->owed_cnt > 0 && channel_send(&d->ch[PORT_CTL], &d->owed[d->owed_first]) == 0) {
+		d->owed_first = (uint16_t)((d->owed_first + 1) % DOMAIN_OWED_MAX);
+		d->owed_cnt--;
+	}
+}
+
+/* Tells ctl what it waits for: it keeps an index or a port until it hears of it. When many die at
+ * once that may be more than the queue holds; the rest waits here. */
+static void
 domain_tell_ctl(struct domain *d, const struct desc *m)
 {
-	return channel_send(&d->ch[PORT_CTL], m);
+	domain_push_ctl(d);
+	if (d->owed_cnt == 0 && channel_send(&d->ch[PORT_CTL], m) != MB_ERR_FULL) {
+		return;
+	}
+	if (d->owed_cnt == DOMAIN_OWED_MAX) {
+		d->ch[PORT_CTL].err = MB_ERR_PEER_CORRUPT; /* no sound ctl is owed so much */
+		return;
+	}
+	d->owed[(d->owed_first + d->owed_cnt++) % DOMAIN_OWED_MAX] = *m;
 }
 
 struct channel *
@@ -233,7 +254,7 @@ domain_on(struct domain *d, const struct desc *m, struct channel *ch)
 	case DESC_PING:
 		pong = *m;
 		pong.kind = DESC_PONG;
-		domain_tell_ctl(d, &pong);
+		channel_send(ch, &pong); /* no room: ctl pings again */
 		return true;
 	case DESC_DRAIN:
 		if (d->events.drain != NULL) {
@@ -370,6 +391,7 @@ domain_poll(struct domain *d, struct desc *ret, struct channel **ret_ch)
 	int n;
 
 	if (unlikely(turn % BELL_SWEEP == 0)) {
+		domain_push_ctl(d);
 		n = turn % PORT_SWEEP == 0 ? domain_poll_all(d, ret, ret_ch)
 					   : domain_poll_bell(d, ret, ret_ch);
 		if (n != 0) {
@@ -506,7 +528,8 @@ domain_wait(struct domain *d, uint64_t until_ns, struct desc *ret, struct channe
 			bell_disarm(d->bell);
 			return n;
 		}
-		bell_sleep(d->bell, until_ns != 0 ? until_ns - now : WAIT_MAX_NS);
+		bell_sleep(d->bell, MIN(until_ns != 0 ? until_ns - now : WAIT_MAX_NS,
+					d->owed_cnt > 0 ? OWED_RETRY_NS : WAIT_MAX_NS));
 		if (domain_node_gone(d)) {
 			/* What it had published before it died still counts. */
 			n = domain_poll_all(d, ret, ret_ch);
@@ -528,8 +551,12 @@ domain_open(struct domain *d, uint16_t proc)
 	    (d->asked_ns[proc] != 0 && now - d->asked_ns[proc] < ASK_AGAIN_NS)) {
 		return 0;
 	}
+	domain_push_ctl(d);
+	if (d->owed_cnt > 0) {
+		return MB_ERR_FULL;
+	}
 	d->asked_ns[proc] = now;
-	return domain_tell_ctl(d, &m);
+	return channel_send(&d->ch[PORT_CTL], &m);
 }
 
 int
