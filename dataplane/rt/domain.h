@@ -127,8 +127,13 @@ struct domain_events {
 	void *ctx;
 };
 
-#define HOT_CNT    4  /* ports polled at every turn; the rest wait for their bell */
-#define BELL_SWEEP 32 /* empty turns between two looks at the bell */
+#define HOT_CNT    4    /* ports polled at every turn; the rest wait for their bell */
+#define BELL_SWEEP 32   /* turns between two looks at the bell */
+#define PORT_SWEEP 1024 /* turns between two looks at every port: a bit may have been lost */
+
+/* What ctl can be owed at one time: of each process that its end is known, of each port that it is
+ * open, and that it is closed. */
+#define DOMAIN_OWED_MAX (PROC_CNT_MAX + 2 * PORT_CNT)
 
 struct domain {
 	uint32_t magic;
@@ -148,14 +153,17 @@ struct domain {
 	uint8_t port_of[PROC_CNT_MAX]; /* the open direct port to a process; 0: none */
 	uint8_t hot[HOT_CNT];          /* PORT_CNT: none */
 	uint8_t hot_next;
-	uint32_t idle_polls;
+	uint8_t next;  /* the port where the next look at the bell, or at all of them, begins */
+	uint32_t turn; /* of domain_poll */
 	int lcore_fd[DOMAIN_LCORE_MAX];
 	bool interrupted; /* domain_interrupt */
 	bool spinning;    /* holds the spin token of spin_cpu */
 	uint32_t spin_cpu;
 	struct desc dying;            /* a DEAD notice that waits until its channel is drained */
 	uint16_t views[PROC_CNT_MAX]; /* payload views held, by producer */
-	struct desc buried[PROC_CNT_MAX]; /* DEAD notices to acknowledge when views are ended */
+	struct desc buried[PROC_CNT_MAX];  /* DEAD notices to acknowledge when views are ended */
+	struct desc owed[DOMAIN_OWED_MAX]; /* to ctl, when its queue has room */
+	uint16_t owed_first, owed_cnt;
 	uint64_t asked_ns[PORT_DIRECT_FIRST + PROC_EXEC_CNT]; /* when a channel was asked for */
 	struct domain_events events;
 	char *text; /* DOMAIN_TEXT_MAX + 1, for the socket */
@@ -178,8 +186,8 @@ int domain_ask(struct domain *d, struct domain_msg *m, const void *text, size_t 
 	       const int *fd, uint32_t fd_cnt, struct domain_msg *ret, int *ret_fd,
 	       uint32_t ret_fd_max);
 
-/* domain_poll takes one message from any port, oldest first within a port. The domain's own kinds
- * (desc.h) are handled inside and not returned.
+/* domain_poll takes one message from any port, oldest first within a port, a port that always has
+ * one in turn with the others. The domain's own kinds (desc.h) are handled inside and not returned.
  * Returns: 1 with *ret and *ret_ch; 0 when there is none now; MB_ERR_NO_NODE when the daemon's
  *          half is corrupt or the node died. */
 int domain_poll(struct domain *d, struct desc *ret, struct channel **ret_ch);
@@ -202,7 +210,7 @@ domain_interrupt(struct domain *d)
 void domain_rest(struct domain *d);
 
 /* domain_open asks for a direct channel to executor proc; events.opened says when it is there.
- * Asking twice is harmless. */
+ * Asking twice is harmless. Returns: 0; MB_ERR_INVALID; MB_ERR_FULL: ctl is behind. */
 int domain_open(struct domain *d, uint16_t proc);
 
 /* domain_channel finds the open direct channel to proc; NULL when there is none. */
@@ -214,7 +222,9 @@ int domain_view(struct domain *d, const struct payload_ref *ref, const uint8_t *
 
 /* domain_drop ends a view whose hold is given back by other means (a REPLY returns its call's
  * arguments), domain_release one whose hold goes back to the producer by a message: over the direct
- * channel if there is one, else through sched. Each view is ended once, by one of the two. */
+ * channel if there is one, else through sched. Each view is ended once, by one of the two. A
+ * reference that comes to us and names our own payload never carries a hold: anybody can send one.
+ */
 void domain_drop(struct domain *d, const struct payload_ref *ref);
 void domain_release(struct domain *d, const struct payload_ref *ref);
 

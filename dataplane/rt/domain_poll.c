@@ -3,7 +3,9 @@
  *
  * Which ports are looked at. A process may have 72, of which a few are in use at a time. The hot
  * ones, those that spoke last, are polled at every turn; the bell says which others have spoken,
- * and is read at every BELL_SWEEP-th empty turn. Before a sleep all of them are polled.
+ * and is read at every BELL_SWEEP-th turn, busy or not. As it is only a hint, all of them are
+ * polled now and then, and before a sleep. Every look begins behind where the last one ended, so
+ * who sends without end keeps nobody else out.
  *
  * A death. ctl's notice comes when everything the dead process had published to the daemon has
  * been taken. What it had published to us is still in its region, so:
@@ -24,6 +26,7 @@
 
 #define SPIN_ALONE_NS 4000 /* on a cpu that a daemon lcore uses too: pause so long, then yield */
 #define ASK_AGAIN_NS  (100 * NS_PER_MS)
+#define OWED_RETRY_NS NS_PER_MS /* ctl reading its queue does not ring us */
 
 static inline bool
 domain_port_open(const struct domain *d, uint32_t port)
@@ -56,10 +59,30 @@ domain_cool(struct domain *d, uint8_t port)
 	}
 }
 
-static int
+/* Sends what waits for room in ctl's queue. */
+static void
+domain_push_ctl(struct domain *d)
+{
+	while (d->owed_cnt > 0 && channel_send(&d->ch[PORT_CTL], &d->owed[d->owed_first]) == 0) {
+		d->owed_first = (uint16_t)((d->owed_first + 1) % DOMAIN_OWED_MAX);
+		d->owed_cnt--;
+	}
+}
+
+/* Tells ctl what it waits for: it keeps an index or a port until it hears of it. When many die at
+ * once that may be more than the queue holds; the rest waits here. */
+static void
 domain_tell_ctl(struct domain *d, const struct desc *m)
 {
-	return channel_send(&d->ch[PORT_CTL], m);
+	domain_push_ctl(d);
+	if (d->owed_cnt == 0 && channel_send(&d->ch[PORT_CTL], m) != MB_ERR_FULL) {
+		return;
+	}
+	if (d->owed_cnt == DOMAIN_OWED_MAX) {
+		d->ch[PORT_CTL].err = MB_ERR_PEER_CORRUPT; /* no sound ctl is owed so much */
+		return;
+	}
+	d->owed[(d->owed_first + d->owed_cnt++) % DOMAIN_OWED_MAX] = *m;
 }
 
 struct channel *
@@ -231,7 +254,7 @@ domain_on(struct domain *d, const struct desc *m, struct channel *ch)
 	case DESC_PING:
 		pong = *m;
 		pong.kind = DESC_PONG;
-		domain_tell_ctl(d, &pong);
+		channel_send(ch, &pong); /* no room: ctl pings again */
 		return true;
 	case DESC_DRAIN:
 		if (d->events.drain != NULL) {
@@ -243,7 +266,9 @@ domain_on(struct domain *d, const struct desc *m, struct channel *ch)
 	}
 }
 
-/* Polls one port. Returns 1 with a message for the caller; 0; negative when the node is lost. */
+/* Polls one port. Returns 1 with a message for the caller; 0; negative when the node is lost.
+ * Messages that are handled here are bounded too: their sender may be as fast as we are. Taking as
+ * many as a queue holds is enough before a sleep: one more was sent after the flag was up. */
 static int
 domain_poll_port(struct domain *d, uint32_t port, struct desc *ret, struct channel **ret_ch)
 {
@@ -253,7 +278,7 @@ domain_poll_port(struct domain *d, uint32_t port, struct desc *ret, struct chann
 	if (ch->rx_slots == NULL || (port == PORT_CTL && d->dying.kind != DESC_NONE)) {
 		return 0;
 	}
-	for (;;) {
+	for (uint32_t i = 0; i < CHANNEL_DEPTH; i++) {
 		n = channel_recv(ch, ret);
 		if (likely(n == 0)) {
 			return 0;
@@ -266,7 +291,6 @@ domain_poll_port(struct domain *d, uint32_t port, struct desc *ret, struct chann
 			return 0;
 		}
 		domain_heat(d, (uint8_t)port);
-		d->idle_polls = 0;
 		if (ret->kind >= DESC_CALL_FIRST || !domain_on(d, ret, ch)) {
 			*ret_ch = ch;
 			return 1;
@@ -275,6 +299,7 @@ domain_poll_port(struct domain *d, uint32_t port, struct desc *ret, struct chann
 			return 0;
 		}
 	}
+	return 0;
 }
 
 /* A death waits: drain its channel, then bury it. */
@@ -295,74 +320,102 @@ domain_poll_dying(struct domain *d, struct desc *ret, struct channel **ret_ch)
 	return 0;
 }
 
+/* The ports that the bell names. Hot ones are polled without it. */
 static int
 domain_poll_bell(struct domain *d, struct desc *ret, struct channel **ret_ch)
 {
-	for (uint32_t w = 0; w * 64 < PORT_CNT; w++) {
-		uint64_t bits = bell_take(d->bell, w);
+	uint64_t bits[(PORT_CNT + 63) / 64];
+	uint64_t any = 0;
 
-		while (bits != 0) {
-			uint32_t port = w * 64 + (uint32_t)__builtin_ctzll(bits);
-			int n;
+	for (uint32_t w = 0; w < ARRAY_CNT(bits); w++) {
+		bits[w] = bell_take(d->bell, w);
+	}
+	for (uint32_t i = 0; i < HOT_CNT; i++) {
+		bits[d->hot[i] / 64] &= ~(UINT64_C(1) << (d->hot[i] % 64));
+	}
+	for (uint32_t w = 0; w < ARRAY_CNT(bits); w++) {
+		any |= bits[w];
+	}
+	for (uint32_t i = 0; any != 0 && i < PORT_CNT; i++) {
+		uint32_t port = (d->next + i) % PORT_CNT;
+		int n;
 
-			bits &= bits - 1;
-			if (port >= PORT_CNT) {
-				continue;
-			}
-			n = domain_poll_port(d, port, ret, ret_ch);
-			if (n != 0) {
-				/* Not drained yet, nor the rest looked at. */
-				bits |= UINT64_C(1) << (port % 64);
-				atomic_fetch_or_explicit(&d->bell->bits[w], bits,
+		if ((bits[port / 64] >> (port % 64) & 1) == 0) {
+			continue;
+		}
+		bits[port / 64] &= ~(UINT64_C(1) << (port % 64));
+		n = domain_poll_port(d, port, ret, ret_ch);
+		if (n != 0) {
+			d->next = (uint8_t)(port + 1);
+			for (uint32_t w = 0; w < ARRAY_CNT(bits); w++) {
+				atomic_fetch_or_explicit(&d->bell->bits[w], bits[w],
 							 memory_order_relaxed);
-				return n;
 			}
+			return n; /* it is hot now; the rest has its bits back */
 		}
 	}
 	return 0;
 }
 
-/* Every port: before a sleep, whatever the hints say. While a death waits ctl's port is not read,
- * so after it is buried all is looked at once more. */
+/* Every port, whatever the hints say. While a death waits ctl's port is not read, so after it is
+ * buried all is looked at once more. */
 static int
 domain_poll_all(struct domain *d, struct desc *ret, struct channel **ret_ch)
 {
-	bool death;
-	int n = 0;
+	int n;
 
-	do {
-		for (uint32_t port = 0; port < PORT_CNT && n == 0; port++) {
+	for (;;) {
+		for (uint32_t i = 0; i < PORT_CNT; i++) {
+			uint32_t port = (d->next + i) % PORT_CNT;
+
 			n = domain_poll_port(d, port, ret, ret_ch);
+			if (n != 0) {
+				d->next = (uint8_t)(port + 1);
+				return n;
+			}
 		}
-		death = n == 0 && d->dying.kind != DESC_NONE;
-		if (death) {
-			n = domain_poll_dying(d, ret, ret_ch);
+		if (d->dying.kind == DESC_NONE) {
+			return 0;
 		}
-	} while (death && n == 0);
-	return n;
+		n = domain_poll_dying(d, ret, ret_ch);
+		if (n != 0) {
+			return n;
+		}
+	}
 }
 
 int
 domain_poll(struct domain *d, struct desc *ret, struct channel **ret_ch)
 {
+	uint32_t turn = d->turn++;
 	int n;
 
+	if (unlikely(turn % BELL_SWEEP == 0)) {
+		domain_push_ctl(d);
+		n = turn % PORT_SWEEP == 0 ? domain_poll_all(d, ret, ret_ch)
+					   : domain_poll_bell(d, ret, ret_ch);
+		if (n != 0) {
+			return n;
+		}
+	}
+	if (unlikely(d->dying.kind != DESC_NONE && turn % 2 == 0)) {
+		n = domain_poll_dying(d, ret, ret_ch); /* not only when nothing is hot */
+		if (n != 0) {
+			return n;
+		}
+	}
 	for (uint32_t i = 0; i < HOT_CNT; i++) {
-		if (d->hot[i] != PORT_CNT) {
-			n = domain_poll_port(d, d->hot[i], ret, ret_ch);
+		uint8_t port = d->hot[(turn + i) % HOT_CNT];
+
+		if (port != PORT_CNT) {
+			n = domain_poll_port(d, port, ret, ret_ch);
 			if (n != 0) {
 				return n;
 			}
 		}
 	}
 	if (unlikely(d->dying.kind != DESC_NONE)) {
-		n = domain_poll_dying(d, ret, ret_ch);
-		if (n != 0) {
-			return n;
-		}
-	}
-	if (unlikely(d->idle_polls++ % BELL_SWEEP == BELL_SWEEP - 1)) {
-		return domain_poll_bell(d, ret, ret_ch);
+		return domain_poll_dying(d, ret, ret_ch);
 	}
 	return 0;
 }
@@ -475,7 +528,8 @@ domain_wait(struct domain *d, uint64_t until_ns, struct desc *ret, struct channe
 			bell_disarm(d->bell);
 			return n;
 		}
-		bell_sleep(d->bell, until_ns != 0 ? until_ns - now : WAIT_MAX_NS);
+		bell_sleep(d->bell, MIN(until_ns != 0 ? until_ns - now : WAIT_MAX_NS,
+					d->owed_cnt > 0 ? OWED_RETRY_NS : WAIT_MAX_NS));
 		if (domain_node_gone(d)) {
 			/* What it had published before it died still counts. */
 			n = domain_poll_all(d, ret, ret_ch);
@@ -497,8 +551,12 @@ domain_open(struct domain *d, uint16_t proc)
 	    (d->asked_ns[proc] != 0 && now - d->asked_ns[proc] < ASK_AGAIN_NS)) {
 		return 0;
 	}
+	domain_push_ctl(d);
+	if (d->owed_cnt > 0) {
+		return MB_ERR_FULL;
+	}
 	d->asked_ns[proc] = now;
-	return domain_tell_ctl(d, &m);
+	return channel_send(&d->ch[PORT_CTL], &m);
 }
 
 int
@@ -558,7 +616,6 @@ domain_release(struct domain *d, const struct payload_ref *ref)
 	struct channel *ch;
 
 	if (ref->proc == d->proc) {
-		payload_release(d->pool, ref->handle, d->proc);
 		domain_drop(d, ref);
 		return;
 	}

@@ -6,7 +6,7 @@
  * leaves in it may delay others by a bounded time, never corrupt them.
  *
  *   bell.bits     which ports have something new. Wrong bits: a port is looked at for nothing, or
- *                 found at the next sweep (before each sleep, and every BELL_SWEEP polls).
+ *                 found at the next sweep (before each sleep, and now and then without one).
  *   bell.waiting  somebody sleeps here. Wrong: a wake is wasted, or a sleep lasts its whole
  *                 timeout, at most WAIT_MAX_NS.
  *   claim         whose call an executor serves. Wrong: two calls queue behind each other, or a
