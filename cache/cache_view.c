@@ -172,9 +172,10 @@ entry_copy(const struct cache_entry *e, uint64_t hash, struct look *look,
 	look->key_len = cache_meta_key_len(meta);
 	look->flags = cache_meta_flags(meta);
 	look->envelope_len = cache_meta_envelope_len(meta);
-	bytes = cache_key_inline(look->key_len) ? look->key_len : 0;
 	if (look->off == 0) {
-		bytes = cache_pair_bytes(bytes, look->envelope_len);
+		bytes = cache_pair_bytes(look->key_len, look->envelope_len);
+	} else {
+		bytes = cache_key_inline(look->key_len) ? look->key_len : 0;
 	}
 	if (unlikely(bytes > CACHE_INLINE_BYTES)) {
 		return LOOK_AGAIN; /* torn, or damaged */
@@ -237,12 +238,10 @@ entry_look(struct cache_view *view, const struct cache_view_shard *shard,
 	} else if (unlikely(is_changed(e, look.version))) {
 		return LOOK_AGAIN;
 	}
-	/* From here on the entry is one that was shown, whole (V1); a long key is in its block. */
-	if (unlikely(block == NULL && !cache_key_inline(look.key_len))) {
-		return LOOK_AGAIN;
-	}
-	found = cache_key_inline(look.key_len) ? (const uint8_t *)ret->inl
-					       : block + ALIGN_UP(look.envelope_len, 8U);
+	/* From here on the entry is one that was shown, whole (V1). */
+	found = cache_key_inline(look.key_len)
+			? (const uint8_t *)ret->inl
+			: block + ALIGN_UP((size_t)look.envelope_len, (size_t)8);
 	if (unlikely((look.flags & CACHE_META_USED) == 0 || look.key_len != key.len ||
 		     memcmp(found, key.p, key.len) != 0)) {
 		cache_view_release(view, ret);

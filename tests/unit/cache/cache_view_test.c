@@ -162,14 +162,16 @@ damaged(void **state)
 					 UINT64_MAX,
 					 UINT64_MAX - 7 };
 	struct world *w = world_make(2 << 20);
-	struct slice key = slice_str("key");
+	struct slice keys[2] = { slice_str("key"), { 0 } };
 	uint8_t big[500] = { 1 };
 	struct cache_value v;
 	struct rng rng;
 
 	(void)state;
+	keys[1] = slice_of(big, 150); /* one that does not fit an entry */
 	rng_init(&rng, test_seed("cache_view damaged"));
 	for (uint32_t run = 0; run < 20000; run++) {
+		struct slice key = keys[run % 2];
 		uint32_t entry = show(w, key, slice_of(big, rng_below(&rng, 2) * sizeof(big)));
 		struct cache_entry saved, *e = entry_at(w, entry);
 		_Atomic uint64_t *at[] = { &e->meta, &e->off, &e->word[0] };
@@ -180,6 +182,9 @@ damaged(void **state)
 		for (uint32_t i = 0; i < 3; i++) {
 			uint64_t bad = word[rng_below(&rng, sizeof(word) / sizeof(word[0]))];
 
+			if (i == 0 && rng_below(&rng, 2) != 0) { /* lengths that may match */
+				bad = cache_meta_make(key.len, CACHE_META_USED, bad);
+			}
 			if (rng_below(&rng, 2) != 0) {
 				atomic_store(at[i], rng_below(&rng, 4) != 0 ? bad : end);
 			}
@@ -463,7 +468,7 @@ readers_against_writer(void **state)
 		print_message("reader %u: %llu hits, %llu misses, against %llu writes\n", i,
 			      (unsigned long long)r[i].hit, (unsigned long long)r[i].miss,
 			      (unsigned long long)number);
-		assert_true(r[i].hit > 1000);
+		assert_true(r[i].hit > 100);
 		assert_int_equal(r[i].torn, 0);
 		assert_int_equal(r[i].back, 0);
 		assert_int_equal(r[i].changed, 0);

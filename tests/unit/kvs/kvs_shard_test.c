@@ -98,7 +98,9 @@ growing_value_full(void **state)
 		snprintf(member, sizeof(member), "%08u", cnt++);
 		out = room();
 		before = kvs_shard_get(s, key);
-		memcpy(copy, before.p, before.len < 64 ? before.len : 64);
+		if (before.len >= sizeof(copy)) {
+			memcpy(copy, before.p, sizeof(copy));
+		}
 		err = kvs_shard_merge(s, key, value_member(&out, slice_of(member, sizeof(member))));
 	} while (err == 0);
 	assert_int_equal(err, MB_ERR_NO_MEMORY);
