@@ -39,8 +39,7 @@ struct exec_from {
 
 struct exec_ops {
 	struct exec_wait wait;
-	/* Sends an answer. Returns 0; an error when nobody is there any more, or does not take
-	 * it. */
+	/* Sends an answer. Returns 0; an error when nobody is there to take it. */
 	int (*reply)(void *ctx, const struct exec_from *from, const struct desc *d);
 	/* Finds the payload of a call: as domain_bytes and domain_drop. */
 	int (*bytes)(void *ctx, const struct desc *d, const uint8_t **ret, size_t *ret_len,

@@ -11,10 +11,9 @@
 #include "microburst/error.h"
 #include "timebase.h"
 
-#define CLAIM_IDLE_NS                                                                              \
-	(1 * NS_PER_MS) /* a caller that has won the claim sends within microseconds */
-#define SEND_RETRY_NS (20 * NS_PER_US) /* a tile of the node that is behind */
-#define DRAIN_NS_MAX  (1 * NS_PER_S)
+#define CLAIM_IDLE_NS (1 * NS_PER_MS)   /* who has won the claim sends within microseconds */
+#define SEND_RETRY_NS (20 * NS_PER_US)  /* a tile of the node that is behind */
+#define DRAIN_NS_MAX  (1 * NS_PER_S)    /* for callers to read their results */
 #define CLOCK_KEEP_NS (100 * NS_PER_MS) /* at 50 parts in a million off by 5 us */
 
 static_assert((EXEC_ASIDE_MAX & (EXEC_ASIDE_MAX - 1)) == 0, "a mask plus one");
@@ -208,8 +207,8 @@ tile_idle(struct exec_tile *t)
 	if (claim_drop(t->domain->hints, t->domain->proc)) {
 		tile_send(t, PORT_SCHED, &freed);
 	}
-	payload_trim(
-		t->domain->pool); /* segments are kept for the next large payload, not for ever */
+	/* Segments are kept for the next large payload, not for ever. */
+	payload_trim(t->domain->pool);
 }
 
 /* Takes the next call: one put aside, else the next that comes. Answers nobody waits for any more

@@ -77,8 +77,8 @@ bind_one(struct loader *l, const struct load_fn *row, struct fns *fns)
 		refuse(l, MB_ERR_LOAD, "the object does not define the function '%s'", row->name);
 	} else if (def->abi != MB_FUNCTION_ABI) {
 		refuse(l, MB_ERR_ABI,
-		       "'%s' was compiled against version %u of microburst/function.h, this node "
-		       "has version %u: compile it again",
+		       "'%s' was compiled against version %u of microburst/function.h, not %u: "
+		       "compile it again",
 		       row->name, def->abi, MB_FUNCTION_ABI);
 	} else if (def->bytes < sizeof(*def) || def->run == NULL) {
 		refuse(l, MB_ERR_LOAD, "'%s' is not what MB_FUNCTION defines", row->name);

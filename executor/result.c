@@ -65,6 +65,8 @@ result_reserve(struct result *r, enum mb_type type, size_t len, uint8_t **ret)
 			return err;
 		}
 	}
+	/* The gap holds whatever was there before: not for the caller to see. */
+	memset(r->p + RESULT_HEAD_BYTES + r->len, 0, off - r->len);
 	r->row[r->cnt++] = (struct result_row){ .type = type, .len = (uint32_t)len };
 	r->len = off + len;
 	r->reserved = true;
@@ -75,9 +77,13 @@ result_reserve(struct result *r, enum mb_type type, size_t len, uint8_t **ret)
 int
 result_trim(struct result *r, size_t len)
 {
-	struct result_row *last = &r->row[r->cnt - 1];
+	struct result_row *last;
 
-	if (r->cnt == 0 || !r->reserved || len > last->len || !value_type_ok(last->type, len)) {
+	if (r->cnt == 0 || !r->reserved) {
+		return MB_ERR_INVALID;
+	}
+	last = &r->row[r->cnt - 1];
+	if (len > last->len || !value_type_ok(last->type, len)) {
 		return MB_ERR_INVALID;
 	}
 	r->len -= last->len - len;

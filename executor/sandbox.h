@@ -43,10 +43,9 @@ struct sandbox {
 
 /* sandbox_jail puts the calling process into the jail and makes ready what its children need.
  *
- * Ensures:   sb->bits has what a child will have after sandbox_close, as far as can be known
- *            before.
- * Returns:   0; MB_ERR_NO_MEMORY; MB_ERR_NOT_SUPPORTED when the machine is left half inside (a step
- *            that was begun could not be finished); then why, of SANDBOX_WHY_BYTES, says which.
+ * Ensures:   sb->bits has what a child will have after sandbox_close, as far as it is known yet.
+ * Returns:   0; MB_ERR_NOT_SUPPORTED when this process is left half inside: a step that was begun
+ *            could not be finished. Then why, of SANDBOX_WHY_BYTES, says which.
  */
 #define SANDBOX_WHY_BYTES 160
 int sandbox_jail(struct sandbox *sb, bool off, uint32_t uid_base, int32_t parent, char *why);

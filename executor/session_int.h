@@ -110,10 +110,10 @@ struct session {
 	size_t bytes_len;
 	size_t set_bytes; /* what the write sets will take, at most */
 	uint32_t pending_cnt;
-	/* token of the publication under way at a tile; 0: none */
-	uint64_t pending[CACHE_TILE_MAX];
-	int publish_err; /* the first refusal among the answers */
-	bool publishing; /* what is held is what was sent */
+	uint64_t
+		pending[CACHE_TILE_MAX]; /* token of the publication under way at a tile; 0: none */
+	int publish_err;                 /* the first refusal among the answers */
+	bool publishing;                 /* what is held is what was sent */
 
 	/* One mapping, of which only what calls use is ever touched. */
 	struct owned owned[SESSION_OWNED_MAX];

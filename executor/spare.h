@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* spare - the life of an executor process, from its fork to its end
  *
- *   spawned ─► in the domain ─► in the sandbox: a spare ─LOAD─► loaded ─► sandbox closed
- *           ─► serves ─► ends
+ *   spawned ─► in the domain ─► in the sandbox: a spare ─LOAD─► loaded ─► sandbox closed ─► serves
+ *   ─► ends
  *
  * All that takes time and is the same for every executor happens before LOAD: what is left between
  * LOAD and the first call is loading, MB_INIT and a handful of system calls.

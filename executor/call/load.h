@@ -92,10 +92,9 @@ void sandbox_missing_text(uint32_t bits, char *ret, size_t bytes);
 
 struct load_head {
 	uint32_t magic;
-	uint16_t fn_cnt;     /* 1 .. FUNCTION_CNT_MAX */
-	uint16_t object_cnt; /* 1 .. LOAD_OBJECT_MAX */
-	/* private memory the functions may use above what the executor uses */
-	uint64_t memory_bytes;
+	uint16_t fn_cnt;       /* 1 .. FUNCTION_CNT_MAX */
+	uint16_t object_cnt;   /* 1 .. LOAD_OBJECT_MAX */
+	uint64_t memory_bytes; /* private memory for functions, above what is in use */
 };
 
 struct load_fn {

@@ -31,8 +31,9 @@ placement_shown(const struct placement *p, uint64_t *ret_gen)
 bool
 placement_stale(const struct placement *p, uint64_t gen)
 {
-	/* A2: a fence; pairs with R2 in placement_edit. The reads of the copy come before the load
-	 * below. */
+	/* A2: acquire; pairs with R2 in placement_edit. What was read of the copy was read before
+	 * this load: a reader that saw a store of an edit sees the generation that came before it.
+	 * */
 	atomic_thread_fence(memory_order_acquire);
 	return atomic_load_explicit(&p->gen, memory_order_relaxed) != gen;
 }
@@ -132,7 +133,7 @@ placement_edit(struct placement *p)
 	uint64_t gen = atomic_load_explicit(&p->gen, memory_order_relaxed);
 	struct placement_copy *hidden = &p->copy[(gen + 1) & 1];
 
-	/* R2: a fence; pairs with A2 in placement_stale. A reader that sees any of the stores
+	/* R2: release; pairs with A2 in placement_stale. A reader that sees any of the stores
 	 * below also sees the generation that hid this copy from it, and knows it was overtaken. */
 	atomic_thread_fence(memory_order_release);
 	memcpy(hidden, &p->copy[gen & 1], sizeof(*hidden));

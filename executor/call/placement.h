@@ -26,7 +26,7 @@
 
 struct placement_fn {
 	char name[NAME_BYTES_MAX];
-	/* 0: free entry. Ids grow with every deployment; entry = id % FUNCTION_CNT_MAX */
+	/* 0: free entry. Ids grow with every deployment; the entry is id % FUNCTION_CNT_MAX. */
 	uint16_t id;
 	uint16_t version;
 	uint32_t flags;

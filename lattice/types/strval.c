@@ -206,8 +206,13 @@ int
 strval_text(struct slice state, char buf[STRVAL_TEXT_MAX], struct slice *ret_text)
 {
 	struct reading r;
-	int rc = strval_examine(state, &r);
+	int rc = strval_open(state, &r.s);
 
+	if (rc == 0 && r.s.counter.len == 0 && r.s.kind == BASE_BYTES) {
+		*ret_text = r.s.base; /* nothing was added: whether it is a number is no question */
+		return 0;
+	}
+	rc = strval_examine(state, &r);
 	if (rc < 0) {
 		return rc;
 	}

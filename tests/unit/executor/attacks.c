@@ -271,11 +271,11 @@ MB_FUNCTION(who)
 /* Takes memory until it gets none; says how many MiB that was. */
 MB_FUNCTION(eat)
 {
+	static char *volatile last; /* so that no compiler finds it useless */
 	int64_t mib = 0;
-	char *p;
 
-	while ((p = malloc(1 << 20)) != NULL) { /* given back when the executor ends */
-		memset(p, 1, 1 << 20);
+	while ((last = malloc(1 << 20)) != NULL) { /* given back when the executor ends */
+		memset(last, 1, 1 << 20);
 		mib++;
 	}
 	return mb_return_i64(call, mib);
@@ -329,6 +329,20 @@ MB_FUNCTION(close_all)
 {
 	for (int fd = 0; fd < 1024; fd++) {
 		close(fd);
+	}
+	return 0;
+}
+
+/* A result of so many bytes, written in place. */
+MB_FUNCTION(fill)
+{
+	int64_t len;
+	void *p;
+
+	MB_TRY(mb_arg_i64(call, 0, &len));
+	MB_TRY(mb_return_reserve(call, MB_BYTES, (size_t)len, &p));
+	if (len > 0) {
+		memset(p, 'x', (size_t)len);
 	}
 	return 0;
 }

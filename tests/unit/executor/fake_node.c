@@ -362,6 +362,16 @@ take_reply(struct node_exec *x, const struct desc *d, struct node_reply *ret)
 	}
 }
 
+static void
+take_logs(struct node_exec *x)
+{
+	struct desc d;
+
+	while (channel_recv(&x->ctl, &d) == 1) {
+		x->log_cnt += d.kind == DESC_LOG;
+	}
+}
+
 void
 node_call(struct node *n, struct node_exec *x, uint16_t id, struct slice args, int timeout_ms,
 	  struct node_reply *ret)
@@ -374,6 +384,7 @@ node_call(struct node *n, struct node_exec *x, uint16_t id, struct slice args, i
 	assert_true(args.len <= DESC_INLINE_BYTES);
 	d.len = (uint8_t)args.len;
 	memcpy(d.data, args.p, args.len);
+	take_logs(x);
 	assert_int_equal(channel_send(&x->sched, &d), 0);
 	while (now() - start < (uint64_t)timeout_ms * NS_PER_MS) {
 		struct desc got;
@@ -390,7 +401,7 @@ node_call(struct node *n, struct node_exec *x, uint16_t id, struct slice args, i
 			take_reply(x, &got, ret);
 			return;
 		}
-		x->log_cnt += channel_recv(&x->ctl, &got) == 1 && got.kind == DESC_LOG;
+		take_logs(x);
 		serve_socket(n, x);
 		if (ended(x, WNOHANG)) {
 			ret->died = true;

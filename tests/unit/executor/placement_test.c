@@ -4,6 +4,7 @@
  * Method: writer and reader stepped by hand; picks over random sets and claims. */
 #include "placement.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,7 +43,7 @@ an_edit_is_hidden_until_shown(void **state)
 	edit = placement_edit(table);
 	edit->fn_cnt = 8;
 	edit->fn[7].id = 7;
-	memcpy(edit->fn[7].name, "seven", sizeof("seven"));
+	snprintf(edit->fn[7].name, NAME_BYTES_MAX, "seven");
 	seen = placement_shown(table, &gen);
 	assert_null(placement_fn_find(seen, "seven"));
 	assert_false(placement_stale(table, gen));
@@ -67,7 +68,7 @@ dags_are_found_likewise(void **state)
 
 	edit->dag_cnt = 4;
 	edit->dag[3].id = 3 + DAG_CNT_MAX;
-	memcpy(edit->dag[3].name, "words", sizeof("words"));
+	snprintf(edit->dag[3].name, NAME_BYTES_MAX, "words");
 	placement_show(table);
 	assert_non_null(placement_dag_find(placement_shown(table, &gen), "words"));
 	assert_non_null(placement_dag_get(placement_shown(table, &gen), 3 + DAG_CNT_MAX));

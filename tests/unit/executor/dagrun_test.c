@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal:   a DAG runs as a whole, results in the order of its edges, or ends with an error that
+ *         names the function; whatever the placement table says, nothing else is followed.
+ * Method: small DAGs by hand; tables that nobody would write. */
+#include "exec_fixture.h"
+
+MB_FUNCTION(increment)
+{
+	int64_t n;
+
+	MB_TRY(mb_arg_i64(call, 0, &n));
+	return mb_return_i64(call, n + 1);
+}
+
+MB_FUNCTION(square)
+{
+	int64_t n;
+
+	MB_TRY(mb_arg_i64(call, 0, &n));
+	return mb_return_i64(call, n * n);
+}
+
+MB_FUNCTION(sum)
+{
+	int64_t total = 0;
+
+	for (uint32_t i = 0; i < mb_arg_cnt(call); i++) {
+		int64_t n;
+
+		MB_TRY(mb_arg_i64(call, i, &n));
+		total += n;
+	}
+	return mb_return_i64(call, total);
+}
+
+MB_FUNCTION(echo)
+{
+	for (uint32_t i = 0; i < mb_arg_cnt(call); i++) {
+		struct mb_slice bytes;
+		const double *array;
+		size_t cnt;
+		int64_t n;
+		double d;
+		void *to;
+
+		switch (mb_arg_type(call, i)) {
+		case MB_NIL:
+			MB_TRY(mb_return_nil(call));
+			break;
+		case MB_I64:
+			MB_TRY(mb_arg_i64(call, i, &n));
+			MB_TRY(mb_return_i64(call, n));
+			break;
+		case MB_F64:
+			MB_TRY(mb_arg_f64(call, i, &d));
+			MB_TRY(mb_return_f64(call, d));
+			break;
+		case MB_F64_ARRAY:
+			MB_TRY(mb_arg_f64_array(call, i, &array, &cnt));
+			MB_TRY(mb_return_f64_array(call, array, cnt));
+			break;
+		case MB_UTF8:
+			MB_TRY(mb_arg_utf8(call, i, &bytes));
+			MB_TRY(mb_return_utf8(call, bytes));
+			break;
+		default: /* in place, by way of one that is too long at first */
+			MB_TRY(mb_arg_bytes(call, i, &bytes));
+			MB_TRY(mb_return_reserve(call, MB_BYTES, bytes.len + 100, &to));
+			if (bytes.len != 0) {
+				memcpy(to, bytes.p, bytes.len);
+			}
+			MB_TRY(mb_return_trim(call, bytes.len));
+			break;
+		}
+	}
+	return 0;
+}
+
+MB_FUNCTION(many)
+{
+	int64_t cnt, len;
+
+	MB_TRY(mb_arg_i64(call, 0, &cnt));
+	MB_TRY(mb_arg_i64(call, 1, &len));
+	for (int64_t i = 0; i < cnt; i++) {
+		void *p;
+
+		MB_TRY(mb_return_reserve(call, MB_BYTES, (size_t)len, &p));
+		memset(p, (int)i, (size_t)len);
+	}
+	return 0;
+}
+
+MB_FUNCTION(fail)
+{
+	MB_TRY(mb_put(call, mb_str("failed"), mb_str("1")));
+	return mb_fail(call, "no more %s: %d", "bread", 7);
+}
+
+MB_FUNCTION(mark)
+{
+	char key[32] = "mark ";
+	int64_t n = 0;
+
+	strncat(key, mb_tag(call), 20);
+	MB_TRY(mb_incr(call, mb_str("marks"), 1, &n));
+	MB_TRY(mb_put(call, mb_str(key), mb_str("1")));
+	return mb_return_i64(call, n);
+}
+
+FUNCTIONS(&mb_function_increment, &mb_function_square, &mb_function_sum, &mb_function_echo,
+	  &mb_function_many, &mb_function_fail, &mb_function_mark)
+
+static void
+a_chain_hands_results_on(void **state)
+{
+	dag_add(1, "increment -> square -> increment#2");
+	dag_call(3, 4);
+	assert_i64(26);
+	dag_call(3, 1);
+	assert_i64(5);
+}
+
+static void
+fan_out_and_fan_in(void **state)
+{
+	dag_add(1,
+		"increment -> square, increment -> increment#2, square -> sum, increment#2 -> sum, "
+		"increment -> sum");
+	dag_call(4, 2); /* 3; 9, 4; 9 + 4 + 3 */
+	assert_i64(16);
+}
+
+static void
+one_vertex_alone(void **state)
+{
+	dag_add(1, "square");
+	dag_call(1, 9);
+	assert_i64(81);
+}
+
+static void
+large_results_travel_between_vertices(void **state)
+{
+	struct value v[MB_VALUES_MAX];
+	uint64_t inner[5];
+	struct value_writer vw;
+	struct desc d = { .sub = CALL_DAG, .a = 1 };
+
+	dag_add(1, "many -> echo, many -> echo#2, echo -> echo#3, echo#2 -> echo#3");
+	value_list_begin(&vw, inner, sizeof(inner), 2);
+	value_list_add_i64(&vw, 3);
+	value_list_add_i64(&vw, 100000);
+	assert_int_equal(value_list_end(&vw), sizeof(inner));
+	value_list_begin(&vw, args, sizeof(args), 4);
+	value_list_add(&vw, MB_LIST, inner, sizeof(inner));
+	for (int i = 0; i < 3; i++) {
+		value_list_add(&vw, MB_NIL, NULL, 0);
+	}
+	args_len = (size_t)value_list_end(&vw);
+	d.ref = (struct payload_ref){ .handle = 1, .len = (uint32_t)args_len };
+	send_call(&d);
+	assert_int_equal(reply_values(v), 6);
+	for (int i = 0; i < 6; i++) {
+		assert_int_equal(v[i].len, 100000);
+		assert_int_equal(v[i].p[99999], i % 3);
+	}
+	reply_release();
+	assert_int_equal(payload_alive(w->pool), 0);
+}
+
+static void
+a_vertex_is_named_when_it_fails(void **state)
+{
+	dag_add(1, "mark#a -> fail, fail -> mark#b");
+	dag_call(3, 1);
+	assert_error(MB_ERR_FUNCTION_FAILED, "fail: no more bread: 7");
+	/* All of it or nothing: what ran before has written nothing either. */
+	assert_string_equal(world_text(w, slice_str("marks")), "(absent)");
+	dag_add(1, "mark#a -> increment#x");
+	dag_call(2, 1);
+	reply_release();
+	dag_add(1, "fail#x -> increment");
+	dag_call(2, 1);
+	assert_error(MB_ERR_FUNCTION_FAILED, "fail#x: no more bread");
+	dag_add(1, "echo -> increment#second");
+	args_i64(0, 0, 0);
+	dag_call(2, 1);
+	reply_release();
+}
+
+static void
+functions_of_a_dag_see_each_other_s_writes(void **state)
+{
+	dag_add(1, "mark#a -> mark#b, mark#b -> mark#c");
+	dag_call(3, 1);
+	assert_i64(3);
+	assert_string_equal(world_text(w, slice_str("marks")), "3");
+	assert_string_equal(world_text(w, slice_str("mark b")), "1");
+}
+
+static void
+a_dag_s_arguments_are_checked(void **state)
+{
+	struct desc d = { .sub = CALL_DAG, .a = 1, .flags = DESC_F_INLINE };
+
+	dag_add(1, "increment -> square");
+	send_call(&d); /* none at all */
+	assert_error(MB_ERR_INVALID, "one entry for each function");
+	dag_call(3, 4);
+	assert_error(MB_ERR_INVALID, "one entry for each function");
+	args_i64(2, 1, 2); /* not lists */
+	d = (struct desc){ .sub = CALL_DAG,
+			   .a = 1,
+			   .flags = DESC_F_INLINE,
+			   .len = (uint8_t)args_len };
+	memcpy(d.data, args, args_len);
+	send_call(&d);
+	assert_error(MB_ERR_INVALID, "neither a list nor nil");
+}
+
+static void
+a_dag_ends_at_its_deadline(void **state)
+{
+	dag_add(1, "increment -> square");
+	dag_call_with(2, 1, w->time.now_ns);
+	assert_error(MB_ERR_DEADLINE, "not run");
+}
+
+static void
+nonsense_in_the_table_is_refused(void **state)
+{
+	struct placement_dag *dag;
+
+	dag_add(1, "increment -> square");
+	dag = &placement->copy[1].dag[1];
+	dag->edge[0].from = 1; /* leads to itself */
+	dag_call(2, 1);
+	assert_error(MB_ERR_NO_DAG, "");
+	dag->edge[0].from = 0;
+	dag->edge[0].to = 60;
+	dag_call(2, 1);
+	assert_error(MB_ERR_NO_DAG, "");
+	dag->edge_cnt = DAG_EDGE_MAX + 1;
+	dag_call(2, 1);
+	assert_error(MB_ERR_NO_DAG, "");
+	dag->edge_cnt = 0;
+	dag->vertex_cnt = DAG_FUNCTION_MAX + 1;
+	dag_call(2, 1);
+	assert_error(MB_ERR_NO_DAG, "");
+	dag->vertex_cnt = 2;
+	dag->vertex[1].fn = 99;
+	dag_call(2, 1);
+	assert_error(MB_ERR_NO_FUNCTION, "not loaded");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(a_chain_hands_results_on),
+		TEST(fan_out_and_fan_in),
+		TEST(one_vertex_alone),
+		TEST(large_results_travel_between_vertices),
+		TEST(a_vertex_is_named_when_it_fails),
+		TEST(functions_of_a_dag_see_each_other_s_writes),
+		TEST(a_dag_s_arguments_are_checked),
+		TEST(a_dag_ends_at_its_deadline),
+		TEST(nonsense_in_the_table_is_refused),
+#undef TEST
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal:   operations mean in a session what they mean in the store: what is shown before publishing
+ *         is what everybody sees after it; a key keeps its type.
+ * Method: types and refusals by hand; random operations, on few keys so that they meet, read back
+ *         through the session before and through the store after publishing. */
+#include "session_fixture.h"
+
+#include "rng.h"
+#include "test_seed.h"
+
+static void
+a_read_only_call_does_not_write(void **state)
+{
+	struct slice got;
+
+	world_put(w, "a", "1");
+	assert_int_equal(session_end(s), 0);
+	session_begin(s, CALL, 0, true);
+	assert_int_equal(session_put(s, k("a"), k("2")), MB_ERR_DENIED);
+	assert_int_equal(session_incr(s, k("a"), 1, NULL), MB_ERR_DENIED);
+	assert_int_equal(session_delete(s, k("a")), MB_ERR_DENIED);
+	assert_int_equal(session_sadd(s, k("a"), k("m")), MB_ERR_DENIED);
+	assert_int_equal(session_map_put(s, k("a"), k("f"), k("v")), MB_ERR_DENIED);
+	assert_int_equal(session_get(s, k("a"), &got), 0);
+	assert_int_equal(session_publish(s), 0);
+	assert_int_equal(w->sent[DESC_PUBLISH], 0);
+}
+
+static void
+types_do_not_mix(void **state)
+{
+	struct slice got;
+	uint64_t cnt;
+	int64_t x;
+
+	assert_int_equal(session_put(s, k("str"), k("text")), 0);
+	assert_int_equal(session_incr(s, k("str"), 1, NULL), MB_ERR_TYPE);
+	assert_int_equal(session_sadd(s, k("str"), k("m")), MB_ERR_TYPE);
+	assert_int_equal(session_scard(s, k("str"), &cnt), MB_ERR_TYPE);
+	assert_int_equal(session_map_get(s, k("str"), k("f"), &got), MB_ERR_TYPE);
+	assert_int_equal(session_get_i64(s, k("str"), &x), MB_ERR_TYPE);
+	assert_int_equal(session_sadd(s, k("set"), k("m")), 0);
+	assert_int_equal(session_get(s, k("set"), &got), MB_ERR_TYPE);
+	assert_int_equal(session_incr(s, k("set"), 1, NULL), MB_ERR_TYPE);
+	assert_int_equal(session_map_put(s, k("set"), k("f"), k("v")), MB_ERR_TYPE);
+	/* A refused write leaves what was there. */
+	assert_int_equal(session_scard(s, k("set"), &cnt), 0);
+	assert_int_equal(cnt, 1);
+
+	world_sadd(w, "there", "m");
+	assert_int_equal(session_get(s, k("there"), &got), MB_ERR_TYPE);
+	assert_int_equal(session_incr(s, k("there"), 1, NULL), MB_ERR_TYPE);
+	assert_int_equal(session_map_get(s, k("there"), k("f"), &got), MB_ERR_TYPE);
+	world_put(w, "words", "not a number");
+	assert_int_equal(session_incr(s, k("words"), 1, NULL), MB_ERR_TYPE);
+	assert_int_equal(session_get_i64(s, k("words"), &x), MB_ERR_TYPE);
+	/* But a put takes any key over. */
+	assert_int_equal(session_put(s, k("there"), k("text")), 0);
+	assert_shows("there", "text");
+	assert_int_equal(session_publish(s), 0);
+	assert_string_equal(world_text(w, k("there")), "text");
+}
+
+static void
+sums_have_64_bits(void **state)
+{
+	int64_t x = 4;
+
+	world_put(w, "max", "9223372036854775807");
+	assert_int_equal(session_incr(s, k("max"), 1, &x), MB_ERR_TOO_LARGE);
+	assert_int_equal(x, 4);
+	assert_int_equal(session_incr(s, k("n"), INT64_MAX, &x), 0);
+	assert_int_equal(session_incr(s, k("n"), 1, NULL), MB_ERR_TOO_LARGE);
+	assert_int_equal(session_incr(s, k("n"), INT64_MIN, &x), 0);
+	assert_int_equal(x, -1);
+	assert_int_equal(session_put(s, k("p"), k("9223372036854775800")), 0);
+	assert_int_equal(session_incr(s, k("p"), 8, NULL), MB_ERR_TOO_LARGE);
+	assert_int_equal(session_incr(s, k("p"), 7, &x), 0);
+	assert_int_equal(session_put(s, k("p"), k("9223372036854775808")), 0);
+	assert_int_equal(session_incr(s, k("p"), 1, NULL), MB_ERR_TYPE);
+}
+
+static void
+sets_show_stored_and_own_members(void **state)
+{
+	struct session_iter it;
+	struct slice m;
+	uint64_t cnt;
+	int seen = 0;
+	bool in;
+
+	world_sadd(w, "set", "a");
+	world_sadd(w, "set", "b");
+	assert_int_equal(session_sadd(s, k("set"), k("b")), 0);
+	assert_int_equal(session_sadd(s, k("set"), k("c")), 0);
+	assert_int_equal(session_scard(s, k("set"), &cnt), 0);
+	assert_int_equal(cnt, 3);
+	assert_int_equal(session_sismember(s, k("set"), k("a"), &in), 0);
+	assert_true(in);
+	assert_int_equal(session_sismember(s, k("set"), k("c"), &in), 0);
+	assert_true(in);
+	assert_int_equal(session_sismember(s, k("set"), k("d"), &in), 0);
+	assert_false(in);
+	assert_int_equal(session_set_begin(s, k("set"), &it), 0);
+	while (session_set_next(s, &it, &m)) {
+		assert_int_equal(m.len, 1);
+		seen |= 1 << (m.p[0] - 'a');
+	}
+	assert_int_equal(seen, 7);
+	assert_int_equal(session_scard(s, k("nothing"), &cnt), 0);
+	assert_int_equal(cnt, 0);
+	/* A delete takes the stored ones away, too. */
+	assert_int_equal(session_delete(s, k("set")), 0);
+	assert_int_equal(session_sadd(s, k("set"), k("e")), 0);
+	assert_int_equal(session_scard(s, k("set"), &cnt), 0);
+	assert_int_equal(cnt, 1);
+	assert_int_equal(session_sismember(s, k("set"), k("c"), &in), 0);
+	assert_false(in);
+	assert_int_equal(session_publish(s), 0);
+	assert_string_equal(world_text(w, k("set")), "(set of 1)");
+}
+
+static void
+maps_show_stored_and_own_fields(void **state)
+{
+	struct slice got;
+
+	assert_int_equal(session_map_put(s, k("map"), k("x"), k("1")), 0);
+	assert_int_equal(session_map_put(s, k("map"), k("y"), k("2")), 0);
+	assert_int_equal(session_publish(s), 0);
+	begin(0);
+	assert_int_equal(session_map_put(s, k("map"), k("y"), k("3")), 0);
+	assert_int_equal(session_map_get(s, k("map"), k("x"), &got), 0);
+	assert_memory_equal(got.p, "1", 1);
+	assert_int_equal(session_map_get(s, k("map"), k("y"), &got), 0);
+	assert_memory_equal(got.p, "3", 1);
+	assert_int_equal(session_map_get(s, k("map"), k("z"), &got), MB_ERR_NOT_FOUND);
+	assert_int_equal(session_map_get(s, k("none"), k("z"), &got), MB_ERR_NOT_FOUND);
+	assert_int_equal(session_publish(s), 0);
+	assert_string_equal(world_text(w, k("map")), "(map of 2)");
+}
+
+/* --------------------------------------------------------------------- model */
+
+enum { MODEL_KEYS = 4, MODEL_NAMES = 3 };
+
+static const char *const model_name[MODEL_NAMES] = { "x", "y", "zz" };
+
+/* What is shown under a key, whatever its type, in words. */
+static void
+words_of(struct slice key, char *ret, size_t bytes)
+{
+	struct slice got;
+	uint64_t cnt;
+	size_t len = 0;
+	bool in;
+	int err = session_get(s, key, &got);
+
+	if (err == 0) {
+		snprintf(ret, bytes, "text %.*s", (int)got.len, (const char *)got.p);
+		return;
+	}
+	if (err == MB_ERR_NOT_FOUND) {
+		/* An empty set or map is no key. */
+		assert_int_equal(session_scard(s, key, &cnt), 0);
+		assert_int_equal(cnt, 0);
+		snprintf(ret, bytes, "absent");
+		return;
+	}
+	assert_int_equal(err, MB_ERR_TYPE);
+	if (session_scard(s, key, &cnt) == 0) {
+		len = (size_t)snprintf(ret, bytes, "set of %d", (int)cnt);
+		for (int i = 0; i < MODEL_NAMES; i++) {
+			assert_int_equal(session_sismember(s, key, k(model_name[i]), &in), 0);
+			len += (size_t)snprintf(ret + len, bytes - len, "%s", in ? " in" : " out");
+		}
+		return;
+	}
+	len = (size_t)snprintf(ret, bytes, "map");
+	for (int i = 0; i < MODEL_NAMES; i++) {
+		err = session_map_get(s, key, k(model_name[i]), &got);
+		assert_true(err == 0 || err == MB_ERR_NOT_FOUND);
+		len += (size_t)snprintf(ret + len, bytes - len, " %.*s",
+					err == 0 ? (int)got.len : 1,
+					err == 0 ? (const char *)got.p : "-");
+	}
+}
+
+static void
+random_op(struct rng *r, struct slice key)
+{
+	const char *name = model_name[rng_below(r, MODEL_NAMES)];
+	char value[16];
+	int64_t x;
+	int err;
+
+	snprintf(value, sizeof(value), "%s%d", rng_below(r, 3) == 0 ? "v" : "",
+		 (int)rng_below(r, 100));
+	switch (rng_below(r, 8)) {
+	case 0:
+		err = session_put(s, key, k(value));
+		break;
+	case 1:
+		err = session_delete(s, key);
+		break;
+	case 2:
+	case 3:
+		err = session_incr(s, key, (int64_t)rng_below(r, 9) - 4,
+				   rng_below(r, 2) == 0 ? &x : NULL);
+		break;
+	case 4:
+	case 5:
+		err = session_sadd(s, key, k(name));
+		break;
+	default:
+		err = session_map_put(s, key, k(name), k(value));
+		break;
+	}
+	assert_true(err == 0 || err == MB_ERR_TYPE);
+}
+
+static void
+the_store_makes_of_it_what_was_shown(void **state)
+{
+	char before[MODEL_KEYS][128], after[128];
+	struct rng r;
+
+	rng_init(&r, test_seed("session"));
+	for (int call = 0; call < 4000; call++) {
+		uint32_t ops = (uint32_t)rng_below(&r, 12);
+		char key[MODEL_KEYS][8];
+
+		for (int i = 0; i < MODEL_KEYS; i++) {
+			snprintf(key[i], sizeof(key[i]), "key%d", i);
+			words_of(k(key[i]), after, sizeof(after)); /* now it is cached */
+		}
+		for (uint32_t i = 0; i < ops; i++) {
+			random_op(&r, k(key[rng_below(&r, MODEL_KEYS)]));
+		}
+		for (int i = 0; i < MODEL_KEYS; i++) {
+			words_of(k(key[i]), before[i], sizeof(before[i]));
+		}
+		assert_int_equal(session_publish(s), 0);
+		begin(0);
+		if (rng_below(&r, 64) == 0) {
+			world_evict(w);
+		}
+		for (int i = 0; i < MODEL_KEYS; i++) {
+			words_of(k(key[i]), after, sizeof(after));
+			if (strcmp(before[i], after) != 0) {
+				fail_msg("call %d, %s: shown '%s', became '%s'", call, key[i],
+					 before[i], after);
+			}
+		}
+		session_views_end(s);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(a_read_only_call_does_not_write),
+		TEST(types_do_not_mix),
+		TEST(sums_have_64_bits),
+		TEST(sets_show_stored_and_own_members),
+		TEST(maps_show_stored_and_own_fields),
+		TEST(the_store_makes_of_it_what_was_shown),
+#undef TEST
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
