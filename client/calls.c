@@ -20,6 +20,10 @@
 #include "timebase.h"
 #include "value.h"
 
+/* What is cancelled may not have begun: it waits in the channel of an executor that is busy, or stopped.
+ * So the node is told again until the answer comes. */
+#define CANCEL_AGAIN_NS (20 * NS_PER_MS)
+
 static_assert((MB_CALLS_MAX & (MB_CALLS_MAX - 1)) == 0, "slots are named by bits of an id");
 
 /* ---------------------------------------------------------------- targets */
@@ -163,6 +167,15 @@ client_payload_free(struct mb_client *c, struct client_call *call)
 	}
 }
 
+/* client_deadlines shall look at a call at at_ns. */
+static void
+client_due(struct mb_client *c, uint64_t at_ns)
+{
+	if (c->next_deadline_ns == 0 || at_ns < c->next_deadline_ns) {
+		c->next_deadline_ns = at_ns;
+	}
+}
+
 static void
 client_deadline_set(struct mb_client *c, struct client_call *call, uint64_t after_ns)
 {
@@ -171,9 +184,7 @@ client_deadline_set(struct mb_client *c, struct client_call *call, uint64_t afte
 		uint64_t now = timebase_now_ns(timebase_real());
 
 		call->deadline_ns = after_ns < UINT64_MAX - now ? now + after_ns : UINT64_MAX;
-		if (c->next_deadline_ns == 0 || call->deadline_ns < c->next_deadline_ns) {
-			c->next_deadline_ns = call->deadline_ns;
-		}
+		client_due(c, call->deadline_ns);
 	}
 	call->d.b = call->deadline_ns;
 }
@@ -199,6 +210,7 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 	call->id = call_id_make(c->d->proc, c->d->inc, c->seq);
 	call->resent = 0;
 	call->cancelled = false;
+	call->cancel_ns = 0;
 	call->taken = false;
 	d->kind = DESC_CALL;
 	d->a = target->id;
@@ -425,27 +437,34 @@ client_tell_cancel(struct mb_client *c, const struct client_call *call, int err)
 void
 client_deadlines(struct mb_client *c, uint64_t now_ns)
 {
-	uint64_t next = 0;
-
 	if (now_ns < c->next_deadline_ns) {
 		return;
 	}
+	c->next_deadline_ns = 0;
 	for (uint32_t i = 0; i < MB_CALLS_MAX; i++) {
 		struct client_call *call = &c->call[i];
 
-		if (call->state != CALL_SENT || call->deadline_ns == 0) {
+		if (call->state != CALL_SENT) {
 			continue;
 		}
-		if (call->deadline_ns <= now_ns) {
+		if (call->deadline_ns != 0 && call->deadline_ns <= now_ns) {
 			client_tell_cancel(c, call, MB_ERR_DEADLINE);
 			call->late = true;
 			c->late_cnt++;
 			client_fail(c, call, MB_ERR_DEADLINE, "");
-		} else if (next == 0 || call->deadline_ns < next) {
-			next = call->deadline_ns;
+			continue;
+		}
+		if (call->cancel_ns != 0 && call->cancel_ns <= now_ns) {
+			client_tell_cancel(c, call, MB_ERR_CANCELLED);
+			call->cancel_ns = now_ns + CANCEL_AGAIN_NS;
+		}
+		if (call->deadline_ns != 0) {
+			client_due(c, call->deadline_ns);
+		}
+		if (call->cancel_ns != 0) {
+			client_due(c, call->cancel_ns);
 		}
 	}
-	c->next_deadline_ns = next;
 }
 
 void
@@ -468,6 +487,8 @@ mb_call_cancel(struct mb_client *c, uint64_t id)
 	}
 	call->cancelled = true;
 	client_tell_cancel(c, call, MB_ERR_CANCELLED);
+	call->cancel_ns = timebase_now_ns(timebase_real()) + CANCEL_AGAIN_NS;
+	client_due(c, call->cancel_ns);
 	return 0;
 }
 

@@ -70,6 +70,7 @@ struct client_call {
 	uint16_t exec; /* where it was sent directly; 0: through sched */
 	uint64_t chan_seq;
 	uint64_t deadline_ns;
+	uint64_t cancel_ns; /* cancelled: when that is said again; 0: never */
 	struct desc d; /* as sent */
 };
 

@@ -80,6 +80,23 @@ ctl_orphans_stop(struct ctl *c, const struct proc *client)
 	}
 }
 
+/* And those that begin later: an executor may hold calls of a dead client that it has not begun. It has not
+ * acknowledged the death then, so it is enough to look while that is awaited. */
+static void
+ctl_orphans_due(struct ctl *c, uint64_t now)
+{
+	if (now < c->orphans_ns) {
+		return;
+	}
+	c->orphans_ns = UINT64_MAX;
+	for (uint16_t i = PROC_CLIENT_FIRST; i < PROC_CNT_MAX; i++) {
+		if (c->procs.proc[i].state == PROC_DEAD) {
+			ctl_orphans_stop(c, &c->procs.proc[i]);
+			c->orphans_ns = now + c->cfg.grace_ns + NS_PER_MS;
+		}
+	}
+}
+
 void
 ctl_gone(struct ctl *c, struct proc *p, enum death_cause cause, int status)
 {
@@ -137,6 +154,9 @@ ctl_notify(struct ctl *c, struct proc *p)
 		}
 	}
 	proc_dead(&c->procs, p);
+	if (!p->is_executor) {
+		c->orphans_ns = 0; /* soon */
+	}
 	d.kind = DESC_DEAD;
 	for (uint16_t i = 1; i < PROC_CNT_MAX; i++) {
 		if (proc_knows(p, i) && ports_send(c->ports, i, &d) != 0) {
@@ -492,6 +512,7 @@ ctl_housekeeping(void *ctx, uint64_t now_ns)
 	struct ctl *c = ctx;
 
 	ctl_stop_due(c, now_ns);
+	ctl_orphans_due(c, now_ns);
 	ctl_exec_step(c);
 	ports_flush(c->ports);
 }
@@ -512,7 +533,7 @@ static uint64_t
 ctl_next_timer(void *ctx)
 {
 	struct ctl *c = ctx;
-	uint64_t at = ctl_exec_timer(c);
+	uint64_t at = MIN(ctl_exec_timer(c), c->orphans_ns);
 	uint64_t nap = ports_sleep_ns(c->ports);
 
 	for (uint32_t i = 0; i < CTL_STOP_MAX; i++) {
@@ -575,6 +596,7 @@ ctl_create(struct ctl **ret, const struct ctl_config *cfg, struct lcore *lcore)
 	c->listen_fd = -1;
 	c->zygote_fd = -1;
 	c->gen = 1;
+	c->orphans_ns = UINT64_MAX;
 	c->started_ns = ctl_now(c);
 	for (uint32_t i = 0; i < CTL_CONN_MAX; i++) {
 		c->conn[i].fd = -1;

@@ -158,6 +158,7 @@ struct ctl {
 	struct exec_slot slot[EXECUTOR_CNT_MAX];
 	uint64_t gen; /* of the pinned set */
 	struct ctl_stop stop[CTL_STOP_MAX];
+	uint64_t orphans_ns; /* when calls of dead clients are looked for */
 	struct ctl_deploy deploy[CTL_DEPLOY_MAX];
 	struct ctl_log *log; /* CTL_LOG_CNT */
 	uint64_t log_seq;

@@ -359,6 +359,18 @@ simctl_hangup(struct simctl *c, struct sim_proc *p, enum death_cause cause, int 
 	}
 }
 
+/* As ctl_orphans_due: while the death of a client is not acknowledged by all, its calls may still begin. */
+static void
+orphans_due(void *ctx, uint64_t client)
+{
+	struct simctl *c = ctx;
+
+	if (c->procs.proc[client].state == PROC_DEAD) {
+		orphans_stop(c, (uint16_t)client);
+		events_after(&c->sim->events, c->sim->shape.grace_ns, orphans_due, c, client);
+	}
+}
+
 static void
 hints_clear(struct simctl *c, const struct proc *p)
 {
@@ -420,6 +432,9 @@ notify(struct simctl *c, struct proc *p)
 		}
 	}
 	proc_dead(&c->procs, p);
+	if (!p->is_executor) {
+		orphans_due(c, p->idx);
+	}
 	d.kind = DESC_DEAD;
 	for (uint16_t i = 1; i < PROC_CNT_MAX; i++) {
 		if (proc_knows(p, i) && !silent && ports_send(c->tile.ports, i, &d) != 0) {
