@@ -20,7 +20,8 @@
 #include "timebase.h"
 #include "value.h"
 
-/* What is cancelled may not have begun: it waits in the channel of an executor that is busy, or stopped.
+/* What is cancelled may not have begun: it waits in the channel of an executor that is busy, or
+ * stopped.
  * So the node is told again until the answer comes. */
 #define CANCEL_AGAIN_NS (20 * NS_PER_MS)
 

@@ -71,7 +71,7 @@ struct client_call {
 	uint64_t chan_seq;
 	uint64_t deadline_ns;
 	uint64_t cancel_ns; /* cancelled: when that is said again; 0: never */
-	struct desc d; /* as sent */
+	struct desc d;      /* as sent */
 };
 
 struct client_name {

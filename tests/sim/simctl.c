@@ -359,7 +359,8 @@ simctl_hangup(struct simctl *c, struct sim_proc *p, enum death_cause cause, int 
 	}
 }
 
-/* As ctl_orphans_due: while the death of a client is not acknowledged by all, its calls may still begin. */
+/* As ctl_orphans_due: while the death of a client is not acknowledged by all, its calls may still
+ * begin. */
 static void
 orphans_due(void *ctx, uint64_t client)
 {
