@@ -38,12 +38,13 @@ frame_unlink(struct network_frame *f)
 void
 network_fini(struct network *n)
 {
-	while (n->frames != NULL) {
-		struct network_frame *f = n->frames;
+	struct network_frame *f, *next;
 
-		frame_unlink(f);
+	for (f = n->frames; f != NULL; f = next) {
+		next = f->next;
 		free(f);
 	}
+	n->frames = NULL;
 }
 
 static void

@@ -328,8 +328,8 @@ cache_turn(struct tile *tile, uint64_t *next_ns)
 		cache_on_lane(t, &d);
 		busy = true;
 	}
-	for (uint16_t k = 0; k < s->shape.kvs_cnt; k++) {
-		struct cache_from from = { CACHE_FROM_KVS, k };
+	for (uint32_t k = 0; k < s->shape.kvs_cnt; k++) {
+		struct cache_from from = { CACHE_FROM_KVS, (uint16_t)k };
 
 		for (; left > 0 && lane_recv(&t->from_kvs[k], &d); left--) {
 			cache_core_step(t->core, from, &d);
