@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   a tile's ports deliver every message of every living process, in order, let nobody starve
  *         and nobody keep the tile busy, and survive processes that lie or leave.
- * Method: a daemon's region and those of some processes, all in this one. Failures first: liars, bells
+ * Method: a daemon's region and those of some processes, all in this one. Failures first: liars,
+ * bells
  *         that lost their bits, readers that do not read. Then order, bursts, turns that end early.
  */
 #include <stdlib.h>
@@ -167,7 +168,8 @@ liar(void **state)
 	world_end(w);
 }
 
-/* Bits that a hostile process took off the bell: found before the tile sleeps, and by a tile that never
+/* Bits that a hostile process took off the bell: found before the tile sleeps, and by a tile that
+ * never
  * sleeps within PORTS_SWEEP_TURNS. Bits of nobody cost nothing. */
 static void
 lost_bits(void **state)
@@ -196,7 +198,8 @@ lost_bits(void **state)
 	world_end(w);
 }
 
-/* Who does not read his answers is not listened to, keeps no tile awake, and gets all of them in the end,
+/* Who does not read his answers is not listened to, keeps no tile awake, and gets all of them in
+ * the end,
  * in order; the others do not notice. */
 static void
 reader_that_does_not_read(void **state)
