@@ -131,11 +131,9 @@ ctl_gone(struct ctl *c, struct proc *p, enum death_cause cause, int status)
 	}
 	proc_dying(&c->procs, p, &d, ctl_tile_cnt(c));
 	ports_close(c->ports, p->idx);
-	for (uint32_t i = 0; i < TILE_PORT_CNT; i++) {
-		if (p->wake_fd[i] >= 0) {
-			lcore_peer_remove(c->lcore, p->wake_fd[i]);
-			p->wake_fd[i] = -1;
-		}
+	if (p->wake_fd >= 0) {
+		lcore_peer_remove(c->lcore, p->wake_fd);
+		p->wake_fd = -1;
 	}
 	for (uint32_t t = CTL_TILE_CACHE; t < ctl_tile_cnt(c); t++) {
 		ctl_tell_tile(c, t, &d);

@@ -114,7 +114,7 @@ struct ctl_tile_link {
 
 struct ctl_config {
 	uint32_t cache_cnt;
-	uint32_t lcore_cnt;
+	uint32_t lcore_cnt; /* of those that run tiles with ports; they come first */
 	uint32_t executor_cnt;
 	int executor_cpu[EXECUTOR_CNT_MAX];
 	uint32_t spare_cnt;
@@ -137,6 +137,8 @@ struct ctl_config {
 struct ctl {
 	struct ctl_config cfg;
 	struct lcore *lcore;
+	int bell_fd
+		[TILE_PORT_CNT]; /* of the lcores that processes have ports at, but for lcore 0 */
 	const struct timebase *tb;
 	struct procs procs;
 	struct peers *peers;

@@ -217,14 +217,18 @@ ctl_on_hello(struct ctl *c, struct ctl_conn *conn, const struct domain_msg *m, c
 	ctl_welcome(c, conn, p);
 }
 
-/* An eventfd for each lcore, by which the process wakes it. */
+/* The eventfds by which a process wakes the lcores that it has ports at. ctl's own lcore gives each
+ * process one of its own. The others are not ctl's to add to; they are woken by their bell, which all
+ * processes share: one that empties it on purpose can delay its neighbours' wakes, by a second at most. */
 static int
-ctl_wake_fds(struct ctl *c, struct proc *p)
+ctl_wake_fds(struct ctl *c, struct proc *p, int ret_fd[TILE_PORT_CNT])
 {
-	for (uint32_t i = 0; i < c->cfg.lcore_cnt; i++) {
-		if (lcore_peer_add(c->lcore, &p->wake_fd[i]) != 0) {
-			return MB_ERR_NO_MEMORY;
-		}
+	if (lcore_peer_add(c->lcore, &p->wake_fd) != 0) {
+		return MB_ERR_NO_MEMORY;
+	}
+	ret_fd[0] = p->wake_fd;
+	for (uint32_t i = 1; i < c->cfg.lcore_cnt; i++) {
+		ret_fd[i] = c->bell_fd[i];
 	}
 	return 0;
 }
@@ -234,7 +238,8 @@ ctl_on_mapped(struct ctl *c, struct ctl_conn *conn, struct proc *p)
 {
 	struct domain_msg m = { .kind = DOMAIN_READY };
 	struct desc up = { .kind = DESC_PROC_UP };
-	int err = p->state == PROC_MAPPING ? ctl_wake_fds(c, p) : MB_ERR_INVALID;
+	int fd[TILE_PORT_CNT];
+	int err = p->state == PROC_MAPPING ? ctl_wake_fds(c, p, fd) : MB_ERR_INVALID;
 
 	if (err == 0) {
 		err = proc_live(&c->procs, p);
@@ -249,7 +254,7 @@ ctl_on_mapped(struct ctl *c, struct ctl_conn *conn, struct proc *p)
 	for (uint32_t t = 0; t < CTL_TILE_CACHE + c->cfg.cache_cnt; t++) {
 		ctl_tell_tile(c, t, &up);
 	}
-	ctl_answer(c, conn, &m, NULL, p->wake_fd, c->cfg.lcore_cnt);
+	ctl_answer(c, conn, &m, NULL, fd, c->cfg.lcore_cnt);
 	if (p->is_executor) {
 		ctl_exec_ready(c, p);
 	}

@@ -275,7 +275,7 @@ node_ctl_config(struct node *n, const char *executor_path, const char *sandbox,
 
 	*cfg = (struct ctl_config){
 		.cache_cnt = p->cache_tiles,
-		.lcore_cnt = n->topo->lcore_cnt,
+		.lcore_cnt = MIN(n->topo->lcore_cnt, (uint32_t)TILE_PORT_CNT),
 		.executor_cnt = n->topo->executor_cnt,
 		.spare_cnt = n->topo->spare_cnt,
 		.executor_memory = p->executor_memory,
@@ -327,6 +327,9 @@ node_ctl(struct node *n, const char *executor_path, const char *sandbox)
 	c->hints_fd = n->hints_fd;
 	c->cache_fd = n->cache_fd;
 	c->hints = n->hints;
+	for (uint32_t i = 0; i < cfg.lcore_cnt; i++) {
+		c->bell_fd[i] = lcore_bell(n->lcore[i])->fd;
+	}
 	c->zygote_fd = n->zygote_fd;
 	c->zygote_pid = n->zygote_pid;
 	n->zygote_fd = -1;

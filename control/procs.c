@@ -53,9 +53,7 @@ proc_clear(struct proc *p)
 	uint32_t inc = p->inc;
 
 	*p = (struct proc){ .idx = idx, .inc = inc, .sock = -1, .pidfd = -1, .region_fd = -1 };
-	for (uint32_t t = 0; t < TILE_PORT_CNT; t++) {
-		p->wake_fd[t] = -1;
-	}
+	p->wake_fd = -1;
 }
 
 int
@@ -209,6 +207,10 @@ proc_acked(struct procs *ps, struct proc *p, uint16_t other)
 	peer_detach(ps->peers, p->idx);
 	proc_fds_close(ps, p);
 	proc_move(p, PROC_FREE);
+	/* Whom it knew it knows no more: who gets the index next has nothing of them. */
+	for (uint32_t i = 0; i < PROC_CNT_MAX; i++) {
+		ps->proc[i].known[p->idx / 64] &= ~(UINT64_C(1) << (p->idx % 64));
+	}
 	proc_clear(p);
 	return true;
 }

@@ -84,7 +84,7 @@ struct proc {
 	uint64_t known[PROC_SET_WORDS]; /* P1; in DEAD: who has not acknowledged */
 	uint32_t tiles;                 /* DYING: tiles that have not let go yet */
 	struct desc dead;               /* DYING, DEAD: the notice */
-	int wake_fd[TILE_PORT_CNT];     /* eventfds by lcore; -1 */
+	int wake_fd;                    /* eventfd by which it wakes ctl's lcore; -1 */
 	char program[NAME_BYTES_MAX];
 };
 

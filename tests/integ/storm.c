@@ -254,6 +254,21 @@ torment(struct mb_client *c, pid_t *pid, uint32_t clients, uint64_t *seed, uint6
 }
 
 /* Waits until nothing is held; prints what is, if that does not come. */
+/* The counter's value; 0 when there is none yet. */
+static int64_t
+counter_read(struct mb_client *c)
+{
+	struct mb_held sum;
+	char text[32] = "";
+
+	if (mb_client_get(c, "storm/sum", 0, &sum) != 0) {
+		return 0;
+	}
+	memcpy(text, sum.p, sum.len < 31 ? sum.len : 31);
+	mb_client_release(c, &sum);
+	return strtoll(text, NULL, 10);
+}
+
 static bool
 quiet(struct mb_client *c)
 {
@@ -295,8 +310,7 @@ main(int argc, char **argv)
 	uint64_t lost_clients = 0;
 	pid_t pid[CLIENTS_MAX];
 	struct mb_client *c;
-	struct mb_held sum;
-	int64_t counter = 0;
+	int64_t before, counter;
 	bool ok = true;
 	int status;
 
@@ -306,15 +320,16 @@ main(int argc, char **argv)
 	fflush(stdout);
 	tally = mmap(NULL, sizeof(*tally) * CLIENTS_MAX, PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (mb_client_open(&c, sock_path) != 0) {
+		fprintf(stderr, "storm: no node\n");
+		return 3;
+	}
+	before = counter_read(c);
 	for (uint32_t i = 0; i < clients; i++) {
 		pid[i] = fork();
 		if (pid[i] == 0) {
 			client_run(i, seed + 1000 * i, end_ms);
 		}
-	}
-	if (mb_client_open(&c, sock_path) != 0) {
-		fprintf(stderr, "storm: no node\n");
-		return 3;
 	}
 	while (now_ms() < end_ms) {
 		sleep_us(rnd(&seed) % 20000);
@@ -343,13 +358,7 @@ main(int argc, char **argv)
 		unknown += tally[i].unknown;
 		wrong += tally[i].wrong;
 	}
-	if (mb_client_get(c, "storm/sum", 0, &sum) == 0) {
-		char text[32] = "";
-
-		memcpy(text, sum.p, sum.len < 31 ? sum.len : 31);
-		counter = strtoll(text, NULL, 10);
-		mb_client_release(c, &sum);
-	}
+	counter = counter_read(c) - before;
 	printf("storm: %" PRIu64 " calls, %" PRIu64 " answers, %" PRIu64 " wrong; killed %" PRIu64
 	       " executors, %" PRIu64 " clients (%" PRIu64 " gone); stopped %" PRIu64 "\n",
 	       started, answered, wrong, kills[0], kills[1], lost_clients, kills[2]);
