@@ -185,7 +185,6 @@ accept_set(struct cache_core *c, struct cache_job *job, bool *ret_accepted)
 	if (step < 0) {
 		return refuse(c, job, step);
 	}
-	job->ahead = job->rest;
 	job->state = CACHE_JOB_APPLY;
 	c->proc[job->proc].published = job->call;
 	c->proc[job->proc].published_ns = timebase_now_ns(c->cfg.timebase);
@@ -223,15 +222,15 @@ op_open(struct cache_core *c, struct cache_job *job)
 	if (job->op_open) {
 		return true;
 	}
-	fetch_ahead(c, job);
-	if (job->rest.len == job->ahead.len) { /* nothing was looked at ahead */
-		(void)wset_next(&job->ahead, &job->op);
-		job->ahead_cnt++;
-	}
 	if (wset_next(&job->rest, &job->op) != 1) {
 		return false;
 	}
-	job->ahead_cnt--;
+	if (job->ahead_cnt > 0) {
+		job->ahead_cnt--;
+	} else {
+		job->ahead = job->rest;
+	}
+	fetch_ahead(c, job);
 	job->op_open = true;
 	job->hash = hash_bytes(job->op.key.p, job->op.key.len);
 	job->work_err = 0;

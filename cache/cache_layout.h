@@ -67,12 +67,16 @@ struct cache_layout {
 enum cache_meta_flag {
 	CACHE_META_USED = 1,
 	CACHE_META_ABSENT = 2, /* a negative entry: never written, or deleted */
+	/* The envelope is a state, of the type that meta says, and ENVELOPE_OVERHEAD behind it: a
+	 * reader need not take it apart, nor touch its last cache line. */
+	CACHE_META_PLAIN = 4,
 };
 
 static inline uint64_t
-cache_meta_make(size_t key_len, uint16_t flags, size_t envelope_len)
+cache_meta_make(size_t key_len, uint8_t flags, uint8_t type, size_t envelope_len)
 {
-	return (uint64_t)envelope_len << 32 | (uint64_t)flags << 16 | key_len;
+	return (uint64_t)envelope_len << 32 | (uint64_t)type << 24 | (uint64_t)flags << 16 |
+	       key_len;
 }
 
 static inline uint32_t
@@ -81,10 +85,16 @@ cache_meta_key_len(uint64_t meta)
 	return meta & 0xffff;
 }
 
-static inline uint16_t
+static inline uint8_t
 cache_meta_flags(uint64_t meta)
 {
-	return (uint16_t)(meta >> 16);
+	return (uint8_t)(meta >> 16);
+}
+
+static inline uint8_t
+cache_meta_type(uint64_t meta)
+{
+	return (uint8_t)(meta >> 24);
 }
 
 static inline uint32_t

@@ -16,6 +16,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "envelope.h"
 #include "heap.h"
 #include "microburst/error.h"
 
@@ -151,6 +152,14 @@ entry_let_go(struct cache_store *s, uint32_t entry, uint64_t off)
 	}
 }
 
+/* Whether an envelope is nothing but a state and what every envelope has behind it. */
+static bool
+is_plain(const struct envelope *opened, struct slice envelope)
+{
+	return envelope.len == 0 || (opened->state.p == envelope.p &&
+				     opened->state.len + ENVELOPE_OVERHEAD == envelope.len);
+}
+
 static void
 entry_show(struct cache_store *s, uint32_t entry, uint64_t hash, struct slice key,
 	   struct slice envelope, const struct cache_block *b, bool absent)
@@ -159,7 +168,8 @@ entry_show(struct cache_store *s, uint32_t entry, uint64_t hash, struct slice ke
 	uint64_t word[CACHE_INLINE_WORDS] = { 0 };
 	size_t key_bytes = cache_key_inline(key.len) ? ALIGN_UP(key.len, (size_t)8) : 0;
 	size_t bytes = b->off != 0 ? key_bytes : cache_pair_bytes(key.len, envelope.len);
-	uint16_t flags = CACHE_META_USED | (absent ? CACHE_META_ABSENT : 0);
+	uint8_t flags = CACHE_META_USED | (absent ? CACHE_META_ABSENT : 0);
+	struct envelope opened = { 0 };
 	bool was_used = entry_used(e);
 	uint64_t old_off = own_load(&e->off);
 
@@ -170,9 +180,12 @@ entry_show(struct cache_store *s, uint32_t entry, uint64_t hash, struct slice ke
 	if (b->off == 0 && envelope.len != 0) {
 		memcpy((uint8_t *)word + key_bytes, envelope.p, envelope.len);
 	}
+	if (envelope_open(envelope, &opened) == 0 && is_plain(&opened, envelope)) {
+		flags |= CACHE_META_PLAIN;
+	}
 	/* The key of an entry that stays is there already. */
-	entry_write(s, e, hash, cache_meta_make(key.len, flags, envelope.len), b->off, word,
-		    was_used ? (uint32_t)(key_bytes / 8) : 0, (uint32_t)(bytes / 8));
+	entry_write(s, e, hash, cache_meta_make(key.len, flags, (uint8_t)opened.type, envelope.len),
+		    b->off, word, was_used ? (uint32_t)(key_bytes / 8) : 0, (uint32_t)(bytes / 8));
 	entry_let_go(s, entry, old_off);
 	s->own[entry].block_bytes = b->bytes;
 	s->own[entry].read = true;

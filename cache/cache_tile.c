@@ -2,10 +2,13 @@
 #include "cache_tile.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "cache_core.h"
 #include "check.h"
+#include "compiler.h"
 #include "link.h"
+#include "metrics.h"
 #include "microburst/error.h"
 #include "payload.h"
 #include "ports.h"
@@ -20,6 +23,7 @@ struct cache_tile {
 	struct payload_pool *pages;
 	uint32_t down_inc[PROC_CNT_MAX]; /* the incarnation that is down, and not to be looked at */
 	_Atomic uint32_t held;
+	struct metrics_block metrics;
 };
 
 /* ---------------------------------------------------------- the core's outside */
@@ -131,12 +135,14 @@ cache_tile_core(struct cache_tile *t)
 int
 cache_tile_create(struct cache_tile **ret, const struct cache_tile_cfg *cfg)
 {
-	struct cache_tile *t = calloc(1, sizeof(*t));
+	struct cache_tile *t = aligned_alloc(CACHE_LINE, sizeof(*t));
 	int err;
 
 	if (t == NULL) {
 		return MB_ERR_NO_MEMORY;
 	}
+	memset(t, 0, sizeof(*t));
+	metrics_init(&t->metrics, METRICS_OWNER_cache, cfg->idx);
 	t->cfg = *cfg;
 	err = ports_create(&t->ports, cfg->region, cfg->hints, 2 + cfg->idx);
 	if (err == 0) {
@@ -247,11 +253,49 @@ cache_tile_poll(void *ctx, uint64_t now_ns)
 	return busy;
 }
 
+struct metrics_block *
+cache_tile_metrics(struct cache_tile *t)
+{
+	return &t->metrics;
+}
+
+static void
+cache_tile_count(struct cache_tile *t)
+{
+	struct cache_stats s = cache_core_stats(t->core);
+	const struct {
+		enum metric metric;
+		uint64_t v;
+	} row[] = {
+		{ METRIC_cache_key_fetched, s.fetched },
+		{ METRIC_cache_fetch_joined, s.fetch_joined },
+		{ METRIC_cache_fetch_met, s.fetch_hit },
+		{ METRIC_cache_set_published, s.published },
+		{ METRIC_cache_op_applied, s.op_applied },
+		{ METRIC_cache_op_failed, s.op_failed },
+		{ METRIC_cache_delta_flushed, s.flushed },
+		{ METRIC_cache_delta_joined, s.flush_joined },
+		{ METRIC_cache_delta_refused, s.flush_refused },
+		{ METRIC_cache_page_scanned, s.scanned },
+		{ METRIC_cache_message_refused, s.bad },
+		{ METRIC_cache_entry_evicted, s.evicted },
+		{ METRIC_cache_hazard_scanned, s.hazard_scanned },
+		{ METRIC_cache_key_cached, s.key_cnt },
+		{ METRIC_cache_memory_used, s.used_bytes },
+		{ METRIC_cache_memory_retired, s.retired_bytes },
+	};
+
+	for (uint32_t i = 0; i < ARRAY_CNT(row); i++) {
+		metrics_set(&t->metrics, row[i].metric, row[i].v);
+	}
+}
+
 static void
 cache_tile_housekeeping(void *ctx, uint64_t now_ns)
 {
 	struct cache_tile *t = ctx;
 
+	cache_tile_count(t);
 	atomic_store_explicit(&t->held, cache_core_busy(t->core) + payload_alive(t->pages),
 			      memory_order_relaxed);
 }

@@ -18,6 +18,7 @@
 #include "tile.h"
 
 struct link;
+struct metrics_block;
 struct cache_tile;
 
 struct cache_tile_cfg {
@@ -43,6 +44,9 @@ void cache_tile_destroy(struct cache_tile *t);
 /* cache_tile_held: keys at work, waits, scans, payloads of pages; as counted before the last sleep.
  * Threads: any. */
 uint32_t cache_tile_held(const struct cache_tile *t);
+
+/* cache_tile_metrics returns the tile's counters, which it writes in housekeeping. */
+struct metrics_block *cache_tile_metrics(struct cache_tile *t);
 
 extern const struct tile_ops cache_tile_ops;
 

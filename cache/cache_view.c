@@ -139,7 +139,8 @@ struct look {
 	uint64_t off;
 	uint32_t key_len;
 	uint32_t envelope_len;
-	uint16_t flags;
+	uint8_t flags;
+	uint8_t type;
 };
 
 static inline bool
@@ -171,6 +172,7 @@ entry_copy(const struct cache_entry *e, uint64_t hash, struct look *look,
 	look->off = atomic_load_explicit(&e->off, memory_order_acquire);
 	look->key_len = cache_meta_key_len(meta);
 	look->flags = cache_meta_flags(meta);
+	look->type = cache_meta_type(meta);
 	look->envelope_len = cache_meta_envelope_len(meta);
 	if (look->off == 0) {
 		bytes = cache_pair_bytes(look->key_len, look->envelope_len);
@@ -217,12 +219,32 @@ block_hold(struct cache_view *view, const struct cache_view_shard *shard,
 	return 0;
 }
 
+/* Finds type and state of an envelope that was found. Returns: false when it is damaged. */
+static inline bool
+take_apart(const struct look *look, struct cache_value *ret)
+{
+	struct envelope envelope;
+
+	if (likely((look->flags & CACHE_META_PLAIN) != 0)) {
+		size_t len = ret->envelope.len;
+
+		ret->type = look->type;
+		ret->state = slice_of(ret->envelope.p, len - MIN(len, ENVELOPE_OVERHEAD + 0UL));
+		return true;
+	}
+	if (envelope_open(ret->envelope, &envelope) != 0) {
+		return false;
+	}
+	ret->type = envelope.type;
+	ret->state = envelope.state;
+	return true;
+}
+
 static inline int
 entry_look(struct cache_view *view, const struct cache_view_shard *shard,
 	   const struct cache_entry *e, uint64_t hash, struct slice key, struct cache_value *ret)
 {
 	const uint8_t *block = NULL, *found;
-	struct envelope envelope;
 	struct look look;
 	int err = entry_copy(e, hash, &look, ret->inl);
 
@@ -253,12 +275,10 @@ entry_look(struct cache_view *view, const struct cache_view_shard *shard,
 	}
 	ret->envelope = slice_of(block, look.envelope_len);
 	ret->version = look.version;
-	if (unlikely(envelope_open(ret->envelope, &envelope) != 0)) {
+	if (unlikely(!take_apart(&look, ret))) {
 		cache_view_release(view, ret);
 		return CACHE_MISS;
 	}
-	ret->type = envelope.type;
-	ret->state = envelope.state;
 	return (look.flags & CACHE_META_ABSENT) != 0 ? CACHE_ABSENT : CACHE_HIT;
 }
 

@@ -18,7 +18,8 @@
  *   G1  A value is one that the cache held at one moment during the call, whole.
  *   G2  What was published, and acknowledged, before the call began is in it, or the answer is a
  *       MISS.
- *   G3  Two gets of a key never go back in time, unless the key was evicted and fetched between.
+ *   G3  Two gets of a key never go back in time, unless the store refused a write between them:
+ *       that is then not seen any more.
  *   G4  Held bytes do not change, for as long as they are held, whatever is written meanwhile.
  *   G5  Bounded: at most CACHE_WAYS places are looked at, each at most CACHE_TRY_MAX times. Whoever
  *       is killed in the middle of whatever, no reader waits for him.

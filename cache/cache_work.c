@@ -106,9 +106,9 @@ cache_work_get(struct cache_core *c, uint64_t hash, struct slice key, uint32_t s
 			w->state = CACHE_WORK_READY;
 			cache_store_keep(c->store, w->entry);
 		}
-	} else {
-		c->stats.fetch_joined +=
-			w->state == CACHE_WORK_FETCH || w->state == CACHE_WORK_FILL;
+	} else if (w->state == CACHE_WORK_FETCH || w->state == CACHE_WORK_FILL) {
+		/* Not counted: the one for whom it was fetched ahead. */
+		c->stats.fetch_joined += w->use_cnt > 0 || !STAILQ_EMPTY(&w->waits);
 	}
 	if (w->state == CACHE_WORK_IDLE) {
 		cache_work_fetch(c, w);

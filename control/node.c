@@ -15,6 +15,7 @@
 #include "ctl.h"
 #include "eal.h"
 #include "hash.h"
+#include "kvs_shard.h"
 #include "kvs_tile.h"
 #include "log.h"
 #include "metrics.h"
@@ -72,6 +73,11 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 		err = cache_region_plan(&cc, &n->cache_plan);
 		if (err != 0) {
 			return node_fail(why, err, "cache.bytes is too small for cache.tiles");
+		}
+		if (p->kvs_bytes / p->kvs_tiles < KVS_SHARD_BYTES_MIN ||
+		    p->kvs_bytes / p->kvs_tiles > KVS_SHARD_BYTES_MAX) {
+			return node_fail(why, MB_ERR_CONFIG,
+					 "kvs.bytes over kvs.tiles must lie between 1m and 64g");
 		}
 		topo_memory_add(n->topo, "daemon region", 0, 1, d.bytes);
 		topo_memory_add(n->topo, "executor region", 0,
@@ -253,12 +259,12 @@ node_link(struct node *n, enum tile_kind from, uint32_t from_idx, enum tile_kind
 
 static void
 node_tile_add(struct node *n, enum tile_kind kind, uint32_t idx, const struct tile_ops *ops,
-	      void *ctx)
+	      void *ctx, struct metrics_block *metrics)
 {
 	int t = topo_tile_find(n->topo, kind, idx);
 
 	REQUIRE(t >= 0);
-	n->tile_handle[t] = lcore_tile_add(n->lcore[n->topo->tile[t].lcore], ops, ctx, NULL);
+	n->tile_handle[t] = lcore_tile_add(n->lcore[n->topo->tile[t].lcore], ops, ctx, metrics);
 }
 
 static void
@@ -351,7 +357,7 @@ node_ctl(struct node *n, const char *executor_path, const char *sandbox)
 		err = ports_create(&c->ports, &n->region, n->hints, PORT_CTL);
 	}
 	if (err == 0) {
-		node_tile_add(n, TILE_CTL, 0, &ctl_tile_ops, c);
+		node_tile_add(n, TILE_CTL, 0, &ctl_tile_ops, c, NULL);
 	}
 	return err;
 }
@@ -372,7 +378,7 @@ node_sched(struct node *n)
 		err = sched_tile_init(t, table, n->hints, n->params.sched_queue_max, n->id);
 	}
 	if (err == 0) {
-		node_tile_add(n, TILE_SCHED, 0, &sched_tile_ops, t);
+		node_tile_add(n, TILE_SCHED, 0, &sched_tile_ops, t, NULL);
 	}
 	return err;
 }
@@ -406,7 +412,8 @@ node_cache_tile(struct node *n, uint32_t i)
 	}
 	err = cache_tile_create(&n->cache_tile[i], &cfg);
 	if (err == 0) {
-		node_tile_add(n, TILE_CACHE, i, &cache_tile_ops, n->cache_tile[i]);
+		node_tile_add(n, TILE_CACHE, i, &cache_tile_ops, n->cache_tile[i],
+			      cache_tile_metrics(n->cache_tile[i]));
 	}
 	return err;
 }
@@ -415,6 +422,7 @@ static int
 node_kvs_tile(struct node *n, uint32_t i)
 {
 	struct kvs_tile_cfg cfg = {
+		.idx = i,
 		.bytes = n->params.kvs_bytes / n->params.kvs_tiles & ~(size_t)4095,
 		.seed = rng_u64(&n->rng),
 		.cache_cnt = n->params.cache_tiles,
@@ -427,7 +435,8 @@ node_kvs_tile(struct node *n, uint32_t i)
 	}
 	err = kvs_tile_create(&n->kvs_tile[i], &cfg);
 	if (err == 0) {
-		node_tile_add(n, TILE_KVS, i, &kvs_tile_ops, n->kvs_tile[i]);
+		node_tile_add(n, TILE_KVS, i, &kvs_tile_ops, n->kvs_tile[i],
+			      kvs_tile_metrics(n->kvs_tile[i]));
 	}
 	return err;
 }

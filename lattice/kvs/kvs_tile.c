@@ -2,11 +2,14 @@
 #include "kvs_tile.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "check.h"
+#include "compiler.h"
 #include "kvs_core.h"
 #include "link.h"
+#include "metrics.h"
 #include "microburst/error.h"
 
 #define KVS_BURST 32
@@ -15,6 +18,7 @@ struct kvs_tile {
 	struct kvs_core core;
 	struct kvs_tile_cfg cfg;
 	void *mem;
+	struct metrics_block metrics;
 };
 
 static void
@@ -29,13 +33,20 @@ kvs_tile_send(void *ctx, uint32_t to, const struct desc *d)
 int
 kvs_tile_create(struct kvs_tile **ret, const struct kvs_tile_cfg *cfg)
 {
-	struct kvs_tile *t = calloc(1, sizeof(*t));
-	struct kvs_out out = { kvs_tile_send, t };
+	struct kvs_tile *t;
+	struct kvs_out out = { kvs_tile_send };
 	void *mem;
 
+	if (cfg->bytes < KVS_SHARD_BYTES_MIN || cfg->bytes > KVS_SHARD_BYTES_MAX) {
+		return MB_ERR_CONFIG;
+	}
+	t = aligned_alloc(CACHE_LINE, sizeof(*t));
 	if (t == NULL) {
 		return MB_ERR_NO_MEMORY;
 	}
+	memset(t, 0, sizeof(*t));
+	metrics_init(&t->metrics, METRICS_OWNER_kvs, cfg->idx);
+	out.ctx = t;
 	/* Pages come as the shard grows into them. */
 	mem = mmap(NULL, cfg->bytes, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -79,7 +90,38 @@ kvs_tile_poll(void *ctx, uint64_t now_ns)
 	return busy;
 }
 
+struct metrics_block *
+kvs_tile_metrics(struct kvs_tile *t)
+{
+	return &t->metrics;
+}
+
+static void
+kvs_tile_housekeeping(void *ctx, uint64_t now_ns)
+{
+	struct kvs_tile *t = ctx;
+	const struct kvs_shard *s = t->core.shard;
+	const struct {
+		enum metric metric;
+		uint64_t v;
+	} row[] = {
+		{ METRIC_kvs_key_got, s->stats.got },
+		{ METRIC_kvs_delta_merged, s->stats.merged },
+		{ METRIC_kvs_delta_unchanged, s->stats.unchanged },
+		{ METRIC_kvs_delta_refused, s->stats.refused },
+		{ METRIC_kvs_page_scanned, s->stats.scanned },
+		{ METRIC_kvs_key_stored, kvs_shard_key_cnt(s) },
+		{ METRIC_kvs_value_lent, s->pin_cnt },
+		{ METRIC_kvs_memory_used, kvs_shard_used_bytes(s) },
+	};
+
+	for (uint32_t i = 0; i < ARRAY_CNT(row); i++) {
+		metrics_set(&t->metrics, row[i].metric, row[i].v);
+	}
+}
+
 const struct tile_ops kvs_tile_ops = {
 	.kind = TILE_KVS,
 	.poll = kvs_tile_poll,
+	.housekeeping = kvs_tile_housekeeping,
 };

@@ -14,9 +14,11 @@
 #include "tile.h"
 
 struct link;
+struct metrics_block;
 struct kvs_tile;
 
 struct kvs_tile_cfg {
+	uint32_t idx;
 	size_t bytes;  /* of the shard, at least KVS_SHARD_BYTES_MIN */
 	uint64_t seed; /* secret: where keys go in the index */
 	uint32_t cache_cnt;
@@ -24,9 +26,13 @@ struct kvs_tile_cfg {
 	struct link *to_cache[TILE_PORT_CNT];
 };
 
-/* kvs_tile_create takes the shard's memory from the system. Returns: 0; MB_ERR_NO_MEMORY. */
+/* kvs_tile_create takes the shard's memory from the system.
+ * Returns: 0; MB_ERR_NO_MEMORY; MB_ERR_CONFIG: no shard has so few or so many bytes. */
 int kvs_tile_create(struct kvs_tile **ret, const struct kvs_tile_cfg *cfg);
 void kvs_tile_destroy(struct kvs_tile *t);
+
+/* kvs_tile_metrics returns the tile's counters, which it writes in housekeeping. */
+struct metrics_block *kvs_tile_metrics(struct kvs_tile *t);
 
 extern const struct tile_ops kvs_tile_ops;
 

@@ -183,7 +183,8 @@ damaged(void **state)
 			uint64_t bad = word[rng_below(&rng, sizeof(word) / sizeof(word[0]))];
 
 			if (i == 0 && rng_below(&rng, 2) != 0) { /* lengths that may match */
-				bad = cache_meta_make(key.len, CACHE_META_USED, bad);
+				bad = cache_meta_make(key.len, CACHE_META_USED | (run & 4),
+						      LATTICE_LWW, bad);
 			}
 			if (rng_below(&rng, 2) != 0) {
 				atomic_store(at[i], rng_below(&rng, 4) != 0 ? bad : end);
