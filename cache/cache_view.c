@@ -145,7 +145,7 @@ struct look {
 static inline bool
 is_changed(const struct cache_entry *e, uint64_t version)
 {
-	/* A later load than those in entry_copy, so it sees what they saw. */
+	/* A later load than those of A21, so it sees what they saw. */
 	return atomic_load_explicit(&e->version, memory_order_relaxed) != version;
 }
 
@@ -181,7 +181,7 @@ entry_copy(const struct cache_entry *e, uint64_t hash, struct look *look,
 		return LOOK_AGAIN; /* torn, or damaged */
 	}
 	for (uint32_t i = 0; i * 8 < bytes; i++) {
-		/* A21: acquire; pairs with R21 in cache_store.c. */
+		/* A21 again, for each word. */
 		word[i] = atomic_load_explicit(&e->word[i], memory_order_acquire);
 	}
 	return 0;

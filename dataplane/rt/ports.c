@@ -2,9 +2,11 @@
 /* ports - see ports.h for I1
  *
  * ready   ports the bell or a sweep named, or that were not emptied last time
- * turn    those of them that this turn still visits
+ * turn    those of them that this turn still visits, from `next` on and round: where a tile runs
+ *         out of room in the middle of a turn, the next turn begins with the port after that
  * unsent  ports with messages that wait here for room in their channel
  * dirty   ports with messages put and not yet flushed
+ * bad     ports whose process broke the rules; untold: ctl has not heard of it
  *
  * All are sets of process indices, so that a turn costs what has happened, not what exists.
  */
@@ -34,8 +36,10 @@ struct ports {
 	struct hints *hints;
 	struct bell *bell; /* this tile's */
 	uint32_t tile;
+	uint32_t next;
+	uint32_t turn_cnt;
 	bool sweep;
-	struct set open, ready, turn, unsent, dirty, bad;
+	struct set open, ready, turn, unsent, dirty, bad, untold;
 	struct port port[PROC_CNT_MAX];
 	struct desc waiting[PROC_CNT_MAX][PORTS_WAITING_MAX];
 };
@@ -58,16 +62,31 @@ set_has(const struct set *s, uint32_t i)
 	return (s->w[i / 64] >> (i % 64) & 1) != 0;
 }
 
-/* The first element, -1 for none. */
+/* The first element that is not below from, -1 for none. */
 static inline int
-set_first(const struct set *s)
+set_next(const struct set *s, uint32_t from)
 {
-	for (uint32_t w = 0; w < BELL_WORDS; w++) {
-		if (s->w[w] != 0) {
-			return (int)(w * 64 + (uint32_t)__builtin_ctzll(s->w[w]));
+	uint64_t mask = UINT64_MAX << (from % 64);
+
+	for (uint32_t w = from / 64; w < BELL_WORDS; w++, mask = UINT64_MAX) {
+		if ((s->w[w] & mask) != 0) {
+			return (int)(w * 64 + (uint32_t)__builtin_ctzll(s->w[w] & mask));
 		}
 	}
 	return -1;
+}
+
+static inline int
+set_first(const struct set *s)
+{
+	return set_next(s, 0);
+}
+
+/* I1: whatever else it is sent must have a place. */
+static inline bool
+port_is_full(const struct port *port)
+{
+	return port->wait_cnt + port->owed >= PORTS_WAITING_MAX;
 }
 
 int
@@ -129,6 +148,7 @@ ports_close(struct ports *p, uint16_t proc)
 	set_del(&p->unsent, proc);
 	set_del(&p->dirty, proc);
 	set_del(&p->bad, proc);
+	set_del(&p->untold, proc);
 }
 
 uint32_t
@@ -141,6 +161,7 @@ static void
 ports_spoil(struct ports *p, uint16_t proc)
 {
 	set_add(&p->bad, proc);
+	set_add(&p->untold, proc);
 	set_del(&p->ready, proc);
 	set_del(&p->turn, proc);
 	set_del(&p->unsent, proc);
@@ -179,6 +200,9 @@ ports_turn(struct ports *p)
 	bool busy = false;
 	int i;
 
+	if (p->turn_cnt++ % PORTS_SWEEP_TURNS == 0) {
+		p->sweep = true;
+	}
 	for (uint32_t w = 0; w < BELL_WORDS; w++) {
 		p->ready.w[w] |= bell_take(p->bell, w) & p->open.w[w];
 		if (p->sweep) {
@@ -187,6 +211,7 @@ ports_turn(struct ports *p)
 		p->ready.w[w] &= ~p->bad.w[w];
 	}
 	p->sweep = false;
+	p->next = (p->next + 1) % PROC_CNT_MAX;
 	while ((i = set_first(&unsent)) >= 0) {
 		set_del(&unsent, (uint32_t)i);
 		busy |= ports_push(p, (uint16_t)i);
@@ -200,8 +225,9 @@ ports_turn(struct ports *p)
 
 			bits &= bits - 1;
 			port->burst = 0;
-			busy |= atomic_load_explicit(&port->ch.rx_tail->v, memory_order_relaxed) !=
-				port->ch.head;
+			busy |= !port_is_full(port) &&
+				atomic_load_explicit(&port->ch.rx_tail->v, memory_order_relaxed) !=
+					port->ch.head;
 		}
 	}
 	return busy;
@@ -212,13 +238,21 @@ ports_recv(struct ports *p, uint16_t *ret_proc, struct desc *ret)
 {
 	int i;
 
-	while ((i = set_first(&p->turn)) >= 0) {
-		struct port *port = &p->port[i];
+	for (;;) {
+		struct port *port;
 		int n;
 
-		if (port->burst == PORTS_BURST ||
-		    port->wait_cnt + port->owed >= PORTS_WAITING_MAX) { /* I1 */
-			set_del(&p->turn, (uint32_t)i);                 /* and stays ready */
+		i = set_next(&p->turn, p->next);
+		if (i < 0) {
+			i = set_first(&p->turn);
+		}
+		if (i < 0) {
+			return 0;
+		}
+		port = &p->port[i];
+		p->next = (uint32_t)i;
+		if (port->burst == PORTS_BURST || port_is_full(port)) {
+			set_del(&p->turn, (uint32_t)i); /* and stays ready */
 			continue;
 		}
 		n = channel_recv(&port->ch, ret);
@@ -234,7 +268,6 @@ ports_recv(struct ports *p, uint16_t *ret_proc, struct desc *ret)
 			ports_spoil(p, (uint16_t)i);
 		}
 	}
-	return 0;
 }
 
 static void
@@ -282,7 +315,7 @@ ports_send(struct ports *p, uint16_t proc, const struct desc *d)
 	if (proc >= PROC_CNT_MAX || port->inc == 0) {
 		return MB_ERR_PEER_DIED;
 	}
-	if (port->wait_cnt + port->owed >= PORTS_WAITING_MAX) {
+	if (port_is_full(port)) {
 		return MB_ERR_FULL;
 	}
 	ports_queue(p, proc, d);
@@ -303,15 +336,15 @@ ports_flush(struct ports *p)
 bool
 ports_bad(struct ports *p, uint16_t *ret_proc, uint32_t *ret_inc)
 {
-	for (uint32_t i = 0; i < PROC_CNT_MAX; i++) {
-		if (set_has(&p->bad, i) && p->port[i].burst != UINT16_MAX) {
-			p->port[i].burst = UINT16_MAX; /* told */
-			*ret_proc = (uint16_t)i;
-			*ret_inc = p->port[i].inc;
-			return true;
-		}
+	int i = set_first(&p->untold);
+
+	if (i < 0) {
+		return false;
 	}
-	return false;
+	set_del(&p->untold, (uint32_t)i);
+	*ret_proc = (uint16_t)i;
+	*ret_inc = p->port[i].inc;
+	return true;
 }
 
 void

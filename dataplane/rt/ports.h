@@ -4,7 +4,7 @@
  * What sched and cache tiles share: hundreds of channels of which few have something at any time.
  * The tile's bell says which; a private set of ready ports is taken from it, visited in turn, each
  * port for at most PORTS_BURST messages, and a port that was not emptied stays in the set. As the
- * bell is only a hint, ports_sweep looks at all of them now and then, and before each sleep.
+ * bell is only a hint, all of them are looked at every PORTS_SWEEP_TURNS, and before each sleep.
  *
  * No message to a process is lost or refused while the process lives, and none makes the tile wait:
  * what does not fit into its channel waits here, in order, and the process is not listened to until
@@ -36,6 +36,7 @@
 #define PORTS_BURST       16            /* of one process in a turn, so that 384 of them are fair */
 #define PORTS_WAITING_MAX CHANNEL_DEPTH /* a process can ask for a channel's worth at once */
 #define PORTS_RETRY_NS    UINT64_C(1000000) /* a process that reads does not ring us: look again */
+#define PORTS_SWEEP_TURNS 4096              /* of a tile that never sleeps: below a millisecond */
 
 struct ports;
 

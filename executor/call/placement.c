@@ -32,8 +32,7 @@ bool
 placement_stale(const struct placement *p, uint64_t gen)
 {
 	/* A2: acquire; pairs with R2 in placement_edit. What was read of the copy was read before
-	 * this load: a reader that saw a store of an edit sees the generation that came before it.
-	 * */
+	 * this load: who saw a store of an edit sees the generation that came before it. */
 	atomic_thread_fence(memory_order_acquire);
 	return atomic_load_explicit(&p->gen, memory_order_relaxed) != gen;
 }

@@ -40,6 +40,7 @@ struct value {
 	uint32_t len;
 };
 
+/* Equal as text too: NOLINTNEXTLINE(misc-redundant-expression) */
 static_assert(MB_VALUE_BYTES_MAX == VALUE_BYTES_MAX, "one limit, two names");
 static_assert(MB_KEY_BYTES_MAX == KEY_BYTES_MAX, "one limit, two names");
 static_assert(VALUE_TABLE_MAX % 8 == 0, "the first value is aligned");

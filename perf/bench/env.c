@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "cores.h"
 
 static void
@@ -65,6 +66,7 @@ env_node(struct env *env, const char *setting)
 	sched_setaffinity(0, sizeof(env->cpus), &env->cpus); /* mb_client_bind chooses among them */
 	err = node_start(&env->node, &env->place, setting);
 	if (err == 0) {
+		REQUIRE(env->node != NULL);
 		env_cores(env, env->node->cpu_client, env->node->cpu_exec);
 		env_procs(env);
 	} else {

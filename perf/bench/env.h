@@ -30,9 +30,8 @@ struct env {
 int env_open(struct env *env);
 void env_close(struct env *env);
 
-/* env_node makes sure that a node with these parameters runs, and moves both sides of all floors
- * to its
- * cores. Returns: 0; an error of node_start. */
+/* env_node makes sure that a node with these parameters runs, and moves both sides of all floors to
+ * its cores. Returns: 0; an error of node_start. */
 int env_node(struct env *env, const char *setting);
 
 /* env_node_end ends the node, if one runs. */

@@ -50,7 +50,7 @@ static int __attribute__((__format__(__printf__, 2, 3))) tell(int err, const cha
 	return err;
 }
 
-/* A path relative to the folder of this program, as the build and the installation have it. */
+/* A path relative to the folder of this program. */
 static int
 beside(const char *relative, char *ret)
 {
@@ -64,6 +64,21 @@ beside(const char *relative, char *ret)
 }
 
 /* ------------------------------------------------------------------ process */
+
+/* The daemon where the build has it, and where an installation does. */
+static int
+daemon_find(char *ret)
+{
+	static const char *const places[] = { "../control/microburstd", "../../bin/microburstd" };
+
+	for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		if (beside(places[i], ret) == 0 && access(ret, X_OK) == 0) {
+			return 0;
+		}
+	}
+	return tell(MB_ERR_NOT_FOUND,
+		    "there is no microburstd: build it, or say where with --node");
+}
 
 static void
 path_in(const struct node *n, const char *name, char *ret)
@@ -175,9 +190,10 @@ node_start(struct node **ret, const struct node_place *place, const char *settin
 	pid_t parent = getpid();
 	int err;
 
-	if (n == NULL || beside("../control/microburstd", daemon) != 0) {
+	err = n == NULL ? MB_ERR_NO_MEMORY : place->daemon != NULL ? 0 : daemon_find(daemon);
+	if (err != 0) {
 		free(n);
-		return MB_ERR_NO_MEMORY;
+		return err;
 	}
 	n->setting = setting;
 	snprintf(n->dir, sizeof(n->dir), "%.100s/microburst-bench-XXXXXX",

@@ -213,7 +213,7 @@ replaced(struct env *env, int serving, pid_t pid)
 static int
 crash_once(struct env *env, struct measure *ret)
 {
-	struct node_exec exec[EXECUTOR_MAX];
+	struct node_exec exec[EXECUTOR_MAX] = { { .pid = 0 } };
 	uint64_t at;
 	int serving, err = settle(env);
 

@@ -2,9 +2,8 @@
 /* channel_fuzz - a peer that writes what it likes into its half of a channel
  *
  * In: indices, slots and hints from another process, at any moment between our calls. Must hold:
- * our
- * end says PEER_CORRUPT, and then says so for ever, or stays within what a sound peer could have
- * meant; what is received is what a slot held; nothing is written outside of our own half.
+ * our end says PEER_CORRUPT, and then says so for ever, or stays within what a sound peer could
+ * have meant; what is received is what a slot held; nothing is written outside of our own half.
  *
  * An input is a list of steps: an op, then its operands; what is missing at the end reads as 0.
  */

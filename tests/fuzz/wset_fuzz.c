@@ -2,10 +2,8 @@
 /* wset_fuzz - write sets, which executors and clients send to a cache tile
  *
  * Whatever comes, the parser stays inside of it and ends. A set that it takes is one that the
- * builder
- * writes: built again from what was read, it is the same bytes; and each operation can be asked of
- * any
- * value, with a delta that is well formed.
+ * builder writes: built again from what was read, it is the same bytes; and each operation can be
+ * asked of any value, with a delta that is well formed.
  */
 #include <stdint.h>
 #include <stdlib.h>

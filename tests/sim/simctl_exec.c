@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simctl_exec - executors, as control/ctl_exec.c has them
  *
- * Each slot shall have an executor with the wanted functions. One is asked for when there is none, or
+ * Each slot shall have an executor with the wanted functions. One is asked for when there is none,
+ * or
  * when the one there is to be replaced; that is drained when the new one serves.
  */
 #include <stdio.h>

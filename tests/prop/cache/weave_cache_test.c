@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   a reader of the cache never sees a torn value, a held value never changes, and time does
- * not
- *         go back for him, in every order in which his steps and the tile's can happen.
+ *         not go back for him, in every order in which his steps and the tile's can happen.
  * Method: the shipped writer and reader, run by the weaver (tests/prop/rt/weaver.h): all
- * interleavings of
- *         short scripts, with the store buffers of x86. First the same with one bug each, which the
- *         search must find.
+ *         interleavings of short scripts, with the store buffers of x86. First the same with one
+ *         bug each, which the search must find.
  */
 #include <stdio.h>
 #include <string.h>

@@ -2,8 +2,7 @@
 /* weave_owner.h - stands before cache_store.c: the one writer's loads of its own words are no steps
  *
  * All loads of that file are of words that it alone writes. Left as steps they would multiply what
- * the
- * weaver has to go through, and show nothing more.
+ * the weaver has to go through, and show nothing more.
  */
 #ifndef MB_WEAVE_OWNER_H
 #define MB_WEAVE_OWNER_H

@@ -156,8 +156,7 @@ word_at(const struct cache_value *v, size_t off)
 }
 
 /* Looks at both ends of a value, and at the stamps behind it. Returns: its number; 0 when they
- * differ, or
- * are nobody's. */
+ * differ, or are nobody's. */
 static uint64_t
 number_of(const struct cache_value *v)
 {

@@ -2,10 +2,8 @@
 /* weave_shard.h - one shard of a cache region, its tile and a reader, for the weaver
  *
  * Shipped: cache_store.c, cache_retire.c, cache_view.c, each of whose steps the weaver sees. One
- * key,
- * whose value is a number spread over all of its bytes: small enough for the entry, or so large
- * that
- * retiring it makes the tile look at the hazard slots at once.
+ * key, whose value is a number spread over all of its bytes: small enough for the entry, or so
+ * large that retiring it makes the tile look at the hazard slots at once.
  */
 #ifndef MB_WEAVE_SHARD_H
 #define MB_WEAVE_SHARD_H
@@ -36,9 +34,8 @@ uint64_t shard_read(void);
 
 /* shard_show_unguarded writes the words of a small value without touching the version. */
 void shard_show_unguarded(uint64_t number);
-/* shard_scribble_early looks at the hazard slots first, writes over the shown block if nobody
- * names it,
- * and hides it then. */
+/* shard_scribble_early looks at the hazard slots first, writes over the shown block if nobody names
+ * it, and hides it then. */
 void shard_scribble_early(void);
 /* shard_read_unchecked names the block and believes that it is still the one. */
 uint64_t shard_read_unchecked(void);

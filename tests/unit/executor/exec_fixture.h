@@ -121,7 +121,7 @@ setup_with(const struct mb_function *const *function, uint32_t cnt)
 				   .trace = trace,
 				   .proc = WORLD_PROC };
 	assert_int_equal(exec_create(&x, &conf), 0);
-	for (uint16_t i = 0; i < cnt; i++) {
+	for (uint32_t i = 0; i < cnt; i++) {
 		struct fn *fn = &exec_fns(x)->fn[i + 1];
 
 		fn->id = (uint16_t)(i + 1);

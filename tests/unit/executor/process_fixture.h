@@ -46,7 +46,7 @@ static struct node_reply reply;
 static inline uint16_t
 id_of(const char *name)
 {
-	for (uint16_t i = 0; i < ARRAY_CNT(fn); i++) {
+	for (size_t i = 0; i < ARRAY_CNT(fn); i++) {
 		if (strcmp(fn[i], name) == 0) {
 			return (uint16_t)(i + 1);
 		}

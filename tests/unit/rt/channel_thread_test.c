@@ -59,8 +59,12 @@ side_run(void *arg)
 			busy = true;
 		}
 		idle = busy ? 0 : idle + 1;
-		if (idle < SPIN || sent < ELEMENTS) {
-			continue; /* a full queue rings nobody */
+		if (idle < SPIN) {
+			continue;
+		}
+		if (sent < ELEMENTS) {
+			sched_yield(); /* a reader of a full queue rings nobody */
+			continue;
 		}
 		bell_arm(bell);
 		bell_take(bell, 0);

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   a process hears everybody who has something to say, whatever one of them does: sends
- *         without end, scribbles over the bell, breaks the rules, dies; and what it owes ctl
- *         arrives.
+ *         without end, scribbles over the bell, breaks the rules, dies; what it owes ctl arrives.
  * Method: the process under test alone, the test plays ctl and twelve others (test_domain.h). A
- * flood
- *         is a queue that is filled again before every poll. Random hostility:
+ *         flood is a queue that is filled again before every poll. Random hostility:
  *         tests/fuzz/domain_poll_fuzz.c. */
 #include <pthread.h>
 #include <stdio.h>
