@@ -105,7 +105,8 @@ write_key(struct mb_call *call, const struct op *op, struct mb_slice key)
 	}
 	if (op->key_kind == KEY_SET || op->kind == OP_SADD) {
 		return mb_sadd(call, key,
-			       mb_slice_of(member, oracle_member_text(op->n, member, sizeof(member))));
+			       mb_slice_of(member,
+					   oracle_member_text(op->n, member, sizeof(member))));
 	}
 	if (op->kind == OP_DELETE) {
 		return mb_delete(call, key);
@@ -126,7 +127,8 @@ check_padding(struct mb_call *call, uint32_t token)
 	if (mb_arg_cnt(call) > 1) {
 		MB_TRY(mb_arg_bytes(call, 1, &bytes));
 		if (!oracle_value_ok(token, bytes.p, (uint32_t)bytes.len)) {
-			sim_fail(proc_self()->sim, "a call's arguments are not what its caller wrote");
+			sim_fail(proc_self()->sim,
+				 "a call's arguments are not what its caller wrote");
 		}
 	}
 	return 0;

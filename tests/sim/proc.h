@@ -37,8 +37,8 @@ struct sim_proc {
 	struct actor actor;
 	struct fiber *fiber; /* NULL: it is dead */
 	struct sim_proc *next_grave;
-	struct domain *domain;    /* once it has entered */
-	struct mb_client *client; /* of a client, while it is open */
+	struct domain *domain;      /* once it has entered */
+	struct mb_client *client;   /* of a client, while it is open */
 	struct exec_tile *executor; /* of an executor, once it has entered */
 	uint64_t stopped_until_ns;
 	uint32_t die_in; /* steps; 0: no */
