@@ -232,6 +232,7 @@ main(int argc, char **argv)
 	if (!options_read(argc, argv, &opt)) {
 		return 2;
 	}
+	timebase_tsc_disable(); /* outside.c has no cycles to count */
 	planted = opt.sim.plant != PLANT_NONE;
 	ok = opt.file == NULL || run_file(&opt, &t);
 	for (uint64_t i = 0; ok && i < opt.seeds && (t.failed == 0 || !planted); i++) {

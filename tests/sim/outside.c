@@ -8,24 +8,31 @@
  *   sleeping, waking  fibers and events
  *   entering          no socket: ctl is called
  *   mapping           one address space: to map is to know the place
+ *   planted bugs      of executors, which no step core shows
  *   sending, taking   the shipped function, and then a step of the process ends: the points at
  *   which it
  *                     may be killed, or others run
  */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "call.h"
 #include "check.h"
 #include "domain.h"
-#include "fiber.h"
+#include "exec.h"
 #include "hints.h"
 #include "microburst/error.h"
 #include "node.h"
 #include "proc.h"
+#include "session.h"
 #include "timebase.h"
 
 /* Declared here: only the linker calls them by these names. */
 const struct timebase *__wrap_timebase_real(void);
+uint64_t __wrap_timebase_tsc_slow(void);
+int __real_nanosleep(const struct timespec *ns, struct timespec *left);
+int __wrap_nanosleep(const struct timespec *ns, struct timespec *left);
 void __wrap_bell_sleep(struct bell *bell, uint64_t timeout_ns);
 void __wrap_bell_wake(struct bell *bell);
 int __real_channel_send(struct channel *ch, const struct desc *d);
@@ -34,11 +41,17 @@ int __real_channel_recv(struct channel *ch, struct desc *ret);
 int __wrap_channel_recv(struct channel *ch, struct desc *ret);
 int __wrap_domain_enter(struct domain **ret, const char *path, const char *program,
 			const struct domain_events *ev);
+int __wrap_domain_enter_fd(struct domain **ret, int sock, const char *program,
+			   const struct domain_events *ev);
 void __wrap_domain_leave(struct domain *d);
 int __wrap_region_create(enum region_kind kind, bool huge, int *ret_fd);
 int __wrap_region_seal(int fd);
 int __wrap_region_map_peer(struct region *r, enum region_kind kind, int fd);
 void __wrap_region_unmap(struct region *r);
+int __real_exec_call(struct exec *x, const struct desc *d, const struct exec_from *from);
+int __wrap_exec_call(struct exec *x, const struct desc *d, const struct exec_from *from);
+int __real_session_publish(struct session *s);
+int __wrap_session_publish(struct session *s);
 
 /* ---------------------------------------------------------------------- time */
 
@@ -49,7 +62,24 @@ __wrap_timebase_real(void)
 	return &sim_now->clock.tb;
 }
 
+/* The counter's cycles are nanoseconds: timebase_tsc_disable was called. */
+uint64_t
+__wrap_timebase_tsc_slow(void)
+{
+	return sim_now_ns(sim_now);
+}
+
 /* ------------------------------------------------------------ sleeping, waking */
+
+int
+__wrap_nanosleep(const struct timespec *t, struct timespec *left)
+{
+	if (proc_self() == NULL) {
+		return __real_nanosleep(t, left); /* main, before the first run */
+	}
+	proc_sleep((uint64_t)t->tv_sec * NS_PER_S + (uint64_t)t->tv_nsec, false);
+	return 0;
+}
 
 void
 __wrap_bell_sleep(struct bell *bell, uint64_t timeout_ns)
@@ -102,6 +132,11 @@ __wrap_channel_send(struct channel *ch, const struct desc *d)
 	sim_note(sim_now, d->kind, d->call);
 	if (err == 0) {
 		trace("sends to", ch, d);
+		if (d->kind == DESC_REPLY && (d->flags & DESC_F_INLINE) == 0 &&
+		    sim_planted(sim_now, PLANT_EARLY_FREE)) {
+			payload_release(proc_self()->domain->pool, d->ref.handle,
+					call_id_proc(d->call));
+		}
 		proc_step(DELAY_STEP);
 	}
 	return err;
@@ -179,10 +214,17 @@ __wrap_domain_enter(struct domain **ret, const char *path, const char *program,
 	return 0;
 }
 
+int
+__wrap_domain_enter_fd(struct domain **ret, int sock, const char *program,
+		       const struct domain_events *ev)
+{
+	return __wrap_domain_enter(ret, NULL, program, ev);
+}
+
 void
 __wrap_domain_leave(struct domain *d)
 {
-	struct sim_proc *p = proc_self();
+	struct sim_proc *p = d->peers.ops.ctx;
 
 	payload_destroy(d->pool);
 	peers_destroy(&d->peers);
@@ -220,4 +262,27 @@ void
 __wrap_region_unmap(struct region *r)
 {
 	*r = (struct region){ 0 };
+}
+
+/* ------------------------------------------------------------------ planted bugs */
+
+int
+__wrap_exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
+{
+	struct desc m = *d;
+
+	if (sim_planted(sim_now, PLANT_LATE_RUN)) {
+		m.b = 0;
+	}
+	return __real_exec_call(x, &m, from);
+}
+
+int
+__wrap_session_publish(struct session *s)
+{
+	if (sim_planted(sim_now, PLANT_UNPUBLISHED) && sim_one_in(sim_now, 50)) {
+		session_discard(s);
+		return 0;
+	}
+	return __real_session_publish(s);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "exec_tile.h"
 #include "fiber.h"
 #include "impl.h"
 #include "node.h"
@@ -55,8 +56,11 @@ proc_forget(struct sim_proc *p)
 		free(p->client);
 		p->client = NULL;
 	}
-	free(p->executor);
-	p->executor = NULL;
+	if (p->executor != NULL) {
+		exec_tile_destroy(p->executor);
+		p->executor = NULL;
+		return;
+	}
 	if (d != NULL) {
 		payload_destroy(d->pool);
 		peers_destroy(&d->peers);

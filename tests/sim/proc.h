@@ -24,6 +24,7 @@
 #include "region.h"
 #include "sim.h"
 
+struct exec_tile;
 struct fiber;
 struct mb_client;
 
@@ -36,9 +37,9 @@ struct sim_proc {
 	struct actor actor;
 	struct fiber *fiber; /* NULL: it is dead */
 	struct sim_proc *next_grave;
-	struct domain *domain;    /* once it has entered */
-	struct mb_client *client; /* of a client, while it is open */
-	void *executor;           /* of an executor: its state */
+	struct domain *domain;      /* once it has entered */
+	struct mb_client *client;   /* of a client, while it is open */
+	struct exec_tile *executor; /* of an executor, once it has entered */
 	uint64_t stopped_until_ns;
 	uint32_t die_in; /* steps; 0: no */
 	bool asleep;     /* in bell_sleep */

@@ -7,8 +7,8 @@
  *   shipped                                   here instead of it
  *   sched, cache_core, kvs_core, ports        tile.c     the tiles' loops, links (lane.c)
  *   procs, hints, region layout, channel      ctl.c      the ctl tile (sockets, pidfds, fork)
- *   domain, client library, cache_view        proc.c     processes: memory, sleeping, dying
- *   placement, wset, payload, value lists     executor.c what an executor does with a call
+ *   domain, client library, executor          proc.c     processes: memory, sleeping, dying
+ *   cache_view, placement, payload, session   executor.c, client.c: what functions and clients do
  *   timebase (virtual), rng, heap             outside.c  the kernel: time, futex, mmap
  *
  * A run is a pure function of (seed, options): all randomness comes from rng, all time from the

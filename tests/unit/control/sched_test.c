@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal:   sched keeps S1..S5 of sched.h: each call is answered once, is sent to one executor at a time, and a
+ *         second time only if its first executor died without effect.
+ * Method: the core alone. What it sends is gathered; time is a number. Each test is one story. (All of it
+ *         at once, in random order, is tests/sim.)
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "call.h"
+#include "microburst/error.h"
+#include "sched.h"
+#include "test_cmocka.h"
+
+#define CLIENT 200 /* and the next ones */
+#define EXEC   1   /* and the next ones */
+#define FN     1
+#define OTHER  2
+#define QUEUE  4
+#define MS     UINT64_C(1000000)
+#define OUT    64
+
+struct sent {
+	uint16_t proc; /* 0: ctl */
+	struct desc d;
+};
+
+struct world {
+	struct sched *s;
+	struct hints *hints;
+	struct placement *placement;
+	struct sent out[OUT];
+	uint32_t out_cnt, seen;
+	bool full, idle;
+	uint64_t now;
+};
+
+static int
+on_send(void *ctx, uint16_t proc, const struct desc *d)
+{
+	struct world *w = ctx;
+
+	if (w->full) {
+		return MB_ERR_FULL;
+	}
+	assert_true(w->out_cnt < OUT);
+	w->out[w->out_cnt++] = (struct sent){ proc, *d };
+	return 0;
+}
+
+static void
+on_tell_ctl(void *ctx, const struct desc *d)
+{
+	on_send(ctx, 0, d);
+}
+
+static bool
+on_idle(void *ctx, uint16_t exec)
+{
+	struct world *w = ctx;
+
+	return w->idle;
+}
+
+static void
+put_fn(struct world *w, uint16_t id, const char *name)
+{
+	struct placement_fn *f = calloc(1, sizeof(*f));
+	struct desc d = { .kind = DESC_FN_PUT };
+
+	assert_non_null(f);
+	f->id = id;
+	strncat(f->name, name, sizeof(f->name) - 1);
+	d.word[0] = (uintptr_t)f;
+	sched_on_ctl(w->s, &d, w->now);
+}
+
+static int
+setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct sched_ops ops = { on_send, on_tell_ctl, on_idle, w };
+
+	assert_non_null(w);
+	w->hints = aligned_alloc(CACHE_LINE, sizeof(*w->hints));
+	w->placement = calloc(1, sizeof(*w->placement));
+	assert_non_null(w->hints);
+	assert_non_null(w->placement);
+	memset(w->hints, 0, sizeof(*w->hints));
+	w->now = MS;
+	assert_int_equal(sched_create(&w->s, w->placement, w->hints, QUEUE, 1, &ops), 0);
+	put_fn(w, FN, "f");
+	put_fn(w, OTHER, "g");
+	*state = w;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct world *w = *state;
+
+	sched_destroy(w->s);
+	free(w->hints);
+	free(w->placement);
+	free(w);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ the stories' verbs */
+
+static uint64_t
+id_of(uint16_t client, uint64_t seq)
+{
+	return call_id_make(client, 1, seq);
+}
+
+static void
+up(struct world *w, uint16_t exec, uint16_t fn)
+{
+	struct ctl_exec_set *set = calloc(1, sizeof(*set));
+	struct desc d = { .kind = DESC_EXEC_UP, .a = exec };
+
+	assert_non_null(set);
+	set->cnt = 1;
+	set->fn[0] = fn;
+	d.word[0] = (uintptr_t)set;
+	sched_on_ctl(w->s, &d, w->now);
+}
+
+static void
+tell(struct world *w, uint8_t kind, uint16_t a, uint64_t b)
+{
+	struct desc d = { .kind = kind, .a = a, .b = b, .err = MB_ERR_NO_EXECUTOR };
+
+	sched_on_ctl(w->s, &d, w->now);
+}
+
+static void
+call(struct world *w, uint16_t client, uint64_t seq, uint16_t fn, uint64_t deadline)
+{
+	struct desc d = { .kind = DESC_CALL, .a = fn, .call = id_of(client, seq), .b = deadline };
+
+	sched_on_proc(w->s, client, &d, w->now);
+}
+
+static void
+reply(struct world *w, uint16_t exec, uint16_t client, uint64_t seq)
+{
+	struct desc d = { .kind = DESC_REPLY, .a = exec, .call = id_of(client, seq) };
+
+	d.ref = (struct payload_ref){ .inc = 1, .proc = exec, .handle = 77 };
+	sched_on_proc(w->s, exec, &d, w->now);
+}
+
+static void
+dies(struct world *w, uint16_t proc, uint64_t published)
+{
+	struct desc d = { .kind = 0 };
+
+	d.dead.proc = proc;
+	d.dead.inc = 1;
+	d.dead.cause = DEATH_SIGNAL;
+	d.dead.status = 9;
+	d.dead.published = published;
+	sched_proc_down(w->s, &d, w->now);
+}
+
+static void
+cancel(struct world *w, uint16_t client, uint64_t seq, uint16_t exec)
+{
+	struct desc d = { .kind = DESC_CANCEL,
+			  .call = id_of(client, seq),
+			  .a = exec,
+			  .err = MB_ERR_CANCELLED };
+
+	sched_on_proc(w->s, client, &d, w->now);
+}
+
+/* The next message that was sent must be this one. */
+static const struct desc *
+sent(struct world *w, uint16_t proc, uint8_t kind, uint64_t id)
+{
+	assert_true(w->seen < w->out_cnt);
+	assert_int_equal(w->out[w->seen].proc, proc);
+	assert_int_equal(w->out[w->seen].d.kind, kind);
+	assert_true(id == 0 || w->out[w->seen].d.call == id);
+	return &w->out[w->seen++].d;
+}
+
+static void
+sent_answer(struct world *w, uint16_t client, uint64_t seq, int err)
+{
+	assert_int_equal(sent(w, client, DESC_REPLY, id_of(client, seq))->err, err);
+}
+
+static void
+sent_no_more(struct world *w)
+{
+	assert_int_equal(w->seen, w->out_cnt);
+}
+
+static void
+quiet(struct world *w)
+{
+	sent_no_more(w);
+	assert_int_equal(sched_queued(w->s), 0);
+	assert_int_equal(sched_running(w->s), 0);
+}
+
+/* --------------------------------------------------------------- what cannot be run */
+
+static void
+a_call_of_nothing_is_refused(void **state)
+{
+	struct world *w = *state;
+
+	call(w, CLIENT, 1, 9, 0);
+	sent_answer(w, CLIENT, 1, MB_ERR_NO_FUNCTION);
+	quiet(w);
+}
+
+static void
+a_call_in_anothers_name_is_refused(void **state)
+{
+	struct world *w = *state;
+	struct desc d = { .kind = DESC_CALL, .a = FN, .call = id_of(CLIENT + 1, 1) };
+
+	sched_on_proc(w->s, CLIENT, &d, w->now);
+	assert_int_equal(sent(w, CLIENT, DESC_REPLY, 0)->err, MB_ERR_INVALID);
+	quiet(w);
+}
+
+static void
+a_full_queue_is_busy(void **state)
+{
+	struct world *w = *state;
+
+	for (uint64_t i = 0; i < QUEUE; i++) {
+		call(w, CLIENT, i, FN, 0);
+	}
+	sent(w, 0, DESC_PIN_WANT, 0);
+	call(w, CLIENT, QUEUE, FN, 0);
+	sent_answer(w, CLIENT, QUEUE, MB_ERR_BUSY);
+	assert_int_equal(sched_queued_fn(w->s, FN), QUEUE);
+	sent_no_more(w);
+}
+
+static void
+without_executors_ctl_is_asked_once_and_its_no_is_everybodys(void **state)
+{
+	struct world *w = *state;
+
+	call(w, CLIENT, 1, FN, 0);
+	call(w, CLIENT, 2, FN, 0);
+	assert_int_equal(sent(w, 0, DESC_PIN_WANT, 0)->a, FN);
+	sent_no_more(w);
+	tell(w, DESC_PIN_FAILED, FN, 0);
+	sent_answer(w, CLIENT, 1, MB_ERR_NO_EXECUTOR);
+	sent_answer(w, CLIENT, 2, MB_ERR_NO_EXECUTOR);
+	quiet(w);
+	call(w, CLIENT, 3, FN, 0); /* and asked again by the next one */
+	sent(w, 0, DESC_PIN_WANT, 0);
+}
+
+static void
+a_deadline_that_passes_in_the_queue_is_told(void **state)
+{
+	struct world *w = *state;
+
+	call(w, CLIENT, 1, FN, w->now + MS);
+	sent(w, 0, DESC_PIN_WANT, 0);
+	w->now += 2 * MS;
+	up(w, EXEC, FN);
+	sent_answer(w, CLIENT, 1, MB_ERR_DEADLINE);
+	quiet(w);
+	assert_int_equal(atomic_load(&w->hints->claim[EXEC].v), 0);
+}
+
+/* ------------------------------------------------------------------------ deaths */
+
+static void
+a_call_without_effect_runs_once_more_and_before_later_ones(void **state)
+{
+	struct world *w = *state;
+
+	up(w, EXEC, FN);
+	call(w, CLIENT, 1, FN, 0);
+	call(w, CLIENT, 2, FN, 0);
+	sent(w, EXEC, DESC_CALL, id_of(CLIENT, 1));
+	dies(w, EXEC, id_of(CLIENT, 99));
+	up(w, EXEC + 1, FN);
+	assert_true((sent(w, EXEC + 1, DESC_CALL, id_of(CLIENT, 1))->sub & CALL_ATTEMPT_MASK) != 0);
+	sent_no_more(w);
+	dies(w, EXEC + 1, 0); /* and not a third time: S3 */
+	assert_non_null(strstr((const char *)sent(w, CLIENT, DESC_REPLY, id_of(CLIENT, 1))->data,
+			       "did not happen"));
+	assert_int_equal(sched_queued(w->s), 1);
+}
+
+static void
+a_call_with_effects_does_not_run_again(void **state)
+{
+	struct world *w = *state;
+	const struct desc *d;
+
+	up(w, EXEC, FN);
+	up(w, EXEC + 1, FN);
+	call(w, CLIENT, 1, FN, 0);
+	assert_true(w->out[0].proc == EXEC || w->out[0].proc == EXEC + 1);
+	w->seen = 1;
+	dies(w, w->out[0].proc, id_of(CLIENT, 1));
+	d = sent(w, CLIENT, DESC_REPLY, id_of(CLIENT, 1));
+	assert_int_equal(d->err, MB_ERR_EXECUTOR_DIED);
+	assert_memory_equal(d->data, "signal 9; its writes happened", d->len);
+	quiet(w);
+}
+
+static void
+a_dead_clients_calls_are_dropped_and_its_results_given_back(void **state)
+{
+	struct world *w = *state;
+	const struct desc *d;
+
+	up(w, EXEC, FN);
+	call(w, CLIENT, 1, FN, 0);
+	call(w, CLIENT, 2, FN, 0);
+	call(w, CLIENT + 1, 1, FN, 0);
+	sent(w, EXEC, DESC_CALL, id_of(CLIENT, 1));
+	dies(w, CLIENT, 0);
+	sent(w, 0, DESC_EXEC_STOP, id_of(CLIENT, 1));
+	assert_int_equal(sched_queued(w->s), 1);
+	reply(w, EXEC, CLIENT, 1);
+	d = sent(w, EXEC, DESC_RELEASE, 0);
+	assert_int_equal(d->a, CLIENT);
+	assert_int_equal(d->release.handle[0], 77);
+	sent(w, EXEC, DESC_CALL, id_of(CLIENT + 1, 1));
+	sent_no_more(w);
+}
+
+/* ------------------------------------------------------------- what stands in the way */
+
+static void
+an_executor_whose_port_is_full_is_tried_again(void **state)
+{
+	struct world *w = *state;
+
+	up(w, EXEC, FN);
+	w->full = true;
+	call(w, CLIENT, 1, FN, 0);
+	w->full = false;
+	sent_no_more(w);
+	assert_true(sched_timer(w->s) <= w->now + SCHED_RETRY_NS);
+	w->now = sched_timer(w->s);
+	sched_poll(w->s, w->now);
+	sent(w, EXEC, DESC_CALL, id_of(CLIENT, 1));
+	sent_no_more(w);
+}
+
+static void
+a_claimed_executor_is_waited_for(void **state)
+{
+	struct world *w = *state;
+	struct desc freed = { .kind = DESC_FREED, .a = EXEC };
+	uint64_t who = 5 << 16 | CLIENT;
+
+	up(w, EXEC, FN);
+	assert_true(claim_try(w->hints, EXEC, who));
+	call(w, CLIENT, 1, FN, 0);
+	sent_no_more(w);
+	assert_true(claim_free(w->hints, EXEC, who)); /* it was wanted */
+	sched_on_proc(w->s, CLIENT, &freed, w->now);
+	sent(w, EXEC, DESC_CALL, id_of(CLIENT, 1));
+	assert_false(claim_try(w->hints, EXEC, who)); /* it is sched's now */
+	reply(w, EXEC, CLIENT, 1);
+	sent(w, CLIENT, DESC_REPLY, id_of(CLIENT, 1));
+	assert_true(claim_try(w->hints, EXEC, who));
+	quiet(w);
+}
+
+static void
+a_claim_that_nobody_uses_is_dropped(void **state)
+{
+	struct world *w = *state;
+	uint64_t end = w->now + SCHED_STUCK_NS + 2 * SCHED_RETRY_NS;
+
+	up(w, EXEC, FN);
+	assert_true(claim_try(w->hints, EXEC, 12345));
+	call(w, CLIENT, 1, FN, 0);
+	w->idle = true;
+	while (w->out_cnt == 0 && w->now < end) {
+		w->now = sched_timer(w->s);
+		sched_poll(w->s, w->now);
+	}
+	assert_true(w->now > MS + SCHED_STUCK_NS); /* not before */
+	sent(w, EXEC, DESC_CALL, id_of(CLIENT, 1));
+}
+
+/* ---------------------------------------------------------------------- the usual */
+
+static void
+calls_wait_for_the_first_that_is_free_in_order(void **state)
+{
+	struct world *w = *state;
+
+	call(w, CLIENT, 1, FN, 0);
+	call(w, CLIENT, 2, FN, 0);
+	call(w, CLIENT, 3, OTHER, 0);
+	w->seen = w->out_cnt; /* ctl was asked */
+	up(w, EXEC, FN);
+	sent(w, EXEC, DESC_CALL, id_of(CLIENT, 1));
+	up(w, EXEC + 1, OTHER);
+	sent(w, EXEC + 1, DESC_CALL, id_of(CLIENT, 3));
+	sent_no_more(w); /* S1 */
+	reply(w, EXEC, CLIENT, 1);
+	sent(w, CLIENT, DESC_REPLY, id_of(CLIENT, 1));
+	sent(w, EXEC, DESC_CALL, id_of(CLIENT, 2));
+	reply(w, EXEC, CLIENT, 1); /* said twice: S2 */
+	sent_no_more(w);
+	reply(w, EXEC, CLIENT, 2);
+	reply(w, EXEC + 1, CLIENT, 3);
+	sent(w, CLIENT, DESC_REPLY, id_of(CLIENT, 2));
+	sent(w, CLIENT, DESC_REPLY, id_of(CLIENT, 3));
+	quiet(w);
+}
+
+static void
+a_cancelled_call_is_answered_or_stopped(void **state)
+{
+	struct world *w = *state;
+
+	up(w, EXEC, FN);
+	call(w, CLIENT, 1, FN, 0);
+	call(w, CLIENT, 2, FN, 0);
+	sent(w, EXEC, DESC_CALL, id_of(CLIENT, 1));
+	cancel(w, CLIENT, 2, 0);
+	sent_answer(w, CLIENT, 2, MB_ERR_CANCELLED);
+	cancel(w, CLIENT, 1, 0);
+	assert_int_equal(sent(w, 0, DESC_EXEC_STOP, id_of(CLIENT, 1))->a, EXEC);
+	dies(w, EXEC, 0);
+	sent_answer(w, CLIENT, 1, MB_ERR_EXECUTOR_DIED); /* it is not tried again */
+	quiet(w);
+}
+
+static void
+only_its_caller_cancels_a_call(void **state)
+{
+	struct world *w = *state;
+	struct desc d = { .kind = DESC_CANCEL, .call = id_of(CLIENT, 1), .err = MB_ERR_CANCELLED };
+
+	up(w, EXEC, FN);
+	call(w, CLIENT, 1, FN, 0);
+	sent(w, EXEC, DESC_CALL, id_of(CLIENT, 1));
+	sched_on_proc(w->s, CLIENT + 1, &d, w->now);
+	sent_no_more(w);
+	cancel(w, CLIENT, 2, EXEC); /* a direct one, of which sched knows nothing */
+	assert_int_equal(sent(w, 0, DESC_EXEC_STOP, id_of(CLIENT, 2))->a, EXEC);
+}
+
+static void
+a_draining_executor_gets_no_more(void **state)
+{
+	struct world *w = *state;
+
+	up(w, EXEC, FN);
+	call(w, CLIENT, 1, FN, 0);
+	sent(w, EXEC, DESC_CALL, id_of(CLIENT, 1));
+	tell(w, DESC_EXEC_DRAIN, EXEC, 0);
+	call(w, CLIENT, 2, FN, 0);
+	w->seen = w->out_cnt; /* ctl was asked for another */
+	reply(w, EXEC, CLIENT, 1);
+	sent(w, CLIENT, DESC_REPLY, id_of(CLIENT, 1));
+	assert_int_equal(sent(w, 0, DESC_EXEC_DRAIN, 0)->a, EXEC);
+	sent_no_more(w);
+	up(w, EXEC + 1, FN);
+	sent(w, EXEC + 1, DESC_CALL, id_of(CLIENT, 2));
+	tell(w, DESC_EXEC_DRAIN, EXEC, 0); /* one that runs nothing is done at once */
+	sent(w, 0, DESC_EXEC_DRAIN, 0);
+}
+
+static void
+a_new_version_takes_over_what_waits(void **state)
+{
+	struct world *w = *state;
+
+	call(w, CLIENT, 1, FN, 0);
+	sent(w, 0, DESC_PIN_WANT, 0);
+	put_fn(w, FN + 2, "f");
+	up(w, EXEC, FN + 2);
+	tell(w, DESC_FN_DEL, FN, FN + 2);
+	assert_int_equal(sent(w, EXEC, DESC_CALL, id_of(CLIENT, 1))->a, FN + 2);
+	call(w, CLIENT, 2, OTHER, 0);
+	sent(w, 0, DESC_PIN_WANT, 0);
+	tell(w, DESC_FN_DEL, OTHER, 0);
+	sent_answer(w, CLIENT, 2, MB_ERR_NO_FUNCTION);
+	sent_no_more(w);
+}
+
+#define STORY(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORY(a_call_of_nothing_is_refused),
+		STORY(a_call_in_anothers_name_is_refused),
+		STORY(a_full_queue_is_busy),
+		STORY(without_executors_ctl_is_asked_once_and_its_no_is_everybodys),
+		STORY(a_deadline_that_passes_in_the_queue_is_told),
+		STORY(a_call_without_effect_runs_once_more_and_before_later_ones),
+		STORY(a_call_with_effects_does_not_run_again),
+		STORY(a_dead_clients_calls_are_dropped_and_its_results_given_back),
+		STORY(an_executor_whose_port_is_full_is_tried_again),
+		STORY(a_claimed_executor_is_waited_for),
+		STORY(a_claim_that_nobody_uses_is_dropped),
+		STORY(calls_wait_for_the_first_that_is_free_in_order),
+		STORY(a_cancelled_call_is_answered_or_stopped),
+		STORY(only_its_caller_cancels_a_call),
+		STORY(a_draining_executor_gets_no_more),
+		STORY(a_new_version_takes_over_what_waits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
