@@ -218,8 +218,10 @@ ctl_on_hello(struct ctl *c, struct ctl_conn *conn, const struct domain_msg *m, c
 }
 
 /* The eventfds by which a process wakes the lcores that it has ports at. ctl's own lcore gives each
- * process one of its own. The others are not ctl's to add to; they are woken by their bell, which all
- * processes share: one that empties it on purpose can delay its neighbours' wakes, by a second at most. */
+ * process one of its own. The others are not ctl's to add to; they are woken by their bell, which
+ * all
+ * processes share: one that empties it on purpose can delay its neighbours' wakes, by a second at
+ * most. */
 static int
 ctl_wake_fds(struct ctl *c, struct proc *p, int ret_fd[TILE_PORT_CNT])
 {

@@ -2,7 +2,8 @@
 /* executor - a simulated executor: the shipped one, with a function that does what its caller drew
  *
  * The argument of a call is a token: the number of its record at the oracle, which says what the
- * function is to read and write, and how it is to end. It does so through function.h, as functions of
+ * function is to read and write, and how it is to end. It does so through function.h, as functions
+ * of
  * users do; between two operations it works for a while, and may die.
  */
 #include <stdlib.h>
