@@ -17,33 +17,45 @@
 static void
 reset_small(void)
 {
-	shard_reset(false, 1);
+	shard_reset(SHARD_SMALL, 1);
+}
+
+static void
+reset_medium(void)
+{
+	shard_reset(SHARD_MEDIUM, 1);
 }
 
 static void
 reset_large(void)
 {
-	shard_reset(true, 1);
+	shard_reset(SHARD_LARGE, 1);
 }
 
 static void
 show_small(void)
 {
-	shard_show(false, 2);
+	shard_show(SHARD_SMALL, 2);
 }
 
 /* Twice: a version must not come back. */
 static void
 show_small_twice(void)
 {
-	shard_show(false, 2);
-	shard_show(false, 3);
+	shard_show(SHARD_SMALL, 2);
+	shard_show(SHARD_SMALL, 3);
+}
+
+static void
+show_medium(void)
+{
+	shard_show(SHARD_MEDIUM, 2);
 }
 
 static void
 show_large_and_reuse(void)
 {
-	shard_show(true, 2);
+	shard_show(SHARD_LARGE, 2);
 	shard_reuse();
 }
 
@@ -84,7 +96,10 @@ static const struct weave_plan plans[] = {
 	  .reset = reset_large },
 	{ .name = "from a block into the entry",
 	  .party = { { "tile", show_small }, { "reader", read_once } },
-	  .reset = reset_large },
+	  .reset = reset_medium },
+	{ .name = "from the entry into a block",
+	  .party = { { "tile", show_medium }, { "reader", read_twice } },
+	  .reset = reset_small },
 	{ .name = "a value in a block is dropped, its memory is used again",
 	  .party = { { "tile", drop_and_reuse }, { "reader", read_once } },
 	  .reset = reset_large },

@@ -16,6 +16,7 @@
 
 #define REGION_HEAP  (2u << 20)
 #define SMALL_BYTES  8u
+#define MEDIUM_BYTES 200u
 /* More than the share of the heap that may be retired before a scan. */
 #define LARGE_BYTES  (REGION_HEAP / 16 + 64)
 #define SCRIBBLE     UINT64_C(0x5c5c5c5c5c5c5c5c)
@@ -45,16 +46,24 @@ hazards(void *ctx, uint32_t *iter)
 	return (*iter)++ == 0 ? shard.hazard : NULL;
 }
 
+static size_t
+bytes_of(enum shard_size size)
+{
+	return size == SHARD_SMALL    ? SMALL_BYTES
+	       : size == SHARD_MEDIUM ? MEDIUM_BYTES
+				      : LARGE_BYTES;
+}
+
 /* The envelope of a number, made once: the weaver runs a script very often. */
 static struct slice
-value_make(bool large, uint64_t number)
+value_make(enum shard_size size, uint64_t number)
 {
 	static uint64_t bytes[LARGE_BYTES / 8];
 	static uint8_t state_mem[LARGE_BYTES + LWW_OVERHEAD];
-	static struct wbuf made[2][NUMBER_MAX + 1];
-	struct wbuf state = wbuf_init(state_mem, sizeof(state_mem)), *out = &made[large][number];
+	static struct wbuf made[SHARD_SIZE_CNT][NUMBER_MAX + 1];
+	struct wbuf state = wbuf_init(state_mem, sizeof(state_mem)), *out = &made[size][number];
 	struct envelope e = { .epoch = { { number }, { 1 } }, .type = LATTICE_LWW };
-	size_t len = large ? LARGE_BYTES : SMALL_BYTES;
+	size_t len = bytes_of(size);
 
 	REQUIRE(number <= NUMBER_MAX);
 	if (out->p == NULL) {
@@ -71,7 +80,7 @@ value_make(bool large, uint64_t number)
 }
 
 void
-shard_show(bool large, uint64_t number)
+shard_show(enum shard_size size, uint64_t number)
 {
 	uint32_t tries = 0;
 
@@ -80,7 +89,7 @@ shard_show(bool large, uint64_t number)
 		REQUIRE(cache_store_place(shard.store, shard.hash, &shard.entry) == 0);
 	}
 	REQUIRE(cache_store_show(shard.store, shard.entry, shard.hash, key(),
-				 value_make(large, number), false, &tries) == 0);
+				 value_make(size, number), false, &tries) == 0);
 }
 
 void
@@ -112,7 +121,7 @@ shard_reuse(void)
 }
 
 void
-shard_reset(bool large, uint64_t first)
+shard_reset(enum shard_size size, uint64_t first)
 {
 	struct cache_region_cfg cfg = { 1, REGION_HEAP, CACHE_ENTRY_MIN };
 	struct cache_store_cfg store = { .layout = &shard.layout, .hazards = hazards };
@@ -136,7 +145,7 @@ shard_reset(bool large, uint64_t first)
 	store.base = shard.region;
 	REQUIRE(cache_store_create(&shard.store, &store) == 0);
 	REQUIRE(cache_view_open(&shard.view, shard.region, shard.layout.bytes, shard.hazard) == 0);
-	shard_show(large, first);
+	shard_show(size, first);
 	shard.at = &index[home];
 	weave_share("entry", shard.at, sizeof(*shard.at));
 	weave_share("hazard", shard.hazard, sizeof(shard.hazard));
@@ -186,6 +195,7 @@ shard_read(void)
 	}
 	number = number_of(&v);
 	if (v.state.len != SMALL_BYTES + LWW_OVERHEAD &&
+	    v.state.len != MEDIUM_BYTES + LWW_OVERHEAD &&
 	    v.state.len != LARGE_BYTES + LWW_OVERHEAD) {
 		weave_wrong("a value of no length");
 	}
@@ -207,7 +217,7 @@ shard_read(void)
 void
 shard_show_unguarded(uint64_t number)
 {
-	struct slice envelope = value_make(false, number);
+	struct slice envelope = value_make(SHARD_SMALL, number);
 	uint64_t word[CACHE_INLINE_WORDS] = { 0 };
 
 	memcpy(word, envelope.p, envelope.len);

@@ -2,8 +2,7 @@
 /* weave_shard.h - one shard of a cache region, its tile and a reader, for the weaver
  *
  * Shipped: cache_store.c, cache_retire.c, cache_view.c, each of whose steps the weaver sees. One
- * key, whose value is a number spread over all of its bytes: small enough for the entry, or so
- * large that retiring it makes the tile look at the hazard slots at once.
+ * key, whose value is a number spread over all of its bytes.
  */
 #ifndef MB_WEAVE_SHARD_H
 #define MB_WEAVE_SHARD_H
@@ -13,13 +12,20 @@
 
 #include "weaver.h"
 
+enum shard_size {
+	SHARD_SMALL,  /* in the entry */
+	SHARD_MEDIUM, /* in a block */
+	SHARD_LARGE,  /* in a block so large that retiring it makes the tile look at the hazards */
+	SHARD_SIZE_CNT
+};
+
 /* shard_reset makes a fresh region and a view of it, and shows number first. */
-void shard_reset(bool large, uint64_t first);
+void shard_reset(enum shard_size size, uint64_t first);
 
 /* ---- the tile */
 
 /* shard_show shows the key's next value. */
-void shard_show(bool large, uint64_t number);
+void shard_show(enum shard_size size, uint64_t number);
 void shard_drop(void);
 /* shard_reuse takes all free memory of a value's size and scribbles over it: whatever was freed. */
 void shard_reuse(void);
