@@ -16,6 +16,7 @@
 
 #include "bench.h"
 #include "machine.h"
+#include "meter.h"
 #include "timebase.h"
 
 struct options {
@@ -24,6 +25,9 @@ struct options {
 	bool *chosen; /* a flag for each of bench_list */
 	bool any;
 };
+
+/* Cpus that other programs may use, on average, before a figure is called noisy. */
+#define OTHERS_MAX 0.2
 
 static volatile bool stopped;
 
@@ -161,28 +165,46 @@ run_one(struct env *env, const struct bench *bench, struct measure *m)
 	return bench_interleave(env, bench, &subject, m);
 }
 
+/* Where the rows were measured: the machine, and the cpus of the two sides. */
+static json_t *
+on_of(const struct env *env, json_t *machine)
+{
+	json_t *on = json_copy(machine);
+
+	json_object_set_new(on, "cpu_client", json_integer(env->cpu_client));
+	json_object_set_new(on, "cpu_executor", json_integer(env->cpu_exec));
+	return on;
+}
+
 /* Runs a bench, prints its rows, appends them to result. */
 static int
-run(struct env *env, const struct options *o, const struct bench *bench, json_t *result, json_t *on)
+run(struct env *env, const struct options *o, const struct bench *bench, json_t *result,
+    json_t *machine)
 {
 	struct measure *m = calloc(BENCH_ROW_MAX, sizeof(*m));
-	uint64_t start_ns = timebase_now_ns(timebase_real());
-	double stolen_s = machine_stolen_s();
-	int err = m != NULL ? run_one(env, bench, m) : MB_ERR_NO_MEMORY;
+	struct meter meter;
+	double others, stolen;
+	json_t *on;
+	int err;
 
-	stolen_s = machine_stolen_s() - stolen_s;
+	meter_start(&meter);
+	err = m != NULL ? run_one(env, bench, m) : MB_ERR_NO_MEMORY;
+	meter_end(&meter, &others, &stolen);
 	if (err < 0) {
 		fprintf(stderr, "bench: %s: %s\n", bench->row[0].name, mb_err_text(err));
 	}
+	on = on_of(env, machine);
 	for (uint32_t i = 0; i < BENCH_ROW_MAX && bench->row[i].name != NULL && err == 0; i++) {
-		m[i].stolen =
-			stolen_s * 1e9 / (double)(timebase_now_ns(timebase_real()) - start_ns);
+		m[i].others = others;
+		m[i].stolen = stolen;
+		m[i].noisy = m[i].noisy || others + stolen > OTHERS_MAX;
 		m[i].smoke = o->smoke;
 		json_array_append_new(result, row_json(&bench->row[i], &m[i], on));
 		if (!o->json) {
 			row_print(&bench->row[i], &m[i]);
 		}
 	}
+	json_decref(on);
 	free(m);
 	return err;
 }
@@ -204,10 +226,9 @@ write_result(const struct options *o, const json_t *result)
 static int
 run_all(struct env *env, const struct options *o)
 {
-	json_t *result = json_array(), *on;
+	json_t *result = json_array(), *on = machine_json();
 	int failed = 0;
 
-	on = machine_json(env->cpu_client, env->cpu_exec);
 	if (!o->json) {
 		machine_print(on);
 		row_print_head();

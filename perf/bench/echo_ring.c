@@ -143,8 +143,7 @@ rings_measure_pipelined(void *mem, const struct pace *pace, struct figures *f)
 		rings_once_pipelined(rings, f);
 	}
 	end = timebase_tsc();
-	f->ops += pace->sample_cnt;
-	f->ops_s += (double)timebase_tsc_to_ns(end - start) / 1e9;
+	figures_rate_add(f, pace->sample_cnt, end - start);
 	while (rings->got < rings->sent) {
 		rings->got += (uint64_t)ring_take(&rings->back, &rings->x);
 	}

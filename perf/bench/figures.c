@@ -91,6 +91,19 @@ median(const double *value, uint32_t n)
 	return pick(sorted, n, 0.5);
 }
 
+void
+figures_rate_add(struct figures *f, uint64_t ops, uint64_t cycles)
+{
+	REQUIRE(f->rate_cnt < FIGURES_BLOCK_MAX);
+	f->rate[f->rate_cnt++] = (double)ops * 1e9 / (double)timebase_tsc_to_ns(cycles);
+}
+
+double
+figures_rate(const struct figures *f)
+{
+	return f->rate_cnt > 0 ? median(f->rate, f->rate_cnt) : 0;
+}
+
 double
 figures_moved(const struct figures *f)
 {

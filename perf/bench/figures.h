@@ -31,9 +31,10 @@ struct figures {
 	uint32_t block_cnt;
 	uint32_t sample_cnt; /* in the block that is being measured */
 	uint64_t sample[FIGURES_SAMPLE_MAX];
-	/* Where the bench can tell: how many operations took how long, and what CPU time they cost
-	 * in all processes together. 0: it cannot. */
-	double ops, ops_s;
+	/* Where the bench can tell: operations a second in each block, and what CPU time how many
+	 * operations cost in all processes together. 0: it cannot. */
+	double rate[FIGURES_BLOCK_MAX];
+	uint32_t rate_cnt;
 	double cpu_ops, cpu_s;
 };
 
@@ -63,6 +64,14 @@ void figures_block_end(struct figures *f);
 
 /* figures_quantile gives a quantile of all samples, in grains. */
 double figures_quantile(const struct figures *f, double q);
+
+/* figures_rate_add notes that a block did so many operations in so many cycles. */
+void figures_rate_add(struct figures *f, uint64_t ops, uint64_t cycles);
+
+/* figures_rate gives operations a second: the median of the blocks, as for the samples. A block in
+ * which somebody else had the core does not count for more than one.
+ * Returns: 0 when no block told. */
+double figures_rate(const struct figures *f);
 
 /* figures_moved tells how far the medians moved within the run: the run's blocks in order are cut
  * into FIGURES_PART_CNT parts; the largest of the parts' medians over the smallest.

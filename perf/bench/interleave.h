@@ -34,8 +34,8 @@ struct measure {
 	double moved;         /* of the floor; without one, of the subject */
 	uint32_t attempts;
 	bool noisy;
-	bool smoke;    /* too short to be judged */
-	double stolen; /* cpu seconds a second that the hypervisor gave to others meanwhile */
+	bool smoke;            /* too short to be judged */
+	double others, stolen; /* cpus that other programs and the hypervisor used meanwhile */
 };
 
 /* interleave runs both sides in turns, the floor first. floor may be NULL.

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "commit.h"
-#include "compiler.h"
 #include "timebase.h"
 
 #define TEXT_BYTES 256
@@ -65,7 +64,7 @@ or_else(const char *text, const char *otherwise)
 }
 
 json_t *
-machine_json(int cpu_client, int cpu_exec)
+machine_json(void)
 {
 	char cpu[TEXT_BYTES], huge[TEXT_BYTES], isolated[TEXT_BYTES], governor[TEXT_BYTES],
 		load[TEXT_BYTES], date[TEXT_BYTES];
@@ -81,13 +80,12 @@ machine_json(int cpu_client, int cpu_exec)
 	first_line("/proc/loadavg", load);
 	load[strcspn(load, " ")] = '\0';
 	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
-	return json_pack("{s:s, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i}", "cpu",
+	return json_pack("{s:s, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "cpu",
 			 or_else(cpu, "unknown"), "cpus", (json_int_t)sysconf(_SC_NPROCESSORS_ONLN),
 			 "tsc_mhz", (json_int_t)(timebase_tsc_hz() / 1000000), "kernel", os.release,
 			 "huge_pages", or_else(huge, "unknown"), "isolated",
 			 or_else(isolated, "none"), "governor", or_else(governor, "not shown"),
-			 "load", or_else(load, "unknown"), "commit", BENCH_COMMIT, "date", date,
-			 "cpu_client", cpu_client, "cpu_executor", cpu_exec);
+			 "load", or_else(load, "unknown"), "commit", BENCH_COMMIT, "date", date);
 }
 
 void
@@ -105,19 +103,4 @@ machine_print(const json_t *machine)
 		}
 	}
 	printf("\n");
-}
-
-double
-machine_stolen_s(void)
-{
-	char line[TEXT_BYTES];
-	unsigned long long ticks[8] = { 0 };
-
-	first_line("/proc/stat", line);
-	/* cpu user nice system idle iowait irq softirq steal */
-	if (sscanf(line, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &ticks[0], &ticks[1],
-		   &ticks[2], &ticks[3], &ticks[4], &ticks[5], &ticks[6], &ticks[7]) != 8) {
-		return 0;
-	}
-	return (double)ticks[7] / (double)sysconf(_SC_CLK_TCK);
 }

@@ -68,7 +68,7 @@ quantile(const struct figures *f, double q, double grains)
 static double
 rate(const struct figures *f)
 {
-	return f->ops_s > 0 ? f->ops / f->ops_s : NAN;
+	return f->rate_cnt > 0 ? figures_rate(f) : NAN;
 }
 
 static struct cells
@@ -167,6 +167,7 @@ row_json(const struct row *row, const struct measure *m, json_t *on)
 		{ m->floor.block_cnt > 0 ? "ratio_high" : "p50_high", c.ratio_high },
 		{ "cpu", c.cpu },
 		{ "moved", m->moved },
+		{ "others", m->others },
 		{ "stolen", m->stolen },
 	};
 	json_t *object;

@@ -228,8 +228,7 @@ pipelined_block(void *ctx, const struct pace *pace, struct figures *f)
 		err = pipelined_next(c, f);
 	}
 	end = timebase_tsc();
-	f->ops += pace->sample_cnt;
-	f->ops_s += (double)timebase_tsc_to_ns(end - start) / 1e9;
+	figures_rate_add(f, pace->sample_cnt, end - start);
 	f->cpu_ops += (double)c->sent;
 	return err == 0 ? pipelined_drain(c, f) : err;
 }

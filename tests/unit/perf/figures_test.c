@@ -82,6 +82,19 @@ ratios_are_of_neighbouring_blocks(void **state)
 }
 
 static void
+a_rate_is_the_median_of_its_blocks(void **state)
+{
+	uint64_t hz = timebase_tsc_hz();
+
+	figures_init(&f);
+	assert_true(figures_rate(&f) == 0);
+	figures_rate_add(&f, 3000, hz / 1000);
+	figures_rate_add(&f, 3000, hz); /* somebody else had the core */
+	figures_rate_add(&f, 3000, hz / 1000);
+	assert_true(fabs(figures_rate(&f) / 3e6 - 1) < 0.01);
+}
+
+static void
 a_span_keeps_picoseconds(void **state)
 {
 	uint64_t cycles = timebase_tsc_hz() / 1000; /* a millisecond */
@@ -111,6 +124,7 @@ main(void)
 		cmocka_unit_test(a_machine_that_changes_its_mode_has_moved),
 		cmocka_unit_test(fewer_blocks_than_parts_are_compared_one_by_one),
 		cmocka_unit_test(ratios_are_of_neighbouring_blocks),
+		cmocka_unit_test(a_rate_is_the_median_of_its_blocks),
 		cmocka_unit_test(a_span_keeps_picoseconds),
 		cmocka_unit_test(a_unit_of_time_is_picoseconds_another_thousandths),
 	};

@@ -25,8 +25,7 @@ measured(bool with_floor)
 			figures_block_end(&m.floor);
 		}
 	}
-	m.subject.ops = 4e6;
-	m.subject.ops_s = 1;
+	figures_rate_add(&m.subject, 4000, timebase_tsc_hz() / 1000);
 	interleave_judge(&m);
 }
 
