@@ -260,6 +260,9 @@ entry_look(struct cache_view *view, const struct cache_view_shard *shard,
 	} else if (unlikely(is_changed(e, look.version))) {
 		return LOOK_AGAIN;
 	}
+	if (unlikely(block == NULL && !cache_key_inline(look.key_len))) {
+		return LOOK_OTHER_KEY; /* no such entry is ever shown */
+	}
 	/* From here on the entry is one that was shown, whole (V1). */
 	found = cache_key_inline(look.key_len)
 			? (const uint8_t *)ret->inl

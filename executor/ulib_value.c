@@ -137,11 +137,14 @@ return_place(struct mb_call *call, enum mb_type type, size_t len, uint8_t **ret)
 	int err;
 
 	if (unlikely(call->result == NULL)) {
-		return call_refuse(call, MB_ERR_NOT_SUPPORTED, "mb_return",
-				   "MB_INIT has no caller");
+		call_refuse(call, MB_ERR_NOT_SUPPORTED, "mb_return", "MB_INIT has no caller");
+		return MB_ERR_NOT_SUPPORTED;
 	}
 	err = result_reserve(call->result, type, len, ret);
-	return likely(err == 0) ? 0 : return_refuse(call, err);
+	if (unlikely(err != 0)) {
+		return_refuse(call, err);
+	}
+	return err;
 }
 
 static inline int

@@ -45,6 +45,7 @@ peer_put_region(struct peers *ps, uint16_t proc, uint32_t inc, const struct regi
 
 	REQUIRE(proc < PROC_CNT_MAX);
 	REQUIRE(inc != 0);
+	REQUIRE(ps->peer != NULL);
 	p = &ps->peer[proc];
 	REQUIRE(atomic_load_explicit(&p->inc, memory_order_relaxed) == 0);
 	p->region = *r;
@@ -141,8 +142,11 @@ peer_seg_gone(struct peers *ps, uint16_t proc, uint32_t inc, uint32_t seg)
 void
 peer_sweep(struct peers *ps, uint16_t proc)
 {
-	struct peer *peer = &ps->peer[proc];
+	struct peer *peer;
 
+	REQUIRE(proc < PROC_CNT_MAX);
+	REQUIRE(ps->peer != NULL);
+	peer = &ps->peer[proc];
 	for (uint32_t i = 0; i < PAYLOAD_SEG_MAX; i++) {
 		if (peer->seg[i].gone) {
 			peer_seg_unmap(&peer->seg[i]);
@@ -153,8 +157,11 @@ peer_sweep(struct peers *ps, uint16_t proc)
 void
 peer_detach(struct peers *ps, uint16_t proc)
 {
-	struct peer *peer = &ps->peer[proc];
+	struct peer *peer;
 
+	REQUIRE(proc < PROC_CNT_MAX);
+	REQUIRE(ps->peer != NULL);
+	peer = &ps->peer[proc];
 	if (atomic_load_explicit(&peer->inc, memory_order_relaxed) == 0) {
 		return;
 	}

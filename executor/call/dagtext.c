@@ -184,7 +184,7 @@ static int
 read_text(struct parse *s)
 {
 	for (;;) {
-		uint8_t from, to;
+		uint8_t from = 0, to = 0;
 		int err = read_vertex(s, &from);
 
 		while (err == 0) {
@@ -309,7 +309,7 @@ renumber(struct dagtext *dag, const uint32_t *order)
 {
 	struct dagtext_vertex vertex[DAG_FUNCTION_MAX];
 	struct placement_edge edge[DAG_EDGE_MAX];
-	uint8_t place[DAG_FUNCTION_MAX];
+	uint8_t place[DAG_FUNCTION_MAX] = { 0 };
 	uint32_t out[DAG_FUNCTION_MAX] = { 0 };
 	uint32_t cnt = 0;
 
@@ -345,7 +345,7 @@ dagtext_parse(struct dagtext *ret, const char *text, size_t len, dagtext_resolve
 			   .resolve = resolve,
 			   .ctx = ctx,
 			   .why = why };
-	uint32_t order[DAG_FUNCTION_MAX];
+	uint32_t order[DAG_FUNCTION_MAX] = { 0 };
 	int err;
 
 	why[0] = '\0';

@@ -63,13 +63,14 @@ descend(const struct kvs_order *o, struct slice key, bool above,
 void
 kvs_order_add(struct kvs_order *o, struct kvs_key *k)
 {
-	const struct kvs_ref *link[KVS_ORDER_HEIGHT_MAX];
+	const struct kvs_ref *link[KVS_ORDER_HEIGHT_MAX] = { NULL };
 
 	REQUIRE(k->height >= 1);
 	REQUIRE(k->height <= KVS_ORDER_HEIGHT_MAX);
 	for (; o->height < k->height; o->height++) {
 		o->head[o->height] = (struct kvs_ref){ 0 };
 	}
+	INSIST(o->height >= k->height);
 	descend(o, kvs_key_slice(k), false, link);
 	for (uint32_t level = 0; level < k->height; level++) {
 		struct kvs_ref *before = (struct kvs_ref *)(uintptr_t)link[level];
@@ -84,6 +85,7 @@ kvs_order_from(const struct kvs_order *o, struct slice key, bool above)
 {
 	const struct kvs_ref *link[KVS_ORDER_HEIGHT_MAX];
 
+	INSIST(o->height >= 1);
 	descend(o, key, above, link);
 	return at(o, *link[0]);
 }

@@ -90,8 +90,9 @@ check(const struct channel *ch, int err_before)
 	REQUIRE(tx->v <= ch->tail);
 	/* The neighbours' lines and slots are as they were. */
 	REQUIRE(rx[-1].v == 0 && rx[1].v == 0 && tx[-1].v == 0 && tx[1].v == 0);
-	REQUIRE(memcmp(slots(US) - 1, &zero, sizeof(zero)) == 0);
-	REQUIRE(memcmp(slots(US) + CHANNEL_DEPTH, &zero, sizeof(zero)) == 0);
+	REQUIRE(slice_eq(slice_of(slots(US) - 1, sizeof(zero)), slice_of(&zero, sizeof(zero))));
+	REQUIRE(slice_eq(slice_of(slots(US) + CHANNEL_DEPTH, sizeof(zero)),
+			 slice_of(&zero, sizeof(zero))));
 }
 
 static void
@@ -104,7 +105,7 @@ step_recv(struct channel *ch)
 	REQUIRE(n == 0 || n == 1 || n == MB_ERR_PEER_CORRUPT);
 	REQUIRE((n < 0) == (ch->err != 0));
 	REQUIRE(ch->head == head + (n == 1));
-	REQUIRE(n != 1 || memcmp(&got, &want, sizeof(got)) == 0);
+	REQUIRE(n != 1 || slice_eq(slice_of(&got, sizeof(got)), slice_of(&want, sizeof(want))));
 }
 
 static void

@@ -224,7 +224,7 @@ torment(struct mb_client *c, pid_t *pid, uint32_t clients, uint64_t *seed, uint6
 	pid_t victim = 0;
 
 	if (dice == 0) {
-		victim = pid[rnd(seed) % clients];
+		victim = pid[rnd(seed) % (clients > 0 ? clients : 1)];
 		kill(victim, SIGKILL);
 		kills[1]++;
 		return;
@@ -308,7 +308,7 @@ main(int argc, char **argv)
 	uint64_t kills[3] = { 0 };
 	uint64_t started = 0, answered = 0, acked = 0, unknown = 0, wrong = 0;
 	uint64_t lost_clients = 0;
-	pid_t pid[CLIENTS_MAX];
+	pid_t pid[CLIENTS_MAX] = { 0 };
 	struct mb_client *c;
 	int64_t before, counter;
 	bool ok = true;

@@ -241,8 +241,8 @@ run(uint64_t seed)
 	for (uint32_t i = 0; i < alive; i++) {
 		model_check_whole(&model[i]);
 	}
-	for (uint16_t holder = 0; holder < HOLDERS; holder++) {
-		payload_release_all(pool, holder);
+	for (uint32_t holder = 0; holder < HOLDERS; holder++) {
+		payload_release_all(pool, (uint16_t)holder);
 	}
 	assert_int_equal(payload_alive(pool), 0);
 	payload_trim(pool);

@@ -394,7 +394,7 @@ reader_run(void *arg)
 {
 	struct reader *r = arg;
 	struct cache_view view;
-	uint64_t last[KEY_CNT] = { 0 }, number, again;
+	uint64_t last[KEY_CNT] = { 0 }, number = 0, again;
 	struct cache_value held = { .slot = CACHE_SLOT_NONE }, v;
 	uint64_t held_number = 0;
 

@@ -198,7 +198,7 @@ describe(char *ret, size_t bytes)
 	char a[DAGTEXT_VERTEX_BYTES];
 	size_t len = 0;
 
-	for (char c = 'a'; c <= 'z'; c++) {
+	for (int c = 'a'; c <= 'z'; c++) {
 		for (uint32_t e = 0; e < dag.edge_cnt; e++) {
 			if (dag.vertex[dag.edge[e].to].fn[0] == c) {
 				dagtext_vertex_name(dag.vertex[dag.edge[e].from].fn, "", a);

@@ -271,9 +271,9 @@ what_others_say_about_the_domain_is_ignored(void **state)
 {
 	struct desc m;
 
-	for (uint8_t kind = 0; kind < DESC_CALL_FIRST; kind++) {
+	for (unsigned int kind = 0; kind < DESC_CALL_FIRST; kind++) {
 		m = test_domain_dead(&t.peer[5]);
-		m.kind = kind;
+		m.kind = (uint8_t)kind;
 		m.a = t.peer[5].port;
 		assert_int_equal(channel_send(&t.peer[0].end, &m), 0);
 	}

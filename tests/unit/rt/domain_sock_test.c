@@ -156,8 +156,8 @@ a_wrong_number_of_fds_is_refused(void **state)
 	refused(&m, sizeof(m), 3, DOMAIN_FD_MAX);
 	refused(&m, sizeof(m), 2, 1); /* more than was asked for */
 	refused(&m, sizeof(m), 2, 0);
-	for (uint16_t n = DOMAIN_FD_MAX + 1; n <= SENT_FD_MAX; n++) {
-		m.fd_cnt = n;
+	for (uint32_t n = DOMAIN_FD_MAX + 1; n <= SENT_FD_MAX; n++) {
+		m.fd_cnt = (uint16_t)n;
 		refused(&m, sizeof(m), n, DOMAIN_FD_MAX);
 		m.fd_cnt = DOMAIN_FD_MAX;
 		refused(&m, sizeof(m), n, DOMAIN_FD_MAX);

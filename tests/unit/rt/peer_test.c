@@ -144,7 +144,7 @@ view(uint32_t seg, uint32_t off, uint32_t len)
 	int err = peer_view(&peers, &ref, &p);
 
 	assert_true((p != NULL) == (err == 0));
-	if (err == 0 && len > 0) { /* it is all there */
+	if (err == 0 && p != NULL && len > 0) { /* it is all there */
 		assert_int_equal(((const volatile uint8_t *)p)[0], 0);
 		assert_int_equal(((const volatile uint8_t *)p)[len - 1], 0);
 	}

@@ -17,6 +17,7 @@
 #include "check.h"
 #include "hints.h"
 #include "region.h"
+#include "slice.h"
 
 enum { TEST_PAIR_PORT = PORT_DIRECT_FIRST };
 
@@ -89,7 +90,7 @@ test_desc_is(const struct desc *d, uint64_t seq)
 {
 	struct desc want = test_desc(seq);
 
-	return memcmp(d, &want, sizeof(want)) == 0;
+	return slice_eq(slice_of(d, sizeof(*d)), slice_of(&want, sizeof(want)));
 }
 
 #endif
