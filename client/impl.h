@@ -96,6 +96,7 @@ struct mb_client {
 	uint16_t last_exec;
 	uint16_t out[PROC_CLIENT_FIRST]; /* calls sent directly and not answered */
 	struct client_name name[NAME_CACHE];
+	struct client_name *name_last; /* of them; NULL */
 	struct client_call call[MB_CALLS_MAX];
 	/* answers not handed out yet, oldest first: slot numbers */
 	uint16_t done[MB_CALLS_MAX];
@@ -114,8 +115,9 @@ struct mb_client {
  * Returns: 1 when one was handled; 0 at the time; MB_ERR_NO_NODE. */
 int client_pump(struct mb_client *c, uint64_t until_ns);
 
-/* dagcall.c: client_list_write writes values as a list of the footprint's size. Returns its
- * bytes. */
+/* client_list_bytes measures the list that values make; client_list_write writes it.
+ * Returns: its bytes; MB_ERR_TOO_LARGE, MB_ERR_INVALID. */
+int64_t client_list_bytes(const struct mb_value *arg, size_t cnt);
 int64_t client_list_write(uint8_t *p, size_t bytes, const struct mb_value *arg, size_t cnt);
 
 /* calls.c */

@@ -148,22 +148,25 @@ int
 dagrun_run(struct dagrun *r, const struct dag_plan *plan, struct slice args, struct mb_call *call,
 	   struct payload_pool *pool, uint16_t proc, struct result **ret_sink)
 {
+	static const struct value nil = { .type = MB_NIL };
 	int cnt = value_list_read(args, r->own);
 	int err = 0;
 
 	for (uint32_t v = 0; v < plan->vertex_cnt; v++) {
 		result_init(&r->result[v], pool, proc);
 	}
-	if (cnt != (int)plan->vertex_cnt) {
+	if (cnt < 0 || cnt > (int)plan->vertex_cnt) {
 		return call_refuse(call, cnt < 0 ? cnt : MB_ERR_INVALID, "the arguments",
-				   cnt < 0 ? NULL : "not one entry for each function of the DAG");
+				   cnt < 0 ? NULL : "more entries than the DAG has functions");
 	}
 	for (uint32_t v = 0; v < plan->vertex_cnt && err == 0; v++) {
-		if (r->own[v].type != MB_LIST && r->own[v].type != MB_NIL) {
+		const struct value *own = (int)v < cnt ? &r->own[v] : &nil;
+
+		if (own->type != MB_LIST && own->type != MB_NIL) {
 			return call_refuse(call, MB_ERR_INVALID, "the arguments",
 					   "a function's entry is neither a list nor nil");
 		}
-		err = run_vertex(r, plan, v, &r->own[v], call);
+		err = run_vertex(r, plan, v, own, call);
 	}
 	*ret_sink = &r->result[plan->vertex_cnt - 1];
 	return err;

@@ -6,7 +6,8 @@
  * readers get views of it, however many there are, and a function that gathers gets the results of
  * its upstream functions in the order of its edges, behind arguments of its own.
  *
- *   payload of the call   one value a vertex, in the order of the placement table: LIST or NIL
+ *   payload of the call   one value a vertex, in the order of the placement table: LIST or NIL;
+ *                         trailing ones may be missing, and are NIL
  *   arguments of a vertex its own list, then the results of each edge that leads to it
  *   results of the call   those of the sink
  *

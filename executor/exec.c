@@ -167,23 +167,22 @@ struct outcome {
 	const struct dag_plan *plan; /* NULL: a function */
 	struct result *result;
 	uint64_t began_ns; /* 0: it never ran */
+	uint64_t ended_ns; /* its writes are published; 0: it never ran */
 	uint64_t run_ns;
 };
 
 /* Runs what the call names. Returns its error. */
 static int
-run(struct exec *x, const struct desc *d, struct slice args, struct outcome *out)
+run(struct exec *x, const struct desc *d, struct slice args, uint64_t began, struct outcome *out)
 {
-	uint64_t from;
 	int err;
 
 	if ((d->sub & CALL_DAG) != 0) {
 		err = dagrun_plan(&x->dag, x->conf.placement, d->a, &x->fns, &x->call, &out->plan);
 		if (err == 0) {
-			from = out->began_ns = now_ns(x);
+			out->began_ns = began;
 			err = dagrun_run(&x->dag, out->plan, args, &x->call, x->conf.pool,
 					 x->conf.proc, &out->result);
-			out->run_ns = now_ns(x) - from;
 		}
 	} else {
 		const struct fn *fn = fn_get(&x->fns, d->a);
@@ -194,24 +193,29 @@ run(struct exec *x, const struct desc *d, struct slice args, struct outcome *out
 		}
 		out->result = &x->dag.result[0];
 		result_init(out->result, x->conf.pool, x->conf.proc);
-		from = out->began_ns = now_ns(x);
+		out->began_ns = began;
 		err = run_function(x, fn, args);
-		out->run_ns = now_ns(x) - from;
+	}
+	if (out->began_ns != 0) {
+		out->ended_ns = now_ns(x);
+		out->run_ns = out->ended_ns - began;
 	}
 	return err;
 }
 
 /* Runs a call whose arguments can be read, and publishes what it wrote. */
 static int
-run_and_publish(struct exec *x, const struct desc *d, struct slice args, struct outcome *out)
+run_and_publish(struct exec *x, const struct desc *d, struct slice args, uint64_t began,
+		struct outcome *out)
 {
 	int err;
 
 	session_begin(x->session, d->call, d->b, (d->sub & CALL_READ_ONLY) != 0);
 	x->call.session = x->session;
-	err = run(x, d, args, out);
-	if (likely(err == 0)) {
+	err = run(x, d, args, began, out);
+	if (likely(err == 0) && session_written(x->session)) {
 		err = session_publish(x->session);
+		out->ended_ns = now_ns(x);
 		if (unlikely(err != 0)) {
 			call_refuse(&x->call, err, "publishing the writes",
 				    session_why(x->session));
@@ -301,9 +305,10 @@ exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
 				  "they are not aligned");
 	}
 	if (likely(err == 0)) {
-		err = run_and_publish(x, d, slice_of(p, len), &out);
+		/* Looking at arguments in memory of others may take a while: mapping it, faults. */
+		err = run_and_publish(x, d, slice_of(p, len), view ? now_ns(x) : start, &out);
 	}
-	end = now_ns(x);
+	end = out.ended_ns != 0 ? out.ended_ns : now_ns(x);
 	reply.err = (int16_t)err;
 	reply.b = call_time_make(out.run_ns, end - start);
 	exec_reply(x, from, &reply, out.result);
@@ -320,7 +325,7 @@ exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
 		x->conf.ops.drop(x->conf.ops.ctx, &d->ref);
 	}
 	err = session_end(x->session);
-	show_idle(x, now_ns(x) - start);
+	show_idle(x, end - start);
 	return err;
 }
 

@@ -55,6 +55,12 @@ session_why(const struct session *s)
 	return s->why;
 }
 
+bool
+session_written(const struct session *s)
+{
+	return s->key_cnt != 0;
+}
+
 void
 session_discard(struct session *s)
 {

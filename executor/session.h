@@ -66,6 +66,9 @@ void session_destroy(struct session *s);
 /* session_begin starts a call. Requires: the one before was ended. */
 void session_begin(struct session *s, uint64_t call, uint64_t deadline_ns, bool read_only);
 
+/* session_written tells whether there is anything to publish. */
+bool session_written(const struct session *s);
+
 /* session_publish publishes what is held, and waits until the store has it.
  *
  * Returns:   0; MB_ERR_NO_MEMORY when the write sets find no room: nothing was sent, all is still

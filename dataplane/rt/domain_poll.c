@@ -407,7 +407,7 @@ domain_poll(struct domain *d, struct desc *ret, struct channel **ret_ch)
 	for (uint32_t i = 0; i < HOT_CNT; i++) {
 		uint8_t port = d->hot[(turn + i) % HOT_CNT];
 
-		if (port != PORT_CNT) {
+		if (port != PORT_CNT && !channel_idle(&d->ch[port])) { /* hot ports are open */
 			n = domain_poll_port(d, port, ret, ret_ch);
 			if (n != 0) {
 				return n;
