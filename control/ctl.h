@@ -158,7 +158,8 @@ struct ctl {
 	uint64_t zygote_retry_ns;
 	struct exec exec[PROC_CLIENT_FIRST];
 	struct exec_slot slot[EXECUTOR_CNT_MAX];
-	uint64_t gen; /* of the pinned set */
+	uint64_t gen;       /* of the pinned set */
+	uint64_t spares_ns; /* no spare is made before, unless one is waited for */
 	struct ctl_stop stop[CTL_STOP_MAX];
 	uint64_t orphans_ns; /* when calls of dead clients are looked for */
 	struct ctl_deploy deploy[CTL_DEPLOY_MAX];

@@ -27,6 +27,9 @@
 #define RETRY_NS_MIN    (50 * NS_PER_MS)
 #define RETRY_SHIFT_MAX 7
 #define FAILS_MAX       3 /* loads that fail in a row before waiting calls are told */
+/* Who has waited for an executor has its cpu to himself for so long: then the next spare is made
+ * there. Without it a first call took 1.1 ms instead of 0.8. */
+#define SPARES_WAIT_NS  (1 * NS_PER_MS)
 
 /* ----------------------------------------------------------------- spares */
 
@@ -54,12 +57,29 @@ ctl_loading(const struct ctl *c)
 	return false;
 }
 
-/* Every cpu shall have its spares. But none is made while one is loading: whoever waits for that
- * one would wait for the cpu too (a spare faults in megabytes: 2 to 3 ms). */
+/* Whether a slot or a deployment waits for a spare. */
+static bool
+ctl_spare_wanted(const struct ctl *c)
+{
+	for (uint32_t i = 0; i < c->cfg.executor_cnt; i++) {
+		if (c->slot[i].proc == 0 && c->slot[i].next == 0) {
+			return true;
+		}
+	}
+	for (uint32_t i = 0; i < CTL_DEPLOY_MAX; i++) {
+		if (c->deploy[i].used && !c->deploy[i].active) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Every cpu shall have its spares. But none is made while one is loading, nor right after: whoever
+ * waits for that one would wait for the cpu too (a spare faults in megabytes: 2 to 3 ms). */
 static void
 ctl_spares_step(struct ctl *c, uint64_t now)
 {
-	if (ctl_loading(c)) {
+	if (ctl_loading(c) || (now < c->spares_ns && !ctl_spare_wanted(c))) {
 		return;
 	}
 	for (uint32_t i = 0; i < c->cfg.spare_cnt; i++) {
@@ -483,6 +503,7 @@ ctl_exec_loaded(struct ctl *c, struct proc *p, const struct domain_msg *m, const
 		return;
 	}
 	x->ready_ns = m->word[1];
+	c->spares_ns = ctl_now(c) + SPARES_WAIT_NS;
 	if (m->err == 0) {
 		c->zygote_enforced = (uint32_t)m->word[0]; /* what it did, not what it meant to */
 	}
@@ -589,10 +610,10 @@ ctl_exec_pin_want(struct ctl *c, uint16_t fn_id)
 uint64_t
 ctl_exec_timer(const struct ctl *c)
 {
-	uint64_t at = TILE_TIMER_NEVER;
+	uint64_t at = c->spares_ns > ctl_now(c) ? c->spares_ns : TILE_TIMER_NEVER;
 
 	if (c->zygote_fd < 0) {
-		at = c->zygote_retry_ns;
+		at = MIN(at, c->zygote_retry_ns);
 	}
 	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
 		if (c->exec[e].state == EXEC_LOADING && c->exec[e].give_up_ns < at) {
