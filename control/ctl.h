@@ -160,6 +160,7 @@ struct ctl {
 	struct exec_slot slot[EXECUTOR_CNT_MAX];
 	uint64_t gen;       /* of the pinned set */
 	uint64_t spares_ns; /* no spare is made before, unless one is waited for */
+	bool versions_old;  /* there may be functions with a newer version */
 	struct ctl_stop stop[CTL_STOP_MAX];
 	uint64_t orphans_ns; /* when calls of dead clients are looked for */
 	struct ctl_deploy deploy[CTL_DEPLOY_MAX];

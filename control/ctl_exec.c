@@ -335,6 +335,7 @@ ctl_deploy_commit(struct ctl *c, struct ctl_deploy *dep)
 		ctl_dags_renew(c, f);
 	}
 	c->gen++;
+	c->versions_old = true; /* perhaps: the next step looks */
 	ctl_admin_deployed(c, dep->fd, dep->fn, dep->fn_cnt);
 	*dep = (struct ctl_deploy){ .fd = -1 };
 }
@@ -390,7 +391,9 @@ ctl_deploy_step(struct ctl *c)
 static void
 ctl_old_versions_remove(struct ctl *c)
 {
-	for (uint32_t i = 0; i < FUNCTION_CNT_MAX; i++) {
+	bool left = false;
+
+	for (uint32_t i = 0; c->versions_old && i < FUNCTION_CNT_MAX; i++) {
 		struct fn *f = &c->registry.fn[i];
 		const struct fn *newest;
 		struct desc d = { .kind = DESC_FN_DEL };
@@ -400,6 +403,7 @@ ctl_old_versions_remove(struct ctl *c)
 			continue;
 		}
 		newest = registry_fn(&c->registry, f->name);
+		left |= newest != f;
 		if (newest == f || ctl_deploy_active(c) != NULL) {
 			continue;
 		}
@@ -415,6 +419,7 @@ ctl_old_versions_remove(struct ctl *c)
 		ctl_tell_tile(c, CTL_TILE_SCHED, &d);
 		registry_fn_remove(&c->registry, f);
 	}
+	c->versions_old = left;
 }
 
 static void
