@@ -21,6 +21,7 @@
 #include "compiler.h"
 #include "map.h"
 #include "microburst/error.h"
+#include "tree.h"
 
 enum {
 	FORMAT = 1,
@@ -98,6 +99,16 @@ sections_open(unsigned int sections, struct envelope *e)
 	return 0;
 }
 
+/* The envelope of a tree: its state is what the slice stands for. */
+static noinline int
+tree_open(struct slice v, struct envelope *ret_envelope)
+{
+	int rc = envelope_open(slice_tree(v)->envelope, ret_envelope);
+
+	ret_envelope->state = v;
+	return rc;
+}
+
 int
 envelope_open(struct slice v, struct envelope *ret_envelope)
 {
@@ -108,6 +119,9 @@ envelope_open(struct slice v, struct envelope *ret_envelope)
 	if (v.len == 0) {
 		*ret_envelope = e;
 		return 0;
+	}
+	if (unlikely(slice_is_tree(v))) {
+		return tree_open(v, ret_envelope);
 	}
 	if (v.len < ENVELOPE_OVERHEAD) {
 		return MB_ERR_CORRUPT;
@@ -175,7 +189,7 @@ int
 envelope_check(struct slice v, unsigned int depth)
 {
 	struct envelope e;
-	int rc = envelope_open(v, &e);
+	int rc = slice_is_tree(v) ? MB_ERR_CORRUPT : envelope_open(v, &e);
 
 	if (rc < 0) {
 		return rc;
@@ -242,6 +256,17 @@ envelope_bytes(const struct envelope *envelope)
 	       (e->dependencies.len == 0 ? 0 : e->dependencies.len + SECTION_OVERHEAD);
 }
 
+void
+envelope_write_behind(const struct envelope *envelope, struct wbuf *out)
+{
+	const struct envelope *e = envelope;
+
+	put_expiry(out, &e->expiry);
+	put_section(out, e->context);
+	put_section(out, e->dependencies);
+	put_trailer(out, e->epoch, e->state.len != 0 ? e->type : LATTICE_ABSENT, sections_of(e));
+}
+
 int
 envelope_write(const struct envelope *envelope, struct wbuf *out)
 {
@@ -255,10 +280,7 @@ envelope_write(const struct envelope *envelope, struct wbuf *out)
 		return 0;
 	}
 	codec_put_slice(out, e->state);
-	put_expiry(out, &e->expiry);
-	put_section(out, e->context);
-	put_section(out, e->dependencies);
-	put_trailer(out, e->epoch, e->state.len != 0 ? e->type : LATTICE_ABSENT, sections_of(e));
+	envelope_write_behind(e, out);
 	return codec_done(out, before);
 }
 
@@ -278,7 +300,8 @@ rank_of(struct slice v, struct rank *ret)
 	const uint8_t *trailer;
 	unsigned int tail;
 
-	if (unlikely(v.len < ENVELOPE_OVERHEAD)) {
+	/* Too short, or a tree. */
+	if (unlikely(v.len - ENVELOPE_OVERHEAD >= TREE_SLICE - ENVELOPE_OVERHEAD)) {
 		return false;
 	}
 	trailer = codec_cut(&v, ENVELOPE_OVERHEAD).p;

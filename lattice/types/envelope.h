@@ -58,7 +58,8 @@ struct envelope {
 };
 
 /* envelope_open takes an envelope apart without looking into its parts: for bytes that were checked
- * where they arrived. Slices stay inside v, whatever its bytes are.
+ * where they arrived. Slices stay inside v, whatever its bytes are. The envelope may be that of a
+ * tree (tree_slice), and so is the state then.
  *
  * Returns:   0; MB_ERR_CORRUPT; MB_ERR_VERSION for a format of the future.
  * Cost:      O(1), a few ns
@@ -79,6 +80,9 @@ int envelope_parse(struct slice v, struct envelope *ret_envelope);
  */
 size_t envelope_bytes(const struct envelope *envelope);
 int envelope_write(const struct envelope *envelope, struct wbuf *out);
+
+/* envelope_write_behind appends what stands behind the state, for a state that is in its place. */
+void envelope_write_behind(const struct envelope *envelope, struct wbuf *out);
 
 /* envelope_expired tells whether the deadline has passed: then the key reads absent. */
 bool envelope_expired(const struct envelope *envelope, struct hlc_time now);
