@@ -671,7 +671,12 @@ old_body(const struct grove_edit *edit)
 void
 grove_begin(struct grove *g, const struct table_merge_ops *items, struct grove_edit *edit)
 {
-	*edit = (struct grove_edit){ .items = items, .birth = ++g->birth, .fresh = true };
+	*edit = (struct grove_edit){
+		.items = items,
+		.birth = ++g->birth,
+		.fresh = true,
+		.height = 1,
+	};
 }
 
 int
@@ -739,7 +744,6 @@ root_deepen(struct grove *g, struct grove_edit *edit)
 int
 grove_seal(struct grove *g, struct grove_edit *edit)
 {
-	edit->height = edit->fresh ? 1 : edit->old->root->height;
 	if (one_for_one(g, edit, &edit->kids)) {
 		edit->root_bytes = sizeof(struct tree_node) + edit->old->root->len;
 		edit->items_bytes = items_bytes_patched(g, edit);
@@ -784,6 +788,7 @@ grove_merge(struct grove *g, const struct tree_view *old, struct slice delta,
 	grove_begin(g, items, edit);
 	edit->old = old;
 	edit->fresh = false;
+	edit->height = old->root->height;
 	if (slice_is_tree(delta) || table_open(delta, &w.delta) != 0 ||
 	    table_open(slice_of(old->root->body, old->root->len), &inner) != 0) {
 		return MB_ERR_CORRUPT;

@@ -72,7 +72,8 @@ int grove_merge(struct grove *g, const struct tree_view *old, struct slice delta
 		const struct table_merge_ops *items, struct grove_edit *edit);
 
 /* A tree from leaf to leaf: begin, add tables of which each goes on where the last one ended, and
- * seal. Then it is to be committed, or aborted; after an error too.
+ * seal. Then it is to be committed, or aborted. After an error what failed can be tried again: seal
+ * goes on where it was; add has added nothing, if the table fits one node.
  *
  * Returns:   0; an error of ops->alloc; MB_ERR_TOO_LARGE.
  * Cost:      add: a copy of the table. seal: some 50 bytes a leaf.

@@ -232,3 +232,34 @@ treeval_write(struct slice envelope, struct wbuf *out)
 	}
 	return err;
 }
+
+/* Whether all that stands around the state is the same. */
+static bool
+frames_equal(const struct envelope *a, const struct envelope *b)
+{
+	return stamp_cmp(a->epoch, b->epoch) == 0 && a->type == b->type &&
+	       stamp_cmp(a->expiry.stamp, b->expiry.stamp) == 0 &&
+	       a->expiry.deadline.v == b->expiry.deadline.v && slice_eq(a->context, b->context) &&
+	       slice_eq(a->dependencies, b->dependencies);
+}
+
+bool
+treeval_equal(struct slice a, struct slice b)
+{
+	struct envelope ea, eb;
+	struct table ta, tb;
+	uint32_t i = 0;
+
+	if (!slice_is_tree(a) && !slice_is_tree(b)) {
+		return slice_eq(a, b);
+	}
+	if (envelope_open(a, &ea) != 0 || envelope_open(b, &eb) != 0 || !frames_equal(&ea, &eb) ||
+	    table_open(ea.state, &ta) != 0 || table_open(eb.state, &tb) != 0 ||
+	    ta.cnt != tb.cnt) {
+		return false;
+	}
+	while (i < ta.cnt && slice_eq(table_item(&ta, i), table_item(&tb, i))) {
+		i++;
+	}
+	return i == ta.cnt;
+}

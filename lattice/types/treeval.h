@@ -70,4 +70,7 @@ treeval_root(void *place)
  */
 int treeval_write(struct slice envelope, struct wbuf *out);
 
+/* treeval_equal tells whether two envelopes are the same value, each in whichever form. */
+bool treeval_equal(struct slice a, struct slice b);
+
 #endif

@@ -360,9 +360,9 @@ ranks(void **state)
 	assert_int_equal(grown_merge(&w, &t, tree, &next), MB_ERR_CORRUPT);
 	assert_int_equal(lattice_merge(LATTICE_ENVELOPE, tree, flat, &none), MB_ERR_CORRUPT);
 	assert_int_equal(lattice_merge(LATTICE_ENVELOPE, flat, tree, &none), MB_ERR_CORRUPT);
-	assert_int_equal(lattice_check(LATTICE_ENVELOPE, tree), MB_ERR_CORRUPT);
+	assert_true(lattice_check(LATTICE_ENVELOPE, tree) < 0);
 	assert_int_equal(envelope_open(tree, &e), 0);
-	assert_int_equal(lattice_check(LATTICE_GSET, e.state), MB_ERR_CORRUPT);
+	assert_true(lattice_check(LATTICE_GSET, e.state) < 0);
 	assert_int_equal(lattice_merge(LATTICE_GSET, e.state, e.state, &none), MB_ERR_CORRUPT);
 	assert_same(&t, flat);
 	grown_release(&w, &t);
