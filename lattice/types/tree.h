@@ -36,7 +36,7 @@
 
 /* A node and its head. Larger: more is copied for a change. Smaller: more nodes. */
 #ifndef TREE_NODE_BYTES /* tests take less, to get trees of some height */
-#define TREE_NODE_BYTES 4096u
+#define TREE_NODE_BYTES 2048u
 #endif
 /* Only an item that is longer than a node makes one longer, and it has that node for itself. */
 #define TREE_BODY_MAX   (TREE_NODE_BYTES - (uint32_t)sizeof(struct tree_node))
