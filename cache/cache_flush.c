@@ -134,7 +134,7 @@ cache_flush_go(struct cache_core *c, struct cache_work *w)
 	kvs_msg_set_bytes(&d, cache_work_key(w));
 	/* All of it, where a tree is lent: the store merges it in pieces. */
 	kvs_msg_set_delta(&d, w->flight.block.tree ? tree_slice(&w->flight_tree)
-						    : delta_slice(c, &w->flight));
+						   : delta_slice(c, &w->flight));
 	c->cfg.ops.to_kvs(c->cfg.ops.ctx, kvs_owner(w->hash, c->cfg.kvs_cnt), &d);
 }
 

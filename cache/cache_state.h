@@ -101,10 +101,10 @@ struct cache_work {
 	struct cache_waits waits; /* the same, processes */
 	/* FILL */
 	struct slice from; /* stands for a tree, perhaps */
-	uint64_t lent; /* the kvs tile's name for it; 0: nothing to release */
+	uint64_t lent;     /* the kvs tile's name for it; 0: nothing to release */
 	struct cache_block block;
-	uint32_t copied; /* bytes; of a tree items */
-	bool editing;    /* edit is begun */
+	uint32_t copied;  /* bytes; of a tree items */
+	bool editing;     /* edit is begun */
 	size_t block_len; /* of a tree's root and what is around it */
 	struct treeval_edit edit;
 	struct cache_patience patience;

@@ -257,8 +257,8 @@ fill_tree(struct cache_core *c, struct cache_work *w, size_t *ret_len)
 
 	err = err != 0 ? err : treeval_seal(grove, &w->edit);
 	err = err != 0 ? err
-		       : cache_store_tree_commit(c->store, w->key_len, &w->edit,
-						 &w->patience.tries, &w->block, &view);
+		       : cache_store_tree_commit(c->store, w->key_len, &w->edit, &w->patience.tries,
+						 &w->block, &view);
 	if (err == 0) {
 		w->editing = false;
 		*ret_len = view.envelope.len;

@@ -6,8 +6,8 @@
  *
  * No step copies more than KVS_STEP_BYTES, but for an item that is longer. A longer delta becomes a
  * job that kvs_core_poll carries on, while other messages are served: a collection is merged in
- * pieces of some items each, anything else is copied first. A longer value that is read is lent, not
- * copied.
+ * pieces of some items each, anything else is copied first. A longer value that is read is lent,
+ * not copied.
  *
  * Owner: the kvs tile.
  */
@@ -22,8 +22,8 @@
 #include "kvs_msg.h"
 #include "kvs_shard.h"
 
-#define KVS_JOB_MAX    64 /* long merges under way at once */
-#define KVS_STEP_BYTES (64u << 10)
+#define KVS_JOB_MAX     64 /* long merges under way at once */
+#define KVS_STEP_BYTES  (64u << 10)
 #define KVS_PIECE_BYTES (16u << 10) /* of a collection's delta, merged in one step */
 
 /* Where answers go. */

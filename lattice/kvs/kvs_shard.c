@@ -428,8 +428,8 @@ shows(const struct kvs_shard *s, const struct kvs_key *k, struct hlc_time now)
 {
 	struct envelope e;
 
-	return envelope_open(kvs_value_slice(value_of(s, k)), &e) == 0 && !envelope_expired(&e, now) &&
-	       view_present(e.type, e.state);
+	return envelope_open(kvs_value_slice(value_of(s, k)), &e) == 0 &&
+	       !envelope_expired(&e, now) && view_present(e.type, e.state);
 }
 
 void

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kvs_shard - the keys of one kvs tile, each with an envelope, in private memory
  *
- * A large collection is a tree (treeval.h), of which a change copies a few nodes; what is read of it
- * is a slice that stands for it (tree_slice). All other values are flat.
+ * A large collection is a tree (treeval.h), of which a change copies a few nodes; what is read of
+ * it is a slice that stands for it (tree_slice). All other values are flat.
  *
  * Every change is a merge, so it does not matter in which order, in which groups or how often the
  * deltas of a key arrive. Nothing is ever deleted: a DEL is a merge as well, and its tombstone
@@ -85,8 +85,8 @@ void kvs_shard_unpin(struct kvs_shard *s, struct kvs_value *v);
  * Returns:   0; MB_ERR_NO_MEMORY; MB_ERR_TOO_LARGE: the result would be longer than
  *            KVS_ENVELOPE_MAX; what lattice_merge says of unchecked bytes. On an error nothing has
  *            changed.
- * Cost:      a hash, two or three cache misses, the merge, and a copy of the result when it changed;
- *            of a tree, of the nodes that changed
+ * Cost:      a hash, two or three cache misses, the merge, and a copy of the result when it
+ *            changed; of a tree, of the nodes that changed
  */
 int kvs_shard_merge(struct kvs_shard *s, struct slice key, struct slice delta);
 
@@ -98,7 +98,8 @@ struct kvs_value *kvs_shard_value_alloc(struct kvs_shard *s, size_t len);
 void kvs_shard_value_free(struct kvs_shard *s, struct kvs_value *v);
 int kvs_shard_merge_value(struct kvs_shard *s, struct slice key, struct kvs_value *v);
 
-/* kvs_shard_sweep gives back a bounded part of what trees no longer need; merges do some of it, too.
+/* kvs_shard_sweep gives back a bounded part of what trees no longer need; merges do some of it,
+ * too.
  * Returns: whether there is more. */
 bool kvs_shard_sweep(struct kvs_shard *s);
 

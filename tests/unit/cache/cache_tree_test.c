@@ -255,7 +255,7 @@ against_model(void **state)
 	memset(text, 'x', sizeof(text));
 	rng_init(&rng, test_seed("cache_tree against_model"));
 	world_up(w, P);
-	for (uint32_t step = 0; step < 60000; step++) {
+	for (uint32_t step = 0; step < 40000; step++) {
 		uint32_t k = (uint32_t)rng_below(&rng, KEY_CNT);
 		uint64_t n = rng_below(&rng, MEMBER_CNT);
 
@@ -392,10 +392,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(cache_too_small),
-		cmocka_unit_test(store_full),
-		cmocka_unit_test(comes_in_pieces),
-		cmocka_unit_test(against_model),
+		cmocka_unit_test(cache_too_small), cmocka_unit_test(store_full),
+		cmocka_unit_test(comes_in_pieces), cmocka_unit_test(against_model),
 		cmocka_unit_test(reader_threads),
 	};
 
