@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kvs_core - see kvs_core.h
  *
- * I1  Each GET, MERGE and SCAN is answered once: at once, or when its job ends.
- * I2  A job reads its delta only until the answer is sent: the delta is the asker's again then.
+ *   I1  Each GET, MERGE, SCAN, TELL, ASK and LEAVE is answered once: at once, when its job ends, or
+ *       when enough others have merged.
+ *   I2  A job reads its delta only until the answer is sent: the delta is the asker's again then.
+ *   I3  Who merges a change owes it to all other owners; the primary of a hot key also owes what
+ *       it was told to the tiles beyond them. So each tile that has a key hears of each change, and
+ *       nobody but the primary needs to know that the key is hot.
  *
  * Two long merges into one key can be under way at once, and short ones overtake them. That is no
  * harm: they commute.
@@ -13,17 +17,80 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "hash.h"
+#include "lattice.h"
 #include "microburst/error.h"
 
-void
-kvs_core_init(struct kvs_core *c, struct kvs_shard *shard, const struct kvs_out *out)
+/* -------------------------------------------------------------------- owners */
+
+static uint64_t
+hash_of(const struct kvs_core *c, struct slice key)
 {
-	*c = (struct kvs_core){ .shard = shard, .out = *out, .free_cnt = KVS_JOB_MAX };
-	for (uint32_t i = 0; i < KVS_JOB_MAX; i++) {
-		c->job[i].next = c->free;
-		c->free = &c->job[i];
-	}
+	return c->cfg.tile_cnt == 1 ? 0 : hash_bytes(key.p, key.len);
 }
+
+static bool
+is_primary(const struct kvs_core *c, uint64_t hash)
+{
+	return hashring_primary(c->cfg.ring, c->cfg.member, hash) == c->cfg.self;
+}
+
+/* The first cnt owners of a key, as listeners. */
+static uint64_t
+owners(const struct kvs_core *c, uint64_t hash, uint32_t cnt)
+{
+	uint16_t tile[KVS_TILE_MAX];
+	uint64_t set = 0;
+
+	cnt = hashring_tiles(c->cfg.ring, c->cfg.member, hash, cnt, tile);
+	for (uint32_t i = 0; i < cnt; i++) {
+		set |= kvs_listener_bit(tile[i]);
+	}
+	return set;
+}
+
+/* Whether a request is for this tile. k: the key if it is here. */
+static bool
+serves(const struct kvs_core *c, uint64_t hash, const struct kvs_key *k)
+{
+	if (c->cfg.tile_cnt == 1 || is_primary(c, hash)) {
+		return true;
+	}
+	if (k != NULL && (k->dying || k->hot)) {
+		return !k->dying;
+	}
+	return (owners(c, hash, c->cfg.copies) & kvs_listener_bit(c->cfg.self)) != 0;
+}
+
+static uint64_t
+caches_of(const struct kvs_key *k)
+{
+	return (uint64_t)k->held << KVS_TILE_MAX;
+}
+
+/* Every other tile that is owed what somebody wrote here. */
+static uint64_t
+tiles_owed(const struct kvs_core *c, uint64_t hash, const struct kvs_key *k)
+{
+	uint32_t cnt = c->cfg.copies;
+
+	if (k->hot && is_primary(c, hash)) {
+		cnt = MAX(cnt, kvs_hot_tiles(&c->hot, k));
+	}
+	return cnt == 1 && !k->hot ? 0 : owners(c, hash, cnt) & ~kvs_listener_bit(c->cfg.self);
+}
+
+/* The same for what another tile told: keeps I3. */
+static uint64_t
+tiles_relayed(const struct kvs_core *c, uint64_t hash, const struct kvs_key *k)
+{
+	if (!k->hot || !is_primary(c, hash)) {
+		return 0;
+	}
+	return owners(c, hash, kvs_hot_tiles(&c->hot, k)) & ~owners(c, hash, c->cfg.copies);
+}
+
+/* ------------------------------------------------------------------- answers */
 
 static void
 answer_begin(struct desc *ret, enum kvs_msg_kind kind, const struct desc *request)
@@ -33,31 +100,23 @@ answer_begin(struct desc *ret, enum kvs_msg_kind kind, const struct desc *reques
 
 /* Puts the envelope of a key into an answer: inline, or lent until RELEASE. */
 static void
-answer_with_state(struct kvs_core *c, struct desc *answer, struct slice key)
+answer_with_state(struct kvs_core *c, struct desc *answer, struct kvs_key *k)
 {
-	struct kvs_value *v = kvs_shard_pin(c->shard, key);
+	struct slice v = { 0 };
 
-	if (v == NULL || v->len <= DESC_INLINE_BYTES) {
+	if (k != NULL) {
+		v = kvs_shard_value(c->shard, k);
+	}
+	if (v.len <= DESC_INLINE_BYTES) {
 		answer->flags = DESC_F_INLINE;
-		if (v != NULL) {
-			answer->len = (uint8_t)v->len;
-			memcpy(answer->data, v->bytes, v->len);
-			kvs_shard_unpin(c->shard, v);
+		answer->len = (uint8_t)v.len;
+		if (v.len != 0) {
+			memcpy(answer->data, v.p, v.len);
 		}
 		return;
 	}
-	kvs_msg_set_bytes(answer, slice_of(v->bytes, v->len));
-	answer->word[2] = (uintptr_t)v;
-}
-
-static void
-step_get(struct kvs_core *c, uint32_t from, const struct desc *d)
-{
-	struct desc answer;
-
-	answer_begin(&answer, DESC_KVS_GOT, d);
-	answer_with_state(c, &answer, kvs_msg_bytes(d));
-	c->out.send(c->out.ctx, from, &answer);
+	kvs_msg_set_bytes(answer, v);
+	answer->word[2] = (uintptr_t)kvs_shard_pin_key(c->shard, k);
 }
 
 static void
@@ -70,47 +129,195 @@ merged(struct kvs_core *c, uint32_t from, const struct desc *d, int err)
 	answer.flags = DESC_F_INLINE;
 	if (err == 0 && (d->sub & KVS_WANT_STATE) != 0) {
 		answer.flags = 0;
-		answer_with_state(c, &answer, kvs_msg_bytes(d));
+		answer_with_state(c, &answer, kvs_shard_find(c->shard, kvs_msg_bytes(d)));
 	}
 	c->out.send(c->out.ctx, from, &answer);
 }
 
-/* Turns a merge whose delta is too long for one step into a job. */
 static void
-job_start(struct kvs_core *c, uint32_t from, const struct desc *d, size_t delta_len)
+told(struct kvs_core *c, uint32_t tile, const struct desc *d, int err)
+{
+	struct desc answer = { .kind = DESC_KVS_TOLD, .err = (int16_t)err, .b = d->b };
+
+	c->out.send_tile(c->out.ctx, tile, &answer);
+}
+
+/* ------------------------------------------------------------------ requests */
+
+/* An asker has, from now on, what this tile has of a key. */
+static void
+hold(struct kvs_core *c, uint32_t from, struct kvs_key *k)
+{
+	if (from < c->cfg.cache_cnt) {
+		k->held |= (uint8_t)(1u << from);
+	}
+}
+
+/* The primary counts, and only where a key can have more tiles. */
+static void
+seen(struct kvs_core *c, struct kvs_key *k, uint64_t hash)
+{
+	if (c->cfg.tile_cnt > c->cfg.copies && is_primary(c, hash)) {
+		kvs_hot_seen(&c->hot, k, hash);
+	}
+}
+
+static void
+step_get(struct kvs_core *c, uint32_t from, const struct desc *d)
+{
+	struct slice key = kvs_msg_bytes(d);
+	struct kvs_key *k = kvs_shard_find(c->shard, key);
+	uint64_t hash = hash_of(c, key);
+	struct desc answer;
+
+	c->shard->stats.got++;
+	answer_begin(&answer, DESC_KVS_GOT, d);
+	if (!serves(c, hash, k)) {
+		answer.flags = DESC_F_INLINE;
+		answer.err = MB_ERR_MOVED;
+	} else {
+		answer_with_state(c, &answer, k);
+	}
+	if (answer.err == 0 && k != NULL) {
+		hold(c, from, k);
+		seen(c, k, hash);
+	}
+	c->out.send(c->out.ctx, from, &answer);
+}
+
+/* How many others must merge before a writer is answered; cnt: others there are. */
+static uint32_t
+others_needed(const struct kvs_core *c, const struct desc *d, uint32_t cnt)
+{
+	uint32_t ack = d->a == KVS_ACK_DEFAULT ? (uint32_t)c->cfg.ack : d->a;
+
+	return ack == KVS_ACK_ALL ? cnt : ack == KVS_ACK_QUORUM ? (cnt + 1) / 2 : 0;
+}
+
+/* A key that was not here and that nobody asked this tile for: caches that asked for it before, in
+ * vain, have noted that it is absent. */
+static void
+hold_fresh(struct kvs_core *c, uint32_t from, bool asked, uint64_t hash)
+{
+	struct kvs_merged *m = &c->shard->last;
+
+	if (m->fresh && !(asked && from < c->cfg.cache_cnt) &&
+	    (c->cfg.tile_cnt == 1 || is_primary(c, hash))) {
+		m->key->held = (uint8_t)((1u << c->cfg.cache_cnt) - 1);
+	}
+}
+
+/* A write of an asker is merged, or was refused. */
+static void
+asker_merged(struct kvs_core *c, uint32_t from, const struct desc *d, struct slice delta, int err)
+{
+	struct kvs_merged m = c->shard->last;
+	uint64_t hash, owed, tiles;
+	uint32_t need;
+
+	if (err != 0 || m.key == NULL) {
+		merged(c, from, d, err);
+		return;
+	}
+	hash = hash_of(c, kvs_key_slice(m.key));
+	hold_fresh(c, from, true, hash);
+	owed = caches_of(m.key);
+	hold(c, from, m.key);
+	if (from < c->cfg.cache_cnt) {
+		owed &= ~kvs_listener_bit(KVS_LISTENER_CACHE(from));
+	}
+	tiles = c->cfg.tile_cnt == 1 ? 0 : tiles_owed(c, hash, m.key);
+	need = others_needed(c, d, (uint32_t)__builtin_popcountll(tiles));
+	if (m.side != LATTICE_LEFT || need > 0) {
+		owed = m.side != LATTICE_LEFT ? owed | tiles : tiles;
+		if (owed != 0) {
+			kvs_change_note(&c->changes, m.key, owed, delta, m.side != LATTICE_MIXED,
+					c->now_ns);
+		}
+		kvs_drop_look(&c->drops, m.key, c->now_ns);
+	}
+	seen(c, m.key, hash);
+	if (need > 0) {
+		kvs_change_wait(&c->changes, m.key, from, d, need, c->now_ns);
+	} else {
+		merged(c, from, d, 0);
+	}
+}
+
+/* What another tile told is merged, or was refused. */
+static void
+tile_merged(struct kvs_core *c, uint32_t tile, const struct desc *d, struct slice delta, int err)
+{
+	struct kvs_merged m = c->shard->last;
+	uint64_t hash, owed;
+
+	if (err == 0 && m.key != NULL && m.side != LATTICE_LEFT) {
+		hash = hash_of(c, kvs_key_slice(m.key));
+		hold_fresh(c, tile, false, hash);
+		owed = caches_of(m.key) | (tiles_relayed(c, hash, m.key) & ~kvs_listener_bit(tile));
+		if ((owners(c, hash, c->cfg.copies) & kvs_listener_bit(c->cfg.self)) == 0) {
+			m.key->hot = 1;
+		}
+		if (owed != 0) {
+			kvs_change_note(&c->changes, m.key, owed, delta, m.side == LATTICE_RIGHT,
+					c->now_ns);
+		}
+		kvs_drop_look(&c->drops, m.key, c->now_ns);
+	}
+	told(c, tile, d, err);
+}
+
+/* Turns a merge whose delta is too long for one step into a job. Returns: 0; MB_ERR_NO_MEMORY. */
+static int
+job_start(struct kvs_core *c, uint32_t from, bool is_told, const struct desc *d, size_t delta_len)
 {
 	struct kvs_value *v = kvs_shard_value_alloc(c->shard, delta_len);
 	struct kvs_job *job = c->free, **last = &c->busy;
 
 	if (v == NULL) {
 		c->shard->stats.refused++;
-		merged(c, from, d, MB_ERR_NO_MEMORY);
-		return;
+		return MB_ERR_NO_MEMORY;
 	}
 	REQUIRE(job != NULL);
 	c->free = job->next;
 	c->free_cnt--;
-	*job = (struct kvs_job){ .value = v, .from = from, .request = *d };
+	*job = (struct kvs_job){ .value = v, .from = from, .told = is_told, .request = *d };
 	while (*last != NULL) {
 		last = &(*last)->next;
 	}
 	*last = job;
+	return 0;
 }
 
 static void
 step_merge(struct kvs_core *c, uint32_t from, const struct desc *d)
 {
-	struct slice delta = kvs_msg_delta(d);
+	struct slice delta = kvs_msg_delta(d), key = kvs_msg_bytes(d);
+	int err = 0;
 
-	if (unlikely(delta.len > KVS_STEP_BYTES)) {
-		if (delta.len > KVS_ENVELOPE_MAX) {
-			merged(c, from, d, MB_ERR_TOO_LARGE);
-			return;
-		}
-		job_start(c, from, d, delta.len);
+	if (c->cfg.tile_cnt > 1 && !serves(c, hash_of(c, key), kvs_shard_find(c->shard, key))) {
+		merged(c, from, d, MB_ERR_MOVED);
 		return;
 	}
-	merged(c, from, d, kvs_shard_merge(c->shard, kvs_msg_bytes(d), delta));
+	if (likely(delta.len <= KVS_STEP_BYTES)) {
+		err = kvs_shard_merge(c->shard, key, delta);
+		asker_merged(c, from, d, delta, err);
+		return;
+	}
+	err = delta.len > KVS_ENVELOPE_MAX ? MB_ERR_TOO_LARGE
+					   : job_start(c, from, false, d, delta.len);
+	if (err != 0) {
+		merged(c, from, d, err);
+	}
+}
+
+/* Only the primary lists a key: so none is listed twice, and none that was deleted there. */
+static bool
+lists(void *ctx, struct slice key)
+{
+	const struct kvs_core *c = ctx;
+
+	return c->cfg.tile_cnt == 1 || is_primary(c, hash_of(c, key));
 }
 
 static void
@@ -118,14 +325,14 @@ step_scan(struct kvs_core *c, uint32_t from, const struct desc *d)
 {
 	struct desc answer;
 
-	kvs_shard_scan(c->shard, (struct kvs_scan *)(uintptr_t)d->word[0]);
+	kvs_shard_scan(c->shard, (struct kvs_scan *)(uintptr_t)d->word[0], lists, c);
 	answer_begin(&answer, DESC_KVS_SCANNED, d);
 	answer.word[0] = d->word[0];
 	c->out.send(c->out.ctx, from, &answer);
 }
 
-void
-kvs_core_step(struct kvs_core *c, uint32_t from, const struct desc *d)
+static void
+request(struct kvs_core *c, uint32_t from, const struct desc *d)
 {
 	switch ((int)d->kind) {
 	case DESC_KVS_GET:
@@ -134,16 +341,346 @@ kvs_core_step(struct kvs_core *c, uint32_t from, const struct desc *d)
 	case DESC_KVS_MERGE:
 		step_merge(c, from, d);
 		break;
-	case DESC_KVS_SCAN:
+	default:
 		step_scan(c, from, d);
+	}
+}
+
+/* Whether a request may begin: it needs a job, a change and a wait at most. */
+static bool
+has_room(const struct kvs_core *c)
+{
+	return c->free_cnt > KVS_JOB_SPARE && kvs_changes_room(&c->changes) > 0;
+}
+
+static void
+backlog_put(struct kvs_core *c, uint32_t from, const struct desc *d)
+{
+	uint32_t at = (c->backlog_head + c->backlog_cnt) % KVS_BACKLOG_MAX;
+
+	REQUIRE(c->backlog_cnt < KVS_BACKLOG_MAX);
+	c->backlog[at] = (struct kvs_backlog){ from, *d };
+	c->backlog_cnt++;
+}
+
+static bool
+backlog_turn(struct kvs_core *c)
+{
+	bool busy = false;
+
+	while (c->backlog_cnt > 0 && has_room(c)) {
+		struct kvs_backlog b = c->backlog[c->backlog_head];
+
+		c->backlog_head = (c->backlog_head + 1) % KVS_BACKLOG_MAX;
+		c->backlog_cnt--;
+		request(c, b.from, &b.d);
+		busy = true;
+	}
+	return busy;
+}
+
+void
+kvs_core_step(struct kvs_core *c, uint32_t from, const struct desc *d)
+{
+	switch ((int)d->kind) {
+	case DESC_KVS_GET:
+	case DESC_KVS_MERGE:
+	case DESC_KVS_SCAN:
+		if (likely(c->backlog_cnt == 0 && has_room(c))) {
+			request(c, from, d);
+		} else {
+			backlog_put(c, from, d);
+		}
 		break;
 	case DESC_KVS_RELEASE:
 		kvs_shard_unpin(c->shard, (struct kvs_value *)(uintptr_t)d->word[2]);
+		break;
+	case DESC_KVS_TOLD:
+		kvs_change_told(&c->changes, KVS_LISTENER_CACHE(from), d, c->now_ns);
+		break;
+	case DESC_KVS_DROPPED:
+		kvs_drop_answered(&c->drops, KVS_LISTENER_CACHE(from), d, c->now_ns);
 		break;
 	default:
 		REQUIRE(false, "a kvs tile was sent kind %u", d->kind);
 	}
 }
+
+void
+kvs_core_burst(struct kvs_core *c, uint32_t from, const struct desc *d, uint32_t cnt)
+{
+	struct kvs_prefetch p[KVS_PREFETCH_MAX];
+	uint32_t n = 0;
+
+	REQUIRE(cnt <= KVS_PREFETCH_MAX);
+	for (uint32_t i = 0; cnt > 1 && i < cnt; i++) {
+		if (d[i].kind == DESC_KVS_MERGE || d[i].kind == DESC_KVS_GET) {
+			p[n++] = (struct kvs_prefetch){
+				.key = kvs_msg_bytes(&d[i]),
+				.delta_len = d[i].kind == DESC_KVS_MERGE ? d[i].word[3] : 0,
+			};
+		}
+	}
+	if (n > 0) {
+		kvs_shard_prefetch(c->shard, p, n);
+	}
+	for (uint32_t i = 0; i < cnt; i++) {
+		kvs_core_step(c, from, &d[i]);
+	}
+}
+
+/* --------------------------------------------------------------- other tiles */
+
+/* Whether what is told of a key can be merged now. */
+static bool
+takes(const struct kvs_core *c, struct slice key)
+{
+	const struct kvs_key *k = kvs_shard_find(c->shard, key);
+	bool relays = k != NULL && k->hot && is_primary(c, hash_of(c, key));
+
+	return (k == NULL || !k->dying || is_primary(c, hash_of(c, key))) &&
+	       kvs_changes_spare(&c->changes, relays);
+}
+
+static void
+step_tell(struct kvs_core *c, uint32_t tile, const struct desc *d)
+{
+	struct slice delta = kvs_msg_delta(d), key = kvs_msg_bytes(d);
+
+	if (!takes(c, key) || (delta.len > KVS_STEP_BYTES && c->free_cnt == 0)) {
+		told(c, tile, d, MB_ERR_TRYAGAIN);
+		return;
+	}
+	if (likely(delta.len <= KVS_STEP_BYTES)) {
+		tile_merged(c, tile, d, delta, kvs_shard_merge(c->shard, key, delta));
+	} else if (job_start(c, tile, true, d, delta.len) != 0) {
+		told(c, tile, d, MB_ERR_NO_MEMORY);
+	}
+}
+
+static void leave_answered(struct kvs_core *c, uint32_t tile, const struct desc *d);
+
+void
+kvs_core_step_tile(struct kvs_core *c, uint32_t tile, const struct desc *d)
+{
+	struct desc answer;
+
+	switch ((int)d->kind) {
+	case DESC_KVS_TELL:
+		step_tell(c, tile, d);
+		break;
+	case DESC_KVS_TOLD:
+		kvs_change_told(&c->changes, tile, d, c->now_ns);
+		break;
+	case DESC_KVS_DROP:
+		if (kvs_drop_asked(&c->drops, d, &answer)) {
+			c->out.send_tile(c->out.ctx, tile, &answer);
+		}
+		break;
+	case DESC_KVS_DROPPED:
+		if (d->sub == KVS_DROP_LEAVE) {
+			leave_answered(c, tile, d);
+		} else {
+			kvs_drop_answered(&c->drops, tile, d, c->now_ns);
+		}
+		break;
+	default:
+		REQUIRE(false, "a kvs tile was sent kind %u by another", d->kind);
+	}
+}
+
+/* ---------------------------------------------------------------- parts' outside */
+
+static void
+out_listener(void *ctx, uint32_t listener, const struct desc *d)
+{
+	struct kvs_core *c = ctx;
+
+	if (listener < KVS_TILE_MAX) {
+		c->out.send_tile(c->out.ctx, listener, d);
+	} else {
+		c->out.send(c->out.ctx, listener - KVS_TILE_MAX, d);
+	}
+}
+
+static void
+out_tile(void *ctx, uint32_t tile, const struct desc *d)
+{
+	out_listener(ctx, tile, d);
+}
+
+static void
+out_cache(void *ctx, uint32_t cache, const struct desc *d)
+{
+	out_listener(ctx, KVS_LISTENER_CACHE(cache), d);
+}
+
+static void
+out_acked(void *ctx, uint32_t from, const struct desc *request, int err)
+{
+	merged(ctx, from, request, err);
+}
+
+static struct kvs_leave *
+leave_find(struct kvs_core *c, const struct kvs_key *k)
+{
+	for (uint32_t i = 0; i < KVS_HOT_MAX; i++) {
+		if (c->leave[i].key == k) {
+			return &c->leave[i];
+		}
+	}
+	return NULL;
+}
+
+static bool
+out_listeners(void *ctx, struct kvs_key *k, uint64_t *ret)
+{
+	struct kvs_core *c = ctx;
+	uint64_t hash = hash_of(c, kvs_key_slice(k));
+
+	if (c->cfg.tile_cnt == 1) {
+		*ret = caches_of(k);
+		return true;
+	}
+	if (!is_primary(c, hash) || leave_find(c, k) != NULL) {
+		return false;
+	}
+	*ret = tiles_owed(c, hash, k) | caches_of(k);
+	return true;
+}
+
+static void
+out_removed(void *ctx, struct kvs_key *k)
+{
+	struct kvs_core *c = ctx;
+
+	kvs_hot_forget(&c->hot, k);
+}
+
+/* ---------------------------------------------------------------------- heat */
+
+/* Asks those to leave that have been told all there is. */
+static void
+leave_turn(struct kvs_core *c)
+{
+	c->leave_ns = UINT64_MAX;
+	for (uint32_t i = 0; i < KVS_HOT_MAX; i++) {
+		struct kvs_leave *l = &c->leave[i];
+		struct desc d = { .kind = DESC_KVS_DROP, .sub = KVS_DROP_LEAVE, .b = i };
+
+		if (l->key == NULL || l->asked != 0) {
+			continue;
+		}
+		if (l->key->changing) {
+			c->leave_ns = c->now_ns + c->cfg.period_ns;
+			continue;
+		}
+		kvs_msg_set_bytes(&d, kvs_key_slice(l->key));
+		l->asked = l->left;
+		for (uint64_t left = l->left; left != 0; left &= left - 1) {
+			c->out.send_tile(c->out.ctx, (uint32_t)__builtin_ctzll(left), &d);
+		}
+	}
+}
+
+static void
+leave_answered(struct kvs_core *c, uint32_t tile, const struct desc *d)
+{
+	struct kvs_leave *l = &c->leave[d->b];
+
+	REQUIRE(d->b < KVS_HOT_MAX);
+	REQUIRE((l->asked & kvs_listener_bit(tile)) != 0);
+	l->asked &= ~kvs_listener_bit(tile);
+	if (d->err == 0) {
+		l->left &= ~kvs_listener_bit(tile);
+	}
+	if (l->left == 0) {
+		l->key = NULL;
+	} else if (l->asked == 0) {
+		c->leave_ns = c->now_ns + c->cfg.period_ns;
+	}
+}
+
+/* Does what was decided of a key. */
+static void
+heat(struct kvs_core *c, const struct kvs_hot_decision *d)
+{
+	uint64_t more = owners(c, d->hash, d->to_cnt), fewer = owners(c, d->hash, d->from_cnt);
+	struct slice none = { 0 };
+
+	if (d->to_cnt > d->from_cnt) {
+		d->key->hot = 1;
+		kvs_change_note(&c->changes, d->key, more & ~fewer, none, true, c->now_ns);
+	} else {
+		struct kvs_leave *l = leave_find(c, NULL);
+
+		REQUIRE(l != NULL);
+		d->key->hot = 0;
+		*l = (struct kvs_leave){ .key = d->key, .left = fewer & ~more };
+		c->leave_ns = c->now_ns;
+	}
+	if (c->out.decided != NULL) {
+		c->out.decided(c->out.ctx, d);
+	}
+}
+
+static void
+heat_turn(struct kvs_core *c)
+{
+	struct kvs_hot_decision d[KVS_HOT_MAX];
+	uint32_t cnt;
+
+	for (uint32_t i = 0; i < KVS_HOT_MAX; i++) {
+		if (c->leave[i].key != NULL) {
+			return; /* what was decided last comes first */
+		}
+	}
+	cnt = kvs_changes_room(&c->changes) < KVS_HOT_MAX ? 0 : kvs_hot_judge(&c->hot, d);
+	for (uint32_t i = 0; i < cnt; i++) {
+		heat(c, &d[i]);
+	}
+}
+
+/* ---------------------------------------------------------------------- life */
+
+void
+kvs_core_init(struct kvs_core *c, struct kvs_shard *shard, const struct kvs_core_cfg *cfg,
+	      const struct kvs_out *out)
+{
+	const struct kvs_change_ops changes = { out_tile, out_cache, out_acked, c };
+	const struct kvs_drop_ops drops = { out_listener, out_listeners, out_removed, c };
+
+	REQUIRE(cfg->tile_cnt >= 1);
+	REQUIRE(cfg->tile_cnt <= KVS_TILE_MAX);
+	REQUIRE(cfg->self < cfg->tile_cnt);
+	REQUIRE(cfg->cache_cnt <= KVS_CACHE_MAX);
+	REQUIRE(cfg->copies >= 1);
+	memset(c, 0, offsetof(struct kvs_core, changes));
+	c->shard = shard;
+	c->cfg = *cfg;
+	c->cfg.copies = MIN(cfg->copies, cfg->tile_cnt);
+	if (c->cfg.ack == KVS_ACK_DEFAULT) {
+		c->cfg.ack = c->cfg.copies > 1 ? KVS_ACK_QUORUM : KVS_ACK_ONE;
+	}
+	c->out = *out;
+	c->leave_ns = UINT64_MAX;
+	c->free_cnt = KVS_JOB_MAX;
+	for (uint32_t i = 0; i < KVS_JOB_MAX; i++) {
+		c->job[i].next = c->free;
+		c->free = &c->job[i];
+	}
+	kvs_changes_init(&c->changes, shard, cfg->period_ns, cfg->ack_timeout_ns, &changes);
+	kvs_drops_init(&c->drops, shard, cfg->timebase, &drops);
+	kvs_hot_init(&c->hot, c->cfg.copies, cfg->tile_cnt);
+}
+
+uint32_t
+kvs_core_room(const struct kvs_core *c)
+{
+	return KVS_BACKLOG_MAX - c->backlog_cnt;
+}
+
+/* ---------------------------------------------------------------------- poll */
 
 /* Copies the next piece of a job's delta. Returns: whether that was the last one. */
 static bool
@@ -157,26 +694,86 @@ job_step(struct kvs_job *job)
 	return job->copied == delta.len;
 }
 
-bool
-kvs_core_poll(struct kvs_core *c)
+static void
+job_end(struct kvs_core *c, struct kvs_job *job)
+{
+	struct slice key = kvs_msg_bytes(&job->request), delta = kvs_msg_delta(&job->request);
+	int err;
+
+	if (job->told && !takes(c, key)) {
+		kvs_shard_value_free(c->shard, job->value);
+		told(c, job->from, &job->request, MB_ERR_TRYAGAIN);
+		return;
+	}
+	if (!job->told && !serves(c, hash_of(c, key), kvs_shard_find(c->shard, key))) {
+		kvs_shard_value_free(c->shard, job->value);
+		merged(c, job->from, &job->request, MB_ERR_MOVED);
+		return;
+	}
+	err = kvs_shard_merge_value(c->shard, key, job->value);
+	if (job->told) {
+		tile_merged(c, job->from, &job->request, delta, err);
+	} else {
+		asker_merged(c, job->from, &job->request, delta, err);
+	}
+}
+
+static bool
+jobs_poll(struct kvs_core *c)
 {
 	struct kvs_job **at = &c->busy;
 	bool busy = c->busy != NULL;
 
 	while (*at != NULL) {
 		struct kvs_job *job = *at;
-		int err;
 
 		if (!job_step(job)) {
 			at = &job->next;
 			continue;
 		}
 		*at = job->next;
-		err = kvs_shard_merge_value(c->shard, kvs_msg_bytes(&job->request), job->value);
-		merged(c, job->from, &job->request, err);
+		job_end(c, job);
 		job->next = c->free;
 		c->free = job;
 		c->free_cnt++;
 	}
 	return busy;
+}
+
+bool
+kvs_core_poll(struct kvs_core *c, uint64_t now_ns)
+{
+	bool busy;
+
+	c->now_ns = now_ns;
+	busy = jobs_poll(c);
+	busy |= backlog_turn(c);
+	busy |= kvs_changes_turn(&c->changes, now_ns);
+	busy |= kvs_drops_turn(&c->drops, now_ns);
+	if (c->cfg.tile_cnt > c->cfg.copies) {
+		heat_turn(c);
+	}
+	if (c->leave_ns <= now_ns) {
+		leave_turn(c);
+		busy = true;
+	}
+	return busy;
+}
+
+uint64_t
+kvs_core_timer(const struct kvs_core *c)
+{
+	return MIN(MIN(kvs_changes_timer(&c->changes), kvs_drops_timer(&c->drops)), c->leave_ns);
+}
+
+uint32_t
+kvs_core_busy(const struct kvs_core *c)
+{
+	uint32_t cnt = c->backlog_cnt + KVS_JOB_MAX - c->free_cnt + kvs_changes_cnt(&c->changes) +
+		       c->drops.busy_cnt;
+
+	for (uint32_t i = 0; i < KVS_HOT_MAX; i++) {
+		cnt += c->leave[i].key != NULL;
+	}
+	return cnt;
 }

@@ -30,7 +30,7 @@ struct sched_sim {
 struct cache_sim {
 	struct tile tile;
 	struct cache_core *core;
-	struct lane from_kvs[SIM_TILE_MAX];
+	struct lane from_kvs[SIM_KVS_MAX];
 	struct payload_pool *pages;
 	uint64_t published[PROC_CNT_MAX]; /* last seen: to notice that a set was accepted */
 	bool mute;                        /* PLANT_PUBLISH_AFTER_DEATH: done has been said */
@@ -46,6 +46,7 @@ struct kvs_sim {
 	struct kvs_shard *shard;
 	void *mem;
 	struct lane from_cache[SIM_TILE_MAX];
+	struct lane from_kvs[SIM_KVS_MAX]; /* but for its own */
 };
 
 struct node {
@@ -58,7 +59,8 @@ struct node {
 	struct cache_layout layout;
 	struct sched_sim sched;
 	struct cache_sim cache_tile[SIM_TILE_MAX];
-	struct kvs_sim kvs[SIM_TILE_MAX];
+	struct hashring *ring;
+	struct kvs_sim kvs[SIM_KVS_MAX];
 	struct simctl *ctl;
 	struct actor *ctl_actor;
 	const struct region *attached; /* what was asked for last */

@@ -76,7 +76,7 @@ shape_draw(struct sim *s)
 {
 	struct sim_shape h = {
 		.cache_cnt = 1 + sim_below(s, SIM_TILE_MAX),
-		.kvs_cnt = 1 + sim_below(s, SIM_TILE_MAX),
+		.kvs_cnt = 1 + sim_below(s, SIM_KVS_MAX),
 		.slot_cnt = 1 + sim_below(s, SIM_SLOT_MAX),
 		.client_cnt = 1 + sim_below(s, 5),
 		.fn_cnt = 1 + sim_below(s, SIM_FN_MAX),
@@ -96,6 +96,8 @@ shape_draw(struct sim *s)
 	};
 
 	h.cold_cnt = sim_below(s, h.fn_cnt);
+	h.copies = 1 + sim_below(s, h.kvs_cnt);
+	h.ack = KVS_ACK_ONE + sim_below(s, 3);
 	return h;
 }
 
@@ -104,12 +106,14 @@ shape_trace(struct sim *s)
 {
 	const struct sim_shape *h = &s->shape;
 
-	sim_trace(s,
-		  "%u cache, %u kvs, %u slots, %u clients, %u functions (%u cold), queue %u, "
-		  "depth %u, %u keys, burst %u, %u operations, a fault every %u%s%s",
-		  h->cache_cnt, h->kvs_cnt, h->slot_cnt, h->client_cnt, h->fn_cnt, h->cold_cnt,
-		  h->queue_max, h->depth_max, h->key_cnt, h->burst_max, h->op_cnt, h->fault_every,
-		  h->scribble ? ", hints scribbled over" : "", h->big ? ", large values" : "");
+	sim_trace(
+		s,
+		"%u cache, %u kvs (%u copies), %u slots, %u clients, %u functions (%u cold), queue %u, "
+		"depth %u, %u keys, burst %u, %u operations, a fault every %u%s%s",
+		h->cache_cnt, h->kvs_cnt, h->copies, h->slot_cnt, h->client_cnt, h->fn_cnt,
+		h->cold_cnt, h->queue_max, h->depth_max, h->key_cnt, h->burst_max, h->op_cnt,
+		h->fault_every, h->scribble ? ", hints scribbled over" : "",
+		h->big ? ", large values" : "");
 }
 
 /* ------------------------------------------------------------------------- run */

@@ -69,7 +69,8 @@ enum fault {
 
 #define SIM_FN_MAX   6
 #define SIM_SLOT_MAX 4
-#define SIM_TILE_MAX 2 /* of a kind */
+#define SIM_TILE_MAX 2 /* cache tiles */
+#define SIM_KVS_MAX  4
 #define SIM_START_NS NS_PER_S
 #define SIM_QUIET_NS (5 * NS_PER_S)  /* in which everything must come to rest */
 #define SIM_HANG_NS  (60 * NS_PER_S) /* by then every run is over, or hangs */
@@ -81,6 +82,8 @@ struct sim_shape {
 	uint32_t queue_max;        /* calls that wait for one function */
 	uint32_t depth_max;        /* calls that one client has under way */
 	uint32_t key_cnt;          /* of each kind */
+	uint32_t copies;           /* kvs tiles that have a key */
+	uint32_t ack;              /* enum kvs_ack */
 	uint32_t burst_max;        /* messages that a tile takes in a step */
 	uint32_t op_cnt;           /* operations of all clients together */
 	uint32_t fault_every;      /* operations between two faults */

@@ -54,16 +54,25 @@ struct world_proc {
 	uint32_t answer_cnt;
 };
 
+/* What a kvs core is told of where it is. */
+struct world_kvs {
+	struct world *world;
+	uint32_t idx;
+};
+
 struct world {
 	struct cache_layout layout;
 	uint8_t *region;
 	struct cache_core *core;
 	struct timebase_virtual time;
+	struct hashring *ring;
 	struct kvs_shard *shard[WORLD_KVS_MAX];
 	struct kvs_core kvs[WORLD_KVS_MAX];
 	uint32_t kvs_cnt;
+	struct world_kvs kvs_of[WORLD_KVS_MAX];
 	struct world_queue to_kvs[WORLD_KVS_MAX], from_kvs[WORLD_KVS_MAX];
-	struct world_proc proc[WORLD_PROC_CNT]; /* 0 is the daemon, not used */
+	struct world_queue between[WORLD_KVS_MAX][WORLD_KVS_MAX]; /* from, to */
+	struct world_proc proc[WORLD_PROC_CNT];                   /* 0 is the daemon, not used */
 	struct desc to_ctl[64];
 	uint32_t to_ctl_cnt;
 	struct world_payload payload[WORLD_PAYLOAD_MAX];

@@ -268,7 +268,7 @@ static uint32_t
 scan_all(struct kvs_shard *s, const char *prefix, uint32_t limit, size_t page)
 {
 	struct kvs_scan scan = { .prefix = slice_str(prefix), .limit = limit };
-	uint8_t mem[4096];
+	uint8_t mem[4096], before[KEY_BYTES_MAX];
 	struct slice last = { 0 };
 	uint32_t cnt = 0;
 
@@ -276,7 +276,7 @@ scan_all(struct kvs_shard *s, const char *prefix, uint32_t limit, size_t page)
 		struct rbuf list;
 
 		scan.out = wbuf_init(mem, page);
-		kvs_shard_scan(s, &scan);
+		kvs_shard_scan(s, &scan, NULL, NULL);
 		assert_true(scan.cnt <= limit);
 		list = rbuf_of(wbuf_slice(&scan.out));
 		for (uint32_t i = 0; i < scan.cnt; i++) {
@@ -288,7 +288,9 @@ scan_all(struct kvs_shard *s, const char *prefix, uint32_t limit, size_t page)
 			cnt++;
 		}
 		assert_true(rbuf_done(&list));
-		scan.after = last = scan.last;
+		scan.after = scan.last;
+		memcpy(before, scan.last.p, scan.last.len); /* the next piece writes over it */
+		last = slice_of(before, scan.last.len);
 	} while (scan.more);
 	return cnt;
 }

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache_tell - what the store tells of keys that changed elsewhere
+ *
+ * A key's primary knows that this tile has a copy, as it came from there; when somebody else's
+ * write reaches it, it tells. The change is merged into the entry, where every reader sees it.
+ *
+ *   I1  What is answered with 0 is in the copy that readers see, or in a GOT that is on its way here:
+ *       the link keeps order, so a TELL that finds the key in FETCH was sent before the GET was
+ *       read, and the answer contains it. A TELL that finds it in FILL may be newer than what is
+ *       being filled in: it is wanted again later.
+ *   I2  NOT_FOUND is said only while there is neither a copy nor a GET under way, so the primary
+ *       forgets this tile only until the next GET.
+ *
+ * Where a change cannot be merged at once (no memory, too long for a step) and nothing is under
+ * way for the key, the copy goes instead: the next reader fetches it, in pieces.
+ */
+#include "cache_state.h"
+#include "hash.h"
+#include "lattice.h"
+#include "microburst/error.h"
+
+static void
+answer(struct cache_core *c, uint32_t kvs, enum kvs_msg_kind kind, const struct desc *d, int err)
+{
+	struct desc a = { .kind = (uint8_t)kind, .sub = d->sub, .err = (int16_t)err, .b = d->b };
+
+	c->cfg.ops.to_kvs(c->cfg.ops.ctx, kvs, &a);
+}
+
+/* Merges a change into an entry. Returns: 0; an error, nothing changed. */
+static int
+merge(struct cache_core *c, uint32_t entry, uint64_t hash, struct slice key, struct slice delta)
+{
+	struct slice stored = cache_store_envelope(c->store, entry), result = delta;
+	struct wbuf out = wbuf_init(c->merge_mem, sizeof(c->merge_mem));
+	uint32_t tries = 0;
+	int side, err;
+
+	if (lattice_merge_bound(stored, delta) > out.cap || delta.len > CACHE_COPY_STEP) {
+		return MB_ERR_TOO_LARGE;
+	}
+	side = lattice_merge(LATTICE_ENVELOPE, stored, delta, &out);
+	if (side < 0 || side == LATTICE_LEFT) {
+		return side < 0 ? side : 0;
+	}
+	if (side == LATTICE_MIXED) {
+		result = wbuf_slice(&out);
+	}
+	err = cache_store_show(c->store, entry, hash, key, result,
+			       !delta_present(result, cache_core_now(c)), &tries);
+	c->stats.told_changed += err == 0;
+	return err;
+}
+
+static int
+take(struct cache_core *c, uint64_t hash, struct slice key, struct slice delta)
+{
+	struct cache_work *w = cache_work_find(c, hash, key);
+	uint32_t entry = cache_store_find(c->store, hash, key);
+
+	if (w != NULL && w->state == CACHE_WORK_FETCH) {
+		return 0; /* keeps I1 */
+	}
+	if (w != NULL && w->state == CACHE_WORK_FILL) {
+		return MB_ERR_TRYAGAIN;
+	}
+	if (entry == CACHE_ENTRY_NONE) {
+		return MB_ERR_NOT_FOUND;
+	}
+	if (merge(c, entry, hash, key, delta) == 0) {
+		return 0;
+	}
+	if (w != NULL) {
+		return MB_ERR_TRYAGAIN;
+	}
+	cache_store_drop(c->store, entry);
+	c->stats.told_dropped++;
+	return MB_ERR_NOT_FOUND;
+}
+
+void
+cache_tell(struct cache_core *c, uint32_t kvs, const struct desc *d)
+{
+	struct slice key = kvs_msg_bytes(d);
+
+	c->stats.told++;
+	answer(c, kvs, DESC_KVS_TOLD, d,
+	       take(c, hash_bytes(key.p, key.len), key, kvs_msg_delta(d)));
+}
+
+void
+cache_tell_drop(struct cache_core *c, uint32_t kvs, const struct desc *d)
+{
+	struct slice key = kvs_msg_bytes(d);
+	uint64_t hash = hash_bytes(key.p, key.len);
+	uint32_t entry = cache_store_find(c->store, hash, key);
+	int err = cache_work_find(c, hash, key) != NULL ? MB_ERR_TRYAGAIN : 0;
+
+	if (err == 0 && entry != CACHE_ENTRY_NONE) {
+		cache_store_drop(c->store, entry);
+		c->stats.told_dropped++;
+	}
+	answer(c, kvs, DESC_KVS_DROPPED, d, err);
+}
