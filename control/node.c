@@ -453,6 +453,7 @@ node_kvs_tile(struct node *n, uint32_t i)
 		.ack = node_ack(n),
 		.period_ns = n->params.kvs_gossip_period,
 		.ack_timeout_ns = n->params.kvs_ack_timeout,
+		.drop_pause_ns = n->params.kvs_sweep_pause,
 		.cache_cnt = n->params.cache_tiles,
 	};
 	int err;

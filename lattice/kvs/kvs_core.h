@@ -58,6 +58,7 @@ struct kvs_core_cfg {
 	uint32_t copies;    /* tiles that have a key; above tile_cnt means all */
 	enum kvs_ack ack;   /* of a MERGE that does not say */
 	uint64_t period_ns, ack_timeout_ns;
+	uint64_t drop_pause_ns; /* between two sweeps for deleted keys */
 	const struct timebase *timebase;
 };
 

@@ -31,11 +31,12 @@
 
 void
 kvs_drops_init(struct kvs_drops *ds, struct kvs_shard *shard, const struct timebase *timebase,
-	       const struct kvs_drop_ops *ops)
+	       uint64_t pause_ns, const struct kvs_drop_ops *ops)
 {
 	*ds = (struct kvs_drops){
 		.shard = shard,
 		.timebase = timebase,
+		.pause_ns = pause_ns,
 		.ops = *ops,
 		.due_ns = UINT64_MAX,
 		.expiry_us = UINT64_MAX,
@@ -80,7 +81,7 @@ arm_expiry(struct kvs_drops *ds, uint64_t wall_us, uint64_t now_ns)
 
 	if (ds->expiry_us != UINT64_MAX) {
 		arm(ds,
-		    now_ns + MIN(left_us, (uint64_t)UINT32_MAX) * NS_PER_US + KVS_DROP_PAUSE_NS);
+		    now_ns + MIN(left_us, (uint64_t)UINT32_MAX) * NS_PER_US + ds->pause_ns);
 	}
 }
 
@@ -100,7 +101,7 @@ kvs_drop_look(struct kvs_drops *ds, const struct kvs_key *key, uint64_t now_ns)
 		ds->expiry_us = MIN(ds->expiry_us, at_us);
 		arm_expiry(ds, wall_us, now_ns);
 	} else {
-		arm(ds, now_ns + KVS_DROP_PAUSE_NS);
+		arm(ds, now_ns + ds->pause_ns);
 	}
 }
 
@@ -147,7 +148,7 @@ settle(struct kvs_drops *ds, struct kvs_drop *dr, uint64_t now_ns)
 	} else {
 		ds->stats.kept++;
 		ds->again = true;
-		arm(ds, now_ns + KVS_DROP_PAUSE_NS);
+		arm(ds, now_ns + ds->pause_ns);
 	}
 	dr->key = NULL;
 	ds->busy_cnt--;
@@ -249,7 +250,7 @@ kvs_drops_turn(struct kvs_drops *ds, uint64_t now_ns)
 		arm(ds, now_ns + KVS_DROP_PERIOD_NS);
 	} else {
 		if (ds->again) {
-			arm(ds, now_ns + KVS_DROP_PAUSE_NS);
+			arm(ds, now_ns + ds->pause_ns);
 		}
 		arm_expiry(ds, wall_us, now_ns);
 	}

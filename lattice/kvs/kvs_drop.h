@@ -32,7 +32,6 @@
 #define KVS_DROP_MAX       32                /* keys asked about at once */
 #define KVS_DROP_VISIT     256               /* keys looked at in one turn */
 #define KVS_DROP_PERIOD_NS NS_PER_MS         /* between two turns: a million keys take 4 s */
-#define KVS_DROP_PAUSE_NS  (100 * NS_PER_MS) /* between two sweeps */
 
 struct kvs_drop {
 	struct kvs_key *key;          /* NULL: free */
@@ -60,6 +59,7 @@ struct kvs_drop_stats {
 struct kvs_drops {
 	struct kvs_shard *shard;
 	const struct timebase *timebase;
+	uint64_t pause_ns; /* between two sweeps */
 	struct kvs_drop_ops ops;
 	struct kvs_key *cursor; /* where a sweep goes on; NULL: none is under way */
 	uint64_t due_ns;        /* of the next turn; UINT64_MAX: there is nothing to look for */
@@ -71,7 +71,7 @@ struct kvs_drops {
 };
 
 void kvs_drops_init(struct kvs_drops *ds, struct kvs_shard *shard, const struct timebase *timebase,
-		    const struct kvs_drop_ops *ops);
+		    uint64_t pause_ns, const struct kvs_drop_ops *ops);
 
 /* kvs_drop_look looks at a key that was changed: is it deleted, will it expire? */
 void kvs_drop_look(struct kvs_drops *ds, const struct kvs_key *key, uint64_t now_ns);

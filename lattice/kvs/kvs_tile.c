@@ -72,6 +72,7 @@ kvs_tile_create(struct kvs_tile **ret, const struct kvs_tile_cfg *cfg)
 		.ack = cfg->ack,
 		.period_ns = cfg->period_ns,
 		.ack_timeout_ns = cfg->ack_timeout_ns,
+		.drop_pause_ns = cfg->drop_pause_ns,
 		.timebase = timebase_real(),
 	};
 	void *mem;

@@ -26,7 +26,7 @@ struct kvs_tile_cfg {
 	uint32_t kvs_cnt;
 	uint32_t copies; /* as in kvs_core_cfg */
 	enum kvs_ack ack;
-	uint64_t period_ns, ack_timeout_ns;
+	uint64_t period_ns, ack_timeout_ns, drop_pause_ns;
 	uint32_t cache_cnt;
 	struct link *from_kvs[KVS_TILE_MAX]; /* but for its own */
 	struct link *to_kvs[KVS_TILE_MAX];

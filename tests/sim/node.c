@@ -96,6 +96,18 @@ node_stop(struct sim *s)
 	node_unmap(n->hints, sizeof(struct hints));
 }
 
+void
+node_count(struct sim *s)
+{
+	for (uint32_t i = 0; i < s->shape.kvs_cnt; i++) {
+		const struct kvs_core *c = &s->node->kvs[i].core;
+
+		s->stats.told += c->changes.stats.told;
+		s->stats.pushed += c->changes.stats.pushed;
+		s->stats.dropped += c->drops.stats.dropped;
+	}
+}
+
 bool
 node_rung(struct node *n, const struct bell *bell)
 {

@@ -47,6 +47,7 @@ struct kvs_sim {
 	void *mem;
 	struct lane from_cache[SIM_TILE_MAX];
 	struct lane from_kvs[SIM_KVS_MAX]; /* but for its own */
+	struct lane from_guest;
 };
 
 struct node {
@@ -78,6 +79,9 @@ bool node_rung(struct node *n, const struct bell *bell);
 
 /* node_check asks, when all is quiet, whether everything is back where it came from (quiet.c). */
 void node_check(struct sim *s);
+
+/* node_count adds up what the tiles count. */
+void node_count(struct sim *s);
 
 void sched_sim_init(struct sched_sim *t, struct sim *s);
 void cache_sim_init(struct cache_sim *t, struct sim *s, uint32_t idx);

@@ -60,6 +60,8 @@ check_tiles(struct sim *s)
 	for (uint32_t i = 0; i < s->shape.kvs_cnt; i++) {
 		none(s, n->kvs[i].shard->pin_cnt, "values of the store are pinned");
 		none(s, kvs_core_busy(&n->kvs[i].core), "things are under way in the store");
+		none(s, kvs_core_timer(&n->kvs[i].core) != UINT64_MAX,
+		     "kvs tiles have something to do");
 	}
 	none(s, simctl_unburied(n->ctl), "dead processes are not forgotten");
 	none(s, ports_waiting(simctl_tile(n->ctl)->ports), "messages of ctl wait for processes");

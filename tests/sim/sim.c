@@ -98,6 +98,8 @@ shape_draw(struct sim *s)
 	h.cold_cnt = sim_below(s, h.fn_cnt);
 	h.copies = 1 + sim_below(s, h.kvs_cnt);
 	h.ack = KVS_ACK_ONE + sim_below(s, 3);
+	h.guest_one_in = sim_below(s, 4);
+	h.pause_ns = (1 + sim_below(s, 200)) * NS_PER_US;
 	return h;
 }
 
@@ -163,18 +165,23 @@ sim_run(uint64_t seed, const struct sim_options *opt, struct sim_result *ret)
 	sim_now = s;
 	shape_trace(s);
 	node_start(s);
+	guest_start(s);
 	run_until(s, SIM_START_NS + SIM_HANG_NS, true);
 	if (!s->failed && s->clients_left != 0) {
 		sim_fail(s, "it hangs: %u clients did not finish, %u calls are not answered",
 			 s->clients_left, s->oracle.open_cnt);
 	}
 	fault_end(s);
+	guest_end(s);
 	run_until(s, sim_now_ns(s) + SIM_QUIET_NS, false);
 	if (!s->failed) {
+		guest_settle(s);
 		node_check(s);
 	}
+	node_count(s);
 	result_fill(s, ret);
 	node_stop(s);
+	guest_free(s);
 	proc_graves_free(s);
 	oracle_fini(&s->oracle);
 	events_fini(&s->events);

@@ -20,6 +20,7 @@
 #define SEED_SCHED UINT64_C(0x5c4ed)
 #define SEED_KVS   UINT64_C(0x5eed)
 
+#define GUEST_LANE_DEPTH 16
 /* Between two kvs tiles: what each tells, its answers, and the same for keys that go. */
 #define KVS_LANE_DEPTH (2 * KVS_TELL_WINDOW + 6 * KVS_DROP_MAX)
 
@@ -399,6 +400,22 @@ kvs_send(void *ctx, uint32_t to, const struct desc *d)
 {
 	struct kvs_sim *t = ctx;
 
+	if (to >= t->sim->shape.cache_cnt) {
+		guest_answer(t->sim, t->idx, d);
+		return;
+	}
+	if (d->kind == DESC_KVS_DROP && sim_planted(t->sim, PLANT_EARLY_TOMBSTONE)) {
+		struct desc agreed = { .kind = DESC_KVS_DROPPED, .sub = d->sub, .b = d->b };
+
+		lane_send(&t->from_cache[to], &agreed);
+		return;
+	}
+	if (d->kind == DESC_KVS_TELL && sim_planted(t->sim, PLANT_LOST_PUSH)) {
+		struct desc done = { .kind = DESC_KVS_TOLD, .b = d->b };
+
+		lane_send(&t->from_cache[to], &done);
+		return;
+	}
 	lane_send(&t->sim->node->cache_tile[to].from_kvs[t->idx], d);
 }
 
@@ -421,6 +438,20 @@ kvs_send_tile(void *ctx, uint32_t tile, const struct desc *d)
 	struct kvs_sim *t = ctx;
 
 	lane_send(&t->sim->node->kvs[tile].from_kvs[t->idx], d);
+}
+
+/* PLANT_LOST_GOSSIP: what another tile tells is acknowledged and forgotten. */
+static void
+kvs_on_tile(struct kvs_sim *t, uint32_t from, const struct desc *d)
+{
+	if (d->kind == DESC_KVS_TELL && sim_planted(t->sim, PLANT_LOST_GOSSIP) &&
+	    sim_one_in(t->sim, 50)) {
+		struct desc done = { .kind = DESC_KVS_TOLD, .b = d->b };
+
+		kvs_send_tile(t, from, &done);
+		return;
+	}
+	kvs_core_step_tile(&t->core, from, d);
 }
 
 static void
@@ -452,11 +483,16 @@ kvs_step(void *ctx)
 			continue;
 		}
 		for (; left > 0 && lane_recv(&t->from_kvs[i], &d); left--) {
-			kvs_core_step_tile(&t->core, i, &d);
+			kvs_on_tile(t, i, &d);
 			busy = true;
 		}
 		next_ns = MIN(next_ns, lane_next_ns(&t->from_kvs[i]));
 	}
+	for (; left > 0 && lane_recv(&t->from_guest, &d); left--) {
+		kvs_core_step(&t->core, s->shape.cache_cnt, &d);
+		busy = true;
+	}
+	next_ns = MIN(next_ns, lane_next_ns(&t->from_guest));
 	busy |= kvs_core_poll(&t->core, sim_now_ns(s));
 	next_ns = MIN(next_ns, kvs_core_timer(&t->core));
 	if (busy || next_ns <= sim_now_ns(s)) {
@@ -479,6 +515,7 @@ kvs_sim_init(struct kvs_sim *t, struct sim *s, uint32_t idx)
 		.ack = (enum kvs_ack)s->shape.ack,
 		.period_ns = NS_PER_MS / 10,
 		.ack_timeout_ns = NS_PER_S,
+		.drop_pause_ns = s->shape.pause_ns,
 		.timebase = &s->clock.tb,
 	};
 
@@ -487,6 +524,7 @@ kvs_sim_init(struct kvs_sim *t, struct sim *s, uint32_t idx)
 	t->mem = node_map(s->shape.kvs_bytes);
 	t->shard = kvs_shard_init(t->mem, s->shape.kvs_bytes, s->seed ^ SEED_KVS);
 	kvs_core_init(&t->core, t->shard, &cfg, &out);
+	lane_init(&t->from_guest, s, &t->actor, GUEST_LANE_DEPTH);
 	for (uint32_t i = 0; i < s->shape.kvs_cnt; i++) {
 		if (i != idx) {
 			lane_init(&t->from_kvs[i], s, &t->actor, KVS_LANE_DEPTH);
@@ -506,5 +544,6 @@ kvs_sim_fini(struct kvs_sim *t)
 	for (uint32_t i = 0; i < SIM_KVS_MAX; i++) {
 		lane_fini(&t->from_kvs[i]);
 	}
+	lane_fini(&t->from_guest);
 	node_unmap(t->mem, t->sim->shape.kvs_bytes);
 }
