@@ -67,6 +67,9 @@ candidate_add(struct kvs_hot *h, struct kvs_key *key, uint64_t hash)
 void
 kvs_hot_sample(struct kvs_hot *h, struct kvs_key *key, uint64_t hash)
 {
+	/* 0 .. 2 * 8 - 2 are passed over, each as likely: any generator's top bits will do. */
+	h->random = h->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	h->skip = (uint32_t)((h->random >> 32) * (2 * KVS_HOT_SAMPLE - 1) >> 32);
 	h->sample_cnt++;
 	for (uint32_t r = 0; r < KVS_HOT_ROWS; r++) {
 		++*cell_of(h, r, hash);

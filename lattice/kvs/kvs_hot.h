@@ -22,7 +22,7 @@
 
 #define KVS_HOT_ROWS   4
 #define KVS_HOT_CELLS  1024 /* a row; with the rows 16 KiB */
-#define KVS_HOT_SAMPLE 8    /* one request in so many is counted */
+#define KVS_HOT_SAMPLE 8    /* one request in so many is counted; a power of two */
 #define KVS_HOT_WINDOW 65536
 #define KVS_HOT_PART   64 /* of all requests, at least one in so many */
 #define KVS_HOT_MAX    32 /* keys; each needs a part of the requests, so there are hardly more */
@@ -48,20 +48,21 @@ struct kvs_hot_decision {
 struct kvs_hot {
 	uint32_t usual_cnt, max_cnt; /* tiles that any key has, that one can have */
 	uint32_t skip, sample_cnt;
+	uint64_t random;
 	struct kvs_hot_key keys[KVS_HOT_MAX];
 	uint32_t cell[KVS_HOT_ROWS][KVS_HOT_CELLS];
 };
 
 void kvs_hot_init(struct kvs_hot *h, uint32_t usual_cnt, uint32_t max_cnt);
 
-/* kvs_hot_sample counts one request in KVS_HOT_SAMPLE. */
+/* kvs_hot_sample counts a request that was drawn, and draws the next: on average one in
+ * KVS_HOT_SAMPLE, not each eighth, as loads have periods. */
 void kvs_hot_sample(struct kvs_hot *h, struct kvs_key *key, uint64_t hash);
 
 static inline void
 kvs_hot_seen(struct kvs_hot *h, struct kvs_key *key, uint64_t hash)
 {
-	if (unlikely(++h->skip == KVS_HOT_SAMPLE)) {
-		h->skip = 0;
+	if (unlikely(h->skip-- == 0)) {
 		kvs_hot_sample(h, key, hash);
 	}
 }

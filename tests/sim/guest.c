@@ -18,7 +18,6 @@
 
 #define TEXT_MAX  40
 #define VALUE_MAX 4096
-#define IDLE_NS   (200 * NS_PER_US)
 
 enum guest_state { GUEST_IDLE = 0, GUEST_GETS, GUEST_MERGES };
 
@@ -31,6 +30,7 @@ struct guest {
 	struct writer_id writer;
 	enum guest_state state;
 	bool ended;
+	uint64_t next_ns; /* it begins nothing before */
 	uint32_t kvs;
 	struct op op;
 	struct op *done; /* acknowledged: caches hear of it later */
@@ -132,7 +132,7 @@ on_got(struct guest *g, const struct desc *got)
 static void
 on_merged(struct guest *g, const struct desc *d)
 {
-	enum effect e = d->err == 0 ? EFFECT_DONE
+	enum effect e = d->err == 0                      ? EFFECT_DONE
 			: d->err == MB_ERR_INDETERMINATE ? EFFECT_MAYBE
 							 : EFFECT_NONE;
 
@@ -170,13 +170,15 @@ guest_step(void *ctx)
 			on_merged(g, &d);
 		}
 	}
-	if (g->state == GUEST_IDLE && !g->ended) {
-		if (sim_one_in(s, s->shape.guest_one_in)) {
-			begin(g);
-		} else {
-			actor_wake(&g->actor, sim_below(s, 2 * IDLE_NS));
-		}
+	if (g->state != GUEST_IDLE || g->ended) {
+		return;
 	}
+	if (g->next_ns > sim_now_ns(s)) {
+		actor_wake(&g->actor, g->next_ns - sim_now_ns(s));
+		return;
+	}
+	g->next_ns = sim_now_ns(s) + 1 + rng_below(&s->rng, 2 * s->shape.guest_idle_ns);
+	begin(g);
 }
 
 void
@@ -197,7 +199,7 @@ guest_start(struct sim *s)
 	g->writer = (struct writer_id){ rng_u64(&s->rng) | 1 };
 	actor_init(&g->actor, &s->events, guest_step, g);
 	lane_init(&g->from_kvs, s, &g->actor, 4);
-	if (s->shape.guest_one_in != 0) {
+	if (s->shape.guest_idle_ns != 0) {
 		actor_wake(&g->actor, sim_delay_ns(s, DELAY_STEP));
 	}
 }

@@ -179,6 +179,7 @@ check_key(struct sim *s, struct cache_view *view, enum key_kind kind, uint32_t i
 		return;
 	}
 	check_value(s, kind, idx, &e);
+	none(s, stored.len != 0 && !view_present(e.type, e.state), "a deleted key is still stored");
 	if (kind == KEY_SET) {
 		struct missing m = { s, e.state };
 

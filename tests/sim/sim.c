@@ -98,7 +98,7 @@ shape_draw(struct sim *s)
 	h.cold_cnt = sim_below(s, h.fn_cnt);
 	h.copies = 1 + sim_below(s, h.kvs_cnt);
 	h.ack = KVS_ACK_ONE + sim_below(s, 3);
-	h.guest_one_in = sim_below(s, 4);
+	h.guest_idle_ns = sim_one_in(s, 4) ? 0 : (20 + sim_below(s, 400)) * NS_PER_US;
 	h.pause_ns = (1 + sim_below(s, 200)) * NS_PER_US;
 	return h;
 }

@@ -85,7 +85,7 @@ struct sim_shape {
 	uint32_t key_cnt;          /* of each kind */
 	uint32_t copies;           /* kvs tiles that have a key */
 	uint32_t ack;              /* enum kvs_ack */
-	uint32_t guest_one_in;     /* turns in which the guest writes; 0: there is none */
+	uint64_t guest_idle_ns;    /* of who writes past the caches; 0: there is nobody */
 	uint64_t pause_ns;         /* between sweeps for deleted keys */
 	uint32_t burst_max;        /* messages that a tile takes in a step */
 	uint32_t op_cnt;           /* operations of all clients together */
