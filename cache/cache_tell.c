@@ -4,10 +4,10 @@
  * A key's primary knows that this tile has a copy, as it came from there; when somebody else's
  * write reaches it, it tells. The change is merged into the entry, where every reader sees it.
  *
- *   I1  What is answered with 0 is in the copy that readers see, or in a GOT that is on its way here:
- *       the link keeps order, so a TELL that finds the key in FETCH was sent before the GET was
- *       read, and the answer contains it. A TELL that finds it in FILL may be newer than what is
- *       being filled in: it is wanted again later.
+ *   I1  What is answered with 0 is in the copy that readers see, or in a GOT that is on its way
+ *       here: the link keeps order, so a TELL that finds the key in FETCH was sent before the GET
+ *       was read, and the answer contains it. A TELL that finds it in FILL may be newer than what
+ *       is being filled in: it is wanted again later.
  *   I2  NOT_FOUND is said only while there is neither a copy nor a GET under way, so the primary
  *       forgets this tile only until the next GET.
  *

@@ -7,12 +7,13 @@
  *   I3  Of a key one telling is under way at a time. Its bytes do not change until all have
  *       answered: a delta is ours, a whole value is pinned.
  *   I4  A listener that could not merge is owed it again: a change is never lost, only late.
- *   I5  A wait is in one list of its change, and ends once: enough have merged, or its time is over.
+ *   I5  A wait is in one list of its change, and ends once: enough have merged, or its time is
+ *       over.
  *
  * A change that won whole (a SET, a register) is not kept as a delta: the value is the delta, and
- * telling it costs a pin. So a hot register costs its replicas one message a period, and its writers
- * nothing. Deltas that merge are merged at the sender; where they get long, or memory is short, the
- * whole value takes their place, as it contains them.
+ * telling it costs a pin. So a hot register costs its replicas one message a period, and its
+ * writers nothing. Deltas that merge are merged at the sender; where they get long, or memory is
+ * short, the whole value takes their place, as it contains them.
  */
 #include "kvs_change.h"
 

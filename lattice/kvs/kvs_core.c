@@ -17,49 +17,24 @@
 
 #include "check.h"
 #include "compiler.h"
-#include "hash.h"
+#include "kvs_heat.h"
+#include "kvs_owner.h"
 #include "lattice.h"
 #include "microburst/error.h"
 
 /* -------------------------------------------------------------------- owners */
 
-static uint64_t
-hash_of(const struct kvs_core *c, struct slice key)
-{
-	return c->cfg.tile_cnt == 1 ? 0 : hash_bytes(key.p, key.len);
-}
-
-static bool
-is_primary(const struct kvs_core *c, uint64_t hash)
-{
-	return hashring_primary(c->cfg.ring, c->cfg.member, hash) == c->cfg.self;
-}
-
-/* The first cnt owners of a key, as listeners. */
-static uint64_t
-owners(const struct kvs_core *c, uint64_t hash, uint32_t cnt)
-{
-	uint16_t tile[KVS_TILE_MAX];
-	uint64_t set = 0;
-
-	cnt = hashring_tiles(c->cfg.ring, c->cfg.member, hash, cnt, tile);
-	for (uint32_t i = 0; i < cnt; i++) {
-		set |= kvs_listener_bit(tile[i]);
-	}
-	return set;
-}
-
 /* Whether a request is for this tile. k: the key if it is here. */
 static bool
 serves(const struct kvs_core *c, uint64_t hash, const struct kvs_key *k)
 {
-	if (c->cfg.tile_cnt == 1 || is_primary(c, hash)) {
+	if (c->cfg.tile_cnt == 1 || kvs_owner_is_primary(c, hash)) {
 		return true;
 	}
 	if (k != NULL && (k->dying || k->hot)) {
 		return !k->dying;
 	}
-	return (owners(c, hash, c->cfg.copies) & kvs_listener_bit(c->cfg.self)) != 0;
+	return (kvs_owner_set(c, hash, c->cfg.copies) & kvs_listener_bit(c->cfg.self)) != 0;
 }
 
 static uint64_t
@@ -74,20 +49,22 @@ tiles_owed(const struct kvs_core *c, uint64_t hash, const struct kvs_key *k)
 {
 	uint32_t cnt = c->cfg.copies;
 
-	if (k->hot && is_primary(c, hash)) {
+	if (k->hot && kvs_owner_is_primary(c, hash)) {
 		cnt = MAX(cnt, kvs_hot_tiles(&c->hot, k));
 	}
-	return cnt == 1 && !k->hot ? 0 : owners(c, hash, cnt) & ~kvs_listener_bit(c->cfg.self);
+	return cnt == 1 && !k->hot ? 0
+				   : kvs_owner_set(c, hash, cnt) & ~kvs_listener_bit(c->cfg.self);
 }
 
 /* The same for what another tile told: keeps I3. */
 static uint64_t
 tiles_relayed(const struct kvs_core *c, uint64_t hash, const struct kvs_key *k)
 {
-	if (!k->hot || !is_primary(c, hash)) {
+	if (!k->hot || !kvs_owner_is_primary(c, hash)) {
 		return 0;
 	}
-	return owners(c, hash, kvs_hot_tiles(&c->hot, k)) & ~owners(c, hash, c->cfg.copies);
+	return kvs_owner_set(c, hash, kvs_hot_tiles(&c->hot, k)) &
+	       ~kvs_owner_set(c, hash, c->cfg.copies);
 }
 
 /* ------------------------------------------------------------------- answers */
@@ -157,7 +134,7 @@ hold(struct kvs_core *c, uint32_t from, struct kvs_key *k)
 static void
 seen(struct kvs_core *c, struct kvs_key *k, uint64_t hash)
 {
-	if (c->cfg.tile_cnt > c->cfg.copies && is_primary(c, hash)) {
+	if (c->cfg.tile_cnt > c->cfg.copies && kvs_owner_is_primary(c, hash)) {
 		kvs_hot_seen(&c->hot, k, hash);
 	}
 }
@@ -167,7 +144,7 @@ step_get(struct kvs_core *c, uint32_t from, const struct desc *d)
 {
 	struct slice key = kvs_msg_bytes(d);
 	struct kvs_key *k = kvs_shard_find(c->shard, key);
-	uint64_t hash = hash_of(c, key);
+	uint64_t hash = kvs_owner_hash(c, key);
 	struct desc answer;
 
 	c->shard->stats.got++;
@@ -202,7 +179,7 @@ hold_fresh(struct kvs_core *c, uint32_t from, bool asked, uint64_t hash)
 	struct kvs_merged *m = &c->shard->last;
 
 	if (m->fresh && !(asked && from < c->cfg.cache_cnt) &&
-	    (c->cfg.tile_cnt == 1 || is_primary(c, hash))) {
+	    (c->cfg.tile_cnt == 1 || kvs_owner_is_primary(c, hash))) {
 		m->key->held = (uint8_t)((1u << c->cfg.cache_cnt) - 1);
 	}
 }
@@ -219,7 +196,7 @@ asker_merged(struct kvs_core *c, uint32_t from, const struct desc *d, struct sli
 		merged(c, from, d, err);
 		return;
 	}
-	hash = hash_of(c, kvs_key_slice(m.key));
+	hash = kvs_owner_hash(c, kvs_key_slice(m.key));
 	hold_fresh(c, from, true, hash);
 	owed = caches_of(m.key);
 	hold(c, from, m.key);
@@ -252,10 +229,10 @@ tile_merged(struct kvs_core *c, uint32_t tile, const struct desc *d, struct slic
 	uint64_t hash, owed;
 
 	if (err == 0 && m.key != NULL && m.side != LATTICE_LEFT) {
-		hash = hash_of(c, kvs_key_slice(m.key));
+		hash = kvs_owner_hash(c, kvs_key_slice(m.key));
 		hold_fresh(c, tile, false, hash);
 		owed = caches_of(m.key) | (tiles_relayed(c, hash, m.key) & ~kvs_listener_bit(tile));
-		if ((owners(c, hash, c->cfg.copies) & kvs_listener_bit(c->cfg.self)) == 0) {
+		if ((kvs_owner_set(c, hash, c->cfg.copies) & kvs_listener_bit(c->cfg.self)) == 0) {
 			m.key->hot = 1;
 		}
 		if (owed != 0) {
@@ -295,7 +272,8 @@ step_merge(struct kvs_core *c, uint32_t from, const struct desc *d)
 	struct slice delta = kvs_msg_delta(d), key = kvs_msg_bytes(d);
 	int err = 0;
 
-	if (c->cfg.tile_cnt > 1 && !serves(c, hash_of(c, key), kvs_shard_find(c->shard, key))) {
+	if (c->cfg.tile_cnt > 1 &&
+	    !serves(c, kvs_owner_hash(c, key), kvs_shard_find(c->shard, key))) {
 		merged(c, from, d, MB_ERR_MOVED);
 		return;
 	}
@@ -317,7 +295,7 @@ lists(void *ctx, struct slice key)
 {
 	const struct kvs_core *c = ctx;
 
-	return c->cfg.tile_cnt == 1 || is_primary(c, hash_of(c, key));
+	return c->cfg.tile_cnt == 1 || kvs_owner_is_primary(c, kvs_owner_hash(c, key));
 }
 
 static void
@@ -436,9 +414,9 @@ static bool
 takes(const struct kvs_core *c, struct slice key)
 {
 	const struct kvs_key *k = kvs_shard_find(c->shard, key);
-	bool relays = k != NULL && k->hot && is_primary(c, hash_of(c, key));
+	bool relays = k != NULL && k->hot && kvs_owner_is_primary(c, kvs_owner_hash(c, key));
 
-	return (k == NULL || !k->dying || is_primary(c, hash_of(c, key))) &&
+	return (k == NULL || !k->dying || kvs_owner_is_primary(c, kvs_owner_hash(c, key))) &&
 	       kvs_changes_spare(&c->changes, relays);
 }
 
@@ -457,8 +435,6 @@ step_tell(struct kvs_core *c, uint32_t tile, const struct desc *d)
 		told(c, tile, d, MB_ERR_NO_MEMORY);
 	}
 }
-
-static void leave_answered(struct kvs_core *c, uint32_t tile, const struct desc *d);
 
 void
 kvs_core_step_tile(struct kvs_core *c, uint32_t tile, const struct desc *d)
@@ -479,7 +455,7 @@ kvs_core_step_tile(struct kvs_core *c, uint32_t tile, const struct desc *d)
 		break;
 	case DESC_KVS_DROPPED:
 		if (d->sub == KVS_DROP_LEAVE) {
-			leave_answered(c, tile, d);
+			kvs_heat_left(c, tile, d);
 		} else {
 			kvs_drop_answered(&c->drops, tile, d, c->now_ns);
 		}
@@ -521,28 +497,17 @@ out_acked(void *ctx, uint32_t from, const struct desc *request, int err)
 	merged(ctx, from, request, err);
 }
 
-static struct kvs_leave *
-leave_find(struct kvs_core *c, const struct kvs_key *k)
-{
-	for (uint32_t i = 0; i < KVS_HOT_MAX; i++) {
-		if (c->leave[i].key == k) {
-			return &c->leave[i];
-		}
-	}
-	return NULL;
-}
-
 static bool
 out_listeners(void *ctx, struct kvs_key *k, uint64_t *ret)
 {
 	struct kvs_core *c = ctx;
-	uint64_t hash = hash_of(c, kvs_key_slice(k));
+	uint64_t hash = kvs_owner_hash(c, kvs_key_slice(k));
 
 	if (c->cfg.tile_cnt == 1) {
 		*ret = caches_of(k);
 		return true;
 	}
-	if (!is_primary(c, hash) || leave_find(c, k) != NULL) {
+	if (!kvs_owner_is_primary(c, hash) || kvs_heat_leaves(c, k)) {
 		return false;
 	}
 	*ret = tiles_owed(c, hash, k) | caches_of(k);
@@ -555,90 +520,6 @@ out_removed(void *ctx, struct kvs_key *k)
 	struct kvs_core *c = ctx;
 
 	kvs_hot_forget(&c->hot, k);
-}
-
-/* ---------------------------------------------------------------------- heat */
-
-/* Asks those to leave that have been told all there is. */
-static void
-leave_turn(struct kvs_core *c)
-{
-	c->leave_ns = UINT64_MAX;
-	for (uint32_t i = 0; i < KVS_HOT_MAX; i++) {
-		struct kvs_leave *l = &c->leave[i];
-		struct desc d = { .kind = DESC_KVS_DROP, .sub = KVS_DROP_LEAVE, .b = i };
-
-		if (l->key == NULL || l->asked != 0) {
-			continue;
-		}
-		if (l->key->changing) {
-			c->leave_ns = c->now_ns + c->cfg.period_ns;
-			continue;
-		}
-		kvs_msg_set_bytes(&d, kvs_key_slice(l->key));
-		l->asked = l->left;
-		for (uint64_t left = l->left; left != 0; left &= left - 1) {
-			c->out.send_tile(c->out.ctx, (uint32_t)__builtin_ctzll(left), &d);
-		}
-	}
-}
-
-static void
-leave_answered(struct kvs_core *c, uint32_t tile, const struct desc *d)
-{
-	struct kvs_leave *l = &c->leave[d->b];
-
-	REQUIRE(d->b < KVS_HOT_MAX);
-	REQUIRE((l->asked & kvs_listener_bit(tile)) != 0);
-	l->asked &= ~kvs_listener_bit(tile);
-	if (d->err == 0) {
-		l->left &= ~kvs_listener_bit(tile);
-	}
-	if (l->left == 0) {
-		l->key = NULL;
-	} else if (l->asked == 0) {
-		c->leave_ns = c->now_ns + c->cfg.period_ns;
-	}
-}
-
-/* Does what was decided of a key. */
-static void
-heat(struct kvs_core *c, const struct kvs_hot_decision *d)
-{
-	uint64_t more = owners(c, d->hash, d->to_cnt), fewer = owners(c, d->hash, d->from_cnt);
-	struct slice none = { 0 };
-
-	if (d->to_cnt > d->from_cnt) {
-		d->key->hot = 1;
-		kvs_change_note(&c->changes, d->key, more & ~fewer, none, true, c->now_ns);
-	} else {
-		struct kvs_leave *l = leave_find(c, NULL);
-
-		REQUIRE(l != NULL);
-		d->key->hot = 0;
-		*l = (struct kvs_leave){ .key = d->key, .left = fewer & ~more };
-		c->leave_ns = c->now_ns;
-	}
-	if (c->out.decided != NULL) {
-		c->out.decided(c->out.ctx, d);
-	}
-}
-
-static void
-heat_turn(struct kvs_core *c)
-{
-	struct kvs_hot_decision d[KVS_HOT_MAX];
-	uint32_t cnt;
-
-	for (uint32_t i = 0; i < KVS_HOT_MAX; i++) {
-		if (c->leave[i].key != NULL) {
-			return; /* what was decided last comes first */
-		}
-	}
-	cnt = kvs_changes_room(&c->changes) < KVS_HOT_MAX ? 0 : kvs_hot_judge(&c->hot, d);
-	for (uint32_t i = 0; i < cnt; i++) {
-		heat(c, &d[i]);
-	}
 }
 
 /* ---------------------------------------------------------------------- life */
@@ -705,7 +586,7 @@ job_end(struct kvs_core *c, struct kvs_job *job)
 		told(c, job->from, &job->request, MB_ERR_TRYAGAIN);
 		return;
 	}
-	if (!job->told && !serves(c, hash_of(c, key), kvs_shard_find(c->shard, key))) {
+	if (!job->told && !serves(c, kvs_owner_hash(c, key), kvs_shard_find(c->shard, key))) {
 		kvs_shard_value_free(c->shard, job->value);
 		merged(c, job->from, &job->request, MB_ERR_MOVED);
 		return;
@@ -750,14 +631,7 @@ kvs_core_poll(struct kvs_core *c, uint64_t now_ns)
 	busy |= backlog_turn(c);
 	busy |= kvs_changes_turn(&c->changes, now_ns);
 	busy |= kvs_drops_turn(&c->drops, now_ns);
-	if (c->cfg.tile_cnt > c->cfg.copies) {
-		heat_turn(c);
-	}
-	if (c->leave_ns <= now_ns) {
-		leave_turn(c);
-		busy = true;
-	}
-	return busy;
+	return kvs_heat_turn(c) || busy;
 }
 
 uint64_t

@@ -105,8 +105,8 @@ struct kvs_core {
 void kvs_core_init(struct kvs_core *c, struct kvs_shard *shard, const struct kvs_core_cfg *cfg,
 		   const struct kvs_out *out);
 
-/* kvs_core_room says how many requests kvs_core_step will take now. Messages of other kvs tiles, and
- * answers, are always taken. */
+/* kvs_core_room says how many requests kvs_core_step will take now. Messages of other kvs tiles,
+ * and answers, are always taken. */
 uint32_t kvs_core_room(const struct kvs_core *c);
 
 /* kvs_core_step does one message of an asker: a cache tile, or somebody else.
@@ -115,8 +115,8 @@ uint32_t kvs_core_room(const struct kvs_core *c);
  */
 void kvs_core_step(struct kvs_core *c, uint32_t from, const struct desc *d);
 
-/* kvs_core_burst does cnt of them, at most KVS_PREFETCH_MAX, and lets the memory fetch what all will
- * touch before the first is done. */
+/* kvs_core_burst does cnt of them, at most KVS_PREFETCH_MAX, and lets the memory fetch what all
+ * will touch before the first is done. */
 void kvs_core_burst(struct kvs_core *c, uint32_t from, const struct desc *d, uint32_t cnt);
 
 /* kvs_core_step_tile does one message of another kvs tile. */

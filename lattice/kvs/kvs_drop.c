@@ -9,9 +9,9 @@
  *
  * Why that is enough. Suppose a write that is older than the tombstone arrives at some owner after
  * the drop. It came from an owner or from a cache. An owner owed nobody anything (it said so, after
- * which I2 holds). A cache makes a delta from its copy; a copy is marked in `held` of the owner that
- * gave it, which for caches is the primary, until the cache says that it has none; and a cache with
- * a delta that is not merged refuses.
+ * which I2 holds). A cache makes a delta from its copy; a copy is marked in `held` of the owner
+ * that gave it, which for caches is the primary, until the cache says that it has none; and a cache
+ * with a delta that is not merged refuses.
  *
  * Rejected: a time that all members have passed, as one number. It needs everybody to publish what
  * is the oldest thing he has under way, which one slow writer of some other key holds back for all;
@@ -80,8 +80,7 @@ arm_expiry(struct kvs_drops *ds, uint64_t wall_us, uint64_t now_ns)
 	uint64_t left_us = ds->expiry_us > wall_us ? ds->expiry_us - wall_us : 0;
 
 	if (ds->expiry_us != UINT64_MAX) {
-		arm(ds,
-		    now_ns + MIN(left_us, (uint64_t)UINT32_MAX) * NS_PER_US + ds->pause_ns);
+		arm(ds, now_ns + MIN(left_us, (uint64_t)UINT32_MAX) * NS_PER_US + ds->pause_ns);
 	}
 }
 

@@ -29,9 +29,9 @@
 #include "kvs_shard.h"
 #include "timebase.h"
 
-#define KVS_DROP_MAX       32                /* keys asked about at once */
-#define KVS_DROP_VISIT     256               /* keys looked at in one turn */
-#define KVS_DROP_PERIOD_NS NS_PER_MS         /* between two turns: a million keys take 4 s */
+#define KVS_DROP_MAX       32        /* keys asked about at once */
+#define KVS_DROP_VISIT     256       /* keys looked at in one turn */
+#define KVS_DROP_PERIOD_NS NS_PER_MS /* between two turns: a million keys take 4 s */
 
 struct kvs_drop {
 	struct kvs_key *key;          /* NULL: free */

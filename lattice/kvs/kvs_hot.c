@@ -115,7 +115,7 @@ kvs_hot_judge(struct kvs_hot *h, struct kvs_hot_decision ret[KVS_HOT_MAX])
 	struct kvs_hot_decision d = { .sample_cnt = h->sample_cnt };
 	uint32_t cnt = 0;
 
-	if (h->sample_cnt < KVS_HOT_WINDOW / KVS_HOT_SAMPLE) {
+	if (!kvs_hot_is_over(h)) {
 		return 0;
 	}
 	spread(h, &d.mean, &d.sigma);

@@ -67,6 +67,13 @@ kvs_hot_seen(struct kvs_hot *h, struct kvs_key *key, uint64_t hash)
 	}
 }
 
+/* kvs_hot_is_over: whether the window is. */
+static inline bool
+kvs_hot_is_over(const struct kvs_hot *h)
+{
+	return h->sample_cnt >= KVS_HOT_WINDOW / KVS_HOT_SAMPLE;
+}
+
 /* kvs_hot_judge decides at the end of a window, and begins the next.
  *
  * Returns:   how many decisions, 0 before the window's end; ret has room for KVS_HOT_MAX.

@@ -6,9 +6,9 @@
  * sender has its answer. For a GOT, or a MERGED with state, that is not inline, the answer is
  * KVS_RELEASE.
  *
- * Each GET, MERGE, SCAN, TELL, ASK and LEAVE is answered exactly once, with `b` unchanged: the asker's own word. The
- * answers to two requests come in any order, and their effects too: who wants one after the other
- * waits for the first answer.
+ * Each GET, MERGE, SCAN, TELL, ASK and LEAVE is answered exactly once, with `b` unchanged: the
+ * asker's own word. The answers to two requests come in any order, and their effects too: who wants
+ * one after the other waits for the first answer.
  */
 #ifndef MB_KVS_MSG_H
 #define MB_KVS_MSG_H

@@ -239,7 +239,7 @@ const struct bench bench_list[] = {
 	{
 		.row = { { .name = "kvs_zipf4",
 			   .unit = "ns",
-			   .what = "1 KiB puts, keys drawn by zipf 4: one thread, generator and store",
+			   .what = "1 KiB puts by zipf 4, generator and store in one thread",
 			   .aim = { .rate_min = 18e6 } } },
 		.run = subject_kvs_zipf4,
 		.pace = &store,
@@ -279,7 +279,7 @@ const struct bench bench_list[] = {
 	{
 		.row = { { .name = "kvs_zipf05_2tiles",
 			   .unit = "ns",
-			   .what = "1 KiB puts by zipf 0.5 on two tiles, a key on one of them; one thread runs both" } },
+			   .what = "1 KiB puts by zipf 0.5, two tiles, a key on one" } },
 		.run = subject_kvs_two,
 		.pace = &store,
 		.smoke = &smoke,
@@ -287,7 +287,7 @@ const struct bench bench_list[] = {
 	{
 		.row = { { .name = "kvs_zipf4_all",
 			   .unit = "ns",
-			   .what = "1 KiB puts by zipf 4 on two tiles, each key on both; one thread runs both" } },
+			   .what = "1 KiB puts by zipf 4, two tiles, each key on both" } },
 		.run = subject_kvs_all4,
 		.pace = &store,
 		.smoke = &smoke,
@@ -333,7 +333,7 @@ const struct bench bench_list[] = {
 	{
 		.row = { { .name = "kvs_memory",
 			   .unit = "bytes",
-			   .what = "of a store of a million keys of 8 bytes with 8 bytes, over these",
+			   .what = "over a key of 8 bytes and its 8, in a store of a million",
 			   .aim = { .p50_max = 100 } } },
 		.run = subject_kvs_memory,
 		.pace = &seconds,

@@ -380,12 +380,11 @@ run(struct env *env, const struct bench *bench, const struct shape *shape, struc
 	return err;
 }
 
+/* The bench of a shape. */
 #define SUBJECT(name, ...)                                                                         \
 	int subject_kvs_##name(struct env *env, const struct bench *bench, struct measure *ret)    \
 	{                                                                                          \
-		const struct shape shape = { __VA_ARGS__ };                                        \
-                                                                                                   \
-		return run(env, bench, &shape, ret);                                               \
+		return run(env, bench, &(const struct shape){ __VA_ARGS__ }, ret);                 \
 	}
 
 SUBJECT(zipf4, .zipf = 4, .value_bytes = 1024, .tile_cnt = 1, .copies = 1)

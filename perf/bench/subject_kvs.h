@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* subject_kvs - the store without a node: requests made and served in one thread
  *
- * What Anna's paper calls in-thread: the generator hands bursts of requests to the shipped step core
- * (kvs_core.h) and takes its answers; there is no link between them. What they say is drawn before.
+ * What Anna's paper calls in-thread: the generator hands bursts of requests to the shipped step
+ * core (kvs_core.h) and takes its answers; there is no link between them. What they say is drawn
+ * before.
  */
 #ifndef MB_SUBJECT_KVS_H
 #define MB_SUBJECT_KVS_H

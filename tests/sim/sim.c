@@ -108,14 +108,14 @@ shape_trace(struct sim *s)
 {
 	const struct sim_shape *h = &s->shape;
 
-	sim_trace(
-		s,
-		"%u cache, %u kvs (%u copies), %u slots, %u clients, %u functions (%u cold), queue %u, "
-		"depth %u, %u keys, burst %u, %u operations, a fault every %u%s%s",
-		h->cache_cnt, h->kvs_cnt, h->copies, h->slot_cnt, h->client_cnt, h->fn_cnt,
-		h->cold_cnt, h->queue_max, h->depth_max, h->key_cnt, h->burst_max, h->op_cnt,
-		h->fault_every, h->scribble ? ", hints scribbled over" : "",
-		h->big ? ", large values" : "");
+	sim_trace(s,
+		  "%u cache, %u kvs (%u copies), %u slots, %u clients, %u functions (%u cold), "
+		  "queue %u, "
+		  "depth %u, %u keys, burst %u, %u operations, a fault every %u%s%s",
+		  h->cache_cnt, h->kvs_cnt, h->copies, h->slot_cnt, h->client_cnt, h->fn_cnt,
+		  h->cold_cnt, h->queue_max, h->depth_max, h->key_cnt, h->burst_max, h->op_cnt,
+		  h->fault_every, h->scribble ? ", hints scribbled over" : "",
+		  h->big ? ", large values" : "");
 }
 
 /* ------------------------------------------------------------------------- run */

@@ -22,7 +22,7 @@
 
 #define GUEST_LANE_DEPTH 16
 /* Between two kvs tiles: what each tells, its answers, and the same for keys that go. */
-#define KVS_LANE_DEPTH (2 * KVS_TELL_WINDOW + 6 * KVS_DROP_MAX)
+#define KVS_LANE_DEPTH   (2 * KVS_TELL_WINDOW + 6 * KVS_DROP_MAX)
 
 /* --------------------------------------------------------------------- sched */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   what others wrote to a cached key shows here, in whatever state the key is; an absence that
+/* Goal:   what others wrote to a cached key shows here, in whatever state the key is; an absence
+ * that
  *         was noted ends; and a copy goes only when nothing of it is under way.
  * Method: a cache_world in which a guest writes to the store past the cache; its messages are
  *         moved by hand. Failures first.

@@ -90,8 +90,8 @@ void world_down(struct world *w, uint16_t proc);
 /* world_kvs moves up to n messages through kvs tile j and back to the core's queue; world_core
  * gives up to n of its answers to the core. Each returns how many. */
 uint32_t world_kvs(struct world *w, uint32_t j, uint32_t n);
-/* world_guest merges a delta into a key at its primary, past the cache, and gives the answer. What the
- * store has to tell the cache of it lies in from_kvs. */
+/* world_guest merges a delta into a key at its primary, past the cache, and gives the answer. What
+ * the store has to tell the cache of it lies in from_kvs. */
 int world_guest(struct world *w, struct slice key, struct slice delta);
 
 uint32_t world_core(struct world *w, uint32_t j, uint32_t n);

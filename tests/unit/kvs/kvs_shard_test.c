@@ -370,8 +370,8 @@ against_model(void **state)
 	free(s);
 }
 
-/* Keys come and go at random; index and order stay one, whatever is hinted at before; and all memory
- * comes back. */
+/* Keys come and go at random; index and order stay one, whatever is hinted at before; and all
+ * memory comes back. */
 static void
 removals(void **state)
 {
