@@ -237,6 +237,17 @@ const struct bench bench_list[] = {
 		.smoke = &smoke,
 	},
 	{
+		.row = { { .name = "lag_put",
+			   .unit = "us",
+			   .floor = "ring",
+			   .what = "a client's put until a running function reads it in place",
+			   .aim = { .ratio_p50_max = 20 } } },
+		.run = subject_lag_put,
+		.floor = &echo_ring,
+		.pace = &slow,
+		.smoke = &smoke,
+	},
+	{
 		.row = { { .name = "kvs_zipf4",
 			   .unit = "ns",
 			   .what = "1 KiB puts by zipf 4, generator and store in one thread",
