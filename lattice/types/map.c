@@ -97,7 +97,7 @@ field_leq(struct slice a, struct slice b, unsigned int depth)
 				  : lattice_leq_depth(fa.type, fa.value, fb.value, depth);
 }
 
-static const struct table_merge_ops field_ops = {
+const struct table_merge_ops map_table_ops = {
 	.key_of = field_key,
 	.merge = field_merge,
 	.leq = field_leq,
@@ -112,13 +112,13 @@ map_check(struct slice v, unsigned int depth)
 int
 map_merge(struct slice a, struct slice b, struct wbuf *out, unsigned int depth)
 {
-	return depth == 0 ? MB_ERR_TOO_LARGE : table_merge(a, b, &field_ops, out, depth - 1);
+	return depth == 0 ? MB_ERR_TOO_LARGE : table_merge(a, b, &map_table_ops, out, depth - 1);
 }
 
 bool
 map_leq(struct slice a, struct slice b, unsigned int depth)
 {
-	return depth != 0 && table_leq(a, b, &field_ops, depth - 1);
+	return depth != 0 && table_leq(a, b, &map_table_ops, depth - 1);
 }
 
 /* ------------------------------------------------------------------------------------- building */

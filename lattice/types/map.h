@@ -24,6 +24,8 @@
 #define MAP_KEY_LEN_MAX 65535
 #define MAP_OVERHEAD    (3 + TABLE_ITEM_OVERHEAD)
 
+extern const struct table_merge_ops map_table_ops;
+
 struct map_field {
 	struct slice key;
 	unsigned int type; /* enum lattice_type; from damaged bytes, anything */

@@ -100,11 +100,13 @@ void table_abort(struct table_builder *b);
 /* -------------------------------------------------------------------------------------- merging */
 
 /* How two items with the same sort key merge. As lattice_merge: LEFT, RIGHT, or MIXED with the
- * merged item written to out. leq: whether a adds nothing to b. */
+ * merged item written to out. leq: whether a adds nothing to b. present: whether a reader sees the
+ * item (one that was removed stays, to say so); NULL: each is seen. */
 struct table_merge_ops {
 	table_key_fn *key_of;
 	int (*merge)(struct slice a, struct slice b, struct wbuf *out, unsigned int depth);
 	bool (*leq)(struct slice a, struct slice b, unsigned int depth);
+	bool (*present)(struct slice item);
 };
 
 /* table_merge merges two tables item by item; the contract is that of lattice_merge.
