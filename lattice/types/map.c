@@ -14,7 +14,10 @@
 #include "map.h"
 
 #include "codec.h"
+#include "envelope.h"
 #include "microburst/error.h"
+#include "presence.h"
+#include "view.h"
 
 /* What stands behind key and value in an item. */
 #define FIELD_TAIL (sizeof(uint16_t) + sizeof(uint8_t))
@@ -44,6 +47,19 @@ put_tail(struct wbuf *out, const struct map_field *f)
 {
 	wbuf_u16(out, (uint16_t)f->key.len);
 	wbuf_u8(out, (uint8_t)f->type);
+}
+
+bool
+map_field_value(const struct map_field *field, unsigned int *ret_type, struct slice *ret_value)
+{
+	struct envelope e = { .type = field->type, .state = field->value };
+
+	if (field->type == LATTICE_ENVELOPE && envelope_open(field->value, &e) < 0) {
+		return false;
+	}
+	*ret_type = e.type;
+	*ret_value = e.state;
+	return view_present_scalar(e.type, e.state);
 }
 
 static struct slice
@@ -97,10 +113,19 @@ field_leq(struct slice a, struct slice b, unsigned int depth)
 				  : lattice_leq_depth(fa.type, fa.value, fb.value, depth);
 }
 
+static bool
+field_present(struct slice item)
+{
+	struct map_field f;
+
+	return field_open(item, &f) && map_field_value(&f, &f.type, &f.value);
+}
+
 const struct table_merge_ops map_table_ops = {
 	.key_of = field_key,
 	.merge = field_merge,
 	.leq = field_leq,
+	.present = field_present,
 };
 
 int
@@ -195,9 +220,15 @@ map_get(struct slice v, struct slice key, struct map_field *ret_field)
 uint32_t
 map_cnt(struct slice v)
 {
-	struct table t;
+	return presence_cnt(&map_table_ops, v);
+}
 
-	return table_open(v, &t) == 0 ? t.cnt : 0;
+bool
+map_next(struct slice v, uint32_t *idx, struct map_field *ret_field)
+{
+	struct slice item;
+
+	return presence_next(&map_table_ops, v, idx, &item) && field_open(item, ret_field);
 }
 
 bool

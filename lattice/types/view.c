@@ -10,6 +10,7 @@
 #include "counter.h"
 #include "lww.h"
 #include "microburst/error.h"
+#include "presence.h"
 #include "scalar.h"
 #include "strval.h"
 
@@ -115,7 +116,7 @@ view_i64(unsigned int type, struct slice state, int64_t *ret_number)
 }
 
 bool
-view_present(unsigned int type, struct slice state)
+view_present_scalar(unsigned int type, struct slice state)
 {
 	char buf[VIEW_TEXT_MAX];
 	struct slice text;
@@ -128,4 +129,12 @@ view_present(unsigned int type, struct slice state)
 	default:
 		return state.len != 0;
 	}
+}
+
+bool
+view_present(unsigned int type, struct slice state)
+{
+	const struct table_merge_ops *ops = lattice_table_ops(type);
+
+	return ops != NULL ? presence_any(ops, state) : view_present_scalar(type, state);
 }
