@@ -49,13 +49,19 @@ int map_delta_put(const struct map_field *field, struct wbuf *out);
  */
 struct map_builder {
 	struct table_builder table;
-	struct slice key_last; /* points into out, at the last key written */
+	struct slice key, key_last; /* of this field, and the one before; in out */
+	size_t start;               /* where this field's value begins, in out */
 	int err;
 };
 
 void map_begin(struct map_builder *b, struct wbuf *out);
 void map_add(struct map_builder *b, const struct map_field *field);
 int map_end(struct map_builder *b);
+
+/* Instead of map_add: map_field_begin, then the value is written straight to the wbuf, then
+ * map_field_end says of which type it is. A field of which nothing was written is left out. */
+void map_field_begin(struct map_builder *b, struct slice key);
+void map_field_end(struct map_builder *b, unsigned int type);
 
 /* map_field_value looks through the envelope of a field, if it has one, at what it holds.
  *
