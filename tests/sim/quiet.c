@@ -8,7 +8,6 @@
 #include "cache_view.h"
 #include "check.h"
 #include "envelope.h"
-#include "gset.h"
 #include "hash.h"
 #include "impl.h"
 #include "microburst/error.h"
@@ -119,10 +118,10 @@ check_value(struct sim *s, enum key_kind kind, uint32_t key, const struct envelo
 		err = absent ? 0 : view_text(e->type, e->state, text, &shown);
 		oracle_read_register(o, key, absent, shown);
 	} else if (kind == KEY_SET) {
-		for (uint32_t i = 0; gset_at(e->state, i, &m); i++) {
+		for (uint32_t i = 0; view_set_next(e->type, e->state, &i, &m);) {
 			oracle_read_member(o, key, m);
 		}
-		oracle_read_set(o, key, gset_cnt(e->state));
+		oracle_read_set(o, key, view_cnt(e->type, e->state));
 	}
 	if (err != 0) {
 		sim_fail(s, "when quiet: a value cannot be read: %s", mb_err_name(err));
@@ -131,7 +130,7 @@ check_value(struct sim *s, enum key_kind kind, uint32_t key, const struct envelo
 
 struct missing {
 	struct sim *sim;
-	struct slice set;
+	const struct envelope *set;
 };
 
 static void
@@ -141,7 +140,8 @@ check_member(void *ctx, uint32_t n)
 	char text[TEXT_MAX];
 
 	m->sim->oracle.stats.checks++;
-	if (!gset_has(m->set, slice_of(text, oracle_member_text(n, text, sizeof(text))))) {
+	if (!view_set_has(m->set->type, m->set->state,
+			  slice_of(text, oracle_member_text(n, text, sizeof(text))))) {
 		sim_fail(m->sim, "O5: acknowledged member %u is missing", n);
 	}
 }
@@ -166,7 +166,7 @@ check_key(struct sim *s, struct cache_view *view, enum key_kind kind, uint32_t i
 	}
 	check_value(s, kind, idx, &e);
 	if (kind == KEY_SET) {
-		struct missing m = { s, e.state };
+		struct missing m = { s, &e };
 
 		oracle_members(&s->oracle, idx, check_member, &m);
 	}
