@@ -18,6 +18,7 @@
 #include "hash.h"
 #include "lattice.h"
 #include "microburst/error.h"
+#include "treeval.h"
 
 static void
 answer(struct cache_core *c, uint32_t kvs, enum kvs_msg_kind kind, const struct desc *d, int err)
@@ -27,29 +28,74 @@ answer(struct cache_core *c, uint32_t kvs, enum kvs_msg_kind kind, const struct 
 	c->cfg.ops.to_kvs(c->cfg.ops.ctx, kvs, &a);
 }
 
+/* An entry that a change is merged into. */
+struct place {
+	uint32_t entry;
+	uint64_t hash;
+	struct slice key;
+	struct hlc_time now;
+	uint32_t tries;
+};
+
+/* Shows a tree that was grown. The edit ends here. */
+static int
+show_tree(struct cache_core *c, struct place *p, struct treeval_edit *edit)
+{
+	struct cache_block b;
+	struct tree_view view;
+	int err = cache_store_tree_commit(c->store, p->key.len, edit, &p->tries, &b, &view);
+
+	if (err != 0) {
+		treeval_abort(cache_store_grove(c->store, &p->tries), edit);
+		return err;
+	}
+	cache_store_show_block(c->store, p->entry, p->hash, p->key, &b, view.envelope.len,
+			       !delta_present(tree_slice(&view), p->now));
+	return 0;
+}
+
+static int
+show(struct cache_core *c, struct place *p, struct slice envelope)
+{
+	struct treeval_edit edit;
+	int err;
+
+	if (!treeval_wanted(envelope)) {
+		return cache_store_show(c->store, p->entry, p->hash, p->key, envelope,
+					!delta_present(envelope, p->now), &p->tries);
+	}
+	err = treeval_make(cache_store_grove(c->store, &p->tries), envelope, &edit);
+	return err != 0 ? err : show_tree(c, p, &edit);
+}
+
 /* Merges a change into an entry. Returns: 0; an error, nothing changed. */
 static int
-merge(struct cache_core *c, uint32_t entry, uint64_t hash, struct slice key, struct slice delta)
+merge(struct cache_core *c, struct place *p, struct slice delta)
 {
-	struct slice stored = cache_store_envelope(c->store, entry), result = delta;
+	struct slice stored = cache_store_envelope(c->store, p->entry);
 	struct wbuf out = wbuf_init(c->merge_mem, sizeof(c->merge_mem));
-	uint32_t tries = 0;
+	struct treeval_edit edit;
+	struct tree_view view;
 	int side, err;
 
-	if (lattice_merge_bound(stored, delta) > out.cap || delta.len > CACHE_COPY_STEP) {
+	if (delta.len > CACHE_COPY_STEP) { /* a tree, too */
 		return MB_ERR_TOO_LARGE;
 	}
-	side = lattice_merge(LATTICE_ENVELOPE, stored, delta, &out);
-	if (side < 0 || side == LATTICE_LEFT) {
-		return side < 0 ? side : 0;
+	if (slice_is_tree(stored)) {
+		view = *slice_tree(stored);
+		side = treeval_merge(cache_store_grove(c->store, &p->tries), &view, delta, &edit);
+		err = side == LATTICE_MIXED ? show_tree(c, p, &edit) : 0;
+	} else if (lattice_merge_bound(stored, delta) > out.cap) {
+		return MB_ERR_TOO_LARGE;
+	} else {
+		side = lattice_merge(LATTICE_ENVELOPE, stored, delta, &out);
+		err = side == LATTICE_MIXED ? show(c, p, wbuf_slice(&out)) : 0;
 	}
-	if (side == LATTICE_MIXED) {
-		result = wbuf_slice(&out);
+	if (side == LATTICE_RIGHT) {
+		err = show(c, p, delta);
 	}
-	err = cache_store_show(c->store, entry, hash, key, result,
-			       !delta_present(result, cache_core_now(c)), &tries);
-	c->stats.told_changed += err == 0;
-	return err;
+	c->stats.told_changed += side > LATTICE_LEFT && err == 0;
+	return side < 0 ? side : err;
 }
 
 static int
@@ -57,6 +103,7 @@ take(struct cache_core *c, uint64_t hash, struct slice key, struct slice delta)
 {
 	struct cache_work *w = cache_work_find(c, hash, key);
 	uint32_t entry = cache_store_find(c->store, hash, key);
+	struct place place;
 
 	if (w != NULL && w->state == CACHE_WORK_FETCH) {
 		return 0; /* keeps I1 */
@@ -67,7 +114,11 @@ take(struct cache_core *c, uint64_t hash, struct slice key, struct slice delta)
 	if (entry == CACHE_ENTRY_NONE) {
 		return MB_ERR_NOT_FOUND;
 	}
-	if (merge(c, entry, hash, key, delta) == 0) {
+	place = (struct place){ .entry = entry,
+				.hash = hash,
+				.key = key,
+				.now = cache_core_now(c) };
+	if (merge(c, &place, delta) == 0) {
 		return 0;
 	}
 	if (w != NULL) {

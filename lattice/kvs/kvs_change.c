@@ -55,7 +55,9 @@ kvs_changes_room(const struct kvs_changes *cs)
 	uint32_t free =
 		cs->free_cnt > 2 * KVS_CHANGE_SPARE ? cs->free_cnt - 2 * KVS_CHANGE_SPARE : 0;
 
-	return MIN(free, cs->wait_free_cnt);
+	/* Long merges that are under way already will want one as well. */
+	return MIN(free,
+		   cs->wait_free_cnt > KVS_WAIT_SPARE ? cs->wait_free_cnt - KVS_WAIT_SPARE : 0);
 }
 
 bool
@@ -294,7 +296,7 @@ waits_move(struct kvs_waits *to, struct kvs_waits *from, bool told)
 static struct slice
 said_slice(const struct kvs_change *ch)
 {
-	return slice_of(ch->said->bytes, ch->said->len);
+	return kvs_value_slice(ch->said);
 }
 
 static void

@@ -34,6 +34,7 @@
  *   requests leave 2 of these, a primary that tells on leaves 1, copies in caches take the last. */
 #define KVS_CHANGE_SPARE 512
 #define KVS_WAIT_MAX     1024
+#define KVS_WAIT_SPARE   128
 /* Of one listener, unanswered. A link between two kvs tiles holds those of both directions, one to
  * a cache these beside the answers (CACHE_KVS_DEPTH). */
 #define KVS_TELL_WINDOW  64

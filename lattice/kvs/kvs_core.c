@@ -96,19 +96,27 @@ answer_with_state(struct kvs_core *c, struct desc *answer, struct kvs_key *k)
 	answer->word[2] = (uintptr_t)kvs_shard_pin_key(c->shard, k);
 }
 
+/* Answers a MERGE. here: all of it is merged here, whatever err says of others. */
 static void
-merged(struct kvs_core *c, uint32_t from, const struct desc *d, int err)
+merged_here(struct kvs_core *c, uint32_t from, const struct desc *d, int err, bool here)
 {
 	struct desc answer;
 
 	answer_begin(&answer, DESC_KVS_MERGED, d);
 	answer.err = (int16_t)err;
 	answer.flags = DESC_F_INLINE;
+	answer.sub = here ? KVS_MERGED_HERE : 0;
 	if (err == 0 && (d->sub & KVS_WANT_STATE) != 0) {
 		answer.flags = 0;
 		answer_with_state(c, &answer, kvs_shard_find(c->shard, kvs_msg_bytes(d)));
 	}
 	c->out.send(c->out.ctx, from, &answer);
+}
+
+static void
+merged(struct kvs_core *c, uint32_t from, const struct desc *d, int err)
+{
+	merged_here(c, from, d, err, err == 0);
 }
 
 static void
@@ -184,86 +192,76 @@ hold_fresh(struct kvs_core *c, uint32_t from, bool asked, uint64_t hash)
 	}
 }
 
-/* A write of an asker is merged, or was refused. */
-static void
-asker_merged(struct kvs_core *c, uint32_t from, const struct desc *d, struct slice delta, int err)
+/* Notes who is owed what an asker wrote. Returns: which tiles are. */
+static uint64_t
+asker_owed(struct kvs_core *c, uint32_t from, struct slice delta, bool whole)
 {
 	struct kvs_merged m = c->shard->last;
-	uint64_t hash, owed, tiles;
-	uint32_t need;
+	uint64_t hash = kvs_owner_hash(c, kvs_key_slice(m.key)), owed, tiles;
 
-	if (err != 0 || m.key == NULL) {
-		merged(c, from, d, err);
-		return;
-	}
-	hash = kvs_owner_hash(c, kvs_key_slice(m.key));
 	hold_fresh(c, from, true, hash);
 	owed = caches_of(m.key);
 	hold(c, from, m.key);
+	seen(c, m.key, hash);
 	if (from < c->cfg.cache_cnt) {
 		owed &= ~kvs_listener_bit(KVS_LISTENER_CACHE(from));
 	}
 	tiles = c->cfg.tile_cnt == 1 ? 0 : tiles_owed(c, hash, m.key);
-	need = others_needed(c, d, (uint32_t)__builtin_popcountll(tiles));
-	if (m.side != LATTICE_LEFT || need > 0) {
-		owed = m.side != LATTICE_LEFT ? owed | tiles : tiles;
-		if (owed != 0) {
-			kvs_change_note(&c->changes, m.key, owed, delta, m.side != LATTICE_MIXED,
-					c->now_ns);
+	if (m.side != LATTICE_LEFT) {
+		if ((owed | tiles) != 0) {
+			kvs_change_note(&c->changes, m.key, owed | tiles, delta, whole, c->now_ns);
 		}
 		kvs_drop_look(&c->drops, m.key, c->now_ns);
 	}
-	seen(c, m.key, hash);
-	if (need > 0) {
-		kvs_change_wait(&c->changes, m.key, from, d, need, c->now_ns);
-	} else {
-		merged(c, from, d, 0);
-	}
+	return tiles;
 }
 
-/* What another tile told is merged, or was refused. */
+/* A write of an asker is merged, all of it. whole: its value is the delta, or contains it as
+ * surely. */
 static void
-tile_merged(struct kvs_core *c, uint32_t tile, const struct desc *d, struct slice delta, int err)
+asker_merged(struct kvs_core *c, uint32_t from, const struct desc *d, struct slice delta,
+	     bool whole)
+{
+	struct kvs_merged m = c->shard->last;
+	uint64_t tiles;
+	uint32_t need;
+
+	if (m.key == NULL) {
+		merged(c, from, d, 0);
+		return;
+	}
+	tiles = asker_owed(c, from, delta, whole);
+	need = others_needed(c, d, (uint32_t)__builtin_popcountll(tiles));
+	if (need == 0) {
+		merged(c, from, d, 0);
+		return;
+	}
+	if (m.side == LATTICE_LEFT) { /* they may not have it yet */
+		kvs_change_note(&c->changes, m.key, tiles, delta, whole, c->now_ns);
+	}
+	kvs_change_wait(&c->changes, m.key, from, d, need, c->now_ns);
+}
+
+/* Notes who is owed what another tile told. */
+static void
+tile_merged(struct kvs_core *c, uint32_t tile, struct slice delta, bool whole)
 {
 	struct kvs_merged m = c->shard->last;
 	uint64_t hash, owed;
 
-	if (err == 0 && m.key != NULL && m.side != LATTICE_LEFT) {
-		hash = kvs_owner_hash(c, kvs_key_slice(m.key));
-		hold_fresh(c, tile, false, hash);
-		owed = caches_of(m.key) | (tiles_relayed(c, hash, m.key) & ~kvs_listener_bit(tile));
-		if ((kvs_owner_set(c, hash, c->cfg.copies) & kvs_listener_bit(c->cfg.self)) == 0) {
-			m.key->hot = 1;
-		}
-		if (owed != 0) {
-			kvs_change_note(&c->changes, m.key, owed, delta, m.side == LATTICE_RIGHT,
-					c->now_ns);
-		}
-		kvs_drop_look(&c->drops, m.key, c->now_ns);
+	if (m.key == NULL || m.side == LATTICE_LEFT) {
+		return;
 	}
-	told(c, tile, d, err);
-}
-
-/* Turns a merge whose delta is too long for one step into a job. Returns: 0; MB_ERR_NO_MEMORY. */
-static int
-job_start(struct kvs_core *c, uint32_t from, bool is_told, const struct desc *d, size_t delta_len)
-{
-	struct kvs_value *v = kvs_shard_value_alloc(c->shard, delta_len);
-	struct kvs_job *job = c->free, **last = &c->busy;
-
-	if (v == NULL) {
-		c->shard->stats.refused++;
-		return MB_ERR_NO_MEMORY;
+	hash = kvs_owner_hash(c, kvs_key_slice(m.key));
+	hold_fresh(c, tile, false, hash);
+	owed = caches_of(m.key) | (tiles_relayed(c, hash, m.key) & ~kvs_listener_bit(tile));
+	if ((kvs_owner_set(c, hash, c->cfg.copies) & kvs_listener_bit(c->cfg.self)) == 0) {
+		m.key->hot = 1;
 	}
-	REQUIRE(job != NULL);
-	c->free = job->next;
-	c->free_cnt--;
-	*job = (struct kvs_job){ .value = v, .from = from, .told = is_told, .request = *d };
-	while (*last != NULL) {
-		last = &(*last)->next;
+	if (owed != 0) {
+		kvs_change_note(&c->changes, m.key, owed, delta, whole, c->now_ns);
 	}
-	*last = job;
-	return 0;
+	kvs_drop_look(&c->drops, m.key, c->now_ns);
 }
 
 static void
@@ -279,12 +277,13 @@ step_merge(struct kvs_core *c, uint32_t from, const struct desc *d)
 	}
 	if (likely(delta.len <= KVS_STEP_BYTES)) {
 		err = kvs_shard_merge(c->shard, key, delta);
-		asker_merged(c, from, d, delta, err);
-		return;
+		if (likely(err == 0)) {
+			asker_merged(c, from, d, delta, c->shard->last.side != LATTICE_MIXED);
+		}
+	} else {
+		err = kvs_job_start(&c->jobs, from, false, d);
 	}
-	err = delta.len > KVS_ENVELOPE_MAX ? MB_ERR_TOO_LARGE
-					   : job_start(c, from, false, d, delta.len);
-	if (err != 0) {
+	if (unlikely(err != 0)) {
 		merged(c, from, d, err);
 	}
 }
@@ -328,7 +327,7 @@ request(struct kvs_core *c, uint32_t from, const struct desc *d)
 static bool
 has_room(const struct kvs_core *c)
 {
-	return c->free_cnt > KVS_JOB_SPARE && kvs_changes_room(&c->changes) > 0;
+	return c->jobs.free_cnt > KVS_JOB_SPARE && kvs_changes_room(&c->changes) > 0;
 }
 
 static void
@@ -425,13 +424,18 @@ step_tell(struct kvs_core *c, uint32_t tile, const struct desc *d)
 {
 	struct slice delta = kvs_msg_delta(d), key = kvs_msg_bytes(d);
 
-	if (!takes(c, key) || (delta.len > KVS_STEP_BYTES && c->free_cnt == 0)) {
+	if (!takes(c, key) || (delta.len > KVS_STEP_BYTES && c->jobs.free_cnt == 0)) {
 		told(c, tile, d, MB_ERR_TRYAGAIN);
 		return;
 	}
 	if (likely(delta.len <= KVS_STEP_BYTES)) {
-		tile_merged(c, tile, d, delta, kvs_shard_merge(c->shard, key, delta));
-	} else if (job_start(c, tile, true, d, delta.len) != 0) {
+		int err = kvs_shard_merge(c->shard, key, delta);
+
+		if (err == 0) {
+			tile_merged(c, tile, delta, c->shard->last.side == LATTICE_RIGHT);
+		}
+		told(c, tile, d, err);
+	} else if (kvs_job_start(&c->jobs, tile, true, d) != 0) {
 		told(c, tile, d, MB_ERR_NO_MEMORY);
 	}
 }
@@ -494,7 +498,48 @@ out_cache(void *ctx, uint32_t cache, const struct desc *d)
 static void
 out_acked(void *ctx, uint32_t from, const struct desc *request, int err)
 {
-	merged(ctx, from, request, err);
+	merged_here(ctx, from, request, err, true);
+}
+
+static int
+out_job_may(void *ctx, const struct kvs_job *job)
+{
+	struct slice key = kvs_msg_bytes(&job->request);
+	const struct kvs_core *c = ctx;
+
+	if (job->told) {
+		return takes(c, key) ? 0 : MB_ERR_TRYAGAIN;
+	}
+	return serves(c, kvs_owner_hash(c, key), kvs_shard_find(c->shard, key)) ? 0 : MB_ERR_MOVED;
+}
+
+/* Each piece of a collection is owed like a delta of its own. */
+static void
+out_job_merged(void *ctx, const struct kvs_job *job, struct slice delta, bool last)
+{
+	struct kvs_core *c = ctx;
+	bool whole = delta.len > KVS_STEP_BYTES;
+
+	if (job->told) {
+		tile_merged(c, job->from, delta, whole);
+		if (last) {
+			told(c, job->from, &job->request, 0);
+		}
+	} else if (last) {
+		asker_merged(c, job->from, &job->request, delta, whole);
+	} else if (c->shard->last.key != NULL) {
+		asker_owed(c, job->from, delta, whole);
+	}
+}
+
+static void
+out_job_failed(void *ctx, const struct kvs_job *job, int err)
+{
+	if (job->told) {
+		told(ctx, job->from, &job->request, err);
+	} else {
+		merged(ctx, job->from, &job->request, err);
+	}
 }
 
 static bool
@@ -528,6 +573,7 @@ void
 kvs_core_init(struct kvs_core *c, struct kvs_shard *shard, const struct kvs_core_cfg *cfg,
 	      const struct kvs_out *out)
 {
+	const struct kvs_job_ops jobs = { out_job_may, out_job_merged, out_job_failed, c };
 	const struct kvs_change_ops changes = { out_tile, out_cache, out_acked, c };
 	const struct kvs_drop_ops drops = { out_listener, out_listeners, out_removed, c };
 
@@ -545,11 +591,7 @@ kvs_core_init(struct kvs_core *c, struct kvs_shard *shard, const struct kvs_core
 	}
 	c->out = *out;
 	c->leave_ns = UINT64_MAX;
-	c->free_cnt = KVS_JOB_MAX;
-	for (uint32_t i = 0; i < KVS_JOB_MAX; i++) {
-		c->job[i].next = c->free;
-		c->free = &c->job[i];
-	}
+	kvs_jobs_init(&c->jobs, shard, &jobs);
 	kvs_changes_init(&c->changes, shard, cfg->period_ns, cfg->ack_timeout_ns, &changes);
 	kvs_drops_init(&c->drops, shard, cfg->timebase, cfg->drop_pause_ns, &drops);
 	kvs_hot_init(&c->hot, c->cfg.copies, cfg->tile_cnt);
@@ -561,73 +603,14 @@ kvs_core_room(const struct kvs_core *c)
 	return KVS_BACKLOG_MAX - c->backlog_cnt;
 }
 
-/* ---------------------------------------------------------------------- poll */
-
-/* Copies the next piece of a job's delta. Returns: whether that was the last one. */
-static bool
-job_step(struct kvs_job *job)
-{
-	struct slice delta = kvs_msg_delta(&job->request);
-	size_t len = MIN(delta.len - job->copied, (size_t)KVS_STEP_BYTES);
-
-	memcpy(job->value->bytes + job->copied, delta.p + job->copied, len);
-	job->copied += (uint32_t)len;
-	return job->copied == delta.len;
-}
-
-static void
-job_end(struct kvs_core *c, struct kvs_job *job)
-{
-	struct slice key = kvs_msg_bytes(&job->request), delta = kvs_msg_delta(&job->request);
-	int err;
-
-	if (job->told && !takes(c, key)) {
-		kvs_shard_value_free(c->shard, job->value);
-		told(c, job->from, &job->request, MB_ERR_TRYAGAIN);
-		return;
-	}
-	if (!job->told && !serves(c, kvs_owner_hash(c, key), kvs_shard_find(c->shard, key))) {
-		kvs_shard_value_free(c->shard, job->value);
-		merged(c, job->from, &job->request, MB_ERR_MOVED);
-		return;
-	}
-	err = kvs_shard_merge_value(c->shard, key, job->value);
-	if (job->told) {
-		tile_merged(c, job->from, &job->request, delta, err);
-	} else {
-		asker_merged(c, job->from, &job->request, delta, err);
-	}
-}
-
-static bool
-jobs_poll(struct kvs_core *c)
-{
-	struct kvs_job **at = &c->busy;
-	bool busy = c->busy != NULL;
-
-	while (*at != NULL) {
-		struct kvs_job *job = *at;
-
-		if (!job_step(job)) {
-			at = &job->next;
-			continue;
-		}
-		*at = job->next;
-		job_end(c, job);
-		job->next = c->free;
-		c->free = job;
-		c->free_cnt++;
-	}
-	return busy;
-}
-
 bool
 kvs_core_poll(struct kvs_core *c, uint64_t now_ns)
 {
 	bool busy;
 
 	c->now_ns = now_ns;
-	busy = jobs_poll(c);
+	busy = kvs_jobs_poll(&c->jobs);
+	busy |= kvs_shard_sweep(c->shard);
 	busy |= backlog_turn(c);
 	busy |= kvs_changes_turn(&c->changes, now_ns);
 	busy |= kvs_drops_turn(&c->drops, now_ns);
@@ -643,8 +626,8 @@ kvs_core_timer(const struct kvs_core *c)
 uint32_t
 kvs_core_busy(const struct kvs_core *c)
 {
-	uint32_t cnt = c->backlog_cnt + KVS_JOB_MAX - c->free_cnt + kvs_changes_cnt(&c->changes) +
-		       c->drops.busy_cnt;
+	uint32_t cnt = c->backlog_cnt + KVS_JOB_MAX - c->jobs.free_cnt +
+		       kvs_changes_cnt(&c->changes) + c->drops.busy_cnt;
 
 	for (uint32_t i = 0; i < KVS_HOT_MAX; i++) {
 		cnt += c->leave[i].key != NULL;

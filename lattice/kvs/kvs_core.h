@@ -10,15 +10,16 @@
  * when a deleted one is forgotten (kvs_drop.h). Cache tiles ask the primary; an asker who does not
  * come from there is served by any owner, and reads what has arrived there.
  *
- * No step copies more than KVS_STEP_BYTES. A longer delta becomes a job that kvs_core_poll carries
- * on, while other messages are served; a longer value that is read is lent, not copied. (What a
- * step may still take long for is merging a large collection: collections are flat for now.)
+ * No step copies more than KVS_STEP_BYTES, but for an item that is longer. A longer delta becomes a
+ * job (kvs_job.h) that kvs_core_poll carries on, while other messages are served; a longer value
+ * that is read is lent, not copied.
  *
  * Owner: the kvs tile.
  */
 #ifndef MB_KVS_CORE_H
 #define MB_KVS_CORE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,11 +29,10 @@
 #include "kvs_change.h"
 #include "kvs_drop.h"
 #include "kvs_hot.h"
+#include "kvs_job.h"
 #include "kvs_msg.h"
 #include "kvs_shard.h"
 
-#define KVS_JOB_MAX     96 /* long merges under way at once */
-#define KVS_JOB_SPARE   32 /* of these, kept for what other tiles tell */
 /* Requests that wait for a job or a change to be free, while answers that free them are taken. More
  * than all cache tiles can have under way. */
 #define KVS_BACKLOG_MAX 4096
@@ -62,19 +62,12 @@ struct kvs_core_cfg {
 	const struct timebase *timebase;
 };
 
+static_assert(KVS_JOB_MAX <= KVS_WAIT_SPARE, "every job finds a wait");
+static_assert(KVS_JOB_MAX <= KVS_CHANGE_SPARE, "every job finds a change");
+
 struct kvs_backlog {
 	uint32_t from;
 	struct desc d;
-};
-
-/* A delta being copied. */
-struct kvs_job {
-	struct kvs_job *next;
-	struct kvs_value *value;
-	uint32_t from; /* an asker, or with told a tile */
-	bool told;
-	uint32_t copied;
-	struct desc request;
 };
 
 /* A key that was hot, until the tiles that need not have it any more have given it up. */
@@ -87,17 +80,14 @@ struct kvs_core {
 	struct kvs_shard *shard;
 	struct kvs_core_cfg cfg;
 	struct kvs_out out;
-	uint64_t now_ns;      /* of the last kvs_core_poll */
-	struct kvs_job *busy; /* oldest first */
-	struct kvs_job *free;
-	uint32_t free_cnt;
+	uint64_t now_ns; /* of the last kvs_core_poll */
 	uint32_t backlog_head, backlog_cnt;
 	uint64_t leave_ns; /* when kvs_leave goes on; UINT64_MAX: nothing leaves */
 	struct kvs_leave leave[KVS_HOT_MAX];
-	struct kvs_job job[KVS_JOB_MAX];
 	struct kvs_changes changes;
 	struct kvs_drops drops;
 	struct kvs_hot hot;
+	struct kvs_jobs jobs;
 	struct kvs_backlog backlog[KVS_BACKLOG_MAX];
 };
 

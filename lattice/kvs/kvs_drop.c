@@ -27,6 +27,7 @@
 #include "envelope.h"
 #include "lattice.h"
 #include "microburst/error.h"
+#include "treeval.h"
 #include "view.h"
 
 void
@@ -170,7 +171,7 @@ ask(struct kvs_drops *ds, struct kvs_key *key, uint64_t listeners, uint64_t now_
 	key->dying = 1;
 	d.b = (uint64_t)(dr - ds->drop);
 	kvs_msg_set_bytes(&d, kvs_key_slice(key));
-	kvs_msg_set_delta(&d, slice_of(dr->value->bytes, dr->value->len));
+	kvs_msg_set_delta(&d, kvs_value_slice(dr->value));
 	for (uint64_t left = listeners; left != 0; left &= left - 1) {
 		ds->ops.send(ds->ops.ctx, (uint32_t)__builtin_ctzll(left), &d);
 	}
@@ -262,7 +263,7 @@ static int
 agree(const struct kvs_drops *ds, const struct desc *d, struct kvs_key *key)
 {
 	if (key == NULL || key->changing || key->held != 0 ||
-	    !slice_eq(kvs_shard_value(ds->shard, key), kvs_msg_delta(d))) {
+	    !treeval_equal(kvs_shard_value(ds->shard, key), kvs_msg_delta(d))) {
 		return MB_ERR_TRYAGAIN;
 	}
 	key->dying = 1;

@@ -31,7 +31,8 @@ enum kvs_msg_kind {
 			   * sub = KVS_WANT_STATE or 0 */
 	/* err = 0: merged, by as many owners as a = enum kvs_ack asks for; with KVS_WANT_STATE also
 	 * the envelope as it is now. MB_ERR_NO_MEMORY: the shard is full, nothing changed.
-	 * MB_ERR_INDETERMINATE: merged here, but too few others said so in time */
+	 * MB_ERR_INDETERMINATE: with sub = KVS_MERGED_HERE it is merged, but too few others said so
+	 * in time; without, only a part of it is */
 	DESC_KVS_MERGED,
 	DESC_KVS_SCAN,    /* word[0] = pointer to a struct kvs_scan, lent until SCANNED */
 	DESC_KVS_SCANNED, /* err = 0: the struct is filled */
@@ -68,7 +69,8 @@ enum kvs_drop_step {
 };
 
 enum kvs_msg_sub {
-	KVS_WANT_STATE = 1,
+	KVS_WANT_STATE = 1,  /* of a MERGE */
+	KVS_MERGED_HERE = 1, /* of a MERGED */
 };
 
 /* One piece of a scan. The asker fills the first part, the kvs tile the second. */

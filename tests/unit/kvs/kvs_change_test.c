@@ -11,6 +11,7 @@
 #include "kvs_world.h"
 #include "microburst/error.h"
 #include "test_cmocka.h"
+#include "treeval.h"
 
 #define KEY   "some key"
 #define GUEST 0 /* where there are no caches */
@@ -145,7 +146,7 @@ deltas_travel(void **state)
 	world_merge(w, at, GUEST, KEY, world_member(w, "and another"), KVS_ACK_ONE);
 	world_move(w, 2 * WORLD_PERIOD_NS);
 	assert_in_range(stats(w, at)->told_bytes - bytes, 20, 100);
-	assert_true(slice_eq(world_has(w, 1 - at, KEY), world_has(w, at, KEY)));
+	assert_true(treeval_equal(world_has(w, 1 - at, KEY), world_has(w, at, KEY)));
 	w->asker[GUEST].cnt = 0;
 	world_end(w);
 }
