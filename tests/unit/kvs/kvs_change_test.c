@@ -79,8 +79,8 @@ full_replica(void **state)
 		hog[hog_cnt++] = v;
 	}
 	big = value_set(&w->values, 1, slice_of(zeros, sizeof(zeros)));
-	for (char name = 'a'; name <= 'z'; name++) {
-		world_merge(w, at, GUEST, (char[]){ name, 0 }, big, KVS_ACK_ONE);
+	for (int name = 'a'; name <= 'z'; name++) {
+		world_merge(w, at, GUEST, (char[]){ (char)name, 0 }, big, KVS_ACK_ONE);
 		merged(w, GUEST, 0);
 	}
 	world_move(w, 20 * NS_PER_MS);
@@ -90,8 +90,8 @@ full_replica(void **state)
 		kvs_shard_value_free(w->tile[other].shard, hog[--hog_cnt]);
 	}
 	world_move(w, 20 * NS_PER_MS);
-	for (char name = 'a'; name <= 'z'; name++) {
-		assert_true(slice_eq(world_has(w, other, (char[]){ name, 0 }), big));
+	for (int name = 'a'; name <= 'z'; name++) {
+		assert_true(slice_eq(world_has(w, other, (char[]){ (char)name, 0 }), big));
 	}
 	world_end(w);
 }
@@ -148,6 +148,35 @@ deltas_travel(void **state)
 	assert_in_range(stats(w, at)->told_bytes - bytes, 20, 100);
 	assert_true(treeval_equal(world_has(w, 1 - at, KEY), world_has(w, at, KEY)));
 	w->asker[GUEST].cnt = 0;
+	world_end(w);
+}
+
+/* A large collection that is owed whole travels in pieces, and so do those that come meanwhile. */
+static void
+a_tree_travels(void **state)
+{
+	struct world *w = world_make(2, 2, 0, 16 << 20);
+	uint32_t at = world_owner(w, KEY, 0);
+	char member[64];
+	struct envelope e;
+
+	(void)state;
+	w->cut = true;
+	for (uint32_t i = 0; i < 5000; i++) {
+		w->values.len = 0;
+		snprintf(member, sizeof(member), "a member of some length, number %u", i);
+		world_merge(w, at, GUEST, KEY, world_member(w, member), KVS_ACK_ONE);
+		merged(w, GUEST, 0);
+	}
+	world_move(w, WORLD_PERIOD_NS); /* too long for a delta by now: all of it is lent */
+	assert_true(slice_is_tree(world_has(w, at, KEY)));
+	world_merge(w, at, GUEST, KEY, world_member(w, "late"), KVS_ACK_ALL);
+	w->cut = false;
+	world_move(w, 3 * WORLD_PERIOD_NS);
+	merged(w, GUEST, 0);
+	assert_true(treeval_equal(world_has(w, 1 - at, KEY), world_has(w, at, KEY)));
+	assert_int_equal(envelope_open(world_has(w, 1 - at, KEY), &e), 0);
+	assert_int_equal(gset_cnt(e.state), 5001);
 	world_end(w);
 }
 
@@ -324,11 +353,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(late_acknowledgement), cmocka_unit_test(full_replica),
-		cmocka_unit_test(once_a_period),        cmocka_unit_test(deltas_travel),
-		cmocka_unit_test(all_owners_write),     cmocka_unit_test(acknowledgements),
-		cmocka_unit_test(not_an_owner),         cmocka_unit_test(copies_are_told),
-		cmocka_unit_test(absence_is_told),      cmocka_unit_test(many_keys),
+		cmocka_unit_test(late_acknowledgement),
+		cmocka_unit_test(full_replica),
+		cmocka_unit_test(once_a_period),
+		cmocka_unit_test(deltas_travel),
+		cmocka_unit_test(a_tree_travels),
+		cmocka_unit_test(all_owners_write),
+		cmocka_unit_test(acknowledgements),
+		cmocka_unit_test(not_an_owner),
+		cmocka_unit_test(copies_are_told),
+		cmocka_unit_test(absence_is_told),
+		cmocka_unit_test(many_keys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -295,7 +295,10 @@ scan_all(struct kvs_shard *s, const char *prefix, uint32_t limit, size_t page)
 		}
 		assert_true(rbuf_done(&list));
 		scan.after = scan.last;
-		memcpy(before, scan.last.p, scan.last.len); /* the next piece writes over it */
+		if (scan.last.len != 0) {
+			memcpy(before, scan.last.p,
+			       scan.last.len); /* the next piece writes over it */
+		}
 		last = slice_of(before, scan.last.len);
 	} while (scan.more);
 	return cnt;
