@@ -93,6 +93,7 @@ cache_job_start(struct cache_core *c, uint16_t proc, const struct desc *d)
 	job->call = d->call;
 	job->b = d->b;
 	job->err_op = OP_NONE;
+	job->ack = d->sub != KVS_ACK_DEFAULT ? d->sub : (uint8_t)c->cfg.ack;
 	job->set_len = is_inline ? d->len : d->ref.len;
 	if (is_inline) {
 		memcpy(job->small, d->data, sizeof(d->data));
@@ -100,7 +101,9 @@ cache_job_start(struct cache_core *c, uint16_t proc, const struct desc *d)
 	} else {
 		job->payload = d->ref;
 	}
-	if (cache_job_run(c, job) == CACHE_STEP_AGAIN) {
+	if (job->ack > KVS_ACK_ALL) {
+		refuse(c, job, MB_ERR_INVALID);
+	} else if (cache_job_run(c, job) == CACHE_STEP_AGAIN) {
 		STAILQ_INSERT_TAIL(&c->jobs_run, job, next);
 	}
 }
@@ -317,9 +320,10 @@ op_value(struct cache_core *c, struct cache_job *job)
 	}
 	if (job->value.off == 0) {
 		/* A PUT's value is copied to where it will be read. */
-		size_t bytes = job->op.kind == WSET_PUT
-				       ? cache_block_bytes(job->op.key.len, len + DELTA_PUT_TAIL)
-				       : len;
+		size_t bytes =
+			job->op.kind == WSET_PUT
+				? cache_block_bytes(job->op.key.len, len + DELTA_PUT_TAIL_MAX)
+				: len;
 		int err = cache_core_alloc(c, bytes, &job->patience, &job->value);
 
 		if (err != 0) {
@@ -343,8 +347,8 @@ put_in_place(struct cache_core *c, struct cache_job *job, struct hlc_time now)
 	struct cache_work *w = job->work;
 	struct slice stored = cache_store_envelope(c->store, w->entry), none = { 0 };
 	uint8_t *p = cache_block_ptr(c->cfg.base, &job->value);
-	struct wbuf tail = wbuf_init(p + job->op.value.len, DELTA_PUT_TAIL);
-	int err = delta_put_tail(stored, now, c->cfg.writer, &tail);
+	struct wbuf tail = wbuf_init(p + job->op.value.len, DELTA_PUT_TAIL_MAX);
+	int err = delta_put_tail(stored, job->op.keep, now, c->cfg.writer, &tail);
 
 	if (err == 0) {
 		cache_store_show_block(c->store, w->entry, w->hash, cache_work_key(w), &job->value,
@@ -492,7 +496,8 @@ op_apply(struct cache_core *c, struct cache_job *job)
 	if (job->op.kind == WSET_PUT && job->op.by_ref) {
 		return put_in_place(c, job, now);
 	}
-	err = room_for(c, job, delta_bound(&job->op, job->op.value.len), c->delta_mem, &b, &out);
+	err = room_for(c, job, delta_bound(stored, &job->op, job->op.value.len), c->delta_mem, &b,
+		       &out);
 	if (err == 0) {
 		err = delta_make(stored, &job->op, now, c->cfg.writer, &out);
 	}

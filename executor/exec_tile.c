@@ -58,6 +58,12 @@ tile_now(void *ctx)
 	return t->clock_last_ns;
 }
 
+static uint64_t
+tile_wall(void *ctx)
+{
+	return timebase_wall_us(timebase_real());
+}
+
 /* ---------------------------------------------------------------- messages */
 
 static bool
@@ -276,6 +282,7 @@ tile_make_exec(struct exec_tile *t)
 	struct domain *d = t->domain;
 	struct exec_conf conf = {
 		.ops = { .wait = { .now_ns = tile_now,
+				   .wall_us = tile_wall,
 				   .send = tile_send,
 				   .answer = tile_answer,
 				   .ctx = t },

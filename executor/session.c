@@ -65,6 +65,7 @@ void
 session_discard(struct session *s)
 {
 	s->set_bytes = 0;
+	s->set_ops = 0;
 	if (s->key_cnt != 0) {
 		chain_clear(&s->keys);
 		s->key_cnt = 0;

@@ -18,6 +18,7 @@
 #include "compiler.h"
 #include "gset.h"
 #include "map.h"
+#include "orset.h"
 #include "microburst/error.h"
 
 struct lattice_ops {
@@ -38,6 +39,7 @@ static_assert(ARRAY_CNT(ops) == LATTICE_TYPE_CNT, "ids are dense and ascending")
 static const struct table_merge_ops *const table_ops[LATTICE_TYPE_CNT] = {
 	[LATTICE_GSET] = &gset_table_ops,
 	[LATTICE_MAP] = &map_table_ops,
+	[LATTICE_ORSET] = &orset_table_ops,
 };
 
 const struct table_merge_ops *

@@ -191,12 +191,13 @@ struct slice
 treeval_commit(struct grove *g, struct treeval_edit *edit, void *place)
 {
 	struct wbuf out = wbuf_init(place, edit->bytes);
+	int err;
 
 	(void)grove_commit(g, &edit->grove, place);
 	out.len = edit->grove.root_bytes;
 	edit->e.state = wbuf_slice(&out);
-	envelope_write_behind(&edit->e, &out);
-	INSIST(!out.full);
+	err = envelope_write_tail(&edit->e, &out);
+	INSIST(err == 0);
 	INSIST(out.len == edit->bytes);
 	edit->grove.kids = (struct grove_chain){ 0 }; /* the root's now */
 	treeval_abort(g, edit);
@@ -220,7 +221,7 @@ treeval_write(struct slice envelope, struct wbuf *out)
 		err = table_open(e.state, &t);
 		err = err != 0 ? err : table_write(&t, out);
 		if (err == 0) {
-			envelope_write_behind(&e, out);
+			err = envelope_write_tail(&e, out);
 		}
 	}
 	if (err == 0 && out->full) {

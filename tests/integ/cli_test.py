@@ -373,7 +373,47 @@ class State(Case):
     def test_maps(self):
         self.done('call', 'fills_map')
         self.assertEqual(self.done('members', 'capitals'), 'France\tParis\nItaly\tRome\n')
+        self.done('hset', 'capitals', 'Spain', 'Madrid')
+        self.assertEqual(self.done('hget', 'capitals', 'Spain'), 'Madrid')
+        self.fails('hincr', 'capitals', 'Spain')
+        self.assertEqual(self.done('hincr', 'capitals', 'count', '2'), '2\n')
+        self.assertEqual(self.json('hincr', 'capitals', 'count'), {'value': 3})
+        self.done('hdel', 'capitals', 'France')
+        self.fails('hdel', 'capitals', 'France', says='no such field')
+        self.fails('hget', 'capitals', 'France', says='no such field')
+        self.assertEqual(self.done('members', 'capitals'), 'Italy\tRome\nSpain\tMadrid\ncount\t3\n')
         self.done('del', 'capitals')
+        self.fails('members', 'capitals')
+        self.done('hset', 'capitals', 'Peru', 'Lima')
+        self.assertEqual(self.done('members', 'capitals'), 'Peru\tLima\n')
+        self.done('del', 'capitals')
+
+    def test_members_leave(self):
+        self.done('sadd', 'team', 'ann', 'bob', 'cat')
+        self.assertEqual(self.done('srem', 'team', 'bob', 'dan'), '1\n')
+        self.assertEqual(self.done('members', 'team'), 'ann\ncat\n')
+        self.assertEqual(self.json('srem', 'team', 'ann', 'cat'), {'removed': 2})
+        self.fails('members', 'team', says='no such key')
+        self.done('set', 'team', 'none left')
+        self.fails('srem', 'team', 'ann')
+        self.done('del', 'team')
+
+    def test_keys_end(self):
+        self.done('set', 'short', 'v')
+        self.done('sadd', 'short set', 'v')
+        self.fails('expire', 'missing', '1s', says='no such key')
+        self.fails('expire', 'short', 'soon', code=2)
+        self.done('expire', 'short', '200ms')
+        self.done('expire', 'short set', '1h')
+        self.assertEqual(self.done('get', 'short'), 'v')
+        time.sleep(0.25)
+        self.fails('get', 'short', says='no such key')
+        self.done('expire', 'short set', 'never')
+        self.done('incr', 'short')
+        time.sleep(0.05)
+        self.assertEqual(self.done('get', 'short'), '1')
+        self.assertEqual(self.done('members', 'short set'), 'v\n')
+        self.done('del', 'short', 'short set')
 
     def test_keys(self):
         names = [f'list/{i:04}' for i in range(300)]

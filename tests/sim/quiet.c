@@ -8,7 +8,6 @@
 #include "cache_view.h"
 #include "check.h"
 #include "envelope.h"
-#include "gset.h"
 #include "hash.h"
 #include "impl.h"
 #include "microburst/error.h"
@@ -60,7 +59,9 @@ check_tiles(struct sim *s)
 	}
 	for (uint32_t i = 0; i < s->shape.kvs_cnt; i++) {
 		none(s, n->kvs[i].shard->pin_cnt, "values of the store are pinned");
-		none(s, n->kvs[i].core.busy != NULL, "jobs of the store");
+		none(s, kvs_core_busy(&n->kvs[i].core), "things are under way in the store");
+		none(s, kvs_core_timer(&n->kvs[i].core) != UINT64_MAX,
+		     "kvs tiles have something to do");
 	}
 	none(s, simctl_unburied(n->ctl), "dead processes are not forgotten");
 	none(s, ports_waiting(simctl_tile(n->ctl)->ports), "messages of ctl wait for processes");
@@ -119,10 +120,10 @@ check_value(struct sim *s, enum key_kind kind, uint32_t key, const struct envelo
 		err = absent ? 0 : view_text(e->type, e->state, text, &shown);
 		oracle_read_register(o, key, absent, shown);
 	} else if (kind == KEY_SET) {
-		for (uint32_t i = 0; gset_at(e->state, i, &m); i++) {
+		for (uint32_t i = 0; view_set_next(e->type, e->state, &i, &m);) {
 			oracle_read_member(o, key, m);
 		}
-		oracle_read_set(o, key, gset_cnt(e->state));
+		oracle_read_set(o, key, view_cnt(e->type, e->state));
 	}
 	if (err != 0) {
 		sim_fail(s, "when quiet: a value cannot be read: %s", mb_err_name(err));
@@ -131,7 +132,7 @@ check_value(struct sim *s, enum key_kind kind, uint32_t key, const struct envelo
 
 struct missing {
 	struct sim *sim;
-	struct slice set;
+	const struct envelope *set;
 };
 
 static void
@@ -141,9 +142,27 @@ check_member(void *ctx, uint32_t n)
 	char text[TEXT_MAX];
 
 	m->sim->oracle.stats.checks++;
-	if (!gset_has(m->set, slice_of(text, oracle_member_text(n, text, sizeof(text))))) {
+	if (!view_set_has(m->set->type, m->set->state,
+			  slice_of(text, oracle_member_text(n, text, sizeof(text))))) {
 		sim_fail(m->sim, "O5: acknowledged member %u is missing", n);
 	}
+}
+
+/* What the owners of a key have, which must be the same, and others must not have it. */
+static struct slice
+check_owners(struct sim *s, struct slice key)
+{
+	uint16_t tile[SIM_KVS_MAX];
+	struct slice stored;
+	uint32_t cnt =
+		hashring_tiles(s->node->ring, 0, hash_bytes(key.p, key.len), s->shape.copies, tile);
+
+	stored = kvs_shard_get(s->node->kvs[tile[0]].shard, key);
+	for (uint32_t i = 1; i < cnt; i++) {
+		none(s, !treeval_equal(kvs_shard_get(s->node->kvs[tile[i]].shard, key), stored),
+		     "O8: two owners of a key differ");
+	}
+	return stored;
 }
 
 static void
@@ -151,9 +170,7 @@ check_key(struct sim *s, struct cache_view *view, enum key_kind kind, uint32_t i
 {
 	char text[TEXT_MAX];
 	struct slice key = slice_of(text, oracle_key_text(kind, idx, text, sizeof(text)));
-	struct kvs_sim *owner =
-		&s->node->kvs[kvs_owner(hash_bytes(key.p, key.len), s->shape.kvs_cnt)];
-	struct slice stored = kvs_shard_get(owner->shard, key);
+	struct slice stored = check_owners(s, key);
 	struct envelope e;
 	struct cache_value v;
 	int n = cache_view_get(view, key, &v);
@@ -165,8 +182,9 @@ check_key(struct sim *s, struct cache_view *view, enum key_kind kind, uint32_t i
 		return;
 	}
 	check_value(s, kind, idx, &e);
+	none(s, stored.len != 0 && !view_present(e.type, e.state), "a deleted key is still stored");
 	if (kind == KEY_SET) {
-		struct missing m = { s, e.state };
+		struct missing m = { s, &e };
 
 		oracle_members(&s->oracle, idx, check_member, &m);
 	}

@@ -15,13 +15,15 @@
 #include "check.h"
 #include "compiler.h"
 #include "envelope.h"
-#include "gset.h"
 #include "lattice.h"
 #include "microburst/error.h"
+#include "presence.h"
 #include "rng.h"
+#include "table.h"
 #include "test_cmocka.h"
 #include "test_seed.h"
 #include "treeval.h"
+#include "view.h"
 
 #define P 1
 
@@ -68,7 +70,21 @@ member_has(const struct cache_value *v, uint64_t n)
 {
 	uint64_t be = htobe64(n);
 
-	return gset_has(v->state, slice_of(&be, sizeof(be)));
+	return view_set_has(v->type, v->state, slice_of(&be, sizeof(be)));
+}
+
+/* Member idx, of those that are there. */
+static bool
+member_at(const struct cache_value *v, uint32_t idx, struct slice *ret)
+{
+	struct slice presence;
+	struct table t;
+
+	if (table_open(v->state, &t) != 0 ||
+	    !table_present_at(&t, lattice_table_ops(v->type), idx, ret)) {
+		return false;
+	}
+	return v->type != LATTICE_ORSET || presence_cut(ret, &presence);
 }
 
 /* ------------------------------------------------------------------------------------- failures */
@@ -88,7 +104,7 @@ cache_too_small(void **state)
 	assert_int_equal(world_get(w, P, big, &v), MB_ERR_NO_MEMORY);
 	assert_int_equal(member_add(w, big, 7), MB_ERR_NO_MEMORY);
 	assert_int_equal(world_get(w, P, fits, &v), CACHE_HIT);
-	assert_int_equal(gset_cnt(v.state), 50000);
+	assert_int_equal(view_cnt(v.type, v.state), 50000);
 	cache_view_release(&w->proc[P].view, &v);
 	assert_int_equal(member_add(w, fits, 1000000), 0);
 	world_settle(w);
@@ -114,7 +130,7 @@ store_full(void **state)
 	assert_int_equal(err, MB_ERR_NO_MEMORY);
 	assert_true(n > 20000);
 	assert_int_equal(world_get(w, P, key, &v), CACHE_HIT);
-	assert_int_equal(gset_cnt(v.state), n - 1);
+	assert_int_equal(view_cnt(v.type, v.state), n - 1);
 	assert_false(member_has(&v, n - 1));
 	assert_true(treeval_equal(v.envelope, world_stored(w, key)));
 	cache_view_release(&w->proc[P].view, &v);
@@ -149,7 +165,7 @@ comes_in_pieces(void **state)
 	assert_true(most < 4 * CACHE_COPY_STEP);
 	assert_int_equal(world_answer(w, P, DESC_FETCHED, 1).err, 0);
 	assert_int_equal(world_get(w, P, key, &v), CACHE_HIT);
-	assert_int_equal(gset_cnt(v.state), 500000);
+	assert_int_equal(view_cnt(v.type, v.state), 500000);
 	assert_true(treeval_equal(v.envelope, world_stored(w, key)));
 	/* One more, here and there: a few nodes. */
 	before = cache_core_stats(w->core).used_bytes;
@@ -195,11 +211,11 @@ held_check(const struct held *h)
 {
 	struct slice m;
 
-	assert_int_equal(gset_cnt(h->v.state), h->cnt);
+	assert_int_equal(view_cnt(h->v.type, h->v.state), h->cnt);
 	assert_true(member_has(&h->v, h->first));
 	assert_true(member_has(&h->v, h->last));
-	assert_true(gset_at(h->v.state, h->cnt - 1, &m));
-	assert_false(gset_at(h->v.state, h->cnt, &m));
+	assert_true(member_at(&h->v, h->cnt - 1, &m));
+	assert_false(member_at(&h->v, h->cnt, &m));
 }
 
 static void
@@ -226,8 +242,8 @@ random_read(struct world *w, struct rng *rng, const struct model *m, struct held
 	}
 	h->used = true;
 	h->cnt = m->cnt[h->key];
-	assert_true(gset_at(h->v.state, 0, &first));
-	assert_true(gset_at(h->v.state, h->cnt - 1, &last));
+	assert_true(member_at(&h->v, 0, &first));
+	assert_true(member_at(&h->v, h->cnt - 1, &last));
 	memcpy(&n, first.p, sizeof(n));
 	h->first = be64toh(n);
 	memcpy(&n, last.p, sizeof(n));
@@ -296,7 +312,7 @@ against_model(void **state)
 
 		h.key = k;
 		if (world_get(w, P, key_of(buf, k), &h.v) == CACHE_HIT) {
-			assert_int_equal(gset_cnt(h.v.state), m.cnt[k]);
+			assert_int_equal(view_cnt(h.v.type, h.v.state), m.cnt[k]);
 			assert_true(treeval_equal(h.v.envelope, world_stored(w, key_of(buf, k))));
 		}
 		cache_view_release(&w->proc[P].view, &h.v);
@@ -332,7 +348,7 @@ reader_run(void *arg)
 		struct cache_value v;
 
 		if (cache_view_get(view, key, &v) == CACHE_HIT) {
-			uint64_t cnt = gset_cnt(v.state);
+			uint64_t cnt = view_cnt(v.type, v.state);
 
 			REQUIRE(cnt >= last, "it went back");
 			for (uint32_t i = 0; i < 8; i++) {
@@ -341,7 +357,7 @@ reader_run(void *arg)
 				struct slice at;
 
 				REQUIRE(member_has(&v, n) == (n < cnt), "n=%lu", n);
-				REQUIRE(gset_at(v.state, (uint32_t)n, &at) == (n < cnt));
+				REQUIRE(member_at(&v, (uint32_t)n, &at) == (n < cnt));
 				REQUIRE(n >= cnt || memcmp(at.p, &be, sizeof(be)) == 0);
 			}
 			last = cnt;

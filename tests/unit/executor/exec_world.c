@@ -135,7 +135,7 @@ turn_cache(struct world *w, uint32_t t)
 		kvs_core_step(&w->kvs, t, &d);
 		busy = true;
 	}
-	busy |= kvs_core_poll(&w->kvs);
+	busy |= kvs_core_poll(&w->kvs, w->time.now_ns);
 	while (queue_take(&c->from_kvs, &d)) {
 		cache_core_step(c->core, (struct cache_from){ CACHE_FROM_KVS, 0 }, &d);
 		busy = true;
@@ -164,6 +164,12 @@ static uint64_t
 wait_now(void *ctx)
 {
 	return ((struct world *)ctx)->time.now_ns;
+}
+
+static uint64_t
+wait_wall(void *ctx)
+{
+	return timebase_wall_us(&((struct world *)ctx)->time.tb);
 }
 
 static int
@@ -261,6 +267,7 @@ caches_make(struct world *w)
 			.base = w->region,
 			.layout = &w->layout,
 			.shard = t,
+			.ring = w->ring,
 			.kvs_cnt = 1,
 			.writer = { writer++ },
 			.timebase = &w->time.tb,
@@ -311,7 +318,13 @@ world_make(uint32_t cache_cnt)
 					   .keys_max = 1 << 16 };
 	struct world *w = calloc(1, sizeof(*w));
 	struct payload_lease_ops ops = { lease, unlease, w };
-	struct kvs_out out = { kvs_send, w };
+	struct kvs_out out = { .send = kvs_send, .ctx = w };
+	struct kvs_core_cfg kvs = { .tile_cnt = 1,
+				    .cache_cnt = cache_cnt,
+				    .copies = 1,
+				    .period_ns = NS_PER_MS,
+				    .ack_timeout_ns = NS_PER_S,
+				    .timebase = &w->time.tb };
 
 	assert_non_null(w);
 	w->cache_cnt = cache_cnt;
@@ -319,13 +332,15 @@ world_make(uint32_t cache_cnt)
 	timebase_virtual_init(&w->time, 1000, 1700000000000000);
 	assert_int_equal(cache_region_plan(&region, &w->layout), 0);
 	w->shard = kvs_shard_init(memory(KVS_BYTES), KVS_BYTES, 7);
-	kvs_core_init(&w->kvs, w->shard, &out);
+	assert_int_equal(hashring_create(&w->ring, &(struct hashring_member){ 1, 1 }, 1), 0);
+	kvs.ring = w->ring;
+	kvs_core_init(&w->kvs, w->shard, &kvs, &out);
 	caches_make(w);
 	w->slab = aligned_alloc(4096, WORLD_SLAB_BYTES);
 	assert_int_equal(payload_create(&w->pool, WORLD_PROC, WORLD_INC, w->slab, WORLD_SLAB_BYTES,
 					0, &ops),
 			 0);
-	w->wait = (struct exec_wait){ wait_now, wait_send, wait_answer, w };
+	w->wait = (struct exec_wait){ wait_now, wait_wall, wait_send, wait_answer, w };
 	return w;
 }
 
@@ -336,6 +351,7 @@ world_end(struct world *w)
 	assert_int_equal(cache_view_held(&w->view), 0);
 	assert_int_equal(w->answers.cnt, 0);
 	caches_end(w);
+	hashring_destroy(w->ring);
 	payload_destroy(w->pool);
 	assert_int_equal(w->seg_bytes, 0);
 	munmap(w->shard, KVS_BYTES);
@@ -415,8 +431,8 @@ world_text(struct world *w, struct slice key)
 	if (!read_other(w, key, &v, &view)) {
 		return "(absent)";
 	}
-	if (v.type == LATTICE_GSET) {
-		snprintf(text, sizeof(text), "(set of %u)", gset_cnt(v.state));
+	if (view_is_set(v.type)) {
+		snprintf(text, sizeof(text), "(set of %u)", view_cnt(v.type, v.state));
 	} else if (v.type == LATTICE_MAP) {
 		snprintf(text, sizeof(text), "(map of %u)", map_cnt(v.state));
 	} else {
@@ -433,8 +449,8 @@ world_has(struct world *w, struct slice key, struct slice member)
 {
 	struct cache_value v;
 	struct cache_view view;
-	bool has = read_other(w, key, &v, &view) && v.type == LATTICE_GSET &&
-		   gset_has(v.state, member);
+	bool has = read_other(w, key, &v, &view) && view_is_set(v.type) &&
+		   view_set_has(v.type, v.state, member);
 
 	cache_view_release_all(&view);
 	return has;
