@@ -10,9 +10,11 @@
 #include "compiler.h"
 #include "counter.h"
 #include "envelope.h"
+#include "list.h"
 #include "map.h"
 #include "microburst/error.h"
 #include "orset.h"
+#include "score.h"
 #include "strval.h"
 
 /* The counter of 600 writers: more are TOO_LARGE to be deleted until retired ones are folded. */
@@ -79,7 +81,12 @@ clear(unsigned int type, struct slice state, struct wbuf *out, unsigned int dept
 	case LATTICE_PN_COUNTER:
 		return counter_delta_del(state, out);
 	case LATTICE_MAP:
+	case LATTICE_OSET:
 		return clear_map(state, out, depth);
+	case LATTICE_LIST:
+		return list_delta_clear(state, out);
+	case LATTICE_SCORE:
+		return score_delta_del(state, out);
 	case LATTICE_ENVELOPE:
 		return clear_envelope(state, out, depth);
 	case LATTICE_ORSET:
@@ -104,7 +111,7 @@ lattice_clear_bound(unsigned int type, struct slice state)
 	size_t bytes = MAP_OVERHEAD;
 	struct map_field f;
 
-	if (type != LATTICE_MAP) {
+	if (type != LATTICE_MAP && type != LATTICE_OSET) {
 		return lattice_table_ops(type) != NULL ? state.len : scalar_bound(state.len);
 	}
 	for (uint32_t i = 0; map_next(state, &i, &f);) {

@@ -14,6 +14,7 @@
 #include "orset.h"
 #include "presence.h"
 #include "scalar.h"
+#include "score.h"
 #include "strval.h"
 
 static_assert(VIEW_TEXT_MAX >= COUNTER_TEXT_MAX, "room for each number");
@@ -83,7 +84,8 @@ view_text(unsigned int type, struct slice state, char buf[VIEW_TEXT_MAX], struct
 	case LATTICE_LWW:
 		return lww_read(state, ret_text, &stamp);
 	case LATTICE_MAX_F64:
-		rc = max_f64_read(state, &f64);
+	case LATTICE_SCORE:
+		rc = type == LATTICE_SCORE ? score_read(state, &f64) : max_f64_read(state, &f64);
 		if (rc == 0) {
 			*ret_text = f64_text(f64, buf);
 		}
@@ -122,12 +124,18 @@ view_present_scalar(unsigned int type, struct slice state)
 {
 	char buf[VIEW_TEXT_MAX];
 	struct slice text;
+	double score;
+	int rc;
 
 	/* Only what can be deleted without a new epoch can be there and show nothing. */
 	switch (type) {
 	case LATTICE_STRING:
 	case LATTICE_PN_COUNTER:
 		return view_text(type, state, buf, &text) == 0;
+	case LATTICE_SCORE:
+		/* Also one whose sum is no number. */
+		rc = score_read(state, &score);
+		return rc == 0 || rc == MB_ERR_TOO_LARGE;
 	default:
 		return state.len != 0;
 	}

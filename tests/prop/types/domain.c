@@ -123,6 +123,61 @@ small_orset(struct world *w)
 }
 
 static void
+small_list(struct world *w)
+{
+	static const struct slice none;
+	const struct slice one = list_push(none, LIST_RIGHT, "a", 1, 1);
+	const struct slice two = list_push(one, LIST_RIGHT, "b", 1, 2);
+
+	put(w, one);
+	put(w, list_push(none, LIST_RIGHT, "b", 1, 2)); /* the same place */
+	put(w, list_push(one, LIST_LEFT, "", 2, 1));
+	put(w, two);
+	put(w, list_without(one, 0));
+	put(w, list_without(two, 1));
+	for (uint64_t writer = 1; writer <= 2; writer++) {
+		put(w, MADE(64, list_delta_set(one, list_id(one, 0), at(3, writer), slice_str("x"),
+					       out)));
+	}
+	put(w, MADE(64, list_delta_set(one, list_id(one, 0), at(3, 1), slice_str("y"), out)));
+	close_under_merge(w, LATTICE_LIST, 64);
+}
+
+static void
+small_score(struct world *w)
+{
+	static const double bases[] = { -INFINITY, 0, 1.5 };
+	static const struct slice none;
+	const struct slice plus = score_plus(none, 1, 0.1);
+
+	put(w, plus);
+	put(w, score_plus(plus, 1, 0.2));
+	put(w, score_plus(none, 2, -3));
+	put(w, score_deleted(plus));
+	put(w, score_plus(score_deleted(plus), 1, 4));
+	for (size_t i = 0; i < ARRAY_CNT(bases); i++) {
+		put(w, score_set(bases[i]));
+		put(w, score_deleted(score_set(bases[i])));
+	}
+	put(w, score_plus(score_set(1.5), 1, 0.1));
+	close_under_merge(w, LATTICE_SCORE, 64);
+}
+
+static void
+small_oset(struct world *w)
+{
+	static const struct slice none;
+
+	put(w, oset_made("", 1, score_set(1)));
+	put(w, oset_made("m", 1, score_set(1)));
+	put(w, oset_made("m", 2, score_set(0)));
+	put(w, oset_made("m", 0, score_plus(none, 1, 1)));
+	put(w, oset_made("m", 0, score_plus(none, 2, 1)));
+	put(w, oset_made("m", 1, score_deleted(score_set(1))));
+	close_under_merge(w, LATTICE_OSET, 40);
+}
+
+static void
 small_map(struct world *w)
 {
 	static const char *const keys[] = { "", "k" };
@@ -255,6 +310,15 @@ domain_small(unsigned int type, struct slice value[DOMAIN_CNT_MAX])
 		break;
 	case LATTICE_ORSET:
 		small_orset(&w);
+		break;
+	case LATTICE_LIST:
+		small_list(&w);
+		break;
+	case LATTICE_SCORE:
+		small_score(&w);
+		break;
+	case LATTICE_OSET:
+		small_oset(&w);
 		break;
 	default: /* ABSENT: bottom is all there is */
 		break;
@@ -401,6 +465,57 @@ random_orset(struct rng *rng)
 }
 
 static struct slice
+random_list(struct rng *rng)
+{
+	struct slice state = { 0 };
+
+	for (uint64_t left = rng_below(rng, 20); left > 0; left--) {
+		const enum list_end end = rng_below(rng, 2) == 0 ? LIST_LEFT : LIST_RIGHT;
+
+		if (rng_below(rng, 3) == 0 && list_cnt(state) != 0) {
+			state = list_without(state, (uint32_t)rng_below(rng, list_cnt(state)));
+		} else {
+			state = list_push(state, end, random_name(rng), rng_below(rng, 1000),
+					  random_writer(rng));
+		}
+	}
+	return state;
+}
+
+static struct slice
+random_score(struct rng *rng)
+{
+	struct slice state = { 0 };
+
+	if (rng_below(rng, 2) == 0) {
+		state = score_set((double)random_step(rng) / 3);
+	}
+	for (uint64_t left = rng_below(rng, 6); left > 0; left--) {
+		state = rng_below(rng, 4) == 0
+				? score_deleted(state)
+				: score_plus(state, random_writer(rng),
+					     (double)random_step(rng) / 7);
+	}
+	return state;
+}
+
+static struct slice
+random_oset(struct rng *rng)
+{
+	struct slice state = { 0 };
+
+	for (uint64_t left = rng_below(rng, 12); left > 0; left--) {
+		const struct slice score = random_score(rng);
+
+		if (score.len != 0) {
+			state = merged(LATTICE_OSET, state,
+				       oset_made(random_name(rng), rng_below(rng, 3), score));
+		}
+	}
+	return state;
+}
+
+static struct slice
 random_map(struct rng *rng, unsigned int depth)
 {
 	struct slice state = { 0 };
@@ -491,6 +606,12 @@ random_value(unsigned int type, struct rng *rng, unsigned int depth)
 		return random_envelope(rng, depth);
 	case LATTICE_ORSET:
 		return random_orset(rng);
+	case LATTICE_LIST:
+		return random_list(rng);
+	case LATTICE_SCORE:
+		return random_score(rng);
+	case LATTICE_OSET:
+		return depth == 0 ? slice_of(NULL, 0) : random_oset(rng);
 	default:
 		return slice_of(NULL, 0);
 	}

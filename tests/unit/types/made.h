@@ -17,11 +17,13 @@
 #include "envelope.h"
 #include "gset.h"
 #include "lattice.h"
+#include "list.h"
 #include "lww.h"
 #include "map.h"
 #include "microburst/error.h"
 #include "orset.h"
 #include "scalar.h"
+#include "score.h"
 #include "slice.h"
 #include "strval.h"
 #include "vclock.h"
@@ -180,6 +182,53 @@ map_made(const char *key, unsigned int type, struct slice value)
 }
 
 static inline struct slice
+list_push(struct slice state, enum list_end end, const char *value, uint64_t time, uint64_t writer)
+{
+	return merged(LATTICE_LIST, state,
+		      MADE(strlen(value) + LIST_OVERHEAD,
+			   list_delta_push(state, at(time, writer), end, slice_str(value), out)));
+}
+
+/* Item idx of those that show. */
+static inline struct slice
+list_id(struct slice state, uint32_t idx)
+{
+	struct list_item item = { 0 };
+	uint32_t at_idx = 0;
+
+	for (uint32_t i = 0; i <= idx; i++) {
+		INSIST(list_next(state, &at_idx, &item));
+	}
+	return item.id;
+}
+
+static inline struct slice
+list_without(struct slice state, uint32_t idx)
+{
+	return merged(LATTICE_LIST, state,
+		      MADE(LIST_OVERHEAD, list_delta_remove(state, list_id(state, idx), out)));
+}
+
+static inline struct slice
+score_set(double x)
+{
+	return MADE(SCORE_BYTES_MAX, score_delta_set(x, out));
+}
+
+static inline struct slice
+score_plus(struct slice state, uint64_t writer, double x)
+{
+	return merged(LATTICE_SCORE, state,
+		      MADE(SCORE_BYTES_MAX, score_delta_add(state, by(writer), x, out)));
+}
+
+static inline struct slice
+score_deleted(struct slice state)
+{
+	return merged(LATTICE_SCORE, state, MADE(2 * state.len + 1, score_delta_del(state, out)));
+}
+
+static inline struct slice
 u64_made(uint64_t v)
 {
 	return MADE(8, u64_delta(v, out));
@@ -207,6 +256,16 @@ static inline struct slice
 envelope_made(const struct envelope *e)
 {
 	return MADE(envelope_bytes(e), envelope_write(e, out));
+}
+
+/* The sorted set of one member, whose score was written in this epoch. */
+static inline struct slice
+oset_made(const char *member, uint64_t time, struct slice score)
+{
+	return map_made(member, LATTICE_ENVELOPE,
+			envelope_made(&(struct envelope){ .epoch = at(time, time != 0),
+							  .type = LATTICE_SCORE,
+							  .state = score }));
 }
 
 #endif
