@@ -55,12 +55,14 @@ whole_number(unsigned int type, struct slice state, counter_sum *ret_number)
 	}
 }
 
-/* The shortest text that reads back as the same number. */
-static struct slice
-f64_text(double v, char buf[VIEW_TEXT_MAX])
+struct slice
+view_f64(double v, char buf[VIEW_TEXT_MAX])
 {
 	int len = 0;
 
+	if (fabs(v) < 1e15 && v == (double)(int64_t)v) { /* 1000, not 1e+03 */
+		return slice_of(buf, (size_t)snprintf(buf, VIEW_TEXT_MAX, "%.0f", v));
+	}
 	for (int digits = 1; digits <= 17; digits++) {
 		len = snprintf(buf, VIEW_TEXT_MAX, "%.*g", digits, v);
 		if (strtod(buf, NULL) == v) {
@@ -87,7 +89,7 @@ view_text(unsigned int type, struct slice state, char buf[VIEW_TEXT_MAX], struct
 	case LATTICE_SCORE:
 		rc = type == LATTICE_SCORE ? score_read(state, &f64) : max_f64_read(state, &f64);
 		if (rc == 0) {
-			*ret_text = f64_text(f64, buf);
+			*ret_text = view_f64(f64, buf);
 		}
 		return rc;
 	default:

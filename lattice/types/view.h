@@ -36,6 +36,10 @@
 int view_text(unsigned int type, struct slice state, char buf[VIEW_TEXT_MAX],
 	      struct slice *ret_text);
 
+/* view_f64 writes a double as the shortest text that reads back as the same number. Returns: the
+ * slice of buf that holds it. */
+struct slice view_f64(double v, char buf[VIEW_TEXT_MAX]);
+
 /* view_i64 reads a value as a number.
  *
  * Returns:   0; MB_ERR_NOT_FOUND, MB_ERR_TYPE, MB_ERR_TOO_LARGE, MB_ERR_CORRUPT.
