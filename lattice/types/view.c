@@ -11,8 +11,10 @@
 #include "gset.h"
 #include "lww.h"
 #include "microburst/error.h"
+#include "mvreg.h"
 #include "orset.h"
 #include "presence.h"
+#include "priority.h"
 #include "scalar.h"
 #include "score.h"
 #include "strval.h"
@@ -75,8 +77,10 @@ view_f64(double v, char buf[VIEW_TEXT_MAX])
 int
 view_text(unsigned int type, struct slice state, char buf[VIEW_TEXT_MAX], struct slice *ret_text)
 {
+	struct mvreg_sibling sibling;
 	counter_sum number;
 	struct stamp stamp;
+	int64_t priority;
 	double f64;
 	int rc;
 
@@ -85,6 +89,14 @@ view_text(unsigned int type, struct slice state, char buf[VIEW_TEXT_MAX], struct
 		return strval_text(state, buf, ret_text);
 	case LATTICE_LWW:
 		return lww_read(state, ret_text, &stamp);
+	case LATTICE_PRIORITY:
+		return priority_read(state, ret_text, &priority);
+	case LATTICE_MVREG:
+		if (!mvreg_latest(state, &sibling)) {
+			return state.len == 0 ? MB_ERR_NOT_FOUND : MB_ERR_CORRUPT;
+		}
+		*ret_text = sibling.value;
+		return 0;
 	case LATTICE_MAX_F64:
 	case LATTICE_SCORE:
 		rc = type == LATTICE_SCORE ? score_read(state, &f64) : max_f64_read(state, &f64);

@@ -11,6 +11,8 @@
  *	BOOL_OR      1 or 0                    1 or 0
  *	MAX_U64 ..   decimal                   the number, MB_ERR_TOO_LARGE beyond int64_t
  *	SCORE        shortest decimal          MB_ERR_TYPE
+ *	PRIORITY     the bytes                 MB_ERR_TYPE
+ *	MVREG        the latest sibling        MB_ERR_TYPE
  *	ABSENT       MB_ERR_NOT_FOUND          MB_ERR_NOT_FOUND
  *	all others   MB_ERR_TYPE               MB_ERR_TYPE
  *

@@ -20,8 +20,10 @@
 #include "lww.h"
 #include "map.h"
 #include "microburst/error.h"
+#include "mvreg.h"
 #include "orset.h"
 #include "oset.h"
+#include "pair_lex.h"
 #include "scalar.h"
 #include "score.h"
 #include "slice.h"
@@ -50,7 +52,9 @@ read_all(unsigned int type, struct slice v, struct slice key)
 	const struct writer_id writer = { 1 };
 	char text[VIEW_TEXT_MAX];
 	struct map_field field;
+	struct mvreg_sibling sibling;
 	struct list_item item;
+	struct pair_lex pair;
 	struct envelope e;
 	double score;
 	struct slice part;
@@ -81,6 +85,12 @@ read_all(unsigned int type, struct slice v, struct slice key)
 	}
 	for (uint32_t i = 0; oset_next(v, &i, &part, &score);) {
 		sum += touch(part);
+	}
+	for (uint32_t i = 0; mvreg_next(v, &i, &sibling);) {
+		sum += touch(sibling.value) + touch(sibling.clock) + touch(sibling.dependencies);
+	}
+	if (pair_lex_open(v, &pair) == 0) {
+		sum += touch(pair.first) + touch(pair.second);
 	}
 	sum += orset_has(v, key) + view_cnt(type, v) + (oset_score(v, key, &score) == 0);
 	sum += gset_has(v, key) + gset_cnt(v) + map_get(v, key, &field) + map_cnt(v);
@@ -114,6 +124,8 @@ make_deltas(struct slice v)
 	(void)orset_delta_remove(v, slice_of(v.p, v.len < 2 ? 0 : 1), &out);
 	out = wbuf_init(buf, cap);
 	(void)list_delta_push(v, stamp, LIST_LEFT, slice_of(NULL, 0), &out);
+	out = wbuf_init(buf, cap);
+	(void)mvreg_delta_merged(v, slice_of(NULL, 0), slice_of(NULL, 0), &out);
 	for (unsigned int type = 0; type < LATTICE_TYPE_CNT; type++) {
 		out = wbuf_init(buf, cap);
 		(void)lattice_clear(type, v, &out);

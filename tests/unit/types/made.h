@@ -21,7 +21,10 @@
 #include "lww.h"
 #include "map.h"
 #include "microburst/error.h"
+#include "mvreg.h"
 #include "orset.h"
+#include "pair_lex.h"
+#include "priority.h"
 #include "scalar.h"
 #include "score.h"
 #include "slice.h"
@@ -256,6 +259,47 @@ static inline struct slice
 envelope_made(const struct envelope *e)
 {
 	return MADE(envelope_bytes(e), envelope_write(e, out));
+}
+
+static inline struct slice
+priority_made(int64_t number, const char *text)
+{
+	return MADE(strlen(text) + PRIORITY_OVERHEAD, priority_delta(number, slice_str(text), out));
+}
+
+static inline struct slice
+pair_made(unsigned int first_type, struct slice first, unsigned int second_type,
+	  struct slice second)
+{
+	return MADE(first.len + second.len + PAIR_LEX_OVERHEAD,
+		    pair_lex_write(&(struct pair_lex){ .first_type = first_type,
+						       .second_type = second_type,
+						       .first = first,
+						       .second = second },
+				   out));
+}
+
+/* A write by one who has seen all of `seen`, at a tile that holds `state`. */
+static inline struct slice
+mvreg_put(struct slice state, struct slice seen, const char *text, uint64_t time, uint64_t writer)
+{
+	const struct slice context = MADE(2 * seen.len, mvreg_context(seen, out));
+
+	return merged(LATTICE_MVREG, state,
+		      MADE(strlen(text) + context.len + 16 + MVREG_OVERHEAD,
+			   mvreg_delta_put(state, context, by(writer),
+					   &(struct mvreg_sibling){ .value = slice_str(text),
+								    .time = { time } },
+					   out)));
+}
+
+/* What a function makes of all siblings. */
+static inline struct slice
+mvreg_merged(struct slice state, const char *text)
+{
+	return merged(LATTICE_MVREG, state,
+		      MADE(2 * state.len + strlen(text) + MVREG_OVERHEAD,
+			   mvreg_delta_merged(state, slice_str(text), slice_of(NULL, 0), out)));
 }
 
 /* The sorted set of one member, whose score was written in this epoch. */
