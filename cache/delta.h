@@ -15,11 +15,17 @@
  *	MAP_PUT    a MAP, or absent           the field is an envelope: as PUT in it
  *	MAP_INCR   a MAP, or absent           as INCR in the field's envelope
  *	MAP_DEL    a MAP                      as DEL in it
+ *	PUSH_..    a LIST, or absent          an item with an id of its own
+ *	LIST_SET   a LIST                     the item's value, stamped now; NOT_FOUND
+ *	LIST_DEL   a LIST                     the item is gone
+ *	ZADD       an OSET, or absent         the member is an envelope: a score in a fresh epoch
+ *	ZINCR      an OSET, or absent         an addition within the member's epoch
+ *	ZREM       an OSET                    as DEL in the member's envelope
  *	DEL        what can (clear.h)         deletes what it shows, item by item; what was not
  *	                                      seen survives; a deadline goes
  *	           another type               a tombstone: ABSENT in a fresh epoch
  *	EXPIRE     anything                   a deadline, as a register beside the state
- *	SREM, MAP_DEL, DEL, EXPIRE of absent  nothing
+ *	SREM .., DEL, EXPIRE of absent        nothing
  *	any other combination                 MB_ERR_TYPE
  *
  * "Absent" is: never written, deleted, or expired. Where something of another type was deleted, the

@@ -7,6 +7,8 @@
  *   session_op.c       the operations, made of the two: keys and strings
  *   session_set.c      sets
  *   session_map.c      maps
+ *   session_list.c     lists
+ *   session_zset.c     sorted sets
  *   session_publish.c  from what is held to write sets, and the answers
  *
  * Strings of bytes that are written (keys, members, small values) lie one behind the other in
@@ -45,6 +47,8 @@ enum held_kind {
 	KIND_STRING, /* sum */
 	KIND_SET,    /* elements */
 	KIND_MAP,    /* elements with values */
+	KIND_LIST,   /* items pushed, and ids of stored ones that were set or removed */
+	KIND_ZSET,   /* members with scores */
 	KIND_OTHER,  /* of a stored value: none of these */
 };
 
@@ -62,13 +66,14 @@ struct held_key {
 	uint16_t len;
 	uint8_t base, kind;
 	bool summed;
+	uint32_t push_cnt[2];           /* items pushed, by enum list_end */
 	uint32_t next;                  /* in its chain */
 	uint32_t elem_first, elem_last; /* number + 1 */
 	int64_t sum;
 	struct held_value value;
 };
 
-/* A member of a set, or a field of a map. Its base: BASE_VALUE, added or put; BASE_ABSENT, removed;
+/* A member of a set or a sorted set, a field of a map, an item of a list. Its base: BASE_VALUE, added or put; BASE_ABSENT, removed;
  * BASE_STORE, only added to. */
 struct held_elem {
 	uint64_t hash;
@@ -80,7 +85,8 @@ struct held_elem {
 	uint32_t key;     /* number + 1 */
 	uint32_t next;    /* in its chain */
 	uint32_t sibling; /* in its key's list */
-	int64_t sum;
+	int64_t sum;      /* of a score: the bits of a double; its base in score */
+	double score;
 	struct held_value value;
 };
 
@@ -161,6 +167,9 @@ struct held_elem *held_elem_next(struct session *s, const struct held_key *k, ui
 /* held_elem_sum adds to an element's sum, which becomes an operation of its own. Returns: 0;
  * MB_ERR_TOO_LARGE. */
 int held_elem_sum(struct session *s, struct held_elem *e, int64_t n);
+
+/* held_elem_more counts one more operation for an element. Returns: 0; MB_ERR_TOO_LARGE. */
+int held_elem_more(struct session *s, const struct held_elem *e);
 int held_elem_add(struct session *s, struct held_key *k, struct slice name, struct held_elem **ret);
 
 /* held_value_set copies a value. Returns: 0; MB_ERR_TOO_LARGE, MB_ERR_NO_MEMORY, and *v as

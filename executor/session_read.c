@@ -237,6 +237,10 @@ read_kind(const struct cache_value *v)
 		return KIND_SET;
 	case LATTICE_MAP:
 		return KIND_MAP;
+	case LATTICE_LIST:
+		return KIND_LIST;
+	case LATTICE_OSET:
+		return KIND_ZSET;
 	default:
 		return KIND_OTHER;
 	}

@@ -10,10 +10,13 @@
 #include "compiler.h"
 #include "counter.h"
 #include "envelope.h"
+#include "list.h"
 #include "map.h"
 #include "microburst/error.h"
 #include "orset.h"
+#include "score.h"
 #include "strval.h"
+#include "table.h"
 
 /* The counter of 600 writers: more are TOO_LARGE to be deleted until retired ones are folded. */
 #define CLEAR_SCALAR_MAX (32u << 10)
@@ -79,7 +82,12 @@ clear(unsigned int type, struct slice state, struct wbuf *out, unsigned int dept
 	case LATTICE_PN_COUNTER:
 		return counter_delta_del(state, out);
 	case LATTICE_MAP:
+	case LATTICE_OSET:
 		return clear_map(state, out, depth);
+	case LATTICE_LIST:
+		return list_delta_clear(state, out);
+	case LATTICE_SCORE:
+		return score_delta_del(state, out);
 	case LATTICE_ENVELOPE:
 		return clear_envelope(state, out, depth);
 	case LATTICE_ORSET:
@@ -103,9 +111,13 @@ lattice_clear_bound(unsigned int type, struct slice state)
 {
 	size_t bytes = MAP_OVERHEAD;
 	struct map_field f;
+	struct table t;
 
-	if (type != LATTICE_MAP) {
-		return lattice_table_ops(type) != NULL ? state.len : scalar_bound(state.len);
+	if (type != LATTICE_MAP && type != LATTICE_OSET) {
+		if (lattice_table_ops(type) == NULL) {
+			return scalar_bound(state.len);
+		}
+		return table_open(state, &t) == 0 ? table_bytes(&t) : 0;
 	}
 	for (uint32_t i = 0; map_next(state, &i, &f);) {
 		struct envelope e;

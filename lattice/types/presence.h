@@ -70,4 +70,9 @@ bool presence_any(const struct table_merge_ops *ops, struct slice v);
 bool presence_next(const struct table_merge_ops *ops, struct slice v, uint32_t *idx,
 		   struct slice *ret_item);
 
+/* presence_prev is the same backwards: the item before *idx, *idx moves to it. Start with
+ * UINT32_MAX. */
+bool presence_prev(const struct table_merge_ops *ops, struct slice v, uint32_t *idx,
+		   struct slice *ret_item);
+
 #endif

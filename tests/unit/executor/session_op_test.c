@@ -119,6 +119,27 @@ words_of(struct slice key, char *ret, size_t bytes)
 		}
 		return;
 	}
+	if (session_list_cnt(s, key, &cnt) == 0) {
+		assert_int_not_equal(cnt, 0);
+		len = (size_t)snprintf(ret, bytes, "list of %d:", (int)cnt);
+		for (int64_t i = 0; i < (int64_t)cnt && len < bytes - 16; i++) {
+			assert_int_equal(session_list_get(s, key, i, &got), 0);
+			len += (size_t)snprintf(ret + len, bytes - len, " %.*s", (int)got.len,
+						(const char *)got.p);
+		}
+		return;
+	}
+	if (session_zcard(s, key, &cnt) == 0) {
+		assert_int_not_equal(cnt, 0);
+		len = (size_t)snprintf(ret, bytes, "sorted set of %d:", (int)cnt);
+		for (int i = 0; i < MODEL_NAMES; i++) {
+			double score = -1;
+
+			(void)session_zscore(s, key, k(model_name[i]), &score);
+			len += (size_t)snprintf(ret + len, bytes - len, " %g", score);
+		}
+		return;
+	}
 	assert_int_equal(session_map_cnt(s, key, &cnt), 0);
 	assert_int_not_equal(cnt, 0);
 	len = (size_t)snprintf(ret, bytes, "map of %d", (int)cnt);
@@ -135,13 +156,15 @@ static void
 random_op(struct rng *r, struct slice key)
 {
 	const char *name = model_name[rng_below(r, MODEL_NAMES)];
+	struct slice got;
 	char value[16];
+	double score;
 	int64_t x;
 	int err;
 
 	snprintf(value, sizeof(value), "%s%d", rng_below(r, 3) == 0 ? "v" : "",
 		 (int)rng_below(r, 100));
-	switch (rng_below(r, 12)) {
+	switch (rng_below(r, 18)) {
 	case 0:
 		err = session_put(s, key, k(value));
 		break;
@@ -163,6 +186,27 @@ random_op(struct rng *r, struct slice key)
 	case 7:
 		err = session_map_delete(s, key, k(name));
 		break;
+	case 10:
+	case 11:
+		err = session_list_push(s, key, rng_below(r, 2) == 0 ? LIST_LEFT : LIST_RIGHT,
+					k(value));
+		break;
+	case 12:
+		err = session_list_pop(s, key, rng_below(r, 2) == 0 ? LIST_LEFT : LIST_RIGHT, &got);
+		break;
+	case 13:
+		err = session_list_set(s, key, (int64_t)rng_below(r, 4) - 2, k(value));
+		break;
+	case 14:
+		err = session_zadd(s, key, k(name), (double)rng_below(r, 9));
+		break;
+	case 15:
+		err = session_zincr(s, key, k(name), (double)rng_below(r, 9) / 4,
+				    rng_below(r, 2) == 0 ? &score : NULL);
+		break;
+	case 16:
+		err = session_zrem(s, key, k(name));
+		break;
 	case 8:
 	case 9:
 		err = session_map_incr(s, key, k(name), (int64_t)rng_below(r, 9) - 4,
@@ -172,7 +216,7 @@ random_op(struct rng *r, struct slice key)
 		err = session_map_put(s, key, k(name), k(value));
 		break;
 	}
-	assert_true(err == 0 || err == MB_ERR_TYPE);
+	assert_true(err == 0 || err == MB_ERR_TYPE || err == MB_ERR_NOT_FOUND);
 }
 
 static void
