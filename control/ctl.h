@@ -122,6 +122,7 @@ struct ctl_config {
 	uint8_t cpu_daemon[CPU_CNT_MAX / 8];
 	uint8_t cpu_exec[CPU_CNT_MAX / 8];
 	uint64_t executor_memory;
+	uint64_t dag_split_ns;
 	uint64_t executor_spin_ns, client_spin_ns;
 	uint64_t grace_ns;
 	uint64_t load_timeout_ns;
