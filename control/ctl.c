@@ -80,9 +80,8 @@ ctl_orphans_stop(struct ctl *c, const struct proc *client)
 	}
 }
 
-/* And those that begin later: an executor may hold calls of a dead client that it has not begun.
- * It has not
- * acknowledged the death then, so it is enough to look while that is awaited. */
+/* And those that begin later: an executor may hold calls of a dead client that it has not begun. It
+ * has not acknowledged the death then, so it is enough to look while that is awaited. */
 static void
 ctl_orphans_due(struct ctl *c, uint64_t now)
 {

@@ -132,6 +132,7 @@ ctl_pid_event(void *ctx, int fd, int events)
 			p->pid = 0;
 			ctl_gone(c, p, si.si_code == CLD_EXITED ? DEATH_EXIT : DEATH_SIGNAL,
 				 si.si_status);
+			ctl_strays_reap(c);
 		} else if (!p->is_executor) {
 			ctl_gone(c, p, DEATH_EXIT, 0);
 		}
