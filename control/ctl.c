@@ -286,37 +286,15 @@ ctl_on_close(struct ctl *c, struct proc *p, uint16_t port, int err)
 static void
 ctl_on_open_ack(struct ctl *c, struct proc *x, const struct desc *d)
 {
-	struct desc m = { .kind = DESC_OPENED };
-	struct proc_port *mine, *other;
+	struct desc m = { .kind = DESC_OPENED, .err = d->err };
 	struct proc *p;
 
-	if (d->a < PORT_DIRECT_FIRST || d->a >= PORT_CNT || x->port[d->a].state != PORT_OPENING) {
-		return;
+	if (proc_port_made(&c->procs, x, d->a, d->err == 0, &p, &m.a)) {
+		m.open.proc = x->idx;
+		m.open.port = d->a;
+		m.open.inc = x->inc;
+		ports_send(c->ports, p->idx, &m);
 	}
-	mine = &x->port[d->a];
-	p = &c->procs.proc[mine->peer];
-	other = &p->port[mine->peer_port];
-	if (p->state != PROC_LIVE || other->state != PORT_OPENING || other->peer != x->idx) {
-		return; /* it died meanwhile: the notice about that closes the port */
-	}
-	m.a = mine->peer_port;
-	m.open.proc = x->idx;
-	m.open.port = d->a;
-	m.open.inc = x->inc;
-	m.err = d->err;
-	if (d->err != 0) {
-		struct proc *none;
-		uint16_t port;
-
-		/* Neither end was made: both ports are free at once. */
-		other->state = PORT_CLOSING;
-		proc_port_closed(&c->procs, x, d->a, &none, &port);
-		proc_port_closed(&c->procs, p, m.a, &none, &port);
-	} else {
-		mine->state = PORT_OPEN;
-		other->state = PORT_OPEN;
-	}
-	ports_send(c->ports, p->idx, &m);
 }
 
 static void
