@@ -74,7 +74,8 @@ struct proc {
 	uint8_t state;
 	bool is_executor;
 	uint32_t inc;
-	int sock; /* -1: closed */
+	uint64_t live_ns; /* when it became LIVE */
+	int sock;         /* -1: closed */
 	pid_t pid;
 	int pidfd; /* -1 */
 	uid_t uid;
