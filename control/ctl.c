@@ -139,6 +139,41 @@ ctl_gone(struct ctl *c, struct proc *p, enum death_cause cause, int status)
 	}
 }
 
+/* A function may run for hours, and its executor hears of nobody meanwhile. Whoever entered and
+ * left in that time was not known to it, and need not wait for its word: else 256 short-lived
+ * clients would keep out all others. The argument: ids of calls are not used twice, so an executor
+ * that runs the same one at both ends of a client's life ran it all the time. sched gives calls to
+ * executors that are free, and ctl makes no channel to this one (ctl_on_open_req), so it has had
+ * nothing of that client. It is looked at the second time after sched has let go of the client: a
+ * call that sched had sent there after all would be seen here, as the executor had said before that
+ * it was free. */
+void
+ctl_busy_look(struct ctl *c, uint64_t now)
+{
+	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
+		uint64_t call;
+
+		if (c->procs.proc[e].state != PROC_LIVE) {
+			continue;
+		}
+		call = atomic_load_explicit(&region_run(&c->peers->peer[e].region)->call,
+					    memory_order_relaxed);
+		if (call != c->exec[e].busy_call) {
+			c->exec[e].busy_call = call;
+			c->exec[e].busy_ns = now;
+		}
+	}
+}
+
+/* Whether executor e, which was looked at now, has run one call for all of the life of client p. */
+static bool
+ctl_busy_all_along(const struct ctl *c, uint16_t e, const struct proc *p)
+{
+	const struct exec *x = &c->exec[e];
+
+	return !p->is_executor && x->busy_call != 0 && x->busy_ns <= p->live_ns;
+}
+
 /* Round 3: those who know it are told. A client is made known to every executor that serves,
  * because one may hold a result for it. */
 static void
@@ -146,8 +181,10 @@ ctl_notify(struct ctl *c, struct proc *p)
 {
 	struct desc d = p->dead;
 
+	ctl_busy_look(c, ctl_now(c));
 	for (uint16_t e = PROC_EXEC_FIRST; !p->is_executor && e < PROC_CLIENT_FIRST; e++) {
-		if (c->exec[e].state == EXEC_SERVING || c->exec[e].state == EXEC_DRAINING) {
+		if ((c->exec[e].state == EXEC_SERVING || c->exec[e].state == EXEC_DRAINING) &&
+		    !ctl_busy_all_along(c, e, p)) {
 			proc_know(p, e);
 		}
 	}
@@ -255,7 +292,10 @@ ctl_on_open_req(struct ctl *c, struct proc *p, const struct desc *d)
 
 	if (d->a >= PROC_EXEC_FIRST && d->a < PROC_CLIENT_FIRST && d->a != p->idx) {
 		x = &c->procs.proc[d->a];
-		if (x->state == PROC_LIVE && c->exec[d->a].state == EXEC_SERVING) {
+		ctl_busy_look(c, ctl_now(c));
+		if (x->state == PROC_LIVE && ctl_busy_all_along(c, d->a, p)) {
+			err = MB_ERR_BUSY;
+		} else if (x->state == PROC_LIVE && c->exec[d->a].state == EXEC_SERVING) {
 			err = proc_pair(&c->procs, p, x, &port_p, &port_x);
 		}
 	}

@@ -66,9 +66,10 @@ struct exec {
 	int cpu;
 	uint16_t slot;       /* SERVING, LOADING for a slot */
 	uint64_t gen;        /* of the set it has */
-	uint64_t give_up_ns; /* LOADING */
-	uint32_t missing;    /* sandbox bits that are not enforced */
+	uint64_t give_up_ns; /* SPAWNING, LOADING */
 	uint64_t ready_ns;
+	uint64_t busy_call; /* which it ran when ctl_busy_look looked; 0: none */
+	uint64_t busy_ns;   /* when it was first seen to run that */
 	uint32_t fn_cnt;
 	uint16_t fn[FUNCTION_CNT_MAX];
 };
@@ -185,6 +186,8 @@ extern const struct tile_ops ctl_tile_ops;
 
 uint64_t ctl_now(const struct ctl *c);
 void ctl_tell_tile(struct ctl *c, uint32_t tile, const struct desc *d);
+/* ctl_busy_look notes what each executor runs. To be called when a client enters. */
+void ctl_busy_look(struct ctl *c, uint64_t now);
 /* ctl_gone: a process is no more, as pidfd or socket said. */
 void ctl_gone(struct ctl *c, struct proc *p, enum death_cause cause, int status);
 /* ctl_stop_call ends a running call after the grace, by force if it still runs then. */

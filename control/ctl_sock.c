@@ -220,9 +220,8 @@ ctl_on_hello(struct ctl *c, struct ctl_conn *conn, const struct domain_msg *m, c
 
 /* The eventfds by which a process wakes the lcores that it has ports at. ctl's own lcore gives each
  * process one of its own. The others are not ctl's to add to; they are woken by their bell, which
- * all
- * processes share: one that empties it on purpose can delay its neighbours' wakes, by a second at
- * most. */
+ * all processes share: one that empties it on purpose can delay its neighbours' wakes, by a second
+ * at most. */
 static int
 ctl_wake_fds(struct ctl *c, struct proc *p, int ret_fd[TILE_PORT_CNT])
 {
@@ -253,6 +252,10 @@ ctl_on_mapped(struct ctl *c, struct ctl_conn *conn, struct proc *p)
 	}
 	up.open.proc = p->idx;
 	up.open.inc = p->inc;
+	p->live_ns = ctl_now(c);
+	if (!p->is_executor) {
+		ctl_busy_look(c, p->live_ns);
+	}
 	ports_open(c->ports, p->idx, p->inc, &c->peers->peer[p->idx].region);
 	for (uint32_t t = 0; t < CTL_TILE_CACHE + c->cfg.cache_cnt; t++) {
 		ctl_tell_tile(c, t, &up);
