@@ -30,6 +30,7 @@ FUNCTIONS = r"""
 #include <stdlib.h>
 
 MB_FUNCTION(nothing) { return mb_return_nil(call); }
+MB_FUNCTION(returns) { int64_t n; MB_TRY(mb_arg_i64(call, 0, &n)); return (int)n; }
 MB_FUNCTION(fails) { return mb_fail(call, "no luck today"); }
 MB_FUNCTION(crashes) { abort(); }
 MB_FUNCTION(loops) { for (;;) { __asm__ volatile(""); } }
@@ -140,6 +141,7 @@ class Functions(Case):
 
     def test_failures(self):
         self.fails('call', 'fails', says='no luck today')
+        self.fails('call', 'returns', '-1', says='it returned INVALID')
         self.fails('call', 'missing', says='microburst deploy')
         self.fails('call', 'crashes', says='calling crashes failed: ')
         self.fails('call', 'loops', '--deadline', '50ms', says='deadline')
@@ -186,7 +188,7 @@ class Functions(Case):
         refuses = (b'#include <microburst/function.h>\n'
                    b'MB_INIT { return mb_fail(call, "not on a Sunday"); }\n'
                    b'MB_FUNCTION(never) { return 0; }\n')
-        self.fails('deploy', deploy('refuses.c', refuses), says='not on a Sunday')
+        self.fails('deploy', deploy('refuses.c', refuses), says="'never' refused: not on a Sunday")
         self.fails('call', 'never', says='no function')
 
     def test_examples(self):
