@@ -35,6 +35,18 @@ ctl_conn_find(struct ctl *c, int fd)
 	return NULL;
 }
 
+/* The first entries are for executors: whoever connects without end keeps out clients, not them. */
+static struct ctl_conn *
+ctl_conn_free(struct ctl *c, bool is_executor)
+{
+	for (uint32_t i = is_executor ? 0 : PROC_CLIENT_FIRST; i < CTL_CONN_MAX; i++) {
+		if (c->conn[i].fd < 0) {
+			return &c->conn[i];
+		}
+	}
+	return NULL;
+}
+
 struct ctl_conn *
 ctl_conn_of(struct ctl *c, const struct proc *p)
 {
@@ -49,7 +61,7 @@ ctl_conn_of(struct ctl *c, const struct proc *p)
 struct ctl_conn *
 ctl_conn_add(struct ctl *c, int fd, struct proc *proc)
 {
-	struct ctl_conn *conn = ctl_conn_find(c, -1);
+	struct ctl_conn *conn = ctl_conn_free(c, proc != NULL);
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 
