@@ -62,6 +62,7 @@ check_tiles(struct sim *s)
 		none(s, n->kvs[i].core.busy != NULL, "jobs of the store");
 	}
 	none(s, simctl_unburied(n->ctl), "dead processes are not forgotten");
+	none(s, simctl_half_channels(n->ctl), "ports have no other end");
 	none(s, ports_waiting(simctl_tile(n->ctl)->ports), "messages of ctl wait for processes");
 }
 
