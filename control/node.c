@@ -384,6 +384,26 @@ node_sched(struct node *n)
 	return err;
 }
 
+/* kvs.ack, with auto resolved. */
+static enum kvs_ack
+node_ack(const struct node *n)
+{
+	static const char *const word[] = {
+		[KVS_ACK_LOCAL] = "local",
+		[KVS_ACK_ONE] = "one",
+		[KVS_ACK_QUORUM] = "quorum",
+		[KVS_ACK_ALL] = "all",
+	};
+
+	for (uint32_t i = KVS_ACK_LOCAL; i < ARRAY_CNT(word); i++) {
+		if (strcmp(n->params.kvs_ack, word[i]) == 0) {
+			return (enum kvs_ack)i;
+		}
+	}
+	return MIN(n->params.kvs_replication, n->params.kvs_tiles) > 1 ? KVS_ACK_QUORUM
+								       : KVS_ACK_ONE;
+}
+
 static int
 node_cache_tile(struct node *n, uint32_t i)
 {
@@ -392,7 +412,9 @@ node_cache_tile(struct node *n, uint32_t i)
 		.idx = i,
 		.base = n->cache,
 		.layout = &n->cache_plan,
+		.ring = n->ring,
 		.kvs_cnt = n->params.kvs_tiles,
+		.ack = node_ack(n),
 		.to_ctl = node_link(n, TILE_CACHE, i, TILE_CTL, 0),
 		.from_ctl = node_link(n, TILE_CTL, 0, TILE_CACHE, i),
 		.region = &n->region,
@@ -426,6 +448,13 @@ node_kvs_tile(struct node *n, uint32_t i)
 		.idx = i,
 		.bytes = n->params.kvs_bytes / n->params.kvs_tiles & ~(size_t)4095,
 		.seed = rng_u64(&n->rng),
+		.ring = n->ring,
+		.kvs_cnt = n->params.kvs_tiles,
+		.copies = n->params.kvs_replication,
+		.ack = node_ack(n),
+		.period_ns = n->params.kvs_gossip_period,
+		.ack_timeout_ns = n->params.kvs_ack_timeout,
+		.drop_pause_ns = n->params.kvs_sweep_pause,
 		.cache_cnt = n->params.cache_tiles,
 	};
 	int err;
@@ -433,6 +462,12 @@ node_kvs_tile(struct node *n, uint32_t i)
 	for (uint32_t k = 0; k < cfg.cache_cnt; k++) {
 		cfg.from_cache[k] = node_link(n, TILE_CACHE, k, TILE_KVS, i);
 		cfg.to_cache[k] = node_link(n, TILE_KVS, i, TILE_CACHE, k);
+	}
+	for (uint32_t k = 0; k < cfg.kvs_cnt; k++) {
+		if (k != i) {
+			cfg.from_kvs[k] = node_link(n, TILE_KVS, k, TILE_KVS, i);
+			cfg.to_kvs[k] = node_link(n, TILE_KVS, i, TILE_KVS, k);
+		}
 	}
 	err = kvs_tile_create(&n->kvs_tile[i], &cfg);
 	if (err == 0) {
@@ -445,10 +480,14 @@ node_kvs_tile(struct node *n, uint32_t i)
 static int
 node_tiles(struct node *n, const char *executor_path, const char *sandbox, char why[NODE_WHY_BYTES])
 {
+	struct hashring_member self = { .node = n->id, .tile_cnt = n->params.kvs_tiles };
 	int err = node_ctl(n, executor_path, sandbox);
 
 	if (err == 0) {
 		err = node_sched(n);
+	}
+	if (err == 0) {
+		err = hashring_create(&n->ring, &self, 1);
 	}
 	for (uint32_t i = 0; err == 0 && i < n->params.cache_tiles; i++) {
 		err = node_cache_tile(n, i);
@@ -590,6 +629,9 @@ node_destroy(struct node *n)
 		if (n->kvs_tile[i] != NULL) {
 			kvs_tile_destroy(n->kvs_tile[i]);
 		}
+	}
+	if (n->ring != NULL) {
+		hashring_destroy(n->ring);
 	}
 	for (uint32_t i = 0; i < LINK_CNT_MAX; i++) {
 		if (n->link[i] != NULL) {

@@ -9,6 +9,7 @@
 #include "floor_syscall.h"
 #include "subject_call.h"
 #include "subject_idle.h"
+#include "subject_kvs.h"
 #include "subject_life.h"
 #include "subject_state.h"
 
@@ -44,6 +45,14 @@ static const struct pace pipelined = {
 	.sample_cnt = 4096,
 	.warm_cnt = 1000,
 	.warm_ns = 500000,
+	.attempt_cnt = 3,
+};
+/* A sample is a burst of 32 requests, in one thread of this process. */
+static const struct pace store = {
+	.block_cnt = 50,
+	.sample_cnt = 1000,
+	.warm_cnt = 64,
+	.warm_ns = 200000,
 	.attempt_cnt = 3,
 };
 /* One sample each: something is made for it before and taken away after. */
@@ -226,6 +235,120 @@ const struct bench bench_list[] = {
 		.floor = &echo_relay_asleep,
 		.pace = &slow,
 		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "lag_put",
+			   .unit = "us",
+			   .floor = "ring",
+			   .what = "a client's put until a running function reads it in place",
+			   .aim = { .ratio_p50_max = 20 } } },
+		.run = subject_lag_put,
+		.floor = &echo_ring,
+		.pace = &slow,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_zipf4",
+			   .unit = "ns",
+			   .what = "1 KiB puts by zipf 4, generator and store in one thread",
+			   .aim = { .rate_min = 18e6 } } },
+		.run = subject_kvs_zipf4,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_zipf2", .unit = "ns", .what = "the same by zipf 2" } },
+		.run = subject_kvs_zipf2,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_zipf05",
+			   .unit = "ns",
+			   .what = "the same by zipf 0.5",
+			   .aim = { .rate_min = 2.5e6 } } },
+		.run = subject_kvs_zipf05,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_zipf4_8b",
+			   .unit = "ns",
+			   .what = "8-byte puts, keys drawn by zipf 4" } },
+		.run = subject_kvs_small4,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_zipf05_8b",
+			   .unit = "ns",
+			   .what = "the same by zipf 0.5" } },
+		.run = subject_kvs_small05,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_zipf05_2tiles",
+			   .unit = "ns",
+			   .what = "1 KiB puts by zipf 0.5, two tiles, a key on one" } },
+		.run = subject_kvs_two,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_zipf4_all",
+			   .unit = "ns",
+			   .what = "1 KiB puts by zipf 4, two tiles, each key on both" } },
+		.run = subject_kvs_all4,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_zipf05_all",
+			   .unit = "ns",
+			   .what = "the same by zipf 0.5" } },
+		.run = subject_kvs_all05,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_get",
+			   .unit = "ns",
+			   .what = "a get of 8 bytes, zipf 0.5" } },
+		.run = subject_kvs_get,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_incr",
+			   .unit = "ns",
+			   .what = "an increment of one writer, zipf 0.5" } },
+		.run = subject_kvs_incr,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_lww",
+			   .unit = "ns",
+			   .what = "a register of 8 bytes, zipf 0.5" } },
+		.run = subject_kvs_lww,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_max", .unit = "ns", .what = "a maximum, zipf 0.5" } },
+		.run = subject_kvs_max,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_memory",
+			   .unit = "bytes",
+			   .what = "over a key of 8 bytes and its 8, in a store of a million",
+			   .aim = { .p50_max = 100 } } },
+		.run = subject_kvs_memory,
+		.pace = &seconds,
+		.smoke = &smoke_rare,
 	},
 	{
 		.row = { { .name = "cold_start",

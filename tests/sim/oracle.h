@@ -15,6 +15,7 @@
  *   O5  A set has every member that was acknowledged, and none that nobody added.
  *   O6  A register shows one value that was put under that key, whole.
  *   O7  When quiet, the cache shows exactly what the store has.
+ *   O8  When quiet, all owners of a key have the same.
  *
  * O4 to O6 are asked at every read, and of the store at the end.
  */

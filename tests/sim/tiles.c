@@ -20,6 +20,10 @@
 #define SEED_SCHED UINT64_C(0x5c4ed)
 #define SEED_KVS   UINT64_C(0x5eed)
 
+#define GUEST_LANE_DEPTH 16
+/* Between two kvs tiles: what each tells, its answers, and the same for keys that go. */
+#define KVS_LANE_DEPTH   (2 * KVS_TELL_WINDOW + 6 * KVS_DROP_MAX)
+
 /* --------------------------------------------------------------------- sched */
 
 static int
@@ -359,7 +363,9 @@ cache_sim_init(struct cache_sim *t, struct sim *s, uint32_t idx)
 		.base = n->cache,
 		.layout = &n->layout,
 		.shard = idx,
+		.ring = n->ring,
 		.kvs_cnt = s->shape.kvs_cnt,
+		.ack = (enum kvs_ack)s->shape.ack,
 		.writer = { rng_u64(&s->rng) | 1 },
 		.timebase = &s->clock.tb,
 		.ops = { cache_to_proc, cache_to_kvs, cache_to_ctl, cache_view_payload,
@@ -381,7 +387,7 @@ cache_sim_fini(struct cache_sim *t)
 {
 	cache_core_destroy(t->core);
 	payload_destroy(t->pages);
-	for (uint32_t k = 0; k < SIM_TILE_MAX; k++) {
+	for (uint32_t k = 0; k < SIM_KVS_MAX; k++) {
 		lane_fini(&t->from_kvs[k]);
 	}
 	tile_fini(&t->tile);
@@ -394,6 +400,22 @@ kvs_send(void *ctx, uint32_t to, const struct desc *d)
 {
 	struct kvs_sim *t = ctx;
 
+	if (to >= t->sim->shape.cache_cnt) {
+		guest_answer(t->sim, t->idx, d);
+		return;
+	}
+	if (d->kind == DESC_KVS_DROP && sim_planted(t->sim, PLANT_EARLY_TOMBSTONE)) {
+		struct desc agreed = { .kind = DESC_KVS_DROPPED, .sub = d->sub, .b = d->b };
+
+		lane_send(&t->from_cache[to], &agreed);
+		return;
+	}
+	if (d->kind == DESC_KVS_TELL && sim_planted(t->sim, PLANT_LOST_PUSH)) {
+		struct desc done = { .kind = DESC_KVS_TOLD, .b = d->b };
+
+		lane_send(&t->from_cache[to], &done);
+		return;
+	}
 	lane_send(&t->sim->node->cache_tile[to].from_kvs[t->idx], d);
 }
 
@@ -408,6 +430,28 @@ kvs_on_message(struct kvs_sim *t, uint32_t from, const struct desc *d)
 		return;
 	}
 	kvs_core_step(&t->core, from, d);
+}
+
+static void
+kvs_send_tile(void *ctx, uint32_t tile, const struct desc *d)
+{
+	struct kvs_sim *t = ctx;
+
+	lane_send(&t->sim->node->kvs[tile].from_kvs[t->idx], d);
+}
+
+/* PLANT_LOST_GOSSIP: what another tile tells is acknowledged and forgotten. */
+static void
+kvs_on_tile(struct kvs_sim *t, uint32_t from, const struct desc *d)
+{
+	if (d->kind == DESC_KVS_TELL && sim_planted(t->sim, PLANT_LOST_GOSSIP) &&
+	    sim_one_in(t->sim, 50)) {
+		struct desc done = { .kind = DESC_KVS_TOLD, .b = d->b };
+
+		kvs_send_tile(t, from, &done);
+		return;
+	}
+	kvs_core_step_tile(&t->core, from, d);
 }
 
 static void
@@ -434,8 +478,24 @@ kvs_step(void *ctx)
 		}
 		next_ns = MIN(next_ns, lane_next_ns(&t->from_cache[i]));
 	}
-	busy |= kvs_core_poll(&t->core);
-	if (busy) {
+	for (uint32_t i = 0; i < s->shape.kvs_cnt; i++) {
+		if (i == t->idx) {
+			continue;
+		}
+		for (; left > 0 && lane_recv(&t->from_kvs[i], &d); left--) {
+			kvs_on_tile(t, i, &d);
+			busy = true;
+		}
+		next_ns = MIN(next_ns, lane_next_ns(&t->from_kvs[i]));
+	}
+	for (; left > 0 && lane_recv(&t->from_guest, &d); left--) {
+		kvs_core_step(&t->core, s->shape.cache_cnt, &d);
+		busy = true;
+	}
+	next_ns = MIN(next_ns, lane_next_ns(&t->from_guest));
+	busy |= kvs_core_poll(&t->core, sim_now_ns(s));
+	next_ns = MIN(next_ns, kvs_core_timer(&t->core));
+	if (busy || next_ns <= sim_now_ns(s)) {
 		actor_wake(&t->actor, sim_delay_ns(s, DELAY_STEP));
 	} else if (next_ns != EVENT_NEVER) {
 		actor_wake(&t->actor, next_ns - sim_now_ns(s));
@@ -445,13 +505,31 @@ kvs_step(void *ctx)
 void
 kvs_sim_init(struct kvs_sim *t, struct sim *s, uint32_t idx)
 {
-	struct kvs_out out = { kvs_send, t };
+	struct kvs_out out = { .send = kvs_send, .send_tile = kvs_send_tile, .ctx = t };
+	struct kvs_core_cfg cfg = {
+		.ring = s->node->ring,
+		.self = idx,
+		.tile_cnt = s->shape.kvs_cnt,
+		.cache_cnt = s->shape.cache_cnt,
+		.copies = s->shape.copies,
+		.ack = (enum kvs_ack)s->shape.ack,
+		.period_ns = NS_PER_MS / 10,
+		.ack_timeout_ns = NS_PER_S,
+		.drop_pause_ns = s->shape.pause_ns,
+		.timebase = &s->clock.tb,
+	};
 
 	*t = (struct kvs_sim){ .sim = s, .idx = idx };
 	actor_init(&t->actor, &s->events, kvs_step, t);
 	t->mem = node_map(s->shape.kvs_bytes);
 	t->shard = kvs_shard_init(t->mem, s->shape.kvs_bytes, s->seed ^ SEED_KVS);
-	kvs_core_init(&t->core, t->shard, &out);
+	kvs_core_init(&t->core, t->shard, &cfg, &out);
+	lane_init(&t->from_guest, s, &t->actor, GUEST_LANE_DEPTH);
+	for (uint32_t i = 0; i < s->shape.kvs_cnt; i++) {
+		if (i != idx) {
+			lane_init(&t->from_kvs[i], s, &t->actor, KVS_LANE_DEPTH);
+		}
+	}
 	for (uint32_t i = 0; i < s->shape.cache_cnt; i++) {
 		lane_init(&t->from_cache[i], s, &t->actor, CACHE_KVS_DEPTH);
 	}
@@ -463,5 +541,9 @@ kvs_sim_fini(struct kvs_sim *t)
 	for (uint32_t i = 0; i < SIM_TILE_MAX; i++) {
 		lane_fini(&t->from_cache[i]);
 	}
+	for (uint32_t i = 0; i < SIM_KVS_MAX; i++) {
+		lane_fini(&t->from_kvs[i]);
+	}
+	lane_fini(&t->from_guest);
 	node_unmap(t->mem, t->sim->shape.kvs_bytes);
 }

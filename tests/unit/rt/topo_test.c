@@ -64,7 +64,7 @@ memory_on_a_numa_node_without_cores_is_a_bug(void **state)
 static uint32_t
 links_of(uint32_t c, uint32_t k)
 {
-	return 2 * (1 + c + k + c + c * k);
+	return 2 * (1 + c + k + c + c * k) + k * (k - 1);
 }
 
 static void
