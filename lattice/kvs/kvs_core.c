@@ -231,7 +231,7 @@ asker_merged(struct kvs_core *c, uint32_t from, const struct desc *d, struct sli
 		return;
 	}
 	tiles = asker_owed(c, from, delta, whole);
-	need = others_needed(c, d, (uint32_t)__builtin_popcountll(tiles));
+	need = tiles == 0 ? 0 : others_needed(c, d, (uint32_t)__builtin_popcountll(tiles));
 	if (need == 0) {
 		merged(c, from, d, 0);
 		return;

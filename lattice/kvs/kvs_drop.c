@@ -89,10 +89,16 @@ void
 kvs_drop_look(struct kvs_drops *ds, const struct kvs_key *key, uint64_t now_ns)
 {
 	uint64_t wall_us, at_us;
+	unsigned int type;
+	struct slice state;
 	struct envelope e;
 
-	if (likely(envelope_open(kvs_shard_value(ds->shard, key), &e) == 0 &&
-		   e.expiry.deadline.v == 0 && view_present(e.type, e.state))) {
+	if (likely(envelope_plain(kvs_shard_value(ds->shard, key), &type, &state))) {
+		if (likely(view_present(type, state))) {
+			return;
+		}
+	} else if (envelope_open(kvs_shard_value(ds->shard, key), &e) == 0 &&
+		   e.expiry.deadline.v == 0 && view_present(e.type, e.state)) {
 		return;
 	}
 	wall_us = timebase_wall_us(ds->timebase);

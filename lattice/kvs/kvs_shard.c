@@ -473,23 +473,27 @@ kvs_shard_prefetch(const struct kvs_shard *s, const struct kvs_prefetch *p, uint
 {
 	const struct kvs_key *key[KVS_PREFETCH_MAX];
 	uint64_t hash[KVS_PREFETCH_MAX];
+	size_t delta_len[KVS_PREFETCH_MAX];
+	uint32_t n = 0;
 
 	REQUIRE(cnt <= KVS_PREFETCH_MAX);
 	for (uint32_t i = 0; i < cnt; i++) {
-		hash[i] = kvs_index_hash(&s->index, p[i].key);
-		kvs_index_prefetch(&s->index, hash[i]);
+		if (i > 0 && slice_eq(p[i].key, p[i - 1].key)) {
+			continue; /* a hot key: asked for already */
+		}
+		hash[n] = kvs_index_hash(&s->index, p[i].key);
+		delta_len[n] = p[i].delta_len;
+		kvs_index_prefetch(&s->index, hash[n++]);
 	}
-	for (uint32_t i = 0; i < cnt; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		key[i] = kvs_index_peek(&s->index, hash[i]);
-		if (key[i] != NULL && i > 0 && key[i] == key[i - 1]) {
-			key[i] = NULL; /* a hot key: asked for already */
-		} else if (key[i] != NULL) {
+		if (key[i] != NULL) {
 			__builtin_prefetch(key[i]);
 		}
 	}
-	for (uint32_t i = 0; i < cnt; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		if (key[i] != NULL) {
-			prefetch_value(s, key[i], p[i].delta_len);
+			prefetch_value(s, key[i], delta_len[i]);
 		}
 	}
 }

@@ -47,7 +47,7 @@ static const struct pace pipelined = {
 	.warm_ns = 500000,
 	.attempt_cnt = 3,
 };
-/* A sample is a burst of 32 requests, in one thread of this process. */
+/* A sample is a burst of 16 requests, in one thread of this process. */
 static const struct pace store = {
 	.block_cnt = 50,
 	.sample_cnt = 1000,
@@ -250,7 +250,7 @@ const struct bench bench_list[] = {
 	{
 		.row = { { .name = "kvs_zipf4",
 			   .unit = "ns",
-			   .what = "1 KiB puts by zipf 4, generator and store in one thread",
+			   .what = "1 KiB puts by zipf 4 into a shard, in thread",
 			   .aim = { .rate_min = 18e6 } } },
 		.run = subject_kvs_zipf4,
 		.pace = &store,
@@ -284,6 +284,22 @@ const struct bench bench_list[] = {
 			   .unit = "ns",
 			   .what = "the same by zipf 0.5" } },
 		.run = subject_kvs_small05,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_core_zipf4",
+			   .unit = "ns",
+			   .what = "1 KiB puts by zipf 4, as messages to and from the core" } },
+		.run = subject_kvs_core4,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_core_zipf05",
+			   .unit = "ns",
+			   .what = "the same by zipf 0.5" } },
+		.run = subject_kvs_core05,
 		.pace = &store,
 		.smoke = &smoke,
 	},

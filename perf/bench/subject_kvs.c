@@ -43,6 +43,7 @@ struct shape {
 	uint32_t value_bytes;
 	enum what what;
 	uint32_t tile_cnt, copies;
+	bool bare; /* merges into the shard, without messages */
 };
 
 struct queue {
@@ -239,6 +240,26 @@ tile_turn(struct load *l, struct tile *t)
 	kvs_core_poll(&t->core, l->now_ns);
 }
 
+/* A burst of merges into a shard. */
+static void
+burst_bare(struct load *l)
+{
+	struct kvs_shard *s = l->tile[0].shard;
+	struct kvs_prefetch p[BURST];
+	uint64_t key[BURST];
+
+	for (uint32_t i = 0; i < BURST; i++) {
+		key[i] = l->drawn[l->at++ % DRAWN_CNT];
+		p[i] = (struct kvs_prefetch){ slice_of(&key[i], sizeof(key[i])), l->len[i] };
+	}
+	kvs_shard_prefetch(s, p, BURST);
+	for (uint32_t i = 0; i < BURST; i++) {
+		int err = kvs_shard_merge(s, p[i].key, slice_of(l->value[i], l->len[i]));
+
+		l->err = err != 0 ? err : l->err;
+	}
+}
+
 /* A burst of requests, to the tiles they are for. */
 static void
 burst(struct load *l)
@@ -247,6 +268,10 @@ burst(struct load *l)
 	uint64_t key[BURST];
 	uint32_t cnt[TILE_MAX] = { 0 };
 
+	if (l->shape.bare) {
+		burst_bare(l);
+		return;
+	}
 	for (uint32_t i = 0; i < BURST; i++) {
 		struct desc one = { .kind = l->shape.what == GET ? DESC_KVS_GET : DESC_KVS_MERGE };
 		uint32_t tile = 0;
@@ -387,11 +412,13 @@ run(struct env *env, const struct bench *bench, const struct shape *shape, struc
 		return run(env, bench, &(const struct shape){ __VA_ARGS__ }, ret);                 \
 	}
 
-SUBJECT(zipf4, .zipf = 4, .value_bytes = 1024, .tile_cnt = 1, .copies = 1)
-SUBJECT(zipf2, .zipf = 2, .value_bytes = 1024, .tile_cnt = 1, .copies = 1)
-SUBJECT(zipf05, .zipf = 0.5, .value_bytes = 1024, .tile_cnt = 1, .copies = 1)
-SUBJECT(small4, .zipf = 4, .value_bytes = 8, .tile_cnt = 1, .copies = 1)
-SUBJECT(small05, .zipf = 0.5, .value_bytes = 8, .tile_cnt = 1, .copies = 1)
+SUBJECT(zipf4, .zipf = 4, .value_bytes = 1024, .tile_cnt = 1, .copies = 1, .bare = true)
+SUBJECT(zipf2, .zipf = 2, .value_bytes = 1024, .tile_cnt = 1, .copies = 1, .bare = true)
+SUBJECT(zipf05, .zipf = 0.5, .value_bytes = 1024, .tile_cnt = 1, .copies = 1, .bare = true)
+SUBJECT(small4, .zipf = 4, .value_bytes = 8, .tile_cnt = 1, .copies = 1, .bare = true)
+SUBJECT(small05, .zipf = 0.5, .value_bytes = 8, .tile_cnt = 1, .copies = 1, .bare = true)
+SUBJECT(core4, .zipf = 4, .value_bytes = 1024, .tile_cnt = 1, .copies = 1)
+SUBJECT(core05, .zipf = 0.5, .value_bytes = 1024, .tile_cnt = 1, .copies = 1)
 SUBJECT(two, .zipf = 0.5, .value_bytes = 1024, .tile_cnt = 2, .copies = 1)
 SUBJECT(all4, .zipf = 4, .value_bytes = 1024, .tile_cnt = 2, .copies = 2)
 SUBJECT(all05, .zipf = 0.5, .value_bytes = 1024, .tile_cnt = 2, .copies = 2)

@@ -229,9 +229,11 @@ answer_ok(const struct call *c, int err, const char *text, enum effect *ret)
 	case MB_ERR_NO_EXECUTOR:
 		return c->cold;
 	case MB_ERR_DEADLINE:
-	case MB_ERR_INDETERMINATE:
 		*ret = EFFECT_MAYBE;
 		return c->has_deadline;
+	case MB_ERR_INDETERMINATE: /* or an owner was too full to acknowledge */
+		*ret = EFFECT_MAYBE;
+		return c->has_deadline || call_writes(c);
 	case MB_ERR_CANCELLED:
 		*ret = EFFECT_MAYBE;
 		return c->cancelled;

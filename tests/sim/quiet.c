@@ -64,6 +64,7 @@ check_tiles(struct sim *s)
 		     "kvs tiles have something to do");
 	}
 	none(s, simctl_unburied(n->ctl), "dead processes are not forgotten");
+	none(s, simctl_half_channels(n->ctl), "ports have no other end");
 	none(s, ports_waiting(simctl_tile(n->ctl)->ports), "messages of ctl wait for processes");
 }
 

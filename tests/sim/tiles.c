@@ -307,6 +307,11 @@ cache_on_lane(struct cache_sim *t, const struct desc *d)
 
 	if (d->kind == DESC_PROC_UP) {
 		t->gone[d->open.proc] = false;
+		if (t->mute) {
+			sim_fail(s, "cache:%u said that it is done with a process, and is not",
+				 t->tile.idx);
+			return;
+		}
 		ports_open(t->tile.ports, d->open.proc, d->open.inc,
 			   &s->node->peers.peer[d->open.proc].region);
 	} else if (d->kind == DESC_PROC_DOWN) {
