@@ -2,8 +2,8 @@
 /* cache_merge - a delta merged into what an entry shows, flat or a tree
  *
  * A flat result is built in the scratch, or in a block when that is too small, and shown. A large
- * collection is shown as a tree: when it gets too long for one node, and from then on each change of
- * it copies a few nodes (grove.c). When something fails, for want of memory most likely, what was
+ * collection is shown as a tree: when it gets too long for one node, and from then on each change
+ * of it copies a few nodes (grove.c). When something fails, for want of memory most likely, what was
  * shown is shown still, and it can all be tried again.
  */
 #include "cache_state.h"

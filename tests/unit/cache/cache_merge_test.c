@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   whatever is merged into a copy here, by processes of this cache or by what the store tells,
- *         while memory is short and anything may be evicted, the copy is what the store has, or gone.
+/* Goal:   whatever is merged into a copy here, by processes of this cache or by what the store
+ *         tells, while memory is short and anything may be evicted: the copy is what the store has,
+ *         or gone.
  * Method: a cache_world with sets around the length where they become trees, in a cache that holds
  *         a part of them; a guest who writes past the cache, and a process that does not.
  */
