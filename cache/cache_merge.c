@@ -3,8 +3,8 @@
  *
  * A flat result is built in the scratch, or in a block when that is too small, and shown. A large
  * collection is shown as a tree: when it gets too long for one node, and from then on each change
- * of it copies a few nodes (grove.c). When something fails, for want of memory most likely, what was
- * shown is shown still, and it can all be tried again.
+ * of it copies a few nodes (grove.c). When something fails, for want of memory most likely, what
+ * was shown is shown still, and it can all be tried again.
  */
 #include "cache_state.h"
 #include "kvs_shard.h"
