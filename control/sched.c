@@ -42,6 +42,7 @@ sched_create(struct sched **ret, struct placement *placement, struct hints *hint
 	}
 	s->free = 1;
 	sched_runs_init(s);
+	sched_requests_init(s);
 	*ret = s;
 	return 0;
 }
@@ -211,7 +212,7 @@ sched_pin_want(struct sched *s, uint32_t target)
 
 /* ------------------------------------------------------- from processes */
 
-static void
+void
 sched_on_call(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now_ns)
 {
 	uint32_t idx = sched_target_idx(s, d);
@@ -243,7 +244,7 @@ sched_on_call(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now
 
 /* Results that nobody will read: the executor gets the hold back that it gave to their reader. It
  * may have given it after it heard of the reader's death, so that nothing else will return it. */
-static void
+void
 sched_reply_drop(struct sched *s, uint16_t exec, const struct desc *d)
 {
 	struct desc m = { .kind = DESC_RELEASE,
@@ -302,7 +303,7 @@ sched_on_reply(struct sched *s, uint16_t exec, const struct desc *d, uint64_t no
 		sched_learn(&s->target[FUNCTION_CNT_MAX + c->d.a % DAG_CNT_MAX], d->b >> 32);
 	}
 	if (c->client != 0) {
-		s->ops.send(s->ops.ctx, c->client, d);
+		sched_deliver(s, c->client, d);
 	} else {
 		sched_reply_drop(s, exec, d);
 	}
@@ -349,6 +350,9 @@ sched_on_cancel(struct sched *s, uint16_t proc, const struct desc *d)
 	if (call_id_proc(d->call) != proc) {
 		return; /* not its call */
 	}
+	if (sched_request_leave(s, d->call, proc, d->err)) {
+		return; /* the call goes on: it is not only his */
+	}
 	exec = sched_call_cancel(s, d->call, d->err);
 	if (exec == 0 && d->a >= PROC_EXEC_FIRST && d->a < EXEC_END) {
 		exec = d->a; /* sent directly: its caller knows where */
@@ -363,13 +367,16 @@ sched_on_proc(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now
 {
 	struct desc m = *d;
 
+	s->now_ns = now_ns;
 	switch (d->kind) {
 	case DESC_CALL:
-		if (call_id_proc(d->call) == proc) {
-			sched_on_call(s, proc, d, now_ns);
-		} else {
+		if (call_id_proc(d->call) != proc) {
 			sched_answer(s, proc, d->call, MB_ERR_INVALID,
 				     "the call's id is not yours");
+		} else if ((d->flags & CALL_F_REQUEST) != 0) {
+			sched_request_ask(s, proc, d);
+		} else {
+			sched_on_call(s, proc, d, now_ns);
 		}
 		break;
 	case DESC_REPLY:
@@ -385,6 +392,12 @@ sched_on_proc(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now
 		break;
 	case DESC_RELEASE:
 		m.a = proc; /* whose holds they are */
+		for (uint32_t i = 0; d->release.proc == PROC_DAEMON && i < d->release.cnt && i < 8;
+		     i++) {
+			struct payload_ref ref = { .handle = d->release.handle[i] };
+
+			s->ops.drop(s->ops.ctx, &ref, proc);
+		}
 		if (d->release.proc != PROC_DAEMON && d->release.proc < PROC_CNT_MAX) {
 			s->ops.send(s->ops.ctx, d->release.proc, &m);
 		}
@@ -457,6 +470,7 @@ static void
 sched_client_down(struct sched *s, uint16_t client)
 {
 	sched_run_client_down(s, client);
+	sched_request_leave(s, 0, client, 0);
 	for (uint32_t i = 0; i < TARGET_CNT; i++) {
 		sched_queue_remove(s, &s->target[i], 0, client, 0);
 	}
@@ -474,6 +488,7 @@ sched_client_down(struct sched *s, uint16_t client)
 void
 sched_proc_down(struct sched *s, const struct desc *d, uint64_t now_ns)
 {
+	s->now_ns = now_ns;
 	if (d->dead.proc < PROC_CLIENT_FIRST) {
 		sched_exec_down(s, d, now_ns);
 	} else {
@@ -486,11 +501,13 @@ sched_proc_down(struct sched *s, const struct desc *d, uint64_t now_ns)
 void
 sched_poll(struct sched *s, uint64_t now_ns)
 {
+	s->now_ns = now_ns;
 	if (now_ns < s->timer_ns) {
 		return;
 	}
 	s->timer_ns = SCHED_TIMER_NONE;
 	sched_run_poll(s);
+	sched_requests_poll(s);
 	sched_waiting_run(s, now_ns);
 	if (s->timer_ns < now_ns + SCHED_RETRY_NS) {
 		s->timer_ns = now_ns + SCHED_RETRY_NS;

@@ -43,7 +43,18 @@ sched_answer(struct sched *s, uint16_t client, uint64_t call, int err, const cha
 
 	r.len = (uint8_t)strnlen(text, DESC_INLINE_BYTES);
 	memcpy(r.data, text, r.len);
-	s->ops.send(s->ops.ctx, client, &r);
+	sched_deliver(s, client, &r);
+}
+
+/* An answer goes to who called: a process, or a request. */
+void
+sched_deliver(struct sched *s, uint16_t client, const struct desc *answer)
+{
+	if (client == SCHED_SELF) {
+		sched_request_done(s, answer);
+	} else {
+		s->ops.send(s->ops.ctx, client, answer);
+	}
 }
 
 void

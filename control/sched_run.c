@@ -150,7 +150,7 @@ run_finish(struct sched *s, struct sched_run *r)
 	bool done = true;
 
 	if (r->client != 0) {
-		s->ops.send(s->ops.ctx, r->client, &r->answer);
+		sched_deliver(s, r->client, &r->answer);
 	} else {
 		answer_drop(s, &r->answer);
 	}

@@ -22,6 +22,7 @@ static const struct {
 	{ "Functions", &cmd_functions },
 	{ "Functions", &cmd_undeploy },
 	{ "Functions", &cmd_call },
+	{ "Functions", &cmd_future },
 	{ "Functions", &cmd_cancel },
 	{ "Functions", &cmd_trace },
 	{ "Functions that call functions", &cmd_dag_add },

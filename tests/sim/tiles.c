@@ -145,7 +145,10 @@ sched_turn(struct tile *tile, uint64_t *next_ns)
 void
 sched_sim_init(struct sched_sim *t, struct sim *s)
 {
-	struct sched_ops ops = { sched_send, sched_tell_ctl, sched_idle, t };
+	struct sched_ops ops = { .send = sched_send,
+				 .tell_ctl = sched_tell_ctl,
+				 .idle = sched_idle,
+				 .ctx = t };
 
 	tile_init(&t->tile, s, "sched", 0, PORT_SCHED, s->node->ctl_actor, sched_turn);
 	REQUIRE(sched_create(&t->core, s->node->placement, s->node->hints, s->shape.queue_max,

@@ -113,6 +113,22 @@ mb_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg *arg
 	return mb_call_start(c, "echo", all, n, opt, ret_call);
 }
 
+uint64_t
+mb_request_id(struct mb_client *c)
+{
+	return 0x1234;
+}
+
+/* Whatever has been called is what the future 1234 knows. */
+int
+mb_future_start(struct mb_client *c, uint64_t request_id, const struct mb_call_options *opt,
+		uint64_t *ret_call)
+{
+	struct mb_value n = mb_i64((int64_t)request_id);
+
+	return mb_call_start(c, "echo", &n, 1, opt, ret_call);
+}
+
 int
 mb_call_wait(struct mb_client *c, uint64_t timeout_ns, struct mb_reply *reply)
 {
