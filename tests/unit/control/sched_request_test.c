@@ -198,6 +198,27 @@ an_old_id_never_runs(void **state)
 }
 
 static void
+arguments_that_are_too_large_are_refused(void **state)
+{
+	struct world *w = *state;
+	struct desc d = { .kind = DESC_CALL, .flags = CALL_F_REQUEST, .a = FN };
+
+	d.call = id_of(CLIENT, 1);
+	d.ref = (struct payload_ref){ .proc = CLIENT, .inc = 1, .handle = 3, .len = 5000 };
+	d.word[4] = id_now(w, 1);
+	up(w, EXEC, FN);
+	sched_on_proc(w->s, CLIENT, &d, w->now);
+	sent_answer(w, CLIENT, 1, MB_ERR_TOO_LARGE);
+	d.ref.len = 500; /* the id is still good */
+	sched_on_proc(w->s, CLIENT, &d, w->now);
+	assert_int_equal(w->copies, 1);
+	own_returns(w, EXEC, sent_own(w, EXEC), 0, 0);
+	sent_answer(w, CLIENT, 1, 0);
+	assert_int_equal(w->copies, 0);
+	quiet(w);
+}
+
+static void
 another_functions_id_is_refused(void **state)
 {
 	struct world *w = *state;
@@ -259,7 +280,7 @@ kept_results_make_room(void **state)
 }
 
 static void
-when_all_run_there_is_no_room(void **state)
+what_has_not_run_may_be_asked_again(void **state)
 {
 	struct world *w = *state;
 
@@ -267,13 +288,16 @@ when_all_run_there_is_no_room(void **state)
 		ask(w, CLIENT, i, FN, id_now(w, i));
 	}
 	sent(w, 0, DESC_PIN_WANT, 0);
-	ask(w, CLIENT, 100, FN,
-	    id_now(w, 100)); /* the queue is full, and that is kept as its answer */
+	ask(w, CLIENT, 100, FN, id_now(w, 100)); /* the queue is full */
 	sent_answer(w, CLIENT, 100, MB_ERR_BUSY);
 	tell(w, DESC_PIN_FAILED, FN, 0);
 	for (uint64_t i = 0; i < QUEUE; i++) {
 		sent_answer(w, CLIENT, i, MB_ERR_NO_EXECUTOR);
 	}
+	up(w, EXEC, FN);
+	ask(w, CLIENT, 101, FN, id_now(w, 100));
+	own_returns(w, EXEC, sent_own(w, EXEC), 0, 0);
+	sent_answer(w, CLIENT, 101, 0);
 	quiet(w);
 }
 
@@ -288,10 +312,11 @@ main(void)
 		TEST(what_is_too_large_to_keep_is_said_and_not_run_again),
 		TEST(who_leaves_does_not_end_the_call),
 		TEST(an_old_id_never_runs),
+		TEST(arguments_that_are_too_large_are_refused),
 		TEST(another_functions_id_is_refused),
 		TEST(a_call_whose_executor_died_runs_once_more_for_all),
 		TEST(kept_results_make_room),
-		TEST(when_all_run_there_is_no_room),
+		TEST(what_has_not_run_may_be_asked_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
