@@ -50,8 +50,8 @@ struct sched_ops {
 	void (*tell_ctl)(void *ctx, const struct desc *d);
 	/* Whether an executor says it runs nothing (region_run). A hint. */
 	bool (*idle)(void *ctx, uint16_t exec);
-	/* Memory of ours, for calls with a request id. keep copies a payload of a process that lives,
-	 * up to 64 KiB: 0 with *ret, held for the daemon; MB_ERR_TOO_LARGE, MB_ERR_NO_MEMORY,
+	/* Memory of ours, for calls with a request id. keep copies a payload of a process that
+	 * lives: 0 with *ret, held for the daemon; MB_ERR_TOO_LARGE, MB_ERR_NO_MEMORY,
 	 * MB_ERR_CORRUPT. hold adds a hold, drop gives one back. */
 	int (*keep)(void *ctx, const struct payload_ref *ref, struct payload_ref *ret);
 	int (*hold)(void *ctx, const struct payload_ref *ref, uint16_t holder);
@@ -67,8 +67,8 @@ int sched_create(struct sched **ret, struct placement *placement, struct hints *
 		 uint32_t queue_max, uint64_t seed, const struct sched_ops *ops);
 void sched_destroy(struct sched *s);
 
-/* sched_requests_set allows request ids. wall_ns: nanoseconds since 1970 minus the time that steps are
- * told; now_ns: that time; ttl_ns: how long a result is kept. */
+/* sched_requests_set allows request ids. wall_ns: nanoseconds since 1970 minus the time that steps
+ * are told; now_ns: that time; ttl_ns: how long a result is kept. */
 void sched_requests_set(struct sched *s, uint64_t wall_ns, uint64_t now_ns, uint64_t ttl_ns);
 
 /* sched_on_proc handles a message that came from process proc. */

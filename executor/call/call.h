@@ -40,8 +40,8 @@ enum call_kind {
 		    * step_sub, step{} */
 };
 
-/* flags of a CALL, beside those of desc.h. Of a call with a request id word[4] is that id; so inline
- * arguments have 32 bytes. It goes to sched; a = 0 asks for a call that is known already. */
+/* flags of a CALL, beside those of desc.h. Of a call with a request id word[4] is that id; so
+ * inline arguments have 32 bytes. It goes to sched; a = 0 asks for a call that is known already. */
 #define CALL_F_REQUEST       2
 #define REQUEST_INLINE_BYTES (DESC_INLINE_BYTES - 8)
 

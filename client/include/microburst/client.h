@@ -112,7 +112,7 @@ int mb_call_wait(struct mb_client *c, uint64_t timeout_ns, struct mb_reply *repl
  * whatever it was faster with. Returns: 0; MB_ERR_NOT_FOUND. */
 int mb_call_cancel(struct mb_client *c, uint64_t call);
 
-/* mb_request_id makes a request id. It is new everywhere, and good for as long as results are kept. */
+/* mb_request_id makes a request id: new everywhere, and good for as long as results are kept. */
 uint64_t mb_request_id(struct mb_client *c);
 
 /* mb_future_start asks for the answer of the call that was started with a request id, here or

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   a call with a request id keeps Q1..Q3 of sched_request.c: it runs once, everybody who asks is
- *         answered once and alike, and nothing is left.
+/* Goal:   a call with a request id keeps Q1..Q3 of sched_request.c: it runs once, everybody who
+ *         asks is answered once and alike, and nothing is left.
  * Method: stories. The wall clock stands NOW_MS ahead of the time that steps are told. */
 #include "sched_world.h"
 
