@@ -409,15 +409,6 @@ sched_on_proc(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now
 
 /* ---------------------------------------------------------------- deaths */
 
-/* What a death looks like to the caller; fits a descriptor. */
-static void
-sched_death_text(const struct desc *d, bool effects, char ret[DESC_INLINE_BYTES + 1])
-{
-	snprintf(ret, DESC_INLINE_BYTES + 1, "%s %d; its writes %s",
-		 d->dead.cause == DEATH_SIGNAL ? "signal" : "exit status", (int)d->dead.status,
-		 effects ? "happened" : "did not happen");
-}
-
 /* What becomes of a call whose executor died. */
 static void
 sched_died(struct sched *s, struct sched_call *c, const struct desc *d)
@@ -427,8 +418,11 @@ sched_died(struct sched *s, struct sched_call *c, const struct desc *d)
 	char text[DESC_INLINE_BYTES + 1];
 
 	c->exec = 0;
-	sched_death_text(d, effects || (c->run != 0 && SCHED_RUN(s, c)->published), text);
+	snprintf(text, sizeof(text), "%s %d; its writes %s",
+		 d->dead.cause == DEATH_SIGNAL ? "signal" : "exit status", (int)d->dead.status,
+		 effects ? "happened" : "did not happen");
 	if (c->run != 0) {
+		*strchr(text, ';') = '\0'; /* what it means is known when nothing of the run runs */
 		sched_run_part_died(s, c, effects, text);
 	} else if (c->client == 0) {
 		sched_call_free(s, c);

@@ -36,8 +36,14 @@ sched_send(void *ctx, uint16_t proc, const struct desc *d)
 		ports_answer(t->tile.ports, proc, d);
 		return 0;
 	}
-	if (d->kind == DESC_CALL && s->full_in > 0 && --s->full_in == 0) {
+	if ((d->kind == DESC_CALL || d->kind == DESC_TRIGGER || d->kind == DESC_STEP ||
+	     (d->kind == DESC_RELEASE && d->a == PROC_DAEMON)) &&
+	    s->full_in > 0 && --s->full_in == 0) {
 		return MB_ERR_FULL;
+	}
+	if (d->kind == DESC_RELEASE && d->a == PROC_DAEMON && sim_planted(s, PLANT_LOST_HOLD) &&
+	    sim_one_in(s, 20)) {
+		return 0;
 	}
 	return ports_send(t->tile.ports, proc, d);
 }
@@ -63,10 +69,15 @@ sched_idle(void *ctx, uint16_t exec)
 static void
 sched_on_message(struct sched_sim *t, uint16_t proc, const struct desc *d)
 {
+	struct desc m = *d;
+
 	if (d->kind != DESC_CALL) {
 		ports_waive(t->tile.ports, proc);
 	}
-	sched_on_proc(t->core, proc, d, sim_now_ns(t->tile.sim));
+	if (d->kind == DESC_REPLY && sim_planted(t->tile.sim, PLANT_FORGOTTEN_WRITES)) {
+		m.sub = 0;
+	}
+	sched_on_proc(t->core, proc, &m, sim_now_ns(t->tile.sim));
 }
 
 /* What a dead process had sent is handled first: its last reply counts. */
