@@ -144,9 +144,7 @@ part_free(struct sched *s, struct sched_call *part)
 
 /* ----------------------------------------------------------------------- end */
 
-/* Nothing of the run runs and it has its answer: the end of it, unless an executor does not take
- * back what it holds for us. */
-/* A death is told with what it means for the whole run, now that nothing of it can write any more. */
+/* A death is told with what it means for the whole run, now that nothing of it can write. */
 static void
 answer_effects(struct sched_run *r)
 {
@@ -161,6 +159,8 @@ answer_effects(struct sched_run *r)
 	}
 }
 
+/* Nothing of the run runs and it has its answer: the end of it, unless an executor does not take
+ * back what it holds for us. */
 static void
 run_finish(struct sched *s, struct sched_run *r)
 {
