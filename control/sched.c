@@ -48,6 +48,12 @@ sched_create(struct sched **ret, struct placement *placement, struct hints *hint
 }
 
 void
+sched_log_set(struct sched *s, struct sched_log *log)
+{
+	s->log = log;
+}
+
+void
 sched_destroy(struct sched *s)
 {
 	free(s);
@@ -96,6 +102,36 @@ sched_oldest(struct sched *s, uint16_t exec)
 	return best;
 }
 
+/* Remembers a decision. */
+static void
+sched_note(struct sched *s, const struct sched_call *c)
+{
+	struct sched_decision d = { .call = c->d.call,
+				    .waited_ns = s->now_ns - c->came_ns,
+				    .ahead = c->ahead,
+				    .exec = c->exec,
+				    .attempt =
+					    (c->d.sub & CALL_ATTEMPT_MASK) >> CALL_ATTEMPT_SHIFT };
+	const struct sched_target *t;
+
+	if (c->run != 0) {
+		t = sched_target_of(s, SCHED_RUN(s, c), c->first);
+		d.target = SCHED_RUN(s, c)->dag.vertex[c->first].fn;
+		d.part = true;
+		d.first = c->first;
+		d.last = c->last;
+	} else {
+		d.dag = (c->d.sub & CALL_DAG) != 0;
+		d.target = c->d.a;
+		t = &s->target[d.dag ? FUNCTION_CNT_MAX + c->d.a % DAG_CNT_MAX
+				     : c->d.a % FUNCTION_CNT_MAX];
+	}
+	for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
+		d.able += (uint16_t)__builtin_popcountll(t->exec[w] | t->kept[w]);
+	}
+	sched_log_add(s->log, &d);
+}
+
 /* Sends a call to an executor whose claim is ours. */
 static bool
 sched_send(struct sched *s, struct sched_call *c, uint16_t exec)
@@ -106,6 +142,9 @@ sched_send(struct sched *s, struct sched_call *c, uint16_t exec)
 	}
 	c->exec = exec;
 	s->running[exec] = (uint32_t)(c - s->call + 1);
+	if (s->log != NULL) {
+		sched_note(s, c);
+	}
 	return true;
 }
 

@@ -33,6 +33,7 @@
 #include "hints.h"
 #include "placement.h"
 #include "rng.h"
+#include "sched_log.h"
 
 #define SCHED_CALL_MAX    16384 /* calls, and parts of DAG calls, waiting or running */
 #define SCHED_RUN_MAX     1024  /* DAG calls that run in parts */
@@ -66,6 +67,9 @@ struct sched;
 int sched_create(struct sched **ret, struct placement *placement, struct hints *hints,
 		 uint32_t queue_max, uint64_t seed, const struct sched_ops *ops);
 void sched_destroy(struct sched *s);
+
+/* sched_log_set has decisions remembered. Owns: log must stay. */
+void sched_log_set(struct sched *s, struct sched_log *log);
 
 /* sched_requests_set allows request ids. wall_ns: nanoseconds since 1970 minus the time that steps
  * are told; now_ns: that time; ttl_ns: how long a result is kept. */

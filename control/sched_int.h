@@ -14,9 +14,11 @@
 
 struct sched_call {
 	struct desc d;
-	uint64_t seq;  /* order of arrival */
-	uint32_t next; /* in the target's queue, or the free list: + 1 */
-	uint32_t run;  /* of which DAG run it is a part, + 1; 0: a call of its own */
+	uint64_t seq; /* order of arrival */
+	uint64_t came_ns;
+	uint32_t ahead; /* how many stood before it in its queue when it came */
+	uint32_t next;  /* in the target's queue, or the free list: + 1 */
+	uint32_t run;   /* of which DAG run it is a part, + 1; 0: a call of its own */
 	uint16_t client;
 	uint16_t exec;       /* 0: it waits */
 	uint8_t first, last; /* a part: its functions; last is known from when it is sent */
@@ -91,6 +93,7 @@ struct sched {
 	struct sched_ops ops;
 	struct rng rng;
 	uint32_t queue_max;
+	struct sched_log *log; /* NULL: none */
 	uint64_t seq;
 	uint64_t timer_ns;
 	uint32_t free;              /* + 1 */

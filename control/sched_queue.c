@@ -20,7 +20,10 @@ sched_call_alloc(struct sched *s, const struct desc *d, uint16_t client)
 	}
 	c = &s->call[s->free - 1];
 	s->free = c->next;
-	*c = (struct sched_call){ .d = *d, .seq = ++s->seq, .client = client };
+	*c = (struct sched_call){ .d = *d,
+				  .seq = ++s->seq,
+				  .came_ns = s->now_ns,
+				  .client = client };
 	return c;
 }
 
@@ -101,6 +104,7 @@ sched_queue_push(struct sched *s, struct sched_target *t, struct sched_call *c)
 
 	c->next = 0;
 	c->exec = 0;
+	c->ahead = t->cnt;
 	if (t->tail != 0) {
 		s->call[t->tail - 1].next = i;
 	} else {

@@ -107,6 +107,7 @@ sched_tile_init(struct sched_tile *t, struct placement *placement, struct hints 
 		err = sched_create(&t->core, placement, hints, cfg->queue_max, cfg->seed, &ops);
 	}
 	if (err == 0) {
+		sched_log_set(t->core, &t->log);
 		clock_gettime(CLOCK_REALTIME, &wall);
 		sched_requests_set(t->core,
 				   (uint64_t)wall.tv_sec * NS_PER_S + (uint64_t)wall.tv_nsec -

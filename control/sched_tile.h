@@ -20,6 +20,7 @@ struct sched_tile_cfg {
 
 struct sched_tile {
 	struct sched *core;
+	struct sched_log log;
 	struct ports *ports;
 	struct peers *peers;
 	struct payload_pool *pool; /* arguments and results of calls with a request id */

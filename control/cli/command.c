@@ -25,6 +25,7 @@ static const struct {
 	{ "Functions", &cmd_future },
 	{ "Functions", &cmd_cancel },
 	{ "Functions", &cmd_trace },
+	{ "Functions", &cmd_explain },
 	{ "Functions that call functions", &cmd_dag_add },
 	{ "Functions that call functions", &cmd_dag_call },
 	{ "Functions that call functions", &cmd_dag_show },

@@ -283,6 +283,12 @@ class Dags(Case):
                 self.fails('dag', 'call', 'bad', 'echo=1', *on, says='fails: no luck')
             self.assertEqual(self.json('dag', 'call', 'wide', 'echo=4', '--repeat', '300',
                                        '--parallel', '16', *on)['calls'], 300)
+            call = self.json('dag', 'call', 'wide', 'echo=4', *on)['call']
+            decisions = self.json('explain', call, *on)['decisions']
+            self.assertEqual([d['name'] for d in decisions], ['echo'] * 10)
+            self.assertEqual({d['able'] for d in decisions}, {3})
+            self.assertIn('EXECUTOR', self.done('explain', call, *on))
+            self.assertIn('nothing about it', self.done('explain', '00000000000000ab', *on))
             request = self.done('dag', 'call', 'wide', 'echo=2', '--future', *on).strip()
             self.assertEqual(self.done('future', request, *on), '2\n' * 8)
             held = self.json('status', *on)['held']
