@@ -12,7 +12,7 @@ sched_log_add(struct sched_log *log, const struct sched_decision *d)
 	atomic_thread_fence(memory_order_release);
 	log->line[i] = *d;
 	log->line[i].seq = log->seq;
-	/* R34: release; pairs with A34 in sched_log_find. The line is whole when it has its name. */
+	/* R34: release; pairs with A34 in sched_log_find. The line is whole when it is named. */
 	atomic_store_explicit(&log->call[i], d->call, memory_order_release);
 }
 

@@ -178,8 +178,8 @@ explain_run(struct cli *cli)
 	}
 	decisions = json_object_get(a, "decisions");
 	if (json_array_size(decisions) == 0) {
-		printf("The scheduler has decided nothing about it, or long ago: a call whose client "
-		       "finds a free executor goes there directly.\n");
+		printf("The scheduler has decided nothing about it, or long ago: "
+		       "a call whose client finds a free executor goes there directly.\n");
 	} else {
 		columns_init(&t, "<WHAT >FUNCTIONS >EXECUTOR >ABLE >AHEAD >WAITED >ATTEMPT");
 		json_array_foreach(decisions, i, d) {
