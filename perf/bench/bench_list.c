@@ -251,7 +251,7 @@ const struct bench bench_list[] = {
 	{
 		.row = { { .name = "kvs_zipf4",
 			   .unit = "ns",
-			   .what = "1 KiB puts by zipf 4 into a shard, generator in the same thread",
+			   .what = "1 KiB puts by zipf 4 into a shard, in thread",
 			   .aim = { .rate_min = 18e6 } } },
 		.run = subject_kvs_zipf4,
 		.pace = &store,
