@@ -215,7 +215,7 @@ memory_check(const struct topo *t, struct topo_why *why)
 			return topo_why_set(
 				why, MB_ERR_NO_MEMORY,
 				"the plan needs %llu MiB on NUMA node %u, which has %llu; "
-				"lower cache.bytes or kvs.bytes",
+				"lower cache.bytes, cache.keys_max or kvs.bytes",
 				(unsigned long long)(want >> 20), t->numa[n].os_idx,
 				(unsigned long long)(t->numa[n].memory_bytes >> 20));
 		}

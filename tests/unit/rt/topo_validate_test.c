@@ -103,7 +103,7 @@ more_memory_than_the_node_has_is_refused(void **state)
 	assert_int_equal(topo_validate(&topo, &why), MB_ERR_NO_MEMORY);
 	assert_string_equal(why.text,
 			    "the plan needs 1025 MiB on NUMA node 1, which has 1024; lower "
-			    "cache.bytes or kvs.bytes");
+			    "cache.bytes, cache.keys_max or kvs.bytes");
 	topo.numa[1].memory_bytes = 0; /* unknown: cannot be judged */
 	assert_int_equal(topo_validate(&topo, &why), MB_OK);
 }
