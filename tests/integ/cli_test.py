@@ -308,6 +308,9 @@ class State(Case):
         self.assertEqual(self.done('incr', 'count'), '10\n')
         self.done('set', 'count', 'many')
         self.fails('incr', 'count', says='no integer')
+        self.done('set', 'count', str(2 ** 63 - 1))
+        self.fails('incr', 'count', says='does not fit in 64 bits')
+        self.assertEqual(self.done('incr', 'count', '-1'), f'{2 ** 63 - 2}\n')
         self.done('del', 'count')
 
     def test_counters_at_the_same_time(self):
