@@ -3,7 +3,7 @@
 """A client whose node had been killed read old values as if nothing were, and its writes were FULL.
 
 Goal:   once a client has heard that its node is gone, every operation says NO_NODE, at once.
-Method: node_gone_test.py MICROBURST OBJECT CLIENT. The client works, the node is killed, the client
+Method: orphan_test.py MICROBURST OBJECT CLIENT. The client works, the node is killed, the client
         tries each operation again, many times: more than a channel has room for.
 """
 import os
@@ -18,7 +18,7 @@ from node import Node   # noqa: E402
 MICROBURST, OBJECT, CLIENT = sys.argv[1:4]
 
 
-class NodeGone(unittest.TestCase):
+class Orphan(unittest.TestCase):
     def test_killed(self):
         node = Node(MICROBURST)
         self.addCleanup(node.remove)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node_gone SOCKET - a client that says what each operation gives, a line for each that it reads */
+/* orphan SOCKET - a client that says what each operation gives, a line for each that it reads */
 #include <stdio.h>
 
 #include <microburst/client.h>
