@@ -286,6 +286,7 @@ node_ctl_config(struct node *n, const char *executor_path, const char *sandbox,
 		.spare_cnt = n->topo->spare_cnt,
 		.executor_memory = p->executor_memory,
 		.dag_split_ns = p->sched_dag_split,
+		.sched_log = &n->sched.log,
 		.executor_spin_ns = p->executor_spin,
 		.client_spin_ns = p->client_spin,
 		.grace_ns = p->executor_deadline_grace,
@@ -363,11 +364,27 @@ node_ctl(struct node *n, const char *executor_path, const char *sandbox)
 	return err;
 }
 
+/* The daemon's slab: a part for each cache tile, and one for sched. */
+static size_t
+node_slab_part(const struct node *n)
+{
+	return n->region.at.slab_bytes / (CACHE_TILE_CNT_MAX + 1) & ~(size_t)4095;
+}
+
 static int
 node_sched(struct node *n)
 {
 	struct sched_tile *t = &n->sched;
 	struct placement *table = (struct placement *)(void *)(n->region.rw + n->region.at.table);
+	size_t part = node_slab_part(n);
+	struct sched_tile_cfg cfg = {
+		.queue_max = n->params.sched_queue_max,
+		.seed = n->id,
+		.result_ttl_ns = n->params.sched_result_ttl,
+		.slab = n->region.rw + n->region.at.slab + part * CACHE_TILE_CNT_MAX,
+		.slab_bytes = part,
+		.slab_off = n->region.at.slab + part * CACHE_TILE_CNT_MAX,
+	};
 	int err;
 
 	t->peers = &n->peers;
@@ -376,7 +393,7 @@ node_sched(struct node *n)
 	t->from_ctl = node_link(n, TILE_CTL, 0, TILE_SCHED, 0);
 	err = ports_create(&t->ports, &n->region, n->hints, PORT_SCHED);
 	if (err == 0) {
-		err = sched_tile_init(t, table, n->hints, n->params.sched_queue_max, n->id);
+		err = sched_tile_init(t, table, n->hints, &cfg);
 	}
 	if (err == 0) {
 		node_tile_add(n, TILE_SCHED, 0, &sched_tile_ops, t, NULL);
@@ -407,7 +424,7 @@ node_ack(const struct node *n)
 static int
 node_cache_tile(struct node *n, uint32_t i)
 {
-	size_t part = n->region.at.slab_bytes / CACHE_TILE_CNT_MAX & ~(size_t)4095;
+	size_t part = node_slab_part(n);
 	struct cache_tile_cfg cfg = {
 		.idx = i,
 		.base = n->cache,

@@ -11,6 +11,7 @@
 #include "subject_idle.h"
 #include "subject_kvs.h"
 #include "subject_life.h"
+#include "subject_sched.h"
 #include "subject_state.h"
 
 /* Blocks of some 100 us to 1 ms, so that both sides see the same mode of a drifting machine; 50 of
@@ -390,6 +391,19 @@ const struct bench bench_list[] = {
 		.run = subject_crash_replace,
 		.pace = &rare,
 		.smoke = &smoke_rare,
+	},
+	{
+		.row = { { .name = "sched_free",
+			   .unit = "ns",
+			   .what = "an executor of 64 becomes free and gets the call that waits",
+			   .aim = { .p50_max = 1000 } },
+			 { .name = "sched_call",
+			   .unit = "ns",
+			   .what = "a call comes and gets the one of 64 executors that is free",
+			   .aim = { .p50_max = 1000 } } },
+		.run = subject_sched,
+		.pace = &spinning,
+		.smoke = &smoke,
 	},
 	{
 		.row = { { .name = "idle_cpu",

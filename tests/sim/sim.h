@@ -69,6 +69,8 @@ enum fault {
 };
 
 #define SIM_FN_MAX   6
+#define SIM_FN_PASS  (SIM_FN_MAX + 1) /* ids of what every DAG has beside its function */
+#define SIM_FN_JOIN  (SIM_FN_MAX + 2)
 #define SIM_SLOT_MAX 4
 #define SIM_TILE_MAX 2 /* cache tiles */
 #define SIM_KVS_MAX  4

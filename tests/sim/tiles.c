@@ -40,8 +40,14 @@ sched_send(void *ctx, uint16_t proc, const struct desc *d)
 		ports_answer(t->tile.ports, proc, d);
 		return 0;
 	}
-	if (d->kind == DESC_CALL && s->full_in > 0 && --s->full_in == 0) {
+	if ((d->kind == DESC_CALL || d->kind == DESC_TRIGGER || d->kind == DESC_STEP ||
+	     (d->kind == DESC_RELEASE && d->a == PROC_DAEMON)) &&
+	    s->full_in > 0 && --s->full_in == 0) {
 		return MB_ERR_FULL;
+	}
+	if (d->kind == DESC_RELEASE && d->a == PROC_DAEMON && sim_planted(s, PLANT_LOST_HOLD) &&
+	    sim_one_in(s, 20)) {
+		return 0;
 	}
 	return ports_send(t->tile.ports, proc, d);
 }
@@ -67,10 +73,15 @@ sched_idle(void *ctx, uint16_t exec)
 static void
 sched_on_message(struct sched_sim *t, uint16_t proc, const struct desc *d)
 {
+	struct desc m = *d;
+
 	if (d->kind != DESC_CALL) {
 		ports_waive(t->tile.ports, proc);
 	}
-	sched_on_proc(t->core, proc, d, sim_now_ns(t->tile.sim));
+	if (d->kind == DESC_REPLY && sim_planted(t->tile.sim, PLANT_FORGOTTEN_WRITES)) {
+		m.sub = 0;
+	}
+	sched_on_proc(t->core, proc, &m, sim_now_ns(t->tile.sim));
 }
 
 /* What a dead process had sent is handled first: its last reply counts. */
@@ -149,7 +160,10 @@ sched_turn(struct tile *tile, uint64_t *next_ns)
 void
 sched_sim_init(struct sched_sim *t, struct sim *s)
 {
-	struct sched_ops ops = { sched_send, sched_tell_ctl, sched_idle, t };
+	struct sched_ops ops = { .send = sched_send,
+				 .tell_ctl = sched_tell_ctl,
+				 .idle = sched_idle,
+				 .ctx = t };
 
 	tile_init(&t->tile, s, "sched", 0, PORT_SCHED, s->node->ctl_actor, sched_turn);
 	REQUIRE(sched_create(&t->core, s->node->placement, s->node->hints, s->shape.queue_max,
