@@ -321,6 +321,42 @@ make_del(struct slice stored, const struct act *a, struct wbuf *out)
 	return finish(&tail, err, before, out);
 }
 
+bool
+delta_mergeable(unsigned int type)
+{
+	switch (type) {
+	case LATTICE_BOOL_OR:
+	case LATTICE_MAX_U64:
+	case LATTICE_MIN_U64:
+	case LATTICE_MAX_F64:
+	case LATTICE_GSET:
+	case LATTICE_PRIORITY:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int
+make_merge(struct slice stored, const struct wset_op *op, const struct act *a, struct wbuf *out)
+{
+	struct wbuf before = *out;
+	struct base base;
+	int err = op->field.len == 1 && delta_mergeable(op->field.p[0]) ? 0 : MB_ERR_INVALID;
+
+	if (err == 0) {
+		err = lattice_check(op->field.p[0], op->value);
+	}
+	if (err == 0) {
+		err = base_for(stored, op->field.p[0], a, &base);
+	}
+	if (err != 0) {
+		return err;
+	}
+	wbuf_put(out, op->value.p, op->value.len);
+	return finish(&base.tail, 0, before, out);
+}
+
 static int
 make_expire(struct slice stored, int64_t deadline_us, const struct act *a, struct wbuf *out)
 {
@@ -374,6 +410,8 @@ delta_bound(struct slice stored, const struct wset_op *op, size_t value_len)
 	case WSET_MAP_DEL:
 	case WSET_ZREM:
 		return op->field.len + MAP_OVERHEAD + 2 * item + 2 * TAIL_MAX;
+	case WSET_MERGE:
+		return value_len + TAIL_MAX;
 	case WSET_EXPIRE:
 		return TAIL_MAX;
 	default:
@@ -413,6 +451,8 @@ delta_make(struct slice stored, const struct wset_op *op, struct hlc_time now,
 		return make_item(stored, op, &act, out);
 	case WSET_DEL:
 		return make_del(stored, &act, out);
+	case WSET_MERGE:
+		return make_merge(stored, op, &act, out);
 	case WSET_EXPIRE:
 		return make_expire(stored, op->n, &act, out);
 	default:

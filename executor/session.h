@@ -130,6 +130,9 @@ int session_zrem(struct session *s, struct slice key, struct slice member);
 int session_zscore(struct session *s, struct slice key, struct slice member, double *ret);
 int session_zcard(struct session *s, struct slice key, uint64_t *ret);
 
+/* session_merge merges a value of a lattice type whose values are a chain (KIND_CHAIN). */
+int session_merge(struct session *s, struct slice key, unsigned int type, struct slice value);
+
 /* A walk over a collection: first what is stored and stands, then what only this call has. It
  * ends when what is held is published or discarded. */
 struct session_iter {

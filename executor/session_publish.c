@@ -167,6 +167,12 @@ visit_key(const struct session *s, const struct held_key *k, visit_fn fn, void *
 			return false;
 		}
 	}
+	if (k->kind == KIND_CHAIN) {
+		op = (struct wset_op){ .kind = WSET_MERGE, .key = op.key };
+		op.field = slice_of(&k->type, sizeof(k->type));
+		owned = op_value(s, &k->value, &op);
+		return fn(ctx, &op, owned);
+	}
 	return visit_elems(s, k, fn, ctx);
 }
 

@@ -251,6 +251,18 @@ int mb_put(struct mb_call *call, struct mb_slice key, struct mb_slice value);
  * beyond 64 bits. */
 int mb_incr(struct mb_call *call, struct mb_slice key, int64_t delta, int64_t *ret);
 
+/* mb_merge_max merges x into the number at key: the greatest of all that were merged stands, whoever
+ * merged them when. mb_merge_min: the smallest; mb_merge_max_f64: the greatest double; mb_merge_or:
+ * true, once anybody merged true; mb_merge_priority: the value that came with the smallest number. A
+ * key holds one of these kinds. mb_get shows it (numbers as text, true as 1), mb_get_i64 too.
+ * Errors: also MB_ERR_INVALID for a NaN; MB_ERR_TOO_LARGE for a priority's value above 64 KiB. */
+int mb_merge_max(struct mb_call *call, struct mb_slice key, uint64_t x);
+int mb_merge_min(struct mb_call *call, struct mb_slice key, uint64_t x);
+int mb_merge_max_f64(struct mb_call *call, struct mb_slice key, double x);
+int mb_merge_or(struct mb_call *call, struct mb_slice key, bool x);
+int mb_merge_priority(struct mb_call *call, struct mb_slice key, int64_t number,
+		      struct mb_slice value);
+
 /* mb_delete removes what is there, of a collection item by item: writes that other calls make at the
  * same time survive. Deleting an absent key is no error. */
 int mb_delete(struct mb_call *call, struct mb_slice key);
