@@ -93,6 +93,9 @@ int session_end(struct session *s);
 /* session_on_answer takes an answer of a cache tile that nobody waits for any more. */
 void session_on_answer(struct session *s, const struct desc *d);
 
+/* session_published says whether this call has sent writes to the store. */
+bool session_published(const struct session *s);
+
 /* session_why is a sentence about the last error, or NULL. */
 const char *session_why(const struct session *s);
 

@@ -112,6 +112,7 @@ struct session {
 	struct session_conf conf;
 	uint64_t call, deadline_ns;
 	bool read_only;
+	bool published; /* this call sent something */
 	uint32_t token_seq;
 	const char *why;
 	char why_buf[KEY_BYTES_MAX / 4];

@@ -420,6 +420,7 @@ session_publish(struct session *s)
 	}
 	s->publish_err = 0;
 	s->publishing = true;
+	s->published = true;
 	for (uint32_t t = 0; t < s->conf.cache_cnt; t++) {
 		if (any[t]) {
 			s->pending[t] = d[t].b;

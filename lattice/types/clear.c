@@ -110,9 +110,13 @@ lattice_clear_bound(unsigned int type, struct slice state)
 {
 	size_t bytes = MAP_OVERHEAD;
 	struct map_field f;
+	struct table t;
 
+	if (lattice_table_ops(type) == NULL) {
+		return scalar_bound(state.len);
+	}
 	if (type != LATTICE_MAP && type != LATTICE_OSET) {
-		return lattice_table_ops(type) != NULL ? state.len : scalar_bound(state.len);
+		return table_open(state, &t) == 0 ? table_bytes(&t) : 0;
 	}
 	for (uint32_t i = 0; map_next(state, &i, &f);) {
 		struct envelope e;

@@ -22,6 +22,7 @@
 #include "compiler.h"
 #include "map.h"
 #include "microburst/error.h"
+#include "tree.h"
 
 enum {
 	FORMAT = 1,
@@ -99,6 +100,16 @@ sections_open(unsigned int sections, struct envelope *e)
 	return 0;
 }
 
+/* The envelope of a tree: its state is what the slice stands for. */
+static noinline int
+tree_open(struct slice v, struct envelope *ret_envelope)
+{
+	int rc = envelope_open(slice_tree(v)->envelope, ret_envelope);
+
+	ret_envelope->state = v;
+	return rc;
+}
+
 int
 envelope_open(struct slice v, struct envelope *ret_envelope)
 {
@@ -109,6 +120,9 @@ envelope_open(struct slice v, struct envelope *ret_envelope)
 	if (v.len == 0) {
 		*ret_envelope = e;
 		return 0;
+	}
+	if (unlikely(slice_is_tree(v))) {
+		return tree_open(v, ret_envelope);
 	}
 	if (v.len < ENVELOPE_OVERHEAD) {
 		return MB_ERR_CORRUPT;
@@ -176,7 +190,7 @@ int
 envelope_check(struct slice v, unsigned int depth)
 {
 	struct envelope e;
-	int rc = envelope_open(v, &e);
+	int rc = slice_is_tree(v) ? MB_ERR_CORRUPT : envelope_open(v, &e);
 
 	if (rc < 0) {
 		return rc;
@@ -291,7 +305,8 @@ rank_of(struct slice v, struct rank *ret)
 	const uint8_t *trailer;
 	unsigned int tail;
 
-	if (unlikely(v.len < ENVELOPE_OVERHEAD)) {
+	/* Too short, or a tree. */
+	if (unlikely(v.len - ENVELOPE_OVERHEAD >= TREE_SLICE - ENVELOPE_OVERHEAD)) {
 		return false;
 	}
 	trailer = codec_cut(&v, ENVELOPE_OVERHEAD).p;
@@ -435,6 +450,9 @@ envelope_expired(const struct envelope *envelope, struct hlc_time now)
 bool
 envelope_expires(struct slice v)
 {
+	if (unlikely(slice_is_tree(v))) {
+		v = slice_tree(v)->envelope;
+	}
 	return v.len >= ENVELOPE_OVERHEAD && (v.p[v.len - 1] & HAS_EXPIRY) != 0;
 }
 

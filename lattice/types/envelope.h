@@ -59,7 +59,8 @@ struct envelope {
 };
 
 /* envelope_open takes an envelope apart without looking into its parts: for bytes that were checked
- * where they arrived. Slices stay inside v, whatever its bytes are.
+ * where they arrived. Slices stay inside v, whatever its bytes are. The envelope may be that of a
+ * tree (tree_slice), and so is the state then.
  *
  * Returns:   0; MB_ERR_CORRUPT; MB_ERR_VERSION for a format of the future.
  * Cost:      O(1), a few ns

@@ -189,19 +189,9 @@ presence_leq(struct slice a, struct slice b)
 uint32_t
 presence_cnt(const struct table_merge_ops *ops, struct slice v)
 {
-	uint32_t cnt = 0;
 	struct table t;
 
-	if (table_open(v, &t) < 0) {
-		return 0;
-	}
-	if (ops->present == NULL) {
-		return t.cnt;
-	}
-	for (uint32_t i = 0; i < t.cnt; i++) {
-		cnt += ops->present(table_item(&t, i));
-	}
-	return cnt;
+	return table_open(v, &t) < 0 ? 0 : table_present_cnt(&t, ops);
 }
 
 bool

@@ -56,7 +56,8 @@ bool presence_leq(struct slice a, struct slice b);
 
 /* presence_cnt counts the items of a table that readers see; presence_any: is there one?
  *
- * Cost:      a look at each item, if the type has items that are not seen; else O(1)
+ * Cost:      a look at each item, if the table is flat and the type has items that are not seen; else
+ *            O(1)
  */
 uint32_t presence_cnt(const struct table_merge_ops *ops, struct slice v);
 bool presence_any(const struct table_merge_ops *ops, struct slice v);
