@@ -13,8 +13,8 @@
  * The same holds one storey down, in a map, where each field is an envelope: its operations are
  * those of a key, and their delta becomes the only field of the map's.
  *
- * A state is written to its place, and what describes it behind it (lattice.h, E3): nothing is built
- * elsewhere and copied in.
+ * A state is written to its place, and what describes it behind it (lattice.h, E3): nothing is
+ * built elsewhere and copied in.
  */
 #include "delta.h"
 

@@ -9,11 +9,12 @@
  *
  *	kind u8 | flags u8 | key_len u16 | field_len u16 | 0 u16 | n u64 | key | field | value
  *
- * n is the number of an operation that has one (it has no value), else the length of the value. A value above WSET_INLINE_MAX is not in
- * the set: the flag WSET_F_REF says that in its place stands a struct payload_ref to a payload of
- * the same sender, of n bytes. So a set is short to copy and to parse however large its values are.
- * A set is operations one behind the other, nothing around them; the empty set is a set. The
- * smallest ones travel inside the descriptor: an 8-byte key with a number, or an 8-byte value.
+ * n is the number of an operation that has one (it has no value), else the length of the value. A
+ * value above WSET_INLINE_MAX is not in the set: the flag WSET_F_REF says that in its place stands
+ * a struct payload_ref to a payload of the same sender, of n bytes. So a set is short to copy and
+ * to parse however large its values are. A set is operations one behind the other, nothing around
+ * them; the empty set is a set. The smallest ones travel inside the descriptor: an 8-byte key with
+ * a number, or an 8-byte value.
  *
  * Operations are applied in order. What each means for the value under its key is in delta.h.
  *

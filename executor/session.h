@@ -155,8 +155,8 @@ bool session_zset_next(struct session *s, struct session_iter *it, struct slice 
 		       double *ret_score);
 int session_map_begin(struct session *s, struct slice key, struct session_iter *ret);
 
-/* session_map_next: *ret_err is MB_ERR_TOO_LARGE when a number cannot be shown as there are too many
- * views; then the walk is over. */
+/* session_map_next: *ret_err is MB_ERR_TOO_LARGE when a number cannot be shown as there are too
+ * many views; then the walk is over. */
 bool session_map_next(struct session *s, struct session_iter *it, struct slice *ret_field,
 		      struct slice *ret_value, int *ret_err);
 

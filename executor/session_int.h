@@ -76,8 +76,8 @@ struct held_key {
 	struct held_value value;
 };
 
-/* A member of a set or a sorted set, a field of a map, an item of a list. Its base: BASE_VALUE, added or put; BASE_ABSENT, removed;
- * BASE_STORE, only added to. */
+/* A member of a set or a sorted set, a field of a map, an item of a list. Its base: BASE_VALUE,
+ * added or put; BASE_ABSENT, removed; BASE_STORE, only added to. */
 struct held_elem {
 	uint64_t hash;
 	const uint8_t *p;

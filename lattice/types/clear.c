@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* clear.c - one switch; how a type deletes what it shows is said by its family
  *
- * A map is cleared field by field. A field whose value cannot be cleared is left as it is: it has no
- * envelope either, or it would be of a type that the verbs never put into one.
+ * A map is cleared field by field. A field whose value cannot be cleared is left as it is: it has
+ * no envelope either, or it would be of a type that the verbs never put into one.
  */
 #include "clear.h"
 

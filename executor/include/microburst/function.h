@@ -251,11 +251,12 @@ int mb_put(struct mb_call *call, struct mb_slice key, struct mb_slice value);
  * beyond 64 bits. */
 int mb_incr(struct mb_call *call, struct mb_slice key, int64_t delta, int64_t *ret);
 
-/* mb_merge_max merges x into the number at key: the greatest of all that were merged stands, whoever
- * merged them when. mb_merge_min: the smallest; mb_merge_max_f64: the greatest double; mb_merge_or:
- * true, once anybody merged true; mb_merge_priority: the value that came with the smallest number. A
- * key holds one of these kinds. mb_get shows it (numbers as text, true as 1), mb_get_i64 too.
- * Errors: also MB_ERR_INVALID for a NaN; MB_ERR_TOO_LARGE for a priority's value above 64 KiB. */
+/* mb_merge_max merges x into the number at key: the greatest of all that were merged stands,
+ * whoever merged them when. mb_merge_min: the smallest; mb_merge_max_f64: the greatest double;
+ * mb_merge_or: true, once anybody merged true; mb_merge_priority: the value that came with the
+ * smallest number. A key holds one of these kinds. mb_get shows it (numbers as text, true as 1),
+ * mb_get_i64 too. Errors: also MB_ERR_INVALID for a NaN; MB_ERR_TOO_LARGE for a priority's value
+ * above 64 KiB. */
 int mb_merge_max(struct mb_call *call, struct mb_slice key, uint64_t x);
 int mb_merge_min(struct mb_call *call, struct mb_slice key, uint64_t x);
 int mb_merge_max_f64(struct mb_call *call, struct mb_slice key, double x);
@@ -263,8 +264,8 @@ int mb_merge_or(struct mb_call *call, struct mb_slice key, bool x);
 int mb_merge_priority(struct mb_call *call, struct mb_slice key, int64_t number,
 		      struct mb_slice value);
 
-/* mb_delete removes what is there, of a collection item by item: writes that other calls make at the
- * same time survive. Deleting an absent key is no error. */
+/* mb_delete removes what is there, of a collection item by item: writes that other calls make at
+ * the same time survive. Deleting an absent key is no error. */
 int mb_delete(struct mb_call *call, struct mb_slice key);
 
 /* mb_sadd adds a member, 0 .. MB_KEY_BYTES_MAX bytes, to the set at key. */
@@ -317,8 +318,8 @@ int mb_map_delete(struct mb_call *call, struct mb_slice key, struct mb_slice fie
 int mb_map_cnt(struct mb_call *call, struct mb_slice key, uint64_t *ret);
 
 /* Fields of a map and their values, one after the other, as mb_set_begin and mb_set_next show
- * members. mb_map_next returns 1 with a field; 0 behind the last one; MB_ERR_TOO_LARGE when the call
- * looks at too many values, see mb_release. */
+ * members. mb_map_next returns 1 with a field; 0 behind the last one; MB_ERR_TOO_LARGE when the
+ * call looks at too many values, see mb_release. */
 struct mb_map_iter {
 	struct mb_call *call;
 	uint64_t word[6]; /* not for you */
@@ -354,9 +355,9 @@ struct mb_list_iter {
 int mb_list_begin(struct mb_call *call, struct mb_slice key, struct mb_list_iter *ret);
 bool mb_list_next(struct mb_list_iter *it, struct mb_slice *ret_value);
 
-/* mb_zadd makes score the score of a member of the sorted set at key: concurrently, the latest wins.
- * mb_zincr adds to it, a member that is not there counts as 0: concurrent additions all count. ret
- * as for mb_incr. mb_zrem removes a member, as mb_srem does.
+/* mb_zadd makes score the score of a member of the sorted set at key: concurrently, the latest
+ * wins. mb_zincr adds to it, a member that is not there counts as 0: concurrent additions all
+ * count. ret as for mb_incr. mb_zrem removes a member, as mb_srem does.
  * Errors: also MB_ERR_INVALID for a score that is no number. */
 int mb_zadd(struct mb_call *call, struct mb_slice key, struct mb_slice member, double score);
 int mb_zincr(struct mb_call *call, struct mb_slice key, struct mb_slice member, double x,
