@@ -236,6 +236,20 @@ int mb_fail(struct mb_call *call, const char *format, ...)
  * Errors: also MB_ERR_NOT_FOUND. Cost: below 100 ns when cached, whatever the length. */
 int mb_get(struct mb_call *call, struct mb_slice key, struct mb_slice *ret);
 
+/* Which value somebody saw. Zeroed: none yet, or none there. Equal versions, equal values, on any
+ * node at any time: it is a hash of the value, of 128 bits. May be kept, and sent. */
+struct mb_version {
+	uint64_t word[2];
+};
+
+/* mb_get_if_changed is mb_get, if the value at key is another one than *version, which is then
+ * changed to what was seen; also for a key that is gone (MB_ERR_NOT_FOUND, and zeroed).
+ *
+ * Returns:   0, *ret filled; MB_ERR_NOT_FOUND; 1 when it is the same value, *ret as it was. Errors
+ *            as mb_get. Cost: that of mb_get, and 0.1 ns a byte. */
+int mb_get_if_changed(struct mb_call *call, struct mb_slice key, struct mb_version *version,
+		      struct mb_slice *ret);
+
 /* mb_get_i64 reads the string at key as a decimal integer.
  * Errors: also MB_ERR_NOT_FOUND; MB_ERR_TYPE when it is not one, MB_ERR_TOO_LARGE beyond 64
  * bits. */
