@@ -100,8 +100,7 @@ struct grove *cache_store_grove(struct cache_store *s, uint32_t *tries);
 /* cache_store_tree_commit commits an edit to a block, with room for a key of this length.
  *
  * Returns:   0, with the block, and a view of the tree that lasts as long; as cache_store_alloc:
- * the
- *            edit is as it was.
+ *            the edit is as it was.
  */
 int cache_store_tree_commit(struct cache_store *s, size_t key_len, struct treeval_edit *edit,
 			    uint32_t *tries, struct cache_block *ret, struct tree_view *ret_view);

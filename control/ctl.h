@@ -124,6 +124,7 @@ struct ctl_config {
 	uint8_t cpu_exec[CPU_CNT_MAX / 8];
 	uint64_t executor_memory;
 	uint64_t dag_split_ns;
+	struct sched_log *sched_log; /* sched's decisions, to be read */
 	uint64_t executor_spin_ns, client_spin_ns;
 	uint64_t grace_ns;
 	uint64_t load_timeout_ns;

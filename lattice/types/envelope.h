@@ -68,6 +68,12 @@ struct envelope {
  */
 int envelope_open(struct slice v, struct envelope *ret_envelope);
 
+/* envelope_plain does the same for a flat envelope without sections, in a few instructions.
+ *
+ * Returns:   whether it is one; else nothing is written.
+ */
+bool envelope_plain(struct slice v, unsigned int *ret_type, struct slice *ret_state);
+
 /* envelope_parse takes foreign bytes apart and checks them, all the way down.
  *
  * Returns:   as lattice_check.

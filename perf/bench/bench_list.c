@@ -9,7 +9,9 @@
 #include "floor_syscall.h"
 #include "subject_call.h"
 #include "subject_idle.h"
+#include "subject_kvs.h"
 #include "subject_life.h"
+#include "subject_sched.h"
 #include "subject_state.h"
 
 /* Blocks of some 100 us to 1 ms, so that both sides see the same mode of a drifting machine; 50 of
@@ -44,6 +46,14 @@ static const struct pace pipelined = {
 	.sample_cnt = 4096,
 	.warm_cnt = 1000,
 	.warm_ns = 500000,
+	.attempt_cnt = 3,
+};
+/* A sample is a burst of 16 requests, in one thread of this process. */
+static const struct pace store = {
+	.block_cnt = 50,
+	.sample_cnt = 1000,
+	.warm_cnt = 64,
+	.warm_ns = 200000,
 	.attempt_cnt = 3,
 };
 /* One sample each: something is made for it before and taken away after. */
@@ -228,6 +238,136 @@ const struct bench bench_list[] = {
 		.smoke = &smoke,
 	},
 	{
+		.row = { { .name = "lag_put",
+			   .unit = "us",
+			   .floor = "ring",
+			   .what = "a client's put until a running function reads it in place",
+			   .aim = { .ratio_p50_max = 20 } } },
+		.run = subject_lag_put,
+		.floor = &echo_ring,
+		.pace = &slow,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_zipf4",
+			   .unit = "ns",
+			   .what = "1 KiB puts by zipf 4 into a shard, generator in the same thread",
+			   .aim = { .rate_min = 18e6 } } },
+		.run = subject_kvs_zipf4,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_zipf2", .unit = "ns", .what = "the same by zipf 2" } },
+		.run = subject_kvs_zipf2,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_zipf05",
+			   .unit = "ns",
+			   .what = "the same by zipf 0.5",
+			   .aim = { .rate_min = 2.5e6 } } },
+		.run = subject_kvs_zipf05,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_zipf4_8b",
+			   .unit = "ns",
+			   .what = "8-byte puts, keys drawn by zipf 4" } },
+		.run = subject_kvs_small4,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_zipf05_8b",
+			   .unit = "ns",
+			   .what = "the same by zipf 0.5" } },
+		.run = subject_kvs_small05,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_core_zipf4",
+			   .unit = "ns",
+			   .what = "1 KiB puts by zipf 4, as messages to and from the core" } },
+		.run = subject_kvs_core4,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_core_zipf05",
+			   .unit = "ns",
+			   .what = "the same by zipf 0.5" } },
+		.run = subject_kvs_core05,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_zipf05_2tiles",
+			   .unit = "ns",
+			   .what = "1 KiB puts by zipf 0.5, two tiles, a key on one" } },
+		.run = subject_kvs_two,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_zipf4_all",
+			   .unit = "ns",
+			   .what = "1 KiB puts by zipf 4, two tiles, each key on both" } },
+		.run = subject_kvs_all4,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_zipf05_all",
+			   .unit = "ns",
+			   .what = "the same by zipf 0.5" } },
+		.run = subject_kvs_all05,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_get",
+			   .unit = "ns",
+			   .what = "a get of 8 bytes, zipf 0.5" } },
+		.run = subject_kvs_get,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_incr",
+			   .unit = "ns",
+			   .what = "an increment of one writer, zipf 0.5" } },
+		.run = subject_kvs_incr,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_lww",
+			   .unit = "ns",
+			   .what = "a register of 8 bytes, zipf 0.5" } },
+		.run = subject_kvs_lww,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_max", .unit = "ns", .what = "a maximum, zipf 0.5" } },
+		.run = subject_kvs_max,
+		.pace = &store,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "kvs_memory",
+			   .unit = "bytes",
+			   .what = "over a key of 8 bytes and its 8, in a store of a million",
+			   .aim = { .p50_max = 100 } } },
+		.run = subject_kvs_memory,
+		.pace = &seconds,
+		.smoke = &smoke_rare,
+	},
+	{
 		.row = { { .name = "cold_start",
 			   .unit = "ms",
 			   .floor = "load",
@@ -251,6 +391,19 @@ const struct bench bench_list[] = {
 		.run = subject_crash_replace,
 		.pace = &rare,
 		.smoke = &smoke_rare,
+	},
+	{
+		.row = { { .name = "sched_free",
+			   .unit = "ns",
+			   .what = "an executor of 64 becomes free and gets the call that waits",
+			   .aim = { .p50_max = 1000 } },
+			 { .name = "sched_call",
+			   .unit = "ns",
+			   .what = "a call comes and gets the one of 64 executors that is free",
+			   .aim = { .p50_max = 1000 } } },
+		.run = subject_sched,
+		.pace = &spinning,
+		.smoke = &smoke,
 	},
 	{
 		.row = { { .name = "idle_cpu",
