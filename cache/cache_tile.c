@@ -13,8 +13,12 @@
 #include "payload.h"
 #include "ports.h"
 #include "tile_msg.h"
+#include "topo.h"
 
 #define CACHE_BURST 64
+
+static_assert(CACHE_KVS_DEPTH <= TOPO_LINK_DEPTH_DEFAULT,
+	      "a link to or from a kvs tile is never full");
 
 struct cache_tile {
 	struct cache_tile_cfg cfg;

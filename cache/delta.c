@@ -140,6 +140,20 @@ make_put(struct slice stored, const struct wset_op *op, const struct act *a, str
 	return err;
 }
 
+/* A PUT that counts as done at a time that the caller names. */
+static int
+make_put_at(const struct wset_op *op, struct wbuf *out)
+{
+	struct wbuf before = *out;
+	struct envelope tail = { .type = LATTICE_STRING };
+
+	tail.epoch.time = hlc_time_of_us(op->time_us);
+	wbuf_put(out, op->value.p, op->value.len);
+	return finish(&tail,
+		      out->full ? MB_ERR_TOO_LARGE : strval_delta_set(slice_of(NULL, 0), out),
+		      before, out);
+}
+
 static int
 make_incr(struct slice stored, int64_t n, const struct act *a, struct wbuf *out)
 {
@@ -225,7 +239,7 @@ field_op(struct slice stored, const struct wset_op *op, const struct act *a, str
 {
 	switch (op->kind) {
 	case WSET_MAP_PUT:
-		return make_put(stored, op, a, out);
+		return op->at ? make_put_at(op, out) : make_put(stored, op, a, out);
 	case WSET_MAP_INCR:
 		return make_incr(stored, op->n, a, out);
 	case WSET_ZADD:

@@ -12,8 +12,13 @@
 #include "log.h"
 #include "metrics.h"
 #include "microburst/error.h"
+#include "topo.h"
 
 #define KVS_BURST 32
+
+/* Between two kvs tiles: what both tell and answer, and six kinds of messages about keys that go. */
+static_assert(2 * KVS_TELL_WINDOW + 6 * KVS_DROP_MAX <= TOPO_LINK_DEPTH_DEFAULT,
+	      "a link between two kvs tiles is never full");
 
 struct kvs_tile {
 	struct kvs_core core;
@@ -40,22 +45,28 @@ kvs_tile_send_tile(void *ctx, uint32_t to, const struct desc *d)
 	REQUIRE(link_send_sp(t->cfg.to_kvs[to], d, 1) == 1); /* the windows of kvs_change.h */
 }
 
+#define KEY_SHOWN_MAX 64 /* of a key in the log */
+
 static void
 kvs_tile_decided(void *ctx, const struct kvs_hot_decision *d)
 {
 	struct kvs_tile *t = ctx;
 	struct slice key = kvs_key_slice(d->key);
+	char shown[KEY_SHOWN_MAX + 1] = "";
 
+	/* A key is a stranger's choice: no line ends or escapes of his in the log. */
+	for (size_t i = 0; i < key.len && i < KEY_SHOWN_MAX; i++) {
+		shown[i] = (char)(key.p[i] > ' ' && key.p[i] < 0x7f ? key.p[i] : '.');
+	}
 	if (d->to_cnt > d->from_cnt) {
 		t->heated++;
 	} else {
 		t->cooled++;
 	}
 	log_at(LOG_INFO,
-	       "kvs:%u: key \"%.*s\": %u tiles instead of %u; %u of %u requests, mean %.1f, sigma "
-	       "%.1f",
-	       t->cfg.idx, (int)MIN(key.len, (size_t)64), (const char *)key.p, d->to_cnt,
-	       d->from_cnt, d->count, d->sample_cnt, d->mean, d->sigma);
+	       "kvs:%u: key %s: %u tiles instead of %u; %u of %u requests, mean %.1f, sigma %.1f",
+	       t->cfg.idx, shown, d->to_cnt, d->from_cnt, d->count, d->sample_cnt, d->mean,
+	       d->sigma);
 }
 
 int

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   a long delta is merged, piece by piece or after it was copied; each piece is told as a delta;
+/* Goal:   a long delta is merged, piece by piece or after it was copied; each piece is told as a
+ * delta;
  *         and what cannot be merged says how far it got.
  * Method: jobs over a shard; the test is the core, and counts what it is told. Failures first.
  */
