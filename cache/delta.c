@@ -140,6 +140,20 @@ make_put(struct slice stored, const struct wset_op *op, const struct act *a, str
 	return err;
 }
 
+/* A PUT that counts as done at a time that the caller names. */
+static int
+make_put_at(const struct wset_op *op, struct wbuf *out)
+{
+	struct wbuf before = *out;
+	struct envelope tail = { .type = LATTICE_STRING };
+
+	tail.epoch.time = hlc_time_of_us(op->time_us);
+	wbuf_put(out, op->value.p, op->value.len);
+	return finish(&tail,
+		      out->full ? MB_ERR_TOO_LARGE : strval_delta_set(slice_of(NULL, 0), out),
+		      before, out);
+}
+
 static int
 make_incr(struct slice stored, int64_t n, const struct act *a, struct wbuf *out)
 {
@@ -225,7 +239,7 @@ field_op(struct slice stored, const struct wset_op *op, const struct act *a, str
 {
 	switch (op->kind) {
 	case WSET_MAP_PUT:
-		return make_put(stored, op, a, out);
+		return op->at ? make_put_at(op, out) : make_put(stored, op, a, out);
 	case WSET_MAP_INCR:
 		return make_incr(stored, op->n, a, out);
 	case WSET_ZADD:
@@ -321,6 +335,42 @@ make_del(struct slice stored, const struct act *a, struct wbuf *out)
 	return finish(&tail, err, before, out);
 }
 
+bool
+delta_mergeable(unsigned int type)
+{
+	switch (type) {
+	case LATTICE_BOOL_OR:
+	case LATTICE_MAX_U64:
+	case LATTICE_MIN_U64:
+	case LATTICE_MAX_F64:
+	case LATTICE_GSET:
+	case LATTICE_PRIORITY:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int
+make_merge(struct slice stored, const struct wset_op *op, const struct act *a, struct wbuf *out)
+{
+	struct wbuf before = *out;
+	struct base base;
+	int err = op->field.len == 1 && delta_mergeable(op->field.p[0]) ? 0 : MB_ERR_INVALID;
+
+	if (err == 0) {
+		err = lattice_check(op->field.p[0], op->value);
+	}
+	if (err == 0) {
+		err = base_for(stored, op->field.p[0], a, &base);
+	}
+	if (err != 0) {
+		return err;
+	}
+	wbuf_put(out, op->value.p, op->value.len);
+	return finish(&base.tail, 0, before, out);
+}
+
 static int
 make_expire(struct slice stored, int64_t deadline_us, const struct act *a, struct wbuf *out)
 {
@@ -374,6 +424,8 @@ delta_bound(struct slice stored, const struct wset_op *op, size_t value_len)
 	case WSET_MAP_DEL:
 	case WSET_ZREM:
 		return op->field.len + MAP_OVERHEAD + 2 * item + 2 * TAIL_MAX;
+	case WSET_MERGE:
+		return value_len + TAIL_MAX;
 	case WSET_EXPIRE:
 		return TAIL_MAX;
 	default:
@@ -413,6 +465,8 @@ delta_make(struct slice stored, const struct wset_op *op, struct hlc_time now,
 		return make_item(stored, op, &act, out);
 	case WSET_DEL:
 		return make_del(stored, &act, out);
+	case WSET_MERGE:
+		return make_merge(stored, op, &act, out);
 	case WSET_EXPIRE:
 		return make_expire(stored, op->n, &act, out);
 	default:

@@ -181,8 +181,11 @@ client_route(struct mb_client *c, const struct client_name *t)
 			atomic_load_explicit(&c->d->hints->claim[last].v, memory_order_relaxed);
 
 		ch = domain_channel(c->d, last);
+		/* No more calls out than the channel back holds answers: the executor may take
+		 * calls off its channel long before it runs them. */
 		if (client_only_one(t->exec)) {
 			return ch != NULL && claim == c->who &&
+					       c->out[last] < CHANNEL_DEPTH - DIRECT_MARGIN &&
 					       channel_space(ch, DIRECT_MARGIN + 1) > DIRECT_MARGIN
 				       ? ch
 				       : NULL;

@@ -114,6 +114,8 @@ int session_srem(struct session *s, struct slice key, struct slice member);
 int session_sismember(struct session *s, struct slice key, struct slice member, bool *ret);
 int session_scard(struct session *s, struct slice key, uint64_t *ret);
 int session_map_put(struct session *s, struct slice key, struct slice field, struct slice value);
+int session_map_put_at(struct session *s, struct slice key, struct slice field, struct slice value,
+		       uint64_t time_us);
 int session_map_get(struct session *s, struct slice key, struct slice field, struct slice *ret);
 int session_map_delete(struct session *s, struct slice key, struct slice field);
 int session_map_incr(struct session *s, struct slice key, struct slice field, int64_t n,
@@ -132,6 +134,9 @@ int session_zincr(struct session *s, struct slice key, struct slice member, doub
 int session_zrem(struct session *s, struct slice key, struct slice member);
 int session_zscore(struct session *s, struct slice key, struct slice member, double *ret);
 int session_zcard(struct session *s, struct slice key, uint64_t *ret);
+
+/* session_merge merges a value of a lattice type whose values are a chain (KIND_CHAIN). */
+int session_merge(struct session *s, struct slice key, unsigned int type, struct slice value);
 
 /* A walk over a collection: first what is stored and stands, then what only this call has. It
  * ends when what is held is published or discarded. */
@@ -152,8 +157,8 @@ bool session_zset_next(struct session *s, struct session_iter *it, struct slice 
 		       double *ret_score);
 int session_map_begin(struct session *s, struct slice key, struct session_iter *ret);
 
-/* session_map_next: *ret_err is MB_ERR_TOO_LARGE when a number cannot be shown as there are too many
- * views; then the walk is over. */
+/* session_map_next: *ret_err is MB_ERR_TOO_LARGE when a number cannot be shown as there are too
+ * many views; then the walk is over. */
 bool session_map_next(struct session *s, struct session_iter *it, struct slice *ret_field,
 		      struct slice *ret_value, int *ret_err);
 

@@ -268,6 +268,9 @@ held_get(struct session *s, struct held_key *k, struct slice *ret)
 	if (k->kind == KIND_NONE) { /* deleted, and nothing since */
 		return MB_ERR_NOT_FOUND;
 	}
+	if (k->kind == KIND_CHAIN) {
+		return merge_get(s, k, ret);
+	}
 	if (k->kind > KIND_STRING) {
 		return emptied(s, k) ? MB_ERR_NOT_FOUND : op_wrong_type(s);
 	}
@@ -315,6 +318,9 @@ session_get_i64(struct session *s, struct slice key, int64_t *ret)
 	}
 	if (k->base == BASE_ABSENT && k->kind == KIND_NONE) {
 		return MB_ERR_NOT_FOUND;
+	}
+	if (k->kind == KIND_CHAIN) {
+		return merge_get_i64(s, k, ret);
 	}
 	if (k->kind > KIND_STRING && emptied(s, k)) {
 		return MB_ERR_NOT_FOUND;

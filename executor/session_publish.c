@@ -60,6 +60,8 @@ visit_field(const struct session *s, const struct held_elem *e, struct wset_op *
 		op->kind = e->base == BASE_VALUE ? WSET_MAP_PUT : WSET_MAP_DEL;
 		if (e->base == BASE_VALUE) {
 			owned = op_value(s, &e->value, op);
+			op->at = e->at;
+			op->time_us = e->time_us;
 		}
 		if (!fn(ctx, op, owned)) {
 			return false;
@@ -166,6 +168,12 @@ visit_key(const struct session *s, const struct held_key *k, visit_fn fn, void *
 		if (!fn(ctx, &op, 0)) {
 			return false;
 		}
+	}
+	if (k->kind == KIND_CHAIN) {
+		op = (struct wset_op){ .kind = WSET_MERGE, .key = op.key };
+		op.field = slice_of(&k->type, sizeof(k->type));
+		owned = op_value(s, &k->value, &op);
+		return fn(ctx, &op, owned);
 	}
 	return visit_elems(s, k, fn, ctx);
 }

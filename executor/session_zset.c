@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* session_zset.c - sorted sets: each member has a score as a map's field has a number
  *
- * (session_map.c has the table.) Scores are doubles: what is added to a member is summed here first,
- * so that a call's additions are one of the store's. */
+ * (session_map.c has the table.) Scores are doubles: what is added to a member is summed here
+ * first, so that a call's additions are one of the store's. */
 #include <math.h>
 #include <string.h>
 

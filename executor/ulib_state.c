@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "compiler.h"
+#include "hash.h"
 #include "ulib_state.h"
 
 /* NOT_FOUND is often no failure, and costs no sentence until a function returns it: the error's own
@@ -49,6 +50,33 @@ mb_get(struct mb_call *call, struct mb_slice key, struct mb_slice *ret)
 		return 0;
 	}
 	return ulib_refuse(call, err, "mb_get", key);
+}
+
+int
+mb_get_if_changed(struct mb_call *call, struct mb_slice key, struct mb_version *version,
+		  struct mb_slice *ret)
+{
+	struct mb_version seen = { { 0, 0 } };
+	struct mb_slice got;
+	int err = mb_get(call, key, &got);
+
+	if (err != 0 && err != MB_ERR_NOT_FOUND) {
+		return err;
+	}
+	if (err == 0) {
+		struct hash128 h = hash_bytes128(got.p, got.len);
+
+		seen.word[0] = h.lo;
+		seen.word[1] = h.hi;
+	}
+	if (memcmp(&seen, version, sizeof(seen)) == 0 && err == 0) {
+		return 1;
+	}
+	*version = seen;
+	if (err == 0) {
+		*ret = got;
+	}
+	return err;
 }
 
 int

@@ -175,7 +175,8 @@ const struct command cmd_hincr = {
 	.name = "hincr",
 	.args = "KEY FIELD [N]",
 	.summary = "add N (default 1) to a field of a map and print the sum",
-	.more = "A field that is not there counts as 0. Increments made at the same time all count.",
+	.more = "A field that is not there counts as 0. Increments made at the same "
+		"time all count.",
 	.example = "microburst hincr visits Rome",
 	.flags = COMMAND_NODE | COMMAND_JSON,
 	.arg_min = 2,
@@ -383,7 +384,8 @@ const struct command cmd_zincr = {
 	.name = "zincr",
 	.args = "KEY MEMBER [X]",
 	.summary = "add X (default 1) to a member's score and print what it is then",
-	.more = "A member that is not there counts as 0. Additions made at the same time all count.",
+	.more = "A member that is not there counts as 0. Additions made at the same "
+		"time all count.",
 	.example = "microburst zincr players ann 3",
 	.flags = COMMAND_NODE | COMMAND_JSON,
 	.arg_min = 2,

@@ -261,7 +261,8 @@ const struct command cmd_members = {
 	.name = "members",
 	.args = "KEY",
 	.summary = "print a set's members, a map's fields and values, a list's items",
-	.more = "One a line; of a map the field, a tab, the value; of a sorted set the member, a tab, "
+	.more = "One a line; of a map the field, a tab, the value; of a sorted set the member, a "
+		"tab, "
 		"the score.",
 	.example = "microburst members colours",
 	.flags = COMMAND_NODE | COMMAND_JSON,

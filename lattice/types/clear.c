@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* clear.c - one switch; how a type deletes what it shows is said by its family
  *
- * A map is cleared field by field. A field whose value cannot be cleared is left as it is: it has no
- * envelope either, or it would be of a type that the verbs never put into one.
+ * A map is cleared field by field. A field whose value cannot be cleared is left as it is: it has
+ * no envelope either, or it would be of a type that the verbs never put into one.
  */
 #include "clear.h"
 
@@ -113,10 +113,10 @@ lattice_clear_bound(unsigned int type, struct slice state)
 	struct map_field f;
 	struct table t;
 
+	if (lattice_table_ops(type) == NULL) {
+		return scalar_bound(state.len);
+	}
 	if (type != LATTICE_MAP && type != LATTICE_OSET) {
-		if (lattice_table_ops(type) == NULL) {
-			return scalar_bound(state.len);
-		}
 		return table_open(state, &t) == 0 ? table_bytes(&t) : 0;
 	}
 	for (uint32_t i = 0; map_next(state, &i, &f);) {

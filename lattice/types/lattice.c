@@ -38,10 +38,8 @@ static const struct lattice_ops ops[] = {
 static_assert(ARRAY_CNT(ops) == LATTICE_TYPE_CNT, "ids are dense and ascending");
 
 static const struct table_merge_ops *const table_ops[LATTICE_TYPE_CNT] = {
-	[LATTICE_GSET] = &gset_table_ops,
-	[LATTICE_MAP] = &map_table_ops,
-	[LATTICE_ORSET] = &orset_table_ops,
-	[LATTICE_LIST] = &list_table_ops,
+	[LATTICE_GSET] = &gset_table_ops,   [LATTICE_MAP] = &map_table_ops,
+	[LATTICE_ORSET] = &orset_table_ops, [LATTICE_LIST] = &list_table_ops,
 	[LATTICE_OSET] = &map_table_ops,
 };
 

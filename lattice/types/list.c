@@ -3,8 +3,8 @@
  *
  * Why the merge is a merge: a list is a function from ids to items, bottom where it has none, and
  * merge goes id by id (table.c). The items of one id are a chain: by the stamp of who set the value
- * last (zero: it is the one that was pushed), then by the bytes, and above all of them the mark that
- * it was removed. The greater wins.
+ * last (zero: it is the one that was pushed), then by the bytes, and above all of them the mark
+ * that it was removed. The greater wins.
  *
  * Ids are big endian, so that their bytes are in the order of their numbers. Nobody makes an id
  * twice, as no writer uses a time twice.

@@ -42,7 +42,8 @@ extern const struct table_merge_ops list_table_ops;
 /* list_delta_push makes the delta of putting a value at an end of the list.
  *
  * Requires:  this writer never used the stamp before.
- * Returns:   0, appended to out; MB_ERR_TOO_LARGE when it does not fit (LIST_OVERHEAD over the value
+ * Returns:   0, appended to out; MB_ERR_TOO_LARGE when it does not fit (LIST_OVERHEAD over the
+ * value
  *            does), or no position is left at that end; MB_ERR_CORRUPT.
  */
 int list_delta_push(struct slice state, struct stamp stamp, enum list_end end, struct slice value,
@@ -59,7 +60,8 @@ int list_delta_set(struct slice state, struct slice id, struct stamp stamp, stru
 
 /* list_delta_remove makes the delta that removes an item; list_delta_clear removes all that show.
  *
- * Returns:   0, appended to out (nothing, if it is not there); MB_ERR_TOO_LARGE when it does not fit
+ * Returns:   0, appended to out (nothing, if it is not there); MB_ERR_TOO_LARGE when it does not
+ * fit
  *            (LIST_OVERHEAD an item does); MB_ERR_CORRUPT.
  */
 int list_delta_remove(struct slice state, struct slice id, struct wbuf *out);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mvreg.c - the greatest elements of what was written
  *
- * Why the merge is a merge: siblings are ordered: by their clocks, and under one clock (which nobody
- * gives out twice, but a merge that breaks its laws may) by time, value and dependencies. A state is
- * a set of siblings of which none is below another: it stands for all siblings below one of its own.
- * The merge is the union of what two states stand for, written down by its greatest elements. Union
- * is commutative, associative and idempotent, whatever the order is.
+ * Why the merge is a merge: siblings are ordered: by their clocks, and under one clock (which
+ * nobody gives out twice, but a merge that breaks its laws may) by time, value and dependencies. A
+ * state is a set of siblings of which none is below another: it stands for all siblings below one
+ * of its own. The merge is the union of what two states stand for, written down by its greatest
+ * elements. Union is commutative, associative and idempotent, whatever the order is.
  *
  * Rejected: one clock for the whole value, as the papers' capsule has (what one side overwrote, the
  * other brings back: not associative). Rejected: a context for all siblings and a dot for each
- * (smaller, when there are many siblings of many writers): a merged value has no dot of its own, and
- * under one of its inputs' it would take the others along when that one is overwritten. Siblings are
- * few: the clock of each costs 16 bytes a writer.
+ * (smaller, when there are many siblings of many writers): a merged value has no dot of its own,
+ * and under one of its inputs' it would take the others along when that one is overwritten.
+ * Siblings are few: the clock of each costs 16 bytes a writer.
  */
 #include "mvreg.h"
 
@@ -22,9 +22,9 @@
 #include "table.h"
 #include "vclock.h"
 
-#define TAIL_BYTES 16
+#define TAIL_BYTES (MVREG_OVERHEAD - TABLE_ITEM_OVERHEAD)
 
-static_assert(MVREG_OVERHEAD == TAIL_BYTES + TABLE_ITEM_OVERHEAD, "");
+static_assert(TAIL_BYTES == 2 * sizeof(uint64_t), "a time and two lengths");
 
 static bool
 item_open(struct slice item, struct mvreg_sibling *ret)

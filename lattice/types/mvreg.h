@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mvreg.h - the register that keeps what was written concurrently
  *
- * Each value stands under a clock: what its writer had seen of all others, and its own write. A value
- * whose clock is below another's was seen and overwritten, and goes; values with concurrent clocks
- * are siblings, and stay until somebody who has seen them all writes one over them.
+ * Each value stands under a clock: what its writer had seen of all others, and its own write. A
+ * value whose clock is below another's was seen and overwritten, and goes; values with concurrent
+ * clocks are siblings, and stay until somebody who has seen them all writes one over them.
  *
  *	a table (table.h), sorted by clock, of
  *	clock | value | dependencies | time u64 | clock_len u32, dependencies_len u32
  *
  * Dependencies are the bytes of a map of vclocks (envelope.h), carried along unlooked at.
  *
- * A merge of siblings that a function made (laws of merges: executor) stands under the join of their
- * clocks, and is no write of its own: two executors that merge the same siblings make the same value
- * under the same clock, and merging settles.
+ * A merge of siblings that a function made (laws of merges: executor) stands under the join of
+ * their clocks, and is no write of its own: two executors that merge the same siblings make the
+ * same value under the same clock, and merging settles.
  */
 #ifndef MB_MVREG_H
 #define MB_MVREG_H

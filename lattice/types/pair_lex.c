@@ -2,8 +2,8 @@
 /* pair_lex.c - the greater first wins whole
  *
  * Why the merge is a merge: (type of first, first, type of second) is a lexicographic order of
- * chains, hence a chain; before a lattice (the second), that is a lattice again, for the reason that
- * envelope.c gives.
+ * chains, hence a chain; before a lattice (the second), that is a lattice again, for the reason
+ * that envelope.c gives.
  */
 #include "pair_lex.h"
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pair_lex.h - a chain before a lattice
  *
- * The pair with the greater first wins whole; equal firsts merge their seconds. The first must be of
- * a type whose values are a chain (of two, one is always below the other): with any other, the
+ * The pair with the greater first wins whole; equal firsts merge their seconds. The first must be
+ * of a type whose values are a chain (of two, one is always below the other): with any other, the
  * losing part of a merge could come back. A version before a set, a term before a map.
  *
  *	second | first | len of first u32 | type of first u8 | type of second u8
  *
- * The first is never bottom; a second that is bottom has type ABSENT. Pairs of different types, which
- * nobody should make under one key: the greater id of the first, then of the second, wins whole.
+ * The first is never bottom; a second that is bottom has type ABSENT. Pairs of different types,
+ * which nobody should make under one key: the greater id of the first, then of the second, wins
+ * whole.
  */
 #ifndef MB_PAIR_LEX_H
 #define MB_PAIR_LEX_H

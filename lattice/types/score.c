@@ -2,10 +2,10 @@
 /* score.c - a base, and per writer sums of doubles
  *
  * Why the merge is a merge: a score is the pair of a base (none, then all numbers in their order,
- * then deleted: a chain) and of a function from writers to pairs (all additions, deleted ones); each
- * of these is the sum after the writer's n-th addition, and the greater n wins. One writer's sums
- * are a chain, as only the writer adds to them, each time to the greatest it ever had; should two
- * values ever claim one n, the greater sum wins, so that it is a chain in any case.
+ * then deleted: a chain) and of a function from writers to pairs (all additions, deleted ones);
+ * each of these is the sum after the writer's n-th addition, and the greater n wins. One writer's
+ * sums are a chain, as only the writer adds to them, each time to the greatest it ever had; should
+ * two values ever claim one n, the greater sum wins, so that it is a chain in any case.
  *
  * Doubles do not add up the same in any order. So a delete says which sum it saw, not only which n:
  * what is left of a writer is the difference, zero where all was seen; and a read adds the writers

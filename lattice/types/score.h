@@ -2,11 +2,11 @@
 /* score.h - a double that is set, and that many add to: the score of a member of a sorted set
  *
  * What strval.h is to whole numbers. A set starts an epoch (envelope.h) and fixes the base in it;
- * additions stay in the epoch and gather per writer, so that concurrent ones all count; a read shows
- * the base plus all additions. A delete takes what it observed.
+ * additions stay in the epoch and gather per writer, so that concurrent ones all count; a read
+ * shows the base plus all additions. A delete takes what it observed.
  *
- *	base f64, if there is one | ( writer u64 | flags u8 | n u64, sum f64 | n u64, sum f64 of what
- *	was deleted, if any ) * | kind u8
+ *	base f64, if there is one | ( writer u64 | flags u8 | n u64, sum f64 | n u64, sum f64 of
+ *	what was deleted, if any ) * | kind u8
  *
  * n counts a writer's additions, sum is their sum. As doubles neither NaN nor -0 stand anywhere.
  */
@@ -33,8 +33,8 @@ int score_delta_set(double x, struct wbuf *out);
 int score_delta_add(struct slice state, struct writer_id writer, double x, struct wbuf *out);
 int score_delta_del(struct slice state, struct wbuf *out);
 
-/* score_read: 0; MB_ERR_NOT_FOUND when it reads absent; MB_ERR_TOO_LARGE for a sum that is no number
- * (infinities of both signs met); MB_ERR_CORRUPT. */
+/* score_read: 0; MB_ERR_NOT_FOUND when it reads absent; MB_ERR_TOO_LARGE for a sum that is no
+ * number (infinities of both signs met); MB_ERR_CORRUPT. */
 int score_read(struct slice state, double *ret);
 
 #endif

@@ -53,8 +53,8 @@ int view_i64(unsigned int type, struct slice state, int64_t *ret_number);
  */
 bool view_present(unsigned int type, struct slice state);
 
-/* view_present_scalar is the same for a map's field: a collection there counts as shown unless it is
- * bottom, as damaged bytes could nest without end.
+/* view_present_scalar is the same for a map's field: a collection there counts as shown unless it
+ * is bottom, as damaged bytes could nest without end.
  */
 bool view_present_scalar(unsigned int type, struct slice state);
 

@@ -12,7 +12,10 @@
 #include "subject_kvs.h"
 #include "subject_life.h"
 #include "subject_sched.h"
+#include "subject_paper.h"
+#include "subject_peer.h"
 #include "subject_state.h"
+#include "subject_story.h"
 
 /* Blocks of some 100 us to 1 ms, so that both sides see the same mode of a drifting machine; 50 of
  * each, so that one disturbance is a fiftieth. Waking a partner takes tens of microseconds, an
@@ -56,6 +59,19 @@ static const struct pace store = {
 	.warm_ns = 200000,
 	.attempt_cnt = 3,
 };
+/* Calls that take a millisecond, and ten of them. */
+static const struct pace heavy = {
+	.block_cnt = 30,
+	.sample_cnt = 40,
+	.warm_cnt = 2,
+	.warm_ns = 200000,
+	.attempt_cnt = 2,
+};
+static const struct pace heaviest = { .block_cnt = 10,
+				      .sample_cnt = 5,
+				      .warm_cnt = 1,
+				      .attempt_cnt = 2 };
+static const struct pace whole = { .block_cnt = 5, .sample_cnt = 1, .attempt_cnt = 1 };
 /* One sample each: something is made for it before and taken away after. */
 static const struct pace rare = { .block_cnt = 50, .sample_cnt = 1, .attempt_cnt = 1 };
 static const struct pace seconds = { .block_cnt = 5, .sample_cnt = 1, .attempt_cnt = 1 };
@@ -234,6 +250,136 @@ const struct bench bench_list[] = {
 			   .what = "the same, the client sleeps until its answer is there" } },
 		.run = subject_put_acked_asleep,
 		.floor = &echo_relay_asleep,
+		.pace = &slow,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "locality_hot_80k",
+			   .unit = "us",
+			   .floor = "local_loop",
+			   .what = "a call that sums 10 stored arrays of 1,000 doubles, always the same" } },
+		.run = subject_locality_hot_80k,
+		.pace = &slow,
+		.smoke = &smoke_rare,
+	},
+	{
+		.row = { { .name = "locality_hot_800k",
+			   .unit = "us",
+			   .floor = "local_loop",
+			   .what = "the same, of 10,000" } },
+		.run = subject_locality_hot_800k,
+		.pace = &heavy,
+		.smoke = &smoke_rare,
+	},
+	{
+		.row = { { .name = "locality_hot_8m",
+			   .unit = "us",
+			   .floor = "local_loop",
+			   .what = "the same, of 100,000",
+			   .aim = { .ratio_p50_max = 1.5 } } },
+		.run = subject_locality_hot_8m,
+		.pace = &heavy,
+		.smoke = &smoke_rare,
+	},
+	{
+		.row = { { .name = "locality_hot_80m",
+			   .unit = "us",
+			   .floor = "local_loop",
+			   .what = "the same, of 1,000,000" } },
+		.run = subject_locality_hot_80m,
+		.pace = &heaviest,
+		.smoke = &smoke_rare,
+	},
+	{
+		.row = { { .name = "locality_zipf_8m",
+			   .unit = "us",
+			   .floor = "local_loop",
+			   .what = "of 100,000, 32 sets drawn by zipf, the cache holds 8" } },
+		.run = subject_locality_zipf_8m,
+		.pace = &heavy,
+		.smoke = &smoke_rare,
+	},
+	{
+		.row = { { .name = "locality_cold_8m",
+			   .unit = "us",
+			   .floor = "local_loop",
+			   .what = "of 100,000, 32 sets in turn, the cache holds 8" } },
+		.run = subject_locality_cold_8m,
+		.pace = &heavy,
+		.smoke = &smoke_rare,
+	},
+	{
+		.row = { { .name = "pipeline_fanout3",
+			   .unit = "ns",
+			   .floor = "ring",
+			   .what = "prepare, three models beside each other, combine: a DAG" } },
+		.run = subject_pipeline,
+		.floor = &echo_ring,
+		.pace = &spinning,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "ingest",
+			   .unit = "s",
+			   .what = "100,836 calls of `rate` into an empty node, 512 under way",
+			   .aim = { .p50_max = 1 } } },
+		.run = subject_ingest,
+		.pace = &whole,
+		.smoke = &smoke_rare,
+	},
+	{
+		.row = { { .name = "watch_next",
+			   .unit = "ms",
+			   .what = "a prediction from all of them, one user after the other",
+			   .aim = { .p50_max = 1 } } },
+		.run = subject_watch_next,
+		.pace = &heavy,
+		.smoke = &smoke_rare,
+	},
+	{
+		.row = { { .name = "redis_fcall_unix",
+			   .unit = "us",
+			   .floor = "call",
+			   .what = "Redis: FCALL of an increment over a Unix socket, other core",
+			   .aim = { .ratio_p50_min = 20 } } },
+		.run = subject_redis_unix,
+		.pace = &slow,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "redis_fcall_unix_one_core",
+			   .unit = "us",
+			   .floor = "call",
+			   .what = "the same, Redis on the client's core, the client sleeps",
+			   .aim = { .ratio_p50_min = 20 } } },
+		.run = subject_redis_unix_one_core,
+		.pace = &slow,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "redis_fcall_tcp",
+			   .unit = "us",
+			   .floor = "call",
+			   .what = "Redis: the same over loopback TCP, other core" } },
+		.run = subject_redis_tcp,
+		.pace = &slow,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "memcached_get",
+			   .unit = "us",
+			   .floor = "client_get",
+			   .what = "memcached: a get of 8 bytes over a Unix socket, other core" } },
+		.run = subject_memcached,
+		.pace = &slow,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "memcached_get_one_core",
+			   .unit = "us",
+			   .floor = "client_get",
+			   .what = "the same, memcached on the client's core, the client sleeps" } },
+		.run = subject_memcached_one_core,
 		.pace = &slow,
 		.smoke = &smoke,
 	},

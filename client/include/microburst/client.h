@@ -170,9 +170,9 @@ int mb_client_sadd(struct mb_client *c, const char *key, size_t key_len,
 int mb_client_srem(struct mb_client *c, const char *key, size_t key_len,
 		   const struct mb_value *member, size_t member_cnt, size_t *ret_removed);
 
-/* A map's fields: mb_client_hset makes a field this value; mb_client_hincr adds n, and gives the sum
- * that this led to; mb_client_hget reads one, as mb_client_get reads a key; mb_client_hdel deletes
- * one, MB_ERR_NOT_FOUND when there was none. */
+/* A map's fields: mb_client_hset makes a field this value; mb_client_hincr adds n, and gives the
+ * sum that this led to; mb_client_hget reads one, as mb_client_get reads a key; mb_client_hdel
+ * deletes one, MB_ERR_NOT_FOUND when there was none. */
 int mb_client_hset(struct mb_client *c, const char *key, size_t key_len, const char *field,
 		   size_t field_len, const void *p, size_t len);
 int mb_client_hincr(struct mb_client *c, const char *key, size_t key_len, const char *field,
@@ -182,8 +182,9 @@ int mb_client_hget(struct mb_client *c, const char *key, size_t key_len, const c
 int mb_client_hdel(struct mb_client *c, const char *key, size_t key_len, const char *field,
 		   size_t field_len);
 
-/* A list: mb_client_push puts an item at its left or right end, mb_client_pop removes the item there
- * and shows it, as mb_client_get shows a value. Two that pop at the same time can get the same one. */
+/* A list: mb_client_push puts an item at its left or right end, mb_client_pop removes the item
+ * there and shows it, as mb_client_get shows a value. Two that pop at the same time can get the
+ * same one. */
 int mb_client_push(struct mb_client *c, const char *key, size_t key_len, bool left, const void *p,
 		   size_t len);
 int mb_client_pop(struct mb_client *c, const char *key, size_t key_len, bool left,
@@ -201,8 +202,9 @@ int mb_client_zscore(struct mb_client *c, const char *key, size_t key_len, const
 int mb_client_zrem(struct mb_client *c, const char *key, size_t key_len, const char *member,
 		   size_t member_len);
 
-/* mb_client_expire lets a key end at a time, in microseconds since 1970; 0: it does not end any more.
- * A later mb_client_set takes the end back, too. MB_ERR_NOT_FOUND when there is no such key. */
+/* mb_client_expire lets a key end at a time, in microseconds since 1970; 0: it does not end any
+ * more. A later mb_client_set takes the end back, too. MB_ERR_NOT_FOUND when there is no such key.
+ *  */
 int mb_client_expire(struct mb_client *c, const char *key, size_t key_len, int64_t at_us);
 
 /* mb_client_del deletes a key. MB_ERR_NOT_FOUND when there was none. */

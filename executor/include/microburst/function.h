@@ -236,6 +236,20 @@ int mb_fail(struct mb_call *call, const char *format, ...)
  * Errors: also MB_ERR_NOT_FOUND. Cost: below 100 ns when cached, whatever the length. */
 int mb_get(struct mb_call *call, struct mb_slice key, struct mb_slice *ret);
 
+/* Which value somebody saw. Zeroed: none yet, or none there. Equal versions, equal values, on any
+ * node at any time: it is a hash of the value, of 128 bits. May be kept, and sent. */
+struct mb_version {
+	uint64_t word[2];
+};
+
+/* mb_get_if_changed is mb_get, if the value at key is another one than *version, which is then
+ * changed to what was seen; also for a key that is gone (MB_ERR_NOT_FOUND, and zeroed).
+ *
+ * Returns:   0, *ret filled; MB_ERR_NOT_FOUND; 1 when it is the same value, *ret as it was. Errors
+ *            as mb_get. Cost: that of mb_get, and 0.1 ns a byte. */
+int mb_get_if_changed(struct mb_call *call, struct mb_slice key, struct mb_version *version,
+		      struct mb_slice *ret);
+
 /* mb_get_i64 reads the string at key as a decimal integer.
  * Errors: also MB_ERR_NOT_FOUND; MB_ERR_TYPE when it is not one, MB_ERR_TOO_LARGE beyond 64
  * bits. */
@@ -251,8 +265,21 @@ int mb_put(struct mb_call *call, struct mb_slice key, struct mb_slice value);
  * beyond 64 bits. */
 int mb_incr(struct mb_call *call, struct mb_slice key, int64_t delta, int64_t *ret);
 
-/* mb_delete removes what is there, of a collection item by item: writes that other calls make at the
- * same time survive. Deleting an absent key is no error. */
+/* mb_merge_max merges x into the number at key: the greatest of all that were merged stands,
+ * whoever merged them when. mb_merge_min: the smallest; mb_merge_max_f64: the greatest double;
+ * mb_merge_or: true, once anybody merged true; mb_merge_priority: the value that came with the
+ * smallest number. A key holds one of these kinds. mb_get shows it (numbers as text, true as 1),
+ * mb_get_i64 too. Errors: also MB_ERR_INVALID for a NaN; MB_ERR_TOO_LARGE for a priority's value
+ * above 64 KiB. */
+int mb_merge_max(struct mb_call *call, struct mb_slice key, uint64_t x);
+int mb_merge_min(struct mb_call *call, struct mb_slice key, uint64_t x);
+int mb_merge_max_f64(struct mb_call *call, struct mb_slice key, double x);
+int mb_merge_or(struct mb_call *call, struct mb_slice key, bool x);
+int mb_merge_priority(struct mb_call *call, struct mb_slice key, int64_t number,
+		      struct mb_slice value);
+
+/* mb_delete removes what is there, of a collection item by item: writes that other calls make at
+ * the same time survive. Deleting an absent key is no error. */
 int mb_delete(struct mb_call *call, struct mb_slice key);
 
 /* mb_sadd adds a member, 0 .. MB_KEY_BYTES_MAX bytes, to the set at key. */
@@ -290,6 +317,15 @@ bool mb_set_next(struct mb_set_iter *it, struct mb_slice *ret_member);
 int mb_map_put(struct mb_call *call, struct mb_slice key, struct mb_slice field,
 	       struct mb_slice value);
 
+/* mb_map_put_at sets a field as if it had been put time_us microseconds after 1970 began: of all
+ * puts of a field the one with the latest time stays, whatever the order in which they come and
+ * however often; of equal times the greater value. For what has a time of its own: events,
+ * measurements. A field that was deleted after that time stays deleted, although the call that puts
+ * it may see it until it ends. One call writes a field either at times or without
+ * (MB_ERR_INVALID). */
+int mb_map_put_at(struct mb_call *call, struct mb_slice key, struct mb_slice field,
+		  struct mb_slice value, uint64_t time_us);
+
 /* mb_map_get shows one field of the map at key. Errors: also MB_ERR_NOT_FOUND, key or field. */
 int mb_map_get(struct mb_call *call, struct mb_slice key, struct mb_slice field,
 	       struct mb_slice *ret);
@@ -305,8 +341,8 @@ int mb_map_delete(struct mb_call *call, struct mb_slice key, struct mb_slice fie
 int mb_map_cnt(struct mb_call *call, struct mb_slice key, uint64_t *ret);
 
 /* Fields of a map and their values, one after the other, as mb_set_begin and mb_set_next show
- * members. mb_map_next returns 1 with a field; 0 behind the last one; MB_ERR_TOO_LARGE when the call
- * looks at too many values, see mb_release. */
+ * members. mb_map_next returns 1 with a field; 0 behind the last one; MB_ERR_TOO_LARGE when the
+ * call looks at too many values, see mb_release. */
 struct mb_map_iter {
 	struct mb_call *call;
 	uint64_t word[6]; /* not for you */
@@ -342,9 +378,9 @@ struct mb_list_iter {
 int mb_list_begin(struct mb_call *call, struct mb_slice key, struct mb_list_iter *ret);
 bool mb_list_next(struct mb_list_iter *it, struct mb_slice *ret_value);
 
-/* mb_zadd makes score the score of a member of the sorted set at key: concurrently, the latest wins.
- * mb_zincr adds to it, a member that is not there counts as 0: concurrent additions all count. ret
- * as for mb_incr. mb_zrem removes a member, as mb_srem does.
+/* mb_zadd makes score the score of a member of the sorted set at key: concurrently, the latest
+ * wins. mb_zincr adds to it, a member that is not there counts as 0: concurrent additions all
+ * count. ret as for mb_incr. mb_zrem removes a member, as mb_srem does.
  * Errors: also MB_ERR_INVALID for a score that is no number. */
 int mb_zadd(struct mb_call *call, struct mb_slice key, struct mb_slice member, double score);
 int mb_zincr(struct mb_call *call, struct mb_slice key, struct mb_slice member, double x,

@@ -17,6 +17,7 @@
 #include "map.h"
 #include "microburst/error.h"
 #include "oset.h"
+#include "scalar.h"
 #include "test_cmocka.h"
 #include "view.h"
 
@@ -613,6 +614,83 @@ lists_and_scores_meet(void **state)
 	}
 }
 
+static void
+values_merge_as_they_are(void **state)
+{
+	uint8_t mem[64];
+	struct wbuf value = wbuf_init(mem, sizeof(mem));
+	uint8_t type = LATTICE_MAX_U64;
+	struct wset_op op = { .kind = WSET_MERGE,
+			      .key = slice_str("k"),
+			      .field = { .p = &type, .len = 1 } };
+	struct slice delta;
+	struct replica r;
+
+	assert_int_equal(u64_delta(7, &value), 0);
+	op.value = wbuf_slice(&value);
+	put_there(&r, TEXT);
+	assert_int_equal(apply(&r, &op, &delta), MB_ERR_TYPE);
+	put_there(&r, GONE_TEXT);
+	assert_int_equal(apply(&r, &op, &delta), 0);
+	assert_string_equal(shown(&r), "7");
+	mem[0] = 6;
+	assert_int_equal(apply(&r, &op, &delta), 0);
+	assert_string_equal(shown(&r), "7");
+	type = LATTICE_MIN_U64;
+	assert_int_equal(apply(&r, &op, &delta), MB_ERR_TYPE);
+	/* What is no value of the type, or could be forged. */
+	type = LATTICE_MAX_U64;
+	op.value.len--;
+	assert_int_equal(apply(&r, &op, &delta), MB_ERR_CORRUPT);
+	op.value.len++;
+	for (type = 0; type < UINT8_MAX; type++) {
+		if (!delta_mergeable(type)) {
+			assert_int_equal(apply(&r, &op, &delta), MB_ERR_INVALID);
+		}
+	}
+	op.field.len = 0;
+	assert_int_equal(apply(&r, &op, &delta), MB_ERR_INVALID);
+	/* It only grows: a delete is a tombstone, and life goes on after it. */
+	assert_int_equal(quick(&r, WSET_DEL, NULL, 0), 0);
+	assert_string_equal(shown(&r), "");
+	assert_int_equal(quick(&r, WSET_SADD, "m", 0), 0);
+	assert_string_equal(shown(&r), "{1}");
+}
+
+/* A put at a time is the same whoever does it: replicas agree, byte by byte, in every order. */
+static void
+named_times(void **state)
+{
+	struct wset_op early = { .kind = WSET_MAP_PUT,
+				 .key = slice_str("k"),
+				 .field = slice_str("f"),
+				 .value = slice_str("early"),
+				 .at = true,
+				 .time_us = 7 };
+	struct wset_op late = early;
+	struct replica a = { .writer = 1 }, b = { .writer = 2 };
+	struct slice delta, text;
+	char buf[VIEW_TEXT_MAX];
+	struct map_field field;
+	struct envelope e, of_field;
+
+	(void)state;
+	late.value = slice_str("late");
+	late.time_us = 8;
+	assert_int_equal(apply(&a, &early, &delta), 0);
+	assert_int_equal(apply(&a, &late, &delta), 0);
+	assert_int_equal(apply(&b, &late, &delta), 0);
+	assert_int_equal(apply(&b, &early, &delta), 0);
+	assert_int_equal(apply(&b, &late, &delta), 0);
+	assert_true(slice_eq(a.v, b.v));
+	assert_int_equal(envelope_open(a.v, &e), 0);
+	assert_true(map_get(e.state, slice_str("f"), &field));
+	assert_int_equal(envelope_open(field.value, &of_field), 0);
+	assert_int_equal(hlc_time_us(of_field.epoch.time), 8);
+	assert_int_equal(view_text(of_field.type, of_field.state, buf, &text), 0);
+	assert_true(slice_eq(text, slice_str("late")));
+}
+
 int
 main(void)
 {
@@ -623,10 +701,12 @@ main(void)
 		cmocka_unit_test(nothing_to_do),
 		cmocka_unit_test(put_tail),
 		cmocka_unit_test(replicas_meet),
+		cmocka_unit_test(named_times),
 		cmocka_unit_test(what_a_delete_did_not_see_survives),
 		cmocka_unit_test(a_set_of_the_growing_kind_takes_members),
 		cmocka_unit_test(deadlines),
 		cmocka_unit_test(lists_and_scores_meet),
+		cmocka_unit_test(values_merge_as_they_are),
 		cmocka_unit_test(a_deadline_does_not_bring_the_state_along),
 	};
 

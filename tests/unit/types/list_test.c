@@ -102,12 +102,13 @@ items_stand_in_order(void **state)
 	/* Set, twice: the later counts, whatever comes first. */
 	id = list_id(v, 0);
 	{
-		const struct slice x = MADE(64, list_delta_set(v, id, at(9, 1), slice_str("x"), out));
+		const struct slice x =
+			MADE(64, list_delta_set(v, id, at(9, 1), slice_str("x"), out));
 		const struct slice y =
 			MADE(64, list_delta_set(v, id, at(10, 1), slice_str("y"), out));
 
-		assert_string_equal(
-			text_of(merged(LATTICE_LIST, merged(LATTICE_LIST, v, y), x)), "y c ");
+		assert_string_equal(text_of(merged(LATTICE_LIST, merged(LATTICE_LIST, v, y), x)),
+				    "y c ");
 		/* A remove wins over a set. */
 		assert_string_equal(text_of(merged(LATTICE_LIST, list_without(v, 0), y)), "c ");
 	}
@@ -129,15 +130,16 @@ static void
 concurrent_pushes_all_stay(void **state)
 {
 	const struct slice v = list_push(none, LIST_RIGHT, "m", 1, 1);
-	const struct slice a = list_push(list_push(v, LIST_RIGHT, "a1", 2, 1), LIST_RIGHT, "a2", 3, 1);
-	const struct slice b = list_push(list_push(v, LIST_RIGHT, "b1", 2, 2), LIST_LEFT, "b0", 3, 2);
+	const struct slice a =
+		list_push(list_push(v, LIST_RIGHT, "a1", 2, 1), LIST_RIGHT, "a2", 3, 1);
+	const struct slice b =
+		list_push(list_push(v, LIST_RIGHT, "b1", 2, 2), LIST_LEFT, "b0", 3, 2);
 	const struct slice both = merged(LATTICE_LIST, a, b);
 
 	assert_string_equal(text_of(both), "b0 m a1 b1 a2 ");
 	assert_true(slice_eq(both, merged(LATTICE_LIST, b, a)));
 	/* Cleared: what the one had not seen stays. */
-	assert_string_equal(text_of(merged(LATTICE_LIST, b,
-					   MADE(a.len, list_delta_clear(a, out)))),
+	assert_string_equal(text_of(merged(LATTICE_LIST, b, MADE(a.len, list_delta_clear(a, out)))),
 			    "b0 b1 ");
 }
 

@@ -11,10 +11,11 @@ static const struct slice none;
 static void
 only_scores_are_let_in(void **state)
 {
-	const struct slice text = map_made(
-		"m", LATTICE_ENVELOPE,
-		envelope_made(&(struct envelope){
-			.epoch = at(1, 1), .type = LATTICE_STRING, .state = string_set("1") }));
+	const struct slice text =
+		map_made("m", LATTICE_ENVELOPE,
+			 envelope_made(&(struct envelope){ .epoch = at(1, 1),
+							   .type = LATTICE_STRING,
+							   .state = string_set("1") }));
 	double x;
 	uint32_t idx = 0;
 	struct slice m;

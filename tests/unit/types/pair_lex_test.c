@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   the greater first wins whole, equal ones merge what is behind; a first that is no chain is
+/* Goal:   the greater first wins whole, equal ones merge what is behind; a first that is no chain
+ * is
  *         refused.
  * Method: by hand, refusals first. */
 #include "pair_lex.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   a score is what was set plus what was added, by whomever; a delete takes what it saw; what
+/* Goal:   a score is what was set plus what was added, by whomever; a delete takes what it saw;
+ * what
  *         is no number is refused.
  * Method: by hand, refusals first. */
 #include "score.h"
