@@ -150,6 +150,7 @@ grove_release(struct grove *g, struct tree_node *root)
 		if (node->birth > older_birth) {
 			garbage_add(g, node, GARBAGE_ALONE);
 		} else {
+			INSIST(older != NULL); /* births begin at 1 */
 			node->link = older->link;
 			older->link = grove_off(g, node);
 		}

@@ -35,17 +35,14 @@
 static_assert(END_BYTES == sizeof(uint32_t), "ends are 32 bits");
 static_assert(LATTICE_BYTES_MAX < UINT32_MAX, "an end reaches any item");
 
-int
-table_open(struct slice v, struct table *ret_table)
+/* A tree is refused by its length. */
+static int
+flat_open(struct slice v, struct table *ret_table)
 {
 	struct table t = { 0 };
 	size_t ends_len;
 
-	if (unlikely(slice_is_tree(v))) {
-		t.tree = slice_tree(v);
-		t.items_len = t.tree->root->items_len;
-		t.cnt = t.tree->root->cnt;
-	} else if (v.len != 0) {
+	if (v.len != 0) {
 		if (v.len < END_BYTES || v.len > LATTICE_BYTES_MAX) {
 			return MB_ERR_CORRUPT;
 		}
@@ -63,6 +60,22 @@ table_open(struct slice v, struct table *ret_table)
 	}
 	*ret_table = t;
 	return 0;
+}
+
+int
+table_open(struct slice v, struct table *ret_table)
+{
+	if (unlikely(slice_is_tree(v))) {
+		const struct tree_view *tree = slice_tree(v);
+
+		*ret_table = (struct table){
+			.tree = tree,
+			.items_len = tree->root->items_len,
+			.cnt = tree->root->cnt,
+		};
+		return 0;
+	}
+	return flat_open(v, ret_table);
 }
 
 /* Where item idx begins; behind the last one, where the items end. */
@@ -174,7 +187,7 @@ table_check(struct slice v, table_key_fn *key_of, table_item_check_fn *item_chec
 {
 	struct slice key_last = { 0 };
 	struct table t;
-	int rc = slice_is_tree(v) ? MB_ERR_CORRUPT : table_open(v, &t);
+	int rc = flat_open(v, &t);
 
 	for (uint32_t i = 0; rc == 0 && i < t.cnt; i++) {
 		struct slice item = table_item(&t, i);
@@ -411,8 +424,7 @@ table_merge(struct slice a, struct slice b, const struct table_merge_ops *ops, s
 {
 	struct merging m = { .ops = ops, .depth = depth, .verdict = { true, true } };
 
-	if (slice_is_tree(a) || slice_is_tree(b) || table_open(a, &m.a) < 0 ||
-	    table_open(b, &m.b) < 0) {
+	if (flat_open(a, &m.a) < 0 || flat_open(b, &m.b) < 0) {
 		return MB_ERR_CORRUPT;
 	}
 	return merge_run(&m, 0, m.b.cnt, out);
