@@ -242,10 +242,21 @@ held_check(const struct held *h)
 	assert_false(member_at(&h->v, h->cnt, &m));
 }
 
+static uint64_t
+number_of(struct slice member)
+{
+	uint64_t be = 0;
+
+	if (member.p != NULL && member.len == sizeof(be)) {
+		memcpy(&be, member.p, sizeof(be));
+	}
+	return be64toh(be);
+}
+
 static void
 random_read(struct world *w, struct rng *rng, const struct model *m, struct held *h)
 {
-	struct slice first, last;
+	struct slice first = { 0 }, last = { 0 };
 	char buf[32];
 	uint64_t n;
 	int got;
@@ -268,10 +279,8 @@ random_read(struct world *w, struct rng *rng, const struct model *m, struct held
 	h->cnt = m->cnt[h->key];
 	assert_true(member_at(&h->v, 0, &first));
 	assert_true(member_at(&h->v, h->cnt - 1, &last));
-	memcpy(&n, first.p, sizeof(n));
-	h->first = be64toh(n);
-	memcpy(&n, last.p, sizeof(n));
-	h->last = be64toh(n);
+	h->first = number_of(first);
+	h->last = number_of(last);
 	held_check(h);
 	for (uint32_t i = 0; i < 20; i++) {
 		n = rng_below(rng, MEMBER_CNT);

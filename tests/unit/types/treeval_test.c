@@ -352,7 +352,6 @@ ranks(void **state)
 	assert_false(treeval_wanted(numbers(flat_mem[1], old, LATTICE_GSET, 50)));
 	assert_int_equal(grown_make(&w, flat, &t), 0);
 	assert_same(&t, flat);
-	tree = tree_slice(&t.view);
 	assert_int_equal(grown_merge(&w, &t, slice_of(NULL, 0), &next), LATTICE_LEFT);
 	assert_int_equal(grown_merge(&w, &t, flat, &next), LATTICE_LEFT);
 	assert_int_equal(envelope_write(&tombstone, &out), 0);
