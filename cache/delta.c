@@ -18,15 +18,20 @@
  */
 #include "delta.h"
 
+#include <string.h>
+
 #include "check.h"
 #include "clear.h"
 #include "compiler.h"
 #include "envelope.h"
 #include "gset.h"
 #include "lattice.h"
+#include "list.h"
+#include "lww.h"
 #include "map.h"
 #include "microburst/error.h"
 #include "orset.h"
+#include "score.h"
 #include "strval.h"
 #include "view.h"
 
@@ -200,7 +205,35 @@ make_srem(struct slice stored, struct slice member, const struct act *a, struct 
 
 static int make_del(struct slice stored, const struct act *a, struct wbuf *out);
 
-/* The operation of a field on its envelope. */
+static double
+f64_of(int64_t bits)
+{
+	double x;
+
+	memcpy(&x, &bits, sizeof(x));
+	return x;
+}
+
+/* Writes or adds to the score in a member's envelope. */
+static int
+make_score(struct slice stored, const struct wset_op *op, const struct act *a, struct wbuf *out)
+{
+	struct wbuf before = *out;
+	struct envelope e;
+	struct base base;
+	int err = base_for(stored, LATTICE_SCORE, a, &base);
+
+	if (err == 0 && op->kind == WSET_ZADD) {
+		(void)envelope_open(stored, &e);
+		base.tail.epoch = envelope_epoch_fresh(&e, a->now, a->writer);
+		err = score_delta_set(f64_of(op->n), out);
+	} else if (err == 0) {
+		err = score_delta_add(base.state, a->writer, f64_of(op->n), out);
+	}
+	return finish(&base.tail, err, before, out);
+}
+
+/* The operation of a field, or of a member of a sorted set, on its envelope. */
 static int
 field_op(struct slice stored, const struct wset_op *op, const struct act *a, struct wbuf *out)
 {
@@ -209,19 +242,24 @@ field_op(struct slice stored, const struct wset_op *op, const struct act *a, str
 		return op->at ? make_put_at(op, out) : make_put(stored, op, a, out);
 	case WSET_MAP_INCR:
 		return make_incr(stored, op->n, a, out);
+	case WSET_ZADD:
+	case WSET_ZINCR:
+		return make_score(stored, op, a, out);
 	default:
 		return make_del(stored, a, out);
 	}
 }
 
+/* type: MAP or OSET. */
 static int
-make_field(struct slice stored, const struct wset_op *op, const struct act *a, struct wbuf *out)
+make_field(unsigned int type, struct slice stored, const struct wset_op *op, const struct act *a,
+	   struct wbuf *out)
 {
 	struct wbuf before = *out;
 	struct map_field field = { .type = LATTICE_ENVELOPE };
 	struct map_builder b;
 	struct base base;
-	int err = base_for(stored, LATTICE_MAP, a, &base);
+	int err = base_for(stored, type, a, &base);
 
 	if (err != 0) {
 		return err;
@@ -235,6 +273,37 @@ make_field(struct slice stored, const struct wset_op *op, const struct act *a, s
 	map_field_end(&b, LATTICE_ENVELOPE);
 	if (err == 0) {
 		err = map_end(&b);
+	}
+	return finish(&base.tail, err, before, out);
+}
+
+static int
+make_item(struct slice stored, const struct wset_op *op, const struct act *a, struct wbuf *out)
+{
+	const struct stamp stamp = { a->now, a->writer };
+	struct wbuf before = *out;
+	struct base base;
+	int err = base_for(stored, LATTICE_LIST, a, &base);
+
+	if (err != 0) {
+		return err;
+	}
+	if ((wset_has(op->kind) & WSET_HAS_FIELD) != 0 && op->field.len != LIST_ID_BYTES) {
+		return MB_ERR_INVALID;
+	}
+	switch (op->kind) {
+	case WSET_PUSH_LEFT:
+		err = list_delta_push(base.state, stamp, LIST_LEFT, op->value, out);
+		break;
+	case WSET_PUSH_RIGHT:
+		err = list_delta_push(base.state, stamp, LIST_RIGHT, op->value, out);
+		break;
+	case WSET_LIST_SET:
+		err = list_delta_set(base.state, op->field, stamp, op->value, out);
+		break;
+	default:
+		err = list_delta_remove(base.state, op->field, out);
+		break;
 	}
 	return finish(&base.tail, err, before, out);
 }
@@ -264,6 +333,42 @@ make_del(struct slice stored, const struct act *a, struct wbuf *out)
 		return envelope_write(&tail, out);
 	}
 	return finish(&tail, err, before, out);
+}
+
+bool
+delta_mergeable(unsigned int type)
+{
+	switch (type) {
+	case LATTICE_BOOL_OR:
+	case LATTICE_MAX_U64:
+	case LATTICE_MIN_U64:
+	case LATTICE_MAX_F64:
+	case LATTICE_GSET:
+	case LATTICE_PRIORITY:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int
+make_merge(struct slice stored, const struct wset_op *op, const struct act *a, struct wbuf *out)
+{
+	struct wbuf before = *out;
+	struct base base;
+	int err = op->field.len == 1 && delta_mergeable(op->field.p[0]) ? 0 : MB_ERR_INVALID;
+
+	if (err == 0) {
+		err = lattice_check(op->field.p[0], op->value);
+	}
+	if (err == 0) {
+		err = base_for(stored, op->field.p[0], a, &base);
+	}
+	if (err != 0) {
+		return err;
+	}
+	wbuf_put(out, op->value.p, op->value.len);
+	return finish(&base.tail, 0, before, out);
 }
 
 static int
@@ -308,8 +413,19 @@ delta_bound(struct slice stored, const struct wset_op *op, size_t value_len)
 	case WSET_MAP_INCR:
 		return op->field.len + MAP_OVERHEAD +
 		       MAX(value_len + 1, (size_t)STRVAL_ADD_BYTES_MAX) + 2 * TAIL_MAX;
+	case WSET_ZADD:
+	case WSET_ZINCR:
+		return op->field.len + MAP_OVERHEAD + SCORE_BYTES_MAX + 2 * TAIL_MAX;
+	case WSET_PUSH_LEFT:
+	case WSET_PUSH_RIGHT:
+	case WSET_LIST_SET:
+	case WSET_LIST_DEL:
+		return value_len + LIST_OVERHEAD + LWW_OVERHEAD + TAIL_MAX;
 	case WSET_MAP_DEL:
+	case WSET_ZREM:
 		return op->field.len + MAP_OVERHEAD + 2 * item + 2 * TAIL_MAX;
+	case WSET_MERGE:
+		return value_len + TAIL_MAX;
 	case WSET_EXPIRE:
 		return TAIL_MAX;
 	default:
@@ -337,9 +453,20 @@ delta_make(struct slice stored, const struct wset_op *op, struct hlc_time now,
 	case WSET_MAP_PUT:
 	case WSET_MAP_DEL:
 	case WSET_MAP_INCR:
-		return make_field(stored, op, &act, out);
+		return make_field(LATTICE_MAP, stored, op, &act, out);
+	case WSET_ZADD:
+	case WSET_ZINCR:
+	case WSET_ZREM:
+		return make_field(LATTICE_OSET, stored, op, &act, out);
+	case WSET_PUSH_LEFT:
+	case WSET_PUSH_RIGHT:
+	case WSET_LIST_SET:
+	case WSET_LIST_DEL:
+		return make_item(stored, op, &act, out);
 	case WSET_DEL:
 		return make_del(stored, &act, out);
+	case WSET_MERGE:
+		return make_merge(stored, op, &act, out);
 	case WSET_EXPIRE:
 		return make_expire(stored, op->n, &act, out);
 	default:

@@ -18,11 +18,18 @@
  *	                                      how often and when
  *	MAP_INCR   a MAP, or absent           as INCR in the field's envelope
  *	MAP_DEL    a MAP                      as DEL in it
+ *	PUSH_..    a LIST, or absent          an item with an id of its own
+ *	LIST_SET   a LIST                     the item's value, stamped now; NOT_FOUND
+ *	LIST_DEL   a LIST                     the item is gone
+ *	ZADD       an OSET, or absent         the member is an envelope: a score in a fresh epoch
+ *	ZINCR      an OSET, or absent         an addition within the member's epoch
+ *	ZREM       an OSET                    as DEL in the member's envelope
+ *	MERGE      that type, or absent       the value itself, if it is one (delta_mergeable)
  *	DEL        what can (clear.h)         deletes what it shows, item by item; what was not
  *	                                      seen survives; a deadline goes
  *	           another type               a tombstone: ABSENT in a fresh epoch
  *	EXPIRE     anything                   a deadline, as a register beside the state
- *	SREM, MAP_DEL, DEL, EXPIRE of absent  nothing
+ *	SREM .., DEL, EXPIRE of absent        nothing
  *	any other combination                 MB_ERR_TYPE
  *
  * "Absent" is: never written, deleted, or expired. Where something of another type was deleted, the
@@ -60,6 +67,11 @@ int delta_make(struct slice stored, const struct wset_op *op, struct hlc_time no
 #define DELTA_PUT_TAIL_MAX (19 + 28)
 int delta_put_tail(struct slice stored, bool keep, struct hlc_time now, struct writer_id writer,
 		   struct wbuf *out);
+
+/* delta_mergeable tells whether values of a type may come as they are from an executor or client:
+ * they name no writer, and no time, that could be forged.
+ */
+bool delta_mergeable(unsigned int type);
 
 /* delta_present tells whether an envelope shows anything at this time. */
 bool delta_present(struct slice stored, struct hlc_time now);

@@ -14,13 +14,19 @@
 
 #define OP_ALIGN ((size_t)8)
 
+enum {
+	V = WSET_HAS_VALUE,
+	F = WSET_HAS_FIELD,
+	N = WSET_HAS_N,
+};
+
 static const struct {
 	unsigned int has;
 	const char *verb;
 } kinds[WSET_KIND_CNT] = {
-#define X(name, id, has, verb) [id] = { has, verb },
-	WSET_KINDS(X)
-#undef X
+#define WSET(name, id, has, verb) [id] = { has, verb },
+#include "wset.def"
+#undef WSET
 };
 
 unsigned int

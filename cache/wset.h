@@ -44,25 +44,11 @@ enum wset_part {
 	WSET_HAS_N = 4,
 };
 
-/* Every operation, one row each; the id stands in sets.
- *
- *   name        id  has                               what it does with the key               */
-#define WSET_KINDS(X)                                                                              \
-	X(PUT, 1, WSET_HAS_VALUE, "put")                          /* := value, a string        */  \
-	X(INCR, 2, WSET_HAS_N, "incr")                            /* += n                      */  \
-	X(SADD, 3, WSET_HAS_VALUE, "sadd")                        /* the set gets a member     */  \
-	X(MAP_PUT, 4, WSET_HAS_FIELD | WSET_HAS_VALUE, "map_put") /* field := value            */  \
-	X(DEL, 5, 0, "delete")                                    /* is no more                */  \
-	X(SREM, 6, WSET_HAS_VALUE, "srem")                        /* the set loses a member    */  \
-	X(MAP_DEL, 7, WSET_HAS_FIELD, "map_del")                  /* field is no more          */  \
-	X(MAP_INCR, 8, WSET_HAS_FIELD | WSET_HAS_N, "map_incr")   /* field += n               */   \
-	X(EXPIRE, 9, WSET_HAS_N, "expire")                        /* ends at n us; 0: never    */
-
 enum wset_kind {
-#define X(name, id, has, verb) WSET_##name = (id),
-	WSET_KINDS(X)
-#undef X
-		WSET_KIND_CNT /* 1 + how many */
+#define WSET(name, id, has, verb) WSET_##name = (id),
+#include "wset.def"
+#undef WSET
+	WSET_KIND_CNT /* 1 + how many */
 };
 
 enum wset_flag {

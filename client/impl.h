@@ -31,6 +31,8 @@
 #include "placement.h"
 #include "rng.h"
 #include "slice.h"
+#include "view.h"
+#include "wset.h"
 #include <microburst/client.h>
 
 #define CLIENT_MAGIC  UINT32_C(0x4d42434c)
@@ -136,5 +138,21 @@ void client_on_dead(struct mb_client *c, const struct desc *d);
 void client_on_cancel(struct mb_client *c, uint64_t id);
 void client_on_node_gone(struct mb_client *c);
 void client_deadlines(struct mb_client *c, uint64_t now_ns);
+
+/* state.c: what mb_client_get and its like hand out. */
+struct client_held {
+	struct cache_value v;
+	char text[VIEW_TEXT_MAX];
+};
+
+/* client_key makes a key of what the caller gave. Returns: 0; MB_ERR_INVALID, MB_ERR_TOO_LARGE. */
+int client_key(const char *key, size_t len, struct slice *ret);
+
+/* client_look finds a value in the cache, having it fetched if need be. MB_ERR_NOT_FOUND: there is
+ * none, and nothing is held. */
+int client_look(struct mb_client *c, struct slice key, struct cache_value *v);
+
+/* client_publish has one operation done, and waits for it. A long value is made a payload of. */
+int client_publish(struct mb_client *c, struct wset_op *op);
 
 #endif

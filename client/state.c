@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* state - reading the cache in place, and writing through the cache tile that serves the key */
+/* state - reading the cache in place, and writing through the cache tile that serves the key.
+ * Collections are in collection.c. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,10 +11,7 @@
 #include "hash.h"
 #include "impl.h"
 #include "lattice.h"
-#include "map.h"
 #include "timebase.h"
-#include "view.h"
-#include "wset.h"
 
 #define FETCH_TRIES 16 /* a key can be evicted between FETCHED and the look */
 
@@ -42,7 +40,7 @@ client_tile(const struct mb_client *c, uint64_t hash)
 	return cache_tile_of(hash, c->d->welcome.cache_cnt);
 }
 
-static int
+int
 client_key(const char *key, size_t len, struct slice *ret)
 {
 	*ret = (struct slice){ .p = (const uint8_t *)key, .len = len != 0 ? len : strlen(key) };
@@ -74,9 +72,7 @@ client_expired(const struct cache_value *v)
 	       envelope_expired(&e, hlc_time_of_us(timebase_wall_us(timebase_real())));
 }
 
-/* Finds a value in the cache, having it fetched if need be. MB_ERR_NOT_FOUND: there is none, and
- * nothing is held. */
-static int
+int
 client_look(struct mb_client *c, struct slice key, struct cache_value *v)
 {
 	uint64_t hash = hash_bytes(key.p, key.len);
@@ -108,17 +104,11 @@ client_look(struct mb_client *c, struct slice key, struct cache_value *v)
 	return MB_ERR_BUSY;
 }
 
-/* What mb_client_get hands out. */
-struct held {
-	struct cache_value v;
-	char text[VIEW_TEXT_MAX];
-};
-
 int
 mb_client_get(struct mb_client *c, const char *key, size_t key_len, struct mb_held *ret)
 {
 	struct slice k, text;
-	struct held *h;
+	struct client_held *h;
 	int err = client_key(key, key_len, &k);
 
 	if (err != 0) {
@@ -146,7 +136,7 @@ mb_client_get(struct mb_client *c, const char *key, size_t key_len, struct mb_he
 void
 mb_client_release(struct mb_client *c, struct mb_held *held)
 {
-	struct held *h = held->internal;
+	struct client_held *h = held->internal;
 
 	if (h != NULL) {
 		cache_view_release(&c->view, &h->v);
@@ -157,8 +147,7 @@ mb_client_release(struct mb_client *c, struct mb_held *held)
 
 /* ------------------------------------------------------------------ writes */
 
-/* Publishes one operation and waits for its acknowledgement. */
-static int
+int
 client_publish(struct mb_client *c, struct wset_op *op)
 {
 	struct payload_ref value = { 0 };
@@ -241,184 +230,6 @@ mb_client_incr(struct mb_client *c, const char *key, size_t key_len, int64_t n, 
 	return err;
 }
 
-/* How many members a set has now; 0 when there is none. */
-static int
-client_set_cnt(struct mb_client *c, struct slice key, size_t *ret)
-{
-	struct cache_value v;
-	int err = client_look(c, key, &v);
-
-	*ret = 0;
-	if (err == MB_ERR_NOT_FOUND) {
-		return 0;
-	}
-	if (err == 0) {
-		if (view_is_set(v.type)) {
-			*ret = view_cnt(v.type, v.state);
-		} else {
-			err = MB_ERR_TYPE;
-		}
-		cache_view_release(&c->view, &v);
-	}
-	return err;
-}
-
-/* Adds or removes members, and counts what that changed. */
-static int
-client_members_do(struct mb_client *c, enum wset_kind kind, const char *key, size_t key_len,
-		  const struct mb_value *member, size_t member_cnt, size_t *ret_changed)
-{
-	struct wset_op op = { .kind = kind };
-	size_t before = 0, after = 0;
-	int err = client_key(key, key_len, &op.key);
-
-	if (err == 0) {
-		err = client_set_cnt(c, op.key, &before);
-	}
-	for (size_t i = 0; err == 0 && i < member_cnt; i++) {
-		op.by_ref = false;
-		op.value = (struct slice){ .p = member[i].p, .len = member[i].len };
-		err = client_publish(c, &op);
-	}
-	if (err == 0) {
-		err = client_set_cnt(c, op.key, &after);
-	}
-	if (err == 0 && ret_changed != NULL) {
-		size_t less = MIN(before, after);
-
-		*ret_changed = (kind == WSET_SADD ? after : before) - less;
-	}
-	return err;
-}
-
-int
-mb_client_sadd(struct mb_client *c, const char *key, size_t key_len, const struct mb_value *member,
-	       size_t member_cnt, size_t *ret_added)
-{
-	return client_members_do(c, WSET_SADD, key, key_len, member, member_cnt, ret_added);
-}
-
-int
-mb_client_srem(struct mb_client *c, const char *key, size_t key_len, const struct mb_value *member,
-	       size_t member_cnt, size_t *ret_removed)
-{
-	return client_members_do(c, WSET_SREM, key, key_len, member, member_cnt, ret_removed);
-}
-
-/* -------------------------------------------------------------------- maps */
-
-/* The beginning of each operation on a field. */
-static int
-client_field(struct wset_op *op, const char *key, size_t key_len, const char *field,
-	     size_t field_len)
-{
-	op->field = slice_of(field, field_len != 0 ? field_len : strlen(field));
-	return op->field.len > WSET_FIELD_MAX ? MB_ERR_TOO_LARGE
-					      : client_key(key, key_len, &op->key);
-}
-
-/* Finds a field that shows something; then *v is held. */
-static int
-client_field_look(struct mb_client *c, const struct wset_op *op, struct cache_value *v,
-		  unsigned int *ret_type, struct slice *ret_value)
-{
-	struct map_field f;
-	int err = client_look(c, op->key, v);
-
-	if (err != 0) {
-		return err;
-	}
-	if (v->type != LATTICE_MAP) {
-		err = MB_ERR_TYPE;
-	} else if (!map_get(v->state, op->field, &f) || !map_field_value(&f, ret_type, ret_value)) {
-		err = MB_ERR_NOT_FOUND;
-	}
-	if (err != 0) {
-		cache_view_release(&c->view, v);
-	}
-	return err;
-}
-
-int
-mb_client_hset(struct mb_client *c, const char *key, size_t key_len, const char *field,
-	       size_t field_len, const void *p, size_t len)
-{
-	struct wset_op op = { .kind = WSET_MAP_PUT, .value = { .p = p, .len = len } };
-	int err = client_field(&op, key, key_len, field, field_len);
-
-	return err != 0 ? err : client_publish(c, &op);
-}
-
-int
-mb_client_hincr(struct mb_client *c, const char *key, size_t key_len, const char *field,
-		size_t field_len, int64_t n, int64_t *ret_sum)
-{
-	struct wset_op op = { .kind = WSET_MAP_INCR, .n = n };
-	struct cache_value v;
-	unsigned int type;
-	struct slice value;
-	int err = client_field(&op, key, key_len, field, field_len);
-
-	if (err == 0) {
-		err = client_publish(c, &op);
-	}
-	if (err == 0 && ret_sum != NULL) {
-		err = client_field_look(c, &op, &v, &type, &value);
-		if (err == 0) {
-			err = view_i64(type, value, ret_sum);
-			cache_view_release(&c->view, &v);
-		}
-	}
-	return err;
-}
-
-int
-mb_client_hget(struct mb_client *c, const char *key, size_t key_len, const char *field,
-	       size_t field_len, struct mb_held *ret)
-{
-	struct wset_op op = { .kind = WSET_MAP_PUT };
-	struct held *h = malloc(sizeof(*h));
-	unsigned int type;
-	struct slice text;
-	int err = h == NULL ? MB_ERR_NO_MEMORY : client_field(&op, key, key_len, field, field_len);
-
-	if (err == 0) {
-		err = client_field_look(c, &op, &h->v, &type, &text);
-		if (err == 0) {
-			err = view_text(type, text, h->text, &text);
-			if (err != 0) {
-				cache_view_release(&c->view, &h->v);
-			}
-		}
-	}
-	if (err != 0) {
-		free(h);
-		return err;
-	}
-	*ret = (struct mb_held){ .p = text.p, .len = text.len, .internal = h };
-	return 0;
-}
-
-int
-mb_client_hdel(struct mb_client *c, const char *key, size_t key_len, const char *field,
-	       size_t field_len)
-{
-	struct wset_op op = { .kind = WSET_MAP_DEL };
-	struct cache_value v;
-	unsigned int type;
-	struct slice value;
-	int err = client_field(&op, key, key_len, field, field_len);
-
-	if (err == 0) {
-		err = client_field_look(c, &op, &v, &type, &value);
-	}
-	if (err == 0) {
-		cache_view_release(&c->view, &v);
-		err = client_publish(c, &op);
-	}
-	return err;
-}
-
 /* --------------------------------------------------------------------- keys */
 
 int
@@ -452,45 +263,6 @@ mb_client_del(struct mb_client *c, const char *key, size_t key_len)
 		cache_view_release(&c->view, &v);
 		err = client_publish(c, &op);
 	}
-	return err;
-}
-
-/* ------------------------------------------------------------- collections */
-
-int
-mb_client_members(struct mb_client *c, const char *key, size_t key_len, mb_member_fn fn, void *ctx)
-{
-	struct cache_value v;
-	struct slice k, m;
-	struct map_field f;
-	int err = client_key(key, key_len, &k);
-
-	if (err == 0) {
-		err = client_look(c, k, &v);
-	}
-	if (err != 0) {
-		return err;
-	}
-	if (view_is_set(v.type)) {
-		for (uint32_t i = 0;
-		     view_set_next(v.type, v.state, &i, &m) && fn(ctx, m.p, m.len, NULL, 0);) {
-		}
-	} else if (v.type == LATTICE_MAP) {
-		for (uint32_t i = 0; map_next(v.state, &i, &f);) {
-			char text[VIEW_TEXT_MAX];
-			struct slice shown = { 0 };
-			unsigned int type;
-
-			if (map_field_value(&f, &type, &shown) &&
-			    view_text(type, shown, text, &shown) == 0 &&
-			    !fn(ctx, f.key.p, f.key.len, shown.p, shown.len)) {
-				break;
-			}
-		}
-	} else {
-		err = MB_ERR_TYPE;
-	}
-	cache_view_release(&c->view, &v);
 	return err;
 }
 

@@ -35,6 +35,7 @@
 
 #include "cache_view.h"
 #include "desc.h"
+#include "list.h"
 #include "payload.h"
 #include "slice.h"
 #include "wait.h"
@@ -122,22 +123,42 @@ int session_map_incr(struct session *s, struct slice key, struct slice field, in
 int session_map_cnt(struct session *s, struct slice key, uint64_t *ret);
 void session_release(struct session *s, struct slice key);
 
-/* A walk over a set or a map: first what is stored and stands, then what only this call has. It
+int session_list_push(struct session *s, struct slice key, enum list_end end, struct slice value);
+int session_list_pop(struct session *s, struct slice key, enum list_end end, struct slice *ret);
+int session_list_get(struct session *s, struct slice key, int64_t idx, struct slice *ret);
+int session_list_set(struct session *s, struct slice key, int64_t idx, struct slice value);
+int session_list_cnt(struct session *s, struct slice key, uint64_t *ret);
+int session_zadd(struct session *s, struct slice key, struct slice member, double score);
+int session_zincr(struct session *s, struct slice key, struct slice member, double x,
+		  double *ret_score);
+int session_zrem(struct session *s, struct slice key, struct slice member);
+int session_zscore(struct session *s, struct slice key, struct slice member, double *ret);
+int session_zcard(struct session *s, struct slice key, uint64_t *ret);
+
+/* session_merge merges a value of a lattice type whose values are a chain (KIND_CHAIN). */
+int session_merge(struct session *s, struct slice key, unsigned int type, struct slice value);
+
+/* A walk over a collection: first what is stored and stands, then what only this call has. It
  * ends when what is held is published or discarded. */
 struct session_iter {
 	struct slice stored; /* what is in the cache, held until session_views_end; may be empty */
 	uint32_t type;       /* of that */
 	uint32_t idx;        /* next stored one */
 	uint32_t key;        /* what is held, number + 1; 0: nothing */
-	uint32_t elem;       /* the own one that was shown last, + 1; 0: none yet */
-	uint32_t turn;       /* of the table of elements */
+	uint32_t elem; /* the own one that was shown last, + 1; 0: none yet. A list: how many */
+	uint32_t turn; /* of the table of elements */
 };
 int session_set_begin(struct session *s, struct slice key, struct session_iter *ret);
 bool session_set_next(struct session *s, struct session_iter *it, struct slice *ret_member);
+int session_list_begin(struct session *s, struct slice key, struct session_iter *ret);
+bool session_list_next(struct session *s, struct session_iter *it, struct slice *ret_value);
+int session_zset_begin(struct session *s, struct slice key, struct session_iter *ret);
+bool session_zset_next(struct session *s, struct session_iter *it, struct slice *ret_member,
+		       double *ret_score);
 int session_map_begin(struct session *s, struct slice key, struct session_iter *ret);
 
-/* session_map_next: *ret_err is MB_ERR_TOO_LARGE when a number cannot be shown as there are too many
- * views; then the walk is over. */
+/* session_map_next: *ret_err is MB_ERR_TOO_LARGE when a number cannot be shown as there are too
+ * many views; then the walk is over. */
 bool session_map_next(struct session *s, struct session_iter *it, struct slice *ret_field,
 		      struct slice *ret_value, int *ret_err);
 

@@ -121,6 +121,7 @@ held_reset(struct session *s, struct held_key *k, enum held_base base)
 		s->elem[i - 1].listed = false;
 	}
 	k->elem_first = k->elem_last = 0;
+	k->push_cnt[0] = k->push_cnt[1] = 0;
 	k->summed = false;
 	k->sum = 0;
 	k->base = (uint8_t)base;
@@ -211,6 +212,7 @@ held_elem_add(struct session *s, struct held_key *k, struct slice name, struct h
 		e->summed = false;
 		e->at = false;
 		e->sum = 0;
+		e->score = 0;
 		e->sibling = 0;
 		if (k->elem_last != 0) {
 			s->elem[k->elem_last - 1].sibling = number;
@@ -234,9 +236,14 @@ held_elem_next(struct session *s, const struct held_key *k, uint32_t *at)
 }
 
 int
+held_elem_more(struct session *s, const struct held_elem *e)
+{
+	return set_count(s, 1, (size_t)s->key[e->key - 1].len + e->len);
+}
+
+int
 held_elem_sum(struct session *s, struct held_elem *e, int64_t n)
 {
-	const struct held_key *k = &s->key[e->key - 1];
 	int64_t sum;
 	int err = 0;
 
@@ -244,7 +251,7 @@ held_elem_sum(struct session *s, struct held_elem *e, int64_t n)
 		return refuse(s, MB_ERR_TOO_LARGE, "the sum is beyond 64 bits");
 	}
 	if (!e->summed && e->base != BASE_STORE) {
-		err = set_count(s, 1, (size_t)k->len + e->len);
+		err = held_elem_more(s, e);
 	}
 	if (err == 0) {
 		e->summed = true;

@@ -7,6 +7,9 @@
  *   session_op.c       the operations, made of the two: keys and strings
  *   session_set.c      sets
  *   session_map.c      maps
+ *   session_list.c     lists
+ *   session_zset.c     sorted sets
+ *   session_merge.c    numbers that only go one way, and the value of the smallest number
  *   session_publish.c  from what is held to write sets, and the answers
  *
  * Strings of bytes that are written (keys, members, small values) lie one behind the other in
@@ -45,6 +48,9 @@ enum held_kind {
 	KIND_STRING, /* sum */
 	KIND_SET,    /* elements */
 	KIND_MAP,    /* elements with values */
+	KIND_LIST,   /* items pushed, and ids of stored ones that were set or removed */
+	KIND_ZSET,   /* members with scores */
+	KIND_CHAIN,  /* value is a state of `type`: of two, one wins */
 	KIND_OTHER,  /* of a stored value: none of these */
 };
 
@@ -61,15 +67,17 @@ struct held_key {
 	const uint8_t *p;
 	uint16_t len;
 	uint8_t base, kind;
+	uint8_t type; /* KIND_CHAIN: enum lattice_type */
 	bool summed;
+	uint32_t push_cnt[2];           /* items pushed, by enum list_end */
 	uint32_t next;                  /* in its chain */
 	uint32_t elem_first, elem_last; /* number + 1 */
 	int64_t sum;
 	struct held_value value;
 };
 
-/* A member of a set, or a field of a map. Its base: BASE_VALUE, added or put; BASE_ABSENT, removed;
- * BASE_STORE, only added to. */
+/* A member of a set or a sorted set, a field of a map, an item of a list. Its base: BASE_VALUE,
+ * added or put; BASE_ABSENT, removed; BASE_STORE, only added to. */
 struct held_elem {
 	uint64_t hash;
 	const uint8_t *p;
@@ -81,8 +89,9 @@ struct held_elem {
 	uint32_t key;     /* number + 1 */
 	uint32_t next;    /* in its chain */
 	uint32_t sibling; /* in its key's list */
-	int64_t sum;
+	int64_t sum;      /* of a score: the bits of a double; its base in score */
 	uint64_t time_us; /* since 1970 */
+	double score;
 	struct held_value value;
 };
 
@@ -164,6 +173,9 @@ struct held_elem *held_elem_next(struct session *s, const struct held_key *k, ui
 /* held_elem_sum adds to an element's sum, which becomes an operation of its own. Returns: 0;
  * MB_ERR_TOO_LARGE. */
 int held_elem_sum(struct session *s, struct held_elem *e, int64_t n);
+
+/* held_elem_more counts one more operation for an element. Returns: 0; MB_ERR_TOO_LARGE. */
+int held_elem_more(struct session *s, const struct held_elem *e);
 int held_elem_add(struct session *s, struct held_key *k, struct slice name, struct held_elem **ret);
 
 /* held_value_set copies a value. Returns: 0; MB_ERR_TOO_LARGE, MB_ERR_NO_MEMORY, and *v as
@@ -224,6 +236,12 @@ int op_iter_begin(struct session *s, struct slice key, enum held_kind kind,
 /* op_text_i64 reads text as a number, as the store would. op_show shows a number as text. */
 int op_text_i64(struct slice text, int64_t *ret);
 int op_show(struct session *s, uint64_t hash, int64_t x, struct slice *ret);
+
+/* ---------------------------------------------------------- session_merge.c */
+
+/* merge_get, merge_get_i64 read a key of KIND_CHAIN that this call has written. */
+int merge_get(struct session *s, struct held_key *k, struct slice *ret);
+int merge_get_i64(struct session *s, struct held_key *k, int64_t *ret);
 
 /* read_kind says which of our kinds a stored value is; KIND_NONE when it shows nothing. */
 enum held_kind read_kind(const struct cache_value *v);

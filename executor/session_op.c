@@ -4,7 +4,8 @@
  *   base         kind       a key reads as
  *   STORE        NONE       what the store has
  *   STORE        STRING     the store's number + sum
- *   STORE        SET, MAP   the store's elements and ours, without those we removed
+ *   STORE        SET, MAP   the store's elements and ours, without those we removed; so for
+ *                LIST, ZSET
  *   VALUE        STRING     the value, or if summed value + sum
  *   ABSENT       NONE       absent
  *   ABSENT       STRING ..  only what is ours
@@ -195,7 +196,7 @@ held_i64(struct session *s, const struct held_key *k, enum read_how how, int64_t
 	int64_t sum;
 	int err = 0;
 
-	if (k->kind == KIND_SET || k->kind == KIND_MAP) {
+	if (k->kind > KIND_STRING) {
 		return op_wrong_type(s);
 	}
 	if (k->base == BASE_VALUE) {
@@ -234,8 +235,22 @@ emptied(struct session *s, const struct held_key *k)
 {
 	struct slice key = slice_of(k->p, k->len);
 	uint64_t cnt = 1;
-	int err = k->kind == KIND_SET ? session_scard(s, key, &cnt) : session_map_cnt(s, key, &cnt);
+	int err;
 
+	switch (k->kind) {
+	case KIND_SET:
+		err = session_scard(s, key, &cnt);
+		break;
+	case KIND_MAP:
+		err = session_map_cnt(s, key, &cnt);
+		break;
+	case KIND_LIST:
+		err = session_list_cnt(s, key, &cnt);
+		break;
+	default:
+		err = session_zcard(s, key, &cnt);
+		break;
+	}
 	return err == 0 && cnt == 0;
 }
 
@@ -253,7 +268,10 @@ held_get(struct session *s, struct held_key *k, struct slice *ret)
 	if (k->kind == KIND_NONE) { /* deleted, and nothing since */
 		return MB_ERR_NOT_FOUND;
 	}
-	if (k->kind == KIND_SET || k->kind == KIND_MAP) {
+	if (k->kind == KIND_CHAIN) {
+		return merge_get(s, k, ret);
+	}
+	if (k->kind > KIND_STRING) {
 		return emptied(s, k) ? MB_ERR_NOT_FOUND : op_wrong_type(s);
 	}
 	err = held_i64(s, k, READ_FETCH, 0, &x);
@@ -301,7 +319,10 @@ session_get_i64(struct session *s, struct slice key, int64_t *ret)
 	if (k->base == BASE_ABSENT && k->kind == KIND_NONE) {
 		return MB_ERR_NOT_FOUND;
 	}
-	if ((k->kind == KIND_SET || k->kind == KIND_MAP) && emptied(s, k)) {
+	if (k->kind == KIND_CHAIN) {
+		return merge_get_i64(s, k, ret);
+	}
+	if (k->kind > KIND_STRING && emptied(s, k)) {
 		return MB_ERR_NOT_FOUND;
 	}
 	return held_i64(s, k, READ_FETCH, 0, ret);

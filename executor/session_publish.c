@@ -19,6 +19,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "list.h"
 #include "microburst/error.h"
 #include "session_int.h"
 
@@ -38,40 +39,102 @@ op_value(const struct session *s, const struct held_value *v, struct wset_op *op
 	return v->owned;
 }
 
-/* The operations of a member, or of a field. */
+/* A member of a set. */
 static bool
-visit_elem(const struct session *s, const struct held_key *k, const struct held_elem *e,
-	   visit_fn fn, void *ctx)
+visit_member(const struct held_elem *e, struct wset_op *op, visit_fn fn, void *ctx)
 {
-	struct slice name = slice_of(e->p, e->len);
-	struct wset_op op = { .key = slice_of(k->p, k->len) };
+	op->kind = e->base == BASE_VALUE ? WSET_SADD : WSET_SREM;
+	op->value = slice_of(e->p, e->len);
+	return fn(ctx, op, 0);
+}
+
+/* A field of a map: what it stands on, the sum. */
+static bool
+visit_field(const struct session *s, const struct held_elem *e, struct wset_op *op, visit_fn fn,
+	    void *ctx)
+{
 	uint32_t owned = 0;
 
-	if (k->kind == KIND_SET) {
-		op.kind = e->base == BASE_VALUE ? WSET_SADD : WSET_SREM;
-		op.value = name;
-		return fn(ctx, &op, 0);
-	}
-	op.field = name;
+	op->field = slice_of(e->p, e->len);
 	if (e->base != BASE_STORE) {
-		op.kind = e->base == BASE_VALUE ? WSET_MAP_PUT : WSET_MAP_DEL;
+		op->kind = e->base == BASE_VALUE ? WSET_MAP_PUT : WSET_MAP_DEL;
 		if (e->base == BASE_VALUE) {
-			owned = op_value(s, &e->value, &op);
-			op.at = e->at;
-			op.time_us = e->time_us;
+			owned = op_value(s, &e->value, op);
+			op->at = e->at;
+			op->time_us = e->time_us;
 		}
-		if (!fn(ctx, &op, owned)) {
+		if (!fn(ctx, op, owned)) {
 			return false;
 		}
 	}
 	if (e->summed) {
-		op = (struct wset_op){ .kind = WSET_MAP_INCR,
-				       .key = op.key,
-				       .field = name,
-				       .n = e->sum };
-		return fn(ctx, &op, 0);
+		*op = (struct wset_op){ .kind = WSET_MAP_INCR,
+					.key = op->key,
+					.field = op->field,
+					.n = e->sum };
+		return fn(ctx, op, 0);
 	}
 	return true;
+}
+
+/* A member of a sorted set, likewise. */
+static bool
+visit_score(const struct held_elem *e, struct wset_op *op, visit_fn fn, void *ctx)
+{
+	op->field = slice_of(e->p, e->len);
+	if (e->base != BASE_STORE) {
+		op->kind = e->base == BASE_VALUE ? WSET_ZADD : WSET_ZREM;
+		memcpy(&op->n, &e->score, sizeof(op->n));
+		op->n = e->base == BASE_VALUE ? op->n : 0;
+		if (!fn(ctx, op, 0)) {
+			return false;
+		}
+	}
+	if (e->summed) {
+		op->kind = WSET_ZINCR;
+		op->n = e->sum;
+		return fn(ctx, op, 0);
+	}
+	return true;
+}
+
+/* An item of a list: one that was pushed and is still there, or a stored one by its id. */
+static bool
+visit_item(const struct session *s, const struct held_elem *e, struct wset_op *op, visit_fn fn,
+	   void *ctx)
+{
+	uint32_t owned = 0;
+
+	if (e->len == LIST_ID_BYTES) {
+		op->kind = e->base == BASE_VALUE ? WSET_LIST_SET : WSET_LIST_DEL;
+		op->field = slice_of(e->p, e->len);
+	} else if (e->base == BASE_ABSENT) {
+		return true;
+	} else {
+		op->kind = e->p[0] == LIST_LEFT ? WSET_PUSH_LEFT : WSET_PUSH_RIGHT;
+	}
+	if (e->base == BASE_VALUE) {
+		owned = op_value(s, &e->value, op);
+	}
+	return fn(ctx, op, owned);
+}
+
+static bool
+visit_elem(const struct session *s, const struct held_key *k, const struct held_elem *e,
+	   visit_fn fn, void *ctx)
+{
+	struct wset_op op = { .key = slice_of(k->p, k->len) };
+
+	switch (k->kind) {
+	case KIND_SET:
+		return visit_member(e, &op, fn, ctx);
+	case KIND_LIST:
+		return visit_item(s, e, &op, fn, ctx);
+	case KIND_ZSET:
+		return visit_score(e, &op, fn, ctx);
+	default:
+		return visit_field(s, e, &op, fn, ctx);
+	}
 }
 
 static bool
@@ -105,6 +168,12 @@ visit_key(const struct session *s, const struct held_key *k, visit_fn fn, void *
 		if (!fn(ctx, &op, 0)) {
 			return false;
 		}
+	}
+	if (k->kind == KIND_CHAIN) {
+		op = (struct wset_op){ .kind = WSET_MERGE, .key = op.key };
+		op.field = slice_of(&k->type, sizeof(k->type));
+		owned = op_value(s, &k->value, &op);
+		return fn(ctx, &op, owned);
 	}
 	return visit_elems(s, k, fn, ctx);
 }

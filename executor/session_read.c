@@ -237,6 +237,16 @@ read_kind(const struct cache_value *v)
 		return KIND_SET;
 	case LATTICE_MAP:
 		return KIND_MAP;
+	case LATTICE_LIST:
+		return KIND_LIST;
+	case LATTICE_OSET:
+		return KIND_ZSET;
+	case LATTICE_BOOL_OR:
+	case LATTICE_MAX_U64:
+	case LATTICE_MIN_U64:
+	case LATTICE_MAX_F64:
+	case LATTICE_PRIORITY:
+		return KIND_CHAIN;
 	default:
 		return KIND_OTHER;
 	}

@@ -51,7 +51,7 @@ get_run(struct cli *cli)
 	}
 	err = mb_client_get(cli->client, key, 0, &held);
 	if (err == MB_ERR_TYPE) {
-		return cli_fail(cli, err, "it is a set or a map: `microburst members` shows it",
+		return cli_fail(cli, err, "it is a collection: `microburst members` shows it",
 				"cannot get %s", key);
 	}
 	if (err != MB_OK) {
@@ -260,8 +260,10 @@ members_run(struct cli *cli)
 const struct command cmd_members = {
 	.name = "members",
 	.args = "KEY",
-	.summary = "print a set's members, or a map's fields and values",
-	.more = "One a line; of a map the field, a tab, the value.",
+	.summary = "print a set's members, a map's fields and values, a list's items",
+	.more = "One a line; of a map the field, a tab, the value; of a sorted set the member, a "
+		"tab, "
+		"the score.",
 	.example = "microburst members colours",
 	.flags = COMMAND_NODE | COMMAND_JSON,
 	.arg_min = 1,

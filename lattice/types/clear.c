@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* clear.c - one switch; how a type deletes what it shows is said by its family
  *
- * A map is cleared field by field. A field whose value cannot be cleared is left as it is: it has no
- * envelope either, or it would be of a type that the verbs never put into one.
+ * A map is cleared field by field. A field whose value cannot be cleared is left as it is: it has
+ * no envelope either, or it would be of a type that the verbs never put into one.
  */
 #include "clear.h"
 
@@ -10,9 +10,11 @@
 #include "compiler.h"
 #include "counter.h"
 #include "envelope.h"
+#include "list.h"
 #include "map.h"
 #include "microburst/error.h"
 #include "orset.h"
+#include "score.h"
 #include "strval.h"
 
 /* The counter of 600 writers: more are TOO_LARGE to be deleted until retired ones are folded. */
@@ -79,7 +81,12 @@ clear(unsigned int type, struct slice state, struct wbuf *out, unsigned int dept
 	case LATTICE_PN_COUNTER:
 		return counter_delta_del(state, out);
 	case LATTICE_MAP:
+	case LATTICE_OSET:
 		return clear_map(state, out, depth);
+	case LATTICE_LIST:
+		return list_delta_clear(state, out);
+	case LATTICE_SCORE:
+		return score_delta_del(state, out);
 	case LATTICE_ENVELOPE:
 		return clear_envelope(state, out, depth);
 	case LATTICE_ORSET:
@@ -103,9 +110,13 @@ lattice_clear_bound(unsigned int type, struct slice state)
 {
 	size_t bytes = MAP_OVERHEAD;
 	struct map_field f;
+	struct table t;
 
-	if (type != LATTICE_MAP) {
-		return lattice_table_ops(type) != NULL ? state.len : scalar_bound(state.len);
+	if (lattice_table_ops(type) == NULL) {
+		return scalar_bound(state.len);
+	}
+	if (type != LATTICE_MAP && type != LATTICE_OSET) {
+		return table_open(state, &t) == 0 ? table_bytes(&t) : 0;
 	}
 	for (uint32_t i = 0; map_next(state, &i, &f);) {
 		struct envelope e;

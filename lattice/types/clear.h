@@ -14,8 +14,8 @@ size_t lattice_clear_bound(unsigned int type, struct slice state);
  * envelope, what stands in it, in its epoch.
  *
  * Returns:   0, appended to out (nothing, if nothing is shown); MB_ERR_NOT_SUPPORTED for a type
- *            that only ever grows; MB_ERR_TOO_LARGE when it does not fit (lattice_clear_bound does);
- *            MB_ERR_CORRUPT.
+ *            that only ever grows; MB_ERR_TOO_LARGE when it does not fit (lattice_clear_bound
+ *            does); MB_ERR_CORRUPT.
  */
 int lattice_clear(unsigned int type, struct slice state, struct wbuf *out);
 

@@ -3,10 +3,10 @@
  *
  * Why the merge is a merge: an envelope is the lexicographic pair of the epoch, which is a chain,
  * and of (typed state, expiry, context, dependencies), which merge part by part. The greater first
- * component wins whole; equal ones merge the second. Lexicographic pairs are associative because the
- * first component is a chain: in any grouping, what is left is the merge of exactly those values
- * whose epoch is the greatest of all. A typed state is such a pair again, of the type's id and the
- * state, with one bottom below all types.
+ * component wins whole; equal ones merge the second. Lexicographic pairs are associative because
+ * the first component is a chain: in any grouping, what is left is the merge of exactly those
+ * values whose epoch is the greatest of all. A typed state is such a pair again, of the type's id
+ * and the state, with one bottom below all types.
  *
  * That a whole epoch wins is what lets a SET really set: an increment of the old epoch that arrives
  * late does not add to the new value. An increment concurrent with the SET is lost by it; this is
@@ -462,6 +462,9 @@ envelope_expired(const struct envelope *envelope, struct hlc_time now)
 bool
 envelope_expires(struct slice v)
 {
+	if (unlikely(slice_is_tree(v))) {
+		v = slice_tree(v)->envelope;
+	}
 	return v.len >= ENVELOPE_OVERHEAD && (v.p[v.len - 1] & HAS_EXPIRY) != 0;
 }
 

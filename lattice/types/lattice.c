@@ -17,6 +17,7 @@
 #include "codec.h"
 #include "compiler.h"
 #include "gset.h"
+#include "list.h"
 #include "map.h"
 #include "orset.h"
 #include "microburst/error.h"
@@ -37,9 +38,9 @@ static const struct lattice_ops ops[] = {
 static_assert(ARRAY_CNT(ops) == LATTICE_TYPE_CNT, "ids are dense and ascending");
 
 static const struct table_merge_ops *const table_ops[LATTICE_TYPE_CNT] = {
-	[LATTICE_GSET] = &gset_table_ops,
-	[LATTICE_MAP] = &map_table_ops,
-	[LATTICE_ORSET] = &orset_table_ops,
+	[LATTICE_GSET] = &gset_table_ops,   [LATTICE_MAP] = &map_table_ops,
+	[LATTICE_ORSET] = &orset_table_ops, [LATTICE_LIST] = &list_table_ops,
+	[LATTICE_OSET] = &map_table_ops,
 };
 
 const struct table_merge_ops *

@@ -16,6 +16,7 @@
 #include "presence.h"
 
 #include "codec.h"
+#include "compiler.h"
 #include "lattice.h"
 #include "microburst/error.h"
 
@@ -219,6 +220,27 @@ presence_next(const struct table_merge_ops *ops, struct slice v, uint32_t *idx,
 	}
 	while (*idx < t.cnt) {
 		struct slice item = table_item(&t, (*idx)++);
+
+		if (ops->present == NULL || ops->present(item)) {
+			*ret_item = item;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool
+presence_prev(const struct table_merge_ops *ops, struct slice v, uint32_t *idx,
+	      struct slice *ret_item)
+{
+	struct table t;
+
+	if (table_open(v, &t) < 0) {
+		return false;
+	}
+	*idx = MIN(*idx, t.cnt);
+	while (*idx != 0) {
+		struct slice item = table_item(&t, --*idx);
 
 		if (ops->present == NULL || ops->present(item)) {
 			*ret_item = item;

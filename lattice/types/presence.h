@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* presence.h - whether an item of a collection is there, when many add and remove it
  *
- * Each add leaves a dot: who, and when. A remove marks the dots that it observed as gone. An item is
- * present while a dot of it is not gone: so an add that the remover had not heard of survives the
- * remove, and an item can be added and removed over and over.
+ * Each add leaves a dot: who, and when. A remove marks the dots that it observed as gone. An item
+ * is present while a dot of it is not gone: so an add that the remover had not heard of survives
+ * the remove, and an item can be added and removed over and over.
  *
  *	( writer u64 | time u64 | flags u8 ) *		sorted by writer, 17 bytes each
  *
@@ -30,7 +30,8 @@
  */
 bool presence_cut(struct slice *item, struct slice *ret_presence);
 
-/* presence_check: is this in canonical form? Requires: it was cut off an item. 0; MB_ERR_CORRUPT. */
+/* presence_check: is this in canonical form? Requires: it was cut off an item. 0; MB_ERR_CORRUPT.
+ *  */
 int presence_check(struct slice presence);
 
 /* presence_live tells whether a dot of it is not gone. */
@@ -56,7 +57,8 @@ bool presence_leq(struct slice a, struct slice b);
 
 /* presence_cnt counts the items of a table that readers see; presence_any: is there one?
  *
- * Cost:      a look at each item, if the table is flat and the type has items that are not seen; else
+ * Cost:      a look at each item, if the table is flat and the type has items that are not seen;
+ * else
  *            O(1)
  */
 uint32_t presence_cnt(const struct table_merge_ops *ops, struct slice v);
@@ -68,6 +70,11 @@ bool presence_any(const struct table_merge_ops *ops, struct slice v);
  * Returns:   false behind the last one.
  */
 bool presence_next(const struct table_merge_ops *ops, struct slice v, uint32_t *idx,
+		   struct slice *ret_item);
+
+/* presence_prev is the same backwards: the item before *idx, *idx moves to it. Start with
+ * UINT32_MAX. */
+bool presence_prev(const struct table_merge_ops *ops, struct slice v, uint32_t *idx,
 		   struct slice *ret_item);
 
 #endif

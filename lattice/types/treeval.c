@@ -167,9 +167,13 @@ treeval_merge(struct grove *g, const struct tree_view *stored, struct slice delt
 		return MB_ERR_CORRUPT;
 	}
 	diff = stamp_cmp(a.epoch, b.epoch);
-	diff = diff != 0 ? diff : (a.type > b.type) - (a.type < b.type);
+	diff = diff != 0 || a.type >= b.type ? diff : -1;
 	if (diff != 0) {
 		return diff > 0 ? LATTICE_LEFT : LATTICE_RIGHT;
+	}
+	if (b.type < a.type) { /* of its state nothing counts: what stands beside it does */
+		b.type = a.type;
+		b.state = slice_of(NULL, 0);
 	}
 	edit->e = a;
 	if (has_sections(&a) || has_sections(&b)) {

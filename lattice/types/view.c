@@ -11,9 +11,12 @@
 #include "gset.h"
 #include "lww.h"
 #include "microburst/error.h"
+#include "mvreg.h"
 #include "orset.h"
 #include "presence.h"
+#include "priority.h"
 #include "scalar.h"
+#include "score.h"
 #include "strval.h"
 
 static_assert(VIEW_TEXT_MAX >= COUNTER_TEXT_MAX, "room for each number");
@@ -54,12 +57,14 @@ whole_number(unsigned int type, struct slice state, counter_sum *ret_number)
 	}
 }
 
-/* The shortest text that reads back as the same number. */
-static struct slice
-f64_text(double v, char buf[VIEW_TEXT_MAX])
+struct slice
+view_f64(double v, char buf[VIEW_TEXT_MAX])
 {
 	int len = 0;
 
+	if (fabs(v) < 1e15 && v == (double)(int64_t)v) { /* 1000, not 1e+03 */
+		return slice_of(buf, (size_t)snprintf(buf, VIEW_TEXT_MAX, "%.0f", v));
+	}
 	for (int digits = 1; digits <= 17; digits++) {
 		len = snprintf(buf, VIEW_TEXT_MAX, "%.*g", digits, v);
 		if (strtod(buf, NULL) == v) {
@@ -72,8 +77,10 @@ f64_text(double v, char buf[VIEW_TEXT_MAX])
 int
 view_text(unsigned int type, struct slice state, char buf[VIEW_TEXT_MAX], struct slice *ret_text)
 {
+	struct mvreg_sibling sibling;
 	counter_sum number;
 	struct stamp stamp;
+	int64_t priority;
 	double f64;
 	int rc;
 
@@ -82,10 +89,19 @@ view_text(unsigned int type, struct slice state, char buf[VIEW_TEXT_MAX], struct
 		return strval_text(state, buf, ret_text);
 	case LATTICE_LWW:
 		return lww_read(state, ret_text, &stamp);
+	case LATTICE_PRIORITY:
+		return priority_read(state, ret_text, &priority);
+	case LATTICE_MVREG:
+		if (!mvreg_latest(state, &sibling)) {
+			return state.len == 0 ? MB_ERR_NOT_FOUND : MB_ERR_CORRUPT;
+		}
+		*ret_text = sibling.value;
+		return 0;
 	case LATTICE_MAX_F64:
-		rc = max_f64_read(state, &f64);
+	case LATTICE_SCORE:
+		rc = type == LATTICE_SCORE ? score_read(state, &f64) : max_f64_read(state, &f64);
 		if (rc == 0) {
-			*ret_text = f64_text(f64, buf);
+			*ret_text = view_f64(f64, buf);
 		}
 		return rc;
 	default:
@@ -122,6 +138,8 @@ view_present_scalar(unsigned int type, struct slice state)
 {
 	char buf[VIEW_TEXT_MAX];
 	struct slice text;
+	double score;
+	int rc;
 
 	/* Only what can be deleted without a new epoch can be there and show nothing. */
 	switch (type) {
@@ -129,6 +147,10 @@ view_present_scalar(unsigned int type, struct slice state)
 		return strval_present(state);
 	case LATTICE_PN_COUNTER:
 		return view_text(type, state, buf, &text) == 0;
+	case LATTICE_SCORE:
+		/* Also one whose sum is no number. */
+		rc = score_read(state, &score);
+		return rc == 0 || rc == MB_ERR_TOO_LARGE;
 	default:
 		return state.len != 0;
 	}

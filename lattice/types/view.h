@@ -10,6 +10,9 @@
  *	PN_COUNTER   decimal                   the sum
  *	BOOL_OR      1 or 0                    1 or 0
  *	MAX_U64 ..   decimal                   the number, MB_ERR_TOO_LARGE beyond int64_t
+ *	SCORE        shortest decimal          MB_ERR_TYPE
+ *	PRIORITY     the bytes                 MB_ERR_TYPE
+ *	MVREG        the latest sibling        MB_ERR_TYPE
  *	ABSENT       MB_ERR_NOT_FOUND          MB_ERR_NOT_FOUND
  *	all others   MB_ERR_TYPE               MB_ERR_TYPE
  *
@@ -35,6 +38,10 @@
 int view_text(unsigned int type, struct slice state, char buf[VIEW_TEXT_MAX],
 	      struct slice *ret_text);
 
+/* view_f64 writes a double as the shortest text that reads back as the same number. Returns: the
+ * slice of buf that holds it. */
+struct slice view_f64(double v, char buf[VIEW_TEXT_MAX]);
+
 /* view_i64 reads a value as a number.
  *
  * Returns:   0; MB_ERR_NOT_FOUND, MB_ERR_TYPE, MB_ERR_TOO_LARGE, MB_ERR_CORRUPT.
@@ -46,8 +53,8 @@ int view_i64(unsigned int type, struct slice state, int64_t *ret_number);
  */
 bool view_present(unsigned int type, struct slice state);
 
-/* view_present_scalar is the same for a map's field: a collection there counts as shown unless it is
- * bottom, as damaged bytes could nest without end.
+/* view_present_scalar is the same for a map's field: a collection there counts as shown unless it
+ * is bottom, as damaged bytes could nest without end.
  */
 bool view_present_scalar(unsigned int type, struct slice state);
 

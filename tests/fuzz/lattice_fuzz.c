@@ -11,14 +11,21 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "clear.h"
 #include "counter.h"
 #include "envelope.h"
 #include "gset.h"
 #include "lattice.h"
+#include "list.h"
 #include "lww.h"
 #include "map.h"
 #include "microburst/error.h"
+#include "mvreg.h"
+#include "orset.h"
+#include "oset.h"
+#include "pair_lex.h"
 #include "scalar.h"
+#include "score.h"
 #include "slice.h"
 #include "strval.h"
 #include "vclock.h"
@@ -45,7 +52,11 @@ read_all(unsigned int type, struct slice v, struct slice key)
 	const struct writer_id writer = { 1 };
 	char text[VIEW_TEXT_MAX];
 	struct map_field field;
+	struct mvreg_sibling sibling;
+	struct list_item item;
+	struct pair_lex pair;
 	struct envelope e;
+	double score;
 	struct slice part;
 	unsigned int sum = view_present(type, v);
 	int64_t number;
@@ -60,6 +71,28 @@ read_all(unsigned int type, struct slice v, struct slice key)
 	for (uint32_t i = 0; map_at(v, i, &field); i++) {
 		sum += touch(field.key) + touch(field.value);
 	}
+	for (uint32_t i = 0; map_next(v, &i, &field);) {
+		sum += touch(field.key);
+	}
+	for (uint32_t i = 0; orset_next(v, &i, &part);) {
+		sum += touch(part);
+	}
+	for (uint32_t i = 0; list_next(v, &i, &item);) {
+		sum += touch(item.id) + touch(item.value) + list_find(v, item.id, &item);
+	}
+	for (uint32_t i = UINT32_MAX; list_prev(v, &i, &item);) {
+		sum += touch(item.value);
+	}
+	for (uint32_t i = 0; oset_next(v, &i, &part, &score);) {
+		sum += touch(part);
+	}
+	for (uint32_t i = 0; mvreg_next(v, &i, &sibling);) {
+		sum += touch(sibling.value) + touch(sibling.clock) + touch(sibling.dependencies);
+	}
+	if (pair_lex_open(v, &pair) == 0) {
+		sum += touch(pair.first) + touch(pair.second);
+	}
+	sum += orset_has(v, key) + view_cnt(type, v) + (oset_score(v, key, &score) == 0);
 	sum += gset_has(v, key) + gset_cnt(v) + map_get(v, key, &field) + map_cnt(v);
 	sum += (unsigned int)vclock_get(v, writer) + vclock_compare(v, key);
 	if (envelope_open(v, &e) == 0) {
@@ -73,6 +106,7 @@ static void
 make_deltas(struct slice v)
 {
 	const struct writer_id writer = { 1 };
+	const struct stamp stamp = { { 1 }, writer };
 	const size_t cap = 2 * v.len + STRVAL_ADD_BYTES_MAX;
 	uint8_t *buf = malloc(cap);
 	struct wbuf out = wbuf_init(buf, cap);
@@ -83,6 +117,19 @@ make_deltas(struct slice v)
 	out = wbuf_init(buf, cap);
 	(void)strval_delta_add(v, writer, 1, &out);
 	(void)strval_delta_del(v, &out);
+	out = wbuf_init(buf, cap);
+	(void)score_delta_add(v, writer, 0.5, &out);
+	(void)score_delta_del(v, &out);
+	out = wbuf_init(buf, cap);
+	(void)orset_delta_remove(v, slice_of(v.p, v.len < 2 ? 0 : 1), &out);
+	out = wbuf_init(buf, cap);
+	(void)list_delta_push(v, stamp, LIST_LEFT, slice_of(NULL, 0), &out);
+	out = wbuf_init(buf, cap);
+	(void)mvreg_delta_merged(v, slice_of(NULL, 0), slice_of(NULL, 0), &out);
+	for (unsigned int type = 0; type < LATTICE_TYPE_CNT; type++) {
+		out = wbuf_init(buf, cap);
+		(void)lattice_clear(type, v, &out);
+	}
 	free(buf);
 }
 

@@ -170,9 +170,9 @@ int mb_client_sadd(struct mb_client *c, const char *key, size_t key_len,
 int mb_client_srem(struct mb_client *c, const char *key, size_t key_len,
 		   const struct mb_value *member, size_t member_cnt, size_t *ret_removed);
 
-/* A map's fields: mb_client_hset makes a field this value; mb_client_hincr adds n, and gives the sum
- * that this led to; mb_client_hget reads one, as mb_client_get reads a key; mb_client_hdel deletes
- * one, MB_ERR_NOT_FOUND when there was none. */
+/* A map's fields: mb_client_hset makes a field this value; mb_client_hincr adds n, and gives the
+ * sum that this led to; mb_client_hget reads one, as mb_client_get reads a key; mb_client_hdel
+ * deletes one, MB_ERR_NOT_FOUND when there was none. */
 int mb_client_hset(struct mb_client *c, const char *key, size_t key_len, const char *field,
 		   size_t field_len, const void *p, size_t len);
 int mb_client_hincr(struct mb_client *c, const char *key, size_t key_len, const char *field,
@@ -182,15 +182,37 @@ int mb_client_hget(struct mb_client *c, const char *key, size_t key_len, const c
 int mb_client_hdel(struct mb_client *c, const char *key, size_t key_len, const char *field,
 		   size_t field_len);
 
-/* mb_client_expire lets a key end at a time, in microseconds since 1970; 0: it does not end any more.
- * A later mb_client_set takes the end back, too. MB_ERR_NOT_FOUND when there is no such key. */
+/* A list: mb_client_push puts an item at its left or right end, mb_client_pop removes the item
+ * there and shows it, as mb_client_get shows a value. Two that pop at the same time can get the
+ * same one. */
+int mb_client_push(struct mb_client *c, const char *key, size_t key_len, bool left, const void *p,
+		   size_t len);
+int mb_client_pop(struct mb_client *c, const char *key, size_t key_len, bool left,
+		  struct mb_held *ret);
+
+/* A sorted set: mb_client_zadd makes the score of a member this; mb_client_zincr adds to it, and
+ * gives the score that this led to; mb_client_zscore reads it; mb_client_zrem removes a member,
+ * MB_ERR_NOT_FOUND when there was none. MB_ERR_INVALID for a score that is no number. */
+int mb_client_zadd(struct mb_client *c, const char *key, size_t key_len, const char *member,
+		   size_t member_len, double score);
+int mb_client_zincr(struct mb_client *c, const char *key, size_t key_len, const char *member,
+		    size_t member_len, double x, double *ret_score);
+int mb_client_zscore(struct mb_client *c, const char *key, size_t key_len, const char *member,
+		     size_t member_len, double *ret_score);
+int mb_client_zrem(struct mb_client *c, const char *key, size_t key_len, const char *member,
+		   size_t member_len);
+
+/* mb_client_expire lets a key end at a time, in microseconds since 1970; 0: it does not end any
+ * more. A later mb_client_set takes the end back, too. MB_ERR_NOT_FOUND when there is no such key.
+ *  */
 int mb_client_expire(struct mb_client *c, const char *key, size_t key_len, int64_t at_us);
 
 /* mb_client_del deletes a key. MB_ERR_NOT_FOUND when there was none. */
 int mb_client_del(struct mb_client *c, const char *key, size_t key_len);
 
 /* mb_client_members calls fn for each member of a set (p, len), or of a map (field, then its value
- * in p2, len2), in byte order, until fn returns false. */
+ * in p2, len2), in byte order; for each item of a list from the left; for each member of a sorted
+ * set, its score as text in p2, len2, in byte order of the members; until fn returns false. */
 typedef bool (*mb_member_fn)(void *ctx, const void *p, size_t len, const void *p2, size_t len2);
 int mb_client_members(struct mb_client *c, const char *key, size_t key_len, mb_member_fn fn,
 		      void *ctx);

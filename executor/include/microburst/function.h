@@ -215,7 +215,8 @@ int mb_fail(struct mb_call *call, const char *format, ...)
  * Keys and fields are 1 .. MB_KEY_BYTES_MAX bytes, values up to MB_VALUE_BYTES_MAX. All are any
  * bytes. Inputs are copied before a call returns.
  *
- * A key holds a string (put, incr), a set (sadd) or a map (map_put). A collection without items is
+ * A key holds a string (put, incr), a set (sadd), a map (map_put), a list (push_..) or
+ * a sorted set (zadd). A collection without items is
  * an absent key. Reads come from the cache of
  * this machine, with the call's own writes on top. A key that is not cached yet is fetched, which
  * takes microseconds instead of nanoseconds.
@@ -235,6 +236,20 @@ int mb_fail(struct mb_call *call, const char *format, ...)
  * Errors: also MB_ERR_NOT_FOUND. Cost: below 100 ns when cached, whatever the length. */
 int mb_get(struct mb_call *call, struct mb_slice key, struct mb_slice *ret);
 
+/* Which value somebody saw. Zeroed: none yet, or none there. Equal versions, equal values, on any
+ * node at any time: it is a hash of the value, of 128 bits. May be kept, and sent. */
+struct mb_version {
+	uint64_t word[2];
+};
+
+/* mb_get_if_changed is mb_get, if the value at key is another one than *version, which is then
+ * changed to what was seen; also for a key that is gone (MB_ERR_NOT_FOUND, and zeroed).
+ *
+ * Returns:   0, *ret filled; MB_ERR_NOT_FOUND; 1 when it is the same value, *ret as it was. Errors
+ *            as mb_get. Cost: that of mb_get, and 0.1 ns a byte. */
+int mb_get_if_changed(struct mb_call *call, struct mb_slice key, struct mb_version *version,
+		      struct mb_slice *ret);
+
 /* mb_get_i64 reads the string at key as a decimal integer.
  * Errors: also MB_ERR_NOT_FOUND; MB_ERR_TYPE when it is not one, MB_ERR_TOO_LARGE beyond 64
  * bits. */
@@ -250,8 +265,21 @@ int mb_put(struct mb_call *call, struct mb_slice key, struct mb_slice value);
  * beyond 64 bits. */
 int mb_incr(struct mb_call *call, struct mb_slice key, int64_t delta, int64_t *ret);
 
-/* mb_delete removes what is there, of a collection item by item: writes that other calls make at the
- * same time survive. Deleting an absent key is no error. */
+/* mb_merge_max merges x into the number at key: the greatest of all that were merged stands,
+ * whoever merged them when. mb_merge_min: the smallest; mb_merge_max_f64: the greatest double;
+ * mb_merge_or: true, once anybody merged true; mb_merge_priority: the value that came with the
+ * smallest number. A key holds one of these kinds. mb_get shows it (numbers as text, true as 1),
+ * mb_get_i64 too. Errors: also MB_ERR_INVALID for a NaN; MB_ERR_TOO_LARGE for a priority's value
+ * above 64 KiB. */
+int mb_merge_max(struct mb_call *call, struct mb_slice key, uint64_t x);
+int mb_merge_min(struct mb_call *call, struct mb_slice key, uint64_t x);
+int mb_merge_max_f64(struct mb_call *call, struct mb_slice key, double x);
+int mb_merge_or(struct mb_call *call, struct mb_slice key, bool x);
+int mb_merge_priority(struct mb_call *call, struct mb_slice key, int64_t number,
+		      struct mb_slice value);
+
+/* mb_delete removes what is there, of a collection item by item: writes that other calls make at
+ * the same time survive. Deleting an absent key is no error. */
 int mb_delete(struct mb_call *call, struct mb_slice key);
 
 /* mb_sadd adds a member, 0 .. MB_KEY_BYTES_MAX bytes, to the set at key. */
@@ -313,14 +341,65 @@ int mb_map_delete(struct mb_call *call, struct mb_slice key, struct mb_slice fie
 int mb_map_cnt(struct mb_call *call, struct mb_slice key, uint64_t *ret);
 
 /* Fields of a map and their values, one after the other, as mb_set_begin and mb_set_next show
- * members. mb_map_next returns 1 with a field; 0 behind the last one; MB_ERR_TOO_LARGE when the call
- * looks at too many values, see mb_release. */
+ * members. mb_map_next returns 1 with a field; 0 behind the last one; MB_ERR_TOO_LARGE when the
+ * call looks at too many values, see mb_release. */
 struct mb_map_iter {
 	struct mb_call *call;
 	uint64_t word[6]; /* not for you */
 };
 int mb_map_begin(struct mb_call *call, struct mb_slice key, struct mb_map_iter *ret);
 int mb_map_next(struct mb_map_iter *it, struct mb_slice *ret_field, struct mb_slice *ret_value);
+
+/* mb_push_left puts an item before the first one of the list at key, mb_push_right behind the last.
+ * Items that are pushed at the same time all stay, in one order for all. */
+int mb_push_left(struct mb_call *call, struct mb_slice key, struct mb_slice value);
+int mb_push_right(struct mb_call *call, struct mb_slice key, struct mb_slice value);
+
+/* mb_pop_left removes the first item of the list at key and shows it, mb_pop_right the last.
+ * CAUTION: two calls that pop at the same time can get the same item.
+ * Errors: also MB_ERR_NOT_FOUND, of an empty list. */
+int mb_pop_left(struct mb_call *call, struct mb_slice key, struct mb_slice *ret);
+int mb_pop_right(struct mb_call *call, struct mb_slice key, struct mb_slice *ret);
+
+/* mb_list_get shows item idx of the list at key: 0 is the first, -1 the last. mb_list_set gives it
+ * another value. mb_list_cnt is the length.
+ * Errors: also MB_ERR_NOT_FOUND, when there is no such item. Cost: as many items as are passed
+ * over. */
+int mb_list_get(struct mb_call *call, struct mb_slice key, int64_t idx, struct mb_slice *ret);
+int mb_list_set(struct mb_call *call, struct mb_slice key, int64_t idx, struct mb_slice value);
+int mb_list_cnt(struct mb_call *call, struct mb_slice key, uint64_t *ret);
+
+/* Items of a list from the left, one after the other, as mb_set_begin and mb_set_next show
+ * members. */
+struct mb_list_iter {
+	struct mb_call *call;
+	uint64_t word[6]; /* not for you */
+};
+int mb_list_begin(struct mb_call *call, struct mb_slice key, struct mb_list_iter *ret);
+bool mb_list_next(struct mb_list_iter *it, struct mb_slice *ret_value);
+
+/* mb_zadd makes score the score of a member of the sorted set at key: concurrently, the latest
+ * wins. mb_zincr adds to it, a member that is not there counts as 0: concurrent additions all
+ * count. ret as for mb_incr. mb_zrem removes a member, as mb_srem does.
+ * Errors: also MB_ERR_INVALID for a score that is no number. */
+int mb_zadd(struct mb_call *call, struct mb_slice key, struct mb_slice member, double score);
+int mb_zincr(struct mb_call *call, struct mb_slice key, struct mb_slice member, double x,
+	     double *ret);
+int mb_zrem(struct mb_call *call, struct mb_slice key, struct mb_slice member);
+
+/* mb_zscore gives the score of a member. Errors: also MB_ERR_NOT_FOUND; MB_ERR_TOO_LARGE when
+ * infinities of both signs were added. mb_zcard counts the members. */
+int mb_zscore(struct mb_call *call, struct mb_slice key, struct mb_slice member, double *ret);
+int mb_zcard(struct mb_call *call, struct mb_slice key, uint64_t *ret);
+
+/* Members with their scores, one after the other, in no particular order: who wants them in that of
+ * the scores sorts them. As mb_set_begin and mb_set_next. */
+struct mb_zset_iter {
+	struct mb_call *call;
+	uint64_t word[6]; /* not for you */
+};
+int mb_zset_begin(struct mb_call *call, struct mb_slice key, struct mb_zset_iter *ret);
+bool mb_zset_next(struct mb_zset_iter *it, struct mb_slice *ret_member, double *ret_score);
 
 /* mb_release ends the views that this call has of the value at key. A call may look at 8,192
  * different values at a time, 63 of them larger than some 48 bytes (MB_ERR_TOO_LARGE at the next):

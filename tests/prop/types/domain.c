@@ -123,6 +123,110 @@ small_orset(struct world *w)
 }
 
 static void
+small_list(struct world *w)
+{
+	static const struct slice none;
+	const struct slice one = list_push(none, LIST_RIGHT, "a", 1, 1);
+	const struct slice two = list_push(one, LIST_RIGHT, "b", 1, 2);
+
+	put(w, one);
+	put(w, list_push(none, LIST_RIGHT, "b", 1, 2)); /* the same place */
+	put(w, list_push(one, LIST_LEFT, "", 2, 1));
+	put(w, two);
+	put(w, list_without(one, 0));
+	put(w, list_without(two, 1));
+	for (uint64_t writer = 1; writer <= 2; writer++) {
+		put(w, MADE(64, list_delta_set(one, list_id(one, 0), at(3, writer), slice_str("x"),
+					       out)));
+	}
+	put(w, MADE(64, list_delta_set(one, list_id(one, 0), at(3, 1), slice_str("y"), out)));
+	close_under_merge(w, LATTICE_LIST, 64);
+}
+
+static void
+small_score(struct world *w)
+{
+	static const double bases[] = { -INFINITY, 0, 1.5 };
+	static const struct slice none;
+	const struct slice plus = score_plus(none, 1, 0.1);
+
+	put(w, plus);
+	put(w, score_plus(plus, 1, 0.2));
+	put(w, score_plus(none, 2, -3));
+	put(w, score_deleted(plus));
+	put(w, score_plus(score_deleted(plus), 1, 4));
+	for (size_t i = 0; i < ARRAY_CNT(bases); i++) {
+		put(w, score_set(bases[i]));
+		put(w, score_deleted(score_set(bases[i])));
+	}
+	put(w, score_plus(score_set(1.5), 1, 0.1));
+	close_under_merge(w, LATTICE_SCORE, 64);
+}
+
+static void
+small_oset(struct world *w)
+{
+	static const struct slice none;
+
+	put(w, oset_made("", 1, score_set(1)));
+	put(w, oset_made("m", 1, score_set(1)));
+	put(w, oset_made("m", 2, score_set(0)));
+	put(w, oset_made("m", 0, score_plus(none, 1, 1)));
+	put(w, oset_made("m", 0, score_plus(none, 2, 1)));
+	put(w, oset_made("m", 1, score_deleted(score_set(1))));
+	close_under_merge(w, LATTICE_OSET, 40);
+}
+
+static void
+small_priority(struct world *w)
+{
+	static const int64_t numbers[] = { INT64_MIN, -1, 0, 7, INT64_MAX };
+
+	for (size_t i = 0; i < ARRAY_CNT(numbers); i++) {
+		put(w, priority_made(numbers[i], ""));
+		put(w, priority_made(numbers[i], "a"));
+		put(w, priority_made(numbers[i], "b"));
+	}
+}
+
+static void
+small_pair(struct world *w)
+{
+	static const struct slice none;
+
+	for (uint64_t first = 1; first <= 2; first++) {
+		const struct slice f = u64_made(first);
+
+		put(w, pair_made(LATTICE_MAX_U64, f, LATTICE_ABSENT, none));
+		put(w, pair_made(LATTICE_MAX_U64, f, LATTICE_GSET, gset_made("a")));
+		put(w, pair_made(LATTICE_MAX_U64, f, LATTICE_GSET, gset_made("b")));
+		put(w, pair_made(LATTICE_MAX_U64, f, LATTICE_BOOL_OR, bool_made(false)));
+		put(w, pair_made(LATTICE_MIN_U64, f, LATTICE_GSET, gset_made("c")));
+	}
+	put(w, pair_made(LATTICE_LWW, lww_made(1, 1, "x"), LATTICE_GSET, gset_made("a")));
+	close_under_merge(w, LATTICE_PAIR_LEX, 40);
+}
+
+static void
+small_mvreg(struct world *w)
+{
+	static const struct slice none;
+	const struct slice a = mvreg_put(none, none, "a", 1, 1);
+	const struct slice b = mvreg_put(none, none, "b", 1, 2);
+	const struct slice both = merged(LATTICE_MVREG, a, b);
+
+	put(w, a);
+	put(w, b);
+	put(w, mvreg_put(none, none, "c", 1, 1)); /* the clock of a, other bytes: nobody may */
+	put(w, mvreg_put(a, a, "a2", 2, 1));
+	put(w, mvreg_put(both, both, "ab", 3, 1));
+	put(w, mvreg_put(both, a, "over a, beside b", 3, 3));
+	put(w, mvreg_merged(both, "ab"));
+	put(w, mvreg_merged(both, "ba")); /* a merge that is not commutative */
+	close_under_merge(w, LATTICE_MVREG, 64);
+}
+
+static void
 small_map(struct world *w)
 {
 	static const char *const keys[] = { "", "k" };
@@ -255,6 +359,24 @@ domain_small(unsigned int type, struct slice value[DOMAIN_CNT_MAX])
 		break;
 	case LATTICE_ORSET:
 		small_orset(&w);
+		break;
+	case LATTICE_LIST:
+		small_list(&w);
+		break;
+	case LATTICE_SCORE:
+		small_score(&w);
+		break;
+	case LATTICE_OSET:
+		small_oset(&w);
+		break;
+	case LATTICE_PRIORITY:
+		small_priority(&w);
+		break;
+	case LATTICE_PAIR_LEX:
+		small_pair(&w);
+		break;
+	case LATTICE_MVREG:
+		small_mvreg(&w);
 		break;
 	default: /* ABSENT: bottom is all there is */
 		break;
@@ -401,6 +523,95 @@ random_orset(struct rng *rng)
 }
 
 static struct slice
+random_list(struct rng *rng)
+{
+	struct slice state = { 0 };
+
+	for (uint64_t left = rng_below(rng, 20); left > 0; left--) {
+		const enum list_end end = rng_below(rng, 2) == 0 ? LIST_LEFT : LIST_RIGHT;
+
+		if (rng_below(rng, 3) == 0 && list_cnt(state) != 0) {
+			state = list_without(state, (uint32_t)rng_below(rng, list_cnt(state)));
+		} else {
+			state = list_push(state, end, random_name(rng), rng_below(rng, 1000),
+					  random_writer(rng));
+		}
+	}
+	return state;
+}
+
+static struct slice
+random_score(struct rng *rng)
+{
+	struct slice state = { 0 };
+
+	if (rng_below(rng, 2) == 0) {
+		state = score_set((double)random_step(rng) / 3);
+	}
+	for (uint64_t left = rng_below(rng, 6); left > 0; left--) {
+		state = rng_below(rng, 4) == 0 ? score_deleted(state)
+					       : score_plus(state, random_writer(rng),
+							    (double)random_step(rng) / 7);
+	}
+	return state;
+}
+
+static struct slice
+random_oset(struct rng *rng)
+{
+	struct slice state = { 0 };
+
+	for (uint64_t left = rng_below(rng, 12); left > 0; left--) {
+		const struct slice score = random_score(rng);
+
+		if (score.len != 0) {
+			state = merged(LATTICE_OSET, state,
+				       oset_made(random_name(rng), rng_below(rng, 3), score));
+		}
+	}
+	return state;
+}
+
+static struct slice
+random_pair(struct rng *rng, unsigned int depth)
+{
+	const unsigned int second = (unsigned int)rng_range(rng, 0, LATTICE_VCLOCK);
+
+	if (second == LATTICE_MAP && depth == 0) {
+		return slice_of(NULL, 0);
+	}
+	return pair_made(LATTICE_MAX_U64, u64_made(rng_below(rng, 2)), second,
+			 random_value(second, rng, depth - (depth != 0)));
+}
+
+/* What three replicas make of writes that have seen more or less of each other. */
+static struct slice
+random_mvreg(struct rng *rng)
+{
+	struct slice replica[3] = { { 0 } };
+
+	for (uint64_t left = rng_below(rng, 10); left > 0; left--) {
+		struct slice *r = &replica[rng_below(rng, 3)];
+		const struct slice other = replica[rng_below(rng, 3)];
+
+		switch (rng_below(rng, 4)) {
+		case 0:
+			*r = merged(LATTICE_MVREG, *r, other);
+			break;
+		case 1:
+			*r = r->len == 0 ? *r : mvreg_merged(*r, random_name(rng));
+			break;
+		default:
+			*r = mvreg_put(*r, rng_below(rng, 2) == 0 ? *r : slice_of(NULL, 0),
+				       random_name(rng), rng_below(rng, 4),
+				       (uint64_t)(r - replica));
+			break;
+		}
+	}
+	return replica[rng_below(rng, 3)];
+}
+
+static struct slice
 random_map(struct rng *rng, unsigned int depth)
 {
 	struct slice state = { 0 };
@@ -491,6 +702,20 @@ random_value(unsigned int type, struct rng *rng, unsigned int depth)
 		return random_envelope(rng, depth);
 	case LATTICE_ORSET:
 		return random_orset(rng);
+	case LATTICE_LIST:
+		return random_list(rng);
+	case LATTICE_SCORE:
+		return random_score(rng);
+	case LATTICE_PRIORITY:
+		bytes = random_bytes(rng);
+		return MADE(bytes.len + PRIORITY_OVERHEAD,
+			    priority_delta((int64_t)random_u64(rng), bytes, out));
+	case LATTICE_PAIR_LEX:
+		return depth == 0 ? slice_of(NULL, 0) : random_pair(rng, depth);
+	case LATTICE_MVREG:
+		return random_mvreg(rng);
+	case LATTICE_OSET:
+		return depth == 0 ? slice_of(NULL, 0) : random_oset(rng);
 	default:
 		return slice_of(NULL, 0);
 	}

@@ -404,13 +404,57 @@ reader_threads(void **state)
 	world_end(w);
 }
 
+/* A large collection loses a member, gets a deadline, is deleted: in the cache and in the store. */
+static void
+loses_members_and_ends(void **state)
+{
+	struct world *w = world_make(&(struct world_cfg){ .heap_bytes = 64 << 20 });
+	struct slice key = slice_str("set");
+	uint64_t be = htobe64(77);
+	struct wset_op op = { .kind = WSET_SREM, .key = key, .value = slice_of(&be, sizeof(be)) };
+	struct cache_value v;
+	struct envelope e;
+	enum { CNT = 3000 };
+
+	(void)state;
+	world_up(w, P);
+	for (uint64_t n = 0; n < CNT; n++) {
+		assert_int_equal(member_add(w, key, n), 0);
+	}
+	assert_int_equal(world_do(w, P, &op), 0);
+	assert_int_equal(world_get(w, P, key, &v), CACHE_HIT);
+	assert_false(member_has(&v, 77));
+	assert_int_equal(view_cnt(v.type, v.state), CNT - 1);
+	cache_view_release(&w->proc[P].view, &v);
+	op = (struct wset_op){ .kind = WSET_EXPIRE, .key = key, .n = INT64_C(3000000000000000) };
+	assert_int_equal(world_do(w, P, &op), 0);
+	assert_int_equal(world_get(w, P, key, &v), CACHE_HIT);
+	assert_true(slice_is_tree(v.state));
+	assert_true(envelope_expires(v.envelope));
+	assert_int_equal(envelope_open(v.envelope, &e), 0);
+	assert_int_equal(hlc_time_us(e.expiry.deadline), UINT64_C(3000000000000000));
+	assert_int_equal(view_cnt(v.type, v.state), CNT - 1);
+	cache_view_release(&w->proc[P].view, &v);
+	op = (struct wset_op){ .kind = WSET_DEL, .key = key };
+	assert_int_equal(world_do(w, P, &op), 0);
+	world_settle(w);
+	assert_int_equal(world_get(w, P, key, &v), CACHE_ABSENT);
+	cache_view_release(&w->proc[P].view, &v);
+	assert_int_equal(member_add(w, key, 5), 0);
+	assert_int_equal(world_get(w, P, key, &v), CACHE_HIT);
+	assert_int_equal(view_cnt(v.type, v.state), 1);
+	assert_true(treeval_equal(v.envelope, world_stored(w, key)));
+	cache_view_release(&w->proc[P].view, &v);
+	world_end(w);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(cache_too_small), cmocka_unit_test(store_full),
-		cmocka_unit_test(comes_in_pieces), cmocka_unit_test(against_model),
-		cmocka_unit_test(reader_threads),
+		cmocka_unit_test(cache_too_small),        cmocka_unit_test(store_full),
+		cmocka_unit_test(comes_in_pieces),        cmocka_unit_test(against_model),
+		cmocka_unit_test(loses_members_and_ends), cmocka_unit_test(reader_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

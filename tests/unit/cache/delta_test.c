@@ -12,9 +12,12 @@
 #include "envelope.h"
 #include "gset.h"
 #include "lattice.h"
+#include "list.h"
 #include "lww.h"
 #include "map.h"
 #include "microburst/error.h"
+#include "oset.h"
+#include "scalar.h"
 #include "test_cmocka.h"
 #include "view.h"
 
@@ -108,7 +111,21 @@ shown(const struct replica *r)
 	return text;
 }
 
-enum there { NOTHING, TEXT, NUMBER, COUNTED, SET, MAP, GONE_TEXT, GONE_SET, GONE_MAP };
+enum there {
+	NOTHING,
+	TEXT,
+	NUMBER,
+	COUNTED,
+	SET,
+	MAP,
+	LIST,
+	OSET,
+	GONE_TEXT,
+	GONE_SET,
+	GONE_MAP,
+	GONE_LIST,
+	GONE_OSET,
+};
 
 static void
 put_there(struct replica *r, enum there what)
@@ -135,6 +152,14 @@ put_there(struct replica *r, enum there what)
 	case MAP:
 	case GONE_MAP:
 		assert_int_equal(quick(r, WSET_MAP_PUT, "v", 0), 0);
+		break;
+	case LIST:
+	case GONE_LIST:
+		assert_int_equal(quick(r, WSET_PUSH_LEFT, "i", 0), 0);
+		break;
+	case OSET:
+	case GONE_OSET:
+		assert_int_equal(quick(r, WSET_ZINCR, NULL, 0x3ff0000000000000), 0); /* 1.0 */
 		break;
 	}
 	if (what >= GONE_TEXT) {
@@ -198,6 +223,28 @@ table(void **state)
 		{ MAP, WSET_MAP_INCR, MB_ERR_TYPE, "{1}" }, /* the field is no number */
 		{ NOTHING, WSET_MAP_INCR, 0, "{1}" },
 		{ GONE_MAP, WSET_MAP_INCR, 0, "{1}" },
+		/* lists */
+		{ TEXT, WSET_PUSH_RIGHT, MB_ERR_TYPE, "text" },
+		{ SET, WSET_PUSH_LEFT, MB_ERR_TYPE, "{1}" },
+		{ NOTHING, WSET_PUSH_LEFT, 0, "{1}" },
+		{ LIST, WSET_PUSH_LEFT, 0, "{2}" },
+		{ LIST, WSET_PUSH_RIGHT, 0, "{2}" },
+		{ GONE_LIST, WSET_PUSH_RIGHT, 0, "{1}" },
+		{ LIST, WSET_LIST_SET, MB_ERR_INVALID, "{1}" }, /* "f" is no id */
+		{ LIST, WSET_LIST_DEL, MB_ERR_INVALID, "{1}" },
+		{ LIST, WSET_SADD, MB_ERR_TYPE, "{1}" },
+		{ GONE_LIST, WSET_SADD, 0, "{1}" },
+		/* sorted sets */
+		{ MAP, WSET_ZADD, MB_ERR_TYPE, "{1}" },
+		{ OSET, WSET_MAP_PUT, MB_ERR_TYPE, "{1}" },
+		{ NOTHING, WSET_ZADD, 0, "{1}" },
+		{ OSET, WSET_ZADD, 0, "{1}" },
+		{ OSET, WSET_ZINCR, 0, "{1}" },
+		{ OSET, WSET_ZREM, 0, "" },
+		{ NOTHING, WSET_ZREM, 0, "" },
+		{ GONE_OSET, WSET_ZINCR, 0, "{1}" },
+		{ LIST, WSET_DEL, 0, "" },
+		{ OSET, WSET_DEL, 0, "" },
 		/* DEL: nothing */
 		{ NOTHING, WSET_DEL, 0, "" },
 		{ TEXT, WSET_DEL, 0, "" },
@@ -523,6 +570,127 @@ named_times(void **state)
 	assert_true(slice_eq(text, slice_str("late")));
 }
 
+static double
+score_of(const struct replica *r, const char *member)
+{
+	struct envelope e;
+	double x = 0;
+
+	assert_int_equal(envelope_open(r->v, &e), 0);
+	assert_int_equal(oset_score(e.state, slice_str(member), &x), 0);
+	return x;
+}
+
+static int64_t
+bits_of(double x)
+{
+	int64_t n;
+
+	memcpy(&n, &x, sizeof(n));
+	return n;
+}
+
+static void
+lists_and_scores_meet(void **state)
+{
+	struct wset_op left = op_of(WSET_PUSH_LEFT, "", "l", 0);
+	struct wset_op right = op_of(WSET_PUSH_RIGHT, "", "r", 0);
+	struct wset_op del = op_of(WSET_DEL, "", "", 0);
+	struct wset_op set = op_of(WSET_ZADD, "f", "", bits_of(10));
+	struct wset_op add = op_of(WSET_ZINCR, "f", "", bits_of(0.5));
+	struct wset_op rem = op_of(WSET_ZREM, "f", "", 0);
+	struct wset_op nan = op_of(WSET_ZADD, "f", "", bits_of(__builtin_nan("")));
+	struct slice delta;
+	struct replica a, b;
+
+	concurrently(&a, &b, LIST, &left, &right);
+	assert_string_equal(shown(&a), "{3}");
+	concurrently(&a, &b, LIST, &right, &right);
+	assert_string_equal(shown(&a), "{3}");
+	concurrently(&a, &b, LIST, &del, &right);
+	assert_string_equal(shown(&a), "{1}");
+	concurrently(&a, &b, OSET, &add, &add);
+	assert_true(score_of(&a, "f") == 2);
+	concurrently(&a, &b, OSET, &set, &add); /* the one loss: of an older epoch */
+	assert_true(score_of(&a, "f") == 10);
+	concurrently(&a, &b, OSET, &rem, &add);
+	assert_true(score_of(&a, "f") == 0.5);
+	concurrently(&a, &b, OSET, &rem, &set);
+	assert_true(score_of(&a, "f") == 10);
+	assert_int_equal(apply(&a, &nan, &delta), MB_ERR_INVALID);
+	/* An item by its id. */
+	put_there(&a, LIST);
+	{
+		struct list_item item;
+		struct envelope e;
+		uint8_t id[LIST_ID_BYTES];
+		uint32_t idx = 0;
+		struct wset_op op = { .kind = WSET_LIST_SET,
+				      .key = slice_str("k"),
+				      .value = slice_str("new") };
+
+		assert_int_equal(envelope_open(a.v, &e), 0);
+		assert_true(list_next(e.state, &idx, &item));
+		memcpy(id, item.id.p, sizeof(id));
+		op.field = slice_of(id, sizeof(id));
+		assert_int_equal(apply(&a, &op, &delta), 0);
+		assert_int_equal(envelope_open(a.v, &e), 0);
+		assert_true(list_find(e.state, op.field, &item));
+		assert_true(slice_eq(item.value, slice_str("new")));
+		op.kind = WSET_LIST_DEL;
+		op.value = slice_str("");
+		assert_int_equal(apply(&a, &op, &delta), 0);
+		assert_string_equal(shown(&a), "");
+		assert_int_equal(apply(&a, &op, &delta), 0);
+		assert_int_equal(delta.len, 0);
+		op.kind = WSET_LIST_SET;
+		assert_int_equal(apply(&a, &op, &delta), MB_ERR_NOT_FOUND);
+	}
+}
+
+static void
+values_merge_as_they_are(void **state)
+{
+	uint8_t mem[64];
+	struct wbuf value = wbuf_init(mem, sizeof(mem));
+	uint8_t type = LATTICE_MAX_U64;
+	struct wset_op op = { .kind = WSET_MERGE,
+			      .key = slice_str("k"),
+			      .field = { .p = &type, .len = 1 } };
+	struct slice delta;
+	struct replica r;
+
+	assert_int_equal(u64_delta(7, &value), 0);
+	op.value = wbuf_slice(&value);
+	put_there(&r, TEXT);
+	assert_int_equal(apply(&r, &op, &delta), MB_ERR_TYPE);
+	put_there(&r, GONE_TEXT);
+	assert_int_equal(apply(&r, &op, &delta), 0);
+	assert_string_equal(shown(&r), "7");
+	mem[0] = 6;
+	assert_int_equal(apply(&r, &op, &delta), 0);
+	assert_string_equal(shown(&r), "7");
+	type = LATTICE_MIN_U64;
+	assert_int_equal(apply(&r, &op, &delta), MB_ERR_TYPE);
+	/* What is no value of the type, or could be forged. */
+	type = LATTICE_MAX_U64;
+	op.value.len--;
+	assert_int_equal(apply(&r, &op, &delta), MB_ERR_CORRUPT);
+	op.value.len++;
+	for (type = 0; type < UINT8_MAX; type++) {
+		if (!delta_mergeable(type)) {
+			assert_int_equal(apply(&r, &op, &delta), MB_ERR_INVALID);
+		}
+	}
+	op.field.len = 0;
+	assert_int_equal(apply(&r, &op, &delta), MB_ERR_INVALID);
+	/* It only grows: a delete is a tombstone, and life goes on after it. */
+	assert_int_equal(quick(&r, WSET_DEL, NULL, 0), 0);
+	assert_string_equal(shown(&r), "");
+	assert_int_equal(quick(&r, WSET_SADD, "m", 0), 0);
+	assert_string_equal(shown(&r), "{1}");
+}
+
 int
 main(void)
 {
@@ -537,6 +705,8 @@ main(void)
 		cmocka_unit_test(what_a_delete_did_not_see_survives),
 		cmocka_unit_test(a_set_of_the_growing_kind_takes_members),
 		cmocka_unit_test(deadlines),
+		cmocka_unit_test(lists_and_scores_meet),
+		cmocka_unit_test(values_merge_as_they_are),
 		cmocka_unit_test(a_deadline_does_not_bring_the_state_along),
 	};
 

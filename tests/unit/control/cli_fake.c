@@ -265,6 +265,52 @@ mb_client_hdel(struct mb_client *c, const char *key, size_t key_len, const char 
 }
 
 int
+mb_client_push(struct mb_client *c, const char *key, size_t key_len, bool left, const void *p,
+	       size_t len)
+{
+	return fake_error();
+}
+
+int
+mb_client_pop(struct mb_client *c, const char *key, size_t key_len, bool left, struct mb_held *ret)
+{
+	*ret = (struct mb_held){ .p = "item", .len = 4 };
+	return fake_error();
+}
+
+int
+mb_client_zadd(struct mb_client *c, const char *key, size_t key_len, const char *member,
+	       size_t member_len, double score)
+{
+	return fake_error();
+}
+
+int
+mb_client_zincr(struct mb_client *c, const char *key, size_t key_len, const char *member,
+		size_t member_len, double x, double *ret_score)
+{
+	*ret_score = 40 + x;
+	return fake_error();
+}
+
+int
+mb_client_zscore(struct mb_client *c, const char *key, size_t key_len, const char *member,
+		 size_t member_len, double *ret_score)
+{
+	*ret_score = 40;
+	return strcmp(member, "ann") == 0 ? MB_OK : MB_ERR_NOT_FOUND;
+}
+
+int
+mb_client_zrem(struct mb_client *c, const char *key, size_t key_len, const char *member,
+	       size_t member_len)
+{
+	double score;
+
+	return mb_client_zscore(c, key, key_len, member, member_len, &score);
+}
+
+int
 mb_client_expire(struct mb_client *c, const char *key, size_t key_len, int64_t at_us)
 {
 	return mb_client_del(c, key, key_len);

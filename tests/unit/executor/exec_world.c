@@ -435,6 +435,8 @@ world_text(struct world *w, struct slice key)
 		snprintf(text, sizeof(text), "(set of %u)", view_cnt(v.type, v.state));
 	} else if (v.type == LATTICE_MAP) {
 		snprintf(text, sizeof(text), "(map of %u)", map_cnt(v.state));
+	} else if (lattice_table_ops(v.type) != NULL) {
+		snprintf(text, sizeof(text), "(%u of %u)", v.type, view_cnt(v.type, v.state));
 	} else {
 		assert_int_equal(view_text(v.type, v.state, number, &s), 0);
 		snprintf(text, sizeof(text), "%.*s", (int)MIN(s.len, (size_t)200),

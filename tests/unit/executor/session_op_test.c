@@ -119,6 +119,27 @@ words_of(struct slice key, char *ret, size_t bytes)
 		}
 		return;
 	}
+	if (session_list_cnt(s, key, &cnt) == 0) {
+		assert_int_not_equal(cnt, 0);
+		len = (size_t)snprintf(ret, bytes, "list of %d:", (int)cnt);
+		for (int64_t i = 0; i < (int64_t)cnt && len < bytes - 16; i++) {
+			assert_int_equal(session_list_get(s, key, i, &got), 0);
+			len += (size_t)snprintf(ret + len, bytes - len, " %.*s", (int)got.len,
+						(const char *)got.p);
+		}
+		return;
+	}
+	if (session_zcard(s, key, &cnt) == 0) {
+		assert_int_not_equal(cnt, 0);
+		len = (size_t)snprintf(ret, bytes, "sorted set of %d:", (int)cnt);
+		for (int i = 0; i < MODEL_NAMES; i++) {
+			double score = -1;
+
+			(void)session_zscore(s, key, k(model_name[i]), &score);
+			len += (size_t)snprintf(ret + len, bytes - len, " %g", score);
+		}
+		return;
+	}
 	assert_int_equal(session_map_cnt(s, key, &cnt), 0);
 	assert_int_not_equal(cnt, 0);
 	len = (size_t)snprintf(ret, bytes, "map of %d", (int)cnt);
@@ -134,8 +155,11 @@ words_of(struct slice key, char *ret, size_t bytes)
 static void
 random_op(struct rng *r, struct slice key)
 {
+	static const uint64_t timed[] = { 8, 8, 17, 17, 18, 18 };
 	const char *name = model_name[rng_below(r, MODEL_NAMES)];
+	struct slice got;
 	char value[16];
+	double score;
 	int64_t x;
 	int err;
 
@@ -143,8 +167,8 @@ random_op(struct rng *r, struct slice key)
 		 (int)rng_below(r, 100));
 	/* The last key has puts at times, and nothing is deleted there: the session does not see
 	 * when something was that reads absent. */
-	switch (key.p[key.len - 1] == '0' + MODEL_KEYS - 1 ? 8 + rng_below(r, 6)
-							   : rng_below(r, 12)) {
+	switch (key.p[key.len - 1] == '0' + MODEL_KEYS - 1 ? timed[rng_below(r, ARRAY_CNT(timed))]
+							   : rng_below(r, 18)) {
 	case 0:
 		err = session_put(s, key, k(value));
 		break;
@@ -166,13 +190,33 @@ random_op(struct rng *r, struct slice key)
 	case 7:
 		err = session_map_delete(s, key, k(name));
 		break;
+	case 10:
+	case 11:
+		err = session_list_push(s, key, rng_below(r, 2) == 0 ? LIST_LEFT : LIST_RIGHT,
+					k(value));
+		break;
+	case 12:
+		err = session_list_pop(s, key, rng_below(r, 2) == 0 ? LIST_LEFT : LIST_RIGHT, &got);
+		break;
+	case 13:
+		err = session_list_set(s, key, (int64_t)rng_below(r, 4) - 2, k(value));
+		break;
+	case 14:
+		err = session_zadd(s, key, k(name), (double)rng_below(r, 9));
+		break;
+	case 15:
+		err = session_zincr(s, key, k(name), (double)rng_below(r, 9) / 4,
+				    rng_below(r, 2) == 0 ? &score : NULL);
+		break;
+	case 16:
+		err = session_zrem(s, key, k(name));
+		break;
 	case 8:
 	case 9:
 		err = session_map_incr(s, key, k(name), (int64_t)rng_below(r, 9) - 4,
 				       rng_below(r, 2) == 0 ? &x : NULL);
 		break;
-	case 12:
-	case 13:
+	case 18:
 		/* Long before what is put without a time. */
 		err = session_map_put_at(s, key, k(name), k(value), 1 + rng_below(r, 3));
 		break;
@@ -181,7 +225,8 @@ random_op(struct rng *r, struct slice key)
 		break;
 	}
 	/* INVALID: a field that was put without a time, or with one. */
-	assert_true(err == 0 || err == MB_ERR_TYPE || err == MB_ERR_INVALID);
+	assert_true(err == 0 || err == MB_ERR_TYPE || err == MB_ERR_INVALID ||
+		    err == MB_ERR_NOT_FOUND);
 }
 
 static void

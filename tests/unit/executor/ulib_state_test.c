@@ -70,6 +70,35 @@ MB_FUNCTION(walk)
 	return 0;
 }
 
+MB_FUNCTION(versions)
+{
+	struct mb_version v = { { 0, 0 } }, first;
+	struct mb_slice s;
+
+	CHECK(mb_get_if_changed(call, KEY("v"), &v, &s) == MB_ERR_NOT_FOUND);
+	MB_TRY(mb_put(call, KEY("v"), KEY("one")));
+	CHECK(mb_get_if_changed(call, KEY("v"), &v, &s) == 0 && is(s, "one"));
+	first = v;
+	CHECK(mb_get_if_changed(call, KEY("v"), &v, &s) == 1);
+	MB_TRY(mb_flush(call)); /* read from the store now: the same value */
+	CHECK(mb_get_if_changed(call, KEY("v"), &v, &s) == 1);
+	MB_TRY(mb_put(call, KEY("v"), KEY("two")));
+	CHECK(mb_get_if_changed(call, KEY("v"), &v, &s) == 0 && is(s, "two"));
+	CHECK(memcmp(&v, &first, sizeof(v)) != 0);
+	MB_TRY(mb_put(call, KEY("v"), KEY("one")));
+	CHECK(mb_get_if_changed(call, KEY("v"), &v, &s) == 0);
+	CHECK(memcmp(&v, &first, sizeof(v)) == 0);
+	MB_TRY(mb_put(call, KEY("v"), mb_slice_of("", 0)));
+	CHECK(mb_get_if_changed(call, KEY("v"), &v, &s) == 0 && s.len == 0);
+	CHECK(mb_get_if_changed(call, KEY("v"), &v, &s) == 1);
+	MB_TRY(mb_delete(call, KEY("v")));
+	CHECK(mb_get_if_changed(call, KEY("v"), &v, &s) == MB_ERR_NOT_FOUND);
+	CHECK(v.word[0] == 0 && v.word[1] == 0);
+	MB_TRY(mb_sadd(call, KEY("v"), KEY("m")));
+	CHECK(mb_get_if_changed(call, KEY("v"), &v, &s) == MB_ERR_TYPE);
+	return 0;
+}
+
 MB_FUNCTION(wrong_type)
 {
 	MB_TRY(mb_put(call, KEY("text"), KEY("abc")));
@@ -96,7 +125,7 @@ MB_FUNCTION(absent)
 }
 
 FUNCTIONS(&mb_function_walk, &mb_function_wrong_type, &mb_function_no_key, &mb_function_odd_key,
-	  &mb_function_absent)
+	  &mb_function_absent, &mb_function_versions)
 
 static void
 refusals_name_function_key_and_reason(void **state)
@@ -116,6 +145,7 @@ static void
 without_a_call_there_is_no_state(void **state)
 {
 	struct mb_call *call = exec_init_call(x);
+	struct mb_version version = { { 0, 0 } };
 	struct mb_set_iter it;
 	struct mb_slice s;
 	uint64_t cnt;
@@ -125,6 +155,7 @@ without_a_call_there_is_no_state(void **state)
 	call->session = NULL;
 	call->result = NULL;
 	assert_int_equal(mb_get(call, KEY("k"), &s), MB_ERR_NOT_SUPPORTED);
+	assert_int_equal(mb_get_if_changed(call, KEY("k"), &version, &s), MB_ERR_NOT_SUPPORTED);
 	assert_int_equal(mb_get_i64(call, KEY("k"), &n), MB_ERR_NOT_SUPPORTED);
 	assert_int_equal(mb_put(call, KEY("k"), KEY("v")), MB_ERR_NOT_SUPPORTED);
 	assert_int_equal(mb_incr(call, KEY("k"), 1, &n), MB_ERR_NOT_SUPPORTED);
@@ -140,6 +171,16 @@ without_a_call_there_is_no_state(void **state)
 	assert_int_equal(mb_flush(call), MB_ERR_NOT_SUPPORTED);
 	assert_int_equal(mb_return_nil(call), MB_ERR_NOT_SUPPORTED);
 	mb_release(call, KEY("k"));
+}
+
+static void
+what_did_not_change_is_told(void **state)
+{
+	call_none("versions");
+	if (reply.err != 0) {
+		assert_error(0, "no error");
+	}
+	reply_release();
 }
 
 static void
@@ -162,6 +203,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(refusals_name_function_key_and_reason),
 		TEST(without_a_call_there_is_no_state),
+		TEST(what_did_not_change_is_told),
 		TEST(all_of_it_works),
 #undef TEST
 	};

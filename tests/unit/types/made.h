@@ -17,11 +17,16 @@
 #include "envelope.h"
 #include "gset.h"
 #include "lattice.h"
+#include "list.h"
 #include "lww.h"
 #include "map.h"
 #include "microburst/error.h"
+#include "mvreg.h"
 #include "orset.h"
+#include "pair_lex.h"
+#include "priority.h"
 #include "scalar.h"
+#include "score.h"
 #include "slice.h"
 #include "strval.h"
 #include "vclock.h"
@@ -180,6 +185,53 @@ map_made(const char *key, unsigned int type, struct slice value)
 }
 
 static inline struct slice
+list_push(struct slice state, enum list_end end, const char *value, uint64_t time, uint64_t writer)
+{
+	return merged(LATTICE_LIST, state,
+		      MADE(strlen(value) + LIST_OVERHEAD,
+			   list_delta_push(state, at(time, writer), end, slice_str(value), out)));
+}
+
+/* Item idx of those that show. */
+static inline struct slice
+list_id(struct slice state, uint32_t idx)
+{
+	struct list_item item = { 0 };
+	uint32_t at_idx = 0;
+
+	for (uint32_t i = 0; i <= idx; i++) {
+		INSIST(list_next(state, &at_idx, &item));
+	}
+	return item.id;
+}
+
+static inline struct slice
+list_without(struct slice state, uint32_t idx)
+{
+	return merged(LATTICE_LIST, state,
+		      MADE(LIST_OVERHEAD, list_delta_remove(state, list_id(state, idx), out)));
+}
+
+static inline struct slice
+score_set(double x)
+{
+	return MADE(SCORE_BYTES_MAX, score_delta_set(x, out));
+}
+
+static inline struct slice
+score_plus(struct slice state, uint64_t writer, double x)
+{
+	return merged(LATTICE_SCORE, state,
+		      MADE(SCORE_BYTES_MAX, score_delta_add(state, by(writer), x, out)));
+}
+
+static inline struct slice
+score_deleted(struct slice state)
+{
+	return merged(LATTICE_SCORE, state, MADE(2 * state.len + 1, score_delta_del(state, out)));
+}
+
+static inline struct slice
 u64_made(uint64_t v)
 {
 	return MADE(8, u64_delta(v, out));
@@ -207,6 +259,57 @@ static inline struct slice
 envelope_made(const struct envelope *e)
 {
 	return MADE(envelope_bytes(e), envelope_write(e, out));
+}
+
+static inline struct slice
+priority_made(int64_t number, const char *text)
+{
+	return MADE(strlen(text) + PRIORITY_OVERHEAD, priority_delta(number, slice_str(text), out));
+}
+
+static inline struct slice
+pair_made(unsigned int first_type, struct slice first, unsigned int second_type,
+	  struct slice second)
+{
+	return MADE(first.len + second.len + PAIR_LEX_OVERHEAD,
+		    pair_lex_write(&(struct pair_lex){ .first_type = first_type,
+						       .second_type = second_type,
+						       .first = first,
+						       .second = second },
+				   out));
+}
+
+/* A write by one who has seen all of `seen`, at a tile that holds `state`. */
+static inline struct slice
+mvreg_put(struct slice state, struct slice seen, const char *text, uint64_t time, uint64_t writer)
+{
+	const struct slice context = MADE(2 * seen.len, mvreg_context(seen, out));
+
+	return merged(LATTICE_MVREG, state,
+		      MADE(strlen(text) + context.len + 16 + MVREG_OVERHEAD,
+			   mvreg_delta_put(state, context, by(writer),
+					   &(struct mvreg_sibling){ .value = slice_str(text),
+								    .time = { time } },
+					   out)));
+}
+
+/* What a function makes of all siblings. */
+static inline struct slice
+mvreg_merged(struct slice state, const char *text)
+{
+	return merged(LATTICE_MVREG, state,
+		      MADE(2 * state.len + strlen(text) + MVREG_OVERHEAD,
+			   mvreg_delta_merged(state, slice_str(text), slice_of(NULL, 0), out)));
+}
+
+/* The sorted set of one member, whose score was written in this epoch. */
+static inline struct slice
+oset_made(const char *member, uint64_t time, struct slice score)
+{
+	return map_made(member, LATTICE_ENVELOPE,
+			envelope_made(&(struct envelope){ .epoch = at(time, time != 0),
+							  .type = LATTICE_SCORE,
+							  .state = score }));
 }
 
 #endif

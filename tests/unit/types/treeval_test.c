@@ -90,11 +90,15 @@ delta_make_random(struct rng *rng, unsigned int type, struct stamp epoch, uint32
 		table_item_end(&b);
 	}
 	INSIST(table_end(&b) == 0);
-	if (rng_below(rng, 20) == 0) {
+	if (rng_below(rng, 10) == 0) {
 		e.expiry.deadline.v = 1 + rng_below(rng, 9);
 		e.expiry.stamp.time.v = rng_below(rng, 9);
 	}
 	e.state = wbuf_slice(&state);
+	if (e.expiry.deadline.v != 0 && rng_below(rng, 2) == 0) { /* a deadline alone */
+		e.type = LATTICE_ABSENT;
+		e.state = slice_of(NULL, 0);
+	}
 	INSIST(envelope_write(&e, &out) == 0);
 	INSIST(lattice_check(LATTICE_ENVELOPE, wbuf_slice(&out)) == 0);
 	return wbuf_slice(&out);

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* collection - sets, maps, lists and sorted sets, on top of state.c: what is there is looked at in
+ * the cache, a change is one operation of the store */
+#include <stdlib.h>
+#include <string.h>
+
+#include "compiler.h"
+#include "impl.h"
+#include "lattice.h"
+#include "list.h"
+#include "map.h"
+#include "oset.h"
+
+/* --------------------------------------------------------------------- sets */
+
+/* How many members a set has now; 0 when there is none. */
+static int
+client_set_cnt(struct mb_client *c, struct slice key, size_t *ret)
+{
+	struct cache_value v;
+	int err = client_look(c, key, &v);
+
+	*ret = 0;
+	if (err == MB_ERR_NOT_FOUND) {
+		return 0;
+	}
+	if (err == 0) {
+		if (view_is_set(v.type)) {
+			*ret = view_cnt(v.type, v.state);
+		} else {
+			err = MB_ERR_TYPE;
+		}
+		cache_view_release(&c->view, &v);
+	}
+	return err;
+}
+
+/* Adds or removes members, and counts what that changed. */
+static int
+client_members_do(struct mb_client *c, enum wset_kind kind, const char *key, size_t key_len,
+		  const struct mb_value *member, size_t member_cnt, size_t *ret_changed)
+{
+	struct wset_op op = { .kind = kind };
+	size_t before = 0, after = 0;
+	int err = client_key(key, key_len, &op.key);
+
+	if (err == 0) {
+		err = client_set_cnt(c, op.key, &before);
+	}
+	for (size_t i = 0; err == 0 && i < member_cnt; i++) {
+		op.by_ref = false;
+		op.value = (struct slice){ .p = member[i].p, .len = member[i].len };
+		err = client_publish(c, &op);
+	}
+	if (err == 0) {
+		err = client_set_cnt(c, op.key, &after);
+	}
+	if (err == 0 && ret_changed != NULL) {
+		size_t less = MIN(before, after);
+
+		*ret_changed = (kind == WSET_SADD ? after : before) - less;
+	}
+	return err;
+}
+
+int
+mb_client_sadd(struct mb_client *c, const char *key, size_t key_len, const struct mb_value *member,
+	       size_t member_cnt, size_t *ret_added)
+{
+	return client_members_do(c, WSET_SADD, key, key_len, member, member_cnt, ret_added);
+}
+
+int
+mb_client_srem(struct mb_client *c, const char *key, size_t key_len, const struct mb_value *member,
+	       size_t member_cnt, size_t *ret_removed)
+{
+	return client_members_do(c, WSET_SREM, key, key_len, member, member_cnt, ret_removed);
+}
+
+/* -------------------------------------------------------------------- maps */
+
+/* The beginning of each operation on a field. */
+static int
+client_field(struct wset_op *op, const char *key, size_t key_len, const char *field,
+	     size_t field_len)
+{
+	op->field = slice_of(field, field_len != 0 ? field_len : strlen(field));
+	return op->field.len > WSET_FIELD_MAX ? MB_ERR_TOO_LARGE
+					      : client_key(key, key_len, &op->key);
+}
+
+/* Finds a field that shows something; then *v is held. */
+static int
+client_field_look(struct mb_client *c, const struct wset_op *op, struct cache_value *v,
+		  unsigned int *ret_type, struct slice *ret_value)
+{
+	struct map_field f;
+	int err = client_look(c, op->key, v);
+
+	if (err != 0) {
+		return err;
+	}
+	if (v->type != LATTICE_MAP) {
+		err = MB_ERR_TYPE;
+	} else if (!map_get(v->state, op->field, &f) || !map_field_value(&f, ret_type, ret_value)) {
+		err = MB_ERR_NOT_FOUND;
+	}
+	if (err != 0) {
+		cache_view_release(&c->view, v);
+	}
+	return err;
+}
+
+int
+mb_client_hset(struct mb_client *c, const char *key, size_t key_len, const char *field,
+	       size_t field_len, const void *p, size_t len)
+{
+	struct wset_op op = { .kind = WSET_MAP_PUT, .value = { .p = p, .len = len } };
+	int err = client_field(&op, key, key_len, field, field_len);
+
+	return err != 0 ? err : client_publish(c, &op);
+}
+
+int
+mb_client_hincr(struct mb_client *c, const char *key, size_t key_len, const char *field,
+		size_t field_len, int64_t n, int64_t *ret_sum)
+{
+	struct wset_op op = { .kind = WSET_MAP_INCR, .n = n };
+	struct cache_value v;
+	unsigned int type;
+	struct slice value;
+	int err = client_field(&op, key, key_len, field, field_len);
+
+	if (err == 0) {
+		err = client_publish(c, &op);
+	}
+	if (err == 0 && ret_sum != NULL) {
+		err = client_field_look(c, &op, &v, &type, &value);
+		if (err == 0) {
+			err = view_i64(type, value, ret_sum);
+			cache_view_release(&c->view, &v);
+		}
+	}
+	return err;
+}
+
+int
+mb_client_hget(struct mb_client *c, const char *key, size_t key_len, const char *field,
+	       size_t field_len, struct mb_held *ret)
+{
+	struct wset_op op = { .kind = WSET_MAP_PUT };
+	struct client_held *h = malloc(sizeof(*h));
+	unsigned int type;
+	struct slice text;
+	int err = h == NULL ? MB_ERR_NO_MEMORY : client_field(&op, key, key_len, field, field_len);
+
+	if (err == 0) {
+		err = client_field_look(c, &op, &h->v, &type, &text);
+		if (err == 0) {
+			err = view_text(type, text, h->text, &text);
+			if (err != 0) {
+				cache_view_release(&c->view, &h->v);
+			}
+		}
+	}
+	if (err != 0) {
+		free(h);
+		return err;
+	}
+	*ret = (struct mb_held){ .p = text.p, .len = text.len, .internal = h };
+	return 0;
+}
+
+int
+mb_client_hdel(struct mb_client *c, const char *key, size_t key_len, const char *field,
+	       size_t field_len)
+{
+	struct wset_op op = { .kind = WSET_MAP_DEL };
+	struct cache_value v;
+	unsigned int type;
+	struct slice value;
+	int err = client_field(&op, key, key_len, field, field_len);
+
+	if (err == 0) {
+		err = client_field_look(c, &op, &v, &type, &value);
+	}
+	if (err == 0) {
+		cache_view_release(&c->view, &v);
+		err = client_publish(c, &op);
+	}
+	return err;
+}
+
+/* -------------------------------------------------------------------- lists */
+
+int
+mb_client_push(struct mb_client *c, const char *key, size_t key_len, bool left, const void *p,
+	       size_t len)
+{
+	struct wset_op op = { .kind = left ? WSET_PUSH_LEFT : WSET_PUSH_RIGHT,
+			      .value = { .p = p, .len = len } };
+	int err = client_key(key, key_len, &op.key);
+
+	return err != 0 ? err : client_publish(c, &op);
+}
+
+int
+mb_client_pop(struct mb_client *c, const char *key, size_t key_len, bool left, struct mb_held *ret)
+{
+	struct wset_op op = { .kind = WSET_LIST_DEL };
+	struct client_held *h = malloc(sizeof(*h));
+	struct list_item item;
+	uint32_t idx = left ? 0 : UINT32_MAX;
+	int err = h == NULL ? MB_ERR_NO_MEMORY : client_key(key, key_len, &op.key);
+
+	if (err == 0) {
+		err = client_look(c, op.key, &h->v);
+	}
+	if (err == 0) {
+		if (h->v.type != LATTICE_LIST) {
+			err = MB_ERR_TYPE;
+		} else if (!(left ? list_next(h->v.state, &idx, &item)
+				  : list_prev(h->v.state, &idx, &item))) {
+			err = MB_ERR_NOT_FOUND;
+		} else {
+			op.field = item.id;
+			err = client_publish(c, &op);
+		}
+		if (err != 0) {
+			cache_view_release(&c->view, &h->v);
+		}
+	}
+	if (err != 0) {
+		free(h);
+		return err;
+	}
+	*ret = (struct mb_held){ .p = item.value.p, .len = item.value.len, .internal = h };
+	return 0;
+}
+
+/* -------------------------------------------------------------- sorted sets */
+
+/* The score of a member, as it is in the cache now. */
+static int
+client_score(struct mb_client *c, const struct wset_op *op, double *ret)
+{
+	struct cache_value v;
+	int err = client_look(c, op->key, &v);
+
+	if (err == 0) {
+		err = v.type == LATTICE_OSET ? oset_score(v.state, op->field, ret) : MB_ERR_TYPE;
+		cache_view_release(&c->view, &v);
+	}
+	return err;
+}
+
+static int
+client_score_write(struct mb_client *c, struct wset_op *op, double x)
+{
+	memcpy(&op->n, &x, sizeof(op->n));
+	return client_publish(c, op);
+}
+
+int
+mb_client_zadd(struct mb_client *c, const char *key, size_t key_len, const char *member,
+	       size_t member_len, double score)
+{
+	struct wset_op op = { .kind = WSET_ZADD };
+	int err = client_field(&op, key, key_len, member, member_len);
+
+	return err != 0 ? err : client_score_write(c, &op, score);
+}
+
+int
+mb_client_zincr(struct mb_client *c, const char *key, size_t key_len, const char *member,
+		size_t member_len, double x, double *ret_score)
+{
+	struct wset_op op = { .kind = WSET_ZINCR };
+	int err = client_field(&op, key, key_len, member, member_len);
+
+	if (err == 0) {
+		err = client_score_write(c, &op, x);
+	}
+	return err == 0 && ret_score != NULL ? client_score(c, &op, ret_score) : err;
+}
+
+int
+mb_client_zscore(struct mb_client *c, const char *key, size_t key_len, const char *member,
+		 size_t member_len, double *ret_score)
+{
+	struct wset_op op = { .kind = WSET_ZADD };
+	int err = client_field(&op, key, key_len, member, member_len);
+
+	return err != 0 ? err : client_score(c, &op, ret_score);
+}
+
+int
+mb_client_zrem(struct mb_client *c, const char *key, size_t key_len, const char *member,
+	       size_t member_len)
+{
+	struct wset_op op = { .kind = WSET_ZREM };
+	double score;
+	int err = client_field(&op, key, key_len, member, member_len);
+
+	if (err == 0) {
+		err = client_score(c, &op, &score);
+	}
+	return err == 0 || err == MB_ERR_TOO_LARGE ? client_publish(c, &op) : err;
+}
+
+/* ---------------------------------------------------------------------- all */
+
+static void
+members_scores(struct slice state, mb_member_fn fn, void *ctx)
+{
+	struct slice member, text;
+	char buf[VIEW_TEXT_MAX];
+	double score;
+
+	for (uint32_t i = 0; oset_next(state, &i, &member, &score);) {
+		text = view_f64(score, buf);
+		if (!fn(ctx, member.p, member.len, text.p, text.len)) {
+			return;
+		}
+	}
+}
+
+int
+mb_client_members(struct mb_client *c, const char *key, size_t key_len, mb_member_fn fn, void *ctx)
+{
+	struct cache_value v;
+	struct slice k, m;
+	struct map_field f;
+	int err = client_key(key, key_len, &k);
+
+	if (err == 0) {
+		err = client_look(c, k, &v);
+	}
+	if (err != 0) {
+		return err;
+	}
+	if (view_is_set(v.type)) {
+		for (uint32_t i = 0;
+		     view_set_next(v.type, v.state, &i, &m) && fn(ctx, m.p, m.len, NULL, 0);) {
+		}
+	} else if (v.type == LATTICE_MAP) {
+		for (uint32_t i = 0; map_next(v.state, &i, &f);) {
+			char text[VIEW_TEXT_MAX];
+			struct slice shown = { 0 };
+			unsigned int type;
+
+			if (map_field_value(&f, &type, &shown) &&
+			    view_text(type, shown, text, &shown) == 0 &&
+			    !fn(ctx, f.key.p, f.key.len, shown.p, shown.len)) {
+				break;
+			}
+		}
+	} else if (v.type == LATTICE_LIST) {
+		struct list_item item;
+
+		for (uint32_t i = 0; list_next(v.state, &i, &item) &&
+				     fn(ctx, item.value.p, item.value.len, NULL, 0);) {
+		}
+	} else if (v.type == LATTICE_OSET) {
+		members_scores(v.state, fn, ctx);
+	} else {
+		err = MB_ERR_TYPE;
+	}
+	cache_view_release(&c->view, &v);
+	return err;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* oset.c - a map in all but what its fields may be; why the merge is a merge is said in map.c */
+#include "oset.h"
+
+#include <math.h>
+
+#include "envelope.h"
+#include "lattice.h"
+#include "map.h"
+#include "microburst/error.h"
+#include "score.h"
+
+/* A field is an envelope of a score, or of nothing. */
+static bool
+field_is_score(const struct map_field *f, struct slice *ret_score)
+{
+	struct envelope e;
+
+	if (f->type != LATTICE_ENVELOPE || envelope_open(f->value, &e) < 0) {
+		return false;
+	}
+	*ret_score = e.state;
+	return e.type == LATTICE_SCORE || e.type == LATTICE_ABSENT;
+}
+
+int
+oset_check(struct slice v, unsigned int depth)
+{
+	struct map_field f;
+	struct slice score;
+	int rc = map_check(v, depth);
+
+	for (uint32_t i = 0; rc == 0 && map_at(v, i, &f); i++) {
+		rc = field_is_score(&f, &score) ? 0 : MB_ERR_CORRUPT;
+	}
+	return rc;
+}
+
+int
+oset_merge(struct slice a, struct slice b, struct wbuf *out, unsigned int depth)
+{
+	return map_merge(a, b, out, depth);
+}
+
+bool
+oset_leq(struct slice a, struct slice b, unsigned int depth)
+{
+	return map_leq(a, b, depth);
+}
+
+int
+oset_score(struct slice v, struct slice member, double *ret)
+{
+	struct map_field f;
+	struct slice score;
+
+	return map_get(v, member, &f) && field_is_score(&f, &score) ? score_read(score, ret)
+								    : MB_ERR_NOT_FOUND;
+}
+
+bool
+oset_next(struct slice v, uint32_t *idx, struct slice *ret_member, double *ret_score)
+{
+	struct map_field f;
+	struct slice score;
+
+	while (map_next(v, idx, &f)) {
+		if (field_is_score(&f, &score)) {
+			*ret_member = f.key;
+			if (score_read(score, ret_score) < 0) {
+				*ret_score = NAN;
+			}
+			return true;
+		}
+	}
+	return false;
+}

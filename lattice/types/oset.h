@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* oset.h - the sorted set: members with scores
+ *
+ * Built as a map (map.h) whose fields are envelopes of scores (score.h): so setting a score is a
+ * write that the latest wins, additions all count, a remove takes what it saw. It is a type of its
+ * own, so that nobody takes a sorted set for a map. Kept in the order of the members; in the order
+ * of scores it is sorted by who reads it so.
+ */
+#ifndef MB_OSET_H
+#define MB_OSET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "slice.h"
+
+/* oset_score gives the score of a member. Returns: 0; MB_ERR_NOT_FOUND; as score_read. */
+int oset_score(struct slice v, struct slice member, double *ret);
+
+/* oset_next gives the members in their order, with their scores: start with *idx 0. A score that is
+ * no number (score_read) shows as NaN.
+ *
+ * Returns:   false behind the last one.
+ */
+bool oset_next(struct slice v, uint32_t *idx, struct slice *ret_member, double *ret_score);
+
+#endif
