@@ -11,8 +11,8 @@
  * For one key one delta is under way at a time; what is written meanwhile is merged into the next.
  *
  * Bounded: a step applies at most CACHE_OPS_STEP operations and copies at most CACHE_COPY_STEP
- * bytes; the rest is done by cache_core_poll. (Merging one large collection is one piece:
- * collections are flat for now.)
+ * bytes; the rest is done by cache_core_poll. (A delta of many items, as the delete of a large
+ * collection is, is merged in one piece: an operation is applied whole.)
  *
  * Owner: the cache tile. Errors: negative mb_err.
  */

@@ -376,111 +376,20 @@ room_for(struct cache_core *c, struct cache_job *job, size_t bytes, uint8_t *scr
 	return err;
 }
 
-/* Shows a tree that was grown, in the entry at hand. The edit ends here. */
-static int
-tree_show(struct cache_core *c, struct cache_job *job, struct treeval_edit *edit,
-	  struct hlc_time now)
-{
-	struct cache_work *w = job->work;
-	struct slice key = cache_work_key(w);
-	struct cache_block b;
-	struct tree_view view;
-	int err = edit->flat_bytes > KVS_ENVELOPE_MAX
-			  ? MB_ERR_TOO_LARGE
-			  : cache_store_tree_commit(c->store, key.len, edit, &job->patience.tries,
-						    &b, &view);
-
-	if (err != 0) {
-		treeval_abort(cache_store_grove(c->store, &job->patience.tries), edit);
-		return err;
-	}
-	cache_store_show_block(c->store, w->entry, w->hash, key, &b, view.envelope.len,
-			       !delta_present(tree_slice(&view), now));
-	return 0;
-}
-
-/* Shows a flat envelope from outside of the cache in the entry at hand: as a tree, if it is a large
- * collection. */
-static int
-envelope_show(struct cache_core *c, struct cache_job *job, struct slice envelope,
-	      struct hlc_time now)
-{
-	struct cache_work *w = job->work;
-	struct treeval_edit edit;
-	int err;
-
-	if (!treeval_wanted(envelope)) {
-		return cache_store_show(c->store, w->entry, w->hash, cache_work_key(w), envelope,
-					!delta_present(envelope, now), &job->patience.tries);
-	}
-	err = treeval_make(cache_store_grove(c->store, &job->patience.tries), envelope, &edit);
-	return err != 0 ? err : tree_show(c, job, &edit, now);
-}
-
-/* Merges a delta into the tree that the entry shows. */
-static int
-merge_tree(struct cache_core *c, struct cache_job *job, struct slice stored, struct slice delta,
-	   struct hlc_time now)
-{
-	struct tree_view view = *slice_tree(stored);
-	struct treeval_edit edit;
-	int side = treeval_merge(cache_store_grove(c->store, &job->patience.tries), &view, delta,
-				 &edit);
-	int err = side;
-
-	if (side > 0) {
-		err = side == LATTICE_MIXED   ? tree_show(c, job, &edit, now)
-		      : side == LATTICE_RIGHT ? envelope_show(c, job, delta, now)
-					      : 0;
-	}
-	if (err != 0) {
-		return cache_core_patient(c, err, &job->patience);
-	}
-	if (side != LATTICE_LEFT) {
-		cache_flush_add(c, job->work, delta, false);
-	}
-	return 0;
-}
-
 /* Merges a delta into the entry, and gives it to the flush. */
 static int
 merge_delta(struct cache_core *c, struct cache_job *job, struct slice delta, struct hlc_time now)
 {
 	struct cache_work *w = job->work;
-	struct slice stored = cache_store_envelope(c->store, w->entry), key = cache_work_key(w);
-	size_t bound = lattice_merge_bound(stored, delta);
-	struct cache_block b = { 0 };
-	struct slice result = delta;
-	struct wbuf out;
-	int err, side;
+	struct cache_place at = { w->entry, w->hash, cache_work_key(w) };
+	int side = cache_merge(c, &at, delta, now, &job->patience.tries);
 
-	if (slice_is_tree(stored)) {
-		return merge_tree(c, job, stored, delta, now);
+	if (side < 0) {
+		return cache_core_patient(c, side, &job->patience);
 	}
-	err = room_for(c, job, bound <= CACHE_SCRATCH ? bound : cache_block_bytes(key.len, bound),
-		       c->merge_mem, &b, &out);
-	if (err != 0) {
-		return err;
+	if (side != LATTICE_LEFT) {
+		cache_flush_add(c, w, delta, side == LATTICE_RIGHT);
 	}
-	side = lattice_merge(LATTICE_ENVELOPE, stored, delta, &out);
-	if (side == LATTICE_MIXED) {
-		result = wbuf_slice(&out);
-	}
-	if (side < 0 || side == LATTICE_LEFT || result.len > KVS_ENVELOPE_MAX) {
-		cache_store_free(c->store, &b);
-		return side < 0 ? side : side == LATTICE_LEFT ? 0 : MB_ERR_TOO_LARGE;
-	}
-	if (side == LATTICE_MIXED && b.off != 0 && !treeval_wanted(result)) {
-		cache_store_show_block(c->store, w->entry, w->hash, key, &b, out.len,
-				       !delta_present(result, now));
-	} else {
-		err = envelope_show(c, job, result, now);
-		cache_store_free(c->store, &b);
-		if (err != 0) {
-			return cache_core_patient(c, err, &job->patience);
-		}
-	}
-	cache_flush_add(c, w, delta, side == LATTICE_RIGHT);
 	return 0;
 }
 

@@ -276,6 +276,23 @@ cache_work_key(const struct cache_work *w)
 	return slice_of(w->key, w->key_len);
 }
 
+/* ---- cache_merge.c */
+
+/* An entry, and what it shows the value of. */
+struct cache_place {
+	uint32_t entry;
+	uint64_t hash;
+	struct slice key;
+};
+
+/* cache_merge merges a flat delta, from outside of the entries, into what an entry shows.
+ *
+ * Returns:   enum lattice_side, of the entry and the delta; what lattice_merge, cache_store_alloc
+ *            (with these tries) say, and nothing changed.
+ */
+int cache_merge(struct cache_core *c, const struct cache_place *at, struct slice delta,
+		struct hlc_time now, uint32_t *tries);
+
 /* ---- cache_flush.c */
 
 /* cache_flush_add takes note of a delta that was merged into the entry of w. whole: the entry's

@@ -258,10 +258,13 @@ cache_store_drop(struct cache_store *s, uint32_t entry)
 	s->stats.key_cnt--;
 }
 
-void
+bool
 cache_store_keep(struct cache_store *s, uint32_t entry)
 {
+	bool before = s->own[entry].kept;
+
 	s->own[entry].kept = true;
+	return before;
 }
 
 void

@@ -131,8 +131,9 @@ void cache_store_show_block(struct cache_store *s, uint32_t entry, uint64_t hash
 /* cache_store_drop frees an entry: readers find nothing there. */
 void cache_store_drop(struct cache_store *s, uint32_t entry);
 
-/* cache_store_keep keeps an entry from eviction until cache_store_unkeep. Not counted. */
-void cache_store_keep(struct cache_store *s, uint32_t entry);
+/* cache_store_keep keeps an entry from eviction until cache_store_unkeep. Not counted.
+ * Returns: whether it was kept before. */
+bool cache_store_keep(struct cache_store *s, uint32_t entry);
 void cache_store_unkeep(struct cache_store *s, uint32_t entry);
 
 /* cache_store_lend gives the block that an entry shows to the caller to read, until

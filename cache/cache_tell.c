@@ -28,74 +28,21 @@ answer(struct cache_core *c, uint32_t kvs, enum kvs_msg_kind kind, const struct 
 	c->cfg.ops.to_kvs(c->cfg.ops.ctx, kvs, &a);
 }
 
-/* An entry that a change is merged into. */
-struct place {
-	uint32_t entry;
-	uint64_t hash;
-	struct slice key;
-	struct hlc_time now;
-	uint32_t tries;
-};
-
-/* Shows a tree that was grown. The edit ends here. */
+/* Merges a change into an entry, in one step. Returns: 0; an error, nothing changed. */
 static int
-show_tree(struct cache_core *c, struct place *p, struct treeval_edit *edit)
+merge(struct cache_core *c, const struct cache_place *at, struct slice delta)
 {
-	struct cache_block b;
-	struct tree_view view;
-	int err = cache_store_tree_commit(c->store, p->key.len, edit, &p->tries, &b, &view);
+	struct slice stored = cache_store_envelope(c->store, at->entry);
+	uint32_t tries = 0;
+	int side;
 
-	if (err != 0) {
-		treeval_abort(cache_store_grove(c->store, &p->tries), edit);
-		return err;
-	}
-	cache_store_show_block(c->store, p->entry, p->hash, p->key, &b, view.envelope.len,
-			       !delta_present(tree_slice(&view), p->now));
-	return 0;
-}
-
-static int
-show(struct cache_core *c, struct place *p, struct slice envelope)
-{
-	struct treeval_edit edit;
-	int err;
-
-	if (!treeval_wanted(envelope)) {
-		return cache_store_show(c->store, p->entry, p->hash, p->key, envelope,
-					!delta_present(envelope, p->now), &p->tries);
-	}
-	err = treeval_make(cache_store_grove(c->store, &p->tries), envelope, &edit);
-	return err != 0 ? err : show_tree(c, p, &edit);
-}
-
-/* Merges a change into an entry. Returns: 0; an error, nothing changed. */
-static int
-merge(struct cache_core *c, struct place *p, struct slice delta)
-{
-	struct slice stored = cache_store_envelope(c->store, p->entry);
-	struct wbuf out = wbuf_init(c->merge_mem, sizeof(c->merge_mem));
-	struct treeval_edit edit;
-	struct tree_view view;
-	int side, err;
-
-	if (delta.len > CACHE_COPY_STEP) { /* a tree, too */
+	if (delta.len > CACHE_COPY_STEP || /* a tree, too */
+	    (!slice_is_tree(stored) && lattice_merge_bound(stored, delta) > CACHE_SCRATCH)) {
 		return MB_ERR_TOO_LARGE;
 	}
-	if (slice_is_tree(stored)) {
-		view = *slice_tree(stored);
-		side = treeval_merge(cache_store_grove(c->store, &p->tries), &view, delta, &edit);
-		err = side == LATTICE_MIXED ? show_tree(c, p, &edit) : 0;
-	} else if (lattice_merge_bound(stored, delta) > out.cap) {
-		return MB_ERR_TOO_LARGE;
-	} else {
-		side = lattice_merge(LATTICE_ENVELOPE, stored, delta, &out);
-		err = side == LATTICE_MIXED ? show(c, p, wbuf_slice(&out)) : 0;
-	}
-	if (side == LATTICE_RIGHT) {
-		err = show(c, p, delta);
-	}
-	c->stats.told_changed += side > LATTICE_LEFT && err == 0;
-	return side < 0 ? side : err;
+	side = cache_merge(c, at, delta, cache_core_now(c), &tries);
+	c->stats.told_changed += side > LATTICE_LEFT;
+	return side < 0 ? side : 0;
 }
 
 static int
@@ -103,7 +50,7 @@ take(struct cache_core *c, uint64_t hash, struct slice key, struct slice delta)
 {
 	struct cache_work *w = cache_work_find(c, hash, key);
 	uint32_t entry = cache_store_find(c->store, hash, key);
-	struct place place;
+	struct cache_place at = { entry, hash, key };
 
 	if (w != NULL && w->state == CACHE_WORK_FETCH) {
 		return 0; /* keeps I1 */
@@ -114,11 +61,7 @@ take(struct cache_core *c, uint64_t hash, struct slice key, struct slice delta)
 	if (entry == CACHE_ENTRY_NONE) {
 		return MB_ERR_NOT_FOUND;
 	}
-	place = (struct place){ .entry = entry,
-				.hash = hash,
-				.key = key,
-				.now = cache_core_now(c) };
-	if (merge(c, &place, delta) == 0) {
+	if (merge(c, &at, delta) == 0) {
 		return 0;
 	}
 	if (w != NULL) {

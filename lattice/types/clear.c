@@ -16,6 +16,7 @@
 #include "orset.h"
 #include "score.h"
 #include "strval.h"
+#include "table.h"
 
 /* The counter of 600 writers: more are TOO_LARGE to be deleted until retired ones are folded. */
 #define CLEAR_SCALAR_MAX (32u << 10)

@@ -2,8 +2,8 @@
 /* grove_node.c - writing the nodes of a tree
  *
  * Leaves of a flat table, inner nodes of children. A row of items, or of children, that is too long
- * for one node is cut: into equal parts, as what comes next may come anywhere; or, when what came was
- * the end of the row, into full ones, as what comes next will most likely be the end again.
+ * for one node is cut: into equal parts, as what comes next may come anywhere; or, when what came
+ * was the end of the row, into full ones, as what comes next will most likely be the end again.
  */
 #include "grove_int.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* treeval.c - merging an envelope into one whose state is a tree
  *
- * The same merge as envelope.c: the greater (epoch, type) wins whole, equal ones merge part by
- * part. The state goes through the grove. The other parts are short, and merge as what they are in
- * two envelopes without a state.
+ * The same merge as envelope.c: the greater epoch wins whole, equal ones merge part by part; of
+ * states of two types the greater type's is kept. The state goes through the grove. The other parts
+ * are short, and merge as what they are in two envelopes without a state.
  */
 #include "treeval.h"
 
@@ -139,9 +139,11 @@ static int
 items_merge(struct grove *g, const struct tree_view *stored, const struct envelope *b,
 	    bool sections_changed, struct treeval_edit *edit)
 {
-	const struct table_merge_ops *items = lattice_table_ops(b->type);
-	int side = items == NULL ? MB_ERR_CORRUPT
-				 : grove_merge(g, stored, b->state, items, &edit->grove);
+	const struct table_merge_ops *items = lattice_table_ops(edit->e.type);
+	/* A type below says nothing of the state (of which it may have none). */
+	struct slice state = b->type == edit->e.type ? b->state : slice_of(NULL, 0);
+	int side =
+		items == NULL ? MB_ERR_CORRUPT : grove_merge(g, stored, state, items, &edit->grove);
 
 	if (side == LATTICE_LEFT && sections_changed) {
 		int err = grove_seal(g, &edit->grove);

@@ -179,6 +179,30 @@ comes_in_pieces(void **state)
 	world_end(w);
 }
 
+/* A delete of all that is seen says so of each member; what is then added is there alone. */
+static void
+deleted(void **state)
+{
+	struct world *w = world_make(&(struct world_cfg){ .heap_bytes = 64 << 20 });
+	struct slice key = slice_str("set");
+	struct cache_value v;
+
+	(void)state;
+	world_up(w, P);
+	for (uint64_t n = 0; n < 20000; n++) {
+		assert_int_equal(member_add(w, key, n), 0);
+	}
+	assert_int_equal(world_del(w, P, "set"), 0);
+	assert_int_equal(world_get(w, P, key, &v), CACHE_ABSENT);
+	cache_view_release(&w->proc[P].view, &v);
+	assert_int_equal(member_add(w, key, 7), 0);
+	assert_int_equal(world_get(w, P, key, &v), CACHE_HIT);
+	assert_true(treeval_equal(v.envelope, world_stored(w, key)));
+	assert_int_equal(view_cnt(v.type, v.state), 1);
+	cache_view_release(&w->proc[P].view, &v);
+	world_end(w);
+}
+
 /* --------------------------------------------------------------------------------------- model */
 
 #define KEY_CNT    6
@@ -453,8 +477,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cache_too_small),        cmocka_unit_test(store_full),
-		cmocka_unit_test(comes_in_pieces),        cmocka_unit_test(against_model),
-		cmocka_unit_test(loses_members_and_ends), cmocka_unit_test(reader_threads),
+		cmocka_unit_test(comes_in_pieces),        cmocka_unit_test(deleted),
+		cmocka_unit_test(loses_members_and_ends), cmocka_unit_test(against_model),
+		cmocka_unit_test(reader_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -344,7 +344,7 @@ ranks(void **state)
 	struct wbuf none = wbuf_init(NULL, 0);
 	struct envelope tombstone = { .epoch = newer }, e;
 	struct slice flat = numbers(flat_mem[0], old, LATTICE_GSET, 5000), tree;
-	struct wbuf out = wbuf_init(delta_mem, FLAT_MAX);
+	struct wbuf out = wbuf_init(delta_mem, FLAT_MAX), merged;
 
 	(void)state;
 	grove_world_init(&w, MEM);
@@ -361,6 +361,19 @@ ranks(void **state)
 	tombstone.epoch = (struct stamp){ { 4 }, { 9 } };
 	assert_int_equal(envelope_write(&tombstone, &out), 0);
 	assert_int_equal(grown_merge(&w, &t, wbuf_slice(&out), &next), LATTICE_LEFT);
+	/* A deadline alone, which has no state: the items stay. */
+	out.len = 0;
+	tombstone = (struct envelope){ .epoch = old, .expiry = { { { 9 }, { 9 } }, { 77 } } };
+	assert_int_equal(envelope_write(&tombstone, &out), 0);
+	merged = wbuf_init(flat_mem[1], FLAT_MAX);
+	assert_int_equal(lattice_merge(LATTICE_ENVELOPE, flat, wbuf_slice(&out), &merged),
+			 LATTICE_MIXED);
+	assert_int_equal(grown_merge(&w, &t, wbuf_slice(&out), &next), LATTICE_MIXED);
+	grown_release(&w, &t);
+	t = next;
+	flat = wbuf_slice(&merged);
+	assert_same(&t, flat);
+	tree = tree_slice(&t.view);
 	assert_int_equal(grown_merge(&w, &t, tree, &next), MB_ERR_CORRUPT);
 	assert_int_equal(lattice_merge(LATTICE_ENVELOPE, tree, flat, &none), MB_ERR_CORRUPT);
 	assert_int_equal(lattice_merge(LATTICE_ENVELOPE, flat, tree, &none), MB_ERR_CORRUPT);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache_merge - a delta merged into what an entry shows, flat or a tree
+ *
+ * A flat result is built in the scratch, or in a block when that is too small, and shown. A large
+ * collection is shown as a tree: when it gets too long for one node, and from then on each change
+ * of it copies a few nodes (grove.c). When something fails, for want of memory most likely, what
+ * was shown is shown still, and it can all be tried again.
+ */
+#include "cache_state.h"
+#include "kvs_shard.h"
+#include "lattice.h"
+#include "microburst/error.h"
+
+/* Shows a tree that was grown. The edit ends here. */
+static int
+tree_show(struct cache_core *c, const struct cache_place *at, struct treeval_edit *edit,
+	  struct hlc_time now, uint32_t *tries)
+{
+	struct cache_block b;
+	struct tree_view view;
+	int err = edit->flat_bytes > KVS_ENVELOPE_MAX
+			  ? MB_ERR_TOO_LARGE
+			  : cache_store_tree_commit(c->store, at->key.len, edit, tries, &b, &view);
+
+	if (err != 0) {
+		treeval_abort(cache_store_grove(c->store, tries), edit);
+		return err;
+	}
+	cache_store_show_block(c->store, at->entry, at->hash, at->key, &b, view.envelope.len,
+			       !delta_present(tree_slice(&view), now));
+	return 0;
+}
+
+/* Shows a flat envelope from outside of the entries: as a tree, if it is a large collection. */
+static int
+envelope_show(struct cache_core *c, const struct cache_place *at, struct slice envelope,
+	      struct hlc_time now, uint32_t *tries)
+{
+	struct treeval_edit edit;
+	int err;
+
+	if (!treeval_wanted(envelope)) {
+		return cache_store_show(c->store, at->entry, at->hash, at->key, envelope,
+					!delta_present(envelope, now), tries);
+	}
+	err = treeval_make(cache_store_grove(c->store, tries), envelope, &edit);
+	return err != 0 ? err : tree_show(c, at, &edit, now, tries);
+}
+
+static int
+merge_tree(struct cache_core *c, const struct cache_place *at, const struct tree_view *stored,
+	   struct slice delta, struct hlc_time now, uint32_t *tries)
+{
+	struct tree_view view = *stored;
+	struct treeval_edit edit;
+	int side = treeval_merge(cache_store_grove(c->store, tries), &view, delta, &edit);
+	int err = 0;
+
+	if (side == LATTICE_MIXED) {
+		err = tree_show(c, at, &edit, now, tries);
+	} else if (side == LATTICE_RIGHT) {
+		err = envelope_show(c, at, delta, now, tries);
+	}
+	return err != 0 ? err : side;
+}
+
+static int
+merge_flat(struct cache_core *c, const struct cache_place *at, struct slice stored,
+	   struct slice delta, struct hlc_time now, uint32_t *tries)
+{
+	size_t bound = lattice_merge_bound(stored, delta);
+	struct wbuf out = wbuf_init(c->merge_mem, CACHE_SCRATCH);
+	struct cache_block b = { 0 };
+	struct slice result = delta;
+	int err, side;
+
+	if (bound > CACHE_SCRATCH) {
+		err = cache_store_alloc(c->store, cache_block_bytes(at->key.len, bound), tries, &b);
+		if (err != 0) {
+			return err;
+		}
+		out = wbuf_init(cache_block_ptr(c->cfg.base, &b), b.bytes);
+	}
+	side = lattice_merge(LATTICE_ENVELOPE, stored, delta, &out);
+	if (side == LATTICE_MIXED) {
+		result = wbuf_slice(&out);
+	}
+	if (side < 0 || side == LATTICE_LEFT || result.len > KVS_ENVELOPE_MAX) {
+		cache_store_free(c->store, &b);
+		return side <= LATTICE_LEFT ? side : MB_ERR_TOO_LARGE;
+	}
+	if (side == LATTICE_MIXED && b.off != 0 && !treeval_wanted(result)) {
+		cache_store_show_block(c->store, at->entry, at->hash, at->key, &b, out.len,
+				       !delta_present(result, now));
+		return side;
+	}
+	err = envelope_show(c, at, result, now, tries);
+	cache_store_free(c->store, &b);
+	return err != 0 ? err : side;
+}
+
+int
+cache_merge(struct cache_core *c, const struct cache_place *at, struct slice delta,
+	    struct hlc_time now, uint32_t *tries)
+{
+	struct slice stored = cache_store_envelope(c->store, at->entry);
+	bool kept =
+		cache_store_keep(c->store, at->entry); /* or what is merged into may be evicted */
+	int side = slice_is_tree(stored) ? merge_tree(c, at, slice_tree(stored), delta, now, tries)
+					 : merge_flat(c, at, stored, delta, now, tries);
+
+	if (!kept) {
+		cache_store_unkeep(c->store, at->entry);
+	}
+	return side;
+}
