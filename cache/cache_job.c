@@ -17,12 +17,17 @@
 
 #include "cache_state.h"
 #include "check.h"
+#include "envelope.h"
 #include "hash.h"
 #include "kvs_shard.h"
 #include "lattice.h"
+#include "map.h"
 #include "microburst/error.h"
+#include "view.h"
 
-#define OP_NONE UINT32_MAX
+#define OP_NONE             UINT32_MAX
+/* Of op_apply: not what the operation was meant for. (Not TRYAGAIN, which is: once more, here.) */
+#define CACHE_OTHER_VERSION INT32_MIN
 
 /* ---------------------------------------------------------------- beginning, end */
 
@@ -99,6 +104,9 @@ cache_job_start(struct cache_core *c, uint16_t proc, const struct desc *d)
 		job->copied = job->set_len;
 	} else {
 		job->payload = d->ref;
+		if (c->proc[proc].inner) {
+			job->word = (struct cache_op_word *)(uintptr_t)d->ref_word[0];
+		}
 	}
 	if (cache_job_run(c, job) == CACHE_STEP_AGAIN) {
 		STAILQ_INSERT_TAIL(&c->jobs_run, job, next);
@@ -247,6 +255,9 @@ op_close(struct cache_core *c, struct cache_job *job, int err)
 
 	if (err != 0) {
 		c->stats.op_failed++;
+		if (job->word != NULL) {
+			job->word[job->op_idx].err = err;
+		}
 		if (job->op_idx < job->err_op) {
 			job->err = err;
 			job->err_op = job->op_idx;
@@ -336,6 +347,34 @@ op_value(struct cache_core *c, struct cache_job *job)
 	return step;
 }
 
+/* Whether a map shows a field. */
+static bool
+has_field(struct slice stored, struct slice field, struct hlc_time now)
+{
+	struct map_field f;
+	struct envelope e;
+
+	return delta_present(stored, now) && envelope_open(stored, &e) == 0 &&
+	       e.type == LATTICE_MAP && map_get(e.state, field, &f) && view_present(f.type, f.value);
+}
+
+/* What an inner process asked to know of an operation that was applied. */
+static void
+op_word(struct cache_core *c, struct cache_job *job, bool changed)
+{
+	struct cache_op_word *word = job->word != NULL ? &job->word[job->op_idx] : NULL;
+	struct envelope e;
+
+	if (word == NULL) {
+		return;
+	}
+	word->changed = changed;
+	if (job->op.kind == WSET_INCR &&
+	    envelope_open(cache_store_envelope(c->store, job->work->entry), &e) == 0) {
+		word->err = view_i64(e.type, e.state, &word->n);
+	}
+}
+
 /* A PUT whose value is in its place: what describes it goes behind it. */
 static int
 put_in_place(struct cache_core *c, struct cache_job *job, struct hlc_time now)
@@ -350,6 +389,7 @@ put_in_place(struct cache_core *c, struct cache_job *job, struct hlc_time now)
 		cache_store_show_block(c->store, w->entry, w->hash, cache_work_key(w), &job->value,
 				       job->op.value.len + tail.len, false);
 		cache_flush_add(c, w, none, true);
+		op_word(c, job, true);
 	}
 	return err;
 }
@@ -396,6 +436,9 @@ merge_delta(struct cache_core *c, struct cache_job *job, struct slice delta, str
 	}
 	if (side < 0 || side == LATTICE_LEFT || result.len > KVS_ENVELOPE_MAX) {
 		cache_store_free(c->store, &b);
+		if (side == LATTICE_LEFT) {
+			op_word(c, job, false);
+		}
 		return side < 0 ? side : side == LATTICE_LEFT ? 0 : MB_ERR_TOO_LARGE;
 	}
 	absent = !delta_present(result, now);
@@ -409,6 +452,7 @@ merge_delta(struct cache_core *c, struct cache_job *job, struct slice delta, str
 			return cache_core_patient(c, err, &job->patience);
 		}
 	}
+	op_word(c, job, true);
 	cache_flush_add(c, w, delta, side == LATTICE_RIGHT);
 	return 0;
 }
@@ -422,8 +466,16 @@ op_apply(struct cache_core *c, struct cache_job *job)
 	struct wbuf out;
 	int err;
 
+	if (job->word != NULL && job->word[job->op_idx].if_version != 0 &&
+	    job->word[job->op_idx].if_version !=
+		    cache_store_version(c->store, job->work->entry)) {
+		return CACHE_OTHER_VERSION;
+	}
 	if (job->op.kind == WSET_PUT && job->op.by_ref) {
 		return put_in_place(c, job, now);
+	}
+	if (job->word != NULL && job->op.kind == WSET_MAP_PUT) {
+		job->word[job->op_idx].n = !has_field(stored, job->op.field, now);
 	}
 	err = room_for(c, job, delta_bound(&job->op, job->op.value.len), c->delta_mem, &b, &out);
 	if (err == 0) {
@@ -431,6 +483,8 @@ op_apply(struct cache_core *c, struct cache_job *job)
 	}
 	if (err == 0 && out.len != 0) {
 		err = merge_delta(c, job, wbuf_slice(&out), now);
+	} else if (err == 0) {
+		op_word(c, job, false);
 	}
 	cache_store_free(c->store, &b);
 	return err;
@@ -462,7 +516,7 @@ op_step(struct cache_core *c, struct cache_job *job)
 	if (step > 0) {
 		return step;
 	}
-	op_close(c, job, step);
+	op_close(c, job, step == CACHE_OTHER_VERSION ? MB_ERR_TRYAGAIN : step);
 	return CACHE_STEP_DONE;
 }
 
@@ -475,6 +529,9 @@ cache_job_ack(struct cache_core *c, struct cache_job *job, uint32_t op, int err)
 	job->ack_cnt--;
 	if (err != 0) {
 		c->stats.op_failed++;
+		if (job->word != NULL) {
+			job->word[op].err = err;
+		}
 		if (op < job->err_op) {
 			job->err = err;
 			job->err_op = op;

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_string - commands on strings */
+#include <string.h>
+
+#include <microburst/error.h>
+
+#include "check.h"
+#include "commands.h"
+#include "view.h"
+
+/* ------------------------------------------------------------------------ reading */
+
+int
+cmd_get(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	char buf[VIEW_TEXT_MAX];
+	struct cache_value v;
+	struct slice text;
+	int n = gate_look_text(g, c, arg[1], &v, buf, &text);
+
+	if (n == CACHE_ABSENT) {
+		gate_null(g, c);
+		return GATE_DONE;
+	}
+	if (n != CACHE_HIT) {
+		return gate_look_refuse(g, c, n);
+	}
+	gate_bulk_value(g, c, text, &v);
+	gate_look_end(g, &v);
+	return GATE_DONE;
+}
+
+int
+cmd_mget(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	char buf[VIEW_TEXT_MAX];
+	struct cache_value v;
+	struct slice text;
+
+	/* First all of them are brought here, together; on the way some may be evicted again. */
+	for (uint32_t i = 1; i < arg_cnt && c->acc == 0; i++) {
+		int n = gate_look(g, c, arg[i], &v);
+
+		if (n == CACHE_HIT) {
+			gate_look_end(g, &v);
+		} else if (n < 0 && n != MB_ERR_INVALID) {
+			return gate_look_refuse(g, c, n);
+		}
+		if (c->room) {
+			return GATE_WAIT;
+		}
+	}
+	c->acc = MAX(c->acc, 1);
+	if (c->wait_cnt > 0) {
+		return GATE_WAIT;
+	}
+	if (c->acc == 1) {
+		gate_array(g, c, arg_cnt - 1);
+		c->acc = 2;
+	}
+	for (uint32_t i = c->step + 1; i < arg_cnt; i++) {
+		int n = gate_look_text(g, c, arg[i], &v, buf, &text);
+
+		if (n == CACHE_HIT) {
+			gate_bulk_value(g, c, text, &v);
+			gate_look_end(g, &v);
+		} else if (n == CACHE_MISS || n == MB_ERR_FULL) {
+			return gate_look_refuse(g, c, n);
+		} else {
+			gate_null(g, c);
+		}
+		c->step = i;
+	}
+	return GATE_DONE;
+}
+
+int
+cmd_strlen(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	char buf[VIEW_TEXT_MAX];
+	struct cache_value v;
+	struct slice text;
+	int n = gate_look_text(g, c, arg[1], &v, buf, &text);
+
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return gate_look_refuse(g, c, n);
+	}
+	gate_int(g, c, n == CACHE_HIT ? (int64_t)text.len : 0);
+	if (n == CACHE_HIT) {
+		gate_look_end(g, &v);
+	}
+	return GATE_DONE;
+}
+
+int
+cmd_getrange(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	char buf[VIEW_TEXT_MAX];
+	struct cache_value v;
+	struct slice text = { 0 };
+	int64_t from, to, len;
+	int n;
+
+	if (!gate_word_i64(arg[2], &from) || !gate_word_i64(arg[3], &to)) {
+		return gate_error(g, c, "ERR value is not an integer or out of range");
+	}
+	n = gate_look_text(g, c, arg[1], &v, buf, &text);
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return gate_look_refuse(g, c, n);
+	}
+	len = n == CACHE_HIT ? (int64_t)text.len : 0;
+	from = MAX(from < 0 ? from + len : from, 0);
+	to = MIN(to < 0 ? MAX(to + len, 0) : to, len - 1);
+	if (from > to || len == 0) {
+		gate_bulk(g, c, slice_of("", 0));
+	} else {
+		gate_bulk(g, c, slice_of(text.p + from, (size_t)(to - from + 1)));
+	}
+	if (n == CACHE_HIT) {
+		gate_look_end(g, &v);
+	}
+	return GATE_DONE;
+}
+
+/* ------------------------------------------------------------------------ writing */
+
+struct set_options {
+	bool nx, xx, get;
+};
+
+static int
+set_options(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
+	    struct set_options *ret)
+{
+	*ret = (struct set_options){ 0 };
+	for (uint32_t i = 3; i < arg_cnt; i++) {
+		if (gate_word_is(arg[i], "nx") && !ret->xx) {
+			ret->nx = true;
+		} else if (gate_word_is(arg[i], "xx") && !ret->nx) {
+			ret->xx = true;
+		} else if (gate_word_is(arg[i], "get")) {
+			ret->get = true;
+		} else {
+			return MB_ERR_INVALID;
+		}
+	}
+	return 0;
+}
+
+/* A SET that depends on what is there, or answers it. */
+static int
+set_if(struct gate *g, struct gate_conn *c, struct slice key, struct slice value,
+       struct set_options opt, bool as_number)
+{
+	struct wset_op op = { .kind = WSET_PUT, .key = key, .value = value };
+	char buf[VIEW_TEXT_MAX];
+	struct cache_value v;
+	struct slice text;
+	bool there;
+	int n = opt.get ? gate_look_text(g, c, key, &v, buf, &text) : gate_look(g, c, key, &v);
+
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return gate_look_refuse(g, c, n);
+	}
+	there = n == CACHE_HIT;
+	c->mark = gate_out_mark(c);
+	c->mark.set = false;
+	if (opt.get && there) {
+		gate_bulk(g, c, text);
+	} else if (opt.get) {
+		gate_null(g, c);
+	}
+	gate_look_end(g, &v);
+	if ((opt.nx && there) || (opt.xx && !there)) {
+		if (as_number) {
+			gate_int(g, c, 0);
+		} else if (!opt.get) {
+			gate_null(g, c);
+		}
+		return GATE_DONE;
+	}
+	if (as_number) {
+		gate_int(g, c, 1);
+	} else if (!opt.get) {
+		gate_ok(g, c);
+	}
+	return gate_write_held(g, c, &op, v.version);
+}
+
+int
+cmd_set(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct wset_op op = { .kind = WSET_PUT, .key = arg[1], .value = arg[2] };
+	struct set_options opt;
+
+	if (arg_cnt == 3) {
+		return gate_write_one(g, c, REC_OK, &op);
+	}
+	if (gate_run_before(c)) {
+		return GATE_WAIT; /* from here on it is no plain write */
+	}
+	if (set_options(g, c, arg, arg_cnt, &opt) != 0) {
+		return gate_error(g, c, "ERR syntax error");
+	}
+	return set_if(g, c, arg[1], arg[2], opt, false);
+}
+
+int
+cmd_setnx(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return set_if(g, c, arg[1], arg[2], (struct set_options){ .nx = true }, true);
+}
+
+int
+cmd_getset(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return set_if(g, c, arg[1], arg[2], (struct set_options){ .get = true }, false);
+}
+
+int
+cmd_mset(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct gate_rec *rec;
+
+	if (arg_cnt % 2 == 0) {
+		return gate_run_before(c) ? (int)GATE_WAIT
+				      : gate_error(g, c,
+						   "ERR wrong number of arguments for 'mset' command");
+	}
+	rec = gate_write(g, c, REC_OK);
+	if (rec == NULL) {
+		return GATE_WAIT;
+	}
+	for (; 2 * c->step + 1 < arg_cnt; c->step++) {
+		struct wset_op op = { .kind = WSET_PUT,
+				      .key = arg[2 * c->step + 1],
+				      .value = arg[2 * c->step + 2] };
+		int err = gate_write_op(g, c, &op, 0);
+
+		if (err == MB_ERR_FULL) {
+			return GATE_WAIT;
+		}
+		if (err != 0 && rec->err == 0) {
+			rec->err = (int16_t)err;
+		}
+	}
+	return gate_write_end(g, c);
+}
+
+static int
+incr_by(struct gate *g, struct gate_conn *c, struct slice key, int64_t n)
+{
+	struct wset_op op = { .kind = WSET_INCR, .key = key, .n = n };
+
+	return gate_write_one(g, c, REC_NUMBER, &op);
+}
+
+int
+cmd_incr(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return incr_by(g, c, arg[1], 1);
+}
+
+int
+cmd_decr(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return incr_by(g, c, arg[1], -1);
+}
+
+int
+cmd_incrby(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	int64_t n;
+
+	if (!gate_word_i64(arg[2], &n)) {
+		return gate_run_before(c)
+			       ? (int)GATE_WAIT
+			       : gate_error(g, c, "ERR value is not an integer or out of range");
+	}
+	return incr_by(g, c, arg[1], n);
+}
+
+int
+cmd_decrby(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	int64_t n;
+
+	if (!gate_word_i64(arg[2], &n)) {
+		return gate_run_before(c)
+			       ? (int)GATE_WAIT
+			       : gate_error(g, c, "ERR value is not an integer or out of range");
+	}
+	if (n == INT64_MIN) {
+		return gate_run_before(c) ? (int)GATE_WAIT
+				      : gate_error(g, c, "ERR decrement would overflow");
+	}
+	return incr_by(g, c, arg[1], -n);
+}
+
+int
+cmd_getdel(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct wset_op op = { .kind = WSET_DEL, .key = arg[1] };
+	char buf[VIEW_TEXT_MAX];
+	struct cache_value v;
+	struct slice text;
+	int n = gate_look_text(g, c, arg[1], &v, buf, &text);
+
+	if (n == CACHE_ABSENT) {
+		gate_null(g, c);
+		return GATE_DONE;
+	}
+	if (n != CACHE_HIT) {
+		return gate_look_refuse(g, c, n);
+	}
+	c->mark = gate_out_mark(c);
+	c->mark.set = false;
+	gate_bulk(g, c, text);
+	gate_look_end(g, &v);
+	return gate_write_held(g, c, &op, v.version);
+}
+
+/* Puts a string together in memory of the command's, and writes it if nobody else was faster: head,
+ * of what is there, then word at offset. */
+static int
+put_together(struct gate *g, struct gate_conn *c, struct slice key, size_t offset,
+	     struct slice word, bool append)
+{
+	struct wset_op op = { .kind = WSET_PUT, .key = key };
+	char buf[VIEW_TEXT_MAX];
+	struct cache_value v;
+	struct slice text = { 0 };
+	size_t len;
+	int n = gate_look_text(g, c, key, &v, buf, &text);
+
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return gate_look_refuse(g, c, n);
+	}
+	if (n == CACHE_ABSENT) {
+		text.len = 0;
+	}
+	offset = append ? text.len : offset;
+	len = MAX(text.len, offset + word.len);
+	if (word.len == 0 && !append) {
+		gate_look_end(g, &v);
+		gate_int(g, c, (int64_t)text.len);
+		return GATE_DONE;
+	}
+	if (len > VALUE_BYTES_MAX) {
+		gate_look_end(g, &v);
+		return gate_error_of(g, c, MB_ERR_TOO_LARGE);
+	}
+	if (!gate_conn_keep(g, c, len + 1)) {
+		gate_look_end(g, &v);
+		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
+	}
+	memset(c->keep, 0, len);
+	memcpy(c->keep, text.len != 0 ? text.p : (const uint8_t *)"", text.len);
+	memcpy(c->keep + offset, word.len != 0 ? word.p : (const uint8_t *)"", word.len);
+	gate_look_end(g, &v);
+	op.value = slice_of(c->keep, len);
+	c->mark = gate_out_mark(c);
+	c->mark.set = false;
+	gate_int(g, c, (int64_t)len);
+	return gate_write_held(g, c, &op, v.version);
+}
+
+int
+cmd_append(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return put_together(g, c, arg[1], 0, arg[2], true);
+}
+
+int
+cmd_setrange(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	int64_t offset;
+
+	if (!gate_word_i64(arg[2], &offset)) {
+		return gate_error(g, c, "ERR value is not an integer or out of range");
+	}
+	if (offset < 0) {
+		return gate_error(g, c, "ERR offset is out of range");
+	}
+	if (offset > VALUE_BYTES_MAX) {
+		return gate_error_of(g, c, MB_ERR_TOO_LARGE);
+	}
+	return put_together(g, c, arg[1], (size_t)offset, arg[3], false);
+}
