@@ -355,7 +355,8 @@ has_field(struct slice stored, struct slice field, struct hlc_time now)
 	struct envelope e;
 
 	return delta_present(stored, now) && envelope_open(stored, &e) == 0 &&
-	       e.type == LATTICE_MAP && map_get(e.state, field, &f) && view_present(f.type, f.value);
+	       e.type == LATTICE_MAP && map_get(e.state, field, &f) &&
+	       view_present(f.type, f.value);
 }
 
 /* What an inner process asked to know of an operation that was applied. */
@@ -467,8 +468,7 @@ op_apply(struct cache_core *c, struct cache_job *job)
 	int err;
 
 	if (job->word != NULL && job->word[job->op_idx].if_version != 0 &&
-	    job->word[job->op_idx].if_version !=
-		    cache_store_version(c->store, job->work->entry)) {
+	    job->word[job->op_idx].if_version != cache_store_version(c->store, job->work->entry)) {
 		return CACHE_OTHER_VERSION;
 	}
 	if (job->op.kind == WSET_PUT && job->op.by_ref) {

@@ -50,12 +50,13 @@ enum cache_msg_kind {
  * 0. They belong to the cache tile until the PUBLISHED. From any other process the word is not
  * looked at. */
 struct cache_op_word {
-	uint64_t if_version; /* in: do it only if this is what a reader sees (cache_value.version); 0:
+	uint64_t
+		if_version; /* in: do it only if this is what a reader sees (cache_value.version); 0:
 			      * in any case */
-	int32_t err;         /* out: as of a PUBLISHED, of this operation. MB_ERR_TRYAGAIN: another
+	int32_t err;        /* out: as of a PUBLISHED, of this operation. MB_ERR_TRYAGAIN: another
 			      * version */
-	uint32_t changed;    /* out: 1 if it brought anything new, else 0 */
-	int64_t n;           /* out: of an INCR the number that it made; of a MAP_PUT 1 if there was no
+	uint32_t changed;   /* out: 1 if it brought anything new, else 0 */
+	int64_t n; /* out: of an INCR the number that it made; of a MAP_PUT 1 if there was no
 			      * such field before */
 };
 

@@ -28,6 +28,7 @@ ctl_inner_add(struct ctl *c, const char *program, int wake_fd, struct inner_cfg 
 		proc_abandon(&c->procs, p);
 		return err;
 	}
+	p->is_inner = true;
 	p->pid = getpid();
 	p->uid = geteuid();
 	snprintf(p->program, sizeof(p->program), "%s", program);

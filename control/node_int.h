@@ -45,7 +45,7 @@ struct node {
 	struct sched_tile sched;
 	struct cache_tile *cache_tile[CACHE_TILE_CNT_MAX];
 	struct kvs_tile *kvs_tile[KVS_TILE_CNT_MAX];
-	struct gate *gate; /* NULL: no Redis clients */
+	struct gate *gate;                  /* NULL: no Redis clients */
 	uint32_t tile_handle[TILE_CNT_MAX]; /* at its lcore */
 	int zygote_fd;
 	pid_t zygote_pid;

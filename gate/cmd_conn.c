@@ -97,8 +97,7 @@ auth(struct gate *g, struct gate_conn *c, struct slice user, struct slice passwo
 		c->authed = true;
 		c->parser.limited = false;
 	} else {
-		gate_error(g, c,
-			   "WRONGPASS invalid username-password pair or user is disabled.");
+		gate_error(g, c, "WRONGPASS invalid username-password pair or user is disabled.");
 	}
 	return ok;
 }

@@ -208,10 +208,11 @@ start_refuse(struct gate *g, struct gate_conn *c, int err)
 		return GATE_WAIT;
 	}
 	if (err == MB_ERR_TOO_LARGE) {
-		return gate_error_f(g, c,
-				    "%s a call through the gate has up to %d arguments and %u KiB of "
-				    "them",
-				    mb_err_name(err), MB_VALUES_MAX, PAYLOAD_SLAB_MAX >> 10);
+		return gate_error_f(
+			g, c,
+			"%s a call through the gate has up to %d arguments and %u KiB of "
+			"them",
+			mb_err_name(err), MB_VALUES_MAX, PAYLOAD_SLAB_MAX >> 10);
 	}
 	call_error(g, c, err, slice_of("", 0));
 	return GATE_DONE;
@@ -277,8 +278,7 @@ fcall(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg
 		return gate_error(g, c, "ERR Number of keys can't be negative");
 	}
 	if (keys > (int64_t)arg_cnt - 3) {
-		return gate_error(g, c,
-				  "ERR Number of keys can't be greater than number of args");
+		return gate_error(g, c, "ERR Number of keys can't be greater than number of args");
 	}
 	return fn_call(g, c, arg[1], arg + 3, arg_cnt - 3, (uint32_t)keys, opt);
 }
@@ -346,8 +346,9 @@ cmd_function(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 
 	if (!gate_word_is(arg[1], "list")) {
 		return gate_error_f(
-			g, c, "ERR unknown subcommand or wrong number of arguments for '%.*s'. "
-			      "Deploy with: microburst deploy FILE",
+			g, c,
+			"ERR unknown subcommand or wrong number of arguments for '%.*s'. "
+			"Deploy with: microburst deploy FILE",
 			(int)MIN(arg[1].len, (size_t)64), (const char *)arg[1].p);
 	}
 	shown = placement_shown(g->placement, &gen);
@@ -500,8 +501,8 @@ dag_payload(struct gate *g, struct gate_conn *c, const struct placement_copy *sh
 		if (bytes < 0) {
 			return bytes;
 		}
-		shape[v] = (struct value){ .type = n > 0 ? MB_LIST : MB_NIL,
-					   .len = (uint32_t)bytes };
+		shape[v] =
+			(struct value){ .type = n > 0 ? MB_LIST : MB_NIL, .len = (uint32_t)bytes };
 	}
 	if (used != cnt) {
 		return MB_ERR_INVALID;
@@ -584,7 +585,6 @@ cmd_mb_dag(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	if (gate_word_is(arg[1], "list") && arg_cnt == 2) {
 		return dag_list(g, c);
 	}
-	return gate_error_f(
-		g, c, "ERR unknown subcommand or wrong number of arguments for '%.*s'",
-		(int)MIN(arg[1].len, (size_t)64), (const char *)arg[1].p);
+	return gate_error_f(g, c, "ERR unknown subcommand or wrong number of arguments for '%.*s'",
+			    (int)MIN(arg[1].len, (size_t)64), (const char *)arg[1].p);
 }

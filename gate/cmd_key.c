@@ -192,8 +192,8 @@ cmd_flushall(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	struct slice list, key, last = { 0 }, none = { 0 };
 	int err;
 
-	if (arg_cnt > 2 || (arg_cnt == 2 && !gate_word_is(arg[1], "async") &&
-			    !gate_word_is(arg[1], "sync"))) {
+	if (arg_cnt > 2 ||
+	    (arg_cnt == 2 && !gate_word_is(arg[1], "async") && !gate_word_is(arg[1], "sync"))) {
 		return gate_error(g, c, "ERR syntax error");
 	}
 	for (;;) {

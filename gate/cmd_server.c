@@ -158,9 +158,12 @@ static const struct info_section {
 	void (*add)(struct gate *g, struct text *t);
 	bool usual;
 } info_sections[] = {
-	{ "server", info_server, true },     { "clients", info_clients, true },
-	{ "memory", info_memory, true },     { "stats", info_stats, true },
-	{ "replication", info_replication, true }, { "cpu", info_cpu, true },
+	{ "server", info_server, true },
+	{ "clients", info_clients, true },
+	{ "memory", info_memory, true },
+	{ "stats", info_stats, true },
+	{ "replication", info_replication, true },
+	{ "cpu", info_cpu, true },
 	{ "commandstats", info_commandstats, false },
 };
 
@@ -266,9 +269,8 @@ cmd_config(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 		return gate_error(g, c,
 				  "ERR the configuration is the node's: see microburst up --help");
 	}
-	return gate_error_f(
-		g, c, "ERR unknown subcommand or wrong number of arguments for '%.*s'",
-		(int)MIN(arg[1].len, (size_t)64), (const char *)arg[1].p);
+	return gate_error_f(g, c, "ERR unknown subcommand or wrong number of arguments for '%.*s'",
+			    (int)MIN(arg[1].len, (size_t)64), (const char *)arg[1].p);
 }
 
 /* ------------------------------------------------------------------------ COMMAND */
@@ -278,9 +280,9 @@ static const struct {
 	const char *name;
 	const char *category;
 } flag_rows[] = {
-	{ CMD_WRITE, "write", "@write" },       { CMD_READONLY, "readonly", "@read" },
-	{ CMD_FAST, "fast", "@fast" },          { CMD_NOAUTH, "no_auth", NULL },
-	{ CMD_ADMIN, "admin", "@admin" },       { CMD_NOSCRIPT, "noscript", NULL },
+	{ CMD_WRITE, "write", "@write" }, { CMD_READONLY, "readonly", "@read" },
+	{ CMD_FAST, "fast", "@fast" },    { CMD_NOAUTH, "no_auth", NULL },
+	{ CMD_ADMIN, "admin", "@admin" }, { CMD_NOSCRIPT, "noscript", NULL },
 };
 
 static void

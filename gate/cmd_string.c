@@ -223,9 +223,10 @@ cmd_mset(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	struct gate_rec *rec;
 
 	if (arg_cnt % 2 == 0) {
-		return gate_run_before(c) ? (int)GATE_WAIT
-				      : gate_error(g, c,
-						   "ERR wrong number of arguments for 'mset' command");
+		return gate_run_before(c)
+			       ? (int)GATE_WAIT
+			       : gate_error(g, c,
+					    "ERR wrong number of arguments for 'mset' command");
 	}
 	rec = gate_write(g, c, REC_OK);
 	if (rec == NULL) {
@@ -292,7 +293,7 @@ cmd_decrby(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	}
 	if (n == INT64_MIN) {
 		return gate_run_before(c) ? (int)GATE_WAIT
-				      : gate_error(g, c, "ERR decrement would overflow");
+					  : gate_error(g, c, "ERR decrement would overflow");
 	}
 	return incr_by(g, c, arg[1], -n);
 }

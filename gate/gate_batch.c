@@ -328,8 +328,8 @@ op_over(struct gate *g, struct gate_batch *b, uint32_t i)
 	}
 	if (word->err != 0 && rec->err == 0) {
 		rec->err = (int16_t)word->err;
-		rec->not_number = word->err == MB_ERR_TYPE && rec->kind == REC_NUMBER &&
-				  is_text(g, b, i);
+		rec->not_number =
+			word->err == MB_ERR_TYPE && rec->kind == REC_NUMBER && is_text(g, b, i);
 	}
 	if (rec->kind == REC_NUMBER) {
 		rec->n = word->n;

@@ -3,7 +3,7 @@
  *
  * A slot is used from the question to its answer; its number is the low bits of the call's id (or
  * stands in the listing's own word). When its connection is gone a call is cancelled, and its slot
- * is free when the answer has come all the same.
+ * is free when the answer has come all the same. So with a call whose deadline has passed.
  */
 #include <string.h>
 
@@ -14,10 +14,31 @@
 #include "compiler.h"
 #include "gate_int.h"
 
+/* Sends what must not be lost. sub of an owed message is its port: none of them uses it. */
+static void
+owe(struct gate *g, uint32_t port, const struct desc *d)
+{
+	if (inner_send(&g->inner, port, d) != 0) {
+		REQUIRE(g->owed_cnt < ARRAY_CNT(g->owed));
+		g->owed[g->owed_cnt] = *d;
+		g->owed[g->owed_cnt++].sub = (uint8_t)port;
+	}
+}
+
+/* Nobody waits for a call any more. */
+static void
+cancel(struct gate *g, struct gate_call *call, int err)
+{
+	struct desc m = { .kind = DESC_CANCEL, .call = call->id, .err = (int16_t)err };
+
+	call->over = true;
+	owe(g, PORT_SCHED, &m);
+}
+
 static struct gate_call *
 slot_take(struct gate *g, struct gate_conn *c, bool scan)
 {
-	if (g->owed_cnt > GATE_CALL_CNT) {
+	if (g->owed_cnt > ARRAY_CNT(g->owed) - 2 * GATE_CALL_CNT) {
 		return NULL; /* so that what is still to come has a place there */
 	}
 	for (uint32_t i = 0; i < GATE_CALL_CNT; i++) {
@@ -25,9 +46,10 @@ slot_take(struct gate *g, struct gate_conn *c, bool scan)
 		struct gate_call *call = &g->call[id % GATE_CALL_CNT];
 
 		if (!call->used) {
-			*call = (struct gate_call){
-				.conn = c->id, .id = id, .used = true, .scan = scan
-			};
+			*call = (struct gate_call){ .conn = c->id,
+						    .id = id,
+						    .used = true,
+						    .scan = scan };
 			return call;
 		}
 	}
@@ -75,6 +97,7 @@ gate_call_start(struct gate *g, struct gate_conn *c, struct desc *d, const void 
 	call->msg = *d;
 	call->msg.kind = DESC_CALL;
 	call->msg.call = call->id;
+	g->call_due_ns = d->b != 0 ? MIN(g->call_due_ns, d->b) : g->call_due_ns;
 	return ask(g, c, call, PORT_SCHED, list, len, g->inner.cfg.proc);
 }
 
@@ -82,7 +105,7 @@ gate_call_start(struct gate *g, struct gate_conn *c, struct desc *d, const void 
 static void
 answer(struct gate *g, struct gate_call *call, const struct desc *d, uint16_t holder)
 {
-	struct gate_conn *c = gate_conn_find(g, call->conn);
+	struct gate_conn *c = call->over ? NULL : gate_conn_find(g, call->conn);
 
 	inner_payload_free(&g->inner, &call->msg, holder);
 	call->used = false;
@@ -125,13 +148,41 @@ gate_call_drop(struct gate *g, struct stream_id conn)
 {
 	for (uint32_t i = 0; i < GATE_CALL_CNT; i++) {
 		struct gate_call *call = &g->call[i];
-		struct desc m = { .kind = DESC_CANCEL,
-				  .call = call->id,
-				  .err = MB_ERR_CANCELLED };
 
-		if (call->used && !call->scan && call->conn.idx == conn.idx &&
+		if (call->used && !call->scan && !call->over && call->conn.idx == conn.idx &&
 		    call->conn.gen == conn.gen) {
-			(void)inner_send(&g->inner, PORT_SCHED, &m); /* full: then it runs on */
+			cancel(g, call, MB_ERR_CANCELLED);
+		}
+	}
+}
+
+void
+gate_call_due(struct gate *g, uint64_t now_ns)
+{
+	if (now_ns < g->call_due_ns) {
+		return;
+	}
+	g->call_due_ns = UINT64_MAX;
+	for (uint32_t i = 0; i < GATE_CALL_CNT; i++) {
+		struct gate_call *call = &g->call[i];
+		struct gate_conn *c;
+
+		if (!call->used || call->scan || call->over || call->msg.b == 0) {
+			continue;
+		}
+		if (call->msg.b > now_ns) {
+			g->call_due_ns = MIN(g->call_due_ns, call->msg.b);
+			continue;
+		}
+		cancel(g, call, MB_ERR_DEADLINE);
+		c = gate_conn_find(g, call->conn);
+		if (c != NULL) {
+			c->answer = (struct desc){ .kind = DESC_REPLY,
+						   .flags = DESC_F_INLINE,
+						   .err = MB_ERR_DEADLINE };
+			c->answered = true;
+			c->wait_cnt--;
+			gate_conn_ready(g, c);
 		}
 	}
 }
@@ -177,20 +228,16 @@ gate_scan_page(struct gate *g, struct gate_conn *c, struct slice *ret_list)
 	return 0;
 }
 
-/* sub of an owed message is its port, which no RELEASE uses. */
 static void
 give_back(struct gate *g, uint32_t port, const struct payload_ref *ref)
 {
-	struct desc m = {
-		.kind = DESC_RELEASE,
-		.release = { .inc = ref->inc, .proc = ref->proc, .cnt = 1, .handle = { ref->handle } }
-	};
+	struct desc m = { .kind = DESC_RELEASE,
+			  .release = { .inc = ref->inc,
+				       .proc = ref->proc,
+				       .cnt = 1,
+				       .handle = { ref->handle } } };
 
-	if (inner_send(&g->inner, port, &m) != 0) {
-		REQUIRE(g->owed_cnt < ARRAY_CNT(g->owed));
-		m.sub = (uint8_t)port;
-		g->owed[g->owed_cnt++] = m;
-	}
+	owe(g, port, &m);
 }
 
 bool

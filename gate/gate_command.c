@@ -17,9 +17,11 @@
 #define NOSCRIPT CMD_NOSCRIPT
 
 static struct gate_command command[] = {
-#define COMMAND(name, fn, words, flags, first, last, step, group, since, summary)                  \
-	{ name,  fn,    words,   flags,                first, last, step,                          \
-	  group, since, summary, sizeof(name) - 1, 0,     0 },
+#define COMMAND(name, fn, words, flags, first, last, step, group, since, summary)                   \
+	{                                                                                           \
+		name, fn, words, flags, first, last, step, group, since, summary, sizeof(name) - 1, \
+		0,    0                                                                             \
+	},
 #include "commands.def"
 #undef COMMAND
 };

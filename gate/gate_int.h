@@ -41,24 +41,26 @@
 #include "stream.h"
 #include "wset.h"
 
-#define GATE_BATCH_CNT     256           /* write sets under way; sched and caches have ports for 128 */
-#define GATE_BATCH_OPS     32            /* of a whole run */
-#define GATE_BATCH_BYTES   (16u << 10)   /* of a set: two of the longest operations, and more */
-#define GATE_FETCH_CNT     512           /* keys being fetched */
-#define GATE_CALL_CNT      1024          /* calls and listings under way; a power of two */
-#define GATE_RUN_MAX       32            /* commands in one run */
-#define GATE_IN_MAX        (64u << 10)   /* received and not run: then the socket is not read */
-#define GATE_OUT_MAX       (1u << 20)    /* not sent: then no further command is run */
-#define GATE_CHUNK_BYTES   (4u << 10)    /* of replies; most are one */
-#define GATE_HOLD_MIN      (16u << 10)   /* a value above is sent from where the cache has it */
-#define GATE_HOLD_CNT      48            /* so many of the hazard slots; the rest are for looking */
-#define GATE_CURSOR_CNT    4096          /* of SCAN, remembered */
-#define GATE_TRIES         10000         /* of a HELD command: each lost one is another's success */
-#define GATE_NAME_MAX      128           /* of a client */
-#define GATE_ARGS_MAX      RESP_ARG_CNT_MAX
+#define GATE_BATCH_CNT   256         /* write sets under way; sched and caches have ports for 128 */
+#define GATE_BATCH_OPS   32          /* of a whole run */
+#define GATE_BATCH_BYTES (16u << 10) /* of a set: two of the longest operations, and more */
+#define GATE_FETCH_CNT   512         /* keys being fetched */
+#define GATE_CALL_CNT    1024        /* calls and listings under way; a power of two */
+#define GATE_RUN_MAX     32          /* commands in one run */
+#define GATE_IN_MAX      (64u << 10) /* received and not run: then the socket is not read */
+#define GATE_OUT_MAX     (1u << 20)  /* not sent: then no further command is run */
+#define GATE_CHUNK_BYTES (4u << 10)  /* of replies; most are one */
+#define GATE_HOLD_MIN    (16u << 10) /* a value above is sent from where the cache has it */
+#define GATE_HOLD_CNT    48          /* so many of the hazard slots; the rest are for looking */
+#define GATE_CURSOR_CNT  4096        /* of SCAN, remembered */
+#define GATE_TRIES       10000       /* of a HELD command: each lost one is another's success */
+#define GATE_SEND_MAX    (256u << 10) /* in one send: so that a reader who is slow is seen to move */
+#define GATE_NAME_MAX    128          /* of a client */
+#define GATE_ARGS_MAX    RESP_ARG_CNT_MAX
 
 static_assert(GATE_HOLD_CNT < HAZARD_CNT, "some are left for looking");
-static_assert(WSET_OP_HEAD + KEY_BYTES_MAX + WSET_FIELD_MAX + WSET_INLINE_MAX + 8 <= GATE_BATCH_BYTES,
+static_assert(WSET_OP_HEAD + KEY_BYTES_MAX + WSET_FIELD_MAX + WSET_INLINE_MAX + 8 <=
+		      GATE_BATCH_BYTES,
 	      "every operation fits a batch");
 
 struct gate_conn;
@@ -141,6 +143,7 @@ struct gate_call {
 	struct desc msg; /* as sent */
 	uint64_t id;     /* of the call; or the listing's number */
 	bool used, scan;
+	bool over; /* answered to its client; its executor's word is awaited */
 };
 
 /* ---- connections ---------------------------------------------------------------------------- */
@@ -155,18 +158,18 @@ struct gate_conn {
 	struct stream_id id;
 	bool used;
 	bool authed, local;
-	bool waiting;   /* its command, or its run, is under way: no further one is begun */
-	bool queued;    /* in the list of those that go on, */
-	bool starving;  /* of those that wait for room */
-	bool out_full;  /* waiting, only because its replies are not read */
-	bool large_due; /* a long word begins at parser.pos */
-	bool sending;   /* a send is under way */
-	bool paused;    /* its socket is not read */
-	bool ended;     /* it will send no more */
-	bool last;      /* close it when its replies are out */
-	bool quiet;     /* nothing is sent before its command is done */
-	bool room;      /* waiting, only for room */
-	uint8_t proto;  /* 2, 3 */
+	bool waiting;      /* its command, or its run, is under way: no further one is begun */
+	bool queued;       /* in the list of those that go on, */
+	bool starving;     /* of those that wait for room */
+	bool out_full;     /* waiting, only because its replies are not read */
+	bool large_due;    /* a long word begins at parser.pos */
+	bool sending;      /* a send is under way */
+	bool paused;       /* its socket is not read */
+	bool ended;        /* it will send no more */
+	bool last;         /* close it when its replies are out */
+	bool quiet;        /* nothing is sent before its command is done */
+	bool room;         /* waiting, only for room */
+	uint8_t proto;     /* 2, 3 */
 	uint32_t wait_cnt; /* answers its command waits for */
 	struct resp_parser parser;
 	uint8_t *in;
@@ -181,7 +184,7 @@ struct gate_conn {
 	int64_t acc;
 	uint8_t *keep; /* memory of a command that takes long, from the heap; freed with it */
 	uint32_t keep_len, keep_cap;
-	int held_err; /* how a HELD command ended */
+	int held_err;            /* how a HELD command ended */
 	struct gate_chunk *hole; /* of a reply whose head is not known yet */
 	struct desc answer;      /* of a call or a listing */
 	bool answered;
@@ -221,15 +224,17 @@ struct gate {
 	struct gate_conns starved; /* wait for room: of batches, fetches, calls, memory */
 	struct gate_batches batch_free, batch_unsent;
 	uint32_t fetch_free;
-	uint64_t error_cnt, command_cnt, accept_cnt, refuse_cnt, rx_bytes, tx_bytes, fetch_cnt, op_cnt;
-	uint8_t *scratch; /* RESP_INLINE_MAX */
-	struct slice *args; /* GATE_ARGS_MAX */
+	uint64_t error_cnt, command_cnt, accept_cnt, refuse_cnt, rx_bytes, tx_bytes, fetch_cnt,
+		op_cnt;
+	uint8_t *scratch;       /* RESP_INLINE_MAX */
+	struct slice *args;     /* GATE_ARGS_MAX */
 	struct gate_conn *conn; /* conn_max */
 	struct gate_fetch fetch[GATE_FETCH_CNT];
 	struct gate_call call[GATE_CALL_CNT];
 	struct gate_batch batch[GATE_BATCH_CNT];
+	uint64_t call_due_ns; /* no deadline passes before */
 	uint32_t owed_cnt;
-	struct desc owed[2 * GATE_CALL_CNT]; /* RELEASEs the channels had no room for */
+	struct desc owed[3 * GATE_CALL_CNT]; /* what the channels had no room for */
 	struct gate_cursor cursor[GATE_CURSOR_CNT];
 	struct metrics_block metrics;
 };
@@ -324,7 +329,8 @@ void gate_out_sent(struct gate *g, struct gate_conn *c, size_t len);
 void gate_out_drop(struct gate *g, struct gate_conn *c);
 
 /* gate_bulk_value: a value, its memory as gate_out_value. */
-void gate_bulk_value(struct gate *g, struct gate_conn *c, struct slice bytes, struct cache_value *v);
+void gate_bulk_value(struct gate *g, struct gate_conn *c, struct slice bytes,
+		     struct cache_value *v);
 
 /* Replies. Each is whole. */
 void gate_ok(struct gate *g, struct gate_conn *c);
@@ -396,6 +402,8 @@ int gate_call_start(struct gate *g, struct gate_conn *c, struct desc *d, const v
 		    size_t len);
 /* gate_call_drop: the connection of these calls is gone. */
 void gate_call_drop(struct gate *g, struct stream_id conn);
+/* gate_call_due ends the calls whose deadline has passed. */
+void gate_call_due(struct gate *g, uint64_t now_ns);
 /* gate_scan asks for a page of keys, as gate_call_start. */
 int gate_scan(struct gate *g, struct gate_conn *c, struct slice prefix, struct slice after,
 	      uint16_t limit);

@@ -14,7 +14,8 @@
 #include "check.h"
 #include "gate_int.h"
 
-static uint8_t bin[GATE_CHUNK_BYTES]; /* what is written to a connection without memory; never read */
+static uint8_t
+	bin[GATE_CHUNK_BYTES]; /* what is written to a connection without memory; never read */
 
 static void
 chunk_free(struct gate *g, struct gate_chunk *k)
@@ -176,14 +177,20 @@ gate_out_flush(struct gate *g, struct gate_conn *c)
 {
 	struct iovec iov[STREAM_IOV_MAX];
 	uint32_t cnt = 0;
+	size_t len = 0;
 
 	if (c->sending || c->out.bytes == 0) {
 		return;
 	}
-	for (struct gate_chunk *k = c->out.head; k != NULL && cnt < STREAM_IOV_MAX; k = k->next) {
+	for (struct gate_chunk *k = c->out.head;
+	     k != NULL && cnt < STREAM_IOV_MAX && len < GATE_SEND_MAX; k = k->next) {
 		if (k->len > k->sent) {
 			iov[cnt].iov_base = (void *)(uintptr_t)(k->p + k->sent);
-			iov[cnt++].iov_len = k->len - k->sent;
+			iov[cnt].iov_len = MIN(k->len - k->sent, GATE_SEND_MAX);
+			len += iov[cnt++].iov_len;
+			if (iov[cnt - 1].iov_len < k->len - k->sent) {
+				break;
+			}
 		}
 	}
 	if (cnt == 0) {
@@ -210,7 +217,8 @@ gate_out_sent(struct gate *g, struct gate_conn *c, size_t len)
 		if (k->sent < k->len) {
 			return;
 		}
-		if (k->next == NULL && (k->slot == CACHE_SLOT_NONE && k->cap < GATE_CHUNK_BYTES / 2)) {
+		if (k->next == NULL &&
+		    (k->slot == CACHE_SLOT_NONE && k->cap < GATE_CHUNK_BYTES / 2)) {
 			k->len = 0; /* a small one is kept for the next reply */
 			k->sent = 0;
 			return;
@@ -353,8 +361,8 @@ gate_error_of(struct gate *g, struct gate_conn *c, int err)
 {
 	switch (err) {
 	case MB_ERR_TYPE:
-		return gate_error(g, c,
-				  "WRONGTYPE Operation against a key holding the wrong kind of value");
+		return gate_error(
+			g, c, "WRONGTYPE Operation against a key holding the wrong kind of value");
 	case MB_ERR_NO_MEMORY:
 		return gate_error(g, c, "OOM command not allowed when used memory > 'maxmemory'.");
 	case MB_ERR_TRYAGAIN:

@@ -105,8 +105,9 @@ gate_create(struct gate **ret, const struct gate_cfg *cfg)
 		g->fetch[i].next = i + 1 < GATE_FETCH_CNT ? i + 2 : 0;
 	}
 	g->fetch_free = 1;
-	g->placement = (const struct placement *)(const void *)(cfg->daemon->base +
-								cfg->daemon->at.table);
+	g->call_due_ns = UINT64_MAX;
+	g->placement =
+		(const struct placement *)(const void *)(cfg->daemon->base + cfg->daemon->at.table);
 	g->began_ns = g->now_ns = timebase_now_ns(timebase_real());
 	err = memory_make(g);
 	if (err == 0) {
@@ -247,8 +248,9 @@ gate_poll(void *ctx, uint64_t now_ns)
 	if (unlikely(!g->started)) {
 		g->started = true;
 		if (stream_start(g->stream) != 0) {
-			log_at(LOG_ERROR, "this kernel cannot receive into shared buffers (it needs "
-					  "Linux 6.0): Redis clients are not served");
+			log_at(LOG_ERROR,
+			       "this kernel cannot receive into shared buffers (it needs "
+			       "Linux 6.0): Redis clients are not served");
 			stream_stop(g->stream);
 		}
 		busy = 1;
@@ -300,6 +302,7 @@ gate_housekeeping(void *ctx, uint64_t now_ns)
 
 	g->now_ns = now_ns;
 	gate_count(g);
+	gate_call_due(g, now_ns);
 	atomic_store_explicit(&g->under_way_shown, g->under_way, memory_order_relaxed);
 	if (now_ns < g->tick_ns) {
 		return;
@@ -331,8 +334,8 @@ gate_next_timer(void *ctx)
 		return g->now_ns + NS_PER_MS; /* room comes without a word */
 	}
 	return g->slow_cnt > 0 || (g->cfg.idle_ns != 0 && stream_conn_cnt(g->stream) > 0)
-		       ? MAX(g->tick_ns, g->now_ns)
-		       : TILE_TIMER_NEVER;
+		       ? MIN(MAX(g->tick_ns, g->now_ns), g->call_due_ns)
+		       : g->call_due_ns;
 }
 
 /* Nobody is let in any more; what was begun is answered. */

@@ -230,8 +230,8 @@ quoted(const uint8_t *p, size_t len, uint8_t quote, uint8_t *to, size_t *to_len)
 			return i == len || isspace(p[i]) ? i : 0;
 		}
 		if (p[i] == '\\' && i + 1 < len && (quote == '"' || p[i + 1] == '\'')) {
-			i += 1 + unescape(p + i + 1, quote == '"' ? len - i - 1 : 1,
-					  &to[(*to_len)++]);
+			i += 1 +
+			     unescape(p + i + 1, quote == '"' ? len - i - 1 : 1, &to[(*to_len)++]);
 			continue;
 		}
 		to[(*to_len)++] = p[i++];

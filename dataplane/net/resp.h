@@ -33,11 +33,11 @@
 #include "domain_limits.h"
 #include "slice.h"
 
-#define RESP_ARG_CNT_MAX   65536u        /* words of one command */
-#define RESP_TEXT_MAX      (16u << 20)   /* of one command, without what was taken out of it */
-#define RESP_INLINE_MAX    (64u << 10)   /* a line, as Redis has it */
-#define RESP_LARGE_MIN     (64u << 10)   /* above, a word is taken out of the text */
-#define RESP_LARGE_CNT_MAX 8u            /* in one command */
+#define RESP_ARG_CNT_MAX   65536u      /* words of one command */
+#define RESP_TEXT_MAX      (16u << 20) /* of one command, without what was taken out of it */
+#define RESP_INLINE_MAX    (64u << 10) /* a line, as Redis has it */
+#define RESP_LARGE_MIN     (64u << 10) /* above, a word is taken out of the text */
+#define RESP_LARGE_CNT_MAX 8u          /* in one command */
 #define RESP_BULK_MAX      VALUE_BYTES_MAX
 #define RESP_LINE_MAX      32u /* "$67108864", with room for what is wrong with it */
 #define RESP_ITEM_MAX      48u
@@ -66,9 +66,9 @@ struct resp_parser {
 	uint8_t large_cnt; /* words that were taken out */
 	uint8_t wrong;     /* the byte that was no '$' */
 	bool in_line;      /* an inline command */
-	bool limited;      /* the client is not known yet: short commands only. Kept by the caller */
-	bool done;         /* all of it is there */
-	bool large_open;   /* a large word was announced; its bytes are gone from the text */
+	bool limited;    /* the client is not known yet: short commands only. Kept by the caller */
+	bool done;       /* all of it is there */
+	bool large_open; /* a large word was announced; its bytes are gone from the text */
 };
 
 /* resp_scan goes on with the command at the start of text.

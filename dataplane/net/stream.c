@@ -98,8 +98,9 @@ conn_find(const struct stream *s, struct stream_id id)
 {
 	const struct conn *c = id.idx < s->conn_max ? &s->conn[id.idx] : NULL;
 
-	return c != NULL && c->fd >= 0 && c->gen == id.gen && !c->closing ? (struct conn *)(uintptr_t)c
-									  : NULL;
+	return c != NULL && c->fd >= 0 && c->gen == id.gen && !c->closing
+		       ? (struct conn *)(uintptr_t)c
+		       : NULL;
 }
 
 /* --------------------------------------------------------------------- requests */
@@ -125,8 +126,9 @@ want(struct stream *s, struct conn *c)
 static bool
 recv_begin(struct stream *s, struct conn *c)
 {
-	struct io_uring_sqe *sqe = lcore_op_sqe(
-		s->lcore, s->op, token_make(TOKEN_RECV, (uint32_t)(c - s->conn), c->gen));
+	struct io_uring_sqe *sqe =
+		lcore_op_sqe(s->lcore, s->op,
+			     token_make(TOKEN_RECV, (uint32_t)(c - s->conn), c->gen));
 
 	if (sqe == NULL) {
 		return false;
@@ -323,7 +325,8 @@ is_local(int fd)
 	if (sa.ss_family == AF_INET6) {
 		const struct in6_addr *a = &((struct sockaddr_in6 *)&sa)->sin6_addr;
 
-		return IN6_IS_ADDR_LOOPBACK(a) || (IN6_IS_ADDR_V4MAPPED(a) && a->s6_addr[12] == 127);
+		return IN6_IS_ADDR_LOOPBACK(a) ||
+		       (IN6_IS_ADDR_V4MAPPED(a) && a->s6_addr[12] == 127);
 	}
 	return sa.ss_family == AF_UNIX;
 }
@@ -390,7 +393,7 @@ on_recv(struct stream *s, struct conn *c, int res, uint32_t flags)
 		buf_give(s, buf);
 	}
 	if (!c->closing && (res == 0 || (res < 0 && res != -ENOBUFS && res != -ECANCELED &&
-					  res != -EAGAIN && res != -EINTR))) {
+					 res != -EAGAIN && res != -EINTR))) {
 		c->ended = true;
 		s->ops.ended(s->ops.ctx, id);
 	}
@@ -474,7 +477,8 @@ where_split(const char *where, char host[64], char port[8])
 	const char *colon = strrchr(where, ':');
 	size_t len = colon != NULL ? (size_t)(colon - where) : 0;
 
-	if (colon == NULL || strlen(colon + 1) == 0 || strlen(colon + 1) > 5) {
+	if (colon == NULL || strlen(colon + 1) == 0 || strlen(colon + 1) > 5 ||
+	    strtoul(colon + 1, NULL, 10) > UINT16_MAX) {
 		return MB_ERR_INVALID;
 	}
 	if (len >= 2 && where[0] == '[' && where[len - 1] == ']') {
@@ -519,9 +523,9 @@ stream_listen_tcp(struct stream *s, const char *where, uint16_t *ret_port)
 	}
 	freeaddrinfo(ai);
 	if (err == 0 && getsockname(fd, (struct sockaddr *)&got, &len) == 0) {
-		*ret_port = ntohs(got.ss_family == AF_INET
-					  ? ((struct sockaddr_in *)&got)->sin_port
-					  : ((struct sockaddr_in6 *)&got)->sin6_port);
+		*ret_port =
+			ntohs(got.ss_family == AF_INET ? ((struct sockaddr_in *)&got)->sin_port
+						       : ((struct sockaddr_in6 *)&got)->sin6_port);
 	}
 	return err;
 }

@@ -44,7 +44,7 @@
 #define SQ_ENTRY_CNT 128
 #define CQ_ENTRY_CNT                                                                               \
 	(4 * LCORE_WATCH_CNT_MAX) /* every watch may fire some times between two looks */
-#define UDATA_NONE UINT64_MAX     /* completions nobody waits for */
+#define UDATA_NONE     UINT64_MAX /* completions nobody waits for */
 /* The top bit says whose completion it is: a tile's request (its number, its token), or a watch's
  * (generation, slot). */
 #define UDATA_OP       (UINT64_C(1) << 63)
