@@ -72,7 +72,7 @@ struct proc {
 	uint16_t idx;
 	uint8_t state;
 	bool is_executor;
-	bool is_inner; /* a tile of the daemon (inner.h): it lets go as a tile, and acknowledges nothing */
+	bool is_inner; /* a tile of the daemon (inner.h): it acknowledges as a tile does */
 	uint32_t inc;
 	int sock; /* -1: closed */
 	pid_t pid;

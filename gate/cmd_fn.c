@@ -478,7 +478,8 @@ vertex_words(const struct slice *word, uint32_t cnt, const char *vertex,
 	return n;
 }
 
-/* A DAG call's payload: a list with one list a function, or NIL. Returns: its bytes, or an error. */
+/* A DAG call's payload: a list with one list a function, or NIL. Returns: its bytes, or an error.
+ * */
 static int64_t
 dag_payload(struct gate *g, struct gate_conn *c, const struct placement_copy *shown,
 	    const struct placement_dag *dag, const struct slice *word, uint32_t cnt)

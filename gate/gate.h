@@ -48,8 +48,8 @@ void gate_destroy(struct gate *g);
 uint16_t gate_port(const struct gate *g);
 struct metrics_block *gate_metrics(struct gate *g);
 
-/* gate_held counts what is under way: sets being published, fetches, calls. As counted before the last
- * sleep. Threads: any. */
+/* gate_held counts what is under way: sets being published, fetches, calls. As counted before the
+ * last sleep. Threads: any. */
 uint32_t gate_held(const struct gate *g);
 
 extern const struct tile_ops gate_tile_ops;

@@ -340,8 +340,8 @@ op_over(struct gate *g, struct gate_batch *b, uint32_t i)
 	}
 }
 
-/* A set that was refused whole, because there was no memory to copy it to, has no word on any of its
- * operations. A set of which the first operation was refused has one. */
+/* A set that was refused whole, because there was no memory to copy it to, has no word on any of
+ * its operations. A set of which the first operation was refused has one. */
 static void
 set_refused(struct gate_batch *b, int err)
 {

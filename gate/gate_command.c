@@ -17,11 +17,18 @@
 #define NOSCRIPT CMD_NOSCRIPT
 
 static struct gate_command command[] = {
-#define COMMAND(name, fn, words, flags, first, last, step, group, since, summary)                   \
-	{                                                                                           \
-		name, fn, words, flags, first, last, step, group, since, summary, sizeof(name) - 1, \
-		0,    0                                                                             \
-	},
+#define COMMAND(text, fn, words, bits, at, to, by, of, from, what)                                 \
+	{ .name = (text),                                                                          \
+	  .run = (fn),                                                                             \
+	  .arity = (words),                                                                        \
+	  .flags = (bits),                                                                         \
+	  .first = (at),                                                                           \
+	  .last = (to),                                                                            \
+	  .step = (by),                                                                            \
+	  .group = (of),                                                                           \
+	  .since = (from),                                                                         \
+	  .summary = (what),                                                                       \
+	  .name_len = sizeof(text) - 1 },
 #include "commands.def"
 #undef COMMAND
 };
@@ -218,8 +225,8 @@ gate_match(struct slice p, struct slice t, bool any_case)
 {
 	size_t i = 0, k = 0, star = SIZE_MAX, star_k = 0;
 
-	/* The last star takes as little as it can, and more when the rest does not match: no pattern
-	 * costs more than the product of the lengths. */
+	/* The last star takes as little as it can, and more when the rest does not match: no
+	 * pattern costs more than the product of the lengths. */
 	while (k < t.len || i < p.len) {
 		size_t next = 0;
 

@@ -10,9 +10,10 @@
  * its own, which becomes the value (gate_large).
  *
  *   N1  waiting: no further command is begun. Who sets it has arranged for gate_conn_ready.
- *   N2  What a client makes us keep is bounded: GATE_IN_MAX received and not run (then its socket is
- *       not read), one command of RESP_TEXT_MAX, GATE_OUT_MAX of replies (then no command is run) and
- *       the reply of one command more; all of it from the gate's memory, which all share.
+ *   N2  What a client makes us keep is bounded: GATE_IN_MAX received and not run (then its socket
+ *   is
+ *       not read), one command of RESP_TEXT_MAX, GATE_OUT_MAX of replies (then no command is run)
+ *       and the reply of one command more; all of it from the gate's memory, which all share.
  *   N3  Who owes (half a command, a reply not read) and does not move for gate.slow is closed.
  */
 #include <string.h>

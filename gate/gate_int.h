@@ -54,7 +54,7 @@
 #define GATE_HOLD_CNT    48          /* so many of the hazard slots; the rest are for looking */
 #define GATE_CURSOR_CNT  4096        /* of SCAN, remembered */
 #define GATE_TRIES       10000       /* of a HELD command: each lost one is another's success */
-#define GATE_SEND_MAX    (256u << 10) /* in one send: so that a reader who is slow is seen to move */
+#define GATE_SEND_MAX    (256u << 10) /* in one send: a slow reader is seen to move */
 #define GATE_NAME_MAX    128          /* of a client */
 #define GATE_ARGS_MAX    RESP_ARG_CNT_MAX
 
@@ -309,13 +309,13 @@ bool gate_conn_keep(struct gate *g, struct gate_conn *c, size_t bytes);
 
 /* ---- gate_out.c */
 
-/* gate_out_room gives room for len <= GATE_CHUNK_BYTES bytes at the end of the replies; written with
- * gate_out_wrote. The connection ends when there is no memory; the room is then a bin. */
+/* gate_out_room gives room for len <= GATE_CHUNK_BYTES bytes at the end of the replies; written
+ * with gate_out_wrote. The connection ends when there is no memory; the room is then a bin. */
 struct wbuf gate_out_room(struct gate *g, struct gate_conn *c, size_t len);
 void gate_out_wrote(struct gate *g, struct gate_conn *c, const struct wbuf *w);
 void gate_out_bytes(struct gate *g, struct gate_conn *c, const void *p, size_t len);
-/* gate_out_value adds the bytes of a value: a copy, or, of a long one, the place in the cache, which
- * the reply then holds instead of *v. */
+/* gate_out_value adds the bytes of a value: a copy, or, of a long one, the place in the cache,
+ * which the reply then holds instead of *v. */
 void gate_out_value(struct gate *g, struct gate_conn *c, struct slice bytes, struct cache_value *v);
 struct gate_mark gate_out_mark(const struct gate_conn *c);
 /* gate_out_back takes back what was written since. Nothing of it was sent. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gate_out - replies on their way out
  *
- * A list of chunks from the gate's memory. What is sent is named in place, at most STREAM_IOV_MAX of
- * them at once; a long value is a chunk that names the cache's own memory, kept by a hazard slot
+ * A list of chunks from the gate's memory. What is sent is named in place, at most STREAM_IOV_MAX
+ * of them at once; a long value is a chunk that names the cache's own memory, kept by a hazard slot
  * until the kernel has it. So no reply is moved once it is written.
  */
 #include <stdarg.h>

@@ -2,8 +2,9 @@
 /* resp - see resp.h
  *
  * Scanning and finding the words are two walks. The first one needs no memory but its place, so a
- * connection in the middle of a command keeps a few words, and what is to be remembered of a command
- * of ten thousand words is the same. The second walk trusts the first: same text, same steps.
+ * connection in the middle of a command keeps a few words, and what is to be remembered of a
+ * command of ten thousand words is the same. The second walk trusts the first: same text, same
+ * steps.
  */
 #include "resp.h"
 
@@ -219,8 +220,8 @@ unescape(const uint8_t *p, size_t len, uint8_t *ret)
 	return 1;
 }
 
-/* A word in quotes: from behind the first to behind the last one. Returns: the bytes read; 0: it does
- * not end, or something stands right behind it. */
+/* A word in quotes: from behind the first to behind the last one. Returns: the bytes read; 0: it
+ * does not end, or something stands right behind it. */
 static size_t
 quoted(const uint8_t *p, size_t len, uint8_t quote, uint8_t *to, size_t *to_len)
 {

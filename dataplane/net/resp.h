@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* resp - the protocol of Redis clients: RESP2, RESP3 and inline commands
  *
- * Reading. A command is an array of bulk strings, or a line of words. What a connection has received
- * of its first command, and maybe more behind it, is its *text*, one piece of memory that grows; the
- * parser is asked again with each piece that came, and goes on where it stopped, so that a command
- * that comes byte by byte costs no more than one that comes at once.
+ * Reading. A command is an array of bulk strings, or a line of words. What a connection has
+ * received of its first command, and maybe more behind it, is its *text*, one piece of memory that
+ * grows; the parser is asked again with each piece that came, and goes on where it stopped, so that
+ * a command that comes byte by byte costs no more than one that comes at once.
  *
  *	switch (resp_scan(&p, text)) {
  *	case RESP_MORE:   keep the text, read on
@@ -12,7 +12,7 @@
  *	case RESP_LARGE:  at p.pos begin p.large_len bytes that are not to be a part of the text:
  *	                  take them to where they shall be, all of them, and close the gap;
  *	                  then go on
- *	default:          negative: not the protocol; resp_error_text says it, and the connection ends
+ *	default:          not the protocol: resp_error_text says how, and the connection ends
  *	}
  *
  * A bulk string above RESP_LARGE_MIN is so taken from the socket to its place and never copied into

@@ -2,9 +2,9 @@
 /* stream - see stream.h
  *
  * Requests of a connection that the kernel may have: one receive, one send, one cancellation of the
- * receive. Each completion names its kind, the place and the generation; `busy` counts the requests,
- * and a connection is free again when it is closing and busy is 0 (S2). Closing begins with a
- * shutdown(2): receive and send then complete by themselves, at once.
+ * receive. Each completion names its kind, the place and the generation; `busy` counts the
+ * requests, and a connection is free again when it is closing and busy is 0 (S2). Closing begins
+ * with a shutdown(2): receive and send then complete by themselves, at once.
  *
  * A receive ends now and then: no buffer was free, or the kernel had no room for a completion. It
  * is then wanted, and asked for again by stream_poll.

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* stream - TCP and Unix connections in the io_uring of an lcore
  *
- * Bytes in, bytes out, and the life of a connection; what the bytes mean is the user's. A listener is
- * one multishot accept, a connection one multishot receive into buffers that all of them share, so
- * what waits idle costs an entry in a table and nothing else. One send of a connection is under way
- * at a time, straight from the user's memory.
+ * Bytes in, bytes out, and the life of a connection; what the bytes mean is the user's. A listener
+ * is one multishot accept, a connection one multishot receive into buffers that all of them share,
+ * so what waits idle costs an entry in a table and nothing else. One send of a connection is under
+ * way at a time, straight from the user's memory.
  *
  *      FREE ──accepted──► OPEN ──stream_close──► CLOSING ──last completion──► closed(), FREE
  *
  *   S1  A connection is named by its place and its generation (struct stream_id); what comes late
  *       for an earlier one finds nobody.
- *   S2  After stream_close no event but `closed` comes; it comes once, when the kernel has nothing of
+ *   S2  After stream_close no event but `closed` comes; it comes once, when the kernel has nothing
+ *   of
  *       the connection any more: then the memory of its send is the user's again.
  *   S3  A connection that is paused is not read: its peer's window closes.
  *
@@ -42,8 +43,8 @@ struct stream_id {
 };
 
 struct stream_ops {
-	/* A new connection. local: it came from this machine (loopback, or a Unix socket). A refusal
-	 * (false) closes it; reason, if set, is sent before. */
+	/* A new connection. local: it came from this machine (loopback, or a Unix socket). A
+	 * refusal (false) closes it; reason, if set, is sent before. */
 	bool (*opened)(void *ctx, struct stream_id id, bool local, const char **ret_reason);
 	/* Bytes came. They are the stream's again when the call returns. */
 	void (*received)(void *ctx, struct stream_id id, const uint8_t *p, size_t len);
@@ -64,8 +65,8 @@ int stream_create(struct stream **ret, struct lcore *lcore, uint32_t conn_max,
 void stream_destroy(struct stream *s);
 
 /* stream_listen_tcp listens at "host:port" or "[host]:port"; the host is an address, "*" is any.
- * Returns: 0 with *ret_port, the port (of port 0, the one that was given); MB_ERR_INVALID: that is no
- * address; MB_ERR_EXISTS: somebody listens there; MB_ERR_DENIED; MB_ERR_IO. */
+ * Returns: 0 with *ret_port, the port (of port 0, the one that was given); MB_ERR_INVALID: that is
+ * no address; MB_ERR_EXISTS: somebody listens there; MB_ERR_DENIED; MB_ERR_IO. */
 int stream_listen_tcp(struct stream *s, const char *where, uint16_t *ret_port);
 /* stream_listen_unix listens at a path, in place of a socket that nobody serves any more. */
 int stream_listen_unix(struct stream *s, const char *path);
@@ -74,7 +75,8 @@ int stream_listen_unix(struct stream *s, const char *path);
  * Returns: 0; MB_ERR_NOT_SUPPORTED. */
 int stream_start(struct stream *s);
 
-/* stream_poll asks the kernel again for what it had no room for. Returns: whether it did anything. */
+/* stream_poll asks the kernel again for what it had no room for. Returns: whether it did anything.
+ * */
 bool stream_poll(struct stream *s);
 
 /* stream_stop lets nobody in any more. */
@@ -82,7 +84,8 @@ void stream_stop(struct stream *s);
 
 /* stream_send sends cnt pieces, all of them, and says so with `sent`.
  *
- * Requires:  none is under way for the connection; cnt <= STREAM_IOV_MAX; the pieces, not iov itself,
+ * Requires:  none is under way for the connection; cnt <= STREAM_IOV_MAX; the pieces, not iov
+ * itself,
  *            stay until `sent` or `closed`.
  * Returns:   0; MB_ERR_TRYAGAIN: the kernel takes nothing just now.
  */

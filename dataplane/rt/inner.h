@@ -2,8 +2,9 @@
 /* inner - a tile of the daemon that reads, writes and calls as a client process does
  *
  * An inner process has what a process of the domain has: an index and an incarnation, a region that
- * it alone writes, hazard slots to read the cache in place, payloads in its slab, a channel to sched
- * and to each cache tile. So those tiles know one kind of caller and not two. What is different:
+ * it alone writes, hazard slots to read the cache in place, payloads in its slab, a channel to
+ * sched and to each cache tile. So those tiles know one kind of caller and not two. What is
+ * different:
  *
  *   - it is here from before the first lcore runs, and goes with the node;
  *   - it sleeps in its lcore's io_uring: producers ring that lcore's eventfd, not a futex;

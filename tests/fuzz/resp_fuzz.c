@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* resp_fuzz - what clients of the gate send
  *
- * Whatever the bytes, and wherever they are cut: no look outside of them; the same commands with the
- * same words as when they come at once; a refusal is a refusal in both cases.
+ * Whatever the bytes, and wherever they are cut: no look outside of them; the same commands with
+ * the same words as when they come at once; a refusal is a refusal in both cases.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """gate_test.py MICROBURST SOURCE
 
-Goal:   the gate answers what Redis would, to the letter where it can, to raw bytes and to the clients
-        that people have; hostile, slow and dying clients harm nobody else; nothing is left at the end.
-Method: a node of its own, with small limits. Sockets of this program say exact bytes and expect exact
-        bytes; redis-cli and redis-benchmark run when they are there; the same commands go to a Redis
-        server beside it, when there is one, and the answers must be equal.
+Goal:   the gate answers what Redis would, to the letter where it can, to raw bytes and to the
+        clients that people have; hostile, slow and dying clients harm nobody else; nothing is left
+        at the end.
+Method: a node of its own, with small limits. Sockets of this program say exact bytes and expect
+        exact bytes; redis-cli, redis-benchmark and python3-redis run when they are there.
 """
 import os
 import shutil
@@ -218,7 +218,8 @@ class Protocol(Case):
                 (b'*x\r\n', b'-ERR Protocol error: invalid multibulk length\r\n'),
                 (b'PING\r\n*1\r\n$-3\r\n',
                  b'+PONG\r\n-ERR Protocol error: invalid bulk length\r\n'),
-                (b'SET a 1\r\n*1\r\n$-3\r\n', b'+OK\r\n-ERR Protocol error: invalid bulk length\r\n'),
+                (b'SET a 1\r\n*1\r\n$-3\r\n',
+                 b'+OK\r\n-ERR Protocol error: invalid bulk length\r\n'),
                 (b'SET "a\r\n', b'-ERR Protocol error: unbalanced quotes in request\r\n'),
         ):
             c = self.client()

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   commands of clients are found whole, in whatever pieces they come; what is not the protocol
+/* Goal:   commands of clients are found whole, in whatever pieces they come; what is not the
+ * protocol
  *         is refused in Redis's words; replies are what clients of both protocols expect.
  * Method: refusals first; then every command cut at every place, and byte by byte; long words taken
  *         out of the text; the words of lines against a table; replies against their bytes. */
@@ -88,9 +89,9 @@ a_command_has_a_largest_text(void **state)
 	char *text = malloc(cnt * (word + 16) + 32);
 	struct resp_parser p = { 0 };
 
-	len += (size_t)sprintf(text, "*%zu\r\n", cnt);
+	len += (size_t)snprintf(text, 32, "*%zu\r\n", cnt);
 	for (size_t i = 0; i < cnt; i++) {
-		len += (size_t)sprintf(text + len, "$%zu\r\n", word);
+		len += (size_t)snprintf(text + len, 16, "$%zu\r\n", word);
 		memset(text + len, 'x', word);
 		memcpy(text + len + word, "\r\n", 2);
 		len += word + 2;
@@ -114,7 +115,8 @@ assert_words(const struct resp_parser *p, const char *text, const char *const *w
 	}
 }
 
-/* The text is one command; it is found however it is cut, and what stands behind it is left alone. */
+/* The text is one command; it is found however it is cut, and what stands behind it is left alone.
+ * */
 static void
 finds(const char *text, const char *const *want)
 {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   connections come, talk and go, each event once; no memory is touched after `closed`; whoever
+/* Goal:   connections come, talk and go, each event once; no memory is touched after `closed`;
+ * whoever
  *         does not read, or is too many, harms nobody.
- * Method: a real lcore on a thread whose one tile is an echo over a stream; clients are plain sockets
+ * Method: a real lcore on a thread whose one tile is an echo over a stream; clients are plain
+ * sockets
  *         of this thread. */
 #include "stream.h"
 
@@ -13,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <microburst/error.h>
@@ -215,10 +218,18 @@ read_all(int fd, void *p, size_t len)
 }
 
 static void
+nap(long us)
+{
+	const struct timespec ts = { .tv_nsec = us * 1000 };
+
+	nanosleep(&ts, NULL);
+}
+
+static void
 wait_for(const _Atomic uint32_t *cnt, uint32_t want)
 {
 	for (uint32_t i = 0; i < 10000 && atomic_load(cnt) != want; i++) {
-		usleep(1000);
+		nap(1000);
 	}
 	assert_int_equal(atomic_load(cnt), want);
 }
@@ -305,7 +316,7 @@ a_client_that_does_not_read_holds_nobody_up(void **state)
 
 	/* Until its own buffers are full: it sends, and never reads. */
 	while (send(deaf, block, sizeof(block), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
-		usleep(100);
+		nap(100);
 	}
 	for (int i = 0; i < 100; i++) {
 		assert_int_equal(write(other, "hello", 5), 5);
@@ -327,7 +338,7 @@ a_paused_connection_is_not_read_until_it_is_resumed(void **state)
 	assert_int_equal(write(fd, "first", 5), 5);
 	assert_int_equal(read_all(fd, said, 5), 5);
 	atomic_store(&e.pause, false);
-	usleep(20000);
+	nap(20000);
 	assert_int_equal(write(fd, "later", 5), 5);
 	pfd = (struct pollfd){ fd, POLLIN, 0 };
 	assert_int_equal(poll(&pfd, 1, 100), 0);
