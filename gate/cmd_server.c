@@ -103,7 +103,7 @@ info_memory(struct gate *g, struct text *t)
 		 "# Memory\r\nused_memory_peak_rss:%llu\r\nmaxmemory:0\r\n"
 		 "maxmemory_policy:noeviction\r\nmem_clients_normal:%zu\r\n"
 		 "mem_clients_limit:%zu\r\n\r\n",
-		 (unsigned long long)u.ru_maxrss * 1024, heap_used_bytes(g->heap),
+		 (unsigned long long)u.ru_maxrss << 10, heap_used_bytes(g->heap),
 		 g->cfg.memory_bytes);
 }
 

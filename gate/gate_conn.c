@@ -281,7 +281,9 @@ large_take(struct gate_large *l, const uint8_t *p, size_t len)
 {
 	size_t n = MIN(len, (size_t)(l->len - l->got));
 
-	memcpy(l->p + l->got, p, n);
+	if (n != 0) { /* p need not be */
+		memcpy(l->p + l->got, p, n);
+	}
 	l->got += (uint32_t)n;
 	return n;
 }
@@ -359,8 +361,12 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 		}
 	}
 	for (uint32_t i = 0; !c->waiting && !c->last; i++) {
-		struct slice rest = slice_of(text.p + done, text.len - done);
+		struct slice rest = text;
 		int rc;
+
+		if (done != 0) { /* else there may be none at all */
+			rest = slice_of(text.p + done, text.len - done);
+		}
 
 		if (c->out.bytes > GATE_OUT_MAX) { /* N2; gate_conn_go goes on */
 			c->waiting = true;

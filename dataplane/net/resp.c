@@ -195,7 +195,7 @@ static size_t
 unescape(const uint8_t *p, size_t len, uint8_t *ret)
 {
 	if (len >= 3 && p[0] == 'x' && hex_digit(p[1]) >= 0 && hex_digit(p[2]) >= 0) {
-		*ret = (uint8_t)(hex_digit(p[1]) << 4 | hex_digit(p[2]));
+		*ret = (uint8_t)(hex_digit(p[1]) * 16 + hex_digit(p[2]));
 		return 3;
 	}
 	switch (p[0]) {

@@ -499,7 +499,7 @@ stream_listen_tcp(struct stream *s, const char *where, uint16_t *ret_port)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 				  .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV };
-	struct sockaddr_storage got;
+	struct sockaddr_storage got = { 0 };
 	socklen_t len = sizeof(got);
 	struct addrinfo *ai;
 	char host[64], port[8];

@@ -541,7 +541,7 @@ class Together(Case):
         self.c2 = self.client()
         killer = threading.Thread(target=kill)
         killer.start()
-        answers = [self.c('MB.CALL', 'increment', i) for i in range(200)]
+        answers = [self.c('MB.CALL', 'increment', i) for i in range(40)]
         stop.set()
         killer.join()
         for i, a in enumerate(answers):
