@@ -202,7 +202,8 @@ large_given(struct gate_conn *c, uint32_t handle)
 int
 gate_write_op(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t if_version)
 {
-	uint32_t tile = cache_tile_of(hash_bytes(op->key.p, op->key.len), g->view.shard_cnt);
+	uint64_t hash = hash_bytes(op->key.p, op->key.len);
+	uint32_t tile = cache_tile_of(hash, g->view.shard_cnt);
 	struct gate_run *run = c->run;
 	struct gate_batch *b;
 	uint32_t handle = 0;
@@ -231,6 +232,7 @@ gate_write_op(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t 
 			return err;
 		}
 	}
+	cache_view_prefetch(&g->view, hash); /* on one lcore the cache tile is next */
 	err = wset_add(&b->ws, op);
 	ENSURE(err == 0, "err=%d", err);
 	large_given(c, handle);
