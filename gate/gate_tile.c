@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <microburst/error.h>
 
@@ -17,6 +18,7 @@
 #include "tile_msg.h"
 #include "timebase.h"
 
+#define FILES_BESIDE 1024u             /* of the rest of the node: four a process, and some */
 #define GATE_BURST   64                /* answers of one tile in a poll */
 #define GATE_TICK_NS (250 * NS_PER_MS) /* how exact the time of a slow or idle client is */
 
@@ -70,6 +72,24 @@ memory_make(struct gate *g)
 	return g->conn != NULL && g->args != NULL && g->scratch != NULL ? 0 : MB_ERR_NO_MEMORY;
 }
 
+/* A connection is a file: the limit is raised as far as it may, and beyond that obeyed. */
+static void
+files_allow(struct gate *g)
+{
+	struct rlimit r;
+	rlim_t want = g->cfg.conn_max + (rlim_t)FILES_BESIDE;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= want) {
+		return;
+	}
+	r.rlim_cur = MIN(want, r.rlim_max);
+	if (setrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < want) {
+		g->cfg.conn_max = (uint32_t)MAX(r.rlim_cur, FILES_BESIDE + 16) - FILES_BESIDE;
+		log_at(LOG_WARN, "at most %u Redis clients: the limit of open files is %llu",
+		       g->cfg.conn_max, (unsigned long long)r.rlim_max);
+	}
+}
+
 static int
 listen_all(struct gate *g)
 {
@@ -109,6 +129,7 @@ gate_create(struct gate **ret, const struct gate_cfg *cfg)
 	g->placement =
 		(const struct placement *)(const void *)(cfg->daemon->base + cfg->daemon->at.table);
 	g->began_ns = g->now_ns = timebase_now_ns(timebase_real());
+	files_allow(g);
 	err = memory_make(g);
 	if (err == 0) {
 		err = listen_all(g);
