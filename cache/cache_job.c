@@ -328,9 +328,10 @@ op_value(struct cache_core *c, struct cache_job *job)
 	}
 	if (job->value.off == 0) {
 		/* A PUT's value is copied to where it will be read. */
-		size_t bytes = job->op.kind == WSET_PUT
-				       ? cache_block_bytes(job->op.key.len, len + DELTA_PUT_TAIL)
-				       : len;
+		size_t bytes =
+			job->op.kind == WSET_PUT
+				? cache_block_bytes(job->op.key.len, len + DELTA_PUT_TAIL_MAX)
+				: len;
 		int err = cache_core_alloc(c, bytes, &job->patience, &job->value);
 
 		if (err != 0) {
@@ -347,16 +348,33 @@ op_value(struct cache_core *c, struct cache_job *job)
 	return step;
 }
 
-/* Whether a map shows a field. */
+/* Finds the value that a field of a map shows. */
 static bool
-has_field(struct slice stored, struct slice field, struct hlc_time now)
+field_find(struct slice stored, struct slice field, unsigned int *ret_type, struct slice *ret)
 {
 	struct map_field f;
 	struct envelope e;
 
-	return delta_present(stored, now) && envelope_open(stored, &e) == 0 &&
-	       e.type == LATTICE_MAP && map_get(e.state, field, &f) &&
-	       view_present(f.type, f.value);
+	return envelope_open(stored, &e) == 0 && e.type == LATTICE_MAP &&
+	       map_get(e.state, field, &f) && map_field_value(&f, ret_type, ret);
+}
+
+/* Whether what an operation would add is there already. */
+static bool
+has_item(struct slice stored, const struct wset_op *op, struct hlc_time now)
+{
+	unsigned int type;
+	struct slice value;
+	struct envelope e;
+
+	if (!delta_present(stored, now)) {
+		return false;
+	}
+	if (op->kind == WSET_MAP_PUT) {
+		return field_find(stored, op->field, &type, &value);
+	}
+	return op->kind == WSET_SADD && envelope_open(stored, &e) == 0 && view_is_set(e.type) &&
+	       view_set_has(e.type, e.state, op->value);
 }
 
 /* What an inner process asked to know of an operation that was applied. */
@@ -364,16 +382,35 @@ static void
 op_word(struct cache_core *c, struct cache_job *job, bool changed)
 {
 	struct cache_op_word *word = job->word != NULL ? &job->word[job->op_idx] : NULL;
+	struct slice stored, value;
 	struct envelope e;
+	unsigned int type;
 
 	if (word == NULL) {
 		return;
 	}
 	word->changed = changed;
-	if (job->op.kind == WSET_INCR &&
-	    envelope_open(cache_store_envelope(c->store, job->work->entry), &e) == 0) {
+	stored = cache_store_envelope(c->store, job->work->entry);
+	if (job->op.kind == WSET_INCR && envelope_open(stored, &e) == 0) {
 		word->err = view_i64(e.type, e.state, &word->n);
+	} else if (job->op.kind == WSET_MAP_INCR &&
+		   field_find(stored, job->op.field, &type, &value)) {
+		word->err = view_i64(type, value, &word->n);
 	}
+}
+
+/* Whether an inner process wants the operation at hand to be done. */
+static bool
+op_wanted(struct cache_core *c, const struct cache_job *job)
+{
+	const struct cache_op_word *word = job->word != NULL ? &job->word[job->op_idx] : NULL;
+
+	if (word == NULL) {
+		return true;
+	}
+	return (word->if_before == 0 || job->op_idx == 0 || word[-1].err == 0) &&
+	       (word->if_version == 0 ||
+		word->if_version == cache_store_version(c->store, job->work->entry));
 }
 
 /* A PUT whose value is in its place: what describes it goes behind it. */
@@ -383,14 +420,13 @@ put_in_place(struct cache_core *c, struct cache_job *job, struct hlc_time now)
 	struct cache_work *w = job->work;
 	struct slice stored = cache_store_envelope(c->store, w->entry), none = { 0 };
 	uint8_t *p = cache_block_ptr(c->cfg.base, &job->value);
-	struct wbuf tail = wbuf_init(p + job->op.value.len, DELTA_PUT_TAIL);
-	int err = delta_put_tail(stored, now, c->cfg.writer, &tail);
+	struct wbuf tail = wbuf_init(p + job->op.value.len, DELTA_PUT_TAIL_MAX);
+	int err = delta_put_tail(stored, job->op.keep, now, c->cfg.writer, &tail);
 
 	if (err == 0) {
 		cache_store_show_block(c->store, w->entry, w->hash, cache_work_key(w), &job->value,
 				       job->op.value.len + tail.len, false);
 		cache_flush_add(c, w, none, true);
-		op_word(c, job, true);
 	}
 	return err;
 }
@@ -413,6 +449,72 @@ room_for(struct cache_core *c, struct cache_job *job, size_t bytes, uint8_t *scr
 	return err;
 }
 
+/* Shows a tree that was grown, in the entry at hand. The edit ends here. */
+static int
+tree_show(struct cache_core *c, struct cache_job *job, struct treeval_edit *edit,
+	  struct hlc_time now)
+{
+	struct cache_work *w = job->work;
+	struct slice key = cache_work_key(w);
+	struct cache_block b;
+	struct tree_view view;
+	int err = edit->flat_bytes > KVS_ENVELOPE_MAX
+			  ? MB_ERR_TOO_LARGE
+			  : cache_store_tree_commit(c->store, key.len, edit, &job->patience.tries,
+						    &b, &view);
+
+	if (err != 0) {
+		treeval_abort(cache_store_grove(c->store, &job->patience.tries), edit);
+		return err;
+	}
+	cache_store_show_block(c->store, w->entry, w->hash, key, &b, view.envelope.len,
+			       !delta_present(tree_slice(&view), now));
+	return 0;
+}
+
+/* Shows a flat envelope from outside of the cache in the entry at hand: as a tree, if it is a large
+ * collection. */
+static int
+envelope_show(struct cache_core *c, struct cache_job *job, struct slice envelope,
+	      struct hlc_time now)
+{
+	struct cache_work *w = job->work;
+	struct treeval_edit edit;
+	int err;
+
+	if (!treeval_wanted(envelope)) {
+		return cache_store_show(c->store, w->entry, w->hash, cache_work_key(w), envelope,
+					!delta_present(envelope, now), &job->patience.tries);
+	}
+	err = treeval_make(cache_store_grove(c->store, &job->patience.tries), envelope, &edit);
+	return err != 0 ? err : tree_show(c, job, &edit, now);
+}
+
+/* Merges a delta into the tree that the entry shows. */
+static int
+merge_tree(struct cache_core *c, struct cache_job *job, struct slice stored, struct slice delta,
+	   struct hlc_time now)
+{
+	struct tree_view view = *slice_tree(stored);
+	struct treeval_edit edit;
+	int side = treeval_merge(cache_store_grove(c->store, &job->patience.tries), &view, delta,
+				 &edit);
+	int err = side;
+
+	if (side > 0) {
+		err = side == LATTICE_MIXED   ? tree_show(c, job, &edit, now)
+		      : side == LATTICE_RIGHT ? envelope_show(c, job, delta, now)
+					      : 0;
+	}
+	if (err != 0) {
+		return cache_core_patient(c, err, &job->patience);
+	}
+	if (side != LATTICE_LEFT) {
+		cache_flush_add(c, job->work, delta, false);
+	}
+	return 0;
+}
+
 /* Merges a delta into the entry, and gives it to the flush. */
 static int
 merge_delta(struct cache_core *c, struct cache_job *job, struct slice delta, struct hlc_time now)
@@ -423,9 +525,11 @@ merge_delta(struct cache_core *c, struct cache_job *job, struct slice delta, str
 	struct cache_block b = { 0 };
 	struct slice result = delta;
 	struct wbuf out;
-	bool absent;
 	int err, side;
 
+	if (slice_is_tree(stored)) {
+		return merge_tree(c, job, stored, delta, now);
+	}
 	err = room_for(c, job, bound <= CACHE_SCRATCH ? bound : cache_block_bytes(key.len, bound),
 		       c->merge_mem, &b, &out);
 	if (err != 0) {
@@ -437,23 +541,18 @@ merge_delta(struct cache_core *c, struct cache_job *job, struct slice delta, str
 	}
 	if (side < 0 || side == LATTICE_LEFT || result.len > KVS_ENVELOPE_MAX) {
 		cache_store_free(c->store, &b);
-		if (side == LATTICE_LEFT) {
-			op_word(c, job, false);
-		}
 		return side < 0 ? side : side == LATTICE_LEFT ? 0 : MB_ERR_TOO_LARGE;
 	}
-	absent = !delta_present(result, now);
-	if (side == LATTICE_MIXED && b.off != 0) {
-		cache_store_show_block(c->store, w->entry, w->hash, key, &b, out.len, absent);
+	if (side == LATTICE_MIXED && b.off != 0 && !treeval_wanted(result)) {
+		cache_store_show_block(c->store, w->entry, w->hash, key, &b, out.len,
+				       !delta_present(result, now));
 	} else {
+		err = envelope_show(c, job, result, now);
 		cache_store_free(c->store, &b);
-		err = cache_store_show(c->store, w->entry, w->hash, key, result, absent,
-				       &job->patience.tries);
 		if (err != 0) {
 			return cache_core_patient(c, err, &job->patience);
 		}
 	}
-	op_word(c, job, true);
 	cache_flush_add(c, w, delta, side == LATTICE_RIGHT);
 	return 0;
 }
@@ -467,26 +566,38 @@ op_apply(struct cache_core *c, struct cache_job *job)
 	struct wbuf out;
 	int err;
 
-	if (job->word != NULL && job->word[job->op_idx].if_version != 0 &&
-	    job->word[job->op_idx].if_version != cache_store_version(c->store, job->work->entry)) {
-		return CACHE_OTHER_VERSION;
-	}
 	if (job->op.kind == WSET_PUT && job->op.by_ref) {
 		return put_in_place(c, job, now);
 	}
-	if (job->word != NULL && job->op.kind == WSET_MAP_PUT) {
-		job->word[job->op_idx].n = !has_field(stored, job->op.field, now);
+	if (job->word != NULL) {
+		job->word[job->op_idx].n = !has_item(stored, &job->op, now);
 	}
-	err = room_for(c, job, delta_bound(&job->op, job->op.value.len), c->delta_mem, &b, &out);
+	err = room_for(c, job, delta_bound(stored, &job->op, job->op.value.len), c->delta_mem, &b,
+		       &out);
 	if (err == 0) {
 		err = delta_make(stored, &job->op, now, c->cfg.writer, &out);
 	}
 	if (err == 0 && out.len != 0) {
 		err = merge_delta(c, job, wbuf_slice(&out), now);
-	} else if (err == 0) {
-		op_word(c, job, false);
 	}
 	cache_store_free(c->store, &b);
+	return err;
+}
+
+/* As op_apply, if an inner process wants it done; and says what became of it. */
+static int
+op_apply_wanted(struct cache_core *c, struct cache_job *job)
+{
+	uint64_t version = cache_store_version(c->store, job->work->entry);
+	int err;
+
+	if (!op_wanted(c, job)) {
+		return CACHE_OTHER_VERSION;
+	}
+	err = op_apply(c, job);
+	if (err == 0) {
+		op_word(c, job, cache_store_version(c->store, job->work->entry) != version);
+	}
 	return err;
 }
 
@@ -503,7 +614,7 @@ op_step(struct cache_core *c, struct cache_job *job)
 		step = CACHE_STEP_AGAIN; /* keeps I3 */
 	}
 	if (step == CACHE_STEP_DONE) {
-		step = op_apply(c, job);
+		step = op_apply_wanted(c, job);
 		if (step == MB_ERR_TRYAGAIN) {
 			step = CACHE_STEP_AGAIN;
 		}

@@ -52,11 +52,13 @@ enum cache_msg_kind {
 struct cache_op_word {
 	/* in: do it only if this is what a reader sees (cache_value.version); 0: in any case */
 	uint64_t if_version;
-	int32_t err;      /* out: as of a PUBLISHED, of this operation. MB_ERR_TRYAGAIN: another
+	int32_t err;        /* out: as of a PUBLISHED, of this operation. MB_ERR_TRYAGAIN: another
 			      * version */
-	uint32_t changed; /* out: 1 if it brought anything new, else 0 */
-	int64_t n;        /* out: of an INCR the number that it made; of a MAP_PUT 1 if there was no
-			      * such field before */
+	uint32_t if_before; /* in: do it only if the operation before it in the set was done */
+	uint32_t changed;   /* out: 1 if it brought anything new, else 0 */
+	/* out: of INCR and MAP_INCR the number that it made; of SADD and MAP_PUT 1 if there was no
+	 * such member or field before, else 0 */
+	int64_t n;
 };
 
 /* sub of a FETCHED */

@@ -53,6 +53,8 @@ client_target_read(struct mb_client *c, const char *name, bool dag, struct clien
 		uint32_t cnt = g != NULL && g->vertex_cnt <= DAG_FUNCTION_MAX ? g->vertex_cnt : 0;
 
 		ret->id = cnt > 0 ? g->id : 0;
+		ret->splits = cnt > 0 && (g->flags & PLACEMENT_DAG_LINEAR) == 0;
+		ret->split_ns = cnt > 0 ? g->split_ns : 0;
 		memset(ret->exec, cnt > 0 ? 0xff : 0, sizeof(ret->exec));
 		for (uint32_t v = 0; v < cnt; v++) {
 			const struct placement_fn *f = placement_fn_get(p, g->vertex[v].fn);
@@ -125,6 +127,15 @@ static bool
 client_exec_in(const uint64_t exec[PLACEMENT_EXEC_WORDS], uint16_t e)
 {
 	return (exec[e / 64] >> (e % 64) & 1) != 0;
+}
+
+/* Whether a call is worth running at several executors at a time, as far as is known here. sched
+ * knows what is not, and decides. */
+static bool
+client_splits(const struct mb_client *c, const struct client_name *t)
+{
+	return t->splits && c->dag_ns[t->id % DAG_CNT_MAX] >= t->split_ns &&
+	       !client_only_one(t->exec);
 }
 
 /* The channel on which a call may go directly now; NULL: through sched. */
@@ -233,7 +244,7 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 	d->call = call->id;
 	call->d = *d;
 	client_deadline_set(c, call, opt != NULL ? opt->deadline_ns : 0);
-	ch = client_route(c, target);
+	ch = unlikely(client_splits(c, target)) ? NULL : client_route(c, target);
 	if (likely(ch != NULL)) {
 		call->exec = ch->proc;
 		call->chan_seq = ch->tail;
@@ -346,6 +357,9 @@ client_on_reply(struct mb_client *c, struct channel *ch, const struct desc *d)
 		client_release(c, d);
 		client_fail(c, call, MB_ERR_CANCELLED, "");
 	} else {
+		if ((call->d.sub & CALL_DAG) != 0) {
+			c->dag_ns[call->d.a % DAG_CNT_MAX] = (uint32_t)(d->b >> 32);
+		}
 		client_done(c, call, d);
 	}
 }

@@ -59,6 +59,7 @@ mb_client_open(struct mb_client **ret, const char *where)
 		c->reply[i].next = i + 1 < MB_CALLS_MAX ? i + 2 : 0;
 	}
 	c->reply_free = 1;
+	memset(c->dag_ns, 0xff, sizeof(c->dag_ns)); /* not known: sched may know */
 	err = domain_enter(&c->d, where, client_program(), &ev);
 	if (err == 0) {
 		err = cache_view_open(&c->view, c->d->cache, c->d->cache_bytes,

@@ -79,6 +79,8 @@ struct client_name {
 	uint64_t gen;
 	uint16_t id; /* 0: unused */
 	bool dag;
+	bool splits;       /* a DAG in which functions could run at the same time */
+	uint32_t split_ns; /* of such a DAG: one that runs so long goes through sched */
 	uint64_t exec[PLACEMENT_EXEC_WORDS];
 };
 
@@ -97,6 +99,7 @@ struct mb_client {
 	uint16_t out[PROC_CLIENT_FIRST]; /* calls sent directly and not answered */
 	struct client_name name[NAME_CACHE];
 	struct client_name *name_last; /* of them; NULL */
+	uint32_t dag_ns[DAG_CNT_MAX];  /* how long a DAG's functions ran last, together */
 	struct client_call call[MB_CALLS_MAX];
 	/* answers not handed out yet, oldest first: slot numbers */
 	uint16_t done[MB_CALLS_MAX];

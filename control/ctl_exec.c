@@ -79,6 +79,9 @@ ctl_spare_wanted(const struct ctl *c)
 static void
 ctl_spares_step(struct ctl *c, uint64_t now)
 {
+	if (!ctl_zygote_start(c, now)) {
+		return;
+	}
 	if (ctl_loading(c) || (now < c->spares_ns && !ctl_spare_wanted(c))) {
 		return;
 	}
@@ -98,9 +101,10 @@ ctl_spares_step(struct ctl *c, uint64_t now)
 				 c->exec[e].state == EXEC_SPAWNING) &&
 				c->exec[e].cpu == cpu;
 		}
-		while (have < want && ctl_zygote_start(c, now)) {
-			ctl_spawn(c, cpu);
-			have++;
+		for (; have < want; have++) {
+			if (!ctl_spawn(c, cpu)) {
+				return;
+			}
 		}
 	}
 }
@@ -448,6 +452,37 @@ ctl_slot_step(struct ctl *c, uint16_t i, const uint16_t *fn, uint32_t cnt, uint6
 	}
 }
 
+/* Whether an executor is on its way to serve, which takes no longer than give_up_ns. */
+static bool
+ctl_exec_coming(const struct exec *x)
+{
+	return x->state == EXEC_SPAWNING || x->state == EXEC_LOADING;
+}
+
+/* Ends what hangs on its way: a zygote that does not fork, a spare that does not enter, functions
+ * that do not load. Their deaths do the rest. */
+static void
+ctl_late_stop(struct ctl *c, uint64_t now)
+{
+	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
+		struct exec *x = &c->exec[e];
+		pid_t pid = c->procs.proc[e].pid;
+
+		if (!ctl_exec_coming(x) || now < x->give_up_ns) {
+			continue;
+		}
+		x->give_up_ns = UINT64_MAX;
+		if (pid > 0) {
+			log_at(LOG_WARN, "executor %u did not %s in time: stopped", e,
+			       x->state == EXEC_LOADING ? "load its functions" : "start");
+			kill(pid, SIGKILL);
+		} else if (c->zygote_pid > 0) {
+			log_at(LOG_WARN, "the zygote did not fork in time: stopped");
+			kill(c->zygote_pid, SIGKILL);
+		}
+	}
+}
+
 void
 ctl_exec_step(struct ctl *c)
 {
@@ -455,15 +490,7 @@ ctl_exec_step(struct ctl *c)
 	uint16_t fn[FUNCTION_CNT_MAX];
 	uint32_t cnt;
 
-	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
-		if (c->exec[e].state == EXEC_LOADING && now >= c->exec[e].give_up_ns &&
-		    c->procs.proc[e].pid > 0) {
-			log_at(LOG_WARN, "executor %u did not load its functions in time: stopped",
-			       e);
-			kill(c->procs.proc[e].pid, SIGKILL);
-			c->exec[e].give_up_ns = UINT64_MAX;
-		}
-	}
+	ctl_late_stop(c, now);
 	ctl_old_versions_remove(c);
 	ctl_deploy_step(c);
 	cnt = ctl_pinned(c, fn);
@@ -539,8 +566,7 @@ ctl_exec_loaded(struct ctl *c, struct proc *p, const struct domain_msg *m, const
 	ctl_exec_step(c);
 }
 
-/* No executor can be had for what is pinned: what waits is told so. */
-static void
+void
 ctl_pin_failed(struct ctl *c, int err)
 {
 	uint16_t fn[FUNCTION_CNT_MAX];
@@ -617,11 +643,11 @@ ctl_exec_timer(const struct ctl *c)
 {
 	uint64_t at = c->spares_ns > ctl_now(c) ? c->spares_ns : TILE_TIMER_NEVER;
 
-	if (c->zygote_fd < 0) {
+	if (c->zygote_fd < 0 || c->zygote_retry_ns > ctl_now(c)) {
 		at = MIN(at, c->zygote_retry_ns);
 	}
 	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
-		if (c->exec[e].state == EXEC_LOADING && c->exec[e].give_up_ns < at) {
+		if (ctl_exec_coming(&c->exec[e]) && c->exec[e].give_up_ns < at) {
 			at = c->exec[e].give_up_ns;
 		}
 	}

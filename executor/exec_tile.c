@@ -58,6 +58,12 @@ tile_now(void *ctx)
 	return t->clock_last_ns;
 }
 
+static uint64_t
+tile_wall(void *ctx)
+{
+	return timebase_wall_us(timebase_real());
+}
+
 /* ---------------------------------------------------------------- messages */
 
 static bool
@@ -98,6 +104,15 @@ is_call(const struct exec_tile *t, const struct desc *d, const struct channel *c
 	return ch->port == PORT_SCHED || ch->port >= PORT_DIRECT_FIRST;
 }
 
+/* What comes before a part of a DAG; the part itself is a call like every other. */
+static void
+on_part(struct exec_tile *t, const struct desc *d)
+{
+	if (d->kind == DESC_TRIGGER || d->kind == DESC_STEP) {
+		exec_on_part(t->exec, d);
+	}
+}
+
 static int
 tile_send(void *ctx, uint32_t port, const struct desc *d)
 {
@@ -136,6 +151,8 @@ tile_answer(void *ctx, uint64_t until_ns, struct desc *ret)
 		}
 		if (is_call(t, ret, ch)) {
 			put_aside(t, ret, ch);
+		} else if (ch->port == PORT_SCHED) {
+			on_part(t, ret);
 		}
 	}
 }
@@ -232,6 +249,8 @@ tile_next(struct exec_tile *t, struct aside *ret)
 		}
 		if (from_cache(t, ch)) {
 			exec_on_answer(t->exec, &ret->d);
+		} else if (ch->port == PORT_SCHED) {
+			on_part(t, &ret->d);
 		}
 	}
 }
@@ -276,6 +295,7 @@ tile_make_exec(struct exec_tile *t)
 	struct domain *d = t->domain;
 	struct exec_conf conf = {
 		.ops = { .wait = { .now_ns = tile_now,
+				   .wall_us = tile_wall,
 				   .send = tile_send,
 				   .answer = tile_answer,
 				   .ctx = t },

@@ -46,7 +46,14 @@ session_begin(struct session *s, uint64_t call, uint64_t deadline_ns, bool read_
 	s->call = call;
 	s->deadline_ns = deadline_ns;
 	s->read_only = read_only;
+	s->published = false;
 	s->why = NULL;
+}
+
+bool
+session_published(const struct session *s)
+{
+	return s->published;
 }
 
 const char *
@@ -65,6 +72,7 @@ void
 session_discard(struct session *s)
 {
 	s->set_bytes = 0;
+	s->set_ops = 0;
 	if (s->key_cnt != 0) {
 		chain_clear(&s->keys);
 		s->key_cnt = 0;

@@ -26,7 +26,10 @@ hash_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_va
 static bool
 field_text(const struct map_field *f, char buf[VIEW_TEXT_MAX], struct slice *ret)
 {
-	return view_text(f->type, f->value, buf, ret) == 0;
+	unsigned int type;
+	struct slice value;
+
+	return map_field_value(f, &type, &value) && view_text(type, value, buf, ret) == 0;
 }
 
 /* The field of a hash that was looked up (n: what that said). */
@@ -83,6 +86,39 @@ int
 cmd_hmset(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	return hset(g, c, arg, arg_cnt, REC_OK, "hmset");
+}
+
+int
+cmd_hdel(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct gate_rec *rec = gate_write(g, c, REC_CHANGED);
+
+	if (rec == NULL) {
+		return GATE_WAIT;
+	}
+	for (; c->step + 2 < arg_cnt; c->step++) {
+		struct wset_op op = { .kind = WSET_MAP_DEL,
+				      .key = arg[1],
+				      .field = arg[c->step + 2] };
+
+		if (gate_write_op(g, c, &op, 0) == MB_ERR_FULL) {
+			return GATE_WAIT;
+		} /* any other error: such a field cannot be there */
+	}
+	return gate_write_end(g, c);
+}
+
+int
+cmd_hincrby(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct wset_op op = { .kind = WSET_MAP_INCR, .key = arg[1], .field = arg[2] };
+
+	if (!gate_word_i64(arg[3], &op.n)) {
+		return gate_run_before(c)
+			       ? (int)GATE_WAIT
+			       : gate_error(g, c, "ERR value is not an integer or out of range");
+	}
+	return gate_write_one(g, c, REC_NUMBER, &op);
 }
 
 int
@@ -160,19 +196,10 @@ cmd_hstrlen(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 	return GATE_DONE;
 }
 
-/* How many fields a hash shows. */
 static uint32_t
 field_cnt(int n, const struct cache_value *v)
 {
-	char buf[VIEW_TEXT_MAX];
-	struct map_field f;
-	struct slice text;
-	uint32_t cnt = 0;
-
-	for (uint32_t i = 0; n == CACHE_HIT && map_at(v->state, i, &f); i++) {
-		cnt += field_text(&f, buf, &text);
-	}
-	return cnt;
+	return n == CACHE_HIT ? view_cnt(v->type, v->state) : 0;
 }
 
 int
@@ -198,19 +225,25 @@ fields(struct gate *g, struct gate_conn *c, struct slice key, unsigned int parts
 	struct cache_value v;
 	struct map_field f;
 	struct slice text;
+	uint32_t cnt, idx = 0;
 	int n = hash_look(g, c, key, &v);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
+	cnt = field_cnt(n, &v);
 	if (parts == (FIELD_NAME | FIELD_VALUE)) {
-		gate_map(g, c, field_cnt(n, &v));
+		gate_map(g, c, cnt);
 	} else {
-		gate_array(g, c, field_cnt(n, &v));
+		gate_array(g, c, cnt);
 	}
-	for (uint32_t i = 0; n == CACHE_HIT && map_at(v.state, i, &f); i++) {
-		if (!field_text(&f, buf, &text)) {
-			continue;
+	for (uint32_t i = 0; i < cnt; i++) {
+		/* What cannot be shown is shown empty: the count must hold. */
+		if (!map_next(v.state, &idx, &f)) {
+			f.key = slice_of("", 0);
+			text = f.key;
+		} else if (!field_text(&f, buf, &text)) {
+			text = slice_of("", 0);
 		}
 		if ((parts & FIELD_NAME) != 0) {
 			gate_bulk(g, c, f.key);

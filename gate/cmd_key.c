@@ -53,6 +53,7 @@ type_text(unsigned int type)
 {
 	switch (type) {
 	case LATTICE_GSET:
+	case LATTICE_ORSET:
 		return "set";
 	case LATTICE_MAP:
 		return "hash";

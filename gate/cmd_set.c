@@ -4,8 +4,7 @@
 
 #include "check.h"
 #include "commands.h"
-#include "gset.h"
-#include "lattice.h"
+#include "view.h"
 
 /* The set under a key. Returns: CACHE_HIT, ABSENT, or what gate_look_refuse takes. */
 static int
@@ -13,23 +12,25 @@ set_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_val
 {
 	int n = gate_look(g, c, key, ret);
 
-	if (n == CACHE_HIT && ret->type != LATTICE_GSET) {
+	if (n == CACHE_HIT && !view_is_set(ret->type)) {
 		gate_look_end(g, ret);
 		return MB_ERR_TYPE;
 	}
 	return n;
 }
 
-int
-cmd_sadd(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+/* One operation a member. */
+static int
+members(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
+	enum wset_kind kind, enum gate_rec_kind reply)
 {
-	struct gate_rec *rec = gate_write(g, c, REC_CHANGED);
+	struct gate_rec *rec = gate_write(g, c, reply);
 
 	if (rec == NULL) {
 		return GATE_WAIT;
 	}
 	for (; c->step + 2 < arg_cnt; c->step++) {
-		struct wset_op op = { .kind = WSET_SADD, .key = arg[1], .value = arg[c->step + 2] };
+		struct wset_op op = { .kind = kind, .key = arg[1], .value = arg[c->step + 2] };
 		int err = gate_write_op(g, c, &op, 0);
 
 		if (err == MB_ERR_FULL) {
@@ -43,6 +44,18 @@ cmd_sadd(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 }
 
 int
+cmd_sadd(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return members(g, c, arg, arg_cnt, WSET_SADD, REC_MADE);
+}
+
+int
+cmd_srem(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return members(g, c, arg, arg_cnt, WSET_SREM, REC_CHANGED);
+}
+
+int
 cmd_scard(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	struct cache_value v;
@@ -51,7 +64,7 @@ cmd_scard(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
-	gate_int(g, c, n == CACHE_HIT ? gset_cnt(v.state) : 0);
+	gate_int(g, c, n == CACHE_HIT ? view_cnt(v.type, v.state) : 0);
 	gate_look_end(g, &v);
 	return GATE_DONE;
 }
@@ -65,7 +78,7 @@ cmd_sismember(struct gate *g, struct gate_conn *c, const struct slice *arg, uint
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
-	gate_int(g, c, n == CACHE_HIT && gset_has(v.state, arg[2]));
+	gate_int(g, c, n == CACHE_HIT && view_set_has(v.type, v.state, arg[2]));
 	gate_look_end(g, &v);
 	return GATE_DONE;
 }
@@ -81,7 +94,7 @@ cmd_smismember(struct gate *g, struct gate_conn *c, const struct slice *arg, uin
 	}
 	gate_array(g, c, arg_cnt - 2);
 	for (uint32_t i = 2; i < arg_cnt; i++) {
-		gate_int(g, c, n == CACHE_HIT && gset_has(v.state, arg[i]));
+		gate_int(g, c, n == CACHE_HIT && view_set_has(v.type, v.state, arg[i]));
 	}
 	gate_look_end(g, &v);
 	return GATE_DONE;
@@ -92,16 +105,16 @@ cmd_smembers(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 {
 	struct cache_value v;
 	struct slice member;
-	uint32_t cnt;
+	uint32_t cnt, idx = 0;
 	int n = set_look(g, c, arg[1], &v);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
-	cnt = n == CACHE_HIT ? gset_cnt(v.state) : 0;
+	cnt = n == CACHE_HIT ? view_cnt(v.type, v.state) : 0;
 	gate_set(g, c, cnt);
 	for (uint32_t i = 0; i < cnt; i++) {
-		if (!gset_at(v.state, i, &member)) {
+		if (!view_set_next(v.type, v.state, &idx, &member)) {
 			member = slice_of("", 0); /* damaged: the count must hold */
 		}
 		gate_bulk(g, c, member);

@@ -125,12 +125,34 @@ cmd_getrange(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 /* ------------------------------------------------------------------------ writing */
 
 struct set_options {
-	bool nx, xx, get;
+	bool nx, xx, get, keep;
+	int64_t deadline_us; /* 0: none */
 };
 
+/* EX, PX, EXAT, PXAT and their number. Returns: 1; 0: it is another word; an error. */
 static int
-set_options(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
-	    struct set_options *ret)
+set_deadline(const struct slice *arg, struct set_options *ret)
+{
+	bool seconds = gate_word_is(arg[0], "ex") || gate_word_is(arg[0], "exat");
+	bool from_now = gate_word_is(arg[0], "ex") || gate_word_is(arg[0], "px");
+	int64_t n;
+
+	if (!seconds && !from_now && !gate_word_is(arg[0], "pxat")) {
+		return 0;
+	}
+	if (!gate_word_i64(arg[1], &n)) {
+		return MB_ERR_TYPE;
+	}
+	if (n <= 0 || !gate_deadline_word(arg[1], seconds, from_now, &ret->deadline_us) ||
+	    !gate_deadline_ok(ret->deadline_us)) {
+		return MB_ERR_TOO_LARGE;
+	}
+	return 1;
+}
+
+/* Returns: 0; MB_ERR_INVALID: syntax; MB_ERR_TYPE: no number; MB_ERR_TOO_LARGE: no such time. */
+static int
+set_options(const struct slice *arg, uint32_t arg_cnt, struct set_options *ret)
 {
 	*ret = (struct set_options){ 0 };
 	for (uint32_t i = 3; i < arg_cnt; i++) {
@@ -140,6 +162,15 @@ set_options(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 			ret->xx = true;
 		} else if (gate_word_is(arg[i], "get")) {
 			ret->get = true;
+		} else if (gate_word_is(arg[i], "keepttl") && ret->deadline_us == 0) {
+			ret->keep = true;
+		} else if (i + 1 < arg_cnt && !ret->keep && ret->deadline_us == 0) {
+			int err = set_deadline(arg + i, ret);
+
+			if (err != 1) {
+				return err == 0 ? MB_ERR_INVALID : err;
+			}
+			i++;
 		} else {
 			return MB_ERR_INVALID;
 		}
@@ -147,12 +178,57 @@ set_options(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 	return 0;
 }
 
+static int
+set_refuse(struct gate *g, struct gate_conn *c, int err)
+{
+	if (err == MB_ERR_TYPE) {
+		return gate_error(g, c, "ERR value is not an integer or out of range");
+	}
+	if (err == MB_ERR_TOO_LARGE) {
+		return gate_error_f(g, c, "ERR invalid expire time in '%s' command",
+				    c->command->name);
+	}
+	return gate_error(g, c, "ERR syntax error");
+}
+
+/* A SET that depends on nothing, and its deadline. */
+static int
+set_plain(struct gate *g, struct gate_conn *c, struct slice key, struct slice value,
+	  const struct set_options *opt)
+{
+	struct wset_op op = { .kind = WSET_PUT, .key = key, .value = value, .keep = opt->keep };
+	struct wset_op end = { .kind = WSET_EXPIRE, .key = key, .n = opt->deadline_us };
+	struct gate_rec *rec = gate_write(g, c, REC_OK);
+	int err = 0;
+
+	if (rec == NULL) {
+		return GATE_WAIT;
+	}
+	if (c->step == 0) {
+		err = gate_write_op(g, c, &op, 0);
+		c->step = err == 0;
+	}
+	if (err == 0 && end.n != 0) {
+		/* One set with the value, or, if that was full, the next one: then another's value
+		 * could stand between. */
+		err = gate_write_op_after(g, c, &end);
+	}
+	if (err == MB_ERR_FULL) {
+		return GATE_WAIT;
+	}
+	if (err != 0) {
+		rec->err = (int16_t)err;
+	}
+	return gate_write_end(g, c);
+}
+
 /* A SET that depends on what is there, or answers it. */
 static int
 set_if(struct gate *g, struct gate_conn *c, struct slice key, struct slice value,
        struct set_options opt, bool as_number)
 {
-	struct wset_op op = { .kind = WSET_PUT, .key = key, .value = value };
+	struct wset_op op = { .kind = WSET_PUT, .key = key, .value = value, .keep = opt.keep };
+	struct wset_op end = { .kind = WSET_EXPIRE, .key = key, .n = opt.deadline_us };
 	char buf[VIEW_TEXT_MAX];
 	struct cache_value v;
 	struct slice text;
@@ -184,25 +260,47 @@ set_if(struct gate *g, struct gate_conn *c, struct slice key, struct slice value
 	} else if (!opt.get) {
 		gate_ok(g, c);
 	}
-	return gate_write_held(g, c, &op, v.version);
+	return gate_write_held_2(g, c, &op, v.version, end.n != 0 ? &end : NULL);
 }
 
 int
 cmd_set(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	struct wset_op op = { .kind = WSET_PUT, .key = arg[1], .value = arg[2] };
-	struct set_options opt;
+	struct set_options opt = { 0 };
+	int err = arg_cnt > 3 ? set_options(arg, arg_cnt, &opt) : 0;
 
-	if (arg_cnt == 3) {
-		return gate_write_one(g, c, REC_OK, &op);
+	if (err == 0 && !opt.nx && !opt.xx && !opt.get) {
+		return set_plain(g, c, arg[1], arg[2], &opt);
 	}
 	if (gate_run_before(c)) {
-		return GATE_WAIT; /* from here on it is no plain write */
+		return GATE_WAIT; /* it is no plain write */
 	}
-	if (set_options(g, c, arg, arg_cnt, &opt) != 0) {
-		return gate_error(g, c, "ERR syntax error");
+	return err != 0 ? set_refuse(g, c, err) : set_if(g, c, arg[1], arg[2], opt, false);
+}
+
+static int
+set_ends(struct gate *g, struct gate_conn *c, const struct slice *arg, const char *unit)
+{
+	struct slice words[] = { slice_of(unit, 2), arg[2] };
+	struct set_options opt = { 0 };
+	int err = set_deadline(words, &opt);
+
+	if (err != 1) {
+		return gate_run_before(c) ? (int)GATE_WAIT : set_refuse(g, c, err);
 	}
-	return set_if(g, c, arg[1], arg[2], opt, false);
+	return set_plain(g, c, arg[1], arg[3], &opt);
+}
+
+int
+cmd_setex(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return set_ends(g, c, arg, "ex");
+}
+
+int
+cmd_psetex(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return set_ends(g, c, arg, "px");
 }
 
 int
@@ -327,7 +425,7 @@ static int
 put_together(struct gate *g, struct gate_conn *c, struct slice key, size_t offset,
 	     struct slice word, bool append)
 {
-	struct wset_op op = { .kind = WSET_PUT, .key = key };
+	struct wset_op op = { .kind = WSET_PUT, .key = key, .keep = true };
 	char buf[VIEW_TEXT_MAX];
 	struct cache_value v;
 	struct slice text = { 0 };

@@ -275,7 +275,21 @@ gate_write_one(struct gate *g, struct gate_conn *c, enum gate_rec_kind kind, str
 }
 
 int
-gate_write_held(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t version)
+gate_write_op_after(struct gate *g, struct gate_conn *c, struct wset_op *op)
+{
+	uint32_t tile = cache_tile_of(hash_bytes(op->key.p, op->key.len), g->view.shard_cnt);
+	int err = gate_write_op(g, c, op, 0);
+	struct gate_batch *b = c->run->batch[tile];
+
+	if (err == 0 && b->op_cnt > 1) {
+		b->word[b->op_cnt - 1].if_before = 1;
+	}
+	return err;
+}
+
+int
+gate_write_held_2(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t version,
+		  struct wset_op *then)
 {
 	struct gate_rec *rec = gate_write(g, c, REC_HELD);
 	int err;
@@ -289,11 +303,20 @@ gate_write_held(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_
 		gate_out_back(g, c, &c->mark);
 		return GATE_WAIT;
 	}
+	if (err == 0 && then != NULL) {
+		err = gate_write_op_after(g, c, then); /* a batch of one has room for it */
+	}
 	if (err != 0) {
 		rec->err = (int16_t)err;
 	}
 	gate_write_end(g, c);
 	return GATE_HELD;
+}
+
+int
+gate_write_held(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t version)
+{
+	return gate_write_held_2(g, c, op, version, NULL);
 }
 
 /* --------------------------------------------------------------------- acknowledged */
@@ -305,7 +328,7 @@ is_text(struct gate *g, const struct gate_batch *b, uint32_t idx)
 	struct slice set = wset_bytes(&b->ws);
 	struct cache_value v;
 	struct wset_op op;
-	bool text = true;
+	bool text = true; /* unless the key's own type is the trouble */
 
 	for (uint32_t i = 0; i <= idx; i++) {
 		if (wset_next(&set, &op) != 1) {
@@ -313,7 +336,7 @@ is_text(struct gate *g, const struct gate_batch *b, uint32_t idx)
 		}
 	}
 	if (cache_view_get(&g->view, op.key, &v) == CACHE_HIT) {
-		text = v.type == LATTICE_STRING;
+		text = op.kind == WSET_MAP_INCR ? v.type == LATTICE_MAP : v.type == LATTICE_STRING;
 		cache_view_release(&g->view, &v);
 	}
 	return text;

@@ -361,6 +361,9 @@ struct gate_rec *gate_write(struct gate *g, struct gate_conn *c, enum gate_rec_k
  * the command.
  * Returns: 0; MB_ERR_FULL: wait, and add it again; MB_ERR_TOO_LARGE, MB_ERR_INVALID. */
 int gate_write_op(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t if_version);
+/* gate_write_op_after: the same, of an operation on the key of the one before it, that is done only
+ * if that was. */
+int gate_write_op_after(struct gate *g, struct gate_conn *c, struct wset_op *op);
 /* gate_write_end: all its operations are added. Returns: GATE_DONE. */
 int gate_write_end(struct gate *g, struct gate_conn *c);
 /* gate_write_one: a command of one operation. Returns: what the handler returns. */
@@ -370,6 +373,10 @@ int gate_write_one(struct gate *g, struct gate_conn *c, enum gate_rec_kind kind,
  * already. Returns: what the handler returns: HELD. When another was faster the handler is called
  * again. */
 int gate_write_held(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t version);
+/* gate_write_held_2: of two operations on one key, the second only if the first was done. then
+ * NULL: only one. */
+int gate_write_held_2(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t version,
+		      struct wset_op *then);
 /* gate_run_flush sends what a run has added. */
 void gate_run_flush(struct gate *g, struct gate_run *run);
 /* gate_batch_again sends what had no room. Returns: whether any of it went. */
@@ -388,6 +395,8 @@ int gate_look(struct gate *g, struct gate_conn *c, struct slice key, struct cach
 int gate_look_text(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *ret,
 		   char buf[], struct slice *ret_text);
 void gate_look_end(struct gate *g, struct cache_value *v);
+/* gate_deadline_us is when a value ends, in microseconds since 1970; 0: never. */
+uint64_t gate_deadline_us(const struct cache_value *v);
 void gate_fetched(struct gate *g, const struct desc *d);
 /* gate_look_refuse answers for what gate_look returned below 0, or waits. */
 int gate_look_refuse(struct gate *g, struct gate_conn *c, int err);

@@ -61,15 +61,24 @@ gate_fetched(struct gate *g, const struct desc *d)
 	}
 }
 
-/* Whether an envelope with sections has passed its deadline. The cache may not have noticed. */
+/* Whether a value that the cache still shows has reached its deadline. */
 static bool
 is_expired(const struct cache_value *v)
 {
 	struct envelope e;
 
-	return v->envelope.len > v->state.len + ENVELOPE_OVERHEAD &&
-	       envelope_open(v->envelope, &e) == 0 &&
+	return envelope_expires(v->envelope) && envelope_open(v->envelope, &e) == 0 &&
 	       envelope_expired(&e, hlc_time_of_us(timebase_wall_us(timebase_real())));
+}
+
+uint64_t
+gate_deadline_us(const struct cache_value *v)
+{
+	struct envelope e;
+
+	return envelope_expires(v->envelope) && envelope_open(v->envelope, &e) == 0
+		       ? hlc_time_us(e.expiry.deadline)
+		       : 0;
 }
 
 int

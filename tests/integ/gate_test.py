@@ -177,7 +177,7 @@ class Case(unittest.TestCase):
     def setUp(self):
         self.clients = []
         self.c = self.client()
-        self.c('FLUSHALL')
+        self.assertEqual(self.c('FLUSHALL'), '+OK')
 
     def client(self):
         c = Raw(NODE['port'])
@@ -360,6 +360,78 @@ class Commands(Case):
         self.assertEqual(c('TYPE', 'h'), '+hash')
         self.assertEqual(c('TYPE', 's'), '+set')
         self.assertEqual(c('GET', 'h')[:10], '-WRONGTYPE')
+
+    def test_members_and_fields_go(self):
+        c = self.c
+        self.assertEqual(c('SADD', 's', 'a', 'b', 'c'), 3)
+        self.assertEqual(c('SREM', 's', 'a', 'x', 'b'), 2)
+        self.assertEqual(c('SADD', 's', 'a'), 1)
+        self.assertEqual(sorted(c('SMEMBERS', 's')), [b'a', b'c'])
+        self.assertEqual(c('SREM', 's', 'a', 'c'), 2)
+        self.assertEqual(c('EXISTS', 's'), 0)
+        self.assertEqual(c('SET', 's', 'now a string'), '+OK')
+        self.assertEqual(c('HSET', 'h', 'f', '1', 'g', '2'), 2)
+        self.assertEqual(c('HINCRBY', 'h', 'f', '5'), 6)
+        self.assertEqual(c('HINCRBY', 'h', 'new', '-5'), -5)
+        self.assertEqual(c('HDEL', 'h', 'f', 'x'), 1)
+        self.assertEqual(c('HSET', 'h', 'f', 'back'), 1)
+        self.assertEqual(c('HINCRBY', 'h', 'f', '1'),
+                         '-ERR value is not an integer or out of range')
+        self.assertEqual(c('HINCRBY', 's', 'f', '1')[:10], '-WRONGTYPE')
+        self.assertEqual(dict(zip(*[iter(c('HGETALL', 'h'))] * 2)),
+                         {b'f': b'back', b'g': b'2', b'new': b'-5'})
+
+    def test_large_collections(self):
+        c = self.c
+        for start in range(0, 3000, 500):
+            self.assertEqual(c('SADD', 's', *range(start, start + 500)), 500)
+            words = [x for i in range(start, start + 500) for x in (f'f{i}', i)]
+            self.assertEqual(c('HSET', 'h', *words), 500)
+        self.assertEqual(c('SADD', 's', '7', 'seven'), 1)
+        self.assertEqual(c('SCARD', 's'), 3001)
+        self.assertEqual(c('SMISMEMBER', 's', '2999', '3000'), [1, 0])
+        self.assertEqual(len(set(c('SMEMBERS', 's'))), 3001)
+        self.assertEqual(c('HLEN', 'h'), 3000)
+        self.assertEqual(c('HGET', 'h', 'f1234'), b'1234')
+        self.assertEqual(c('HSET', 'h', 'f1', 'x', 'none', 'y'), 1)
+        self.assertEqual(c('SREM', 's', *range(100)), 100)
+        self.assertEqual(c('SCARD', 's'), 2901)
+
+    def test_keys_end(self):
+        c = self.c
+        self.assertEqual(c('TTL', 'none'), -2)
+        c('SET', 'a', '1')
+        self.assertEqual(c('TTL', 'a'), -1)
+        self.assertEqual(c('EXPIRE', 'a', '100'), 1)
+        self.assertIn(c('TTL', 'a'), (99, 100))
+        self.assertEqual(c('EXPIRE', 'none', '100'), 0)
+        self.assertEqual(c('EXPIRE', 'a', '50', 'GT'), 0)
+        self.assertEqual(c('EXPIRE', 'a', '50', 'LT'), 1)
+        self.assertEqual(c('EXPIRE', 'a', '50', 'NX'), 0)
+        self.assertEqual(c('INCR', 'a'), 2)
+        self.assertIn(c('TTL', 'a'), (49, 50))
+        self.assertEqual(c('SET', 'a', '3', 'KEEPTTL'), '+OK')
+        self.assertIn(c('TTL', 'a'), (49, 50))
+        self.assertEqual(c('APPEND', 'a', '4'), 2)
+        self.assertIn(c('TTL', 'a'), (49, 50))
+        self.assertEqual(c('PERSIST', 'a'), 1)
+        self.assertEqual(c('PERSIST', 'a'), 0)
+        self.assertEqual(c('SET', 'a', '5', 'EX', '100'), '+OK')
+        self.assertEqual(c('SET', 'a', '6'), '+OK')
+        self.assertEqual(c('TTL', 'a'), -1)
+        self.assertEqual(c('SET', 'lock', 'me', 'NX', 'PX', '300'), '+OK')
+        self.assertEqual(c('SET', 'lock', 'you', 'NX', 'PX', '99999'), None)
+        self.assertLessEqual(c('PTTL', 'lock'), 300)
+        time.sleep(0.35)
+        self.assertEqual(c('GET', 'lock'), None)
+        self.assertEqual(c('TYPE', 'lock'), '+none')
+        self.assertEqual(c('SET', 'lock', 'you', 'NX', 'PX', '99999'), '+OK')
+        self.assertEqual(c('SETEX', 'b', '0', 'x'), "-ERR invalid expire time in 'setex' command")
+        self.assertEqual(c('SET', 'b', 'x', 'EX', 'y'),
+                         '-ERR value is not an integer or out of range')
+        self.assertEqual(c('SET', 'b', 'x', 'EX', '1', 'PX', '1'), '-ERR syntax error')
+        self.assertEqual(c('PEXPIREAT', 'a', '1'), 1)
+        self.assertEqual(c('EXISTS', 'a'), 0)
 
     def test_what_clients_ask_at_the_start(self):
         c = self.c
