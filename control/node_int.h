@@ -44,6 +44,7 @@ struct node {
 	struct ctl *ctl;
 	struct sched_tile sched;
 	struct cache_tile *cache_tile[CACHE_TILE_CNT_MAX];
+	struct hashring *ring; /* of this node alone */
 	struct kvs_tile *kvs_tile[KVS_TILE_CNT_MAX];
 	struct gate *gate;                  /* NULL: no Redis clients */
 	uint32_t tile_handle[TILE_CNT_MAX]; /* at its lcore */

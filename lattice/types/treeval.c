@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* treeval.c - merging an envelope into one whose state is a tree
  *
- * The same merge as envelope.c: the greater (epoch, type) wins whole, equal ones merge part by part.
- * The state goes through the grove. The other parts are short, and merge as what they are in two
- * envelopes without a state.
+ * The same merge as envelope.c: the greater (epoch, type) wins whole, equal ones merge part by
+ * part. The state goes through the grove. The other parts are short, and merge as what they are in
+ * two envelopes without a state.
  */
 #include "treeval.h"
 

@@ -502,8 +502,8 @@ words_on_operations(void **state)
 	assert_int_equal(d.a, 4);
 	assert_true(word[0].changed && word[0].err == 0);
 	assert_true(word[1].changed && word[1].n == 42);
-	assert_true(word[2].changed);
-	assert_true(!word[3].changed && word[3].err == 0);
+	assert_true(word[2].changed && word[2].n == 1);
+	assert_true(word[3].n == 0 && word[3].err == 0);
 	assert_int_equal(word[4].err, MB_ERR_TYPE);
 	assert_true(word[5].changed);
 	assert_true(!word[6].changed && word[6].err == 0);

@@ -81,10 +81,10 @@ an_unseen_add_survives(void **state)
 	const struct slice again = orset_plus(seen, "a", 2, 2); /* meanwhile, elsewhere */
 	const struct slice other = orset_plus(seen, "b", 2, 2);
 
-	assert_true(
-		orset_has(merged(LATTICE_ORSET, orset_minus(seen, "a"), again), slice_str("a")));
-	assert_false(
-		orset_has(merged(LATTICE_ORSET, orset_minus(again, "a"), again), slice_str("a")));
+	assert_true(orset_has(merged(LATTICE_ORSET, orset_minus(seen, "a"), again),
+			      slice_str("a")));
+	assert_false(orset_has(merged(LATTICE_ORSET, orset_minus(again, "a"), again),
+			       slice_str("a")));
 	/* A whole set is cleared in the same sense. */
 	{
 		const struct slice clear = MADE(seen.len, orset_delta_clear(seen, out));
@@ -116,10 +116,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_damaged_set_is_empty),
-		cmocka_unit_test(too_little_room_is_said),
-		cmocka_unit_test(members_come_and_go),
-		cmocka_unit_test(an_unseen_add_survives),
+		cmocka_unit_test(a_damaged_set_is_empty), cmocka_unit_test(too_little_room_is_said),
+		cmocka_unit_test(members_come_and_go),    cmocka_unit_test(an_unseen_add_survives),
 		cmocka_unit_test(a_change_is_as_large_as_itself),
 	};
 

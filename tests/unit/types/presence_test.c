@@ -57,8 +57,7 @@ static void
 it_is_found_from_the_end(void **state)
 {
 	const struct slice dots = both(add(3, 9), add(4, 7));
-	struct slice p,
-		item = MADE(64, (wbuf_put(out, "member", 6), wbuf_put(out, dots.p, dots.len), 0));
+	struct slice p, item = MADE(64, (wbuf_put(out, "member", 6), wbuf_put(out, dots.p, dots.len), 0));
 
 	assert_true(presence_cut(&item, &p));
 	assert_true(slice_eq(item, slice_str("member")));
