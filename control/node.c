@@ -40,6 +40,12 @@ node_fail(char why[NODE_WHY_BYTES], int err, const char *text)
 
 /* ------------------------------------------------------------------- plan */
 
+static bool
+node_has_gate(const struct params *p)
+{
+	return p->gate_listen[0] != '\0' || p->gate_socket[0] != '\0';
+}
+
 static int
 node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 {
@@ -56,6 +62,7 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 	topo_params_default(&tp);
 	tp.cache_cnt = p->cache_tiles;
 	tp.kvs_cnt = p->kvs_tiles;
+	tp.gate_cnt = node_has_gate(p);
 	tp.lcore_cnt = p->node_lcores;
 	tp.executor_cnt = p->executor_count;
 	tp.spare_cnt = p->executor_spares;
@@ -83,6 +90,9 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 		topo_memory_add(n->topo, "executor region", 0,
 				(uint32_t)(n->topo->executor_cnt + n->topo->spare_cnt), r.bytes);
 		topo_memory_add(n->topo, "cache region", 0, 1, n->cache_plan.bytes);
+		if (node_has_gate(p)) {
+			topo_memory_add(n->topo, "gate", 0, 1, r.bytes + p->gate_memory);
+		}
 		topo_memory_add(n->topo, "kvs shard", 0, p->kvs_tiles, p->kvs_bytes / p->kvs_tiles);
 		err = topo_validate(n->topo, &tw);
 	}
@@ -281,6 +291,7 @@ node_ctl_config(struct node *n, const char *executor_path, const char *sandbox,
 
 	*cfg = (struct ctl_config){
 		.cache_cnt = p->cache_tiles,
+		.inner_cnt = node_has_gate(p),
 		.lcore_cnt = MIN(n->topo->lcore_cnt, (uint32_t)TILE_PORT_CNT),
 		.executor_cnt = n->topo->executor_cnt,
 		.spare_cnt = n->topo->spare_cnt,
@@ -353,6 +364,13 @@ node_ctl(struct node *n, const char *executor_path, const char *sandbox)
 		t->to = node_link(n, TILE_CTL, 0, TILE_CACHE, i);
 		t->from = node_link(n, TILE_CACHE, i, TILE_CTL, 0);
 		t->lcore = n->topo->tile[topo_tile_find(n->topo, TILE_CACHE, i)].lcore;
+	}
+	if (cfg.inner_cnt != 0) {
+		struct ctl_tile_link *t = &c->tile[CTL_TILE_CACHE + cfg.cache_cnt];
+
+		t->to = node_link(n, TILE_CTL, 0, TILE_GATE, 0);
+		t->from = node_link(n, TILE_GATE, 0, TILE_CTL, 0);
+		t->lcore = n->topo->tile[topo_tile_find(n->topo, TILE_GATE, 0)].lcore;
 	}
 	err = procs_create(&c->procs, &n->peers, cfg.payload_budget, n->eal.huge);
 	if (err == 0) {
@@ -495,6 +513,46 @@ node_kvs_tile(struct node *n, uint32_t i)
 }
 
 static int
+node_gate(struct node *n, char why[NODE_WHY_BYTES])
+{
+	const struct params *p = &n->params;
+	struct lcore *lcore = n->lcore[n->topo->tile[topo_tile_find(n->topo, TILE_GATE, 0)].lcore];
+	struct gate_cfg cfg = {
+		.lcore = lcore,
+		.to_ctl = node_link(n, TILE_GATE, 0, TILE_CTL, 0),
+		.from_ctl = node_link(n, TILE_CTL, 0, TILE_GATE, 0),
+		.daemon = &n->region,
+		.cache = n->cache,
+		.cache_bytes = n->cache_plan.bytes,
+		.listen = p->gate_listen,
+		.socket = p->gate_socket,
+		.password = p->gate_password,
+		.protected_mode = p->gate_protected,
+		.conn_max = p->gate_connections,
+		.memory_bytes = p->gate_memory,
+		.idle_ns = p->gate_idle,
+		.slow_ns = p->gate_slow,
+		.node_id = n->id,
+	};
+	int err = ctl_inner_add(n->ctl, "gate", lcore_bell(lcore)->fd, &cfg.inner);
+
+	if (err == 0) {
+		err = gate_create(&n->gate, &cfg);
+		if (err != 0 && err != MB_ERR_NO_MEMORY) {
+			snprintf(why, NODE_WHY_BYTES,
+				 "Redis clients cannot be served at %.200s%.200s: %s",
+				 p->gate_listen, p->gate_socket,
+				 err == MB_ERR_EXISTS ? "somebody listens there already"
+						      : mb_err_text(err));
+		}
+	}
+	if (err == 0) {
+		node_tile_add(n, TILE_GATE, 0, &gate_tile_ops, n->gate, gate_metrics(n->gate));
+	}
+	return err;
+}
+
+static int
 node_tiles(struct node *n, const char *executor_path, const char *sandbox, char why[NODE_WHY_BYTES])
 {
 	struct hashring_member self = { .node = n->id, .tile_cnt = n->params.kvs_tiles };
@@ -511,6 +569,9 @@ node_tiles(struct node *n, const char *executor_path, const char *sandbox, char 
 	}
 	for (uint32_t i = 0; err == 0 && i < n->params.kvs_tiles; i++) {
 		err = node_kvs_tile(n, i);
+	}
+	if (err == 0 && node_has_gate(&n->params)) {
+		err = node_gate(n, why);
 	}
 	return err == 0 ? 0
 			: node_fail(why, err,
@@ -603,6 +664,9 @@ node_run(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 		}
 		n->lcores_started++;
 	}
+	if (n->gate != NULL && gate_port(n->gate) != 0) {
+		fprintf(out, "Redis clients: port %u\n", gate_port(n->gate));
+	}
 	fprintf(out, "io_uring: %s\nready at %s\n", lcore_uring_text(n->lcore[0]), n->socket);
 	fflush(out);
 	err = lcore_run(n->lcore[0]);
@@ -646,6 +710,9 @@ node_destroy(struct node *n)
 		if (n->kvs_tile[i] != NULL) {
 			kvs_tile_destroy(n->kvs_tile[i]);
 		}
+	}
+	if (n->gate != NULL) {
+		gate_destroy(n->gate);
 	}
 	if (n->ring != NULL) {
 		hashring_destroy(n->ring);

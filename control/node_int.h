@@ -9,6 +9,7 @@
 #include "cache_tile.h"
 #include "ctl.h"
 #include "eal.h"
+#include "gate.h"
 #include "kvs_tile.h"
 #include "metrics.h"
 #include "place.h"
@@ -45,6 +46,7 @@ struct node {
 	struct cache_tile *cache_tile[CACHE_TILE_CNT_MAX];
 	struct hashring *ring; /* of this node alone */
 	struct kvs_tile *kvs_tile[KVS_TILE_CNT_MAX];
+	struct gate *gate;                  /* NULL: no Redis clients */
 	uint32_t tile_handle[TILE_CNT_MAX]; /* at its lcore */
 	int zygote_fd;
 	pid_t zygote_pid;

@@ -13,12 +13,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Kinds in plan order; X(upper case, lower case). Net and gate will be two more rows. */
+/* Kinds in plan order; X(upper case, lower case). Net will be one more row. */
 #define TILE_KINDS(X)                                                                              \
 	X(CTL, ctl)     /* configuration, life of processes, membership */                         \
 	X(SCHED, sched) /* placement table, calls that wait, executor load */                      \
 	X(CACHE, cache) /* a cache shard: index, values, snapshots */                              \
-	X(KVS, kvs)     /* a key shard, private memory */
+	X(KVS, kvs)     /* a key shard, private memory */                                          \
+	X(GATE, gate)   /* connections of Redis clients */
 
 #define TILE_KIND_ENUM_(upper, lower) TILE_##upper,
 enum tile_kind {
