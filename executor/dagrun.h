@@ -49,7 +49,7 @@ struct dag_plan {
 
 struct dagrun {
 	struct dag_plan plan[DAG_CNT_MAX]; /* entry = id % DAG_CNT_MAX */
-	struct dag_plan made; /* while one is made */
+	struct dag_plan made;              /* while one is made */
 	struct result result[DAG_FUNCTION_MAX];
 	struct value arg[2 * MB_VALUES_MAX]; /* a list is read before they are counted */
 	struct value own[MB_VALUES_MAX];
