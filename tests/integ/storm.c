@@ -340,7 +340,6 @@ torment(struct mb_client *c, pid_t *pid, uint32_t clients, uint64_t *seed, uint6
 	}
 }
 
-/* Waits until nothing is held; prints what is, if that does not come. */
 /* The counter's value; 0 when there is none yet. */
 static int64_t
 counter_read(struct mb_client *c, const char *key)
@@ -356,6 +355,7 @@ counter_read(struct mb_client *c, const char *key)
 	return strtoll(text, NULL, 10);
 }
 
+/* Waits until nothing is held; prints what is, if that does not come. */
 static bool
 quiet(struct mb_client *c)
 {
