@@ -6,6 +6,7 @@
 #include "check.h"
 #include "dagtext.h"
 #include "impl.h"
+#include "remote.h"
 #include "value.h"
 
 /* Which vertex a name means; -1: none. */
@@ -57,24 +58,24 @@ dag_args_sort(struct mb_client *c, uint16_t id, const struct mb_dag_arg *arg, si
 	return dag->vertex_cnt;
 }
 
-static int64_t
-dag_list_bytes(const struct mb_dag_arg *a)
+int64_t
+client_list_bytes(const struct mb_value *arg, size_t cnt)
 {
 	struct value v[MB_VALUES_MAX];
 
-	if (a->arg_cnt > MB_VALUES_MAX) {
+	if (cnt > MB_VALUES_MAX) {
 		return MB_ERR_TOO_LARGE;
 	}
-	for (size_t i = 0; i < a->arg_cnt; i++) {
-		bool scalar = a->arg[i].type == MB_I64 || a->arg[i].type == MB_F64;
+	for (size_t i = 0; i < cnt; i++) {
+		bool scalar = arg[i].type == MB_I64 || arg[i].type == MB_F64;
 
-		if (a->arg[i].len > VALUE_BYTES_MAX) {
+		if (arg[i].len > VALUE_BYTES_MAX) {
 			return MB_ERR_TOO_LARGE;
 		}
-		v[i] = (struct value){ .type = a->arg[i].type,
-				       .len = scalar ? 8 : (uint32_t)a->arg[i].len };
+		v[i] = (struct value){ .type = arg[i].type,
+				       .len = scalar ? 8 : (uint32_t)arg[i].len };
 	}
-	return value_list_footprint(v, (uint32_t)a->arg_cnt);
+	return value_list_footprint(v, (uint32_t)cnt);
 }
 
 int64_t
@@ -129,14 +130,17 @@ mb_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg *arg
 	uint8_t *p = inl;
 	int64_t bytes;
 	int cnt;
-	int err = client_target(c, name, true, &t);
+	int err = c->remote != NULL ? remote_dag_start(c, name, arg, arg_cnt, opt, ret_call)
+				    : client_target(c, name, true, &t);
 
-	if (err != 0) {
+	if (err != 0 || c->remote != NULL) {
 		return err;
 	}
 	cnt = dag_args_sort(c, t->id, arg, arg_cnt, arg_of);
 	for (int v = 0; v < cnt; v++) {
-		int64_t n = arg_of[v] != NULL ? dag_list_bytes(arg_of[v]) : 0;
+		int64_t n = arg_of[v] != NULL
+				    ? client_list_bytes(arg_of[v]->arg, arg_of[v]->arg_cnt)
+				    : 0;
 
 		if (n < 0) {
 			return (int)n;

@@ -10,6 +10,7 @@
 #include "impl.h"
 #include "lattice.h"
 #include "map.h"
+#include "remote.h"
 #include "view.h"
 #include "wset.h"
 
@@ -100,8 +101,8 @@ mb_client_get(struct mb_client *c, const char *key, size_t key_len, struct mb_he
 	struct held *h;
 	int err = client_key(key, key_len, &k);
 
-	if (err != 0) {
-		return err;
+	if (err != 0 || c->remote != NULL) {
+		return err != 0 ? err : remote_get(c, k, ret);
 	}
 	h = malloc(sizeof(*h));
 	if (h == NULL) {
@@ -127,7 +128,9 @@ mb_client_release(struct mb_client *c, struct mb_held *held)
 {
 	struct held *h = held->internal;
 
-	if (h != NULL) {
+	if (c->remote != NULL) {
+		remote_release(held);
+	} else if (h != NULL) {
 		cache_view_release(&c->view, &h->v);
 		free(h);
 		held->internal = NULL;
@@ -197,6 +200,9 @@ mb_client_set(struct mb_client *c, const char *key, size_t key_len, const void *
 	struct wset_op op = { .kind = WSET_PUT, .value = { .p = p, .len = len } };
 	int err = client_key(key, key_len, &op.key);
 
+	if (err == 0 && c->remote != NULL) {
+		return remote_set(c, op.key, op.value);
+	}
 	return err != 0 ? err : client_publish(c, &op);
 }
 
@@ -207,6 +213,9 @@ mb_client_incr(struct mb_client *c, const char *key, size_t key_len, int64_t n, 
 	struct cache_value v;
 	int err = client_key(key, key_len, &op.key);
 
+	if (err == 0 && c->remote != NULL) {
+		return remote_incr(c, op.key, n, ret_sum);
+	}
 	if (err == 0) {
 		err = client_publish(c, &op);
 	}
@@ -250,6 +259,9 @@ mb_client_sadd(struct mb_client *c, const char *key, size_t key_len, const struc
 	size_t before = 0, after = 0;
 	int err = client_key(key, key_len, &op.key);
 
+	if (err == 0 && c->remote != NULL) {
+		return remote_sadd(c, op.key, member, member_cnt, ret_added);
+	}
 	if (err == 0) {
 		err = client_set_cnt(c, op.key, &before);
 	}
@@ -274,6 +286,9 @@ mb_client_del(struct mb_client *c, const char *key, size_t key_len)
 	struct cache_value v;
 	int err = client_key(key, key_len, &op.key);
 
+	if (err == 0 && c->remote != NULL) {
+		return remote_del(c, op.key);
+	}
 	if (err == 0) {
 		err = client_look(c, op.key, &v);
 	}
@@ -294,6 +309,9 @@ mb_client_members(struct mb_client *c, const char *key, size_t key_len, mb_membe
 	struct map_field f;
 	int err = client_key(key, key_len, &k);
 
+	if (err == 0 && c->remote != NULL) {
+		return remote_members(c, k, fn, ctx);
+	}
 	if (err == 0) {
 		err = client_look(c, k, &v);
 	}
@@ -367,6 +385,9 @@ mb_client_keys(struct mb_client *c, const char *prefix, size_t prefix_len, mb_ke
 	bool more = true;
 	int err = prefix_len > KEY_BYTES_MAX ? MB_ERR_TOO_LARGE : 0;
 
+	if (err == 0 && c->remote != NULL) {
+		return remote_keys(c, want, fn, ctx);
+	}
 	while (err == 0 && more) {
 		struct slice key;
 		struct rbuf list;

@@ -56,6 +56,7 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 	topo_params_default(&tp);
 	tp.cache_cnt = p->cache_tiles;
 	tp.kvs_cnt = p->kvs_tiles;
+	tp.net_cnt = p->net_listen[0] != '\0';
 	tp.lcore_cnt = p->node_lcores;
 	tp.executor_cnt = p->executor_count;
 	tp.spare_cnt = p->executor_spares;
@@ -84,6 +85,9 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 				(uint32_t)(n->topo->executor_cnt + n->topo->spare_cnt), r.bytes);
 		topo_memory_add(n->topo, "cache region", 0, 1, n->cache_plan.bytes);
 		topo_memory_add(n->topo, "kvs shard", 0, p->kvs_tiles, p->kvs_bytes / p->kvs_tiles);
+		if (tp.net_cnt > 0) {
+			topo_memory_add(n->topo, "net messages", 0, 1, p->net_memory);
+		}
 		err = topo_validate(n->topo, &tw);
 	}
 	if (err != 0) {
@@ -179,6 +183,7 @@ node_memory(struct node *n, char why[NODE_WHY_BYTES])
 struct spin_ctx {
 	struct hints *hints;
 	uint32_t cpu;
+	uint64_t who; /* two lcores may share a cpu: each for itself */
 };
 static struct spin_ctx spin_ctx[LCORE_CNT_MAX];
 
@@ -187,7 +192,7 @@ node_spin_try(void *ctx)
 {
 	struct spin_ctx *s = ctx;
 
-	return spin_try(s->hints, s->cpu, PROC_DAEMON + 1);
+	return spin_try(s->hints, s->cpu, s->who);
 }
 
 static void
@@ -195,7 +200,7 @@ node_spin_release(void *ctx)
 {
 	struct spin_ctx *s = ctx;
 
-	spin_release(s->hints, s->cpu, PROC_DAEMON + 1);
+	spin_release(s->hints, s->cpu, s->who);
 }
 
 static int
@@ -209,7 +214,8 @@ node_lcores(struct node *n, char why[NODE_WHY_BYTES])
 		cfg.idx = i;
 		cfg.cpu = n->topo->lcore[i].cpu;
 		cfg.drain_ns = DRAIN_NS;
-		spin_ctx[i] = (struct spin_ctx){ n->hints, n->topo->lcore[i].cpu };
+		spin_ctx[i] = (struct spin_ctx){ n->hints, n->topo->lcore[i].cpu,
+						 PROC_DAEMON + 1 + i };
 		if (n->topo->lcore[i].shared) {
 			cfg.spin_try = node_spin_try;
 			cfg.spin_release = node_spin_release;
@@ -442,6 +448,46 @@ node_kvs_tile(struct node *n, uint32_t i)
 }
 
 static int
+node_net(struct node *n, char why[NODE_WHY_BYTES])
+{
+	struct door_cfg dc = { .socket = n->socket, .node_id = n->id, .admin = n->params.net_admin };
+	struct net_tile_cfg cfg = { .memory_bytes = n->params.net_memory & ~(uint64_t)4095 };
+	const char *at = n->params.net_listen;
+	int t = topo_tile_find(n->topo, TILE_NET, 0);
+	int err = MB_ERR_CONFIG;
+
+	if (t < 0) {
+		return 0;
+	}
+	if (strncmp(at, "udp://", 6) == 0) {
+		err = sock_addr(at + 6, true, &cfg.listen);
+	}
+	if (err == 0 && getentropy(cfg.secret, sizeof(cfg.secret)) != 0) {
+		err = MB_ERR_IO;
+	}
+	if (err == 0) {
+		err = door_create(&n->door, &dc, &cfg.service);
+	}
+	if (err == 0) {
+		err = net_tile_create(&n->net_tile, &cfg);
+	}
+	if (err == 0) {
+		err = net_tile_lcore(n->net_tile, n->lcore[n->topo->tile[t].lcore]);
+	}
+	if (err == 0) {
+		node_tile_add(n, TILE_NET, 0, &net_tile_ops, n->net_tile,
+			      net_tile_metrics(n->net_tile));
+		return 0;
+	}
+	snprintf(why, NODE_WHY_BYTES, "net.listen = %.200s: %s", at,
+		 err == MB_ERR_CONFIG    ? "it begins with udp://, as in udp://*:7117"
+		 : err == MB_ERR_EXISTS  ? "another program listens at that port"
+		 : err == MB_ERR_INVALID ? "it is no address of this machine and a port"
+					 : mb_err_text(err));
+	return err;
+}
+
+static int
 node_tiles(struct node *n, const char *executor_path, const char *sandbox, char why[NODE_WHY_BYTES])
 {
 	int err = node_ctl(n, executor_path, sandbox);
@@ -454,6 +500,9 @@ node_tiles(struct node *n, const char *executor_path, const char *sandbox, char 
 	}
 	for (uint32_t i = 0; err == 0 && i < n->params.kvs_tiles; i++) {
 		err = node_kvs_tile(n, i);
+	}
+	if (err == 0) {
+		err = node_net(n, why);
 	}
 	return err == 0 ? 0
 			: node_fail(why, err,
@@ -546,7 +595,12 @@ node_run(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 		}
 		n->lcores_started++;
 	}
-	fprintf(out, "io_uring: %s\nready at %s\n", lcore_uring_text(n->lcore[0]), n->socket);
+	fprintf(out, "io_uring: %s\n", lcore_uring_text(n->lcore[0]));
+	if (n->net_tile != NULL) {
+		fprintf(out, "net: port %u, %s\n", net_tile_local(n->net_tile).port,
+			net_tile_text(n->net_tile));
+	}
+	fprintf(out, "ready at %s\n", n->socket);
 	fflush(out);
 	err = lcore_run(n->lcore[0]);
 	for (uint32_t i = 1; i <= n->lcores_started; i++) {
@@ -589,6 +643,12 @@ node_destroy(struct node *n)
 		if (n->kvs_tile[i] != NULL) {
 			kvs_tile_destroy(n->kvs_tile[i]);
 		}
+	}
+	if (n->net_tile != NULL) {
+		net_tile_destroy(n->net_tile);
+	}
+	if (n->door != NULL) {
+		door_destroy(n->door);
 	}
 	for (uint32_t i = 0; i < LINK_CNT_MAX; i++) {
 		if (n->link[i] != NULL) {

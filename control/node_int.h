@@ -9,6 +9,7 @@
 #include "cache_tile.h"
 #include "ctl.h"
 #include "eal.h"
+#include "door.h"
 #include "kvs_tile.h"
 #include "metrics.h"
 #include "place.h"
@@ -44,6 +45,8 @@ struct node {
 	struct sched_tile sched;
 	struct cache_tile *cache_tile[CACHE_TILE_CNT_MAX];
 	struct kvs_tile *kvs_tile[KVS_TILE_CNT_MAX];
+	struct door *door; /* NULL: no net.listen */
+	struct net_tile *net_tile;
 	uint32_t tile_handle[TILE_CNT_MAX]; /* at its lcore */
 	int zygote_fd;
 	pid_t zygote_pid;

@@ -754,6 +754,12 @@ flow_serve_timer(const struct flow_serve *s)
 	return s->session_cnt > 0 ? MIN(s->due_ns, s->forget_ns) : s->due_ns;
 }
 
+uint32_t
+flow_serve_sessions(const struct flow_serve *s)
+{
+	return s->session_cnt;
+}
+
 const struct flow_serve_stats *
 flow_serve_stats(const struct flow_serve *s)
 {

@@ -72,6 +72,7 @@ void flow_serve_refuse(struct flow_serve *s, struct flow_ref ref, int err);
 void flow_serve_poll(struct flow_serve *s, uint64_t now_ns);
 uint64_t flow_serve_timer(const struct flow_serve *s);
 
+uint32_t flow_serve_sessions(const struct flow_serve *s);
 const struct flow_serve_stats *flow_serve_stats(const struct flow_serve *s);
 /* By walking: sessions, requests that run, bytes that are held for clients, messages on their way. */
 struct flow_serve_held {

@@ -37,6 +37,7 @@
 	X(sched, true)                                                                             \
 	X(cache, true)                                                                             \
 	X(kvs, true)                                                                               \
+	X(net, true)                                                                               \
 	X(exec, true)                                                                              \
 	X(client, false)
 
