@@ -54,7 +54,7 @@ struct client_reply {
 	int err;    /* it could not be seen */
 	bool view;  /* d.ref is held */
 	bool used;
-	uint8_t *own; /* malloc'ed, what p lies in; NULL: nothing */
+	uint8_t *own;            /* malloc'ed, what p lies in; NULL: nothing */
 	struct mb_value *values; /* inl, or malloc'ed */
 	struct mb_value inl[REPLY_VALUES];
 	char *text; /* malloc'ed, zero-terminated; or NULL: text_inl */
@@ -111,7 +111,7 @@ struct mb_client {
 	uint64_t ask_token;
 	bool ask_done;
 	struct desc ask_answer;
-	int dead; /* MB_ERR_NO_NODE once the node is gone */
+	int dead;              /* MB_ERR_NO_NODE once the node is gone */
 	struct remote *remote; /* NULL: in the node's shared memory; else d is NULL */
 };
 
@@ -127,8 +127,8 @@ int64_t client_list_write(uint8_t *p, size_t bytes, const struct mb_value *arg, 
 
 /* calls.c */
 int client_target(struct mb_client *c, const char *name, bool dag, const struct client_name **ret);
-/* client_slot takes a slot for a call, with its id and deadline. NULL: there is none. client_sent: it
- * is on its way. */
+/* client_slot takes a slot for a call, with its id and deadline. NULL: there is none.
+ * client_sent: it is on its way. */
 struct client_call *client_slot(struct mb_client *c, const struct mb_call_options *opt);
 void client_sent(struct mb_client *c, struct client_call *call);
 /* client_on_answer ends a remote call; own, malloc'ed, is where payload lies and is taken. */

@@ -5,8 +5,8 @@
  * slots; every other op is one whose caller waits. Of both at most FLOW_CREDITS are open; what is
  * started beyond that stands in a queue.
  *
- * The socket is connected, so the kernel tells when nobody listens there, and gives the path's width
- * as far as this host knows it.
+ * The socket is connected, so the kernel tells when nobody listens there, and gives the path's
+ * width as far as this host knows it.
  */
 #include "remote.h"
 
@@ -175,7 +175,8 @@ remote_connect(struct remote *r, const char *where, uint16_t *ret_datagram)
 		setsockopt(r->fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof(discover));
 		getsockopt(r->fd, IPPROTO_IP, IP_MTU, &mtu, &len);
 	}
-	*ret_datagram = (uint16_t)MIN(MAX(mtu - IP_UDP_BYTES, WIRE_DATAGRAM_MIN), WIRE_DATAGRAM_MAX);
+	*ret_datagram =
+		(uint16_t)MIN(MAX(mtu - IP_UDP_BYTES, WIRE_DATAGRAM_MIN), WIRE_DATAGRAM_MAX);
 	return 0;
 }
 
@@ -359,7 +360,8 @@ remote_close(struct mb_client *c)
 {
 	struct remote *r = c->remote;
 
-	/* Ends every op; those of calls give their bytes to answers that are freed with the rest. */
+	/* Ends every op; those of calls give their bytes to answers that are freed with the
+	 * rest. */
 	if (r->ask.ops.ctx != NULL) {
 		flow_ask_close(&r->ask, MB_ERR_CANCELLED);
 	}
@@ -418,8 +420,8 @@ name_ok(const char *name)
 }
 
 int
-remote_call_start(struct mb_client *c, const char *name, const struct mb_value *arg,
-		  size_t arg_cnt, const struct mb_call_options *opt, uint64_t *ret_call)
+remote_call_start(struct mb_client *c, const char *name, const struct mb_value *arg, size_t arg_cnt,
+		  const struct mb_call_options *opt, uint64_t *ret_call)
 {
 	struct rpc_request req = { .op = RPC_CALL, .name = slice_str(name) };
 	int64_t bytes = client_list_bytes(arg, arg_cnt);
@@ -539,7 +541,9 @@ remote_get(struct mb_client *c, struct slice key, struct mb_held *ret)
 		free(bytes);
 		return err;
 	}
-	*ret = (struct mb_held){ .p = reply.payload.p, .len = reply.payload.len, .internal = bytes };
+	*ret = (struct mb_held){ .p = reply.payload.p,
+				 .len = reply.payload.len,
+				 .internal = bytes };
 	return 0;
 }
 

@@ -17,7 +17,8 @@ struct remote;
 int remote_open(struct mb_client *c, const char *where);
 void remote_close(struct mb_client *c);
 
-/* remote_pump is client_pump's part of it. Returns: 1 when something came; 0 at until_ns (1: now). */
+/* remote_pump is client_pump's part of it. Returns: 1 when something came; 0 at until_ns (1:
+ * now). */
 int remote_pump(struct mb_client *c, uint64_t until_ns);
 
 /* remote_cancel asks for the end of a call, err says why. */

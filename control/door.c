@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* door - see door.h
  *
- * A request's bytes are a stranger's; rpc has checked the head, and whoever reads the payload checks
- * that. Names are copied to be zero-terminated; a zero inside one ends it, and then there is no such
- * function.
+ * A request's bytes are a stranger's; rpc has checked the head, and whoever reads the payload
+ * checks that. Names are copied to be zero-terminated; a zero inside one ends it, and then there
+ * is no such function.
  *
  * A call is answered when its reply comes: which request it belongs to stands in pending, by the
  * slot of the call's id. State is read and written before the next request is looked at; that waits
@@ -11,6 +11,7 @@
  */
 #include "door.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,9 +22,11 @@
 #include "microburst/error.h"
 #include "raw.h"
 #include "rpc.h"
+#include "timebase.h"
 #include "value.h"
 
 #define REPLY_BURST 64
+#define ROOM_NS     (2 * NS_PER_MS) /* how long a call waits for a place in the channel to sched */
 #define SLOT(id)    ((uint32_t)((id) & (MB_CALLS_MAX - 1)))
 
 struct pending {
@@ -148,6 +151,34 @@ door_dag_args(struct door *d, struct slice payload)
 	return n / 2;
 }
 
+static int
+door_start_call(struct door *d, const char *name, const struct rpc_request *r, int arg_cnt,
+		const struct mb_call_options *opt, uint64_t *ret_call)
+{
+	if (r->op == RPC_CALL) {
+		return client_raw_call(d->client, name, r->payload, opt, ret_call);
+	}
+	return mb_dag_start(d->client, name, d->dag_arg, (size_t)arg_cnt, opt, ret_call);
+}
+
+/* A client may have more requests open than a channel holds. The tile may wait, and what it waits
+ * for may be on its cpu. */
+static int
+door_start_waiting(struct door *d, const char *name, const struct rpc_request *r, int arg_cnt,
+		   const struct mb_call_options *opt, uint64_t *ret_call)
+{
+	const struct timebase *tb = timebase_real();
+	int err = door_start_call(d, name, r, arg_cnt, opt, ret_call);
+	uint64_t until_ns = err == MB_ERR_BUSY ? timebase_now_ns(tb) + ROOM_NS : 0;
+
+	while (err == MB_ERR_BUSY && timebase_now_ns(tb) < until_ns) {
+		sched_yield();
+		client_raw_look(d->client);
+		err = door_start_call(d, name, r, arg_cnt, opt, ret_call);
+	}
+	return err;
+}
+
 static void
 door_call(struct door *d, struct flow_ref ref, const struct rpc_request *r)
 {
@@ -155,18 +186,15 @@ door_call(struct door *d, struct flow_ref ref, const struct rpc_request *r)
 				       .level = (enum mb_level)r->level };
 	char name[NAME_BYTES_MAX];
 	uint64_t call;
-	int err, n;
+	int err, n = 0;
 
 	if (r->level != MB_LEVEL_LWW) {
 		err = MB_ERR_INVALID;
 	} else if (!door_name(r->name, name, sizeof(name))) {
 		err = r->op == RPC_DAG ? MB_ERR_NO_DAG : MB_ERR_NO_FUNCTION;
-	} else if (r->op == RPC_CALL) {
-		err = client_raw_call(d->client, name, r->payload, &opt, &call);
 	} else {
-		n = door_dag_args(d, r->payload);
-		err = n < 0 ? n
-			    : mb_dag_start(d->client, name, d->dag_arg, (size_t)n, &opt, &call);
+		n = r->op == RPC_DAG ? door_dag_args(d, r->payload) : 0;
+		err = n < 0 ? n : door_start_waiting(d, name, r, n, &opt, &call);
 	}
 	if (err != 0) {
 		door_end(d, ref, err, 0);
@@ -433,7 +461,8 @@ door_start(void *ctx, struct net_tile *tile)
 
 	d->tile = tile;
 	if (err != 0) {
-		log_at(LOG_ERROR, "door: the node does not let its own net tile in: %s", mb_err_text(err));
+		log_at(LOG_ERROR, "door: the node does not let its own net tile in: %s",
+		       mb_err_text(err));
 	}
 	return err;
 }

@@ -214,8 +214,8 @@ node_lcores(struct node *n, char why[NODE_WHY_BYTES])
 		cfg.idx = i;
 		cfg.cpu = n->topo->lcore[i].cpu;
 		cfg.drain_ns = DRAIN_NS;
-		spin_ctx[i] = (struct spin_ctx){ n->hints, n->topo->lcore[i].cpu,
-						 PROC_DAEMON + 1 + i };
+		spin_ctx[i] =
+			(struct spin_ctx){ n->hints, n->topo->lcore[i].cpu, PROC_DAEMON + 1 + i };
 		if (n->topo->lcore[i].shared) {
 			cfg.spin_try = node_spin_try;
 			cfg.spin_release = node_spin_release;
@@ -450,7 +450,9 @@ node_kvs_tile(struct node *n, uint32_t i)
 static int
 node_net(struct node *n, char why[NODE_WHY_BYTES])
 {
-	struct door_cfg dc = { .socket = n->socket, .node_id = n->id, .admin = n->params.net_admin };
+	struct door_cfg dc = { .socket = n->socket,
+			       .node_id = n->id,
+			       .admin = n->params.net_admin };
 	struct net_tile_cfg cfg = { .memory_bytes = n->params.net_memory & ~(uint64_t)4095 };
 	const char *at = n->params.net_listen;
 	int t = topo_tile_find(n->topo, TILE_NET, 0);

@@ -11,7 +11,8 @@ const char *argp_program_version = "microburst " MB_VERSION;
 static void
 help(FILE *f)
 {
-	fputs("Usage: microburst [--json] [--socket PATH | --connect udp://HOST:PORT] COMMAND [ARG]...\n"
+	fputs("Usage: microburst [--json] [--socket PATH | --connect udp://HOST:PORT] COMMAND "
+	      "[ARG]...\n"
 	      "Functions over shared state, in microseconds.\n\n",
 	      f);
 	command_menu(f, NULL);

@@ -140,9 +140,11 @@ void
 flow_tx_init(struct flow_tx *t, const uint8_t *p, uint32_t len, uint16_t mss)
 {
 	REQUIRE(mss > 0);
-	*t = (struct flow_tx){
-		.p = p, .len = len, .mss = mss, .tries = 1, .granted = MIN(len, (uint32_t)mss)
-	};
+	*t = (struct flow_tx){ .p = p,
+			       .len = len,
+			       .mss = mss,
+			       .tries = 1,
+			       .granted = MIN(len, (uint32_t)mss) };
 }
 
 static void
@@ -213,14 +215,14 @@ tx_move(struct flow_tx *t, uint32_t off)
 }
 
 bool
-flow_tx_ack(struct flow_tx *t, const struct wire_head *h, struct slice body,
-	    struct flow_path *path, uint64_t now_ns)
+flow_tx_ack(struct flow_tx *t, const struct wire_head *h, struct slice body, struct flow_path *path,
+	    uint64_t now_ns)
 {
 	struct flow_bits told;
 	uint32_t fresh = 0, top;
 
-	if (h->total != t->len || h->mss != t->mss ||
-	    (h->off % t->mss != 0 && h->off != t->len) || body.len != sizeof(told)) {
+	if (h->total != t->len || h->mss != t->mss || (h->off % t->mss != 0 && h->off != t->len) ||
+	    body.len != sizeof(told)) {
 		return false;
 	}
 	if (h->off < t->acked || t->done) {

@@ -45,17 +45,18 @@
 #include "slice.h"
 #include "wire.h"
 
-#define FLOW_CREDITS        256 /* requests of one session that may be open; a power of two */
-#define FLOW_SEGMENTS       WIRE_ACK_SEGMENTS /* of one message on their way */
-#define FLOW_RTO_MIN_NS     UINT64_C(2000000)
-#define FLOW_RTO_FIRST_NS   UINT64_C(20000000)
-#define FLOW_RTO_MAX_NS     UINT64_C(1000000000)
-#define FLOW_SILENCE_NS     UINT64_C(5000000000)   /* nothing heard for so long: it is gone */
-#define FLOW_FRESH_NS       UINT64_C(60000000000)  /* a client idle for longer says HELLO again */
-#define FLOW_FORGET_NS      UINT64_C(180000000000) /* and a server forgets it then */
-#define FLOW_TIMER_NONE     UINT64_MAX
-#define FLOW_CWND_FIRST     16 /* segments */
-#define FLOW_CWND_MIN       2
+#define FLOW_CREDITS      256 /* requests of one session that may be open; a power of two */
+#define FLOW_SEGMENTS     WIRE_ACK_SEGMENTS /* of one message on their way */
+#define FLOW_RTO_MIN_NS   UINT64_C(2000000)
+#define FLOW_RTO_FIRST_NS UINT64_C(20000000)
+#define FLOW_RTO_MAX_NS   UINT64_C(1000000000)
+#define FLOW_SILENCE_NS   UINT64_C(5000000000)   /* nothing heard for so long: it is gone */
+#define FLOW_FRESH_NS     UINT64_C(60000000000)  /* a client idle for longer says HELLO again */
+#define FLOW_FORGET_NS    UINT64_C(180000000000) /* and a server forgets it then */
+#define FLOW_UNHEARD_MIN  4 /* and asked so often meanwhile: it may have been us who slept */
+#define FLOW_TIMER_NONE   UINT64_MAX
+#define FLOW_CWND_FIRST   16 /* segments */
+#define FLOW_CWND_MIN     2
 
 static_assert((FLOW_CREDITS & (FLOW_CREDITS - 1)) == 0, "slots are named by bits of an id");
 static_assert(FLOW_FORGET_NS > FLOW_FRESH_NS + FLOW_SILENCE_NS + FLOW_RTO_MAX_NS,
@@ -70,7 +71,7 @@ typedef void flow_send_fn(void *ctx, const struct wire_addr *to, const struct wi
 struct flow_path {
 	uint64_t srtt_ns, rttvar_ns; /* 0: not measured */
 	uint64_t rto_ns;
-	uint64_t backed_off_ns; /* when the window was cut last: once a round trip */
+	uint64_t backed_off_ns;  /* when the window was cut last: once a round trip */
 	uint32_t cwnd, ssthresh; /* segments; shared by the messages that are on their way */
 	uint32_t acked;          /* since cwnd grew last */
 };
@@ -97,11 +98,11 @@ struct flow_tx {
 	const uint8_t *p;
 	uint32_t len;
 	uint16_t mss;
-	uint16_t tries;   /* since something was acknowledged last */
-	bool done;        /* all of it came */
-	uint32_t acked;   /* bytes that came in one piece */
-	uint32_t next;    /* bytes sent, at least once, since the last time-out */
-	uint32_t granted; /* bytes that may be sent */
+	uint16_t tries;          /* since something was acknowledged last */
+	bool done;               /* all of it came */
+	uint32_t acked;          /* bytes that came in one piece */
+	uint32_t next;           /* bytes sent, at least once, since the last time-out */
+	uint32_t granted;        /* bytes that may be sent */
 	struct flow_bits came;   /* behind acked */
 	struct flow_bits resent; /* behind acked, since the last time-out */
 	uint64_t sent_ns;        /* when the last segment went */

@@ -16,10 +16,10 @@
 #include "compiler.h"
 #include "microburst/error.h"
 
-#define SLOT(id)     ((uint32_t)((id) & (FLOW_CREDITS - 1)))
-#define PLAIN_WIDTH  1472 /* Ethernet without jumbo frames, IPv4 */
-#define HELLO_TRIES  3    /* at each width */
-#define ROOM_TRIES   12   /* for memory at the server: some seconds */
+#define SLOT(id)    ((uint32_t)((id) & (FLOW_CREDITS - 1)))
+#define PLAIN_WIDTH 1472 /* Ethernet without jumbo frames, IPv4 */
+#define HELLO_TRIES 3    /* at each width */
+#define ROOM_TRIES  12   /* for memory at the server: some seconds */
 
 void
 flow_ask_init(struct flow_ask *a, const struct wire_addr *server, uint16_t datagram, uint64_t seed,
@@ -212,6 +212,7 @@ ask_run_waiting(struct flow_ask *a, uint64_t now_ns)
 		}
 		s->state = ASK_SENT;
 		s->probes = 0;
+		s->unheard = 0;
 		s->begun_ns = s->heard_ns = now_ns;
 		a->waiting_cnt--;
 		a->unacked_cnt++;
@@ -231,8 +232,7 @@ flow_ask_start(struct flow_ask *a, const uint8_t *p, size_t len, void *user, uin
 	if (a->open_cnt == FLOW_CREDITS) {
 		return MB_ERR_FULL;
 	}
-	if (a->state == FLOW_ASK_OPEN && a->open_cnt == 0 &&
-	    now_ns - a->heard_ns > FLOW_FRESH_NS) {
+	if (a->state == FLOW_ASK_OPEN && a->open_cnt == 0 && now_ns - a->heard_ns > FLOW_FRESH_NS) {
 		a->state = FLOW_ASK_IDLE; /* it may have forgotten us, and with us what it ran */
 	}
 	do {
@@ -263,7 +263,8 @@ flow_ask_start(struct flow_ask *a, const uint8_t *p, size_t len, void *user, uin
 static void
 ask_on_welcome(struct flow_ask *a, const struct wire_head *h, uint64_t now_ns)
 {
-	if (a->state != FLOW_ASK_HELLO || h->id != a->nonce || h->mss + WIRE_HEAD_BYTES > a->width) {
+	if (a->state != FLOW_ASK_HELLO || h->id != a->nonce ||
+	    h->mss + WIRE_HEAD_BYTES > a->width) {
 		return;
 	}
 	a->state = FLOW_ASK_OPEN;
@@ -385,6 +386,7 @@ flow_ask_input(struct flow_ask *a, const struct wire_head *h, struct slice body,
 	mine = s->state == ASK_SENT && s->id == h->id;
 	if (mine) {
 		s->heard_ns = now_ns;
+		s->unheard = 0;
 	}
 	if (h->kind == WIRE_REPLY) {
 		if (mine) {
@@ -428,7 +430,7 @@ ask_slot_due(struct flow_ask *a, struct flow_ask_slot *s, uint64_t now_ns)
 	struct flow_name n = ask_name(a, s, WIRE_REQUEST);
 	struct flow_tx again;
 
-	if (now_ns - s->heard_ns > FLOW_SILENCE_NS) {
+	if (now_ns - s->heard_ns > FLOW_SILENCE_NS && s->unheard >= FLOW_UNHEARD_MIN) {
 		ask_done(a, s, MB_ERR_INDETERMINATE, NULL, 0, false);
 		return;
 	}
@@ -438,6 +440,7 @@ ask_slot_due(struct flow_ask *a, struct flow_ask_slot *s, uint64_t now_ns)
 		return;
 	}
 	a->stats.again++;
+	s->unheard++;
 	if (s->in) { /* the answer stopped half-way */
 		n.kind = WIRE_REPLY;
 		flow_rx_ack(&s->rx, &n);
@@ -459,7 +462,7 @@ void
 flow_ask_poll(struct flow_ask *a, uint64_t now_ns)
 {
 	if (a->state == FLOW_ASK_HELLO && now_ns >= a->hello_due_ns) {
-		if (now_ns - a->heard_ns > FLOW_SILENCE_NS) {
+		if (now_ns - a->heard_ns > FLOW_SILENCE_NS && a->tries >= FLOW_UNHEARD_MIN) {
 			ask_fail_all(a, MB_ERR_NODE_DIED, MB_ERR_NO_NODE);
 			return;
 		}

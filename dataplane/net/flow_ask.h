@@ -37,6 +37,7 @@ struct flow_ask_slot {
 	uint8_t state;
 	bool in; /* rx is in use */
 	uint16_t probes;
+	uint16_t unheard; /* sent again since something was heard */
 	const uint8_t *p;
 	uint32_t len;
 	void *user;
@@ -52,7 +53,7 @@ struct flow_ask {
 	struct flow_path path;
 	struct flow_ask_stats stats;
 	enum flow_ask_state state;
-	bool heard; /* in this session */
+	bool heard;        /* in this session */
 	uint16_t datagram; /* the widest that the way out carries, as far as one knows here */
 	uint16_t mss;
 	uint16_t width; /* of the HELLO that is out */
@@ -61,9 +62,9 @@ struct flow_ask {
 	uint32_t credits;
 	uint64_t session, nonce;
 	uint64_t hello_ns, hello_due_ns, heard_ns;
-	uint64_t next_id;  /* the last one given */
-	uint64_t done_id;  /* none up to here is open */
-	uint64_t due_ns;   /* no slot is due before */
+	uint64_t next_id; /* the last one given */
+	uint64_t done_id; /* none up to here is open */
+	uint64_t due_ns;  /* no slot is due before */
 	uint32_t open_cnt, waiting_cnt, unacked_cnt;
 	struct flow_ask_slot slot[FLOW_CREDITS];
 };

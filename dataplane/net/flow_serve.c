@@ -1,355 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* flow_serve - see flow_serve.h for a slot's life, flow.h for F1..F3
  *
- * A HELLO costs nothing but its answer: the session's number is made of the client's address, its
- * number and a secret, so it can be checked when the first request brings it back, and only who
- * receives at that address knows it (as TCP's SYN cookies). The session is made then.
- *
- * Memory. A slot is small and there are FLOW_CREDITS of them in a session; what a message needs
- * while it is on its way stands in a pool that all share (xfer), and its bytes come from alloc,
- * counted for each client. No room for a request: its first segment is answered with a grant of
- * nothing, and it comes again. No room for an answer: the request is refused as INDETERMINATE, for
- * it has run.
+ * No room for a request: its first segment is answered with a grant of nothing, and it comes again.
+ * No room for an answer: the request is refused as INDETERMINATE, for it has run.
  *
  * A session is forgotten when nothing was heard of it for FLOW_FORGET_NS, which is longer than its
  * client sends anything again.
  */
-#include "flow_serve.h"
-
-#include <stdlib.h>
-
 #include "check.h"
 #include "compiler.h"
-#include "hash.h"
+#include "flow_serve_int.h"
 #include "microburst/error.h"
 
-#define SLOT(id)       ((uint32_t)((id) & (FLOW_CREDITS - 1)))
 #define GIVE_UP_NS     (2 * FLOW_SILENCE_NS) /* a message that stopped half-way */
 #define FORGET_EACH_NS UINT64_C(30000000000)
-#define ACK_LIST       64
-
-enum slot_state { SLOT_FREE = 0, SLOT_TAKING, SLOT_RUNNING, SLOT_KEPT, SLOT_SENDING, SLOT_GIVEN };
-
-struct slot {
-	uint64_t id;
-	uint8_t state;
-	bool told;     /* the client knows that it runs, and asks seldom: the answer is pushed */
-	int16_t err;   /* KEPT, refused */
-	uint32_t xfer; /* TAKING, SENDING: + 1 */
-	uint8_t *p;    /* KEPT, SENDING: the answer */
-	uint32_t len;
-	uint32_t took_us;
-	uint64_t since_ns; /* when all of the request was there */
-};
-
-struct session {
-	uint64_t session;
-	uint64_t heard_ns;
-	uint64_t done; /* the client is done with what is up to here */
-	uint64_t bytes;
-	uint32_t gen;
-	uint32_t client;
-	uint32_t next; /* in its bucket, or the free list: + 1 */
-	uint32_t running;
-	uint32_t sending;
-	uint16_t mss;
-	bool used;
-	struct wire_addr addr;
-	struct flow_path path;
-	struct slot slot[FLOW_CREDITS];
-};
-
-struct xfer {
-	bool used, out, listed;
-	uint32_t session, slot;
-	uint32_t next; /* free list, + 1 */
-	uint64_t heard_ns;
-	union {
-		struct flow_tx tx;
-		struct flow_rx rx;
-	};
-};
-
-struct flow_serve {
-	struct flow_serve_cfg cfg;
-	struct flow_serve_ops ops;
-	struct flow_serve_stats stats;
-	uint64_t due_ns;    /* no xfer is due before */
-	uint64_t forget_ns; /* next look at old sessions */
-	uint32_t session_cnt, session_free, xfer_free, xfer_top;
-	uint32_t bucket_mask;
-	uint32_t *bucket; /* session + 1 */
-	uint32_t ack[ACK_LIST], ack_cnt; /* xfers that owe an ACK */
-	struct xfer *xfer;
-	struct session *session;
-};
-
-int
-flow_serve_create(struct flow_serve **ret, const struct flow_serve_cfg *cfg,
-		  const struct flow_serve_ops *ops)
-{
-	struct flow_serve *s = calloc(1, sizeof(*s));
-	uint32_t buckets = 1;
-
-	if (s == NULL) {
-		return MB_ERR_NO_MEMORY;
-	}
-	REQUIRE(cfg->datagram >= WIRE_DATAGRAM_MIN && cfg->datagram <= WIRE_DATAGRAM_MAX);
-	while (buckets < 2 * cfg->session_max) {
-		buckets *= 2;
-	}
-	s->cfg = *cfg;
-	s->ops = *ops;
-	s->due_ns = FLOW_TIMER_NONE;
-	s->bucket_mask = buckets - 1;
-	s->bucket = calloc(buckets, sizeof(*s->bucket));
-	s->session = calloc(cfg->session_max, sizeof(*s->session));
-	s->xfer = calloc(cfg->xfer_max, sizeof(*s->xfer));
-	if (s->bucket == NULL || s->session == NULL || s->xfer == NULL) {
-		flow_serve_destroy(s);
-		return MB_ERR_NO_MEMORY;
-	}
-	for (uint32_t i = cfg->session_max; i-- > 0;) {
-		s->session[i].next = s->session_free;
-		s->session_free = i + 1;
-	}
-	for (uint32_t i = cfg->xfer_max; i-- > 0;) {
-		s->xfer[i].next = s->xfer_free;
-		s->xfer_free = i + 1;
-	}
-	*ret = s;
-	return 0;
-}
-
-void
-flow_serve_destroy(struct flow_serve *s)
-{
-	free(s->bucket);
-	free(s->session);
-	free(s->xfer);
-	free(s);
-}
-
-static void
-serve_send(struct flow_serve *s, const struct wire_addr *to, const struct wire_head *h,
-	   const uint8_t *body)
-{
-	s->stats.sent++;
-	s->ops.send(s->ops.ctx, to, h, body);
-}
-
-static void
-serve_segment(void *ctx, const struct wire_addr *to, const struct wire_head *h,
-	      const uint8_t *body)
-{
-	serve_send(ctx, to, h, body);
-}
-
-static struct flow_name
-serve_name(struct flow_serve *s, struct session *c, const struct slot *slot, uint8_t kind)
-{
-	return (struct flow_name){ .session = c->session,
-				   .id = slot->id,
-				   .client = c->client,
-				   .kind = kind,
-				   .flags = kind == WIRE_REPLY ? WIRE_F_ACK : 0,
-				   .word = kind == WIRE_REPLY ? slot->took_us : 0,
-				   .to = c->addr,
-				   .send = serve_segment,
-				   .ctx = s };
-}
-
-/* ------------------------------------------------------------------- memory */
-
-static void *
-client_alloc(struct flow_serve *s, struct session *c, size_t len)
-{
-	void *p = NULL;
-
-	if (len <= s->cfg.client_bytes - MIN(c->bytes, s->cfg.client_bytes)) {
-		p = s->ops.alloc(s->ops.ctx, len);
-	}
-	if (p != NULL) {
-		c->bytes += len;
-	}
-	return p;
-}
-
-static void
-client_free(struct flow_serve *s, struct session *c, void *p, size_t len)
-{
-	REQUIRE(c->bytes >= len);
-	c->bytes -= len;
-	s->ops.free(s->ops.ctx, p, len);
-}
-
-static struct xfer *
-xfer_alloc(struct flow_serve *s, struct session *c, struct slot *slot, bool out, uint64_t now_ns)
-{
-	struct xfer *x;
-
-	if (s->xfer_free == 0) {
-		return NULL;
-	}
-	x = &s->xfer[s->xfer_free - 1];
-	slot->xfer = s->xfer_free;
-	s->xfer_top = MAX(s->xfer_top, s->xfer_free);
-	s->xfer_free = x->next;
-	*x = (struct xfer){ .used = true,
-			    .out = out,
-			    .session = (uint32_t)(c - s->session),
-			    .slot = (uint32_t)(slot - c->slot),
-			    .heard_ns = now_ns };
-	return x;
-}
-
-/* Ends a message on its way; a request's bytes go with it, an answer's stay in its slot. */
-static void
-xfer_free(struct flow_serve *s, struct session *c, struct slot *slot)
-{
-	struct xfer *x = &s->xfer[slot->xfer - 1];
-
-	if (x->out) {
-		c->sending--;
-	} else if (x->rx.p != NULL) {
-		client_free(s, c, x->rx.p, x->rx.len);
-	}
-	for (uint32_t i = 0; x->listed && i < s->ack_cnt; i++) {
-		if (s->ack[i] == slot->xfer) {
-			s->ack[i] = s->ack[--s->ack_cnt];
-			break;
-		}
-	}
-	x->used = false;
-	x->next = s->xfer_free;
-	s->xfer_free = slot->xfer;
-	slot->xfer = 0;
-}
-
-/* Forgets what a slot holds, but not its id. */
-static void
-slot_drop(struct flow_serve *s, struct session *c, struct slot *slot)
-{
-	if (slot->xfer != 0) {
-		xfer_free(s, c, slot);
-	}
-	if (slot->p != NULL) {
-		client_free(s, c, slot->p, slot->len);
-		slot->p = NULL;
-	}
-	slot->state = SLOT_GIVEN;
-}
-
-/* ----------------------------------------------------------------- sessions */
-
-static uint64_t
-serve_cookie(const struct flow_serve *s, const struct wire_addr *addr, uint32_t client)
-{
-	uint8_t bytes[sizeof(s->cfg.secret) + sizeof(addr->ip) + 2 + 4];
-	uint8_t *p = bytes;
-
-	memcpy(p, s->cfg.secret, sizeof(s->cfg.secret));
-	p += sizeof(s->cfg.secret);
-	memcpy(p, addr->ip, sizeof(addr->ip));
-	p += sizeof(addr->ip);
-	memcpy(p, &addr->port, 2);
-	memcpy(p + 2, &client, 4);
-	return hash_bytes128(bytes, sizeof(bytes)).lo | 1; /* 0 names no session */
-}
-
-static bool
-addr_eq(const struct wire_addr *a, const struct wire_addr *b)
-{
-	return a->port == b->port && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
-}
-
-static struct session *
-session_find(struct flow_serve *s, uint64_t session)
-{
-	uint32_t i = s->bucket[session >> 8 & s->bucket_mask];
-
-	while (i != 0 && s->session[i - 1].session != session) {
-		i = s->session[i - 1].next;
-	}
-	return i != 0 ? &s->session[i - 1] : NULL;
-}
-
-static void
-session_forget(struct flow_serve *s, struct session *c)
-{
-	uint32_t *link = &s->bucket[c->session >> 8 & s->bucket_mask];
-	uint32_t i = (uint32_t)(c - s->session) + 1;
-
-	for (uint32_t k = 0; k < FLOW_CREDITS; k++) {
-		slot_drop(s, c, &c->slot[k]);
-	}
-	REQUIRE(c->bytes == 0);
-	while (*link != i) {
-		link = &s->session[*link - 1].next;
-	}
-	*link = c->next;
-	c->used = false;
-	c->gen++;
-	c->next = s->session_free;
-	s->session_free = i;
-	s->session_cnt--;
-}
-
-static struct session *
-session_make(struct flow_serve *s, const struct wire_addr *from, const struct wire_head *h)
-{
-	uint32_t *bucket = &s->bucket[h->session >> 8 & s->bucket_mask];
-	struct session *c;
-	uint32_t i = s->session_free, gen;
-
-	if (i == 0) {
-		s->stats.full++;
-		return NULL;
-	}
-	c = &s->session[i - 1];
-	s->session_free = c->next;
-	gen = c->gen;
-	memset(c, 0, sizeof(*c));
-	c->gen = gen;
-	c->session = h->session;
-	c->client = h->client;
-	c->addr = *from;
-	c->used = true;
-	c->mss = (uint16_t)MIN(h->mss, (uint16_t)(s->cfg.datagram - WIRE_HEAD_BYTES));
-	flow_path_init(&c->path);
-	c->next = *bucket;
-	*bucket = i;
-	s->session_cnt++;
-	return c;
-}
-
-/* F3: a HELLO is answered and forgotten. */
-static void
-serve_on_hello(struct flow_serve *s, const struct wire_addr *from, const struct wire_head *h)
-{
-	static const uint8_t padding[WIRE_BODY_MAX];
-	struct wire_head w = { .kind = WIRE_WELCOME,
-			       .id = h->id,
-			       .client = h->client,
-			       .session = serve_cookie(s, from, h->client),
-			       .word = FLOW_CREDITS };
-
-	s->stats.hello++;
-	w.len = (uint16_t)MIN(h->len, (uint16_t)(s->cfg.datagram - WIRE_HEAD_BYTES));
-	w.mss = w.len;
-	serve_send(s, from, &w, padding);
-}
-
-static void
-serve_reset(struct flow_serve *s, const struct wire_addr *from, const struct wire_head *h)
-{
-	struct wire_head r = {
-		.kind = WIRE_RESET, .session = h->session, .client = h->client, .id = h->id
-	};
-
-	s->stats.reset++;
-	serve_send(s, from, &r, NULL);
-}
 
 /* ------------------------------------------------------------------ answers */
 
@@ -357,7 +21,7 @@ serve_reset(struct flow_serve *s, const struct wire_addr *from, const struct wir
 static void
 slot_answer(struct flow_serve *s, struct session *c, struct slot *slot, uint64_t now_ns)
 {
-	struct flow_name n = serve_name(s, c, slot, WIRE_REPLY);
+	struct flow_name n = flow_serve_name(s, c, slot, WIRE_REPLY);
 	struct xfer *x;
 
 	if (slot->err != 0) {
@@ -367,7 +31,7 @@ slot_answer(struct flow_serve *s, struct session *c, struct slot *slot, uint64_t
 				       .client = c->client,
 				       .word = (uint32_t)-slot->err };
 
-		serve_send(s, &c->addr, &h, NULL);
+		flow_serve_send(s, &c->addr, &h, NULL);
 		return;
 	}
 	if (slot->len <= c->mss && !slot->told) {
@@ -378,7 +42,7 @@ slot_answer(struct flow_serve *s, struct session *c, struct slot *slot, uint64_t
 		flow_tx_send(&once, &n, &c->path, 1, now_ns);
 		return;
 	}
-	x = xfer_alloc(s, c, slot, true, now_ns);
+	x = flow_xfer_alloc(s, c, slot, true, now_ns);
 	if (x == NULL) {
 		return; /* it is kept, and the client asks again */
 	}
@@ -393,7 +57,7 @@ static struct slot *
 serve_slot(struct flow_serve *s, struct flow_ref ref, struct session **ret)
 {
 	struct session *c = &s->session[ref.session];
-	struct slot *slot = &c->slot[SLOT(ref.id)];
+	struct slot *slot = &c->slot[FLOW_SLOT(ref.id)];
 
 	if (!c->used || c->gen != ref.gen) {
 		return NULL;
@@ -413,14 +77,13 @@ flow_serve_room(struct flow_serve *s, struct flow_ref ref, size_t len)
 	if (slot == NULL || slot->p != NULL) {
 		return NULL;
 	}
-	slot->p = client_alloc(s, c, len);
+	slot->p = flow_serve_alloc(s, c, len);
 	slot->len = slot->p != NULL ? (uint32_t)len : 0;
 	return slot->p;
 }
 
 void
-flow_serve_reply(struct flow_serve *s, struct flow_ref ref, uint8_t *p, size_t len,
-		 uint64_t now_ns)
+flow_serve_reply(struct flow_serve *s, struct flow_ref ref, uint8_t *p, size_t len, uint64_t now_ns)
 {
 	struct session *c;
 	struct slot *slot = serve_slot(s, ref, &c);
@@ -446,7 +109,7 @@ flow_serve_refuse(struct flow_serve *s, struct flow_ref ref, int err)
 	s->stats.refused++;
 	c->running--;
 	if (slot->p != NULL) {
-		client_free(s, c, slot->p, slot->len);
+		flow_serve_free(s, c, slot->p, slot->len);
 		slot->p = NULL;
 	}
 	slot->state = SLOT_KEPT;
@@ -475,7 +138,7 @@ slot_take(struct flow_serve *s, struct session *c, struct slot *slot, const stru
 	  struct slice body, uint64_t now_ns)
 {
 	struct xfer *x = &s->xfer[slot->xfer - 1];
-	struct flow_name n = serve_name(s, c, slot, WIRE_REQUEST);
+	struct flow_name n = flow_serve_name(s, c, slot, WIRE_REQUEST);
 	uint32_t len = x->rx.len;
 	uint8_t *p = x->rx.p;
 
@@ -484,7 +147,7 @@ slot_take(struct flow_serve *s, struct session *c, struct slot *slot, const stru
 		s->stats.bad++;
 		return;
 	}
-	if (flow_rx_ack_now(&x->rx) || (!x->listed && s->ack_cnt == ACK_LIST)) {
+	if (flow_rx_ack_now(&x->rx) || (!x->listed && s->ack_cnt == FLOW_ACK_LIST_CNT)) {
 		flow_rx_ack(&x->rx, &n);
 	} else if (!x->listed) {
 		x->listed = true;
@@ -495,9 +158,9 @@ slot_take(struct flow_serve *s, struct session *c, struct slot *slot, const stru
 	}
 	slot->told = true;
 	x->rx.p = NULL; /* ours until it was run */
-	xfer_free(s, c, slot);
+	flow_xfer_free(s, c, slot);
 	slot_run(s, c, slot, slice_of(p, len), now_ns);
-	client_free(s, c, p, len);
+	flow_serve_free(s, c, p, len);
 }
 
 static void
@@ -509,7 +172,7 @@ slot_begin(struct flow_serve *s, struct session *c, struct slot *slot, const str
 	uint8_t *p;
 
 	if (h->len == h->total) {
-		slot_drop(s, c, slot);
+		flow_slot_drop(s, c, slot);
 		*slot = fresh;
 		slot_run(s, c, slot, body, now_ns);
 		return;
@@ -517,11 +180,11 @@ slot_begin(struct flow_serve *s, struct session *c, struct slot *slot, const str
 	if (h->off != 0) {
 		return; /* overtook the first one */
 	}
-	slot_drop(s, c, slot);
-	p = s->xfer_free != 0 ? client_alloc(s, c, h->total) : NULL;
+	flow_slot_drop(s, c, slot);
+	p = s->xfer_free != 0 ? flow_serve_alloc(s, c, h->total) : NULL;
 	if (p == NULL) { /* nothing is granted, nothing kept, and it comes again */
 		struct flow_rx none;
-		struct flow_name n = serve_name(s, c, &fresh, WIRE_REQUEST);
+		struct flow_name n = flow_serve_name(s, c, &fresh, WIRE_REQUEST);
 
 		flow_rx_init(&none, h->total, h->mss);
 		flow_rx_ack(&none, &n);
@@ -530,7 +193,7 @@ slot_begin(struct flow_serve *s, struct session *c, struct slot *slot, const str
 	}
 	*slot = fresh;
 	slot->state = SLOT_TAKING;
-	x = xfer_alloc(s, c, slot, false, now_ns);
+	x = flow_xfer_alloc(s, c, slot, false, now_ns);
 	flow_rx_init(&x->rx, h->total, h->mss);
 	x->rx.p = p;
 	s->due_ns = MIN(s->due_ns, now_ns + GIVE_UP_NS);
@@ -542,7 +205,7 @@ static void
 slot_again(struct flow_serve *s, struct session *c, struct slot *slot, const struct wire_head *h,
 	   struct slice body, uint64_t now_ns)
 {
-	struct flow_name n = serve_name(s, c, slot, WIRE_REQUEST);
+	struct flow_name n = flow_serve_name(s, c, slot, WIRE_REQUEST);
 	struct flow_rx all;
 
 	s->stats.again++;
@@ -581,10 +244,10 @@ session_done(struct flow_serve *s, struct session *c, const struct wire_head *h)
 		from = done - FLOW_CREDITS + 1;
 	}
 	for (uint64_t id = from; id <= done; id++) {
-		struct slot *slot = &c->slot[SLOT(id)];
+		struct slot *slot = &c->slot[FLOW_SLOT(id)];
 
 		if (slot->id == id && (slot->state == SLOT_KEPT || slot->state == SLOT_SENDING)) {
-			slot_drop(s, c, slot);
+			flow_slot_drop(s, c, slot);
 		}
 	}
 }
@@ -593,7 +256,7 @@ static void
 serve_on_request(struct flow_serve *s, struct session *c, const struct wire_head *h,
 		 struct slice body, uint64_t now_ns)
 {
-	struct slot *slot = &c->slot[SLOT(h->id)];
+	struct slot *slot = &c->slot[FLOW_SLOT(h->id)];
 
 	session_done(s, c, h);
 	if (h->id < slot->id || h->id <= c->done) {
@@ -608,15 +271,14 @@ serve_on_request(struct flow_serve *s, struct session *c, const struct wire_head
 }
 
 static void
-serve_on_ack(struct flow_serve *s, struct session *c, const struct wire_head *h,
-	     struct slice body, uint64_t now_ns)
+serve_on_ack(struct flow_serve *s, struct session *c, const struct wire_head *h, struct slice body,
+	     uint64_t now_ns)
 {
-	struct slot *slot = &c->slot[SLOT(h->id)];
-	struct flow_name n = serve_name(s, c, slot, WIRE_REPLY);
+	struct slot *slot = &c->slot[FLOW_SLOT(h->id)];
+	struct flow_name n = flow_serve_name(s, c, slot, WIRE_REPLY);
 	struct xfer *x;
 
-	if ((h->flags & WIRE_F_OF_REPLY) == 0 || slot->id != h->id ||
-	    slot->state != SLOT_SENDING) {
+	if ((h->flags & WIRE_F_OF_REPLY) == 0 || slot->id != h->id || slot->state != SLOT_SENDING) {
 		return;
 	}
 	x = &s->xfer[slot->xfer - 1];
@@ -626,7 +288,7 @@ serve_on_ack(struct flow_serve *s, struct session *c, const struct wire_head *h,
 	}
 	x->heard_ns = now_ns;
 	if (x->tx.done) {
-		slot_drop(s, c, slot);
+		flow_slot_drop(s, c, slot);
 		return;
 	}
 	flow_tx_send(&x->tx, &n, &c->path, c->path.cwnd / c->sending, now_ns);
@@ -641,24 +303,25 @@ flow_serve_input(struct flow_serve *s, const struct wire_addr *from, const struc
 
 	s->stats.came++;
 	if (h->kind == WIRE_HELLO) {
-		serve_on_hello(s, from, h);
+		flow_serve_on_hello(s, from, h);
 		return;
 	}
-	c = session_find(s, h->session);
+	c = flow_session_find(s, h->session);
 	if (c == NULL) {
 		if (h->kind != WIRE_REQUEST) {
 			return;
 		}
-		if (h->session != serve_cookie(s, from, h->client) ||
-		    (h->flags & WIRE_F_OPEN) == 0) {
-			serve_reset(s, from, h);
+		if ((h->flags & WIRE_F_OPEN) == 0 ||
+		    h->session != flow_serve_cookie(s, from, h->client) ||
+		    flow_session_has_left(s, h->session, now_ns)) {
+			flow_serve_reset(s, from, h);
 			return;
 		}
-		c = session_make(s, from, h);
+		c = flow_session_make(s, from, h);
 		if (c == NULL) {
 			return;
 		}
-	} else if (c->client != h->client || !addr_eq(&c->addr, from)) {
+	} else if (c->client != h->client || !flow_addr_eq(&c->addr, from)) {
 		s->stats.bad++;
 		return;
 	}
@@ -672,7 +335,7 @@ flow_serve_input(struct flow_serve *s, const struct wire_addr *from, const struc
 		break;
 	case WIRE_RESET:
 		/* What runs goes on, and its answer finds nobody. */
-		session_forget(s, c);
+		flow_session_leave(s, c, now_ns);
 		break;
 	default:
 		s->stats.bad++;
@@ -685,7 +348,7 @@ flow_serve_flush(struct flow_serve *s)
 	while (s->ack_cnt > 0) {
 		struct xfer *x = &s->xfer[s->ack[--s->ack_cnt] - 1];
 		struct session *c = &s->session[x->session];
-		struct flow_name n = serve_name(s, c, &c->slot[x->slot], WIRE_REQUEST);
+		struct flow_name n = flow_serve_name(s, c, &c->slot[x->slot], WIRE_REQUEST);
 
 		x->listed = false;
 		if (x->rx.ack_due) {
@@ -701,13 +364,13 @@ xfer_due(struct flow_serve *s, struct xfer *x, uint64_t now_ns)
 {
 	struct session *c = &s->session[x->session];
 	struct slot *slot = &c->slot[x->slot];
-	struct flow_name n = serve_name(s, c, slot, WIRE_REPLY);
+	struct flow_name n = flow_serve_name(s, c, slot, WIRE_REPLY);
 
 	if (!x->out) {
 		if (now_ns - x->heard_ns < GIVE_UP_NS) {
 			return x->heard_ns + GIVE_UP_NS;
 		}
-		slot_drop(s, c, slot);
+		flow_slot_drop(s, c, slot);
 		s->stats.expired++;
 		return FLOW_TIMER_NONE;
 	}
@@ -715,7 +378,7 @@ xfer_due(struct flow_serve *s, struct xfer *x, uint64_t now_ns)
 		return x->tx.due_ns;
 	}
 	if (now_ns - x->heard_ns > FLOW_SILENCE_NS) {
-		xfer_free(s, c, slot);
+		flow_xfer_free(s, c, slot);
 		slot->state = SLOT_KEPT;
 		s->stats.expired++;
 		return FLOW_TIMER_NONE;
@@ -742,7 +405,7 @@ flow_serve_poll(struct flow_serve *s, uint64_t now_ns)
 			struct session *c = &s->session[i];
 
 			if (c->used && c->running == 0 && now_ns - c->heard_ns > FLOW_FORGET_NS) {
-				session_forget(s, c);
+				flow_session_forget(s, c);
 			}
 		}
 	}

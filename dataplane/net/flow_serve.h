@@ -56,8 +56,8 @@ int flow_serve_create(struct flow_serve **ret, const struct flow_serve_cfg *cfg,
 void flow_serve_destroy(struct flow_serve *s);
 
 /* flow_serve_input takes a frame; flow_serve_flush sends what a burst of them led to. */
-void flow_serve_input(struct flow_serve *s, const struct wire_addr *from,
-		      const struct wire_head *h, struct slice body, uint64_t now_ns);
+void flow_serve_input(struct flow_serve *s, const struct wire_addr *from, const struct wire_head *h,
+		      struct slice body, uint64_t now_ns);
 void flow_serve_flush(struct flow_serve *s);
 
 /* flow_serve_room finds memory for an answer of len bytes (1..WIRE_MESSAGE_MAX).
@@ -74,7 +74,8 @@ uint64_t flow_serve_timer(const struct flow_serve *s);
 
 uint32_t flow_serve_sessions(const struct flow_serve *s);
 const struct flow_serve_stats *flow_serve_stats(const struct flow_serve *s);
-/* By walking: sessions, requests that run, bytes that are held for clients, messages on their way. */
+/* By walking: sessions, requests that run, bytes that are held for clients, messages on their
+ * way. */
 struct flow_serve_held {
 	uint32_t sessions, running, xfers;
 	uint64_t bytes;

@@ -187,8 +187,7 @@ static bool
 tile_start(struct net_tile *t)
 {
 	if (!t->started && !t->failed) {
-		t->failed = sock_enable(t->sock) != 0 ||
-			    t->service.start(t->service.ctx, t) != 0;
+		t->failed = sock_enable(t->sock) != 0 || t->service.start(t->service.ctx, t) != 0;
 		t->started = !t->failed;
 	}
 	return t->started;
@@ -230,7 +229,8 @@ net_tile_housekeeping(void *ctx, uint64_t now_ns)
 	sock_flush(t->sock);
 	metrics_set(&t->metrics, METRIC_net_datagram_rx, s->rx);
 	metrics_set(&t->metrics, METRIC_net_datagram_tx, s->tx);
-	metrics_set(&t->metrics, METRIC_net_datagram_refused, t->refused + f->bad + s->rx_truncated);
+	metrics_set(&t->metrics, METRIC_net_datagram_refused,
+		    t->refused + f->bad + s->rx_truncated);
 	metrics_set(&t->metrics, METRIC_net_datagram_dropped, s->tx_dropped);
 	metrics_set(&t->metrics, METRIC_net_request_taken, f->request);
 	metrics_set(&t->metrics, METRIC_net_request_repeated, f->again);

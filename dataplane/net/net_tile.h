@@ -26,8 +26,8 @@ struct net_service {
 	void (*request)(void *ctx, struct flow_ref ref, struct slice bytes);
 	/* Bounded work; as tile_ops.poll. */
 	int (*poll)(void *ctx, uint64_t now_ns);
-	/* The tile is about to sleep, or awake again. *ret_word, if not NULL: a futex word that wakes
-	 * it while it holds `expect`. */
+	/* The tile is about to sleep, or awake again. *ret_word, if not NULL: a futex word that
+	 * wakes it while it holds `expect`. */
 	const _Atomic uint32_t *(*arm)(void *ctx, bool up, uint32_t *ret_expect);
 	/* Whether the service waits for something whose coming is told by that word only. */
 	bool (*waits)(void *ctx);

@@ -5,8 +5,9 @@
  * behind the others. When it finds none the receive ends, and is begun again with the next look:
  * what came meanwhile waits in the socket.
  *
- * Sends do not wait (MSG_DONTWAIT): they are done, or refused, inside the submission. So the slots of
- * a burst are free again when sock_flush returns, and only a refused send makes a completion.
+ * Sends do not wait (MSG_DONTWAIT): they are done, or refused, inside the submission. So the
+ * slots of a burst are free again when sock_flush returns, and only a refused send makes a
+ * completion.
  *
  * The eventfd is never read: each write is an edge for a poll, whatever the count (as the bells of
  * lcore_uring.c).
@@ -28,19 +29,19 @@
 #include "compiler.h"
 #include "microburst/error.h"
 
-#define RX_CNT    256 /* buffers; a power of two */
-#define TX_CNT    64  /* sends in one burst */
-#define RX_GROUP  1
+#define RX_CNT        256 /* buffers; a power of two */
+#define TX_CNT        64  /* sends in one burst */
+#define RX_GROUP      1
 /* Before the bytes: what io_uring says of them, and the sender's address. 8-aligned behind it. */
-#define RX_HEAD   (sizeof(struct io_uring_recvmsg_out) + sizeof(struct sockaddr_in6) + 4)
-#define RX_BYTES  ALIGN_UP(RX_HEAD + WIRE_DATAGRAM_MAX, 64)
-#define RX_NAME   (sizeof(struct sockaddr_in6) + 4) /* so that the bytes are 8-aligned */
+#define RX_HEAD       (sizeof(struct io_uring_recvmsg_out) + sizeof(struct sockaddr_in6) + 4)
+#define RX_BYTES      ALIGN_UP(RX_HEAD + WIRE_DATAGRAM_MAX, 64)
+#define RX_NAME       (sizeof(struct sockaddr_in6) + 4) /* so that the bytes are 8-aligned */
 #define SOCKET_BUFFER (4 << 20)
 
 /* Linux 6.7; liburing 2.3 does not name them. */
-#define OP_FUTEX_WAIT  51
-#define FUTEX_U32      2
-#define FUTEX_ANY      UINT32_MAX
+#define OP_FUTEX_WAIT 51
+#define FUTEX_U32     2
+#define FUTEX_ANY     UINT32_MAX
 
 enum tag { TAG_RECV = 1, TAG_SEND, TAG_FUTEX };
 
@@ -211,10 +212,10 @@ sock_bind(struct sock *s, const struct wire_addr *at)
 		setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 	}
 	if (bind(s->fd, (struct sockaddr *)&sa, sizeof(sa)) != 0) {
-		return errno == EADDRINUSE              ? MB_ERR_EXISTS
-		       : errno == EACCES                ? MB_ERR_DENIED
-		       : errno == EADDRNOTAVAIL         ? MB_ERR_INVALID
-							: MB_ERR_IO;
+		return errno == EADDRINUSE      ? MB_ERR_EXISTS
+		       : errno == EACCES        ? MB_ERR_DENIED
+		       : errno == EADDRNOTAVAIL ? MB_ERR_INVALID
+						: MB_ERR_IO;
 	}
 	return 0;
 }
@@ -339,8 +340,8 @@ recv_one(struct sock *s, const struct io_uring_cqe *cqe, sock_recv_fn *fn, void 
 		} else {
 			s->stats.rx++;
 			fn(ctx, &from,
-			   slice_of(p, io_uring_recvmsg_payload_length(out, cqe->res,
-								       &s->recv_msg)));
+			   slice_of(p,
+				    io_uring_recvmsg_payload_length(out, cqe->res, &s->recv_msg)));
 			ok = true;
 		}
 	}
@@ -358,8 +359,8 @@ sock_recv(struct sock *s, uint32_t max, sock_recv_fn *fn, void *ctx)
 	if (!s->recv_on) {
 		recv_begin(s);
 	}
-	if (s->deferred &&
-	    (IO_URING_READ_ONCE(*s->ring.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW))) {
+	if (s->deferred && (IO_URING_READ_ONCE(*s->ring.sq.kflags) &
+			    (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW))) {
 		io_uring_get_events(&s->ring);
 	}
 	while ((uint32_t)cnt < max && io_uring_peek_cqe(&s->ring, &cqe) == 0) {

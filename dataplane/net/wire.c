@@ -70,8 +70,8 @@ piece_ok(const struct wire_head *h)
 static bool
 head_ok(const struct wire_head *h)
 {
-	if (h->key != 0 || h->mss > WIRE_BODY_MAX || h->len > WIRE_BODY_MAX || (h->flags & ~WIRE_F_ALL) != 0 ||
-	    h->client == 0) {
+	if (h->key != 0 || h->mss > WIRE_BODY_MAX || h->len > WIRE_BODY_MAX ||
+	    (h->flags & ~WIRE_F_ALL) != 0 || h->client == 0) {
 		return false;
 	}
 	if ((h->kind != WIRE_HELLO) != (h->session != 0)) {

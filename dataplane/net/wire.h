@@ -30,15 +30,15 @@
 
 #include "slice.h"
 
-#define WIRE_PROTO         0xb1 /* high half: Microburst; low half: version 1 */
-#define WIRE_HEAD_BYTES    40
-#define WIRE_DATAGRAM_MAX  8960 /* a jumbo frame's, with its IPv6 and UDP heads */
-#define WIRE_DATAGRAM_MIN  1200 /* every path of today carries it (RFC 9000, 14) */
-#define WIRE_BODY_MAX      (WIRE_DATAGRAM_MAX - WIRE_HEAD_BYTES)
-#define WIRE_MESSAGE_MAX   (65u << 20)   /* a value of 64 MiB and what stands around it */
-#define WIRE_ACK_SEGMENTS  256           /* an ACK tells of so many behind the first gap */
-#define WIRE_ACK_BODY      (WIRE_ACK_SEGMENTS / 8)
-#define WIRE_WELCOME_BODY  8 /* the server's incarnation; the rest is padding */
+#define WIRE_PROTO        0xb1 /* high half: Microburst; low half: version 1 */
+#define WIRE_HEAD_BYTES   40
+#define WIRE_DATAGRAM_MAX 8960 /* a jumbo frame's, with its IPv6 and UDP heads */
+#define WIRE_DATAGRAM_MIN 1200 /* every path of today carries it (RFC 9000, 14) */
+#define WIRE_BODY_MAX     (WIRE_DATAGRAM_MAX - WIRE_HEAD_BYTES)
+#define WIRE_MESSAGE_MAX  (65u << 20) /* a value of 64 MiB and what stands around it */
+#define WIRE_ACK_SEGMENTS 256         /* an ACK tells of so many behind the first gap */
+#define WIRE_ACK_BODY     (WIRE_ACK_SEGMENTS / 8)
+#define WIRE_WELCOME_BODY 8 /* the server's incarnation; the rest is padding */
 
 enum wire_kind {
 	/* client -> server: may I? The body is padding, so that the path's width is found out, and
@@ -51,7 +51,8 @@ enum wire_kind {
 	/* either way: off came in one piece, the body says what came behind it; word: what may be
 	 * sent */
 	WIRE_ACK,
-	/* server -> client: request id ended without running, or its answer is lost; word: -mb_err */
+	/* server -> client: request id ended without running, or its answer is lost; word:
+	 * -mb_err */
 	WIRE_REFUSE,
 	WIRE_RESET, /* server -> client: I know no such session; client -> server: I am leaving */
 	WIRE_KIND_CNT,

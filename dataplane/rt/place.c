@@ -8,7 +8,8 @@
  *      ├─lcores─┼─────────────── the rest, R = N - D ───────────┤
  *                 x x x c  x x x c  x x x c ...                   x executors, c clients
  *
- * I1  No two lcores on one cpu, nor on one core; but a net tile's, where cores are short, beside lcore
+ * I1  No two lcores on one cpu, nor on one core; but a net tile's, where cores are short, beside
+ * lcore
  *     0: both then hold the cpu's spin token before they spin.
  * I2  An executor shares a core with an lcore only when each core has an executor already, and a
  *     cpu with anybody only when each cpu has somebody.
@@ -152,8 +153,8 @@ tiles_fold(struct topo *topo, uint32_t tile_cnt)
 	}
 }
 
-/* The last tiles of the plan, each with an lcore of its own: on the next core while lcores then have
- * a quarter of all, else beside lcore 0. */
+/* The last tiles of the plan, each with an lcore of its own: on the next core while lcores then
+ * have a quarter of all, else beside lcore 0. */
 static void
 net_seat(struct topo *topo, struct seating *s)
 {

@@ -45,11 +45,12 @@ enum rpc_op {
 	RPC_INCR,     /* name; n. Answer: n, the sum */
 	RPC_SADD,     /* name; payload: a list of members. Answer: n, how many were new */
 	RPC_DEL,      /* name */
-	RPC_MEMBERS,  /* name. Answer: items (rpc_item_*): members, or fields and values in turn; n is
-			 1 or 2, how many items a member is */
-	RPC_KEYS,     /* payload: a prefix. Answer: items */
-	RPC_ADMIN,    /* payload: JSON. Answer: JSON, of an error too */
-	RPC_HELLO,    /* nothing. Answer: n, the node's number */
+	/* name. Answer: items (rpc_item_*): members, or fields and values in turn; n is how many
+	 * items a member is: 1 or 2 */
+	RPC_MEMBERS,
+	RPC_KEYS,  /* payload: a prefix. Answer: items */
+	RPC_ADMIN, /* payload: JSON. Answer: JSON, of an error too */
+	RPC_HELLO, /* nothing. Answer: n, the node's number */
 	RPC_OP_CNT,
 };
 

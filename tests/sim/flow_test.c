@@ -74,6 +74,7 @@ struct end {
 	uint32_t node;
 };
 static struct end end_of[CLIENTS + 1];
+static uint32_t first_request; /* those before are left out */
 
 static struct wire_addr
 addr_of(uint32_t node)
@@ -208,10 +209,10 @@ on_done(void *ctx, void *user, int err, uint8_t *p, size_t len, bool owned)
 static void
 serve_make(struct world *w)
 {
-	struct flow_serve_cfg cfg = {
-		.session_max = 8, .xfer_max = 64, 
-		.client_bytes = w->all_room, .datagram = 1400
-	};
+	struct flow_serve_cfg cfg = { .session_max = 8,
+				      .xfer_max = 64,
+				      .client_bytes = w->all_room,
+				      .datagram = 1400 };
 	struct flow_serve_ops ops = { on_send, on_alloc, on_free, on_request, &end_of[SERVER] };
 
 	for (uint32_t i = 0; i < sizeof(cfg.secret); i++) {
@@ -344,6 +345,7 @@ run(uint64_t seed, const struct network_cfg *cfg, bool cuts, bool restart, enum 
 		struct flow_ask_ops ops = { on_send, on_alloc, on_free, on_done, &end_of[c] };
 		struct wire_addr server = addr_of(SERVER);
 
+		w->begun[c] = w->ended[c] = first_request;
 		w->ask[c] = malloc(sizeof(*w->ask[c]));
 		assert_non_null(w->ask[c]);
 		flow_ask_init(w->ask[c], &server, c == 0 ? 1400 : 1200, rng_u64(&w->rng), &ops);
@@ -372,11 +374,10 @@ run(uint64_t seed, const struct network_cfg *cfg, bool cuts, bool restart, enum 
 		}
 	}
 	for (uint32_t c = 0; c < CLIENTS; c++) {
-		for (uint32_t n = 0; n < REQUESTS; n++) {
+		for (uint32_t n = first_request; n < REQUESTS; n++) {
 			struct request *r = &w->request[c][n];
 
 			wrong += r->ended != 1 || r->ran > 1 || (r->err == 0 && r->ran != 1);
-			free(r->bytes);
 		}
 		assert_true(w->ask[c]->open_cnt <= REQUESTS);
 		w->again += w->ask[c]->stats.again;
@@ -391,6 +392,9 @@ finish(struct world *w, bool check)
 	struct flow_serve_held held;
 
 	for (uint32_t c = 0; c < CLIENTS; c++) {
+		for (uint32_t n = 0; n < REQUESTS; n++) {
+			free(w->request[c][n].bytes);
+		}
 		free(w->ask[c]);
 	}
 	flow_serve_poll(w->serve, w->events.now_ns + 20 * SECOND_NS);
@@ -435,7 +439,8 @@ loss_costs_no_request(void **state)
 
 	(void)state;
 	for (uint64_t seed = 1; seed <= 20; seed++) {
-		assert_int_equal(run(seed, &bad_network, false, false, PLANT_NONE, ROOM, &world), 0);
+		assert_int_equal(run(seed, &bad_network, false, false, PLANT_NONE, ROOM, &world),
+				 0);
 		assert_int_equal(world.failed, 0);
 		assert_true(world.network.stats.lost > 100);
 		assert_true(world.network.stats.doubled > 50);
@@ -493,6 +498,39 @@ scarce_memory_is_waited_for(void **state)
 	assert_true(lost > 0);
 }
 
+/* A client says goodbye; what of its requests is on its way, late or doubled, runs nothing. */
+static void
+who_left_runs_nothing_more(void **state)
+{
+	struct network_cfg cfg = bad_network;
+	struct event e;
+	uint64_t late = 0;
+
+	(void)state;
+	cfg.late_ppm = 300000;
+	cfg.double_ppm = 300000;
+	first_request = REQUESTS - 2; /* so that their client leaves before it is known */
+	for (uint64_t seed = 400; seed < 420; seed++) {
+		uint64_t came;
+
+		assert_int_equal(run(seed, &cfg, false, false, PLANT_NONE, ROOM, &world), 0);
+		for (uint32_t c = 0; c < CLIENTS; c++) {
+			flow_ask_close(world.ask[c], MB_ERR_CANCELLED);
+		}
+		came = flow_serve_stats(world.serve)->came;
+		while (events_next(&world.events, world.events.now_ns + SECOND_NS, &e)) {
+			e.fn(e.ctx, e.arg);
+		}
+		late += flow_serve_stats(world.serve)->came - came;
+		for (uint32_t i = 0; i < CLIENTS * REQUESTS; i++) {
+			assert_true(world.request[i / REQUESTS][i % REQUESTS].ran <= 1);
+		}
+		finish(&world, true);
+	}
+	first_request = 0;
+	assert_true(late > 20);
+}
+
 static void
 nobody_there_is_told(void **state)
 {
@@ -536,6 +574,7 @@ main(void)
 		cmocka_unit_test(cuts_cost_time_only),
 		cmocka_unit_test(a_new_server_runs_nothing_twice),
 		cmocka_unit_test(scarce_memory_is_waited_for),
+		cmocka_unit_test(who_left_runs_nothing_more),
 		cmocka_unit_test(nobody_there_is_told),
 		cmocka_unit_test(broken_protocols_are_found),
 	};
