@@ -332,16 +332,15 @@ recv_one(struct sock *s, const struct io_uring_cqe *cqe, sock_recv_fn *fn, void 
 		struct sockaddr_in6 sa;
 		struct wire_addr from;
 		uint8_t *p = io_uring_recvmsg_payload(out, &s->recv_msg);
+		size_t len = io_uring_recvmsg_payload_length(out, cqe->res, &s->recv_msg);
 
 		memcpy(&sa, io_uring_recvmsg_name(out), sizeof(sa));
 		from = addr_of(&sa);
-		if ((out->flags & MSG_TRUNC) != 0) {
+		if ((out->flags & MSG_TRUNC) != 0 || len > WIRE_DATAGRAM_MAX) {
 			s->stats.rx_truncated++;
 		} else {
 			s->stats.rx++;
-			fn(ctx, &from,
-			   slice_of(p,
-				    io_uring_recvmsg_payload_length(out, cqe->res, &s->recv_msg)));
+			fn(ctx, &from, slice_of(p, len));
 			ok = true;
 		}
 	}
