@@ -10,6 +10,7 @@
 #include "subject_call.h"
 #include "subject_idle.h"
 #include "subject_life.h"
+#include "subject_remote.h"
 #include "subject_state.h"
 
 /* Blocks of some 100 us to 1 ms, so that both sides see the same mode of a drifting machine; 50 of
@@ -128,6 +129,14 @@ const struct bench bench_list[] = {
 		.smoke = &smoke,
 	},
 	{
+		.row = { { .name = "floor_udp",
+			   .unit = "us",
+			   .what = "a datagram over the loopback to an io_uring and back" } },
+		.subject = &echo_udp,
+		.pace = &slow,
+		.smoke = &smoke,
+	},
+	{
 		.row = { { .name = "floor_syscall",
 			   .unit = "ns",
 			   .what = "a system call that does nothing" } },
@@ -224,6 +233,37 @@ const struct bench bench_list[] = {
 			   .what = "the same, the client sleeps until its answer is there" } },
 		.run = subject_put_acked_asleep,
 		.floor = &echo_relay_asleep,
+		.pace = &slow,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "remote_io_uring",
+			   .unit = "us",
+			   .floor = "udp",
+			   .what = "a warm call over UDP on the loopback",
+			   .aim = { .ratio_p50_max = 1.6 } } },
+		.run = subject_remote_call,
+		.floor = &echo_udp,
+		.pace = &slow,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "remote_get_io_uring",
+			   .unit = "us",
+			   .floor = "udp",
+			   .what = "a get of 8 cached bytes over UDP" } },
+		.run = subject_remote_get,
+		.floor = &echo_udp,
+		.pace = &slow,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "remote_put_io_uring",
+			   .unit = "us",
+			   .floor = "udp",
+			   .what = "a put of 8 bytes over UDP, the store has it" } },
+		.run = subject_remote_put,
+		.floor = &echo_udp,
 		.pace = &slow,
 		.smoke = &smoke,
 	},
