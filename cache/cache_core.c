@@ -295,8 +295,9 @@ poll_jobs(struct cache_core *c)
 bool
 cache_core_poll(struct cache_core *c)
 {
-	bool busy = poll_fills(c);
+	bool busy = cache_store_sweep(c->store);
 
+	busy = poll_fills(c) || busy;
 	return poll_jobs(c) || busy;
 }
 

@@ -117,6 +117,10 @@ cache_flush_go(struct cache_core *c, struct cache_work *w)
 	STAILQ_CONCAT(&w->flight_acks, &w->pending_acks);
 	if (w->flight.kind == CACHE_DELTA_ENTRY) {
 		envelope = cache_store_envelope(c->store, w->entry);
+		if (slice_is_tree(envelope)) {
+			w->flight_tree = *slice_tree(envelope);
+			envelope = w->flight_tree.envelope;
+		}
 		w->flight.len = (uint32_t)envelope.len;
 		if (cache_store_lend(c->store, w->entry, &w->flight.block)) {
 			w->flight.kind = CACHE_DELTA_LENT;
@@ -128,7 +132,9 @@ cache_flush_go(struct cache_core *c, struct cache_work *w)
 	c->stats.flushed++;
 	cache_core_moving(c, &w->moving, true);
 	kvs_msg_set_bytes(&d, cache_work_key(w));
-	kvs_msg_set_delta(&d, delta_slice(c, &w->flight));
+	/* All of it, where a tree is lent: the store merges it in pieces. */
+	kvs_msg_set_delta(&d, w->flight.block.tree ? tree_slice(&w->flight_tree)
+						    : delta_slice(c, &w->flight));
 	c->cfg.ops.to_kvs(c->cfg.ops.ctx, kvs_owner(w->hash, c->cfg.kvs_cnt), &d);
 }
 

@@ -317,9 +317,10 @@ op_value(struct cache_core *c, struct cache_job *job)
 	}
 	if (job->value.off == 0) {
 		/* A PUT's value is copied to where it will be read. */
-		size_t bytes = job->op.kind == WSET_PUT
-				       ? cache_block_bytes(job->op.key.len, len + DELTA_PUT_TAIL)
-				       : len;
+		size_t bytes =
+			job->op.kind == WSET_PUT
+				? cache_block_bytes(job->op.key.len, len + DELTA_PUT_TAIL_MAX)
+				: len;
 		int err = cache_core_alloc(c, bytes, &job->patience, &job->value);
 
 		if (err != 0) {
@@ -343,8 +344,8 @@ put_in_place(struct cache_core *c, struct cache_job *job, struct hlc_time now)
 	struct cache_work *w = job->work;
 	struct slice stored = cache_store_envelope(c->store, w->entry), none = { 0 };
 	uint8_t *p = cache_block_ptr(c->cfg.base, &job->value);
-	struct wbuf tail = wbuf_init(p + job->op.value.len, DELTA_PUT_TAIL);
-	int err = delta_put_tail(stored, now, c->cfg.writer, &tail);
+	struct wbuf tail = wbuf_init(p + job->op.value.len, DELTA_PUT_TAIL_MAX);
+	int err = delta_put_tail(stored, job->op.keep, now, c->cfg.writer, &tail);
 
 	if (err == 0) {
 		cache_store_show_block(c->store, w->entry, w->hash, cache_work_key(w), &job->value,
@@ -372,6 +373,72 @@ room_for(struct cache_core *c, struct cache_job *job, size_t bytes, uint8_t *scr
 	return err;
 }
 
+/* Shows a tree that was grown, in the entry at hand. The edit ends here. */
+static int
+tree_show(struct cache_core *c, struct cache_job *job, struct treeval_edit *edit,
+	  struct hlc_time now)
+{
+	struct cache_work *w = job->work;
+	struct slice key = cache_work_key(w);
+	struct cache_block b;
+	struct tree_view view;
+	int err = edit->flat_bytes > KVS_ENVELOPE_MAX
+			  ? MB_ERR_TOO_LARGE
+			  : cache_store_tree_commit(c->store, key.len, edit, &job->patience.tries,
+						    &b, &view);
+
+	if (err != 0) {
+		treeval_abort(cache_store_grove(c->store, &job->patience.tries), edit);
+		return err;
+	}
+	cache_store_show_block(c->store, w->entry, w->hash, key, &b, view.envelope.len,
+			       !delta_present(tree_slice(&view), now));
+	return 0;
+}
+
+/* Shows a flat envelope from outside of the cache in the entry at hand: as a tree, if it is a large
+ * collection. */
+static int
+envelope_show(struct cache_core *c, struct cache_job *job, struct slice envelope,
+	      struct hlc_time now)
+{
+	struct cache_work *w = job->work;
+	struct treeval_edit edit;
+	int err;
+
+	if (!treeval_wanted(envelope)) {
+		return cache_store_show(c->store, w->entry, w->hash, cache_work_key(w), envelope,
+					!delta_present(envelope, now), &job->patience.tries);
+	}
+	err = treeval_make(cache_store_grove(c->store, &job->patience.tries), envelope, &edit);
+	return err != 0 ? err : tree_show(c, job, &edit, now);
+}
+
+/* Merges a delta into the tree that the entry shows. */
+static int
+merge_tree(struct cache_core *c, struct cache_job *job, struct slice stored, struct slice delta,
+	   struct hlc_time now)
+{
+	struct tree_view view = *slice_tree(stored);
+	struct treeval_edit edit;
+	int side = treeval_merge(cache_store_grove(c->store, &job->patience.tries), &view, delta,
+				 &edit);
+	int err = side;
+
+	if (side > 0) {
+		err = side == LATTICE_MIXED   ? tree_show(c, job, &edit, now)
+		      : side == LATTICE_RIGHT ? envelope_show(c, job, delta, now)
+					      : 0;
+	}
+	if (err != 0) {
+		return cache_core_patient(c, err, &job->patience);
+	}
+	if (side != LATTICE_LEFT) {
+		cache_flush_add(c, job->work, delta, false);
+	}
+	return 0;
+}
+
 /* Merges a delta into the entry, and gives it to the flush. */
 static int
 merge_delta(struct cache_core *c, struct cache_job *job, struct slice delta, struct hlc_time now)
@@ -382,9 +449,11 @@ merge_delta(struct cache_core *c, struct cache_job *job, struct slice delta, str
 	struct cache_block b = { 0 };
 	struct slice result = delta;
 	struct wbuf out;
-	bool absent;
 	int err, side;
 
+	if (slice_is_tree(stored)) {
+		return merge_tree(c, job, stored, delta, now);
+	}
 	err = room_for(c, job, bound <= CACHE_SCRATCH ? bound : cache_block_bytes(key.len, bound),
 		       c->merge_mem, &b, &out);
 	if (err != 0) {
@@ -398,13 +467,12 @@ merge_delta(struct cache_core *c, struct cache_job *job, struct slice delta, str
 		cache_store_free(c->store, &b);
 		return side < 0 ? side : side == LATTICE_LEFT ? 0 : MB_ERR_TOO_LARGE;
 	}
-	absent = !delta_present(result, now);
-	if (side == LATTICE_MIXED && b.off != 0) {
-		cache_store_show_block(c->store, w->entry, w->hash, key, &b, out.len, absent);
+	if (side == LATTICE_MIXED && b.off != 0 && !treeval_wanted(result)) {
+		cache_store_show_block(c->store, w->entry, w->hash, key, &b, out.len,
+				       !delta_present(result, now));
 	} else {
+		err = envelope_show(c, job, result, now);
 		cache_store_free(c->store, &b);
-		err = cache_store_show(c->store, w->entry, w->hash, key, result, absent,
-				       &job->patience.tries);
 		if (err != 0) {
 			return cache_core_patient(c, err, &job->patience);
 		}
@@ -425,7 +493,8 @@ op_apply(struct cache_core *c, struct cache_job *job)
 	if (job->op.kind == WSET_PUT && job->op.by_ref) {
 		return put_in_place(c, job, now);
 	}
-	err = room_for(c, job, delta_bound(&job->op, job->op.value.len), c->delta_mem, &b, &out);
+	err = room_for(c, job, delta_bound(stored, &job->op, job->op.value.len), c->delta_mem, &b,
+		       &out);
 	if (err == 0) {
 		err = delta_make(stored, &job->op, now, c->cfg.writer, &out);
 	}

@@ -70,6 +70,9 @@ enum cache_meta_flag {
 	/* The envelope is a state, of the type that meta says, and ENVELOPE_OVERHEAD behind it: a
 	 * reader need not take it apart, nor touch its last cache line. */
 	CACHE_META_PLAIN = 4,
+	/* The state is the root of a tree (tree.h), whose other nodes lie in the shard's heap. Then
+	 * the envelope is in a block, and the block is what a reader holds. */
+	CACHE_META_TREE = 8,
 };
 
 static inline uint64_t

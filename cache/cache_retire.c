@@ -20,6 +20,7 @@ static_assert(TABLE_SIZE >= 2 * CACHE_HAZARD_MAX, "the table is at most half ful
 struct retired {
 	uint64_t off;
 	uint32_t bytes;
+	bool tree;
 };
 
 struct cache_retire {
@@ -121,7 +122,7 @@ cache_retire_scan(struct cache_retire *r)
 			r->block[kept++] = *b;
 		} else {
 			r->bytes -= b->bytes;
-			r->ops.free(r->ops.ctx, b->off, b->bytes);
+			r->ops.free(r->ops.ctx, b->off, b->bytes, b->tree);
 		}
 	}
 	while (r->named_cnt > 0) {
@@ -135,12 +136,12 @@ cache_retire_scan(struct cache_retire *r)
 }
 
 void
-cache_retire_add(struct cache_retire *r, uint64_t off, uint32_t bytes)
+cache_retire_add(struct cache_retire *r, uint64_t off, uint32_t bytes, bool tree)
 {
 	REQUIRE(off >= r->heap);
 	REQUIRE(off < r->heap_end);
 	INSIST(r->cnt < CACHE_RETIRE_MAX); /* I2 */
-	r->block[r->cnt++] = (struct retired){ off, bytes };
+	r->block[r->cnt++] = (struct retired){ off, bytes, tree };
 	r->bytes += bytes;
 	if (r->cnt - r->cnt_named == CACHE_RETIRE_BATCH ||
 	    r->bytes - r->bytes_named > r->bytes_max) {

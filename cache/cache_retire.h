@@ -34,8 +34,8 @@ struct cache_retire_ops {
 	 * call, until it returns NULL. *iter is 0 at the start and the callee's from then on. A
 	 * process is yielded from before it can read until after it cannot. */
 	const _Atomic uint64_t *(*hazards)(void *ctx, uint32_t *iter);
-	/* free gives a block back. */
-	void (*free)(void *ctx, uint64_t off, uint32_t bytes);
+	/* free gives a block back. tree: as it was added. */
+	void (*free)(void *ctx, uint64_t off, uint32_t bytes, bool tree);
 	/* hint says that the entry at this offset was read lately. From a stranger: check it. */
 	void (*hint)(void *ctx, uint64_t entry_off);
 	void *ctx;
@@ -49,8 +49,9 @@ int cache_retire_create(struct cache_retire **ret, uint64_t heap, uint64_t heap_
 			uint64_t bytes_max, const struct cache_retire_ops *ops);
 void cache_retire_destroy(struct cache_retire *r);
 
-/* cache_retire_add takes over a block (I1), and scans if it is time. */
-void cache_retire_add(struct cache_retire *r, uint64_t off, uint32_t bytes);
+/* cache_retire_add takes over a block (I1), and scans if it is time. tree: it has the root of one,
+ * and whoever names it reads what is below as well. */
+void cache_retire_add(struct cache_retire *r, uint64_t off, uint32_t bytes, bool tree);
 
 /* cache_retire_scan frees every retired block that nobody names, and passes on the hints.
  * Returns: how many. Cost: 8 cache lines a process. */

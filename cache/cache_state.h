@@ -100,14 +100,18 @@ struct cache_work {
 	struct cache_jobs jobs;   /* waiting until it is READY */
 	struct cache_waits waits; /* the same, processes */
 	/* FILL */
-	struct slice from;
+	struct slice from; /* stands for a tree, perhaps */
 	uint64_t lent; /* the kvs tile's name for it; 0: nothing to release */
 	struct cache_block block;
-	uint32_t copied;
+	uint32_t copied; /* bytes; of a tree items */
+	bool editing;    /* edit is begun */
+	size_t block_len; /* of a tree's root and what is around it */
+	struct treeval_edit edit;
 	struct cache_patience patience;
 	uint8_t got[DESC_INLINE_BYTES];
 	/* READY */
 	struct cache_delta flight, pending; /* at the kvs tile; to go next */
+	struct tree_view flight_tree;       /* of an entry that is lent and is a tree */
 	struct cache_waits flight_acks, pending_acks;
 
 	uint16_t key_len;

@@ -8,6 +8,9 @@
  *       changed, a caller that is filling it. Only blocks that no entry ever showed are freed at
  *       once.
  *   I3  What is shown is complete before it is shown, and does not change while it is.
+ *   I4  What lies below the root of a tree is readable as long as the root is (grove.c). So for
+ *       readers a tree is one block: who holds the root, holds it all; and when the root's block is
+ *       given back, so is what no other root has.
  */
 #include "cache_store.h"
 
@@ -21,6 +24,7 @@
 #include "microburst/error.h"
 
 #define RETIRED_SHARE 16 /* of the heap may be retired before a scan is due */
+#define SWEEP_STEP    64 /* nodes of trees: some microseconds */
 
 /* What only the tile knows of an entry. */
 struct own {
@@ -28,6 +32,7 @@ struct own {
 	bool read;            /* since the hand came by */
 	bool kept;
 	bool lent; /* the block it shows now */
+	bool tree; /* that is in the block */
 };
 
 struct cache_store {
@@ -36,6 +41,9 @@ struct cache_store {
 	uint64_t mask;
 	uint64_t index_off, index_end;
 	struct heap *heap;
+	struct grove grove;
+	uint32_t *tries;       /* of whoever grows a tree */
+	struct tree_view seen; /* by the last cache_store_envelope */
 	struct own *own;
 	struct cache_retire *retire;
 	struct cache_store_cfg cfg;
@@ -61,15 +69,20 @@ entry_used(const struct cache_entry *e)
 }
 
 struct slice
-cache_store_envelope(const struct cache_store *s, uint32_t entry)
+cache_store_envelope(struct cache_store *s, uint32_t entry)
 {
 	const struct cache_entry *e = &s->index[entry];
 	uint64_t meta = own_load(&e->meta), off = own_load(&e->off);
 	uint32_t key_len = cache_meta_key_len(meta);
+	struct slice in_block = slice_of(s->base + off, cache_meta_envelope_len(meta));
 
 	REQUIRE(meta != 0);
+	if (s->own[entry].tree) {
+		INSIST(tree_view_init(&s->seen, s->base, s->grove.lo, s->grove.hi, in_block) == 0);
+		return tree_slice(&s->seen);
+	}
 	if (off != 0) {
-		return slice_of(s->base + off, cache_meta_envelope_len(meta));
+		return in_block;
 	}
 	return slice_of((const uint8_t *)e->word + ALIGN_UP(key_len, 8U),
 			cache_meta_envelope_len(meta));
@@ -142,9 +155,10 @@ static void
 entry_let_go(struct cache_store *s, uint32_t entry, uint64_t off)
 {
 	struct own *own = &s->own[entry];
-	struct cache_block b = { off, own->block_bytes };
+	struct cache_block b = { off, own->block_bytes, own->tree };
 
 	own->block_bytes = 0;
+	own->tree = false;
 	if (own->lent) {
 		own->lent = false; /* the lender's, who will find out in cache_store_unlend */
 	} else if (off != 0) {
@@ -181,13 +195,16 @@ entry_show(struct cache_store *s, uint32_t entry, uint64_t hash, struct slice ke
 		memcpy((uint8_t *)word + key_bytes, envelope.p, envelope.len);
 	}
 	if (envelope_open(envelope, &opened) == 0 && is_plain(&opened, envelope)) {
-		flags |= CACHE_META_PLAIN;
+		flags |= b->tree ? CACHE_META_TREE : CACHE_META_PLAIN;
+	} else if (b->tree) {
+		flags |= CACHE_META_TREE;
 	}
 	/* The key of an entry that stays is there already. */
 	entry_write(s, e, hash, cache_meta_make(key.len, flags, (uint8_t)opened.type, envelope.len),
 		    b->off, word, was_used ? (uint32_t)(key_bytes / 8) : 0, (uint32_t)(bytes / 8));
 	entry_let_go(s, entry, old_off);
 	s->own[entry].block_bytes = b->bytes;
+	s->own[entry].tree = b->tree;
 	s->own[entry].read = true;
 	s->stats.key_cnt += !was_used;
 }
@@ -267,7 +284,7 @@ cache_store_lend(struct cache_store *s, uint32_t entry, struct cache_block *ret)
 		return false;
 	}
 	s->own[entry].lent = true;
-	*ret = (struct cache_block){ off, s->own[entry].block_bytes };
+	*ret = (struct cache_block){ off, s->own[entry].block_bytes, s->own[entry].tree };
 	return true;
 }
 
@@ -295,10 +312,13 @@ hazards_next(void *ctx, uint32_t *iter)
 }
 
 static void
-block_free(void *ctx, uint64_t off, uint32_t bytes)
+block_free(void *ctx, uint64_t off, uint32_t bytes, bool tree)
 {
 	struct cache_store *s = ctx;
 
+	if (tree) {
+		grove_release(&s->grove, treeval_root(s->base + off));
+	}
 	heap_free(s->heap, s->base + off, bytes);
 	s->hand_idle = 0;
 }
@@ -317,7 +337,7 @@ void
 cache_store_free(struct cache_store *s, struct cache_block *b)
 {
 	if (b->off != 0) {
-		block_free(s, b->off, b->bytes);
+		block_free(s, b->off, b->bytes, b->tree);
 		*b = (struct cache_block){ 0 };
 	}
 }
@@ -325,7 +345,7 @@ cache_store_free(struct cache_store *s, struct cache_block *b)
 void
 cache_store_retire(struct cache_store *s, struct cache_block *b)
 {
-	cache_retire_add(s->retire, b->off, b->bytes);
+	cache_retire_add(s->retire, b->off, b->bytes, b->tree);
 	*b = (struct cache_block){ 0 };
 }
 
@@ -342,9 +362,69 @@ heap_try(struct cache_store *s, size_t bytes, struct cache_block *ret)
 	uint8_t *p = heap_alloc(s->heap, bytes);
 
 	if (p != NULL) {
-		*ret = (struct cache_block){ (uint64_t)(p - s->base), (uint32_t)bytes };
+		*ret = (struct cache_block){ (uint64_t)(p - s->base), (uint32_t)bytes, false };
 	}
 	return p != NULL;
+}
+
+bool
+cache_store_sweep(struct cache_store *s)
+{
+	return s->grove.garbage != NULL && grove_sweep(&s->grove, SWEEP_STEP);
+}
+
+/* The same after what trees have to give back, or a part of it. */
+static bool
+sweep_try(struct cache_store *s, size_t bytes, struct cache_block *ret)
+{
+	(void)grove_sweep(&s->grove, CACHE_EVICT_STEP);
+	return heap_try(s, bytes, ret);
+}
+
+static int
+node_alloc(void *ctx, size_t bytes, void **ret)
+{
+	struct cache_store *s = ctx;
+	struct cache_block b;
+	int err = cache_store_alloc(s, bytes, s->tries, &b);
+
+	if (err == 0) {
+		*ret = s->base + b.off;
+	}
+	return err;
+}
+
+static void
+node_free(void *ctx, void *p, size_t bytes)
+{
+	struct cache_store *s = ctx;
+
+	heap_free(s->heap, p, bytes);
+	s->hand_idle = 0;
+}
+
+struct grove *
+cache_store_grove(struct cache_store *s, uint32_t *tries)
+{
+	s->tries = tries;
+	return &s->grove;
+}
+
+int
+cache_store_tree_commit(struct cache_store *s, size_t key_len, struct treeval_edit *edit,
+			uint32_t *tries, struct cache_block *ret, struct tree_view *ret_view)
+{
+	size_t bytes = cache_block_bytes(key_len, edit->bytes);
+	int err = cache_store_alloc(s, bytes, tries, ret);
+	struct slice envelope;
+
+	if (err != 0) {
+		return err;
+	}
+	ret->tree = true;
+	envelope = treeval_commit(&s->grove, edit, cache_block_ptr(s->base, ret));
+	INSIST(tree_view_init(ret_view, s->base, s->grove.lo, s->grove.hi, envelope) == 0);
+	return 0;
 }
 
 /* Moves the hand on by one entry. Returns: whether that was evicted. */
@@ -382,14 +462,23 @@ cache_store_alloc(struct cache_store *s, size_t bytes, uint32_t *tries, struct c
 	if (bytes > heap_capacity_bytes(s->heap)) {
 		return MB_ERR_TOO_LARGE;
 	}
-	if (cache_retire_cnt(s->retire) > 0 && scan(s) > 0 && heap_try(s, bytes, ret)) {
+	if (s->grove.garbage != NULL && sweep_try(s, bytes, ret)) {
 		return 0;
+	}
+	if (cache_retire_cnt(s->retire) > 0 && scan(s) > 0 && sweep_try(s, bytes, ret)) {
+		return 0;
+	}
+	if (s->grove.garbage != NULL) {
+		return MB_ERR_TRYAGAIN;
 	}
 	for (uint32_t i = 0; i < CACHE_EVICT_STEP && s->hand_idle < 2 * entry_cnt; i++) {
 		evicted += hand_step(s);
 	}
-	if (evicted > 0 && scan(s) > 0 && heap_try(s, bytes, ret)) {
+	if (evicted > 0 && scan(s) > 0 && sweep_try(s, bytes, ret)) {
 		return 0;
+	}
+	if (s->grove.garbage != NULL) {
+		return MB_ERR_TRYAGAIN;
 	}
 	if (s->hand_idle >= 2 * entry_cnt || ++*tries > tries_max) {
 		return MB_ERR_NO_MEMORY;
@@ -433,6 +522,7 @@ cache_store_create(struct cache_store **ret, const struct cache_store_cfg *cfg)
 {
 	const struct cache_layout_shard *at = &cfg->layout->shard[cfg->shard];
 	struct cache_store *s = calloc(1, sizeof(*s));
+	struct grove_ops nodes = { .alloc = node_alloc, .free = node_free };
 	struct cache_retire_ops ops = {
 		.hazards = hazards_next,
 		.free = block_free,
@@ -451,6 +541,8 @@ cache_store_create(struct cache_store **ret, const struct cache_store_cfg *cfg)
 	s->index_off = at->index;
 	s->index_end = at->index + at->entry_cnt * sizeof(struct cache_entry);
 	s->heap = heap_init(cfg->base + at->heap, at->heap_bytes);
+	nodes.ctx = s;
+	grove_init(&s->grove, s->base, at->heap, at->heap + at->heap_bytes, &nodes);
 	s->own = calloc(at->entry_cnt, sizeof(struct own));
 	if (s->own == NULL || cache_retire_create(&s->retire, at->heap, at->heap + at->heap_bytes,
 						  at->heap_bytes / RETIRED_SHARE, &ops) != 0) {

@@ -24,6 +24,7 @@
 #include "cache_layout.h"
 #include "cache_retire.h"
 #include "slice.h"
+#include "treeval.h"
 
 #define CACHE_ENTRY_NONE UINT32_MAX
 /* How far the hand goes in one call: some microseconds. */
@@ -32,6 +33,7 @@
 struct cache_block {
 	uint64_t off; /* in the region; 0: none */
 	uint32_t bytes;
+	bool tree; /* it holds the root of a tree, and with it what is below */
 };
 
 struct cache_store_cfg {
@@ -63,8 +65,9 @@ void cache_store_destroy(struct cache_store *s);
 /* cache_store_find returns the entry of a key; CACHE_ENTRY_NONE. */
 uint32_t cache_store_find(const struct cache_store *s, uint64_t hash, struct slice key);
 
-/* cache_store_envelope returns what an entry shows. Valid until it is changed. */
-struct slice cache_store_envelope(const struct cache_store *s, uint32_t entry);
+/* cache_store_envelope returns what an entry shows. Valid until it is changed; where it stands for a
+ * tree, until the next call. */
+struct slice cache_store_envelope(struct cache_store *s, uint32_t entry);
 bool cache_store_absent(const struct cache_store *s, uint32_t entry);
 
 /* ------------------------------------------------------------------- memory */
@@ -89,6 +92,22 @@ cache_block_ptr(uint8_t *base, const struct cache_block *b)
 {
 	return base + b->off;
 }
+
+/* cache_store_grove is where this shard's trees grow (treeval.h). Its memory is taken as
+ * cache_store_alloc does, with these tries, until the next call. */
+struct grove *cache_store_grove(struct cache_store *s, uint32_t *tries);
+
+/* cache_store_tree_commit commits an edit to a block, with room for a key of this length.
+ *
+ * Returns:   0, with the block, and a view of the tree that lasts as long; as cache_store_alloc: the
+ *            edit is as it was.
+ */
+int cache_store_tree_commit(struct cache_store *s, size_t key_len, struct treeval_edit *edit,
+			    uint32_t *tries, struct cache_block *ret, struct tree_view *ret_view);
+
+/* cache_store_sweep gives back a bounded part of what trees no longer need. Returns: whether there is
+ * more. */
+bool cache_store_sweep(struct cache_store *s);
 
 /* ------------------------------------------------------------------ showing */
 

@@ -221,7 +221,8 @@ block_hold(struct cache_view *view, const struct cache_view_shard *shard,
 
 /* Finds type and state of an envelope that was found. Returns: false when it is damaged. */
 static inline bool
-take_apart(const struct look *look, struct cache_value *ret)
+take_apart(const struct cache_view *view, const struct cache_view_shard *shard,
+	   const struct look *look, struct cache_value *ret)
 {
 	struct envelope envelope;
 
@@ -230,6 +231,16 @@ take_apart(const struct look *look, struct cache_value *ret)
 
 		ret->type = look->type;
 		ret->state = slice_of(ret->envelope.p, len - MIN(len, ENVELOPE_OVERHEAD + 0UL));
+		return true;
+	}
+	if ((look->flags & CACHE_META_TREE) != 0) {
+		ret->type = look->type;
+		ret->state = tree_slice(&ret->tree);
+		if (tree_view_init(&ret->tree, view->base, shard->heap, shard->heap_end,
+				   ret->envelope) != 0) {
+			return false;
+		}
+		ret->envelope = ret->state;
 		return true;
 	}
 	if (envelope_open(ret->envelope, &envelope) != 0) {
@@ -278,7 +289,7 @@ entry_look(struct cache_view *view, const struct cache_view_shard *shard,
 	}
 	ret->envelope = slice_of(block, look.envelope_len);
 	ret->version = look.version;
-	if (unlikely(!take_apart(&look, ret))) {
+	if (unlikely(!take_apart(view, shard, &look, ret))) {
 		cache_view_release(view, ret);
 		return CACHE_MISS;
 	}

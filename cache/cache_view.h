@@ -40,6 +40,7 @@
 
 #include "domain_limits.h"
 #include "slice.h"
+#include "tree.h"
 
 enum cache_result {
 	CACHE_MISS = 0,
@@ -57,13 +58,14 @@ enum cache_result {
 #endif
 
 /* A value that was found. It must not be copied or moved while it is used: state may point into
- * it. */
+ * it. That of a large collection stands for a tree (tree_slice), as may the envelope. */
 struct cache_value {
 	unsigned int type;  /* enum lattice_type */
 	struct slice state; /* in place, or in inl; read it with view.h, strval.h, gset.h, map.h */
 	struct slice envelope; /* all of it; state is a part. Empty: never written */
 	uint64_t version;      /* the same number twice: the same value of the same key. Never 0 */
 	uint32_t slot;         /* hazard slot in use; CACHE_SLOT_NONE */
+	struct tree_view tree; /* if state and envelope stand for a tree */
 	uint64_t inl[CACHE_INLINE_BYTES / 8];
 };
 #define CACHE_SLOT_NONE UINT32_MAX

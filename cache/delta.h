@@ -9,15 +9,22 @@
  *	PUT        anything                   a STRING of that value, in a fresh epoch
  *	INCR       a STRING that is a number  the counter's delta, within the epoch
  *	           absent                     the same: first increments at two replicas merge
- *	SADD       a GSET, or absent          the member
- *	MAP_PUT    a MAP, or absent           the field as an LWW, stamped now
- *	DEL        STRING                     deletes what it shows; increments not seen survive
+ *	SADD       an ORSET, or absent        the member, with a dot of its own
+ *	           a GSET                     the member
+ *	SREM       an ORSET                   the member's dots are gone: adds not seen survive
+ *	MAP_PUT    a MAP, or absent           the field is an envelope: as PUT in it
+ *	MAP_INCR   a MAP, or absent           as INCR in the field's envelope
+ *	MAP_DEL    a MAP                      as DEL in it
+ *	DEL        what can (clear.h)         deletes what it shows, item by item; what was not
+ *	                                      seen survives; a deadline goes
  *	           another type               a tombstone: ABSENT in a fresh epoch
- *	           absent                     nothing
+ *	EXPIRE     anything                   a deadline, as a register beside the state
+ *	SREM, MAP_DEL, DEL, EXPIRE of absent  nothing
  *	any other combination                 MB_ERR_TYPE
  *
  * "Absent" is: never written, deleted, or expired. Where something of another type was deleted, the
- * change of type starts a fresh epoch.
+ * change of type starts a fresh epoch. A PUT starts an epoch, so a deadline does not outlive it,
+ * unless it is to be kept.
  */
 #ifndef MB_DELTA_H
 #define MB_DELTA_H
@@ -29,10 +36,8 @@
 #include "slice.h"
 #include "wset.h"
 
-/* delta_bound is the room that delta_make needs at most, with a value of value_len bytes: more than
- * the delta will be, as part of it is used to build the delta.
- */
-size_t delta_bound(const struct wset_op *op, size_t value_len);
+/* delta_bound is the room that delta_make needs at most, with a value of value_len bytes. */
+size_t delta_bound(struct slice stored, const struct wset_op *op, size_t value_len);
 
 /* delta_make appends the envelope to merge into stored (an envelope, empty: never written). What
  * lies behind out->len is overwritten.
@@ -45,11 +50,12 @@ size_t delta_bound(const struct wset_op *op, size_t value_len);
 int delta_make(struct slice stored, const struct wset_op *op, struct hlc_time now,
 	       struct writer_id writer, struct wbuf *out);
 
-/* delta_put_tail appends what stands behind the value in the envelope of a PUT, DELTA_PUT_TAIL
- * bytes: for a value that is copied into its place in pieces, and is not to be copied again.
+/* delta_put_tail appends what stands behind the value in the envelope of a PUT, at most
+ * DELTA_PUT_TAIL_MAX bytes: for a value that is copied into its place in pieces, and is not to be
+ * copied again. keep: with the deadline that is there.
  */
-#define DELTA_PUT_TAIL 19
-int delta_put_tail(struct slice stored, struct hlc_time now, struct writer_id writer,
+#define DELTA_PUT_TAIL_MAX (19 + 28)
+int delta_put_tail(struct slice stored, bool keep, struct hlc_time now, struct writer_id writer,
 		   struct wbuf *out);
 
 /* delta_present tells whether an envelope shows anything at this time. */

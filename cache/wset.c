@@ -14,10 +14,25 @@
 
 #define OP_ALIGN ((size_t)8)
 
-static bool
-kind_has_value(unsigned int kind)
+static const struct {
+	unsigned int has;
+	const char *verb;
+} kinds[WSET_KIND_CNT] = {
+#define X(name, id, has, verb) [id] = { has, verb },
+	WSET_KINDS(X)
+#undef X
+};
+
+unsigned int
+wset_has(unsigned int kind)
 {
-	return kind == WSET_PUT || kind == WSET_SADD || kind == WSET_MAP_PUT;
+	return kind < WSET_KIND_CNT ? kinds[kind].has : 0;
+}
+
+const char *
+wset_verb(unsigned int kind)
+{
+	return kind < WSET_KIND_CNT && kinds[kind].verb != NULL ? kinds[kind].verb : "write";
 }
 
 /* What must hold of an operation's lengths, wherever it comes from. */
@@ -25,13 +40,15 @@ static int
 op_lengths_check(unsigned int kind, bool by_ref, size_t key_len, size_t field_len,
 		 uint64_t value_len)
 {
-	if (key_len == 0 || (field_len != 0 && kind != WSET_MAP_PUT)) {
+	unsigned int has = wset_has(kind);
+
+	if (key_len == 0 || (field_len != 0 && (has & WSET_HAS_FIELD) == 0)) {
 		return MB_ERR_INVALID;
 	}
 	if (key_len > KEY_BYTES_MAX || field_len > WSET_FIELD_MAX || value_len > VALUE_BYTES_MAX) {
 		return MB_ERR_TOO_LARGE;
 	}
-	if (kind_has_value(kind)) {
+	if (has & WSET_HAS_VALUE) {
 		return by_ref || value_len <= WSET_INLINE_MAX ? 0 : MB_ERR_INVALID;
 	}
 	return by_ref || value_len != 0 ? MB_ERR_INVALID : 0;
@@ -72,6 +89,9 @@ wset_add(struct wset *ws, const struct wset_op *op)
 
 	REQUIRE(op->kind >= WSET_PUT);
 	REQUIRE(op->kind < WSET_KIND_CNT);
+	if (err == 0 && op->keep && op->kind != WSET_PUT) {
+		err = MB_ERR_INVALID;
+	}
 	if (err != 0) {
 		return err;
 	}
@@ -82,11 +102,11 @@ wset_add(struct wset *ws, const struct wset_op *op)
 		return MB_ERR_FULL;
 	}
 	wbuf_u8(out, (uint8_t)op->kind);
-	wbuf_u8(out, op->by_ref ? WSET_F_REF : 0);
+	wbuf_u8(out, (uint8_t)((op->by_ref ? WSET_F_REF : 0) | (op->keep ? WSET_F_KEEP : 0)));
 	wbuf_u16(out, (uint16_t)op->key.len);
 	wbuf_u16(out, (uint16_t)op->field.len);
 	wbuf_u16(out, 0);
-	wbuf_u64(out, op->kind == WSET_INCR ? (uint64_t)op->n : value_len);
+	wbuf_u64(out, (wset_has(op->kind) & WSET_HAS_N) != 0 ? (uint64_t)op->n : value_len);
 	wbuf_put(out, op->key.p, op->key.len);
 	wbuf_put(out, op->field.p, op->field.len);
 	if (op->by_ref) {
@@ -124,6 +144,7 @@ wset_next(struct slice *set, struct wset_op *ret_op)
 	uint16_t key_len, field_len, reserved;
 	uint64_t n, value_len;
 	struct slice body;
+	bool has_n;
 	int err;
 
 	if (set->len == 0) {
@@ -135,14 +156,19 @@ wset_next(struct slice *set, struct wset_op *ret_op)
 	field_len = rbuf_u16(&r);
 	reserved = rbuf_u16(&r);
 	n = rbuf_u64(&r);
-	if (r.bad || kind < WSET_PUT || kind >= WSET_KIND_CNT || (flags & ~WSET_F_REF) != 0 ||
-	    reserved != 0) {
+	if (r.bad || kind < WSET_PUT || kind >= WSET_KIND_CNT || reserved != 0 ||
+	    (flags & ~(WSET_F_REF | WSET_F_KEEP)) != 0) {
 		return MB_ERR_CORRUPT;
 	}
+	has_n = (wset_has(kind) & WSET_HAS_N) != 0;
 	op.kind = (enum wset_kind)kind;
-	op.by_ref = flags != 0;
-	op.n = kind == WSET_INCR ? (int64_t)n : 0;
-	value_len = kind == WSET_INCR ? 0 : n;
+	op.by_ref = (flags & WSET_F_REF) != 0;
+	op.keep = (flags & WSET_F_KEEP) != 0;
+	op.n = has_n ? (int64_t)n : 0;
+	value_len = has_n ? 0 : n;
+	if (op.keep && kind != WSET_PUT) {
+		return MB_ERR_INVALID;
+	}
 	err = op_lengths_check(kind, op.by_ref, key_len, field_len, value_len);
 	if (err != 0) {
 		return err;

@@ -9,7 +9,7 @@
  *
  *	kind u8 | flags u8 | key_len u16 | field_len u16 | 0 u16 | n u64 | key | field | value
  *
- * n is the number of an INCR, else the length of the value. A value above WSET_INLINE_MAX is not in
+ * n is the number of an operation that has one (it has no value), else the length of the value. A value above WSET_INLINE_MAX is not in
  * the set: the flag WSET_F_REF says that in its place stands a struct payload_ref to a payload of
  * the same sender, of n bytes. So a set is short to copy and to parse however large its values are.
  * A set is operations one behind the other, nothing around them; the empty set is a set. The
@@ -35,29 +35,54 @@
 #define WSET_BYTES_MAX  (16u << 20)   /* of the set itself, without what it refers to */
 #define WSET_FIELD_MAX  KEY_BYTES_MAX /* of a map */
 
+/* What an operation has, beside its key. */
+enum wset_part {
+	WSET_HAS_VALUE = 1,
+	WSET_HAS_FIELD = 2,
+	WSET_HAS_N = 4,
+};
+
+/* Every operation, one row each; the id stands in sets.
+ *
+ *   name        id  has                               what it does with the key               */
+#define WSET_KINDS(X)                                                                              \
+	X(PUT, 1, WSET_HAS_VALUE, "put")                          /* := value, a string        */  \
+	X(INCR, 2, WSET_HAS_N, "incr")                            /* += n                      */  \
+	X(SADD, 3, WSET_HAS_VALUE, "sadd")                        /* the set gets a member     */  \
+	X(MAP_PUT, 4, WSET_HAS_FIELD | WSET_HAS_VALUE, "map_put") /* field := value            */  \
+	X(DEL, 5, 0, "delete")                                    /* is no more                */  \
+	X(SREM, 6, WSET_HAS_VALUE, "srem")                        /* the set loses a member    */  \
+	X(MAP_DEL, 7, WSET_HAS_FIELD, "map_del")                  /* field is no more          */  \
+	X(MAP_INCR, 8, WSET_HAS_FIELD | WSET_HAS_N, "map_incr")   /* field += n               */   \
+	X(EXPIRE, 9, WSET_HAS_N, "expire")                        /* ends at n us; 0: never    */
+
 enum wset_kind {
-	WSET_PUT = 1, /* key := value, a string */
-	WSET_INCR,    /* key += n */
-	WSET_SADD,    /* add value to the set under key */
-	WSET_MAP_PUT, /* field of the map under key := value */
-	WSET_DEL,     /* key is no more */
-	WSET_KIND_CNT /* 1 + how many */
+#define X(name, id, has, verb) WSET_##name = (id),
+	WSET_KINDS(X)
+#undef X
+		WSET_KIND_CNT /* 1 + how many */
 };
 
 enum wset_flag {
 	WSET_F_REF = 1,
+	WSET_F_KEEP = 2, /* PUT: the key's expiry stays */
 };
 
 /* One operation, taken apart. The slices point into the set. */
 struct wset_op {
 	enum wset_kind kind;
-	bool by_ref;            /* ref instead of value; only with PUT, SADD, MAP_PUT */
+	bool by_ref;            /* ref instead of value, if it has one */
+	bool keep;              /* PUT: WSET_F_KEEP */
 	struct slice key;       /* 1..KEY_BYTES_MAX bytes */
-	struct slice field;     /* MAP_PUT; else empty */
+	struct slice field;     /* if it has one; else empty */
 	struct slice value;     /* up to WSET_INLINE_MAX bytes */
 	struct payload_ref ref; /* 0..VALUE_BYTES_MAX bytes; unchecked but for its length */
-	int64_t n;              /* INCR */
+	int64_t n;              /* if it has one */
 };
+
+/* wset_has gives the enum wset_part of a kind, 0 for others; wset_verb its name for people. */
+unsigned int wset_has(unsigned int kind);
+const char *wset_verb(unsigned int kind);
 
 /* ----------------------------------------------------------------- building
  *
@@ -82,7 +107,7 @@ size_t wset_op_bytes(const struct wset_op *op);
  *
  * Returns:   0; MB_ERR_FULL when mem is: find wset_op_bytes more; MB_ERR_TOO_LARGE: key, field,
  *            value or the whole set past a limit above; MB_ERR_INVALID: an empty key, a value above
- *            WSET_INLINE_MAX that is not by_ref, a field without MAP_PUT.
+ *            WSET_INLINE_MAX that is not by_ref, a part that the kind has not.
  */
 int wset_add(struct wset *ws, const struct wset_op *op);
 

@@ -26,6 +26,9 @@
  * So the node is told again until the answer comes. */
 #define CANCEL_AGAIN_NS (20 * NS_PER_MS)
 
+/* More values than this do not fit a descriptor, unless they are empty. */
+#define ARGS_INLINE_MAX 4
+
 static_assert((MB_CALLS_MAX & (MB_CALLS_MAX - 1)) == 0, "slots are named by bits of an id");
 
 /* ---------------------------------------------------------------- targets */
@@ -51,6 +54,8 @@ client_target_read(struct mb_client *c, const char *name, bool dag, struct clien
 		uint32_t cnt = g != NULL && g->vertex_cnt <= DAG_FUNCTION_MAX ? g->vertex_cnt : 0;
 
 		ret->id = cnt > 0 ? g->id : 0;
+		ret->splits = cnt > 0 && (g->flags & PLACEMENT_DAG_LINEAR) == 0;
+		ret->split_ns = cnt > 0 ? g->split_ns : 0;
 		memset(ret->exec, cnt > 0 ? 0xff : 0, sizeof(ret->exec));
 		for (uint32_t v = 0; v < cnt; v++) {
 			const struct placement_fn *f = placement_fn_get(p, g->vertex[v].fn);
@@ -66,15 +71,21 @@ client_target_read(struct mb_client *c, const char *name, bool dag, struct clien
 int
 client_target(struct mb_client *c, const char *name, bool dag, const struct client_name **ret)
 {
-	size_t len = strnlen(name, NAME_BYTES_MAX);
-	struct client_name *n;
+	struct client_name *n = c->name_last;
 	uint64_t gen;
+	size_t len;
 
+	placement_shown(c->placement, &gen);
+	if (likely(n != NULL && n->gen == gen && n->id != 0 && n->dag == dag &&
+		   strcmp(n->name, name) == 0)) {
+		*ret = n;
+		return 0;
+	}
+	len = strnlen(name, NAME_BYTES_MAX);
 	if (len == 0 || len == NAME_BYTES_MAX) {
 		return dag ? MB_ERR_NO_DAG : MB_ERR_NO_FUNCTION;
 	}
 	n = &c->name[hash_bytes(name, len) & (NAME_CACHE - 1)];
-	placement_shown(c->placement, &gen);
 	if (unlikely(n->gen != gen || n->id == 0 || n->dag != dag ||
 		     memcmp(n->name, name, len + 1) != 0)) {
 		/* Rewritten under our eyes a few times in a row: the node is busy deploying. */
@@ -85,6 +96,7 @@ client_target(struct mb_client *c, const char *name, bool dag, const struct clie
 	if (n->id == 0) {
 		return dag ? MB_ERR_NO_DAG : MB_ERR_NO_FUNCTION;
 	}
+	c->name_last = n;
 	*ret = n;
 	return 0;
 }
@@ -118,6 +130,15 @@ client_exec_in(const uint64_t exec[PLACEMENT_EXEC_WORDS], uint16_t e)
 	return (exec[e / 64] >> (e % 64) & 1) != 0;
 }
 
+/* Whether a call is worth running at several executors at a time, as far as is known here. sched
+ * knows what is not, and decides. */
+static bool
+client_splits(const struct mb_client *c, const struct client_name *t)
+{
+	return t->splits && c->dag_ns[t->id % DAG_CNT_MAX] >= t->split_ns &&
+	       !client_only_one(t->exec);
+}
+
 /* The channel on which a call may go directly now; NULL: through sched. */
 static struct channel *
 client_route(struct mb_client *c, const struct client_name *t)
@@ -138,7 +159,11 @@ client_route(struct mb_client *c, const struct client_name *t)
 				       : NULL;
 		}
 	}
-	e = placement_pick(t->exec, last, c->who, rng_u64(&c->rng), c->d->hints);
+	if (likely(client_exec_in(t->exec, last) && claim_try(c->d->hints, last, c->who))) {
+		e = last;
+	} else {
+		e = placement_pick(t->exec, last, c->who, rng_u64(&c->rng), c->d->hints);
+	}
 	if (e == 0) {
 		return NULL;
 	}
@@ -239,7 +264,7 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 	d->call = call->id;
 	d->b = call->deadline_ns;
 	call->d = *d;
-	ch = client_route(c, target);
+	ch = unlikely(client_splits(c, target)) ? NULL : client_route(c, target);
 	if (likely(ch != NULL)) {
 		call->exec = ch->proc;
 		call->chan_seq = ch->tail;
@@ -352,6 +377,9 @@ client_on_reply(struct mb_client *c, struct channel *ch, const struct desc *d)
 		client_release(c, d);
 		client_fail(c, call, MB_ERR_CANCELLED, "");
 	} else {
+		if ((call->d.sub & CALL_DAG) != 0) {
+			c->dag_ns[call->d.a % DAG_CNT_MAX] = (uint32_t)(d->b >> 32);
+		}
 		client_done(c, call, d);
 	}
 }
@@ -549,15 +577,11 @@ mb_call_cancel(struct mb_client *c, uint64_t id)
 
 /* ------------------------------------------------------------------- calls */
 
-/* Writes the arguments where the call's payload goes: inline, or in this client's memory. */
-static int
-client_args(struct mb_client *c, struct desc *d, const struct mb_value *arg, size_t cnt)
+/* Bytes of the list that the arguments make, or an error. */
+int64_t
+client_list_bytes(const struct mb_value *arg, size_t cnt)
 {
 	struct value v[MB_VALUES_MAX];
-	uint8_t inl[DESC_INLINE_BYTES] __attribute__((aligned(8)));
-	int64_t bytes;
-	uint8_t *p = inl;
-	int err = 0;
 
 	if (cnt > MB_VALUES_MAX) {
 		return MB_ERR_TOO_LARGE;
@@ -568,32 +592,44 @@ client_args(struct mb_client *c, struct desc *d, const struct mb_value *arg, siz
 		if (arg[i].len > VALUE_BYTES_MAX) {
 			return MB_ERR_TOO_LARGE;
 		}
-		v[i].type = arg[i].type;
-		v[i].len = scalar ? 8 : (uint32_t)arg[i].len;
-		v[i].p = scalar ? NULL : arg[i].p;
+		v[i] = (struct value){ .type = arg[i].type,
+				       .len = scalar ? 8 : (uint32_t)arg[i].len };
 	}
-	bytes = value_list_footprint(v, (uint32_t)cnt);
+	return value_list_footprint(v, (uint32_t)cnt);
+}
+
+/* Writes the arguments where the call's payload goes: inline, or in this client's memory. */
+static int
+client_args(struct mb_client *c, struct desc *d, const struct mb_value *arg, size_t cnt)
+{
+	int64_t bytes;
+	uint8_t *p;
+	int err;
+
+	static_assert(offsetof(struct desc, data) % 8 == 0, "a list is aligned");
+	/* Most calls have a few numbers: tried at once, measured only if that does not fit. */
+	if (likely(cnt <= ARGS_INLINE_MAX)) {
+		bytes = client_list_write(d->data, DESC_INLINE_BYTES, arg, cnt);
+		if (likely(bytes >= 0)) {
+			d->flags = DESC_F_INLINE;
+			d->len = (uint8_t)bytes;
+			return 0;
+		}
+	}
+	bytes = client_list_bytes(arg, cnt);
 	if (bytes < 0) {
 		return (int)bytes;
 	}
-	d->flags = DESC_F_INLINE;
-	d->len = (uint8_t)bytes;
-	if (bytes > DESC_INLINE_BYTES) {
-		d->flags = 0;
-		err = payload_alloc(c->d->pool, (size_t)bytes, c->d->proc, &d->ref, &p);
-		if (err != 0) {
-			return err;
-		}
+	d->flags = 0;
+	d->len = 0;
+	err = payload_alloc(c->d->pool, (size_t)bytes, c->d->proc, &d->ref, &p);
+	if (err != 0) {
+		return err;
 	}
 	bytes = client_list_write(p, (size_t)bytes, arg, cnt);
 	if (bytes < 0) {
-		if (p != inl) {
-			payload_release(c->d->pool, d->ref.handle, c->d->proc);
-		}
+		payload_release(c->d->pool, d->ref.handle, c->d->proc);
 		return (int)bytes;
-	}
-	if (p == inl) {
-		memcpy(d->data, inl, (size_t)bytes);
 	}
 	return 0;
 }
@@ -603,7 +639,7 @@ mb_call_start(struct mb_client *c, const char *name, const struct mb_value *arg,
 	      const struct mb_call_options *opt, uint64_t *ret_call)
 {
 	const struct client_name *t;
-	struct desc d = { 0 };
+	struct desc d __attribute__((__aligned__(8))) = { 0 };
 	int err;
 
 	if (unlikely(c->remote != NULL)) {

@@ -80,6 +80,7 @@ mb_client_open(struct mb_client **ret, const char *where)
 		c->reply[i].next = i + 1 < MB_CALLS_MAX ? i + 2 : 0;
 	}
 	c->reply_free = 1;
+	memset(c->dag_ns, 0xff, sizeof(c->dag_ns)); /* not known: sched may know */
 	err = remote ? remote_open(c, where) : client_enter(c, where);
 	if (err != 0) {
 		free(c->reply);

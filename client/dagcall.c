@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dagcall - a DAG call's payload: a list with one value a function, in the table's order: the list
- * of its own arguments, or NIL */
+ * of its own arguments, or NIL. What would be NIL up to the end is left out. */
 #include <string.h>
 
 #include "check.h"
@@ -9,23 +9,50 @@
 #include "remote.h"
 #include "value.h"
 
+/* How many bytes of shown, which may change meanwhile, name begins with; *ret_next is the byte of
+ * shown behind them, 0 at its end. Each byte of shown is read once. */
+static size_t
+dag_common(const volatile char *shown, size_t bytes, const char *name, char *ret_next)
+{
+	size_t i = 0;
+	char next = 0;
+
+	while (i < bytes && (next = shown[i]) != '\0' && next == name[i]) {
+		i++;
+	}
+	*ret_next = i < bytes ? next : '\0';
+	return i;
+}
+
+/* Whether name is this vertex's: its function, or function#tag. */
+static bool
+dag_vertex_is(const struct placement_fn *f, const char *tag, const char *name)
+{
+	char next, first = *(const volatile char *)tag;
+	size_t len = dag_common(f->name, NAME_BYTES_MAX, name, &next);
+
+	if (next != '\0') {
+		return false;
+	}
+	if (first == '\0') {
+		return name[len] == '\0';
+	}
+	if (name[len] != '#') {
+		return false;
+	}
+	name += len + 1;
+	len = dag_common(tag, DAGTEXT_TAG_BYTES, name, &next);
+	return next == '\0' && name[len] == '\0';
+}
+
 /* Which vertex a name means; -1: none. */
 static int
 dag_vertex(const struct placement_copy *p, const struct placement_dag *dag, const char *name)
 {
 	for (int v = 0; v < dag->vertex_cnt && v < DAG_FUNCTION_MAX; v++) {
 		const struct placement_fn *f = placement_fn_get(p, dag->vertex[v].fn);
-		char fn[NAME_BYTES_MAX], tag[DAGTEXT_TAG_BYTES], full[DAGTEXT_VERTEX_BYTES];
 
-		if (f == NULL) {
-			continue;
-		}
-		memcpy(fn, f->name, sizeof(fn));
-		memcpy(tag, dag->vertex[v].tag, sizeof(tag));
-		fn[sizeof(fn) - 1] = '\0';
-		tag[sizeof(tag) - 1] = '\0';
-		dagtext_vertex_name(fn, tag, full);
-		if (strcmp(full, name) == 0) {
+		if (f != NULL && dag_vertex_is(f, dag->vertex[v].tag, name)) {
 			return v;
 		}
 	}
@@ -40,42 +67,27 @@ dag_args_sort(struct mb_client *c, uint16_t id, const struct mb_dag_arg *arg, si
 	uint64_t gen;
 	const struct placement_copy *p = placement_shown(c->placement, &gen);
 	const struct placement_dag *dag = placement_dag_get(p, id);
+	int cnt;
 
-	if (dag == NULL || dag->vertex_cnt > DAG_FUNCTION_MAX) {
+	if (dag == NULL) {
 		return MB_ERR_NO_DAG;
 	}
-	for (uint32_t v = 0; v < DAG_FUNCTION_MAX; v++) {
+	cnt = dag->vertex_cnt; /* once: the table may change */
+	if (cnt > DAG_FUNCTION_MAX) {
+		return MB_ERR_NO_DAG;
+	}
+	for (int v = 0; v < cnt; v++) {
 		arg_of[v] = NULL;
 	}
 	for (size_t i = 0; i < arg_cnt; i++) {
 		int v = dag_vertex(p, dag, arg[i].function);
 
-		if (v < 0 || arg_of[v] != NULL) {
+		if (v < 0 || v >= cnt || arg_of[v] != NULL) {
 			return MB_ERR_INVALID;
 		}
 		arg_of[v] = &arg[i];
 	}
-	return dag->vertex_cnt;
-}
-
-int64_t
-client_list_bytes(const struct mb_value *arg, size_t cnt)
-{
-	struct value v[MB_VALUES_MAX];
-
-	if (cnt > MB_VALUES_MAX) {
-		return MB_ERR_TOO_LARGE;
-	}
-	for (size_t i = 0; i < cnt; i++) {
-		bool scalar = arg[i].type == MB_I64 || arg[i].type == MB_F64;
-
-		if (arg[i].len > VALUE_BYTES_MAX) {
-			return MB_ERR_TOO_LARGE;
-		}
-		v[i] = (struct value){ .type = arg[i].type,
-				       .len = scalar ? 8 : (uint32_t)arg[i].len };
-	}
-	return value_list_footprint(v, (uint32_t)cnt);
+	return cnt;
 }
 
 int64_t
@@ -125,9 +137,8 @@ mb_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg *arg
 	const struct mb_dag_arg *arg_of[DAG_FUNCTION_MAX];
 	struct value shape[DAG_FUNCTION_MAX];
 	const struct client_name *t;
-	struct desc d = { 0 };
-	uint8_t inl[DESC_INLINE_BYTES] __attribute__((aligned(8)));
-	uint8_t *p = inl;
+	struct desc d __attribute__((__aligned__(8))) = { 0 };
+	uint8_t *p = d.data;
 	int64_t bytes;
 	int cnt;
 	int err = c->remote != NULL ? remote_dag_start(c, name, arg, arg_cnt, opt, ret_call)
@@ -148,6 +159,9 @@ mb_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg *arg
 		shape[v] = (struct value){ .type = arg_of[v] != NULL ? MB_LIST : MB_NIL,
 					   .len = (uint32_t)n };
 	}
+	while (cnt > 0 && arg_of[cnt - 1] == NULL) {
+		cnt--; /* so that two functions, the first with a number, fit a descriptor */
+	}
 	bytes = cnt < 0 ? cnt : value_list_footprint(shape, (uint32_t)cnt);
 	if (bytes < 0) {
 		return (int)bytes;
@@ -162,12 +176,9 @@ mb_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg *arg
 		err = bytes < 0 ? (int)bytes : 0;
 	}
 	if (err == 0) {
-		if (p == inl) {
-			memcpy(d.data, inl, (size_t)bytes);
-		}
 		err = client_start(c, t, &d, opt, ret_call);
 	}
-	if (err != 0 && p != inl) {
+	if (err != 0 && p != d.data) {
 		payload_release(c->d->pool, d.ref.handle, c->d->proc);
 	}
 	return err;

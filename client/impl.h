@@ -81,6 +81,8 @@ struct client_name {
 	uint64_t gen;
 	uint16_t id; /* 0: unused */
 	bool dag;
+	bool splits;       /* a DAG in which functions could run at the same time */
+	uint32_t split_ns; /* of such a DAG: one that runs so long goes through sched */
 	uint64_t exec[PLACEMENT_EXEC_WORDS];
 };
 
@@ -100,6 +102,8 @@ struct mb_client {
 	uint16_t last_exec;
 	uint16_t out[PROC_CLIENT_FIRST]; /* calls sent directly and not answered */
 	struct client_name name[NAME_CACHE];
+	struct client_name *name_last; /* of them; NULL */
+	uint32_t dag_ns[DAG_CNT_MAX];  /* how long a DAG's functions ran last, together */
 	struct client_call call[MB_CALLS_MAX];
 	/* answers not handed out yet, oldest first: slot numbers */
 	uint16_t done[MB_CALLS_MAX];
@@ -119,10 +123,9 @@ struct mb_client {
  * Returns: 1 when one was handled; 0 at the time; MB_ERR_NO_NODE. */
 int client_pump(struct mb_client *c, uint64_t until_ns);
 
-/* dagcall.c: client_list_bytes tells how long a list of values is, or an error. */
+/* client_list_bytes measures the list that values make; client_list_write writes it.
+ * Returns: its bytes; MB_ERR_TOO_LARGE, MB_ERR_INVALID. */
 int64_t client_list_bytes(const struct mb_value *arg, size_t cnt);
-/* client_list_write writes values as a list of the footprint's size. Returns its
- * bytes. */
 int64_t client_list_write(uint8_t *p, size_t bytes, const struct mb_value *arg, size_t cnt);
 
 /* calls.c */

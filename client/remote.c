@@ -14,6 +14,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -249,6 +250,7 @@ remote_pump(struct mb_client *c, uint64_t until_ns)
 			return 0;
 		}
 		if (at_ns - from_ns < SPIN_NS) {
+			sched_yield(); /* the node may be on this machine, and on this cpu */
 			continue;
 		}
 		due_ns = MIN(flow_ask_timer(&r->ask), until_ns != 0 ? until_ns : UINT64_MAX);
@@ -279,9 +281,7 @@ op_start(struct remote *r, struct remote_op *op)
 	remote_run_queue(r);
 }
 
-/* Asks and waits. Returns: 0 or an error; *ret points into *ret_bytes, the caller's to free either
- * way. */
-static int
+int
 remote_ask(struct mb_client *c, const struct rpc_request *req, struct rpc_reply *ret,
 	   uint8_t **ret_bytes)
 {
@@ -305,8 +305,7 @@ remote_ask(struct mb_client *c, const struct rpc_request *req, struct rpc_reply 
 	return err != 0 ? err : ret->err;
 }
 
-/* Asks, and has no use for the answer but its error. */
-static int
+int
 remote_do(struct mb_client *c, const struct rpc_request *req, int64_t *ret_n)
 {
 	struct rpc_reply reply;
@@ -525,146 +524,4 @@ remote_cancel(struct mb_client *c, const struct client_call *call, int err)
 		op->answer = NULL;
 		op_start(r, op);
 	}
-}
-
-/* ---------------------------------------------------------------------- state */
-
-int
-remote_get(struct mb_client *c, struct slice key, struct mb_held *ret)
-{
-	struct rpc_request req = { .op = RPC_GET, .name = key };
-	struct rpc_reply reply;
-	uint8_t *bytes;
-	int err = remote_ask(c, &req, &reply, &bytes);
-
-	if (err != 0) {
-		free(bytes);
-		return err;
-	}
-	*ret = (struct mb_held){ .p = reply.payload.p,
-				 .len = reply.payload.len,
-				 .internal = bytes };
-	return 0;
-}
-
-void
-remote_release(struct mb_held *held)
-{
-	free(held->internal);
-	held->internal = NULL;
-}
-
-int
-remote_set(struct mb_client *c, struct slice key, struct slice value)
-{
-	struct rpc_request req = { .op = RPC_SET, .name = key, .payload = value };
-
-	return value.len > VALUE_BYTES_MAX ? MB_ERR_TOO_LARGE : remote_do(c, &req, NULL);
-}
-
-int
-remote_incr(struct mb_client *c, struct slice key, int64_t n, int64_t *ret_sum)
-{
-	struct rpc_request req = { .op = RPC_INCR, .name = key, .n = n };
-
-	return remote_do(c, &req, ret_sum);
-}
-
-int
-remote_sadd(struct mb_client *c, struct slice key, const struct mb_value *member, size_t cnt,
-	    size_t *ret_added)
-{
-	int64_t bytes = client_list_bytes(member, cnt);
-	struct rpc_request req = { .op = RPC_SADD, .name = key };
-	int64_t added = 0;
-	uint8_t *list;
-	int err;
-
-	if (bytes < 0) {
-		return (int)bytes;
-	}
-	list = malloc((size_t)bytes);
-	if (list == NULL) {
-		return MB_ERR_NO_MEMORY;
-	}
-	bytes = client_list_write(list, (size_t)bytes, member, cnt);
-	req.payload = slice_of(list, (size_t)bytes);
-	err = bytes < 0 ? (int)bytes : remote_do(c, &req, &added);
-	free(list);
-	if (err == 0 && ret_added != NULL) {
-		*ret_added = (size_t)added;
-	}
-	return err;
-}
-
-int
-remote_del(struct mb_client *c, struct slice key)
-{
-	struct rpc_request req = { .op = RPC_DEL, .name = key };
-
-	return remote_do(c, &req, NULL);
-}
-
-int
-remote_members(struct mb_client *c, struct slice key, mb_member_fn fn, void *ctx)
-{
-	struct rpc_request req = { .op = RPC_MEMBERS, .name = key };
-	struct rpc_reply reply;
-	struct rbuf items;
-	uint8_t *bytes;
-	int err = remote_ask(c, &req, &reply, &bytes);
-	bool more = err == 0;
-
-	items = err == 0 ? rbuf_of(reply.payload) : rbuf_of(slice_of(NULL, 0));
-	while (more) {
-		struct slice a, b = { 0 };
-
-		err = rpc_item_next(&items, &a);
-		if (err == 1 && reply.n == 2) {
-			err = rpc_item_next(&items, &b);
-			err = err == 0 ? MB_ERR_CORRUPT : err;
-		}
-		more = err == 1 && fn(ctx, a.p, a.len, b.p, b.len);
-	}
-	free(bytes);
-	return err > 0 ? 0 : err;
-}
-
-int
-remote_keys(struct mb_client *c, struct slice prefix, mb_key_fn fn, void *ctx)
-{
-	struct rpc_request req = { .op = RPC_KEYS, .payload = prefix };
-	struct rpc_reply reply;
-	struct rbuf items;
-	struct slice key;
-	uint8_t *bytes;
-	int err = remote_ask(c, &req, &reply, &bytes);
-
-	if (err == 0) {
-		items = rbuf_of(reply.payload);
-		while ((err = rpc_item_next(&items, &key)) == 1 &&
-		       fn(ctx, (const char *)key.p, key.len)) {
-		}
-	}
-	free(bytes);
-	return err > 0 ? 0 : err;
-}
-
-int
-remote_admin(struct mb_client *c, const char *json, char **ret_json)
-{
-	struct rpc_request req = { .op = RPC_ADMIN, .payload = slice_str(json) };
-	struct rpc_reply reply = { 0 };
-	uint8_t *bytes;
-	int err = remote_ask(c, &req, &reply, &bytes);
-
-	if (reply.payload.len > 0) {
-		*ret_json = malloc(reply.payload.len + 1);
-		if (*ret_json != NULL) {
-			memcpy(*ret_json, reply.payload.p, reply.payload.len);
-			(*ret_json)[reply.payload.len] = '\0';
-		}
-	}
-	free(bytes);
-	return err;
 }

@@ -5,12 +5,15 @@
 
 #include "cache_msg.h"
 #include "check.h"
-#include "gset.h"
+#include "compiler.h"
+#include "envelope.h"
 #include "hash.h"
 #include "impl.h"
 #include "lattice.h"
 #include "map.h"
 #include "remote.h"
+#include "rpc.h"
+#include "timebase.h"
 #include "view.h"
 #include "wset.h"
 
@@ -60,6 +63,16 @@ client_fetch(struct mb_client *c, struct slice key, uint64_t hash)
 	return err;
 }
 
+/* Whether a value that the cache still shows has reached its deadline. */
+static bool
+client_expired(const struct cache_value *v)
+{
+	struct envelope e;
+
+	return envelope_expires(v->envelope) && envelope_open(v->envelope, &e) == 0 &&
+	       envelope_expired(&e, hlc_time_of_us(timebase_wall_us(timebase_real())));
+}
+
 /* Finds a value in the cache, having it fetched if need be. MB_ERR_NOT_FOUND: there is none, and
  * nothing is held. */
 static int
@@ -72,7 +85,10 @@ client_look(struct mb_client *c, struct slice key, struct cache_value *v)
 		int err;
 
 		if (n == CACHE_HIT) {
-			return 0;
+			if (!client_expired(v)) {
+				return 0;
+			}
+			n = CACHE_ABSENT;
 		}
 		if (n != CACHE_MISS) {
 			if (n == CACHE_ABSENT) {
@@ -241,8 +257,8 @@ client_set_cnt(struct mb_client *c, struct slice key, size_t *ret)
 		return 0;
 	}
 	if (err == 0) {
-		if (v.type == LATTICE_GSET) {
-			*ret = gset_cnt(v.state);
+		if (view_is_set(v.type)) {
+			*ret = view_cnt(v.type, v.state);
 		} else {
 			err = MB_ERR_TYPE;
 		}
@@ -251,16 +267,18 @@ client_set_cnt(struct mb_client *c, struct slice key, size_t *ret)
 	return err;
 }
 
-int
-mb_client_sadd(struct mb_client *c, const char *key, size_t key_len, const struct mb_value *member,
-	       size_t member_cnt, size_t *ret_added)
+/* Adds or removes members, and counts what that changed. */
+static int
+client_members_do(struct mb_client *c, enum wset_kind kind, const char *key, size_t key_len,
+		  const struct mb_value *member, size_t member_cnt, size_t *ret_changed)
 {
-	struct wset_op op = { .kind = WSET_SADD };
+	struct wset_op op = { .kind = kind };
 	size_t before = 0, after = 0;
 	int err = client_key(key, key_len, &op.key);
 
 	if (err == 0 && c->remote != NULL) {
-		return remote_sadd(c, op.key, member, member_cnt, ret_added);
+		return remote_members_do(c, kind == WSET_SADD ? RPC_SADD : RPC_SREM, op.key, member,
+					 member_cnt, ret_changed);
 	}
 	if (err == 0) {
 		err = client_set_cnt(c, op.key, &before);
@@ -273,8 +291,173 @@ mb_client_sadd(struct mb_client *c, const char *key, size_t key_len, const struc
 	if (err == 0) {
 		err = client_set_cnt(c, op.key, &after);
 	}
-	if (err == 0 && ret_added != NULL) {
-		*ret_added = after > before ? after - before : 0;
+	if (err == 0 && ret_changed != NULL) {
+		size_t less = MIN(before, after);
+
+		*ret_changed = (kind == WSET_SADD ? after : before) - less;
+	}
+	return err;
+}
+
+int
+mb_client_sadd(struct mb_client *c, const char *key, size_t key_len, const struct mb_value *member,
+	       size_t member_cnt, size_t *ret_added)
+{
+	return client_members_do(c, WSET_SADD, key, key_len, member, member_cnt, ret_added);
+}
+
+int
+mb_client_srem(struct mb_client *c, const char *key, size_t key_len, const struct mb_value *member,
+	       size_t member_cnt, size_t *ret_removed)
+{
+	return client_members_do(c, WSET_SREM, key, key_len, member, member_cnt, ret_removed);
+}
+
+/* -------------------------------------------------------------------- maps */
+
+/* The beginning of each operation on a field. */
+static int
+client_field(struct wset_op *op, const char *key, size_t key_len, const char *field,
+	     size_t field_len)
+{
+	op->field = slice_of(field, field_len != 0 ? field_len : strlen(field));
+	return op->field.len > WSET_FIELD_MAX ? MB_ERR_TOO_LARGE
+					      : client_key(key, key_len, &op->key);
+}
+
+/* Finds a field that shows something; then *v is held. */
+static int
+client_field_look(struct mb_client *c, const struct wset_op *op, struct cache_value *v,
+		  unsigned int *ret_type, struct slice *ret_value)
+{
+	struct map_field f;
+	int err = client_look(c, op->key, v);
+
+	if (err != 0) {
+		return err;
+	}
+	if (v->type != LATTICE_MAP) {
+		err = MB_ERR_TYPE;
+	} else if (!map_get(v->state, op->field, &f) || !map_field_value(&f, ret_type, ret_value)) {
+		err = MB_ERR_NOT_FOUND;
+	}
+	if (err != 0) {
+		cache_view_release(&c->view, v);
+	}
+	return err;
+}
+
+int
+mb_client_hset(struct mb_client *c, const char *key, size_t key_len, const char *field,
+	       size_t field_len, const void *p, size_t len)
+{
+	struct wset_op op = { .kind = WSET_MAP_PUT, .value = { .p = p, .len = len } };
+	int err = client_field(&op, key, key_len, field, field_len);
+
+	if (err == 0 && c->remote != NULL) {
+		return remote_hset(c, op.key, op.field, op.value);
+	}
+	return err != 0 ? err : client_publish(c, &op);
+}
+
+int
+mb_client_hincr(struct mb_client *c, const char *key, size_t key_len, const char *field,
+		size_t field_len, int64_t n, int64_t *ret_sum)
+{
+	struct wset_op op = { .kind = WSET_MAP_INCR, .n = n };
+	struct cache_value v;
+	unsigned int type;
+	struct slice value;
+	int err = client_field(&op, key, key_len, field, field_len);
+
+	if (err == 0 && c->remote != NULL) {
+		return remote_hincr(c, op.key, op.field, n, ret_sum);
+	}
+	if (err == 0) {
+		err = client_publish(c, &op);
+	}
+	if (err == 0 && ret_sum != NULL) {
+		err = client_field_look(c, &op, &v, &type, &value);
+		if (err == 0) {
+			err = view_i64(type, value, ret_sum);
+			cache_view_release(&c->view, &v);
+		}
+	}
+	return err;
+}
+
+int
+mb_client_hget(struct mb_client *c, const char *key, size_t key_len, const char *field,
+	       size_t field_len, struct mb_held *ret)
+{
+	struct wset_op op = { .kind = WSET_MAP_PUT };
+	struct held *h = malloc(sizeof(*h));
+	unsigned int type;
+	struct slice text;
+	int err = h == NULL ? MB_ERR_NO_MEMORY : client_field(&op, key, key_len, field, field_len);
+
+	if (err == 0 && c->remote != NULL) {
+		free(h);
+		return remote_hget(c, op.key, op.field, ret);
+	}
+	if (err == 0) {
+		err = client_field_look(c, &op, &h->v, &type, &text);
+		if (err == 0) {
+			err = view_text(type, text, h->text, &text);
+			if (err != 0) {
+				cache_view_release(&c->view, &h->v);
+			}
+		}
+	}
+	if (err != 0) {
+		free(h);
+		return err;
+	}
+	*ret = (struct mb_held){ .p = text.p, .len = text.len, .internal = h };
+	return 0;
+}
+
+int
+mb_client_hdel(struct mb_client *c, const char *key, size_t key_len, const char *field,
+	       size_t field_len)
+{
+	struct wset_op op = { .kind = WSET_MAP_DEL };
+	struct cache_value v;
+	unsigned int type;
+	struct slice value;
+	int err = client_field(&op, key, key_len, field, field_len);
+
+	if (err == 0 && c->remote != NULL) {
+		return remote_hdel(c, op.key, op.field);
+	}
+	if (err == 0) {
+		err = client_field_look(c, &op, &v, &type, &value);
+	}
+	if (err == 0) {
+		cache_view_release(&c->view, &v);
+		err = client_publish(c, &op);
+	}
+	return err;
+}
+
+/* --------------------------------------------------------------------- keys */
+
+int
+mb_client_expire(struct mb_client *c, const char *key, size_t key_len, int64_t at_us)
+{
+	struct wset_op op = { .kind = WSET_EXPIRE, .n = at_us };
+	struct cache_value v;
+	int err = client_key(key, key_len, &op.key);
+
+	if (err == 0 && c->remote != NULL) {
+		return remote_expire(c, op.key, at_us);
+	}
+	if (err == 0) {
+		err = client_look(c, op.key, &v);
+	}
+	if (err == 0) {
+		cache_view_release(&c->view, &v);
+		err = client_publish(c, &op);
 	}
 	return err;
 }
@@ -318,15 +501,18 @@ mb_client_members(struct mb_client *c, const char *key, size_t key_len, mb_membe
 	if (err != 0) {
 		return err;
 	}
-	if (v.type == LATTICE_GSET) {
-		for (uint32_t i = 0; gset_at(v.state, i, &m) && fn(ctx, m.p, m.len, NULL, 0); i++) {
+	if (view_is_set(v.type)) {
+		for (uint32_t i = 0;
+		     view_set_next(v.type, v.state, &i, &m) && fn(ctx, m.p, m.len, NULL, 0);) {
 		}
 	} else if (v.type == LATTICE_MAP) {
-		for (uint32_t i = 0; map_at(v.state, i, &f); i++) {
+		for (uint32_t i = 0; map_next(v.state, &i, &f);) {
 			char text[VIEW_TEXT_MAX];
 			struct slice shown = { 0 };
+			unsigned int type;
 
-			if (view_text(f.type, f.value, text, &shown) == 0 &&
+			if (map_field_value(&f, &type, &shown) &&
+			    view_text(type, shown, text, &shown) == 0 &&
 			    !fn(ctx, f.key.p, f.key.len, shown.p, shown.len)) {
 				break;
 			}

@@ -41,7 +41,7 @@
  *            "plan": text, "memory": {"planned_bytes"},
  *            "executors": [see ps], "clients": n, "functions": n, "dags": n,
  *            "held": {"channels", "payloads", "segments", "segment_bytes", "calls_queued",
- *              "calls_running", "procs_dying", "cache_held",
+ *              "calls_running", "dag_runs", "dag_results", "procs_dying", "cache_held",
  *              "cache_unflushed"}}      counted by walking
  *
  * Call ids are printed as 16 hexadecimal digits. Times are nanoseconds unless the name says

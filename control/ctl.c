@@ -80,9 +80,8 @@ ctl_orphans_stop(struct ctl *c, const struct proc *client)
 	}
 }
 
-/* And those that begin later: an executor may hold calls of a dead client that it has not begun.
- * It has not
- * acknowledged the death then, so it is enough to look while that is awaited. */
+/* And those that begin later: an executor may hold calls of a dead client that it has not begun. It
+ * has not acknowledged the death then, so it is enough to look while that is awaited. */
 static void
 ctl_orphans_due(struct ctl *c, uint64_t now)
 {
@@ -140,6 +139,41 @@ ctl_gone(struct ctl *c, struct proc *p, enum death_cause cause, int status)
 	}
 }
 
+/* A function may run for hours, and its executor hears of nobody meanwhile. Whoever entered and
+ * left in that time was not known to it, and need not wait for its word: else 256 short-lived
+ * clients would keep out all others. The argument: ids of calls are not used twice, so an executor
+ * that runs the same one at both ends of a client's life ran it all the time. sched gives calls to
+ * executors that are free, and ctl makes no channel to this one (ctl_on_open_req), so it has had
+ * nothing of that client. It is looked at the second time after sched has let go of the client: a
+ * call that sched had sent there after all would be seen here, as the executor had said before that
+ * it was free. */
+void
+ctl_busy_look(struct ctl *c, uint64_t now)
+{
+	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
+		uint64_t call;
+
+		if (c->procs.proc[e].state != PROC_LIVE) {
+			continue;
+		}
+		call = atomic_load_explicit(&region_run(&c->peers->peer[e].region)->call,
+					    memory_order_relaxed);
+		if (call != c->exec[e].busy_call) {
+			c->exec[e].busy_call = call;
+			c->exec[e].busy_ns = now;
+		}
+	}
+}
+
+/* Whether executor e, which was looked at now, has run one call for all of the life of client p. */
+static bool
+ctl_busy_all_along(const struct ctl *c, uint16_t e, const struct proc *p)
+{
+	const struct exec *x = &c->exec[e];
+
+	return !p->is_executor && x->busy_call != 0 && x->busy_ns <= p->live_ns;
+}
+
 /* Round 3: those who know it are told. A client is made known to every executor that serves,
  * because one may hold a result for it. */
 static void
@@ -147,8 +181,10 @@ ctl_notify(struct ctl *c, struct proc *p)
 {
 	struct desc d = p->dead;
 
+	ctl_busy_look(c, ctl_now(c));
 	for (uint16_t e = PROC_EXEC_FIRST; !p->is_executor && e < PROC_CLIENT_FIRST; e++) {
-		if (c->exec[e].state == EXEC_SERVING || c->exec[e].state == EXEC_DRAINING) {
+		if ((c->exec[e].state == EXEC_SERVING || c->exec[e].state == EXEC_DRAINING) &&
+		    !ctl_busy_all_along(c, e, p)) {
 			proc_know(p, e);
 		}
 	}
@@ -256,7 +292,10 @@ ctl_on_open_req(struct ctl *c, struct proc *p, const struct desc *d)
 
 	if (d->a >= PROC_EXEC_FIRST && d->a < PROC_CLIENT_FIRST && d->a != p->idx) {
 		x = &c->procs.proc[d->a];
-		if (x->state == PROC_LIVE && c->exec[d->a].state == EXEC_SERVING) {
+		ctl_busy_look(c, ctl_now(c));
+		if (x->state == PROC_LIVE && ctl_busy_all_along(c, d->a, p)) {
+			err = MB_ERR_BUSY;
+		} else if (x->state == PROC_LIVE && c->exec[d->a].state == EXEC_SERVING) {
 			err = proc_pair(&c->procs, p, x, &port_p, &port_x);
 		}
 	}
@@ -287,37 +326,15 @@ ctl_on_close(struct ctl *c, struct proc *p, uint16_t port, int err)
 static void
 ctl_on_open_ack(struct ctl *c, struct proc *x, const struct desc *d)
 {
-	struct desc m = { .kind = DESC_OPENED };
-	struct proc_port *mine, *other;
+	struct desc m = { .kind = DESC_OPENED, .err = d->err };
 	struct proc *p;
 
-	if (d->a < PORT_DIRECT_FIRST || d->a >= PORT_CNT || x->port[d->a].state != PORT_OPENING) {
-		return;
+	if (proc_port_made(&c->procs, x, d->a, d->err == 0, &p, &m.a)) {
+		m.open.proc = x->idx;
+		m.open.port = d->a;
+		m.open.inc = x->inc;
+		ports_send(c->ports, p->idx, &m);
 	}
-	mine = &x->port[d->a];
-	p = &c->procs.proc[mine->peer];
-	other = &p->port[mine->peer_port];
-	if (p->state != PROC_LIVE || other->state != PORT_OPENING || other->peer != x->idx) {
-		return; /* it died meanwhile: the notice about that closes the port */
-	}
-	m.a = mine->peer_port;
-	m.open.proc = x->idx;
-	m.open.port = d->a;
-	m.open.inc = x->inc;
-	m.err = d->err;
-	if (d->err != 0) {
-		struct proc *none;
-		uint16_t port;
-
-		/* Neither end was made: both ports are free at once. */
-		other->state = PORT_CLOSING;
-		proc_port_closed(&c->procs, x, d->a, &none, &port);
-		proc_port_closed(&c->procs, p, m.a, &none, &port);
-	} else {
-		mine->state = PORT_OPEN;
-		other->state = PORT_OPEN;
-	}
-	ports_send(c->ports, p->idx, &m);
 }
 
 static void

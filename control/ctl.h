@@ -66,9 +66,10 @@ struct exec {
 	int cpu;
 	uint16_t slot;       /* SERVING, LOADING for a slot */
 	uint64_t gen;        /* of the set it has */
-	uint64_t give_up_ns; /* LOADING */
-	uint32_t missing;    /* sandbox bits that are not enforced */
+	uint64_t give_up_ns; /* SPAWNING, LOADING */
 	uint64_t ready_ns;
+	uint64_t busy_call; /* which it ran when ctl_busy_look looked; 0: none */
+	uint64_t busy_ns;   /* when it was first seen to run that */
 	uint32_t fn_cnt;
 	uint16_t fn[FUNCTION_CNT_MAX];
 };
@@ -122,6 +123,7 @@ struct ctl_config {
 	uint8_t cpu_daemon[CPU_CNT_MAX / 8];
 	uint8_t cpu_exec[CPU_CNT_MAX / 8];
 	uint64_t executor_memory;
+	uint64_t dag_split_ns;
 	uint64_t executor_spin_ns, client_spin_ns;
 	uint64_t grace_ns;
 	uint64_t load_timeout_ns;
@@ -155,10 +157,13 @@ struct ctl {
 	int zygote_fd; /* -1: none */
 	pid_t zygote_pid;
 	uint32_t zygote_enforced;
-	uint64_t zygote_retry_ns;
+	uint64_t zygote_retry_ns; /* nothing is asked of it before, nor is another one started */
+	uint32_t zygote_fails;    /* in a row */
 	struct exec exec[PROC_CLIENT_FIRST];
 	struct exec_slot slot[EXECUTOR_CNT_MAX];
-	uint64_t gen; /* of the pinned set */
+	uint64_t gen;       /* of the pinned set */
+	uint64_t spares_ns; /* no spare is made before, unless one is waited for */
+	bool versions_old;  /* there may be functions with a newer version */
 	struct ctl_stop stop[CTL_STOP_MAX];
 	uint64_t orphans_ns; /* when calls of dead clients are looked for */
 	struct ctl_deploy deploy[CTL_DEPLOY_MAX];
@@ -182,6 +187,8 @@ extern const struct tile_ops ctl_tile_ops;
 
 uint64_t ctl_now(const struct ctl *c);
 void ctl_tell_tile(struct ctl *c, uint32_t tile, const struct desc *d);
+/* ctl_busy_look notes what each executor runs. To be called when a client enters. */
+void ctl_busy_look(struct ctl *c, uint64_t now);
 /* ctl_gone: a process is no more, as pidfd or socket said. */
 void ctl_gone(struct ctl *c, struct proc *p, enum death_cause cause, int status);
 /* ctl_stop_call ends a running call after the grace, by force if it still runs then. */
@@ -205,14 +212,17 @@ void ctl_proc_watch(struct ctl *c, struct proc *p, int pidfd, pid_t pid);
 void ctl_seg_done(struct ctl *c, const struct desc *d);
 
 /* ctl_zygote.c */
-/* ctl_zygote_start makes sure that there is a zygote. Returns: false when it cannot be run; it is
- * tried
- * again later. */
+/* ctl_zygote_start makes sure that there is a zygote. Returns: false when there is none that could
+ * be asked now; ctl_exec_timer says when to try again. */
 bool ctl_zygote_start(struct ctl *c, uint64_t now);
 /* ctl_zygote_watch hears of the zygote that was started before there was an lcore. */
 void ctl_zygote_watch(struct ctl *c);
-/* ctl_spawn asks for a spare on cpu. */
-void ctl_spawn(struct ctl *c, int cpu);
+/* ctl_spawn asks for a spare on cpu. Returns: false when it could not be asked for, as
+ * ctl_zygote_start. */
+bool ctl_spawn(struct ctl *c, int cpu);
+
+/* ctl_strays_reap reaps children of a zygote that died before it could tell of them. */
+void ctl_strays_reap(const struct ctl *c);
 
 /* ctl_exec.c */
 int ctl_exec_start(struct ctl *c);
@@ -224,6 +234,8 @@ void ctl_exec_loaded(struct ctl *c, struct proc *p, const struct domain_msg *m, 
 void ctl_exec_gone(struct ctl *c, uint16_t proc);
 void ctl_exec_drained(struct ctl *c, uint16_t proc);
 void ctl_exec_pin_want(struct ctl *c, uint16_t fn_id);
+/* ctl_pin_failed tells calls that wait, when nothing serves: no executor can be had. */
+void ctl_pin_failed(struct ctl *c, int err);
 /* ctl_exec_set_changed: functions were added or removed. */
 void ctl_exec_set_changed(struct ctl *c);
 /* ctl_dag_show tells sched of a DAG, new or changed. */

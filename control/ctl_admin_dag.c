@@ -49,6 +49,7 @@ admin_dag_add(struct admin_request *r)
 		char *copy = strdup(text);
 
 		dagtext_place(parsed, &plan);
+		plan.split_ns = (uint32_t)r->c->cfg.dag_split_ns;
 		snprintf(plan.name, sizeof(plan.name), "%s", name);
 		json_object_set_new(r->out, "vertices", json_integer(parsed->vertex_cnt));
 		json_object_set_new(r->out, "edges", json_integer(parsed->edge_cnt));

@@ -35,6 +35,18 @@ ctl_conn_find(struct ctl *c, int fd)
 	return NULL;
 }
 
+/* The first entries are for executors: whoever connects without end keeps out clients, not them. */
+static struct ctl_conn *
+ctl_conn_free(struct ctl *c, bool is_executor)
+{
+	for (uint32_t i = is_executor ? 0 : PROC_CLIENT_FIRST; i < CTL_CONN_MAX; i++) {
+		if (c->conn[i].fd < 0) {
+			return &c->conn[i];
+		}
+	}
+	return NULL;
+}
+
 struct ctl_conn *
 ctl_conn_of(struct ctl *c, const struct proc *p)
 {
@@ -49,7 +61,7 @@ ctl_conn_of(struct ctl *c, const struct proc *p)
 struct ctl_conn *
 ctl_conn_add(struct ctl *c, int fd, struct proc *proc)
 {
-	struct ctl_conn *conn = ctl_conn_find(c, -1);
+	struct ctl_conn *conn = ctl_conn_free(c, proc != NULL);
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 
@@ -132,6 +144,7 @@ ctl_pid_event(void *ctx, int fd, int events)
 			p->pid = 0;
 			ctl_gone(c, p, si.si_code == CLD_EXITED ? DEATH_EXIT : DEATH_SIGNAL,
 				 si.si_status);
+			ctl_strays_reap(c);
 		} else if (!p->is_executor) {
 			ctl_gone(c, p, DEATH_EXIT, 0);
 		}
@@ -219,9 +232,8 @@ ctl_on_hello(struct ctl *c, struct ctl_conn *conn, const struct domain_msg *m, c
 
 /* The eventfds by which a process wakes the lcores that it has ports at. ctl's own lcore gives each
  * process one of its own. The others are not ctl's to add to; they are woken by their bell, which
- * all
- * processes share: one that empties it on purpose can delay its neighbours' wakes, by a second at
- * most. */
+ * all processes share: one that empties it on purpose can delay its neighbours' wakes, by a second
+ * at most. */
 static int
 ctl_wake_fds(struct ctl *c, struct proc *p, int ret_fd[TILE_PORT_CNT])
 {
@@ -252,6 +264,10 @@ ctl_on_mapped(struct ctl *c, struct ctl_conn *conn, struct proc *p)
 	}
 	up.open.proc = p->idx;
 	up.open.inc = p->inc;
+	p->live_ns = ctl_now(c);
+	if (!p->is_executor) {
+		ctl_busy_look(c, p->live_ns);
+	}
 	ports_open(c->ports, p->idx, p->inc, &c->peers->peer[p->idx].region);
 	for (uint32_t t = 0; t < CTL_TILE_CACHE + c->cfg.cache_cnt; t++) {
 		ctl_tell_tile(c, t, &up);

@@ -260,15 +260,50 @@ door_get(struct door *d, struct flow_ref ref, const char *key, size_t len)
 }
 
 static void
-door_sadd(struct door *d, struct flow_ref ref, const char *key, const struct rpc_request *r)
+door_members(struct door *d, struct flow_ref ref, const char *key, const struct rpc_request *r)
 {
 	int cnt = door_values(r->payload, d->value);
-	size_t added = 0;
-	int err = cnt < 0 ? cnt
-			  : mb_client_sadd(d->client, key, r->name.len, d->value, (size_t)cnt,
-					   &added);
+	size_t changed = 0;
+	int err = cnt < 0             ? cnt
+		  : r->op == RPC_SADD ? mb_client_sadd(d->client, key, r->name.len, d->value,
+						       (size_t)cnt, &changed)
+				      : mb_client_srem(d->client, key, r->name.len, d->value,
+						       (size_t)cnt, &changed);
 
-	door_end(d, ref, err, (int64_t)added);
+	door_end(d, ref, err, (int64_t)changed);
+}
+
+/* Requests about one field of a map. An empty field is no field: a length of 0 would mean a string
+ * that ends with a zero. */
+static void
+door_field(struct door *d, struct flow_ref ref, const char *key, const struct rpc_request *r)
+{
+	struct rbuf items = rbuf_of(r->payload);
+	struct slice f, value = { 0 };
+	size_t len = r->name.len;
+	struct mb_held held = { 0 };
+	int64_t n = 0;
+	int err = MB_ERR_INVALID;
+
+	if (rpc_item_next(&items, &f) == 1 && f.len > 0 &&
+	    (r->op != RPC_HSET || rpc_item_next(&items, &value) == 1)) {
+		const char *field = (const char *)f.p;
+
+		err = r->op == RPC_HSET ? mb_client_hset(d->client, key, len, field, f.len, value.p,
+							 value.len)
+		      : r->op == RPC_HINCR
+			      ? mb_client_hincr(d->client, key, len, field, f.len, r->n, &n)
+		      : r->op == RPC_HGET ? mb_client_hget(d->client, key, len, field, f.len, &held)
+					  : mb_client_hdel(d->client, key, len, field, f.len);
+	}
+	if (err == 0 && r->op == RPC_HGET) {
+		struct rpc_reply reply = { .payload = slice_of(held.p, held.len) };
+
+		door_reply(d, ref, &reply);
+		mb_client_release(d->client, &held);
+	} else {
+		door_end(d, ref, err, n);
+	}
 }
 
 /* What is listed is gone through twice: how long it is, then into an answer of that length. A key
@@ -374,7 +409,14 @@ door_state(struct door *d, struct flow_ref ref, const struct rpc_request *r)
 		door_get(d, ref, key, r->name.len);
 		return;
 	case RPC_SADD:
-		door_sadd(d, ref, key, r);
+	case RPC_SREM:
+		door_members(d, ref, key, r);
+		return;
+	case RPC_HSET:
+	case RPC_HINCR:
+	case RPC_HGET:
+	case RPC_HDEL:
+		door_field(d, ref, key, r);
 		return;
 	case RPC_MEMBERS:
 		door_list(d, ref, key, r);
@@ -384,6 +426,9 @@ door_state(struct door *d, struct flow_ref ref, const struct rpc_request *r)
 		break;
 	case RPC_INCR:
 		err = mb_client_incr(d->client, key, r->name.len, r->n, &n);
+		break;
+	case RPC_EXPIRE:
+		err = mb_client_expire(d->client, key, r->name.len, r->n);
 		break;
 	default:
 		err = mb_client_del(d->client, key, r->name.len);

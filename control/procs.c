@@ -150,16 +150,24 @@ proc_abandon(struct procs *ps, struct proc *p)
 	proc_clear(p);
 }
 
+/* The other half of p's channel at port; NULL when it is free, or another channel's by now. */
+static struct proc_port *
+proc_port_other(struct procs *ps, const struct proc *p, uint16_t port)
+{
+	struct proc_port *other = &ps->proc[p->port[port].peer].port[p->port[port].peer_port];
+
+	return other->state != PORT_FREE && other->peer == p->idx && other->peer_port == port
+		       ? other
+		       : NULL;
+}
+
 static void
 proc_port_free(struct procs *ps, struct proc *p, uint16_t port)
 {
-	struct proc *peer = &ps->proc[p->port[port].peer];
-	struct proc_port *other = &peer->port[p->port[port].peer_port];
-
-	p->port[port].state = PORT_FREE;
-	if (other->state == PORT_FREE || other->peer != p->idx || other->peer_port != port) {
+	if (proc_port_other(ps, p, port) == NULL) {
 		ps->channel_cnt--; /* that was the second half */
 	}
+	p->port[port].state = PORT_FREE;
 }
 
 void
@@ -172,9 +180,16 @@ proc_dying(struct procs *ps, struct proc *p, const struct desc *dead, uint32_t t
 	fd_close(&p->pidfd);
 	/* Its own halves are gone with it; the others close theirs when they hear of it. */
 	for (uint16_t port = PORT_DIRECT_FIRST; port < PORT_CNT; port++) {
-		if (p->port[port].state != PORT_FREE) {
-			proc_know(p, p->port[port].peer);
-			proc_port_free(ps, p, port);
+		struct proc_port was = p->port[port], *other;
+
+		if (was.state == PORT_FREE) {
+			continue;
+		}
+		proc_know(p, was.peer);
+		other = proc_port_other(ps, p, port);
+		proc_port_free(ps, p, port);
+		if (other != NULL && other->state == PORT_ASKED) {
+			proc_port_free(ps, &ps->proc[was.peer], was.peer_port);
 		}
 	}
 	/* It knows nobody any more: deaths that waited for its word need it no longer. ctl asks
@@ -252,7 +267,7 @@ proc_pair(struct procs *ps, struct proc *a, struct proc *b, uint16_t *ret_port_a
 	    proc_port_find(b, &pb) != 0) {
 		return MB_ERR_BUSY;
 	}
-	a->port[pa] = (struct proc_port){ PORT_OPENING, b->idx, pb };
+	a->port[pa] = (struct proc_port){ PORT_ASKED, b->idx, pb };
 	b->port[pb] = (struct proc_port){ PORT_OPENING, a->idx, pa };
 	proc_know(a, b->idx);
 	proc_know(b, a->idx);
@@ -263,26 +278,59 @@ proc_pair(struct procs *ps, struct proc *a, struct proc *b, uint16_t *ret_port_a
 }
 
 bool
+proc_port_made(struct procs *ps, struct proc *p, uint16_t port, bool made, struct proc **ret_peer,
+	       uint16_t *ret_port)
+{
+	struct proc_port *mine, *other;
+	struct proc *peer;
+	bool asked;
+
+	if (port < PORT_DIRECT_FIRST || port >= PORT_CNT) {
+		return false;
+	}
+	mine = &p->port[port];
+	if (mine->state != PORT_OPENING && mine->state != PORT_CLOSING) {
+		return false;
+	}
+	peer = &ps->proc[mine->peer];
+	other = proc_port_other(ps, p, port);
+	asked = peer->state == PROC_LIVE && other != NULL && other->state == PORT_ASKED;
+	*ret_peer = peer;
+	*ret_port = mine->peer_port;
+	if (!made) {
+		proc_port_free(ps, p, port);
+		if (asked) {
+			proc_port_free(ps, peer, *ret_port);
+		}
+	} else if (asked) {
+		mine->state = PORT_OPEN;
+		other->state = PORT_OPEN;
+	} /* else who asked is gone: the notice about that closes the port */
+	return asked;
+}
+
+bool
 proc_port_closed(struct procs *ps, struct proc *p, uint16_t port, struct proc **ret_peer,
 		 uint16_t *ret_port)
 {
-	struct proc *peer;
-	struct proc_port *other;
-	struct proc_port was;
+	struct proc_port was, *other;
 
 	if (port < PORT_DIRECT_FIRST || port >= PORT_CNT || p->port[port].state == PORT_FREE) {
 		return false;
 	}
 	was = p->port[port];
+	other = proc_port_other(ps, p, port);
 	proc_port_free(ps, p, port);
-	peer = &ps->proc[was.peer];
-	other = &peer->port[was.peer_port];
-	if (peer->state != PROC_LIVE || other->peer != p->idx || other->peer_port != port ||
-	    other->state == PORT_FREE || other->state == PORT_CLOSING) {
+	if (other != NULL && other->state == PORT_ASKED) {
+		proc_port_free(ps, &ps->proc[was.peer], was.peer_port);
+		return false;
+	}
+	if (other == NULL || ps->proc[was.peer].state != PROC_LIVE ||
+	    other->state == PORT_CLOSING) {
 		return false;
 	}
 	other->state = PORT_CLOSING;
-	*ret_peer = peer;
+	*ret_peer = &ps->proc[was.peer];
 	*ret_port = was.peer_port;
 	return true;
 }

@@ -12,7 +12,7 @@
  *
  * P1  known[p] holds every process that may have p's memory mapped, or a channel with it.
  * P2  A channel is two ports, one at each of two entries; a port is free when its owner has said
- *     that it cleared it (CLOSE), or is gone.
+ *     that it cleared it (CLOSE), or is gone, or has not made its end and never will.
  * P3  What a process leased counts against the budget until it is returned or the process is FREE.
  *
  * Owner: the ctl tile. No I/O here but on memory and fds of its own.
@@ -47,7 +47,8 @@ enum proc_state {
 
 enum port_state {
 	PORT_FREE = 0,
-	PORT_OPENING, /* the executor has been told, not yet the other side */
+	PORT_ASKED,   /* its owner asked for the channel and has no end of it yet */
+	PORT_OPENING, /* its owner has been told to make its end, and may have */
 	PORT_OPEN,
 	PORT_CLOSING, /* its owner has been told to close */
 };
@@ -73,7 +74,8 @@ struct proc {
 	uint8_t state;
 	bool is_executor;
 	uint32_t inc;
-	int sock; /* -1: closed */
+	uint64_t live_ns; /* when it became LIVE */
+	int sock;         /* -1: closed */
 	pid_t pid;
 	int pidfd; /* -1 */
 	uid_t uid;
@@ -140,10 +142,16 @@ proc_knows(const struct proc *p, uint16_t other)
 	return (p->known[other / 64] >> (other % 64) & 1) != 0;
 }
 
-/* proc_pair takes a port at each of two entries for a channel between them, OPENING.
+/* proc_pair takes a port at each of two entries for a channel that a asked for: b makes its end
+ * first.
  * Returns: 0; MB_ERR_BUSY: no port or CHANNEL_CNT_MAX; MB_ERR_EXISTS: they have one. */
 int proc_pair(struct procs *ps, struct proc *a, struct proc *b, uint16_t *ret_port_a,
 	      uint16_t *ret_port_b);
+
+/* proc_port_made: p, which was told to make its end of a channel, has (made), or cannot.
+ * Returns: true when who asked for it is to be told: *ret_peer, by its *ret_port. */
+bool proc_port_made(struct procs *ps, struct proc *p, uint16_t port, bool made,
+		    struct proc **ret_peer, uint16_t *ret_port);
 
 /* proc_port_closed: the owner has cleared its port.
  * Returns: the port of the other side that is to be told to close, in *ret_peer; false if none. */

@@ -41,6 +41,7 @@ sched_create(struct sched **ret, struct placement *placement, struct hints *hint
 		s->call[i].next = i + 1 < SCHED_CALL_MAX ? i + 2 : 0;
 	}
 	s->free = 1;
+	sched_runs_init(s);
 	*ret = s;
 	return 0;
 }
@@ -53,10 +54,21 @@ sched_destroy(struct sched *s)
 
 /* --------------------------------------------------------------- dispatch */
 
-static void
+void
 sched_wake_at(struct sched *s, uint64_t at_ns)
 {
 	s->timer_ns = at_ns < s->timer_ns ? at_ns : s->timer_ns;
+}
+
+/* Whether an executor may get the call at a queue's head. One that goes may get parts of the runs
+ * it was kept for: they stand in front there. */
+static bool
+sched_may_run(const struct sched *s, const struct sched_target *t, uint16_t exec)
+{
+	if (likely(!s->draining[exec])) {
+		return sched_exec_in(t->exec, exec);
+	}
+	return sched_exec_in(t->kept, exec) && s->call[t->head - 1].run != 0;
 }
 
 /* The next call that exec can run: the oldest head. */
@@ -66,13 +78,18 @@ sched_oldest(struct sched *s, uint16_t exec)
 	struct sched_target *best = NULL;
 	uint64_t seq = UINT64_MAX;
 
-	for (uint32_t i = 0; i < TARGET_CNT; i++) {
-		struct sched_target *t = &s->target[i];
+	for (uint32_t w = 0; w < TARGET_WORDS; w++) {
+		uint64_t bits = s->waiting[w];
 
-		if (t->head != 0 && sched_exec_in(t->exec, exec) &&
-		    s->call[t->head - 1].seq < seq) {
-			best = t;
-			seq = s->call[t->head - 1].seq;
+		while (bits != 0) {
+			struct sched_target *t =
+				&s->target[w * 64 + (uint32_t)__builtin_ctzll(bits)];
+
+			bits &= bits - 1;
+			if (s->call[t->head - 1].seq < seq && sched_may_run(s, t, exec)) {
+				best = t;
+				seq = s->call[t->head - 1].seq;
+			}
 		}
 	}
 	return best;
@@ -82,7 +99,8 @@ sched_oldest(struct sched *s, uint16_t exec)
 static bool
 sched_send(struct sched *s, struct sched_call *c, uint16_t exec)
 {
-	if (s->ops.send(s->ops.ctx, exec, &c->d) != 0) {
+	if (c->run != 0 ? !sched_part_send(s, c, exec)
+			: s->ops.send(s->ops.ctx, exec, &c->d) != 0) {
 		return false;
 	}
 	c->exec = exec;
@@ -96,7 +114,7 @@ sched_exec_next(struct sched *s, uint16_t exec, uint64_t now_ns)
 {
 	struct sched_target *t;
 
-	while (!s->draining[exec] && (t = sched_oldest(s, exec)) != NULL) {
+	while ((t = sched_oldest(s, exec)) != NULL) {
 		struct sched_call *c = sched_queue_pop(s, t);
 
 		if (c->d.b != 0 && c->d.b <= now_ns) {
@@ -116,10 +134,10 @@ sched_exec_next(struct sched *s, uint16_t exec, uint64_t now_ns)
 }
 
 /* Tries to get exec, which may be in a client's hands. */
-static void
+void
 sched_exec_try(struct sched *s, uint16_t exec, uint64_t now_ns)
 {
-	if (s->running[exec] != 0 || s->draining[exec] || sched_oldest(s, exec) == NULL) {
+	if (s->running[exec] != 0 || sched_oldest(s, exec) == NULL) {
 		return;
 	}
 	do {
@@ -139,7 +157,7 @@ sched_exec_try(struct sched *s, uint16_t exec, uint64_t now_ns)
 	sched_wake_at(s, now_ns + SCHED_RETRY_NS);
 }
 
-static void
+void
 sched_target_run(struct sched *s, struct sched_target *t, uint64_t now_ns)
 {
 	uint32_t start = (uint32_t)rng_below(&s->rng, EXEC_END);
@@ -147,25 +165,29 @@ sched_target_run(struct sched *s, struct sched_target *t, uint64_t now_ns)
 	for (uint32_t i = 0; i < EXEC_END && t->head != 0; i++) {
 		uint16_t exec = (uint16_t)((start + i) % EXEC_END);
 
-		if (sched_exec_in(t->exec, exec)) {
+		if (sched_exec_in(t->exec, exec) || sched_exec_in(t->kept, exec)) {
 			sched_exec_try(s, exec, now_ns);
 		}
 	}
 }
 
-static bool
-sched_exec_none(const uint64_t *set)
+/* Every queue once. */
+void
+sched_waiting_run(struct sched *s, uint64_t now_ns)
 {
-	uint64_t any = 0;
+	for (uint32_t w = 0; w < TARGET_WORDS; w++) {
+		uint64_t bits = s->waiting[w];
 
-	for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
-		any |= set[w];
+		while (bits != 0) {
+			sched_target_run(s, &s->target[w * 64 + (uint32_t)__builtin_ctzll(bits)],
+					 now_ns);
+			bits &= bits - 1;
+		}
 	}
-	return any == 0;
 }
 
 /* Asks ctl for executors for a target that has none. */
-static void
+void
 sched_pin_want(struct sched *s, uint32_t target)
 {
 	struct desc m = { .kind = DESC_PIN_WANT };
@@ -202,6 +224,10 @@ sched_on_call(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now
 		return;
 	}
 	t = &s->target[idx];
+	if ((d->sub & CALL_DAG) != 0 && sched_run_wanted(s, idx)) {
+		sched_run_start(s, proc, d, now_ns);
+		return;
+	}
 	c = t->cnt < s->queue_max ? sched_call_alloc(s, d, proc) : NULL;
 	if (c == NULL) {
 		sched_answer(s, proc, d->call, MB_ERR_BUSY, "too many calls wait; try again later");
@@ -232,6 +258,28 @@ sched_reply_drop(struct sched *s, uint16_t exec, const struct desc *d)
 	}
 }
 
+/* An executor that goes may end when it runs nothing and is kept for nothing. */
+void
+sched_drained(struct sched *s, uint16_t exec)
+{
+	struct desc m = { .kind = DESC_EXEC_DRAIN, .a = exec };
+
+	if (s->draining[exec] == DRAIN_ON && s->running[exec] == 0 && s->drain_seq[exec] == 0) {
+		s->draining[exec] = DRAIN_DONE;
+		s->ops.tell_ctl(s->ops.ctx, &m);
+	}
+}
+
+/* How long a DAG's functions run, all together: a mean that forgets. */
+void
+sched_learn(struct sched_target *dag, uint64_t run_ns)
+{
+	uint64_t ns = MIN(run_ns, (uint64_t)UINT32_MAX);
+
+	dag->run_ns =
+		dag->run_ns == 0 ? (uint32_t)ns : (uint32_t)((3 * (uint64_t)dag->run_ns + ns) / 4);
+}
+
 static void
 sched_on_reply(struct sched *s, uint16_t exec, const struct desc *d, uint64_t now_ns)
 {
@@ -243,21 +291,27 @@ sched_on_reply(struct sched *s, uint16_t exec, const struct desc *d, uint64_t no
 	}
 	c = &s->call[s->running[exec] - 1];
 	s->running[exec] = 0;
+	if (c->run != 0) {
+		sched_run_on_reply(s, c, exec, d);
+		sched_drained(s, exec);
+		sched_exec_next(s, exec, now_ns); /* its memory is warm with what it returned */
+		sched_waiting_run(s, now_ns);
+		return;
+	}
+	if ((c->d.sub & CALL_DAG) != 0 && d->err == 0) {
+		sched_learn(&s->target[FUNCTION_CNT_MAX + c->d.a % DAG_CNT_MAX], d->b >> 32);
+	}
 	if (c->client != 0) {
 		s->ops.send(s->ops.ctx, c->client, d);
 	} else {
 		sched_reply_drop(s, exec, d);
 	}
 	sched_call_free(s, c);
-	if (s->draining[exec]) {
-		struct desc m = { .kind = DESC_EXEC_DRAIN, .a = exec };
-
-		s->ops.tell_ctl(s->ops.ctx, &m);
-	}
+	sched_drained(s, exec);
 	sched_exec_next(s, exec, now_ns);
 }
 
-static void
+void
 sched_stop(struct sched *s, uint16_t exec, uint64_t call, int err)
 {
 	struct desc m = { .kind = DESC_EXEC_STOP, .a = exec, .call = call, .err = (int16_t)err };
@@ -267,9 +321,12 @@ sched_stop(struct sched *s, uint16_t exec, uint64_t call, int err)
 
 /* Ends a call wherever it stands: waiting, it is answered; running, it will not be repeated.
  * Returns where it runs; 0: nowhere that is known here. */
-static uint16_t
+uint16_t
 sched_call_cancel(struct sched *s, uint64_t call, int err)
 {
+	if (sched_run_cancel(s, call, err)) {
+		return 0;
+	}
 	for (uint32_t i = 0; i < TARGET_CNT; i++) {
 		sched_queue_remove(s, &s->target[i], call, 0, err);
 	}
@@ -337,171 +394,6 @@ sched_on_proc(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now
 	}
 }
 
-/* ------------------------------------------------------------- from ctl */
-
-static void
-sched_exec_mask(struct sched *s, uint16_t exec, const struct ctl_exec_set *set)
-{
-	struct placement_copy *p = placement_edit(s->placement);
-
-	for (uint32_t i = 0; i < FUNCTION_CNT_MAX; i++) {
-		sched_exec_set(p->fn[i].exec, exec, false);
-	}
-	for (uint32_t i = 0; set != NULL && i < set->cnt; i++) {
-		struct placement_fn *f = &p->fn[set->fn[i] % FUNCTION_CNT_MAX];
-
-		if (f->id == set->fn[i]) {
-			sched_exec_set(f->exec, exec, true);
-		}
-	}
-	placement_show(s->placement);
-	sched_targets_refresh(s);
-}
-
-static void
-sched_on_exec_up(struct sched *s, uint16_t exec, struct ctl_exec_set *set, uint64_t now_ns)
-{
-	s->draining[exec] = false;
-	claim_drop(s->hints, exec);
-	sched_exec_mask(s, exec, set);
-	for (uint32_t i = 0; i < TARGET_CNT; i++) {
-		if (sched_exec_in(s->target[i].exec, exec)) {
-			s->target[i].pin_wanted = false;
-		}
-	}
-	free(set);
-	sched_exec_try(s, exec, now_ns);
-}
-
-static void
-sched_on_fn_put(struct sched *s, struct placement_fn *fn)
-{
-	struct placement_copy *p = placement_edit(s->placement);
-	uint32_t i = fn->id % FUNCTION_CNT_MAX;
-
-	for (uint32_t k = 0; k < FUNCTION_CNT_MAX; k++) {
-		if (strcmp(p->fn[k].name, fn->name) == 0) {
-			p->fn[k].name[0] = '\0'; /* an older version: found by id, not by name */
-		}
-	}
-	p->fn[i] = *fn;
-	memset(p->fn[i].exec, 0, sizeof(p->fn[i].exec));
-	p->fn_cnt = i + 1 > p->fn_cnt ? i + 1 : p->fn_cnt;
-	placement_show(s->placement);
-	s->target[i].pin_wanted = false;
-	sched_targets_refresh(s);
-	free(fn);
-}
-
-static void
-sched_on_dag_put(struct sched *s, struct placement_dag *dag)
-{
-	struct placement_copy *p = placement_edit(s->placement);
-	uint32_t i = dag->id % DAG_CNT_MAX;
-
-	p->dag[i] = *dag;
-	p->dag_cnt = i + 1 > p->dag_cnt ? i + 1 : p->dag_cnt;
-	placement_show(s->placement);
-	s->target[FUNCTION_CNT_MAX + i].pin_wanted = false;
-	sched_targets_refresh(s);
-	free(dag);
-}
-
-/* instead: the id under which its waiting calls go on; 0: they are answered. */
-static void
-sched_on_del(struct sched *s, uint16_t id, uint16_t instead, bool dag, uint64_t now_ns)
-{
-	struct placement_copy *p = placement_edit(s->placement);
-	uint32_t i = dag ? (uint32_t)(FUNCTION_CNT_MAX + id % DAG_CNT_MAX)
-			 : (uint32_t)(id % FUNCTION_CNT_MAX);
-
-	if (dag && p->dag[id % DAG_CNT_MAX].id == id) {
-		p->dag[id % DAG_CNT_MAX].id = 0;
-	} else if (!dag && p->fn[i].id == id) {
-		p->fn[i].id = 0;
-	}
-	placement_show(s->placement);
-	sched_targets_refresh(s);
-	if (instead != 0) {
-		struct sched_target *t = &s->target[instead % FUNCTION_CNT_MAX];
-		struct sched_call *c;
-
-		while ((c = sched_queue_pop(s, &s->target[i])) != NULL) {
-			c->d.a = instead;
-			sched_queue_push(s, t, c);
-		}
-		sched_target_run(s, t, now_ns);
-	}
-	sched_queue_end(s, &s->target[i], dag ? MB_ERR_NO_DAG : MB_ERR_NO_FUNCTION,
-			"it was removed");
-}
-
-/* A function could not be given to any executor: what waits for it, alone or in a DAG, ends. */
-static void
-sched_on_pin_failed(struct sched *s, uint16_t id, int err)
-{
-	uint64_t gen;
-	const struct placement_copy *p = placement_shown(s->placement, &gen);
-
-	for (uint32_t i = 0; i < TARGET_CNT; i++) {
-		bool hit = i == id % FUNCTION_CNT_MAX;
-
-		if (i >= FUNCTION_CNT_MAX) {
-			const struct placement_dag *dag = &p->dag[i - FUNCTION_CNT_MAX];
-
-			for (uint32_t v = 0; dag->id != 0 && v < dag->vertex_cnt; v++) {
-				hit |= dag->vertex[v].fn == id;
-			}
-		}
-		if (hit && sched_exec_none(s->target[i].exec)) {
-			s->target[i].pin_wanted = false;
-			sched_queue_end(s, &s->target[i], err, "");
-		}
-	}
-}
-
-void
-sched_on_ctl(struct sched *s, const struct desc *d, uint64_t now_ns)
-{
-	struct desc m = *d;
-
-	switch (d->kind) {
-	case DESC_FN_PUT:
-		sched_on_fn_put(s, (struct placement_fn *)(uintptr_t)d->word[0]);
-		break;
-	case DESC_DAG_PUT:
-		sched_on_dag_put(s, (struct placement_dag *)(uintptr_t)d->word[0]);
-		break;
-	case DESC_FN_DEL:
-		sched_on_del(s, d->a, (uint16_t)d->b, false, now_ns);
-		break;
-	case DESC_DAG_DEL:
-		sched_on_del(s, d->a, 0, true, now_ns);
-		break;
-	case DESC_EXEC_UP:
-		sched_on_exec_up(s, d->a, (struct ctl_exec_set *)(uintptr_t)d->word[0], now_ns);
-		break;
-	case DESC_EXEC_DRAIN:
-		s->draining[d->a] = true;
-		sched_exec_mask(s, d->a, NULL);
-		if (s->running[d->a] == 0) {
-			s->ops.tell_ctl(s->ops.ctx, &m);
-		}
-		break;
-	case DESC_PIN_FAILED:
-		sched_on_pin_failed(s, d->a, d->err);
-		break;
-	case DESC_CALL_END:
-		sched_call_cancel(s, d->call, d->err);
-		break;
-	case DESC_SYNC:
-		s->ops.tell_ctl(s->ops.ctx, d);
-		break;
-	default:
-		REQUIRE(d->kind != d->kind); /* ctl is ours */
-	}
-}
-
 /* ---------------------------------------------------------------- deaths */
 
 /* What a death looks like to the caller; fits a descriptor. */
@@ -513,47 +405,65 @@ sched_death_text(const struct desc *d, bool effects, char ret[DESC_INLINE_BYTES 
 		 effects ? "happened" : "did not happen");
 }
 
+/* What becomes of a call whose executor died. */
+static void
+sched_died(struct sched *s, struct sched_call *c, const struct desc *d)
+{
+	bool effects = d->dead.published == c->d.call;
+	uint32_t idx = sched_target_idx(s, &c->d);
+	char text[DESC_INLINE_BYTES + 1];
+
+	c->exec = 0;
+	sched_death_text(d, effects || (c->run != 0 && SCHED_RUN(s, c)->published), text);
+	if (c->run != 0) {
+		sched_run_part_died(s, c, effects, text);
+	} else if (c->client == 0) {
+		sched_call_free(s, c);
+	} else if (effects || (c->d.sub & CALL_ATTEMPT_MASK) != 0 || idx == TARGET_NONE) { /* S3 */
+		sched_call_end(s, c, MB_ERR_EXECUTOR_DIED, text);
+	} else {
+		c->d.sub |= 1 << CALL_ATTEMPT_SHIFT;
+		sched_queue_push_front(s, &s->target[idx], c);
+	}
+}
+
 static void
 sched_exec_down(struct sched *s, const struct desc *d, uint64_t now_ns)
 {
 	uint16_t exec = d->dead.proc;
 	struct sched_call *c = s->running[exec] != 0 ? &s->call[s->running[exec] - 1] : NULL;
-	char text[DESC_INLINE_BYTES + 1];
-	uint32_t idx;
+	uint64_t gen;
+	const struct placement_copy *p;
 
 	s->running[exec] = 0;
-	s->draining[exec] = false;
+	s->draining[exec] = DRAIN_NO;
+	sched_unkeep(s, exec);
 	s->busy_since_ns[exec] = 0;
 	sched_exec_mask(s, exec, NULL);
-	if (c == NULL) {
-		return;
+	if (c != NULL) {
+		sched_died(s, c, d);
 	}
-	c->exec = 0;
-	idx = sched_target_idx(s, &c->d);
-	if (c->client == 0) {
-		sched_call_free(s, c);
-	} else if (d->dead.published == c->d.call || (c->d.sub & CALL_ATTEMPT_MASK) != 0 ||
-		   idx == TARGET_NONE) {
-		/* S3 */
-		sched_death_text(d, d->dead.published == c->d.call, text);
-		sched_call_end(s, c, MB_ERR_EXECUTOR_DIED, text);
-	} else {
-		c->d.sub |= 1 << CALL_ATTEMPT_SHIFT;
-		sched_queue_push_front(s, &s->target[idx], c);
-		sched_target_run(s, &s->target[idx], now_ns);
+	sched_run_exec_down(s, exec);
+	p = placement_shown(s->placement, &gen);
+	for (uint32_t i = 0; i < FUNCTION_CNT_MAX; i++) {
+		if (s->target[i].cnt != 0 && p->fn[i].id == 0) {
+			sched_fn_gone(s, i); /* it may have been the last that was kept */
+		}
 	}
+	sched_waiting_run(s, now_ns);
 }
 
 static void
 sched_client_down(struct sched *s, uint16_t client)
 {
+	sched_run_client_down(s, client);
 	for (uint32_t i = 0; i < TARGET_CNT; i++) {
 		sched_queue_remove(s, &s->target[i], 0, client, 0);
 	}
 	for (uint16_t e = PROC_EXEC_FIRST; e < EXEC_END; e++) {
 		struct sched_call *c = s->running[e] != 0 ? &s->call[s->running[e] - 1] : NULL;
 
-		if (c != NULL && c->client == client) {
+		if (c != NULL && c->run == 0 && c->client == client) {
 			/* S2: nobody to answer; the executor becomes free as usual */
 			c->client = 0;
 			sched_stop(s, e, c->d.call, MB_ERR_PEER_DIED);
@@ -580,10 +490,10 @@ sched_poll(struct sched *s, uint64_t now_ns)
 		return;
 	}
 	s->timer_ns = SCHED_TIMER_NONE;
-	for (uint32_t i = 0; i < TARGET_CNT; i++) {
-		if (s->target[i].head != 0) {
-			sched_target_run(s, &s->target[i], now_ns);
-		}
+	sched_run_poll(s);
+	sched_waiting_run(s, now_ns);
+	if (s->timer_ns < now_ns + SCHED_RETRY_NS) {
+		s->timer_ns = now_ns + SCHED_RETRY_NS;
 	}
 }
 

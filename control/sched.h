@@ -17,6 +17,9 @@
  *     one that seems free queues a call behind another.
  * S5  Queues are bounded: BUSY.
  *
+ * A DAG call is one call to one executor, which runs its functions back to back (fused), or a run:
+ * sched gives each function, when its inputs are there, to the next free executor (sched_run.c).
+ *
  * A step core: messages and time come in, messages go out through the ops. Owner: the sched tile.
  */
 #ifndef MB_SCHED_H
@@ -31,7 +34,8 @@
 #include "placement.h"
 #include "rng.h"
 
-#define SCHED_CALL_MAX   16384 /* calls waiting or running through sched */
+#define SCHED_CALL_MAX   16384 /* calls, and parts of DAG calls, waiting or running */
+#define SCHED_RUN_MAX    1024  /* DAG calls that run in parts */
 /* while calls wait: look for free executors at least so often */
 #define SCHED_RETRY_NS   UINT64_C(1000000)
 /* a claim on an idle executor older than this is dropped */
@@ -68,7 +72,10 @@ void sched_proc_down(struct sched *s, const struct desc *d, uint64_t now_ns);
 void sched_poll(struct sched *s, uint64_t now_ns);
 uint64_t sched_timer(const struct sched *s);
 
-/* Counts, found by walking. */
+/* Counts, found by walking: queued, running at executors, DAG runs, and results of their functions
+ * that executors hold for us. */
+uint32_t sched_runs(const struct sched *s);
+uint32_t sched_held(const struct sched *s);
 uint32_t sched_queued(const struct sched *s);
 uint32_t sched_running(const struct sched *s);
 /* sched_queued_fn: how many wait for entry fn_idx (below FUNCTION_CNT_MAX). */

@@ -1,28 +1,67 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sched_int - what sched.c and sched_queue.c share: records of calls, targets and their queues */
+/* sched_int - what sched*.c share: records of calls, targets and their queues, runs */
 #ifndef MB_SCHED_INT_H
 #define MB_SCHED_INT_H
 
 #include "sched.h"
 
-#define TARGET_CNT  (FUNCTION_CNT_MAX + DAG_CNT_MAX)
-#define TARGET_NONE UINT32_MAX
-#define SCHED_WHO   UINT64_C(1) /* in a claim; processes put inc << 16 | proc, so never this */
-#define EXEC_END    PROC_CLIENT_FIRST
+#define TARGET_CNT   (FUNCTION_CNT_MAX + DAG_CNT_MAX)
+#define TARGET_NONE  UINT32_MAX
+#define SCHED_WHO    UINT64_C(1) /* in a claim; processes put inc << 16 | proc, so never this */
+#define EXEC_END     PROC_CLIENT_FIRST
+#define TARGET_WORDS ((TARGET_CNT + 63) / 64)
 
 struct sched_call {
 	struct desc d;
 	uint64_t seq;  /* order of arrival */
 	uint32_t next; /* in the target's queue, or the free list: + 1 */
+	uint32_t run;  /* of which DAG run it is a part, + 1; 0: a call of its own */
 	uint16_t client;
-	uint16_t exec; /* 0: it waits */
+	uint16_t exec;       /* 0: it waits */
+	uint8_t first, last; /* a part: its functions; last is known from when it is sent */
 };
 
 struct sched_target {
 	uint64_t exec[PLACEMENT_EXEC_WORDS];
+	/* Executors that go, and stay for the parts of runs that began before. */
+	uint64_t kept[PLACEMENT_EXEC_WORDS];
 	uint32_t head, tail; /* + 1; 0: empty */
 	uint32_t cnt;
-	bool pin_wanted; /* ctl has been asked */
+	uint32_t run_ns;  /* a DAG: how long its functions ran, all together, of late */
+	uint16_t instead; /* the function that came in the place of the one that was here last */
+	bool pin_wanted;  /* ctl has been asked */
+};
+
+enum sched_drain {
+	DRAIN_NO = 0,
+	DRAIN_ON,   /* gets no more calls, but for the parts it was kept for */
+	DRAIN_DONE, /* nothing runs, and ctl knows it */
+};
+
+/* A function of a DAG run. */
+struct run_vertex {
+	struct desc out; /* what it returned, if others read it; held by us where it lies */
+	uint8_t need;    /* edges to it whose upstream function has not returned */
+	uint8_t readers; /* edges from it whose reader has not returned */
+	bool begun;      /* its part was sent */
+	bool held;       /* out is a payload, and its hold is ours */
+};
+
+/* A DAG call that runs in parts. Life: sched_run.c. */
+struct sched_run {
+	struct desc d;      /* as it came */
+	struct desc answer; /* once it has one */
+	uint64_t seq;
+	uint64_t run_ns;   /* all functions together */
+	uint32_t next;     /* in the list of runs, or the free list: + 1 */
+	uint16_t client;   /* 0: dead */
+	uint16_t part_cnt; /* records of parts: waiting or running */
+	bool used;
+	bool ended;               /* it has its answer; waits for parts that run */
+	bool restart;             /* a result is lost: from the beginning, when no part runs */
+	bool published;           /* one of its functions wrote */
+	struct placement_dag dag; /* as it was when the call came: it keeps its functions */
+	struct run_vertex vertex[DAG_FUNCTION_MAX];
 };
 
 struct sched {
@@ -37,10 +76,17 @@ struct sched {
 	uint32_t running[EXEC_END]; /* record + 1; 0: nothing from us (S1) */
 	/* when a claim was first found in our way; 0: it is not */
 	uint64_t busy_since_ns[EXEC_END];
-	bool draining[EXEC_END];
+	uint8_t draining[EXEC_END];     /* enum sched_drain */
+	uint64_t drain_seq[EXEC_END];   /* draining, and kept for runs that are older; 0: not */
+	uint64_t waiting[TARGET_WORDS]; /* targets with a queue that is not empty */
+	uint32_t run_free, run_first;   /* + 1 */
+	uint32_t kept_cnt;              /* executors with a drain_seq */
 	struct sched_target target[TARGET_CNT];
 	struct sched_call call[SCHED_CALL_MAX];
+	struct sched_run run[SCHED_RUN_MAX];
 };
+
+#define SCHED_RUN(s, c) (&(s)->run[(c)->run - 1])
 
 /* sched_queue.c: records come from a free list and stand in one queue, or run at one executor.
  * What each
@@ -56,8 +102,52 @@ struct sched_call *sched_queue_pop(struct sched *s, struct sched_target *t);
 void sched_queue_end(struct sched *s, struct sched_target *t, int err, const char *text);
 void sched_queue_remove(struct sched *s, struct sched_target *t, uint64_t call, uint16_t client,
 			int err);
+void sched_queue_parts_first(struct sched *s, struct sched_target *t);
 bool sched_exec_in(const uint64_t *set, uint16_t exec);
+bool sched_exec_none(const uint64_t *set);
 void sched_exec_set(uint64_t *set, uint16_t exec, bool in);
 void sched_targets_refresh(struct sched *s);
+
+/* sched.c: dispatching, for runs and for what ctl says. */
+void sched_exec_try(struct sched *s, uint16_t exec, uint64_t now_ns);
+void sched_target_run(struct sched *s, struct sched_target *t, uint64_t now_ns);
+uint16_t sched_call_cancel(struct sched *s, uint64_t call, int err);
+void sched_wake_at(struct sched *s, uint64_t at_ns);
+void sched_stop(struct sched *s, uint16_t exec, uint64_t call, int err);
+void sched_pin_want(struct sched *s, uint32_t target);
+void sched_waiting_run(struct sched *s, uint64_t now_ns);
+void sched_learn(struct sched_target *dag, uint64_t run_ns);
+void sched_drained(struct sched *s, uint16_t exec);
+
+/* sched_table.c: what ctl says. */
+void sched_exec_mask(struct sched *s, uint16_t exec, const struct ctl_exec_set *set);
+void sched_fn_gone(struct sched *s, uint32_t fn_idx);
+void sched_unkeep(struct sched *s, uint16_t exec);
+
+/* sched_part.c */
+uint32_t sched_edges_in(const struct placement_dag *dag, uint8_t v);
+uint32_t sched_edges_out(const struct placement_dag *dag, uint8_t v, uint8_t *ret_to);
+void sched_part_mark(struct sched_run *r, const struct sched_call *part, bool begun);
+bool sched_part_send(struct sched *s, struct sched_call *part, uint16_t exec);
+
+static inline struct sched_target *
+sched_target_of(struct sched *s, const struct sched_run *r, uint8_t v)
+{
+	return &s->target[r->dag.vertex[v].fn % FUNCTION_CNT_MAX];
+}
+
+/* sched_run.c: DAG calls that run in parts. Each is said there. */
+void sched_runs_init(struct sched *s);
+bool sched_run_wanted(const struct sched *s, uint32_t target);
+void sched_run_start(struct sched *s, uint16_t client, const struct desc *d, uint64_t now_ns);
+void sched_run_on_reply(struct sched *s, struct sched_call *part, uint16_t exec,
+			const struct desc *d);
+void sched_run_part_end(struct sched *s, struct sched_call *part, int err, const char *text);
+void sched_run_part_died(struct sched *s, struct sched_call *part, bool effects, const char *text);
+bool sched_run_cancel(struct sched *s, uint64_t call, int err);
+void sched_run_client_down(struct sched *s, uint16_t client);
+void sched_run_exec_down(struct sched *s, uint16_t exec);
+void sched_run_poll(struct sched *s);
+bool sched_run_older(const struct sched *s, uint64_t seq);
 
 #endif

@@ -49,6 +49,10 @@ sched_answer(struct sched *s, uint16_t client, uint64_t call, int err, const cha
 void
 sched_call_end(struct sched *s, struct sched_call *c, int err, const char *text)
 {
+	if (c->run != 0) {
+		sched_run_part_end(s, c, err, text);
+		return;
+	}
 	sched_answer(s, c->client, c->d.call, err, text);
 	sched_call_free(s, c);
 }
@@ -70,6 +74,15 @@ sched_target_idx(const struct sched *s, const struct desc *d)
 						 : TARGET_NONE;
 }
 
+static void
+sched_queue_marked(struct sched *s, struct sched_target *t)
+{
+	uint32_t i = (uint32_t)(t - s->target);
+	uint64_t bit = UINT64_C(1) << (i % 64);
+
+	s->waiting[i / 64] = t->head != 0 ? s->waiting[i / 64] | bit : s->waiting[i / 64] & ~bit;
+}
+
 void
 sched_queue_push(struct sched *s, struct sched_target *t, struct sched_call *c)
 {
@@ -84,6 +97,7 @@ sched_queue_push(struct sched *s, struct sched_target *t, struct sched_call *c)
 	}
 	t->tail = i;
 	t->cnt++;
+	sched_queue_marked(s, t);
 }
 
 /* Back to where it was: a call that has to run again goes before those that came after it. */
@@ -99,6 +113,7 @@ sched_queue_push_front(struct sched *s, struct sched_target *t, struct sched_cal
 		t->tail = i;
 	}
 	t->cnt++;
+	sched_queue_marked(s, t);
 }
 
 struct sched_call *
@@ -115,6 +130,7 @@ sched_queue_pop(struct sched *s, struct sched_target *t)
 		t->tail = 0;
 	}
 	t->cnt--;
+	sched_queue_marked(s, t);
 	return c;
 }
 
@@ -129,7 +145,8 @@ sched_queue_end(struct sched *s, struct sched_target *t, int err, const char *te
 	}
 }
 
-/* Takes out of a target's queue what match says; each is answered err, or only dropped (err 0). */
+/* Takes calls out of a target's queue, by id or by client; each is answered err, or only dropped
+ * (err 0). Parts of runs stay: their run takes them out. */
 void
 sched_queue_remove(struct sched *s, struct sched_target *t, uint64_t call, uint16_t client, int err)
 {
@@ -138,7 +155,8 @@ sched_queue_remove(struct sched *s, struct sched_target *t, uint64_t call, uint1
 	while (n-- > 0) {
 		struct sched_call *c = sched_queue_pop(s, t);
 
-		if ((call != 0 && c->d.call == call) || (client != 0 && c->client == client)) {
+		if (c->run == 0 &&
+		    ((call != 0 && c->d.call == call) || (client != 0 && c->client == client))) {
 			if (err != 0) {
 				sched_call_end(s, c, err, "");
 			} else {
@@ -150,10 +168,52 @@ sched_queue_remove(struct sched *s, struct sched_target *t, uint64_t call, uint1
 	}
 }
 
+/* Parts before everything else, each in its order: executors that go take nothing but parts. */
+void
+sched_queue_parts_first(struct sched *s, struct sched_target *t)
+{
+	uint32_t n = t->cnt;
+	uint32_t first = 0, last = 0; /* the others */
+
+	while (n-- > 0) {
+		struct sched_call *c = sched_queue_pop(s, t);
+		uint32_t i = (uint32_t)(c - s->call + 1);
+
+		if (c->run != 0) {
+			sched_queue_push(s, t, c); /* n turns: those before it are behind it now */
+			continue;
+		}
+		c->next = 0;
+		if (last != 0) {
+			s->call[last - 1].next = i;
+		} else {
+			first = i;
+		}
+		last = i;
+	}
+	while (first != 0) {
+		struct sched_call *c = &s->call[first - 1];
+
+		first = c->next;
+		sched_queue_push(s, t, c);
+	}
+}
+
 bool
 sched_exec_in(const uint64_t *set, uint16_t exec)
 {
 	return (set[exec / 64] >> (exec % 64) & 1) != 0;
+}
+
+bool
+sched_exec_none(const uint64_t *set)
+{
+	uint64_t any = 0;
+
+	for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
+		any |= set[w];
+	}
+	return any == 0;
 }
 
 void

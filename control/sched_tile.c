@@ -152,6 +152,8 @@ sched_tile_housekeeping(void *ctx, uint64_t now_ns)
 	t->now_ns = now_ns;
 	atomic_store_explicit(&t->queued, sched_queued(t->core), memory_order_relaxed);
 	atomic_store_explicit(&t->running, sched_running(t->core), memory_order_relaxed);
+	atomic_store_explicit(&t->runs, sched_runs(t->core), memory_order_relaxed);
+	atomic_store_explicit(&t->held, sched_held(t->core), memory_order_relaxed);
 }
 
 static void

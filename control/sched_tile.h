@@ -17,7 +17,8 @@ struct sched_tile {
 	struct link *to_ctl, *from_ctl;
 	const struct timebase *tb;
 	uint64_t now_ns;
-	_Atomic uint32_t queued, running; /* gauges: walked before each sleep, read by ctl */
+	/* gauges: walked before each sleep, read by ctl */
+	_Atomic uint32_t queued, running, runs, held;
 };
 
 /* sched_tile_init makes the core with this tile as its outside; the other fields are set. */

@@ -93,44 +93,68 @@ static int __attribute__((__cold__)) name_vertex(struct mb_call *call, int err)
 	return err;
 }
 
-/* Gathers the arguments of vertex v. own: its entry of the payload. */
+/* The vertex's own arguments. own: its entry of the payload. Returns how many; an error. */
+static int
+gather_own(struct dagrun *r, const struct value *own)
+{
+	return own->type == MB_LIST ? value_list_read(slice_of(own->p, own->len), r->arg) : 0;
+}
+
+static int
+gather_result(struct dagrun *r, const struct result *from, uint32_t *cnt)
+{
+	if (*cnt + from->cnt > MB_VALUES_MAX) {
+		return MB_ERR_TOO_LARGE;
+	}
+	result_values(from, r->arg + *cnt);
+	*cnt += from->cnt;
+	return 0;
+}
+
+/* Gathers the arguments of vertex v: its own, then the results of each edge. */
 static int
 gather(struct dagrun *r, const struct dag_plan *plan, const struct dag_vertex *v,
        const struct value *own, uint32_t *ret_cnt)
 {
-	int cnt = 0;
+	int err = gather_own(r, own);
+	uint32_t cnt = (uint32_t)err;
 
-	if (own->type == MB_LIST) {
-		cnt = value_list_read(slice_of(own->p, own->len), r->arg);
-		if (cnt < 0) {
-			return cnt;
-		}
+	for (uint32_t e = v->edge_first; err >= 0 && e < v->edge_first + (uint32_t)v->edge_cnt;
+	     e++) {
+		err = gather_result(r, &r->result[plan->from[e]], &cnt);
 	}
-	for (uint32_t e = v->edge_first; e < v->edge_first + (uint32_t)v->edge_cnt; e++) {
-		const struct result *from = &r->result[plan->from[e]];
-
-		if ((uint32_t)cnt + from->cnt > MB_VALUES_MAX) {
-			return MB_ERR_TOO_LARGE;
-		}
-		result_values(from, r->arg + cnt);
-		cnt += (int)from->cnt;
-	}
-	*ret_cnt = (uint32_t)cnt;
-	return 0;
+	*ret_cnt = cnt;
+	return MIN(err, 0);
 }
 
+/* Gathers the arguments of step i of a part. */
 static int
-run_vertex(struct dagrun *r, const struct dag_plan *plan, uint32_t i, const struct value *own,
-	   struct mb_call *call)
+gather_step(struct dagrun *r, const struct dagpart *part, uint32_t i, const struct value *own,
+	    const struct slice *input, uint32_t *ret_cnt)
 {
-	const struct dag_vertex *v = &plan->vertex[i];
-	int err;
+	int err = gather_own(r, own);
+	uint32_t cnt = (uint32_t)err;
 
-	call->fn = v->fn;
-	call->tag = v->tag;
+	if (err >= 0 && i != 0) {
+		err = gather_result(r, &r->result[i - 1], &cnt);
+	}
+	for (uint32_t k = 0; i == 0 && err >= 0 && k < part->input_cnt; k++) {
+		err = value_list_read(input[k], r->arg + cnt);
+		cnt += (uint32_t)MAX(err, 0);
+		if (cnt > MB_VALUES_MAX) {
+			err = MB_ERR_TOO_LARGE;
+		}
+	}
+	*ret_cnt = cnt;
+	return MIN(err, 0);
+}
+
+/* Runs call->fn as vertex i, whose arguments were gathered with err. */
+static int
+run_vertex(struct dagrun *r, uint32_t i, struct mb_call *call, int err)
+{
 	call->result = &r->result[i];
 	call->arg = r->arg;
-	err = gather(r, plan, v, own, &call->arg_cnt);
 	if (err != 0) {
 		call_refuse(call, err, "its arguments",
 			    err == MB_ERR_TOO_LARGE ? "there are more than 256" : NULL);
@@ -144,35 +168,99 @@ run_vertex(struct dagrun *r, const struct dag_plan *plan, uint32_t i, const stru
 	return likely(err == 0) ? 0 : name_vertex(call, err);
 }
 
+/* Reads the call's payload: an entry for each vertex of the DAG, but for those at the end that have
+ * no arguments. Returns how many. */
+static int
+read_own(struct dagrun *r, struct slice args, uint32_t vertex_cnt, struct mb_call *call)
+{
+	int n = value_list_read(args, r->own);
+
+	if (n < 0 || n > (int)vertex_cnt) {
+		return call_refuse(call, n < 0 ? n : MB_ERR_INVALID, "the arguments",
+				   n < 0 ? NULL : "more entries than the DAG has functions");
+	}
+	return n;
+}
+
+static const struct value *
+own_of(const struct dagrun *r, int cnt, uint32_t v)
+{
+	static const struct value nil = { .type = MB_NIL };
+
+	return (int)v < cnt ? &r->own[v] : &nil;
+}
+
+static int
+check_own(const struct value *own, struct mb_call *call)
+{
+	if (own->type == MB_LIST || own->type == MB_NIL) {
+		return 0;
+	}
+	return call_refuse(call, MB_ERR_INVALID, "the arguments",
+			   "a function's entry is neither a list nor nil");
+}
+
 int
 dagrun_run(struct dagrun *r, const struct dag_plan *plan, struct slice args, struct mb_call *call,
 	   struct payload_pool *pool, uint16_t proc, struct result **ret_sink)
 {
-	int cnt = value_list_read(args, r->own);
-	int err = 0;
+	int cnt = read_own(r, args, plan->vertex_cnt, call);
+	int err = MIN(cnt, 0);
 
 	for (uint32_t v = 0; v < plan->vertex_cnt; v++) {
 		result_init(&r->result[v], pool, proc);
 	}
-	if (cnt != (int)plan->vertex_cnt) {
-		return call_refuse(call, cnt < 0 ? cnt : MB_ERR_INVALID, "the arguments",
-				   cnt < 0 ? NULL : "not one entry for each function of the DAG");
-	}
 	for (uint32_t v = 0; v < plan->vertex_cnt && err == 0; v++) {
-		if (r->own[v].type != MB_LIST && r->own[v].type != MB_NIL) {
-			return call_refuse(call, MB_ERR_INVALID, "the arguments",
-					   "a function's entry is neither a list nor nil");
+		const struct dag_vertex *vertex = &plan->vertex[v];
+		const struct value *own = own_of(r, cnt, v);
+
+		err = check_own(own, call);
+		if (err == 0) {
+			call->fn = vertex->fn;
+			call->tag = vertex->tag;
+			err = gather(r, plan, vertex, own, &call->arg_cnt);
+			err = run_vertex(r, v, call, err);
 		}
-		err = run_vertex(r, plan, v, &r->own[v], call);
 	}
 	*ret_sink = &r->result[plan->vertex_cnt - 1];
 	return err;
 }
 
-void
-dagrun_drop(struct dagrun *r, const struct dag_plan *plan)
+int
+dagrun_part(struct dagrun *r, const struct dagpart *part, const struct slice *input,
+	    const struct fns *fns, struct slice args, struct mb_call *call,
+	    struct payload_pool *pool, uint16_t proc, struct result **ret_sink)
 {
-	for (uint32_t v = 0; v < plan->vertex_cnt; v++) {
+	int cnt = read_own(r, args, DAG_FUNCTION_MAX, call);
+	int err = MIN(cnt, 0);
+
+	for (uint32_t i = 0; i < part->step_cnt; i++) {
+		result_init(&r->result[i], pool, proc);
+	}
+	for (uint32_t i = 0; i < part->step_cnt && err == 0; i++) {
+		const struct dagpart_step *step = &part->step[i];
+		const struct value *own = own_of(r, cnt, step->vertex);
+
+		call->fn = fn_get(fns, step->fn);
+		call->tag = step->tag;
+		if (call->fn == NULL) {
+			return call_refuse(call, MB_ERR_NO_FUNCTION, "the DAG",
+					   "one of its functions is not loaded at this executor");
+		}
+		err = check_own(own, call);
+		if (err == 0) {
+			err = gather_step(r, part, i, own, input, &call->arg_cnt);
+			err = run_vertex(r, i, call, err);
+		}
+	}
+	*ret_sink = &r->result[part->step_cnt - 1];
+	return err;
+}
+
+void
+dagrun_drop(struct dagrun *r, uint32_t cnt)
+{
+	for (uint32_t v = 0; v < cnt; v++) {
 		result_drop(&r->result[v]);
 	}
 }

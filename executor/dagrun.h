@@ -6,15 +6,16 @@
  * readers get views of it, however many there are, and a function that gathers gets the results of
  * its upstream functions in the order of its edges, behind arguments of its own.
  *
- *   payload of the call   one value a vertex, in the order of the placement table: LIST or NIL
+ *   payload of the call   one value a vertex, in the order of the placement table: LIST or NIL;
+ *                         trailing ones may be missing, and are NIL
  *   arguments of a vertex its own list, then the results of each edge that leads to it
  *   results of the call   those of the sink
  *
  * An error ends the run, and its text names the vertex. All functions share the call's session: one
  * sees what those before it wrote, and everything is published once, at the end.
  *
- * What a run over several executors will need is here already in the form in which it can travel: a
- * plan is a table without pointers but for the functions, and a vertex knows its edges by number.
+ * A part of a DAG call is the same with a plan that came as messages (dagpart.h): functions in a
+ * row, whose first one gathers what other executors returned.
  *
  * Owner: the executor. Errors: negative mb_err, with a sentence in the call.
  */
@@ -23,6 +24,7 @@
 
 #include <stdint.h>
 
+#include "dagpart.h"
 #include "fn.h"
 #include "domain_limits.h"
 #include "placement.h"
@@ -48,7 +50,7 @@ struct dag_plan {
 struct dagrun {
 	struct dag_plan plan[DAG_CNT_MAX]; /* entry = id % DAG_CNT_MAX */
 	struct result result[DAG_FUNCTION_MAX];
-	struct value arg[MB_VALUES_MAX];
+	struct value arg[2 * MB_VALUES_MAX]; /* a list is read before they are counted */
 	struct value own[MB_VALUES_MAX];
 };
 
@@ -71,7 +73,13 @@ int dagrun_run(struct dagrun *r, const struct dag_plan *plan, struct slice args,
 	       struct mb_call *call, struct payload_pool *pool, uint16_t proc,
 	       struct result **ret_sink);
 
-/* dagrun_drop gives back the results of a run that were not sent. */
-void dagrun_drop(struct dagrun *r, const struct dag_plan *plan);
+/* dagrun_part runs a part, as dagrun_run does a plan. input: the lists of its inputs, each aligned
+ * to 8. Returns: as dagrun_run; MB_ERR_NO_FUNCTION. The caller ends with dagrun_drop. */
+int dagrun_part(struct dagrun *r, const struct dagpart *part, const struct slice *input,
+		const struct fns *fns, struct slice args, struct mb_call *call,
+		struct payload_pool *pool, uint16_t proc, struct result **ret_sink);
+
+/* dagrun_drop gives back those of the first cnt results that were not sent. */
+void dagrun_drop(struct dagrun *r, uint32_t cnt);
 
 #endif

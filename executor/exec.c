@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "dagpart.h"
 #include "dagrun.h"
 #include "microburst/error.h"
 #include "session.h"
@@ -17,6 +18,9 @@ struct exec {
 	uint64_t busy_ns, finished;
 	struct fns fns;
 	struct dagrun dag; /* a single function's result is result[0] */
+	struct dagpart part;
+	struct slice input[DAG_FUNCTION_MAX]; /* of the part that runs */
+	bool input_view[DAG_FUNCTION_MAX];
 };
 
 static uint64_t
@@ -85,12 +89,13 @@ put_text(struct exec *x, struct desc *d, uint16_t reader)
 }
 
 static void
-exec_reply(struct exec *x, const struct exec_from *from, struct desc *d, struct result *result)
+exec_reply(struct exec *x, const struct exec_from *from, struct desc *d, struct result *result,
+	   bool for_caller)
 {
 	uint16_t reader = call_id_proc(d->call);
 
 	if (d->err == 0) {
-		int err = result_send(result, d, reader);
+		int err = result_send(result, d, for_caller ? reader : PROC_DAEMON);
 
 		if (unlikely(err != 0)) {
 			d->err = (int16_t)err;
@@ -103,7 +108,8 @@ exec_reply(struct exec *x, const struct exec_from *from, struct desc *d, struct 
 	}
 	if (unlikely(x->conf.ops.reply(x->conf.ops.ctx, from, d) != 0 &&
 		     (d->flags & DESC_F_INLINE) == 0)) {
-		payload_release(x->conf.pool, d->ref.handle, reader);
+		payload_release(x->conf.pool, d->ref.handle,
+				d->err != 0 || for_caller ? reader : PROC_DAEMON);
 	}
 }
 
@@ -164,26 +170,90 @@ run_function(struct exec *x, const struct fn *fn, struct slice args)
 }
 
 struct outcome {
-	const struct dag_plan *plan; /* NULL: a function */
 	struct result *result;
+	uint32_t result_cnt; /* how many there are, the one that is sent among them */
+	uint32_t input_cnt;  /* of a part: looked at */
+	bool is_part;
+	bool for_caller;   /* else others of the DAG read the result */
 	uint64_t began_ns; /* 0: it never ran */
+	uint64_t ended_ns; /* its writes are published; 0: it never ran */
 	uint64_t run_ns;
 };
 
+/* What comes from functions that ran elsewhere. Returns: 0; MB_ERR_PEER_DIED when it died with its
+ * executor; another error. */
+static int
+inputs_open(struct exec *x, struct outcome *out)
+{
+	for (; out->input_cnt < x->part.input_cnt; out->input_cnt++) {
+		uint32_t i = out->input_cnt;
+		const uint8_t *p;
+		size_t len;
+		int err;
+
+		x->input_view[i] = false;
+		err = x->conf.ops.bytes(x->conf.ops.ctx, &x->part.input[i], &p, &len,
+					&x->input_view[i]);
+		if (err == 0 && ((uintptr_t)p & 7) != 0) {
+			out->input_cnt++; /* to be closed */
+			err = MB_ERR_CORRUPT;
+		}
+		if (err != 0) {
+			return call_refuse(&x->call, err, "what another function returned",
+					   "it cannot be read");
+		}
+		x->input[i] = slice_of(p, len);
+	}
+	return 0;
+}
+
+static void
+inputs_close(struct exec *x, const struct outcome *out)
+{
+	for (uint32_t i = 0; i < out->input_cnt; i++) {
+		if (x->input_view[i]) {
+			x->conf.ops.drop(x->conf.ops.ctx, &x->part.input[i].ref);
+		}
+	}
+}
+
+static int
+run_part(struct exec *x, const struct desc *d, struct slice args, struct outcome *out)
+{
+	int err = dagpart_take(&x->part, d);
+
+	if (err != 0) {
+		return call_refuse(&x->call, err, "the DAG", "its part is not whole");
+	}
+	out->is_part = true;
+	out->for_caller = x->part.step[x->part.step_cnt - 1].sink;
+	err = inputs_open(x, out);
+	if (err == 0) {
+		out->began_ns = now_ns(x); /* inputs lie in memory of others: mapping, faults */
+		out->result_cnt = x->part.step_cnt;
+		err = dagrun_part(&x->dag, &x->part, x->input, &x->fns, args, &x->call,
+				  x->conf.pool, x->conf.proc, &out->result);
+	}
+	return err;
+}
+
 /* Runs what the call names. Returns its error. */
 static int
-run(struct exec *x, const struct desc *d, struct slice args, struct outcome *out)
+run(struct exec *x, const struct desc *d, struct slice args, uint64_t began, struct outcome *out)
 {
-	uint64_t from;
 	int err;
 
-	if ((d->sub & CALL_DAG) != 0) {
-		err = dagrun_plan(&x->dag, x->conf.placement, d->a, &x->fns, &x->call, &out->plan);
+	if (unlikely((d->sub & CALL_PART) != 0)) {
+		err = run_part(x, d, args, out);
+	} else if ((d->sub & CALL_DAG) != 0) {
+		const struct dag_plan *plan;
+
+		err = dagrun_plan(&x->dag, x->conf.placement, d->a, &x->fns, &x->call, &plan);
 		if (err == 0) {
-			from = out->began_ns = now_ns(x);
-			err = dagrun_run(&x->dag, out->plan, args, &x->call, x->conf.pool,
-					 x->conf.proc, &out->result);
-			out->run_ns = now_ns(x) - from;
+			out->began_ns = began;
+			out->result_cnt = plan->vertex_cnt;
+			err = dagrun_run(&x->dag, plan, args, &x->call, x->conf.pool, x->conf.proc,
+					 &out->result);
 		}
 	} else {
 		const struct fn *fn = fn_get(&x->fns, d->a);
@@ -193,25 +263,31 @@ run(struct exec *x, const struct desc *d, struct slice args, struct outcome *out
 					   "it is not loaded at this executor");
 		}
 		out->result = &x->dag.result[0];
+		out->result_cnt = 1;
 		result_init(out->result, x->conf.pool, x->conf.proc);
-		from = out->began_ns = now_ns(x);
+		out->began_ns = began;
 		err = run_function(x, fn, args);
-		out->run_ns = now_ns(x) - from;
+	}
+	if (out->began_ns != 0) {
+		out->ended_ns = now_ns(x);
+		out->run_ns = out->ended_ns - out->began_ns;
 	}
 	return err;
 }
 
 /* Runs a call whose arguments can be read, and publishes what it wrote. */
 static int
-run_and_publish(struct exec *x, const struct desc *d, struct slice args, struct outcome *out)
+run_and_publish(struct exec *x, const struct desc *d, struct slice args, uint64_t began,
+		struct outcome *out)
 {
 	int err;
 
 	session_begin(x->session, d->call, d->b, (d->sub & CALL_READ_ONLY) != 0);
 	x->call.session = x->session;
-	err = run(x, d, args, out);
-	if (likely(err == 0)) {
+	err = run(x, d, args, began, out);
+	if (likely(err == 0) && session_written(x->session)) {
 		err = session_publish(x->session);
+		out->ended_ns = now_ns(x);
 		if (unlikely(err != 0)) {
 			call_refuse(&x->call, err, "publishing the writes",
 				    session_why(x->session));
@@ -282,7 +358,7 @@ exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
 	uint64_t start = now_ns(x);
 	uint64_t end;
 	struct desc reply = { .kind = DESC_REPLY, .a = x->conf.proc, .call = d->call };
-	struct outcome out = { .plan = NULL };
+	struct outcome out = { .for_caller = true };
 	const uint8_t *p;
 	size_t len;
 	bool view = false;
@@ -301,27 +377,34 @@ exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
 				  "they are not aligned");
 	}
 	if (likely(err == 0)) {
-		err = run_and_publish(x, d, slice_of(p, len), &out);
+		/* Looking at arguments in memory of others may take a while: mapping it, faults. */
+		err = run_and_publish(x, d, slice_of(p, len), view ? now_ns(x) : start, &out);
 	}
-	end = now_ns(x);
+	end = out.ended_ns != 0 ? out.ended_ns : now_ns(x);
 	reply.err = (int16_t)err;
 	reply.b = call_time_make(out.run_ns, end - start);
-	exec_reply(x, from, &reply, out.result);
+	if (unlikely(out.is_part) && session_published(x->session)) {
+		reply.sub = REPLY_PUBLISHED;
+	}
+	exec_reply(x, from, &reply, out.result, out.for_caller);
 	if (x->conf.trace != NULL) {
 		trace(x, d, start, end, &out, err);
 	}
 	/* The answer is on its way: what is left is cleaning up. */
-	if (out.plan != NULL) {
-		dagrun_drop(&x->dag, out.plan);
-	} else if (out.result != NULL) {
-		result_drop(out.result);
-	}
+	dagrun_drop(&x->dag, out.result_cnt);
+	inputs_close(x, &out);
 	if (view) {
 		x->conf.ops.drop(x->conf.ops.ctx, &d->ref);
 	}
 	err = session_end(x->session);
-	show_idle(x, now_ns(x) - start);
+	show_idle(x, end - start);
 	return err;
+}
+
+void
+exec_on_part(struct exec *x, const struct desc *d)
+{
+	dagpart_add(&x->part, d);
 }
 
 void

@@ -79,6 +79,9 @@ struct mb_call *exec_init_call(struct exec *x);
  * Returns: 0; MB_ERR_NO_NODE: the node is gone, end. */
 int exec_call(struct exec *x, const struct desc *d, const struct exec_from *from);
 
+/* exec_on_part takes a message of the sequence that comes before a part of a DAG (dagpart.h). */
+void exec_on_part(struct exec *x, const struct desc *d);
+
 /* exec_refuse answers a call without looking at it: MB_ERR_BUSY. */
 void exec_refuse(struct exec *x, const struct desc *d, const struct exec_from *from, int err);
 

@@ -31,6 +31,7 @@ struct exec_tile {
 	bool drain;
 	uint64_t drain_until_ns; /* 0: not idle yet since */
 	bool lost;               /* the node is gone */
+	uint64_t rest_ns;        /* how long nothing must come to be idle */
 	/* The time by the cycle counter, since the clock was last read. */
 	uint64_t clock_ns, clock_tsc, clock_keep_tsc, clock_last_ns;
 	uint32_t aside_head, aside_tail;
@@ -55,6 +56,12 @@ tile_now(void *ctx)
 	now = t->clock_ns + timebase_tsc_to_ns(since);
 	t->clock_last_ns = MAX(now, t->clock_last_ns);
 	return t->clock_last_ns;
+}
+
+static uint64_t
+tile_wall(void *ctx)
+{
+	return timebase_wall_us(timebase_real());
 }
 
 /* ---------------------------------------------------------------- messages */
@@ -97,6 +104,15 @@ is_call(const struct exec_tile *t, const struct desc *d, const struct channel *c
 	return ch->port == PORT_SCHED || ch->port >= PORT_DIRECT_FIRST;
 }
 
+/* What comes before a part of a DAG; the part itself is a call like every other. */
+static void
+on_part(struct exec_tile *t, const struct desc *d)
+{
+	if (d->kind == DESC_TRIGGER || d->kind == DESC_STEP) {
+		exec_on_part(t->exec, d);
+	}
+}
+
 static int
 tile_send(void *ctx, uint32_t port, const struct desc *d)
 {
@@ -135,6 +151,8 @@ tile_answer(void *ctx, uint64_t until_ns, struct desc *ret)
 		}
 		if (is_call(t, ret, ch)) {
 			put_aside(t, ret, ch);
+		} else if (ch->port == PORT_SCHED) {
+			on_part(t, ret);
 		}
 	}
 }
@@ -190,20 +208,14 @@ tile_on_drain(void *ctx)
 
 /* -------------------------------------------------------------------- loop */
 
-static bool
-claimed(const struct exec_tile *t)
-{
-	const struct domain *d = t->domain;
-
-	return atomic_load_explicit(&d->hints->claim[d->proc].v, memory_order_relaxed) != 0;
-}
-
-/* Nothing came for a while. */
+/* Nothing came for a while. The claim is looked at now and not between calls: its line is the one
+ * that the next caller wants to change. */
 static void
 tile_idle(struct exec_tile *t)
 {
 	struct desc freed = { .kind = DESC_FREED, .a = t->domain->proc };
 
+	t->rest_ns = t->drain ? CLAIM_IDLE_NS : WAIT_MAX_NS;
 	if (claim_drop(t->domain->hints, t->domain->proc)) {
 		tile_send(t, PORT_SCHED, &freed);
 	}
@@ -221,22 +233,24 @@ tile_next(struct exec_tile *t, struct aside *ret)
 		return 1;
 	}
 	for (;;) {
-		uint64_t rest = claimed(t) || t->drain ? CLAIM_IDLE_NS : WAIT_MAX_NS;
 		struct channel *ch;
 		int n = domain_poll(t->domain, &ret->d, &ch);
 
 		if (n == 0) {
-			n = domain_wait(t->domain, tile_now(t) + rest, &ret->d, &ch);
+			n = domain_wait(t->domain, tile_now(t) + t->rest_ns, &ret->d, &ch);
 		}
 		if (n <= 0) {
 			return n;
 		}
+		t->rest_ns = CLAIM_IDLE_NS;
 		if (likely(is_call(t, &ret->d, ch))) {
 			ret->from = from_of(ch);
 			return 1;
 		}
 		if (from_cache(t, ch)) {
 			exec_on_answer(t->exec, &ret->d);
+		} else if (ch->port == PORT_SCHED) {
+			on_part(t, &ret->d);
 		}
 	}
 }
@@ -281,6 +295,7 @@ tile_make_exec(struct exec_tile *t)
 	struct domain *d = t->domain;
 	struct exec_conf conf = {
 		.ops = { .wait = { .now_ns = tile_now,
+				   .wall_us = tile_wall,
 				   .send = tile_send,
 				   .answer = tile_answer,
 				   .ctx = t },
@@ -314,6 +329,7 @@ exec_tile_create(struct exec_tile **ret, int sock)
 		return MB_ERR_NO_MEMORY;
 	}
 	timebase_tsc_calibrate();
+	t->rest_ns = CLAIM_IDLE_NS;
 	t->clock_keep_tsc = timebase_ns_to_tsc(CLOCK_KEEP_NS);
 	t->clock_tsc = timebase_tsc() - t->clock_keep_tsc - 1; /* the first look reads the clock */
 	err = domain_enter_fd(&t->domain, sock, "executor", &events);

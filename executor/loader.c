@@ -89,6 +89,7 @@ bind_one(struct loader *l, const struct load_fn *row, struct fns *fns)
 		fn->id = row->id;
 		fn->run = def->run;
 		memcpy(fn->name, row->name, sizeof(fn->name));
+		l->of[row->object] = fn->name;
 	}
 }
 
@@ -131,7 +132,8 @@ init_one(struct loader *l, uint32_t i, struct mb_call *call)
 		call->text[0] = '\0';
 		err = init(call);
 		if (err != 0) {
-			refuse(l, MB_ERR_FUNCTION_FAILED, "MB_INIT refused: %.400s",
+			refuse(l, MB_ERR_FUNCTION_FAILED, "MB_INIT of '%s' refused: %.400s",
+			       l->of[i] != NULL ? l->of[i] : "?",
 			       call->text[0] != '\0' ? call->text : mb_err_text(err));
 			return;
 		}

@@ -21,6 +21,7 @@
 
 struct loader {
 	void *object[LOAD_OBJECT_MAX];
+	const char *of[LOAD_OBJECT_MAX]; /* a function that it defines, to name it by */
 	uint32_t object_cnt;
 	uint32_t init_cnt; /* objects whose MB_INIT has run: their MB_FINI may */
 	int err;

@@ -65,8 +65,9 @@ result_reserve(struct result *r, enum mb_type type, size_t len, uint8_t **ret)
 			return err;
 		}
 	}
-	/* The gap holds whatever was there before: not for the caller to see. */
-	memset(r->p + RESULT_HEAD_BYTES + r->len, 0, off - r->len);
+	if (off != r->len) { /* the gap holds what was there before: not for the caller to see */
+		memset(r->p + RESULT_HEAD_BYTES + r->len, 0, off - r->len);
+	}
 	r->row[r->cnt++] = (struct result_row){ .type = type, .len = (uint32_t)len };
 	r->len = off + len;
 	r->reserved = true;
@@ -134,7 +135,11 @@ send_copy(struct result *r, struct desc *d, const uint8_t *list, size_t len, uin
 	if (len <= DESC_INLINE_BYTES) {
 		d->flags |= DESC_F_INLINE;
 		d->len = (uint8_t)len;
-		memcpy(d->data, list, len);
+		if (likely(len == VALUE_ONE_SCALAR)) {
+			memcpy(d->data, list, VALUE_ONE_SCALAR);
+		} else {
+			memcpy(d->data, list, len);
+		}
 		return 0;
 	}
 	err = payload_alloc(r->pool, len, holder, &d->ref, &p);

@@ -55,6 +55,22 @@ void result_init(struct result *r, struct payload_pool *pool, uint16_t proc);
  */
 int result_reserve(struct result *r, enum mb_type type, size_t len, uint8_t **ret);
 
+/* result_try_number appends a number, if that takes no look at memory or alignment: nearly always.
+ * Returns: false, with nothing appended, when result_reserve is to be asked. */
+static inline bool
+result_try_number(struct result *r, enum mb_type type, uint64_t x)
+{
+	if (unlikely((r->len & 7) != 0 || r->cnt == MB_VALUES_MAX || r->cap - r->len < sizeof(x))) {
+		return false;
+	}
+	x = htole64(x);
+	memcpy(r->p + RESULT_HEAD_BYTES + r->len, &x, sizeof(x));
+	r->row[r->cnt++] = (struct result_row){ .type = type, .len = sizeof(x) };
+	r->len += sizeof(x);
+	r->reserved = false;
+	return true;
+}
+
 /* result_trim makes the value reserved last shorter. Returns: 0; MB_ERR_INVALID. */
 int result_trim(struct result *r, size_t len);
 

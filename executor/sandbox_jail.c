@@ -83,9 +83,10 @@ user_namespace(void)
 	return write_file("/proc/self/setgroups", "deny") && write_file("/proc/self/gid_map", map);
 }
 
-/* Makes the namespaces. Returns the bits of those that are there. */
+/* Makes the namespaces. Returns the bits of those that are there; *ret_nested, whether they are
+ * inside a user namespace, where there are no other users. */
 static uint32_t
-namespaces(void)
+namespaces(bool *ret_nested)
 {
 	static const struct {
 		int flag;
@@ -102,6 +103,7 @@ namespaces(void)
 		if (turn == 1 && !user_namespace()) {
 			break;
 		}
+		*ret_nested = turn == 1;
 		for (size_t i = 0; i < ARRAY_CNT(ns); i++) {
 			if (unshare(ns[i].flag) == 0) {
 				bits |= ns[i].bit;
@@ -280,6 +282,7 @@ enter_root(char *why)
 int
 sandbox_jail(struct sandbox *sb, bool off, uint32_t uid_base, int32_t parent, char *why)
 {
+	bool nested = false;
 	int err;
 
 	*sb = (struct sandbox){ .off = off,
@@ -293,7 +296,7 @@ sandbox_jail(struct sandbox *sb, bool off, uint32_t uid_base, int32_t parent, ch
 	if (off) {
 		return 0;
 	}
-	sb->bits = namespaces();
+	sb->bits = namespaces(&nested);
 	sb->filters = filters_build();
 	if ((sb->bits & SANDBOX_MOUNT) != 0) {
 		if (sb->proc_fd >= 0) {
@@ -315,6 +318,7 @@ sandbox_jail(struct sandbox *sb, bool off, uint32_t uid_base, int32_t parent, ch
 	/* What each child will add, as far as it can be told now. */
 	sb->bits |= sb->files_fd >= 0 ? SANDBOX_FILES : 0;
 	sb->bits |= SANDBOX_NO_PRIVS | SANDBOX_NO_DUMP | SANDBOX_RLIMIT;
+	sb->bits |= geteuid() == 0 && !nested ? SANDBOX_UID : 0;
 	sb->bits |= sb->filters != NULL ? SANDBOX_SECCOMP : 0;
 	return 0;
 }

@@ -46,7 +46,14 @@ session_begin(struct session *s, uint64_t call, uint64_t deadline_ns, bool read_
 	s->call = call;
 	s->deadline_ns = deadline_ns;
 	s->read_only = read_only;
+	s->published = false;
 	s->why = NULL;
+}
+
+bool
+session_published(const struct session *s)
+{
+	return s->published;
 }
 
 const char *
@@ -55,10 +62,17 @@ session_why(const struct session *s)
 	return s->why;
 }
 
+bool
+session_written(const struct session *s)
+{
+	return s->key_cnt != 0;
+}
+
 void
 session_discard(struct session *s)
 {
 	s->set_bytes = 0;
+	s->set_ops = 0;
 	if (s->key_cnt != 0) {
 		chain_clear(&s->keys);
 		s->key_cnt = 0;

@@ -66,6 +66,9 @@ void session_destroy(struct session *s);
 /* session_begin starts a call. Requires: the one before was ended. */
 void session_begin(struct session *s, uint64_t call, uint64_t deadline_ns, bool read_only);
 
+/* session_written tells whether there is anything to publish. */
+bool session_written(const struct session *s);
+
 /* session_publish publishes what is held, and waits until the store has it.
  *
  * Returns:   0; MB_ERR_NO_MEMORY when the write sets find no room: nothing was sent, all is still
@@ -89,6 +92,9 @@ int session_end(struct session *s);
 /* session_on_answer takes an answer of a cache tile that nobody waits for any more. */
 void session_on_answer(struct session *s, const struct desc *d);
 
+/* session_published says whether this call has sent writes to the store. */
+bool session_published(const struct session *s);
+
 /* session_why is a sentence about the last error, or NULL. */
 const char *session_why(const struct session *s);
 
@@ -103,21 +109,34 @@ int session_put(struct session *s, struct slice key, struct slice value);
 int session_incr(struct session *s, struct slice key, int64_t n, int64_t *ret_sum);
 int session_delete(struct session *s, struct slice key);
 int session_sadd(struct session *s, struct slice key, struct slice member);
+int session_srem(struct session *s, struct slice key, struct slice member);
 int session_sismember(struct session *s, struct slice key, struct slice member, bool *ret);
 int session_scard(struct session *s, struct slice key, uint64_t *ret);
 int session_map_put(struct session *s, struct slice key, struct slice field, struct slice value);
 int session_map_get(struct session *s, struct slice key, struct slice field, struct slice *ret);
+int session_map_delete(struct session *s, struct slice key, struct slice field);
+int session_map_incr(struct session *s, struct slice key, struct slice field, int64_t n,
+		     int64_t *ret_sum);
+int session_map_cnt(struct session *s, struct slice key, uint64_t *ret);
 void session_release(struct session *s, struct slice key);
 
-/* A walk over a set: first the stored members, then those of this call that are not among them. It
+/* A walk over a set or a map: first what is stored and stands, then what only this call has. It
  * ends when what is held is published or discarded. */
 struct session_iter {
-	struct slice stored; /* the set in the cache, held until session_views_end; may be empty */
+	struct slice stored; /* what is in the cache, held until session_views_end; may be empty */
+	uint32_t type;       /* of that */
 	uint32_t idx;        /* next stored one */
-	uint32_t elem;       /* next own one, + 1; 0: none */
+	uint32_t key;        /* what is held, number + 1; 0: nothing */
+	uint32_t elem;       /* the own one that was shown last, + 1; 0: none yet */
 	uint32_t turn;       /* of the table of elements */
 };
 int session_set_begin(struct session *s, struct slice key, struct session_iter *ret);
 bool session_set_next(struct session *s, struct session_iter *it, struct slice *ret_member);
+int session_map_begin(struct session *s, struct slice key, struct session_iter *ret);
+
+/* session_map_next: *ret_err is MB_ERR_TOO_LARGE when a number cannot be shown as there are too many
+ * views; then the walk is over. */
+bool session_map_next(struct session *s, struct session_iter *it, struct slice *ret_field,
+		      struct slice *ret_value, int *ret_err);
 
 #endif

@@ -25,16 +25,20 @@ bytes_take(struct session *s, size_t len)
 	return p;
 }
 
-/* Counts what an operation will take in a write set, so that what is held can always be published.
+/* Counts what operations will take in a write set, so that what is held can always be published.
  * Generous: what is overtaken later stays counted. */
 static int
-set_count(struct session *s, size_t len)
+set_count(struct session *s, uint32_t ops, size_t len)
 {
 	size_t bytes = ALIGN_UP(WSET_OP_HEAD + len, 8);
 
+	if (ops > WSET_OP_CNT_MAX - s->set_ops) {
+		return refuse(s, MB_ERR_TOO_LARGE, "a call may make 65,535 writes");
+	}
 	if (bytes > WSET_BYTES_MAX - s->set_bytes) {
 		return refuse(s, MB_ERR_TOO_LARGE, FULL_TEXT);
 	}
+	s->set_ops += ops;
 	s->set_bytes += bytes;
 	return 0;
 }
@@ -80,7 +84,7 @@ held_new(struct session *s, uint64_t hash, struct slice key, struct held_key **r
 	if (s->key_cnt == SESSION_KEY_MAX) {
 		return refuse(s, MB_ERR_TOO_LARGE, "a call may write 16,384 keys");
 	}
-	if (set_count(s, 2 * (key.len + WSET_OP_HEAD)) != 0) { /* what it stands on, and a sum */
+	if (set_count(s, 2, 2 * (key.len + WSET_OP_HEAD)) != 0) { /* what it stands on, and a sum */
 		return MB_ERR_TOO_LARGE;
 	}
 	p = bytes_copy(s, key);
@@ -169,7 +173,7 @@ elem_new(struct session *s, const struct held_key *k, struct slice name, uint64_
 	if (s->elem_cnt == SESSION_ELEM_MAX) {
 		return refuse(s, MB_ERR_TOO_LARGE, "a call may write 32,767 members and fields");
 	}
-	if (set_count(s, (size_t)k->len + name.len) != 0) {
+	if (set_count(s, 1, (size_t)k->len + name.len) != 0) {
 		return MB_ERR_TOO_LARGE;
 	}
 	p = bytes_copy(s, name);
@@ -203,6 +207,9 @@ held_elem_add(struct session *s, struct held_key *k, struct slice name, struct h
 	if (!e->listed) {
 		number = (uint32_t)(e - s->elem) + 1;
 		e->listed = true;
+		e->base = BASE_STORE;
+		e->summed = false;
+		e->sum = 0;
 		e->sibling = 0;
 		if (k->elem_last != 0) {
 			s->elem[k->elem_last - 1].sibling = number;
@@ -213,6 +220,36 @@ held_elem_add(struct session *s, struct held_key *k, struct slice name, struct h
 	}
 	*ret = e;
 	return 0;
+}
+
+struct held_elem *
+held_elem_next(struct session *s, const struct held_key *k, uint32_t *at)
+{
+	struct held_elem *e;
+
+	*at = *at == 0 ? k->elem_first : s->elem[*at - 1].sibling;
+	e = *at != 0 ? &s->elem[*at - 1] : NULL;
+	return e;
+}
+
+int
+held_elem_sum(struct session *s, struct held_elem *e, int64_t n)
+{
+	const struct held_key *k = &s->key[e->key - 1];
+	int64_t sum;
+	int err = 0;
+
+	if (__builtin_add_overflow(e->sum, n, &sum)) {
+		return refuse(s, MB_ERR_TOO_LARGE, "the sum is beyond 64 bits");
+	}
+	if (!e->summed && e->base != BASE_STORE) {
+		err = set_count(s, 1, (size_t)k->len + e->len);
+	}
+	if (err == 0) {
+		e->summed = true;
+		e->sum = sum;
+	}
+	return err;
 }
 
 /* ------------------------------------------------------------------ values */
@@ -264,7 +301,7 @@ held_value_set(struct session *s, struct held_value *v, struct slice bytes)
 		return refuse(s, MB_ERR_TOO_LARGE, "a value may have 64 MiB");
 	}
 	if (!again) {
-		int err = set_count(s, MIN(bytes.len, (size_t)WSET_INLINE_MAX));
+		int err = set_count(s, 0, MIN(bytes.len, (size_t)WSET_INLINE_MAX));
 
 		err = err != 0 ? err : value_place(s, bytes.len, v);
 

@@ -4,7 +4,9 @@
  *   session.c          its life; memory
  *   session_held.c     what is held back: keys, elements, values
  *   session_read.c     the cache: views, fetching
- *   session_op.c       the operations, made of the two
+ *   session_op.c       the operations, made of the two: keys and strings
+ *   session_set.c      sets
+ *   session_map.c      maps
  *   session_publish.c  from what is held to write sets, and the answers
  *
  * Strings of bytes that are written (keys, members, small values) lie one behind the other in
@@ -21,9 +23,6 @@
 #include "session.h"
 #include "view.h"
 #include "wset.h"
-
-static_assert(2 * SESSION_KEY_MAX + SESSION_ELEM_MAX <= WSET_OP_CNT_MAX,
-	      "what a call may write fits a write set");
 
 #define SESSION_KEY_BUCKETS  (2 * SESSION_KEY_MAX)
 #define SESSION_ELEM_BUCKETS (2 * (SESSION_ELEM_MAX + 1))
@@ -69,15 +68,19 @@ struct held_key {
 	struct held_value value;
 };
 
-/* A member of a set, or a field of a map. */
+/* A member of a set, or a field of a map. Its base: BASE_VALUE, added or put; BASE_ABSENT, removed;
+ * BASE_STORE, only added to. */
 struct held_elem {
 	uint64_t hash;
 	const uint8_t *p;
 	uint16_t len;
-	bool listed;      /* in its key's list; else put and then overtaken by a put or a delete */
+	bool listed; /* in its key's list; else put and then overtaken by a put or a delete */
+	uint8_t base;
+	bool summed;      /* a field: sum was added */
 	uint32_t key;     /* number + 1 */
 	uint32_t next;    /* in its chain */
 	uint32_t sibling; /* in its key's list */
+	int64_t sum;
 	struct held_value value;
 };
 
@@ -100,6 +103,7 @@ struct session {
 	struct session_conf conf;
 	uint64_t call, deadline_ns;
 	bool read_only;
+	bool published; /* this call sent something */
 	uint32_t token_seq;
 	const char *why;
 	char why_buf[KEY_BYTES_MAX / 4];
@@ -109,6 +113,7 @@ struct session {
 	uint32_t view_cnt, view_free; /* highest used + 1; free list, number + 1 */
 	size_t bytes_len;
 	size_t set_bytes; /* what the write sets will take, at most */
+	uint32_t set_ops; /* and how many operations they will have */
 	uint32_t pending_cnt;
 	uint64_t
 		pending[CACHE_TILE_MAX]; /* token of the publication under way at a tile; 0: none */
@@ -147,8 +152,16 @@ int held_write(struct session *s, struct slice key, struct held_key **ret);
 void held_reset(struct session *s, struct held_key *k, enum held_base base);
 
 /* held_elem_find finds an element of a key; NULL when this call has not added it. held_elem_add
- * adds it. Returns: 0; MB_ERR_TOO_LARGE. */
+ * adds it, on the base of what the store has. Returns: 0; MB_ERR_TOO_LARGE. */
 struct held_elem *held_elem_find(struct session *s, const struct held_key *k, struct slice name);
+
+/* held_elem_next gives the elements of a key, one after the other: *at 0 first. NULL behind the
+ * last. */
+struct held_elem *held_elem_next(struct session *s, const struct held_key *k, uint32_t *at);
+
+/* held_elem_sum adds to an element's sum, which becomes an operation of its own. Returns: 0;
+ * MB_ERR_TOO_LARGE. */
+int held_elem_sum(struct session *s, struct held_elem *e, int64_t n);
 int held_elem_add(struct session *s, struct held_key *k, struct slice name, struct held_elem **ret);
 
 /* held_value_set copies a value. Returns: 0; MB_ERR_TOO_LARGE, MB_ERR_NO_MEMORY, and *v as
@@ -177,6 +190,38 @@ int read_view(struct session *s, uint64_t hash, struct slice key, struct view **
 struct view *view_new(struct session *s);
 void view_put(struct session *s, struct view *v, uint64_t hash);
 void view_drop(struct session *s, struct view *v);
+
+/* ------------------------------------------------------------- session_op.c */
+
+/* What all operations begin with: is the key one, is the name of a member or field? */
+int op_key_check(struct session *s, struct slice key);
+int op_elem_check(struct session *s, struct slice name);
+int op_wrong_type(struct session *s);
+
+/* op_held finds what is held under a key, if anything of it changes what is read. */
+struct held_key *op_held(struct session *s, uint64_t hash, struct slice key);
+
+/* op_write finds or makes the entry of an element that is written, of a key of this kind, after all
+ * checks. The key's kind is set by the caller, once nothing can fail any more. */
+int op_write(struct session *s, struct slice key, struct slice name, enum held_kind kind,
+	     struct held_key **ret);
+
+/* op_parts splits the collection at key into what is held and what is stored; the latter is asked
+ * for only if it counts.
+ *
+ * Returns:   0; *ret_held: NULL, or what is held; *ret_hit: there is a stored collection of this
+ *            kind in *v, which is to be released by cache_view_release; MB_ERR_TYPE; an error.
+ */
+int op_parts(struct session *s, struct slice key, enum held_kind kind, struct held_key **ret_held,
+	     struct cache_value *v, bool *ret_hit);
+
+/* op_iter_begin starts a walk over the collection at key. */
+int op_iter_begin(struct session *s, struct slice key, enum held_kind kind,
+		  struct session_iter *ret);
+
+/* op_text_i64 reads text as a number, as the store would. op_show shows a number as text. */
+int op_text_i64(struct slice text, int64_t *ret);
+int op_show(struct session *s, uint64_t hash, int64_t x, struct slice *ret);
 
 /* read_kind says which of our kinds a stored value is; KIND_NONE when it shows nothing. */
 enum held_kind read_kind(const struct cache_value *v);

@@ -38,23 +38,45 @@ op_value(const struct session *s, const struct held_value *v, struct wset_op *op
 	return v->owned;
 }
 
+/* The operations of a member, or of a field. */
+static bool
+visit_elem(const struct session *s, const struct held_key *k, const struct held_elem *e,
+	   visit_fn fn, void *ctx)
+{
+	struct slice name = slice_of(e->p, e->len);
+	struct wset_op op = { .key = slice_of(k->p, k->len) };
+	uint32_t owned = 0;
+
+	if (k->kind == KIND_SET) {
+		op.kind = e->base == BASE_VALUE ? WSET_SADD : WSET_SREM;
+		op.value = name;
+		return fn(ctx, &op, 0);
+	}
+	op.field = name;
+	if (e->base != BASE_STORE) {
+		op.kind = e->base == BASE_VALUE ? WSET_MAP_PUT : WSET_MAP_DEL;
+		if (e->base == BASE_VALUE) {
+			owned = op_value(s, &e->value, &op);
+		}
+		if (!fn(ctx, &op, owned)) {
+			return false;
+		}
+	}
+	if (e->summed) {
+		op = (struct wset_op){ .kind = WSET_MAP_INCR,
+				       .key = op.key,
+				       .field = name,
+				       .n = e->sum };
+		return fn(ctx, &op, 0);
+	}
+	return true;
+}
+
 static bool
 visit_elems(const struct session *s, const struct held_key *k, visit_fn fn, void *ctx)
 {
 	for (uint32_t i = k->elem_first; i != 0; i = s->elem[i - 1].sibling) {
-		const struct held_elem *e = &s->elem[i - 1];
-		struct wset_op op = { .key = slice_of(k->p, k->len) };
-		uint32_t owned = 0;
-
-		if (k->kind == KIND_MAP) {
-			op.kind = WSET_MAP_PUT;
-			op.field = slice_of(e->p, e->len);
-			owned = op_value(s, &e->value, &op);
-		} else {
-			op.kind = WSET_SADD;
-			op.value = slice_of(e->p, e->len);
-		}
-		if (!fn(ctx, &op, owned)) {
+		if (!visit_elem(s, k, &s->elem[i - 1], fn, ctx)) {
 			return false;
 		}
 	}
@@ -241,18 +263,12 @@ nth_op(void *ctx, const struct wset_op *op, uint32_t owned)
 static void
 name_refused(struct session *s, uint32_t tile, const struct desc *d)
 {
-	static const char *const verb[WSET_KIND_CNT] = { [WSET_PUT] = "put",
-							 [WSET_INCR] = "incr",
-							 [WSET_SADD] = "sadd",
-							 [WSET_MAP_PUT] = "map_put",
-							 [WSET_DEL] = "delete" };
 	struct nth n = { .left = d->a };
 
 	visit(s, tile, nth_op, &n);
 	snprintf(s->why_buf, sizeof(s->why_buf), "the store refused the %s of '%.*s': %s",
-		 n.op.kind < WSET_KIND_CNT && verb[n.op.kind] != NULL ? verb[n.op.kind] : "write",
-		 (int)MIN(n.op.key.len, (size_t)100), (const char *)n.op.key.p,
-		 mb_err_text(d->err));
+		 wset_verb(n.op.kind), (int)MIN(n.op.key.len, (size_t)100),
+		 (const char *)n.op.key.p, mb_err_text(d->err));
 	s->why = s->why_buf;
 }
 
@@ -335,6 +351,7 @@ session_publish(struct session *s)
 	}
 	s->publish_err = 0;
 	s->publishing = true;
+	s->published = true;
 	for (uint32_t t = 0; t < s->conf.cache_cnt; t++) {
 		if (any[t]) {
 			s->pending[t] = d[t].b;

@@ -10,6 +10,7 @@
  */
 #include "check.h"
 #include "compiler.h"
+#include "envelope.h"
 #include "hash.h"
 #include "lattice.h"
 #include "microburst/error.h"
@@ -72,6 +73,17 @@ fetch(struct session *s, uint64_t hash, struct slice key)
 	return got.err;
 }
 
+/* Whether a value that the cache still shows has reached its deadline. */
+static bool
+value_expired(struct session *s, const struct cache_value *v)
+{
+	const struct exec_wait *w = s->conf.wait;
+	struct envelope e;
+
+	return envelope_expires(v->envelope) && envelope_open(v->envelope, &e) == 0 &&
+	       envelope_expired(&e, hlc_time_of_us(w->wall_us(w->ctx)));
+}
+
 int
 read_value(struct session *s, uint64_t hash, struct slice key, enum read_how how,
 	   struct cache_value *ret)
@@ -80,7 +92,10 @@ read_value(struct session *s, uint64_t hash, struct slice key, enum read_how how
 		int n = cache_view_get_hashed(s->conf.view, hash, key, ret);
 
 		if (likely(n == CACHE_HIT)) {
-			return n;
+			if (likely(!value_expired(s, ret))) {
+				return n;
+			}
+			n = CACHE_ABSENT;
 		}
 		if (n == CACHE_ABSENT) {
 			cache_view_release(s->conf.view, ret);
@@ -218,6 +233,7 @@ read_kind(const struct cache_value *v)
 	case LATTICE_STRING:
 		return KIND_STRING;
 	case LATTICE_GSET:
+	case LATTICE_ORSET:
 		return KIND_SET;
 	case LATTICE_MAP:
 		return KIND_MAP;

@@ -54,8 +54,10 @@ call_outcome(struct mb_call *call, int returned)
 			 mb_err_name(returned));
 		return MB_ERR_FUNCTION_FAILED;
 	}
-	if (call->text_err != returned) {
-		call->text[0] = '\0'; /* about an error that the function got over */
+	if (call->text_err != returned || call->text[0] == '\0') {
+		/* What text says is about an error that the function got over. */
+		snprintf(call->text, sizeof(call->text), "it returned %s: %s",
+			 mb_err_name(returned), mb_err_text(returned));
 	}
 	return returned;
 }

@@ -111,6 +111,15 @@ mb_sadd(struct mb_call *call, struct mb_slice key, struct mb_slice member)
 }
 
 int
+mb_srem(struct mb_call *call, struct mb_slice key, struct mb_slice member)
+{
+	if (unlikely(call->session == NULL)) {
+		return no_state(call);
+	}
+	return outcome(call, session_srem(call->session, in(key), in(member)), "mb_srem", key);
+}
+
+int
 mb_sismember(struct mb_call *call, struct mb_slice key, struct mb_slice member, bool *ret)
 {
 	if (unlikely(call->session == NULL)) {
@@ -193,6 +202,77 @@ mb_map_get(struct mb_call *call, struct mb_slice key, struct mb_slice field, str
 	}
 	*ret = mb_slice_of(got.p, got.len);
 	return 0;
+}
+
+int
+mb_map_incr(struct mb_call *call, struct mb_slice key, struct mb_slice field, int64_t delta,
+	    int64_t *ret)
+{
+	if (unlikely(call->session == NULL)) {
+		return no_state(call);
+	}
+	return outcome(call, session_map_incr(call->session, in(key), in(field), delta, ret),
+		       "mb_map_incr", key);
+}
+
+int
+mb_map_delete(struct mb_call *call, struct mb_slice key, struct mb_slice field)
+{
+	if (unlikely(call->session == NULL)) {
+		return no_state(call);
+	}
+	return outcome(call, session_map_delete(call->session, in(key), in(field)), "mb_map_delete",
+		       key);
+}
+
+int
+mb_map_cnt(struct mb_call *call, struct mb_slice key, uint64_t *ret)
+{
+	if (unlikely(call->session == NULL)) {
+		return no_state(call);
+	}
+	return outcome(call, session_map_cnt(call->session, in(key), ret), "mb_map_cnt", key);
+}
+
+static_assert(sizeof(struct session_iter) <= sizeof(((struct mb_map_iter *)0)->word),
+	      "a walk fits what users have for it");
+
+int
+mb_map_begin(struct mb_call *call, struct mb_slice key, struct mb_map_iter *ret)
+{
+	struct session_iter it;
+	int err;
+
+	if (unlikely(call->session == NULL)) {
+		return no_state(call);
+	}
+	err = session_map_begin(call->session, in(key), &it);
+	if (err != 0) {
+		return state_refuse(call, err, "mb_map_begin", key);
+	}
+	ret->call = call;
+	memcpy(ret->word, &it, sizeof(it));
+	return 0;
+}
+
+int
+mb_map_next(struct mb_map_iter *it, struct mb_slice *ret_field, struct mb_slice *ret_value)
+{
+	struct session_iter inner;
+	struct slice field, value;
+	bool more;
+	int err;
+
+	memcpy(&inner, it->word, sizeof(inner));
+	more = session_map_next(it->call->session, &inner, &field, &value, &err);
+	memcpy(it->word, &inner, sizeof(inner));
+	if (!more) {
+		return err == 0 ? 0
+				: state_refuse(it->call, err, "mb_map_next", mb_slice_of(NULL, 0));
+	}
+	*ret_field = mb_slice_of(field.p, field.len);
+	*ret_value = mb_slice_of(value.p, value.len);
+	return 1;
 }
 
 /* --------------------------------------------------------------------- both */

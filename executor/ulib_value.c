@@ -175,22 +175,30 @@ mb_return_bytes(struct mb_call *call, struct mb_slice bytes)
 	return return_copy(call, MB_BYTES, bytes.p, bytes.len);
 }
 
+static inline int
+return_number(struct mb_call *call, enum mb_type type, uint64_t x)
+{
+	uint64_t le = htole64(x);
+
+	if (likely(call->result != NULL && result_try_number(call->result, type, x))) {
+		return 0;
+	}
+	return return_copy(call, type, &le, sizeof(le));
+}
+
 int
 mb_return_i64(struct mb_call *call, int64_t x)
 {
-	uint64_t le = htole64((uint64_t)x);
-
-	return return_copy(call, MB_I64, &le, sizeof(le));
+	return return_number(call, MB_I64, (uint64_t)x);
 }
 
 int
 mb_return_f64(struct mb_call *call, double x)
 {
-	uint64_t le;
+	uint64_t bits;
 
-	memcpy(&le, &x, sizeof(le));
-	le = htole64(le);
-	return return_copy(call, MB_F64, &le, sizeof(le));
+	memcpy(&bits, &x, sizeof(bits));
+	return return_number(call, MB_F64, bits);
 }
 
 int

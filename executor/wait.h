@@ -15,6 +15,8 @@
 struct exec_wait {
 	/* The time, as deadlines are in. */
 	uint64_t (*now_ns)(void *ctx);
+	/* The wall's time, in microseconds since 1970: as keys end. */
+	uint64_t (*wall_us)(void *ctx);
 	/* Sends a message to a tile of the node, on one of the ports below PORT_DIRECT_FIRST. Waits
 	 * for room. Returns 0; MB_ERR_NO_NODE. */
 	int (*send)(void *ctx, uint32_t port, const struct desc *d);

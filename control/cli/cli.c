@@ -358,6 +358,12 @@ cli_open(struct cli *cli)
 }
 
 int
+cli_open_for(struct cli *cli, const char *key)
+{
+	return *key == '\0' ? cli_usage(cli, "a key has at least one byte") : cli_open(cli);
+}
+
+int
 cli_ask(struct cli *cli, json_t *request, int fd, json_t **ret)
 {
 	char *asked, *answer = NULL;

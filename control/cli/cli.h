@@ -60,6 +60,9 @@ int cli_usage(struct cli *cli, const char *what, ...) __attribute__((__format__(
  * Returns: 0, or the exit code. */
 int cli_open(struct cli *cli);
 
+/* cli_open_for is cli_open, once key is one. */
+int cli_open_for(struct cli *cli, const char *key);
+
 /* cli_ask asks the node what control/admin.h lists, fd (or -1) with it. Enters the node first if
  * need be. Says so itself when that fails.
  * Returns: 0 with *ret, which the caller owns; or the exit code.

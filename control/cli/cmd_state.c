@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cmd_state.c - get, set, incr, sadd, members, del, keys: the store, key by key
+/* cmd_state.c - get, set, incr, sadd, members, del, expire, keys: the store, key by key
  *
  * Keys and values are any bytes; what a shell cannot write comes from a file (@FILE) or a pipe (-).
  */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "argval.h"
 #include "cli.h"
@@ -13,13 +14,6 @@
 #include "valtext.h"
 
 /* ---------------------------------------------------------- what all need */
-
-/* Enters the node, once the key is one. */
-static int
-open_for(struct cli *cli, const char *key)
-{
-	return *key == '\0' ? cli_usage(cli, "a key has at least one byte") : cli_open(cli);
-}
 
 /* What went wrong with a key. */
 static int
@@ -49,7 +43,7 @@ get_run(struct cli *cli)
 {
 	const char *key = cli->arg[0];
 	struct mb_held held;
-	int code = open_for(cli, key), err;
+	int code = cli_open_for(cli, key), err;
 
 	if (code != 0) {
 		return code;
@@ -92,7 +86,7 @@ set_run(struct cli *cli)
 	int code = read_value(cli, cli->arg[1], &value), err;
 
 	if (code == 0) {
-		code = open_for(cli, key);
+		code = cli_open_for(cli, key);
 	}
 	if (code != 0) {
 		return code;
@@ -133,7 +127,7 @@ incr_run(struct cli *cli)
 		return cli_usage(cli, "N is a whole number of at most 64 bits, not \"%s\"",
 				 cli->arg[1]);
 	}
-	code = open_for(cli, key);
+	code = cli_open_for(cli, key);
 	if (code != 0) {
 		return code;
 	}
@@ -178,7 +172,7 @@ sadd_run(struct cli *cli)
 		code = read_value(cli, cli->arg[i + 1], &member[i]);
 	}
 	if (code == 0) {
-		code = open_for(cli, key);
+		code = cli_open_for(cli, key);
 	}
 	if (code != 0) {
 		free(member);
@@ -241,7 +235,7 @@ members_run(struct cli *cli)
 {
 	const char *key = cli->arg[0];
 	struct members m = { .cli = cli, .json = cli->json ? json_array() : NULL };
-	int code = open_for(cli, key), err;
+	int code = cli_open_for(cli, key), err;
 
 	if (code != 0) {
 		json_decref(m.json);
@@ -278,7 +272,7 @@ del_run(struct cli *cli)
 	int code = 0;
 
 	for (int i = 0; i < cli->arg_cnt && code == 0; i++) {
-		code = open_for(cli, cli->arg[i]);
+		code = cli_open_for(cli, cli->arg[i]);
 	}
 	for (int i = 0; i < cli->arg_cnt && (code == 0 || code == CLI_FAILED); i++) {
 		int err = mb_client_del(cli->client, cli->arg[i], 0);
@@ -299,6 +293,48 @@ const struct command cmd_del = {
 	.arg_min = 1,
 	.arg_max = COMMAND_ARGS_ANY,
 	.run = del_run,
+};
+
+/* ----------------------------------------------------------------- expire */
+
+static int
+expire_run(struct cli *cli)
+{
+	uint64_t ns = 0;
+	int64_t at_us = 0;
+	int code = strcmp(cli->arg[1], "never") == 0 ? 0
+						     : cli_duration(cli, "AFTER", cli->arg[1], &ns);
+	int err;
+
+	if (code == 0) {
+		code = cli_open_for(cli, cli->arg[0]);
+	}
+	if (code != 0) {
+		return code;
+	}
+	if (strcmp(cli->arg[1], "never") != 0) {
+		struct timespec now;
+
+		clock_gettime(CLOCK_REALTIME, &now);
+		at_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 + (int64_t)(ns / 1000);
+	}
+	err = mb_client_expire(cli->client, cli->arg[0], 0, at_us);
+	if (err != MB_OK) {
+		return fail_key(cli, err, "let end", cli->arg[0]);
+	}
+	return cli->json ? cli_json(cli, json_object()) : CLI_DONE;
+}
+
+const struct command cmd_expire = {
+	.name = "expire",
+	.args = "KEY AFTER",
+	.summary = "let a key end after a time such as 10s, or never",
+	.more = "A later set takes the end back, too.",
+	.example = "microburst expire greeting 10min",
+	.flags = COMMAND_NODE | COMMAND_JSON,
+	.arg_min = 2,
+	.arg_max = 2,
+	.run = expire_run,
 };
 
 /* ------------------------------------------------------------------- keys */

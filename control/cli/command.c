@@ -34,7 +34,13 @@ static const struct {
 	{ "State", &cmd_incr },
 	{ "State", &cmd_sadd },
 	{ "State", &cmd_members },
+	{ "State", &cmd_srem },
+	{ "State", &cmd_hset },
+	{ "State", &cmd_hget },
+	{ "State", &cmd_hincr },
+	{ "State", &cmd_hdel },
 	{ "State", &cmd_del },
+	{ "State", &cmd_expire },
 	{ "State", &cmd_keys },
 	{ "Measuring", &cmd_bench },
 };

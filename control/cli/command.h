@@ -62,6 +62,7 @@ extern const struct command cmd_deploy, cmd_functions, cmd_undeploy;
 extern const struct command cmd_call;
 extern const struct command cmd_dag_add, cmd_dag_call, cmd_dag_show, cmd_dag_rm, cmd_dag_list;
 extern const struct command cmd_get, cmd_set, cmd_incr, cmd_sadd, cmd_del, cmd_keys, cmd_members;
+extern const struct command cmd_srem, cmd_hset, cmd_hget, cmd_hincr, cmd_hdel, cmd_expire;
 extern const struct command cmd_doctor, cmd_bench;
 
 #endif

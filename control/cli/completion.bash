@@ -33,7 +33,7 @@ _microburst()
 		[[ $COMP_CWORD -eq 2 ]] &&
 			mapfile -t COMPREPLY < <(compgen -W "$(microburst functions 2>/dev/null |
 				awk 'NR > 1 { print $1 }')" -- "$word") ;;
-	get* | set* | incr* | sadd* | members* | del*)
+	get* | set* | incr* | sadd* | srem* | members* | h[sgid]* | expire* | del*)
 		[[ $COMP_CWORD -eq 2 || $command == del ]] &&
 			mapfile -t COMPREPLY < <(compgen -W "$(microburst keys "$word" 2>/dev/null |
 				head -n 100)" -- "$word") ;;

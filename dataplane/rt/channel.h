@@ -28,6 +28,7 @@
 #define MB_RT_CHANNEL_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "desc.h"
@@ -84,6 +85,15 @@ void channel_flush(struct channel *ch);
 
 /* channel_wake makes the wake-up call that channel_send makes when the peer was asleep. */
 void channel_wake(struct channel *ch);
+
+/* channel_idle says that there was nothing to receive a moment ago: a look without a call, for who
+ * polls many channels. */
+static inline bool
+channel_idle(const struct channel *ch)
+{
+	return ch->head == ch->tail_seen && ch->err == 0 &&
+	       atomic_load_explicit(&ch->rx_tail->v, memory_order_relaxed) == ch->head;
+}
 
 /* channel_recv copies the oldest element into *ret and frees its slot.
  * Returns: 1; 0 when there is none; MB_ERR_PEER_CORRUPT, now and from then on. */

@@ -164,7 +164,9 @@ domain_hello(struct domain *d, const char *program)
 	int err = domain_ask(d, &m, program, strlen(program), NULL, 0, &answer, fd, DOMAIN_FD_MAX);
 
 	if (err != 0) {
-		return err;
+		/* Somebody listens there, and hung up or said nothing: a node with no room for one
+		 * more connection, or one that is stopped. */
+		return err == MB_ERR_NO_NODE ? MB_ERR_BUSY : err;
 	}
 	memcpy(&d->welcome, d->text, sizeof(d->welcome));
 	if (!domain_welcome_ok(&answer, &d->welcome)) {

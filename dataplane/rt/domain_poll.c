@@ -24,7 +24,8 @@
 #include "domain.h"
 #include "timebase.h"
 
-#define SPIN_ALONE_NS 4000 /* on a cpu that a daemon lcore uses too: pause so long, then yield */
+/* On a cpu that a daemon lcore uses too: pause so long, three warm calls, then yield. */
+#define SPIN_ALONE_NS 1000
 #define ASK_AGAIN_NS  (100 * NS_PER_MS)
 #define OWED_RETRY_NS NS_PER_MS /* ctl reading its queue does not ring us */
 
@@ -407,7 +408,7 @@ domain_poll(struct domain *d, struct desc *ret, struct channel **ret_ch)
 	for (uint32_t i = 0; i < HOT_CNT; i++) {
 		uint8_t port = d->hot[(turn + i) % HOT_CNT];
 
-		if (port != PORT_CNT) {
+		if (port != PORT_CNT && !channel_idle(&d->ch[port])) { /* hot ports are open */
 			n = domain_poll_port(d, port, ret, ret_ch);
 			if (n != 0) {
 				return n;

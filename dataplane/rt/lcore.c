@@ -8,8 +8,9 @@
  *        └───────── work ───────────┘   └──── any wake ───────┘
  *
  * A busy lcore never looks at the clock for anybody's sake but its own, never enters the kernel,
- * and nobody rings it. A spinning one is the same without work; it must hold the cpu's spin token,
- * because two spinners on one cpu take turns by the millisecond. An asleep one must be rung.
+ * and nobody rings it. A spinning one is the same without work. Two spinners on one cpu take turns
+ * by the millisecond; so only who holds the cpu's spin token spins with pauses, and who does not
+ * gives the cpu away after each look. An asleep one must be rung.
  *
  * I1  Before the wait: every waiting flag up, then a full fence, then every queue looked at once
  *     more. (The argument is in lcore_bell.h.) A pass that found anything, or a stop, calls the
@@ -50,6 +51,12 @@
 #define LCORE_MAGIC UINT32_C(0x4d424c43)
 #define NOT_STARTED UINT32_MAX
 
+enum spin {
+	SPIN_NOT = 0, /* has not been idle since its last sleep */
+	SPIN_ALONE,   /* holds the spin token */
+	SPIN_YIELD,   /* somebody else does */
+};
+
 struct lcore {
 	struct lcore_bell bell; /* first: a line of its own, read by every producer */
 
@@ -62,8 +69,8 @@ struct lcore {
 	uint64_t busy_ns;         /* when a pass last found work */
 	uint64_t due_ns;          /* no tile's housekeeping is due before */
 	uint64_t housekeeping_ns; /* all tiles' housekeeping is due */
-	bool spinning;            /* holds the spin token */
-	bool untidy;              /* worked since all tiles' last housekeeping */
+	enum spin spin;
+	bool untidy; /* worked since all tiles' last housekeeping */
 	uint32_t eal_lcore_id;
 	uint32_t tile_cnt;
 	struct tile tile[TILE_CNT_MAX];
@@ -84,7 +91,7 @@ lcore_cfg_default(struct lcore_cfg *ret_cfg)
 		.cpu = -1,
 		.spin_ns = 50 *
 			   NS_PER_US, /* about what a wake costs both sides: never twice the best */
-		.housekeeping_ns = 100 * NS_PER_US,
+		.housekeeping_ns = 1 * NS_PER_MS,
 		.drain_ns = NS_PER_S,
 	};
 }
@@ -259,31 +266,35 @@ account(struct lcore *l, bool busy)
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
-/* May the lcore, idle, go on polling? Takes the cpu's token when it begins to spin. */
+/* May the lcore, idle, go on polling? Asks for the cpu's token when it begins to. */
 static bool
 may_spin(struct lcore *l)
 {
 	if (l->now_ns - l->busy_ns >= l->cfg.spin_ns) {
 		return false;
 	}
-	if (!l->spinning) {
-		l->spinning = l->cfg.spin_try == NULL || l->cfg.spin_try(l->cfg.spin_ctx);
-		if (!l->spinning) {
+	if (l->spin == SPIN_NOT) {
+		l->spin = SPIN_ALONE;
+		if (l->cfg.spin_try != NULL && !l->cfg.spin_try(l->cfg.spin_ctx)) {
+			l->spin = SPIN_YIELD;
 			metrics_add(l->metrics, METRIC_lcore_spin_refused, 1);
-			return false;
 		}
 	}
-	cpu_pause();
+	if (l->spin == SPIN_ALONE) {
+		cpu_pause();
+	} else {
+		sched_yield();
+	}
 	return true;
 }
 
 static void
 spin_end(struct lcore *l)
 {
-	if (l->spinning && l->cfg.spin_release != NULL) {
+	if (l->spin == SPIN_ALONE && l->cfg.spin_release != NULL) {
 		l->cfg.spin_release(l->cfg.spin_ctx);
 	}
-	l->spinning = false;
+	l->spin = SPIN_NOT;
 }
 
 static void
@@ -307,15 +318,19 @@ nap_length(struct lcore *l, uint64_t until_ns)
 	return at <= l->now_ns ? 0 : MIN(at - l->now_ns, LCORE_NAP_NS_MAX);
 }
 
-/* Sleeps, unless the last look finds work. Returns 0 or MB_ERR_IO. */
+/* Sleeps, unless the last look finds work. Returns 0 or MB_ERR_IO. Who is woken for one message
+ * after the other keeps house once a period too, not before each sleep; the last time by the
+ * timer. */
 static int
 nap(struct lcore *l, uint64_t until_ns, bool stopping)
 {
 	uint64_t length_ns;
 	int rc = 1;
 
-	if (l->untidy) {
+	if (l->untidy && l->now_ns >= l->housekeeping_ns) {
 		tiles_housekeep(l, true);
+	} else if (l->untidy) {
+		until_ns = MIN(until_ns, l->housekeeping_ns);
 	}
 	spin_end(l);
 

@@ -7,7 +7,7 @@
  * whatever might go wrong with a wake costs a second and not for ever.
  *
  *      pass: completions ─► tile 0 ─► tile 1 ─► ... ─► housekeeping if due ─► account
- *                                      all idle for spin_ns (or no spin token)
+ *                                      all idle for spin_ns
  *      nap:  housekeeping ─► arm tiles, waiting = 1 ─► full fence ─► one more pass ─► io_uring wait
  *
  * Life:     lcore_create ─► lcore_tile_add, lcore_watch ... ─► lcore_run (its thread) ─► lcore_stop
@@ -49,7 +49,7 @@ struct lcore_cfg {
 	const struct timebase *timebase; /* NULL: the real one */
 
 	/* The cpu's spin token. spin_try is called when the lcore has become idle: true, it may
-	 * spin until spin_release; false, somebody else spins here and the lcore sleeps at once.
+	 * spin until spin_release; false, somebody else spins here and it yields after each look.
 	 * Release is called before every sleep that follows a true, and at the end. Both NULL: the
 	 * cpu is this lcore's alone. Called from the lcore's thread. */
 	bool (*spin_try)(void *spin_ctx);

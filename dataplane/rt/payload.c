@@ -380,11 +380,18 @@ const uint8_t *
 payload_own(struct payload_pool *pool, const struct payload_ref *ref)
 {
 	struct payload_entry *e = payload_find(pool, ref->handle);
+	uint32_t from, off;
 
-	if (e == NULL || ref->proc != pool->proc || ref->inc != pool->inc || ref->len > e->bytes) {
+	if (e == NULL || ref->proc != pool->proc || ref->inc != pool->inc) {
 		return NULL;
 	}
-	return e->p;
+	/* What is sent may begin behind the payload's first byte. */
+	from = e->seg != 0 ? 0 : (uint32_t)(pool->slab_off + (size_t)(e->p - pool->slab));
+	off = ref->off - from;
+	if (ref->off < from || off > e->bytes || ref->len > e->bytes - off) {
+		return NULL;
+	}
+	return e->p + off;
 }
 
 uint32_t

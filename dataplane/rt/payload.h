@@ -76,7 +76,8 @@ uint32_t payload_trim(struct payload_pool *pool);
 uint8_t *payload_ptr(struct payload_pool *pool, uint32_t handle);
 
 /* payload_own finds the bytes of a reference to an own payload that came from somebody else.
- * Returns: NULL when it is not alive, or not what was once given out: another incarnation, longer.
+ * Returns: NULL when it is not alive, or not within what was given out: another incarnation,
+ * longer.
  * */
 const uint8_t *payload_own(struct payload_pool *pool, const struct payload_ref *ref);
 

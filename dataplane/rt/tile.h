@@ -42,7 +42,7 @@ struct tile_ops {
 
 	/* Rare duties: timers that came due, metrics, credits, configuration. Comes when a timer is
 	 * due (next_timer_ns, lcore_timer_at), every lcore_cfg.housekeeping_ns while the lcore is
-	 * awake, and once before it sleeps. May send. May be NULL. */
+	 * awake, and once after the last work before a long sleep. May send. May be NULL. */
 	void (*housekeeping)(void *ctx, uint64_t now_ns);
 
 	/* up: the lcore is about to sleep; raise every flag by which producers outside the daemon

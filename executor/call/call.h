@@ -8,6 +8,17 @@
  *
  * Arguments are held by the producer until the reply arrives: a REPLY gives the arguments' hold
  * back. Results are held for the reader until it sends RELEASE.
+ *
+ * A part of a DAG call (sched_run.c): what an executor needs to run one function, or several in a
+ * row, of a DAG comes as a sequence of messages on its port to sched, the CALL last.
+ *
+ *   TRIGGER, TRIGGER ...   what the functions before it returned, in the order of the edges
+ *   STEP, STEP ...         the functions to run, each with what the one before it returned
+ *   CALL with CALL_PART    a = DAG id; payload: the client's; err = how many came before it
+ *
+ * b of TRIGGER and STEP counts from 0, so a sequence that was broken off is found when the next one
+ * begins. The payload of a TRIGGER is held for the daemon by its producer until the daemon says
+ * RELEASE: after the last of its readers has replied.
  */
 #ifndef MB_CALL_H
 #define MB_CALL_H
@@ -22,9 +33,11 @@ enum call_kind {
 	DESC_REPLY,   /* call, err, a = executor, b = call_time; payload: results or error text */
 	DESC_CANCEL,  /* to sched: call, a = executor (0: whatever sched knows), err = why */
 	DESC_FREED,   /* to sched: a = executor whose claim was WANTED and is free now */
-	DESC_TRIGGER, /* executor -> executor, or through sched: see dag.h */
+	DESC_TRIGGER, /* sched -> executor: call, b = place in the sequence; payload: an input */
 	DESC_LOG, /* executor -> ctl: call, a = function id (0: an MB_INIT), b = lines dropped since
 		       * the one before; payload: one line of text */
+	DESC_STEP, /* sched -> executor: call, b = place in the sequence, a = function id, sub =
+		    * step_sub, step{} */
 };
 
 /* sub of a CALL */
@@ -34,7 +47,26 @@ enum call_sub {
 	CALL_ATTEMPT_SHIFT = 4, /* bits 4, 5: 0 first attempt, 1 second */
 	CALL_ATTEMPT_MASK = 0x30,
 	CALL_READ_ONLY = 0x40,
+	CALL_PART = 0x80, /* with CALL_DAG: the sequence before it says what to run */
 };
+
+/* sub of a STEP */
+enum step_sub {
+	STEP_SINK = 1, /* its results are the call's: held for the caller, else for the daemon */
+};
+
+/* sub of a REPLY */
+enum reply_sub {
+	REPLY_PUBLISHED = 1, /* of an executor: the call wrote */
+};
+
+/* The data of a STEP. */
+struct call_step {
+	uint16_t vertex; /* its place in the DAG: which entry of the client's payload is its own */
+	char tag[14];
+};
+static_assert(sizeof(struct call_step) <= DESC_INLINE_BYTES, "a step fits a descriptor");
+static_assert(2 * DAG_FUNCTION_MAX <= CHANNEL_DEPTH, "a part's sequence fits a channel");
 
 /* b of a REPLY: how long the function ran, and how long the call took inside the executor until the
  * reply was sent, in ns, each saturating. */

@@ -311,6 +311,7 @@ renumber(struct dagtext *dag, const uint32_t *order)
 	struct placement_edge edge[DAG_EDGE_MAX];
 	uint8_t place[DAG_FUNCTION_MAX] = { 0 };
 	uint32_t out[DAG_FUNCTION_MAX] = { 0 };
+	uint32_t in[DAG_FUNCTION_MAX] = { 0 };
 	uint32_t cnt = 0;
 
 	for (uint32_t i = 0; i < dag->vertex_cnt; i++) {
@@ -330,7 +331,7 @@ renumber(struct dagtext *dag, const uint32_t *order)
 	memcpy(dag->edge, edge, cnt * sizeof(edge[0]));
 	dag->linear = true;
 	for (uint32_t e = 0; e < cnt; e++) {
-		dag->linear &= ++out[edge[e].from] == 1;
+		dag->linear &= ++out[edge[e].from] == 1 && ++in[edge[e].to] == 1;
 	}
 }
 

@@ -37,7 +37,7 @@ struct dagtext_vertex {
 struct dagtext {
 	uint32_t vertex_cnt; /* at least 1 */
 	uint32_t edge_cnt;
-	bool linear; /* no vertex has two edges out */
+	bool linear; /* the vertices stand in a row: no two could run at the same time */
 	/* In a topological order; among those that could come next, the one named first in the
 	 * text. The sink is the last. */
 	struct dagtext_vertex vertex[DAG_FUNCTION_MAX];

@@ -48,13 +48,16 @@ struct placement_dag {
 	uint16_t vertex_cnt;
 	uint16_t edge_cnt;
 	uint16_t flags; /* PLACEMENT_DAG_* */
+	/* One whose functions take at least so long, all together, is run in parts where that gains
+	 * something. */
+	uint32_t split_ns;
 	struct placement_vertex
 		vertex[DAG_FUNCTION_MAX];         /* in a topological order, the sink last */
 	struct placement_edge edge[DAG_EDGE_MAX]; /* sorted by to, then by position in the text */
 };
 
 enum placement_dag_flag {
-	PLACEMENT_DAG_LINEAR = 1, /* no vertex has two edges out: one executor runs it all */
+	PLACEMENT_DAG_LINEAR = 1, /* no two functions could run at the same time */
 };
 
 struct placement_copy {

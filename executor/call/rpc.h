@@ -51,6 +51,13 @@ enum rpc_op {
 	RPC_KEYS,  /* payload: a prefix. Answer: items */
 	RPC_ADMIN, /* payload: JSON. Answer: JSON, of an error too */
 	RPC_HELLO, /* nothing. Answer: n, the node's number */
+	RPC_SREM,  /* as SADD; n: how many were in it */
+	/* name: the key; payload: items: a field and, of HSET, its value */
+	RPC_HSET,
+	RPC_HINCR, /* n. Answer: n, the sum */
+	RPC_HGET,  /* Answer: its bytes */
+	RPC_HDEL,
+	RPC_EXPIRE, /* name; n: when, in us since 1970, 0: never */
 	RPC_OP_CNT,
 };
 

@@ -122,6 +122,17 @@ value_list_read(struct slice list, struct value *ret)
 		return MB_ERR_CORRUPT;
 	}
 	cnt = load_u32(list.p);
+	if (likely(cnt == 1 && list.len == VALUE_ONE_SCALAR)) { /* one number, most often */
+		uint32_t type = load_u32(list.p + 4);
+		uint32_t len = load_u32(list.p + 8);
+
+		if (likely(len == 8 && (type == MB_I64 || type == MB_F64))) {
+			ret[0] = (struct value){ .p = list.p + VALUE_ONE_SCALAR - 8,
+						 .type = type,
+						 .len = len };
+			return 1;
+		}
+	}
 	if (unlikely(cnt > MB_VALUES_MAX)) {
 		return MB_ERR_TOO_LARGE;
 	}
@@ -306,22 +317,40 @@ value_list_add(struct value_writer *w, enum mb_type type, const void *p, size_t 
 	}
 }
 
+static inline void
+add_number(struct value_writer *w, enum mb_type type, uint64_t x)
+{
+	uint8_t *to;
+
+	if (likely(w->err == 0 && w->added < w->cnt && (w->len & 7) == 0 &&
+		   w->cap - w->len >= sizeof(x))) {
+		to = w->p + w->len;
+		store_u32(w->p + 4 + 8 * (size_t)w->added, type);
+		store_u32(w->p + 8 + 8 * (size_t)w->added, sizeof(x));
+		w->added++;
+		w->len += sizeof(x);
+	} else {
+		to = writer_place(w, type, sizeof(x));
+	}
+	if (likely(to != NULL)) {
+		x = htole64(x);
+		memcpy(to, &x, sizeof(x));
+	}
+}
+
 void
 value_list_add_i64(struct value_writer *w, int64_t x)
 {
-	uint64_t le = htole64((uint64_t)x);
-
-	value_list_add(w, MB_I64, &le, sizeof(le));
+	add_number(w, MB_I64, (uint64_t)x);
 }
 
 void
 value_list_add_f64(struct value_writer *w, double x)
 {
-	uint64_t le;
+	uint64_t bits;
 
-	memcpy(&le, &x, sizeof(le));
-	le = htole64(le);
-	value_list_add(w, MB_F64, &le, sizeof(le));
+	memcpy(&bits, &x, sizeof(bits));
+	add_number(w, MB_F64, bits);
 }
 
 int64_t

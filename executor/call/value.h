@@ -32,7 +32,8 @@
 /* Lists in lists: a DAG call's arguments are a list of one list a vertex. */
 #define VALUE_DEPTH_MAX 2
 
-#define VALUE_TABLE_MAX (4 + 8 * MB_VALUES_MAX + 4)
+#define VALUE_TABLE_MAX  (4 + 8 * MB_VALUES_MAX + 4)
+#define VALUE_ONE_SCALAR 24 /* bytes of a list of one i64 or f64 */
 
 struct value {
 	const uint8_t *p; /* NULL when len is 0 */

@@ -4,9 +4,10 @@
  * A step core over one shard (kvs_shard.h): no I/O, no clock, no threads. The tile and the
  * simulator run the same code. Requests and answers are those of kvs_msg.h.
  *
- * No step copies more than KVS_STEP_BYTES. A longer delta becomes a job that kvs_core_poll carries
- * on, while other messages are served; a longer value that is read is lent, not copied. (What a
- * step may still take long for is merging a large collection: collections are flat for now.)
+ * No step copies more than KVS_STEP_BYTES, but for an item that is longer. A longer delta becomes a
+ * job that kvs_core_poll carries on, while other messages are served: a collection is merged in
+ * pieces of some items each, anything else is copied first. A longer value that is read is lent, not
+ * copied.
  *
  * Owner: the kvs tile.
  */
@@ -23,6 +24,7 @@
 
 #define KVS_JOB_MAX    64 /* long merges under way at once */
 #define KVS_STEP_BYTES (64u << 10)
+#define KVS_PIECE_BYTES (16u << 10) /* of a collection's delta, merged in one step */
 
 /* Where answers go. */
 struct kvs_out {
@@ -32,12 +34,12 @@ struct kvs_out {
 	void *ctx;
 };
 
-/* A delta being copied. */
+/* A delta being copied, or merged in pieces. */
 struct kvs_job {
 	struct kvs_job *next;
-	struct kvs_value *value;
+	struct kvs_value *value; /* NULL: it is a collection, merged in pieces */
 	uint32_t from;
-	uint32_t copied;
+	uint32_t done; /* bytes copied, or items merged */
 	struct desc request;
 };
 
@@ -48,6 +50,7 @@ struct kvs_core {
 	struct kvs_job *free;
 	uint32_t free_cnt;
 	struct kvs_job job[KVS_JOB_MAX];
+	uint8_t piece[KVS_STEP_BYTES];
 };
 
 /* kvs_core_init starts a core over a shard, which outlives it. There is nothing to undo. */

@@ -15,7 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "compiler.h"
 #include "slice.h"
+#include "tree.h"
 
 #define KVS_REF_STEP        16
 #define KVS_SHARD_BYTES_MAX ((size_t)KVS_REF_STEP << 32)
@@ -39,9 +41,23 @@ struct kvs_value {
 	uint32_t len;
 	uint32_t cap; /* bytes there is room for */
 	uint32_t pin_cnt;
-	uint32_t orphan; /* 1: no key has it any more, it goes with the last pin */
+	uint16_t orphan; /* 1: no key has it any more, it goes with the last pin */
+	uint16_t tree;   /* 1: its state is the root of a tree, and a view of it lies behind it */
 	uint8_t bytes[]; /* an envelope, as aligned as the heap's blocks */
 };
+
+static inline struct tree_view *
+kvs_value_view(struct kvs_value *v)
+{
+	return (struct tree_view *)(void *)(v->bytes + ALIGN_UP(v->len, 8U));
+}
+
+/* The envelope: its bytes, or the slice that stands for a tree. */
+static inline struct slice
+kvs_value_slice(struct kvs_value *v)
+{
+	return v->tree != 0 ? tree_slice(kvs_value_view(v)) : slice_of(v->bytes, v->len);
+}
 
 static inline void *
 kvs_at(const uint8_t *base, struct kvs_ref ref)

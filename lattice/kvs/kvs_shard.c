@@ -11,7 +11,8 @@
  *
  * A value is overwritten where it lies when it fits and nobody reads it: for a hot key that is
  * updated millions of times a second this saves the heap's work and stays in the cache. It is not
- * kept in a place more than twice its size.
+ * kept in a place more than twice its size. A tree is never overwritten: each change has a value of
+ * its own with the root, and shares the rest (grove.c); a pin on a value keeps its root readable.
  */
 #include "kvs_shard.h"
 
@@ -22,12 +23,52 @@
 #include "envelope.h"
 #include "lattice.h"
 #include "microburst/error.h"
+#include "treeval.h"
 #include "view.h"
+
+#define SWEEP_STEP 64 /* nodes: some microseconds */
+
+/* ---------------------------------------------------------------- memory, life */
+
+bool
+kvs_shard_sweep(struct kvs_shard *s)
+{
+	return s->grove.garbage != NULL && grove_sweep(&s->grove, SWEEP_STEP);
+}
+
+/* Memory, if need be after all that trees still have to give back. */
+static void *
+mem_alloc(struct kvs_shard *s, size_t bytes)
+{
+	void *p = heap_alloc(s->heap, bytes);
+
+	while (unlikely(p == NULL) && s->grove.garbage != NULL) {
+		(void)kvs_shard_sweep(s);
+		p = heap_alloc(s->heap, bytes);
+	}
+	return p;
+}
+
+static int
+node_alloc(void *ctx, size_t bytes, void **ret)
+{
+	*ret = mem_alloc(ctx, bytes);
+	return *ret != NULL ? 0 : MB_ERR_NO_MEMORY;
+}
+
+static void
+node_free(void *ctx, void *p, size_t bytes)
+{
+	struct kvs_shard *s = ctx;
+
+	heap_free(s->heap, p, bytes);
+}
 
 struct kvs_shard *
 kvs_shard_init(void *mem, size_t bytes, uint64_t seed)
 {
 	const size_t head = ALIGN_UP(sizeof(struct kvs_shard), (size_t)CACHE_LINE);
+	struct grove_ops nodes = { .alloc = node_alloc, .free = node_free };
 	struct kvs_shard *s = mem;
 
 	REQUIRE((uintptr_t)mem % CACHE_LINE == 0);
@@ -40,13 +81,9 @@ kvs_shard_init(void *mem, size_t bytes, uint64_t seed)
 	/* The smallest shard holds an empty index. */
 	REQUIRE(kvs_index_init(&s->index, s->base, s->heap, bytes - head, seed) == 0);
 	kvs_order_init(&s->order, s->base);
+	nodes.ctx = s;
+	grove_init(&s->grove, mem, head, bytes, &nodes);
 	return s;
-}
-
-static struct slice
-value_slice(const struct kvs_value *v)
-{
-	return slice_of(v->bytes, v->len);
 }
 
 static struct kvs_value *
@@ -67,7 +104,7 @@ kvs_shard_get(struct kvs_shard *s, struct slice key)
 	struct kvs_key *k = find(s, key);
 
 	s->stats.got++;
-	return k == NULL ? slice_of(NULL, 0) : value_slice(value_of(s, k));
+	return k == NULL ? slice_of(NULL, 0) : kvs_value_slice(value_of(s, k));
 }
 
 /* -------------------------------------------------------------------- values */
@@ -76,7 +113,7 @@ struct kvs_value *
 kvs_shard_value_alloc(struct kvs_shard *s, size_t len)
 {
 	size_t bytes = heap_rounded_bytes(sizeof(struct kvs_value) + len);
-	struct kvs_value *v = heap_alloc(s->heap, bytes);
+	struct kvs_value *v = mem_alloc(s, bytes);
 
 	if (v != NULL) {
 		*v = (struct kvs_value){
@@ -91,6 +128,9 @@ void
 kvs_shard_value_free(struct kvs_shard *s, struct kvs_value *v)
 {
 	REQUIRE(v->pin_cnt == 0);
+	if (v->tree != 0) {
+		grove_release(&s->grove, treeval_root(v->bytes));
+	}
 	heap_free(s->heap, v, sizeof(struct kvs_value) + v->cap);
 }
 
@@ -140,7 +180,7 @@ key_insert(struct kvs_shard *s, uint64_t hash, struct slice name, struct kvs_val
 {
 	uint32_t height = kvs_order_height(hash);
 	size_t bytes = kvs_key_bytes(height, name.len);
-	struct kvs_key *k = heap_alloc(s->heap, bytes);
+	struct kvs_key *k = mem_alloc(s, bytes);
 
 	if (k == NULL) {
 		return MB_ERR_NO_MEMORY;
@@ -159,30 +199,70 @@ key_insert(struct kvs_shard *s, uint64_t hash, struct slice name, struct kvs_val
 	return 0;
 }
 
+static void
+key_take(struct kvs_shard *s, struct kvs_key *k, struct kvs_value *v)
+{
+	struct kvs_value *old = value_of(s, k);
+
+	k->value = kvs_ref_of(s->base, v);
+	value_drop(s, old);
+}
+
+/* Makes a value of an edit, which ends here. Returns: NULL when there is no memory. */
+static struct kvs_value *
+tree_value(struct kvs_shard *s, struct treeval_edit *edit)
+{
+	size_t view_at = ALIGN_UP(edit->bytes, (size_t)8);
+	struct kvs_value *v = kvs_shard_value_alloc(s, view_at + sizeof(struct tree_view));
+	struct slice envelope;
+
+	if (v == NULL) {
+		treeval_abort(&s->grove, edit);
+		return NULL;
+	}
+	v->len = (uint32_t)edit->bytes;
+	v->tree = 1;
+	envelope = treeval_commit(&s->grove, edit, v->bytes);
+	INSIST(tree_view_init(kvs_value_view(v), s->base, s->grove.lo, s->grove.hi, envelope) == 0);
+	return v;
+}
+
+/* Makes a value of bytes from outside of the shard's values: a tree, if they are a large
+ * collection. Returns: NULL when there is no memory. */
+static struct kvs_value *
+value_make(struct kvs_shard *s, struct slice bytes)
+{
+	struct treeval_edit edit;
+	struct kvs_value *v;
+
+	if (unlikely(treeval_wanted(bytes))) {
+		return treeval_make(&s->grove, bytes, &edit) == 0 ? tree_value(s, &edit) : NULL;
+	}
+	v = kvs_shard_value_alloc(s, bytes.len);
+	if (v != NULL) {
+		memcpy(v->bytes, bytes.p, bytes.len);
+	}
+	return v;
+}
+
 /* Replaces the value of a key by bytes from outside of the shard's values. */
 static int
 key_store(struct kvs_shard *s, struct kvs_key *k, struct slice bytes)
 {
-	struct kvs_value *old = value_of(s, k), *v = old;
+	struct kvs_value *old = value_of(s, k), *v;
 
-	if (old->pin_cnt != 0 || bytes.len > old->cap || bytes.len < old->cap / 2) {
-		v = kvs_shard_value_alloc(s, bytes.len);
-		if (v == NULL) {
-			return MB_ERR_NO_MEMORY;
-		}
-		k->value = kvs_ref_of(s->base, v);
-		value_drop(s, old);
+	if (likely(old->pin_cnt == 0 && old->tree == 0 && bytes.len <= old->cap &&
+		   bytes.len >= old->cap / 2 && !treeval_wanted(bytes))) {
+		memcpy(old->bytes, bytes.p, bytes.len);
+		old->len = (uint32_t)bytes.len;
+		return 0;
 	}
-	memcpy(v->bytes, bytes.p, bytes.len);
-	v->len = (uint32_t)bytes.len;
+	v = value_make(s, bytes);
+	if (v == NULL) {
+		return MB_ERR_NO_MEMORY;
+	}
+	key_take(s, k, v);
 	return 0;
-}
-
-static void
-key_take(struct kvs_shard *s, struct kvs_key *k, struct kvs_value *v)
-{
-	value_drop(s, value_of(s, k));
-	k->value = kvs_ref_of(s->base, v);
 }
 
 /* Merges into a value where the result may be too long for the scratch: it is written where it
@@ -190,7 +270,7 @@ key_take(struct kvs_shard *s, struct kvs_key *k, struct kvs_value *v)
 static int
 merge_long(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
 {
-	struct slice stored = value_slice(value_of(s, k));
+	struct slice stored = kvs_value_slice(value_of(s, k));
 	struct kvs_value *v = kvs_shard_value_alloc(s, lattice_merge_bound(stored, delta));
 	struct wbuf out;
 	int side;
@@ -205,8 +285,36 @@ merge_long(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
 		return side == LATTICE_MIXED ? MB_ERR_TOO_LARGE : side;
 	}
 	v->len = (uint32_t)out.len;
+	if (treeval_wanted(wbuf_slice(&out))) {
+		int err = key_store(s, k, wbuf_slice(&out));
+
+		kvs_shard_value_free(s, v);
+		return err != 0 ? err : LATTICE_MIXED;
+	}
 	key_take(s, k, v);
 	return LATTICE_MIXED;
+}
+
+static noinline int
+merge_tree(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
+{
+	struct treeval_edit edit;
+	struct kvs_value *v;
+	int side = treeval_merge(&s->grove, kvs_value_view(value_of(s, k)), delta, &edit);
+
+	if (side != LATTICE_MIXED) {
+		return side;
+	}
+	if (edit.flat_bytes > KVS_ENVELOPE_MAX) {
+		treeval_abort(&s->grove, &edit);
+		return MB_ERR_TOO_LARGE;
+	}
+	v = tree_value(s, &edit);
+	if (v == NULL) {
+		return MB_ERR_NO_MEMORY;
+	}
+	key_take(s, k, v);
+	return side;
 }
 
 /* Merges delta into what key k has, unless the delta wins whole: LATTICE_RIGHT, nothing done
@@ -214,10 +322,13 @@ merge_long(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
 static int
 merge_into(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
 {
-	struct slice stored = value_slice(value_of(s, k));
+	struct slice stored = kvs_value_slice(value_of(s, k));
 	struct wbuf out = wbuf_init(s->scratch, sizeof(s->scratch));
 	int side, err;
 
+	if (unlikely(slice_is_tree(stored))) {
+		return merge_tree(s, k, delta);
+	}
 	if (unlikely(lattice_merge_bound(stored, delta) > sizeof(s->scratch))) {
 		return merge_long(s, k, delta);
 	}
@@ -251,6 +362,7 @@ kvs_shard_merge(struct kvs_shard *s, struct slice key, struct slice delta)
 	int side;
 
 	REQUIRE(key.len <= KEY_BYTES_MAX);
+	(void)kvs_shard_sweep(s);
 	if (unlikely(delta.len > KVS_ENVELOPE_MAX)) {
 		return MB_ERR_TOO_LARGE;
 	}
@@ -266,11 +378,10 @@ kvs_shard_merge(struct kvs_shard *s, struct slice key, struct slice delta)
 	if (delta.len == 0) {
 		return merge_end(s, LATTICE_LEFT); /* bottom into bottom: keeps I1 */
 	}
-	v = kvs_shard_value_alloc(s, delta.len);
+	v = value_make(s, delta);
 	if (v == NULL) {
 		return merge_end(s, MB_ERR_NO_MEMORY);
 	}
-	memcpy(v->bytes, delta.p, delta.len);
 	side = key_insert(s, hash, key, v);
 	if (side != 0) {
 		kvs_shard_value_free(s, v);
@@ -293,7 +404,7 @@ kvs_shard_merge_value(struct kvs_shard *s, struct slice key, struct kvs_value *v
 			return merge_end(s, LATTICE_RIGHT);
 		}
 	} else {
-		side = merge_into(s, k, value_slice(v));
+		side = merge_into(s, k, kvs_value_slice(v));
 		if (side == LATTICE_RIGHT) {
 			key_take(s, k, v);
 			return merge_end(s, side);
@@ -317,7 +428,7 @@ shows(const struct kvs_shard *s, const struct kvs_key *k, struct hlc_time now)
 {
 	struct envelope e;
 
-	return envelope_open(value_slice(value_of(s, k)), &e) == 0 && !envelope_expired(&e, now) &&
+	return envelope_open(kvs_value_slice(value_of(s, k)), &e) == 0 && !envelope_expired(&e, now) &&
 	       view_present(e.type, e.state);
 }
 

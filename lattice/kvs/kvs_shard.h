@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kvs_shard - the keys of one kvs tile, each with an envelope, in private memory
  *
+ * A large collection is a tree (treeval.h), of which a change copies a few nodes; what is read of it
+ * is a slice that stands for it (tree_slice). All other values are flat.
+ *
  * Every change is a merge, so it does not matter in which order, in which groups or how often the
  * deltas of a key arrive. Nothing is ever deleted: a DEL is a merge as well, and its tombstone
  * stays.
@@ -19,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "grove.h"
 #include "heap.h"
 #include "kvs_index.h"
 #include "kvs_key.h"
@@ -48,6 +52,7 @@ struct kvs_shard {
 	size_t bytes;
 	struct kvs_index index;
 	struct kvs_order order;
+	struct grove grove; /* large collections */
 	uint64_t pin_cnt;
 	struct kvs_shard_stats stats;
 	uint8_t scratch[KVS_SCRATCH_BYTES];
@@ -75,12 +80,13 @@ struct slice kvs_shard_get(struct kvs_shard *s, struct slice key);
 struct kvs_value *kvs_shard_pin(struct kvs_shard *s, struct slice key);
 void kvs_shard_unpin(struct kvs_shard *s, struct kvs_value *v);
 
-/* kvs_shard_merge merges delta, a checked envelope outside of the shard's memory, into a key.
+/* kvs_shard_merge merges delta, a checked flat envelope outside of the shard's memory, into a key.
  *
  * Returns:   0; MB_ERR_NO_MEMORY; MB_ERR_TOO_LARGE: the result would be longer than
  *            KVS_ENVELOPE_MAX; what lattice_merge says of unchecked bytes. On an error nothing has
  *            changed.
- * Cost:      a hash, two or three cache misses, the merge, and a copy of the result when it changed
+ * Cost:      a hash, two or three cache misses, the merge, and a copy of the result when it changed;
+ *            of a tree, of the nodes that changed
  */
 int kvs_shard_merge(struct kvs_shard *s, struct slice key, struct slice delta);
 
@@ -91,6 +97,10 @@ int kvs_shard_merge(struct kvs_shard *s, struct slice key, struct slice delta);
 struct kvs_value *kvs_shard_value_alloc(struct kvs_shard *s, size_t len);
 void kvs_shard_value_free(struct kvs_shard *s, struct kvs_value *v);
 int kvs_shard_merge_value(struct kvs_shard *s, struct slice key, struct kvs_value *v);
+
+/* kvs_shard_sweep gives back a bounded part of what trees no longer need; merges do some of it, too.
+ * Returns: whether there is more. */
+bool kvs_shard_sweep(struct kvs_shard *s);
 
 /* kvs_shard_scan does one piece of a scan, bounded by KVS_SCAN_VISIT_MAX keys and the room in
  * out. */

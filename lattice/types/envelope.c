@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* envelope.c - epoch over a typed value
  *
- * Why the merge is a merge: an envelope is the lexicographic pair of (epoch, type), which is a
- * chain, and of (state, expiry, context, dependencies), which is a lattice for each type. The
- * greater first component wins whole; equal ones merge the second, part by part. Lexicographic
- * pairs are associative because the first component is a chain: in any grouping, what is left is
- * the merge of exactly those values whose (epoch, type) is the greatest of all.
+ * Why the merge is a merge: an envelope is the lexicographic pair of the epoch, which is a chain,
+ * and of (typed state, expiry, context, dependencies), which merge part by part. The greater first
+ * component wins whole; equal ones merge the second. Lexicographic pairs are associative because the
+ * first component is a chain: in any grouping, what is left is the merge of exactly those values
+ * whose epoch is the greatest of all. A typed state is such a pair again, of the type's id and the
+ * state, with one bottom below all types.
  *
  * That a whole epoch wins is what lets a SET really set: an increment of the old epoch that arrives
  * late does not add to the new value. An increment concurrent with the SET is lost by it; this is
@@ -21,6 +22,7 @@
 #include "compiler.h"
 #include "map.h"
 #include "microburst/error.h"
+#include "tree.h"
 
 enum {
 	FORMAT = 1,
@@ -98,6 +100,16 @@ sections_open(unsigned int sections, struct envelope *e)
 	return 0;
 }
 
+/* The envelope of a tree: its state is what the slice stands for. */
+static noinline int
+tree_open(struct slice v, struct envelope *ret_envelope)
+{
+	int rc = envelope_open(slice_tree(v)->envelope, ret_envelope);
+
+	ret_envelope->state = v;
+	return rc;
+}
+
 int
 envelope_open(struct slice v, struct envelope *ret_envelope)
 {
@@ -108,6 +120,9 @@ envelope_open(struct slice v, struct envelope *ret_envelope)
 	if (v.len == 0) {
 		*ret_envelope = e;
 		return 0;
+	}
+	if (unlikely(slice_is_tree(v))) {
+		return tree_open(v, ret_envelope);
 	}
 	if (v.len < ENVELOPE_OVERHEAD) {
 		return MB_ERR_CORRUPT;
@@ -175,7 +190,7 @@ int
 envelope_check(struct slice v, unsigned int depth)
 {
 	struct envelope e;
-	int rc = envelope_open(v, &e);
+	int rc = slice_is_tree(v) ? MB_ERR_CORRUPT : envelope_open(v, &e);
 
 	if (rc < 0) {
 		return rc;
@@ -243,10 +258,24 @@ envelope_bytes(const struct envelope *envelope)
 }
 
 int
+envelope_write_tail(const struct envelope *envelope, struct wbuf *out)
+{
+	const struct envelope *e = envelope;
+	struct wbuf before = *out;
+
+	put_expiry(out, &e->expiry);
+	put_section(out, e->context);
+	put_section(out, e->dependencies);
+	put_trailer(out, e->epoch, e->type, sections_of(e));
+	return codec_done(out, before);
+}
+
+int
 envelope_write(const struct envelope *envelope, struct wbuf *out)
 {
 	const struct envelope *e = envelope;
 	struct wbuf before = *out;
+	struct envelope tail = *e;
 
 	REQUIRE(e->type < LATTICE_TYPE_CNT, "type=%u", e->type);
 	REQUIRE(e->type != LATTICE_ENVELOPE);
@@ -255,10 +284,8 @@ envelope_write(const struct envelope *envelope, struct wbuf *out)
 		return 0;
 	}
 	codec_put_slice(out, e->state);
-	put_expiry(out, &e->expiry);
-	put_section(out, e->context);
-	put_section(out, e->dependencies);
-	put_trailer(out, e->epoch, e->state.len != 0 ? e->type : LATTICE_ABSENT, sections_of(e));
+	tail.type = e->state.len != 0 ? e->type : LATTICE_ABSENT;
+	(void)envelope_write_tail(&tail, out); /* says it in out->full, too */
 	return codec_done(out, before);
 }
 
@@ -278,7 +305,8 @@ rank_of(struct slice v, struct rank *ret)
 	const uint8_t *trailer;
 	unsigned int tail;
 
-	if (unlikely(v.len < ENVELOPE_OVERHEAD)) {
+	/* Too short, or a tree. */
+	if (unlikely(v.len - ENVELOPE_OVERHEAD >= TREE_SLICE - ENVELOPE_OVERHEAD)) {
 		return false;
 	}
 	trailer = codec_cut(&v, ENVELOPE_OVERHEAD).p;
@@ -290,11 +318,9 @@ rank_of(struct slice v, struct rank *ret)
 }
 
 static inline int
-rank_cmp(const struct rank *a, const struct rank *b)
+type_cmp(unsigned int a, unsigned int b)
 {
-	int diff = stamp_cmp(a->epoch, b->epoch);
-
-	return diff != 0 ? diff : (a->type > b->type) - (a->type < b->type);
+	return (a > b) - (a < b);
 }
 
 /* Merges one section, and closes it with its length. */
@@ -311,7 +337,23 @@ section_merge(unsigned int type, struct slice a, struct slice b, struct wbuf *ou
 	return rc;
 }
 
-/* Merges two envelopes of one rank, of which one has sections. */
+/* Merges two states, each of its type. */
+static int
+state_merge(const struct envelope *a, const struct envelope *b, struct wbuf *out,
+	    unsigned int depth, struct lattice_verdict *verdict)
+{
+	const struct envelope *higher = a->type > b->type ? a : b;
+
+	if (a->type == b->type) {
+		return lattice_merge_part(a->type, a->state, b->state, out, depth, verdict);
+	}
+	codec_put_slice(out, higher->state);
+	verdict->left = verdict->left && higher == a;
+	verdict->right = verdict->right && higher == b;
+	return 0;
+}
+
+/* Merges two envelopes of one epoch, of which one has sections. */
 static noinline int
 sections_merge(struct slice va, struct slice vb, struct wbuf *out, unsigned int depth)
 {
@@ -322,7 +364,7 @@ sections_merge(struct slice va, struct slice vb, struct wbuf *out, unsigned int 
 	if (envelope_open(va, &a) < 0 || envelope_open(vb, &b) < 0) {
 		return MB_ERR_CORRUPT;
 	}
-	rc = lattice_merge_part(a.type, a.state, b.state, out, depth, &verdict);
+	rc = state_merge(&a, &b, out, depth, &verdict);
 	if (rc < 0) {
 		return rc;
 	}
@@ -338,7 +380,7 @@ sections_merge(struct slice va, struct slice vb, struct wbuf *out, unsigned int 
 	if (rc < 0) {
 		return rc;
 	}
-	put_trailer(out, a.epoch, a.type, sections_of(&a) | sections_of(&b));
+	put_trailer(out, a.epoch, MAX(a.type, b.type), sections_of(&a) | sections_of(&b));
 	return lattice_verdict_side(verdict);
 }
 
@@ -351,15 +393,19 @@ envelope_merge(struct slice a, struct slice b, struct wbuf *out, unsigned int de
 	if (unlikely(!rank_of(a, &ra) || !rank_of(b, &rb))) {
 		return MB_ERR_CORRUPT;
 	}
-	diff = rank_cmp(&ra, &rb);
+	diff = stamp_cmp(ra.epoch, rb.epoch);
 	if (diff != 0) {
 		return diff > 0 ? LATTICE_LEFT : LATTICE_RIGHT;
 	}
-	if (unlikely(ra.type == LATTICE_ENVELOPE)) {
+	if (unlikely(ra.type == LATTICE_ENVELOPE || rb.type == LATTICE_ENVELOPE)) {
 		return MB_ERR_CORRUPT; /* unchecked bytes, that would nest without end */
 	}
 	if (unlikely((ra.sections | rb.sections) != 0)) {
 		return sections_merge(a, b, out, depth);
+	}
+	diff = type_cmp(ra.type, rb.type);
+	if (unlikely(diff != 0)) {
+		return diff > 0 ? LATTICE_LEFT : LATTICE_RIGHT;
 	}
 	/* Nothing but the state: the side that it equals is the side that the whole equals. */
 	codec_cut(&a, ENVELOPE_OVERHEAD);
@@ -384,11 +430,10 @@ envelope_leq(struct slice a, struct slice b, unsigned int depth)
 	if (diff != 0) {
 		return diff < 0;
 	}
-	if (ea.type != eb.type) {
-		return ea.type < eb.type;
+	if (ea.type > eb.type || eb.type == LATTICE_ENVELOPE) {
+		return false;
 	}
-	return ea.type != LATTICE_ENVELOPE &&
-	       lattice_leq_depth(ea.type, ea.state, eb.state, depth) &&
+	return (ea.type < eb.type || lattice_leq_depth(ea.type, ea.state, eb.state, depth)) &&
 	       expiry_cmp(&ea.expiry, &eb.expiry) <= 0 &&
 	       lattice_leq_depth(LATTICE_VCLOCK, ea.context, eb.context, depth) &&
 	       lattice_leq_depth(LATTICE_MAP, ea.dependencies, eb.dependencies, depth);
@@ -400,6 +445,12 @@ bool
 envelope_expired(const struct envelope *envelope, struct hlc_time now)
 {
 	return envelope->expiry.deadline.v != 0 && envelope->expiry.deadline.v <= now.v;
+}
+
+bool
+envelope_expires(struct slice v)
+{
+	return v.len >= ENVELOPE_OVERHEAD && (v.p[v.len - 1] & HAS_EXPIRY) != 0;
 }
 
 static uint64_t

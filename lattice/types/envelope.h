@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* envelope.h - what the store holds under a key
  *
- * A typed value together with its epoch. Greater epoch wins whole; equal epochs of one type merge;
- * equal epochs of different type go to the greater type id, whole. A SET or a change of type starts
+ * A typed value together with its epoch. Greater epoch wins whole; in equal epochs states of one type
+ * merge, and of states of different types the one of the greater type id stands. A SET or a change of type starts
  * an epoch; operations that merge stay in it. A key that was never written is epoch 0, type ABSENT:
- * so first increments at two replicas merge. Beside the state, and merged with it:
+ * so first increments at two replicas merge. Beside the state, and merged with it in equal epochs,
+ * whatever the types (so that an expiry can be changed by a delta that has no state):
  *
  *	expiry		when the key ends to exist, as a last-writer-wins register
  *	context		the vclock of causal writes seen
@@ -58,7 +59,8 @@ struct envelope {
 };
 
 /* envelope_open takes an envelope apart without looking into its parts: for bytes that were checked
- * where they arrived. Slices stay inside v, whatever its bytes are.
+ * where they arrived. Slices stay inside v, whatever its bytes are. The envelope may be that of a
+ * tree (tree_slice), and so is the state then.
  *
  * Returns:   0; MB_ERR_CORRUPT; MB_ERR_VERSION for a format of the future.
  * Cost:      O(1), a few ns
@@ -79,6 +81,18 @@ int envelope_parse(struct slice v, struct envelope *ret_envelope);
  */
 size_t envelope_bytes(const struct envelope *envelope);
 int envelope_write(const struct envelope *envelope, struct wbuf *out);
+
+/* envelope_write_tail appends what stands behind a state that was written to out already; the
+ * envelope's own state is not looked at.
+ *
+ * Requires:  that state is a value of the type, and not empty.
+ * Returns:   0; MB_ERR_TOO_LARGE, out->len unchanged.
+ */
+int envelope_write_tail(const struct envelope *envelope, struct wbuf *out);
+
+/* envelope_expires tells cheaply whether an envelope may have a deadline: only then is the time worth
+ * asking for. */
+bool envelope_expires(struct slice v);
 
 /* envelope_expired tells whether the deadline has passed: then the key reads absent. */
 bool envelope_expired(const struct envelope *envelope, struct hlc_time now);

@@ -10,7 +10,6 @@
 #include "codec.h"
 #include "lattice.h"
 #include "microburst/error.h"
-#include "table.h"
 
 static struct slice
 member_key(struct slice item)
@@ -36,7 +35,7 @@ member_merge(struct slice a, struct slice b, struct wbuf *out, unsigned int dept
 	return LATTICE_LEFT;
 }
 
-static const struct table_merge_ops member_ops = {
+const struct table_merge_ops gset_table_ops = {
 	.key_of = member_key,
 	.merge = member_merge,
 	.leq = member_leq,
@@ -51,13 +50,13 @@ gset_check(struct slice v, unsigned int depth)
 int
 gset_merge(struct slice a, struct slice b, struct wbuf *out, unsigned int depth)
 {
-	return table_merge(a, b, &member_ops, out, depth);
+	return table_merge(a, b, &gset_table_ops, out, depth);
 }
 
 bool
 gset_leq(struct slice a, struct slice b, unsigned int depth)
 {
-	return table_leq(a, b, &member_ops, depth);
+	return table_leq(a, b, &gset_table_ops, depth);
 }
 
 int

@@ -11,6 +11,9 @@
 #include <stdint.h>
 
 #include "slice.h"
+#include "table.h"
+
+extern const struct table_merge_ops gset_table_ops;
 
 /* gset_delta_add makes the set of these members: the delta of adding them to any set.
  *

@@ -16,6 +16,9 @@
 #include "check.h"
 #include "codec.h"
 #include "compiler.h"
+#include "gset.h"
+#include "map.h"
+#include "orset.h"
 #include "microburst/error.h"
 
 struct lattice_ops {
@@ -32,6 +35,18 @@ static const struct lattice_ops ops[] = {
 };
 
 static_assert(ARRAY_CNT(ops) == LATTICE_TYPE_CNT, "ids are dense and ascending");
+
+static const struct table_merge_ops *const table_ops[LATTICE_TYPE_CNT] = {
+	[LATTICE_GSET] = &gset_table_ops,
+	[LATTICE_MAP] = &map_table_ops,
+	[LATTICE_ORSET] = &orset_table_ops,
+};
+
+const struct table_merge_ops *
+lattice_table_ops(unsigned int type)
+{
+	return type < LATTICE_TYPE_CNT ? table_ops[type] : NULL;
+}
 
 const char *
 lattice_type_name(unsigned int type)

@@ -115,6 +115,16 @@ int lattice_merge_into(unsigned int type, struct slice a, struct slice b, struct
  */
 bool lattice_leq(unsigned int type, struct slice a, struct slice b);
 
+/* lattice_table_ops gives how the items of a collection merge: for types whose state is one table
+ * (table.h) and nothing else, however large, so that it can be kept in pieces.
+ *
+ * Returns:   NULL for types that are no tables. The functions want LATTICE_ITEM_DEPTH as depth, for
+ *            a collection that is a key's own value.
+ */
+struct table_merge_ops;
+#define LATTICE_ITEM_DEPTH (LATTICE_DEPTH_MAX - 1)
+const struct table_merge_ops *lattice_table_ops(unsigned int type);
+
 /* ------------------------------------------------------------------------------ the families' side
  *
  * What a row of lattice.def must bring. Rules for an implementation:

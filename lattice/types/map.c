@@ -14,7 +14,10 @@
 #include "map.h"
 
 #include "codec.h"
+#include "envelope.h"
 #include "microburst/error.h"
+#include "presence.h"
+#include "view.h"
 
 /* What stands behind key and value in an item. */
 #define FIELD_TAIL (sizeof(uint16_t) + sizeof(uint8_t))
@@ -40,10 +43,23 @@ field_open(struct slice item, struct map_field *ret)
 }
 
 static void
-put_tail(struct wbuf *out, const struct map_field *f)
+put_tail(struct wbuf *out, size_t key_len, unsigned int type)
 {
-	wbuf_u16(out, (uint16_t)f->key.len);
-	wbuf_u8(out, (uint8_t)f->type);
+	wbuf_u16(out, (uint16_t)key_len);
+	wbuf_u8(out, (uint8_t)type);
+}
+
+bool
+map_field_value(const struct map_field *field, unsigned int *ret_type, struct slice *ret_value)
+{
+	struct envelope e = { .type = field->type, .state = field->value };
+
+	if (field->type == LATTICE_ENVELOPE && envelope_open(field->value, &e) < 0) {
+		return false;
+	}
+	*ret_type = e.type;
+	*ret_value = e.state;
+	return view_present_scalar(e.type, e.state);
 }
 
 static struct slice
@@ -80,7 +96,7 @@ field_merge(struct slice a, struct slice b, struct wbuf *out, unsigned int depth
 	codec_put_slice(out, fa.key);
 	side = lattice_merge_depth(fa.type, fa.value, fb.value, out, depth);
 	if (side == LATTICE_MIXED) {
-		put_tail(out, &fa);
+		put_tail(out, fa.key.len, fa.type);
 	}
 	return side;
 }
@@ -97,10 +113,19 @@ field_leq(struct slice a, struct slice b, unsigned int depth)
 				  : lattice_leq_depth(fa.type, fa.value, fb.value, depth);
 }
 
-static const struct table_merge_ops field_ops = {
+static bool
+field_present(struct slice item)
+{
+	struct map_field f;
+
+	return field_open(item, &f) && map_field_value(&f, &f.type, &f.value);
+}
+
+const struct table_merge_ops map_table_ops = {
 	.key_of = field_key,
 	.merge = field_merge,
 	.leq = field_leq,
+	.present = field_present,
 };
 
 int
@@ -112,13 +137,13 @@ map_check(struct slice v, unsigned int depth)
 int
 map_merge(struct slice a, struct slice b, struct wbuf *out, unsigned int depth)
 {
-	return depth == 0 ? MB_ERR_TOO_LARGE : table_merge(a, b, &field_ops, out, depth - 1);
+	return depth == 0 ? MB_ERR_TOO_LARGE : table_merge(a, b, &map_table_ops, out, depth - 1);
 }
 
 bool
 map_leq(struct slice a, struct slice b, unsigned int depth)
 {
-	return depth != 0 && table_leq(a, b, &field_ops, depth - 1);
+	return depth != 0 && table_leq(a, b, &map_table_ops, depth - 1);
 }
 
 /* ------------------------------------------------------------------------------------- building */
@@ -131,27 +156,56 @@ map_begin(struct map_builder *b, struct wbuf *out)
 }
 
 void
-map_add(struct map_builder *b, const struct map_field *field)
+map_field_begin(struct map_builder *b, struct slice key)
 {
 	struct wbuf *out = b->table.out;
-	const uint8_t *key_at = out->p + out->len;
 
 	if (b->err != 0) {
 		return;
 	}
-	if (field->key.len > MAP_KEY_LEN_MAX) {
+	if (key.len > MAP_KEY_LEN_MAX) {
 		b->err = MB_ERR_TOO_LARGE;
-	} else if (field->value.len == 0 || field->type >= LATTICE_TYPE_CNT ||
-		   (b->table.cnt != 0 && slice_cmp(b->key_last, field->key) >= 0)) {
+	} else if (b->table.cnt != 0 && slice_cmp(b->key_last, key) >= 0) {
 		b->err = MB_ERR_INVALID;
 	} else {
-		codec_put_slice(out, field->key);
-		codec_put_slice(out, field->value);
-		put_tail(out, field);
+		b->key = slice_of(out->p + out->len, key.len);
+		codec_put_slice(out, key);
+		b->start = out->len;
+	}
+}
+
+void
+map_field_end(struct map_builder *b, unsigned int type)
+{
+	struct wbuf *out = b->table.out;
+
+	if (b->err != 0) {
+		return;
+	}
+	if (out->full) {
+		b->err = MB_ERR_TOO_LARGE;
+	} else if (out->len == b->start) {
+		out->len -= b->key.len;
+	} else {
+		put_tail(out, b->key.len, type);
 		table_item_end(&b->table);
 		b->err = out->full ? MB_ERR_TOO_LARGE : 0;
-		b->key_last = slice_of(key_at, field->key.len);
+		b->key_last = b->key;
 	}
+}
+
+void
+map_add(struct map_builder *b, const struct map_field *field)
+{
+	if (field->value.len == 0 || field->type >= LATTICE_TYPE_CNT) {
+		b->err = b->err != 0 ? b->err : MB_ERR_INVALID;
+		return;
+	}
+	map_field_begin(b, field->key);
+	if (b->err == 0) {
+		codec_put_slice(b->table.out, field->value);
+	}
+	map_field_end(b, field->type);
 }
 
 int
@@ -195,9 +249,15 @@ map_get(struct slice v, struct slice key, struct map_field *ret_field)
 uint32_t
 map_cnt(struct slice v)
 {
-	struct table t;
+	return presence_cnt(&map_table_ops, v);
+}
 
-	return table_open(v, &t) == 0 ? t.cnt : 0;
+bool
+map_next(struct slice v, uint32_t *idx, struct map_field *ret_field)
+{
+	struct slice item;
+
+	return presence_next(&map_table_ops, v, idx, &item) && field_open(item, ret_field);
 }
 
 bool

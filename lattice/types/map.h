@@ -24,6 +24,8 @@
 #define MAP_KEY_LEN_MAX 65535
 #define MAP_OVERHEAD    (3 + TABLE_ITEM_OVERHEAD)
 
+extern const struct table_merge_ops map_table_ops;
+
 struct map_field {
 	struct slice key;
 	unsigned int type; /* enum lattice_type; from damaged bytes, anything */
@@ -47,7 +49,8 @@ int map_delta_put(const struct map_field *field, struct wbuf *out);
  */
 struct map_builder {
 	struct table_builder table;
-	struct slice key_last; /* points into out, at the last key written */
+	struct slice key, key_last; /* of this field, and the one before; in out */
+	size_t start;               /* where this field's value begins, in out */
 	int err;
 };
 
@@ -55,17 +58,35 @@ void map_begin(struct map_builder *b, struct wbuf *out);
 void map_add(struct map_builder *b, const struct map_field *field);
 int map_end(struct map_builder *b);
 
-/* map_get finds a field, in place.
+/* Instead of map_add: map_field_begin, then the value is written straight to the wbuf, then
+ * map_field_end says of which type it is. A field of which nothing was written is left out. */
+void map_field_begin(struct map_builder *b, struct slice key);
+void map_field_end(struct map_builder *b, unsigned int type);
+
+/* map_field_value looks through the envelope of a field, if it has one, at what it holds.
+ *
+ * Returns:   whether that shows anything: false for a field that was deleted.
+ */
+bool map_field_value(const struct map_field *field, unsigned int *ret_type,
+		     struct slice *ret_value);
+
+/* map_get finds a field, in place; also one that was deleted (map_field_value).
  *
  * Returns:   false when there is none of that key.
  * Cost:      O(log n) comparisons
  */
 bool map_get(struct slice v, struct slice key, struct map_field *ret_field);
 
-/* map_cnt is the number of fields; 0 for a damaged map. O(1). */
+/* map_cnt is the number of fields that show something; 0 for a damaged map. O(fields). */
 uint32_t map_cnt(struct slice v);
 
-/* map_at gives field idx in order of keys, in place.
+/* map_next gives the fields that show something, in order of keys: start with *idx 0.
+ *
+ * Returns:   false behind the last one.
+ */
+bool map_next(struct slice v, uint32_t *idx, struct map_field *ret_field);
+
+/* map_at gives field idx in order of keys, in place; deleted ones too.
  *
  * Returns:   false behind the last one, and at a damaged field.
  */

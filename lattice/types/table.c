@@ -28,6 +28,7 @@
 #include "compiler.h"
 #include "lattice.h"
 #include "microburst/error.h"
+#include "tree.h"
 
 #define END_BYTES TABLE_ITEM_OVERHEAD
 
@@ -40,7 +41,11 @@ table_open(struct slice v, struct table *ret_table)
 	struct table t = { 0 };
 	size_t ends_len;
 
-	if (v.len != 0) {
+	if (unlikely(slice_is_tree(v))) {
+		t.tree = slice_tree(v);
+		t.items_len = t.tree->root->items_len;
+		t.cnt = t.tree->root->cnt;
+	} else if (v.len != 0) {
 		if (v.len < END_BYTES || v.len > LATTICE_BYTES_MAX) {
 			return MB_ERR_CORRUPT;
 		}
@@ -80,10 +85,39 @@ span_of(const struct table *t, uint32_t from, uint32_t to)
 	return slice_of(t->items + begin, end - begin);
 }
 
+static struct slice
+item_of(const struct table *t, uint32_t idx)
+{
+	return idx < t->cnt ? span_of(t, idx, idx + 1) : slice_of(NULL, 0);
+}
+
 struct slice
 table_item(const struct table *t, uint32_t idx)
 {
-	return idx < t->cnt ? span_of(t, idx, idx + 1) : slice_of(NULL, 0);
+	struct table leaf;
+	uint32_t first;
+
+	if (unlikely(t->tree != NULL)) {
+		return tree_leaf(t->tree, idx, &leaf, &first) ? item_of(&leaf, idx - first)
+							      : slice_of(NULL, 0);
+	}
+	return item_of(t, idx);
+}
+
+bool
+table_run(const struct table *t, uint32_t idx, struct table *ret_run, uint32_t *ret_at)
+{
+	uint32_t first = 0;
+
+	if (idx >= t->cnt) {
+		return false;
+	}
+	*ret_run = *t;
+	if (t->tree != NULL && !tree_leaf(t->tree, idx, ret_run, &first)) {
+		return false;
+	}
+	*ret_at = idx - first;
+	return true;
 }
 
 /* Binary search in [lo, hi). */
@@ -112,6 +146,9 @@ find_between(const struct table *t, table_key_fn *key_of, struct slice key, uint
 bool
 table_find(const struct table *t, table_key_fn *key_of, struct slice key, uint32_t *ret_idx)
 {
+	if (unlikely(t->tree != NULL)) {
+		return tree_find(t->tree, key_of, key, ret_idx);
+	}
 	return find_between(t, key_of, key, 0, t->cnt, ret_idx);
 }
 
@@ -137,7 +174,7 @@ table_check(struct slice v, table_key_fn *key_of, table_item_check_fn *item_chec
 {
 	struct slice key_last = { 0 };
 	struct table t;
-	int rc = table_open(v, &t);
+	int rc = slice_is_tree(v) ? MB_ERR_CORRUPT : table_open(v, &t);
 
 	for (uint32_t i = 0; rc == 0 && i < t.cnt; i++) {
 		struct slice item = table_item(&t, i);
@@ -263,6 +300,20 @@ table_abort(struct table_builder *b)
 	b->out->cap = b->cap;
 }
 
+int
+table_write(const struct table *t, struct wbuf *out)
+{
+	struct table_builder b;
+	struct table run;
+	uint32_t at;
+
+	table_begin(&b, out);
+	for (uint32_t i = 0; i < t->cnt && table_run(t, i, &run, &at); i += run.cnt - at) {
+		table_add_run(&b, &run, at, run.cnt);
+	}
+	return table_end(&b);
+}
+
 /* -------------------------------------------------------------------------------------- merging */
 
 struct merging {
@@ -318,43 +369,106 @@ merge_at(struct merging *m, uint32_t at, uint32_t j)
 	}
 }
 
+/* Merges items [from, to) of b into a. */
+static int
+merge_run(struct merging *m, uint32_t from, uint32_t to, struct wbuf *out)
+{
+	table_key_fn *key_of = m->ops->key_of;
+	uint32_t at = 0;
+
+	table_begin(&m->builder, out);
+	for (uint32_t j = from; j < to; j++) {
+		struct slice key = key_of(item_of(&m->b, j));
+		uint32_t last = at;
+
+		if (find_gallop(&m->a, key_of, key, last, &at)) {
+			int rc = merge_at(m, at, j);
+
+			if (rc < 0) {
+				table_abort(&m->builder);
+				return rc;
+			}
+			m->verdict.right = m->verdict.right && at == last;
+			at++;
+		} else {
+			take_b(m, at, j);
+			m->verdict.right = m->verdict.right && at == last;
+		}
+	}
+	/* Whatever of a was passed over, or is left, is not in b. */
+	m->verdict.right = m->verdict.right && at == m->a.cnt;
+	if (m->verdict.left || m->verdict.right) {
+		table_abort(&m->builder);
+		return lattice_verdict_side(m->verdict);
+	}
+	table_add_run(&m->builder, &m->a, m->run, m->a.cnt);
+	return table_end(&m->builder) < 0 ? MB_ERR_TOO_LARGE : LATTICE_MIXED;
+}
+
 int
 table_merge(struct slice a, struct slice b, const struct table_merge_ops *ops, struct wbuf *out,
 	    unsigned int depth)
 {
 	struct merging m = { .ops = ops, .depth = depth, .verdict = { true, true } };
-	uint32_t at = 0;
 
-	if (table_open(a, &m.a) < 0 || table_open(b, &m.b) < 0) {
+	if (slice_is_tree(a) || slice_is_tree(b) || table_open(a, &m.a) < 0 ||
+	    table_open(b, &m.b) < 0) {
 		return MB_ERR_CORRUPT;
 	}
-	table_begin(&m.builder, out);
-	for (uint32_t j = 0; j < m.b.cnt; j++) {
-		struct slice key = ops->key_of(table_item(&m.b, j));
-		uint32_t from = at;
+	return merge_run(&m, 0, m.b.cnt, out);
+}
 
-		if (find_gallop(&m.a, ops->key_of, key, from, &at)) {
-			int rc = merge_at(&m, at, j);
+int
+table_merge_run(const struct table *a, const struct table *b, uint32_t from, uint32_t to,
+		const struct table_merge_ops *ops, struct wbuf *out, unsigned int depth)
+{
+	struct merging m = {
+		.a = *a, .b = *b, .ops = ops, .depth = depth, .verdict = { true, false }
+	};
 
-			if (rc < 0) {
-				table_abort(&m.builder);
-				return rc;
-			}
-			m.verdict.right = m.verdict.right && at == from;
-			at++;
-		} else {
-			take_b(&m, at, j);
-			m.verdict.right = m.verdict.right && at == from;
+	REQUIRE(a->tree == NULL && b->tree == NULL);
+	REQUIRE(to <= b->cnt);
+	return merge_run(&m, from, to, out);
+}
+
+uint32_t
+table_present_cnt(const struct table *t, const struct table_merge_ops *ops)
+{
+	uint32_t cnt = 0;
+
+	if (ops->present == NULL) {
+		return t->cnt;
+	}
+	if (t->tree != NULL) {
+		return t->tree->root->present;
+	}
+	for (uint32_t i = 0; i < t->cnt; i++) {
+		cnt += ops->present(item_of(t, i));
+	}
+	return cnt;
+}
+
+bool
+table_present_at(const struct table *t, const struct table_merge_ops *ops, uint32_t idx,
+		 struct slice *ret_item)
+{
+	struct table run = *t;
+	uint32_t first;
+
+	if (ops->present == NULL) {
+		*ret_item = table_item(t, idx);
+		return idx < t->cnt;
+	}
+	if (t->tree != NULL && !tree_leaf_present(t->tree, idx, &run, &first, &idx)) {
+		return false;
+	}
+	for (uint32_t i = 0; i < run.cnt; i++) {
+		*ret_item = item_of(&run, i);
+		if (ops->present(*ret_item) && idx-- == 0) {
+			return true;
 		}
 	}
-	/* Whatever of a was passed over, or is left, is not in b. */
-	m.verdict.right = m.verdict.right && at == m.a.cnt;
-	if (m.verdict.left || m.verdict.right) {
-		table_abort(&m.builder);
-		return lattice_verdict_side(m.verdict);
-	}
-	table_add_run(&m.builder, &m.a, m.run, m.a.cnt);
-	return table_end(&m.builder) < 0 ? MB_ERR_TOO_LARGE : LATTICE_MIXED;
+	return false;
 }
 
 bool

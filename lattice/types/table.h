@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* table.h - sorted items in one flat string of bytes: what sets and maps are made of
+/* table.h - sorted items in one string of bytes: what sets and maps are made of
  *
  *	item 0 | item 1 | ... | end 0 u32 | end 1 u32 | ...
  *
@@ -8,6 +8,9 @@
  * An item is found by binary search, in place, in O(log n); items are read without copying.
  *
  * Items are ordered by their sort key (the item itself, or a part of it) and no two have the same.
+ *
+ * This is the encoding of every table. In memory a large one may be kept in pieces (tree.h): readers
+ * here take either form, and need not know which; builders and merges take the flat one.
  *
  * Ends are always 32 bits. Shorter ones for small tables would save 3 bytes an item, and cost a
  * width to look up in each search step and a merge that can be longer than its inputs (E4).
@@ -22,10 +25,13 @@
 
 #define TABLE_ITEM_OVERHEAD 4
 
+struct tree_view;
+
 /* A view of a table's bytes. Owner: whoever opened it. */
 struct table {
 	const uint8_t *items;
 	const uint8_t *ends;
+	const struct tree_view *tree; /* NULL: it is flat */
 	uint32_t items_len;
 	uint32_t cnt;
 };
@@ -36,9 +42,9 @@ typedef struct slice table_key_fn(struct slice item);
 /* Whether an item is well formed, all the way down. 0 or an error. */
 typedef int table_item_check_fn(struct slice item, unsigned int depth);
 
-/* table_open looks at a table in place.
+/* table_open looks at a table in place, flat or a tree (tree_slice).
  *
- * Ensures:   every function below stays inside v, whatever its bytes are.
+ * Ensures:   every function below stays inside v, or the tree's memory, whatever its bytes are.
  * Returns:   0, with cnt 0 for an empty slice; MB_ERR_CORRUPT.
  * Cost:      O(1)
  */
@@ -47,7 +53,7 @@ int table_open(struct slice v, struct table *ret_table);
 /* table_item gives item idx; an empty slice if idx is not below cnt, or the ends around it are
  * damaged.
  *
- * Cost:      O(1)
+ * Cost:      O(1); of a tree O(log n)
  */
 struct slice table_item(const struct table *t, uint32_t idx);
 
@@ -58,7 +64,21 @@ struct slice table_item(const struct table *t, uint32_t idx);
  */
 bool table_find(const struct table *t, table_key_fn *key_of, struct slice key, uint32_t *ret_idx);
 
-/* table_check checks all of a table: ends, order, no duplicates, and each item.
+/* table_run gives the flat table that item idx stands in, and where: so a walk over everything goes
+ * from run to run.
+ *
+ * Returns:   false when there is no such item.
+ */
+bool table_run(const struct table *t, uint32_t idx, struct table *ret_run, uint32_t *ret_at);
+
+/* table_bytes is how long the flat table is. */
+static inline size_t
+table_bytes(const struct table *t)
+{
+	return (size_t)t->items_len + (size_t)t->cnt * TABLE_ITEM_OVERHEAD;
+}
+
+/* table_check checks all of a flat table: ends, order, no duplicates, and each item.
  *
  * Returns:   0; what item_check said; MB_ERR_CORRUPT.
  */
@@ -97,14 +117,22 @@ int table_end(struct table_builder *b);
 /* table_abort forgets the table: out is as before table_begin. */
 void table_abort(struct table_builder *b);
 
+/* table_write appends the flat form of a table, whichever form it has.
+ *
+ * Returns:   as table_end.
+ */
+int table_write(const struct table *t, struct wbuf *out);
+
 /* -------------------------------------------------------------------------------------- merging */
 
 /* How two items with the same sort key merge. As lattice_merge: LEFT, RIGHT, or MIXED with the
- * merged item written to out. leq: whether a adds nothing to b. */
+ * merged item written to out. leq: whether a adds nothing to b. present: whether a reader sees the
+ * item (one that was removed stays, to say so); NULL: each is seen. */
 struct table_merge_ops {
 	table_key_fn *key_of;
 	int (*merge)(struct slice a, struct slice b, struct wbuf *out, unsigned int depth);
 	bool (*leq)(struct slice a, struct slice b, unsigned int depth);
+	bool (*present)(struct slice item);
 };
 
 /* table_merge merges two tables item by item; the contract is that of lattice_merge.
@@ -114,6 +142,20 @@ struct table_merge_ops {
  */
 int table_merge(struct slice a, struct slice b, const struct table_merge_ops *ops, struct wbuf *out,
 		unsigned int depth);
+
+/* table_merge_run merges items [from, to) of b into a, both flat, and has no use for RIGHT: if a does
+ * not have them all, the result is written, and it is MIXED. */
+int table_merge_run(const struct table *a, const struct table *b, uint32_t from, uint32_t to,
+		    const struct table_merge_ops *ops, struct wbuf *out, unsigned int depth);
+
+/* table_present_cnt is the number of items that are present; table_present_at finds the idx-th one.
+ *
+ * Returns:   table_present_at: false behind the last one.
+ * Cost:      flat and with ops->present: a walk. Of a tree: O(1), and O(log n).
+ */
+uint32_t table_present_cnt(const struct table *t, const struct table_merge_ops *ops);
+bool table_present_at(const struct table *t, const struct table_merge_ops *ops, uint32_t idx,
+		      struct slice *ret_item);
 
 /* table_leq tells whether each item of a is in b, or below the one there. */
 bool table_leq(struct slice a, struct slice b, const struct table_merge_ops *ops,

@@ -8,8 +8,11 @@
 
 #include "compiler.h"
 #include "counter.h"
+#include "gset.h"
 #include "lww.h"
 #include "microburst/error.h"
+#include "orset.h"
+#include "presence.h"
 #include "scalar.h"
 #include "strval.h"
 
@@ -115,7 +118,7 @@ view_i64(unsigned int type, struct slice state, int64_t *ret_number)
 }
 
 bool
-view_present(unsigned int type, struct slice state)
+view_present_scalar(unsigned int type, struct slice state)
 {
 	char buf[VIEW_TEXT_MAX];
 	struct slice text;
@@ -128,4 +131,45 @@ view_present(unsigned int type, struct slice state)
 	default:
 		return state.len != 0;
 	}
+}
+
+uint32_t
+view_cnt(unsigned int type, struct slice state)
+{
+	const struct table_merge_ops *ops = lattice_table_ops(type);
+
+	return ops != NULL ? presence_cnt(ops, state) : 0;
+}
+
+bool
+view_is_set(unsigned int type)
+{
+	return type == LATTICE_GSET || type == LATTICE_ORSET;
+}
+
+bool
+view_set_has(unsigned int type, struct slice state, struct slice member)
+{
+	return type == LATTICE_GSET ? gset_has(state, member) : orset_has(state, member);
+}
+
+bool
+view_set_next(unsigned int type, struct slice state, uint32_t *idx, struct slice *ret_member)
+{
+	if (type != LATTICE_GSET) {
+		return orset_next(state, idx, ret_member);
+	}
+	if (!gset_at(state, *idx, ret_member)) {
+		return false;
+	}
+	(*idx)++;
+	return true;
+}
+
+bool
+view_present(unsigned int type, struct slice state)
+{
+	const struct table_merge_ops *ops = lattice_table_ops(type);
+
+	return ops != NULL ? presence_any(ops, state) : view_present_scalar(type, state);
 }

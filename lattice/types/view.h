@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* view.h - reading a value without knowing which type it is
  *
- * For GET and its like, which meet whatever is under the key. Sets and maps are read through gset.h
- * and map.h. All in place: nothing is copied but the decimal text of a number.
+ * For GET and its like, which meet whatever is under the key. Maps are read through map.h, sets of
+ * both kinds here. All in place: nothing is copied but the decimal text of a number.
  *
  *	type         as text                   as int64_t
  *	STRING       strval.h                  strval.h
@@ -45,5 +45,19 @@ int view_i64(unsigned int type, struct slice state, int64_t *ret_number);
  * was deleted: such a key reads absent, and may take a value of another type.
  */
 bool view_present(unsigned int type, struct slice state);
+
+/* view_present_scalar is the same for a map's field: a collection there counts as shown unless it is
+ * bottom, as damaged bytes could nest without end.
+ */
+bool view_present_scalar(unsigned int type, struct slice state);
+
+/* view_cnt is the number of items of a collection that show; 0 for other types. */
+uint32_t view_cnt(unsigned int type, struct slice state);
+
+/* Sets, GSET and ORSET alike. view_set_next gives the members in order, *idx 0 at first, and false
+ * behind the last one. */
+bool view_is_set(unsigned int type);
+bool view_set_has(unsigned int type, struct slice state, struct slice member);
+bool view_set_next(unsigned int type, struct slice state, uint32_t *idx, struct slice *ret_member);
 
 #endif

@@ -161,7 +161,10 @@ static int
 exec_begin(uint16_t id)
 {
 	struct exec_conf conf = {
-		.ops = { .wait = { .now_ns = op_now, .send = op_send, .answer = op_answer },
+		.ops = { .wait = { .now_ns = op_now,
+				   .wall_us = op_now,
+				   .send = op_send,
+				   .answer = op_answer },
 			 .reply = op_reply,
 			 .bytes = op_bytes,
 			 .drop = op_drop,

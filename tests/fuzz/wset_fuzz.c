@@ -29,7 +29,7 @@ apply(const struct wset_op *op, struct slice *value, uint8_t *mem)
 	struct wbuf merged = wbuf_init(merged_mem, sizeof(merged_mem));
 	struct hlc_time time = { ++now };
 
-	if (op->by_ref || value->len + delta_bound(op, op->value.len) > DELTA_MAX ||
+	if (op->by_ref || value->len + delta_bound(*value, op, op->value.len) > DELTA_MAX ||
 	    delta_make(*value, op, time, (struct writer_id){ 1 }, &delta) != 0) {
 		return;
 	}

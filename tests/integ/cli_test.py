@@ -11,25 +11,26 @@ Method: one node for all tests, in a folder of its own; the examples, and functi
 import json
 import os
 import re
-import shutil
 import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from node import COMMAND_S, Node, run   # noqa: E402
+
 MICROBURST, SOURCE = sys.argv[1:3]
 EXAMPLES = os.path.join(SOURCE, 'examples')
-START_S, COMMAND_S = 60, 60     # a sanitizer on a busy machine is slow; no command hangs for ever
 
 FUNCTIONS = r"""
 #include <microburst/function.h>
 #include <stdlib.h>
 
 MB_FUNCTION(nothing) { return mb_return_nil(call); }
+MB_FUNCTION(returns) { int64_t n; MB_TRY(mb_arg_i64(call, 0, &n)); return (int)n; }
 MB_FUNCTION(fails) { return mb_fail(call, "no luck today"); }
 MB_FUNCTION(crashes) { abort(); }
 MB_FUNCTION(loops) { for (;;) { __asm__ volatile(""); } }
@@ -46,48 +47,9 @@ MB_FUNCTION(fills_map)
 """
 
 
-def microburst(*args, stdin=b'', timeout=COMMAND_S):
+def microburst(*args, **how):
     """Returns (exit code, standard output, standard error)."""
-    done = subprocess.run([MICROBURST, *args], input=stdin, capture_output=True, timeout=timeout,
-                          check=False)
-    return done.returncode, done.stdout, done.stderr.decode(errors='replace')
-
-
-class Node:
-    """A node of our own: `microburst up` in a folder that goes with it."""
-
-    def __init__(self):
-        self.folder = tempfile.mkdtemp(prefix='microburst-cli-')
-        self.socket = os.path.join(self.folder, 'socket')
-        self.log = open(os.path.join(self.folder, 'log'), 'w+b')
-        self.process = subprocess.Popen([MICROBURST, 'up', '--socket', self.socket],
-                                        stdin=subprocess.DEVNULL, stdout=self.log,
-                                        stderr=self.log, start_new_session=True)
-        until = time.monotonic() + START_S
-        while microburst('status', '--socket', self.socket)[0] != 0:
-            if self.process.poll() is not None or time.monotonic() > until:
-                self.end()
-                raise RuntimeError('the node did not start:\n' + self.said())
-            time.sleep(0.05)
-
-    def said(self):
-        self.log.flush()
-        self.log.seek(0)
-        return self.log.read().decode(errors='replace')
-
-    def end(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-
-    def remove(self):
-        self.end()
-        self.log.close()
-        shutil.rmtree(self.folder)
+    return run(MICROBURST, *args, **how)
 
 
 NODE = None
@@ -95,7 +57,7 @@ NODE = None
 
 def setUpModule():
     global NODE
-    NODE = Node()
+    NODE = Node(MICROBURST)
     os.environ['MICROBURST_SOCKET'] = NODE.socket
     path = os.path.join(NODE.folder, 'functions.c')
     with open(path, 'w', encoding='utf-8') as f:
@@ -179,6 +141,7 @@ class Functions(Case):
 
     def test_failures(self):
         self.fails('call', 'fails', says='no luck today')
+        self.fails('call', 'returns', '-1', says='it returned INVALID')
         self.fails('call', 'missing', says='microburst deploy')
         self.fails('call', 'crashes', says='calling crashes failed: ')
         self.fails('call', 'loops', '--deadline', '50ms', says='deadline')
@@ -225,7 +188,7 @@ class Functions(Case):
         refuses = (b'#include <microburst/function.h>\n'
                    b'MB_INIT { return mb_fail(call, "not on a Sunday"); }\n'
                    b'MB_FUNCTION(never) { return 0; }\n')
-        self.fails('deploy', deploy('refuses.c', refuses), says='not on a Sunday')
+        self.fails('deploy', deploy('refuses.c', refuses), says="'never' refused: not on a Sunday")
         self.fails('call', 'never', says='no function')
 
     def test_examples(self):
@@ -373,7 +336,47 @@ class State(Case):
     def test_maps(self):
         self.done('call', 'fills_map')
         self.assertEqual(self.done('members', 'capitals'), 'France\tParis\nItaly\tRome\n')
+        self.done('hset', 'capitals', 'Spain', 'Madrid')
+        self.assertEqual(self.done('hget', 'capitals', 'Spain'), 'Madrid')
+        self.fails('hincr', 'capitals', 'Spain')
+        self.assertEqual(self.done('hincr', 'capitals', 'count', '2'), '2\n')
+        self.assertEqual(self.json('hincr', 'capitals', 'count'), {'value': 3})
+        self.done('hdel', 'capitals', 'France')
+        self.fails('hdel', 'capitals', 'France', says='no such field')
+        self.fails('hget', 'capitals', 'France', says='no such field')
+        self.assertEqual(self.done('members', 'capitals'), 'Italy\tRome\nSpain\tMadrid\ncount\t3\n')
         self.done('del', 'capitals')
+        self.fails('members', 'capitals')
+        self.done('hset', 'capitals', 'Peru', 'Lima')
+        self.assertEqual(self.done('members', 'capitals'), 'Peru\tLima\n')
+        self.done('del', 'capitals')
+
+    def test_members_leave(self):
+        self.done('sadd', 'team', 'ann', 'bob', 'cat')
+        self.assertEqual(self.done('srem', 'team', 'bob', 'dan'), '1\n')
+        self.assertEqual(self.done('members', 'team'), 'ann\ncat\n')
+        self.assertEqual(self.json('srem', 'team', 'ann', 'cat'), {'removed': 2})
+        self.fails('members', 'team', says='no such key')
+        self.done('set', 'team', 'none left')
+        self.fails('srem', 'team', 'ann')
+        self.done('del', 'team')
+
+    def test_keys_end(self):
+        self.done('set', 'short', 'v')
+        self.done('sadd', 'short set', 'v')
+        self.fails('expire', 'missing', '1s', says='no such key')
+        self.fails('expire', 'short', 'soon', code=2)
+        self.done('expire', 'short', '200ms')
+        self.done('expire', 'short set', '1h')
+        self.assertEqual(self.done('get', 'short'), 'v')
+        time.sleep(0.25)
+        self.fails('get', 'short', says='no such key')
+        self.done('expire', 'short set', 'never')
+        self.done('incr', 'short')
+        time.sleep(0.05)
+        self.assertEqual(self.done('get', 'short'), '1')
+        self.assertEqual(self.done('members', 'short set'), 'v\n')
+        self.done('del', 'short', 'short set')
 
     def test_keys(self):
         names = [f'list/{i:04}' for i in range(300)]
@@ -465,7 +468,7 @@ class TheNode(Case):
 
 class UpAndDown(Case):
     def test_down(self):
-        node = Node()
+        node = Node(MICROBURST)
         self.addCleanup(node.remove)
         self.done('set', 'k', 'v', '--socket', node.socket)
         code, _, err = microburst('up', '--socket', node.socket) # one node a socket

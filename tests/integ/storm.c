@@ -3,14 +3,16 @@
  *
  * Goal:   each call that a client started is answered exactly once, by a reply or a typed error; no
  *         acknowledged increment is lost or counted twice; when all is quiet, nothing is held.
- * Method: K client processes each call `add(key, 1)`, `plus_one` and `echo`, alone and in bunches,
- *         and now and then a function that dies or never ends (with a deadline). A tormentor kills
+ * Method: K client processes each call `add(key, 1)`, `plus_one` and `echo`, alone, in DAGs and in
+ *         bunches, and now and then a function that dies or never ends (with a deadline). A
+ *         tormentor kills
  *         executors and clients with SIGKILL, and stops executors with SIGSTOP for some
  *         milliseconds, at random moments. Clients count in memory shared with their parent: how
  *         many increments were acknowledged, how many ended in an error after which the effect is
  *         not known. At the end: acknowledged <= counter <= acknowledged + not known, where an
  *         error that says "did not happen" counts as not happened; and the node's `held` must
- *         become zero.
+ *         become zero. A DAG call that was acknowledged has incremented at least once for each of
+ *         its functions (it may begin again).
  *
  * storm SOCKET SECONDS CLIENTS SEED
  */
@@ -33,9 +35,10 @@
 #define CLIENTS_MAX 32
 #define BUNCH_MAX   64
 #define ERR_CNT     128
+#define BYTES_MAX   200000
 
 struct tally {
-	_Atomic uint64_t started, answered, acked, unknown, wrong;
+	_Atomic uint64_t started, answered, acked, unknown, wrong, dag_acked;
 	_Atomic uint64_t err[ERR_CNT]; /* by -error */
 };
 
@@ -68,7 +71,7 @@ rnd(uint64_t *s)
 
 /* ----------------------------------------------------------------- clients */
 
-enum what { ADD = 0, PLUS, ECHO, BOOM, WHAT_CNT };
+enum what { ADD = 0, PLUS, ECHO, BOOM, FAN, DAG_BIG, DAG_ADD };
 
 struct pending {
 	uint64_t call;
@@ -76,6 +79,27 @@ struct pending {
 	int64_t n;
 	bool open;
 };
+
+static void
+on_dag_reply(struct tally *t, const struct pending *p, const struct mb_reply *r)
+{
+	static const uint32_t cnt[] = { [FAN] = 3, [DAG_BIG] = 2, [DAG_ADD] = 0 };
+
+	if (r->err != 0) {
+		return;
+	}
+	t->dag_acked += p->what == DAG_ADD;
+	if (r->cnt != cnt[p->what]) {
+		t->wrong++;
+		return;
+	}
+	for (uint32_t i = 0; i < r->cnt; i++) {
+		if (p->what == FAN ? r->value[i].i64 != p->n + 1
+				   : r->value[i].len != (size_t)p->n) {
+			t->wrong++;
+		}
+	}
+}
 
 static void
 on_reply(struct tally *t, struct pending *p, uint32_t cnt, const struct mb_reply *r)
@@ -103,6 +127,8 @@ on_reply(struct tally *t, struct pending *p, uint32_t cnt, const struct mb_reply
 			   r->err != MB_ERR_NO_EXECUTOR) {
 			t->unknown++;
 		}
+	} else if (mine->what >= FAN) {
+		on_dag_reply(t, mine, r);
 	} else if (r->err == 0 && mine->what == PLUS &&
 		   (r->cnt != 1 || r->value[0].i64 != mine->n + 1)) {
 		t->wrong++;
@@ -113,9 +139,34 @@ on_reply(struct tally *t, struct pending *p, uint32_t cnt, const struct mb_reply
 }
 
 static int
+start_dag(struct mb_client *c, struct pending *p, const char *bytes, uint64_t *seed)
+{
+	static const char *const name[] = { [FAN] = "fan", [DAG_BIG] = "big", [DAG_ADD] = "adds" };
+	struct mb_value arg[2];
+	struct mb_dag_arg of[2] = { { .function = "echo", .arg = arg, .arg_cnt = 1 } };
+	size_t cnt = 1;
+
+	p->what = (enum what)(FAN + rnd(seed) % 3);
+	p->n = rnd(seed) % (rnd(seed) % 8 == 0 ? BYTES_MAX : 1000);
+	if (p->what == FAN) {
+		of[0].function = "plus_one";
+		arg[0] = mb_i64(p->n);
+	} else if (p->what == DAG_BIG) {
+		arg[0] = mb_bytes(bytes, (size_t)p->n);
+	} else {
+		arg[0] = mb_utf8("storm/dag", 9);
+		arg[1] = mb_i64(1);
+		of[0] = (struct mb_dag_arg){ .function = "add#a", .arg = arg, .arg_cnt = 2 };
+		of[1] = (struct mb_dag_arg){ .function = "add#b", .arg = arg, .arg_cnt = 2 };
+		cnt = 2;
+	}
+	return mb_dag_start(c, name[p->what], of, cnt, NULL, &p->call);
+}
+
+static int
 start_one(struct mb_client *c, struct tally *t, struct pending *p, uint64_t *seed)
 {
-	static char bytes[200000];
+	static char bytes[BYTES_MAX];
 	static const char *const how[] = { "segv", "abort", "exit", "loop", "fail" };
 	struct mb_call_options opt = { 0 };
 	struct mb_value arg[2];
@@ -127,6 +178,8 @@ start_one(struct mb_client *c, struct tally *t, struct pending *p, uint64_t *see
 		arg[0] = mb_utf8("storm/sum", 9);
 		arg[1] = mb_i64(1);
 		err = mb_call_start(c, "add", arg, 2, &opt, &p->call);
+	} else if (dice < 600) {
+		err = start_dag(c, p, bytes, seed);
 	} else if (dice < 900) {
 		p->what = PLUS;
 		p->n = rnd(seed);
@@ -134,7 +187,7 @@ start_one(struct mb_client *c, struct tally *t, struct pending *p, uint64_t *see
 		err = mb_call_start(c, "plus_one", arg, 1, &opt, &p->call);
 	} else if (dice < 995) {
 		p->what = ECHO;
-		p->n = rnd(seed) % (dice < 950 ? 1000 : sizeof(bytes));
+		p->n = rnd(seed) % (dice < 950 ? 1000 : BYTES_MAX);
 		arg[0] = mb_bytes(bytes, (size_t)p->n);
 		err = mb_call_start(c, "echo", arg, 1, &opt, &p->call);
 	} else {
@@ -256,12 +309,12 @@ torment(struct mb_client *c, pid_t *pid, uint32_t clients, uint64_t *seed, uint6
 /* Waits until nothing is held; prints what is, if that does not come. */
 /* The counter's value; 0 when there is none yet. */
 static int64_t
-counter_read(struct mb_client *c)
+counter_read(struct mb_client *c, const char *key)
 {
 	struct mb_held sum;
 	char text[32] = "";
 
-	if (mb_client_get(c, "storm/sum", 0, &sum) != 0) {
+	if (mb_client_get(c, key, 0, &sum) != 0) {
 		return 0;
 	}
 	memcpy(text, sum.p, sum.len < 31 ? sum.len : 31);
@@ -298,6 +351,31 @@ quiet(struct mb_client *c)
 	return false;
 }
 
+static const char *const dags[] = {
+	"\"name\": \"fan\", \"text\": \"plus_one -> echo#1, plus_one -> echo#2, plus_one -> echo#3,"
+	" echo#1 -> echo#4, echo#2 -> echo#4, echo#3 -> echo#4\"",
+	"\"name\": \"big\", \"text\": \"echo -> echo#1, echo -> echo#2, echo#1 -> echo#3,"
+	" echo#2 -> echo#3\"",
+	"\"name\": \"adds\", \"text\": \"echo -> add#a, echo -> add#b, add#a -> echo#1,"
+	" add#b -> echo#1\"",
+};
+
+static bool
+dag_add(struct mb_client *c, const char *dag)
+{
+	char req[512];
+	char *text = NULL;
+	int err;
+
+	snprintf(req, sizeof(req), "{\"cmd\": \"dag_add\", %s}", dag);
+	err = mb_client_admin(c, req, NULL, 0, &text);
+	if (err != 0 && err != MB_ERR_EXISTS) {
+		fprintf(stderr, "storm: %s\n", text != NULL ? text : mb_err_name(err));
+	}
+	free(text);
+	return err == 0 || err == MB_ERR_EXISTS;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -310,7 +388,8 @@ main(int argc, char **argv)
 	uint64_t lost_clients = 0;
 	pid_t pid[CLIENTS_MAX] = { 0 };
 	struct mb_client *c;
-	int64_t before, counter;
+	int64_t before, counter, dag_before, dag_counter;
+	uint64_t dag_acked = 0;
 	bool ok = true;
 	int status;
 
@@ -324,7 +403,11 @@ main(int argc, char **argv)
 		fprintf(stderr, "storm: no node\n");
 		return 3;
 	}
-	before = counter_read(c);
+	before = counter_read(c, "storm/sum");
+	dag_before = counter_read(c, "storm/dag");
+	for (uint32_t i = 0; i < sizeof(dags) / sizeof(dags[0]); i++) {
+		ok &= dag_add(c, dags[i]);
+	}
 	for (uint32_t i = 0; i < clients; i++) {
 		pid[i] = fork();
 		if (pid[i] == 0) {
@@ -357,14 +440,18 @@ main(int argc, char **argv)
 		acked += tally[i].acked;
 		unknown += tally[i].unknown;
 		wrong += tally[i].wrong;
+		dag_acked += tally[i].dag_acked;
 	}
-	counter = counter_read(c) - before;
+	counter = counter_read(c, "storm/sum") - before;
+	dag_counter = counter_read(c, "storm/dag") - dag_before;
 	printf("storm: %" PRIu64 " calls, %" PRIu64 " answers, %" PRIu64 " wrong; killed %" PRIu64
 	       " executors, %" PRIu64 " clients (%" PRIu64 " gone); stopped %" PRIu64 "\n",
 	       started, answered, wrong, kills[0], kills[1], lost_clients, kills[2]);
 	printf("storm: increments acknowledged %" PRIu64 ", not known %" PRIu64 ", counter %" PRId64
 	       "\n",
 	       acked, unknown, counter);
+	printf("storm: of DAGs acknowledged %" PRIu64 ", counter %" PRId64 "\n", 2 * dag_acked,
+	       dag_counter);
 	for (int e = 1; e < ERR_CNT; e++) {
 		uint64_t n = 0;
 
@@ -376,6 +463,7 @@ main(int argc, char **argv)
 		}
 	}
 	ok &= wrong == 0 && (uint64_t)counter >= acked && (uint64_t)counter <= acked + unknown;
+	ok &= (uint64_t)dag_counter >= 2 * dag_acked;
 	ok &= lost_clients > 0 || started == answered;
 	ok &= quiet(c);
 	mb_client_close(c);

@@ -107,34 +107,15 @@ on_close(struct simctl *c, struct proc *p, uint16_t port, int err)
 static void
 on_open_ack(struct simctl *c, struct proc *x, const struct desc *d)
 {
-	struct desc m = { .kind = DESC_OPENED };
-	struct proc_port *mine, *other;
-	struct proc *p, *none;
-	uint16_t port;
+	struct desc m = { .kind = DESC_OPENED, .err = d->err };
+	struct proc *p;
 
-	if (d->a < PORT_DIRECT_FIRST || d->a >= PORT_CNT || x->port[d->a].state != PORT_OPENING) {
-		return;
+	if (proc_port_made(&c->procs, x, d->a, d->err == 0, &p, &m.a)) {
+		m.open.proc = x->idx;
+		m.open.port = d->a;
+		m.open.inc = x->inc;
+		ports_send(c->tile.ports, p->idx, &m);
 	}
-	mine = &x->port[d->a];
-	p = &c->procs.proc[mine->peer];
-	other = &p->port[mine->peer_port];
-	if (p->state != PROC_LIVE || other->state != PORT_OPENING || other->peer != x->idx) {
-		return;
-	}
-	m.a = mine->peer_port;
-	m.open.proc = x->idx;
-	m.open.port = d->a;
-	m.open.inc = x->inc;
-	m.err = d->err;
-	if (d->err != 0) {
-		other->state = PORT_CLOSING;
-		proc_port_closed(&c->procs, x, d->a, &none, &port);
-		proc_port_closed(&c->procs, p, m.a, &none, &port);
-	} else {
-		mine->state = PORT_OPEN;
-		other->state = PORT_OPEN;
-	}
-	ports_send(c->tile.ports, p->idx, &m);
 }
 
 static void
@@ -306,4 +287,28 @@ simctl_unburied(const struct simctl *c)
 		cnt += c->procs.proc[i].state == PROC_DYING || c->procs.proc[i].state == PROC_DEAD;
 	}
 	return cnt;
+}
+
+uint32_t
+simctl_half_channels(const struct simctl *c)
+{
+	uint32_t open = 0, bad = 0;
+
+	for (uint16_t i = 1; i < PROC_CNT_MAX; i++) {
+		const struct proc *p = &c->procs.proc[i];
+
+		for (uint16_t port = 0; port < PORT_CNT; port++) {
+			const struct proc_port *mine = &p->port[port], *other;
+
+			if (mine->state == PORT_FREE) {
+				continue;
+			}
+			other = &c->procs.proc[mine->peer].port[mine->peer_port];
+			open++;
+			bad += p->state != PROC_LIVE || mine->state != PORT_OPEN ||
+			       other->state != PORT_OPEN || other->peer != i ||
+			       other->peer_port != port;
+		}
+	}
+	return bad + (open != 2 * c->procs.channel_cnt);
 }

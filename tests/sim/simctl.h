@@ -50,6 +50,9 @@ struct tile *simctl_tile(struct simctl *c);
 
 /* How many processes are neither living nor forgotten; found by walking. */
 uint32_t simctl_unburied(const struct simctl *c);
+/* How many ports are not one of the two ends of an open channel between the living; and one more
+ * when procs counts its channels wrong. */
+uint32_t simctl_half_channels(const struct simctl *c);
 
 /* simctl_end kills everybody: the run is over. */
 void simctl_end(struct simctl *c);

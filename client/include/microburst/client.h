@@ -153,6 +153,26 @@ int mb_client_incr(struct mb_client *c, const char *key, size_t key_len, int64_t
 /* mb_client_sadd adds members to a set. *ret_added: how many were not in it before. */
 int mb_client_sadd(struct mb_client *c, const char *key, size_t key_len,
 		   const struct mb_value *member, size_t member_cnt, size_t *ret_added);
+/* mb_client_srem removes members. *ret_removed: how many were in it before. */
+int mb_client_srem(struct mb_client *c, const char *key, size_t key_len,
+		   const struct mb_value *member, size_t member_cnt, size_t *ret_removed);
+
+/* A map's fields: mb_client_hset makes a field this value; mb_client_hincr adds n, and gives the sum
+ * that this led to; mb_client_hget reads one, as mb_client_get reads a key; mb_client_hdel deletes
+ * one, MB_ERR_NOT_FOUND when there was none. */
+int mb_client_hset(struct mb_client *c, const char *key, size_t key_len, const char *field,
+		   size_t field_len, const void *p, size_t len);
+int mb_client_hincr(struct mb_client *c, const char *key, size_t key_len, const char *field,
+		    size_t field_len, int64_t n, int64_t *ret_sum);
+int mb_client_hget(struct mb_client *c, const char *key, size_t key_len, const char *field,
+		   size_t field_len, struct mb_held *ret);
+int mb_client_hdel(struct mb_client *c, const char *key, size_t key_len, const char *field,
+		   size_t field_len);
+
+/* mb_client_expire lets a key end at a time, in microseconds since 1970; 0: it does not end any more.
+ * A later mb_client_set takes the end back, too. MB_ERR_NOT_FOUND when there is no such key. */
+int mb_client_expire(struct mb_client *c, const char *key, size_t key_len, int64_t at_us);
+
 /* mb_client_del deletes a key. MB_ERR_NOT_FOUND when there was none. */
 int mb_client_del(struct mb_client *c, const char *key, size_t key_len);
 

@@ -215,7 +215,8 @@ int mb_fail(struct mb_call *call, const char *format, ...)
  * Keys and fields are 1 .. MB_KEY_BYTES_MAX bytes, values up to MB_VALUE_BYTES_MAX. All are any
  * bytes. Inputs are copied before a call returns.
  *
- * A key holds a string (put, incr), a set (sadd) or a map (map_put). Reads come from the cache of
+ * A key holds a string (put, incr), a set (sadd) or a map (map_put). A collection without items is
+ * an absent key. Reads come from the cache of
  * this machine, with the call's own writes on top. A key that is not cached yet is fetched, which
  * takes microseconds instead of nanoseconds.
  *
@@ -249,12 +250,15 @@ int mb_put(struct mb_call *call, struct mb_slice key, struct mb_slice value);
  * beyond 64 bits. */
 int mb_incr(struct mb_call *call, struct mb_slice key, int64_t delta, int64_t *ret);
 
-/* mb_delete removes what is there: writes that other calls make at the same time survive.
- * Deleting an absent key is no error. */
+/* mb_delete removes what is there, of a collection item by item: writes that other calls make at the
+ * same time survive. Deleting an absent key is no error. */
 int mb_delete(struct mb_call *call, struct mb_slice key);
 
 /* mb_sadd adds a member, 0 .. MB_KEY_BYTES_MAX bytes, to the set at key. */
 int mb_sadd(struct mb_call *call, struct mb_slice key, struct mb_slice member);
+
+/* mb_srem removes a member. One that another call adds at the same time stays. */
+int mb_srem(struct mb_call *call, struct mb_slice key, struct mb_slice member);
 
 /* mb_sismember says whether member is in the set at key; an absent key is an empty set. */
 int mb_sismember(struct mb_call *call, struct mb_slice key, struct mb_slice member, bool *ret);
@@ -288,6 +292,26 @@ int mb_map_put(struct mb_call *call, struct mb_slice key, struct mb_slice field,
 /* mb_map_get shows one field of the map at key. Errors: also MB_ERR_NOT_FOUND, key or field. */
 int mb_map_get(struct mb_call *call, struct mb_slice key, struct mb_slice field,
 	       struct mb_slice *ret);
+
+/* mb_map_incr adds delta to the integer in a field; all as mb_incr does with a key. */
+int mb_map_incr(struct mb_call *call, struct mb_slice key, struct mb_slice field, int64_t delta,
+		int64_t *ret);
+
+/* mb_map_delete removes a field. A value that another call puts there at the same time stays. */
+int mb_map_delete(struct mb_call *call, struct mb_slice key, struct mb_slice field);
+
+/* mb_map_cnt counts the fields of the map at key. */
+int mb_map_cnt(struct mb_call *call, struct mb_slice key, uint64_t *ret);
+
+/* Fields of a map and their values, one after the other, as mb_set_begin and mb_set_next show
+ * members. mb_map_next returns 1 with a field; 0 behind the last one; MB_ERR_TOO_LARGE when the call
+ * looks at too many values, see mb_release. */
+struct mb_map_iter {
+	struct mb_call *call;
+	uint64_t word[6]; /* not for you */
+};
+int mb_map_begin(struct mb_call *call, struct mb_slice key, struct mb_map_iter *ret);
+int mb_map_next(struct mb_map_iter *it, struct mb_slice *ret_field, struct mb_slice *ret_value);
 
 /* mb_release ends the views that this call has of the value at key. A call may look at 8,192
  * different values at a time, 63 of them larger than some 48 bytes (MB_ERR_TOO_LARGE at the next):

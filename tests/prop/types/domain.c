@@ -108,6 +108,21 @@ small_gset(struct world *w)
 }
 
 static void
+small_orset(struct world *w)
+{
+	static const struct slice none;
+	const struct slice one = orset_plus(none, "a", 1, 1);
+
+	put(w, one);
+	put(w, orset_minus(one, "a"));
+	put(w, orset_plus(none, "a", 1, 2)); /* one time, another writer */
+	put(w, orset_minus(orset_plus(none, "a", 1, 2), "a"));
+	put(w, orset_plus(orset_minus(one, "a"), "a", 2, 1));
+	put(w, orset_plus(none, "", 1, 1));
+	close_under_merge(w, LATTICE_ORSET, 48);
+}
+
+static void
 small_map(struct world *w)
 {
 	static const char *const keys[] = { "", "k" };
@@ -237,6 +252,9 @@ domain_small(unsigned int type, struct slice value[DOMAIN_CNT_MAX])
 		break;
 	case LATTICE_ENVELOPE:
 		small_envelope(&w);
+		break;
+	case LATTICE_ORSET:
+		small_orset(&w);
 		break;
 	default: /* ABSENT: bottom is all there is */
 		break;
@@ -368,6 +386,21 @@ random_gset(struct rng *rng)
 }
 
 static struct slice
+random_orset(struct rng *rng)
+{
+	struct slice state = { 0 };
+
+	for (uint64_t left = rng_below(rng, 40); left > 0; left--) {
+		const char *member = random_name(rng);
+
+		state = rng_below(rng, 3) == 0
+				? orset_minus(state, member)
+				: orset_plus(state, member, random_u64(rng), random_writer(rng));
+	}
+	return state;
+}
+
+static struct slice
 random_map(struct rng *rng, unsigned int depth)
 {
 	struct slice state = { 0 };
@@ -456,6 +489,8 @@ random_value(unsigned int type, struct rng *rng, unsigned int depth)
 		return random_vclock(rng);
 	case LATTICE_ENVELOPE:
 		return random_envelope(rng, depth);
+	case LATTICE_ORSET:
+		return random_orset(rng);
 	default:
 		return slice_of(NULL, 0);
 	}

@@ -162,6 +162,8 @@ nothing_new(void **state)
 	world_kvs(w, 0, 1);
 	world_core(w, 0, 1);
 	cache_core_poll(w->core);
+	op.kind = WSET_SREM;
+	op.value = slice_str("not there");
 	publish(w, &op, 2);
 	assert_false(world_answered(w, P, 2));
 	assert_int_equal(w->to_kvs[0].cnt, 1);
@@ -237,7 +239,7 @@ deltas_are_small(void **state)
 	}
 	publish(w, &op, 1);
 	assert_int_equal(w->to_kvs[0].cnt, 1);
-	assert_true(kvs_msg_delta(&w->to_kvs[0].d[w->to_kvs[0].head]).len < 40);
+	assert_true(kvs_msg_delta(&w->to_kvs[0].d[w->to_kvs[0].head]).len < 60);
 	world_settle(w);
 	assert_int_equal(world_answer(w, P, DESC_PUBLISHED, 1).err, 0);
 	world_end(w);

@@ -11,13 +11,13 @@
 
 #include "cache_world.h"
 #include "envelope.h"
-#include "gset.h"
 #include "hash.h"
 #include "map.h"
 #include "microburst/error.h"
 #include "strval.h"
 #include "test_cmocka.h"
 #include "tile_msg.h"
+#include "treeval.h"
 #include "view.h"
 
 #define P 1 /* the process of most tests */
@@ -309,7 +309,7 @@ every_operation(void **state)
 	assert_int_equal(world_sadd(w, P, "set", "a"), 0);
 	assert_int_equal(world_sadd(w, P, "set", "a"), 0);
 	assert_int_equal(world_get(w, P, slice_str("set"), &v), CACHE_HIT);
-	assert_int_equal(gset_cnt(v.state), 2);
+	assert_int_equal(view_cnt(v.type, v.state), 2);
 	cache_view_release(&w->proc[P].view, &v);
 	assert_int_equal(world_do(w, P, &map), 0);
 	assert_int_equal(world_get(w, P, slice_str("map"), &v), CACHE_HIT);
@@ -444,6 +444,8 @@ long_members(void **state)
 			       .field = slice_str("field") };
 	struct map_field field;
 	struct cache_value v;
+	struct slice shown;
+	unsigned int type;
 
 	(void)state;
 	world_up(w, P);
@@ -455,14 +457,18 @@ long_members(void **state)
 		assert_int_equal(world_do(w, P, &put), 0);
 	}
 	assert_int_equal(world_get(w, P, slice_str("set"), &v), CACHE_HIT);
-	assert_int_equal(gset_cnt(v.state), 3);
-	assert_true(gset_has(v.state, slice_of(value, 1 << 20)));
-	assert_true(slice_eq(world_stored(w, slice_str("set")), v.envelope));
+	assert_int_equal(view_cnt(v.type, v.state), 3);
+	assert_true(view_set_has(v.type, v.state, slice_of(value, 1 << 20)));
+	assert_true(slice_is_tree(v.envelope));
+	assert_true(treeval_equal(world_stored(w, slice_str("set")), v.envelope));
 	cache_view_release(&w->proc[P].view, &v);
 	assert_int_equal(world_get(w, P, slice_str("map"), &v), CACHE_HIT);
 	assert_true(map_get(v.state, slice_str("field"), &field));
-	assert_int_equal(field.value.len, (1 << 20) + 16);
-	assert_true(slice_eq(world_stored(w, slice_str("map")), v.envelope));
+	assert_true(map_field_value(&field, &type, &shown));
+	assert_int_equal(type, LATTICE_STRING);
+	assert_int_equal(shown.len, (1 << 20) + 1);
+	assert_true(slice_is_tree(v.envelope));
+	assert_true(treeval_equal(world_stored(w, slice_str("map")), v.envelope));
 	cache_view_release(&w->proc[P].view, &v);
 	free(value);
 	world_end(w);

@@ -41,7 +41,7 @@ off_of(uint32_t block)
 }
 
 static void
-block_free(void *ctx, uint64_t off, uint32_t bytes)
+block_free(void *ctx, uint64_t off, uint32_t bytes, bool tree)
 {
 	struct world *w = ctx;
 	uint64_t block = (off - HEAP) / STEP;
@@ -91,7 +91,7 @@ held_is_kept(void **state)
 	w->slot[0][0] = off_of(7);
 	w->slot[1][1] = off_of(7);
 	for (uint32_t i = 0; i < 10; i++) {
-		cache_retire_add(w->r, off_of(i), STEP);
+		cache_retire_add(w->r, off_of(i), STEP, false);
 	}
 	assert_int_equal(cache_retire_scan(w->r), 8);
 	assert_int_equal(w->freed[5] + w->freed[7], 0);
@@ -121,7 +121,7 @@ strange_words(void **state)
 	w->slot[0][4] = off_of(3) + 8; /* inside of a block is not the block */
 	w->slot[0][5] = 1;
 	w->slot[0][6] = 12345 * 2 + 1;
-	cache_retire_add(w->r, off_of(3), STEP);
+	cache_retire_add(w->r, off_of(3), STEP, false);
 	assert_int_equal(cache_retire_scan(w->r), 1);
 	assert_int_equal(w->hint_cnt, 3);
 	assert_int_equal(w->hint_last, 12345 * 2);
@@ -143,7 +143,7 @@ all_held(void **state)
 	}
 	assert_int_equal(block, CACHE_HAZARD_MAX);
 	for (uint32_t i = 0; i < CACHE_HAZARD_MAX + 3 * CACHE_RETIRE_BATCH; i++) {
-		cache_retire_add(w->r, off_of(i), STEP);
+		cache_retire_add(w->r, off_of(i), STEP, false);
 	}
 	assert_int_equal(w->freed_cnt, 3 * CACHE_RETIRE_BATCH);
 	assert_int_equal(cache_retire_cnt(w->r), CACHE_HAZARD_MAX);
@@ -159,10 +159,10 @@ scans_by_itself(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < 100; i++) {
-		cache_retire_add(w->r, off_of(i), STEP);
+		cache_retire_add(w->r, off_of(i), STEP, false);
 	}
 	assert_int_equal(w->freed_cnt, 0);
-	cache_retire_add(w->r, off_of(100), STEP);
+	cache_retire_add(w->r, off_of(100), STEP, false);
 	assert_int_equal(w->freed_cnt, 101);
 	world_end(w);
 }
@@ -186,7 +186,7 @@ random_holds(void **state)
 			if (!retired[block]) {
 				retired[block] = 1;
 				w->freed[block] = 0;
-				cache_retire_add(w->r, off_of(block), STEP);
+				cache_retire_add(w->r, off_of(block), STEP, false);
 			}
 		}
 		cache_retire_scan(w->r);

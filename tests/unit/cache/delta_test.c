@@ -53,7 +53,7 @@ static int
 apply(struct replica *r, const struct wset_op *op, struct slice *ret_delta)
 {
 	static uint8_t *mem;
-	size_t bound = delta_bound(op, op->value.len);
+	size_t bound = delta_bound(r->v, op, op->value.len);
 	struct wbuf out;
 	int err;
 
@@ -79,7 +79,7 @@ quick(struct replica *r, enum wset_kind kind, const char *value, int64_t n)
 	if (value != NULL) {
 		op.value = slice_str(value);
 	}
-	if (kind == WSET_MAP_PUT) {
+	if (wset_has(kind) & WSET_HAS_FIELD) {
 		op.field = slice_str("f");
 	}
 	return apply(r, &op, &delta);
@@ -97,9 +97,8 @@ shown(const struct replica *r)
 	assert_int_equal(envelope_open(r->v, &e), 0);
 	text[0] = 0;
 	if (delta_present(r->v, tick())) {
-		if (e.type == LATTICE_GSET || e.type == LATTICE_MAP) {
-			snprintf(text, sizeof(text), "{%u}",
-				 e.type == LATTICE_GSET ? gset_cnt(e.state) : map_cnt(e.state));
+		if (lattice_table_ops(e.type) != NULL) {
+			snprintf(text, sizeof(text), "{%u}", view_cnt(e.type, e.state));
 		} else {
 			assert_int_equal(view_text(e.type, e.state, buf, &s), 0);
 			memcpy(text, s.p, s.len);
@@ -185,6 +184,20 @@ table(void **state)
 		{ MAP, WSET_MAP_PUT, 0, "{1}" },
 		{ GONE_TEXT, WSET_MAP_PUT, 0, "{1}" },
 		{ GONE_MAP, WSET_MAP_PUT, 0, "{1}" },
+		/* members and fields: gone, and what was none of theirs stays */
+		{ TEXT, WSET_SREM, MB_ERR_TYPE, "text" },
+		{ MAP, WSET_SREM, MB_ERR_TYPE, "{1}" },
+		{ NOTHING, WSET_SREM, 0, "" },
+		{ SET, WSET_SREM, 0, "{1}" }, /* of another member */
+		{ TEXT, WSET_MAP_DEL, MB_ERR_TYPE, "text" },
+		{ SET, WSET_MAP_DEL, MB_ERR_TYPE, "{1}" },
+		{ NOTHING, WSET_MAP_DEL, 0, "" },
+		{ MAP, WSET_MAP_DEL, 0, "" },
+		{ GONE_MAP, WSET_MAP_DEL, 0, "" },
+		{ SET, WSET_MAP_INCR, MB_ERR_TYPE, "{1}" },
+		{ MAP, WSET_MAP_INCR, MB_ERR_TYPE, "{1}" }, /* the field is no number */
+		{ NOTHING, WSET_MAP_INCR, 0, "{1}" },
+		{ GONE_MAP, WSET_MAP_INCR, 0, "{1}" },
 		/* DEL: nothing */
 		{ NOTHING, WSET_DEL, 0, "" },
 		{ TEXT, WSET_DEL, 0, "" },
@@ -198,7 +211,7 @@ table(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		struct replica r;
-		bool valued = row[i].kind != WSET_INCR && row[i].kind != WSET_DEL;
+		bool valued = (wset_has(row[i].kind) & WSET_HAS_VALUE) != 0;
 
 		put_there(&r, row[i].there);
 		assert_int_equal(quick(&r, row[i].kind, valued ? "new" : NULL, 5), row[i].err);
@@ -221,15 +234,16 @@ beyond_int64(void **state)
 static void
 too_little_room(void **state)
 {
-	static const enum wset_kind kind[] = { WSET_PUT, WSET_INCR, WSET_SADD, WSET_MAP_PUT };
+	static const enum wset_kind kind[] = { WSET_PUT, WSET_INCR, WSET_SADD, WSET_MAP_PUT,
+					       WSET_MAP_INCR };
 	struct replica r = { .writer = 1 };
 	uint8_t mem[600];
 
 	(void)state;
-	for (uint32_t i = 0; i < 4; i++) {
+	for (uint32_t i = 0; i < sizeof(kind) / sizeof(kind[0]); i++) {
 		struct wset_op op = { .kind = kind[i], .key = slice_str("k"), .n = 1 };
 
-		if (kind[i] != WSET_INCR) {
+		if (wset_has(kind[i]) & WSET_HAS_VALUE) {
 			op.value = slice_str("0123456789abcdef");
 		}
 		for (size_t room = 0; room < ENVELOPE_OVERHEAD; room++) {
@@ -272,9 +286,9 @@ put_tail(void **state)
 	put_there(&r, COUNTED);
 	assert_int_equal(delta_make(r.v, &op, now, (struct writer_id){ 1 }, &whole), 0);
 	wbuf_put(&out, op.value.p, op.value.len);
-	assert_int_equal(delta_put_tail(r.v, now, (struct writer_id){ 1 }, &out), 0);
+	assert_int_equal(delta_put_tail(r.v, false, now, (struct writer_id){ 1 }, &out), 0);
 	assert_true(slice_eq(wbuf_slice(&whole), wbuf_slice(&out)));
-	assert_int_equal(out.len, op.value.len + DELTA_PUT_TAIL);
+	assert_true(out.len <= op.value.len + DELTA_PUT_TAIL_MAX);
 	assert_int_equal(lattice_check(LATTICE_ENVELOPE, wbuf_slice(&out)), 0);
 }
 
@@ -329,13 +343,166 @@ replicas_meet(void **state)
 	assert_string_equal(shown(&a), "{3}");
 }
 
+/* ------------------------------------------------------- collections, deadlines */
+
+static struct wset_op
+op_of(enum wset_kind kind, const char *field, const char *value, int64_t n)
+{
+	return (struct wset_op){ .kind = kind,
+				 .key = slice_str("k"),
+				 .field = slice_str(field),
+				 .value = slice_str(value),
+				 .n = n };
+}
+
+static void
+what_a_delete_did_not_see_survives(void **state)
+{
+	struct wset_op del = op_of(WSET_DEL, "", "", 0), srem = op_of(WSET_SREM, "", "m", 0);
+	struct wset_op add = op_of(WSET_SADD, "", "m", 0), other = op_of(WSET_SADD, "", "n", 0);
+	struct wset_op field = op_of(WSET_MAP_PUT, "f", "again", 0);
+	struct wset_op field_2 = op_of(WSET_MAP_PUT, "g", "v", 0);
+	struct wset_op count = op_of(WSET_MAP_INCR, "n", "", 3);
+	struct wset_op field_del = op_of(WSET_MAP_DEL, "f", "", 0);
+	struct replica a, b;
+
+	concurrently(&a, &b, SET, &del, &other); /* another member */
+	assert_string_equal(shown(&a), "{1}");
+	concurrently(&a, &b, SET, &srem, &add); /* the same member, added again */
+	assert_string_equal(shown(&a), "{1}");
+	concurrently(&a, &b, SET, &srem, &srem);
+	assert_string_equal(shown(&a), "");
+	concurrently(&a, &b, MAP, &del, &field_2);
+	assert_string_equal(shown(&a), "{1}");
+	concurrently(&a, &b, MAP, &field_del, &field);
+	assert_string_equal(shown(&a), "{1}");
+	concurrently(&a, &b, MAP, &del, &field_del);
+	assert_string_equal(shown(&a), "");
+	concurrently(&a, &b, NOTHING, &count, &count);
+	assert_string_equal(shown(&a), "{1}");
+	{
+		struct envelope e;
+		struct map_field f;
+		unsigned int type;
+		struct slice value;
+		int64_t n;
+
+		assert_int_equal(envelope_open(a.v, &e), 0);
+		assert_true(map_get(e.state, slice_str("n"), &f));
+		assert_true(map_field_value(&f, &type, &value));
+		assert_int_equal(view_i64(type, value, &n), 0);
+		assert_int_equal(n, 6);
+	}
+}
+
+static void
+a_set_of_the_growing_kind_takes_members(void **state)
+{
+	uint8_t mem[64], env[128];
+	struct wbuf set = wbuf_init(mem, sizeof(mem)), out = wbuf_init(env, sizeof(env));
+	struct slice member = slice_str("a");
+	struct envelope e = { .type = LATTICE_GSET };
+	struct replica r = { .writer = 1 };
+
+	assert_int_equal(gset_delta_add(&member, 1, &set), 0);
+	e.state = wbuf_slice(&set);
+	assert_int_equal(envelope_write(&e, &out), 0);
+	absorb(&r, wbuf_slice(&out));
+	assert_int_equal(quick(&r, WSET_SADD, "b", 0), 0);
+	assert_string_equal(shown(&r), "{2}");
+	assert_int_equal(quick(&r, WSET_SREM, "b", 0), MB_ERR_TYPE);
+	/* It cannot forget one by one: a delete is a tombstone. */
+	assert_int_equal(quick(&r, WSET_DEL, NULL, 0), 0);
+	assert_string_equal(shown(&r), "");
+}
+
+/* Moves the clock to a number of microseconds. */
+static void
+clock_to(uint64_t us)
+{
+	clock_now = hlc_time_of_us(us).v;
+}
+
+static void
+deadlines(void **state)
+{
+	static const enum there what[] = { TEXT, COUNTED, SET, MAP };
+	struct wset_op keep = op_of(WSET_PUT, "", "kept", 0);
+	struct slice delta;
+
+	keep.keep = true;
+	for (size_t i = 0; i < sizeof(what) / sizeof(what[0]); i++) {
+		struct replica r;
+
+		clock_to(100);
+		put_there(&r, what[i]);
+		assert_int_equal(quick(&r, WSET_EXPIRE, NULL, -1), MB_ERR_INVALID);
+		assert_int_equal(quick(&r, WSET_EXPIRE, NULL, 200), 0);
+		clock_to(199);
+		assert_string_not_equal(shown(&r), "");
+		clock_to(200);
+		assert_string_equal(shown(&r), "");
+		/* Life after it. */
+		assert_int_equal(quick(&r, WSET_SADD, "m", 0), 0);
+		assert_string_equal(shown(&r), "{1}");
+		clock_to(300);
+		assert_string_equal(shown(&r), "{1}");
+		/* Taken back. */
+		assert_int_equal(quick(&r, WSET_EXPIRE, NULL, 400), 0);
+		assert_int_equal(quick(&r, WSET_EXPIRE, NULL, 0), 0);
+		clock_to(500);
+		assert_string_equal(shown(&r), "{1}");
+		/* A put ends it, or keeps it. */
+		assert_int_equal(quick(&r, WSET_EXPIRE, NULL, 600), 0);
+		assert_int_equal(apply(&r, &keep, &delta), 0);
+		clock_to(601);
+		assert_string_equal(shown(&r), "");
+		assert_int_equal(quick(&r, WSET_PUT, "x", 0), 0);
+		assert_int_equal(quick(&r, WSET_EXPIRE, NULL, 700), 0);
+		assert_int_equal(quick(&r, WSET_PUT, "y", 0), 0);
+		clock_to(701);
+		assert_string_equal(shown(&r), "y");
+		/* So does a delete. */
+		assert_int_equal(quick(&r, WSET_EXPIRE, NULL, 800), 0);
+		assert_int_equal(quick(&r, WSET_DEL, NULL, 0), 0);
+		assert_int_equal(quick(&r, WSET_INCR, NULL, 1), 0);
+		clock_to(801);
+		assert_string_equal(shown(&r), "1");
+	}
+}
+
+static void
+a_deadline_does_not_bring_the_state_along(void **state)
+{
+	struct wset_op op = op_of(WSET_EXPIRE, "", "", 5000000);
+	struct wset_op add = op_of(WSET_SADD, "", "n", 0);
+	struct slice delta;
+	struct replica a, b;
+
+	put_there(&a, SET);
+	assert_int_equal(apply(&a, &op, &delta), 0);
+	assert_true(delta.len <= ENVELOPE_OVERHEAD + ENVELOPE_EXPIRY_OVERHEAD);
+	/* And merges with what others do. */
+	concurrently(&a, &b, SET, &op, &add);
+	assert_string_equal(shown(&a), "{2}");
+	clock_to(5000001);
+	assert_string_equal(shown(&a), "");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(table),           cmocka_unit_test(beyond_int64),
-		cmocka_unit_test(too_little_room), cmocka_unit_test(nothing_to_do),
-		cmocka_unit_test(put_tail),        cmocka_unit_test(replicas_meet),
+		cmocka_unit_test(table),
+		cmocka_unit_test(beyond_int64),
+		cmocka_unit_test(too_little_room),
+		cmocka_unit_test(nothing_to_do),
+		cmocka_unit_test(put_tail),
+		cmocka_unit_test(replicas_meet),
+		cmocka_unit_test(what_a_delete_did_not_see_survives),
+		cmocka_unit_test(a_set_of_the_growing_kind_takes_members),
+		cmocka_unit_test(deadlines),
+		cmocka_unit_test(a_deadline_does_not_bring_the_state_along),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,7 +121,7 @@ parser_refuses(void **state)
 		{ 0, WSET_KIND_CNT, MB_ERR_CORRUPT },
 		{ 0, 255, MB_ERR_CORRUPT },
 		{ 0, WSET_DEL, MB_ERR_INVALID },   /* with a value */
-		{ 1, 2, MB_ERR_CORRUPT },          /* flags */
+		{ 1, 4, MB_ERR_CORRUPT },          /* flags */
 		{ 1, WSET_F_REF, MB_ERR_CORRUPT }, /* too short for a reference */
 		{ 2, 0, MB_ERR_INVALID },          /* key_len */
 		{ 2, 9, MB_ERR_CORRUPT },
@@ -198,19 +198,20 @@ random_op(struct rng *rng)
 		.key = { bytes + rng_below(rng, 100), 1 + rng_below(rng, 60) },
 	};
 
-	if (op.kind == WSET_INCR) {
+	if (wset_has(op.kind) & WSET_HAS_N) {
 		op.n = (int64_t)rng_u64(rng);
-	} else if (op.kind != WSET_DEL && rng_below(rng, 4) == 0) {
+	} else if ((wset_has(op.kind) & WSET_HAS_VALUE) != 0 && rng_below(rng, 4) == 0) {
 		op.by_ref = true;
 		op.ref = (struct payload_ref){ .inc = (uint32_t)rng_u64(rng),
 					       .proc = (uint16_t)rng_u64(rng),
 					       .seg = (uint32_t)rng_u64(rng),
 					       .off = (uint32_t)rng_u64(rng),
 					       .len = (uint32_t)rng_below(rng, VALUE_BYTES_MAX) };
-	} else if (op.kind != WSET_DEL) {
+	} else if (wset_has(op.kind) & WSET_HAS_VALUE) {
 		op.value = slice_of(bytes, rng_below(rng, 300));
 	}
-	if (op.kind == WSET_MAP_PUT) {
+	op.keep = op.kind == WSET_PUT && rng_below(rng, 2) == 0;
+	if (wset_has(op.kind) & WSET_HAS_FIELD) {
 		op.field = slice_of(bytes + 50, rng_below(rng, 20));
 	}
 	return op;
@@ -221,6 +222,7 @@ assert_op_equal(const struct wset_op *a, const struct wset_op *b)
 {
 	assert_int_equal(a->kind, b->kind);
 	assert_int_equal(a->by_ref, b->by_ref);
+	assert_int_equal(a->keep, b->keep);
 	assert_true(slice_eq(a->key, b->key));
 	assert_true(slice_eq(a->field, b->field));
 	assert_true(slice_eq(a->value, b->value));

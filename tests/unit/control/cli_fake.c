@@ -207,6 +207,54 @@ mb_client_sadd(struct mb_client *c, const char *key, size_t key_len, const struc
 }
 
 int
+mb_client_srem(struct mb_client *c, const char *key, size_t key_len, const struct mb_value *member,
+	       size_t member_cnt, size_t *ret_removed)
+{
+	*ret_removed = member_cnt;
+	return fake_error();
+}
+
+int
+mb_client_hset(struct mb_client *c, const char *key, size_t key_len, const char *field,
+	       size_t field_len, const void *p, size_t len)
+{
+	return fake_error();
+}
+
+int
+mb_client_hincr(struct mb_client *c, const char *key, size_t key_len, const char *field,
+		size_t field_len, int64_t n, int64_t *ret_sum)
+{
+	return mb_client_incr(c, key, key_len, n, ret_sum);
+}
+
+int
+mb_client_hget(struct mb_client *c, const char *key, size_t key_len, const char *field,
+	       size_t field_len, struct mb_held *ret)
+{
+	if (strcmp(key, "capitals") != 0 || strcmp(field, "France") != 0) {
+		return MB_ERR_NOT_FOUND;
+	}
+	*ret = (struct mb_held){ .p = "Paris", .len = 5 };
+	return MB_OK;
+}
+
+int
+mb_client_hdel(struct mb_client *c, const char *key, size_t key_len, const char *field,
+	       size_t field_len)
+{
+	struct mb_held held;
+
+	return mb_client_hget(c, key, key_len, field, field_len, &held);
+}
+
+int
+mb_client_expire(struct mb_client *c, const char *key, size_t key_len, int64_t at_us)
+{
+	return mb_client_del(c, key, key_len);
+}
+
+int
 mb_client_del(struct mb_client *c, const char *key, size_t key_len)
 {
 	struct mb_held held;

@@ -205,10 +205,10 @@ a_dag_s_arguments_are_checked(void **state)
 	struct desc d = { .sub = CALL_DAG, .a = 1, .flags = DESC_F_INLINE };
 
 	dag_add(1, "increment -> square");
-	send_call(&d); /* none at all */
-	assert_error(MB_ERR_INVALID, "one entry for each function");
+	send_call(&d); /* none at all: what is missing is nil */
+	assert_error(MB_ERR_NOT_FOUND, "increment: ");
 	dag_call(3, 4);
-	assert_error(MB_ERR_INVALID, "one entry for each function");
+	assert_error(MB_ERR_INVALID, "more entries than the DAG has functions");
 	args_i64(2, 1, 2); /* not lists */
 	d = (struct desc){ .sub = CALL_DAG,
 			   .a = 1,

@@ -146,6 +146,15 @@ a_chain_is_linear(void **state)
 	assert_int_equal(vertex_of("increment#2"), 2);
 }
 
+static void
+two_sources_are_not_in_a_row(void **state)
+{
+	assert_int_equal(parse("a -> c, b -> c"), 0);
+	assert_false(dag.linear);
+	assert_int_equal(parse("a -> b, a -> c, b -> c"), 0);
+	assert_false(dag.linear);
+}
+
 /* The order of arguments is the order of the text, however the vertices are numbered. */
 static void
 fan_in_keeps_the_order_of_the_text(void **state)
@@ -255,6 +264,7 @@ main(void)
 		cmocka_unit_test(limits_are_named),
 		cmocka_unit_test(one_vertex_is_a_dag),
 		cmocka_unit_test(a_chain_is_linear),
+		cmocka_unit_test(two_sources_are_not_in_a_row),
 		cmocka_unit_test(fan_in_keeps_the_order_of_the_text),
 		cmocka_unit_test(placing_fills_the_table_s_entry),
 		cmocka_unit_test(random_graphs_survive_printing),

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "call.h"
 #include "dagtext.h"
 #include "exec.h"
 #include "exec_world.h"
@@ -148,7 +149,10 @@ teardown(void **state)
 static inline void
 send_call(struct desc *d)
 {
-	struct exec_from from = { .port = 9, .proc = CLIENT, .inc = 1 };
+	/* Parts of DAGs come from the node. */
+	struct exec_from from = { .port = 9,
+				  .proc = (d->sub & CALL_PART) != 0 ? PROC_DAEMON : CLIENT,
+				  .inc = 1 };
 	uint32_t before = reply_cnt;
 
 	d->kind = DESC_CALL;

@@ -166,6 +166,12 @@ wait_now(void *ctx)
 	return ((struct world *)ctx)->time.now_ns;
 }
 
+static uint64_t
+wait_wall(void *ctx)
+{
+	return timebase_wall_us(&((struct world *)ctx)->time.tb);
+}
+
 static int
 wait_send(void *ctx, uint32_t port, const struct desc *d)
 {
@@ -325,7 +331,7 @@ world_make(uint32_t cache_cnt)
 	assert_int_equal(payload_create(&w->pool, WORLD_PROC, WORLD_INC, w->slab, WORLD_SLAB_BYTES,
 					0, &ops),
 			 0);
-	w->wait = (struct exec_wait){ wait_now, wait_send, wait_answer, w };
+	w->wait = (struct exec_wait){ wait_now, wait_wall, wait_send, wait_answer, w };
 	return w;
 }
 
@@ -415,8 +421,8 @@ world_text(struct world *w, struct slice key)
 	if (!read_other(w, key, &v, &view)) {
 		return "(absent)";
 	}
-	if (v.type == LATTICE_GSET) {
-		snprintf(text, sizeof(text), "(set of %u)", gset_cnt(v.state));
+	if (view_is_set(v.type)) {
+		snprintf(text, sizeof(text), "(set of %u)", view_cnt(v.type, v.state));
 	} else if (v.type == LATTICE_MAP) {
 		snprintf(text, sizeof(text), "(map of %u)", map_cnt(v.state));
 	} else {
@@ -433,8 +439,8 @@ world_has(struct world *w, struct slice key, struct slice member)
 {
 	struct cache_value v;
 	struct cache_view view;
-	bool has = read_other(w, key, &v, &view) && v.type == LATTICE_GSET &&
-		   gset_has(v.state, member);
+	bool has = read_other(w, key, &v, &view) && view_is_set(v.type) &&
+		   view_set_has(v.type, v.state, member);
 
 	cache_view_release_all(&view);
 	return has;

@@ -96,15 +96,39 @@ a_blind_increment_fetches_nothing(void **state)
 	assert_int_equal(w->sent[DESC_FETCH], 1);
 }
 
+/* The cache may still show a key that has ended: nobody sees it. */
+static void
+a_key_ends_at_its_deadline(void **state)
+{
+	struct wset_op op = { .kind = WSET_EXPIRE, .key = slice_str("short") };
+	int64_t x;
+
+	world_put(w, "short", "1");
+	op.n = (int64_t)timebase_wall_us(&w->time.tb) + 2 * US_PER_S;
+	assert_int_equal(world_do(w, &op), 0);
+	assert_shows("short", "1");
+	timebase_virtual_advance(&w->time, NS_PER_S);
+	assert_shows("short", "1");
+	timebase_virtual_advance(&w->time, NS_PER_S);
+	assert_absent("short");
+	assert_int_equal(session_get_i64(s, k("short"), &x), MB_ERR_NOT_FOUND);
+	/* What is added now begins at nothing. */
+	assert_int_equal(session_incr(s, k("short"), 5, &x), 0);
+	assert_int_equal(x, 5);
+	assert_int_equal(session_publish(s), 0);
+	begin(0);
+	timebase_virtual_advance(&w->time, NS_PER_S);
+	assert_shows("short", "5");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		TEST(views_have_a_limit_and_a_way_out),
-		TEST(small_views_have_a_limit_too),
-		TEST(a_fetch_ends_at_the_deadline),
-		TEST(a_blind_increment_fetches_nothing),
+		TEST(views_have_a_limit_and_a_way_out), TEST(small_views_have_a_limit_too),
+		TEST(a_fetch_ends_at_the_deadline),     TEST(a_blind_increment_fetches_nothing),
+		TEST(a_key_ends_at_its_deadline),
 #undef TEST
 	};
 

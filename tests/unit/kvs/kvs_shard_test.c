@@ -15,6 +15,7 @@
 #include "rng.h"
 #include "test_cmocka.h"
 #include "test_seed.h"
+#include "treeval.h"
 
 #define BIG ((size_t)70 << 20)
 
@@ -162,7 +163,7 @@ merges_mixed(void **state)
 	struct kvs_shard *s = shard_make(8 << 20);
 	struct slice key = slice_str("set");
 	struct envelope e;
-	struct wbuf out;
+	struct wbuf out, flat = wbuf_init(scratch + BIG, BIG);
 	char member[40];
 
 	(void)state;
@@ -172,7 +173,11 @@ merges_mixed(void **state)
 		out = room();
 		assert_int_equal(kvs_shard_merge(s, key, value_member(&out, slice_str(member))), 0);
 	}
-	assert_int_equal(envelope_parse(kvs_shard_get(s, key), &e), 0);
+	assert_true(slice_is_tree(kvs_shard_get(s, key)));
+	assert_int_equal(envelope_open(kvs_shard_get(s, key), &e), 0);
+	assert_int_equal(gset_cnt(e.state), 6000);
+	assert_int_equal(treeval_write(kvs_shard_get(s, key), &flat), 0);
+	assert_int_equal(envelope_parse(wbuf_slice(&flat), &e), 0);
 	assert_true(e.state.len > KVS_SCRATCH_BYTES);
 	assert_int_equal(gset_cnt(e.state), 6000);
 	heap_check(s->heap);
@@ -361,7 +366,8 @@ against_model(void **state)
 		memcpy(model[k], out.p, out.len);
 		len[k] = out.len;
 		assert_int_equal(kvs_shard_merge(s, key_of(buf, k), delta), 0);
-		assert_true(slice_eq(kvs_shard_get(s, key_of(buf, k)), slice_of(model[k], len[k])));
+		assert_true(treeval_equal(kvs_shard_get(s, key_of(buf, k)),
+					  slice_of(model[k], len[k])));
 	}
 	heap_check(s->heap);
 	free(s);

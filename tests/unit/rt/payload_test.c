@@ -372,6 +372,13 @@ a_wrong_reference_to_us_is_not_believed(void **state)
 		assert_null(payload_own(pool, &lie));
 	}
 	lie = ref;
+	lie.off += 8; /* a part of it is too, but not what is behind it */
+	assert_null(payload_own(pool, &lie));
+	lie.len -= 8;
+	assert_ptr_equal(payload_own(pool, &lie), payload_ptr(pool, ref.handle) + 8);
+	lie.off = ref.off - 1;
+	assert_null(payload_own(pool, &lie));
+	lie = ref;
 	lie.inc++;
 	assert_null(payload_own(pool, &lie));
 	lie = ref;

@@ -20,6 +20,7 @@
 #include "lww.h"
 #include "map.h"
 #include "microburst/error.h"
+#include "orset.h"
 #include "scalar.h"
 #include "slice.h"
 #include "strval.h"
@@ -153,6 +154,21 @@ gset_made(const char *words)
 		p += len;
 	}
 	return MADE(strlen(words) + 4 * 64, gset_delta_add(member, cnt, out));
+}
+
+static inline struct slice
+orset_plus(struct slice state, const char *member, uint64_t time, uint64_t writer)
+{
+	return merged(LATTICE_ORSET, state,
+		      MADE(strlen(member) + ORSET_OVERHEAD,
+			   orset_delta_add(at(time, writer), slice_str(member), out)));
+}
+
+static inline struct slice
+orset_minus(struct slice state, const char *member)
+{
+	return merged(LATTICE_ORSET, state,
+		      MADE(state.len, orset_delta_remove(state, slice_str(member), out)));
 }
 
 static inline struct slice

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_collection.c - srem, hset, hget, hincr, hdel: members and fields one by one
+ *
+ * As cmd_state.c, one storey down. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "argval.h"
+#include "cli.h"
+#include "mem.h"
+#include "valtext.h"
+
+/* What went wrong with a field. */
+static int
+fail_field(struct cli *cli, int err, const char *verb)
+{
+	return cli_fail(cli, err,
+			err == MB_ERR_NOT_FOUND
+				? "there is no such field: `microburst members` lists them"
+				: NULL,
+			"cannot %s %s of %s", verb, cli->arg[1], cli->arg[0]);
+}
+
+static int
+read_value(struct cli *cli, const char *text, struct mb_value *ret)
+{
+	char err[ARGVAL_ERR_BYTES];
+	int rc = argval_bytes(text, ret, err);
+
+	return rc == MB_OK ? 0 : cli_fail(cli, rc, err, "%s", "");
+}
+
+/* ------------------------------------------------------------------- srem */
+
+static int
+srem_run(struct cli *cli)
+{
+	const char *key = cli->arg[0];
+	size_t cnt = (size_t)cli->arg_cnt - 1, removed;
+	struct mb_value *member = mem_need(calloc(cnt, sizeof(*member)));
+	int code = 0, err;
+
+	for (size_t i = 0; i < cnt && code == 0; i++) {
+		code = read_value(cli, cli->arg[i + 1], &member[i]);
+	}
+	if (code == 0) {
+		code = cli_open_for(cli, key);
+	}
+	if (code != 0) {
+		free(member);
+		return code;
+	}
+	err = mb_client_srem(cli->client, key, 0, member, cnt, &removed);
+	free(member);
+	if (err != MB_OK) {
+		return cli_fail(cli, err, NULL, "cannot remove from %s", key);
+	}
+	if (cli->json) {
+		return cli_json(cli, json_pack("{s:I}", "removed", (json_int_t)removed));
+	}
+	printf("%zu\n", removed);
+	return CLI_DONE;
+}
+
+const struct command cmd_srem = {
+	.name = "srem",
+	.args = "KEY MEMBER...",
+	.summary = "remove members from a set and print how many were in it",
+	.example = "microburst srem colours red",
+	.flags = COMMAND_NODE | COMMAND_JSON,
+	.arg_min = 2,
+	.arg_max = COMMAND_ARGS_ANY,
+	.run = srem_run,
+};
+
+/* ------------------------------------------------------------------ fields */
+
+static int
+hset_run(struct cli *cli)
+{
+	struct mb_value value;
+	int code = read_value(cli, cli->arg[2], &value), err;
+
+	if (code == 0) {
+		code = cli_open_for(cli, cli->arg[0]);
+	}
+	if (code != 0) {
+		return code;
+	}
+	err = mb_client_hset(cli->client, cli->arg[0], 0, cli->arg[1], 0, value.p, value.len);
+	if (err != MB_OK) {
+		return fail_field(cli, err, "set field");
+	}
+	return cli->json ? cli_json(cli, json_object()) : CLI_DONE;
+}
+
+const struct command cmd_hset = {
+	.name = "hset",
+	.args = "KEY FIELD VALUE",
+	.summary = "make a field of a map this value",
+	.more = "VALUE is text, @FILE for a file's bytes, - for those of standard input.",
+	.example = "microburst hset capitals Italy Rome",
+	.flags = COMMAND_NODE | COMMAND_JSON,
+	.arg_min = 3,
+	.arg_max = 3,
+	.run = hset_run,
+};
+
+static int
+hget_run(struct cli *cli)
+{
+	struct mb_held held;
+	int code = cli_open_for(cli, cli->arg[0]), err;
+
+	if (code != 0) {
+		return code;
+	}
+	err = mb_client_hget(cli->client, cli->arg[0], 0, cli->arg[1], 0, &held);
+	if (err != MB_OK) {
+		return fail_field(cli, err, "get field");
+	}
+	if (cli->json) {
+		cli_json(cli, json_pack("{s:o}", "value", valtext_json_bytes(held.p, held.len)));
+	} else {
+		valtext_bytes(stdout, held.p, held.len, cli->terminal);
+	}
+	mb_client_release(cli->client, &held);
+	return CLI_DONE;
+}
+
+const struct command cmd_hget = {
+	.name = "hget",
+	.args = "KEY FIELD",
+	.summary = "print the value of a field of a map",
+	.example = "microburst hget capitals Italy",
+	.flags = COMMAND_NODE | COMMAND_JSON,
+	.arg_min = 2,
+	.arg_max = 2,
+	.run = hget_run,
+};
+
+static int
+hincr_run(struct cli *cli)
+{
+	struct mb_value n = mb_i64(1);
+	char err_text[ARGVAL_ERR_BYTES];
+	int64_t sum;
+	int code, err;
+
+	if (cli->arg_cnt > 2 &&
+	    (cli->arg[2][0] == '@' || strcmp(cli->arg[2], "-") == 0 ||
+	     argval_parse(cli->arg[2], &n, err_text) != MB_OK || n.type != MB_I64)) {
+		return cli_usage(cli, "N is a whole number of at most 64 bits, not \"%s\"",
+				 cli->arg[2]);
+	}
+	code = cli_open_for(cli, cli->arg[0]);
+	if (code != 0) {
+		return code;
+	}
+	err = mb_client_hincr(cli->client, cli->arg[0], 0, cli->arg[1], 0, n.i64, &sum);
+	if (err != MB_OK) {
+		return fail_field(cli, err, "add to field");
+	}
+	if (cli->json) {
+		return cli_json(cli, json_pack("{s:I}", "value", (json_int_t)sum));
+	}
+	printf("%" PRId64 "\n", sum);
+	return CLI_DONE;
+}
+
+const struct command cmd_hincr = {
+	.name = "hincr",
+	.args = "KEY FIELD [N]",
+	.summary = "add N (default 1) to a field of a map and print the sum",
+	.more = "A field that is not there counts as 0. Increments made at the same time all count.",
+	.example = "microburst hincr visits Rome",
+	.flags = COMMAND_NODE | COMMAND_JSON,
+	.arg_min = 2,
+	.arg_max = 3,
+	.run = hincr_run,
+};
+
+static int
+hdel_run(struct cli *cli)
+{
+	int code = cli_open_for(cli, cli->arg[0]), err;
+
+	if (code != 0) {
+		return code;
+	}
+	err = mb_client_hdel(cli->client, cli->arg[0], 0, cli->arg[1], 0);
+	if (err != MB_OK) {
+		return fail_field(cli, err, "delete field");
+	}
+	return cli->json ? cli_json(cli, json_object()) : CLI_DONE;
+}
+
+const struct command cmd_hdel = {
+	.name = "hdel",
+	.args = "KEY FIELD",
+	.summary = "delete a field of a map",
+	.example = "microburst hdel capitals Italy",
+	.flags = COMMAND_NODE | COMMAND_JSON,
+	.arg_min = 2,
+	.arg_max = 2,
+	.run = hdel_run,
+};

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sched_part - which functions of a DAG run are one part, and the messages that make it (call.h) */
+#include <string.h>
+
+#include "call.h"
+#include "sched_int.h"
+
+uint32_t
+sched_edges_in(const struct placement_dag *dag, uint8_t v)
+{
+	uint32_t cnt = 0;
+
+	for (uint32_t e = 0; e < dag->edge_cnt; e++) {
+		cnt += dag->edge[e].to == v;
+	}
+	return cnt;
+}
+
+uint32_t
+sched_edges_out(const struct placement_dag *dag, uint8_t v, uint8_t *ret_to)
+{
+	uint32_t cnt = 0;
+
+	for (uint32_t e = 0; e < dag->edge_cnt; e++) {
+		if (dag->edge[e].from == v) {
+			cnt++;
+			*ret_to = dag->edge[e].to;
+		}
+	}
+	return cnt;
+}
+
+/* The last function of the part that begins with first, at exec. */
+static uint8_t
+part_end(struct sched *s, const struct sched_run *r, uint8_t first, uint16_t exec)
+{
+	uint8_t last = first, to = 0;
+
+	while (sched_edges_out(&r->dag, last, &to) == 1 && sched_edges_in(&r->dag, to) == 1) {
+		const struct sched_target *t = sched_target_of(s, r, to);
+
+		if (!sched_exec_in(s->draining[exec] ? t->kept : t->exec, exec)) {
+			break;
+		}
+		last = to;
+	}
+	return last;
+}
+
+/* The functions of a part have been sent, or died. */
+void
+sched_part_mark(struct sched_run *r, const struct sched_call *part, bool begun)
+{
+	for (uint8_t v = part->first, to = 0;; v = to) {
+		r->vertex[v].begun = begun;
+		if (v == part->last) {
+			return;
+		}
+		sched_edges_out(&r->dag, v, &to);
+	}
+}
+
+/* The sequence of call.h. */
+bool
+sched_part_send(struct sched *s, struct sched_call *part, uint16_t exec)
+{
+	struct sched_run *r = SCHED_RUN(s, part);
+	struct desc d;
+	int16_t n = 0;
+
+	part->last = part_end(s, r, part->first, exec);
+	for (uint32_t e = 0; e < r->dag.edge_cnt; e++) {
+		if (r->dag.edge[e].to == part->first) {
+			d = r->vertex[r->dag.edge[e].from].out;
+			d.kind = DESC_TRIGGER;
+			d.sub = 0;
+			d.err = 0;
+			d.b = (uint64_t)n++;
+			if (s->ops.send(s->ops.ctx, exec, &d) != 0) {
+				return false;
+			}
+		}
+	}
+	for (uint8_t v = part->first, to = 0;; v = to) {
+		const struct placement_vertex *pv = &r->dag.vertex[v];
+		struct call_step step = { .vertex = v };
+
+		d = (struct desc){ .kind = DESC_STEP,
+				   .flags = DESC_F_INLINE,
+				   .len = sizeof(step),
+				   .sub = v == r->dag.vertex_cnt - 1 ? STEP_SINK : 0,
+				   .a = pv->fn,
+				   .call = r->d.call,
+				   .b = (uint64_t)n++ };
+		memcpy(step.tag, pv->tag, sizeof(step.tag));
+		memcpy(d.data, &step, sizeof(step));
+		if (s->ops.send(s->ops.ctx, exec, &d) != 0) {
+			return false;
+		}
+		if (v == part->last) {
+			break;
+		}
+		sched_edges_out(&r->dag, v, &to);
+	}
+	d = part->d;
+	d.sub |= CALL_PART;
+	d.err = n;
+	if (s->ops.send(s->ops.ctx, exec, &d) != 0) {
+		return false;
+	}
+	sched_part_mark(r, part, true);
+	return true;
+}

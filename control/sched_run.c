@@ -1,0 +1,597 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sched_run - DAG calls that run in parts
+ *
+ * A run gives each function of a DAG, when what it needs is there, to the next free executor that
+ * has it: as a part, which is a record in a queue like every other call (S1, late binding, claims).
+ * A part is one function, and those behind it for as long as there is nothing to choose: one edge
+ * out, one edge in, and the same executor has them.
+ *
+ *	split ─┬─► count#1 ─► trim#1 ─┬─► join      4 parts: split | count#1, trim#1 | ...
+ *	       └─► count#2 ─► trim#2 ─┘
+ *
+ * What a part returned stays where it was written. Its REPLY names it; the triggers of all that
+ * read it carry that name (nothing is copied), and its hold, which is the daemon's, goes back when
+ * the last reader has replied. A part publishes its writes before it replies: who runs after it
+ * sees them.
+ *
+ * U1  A run is answered once: when its sink has returned, or by the first thing that ends it; and
+ *     only when no part of it runs any more, because the answer gives the caller's arguments back.
+ * U2  Nothing of an ended run begins. Its parts leave the queues, those that run are stopped.
+ * U3  A part whose executor died before it published is sent once more. A run whose result is lost
+ *     with the executor that held it begins once more, if none of its functions has written.
+ * U4  Each result held for us is released once; where its executor does not listen, later.
+ * U5  A run keeps the functions it began with: executors that go stay until the runs that are older
+ *     than their leave have ended (drain_seq).
+ *
+ * Rejected: executors that trigger each other. It saves a message an edge; for that an executor is
+ * bound to a function before its inputs are there and a call waits behind another one's function,
+ * half-gathered calls lie in executors and have to be found and ended in each of them, and a death
+ * means the whole DAG again because nobody knows how far it was.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "call.h"
+#include "check.h"
+#include "compiler.h"
+#include "microburst/error.h"
+#include "sched_int.h"
+
+/* ------------------------------------------------------------------- records */
+
+void
+sched_runs_init(struct sched *s)
+{
+	for (uint32_t i = 0; i < SCHED_RUN_MAX; i++) {
+		s->run[i].next = i + 1 < SCHED_RUN_MAX ? i + 2 : 0;
+	}
+	s->run_free = 1;
+}
+
+static struct sched_run *
+run_alloc(struct sched *s)
+{
+	struct sched_run *r;
+
+	if (s->run_free == 0) {
+		return NULL;
+	}
+	r = &s->run[s->run_free - 1];
+	s->run_free = r->next;
+	r->next = s->run_first;
+	s->run_first = (uint32_t)(r - s->run + 1);
+	return r;
+}
+
+/* U5: executors that stayed for this run, and for no other, may go. */
+static void
+kept_check(struct sched *s)
+{
+	for (uint16_t e = PROC_EXEC_FIRST; e < EXEC_END && s->kept_cnt > 0; e++) {
+		if (s->drain_seq[e] != 0 && !sched_run_older(s, s->drain_seq[e])) {
+			sched_unkeep(s, e);
+			sched_drained(s, e);
+		}
+	}
+}
+
+static void
+run_free(struct sched *s, struct sched_run *r)
+{
+	uint32_t me = (uint32_t)(r - s->run + 1);
+	uint32_t *at = &s->run_first;
+
+	while (*at != me) {
+		at = &s->run[*at - 1].next;
+	}
+	*at = r->next;
+	r->used = false;
+	r->next = s->run_free;
+	s->run_free = me;
+	kept_check(s);
+}
+
+/* ------------------------------------------------------------------- results */
+
+/* Gives back what the executor exec holds at handle for holder. */
+static bool
+release(struct sched *s, const struct payload_ref *ref, uint16_t holder)
+{
+	struct desc m = { .kind = DESC_RELEASE,
+			  .a = holder,
+			  .release = { .inc = ref->inc,
+				       .proc = ref->proc,
+				       .cnt = 1,
+				       .handle = { ref->handle } } };
+
+	return s->ops.send(s->ops.ctx, ref->proc, &m) != MB_ERR_FULL;
+}
+
+/* U4. Returns false when it is to be tried again. */
+static bool
+vertex_release(struct sched *s, struct run_vertex *v)
+{
+	if (v->held && v->readers == 0) {
+		v->held = !release(s, &v->out.ref, PROC_DAEMON);
+		if (v->held) {
+			sched_wake_at(s, 0); /* sched_poll knows when */
+			return false;
+		}
+	}
+	return true;
+}
+
+/* An answer that nobody gets: its payload is held for the caller. */
+static void
+answer_drop(struct sched *s, const struct desc *d)
+{
+	if ((d->flags & DESC_F_INLINE) == 0) {
+		release(s, &d->ref, call_id_proc(d->call));
+	}
+}
+
+/* --------------------------------------------------------------------- parts */
+
+static void
+part_free(struct sched *s, struct sched_call *part)
+{
+	SCHED_RUN(s, part)->part_cnt--;
+	part->run = 0;
+	sched_call_free(s, part);
+}
+
+/* ----------------------------------------------------------------------- end */
+
+/* Nothing of the run runs and it has its answer: the end of it, unless an executor does not take
+ * back what it holds for us. */
+static void
+run_finish(struct sched *s, struct sched_run *r)
+{
+	bool done = true;
+
+	if (r->client != 0) {
+		s->ops.send(s->ops.ctx, r->client, &r->answer);
+	} else {
+		answer_drop(s, &r->answer);
+	}
+	r->client = 0;
+	r->answer = (struct desc){ .flags = DESC_F_INLINE }; /* once */
+	for (uint16_t v = 0; v < r->dag.vertex_cnt; v++) {
+		r->vertex[v].readers = 0;
+		done &= vertex_release(s, &r->vertex[v]);
+	}
+	if (done) {
+		run_free(s, r);
+	}
+}
+
+/* Takes the parts that wait out of their queues. */
+static void
+parts_unqueue(struct sched *s, struct sched_run *r)
+{
+	uint32_t me = (uint32_t)(r - s->run + 1);
+
+	for (uint16_t v = 0; v < r->dag.vertex_cnt; v++) {
+		struct sched_target *t = sched_target_of(s, r, v);
+
+		for (uint32_t n = t->cnt; n > 0; n--) {
+			struct sched_call *c = sched_queue_pop(s, t);
+
+			if (c->run == me) {
+				part_free(s, c);
+			} else {
+				sched_queue_push(s, t, c); /* n turns: the order is as it was */
+			}
+		}
+	}
+}
+
+/* U1, U2: the answer is d. stop: why parts that run are to end; 0: they have their time. */
+static void
+run_end(struct sched *s, struct sched_run *r, const struct desc *d, int stop)
+{
+	if (r->ended) {
+		answer_drop(s, d);
+		return;
+	}
+	r->ended = true;
+	r->answer = *d;
+	parts_unqueue(s, r);
+	for (uint16_t e = PROC_EXEC_FIRST; e < EXEC_END && r->part_cnt > 0; e++) {
+		const struct sched_call *c =
+			s->running[e] != 0 ? &s->call[s->running[e] - 1] : NULL;
+
+		if (c != NULL && c->run == (uint32_t)(r - s->run + 1)) {
+			sched_stop(s, e, r->d.call, stop);
+		}
+	}
+}
+
+static void
+run_fail(struct sched *s, struct sched_run *r, int err, const char *text)
+{
+	struct desc d = { .kind = DESC_REPLY,
+			  .flags = DESC_F_INLINE,
+			  .call = r->d.call,
+			  .err = (int16_t)err };
+
+	d.len = (uint8_t)strnlen(text, DESC_INLINE_BYTES);
+	memcpy(d.data, text, d.len);
+	run_end(s, r, &d, err);
+}
+
+/* U3: something that is needed is gone. */
+static void
+run_lost(struct sched *s, struct sched_run *r)
+{
+	if (r->ended || r->restart) {
+		return;
+	}
+	if (r->published || (r->d.sub & CALL_ATTEMPT_MASK) != 0) {
+		run_fail(s, r, MB_ERR_EXECUTOR_DIED,
+			 r->published ? "a result died with it; writes happened"
+				      : "a result died with it, twice");
+		return;
+	}
+	r->restart = true;
+	parts_unqueue(s, r);
+}
+
+/* --------------------------------------------------------------------- begin */
+
+/* A function that is no more, and that no executor was kept for: its successor runs instead. */
+static bool
+vertex_renew(struct sched *s, struct sched_run *r, uint8_t v)
+{
+	struct sched_target *t = sched_target_of(s, r, v);
+	uint64_t gen;
+	const struct placement_copy *p = placement_shown(s->placement, &gen);
+
+	if (placement_fn_get(p, r->dag.vertex[v].fn) != NULL || !sched_exec_none(t->kept)) {
+		return true;
+	}
+	r->dag.vertex[v].fn = t->instead;
+	return placement_fn_get(p, t->instead) != NULL;
+}
+
+static void
+part_push(struct sched *s, struct sched_run *r, uint8_t v, bool front)
+{
+	struct sched_target *t;
+	struct sched_call *c;
+
+	if (r->ended) {
+		return;
+	}
+	if (!vertex_renew(s, r, v)) {
+		run_fail(s, r, MB_ERR_NO_FUNCTION, "a function of it was removed");
+		return;
+	}
+	c = sched_call_alloc(s, &r->d, r->client);
+	if (c == NULL) {
+		run_fail(s, r, MB_ERR_BUSY, "too many calls wait; try again later");
+		return;
+	}
+	t = sched_target_of(s, r, v);
+	c->run = (uint32_t)(r - s->run + 1);
+	c->first = c->last = v;
+	c->seq = r->seq;
+	r->part_cnt++;
+	if (front) {
+		sched_queue_push_front(s, t, c); /* a run that is on its way goes first */
+	} else {
+		sched_queue_push(s, t, c);
+	}
+	if (sched_exec_none(t->exec) && sched_exec_none(t->kept)) {
+		sched_pin_want(s, (uint32_t)(t - s->target));
+	}
+}
+
+/* Begins, or begins again: nothing of it runs. */
+static void
+run_begin(struct sched *s, struct sched_run *r)
+{
+	for (uint16_t v = 0; v < r->dag.vertex_cnt; v++) {
+		uint8_t to;
+
+		r->vertex[v].need = (uint8_t)sched_edges_in(&r->dag, v);
+		r->vertex[v].readers = (uint8_t)sched_edges_out(&r->dag, v, &to);
+		r->vertex[v].begun = false;
+		r->vertex[v].held = false;
+	}
+	for (uint16_t v = 0; v < r->dag.vertex_cnt; v++) {
+		if (r->vertex[v].need == 0) {
+			part_push(s, r, v, r->restart);
+		}
+	}
+	r->restart = false;
+}
+
+static void
+run_check(struct sched *s, struct sched_run *r)
+{
+	if (r->part_cnt != 0) {
+		return;
+	}
+	if (r->ended) {
+		run_finish(s, r);
+	} else if (r->restart && r->published) {
+		run_fail(s, r, MB_ERR_EXECUTOR_DIED, "a result died with it; writes happened");
+		run_finish(s, r);
+	} else if (r->restart) {
+		for (uint16_t v = 0; v < r->dag.vertex_cnt; v++) {
+			r->vertex[v].readers = 0;
+			if (!vertex_release(s, &r->vertex[v])) {
+				return; /* sched_run_poll comes by */
+			}
+		}
+		r->d.sub |= 1 << CALL_ATTEMPT_SHIFT;
+		run_begin(s, r);
+		if (r->ended) {
+			run_finish(s, r);
+		}
+	}
+}
+
+/* --------------------------------------------------------------------- start */
+
+/* Whether calls of a DAG are run in parts: because no executor has all its functions, or because
+ * two of them could run at the same time and take so long that it is worth the messages. */
+bool
+sched_run_wanted(const struct sched *s, uint32_t target)
+{
+	const struct sched_target *t = &s->target[target];
+	uint64_t gen;
+	const struct placement_copy *p = placement_shown(s->placement, &gen);
+	const struct placement_dag *dag = &p->dag[target - FUNCTION_CNT_MAX];
+	uint32_t cnt = 0;
+
+	if (sched_exec_none(t->exec)) {
+		for (uint32_t v = 0; v < dag->vertex_cnt; v++) {
+			if (sched_exec_none(s->target[dag->vertex[v].fn % FUNCTION_CNT_MAX].exec)) {
+				return false; /* waits for whoever will have them all */
+			}
+		}
+		return true;
+	}
+	for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
+		cnt += (uint32_t)__builtin_popcountll(t->exec[w]);
+	}
+	return cnt > 1 && (dag->flags & PLACEMENT_DAG_LINEAR) == 0 && t->run_ns >= dag->split_ns;
+}
+
+void
+sched_run_start(struct sched *s, uint16_t client, const struct desc *d, uint64_t now_ns)
+{
+	uint64_t gen;
+	const struct placement_copy *p = placement_shown(s->placement, &gen);
+	struct sched_run *r = run_alloc(s);
+
+	if (r == NULL) {
+		sched_answer(s, client, d->call, MB_ERR_BUSY,
+			     "too many DAG calls; try again later");
+		return;
+	}
+	r->d = *d;
+	r->seq = ++s->seq;
+	r->run_ns = 0;
+	r->client = client;
+	r->part_cnt = 0;
+	r->used = true;
+	r->ended = r->restart = r->published = false;
+	r->dag = p->dag[d->a % DAG_CNT_MAX];
+	run_begin(s, r);
+	run_check(s, r);
+	sched_waiting_run(s, now_ns);
+}
+
+/* ------------------------------------------------------------------- replies */
+
+/* The part's functions have returned: who waited for them only is pushed. */
+static void
+part_done(struct sched *s, struct sched_run *r, const struct sched_call *part, const struct desc *d)
+{
+	struct run_vertex *out = &r->vertex[part->last];
+
+	for (uint32_t e = 0; e < r->dag.edge_cnt; e++) {
+		struct run_vertex *in = &r->vertex[r->dag.edge[e].from];
+
+		if (r->dag.edge[e].to == part->first) {
+			in->readers--;
+			vertex_release(s, in);
+		}
+	}
+	out->out = *d;
+	out->held = (d->flags & DESC_F_INLINE) == 0;
+	for (uint32_t e = 0; e < r->dag.edge_cnt; e++) {
+		uint8_t to = r->dag.edge[e].to;
+
+		if (r->dag.edge[e].from == part->last && --r->vertex[to].need == 0) {
+			part_push(s, r, to, true);
+		}
+	}
+}
+
+void
+sched_run_on_reply(struct sched *s, struct sched_call *part, uint16_t exec, const struct desc *d)
+{
+	struct sched_run *r = SCHED_RUN(s, part);
+	bool sink = part->last == r->dag.vertex_cnt - 1;
+	struct desc done = *d;
+
+	r->published |= (d->sub & REPLY_PUBLISHED) != 0;
+	r->run_ns += d->b >> 32;
+	done.sub = 0;
+	if (d->err == MB_ERR_PEER_DIED) { /* what it was to read */
+		answer_drop(s, &done);
+		run_lost(s, r);
+	} else if (d->err != 0) {
+		run_end(s, r, &done, d->err);
+	} else if (sink) {
+		struct sched_target *t = &s->target[FUNCTION_CNT_MAX + r->d.a % DAG_CNT_MAX];
+
+		done.b = call_time_make(r->run_ns, r->run_ns);
+		sched_learn(t, r->run_ns);
+		run_end(s, r, &done, 0);
+	} else if (r->ended || r->restart) {
+		if ((d->flags & DESC_F_INLINE) == 0) {
+			/* Held for us: let go of with the rest. */
+			r->vertex[part->last].out = done;
+			r->vertex[part->last].held = true;
+		}
+	} else {
+		part_done(s, r, part, &done);
+	}
+	part_free(s, part);
+	run_check(s, r);
+}
+
+/* A part ends without having run: its queue ends, or it is too late. */
+void
+sched_run_part_end(struct sched *s, struct sched_call *part, int err, const char *text)
+{
+	struct sched_run *r = SCHED_RUN(s, part);
+
+	part_free(s, part);
+	run_fail(s, r, err, text);
+	run_check(s, r);
+}
+
+/* -------------------------------------------------------------------- deaths */
+
+/* Its executor died. U3. */
+void
+sched_run_part_died(struct sched *s, struct sched_call *part, bool effects, const char *text)
+{
+	struct sched_run *r = SCHED_RUN(s, part);
+
+	r->published |= effects;
+	if (!r->ended && !r->restart && !effects && (part->d.sub & CALL_ATTEMPT_MASK) == 0) {
+		part->d.sub |= 1 << CALL_ATTEMPT_SHIFT;
+		sched_part_mark(r, part, false);
+		sched_queue_push_front(s, sched_target_of(s, r, part->first), part);
+		return;
+	}
+	part_free(s, part);
+	if (!r->restart) {
+		run_fail(s, r, MB_ERR_EXECUTOR_DIED, text);
+	}
+	run_check(s, r);
+}
+
+/* What an executor held for us is gone: runs that still need it begin again, or end. */
+void
+sched_run_exec_down(struct sched *s, uint16_t exec)
+{
+	uint32_t next;
+
+	for (uint32_t i = s->run_first; i != 0; i = next) {
+		struct sched_run *r = &s->run[i - 1];
+		bool lost = false;
+
+		next = r->next;
+		for (uint16_t v = 0; v < r->dag.vertex_cnt; v++) {
+			if (!r->vertex[v].held || r->vertex[v].out.ref.proc != exec) {
+				continue;
+			}
+			r->vertex[v].held = false;
+			for (uint32_t e = 0; e < r->dag.edge_cnt; e++) {
+				/* Who has begun has it mapped, or will say that it is not there. */
+				lost |= r->dag.edge[e].from == v &&
+					!r->vertex[r->dag.edge[e].to].begun;
+			}
+		}
+		if (lost) {
+			run_lost(s, r);
+		}
+		run_check(s, r);
+	}
+}
+
+void
+sched_run_client_down(struct sched *s, uint16_t client)
+{
+	uint32_t next;
+
+	for (uint32_t i = s->run_first; i != 0; i = next) {
+		struct sched_run *r = &s->run[i - 1];
+
+		next = r->next;
+		if (r->client == client) {
+			r->client = 0;
+			run_fail(s, r, MB_ERR_PEER_DIED, "");
+			run_check(s, r);
+		}
+	}
+}
+
+/* Returns whether the call is a run. */
+bool
+sched_run_cancel(struct sched *s, uint64_t call, int err)
+{
+	for (uint32_t i = s->run_first; i != 0; i = s->run[i - 1].next) {
+		struct sched_run *r = &s->run[i - 1];
+
+		if (r->d.call == call && r->client != 0) {
+			run_fail(s, r, err, "");
+			run_check(s, r);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* --------------------------------------------------------------------- rest */
+
+/* Tries again what executors did not take (U4). */
+void
+sched_run_poll(struct sched *s)
+{
+	uint32_t next;
+
+	for (uint32_t i = s->run_first; i != 0; i = next) {
+		struct sched_run *r = &s->run[i - 1];
+
+		next = r->next;
+		for (uint16_t v = 0; v < r->dag.vertex_cnt; v++) {
+			vertex_release(s, &r->vertex[v]);
+		}
+		run_check(s, r);
+	}
+}
+
+/* Whether a run is under way that began before seq. */
+bool
+sched_run_older(const struct sched *s, uint64_t seq)
+{
+	for (uint32_t i = s->run_first; i != 0; i = s->run[i - 1].next) {
+		if (s->run[i - 1].seq < seq) {
+			return true;
+		}
+	}
+	return false;
+}
+
+uint32_t
+sched_runs(const struct sched *s)
+{
+	uint32_t cnt = 0;
+
+	for (uint32_t i = 0; i < SCHED_RUN_MAX; i++) {
+		cnt += s->run[i].used;
+	}
+	return cnt;
+}
+
+uint32_t
+sched_held(const struct sched *s)
+{
+	uint32_t cnt = 0;
+
+	for (uint32_t i = 0; i < SCHED_RUN_MAX; i++) {
+		for (uint32_t v = 0; s->run[i].used && v < s->run[i].dag.vertex_cnt; v++) {
+			cnt += s->run[i].vertex[v].held;
+		}
+	}
+	return cnt;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* session_set.c - sets: stored members without those that this call removed, and those it added
+ *
+ * Of a member only the last word counts: added (BASE_VALUE) or removed (BASE_ABSENT). */
+#include "compiler.h"
+#include "microburst/error.h"
+#include "session_int.h"
+
+static int
+set_write(struct session *s, struct slice key, struct slice member, enum held_base base)
+{
+	struct held_key *k;
+	struct held_elem *e;
+	int err = op_write(s, key, member, KIND_SET, &k);
+
+	if (err == 0) {
+		err = held_elem_add(s, k, member, &e);
+	}
+	if (err == 0) {
+		e->base = (uint8_t)base;
+		k->kind = KIND_SET;
+	}
+	return err;
+}
+
+int
+session_sadd(struct session *s, struct slice key, struct slice member)
+{
+	return set_write(s, key, member, BASE_VALUE);
+}
+
+int
+session_srem(struct session *s, struct slice key, struct slice member)
+{
+	return set_write(s, key, member, BASE_ABSENT);
+}
+
+int
+session_sismember(struct session *s, struct slice key, struct slice member, bool *ret)
+{
+	const struct held_elem *e;
+	struct cache_value v;
+	struct held_key *k;
+	bool hit;
+	int err = op_key_check(s, key);
+
+	if (err == 0) {
+		err = op_elem_check(s, member);
+	}
+	if (err == 0) {
+		err = op_parts(s, key, KIND_SET, &k, &v, &hit);
+	}
+	if (err != 0) {
+		return err;
+	}
+	e = k != NULL ? held_elem_find(s, k, member) : NULL;
+	*ret = e != NULL ? e->base == BASE_VALUE : hit && view_set_has(v.type, v.state, member);
+	if (hit) {
+		cache_view_release(s->conf.view, &v);
+	}
+	return 0;
+}
+
+int
+session_scard(struct session *s, struct slice key, uint64_t *ret)
+{
+	struct cache_value v;
+	struct held_key *k;
+	struct held_elem *e;
+	uint64_t cnt;
+	uint32_t at = 0;
+	bool hit;
+	int err = op_key_check(s, key);
+
+	if (err == 0) {
+		err = op_parts(s, key, KIND_SET, &k, &v, &hit);
+	}
+	if (err != 0) {
+		return err;
+	}
+	cnt = hit ? view_cnt(v.type, v.state) : 0;
+	while (k != NULL && (e = held_elem_next(s, k, &at)) != NULL) {
+		bool there = hit && view_set_has(v.type, v.state, slice_of(e->p, e->len));
+
+		cnt += e->base == BASE_VALUE && !there;
+		cnt -= e->base == BASE_ABSENT && there;
+	}
+	if (hit) {
+		cache_view_release(s->conf.view, &v);
+	}
+	*ret = cnt;
+	return 0;
+}
+
+int
+session_set_begin(struct session *s, struct slice key, struct session_iter *ret)
+{
+	return op_iter_begin(s, key, KIND_SET, ret);
+}
+
+bool
+session_set_next(struct session *s, struct session_iter *it, struct slice *ret_member)
+{
+	const struct held_elem *e;
+	struct held_key *k;
+
+	if (it->turn != s->elems.turn) {
+		return false;
+	}
+	k = it->key != 0 ? &s->key[it->key - 1] : NULL;
+	while (view_set_next(it->type, it->stored, &it->idx, ret_member)) {
+		e = k != NULL ? held_elem_find(s, k, *ret_member) : NULL;
+		if (e == NULL || e->base == BASE_VALUE) {
+			return true;
+		}
+	}
+	while (k != NULL && (e = held_elem_next(s, k, &it->elem)) != NULL) {
+		*ret_member = slice_of(e->p, e->len);
+		if (e->base == BASE_VALUE && !view_set_has(it->type, it->stored, *ret_member)) {
+			return true;
+		}
+	}
+	it->key = 0; /* or the next call would begin anew */
+	return false;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* clear.c - one switch; how a type deletes what it shows is said by its family
+ *
+ * A map is cleared field by field. A field whose value cannot be cleared is left as it is: it has no
+ * envelope either, or it would be of a type that the verbs never put into one.
+ */
+#include "clear.h"
+
+#include "codec.h"
+#include "compiler.h"
+#include "counter.h"
+#include "envelope.h"
+#include "map.h"
+#include "microburst/error.h"
+#include "orset.h"
+#include "strval.h"
+
+/* The counter of 600 writers: more are TOO_LARGE to be deleted until retired ones are folded. */
+#define CLEAR_SCALAR_MAX (32u << 10)
+
+static int clear(unsigned int type, struct slice state, struct wbuf *out, unsigned int depth);
+
+/* The delta of an envelope's state, within its epoch. */
+static int
+clear_envelope(struct slice v, struct wbuf *out, unsigned int depth)
+{
+	struct wbuf before = *out;
+	struct envelope e;
+	int rc = envelope_open(v, &e);
+
+	if (rc == 0) {
+		/* Unchecked bytes could nest without end. */
+		rc = e.type == LATTICE_ENVELOPE ? MB_ERR_CORRUPT
+						: clear(e.type, e.state, out, depth);
+	}
+	if (rc != 0 || out->len == before.len) {
+		return rc;
+	}
+	e = (struct envelope){ .epoch = e.epoch, .type = e.type };
+	rc = envelope_write_tail(&e, out);
+	if (rc != 0) {
+		*out = before;
+	}
+	return rc;
+}
+
+static int
+clear_map(struct slice state, struct wbuf *out, unsigned int depth)
+{
+	struct wbuf before = *out;
+	struct map_builder b;
+	struct map_field f;
+	int rc = depth == 0 ? MB_ERR_TOO_LARGE : 0;
+
+	map_begin(&b, out);
+	for (uint32_t i = 0; rc == 0 && map_next(state, &i, &f);) {
+		map_field_begin(&b, f.key);
+		rc = clear(f.type, f.value, out, depth - 1);
+		rc = rc == MB_ERR_NOT_SUPPORTED ? 0 : rc;
+		map_field_end(&b, f.type);
+	}
+	if (rc == 0) {
+		rc = map_end(&b);
+	}
+	if (rc != 0) {
+		*out = before;
+	}
+	return rc;
+}
+
+static int
+clear(unsigned int type, struct slice state, struct wbuf *out, unsigned int depth)
+{
+	switch (type) {
+	case LATTICE_ABSENT:
+		return 0;
+	case LATTICE_STRING:
+		return strval_delta_del(state, out);
+	case LATTICE_PN_COUNTER:
+		return counter_delta_del(state, out);
+	case LATTICE_MAP:
+		return clear_map(state, out, depth);
+	case LATTICE_ENVELOPE:
+		return clear_envelope(state, out, depth);
+	case LATTICE_ORSET:
+		return orset_delta_clear(state, out);
+	default:
+		return MB_ERR_NOT_SUPPORTED;
+	}
+}
+
+/* A string or counter, of whatever says more than itself when it is deleted: each of its writers'
+ * sums once more, and a base that is a number. A base that is not, which may be long, is not said
+ * again. */
+static size_t
+scalar_bound(size_t len)
+{
+	return 2 * MIN(len, (size_t)CLEAR_SCALAR_MAX) + ENVELOPE_OVERHEAD;
+}
+
+size_t
+lattice_clear_bound(unsigned int type, struct slice state)
+{
+	size_t bytes = MAP_OVERHEAD;
+	struct map_field f;
+
+	if (type != LATTICE_MAP) {
+		return lattice_table_ops(type) != NULL ? state.len : scalar_bound(state.len);
+	}
+	for (uint32_t i = 0; map_next(state, &i, &f);) {
+		struct envelope e;
+		bool nested = f.type != LATTICE_ENVELOPE || envelope_open(f.value, &e) != 0 ||
+			      lattice_table_ops(e.type) != NULL;
+
+		bytes += f.key.len + MAP_OVERHEAD +
+			 (nested ? 2 * f.value.len : scalar_bound(f.value.len));
+	}
+	return bytes;
+}
+
+int
+lattice_clear(unsigned int type, struct slice state, struct wbuf *out)
+{
+	return clear(type, state, out, LATTICE_DEPTH_MAX);
+}

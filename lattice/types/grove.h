@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* grove.h - memory in which trees grow
+ *
+ * One owner's memory (a shard of the store, a shard of the cache) and the trees in it (tree.h). A
+ * change makes a new root that shares with the old one whatever did not change; the old one can be
+ * read on until its owner says that nobody does. So a change of a few items costs O(log n), for
+ * memory as for time.
+ *
+ *	grove_merge ──► edit ──► grove_commit, to a place that the caller found for the root
+ *	                     └─► grove_abort: as if nothing had been
+ *	...
+ *	grove_release(root)      when nobody can read this root any more
+ *	grove_sweep              gives memory back, a bounded number of nodes at a time
+ *
+ * Pure: memory comes and goes through two functions of the owner. Threads: the owner's.
+ */
+#ifndef MB_GROVE_H
+#define MB_GROVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "table.h"
+#include "tree.h"
+
+struct grove_ops {
+	/* alloc finds memory, aligned to 8, between lo and hi. Returns: 0; an error, which is
+	 * handed on. */
+	int (*alloc)(void *ctx, size_t bytes, void **ret);
+	void (*free)(void *ctx, void *p, size_t bytes);
+	void *ctx;
+};
+
+struct grove {
+	struct grove_ops ops;
+	uint8_t *base;
+	uint64_t lo, hi;
+	uint64_t birth; /* the last one given out */
+	struct tree_node *garbage;
+};
+
+/* A row of nodes, linked by their offsets. */
+struct grove_chain {
+	struct tree_node *first, *last;
+};
+
+/* A change that was not committed yet. */
+struct grove_edit {
+	const struct table_merge_ops *items;
+	const struct tree_view *old; /* NULL: there is none */
+	uint64_t birth;
+	struct grove_chain kids; /* new children of the root, for those at which they stand */
+	bool fresh;              /* the root has no others */
+	struct grove_chain dead; /* nodes of the old tree that the new one has not */
+	uint32_t height;         /* of the root */
+	size_t root_bytes;       /* what the root will take */
+	size_t items_bytes;      /* the table that the new tree stands for: how long it is */
+};
+
+void grove_init(struct grove *g, uint8_t *base, uint64_t lo, uint64_t hi,
+		const struct grove_ops *ops);
+
+/* grove_merge merges a flat table into a tree of this grove.
+ *
+ * Requires:  delta is a checked state of the type whose ops are given.
+ * Returns:   LATTICE_LEFT: it has it all, there is no edit. LATTICE_MIXED: *edit is to be committed
+ *            or aborted. An error of ops->alloc; MB_ERR_TOO_LARGE; MB_ERR_CORRUPT.
+ * Cost:      for each item the way down, and a copy of the nodes on it
+ */
+int grove_merge(struct grove *g, const struct tree_view *old, struct slice delta,
+		const struct table_merge_ops *items, struct grove_edit *edit);
+
+/* A tree from leaf to leaf: begin, add tables of which each goes on where the last one ended, and
+ * seal. Then it is to be committed, or aborted. After an error what failed can be tried again: seal
+ * goes on where it was; add has added nothing, if the table fits one node.
+ *
+ * Returns:   0; an error of ops->alloc; MB_ERR_TOO_LARGE.
+ * Cost:      add: a copy of the table. seal: some 50 bytes a leaf.
+ */
+void grove_begin(struct grove *g, const struct table_merge_ops *items, struct grove_edit *edit);
+int grove_add(struct grove *g, struct grove_edit *edit, const struct table *run);
+int grove_seal(struct grove *g, struct grove_edit *edit);
+
+/* grove_commit writes the root, edit->root_bytes, to place, which is aligned to 8. It is the newest
+ * of its tree from now on. */
+struct tree_node *grove_commit(struct grove *g, const struct grove_edit *edit, void *place);
+void grove_abort(struct grove *g, struct grove_edit *edit);
+
+/* grove_release gives up a root that nobody can read any more: of what it had, what no other root
+ * of its tree has is garbage. The root itself, and its place, are the caller's again. */
+void grove_release(struct grove *g, struct tree_node *root);
+
+/* grove_sweep frees up to so many nodes. Returns: whether there are more. */
+bool grove_sweep(struct grove *g, uint32_t node_cnt);
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* orset.c - member by member
+ *
+ * Why the merge is a merge: a set is a function from members to presences, bottom where it has no
+ * item, and merge goes member by member (table.c); presences are a lattice (presence.c).
+ *
+ * An item is never without a presence, as no delta makes one: so "not there" is one encoding, and a
+ * member that was removed is another.
+ */
+#include "orset.h"
+
+#include "check.h"
+#include "codec.h"
+#include "lattice.h"
+#include "microburst/error.h"
+#include "presence.h"
+
+static_assert(ORSET_OVERHEAD == PRESENCE_ENTRY_BYTES + TABLE_ITEM_OVERHEAD, "one dot");
+
+static struct slice
+item_member(struct slice item)
+{
+	struct slice presence;
+
+	return presence_cut(&item, &presence) ? item : slice_of(NULL, 0);
+}
+
+static struct slice
+item_presence(struct slice item)
+{
+	struct slice presence;
+
+	(void)presence_cut(&item, &presence);
+	return presence;
+}
+
+static int
+item_check(struct slice item, unsigned int depth)
+{
+	struct slice presence;
+
+	return presence_cut(&item, &presence) ? presence_check(presence) : MB_ERR_CORRUPT;
+}
+
+static int
+item_merge(struct slice a, struct slice b, struct wbuf *out, unsigned int depth)
+{
+	struct slice presence_a, presence_b;
+
+	if (!presence_cut(&a, &presence_a) || !presence_cut(&b, &presence_b)) {
+		return MB_ERR_CORRUPT;
+	}
+	codec_put_slice(out, a);
+	return presence_merge(presence_a, presence_b, out);
+}
+
+static bool
+item_leq(struct slice a, struct slice b, unsigned int depth)
+{
+	return presence_leq(item_presence(a), item_presence(b));
+}
+
+static bool
+item_present(struct slice item)
+{
+	return presence_live(item_presence(item));
+}
+
+const struct table_merge_ops orset_table_ops = {
+	.key_of = item_member,
+	.merge = item_merge,
+	.leq = item_leq,
+	.present = item_present,
+};
+
+int
+orset_check(struct slice v, unsigned int depth)
+{
+	return table_check(v, item_member, item_check, depth);
+}
+
+int
+orset_merge(struct slice a, struct slice b, struct wbuf *out, unsigned int depth)
+{
+	return table_merge(a, b, &orset_table_ops, out, depth);
+}
+
+bool
+orset_leq(struct slice a, struct slice b, unsigned int depth)
+{
+	return table_leq(a, b, &orset_table_ops, depth);
+}
+
+/* --------------------------------------------------------------------------------------- deltas */
+
+int
+orset_delta_add(struct stamp stamp, struct slice member, struct wbuf *out)
+{
+	struct wbuf before = *out;
+	struct table_builder b;
+
+	table_begin(&b, out);
+	codec_put_slice(out, member);
+	presence_put_add(out, stamp);
+	table_item_end(&b);
+	(void)table_end(&b); /* says it in out->full, too */
+	return codec_done(out, before);
+}
+
+/* Removes items [from, to). */
+static int
+remove_items(const struct table *t, uint32_t from, uint32_t to, struct wbuf *out)
+{
+	struct wbuf before = *out;
+	struct table_builder b;
+
+	table_begin(&b, out);
+	for (uint32_t i = from; i < to; i++) {
+		struct slice member = table_item(t, i), presence;
+		size_t start = out->len;
+
+		if (!presence_cut(&member, &presence)) {
+			table_abort(&b);
+			return MB_ERR_CORRUPT;
+		}
+		codec_put_slice(out, member);
+		if (presence_put_gone(out, presence)) {
+			table_item_end(&b);
+		} else {
+			out->len = start;
+		}
+	}
+	(void)table_end(&b);
+	return codec_done(out, before);
+}
+
+int
+orset_delta_remove(struct slice state, struct slice member, struct wbuf *out)
+{
+	struct table t;
+	uint32_t idx;
+
+	if (table_open(state, &t) < 0) {
+		return MB_ERR_CORRUPT;
+	}
+	return table_find(&t, item_member, member, &idx) ? remove_items(&t, idx, idx + 1, out) : 0;
+}
+
+int
+orset_delta_clear(struct slice state, struct wbuf *out)
+{
+	struct table t;
+
+	return table_open(state, &t) < 0 ? MB_ERR_CORRUPT : remove_items(&t, 0, t.cnt, out);
+}
+
+/* -------------------------------------------------------------------------------------- reading */
+
+bool
+orset_has(struct slice v, struct slice member)
+{
+	struct table t;
+	uint32_t idx;
+
+	return table_open(v, &t) == 0 && table_find(&t, item_member, member, &idx) &&
+	       item_present(table_item(&t, idx));
+}
+
+uint32_t
+orset_cnt(struct slice v)
+{
+	return presence_cnt(&orset_table_ops, v);
+}
+
+bool
+orset_next(struct slice v, uint32_t *idx, struct slice *ret_member)
+{
+	struct slice item;
+
+	if (!presence_next(&orset_table_ops, v, idx, &item)) {
+		return false;
+	}
+	*ret_member = item_member(item);
+	return true;
+}

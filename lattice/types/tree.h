@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tree.h - a table in pieces: how a large collection lies in memory, and how it is read
+ *
+ *	root ──► inner nodes ──► leaves		each leaf a table (table.h) of some of the items,
+ *						in order: all of them behind each other are the table
+ *
+ * A table that fits no node any more (TREE_NODE_BYTES) is held as a tree. What it *is* does not
+ * change: its encoding is the flat table, which is what goes over the wire, is hashed and compared
+ * (treeval_write). Where the pieces begin is nobody's business but that of the memory they lie in.
+ *
+ * Inner nodes are tables too, whose items are
+ *
+ *	first key | off u64 | birth u64 | end u32 | present_end u32 | items_len u32
+ *
+ * first key: no item below the child comes before it, none to its left comes after it. end: how many
+ * items the children up to here have. So keys and positions are both found in O(log n).
+ *
+ * A tree is read through a view, and a view goes wherever a flat state or envelope goes: a slice
+ * whose length is TREE_SLICE points to one. table_open and envelope_open know such slices, so that
+ * whoever reads a collection through them need not know in which form it is. Nobody may look at the
+ * bytes of such a slice; to copy it is refused by its length (wbuf_put).
+ *
+ * Trust: as lattice.h. The bytes between lo and hi may be anything: lookups then give a wrong item
+ * or none; they stay between lo and hi, and end.
+ */
+#ifndef MB_TREE_H
+#define MB_TREE_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "slice.h"
+#include "table.h"
+
+/* A node and its head. Larger: more is copied for a change. Smaller: more nodes. */
+#ifndef TREE_NODE_BYTES /* tests take less, to get trees of some height */
+#define TREE_NODE_BYTES 4096u
+#endif
+/* Only an item that is longer than a node makes one longer, and it has that node for itself. */
+#define TREE_BODY_MAX   (TREE_NODE_BYTES - (uint32_t)sizeof(struct tree_node))
+/* An inner node has two children or more: so the largest value in the smallest items ends here. */
+#define TREE_HEIGHT_MAX 26
+
+struct tree_node {
+	/* For the owner of the memory, see grove.c. Nobody else looks here. */
+	uint64_t birth;
+	uint64_t link;
+	uint64_t older, newer;
+	uint32_t bytes; /* taken for it; 0: a root, which lies in a block of others */
+	uint32_t at;
+	/* What readers see. It does not change once a root shows the node. */
+	uint32_t len;       /* of the body */
+	uint32_t cnt;       /* items below */
+	uint32_t present;   /* of these, that a reader is shown */
+	uint32_t items_len; /* bytes of all items below */
+	uint32_t height;    /* 0: a leaf */
+	uint32_t reserved;
+	uint8_t body[]; /* a table */
+};
+static_assert(sizeof(struct tree_node) == 64, "the head of a node is one cache line");
+
+/* A tree as somebody sees it. The root stands where the state of its envelope stands. */
+struct tree_view {
+	const uint8_t *base; /* offsets count from here */
+	uint64_t lo, hi;     /* nodes lie between these */
+	const struct tree_node *root;
+	struct slice envelope; /* flat, but for the state */
+};
+
+#define TREE_SLICE SIZE_MAX
+
+static inline bool
+slice_is_tree(struct slice s)
+{
+	return s.len == TREE_SLICE;
+}
+
+static inline const struct tree_view *
+slice_tree(struct slice s)
+{
+	return (const struct tree_view *)(const void *)s.p;
+}
+
+/* tree_slice is the slice, of a state or of an envelope, that stands for a tree. The view must stay
+ * where it is for as long as the slice is used. */
+static inline struct slice
+tree_slice(const struct tree_view *view)
+{
+	return slice_of(view, TREE_SLICE);
+}
+
+/* tree_view_init looks at an envelope whose state is a root.
+ *
+ * Returns:   0; MB_ERR_CORRUPT.
+ */
+int tree_view_init(struct tree_view *ret, const uint8_t *base, uint64_t lo, uint64_t hi,
+		   struct slice envelope);
+
+/* tree_leaf gives the leaf that holds item idx, and which item its first one is.
+ *
+ * Returns:   false when there is none.
+ * Cost:      O(log n), a few cache lines a level
+ */
+bool tree_leaf(const struct tree_view *view, uint32_t idx, struct table *ret_leaf,
+	       uint32_t *ret_first);
+
+/* tree_leaf_present: the same for the idx-th of the items that are present; *ret_idx is how many
+ * present ones of that leaf come before it. */
+bool tree_leaf_present(const struct tree_view *view, uint32_t idx, struct table *ret_leaf,
+		       uint32_t *ret_first, uint32_t *ret_idx);
+
+/* tree_find is table_find. */
+bool tree_find(const struct tree_view *view, table_key_fn *key_of, struct slice key,
+	       uint32_t *ret_idx);
+
+/* ------------------------------------------------------------------------ inner nodes, for grove.c */
+
+struct tree_entry {
+	struct slice first; /* key */
+	uint64_t off, birth;
+	uint32_t end, present_end, items_len;
+};
+
+#define TREE_ENTRY_TAIL (2 * sizeof(uint64_t) + 3 * sizeof(uint32_t))
+
+/* tree_entry_at takes item i of an inner node apart. Returns: false when there is none. */
+bool tree_entry_at(const struct table *inner, uint32_t i, struct tree_entry *ret);
+
+/* tree_entry_put appends one. */
+void tree_entry_put(struct wbuf *out, const struct tree_entry *e);
+
+/* tree_child_find is the child that an item with this key belongs to. */
+uint32_t tree_child_find(const struct table *inner, struct slice key);
+
+/* tree_node_open checks where a node should be and opens its body. Returns: NULL when it is none of
+ * this height. */
+const struct tree_node *tree_node_open(const struct tree_view *view, uint64_t off, uint32_t height,
+				       struct table *ret_body);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* treeval.h - an envelope whose state is a tree
+ *
+ *	root of the tree (tree.h) | sections | epoch, type, tail	as envelope.h, in one block
+ *
+ * What store and cache hold of a collection that is longer than TREE_FLAT_MAX. The block is the
+ * holder's; the nodes below the root lie in his grove. Deltas are flat.
+ */
+#ifndef MB_TREEVAL_H
+#define MB_TREEVAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "envelope.h"
+#include "grove.h"
+#include "slice.h"
+#include "tree.h"
+
+/* The longest state of a collection that is held flat: what fits one node. */
+#define TREE_FLAT_MAX TREE_BODY_MAX
+
+/* A change that was not committed yet. */
+struct treeval_edit {
+	struct grove_edit grove;
+	struct envelope e;  /* but for its state. Sections point into the old one, the delta, or temp */
+	void *temp;         /* of the grove; NULL: none */
+	size_t temp_bytes;
+	size_t bytes;       /* what the new envelope will take in its block */
+	size_t flat_bytes;  /* how long its encoding is */
+};
+
+/* treeval_wanted tells whether a flat envelope should be held as a tree. */
+bool treeval_wanted(struct slice envelope);
+
+/* treeval_make makes a tree of a flat envelope for which it is wanted.
+ *
+ * Returns:   0: *edit is to be committed or aborted, and envelope stays until then; as grove_add.
+ */
+int treeval_make(struct grove *g, struct slice envelope, struct treeval_edit *edit);
+
+/* treeval_merge merges a flat envelope into a tree.
+ *
+ * Requires:  delta was checked.
+ * Returns:   as grove_merge, LATTICE_MIXED with an edit, delta stays until its end; LATTICE_RIGHT:
+ *            delta wins whole.
+ */
+int treeval_merge(struct grove *g, const struct tree_view *stored, struct slice delta,
+		  struct treeval_edit *edit);
+
+/* A tree in pieces: treeval_begin with what stands around it, grove_add to edit->grove, and
+ * treeval_seal. */
+int treeval_begin(struct grove *g, const struct envelope *e, struct treeval_edit *edit);
+int treeval_seal(struct grove *g, struct treeval_edit *edit);
+
+/* treeval_commit writes edit->bytes to place, which is aligned to 8. Nothing can fail any more. */
+struct slice treeval_commit(struct grove *g, struct treeval_edit *edit, void *place);
+void treeval_abort(struct grove *g, struct treeval_edit *edit);
+
+/* treeval_root is the root in an envelope that treeval_commit wrote. */
+static inline struct tree_node *
+treeval_root(void *place)
+{
+	return place;
+}
+
+/* treeval_write appends the encoding of an envelope, whichever form it has.
+ *
+ * Returns:   0; MB_ERR_TOO_LARGE, MB_ERR_CORRUPT.
+ */
+int treeval_write(struct slice envelope, struct wbuf *out);
+
+/* treeval_equal tells whether two envelopes are the same value, each in whichever form. */
+bool treeval_equal(struct slice a, struct slice b);
+
+#endif

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node of a test's own, and the command line that talks to it."""
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+
+START_S, COMMAND_S = 60, 60     # a sanitizer on a busy machine is slow; no command hangs for ever
+
+
+def run(microburst, *args, stdin=b'', timeout=COMMAND_S):
+    """A command: (exit code, standard output, standard error)."""
+    done = subprocess.run([microburst, *args], input=stdin, capture_output=True, timeout=timeout,
+                          check=False)
+    return done.returncode, done.stdout, done.stderr.decode(errors='replace')
+
+
+def until(condition, seconds, what):
+    """Waits until condition() is true; returns what it gave."""
+    end = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > end:
+            raise TimeoutError(what)
+        time.sleep(0.02)
+
+
+class Node:
+    """`microburst up` in a folder that goes with it."""
+
+    def __init__(self, microburst, *args):
+        self.microburst = microburst
+        self.folder = tempfile.mkdtemp(prefix='microburst-test-')
+        self.socket = os.path.join(self.folder, 'socket')
+        self.log = open(os.path.join(self.folder, 'log'), 'w+b')
+        self.process = subprocess.Popen([microburst, 'up', '--socket', self.socket, *args],
+                                        stdin=subprocess.DEVNULL, stdout=self.log,
+                                        stderr=self.log, start_new_session=True)
+        try:
+            until(lambda: self.process.poll() is not None or self.run('status')[0] == 0, START_S,
+                  'a node that answers')
+            if self.process.poll() is not None:
+                raise RuntimeError('it ended')
+        except (RuntimeError, TimeoutError) as error:
+            self.end()
+            raise RuntimeError('the node did not start:\n' + self.said()) from error
+
+    def run(self, *args, stdin=b''):
+        return run(self.microburst, *args, '--socket', self.socket, stdin=stdin)
+
+    def json(self, *args):
+        return json.loads(self.run(*args, '--json')[1])
+
+    def said(self):
+        self.log.flush()
+        self.log.seek(0)
+        return self.log.read().decode(errors='replace')
+
+    def children(self):
+        """{process id: (name, state)} of its zygote, executors, and of what nobody has reaped."""
+        found = {}
+        for pid in filter(str.isdigit, os.listdir('/proc')):
+            try:
+                with open(f'/proc/{pid}/stat', encoding='utf-8') as f:
+                    name, rest = f.read().split('(', 1)[1].rsplit(')', 1)
+            except OSError:     # it has ended
+                continue
+            state, parent = rest.split()[:2]
+            if int(parent) == self.process.pid:
+                found[int(pid)] = (name, state)
+        return found
+
+    def zygote(self):
+        """Its process id; None while there is none. Executors change their name as they start."""
+        return next((pid for pid, (name, state) in self.children().items()
+                     if name.startswith('microburst-exe') and state != 'Z'), None)
+
+    def executors(self):
+        """Process ids of those that serve."""
+        return [e['pid'] for e in self.json('ps')['executors'] if e['state'] == 'serving']
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def remove(self):
+        self.end()
+        self.log.close()
+        shutil.rmtree(self.folder)

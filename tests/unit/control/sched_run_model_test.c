@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal:   whatever happens to DAG runs, each is answered once, nothing of it begins after that or
+ *         twice without need, what is read is held, and every hold is returned once.
+ * Method: many runs at a time before a model of executors and clients. Replies, errors, deaths,
+ *         cancels, deadlines, full ports, executors that come with few functions and go are drawn
+ *         from a seed that is printed; in the end all goes well, and nothing may be left. */
+#include "sched_world.h"
+
+#include "rng.h"
+#include "test_seed.h"
+
+#define M_EXEC_END 8
+#define M_CALLS    4096
+#define M_STEPS    4000
+#define M_HANDLES  64
+#define M_DAG_CNT  4
+#define M_FN_CNT   6
+
+static const char *const m_dag[M_DAG_CNT] = {
+	"a -> b, a -> c, b -> d, c -> d",
+	"a -> b -> c -> f, a -> d -> e -> f, a -> f",
+	"a -> f, b -> f, c -> f, d -> f, e -> f",
+	"a -> b, b -> c#1, b -> c#2, c#1 -> d#1, c#2 -> d#1, c#1 -> e, d#1 -> f, e -> f",
+};
+
+struct m_exec {
+	bool up, draining, leaving;
+	uint32_t inc;
+	uint32_t fns; /* bit by id */
+	bool busy;
+	uint32_t seq_cnt, step_cnt, input_cnt; /* of the sequence that comes */
+	uint16_t first, last;
+	bool sink;
+	struct desc call;
+	uint32_t handle[M_HANDLES]; /* held for the daemon */
+	uint32_t handle_cnt;
+};
+
+struct m_call {
+	bool answered, dead; /* dead: its client is */
+	uint16_t dag, client;
+	uint64_t done;    /* vertices that returned */
+	uint64_t again;   /* vertices that returned and began once more */
+	uint32_t running; /* parts at executors */
+};
+
+static struct {
+	struct world *w;
+	struct rng rng;
+	bool calm; /* nothing goes wrong any more */
+	struct m_exec exec[M_EXEC_END];
+	struct m_call call[M_CALLS];
+	uint32_t call_cnt, handle_seq;
+	uint32_t parts, fused, again, ok; /* so that the test shows that it tests something */
+	const struct placement_dag *dag[M_DAG_CNT];
+} m;
+
+static struct m_call *
+m_call_of(uint64_t id)
+{
+	uint32_t i = (uint32_t)(id & 0xffff);
+
+	assert_true(i < m.call_cnt);
+	return &m.call[i];
+}
+
+static bool
+one_in(uint32_t n)
+{
+	return rng_below(&m.rng, n) == 0;
+}
+
+static void
+m_take_release(uint16_t proc, const struct desc *d)
+{
+	struct m_exec *e = &m.exec[proc];
+
+	if (d->a != PROC_DAEMON) {
+		return; /* an answer that nobody gets */
+	}
+	assert_int_equal(d->release.inc, e->inc);
+	for (uint32_t i = 0; i < e->handle_cnt; i++) {
+		if (e->handle[i] == d->release.handle[0]) {
+			e->handle[i] = e->handle[--e->handle_cnt];
+			return;
+		}
+	}
+	fail_msg("executor %u: hold %u is returned twice, or was never given", proc,
+		 d->release.handle[0]);
+}
+
+/* What is to be read is held, unless it died a moment ago. */
+static void
+m_check_input(const struct desc *d)
+{
+	const struct m_exec *e = &m.exec[d->ref.proc % M_EXEC_END];
+	bool held = (d->flags & DESC_F_INLINE) != 0 || !e->up || e->inc != d->ref.inc;
+
+	for (uint32_t i = 0; i < e->handle_cnt; i++) {
+		held |= e->handle[i] == d->ref.handle;
+	}
+	assert_true(held);
+}
+
+/* A part begins: everything it needs has returned, and nothing that has runs again. */
+static void
+m_take_call(uint16_t proc, const struct desc *d)
+{
+	struct m_exec *e = &m.exec[proc];
+	struct m_call *c = m_call_of(d->call);
+
+	assert_false(e->busy);
+	assert_false(c->answered);
+	assert_false(c->dead);
+	e->busy = true;
+	e->call = *d;
+	c->running++;
+	if ((d->sub & CALL_PART) == 0) {
+		m.fused++;
+		return;
+	}
+	m.parts++;
+	assert_int_equal(d->err, e->seq_cnt);
+	assert_true(e->step_cnt > 0);
+	for (uint32_t i = 0, in = 0; i < m.dag[c->dag]->edge_cnt; i++) {
+		if (m.dag[c->dag]->edge[i].to == e->first) {
+			assert_true((c->done >> m.dag[c->dag]->edge[i].from & 1) != 0);
+			assert_true(++in <= e->input_cnt);
+		}
+	}
+	if ((c->done >> e->first & 1) != 0) { /* its result was lost: once (U3) */
+		assert_true((d->sub & CALL_ATTEMPT_MASK) != 0);
+		assert_int_equal(c->again >> e->first & 1, 0);
+		c->again |= UINT64_C(1) << e->first;
+		m.again++;
+	}
+}
+
+static int
+m_send(void *ctx, uint16_t proc, const struct desc *d)
+{
+	struct m_exec *e = &m.exec[proc < M_EXEC_END ? proc : 0];
+
+	if (proc == 0) {
+		if (d->kind == DESC_EXEC_DRAIN) {
+			assert_false(m.exec[d->a].busy);
+			m.exec[d->a].leaving = true;
+		}
+		return 0;
+	}
+	if (proc >= PROC_CLIENT_FIRST) {
+		struct m_call *c = m_call_of(d->call);
+
+		assert_int_equal(d->kind, DESC_REPLY);
+		assert_false(c->answered); /* U1 */
+		assert_false(c->dead);
+		assert_int_equal(c->running, 0);
+		c->answered = true;
+		m.ok += d->err == 0;
+		return 0;
+	}
+	if (!e->up) {
+		return MB_ERR_PEER_DIED;
+	}
+	if (!m.calm && one_in(10)) {
+		return MB_ERR_FULL;
+	}
+	switch (d->kind) {
+	case DESC_RELEASE:
+		m_take_release(proc, d);
+		break;
+	case DESC_CALL:
+		m_take_call(proc, d);
+		break;
+	default:
+		if (d->b == 0) {
+			e->seq_cnt = e->step_cnt = e->input_cnt = 0;
+		}
+		assert_int_equal(d->b, e->seq_cnt);
+		e->seq_cnt++;
+		if (d->kind == DESC_TRIGGER) {
+			e->input_cnt++;
+			m_check_input(d);
+			break;
+		}
+		assert_true((e->fns >> d->a & 1) != 0);
+		memcpy(&e->last, d->data, sizeof(e->last));
+		e->first = e->step_cnt++ == 0 ? e->last : e->first;
+		e->sink = (d->sub & STEP_SINK) != 0;
+	}
+	return 0;
+}
+
+static void
+m_tell_ctl(void *ctx, const struct desc *d)
+{
+	m_send(ctx, 0, d);
+}
+
+static bool
+m_idle(void *ctx, uint16_t exec)
+{
+	return !m.exec[exec].busy;
+}
+
+static void
+m_up(uint16_t exec)
+{
+	struct m_exec *e = &m.exec[exec];
+	uint16_t fn[M_FN_CNT];
+	uint32_t cnt = 0;
+
+	*e = (struct m_exec){ .up = true, .inc = e->inc + 1 };
+	for (uint16_t f = 1; f <= M_FN_CNT; f++) {
+		if (m.calm || !one_in(8)) {
+			fn[cnt++] = f;
+			e->fns |= 1U << f;
+		}
+	}
+	up_with(m.w, exec, fn, cnt);
+}
+
+static void
+m_died(uint16_t exec)
+{
+	struct m_exec *e = &m.exec[exec];
+	struct desc d = { .kind = 0 };
+
+	d.dead.proc = exec;
+	d.dead.inc = e->inc;
+	d.dead.cause = DEATH_SIGNAL;
+	d.dead.status = 9;
+	d.dead.published = e->busy && one_in(2) ? e->call.call : 0;
+	e->up = false;
+	if (e->busy) {
+		m_call_of(e->call.call)->running--;
+		e->busy = false;
+	}
+	sched_proc_down(m.w->s, &d, m.w->now);
+}
+
+/* What vertices a part's return means: the row from its first to its last. */
+static uint64_t
+m_row(const struct m_exec *e, const struct placement_dag *dag)
+{
+	uint64_t row = UINT64_C(1) << e->first;
+
+	for (uint16_t v = e->first; v != e->last;) {
+		for (uint32_t i = 0; i < dag->edge_cnt; i++) {
+			if (dag->edge[i].from == v) {
+				v = dag->edge[i].to;
+				break;
+			}
+		}
+		row |= UINT64_C(1) << v;
+	}
+	return row;
+}
+
+static void
+m_returns(uint16_t exec)
+{
+	struct m_exec *e = &m.exec[exec];
+	struct m_call *c = m_call_of(e->call.call);
+	bool part = (e->call.sub & CALL_PART) != 0;
+	struct desc d = { .kind = DESC_REPLY, .a = exec, .call = e->call.call };
+
+	d.flags = one_in(2) ? DESC_F_INLINE : 0;
+	d.sub = part && one_in(4) ? REPLY_PUBLISHED : 0;
+	if (!m.calm && one_in(20)) {
+		d.err = MB_ERR_FUNCTION_FAILED;
+	} else if (!m.calm && part && e->input_cnt != 0 && one_in(20)) {
+		d.err = MB_ERR_PEER_DIED;
+		d.flags = DESC_F_INLINE;
+	} else if (part) {
+		c->done |= m_row(e, m.dag[c->dag]);
+	}
+	d.ref = (struct payload_ref){ .inc = e->inc, .proc = exec, .handle = ++m.handle_seq };
+	if (part && !e->sink && d.err == 0 && d.flags == 0) {
+		assert_true(e->handle_cnt < M_HANDLES);
+		e->handle[e->handle_cnt++] = m.handle_seq;
+	}
+	e->busy = false;
+	c->running--;
+	sched_on_proc(m.w->s, exec, &d, m.w->now);
+}
+
+static void
+m_call(void)
+{
+	struct m_call *c = &m.call[m.call_cnt];
+	struct desc d = { .kind = DESC_CALL, .sub = CALL_DAG, .flags = DESC_F_INLINE };
+	uint16_t client = (uint16_t)(CLIENT + rng_below(&m.rng, 4));
+
+	*c = (struct m_call){ .dag = (uint16_t)rng_below(&m.rng, M_DAG_CNT), .client = client };
+	d.a = (uint16_t)(1 + c->dag);
+	d.call = id_of(client, m.call_cnt++);
+	d.b = one_in(8) ? m.w->now + MS : 0;
+	sched_on_proc(m.w->s, client, &d, m.w->now);
+}
+
+static void
+m_client_dies(void)
+{
+	uint16_t client = (uint16_t)(CLIENT + rng_below(&m.rng, 4));
+
+	for (uint32_t i = 0; i < m.call_cnt; i++) {
+		m.call[i].dead |= m.call[i].client == client && !m.call[i].answered;
+	}
+	dies(m.w, client, 0);
+}
+
+static void
+m_cancel(void)
+{
+	const struct m_call *c = &m.call[m.call_cnt - 1];
+
+	if (!c->answered && !c->dead) {
+		cancel(m.w, c->client, m.call_cnt - 1, 0);
+	}
+}
+
+static void
+m_step(void)
+{
+	uint16_t exec = (uint16_t)(1 + rng_below(&m.rng, M_EXEC_END - 1));
+	struct m_exec *e = &m.exec[exec];
+
+	switch (rng_below(&m.rng, 8)) {
+	case 0:
+	case 1:
+		if (m.call_cnt < M_CALLS && sched_runs(m.w->s) < 20) {
+			m_call();
+		}
+		break;
+	case 2:
+		if (!e->up) {
+			m_up(exec);
+		} else if (one_in(12)) {
+			m_died(exec);
+		} else if (!e->draining && one_in(12)) {
+			e->draining = true;
+			tell(m.w, DESC_EXEC_DRAIN, exec, 0);
+		} else if (e->leaving && !e->busy) {
+			m_died(exec);
+		}
+		break;
+	case 3:
+		m.w->now += MS / 10;
+		sched_poll(m.w->s, m.w->now);
+		break;
+	case 4:
+		if (m.call_cnt > 0 && one_in(16)) {
+			m_cancel();
+		} else if (one_in(100)) {
+			m_client_dies();
+		}
+		break;
+	default:
+		if (e->busy) {
+			m_returns(exec);
+		}
+	}
+}
+
+/* Whatever happened: executors that live and work bring everything to its end. */
+static void
+m_end(void)
+{
+	m.calm = true;
+	for (uint32_t turn = 0; turn < 10000 && (sched_runs(m.w->s) | sched_queued(m.w->s)) != 0;
+	     turn++) {
+		for (uint16_t e = 1; e < M_EXEC_END; e++) {
+			if (m.exec[e].busy) {
+				m_returns(e);
+			} else if (!m.exec[e].up || m.exec[e].leaving) {
+				if (m.exec[e].up) {
+					m_died(e);
+				}
+				m_up(e);
+			}
+		}
+		m.w->now += MS;
+		sched_poll(m.w->s, m.w->now);
+	}
+	for (uint16_t e = 1; e < M_EXEC_END; e++) {
+		if (m.exec[e].busy) {
+			m_returns(e);
+		}
+	}
+	assert_int_equal(sched_runs(m.w->s), 0);
+	assert_int_equal(sched_held(m.w->s), 0);
+	assert_int_equal(sched_queued(m.w->s), 0);
+	assert_int_equal(sched_running(m.w->s), 0);
+	for (uint32_t i = 0; i < m.call_cnt; i++) {
+		assert_true(m.call[i].answered || m.call[i].dead);
+	}
+	for (uint16_t e = 1; e < M_EXEC_END; e++) {
+		assert_int_equal(m.exec[e].up ? m.exec[e].handle_cnt : 0, 0); /* U4 */
+	}
+}
+
+static void
+whatever_happens_each_run_is_answered_once_and_leaves_nothing(void **state)
+{
+	struct world *w = *state;
+	struct sched_ops ops = { m_send, m_tell_ctl, m_idle, NULL };
+	uint64_t seed = test_seed("sched_run");
+	uint64_t gen;
+
+	for (uint64_t turn = 0; turn < 20; turn++) {
+		memset(&m, 0, sizeof(m));
+		memset(w->placement, 0, sizeof(*w->placement));
+		memset(w->hints, 0, sizeof(*w->hints));
+		rng_init(&m.rng, seed + turn);
+		m.w = w;
+		sched_destroy(w->s);
+		assert_int_equal(sched_create(&w->s, w->placement, w->hints, 1000, seed, &ops), 0);
+		for (uint16_t i = 0; i < M_DAG_CNT; i++) {
+			put_dag(w, (uint16_t)(1 + i), m_dag[i]);
+		}
+		for (uint32_t i = 0; i < M_STEPS; i++) {
+			for (uint16_t k = 0; k < M_DAG_CNT;
+			     k++) { /* shown by turns in either copy */
+				m.dag[k] = &placement_shown(w->placement, &gen)->dag[1 + k];
+			}
+			m_step();
+		}
+		m_end();
+		assert_true(m.parts > 100 && m.ok > 50);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORY(whatever_happens_each_run_is_answered_once_and_leaves_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

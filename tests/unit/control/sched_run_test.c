@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal:   a DAG call that runs in parts keeps U1..U5 of sched_run.c.
+ * Method: stories about one run. (Many at a time: sched_run_model_test.c.) */
+#include "sched_world.h"
+
+#define DAG 1
+
+static void
+call_dag(struct world *w, uint64_t seq, uint64_t deadline)
+{
+	struct desc d = { .kind = DESC_CALL,
+			  .sub = CALL_DAG,
+			  .flags = DESC_F_INLINE,
+			  .a = DAG,
+			  .call = id_of(CLIENT, seq),
+			  .b = deadline };
+
+	sched_on_proc(w->s, CLIENT, &d, w->now);
+}
+
+static const uint16_t all[] = { 1, 2, 3, 4, 5, 6 };
+
+static void
+up_all(struct world *w, uint16_t first, uint16_t cnt)
+{
+	for (uint16_t e = first; e < first + cnt; e++) {
+		up_with(w, e, all, 6);
+	}
+}
+
+/* The next messages are a part: inputs, steps, and the CALL. Returns the executor. */
+static uint16_t
+sent_part(struct world *w, uint64_t seq, uint32_t inputs, const char *steps)
+{
+	uint16_t exec = w->seen < w->out_cnt ? w->out[w->seen].proc : 0;
+	uint64_t b = 0;
+	const struct desc *d;
+
+	for (uint32_t i = 0; i < inputs; i++) {
+		assert_int_equal(sent(w, exec, DESC_TRIGGER, id_of(CLIENT, seq))->b, b++);
+	}
+	for (; *steps != '\0'; steps++) {
+		d = sent(w, exec, DESC_STEP, id_of(CLIENT, seq));
+		assert_int_equal(d->a, *steps - 'a' + 1);
+		assert_int_equal(d->b, b++);
+	}
+	d = sent(w, exec, DESC_CALL, id_of(CLIENT, seq));
+	assert_true((d->sub & CALL_PART) != 0);
+	assert_int_equal(d->err, b);
+	return exec;
+}
+
+/* A part returns: by reference where handle is not 0. */
+static void
+returns(struct world *w, uint16_t exec, uint64_t seq, int err, uint32_t handle, uint8_t sub)
+{
+	struct desc d = { .kind = DESC_REPLY,
+			  .flags = handle == 0 ? DESC_F_INLINE : 0,
+			  .sub = sub,
+			  .a = exec,
+			  .err = (int16_t)err,
+			  .call = id_of(CLIENT, seq) };
+
+	d.ref = (struct payload_ref){ .inc = 1, .proc = exec, .handle = handle };
+	sched_on_proc(w->s, exec, &d, w->now);
+}
+
+/* ------------------------------------------------------------------- stories */
+
+static void
+branches_run_side_by_side_and_the_sink_when_both_are_there(void **state)
+{
+	struct world *w = *state;
+	uint16_t b, c, d;
+
+	put_dag(w, DAG, "a -> b, a -> c, b -> d, c -> d");
+	up_all(w, EXEC, 2);
+	call_dag(w, 1, 0);
+	returns(w, sent_part(w, 1, 0, "a"), 1, 0, 77, 0);
+	b = sent_part(w, 1, 1, "b");
+	c = sent_part(w, 1, 1, "c");
+	assert_int_not_equal(b, c);
+	returns(w, b, 1, 0, 0, 0);
+	sent_no_more(w);
+	returns(w, c, 1, 0, 0, 0);
+	assert_int_equal(sent(w, w->out[w->seen].proc, DESC_RELEASE, 0)->release.handle[0], 77);
+	d = sent_part(w, 1, 2, "d");
+	returns(w, d, 1, 0, 5, 0);
+	assert_int_equal(sent(w, CLIENT, DESC_REPLY, id_of(CLIENT, 1))->ref.handle, 5);
+	quiet(w);
+}
+
+static void
+functions_in_a_row_are_one_part(void **state)
+{
+	struct world *w = *state;
+	uint16_t x;
+
+	put_dag(w, DAG, "a -> b -> c -> f, a -> d -> e -> f");
+	up_all(w, EXEC, 2);
+	call_dag(w, 1, 0);
+	returns(w, sent_part(w, 1, 0, "a"), 1, 0, 0, 0);
+	x = sent_part(w, 1, 1, "bc");
+	returns(w, sent_part(w, 1, 1, "de"), 1, 0, 0, 0);
+	returns(w, x, 1, 0, 0, 0);
+	returns(w, sent_part(w, 1, 2, "f"), 1, 0, 0, 0);
+	sent_answer(w, CLIENT, 1, 0);
+	quiet(w);
+}
+
+/* A row ends where an executor has not the next function. */
+static void
+a_dag_runs_where_its_functions_are(void **state)
+{
+	struct world *w = *state;
+
+	put_dag(w, DAG, "a -> b -> c");
+	up_with(w, EXEC, (const uint16_t[]){ 1, 2 }, 2);
+	up_with(w, EXEC + 1, (const uint16_t[]){ 3 }, 1);
+	call_dag(w, 1, 0);
+	assert_int_equal(sent_part(w, 1, 0, "ab"), EXEC);
+	returns(w, EXEC, 1, 0, 0, 0);
+	assert_int_equal(sent_part(w, 1, 1, "c"), EXEC + 1);
+	returns(w, EXEC + 1, 1, 0, 0, 0);
+	sent_answer(w, CLIENT, 1, 0);
+	quiet(w);
+}
+
+static void
+what_is_quick_or_alone_is_not_divided(void **state)
+{
+	struct world *w = *state;
+	struct desc slow = { .kind = DESC_REPLY, .a = EXEC, .b = UINT64_C(50000) << 32 };
+	uint64_t gen;
+
+	put_dag(w, DAG, "a -> b, a -> c, b -> d, c -> d");
+	up_all(w, EXEC, 1);
+	call_dag(w, 1, 0);
+	assert_int_equal(sent(w, EXEC, DESC_CALL, 0)->sub, CALL_DAG);
+	slow.call = id_of(CLIENT, 1);
+	slow.flags = DESC_F_INLINE;
+	sched_on_proc(w->s, EXEC, &slow, w->now);
+	sent_answer(w, CLIENT, 1, 0);
+	((struct placement_copy *)(uintptr_t)placement_shown(w->placement, &gen))
+		->dag[DAG]
+		.split_ns = 50001;
+	up_all(w, EXEC + 1, 1);
+	call_dag(w, 2, 0);
+	assert_int_equal(w->out[w->seen].d.sub, CALL_DAG);
+	reply(w, w->out[w->seen++].proc, CLIENT, 2);
+	sent(w, CLIENT, DESC_REPLY, 0);
+	quiet(w);
+}
+
+static void
+an_error_stops_what_runs_and_is_told_when_it_has(void **state)
+{
+	struct world *w = *state;
+	uint16_t b, c;
+
+	put_dag(w, DAG, "a -> b, a -> c, b -> d, c -> d");
+	up_all(w, EXEC, 2);
+	call_dag(w, 1, 0);
+	returns(w, sent_part(w, 1, 0, "a"), 1, 0, 77, 0);
+	b = sent_part(w, 1, 1, "b");
+	c = sent_part(w, 1, 1, "c");
+	returns(w, b, 1, MB_ERR_FUNCTION_FAILED, 0, 0);
+	assert_int_equal(sent(w, 0, DESC_EXEC_STOP, id_of(CLIENT, 1))->a, c);
+	sent_no_more(w); /* c reads the caller's arguments still: U1 */
+	returns(w, c, 1, 0, 78, 0);
+	sent_answer(w, CLIENT, 1, MB_ERR_FUNCTION_FAILED);
+	sent(w, w->out[w->seen].proc, DESC_RELEASE, 0);
+	sent(w, w->out[w->seen].proc, DESC_RELEASE, 0);
+	quiet(w);
+}
+
+static void
+a_part_without_effect_runs_once_more(void **state)
+{
+	struct world *w = *state;
+
+	put_dag(w, DAG, "a -> b, a -> c, b -> d, c -> d");
+	up_all(w, EXEC, 2);
+	call_dag(w, 1, 0);
+	dies(w, sent_part(w, 1, 0, "a"), 0);
+	dies(w, sent_part(w, 1, 0, "a"), 0);
+	sent_answer(w, CLIENT, 1, MB_ERR_EXECUTOR_DIED);
+	quiet(w);
+}
+
+/* What a returned died with its executor before e read it. */
+static void
+a_lost_result_begins_the_run_again_unless_it_wrote(void **state)
+{
+	struct world *w = *state;
+
+	put_dag(w, DAG, "a -> b -> d, a -> c -> d, a -> e -> d");
+	for (uint64_t seq = 1; seq <= 2; seq++) {
+		uint16_t a, c;
+
+		up_all(w, EXEC, 2);
+		call_dag(w, seq, 0);
+		a = sent_part(w, seq, 0, "a");
+		returns(w, a, seq, 0, 77, seq == 2 ? REPLY_PUBLISHED : 0);
+		assert_int_equal(sent_part(w, seq, 1, "b"), a);
+		c = sent_part(w, seq, 1, "c");
+		dies(w, a, 0);
+		if (seq == 2) {
+			sent(w, 0, DESC_EXEC_STOP, 0);
+		}
+		sent_no_more(w); /* c runs to its end first */
+		returns(w, c, seq, 0, 0, 0);
+		if (seq == 1) {
+			returns(w, sent_part(w, seq, 0, "a"), seq, 0, 0, 0);
+			sent_part(w, seq, 1, "b");
+			dies(w, c, 0); /* a second time is too often */
+		}
+		sent_answer(w, CLIENT, seq, MB_ERR_EXECUTOR_DIED);
+		quiet(w);
+	}
+}
+
+static void
+a_cancelled_run_leaves_nothing(void **state)
+{
+	struct world *w = *state;
+	uint16_t x;
+
+	put_dag(w, DAG, "a -> c, b -> c, d -> c");
+	up_all(w, EXEC, 2);
+	call_dag(w, 1, 0);
+	x = sent_part(w, 1, 0, "a");
+	returns(w, sent_part(w, 1, 0, "b"), 1, 0, 77, 0);
+	sent_part(w, 1, 0, "d");
+	cancel(w, CLIENT, 1, 0);
+	sent(w, 0, DESC_EXEC_STOP, id_of(CLIENT, 1));
+	sent(w, 0, DESC_EXEC_STOP, id_of(CLIENT, 1));
+	dies(w, x, 0);
+	sent_no_more(w);
+	returns(w, (uint16_t)(x == EXEC ? EXEC + 1 : EXEC), 1, 0, 78, 0);
+	sent_answer(w, CLIENT, 1, MB_ERR_CANCELLED);
+	w->seen = w->out_cnt;
+	quiet(w);
+}
+
+static void
+a_dead_callers_run_ends_without_an_answer(void **state)
+{
+	struct world *w = *state;
+	uint16_t x;
+
+	put_dag(w, DAG, "a -> b, a -> c, b -> d, c -> d");
+	up_all(w, EXEC, 2);
+	call_dag(w, 1, 0);
+	x = sent_part(w, 1, 0, "a");
+	dies(w, CLIENT, 0);
+	sent(w, 0, DESC_EXEC_STOP, id_of(CLIENT, 1));
+	returns(w, x, 1, 0, 77, 0);
+	assert_int_equal(sent(w, x, DESC_RELEASE, 0)->release.handle[0], 77);
+	quiet(w);
+}
+
+/* U5 */
+static void
+a_run_keeps_the_functions_it_began_with(void **state)
+{
+	struct world *w = *state;
+	uint16_t x;
+
+	put_dag(w, DAG, "a -> b, a -> c, b -> d, c -> d");
+	up_all(w, EXEC, 2);
+	call_dag(w, 1, 0);
+	x = sent_part(w, 1, 0, "a");
+	put_fn(w, 30, "d");
+	up_with(w, EXEC + 2, (const uint16_t[]){ 1, 2, 3, 30 }, 4);
+	tell(w, DESC_EXEC_DRAIN, EXEC, 0);
+	tell(w, DESC_EXEC_DRAIN, EXEC + 1, 0);
+	tell(w, DESC_FN_DEL, 4, 30);
+	sent_no_more(w); /* neither may go */
+	returns(w, x, 1, 0, 0, 0);
+	while (w->seen < w->out_cnt) {
+		returns(w, sent_part(w, 1, 1, w->out[w->seen + 1].d.a == 2 ? "b" : "c"), 1, 0, 0,
+			0);
+		if (w->out[w->seen].d.kind == DESC_TRIGGER &&
+		    w->out[w->seen + 1].d.kind == DESC_TRIGGER) {
+			break;
+		}
+	}
+	x = sent_part(w, 1, 2, "d"); /* the old one */
+	assert_true(x == EXEC || x == EXEC + 1);
+	returns(w, x, 1, 0, 0, 0);
+	sent_answer(w, CLIENT, 1, 0);
+	assert_int_equal(sent(w, 0, DESC_EXEC_DRAIN, 0)->a, EXEC);
+	assert_int_equal(sent(w, 0, DESC_EXEC_DRAIN, 0)->a, EXEC + 1);
+	quiet(w);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORY(branches_run_side_by_side_and_the_sink_when_both_are_there),
+		STORY(functions_in_a_row_are_one_part),
+		STORY(a_dag_runs_where_its_functions_are),
+		STORY(what_is_quick_or_alone_is_not_divided),
+		STORY(an_error_stops_what_runs_and_is_told_when_it_has),
+		STORY(a_part_without_effect_runs_once_more),
+		STORY(a_lost_result_begins_the_run_again_unless_it_wrote),
+		STORY(a_cancelled_run_leaves_nothing),
+		STORY(a_dead_callers_run_ends_without_an_answer),
+		STORY(a_run_keeps_the_functions_it_began_with),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal:   a map shows the stored fields with what this call put, added and deleted on top.
+ * Method: by hand; random operations on all types are in session_op_test. */
+#include "session_fixture.h"
+
+static void
+maps_show_stored_and_own_fields(void **state)
+{
+	struct slice got;
+
+	assert_int_equal(session_map_put(s, k("map"), k("x"), k("1")), 0);
+	assert_int_equal(session_map_put(s, k("map"), k("y"), k("2")), 0);
+	assert_int_equal(session_publish(s), 0);
+	begin(0);
+	assert_int_equal(session_map_put(s, k("map"), k("y"), k("3")), 0);
+	assert_int_equal(session_map_get(s, k("map"), k("x"), &got), 0);
+	assert_memory_equal(got.p, "1", 1);
+	assert_int_equal(session_map_get(s, k("map"), k("y"), &got), 0);
+	assert_memory_equal(got.p, "3", 1);
+	assert_int_equal(session_map_get(s, k("map"), k("z"), &got), MB_ERR_NOT_FOUND);
+	assert_int_equal(session_map_get(s, k("none"), k("z"), &got), MB_ERR_NOT_FOUND);
+	assert_int_equal(session_publish(s), 0);
+	assert_string_equal(world_text(w, k("map")), "(map of 2)");
+}
+
+static void
+fields_are_counted_and_deleted(void **state)
+{
+	struct slice got;
+	uint64_t cnt;
+	int64_t x;
+
+	assert_int_equal(session_map_incr(s, k("map"), k("n"), 5, &x), 0);
+	assert_int_equal(x, 5);
+	assert_int_equal(session_map_put(s, k("map"), k("t"), k("text")), 0);
+	assert_int_equal(session_map_incr(s, k("map"), k("t"), 1, NULL), MB_ERR_TYPE);
+	assert_int_equal(session_publish(s), 0);
+	begin(0);
+	assert_int_equal(session_map_incr(s, k("map"), k("n"), 2, NULL), 0);
+	assert_int_equal(session_map_get(s, k("map"), k("n"), &got), 0);
+	assert_true(slice_eq(got, k("7")));
+	assert_int_equal(session_map_incr(s, k("map"), k("t"), 1, NULL), MB_ERR_TYPE);
+	assert_int_equal(session_map_delete(s, k("map"), k("t")), 0);
+	assert_int_equal(session_map_get(s, k("map"), k("t"), &got), MB_ERR_NOT_FOUND);
+	/* Deleted, it begins at nothing; put, at what was put. */
+	assert_int_equal(session_map_incr(s, k("map"), k("t"), 3, &x), 0);
+	assert_int_equal(x, 3);
+	assert_int_equal(session_map_put(s, k("map"), k("u"), k("10")), 0);
+	assert_int_equal(session_map_incr(s, k("map"), k("u"), 1, &x), 0);
+	assert_int_equal(x, 11);
+	assert_int_equal(session_map_incr(s, k("map"), k("u"), INT64_MAX, &x), MB_ERR_TOO_LARGE);
+	assert_int_equal(session_map_cnt(s, k("map"), &cnt), 0);
+	assert_int_equal(cnt, 3);
+	assert_int_equal(session_publish(s), 0);
+	begin(0);
+	assert_int_equal(session_map_get(s, k("map"), k("t"), &got), 0);
+	assert_true(slice_eq(got, k("3")));
+	assert_int_equal(session_map_get(s, k("map"), k("u"), &got), 0);
+	assert_true(slice_eq(got, k("11")));
+	assert_int_equal(session_map_delete(s, k("map"), k("n")), 0);
+	assert_int_equal(session_map_delete(s, k("map"), k("t")), 0);
+	assert_int_equal(session_map_delete(s, k("map"), k("u")), 0);
+	assert_int_equal(session_get(s, k("map"), &got), MB_ERR_NOT_FOUND);
+	assert_int_equal(session_publish(s), 0);
+	assert_string_equal(world_text(w, k("map")), "(absent)");
+}
+
+static void
+a_walk_shows_each_field_once(void **state)
+{
+	struct session_iter it;
+	struct slice f, v;
+	char seen[128] = "";
+	int err;
+
+	assert_int_equal(session_map_put(s, k("map"), k("a"), k("1")), 0);
+	assert_int_equal(session_map_put(s, k("map"), k("b"), k("2")), 0);
+	assert_int_equal(session_map_put(s, k("map"), k("c"), k("3")), 0);
+	assert_int_equal(session_publish(s), 0);
+	begin(0);
+	assert_int_equal(session_map_put(s, k("map"), k("b"), k("own")), 0);
+	assert_int_equal(session_map_delete(s, k("map"), k("a")), 0);
+	assert_int_equal(session_map_put(s, k("map"), k("d"), k("4")), 0);
+	assert_int_equal(session_map_incr(s, k("map"), k("c"), 4, NULL), 0);
+	assert_int_equal(session_map_begin(s, k("map"), &it), 0);
+	while (session_map_next(s, &it, &f, &v, &err)) {
+		size_t len = strlen(seen);
+
+		snprintf(seen + len, sizeof(seen) - len, "%.*s=%.*s ", (int)f.len,
+			 (const char *)f.p, (int)v.len, (const char *)v.p);
+	}
+	assert_int_equal(err, 0);
+	assert_string_equal(seen, "b=own c=7 d=4 ");
+	assert_int_equal(session_map_begin(s, k("nothing"), &it), 0);
+	assert_false(session_map_next(s, &it, &f, &v, &err));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(maps_show_stored_and_own_fields),
+		TEST(fields_are_counted_and_deleted),
+		TEST(a_walk_shows_each_field_once),
+#undef TEST
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal:   a change of a large tree makes a few nodes, frees as many, and a reader who never lets go
+ *         keeps the version he holds and nothing that came after it; failures leave nothing behind.
+ * Method: sets of numbers, nodes and bytes counted by the heap that they come from.
+ */
+#include "grove.h"
+
+#include "envelope.h"
+#include "grove_world.h"
+#include "gset.h"
+#include "rng.h"
+#include "test_cmocka.h"
+#include "test_seed.h"
+
+#define MEM ((size_t)128 << 20)
+
+static uint8_t delta_mem[256];
+
+/* The flat set of 0, step, 2 step .. */
+static struct slice
+set_flat(uint8_t *mem, size_t cap, uint32_t cnt, uint32_t step)
+{
+	uint8_t *state_mem = malloc(cap);
+	struct wbuf st = wbuf_init(state_mem, cap), out = wbuf_init(mem, cap);
+	struct envelope e = { .type = LATTICE_GSET };
+	struct table_builder b;
+
+	table_begin(&b, &st);
+	for (uint32_t i = 0; i < cnt; i++) {
+		uint64_t be = htobe64((uint64_t)i * step);
+
+		wbuf_put(&st, &be, sizeof(be));
+		table_item_end(&b);
+	}
+	INSIST(table_end(&b) == 0);
+	e.state = wbuf_slice(&st);
+	INSIST(envelope_write(&e, &out) == 0);
+	free(state_mem);
+	return wbuf_slice(&out);
+}
+
+static struct slice
+delta_of(uint64_t n)
+{
+	uint64_t be = htobe64(n);
+	struct slice member = slice_of(&be, sizeof(be));
+	uint8_t mem[64];
+	struct wbuf st = wbuf_init(mem, sizeof(mem));
+	struct wbuf out = wbuf_init(delta_mem, sizeof(delta_mem));
+	struct envelope e = { .type = LATTICE_GSET };
+
+	INSIST(gset_delta_add(&member, 1, &st) == 0);
+	e.state = wbuf_slice(&st);
+	INSIST(envelope_write(&e, &out) == 0);
+	return wbuf_slice(&out);
+}
+
+static struct grown
+grown_of(struct grove_world *w, uint32_t cnt, uint32_t step)
+{
+	size_t cap = (size_t)cnt * 12 + 64;
+	uint8_t *mem = malloc(cap);
+	struct grown t;
+
+	INSIST(mem != NULL);
+	INSIST(grown_make(w, set_flat(mem, cap, cnt, step), &t) == 0);
+	free(mem);
+	return t;
+}
+
+/* One member more: on each level a node or two, and the root. */
+static void
+change_is_a_path(void **state)
+{
+	struct grove_world w;
+	struct grown t, next;
+	uint64_t most = 0;
+	struct rng rng;
+
+	(void)state;
+	rng_init(&rng, test_seed("grove change_is_a_path"));
+	grove_world_init(&w, MEM);
+	t = grown_of(&w, 1000000, 1000);
+	print_message("1,000,000 members: %u high, %llu nodes\n", t.view.root->height,
+		      (unsigned long long)w.alloc_cnt);
+	assert_true(t.view.root->height <= 4);
+	for (uint32_t i = 0; i < 20000; i++) {
+		uint64_t before = w.alloc_cnt;
+		uint64_t n = rng_below(&rng, 1000000000) | 1;
+
+		if (grown_merge(&w, &t, delta_of(n), &next) == LATTICE_MIXED) {
+			most = MAX(most, w.alloc_cnt - before);
+			grown_release(&w, &t);
+			t = next;
+		}
+		(void)grove_sweep(&w.g, 100);
+		assert_null(w.g.garbage);
+	}
+	/* The root; at each level below one node, or two and the one they are cut from. */
+	print_message("at most %llu nodes for a member\n", (unsigned long long)most);
+	assert_true(most <= 3 * (t.view.root->height + 1u));
+	/* Full at the start, two thirds when all were cut: no node is lost, or kept for nothing. */
+	assert_true(heap_used_bytes(w.heap) < 2 * 12 * t.view.root->cnt);
+	grown_release(&w, &t);
+	grove_world_fini(&w);
+}
+
+/* A reader holds the first version for ever; others come and go. */
+static void
+endless_reader(void **state)
+{
+	struct grove_world w;
+	struct grown first, now, next, other;
+	size_t alone, most = 0;
+	bool has_other = false;
+	struct rng rng;
+
+	(void)state;
+	rng_init(&rng, test_seed("grove endless_reader"));
+	grove_world_init(&w, MEM);
+	first = now = grown_of(&w, 20000, 1000);
+	alone = heap_used_bytes(w.heap);
+	for (uint32_t i = 0; i < 30000; i++) {
+		/* Few places, many changes: each node of the first dies, and many of the others. */
+		uint64_t n = rng_below(&rng, 20000) * 1000 + rng_below(&rng, 3);
+		int side = grown_merge(&w, &now, delta_of(n), &next);
+
+		assert_true(side > 0);
+		if (side == LATTICE_MIXED) {
+			bool keep = !has_other && rng_below(&rng, 50) == 0;
+
+			if (keep) {
+				other = now;
+			} else if (now.block != first.block) {
+				grown_release(&w, &now);
+			}
+			if (has_other && rng_below(&rng, 50) == 0) {
+				grown_release(&w, &other);
+				has_other = false;
+			}
+			has_other = has_other || (keep && other.block != first.block);
+			now = next;
+		}
+		while (grove_sweep(&w.g, 100)) {
+		}
+		most = MAX(most, heap_used_bytes(w.heap));
+	}
+	assert_int_equal(first.view.root->cnt, 20000);
+	for (uint32_t i = 0; i < 20000; i++) {
+		uint64_t be = htobe64((uint64_t)i * 1000);
+
+		assert_true(gset_has(tree_slice(&first.view), slice_of(&be, sizeof(be))));
+	}
+	if (has_other) {
+		grown_release(&w, &other);
+	}
+	print_message("first: %zu bytes; with all that came after: %zu at most\n", alone, most);
+	/* The first, what there is now (three times the members, in nodes two thirds full), and one
+	 * between. */
+	assert_true(most < alone + 2 * (3 * alone * 3 / 2 + (64 << 10)));
+	grown_release(&w, &now); /* the last goes before the first */
+	while (grove_sweep(&w.g, 100)) {
+	}
+	assert_int_equal(heap_used_bytes(w.heap), alone);
+	grown_release(&w, &first);
+	grove_world_fini(&w);
+}
+
+/* In order, as keys with a time or a number in them come: nodes are full, not half empty. */
+static void
+in_order(void **state)
+{
+	struct grove_world w;
+	struct grown t, next;
+
+	(void)state;
+	grove_world_init(&w, MEM);
+	t = grown_of(&w, 1000, 1);
+	for (uint32_t i = 1000; i < 50000; i++) {
+		assert_int_equal(grown_merge(&w, &t, delta_of(i), &next), LATTICE_MIXED);
+		grown_release(&w, &t);
+		t = next;
+		(void)grove_sweep(&w.g, 100);
+	}
+	print_message("50,000 members in order: %zu bytes for %u\n", heap_used_bytes(w.heap),
+		      50000 * 12);
+	assert_true(heap_used_bytes(w.heap) < 50000 * 12 * 5 / 4);
+	grown_release(&w, &t);
+	grove_world_fini(&w);
+}
+
+/* A tree that is made leaf by leaf, and given up in the middle. */
+static void
+given_up(void **state)
+{
+	struct grove_world w;
+	struct treeval_edit edit;
+	struct grown from = { 0 };
+	struct envelope e;
+	struct table t, run;
+	uint32_t at;
+	size_t used;
+
+	(void)state;
+	grove_world_init(&w, MEM);
+	from = grown_of(&w, 100000, 3);
+	used = heap_used_bytes(w.heap);
+	assert_int_equal(envelope_open(tree_slice(&from.view), &e), 0);
+	assert_int_equal(table_open(e.state, &t), 0);
+	for (uint32_t stop = 0; stop <= t.cnt; stop += t.cnt / 4) {
+		struct grown copy;
+		uint32_t i = 0;
+
+		assert_int_equal(treeval_begin(&w.g, &e, &edit), 0);
+		while (i < stop && table_run(&t, i, &run, &at)) {
+			assert_int_equal(grove_add(&w.g, &edit.grove, &run), 0);
+			i += run.cnt;
+		}
+		if (i < t.cnt) {
+			treeval_abort(&w.g, &edit);
+		} else {
+			assert_int_equal(treeval_seal(&w.g, &edit), 0);
+			assert_int_equal(grown_commit(&w, &edit, &copy), 0);
+			assert_true(treeval_equal(tree_slice(&copy.view), tree_slice(&from.view)));
+			grown_release(&w, &copy);
+		}
+		while (grove_sweep(&w.g, 10)) {
+		}
+		assert_int_equal(heap_used_bytes(w.heap), used);
+	}
+	grown_release(&w, &from);
+	grove_world_fini(&w);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(given_up),
+		cmocka_unit_test(endless_reader),
+		cmocka_unit_test(in_order),
+		cmocka_unit_test(change_is_a_path),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
