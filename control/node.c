@@ -606,7 +606,7 @@ node_run(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 	fprintf(out, "ready at %s\n", n->socket);
 	fflush(out);
 	err = lcore_run(n->lcore[0]);
-	/* A net tile may wait for ctl, which does not run any more: it hears that nobody is there. */
+	/* A net tile may wait for ctl, which runs no more: it hears that nobody is there. */
 	ctl_sock_close(n->ctl);
 	for (uint32_t i = 1; i <= n->lcores_started; i++) {
 		lcore_stop(n->lcore[i]);

@@ -99,10 +99,8 @@ head_ok(const struct wire_head *h)
 }
 
 void
-wire_write(uint8_t p[WIRE_HEAD_BYTES], const struct wire_head *h)
+wire_put(uint8_t p[WIRE_HEAD_BYTES], const struct wire_head *h)
 {
-	INSIST_HOT(head_ok(h), "kind=%u off=%u len=%u total=%u mss=%u", h->kind, h->off, h->len,
-		   h->total, h->mss);
 	p[0] = WIRE_PROTO;
 	p[1] = h->kind;
 	p[2] = h->flags;
@@ -115,6 +113,14 @@ wire_write(uint8_t p[WIRE_HEAD_BYTES], const struct wire_head *h)
 	put32(p + 28, h->off);
 	put32(p + 32, h->total);
 	put32(p + 36, h->word);
+}
+
+void
+wire_write(uint8_t p[WIRE_HEAD_BYTES], const struct wire_head *h)
+{
+	INSIST_HOT(head_ok(h), "kind=%u off=%u len=%u total=%u mss=%u", h->kind, h->off, h->len,
+		   h->total, h->mss);
+	wire_put(p, h);
 }
 
 int

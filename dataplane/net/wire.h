@@ -89,6 +89,9 @@ struct wire_addr {
  * wire_read takes. */
 void wire_write(uint8_t p[WIRE_HEAD_BYTES], const struct wire_head *h);
 
+/* wire_put writes a head of any numbers: for those who try out what wire_read refuses. */
+void wire_put(uint8_t p[WIRE_HEAD_BYTES], const struct wire_head *h);
+
 /* wire_read reads a datagram.
  * Returns:   0 with *ret and *ret_body (in the datagram); MB_ERR_VERSION for another protocol or
  *            version; MB_ERR_CORRUPT for anything else that is not a frame. */

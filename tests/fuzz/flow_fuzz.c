@@ -133,7 +133,7 @@ frame(const uint8_t *in, struct wire_head *h, uint8_t *datagram, struct slice *b
 	if (h->kind == WIRE_HELLO) {
 		h->session = 0;
 	}
-	wire_write(bytes, h);
+	wire_put(bytes, h);
 	memcpy(bytes + WIRE_HEAD_BYTES, h->kind == WIRE_ACK ? in + 12 : filling,
 	       h->kind == WIRE_ACK ? 12 : h->len);
 	memset(bytes + WIRE_HEAD_BYTES + 12, in[0], h->kind == WIRE_ACK ? BODY_MAX - 12 : 0);

@@ -15,7 +15,7 @@ read_again(const struct wire_head *h, struct wire_head *ret)
 {
 	struct slice body;
 
-	wire_write(datagram, h);
+	wire_put(datagram, h);
 	memset(datagram + WIRE_HEAD_BYTES, 0x5a, h->len);
 	return wire_read(slice_of(datagram, WIRE_HEAD_BYTES + (size_t)h->len), ret, &body);
 }
