@@ -164,7 +164,7 @@ step_ctl(struct cache_core *c, const struct desc *d)
 /* -------------------------------------------------------------- the other sides */
 
 static void
-step_kvs(struct cache_core *c, const struct desc *d)
+step_kvs(struct cache_core *c, uint32_t kvs, const struct desc *d)
 {
 	switch ((int)d->kind) {
 	case DESC_KVS_GOT:
@@ -175,6 +175,12 @@ step_kvs(struct cache_core *c, const struct desc *d)
 		break;
 	case DESC_KVS_SCANNED:
 		cache_scan_part(c, d);
+		break;
+	case DESC_KVS_TELL:
+		cache_tell(c, kvs, d);
+		break;
+	case DESC_KVS_DROP:
+		cache_tell_drop(c, kvs, d);
 		break;
 	default:
 		REQUIRE(false, "a cache tile was sent kind %u by a kvs tile", d->kind);
@@ -233,7 +239,7 @@ cache_core_step(struct cache_core *c, struct cache_from from, const struct desc 
 {
 	switch (from.side) {
 	case CACHE_FROM_KVS:
-		step_kvs(c, d);
+		step_kvs(c, from.idx, d);
 		return false;
 	case CACHE_FROM_CTL:
 		step_ctl(c, d);
@@ -352,6 +358,9 @@ cache_core_create(struct cache_core **ret, const struct cache_core_cfg *cfg)
 		return MB_ERR_NO_MEMORY;
 	}
 	c->cfg = *cfg;
+	if (c->cfg.ack == KVS_ACK_DEFAULT) {
+		c->cfg.ack = KVS_ACK_ONE;
+	}
 	hlc_init(&c->clock, (struct hlc_time){ 0 });
 	pools_init(c);
 	err = cache_store_create(&c->store, &store);

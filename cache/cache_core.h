@@ -19,6 +19,7 @@
 #ifndef MB_CACHE_CORE_H
 #define MB_CACHE_CORE_H
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,6 +28,8 @@
 #include "clock.h"
 #include "desc.h"
 #include "domain_limits.h"
+#include "hashring.h"
+#include "kvs_core.h"
 #include "timebase.h"
 
 #define CACHE_COPY_STEP (64u << 10)
@@ -39,8 +42,12 @@
 #define CACHE_KVS_MAX   64
 
 /* What a link to a kvs tile must hold, so that it is never full: for each key a request and the
- * release of what the last one lent, and a scan. And what a link back must hold. */
-#define CACHE_KVS_DEPTH (2 * CACHE_WORK_MAX + CACHE_SCAN_MAX)
+ * release of what the last one lent, a scan, and answers to what the store tells. And what a link
+ * back must hold. */
+#define CACHE_KVS_DEPTH (2 * CACHE_WORK_MAX + CACHE_SCAN_MAX + KVS_TELL_WINDOW + KVS_DROP_MAX)
+
+static_assert(KVS_CACHE_MAX * (CACHE_WORK_MAX + CACHE_SCAN_MAX) <= KVS_BACKLOG_MAX,
+	      "a kvs tile can take all that cache tiles ask");
 
 /* Where a message comes from. */
 enum cache_side { CACHE_FROM_PROC = 1, CACHE_FROM_KVS, CACHE_FROM_CTL };
@@ -73,9 +80,12 @@ struct cache_ops {
 struct cache_core_cfg {
 	uint8_t *base; /* the cache region, writable, formatted */
 	const struct cache_layout *layout;
-	uint32_t shard; /* which one is this tile's */
-	uint32_t kvs_cnt;
-	struct writer_id writer; /* random, not 0 */
+	uint32_t shard;              /* which one is this tile's */
+	const struct hashring *ring; /* who owns a key; outlives the core */
+	uint32_t member;             /* this node in it */
+	uint32_t kvs_cnt;            /* tiles of that node */
+	enum kvs_ack ack;            /* of a PUBLISH that does not say; DEFAULT: one owner */
+	struct writer_id writer;     /* random, not 0 */
 	const struct timebase *timebase;
 	struct cache_ops ops;
 };
@@ -91,6 +101,9 @@ struct cache_stats {
 	uint64_t flush_joined;  /* operations that went along with another's */
 	uint64_t flush_refused; /* deltas the store had no memory for */
 	uint64_t scanned;       /* pages of scans */
+	uint64_t told;          /* changes heard from the store, */
+	uint64_t told_changed;  /* that were new here; */
+	uint64_t told_dropped;  /* that cost the copy */
 	uint64_t bad;           /* messages that no process of ours sends */
 	uint64_t evicted;
 	uint64_t hazard_scanned;

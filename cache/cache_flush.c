@@ -19,6 +19,7 @@
 
 #include "cache_state.h"
 #include "check.h"
+#include "compiler.h"
 #include "lattice.h"
 #include "microburst/error.h"
 
@@ -94,7 +95,17 @@ cache_flush_ack(struct cache_core *c, struct cache_work *w, struct cache_job *jo
 		if (w->flight.kind == CACHE_DELTA_NONE) {
 			return false;
 		}
-		acks = &w->flight_acks;
+		if (job->ack <= w->flight_ack) {
+			acks = &w->flight_acks;
+		} else { /* more owners are asked for than the one under way has */
+			w->pending.kind = CACHE_DELTA_ENTRY;
+		}
+	}
+	if (acks == &w->pending_acks) {
+		w->pending_ack = MAX(w->pending_ack, job->ack);
+	}
+	if (job->ack == KVS_ACK_LOCAL) {
+		return false;
 	}
 	c->stats.flush_joined += !STAILQ_EMPTY(acks);
 	wait = cache_wait_take(c);
@@ -114,6 +125,8 @@ cache_flush_go(struct cache_core *c, struct cache_work *w)
 	}
 	w->flight = w->pending;
 	w->pending = (struct cache_delta){ 0 };
+	w->flight_ack = w->pending_ack;
+	w->pending_ack = 0;
 	STAILQ_CONCAT(&w->flight_acks, &w->pending_acks);
 	if (w->flight.kind == CACHE_DELTA_ENTRY) {
 		envelope = cache_store_envelope(c->store, w->entry);
@@ -134,8 +147,9 @@ cache_flush_go(struct cache_core *c, struct cache_work *w)
 	kvs_msg_set_bytes(&d, cache_work_key(w));
 	/* All of it, where a tree is lent: the store merges it in pieces. */
 	kvs_msg_set_delta(&d, w->flight.block.tree ? tree_slice(&w->flight_tree)
-						    : delta_slice(c, &w->flight));
-	c->cfg.ops.to_kvs(c->cfg.ops.ctx, kvs_owner(w->hash, c->cfg.kvs_cnt), &d);
+						   : delta_slice(c, &w->flight));
+	d.a = MAX(w->flight_ack, (uint8_t)KVS_ACK_ONE);
+	c->cfg.ops.to_kvs(c->cfg.ops.ctx, cache_work_kvs(c, w), &d);
 }
 
 static void
@@ -181,7 +195,7 @@ cache_flush_merged(struct cache_core *c, const struct desc *d)
 		cache_store_free(c->store, &w->flight.block);
 		w->flight.kind = CACHE_DELTA_IN; /* nothing left to give back */
 	}
-	if (d->err != 0) {
+	if (d->err != 0 && d->sub != KVS_MERGED_HERE) {
 		refused(c, w, d->err);
 		return;
 	}
@@ -189,7 +203,7 @@ cache_flush_merged(struct cache_core *c, const struct desc *d)
 		cache_store_unlend(c->store, w->entry, &w->flight.block);
 	}
 	w->flight.kind = CACHE_DELTA_NONE;
-	acknowledge(c, &w->flight_acks, 0);
+	acknowledge(c, &w->flight_acks, d->err); /* it is merged, by whomever */
 	cache_flush_go(c, w);
 	cache_work_settle(c, w);
 }

@@ -93,6 +93,7 @@ cache_job_start(struct cache_core *c, uint16_t proc, const struct desc *d)
 	job->call = d->call;
 	job->b = d->b;
 	job->err_op = OP_NONE;
+	job->ack = d->sub != KVS_ACK_DEFAULT ? d->sub : (uint8_t)c->cfg.ack;
 	job->set_len = is_inline ? d->len : d->ref.len;
 	if (is_inline) {
 		memcpy(job->small, d->data, sizeof(d->data));
@@ -100,7 +101,9 @@ cache_job_start(struct cache_core *c, uint16_t proc, const struct desc *d)
 	} else {
 		job->payload = d->ref;
 	}
-	if (cache_job_run(c, job) == CACHE_STEP_AGAIN) {
+	if (job->ack > KVS_ACK_ALL) {
+		refuse(c, job, MB_ERR_INVALID);
+	} else if (cache_job_run(c, job) == CACHE_STEP_AGAIN) {
 		STAILQ_INSERT_TAIL(&c->jobs_run, job, next);
 	}
 }

@@ -106,7 +106,7 @@ cache_meta_envelope_len(uint64_t meta)
 	return (uint32_t)(meta >> 32);
 }
 
-/* Where a key's entry is looked for first: other bits than cache_tile_of and kvs_owner take. */
+/* Where a key's entry is looked for first: other bits than cache_tile_of and the hashring take. */
 static inline uint64_t
 cache_home(uint64_t hash)
 {

@@ -29,12 +29,14 @@ enum cache_msg_kind {
 	 * MB_ERR_NO_MEMORY (no room in the cache that could be made). */
 	DESC_FETCHED,
 
-	/* Apply a write set, all of it by this one message. Payload: the set (wset.h). */
+	/* Apply a write set, all of it by this one message. Payload: the set (wset.h). sub = enum
+	 * kvs_ack: who must have merged it before it is answered. */
 	DESC_PUBLISH,
-	/* err = 0: every operation is merged at the key's owner in the store. Else the first
-	 * operation that failed is number a: it changed nothing, all others were done. MB_ERR_TYPE,
-	 * MB_ERR_TOO_LARGE (limits of values and numbers), MB_ERR_NO_MEMORY. A malformed set is
-	 * refused whole: MB_ERR_CORRUPT or MB_ERR_INVALID. */
+	/* err = 0: every operation is merged at as many of the key's owners in the store as were
+	 * asked for. Else the first operation that failed is number a: it changed nothing, all
+	 * others were done. MB_ERR_TYPE, MB_ERR_TOO_LARGE (limits of values and numbers),
+	 * MB_ERR_NO_MEMORY; MB_ERR_INDETERMINATE: it is done, but too few owners said so in time. A
+	 * malformed set is refused whole: MB_ERR_CORRUPT or MB_ERR_INVALID. */
 	DESC_PUBLISHED,
 
 	/* List keys. Payload: a scan request, below. */

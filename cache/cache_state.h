@@ -6,6 +6,7 @@
  *   cache_flush.c  a key's deltas on their way to the store
  *   cache_job.c    a write set being applied
  *   cache_scan.c   a page of keys being gathered
+ *   cache_tell.c   what the store tells of keys that changed elsewhere
  *
  * A key is "at work" from its first need until nothing is under way for it any more:
  *
@@ -101,10 +102,10 @@ struct cache_work {
 	struct cache_waits waits; /* the same, processes */
 	/* FILL */
 	struct slice from; /* stands for a tree, perhaps */
-	uint64_t lent; /* the kvs tile's name for it; 0: nothing to release */
+	uint64_t lent;     /* the kvs tile's name for it; 0: nothing to release */
 	struct cache_block block;
-	uint32_t copied; /* bytes; of a tree items */
-	bool editing;    /* edit is begun */
+	uint32_t copied;  /* bytes; of a tree items */
+	bool editing;     /* edit is begun */
 	size_t block_len; /* of a tree's root and what is around it */
 	struct treeval_edit edit;
 	struct cache_patience patience;
@@ -113,6 +114,7 @@ struct cache_work {
 	struct cache_delta flight, pending; /* at the kvs tile; to go next */
 	struct tree_view flight_tree;       /* of an entry that is lent and is a tree */
 	struct cache_waits flight_acks, pending_acks;
+	uint8_t flight_ack, pending_ack; /* enum kvs_ack: the most that one of them asks for */
 
 	uint16_t key_len;
 	uint8_t key[KEY_BYTES_MAX];
@@ -133,6 +135,7 @@ struct cache_job {
 	uint16_t proc;
 	uint32_t inc;
 	uint64_t call, b;
+	uint8_t ack; /* enum kvs_ack */
 	/* the set */
 	struct payload_ref payload;
 	uint32_t set_len, copied;
@@ -249,6 +252,13 @@ void cache_work_fetch_req(struct cache_core *c, uint16_t proc, const struct desc
 struct cache_work *cache_work_get(struct cache_core *c, uint64_t hash, struct slice key,
 				  uint32_t spare);
 
+/* cache_work_find finds the work at a key; NULL: there is none. */
+struct cache_work *cache_work_find(struct cache_core *c, uint64_t hash, struct slice key);
+
+/* cache_work_kvs is the kvs tile that a key's requests go to: always the same one, as what this
+ * cache has written must be in what it reads. */
+uint32_t cache_work_kvs(const struct cache_core *c, const struct cache_work *w);
+
 /* cache_work_fetch begins (again) to fetch a key that is not resident. */
 void cache_work_fetch(struct cache_core *c, struct cache_work *w);
 
@@ -296,6 +306,12 @@ void cache_job_ack(struct cache_core *c, struct cache_job *job, uint32_t op, int
 
 /* cache_job_drop_copying ends the jobs of a process that were not accepted. */
 void cache_job_drop_copying(struct cache_core *c, uint16_t proc);
+
+/* ---- cache_tell.c */
+
+/* cache_tell does a TELL of a kvs tile, cache_tell_drop an ASK. */
+void cache_tell(struct cache_core *c, uint32_t kvs, const struct desc *d);
+void cache_tell_drop(struct cache_core *c, uint32_t kvs, const struct desc *d);
 
 /* ---- cache_scan.c */
 

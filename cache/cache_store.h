@@ -65,8 +65,8 @@ void cache_store_destroy(struct cache_store *s);
 /* cache_store_find returns the entry of a key; CACHE_ENTRY_NONE. */
 uint32_t cache_store_find(const struct cache_store *s, uint64_t hash, struct slice key);
 
-/* cache_store_envelope returns what an entry shows. Valid until it is changed; where it stands for a
- * tree, until the next call. */
+/* cache_store_envelope returns what an entry shows. Valid until it is changed; where it stands for
+ * a tree, until the next call. */
 struct slice cache_store_envelope(struct cache_store *s, uint32_t entry);
 bool cache_store_absent(const struct cache_store *s, uint32_t entry);
 
@@ -99,14 +99,14 @@ struct grove *cache_store_grove(struct cache_store *s, uint32_t *tries);
 
 /* cache_store_tree_commit commits an edit to a block, with room for a key of this length.
  *
- * Returns:   0, with the block, and a view of the tree that lasts as long; as cache_store_alloc: the
- *            edit is as it was.
+ * Returns:   0, with the block, and a view of the tree that lasts as long; as cache_store_alloc:
+ *            the edit is as it was.
  */
 int cache_store_tree_commit(struct cache_store *s, size_t key_len, struct treeval_edit *edit,
 			    uint32_t *tries, struct cache_block *ret, struct tree_view *ret_view);
 
-/* cache_store_sweep gives back a bounded part of what trees no longer need. Returns: whether there is
- * more. */
+/* cache_store_sweep gives back a bounded part of what trees no longer need. Returns: whether there
+ * is more. */
 bool cache_store_sweep(struct cache_store *s);
 
 /* ------------------------------------------------------------------ showing */

@@ -13,8 +13,12 @@
 #include "payload.h"
 #include "ports.h"
 #include "tile_msg.h"
+#include "topo.h"
 
 #define CACHE_BURST 64
+
+static_assert(CACHE_KVS_DEPTH <= TOPO_LINK_DEPTH_DEFAULT,
+	      "a link to or from a kvs tile is never full");
 
 struct cache_tile {
 	struct cache_tile_cfg cfg;
@@ -115,7 +119,9 @@ cache_tile_core(struct cache_tile *t)
 		.base = t->cfg.base,
 		.layout = t->cfg.layout,
 		.shard = t->cfg.idx,
+		.ring = t->cfg.ring,
 		.kvs_cnt = t->cfg.kvs_cnt,
+		.ack = t->cfg.ack,
 		.writer = { t->cfg.writer },
 		.timebase = timebase_real(),
 		.ops = { .to_proc = cache_tile_to_proc,
@@ -277,6 +283,9 @@ cache_tile_count(struct cache_tile *t)
 		{ METRIC_cache_delta_joined, s.flush_joined },
 		{ METRIC_cache_delta_refused, s.flush_refused },
 		{ METRIC_cache_page_scanned, s.scanned },
+		{ METRIC_cache_change_told, s.told },
+		{ METRIC_cache_change_taken, s.told_changed },
+		{ METRIC_cache_copy_dropped, s.told_dropped },
 		{ METRIC_cache_message_refused, s.bad },
 		{ METRIC_cache_entry_evicted, s.evicted },
 		{ METRIC_cache_hazard_scanned, s.hazard_scanned },

@@ -25,7 +25,9 @@ struct cache_tile_cfg {
 	uint32_t idx;
 	uint8_t *base; /* the cache region, writable, formatted */
 	const struct cache_layout *layout;
+	const struct hashring *ring; /* of this node alone, so far: its member 0 */
 	uint32_t kvs_cnt;
+	enum kvs_ack ack;
 	uint64_t writer; /* random, not 0 */
 	struct link *to_ctl, *from_ctl;
 	struct link *to_kvs[CACHE_KVS_MAX];

@@ -19,8 +19,8 @@ table_head(struct cache_core *c, uint64_t hash)
 	return &c->table[cache_home(hash) % CACHE_WORK_TABLE];
 }
 
-static struct cache_work *
-work_find(struct cache_core *c, uint64_t hash, struct slice key)
+struct cache_work *
+cache_work_find(struct cache_core *c, uint64_t hash, struct slice key)
 {
 	struct cache_work *w = *table_head(c, hash);
 
@@ -41,6 +41,8 @@ work_take(struct cache_core *c, uint64_t hash, struct slice key)
 	w->state = CACHE_WORK_IDLE;
 	w->hash = hash;
 	w->use_cnt = 0;
+	w->flight_ack = 0;
+	w->pending_ack = 0;
 	w->lent = 0;
 	w->copied = 0;
 	w->editing = false;
@@ -73,10 +75,10 @@ work_give(struct cache_core *c, struct cache_work *w)
 	c->work_free_cnt++;
 }
 
-static uint32_t
-kvs_of(const struct cache_core *c, const struct cache_work *w)
+uint32_t
+cache_work_kvs(const struct cache_core *c, const struct cache_work *w)
 {
-	return kvs_owner(w->hash, c->cfg.kvs_cnt);
+	return hashring_primary(c->cfg.ring, c->cfg.member, w->hash);
 }
 
 void
@@ -89,13 +91,13 @@ cache_work_fetch(struct cache_core *c, struct cache_work *w)
 	c->stats.fetched++;
 	cache_core_moving(c, &w->moving, true);
 	kvs_msg_set_bytes(&d, cache_work_key(w));
-	c->cfg.ops.to_kvs(c->cfg.ops.ctx, kvs_of(c, w), &d);
+	c->cfg.ops.to_kvs(c->cfg.ops.ctx, cache_work_kvs(c, w), &d);
 }
 
 struct cache_work *
 cache_work_get(struct cache_core *c, uint64_t hash, struct slice key, uint32_t spare)
 {
-	struct cache_work *w = work_find(c, hash, key);
+	struct cache_work *w = cache_work_find(c, hash, key);
 
 	if (w == NULL) {
 		if (c->work_free_cnt <= spare) {
@@ -176,7 +178,7 @@ from_release(struct cache_core *c, struct cache_work *w)
 	if (w->lent != 0) {
 		d.word[2] = w->lent;
 		w->lent = 0;
-		c->cfg.ops.to_kvs(c->cfg.ops.ctx, kvs_of(c, w), &d);
+		c->cfg.ops.to_kvs(c->cfg.ops.ctx, cache_work_kvs(c, w), &d);
 	}
 }
 
@@ -257,8 +259,8 @@ fill_tree(struct cache_core *c, struct cache_work *w, size_t *ret_len)
 
 	err = err != 0 ? err : treeval_seal(grove, &w->edit);
 	err = err != 0 ? err
-		       : cache_store_tree_commit(c->store, w->key_len, &w->edit,
-						 &w->patience.tries, &w->block, &view);
+		       : cache_store_tree_commit(c->store, w->key_len, &w->edit, &w->patience.tries,
+						 &w->block, &view);
 	if (err == 0) {
 		w->editing = false;
 		*ret_len = view.envelope.len;

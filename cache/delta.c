@@ -13,8 +13,8 @@
  * The same holds one storey down, in a map, where each field is an envelope: its operations are
  * those of a key, and their delta becomes the only field of the map's.
  *
- * A state is written to its place, and what describes it behind it (lattice.h, E3): nothing is built
- * elsewhere and copied in.
+ * A state is written to its place, and what describes it behind it (lattice.h, E3): nothing is
+ * built elsewhere and copied in.
  */
 #include "delta.h"
 
@@ -135,6 +135,20 @@ make_put(struct slice stored, const struct wset_op *op, const struct act *a, str
 	return err;
 }
 
+/* A PUT that counts as done at a time that the caller names. */
+static int
+make_put_at(const struct wset_op *op, struct wbuf *out)
+{
+	struct wbuf before = *out;
+	struct envelope tail = { .type = LATTICE_STRING };
+
+	tail.epoch.time = hlc_time_of_us(op->time_us);
+	wbuf_put(out, op->value.p, op->value.len);
+	return finish(&tail,
+		      out->full ? MB_ERR_TOO_LARGE : strval_delta_set(slice_of(NULL, 0), out),
+		      before, out);
+}
+
 static int
 make_incr(struct slice stored, int64_t n, const struct act *a, struct wbuf *out)
 {
@@ -192,7 +206,7 @@ field_op(struct slice stored, const struct wset_op *op, const struct act *a, str
 {
 	switch (op->kind) {
 	case WSET_MAP_PUT:
-		return make_put(stored, op, a, out);
+		return op->at ? make_put_at(op, out) : make_put(stored, op, a, out);
 	case WSET_MAP_INCR:
 		return make_incr(stored, op->n, a, out);
 	default:

@@ -12,7 +12,10 @@
  *	SADD       an ORSET, or absent        the member, with a dot of its own
  *	           a GSET                     the member
  *	SREM       an ORSET                   the member's dots are gone: adds not seen survive
- *	MAP_PUT    a MAP, or absent           the field is an envelope: as PUT in it
+ *	MAP_PUT    a MAP, or absent           the field is an envelope: as PUT in it; or, at a time
+ *	                                      that is named, in an epoch of that time and of
+ *	                                      nobody, so that it is the same whoever does it,
+ *	                                      how often and when
  *	MAP_INCR   a MAP, or absent           as INCR in the field's envelope
  *	MAP_DEL    a MAP                      as DEL in it
  *	DEL        what can (clear.h)         deletes what it shows, item by item; what was not

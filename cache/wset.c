@@ -75,7 +75,9 @@ wset_op_bytes(const struct wset_op *op)
 {
 	size_t value_len = op->by_ref ? sizeof(op->ref) : op->value.len;
 
-	return ALIGN_UP(WSET_OP_HEAD + op->key.len + op->field.len + value_len, OP_ALIGN);
+	return ALIGN_UP(WSET_OP_HEAD + (op->at ? sizeof(op->time_us) : 0) + op->key.len +
+				op->field.len + value_len,
+			OP_ALIGN);
 }
 
 int
@@ -89,7 +91,8 @@ wset_add(struct wset *ws, const struct wset_op *op)
 
 	REQUIRE(op->kind >= WSET_PUT);
 	REQUIRE(op->kind < WSET_KIND_CNT);
-	if (err == 0 && op->keep && op->kind != WSET_PUT) {
+	if (err == 0 &&
+	    ((op->keep && op->kind != WSET_PUT) || (op->at && op->kind != WSET_MAP_PUT))) {
 		err = MB_ERR_INVALID;
 	}
 	if (err != 0) {
@@ -102,11 +105,15 @@ wset_add(struct wset *ws, const struct wset_op *op)
 		return MB_ERR_FULL;
 	}
 	wbuf_u8(out, (uint8_t)op->kind);
-	wbuf_u8(out, (uint8_t)((op->by_ref ? WSET_F_REF : 0) | (op->keep ? WSET_F_KEEP : 0)));
+	wbuf_u8(out, (uint8_t)((op->by_ref ? WSET_F_REF : 0) | (op->keep ? WSET_F_KEEP : 0) |
+			       (op->at ? WSET_F_AT : 0)));
 	wbuf_u16(out, (uint16_t)op->key.len);
 	wbuf_u16(out, (uint16_t)op->field.len);
 	wbuf_u16(out, 0);
 	wbuf_u64(out, (wset_has(op->kind) & WSET_HAS_N) != 0 ? (uint64_t)op->n : value_len);
+	if (op->at) {
+		wbuf_u64(out, op->time_us);
+	}
 	wbuf_put(out, op->key.p, op->key.len);
 	wbuf_put(out, op->field.p, op->field.len);
 	if (op->by_ref) {
@@ -157,22 +164,24 @@ wset_next(struct slice *set, struct wset_op *ret_op)
 	reserved = rbuf_u16(&r);
 	n = rbuf_u64(&r);
 	if (r.bad || kind < WSET_PUT || kind >= WSET_KIND_CNT || reserved != 0 ||
-	    (flags & ~(WSET_F_REF | WSET_F_KEEP)) != 0) {
+	    (flags & ~(WSET_F_REF | WSET_F_KEEP | WSET_F_AT)) != 0) {
 		return MB_ERR_CORRUPT;
 	}
 	has_n = (wset_has(kind) & WSET_HAS_N) != 0;
 	op.kind = (enum wset_kind)kind;
 	op.by_ref = (flags & WSET_F_REF) != 0;
 	op.keep = (flags & WSET_F_KEEP) != 0;
+	op.at = (flags & WSET_F_AT) != 0;
 	op.n = has_n ? (int64_t)n : 0;
 	value_len = has_n ? 0 : n;
-	if (op.keep && kind != WSET_PUT) {
+	if ((op.keep && kind != WSET_PUT) || (op.at && kind != WSET_MAP_PUT)) {
 		return MB_ERR_INVALID;
 	}
 	err = op_lengths_check(kind, op.by_ref, key_len, field_len, value_len);
 	if (err != 0) {
 		return err;
 	}
+	op.time_us = op.at ? rbuf_u64(&r) : 0;
 	op.key = rbuf_take(&r, key_len);
 	op.field = rbuf_take(&r, field_len);
 	body = rbuf_take(&r, op.by_ref ? sizeof(op.ref) : value_len);

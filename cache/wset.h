@@ -7,11 +7,13 @@
  *
  * An operation is, in little endian, and padded with zeros to a multiple of 8 bytes:
  *
- *	kind u8 | flags u8 | key_len u16 | field_len u16 | 0 u16 | n u64 | key | field | value
+ *	kind u8 | flags u8 | key_len u16 | field_len u16 | 0 u16 | n u64 | time | key | field |
+ *	value
  *
- * n is the number of an operation that has one (it has no value), else the length of the value. A value above WSET_INLINE_MAX is not in
- * the set: the flag WSET_F_REF says that in its place stands a struct payload_ref to a payload of
- * the same sender, of n bytes. So a set is short to copy and to parse however large its values are.
+ * n is the number of an operation that has one (it has no value), else the length of the value. The
+ * time, a u64, is there only with the flag WSET_F_AT. A value above WSET_INLINE_MAX is not in the
+ * set: the flag WSET_F_REF says that in its place stands a struct payload_ref to a payload of the
+ * same sender, of n bytes. So a set is short to copy and to parse however large its values are.
  * A set is operations one behind the other, nothing around them; the empty set is a set. The
  * smallest ones travel inside the descriptor: an 8-byte key with a number, or an 8-byte value.
  *
@@ -66,12 +68,15 @@ enum wset_kind {
 enum wset_flag {
 	WSET_F_REF = 1,
 	WSET_F_KEEP = 2, /* PUT: the key's expiry stays */
+	WSET_F_AT = 8,   /* MAP_PUT: as if at a time, in microseconds since 1970, not now */
 };
 
 /* One operation, taken apart. The slices point into the set. */
 struct wset_op {
 	enum wset_kind kind;
 	bool by_ref;            /* ref instead of value, if it has one */
+	bool at;                /* MAP_PUT: time_us counts */
+	uint64_t time_us;       /* since 1970 */
 	bool keep;              /* PUT: WSET_F_KEEP */
 	struct slice key;       /* 1..KEY_BYTES_MAX bytes */
 	struct slice field;     /* if it has one; else empty */

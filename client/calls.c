@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "check.h"
 #include "compiler.h"
@@ -139,6 +140,35 @@ client_splits(const struct mb_client *c, const struct client_name *t)
 	       !client_only_one(t->exec);
 }
 
+/* Calls that go through sched whoever is free. */
+static bool
+client_indirect(const struct mb_client *c, const struct client_name *t,
+		const struct client_call *call)
+{
+	return (call->d.flags & CALL_F_REQUEST) != 0 || client_splits(c, t);
+}
+
+/* Puts a request id into a call, which is this client's from then on if it was not inline. */
+static int
+client_request(struct mb_client *c, struct desc *d, uint64_t id)
+{
+	if ((d->flags & DESC_F_INLINE) != 0 && d->len > REQUEST_INLINE_BYTES) {
+		struct payload_ref ref;
+		uint8_t *p;
+		int err = payload_alloc(c->d->pool, d->len, c->d->proc, &ref, &p);
+
+		if (err != 0) {
+			return err;
+		}
+		memcpy(p, d->data, d->len);
+		d->ref = ref;
+		d->flags = 0;
+	}
+	d->flags |= CALL_F_REQUEST;
+	d->word[4] = id;
+	return 0;
+}
+
 /* The channel on which a call may go directly now; NULL: through sched. */
 static struct channel *
 client_route(struct mb_client *c, const struct client_name *t)
@@ -152,8 +182,11 @@ client_route(struct mb_client *c, const struct client_name *t)
 			atomic_load_explicit(&c->d->hints->claim[last].v, memory_order_relaxed);
 
 		ch = domain_channel(c->d, last);
+		/* No more calls out than the channel back holds answers: the executor may take
+		 * calls off its channel long before it runs them. */
 		if (client_only_one(t->exec)) {
 			return ch != NULL && claim == c->who &&
+					       c->out[last] < CHANNEL_DEPTH - DIRECT_MARGIN &&
 					       channel_space(ch, DIRECT_MARGIN + 1) > DIRECT_MARGIN
 				       ? ch
 				       : NULL;
@@ -262,9 +295,15 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 	d->a = target->id;
 	d->sub = (uint8_t)((target->dag ? CALL_DAG : 0) | (opt != NULL ? opt->level : 0));
 	d->call = call->id;
+	if (unlikely(opt != NULL && opt->request_id != 0)) {
+		err = client_request(c, d, opt->request_id);
+		if (err != 0) {
+			return err;
+		}
+	}
 	d->b = call->deadline_ns;
 	call->d = *d;
-	ch = unlikely(client_splits(c, target)) ? NULL : client_route(c, target);
+	ch = unlikely(client_indirect(c, target, call)) ? NULL : client_route(c, target);
 	if (likely(ch != NULL)) {
 		call->exec = ch->proc;
 		call->chan_seq = ch->tail;
@@ -657,6 +696,35 @@ mb_call_start(struct mb_client *c, const char *name, const struct mb_value *arg,
 		payload_release(c->d->pool, d.ref.handle, c->d->proc);
 	}
 	return err;
+}
+
+uint64_t
+mb_request_id(struct mb_client *c)
+{
+	struct timespec wall;
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	return request_id_make((uint64_t)wall.tv_sec * 1000 +
+				       (uint64_t)wall.tv_nsec / (uint64_t)NS_PER_MS,
+			       rng_u64(&c->rng));
+}
+
+int
+mb_future_start(struct mb_client *c, uint64_t request_id, const struct mb_call_options *opt,
+		uint64_t *ret_call)
+{
+	static const struct client_name nobody; /* whose id is 0 */
+	struct mb_call_options o = opt != NULL ? *opt : (struct mb_call_options){ 0 };
+	struct desc d = { .flags = DESC_F_INLINE };
+
+	if (request_id == 0) {
+		return MB_ERR_INVALID;
+	}
+	o.request_id = request_id;
+	if (c->remote != NULL) {
+		return remote_future_start(c, &o, ret_call);
+	}
+	return client_start(c, &nobody, &d, &o, ret_call);
 }
 
 int

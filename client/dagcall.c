@@ -178,7 +178,7 @@ mb_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg *arg
 	if (err == 0) {
 		err = client_start(c, t, &d, opt, ret_call);
 	}
-	if (err != 0 && p != d.data) {
+	if (err != 0 && (d.flags & DESC_F_INLINE) == 0) {
 		payload_release(c->d->pool, d.ref.handle, c->d->proc);
 	}
 	return err;

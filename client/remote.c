@@ -392,6 +392,7 @@ call_begin(struct mb_client *c, const struct rpc_request *req, const struct mb_c
 	op = &c->remote->op[call - c->call];
 	*op = (struct remote_op){ .call = call };
 	full.call = call->id;
+	full.n = opt != NULL ? (int64_t)opt->request_id : 0;
 	full.level = opt != NULL ? (uint8_t)opt->level : 0;
 	full.deadline_ns = opt != NULL ? opt->deadline_ns : 0;
 	*ret_payload = op_write(op, &full);
@@ -509,6 +510,20 @@ remote_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg 
 	}
 	*ret_call = call_go(c, op);
 	return 0;
+}
+
+int
+remote_future_start(struct mb_client *c, const struct mb_call_options *opt, uint64_t *ret_call)
+{
+	struct rpc_request req = { .op = RPC_FUTURE };
+	struct remote_op *op;
+	uint8_t *p;
+	int err = call_begin(c, &req, opt, &op, &p);
+
+	if (err == 0) {
+		*ret_call = call_go(c, op);
+	}
+	return err;
 }
 
 void

@@ -37,6 +37,8 @@ int remote_call_start(struct mb_client *c, const char *name, const struct mb_val
 		      size_t arg_cnt, const struct mb_call_options *opt, uint64_t *ret_call);
 int remote_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg *arg,
 		     size_t arg_cnt, const struct mb_call_options *opt, uint64_t *ret_call);
+/* opt->request_id says whose. */
+int remote_future_start(struct mb_client *c, const struct mb_call_options *opt, uint64_t *ret_call);
 int remote_get(struct mb_client *c, struct slice key, struct mb_held *ret);
 void remote_release(struct mb_held *held);
 int remote_set(struct mb_client *c, struct slice key, struct slice value);

@@ -25,6 +25,9 @@ client_ask(struct mb_client *c, uint32_t tile, struct desc *d)
 {
 	int err;
 
+	if (c->dead != 0) {
+		return c->dead;
+	}
 	c->ask_done = false;
 	d->b = ++c->ask_token;
 	err = channel_send(&c->d->ch[PORT_CACHE_FIRST + tile], d);
@@ -80,6 +83,9 @@ client_look(struct mb_client *c, struct slice key, struct cache_value *v)
 {
 	uint64_t hash = hash_bytes(key.p, key.len);
 
+	if (unlikely(c->dead != 0)) { /* what is still mapped is nobody's any more */
+		return c->dead;
+	}
 	for (uint32_t i = 0; i < FETCH_TRIES; i++) {
 		int n = cache_view_get_hashed(&c->view, hash, key, v);
 		int err;

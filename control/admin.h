@@ -31,6 +31,9 @@
  *   logs       {"function": N?, "after": seq}     {"lines": [{"seq", "time_us", "function", "call",
  *                                                   "text"}]}
  *   cancel     {"call": "id as printed"}          {}
+ *   explain    {"call": "id"}                     {"decisions": [{"name", "executor",
+ *                                                 "waited_ns", "ahead", "able", "attempt",
+ *                                                 "functions"}]}
  *   trace      {"call": "id"}                     {"call", "hops": [{"name", "ns"}]}
  *   params     -                                  {"params": [{"name", "value", "unit", "why"}]}
  *   down       {"wait_ms"}                        {}   answered when draining has begun

@@ -94,7 +94,8 @@ struct ctl_stop {
 /* A deployment under way: its functions are in the registry, not yet shown to anybody. */
 struct ctl_deploy {
 	bool used, active, pin;
-	int fd; /* who asked; -1: gone */
+	int fd;       /* who asked; -1: gone */
+	uint64_t seq; /* first come, first checked */
 	uint32_t fn_cnt;
 	uint16_t fn[FUNCTION_CNT_MAX];
 };
@@ -124,6 +125,7 @@ struct ctl_config {
 	uint8_t cpu_exec[CPU_CNT_MAX / 8];
 	uint64_t executor_memory;
 	uint64_t dag_split_ns;
+	struct sched_log *sched_log; /* sched's decisions, to be read */
 	uint64_t executor_spin_ns, client_spin_ns;
 	uint64_t grace_ns;
 	uint64_t load_timeout_ns;
@@ -167,6 +169,7 @@ struct ctl {
 	struct ctl_stop stop[CTL_STOP_MAX];
 	uint64_t orphans_ns; /* when calls of dead clients are looked for */
 	struct ctl_deploy deploy[CTL_DEPLOY_MAX];
+	uint64_t deploy_seq;
 	struct ctl_log *log; /* CTL_LOG_CNT */
 	uint64_t log_seq;
 	char *text; /* DOMAIN_TEXT_MAX + 1 */

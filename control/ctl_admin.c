@@ -14,6 +14,7 @@
 #include "call.h"
 #include "check.h"
 #include "ctl_admin_int.h"
+#include "sched_log.h"
 
 int
 admin_fail(struct admin_request *r, int err, const char *fmt, ...)
@@ -202,6 +203,43 @@ admin_trace_find(struct ctl *c, uint16_t e, uint64_t call, struct region_trace *
 	return false;
 }
 
+/* The name of what was given to an executor. */
+static json_t *
+admin_decided(struct ctl *c, const struct sched_decision *d)
+{
+	const struct fn *f = registry_fn_by_id(&c->registry, d->target);
+
+	for (uint32_t i = 0; d->dag && i < DAG_CNT_MAX; i++) {
+		if (c->registry.dag[i].id == d->target) {
+			return json_string(c->registry.dag[i].plan.name);
+		}
+	}
+	return json_string(!d->dag && f != NULL ? f->name : "?");
+}
+
+/* What sched decided about a call, and out of what. */
+static int
+admin_explain(struct admin_request *r)
+{
+	struct sched_decision d[DAG_FUNCTION_MAX];
+	json_t *a = json_array();
+	uint64_t call;
+	int err = admin_call_id(r, &call);
+	uint32_t cnt = err == 0 ? sched_log_find(r->c->cfg.sched_log, call, d, ARRAY_CNT(d)) : 0;
+
+	for (uint32_t i = 0; i < cnt; i++) {
+		json_array_append_new(a,
+				      json_pack("{s:o, s:i, s:I, s:I, s:i, s:i, s:i}", "name",
+						admin_decided(r->c, &d[i]), "executor", d[i].exec,
+						"waited_ns", (json_int_t)d[i].waited_ns, "ahead",
+						(json_int_t)d[i].ahead, "able", d[i].able,
+						"attempt", d[i].attempt + 1, "functions",
+						d[i].last - d[i].first + 1));
+	}
+	json_object_set_new(r->out, "decisions", a);
+	return err;
+}
+
 static int
 admin_trace(struct admin_request *r)
 {
@@ -247,7 +285,8 @@ static const struct admin_command {
 	{ "dag_add", admin_dag_add },   { "dag_rm", admin_dag_rm },
 	{ "dag_show", admin_dag_show }, { "dags", admin_dags },
 	{ "logs", admin_logs },         { "cancel", admin_cancel },
-	{ "trace", admin_trace },       { "down", admin_down },
+	{ "trace", admin_trace },       { "explain", admin_explain },
+	{ "down", admin_down },
 };
 
 void

@@ -171,7 +171,10 @@ admin_undeploy(struct admin_request *r)
 	}
 	for (uint32_t i = 0; i < CTL_DEPLOY_MAX; i++) {
 		for (uint32_t k = 0; r->c->deploy[i].used && k < r->c->deploy[i].fn_cnt; k++) {
-			if (r->c->deploy[i].fn[k] == f->id) {
+			const struct fn *coming =
+				registry_fn_by_id(&r->c->registry, r->c->deploy[i].fn[k]);
+
+			if (coming != NULL && strcmp(coming->name, name) == 0) {
 				return admin_fail(r, MB_ERR_BUSY,
 						  "'%s' is being deployed at this moment", name);
 			}

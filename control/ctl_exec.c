@@ -264,6 +264,7 @@ ctl_deploy_start(struct ctl *c, int fd, struct fn_object *o, const uint16_t *fn,
 		if (!d->used) {
 			*d = (struct ctl_deploy){ .used = true,
 						  .pin = pin,
+						  .seq = ++c->deploy_seq,
 						  .fd = fd,
 						  .fn_cnt = cnt };
 			memcpy(d->fn, fn, cnt * sizeof(*fn));
@@ -309,7 +310,8 @@ ctl_dags_renew(struct ctl *c, const struct fn *f)
 			const struct fn *old =
 				registry_fn_by_id(&c->registry, dag->plan.vertex[v].fn);
 
-			if (old != NULL && old != f && strcmp(old->name, f->name) == 0) {
+			if (old != NULL && old->version < f->version &&
+			    strcmp(old->name, f->name) == 0) {
 				dag->plan.vertex[v].fn = f->id;
 				changed = true;
 			}
@@ -330,6 +332,7 @@ ctl_deploy_commit(struct ctl *c, struct ctl_deploy *dep)
 		struct desc d = { .kind = DESC_FN_PUT, .a = f->id };
 
 		REQUIRE(shown != NULL);
+		f->shown = true;
 		f->pinned = dep->pin;
 		shown->id = f->id;
 		shown->version = f->version;
@@ -366,7 +369,7 @@ ctl_deploy_step(struct ctl *c)
 		if (c->deploy[i].used && c->deploy[i].active) {
 			return; /* E3 */
 		}
-		if (c->deploy[i].used && dep == NULL) {
+		if (c->deploy[i].used && (dep == NULL || c->deploy[i].seq < dep->seq)) {
 			dep = &c->deploy[i];
 		}
 	}
@@ -403,7 +406,7 @@ ctl_old_versions_remove(struct ctl *c)
 		struct desc d = { .kind = DESC_FN_DEL };
 		bool has = false;
 
-		if (f->id == 0) {
+		if (!f->shown) {
 			continue;
 		}
 		newest = registry_fn(&c->registry, f->name);
@@ -459,8 +462,7 @@ ctl_exec_coming(const struct exec *x)
 	return x->state == EXEC_SPAWNING || x->state == EXEC_LOADING;
 }
 
-/* Ends what hangs on its way: a zygote that does not fork, a spare that does not enter, functions
- * that do not load. Their deaths do the rest. */
+/* Ends what hangs on its way: zygote, spare, or functions that load. Their deaths do the rest. */
 static void
 ctl_late_stop(struct ctl *c, uint64_t now)
 {

@@ -158,6 +158,9 @@ door_start_call(struct door *d, const char *name, const struct rpc_request *r, i
 	if (r->op == RPC_CALL) {
 		return client_raw_call(d->client, name, r->payload, opt, ret_call);
 	}
+	if (r->op == RPC_FUTURE) {
+		return mb_future_start(d->client, opt->request_id, opt, ret_call);
+	}
 	return mb_dag_start(d->client, name, d->dag_arg, (size_t)arg_cnt, opt, ret_call);
 }
 
@@ -183,14 +186,15 @@ static void
 door_call(struct door *d, struct flow_ref ref, const struct rpc_request *r)
 {
 	struct mb_call_options opt = { .deadline_ns = r->deadline_ns,
-				       .level = (enum mb_level)r->level };
-	char name[NAME_BYTES_MAX];
+				       .level = (enum mb_level)r->level,
+				       .request_id = (uint64_t)r->n };
+	char name[NAME_BYTES_MAX] = "";
 	uint64_t call;
 	int err, n = 0;
 
 	if (r->level != MB_LEVEL_LWW) {
 		err = MB_ERR_INVALID;
-	} else if (!door_name(r->name, name, sizeof(name))) {
+	} else if (r->op != RPC_FUTURE && !door_name(r->name, name, sizeof(name))) {
 		err = r->op == RPC_DAG ? MB_ERR_NO_DAG : MB_ERR_NO_FUNCTION;
 	} else {
 		n = r->op == RPC_DAG ? door_dag_args(d, r->payload) : 0;
@@ -479,6 +483,7 @@ door_request(void *ctx, struct flow_ref ref, struct slice bytes)
 	switch (r.op) {
 	case RPC_CALL:
 	case RPC_DAG:
+	case RPC_FUTURE:
 		door_call(d, ref, &r);
 		break;
 	case RPC_CANCEL:

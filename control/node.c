@@ -292,6 +292,7 @@ node_ctl_config(struct node *n, const char *executor_path, const char *sandbox,
 		.spare_cnt = n->topo->spare_cnt,
 		.executor_memory = p->executor_memory,
 		.dag_split_ns = p->sched_dag_split,
+		.sched_log = &n->sched.log,
 		.executor_spin_ns = p->executor_spin,
 		.client_spin_ns = p->client_spin,
 		.grace_ns = p->executor_deadline_grace,
@@ -369,11 +370,27 @@ node_ctl(struct node *n, const char *executor_path, const char *sandbox)
 	return err;
 }
 
+/* The daemon's slab: a part for each cache tile, and one for sched. */
+static size_t
+node_slab_part(const struct node *n)
+{
+	return n->region.at.slab_bytes / (CACHE_TILE_CNT_MAX + 1) & ~(size_t)4095;
+}
+
 static int
 node_sched(struct node *n)
 {
 	struct sched_tile *t = &n->sched;
 	struct placement *table = (struct placement *)(void *)(n->region.rw + n->region.at.table);
+	size_t part = node_slab_part(n);
+	struct sched_tile_cfg cfg = {
+		.queue_max = n->params.sched_queue_max,
+		.seed = n->id,
+		.result_ttl_ns = n->params.sched_result_ttl,
+		.slab = n->region.rw + n->region.at.slab + part * CACHE_TILE_CNT_MAX,
+		.slab_bytes = part,
+		.slab_off = n->region.at.slab + part * CACHE_TILE_CNT_MAX,
+	};
 	int err;
 
 	t->peers = &n->peers;
@@ -382,7 +399,7 @@ node_sched(struct node *n)
 	t->from_ctl = node_link(n, TILE_CTL, 0, TILE_SCHED, 0);
 	err = ports_create(&t->ports, &n->region, n->hints, PORT_SCHED);
 	if (err == 0) {
-		err = sched_tile_init(t, table, n->hints, n->params.sched_queue_max, n->id);
+		err = sched_tile_init(t, table, n->hints, &cfg);
 	}
 	if (err == 0) {
 		node_tile_add(n, TILE_SCHED, 0, &sched_tile_ops, t, NULL);
@@ -390,15 +407,37 @@ node_sched(struct node *n)
 	return err;
 }
 
+/* kvs.ack, with auto resolved. */
+static enum kvs_ack
+node_ack(const struct node *n)
+{
+	static const char *const word[] = {
+		[KVS_ACK_LOCAL] = "local",
+		[KVS_ACK_ONE] = "one",
+		[KVS_ACK_QUORUM] = "quorum",
+		[KVS_ACK_ALL] = "all",
+	};
+
+	for (uint32_t i = KVS_ACK_LOCAL; i < ARRAY_CNT(word); i++) {
+		if (strcmp(n->params.kvs_ack, word[i]) == 0) {
+			return (enum kvs_ack)i;
+		}
+	}
+	return MIN(n->params.kvs_replication, n->params.kvs_tiles) > 1 ? KVS_ACK_QUORUM
+								       : KVS_ACK_ONE;
+}
+
 static int
 node_cache_tile(struct node *n, uint32_t i)
 {
-	size_t part = n->region.at.slab_bytes / CACHE_TILE_CNT_MAX & ~(size_t)4095;
+	size_t part = node_slab_part(n);
 	struct cache_tile_cfg cfg = {
 		.idx = i,
 		.base = n->cache,
 		.layout = &n->cache_plan,
+		.ring = n->ring,
 		.kvs_cnt = n->params.kvs_tiles,
+		.ack = node_ack(n),
 		.to_ctl = node_link(n, TILE_CACHE, i, TILE_CTL, 0),
 		.from_ctl = node_link(n, TILE_CTL, 0, TILE_CACHE, i),
 		.region = &n->region,
@@ -432,6 +471,13 @@ node_kvs_tile(struct node *n, uint32_t i)
 		.idx = i,
 		.bytes = n->params.kvs_bytes / n->params.kvs_tiles & ~(size_t)4095,
 		.seed = rng_u64(&n->rng),
+		.ring = n->ring,
+		.kvs_cnt = n->params.kvs_tiles,
+		.copies = n->params.kvs_replication,
+		.ack = node_ack(n),
+		.period_ns = n->params.kvs_gossip_period,
+		.ack_timeout_ns = n->params.kvs_ack_timeout,
+		.drop_pause_ns = n->params.kvs_sweep_pause,
 		.cache_cnt = n->params.cache_tiles,
 	};
 	int err;
@@ -439,6 +485,12 @@ node_kvs_tile(struct node *n, uint32_t i)
 	for (uint32_t k = 0; k < cfg.cache_cnt; k++) {
 		cfg.from_cache[k] = node_link(n, TILE_CACHE, k, TILE_KVS, i);
 		cfg.to_cache[k] = node_link(n, TILE_KVS, i, TILE_CACHE, k);
+	}
+	for (uint32_t k = 0; k < cfg.kvs_cnt; k++) {
+		if (k != i) {
+			cfg.from_kvs[k] = node_link(n, TILE_KVS, k, TILE_KVS, i);
+			cfg.to_kvs[k] = node_link(n, TILE_KVS, i, TILE_KVS, k);
+		}
 	}
 	err = kvs_tile_create(&n->kvs_tile[i], &cfg);
 	if (err == 0) {
@@ -493,10 +545,14 @@ node_net(struct node *n, char why[NODE_WHY_BYTES])
 static int
 node_tiles(struct node *n, const char *executor_path, const char *sandbox, char why[NODE_WHY_BYTES])
 {
+	struct hashring_member self = { .node = n->id, .tile_cnt = n->params.kvs_tiles };
 	int err = node_ctl(n, executor_path, sandbox);
 
 	if (err == 0) {
 		err = node_sched(n);
+	}
+	if (err == 0) {
+		err = hashring_create(&n->ring, &self, 1);
 	}
 	for (uint32_t i = 0; err == 0 && i < n->params.cache_tiles; i++) {
 		err = node_cache_tile(n, i);
@@ -654,6 +710,9 @@ node_destroy(struct node *n)
 	}
 	if (n->door != NULL) {
 		door_destroy(n->door);
+	}
+	if (n->ring != NULL) {
+		hashring_destroy(n->ring);
 	}
 	for (uint32_t i = 0; i < LINK_CNT_MAX; i++) {
 		if (n->link[i] != NULL) {

@@ -44,6 +44,7 @@ struct node {
 	struct ctl *ctl;
 	struct sched_tile sched;
 	struct cache_tile *cache_tile[CACHE_TILE_CNT_MAX];
+	struct hashring *ring; /* of this node alone */
 	struct kvs_tile *kvs_tile[KVS_TILE_CNT_MAX];
 	struct door *door; /* NULL: no net.listen */
 	struct net_tile *net_tile;

@@ -29,20 +29,26 @@ registry_name_ok(const char *name)
 	return true;
 }
 
-struct fn *
-registry_fn(struct registry *r, const char *name)
+static struct fn *
+registry_newest(struct registry *r, const char *name, bool shown)
 {
 	struct fn *newest = NULL;
 
 	for (uint32_t i = 0; i < FUNCTION_CNT_MAX; i++) {
 		struct fn *f = &r->fn[i];
 
-		if (f->id != 0 && strcmp(f->name, name) == 0 &&
+		if (f->id != 0 && (f->shown || !shown) && strcmp(f->name, name) == 0 &&
 		    (newest == NULL || f->version > newest->version)) {
 			newest = f;
 		}
 	}
 	return newest;
+}
+
+struct fn *
+registry_fn(struct registry *r, const char *name)
+{
+	return registry_newest(r, name, true);
 }
 
 struct fn *
@@ -113,7 +119,7 @@ struct fn *
 registry_fn_add(struct registry *r, const char *name, const char *defined, struct fn_object *o,
 		bool pinned)
 {
-	struct fn *old = registry_fn(r, name);
+	struct fn *old = registry_newest(r, name, false);
 	struct fn *f = NULL;
 	uint16_t id = r->fn_id;
 

@@ -26,6 +26,7 @@ struct fn_object {
 struct fn {
 	uint16_t id; /* 0: free entry */
 	uint16_t version;
+	bool shown;                   /* its deployment was checked: it can be called */
 	bool pinned;                  /* executors load it; else on its first call */
 	char name[NAME_BYTES_MAX];    /* under which it is called */
 	char defined[NAME_BYTES_MAX]; /* in its object */
@@ -46,6 +47,7 @@ struct registry {
 
 void registry_destroy(struct registry *r);
 
+/* registry_fn gives the newest version of name that is shown; NULL when there is none. */
 struct fn *registry_fn(struct registry *r, const char *name);
 struct fn *registry_fn_by_id(struct registry *r, uint16_t id);
 struct dag *registry_dag(struct registry *r, const char *name);

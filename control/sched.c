@@ -42,8 +42,15 @@ sched_create(struct sched **ret, struct placement *placement, struct hints *hint
 	}
 	s->free = 1;
 	sched_runs_init(s);
+	sched_requests_init(s);
 	*ret = s;
 	return 0;
+}
+
+void
+sched_log_set(struct sched *s, struct sched_log *log)
+{
+	s->log = log;
 }
 
 void
@@ -95,6 +102,36 @@ sched_oldest(struct sched *s, uint16_t exec)
 	return best;
 }
 
+/* Remembers a decision. */
+static void
+sched_note(struct sched *s, const struct sched_call *c)
+{
+	struct sched_decision d = { .call = c->d.call,
+				    .waited_ns = s->now_ns - c->came_ns,
+				    .ahead = c->ahead,
+				    .exec = c->exec,
+				    .attempt =
+					    (c->d.sub & CALL_ATTEMPT_MASK) >> CALL_ATTEMPT_SHIFT };
+	const struct sched_target *t;
+
+	if (c->run != 0) {
+		t = sched_target_of(s, SCHED_RUN(s, c), c->first);
+		d.target = SCHED_RUN(s, c)->dag.vertex[c->first].fn;
+		d.part = true;
+		d.first = c->first;
+		d.last = c->last;
+	} else {
+		d.dag = (c->d.sub & CALL_DAG) != 0;
+		d.target = c->d.a;
+		t = &s->target[d.dag ? FUNCTION_CNT_MAX + c->d.a % DAG_CNT_MAX
+				     : c->d.a % FUNCTION_CNT_MAX];
+	}
+	for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
+		d.able += (uint16_t)__builtin_popcountll(t->exec[w] | t->kept[w]);
+	}
+	sched_log_add(s->log, &d);
+}
+
 /* Sends a call to an executor whose claim is ours. */
 static bool
 sched_send(struct sched *s, struct sched_call *c, uint16_t exec)
@@ -105,6 +142,9 @@ sched_send(struct sched *s, struct sched_call *c, uint16_t exec)
 	}
 	c->exec = exec;
 	s->running[exec] = (uint32_t)(c - s->call + 1);
+	if (s->log != NULL) {
+		sched_note(s, c);
+	}
 	return true;
 }
 
@@ -211,7 +251,7 @@ sched_pin_want(struct sched *s, uint32_t target)
 
 /* ------------------------------------------------------- from processes */
 
-static void
+void
 sched_on_call(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now_ns)
 {
 	uint32_t idx = sched_target_idx(s, d);
@@ -243,7 +283,7 @@ sched_on_call(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now
 
 /* Results that nobody will read: the executor gets the hold back that it gave to their reader. It
  * may have given it after it heard of the reader's death, so that nothing else will return it. */
-static void
+void
 sched_reply_drop(struct sched *s, uint16_t exec, const struct desc *d)
 {
 	struct desc m = { .kind = DESC_RELEASE,
@@ -302,7 +342,7 @@ sched_on_reply(struct sched *s, uint16_t exec, const struct desc *d, uint64_t no
 		sched_learn(&s->target[FUNCTION_CNT_MAX + c->d.a % DAG_CNT_MAX], d->b >> 32);
 	}
 	if (c->client != 0) {
-		s->ops.send(s->ops.ctx, c->client, d);
+		sched_deliver(s, c->client, d);
 	} else {
 		sched_reply_drop(s, exec, d);
 	}
@@ -349,6 +389,9 @@ sched_on_cancel(struct sched *s, uint16_t proc, const struct desc *d)
 	if (call_id_proc(d->call) != proc) {
 		return; /* not its call */
 	}
+	if (sched_request_leave(s, d->call, proc, d->err)) {
+		return; /* the call goes on: it is not only his */
+	}
 	exec = sched_call_cancel(s, d->call, d->err);
 	if (exec == 0 && d->a >= PROC_EXEC_FIRST && d->a < EXEC_END) {
 		exec = d->a; /* sent directly: its caller knows where */
@@ -363,13 +406,16 @@ sched_on_proc(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now
 {
 	struct desc m = *d;
 
+	s->now_ns = now_ns;
 	switch (d->kind) {
 	case DESC_CALL:
-		if (call_id_proc(d->call) == proc) {
-			sched_on_call(s, proc, d, now_ns);
-		} else {
+		if (call_id_proc(d->call) != proc) {
 			sched_answer(s, proc, d->call, MB_ERR_INVALID,
 				     "the call's id is not yours");
+		} else if ((d->flags & CALL_F_REQUEST) != 0) {
+			sched_request_ask(s, proc, d);
+		} else {
+			sched_on_call(s, proc, d, now_ns);
 		}
 		break;
 	case DESC_REPLY:
@@ -385,6 +431,12 @@ sched_on_proc(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now
 		break;
 	case DESC_RELEASE:
 		m.a = proc; /* whose holds they are */
+		for (uint32_t i = 0; d->release.proc == PROC_DAEMON && i < d->release.cnt && i < 8;
+		     i++) {
+			struct payload_ref ref = { .handle = d->release.handle[i] };
+
+			s->ops.drop(s->ops.ctx, &ref, proc);
+		}
 		if (d->release.proc != PROC_DAEMON && d->release.proc < PROC_CNT_MAX) {
 			s->ops.send(s->ops.ctx, d->release.proc, &m);
 		}
@@ -396,15 +448,6 @@ sched_on_proc(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now
 
 /* ---------------------------------------------------------------- deaths */
 
-/* What a death looks like to the caller; fits a descriptor. */
-static void
-sched_death_text(const struct desc *d, bool effects, char ret[DESC_INLINE_BYTES + 1])
-{
-	snprintf(ret, DESC_INLINE_BYTES + 1, "%s %d; its writes %s",
-		 d->dead.cause == DEATH_SIGNAL ? "signal" : "exit status", (int)d->dead.status,
-		 effects ? "happened" : "did not happen");
-}
-
 /* What becomes of a call whose executor died. */
 static void
 sched_died(struct sched *s, struct sched_call *c, const struct desc *d)
@@ -414,8 +457,11 @@ sched_died(struct sched *s, struct sched_call *c, const struct desc *d)
 	char text[DESC_INLINE_BYTES + 1];
 
 	c->exec = 0;
-	sched_death_text(d, effects || (c->run != 0 && SCHED_RUN(s, c)->published), text);
+	snprintf(text, sizeof(text), "%s %d; its writes %s",
+		 d->dead.cause == DEATH_SIGNAL ? "signal" : "exit status", (int)d->dead.status,
+		 effects ? "happened" : "did not happen");
 	if (c->run != 0) {
+		*strchr(text, ';') = '\0'; /* what it means is known when nothing of the run runs */
 		sched_run_part_died(s, c, effects, text);
 	} else if (c->client == 0) {
 		sched_call_free(s, c);
@@ -457,6 +503,7 @@ static void
 sched_client_down(struct sched *s, uint16_t client)
 {
 	sched_run_client_down(s, client);
+	sched_request_leave(s, 0, client, 0);
 	for (uint32_t i = 0; i < TARGET_CNT; i++) {
 		sched_queue_remove(s, &s->target[i], 0, client, 0);
 	}
@@ -474,6 +521,7 @@ sched_client_down(struct sched *s, uint16_t client)
 void
 sched_proc_down(struct sched *s, const struct desc *d, uint64_t now_ns)
 {
+	s->now_ns = now_ns;
 	if (d->dead.proc < PROC_CLIENT_FIRST) {
 		sched_exec_down(s, d, now_ns);
 	} else {
@@ -486,11 +534,13 @@ sched_proc_down(struct sched *s, const struct desc *d, uint64_t now_ns)
 void
 sched_poll(struct sched *s, uint64_t now_ns)
 {
+	s->now_ns = now_ns;
 	if (now_ns < s->timer_ns) {
 		return;
 	}
 	s->timer_ns = SCHED_TIMER_NONE;
 	sched_run_poll(s);
+	sched_requests_poll(s);
 	sched_waiting_run(s, now_ns);
 	if (s->timer_ns < now_ns + SCHED_RETRY_NS) {
 		s->timer_ns = now_ns + SCHED_RETRY_NS;

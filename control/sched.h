@@ -33,14 +33,17 @@
 #include "hints.h"
 #include "placement.h"
 #include "rng.h"
+#include "sched_log.h"
 
-#define SCHED_CALL_MAX   16384 /* calls, and parts of DAG calls, waiting or running */
-#define SCHED_RUN_MAX    1024  /* DAG calls that run in parts */
+#define SCHED_CALL_MAX    16384 /* calls, and parts of DAG calls, waiting or running */
+#define SCHED_RUN_MAX     1024  /* DAG calls that run in parts */
+#define SCHED_REQUEST_MAX 4096  /* calls with a request id: running, or kept */
+#define SCHED_WAITER_MAX  8192  /* who waits for one */
 /* while calls wait: look for free executors at least so often */
-#define SCHED_RETRY_NS   UINT64_C(1000000)
+#define SCHED_RETRY_NS    UINT64_C(1000000)
 /* a claim on an idle executor older than this is dropped */
-#define SCHED_STUCK_NS   UINT64_C(10000000)
-#define SCHED_TIMER_NONE UINT64_MAX
+#define SCHED_STUCK_NS    UINT64_C(10000000)
+#define SCHED_TIMER_NONE  UINT64_MAX
 
 struct sched_ops {
 	/* Sends to a process. Returns 0, or an error when it is gone or does not read its port. */
@@ -48,6 +51,12 @@ struct sched_ops {
 	void (*tell_ctl)(void *ctx, const struct desc *d);
 	/* Whether an executor says it runs nothing (region_run). A hint. */
 	bool (*idle)(void *ctx, uint16_t exec);
+	/* Memory of ours, for calls with a request id. keep copies a payload of a process that
+	 * lives: 0 with *ret, held for the daemon; MB_ERR_TOO_LARGE, MB_ERR_NO_MEMORY,
+	 * MB_ERR_CORRUPT. hold adds a hold, drop gives one back. */
+	int (*keep)(void *ctx, const struct payload_ref *ref, struct payload_ref *ret);
+	int (*hold)(void *ctx, const struct payload_ref *ref, uint16_t holder);
+	void (*drop)(void *ctx, const struct payload_ref *ref, uint16_t holder);
 	void *ctx;
 };
 
@@ -58,6 +67,13 @@ struct sched;
 int sched_create(struct sched **ret, struct placement *placement, struct hints *hints,
 		 uint32_t queue_max, uint64_t seed, const struct sched_ops *ops);
 void sched_destroy(struct sched *s);
+
+/* sched_log_set has decisions remembered. Owns: log must stay. */
+void sched_log_set(struct sched *s, struct sched_log *log);
+
+/* sched_requests_set allows request ids. wall_ns: nanoseconds since 1970 minus the time that steps
+ * are told; now_ns: that time; ttl_ns: how long a result is kept. */
+void sched_requests_set(struct sched *s, uint64_t wall_ns, uint64_t now_ns, uint64_t ttl_ns);
 
 /* sched_on_proc handles a message that came from process proc. */
 void sched_on_proc(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now_ns);
@@ -76,6 +92,8 @@ uint64_t sched_timer(const struct sched *s);
  * that executors hold for us. */
 uint32_t sched_runs(const struct sched *s);
 uint32_t sched_held(const struct sched *s);
+/* sched_requests: how many run; *ret_kept: and how many are kept. */
+uint32_t sched_requests(const struct sched *s, uint32_t *ret_kept);
 uint32_t sched_queued(const struct sched *s);
 uint32_t sched_running(const struct sched *s);
 /* sched_queued_fn: how many wait for entry fn_idx (below FUNCTION_CNT_MAX). */

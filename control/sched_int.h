@@ -7,15 +7,18 @@
 
 #define TARGET_CNT   (FUNCTION_CNT_MAX + DAG_CNT_MAX)
 #define TARGET_NONE  UINT32_MAX
-#define SCHED_WHO    UINT64_C(1) /* in a claim; processes put inc << 16 | proc, so never this */
+#define SCHED_WHO    UINT64_C(1)  /* in a claim; processes put inc << 16 | proc, so never this */
+#define SCHED_SELF   PROC_CNT_MAX /* the client of a request's call */
 #define EXEC_END     PROC_CLIENT_FIRST
 #define TARGET_WORDS ((TARGET_CNT + 63) / 64)
 
 struct sched_call {
 	struct desc d;
-	uint64_t seq;  /* order of arrival */
-	uint32_t next; /* in the target's queue, or the free list: + 1 */
-	uint32_t run;  /* of which DAG run it is a part, + 1; 0: a call of its own */
+	uint64_t seq; /* order of arrival */
+	uint64_t came_ns;
+	uint32_t ahead; /* how many stood before it in its queue when it came */
+	uint32_t next;  /* in the target's queue, or the free list: + 1 */
+	uint32_t run;   /* of which DAG run it is a part, + 1; 0: a call of its own */
 	uint16_t client;
 	uint16_t exec;       /* 0: it waits */
 	uint8_t first, last; /* a part: its functions; last is known from when it is sent */
@@ -30,6 +33,26 @@ struct sched_target {
 	uint32_t run_ns;  /* a DAG: how long its functions ran, all together, of late */
 	uint16_t instead; /* the function that came in the place of the one that was here last */
 	bool pin_wanted;  /* ctl has been asked */
+};
+
+/* A call with a request id. Life: sched_request.c. */
+struct sched_request {
+	uint64_t id; /* 0: free */
+	uint64_t call;
+	uint64_t expire_ns;
+	uint32_t chain;  /* of its hash, + 1 */
+	uint32_t next;   /* free, or kept: + 1 */
+	uint32_t waiter; /* who waits for it, + 1 */
+	uint16_t a;
+	uint8_t sub; /* CALL_DAG */
+	bool kept;
+	struct desc args, answer; /* payloads are copies of ours */
+};
+
+struct sched_waiter {
+	uint64_t call; /* under which it asked */
+	uint32_t next;
+	uint16_t client;
 };
 
 enum sched_drain {
@@ -70,6 +93,7 @@ struct sched {
 	struct sched_ops ops;
 	struct rng rng;
 	uint32_t queue_max;
+	struct sched_log *log; /* NULL: none */
 	uint64_t seq;
 	uint64_t timer_ns;
 	uint32_t free;              /* + 1 */
@@ -84,6 +108,16 @@ struct sched {
 	struct sched_target target[TARGET_CNT];
 	struct sched_call call[SCHED_CALL_MAX];
 	struct sched_run run[SCHED_RUN_MAX];
+	/* requests */
+	uint64_t now_ns;          /* of this step */
+	uint64_t wall_ns, ttl_ns; /* wall clock - now; 0: no requests */
+	uint64_t floor_ms;        /* unknown ids that are not younger have expired */
+	uint64_t request_seq;
+	uint32_t request_free, waiter_free, waiter_cnt;
+	uint32_t kept_head, kept_tail; /* in the order in which they expire */
+	uint32_t request_chain[SCHED_REQUEST_MAX];
+	struct sched_request request[SCHED_REQUEST_MAX];
+	struct sched_waiter waiter[SCHED_WAITER_MAX];
 };
 
 #define SCHED_RUN(s, c) (&(s)->run[(c)->run - 1])
@@ -94,6 +128,7 @@ struct sched {
 struct sched_call *sched_call_alloc(struct sched *s, const struct desc *d, uint16_t client);
 void sched_call_free(struct sched *s, struct sched_call *c);
 void sched_answer(struct sched *s, uint16_t client, uint64_t call, int err, const char *text);
+void sched_deliver(struct sched *s, uint16_t client, const struct desc *answer);
 void sched_call_end(struct sched *s, struct sched_call *c, int err, const char *text);
 uint32_t sched_target_idx(const struct sched *s, const struct desc *d);
 void sched_queue_push(struct sched *s, struct sched_target *t, struct sched_call *c);
@@ -108,7 +143,9 @@ bool sched_exec_none(const uint64_t *set);
 void sched_exec_set(uint64_t *set, uint16_t exec, bool in);
 void sched_targets_refresh(struct sched *s);
 
-/* sched.c: dispatching, for runs and for what ctl says. */
+/* sched.c: dispatching, for runs, requests and for what ctl says. */
+void sched_on_call(struct sched *s, uint16_t client, const struct desc *d, uint64_t now_ns);
+void sched_reply_drop(struct sched *s, uint16_t exec, const struct desc *d);
 void sched_exec_try(struct sched *s, uint16_t exec, uint64_t now_ns);
 void sched_target_run(struct sched *s, struct sched_target *t, uint64_t now_ns);
 uint16_t sched_call_cancel(struct sched *s, uint64_t call, int err);
@@ -123,6 +160,13 @@ void sched_drained(struct sched *s, uint16_t exec);
 void sched_exec_mask(struct sched *s, uint16_t exec, const struct ctl_exec_set *set);
 void sched_fn_gone(struct sched *s, uint32_t fn_idx);
 void sched_unkeep(struct sched *s, uint16_t exec);
+
+/* sched_request.c: calls with a request id. */
+void sched_requests_init(struct sched *s);
+void sched_request_ask(struct sched *s, uint16_t client, const struct desc *d);
+void sched_request_done(struct sched *s, const struct desc *d);
+bool sched_request_leave(struct sched *s, uint64_t call, uint16_t client, int err);
+void sched_requests_poll(struct sched *s);
 
 /* sched_part.c */
 uint32_t sched_edges_in(const struct placement_dag *dag, uint8_t v);

@@ -20,7 +20,10 @@ sched_call_alloc(struct sched *s, const struct desc *d, uint16_t client)
 	}
 	c = &s->call[s->free - 1];
 	s->free = c->next;
-	*c = (struct sched_call){ .d = *d, .seq = ++s->seq, .client = client };
+	*c = (struct sched_call){ .d = *d,
+				  .seq = ++s->seq,
+				  .came_ns = s->now_ns,
+				  .client = client };
 	return c;
 }
 
@@ -43,7 +46,18 @@ sched_answer(struct sched *s, uint16_t client, uint64_t call, int err, const cha
 
 	r.len = (uint8_t)strnlen(text, DESC_INLINE_BYTES);
 	memcpy(r.data, text, r.len);
-	s->ops.send(s->ops.ctx, client, &r);
+	sched_deliver(s, client, &r);
+}
+
+/* An answer goes to who called: a process, or a request. */
+void
+sched_deliver(struct sched *s, uint16_t client, const struct desc *answer)
+{
+	if (client == SCHED_SELF) {
+		sched_request_done(s, answer);
+	} else {
+		s->ops.send(s->ops.ctx, client, answer);
+	}
 }
 
 void
@@ -90,6 +104,7 @@ sched_queue_push(struct sched *s, struct sched_target *t, struct sched_call *c)
 
 	c->next = 0;
 	c->exec = 0;
+	c->ahead = t->cnt;
 	if (t->tail != 0) {
 		s->call[t->tail - 1].next = i;
 	} else {

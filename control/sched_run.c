@@ -37,6 +37,8 @@
 #include "microburst/error.h"
 #include "sched_int.h"
 
+#define RESULT_DIED "a result died" /* what a death means is added: 40 bytes in all */
+
 /* ------------------------------------------------------------------- records */
 
 void
@@ -142,6 +144,21 @@ part_free(struct sched *s, struct sched_call *part)
 
 /* ----------------------------------------------------------------------- end */
 
+/* A death is told with what it means for the whole run, now that nothing of it can write. */
+static void
+answer_effects(struct sched_run *r)
+{
+	char text[DESC_INLINE_BYTES + 1];
+
+	if (r->answer.err == MB_ERR_EXECUTOR_DIED) {
+		snprintf(text, sizeof(text), "%.*s; its writes %s", (int)r->answer.len,
+			 (const char *)r->answer.data,
+			 r->published ? "happened" : "did not happen");
+		r->answer.len = (uint8_t)strlen(text);
+		memcpy(r->answer.data, text, r->answer.len);
+	}
+}
+
 /* Nothing of the run runs and it has its answer: the end of it, unless an executor does not take
  * back what it holds for us. */
 static void
@@ -149,8 +166,9 @@ run_finish(struct sched *s, struct sched_run *r)
 {
 	bool done = true;
 
+	answer_effects(r);
 	if (r->client != 0) {
-		s->ops.send(s->ops.ctx, r->client, &r->answer);
+		sched_deliver(s, r->client, &r->answer);
 	} else {
 		answer_drop(s, &r->answer);
 	}
@@ -228,9 +246,7 @@ run_lost(struct sched *s, struct sched_run *r)
 		return;
 	}
 	if (r->published || (r->d.sub & CALL_ATTEMPT_MASK) != 0) {
-		run_fail(s, r, MB_ERR_EXECUTOR_DIED,
-			 r->published ? "a result died with it; writes happened"
-				      : "a result died with it, twice");
+		run_fail(s, r, MB_ERR_EXECUTOR_DIED, RESULT_DIED);
 		return;
 	}
 	r->restart = true;
@@ -316,7 +332,7 @@ run_check(struct sched *s, struct sched_run *r)
 	if (r->ended) {
 		run_finish(s, r);
 	} else if (r->restart && r->published) {
-		run_fail(s, r, MB_ERR_EXECUTOR_DIED, "a result died with it; writes happened");
+		run_fail(s, r, MB_ERR_EXECUTOR_DIED, RESULT_DIED);
 		run_finish(s, r);
 	} else if (r->restart) {
 		for (uint16_t v = 0; v < r->dag.vertex_cnt; v++) {
@@ -459,7 +475,7 @@ sched_run_part_end(struct sched *s, struct sched_call *part, int err, const char
 
 /* -------------------------------------------------------------------- deaths */
 
-/* Its executor died. U3. */
+/* Its executor died. text: how. U3. */
 void
 sched_run_part_died(struct sched *s, struct sched_call *part, bool effects, const char *text)
 {

@@ -215,6 +215,7 @@ sched_on_pin_failed(struct sched *s, uint16_t id, int err)
 void
 sched_on_ctl(struct sched *s, const struct desc *d, uint64_t now_ns)
 {
+	s->now_ns = now_ns;
 	switch (d->kind) {
 	case DESC_FN_PUT:
 		sched_on_fn_put(s, (struct placement_fn *)(uintptr_t)d->word[0]);

@@ -2,10 +2,13 @@
 #include "sched_tile.h"
 
 #include <stddef.h>
+#include <string.h>
+#include <time.h>
 
 #include "call.h"
 #include "check.h"
 #include "microburst/error.h"
+#include "payload.h"
 #include "region.h"
 #include "tile_msg.h"
 
@@ -42,19 +45,83 @@ sched_tile_idle(void *ctx, uint16_t exec)
 	       atomic_load_explicit(&region_run(r)->call, memory_order_relaxed) == 0;
 }
 
+/* Copies what a process holds for us. It may write meanwhile: who reads the copy checks it. */
+static int
+sched_tile_keep(void *ctx, const struct payload_ref *ref, struct payload_ref *ret)
+{
+	struct sched_tile *t = ctx;
+	const struct region *r;
+	uint8_t *p;
+	int err;
+
+	if (ref->proc == PROC_DAEMON || ref->proc >= PROC_CNT_MAX ||
+	    ports_inc(t->ports, ref->proc) != ref->inc) {
+		return MB_ERR_CORRUPT;
+	}
+	if (ref->seg != 0 || ref->len > PAYLOAD_SLAB_MAX) {
+		return MB_ERR_TOO_LARGE;
+	}
+	r = &t->peers->peer[ref->proc].region;
+	if (ref->off < r->at.slab || ref->off > r->at.bytes || ref->len > r->at.bytes - ref->off) {
+		return MB_ERR_CORRUPT;
+	}
+	err = payload_alloc(t->pool, ref->len, PROC_DAEMON, ret, &p);
+	if (err == 0) {
+		memcpy(p, r->base + ref->off, ref->len);
+	}
+	return err;
+}
+
+static int
+sched_tile_hold(void *ctx, const struct payload_ref *ref, uint16_t holder)
+{
+	struct sched_tile *t = ctx;
+
+	return payload_hold(t->pool, ref->handle, holder);
+}
+
+static void
+sched_tile_drop(void *ctx, const struct payload_ref *ref, uint16_t holder)
+{
+	struct sched_tile *t = ctx;
+
+	payload_release(t->pool, ref->handle, holder);
+}
+
 int
 sched_tile_init(struct sched_tile *t, struct placement *placement, struct hints *hints,
-		uint32_t queue_max, uint64_t seed)
+		const struct sched_tile_cfg *cfg)
 {
-	struct sched_ops ops = { sched_tile_send, sched_tile_tell_ctl, sched_tile_idle, t };
+	struct sched_ops ops = { .send = sched_tile_send,
+				 .tell_ctl = sched_tile_tell_ctl,
+				 .idle = sched_tile_idle,
+				 .keep = sched_tile_keep,
+				 .hold = sched_tile_hold,
+				 .drop = sched_tile_drop,
+				 .ctx = t };
+	struct timespec wall;
+	int err = payload_create(&t->pool, PROC_DAEMON, 1, cfg->slab, cfg->slab_bytes,
+				 cfg->slab_off, NULL);
 
-	return sched_create(&t->core, placement, hints, queue_max, seed, &ops);
+	if (err == 0) {
+		err = sched_create(&t->core, placement, hints, cfg->queue_max, cfg->seed, &ops);
+	}
+	if (err == 0) {
+		sched_log_set(t->core, &t->log);
+		clock_gettime(CLOCK_REALTIME, &wall);
+		sched_requests_set(t->core,
+				   (uint64_t)wall.tv_sec * NS_PER_S + (uint64_t)wall.tv_nsec -
+					   timebase_now_ns(t->tb),
+				   timebase_now_ns(t->tb), cfg->result_ttl_ns);
+	}
+	return err;
 }
 
 void
 sched_tile_fini(struct sched_tile *t)
 {
 	sched_destroy(t->core);
+	payload_destroy(t->pool);
 }
 
 static void
@@ -91,6 +158,7 @@ sched_tile_proc_down(struct sched_tile *t, const struct desc *d)
 		sched_tile_drain(t);
 	}
 	ports_close(t->ports, d->dead.proc);
+	payload_release_all(t->pool, d->dead.proc);
 	sched_proc_down(t->core, d, t->now_ns);
 	done.kind = DESC_PROC_DOWN_DONE;
 	sched_tile_tell_ctl(t, &done);
@@ -148,12 +216,14 @@ static void
 sched_tile_housekeeping(void *ctx, uint64_t now_ns)
 {
 	struct sched_tile *t = ctx;
+	uint32_t kept;
 
 	t->now_ns = now_ns;
 	atomic_store_explicit(&t->queued, sched_queued(t->core), memory_order_relaxed);
 	atomic_store_explicit(&t->running, sched_running(t->core), memory_order_relaxed);
 	atomic_store_explicit(&t->runs, sched_runs(t->core), memory_order_relaxed);
 	atomic_store_explicit(&t->held, sched_held(t->core), memory_order_relaxed);
+	atomic_store_explicit(&t->requests, sched_requests(t->core, &kept), memory_order_relaxed);
 }
 
 static void

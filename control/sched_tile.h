@@ -10,20 +10,30 @@
 #include "tile.h"
 #include "timebase.h"
 
+struct sched_tile_cfg {
+	uint32_t queue_max;
+	uint64_t seed;
+	uint64_t result_ttl_ns;
+	uint8_t *slab; /* for copies: a part of the daemon's slab */
+	size_t slab_bytes, slab_off;
+};
+
 struct sched_tile {
 	struct sched *core;
+	struct sched_log log;
 	struct ports *ports;
 	struct peers *peers;
+	struct payload_pool *pool; /* arguments and results of calls with a request id */
 	struct link *to_ctl, *from_ctl;
 	const struct timebase *tb;
 	uint64_t now_ns;
 	/* gauges: walked before each sleep, read by ctl */
-	_Atomic uint32_t queued, running, runs, held;
+	_Atomic uint32_t queued, running, runs, held, requests;
 };
 
 /* sched_tile_init makes the core with this tile as its outside; the other fields are set. */
 int sched_tile_init(struct sched_tile *t, struct placement *placement, struct hints *hints,
-		    uint32_t queue_max, uint64_t seed);
+		    const struct sched_tile_cfg *cfg);
 void sched_tile_fini(struct sched_tile *t);
 
 extern const struct tile_ops sched_tile_ops;

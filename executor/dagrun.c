@@ -45,6 +45,9 @@ plan_make(struct dag_plan *plan, const struct placement_dag *dag, const struct f
 	return e == dag->edge_cnt ? 0 : MB_ERR_NO_DAG;
 }
 
+/* A call was sent here because all its functions were. Since then one of them may have been deployed
+ * anew, and the table may speak of a version that this executor will never have: the call keeps the
+ * versions that it was sent for, which are those of the plan before. */
 int
 dagrun_plan(struct dagrun *r, const struct placement *p, uint16_t id, const struct fns *fns,
 	    struct mb_call *call, const struct dag_plan **ret)
@@ -62,14 +65,19 @@ dagrun_plan(struct dagrun *r, const struct placement *p, uint16_t id, const stru
 			return 0;
 		}
 		dag = placement_dag_get(c, id);
-		plan->id = 0;
-		err = dag != NULL ? plan_make(plan, dag, fns) : MB_ERR_NO_DAG;
-		if (!placement_stale(p, gen)) {
-			if (err != 0) {
-				break;
-			}
+		err = dag != NULL ? plan_make(&r->made, dag, fns) : MB_ERR_NO_DAG;
+		if (placement_stale(p, gen)) {
+			continue;
+		}
+		if (err == 0) {
+			*plan = r->made;
 			plan->id = id;
 			plan->gen = gen;
+		} else if (err == MB_ERR_NO_FUNCTION && plan->id == id && id != 0) {
+			*ret = plan;
+			return 0;
+		} else {
+			break;
 		}
 	}
 	return call_refuse(call, err, "the DAG",

@@ -49,6 +49,7 @@ struct dag_plan {
 
 struct dagrun {
 	struct dag_plan plan[DAG_CNT_MAX]; /* entry = id % DAG_CNT_MAX */
+	struct dag_plan made;              /* while one is made */
 	struct result result[DAG_FUNCTION_MAX];
 	struct value arg[2 * MB_VALUES_MAX]; /* a list is read before they are counted */
 	struct value own[MB_VALUES_MAX];
@@ -57,7 +58,8 @@ struct dagrun {
 /* dagrun_plan finds or makes the plan of a DAG. Whatever the table says (it may be a mixture), a
  * plan that is returned can be run.
  *
- * Returns:   0; MB_ERR_NO_DAG; MB_ERR_NO_FUNCTION when one of its functions is not loaded here.
+ * Returns:   0; MB_ERR_NO_DAG; MB_ERR_NO_FUNCTION when one of its functions is not loaded here, and
+ *            none of its former versions was run here.
  */
 int dagrun_plan(struct dagrun *r, const struct placement *p, uint16_t id, const struct fns *fns,
 		struct mb_call *call, const struct dag_plan **ret);

@@ -157,6 +157,15 @@ tile_answer(void *ctx, uint64_t until_ns, struct desc *ret)
 	}
 }
 
+/* Whether the peer that a call came from is still at its port. */
+static bool
+is_there(const struct exec_tile *t, const struct exec_from *from)
+{
+	const struct channel *ch = &t->domain->ch[from->port];
+
+	return ch->rx_slots != NULL && ch->proc == from->proc && ch->inc == from->inc;
+}
+
 static int
 tile_reply(void *ctx, const struct exec_from *from, const struct desc *d)
 {
@@ -166,7 +175,7 @@ tile_reply(void *ctx, const struct exec_from *from, const struct desc *d)
 	if (from->port == PORT_SCHED) {
 		return tile_send(t, PORT_SCHED, d);
 	}
-	if (ch->rx_slots == NULL || ch->proc != from->proc || ch->inc != from->inc) {
+	if (!is_there(t, from)) {
 		return MB_ERR_PEER_DIED;
 	}
 	/* A peer has no more calls under way than its channel holds answers; one that has finds
@@ -228,9 +237,11 @@ tile_idle(struct exec_tile *t)
 static int
 tile_next(struct exec_tile *t, struct aside *ret)
 {
-	if (t->aside_head != t->aside_tail) {
+	while (t->aside_head != t->aside_tail) {
 		*ret = t->aside[t->aside_head++ & (EXEC_ASIDE_MAX - 1)];
-		return 1;
+		if (is_there(t, &ret->from)) {
+			return 1;
+		} /* else nobody waits for it, nor would stop it if it does not end */
 	}
 	for (;;) {
 		struct channel *ch;

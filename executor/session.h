@@ -113,6 +113,8 @@ int session_srem(struct session *s, struct slice key, struct slice member);
 int session_sismember(struct session *s, struct slice key, struct slice member, bool *ret);
 int session_scard(struct session *s, struct slice key, uint64_t *ret);
 int session_map_put(struct session *s, struct slice key, struct slice field, struct slice value);
+int session_map_put_at(struct session *s, struct slice key, struct slice field, struct slice value,
+		       uint64_t time_us);
 int session_map_get(struct session *s, struct slice key, struct slice field, struct slice *ret);
 int session_map_delete(struct session *s, struct slice key, struct slice field);
 int session_map_incr(struct session *s, struct slice key, struct slice field, int64_t n,

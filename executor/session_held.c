@@ -173,7 +173,7 @@ elem_new(struct session *s, const struct held_key *k, struct slice name, uint64_
 	if (s->elem_cnt == SESSION_ELEM_MAX) {
 		return refuse(s, MB_ERR_TOO_LARGE, "a call may write 32,767 members and fields");
 	}
-	if (set_count(s, 1, (size_t)k->len + name.len) != 0) {
+	if (set_count(s, 1, sizeof(uint64_t) + (size_t)k->len + name.len) != 0) {
 		return MB_ERR_TOO_LARGE;
 	}
 	p = bytes_copy(s, name);
@@ -209,6 +209,7 @@ held_elem_add(struct session *s, struct held_key *k, struct slice name, struct h
 		e->listed = true;
 		e->base = BASE_STORE;
 		e->summed = false;
+		e->at = false;
 		e->sum = 0;
 		e->sibling = 0;
 		if (k->elem_last != 0) {

@@ -77,10 +77,12 @@ struct held_elem {
 	bool listed; /* in its key's list; else put and then overtaken by a put or a delete */
 	uint8_t base;
 	bool summed;      /* a field: sum was added */
+	bool at;          /* a field that was put: at time_us, not now */
 	uint32_t key;     /* number + 1 */
 	uint32_t next;    /* in its chain */
 	uint32_t sibling; /* in its key's list */
 	int64_t sum;
+	uint64_t time_us; /* since 1970 */
 	struct held_value value;
 };
 

@@ -9,28 +9,27 @@
  */
 #include <string.h>
 
+#include "clock.h"
 #include "compiler.h"
+#include "envelope.h"
 #include "hash.h"
 #include "lattice.h"
 #include "map.h"
 #include "microburst/error.h"
 #include "session_int.h"
 
-int
-session_map_put(struct session *s, struct slice key, struct slice field, struct slice value)
-{
-	struct held_key *k;
-	struct held_elem *e;
-	struct held_value v;
-	int err = op_write(s, key, field, KIND_MAP, &k);
+#define AT_TEXT "one call writes a field either at times or without"
 
-	if (err != 0) {
-		return err;
-	}
+/* Puts a value into a field that is held, or will be. */
+static int
+field_put(struct session *s, struct held_key *k, struct slice field, struct slice value,
+	  struct held_elem **ret)
+{
 	/* The value first: a field that is put has one. */
-	e = held_elem_find(s, k, field);
-	v = e != NULL ? e->value : (struct held_value){ .p = NULL };
-	err = held_value_set(s, &v, value);
+	struct held_elem *e = held_elem_find(s, k, field);
+	struct held_value v = e != NULL ? e->value : (struct held_value){ .p = NULL };
+	int err = held_value_set(s, &v, value);
+
 	if (err == 0) {
 		err = held_elem_add(s, k, field, &e);
 	}
@@ -38,8 +37,49 @@ session_map_put(struct session *s, struct slice key, struct slice field, struct 
 		e->value = v;
 		e->base = BASE_VALUE;
 		e->summed = false;
+		e->at = false;
 		e->sum = 0;
 		k->kind = KIND_MAP;
+		*ret = e;
+	}
+	return err;
+}
+
+int
+session_map_put(struct session *s, struct slice key, struct slice field, struct slice value)
+{
+	struct held_key *k;
+	struct held_elem *e;
+	int err = op_write(s, key, field, KIND_MAP, &k);
+
+	return err == 0 ? field_put(s, k, field, value, &e) : err;
+}
+
+int
+session_map_put_at(struct session *s, struct slice key, struct slice field, struct slice value,
+		   uint64_t time_us)
+{
+	struct held_key *k;
+	struct held_elem *e;
+	int err = op_write(s, key, field, KIND_MAP, &k);
+
+	if (err != 0) {
+		return err;
+	}
+	e = held_elem_find(s, k, field);
+	if (k->base != BASE_STORE || (e != NULL && !e->at)) {
+		return refuse(s, MB_ERR_INVALID, AT_TEXT);
+	}
+	/* The later goes before, of equal times the greater, as in the store. */
+	if (e != NULL &&
+	    (time_us != e->time_us ? time_us < e->time_us
+				   : slice_cmp(value, slice_of(e->value.p, e->value.len)) <= 0)) {
+		return 0;
+	}
+	err = field_put(s, k, field, value, &e);
+	if (err == 0) {
+		e->at = true;
+		e->time_us = time_us;
 	}
 	return err;
 }
@@ -57,6 +97,7 @@ session_map_delete(struct session *s, struct slice key, struct slice field)
 	if (err == 0) {
 		e->base = BASE_ABSENT;
 		e->summed = false;
+		e->at = false;
 		e->sum = 0;
 		k->kind = KIND_MAP;
 	}
@@ -75,6 +116,33 @@ stored_field(const struct cache_value *v, bool hit, struct slice field, unsigned
 	return hit && map_get(v->state, field, &f) && map_field_value(&f, ret_type, ret_value)
 		       ? 0
 		       : MB_ERR_NOT_FOUND;
+}
+
+/* What is held of a field, if that is what counts: what was put at some time may be overtaken by
+ * what is stored. */
+static struct held_elem *
+field_held(struct held_elem *e, const struct cache_value *v, bool hit)
+{
+	struct stamp at = { .writer = { 0 } };
+	char text[VIEW_TEXT_MAX];
+	struct slice value;
+	struct envelope stored;
+	struct map_field f;
+	unsigned int type;
+	bool ours;
+	int diff;
+
+	if (e == NULL || !e->at || !hit || !map_get(v->state, slice_of(e->p, e->len), &f) ||
+	    f.type != LATTICE_ENVELOPE || envelope_open(f.value, &stored) != 0) {
+		return e;
+	}
+	at.time = hlc_time_of_us(e->time_us);
+	diff = stamp_cmp(at, stored.epoch);
+	ours = diff != 0 ? diff > 0
+			 : map_field_value(&f, &type, &value) &&
+				   view_text(type, value, text, &value) == 0 &&
+				   slice_cmp(slice_of(e->value.p, e->value.len), value) >= 0;
+	return ours ? e : NULL;
 }
 
 /* The number in a field as this call sees it, n added; n alone if it is absent. */
@@ -115,6 +183,10 @@ session_map_incr(struct session *s, struct slice key, struct slice field, int64_
 
 	if (err != 0) {
 		return err;
+	}
+	e = held_elem_find(s, k, field);
+	if (e != NULL && e->at) {
+		return refuse(s, MB_ERR_INVALID, AT_TEXT);
 	}
 	/* What can be seen for nothing is looked at; what the caller asks for is fetched. */
 	if (k->base == BASE_STORE) {
@@ -162,6 +234,7 @@ field_show(struct session *s, uint64_t hash, struct held_elem *e, const struct c
 	int64_t x;
 	int err;
 
+	e = field_held(e, v, hit);
 	if (e != NULL && e->base == BASE_VALUE && !e->summed) {
 		e->value.shown = true;
 		*ret = slice_of(e->value.p, e->value.len);
@@ -207,7 +280,8 @@ session_map_get(struct session *s, struct slice key, struct slice field, struct 
 		return op_wrong_type(s);
 	}
 	e = k != NULL ? held_elem_find(s, k, field) : NULL;
-	if ((e != NULL && e->base != BASE_STORE) || (k != NULL && k->base == BASE_ABSENT)) {
+	if ((e != NULL && e->base != BASE_STORE && !e->at) ||
+	    (k != NULL && k->base == BASE_ABSENT)) {
 		return field_show(s, hash, e, &none, false, field, ret);
 	}
 	n = read_view(s, hash, key, &v);
@@ -244,10 +318,11 @@ session_map_cnt(struct session *s, struct slice key, uint64_t *ret)
 	}
 	cnt = hit ? view_cnt(v.type, v.state) : 0;
 	while (k != NULL && (e = held_elem_next(s, k, &at)) != NULL) {
+		bool counts = field_held(e, &v, hit) != NULL;
 		bool there = stored_field(&v, hit, slice_of(e->p, e->len), &type, &value) == 0;
 		bool gone = e->base == BASE_ABSENT && !e->summed;
 
-		cnt += !gone && !there;
+		cnt += counts && !gone && !there;
 		cnt -= gone && there;
 	}
 	if (hit) {

@@ -57,6 +57,8 @@ visit_elem(const struct session *s, const struct held_key *k, const struct held_
 		op.kind = e->base == BASE_VALUE ? WSET_MAP_PUT : WSET_MAP_DEL;
 		if (e->base == BASE_VALUE) {
 			owned = op_value(s, &e->value, &op);
+			op.at = e->at;
+			op.time_us = e->time_us;
 		}
 		if (!fn(ctx, &op, owned)) {
 			return false;

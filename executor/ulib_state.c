@@ -188,6 +188,18 @@ mb_map_put(struct mb_call *call, struct mb_slice key, struct mb_slice field, str
 }
 
 int
+mb_map_put_at(struct mb_call *call, struct mb_slice key, struct mb_slice field,
+	      struct mb_slice value, uint64_t time_us)
+{
+	if (unlikely(call->session == NULL)) {
+		return no_state(call);
+	}
+	return outcome(call,
+		       session_map_put_at(call->session, in(key), in(field), in(value), time_us),
+		       "mb_map_put_at", key);
+}
+
+int
 mb_map_get(struct mb_call *call, struct mb_slice key, struct mb_slice field, struct mb_slice *ret)
 {
 	struct slice got;

@@ -157,6 +157,56 @@ const struct command cmd_trace = {
 	.run = trace_run,
 };
 
+/* ---------------------------------------------------------------- explain */
+
+static int
+explain_run(struct cli *cli)
+{
+	const json_t *decisions, *d;
+	struct columns t;
+	char id[17];
+	json_t *a;
+	size_t i;
+	int code;
+
+	code = call_id(cli, cli->arg[0], id);
+	if (code == 0) {
+		code = cli_ask(cli, json_pack("{s:s, s:s}", "cmd", "explain", "call", id), -1, &a);
+	}
+	if (code != 0 || cli->json) {
+		return code != 0 ? code : cli_json(cli, a);
+	}
+	decisions = json_object_get(a, "decisions");
+	if (json_array_size(decisions) == 0) {
+		printf("The scheduler has decided nothing about it, or long ago: "
+		       "a call whose client finds a free executor goes there directly.\n");
+	} else {
+		columns_init(&t, "<WHAT >FUNCTIONS >EXECUTOR >ABLE >AHEAD >WAITED >ATTEMPT");
+		json_array_foreach(decisions, i, d) {
+			columns_row(&t, "suuuunu", cli_text(d, "name"), cli_u64(d, "functions"),
+				    cli_u64(d, "executor"), cli_u64(d, "able"), cli_u64(d, "ahead"),
+				    cli_u64(d, "waited_ns"), cli_u64(d, "attempt"));
+		}
+		columns_print(&t, stdout);
+		columns_fini(&t);
+	}
+	json_decref(a);
+	return CLI_DONE;
+}
+
+const struct command cmd_explain = {
+	.name = "explain",
+	.args = "CALL",
+	.summary = "what the scheduler decided about a call, and out of what",
+	.more = "A line for each time it, or a part of a DAG, was given to an executor: how many "
+		"executors were able, how many calls were ahead of it, how long it waited.",
+	.example = "microburst explain 00c0000000000017",
+	.flags = COMMAND_NODE | COMMAND_JSON,
+	.arg_min = 1,
+	.arg_max = 1,
+	.run = explain_run,
+};
+
 /* ------------------------------------------------------------------- logs */
 
 #define LOGS_PERIOD_NS 200000000 /* how soon --follow shows a line: quicker than one can read */

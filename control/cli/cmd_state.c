@@ -10,6 +10,7 @@
 
 #include "argval.h"
 #include "cli.h"
+#include "domain_limits.h"
 #include "mem.h"
 #include "valtext.h"
 
@@ -135,6 +136,10 @@ incr_run(struct cli *cli)
 	if (err == MB_ERR_TYPE) {
 		return cli_fail(cli, err, "its value is no integer: `microburst set` makes it one",
 				"cannot add to %s", key);
+	}
+	if (err == MB_ERR_TOO_LARGE && strlen(key) <= KEY_BYTES_MAX) {
+		return cli_fail(cli, err, "the sum does not fit in 64 bits", "cannot add to %s",
+				key);
 	}
 	if (err != MB_OK) {
 		return fail_key(cli, err, "add to", key);

@@ -6,6 +6,7 @@
  */
 #include "invoke.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +24,24 @@ const struct argp_option invoke_option[] = {
 	{ "level", 'l', "LEVEL", 0, "Consistency level: lww (the default)", 0 },
 	{ "repeat", 'r', "N", 0, "Call N times; print latencies instead of results", 0 },
 	{ "parallel", 'p', "M", 0, "With --repeat: keep M calls in flight", 0 },
+	{ "future", 'f', NULL, 0, "Do not wait: print the id that `microburst future` asks for",
+	  0 },
+	{ "request-id", 'i', "ID", 0, "Run once, however often it is called with this id", 0 },
 	{ 0 },
 };
+
+int
+invoke_request_id(struct cli *cli, const char *text, uint64_t *ret)
+{
+	char *end;
+
+	errno = 0;
+	*ret = strtoull(text, &end, 16);
+	if (errno != 0 || end == text || *end != '\0' || *ret == 0 || *text == '-') {
+		return cli_usage(cli, "a request id is 16 hexadecimal digits, not \"%s\"", text);
+	}
+	return 0;
+}
 
 int
 invoke_set(struct cli *cli, struct invoke *invoke, int key, const char *text)
@@ -43,6 +60,11 @@ invoke_set(struct cli *cli, struct invoke *invoke, int key, const char *text)
 		return strcmp(text, "lww") == 0
 			       ? 0
 			       : cli_usage(cli, "--level knows lww, not \"%s\"", text);
+	case 'f':
+		invoke->future = true;
+		return 0;
+	case 'i':
+		return invoke_request_id(cli, text, &invoke->call.request_id);
 	case 'r':
 		return cli_count(cli, "repeat", text, 1, REPEAT_MAX, &invoke->repeat);
 	default:
@@ -85,6 +107,28 @@ fail(struct cli *cli, const struct invoke_target *target, int err, const char *t
 
 	return cli_fail(cli, err, err == MB_ERR_INVALID && !own_words ? target->invalid : text,
 			"%s", target->failed);
+}
+
+/* The call is at the node when its channel has it: what was sent before an end is handled. */
+static int
+run_future(struct cli *cli, const struct invoke *invoke, const struct invoke_target *target)
+{
+	struct mb_call_options opt = invoke->call;
+	char id[17];
+	uint64_t call;
+	int err;
+
+	opt.request_id = opt.request_id != 0 ? opt.request_id : mb_request_id(cli->client);
+	err = target->start(cli, target->ctx, &opt, &call);
+	if (err != MB_OK) {
+		return fail(cli, target, err, NULL);
+	}
+	snprintf(id, sizeof(id), "%016" PRIx64, opt.request_id);
+	if (cli->json) {
+		return cli_json(cli, json_pack("{s:s}", "request_id", id));
+	}
+	printf("%s\n", id);
+	return CLI_DONE;
 }
 
 static int
@@ -209,6 +253,13 @@ invoke_run(struct cli *cli, const struct invoke *invoke, const struct invoke_tar
 {
 	if (invoke->parallel > 0 && invoke->repeat == 0) {
 		return cli_usage(cli, "--parallel goes with --repeat");
+	}
+	if (invoke->repeat > 0 && (invoke->future || invoke->call.request_id != 0)) {
+		return cli_usage(cli,
+				 "--repeat calls anew each time: no --future, no --request-id");
+	}
+	if (invoke->future) {
+		return run_future(cli, invoke, target);
 	}
 	return invoke->repeat > 0 ? run_repeat(cli, invoke, target) : run_once(cli, invoke, target);
 }

@@ -11,6 +11,7 @@
 struct invoke {
 	struct mb_call_options call;
 	uint64_t repeat;   /* 0: call once and print the results */
+	bool future;       /* print the request id and end */
 	uint64_t parallel; /* calls in flight at a time when repeating; 0: one */
 };
 
@@ -18,6 +19,9 @@ extern const struct argp_option invoke_option[];
 
 /* invoke_set takes one of invoke_option. Returns: as a command's set. */
 int invoke_set(struct cli *cli, struct invoke *invoke, int key, const char *text);
+
+/* invoke_request_id reads a request id. Returns: 0; CLI_USAGE. */
+int invoke_request_id(struct cli *cli, const char *text, uint64_t *ret);
 
 /* invoke_start starts one call, as mb_call_start and mb_dag_start do. */
 typedef int (*invoke_start)(struct cli *cli, void *ctx, const struct mb_call_options *opt,

@@ -565,6 +565,9 @@ domain_view(struct domain *d, const struct payload_ref *ref, const uint8_t **ret
 {
 	int err;
 
+	if (ref->proc == d->proc && ref->inc != d->inc) {
+		return MB_ERR_PEER_DIED; /* who had our index before us */
+	}
 	if (ref->proc == d->proc) {
 		const uint8_t *p = payload_own(d->pool, ref);
 

@@ -9,6 +9,8 @@
  *         │ └───────┐ │            sched ► cache: calls that need a key brought near
  *         ▼         ▼ ▼
  *        kvs:j ◄─► cache:i         cache ► kvs: misses and writes; back: values, updates
+ *          ▲
+ *          └► kvs:k                kvs ► kvs: changes, to the other owners of a key
  *
  * net:k has no links: it is a client of its own node, with the channels that every client has.
  *
@@ -46,6 +48,7 @@ const struct topo_pair topo_pairs[TOPO_PAIR_CNT] = {
 	{ TILE_CACHE, TILE_SCHED, LINK_BACKPRESSURE },
 	{ TILE_CACHE, TILE_KVS,   LINK_BACKPRESSURE },
 	{ TILE_KVS,   TILE_CACHE, LINK_BACKPRESSURE },
+	{ TILE_KVS,   TILE_KVS,   LINK_BACKPRESSURE },
 };
 /* clang-format on */
 
@@ -108,7 +111,7 @@ links_add(struct topo *topo)
 	for (uint32_t p = 0; p < TOPO_PAIR_CNT; p++) {
 		for (uint16_t from = 0; from < topo->tile_cnt; from++) {
 			for (uint16_t to = 0; to < topo->tile_cnt; to++) {
-				if (topo->tile[from].kind == topo_pairs[p].from &&
+				if (from != to && topo->tile[from].kind == topo_pairs[p].from &&
 				    topo->tile[to].kind == topo_pairs[p].to) {
 					link_add(topo, from, to, topo_pairs[p].full);
 				}

@@ -26,7 +26,7 @@
 
 /* Links: both directions of every pair that talks, see topo.c. */
 #define LINK_DEPTH_MAX 65535
-#define LINK_CNT_MAX   512
+#define LINK_CNT_MAX   1536
 
 #define SPARE_CNT_MAX 32 /* executor processes that stand ready */
 
@@ -37,7 +37,8 @@ static_assert(2 + CACHE_TILE_CNT_MAX + KVS_TILE_CNT_MAX + NET_TILE_CNT_MAX <= TI
 	      "ctl, sched and the most cache, kvs and net tiles fit the tile table");
 static_assert(NET_TILE_CNT_MAX < LCORE_CNT_MAX, "net tiles have lcores to themselves");
 static_assert(2 * (1 + 2 * CACHE_TILE_CNT_MAX + CACHE_TILE_CNT_MAX * KVS_TILE_CNT_MAX +
-		   KVS_TILE_CNT_MAX) <=
+		   KVS_TILE_CNT_MAX) +
+			      KVS_TILE_CNT_MAX * (KVS_TILE_CNT_MAX - 1) <=
 		      LINK_CNT_MAX,
 	      "the links of the largest plan fit the link table");
 static_assert(LCORE_CNT_MAX <= 128, "Debian's DPDK has RTE_MAX_LCORE 128");

@@ -173,7 +173,7 @@ links_check(const struct topo *t, struct topo_why *why)
 	for (uint32_t p = 0; p < TOPO_PAIR_CNT; p++) {
 		for (uint32_t from = 0; from < t->tile_cnt; from++) {
 			for (uint32_t to = 0; to < t->tile_cnt; to++) {
-				if (t->tile[from].kind == topo_pairs[p].from &&
+				if (from != to && t->tile[from].kind == topo_pairs[p].from &&
 				    t->tile[to].kind == topo_pairs[p].to &&
 				    topo_link_find(t, from, to) < 0) {
 					return topo_why_set(why, MB_ERR_CONFIG,
@@ -221,7 +221,7 @@ memory_check(const struct topo *t, struct topo_why *why)
 			return topo_why_set(
 				why, MB_ERR_NO_MEMORY,
 				"the plan needs %llu MiB on NUMA node %u, which has %llu; "
-				"lower cache.bytes or kvs.bytes",
+				"lower cache.bytes, cache.keys_max or kvs.bytes",
 				(unsigned long long)(want >> 20), t->numa[n].os_idx,
 				(unsigned long long)(t->numa[n].memory_bytes >> 20));
 		}

@@ -40,6 +40,26 @@ enum call_kind {
 		    * step_sub, step{} */
 };
 
+/* flags of a CALL, beside those of desc.h. Of a call with a request id word[4] is that id; so
+ * inline arguments have 32 bytes. It goes to sched; a = 0 asks for a call that is known already. */
+#define CALL_F_REQUEST       2
+#define REQUEST_INLINE_BYTES (DESC_INLINE_BYTES - 8)
+
+/* A request id says when it was made (milliseconds since 1970) and is otherwise drawn. */
+#define REQUEST_RANDOM_BITS 22
+
+static inline uint64_t
+request_id_make(uint64_t wall_ms, uint64_t random)
+{
+	return wall_ms << REQUEST_RANDOM_BITS | (random & ((1 << REQUEST_RANDOM_BITS) - 1));
+}
+
+static inline uint64_t
+request_id_ms(uint64_t id)
+{
+	return id >> REQUEST_RANDOM_BITS;
+}
+
 /* sub of a CALL */
 enum call_sub {
 	CALL_LEVEL_MASK = 0x07, /* enum mb_level */

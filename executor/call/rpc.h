@@ -37,6 +37,7 @@
 #define RPC_NAME_MAX     1024 /* a key's */
 
 enum rpc_op {
+	/* of CALL and DAG, n: the caller's request id (mb_request_id); 0: none */
 	RPC_CALL = 1, /* name; payload: a list of arguments. Answer: a list of results */
 	RPC_DAG,      /* name; payload: a list of a function's name, its list of arguments, ... */
 	RPC_CANCEL,   /* call: of a CALL or DAG of this client */
@@ -58,6 +59,7 @@ enum rpc_op {
 	RPC_HGET,  /* Answer: its bytes */
 	RPC_HDEL,
 	RPC_EXPIRE, /* name; n: when, in us since 1970, 0: never */
+	RPC_FUTURE, /* n: a request id. Answer: that request's results, when they are there */
 	RPC_OP_CNT,
 };
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kvs_core - see kvs_core.h
  *
- * I1  Each GET, MERGE and SCAN is answered once: at once, or when its job ends.
- * I2  A job reads its delta only until the answer is sent: the delta is the asker's again then.
- *
- * I3  A delta is merged whole or not at all, and what fails says so. Only a long collection that is
- *     merged in pieces can fail in the middle: that is MB_ERR_INDETERMINATE.
+ *   I1  Each GET, MERGE, SCAN, TELL, ASK and LEAVE is answered once: at once, when its job ends, or
+ *       when enough others have merged.
+ *   I2  A job reads its delta only until the answer is sent: the delta is the asker's again then.
+ *   I3  Who merges a change owes it to all other owners; the primary of a hot key also owes what
+ *       it was told to the tiles beyond them. So each tile that has a key hears of each change, and
+ *       nobody but the primary needs to know that the key is hot.
  *
  * Two long merges into one key can be under way at once, and short ones overtake them. That is no
- * harm: they commute. Between two pieces of a collection readers see the items merged so far.
+ * harm: they commute.
  */
 #include "kvs_core.h"
 
@@ -16,23 +17,57 @@
 
 #include "check.h"
 #include "compiler.h"
-#include "envelope.h"
+#include "kvs_heat.h"
+#include "kvs_owner.h"
 #include "lattice.h"
 #include "microburst/error.h"
-#include "table.h"
 
-void
-kvs_core_init(struct kvs_core *c, struct kvs_shard *shard, const struct kvs_out *out)
+/* -------------------------------------------------------------------- owners */
+
+/* Whether a request is for this tile. k: the key if it is here. */
+static bool
+serves(const struct kvs_core *c, uint64_t hash, const struct kvs_key *k)
 {
-	memset(c, 0, offsetof(struct kvs_core, piece));
-	c->shard = shard;
-	c->out = *out;
-	c->free_cnt = KVS_JOB_MAX;
-	for (uint32_t i = 0; i < KVS_JOB_MAX; i++) {
-		c->job[i].next = c->free;
-		c->free = &c->job[i];
+	if (c->cfg.tile_cnt == 1 || kvs_owner_is_primary(c, hash)) {
+		return true;
 	}
+	if (k != NULL && (k->dying || k->hot)) {
+		return !k->dying;
+	}
+	return (kvs_owner_set(c, hash, c->cfg.copies) & kvs_listener_bit(c->cfg.self)) != 0;
 }
+
+static uint64_t
+caches_of(const struct kvs_key *k)
+{
+	return (uint64_t)k->held << KVS_TILE_MAX;
+}
+
+/* Every other tile that is owed what somebody wrote here. */
+static uint64_t
+tiles_owed(const struct kvs_core *c, uint64_t hash, const struct kvs_key *k)
+{
+	uint32_t cnt = c->cfg.copies;
+
+	if (k->hot && kvs_owner_is_primary(c, hash)) {
+		cnt = MAX(cnt, kvs_hot_tiles(&c->hot, k));
+	}
+	return cnt == 1 && !k->hot ? 0
+				   : kvs_owner_set(c, hash, cnt) & ~kvs_listener_bit(c->cfg.self);
+}
+
+/* The same for what another tile told: keeps I3. */
+static uint64_t
+tiles_relayed(const struct kvs_core *c, uint64_t hash, const struct kvs_key *k)
+{
+	if (!k->hot || !kvs_owner_is_primary(c, hash)) {
+		return 0;
+	}
+	return kvs_owner_set(c, hash, kvs_hot_tiles(&c->hot, k)) &
+	       ~kvs_owner_set(c, hash, c->cfg.copies);
+}
+
+/* ------------------------------------------------------------------- answers */
 
 static void
 answer_begin(struct desc *ret, enum kvs_msg_kind kind, const struct desc *request)
@@ -42,105 +77,224 @@ answer_begin(struct desc *ret, enum kvs_msg_kind kind, const struct desc *reques
 
 /* Puts the envelope of a key into an answer: inline, or lent until RELEASE. */
 static void
-answer_with_state(struct kvs_core *c, struct desc *answer, struct slice key)
+answer_with_state(struct kvs_core *c, struct desc *answer, struct kvs_key *k)
 {
-	struct kvs_value *v = kvs_shard_pin(c->shard, key);
+	struct slice v = { 0 };
 
-	if (v == NULL || (v->tree == 0 && v->len <= DESC_INLINE_BYTES)) {
+	if (k != NULL) {
+		v = kvs_shard_value(c->shard, k);
+	}
+	if (v.len <= DESC_INLINE_BYTES) {
 		answer->flags = DESC_F_INLINE;
-		if (v != NULL) {
-			answer->len = (uint8_t)v->len;
-			memcpy(answer->data, v->bytes, v->len);
-			kvs_shard_unpin(c->shard, v);
+		answer->len = (uint8_t)v.len;
+		if (v.len != 0) {
+			memcpy(answer->data, v.p, v.len);
 		}
 		return;
 	}
-	kvs_msg_set_bytes(answer, kvs_value_slice(v));
-	answer->word[2] = (uintptr_t)v;
+	kvs_msg_set_bytes(answer, v);
+	answer->word[2] = (uintptr_t)kvs_shard_pin_key(c->shard, k);
 }
 
+/* Answers a MERGE. here: all of it is merged here, whatever err says of others. */
 static void
-step_get(struct kvs_core *c, uint32_t from, const struct desc *d)
-{
-	struct desc answer;
-
-	answer_begin(&answer, DESC_KVS_GOT, d);
-	answer_with_state(c, &answer, kvs_msg_bytes(d));
-	c->out.send(c->out.ctx, from, &answer);
-}
-
-static void
-merged(struct kvs_core *c, uint32_t from, const struct desc *d, int err)
+merged_here(struct kvs_core *c, uint32_t from, const struct desc *d, int err, bool here)
 {
 	struct desc answer;
 
 	answer_begin(&answer, DESC_KVS_MERGED, d);
 	answer.err = (int16_t)err;
 	answer.flags = DESC_F_INLINE;
+	answer.sub = here ? KVS_MERGED_HERE : 0;
 	if (err == 0 && (d->sub & KVS_WANT_STATE) != 0) {
 		answer.flags = 0;
-		answer_with_state(c, &answer, kvs_msg_bytes(d));
+		answer_with_state(c, &answer, kvs_shard_find(c->shard, kvs_msg_bytes(d)));
 	}
 	c->out.send(c->out.ctx, from, &answer);
 }
 
 static void
-job_add(struct kvs_core *c, uint32_t from, const struct desc *d, struct kvs_value *v)
+merged(struct kvs_core *c, uint32_t from, const struct desc *d, int err)
 {
-	struct kvs_job *job = c->free, **last = &c->busy;
-
-	REQUIRE(job != NULL);
-	c->free = job->next;
-	c->free_cnt--;
-	*job = (struct kvs_job){ .value = v, .from = from, .request = *d };
-	while (*last != NULL) {
-		last = &(*last)->next;
-	}
-	*last = job;
+	merged_here(c, from, d, err, err == 0);
 }
 
-/* Whether a delta is a collection, so that a part of it is a delta as well. */
-static bool
-has_parts(struct slice delta)
-{
-	struct envelope e;
-
-	return envelope_open(delta, &e) == 0 && lattice_table_ops(e.type) != NULL;
-}
-
-/* Turns a merge whose delta is too long for one step into a job. */
 static void
-job_start(struct kvs_core *c, uint32_t from, const struct desc *d, struct slice delta)
+told(struct kvs_core *c, uint32_t tile, const struct desc *d, int err)
 {
-	struct kvs_value *v;
+	struct desc answer = { .kind = DESC_KVS_TOLD, .err = (int16_t)err, .b = d->b };
 
-	if (has_parts(delta)) {
-		job_add(c, from, d, NULL);
+	c->out.send_tile(c->out.ctx, tile, &answer);
+}
+
+/* ------------------------------------------------------------------ requests */
+
+/* An asker has, from now on, what this tile has of a key. */
+static void
+hold(struct kvs_core *c, uint32_t from, struct kvs_key *k)
+{
+	if (from < c->cfg.cache_cnt) {
+		k->held |= (uint8_t)(1u << from);
+	}
+}
+
+/* The primary counts, and only where a key can have more tiles. */
+static void
+seen(struct kvs_core *c, struct kvs_key *k, uint64_t hash)
+{
+	if (c->cfg.tile_cnt > c->cfg.copies && kvs_owner_is_primary(c, hash)) {
+		kvs_hot_seen(&c->hot, k, hash);
+	}
+}
+
+static void
+step_get(struct kvs_core *c, uint32_t from, const struct desc *d)
+{
+	struct slice key = kvs_msg_bytes(d);
+	struct kvs_key *k = kvs_shard_find(c->shard, key);
+	uint64_t hash = kvs_owner_hash(c, key);
+	struct desc answer;
+
+	c->shard->stats.got++;
+	answer_begin(&answer, DESC_KVS_GOT, d);
+	if (!serves(c, hash, k)) {
+		answer.flags = DESC_F_INLINE;
+		answer.err = MB_ERR_MOVED;
+	} else {
+		answer_with_state(c, &answer, k);
+	}
+	if (answer.err == 0 && k != NULL) {
+		hold(c, from, k);
+		seen(c, k, hash);
+	}
+	c->out.send(c->out.ctx, from, &answer);
+}
+
+/* How many others must merge before a writer is answered; cnt: others there are. */
+static uint32_t
+others_needed(const struct kvs_core *c, const struct desc *d, uint32_t cnt)
+{
+	uint32_t ack = d->a == KVS_ACK_DEFAULT ? (uint32_t)c->cfg.ack : d->a;
+
+	return ack == KVS_ACK_ALL ? cnt : ack == KVS_ACK_QUORUM ? (cnt + 1) / 2 : 0;
+}
+
+/* A key that was not here and that nobody asked this tile for: caches that asked for it before, in
+ * vain, have noted that it is absent. */
+static void
+hold_fresh(struct kvs_core *c, uint32_t from, bool asked, uint64_t hash)
+{
+	struct kvs_merged *m = &c->shard->last;
+
+	if (m->fresh && !(asked && from < c->cfg.cache_cnt) &&
+	    (c->cfg.tile_cnt == 1 || kvs_owner_is_primary(c, hash))) {
+		m->key->held = (uint8_t)((1u << c->cfg.cache_cnt) - 1);
+	}
+}
+
+/* Notes who is owed what an asker wrote. Returns: which tiles are. */
+static uint64_t
+asker_owed(struct kvs_core *c, uint32_t from, struct slice delta, bool whole)
+{
+	struct kvs_merged m = c->shard->last;
+	uint64_t hash = kvs_owner_hash(c, kvs_key_slice(m.key)), owed, tiles;
+
+	hold_fresh(c, from, true, hash);
+	owed = caches_of(m.key);
+	hold(c, from, m.key);
+	seen(c, m.key, hash);
+	if (from < c->cfg.cache_cnt) {
+		owed &= ~kvs_listener_bit(KVS_LISTENER_CACHE(from));
+	}
+	tiles = c->cfg.tile_cnt == 1 ? 0 : tiles_owed(c, hash, m.key);
+	if (m.side != LATTICE_LEFT) {
+		if ((owed | tiles) != 0) {
+			kvs_change_note(&c->changes, m.key, owed | tiles, delta, whole, c->now_ns);
+		}
+		kvs_drop_look(&c->drops, m.key, c->now_ns);
+	}
+	return tiles;
+}
+
+/* A write of an asker is merged, all of it. whole: its value is the delta, or contains it as
+ * surely. */
+static void
+asker_merged(struct kvs_core *c, uint32_t from, const struct desc *d, struct slice delta,
+	     bool whole)
+{
+	struct kvs_merged m = c->shard->last;
+	uint64_t tiles;
+	uint32_t need;
+
+	if (m.key == NULL) {
+		merged(c, from, d, 0);
 		return;
 	}
-	if (delta.len > KVS_ENVELOPE_MAX) {
-		merged(c, from, d, MB_ERR_TOO_LARGE);
+	tiles = asker_owed(c, from, delta, whole);
+	need = tiles == 0 ? 0 : others_needed(c, d, (uint32_t)__builtin_popcountll(tiles));
+	if (need == 0) {
+		merged(c, from, d, 0);
 		return;
 	}
-	v = kvs_shard_value_alloc(c->shard, delta.len);
-	if (v == NULL) {
-		c->shard->stats.refused++;
-		merged(c, from, d, MB_ERR_NO_MEMORY);
+	if (m.side == LATTICE_LEFT) { /* they may not have it yet */
+		kvs_change_note(&c->changes, m.key, tiles, delta, whole, c->now_ns);
+	}
+	kvs_change_wait(&c->changes, m.key, from, d, need, c->now_ns);
+}
+
+/* Notes who is owed what another tile told. */
+static void
+tile_merged(struct kvs_core *c, uint32_t tile, struct slice delta, bool whole)
+{
+	struct kvs_merged m = c->shard->last;
+	uint64_t hash, owed;
+
+	if (m.key == NULL || m.side == LATTICE_LEFT) {
 		return;
 	}
-	job_add(c, from, d, v);
+	hash = kvs_owner_hash(c, kvs_key_slice(m.key));
+	hold_fresh(c, tile, false, hash);
+	owed = caches_of(m.key) | (tiles_relayed(c, hash, m.key) & ~kvs_listener_bit(tile));
+	if ((kvs_owner_set(c, hash, c->cfg.copies) & kvs_listener_bit(c->cfg.self)) == 0) {
+		m.key->hot = 1;
+	}
+	if (owed != 0) {
+		kvs_change_note(&c->changes, m.key, owed, delta, whole, c->now_ns);
+	}
+	kvs_drop_look(&c->drops, m.key, c->now_ns);
 }
 
 static void
 step_merge(struct kvs_core *c, uint32_t from, const struct desc *d)
 {
-	struct slice delta = kvs_msg_delta(d);
+	struct slice delta = kvs_msg_delta(d), key = kvs_msg_bytes(d);
+	int err = 0;
 
-	if (unlikely(delta.len > KVS_STEP_BYTES)) { /* a tree, too */
-		job_start(c, from, d, delta);
+	if (c->cfg.tile_cnt > 1 &&
+	    !serves(c, kvs_owner_hash(c, key), kvs_shard_find(c->shard, key))) {
+		merged(c, from, d, MB_ERR_MOVED);
 		return;
 	}
-	merged(c, from, d, kvs_shard_merge(c->shard, kvs_msg_bytes(d), delta));
+	if (likely(delta.len <= KVS_STEP_BYTES)) {
+		err = kvs_shard_merge(c->shard, key, delta);
+		if (likely(err == 0)) {
+			asker_merged(c, from, d, delta, c->shard->last.side != LATTICE_MIXED);
+		}
+	} else {
+		err = kvs_job_start(&c->jobs, from, false, d);
+	}
+	if (unlikely(err != 0)) {
+		merged(c, from, d, err);
+	}
+}
+
+/* Only the primary lists a key: so none is listed twice, and none that was deleted there. */
+static bool
+lists(void *ctx, struct slice key)
+{
+	const struct kvs_core *c = ctx;
+
+	return c->cfg.tile_cnt == 1 || kvs_owner_is_primary(c, kvs_owner_hash(c, key));
 }
 
 static void
@@ -148,14 +302,14 @@ step_scan(struct kvs_core *c, uint32_t from, const struct desc *d)
 {
 	struct desc answer;
 
-	kvs_shard_scan(c->shard, (struct kvs_scan *)(uintptr_t)d->word[0]);
+	kvs_shard_scan(c->shard, (struct kvs_scan *)(uintptr_t)d->word[0], lists, c);
 	answer_begin(&answer, DESC_KVS_SCANNED, d);
 	answer.word[0] = d->word[0];
 	c->out.send(c->out.ctx, from, &answer);
 }
 
-void
-kvs_core_step(struct kvs_core *c, uint32_t from, const struct desc *d)
+static void
+request(struct kvs_core *c, uint32_t from, const struct desc *d)
 {
 	switch ((int)d->kind) {
 	case DESC_KVS_GET:
@@ -164,113 +318,319 @@ kvs_core_step(struct kvs_core *c, uint32_t from, const struct desc *d)
 	case DESC_KVS_MERGE:
 		step_merge(c, from, d);
 		break;
-	case DESC_KVS_SCAN:
+	default:
 		step_scan(c, from, d);
+	}
+}
+
+/* Whether a request may begin: it needs a job, a change and a wait at most. */
+static bool
+has_room(const struct kvs_core *c)
+{
+	return c->jobs.free_cnt > KVS_JOB_SPARE && kvs_changes_room(&c->changes) > 0;
+}
+
+static void
+backlog_put(struct kvs_core *c, uint32_t from, const struct desc *d)
+{
+	uint32_t at = (c->backlog_head + c->backlog_cnt) % KVS_BACKLOG_MAX;
+
+	REQUIRE(c->backlog_cnt < KVS_BACKLOG_MAX);
+	c->backlog[at] = (struct kvs_backlog){ from, *d };
+	c->backlog_cnt++;
+}
+
+static bool
+backlog_turn(struct kvs_core *c)
+{
+	bool busy = false;
+
+	while (c->backlog_cnt > 0 && has_room(c)) {
+		struct kvs_backlog b = c->backlog[c->backlog_head];
+
+		c->backlog_head = (c->backlog_head + 1) % KVS_BACKLOG_MAX;
+		c->backlog_cnt--;
+		request(c, b.from, &b.d);
+		busy = true;
+	}
+	return busy;
+}
+
+void
+kvs_core_step(struct kvs_core *c, uint32_t from, const struct desc *d)
+{
+	switch ((int)d->kind) {
+	case DESC_KVS_GET:
+	case DESC_KVS_MERGE:
+	case DESC_KVS_SCAN:
+		if (likely(c->backlog_cnt == 0 && has_room(c))) {
+			request(c, from, d);
+		} else {
+			backlog_put(c, from, d);
+		}
 		break;
 	case DESC_KVS_RELEASE:
 		kvs_shard_unpin(c->shard, (struct kvs_value *)(uintptr_t)d->word[2]);
+		break;
+	case DESC_KVS_TOLD:
+		kvs_change_told(&c->changes, KVS_LISTENER_CACHE(from), d, c->now_ns);
+		break;
+	case DESC_KVS_DROPPED:
+		kvs_drop_answered(&c->drops, KVS_LISTENER_CACHE(from), d, c->now_ns);
 		break;
 	default:
 		REQUIRE(false, "a kvs tile was sent kind %u", d->kind);
 	}
 }
 
-/* Copies the next piece of a job's delta, and merges it after the last. Returns: whether it is
- * over, with *ret_err. */
-static bool
-job_copy(struct kvs_core *c, struct kvs_job *job, int *ret_err)
+void
+kvs_core_burst(struct kvs_core *c, uint32_t from, const struct desc *d, uint32_t cnt)
 {
-	struct slice delta = kvs_msg_delta(&job->request);
-	size_t len = MIN(delta.len - job->done, (size_t)KVS_STEP_BYTES);
+	struct kvs_prefetch p[KVS_PREFETCH_MAX];
+	uint32_t n = 0;
 
-	memcpy(job->value->bytes + job->done, delta.p + job->done, len);
-	job->done += (uint32_t)len;
-	if (job->done < delta.len) {
+	REQUIRE(cnt <= KVS_PREFETCH_MAX);
+	for (uint32_t i = 0; cnt > 1 && i < cnt; i++) {
+		if (d[i].kind == DESC_KVS_MERGE || d[i].kind == DESC_KVS_GET) {
+			p[n++] = (struct kvs_prefetch){
+				.key = kvs_msg_bytes(&d[i]),
+				.delta_len = d[i].kind == DESC_KVS_MERGE ? d[i].word[3] : 0,
+			};
+		}
+	}
+	if (n > 0) {
+		kvs_shard_prefetch(c->shard, p, n);
+	}
+	for (uint32_t i = 0; i < cnt; i++) {
+		kvs_core_step(c, from, &d[i]);
+	}
+}
+
+/* --------------------------------------------------------------- other tiles */
+
+/* Whether what is told of a key can be merged now. */
+static bool
+takes(const struct kvs_core *c, struct slice key)
+{
+	const struct kvs_key *k = kvs_shard_find(c->shard, key);
+	bool relays = k != NULL && k->hot && kvs_owner_is_primary(c, kvs_owner_hash(c, key));
+
+	return (k == NULL || !k->dying || kvs_owner_is_primary(c, kvs_owner_hash(c, key))) &&
+	       kvs_changes_spare(&c->changes, relays);
+}
+
+static void
+step_tell(struct kvs_core *c, uint32_t tile, const struct desc *d)
+{
+	struct slice delta = kvs_msg_delta(d), key = kvs_msg_bytes(d);
+
+	if (!takes(c, key) || (delta.len > KVS_STEP_BYTES && c->jobs.free_cnt == 0)) {
+		told(c, tile, d, MB_ERR_TRYAGAIN);
+		return;
+	}
+	if (likely(delta.len <= KVS_STEP_BYTES)) {
+		int err = kvs_shard_merge(c->shard, key, delta);
+
+		if (err == 0) {
+			tile_merged(c, tile, delta, c->shard->last.side == LATTICE_RIGHT);
+		}
+		told(c, tile, d, err);
+	} else if (kvs_job_start(&c->jobs, tile, true, d) != 0) {
+		told(c, tile, d, MB_ERR_NO_MEMORY);
+	}
+}
+
+void
+kvs_core_step_tile(struct kvs_core *c, uint32_t tile, const struct desc *d)
+{
+	struct desc answer;
+
+	switch ((int)d->kind) {
+	case DESC_KVS_TELL:
+		step_tell(c, tile, d);
+		break;
+	case DESC_KVS_TOLD:
+		kvs_change_told(&c->changes, tile, d, c->now_ns);
+		break;
+	case DESC_KVS_DROP:
+		if (kvs_drop_asked(&c->drops, d, &answer)) {
+			c->out.send_tile(c->out.ctx, tile, &answer);
+		}
+		break;
+	case DESC_KVS_DROPPED:
+		if (d->sub == KVS_DROP_LEAVE) {
+			kvs_heat_left(c, tile, d);
+		} else {
+			kvs_drop_answered(&c->drops, tile, d, c->now_ns);
+		}
+		break;
+	default:
+		REQUIRE(false, "a kvs tile was sent kind %u by another", d->kind);
+	}
+}
+
+/* ---------------------------------------------------------------- parts' outside */
+
+static void
+out_listener(void *ctx, uint32_t listener, const struct desc *d)
+{
+	struct kvs_core *c = ctx;
+
+	if (listener < KVS_TILE_MAX) {
+		c->out.send_tile(c->out.ctx, listener, d);
+	} else {
+		c->out.send(c->out.ctx, listener - KVS_TILE_MAX, d);
+	}
+}
+
+static void
+out_tile(void *ctx, uint32_t tile, const struct desc *d)
+{
+	out_listener(ctx, tile, d);
+}
+
+static void
+out_cache(void *ctx, uint32_t cache, const struct desc *d)
+{
+	out_listener(ctx, KVS_LISTENER_CACHE(cache), d);
+}
+
+static void
+out_acked(void *ctx, uint32_t from, const struct desc *request, int err)
+{
+	merged_here(ctx, from, request, err, true);
+}
+
+static int
+out_job_may(void *ctx, const struct kvs_job *job)
+{
+	struct slice key = kvs_msg_bytes(&job->request);
+	const struct kvs_core *c = ctx;
+
+	if (job->told) {
+		return takes(c, key) ? 0 : MB_ERR_TRYAGAIN;
+	}
+	return serves(c, kvs_owner_hash(c, key), kvs_shard_find(c->shard, key)) ? 0 : MB_ERR_MOVED;
+}
+
+/* Each piece of a collection is owed like a delta of its own. */
+static void
+out_job_merged(void *ctx, const struct kvs_job *job, struct slice delta, bool last)
+{
+	struct kvs_core *c = ctx;
+	bool whole = delta.len > KVS_STEP_BYTES;
+
+	if (job->told) {
+		tile_merged(c, job->from, delta, whole);
+		if (last) {
+			told(c, job->from, &job->request, 0);
+		}
+	} else if (last) {
+		asker_merged(c, job->from, &job->request, delta, whole);
+	} else if (c->shard->last.key != NULL) {
+		asker_owed(c, job->from, delta, whole);
+	}
+}
+
+static void
+out_job_failed(void *ctx, const struct kvs_job *job, int err)
+{
+	if (job->told) {
+		told(ctx, job->from, &job->request, err);
+	} else {
+		merged(ctx, job->from, &job->request, err);
+	}
+}
+
+static bool
+out_listeners(void *ctx, struct kvs_key *k, uint64_t *ret)
+{
+	struct kvs_core *c = ctx;
+	uint64_t hash = kvs_owner_hash(c, kvs_key_slice(k));
+
+	if (c->cfg.tile_cnt == 1) {
+		*ret = caches_of(k);
+		return true;
+	}
+	if (!kvs_owner_is_primary(c, hash) || kvs_heat_leaves(c, k)) {
 		return false;
 	}
-	*ret_err = kvs_shard_merge_value(c->shard, kvs_msg_bytes(&job->request), job->value);
+	*ret = tiles_owed(c, hash, k) | caches_of(k);
 	return true;
 }
 
-/* Writes items [from, to) of run into an envelope like e, and merges it. */
-static int
-part_merge(struct kvs_core *c, struct slice key, const struct envelope *e, const struct table *run,
-	   uint32_t from, uint32_t to, size_t bytes)
+static void
+out_removed(void *ctx, struct kvs_key *k)
 {
-	size_t cap = bytes + envelope_bytes(e) - e->state.len;
-	struct kvs_value *v = NULL;
-	struct wbuf out = wbuf_init(c->piece, sizeof(c->piece));
-	struct table_builder b;
-	int err;
+	struct kvs_core *c = ctx;
 
-	if (cap > sizeof(c->piece)) { /* one long item, or sections of unusual length */
-		v = kvs_shard_value_alloc(c->shard, cap);
-		if (v == NULL) {
-			return MB_ERR_NO_MEMORY;
-		}
-		out = wbuf_init(v->bytes, cap);
-	}
-	table_begin(&b, &out);
-	table_add_run(&b, run, from, to);
-	err = table_end(&b);
-	if (err == 0) {
-		err = envelope_write_tail(e, &out);
-	}
-	if (err == 0) {
-		err = kvs_shard_merge(c->shard, key, wbuf_slice(&out));
-	}
-	if (v != NULL) {
-		kvs_shard_value_free(c->shard, v);
-	}
-	return err;
+	kvs_hot_forget(&c->hot, k);
 }
 
-/* Merges the next items of a job's delta. Returns: as job_copy. */
-static bool
-job_merge_part(struct kvs_core *c, struct kvs_job *job, int *ret_err)
-{
-	struct envelope e;
-	struct table t, run;
-	uint32_t from, to;
-	size_t bytes = 0;
+/* ---------------------------------------------------------------------- life */
 
-	*ret_err = envelope_open(kvs_msg_delta(&job->request), &e);
-	*ret_err = *ret_err != 0 ? *ret_err : table_open(e.state, &t);
-	if (*ret_err != 0 || !table_run(&t, job->done, &run, &from)) {
-		return true;
+void
+kvs_core_init(struct kvs_core *c, struct kvs_shard *shard, const struct kvs_core_cfg *cfg,
+	      const struct kvs_out *out)
+{
+	const struct kvs_job_ops jobs = { out_job_may, out_job_merged, out_job_failed, c };
+	const struct kvs_change_ops changes = { out_tile, out_cache, out_acked, c };
+	const struct kvs_drop_ops drops = { out_listener, out_listeners, out_removed, c };
+
+	REQUIRE(cfg->tile_cnt >= 1);
+	REQUIRE(cfg->tile_cnt <= KVS_TILE_MAX);
+	REQUIRE(cfg->self < cfg->tile_cnt);
+	REQUIRE(cfg->cache_cnt <= KVS_CACHE_MAX);
+	REQUIRE(cfg->copies >= 1);
+	memset(c, 0, offsetof(struct kvs_core, changes));
+	c->shard = shard;
+	c->cfg = *cfg;
+	c->cfg.copies = MIN(cfg->copies, cfg->tile_cnt);
+	if (c->cfg.ack == KVS_ACK_DEFAULT) {
+		c->cfg.ack = c->cfg.copies > 1 ? KVS_ACK_QUORUM : KVS_ACK_ONE;
 	}
-	for (to = from; to < run.cnt && (to == from || bytes < KVS_PIECE_BYTES); to++) {
-		bytes += table_item(&run, to).len + TABLE_ITEM_OVERHEAD;
-	}
-	*ret_err = part_merge(c, kvs_msg_bytes(&job->request), &e, &run, from, to, bytes);
-	if (*ret_err != 0) {
-		/* What was merged stays. */
-		*ret_err = job->done == 0 ? *ret_err : MB_ERR_INDETERMINATE;
-		return true;
-	}
-	job->done += to - from;
-	return job->done >= t.cnt;
+	c->out = *out;
+	c->leave_ns = UINT64_MAX;
+	kvs_jobs_init(&c->jobs, shard, &jobs);
+	kvs_changes_init(&c->changes, shard, cfg->period_ns, cfg->ack_timeout_ns, &changes);
+	kvs_drops_init(&c->drops, shard, cfg->timebase, cfg->drop_pause_ns, &drops);
+	kvs_hot_init(&c->hot, c->cfg.copies, cfg->tile_cnt);
+}
+
+uint32_t
+kvs_core_room(const struct kvs_core *c)
+{
+	return KVS_BACKLOG_MAX - c->backlog_cnt;
 }
 
 bool
-kvs_core_poll(struct kvs_core *c)
+kvs_core_poll(struct kvs_core *c, uint64_t now_ns)
 {
-	struct kvs_job **at = &c->busy;
-	bool busy = kvs_shard_sweep(c->shard) || c->busy != NULL;
+	bool busy;
 
-	while (*at != NULL) {
-		struct kvs_job *job = *at;
-		int err;
+	c->now_ns = now_ns;
+	busy = kvs_jobs_poll(&c->jobs);
+	busy |= kvs_shard_sweep(c->shard);
+	busy |= backlog_turn(c);
+	busy |= kvs_changes_turn(&c->changes, now_ns);
+	busy |= kvs_drops_turn(&c->drops, now_ns);
+	return kvs_heat_turn(c) || busy;
+}
 
-		if (!(job->value != NULL ? job_copy(c, job, &err) : job_merge_part(c, job, &err))) {
-			at = &job->next;
-			continue;
-		}
-		*at = job->next;
-		merged(c, job->from, &job->request, err);
-		job->next = c->free;
-		c->free = job;
-		c->free_cnt++;
+uint64_t
+kvs_core_timer(const struct kvs_core *c)
+{
+	return MIN(MIN(kvs_changes_timer(&c->changes), kvs_drops_timer(&c->drops)), c->leave_ns);
+}
+
+uint32_t
+kvs_core_busy(const struct kvs_core *c)
+{
+	uint32_t cnt = c->backlog_cnt + KVS_JOB_MAX - c->jobs.free_cnt +
+		       kvs_changes_cnt(&c->changes) + c->drops.busy_cnt;
+
+	for (uint32_t i = 0; i < KVS_HOT_MAX; i++) {
+		cnt += c->leave[i].key != NULL;
 	}
-	return busy;
+	return cnt;
 }

@@ -146,6 +146,20 @@ kvs_index_find(const struct kvs_index *x, uint64_t hash, struct slice key)
 	return NULL;
 }
 
+const struct kvs_key *
+kvs_index_peek(const struct kvs_index *x, uint64_t hash)
+{
+	const struct kvs_bucket *b = bucket_of(x, hash);
+	uint16_t tag = tag_of(hash);
+
+	for (uint32_t i = 0; i < KVS_INDEX_SLOTS; i++) {
+		if (b->tag[i] == tag && b->key[i].v != 0) {
+			return kvs_at(x->base, b->key[i]);
+		}
+	}
+	return NULL;
+}
+
 /* ------------------------------------------------------------------ growing */
 
 /* Where the next key goes in a chain: keeps I1. */
@@ -284,6 +298,41 @@ kvs_index_add(struct kvs_index *x, uint64_t hash, struct kvs_key *k)
 		split(x);
 	}
 	return 0;
+}
+
+void
+kvs_index_remove(struct kvs_index *x, uint64_t hash, const struct kvs_key *k)
+{
+	struct kvs_bucket *at = bucket_of(x, hash), *last = at, *before = NULL, *more;
+	struct kvs_ref ref = kvs_ref_of(x->base, k);
+	uint32_t slot = 0, end = 0;
+
+	while (at->key[slot].v != ref.v) {
+		if (++slot == KVS_INDEX_SLOTS) {
+			at = bucket_more(x, at);
+			slot = 0;
+			REQUIRE(at != NULL, "a key is removed that is not there");
+		}
+	}
+	while ((more = bucket_more(x, last)) != NULL) {
+		before = last;
+		last = more;
+	}
+	while (end < KVS_INDEX_SLOTS && last->key[end].v != 0) {
+		end++;
+	}
+	INSIST(end > 0);
+	end--;
+	/* The chain's last key takes its place: keeps I1. */
+	at->tag[slot] = last->tag[end];
+	at->key[slot] = last->key[end];
+	last->tag[end] = 0;
+	last->key[end] = (struct kvs_ref){ 0 };
+	if (end == 0 && before != NULL) {
+		before->more = (struct kvs_ref){ 0 };
+		heap_free(x->heap, last, sizeof(*last));
+	}
+	x->cnt--;
 }
 
 size_t

@@ -60,8 +60,18 @@ struct kvs_key *kvs_index_find(const struct kvs_index *x, uint64_t hash, struct 
 /* kvs_index_prefetch asks the memory for what kvs_index_find will look at first. */
 void kvs_index_prefetch(const struct kvs_index *x, uint64_t hash);
 
+/* kvs_index_peek gives the key that kvs_index_find will most likely find, without looking at it;
+ * NULL: none. For who wants to prefetch it. */
+const struct kvs_key *kvs_index_peek(const struct kvs_index *x, uint64_t hash);
+
 /* kvs_index_add enters a key that is not there yet. Returns: 0; MB_ERR_NO_MEMORY. */
 int kvs_index_add(struct kvs_index *x, uint64_t hash, struct kvs_key *k);
+
+/* kvs_index_remove takes a key out. Buckets stay: as many keys will come again.
+ *
+ * Requires:  it is there.
+ */
+void kvs_index_remove(struct kvs_index *x, uint64_t hash, const struct kvs_key *k);
 
 /* Bytes the index has taken from the heap, overflow buckets apart. */
 size_t kvs_index_bytes(const struct kvs_index *x);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kvs_msg - the messages on the links between a cache tile and a kvs tile
+/* kvs_msg - the messages on the links between a cache tile and a kvs tile, and between kvs tiles
  *
  * Both ends are tiles of one daemon, so what is too long for a descriptor is passed as a pointer.
  * The rule for every pointer: what it points to belongs to the sender and stays as it is until the
  * sender has its answer. For a GOT, or a MERGED with state, that is not inline, the answer is
  * KVS_RELEASE.
  *
- * Each GET, MERGE and SCAN is answered exactly once, with `b` unchanged: the asker's own word. The
- * answers to two requests come in any order, and their effects too: who wants one after the other
- * waits for the first answer.
+ * Each GET, MERGE, SCAN, TELL, ASK and LEAVE is answered exactly once, with `b` unchanged: the
+ * asker's own word. The answers to two requests come in any order, and their effects too: who wants
+ * one after the other waits for the first answer.
  */
 #ifndef MB_KVS_MSG_H
 #define MB_KVS_MSG_H
@@ -19,23 +19,58 @@
 
 #include "clock.h"
 #include "desc.h"
+#include "domain_limits.h"
 #include "slice.h"
 
 enum kvs_msg_kind {
 	DESC_KVS_GET = DESC_KVS_FIRST, /* key */
-	DESC_KVS_GOT,                  /* err = 0: the envelope, empty for a key never written */
+	/* err = 0: the envelope, empty for a key never written. MB_ERR_MOVED, also of a MERGE: not
+	 * an owner, or not now; the key's primary always is one */
+	DESC_KVS_GOT,
 	DESC_KVS_MERGE, /* key; word[2], word[3] = pointer and length of the delta, an envelope;
 			   * sub = KVS_WANT_STATE or 0 */
-	/* err = 0: merged, here; with KVS_WANT_STATE also the envelope as it is now.
-	 * MB_ERR_NO_MEMORY: the shard is full, nothing changed */
+	/* err = 0: merged, by as many owners as a = enum kvs_ack asks for; with KVS_WANT_STATE also
+	 * the envelope as it is now. MB_ERR_NO_MEMORY: the shard is full, nothing changed.
+	 * MB_ERR_INDETERMINATE: with sub = KVS_MERGED_HERE it is merged, but too few others said so
+	 * in time; without, only a part of it is */
 	DESC_KVS_MERGED,
 	DESC_KVS_SCAN,    /* word[0] = pointer to a struct kvs_scan, lent until SCANNED */
 	DESC_KVS_SCANNED, /* err = 0: the struct is filled */
 	DESC_KVS_RELEASE, /* word[2] as it came in a GOT or MERGED; not answered */
+
+	/* From a kvs tile to others that have the key: kvs tiles and cache tiles.
+	 * key; word[2], word[3] = the change, an envelope to merge */
+	DESC_KVS_TELL,
+	/* err = 0: merged. MB_ERR_NOT_FOUND, from a cache: it has no copy. Anything else: tell it
+	 * again later */
+	DESC_KVS_TOLD,
+	/* About a key that is deleted or expired (kvs_drop.h). sub = enum kvs_drop_step. ASK: the
+	 * key, and the envelope as in TELL; LEAVE: the key; DO and KEEP: word[0] as in DROPPED */
+	DESC_KVS_DROP,
+	/* answers ASK and LEAVE. err = 0: agreed; word[0] = the answerer's name for the key */
+	DESC_KVS_DROPPED,
+};
+
+/* a of a MERGE: whose merge it waits for. */
+enum kvs_ack {
+	KVS_ACK_DEFAULT = 0, /* the node's, from its configuration */
+	KVS_ACK_LOCAL,       /* the cache's; no kvs tile sees it */
+	KVS_ACK_ONE,
+	KVS_ACK_QUORUM, /* more than half of the owners */
+	KVS_ACK_ALL,
+};
+
+enum kvs_drop_step {
+	KVS_DROP_ASK =
+		1,      /* have you nothing else of it? Then let nobody touch it until DO or KEEP */
+	KVS_DROP_DO,    /* forget it; not answered */
+	KVS_DROP_KEEP,  /* go on as before; not answered */
+	KVS_DROP_LEAVE, /* the key is no longer hot: forget it, others have it */
 };
 
 enum kvs_msg_sub {
-	KVS_WANT_STATE = 1,
+	KVS_WANT_STATE = 1,  /* of a MERGE */
+	KVS_MERGED_HERE = 1, /* of a MERGED */
 };
 
 /* One piece of a scan. The asker fills the first part, the kvs tile the second. */
@@ -48,7 +83,8 @@ struct kvs_scan {
 
 	uint32_t cnt;      /* in out */
 	bool more;         /* there may be more keys, */
-	struct slice last; /* after this one, which need not be in out. It stays valid */
+	struct slice last; /* after this one, which need not be in out; in last_mem */
+	uint8_t last_mem[KEY_BYTES_MAX];
 };
 
 /* The key of a GET or MERGE, or the inline or lent bytes of a GOT or MERGED, in word[0],
@@ -80,14 +116,6 @@ static inline struct slice
 kvs_msg_delta(const struct desc *d)
 {
 	return slice_of((const void *)(uintptr_t)d->word[2], d->word[3]);
-}
-
-/* Which of tile_cnt kvs tiles owns a key; hash is hash_bytes of the key. It takes other bits of the
- * hash than cache_tile_of, so that the two spreads have nothing to do with each other. */
-static inline uint32_t
-kvs_owner(uint64_t hash, uint32_t tile_cnt)
-{
-	return (uint32_t)((hash >> 32) * tile_cnt >> 32);
 }
 
 #endif

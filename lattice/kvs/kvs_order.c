@@ -80,6 +80,21 @@ kvs_order_add(struct kvs_order *o, struct kvs_key *k)
 	}
 }
 
+void
+kvs_order_remove(struct kvs_order *o, const struct kvs_key *k)
+{
+	const struct kvs_ref *link[KVS_ORDER_HEIGHT_MAX] = { NULL };
+	struct kvs_ref ref = kvs_ref_of(o->base, k);
+
+	descend(o, kvs_key_slice(k), false, link);
+	for (uint32_t level = 0; level < k->height; level++) {
+		struct kvs_ref *before = (struct kvs_ref *)(uintptr_t)link[level];
+
+		INSIST(before->v == ref.v);
+		*before = k->next[level];
+	}
+}
+
 struct kvs_key *
 kvs_order_from(const struct kvs_order *o, struct slice key, bool above)
 {

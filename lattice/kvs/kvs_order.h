@@ -3,8 +3,7 @@
  *
  * A skip list whose links lie in the keys themselves. A key's height is drawn from its hash (a
  * quarter of the keys of each level reach the next), so it needs no randomness and the same keys
- * make the same list. Keys stay for ever (a deleted one keeps its tombstone), so there is no
- * removal.
+ * make the same list.
  *
  * Owner: the shard.
  */
@@ -31,6 +30,9 @@ uint32_t kvs_order_height(uint64_t hash);
 
 /* kvs_order_add enters a key that is not there yet; its height is set. */
 void kvs_order_add(struct kvs_order *o, struct kvs_key *k);
+
+/* kvs_order_remove takes a key out. Requires: it is there. */
+void kvs_order_remove(struct kvs_order *o, const struct kvs_key *k);
 
 /* kvs_order_from finds the first key that is not less than key (above: greater than key); NULL
  * behind the last. Cost: O(log n) comparisons. */

@@ -92,16 +92,22 @@ value_of(const struct kvs_shard *s, const struct kvs_key *k)
 	return kvs_at(s->base, k->value);
 }
 
-static struct kvs_key *
-find(struct kvs_shard *s, struct slice key)
+struct kvs_key *
+kvs_shard_find(struct kvs_shard *s, struct slice key)
 {
 	return kvs_index_find(&s->index, kvs_index_hash(&s->index, key), key);
 }
 
 struct slice
+kvs_shard_value(const struct kvs_shard *s, const struct kvs_key *k)
+{
+	return kvs_value_slice(value_of(s, k));
+}
+
+struct slice
 kvs_shard_get(struct kvs_shard *s, struct slice key)
 {
-	struct kvs_key *k = find(s, key);
+	struct kvs_key *k = kvs_shard_find(s, key);
 
 	s->stats.got++;
 	return k == NULL ? slice_of(NULL, 0) : kvs_value_slice(value_of(s, k));
@@ -148,14 +154,17 @@ value_drop(struct kvs_shard *s, struct kvs_value *v)
 struct kvs_value *
 kvs_shard_pin(struct kvs_shard *s, struct slice key)
 {
-	struct kvs_key *k = find(s, key);
-	struct kvs_value *v;
+	struct kvs_key *k = kvs_shard_find(s, key);
 
 	s->stats.got++;
-	if (k == NULL) {
-		return NULL;
-	}
-	v = value_of(s, k);
+	return k == NULL ? NULL : kvs_shard_pin_key(s, k);
+}
+
+struct kvs_value *
+kvs_shard_pin_key(struct kvs_shard *s, struct kvs_key *k)
+{
+	struct kvs_value *v = value_of(s, k);
+
 	v->pin_cnt++;
 	s->pin_cnt++;
 	return v;
@@ -176,7 +185,8 @@ kvs_shard_unpin(struct kvs_shard *s, struct kvs_value *v)
 
 /* Enters a new key that takes v over. On an error v is still the caller's. */
 static int
-key_insert(struct kvs_shard *s, uint64_t hash, struct slice name, struct kvs_value *v)
+key_insert(struct kvs_shard *s, uint64_t hash, struct slice name, struct kvs_value *v,
+	   struct kvs_key **ret)
 {
 	uint32_t height = kvs_order_height(hash);
 	size_t bytes = kvs_key_bytes(height, name.len);
@@ -196,6 +206,7 @@ key_insert(struct kvs_shard *s, uint64_t hash, struct slice name, struct kvs_val
 		return MB_ERR_NO_MEMORY;
 	}
 	kvs_order_add(&s->order, k);
+	*ret = k;
 	return 0;
 }
 
@@ -342,7 +353,7 @@ merge_into(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
 
 /* Counts how a merge ended and turns it into a result. */
 static int
-merge_end(struct kvs_shard *s, int side)
+merge_end(struct kvs_shard *s, struct kvs_key *k, int side, bool fresh)
 {
 	if (side < 0) {
 		s->stats.refused += side == MB_ERR_NO_MEMORY;
@@ -350,6 +361,7 @@ merge_end(struct kvs_shard *s, int side)
 	}
 	s->stats.merged++;
 	s->stats.unchanged += side == LATTICE_LEFT;
+	s->last = (struct kvs_merged){ .key = k, .side = side, .fresh = fresh };
 	return 0;
 }
 
@@ -373,20 +385,20 @@ kvs_shard_merge(struct kvs_shard *s, struct slice key, struct slice delta)
 
 			side = err != 0 ? err : side;
 		}
-		return merge_end(s, side);
+		return merge_end(s, k, side, false);
 	}
 	if (delta.len == 0) {
-		return merge_end(s, LATTICE_LEFT); /* bottom into bottom: keeps I1 */
+		return merge_end(s, NULL, LATTICE_LEFT, false); /* bottom into bottom: keeps I1 */
 	}
 	v = value_make(s, delta);
 	if (v == NULL) {
-		return merge_end(s, MB_ERR_NO_MEMORY);
+		return merge_end(s, NULL, MB_ERR_NO_MEMORY, false);
 	}
-	side = key_insert(s, hash, key, v);
+	side = key_insert(s, hash, key, v, &k);
 	if (side != 0) {
 		kvs_shard_value_free(s, v);
 	}
-	return merge_end(s, side == 0 ? LATTICE_RIGHT : side);
+	return merge_end(s, k, side == 0 ? LATTICE_RIGHT : side, true);
 }
 
 int
@@ -399,19 +411,91 @@ kvs_shard_merge_value(struct kvs_shard *s, struct slice key, struct kvs_value *v
 	REQUIRE(key.len <= KEY_BYTES_MAX);
 	REQUIRE(v->len > 0);
 	if (k == NULL) {
-		side = key_insert(s, hash, key, v);
+		side = key_insert(s, hash, key, v, &k);
 		if (side == 0) {
-			return merge_end(s, LATTICE_RIGHT);
+			return merge_end(s, k, LATTICE_RIGHT, true);
 		}
 	} else {
 		side = merge_into(s, k, kvs_value_slice(v));
 		if (side == LATTICE_RIGHT) {
 			key_take(s, k, v);
-			return merge_end(s, side);
+			return merge_end(s, k, side, false);
 		}
 	}
 	kvs_shard_value_free(s, v);
-	return merge_end(s, side);
+	return merge_end(s, k, side, false);
+}
+
+void
+kvs_shard_remove(struct kvs_shard *s, struct kvs_key *k)
+{
+	struct slice name = kvs_key_slice(k);
+
+	REQUIRE(!k->changing);
+	kvs_order_remove(&s->order, k);
+	kvs_index_remove(&s->index, kvs_index_hash(&s->index, name), k);
+	value_drop(s, value_of(s, k));
+	heap_free(s->heap, k, kvs_key_bytes(k->height, k->key_len));
+	s->stats.removed++;
+}
+
+struct kvs_key *
+kvs_shard_first(const struct kvs_shard *s)
+{
+	return kvs_order_from(&s->order, slice_of(NULL, 0), false);
+}
+
+struct kvs_key *
+kvs_shard_next(const struct kvs_shard *s, const struct kvs_key *k)
+{
+	return kvs_order_next(&s->order, k);
+}
+
+/* ------------------------------------------------------------------ prefetch */
+
+/* Lines of a value that are asked for: the hardware goes on with longer ones by itself. */
+#define PREFETCH_BYTES_MAX 2048u
+
+static void
+prefetch_value(const struct kvs_shard *s, const struct kvs_key *k, size_t delta_len)
+{
+	const uint8_t *v = kvs_at(s->base, k->value);
+	size_t bytes = MIN(sizeof(struct kvs_value) + delta_len, (size_t)PREFETCH_BYTES_MAX);
+
+	/* The value is as long as the delta, or it will be. */
+	for (size_t i = 0; i < bytes + CACHE_LINE; i += CACHE_LINE) {
+		__builtin_prefetch(v + i, 1);
+	}
+}
+
+void
+kvs_shard_prefetch(const struct kvs_shard *s, const struct kvs_prefetch *p, uint32_t cnt)
+{
+	const struct kvs_key *key[KVS_PREFETCH_MAX];
+	uint64_t hash[KVS_PREFETCH_MAX];
+	size_t delta_len[KVS_PREFETCH_MAX];
+	uint32_t n = 0;
+
+	REQUIRE(cnt <= KVS_PREFETCH_MAX);
+	for (uint32_t i = 0; i < cnt; i++) {
+		if (i > 0 && slice_eq(p[i].key, p[i - 1].key)) {
+			continue; /* a hot key: asked for already */
+		}
+		hash[n] = kvs_index_hash(&s->index, p[i].key);
+		delta_len[n] = p[i].delta_len;
+		kvs_index_prefetch(&s->index, hash[n++]);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		key[i] = kvs_index_peek(&s->index, hash[i]);
+		if (key[i] != NULL) {
+			__builtin_prefetch(key[i]);
+		}
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		if (key[i] != NULL) {
+			prefetch_value(s, key[i], delta_len[i]);
+		}
+	}
 }
 
 /* ---------------------------------------------------------------------- scan */
@@ -428,41 +512,59 @@ shows(const struct kvs_shard *s, const struct kvs_key *k, struct hlc_time now)
 {
 	struct envelope e;
 
-	return envelope_open(kvs_value_slice(value_of(s, k)), &e) == 0 && !envelope_expired(&e, now) &&
-	       view_present(e.type, e.state);
+	return envelope_open(kvs_value_slice(value_of(s, k)), &e) == 0 &&
+	       !envelope_expired(&e, now) && view_present(e.type, e.state);
 }
 
-void
-kvs_shard_scan(struct kvs_shard *s, struct kvs_scan *scan)
+/* Goes on from key k. Returns: the last key that was looked at; NULL: none. */
+static const struct kvs_key *
+scan_from(const struct kvs_shard *s, const struct kvs_key *k, struct kvs_scan *scan,
+	  bool (*lists)(void *ctx, struct slice key), void *ctx)
 {
-	bool go_on = scan->after.len > 0 && slice_cmp(scan->after, scan->prefix) >= 0;
-	struct kvs_key *k = kvs_order_from(&s->order, go_on ? scan->after : scan->prefix, go_on);
+	const struct kvs_key *last = NULL;
 	uint32_t visit_cnt = 0;
 
-	s->stats.scanned++;
-	scan->cnt = 0;
-	scan->more = false;
 	for (; k != NULL; k = kvs_order_next(&s->order, k)) {
 		struct slice name = kvs_key_slice(k);
 
 		if (!has_prefix(name, scan->prefix)) {
-			return;
+			break;
 		}
-		if (visit_cnt == KVS_SCAN_VISIT_MAX || scan->cnt == scan->limit) {
-			scan->more = true;
-			return;
+		scan->more = visit_cnt == KVS_SCAN_VISIT_MAX || scan->cnt == scan->limit;
+		if (scan->more) {
+			break;
 		}
 		visit_cnt++;
-		if (shows(s, k, scan->now)) {
-			if (scan->out.cap - scan->out.len < sizeof(uint16_t) + name.len) {
-				scan->more = true;
-				return;
+		if (shows(s, k, scan->now) && (lists == NULL || lists(ctx, name))) {
+			scan->more = scan->out.cap - scan->out.len < sizeof(uint16_t) + name.len;
+			if (scan->more) {
+				break;
 			}
 			wbuf_u16(&scan->out, (uint16_t)name.len);
 			wbuf_put(&scan->out, name.p, name.len);
 			scan->cnt++;
 		}
-		scan->last = name;
+		last = k;
+	}
+	return last;
+}
+
+void
+kvs_shard_scan(struct kvs_shard *s, struct kvs_scan *scan,
+	       bool (*lists)(void *ctx, struct slice key), void *ctx)
+{
+	bool go_on = scan->after.len > 0 && slice_cmp(scan->after, scan->prefix) >= 0;
+	const struct kvs_key *k =
+		kvs_order_from(&s->order, go_on ? scan->after : scan->prefix, go_on);
+
+	s->stats.scanned++;
+	scan->cnt = 0;
+	scan->more = false;
+	k = scan_from(s, k, scan, lists, ctx);
+	if (k != NULL) { /* a copy: the key may be gone when somebody goes on from here */
+		scan->last = kvs_key_slice(k);
+		memcpy(scan->last_mem, scan->last.p, scan->last.len);
+		scan->last.p = scan->last_mem;
 	}
 }
 

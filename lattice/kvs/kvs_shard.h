@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kvs_shard - the keys of one kvs tile, each with an envelope, in private memory
  *
- * A large collection is a tree (treeval.h), of which a change copies a few nodes; what is read of it
- * is a slice that stands for it (tree_slice). All other values are flat.
+ * A large collection is a tree (treeval.h), of which a change copies a few nodes; what is read of
+ * it is a slice that stands for it (tree_slice). All other values are flat.
  *
  * Every change is a merge, so it does not matter in which order, in which groups or how often the
- * deltas of a key arrive. Nothing is ever deleted: a DEL is a merge as well, and its tombstone
- * stays.
+ * deltas of a key arrive. A DEL is a merge as well, and leaves a tombstone; kvs_shard_remove takes
+ * that away, when it is known that nothing older is on its way (kvs_drop.h).
  *
  * All memory, the index included, comes from the bytes given at the start. When they are used up, a
  * merge that needs more is refused and changes nothing; merges that fit where the value lies go on.
@@ -37,6 +37,8 @@
 #define KVS_ENVELOPE_MAX    (VALUE_BYTES_MAX + (1u << 20))
 /* What a merge may write without taking memory for it first. */
 #define KVS_SCRATCH_BYTES   (128u << 10)
+/* What one step copies at most. */
+#define KVS_STEP_BYTES      (64u << 10)
 
 struct kvs_shard_stats {
 	uint64_t got;       /* reads */
@@ -44,6 +46,14 @@ struct kvs_shard_stats {
 	uint64_t unchanged; /* of these without effect */
 	uint64_t refused;   /* merges refused for want of memory */
 	uint64_t scanned;   /* pieces of scans */
+	uint64_t removed;   /* keys */
+};
+
+/* What the last merge that succeeded did. */
+struct kvs_merged {
+	struct kvs_key *key; /* NULL: bottom into a key that is not there */
+	int side;   /* enum lattice_side: LEFT, it changed nothing; RIGHT, the delta won whole */
+	bool fresh; /* the key was not there before */
 };
 
 struct kvs_shard {
@@ -54,6 +64,7 @@ struct kvs_shard {
 	struct kvs_order order;
 	struct grove grove; /* large collections */
 	uint64_t pin_cnt;
+	struct kvs_merged last;
 	struct kvs_shard_stats stats;
 	uint8_t scratch[KVS_SCRATCH_BYTES];
 };
@@ -80,13 +91,27 @@ struct slice kvs_shard_get(struct kvs_shard *s, struct slice key);
 struct kvs_value *kvs_shard_pin(struct kvs_shard *s, struct slice key);
 void kvs_shard_unpin(struct kvs_shard *s, struct kvs_value *v);
 
+/* kvs_shard_find finds a key; NULL. kvs_shard_value is the envelope of one, as kvs_shard_get gives
+ * it. kvs_shard_pin_key is kvs_shard_pin of a key that was found. */
+struct kvs_key *kvs_shard_find(struct kvs_shard *s, struct slice key);
+struct slice kvs_shard_value(const struct kvs_shard *s, const struct kvs_key *k);
+struct kvs_value *kvs_shard_pin_key(struct kvs_shard *s, struct kvs_key *k);
+
+/* kvs_shard_remove forgets a key, and gives its memory back. A value that is pinned stays until it
+ * is released. */
+void kvs_shard_remove(struct kvs_shard *s, struct kvs_key *k);
+
+/* kvs_shard_first, kvs_shard_next: all keys, in order; NULL behind the last. */
+struct kvs_key *kvs_shard_first(const struct kvs_shard *s);
+struct kvs_key *kvs_shard_next(const struct kvs_shard *s, const struct kvs_key *k);
+
 /* kvs_shard_merge merges delta, a checked flat envelope outside of the shard's memory, into a key.
  *
  * Returns:   0; MB_ERR_NO_MEMORY; MB_ERR_TOO_LARGE: the result would be longer than
  *            KVS_ENVELOPE_MAX; what lattice_merge says of unchecked bytes. On an error nothing has
- *            changed.
- * Cost:      a hash, two or three cache misses, the merge, and a copy of the result when it changed;
- *            of a tree, of the nodes that changed
+ *            changed. On success s->last tells what happened.
+ * Cost:      a hash, two or three cache misses, the merge, and a copy of the result when it
+ *            changed; of a tree, of the nodes that changed
  */
 int kvs_shard_merge(struct kvs_shard *s, struct slice key, struct slice delta);
 
@@ -98,13 +123,27 @@ struct kvs_value *kvs_shard_value_alloc(struct kvs_shard *s, size_t len);
 void kvs_shard_value_free(struct kvs_shard *s, struct kvs_value *v);
 int kvs_shard_merge_value(struct kvs_shard *s, struct slice key, struct kvs_value *v);
 
-/* kvs_shard_sweep gives back a bounded part of what trees no longer need; merges do some of it, too.
- * Returns: whether there is more. */
+/* kvs_shard_sweep gives back a bounded part of what trees no longer need; merges do some of it,
+ * too. Returns: whether there is more. */
 bool kvs_shard_sweep(struct kvs_shard *s);
 
-/* kvs_shard_scan does one piece of a scan, bounded by KVS_SCAN_VISIT_MAX keys and the room in
- * out. */
-void kvs_shard_scan(struct kvs_shard *s, struct kvs_scan *scan);
+/* kvs_shard_prefetch asks the memory for what merges into some keys will touch, all of them at the
+ * same time: for a burst of requests, before the first is done. A key in no cache costs four misses
+ * one after the other; those of eight keys then cost little more than one key's.
+ *
+ * Requires:  cnt <= KVS_PREFETCH_MAX
+ */
+#define KVS_PREFETCH_MAX 32
+struct kvs_prefetch {
+	struct slice key;
+	size_t delta_len;
+};
+void kvs_shard_prefetch(const struct kvs_shard *s, const struct kvs_prefetch *p, uint32_t cnt);
+
+/* kvs_shard_scan does one piece of a scan, bounded by KVS_SCAN_VISIT_MAX keys and the room in out.
+ * lists says of a key whether it is to be listed here; NULL: all are. */
+void kvs_shard_scan(struct kvs_shard *s, struct kvs_scan *scan,
+		    bool (*lists)(void *ctx, struct slice key), void *ctx);
 
 /* Inspection. Keys include tombstones. */
 uint64_t kvs_shard_key_cnt(const struct kvs_shard *s);

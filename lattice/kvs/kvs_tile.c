@@ -9,15 +9,22 @@
 #include "compiler.h"
 #include "kvs_core.h"
 #include "link.h"
+#include "log.h"
 #include "metrics.h"
 #include "microburst/error.h"
+#include "topo.h"
 
 #define KVS_BURST 32
+
+/* Between two kvs tiles: what both tell and answer, and six kinds of messages about keys that go. */
+static_assert(2 * KVS_TELL_WINDOW + 6 * KVS_DROP_MAX <= TOPO_LINK_DEPTH_DEFAULT,
+	      "a link between two kvs tiles is never full");
 
 struct kvs_tile {
 	struct kvs_core core;
 	struct kvs_tile_cfg cfg;
 	void *mem;
+	uint64_t heated, cooled;
 	struct metrics_block metrics;
 };
 
@@ -30,11 +37,55 @@ kvs_tile_send(void *ctx, uint32_t to, const struct desc *d)
 	REQUIRE(link_send_sp(t->cfg.to_cache[to], d, 1) == 1);
 }
 
+static void
+kvs_tile_send_tile(void *ctx, uint32_t to, const struct desc *d)
+{
+	struct kvs_tile *t = ctx;
+
+	REQUIRE(link_send_sp(t->cfg.to_kvs[to], d, 1) == 1); /* the windows of kvs_change.h */
+}
+
+#define KEY_SHOWN_MAX 64 /* of a key in the log */
+
+static void
+kvs_tile_decided(void *ctx, const struct kvs_hot_decision *d)
+{
+	struct kvs_tile *t = ctx;
+	struct slice key = kvs_key_slice(d->key);
+	char shown[KEY_SHOWN_MAX + 1] = "";
+
+	/* A key is a stranger's choice: no line ends or escapes of his in the log. */
+	for (size_t i = 0; i < key.len && i < KEY_SHOWN_MAX; i++) {
+		shown[i] = (char)(key.p[i] > ' ' && key.p[i] < 0x7f ? key.p[i] : '.');
+	}
+	if (d->to_cnt > d->from_cnt) {
+		t->heated++;
+	} else {
+		t->cooled++;
+	}
+	log_at(LOG_INFO,
+	       "kvs:%u: key %s: %u tiles instead of %u; %u of %u requests, mean %.1f, sigma %.1f",
+	       t->cfg.idx, shown, d->to_cnt, d->from_cnt, d->count, d->sample_cnt, d->mean,
+	       d->sigma);
+}
+
 int
 kvs_tile_create(struct kvs_tile **ret, const struct kvs_tile_cfg *cfg)
 {
 	struct kvs_tile *t;
-	struct kvs_out out = { kvs_tile_send };
+	struct kvs_out out = { kvs_tile_send, kvs_tile_send_tile, kvs_tile_decided, NULL };
+	struct kvs_core_cfg core = {
+		.ring = cfg->ring,
+		.self = cfg->idx,
+		.tile_cnt = cfg->kvs_cnt,
+		.cache_cnt = cfg->cache_cnt,
+		.copies = cfg->copies,
+		.ack = cfg->ack,
+		.period_ns = cfg->period_ns,
+		.ack_timeout_ns = cfg->ack_timeout_ns,
+		.drop_pause_ns = cfg->drop_pause_ns,
+		.timebase = timebase_real(),
+	};
 	void *mem;
 
 	if (cfg->bytes < KVS_SHARD_BYTES_MIN || cfg->bytes > KVS_SHARD_BYTES_MAX) {
@@ -57,7 +108,7 @@ kvs_tile_create(struct kvs_tile **ret, const struct kvs_tile_cfg *cfg)
 	madvise(mem, cfg->bytes, MADV_HUGEPAGE);
 	t->cfg = *cfg;
 	t->mem = mem;
-	kvs_core_init(&t->core, kvs_shard_init(mem, cfg->bytes, cfg->seed), &out);
+	kvs_core_init(&t->core, kvs_shard_init(mem, cfg->bytes, cfg->seed), &core, &out);
 	*ret = t;
 	return 0;
 }
@@ -70,24 +121,54 @@ kvs_tile_destroy(struct kvs_tile *t)
 }
 
 static int
-kvs_tile_poll(void *ctx, uint64_t now_ns)
+kvs_tile_poll_caches(struct kvs_tile *t)
 {
-	struct kvs_tile *t = ctx;
-	int busy = kvs_core_poll(&t->core);
+	struct desc d[KVS_BURST];
+	int busy = 0;
 
-	for (uint32_t i = 0; i < t->cfg.cache_cnt; i++) {
-		struct desc d[KVS_BURST];
-		uint32_t room = kvs_core_room(&t->core);
-		uint32_t n = room == 0 ? 0
-				       : link_recv_burst(t->cfg.from_cache[i], d,
-							 room < KVS_BURST ? room : KVS_BURST);
+	for (uint32_t i = 0; i < t->cfg.cache_cnt && kvs_core_room(&t->core) >= KVS_BURST; i++) {
+		uint32_t n = link_recv_burst(t->cfg.from_cache[i], d, KVS_BURST);
+
+		kvs_core_burst(&t->core, i, d, n);
+		busy += (int)n;
+	}
+	return busy;
+}
+
+static int
+kvs_tile_poll_tiles(struct kvs_tile *t)
+{
+	struct desc d[KVS_BURST];
+	int busy = 0;
+
+	for (uint32_t i = 0; i < t->cfg.kvs_cnt; i++) {
+		uint32_t n =
+			i == t->cfg.idx ? 0 : link_recv_burst(t->cfg.from_kvs[i], d, KVS_BURST);
 
 		for (uint32_t k = 0; k < n; k++) {
-			kvs_core_step(&t->core, i, &d[k]);
+			kvs_core_step_tile(&t->core, i, &d[k]);
 		}
 		busy += (int)n;
 	}
 	return busy;
+}
+
+static int
+kvs_tile_poll(void *ctx, uint64_t now_ns)
+{
+	struct kvs_tile *t = ctx;
+	int busy = kvs_tile_poll_tiles(t) + kvs_tile_poll_caches(t);
+
+	/* Last, so that what came in with this poll goes out with it. */
+	return busy + kvs_core_poll(&t->core, now_ns);
+}
+
+static uint64_t
+kvs_tile_next_timer(void *ctx)
+{
+	struct kvs_tile *t = ctx;
+
+	return kvs_core_timer(&t->core);
 }
 
 struct metrics_block *
@@ -101,6 +182,7 @@ kvs_tile_housekeeping(void *ctx, uint64_t now_ns)
 {
 	struct kvs_tile *t = ctx;
 	const struct kvs_shard *s = t->core.shard;
+	const struct kvs_change_stats *ch = &t->core.changes.stats;
 	const struct {
 		enum metric metric;
 		uint64_t v;
@@ -112,6 +194,22 @@ kvs_tile_housekeeping(void *ctx, uint64_t now_ns)
 		{ METRIC_kvs_page_scanned, s->stats.scanned },
 		{ METRIC_kvs_key_stored, kvs_shard_key_cnt(s) },
 		{ METRIC_kvs_value_lent, s->pin_cnt },
+		{ METRIC_kvs_key_removed, s->stats.removed },
+		{ METRIC_kvs_drop_agreed, t->core.drops.stats.dropped },
+		{ METRIC_kvs_drop_refused, t->core.drops.stats.kept },
+		{ METRIC_kvs_change_told, ch->told },
+		{ METRIC_kvs_change_told_size, ch->told_bytes },
+		{ METRIC_kvs_change_pushed, ch->pushed },
+		{ METRIC_kvs_change_joined, ch->joined },
+		{ METRIC_kvs_change_retried, ch->again },
+		{ METRIC_kvs_change_spread, ch->spread },
+		{ METRIC_kvs_change_lag, ch->lag_ns },
+		{ METRIC_kvs_change_lag_max, ch->lag_max_ns },
+		{ METRIC_kvs_change_open, kvs_changes_cnt(&t->core.changes) },
+		{ METRIC_kvs_copy_forgotten, ch->forgotten },
+		{ METRIC_kvs_write_late, ch->late },
+		{ METRIC_kvs_key_heated, t->heated },
+		{ METRIC_kvs_key_cooled, t->cooled },
 		{ METRIC_kvs_memory_used, kvs_shard_used_bytes(s) },
 	};
 
@@ -124,4 +222,5 @@ const struct tile_ops kvs_tile_ops = {
 	.kind = TILE_KVS,
 	.poll = kvs_tile_poll,
 	.housekeeping = kvs_tile_housekeeping,
+	.next_timer_ns = kvs_tile_next_timer,
 };

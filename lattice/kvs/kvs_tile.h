@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kvs_tile - the tile around kvs_core: one shard in memory of its own, a link from and to each
- * cache tile
+ * cache tile and each other kvs tile
  *
  * Owner: the kvs tile. Threads: create and destroy at start-up and at the end.
  */
@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "domain_limits.h"
+#include "kvs_core.h"
 #include "tile.h"
 
 struct link;
@@ -19,9 +20,16 @@ struct kvs_tile;
 
 struct kvs_tile_cfg {
 	uint32_t idx;
-	size_t bytes;  /* of the shard, at least KVS_SHARD_BYTES_MIN */
-	uint64_t seed; /* secret: where keys go in the index */
+	size_t bytes;                /* of the shard, at least KVS_SHARD_BYTES_MIN */
+	uint64_t seed;               /* secret: where keys go in the index */
+	const struct hashring *ring; /* of this node alone, so far: its member 0 */
+	uint32_t kvs_cnt;
+	uint32_t copies; /* as in kvs_core_cfg */
+	enum kvs_ack ack;
+	uint64_t period_ns, ack_timeout_ns, drop_pause_ns;
 	uint32_t cache_cnt;
+	struct link *from_kvs[KVS_TILE_MAX]; /* but for its own */
+	struct link *to_kvs[KVS_TILE_MAX];
 	struct link *from_cache[TILE_PORT_CNT];
 	struct link *to_cache[TILE_PORT_CNT];
 };

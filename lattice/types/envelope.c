@@ -198,6 +198,18 @@ envelope_check(struct slice v, unsigned int depth)
 	return never_written(&e) ? MB_ERR_CORRUPT : parts_check(&e, depth); /* I2 */
 }
 
+bool
+envelope_plain(struct slice v, unsigned int *ret_type, struct slice *ret_state)
+{
+	if (unlikely(slice_is_tree(v) || v.len < ENVELOPE_OVERHEAD ||
+		     v.p[v.len - 1] != FORMAT << FORMAT_SHIFT)) {
+		return false;
+	}
+	*ret_type = v.p[v.len - 2];
+	*ret_state = slice_of(v.p, v.len - ENVELOPE_OVERHEAD);
+	return true;
+}
+
 int
 envelope_parse(struct slice v, struct envelope *ret_envelope)
 {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* envelope.h - what the store holds under a key
  *
- * A typed value together with its epoch. Greater epoch wins whole; in equal epochs states of one type
- * merge, and of states of different types the one of the greater type id stands. A SET or a change of type starts
- * an epoch; operations that merge stay in it. A key that was never written is epoch 0, type ABSENT:
- * so first increments at two replicas merge. Beside the state, and merged with it in equal epochs,
- * whatever the types (so that an expiry can be changed by a delta that has no state):
+ * A typed value together with its epoch. Greater epoch wins whole; in equal epochs states of one
+ * type merge, and of states of different types the one of the greater type id stands. A SET or a
+ * change of type starts an epoch; operations that merge stay in it. A key that was never written is
+ * epoch 0, type ABSENT: so first increments at two replicas merge. Beside the state, and merged
+ * with it in equal epochs, whatever the types (so that an expiry can be changed by a delta that has
+ * no state):
  *
  *	expiry		when the key ends to exist, as a last-writer-wins register
  *	context		the vclock of causal writes seen
@@ -67,6 +68,12 @@ struct envelope {
  */
 int envelope_open(struct slice v, struct envelope *ret_envelope);
 
+/* envelope_plain does the same for a flat envelope without sections, in a few instructions.
+ *
+ * Returns:   whether it is one; else nothing is written.
+ */
+bool envelope_plain(struct slice v, unsigned int *ret_type, struct slice *ret_state);
+
 /* envelope_parse takes foreign bytes apart and checks them, all the way down.
  *
  * Returns:   as lattice_check.
@@ -90,8 +97,8 @@ int envelope_write(const struct envelope *envelope, struct wbuf *out);
  */
 int envelope_write_tail(const struct envelope *envelope, struct wbuf *out);
 
-/* envelope_expires tells cheaply whether an envelope may have a deadline: only then is the time worth
- * asking for. */
+/* envelope_expires tells cheaply whether an envelope may have a deadline: only then is the time
+ * worth asking for. */
 bool envelope_expires(struct slice v);
 
 /* envelope_expired tells whether the deadline has passed: then the key reads absent. */

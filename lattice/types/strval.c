@@ -223,6 +223,18 @@ strval_text(struct slice state, char buf[STRVAL_TEXT_MAX], struct slice *ret_tex
 	return 0;
 }
 
+bool
+strval_present(struct slice state)
+{
+	char buf[STRVAL_TEXT_MAX];
+	struct slice text;
+
+	if (likely(state.len != 0 && (state.p[state.len - 1] & BASE_MASK) == BASE_BYTES)) {
+		return true;
+	}
+	return strval_text(state, buf, &text) == 0;
+}
+
 int
 strval_i64(struct slice state, int64_t *ret_number)
 {

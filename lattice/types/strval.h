@@ -29,6 +29,7 @@
 #ifndef MB_STRVAL_H
 #define MB_STRVAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "clock.h"
@@ -69,6 +70,10 @@ int strval_delta_del(struct slice state, struct wbuf *out);
  * Returns:   0; MB_ERR_NOT_FOUND when it reads absent; MB_ERR_CORRUPT.
  */
 int strval_text(struct slice state, char buf[STRVAL_TEXT_MAX], struct slice *ret_text);
+
+/* strval_present tells whether the string shows anything: as strval_text, in a few instructions for
+ * one that was set. */
+bool strval_present(struct slice state);
 
 /* strval_i64 reads the string as a number.
  *

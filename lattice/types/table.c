@@ -422,9 +422,11 @@ int
 table_merge_run(const struct table *a, const struct table *b, uint32_t from, uint32_t to,
 		const struct table_merge_ops *ops, struct wbuf *out, unsigned int depth)
 {
-	struct merging m = {
-		.a = *a, .b = *b, .ops = ops, .depth = depth, .verdict = { true, false }
-	};
+	struct merging m = { .a = *a,
+			     .b = *b,
+			     .ops = ops,
+			     .depth = depth,
+			     .verdict = { true, false } };
 
 	REQUIRE(a->tree == NULL && b->tree == NULL);
 	REQUIRE(to <= b->cnt);

@@ -9,8 +9,8 @@
  *
  * Items are ordered by their sort key (the item itself, or a part of it) and no two have the same.
  *
- * This is the encoding of every table. In memory a large one may be kept in pieces (tree.h): readers
- * here take either form, and need not know which; builders and merges take the flat one.
+ * This is the encoding of every table. In memory a large one may be kept in pieces (tree.h):
+ * readers here take either form, and need not know which; builders and merges take the flat one.
  *
  * Ends are always 32 bits. Shorter ones for small tables would save 3 bytes an item, and cost a
  * width to look up in each search step and a merge that can be longer than its inputs (E4).
@@ -143,8 +143,8 @@ struct table_merge_ops {
 int table_merge(struct slice a, struct slice b, const struct table_merge_ops *ops, struct wbuf *out,
 		unsigned int depth);
 
-/* table_merge_run merges items [from, to) of b into a, both flat, and has no use for RIGHT: if a does
- * not have them all, the result is written, and it is MIXED. */
+/* table_merge_run merges items [from, to) of b into a, both flat, and has no use for RIGHT: if a
+ * does not have them all, the result is written, and it is MIXED. */
 int table_merge_run(const struct table *a, const struct table *b, uint32_t from, uint32_t to,
 		    const struct table_merge_ops *ops, struct wbuf *out, unsigned int depth);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tree.h - a table in pieces: how a large collection lies in memory, and how it is read
  *
- *	root ──► inner nodes ──► leaves		each leaf a table (table.h) of some of the items,
- *						in order: all of them behind each other are the table
+ *	root ──► inner nodes ──► leaves
+ *
+ * Each leaf is a table (table.h) of some of the items; all leaves behind each other are the table.
  *
  * A table that fits no node any more (TREE_NODE_BYTES) is held as a tree. What it *is* does not
  * change: its encoding is the flat table, which is what goes over the wire, is hashed and compared
@@ -12,8 +13,8 @@
  *
  *	first key | off u64 | birth u64 | end u32 | present_end u32 | items_len u32
  *
- * first key: no item below the child comes before it, none to its left comes after it. end: how many
- * items the children up to here have. So keys and positions are both found in O(log n).
+ * first key: no item below the child comes before it, none to its left comes after it. end: how
+ * many items the children up to here have. So keys and positions are both found in O(log n).
  *
  * A tree is read through a view, and a view goes wherever a flat state or envelope goes: a slice
  * whose length is TREE_SLICE points to one. table_open and envelope_open know such slices, so that
@@ -36,7 +37,7 @@
 
 /* A node and its head. Larger: more is copied for a change. Smaller: more nodes. */
 #ifndef TREE_NODE_BYTES /* tests take less, to get trees of some height */
-#define TREE_NODE_BYTES 4096u
+#define TREE_NODE_BYTES 2048u
 #endif
 /* Only an item that is longer than a node makes one longer, and it has that node for itself. */
 #define TREE_BODY_MAX   (TREE_NODE_BYTES - (uint32_t)sizeof(struct tree_node))
@@ -115,7 +116,7 @@ bool tree_leaf_present(const struct tree_view *view, uint32_t idx, struct table 
 bool tree_find(const struct tree_view *view, table_key_fn *key_of, struct slice key,
 	       uint32_t *ret_idx);
 
-/* ------------------------------------------------------------------------ inner nodes, for grove.c */
+/* ------------------------------------------------------------------ inner nodes, for grove.c */
 
 struct tree_entry {
 	struct slice first; /* key */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* treeval.c - merging an envelope into one whose state is a tree
  *
- * The same merge as envelope.c: the greater (epoch, type) wins whole, equal ones merge part by part.
- * The state goes through the grove. The other parts are short, and merge as what they are in two
- * envelopes without a state.
+ * The same merge as envelope.c: the greater (epoch, type) wins whole, equal ones merge part by
+ * part. The state goes through the grove. The other parts are short, and merge as what they are in
+ * two envelopes without a state.
  */
 #include "treeval.h"
 
@@ -175,8 +175,7 @@ treeval_merge(struct grove *g, const struct tree_view *stored, struct slice delt
 	if (has_sections(&a) || has_sections(&b)) {
 		sections = sections_merge(g, &a, &b, edit);
 	}
-	side = sections < 0 ? sections
-			    : items_merge(g, stored, &b, sections != LATTICE_LEFT, edit);
+	side = sections < 0 ? sections : items_merge(g, stored, &b, sections != LATTICE_LEFT, edit);
 	if (side == LATTICE_MIXED) {
 		int err = measure(edit);
 
@@ -255,8 +254,7 @@ treeval_equal(struct slice a, struct slice b)
 		return slice_eq(a, b);
 	}
 	if (envelope_open(a, &ea) != 0 || envelope_open(b, &eb) != 0 || !frames_equal(&ea, &eb) ||
-	    table_open(ea.state, &ta) != 0 || table_open(eb.state, &tb) != 0 ||
-	    ta.cnt != tb.cnt) {
+	    table_open(ea.state, &ta) != 0 || table_open(eb.state, &tb) != 0 || ta.cnt != tb.cnt) {
 		return false;
 	}
 	while (i < ta.cnt && slice_eq(table_item(&ta, i), table_item(&tb, i))) {

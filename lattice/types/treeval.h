@@ -23,11 +23,12 @@
 /* A change that was not committed yet. */
 struct treeval_edit {
 	struct grove_edit grove;
-	struct envelope e;  /* but for its state. Sections point into the old one, the delta, or temp */
-	void *temp;         /* of the grove; NULL: none */
+	struct envelope
+		e;  /* but for its state. Sections point into the old one, the delta, or temp */
+	void *temp; /* of the grove; NULL: none */
 	size_t temp_bytes;
-	size_t bytes;       /* what the new envelope will take in its block */
-	size_t flat_bytes;  /* how long its encoding is */
+	size_t bytes;      /* what the new envelope will take in its block */
+	size_t flat_bytes; /* how long its encoding is */
 };
 
 /* treeval_wanted tells whether a flat envelope should be held as a tree. */

@@ -126,6 +126,7 @@ view_present_scalar(unsigned int type, struct slice state)
 	/* Only what can be deleted without a new epoch can be there and show nothing. */
 	switch (type) {
 	case LATTICE_STRING:
+		return strval_present(state);
 	case LATTICE_PN_COUNTER:
 		return view_text(type, state, buf, &text) == 0;
 	default:

@@ -17,6 +17,9 @@
 
 #define BENCH_ROW_MAX 4
 
+/* What run returns when it cannot be measured here; it has told why, on standard output. */
+#define BENCH_SKIPPED 1
+
 struct bench {
 	struct row row
 		[BENCH_ROW_MAX]; /* the bench has the first row's name; the last ones are empty */

@@ -46,6 +46,10 @@ aim_text(const struct row *row, char *ret, size_t bytes)
 			       parts[i].what, parts[i].limit, parts[i].unit);
 		}
 	}
+	if (aim->ratio_p50_min > 0) {
+		append(ret, bytes, "%sp50 >= %g %s", ret[0] != '\0' ? ", " : "", aim->ratio_p50_min,
+		       floor);
+	}
 	if (aim->rate_min > 0) {
 		append(ret, bytes, "%s>= %g M/s", ret[0] != '\0' ? ", " : "", aim->rate_min / 1e6);
 	}
@@ -115,13 +119,14 @@ row_verdict(const struct row *row, const struct measure *m)
 	struct cells c = cells_of(row, m);
 	bool missed;
 
-	if (m->smoke ||
-	    aim->p50_max + aim->p99_max + aim->ratio_p50_max + aim->ratio_p99_max + aim->rate_min <=
-		    0) {
+	if (m->smoke || aim->p50_max + aim->p99_max + aim->ratio_p50_max + aim->ratio_p99_max +
+					aim->ratio_p50_min + aim->rate_min <=
+				0) {
 		return VERDICT_NONE;
 	}
 	missed = above(c.p50, aim->p50_max) || above(c.p99, aim->p99_max) ||
 		 above(c.ratio_p50, aim->ratio_p50_max) || above(c.ratio_p99, aim->ratio_p99_max) ||
+		 (aim->ratio_p50_min > 0 && !(c.ratio_p50 >= aim->ratio_p50_min)) ||
 		 (aim->rate_min > 0 && !(c.rate >= aim->rate_min));
 	if (m->noisy && missed) {
 		return VERDICT_NOISY;

@@ -16,6 +16,7 @@
 struct aim {
 	double p50_max, p99_max;             /* in the row's unit */
 	double ratio_p50_max, ratio_p99_max; /* over the floor */
+	double ratio_p50_min;                /* a peer's, over ours */
 	double rate_min;                     /* operations a second */
 };
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "compiler.h"
+#include "cores.h"
 
 #define KEY_CNT       16 /* as in functions/state.c */
 #define INSIDE_CNT    64 /* operations in one call: a sample is their mean */
@@ -174,4 +175,74 @@ int
 subject_put_acked_asleep(struct env *env, const struct bench *bench, struct measure *ret)
 {
 	return run_acked(env, bench, NODE_ONE_EXECUTOR " client.spin=0", ret);
+}
+
+/* -------------------------------------------------------------------- visibility */
+
+#define LAG_PAUSE_NS (20 * NS_PER_US) /* between two puts: the watcher has seen the one before */
+
+static int
+lag_put(struct env *env)
+{
+	char text[24];
+	uint64_t at_ns = timebase_now_ns(timebase_real());
+	int len = snprintf(text, sizeof(text), "%llu", (unsigned long long)at_ns);
+	int err = mb_client_set(env->node->client, "lag", 0, text, (size_t)len);
+
+	while (timebase_now_ns(timebase_real()) - at_ns < LAG_PAUSE_NS) {
+		cores_relax();
+	}
+	return err;
+}
+
+/* Takes what the watcher saw. */
+static int
+lag_take(struct mb_reply *reply, struct figures *f)
+{
+	uint32_t ns;
+
+	if (reply->err != 0 || reply->cnt != 1 || reply->value[0].type != MB_BYTES) {
+		return reply->err != 0 ? reply->err : MB_ERR_CORRUPT;
+	}
+	for (size_t i = 0; i < reply->value[0].len; i += sizeof(ns)) {
+		memcpy(&ns, (const char *)reply->value[0].p + i, sizeof(ns));
+		figures_add(f, (uint64_t)ns * 1000);
+	}
+	return reply->value[0].len == 0 ? MB_ERR_DEADLINE : 0;
+}
+
+static int
+lag_block(void *ctx, const struct pace *pace, struct figures *f)
+{
+	struct env *env = ctx;
+	struct mb_client *client = env->node->client;
+	struct mb_value n = mb_i64(pace->sample_cnt);
+	struct mb_reply reply;
+	uint64_t call;
+	int err = lag_put(env);
+
+	if (err == 0) {
+		err = mb_call_start(client, "bench_lag_watch", &n, 1, NULL, &call);
+	}
+	for (uint32_t i = 0; err == 0 && i < 2 * pace->sample_cnt; i++) {
+		err = lag_put(env);
+		f->cpu_ops++;
+	}
+	if (err == 0) {
+		err = mb_call_wait(client, 0, &reply) == 1 ? lag_take(&reply, f) : MB_ERR_IO;
+		mb_reply_free(client, &reply);
+	}
+	return err;
+}
+
+int
+subject_lag_put(struct env *env, const struct bench *bench, struct measure *ret)
+{
+	struct side subject = { .block = lag_block,
+				.ctx = env,
+				.cpu_s = env_cpu_s,
+				.cpu_ctx = env };
+	int err = env_node(env, NODE_ONE_EXECUTOR);
+
+	return err == 0 ? bench_interleave(env, bench, &subject, ret) : err;
 }

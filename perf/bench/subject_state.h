@@ -18,4 +18,8 @@ int subject_get_large(struct env *env, const struct bench *bench, struct measure
 int subject_put_acked(struct env *env, const struct bench *bench, struct measure *ret);
 int subject_put_acked_asleep(struct env *env, const struct bench *bench, struct measure *ret);
 
+/* A put by a client until a function that runs reads it in place: client and daemon on one core,
+ * the function on the other. */
+int subject_lag_put(struct env *env, const struct bench *bench, struct measure *ret);
+
 #endif

@@ -146,6 +146,39 @@ MB_FUNCTION(bench_put_one)
 	return mb_return_i64(call, 0);
 }
 
+/* Watches a key whose value is the time at which somebody put it, and returns how old, in
+ * nanoseconds, each new value was when it was seen here: n of them, or as many as came before none
+ * came for LAG_IDLE_NS. */
+#define LAG_MAX     4096
+#define LAG_IDLE_NS UINT64_C(100000000)
+MB_FUNCTION(bench_lag_watch)
+{
+	static uint32_t lag[LAG_MAX];
+	uint64_t now_ns, seen_ns = mb_now_ns(call);
+	int64_t n, put_ns, last_ns = 0;
+	size_t cnt = 0;
+
+	MB_TRY(mb_arg_i64(call, 0, &n));
+	while (cnt < (size_t)n && cnt < LAG_MAX) {
+		int err = mb_get_i64(call, mb_str("lag"), &put_ns);
+
+		now_ns = mb_now_ns(call);
+		if (err != 0 && err != MB_ERR_NOT_FOUND) {
+			return err;
+		}
+		if (err == 0 && put_ns != last_ns) {
+			if (last_ns != 0) { /* the first one lay there before */
+				lag[cnt++] = (uint32_t)(now_ns - (uint64_t)put_ns);
+			}
+			last_ns = put_ns;
+			seen_ns = now_ns;
+		} else if (now_ns - seen_ns > LAG_IDLE_NS) {
+			break;
+		}
+	}
+	return mb_return_bytes(call, mb_slice_of(lag, cnt * sizeof(lag[0])));
+}
+
 /* The floor of a get: hash the key, find its line, read it between two looks at its version. */
 MB_FUNCTION(bench_bare_get)
 {

@@ -121,6 +121,34 @@ class Functions(Case):
         self.assertEqual(self.done('call', 'nothing'), 'nil\n')
         self.assertEqual(self.done('call', 'echo'), '')
 
+    def test_futures(self):
+        """A call that nobody waits for runs once; its answer waits."""
+        before = self.done('incr', 'futures')
+        self.done('deploy', f'{EXAMPLES}/counter.c')
+        request = self.done('call', 'echo', '7', 's:seven', '--future').strip()
+        self.assertRegex(request, r'^[0-9a-f]{16}$')
+        for _ in range(2):
+            self.assertEqual(self.done('future', request), '7\nseven\n')
+        self.assertEqual(self.done('call', 'echo', '8', '--request-id', request), '7\nseven\n')
+        self.fails('call', 'nothing', '--request-id', request, says='another function')
+        self.fails('future', '0000000000000001', says='too old')
+        request = self.done('call', 'fails', '--future').strip()
+        self.fails('future', request, says='no luck')
+        large = 'x' * 20000
+        request = self.done('call', 'echo', large, '--future').strip()
+        self.assertEqual(self.done('future', request), large + '\n')
+        request = self.done('call', 'echo', large * 5, '--future').strip()
+        self.fails('future', request, says='too old|no such thing')    # was refused: too large
+        self.assertEqual(self.done('get', 'futures'), before.strip())
+
+    def test_a_future_outlives_its_executor(self):
+        request = self.done('call', 'loops', '--future').strip()
+        self.fails('future', request, '--deadline', '50ms', code=1)
+        calls = self.json('ps')['calls']
+        self.assertEqual([c['function'] for c in calls], ['loops'])
+        self.done('cancel', calls[0]['call'])
+        self.fails('future', request)
+
     def test_bytes_of_every_size(self):
         for size in (0, 1, 40, 4096, 65535, 65536, 65537, 1 << 20, 64 << 20):
             with self.subTest(size):
@@ -237,6 +265,38 @@ class Dags(Case):
                 self.fails('dag', 'add', 'bad', text, says=says)
                 self.assertNotIn('bad', self.done('dag', 'list'))
 
+    def test_a_call_in_parts(self):
+        """A node with more executors divides it: same results, same refusals, and nothing left."""
+        node = Node(MICROBURST, '--set', 'executor.count=3', '--set', 'sched.dag_split=0')
+        on = ('--socket', node.socket)
+        try:
+            code, _, err = microburst('deploy', f'{EXAMPLES}/echo.c',
+                                      os.path.join(NODE.folder, 'functions.c'), *on)
+            self.assertEqual(code, 0, err)
+            self.done('dag', 'add', 'wide', ', '.join(
+                f'echo -> echo#{i}, echo#{i} -> echo#end' for i in range(8)), *on)
+            self.done('dag', 'add', 'bad', 'echo -> fails, echo -> echo#1, fails -> echo#2, '
+                      'echo#1 -> echo#2', *on)
+            for _ in range(5):
+                self.assertEqual(self.done('dag', 'call', 'wide', 'echo=1', 'echo#3=x', *on),
+                                 '1\n1\n1\nx\n1\n1\n1\n1\n1\n')
+                self.fails('dag', 'call', 'bad', 'echo=1', *on, says='fails: no luck')
+            self.assertEqual(self.json('dag', 'call', 'wide', 'echo=4', '--repeat', '300',
+                                       '--parallel', '16', *on)['calls'], 300)
+            call = self.json('dag', 'call', 'wide', 'echo=4', *on)['call']
+            decisions = self.json('explain', call, *on)['decisions']
+            self.assertEqual([d['name'] for d in decisions], ['echo'] * 10)
+            self.assertEqual({d['able'] for d in decisions}, {3})
+            self.assertIn('EXECUTOR', self.done('explain', call, *on))
+            self.assertIn('nothing about it', self.done('explain', '00000000000000ab', *on))
+            request = self.done('dag', 'call', 'wide', 'echo=2', '--future', *on).strip()
+            self.assertEqual(self.done('future', request, *on), '2\n' * 8)
+            held = self.json('status', *on)['held']
+            for what in ('dag_runs', 'dag_results', 'requests', 'calls_queued', 'calls_running'):
+                self.assertEqual(held[what], 0, what)
+        finally:
+            node.remove()
+
     def test_a_function_in_it_fails(self):
         self.done('dag', 'add', 'unlucky', 'echo -> fails')
         self.fails('dag', 'call', 'unlucky', 'echo=1', says='fails.*no luck|no luck.*fails')
@@ -308,6 +368,9 @@ class State(Case):
         self.assertEqual(self.done('incr', 'count'), '10\n')
         self.done('set', 'count', 'many')
         self.fails('incr', 'count', says='no integer')
+        self.done('set', 'count', str(2 ** 63 - 1))
+        self.fails('incr', 'count', says='does not fit in 64 bits')
+        self.assertEqual(self.done('incr', 'count', '-1'), f'{2 ** 63 - 2}\n')
         self.done('del', 'count')
 
     def test_counters_at_the_same_time(self):

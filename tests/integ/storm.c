@@ -12,7 +12,8 @@
  *         not known. At the end: acknowledged <= counter <= acknowledged + not known, where an
  *         error that says "did not happen" counts as not happened; and the node's `held` must
  *         become zero. A DAG call that was acknowledged has incremented at least once for each of
- *         its functions (it may begin again).
+ *         its functions (it may begin again). A
+ *         call with a request id is asked for once more when it is answered, and counts once.
  *
  * storm SOCKET SECONDS CLIENTS SEED
  */
@@ -38,7 +39,8 @@
 #define BYTES_MAX   200000
 
 struct tally {
-	_Atomic uint64_t started, answered, acked, unknown, wrong, dag_acked;
+	_Atomic uint64_t started, answered, acked, unknown, wrong, dag_acked, once_acked,
+		once_unknown;
 	_Atomic uint64_t err[ERR_CNT]; /* by -error */
 };
 
@@ -71,12 +73,12 @@ rnd(uint64_t *s)
 
 /* ----------------------------------------------------------------- clients */
 
-enum what { ADD = 0, PLUS, ECHO, BOOM, FAN, DAG_BIG, DAG_ADD };
+enum what { ADD = 0, PLUS, ECHO, BOOM, ONCE, FAN, DAG_BIG, DAG_ADD };
 
 struct pending {
 	uint64_t call;
 	enum what what;
-	int64_t n;
+	int64_t n; /* ONCE: its request id */
 	bool open;
 };
 
@@ -126,6 +128,13 @@ on_reply(struct tally *t, struct pending *p, uint32_t cnt, const struct mb_reply
 		} else if (strstr(r->text, "did not happen") == NULL && r->err != MB_ERR_BUSY &&
 			   r->err != MB_ERR_NO_EXECUTOR) {
 			t->unknown++;
+		}
+	} else if (mine->what == ONCE) {
+		if (r->err == 0) {
+			t->once_acked++;
+		} else if (strstr(r->text, "did not happen") == NULL && r->err != MB_ERR_BUSY &&
+			   r->err != MB_ERR_NO_EXECUTOR) {
+			t->once_unknown++;
 		}
 	} else if (mine->what >= FAN) {
 		on_dag_reply(t, mine, r);
@@ -180,6 +189,13 @@ start_one(struct mb_client *c, struct tally *t, struct pending *p, uint64_t *see
 		err = mb_call_start(c, "add", arg, 2, &opt, &p->call);
 	} else if (dice < 600) {
 		err = start_dag(c, p, bytes, seed);
+	} else if (dice < 700) {
+		p->what = ONCE;
+		opt.request_id = mb_request_id(c);
+		p->n = (int64_t)opt.request_id;
+		arg[0] = mb_utf8("storm/once", 10);
+		arg[1] = mb_i64(1);
+		err = mb_call_start(c, "add", arg, 2, &opt, &p->call);
 	} else if (dice < 900) {
 		p->what = PLUS;
 		p->n = rnd(seed);
@@ -202,13 +218,24 @@ start_one(struct mb_client *c, struct tally *t, struct pending *p, uint64_t *see
 		p->open = true;
 		t->started++;
 		/* From here until its answer, a death of this client leaves it unknown. */
-		if (p->what == ADD) {
-			t->unknown++;
-		}
+		t->unknown += p->what == ADD;
+		t->once_unknown += p->what == ONCE;
 	} else {
 		t->err[-err < ERR_CNT ? -err : 0]++;
 	}
 	return err;
+}
+
+/* A request that has been answered is answered alike, and counts once. */
+static void
+ask_again(struct mb_client *c, struct tally *t, uint64_t request_id)
+{
+	struct mb_call_options opt = { .request_id = request_id };
+	struct mb_value arg[2] = { mb_utf8("storm/once", 10), mb_i64(1) };
+	struct mb_reply r;
+
+	t->wrong += mb_call(c, "add", arg, 2, &opt, &r) != 0;
+	mb_reply_free(c, &r);
 }
 
 static void
@@ -217,6 +244,7 @@ client_run(uint32_t slot, uint64_t seed, uint64_t end_ms)
 	struct tally *t = &tally[slot];
 	struct mb_client *c;
 	struct pending p[BUNCH_MAX];
+	int64_t again = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (mb_client_open(&c, sock_path) != 0) {
@@ -238,12 +266,18 @@ client_run(uint32_t slot, uint64_t seed, uint64_t end_ms)
 				break;
 			}
 			for (uint32_t i = 0; i < cnt; i++) {
-				if (p[i].open && p[i].call == r.call && p[i].what == ADD) {
-					t->unknown--; /* on_reply decides anew */
+				if (p[i].open && p[i].call == r.call) { /* on_reply decides anew */
+					t->unknown -= p[i].what == ADD;
+					t->once_unknown -= p[i].what == ONCE;
+					again = p[i].what == ONCE && r.err == 0 ? p[i].n : 0;
 				}
 			}
 			on_reply(t, p, cnt, &r);
 			mb_reply_free(c, &r);
+			if (again != 0) {
+				ask_again(c, t, (uint64_t)again);
+				again = 0;
+			}
 		}
 	}
 	mb_client_close(c);
@@ -306,7 +340,6 @@ torment(struct mb_client *c, pid_t *pid, uint32_t clients, uint64_t *seed, uint6
 	}
 }
 
-/* Waits until nothing is held; prints what is, if that does not come. */
 /* The counter's value; 0 when there is none yet. */
 static int64_t
 counter_read(struct mb_client *c, const char *key)
@@ -322,6 +355,7 @@ counter_read(struct mb_client *c, const char *key)
 	return strtoll(text, NULL, 10);
 }
 
+/* Waits until nothing is held; prints what is, if that does not come. */
 static bool
 quiet(struct mb_client *c)
 {
@@ -389,7 +423,8 @@ main(int argc, char **argv)
 	pid_t pid[CLIENTS_MAX] = { 0 };
 	struct mb_client *c;
 	int64_t before, counter, dag_before, dag_counter;
-	uint64_t dag_acked = 0;
+	uint64_t dag_acked = 0, once_acked = 0, once_unknown = 0;
+	int64_t once_before, once_counter;
 	bool ok = true;
 	int status;
 
@@ -405,6 +440,7 @@ main(int argc, char **argv)
 	}
 	before = counter_read(c, "storm/sum");
 	dag_before = counter_read(c, "storm/dag");
+	once_before = counter_read(c, "storm/once");
 	for (uint32_t i = 0; i < sizeof(dags) / sizeof(dags[0]); i++) {
 		ok &= dag_add(c, dags[i]);
 	}
@@ -441,9 +477,12 @@ main(int argc, char **argv)
 		unknown += tally[i].unknown;
 		wrong += tally[i].wrong;
 		dag_acked += tally[i].dag_acked;
+		once_acked += tally[i].once_acked;
+		once_unknown += tally[i].once_unknown;
 	}
 	counter = counter_read(c, "storm/sum") - before;
 	dag_counter = counter_read(c, "storm/dag") - dag_before;
+	once_counter = counter_read(c, "storm/once") - once_before;
 	printf("storm: %" PRIu64 " calls, %" PRIu64 " answers, %" PRIu64 " wrong; killed %" PRIu64
 	       " executors, %" PRIu64 " clients (%" PRIu64 " gone); stopped %" PRIu64 "\n",
 	       started, answered, wrong, kills[0], kills[1], lost_clients, kills[2]);
@@ -452,6 +491,9 @@ main(int argc, char **argv)
 	       acked, unknown, counter);
 	printf("storm: of DAGs acknowledged %" PRIu64 ", counter %" PRId64 "\n", 2 * dag_acked,
 	       dag_counter);
+	printf("storm: with a request id acknowledged %" PRIu64 ", not known %" PRIu64
+	       ", counter %" PRId64 "\n",
+	       once_acked, once_unknown, once_counter);
 	for (int e = 1; e < ERR_CNT; e++) {
 		uint64_t n = 0;
 
@@ -463,6 +505,8 @@ main(int argc, char **argv)
 		}
 	}
 	ok &= wrong == 0 && (uint64_t)counter >= acked && (uint64_t)counter <= acked + unknown;
+	ok &= (uint64_t)once_counter >= once_acked &&
+	      (uint64_t)once_counter <= once_acked + once_unknown;
 	ok &= (uint64_t)dag_counter >= 2 * dag_acked;
 	ok &= lost_clients > 0 || started == answered;
 	ok &= quiet(c);

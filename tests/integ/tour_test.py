@@ -40,7 +40,8 @@ class Tour(unittest.TestCase):
 
     def start(self, **env):
         clean = {k: v for k, v in os.environ.items()
-                 if k not in ('XDG_RUNTIME_DIR', 'KEEP', 'MICROBURST_SOCKET', 'CC', 'CFLAGS')}
+                 if k not in ('XDG_RUNTIME_DIR', 'KEEP', 'RATINGS', 'MICROBURST_SOCKET', 'CC',
+                              'CFLAGS')}
         return subprocess.Popen([f'{SOURCE}/examples/tour'], stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                 env={**clean, 'BUILD': BUILD, 'TMPDIR': self.folder, **env},
@@ -68,7 +69,9 @@ class Tour(unittest.TestCase):
         self.assertEqual(tour.returncode, 0, out)
         self.assertRegex(out, re.compile(r'microburst call increment 4\n5\n.*increment=4\n25\n.*'
                                          r'\ncall .*\ncompose_fused .*'
-                                         r'words, \d+ distinct.*\nPASS: .*Done in', re.S))
+                                         r'words, \d+ distinct.*\nPASS: .*'
+                                         r'ratings in .*user 1 may like\n.*\nPASS: .*Done in',
+                                         re.S))
         self.assert_nothing_left()
 
     def test_interrupted(self):

@@ -186,6 +186,49 @@ function(struct mb_call *call)
 	}
 }
 
+/* Gives its arguments back. */
+static int
+pass(struct mb_call *call)
+{
+	int64_t token;
+	struct mb_slice bytes;
+
+	MB_TRY(mb_arg_i64(call, 0, &token));
+	oracle_call_passes(&proc_self()->sim->oracle, (uint32_t)token);
+	work(1);
+	MB_TRY(mb_return_i64(call, token));
+	if (mb_arg_cnt(call) > 1) {
+		MB_TRY(check_padding(call, (uint32_t)token));
+		MB_TRY(mb_arg_bytes(call, 1, &bytes));
+		MB_TRY(mb_return_bytes(call, bytes));
+	}
+	return 0;
+}
+
+/* Gives back what the function returned, which came first; what came the other way is compared. */
+static int
+join(struct mb_call *call)
+{
+	struct sim *s = proc_self()->sim;
+	uint32_t other = mb_arg_type(call, 1) == MB_I64 ? 1 : 2;
+	int64_t token, also;
+	struct mb_slice bytes;
+
+	MB_TRY(mb_arg_i64(call, 0, &token));
+	MB_TRY(mb_arg_i64(call, other, &also));
+	oracle_call_passes(&s->oracle, (uint32_t)token);
+	if (token != also) {
+		sim_fail(s, "a function of a DAG got what another call's returned");
+	}
+	work(1);
+	MB_TRY(mb_return_i64(call, token));
+	if (other == 2) {
+		MB_TRY(mb_arg_bytes(call, 1, &bytes));
+		MB_TRY(mb_return_bytes(call, bytes));
+	}
+	return 0;
+}
+
 void
 executor_main(struct sim_proc *p)
 {
@@ -198,6 +241,8 @@ executor_main(struct sim_proc *p)
 	for (uint32_t i = 0; i < p->sim->shape.fn_cnt; i++) {
 		fns->fn[1 + i] = (struct fn){ .id = (uint16_t)(1 + i), .run = function };
 	}
+	fns->fn[SIM_FN_PASS] = (struct fn){ .id = SIM_FN_PASS, .run = pass };
+	fns->fn[SIM_FN_JOIN] = (struct fn){ .id = SIM_FN_JOIN, .run = join };
 	work(10);
 	simctl_loaded(p->sim->node->ctl, p);
 	REQUIRE(exec_tile_run(t) == 0);

@@ -169,6 +169,10 @@ totals_print(const struct totals *t)
 		       i + 1 < FAULT_CNT ? "," : "");
 	}
 	printf("; %" PRIu64 " executors stopped past a deadline\n", t->stats.stopped);
+	printf("store: %" PRIu64 " writes past the caches, %" PRIu64
+	       " changes told to owners, %" PRIu64 " to caches, %" PRIu64
+	       " deleted keys forgotten\n",
+	       t->stats.guest_ops, t->stats.told, t->stats.pushed, t->stats.dropped);
 	printf("%" PRIu64 " looks at invariants, %" PRIu64 " seeds failed\n", o->checks, t->failed);
 }
 

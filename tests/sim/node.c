@@ -59,6 +59,10 @@ node_start(struct sim *s)
 	node_memory(n, &s->shape);
 	n->ctl = simctl_create(s);
 	n->ctl_actor = &simctl_tile(n->ctl)->actor;
+	REQUIRE(hashring_create(&n->ring,
+				&(struct hashring_member){ .node = 1,
+							   .tile_cnt = s->shape.kvs_cnt },
+				1) == 0);
 	sched_sim_init(&n->sched, s);
 	for (uint32_t i = 0; i < s->shape.cache_cnt; i++) {
 		cache_sim_init(&n->cache_tile[i], s, i);
@@ -84,11 +88,24 @@ node_stop(struct sim *s)
 	for (uint32_t i = 0; i < s->shape.kvs_cnt; i++) {
 		kvs_sim_fini(&n->kvs[i]);
 	}
+	hashring_destroy(n->ring);
 	simctl_destroy(n->ctl);
 	peers_destroy(&n->peers);
 	node_unmap(n->cache, n->layout.bytes);
 	node_unmap(n->region.rw, n->region.at.bytes);
 	node_unmap(n->hints, sizeof(struct hints));
+}
+
+void
+node_count(struct sim *s)
+{
+	for (uint32_t i = 0; i < s->shape.kvs_cnt; i++) {
+		const struct kvs_core *c = &s->node->kvs[i].core;
+
+		s->stats.told += c->changes.stats.told;
+		s->stats.pushed += c->changes.stats.pushed;
+		s->stats.dropped += c->drops.stats.dropped;
+	}
 }
 
 bool

@@ -30,7 +30,7 @@ struct sched_sim {
 struct cache_sim {
 	struct tile tile;
 	struct cache_core *core;
-	struct lane from_kvs[SIM_TILE_MAX];
+	struct lane from_kvs[SIM_KVS_MAX];
 	struct payload_pool *pages;
 	uint64_t published[PROC_CNT_MAX]; /* last seen: to notice that a set was accepted */
 	bool mute;                        /* PLANT_PUBLISH_AFTER_DEATH: done has been said */
@@ -46,6 +46,8 @@ struct kvs_sim {
 	struct kvs_shard *shard;
 	void *mem;
 	struct lane from_cache[SIM_TILE_MAX];
+	struct lane from_kvs[SIM_KVS_MAX]; /* but for its own */
+	struct lane from_guest;
 };
 
 struct node {
@@ -58,7 +60,8 @@ struct node {
 	struct cache_layout layout;
 	struct sched_sim sched;
 	struct cache_sim cache_tile[SIM_TILE_MAX];
-	struct kvs_sim kvs[SIM_TILE_MAX];
+	struct hashring *ring;
+	struct kvs_sim kvs[SIM_KVS_MAX];
 	struct simctl *ctl;
 	struct actor *ctl_actor;
 	const struct region *attached; /* what was asked for last */
@@ -76,6 +79,9 @@ bool node_rung(struct node *n, const struct bell *bell);
 
 /* node_check asks, when all is quiet, whether everything is back where it came from (quiet.c). */
 void node_check(struct sim *s);
+
+/* node_count adds up what the tiles count. */
+void node_count(struct sim *s);
 
 void sched_sim_init(struct sched_sim *t, struct sim *s);
 void cache_sim_init(struct cache_sim *t, struct sim *s, uint32_t idx);

@@ -176,6 +176,16 @@ oracle_call_runs(struct oracle *o, uint32_t token, uint64_t id)
 }
 
 void
+oracle_call_passes(struct oracle *o, uint32_t token)
+{
+	expect(o, token < o->call_cnt, "a function got arguments that nobody gave", token, 0);
+	if (token < o->call_cnt) {
+		expect(o, o->call[token].fate == FATE_OPEN || o->call[token].fate == FATE_ORPHAN,
+		       "O2: a function of a DAG runs after the call was answered", token, 0);
+	}
+}
+
+void
 oracle_accepted(struct oracle *o, uint64_t id, uint32_t tile)
 {
 	for (uint32_t i = o->call_cnt; i-- > 0;) {
@@ -229,9 +239,11 @@ answer_ok(const struct call *c, int err, const char *text, enum effect *ret)
 	case MB_ERR_NO_EXECUTOR:
 		return c->cold;
 	case MB_ERR_DEADLINE:
-	case MB_ERR_INDETERMINATE:
 		*ret = EFFECT_MAYBE;
 		return c->has_deadline;
+	case MB_ERR_INDETERMINATE: /* or an owner was too full to acknowledge */
+		*ret = EFFECT_MAYBE;
+		return c->has_deadline || call_writes(c);
 	case MB_ERR_CANCELLED:
 		*ret = EFFECT_MAYBE;
 		return c->cancelled;

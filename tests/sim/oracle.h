@@ -15,6 +15,7 @@
  *   O5  A set has every member that was acknowledged, and none that nobody added.
  *   O6  A register shows one value that was put under that key, whole.
  *   O7  When quiet, the cache shows exactly what the store has.
+ *   O8  When quiet, all owners of a key have the same.
  *
  * O4 to O6 are asked at every read, and of the store at the end.
  */
@@ -86,7 +87,7 @@ struct call {
 	uint8_t behaviour;
 	uint8_t fate;
 	uint8_t op_cnt;
-	bool cold, cancelled, has_deadline;
+	bool cold, cancelled, has_deadline, dag;
 	bool none; /* answered as without effect (O3) */
 	uint16_t runs;
 	uint8_t accepted[2]; /* by cache tile */
@@ -138,6 +139,8 @@ void oracle_call_answered(struct oracle *o, uint32_t token, int err, const char 
 void oracle_client_died(struct oracle *o, uint16_t client);
 
 void oracle_call_runs(struct oracle *o, uint32_t token, uint64_t id);
+/* oracle_call_passes: another function of its DAG runs. */
+void oracle_call_passes(struct oracle *o, uint32_t token);
 /* oracle_accepted: cache tile `tile` accepted the writes of call id. */
 void oracle_accepted(struct oracle *o, uint64_t id, uint32_t tile);
 

@@ -35,6 +35,8 @@ check_sched(struct sim *s)
 
 	none(s, sched_queued(core), "calls wait at sched");
 	none(s, sched_running(core), "calls run for sched");
+	none(s, sched_runs(core), "DAG calls run");
+	none(s, sched_held(core), "results of a DAG's functions are held");
 	none(s, ports_waiting(s->node->sched.tile.ports), "messages of sched wait for processes");
 	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
 		claims += simctl_proc(s->node->ctl, e) != NULL &&
@@ -59,7 +61,9 @@ check_tiles(struct sim *s)
 	}
 	for (uint32_t i = 0; i < s->shape.kvs_cnt; i++) {
 		none(s, n->kvs[i].shard->pin_cnt, "values of the store are pinned");
-		none(s, n->kvs[i].core.busy != NULL, "jobs of the store");
+		none(s, kvs_core_busy(&n->kvs[i].core), "things are under way in the store");
+		none(s, kvs_core_timer(&n->kvs[i].core) != UINT64_MAX,
+		     "kvs tiles have something to do");
 	}
 	none(s, simctl_unburied(n->ctl), "dead processes are not forgotten");
 	none(s, simctl_half_channels(n->ctl), "ports have no other end");
@@ -147,14 +151,29 @@ check_member(void *ctx, uint32_t n)
 	}
 }
 
+/* What the owners of a key have, which must be the same, and others must not have it. */
+static struct slice
+check_owners(struct sim *s, struct slice key)
+{
+	uint16_t tile[SIM_KVS_MAX];
+	struct slice stored;
+	uint32_t cnt =
+		hashring_tiles(s->node->ring, 0, hash_bytes(key.p, key.len), s->shape.copies, tile);
+
+	stored = kvs_shard_get(s->node->kvs[tile[0]].shard, key);
+	for (uint32_t i = 1; i < cnt; i++) {
+		none(s, !treeval_equal(kvs_shard_get(s->node->kvs[tile[i]].shard, key), stored),
+		     "O8: two owners of a key differ");
+	}
+	return stored;
+}
+
 static void
 check_key(struct sim *s, struct cache_view *view, enum key_kind kind, uint32_t idx)
 {
 	char text[TEXT_MAX];
 	struct slice key = slice_of(text, oracle_key_text(kind, idx, text, sizeof(text)));
-	struct kvs_sim *owner =
-		&s->node->kvs[kvs_owner(hash_bytes(key.p, key.len), s->shape.kvs_cnt)];
-	struct slice stored = kvs_shard_get(owner->shard, key);
+	struct slice stored = check_owners(s, key);
 	struct envelope e;
 	struct cache_value v;
 	int n = cache_view_get(view, key, &v);
@@ -166,6 +185,7 @@ check_key(struct sim *s, struct cache_view *view, enum key_kind kind, uint32_t i
 		return;
 	}
 	check_value(s, kind, idx, &e);
+	none(s, stored.len != 0 && !view_present(e.type, e.state), "a deleted key is still stored");
 	if (kind == KEY_SET) {
 		struct missing m = { s, &e };
 

@@ -76,7 +76,7 @@ shape_draw(struct sim *s)
 {
 	struct sim_shape h = {
 		.cache_cnt = 1 + sim_below(s, SIM_TILE_MAX),
-		.kvs_cnt = 1 + sim_below(s, SIM_TILE_MAX),
+		.kvs_cnt = 1 + sim_below(s, SIM_KVS_MAX),
 		.slot_cnt = 1 + sim_below(s, SIM_SLOT_MAX),
 		.client_cnt = 1 + sim_below(s, 5),
 		.fn_cnt = 1 + sim_below(s, SIM_FN_MAX),
@@ -96,6 +96,10 @@ shape_draw(struct sim *s)
 	};
 
 	h.cold_cnt = sim_below(s, h.fn_cnt);
+	h.copies = 1 + sim_below(s, h.kvs_cnt);
+	h.ack = KVS_ACK_ONE + sim_below(s, 3);
+	h.guest_idle_ns = sim_one_in(s, 4) ? 0 : (20 + sim_below(s, 400)) * NS_PER_US;
+	h.pause_ns = (1 + sim_below(s, 200)) * NS_PER_US;
 	return h;
 }
 
@@ -105,11 +109,13 @@ shape_trace(struct sim *s)
 	const struct sim_shape *h = &s->shape;
 
 	sim_trace(s,
-		  "%u cache, %u kvs, %u slots, %u clients, %u functions (%u cold), queue %u, "
+		  "%u cache, %u kvs (%u copies), %u slots, %u clients, %u functions (%u cold), "
+		  "queue %u, "
 		  "depth %u, %u keys, burst %u, %u operations, a fault every %u%s%s",
-		  h->cache_cnt, h->kvs_cnt, h->slot_cnt, h->client_cnt, h->fn_cnt, h->cold_cnt,
-		  h->queue_max, h->depth_max, h->key_cnt, h->burst_max, h->op_cnt, h->fault_every,
-		  h->scribble ? ", hints scribbled over" : "", h->big ? ", large values" : "");
+		  h->cache_cnt, h->kvs_cnt, h->copies, h->slot_cnt, h->client_cnt, h->fn_cnt,
+		  h->cold_cnt, h->queue_max, h->depth_max, h->key_cnt, h->burst_max, h->op_cnt,
+		  h->fault_every, h->scribble ? ", hints scribbled over" : "",
+		  h->big ? ", large values" : "");
 }
 
 /* ------------------------------------------------------------------------- run */
@@ -159,18 +165,23 @@ sim_run(uint64_t seed, const struct sim_options *opt, struct sim_result *ret)
 	sim_now = s;
 	shape_trace(s);
 	node_start(s);
+	guest_start(s);
 	run_until(s, SIM_START_NS + SIM_HANG_NS, true);
 	if (!s->failed && s->clients_left != 0) {
 		sim_fail(s, "it hangs: %u clients did not finish, %u calls are not answered",
 			 s->clients_left, s->oracle.open_cnt);
 	}
 	fault_end(s);
+	guest_end(s);
 	run_until(s, sim_now_ns(s) + SIM_QUIET_NS, false);
 	if (!s->failed) {
+		guest_settle(s);
 		node_check(s);
 	}
+	node_count(s);
 	result_fill(s, ret);
 	node_stop(s);
+	guest_free(s);
 	proc_graves_free(s);
 	oracle_fini(&s->oracle);
 	events_fini(&s->events);

@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "desc.h"
 #include "domain_limits.h"
 #include "event.h"
 #include "oracle.h"
@@ -68,8 +69,11 @@ enum fault {
 };
 
 #define SIM_FN_MAX   6
+#define SIM_FN_PASS  (SIM_FN_MAX + 1) /* ids of what every DAG has beside its function */
+#define SIM_FN_JOIN  (SIM_FN_MAX + 2)
 #define SIM_SLOT_MAX 4
-#define SIM_TILE_MAX 2 /* of a kind */
+#define SIM_TILE_MAX 2 /* cache tiles */
+#define SIM_KVS_MAX  4
 #define SIM_START_NS NS_PER_S
 #define SIM_QUIET_NS (5 * NS_PER_S)  /* in which everything must come to rest */
 #define SIM_HANG_NS  (60 * NS_PER_S) /* by then every run is over, or hangs */
@@ -81,6 +85,10 @@ struct sim_shape {
 	uint32_t queue_max;        /* calls that wait for one function */
 	uint32_t depth_max;        /* calls that one client has under way */
 	uint32_t key_cnt;          /* of each kind */
+	uint32_t copies;           /* kvs tiles that have a key */
+	uint32_t ack;              /* enum kvs_ack */
+	uint64_t guest_idle_ns;    /* of who writes past the caches; 0: there is nobody */
+	uint64_t pause_ns;         /* between sweeps for deleted keys */
 	uint32_t burst_max;        /* messages that a tile takes in a step */
 	uint32_t op_cnt;           /* operations of all clients together */
 	uint32_t fault_every;      /* operations between two faults */
@@ -99,8 +107,10 @@ struct sim_options {
 struct sim_stats {
 	uint64_t steps, messages, faults[FAULT_CNT];
 	uint64_t stopped; /* executors, past a deadline or after a cancel */
+	uint64_t guest_ops, told, pushed, dropped; /* writes past the caches; of the kvs tiles */
 };
 
+struct guest;
 struct node;
 struct sim_proc;
 
@@ -112,6 +122,7 @@ struct sim {
 	struct events events;
 	struct timebase_virtual clock;
 	struct node *node;
+	struct guest *guest;
 	struct oracle oracle;
 	struct sim_stats stats;
 	uint64_t hash; /* of everything that happened, in order */
@@ -173,6 +184,15 @@ sim_planted(const struct sim *s, enum plant p)
 {
 	return s->opt.plant == p;
 }
+
+/* guest.c: who writes to the store past the caches. guest_end: it begins nothing more. */
+void guest_start(struct sim *s);
+void guest_end(struct sim *s);
+/* guest_settle: everybody should have heard by now of what it was acknowledged. */
+void guest_settle(struct sim *s);
+void guest_free(struct sim *s);
+/* What a kvs tile has answered it. */
+void guest_answer(struct sim *s, uint32_t kvs, const struct desc *d);
 
 /* fault.c: an operation begins; once in a while something goes wrong. */
 void fault_turn(struct sim *s);

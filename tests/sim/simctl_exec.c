@@ -7,8 +7,10 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "check.h"
+#include "dagtext.h"
 #include "microburst/error.h"
 #include "simctl_state.h"
 
@@ -60,6 +62,8 @@ simctl_loaded(struct simctl *c, struct sim_proc *p)
 			set->fn[set->cnt++] = (uint16_t)(1 + i);
 		}
 	}
+	set->fn[set->cnt++] = SIM_FN_PASS;
+	set->fn[set->cnt++] = SIM_FN_JOIN;
 	d.word[0] = (uintptr_t)set;
 	simctl_tell_sched(c, &d);
 	if (s->proc != 0) {
@@ -96,17 +100,59 @@ simctl_swap(struct simctl *c, uint32_t slot)
 	}
 }
 
-void
-simctl_deploy(struct simctl *c, uint32_t fn)
+static void
+put_fn(struct simctl *c, uint16_t id, const char *name)
 {
 	struct placement_fn *f = calloc(1, sizeof(*f));
 	struct desc d = { .kind = DESC_FN_PUT };
 
 	REQUIRE(f != NULL);
-	f->id = (uint16_t)(1 + fn);
-	snprintf(f->name, sizeof(f->name), "f%u", fn);
+	f->id = id;
+	snprintf(f->name, sizeof(f->name), "%s", name);
 	d.word[0] = (uintptr_t)f;
 	simctl_tell_sched(c, &d);
+}
+
+static int
+fn_id(void *ctx, const char *name, uint16_t *ret_id)
+{
+	*ret_id = strcmp(name, "pass") == 0   ? SIM_FN_PASS
+		  : strcmp(name, "join") == 0 ? SIM_FN_JOIN
+					      : (uint16_t)(1 + name[1] - '0');
+	return 0;
+}
+
+/* A function between two ways: what it is asked goes through another, as does what it answers. */
+static void
+put_dag(struct simctl *c, uint32_t fn)
+{
+	struct placement_dag *dag = calloc(1, sizeof(*dag));
+	struct dagtext *parsed = calloc(1, sizeof(*parsed));
+	struct desc d = { .kind = DESC_DAG_PUT };
+	char text[80], why[DAGTEXT_WHY_BYTES];
+
+	REQUIRE(dag != NULL && parsed != NULL);
+	snprintf(text, sizeof(text), "pass -> f%u, pass -> pass#2, f%u -> join, pass#2 -> join", fn,
+		 fn);
+	REQUIRE(dagtext_parse(parsed, text, strlen(text), fn_id, NULL, why) == 0);
+	dagtext_place(parsed, dag);
+	free(parsed);
+	dag->id = (uint16_t)(1 + fn);
+	snprintf(dag->name, sizeof(dag->name), "d%u", fn);
+	d.word[0] = (uintptr_t)dag;
+	simctl_tell_sched(c, &d);
+}
+
+void
+simctl_deploy(struct simctl *c, uint32_t fn)
+{
+	char name[8];
+
+	snprintf(name, sizeof(name), "f%u", fn);
+	put_fn(c, (uint16_t)(1 + fn), name);
+	put_fn(c, SIM_FN_PASS, "pass");
+	put_fn(c, SIM_FN_JOIN, "join");
+	put_dag(c, fn);
 	if (fn >= c->sim->shape.cold_cnt) {
 		for (uint32_t i = 0; i < c->sim->shape.slot_cnt; i++) {
 			if (i == fn % c->sim->shape.slot_cnt || !sim_one_in(c->sim, 4)) {
@@ -123,6 +169,9 @@ simctl_pin_want(struct simctl *c, uint16_t id)
 	struct desc d = { .kind = DESC_PIN_FAILED, .a = id, .err = MB_ERR_NO_EXECUTOR };
 	uint32_t slot = sim_below(c->sim, c->sim->shape.slot_cnt);
 
+	if (id > c->sim->shape.fn_cnt) {
+		return; /* all have it */
+	}
 	for (uint32_t i = 0; i < c->sim->shape.slot_cnt; i++) {
 		if ((c->slot[i].fns >> (id - 1) & 1) != 0) {
 			return; /* one that has it is on its way */

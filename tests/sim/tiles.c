@@ -20,6 +20,10 @@
 #define SEED_SCHED UINT64_C(0x5c4ed)
 #define SEED_KVS   UINT64_C(0x5eed)
 
+#define GUEST_LANE_DEPTH 16
+/* Between two kvs tiles: what each tells, its answers, and the same for keys that go. */
+#define KVS_LANE_DEPTH   (2 * KVS_TELL_WINDOW + 6 * KVS_DROP_MAX)
+
 /* --------------------------------------------------------------------- sched */
 
 static int
@@ -36,8 +40,14 @@ sched_send(void *ctx, uint16_t proc, const struct desc *d)
 		ports_answer(t->tile.ports, proc, d);
 		return 0;
 	}
-	if (d->kind == DESC_CALL && s->full_in > 0 && --s->full_in == 0) {
+	if ((d->kind == DESC_CALL || d->kind == DESC_TRIGGER || d->kind == DESC_STEP ||
+	     (d->kind == DESC_RELEASE && d->a == PROC_DAEMON)) &&
+	    s->full_in > 0 && --s->full_in == 0) {
 		return MB_ERR_FULL;
+	}
+	if (d->kind == DESC_RELEASE && d->a == PROC_DAEMON && sim_planted(s, PLANT_LOST_HOLD) &&
+	    sim_one_in(s, 20)) {
+		return 0;
 	}
 	return ports_send(t->tile.ports, proc, d);
 }
@@ -63,10 +73,15 @@ sched_idle(void *ctx, uint16_t exec)
 static void
 sched_on_message(struct sched_sim *t, uint16_t proc, const struct desc *d)
 {
+	struct desc m = *d;
+
 	if (d->kind != DESC_CALL) {
 		ports_waive(t->tile.ports, proc);
 	}
-	sched_on_proc(t->core, proc, d, sim_now_ns(t->tile.sim));
+	if (d->kind == DESC_REPLY && sim_planted(t->tile.sim, PLANT_FORGOTTEN_WRITES)) {
+		m.sub = 0;
+	}
+	sched_on_proc(t->core, proc, &m, sim_now_ns(t->tile.sim));
 }
 
 /* What a dead process had sent is handled first: its last reply counts. */
@@ -145,7 +160,10 @@ sched_turn(struct tile *tile, uint64_t *next_ns)
 void
 sched_sim_init(struct sched_sim *t, struct sim *s)
 {
-	struct sched_ops ops = { sched_send, sched_tell_ctl, sched_idle, t };
+	struct sched_ops ops = { .send = sched_send,
+				 .tell_ctl = sched_tell_ctl,
+				 .idle = sched_idle,
+				 .ctx = t };
 
 	tile_init(&t->tile, s, "sched", 0, PORT_SCHED, s->node->ctl_actor, sched_turn);
 	REQUIRE(sched_create(&t->core, s->node->placement, s->node->hints, s->shape.queue_max,
@@ -303,6 +321,11 @@ cache_on_lane(struct cache_sim *t, const struct desc *d)
 
 	if (d->kind == DESC_PROC_UP) {
 		t->gone[d->open.proc] = false;
+		if (t->mute) {
+			sim_fail(s, "cache:%u said that it is done with a process, and is not",
+				 t->tile.idx);
+			return;
+		}
 		ports_open(t->tile.ports, d->open.proc, d->open.inc,
 			   &s->node->peers.peer[d->open.proc].region);
 	} else if (d->kind == DESC_PROC_DOWN) {
@@ -359,7 +382,9 @@ cache_sim_init(struct cache_sim *t, struct sim *s, uint32_t idx)
 		.base = n->cache,
 		.layout = &n->layout,
 		.shard = idx,
+		.ring = n->ring,
 		.kvs_cnt = s->shape.kvs_cnt,
+		.ack = (enum kvs_ack)s->shape.ack,
 		.writer = { rng_u64(&s->rng) | 1 },
 		.timebase = &s->clock.tb,
 		.ops = { cache_to_proc, cache_to_kvs, cache_to_ctl, cache_view_payload,
@@ -381,7 +406,7 @@ cache_sim_fini(struct cache_sim *t)
 {
 	cache_core_destroy(t->core);
 	payload_destroy(t->pages);
-	for (uint32_t k = 0; k < SIM_TILE_MAX; k++) {
+	for (uint32_t k = 0; k < SIM_KVS_MAX; k++) {
 		lane_fini(&t->from_kvs[k]);
 	}
 	tile_fini(&t->tile);
@@ -394,6 +419,22 @@ kvs_send(void *ctx, uint32_t to, const struct desc *d)
 {
 	struct kvs_sim *t = ctx;
 
+	if (to >= t->sim->shape.cache_cnt) {
+		guest_answer(t->sim, t->idx, d);
+		return;
+	}
+	if (d->kind == DESC_KVS_DROP && sim_planted(t->sim, PLANT_EARLY_TOMBSTONE)) {
+		struct desc agreed = { .kind = DESC_KVS_DROPPED, .sub = d->sub, .b = d->b };
+
+		lane_send(&t->from_cache[to], &agreed);
+		return;
+	}
+	if (d->kind == DESC_KVS_TELL && sim_planted(t->sim, PLANT_LOST_PUSH)) {
+		struct desc done = { .kind = DESC_KVS_TOLD, .b = d->b };
+
+		lane_send(&t->from_cache[to], &done);
+		return;
+	}
 	lane_send(&t->sim->node->cache_tile[to].from_kvs[t->idx], d);
 }
 
@@ -408,6 +449,28 @@ kvs_on_message(struct kvs_sim *t, uint32_t from, const struct desc *d)
 		return;
 	}
 	kvs_core_step(&t->core, from, d);
+}
+
+static void
+kvs_send_tile(void *ctx, uint32_t tile, const struct desc *d)
+{
+	struct kvs_sim *t = ctx;
+
+	lane_send(&t->sim->node->kvs[tile].from_kvs[t->idx], d);
+}
+
+/* PLANT_LOST_GOSSIP: what another tile tells is acknowledged and forgotten. */
+static void
+kvs_on_tile(struct kvs_sim *t, uint32_t from, const struct desc *d)
+{
+	if (d->kind == DESC_KVS_TELL && sim_planted(t->sim, PLANT_LOST_GOSSIP) &&
+	    sim_one_in(t->sim, 50)) {
+		struct desc done = { .kind = DESC_KVS_TOLD, .b = d->b };
+
+		kvs_send_tile(t, from, &done);
+		return;
+	}
+	kvs_core_step_tile(&t->core, from, d);
 }
 
 static void
@@ -434,8 +497,24 @@ kvs_step(void *ctx)
 		}
 		next_ns = MIN(next_ns, lane_next_ns(&t->from_cache[i]));
 	}
-	busy |= kvs_core_poll(&t->core);
-	if (busy) {
+	for (uint32_t i = 0; i < s->shape.kvs_cnt; i++) {
+		if (i == t->idx) {
+			continue;
+		}
+		for (; left > 0 && lane_recv(&t->from_kvs[i], &d); left--) {
+			kvs_on_tile(t, i, &d);
+			busy = true;
+		}
+		next_ns = MIN(next_ns, lane_next_ns(&t->from_kvs[i]));
+	}
+	for (; left > 0 && lane_recv(&t->from_guest, &d); left--) {
+		kvs_core_step(&t->core, s->shape.cache_cnt, &d);
+		busy = true;
+	}
+	next_ns = MIN(next_ns, lane_next_ns(&t->from_guest));
+	busy |= kvs_core_poll(&t->core, sim_now_ns(s));
+	next_ns = MIN(next_ns, kvs_core_timer(&t->core));
+	if (busy || next_ns <= sim_now_ns(s)) {
 		actor_wake(&t->actor, sim_delay_ns(s, DELAY_STEP));
 	} else if (next_ns != EVENT_NEVER) {
 		actor_wake(&t->actor, next_ns - sim_now_ns(s));
@@ -445,13 +524,31 @@ kvs_step(void *ctx)
 void
 kvs_sim_init(struct kvs_sim *t, struct sim *s, uint32_t idx)
 {
-	struct kvs_out out = { kvs_send, t };
+	struct kvs_out out = { .send = kvs_send, .send_tile = kvs_send_tile, .ctx = t };
+	struct kvs_core_cfg cfg = {
+		.ring = s->node->ring,
+		.self = idx,
+		.tile_cnt = s->shape.kvs_cnt,
+		.cache_cnt = s->shape.cache_cnt,
+		.copies = s->shape.copies,
+		.ack = (enum kvs_ack)s->shape.ack,
+		.period_ns = NS_PER_MS / 10,
+		.ack_timeout_ns = NS_PER_S,
+		.drop_pause_ns = s->shape.pause_ns,
+		.timebase = &s->clock.tb,
+	};
 
 	*t = (struct kvs_sim){ .sim = s, .idx = idx };
 	actor_init(&t->actor, &s->events, kvs_step, t);
 	t->mem = node_map(s->shape.kvs_bytes);
 	t->shard = kvs_shard_init(t->mem, s->shape.kvs_bytes, s->seed ^ SEED_KVS);
-	kvs_core_init(&t->core, t->shard, &out);
+	kvs_core_init(&t->core, t->shard, &cfg, &out);
+	lane_init(&t->from_guest, s, &t->actor, GUEST_LANE_DEPTH);
+	for (uint32_t i = 0; i < s->shape.kvs_cnt; i++) {
+		if (i != idx) {
+			lane_init(&t->from_kvs[i], s, &t->actor, KVS_LANE_DEPTH);
+		}
+	}
 	for (uint32_t i = 0; i < s->shape.cache_cnt; i++) {
 		lane_init(&t->from_cache[i], s, &t->actor, CACHE_KVS_DEPTH);
 	}
@@ -463,5 +560,9 @@ kvs_sim_fini(struct kvs_sim *t)
 	for (uint32_t i = 0; i < SIM_TILE_MAX; i++) {
 		lane_fini(&t->from_cache[i]);
 	}
+	for (uint32_t i = 0; i < SIM_KVS_MAX; i++) {
+		lane_fini(&t->from_kvs[i]);
+	}
+	lane_fini(&t->from_guest);
 	node_unmap(t->mem, t->sim->shape.kvs_bytes);
 }

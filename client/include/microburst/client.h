@@ -67,6 +67,11 @@ enum mb_level {
 struct mb_call_options {
 	uint64_t deadline_ns; /* from now; 0: none. Past it the call is stopped: MB_ERR_DEADLINE */
 	enum mb_level level;
+	/* 0, or an id of mb_request_id: however often a call is started with it, by whomever, the
+	 * function runs once, and each start is answered alike. Such a call goes on when its caller
+	 * is dead or does not wait any more, and its answer is kept for a while
+	 * (sched.result_ttl). Arguments and results up to 32 KiB. */
+	uint64_t request_id;
 };
 
 /* An answer. value[0, cnt) are the results, err == 0; or err < 0 and text says more.
@@ -108,6 +113,16 @@ int mb_call_wait(struct mb_client *c, uint64_t timeout_ns, struct mb_reply *repl
 /* mb_call_cancel asks for the end of a started call. Its answer still comes: MB_ERR_CANCELLED, or
  * whatever it was faster with. Returns: 0; MB_ERR_NOT_FOUND. */
 int mb_call_cancel(struct mb_client *c, uint64_t call);
+
+/* mb_request_id makes a request id: new everywhere, and good for as long as results are kept. */
+uint64_t mb_request_id(struct mb_client *c);
+
+/* mb_future_start asks for the answer of the call that was started with a request id, here or
+ * elsewhere: it comes as that of a call, when that call has ended. opt: its deadline ends the
+ * waiting, not the call. Returns: as mb_call_start; the answer may be MB_ERR_NOT_FOUND (nobody has
+ * started it), MB_ERR_ID_EXPIRED. */
+int mb_future_start(struct mb_client *c, uint64_t request_id, const struct mb_call_options *opt,
+		    uint64_t *ret_call);
 
 /* mb_reply_free gives an answer's memory back. A zeroed reply is allowed. */
 void mb_reply_free(struct mb_client *c, struct mb_reply *reply);

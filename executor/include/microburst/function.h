@@ -289,6 +289,15 @@ bool mb_set_next(struct mb_set_iter *it, struct mb_slice *ret_member);
 int mb_map_put(struct mb_call *call, struct mb_slice key, struct mb_slice field,
 	       struct mb_slice value);
 
+/* mb_map_put_at sets a field as if it had been put time_us microseconds after 1970 began: of all
+ * puts of a field the one with the latest time stays, whatever the order in which they come and
+ * however often; of equal times the greater value. For what has a time of its own: events,
+ * measurements. A field that was deleted after that time stays deleted, although the call that puts
+ * it may see it until it ends. One call writes a field either at times or without
+ * (MB_ERR_INVALID). */
+int mb_map_put_at(struct mb_call *call, struct mb_slice key, struct mb_slice field,
+		  struct mb_slice value, uint64_t time_us);
+
 /* mb_map_get shows one field of the map at key. Errors: also MB_ERR_NOT_FOUND, key or field. */
 int mb_map_get(struct mb_call *call, struct mb_slice key, struct mb_slice field,
 	       struct mb_slice *ret);

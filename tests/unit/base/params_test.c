@@ -56,7 +56,7 @@ static void
 a_wrong_value_tells_what_was_expected_and_found(void **state)
 {
 	assert_refused("kvs.tiles", "0", MB_ERR_CONFIG,
-		       "kvs.tiles: expected a whole number from 1 to 64 (tiles), found '0'");
+		       "kvs.tiles: expected a whole number from 1 to 32 (tiles), found '0'");
 	assert_refused(
 		"executor.spin", "50", MB_ERR_CONFIG,
 		"executor.spin: expected a duration from 0 to 1s (with its unit: ns, us, ms, s, "

@@ -271,7 +271,7 @@ against_model(void **state)
 	memset(text, 'x', sizeof(text));
 	rng_init(&rng, test_seed("cache_tree against_model"));
 	world_up(w, P);
-	for (uint32_t step = 0; step < 60000; step++) {
+	for (uint32_t step = 0; step < 40000; step++) {
 		uint32_t k = (uint32_t)rng_below(&rng, KEY_CNT);
 		uint64_t n = rng_below(&rng, MEMBER_CNT);
 

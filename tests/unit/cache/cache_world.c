@@ -136,9 +136,21 @@ op_page_release_all(void *ctx, uint16_t proc)
 static void
 kvs_send(void *ctx, uint32_t to, const struct desc *d)
 {
-	struct world *w = ctx;
+	struct world_kvs *k = ctx;
 
-	queue_put(&w->from_kvs[to], d);
+	if (to != 0) {
+		k->world->guest = *d;
+		return;
+	}
+	queue_put(&k->world->from_kvs[k->idx], d);
+}
+
+static void
+kvs_send_tile(void *ctx, uint32_t tile, const struct desc *d)
+{
+	struct world_kvs *k = ctx;
+
+	queue_put(&k->world->between[k->idx][tile], d);
 }
 
 /* -------------------------------------------------------------------------- life */
@@ -150,6 +162,7 @@ core_make(struct world *w)
 		.base = w->region,
 		.layout = &w->layout,
 		.shard = 0,
+		.ring = w->ring,
 		.kvs_cnt = w->kvs_cnt,
 		.writer = { 0x1234 },
 		.timebase = &w->time.tb,
@@ -177,8 +190,9 @@ world_make(const struct world_cfg *cfg)
 		.heap_bytes = cfg->heap_bytes != 0 ? cfg->heap_bytes : 16 << 20,
 		.keys_max = cfg->keys_max != 0 ? cfg->keys_max : 4096,
 	};
+	struct kvs_core_cfg kvs;
 	size_t kvs_bytes = cfg->kvs_bytes != 0 ? cfg->kvs_bytes : (size_t)64 << 20;
-	struct kvs_out out = { kvs_send, NULL };
+	struct kvs_out out = { .send = kvs_send, .send_tile = kvs_send_tile };
 	struct world *w = calloc(1, sizeof(*w));
 
 	assert_non_null(w);
@@ -189,13 +203,25 @@ world_make(const struct world_cfg *cfg)
 	assert_non_null(w->region);
 	memset(w->region, 0, w->layout.bytes);
 	cache_region_format(w->region, &w->layout);
-	out.ctx = w;
+	assert_int_equal(hashring_create(&w->ring, &(struct hashring_member){ 1, w->kvs_cnt }, 1),
+			 0);
+	kvs = (struct kvs_core_cfg){ .ring = w->ring,
+				     .tile_cnt = w->kvs_cnt,
+				     .cache_cnt = 1,
+				     .copies = 1,
+				     .period_ns = NS_PER_MS,
+				     .ack_timeout_ns = NS_PER_S,
+				     .drop_pause_ns = 100 * NS_PER_MS,
+				     .timebase = &w->time.tb };
 	for (uint32_t j = 0; j < w->kvs_cnt; j++) {
 		void *mem = aligned_alloc(64, kvs_bytes);
 
 		assert_non_null(mem);
 		w->shard[j] = kvs_shard_init(mem, kvs_bytes, 3 + j);
-		kvs_core_init(&w->kvs[j], w->shard[j], &out);
+		kvs.self = j;
+		w->kvs_of[j] = (struct world_kvs){ w, j };
+		out.ctx = &w->kvs_of[j];
+		kvs_core_init(&w->kvs[j], w->shard[j], &kvs, &out);
 	}
 	core_make(w);
 	return w;
@@ -215,6 +241,7 @@ world_end(struct world *w)
 		assert_true(w->payload[i].p == NULL);
 	}
 	cache_core_destroy(w->core);
+	hashring_destroy(w->ring);
 	free(w->region);
 	free(w);
 }
@@ -254,10 +281,25 @@ world_kvs(struct world *w, uint32_t j, uint32_t n)
 	uint32_t cnt = 0;
 
 	while (cnt < n && kvs_core_room(&w->kvs[j]) > 0 && queue_take(&w->to_kvs[j], &d)) {
-		kvs_core_step(&w->kvs[j], j, &d);
+		kvs_core_step(&w->kvs[j], 0, &d);
 		cnt++;
 	}
 	return cnt;
+}
+
+int
+world_guest(struct world *w, struct slice key, struct slice delta)
+{
+	uint32_t j = hashring_primary(w->ring, 0, hash_bytes(key.p, key.len));
+	struct desc d = { .kind = DESC_KVS_MERGE };
+
+	kvs_msg_set_bytes(&d, key);
+	kvs_msg_set_delta(&d, delta);
+	w->guest = (struct desc){ 0 };
+	kvs_core_step(&w->kvs[j], 1, &d);
+	assert_int_equal(w->guest.kind, DESC_KVS_MERGED);
+	kvs_core_poll(&w->kvs[j], w->time.now_ns); /* tells at once */
+	return w->guest.err;
 }
 
 uint32_t
@@ -273,14 +315,31 @@ world_core(struct world *w, uint32_t j, uint32_t n)
 	return cnt;
 }
 
+/* Moves what other kvs tiles have sent to one. */
+static bool
+world_between(struct world *w, uint32_t j)
+{
+	bool busy = false;
+	struct desc d;
+
+	for (uint32_t i = 0; i < w->kvs_cnt; i++) {
+		while (queue_take(&w->between[i][j], &d)) {
+			kvs_core_step_tile(&w->kvs[j], i, &d);
+			busy = true;
+		}
+	}
+	return busy;
+}
+
 bool
 world_turn(struct world *w)
 {
 	bool busy = cache_core_poll(w->core);
 
 	for (uint32_t j = 0; j < w->kvs_cnt; j++) {
+		busy |= world_between(w, j);
 		busy |= world_kvs(w, j, 64) > 0;
-		busy |= kvs_core_poll(&w->kvs[j]);
+		busy |= kvs_core_poll(&w->kvs[j], w->time.now_ns);
 		busy |= world_core(w, j, 64) > 0;
 	}
 	timebase_virtual_advance(&w->time, 1000);
@@ -516,7 +575,7 @@ world_text(struct world *w, uint16_t proc, const char *key)
 struct slice
 world_stored(struct world *w, struct slice key)
 {
-	uint32_t j = kvs_owner(hash_bytes(key.p, key.len), w->kvs_cnt);
+	uint32_t j = hashring_primary(w->ring, 0, hash_bytes(key.p, key.len));
 
 	return kvs_shard_get(w->shard[j], key);
 }

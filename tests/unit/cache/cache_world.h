@@ -54,16 +54,26 @@ struct world_proc {
 	uint32_t answer_cnt;
 };
 
+/* What a kvs core is told of where it is. */
+struct world_kvs {
+	struct world *world;
+	uint32_t idx;
+};
+
 struct world {
 	struct cache_layout layout;
 	uint8_t *region;
 	struct cache_core *core;
 	struct timebase_virtual time;
+	struct hashring *ring;
 	struct kvs_shard *shard[WORLD_KVS_MAX];
 	struct kvs_core kvs[WORLD_KVS_MAX];
 	uint32_t kvs_cnt;
+	struct world_kvs kvs_of[WORLD_KVS_MAX];
 	struct world_queue to_kvs[WORLD_KVS_MAX], from_kvs[WORLD_KVS_MAX];
-	struct world_proc proc[WORLD_PROC_CNT]; /* 0 is the daemon, not used */
+	struct world_queue between[WORLD_KVS_MAX][WORLD_KVS_MAX]; /* from, to */
+	struct world_proc proc[WORLD_PROC_CNT];                   /* 0 is the daemon, not used */
+	struct desc guest;                                        /* what it was answered */
 	struct desc to_ctl[64];
 	uint32_t to_ctl_cnt;
 	struct world_payload payload[WORLD_PAYLOAD_MAX];
@@ -80,6 +90,10 @@ void world_down(struct world *w, uint16_t proc);
 /* world_kvs moves up to n messages through kvs tile j and back to the core's queue; world_core
  * gives up to n of its answers to the core. Each returns how many. */
 uint32_t world_kvs(struct world *w, uint32_t j, uint32_t n);
+/* world_guest merges a delta into a key at its primary, past the cache, and gives the answer. What
+ * the store has to tell the cache of it lies in from_kvs. */
+int world_guest(struct world *w, struct slice key, struct slice delta);
+
 uint32_t world_core(struct world *w, uint32_t j, uint32_t n);
 
 /* world_turn moves everything once; world_settle until nothing moves any more. */

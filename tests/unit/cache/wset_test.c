@@ -214,6 +214,8 @@ random_op(struct rng *rng)
 	if (wset_has(op.kind) & WSET_HAS_FIELD) {
 		op.field = slice_of(bytes + 50, rng_below(rng, 20));
 	}
+	op.at = op.kind == WSET_MAP_PUT && rng_below(rng, 2) == 0;
+	op.time_us = op.at ? rng_u64(rng) : 0;
 	return op;
 }
 
@@ -223,6 +225,8 @@ assert_op_equal(const struct wset_op *a, const struct wset_op *b)
 	assert_int_equal(a->kind, b->kind);
 	assert_int_equal(a->by_ref, b->by_ref);
 	assert_int_equal(a->keep, b->keep);
+	assert_int_equal(a->at, b->at);
+	assert_int_equal(a->time_us, b->time_us);
 	assert_true(slice_eq(a->key, b->key));
 	assert_true(slice_eq(a->field, b->field));
 	assert_true(slice_eq(a->value, b->value));

@@ -113,6 +113,22 @@ mb_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg *arg
 	return mb_call_start(c, "echo", all, n, opt, ret_call);
 }
 
+uint64_t
+mb_request_id(struct mb_client *c)
+{
+	return 0x1234;
+}
+
+/* Whatever has been called is what the future 1234 knows. */
+int
+mb_future_start(struct mb_client *c, uint64_t request_id, const struct mb_call_options *opt,
+		uint64_t *ret_call)
+{
+	struct mb_value n = mb_i64((int64_t)request_id);
+
+	return mb_call_start(c, "echo", &n, 1, opt, ret_call);
+}
+
 int
 mb_call_wait(struct mb_client *c, uint64_t timeout_ns, struct mb_reply *reply)
 {
@@ -330,6 +346,8 @@ static const struct {
 	{ "logs", "{\"lines\": [{\"seq\": 1, \"time_us\": 1500000, \"function\": \"f\","
 		  " \"call\": \"00000000000000ab\", \"text\": \"hello\\u001b[2J\"}]}" },
 	{ "cancel", "{}" },
+	{ "explain", "{\"decisions\": [{\"name\": \"f\", \"executor\": 3, \"waited_ns\": 1500,"
+		     " \"ahead\": 2, \"able\": 4, \"attempt\": 1, \"functions\": 1}]}" },
 	{ "trace", "{\"call\": \"00000000000000ab\", \"hops\": [{\"name\": \"run\", \"ns\": 300},"
 		   " {\"name\": \"reply\", \"ns\": 100}]}" },
 	{ "down", "{}" },

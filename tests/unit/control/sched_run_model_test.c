@@ -404,7 +404,7 @@ static void
 whatever_happens_each_run_is_answered_once_and_leaves_nothing(void **state)
 {
 	struct world *w = *state;
-	struct sched_ops ops = { m_send, m_tell_ctl, m_idle, NULL };
+	struct sched_ops ops = { .send = m_send, .tell_ctl = m_tell_ctl, .idle = m_idle };
 	uint64_t seed = test_seed("sched_run");
 	uint64_t gen;
 

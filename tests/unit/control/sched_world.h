@@ -34,6 +34,7 @@ struct world {
 	struct sent out[OUT];
 	uint32_t out_cnt, seen;
 	bool full, idle;
+	int copies;
 	uint64_t now;
 };
 
@@ -64,6 +65,39 @@ on_idle(void *ctx, uint16_t exec)
 	return w->idle;
 }
 
+/* Copies are numbers; `copies` counts their holds. */
+static inline int
+on_keep(void *ctx, const struct payload_ref *ref, struct payload_ref *ret)
+{
+	struct world *w = ctx;
+
+	if (ref->len > 1000) {
+		return MB_ERR_TOO_LARGE;
+	}
+	*ret = (struct payload_ref){ .proc = PROC_DAEMON, .handle = ref->handle + 1000 };
+	w->copies++;
+	return 0;
+}
+
+static inline int
+on_hold(void *ctx, const struct payload_ref *ref, uint16_t holder)
+{
+	struct world *w = ctx;
+
+	assert_true(ref->handle > 1000);
+	w->copies++;
+	return 0;
+}
+
+static inline void
+on_drop(void *ctx, const struct payload_ref *ref, uint16_t holder)
+{
+	struct world *w = ctx;
+
+	assert_true(ref->handle > 1000);
+	w->copies--;
+}
+
 static inline void
 put_fn(struct world *w, uint16_t id, const char *name)
 {
@@ -81,7 +115,13 @@ static inline int
 setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	struct sched_ops ops = { on_send, on_tell_ctl, on_idle, w };
+	struct sched_ops ops = { .send = on_send,
+				 .tell_ctl = on_tell_ctl,
+				 .idle = on_idle,
+				 .keep = on_keep,
+				 .hold = on_hold,
+				 .drop = on_drop,
+				 .ctx = w };
 
 	assert_non_null(w);
 	w->hints = aligned_alloc(CACHE_LINE, sizeof(*w->hints));

@@ -227,6 +227,25 @@ a_dag_ends_at_its_deadline(void **state)
 	assert_error(MB_ERR_DEADLINE, "not run");
 }
 
+/* A function of it is deployed anew, and this executor will never have the new version. */
+static void
+a_dag_call_keeps_the_versions_it_was_sent_for(void **state)
+{
+	struct placement_copy *c;
+
+	dag_add(1, "increment -> square");
+	dag_call(2, 1);
+	assert_i64(4);
+	c = placement_edit(placement);
+	c->dag[1].vertex[1].fn = 99;
+	placement_show(placement);
+	dag_call(2, 2);
+	assert_i64(9);
+	dag_add(1, "square -> increment"); /* what it can run is what the table says */
+	dag_call(2, 2);
+	assert_i64(5);
+}
+
 static void
 nonsense_in_the_table_is_refused(void **state)
 {
@@ -267,6 +286,7 @@ main(void)
 		TEST(functions_of_a_dag_see_each_other_s_writes),
 		TEST(a_dag_s_arguments_are_checked),
 		TEST(a_dag_ends_at_its_deadline),
+		TEST(a_dag_call_keeps_the_versions_it_was_sent_for),
 		TEST(nonsense_in_the_table_is_refused),
 #undef TEST
 	};

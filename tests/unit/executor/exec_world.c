@@ -135,7 +135,7 @@ turn_cache(struct world *w, uint32_t t)
 		kvs_core_step(&w->kvs, t, &d);
 		busy = true;
 	}
-	busy |= kvs_core_poll(&w->kvs);
+	busy |= kvs_core_poll(&w->kvs, w->time.now_ns);
 	while (queue_take(&c->from_kvs, &d)) {
 		cache_core_step(c->core, (struct cache_from){ CACHE_FROM_KVS, 0 }, &d);
 		busy = true;
@@ -267,6 +267,7 @@ caches_make(struct world *w)
 			.base = w->region,
 			.layout = &w->layout,
 			.shard = t,
+			.ring = w->ring,
 			.kvs_cnt = 1,
 			.writer = { writer++ },
 			.timebase = &w->time.tb,
@@ -317,7 +318,13 @@ world_make(uint32_t cache_cnt)
 					   .keys_max = 1 << 16 };
 	struct world *w = calloc(1, sizeof(*w));
 	struct payload_lease_ops ops = { lease, unlease, w };
-	struct kvs_out out = { kvs_send, w };
+	struct kvs_out out = { .send = kvs_send, .ctx = w };
+	struct kvs_core_cfg kvs = { .tile_cnt = 1,
+				    .cache_cnt = cache_cnt,
+				    .copies = 1,
+				    .period_ns = NS_PER_MS,
+				    .ack_timeout_ns = NS_PER_S,
+				    .timebase = &w->time.tb };
 
 	assert_non_null(w);
 	w->cache_cnt = cache_cnt;
@@ -325,7 +332,9 @@ world_make(uint32_t cache_cnt)
 	timebase_virtual_init(&w->time, 1000, 1700000000000000);
 	assert_int_equal(cache_region_plan(&region, &w->layout), 0);
 	w->shard = kvs_shard_init(memory(KVS_BYTES), KVS_BYTES, 7);
-	kvs_core_init(&w->kvs, w->shard, &out);
+	assert_int_equal(hashring_create(&w->ring, &(struct hashring_member){ 1, 1 }, 1), 0);
+	kvs.ring = w->ring;
+	kvs_core_init(&w->kvs, w->shard, &kvs, &out);
 	caches_make(w);
 	w->slab = aligned_alloc(4096, WORLD_SLAB_BYTES);
 	assert_int_equal(payload_create(&w->pool, WORLD_PROC, WORLD_INC, w->slab, WORLD_SLAB_BYTES,
@@ -342,6 +351,7 @@ world_end(struct world *w)
 	assert_int_equal(cache_view_held(&w->view), 0);
 	assert_int_equal(w->answers.cnt, 0);
 	caches_end(w);
+	hashring_destroy(w->ring);
 	payload_destroy(w->pool);
 	assert_int_equal(w->seg_bytes, 0);
 	munmap(w->shard, KVS_BYTES);

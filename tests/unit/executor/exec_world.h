@@ -45,6 +45,7 @@ struct world {
 	uint8_t *region;
 	struct world_cache cache[CACHE_TILE_MAX];
 	uint32_t cache_cnt;
+	struct hashring *ring;
 	struct kvs_shard *shard;
 	struct kvs_core kvs;
 	struct timebase_virtual time;

@@ -95,6 +95,69 @@ a_walk_shows_each_field_once(void **state)
 	assert_false(session_map_next(s, &it, &f, &v, &err));
 }
 
+static void
+put_at(const char *field, const char *value, uint64_t time_us)
+{
+	assert_int_equal(session_map_put_at(s, k("at"), k(field), k(value), time_us), 0);
+}
+
+static void
+assert_field(const char *field, const char *value)
+{
+	struct slice got;
+
+	assert_int_equal(session_map_get(s, k("at"), k(field), &got), 0);
+	assert_true(slice_eq(got, k(value)));
+}
+
+static void
+what_counts_is_the_time_that_was_named(void **state)
+{
+	uint64_t cnt;
+	int64_t x;
+
+	put_at("f", "new", 20);
+	put_at("f", "old", 10); /* within a call */
+	put_at("g", "once", 10);
+	assert_field("f", "new");
+	assert_int_equal(session_publish(s), 0);
+	begin(0);
+	put_at("f", "older", 5); /* against what is stored */
+	put_at("g", "later", 11);
+	put_at("h", "own", 1);
+	assert_field("f", "new");
+	assert_field("g", "later");
+	assert_int_equal(session_map_cnt(s, k("at"), &cnt), 0);
+	assert_int_equal(cnt, 3);
+	assert_int_equal(session_publish(s), 0);
+	begin(0);
+	assert_field("f", "new");
+	assert_field("g", "later");
+	put_at("f", "neu", 20); /* of equal times the greater value, whoever comes first */
+	put_at("g", "later!", 11);
+	assert_field("f", "new");
+	assert_int_equal(session_publish(s), 0);
+	begin(0);
+	assert_field("f", "new");
+	assert_field("g", "later!");
+	/* Without a time it is now, which is later than what was long ago. */
+	assert_int_equal(session_map_put(s, k("at"), k("f"), k("now")), 0);
+	assert_int_equal(session_map_put_at(s, k("at"), k("f"), k("x"), 5), MB_ERR_INVALID);
+	put_at("g", "12", 12);
+	assert_int_equal(session_map_incr(s, k("at"), k("g"), 1, &x), MB_ERR_INVALID);
+	assert_int_equal(session_map_delete(s, k("at"), k("h")), 0);
+	assert_int_equal(session_publish(s), 0);
+	begin(0);
+	put_at("f", "x", 30);
+	put_at("h", "own", 1); /* once more: it stays deleted */
+	assert_field("f", "now");
+	assert_field("g", "12");
+	assert_int_equal(session_map_cnt(s, k("at"), &cnt), 0);
+	assert_int_equal(cnt, 2);
+	assert_int_equal(session_publish(s), 0);
+	assert_string_equal(world_text(w, k("at")), "(map of 2)");
+}
+
 int
 main(void)
 {
@@ -103,6 +166,7 @@ main(void)
 		TEST(maps_show_stored_and_own_fields),
 		TEST(fields_are_counted_and_deleted),
 		TEST(a_walk_shows_each_field_once),
+		TEST(what_counts_is_the_time_that_was_named),
 #undef TEST
 	};
 

@@ -60,6 +60,10 @@ MB_FUNCTION(walk)
 	CHECK(seen == 11);
 
 	MB_TRY(mb_map_put(call, KEY("map"), KEY("f"), KEY("v")));
+	MB_TRY(mb_map_put_at(call, KEY("map"), KEY("at"), KEY("2"), 20));
+	MB_TRY(mb_map_put_at(call, KEY("map"), KEY("at"), KEY("1"), 10));
+	MB_TRY(mb_map_get(call, KEY("map"), KEY("at"), &s));
+	CHECK(is(s, "2"));
 	MB_TRY(mb_map_get(call, KEY("map"), KEY("f"), &s));
 	CHECK(is(s, "v"));
 	CHECK(mb_map_get(call, KEY("map"), KEY("g"), &s) == MB_ERR_NOT_FOUND);
@@ -130,6 +134,8 @@ without_a_call_there_is_no_state(void **state)
 	assert_int_equal(mb_scard(call, KEY("k"), &cnt), MB_ERR_NOT_SUPPORTED);
 	assert_int_equal(mb_set_begin(call, KEY("k"), &it), MB_ERR_NOT_SUPPORTED);
 	assert_int_equal(mb_map_put(call, KEY("k"), KEY("f"), KEY("v")), MB_ERR_NOT_SUPPORTED);
+	assert_int_equal(mb_map_put_at(call, KEY("k"), KEY("f"), KEY("v"), 1),
+			 MB_ERR_NOT_SUPPORTED);
 	assert_int_equal(mb_map_get(call, KEY("k"), KEY("f"), &s), MB_ERR_NOT_SUPPORTED);
 	assert_int_equal(mb_flush(call), MB_ERR_NOT_SUPPORTED);
 	assert_int_equal(mb_return_nil(call), MB_ERR_NOT_SUPPORTED);
@@ -146,7 +152,7 @@ all_of_it_works(void **state)
 	reply_release();
 	assert_string_equal(world_text(w, slice_str("a")), "(absent)");
 	assert_string_equal(world_text(w, slice_str("set")), "(set of 2)");
-	assert_string_equal(world_text(w, slice_str("map")), "(map of 1)");
+	assert_string_equal(world_text(w, slice_str("map")), "(map of 2)");
 }
 
 int

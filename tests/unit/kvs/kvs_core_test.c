@@ -11,6 +11,7 @@
 #include "test_cmocka.h"
 
 struct world {
+	struct hashring *ring;
 	struct kvs_shard *shard;
 	struct kvs_core core;
 	struct desc answer[KVS_JOB_MAX + 8];
@@ -34,13 +35,20 @@ static struct world *
 world_make(size_t bytes)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	struct kvs_out out = { answer, w };
+	struct kvs_out out = { .send = answer, .ctx = w };
+	struct kvs_core_cfg cfg = { .tile_cnt = 1,
+				    .copies = 1,
+				    .period_ns = NS_PER_MS,
+				    .ack_timeout_ns = NS_PER_S,
+				    .timebase = timebase_real() };
 	void *mem = aligned_alloc(64, bytes);
 
 	assert_non_null(w);
 	assert_non_null(mem);
 	w->shard = kvs_shard_init(mem, bytes, 5);
-	kvs_core_init(&w->core, w->shard, &out);
+	assert_int_equal(hashring_create(&w->ring, &(struct hashring_member){ 1, 1 }, 1), 0);
+	cfg.ring = w->ring;
+	kvs_core_init(&w->core, w->shard, &cfg, &out);
 	w->mem_bytes = (size_t)132 << 20;
 	w->mem = malloc(w->mem_bytes);
 	assert_non_null(w->mem);
@@ -50,7 +58,8 @@ world_make(size_t bytes)
 static void
 world_end(struct world *w)
 {
-	assert_int_equal(kvs_core_room(&w->core), KVS_JOB_MAX);
+	assert_int_equal(kvs_core_busy(&w->core), 0);
+	hashring_destroy(w->ring);
 	assert_int_equal(w->shard->pin_cnt, 0);
 	heap_check(w->shard->heap);
 	free(w->shard);
@@ -122,7 +131,7 @@ refusals(void **state)
 	only_answer(w, DESC_KVS_MERGED, MB_ERR_TOO_LARGE);
 	get(w, 1, "k");
 	assert_int_equal(kvs_msg_bytes(only_answer(w, DESC_KVS_GOT, 0)).len, 0);
-	assert_false(kvs_core_poll(&w->core));
+	assert_false(kvs_core_poll(&w->core, 1));
 	world_end(w);
 }
 
@@ -184,11 +193,11 @@ long_delta(void **state)
 	(void)state;
 	merge(w, 1, "long", value(w, 1, 'L', 64 << 20), 0);
 	assert_int_equal(w->answer_cnt, 0);
-	assert_int_equal(kvs_core_room(&w->core), KVS_JOB_MAX - 1);
+	assert_int_equal(kvs_core_busy(&w->core), 1);
 	get(w, 2, "long");
 	assert_int_equal(kvs_msg_bytes(only_answer(w, DESC_KVS_GOT, 0)).len, 0);
 	while (w->answer_cnt == 0) {
-		assert_true(kvs_core_poll(&w->core));
+		assert_true(kvs_core_poll(&w->core, 1));
 		polls++;
 	}
 	only_answer(w, DESC_KVS_MERGED, 0);
@@ -200,7 +209,7 @@ long_delta(void **state)
 	/* An older one loses, and gives its memory back. */
 	merge(w, 1, "long", value(w, 0, 'o', 1 << 20), 0);
 	while (w->answer_cnt == 0) {
-		kvs_core_poll(&w->core);
+		kvs_core_poll(&w->core, 1);
 	}
 	only_answer(w, DESC_KVS_MERGED, 0);
 	world_end(w);
@@ -216,13 +225,12 @@ many_jobs(void **state)
 	for (uint32_t i = 0; i < KVS_JOB_MAX; i++) {
 		struct desc d = { .kind = DESC_KVS_MERGE, .b = i };
 
-		assert_int_equal(kvs_core_room(&w->core), KVS_JOB_MAX - i);
 		kvs_msg_set_bytes(&d, slice_of("job", 3));
 		kvs_msg_set_delta(&d, delta);
 		kvs_core_step(&w->core, i, &d);
 	}
-	assert_int_equal(kvs_core_room(&w->core), 0);
-	while (kvs_core_poll(&w->core)) {
+	assert_int_equal(kvs_core_busy(&w->core), KVS_JOB_MAX);
+	while (kvs_core_poll(&w->core, 1)) {
 	}
 	assert_int_equal(w->answer_cnt, KVS_JOB_MAX);
 	for (uint32_t i = 0; i < KVS_JOB_MAX; i++) {
@@ -252,26 +260,6 @@ scan(void **state)
 	world_end(w);
 }
 
-/* Goal: keys spread over tiles evenly, and a key always to the same one. */
-static void
-owner(void **state)
-{
-	uint32_t cnt[5] = { 0 };
-
-	(void)state;
-	for (uint64_t i = 0; i < 50000; i++) {
-		uint32_t j = kvs_owner(i * UINT64_C(0x9e3779b97f4a7c15), 5);
-
-		assert_true(j < 5);
-		cnt[j]++;
-	}
-	for (uint32_t j = 0; j < 5; j++) {
-		assert_in_range(cnt[j], 9500, 10500);
-	}
-	assert_int_equal(kvs_owner(UINT64_MAX, 1), 0);
-	assert_int_equal(kvs_owner(UINT64_MAX, 64), 63);
-}
-
 int
 main(void)
 {
@@ -279,7 +267,6 @@ main(void)
 		cmocka_unit_test(refusals),  cmocka_unit_test(get_and_merge),
 		cmocka_unit_test(lent),      cmocka_unit_test(long_delta),
 		cmocka_unit_test(many_jobs), cmocka_unit_test(scan),
-		cmocka_unit_test(owner),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

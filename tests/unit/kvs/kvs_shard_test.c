@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler.h"
 #include "kvs_shard.h"
 #include "kvs_value.h"
 #include "microburst/error.h"
@@ -273,7 +274,7 @@ static uint32_t
 scan_all(struct kvs_shard *s, const char *prefix, uint32_t limit, size_t page)
 {
 	struct kvs_scan scan = { .prefix = slice_str(prefix), .limit = limit };
-	uint8_t mem[4096];
+	uint8_t mem[4096], before[KEY_BYTES_MAX];
 	struct slice last = { 0 };
 	uint32_t cnt = 0;
 
@@ -281,7 +282,7 @@ scan_all(struct kvs_shard *s, const char *prefix, uint32_t limit, size_t page)
 		struct rbuf list;
 
 		scan.out = wbuf_init(mem, page);
-		kvs_shard_scan(s, &scan);
+		kvs_shard_scan(s, &scan, NULL, NULL);
 		assert_true(scan.cnt <= limit);
 		list = rbuf_of(wbuf_slice(&scan.out));
 		for (uint32_t i = 0; i < scan.cnt; i++) {
@@ -293,7 +294,12 @@ scan_all(struct kvs_shard *s, const char *prefix, uint32_t limit, size_t page)
 			cnt++;
 		}
 		assert_true(rbuf_done(&list));
-		scan.after = last = scan.last;
+		scan.after = scan.last;
+		if (scan.last.len != 0) {
+			memcpy(before, scan.last.p,
+			       scan.last.len); /* the next piece writes over it */
+		}
+		last = slice_of(before, scan.last.len);
 	} while (scan.more);
 	return cnt;
 }
@@ -373,6 +379,78 @@ against_model(void **state)
 	free(s);
 }
 
+/* Keys come and go at random; index and order stay one, whatever is hinted at before; and all
+ * memory comes back. */
+static void
+removals(void **state)
+{
+	static bool there[4000];
+	struct kvs_shard *s = shard_make(16 << 20);
+	size_t used = 0, empty = kvs_shard_used_bytes(s);
+	uint32_t cnt = 0;
+	struct rng rng;
+	char buf[32];
+
+	(void)state;
+	memset(there, 0, sizeof(there));
+	rng_init(&rng, test_seed("kvs_shard removals"));
+	for (uint32_t i = 0; i < 200000; i++) {
+		uint32_t n = (uint32_t)rng_below(&rng, ARRAY_CNT(there));
+		struct kvs_prefetch p = { key_of(buf, n), 8 };
+		struct kvs_key *k;
+
+		kvs_shard_prefetch(s, &p, 1);
+		k = kvs_shard_find(s, p.key);
+		assert_int_equal(k != NULL, there[n]);
+		/* Times when there are few of them, and times when there are many. */
+		if (k != NULL && rng_below(&rng, 4) > (i / 20000) % 4) {
+			kvs_shard_remove(s, k);
+			there[n] = false;
+			cnt--;
+		} else if (k == NULL) {
+			assert_int_equal(set(s, p.key, 1, "value", 5), 0);
+			assert_true(s->last.fresh);
+			there[n] = true;
+			cnt++;
+		}
+	}
+	assert_int_equal(kvs_shard_key_cnt(s), cnt);
+	for (uint32_t n = 0; n < ARRAY_CNT(there); n++) {
+		used += there[n];
+	}
+	assert_int_equal(used, cnt);
+	used = 0;
+	for (struct kvs_key *k = kvs_shard_first(s), *next; k != NULL; k = next) {
+		next = kvs_shard_next(s, k);
+		assert_true(next == NULL || slice_cmp(kvs_key_slice(k), kvs_key_slice(next)) < 0);
+		used++;
+		kvs_shard_remove(s, k);
+	}
+	assert_int_equal(used, cnt);
+	assert_int_equal(kvs_shard_key_cnt(s), 0);
+	assert_int_equal(kvs_shard_used_bytes(s), empty); /* so many keys need no more buckets */
+	heap_check(s->heap);
+	free(s);
+}
+
+/* Who reads a value may go on when its key is removed. */
+static void
+removed_while_pinned(void **state)
+{
+	struct kvs_shard *s = shard_make(2 << 20);
+	struct kvs_value *v;
+
+	(void)state;
+	assert_int_equal(set(s, slice_str("k"), 1, "value", 5), 0);
+	v = kvs_shard_pin(s, slice_str("k"));
+	kvs_shard_remove(s, kvs_shard_find(s, slice_str("k")));
+	assert_null(kvs_shard_find(s, slice_str("k")));
+	assert_true(slice_eq(value_text(slice_of(v->bytes, v->len)), slice_str("value")));
+	kvs_shard_unpin(s, v);
+	heap_check(s->heap);
+	free(s);
+}
+
 int
 main(void)
 {
@@ -388,6 +466,8 @@ main(void)
 		cmocka_unit_test(small_key_overhead),
 		cmocka_unit_test(scans),
 		cmocka_unit_test(against_model),
+		cmocka_unit_test(removals),
+		cmocka_unit_test(removed_while_pinned),
 	};
 	int failed;
 

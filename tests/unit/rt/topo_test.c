@@ -9,6 +9,7 @@
 #include <microburst/error.h>
 
 #include "link.h"
+#include "params.h"
 #include "test_cmocka.h"
 #include "test_death.h"
 #include "test_plan.h"
@@ -50,6 +51,30 @@ add_to_numa_that_is_not_there(void *arg)
 	topo_memory_add(arg, "x", 1, 1, 1);
 }
 
+/* What --help says may be set is what a plan may have: no more, no less. */
+static void
+configuration_ends_where_the_plan_does(void **state)
+{
+	static const struct {
+		const char *name;
+		uint32_t max;
+	} row[] = {
+		{ "node.lcores", LCORE_CNT_MAX },      { "executor.count", EXECUTOR_CNT_MAX },
+		{ "executor.spares", SPARE_CNT_MAX },  { "client.count_max", CLIENT_CNT_MAX },
+		{ "cache.tiles", CACHE_TILE_CNT_MAX }, { "kvs.tiles", KVS_TILE_CNT_MAX },
+	};
+	struct params p;
+	char text[16], why[PARAMS_ERR_BYTES];
+
+	params_default(&p);
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		snprintf(text, sizeof(text), "%u", row[i].max);
+		assert_int_equal(params_set(&p, row[i].name, text, why), 0);
+		snprintf(text, sizeof(text), "%u", row[i].max + 1);
+		assert_int_equal(params_set(&p, row[i].name, text, why), MB_ERR_CONFIG);
+	}
+}
+
 static void
 memory_on_a_numa_node_without_cores_is_a_bug(void **state)
 {
@@ -64,7 +89,7 @@ memory_on_a_numa_node_without_cores_is_a_bug(void **state)
 static uint32_t
 links_of(uint32_t c, uint32_t k)
 {
-	return 2 * (1 + c + k + c + c * k);
+	return 2 * (1 + c + k + c + c * k) + k * (k - 1);
 }
 
 static void
@@ -141,6 +166,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parameters_outside_their_limits_are_refused),
+		cmocka_unit_test(configuration_ends_where_the_plan_does),
 		cmocka_unit_test(memory_on_a_numa_node_without_cores_is_a_bug),
 		cmocka_unit_test(every_pair_that_talks_is_linked_both_ways),
 		cmocka_unit_test(links_know_whether_they_cross_lcores),

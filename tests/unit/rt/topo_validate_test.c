@@ -26,7 +26,7 @@ static struct topo topo;
 	X(topo.lcore_cnt = 0,                                                                      \
 	  "the plan has 0 lcores, not 1 to 16")                                                    \
 	X(topo.link_cnt = LINK_CNT_MAX + 1,                                                        \
-	  "the plan has 513 links, not 0 to 512")                                                  \
+	  "the plan has 1537 links, not 0 to 1536")                                                \
 	X(topo.executor_cnt = 0,                                                                   \
 	  "the plan has 0 executors, not 1 to 64")                                                 \
 	X(topo.client_cpu_cnt = 0,                                                                 \
@@ -103,7 +103,7 @@ more_memory_than_the_node_has_is_refused(void **state)
 	assert_int_equal(topo_validate(&topo, &why), MB_ERR_NO_MEMORY);
 	assert_string_equal(why.text,
 			    "the plan needs 1025 MiB on NUMA node 1, which has 1024; lower "
-			    "cache.bytes or kvs.bytes");
+			    "cache.bytes, cache.keys_max or kvs.bytes");
 	topo.numa[1].memory_bytes = 0; /* unknown: cannot be judged */
 	assert_int_equal(topo_validate(&topo, &why), MB_OK);
 }

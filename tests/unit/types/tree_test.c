@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   whoever reads a tree stays inside its memory and comes to an end, whatever is in there.
  * Method: a tree in memory of exactly its size, so that the address sanitizer sees a byte too far;
- *         words of it changed at random: offsets to anywhere, cycles, lengths, counts. Then the same
- *         reads of the sound tree.
+ *         words of it changed at random: offsets to anywhere, cycles, lengths, counts. Then the
+ *         same reads of the sound tree.
  */
 #include "tree.h"
 
@@ -92,26 +92,25 @@ damaged(void **state)
 	tree_make();
 	memcpy(sound, w.mem, MEM);
 	sum = read_all(&t.view);
-	for (uint32_t turn = 0; turn < 20000; turn++) {
+	for (uint32_t turn = 0; turn < 3000; turn++) {
 		uint32_t cnt = 1 + (uint32_t)rng_below(&rng, 8);
 		struct tree_view view;
 
 		for (uint32_t i = 0; i < cnt; i++) {
 			/* Where nodes are: behind the heap's own pages. Mostly the root. */
 			size_t used = heap_used_bytes(w.heap) + 64 * 1024;
-			size_t at = rng_below(&rng, 2) == 0
-					    ? (size_t)((uint8_t *)t.block - w.mem) +
-						      rng_below(&rng, t.bytes - 8)
-					    : rng_below(&rng, MIN(used, MEM - 8));
-			uint64_t word = rng_below(&rng, 3) == 0	  ? rng_u64(&rng)
+			size_t at = rng_below(&rng, 2) == 0 ? (size_t)((uint8_t *)t.block - w.mem) +
+								      rng_below(&rng, t.bytes - 8)
+							    : rng_below(&rng, MIN(used, MEM - 8));
+			uint64_t word = rng_below(&rng, 3) == 0   ? rng_u64(&rng)
 					: rng_below(&rng, 2) == 0 ? rng_below(&rng, MEM)
 								  : UINT32_MAX;
 			size_t len = 1 + rng_below(&rng, 8);
 
 			memcpy(w.mem + at, &word, len);
 		}
-		if (tree_view_init(&view, w.mem, 64, MEM,
-				   slice_of(t.block, t.view.envelope.len)) == 0) {
+		if (tree_view_init(&view, w.mem, 64, MEM, slice_of(t.block, t.view.envelope.len)) ==
+		    0) {
 			sum += read_all(&view);
 		} else {
 			refused++;
@@ -142,7 +141,8 @@ cycle(void **state)
 	off = (uint64_t)((const uint8_t *)t.view.root - w.mem);
 	for (uint32_t i = 0; i < body.cnt; i++) {
 		item = table_item(&body, i);
-		memcpy((uint8_t *)(uintptr_t)item.p + item.len - TREE_ENTRY_TAIL, &off, sizeof(off));
+		memcpy((uint8_t *)(uintptr_t)item.p + item.len - TREE_ENTRY_TAIL, &off,
+		       sizeof(off));
 	}
 	assert_false(gset_has(tree_slice(&t.view), slice_str("name-000001")));
 	assert_int_equal(table_item(&(struct table){ .tree = &t.view, .cnt = 9 }, 5).len, 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   what is held as a tree is the same value as what is held flat: after every merge, by every
- *         reader, at every age; and what no version needs is given back.
+/* Goal:   what is held as a tree is the same value as what is held flat: after every merge, by
+ *         every reader, at every age; and what no version needs is given back.
  * Method: a model: the flat envelope that lattice_merge makes. Random deltas, from one item to
  *         hundreds, items from no bytes to several nodes long; up to VERSION_MAX versions are held,
  *         and let go in any order. Failures: each request for memory of a merge fails once.
@@ -24,7 +24,7 @@
 
 static uint8_t *flat_mem[2], *delta_mem, *state_mem, *check_mem;
 
-/* ---------------------------------------------------------------------------------------- deltas */
+/* ------------------------------------------------------------------------------------ deltas */
 
 /* A name: mostly short and of few, some alike for a long way, some longer than a node. */
 static struct slice
@@ -100,7 +100,7 @@ delta_make_random(struct rng *rng, unsigned int type, struct stamp epoch, uint32
 	return wbuf_slice(&out);
 }
 
-/* ----------------------------------------------------------------------------------------- model */
+/* ------------------------------------------------------------------------------------- model */
 
 struct version {
 	struct grown tree;
@@ -240,7 +240,7 @@ against_model(void **state)
 	against_model_of(LATTICE_MAP, seed + 3, 100, 3000);
 }
 
-/* -------------------------------------------------------------------------------------- failures */
+/* ---------------------------------------------------------------------------------- failures */
 
 /* Every request for memory fails once: then nothing has changed, and nothing is lost. */
 static void

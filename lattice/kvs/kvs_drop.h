@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kvs_drop - deleted and expired keys go, once everybody is past them
+ *
+ * A tombstone may be forgotten when nothing older is on its way to anybody who has the key: else
+ * the older write would be merged into nothing, and the key be back. So the key's primary asks all
+ * listeners, the other owners and the caches that have a copy. Each answers for itself: an owner
+ * that its value is the same and that it owes nobody a change of it; a cache that it has nothing of
+ * it that is not merged here, and then its copy goes too. When all agree and nothing happened
+ * meanwhile, all forget it.
+ *
+ *   primary: sweep ──► ASK all ──► all agree, nothing changed ──► remove, DO
+ *                                  somebody has something       ──► KEEP; a later sweep asks again
+ *   others:  ASK ──► dying: nobody touches it until DO or KEEP
+ *
+ * This is the frontier, asked for key by key when it is needed.
+ *
+ * Nothing is deleted and nothing expires: nothing runs.
+ *
+ * Owner: the kvs tile.
+ */
+#ifndef MB_KVS_DROP_H
+#define MB_KVS_DROP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "desc.h"
+#include "kvs_change.h"
+#include "kvs_shard.h"
+#include "timebase.h"
+
+#define KVS_DROP_MAX       32        /* keys asked about at once */
+#define KVS_DROP_VISIT     256       /* keys looked at in one turn */
+#define KVS_DROP_PERIOD_NS NS_PER_MS /* between two turns: a million keys take 4 s */
+
+struct kvs_drop {
+	struct kvs_key *key;          /* NULL: free */
+	struct kvs_value *value;      /* pinned: who is asked reads it */
+	uint64_t asked;               /* have not answered */
+	uint64_t tiles;               /* that agreed, */
+	uint64_t token[KVS_TILE_MAX]; /* and what each calls the key */
+	bool refused;
+};
+
+struct kvs_drop_ops {
+	void (*send)(void *ctx, uint32_t listener, const struct desc *d);
+	/* Everybody who may have a key of which this tile is the primary. false: it is not, or this
+	 * is not the time. */
+	bool (*listeners)(void *ctx, struct kvs_key *key, uint64_t *ret);
+	void (*removed)(void *ctx, struct kvs_key *key); /* it is about to be */
+	void *ctx;
+};
+
+struct kvs_drop_stats {
+	uint64_t dropped; /* tombstones and expired keys forgotten, as primary */
+	uint64_t kept;    /* asked about in vain */
+};
+
+struct kvs_drops {
+	struct kvs_shard *shard;
+	const struct timebase *timebase;
+	uint64_t pause_ns; /* between two sweeps */
+	struct kvs_drop_ops ops;
+	struct kvs_key *cursor; /* where a sweep goes on; NULL: none is under way */
+	uint64_t due_ns;        /* of the next turn; UINT64_MAX: there is nothing to look for */
+	uint64_t expiry_us;     /* when the next key expires, as far as is known; UINT64_MAX */
+	bool again;             /* something was found, or came meanwhile: another sweep follows */
+	uint32_t busy_cnt;
+	struct kvs_drop_stats stats;
+	struct kvs_drop drop[KVS_DROP_MAX];
+};
+
+void kvs_drops_init(struct kvs_drops *ds, struct kvs_shard *shard, const struct timebase *timebase,
+		    uint64_t pause_ns, const struct kvs_drop_ops *ops);
+
+/* kvs_drop_look looks at a key that was changed: is it deleted, will it expire? */
+void kvs_drop_look(struct kvs_drops *ds, const struct kvs_key *key, uint64_t now_ns);
+
+/* kvs_drop_asked does a DROP of another tile, the key's primary. Returns: whether ret is an answer
+ * to send. */
+bool kvs_drop_asked(struct kvs_drops *ds, const struct desc *d, struct desc *ret);
+
+/* kvs_drop_answered takes the answer to an ASK. */
+void kvs_drop_answered(struct kvs_drops *ds, uint32_t listener, const struct desc *d,
+		       uint64_t now_ns);
+
+/* kvs_drops_turn goes on with a sweep that is due. Returns: whether there was anything to do. */
+bool kvs_drops_turn(struct kvs_drops *ds, uint64_t now_ns);
+
+static inline uint64_t
+kvs_drops_timer(const struct kvs_drops *ds)
+{
+	return ds->due_ns;
+}
+
+#endif

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kvs_job - see kvs_job.h */
+#include "kvs_job.h"
+
+#include <string.h>
+
+#include "check.h"
+#include "compiler.h"
+#include "envelope.h"
+#include "kvs_msg.h"
+#include "lattice.h"
+#include "microburst/error.h"
+#include "table.h"
+
+void
+kvs_jobs_init(struct kvs_jobs *js, struct kvs_shard *shard, const struct kvs_job_ops *ops)
+{
+	memset(js, 0, offsetof(struct kvs_jobs, piece));
+	js->shard = shard;
+	js->ops = *ops;
+	js->free_cnt = KVS_JOB_MAX;
+	for (uint32_t i = 0; i < KVS_JOB_MAX; i++) {
+		js->job[i].next = js->free;
+		js->free = &js->job[i];
+	}
+}
+
+/* Whether a delta is a collection, so that a part of it is a delta as well. */
+static bool
+has_parts(struct slice delta)
+{
+	struct envelope e;
+
+	return envelope_open(delta, &e) == 0 && lattice_table_ops(e.type) != NULL;
+}
+
+int
+kvs_job_start(struct kvs_jobs *js, uint32_t from, bool told, const struct desc *request)
+{
+	struct slice delta = kvs_msg_delta(request);
+	struct kvs_job *job = js->free, **last = &js->busy;
+	struct kvs_value *v = NULL;
+
+	REQUIRE(job != NULL);
+	if (!has_parts(delta)) {
+		if (delta.len > KVS_ENVELOPE_MAX) {
+			return MB_ERR_TOO_LARGE;
+		}
+		v = kvs_shard_value_alloc(js->shard, delta.len);
+		if (v == NULL) {
+			js->shard->stats.refused++;
+			return MB_ERR_NO_MEMORY;
+		}
+	}
+	js->free = job->next;
+	js->free_cnt--;
+	*job = (struct kvs_job){ .value = v, .from = from, .told = told, .request = *request };
+	while (*last != NULL) {
+		last = &(*last)->next;
+	}
+	*last = job;
+	return 0;
+}
+
+/* Ends a job that did not merge all. Returns: that it is over. */
+static bool
+fail(struct kvs_jobs *js, struct kvs_job *job, int err)
+{
+	if (job->value != NULL) {
+		kvs_shard_value_free(js->shard, job->value);
+	}
+	js->ops.failed(js->ops.ctx, job, err);
+	return true;
+}
+
+/* Copies the next piece of a delta, and merges it after the last. Returns: whether that was it. */
+static bool
+copy_step(struct kvs_jobs *js, struct kvs_job *job)
+{
+	struct slice delta = kvs_msg_delta(&job->request);
+	size_t len = MIN(delta.len - job->done, (size_t)KVS_STEP_BYTES);
+	int err;
+
+	memcpy(job->value->bytes + job->done, delta.p + job->done, len);
+	job->done += (uint32_t)len;
+	if (job->done < delta.len) {
+		return false;
+	}
+	err = js->ops.may(js->ops.ctx, job);
+	if (err != 0) {
+		return fail(js, job, err);
+	}
+	err = kvs_shard_merge_value(js->shard, kvs_msg_bytes(&job->request), job->value);
+	job->value = NULL; /* the shard's, whatever it said */
+	if (err != 0) {
+		return fail(js, job, err);
+	}
+	js->ops.merged(js->ops.ctx, job, delta, true);
+	return true;
+}
+
+/* Writes items [from, to) of run into an envelope like e, merges it and says so. */
+static int
+part_merge(struct kvs_jobs *js, struct kvs_job *job, const struct envelope *e,
+	   const struct table *run, uint32_t from, uint32_t to, size_t bytes, bool last)
+{
+	size_t cap = bytes + envelope_bytes(e) - e->state.len;
+	struct kvs_value *v = NULL;
+	struct wbuf out = wbuf_init(js->piece, sizeof(js->piece));
+	struct table_builder b;
+	int err;
+
+	if (cap > sizeof(js->piece)) { /* one long item, or sections of unusual length */
+		v = kvs_shard_value_alloc(js->shard, cap);
+		if (v == NULL) {
+			return MB_ERR_NO_MEMORY;
+		}
+		out = wbuf_init(v->bytes, cap);
+	}
+	table_begin(&b, &out);
+	table_add_run(&b, run, from, to);
+	err = table_end(&b);
+	if (err == 0) {
+		err = envelope_write_tail(e, &out);
+	}
+	if (err == 0) {
+		err = kvs_shard_merge(js->shard, kvs_msg_bytes(&job->request), wbuf_slice(&out));
+	}
+	if (err == 0) {
+		js->ops.merged(js->ops.ctx, job, wbuf_slice(&out), last);
+	}
+	if (v != NULL) {
+		kvs_shard_value_free(js->shard, v);
+	}
+	return err;
+}
+
+/* Merges the next items of a delta. Returns: whether those were the last. */
+static bool
+part_step(struct kvs_jobs *js, struct kvs_job *job)
+{
+	int err = js->ops.may(js->ops.ctx, job);
+	struct envelope e;
+	struct table t, run;
+	uint32_t from, to;
+	size_t bytes = 0;
+	bool last;
+
+	err = err != 0 ? err : envelope_open(kvs_msg_delta(&job->request), &e);
+	err = err != 0 ? err : table_open(e.state, &t);
+	if (err == 0 && !table_run(&t, job->done, &run, &from)) {
+		err = MB_ERR_CORRUPT; /* a long delta with nothing in it */
+	}
+	if (err != 0) {
+		return fail(js, job, job->done == 0 ? err : MB_ERR_INDETERMINATE);
+	}
+	for (to = from; to < run.cnt && (to == from || bytes < KVS_PIECE_BYTES); to++) {
+		bytes += table_item(&run, to).len + TABLE_ITEM_OVERHEAD;
+	}
+	last = job->done + (to - from) >= t.cnt;
+	err = part_merge(js, job, &e, &run, from, to, bytes, last);
+	if (err != 0) { /* what was merged stays */
+		return fail(js, job, job->done == 0 ? err : MB_ERR_INDETERMINATE);
+	}
+	job->done += to - from;
+	return last;
+}
+
+bool
+kvs_jobs_poll(struct kvs_jobs *js)
+{
+	struct kvs_job **at = &js->busy;
+	bool busy = js->busy != NULL;
+
+	while (*at != NULL) {
+		struct kvs_job *job = *at;
+
+		if (!(job->value != NULL ? copy_step(js, job) : part_step(js, job))) {
+			at = &job->next;
+			continue;
+		}
+		*at = job->next;
+		job->next = js->free;
+		js->free = job;
+		js->free_cnt++;
+	}
+	return busy;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* grove_merge.c - a flat table merged into a tree: down to each leaf that changes, and back
+ *
+ * Each level hands up the nodes that take the places of the old ones, each with the place it is for
+ * (`at`). Nothing old is touched but the links of what dies, and these mean nothing before the
+ * commit; so giving up in the middle is dropping what is new.
+ */
+#include "grove_int.h"
+
+#include "check.h"
+#include "compiler.h"
+#include "lattice.h"
+#include "microburst/error.h"
+
+/* -------------------------------------------------------------------------------------- growing */
+
+struct growth {
+	struct grove *g;
+	struct grove_edit *edit;
+	struct table delta;
+};
+
+/* Merges items [from, to) of the delta into a leaf; what comes of it is added to the chain. */
+static int
+grow_leaf(struct growth *w, const struct table *leaf, uint32_t from, uint32_t to, uint32_t at,
+	  struct grove_chain *to_chain)
+{
+	const struct table_merge_ops *items = w->edit->items;
+	size_t bound = table_bytes(leaf);
+	struct tree_node *node;
+	struct table t;
+	struct wbuf out;
+	bool at_end;
+	int err;
+
+	for (uint32_t j = from; j < to; j++) {
+		bound += table_item(&w->delta, j).len + TABLE_ITEM_OVERHEAD;
+	}
+	if (bound > LATTICE_BYTES_MAX) {
+		return MB_ERR_TOO_LARGE;
+	}
+	err = grove_node_new(w->g, w->edit, bound, 0, at, &node);
+	if (err != 0) {
+		return err;
+	}
+	out = wbuf_init(node->body, bound);
+	err = table_merge_run(leaf, &w->delta, from, to, items, &out, LATTICE_ITEM_DEPTH);
+	if (err != LATTICE_MIXED) {
+		grove_node_free(w->g, node);
+		return err;
+	}
+	grove_leaf_close(w->edit, node, out.len);
+	if ((out.len <= TREE_BODY_MAX || node->cnt == 1) && bound - out.len <= bound / 8) {
+		grove_chain_add(w->g, to_chain, node);
+		return LATTICE_MIXED;
+	}
+	/* Too long, or in too much room. */
+	t = grove_body(node);
+	at_end = slice_eq(items->key_of(table_item(&t, t.cnt - 1)),
+			  items->key_of(table_item(&w->delta, to - 1)));
+	err = grove_leaves_make(w->g, w->edit, &t, at_end, at, to_chain);
+	grove_node_free(w->g, node);
+	return err != 0 ? err : LATTICE_MIXED;
+}
+
+/* Writes an inner node anew, with new children. */
+static int
+inner_renew(struct grove *g, const struct grove_edit *edit, const struct tree_node *old,
+	    const struct grove_chain *kids, uint32_t at, struct grove_chain *to_chain)
+{
+	struct grove_chain made = { 0 };
+	struct table t = grove_body(old);
+	struct tree_node *node;
+	int err;
+
+	if (grove_one_for_one(g, edit, kids)) {
+		err = grove_node_new(g, edit, old->len, old->height, at, &node);
+		if (err == 0) {
+			grove_inner_patch(g, old, kids, node);
+			grove_chain_add(g, to_chain, node);
+		}
+		return err;
+	}
+	err = grove_inner_make(g, edit, grove_children_of(g, edit, &t, kids), old->height, at,
+			       kids->last->at == t.cnt - 1, &made);
+	if (err != 0) {
+		grove_garbage_chain(g, &made, GARBAGE_ALONE);
+		return err;
+	}
+	grove_chain_join(g, to_chain, &made);
+	return 0;
+}
+
+static int grow_inner(struct growth *w, const struct table *inner, uint32_t height, uint32_t from,
+		      uint32_t to, struct grove_chain *to_chain);
+
+/* Merges items [from, to) of the delta into child i of an inner node. */
+static int
+grow_child(struct growth *w, const struct table *inner, uint32_t height, uint32_t i, uint32_t from,
+	   uint32_t to, struct grove_chain *to_chain)
+{
+	const struct tree_node *child = NULL;
+	struct grove_chain kids = { 0 };
+	struct tree_entry e;
+	struct table body;
+	int err;
+
+	if (tree_entry_at(inner, i, &e)) {
+		child = tree_node_open(w->edit->old, e.off, height - 1, &body);
+	}
+	if (child == NULL || body.cnt == 0) {
+		return MB_ERR_CORRUPT;
+	}
+	if (height == 1) {
+		err = grow_leaf(w, &body, from, to, i, to_chain);
+	} else {
+		err = grow_inner(w, &body, height - 1, from, to, &kids);
+		if (err == LATTICE_MIXED) {
+			err = inner_renew(w->g, w->edit, child, &kids, i, to_chain);
+			if (err != 0) {
+				grove_garbage_chain(w->g, &kids, w->edit->birth - 1);
+				return err;
+			}
+			err = LATTICE_MIXED;
+		}
+	}
+	if (err == LATTICE_MIXED) {
+		grove_chain_add(w->g, &w->edit->dead, (struct tree_node *)(uintptr_t)child);
+	}
+	return err;
+}
+
+/* The first item of the delta in [from, to) that belongs to the right of child i. */
+static uint32_t
+share_end(const struct growth *w, const struct table *inner, uint32_t i, uint32_t from, uint32_t to)
+{
+	struct tree_entry e;
+
+	if (!tree_entry_at(inner, i + 1, &e)) {
+		return to;
+	}
+	while (from < to) {
+		uint32_t mid = from + (to - from) / 2;
+
+		if (slice_cmp(w->edit->items->key_of(table_item(&w->delta, mid)), e.first) < 0) {
+			from = mid + 1;
+		} else {
+			to = mid;
+		}
+	}
+	return from;
+}
+
+/* Merges items [from, to) of the delta into the children of an inner node; the new ones are added
+ * to the chain, with the places they are for. On an error they are garbage, and the chain empty. */
+static int
+grow_inner(struct growth *w, const struct table *inner, uint32_t height, uint32_t from, uint32_t to,
+	   struct grove_chain *to_chain)
+{
+	int side = LATTICE_LEFT;
+
+	while (from < to) {
+		struct slice key = w->edit->items->key_of(table_item(&w->delta, from));
+		uint32_t i = tree_child_find(inner, key);
+		uint32_t end = share_end(w, inner, i, from + 1, to);
+		int err = grow_child(w, inner, height, i, from, end, to_chain);
+
+		if (err < 0) {
+			grove_garbage_chain(w->g, to_chain, w->edit->birth - 1);
+			*to_chain = (struct grove_chain){ 0 };
+			return err;
+		}
+		side = err == LATTICE_MIXED ? err : side;
+		from = end;
+	}
+	return side;
+}
+
+int
+grove_merge(struct grove *g, const struct tree_view *old, struct slice delta,
+	    const struct table_merge_ops *items, struct grove_edit *edit)
+{
+	struct growth w = { .g = g, .edit = edit };
+	struct table inner;
+	int err;
+
+	grove_begin(g, items, edit);
+	edit->old = old;
+	edit->fresh = false;
+	edit->height = old->root->height;
+	if (slice_is_tree(delta) || table_open(delta, &w.delta) != 0 ||
+	    table_open(slice_of(old->root->body, old->root->len), &inner) != 0) {
+		return MB_ERR_CORRUPT;
+	}
+	err = grow_inner(&w, &inner, old->root->height, 0, w.delta.cnt, &edit->kids);
+	if (err != LATTICE_MIXED) {
+		return err;
+	}
+	err = grove_seal(g, edit);
+	if (err != 0) {
+		grove_abort(g, edit);
+		return err;
+	}
+	return LATTICE_MIXED;
+}

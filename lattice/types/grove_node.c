@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* grove_node.c - writing the nodes of a tree
+ *
+ * Leaves of a flat table, inner nodes of children. A row of items, or of children, that is too long
+ * for one node is cut: into equal parts, as what comes next may come anywhere; or, when what came was
+ * the end of the row, into full ones, as what comes next will most likely be the end again.
+ */
+#include "grove_int.h"
+
+#include "check.h"
+#include "codec.h"
+#include "compiler.h"
+
+/* -------------------------------------------------------------------------------------- leaves */
+
+void
+grove_leaf_close(const struct grove_edit *edit, struct tree_node *leaf, size_t len)
+{
+	struct table t;
+
+	leaf->len = (uint32_t)len;
+	t = grove_body(leaf);
+	leaf->cnt = t.cnt;
+	leaf->items_len = t.items_len;
+	leaf->present = table_present_cnt(&t, edit->items);
+}
+
+static int
+leaf_make(struct grove *g, const struct grove_edit *edit, const struct table *t, uint32_t from,
+	  uint32_t to, size_t bytes, uint32_t at, struct grove_chain *to_chain)
+{
+	struct tree_node *leaf;
+	struct table_builder b;
+	struct wbuf out;
+	int err = grove_node_new(g, edit, bytes, 0, at, &leaf);
+
+	if (err != 0) {
+		return err;
+	}
+	out = wbuf_init(leaf->body, bytes);
+	table_begin(&b, &out);
+	table_add_run(&b, t, from, to);
+	INSIST(table_end(&b) == 0);
+	grove_leaf_close(edit, leaf, out.len);
+	grove_chain_add(g, to_chain, leaf);
+	return 0;
+}
+
+int
+grove_leaves_make(struct grove *g, const struct grove_edit *edit, const struct table *t,
+		  bool packed, uint32_t at, struct grove_chain *to_chain)
+{
+	size_t total = table_bytes(t);
+	size_t piece_cnt = (total + TREE_BODY_MAX - 1) / TREE_BODY_MAX;
+	size_t enough = packed ? TREE_BODY_MAX : total / MAX(piece_cnt, (size_t)1) + 1;
+	uint32_t from = 0;
+	size_t bytes = 0;
+
+	for (uint32_t i = 0; i < t->cnt; i++) {
+		size_t item = table_item(t, i).len + TABLE_ITEM_OVERHEAD;
+
+		if (i > from && (bytes >= enough || bytes + item > TREE_BODY_MAX)) {
+			int err = leaf_make(g, edit, t, from, i, bytes, at, to_chain);
+
+			if (err != 0) {
+				return err;
+			}
+			from = i;
+			bytes = 0;
+		}
+		bytes += item;
+	}
+	return from < t->cnt ? leaf_make(g, edit, t, from, t->cnt, bytes, at, to_chain) : 0;
+}
+
+/* ---------------------------------------------------------------------------------- inner nodes */
+
+/* The first key that a new node gets, where the one before it is given: for a leaf the shortest
+ * that tells them apart. */
+static struct slice
+first_key(const struct grove_edit *edit, const struct tree_node *before,
+	  const struct tree_node *node)
+{
+	struct table t = grove_body(node), u = grove_body(before);
+	struct slice key, last;
+	struct tree_entry e;
+	size_t len = 0;
+
+	if (node->height > 0) {
+		return tree_entry_at(&t, 0, &e) ? e.first : slice_of(NULL, 0);
+	}
+	key = edit->items->key_of(table_item(&t, 0));
+	last = edit->items->key_of(table_item(&u, u.cnt - 1));
+	while (len < key.len && len < last.len && key.p[len] == last.p[len]) {
+		len++;
+	}
+	return slice_of(key.p, MIN(len + 1, key.len));
+}
+
+struct grove_children
+grove_children_of(const struct grove *g, const struct grove_edit *edit, const struct table *old,
+		  const struct grove_chain *kids)
+{
+	return (struct grove_children){ .g = g, .edit = edit, .old = *old, .kid = kids->first };
+}
+
+bool
+grove_children_next(struct grove_children *c, struct tree_entry *ret)
+{
+	struct tree_entry old = { .off = 0 };
+	const struct tree_node *kid = c->kid;
+	bool is_old = tree_entry_at(&c->old, c->i, &old);
+	uint32_t end = old.end, present_end = old.present_end;
+
+	if (kid != NULL && (!is_old || kid->at == c->i)) {
+		*ret = (struct tree_entry){
+			.first = c->before == NULL ? old.first : first_key(c->edit, c->before, kid),
+			.off = grove_off(c->g, kid),
+			.birth = kid->birth,
+			.end = kid->cnt,
+			.present_end = kid->present,
+			.items_len = kid->items_len,
+		};
+		c->before = kid;
+		c->kid = grove_node_at(c->g, kid->link);
+		if (!is_old || (c->kid != NULL && c->kid->at == c->i)) {
+			return true;
+		}
+	} else if (!is_old) {
+		return false;
+	} else {
+		*ret = old;
+		ret->end -= c->old_end;
+		ret->present_end -= c->old_present_end;
+	}
+	c->before = NULL;
+	c->i++;
+	c->old_end = end;
+	c->old_present_end = present_end;
+	return true;
+}
+
+static size_t
+entry_bytes(const struct tree_entry *e)
+{
+	return e->first.len + TREE_ENTRY_TAIL + TABLE_ITEM_OVERHEAD;
+}
+
+size_t
+grove_children_bytes(struct grove_children c, uint32_t *ret_cnt)
+{
+	struct tree_entry e;
+	size_t bytes = 0;
+
+	for (*ret_cnt = 0; grove_children_next(&c, &e); (*ret_cnt)++) {
+		bytes += entry_bytes(&e);
+	}
+	return bytes;
+}
+
+void
+grove_inner_fill(struct grove_children *c, uint32_t cnt, struct tree_node *node, size_t bytes)
+{
+	struct wbuf out = wbuf_init(node->body, bytes);
+	struct table_builder b;
+	struct tree_entry e;
+
+	table_begin(&b, &out);
+	for (uint32_t i = 0; i < cnt && grove_children_next(c, &e); i++) {
+		node->items_len += e.items_len;
+		node->cnt += e.end;
+		node->present += e.present_end;
+		e.end = node->cnt;
+		e.present_end = node->present;
+		tree_entry_put(&out, &e);
+		table_item_end(&b);
+	}
+	INSIST(table_end(&b) == 0);
+	node->len = (uint32_t)out.len;
+}
+
+int
+grove_inner_make(struct grove *g, const struct grove_edit *edit, struct grove_children c,
+		 uint32_t height, uint32_t at, bool packed, struct grove_chain *to_chain)
+{
+	struct grove_children ahead = c;
+	uint32_t rest, cnt = 0;
+	size_t total = grove_children_bytes(c, &rest), bytes = 0;
+	size_t piece_cnt = (total + TREE_BODY_MAX - 1) / TREE_BODY_MAX;
+	size_t enough = packed ? TREE_BODY_MAX : total / MAX(piece_cnt, (size_t)1) + 1;
+	struct tree_node *node;
+	struct tree_entry e;
+
+	while (grove_children_next(&ahead, &e)) {
+		cnt++;
+		rest--;
+		bytes += entry_bytes(&e);
+		/* The next one would be too many, or there is none. */
+		if (rest == 0 || (cnt >= 2 && rest >= 2 &&
+				  (bytes >= enough || bytes + entry_bytes(&e) > TREE_BODY_MAX))) {
+			int err = grove_node_new(g, edit, bytes, height, at, &node);
+
+			if (err != 0) {
+				return err;
+			}
+			grove_inner_fill(&c, cnt, node, bytes);
+			grove_chain_add(g, to_chain, node);
+			cnt = 0;
+			bytes = 0;
+		}
+	}
+	return 0;
+}
+
+bool
+grove_one_for_one(const struct grove *g, const struct grove_edit *edit,
+		  const struct grove_chain *kids)
+{
+	const struct tree_node *kid = kids->first;
+
+	while (kid != NULL) {
+		const struct tree_node *next = grove_node_at(g, kid->link);
+
+		if (next != NULL && next->at == kid->at) {
+			return false;
+		}
+		kid = next;
+	}
+	return !edit->fresh;
+}
+
+void
+grove_inner_patch(const struct grove *g, const struct tree_node *old,
+		  const struct grove_chain *kids, struct tree_node *node)
+{
+	const struct tree_node *kid = kids->first;
+	uint32_t more = 0, more_present = 0; /* modulo 2^32: a leaf may show less than before */
+	struct tree_entry e;
+	struct table t;
+
+	memcpy(node->body, old->body, old->len);
+	node->len = old->len;
+	node->items_len = old->items_len;
+	t = grove_body(node);
+	for (uint32_t i = kid != NULL ? kid->at : t.cnt, end, present_end; tree_entry_at(&t, i, &e);
+	     i++) {
+		struct wbuf out = wbuf_init((uint8_t *)(uintptr_t)e.first.p, SIZE_MAX);
+
+		end = e.end;
+		present_end = e.present_end;
+		if (kid != NULL && kid->at == i) {
+			struct tree_entry before = { .end = 0 };
+
+			/* Its own place was patched already. */
+			if (i > 0) {
+				(void)tree_entry_at(&t, i - 1, &before);
+			}
+			node->items_len += kid->items_len - e.items_len;
+			e.off = grove_off(g, kid);
+			e.birth = kid->birth;
+			e.items_len = kid->items_len;
+			more = before.end + kid->cnt - end;
+			more_present = before.present_end + kid->present - present_end;
+			kid = grove_node_at(g, kid->link);
+		}
+		e.end = end + more;
+		e.present_end = present_end + more_present;
+		out.len = e.first.len;
+		e.first.len = 0;
+		tree_entry_put(&out, &e);
+	}
+	(void)tree_entry_at(&t, t.cnt - 1, &e);
+	node->cnt = e.end;
+	node->present = e.present_end;
+}

@@ -1,0 +1,124 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: Apache-2.0
+"""watch_next_test.py SOURCE BUILD
+
+Goal:   watch_next predicts what its definition says, whatever the order in which ratings come, how
+        often each comes, and how many callers bring them; no call stays without an answer.
+Method: generated ratings through real calls on nodes with one executor and with four, judged by
+        examples/watch_next_check, which shares no code with the store. RATINGS in the environment
+        names a real file to be judged too.
+"""
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+SOURCE, BUILD = map(os.path.abspath, sys.argv[1:3])
+MICROBURST = f'{BUILD}/control/cli/microburst'
+CLIENT = f'{BUILD}/examples/watch_next_client'
+ALL_S = 300
+
+
+def output_of(command, **more):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=ALL_S, check=False,
+                          **more)
+    if done.returncode != 0:
+        raise AssertionError(f'{command[:3]}: {done.returncode}: {done.stdout}{done.stderr}')
+    return done.stdout
+
+
+class WatchNext(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix='microburst-watch-next-')
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.env = {**os.environ, 'MICROBURST_SOCKET': f'{self.folder}/socket'}
+
+    def start_node(self, executors):
+        with open(f'{self.folder}/log', 'w', encoding='utf-8') as log:
+            node = subprocess.Popen(
+                [MICROBURST, 'up', '--set', f'executor.count={executors}'],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env,
+                start_new_session=True)
+        self.addCleanup(node.wait)
+        self.addCleanup(node.terminate)
+        end = time.monotonic() + 60
+        while subprocess.run([MICROBURST, 'status'], capture_output=True, check=False,
+                             env=self.env).returncode != 0:
+            self.assertLess(time.monotonic(), end, 'there is no node')
+            time.sleep(0.05)
+        output_of([MICROBURST, 'deploy', f'{SOURCE}/examples/watch_next.c'], env=self.env)
+        output_of([MICROBURST, 'dag', 'add', 'watch_next', 'history -> predict'], env=self.env)
+
+    def ratings(self, seed):
+        """A generated file: its name, its lines."""
+        path = f'{self.folder}/ratings.csv'
+        text = output_of([f'{SOURCE}/examples/ratings_make', str(seed), '120', '600'])
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write(text)
+        return path, text.splitlines()
+
+    def write(self, name, lines):
+        path = f'{self.folder}/{name}'
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write('\n'.join(lines) + '\n')
+        return path
+
+    def assert_predicts(self, path):
+        want = output_of([f'{SOURCE}/examples/watch_next_check', path])
+        users = [line.split()[0] for line in want.splitlines()]
+        got = output_of([CLIENT, 'predict', '-', *users], env=self.env)
+        self.assertEqual(got.splitlines(), want.splitlines())
+        # Not by having nothing to say.
+        self.assertGreater(sum(len(line.split()) == 11 for line in got.splitlines()),
+                           len(users) / 2)
+
+    def test_one_executor_in_order(self):
+        self.start_node(1)
+        path, _ = self.ratings(1)
+        output_of([CLIENT, 'rate', path], env=self.env)
+        self.assert_predicts(path)
+
+    def test_any_order_any_number_of_times(self):
+        self.start_node(4)
+        path, (head, *lines) = self.ratings(2)
+        # Somebody changes his mind, to a rating of the same side of 4.0: the later one counts.
+        changed = []
+        for line in lines[::7]:
+            user, movie, rating, at_s = line.split(',')
+            rating = 4.5 if float(rating) >= 4 else 2.5
+            changed.append(f'{user},{movie},{rating},{int(at_s) + 86400 * 9000}')
+        path = self.write('whole.csv', [head, *lines, *changed])
+        again = lines + changed + lines[::2]
+        random.Random(3).shuffle(again)
+        halves = [self.write('a.csv', [head, *again[::2]]),
+                  self.write('b.csv', [head, *again[1::2]])]
+        callers = [subprocess.Popen([CLIENT, 'rate', half], env=self.env, stderr=subprocess.PIPE,
+                                    text=True) for half in halves]
+        for caller in callers:
+            _, err = caller.communicate(timeout=ALL_S)
+            self.assertEqual(caller.returncode, 0, err)
+        self.assert_predicts(path)
+
+    def test_what_is_refused(self):
+        self.start_node(1)
+        for bad in ('1,2,5.5,7', '1,2,nan,7', '-1,2,3,7', '1,2,3,-7', '1,2,3', 'a,b,c,d'):
+            path = self.write('bad.csv', ['userId,movieId,rating,timestamp', bad])
+            done = subprocess.run([CLIENT, 'rate', path], env=self.env, capture_output=True,
+                                  text=True, timeout=ALL_S, check=False)
+            self.assertEqual(done.returncode, 1, bad)
+            self.assertRegex(done.stderr, 'rat|userId')
+        self.assertEqual(output_of([MICROBURST, 'keys'], env=self.env), '')
+
+    @unittest.skipUnless(os.environ.get('RATINGS'), 'RATINGS names no file')
+    def test_real_ratings(self):
+        self.start_node(2)
+        output_of([CLIENT, 'rate', os.environ['RATINGS']], env=self.env)
+        self.assert_predicts(os.environ['RATINGS'])
+
+
+if __name__ == '__main__':
+    unittest.main(argv=sys.argv[:1], verbosity=2)
