@@ -53,6 +53,13 @@ struct node {
 	pid_t zygote_pid;
 };
 
+/* node_tile_add gives a tile of the plan to its lcore. */
+void node_tile_add(struct node *n, enum tile_kind kind, uint32_t idx, const struct tile_ops *ops,
+		   void *ctx, struct metrics_block *metrics);
+
+/* node_net makes the net tile and its door; nothing without net.listen. */
+int node_net(struct node *n, char why[NODE_WHY_BYTES]);
+
 /* node_describe adds to an answer for the command line what only the node knows; see ctl.h. */
 void node_describe(void *ctx, void *json, bool top);
 
