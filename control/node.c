@@ -613,10 +613,7 @@ node_run(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 		n->lcores_started++;
 	}
 	fprintf(out, "io_uring: %s\n", lcore_uring_text(n->lcore[0]));
-	if (n->net_tile != NULL) {
-		fprintf(out, "net: port %u, %s\n", net_tile_local(n->net_tile).port,
-			net_tile_text(n->net_tile));
-	}
+	node_net_print(n, out);
 	fprintf(out, "ready at %s\n", n->socket);
 	fflush(out);
 	err = lcore_run(n->lcore[0]);
@@ -663,12 +660,7 @@ node_destroy(struct node *n)
 			kvs_tile_destroy(n->kvs_tile[i]);
 		}
 	}
-	if (n->net_tile != NULL) {
-		net_tile_destroy(n->net_tile);
-	}
-	if (n->door != NULL) {
-		door_destroy(n->door);
-	}
+	node_net_destroy(n);
 	if (n->ring != NULL) {
 		hashring_destroy(n->ring);
 	}

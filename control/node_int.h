@@ -59,6 +59,8 @@ void node_tile_add(struct node *n, enum tile_kind kind, uint32_t idx, const stru
 
 /* node_net makes the net tile and its door; nothing without net.listen. */
 int node_net(struct node *n, char why[NODE_WHY_BYTES]);
+void node_net_print(const struct node *n, FILE *out);
+void node_net_destroy(struct node *n);
 
 /* node_describe adds to an answer for the command line what only the node knows; see ctl.h. */
 void node_describe(void *ctx, void *json, bool top);

@@ -49,3 +49,23 @@ node_net(struct node *n, char why[NODE_WHY_BYTES])
 					 : mb_err_text(err));
 	return err;
 }
+
+void
+node_net_print(const struct node *n, FILE *out)
+{
+	if (n->net_tile != NULL) {
+		fprintf(out, "net: port %u, %s\n", net_tile_local(n->net_tile).port,
+			net_tile_text(n->net_tile));
+	}
+}
+
+void
+node_net_destroy(struct node *n)
+{
+	if (n->net_tile != NULL) {
+		net_tile_destroy(n->net_tile);
+	}
+	if (n->door != NULL) {
+		door_destroy(n->door);
+	}
+}
