@@ -84,6 +84,9 @@ node_describe(void *ctx, void *json, bool top)
 	json_object_set_new(o, "memory",
 			    json_pack("{s:I}", "planned_bytes",
 				      (json_int_t)topo_memory_bytes(n->topo, PLACE_NUMA_ANY)));
+	if (n->net_tile != NULL) {
+		json_object_set_new(o, "net_port", json_integer(net_tile_local(n->net_tile).port));
+	}
 	f = open_memstream(&text, &len);
 	if (f != NULL) {
 		topo_print(n->topo, f);

@@ -9,6 +9,7 @@
 #include "cache_tile.h"
 #include "ctl.h"
 #include "eal.h"
+#include "door.h"
 #include "gate.h"
 #include "kvs_tile.h"
 #include "metrics.h"
@@ -46,11 +47,22 @@ struct node {
 	struct cache_tile *cache_tile[CACHE_TILE_CNT_MAX];
 	struct hashring *ring; /* of this node alone */
 	struct kvs_tile *kvs_tile[KVS_TILE_CNT_MAX];
-	struct gate *gate;                  /* NULL: no Redis clients */
+	struct gate *gate; /* NULL: no Redis clients */
+	struct door *door; /* NULL: no net.listen */
+	struct net_tile *net_tile;
 	uint32_t tile_handle[TILE_CNT_MAX]; /* at its lcore */
 	int zygote_fd;
 	pid_t zygote_pid;
 };
+
+/* node_tile_add gives a tile of the plan to its lcore. */
+void node_tile_add(struct node *n, enum tile_kind kind, uint32_t idx, const struct tile_ops *ops,
+		   void *ctx, struct metrics_block *metrics);
+
+/* node_net makes the net tile and its door; nothing without net.listen. */
+int node_net(struct node *n, char why[NODE_WHY_BYTES]);
+void node_net_print(const struct node *n, FILE *out);
+void node_net_destroy(struct node *n);
 
 /* node_describe adds to an answer for the command line what only the node knows; see ctl.h. */
 void node_describe(void *ctx, void *json, bool top);

@@ -38,6 +38,7 @@
 	X(cache, true)                                                                             \
 	X(kvs, true)                                                                               \
 	X(gate, true)                                                                              \
+	X(net, true)                                                                               \
 	X(exec, true)                                                                              \
 	X(client, false)
 
