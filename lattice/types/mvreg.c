@@ -22,9 +22,9 @@
 #include "table.h"
 #include "vclock.h"
 
-#define TAIL_BYTES 16
+#define TAIL_BYTES (MVREG_OVERHEAD - TABLE_ITEM_OVERHEAD)
 
-static_assert(MVREG_OVERHEAD == TAIL_BYTES + TABLE_ITEM_OVERHEAD, "");
+static_assert(TAIL_BYTES == 2 * sizeof(uint64_t), "a time and two lengths");
 
 static bool
 item_open(struct slice item, struct mvreg_sibling *ret)

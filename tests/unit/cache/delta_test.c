@@ -536,40 +536,6 @@ a_deadline_does_not_bring_the_state_along(void **state)
 	assert_string_equal(shown(&a), "");
 }
 
-/* A put at a time is the same whoever does it: replicas agree, byte by byte, in every order. */
-static void
-named_times(void **state)
-{
-	struct wset_op early = { .kind = WSET_MAP_PUT,
-				 .key = slice_str("k"),
-				 .field = slice_str("f"),
-				 .value = slice_str("early"),
-				 .at = true,
-				 .time_us = 7 };
-	struct wset_op late = early;
-	struct replica a = { .writer = 1 }, b = { .writer = 2 };
-	struct slice delta, text;
-	char buf[VIEW_TEXT_MAX];
-	struct map_field field;
-	struct envelope e, of_field;
-
-	(void)state;
-	late.value = slice_str("late");
-	late.time_us = 8;
-	assert_int_equal(apply(&a, &early, &delta), 0);
-	assert_int_equal(apply(&a, &late, &delta), 0);
-	assert_int_equal(apply(&b, &late, &delta), 0);
-	assert_int_equal(apply(&b, &early, &delta), 0);
-	assert_int_equal(apply(&b, &late, &delta), 0);
-	assert_true(slice_eq(a.v, b.v));
-	assert_int_equal(envelope_open(a.v, &e), 0);
-	assert_true(map_get(e.state, slice_str("f"), &field));
-	assert_int_equal(envelope_open(field.value, &of_field), 0);
-	assert_int_equal(hlc_time_us(of_field.epoch.time), 8);
-	assert_int_equal(view_text(of_field.type, of_field.state, buf, &text), 0);
-	assert_true(slice_eq(text, slice_str("late")));
-}
-
 static double
 score_of(const struct replica *r, const char *member)
 {
@@ -689,6 +655,40 @@ values_merge_as_they_are(void **state)
 	assert_string_equal(shown(&r), "");
 	assert_int_equal(quick(&r, WSET_SADD, "m", 0), 0);
 	assert_string_equal(shown(&r), "{1}");
+}
+
+/* A put at a time is the same whoever does it: replicas agree, byte by byte, in every order. */
+static void
+named_times(void **state)
+{
+	struct wset_op early = { .kind = WSET_MAP_PUT,
+				 .key = slice_str("k"),
+				 .field = slice_str("f"),
+				 .value = slice_str("early"),
+				 .at = true,
+				 .time_us = 7 };
+	struct wset_op late = early;
+	struct replica a = { .writer = 1 }, b = { .writer = 2 };
+	struct slice delta, text;
+	char buf[VIEW_TEXT_MAX];
+	struct map_field field;
+	struct envelope e, of_field;
+
+	(void)state;
+	late.value = slice_str("late");
+	late.time_us = 8;
+	assert_int_equal(apply(&a, &early, &delta), 0);
+	assert_int_equal(apply(&a, &late, &delta), 0);
+	assert_int_equal(apply(&b, &late, &delta), 0);
+	assert_int_equal(apply(&b, &early, &delta), 0);
+	assert_int_equal(apply(&b, &late, &delta), 0);
+	assert_true(slice_eq(a.v, b.v));
+	assert_int_equal(envelope_open(a.v, &e), 0);
+	assert_true(map_get(e.state, slice_str("f"), &field));
+	assert_int_equal(envelope_open(field.value, &of_field), 0);
+	assert_int_equal(hlc_time_us(of_field.epoch.time), 8);
+	assert_int_equal(view_text(of_field.type, of_field.state, buf, &text), 0);
+	assert_true(slice_eq(text, slice_str("late")));
 }
 
 int
