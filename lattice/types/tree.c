@@ -149,11 +149,9 @@ child_at(const struct table *inner, uint32_t idx, enum by by)
 static void
 prefetch(const struct tree_view *view, uint64_t off)
 {
-	const uint8_t *p = view->base + off;
-
-	if (off < view->hi && view->hi - off >= TREE_NODE_BYTES) {
+	if (likely(off < view->hi && view->hi - off >= TREE_NODE_BYTES)) {
 		for (size_t at = 0; at < TREE_NODE_BYTES; at += CACHE_LINE) {
-			__builtin_prefetch(p + at);
+			__builtin_prefetch(view->base + off + at);
 		}
 	}
 }
