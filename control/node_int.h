@@ -52,6 +52,16 @@ struct node {
 	pid_t zygote_pid;
 };
 
+/* node_link finds the link between two tiles; node_tile_add gives a tile to its lcore. */
+struct link *node_link(struct node *n, enum tile_kind from, uint32_t from_idx, enum tile_kind to,
+		       uint32_t to_idx);
+void node_tile_add(struct node *n, enum tile_kind kind, uint32_t idx, const struct tile_ops *ops,
+		   void *ctx, struct metrics_block *metrics);
+
+/* node_gate.c: whether Redis clients are to be served, and the tile that does. */
+bool node_has_gate(const struct params *p);
+int node_gate(struct node *n, char why[NODE_WHY_BYTES]);
+
 /* node_describe adds to an answer for the command line what only the node knows; see ctl.h. */
 void node_describe(void *ctx, void *json, bool top);
 
