@@ -359,12 +359,8 @@ node_ctl(struct node *n, const char *executor_path, const char *sandbox)
 		t->from = node_link(n, TILE_CACHE, i, TILE_CTL, 0);
 		t->lcore = n->topo->tile[topo_tile_find(n->topo, TILE_CACHE, i)].lcore;
 	}
-	if (cfg.inner_cnt != 0) {
-		struct ctl_tile_link *t = &c->tile[CTL_TILE_CACHE + cfg.cache_cnt];
-
-		t->to = node_link(n, TILE_CTL, 0, TILE_GATE, 0);
-		t->from = node_link(n, TILE_GATE, 0, TILE_CTL, 0);
-		t->lcore = n->topo->tile[topo_tile_find(n->topo, TILE_GATE, 0)].lcore;
+	if (node_has_gate(&n->params)) {
+		node_gate_ctl(n, c);
 	}
 	err = procs_create(&c->procs, &n->peers, cfg.payload_budget, n->eal.huge);
 	if (err == 0) {

@@ -11,6 +11,16 @@ node_has_gate(const struct params *p)
 	return p->gate_listen[0] != '\0' || p->gate_socket[0] != '\0';
 }
 
+void
+node_gate_ctl(struct node *n, struct ctl *c)
+{
+	struct ctl_tile_link *t = &c->tile[CTL_TILE_CACHE + c->cfg.cache_cnt];
+
+	t->to = node_link(n, TILE_CTL, 0, TILE_GATE, 0);
+	t->from = node_link(n, TILE_GATE, 0, TILE_CTL, 0);
+	t->lcore = n->topo->tile[topo_tile_find(n->topo, TILE_GATE, 0)].lcore;
+}
+
 int
 node_gate(struct node *n, char why[NODE_WHY_BYTES])
 {

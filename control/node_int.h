@@ -60,6 +60,7 @@ void node_tile_add(struct node *n, enum tile_kind kind, uint32_t idx, const stru
 
 /* node_gate.c: whether Redis clients are to be served, and the tile that does. */
 bool node_has_gate(const struct params *p);
+void node_gate_ctl(struct node *n, struct ctl *c); /* its links, for ctl */
 int node_gate(struct node *n, char why[NODE_WHY_BYTES]);
 
 /* node_describe adds to an answer for the command line what only the node knows; see ctl.h. */
