@@ -40,12 +40,6 @@ node_fail(char why[NODE_WHY_BYTES], int err, const char *text)
 
 /* ------------------------------------------------------------------- plan */
 
-static bool
-node_has_gate(const struct params *p)
-{
-	return p->gate_listen[0] != '\0' || p->gate_socket[0] != '\0';
-}
-
 static int
 node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 {
@@ -260,7 +254,7 @@ node_lcores(struct node *n, char why[NODE_WHY_BYTES])
 	return 0;
 }
 
-static struct link *
+struct link *
 node_link(struct node *n, enum tile_kind from, uint32_t from_idx, enum tile_kind to,
 	  uint32_t to_idx)
 {
@@ -371,12 +365,8 @@ node_ctl(struct node *n, const char *executor_path, const char *sandbox)
 		t->from = node_link(n, TILE_CACHE, i, TILE_CTL, 0);
 		t->lcore = n->topo->tile[topo_tile_find(n->topo, TILE_CACHE, i)].lcore;
 	}
-	if (cfg.inner_cnt != 0) {
-		struct ctl_tile_link *t = &c->tile[CTL_TILE_CACHE + cfg.cache_cnt];
-
-		t->to = node_link(n, TILE_CTL, 0, TILE_GATE, 0);
-		t->from = node_link(n, TILE_GATE, 0, TILE_CTL, 0);
-		t->lcore = n->topo->tile[topo_tile_find(n->topo, TILE_GATE, 0)].lcore;
+	if (node_has_gate(&n->params)) {
+		node_gate_ctl(n, c);
 	}
 	err = procs_create(&c->procs, &n->peers, cfg.payload_budget, n->eal.huge);
 	if (err == 0) {
@@ -514,46 +504,6 @@ node_kvs_tile(struct node *n, uint32_t i)
 	if (err == 0) {
 		node_tile_add(n, TILE_KVS, i, &kvs_tile_ops, n->kvs_tile[i],
 			      kvs_tile_metrics(n->kvs_tile[i]));
-	}
-	return err;
-}
-
-static int
-node_gate(struct node *n, char why[NODE_WHY_BYTES])
-{
-	const struct params *p = &n->params;
-	struct lcore *lcore = n->lcore[n->topo->tile[topo_tile_find(n->topo, TILE_GATE, 0)].lcore];
-	struct gate_cfg cfg = {
-		.lcore = lcore,
-		.to_ctl = node_link(n, TILE_GATE, 0, TILE_CTL, 0),
-		.from_ctl = node_link(n, TILE_CTL, 0, TILE_GATE, 0),
-		.daemon = &n->region,
-		.cache = n->cache,
-		.cache_bytes = n->cache_plan.bytes,
-		.listen = p->gate_listen,
-		.socket = p->gate_socket,
-		.password = p->gate_password,
-		.protected_mode = p->gate_protected,
-		.conn_max = p->gate_connections,
-		.memory_bytes = p->gate_memory,
-		.idle_ns = p->gate_idle,
-		.slow_ns = p->gate_slow,
-		.node_id = n->id,
-	};
-	int err = ctl_inner_add(n->ctl, "gate", lcore_bell(lcore)->fd, &cfg.inner);
-
-	if (err == 0) {
-		err = gate_create(&n->gate, &cfg);
-		if (err != 0 && err != MB_ERR_NO_MEMORY) {
-			snprintf(why, NODE_WHY_BYTES,
-				 "Redis clients cannot be served at %.200s%.200s: %s",
-				 p->gate_listen, p->gate_socket,
-				 err == MB_ERR_EXISTS ? "somebody listens there already"
-						      : mb_err_text(err));
-		}
-	}
-	if (err == 0) {
-		node_tile_add(n, TILE_GATE, 0, &gate_tile_ops, n->gate, gate_metrics(n->gate));
 	}
 	return err;
 }

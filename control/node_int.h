@@ -55,11 +55,18 @@ struct node {
 	pid_t zygote_pid;
 };
 
-/* node_tile_add gives a tile of the plan to its lcore. */
+/* node_link finds the link between two tiles; node_tile_add gives a tile to its lcore. */
+struct link *node_link(struct node *n, enum tile_kind from, uint32_t from_idx, enum tile_kind to,
+		       uint32_t to_idx);
 void node_tile_add(struct node *n, enum tile_kind kind, uint32_t idx, const struct tile_ops *ops,
 		   void *ctx, struct metrics_block *metrics);
 
-/* node_net makes the net tile and its door; nothing without net.listen. */
+/* node_gate.c: whether Redis clients are to be served, and the tile that does. */
+bool node_has_gate(const struct params *p);
+void node_gate_ctl(struct node *n, struct ctl *c); /* its links, for ctl */
+int node_gate(struct node *n, char why[NODE_WHY_BYTES]);
+
+/* node_net.c: the net tile and its door; nothing without net.listen. */
 int node_net(struct node *n, char why[NODE_WHY_BYTES]);
 void node_net_print(const struct node *n, FILE *out);
 void node_net_destroy(struct node *n);
