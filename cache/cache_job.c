@@ -17,12 +17,17 @@
 
 #include "cache_state.h"
 #include "check.h"
+#include "envelope.h"
 #include "hash.h"
 #include "kvs_shard.h"
 #include "lattice.h"
+#include "map.h"
 #include "microburst/error.h"
+#include "view.h"
 
-#define OP_NONE UINT32_MAX
+#define OP_NONE             UINT32_MAX
+/* Of op_apply: not what the operation was meant for. (Not TRYAGAIN, which is: once more, here.) */
+#define CACHE_OTHER_VERSION INT32_MIN
 
 /* ---------------------------------------------------------------- beginning, end */
 
@@ -100,6 +105,9 @@ cache_job_start(struct cache_core *c, uint16_t proc, const struct desc *d)
 		job->copied = job->set_len;
 	} else {
 		job->payload = d->ref;
+		if (c->proc[proc].inner) {
+			job->word = (struct cache_op_word *)(uintptr_t)d->ref_word[0];
+		}
 	}
 	if (job->ack > KVS_ACK_ALL) {
 		refuse(c, job, MB_ERR_INVALID);
@@ -250,6 +258,9 @@ op_close(struct cache_core *c, struct cache_job *job, int err)
 
 	if (err != 0) {
 		c->stats.op_failed++;
+		if (job->word != NULL) {
+			job->word[job->op_idx].err = err;
+		}
 		if (job->op_idx < job->err_op) {
 			job->err = err;
 			job->err_op = job->op_idx;
@@ -340,6 +351,71 @@ op_value(struct cache_core *c, struct cache_job *job)
 	return step;
 }
 
+/* Finds the value that a field of a map shows. */
+static bool
+field_find(struct slice stored, struct slice field, unsigned int *ret_type, struct slice *ret)
+{
+	struct map_field f;
+	struct envelope e;
+
+	return envelope_open(stored, &e) == 0 && e.type == LATTICE_MAP &&
+	       map_get(e.state, field, &f) && map_field_value(&f, ret_type, ret);
+}
+
+/* Whether what an operation would add is there already. */
+static bool
+has_item(struct slice stored, const struct wset_op *op, struct hlc_time now)
+{
+	unsigned int type;
+	struct slice value;
+	struct envelope e;
+
+	if (!delta_present(stored, now)) {
+		return false;
+	}
+	if (op->kind == WSET_MAP_PUT) {
+		return field_find(stored, op->field, &type, &value);
+	}
+	return op->kind == WSET_SADD && envelope_open(stored, &e) == 0 && view_is_set(e.type) &&
+	       view_set_has(e.type, e.state, op->value);
+}
+
+/* What an inner process asked to know of an operation that was applied. */
+static void
+op_word(struct cache_core *c, struct cache_job *job, bool changed)
+{
+	struct cache_op_word *word = job->word != NULL ? &job->word[job->op_idx] : NULL;
+	struct slice stored, value;
+	struct envelope e;
+	unsigned int type;
+
+	if (word == NULL) {
+		return;
+	}
+	word->changed = changed;
+	stored = cache_store_envelope(c->store, job->work->entry);
+	if (job->op.kind == WSET_INCR && envelope_open(stored, &e) == 0) {
+		word->err = view_i64(e.type, e.state, &word->n);
+	} else if (job->op.kind == WSET_MAP_INCR &&
+		   field_find(stored, job->op.field, &type, &value)) {
+		word->err = view_i64(type, value, &word->n);
+	}
+}
+
+/* Whether an inner process wants the operation at hand to be done. */
+static bool
+op_wanted(struct cache_core *c, const struct cache_job *job)
+{
+	const struct cache_op_word *word = job->word != NULL ? &job->word[job->op_idx] : NULL;
+
+	if (word == NULL) {
+		return true;
+	}
+	return (word->if_before == 0 || job->op_idx == 0 || word[-1].err == 0) &&
+	       (word->if_version == 0 ||
+		word->if_version == cache_store_version(c->store, job->work->entry));
+}
+
 /* A PUT whose value is in its place: what describes it goes behind it. */
 static int
 put_in_place(struct cache_core *c, struct cache_job *job, struct hlc_time now)
@@ -405,6 +481,9 @@ op_apply(struct cache_core *c, struct cache_job *job)
 	if (job->op.kind == WSET_PUT && job->op.by_ref) {
 		return put_in_place(c, job, now);
 	}
+	if (job->word != NULL) {
+		job->word[job->op_idx].n = !has_item(stored, &job->op, now);
+	}
 	err = room_for(c, job, delta_bound(stored, &job->op, job->op.value.len), c->delta_mem, &b,
 		       &out);
 	if (err == 0) {
@@ -414,6 +493,23 @@ op_apply(struct cache_core *c, struct cache_job *job)
 		err = merge_delta(c, job, wbuf_slice(&out), now);
 	}
 	cache_store_free(c->store, &b);
+	return err;
+}
+
+/* As op_apply, if an inner process wants it done; and says what became of it. */
+static int
+op_apply_wanted(struct cache_core *c, struct cache_job *job)
+{
+	uint64_t version = cache_store_version(c->store, job->work->entry);
+	int err;
+
+	if (!op_wanted(c, job)) {
+		return CACHE_OTHER_VERSION;
+	}
+	err = op_apply(c, job);
+	if (err == 0) {
+		op_word(c, job, cache_store_version(c->store, job->work->entry) != version);
+	}
 	return err;
 }
 
@@ -430,7 +526,7 @@ op_step(struct cache_core *c, struct cache_job *job)
 		step = CACHE_STEP_AGAIN; /* keeps I3 */
 	}
 	if (step == CACHE_STEP_DONE) {
-		step = op_apply(c, job);
+		step = op_apply_wanted(c, job);
 		if (step == MB_ERR_TRYAGAIN) {
 			step = CACHE_STEP_AGAIN;
 		}
@@ -443,7 +539,7 @@ op_step(struct cache_core *c, struct cache_job *job)
 	if (step > 0) {
 		return step;
 	}
-	op_close(c, job, step);
+	op_close(c, job, step == CACHE_OTHER_VERSION ? MB_ERR_TRYAGAIN : step);
 	return CACHE_STEP_DONE;
 }
 
@@ -456,6 +552,9 @@ cache_job_ack(struct cache_core *c, struct cache_job *job, uint32_t op, int err)
 	job->ack_cnt--;
 	if (err != 0) {
 		c->stats.op_failed++;
+		if (job->word != NULL) {
+			job->word[op].err = err;
+		}
 		if (op < job->err_op) {
 			job->err = err;
 			job->err_op = op;

@@ -47,6 +47,22 @@ enum cache_msg_kind {
 	DESC_SCANNED,
 };
 
+/* A tile of the daemon that publishes (an inner process, inner.h) can have a word on each operation
+ * of a set: ref_word[0] of its PUBLISH is the address of as many of these as the set has
+ * operations, or 0. They belong to the cache tile until the PUBLISHED. From any other process the
+ * word is not looked at. */
+struct cache_op_word {
+	/* in: do it only if this is what a reader sees (cache_value.version); 0: in any case */
+	uint64_t if_version;
+	int32_t err;        /* out: as of a PUBLISHED, of this operation. MB_ERR_TRYAGAIN: another
+			      * version */
+	uint32_t if_before; /* in: do it only if the operation before it in the set was done */
+	uint32_t changed;   /* out: 1 if it brought anything new, else 0 */
+	/* out: of INCR and MAP_INCR the number that it made; of SADD and MAP_PUT 1 if there was no
+	 * such member or field before, else 0 */
+	int64_t n;
+};
+
 /* sub of a FETCHED */
 enum cache_found {
 	CACHE_FOUND_ABSENT = 0, /* no such key, or deleted */

@@ -157,6 +157,7 @@ struct cache_job {
 	uint32_t ack_cnt;
 	int err;
 	uint32_t err_op;
+	struct cache_op_word *word; /* NULL: the answer is all that the process wants to know */
 
 	uint8_t small[CACHE_SET_SMALL];
 };
@@ -178,6 +179,7 @@ struct cache_proc {
 	uint32_t inc;      /* 0: not up; answers to it are dropped */
 	uint32_t job_cnt;  /* accepted write sets under way */
 	uint32_t page_cnt; /* pages not given back */
+	bool inner;        /* a tile of this daemon: addresses from it can be trusted */
 	uint64_t published, published_ns;
 	bool down; /* down_msg is to be answered when job_cnt is 0 */
 	struct desc down_msg;

@@ -121,6 +121,12 @@ cache_store_absent(const struct cache_store *s, uint32_t entry)
 	return (cache_meta_flags(own_load(&s->index[entry].meta)) & CACHE_META_ABSENT) != 0;
 }
 
+uint64_t
+cache_store_version(const struct cache_store *s, uint32_t entry)
+{
+	return own_load(&s->index[entry].version);
+}
+
 /* ---------------------------------------------------------- writing an entry */
 
 /* Writes one word of an entry whose version is odd. */

@@ -70,6 +70,9 @@ uint32_t cache_store_find(const struct cache_store *s, uint64_t hash, struct sli
 struct slice cache_store_envelope(struct cache_store *s, uint32_t entry);
 bool cache_store_absent(const struct cache_store *s, uint32_t entry);
 
+/* cache_store_version returns the version that readers see at an entry. */
+uint64_t cache_store_version(const struct cache_store *s, uint32_t entry);
+
 /* ------------------------------------------------------------------- memory */
 
 /* cache_store_alloc takes memory for a block, evicting as needed.

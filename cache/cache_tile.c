@@ -197,6 +197,9 @@ cache_tile_on_ctl(struct cache_tile *t, const struct desc *d)
 	if (d->kind == DESC_PROC_UP) {
 		ports_open(t->ports, d->open.proc, d->open.inc,
 			   &t->cfg.peers->peer[d->open.proc].region);
+		if (d->b != 0) {
+			ports_rung_by(t->ports, d->open.proc, (int)d->b - 1);
+		}
 	} else if (d->kind == DESC_PROC_DOWN) {
 		t->down_inc[d->dead.proc] = d->dead.inc;
 		ports_close(t->ports, d->dead.proc);

@@ -328,6 +328,16 @@ cache_view_get(struct cache_view *view, struct slice key, struct cache_value *re
 }
 
 void
+cache_view_prefetch(const struct cache_view *view, uint64_t hash)
+{
+	const struct cache_view_shard *s = &view->shard[cache_tile_of(hash, view->shard_cnt)];
+	const char *e = (const char *)&s->index[cache_home(hash) & s->mask];
+
+	__builtin_prefetch(e);
+	__builtin_prefetch(e + CACHE_LINE);
+}
+
+void
 cache_view_release(struct cache_view *view, struct cache_value *value)
 {
 	if (value->slot != CACHE_SLOT_NONE) {

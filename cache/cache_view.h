@@ -109,6 +109,10 @@ int cache_view_get(struct cache_view *view, struct slice key, struct cache_value
 int cache_view_get_hashed(struct cache_view *view, uint64_t hash, struct slice key,
 			  struct cache_value *ret);
 
+/* cache_view_prefetch begins to bring an entry near, for a caller that goes on with something else.
+ * */
+void cache_view_prefetch(const struct cache_view *view, uint64_t hash);
+
 /* cache_view_release lets go of a value. Harmless the second time. */
 void cache_view_release(struct cache_view *view, struct cache_value *value);
 

@@ -18,6 +18,7 @@
 #include "compiler.h"
 #include "hash.h"
 #include "impl.h"
+#include "remote.h"
 #include "timebase.h"
 #include "value.h"
 
@@ -245,7 +246,34 @@ client_deadline_set(struct mb_client *c, struct client_call *call, uint64_t afte
 		call->deadline_ns = after_ns < UINT64_MAX - now ? now + after_ns : UINT64_MAX;
 		client_due(c, call->deadline_ns);
 	}
-	call->d.b = call->deadline_ns;
+}
+
+struct client_call *
+client_slot(struct mb_client *c, const struct mb_call_options *opt)
+{
+	struct client_call *call;
+
+	if (c->call_cnt + c->late_cnt >= MB_CALLS_MAX) {
+		return NULL;
+	}
+	do {
+		c->seq++;
+	} while (c->call[SLOT(c->seq)].state != CALL_FREE || c->call[SLOT(c->seq)].late);
+	call = &c->call[SLOT(c->seq)];
+	call->id = call_id_make((uint16_t)c->who, (uint32_t)(c->who >> 16), c->seq);
+	call->resent = 0;
+	call->cancelled = false;
+	call->cancel_ns = 0;
+	call->taken = false;
+	client_deadline_set(c, call, opt != NULL ? opt->deadline_ns : 0);
+	return call;
+}
+
+void
+client_sent(struct mb_client *c, struct client_call *call)
+{
+	call->state = CALL_SENT;
+	c->call_cnt++;
 }
 
 int
@@ -259,18 +287,10 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 	if (unlikely(c->dead != 0)) {
 		return c->dead;
 	}
-	if (c->call_cnt + c->late_cnt >= MB_CALLS_MAX) {
+	call = client_slot(c, opt);
+	if (unlikely(call == NULL)) {
 		return MB_ERR_BUSY;
 	}
-	do {
-		c->seq++;
-	} while (c->call[SLOT(c->seq)].state != CALL_FREE || c->call[SLOT(c->seq)].late);
-	call = &c->call[SLOT(c->seq)];
-	call->id = call_id_make(c->d->proc, c->d->inc, c->seq);
-	call->resent = 0;
-	call->cancelled = false;
-	call->cancel_ns = 0;
-	call->taken = false;
 	d->kind = DESC_CALL;
 	d->a = target->id;
 	d->sub = (uint8_t)((target->dag ? CALL_DAG : 0) | (opt != NULL ? opt->level : 0));
@@ -281,8 +301,8 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 			return err;
 		}
 	}
+	d->b = call->deadline_ns;
 	call->d = *d;
-	client_deadline_set(c, call, opt != NULL ? opt->deadline_ns : 0);
 	ch = unlikely(client_indirect(c, target, call)) ? NULL : client_route(c, target);
 	if (likely(ch != NULL)) {
 		call->exec = ch->proc;
@@ -300,8 +320,7 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 	if (unlikely(err != 0)) {
 		return err == MB_ERR_FULL ? MB_ERR_BUSY : err;
 	}
-	call->state = CALL_SENT;
-	c->call_cnt++;
+	client_sent(c, call);
 	*ret_call = call->id;
 	return 0;
 }
@@ -328,7 +347,7 @@ client_release(struct mb_client *c, const struct desc *d)
 }
 
 /* C1: the one place where a call becomes answered. */
-static void
+static struct client_reply *
 client_done(struct mb_client *c, struct client_call *call, const struct desc *answer)
 {
 	struct client_reply *r;
@@ -344,6 +363,7 @@ client_done(struct mb_client *c, struct client_call *call, const struct desc *an
 	r->err = domain_bytes(c->d, &r->d, &r->p, &r->len, &r->view);
 	r->used = true;
 	c->done[c->done_tail++ & (MB_CALLS_MAX - 1)] = (uint16_t)slot;
+	return r;
 }
 
 static void
@@ -400,6 +420,36 @@ client_on_reply(struct mb_client *c, struct channel *ch, const struct desc *d)
 			c->dag_ns[call->d.a % DAG_CNT_MAX] = (uint32_t)(d->b >> 32);
 		}
 		client_done(c, call, d);
+	}
+}
+
+void
+client_on_answer(struct mb_client *c, struct client_call *call, int err, uint16_t executor,
+		 uint32_t run_ns, struct slice payload, uint8_t *own)
+{
+	struct desc d = { .kind = DESC_REPLY,
+			  .flags = DESC_F_INLINE,
+			  .call = call->id,
+			  .err = (int16_t)err,
+			  .a = executor,
+			  .b = call_time_make(run_ns, run_ns) };
+	struct client_reply *r;
+
+	if (call->late) {
+		call->late = false;
+		c->late_cnt--;
+		free(own);
+		return;
+	}
+	if (call->cancelled && err != 0) {
+		d.err = MB_ERR_CANCELLED;
+		payload.len = 0;
+	}
+	r = client_done(c, call, &d);
+	r->own = own;
+	if (payload.len > 0) {
+		r->p = payload.p;
+		r->len = payload.len;
 	}
 }
 
@@ -499,6 +549,10 @@ client_tell_cancel(struct mb_client *c, const struct client_call *call, int err)
 			  .a = call->exec,
 			  .err = (int16_t)err };
 
+	if (c->remote != NULL) {
+		remote_cancel(c, call, err);
+		return;
+	}
 	channel_send(&c->d->ch[PORT_SCHED], &m);
 }
 
@@ -625,8 +679,12 @@ mb_call_start(struct mb_client *c, const char *name, const struct mb_value *arg,
 {
 	const struct client_name *t;
 	struct desc d __attribute__((__aligned__(8))) = { 0 };
-	int err = client_target(c, name, false, &t);
+	int err;
 
+	if (unlikely(c->remote != NULL)) {
+		return remote_call_start(c, name, arg, arg_cnt, opt, ret_call);
+	}
+	err = client_target(c, name, false, &t);
 	if (likely(err == 0)) {
 		err = client_args(c, &d, arg, arg_cnt);
 	}
@@ -663,6 +721,9 @@ mb_future_start(struct mb_client *c, uint64_t request_id, const struct mb_call_o
 		return MB_ERR_INVALID;
 	}
 	o.request_id = request_id;
+	if (c->remote != NULL) {
+		return remote_future_start(c, &o, ret_call);
+	}
 	return client_start(c, &nobody, &d, &o, ret_call);
 }
 

@@ -7,6 +7,7 @@
 #include "cache_msg.h"
 #include "check.h"
 #include "impl.h"
+#include "remote.h"
 #include "timebase.h"
 
 /* A death answers calls without a message: who waits for one of them is to look. */
@@ -40,11 +41,31 @@ client_program(void)
 	return program_invocation_short_name;
 }
 
+static int
+client_enter(struct mb_client *c, const char *where)
+{
+	struct domain_events ev = { .closed = on_closed, .dead = on_dead, .ctx = c };
+	int err = domain_enter(&c->d, where, client_program(), &ev);
+
+	if (err != 0) {
+		return err;
+	}
+	err = cache_view_open(&c->view, c->d->cache, c->d->cache_bytes, region_hazard(&c->d->own));
+	if (err != 0) {
+		domain_leave(c->d);
+		return err;
+	}
+	c->placement =
+		(const struct placement *)(const void *)(c->d->daemon.base + c->d->daemon.at.table);
+	c->who = (uint64_t)c->d->inc << 16 | c->d->proc;
+	return 0;
+}
+
 int
 mb_client_open(struct mb_client **ret, const char *where)
 {
+	bool remote = where != NULL && strncmp(where, REMOTE_SCHEME, strlen(REMOTE_SCHEME)) == 0;
 	struct mb_client *c = calloc(1, sizeof(*c));
-	struct domain_events ev = { .closed = on_closed, .dead = on_dead, .ctx = c };
 	int err;
 
 	if (c == NULL) {
@@ -60,26 +81,28 @@ mb_client_open(struct mb_client **ret, const char *where)
 	}
 	c->reply_free = 1;
 	memset(c->dag_ns, 0xff, sizeof(c->dag_ns)); /* not known: sched may know */
-	err = domain_enter(&c->d, where, client_program(), &ev);
-	if (err == 0) {
-		err = cache_view_open(&c->view, c->d->cache, c->d->cache_bytes,
-				      region_hazard(&c->d->own));
-		if (err != 0) {
-			domain_leave(c->d);
-		}
-	}
+	err = remote ? remote_open(c, where) : client_enter(c, where);
 	if (err != 0) {
 		free(c->reply);
 		free(c);
 		return err;
 	}
-	c->placement =
-		(const struct placement *)(const void *)(c->d->daemon.base + c->d->daemon.at.table);
-	c->who = (uint64_t)c->d->inc << 16 | c->d->proc;
 	rng_init(&c->rng, c->who ^ timebase_now_ns(timebase_real()));
 	c->magic = CLIENT_MAGIC;
 	*ret = c;
 	return 0;
+}
+
+static void
+client_leave(struct mb_client *c)
+{
+	cache_view_release_all(&c->view);
+	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
+		if (c->out[e] > 0) {
+			claim_free(c->d->hints, e, c->who);
+		}
+	}
+	domain_leave(c->d);
 }
 
 void
@@ -90,14 +113,13 @@ mb_client_close(struct mb_client *c)
 	}
 	REQUIRE(c->magic == CLIENT_MAGIC);
 	c->magic = 0;
-	cache_view_release_all(&c->view);
-	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
-		if (c->out[e] > 0) {
-			claim_free(c->d->hints, e, c->who);
-		}
+	if (c->remote != NULL) {
+		remote_close(c);
+	} else {
+		client_leave(c);
 	}
-	domain_leave(c->d);
 	for (uint32_t i = 0; i < MB_CALLS_MAX; i++) {
+		free(c->reply[i].own);
 		free(c->reply[i].text);
 		if (c->reply[i].values != c->reply[i].inl) {
 			free(c->reply[i].values);
@@ -110,11 +132,11 @@ mb_client_close(struct mb_client *c)
 int
 mb_client_bind(struct mb_client *c)
 {
-	const struct domain_welcome *w = &c->d->welcome;
+	const struct domain_welcome *w = c->remote == NULL ? &c->d->welcome : NULL;
 	cpu_set_t allowed, one;
 	int shared = -1;
 
-	if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) {
+	if (w == NULL || sched_getaffinity(0, sizeof(allowed), &allowed) != 0) {
 		return MB_ERR_NOT_FOUND;
 	}
 	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
@@ -156,7 +178,12 @@ client_pump(struct mb_client *c, uint64_t until_ns)
 			until_ns = c->next_deadline_ns;
 		}
 	}
-	n = until_ns == 1 ? domain_poll(c->d, &d, &ch) : domain_wait(c->d, until_ns, &d, &ch);
+	if (c->remote != NULL) {
+		n = remote_pump(c, until_ns);
+	} else {
+		n = until_ns == 1 ? domain_poll(c->d, &d, &ch)
+				  : domain_wait(c->d, until_ns, &d, &ch);
+	}
 	if (n < 0) {
 		c->dead = n;
 		client_on_node_gone(c);
@@ -167,6 +194,9 @@ client_pump(struct mb_client *c, uint64_t until_ns)
 			client_deadlines(c, timebase_now_ns(timebase_real()));
 		}
 		return 0;
+	}
+	if (c->remote != NULL) {
+		return 1;
 	}
 	switch (d.kind) {
 	case DESC_REPLY:
@@ -202,6 +232,10 @@ mb_client_admin(struct mb_client *c, const char *json, const int *fd, size_t fd_
 	int err;
 
 	*ret_json = NULL;
+	if (c->remote != NULL) {
+		/* A file of this machine does not reach another one. */
+		return fd_cnt > 0 ? MB_ERR_NOT_SUPPORTED : remote_admin(c, json, ret_json);
+	}
 	if (strlen(json) > DOMAIN_TEXT_MAX || fd_cnt > DOMAIN_FD_MAX) {
 		return MB_ERR_TOO_LARGE;
 	}

@@ -10,6 +10,8 @@
 #include "list.h"
 #include "map.h"
 #include "oset.h"
+#include "remote.h"
+#include "rpc.h"
 
 /* --------------------------------------------------------------------- sets */
 
@@ -44,6 +46,10 @@ client_members_do(struct mb_client *c, enum wset_kind kind, const char *key, siz
 	size_t before = 0, after = 0;
 	int err = client_key(key, key_len, &op.key);
 
+	if (err == 0 && c->remote != NULL) {
+		return remote_members_do(c, kind == WSET_SADD ? RPC_SADD : RPC_SREM, op.key, member,
+					 member_cnt, ret_changed);
+	}
 	if (err == 0) {
 		err = client_set_cnt(c, op.key, &before);
 	}
@@ -118,6 +124,9 @@ mb_client_hset(struct mb_client *c, const char *key, size_t key_len, const char 
 	struct wset_op op = { .kind = WSET_MAP_PUT, .value = { .p = p, .len = len } };
 	int err = client_field(&op, key, key_len, field, field_len);
 
+	if (err == 0 && c->remote != NULL) {
+		return remote_hset(c, op.key, op.field, op.value);
+	}
 	return err != 0 ? err : client_publish(c, &op);
 }
 
@@ -131,6 +140,9 @@ mb_client_hincr(struct mb_client *c, const char *key, size_t key_len, const char
 	struct slice value;
 	int err = client_field(&op, key, key_len, field, field_len);
 
+	if (err == 0 && c->remote != NULL) {
+		return remote_hincr(c, op.key, op.field, n, ret_sum);
+	}
 	if (err == 0) {
 		err = client_publish(c, &op);
 	}
@@ -154,6 +166,10 @@ mb_client_hget(struct mb_client *c, const char *key, size_t key_len, const char 
 	struct slice text;
 	int err = h == NULL ? MB_ERR_NO_MEMORY : client_field(&op, key, key_len, field, field_len);
 
+	if (err == 0 && c->remote != NULL) {
+		free(h);
+		return remote_hget(c, op.key, op.field, ret);
+	}
 	if (err == 0) {
 		err = client_field_look(c, &op, &h->v, &type, &text);
 		if (err == 0) {
@@ -181,6 +197,9 @@ mb_client_hdel(struct mb_client *c, const char *key, size_t key_len, const char 
 	struct slice value;
 	int err = client_field(&op, key, key_len, field, field_len);
 
+	if (err == 0 && c->remote != NULL) {
+		return remote_hdel(c, op.key, op.field);
+	}
 	if (err == 0) {
 		err = client_field_look(c, &op, &v, &type, &value);
 	}
@@ -333,6 +352,9 @@ mb_client_members(struct mb_client *c, const char *key, size_t key_len, mb_membe
 	struct map_field f;
 	int err = client_key(key, key_len, &k);
 
+	if (err == 0 && c->remote != NULL) {
+		return remote_members(c, k, fn, ctx);
+	}
 	if (err == 0) {
 		err = client_look(c, k, &v);
 	}

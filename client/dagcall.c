@@ -6,6 +6,7 @@
 #include "check.h"
 #include "dagtext.h"
 #include "impl.h"
+#include "remote.h"
 #include "value.h"
 
 /* How many bytes of shown, which may change meanwhile, name begins with; *ret_next is the byte of
@@ -140,9 +141,10 @@ mb_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg *arg
 	uint8_t *p = d.data;
 	int64_t bytes;
 	int cnt;
-	int err = client_target(c, name, true, &t);
+	int err = c->remote != NULL ? remote_dag_start(c, name, arg, arg_cnt, opt, ret_call)
+				    : client_target(c, name, true, &t);
 
-	if (err != 0) {
+	if (err != 0 || c->remote != NULL) {
 		return err;
 	}
 	cnt = dag_args_sort(c, t->id, arg, arg_cnt, arg_of);

@@ -6,6 +6,7 @@
  *	replies.c  handing answers out
  *	dagcall.c  arguments of DAG calls
  *	state.c    reading and writing the store
+ *	remote.c   all of it for a node that is elsewhere
  *
  * Calls. A slot is a call from its start until its answer has been handed out; ids name slots
  * (sequence number modulo MB_CALLS_MAX), so an answer finds its slot without a search.
@@ -55,6 +56,7 @@ struct client_reply {
 	int err;    /* it could not be seen */
 	bool view;  /* d.ref is held */
 	bool used;
+	uint8_t *own;            /* malloc'ed, what p lies in; NULL: nothing */
 	struct mb_value *values; /* inl, or malloc'ed */
 	struct mb_value inl[REPLY_VALUES];
 	char *text; /* malloc'ed, zero-terminated; or NULL: text_inl */
@@ -86,6 +88,8 @@ struct client_name {
 	uint64_t exec[PLACEMENT_EXEC_WORDS];
 };
 
+struct remote;
+
 struct mb_client {
 	uint32_t magic;
 	struct domain *d;
@@ -113,7 +117,8 @@ struct mb_client {
 	uint64_t ask_token;
 	bool ask_done;
 	struct desc ask_answer;
-	int dead; /* MB_ERR_NO_NODE once the node is gone */
+	int dead;              /* MB_ERR_NO_NODE once the node is gone */
+	struct remote *remote; /* NULL: in the node's shared memory; else d is NULL */
 };
 
 /* client.c: client_pump handles one message, waiting until until_ns (0: for ever; 1: not at all).
@@ -127,6 +132,13 @@ int64_t client_list_write(uint8_t *p, size_t bytes, const struct mb_value *arg, 
 
 /* calls.c */
 int client_target(struct mb_client *c, const char *name, bool dag, const struct client_name **ret);
+/* client_slot takes a slot for a call, with its id and deadline. NULL: there is none.
+ * client_sent: it is on its way. */
+struct client_call *client_slot(struct mb_client *c, const struct mb_call_options *opt);
+void client_sent(struct mb_client *c, struct client_call *call);
+/* client_on_answer ends a remote call; own, malloc'ed, is where payload lies and is taken. */
+void client_on_answer(struct mb_client *c, struct client_call *call, int err, uint16_t executor,
+		      uint32_t run_ns, struct slice payload, uint8_t *own);
 /* client_start sends a call whose payload is in *d already (a's target, sub, payload). */
 int client_start(struct mb_client *c, const struct client_name *target, struct desc *d,
 		 const struct mb_call_options *opt, uint64_t *ret_call);

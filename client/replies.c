@@ -151,6 +151,8 @@ mb_reply_free(struct mb_client *c, struct mb_reply *reply)
 		free(r->values);
 	}
 	free(r->text);
+	free(r->own);
+	r->own = NULL;
 	r->values = NULL;
 	r->text = NULL;
 	r->used = false;

@@ -11,6 +11,8 @@
 #include "hash.h"
 #include "impl.h"
 #include "lattice.h"
+#include "remote.h"
+#include "rpc.h"
 #include "timebase.h"
 
 #define FETCH_TRIES 16 /* a key can be evicted between FETCHED and the look */
@@ -77,6 +79,9 @@ client_look(struct mb_client *c, struct slice key, struct cache_value *v)
 {
 	uint64_t hash = hash_bytes(key.p, key.len);
 
+	if (unlikely(c->remote != NULL)) {
+		return MB_ERR_NOT_SUPPORTED; /* an operation that has no request of its own yet */
+	}
 	if (unlikely(c->dead != 0)) { /* what is still mapped is nobody's any more */
 		return c->dead;
 	}
@@ -111,8 +116,8 @@ mb_client_get(struct mb_client *c, const char *key, size_t key_len, struct mb_he
 	struct client_held *h;
 	int err = client_key(key, key_len, &k);
 
-	if (err != 0) {
-		return err;
+	if (err != 0 || c->remote != NULL) {
+		return err != 0 ? err : remote_get(c, k, ret);
 	}
 	h = malloc(sizeof(*h));
 	if (h == NULL) {
@@ -138,7 +143,9 @@ mb_client_release(struct mb_client *c, struct mb_held *held)
 {
 	struct client_held *h = held->internal;
 
-	if (h != NULL) {
+	if (c->remote != NULL) {
+		remote_release(held);
+	} else if (h != NULL) {
 		cache_view_release(&c->view, &h->v);
 		free(h);
 		held->internal = NULL;
@@ -151,8 +158,7 @@ int
 client_publish(struct mb_client *c, struct wset_op *op)
 {
 	struct payload_ref value = { 0 };
-	struct desc d = { .kind = DESC_PUBLISH,
-			  .call = call_id_make(c->d->proc, c->d->inc, ++c->seq) };
+	struct desc d = { .kind = DESC_PUBLISH };
 	uint64_t stack[256];
 	void *mem = stack;
 	struct wset ws;
@@ -160,6 +166,10 @@ client_publish(struct mb_client *c, struct wset_op *op)
 	uint8_t *p;
 	int err = 0;
 
+	if (unlikely(c->remote != NULL)) {
+		return MB_ERR_NOT_SUPPORTED;
+	}
+	d.call = call_id_make(c->d->proc, c->d->inc, ++c->seq);
 	if (op->value.len > VALUE_BYTES_MAX) {
 		return MB_ERR_TOO_LARGE;
 	}
@@ -207,6 +217,9 @@ mb_client_set(struct mb_client *c, const char *key, size_t key_len, const void *
 	struct wset_op op = { .kind = WSET_PUT, .value = { .p = p, .len = len } };
 	int err = client_key(key, key_len, &op.key);
 
+	if (err == 0 && c->remote != NULL) {
+		return remote_set(c, op.key, op.value);
+	}
 	return err != 0 ? err : client_publish(c, &op);
 }
 
@@ -217,6 +230,9 @@ mb_client_incr(struct mb_client *c, const char *key, size_t key_len, int64_t n, 
 	struct cache_value v;
 	int err = client_key(key, key_len, &op.key);
 
+	if (err == 0 && c->remote != NULL) {
+		return remote_incr(c, op.key, n, ret_sum);
+	}
 	if (err == 0) {
 		err = client_publish(c, &op);
 	}
@@ -239,6 +255,9 @@ mb_client_expire(struct mb_client *c, const char *key, size_t key_len, int64_t a
 	struct cache_value v;
 	int err = client_key(key, key_len, &op.key);
 
+	if (err == 0 && c->remote != NULL) {
+		return remote_expire(c, op.key, at_us);
+	}
 	if (err == 0) {
 		err = client_look(c, op.key, &v);
 	}
@@ -256,6 +275,9 @@ mb_client_del(struct mb_client *c, const char *key, size_t key_len)
 	struct cache_value v;
 	int err = client_key(key, key_len, &op.key);
 
+	if (err == 0 && c->remote != NULL) {
+		return remote_del(c, op.key);
+	}
 	if (err == 0) {
 		err = client_look(c, op.key, &v);
 	}
@@ -313,6 +335,9 @@ mb_client_keys(struct mb_client *c, const char *prefix, size_t prefix_len, mb_ke
 	bool more = true;
 	int err = prefix_len > KEY_BYTES_MAX ? MB_ERR_TOO_LARGE : 0;
 
+	if (err == 0 && c->remote != NULL) {
+		return remote_keys(c, want, fn, ctx);
+	}
 	while (err == 0 && more) {
 		struct slice key;
 		struct rbuf list;

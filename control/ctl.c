@@ -36,12 +36,6 @@ ctl_tell_tile(struct ctl *c, uint32_t tile, const struct desc *d)
 	REQUIRE(link_send_sp(c->tile[tile].to, d, 1) == 1);
 }
 
-static uint32_t
-ctl_tile_cnt(const struct ctl *c)
-{
-	return CTL_TILE_CACHE + c->cfg.cache_cnt;
-}
-
 /* ------------------------------------------------------------------ deaths */
 
 /* Hints that a dead process left: claims it held, the claim on it, spin tokens. */

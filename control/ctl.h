@@ -24,6 +24,7 @@
 
 #include "ctl_msg.h"
 #include "domain.h"
+#include "inner.h"
 #include "lcore.h"
 #include "link.h"
 #include "load.h"
@@ -40,7 +41,8 @@
 #define CTL_LOG_BYTES  256
 #define CTL_TILE_SCHED 0 /* the tiles with ports, as bits and as indices of ctl.tile */
 #define CTL_TILE_CACHE 1
-#define CTL_TILE_MAX   (1 + CACHE_TILE_MAX)
+#define CTL_INNER_MAX  1 /* behind the cache tiles: those that are processes too (inner.h) */
+#define CTL_TILE_MAX   (1 + CACHE_TILE_MAX + CTL_INNER_MAX)
 
 struct ctl_conn {
 	int fd;            /* -1: free */
@@ -116,6 +118,7 @@ struct ctl_tile_link {
 
 struct ctl_config {
 	uint32_t cache_cnt;
+	uint32_t inner_cnt;
 	uint32_t lcore_cnt; /* of those that run tiles with ports; they come first */
 	uint32_t executor_cnt;
 	int executor_cpu[EXECUTOR_CNT_MAX];
@@ -190,6 +193,12 @@ extern const struct tile_ops ctl_tile_ops;
 
 uint64_t ctl_now(const struct ctl *c);
 void ctl_tell_tile(struct ctl *c, uint32_t tile, const struct desc *d);
+/* The tiles that hear of processes: sched, caches, inner ones. */
+static inline uint32_t
+ctl_tile_cnt(const struct ctl *c)
+{
+	return CTL_TILE_CACHE + c->cfg.cache_cnt + c->cfg.inner_cnt;
+}
 /* ctl_busy_look notes what each executor runs. To be called when a client enters. */
 void ctl_busy_look(struct ctl *c, uint64_t now);
 /* ctl_gone: a process is no more, as pidfd or socket said. */
@@ -213,6 +222,12 @@ void ctl_answer(struct ctl *c, struct ctl_conn *conn, struct domain_msg *m, cons
 void ctl_proc_watch(struct ctl *c, struct proc *p, int pidfd, pid_t pid);
 /* ctl_seg_done: every tile let go of a segment that its owner returned. */
 void ctl_seg_done(struct ctl *c, const struct desc *d);
+
+/* ctl_inner.c */
+/* ctl_inner_add makes the entry of a tile that is a process too, and tells sched and the caches.
+ * wake_fd: the bell of its lcore. *ret is filled for inner_create.
+ * Returns: 0; MB_ERR_NO_MEMORY; MB_ERR_BUSY. Threads: start-up. */
+int ctl_inner_add(struct ctl *c, const char *program, int wake_fd, struct inner_cfg *ret);
 
 /* ctl_zygote.c */
 /* ctl_zygote_start makes sure that there is a zygote. Returns: false when there is none that could

@@ -468,19 +468,15 @@ ctl_late_stop(struct ctl *c, uint64_t now)
 {
 	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
 		struct exec *x = &c->exec[e];
-		pid_t pid = c->procs.proc[e].pid;
+		bool forked = c->procs.proc[e].pid > 0;
+		pid_t pid = forked ? c->procs.proc[e].pid : c->zygote_pid;
 
-		if (!ctl_exec_coming(x) || now < x->give_up_ns) {
-			continue;
-		}
-		x->give_up_ns = UINT64_MAX;
-		if (pid > 0) {
-			log_at(LOG_WARN, "executor %u did not %s in time: stopped", e,
-			       x->state == EXEC_LOADING ? "load its functions" : "start");
+		if (ctl_exec_coming(x) && now >= x->give_up_ns && pid > 0) {
+			x->give_up_ns = UINT64_MAX;
+			log_at(LOG_WARN, "executor %u did not %s in time: %s is stopped", e,
+			       x->state == EXEC_LOADING ? "load its functions" : "start",
+			       forked ? "it" : "the zygote");
 			kill(pid, SIGKILL);
-		} else if (c->zygote_pid > 0) {
-			log_at(LOG_WARN, "the zygote did not fork in time: stopped");
-			kill(c->zygote_pid, SIGKILL);
 		}
 	}
 }

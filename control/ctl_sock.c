@@ -269,7 +269,7 @@ ctl_on_mapped(struct ctl *c, struct ctl_conn *conn, struct proc *p)
 		ctl_busy_look(c, p->live_ns);
 	}
 	ports_open(c->ports, p->idx, p->inc, &c->peers->peer[p->idx].region);
-	for (uint32_t t = 0; t < CTL_TILE_CACHE + c->cfg.cache_cnt; t++) {
+	for (uint32_t t = 0; t < ctl_tile_cnt(c); t++) {
 		ctl_tell_tile(c, t, &up);
 	}
 	ctl_answer(c, conn, &m, NULL, fd, c->cfg.lcore_cnt);
@@ -341,8 +341,8 @@ ctl_on_unlease(struct ctl *c, struct ctl_conn *conn, struct proc *p, uint32_t se
 		ctl_refuse(c, conn, DOMAIN_READY, MB_ERR_NOT_FOUND);
 		return;
 	}
-	s->tiles = CTL_TILE_CACHE + c->cfg.cache_cnt;
-	for (uint32_t t = 0; t < CTL_TILE_CACHE + c->cfg.cache_cnt; t++) {
+	s->tiles = ctl_tile_cnt(c);
+	for (uint32_t t = 0; t < ctl_tile_cnt(c); t++) {
 		ctl_tell_tile(c, t, &d);
 	}
 }

@@ -56,6 +56,8 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 	topo_params_default(&tp);
 	tp.cache_cnt = p->cache_tiles;
 	tp.kvs_cnt = p->kvs_tiles;
+	tp.gate_cnt = node_has_gate(p);
+	tp.net_cnt = p->net_listen[0] != '\0';
 	tp.lcore_cnt = p->node_lcores;
 	tp.executor_cnt = p->executor_count;
 	tp.spare_cnt = p->executor_spares;
@@ -83,7 +85,13 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 		topo_memory_add(n->topo, "executor region", 0,
 				(uint32_t)(n->topo->executor_cnt + n->topo->spare_cnt), r.bytes);
 		topo_memory_add(n->topo, "cache region", 0, 1, n->cache_plan.bytes);
+		if (node_has_gate(p)) {
+			topo_memory_add(n->topo, "gate", 0, 1, r.bytes + p->gate_memory);
+		}
 		topo_memory_add(n->topo, "kvs shard", 0, p->kvs_tiles, p->kvs_bytes / p->kvs_tiles);
+		if (tp.net_cnt > 0) {
+			topo_memory_add(n->topo, "net messages", 0, 1, p->net_memory);
+		}
 		err = topo_validate(n->topo, &tw);
 	}
 	if (err != 0) {
@@ -179,6 +187,7 @@ node_memory(struct node *n, char why[NODE_WHY_BYTES])
 struct spin_ctx {
 	struct hints *hints;
 	uint32_t cpu;
+	uint64_t who; /* two lcores may share a cpu: each for itself */
 };
 static struct spin_ctx spin_ctx[LCORE_CNT_MAX];
 
@@ -187,7 +196,7 @@ node_spin_try(void *ctx)
 {
 	struct spin_ctx *s = ctx;
 
-	return spin_try(s->hints, s->cpu, PROC_DAEMON + 1);
+	return spin_try(s->hints, s->cpu, s->who);
 }
 
 static void
@@ -195,7 +204,7 @@ node_spin_release(void *ctx)
 {
 	struct spin_ctx *s = ctx;
 
-	spin_release(s->hints, s->cpu, PROC_DAEMON + 1);
+	spin_release(s->hints, s->cpu, s->who);
 }
 
 static int
@@ -209,7 +218,8 @@ node_lcores(struct node *n, char why[NODE_WHY_BYTES])
 		cfg.idx = i;
 		cfg.cpu = n->topo->lcore[i].cpu;
 		cfg.drain_ns = DRAIN_NS;
-		spin_ctx[i] = (struct spin_ctx){ n->hints, n->topo->lcore[i].cpu };
+		spin_ctx[i] =
+			(struct spin_ctx){ n->hints, n->topo->lcore[i].cpu, PROC_DAEMON + 1 + i };
 		if (n->topo->lcore[i].shared) {
 			cfg.spin_try = node_spin_try;
 			cfg.spin_release = node_spin_release;
@@ -244,7 +254,7 @@ node_lcores(struct node *n, char why[NODE_WHY_BYTES])
 	return 0;
 }
 
-static struct link *
+struct link *
 node_link(struct node *n, enum tile_kind from, uint32_t from_idx, enum tile_kind to,
 	  uint32_t to_idx)
 {
@@ -257,7 +267,7 @@ node_link(struct node *n, enum tile_kind from, uint32_t from_idx, enum tile_kind
 
 /* ------------------------------------------------------------------ tiles */
 
-static void
+void
 node_tile_add(struct node *n, enum tile_kind kind, uint32_t idx, const struct tile_ops *ops,
 	      void *ctx, struct metrics_block *metrics)
 {
@@ -281,6 +291,7 @@ node_ctl_config(struct node *n, const char *executor_path, const char *sandbox,
 
 	*cfg = (struct ctl_config){
 		.cache_cnt = p->cache_tiles,
+		.inner_cnt = node_has_gate(p),
 		.lcore_cnt = MIN(n->topo->lcore_cnt, (uint32_t)TILE_PORT_CNT),
 		.executor_cnt = n->topo->executor_cnt,
 		.spare_cnt = n->topo->spare_cnt,
@@ -353,6 +364,9 @@ node_ctl(struct node *n, const char *executor_path, const char *sandbox)
 		t->to = node_link(n, TILE_CTL, 0, TILE_CACHE, i);
 		t->from = node_link(n, TILE_CACHE, i, TILE_CTL, 0);
 		t->lcore = n->topo->tile[topo_tile_find(n->topo, TILE_CACHE, i)].lcore;
+	}
+	if (node_has_gate(&n->params)) {
+		node_gate_ctl(n, c);
 	}
 	err = procs_create(&c->procs, &n->peers, cfg.payload_budget, n->eal.huge);
 	if (err == 0) {
@@ -512,6 +526,12 @@ node_tiles(struct node *n, const char *executor_path, const char *sandbox, char 
 	for (uint32_t i = 0; err == 0 && i < n->params.kvs_tiles; i++) {
 		err = node_kvs_tile(n, i);
 	}
+	if (err == 0 && node_has_gate(&n->params)) {
+		err = node_gate(n, why);
+	}
+	if (err == 0) {
+		err = node_net(n, why);
+	}
 	return err == 0 ? 0
 			: node_fail(why, err,
 				    "there is not enough memory; lower cache.bytes or kvs.bytes");
@@ -603,9 +623,16 @@ node_run(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 		}
 		n->lcores_started++;
 	}
-	fprintf(out, "io_uring: %s\nready at %s\n", lcore_uring_text(n->lcore[0]), n->socket);
+	if (n->gate != NULL && gate_port(n->gate) != 0) {
+		fprintf(out, "Redis clients: port %u\n", gate_port(n->gate));
+	}
+	fprintf(out, "io_uring: %s\n", lcore_uring_text(n->lcore[0]));
+	node_net_print(n, out);
+	fprintf(out, "ready at %s\n", n->socket);
 	fflush(out);
 	err = lcore_run(n->lcore[0]);
+	/* A net tile may wait for ctl, which runs no more: it hears that nobody is there. */
+	ctl_sock_close(n->ctl);
 	for (uint32_t i = 1; i <= n->lcores_started; i++) {
 		lcore_stop(n->lcore[i]);
 		lcore_join(n->lcore[i]);
@@ -647,6 +674,10 @@ node_destroy(struct node *n)
 			kvs_tile_destroy(n->kvs_tile[i]);
 		}
 	}
+	if (n->gate != NULL) {
+		gate_destroy(n->gate);
+	}
+	node_net_destroy(n);
 	if (n->ring != NULL) {
 		hashring_destroy(n->ring);
 	}

@@ -73,6 +73,9 @@ node_describe(void *ctx, void *json, bool top)
 		cache_held += cache_tile_held(n->cache_tile[i]);
 	}
 	json_object_set_new(held, "cache", json_integer(cache_held));
+	if (n->gate != NULL) {
+		json_object_set_new(held, "gate", json_integer(gate_held(n->gate)));
+	}
 	json_object_set_new(o, "machine",
 			    json_pack("{s:i, s:b, s:b, s:s, s:s, s:s}", "cores", n->topo->core_cnt,
 				      "huge_pages", n->eal.huge, "root", n->eal.root, "uring",
@@ -81,6 +84,9 @@ node_describe(void *ctx, void *json, bool top)
 	json_object_set_new(o, "memory",
 			    json_pack("{s:I}", "planned_bytes",
 				      (json_int_t)topo_memory_bytes(n->topo, PLACE_NUMA_ANY)));
+	if (n->net_tile != NULL) {
+		json_object_set_new(o, "net_port", json_integer(net_tile_local(n->net_tile).port));
+	}
 	f = open_memstream(&text, &len);
 	if (f != NULL) {
 		topo_print(n->topo, f);

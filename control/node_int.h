@@ -9,6 +9,8 @@
 #include "cache_tile.h"
 #include "ctl.h"
 #include "eal.h"
+#include "door.h"
+#include "gate.h"
 #include "kvs_tile.h"
 #include "metrics.h"
 #include "place.h"
@@ -45,10 +47,29 @@ struct node {
 	struct cache_tile *cache_tile[CACHE_TILE_CNT_MAX];
 	struct hashring *ring; /* of this node alone */
 	struct kvs_tile *kvs_tile[KVS_TILE_CNT_MAX];
+	struct gate *gate; /* NULL: no Redis clients */
+	struct door *door; /* NULL: no net.listen */
+	struct net_tile *net_tile;
 	uint32_t tile_handle[TILE_CNT_MAX]; /* at its lcore */
 	int zygote_fd;
 	pid_t zygote_pid;
 };
+
+/* node_link finds the link between two tiles; node_tile_add gives a tile to its lcore. */
+struct link *node_link(struct node *n, enum tile_kind from, uint32_t from_idx, enum tile_kind to,
+		       uint32_t to_idx);
+void node_tile_add(struct node *n, enum tile_kind kind, uint32_t idx, const struct tile_ops *ops,
+		   void *ctx, struct metrics_block *metrics);
+
+/* node_gate.c: whether Redis clients are to be served, and the tile that does. */
+bool node_has_gate(const struct params *p);
+void node_gate_ctl(struct node *n, struct ctl *c); /* its links, for ctl */
+int node_gate(struct node *n, char why[NODE_WHY_BYTES]);
+
+/* node_net.c: the net tile and its door; nothing without net.listen. */
+int node_net(struct node *n, char why[NODE_WHY_BYTES]);
+void node_net_print(const struct node *n, FILE *out);
+void node_net_destroy(struct node *n);
 
 /* node_describe adds to an answer for the command line what only the node knows; see ctl.h. */
 void node_describe(void *ctx, void *json, bool top);

@@ -201,7 +201,7 @@ proc_dead(struct procs *ps, struct proc *p)
 {
 	proc_move(p, PROC_DEAD);
 	for (uint16_t i = 0; i < PROC_CNT_MAX; i++) {
-		if (proc_knows(p, i) && ps->proc[i].state != PROC_LIVE) {
+		if (proc_knows(p, i) && (ps->proc[i].state != PROC_LIVE || ps->proc[i].is_inner)) {
 			p->known[i / 64] &= ~(UINT64_C(1) << (i % 64));
 		}
 	}

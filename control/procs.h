@@ -73,6 +73,7 @@ struct proc {
 	uint16_t idx;
 	uint8_t state;
 	bool is_executor;
+	bool is_inner; /* a tile of the daemon (inner.h): it acknowledges as a tile does */
 	uint32_t inc;
 	uint64_t live_ns; /* when it became LIVE */
 	int sock;         /* -1: closed */

@@ -173,6 +173,9 @@ sched_tile_on_ctl(struct sched_tile *t, const struct desc *d)
 	case DESC_PROC_UP:
 		ports_open(t->ports, d->open.proc, d->open.inc,
 			   &t->peers->peer[d->open.proc].region);
+		if (d->b != 0) {
+			ports_rung_by(t->ports, d->open.proc, (int)d->b - 1);
+		}
 		break;
 	case DESC_PROC_DOWN:
 		sched_tile_proc_down(t, d);

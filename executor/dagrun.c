@@ -45,9 +45,9 @@ plan_make(struct dag_plan *plan, const struct placement_dag *dag, const struct f
 	return e == dag->edge_cnt ? 0 : MB_ERR_NO_DAG;
 }
 
-/* A call was sent here because all its functions were. Since then one of them may have been deployed
- * anew, and the table may speak of a version that this executor will never have: the call keeps the
- * versions that it was sent for, which are those of the plan before. */
+/* A call was sent here because all its functions were. Since then one of them may have been
+ * deployed anew, and the table may speak of a version that this executor will never have: the call
+ * keeps the versions that it was sent for, which are those of the plan before. */
 int
 dagrun_plan(struct dagrun *r, const struct placement *p, uint16_t id, const struct fns *fns,
 	    struct mb_call *call, const struct dag_plan **ret)

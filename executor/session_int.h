@@ -90,8 +90,8 @@ struct held_elem {
 	uint32_t next;    /* in its chain */
 	uint32_t sibling; /* in its key's list */
 	int64_t sum;      /* of a score: the bits of a double; its base in score */
-	double score;
 	uint64_t time_us; /* since 1970 */
+	double score;
 	struct held_value value;
 };
 

@@ -517,6 +517,24 @@ lcore_peer_remove(struct lcore *lcore, int fd)
 	REQUIRE(err == MB_OK, "fd=%d", fd);
 }
 
+uint32_t
+lcore_op_add(struct lcore *lcore, lcore_op_fn *fn, void *ctx)
+{
+	return lcore_uring_op_add(&lcore->uring, fn, ctx);
+}
+
+struct io_uring_sqe *
+lcore_op_sqe(struct lcore *lcore, uint32_t op, uint64_t token)
+{
+	return lcore_uring_op_sqe(&lcore->uring, op, token);
+}
+
+struct io_uring *
+lcore_ring(struct lcore *lcore)
+{
+	return &lcore->uring.ring;
+}
+
 void
 lcore_timer_at(struct lcore *lcore, uint32_t tile, uint64_t at_ns)
 {

@@ -29,11 +29,15 @@
 #define LCORE_NAP_NS_MAX    1000000000ull /* the longest sleep */
 #define LCORE_CQE_BURST     64u           /* completions handled in one pass */
 #define LCORE_WATCH_CNT_MAX 1024u         /* fds one lcore can watch, peers' eventfds included */
+#define LCORE_OP_CNT_MAX    8u            /* tiles of one lcore with requests of their own */
+#define LCORE_OP_TOKEN_MAX  ((UINT64_C(1) << 59) - 1)
 
 /* two fds a peer (its socket or pidfd, its eventfd), and room for listeners */
 static_assert(2 * (EXECUTOR_CNT_MAX + SPARE_CNT_MAX + CLIENT_CNT_MAX) + 64 <= LCORE_WATCH_CNT_MAX,
 	      "one lcore can watch every peer");
 
+struct io_uring;
+struct io_uring_sqe;
 struct lcore;
 struct metrics_block;
 struct timebase;
@@ -156,6 +160,35 @@ int lcore_unwatch(struct lcore *lcore, int fd);
 int lcore_peer_add(struct lcore *lcore, int *ret_fd);
 
 void lcore_peer_remove(struct lcore *lcore, int fd);
+
+/* ---- requests of a tile ----------------------------------------------------------------------
+ *
+ * A tile with sockets puts its requests into its lcore's own io_uring: one system call then submits
+ * what all tiles of the lcore want and brings what happened to any of them, and a completion ends
+ * the lcore's sleep like everything else does. (A ring of its own would need a second call a pass,
+ * and an eventfd between the two for each completion of a sleeping lcore.)
+ */
+
+/* Told of each completion of a request: token as given to lcore_op_sqe, res and flags as in the
+ * completion. May make requests. */
+typedef void lcore_op_fn(void *ctx, uint64_t token, int res, uint32_t cqe_flags);
+
+/* lcore_op_add says who hears of a tile's completions. Requires: less than LCORE_OP_CNT_MAX so far.
+ * Returns: the number for lcore_op_sqe. Threads: start-up, owner. */
+uint32_t lcore_op_add(struct lcore *lcore, lcore_op_fn *fn, void *ctx);
+
+/* lcore_op_sqe takes an entry of the submission queue for a request. The caller fills it in with
+ * io_uring_prep_*, before it asks for another; it is submitted at the next pass, or sleep.
+ *
+ * Requires:  token <= LCORE_OP_TOKEN_MAX.
+ * Returns:   the entry, its user_data set; NULL when the kernel takes none just now: try again at
+ *            the next pass.
+ * Threads:   owner, from its first poll on.
+ */
+struct io_uring_sqe *lcore_op_sqe(struct lcore *lcore, uint32_t op, uint64_t token);
+
+/* lcore_ring is the io_uring itself, to register buffers with. Threads: owner. */
+struct io_uring *lcore_ring(struct lcore *lcore);
 
 /* ---- time ------------------------------------------------------------------------------------ */
 

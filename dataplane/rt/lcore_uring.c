@@ -44,7 +44,14 @@
 #define SQ_ENTRY_CNT 128
 #define CQ_ENTRY_CNT                                                                               \
 	(4 * LCORE_WATCH_CNT_MAX) /* every watch may fire some times between two looks */
-#define UDATA_NONE UINT64_MAX     /* completions nobody waits for */
+#define UDATA_NONE     UINT64_MAX /* completions nobody waits for */
+/* The top bit says whose completion it is: a tile's request (its number, its token), or a watch's
+ * (generation, slot). */
+#define UDATA_OP       (UINT64_C(1) << 63)
+#define UDATA_OP_SHIFT 59
+#define GEN_MAX        0x7fffffffu
+
+static_assert(LCORE_OP_CNT_MAX <= 8, "four bits with the top one set, less the one of UDATA_NONE");
 
 static int
 err_of(int rc)
@@ -125,6 +132,31 @@ sqe_get(struct lcore_uring *u)
 	if (sqe == NULL) {
 		io_uring_submit(&u->ring);
 		sqe = io_uring_get_sqe(&u->ring);
+	}
+	return sqe;
+}
+
+uint32_t
+lcore_uring_op_add(struct lcore_uring *u, lcore_op_fn *fn, void *ctx)
+{
+	REQUIRE(fn != NULL);
+	REQUIRE(u->op_cnt < LCORE_OP_CNT_MAX);
+	u->op[u->op_cnt] = (struct lcore_uring_op){ fn, ctx };
+	return u->op_cnt++;
+}
+
+struct io_uring_sqe *
+lcore_uring_op_sqe(struct lcore_uring *u, uint32_t op, uint64_t token)
+{
+	struct io_uring_sqe *sqe;
+
+	REQUIRE(op < u->op_cnt, "op=%u", op);
+	REQUIRE(token <= LCORE_OP_TOKEN_MAX);
+	sqe = sqe_get(u);
+	if (sqe != NULL) {
+		/* Should the caller not fill it in, it is nothing. */
+		io_uring_prep_nop(sqe);
+		io_uring_sqe_set_data64(sqe, UDATA_OP | (uint64_t)op << UDATA_OP_SHIFT | token);
 	}
 	return sqe;
 }
@@ -218,7 +250,7 @@ watch_free(struct lcore_uring *u, struct lcore_uring_watch *w)
 	}
 	u->want_cnt -= !w->armed;
 	w->fd = -1;
-	w->gen++; /* keeps I1 */
+	w->gen = (w->gen + 1) & GEN_MAX; /* keeps I1 */
 	w->armed = false;
 	u->free_slot[u->free_cnt++] = (uint16_t)(w - u->watch);
 }
@@ -258,6 +290,13 @@ completion_handle(struct lcore_uring *u, const struct io_uring_cqe *cqe)
 
 	if (cqe->user_data == UDATA_NONE) {
 		return 0;
+	}
+	if ((cqe->user_data & UDATA_OP) != 0) {
+		const struct lcore_uring_op *op =
+			&u->op[cqe->user_data >> UDATA_OP_SHIFT & (LCORE_OP_CNT_MAX - 1)];
+
+		op->fn(op->ctx, cqe->user_data & LCORE_OP_TOKEN_MAX, cqe->res, cqe->flags);
+		return 1;
 	}
 	INSIST(slot < LCORE_WATCH_CNT_MAX, "slot=%u", slot);
 	w = &u->watch[slot];

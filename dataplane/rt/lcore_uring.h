@@ -24,12 +24,20 @@ struct lcore_uring_watch {
 	void *ctx;
 };
 
+/* Requests that a tile makes itself. */
+struct lcore_uring_op {
+	lcore_op_fn *fn;
+	void *ctx;
+};
+
 struct lcore_uring {
 	struct io_uring ring;
 	bool deferred; /* deferred task run: nothing happens between our calls */
 	bool enabled;
 	uint32_t want_cnt; /* watched, not armed yet */
 	uint32_t free_cnt;
+	uint32_t op_cnt;
+	struct lcore_uring_op op[LCORE_OP_CNT_MAX];
 	uint16_t free_slot[LCORE_WATCH_CNT_MAX];
 	struct lcore_uring_watch watch[LCORE_WATCH_CNT_MAX];
 };
@@ -50,6 +58,10 @@ int lcore_uring_enable(struct lcore_uring *u);
 /* As lcore_watch, lcore_unwatch. owned: close the fd with the watch. */
 int lcore_uring_watch(struct lcore_uring *u, int fd, bool owned, lcore_watch_fn *fn, void *ctx);
 int lcore_uring_unwatch(struct lcore_uring *u, int fd);
+
+/* As lcore_op_add, lcore_op_sqe. */
+uint32_t lcore_uring_op_add(struct lcore_uring *u, lcore_op_fn *fn, void *ctx);
+struct io_uring_sqe *lcore_uring_op_sqe(struct lcore_uring *u, uint32_t op, uint64_t token);
 
 /* lcore_uring_poll submits what is to be watched and calls back for what happened.
  *

@@ -37,6 +37,8 @@
 	X(sched, true)                                                                             \
 	X(cache, true)                                                                             \
 	X(kvs, true)                                                                               \
+	X(gate, true)                                                                              \
+	X(net, true)                                                                               \
 	X(exec, true)                                                                              \
 	X(client, false)
 

@@ -8,7 +8,9 @@
  *      ├─lcores─┼─────────────── the rest, R = N - D ───────────┤
  *                 x x x c  x x x c  x x x c ...                   x executors, c clients
  *
- * I1  No two lcores on one cpu, nor on one core.
+ * I1  No two lcores on one cpu, nor on one core; but a net tile's, where cores are short, beside
+ * lcore
+ *     0: both then hold the cpu's spin token before they spin.
  * I2  An executor shares a core with an lcore only when each core has an executor already, and a
  *     cpu with anybody only when each cpu has somebody.
  * I3  Everything follows from plan and machine: no clock, no randomness, so a golden file can hold
@@ -46,6 +48,7 @@ struct seating {
 	uint8_t use[PLACE_CORE_CNT_MAX][PLACE_SMT_CNT_MAX];
 	struct seat seat[CPU_CNT_MAX]; /* executors' seats, best first */
 	uint32_t seat_cnt;
+	uint32_t lcore_core_cnt; /* cores that lcores sit on: the first in order */
 };
 
 static uint16_t
@@ -96,15 +99,17 @@ lcores_count(const struct topo *topo, const struct place_machine *m, uint16_t *r
 	     struct topo_why *why)
 {
 	uint32_t want = topo->want.lcore_cnt;
+	uint32_t max = LCORE_CNT_MAX - topo->want.net_cnt;
+	uint32_t tile_cnt = topo->tile_cnt - topo->want.net_cnt;
 
-	if (want > LCORE_CNT_MAX) {
-		return topo_why_set(why, MB_ERR_TOO_LARGE, "%u lcores are wanted; the limit is %d",
-				    want, LCORE_CNT_MAX);
+	if (want > max) {
+		return topo_why_set(why, MB_ERR_TOO_LARGE, "%u lcores are wanted; the limit is %u",
+				    want, max);
 	}
-	if (want > topo->tile_cnt) {
+	if (want > tile_cnt) {
 		return topo_why_set(why, MB_ERR_CONFIG,
 				    "%u lcores are wanted for %u tiles; ask for %u or fewer, or 0",
-				    want, topo->tile_cnt, topo->tile_cnt);
+				    want, tile_cnt, tile_cnt);
 	}
 	if (want > m->core_cnt) {
 		return topo_why_set(why, MB_ERR_CONFIG,
@@ -112,10 +117,9 @@ lcores_count(const struct topo *topo, const struct place_machine *m, uint16_t *r
 				    want, m->core_cnt);
 	}
 	if (want == 0) {
-		want = MAX(1u,
-			   MIN((uint32_t)topo->tile_cnt, m->core_cnt / (uint32_t)CORES_AN_LCORE));
+		want = MAX(1u, MIN(tile_cnt, m->core_cnt / (uint32_t)CORES_AN_LCORE));
 	}
-	*ret_cnt = (uint16_t)MIN(want, (uint32_t)LCORE_CNT_MAX);
+	*ret_cnt = (uint16_t)MIN(want, max);
 	return MB_OK;
 }
 
@@ -135,17 +139,45 @@ lcores_seat(struct topo *topo, struct seating *s)
 
 /* Neighbours in the plan share an lcore, and no lcore has two tiles more than another. */
 static void
-tiles_fold(struct topo *topo)
+tiles_fold(struct topo *topo, uint32_t tile_cnt)
 {
-	for (uint32_t i = 0; i < topo->tile_cnt; i++) {
+	for (uint32_t i = 0; i < tile_cnt; i++) {
 		struct topo_tile *tile = &topo->tile[i];
 		struct topo_lcore *lcore;
 
-		tile->lcore = (uint16_t)(i * topo->lcore_cnt / topo->tile_cnt);
+		tile->lcore = (uint16_t)(i * topo->lcore_cnt / tile_cnt);
 		lcore = &topo->lcore[tile->lcore];
 		lcore->tile_cnt++;
 		tile->cpu = lcore->cpu;
 		tile->numa = lcore->numa;
+	}
+}
+
+/* The last tiles of the plan, each with an lcore of its own: on the next core while lcores then
+ * have a quarter of all, else beside lcore 0. */
+static void
+net_seat(struct topo *topo, struct seating *s)
+{
+	for (uint32_t i = topo->tile_cnt - topo->want.net_cnt; i < topo->tile_cnt; i++) {
+		struct topo_lcore *lcore = &topo->lcore[topo->lcore_cnt];
+
+		if ((s->lcore_core_cnt + 1) * CORES_AN_LCORE <= s->machine->core_cnt) {
+			uint16_t core = s->order[s->lcore_core_cnt++];
+
+			s->use[core][0] = SEAT_LCORE;
+			*lcore = (struct topo_lcore){ .cpu = s->machine->core[core].cpu[0],
+						      .numa = s->machine->core[core].numa };
+		} else {
+			topo->lcore[0].shared = true;
+			*lcore = (struct topo_lcore){ .cpu = topo->lcore[0].cpu,
+						      .numa = topo->lcore[0].numa,
+						      .shared = true };
+		}
+		lcore->alone = true;
+		lcore->tile_cnt = 1;
+		topo->tile[i].lcore = topo->lcore_cnt++;
+		topo->tile[i].cpu = lcore->cpu;
+		topo->tile[i].numa = lcore->numa;
 	}
 }
 
@@ -222,7 +254,7 @@ executors_count(struct topo *topo, uint32_t own_cnt, uint32_t seat_cnt, struct t
 static int
 executors_seat(struct topo *topo, struct seating *s, struct topo_why *why)
 {
-	uint32_t own_cnt = seats_list(s, topo->lcore_cnt);
+	uint32_t own_cnt = seats_list(s, s->lcore_core_cnt);
 	int err = executors_count(topo, own_cnt, s->seat_cnt, why);
 	uint32_t used_cnt = MIN((uint32_t)topo->executor_cnt, s->seat_cnt);
 
@@ -279,7 +311,7 @@ static void
 clients_seat(struct topo *topo, const struct seating *s)
 {
 	for (uint16_t thread = 0; thread < PLACE_SMT_CNT_MAX; thread++) {
-		for (uint32_t i = topo->lcore_cnt; i < s->machine->core_cnt; i++) {
+		for (uint32_t i = s->lcore_core_cnt; i < s->machine->core_cnt; i++) {
 			if (core_is_free(s, s->order[i])) {
 				client_cpu_add(topo, s, s->order[i], thread);
 			}
@@ -289,7 +321,7 @@ clients_seat(struct topo *topo, const struct seating *s)
 		return;
 	}
 	for (uint16_t thread = 1; thread < PLACE_SMT_CNT_MAX; thread++) {
-		for (uint32_t i = 0; i < topo->lcore_cnt; i++) {
+		for (uint32_t i = 0; i < s->lcore_core_cnt; i++) {
 			client_cpu_add(topo, s, s->order[i], thread);
 		}
 	}
@@ -336,7 +368,9 @@ place_assign(struct topo *topo, const struct place_machine *machine, struct topo
 	}
 	cores_order(&s, (uint16_t)home);
 	lcores_seat(topo, &s);
-	tiles_fold(topo);
+	s.lcore_core_cnt = topo->lcore_cnt;
+	tiles_fold(topo, topo->tile_cnt - topo->want.net_cnt);
+	net_seat(topo, &s);
 	err = executors_seat(topo, &s, why);
 	if (err != MB_OK) {
 		return err;

@@ -133,6 +133,13 @@ ports_open(struct ports *p, uint16_t proc, uint32_t inc, const struct region *pe
 }
 
 void
+ports_rung_by(struct ports *p, uint16_t proc, int wake_fd)
+{
+	REQUIRE(p->port[proc].inc != 0);
+	p->port[proc].ch.wake_fd = wake_fd;
+}
+
+void
 ports_close(struct ports *p, uint16_t proc)
 {
 	struct port *port = &p->port[proc];

@@ -54,6 +54,11 @@ void ports_destroy(struct ports *p);
  */
 void ports_open(struct ports *p, uint16_t proc, uint32_t inc, const struct region *peer);
 
+/* ports_rung_by: the process is a tile of the daemon (inner.h), and rung by the eventfd of its
+ * lcore.
+ * Requires: the port is open. */
+void ports_rung_by(struct ports *p, uint16_t proc, int wake_fd);
+
 /* ports_close ends it: what waits for the process is dropped, what it sent and nobody took as well.
  * The daemon's half of the channel is clear afterwards. Harmless when the port is not open. */
 void ports_close(struct ports *p, uint16_t proc);

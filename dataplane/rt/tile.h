@@ -13,12 +13,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Kinds in plan order; X(upper case, lower case). Net and gate will be two more rows. */
+/* Kinds in plan order; X(upper case, lower case). The net tile comes last: it is a client of its own
+ * node, so it may wait for ctl and never folds onto another's lcore. */
 #define TILE_KINDS(X)                                                                              \
 	X(CTL, ctl)     /* configuration, life of processes, membership */                         \
 	X(SCHED, sched) /* placement table, calls that wait, executor load */                      \
 	X(CACHE, cache) /* a cache shard: index, values, snapshots */                              \
-	X(KVS, kvs)     /* a key shard, private memory */
+	X(KVS, kvs)     /* a key shard, private memory */                                          \
+	X(GATE, gate)   /* connections of Redis clients */                                         \
+	X(NET, net)     /* a socket or a NIC's queue, and the clients that come over it */
 
 #define TILE_KIND_ENUM_(upper, lower) TILE_##upper,
 enum tile_kind {

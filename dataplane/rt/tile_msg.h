@@ -25,9 +25,11 @@
 #include "desc.h"
 
 enum tile_msg_kind {
-	DESC_PROC_UP = 16, /* ctl -> tile: open.proc, open.inc; the peers' table has its region */
-	DESC_PROC_BAD,     /* tile -> ctl: open.proc, open.inc, err = MB_ERR_PEER_CORRUPT */
-	DESC_PROC_DOWN,    /* ctl -> tile: dead{} */
+	/* ctl -> tile: open.proc, open.inc; the peers' table has its region. b: 0, or of an inner
+	 * process (inner.h) 1 + the eventfd that wakes it */
+	DESC_PROC_UP = 16,
+	DESC_PROC_BAD,  /* tile -> ctl: open.proc, open.inc, err = MB_ERR_PEER_CORRUPT */
+	DESC_PROC_DOWN, /* ctl -> tile: dead{} */
 	/* tile -> ctl: dead{} as received, but published = the last call of that
 	 * process whose writes this tile accepted, and when; 0: none */
 	DESC_PROC_DOWN_DONE,

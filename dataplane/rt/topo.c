@@ -12,6 +12,10 @@
  *          ▲
  *          └► kvs:k                kvs ► kvs: changes, to the other owners of a key
  *
+ *        ctl ◄────► gate           ctl: who comes and goes. To sched and the caches a gate talks
+ *                                  as processes do, through channels (inner.h)
+ * net:k has no links: it is a client of its own node, with the channels that every client has.
+ *
  * All of them hold back when full; none drops. A tile that cannot send keeps what it has and goes
  * on receiving what needs no sending. Two tiles that wait for room in each other's link would stand
  * still for ever, so who asks holds a credit for each question: never more of them open than the
@@ -47,6 +51,8 @@ const struct topo_pair topo_pairs[TOPO_PAIR_CNT] = {
 	{ TILE_CACHE, TILE_KVS,   LINK_BACKPRESSURE },
 	{ TILE_KVS,   TILE_CACHE, LINK_BACKPRESSURE },
 	{ TILE_KVS,   TILE_KVS,   LINK_BACKPRESSURE },
+	{ TILE_CTL,   TILE_GATE,  LINK_BACKPRESSURE },
+	{ TILE_GATE,  TILE_CTL,   LINK_BACKPRESSURE },
 };
 /* clang-format on */
 
@@ -144,6 +150,12 @@ topo_build(const struct topo_params *params, const struct place_machine *machine
 	if (err == MB_OK) {
 		err = in_limits("kvs tiles", params->kvs_cnt, KVS_TILE_CNT_MAX, why);
 	}
+	if (err == MB_OK && params->gate_cnt != 0) {
+		err = in_limits("gate tiles", params->gate_cnt, GATE_TILE_CNT_MAX, why);
+	}
+	if (err == MB_OK && params->net_cnt > 0) {
+		err = in_limits("net tiles", params->net_cnt, NET_TILE_CNT_MAX, why);
+	}
 	if (err == MB_OK) {
 		err = in_limits("descriptors a link", params->link_depth, LINK_DEPTH_MAX, why);
 	}
@@ -163,6 +175,8 @@ topo_build(const struct topo_params *params, const struct place_machine *machine
 	tiles_add(topo, TILE_SCHED, 1);
 	tiles_add(topo, TILE_CACHE, params->cache_cnt);
 	tiles_add(topo, TILE_KVS, params->kvs_cnt);
+	tiles_add(topo, TILE_GATE, params->gate_cnt);
+	tiles_add(topo, TILE_NET, params->net_cnt);
 
 	err = place_assign(topo, machine, why);
 	if (err != MB_OK) {

@@ -43,6 +43,7 @@ struct topo_lcore {
 	uint16_t numa;
 	uint16_t tile_cnt;
 	bool shared; /* others sit or spin on this cpu too: spin only with its token */
+	bool alone;  /* runs one tile that may wait, and no other */
 };
 
 struct topo_link {
@@ -76,9 +77,11 @@ struct topo_memory {
 
 /* What one can ask for. Fill with topo_params_default, then change. */
 struct topo_params {
-	uint32_t cache_cnt;    /* cache tiles, 1..CACHE_TILE_CNT_MAX */
-	uint32_t kvs_cnt;      /* kvs tiles, 1..KVS_TILE_CNT_MAX */
-	uint32_t lcore_cnt;    /* daemon threads; 0: by the rule in place.h */
+	uint32_t cache_cnt; /* cache tiles, 1..CACHE_TILE_CNT_MAX */
+	uint32_t kvs_cnt;   /* kvs tiles, 1..KVS_TILE_CNT_MAX */
+	uint32_t gate_cnt;  /* gate tiles, 0..GATE_TILE_CNT_MAX; 0: Redis clients are not served */
+	uint32_t net_cnt;   /* net tiles, 0..NET_TILE_CNT_MAX; each has an lcore to itself */
+	uint32_t lcore_cnt; /* daemon threads, net tiles' aside; 0: by the rule in place.h */
 	uint32_t executor_cnt; /* executor processes; 0: by the rule, at least 2 */
 	uint32_t spare_cnt;    /* executor processes standing ready; 0: one a cpu of theirs */
 	uint32_t link_depth;   /* elements a link holds; 2^k - 1 wastes no memory */

@@ -21,7 +21,9 @@
 #define LCORE_CNT_MAX      16 /* threads that run tiles; each process gets an eventfd of each */
 #define CACHE_TILE_CNT_MAX (TILE_PORT_CNT - 2)
 #define KVS_TILE_CNT_MAX   32
-#define TILE_CNT_MAX       64 /* ctl + sched + cache + kvs, and room for net and gate */
+#define GATE_TILE_CNT_MAX  1 /* a list of clients, or a message to all, is one tile's */
+#define NET_TILE_CNT_MAX   8
+#define TILE_CNT_MAX       64 /* ctl + sched + cache + kvs + gate + net */
 
 /* Links: both directions of every pair that talks, see topo.c. */
 #define LINK_DEPTH_MAX 65535
@@ -32,10 +34,12 @@
 /* The memory table: two rows a tile, one a kind of process, some for the whole node. */
 #define TOPO_MEMORY_CNT_MAX 160
 
-static_assert(2 + CACHE_TILE_CNT_MAX + KVS_TILE_CNT_MAX <= TILE_CNT_MAX,
-	      "ctl, sched and the most cache and kvs tiles fit the tile table");
+static_assert(2 + CACHE_TILE_CNT_MAX + KVS_TILE_CNT_MAX + GATE_TILE_CNT_MAX + NET_TILE_CNT_MAX <=
+		      TILE_CNT_MAX,
+	      "ctl, sched and the most cache, kvs, gate and net tiles fit the tile table");
+static_assert(NET_TILE_CNT_MAX < LCORE_CNT_MAX, "net tiles have lcores to themselves");
 static_assert(2 * (1 + 2 * CACHE_TILE_CNT_MAX + CACHE_TILE_CNT_MAX * KVS_TILE_CNT_MAX +
-		   KVS_TILE_CNT_MAX) +
+		   KVS_TILE_CNT_MAX + GATE_TILE_CNT_MAX) +
 			      KVS_TILE_CNT_MAX * (KVS_TILE_CNT_MAX - 1) <=
 		      LINK_CNT_MAX,
 	      "the links of the largest plan fit the link table");

@@ -108,8 +108,14 @@ lcores_check(const struct topo *t, struct topo_why *why)
 					    "lcore %u says it runs %u tiles, %u tiles say it", i,
 					    t->lcore[i].tile_cnt, tile_cnt);
 		}
+		if (t->lcore[i].alone && tile_cnt != 1) {
+			return topo_why_set(why, MB_ERR_CONFIG,
+					    "lcore %u is one tile's alone and runs %u", i,
+					    tile_cnt);
+		}
 		for (uint32_t j = 0; j < i; j++) {
-			if (t->lcore[j].cpu == t->lcore[i].cpu) {
+			if (t->lcore[j].cpu == t->lcore[i].cpu &&
+			    !(t->lcore[j].shared && t->lcore[i].shared)) {
 				return topo_why_set(why, MB_ERR_CONFIG,
 						    "lcores %u and %u both sit on cpu %u", j, i,
 						    t->lcore[i].cpu);

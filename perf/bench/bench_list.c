@@ -11,6 +11,7 @@
 #include "subject_idle.h"
 #include "subject_kvs.h"
 #include "subject_life.h"
+#include "subject_remote.h"
 #include "subject_sched.h"
 #include "subject_paper.h"
 #include "subject_peer.h"
@@ -151,6 +152,14 @@ const struct bench bench_list[] = {
 			   .what = "through a third process on this core; this one sleeps" } },
 		.subject = &echo_relay_asleep,
 		.pace = &sleeping,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "floor_udp",
+			   .unit = "us",
+			   .what = "a datagram over the loopback to an io_uring and back" } },
+		.subject = &echo_udp,
+		.pace = &slow,
 		.smoke = &smoke,
 	},
 	{
@@ -512,6 +521,37 @@ const struct bench bench_list[] = {
 		.run = subject_kvs_memory,
 		.pace = &seconds,
 		.smoke = &smoke_rare,
+	},
+	{
+		.row = { { .name = "remote_io_uring",
+			   .unit = "us",
+			   .floor = "udp",
+			   .what = "a warm call over UDP on the loopback",
+			   .aim = { .ratio_p50_max = 1.6 } } },
+		.run = subject_remote_call,
+		.floor = &echo_udp,
+		.pace = &slow,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "remote_get_io_uring",
+			   .unit = "us",
+			   .floor = "udp",
+			   .what = "a get of 8 cached bytes over UDP" } },
+		.run = subject_remote_get,
+		.floor = &echo_udp,
+		.pace = &slow,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "remote_put_io_uring",
+			   .unit = "us",
+			   .floor = "udp",
+			   .what = "a put of 8 bytes over UDP, the store has it" } },
+		.run = subject_remote_put,
+		.floor = &echo_udp,
+		.pace = &slow,
+		.smoke = &smoke,
 	},
 	{
 		.row = { { .name = "cold_start",

@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 
-LAYERS = ('dataplane', 'lattice', 'cache', 'executor', 'client', 'control')
+LAYERS = ('dataplane', 'lattice', 'cache', 'executor', 'client', 'gate', 'control')
 
 
 class Tree:

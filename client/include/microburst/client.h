@@ -42,7 +42,9 @@ extern "C" {
 struct mb_client;
 
 /* mb_client_open enters the node at where: a Unix socket's path, or NULL for the default
- * ($MICROBURST_SOCKET, else the user's own node).
+ * ($MICROBURST_SOCKET, else the user's own node); or "udp://host:port": a node that listens there
+ * (net.listen). A remote client copies values, hears of an unknown function by the answer, and may
+ * get MB_ERR_INDETERMINATE or MB_ERR_NODE_DIED: the request may have been done or not.
  * Returns: 0; MB_ERR_NO_NODE when none runs there; MB_ERR_DENIED; MB_ERR_BUSY when the node has all
  *          the clients it admits; MB_ERR_VERSION; MB_ERR_NO_MEMORY.
  * Owns:    the caller closes *ret with mb_client_close. */

@@ -474,6 +474,94 @@ long_members(void **state)
 	world_end(w);
 }
 
+/* ------------------------------------------------------- a word on each operation */
+
+/* An inner process hears of each operation: what it made, whether it brought anything, why not. */
+static void
+words_on_operations(void **state)
+{
+	struct world *w = world_make(&(struct world_cfg){ 0 });
+	struct cache_op_word word[8] = { 0 };
+	struct set s = set_make(8192);
+	struct desc d;
+
+	(void)state;
+	world_up_inner(w, P);
+	set_add(&s, WSET_PUT, "a", "41", 0);
+	set_add(&s, WSET_INCR, "a", NULL, 1);
+	set_add(&s, WSET_SADD, "s", "m", 0);
+	set_add(&s, WSET_SADD, "s", "m", 0);
+	set_add(&s, WSET_INCR, "s", NULL, 1);
+	set_add(&s, WSET_DEL, "a", NULL, 0);
+	set_add(&s, WSET_DEL, "none", NULL, 0);
+	set_add(&s, WSET_INCR, "a", NULL, -3);
+	world_publish_words(w, P, wset_bytes(&s.ws), 5, word);
+	world_settle(w);
+	d = world_answer(w, P, DESC_PUBLISHED, 5);
+	assert_int_equal(d.err, MB_ERR_TYPE);
+	assert_int_equal(d.a, 4);
+	assert_true(word[0].changed && word[0].err == 0);
+	assert_true(word[1].changed && word[1].n == 42);
+	assert_true(word[2].changed && word[2].n == 1);
+	assert_true(word[3].n == 0 && word[3].err == 0);
+	assert_int_equal(word[4].err, MB_ERR_TYPE);
+	assert_true(word[5].changed);
+	assert_true(!word[6].changed && word[6].err == 0);
+	assert_int_equal(word[7].n, -3);
+	payloads_forget(w);
+	free(s.mem);
+	world_end(w);
+}
+
+/* An operation that names a version is done only while that is what readers see. */
+static void
+only_at_a_version(void **state)
+{
+	struct world *w = world_make(&(struct world_cfg){ 0 });
+	struct cache_op_word word[2] = { 0 };
+	struct set s = set_make(8192);
+	struct cache_value v;
+
+	(void)state;
+	world_up_inner(w, P);
+	assert_int_equal(world_put(w, P, "a", slice_str("old")), 0);
+	assert_int_equal(world_get(w, P, slice_str("a"), &v), CACHE_HIT);
+	word[0].if_version = v.version;
+	word[1].if_version = v.version; /* the first one's value is another */
+	cache_view_release(&w->proc[P].view, &v);
+	set_add(&s, WSET_PUT, "a", "new", 0);
+	set_add(&s, WSET_PUT, "a", "late", 0);
+	world_publish_words(w, P, wset_bytes(&s.ws), 6, word);
+	world_settle(w);
+	world_answer(w, P, DESC_PUBLISHED, 6);
+	assert_int_equal(word[0].err, 0);
+	assert_int_equal(word[1].err, MB_ERR_TRYAGAIN);
+	assert_string_equal(world_text(w, P, "a"), "new");
+	payloads_forget(w);
+	free(s.mem);
+	world_end(w);
+}
+
+/* Whoever is not one of us sends no address that anybody looks at. */
+static void
+words_of_a_stranger_are_not_looked_at(void **state)
+{
+	struct world *w = world_make(&(struct world_cfg){ 0 });
+	struct set s = set_make(8192);
+
+	(void)state;
+	world_up(w, P);
+	set_add(&s, WSET_INCR, "a", NULL, 1);
+	set_add(&s, WSET_SADD, "a", "m", 0);
+	world_publish_words(w, P, wset_bytes(&s.ws), 7, (struct cache_op_word *)(uintptr_t)8);
+	world_settle(w);
+	assert_int_equal(world_answer(w, P, DESC_PUBLISHED, 7).err, MB_ERR_TYPE);
+	assert_string_equal(world_text(w, P, "a"), "1");
+	payloads_forget(w);
+	free(s.mem);
+	world_end(w);
+}
+
 int
 main(void)
 {
@@ -487,6 +575,9 @@ main(void)
 		cmocka_unit_test(death_after_accepting),
 		cmocka_unit_test(empty_set),
 		cmocka_unit_test(every_operation),
+		cmocka_unit_test(words_on_operations),
+		cmocka_unit_test(only_at_a_version),
+		cmocka_unit_test(words_of_a_stranger_are_not_looked_at),
 		cmocka_unit_test(visible_before_acknowledged),
 		cmocka_unit_test(many_operations),
 		cmocka_unit_test(all_sizes),

@@ -485,9 +485,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(cache_too_small), cmocka_unit_test(store_full),
-		cmocka_unit_test(comes_in_pieces), cmocka_unit_test(against_model),
-		cmocka_unit_test(deleted),         cmocka_unit_test(loses_members_and_ends),
+		cmocka_unit_test(cache_too_small),        cmocka_unit_test(store_full),
+		cmocka_unit_test(comes_in_pieces),        cmocka_unit_test(deleted),
+		cmocka_unit_test(loses_members_and_ends), cmocka_unit_test(against_model),
 		cmocka_unit_test(reader_threads),
 	};
 

@@ -246,11 +246,11 @@ world_end(struct world *w)
 	free(w);
 }
 
-void
-world_up(struct world *w, uint16_t proc)
+static void
+up(struct world *w, uint16_t proc, bool inner)
 {
 	struct world_proc *p = &w->proc[proc];
-	struct desc d = { .kind = DESC_PROC_UP };
+	struct desc d = { .kind = DESC_PROC_UP, .b = inner };
 	static uint32_t inc;
 
 	memset(p, 0, sizeof(*p));
@@ -259,6 +259,18 @@ world_up(struct world *w, uint16_t proc)
 	d.open.proc = proc;
 	d.open.inc = p->inc;
 	cache_core_step(w->core, (struct cache_from){ CACHE_FROM_CTL, 0 }, &d);
+}
+
+void
+world_up(struct world *w, uint16_t proc)
+{
+	up(w, proc, false);
+}
+
+void
+world_up_inner(struct world *w, uint16_t proc)
+{
+	up(w, proc, true);
 }
 
 void
@@ -414,6 +426,18 @@ world_fetch(struct world *w, uint16_t proc, struct slice key, uint64_t b)
 	if (key.len > sizeof(d.data)) {
 		world_unpayload(w, &d.ref); /* the key is copied at once */
 	}
+}
+
+void
+world_publish_words(struct world *w, uint16_t proc, struct slice set, uint64_t b,
+		    struct cache_op_word *word)
+{
+	struct cache_from from = { CACHE_FROM_PROC, proc };
+	struct desc d = { .kind = DESC_PUBLISH, .b = b };
+
+	d.ref = world_payload(w, proc, set.p, set.len);
+	d.ref_word[0] = (uint64_t)(uintptr_t)word;
+	assert_true(cache_core_step(w->core, from, &d));
 }
 
 void

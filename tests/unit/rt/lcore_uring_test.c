@@ -262,6 +262,69 @@ a_wait_without_events_ends_when_its_time_is_over(void **state)
 	assert_true(took < 2 * NS_PER_S);
 }
 
+/* ---- requests of tiles ----------------------------------------------------------------------- */
+
+struct told {
+	uint64_t token;
+	int res;
+	uint32_t cnt;
+};
+
+static void
+hear(void *ctx, uint64_t token, int res, uint32_t cqe_flags)
+{
+	struct told *t = ctx;
+
+	*t = (struct told){ token, res, t->cnt + 1 };
+}
+
+/* Each tile hears of its own, with the token it gave, beside watches that go on. */
+static void
+completions_come_to_who_asked(void **state)
+{
+	struct told one = { 0 }, two = { 0 };
+	struct seen watch = { 0 };
+	uint32_t a = lcore_uring_op_add(&u, hear, &one), b = lcore_uring_op_add(&u, hear, &two);
+	int fd = event_new();
+	char byte = 0;
+	struct io_uring_sqe *sqe;
+
+	assert_int_equal(lcore_uring_watch(&u, fd, false, see, &watch), MB_OK);
+	assert_non_null(lcore_uring_op_sqe(&u, a, 7)); /* not filled in: a nothing */
+	sqe = lcore_uring_op_sqe(&u, b, LCORE_OP_TOKEN_MAX);
+	assert_non_null(sqe);
+	io_uring_prep_read(sqe, -1, &byte, 1, 0);
+	event_fire(fd);
+	for (int i = 0; i < 100 && (one.cnt == 0 || two.cnt == 0 || watch.cnt == 0); i++) {
+		turn();
+	}
+	assert_int_equal(one.cnt, 1);
+	assert_int_equal(one.token, 7);
+	assert_int_equal(one.res, 0);
+	assert_int_equal(two.cnt, 1);
+	assert_int_equal(two.token, LCORE_OP_TOKEN_MAX);
+	assert_int_equal(two.res, -EBADF);
+	assert_int_equal(watch.cnt, 1);
+	assert_int_equal(lcore_uring_unwatch(&u, fd), MB_OK);
+	close(fd);
+}
+
+/* More than the queue holds: they are submitted in between, none is lost. */
+static void
+many_requests_all_complete(void **state)
+{
+	struct told t = { 0 };
+	uint32_t op = lcore_uring_op_add(&u, hear, &t);
+
+	for (uint32_t i = 0; i < 500; i++) {
+		assert_non_null(lcore_uring_op_sqe(&u, op, i));
+	}
+	for (int i = 0; i < 100 && t.cnt < 500; i++) {
+		turn();
+	}
+	assert_int_equal(t.cnt, 500);
+}
+
 /* ---- both kinds ------------------------------------------------------------------------------ */
 
 static bool plain;
@@ -301,6 +364,8 @@ main(void)
 		ON_A_RING(a_callback_may_unwatch_itself),
 		ON_A_RING(unwatch_lets_the_file_go),
 		ON_A_RING(a_wait_without_events_ends_when_its_time_is_over),
+		ON_A_RING(completions_come_to_who_asked),
+		ON_A_RING(many_requests_all_complete),
 	};
 	int failed = cmocka_run_group_tests_name("as this kernel can", tests, NULL, NULL);
 

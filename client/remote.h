@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* remote - a client of a node that is elsewhere: requests over kernel UDP
+ *
+ * The same interface as in shared memory (client.h). What a call is, its slots, answers and
+ * deadlines are those of impl.h; only the way there is another: flow_ask instead of channels.
+ */
+#ifndef MB_CLIENT_REMOTE_H
+#define MB_CLIENT_REMOTE_H
+
+#include "impl.h"
+
+#define REMOTE_SCHEME "udp://"
+
+struct remote;
+
+/* remote_open asks whether a node is at where, and opens a session with it. */
+int remote_open(struct mb_client *c, const char *where);
+void remote_close(struct mb_client *c);
+
+/* remote_pump is client_pump's part of it. Returns: 1 when something came; 0 at until_ns (1:
+ * now). */
+int remote_pump(struct mb_client *c, uint64_t until_ns);
+
+/* remote_cancel asks for the end of a call, err says why. */
+void remote_cancel(struct mb_client *c, const struct client_call *call, int err);
+
+/* remote_ask asks and waits. Returns: 0 or an error; *ret points into *ret_bytes, the caller's to
+ * free either way. remote_do has no use for more of the answer than its n (NULL: nor for that). */
+struct rpc_request;
+struct rpc_reply;
+int remote_ask(struct mb_client *c, const struct rpc_request *req, struct rpc_reply *ret,
+	       uint8_t **ret_bytes);
+int remote_do(struct mb_client *c, const struct rpc_request *req, int64_t *ret_n);
+
+/* The public functions of the same names. */
+int remote_call_start(struct mb_client *c, const char *name, const struct mb_value *arg,
+		      size_t arg_cnt, const struct mb_call_options *opt, uint64_t *ret_call);
+int remote_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg *arg,
+		     size_t arg_cnt, const struct mb_call_options *opt, uint64_t *ret_call);
+/* opt->request_id says whose. */
+int remote_future_start(struct mb_client *c, const struct mb_call_options *opt, uint64_t *ret_call);
+int remote_get(struct mb_client *c, struct slice key, struct mb_held *ret);
+void remote_release(struct mb_held *held);
+int remote_set(struct mb_client *c, struct slice key, struct slice value);
+int remote_incr(struct mb_client *c, struct slice key, int64_t n, int64_t *ret_sum);
+/* op: RPC_SADD or RPC_SREM */
+int remote_members_do(struct mb_client *c, uint8_t op, struct slice key,
+		      const struct mb_value *member, size_t cnt, size_t *ret_changed);
+int remote_del(struct mb_client *c, struct slice key);
+int remote_expire(struct mb_client *c, struct slice key, int64_t at_us);
+int remote_hset(struct mb_client *c, struct slice key, struct slice field, struct slice value);
+int remote_hincr(struct mb_client *c, struct slice key, struct slice field, int64_t n,
+		 int64_t *ret_sum);
+int remote_hget(struct mb_client *c, struct slice key, struct slice field, struct mb_held *ret);
+int remote_hdel(struct mb_client *c, struct slice key, struct slice field);
+int remote_members(struct mb_client *c, struct slice key, mb_member_fn fn, void *ctx);
+int remote_keys(struct mb_client *c, struct slice prefix, mb_key_fn fn, void *ctx);
+int remote_admin(struct mb_client *c, const char *json, char **ret_json);
+
+#endif

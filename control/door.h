@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* door - where remote clients come in: requests of the wire, done as a client of this node
+ *
+ * The net tile's service. It opens a client of its own node, in the tile's thread, and does with it
+ * what the requests say: calls go straight to executors and their answers come back whenever they
+ * come; reads are served in place from the cache.
+ */
+#ifndef MB_DOOR_H
+#define MB_DOOR_H
+
+#include "net_tile.h"
+
+struct door;
+
+struct door_cfg {
+	const char *socket; /* of the node; outlives the door */
+	uint64_t node_id;
+	bool admin; /* remote clients may administer the node */
+};
+
+/* door_create makes a door; service is what net_tile_cfg wants. Returns: 0; MB_ERR_NO_MEMORY. */
+int door_create(struct door **ret, const struct door_cfg *cfg, struct net_service *ret_service);
+void door_destroy(struct door *d);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* node_gate - the node's part in serving Redis clients */
+#include <stdio.h>
+
+#include "lcore.h"
+#include "node_int.h"
+
+bool
+node_has_gate(const struct params *p)
+{
+	return p->gate_listen[0] != '\0' || p->gate_socket[0] != '\0';
+}
+
+void
+node_gate_ctl(struct node *n, struct ctl *c)
+{
+	struct ctl_tile_link *t = &c->tile[CTL_TILE_CACHE + c->cfg.cache_cnt];
+
+	t->to = node_link(n, TILE_CTL, 0, TILE_GATE, 0);
+	t->from = node_link(n, TILE_GATE, 0, TILE_CTL, 0);
+	t->lcore = n->topo->tile[topo_tile_find(n->topo, TILE_GATE, 0)].lcore;
+}
+
+int
+node_gate(struct node *n, char why[NODE_WHY_BYTES])
+{
+	const struct params *p = &n->params;
+	struct lcore *lcore = n->lcore[n->topo->tile[topo_tile_find(n->topo, TILE_GATE, 0)].lcore];
+	struct gate_cfg cfg = {
+		.lcore = lcore,
+		.to_ctl = node_link(n, TILE_GATE, 0, TILE_CTL, 0),
+		.from_ctl = node_link(n, TILE_CTL, 0, TILE_GATE, 0),
+		.daemon = &n->region,
+		.cache = n->cache,
+		.cache_bytes = n->cache_plan.bytes,
+		.listen = p->gate_listen,
+		.socket = p->gate_socket,
+		.password = p->gate_password,
+		.protected_mode = p->gate_protected,
+		.conn_max = p->gate_connections,
+		.memory_bytes = p->gate_memory,
+		.idle_ns = p->gate_idle,
+		.slow_ns = p->gate_slow,
+		.node_id = n->id,
+	};
+	int err = ctl_inner_add(n->ctl, "gate", lcore_bell(lcore)->fd, &cfg.inner);
+
+	if (err == 0) {
+		err = gate_create(&n->gate, &cfg);
+		if (err != 0 && err != MB_ERR_NO_MEMORY) {
+			snprintf(why, NODE_WHY_BYTES,
+				 "Redis clients cannot be served at %.200s%.200s: %s",
+				 p->gate_listen, p->gate_socket,
+				 err == MB_ERR_EXISTS ? "somebody listens there already"
+						      : mb_err_text(err));
+		}
+	}
+	if (err == 0) {
+		node_tile_add(n, TILE_GATE, 0, &gate_tile_ops, n->gate, gate_metrics(n->gate));
+	}
+	return err;
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* flow - the path's state, and one message in each direction
+ *
+ * Loss. A segment is lost when three that were sent after it came (as TCP's fast retransmit, RFC
+ * 6675), or when nothing was heard for the retransmission time (RFC 6298). The first halves the
+ * window, the second makes it small; each at most once in a round trip, because the segments of one
+ * burst are lost together.
+ *
+ * The window is the path's, not the message's: messages that are on their way at once share it, so
+ * that who sends ten at a time does not push ten times as hard.
+ */
+#include "flow.h"
+
+#include "check.h"
+#include "compiler.h"
+#include "microburst/error.h"
+
+#define OVERTAKEN 3 /* segments that came although sent later: then it is lost */
+#define ACK_EVERY 16
+
+/* ------------------------------------------------------------------- path */
+
+void
+flow_path_init(struct flow_path *p)
+{
+	*p = (struct flow_path){ .rto_ns = FLOW_RTO_FIRST_NS,
+				 .cwnd = FLOW_CWND_FIRST,
+				 .ssthresh = FLOW_SEGMENTS };
+}
+
+void
+flow_path_rtt(struct flow_path *p, uint64_t rtt_ns)
+{
+	uint64_t diff;
+
+	if (p->srtt_ns == 0) {
+		p->srtt_ns = MAX(rtt_ns, (uint64_t)1);
+		p->rttvar_ns = rtt_ns / 2;
+	} else {
+		diff = rtt_ns > p->srtt_ns ? rtt_ns - p->srtt_ns : p->srtt_ns - rtt_ns;
+		p->rttvar_ns += diff / 4;
+		p->rttvar_ns -= p->rttvar_ns / 4;
+		p->srtt_ns += rtt_ns / 8;
+		p->srtt_ns -= p->srtt_ns / 8;
+	}
+	p->rto_ns = p->srtt_ns + 4 * p->rttvar_ns;
+	p->rto_ns = MIN(MAX(p->rto_ns, FLOW_RTO_MIN_NS), FLOW_RTO_MAX_NS);
+}
+
+void
+flow_path_acked(struct flow_path *p, uint32_t cnt)
+{
+	if (p->cwnd < p->ssthresh) {
+		p->cwnd = MIN(p->cwnd + cnt, (uint32_t)FLOW_SEGMENTS);
+		return;
+	}
+	p->acked += cnt;
+	if (p->acked >= p->cwnd) {
+		p->acked = 0;
+		p->cwnd = MIN(p->cwnd + 1, (uint32_t)FLOW_SEGMENTS);
+	}
+}
+
+void
+flow_path_lost(struct flow_path *p, bool all, uint64_t now_ns)
+{
+	uint64_t rtt_ns = p->srtt_ns != 0 ? p->srtt_ns : FLOW_RTO_FIRST_NS;
+
+	if (p->backed_off_ns != 0 && now_ns - p->backed_off_ns < rtt_ns) {
+		return;
+	}
+	p->backed_off_ns = now_ns;
+	p->acked = 0;
+	p->ssthresh = MAX(p->cwnd / 2, (uint32_t)FLOW_CWND_MIN);
+	p->cwnd = all ? FLOW_CWND_MIN : p->ssthresh;
+}
+
+uint64_t
+flow_backoff(const struct flow_path *p, uint32_t tries)
+{
+	uint64_t ns = p->rto_ns;
+
+	for (uint32_t i = 1; i < tries && ns < FLOW_RTO_MAX_NS; i++) {
+		ns *= 2;
+	}
+	return MIN(ns, FLOW_RTO_MAX_NS);
+}
+
+/* ------------------------------------------------------------------- bits */
+
+static bool
+bits_has(const struct flow_bits *b, uint32_t i)
+{
+	return i < FLOW_SEGMENTS && (b->w[i / 64] >> (i % 64) & 1) != 0;
+}
+
+static void
+bits_set(struct flow_bits *b, uint32_t i)
+{
+	if (i < FLOW_SEGMENTS) {
+		b->w[i / 64] |= UINT64_C(1) << (i % 64);
+	}
+}
+
+/* Bit n becomes bit 0. */
+static void
+bits_shift(struct flow_bits *b, uint32_t n)
+{
+	const uint32_t words = FLOW_SEGMENTS / 64;
+	uint32_t skip = n / 64, bit = n % 64;
+
+	for (uint32_t i = 0; i < words; i++) {
+		uint64_t lo = i + skip < words ? b->w[i + skip] : 0;
+		uint64_t hi = i + skip + 1 < words ? b->w[i + skip + 1] : 0;
+
+		b->w[i] = bit == 0 ? lo : lo >> bit | hi << (64 - bit);
+	}
+}
+
+static uint32_t
+bits_top(const struct flow_bits *b)
+{
+	for (uint32_t i = FLOW_SEGMENTS / 64; i-- > 0;) {
+		if (b->w[i] != 0) {
+			return i * 64 + 64 - (uint32_t)__builtin_clzll(b->w[i]);
+		}
+	}
+	return 0;
+}
+
+static uint32_t
+segments(uint32_t bytes, uint16_t mss)
+{
+	return (bytes + mss - 1) / mss;
+}
+
+/* -------------------------------------------------------------------- out */
+
+void
+flow_tx_init(struct flow_tx *t, const uint8_t *p, uint32_t len, uint16_t mss)
+{
+	REQUIRE(mss > 0);
+	*t = (struct flow_tx){ .p = p,
+			       .len = len,
+			       .mss = mss,
+			       .tries = 1,
+			       .granted = MIN(len, (uint32_t)mss) };
+}
+
+static void
+tx_segment(struct flow_tx *t, const struct flow_name *n, uint32_t off, uint64_t now_ns)
+{
+	struct wire_head h = { .kind = n->kind,
+			       .flags = n->flags,
+			       .len = (uint16_t)MIN((uint32_t)t->mss, t->len - off),
+			       .mss = t->mss,
+			       .session = n->session,
+			       .id = n->id,
+			       .client = n->client,
+			       .off = off,
+			       .total = t->len,
+			       .word = n->word };
+
+	t->sent_ns = now_ns;
+	n->send(n->ctx, &n->to, &h, t->p + off);
+}
+
+/* Segments that came although sent later than i: then i is lost, unless it was sent again. */
+static bool
+tx_is_lost(const struct flow_tx *t, uint32_t i, uint32_t top)
+{
+	return i + OVERTAKEN < top && !bits_has(&t->came, i) && !bits_has(&t->resent, i);
+}
+
+void
+flow_tx_send(struct flow_tx *t, const struct flow_name *n, struct flow_path *path, uint32_t window,
+	     uint64_t now_ns)
+{
+	uint32_t limit = MIN(MAX(window, 1u), (uint32_t)FLOW_SEGMENTS);
+	uint32_t top = bits_top(&t->came);
+	uint32_t end = t->granted;
+
+	for (uint32_t i = 0; i + OVERTAKEN < top; i++) {
+		uint32_t off = t->acked + i * t->mss;
+
+		if (off < t->next && tx_is_lost(t, i, top)) {
+			bits_set(&t->resent, i);
+			tx_segment(t, n, off, now_ns);
+		}
+	}
+	if ((uint64_t)t->acked + (uint64_t)limit * t->mss < end) {
+		end = t->acked + limit * t->mss;
+	}
+	while (t->next < end) {
+		if (!bits_has(&t->came, (t->next - t->acked) / t->mss)) {
+			tx_segment(t, n, t->next, now_ns);
+		}
+		t->next += MIN((uint32_t)t->mss, t->len - t->next);
+		t->due_ns = now_ns + flow_backoff(path, t->tries);
+	}
+}
+
+/* Everything below off came. Returns how many segments that are. */
+static uint32_t
+tx_move(struct flow_tx *t, uint32_t off)
+{
+	uint32_t n = segments(off - t->acked, t->mss);
+
+	bits_shift(&t->came, n);
+	bits_shift(&t->resent, n);
+	t->acked = off;
+	t->next = MAX(t->next, off);
+	t->done = off == t->len;
+	return n;
+}
+
+bool
+flow_tx_ack(struct flow_tx *t, const struct wire_head *h, struct slice body, struct flow_path *path,
+	    uint64_t now_ns)
+{
+	struct flow_bits told;
+	uint32_t fresh = 0, top;
+
+	if (h->total != t->len || h->mss != t->mss || (h->off % t->mss != 0 && h->off != t->len) ||
+	    body.len != sizeof(told)) {
+		return false;
+	}
+	if (h->off < t->acked || t->done) {
+		return true; /* a later one overtook it */
+	}
+	memcpy(&told, body.p, sizeof(told));
+	if (h->off > t->acked) {
+		if (t->tries == 1 && t->next - t->acked <= t->mss) {
+			flow_path_rtt(path, now_ns - t->sent_ns);
+		}
+		fresh += tx_move(t, h->off);
+	}
+	for (uint32_t i = 0; i < ARRAY_CNT(told.w); i++) {
+		uint64_t word = le64toh(told.w[i]) & ~t->came.w[i];
+
+		fresh += (uint32_t)__builtin_popcountll(word);
+		t->came.w[i] |= word;
+	}
+	t->granted = MAX(t->granted, h->word);
+	if (fresh > 0) {
+		t->tries = 1;
+		t->due_ns = now_ns + flow_backoff(path, 1);
+		flow_path_acked(path, fresh);
+	}
+	top = bits_top(&t->came);
+	for (uint32_t i = 0; i + OVERTAKEN < top; i++) {
+		if (tx_is_lost(t, i, top)) {
+			flow_path_lost(path, false, now_ns);
+			break;
+		}
+	}
+	return true;
+}
+
+void
+flow_tx_late(struct flow_tx *t, struct flow_path *path, uint64_t now_ns)
+{
+	t->tries++;
+	t->next = t->acked;
+	t->resent = (struct flow_bits){ { 0 } };
+	t->due_ns = now_ns + flow_backoff(path, t->tries);
+	flow_path_lost(path, true, now_ns);
+}
+
+/* --------------------------------------------------------------------- in */
+
+void
+flow_rx_init(struct flow_rx *r, uint32_t len, uint16_t mss)
+{
+	REQUIRE(len > 0);
+	REQUIRE(mss > 0);
+	*r = (struct flow_rx){ .len = len, .mss = mss };
+}
+
+int
+flow_rx_take(struct flow_rx *r, const struct wire_head *h, struct slice body)
+{
+	uint32_t i;
+
+	REQUIRE(r->p != NULL);
+	if (h->total != r->len || h->mss != r->mss) {
+		return MB_ERR_CORRUPT;
+	}
+	r->ack_due = true;
+	r->since_ack++;
+	if (h->off < r->came) {
+		return 0; /* once more */
+	}
+	i = (h->off - r->came) / r->mss;
+	if (i >= FLOW_SEGMENTS || bits_has(&r->bits, i)) {
+		return 0;
+	}
+	memcpy(r->p + h->off, body.p, body.len); /* wire_read: it lies inside the message */
+	bits_set(&r->bits, i);
+	while (bits_has(&r->bits, 0)) {
+		bits_shift(&r->bits, 1);
+		r->came += MIN((uint32_t)r->mss, r->len - r->came);
+	}
+	return 0;
+}
+
+bool
+flow_rx_ack_now(const struct flow_rx *r)
+{
+	return r->since_ack >= ACK_EVERY || r->came == r->len;
+}
+
+void
+flow_rx_ack(struct flow_rx *r, const struct flow_name *n)
+{
+	uint8_t body[WIRE_ACK_BODY];
+	struct wire_head h = { .kind = WIRE_ACK,
+			       .flags = n->kind == WIRE_REPLY ? WIRE_F_OF_REPLY : 0,
+			       .len = sizeof(body),
+			       .mss = r->mss,
+			       .session = n->session,
+			       .id = n->id,
+			       .client = n->client,
+			       .off = r->came,
+			       .total = r->len,
+			       .word = r->p != NULL ? r->len : 0 };
+
+	for (uint32_t i = 0; i < ARRAY_CNT(r->bits.w); i++) {
+		uint64_t word = htole64(r->bits.w[i]);
+
+		memcpy(body + 8 * i, &word, sizeof(word));
+	}
+	r->ack_due = false;
+	r->since_ack = 0;
+	n->send(n->ctx, &n->to, &h, body);
+}

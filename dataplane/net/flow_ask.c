@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* flow_ask - see flow.h for what is exchanged, flow_ask.h for the states
+ *
+ * Ids. Request n sits in slot n mod credits, there and here. An id is given out only when its slot
+ * is free here, so a server that sees it in a slot may forget what the slot held: F1. Slots become
+ * free in any order, so ids may be skipped; one long request does not hold up the others.
+ *
+ * After a RESET the server knows nothing of the session: it was started again, or has forgotten us.
+ * A request that was sent once, and whose only copy is the one that the server did not know what to
+ * do with, has not run and is asked again in the next session. Of the others nobody knows: they end
+ * with NODE_DIED.
+ */
+#include "flow_ask.h"
+
+#include "check.h"
+#include "compiler.h"
+#include "microburst/error.h"
+
+#define SLOT(id)    ((uint32_t)((id) & (FLOW_CREDITS - 1)))
+#define PLAIN_WIDTH 1472 /* Ethernet without jumbo frames, IPv4 */
+#define HELLO_TRIES 3    /* at each width */
+#define ROOM_TRIES  12   /* for memory at the server: some seconds */
+
+void
+flow_ask_init(struct flow_ask *a, const struct wire_addr *server, uint16_t datagram, uint64_t seed,
+	      const struct flow_ask_ops *ops)
+{
+	REQUIRE(datagram >= WIRE_DATAGRAM_MIN);
+	memset(a, 0, sizeof(*a));
+	a->ops = *ops;
+	a->server = *server;
+	a->datagram = (uint16_t)MIN(datagram, (uint16_t)WIRE_DATAGRAM_MAX);
+	a->due_ns = FLOW_TIMER_NONE;
+	rng_init(&a->rng, seed);
+	flow_path_init(&a->path);
+}
+
+static void
+ask_send(struct flow_ask *a, const struct wire_head *h, const uint8_t *body)
+{
+	a->stats.sent++;
+	a->ops.send(a->ops.ctx, &a->server, h, body);
+}
+
+static void
+ask_segment(void *ctx, const struct wire_addr *to, const struct wire_head *h, const uint8_t *body)
+{
+	struct flow_ask *a = ctx;
+
+	(void)to;
+	ask_send(a, h, body);
+}
+
+static struct flow_name
+ask_name(struct flow_ask *a, const struct flow_ask_slot *s, uint8_t kind)
+{
+	return (struct flow_name){ .session = a->session,
+				   .id = s->id,
+				   .client = a->client,
+				   .kind = kind,
+				   .flags = a->heard ? 0 : WIRE_F_OPEN,
+				   .word = (uint32_t)a->done_id,
+				   .to = a->server,
+				   .send = ask_segment,
+				   .ctx = a };
+}
+
+static void
+ask_due(struct flow_ask *a, struct flow_ask_slot *s, uint64_t at_ns)
+{
+	s->due_ns = at_ns;
+	a->due_ns = MIN(a->due_ns, at_ns);
+}
+
+/* ------------------------------------------------------------------ ending */
+
+/* F2: the one place where a request ends. */
+static void
+ask_done(struct flow_ask *a, struct flow_ask_slot *s, int err, uint8_t *p, size_t len, bool owned)
+{
+	REQUIRE(s->state != ASK_FREE);
+	if (s->in && s->rx.p != NULL && !owned) {
+		a->ops.free(a->ops.ctx, s->rx.p, s->rx.len);
+	}
+	if (s->state == ASK_WAITING) {
+		a->waiting_cnt--;
+	} else if (!s->tx.done) {
+		a->unacked_cnt--;
+	}
+	s->state = ASK_FREE;
+	s->in = false;
+	a->open_cnt--;
+	while (a->done_id < a->next_id && (a->slot[SLOT(a->done_id + 1)].state == ASK_FREE ||
+					   a->slot[SLOT(a->done_id + 1)].id != a->done_id + 1)) {
+		a->done_id++;
+	}
+	a->ops.done(a->ops.ctx, s->user, err, p, len, owned);
+}
+
+/* Ends the session; what was sent ends with err, but for the one that is known not to have run. */
+static void
+ask_session_end(struct flow_ask *a, uint64_t not_run, int err)
+{
+	uint64_t last = a->next_id;
+
+	a->state = FLOW_ASK_IDLE;
+	a->session = 0;
+	for (uint32_t i = 0; i < FLOW_CREDITS; i++) {
+		struct flow_ask_slot *s = &a->slot[i];
+
+		if (s->state != ASK_SENT || s->id > last) {
+			continue;
+		}
+		if (s->id == not_run && s->tx.tries == 1 && !s->tx.done && !s->in) {
+			s->state = ASK_WAITING;
+			a->unacked_cnt--;
+			a->waiting_cnt++;
+		} else {
+			ask_done(a, s, err, NULL, 0, false);
+		}
+	}
+}
+
+static void
+ask_fail_all(struct flow_ask *a, int sent, int waiting)
+{
+	uint64_t last = a->next_id;
+
+	ask_session_end(a, 0, sent);
+	for (uint32_t i = 0; i < FLOW_CREDITS; i++) {
+		if (a->slot[i].state == ASK_WAITING && a->slot[i].id <= last) {
+			ask_done(a, &a->slot[i], waiting, NULL, 0, false);
+		}
+	}
+}
+
+void
+flow_ask_unreachable(struct flow_ask *a)
+{
+	ask_fail_all(a, MB_ERR_NODE_DIED, MB_ERR_NO_NODE);
+}
+
+void
+flow_ask_close(struct flow_ask *a, int err)
+{
+	struct wire_head h = { .kind = WIRE_RESET, .session = a->session, .client = a->client };
+
+	if (a->state == FLOW_ASK_OPEN) {
+		ask_send(a, &h, NULL);
+	}
+	ask_fail_all(a, err, err);
+}
+
+/* ----------------------------------------------------------------- session */
+
+static void
+ask_hello_send(struct flow_ask *a, uint64_t now_ns)
+{
+	static const uint8_t padding[WIRE_BODY_MAX];
+	struct wire_head h = { .kind = WIRE_HELLO, .client = a->client };
+
+	a->tries++;
+	a->width = a->tries <= HELLO_TRIES       ? a->datagram
+		   : a->tries <= 2 * HELLO_TRIES ? MIN(a->datagram, (uint16_t)PLAIN_WIDTH)
+						 : (uint16_t)WIRE_DATAGRAM_MIN;
+	/* Another number each time: the WELCOME then tells which width came through, and when it
+	 * was asked. */
+	a->nonce = rng_u64(&a->rng);
+	h.id = a->nonce;
+	h.len = (uint16_t)(a->width - WIRE_HEAD_BYTES);
+	h.mss = h.len;
+	a->hello_ns = now_ns;
+	a->hello_due_ns = now_ns + flow_backoff(&a->path, MIN(a->tries, (uint16_t)4));
+	a->stats.hello++;
+	ask_send(a, &h, padding);
+}
+
+static void
+ask_hello(struct flow_ask *a, uint64_t now_ns)
+{
+	a->state = FLOW_ASK_HELLO;
+	a->client = (uint32_t)rng_u64(&a->rng) | 1;
+	a->heard = false;
+	a->tries = 0;
+	a->heard_ns = now_ns;
+	flow_path_init(&a->path);
+	ask_hello_send(a, now_ns);
+}
+
+static void
+ask_transmit(struct flow_ask *a, struct flow_ask_slot *s, uint64_t now_ns)
+{
+	struct flow_name n = ask_name(a, s, WIRE_REQUEST);
+
+	flow_tx_send(&s->tx, &n, &a->path, a->path.cwnd / MAX(a->unacked_cnt, 1u), now_ns);
+	ask_due(a, s, s->tx.due_ns);
+}
+
+/* Starts what waits, oldest first, as far as the window goes. */
+static void
+ask_run_waiting(struct flow_ask *a, uint64_t now_ns)
+{
+	if (a->state != FLOW_ASK_OPEN) {
+		return;
+	}
+	for (uint64_t id = a->done_id + 1;
+	     a->waiting_cnt > 0 && a->unacked_cnt < a->path.cwnd && id <= a->next_id; id++) {
+		struct flow_ask_slot *s = &a->slot[SLOT(id)];
+
+		if (s->id != id || s->state != ASK_WAITING) {
+			continue;
+		}
+		s->state = ASK_SENT;
+		s->probes = 0;
+		s->unheard = 0;
+		s->begun_ns = s->heard_ns = now_ns;
+		a->waiting_cnt--;
+		a->unacked_cnt++;
+		flow_tx_init(&s->tx, s->p, s->len, a->mss);
+		ask_transmit(a, s, now_ns);
+	}
+}
+
+int
+flow_ask_start(struct flow_ask *a, const uint8_t *p, size_t len, void *user, uint64_t now_ns)
+{
+	struct flow_ask_slot *s;
+
+	if (len == 0 || len > WIRE_MESSAGE_MAX) {
+		return MB_ERR_TOO_LARGE;
+	}
+	if (a->open_cnt == FLOW_CREDITS) {
+		return MB_ERR_FULL;
+	}
+	if (a->state == FLOW_ASK_OPEN && a->open_cnt == 0 && now_ns - a->heard_ns > FLOW_FRESH_NS) {
+		a->state = FLOW_ASK_IDLE; /* it may have forgotten us, and with us what it ran */
+	}
+	do {
+		a->next_id++;
+		s = &a->slot[SLOT(a->next_id)];
+	} while (s->state != ASK_FREE);
+	if (a->open_cnt == 0) {
+		a->done_id = a->next_id - 1;
+	}
+	s->id = a->next_id;
+	s->state = ASK_WAITING;
+	s->in = false;
+	s->p = p;
+	s->len = (uint32_t)len;
+	s->user = user;
+	a->open_cnt++;
+	a->waiting_cnt++;
+	if (a->state == FLOW_ASK_IDLE) {
+		ask_hello(a, now_ns);
+	} else {
+		ask_run_waiting(a, now_ns);
+	}
+	return 0;
+}
+
+/* ------------------------------------------------------------------- input */
+
+static void
+ask_on_welcome(struct flow_ask *a, const struct wire_head *h, uint64_t now_ns)
+{
+	if (a->state != FLOW_ASK_HELLO || h->id != a->nonce ||
+	    h->mss + WIRE_HEAD_BYTES > a->width) {
+		return;
+	}
+	a->state = FLOW_ASK_OPEN;
+	a->session = h->session;
+	a->mss = h->mss;
+	flow_path_rtt(&a->path, now_ns - a->hello_ns);
+	ask_run_waiting(a, now_ns);
+}
+
+/* The server has all of the request. */
+static void
+ask_acked(struct flow_ask *a, struct flow_ask_slot *s)
+{
+	s->tx.done = true;
+	a->unacked_cnt--;
+}
+
+static void
+ask_on_ack(struct flow_ask *a, struct flow_ask_slot *s, const struct wire_head *h,
+	   struct slice body, uint64_t now_ns)
+{
+	if (s->tx.done || !flow_tx_ack(&s->tx, h, body, &a->path, now_ns)) {
+		return;
+	}
+	if (s->tx.done) {
+		a->unacked_cnt--;
+		ask_due(a, s, now_ns + 2 * a->path.rto_ns);
+		ask_run_waiting(a, now_ns);
+	} else {
+		ask_transmit(a, s, now_ns);
+	}
+}
+
+/* Says that an answer came which nobody waits for any more: its ACK was lost. */
+static void
+ask_ack_again(struct flow_ask *a, const struct wire_head *h)
+{
+	struct flow_ask_slot s = { .id = h->id };
+	struct flow_name n = ask_name(a, &s, WIRE_REPLY);
+	uint8_t none;
+
+	flow_rx_init(&s.rx, h->total, h->mss);
+	s.rx.p = &none;
+	s.rx.came = h->total;
+	flow_rx_ack(&s.rx, &n);
+}
+
+static void
+ask_on_reply(struct flow_ask *a, struct flow_ask_slot *s, const struct wire_head *h,
+	     struct slice body, uint64_t now_ns)
+{
+	struct flow_name n = ask_name(a, s, WIRE_REPLY);
+
+	if (!s->tx.done) {
+		uint64_t there_ns = (uint64_t)h->word * 1000;
+
+		if (s->tx.tries == 1 && s->len <= a->mss && s->probes == 0 &&
+		    now_ns - s->begun_ns > there_ns) {
+			flow_path_rtt(&a->path, now_ns - s->begun_ns - there_ns);
+		}
+		flow_path_acked(&a->path, 1);
+		ask_acked(a, s);
+	}
+	if (h->len == h->total) {
+		if ((h->flags & WIRE_F_ACK) != 0) {
+			ask_ack_again(a, h);
+		}
+		ask_done(a, s, 0, (uint8_t *)(uintptr_t)body.p, body.len, false);
+		return;
+	}
+	if (!s->in) {
+		if (h->off != 0) {
+			return;
+		}
+		flow_rx_init(&s->rx, h->total, h->mss);
+		s->in = true;
+	}
+	if (s->rx.p == NULL) {
+		s->rx.p = a->ops.alloc(a->ops.ctx, s->rx.len);
+	}
+	if (s->rx.p == NULL || flow_rx_take(&s->rx, h, body) != 0) {
+		flow_rx_ack(&s->rx, &n); /* no room: nothing is granted, and it asks again */
+		return;
+	}
+	ask_due(a, s, now_ns + 2 * a->path.rto_ns);
+	if (flow_rx_ack_now(&s->rx)) {
+		flow_rx_ack(&s->rx, &n);
+	}
+	if (flow_rx_done(&s->rx)) {
+		ask_done(a, s, 0, s->rx.p, s->rx.len, true);
+	}
+}
+
+void
+flow_ask_input(struct flow_ask *a, const struct wire_head *h, struct slice body, uint64_t now_ns)
+{
+	struct flow_ask_slot *s = &a->slot[SLOT(h->id)];
+	bool mine;
+
+	a->stats.came++;
+	if (h->kind == WIRE_WELCOME) {
+		ask_on_welcome(a, h, now_ns);
+		return;
+	}
+	if (a->state != FLOW_ASK_OPEN || h->session != a->session || h->client != a->client) {
+		a->stats.bad++;
+		return;
+	}
+	if (h->kind == WIRE_RESET) {
+		a->stats.reset++;
+		ask_session_end(a, h->id, MB_ERR_NODE_DIED);
+		if (a->waiting_cnt > 0 && a->state == FLOW_ASK_IDLE) {
+			ask_hello(a, now_ns);
+		}
+		return;
+	}
+	a->heard = true;
+	a->heard_ns = now_ns;
+	mine = s->state == ASK_SENT && s->id == h->id;
+	if (mine) {
+		s->heard_ns = now_ns;
+		s->unheard = 0;
+	}
+	if (h->kind == WIRE_REPLY) {
+		if (mine) {
+			ask_on_reply(a, s, h, body, now_ns);
+			ask_run_waiting(a, now_ns);
+		} else if ((h->flags & WIRE_F_ACK) != 0 && h->id <= a->next_id) {
+			ask_ack_again(a, h);
+		}
+	} else if (h->kind == WIRE_ACK && mine && (h->flags & WIRE_F_OF_REPLY) == 0) {
+		ask_on_ack(a, s, h, body, now_ns);
+	} else if (h->kind == WIRE_REFUSE && mine) {
+		ask_done(a, s, -(int)h->word, NULL, 0, false);
+		ask_run_waiting(a, now_ns);
+	} else {
+		a->stats.bad++;
+	}
+}
+
+void
+flow_ask_flush(struct flow_ask *a)
+{
+	if (a->open_cnt == 0) {
+		return;
+	}
+	for (uint32_t i = 0; i < FLOW_CREDITS; i++) {
+		struct flow_ask_slot *s = &a->slot[i];
+
+		if (s->state == ASK_SENT && s->in && s->rx.ack_due) {
+			struct flow_name n = ask_name(a, s, WIRE_REPLY);
+
+			flow_rx_ack(&s->rx, &n);
+		}
+	}
+}
+
+/* -------------------------------------------------------------------- time */
+
+static void
+ask_slot_due(struct flow_ask *a, struct flow_ask_slot *s, uint64_t now_ns)
+{
+	struct flow_name n = ask_name(a, s, WIRE_REQUEST);
+	struct flow_tx again;
+
+	if (now_ns - s->heard_ns > FLOW_SILENCE_NS && s->unheard >= FLOW_UNHEARD_MIN) {
+		ask_done(a, s, MB_ERR_INDETERMINATE, NULL, 0, false);
+		return;
+	}
+	if (!s->tx.done && s->len > a->mss && s->tx.acked == 0 && s->tx.tries > ROOM_TRIES) {
+		/* It answers, and has no room. Only the first segment was ever sent. */
+		ask_done(a, s, MB_ERR_BUSY, NULL, 0, false);
+		return;
+	}
+	a->stats.again++;
+	s->unheard++;
+	if (s->in) { /* the answer stopped half-way */
+		n.kind = WIRE_REPLY;
+		flow_rx_ack(&s->rx, &n);
+		ask_due(a, s, now_ns + flow_backoff(&a->path, ++s->probes + 1u));
+		return;
+	}
+	if (!s->tx.done) {
+		flow_tx_late(&s->tx, &a->path, now_ns);
+		ask_transmit(a, s, now_ns);
+		return;
+	}
+	/* It runs, or the answer was lost: the first segment once more asks which. */
+	flow_tx_init(&again, s->p, s->len, a->mss);
+	flow_tx_send(&again, &n, &a->path, 1, now_ns);
+	ask_due(a, s, now_ns + flow_backoff(&a->path, ++s->probes + 1u));
+}
+
+void
+flow_ask_poll(struct flow_ask *a, uint64_t now_ns)
+{
+	if (a->state == FLOW_ASK_HELLO && now_ns >= a->hello_due_ns) {
+		if (now_ns - a->heard_ns > FLOW_SILENCE_NS && a->tries >= FLOW_UNHEARD_MIN) {
+			ask_fail_all(a, MB_ERR_NODE_DIED, MB_ERR_NO_NODE);
+			return;
+		}
+		ask_hello_send(a, now_ns);
+	}
+	if (now_ns < a->due_ns) {
+		return;
+	}
+	a->due_ns = FLOW_TIMER_NONE;
+	for (uint32_t i = 0; i < FLOW_CREDITS; i++) {
+		struct flow_ask_slot *s = &a->slot[i];
+
+		if (s->state == ASK_SENT && s->due_ns <= now_ns) {
+			ask_slot_due(a, s, now_ns);
+		}
+		if (s->state == ASK_SENT) {
+			a->due_ns = MIN(a->due_ns, s->due_ns);
+		}
+	}
+	ask_run_waiting(a, now_ns);
+}
+
+uint64_t
+flow_ask_timer(const struct flow_ask *a)
+{
+	uint64_t at = a->open_cnt > 0 ? a->due_ns : FLOW_TIMER_NONE;
+
+	return a->state == FLOW_ASK_HELLO ? MIN(at, a->hello_due_ns) : at;
+}

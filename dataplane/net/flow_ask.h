@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* flow_ask - the client's end of flow: asks one server, and gets each answer once
+ *
+ *   IDLE ──first request──► HELLO ──WELCOME──► OPEN ──RESET, silence──► IDLE
+ *
+ * A request is WAITING (no session yet, or the window is full), SENT, or free. Its bytes stay with
+ * the caller until it is done. done is called exactly once for each request that was started, from
+ * flow_ask_input, flow_ask_poll, flow_ask_unreachable or flow_ask_close; it may start others.
+ *
+ * Owner: one thread.
+ */
+#ifndef MB_FLOW_ASK_H
+#define MB_FLOW_ASK_H
+
+#include "flow.h"
+#include "rng.h"
+
+struct flow_ask_ops {
+	flow_send_fn *send;
+	void *(*alloc)(void *ctx, size_t bytes); /* for answers of several segments; NULL: none */
+	void (*free)(void *ctx, void *p, size_t bytes);
+	/* Request `user` is done. err 0: p, len is the answer; owned: p came from alloc and is the
+	 * callee's now, otherwise it is gone after the call. */
+	void (*done)(void *ctx, void *user, int err, uint8_t *p, size_t len, bool owned);
+	void *ctx;
+};
+
+struct flow_ask_stats {
+	uint64_t sent, came, again, bad, hello, reset;
+};
+
+enum flow_ask_state { FLOW_ASK_IDLE = 0, FLOW_ASK_HELLO, FLOW_ASK_OPEN };
+enum flow_ask_slot_state { ASK_FREE = 0, ASK_WAITING, ASK_SENT };
+
+struct flow_ask_slot {
+	uint64_t id;
+	uint8_t state;
+	bool in; /* rx is in use */
+	uint16_t probes;
+	uint16_t unheard; /* sent again since something was heard */
+	const uint8_t *p;
+	uint32_t len;
+	void *user;
+	uint64_t begun_ns, heard_ns, due_ns;
+	struct flow_tx tx;
+	struct flow_rx rx;
+};
+
+struct flow_ask {
+	struct flow_ask_ops ops;
+	struct wire_addr server;
+	struct rng rng;
+	struct flow_path path;
+	struct flow_ask_stats stats;
+	enum flow_ask_state state;
+	bool heard;        /* in this session */
+	uint16_t datagram; /* the widest that the way out carries, as far as one knows here */
+	uint16_t mss;
+	uint16_t width; /* of the HELLO that is out */
+	uint16_t tries;
+	uint32_t client;
+	uint32_t credits;
+	uint64_t session, nonce;
+	uint64_t hello_ns, hello_due_ns, heard_ns;
+	uint64_t next_id; /* the last one given */
+	uint64_t done_id; /* none up to here is open */
+	uint64_t due_ns;  /* no slot is due before */
+	uint32_t open_cnt, waiting_cnt, unacked_cnt;
+	struct flow_ask_slot slot[FLOW_CREDITS];
+};
+
+/* flow_ask_init makes a client's end. datagram: bytes of UDP payload that the path may carry, at
+ * least WIRE_DATAGRAM_MIN. seed: random, nobody else's. */
+void flow_ask_init(struct flow_ask *a, const struct wire_addr *server, uint16_t datagram,
+		   uint64_t seed, const struct flow_ask_ops *ops);
+
+/* flow_ask_start asks. p, len (1..WIRE_MESSAGE_MAX) stay until done.
+ * Returns: 0; MB_ERR_FULL when FLOW_CREDITS requests are open; MB_ERR_TOO_LARGE. */
+int flow_ask_start(struct flow_ask *a, const uint8_t *p, size_t len, void *user, uint64_t now_ns);
+
+/* flow_ask_input takes a frame from the server. */
+void flow_ask_input(struct flow_ask *a, const struct wire_head *h, struct slice body,
+		    uint64_t now_ns);
+
+/* flow_ask_flush sends what a burst of input led to: acknowledgements. */
+void flow_ask_flush(struct flow_ask *a);
+
+/* flow_ask_poll does what time asks for; flow_ask_timer says when that is next. */
+void flow_ask_poll(struct flow_ask *a, uint64_t now_ns);
+uint64_t flow_ask_timer(const struct flow_ask *a);
+
+/* flow_ask_unreachable: the network says that nobody is there. */
+void flow_ask_unreachable(struct flow_ask *a);
+
+/* flow_ask_close ends all requests with err, and tells the server. */
+void flow_ask_close(struct flow_ask *a, int err);
+
+#endif

@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* flow_serve - see flow_serve.h for a slot's life, flow.h for F1..F3
+ *
+ * No room for a request: its first segment is answered with a grant of nothing, and it comes again.
+ * No room for an answer: the request is refused as INDETERMINATE, for it has run.
+ *
+ * A session is forgotten when nothing was heard of it for FLOW_FORGET_NS, which is longer than its
+ * client sends anything again.
+ */
+#include "check.h"
+#include "compiler.h"
+#include "flow_serve_int.h"
+#include "microburst/error.h"
+
+#define GIVE_UP_NS     (2 * FLOW_SILENCE_NS) /* a message that stopped half-way */
+#define FORGET_EACH_NS UINT64_C(30000000000)
+
+/* ------------------------------------------------------------------ answers */
+
+/* Sends the answer that a slot keeps: at once and for good, or until it is acknowledged. */
+static void
+slot_answer(struct flow_serve *s, struct session *c, struct slot *slot, uint64_t now_ns)
+{
+	struct flow_name n = flow_serve_name(s, c, slot, WIRE_REPLY);
+	struct xfer *x;
+
+	if (slot->err != 0) {
+		struct wire_head h = { .kind = WIRE_REFUSE,
+				       .session = c->session,
+				       .id = slot->id,
+				       .client = c->client,
+				       .word = (uint32_t)-slot->err };
+
+		flow_serve_send(s, &c->addr, &h, NULL);
+		return;
+	}
+	if (slot->len <= c->mss && !slot->told) {
+		struct flow_tx once;
+
+		n.flags = 0;
+		flow_tx_init(&once, slot->p, slot->len, c->mss);
+		flow_tx_send(&once, &n, &c->path, 1, now_ns);
+		return;
+	}
+	x = flow_xfer_alloc(s, c, slot, true, now_ns);
+	if (x == NULL) {
+		return; /* it is kept, and the client asks again */
+	}
+	slot->state = SLOT_SENDING;
+	c->sending++;
+	flow_tx_init(&x->tx, slot->p, slot->len, c->mss);
+	flow_tx_send(&x->tx, &n, &c->path, c->path.cwnd / c->sending, now_ns);
+	s->due_ns = MIN(s->due_ns, x->tx.due_ns);
+}
+
+static struct slot *
+serve_slot(struct flow_serve *s, struct flow_ref ref, struct session **ret)
+{
+	struct session *c = &s->session[ref.session];
+	struct slot *slot = &c->slot[FLOW_SLOT(ref.id)];
+
+	if (!c->used || c->gen != ref.gen) {
+		return NULL;
+	}
+	REQUIRE(slot->id == ref.id && slot->state == SLOT_RUNNING, "answered twice");
+	*ret = c;
+	return slot;
+}
+
+uint8_t *
+flow_serve_room(struct flow_serve *s, struct flow_ref ref, size_t len)
+{
+	struct session *c;
+	struct slot *slot = serve_slot(s, ref, &c);
+
+	REQUIRE(len > 0 && len <= WIRE_MESSAGE_MAX);
+	if (slot == NULL || slot->p != NULL) {
+		return NULL;
+	}
+	slot->p = flow_serve_alloc(s, c, len);
+	slot->len = slot->p != NULL ? (uint32_t)len : 0;
+	return slot->p;
+}
+
+void
+flow_serve_reply(struct flow_serve *s, struct flow_ref ref, uint8_t *p, size_t len, uint64_t now_ns)
+{
+	struct session *c;
+	struct slot *slot = serve_slot(s, ref, &c);
+
+	REQUIRE(slot != NULL); /* nothing ends a session between room and reply */
+	REQUIRE(slot->p == p && slot->len == len);
+	c->running--;
+	slot->state = SLOT_KEPT;
+	slot->err = 0;
+	slot->took_us = (uint32_t)MIN((now_ns - slot->since_ns) / 1000, (uint64_t)UINT32_MAX);
+	slot_answer(s, c, slot, now_ns);
+}
+
+void
+flow_serve_refuse(struct flow_serve *s, struct flow_ref ref, int err)
+{
+	struct session *c;
+	struct slot *slot = serve_slot(s, ref, &c);
+
+	if (slot == NULL) {
+		return;
+	}
+	s->stats.refused++;
+	c->running--;
+	if (slot->p != NULL) {
+		flow_serve_free(s, c, slot->p, slot->len);
+		slot->p = NULL;
+	}
+	slot->state = SLOT_KEPT;
+	slot->err = (int16_t)(mb_err_client_visible(err) && err < 0 ? err : MB_ERR_IO);
+	slot_answer(s, c, slot, 0);
+}
+
+/* ----------------------------------------------------------------- requests */
+
+static void
+slot_run(struct flow_serve *s, struct session *c, struct slot *slot, struct slice bytes,
+	 uint64_t now_ns)
+{
+	struct flow_ref ref = { (uint32_t)(c - s->session), c->gen, slot->id };
+
+	s->stats.request++;
+	slot->state = SLOT_RUNNING;
+	slot->since_ns = now_ns;
+	c->running++;
+	s->ops.request(s->ops.ctx, ref, bytes);
+}
+
+/* One more segment of a request that has a slot. */
+static void
+slot_take(struct flow_serve *s, struct session *c, struct slot *slot, const struct wire_head *h,
+	  struct slice body, uint64_t now_ns)
+{
+	struct xfer *x = &s->xfer[slot->xfer - 1];
+	struct flow_name n = flow_serve_name(s, c, slot, WIRE_REQUEST);
+	uint32_t len = x->rx.len;
+	uint8_t *p = x->rx.p;
+
+	x->heard_ns = now_ns;
+	if (flow_rx_take(&x->rx, h, body) != 0) {
+		s->stats.bad++;
+		return;
+	}
+	if (flow_rx_ack_now(&x->rx) || (!x->listed && s->ack_cnt == FLOW_ACK_LIST_CNT)) {
+		flow_rx_ack(&x->rx, &n);
+	} else if (!x->listed) {
+		x->listed = true;
+		s->ack[s->ack_cnt++] = slot->xfer;
+	}
+	if (!flow_rx_done(&x->rx)) {
+		return;
+	}
+	slot->told = true;
+	x->rx.p = NULL; /* ours until it was run */
+	flow_xfer_free(s, c, slot);
+	slot_run(s, c, slot, slice_of(p, len), now_ns);
+	flow_serve_free(s, c, p, len);
+}
+
+static void
+slot_begin(struct flow_serve *s, struct session *c, struct slot *slot, const struct wire_head *h,
+	   struct slice body, uint64_t now_ns)
+{
+	struct slot fresh = { .id = h->id };
+	struct xfer *x;
+	uint8_t *p;
+
+	if (h->len == h->total) {
+		flow_slot_drop(s, c, slot);
+		*slot = fresh;
+		slot_run(s, c, slot, body, now_ns);
+		return;
+	}
+	if (h->off != 0) {
+		return; /* overtook the first one */
+	}
+	flow_slot_drop(s, c, slot);
+	p = s->xfer_free != 0 ? flow_serve_alloc(s, c, h->total) : NULL;
+	if (p == NULL) { /* nothing is granted, nothing kept, and it comes again */
+		struct flow_rx none;
+		struct flow_name n = flow_serve_name(s, c, &fresh, WIRE_REQUEST);
+
+		flow_rx_init(&none, h->total, h->mss);
+		flow_rx_ack(&none, &n);
+		s->stats.full++;
+		return;
+	}
+	*slot = fresh;
+	slot->state = SLOT_TAKING;
+	x = flow_xfer_alloc(s, c, slot, false, now_ns);
+	flow_rx_init(&x->rx, h->total, h->mss);
+	x->rx.p = p;
+	s->due_ns = MIN(s->due_ns, now_ns + GIVE_UP_NS);
+	slot_take(s, c, slot, h, body, now_ns);
+}
+
+/* The same request once more: F1. */
+static void
+slot_again(struct flow_serve *s, struct session *c, struct slot *slot, const struct wire_head *h,
+	   struct slice body, uint64_t now_ns)
+{
+	struct flow_name n = flow_serve_name(s, c, slot, WIRE_REQUEST);
+	struct flow_rx all;
+
+	s->stats.again++;
+	switch (slot->state) {
+	case SLOT_TAKING:
+		slot_take(s, c, slot, h, body, now_ns);
+		break;
+	case SLOT_RUNNING:
+		flow_rx_init(&all, h->total, h->mss);
+		all.p = (uint8_t *)(uintptr_t)body.p;
+		all.came = h->total;
+		flow_rx_ack(&all, &n);
+		slot->told = true;
+		break;
+	case SLOT_KEPT:
+		slot_answer(s, c, slot, now_ns);
+		break;
+	default:
+		break; /* it is being sent, or was acknowledged */
+	}
+}
+
+/* Frees what the client is done with; word is the low half of an id below h->id. */
+static void
+session_done(struct flow_serve *s, struct session *c, const struct wire_head *h)
+{
+	uint64_t back = (uint32_t)((uint32_t)h->id - h->word);
+	uint64_t done = back <= h->id ? h->id - back : 0;
+	uint64_t from = c->done + 1;
+
+	if (back == 0 || done <= c->done) {
+		return;
+	}
+	c->done = done;
+	if (done - from >= FLOW_CREDITS) {
+		from = done - FLOW_CREDITS + 1;
+	}
+	for (uint64_t id = from; id <= done; id++) {
+		struct slot *slot = &c->slot[FLOW_SLOT(id)];
+
+		if (slot->id == id && (slot->state == SLOT_KEPT || slot->state == SLOT_SENDING)) {
+			flow_slot_drop(s, c, slot);
+		}
+	}
+}
+
+static void
+serve_on_request(struct flow_serve *s, struct session *c, const struct wire_head *h,
+		 struct slice body, uint64_t now_ns)
+{
+	struct slot *slot = &c->slot[FLOW_SLOT(h->id)];
+
+	session_done(s, c, h);
+	if (h->id < slot->id || h->id <= c->done) {
+		s->stats.again++;
+	} else if (h->id == slot->id) {
+		slot_again(s, c, slot, h, body, now_ns);
+	} else if (slot->state == SLOT_RUNNING) {
+		s->stats.bad++; /* it has no credit for this */
+	} else {
+		slot_begin(s, c, slot, h, body, now_ns);
+	}
+}
+
+static void
+serve_on_ack(struct flow_serve *s, struct session *c, const struct wire_head *h, struct slice body,
+	     uint64_t now_ns)
+{
+	struct slot *slot = &c->slot[FLOW_SLOT(h->id)];
+	struct flow_name n = flow_serve_name(s, c, slot, WIRE_REPLY);
+	struct xfer *x;
+
+	if ((h->flags & WIRE_F_OF_REPLY) == 0 || slot->id != h->id || slot->state != SLOT_SENDING) {
+		return;
+	}
+	x = &s->xfer[slot->xfer - 1];
+	if (!flow_tx_ack(&x->tx, h, body, &c->path, now_ns)) {
+		s->stats.bad++;
+		return;
+	}
+	x->heard_ns = now_ns;
+	if (x->tx.done) {
+		flow_slot_drop(s, c, slot);
+		return;
+	}
+	flow_tx_send(&x->tx, &n, &c->path, c->path.cwnd / c->sending, now_ns);
+	s->due_ns = MIN(s->due_ns, x->tx.due_ns);
+}
+
+void
+flow_serve_input(struct flow_serve *s, const struct wire_addr *from, const struct wire_head *h,
+		 struct slice body, uint64_t now_ns)
+{
+	struct session *c;
+
+	s->stats.came++;
+	if (h->kind == WIRE_HELLO) {
+		flow_serve_on_hello(s, from, h);
+		return;
+	}
+	c = flow_session_find(s, h->session);
+	if (c == NULL) {
+		if (h->kind != WIRE_REQUEST) {
+			return;
+		}
+		if ((h->flags & WIRE_F_OPEN) == 0 ||
+		    h->session != flow_serve_cookie(s, from, h->client) ||
+		    flow_session_has_left(s, h->session, now_ns)) {
+			flow_serve_reset(s, from, h);
+			return;
+		}
+		c = flow_session_make(s, from, h);
+		if (c == NULL) {
+			return;
+		}
+	} else if (c->client != h->client || !flow_addr_eq(&c->addr, from)) {
+		s->stats.bad++;
+		return;
+	}
+	c->heard_ns = now_ns;
+	switch (h->kind) {
+	case WIRE_REQUEST:
+		serve_on_request(s, c, h, body, now_ns);
+		break;
+	case WIRE_ACK:
+		serve_on_ack(s, c, h, body, now_ns);
+		break;
+	case WIRE_RESET:
+		/* What runs goes on, and its answer finds nobody. */
+		flow_session_leave(s, c, now_ns);
+		break;
+	default:
+		s->stats.bad++;
+	}
+}
+
+void
+flow_serve_flush(struct flow_serve *s)
+{
+	while (s->ack_cnt > 0) {
+		struct xfer *x = &s->xfer[s->ack[--s->ack_cnt] - 1];
+		struct session *c = &s->session[x->session];
+		struct flow_name n = flow_serve_name(s, c, &c->slot[x->slot], WIRE_REQUEST);
+
+		x->listed = false;
+		if (x->rx.ack_due) {
+			flow_rx_ack(&x->rx, &n);
+		}
+	}
+}
+
+/* --------------------------------------------------------------------- time */
+
+static uint64_t
+xfer_due(struct flow_serve *s, struct xfer *x, uint64_t now_ns)
+{
+	struct session *c = &s->session[x->session];
+	struct slot *slot = &c->slot[x->slot];
+	struct flow_name n = flow_serve_name(s, c, slot, WIRE_REPLY);
+
+	if (!x->out) {
+		if (now_ns - x->heard_ns < GIVE_UP_NS) {
+			return x->heard_ns + GIVE_UP_NS;
+		}
+		flow_slot_drop(s, c, slot);
+		s->stats.expired++;
+		return FLOW_TIMER_NONE;
+	}
+	if (x->tx.due_ns > now_ns) {
+		return x->tx.due_ns;
+	}
+	if (now_ns - x->heard_ns > FLOW_SILENCE_NS) {
+		flow_xfer_free(s, c, slot);
+		slot->state = SLOT_KEPT;
+		s->stats.expired++;
+		return FLOW_TIMER_NONE;
+	}
+	flow_tx_late(&x->tx, &c->path, now_ns);
+	flow_tx_send(&x->tx, &n, &c->path, c->path.cwnd / c->sending, now_ns);
+	return x->tx.due_ns;
+}
+
+void
+flow_serve_poll(struct flow_serve *s, uint64_t now_ns)
+{
+	if (now_ns >= s->due_ns) {
+		s->due_ns = FLOW_TIMER_NONE;
+		for (uint32_t i = 0; i < s->xfer_top; i++) {
+			if (s->xfer[i].used) {
+				s->due_ns = MIN(s->due_ns, xfer_due(s, &s->xfer[i], now_ns));
+			}
+		}
+	}
+	if (s->session_cnt > 0 && now_ns >= s->forget_ns) {
+		s->forget_ns = now_ns + FORGET_EACH_NS;
+		for (uint32_t i = 0; i < s->cfg.session_max; i++) {
+			struct session *c = &s->session[i];
+
+			if (c->used && c->running == 0 && now_ns - c->heard_ns > FLOW_FORGET_NS) {
+				flow_session_forget(s, c);
+			}
+		}
+	}
+}
+
+uint64_t
+flow_serve_timer(const struct flow_serve *s)
+{
+	return s->session_cnt > 0 ? MIN(s->due_ns, s->forget_ns) : s->due_ns;
+}
+
+uint32_t
+flow_serve_sessions(const struct flow_serve *s)
+{
+	return s->session_cnt;
+}
+
+const struct flow_serve_stats *
+flow_serve_stats(const struct flow_serve *s)
+{
+	return &s->stats;
+}
+
+struct flow_serve_held
+flow_serve_held(const struct flow_serve *s)
+{
+	struct flow_serve_held held = { 0 };
+
+	for (uint32_t i = 0; i < s->cfg.session_max; i++) {
+		held.sessions += s->session[i].used;
+		held.bytes += s->session[i].used ? s->session[i].bytes : 0;
+		for (uint32_t k = 0; s->session[i].used && k < FLOW_CREDITS; k++) {
+			held.running += s->session[i].slot[k].state == SLOT_RUNNING;
+		}
+	}
+	for (uint32_t i = 0; i < s->cfg.xfer_max; i++) {
+		held.xfers += s->xfer[i].used;
+	}
+	return held;
+}

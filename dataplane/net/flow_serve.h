@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* flow_serve - the server's end of flow: many clients, each request run once
+ *
+ * A slot of a session:
+ *
+ *   FREE ──first segment──► TAKING ──all came──► RUNNING ──reply──► KEPT ◄──┐
+ *    └──────── a request of one segment ─────────────▲               │      │ gave up sending
+ *                                                                    ▼      │
+ *                  GIVEN ◄──all acknowledged─────────────────────── SENDING ┘
+ *
+ * KEPT and GIVEN slots take the next id that comes; what was kept is freed then, or when a request
+ * says that its client is done with it. A request is known to whoever runs it by its flow_ref,
+ * which stays safe to use when the session has ended meanwhile.
+ *
+ * Owner: one thread.
+ */
+#ifndef MB_FLOW_SERVE_H
+#define MB_FLOW_SERVE_H
+
+#include "flow.h"
+
+struct flow_serve;
+
+/* One request at the server. */
+struct flow_ref {
+	uint32_t session, gen;
+	uint64_t id;
+};
+
+struct flow_serve_ops {
+	flow_send_fn *send;
+	/* Memory for messages, within the limit of all; NULL: none now. */
+	void *(*alloc)(void *ctx, size_t bytes);
+	void (*free)(void *ctx, void *p, size_t bytes);
+	/* A whole request; its bytes are there until this returns. Answered once, now or later, by
+	 * flow_serve_reply or flow_serve_refuse. */
+	void (*request)(void *ctx, struct flow_ref ref, struct slice bytes);
+	void *ctx;
+};
+
+struct flow_serve_cfg {
+	uint32_t session_max;
+	uint32_t xfer_max;     /* messages of several segments that are on their way at once */
+	uint64_t client_bytes; /* of memory, for one client's messages */
+	uint16_t datagram;     /* the widest that can be sent and received here */
+	uint8_t secret[32];    /* random: what sessions are made from */
+};
+
+struct flow_serve_stats {
+	uint64_t came, sent, bad, hello, reset, request, again, refused, expired, full;
+};
+
+/* flow_serve_create makes a server's end. Returns: 0; MB_ERR_NO_MEMORY. */
+int flow_serve_create(struct flow_serve **ret, const struct flow_serve_cfg *cfg,
+		      const struct flow_serve_ops *ops);
+void flow_serve_destroy(struct flow_serve *s);
+
+/* flow_serve_input takes a frame; flow_serve_flush sends what a burst of them led to. */
+void flow_serve_input(struct flow_serve *s, const struct wire_addr *from, const struct wire_head *h,
+		      struct slice body, uint64_t now_ns);
+void flow_serve_flush(struct flow_serve *s);
+
+/* flow_serve_room finds memory for an answer of len bytes (1..WIRE_MESSAGE_MAX).
+ * Returns: where to write it; NULL when the client is gone or there is no room. Then refuse. */
+uint8_t *flow_serve_room(struct flow_serve *s, struct flow_ref ref, size_t len);
+/* flow_serve_reply answers with what flow_serve_room gave, which is the server's again. */
+void flow_serve_reply(struct flow_serve *s, struct flow_ref ref, uint8_t *p, size_t len,
+		      uint64_t now_ns);
+/* flow_serve_refuse answers with an error (negative, client_visible) and nothing else. */
+void flow_serve_refuse(struct flow_serve *s, struct flow_ref ref, int err);
+
+void flow_serve_poll(struct flow_serve *s, uint64_t now_ns);
+uint64_t flow_serve_timer(const struct flow_serve *s);
+
+uint32_t flow_serve_sessions(const struct flow_serve *s);
+const struct flow_serve_stats *flow_serve_stats(const struct flow_serve *s);
+/* By walking: sessions, requests that run, bytes that are held for clients, messages on their
+ * way. */
+struct flow_serve_held {
+	uint32_t sessions, running, xfers;
+	uint64_t bytes;
+};
+struct flow_serve_held flow_serve_held(const struct flow_serve *s);
+
+#endif

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* flow_session - the clients of a server's end, and the memory that is held for them
+ *
+ * A HELLO costs nothing but its answer: the session's number is made of the client's address, its
+ * number and a secret, so it can be checked when the first request brings it back, and only who
+ * receives at that address knows it (as TCP's SYN cookies). The session is made then.
+ *
+ * A client that leaves says so, and its session goes; but not the knowledge that it was: a copy
+ * of one of its requests that is still on its way would make the session again, and run. That
+ * knowledge is an entry in a table, at the place that the session's number names; when an entry
+ * that is still needed stands there, the session itself stays until it is forgotten like any
+ * other. So F1 does not hang on luck, and a client that comes and goes costs 16 bytes for a while.
+ *
+ * A slot is small and there are FLOW_CREDITS of them in a session; what a message needs while it is
+ * on its way stands in a pool that all share (xfer), and its bytes come from alloc, counted for
+ * each client.
+ */
+#include <stdlib.h>
+
+#include "check.h"
+#include "compiler.h"
+#include "flow_serve_int.h"
+#include "hash.h"
+#include "microburst/error.h"
+
+int
+flow_serve_create(struct flow_serve **ret, const struct flow_serve_cfg *cfg,
+		  const struct flow_serve_ops *ops)
+{
+	struct flow_serve *s = calloc(1, sizeof(*s));
+	uint32_t buckets = 1;
+
+	if (s == NULL) {
+		return MB_ERR_NO_MEMORY;
+	}
+	REQUIRE(cfg->datagram >= WIRE_DATAGRAM_MIN && cfg->datagram <= WIRE_DATAGRAM_MAX);
+	while (buckets < 2 * cfg->session_max) {
+		buckets *= 2;
+	}
+	s->cfg = *cfg;
+	s->ops = *ops;
+	s->due_ns = FLOW_TIMER_NONE;
+	s->bucket_mask = buckets - 1;
+	s->bucket = calloc(buckets, sizeof(*s->bucket));
+	s->session = calloc(cfg->session_max, sizeof(*s->session));
+	s->xfer = calloc(cfg->xfer_max, sizeof(*s->xfer));
+	s->left = calloc(FLOW_LEFT_CNT, sizeof(*s->left));
+	if (s->left == NULL || s->bucket == NULL || s->session == NULL || s->xfer == NULL) {
+		flow_serve_destroy(s);
+		return MB_ERR_NO_MEMORY;
+	}
+	for (uint32_t i = cfg->session_max; i-- > 0;) {
+		s->session[i].next = s->session_free;
+		s->session_free = i + 1;
+	}
+	for (uint32_t i = cfg->xfer_max; i-- > 0;) {
+		s->xfer[i].next = s->xfer_free;
+		s->xfer_free = i + 1;
+	}
+	*ret = s;
+	return 0;
+}
+
+void
+flow_serve_destroy(struct flow_serve *s)
+{
+	free(s->bucket);
+	free(s->session);
+	free(s->xfer);
+	free(s->left);
+	free(s);
+}
+
+void
+flow_serve_send(struct flow_serve *s, const struct wire_addr *to, const struct wire_head *h,
+		const uint8_t *body)
+{
+	s->stats.sent++;
+	s->ops.send(s->ops.ctx, to, h, body);
+}
+
+static void
+serve_segment(void *ctx, const struct wire_addr *to, const struct wire_head *h, const uint8_t *body)
+{
+	flow_serve_send(ctx, to, h, body);
+}
+
+struct flow_name
+flow_serve_name(struct flow_serve *s, struct session *c, const struct slot *slot, uint8_t kind)
+{
+	return (struct flow_name){ .session = c->session,
+				   .id = slot->id,
+				   .client = c->client,
+				   .kind = kind,
+				   .flags = kind == WIRE_REPLY ? WIRE_F_ACK : 0,
+				   .word = kind == WIRE_REPLY ? slot->took_us : 0,
+				   .to = c->addr,
+				   .send = serve_segment,
+				   .ctx = s };
+}
+
+/* ------------------------------------------------------------------- memory */
+
+void *
+flow_serve_alloc(struct flow_serve *s, struct session *c, size_t len)
+{
+	void *p = NULL;
+
+	if (len <= s->cfg.client_bytes - MIN(c->bytes, s->cfg.client_bytes)) {
+		p = s->ops.alloc(s->ops.ctx, len);
+	}
+	if (p != NULL) {
+		c->bytes += len;
+	}
+	return p;
+}
+
+void
+flow_serve_free(struct flow_serve *s, struct session *c, void *p, size_t len)
+{
+	REQUIRE(c->bytes >= len);
+	c->bytes -= len;
+	s->ops.free(s->ops.ctx, p, len);
+}
+
+struct xfer *
+flow_xfer_alloc(struct flow_serve *s, struct session *c, struct slot *slot, bool out,
+		uint64_t now_ns)
+{
+	struct xfer *x;
+
+	if (s->xfer_free == 0) {
+		return NULL;
+	}
+	x = &s->xfer[s->xfer_free - 1];
+	slot->xfer = s->xfer_free;
+	s->xfer_top = MAX(s->xfer_top, s->xfer_free);
+	s->xfer_free = x->next;
+	*x = (struct xfer){ .used = true,
+			    .out = out,
+			    .session = (uint32_t)(c - s->session),
+			    .slot = (uint32_t)(slot - c->slot),
+			    .heard_ns = now_ns };
+	return x;
+}
+
+/* Ends a message on its way; a request's bytes go with it, an answer's stay in its slot. */
+void
+flow_xfer_free(struct flow_serve *s, struct session *c, struct slot *slot)
+{
+	struct xfer *x = &s->xfer[slot->xfer - 1];
+
+	if (x->out) {
+		c->sending--;
+	} else if (x->rx.p != NULL) {
+		flow_serve_free(s, c, x->rx.p, x->rx.len);
+	}
+	for (uint32_t i = 0; x->listed && i < s->ack_cnt; i++) {
+		if (s->ack[i] == slot->xfer) {
+			s->ack[i] = s->ack[--s->ack_cnt];
+			break;
+		}
+	}
+	x->used = false;
+	x->next = s->xfer_free;
+	s->xfer_free = slot->xfer;
+	slot->xfer = 0;
+}
+
+/* Forgets what a slot holds, but not its id. */
+void
+flow_slot_drop(struct flow_serve *s, struct session *c, struct slot *slot)
+{
+	if (slot->xfer != 0) {
+		flow_xfer_free(s, c, slot);
+	}
+	if (slot->p != NULL) {
+		flow_serve_free(s, c, slot->p, slot->len);
+		slot->p = NULL;
+	}
+	slot->state = SLOT_GIVEN;
+}
+
+/* ----------------------------------------------------------------- sessions */
+
+uint64_t
+flow_serve_cookie(const struct flow_serve *s, const struct wire_addr *addr, uint32_t client)
+{
+	uint8_t bytes[sizeof(s->cfg.secret) + sizeof(addr->ip) + 2 + 4];
+	uint8_t *p = bytes;
+
+	memcpy(p, s->cfg.secret, sizeof(s->cfg.secret));
+	p += sizeof(s->cfg.secret);
+	memcpy(p, addr->ip, sizeof(addr->ip));
+	p += sizeof(addr->ip);
+	memcpy(p, &addr->port, 2);
+	memcpy(p + 2, &client, 4);
+	return hash_bytes128(bytes, sizeof(bytes)).lo | 1; /* 0 names no session */
+}
+
+bool
+flow_addr_eq(const struct wire_addr *a, const struct wire_addr *b)
+{
+	return a->port == b->port && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
+}
+
+struct session *
+flow_session_find(struct flow_serve *s, uint64_t session)
+{
+	uint32_t i = s->bucket[session >> 8 & s->bucket_mask];
+
+	while (i != 0 && s->session[i - 1].session != session) {
+		i = s->session[i - 1].next;
+	}
+	return i != 0 ? &s->session[i - 1] : NULL;
+}
+
+void
+flow_session_forget(struct flow_serve *s, struct session *c)
+{
+	uint32_t *link = &s->bucket[c->session >> 8 & s->bucket_mask];
+	uint32_t i = (uint32_t)(c - s->session) + 1;
+
+	for (uint32_t k = 0; k < FLOW_CREDITS; k++) {
+		flow_slot_drop(s, c, &c->slot[k]);
+	}
+	REQUIRE(c->bytes == 0);
+	while (*link != i) {
+		link = &s->session[*link - 1].next;
+	}
+	*link = c->next;
+	c->used = false;
+	c->gen++;
+	c->next = s->session_free;
+	s->session_free = i;
+	s->session_cnt--;
+}
+
+static uint32_t
+left_idx(uint64_t session)
+{
+	return (uint32_t)(session >> 32) & (FLOW_LEFT_CNT - 1);
+}
+
+bool
+flow_session_has_left(const struct flow_serve *s, uint64_t session, uint64_t now_ns)
+{
+	const struct flow_left *l = &s->left[left_idx(session)];
+
+	return l->session == session && now_ns < l->until_ns;
+}
+
+/* The client has gone: what is held for it goes too, and the session if that is safe. */
+void
+flow_session_leave(struct flow_serve *s, struct session *c, uint64_t now_ns)
+{
+	struct flow_left *l = &s->left[left_idx(c->session)];
+
+	if (now_ns >= l->until_ns) {
+		*l = (struct flow_left){ c->session, now_ns + FLOW_FORGET_NS };
+		flow_session_forget(s, c);
+		return;
+	}
+	for (uint32_t k = 0; k < FLOW_CREDITS; k++) {
+		if (c->slot[k].state != SLOT_RUNNING) {
+			flow_slot_drop(s, c, &c->slot[k]);
+		}
+	}
+}
+
+struct session *
+flow_session_make(struct flow_serve *s, const struct wire_addr *from, const struct wire_head *h)
+{
+	uint32_t *bucket = &s->bucket[h->session >> 8 & s->bucket_mask];
+	struct session *c;
+	uint32_t i = s->session_free, gen;
+
+	if (i == 0) {
+		s->stats.full++;
+		return NULL;
+	}
+	c = &s->session[i - 1];
+	s->session_free = c->next;
+	gen = c->gen;
+	memset(c, 0, sizeof(*c));
+	c->gen = gen;
+	c->session = h->session;
+	c->client = h->client;
+	c->addr = *from;
+	c->used = true;
+	c->mss = (uint16_t)MIN(h->mss, (uint16_t)(s->cfg.datagram - WIRE_HEAD_BYTES));
+	flow_path_init(&c->path);
+	c->next = *bucket;
+	*bucket = i;
+	s->session_cnt++;
+	return c;
+}
+
+/* F3: a HELLO is answered and forgotten. */
+void
+flow_serve_on_hello(struct flow_serve *s, const struct wire_addr *from, const struct wire_head *h)
+{
+	static const uint8_t padding[WIRE_BODY_MAX];
+	struct wire_head w = { .kind = WIRE_WELCOME,
+			       .id = h->id,
+			       .client = h->client,
+			       .session = flow_serve_cookie(s, from, h->client),
+			       .word = FLOW_CREDITS };
+
+	s->stats.hello++;
+	w.len = (uint16_t)MIN(h->len, (uint16_t)(s->cfg.datagram - WIRE_HEAD_BYTES));
+	w.mss = w.len;
+	flow_serve_send(s, from, &w, padding);
+}
+
+void
+flow_serve_reset(struct flow_serve *s, const struct wire_addr *from, const struct wire_head *h)
+{
+	struct wire_head r = { .kind = WIRE_RESET,
+			       .session = h->session,
+			       .client = h->client,
+			       .id = h->id };
+
+	s->stats.reset++;
+	flow_serve_send(s, from, &r, NULL);
+}

@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sock - see sock.h
+ *
+ * Buffers. The kernel takes one for each datagram and tells which; after the callback it goes back
+ * behind the others. When it finds none the receive ends, and is begun again with the next look:
+ * what came meanwhile waits in the socket.
+ *
+ * Sends do not wait (MSG_DONTWAIT): they are done, or refused, inside the submission. So the
+ * slots of a burst are free again when sock_flush returns, and only a refused send makes a
+ * completion.
+ *
+ * The eventfd is never read: each write is an edge for a poll, whatever the count (as the bells of
+ * lcore_uring.c).
+ */
+#include "sock.h"
+
+#include <errno.h>
+#include <liburing.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "compiler.h"
+#include "microburst/error.h"
+
+#define RX_CNT        256 /* buffers; a power of two */
+#define TX_CNT        64  /* sends in one burst */
+#define RX_GROUP      1
+/* Before the bytes: what io_uring says of them, and the sender's address. 8-aligned behind it. */
+#define RX_HEAD       (sizeof(struct io_uring_recvmsg_out) + sizeof(struct sockaddr_in6) + 4)
+#define RX_BYTES      ALIGN_UP(RX_HEAD + WIRE_DATAGRAM_MAX, 64)
+#define RX_NAME       (sizeof(struct sockaddr_in6) + 4) /* so that the bytes are 8-aligned */
+#define SOCKET_BUFFER (4 << 20)
+
+/* Linux 6.7; liburing 2.3 does not name them. */
+#define OP_FUTEX_WAIT 51
+#define FUTEX_U32     2
+#define FUTEX_ANY     UINT32_MAX
+
+enum tag { TAG_RECV = 1, TAG_SEND, TAG_FUTEX };
+
+static_assert(RX_HEAD % 8 == 0, "numbers in a frame are read in place");
+
+struct tx {
+	struct msghdr msg;
+	struct iovec iov;
+	struct sockaddr_in6 to;
+	uint8_t *bytes;
+};
+
+struct sock {
+	struct io_uring ring;
+	int fd, event;
+	bool ring_up, deferred, futex_known, futex_out, recv_on;
+	struct msghdr recv_msg;
+	struct io_uring_buf_ring *bufs;
+	uint8_t *rx, *tx_bytes;
+	uint32_t tx_cnt; /* in this burst */
+	struct sock_stats stats;
+	struct tx tx[TX_CNT];
+};
+
+/* ---------------------------------------------------------------- addresses */
+
+static struct sockaddr_in6
+sockaddr_of(const struct wire_addr *a)
+{
+	struct sockaddr_in6 sa = { .sin6_family = AF_INET6, .sin6_port = htons(a->port) };
+
+	memcpy(&sa.sin6_addr, a->ip, sizeof(a->ip));
+	return sa;
+}
+
+static struct wire_addr
+addr_of(const struct sockaddr_in6 *sa)
+{
+	struct wire_addr a = { .port = ntohs(sa->sin6_port) };
+
+	memcpy(a.ip, &sa->sin6_addr, sizeof(a.ip));
+	return a;
+}
+
+int
+sock_addr(const char *text, bool passive, struct wire_addr *ret)
+{
+	struct addrinfo hints = { .ai_family = AF_INET6,
+				  .ai_socktype = SOCK_DGRAM,
+				  .ai_flags = AI_V4MAPPED | AI_ALL | AI_NUMERICSERV };
+	struct addrinfo *found = NULL;
+	const char *colon = strrchr(text, ':');
+	struct sockaddr_in6 sa;
+	char host[256];
+	size_t len;
+
+	if (colon == NULL || colon == text || colon[1] == '\0' ||
+	    (size_t)(colon - text) >= sizeof(host)) {
+		return MB_ERR_INVALID;
+	}
+	len = (size_t)(colon - text);
+	if (text[0] == '[' && text[len - 1] == ']') {
+		text++;
+		len -= 2;
+	}
+	memcpy(host, text, len);
+	host[len] = '\0';
+	if (passive) {
+		hints.ai_flags |= AI_PASSIVE;
+	}
+	if (getaddrinfo(strcmp(host, "*") == 0 ? NULL : host, colon + 1, &hints, &found) != 0) {
+		return MB_ERR_NOT_FOUND;
+	}
+	memcpy(&sa, found->ai_addr, sizeof(sa));
+	freeaddrinfo(found);
+	*ret = addr_of(&sa);
+	return ret->port != 0 || passive ? 0 : MB_ERR_INVALID;
+}
+
+/* ------------------------------------------------------------------- opening */
+
+static int
+ring_open(struct io_uring *ring, uint32_t flags)
+{
+	struct io_uring_params p = { .flags = IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE | flags,
+				     .cq_entries = 4 * RX_CNT };
+
+	return io_uring_queue_init_params(2 * TX_CNT, ring, &p);
+}
+
+/* What this kernel can: multishot receive came with SENDZC (6.0), and no opcode tells of it. */
+static bool
+ring_probe(struct sock *s)
+{
+	struct io_uring_probe *p = io_uring_get_probe_ring(&s->ring);
+	bool ok = p != NULL && io_uring_opcode_supported(p, IORING_OP_SEND_ZC);
+
+	s->futex_known = ok && p->last_op >= OP_FUTEX_WAIT &&
+			 (p->ops[OP_FUTEX_WAIT].flags & IO_URING_OP_SUPPORTED) != 0;
+	io_uring_free_probe(p);
+	return ok;
+}
+
+static int
+sock_ring(struct sock *s)
+{
+	int rc = ring_open(&s->ring, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+					     IORING_SETUP_TASKRUN_FLAG);
+
+	s->deferred = rc == 0;
+	if (rc == -EINVAL) {
+		rc = ring_open(&s->ring, 0);
+	}
+	if (rc != 0) {
+		return rc == -ENOMEM ? MB_ERR_NO_MEMORY : MB_ERR_NO_URING;
+	}
+	s->ring_up = true;
+	return ring_probe(s) ? 0 : MB_ERR_NO_URING;
+}
+
+static int
+sock_memory(struct sock *s)
+{
+	size_t rx_bytes = RX_CNT * RX_BYTES;
+	size_t ring_bytes = RX_CNT * sizeof(struct io_uring_buf);
+	size_t all = ring_bytes + rx_bytes + TX_CNT * (size_t)WIRE_DATAGRAM_MAX;
+	struct io_uring_buf_reg reg = { .ring_entries = RX_CNT, .bgid = RX_GROUP };
+	uint8_t *p = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED) {
+		return MB_ERR_NO_MEMORY;
+	}
+	s->bufs = (void *)p;
+	s->rx = p + ALIGN_UP(ring_bytes, 64);
+	s->tx_bytes = s->rx + rx_bytes;
+	for (uint32_t i = 0; i < TX_CNT; i++) {
+		s->tx[i].bytes = s->tx_bytes + i * (size_t)WIRE_DATAGRAM_MAX;
+	}
+	io_uring_buf_ring_init(s->bufs);
+	for (uint32_t i = 0; i < RX_CNT; i++) {
+		io_uring_buf_ring_add(s->bufs, s->rx + i * RX_BYTES, RX_BYTES, (uint16_t)i,
+				      RX_CNT - 1, (int)i);
+	}
+	io_uring_buf_ring_advance(s->bufs, RX_CNT);
+	reg.ring_addr = (uintptr_t)s->bufs;
+	return io_uring_register_buf_ring(&s->ring, &reg, 0) == 0 ? 0 : MB_ERR_NO_URING;
+}
+
+static int
+sock_bind(struct sock *s, const struct wire_addr *at)
+{
+	struct sockaddr_in6 sa = sockaddr_of(at);
+	int off = 0, buffer = SOCKET_BUFFER, discover = IPV6_PMTUDISC_DO;
+
+	s->fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (s->fd < 0) {
+		return errno == EMFILE || errno == ENOMEM ? MB_ERR_NO_MEMORY : MB_ERR_NOT_SUPPORTED;
+	}
+	setsockopt(s->fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+	/* Wide frames are tried out (flow.h), not cut up on the way. */
+	setsockopt(s->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &discover, sizeof(discover));
+	discover = IP_PMTUDISC_DO;
+	setsockopt(s->fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof(discover));
+	if (setsockopt(s->fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer)) != 0) {
+		setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
+	}
+	if (setsockopt(s->fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer)) != 0) {
+		setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
+	}
+	if (bind(s->fd, (struct sockaddr *)&sa, sizeof(sa)) != 0) {
+		return errno == EADDRINUSE      ? MB_ERR_EXISTS
+		       : errno == EACCES        ? MB_ERR_DENIED
+		       : errno == EADDRNOTAVAIL ? MB_ERR_INVALID
+						: MB_ERR_IO;
+	}
+	return 0;
+}
+
+int
+sock_open(struct sock **ret, const struct wire_addr *at)
+{
+	struct sock *s = calloc(1, sizeof(*s));
+	int err;
+
+	if (s == NULL) {
+		return MB_ERR_NO_MEMORY;
+	}
+	s->fd = -1;
+	s->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	err = s->event >= 0 ? sock_bind(s, at) : MB_ERR_NO_MEMORY;
+	if (err == 0) {
+		err = sock_ring(s);
+	}
+	if (err == 0) {
+		err = sock_memory(s);
+	}
+	if (err != 0) {
+		sock_close(s);
+		return err;
+	}
+	s->recv_msg.msg_namelen = RX_NAME;
+	*ret = s;
+	return 0;
+}
+
+void
+sock_close(struct sock *s)
+{
+	if (s->ring_up) {
+		io_uring_queue_exit(&s->ring);
+	}
+	if (s->bufs != NULL) {
+		munmap(s->bufs, (size_t)(s->tx_bytes - (uint8_t *)s->bufs) +
+					TX_CNT * (size_t)WIRE_DATAGRAM_MAX);
+	}
+	if (s->fd >= 0) {
+		close(s->fd);
+	}
+	if (s->event >= 0) {
+		close(s->event);
+	}
+	free(s);
+}
+
+int
+sock_enable(struct sock *s)
+{
+	/* io_uring_enable_rings, which liburing 2.3 declares but does not export. */
+	if (syscall(__NR_io_uring_register, s->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL,
+		    0) < 0 ||
+	    io_uring_register_eventfd(&s->ring, s->event) != 0) {
+		return MB_ERR_IO;
+	}
+	io_uring_cq_eventfd_toggle(&s->ring, false);
+	return 0;
+}
+
+struct wire_addr
+sock_local(const struct sock *s)
+{
+	struct sockaddr_in6 sa = { 0 };
+	socklen_t len = sizeof(sa);
+
+	getsockname(s->fd, (struct sockaddr *)&sa, &len);
+	return addr_of(&sa);
+}
+
+/* ----------------------------------------------------------------- receiving */
+
+static struct io_uring_sqe *
+sock_sqe(struct sock *s)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&s->ring);
+
+	if (sqe == NULL) {
+		io_uring_submit(&s->ring);
+		sqe = io_uring_get_sqe(&s->ring);
+	}
+	return sqe;
+}
+
+static void
+recv_begin(struct sock *s)
+{
+	struct io_uring_sqe *sqe = sock_sqe(s);
+
+	if (sqe == NULL) {
+		return; /* with the next look */
+	}
+	io_uring_prep_recvmsg_multishot(sqe, s->fd, &s->recv_msg, 0);
+	sqe->flags |= IOSQE_BUFFER_SELECT;
+	sqe->buf_group = RX_GROUP;
+	io_uring_sqe_set_data64(sqe, TAG_RECV);
+	s->recv_on = true;
+	io_uring_submit(&s->ring);
+}
+
+/* One datagram; its buffer goes back. Returns whether it was one. */
+static bool
+recv_one(struct sock *s, const struct io_uring_cqe *cqe, sock_recv_fn *fn, void *ctx)
+{
+	uint32_t id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
+	uint8_t *buf = s->rx + id * RX_BYTES;
+	struct io_uring_recvmsg_out *out = io_uring_recvmsg_validate(buf, cqe->res, &s->recv_msg);
+	bool ok = false;
+
+	if (out != NULL && out->namelen == sizeof(struct sockaddr_in6)) {
+		struct sockaddr_in6 sa;
+		struct wire_addr from;
+		uint8_t *p = io_uring_recvmsg_payload(out, &s->recv_msg);
+		size_t len = io_uring_recvmsg_payload_length(out, cqe->res, &s->recv_msg);
+
+		memcpy(&sa, io_uring_recvmsg_name(out), sizeof(sa));
+		from = addr_of(&sa);
+		if ((out->flags & MSG_TRUNC) != 0 || len > WIRE_DATAGRAM_MAX) {
+			s->stats.rx_truncated++;
+		} else {
+			s->stats.rx++;
+			fn(ctx, &from, slice_of(p, len));
+			ok = true;
+		}
+	}
+	io_uring_buf_ring_add(s->bufs, buf, RX_BYTES, (uint16_t)id, RX_CNT - 1, 0);
+	io_uring_buf_ring_advance(s->bufs, 1);
+	return ok;
+}
+
+int
+sock_recv(struct sock *s, uint32_t max, sock_recv_fn *fn, void *ctx)
+{
+	struct io_uring_cqe *cqe;
+	int cnt = 0;
+
+	if (!s->recv_on) {
+		recv_begin(s);
+	}
+	if (s->deferred && (IO_URING_READ_ONCE(*s->ring.sq.kflags) &
+			    (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW))) {
+		io_uring_get_events(&s->ring);
+	}
+	while ((uint32_t)cnt < max && io_uring_peek_cqe(&s->ring, &cqe) == 0) {
+		switch (io_uring_cqe_get_data64(cqe)) {
+		case TAG_RECV:
+			s->recv_on = (cqe->flags & IORING_CQE_F_MORE) != 0;
+			if (cqe->res >= 0 && (cqe->flags & IORING_CQE_F_BUFFER) != 0) {
+				cnt += recv_one(s, cqe, fn, ctx);
+			}
+			break;
+		case TAG_SEND:
+			s->stats.tx_dropped++;
+			break;
+		default:
+			s->futex_out = false;
+		}
+		io_uring_cqe_seen(&s->ring, cqe);
+	}
+	return cnt;
+}
+
+/* ------------------------------------------------------------------- sending */
+
+uint8_t *
+sock_room(struct sock *s)
+{
+	if (s->tx_cnt == TX_CNT) {
+		sock_flush(s);
+	}
+	return s->tx[s->tx_cnt].bytes;
+}
+
+void
+sock_send(struct sock *s, const struct wire_addr *to, size_t len)
+{
+	struct tx *tx = &s->tx[s->tx_cnt];
+	struct io_uring_sqe *sqe = sock_sqe(s);
+
+	REQUIRE(len <= WIRE_DATAGRAM_MAX);
+	if (sqe == NULL) {
+		s->stats.tx_dropped++;
+		return;
+	}
+	tx->to = sockaddr_of(to);
+	tx->iov = (struct iovec){ .iov_base = tx->bytes, .iov_len = len };
+	tx->msg = (struct msghdr){ .msg_name = &tx->to,
+				   .msg_namelen = sizeof(tx->to),
+				   .msg_iov = &tx->iov,
+				   .msg_iovlen = 1 };
+	io_uring_prep_sendmsg(sqe, s->fd, &tx->msg, MSG_DONTWAIT);
+	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	io_uring_sqe_set_data64(sqe, TAG_SEND);
+	s->tx_cnt++;
+	s->stats.tx++;
+}
+
+void
+sock_flush(struct sock *s)
+{
+	if (s->tx_cnt == 0) {
+		return;
+	}
+	s->tx_cnt = 0;
+	io_uring_submit(&s->ring);
+}
+
+/* ------------------------------------------------------------------ sleeping */
+
+int
+sock_event(const struct sock *s)
+{
+	return s->event;
+}
+
+void
+sock_arm(struct sock *s, bool up)
+{
+	io_uring_cq_eventfd_toggle(&s->ring, up);
+}
+
+bool
+sock_futex(struct sock *s, const _Atomic uint32_t *word, uint32_t expect)
+{
+	struct io_uring_sqe *sqe;
+
+	if (!s->futex_known || s->futex_out) {
+		return s->futex_known;
+	}
+	sqe = sock_sqe(s);
+	if (sqe == NULL) {
+		return false;
+	}
+	memset(sqe, 0, sizeof(*sqe));
+	sqe->opcode = OP_FUTEX_WAIT;
+	sqe->fd = FUTEX_U32;
+	sqe->addr = (uintptr_t)word;
+	sqe->addr2 = expect;
+	sqe->addr3 = FUTEX_ANY;
+	io_uring_sqe_set_data64(sqe, TAG_FUTEX);
+	s->futex_out = io_uring_submit(&s->ring) > 0;
+	return s->futex_out;
+}
+
+const struct sock_stats *
+sock_stats(const struct sock *s)
+{
+	return &s->stats;
+}
+
+const char *
+sock_text(const struct sock *s)
+{
+	return s->deferred ? s->futex_known ? "io_uring, deferred task run, futex"
+					    : "io_uring, deferred task run"
+			   : "io_uring, plain";
+}

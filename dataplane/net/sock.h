@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sock - a UDP socket over io_uring, for hosts whose NIC the kernel keeps
+ *
+ * One multishot receive fills buffers that the kernel takes from a ring of ours; a burst of sends
+ * is one system call. The ring belongs to the thread that calls sock_enable (single issuer), and
+ * completions are made inside its calls (deferred task run) where the kernel can (6.1).
+ *
+ * Sleeping: sock_arm raises an eventfd for each completion, to be watched by whoever sleeps; the
+ * ring can wait for a futex word in the same way, so that a sleeper hears of both (Linux 6.7).
+ *
+ * Errors: negative mb_err. Threads: sock_open and sock_close at start and end, the rest the owner.
+ */
+#ifndef MB_SOCK_H
+#define MB_SOCK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "slice.h"
+#include "wire.h"
+
+struct sock;
+
+struct sock_stats {
+	uint64_t rx, tx, tx_dropped, rx_truncated;
+};
+
+/* sock_addr reads "host:port": a number, a name, or * for all; IPv6 in brackets. passive: it is
+ * to be listened at, and port 0 stands for any free one. Returns: 0; MB_ERR_INVALID;
+ * MB_ERR_NOT_FOUND when no such host is known. */
+int sock_addr(const char *text, bool passive, struct wire_addr *ret);
+
+/* sock_open makes the socket and its ring. Returns: 0; MB_ERR_EXISTS when the port is taken;
+ * MB_ERR_INVALID when the address is none of this machine's; MB_ERR_DENIED; MB_ERR_NO_URING without
+ * multishot receive (before 6.0); MB_ERR_NO_MEMORY. */
+int sock_open(struct sock **ret, const struct wire_addr *at);
+void sock_close(struct sock *s);
+
+/* sock_enable makes the calling thread the owner. Returns: 0; MB_ERR_IO. */
+int sock_enable(struct sock *s);
+
+/* sock_local tells where it listens, with the port that was chosen. */
+struct wire_addr sock_local(const struct sock *s);
+
+/* sock_recv calls fn for each datagram that came, at most max. The bytes are there, 8-aligned,
+ * until fn returns. Returns: how many. */
+typedef void sock_recv_fn(void *ctx, const struct wire_addr *from, struct slice datagram);
+int sock_recv(struct sock *s, uint32_t max, sock_recv_fn *fn, void *ctx);
+
+/* sock_room gives the memory of the next datagram to be sent, WIRE_DATAGRAM_MAX bytes; sock_send
+ * sends len of them, and sock_flush makes a burst of sends go. A datagram for which there is no
+ * room in the kernel is dropped and counted. */
+uint8_t *sock_room(struct sock *s);
+void sock_send(struct sock *s, const struct wire_addr *to, size_t len);
+void sock_flush(struct sock *s);
+
+/* sock_event is the eventfd that is written for each completion while armed. */
+int sock_event(const struct sock *s);
+void sock_arm(struct sock *s, bool up);
+
+/* sock_futex has a completion made when *word, now `expect`, is woken; once until it was. Returns:
+ * false when this kernel cannot: then nap. */
+bool sock_futex(struct sock *s, const _Atomic uint32_t *word, uint32_t expect);
+
+const struct sock_stats *sock_stats(const struct sock *s);
+
+/* sock_text says which kind of ring it got. */
+const char *sock_text(const struct sock *s);
+
+#endif

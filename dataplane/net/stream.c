@@ -1,0 +1,668 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* stream - see stream.h
+ *
+ * Requests of a connection that the kernel may have: one receive, one send, one cancellation of the
+ * receive. Each completion names its kind, the place and the generation; `busy` counts the
+ * requests, and a connection is free again when it is closing and busy is 0 (S2). Closing begins
+ * with a shutdown(2): receive and send then complete by themselves, at once.
+ *
+ * A receive ends now and then: no buffer was free, or the kernel had no room for a completion. It
+ * is then wanted, and asked for again by stream_poll.
+ */
+#include "stream.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <liburing.h>
+
+#include <microburst/error.h>
+
+#include "check.h"
+#include "compiler.h"
+#include "lcore.h"
+
+#define BUF_GROUP  1
+#define IDX_BITS   16
+#define GEN_BITS   32
+#define NONE       UINT32_MAX
+/* Headers of sends that the kernel has not copied yet: more than its submission queue holds. */
+#define MSG_CNT    256
+#define LISTEN_LOG 511 /* as Redis: connections that wait to be accepted */
+
+enum token_kind { TOKEN_ACCEPT = 1, TOKEN_RECV, TOKEN_SEND, TOKEN_CANCEL };
+
+struct conn {
+	int fd; /* -1: free */
+	uint32_t gen;
+	uint8_t busy;
+	bool receiving; /* the kernel has a receive */
+	bool wanted;    /* in the list of those to be read */
+	bool paused;
+	bool ended;
+	bool closing;
+	uint32_t next; /* free, or wanted */
+};
+
+struct listener {
+	int fd;
+	bool accepting;
+	bool is_unix;
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+};
+
+struct stream {
+	struct lcore *lcore;
+	uint32_t op;
+	struct stream_ops ops;
+	uint32_t conn_max, conn_cnt;
+	uint32_t free, wanted, wanted_last;
+	uint32_t listen_cnt;
+	bool started, stopped;
+	struct io_uring_buf_ring *bufs;
+	uint8_t *buf_mem;
+	uint32_t msg_next;
+	struct listener listener[STREAM_LISTEN_MAX];
+	struct msghdr msg[MSG_CNT];
+	struct iovec iov[MSG_CNT][STREAM_IOV_MAX];
+	struct conn conn[];
+};
+
+static_assert(STREAM_CONN_CNT_MAX <= 1u << IDX_BITS, "a connection's place fits a token");
+
+static uint64_t
+token_make(enum token_kind kind, uint32_t idx, uint32_t gen)
+{
+	return (uint64_t)kind << (IDX_BITS + GEN_BITS) | (uint64_t)idx << GEN_BITS | gen;
+}
+
+static struct stream_id
+id_of(const struct stream *s, const struct conn *c)
+{
+	return (struct stream_id){ (uint32_t)(c - s->conn), c->gen };
+}
+
+/* The open connection of an id; NULL: there is none (S1). */
+static struct conn *
+conn_find(const struct stream *s, struct stream_id id)
+{
+	const struct conn *c = id.idx < s->conn_max ? &s->conn[id.idx] : NULL;
+
+	return c != NULL && c->fd >= 0 && c->gen == id.gen && !c->closing
+		       ? (struct conn *)(uintptr_t)c
+		       : NULL;
+}
+
+/* --------------------------------------------------------------------- requests */
+
+static void
+want(struct stream *s, struct conn *c)
+{
+	uint32_t idx = (uint32_t)(c - s->conn);
+
+	if (c->wanted || c->receiving || c->paused || c->ended || c->closing) {
+		return;
+	}
+	c->wanted = true;
+	c->next = NONE;
+	if (s->wanted == NONE) {
+		s->wanted = idx;
+	} else {
+		s->conn[s->wanted_last].next = idx;
+	}
+	s->wanted_last = idx;
+}
+
+static bool
+recv_begin(struct stream *s, struct conn *c)
+{
+	struct io_uring_sqe *sqe =
+		lcore_op_sqe(s->lcore, s->op,
+			     token_make(TOKEN_RECV, (uint32_t)(c - s->conn), c->gen));
+
+	if (sqe == NULL) {
+		return false;
+	}
+	io_uring_prep_recv_multishot(sqe, c->fd, NULL, 0, 0);
+	sqe->flags |= IOSQE_BUFFER_SELECT;
+	sqe->buf_group = BUF_GROUP;
+	c->receiving = true;
+	c->busy++;
+	return true;
+}
+
+static bool
+accept_begin(struct stream *s, uint32_t i)
+{
+	struct io_uring_sqe *sqe = lcore_op_sqe(s->lcore, s->op, token_make(TOKEN_ACCEPT, i, 0));
+
+	if (sqe == NULL) {
+		return false;
+	}
+	io_uring_prep_multishot_accept(sqe, s->listener[i].fd, NULL, NULL, SOCK_CLOEXEC);
+	s->listener[i].accepting = true;
+	return true;
+}
+
+static void
+recv_cancel(struct stream *s, struct conn *c)
+{
+	uint32_t idx = (uint32_t)(c - s->conn);
+	struct io_uring_sqe *sqe =
+		lcore_op_sqe(s->lcore, s->op, token_make(TOKEN_CANCEL, idx, c->gen));
+
+	if (sqe != NULL) { /* else some more bytes come, and the next pause tries again */
+		uint64_t mine = sqe->user_data;
+		uint64_t other = mine - token_make(TOKEN_CANCEL, idx, c->gen) +
+				 token_make(TOKEN_RECV, idx, c->gen);
+
+		io_uring_prep_cancel64(sqe, other, 0);
+		sqe->user_data = mine;
+		c->busy++;
+	}
+}
+
+void
+stream_pause(struct stream *s, struct stream_id id)
+{
+	struct conn *c = conn_find(s, id);
+
+	if (c != NULL && !c->paused) {
+		c->paused = true;
+		if (c->receiving) {
+			recv_cancel(s, c);
+		}
+	}
+}
+
+void
+stream_resume(struct stream *s, struct stream_id id)
+{
+	struct conn *c = conn_find(s, id);
+
+	if (c != NULL && c->paused) {
+		c->paused = false;
+		want(s, c);
+	}
+}
+
+int
+stream_send(struct stream *s, struct stream_id id, const struct iovec *iov, uint32_t cnt)
+{
+	struct conn *c = conn_find(s, id);
+	struct io_uring_sqe *sqe;
+
+	REQUIRE(c != NULL);
+	REQUIRE(cnt >= 1);
+	REQUIRE(cnt <= STREAM_IOV_MAX);
+	sqe = lcore_op_sqe(s->lcore, s->op, token_make(TOKEN_SEND, id.idx, id.gen));
+	if (sqe == NULL) {
+		return MB_ERR_TRYAGAIN;
+	}
+	c->busy++;
+	if (cnt == 1) {
+		io_uring_prep_send(sqe, c->fd, iov->iov_base, iov->iov_len,
+				   MSG_NOSIGNAL | MSG_WAITALL);
+	} else {
+		struct msghdr *m = &s->msg[s->msg_next];
+		struct iovec *v = s->iov[s->msg_next];
+
+		s->msg_next = (s->msg_next + 1) % MSG_CNT;
+		memcpy(v, iov, cnt * sizeof(*v));
+		*m = (struct msghdr){ .msg_iov = v, .msg_iovlen = cnt };
+		io_uring_prep_sendmsg(sqe, c->fd, m, MSG_NOSIGNAL | MSG_WAITALL);
+	}
+	return 0;
+}
+
+/* --------------------------------------------------------------------- buffers */
+
+static uint8_t *
+buf_ptr(struct stream *s, uint32_t i)
+{
+	return s->buf_mem + (size_t)i * STREAM_BUF_BYTES;
+}
+
+static void
+buf_give(struct stream *s, uint32_t i)
+{
+	io_uring_buf_ring_add(s->bufs, buf_ptr(s, i), STREAM_BUF_BYTES, (unsigned short)i,
+			      (int)STREAM_BUF_CNT - 1, 0);
+	io_uring_buf_ring_advance(s->bufs, 1);
+}
+
+/* --------------------------------------------------------------------- life of one */
+
+static void
+conn_free_check(struct stream *s, struct conn *c)
+{
+	struct stream_id id = id_of(s, c);
+
+	if (!c->closing || c->busy != 0 || c->wanted) {
+		return;
+	}
+	close(c->fd);
+	c->fd = -1;
+	c->gen++; /* keeps S1 */
+	c->next = s->free;
+	s->free = id.idx;
+	s->conn_cnt--;
+	s->ops.closed(s->ops.ctx, id);
+}
+
+bool
+stream_poll(struct stream *s)
+{
+	bool busy = false;
+
+	for (uint32_t i = 0; s->started && !s->stopped && i < s->listen_cnt; i++) {
+		if (!s->listener[i].accepting) {
+			busy |= accept_begin(s, i);
+		}
+	}
+	for (uint32_t n = 0; s->wanted != NONE && n < s->conn_max; n++) {
+		struct conn *c = &s->conn[s->wanted];
+
+		if (!c->closing && !c->paused && !recv_begin(s, c)) {
+			break;
+		}
+		c->wanted = false;
+		s->wanted = c->next;
+		conn_free_check(s, c);
+		busy = true;
+	}
+	return busy;
+}
+
+void
+stream_close(struct stream *s, struct stream_id id)
+{
+	struct conn *c = conn_find(s, id);
+
+	if (c == NULL) {
+		return;
+	}
+	c->closing = true;
+	shutdown(c->fd, SHUT_RDWR);
+	if (c->busy == 0 && !c->wanted) {
+		/* Nobody else will come by: a nothing that completes. */
+		struct io_uring_sqe *sqe =
+			lcore_op_sqe(s->lcore, s->op, token_make(TOKEN_CANCEL, id.idx, id.gen));
+
+		if (sqe != NULL) {
+			c->busy++;
+		} else {
+			c->wanted = true; /* stream_poll finds it */
+			c->next = s->wanted;
+			s->wanted_last = s->wanted == NONE ? id.idx : s->wanted_last;
+			s->wanted = id.idx;
+		}
+	}
+}
+
+static bool
+is_local(int fd)
+{
+	struct sockaddr_storage sa = { 0 };
+	socklen_t len = sizeof(sa);
+
+	if (getpeername(fd, (struct sockaddr *)&sa, &len) != 0) {
+		return false;
+	}
+	if (sa.ss_family == AF_INET) {
+		return ntohl(((struct sockaddr_in *)&sa)->sin_addr.s_addr) >> 24 == 127;
+	}
+	if (sa.ss_family == AF_INET6) {
+		const struct in6_addr *a = &((struct sockaddr_in6 *)&sa)->sin6_addr;
+
+		return IN6_IS_ADDR_LOOPBACK(a) ||
+		       (IN6_IS_ADDR_V4MAPPED(a) && a->s6_addr[12] == 127);
+	}
+	return sa.ss_family == AF_UNIX;
+}
+
+static void
+refuse(int fd, const char *reason)
+{
+	if (reason != NULL) {
+		(void)!send(fd, reason, strlen(reason), MSG_NOSIGNAL | MSG_DONTWAIT);
+	}
+	close(fd);
+}
+
+static void
+on_accept(struct stream *s, uint32_t i, int res, uint32_t flags)
+{
+	const char *reason = NULL;
+	struct conn *c;
+	int one = 1;
+
+	s->listener[i].accepting = (flags & IORING_CQE_F_MORE) != 0;
+	if (res < 0) {
+		return; /* out of fds, a client that went away again: the listener goes on */
+	}
+	if (s->free == NONE || s->stopped) {
+		refuse(res, s->stopped ? NULL : "-ERR max number of clients reached\r\n");
+		return;
+	}
+	if (!s->listener[i].is_unix) {
+		setsockopt(res, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+		setsockopt(res, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	}
+	c = &s->conn[s->free];
+	s->free = c->next;
+	*c = (struct conn){ .fd = res, .gen = c->gen };
+	s->conn_cnt++;
+	if (!s->ops.opened(s->ops.ctx, id_of(s, c), is_local(res), &reason)) {
+		c->fd = -1;
+		c->gen++;
+		c->next = s->free;
+		s->free = (uint32_t)(c - s->conn);
+		s->conn_cnt--;
+		refuse(res, reason);
+		return;
+	}
+	want(s, c);
+}
+
+static void
+on_recv(struct stream *s, struct conn *c, int res, uint32_t flags)
+{
+	struct stream_id id = id_of(s, c);
+
+	if ((flags & IORING_CQE_F_MORE) == 0) {
+		c->receiving = false;
+		c->busy--;
+	}
+	if ((flags & IORING_CQE_F_BUFFER) != 0) {
+		uint32_t buf = flags >> IORING_CQE_BUFFER_SHIFT;
+
+		if (res > 0 && !c->closing) {
+			s->ops.received(s->ops.ctx, id, buf_ptr(s, buf), (size_t)res);
+		}
+		buf_give(s, buf);
+	}
+	if (!c->closing && (res == 0 || (res < 0 && res != -ENOBUFS && res != -ECANCELED &&
+					 res != -EAGAIN && res != -EINTR))) {
+		c->ended = true;
+		s->ops.ended(s->ops.ctx, id);
+	}
+	want(s, c);
+	conn_free_check(s, c);
+}
+
+static void
+on_send(struct stream *s, struct conn *c, int res)
+{
+	c->busy--;
+	if (!c->closing) {
+		s->ops.sent(s->ops.ctx, id_of(s, c), res > 0 ? (size_t)res : 0,
+			    res < 0 ? MB_ERR_IO : 0);
+	}
+	conn_free_check(s, c);
+}
+
+static void
+on_completion(void *ctx, uint64_t token, int res, uint32_t flags)
+{
+	struct stream *s = ctx;
+	enum token_kind kind = (enum token_kind)(token >> (IDX_BITS + GEN_BITS));
+	uint32_t idx = token >> GEN_BITS & ((1u << IDX_BITS) - 1);
+	struct conn *c = &s->conn[idx];
+
+	if (kind == TOKEN_ACCEPT) {
+		on_accept(s, idx, res, flags);
+		return;
+	}
+	REQUIRE(idx < s->conn_max);
+	REQUIRE(c->gen == (uint32_t)token); /* it is not free while the kernel has something */
+	if (kind == TOKEN_RECV) {
+		on_recv(s, c, res, flags);
+	} else if (kind == TOKEN_SEND) {
+		on_send(s, c, res);
+	} else {
+		c->busy--;
+		want(s, c);
+		conn_free_check(s, c);
+	}
+}
+
+/* --------------------------------------------------------------------- listening */
+
+static int
+err_of_errno(void)
+{
+	switch (errno) {
+	case EADDRINUSE:
+		return MB_ERR_EXISTS;
+	case EACCES:
+	case EPERM:
+		return MB_ERR_DENIED;
+	case EADDRNOTAVAIL:
+	case EINVAL:
+		return MB_ERR_INVALID;
+	default:
+		return MB_ERR_IO;
+	}
+}
+
+static int
+listener_add(struct stream *s, int fd, const struct sockaddr *sa, socklen_t len)
+{
+	if (bind(fd, sa, len) != 0 || listen(fd, LISTEN_LOG) != 0) {
+		int err = err_of_errno();
+
+		close(fd);
+		return err;
+	}
+	s->listener[s->listen_cnt] = (struct listener){ .fd = fd };
+	s->listen_cnt++;
+	return 0;
+}
+
+/* Takes "host:port" or "[host]:port" apart. */
+static int
+where_split(const char *where, char host[64], char port[8])
+{
+	const char *colon = strrchr(where, ':');
+	size_t len = colon != NULL ? (size_t)(colon - where) : 0;
+
+	if (colon == NULL || strlen(colon + 1) == 0 || strlen(colon + 1) > 5 ||
+	    strtoul(colon + 1, NULL, 10) > UINT16_MAX) {
+		return MB_ERR_INVALID;
+	}
+	if (len >= 2 && where[0] == '[' && where[len - 1] == ']') {
+		where++;
+		len -= 2;
+	}
+	if (len >= 64) {
+		return MB_ERR_INVALID;
+	}
+	memcpy(host, where, len);
+	host[len] = '\0';
+	snprintf(port, 8, "%s", colon + 1);
+	return 0;
+}
+
+int
+stream_listen_tcp(struct stream *s, const char *where, uint16_t *ret_port)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+				  .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV };
+	struct sockaddr_storage got = { 0 };
+	socklen_t len = sizeof(got);
+	struct addrinfo *ai;
+	char host[64], port[8];
+	int err = where_split(where, host, port);
+	int fd, one = 1;
+
+	if (err == 0 && getaddrinfo(host[0] == '\0' || strcmp(host, "*") == 0 ? NULL : host, port,
+				    &hints, &ai) != 0) {
+		err = MB_ERR_INVALID;
+	}
+	if (err != 0) {
+		return err;
+	}
+	REQUIRE(s->listen_cnt < STREAM_LISTEN_MAX);
+	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		err = MB_ERR_IO;
+	} else {
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+		err = listener_add(s, fd, ai->ai_addr, ai->ai_addrlen);
+	}
+	freeaddrinfo(ai);
+	if (err == 0 && getsockname(fd, (struct sockaddr *)&got, &len) == 0) {
+		*ret_port =
+			ntohs(got.ss_family == AF_INET ? ((struct sockaddr_in *)&got)->sin_port
+						       : ((struct sockaddr_in6 *)&got)->sin6_port);
+	}
+	return err;
+}
+
+int
+stream_listen_unix(struct stream *s, const char *path)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct listener *l = &s->listener[s->listen_cnt];
+	int err;
+
+	REQUIRE(s->listen_cnt < STREAM_LISTEN_MAX);
+	if (fd < 0 || strlen(path) >= sizeof(sa.sun_path)) {
+		close(fd);
+		return fd < 0 ? MB_ERR_IO : MB_ERR_TOO_LARGE;
+	}
+	memcpy(sa.sun_path, path, strlen(path) + 1);
+	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0) {
+		close(fd);
+		return MB_ERR_EXISTS;
+	}
+	if (errno == ECONNREFUSED) {
+		unlink(path); /* of a server that is gone */
+	}
+	err = listener_add(s, fd, (struct sockaddr *)&sa, sizeof(sa));
+	if (err == 0) {
+		l->is_unix = true;
+		memcpy(l->path, sa.sun_path, sizeof(l->path));
+		chmod(path, 0660);
+	}
+	return err;
+}
+
+/* --------------------------------------------------------------------- life */
+
+int
+stream_create(struct stream **ret, struct lcore *lcore, uint32_t conn_max,
+	      const struct stream_ops *ops)
+{
+	struct stream *s;
+	void *bufs, *mem;
+
+	REQUIRE(conn_max >= 1);
+	REQUIRE(conn_max <= STREAM_CONN_CNT_MAX);
+	s = calloc(1, sizeof(*s) + conn_max * sizeof(struct conn));
+	if (s == NULL) {
+		return MB_ERR_NO_MEMORY;
+	}
+	bufs = mmap(NULL, STREAM_BUF_CNT * sizeof(struct io_uring_buf), PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	mem = mmap(NULL, (size_t)STREAM_BUF_CNT * STREAM_BUF_BYTES, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (bufs == MAP_FAILED || mem == MAP_FAILED) {
+		free(s);
+		return MB_ERR_NO_MEMORY;
+	}
+	s->bufs = bufs;
+	s->buf_mem = mem;
+	s->lcore = lcore;
+	s->ops = *ops;
+	s->conn_max = conn_max;
+	s->wanted = NONE;
+	for (uint32_t i = 0; i < conn_max; i++) {
+		s->conn[i].fd = -1;
+		s->conn[i].next = i + 1 < conn_max ? i + 1 : NONE;
+	}
+	s->op = lcore_op_add(lcore, on_completion, s);
+	*ret = s;
+	return 0;
+}
+
+int
+stream_start(struct stream *s)
+{
+	struct io_uring_buf_reg reg = { .ring_addr = (uint64_t)(uintptr_t)s->bufs,
+					.ring_entries = STREAM_BUF_CNT,
+					.bgid = BUF_GROUP };
+	struct io_uring_probe *probe = io_uring_get_probe_ring(lcore_ring(s->lcore));
+	/* Multishot receive has no opcode of its own; SEND_ZC came with it. */
+	bool able = probe != NULL && io_uring_opcode_supported(probe, IORING_OP_SEND_ZC) != 0;
+
+	io_uring_free_probe(probe);
+	if (!able || io_uring_register_buf_ring(lcore_ring(s->lcore), &reg, 0) != 0) {
+		return MB_ERR_NOT_SUPPORTED;
+	}
+	io_uring_buf_ring_init(s->bufs);
+	for (uint32_t i = 0; i < STREAM_BUF_CNT; i++) {
+		buf_give(s, i);
+	}
+	s->started = true;
+	stream_poll(s);
+	return 0;
+}
+
+void
+stream_stop(struct stream *s)
+{
+	if (s->stopped) {
+		return;
+	}
+	s->stopped = true;
+	for (uint32_t i = 0; i < s->listen_cnt; i++) {
+		shutdown(s->listener[i].fd, SHUT_RDWR);
+		if (s->listener[i].is_unix) {
+			unlink(s->listener[i].path);
+		}
+	}
+}
+
+void
+stream_destroy(struct stream *s)
+{
+	stream_stop(s);
+	for (uint32_t i = 0; i < s->listen_cnt; i++) {
+		close(s->listener[i].fd);
+	}
+	for (uint32_t i = 0; i < s->conn_max; i++) {
+		if (s->conn[i].fd >= 0) {
+			close(s->conn[i].fd);
+		}
+	}
+	munmap(s->bufs, STREAM_BUF_CNT * sizeof(struct io_uring_buf));
+	munmap(s->buf_mem, (size_t)STREAM_BUF_CNT * STREAM_BUF_BYTES);
+	free(s);
+}
+
+int
+stream_fd(const struct stream *s, struct stream_id id)
+{
+	const struct conn *c = conn_find(s, id);
+
+	return c != NULL ? c->fd : -1;
+}
+
+uint32_t
+stream_conn_cnt(const struct stream *s)
+{
+	return s->conn_cnt;
+}

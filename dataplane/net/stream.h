@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* stream - TCP and Unix connections in the io_uring of an lcore
+ *
+ * Bytes in, bytes out, and the life of a connection; what the bytes mean is the user's. A listener
+ * is one multishot accept, a connection one multishot receive into buffers that all of them share,
+ * so what waits idle costs an entry in a table and nothing else. One send of a connection is under
+ * way at a time, straight from the user's memory.
+ *
+ *      FREE ──accepted──► OPEN ──stream_close──► CLOSING ──last completion──► closed(), FREE
+ *
+ *   S1  A connection is named by its place and its generation (struct stream_id); what comes late
+ *       for an earlier one finds nobody.
+ *   S2  After stream_close no event but `closed` comes; it comes once, when the kernel has nothing
+ *   of
+ *       the connection any more: then the memory of its send is the user's again.
+ *   S3  A connection that is paused is not read: its peer's window closes.
+ *
+ * Needs Linux 6.0 (multishot receive): MB_ERR_NOT_SUPPORTED before.
+ *
+ * Owner: the tile; stream_create and stream_listen* at start-up. Errors: negative mb_err.
+ */
+#ifndef MB_NET_STREAM_H
+#define MB_NET_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#define STREAM_CONN_CNT_MAX 65536u
+#define STREAM_LISTEN_MAX   8u
+#define STREAM_BUF_CNT      256u        /* shared receive buffers; a power of two */
+#define STREAM_BUF_BYTES    (16u << 10) /* of one: 16 commands in a pipeline fit a hundred times */
+#define STREAM_IOV_MAX      16u
+
+struct lcore;
+struct stream;
+
+struct stream_id {
+	uint32_t idx; /* 0 .. conn_max - 1 */
+	uint32_t gen;
+};
+
+struct stream_ops {
+	/* A new connection. local: it came from this machine (loopback, or a Unix socket). A
+	 * refusal (false) closes it; reason, if set, is sent before. */
+	bool (*opened)(void *ctx, struct stream_id id, bool local, const char **ret_reason);
+	/* Bytes came. They are the stream's again when the call returns. */
+	void (*received)(void *ctx, struct stream_id id, const uint8_t *p, size_t len);
+	/* The peer will send no more. */
+	void (*ended)(void *ctx, struct stream_id id);
+	/* What stream_send was given is out; or err: it is not, and the connection is of no use. */
+	void (*sent)(void *ctx, struct stream_id id, size_t len, int err);
+	/* The last event of a connection. */
+	void (*closed)(void *ctx, struct stream_id id);
+	void *ctx;
+};
+
+/* stream_create makes a stream of at most conn_max connections. Returns: 0; MB_ERR_NO_MEMORY;
+ * MB_ERR_NOT_SUPPORTED. */
+int stream_create(struct stream **ret, struct lcore *lcore, uint32_t conn_max,
+		  const struct stream_ops *ops);
+/* stream_destroy closes what is left, without a word. Requires: the lcore does not run any more. */
+void stream_destroy(struct stream *s);
+
+/* stream_listen_tcp listens at "host:port" or "[host]:port"; the host is an address, "*" is any.
+ * Returns: 0 with *ret_port, the port (of port 0, the one that was given); MB_ERR_INVALID: that is
+ * no address; MB_ERR_EXISTS: somebody listens there; MB_ERR_DENIED; MB_ERR_IO. */
+int stream_listen_tcp(struct stream *s, const char *where, uint16_t *ret_port);
+/* stream_listen_unix listens at a path, in place of a socket that nobody serves any more. */
+int stream_listen_unix(struct stream *s, const char *path);
+
+/* stream_start lets connections in. Threads: the owner, in its first poll.
+ * Returns: 0; MB_ERR_NOT_SUPPORTED. */
+int stream_start(struct stream *s);
+
+/* stream_poll asks the kernel again for what it had no room for. Returns: whether it did anything.
+ * */
+bool stream_poll(struct stream *s);
+
+/* stream_stop lets nobody in any more. */
+void stream_stop(struct stream *s);
+
+/* stream_send sends cnt pieces, all of them, and says so with `sent`.
+ *
+ * Requires:  none is under way for the connection; cnt <= STREAM_IOV_MAX; the pieces, not iov
+ * itself,
+ *            stay until `sent` or `closed`.
+ * Returns:   0; MB_ERR_TRYAGAIN: the kernel takes nothing just now.
+ */
+int stream_send(struct stream *s, struct stream_id id, const struct iovec *iov, uint32_t cnt);
+
+/* stream_pause stops reading, stream_resume goes on. Some bytes may still come. */
+void stream_pause(struct stream *s, struct stream_id id);
+void stream_resume(struct stream *s, struct stream_id id);
+
+/* stream_close ends a connection; closed() comes later, never from inside. Harmless when it is
+ * closing. */
+void stream_close(struct stream *s, struct stream_id id);
+
+/* stream_fd is the connection's socket, for its names and options; -1 when it is closing. */
+int stream_fd(const struct stream *s, struct stream_id id);
+
+uint32_t stream_conn_cnt(const struct stream *s);
+
+#endif

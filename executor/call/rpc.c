@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rpc.h"
+
+#include "check.h"
+#include "compiler.h"
+#include "microburst/error.h"
+
+static size_t
+request_payload_at(size_t name_len)
+{
+	return ALIGN_UP(RPC_REQUEST_HEAD + name_len, 8);
+}
+
+size_t
+rpc_request_bytes(size_t name_len, size_t payload_len)
+{
+	return request_payload_at(name_len) + payload_len;
+}
+
+size_t
+rpc_reply_bytes(size_t payload_len)
+{
+	return RPC_REPLY_HEAD + payload_len;
+}
+
+uint8_t *
+rpc_request_write(uint8_t *p, const struct rpc_request *r)
+{
+	struct wbuf w = wbuf_init(p, request_payload_at(r->name.len));
+
+	REQUIRE(r->name.len <= RPC_NAME_MAX);
+	wbuf_u8(&w, r->op);
+	wbuf_u8(&w, r->level);
+	wbuf_u16(&w, (uint16_t)r->name.len);
+	wbuf_u32(&w, (uint32_t)r->payload.len);
+	wbuf_u64(&w, r->deadline_ns);
+	wbuf_u64(&w, (uint64_t)r->n);
+	wbuf_u64(&w, r->call);
+	wbuf_put(&w, r->name.p, r->name.len);
+	memset(p + w.len, 0, w.cap - w.len);
+	return p + w.cap;
+}
+
+uint8_t *
+rpc_reply_write(uint8_t *p, const struct rpc_reply *r)
+{
+	struct wbuf w = wbuf_init(p, RPC_REPLY_HEAD);
+
+	wbuf_u16(&w, (uint16_t)r->err);
+	wbuf_u16(&w, r->executor);
+	wbuf_u32(&w, r->run_ns);
+	wbuf_u64(&w, (uint64_t)r->n);
+	wbuf_u32(&w, (uint32_t)r->payload.len);
+	wbuf_u32(&w, 0);
+	return p + w.len;
+}
+
+int
+rpc_request_read(struct slice bytes, struct rpc_request *ret)
+{
+	struct rbuf b = rbuf_of(bytes);
+	struct rpc_request r;
+	uint16_t name_len;
+	uint32_t payload_len;
+
+	r.op = rbuf_u8(&b);
+	r.level = rbuf_u8(&b);
+	name_len = rbuf_u16(&b);
+	payload_len = rbuf_u32(&b);
+	r.deadline_ns = rbuf_u64(&b);
+	r.n = (int64_t)rbuf_u64(&b);
+	r.call = rbuf_u64(&b);
+	if (b.bad || r.op == 0 || r.op >= RPC_OP_CNT || name_len > RPC_NAME_MAX ||
+	    bytes.len != rpc_request_bytes(name_len, payload_len)) {
+		return MB_ERR_CORRUPT;
+	}
+	r.name = slice_of(bytes.p + RPC_REQUEST_HEAD, name_len);
+	r.payload = slice_of(bytes.p + request_payload_at(name_len), payload_len);
+	*ret = r;
+	return 0;
+}
+
+int
+rpc_reply_read(struct slice bytes, struct rpc_reply *ret)
+{
+	struct rbuf b = rbuf_of(bytes);
+	struct rpc_reply r;
+	uint32_t payload_len;
+
+	r.err = (int16_t)rbuf_u16(&b);
+	r.executor = rbuf_u16(&b);
+	r.run_ns = rbuf_u32(&b);
+	r.n = (int64_t)rbuf_u64(&b);
+	payload_len = rbuf_u32(&b);
+	rbuf_u32(&b);
+	if (b.bad || r.err > 0 || !mb_err_client_visible(r.err) ||
+	    bytes.len != rpc_reply_bytes(payload_len)) {
+		return MB_ERR_CORRUPT;
+	}
+	r.payload = slice_of(bytes.p + RPC_REPLY_HEAD, payload_len);
+	*ret = r;
+	return 0;
+}
+
+size_t
+rpc_item_bytes(size_t len)
+{
+	return sizeof(uint32_t) + len;
+}
+
+void
+rpc_item_write(struct wbuf *w, const void *p, size_t len)
+{
+	wbuf_u32(w, (uint32_t)len);
+	wbuf_put(w, p, len);
+}
+
+int
+rpc_item_next(struct rbuf *items, struct slice *ret)
+{
+	uint32_t len;
+
+	if (items->len == 0) {
+		return 0;
+	}
+	len = rbuf_u32(items);
+	*ret = rbuf_take(items, len);
+	return items->bad ? MB_ERR_CORRUPT : 1;
+}

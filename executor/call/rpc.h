@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rpc - what a remote client asks for, and what it is answered: the messages that flow carries
+ *
+ * A request: a head of 32 bytes, a name (of a function or DAG; a key), padding to 8, a payload.
+ *
+ *	 0  u8  op        enum rpc_op
+ *	 1  u8  level     enum mb_level
+ *	 2  u16 name_len
+ *	 4  u32 payload_len
+ *	 8  u64 deadline  what is left of it, in ns; 0: none
+ *	16  i64 n         by op
+ *	24  u64 call      the client's name for it
+ *
+ * An answer: a head of 24 bytes, a payload.
+ *
+ *	 0  i16 err       0 or a negative mb_err; the payload of an error is its text
+ *	 2  u16 executor  which process ran it; 0: none did
+ *	 4  u32 run_ns    how long the function ran; saturates
+ *	 8  i64 n         by op
+ *	16  u32 payload_len, u32 0
+ *
+ * All little endian; payloads begin at a multiple of 8 from the start, as value lists must. The
+ * bytes come from strangers: every length is checked here, what is in a payload by who reads it.
+ *
+ * Errors: MB_ERR_CORRUPT. Threads: any; pure.
+ */
+#ifndef MB_RPC_H
+#define MB_RPC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "slice.h"
+
+#define RPC_REQUEST_HEAD 32
+#define RPC_REPLY_HEAD   24
+#define RPC_NAME_MAX     1024 /* a key's */
+
+enum rpc_op {
+	/* of CALL and DAG, n: the caller's request id (mb_request_id); 0: none */
+	RPC_CALL = 1, /* name; payload: a list of arguments. Answer: a list of results */
+	RPC_DAG,      /* name; payload: a list of a function's name, its list of arguments, ... */
+	RPC_CANCEL,   /* call: of a CALL or DAG of this client */
+	RPC_GET,      /* name: the key. Answer: its bytes */
+	RPC_SET,      /* name: the key; payload: its bytes */
+	RPC_INCR,     /* name; n. Answer: n, the sum */
+	RPC_SADD,     /* name; payload: a list of members. Answer: n, how many were new */
+	RPC_DEL,      /* name */
+	/* name. Answer: items (rpc_item_*): members, or fields and values in turn; n is how many
+	 * items a member is: 1 or 2 */
+	RPC_MEMBERS,
+	RPC_KEYS,  /* payload: a prefix. Answer: items */
+	RPC_ADMIN, /* payload: JSON. Answer: JSON, of an error too */
+	RPC_HELLO, /* nothing. Answer: n, the node's number */
+	RPC_SREM,  /* as SADD; n: how many were in it */
+	/* name: the key; payload: items: a field and, of HSET, its value */
+	RPC_HSET,
+	RPC_HINCR, /* n. Answer: n, the sum */
+	RPC_HGET,  /* Answer: its bytes */
+	RPC_HDEL,
+	RPC_EXPIRE, /* name; n: when, in us since 1970, 0: never */
+	RPC_FUTURE, /* n: a request id. Answer: that request's results, when they are there */
+	RPC_OP_CNT,
+};
+
+struct rpc_request {
+	uint8_t op;
+	uint8_t level;
+	uint64_t deadline_ns;
+	int64_t n;
+	uint64_t call;
+	struct slice name;
+	struct slice payload;
+};
+
+struct rpc_reply {
+	int16_t err;
+	uint16_t executor;
+	uint32_t run_ns;
+	int64_t n;
+	struct slice payload;
+};
+
+/* rpc_request_bytes and rpc_reply_bytes tell how long the message is. */
+size_t rpc_request_bytes(size_t name_len, size_t payload_len);
+size_t rpc_reply_bytes(size_t payload_len);
+
+/* rpc_request_write and rpc_reply_write write a message but for its payload, whose bytes need not
+ * be there yet. Returns: where the payload goes. Requires: p has room for all of it. */
+uint8_t *rpc_request_write(uint8_t *p, const struct rpc_request *r);
+uint8_t *rpc_reply_write(uint8_t *p, const struct rpc_reply *r);
+
+/* rpc_request_read and rpc_reply_read read one. What they return points into bytes. */
+int rpc_request_read(struct slice bytes, struct rpc_request *ret);
+int rpc_reply_read(struct slice bytes, struct rpc_reply *ret);
+
+/* Items: each a u32 length and its bytes. rpc_item_next returns 1 with *ret; 0 at the end;
+ * MB_ERR_CORRUPT. */
+size_t rpc_item_bytes(size_t len);
+void rpc_item_write(struct wbuf *w, const void *p, size_t len);
+int rpc_item_next(struct rbuf *items, struct slice *ret);
+
+#endif

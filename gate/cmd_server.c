@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_server - commands about the server and about commands */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <microburst/error.h>
+
+#include "check.h"
+#include "commands.h"
+#include "timebase.h"
+
+#define INFO_BYTES (16u << 10)
+
+int
+cmd_time(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	uint64_t us = timebase_wall_us(timebase_real());
+	char text[24];
+
+	gate_array(g, c, 2);
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)(us / US_PER_S));
+	gate_bulk_str(g, c, text);
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)(us % US_PER_S));
+	gate_bulk_str(g, c, text);
+	return GATE_DONE;
+}
+
+/* A write is answered when its key's owner has it: there is nothing left to wait for, and no second
+ * owner that could be counted. */
+int
+cmd_wait(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	int64_t n;
+
+	if (!gate_word_i64(arg[1], &n) || !gate_word_i64(arg[2], &n)) {
+		return gate_error(g, c, "ERR value is not an integer or out of range");
+	}
+	if (n < 0) {
+		return gate_error(g, c, "ERR timeout is negative");
+	}
+	gate_int(g, c, 0);
+	return GATE_DONE;
+}
+
+/* ------------------------------------------------------------------------ INFO */
+
+struct text {
+	char *p;
+	size_t len, cap;
+};
+
+static void text_add(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void
+text_add(struct text *t, const char *format, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, format);
+	n = vsnprintf(t->p + t->len, t->cap - t->len, format, ap);
+	va_end(ap);
+	t->len = MIN(t->len + (n > 0 ? (size_t)n : 0), t->cap - 1);
+}
+
+static void
+info_server(struct gate *g, struct text *t)
+{
+	struct utsname u = { 0 };
+	uint64_t up_s = (g->now_ns - g->began_ns) / NS_PER_S;
+
+	uname(&u);
+	text_add(t,
+		 "# Server\r\nredis_version:7.0.15\r\nredis_mode:standalone\r\n"
+		 "microburst_version:%s\r\nos:%s %s %s\r\narch_bits:64\r\n"
+		 "multiplexing_api:io_uring\r\nprocess_id:%d\r\nrun_id:%016llx%016llx%08x\r\n"
+		 "tcp_port:%u\r\nuptime_in_seconds:%llu\r\nuptime_in_days:%llu\r\n\r\n",
+		 MB_VERSION, u.sysname, u.release, u.machine, (int)getpid(),
+		 (unsigned long long)g->cfg.node_id, (unsigned long long)~g->cfg.node_id,
+		 (unsigned int)g->cfg.node_id, g->port, (unsigned long long)up_s,
+		 (unsigned long long)(up_s / 86400));
+}
+
+static void
+info_clients(struct gate *g, struct text *t)
+{
+	text_add(t,
+		 "# Clients\r\nconnected_clients:%u\r\nmaxclients:%u\r\nblocked_clients:0\r\n\r\n",
+		 stream_conn_cnt(g->stream), g->cfg.conn_max);
+}
+
+static void
+info_memory(struct gate *g, struct text *t)
+{
+	struct rusage u = { 0 };
+
+	getrusage(RUSAGE_SELF, &u);
+	text_add(t,
+		 "# Memory\r\nused_memory_peak_rss:%llu\r\nmaxmemory:0\r\n"
+		 "maxmemory_policy:noeviction\r\nmem_clients_normal:%zu\r\n"
+		 "mem_clients_limit:%zu\r\n\r\n",
+		 (unsigned long long)u.ru_maxrss << 10, heap_used_bytes(g->heap),
+		 g->cfg.memory_bytes);
+}
+
+static void
+info_stats(struct gate *g, struct text *t)
+{
+	text_add(t,
+		 "# Stats\r\ntotal_connections_received:%llu\r\ntotal_commands_processed:%llu\r\n"
+		 "total_net_input_bytes:%llu\r\ntotal_net_output_bytes:%llu\r\n"
+		 "rejected_connections:%llu\r\ntotal_error_replies:%llu\r\n"
+		 "microburst_keys_fetched:%llu\r\nmicroburst_operations_published:%llu\r\n\r\n",
+		 (unsigned long long)g->accept_cnt, (unsigned long long)g->command_cnt,
+		 (unsigned long long)g->rx_bytes, (unsigned long long)g->tx_bytes,
+		 (unsigned long long)g->refuse_cnt, (unsigned long long)g->error_cnt,
+		 (unsigned long long)g->fetch_cnt, (unsigned long long)g->op_cnt);
+}
+
+static void
+info_replication(struct gate *g, struct text *t)
+{
+	text_add(t, "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n\r\n");
+}
+
+static void
+info_cpu(struct gate *g, struct text *t)
+{
+	struct rusage u = { 0 };
+
+	getrusage(RUSAGE_SELF, &u);
+	text_add(t, "# CPU\r\nused_cpu_sys:%lld.%06lld\r\nused_cpu_user:%lld.%06lld\r\n\r\n",
+		 (long long)u.ru_stime.tv_sec, (long long)u.ru_stime.tv_usec,
+		 (long long)u.ru_utime.tv_sec, (long long)u.ru_utime.tv_usec);
+}
+
+static void
+info_commandstats(struct gate *g, struct text *t)
+{
+	text_add(t, "# Commandstats\r\n");
+	for (uint32_t i = 0; gate_command_at(i) != NULL; i++) {
+		const struct gate_command *cmd = gate_command_at(i);
+
+		if (cmd->calls != 0) {
+			text_add(t, "cmdstat_%s:calls=%llu,failed_calls=%llu\r\n", cmd->name,
+				 (unsigned long long)cmd->calls, (unsigned long long)cmd->failed);
+		}
+	}
+	text_add(t, "\r\n");
+}
+
+static const struct info_section {
+	const char *name;
+	void (*add)(struct gate *g, struct text *t);
+	bool usual;
+} info_sections[] = {
+	{ "server", info_server, true },
+	{ "clients", info_clients, true },
+	{ "memory", info_memory, true },
+	{ "stats", info_stats, true },
+	{ "replication", info_replication, true },
+	{ "cpu", info_cpu, true },
+	{ "commandstats", info_commandstats, false },
+};
+
+static bool
+info_wanted(const struct info_section *s, const struct slice *arg, uint32_t arg_cnt)
+{
+	bool wanted = arg_cnt == 1 && s->usual;
+
+	for (uint32_t i = 1; i < arg_cnt; i++) {
+		wanted |= gate_word_is(arg[i], s->name) || gate_word_is(arg[i], "all") ||
+			  gate_word_is(arg[i], "everything") ||
+			  (s->usual && gate_word_is(arg[i], "default"));
+	}
+	return wanted;
+}
+
+int
+cmd_info(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct text t = { .cap = INFO_BYTES };
+
+	if (!gate_conn_keep(g, c, INFO_BYTES)) {
+		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
+	}
+	t.p = (char *)c->keep;
+	for (uint32_t i = 0; i < ARRAY_CNT(info_sections); i++) {
+		if (info_wanted(&info_sections[i], arg, arg_cnt)) {
+			info_sections[i].add(g, &t);
+		}
+	}
+	gate_bulk(g, c, slice_of(t.p, t.len));
+	return GATE_DONE;
+}
+
+/* ------------------------------------------------------------------------ CONFIG */
+
+struct config_row {
+	const char *name;
+	const char *value;
+};
+
+/* What clients ask for, as Redis names it. */
+static uint32_t
+config_rows(struct gate *g, struct config_row row[16], char numbers[8][24])
+{
+	uint32_t n = 0;
+
+	snprintf(numbers[0], 24, "%u", g->cfg.conn_max);
+	snprintf(numbers[1], 24, "%llu", (unsigned long long)(g->cfg.idle_ns / NS_PER_S));
+	snprintf(numbers[2], 24, "%u", g->port);
+	snprintf(numbers[3], 24, "%u", RESP_BULK_MAX);
+	row[n++] = (struct config_row){ "appendonly", "no" };
+	row[n++] = (struct config_row){ "databases", "1" };
+	row[n++] = (struct config_row){ "maxclients", numbers[0] };
+	row[n++] = (struct config_row){ "maxmemory", "0" };
+	row[n++] = (struct config_row){ "maxmemory-policy", "noeviction" };
+	row[n++] = (struct config_row){ "port", numbers[2] };
+	row[n++] = (struct config_row){ "proto-max-bulk-len", numbers[3] };
+	row[n++] = (struct config_row){ "protected-mode", g->cfg.protected_mode ? "yes" : "no" };
+	row[n++] = (struct config_row){ "save", "" };
+	row[n++] = (struct config_row){ "timeout", numbers[1] };
+	row[n++] = (struct config_row){ "unixsocket", g->cfg.socket };
+	return n;
+}
+
+static int
+config_get(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct config_row row[16];
+	char numbers[8][24];
+	uint32_t n = config_rows(g, row, numbers), hits = 0;
+	bool hit[16] = { false };
+
+	for (uint32_t i = 0; i < n; i++) {
+		for (uint32_t k = 2; k < arg_cnt; k++) {
+			hit[i] |= gate_match(arg[k], slice_of(row[i].name, strlen(row[i].name)),
+					     true);
+		}
+		hits += hit[i];
+	}
+	gate_map(g, c, hits);
+	for (uint32_t i = 0; i < n; i++) {
+		if (hit[i]) {
+			gate_bulk_str(g, c, row[i].name);
+			gate_bulk_str(g, c, row[i].value);
+		}
+	}
+	return GATE_DONE;
+}
+
+int
+cmd_config(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	if (gate_word_is(arg[1], "get") && arg_cnt >= 3) {
+		return config_get(g, c, arg, arg_cnt);
+	}
+	if (gate_word_is(arg[1], "resetstat") && arg_cnt == 2) {
+		gate_command_init();
+		gate_ok(g, c);
+		return GATE_DONE;
+	}
+	if (gate_word_is(arg[1], "set") || gate_word_is(arg[1], "rewrite")) {
+		return gate_error(g, c,
+				  "ERR the configuration is the node's: see microburst up --help");
+	}
+	return gate_error_f(g, c, "ERR unknown subcommand or wrong number of arguments for '%.*s'",
+			    (int)MIN(arg[1].len, (size_t)64), (const char *)arg[1].p);
+}
+
+/* ------------------------------------------------------------------------ COMMAND */
+
+static const struct {
+	uint32_t flag;
+	const char *name;
+	const char *category;
+} flag_rows[] = {
+	{ CMD_WRITE, "write", "@write" }, { CMD_READONLY, "readonly", "@read" },
+	{ CMD_FAST, "fast", "@fast" },    { CMD_NOAUTH, "no_auth", NULL },
+	{ CMD_ADMIN, "admin", "@admin" }, { CMD_NOSCRIPT, "noscript", NULL },
+};
+
+static void
+command_flags(struct gate *g, struct gate_conn *c, const struct gate_command *cmd, bool categories)
+{
+	uint32_t cnt = 0;
+
+	for (uint32_t i = 0; i < ARRAY_CNT(flag_rows); i++) {
+		cnt += (cmd->flags & flag_rows[i].flag) != 0 &&
+		       (!categories || flag_rows[i].category != NULL);
+	}
+	gate_set(g, c, cnt);
+	for (uint32_t i = 0; i < ARRAY_CNT(flag_rows); i++) {
+		if ((cmd->flags & flag_rows[i].flag) != 0 &&
+		    (!categories || flag_rows[i].category != NULL)) {
+			gate_simple(g, c, categories ? flag_rows[i].category : flag_rows[i].name);
+		}
+	}
+}
+
+static void
+command_info(struct gate *g, struct gate_conn *c, const struct gate_command *cmd)
+{
+	gate_array(g, c, 10);
+	gate_bulk_str(g, c, cmd->name);
+	gate_int(g, c, cmd->arity);
+	command_flags(g, c, cmd, false);
+	gate_int(g, c, cmd->first);
+	gate_int(g, c, cmd->last);
+	gate_int(g, c, cmd->step);
+	command_flags(g, c, cmd, true);
+	gate_array(g, c, 0); /* tips */
+	gate_array(g, c, 0); /* key specifications: first, last, step say it all */
+	gate_array(g, c, 0); /* subcommands */
+}
+
+static void
+command_docs(struct gate *g, struct gate_conn *c, const struct gate_command *cmd)
+{
+	gate_bulk_str(g, c, cmd->name);
+	gate_map(g, c, 3);
+	gate_bulk_str(g, c, "summary");
+	gate_bulk_str(g, c, cmd->summary);
+	gate_bulk_str(g, c, "since");
+	gate_bulk_str(g, c, cmd->since);
+	gate_bulk_str(g, c, "group");
+	gate_bulk_str(g, c, cmd->group);
+}
+
+static int
+command_keys(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	const struct gate_command *cmd = gate_command_find(arg[0]);
+	int64_t cnt = 0, last;
+
+	if (cmd == NULL) {
+		return gate_error(g, c, "ERR Invalid command specified");
+	}
+	if ((cmd->arity > 0 && arg_cnt != (uint32_t)cmd->arity) ||
+	    (cmd->arity < 0 && arg_cnt < (uint32_t)-cmd->arity)) {
+		return gate_error(g, c, "ERR Invalid number of arguments specified for command");
+	}
+	if (cmd->first == 0) {
+		return gate_error(g, c, "ERR The command has no key arguments");
+	}
+	last = cmd->last < 0 ? (int64_t)arg_cnt + cmd->last : cmd->last;
+	for (int64_t i = cmd->first; i <= last; i += cmd->step) {
+		cnt++;
+	}
+	gate_array(g, c, (size_t)cnt);
+	for (int64_t i = cmd->first; i <= last; i += cmd->step) {
+		gate_bulk(g, c, arg[i]);
+	}
+	return GATE_DONE;
+}
+
+static int
+command_all(struct gate *g, struct gate_conn *c,
+	    void (*one)(struct gate *, struct gate_conn *, const struct gate_command *))
+{
+	for (uint32_t i = 0; gate_command_at(i) != NULL; i++) {
+		one(g, c, gate_command_at(i));
+	}
+	return GATE_DONE;
+}
+
+static void
+command_name(struct gate *g, struct gate_conn *c, const struct gate_command *cmd)
+{
+	gate_bulk_str(g, c, cmd->name);
+}
+
+int
+cmd_command(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	uint32_t known = 0;
+
+	if (arg_cnt == 1 || (arg_cnt == 2 && gate_word_is(arg[1], "info"))) {
+		gate_array(g, c, gate_command_cnt());
+		return command_all(g, c, command_info);
+	}
+	if (gate_word_is(arg[1], "count") && arg_cnt == 2) {
+		gate_int(g, c, gate_command_cnt());
+		return GATE_DONE;
+	}
+	if (gate_word_is(arg[1], "list") && arg_cnt == 2) {
+		gate_array(g, c, gate_command_cnt());
+		return command_all(g, c, command_name);
+	}
+	if (gate_word_is(arg[1], "docs") && arg_cnt == 2) {
+		gate_map(g, c, gate_command_cnt());
+		return command_all(g, c, command_docs);
+	}
+	if (gate_word_is(arg[1], "getkeys") && arg_cnt >= 3) {
+		return command_keys(g, c, arg + 2, arg_cnt - 2);
+	}
+	if (!gate_word_is(arg[1], "info") && !gate_word_is(arg[1], "docs")) {
+		return gate_error_f(
+			g, c, "ERR unknown subcommand or wrong number of arguments for '%.*s'",
+			(int)MIN(arg[1].len, (size_t)64), (const char *)arg[1].p);
+	}
+	for (uint32_t i = 2; i < arg_cnt; i++) {
+		known += gate_command_find(arg[i]) != NULL;
+	}
+	if (gate_word_is(arg[1], "docs")) {
+		gate_map(g, c, known);
+	} else {
+		gate_array(g, c, arg_cnt - 2);
+	}
+	for (uint32_t i = 2; i < arg_cnt; i++) {
+		const struct gate_command *cmd = gate_command_find(arg[i]);
+
+		if (cmd != NULL && gate_word_is(arg[1], "docs")) {
+			command_docs(g, c, cmd);
+		} else if (cmd != NULL) {
+			command_info(g, c, cmd);
+		} else if (gate_word_is(arg[1], "info")) {
+			gate_null_array(g, c);
+		}
+	}
+	return GATE_DONE;
+}

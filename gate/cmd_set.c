@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_set - commands on sets */
+#include <microburst/error.h>
+
+#include "check.h"
+#include "commands.h"
+#include "view.h"
+
+/* The set under a key. Returns: CACHE_HIT, ABSENT, or what gate_look_refuse takes. */
+static int
+set_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *ret)
+{
+	int n = gate_look(g, c, key, ret);
+
+	if (n == CACHE_HIT && !view_is_set(ret->type)) {
+		gate_look_end(g, ret);
+		return MB_ERR_TYPE;
+	}
+	return n;
+}
+
+/* One operation a member. */
+static int
+members(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
+	enum wset_kind kind, enum gate_rec_kind reply)
+{
+	struct gate_rec *rec = gate_write(g, c, reply);
+
+	if (rec == NULL) {
+		return GATE_WAIT;
+	}
+	for (; c->step + 2 < arg_cnt; c->step++) {
+		struct wset_op op = { .kind = kind, .key = arg[1], .value = arg[c->step + 2] };
+		int err = gate_write_op(g, c, &op, 0);
+
+		if (err == MB_ERR_FULL) {
+			return GATE_WAIT;
+		}
+		if (err != 0 && rec->err == 0) {
+			rec->err = (int16_t)err;
+		}
+	}
+	return gate_write_end(g, c);
+}
+
+int
+cmd_sadd(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return members(g, c, arg, arg_cnt, WSET_SADD, REC_MADE);
+}
+
+int
+cmd_srem(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return members(g, c, arg, arg_cnt, WSET_SREM, REC_CHANGED);
+}
+
+int
+cmd_scard(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct cache_value v;
+	int n = set_look(g, c, arg[1], &v);
+
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return gate_look_refuse(g, c, n);
+	}
+	gate_int(g, c, n == CACHE_HIT ? view_cnt(v.type, v.state) : 0);
+	gate_look_end(g, &v);
+	return GATE_DONE;
+}
+
+int
+cmd_sismember(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct cache_value v;
+	int n = set_look(g, c, arg[1], &v);
+
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return gate_look_refuse(g, c, n);
+	}
+	gate_int(g, c, n == CACHE_HIT && view_set_has(v.type, v.state, arg[2]));
+	gate_look_end(g, &v);
+	return GATE_DONE;
+}
+
+int
+cmd_smismember(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct cache_value v;
+	int n = set_look(g, c, arg[1], &v);
+
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return gate_look_refuse(g, c, n);
+	}
+	gate_array(g, c, arg_cnt - 2);
+	for (uint32_t i = 2; i < arg_cnt; i++) {
+		gate_int(g, c, n == CACHE_HIT && view_set_has(v.type, v.state, arg[i]));
+	}
+	gate_look_end(g, &v);
+	return GATE_DONE;
+}
+
+int
+cmd_smembers(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct cache_value v;
+	struct slice member;
+	uint32_t cnt, idx = 0;
+	int n = set_look(g, c, arg[1], &v);
+
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return gate_look_refuse(g, c, n);
+	}
+	cnt = n == CACHE_HIT ? view_cnt(v.type, v.state) : 0;
+	gate_set(g, c, cnt);
+	for (uint32_t i = 0; i < cnt; i++) {
+		if (!view_set_next(v.type, v.state, &idx, &member)) {
+			member = slice_of("", 0); /* damaged: the count must hold */
+		}
+		gate_bulk(g, c, member);
+	}
+	gate_look_end(g, &v);
+	return GATE_DONE;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate - the front door: Redis clients, over TCP and a Unix socket
+ *
+ * A gate tile speaks RESP to connections and is an inner process (inner.h) to the rest of the node:
+ * reads are served in place from the cache region, misses are FETCHed, writes are published to the
+ * cache tiles, calls go to sched. What commands there are stands in commands.def; how they differ
+ * from those of Redis in DIFFERENCES.md.
+ *
+ * Owner: the gate tile. Errors: negative mb_err.
+ */
+#ifndef MB_GATE_H
+#define MB_GATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "inner.h"
+#include "tile.h"
+
+struct gate;
+struct lcore;
+struct link;
+struct metrics_block;
+
+struct gate_cfg {
+	struct lcore *lcore;
+	struct inner_cfg inner; /* its region is taken over, if gate_create succeeds */
+	struct link *to_ctl, *from_ctl;
+	const struct region *daemon;
+	const uint8_t *cache; /* the cache region */
+	size_t cache_bytes;
+	const char *listen;   /* "host:port"; "": no TCP */
+	const char *socket;   /* path; "": none */
+	const char *password; /* "": none */
+	uint32_t conn_max;
+	size_t memory_bytes; /* for what connections have received and not yet been sent */
+	uint64_t idle_ns;    /* 0: for ever */
+	uint64_t slow_ns;
+	bool protected_mode;
+	uint64_t node_id;
+};
+
+/* gate_create makes a gate and listens. Returns: 0; as stream_listen_*; MB_ERR_NO_MEMORY. */
+int gate_create(struct gate **ret, const struct gate_cfg *cfg);
+void gate_destroy(struct gate *g);
+
+/* gate_port is the TCP port it listens at; 0: none. */
+uint16_t gate_port(const struct gate *g);
+struct metrics_block *gate_metrics(struct gate *g);
+
+/* gate_held counts what is under way: sets being published, fetches, calls. As counted before the
+ * last sleep. Threads: any. */
+uint32_t gate_held(const struct gate *g);
+
+extern const struct tile_ops gate_tile_ops;
+
+#endif

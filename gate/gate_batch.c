@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate_batch - the operations of a run, published together
+ *
+ * The plain writes that a connection has sent one behind the other go to each cache tile as one
+ * write set. What became of each operation stands in the batch's words when the set is acknowledged
+ * (cache_op_word), and goes to the records of the commands: the operations of a set fail and
+ * succeed each for itself.
+ *
+ *   B1  A batch is free, open (its run adds to it), unsent (the channel was full), or at its cache
+ *       tile.
+ *   B2  A run counts its operations in batches; it outlives its connection for as long as there are
+ *       some.
+ *   B3  A run has one batch a cache tile: operations of a set take effect in their order, those of
+ *       two sets on one key need not. When it is full, the run waits.
+ *
+ * Rejected: one open set a tile for all connections (a few sets fewer, where each costs a tenth of
+ * a receive and a send; but a run that was cut in two by others' operations had to wait twice).
+ */
+#include <string.h>
+
+#include <microburst/error.h>
+
+#include "check.h"
+#include "gate_int.h"
+#include "hash.h"
+#include "lattice.h"
+
+void
+gate_batch_init(struct gate *g)
+{
+	STAILQ_INIT(&g->batch_free);
+	STAILQ_INIT(&g->batch_unsent);
+	for (uint32_t i = 0; i < GATE_BATCH_CNT; i++) {
+		STAILQ_INSERT_TAIL(&g->batch_free, &g->batch[i], next);
+	}
+}
+
+/* ------------------------------------------------------------------------- sending */
+
+static void
+batch_send(struct gate *g, struct gate_batch *b)
+{
+	if (inner_send(&g->inner, PORT_CACHE_FIRST + b->tile, &b->msg) != 0) {
+		STAILQ_INSERT_TAIL(&g->batch_unsent, b, next); /* B1 */
+	}
+}
+
+static void
+batch_close(struct gate *g, struct gate_batch *b)
+{
+	payload_shrink(g->inner.pool, &b->msg.ref, (uint32_t)b->ws.out.len);
+	b->msg.ref_word[0] = (uint64_t)(uintptr_t)b->word;
+	b->msg.call = inner_call_id(&g->inner);
+	b->msg.b = (uint64_t)(b - g->batch);
+	if (STAILQ_EMPTY(&g->batch_unsent)) {
+		batch_send(g, b);
+	} else {
+		STAILQ_INSERT_TAIL(&g->batch_unsent, b, next);
+	}
+}
+
+void
+gate_run_flush(struct gate *g, struct gate_run *run)
+{
+	for (uint32_t tile = 0; run->open_cnt > 0 && tile < g->view.shard_cnt; tile++) {
+		if (run->batch[tile] != NULL && run->batch_open[tile]) {
+			run->batch_open[tile] = false;
+			run->open_cnt--;
+			batch_close(g, run->batch[tile]);
+		}
+	}
+}
+
+bool
+gate_batch_again(struct gate *g)
+{
+	struct gate_batches turn = STAILQ_HEAD_INITIALIZER(turn);
+	struct gate_batch *b;
+	bool any = false;
+
+	STAILQ_CONCAT(&turn, &g->batch_unsent);
+	while ((b = STAILQ_FIRST(&turn)) != NULL) {
+		STAILQ_REMOVE_HEAD(&turn, next);
+		if (!STAILQ_EMPTY(&g->batch_unsent)) {
+			STAILQ_INSERT_TAIL(&g->batch_unsent, b, next);
+			continue;
+		}
+		batch_send(g, b);
+		any |= STAILQ_EMPTY(&g->batch_unsent);
+	}
+	return any;
+}
+
+/* ------------------------------------------------------------------------ building */
+
+/* The open batch of a run that has room for one more operation. Returns: 0; MB_ERR_FULL: wait. */
+static int
+batch_for(struct gate *g, struct gate_run *run, uint32_t tile, size_t bytes,
+	  struct gate_batch **ret)
+{
+	struct gate_batch *b = run->batch[tile];
+	uint8_t *mem;
+
+	if (b != NULL) {
+		if (!run->batch_open[tile] || b->op_cnt == GATE_BATCH_OPS ||
+		    b->ws.out.cap - b->ws.out.len < bytes) {
+			gate_run_flush(g, run);
+			return MB_ERR_FULL; /* B3 */
+		}
+		*ret = b;
+		return 0;
+	}
+	b = STAILQ_FIRST(&g->batch_free);
+	if (b == NULL) {
+		gate_conn_starve(g, run->conn);
+		return MB_ERR_FULL;
+	}
+	b->msg = (struct desc){ .kind = DESC_PUBLISH };
+	if (payload_alloc(g->inner.pool, GATE_BATCH_BYTES, PROC_DAEMON, &b->msg.ref, &mem) != 0) {
+		gate_conn_starve(g, run->conn);
+		return MB_ERR_FULL;
+	}
+	STAILQ_REMOVE_HEAD(&g->batch_free, next);
+	b->tile = tile;
+	b->run = run;
+	b->op_cnt = 0;
+	wset_init(&b->ws, mem, GATE_BATCH_BYTES);
+	run->batch[tile] = b;
+	run->batch_open[tile] = true;
+	run->open_cnt++;
+	g->under_way++;
+	*ret = b;
+	return 0;
+}
+
+struct gate_rec *
+gate_write(struct gate *g, struct gate_conn *c, enum gate_rec_kind kind)
+{
+	struct gate_run *run = c->run;
+	struct gate_rec *rec;
+
+	if (run == NULL) {
+		run = heap_alloc(g->heap, sizeof(*run));
+		if (run == NULL) {
+			gate_conn_starve(g, c);
+			return NULL;
+		}
+		*run = (struct gate_run){ .conn = c };
+		c->run = run;
+	}
+	if (run->open) { /* it had to wait */
+		return &run->rec[run->rec_cnt - 1];
+	}
+	if (run->rec_cnt == GATE_RUN_MAX) {
+		return NULL; /* gate_run_over comes */
+	}
+	run->open = true;
+	rec = &run->rec[run->rec_cnt++];
+	*rec = (struct gate_rec){ .kind = (uint8_t)kind };
+	return rec;
+}
+
+/* A value that is too long to stand in the set: one of the command's large words, which are in a
+ * payload already, or copied to one. */
+static int
+value_by_ref(struct gate *g, struct gate_conn *c, struct wset_op *op, uint32_t *ret_handle)
+{
+	uint8_t *p;
+	int err;
+
+	for (uint32_t i = 0; c->large != NULL && i < c->parser.large_cnt; i++) {
+		struct gate_large *l = &c->large[i];
+
+		if (l->p == op->value.p && l->ref.handle != 0) {
+			op->ref = l->ref;
+			*ret_handle = l->ref.handle;
+			op->by_ref = true;
+			return 0;
+		}
+	}
+	err = payload_alloc(g->inner.pool, op->value.len, PROC_DAEMON, &op->ref, &p);
+	if (err != 0) {
+		return err == MB_ERR_NO_MEMORY ? MB_ERR_FULL : err;
+	}
+	memcpy(p, op->value.p, op->value.len);
+	*ret_handle = op->ref.handle;
+	op->by_ref = true;
+	return 0;
+}
+
+/* The batch has it now: it is not the connection's to free. */
+static void
+large_given(struct gate_conn *c, uint32_t handle)
+{
+	for (uint32_t i = 0; c->large != NULL && i < c->parser.large_cnt; i++) {
+		if (c->large[i].ref.handle == handle) {
+			c->large[i].ref.handle = 0;
+		}
+	}
+}
+
+int
+gate_write_op(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t if_version)
+{
+	uint64_t hash = hash_bytes(op->key.p, op->key.len);
+	uint32_t tile = cache_tile_of(hash, g->view.shard_cnt);
+	struct gate_run *run = c->run;
+	struct gate_batch *b;
+	uint32_t handle = 0;
+	int err;
+
+	if (op->key.len == 0) {
+		return MB_ERR_INVALID;
+	}
+	if (op->key.len > KEY_BYTES_MAX || op->field.len > WSET_FIELD_MAX ||
+	    op->value.len > VALUE_BYTES_MAX) {
+		return MB_ERR_TOO_LARGE;
+	}
+	err = batch_for(g, run, tile,
+			WSET_OP_HEAD + op->key.len + op->field.len +
+				MIN(op->value.len, (size_t)WSET_INLINE_MAX) + 8,
+			&b);
+	if (err != 0) {
+		return err;
+	}
+	if (op->value.len > WSET_INLINE_MAX) {
+		err = value_by_ref(g, c, op, &handle);
+		if (err != 0) {
+			if (err == MB_ERR_FULL) {
+				gate_conn_starve(g, c);
+			}
+			return err;
+		}
+	}
+	cache_view_prefetch(&g->view, hash); /* on one lcore the cache tile is next */
+	err = wset_add(&b->ws, op);
+	ENSURE(err == 0, "err=%d", err);
+	large_given(c, handle);
+	b->rec[b->op_cnt] = (uint8_t)(run->rec_cnt - 1);
+	b->payload[b->op_cnt] = handle;
+	b->word[b->op_cnt] = (struct cache_op_word){ .if_version = if_version };
+	b->op_cnt++;
+	run->pending++;
+	g->op_cnt++;
+	return 0;
+}
+
+int
+gate_write_end(struct gate *g, struct gate_conn *c)
+{
+	c->run->open = false;
+	if (c->run->pending == 0) {
+		gate_run_over(g, c->run);
+	}
+	return GATE_DONE;
+}
+
+int
+gate_write_one(struct gate *g, struct gate_conn *c, enum gate_rec_kind kind, struct wset_op *op)
+{
+	struct gate_rec *rec = gate_write(g, c, kind);
+	int err;
+
+	if (rec == NULL) {
+		return GATE_WAIT;
+	}
+	err = gate_write_op(g, c, op, 0);
+	if (err == MB_ERR_FULL) {
+		return GATE_WAIT;
+	}
+	if (err != 0) {
+		rec->err = (int16_t)err;
+	}
+	return gate_write_end(g, c);
+}
+
+int
+gate_write_op_after(struct gate *g, struct gate_conn *c, struct wset_op *op)
+{
+	uint32_t tile = cache_tile_of(hash_bytes(op->key.p, op->key.len), g->view.shard_cnt);
+	int err = gate_write_op(g, c, op, 0);
+	struct gate_batch *b = c->run->batch[tile];
+
+	if (err == 0 && b->op_cnt > 1) {
+		b->word[b->op_cnt - 1].if_before = 1;
+	}
+	return err;
+}
+
+int
+gate_write_held_2(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t version,
+		  struct wset_op *then)
+{
+	struct gate_rec *rec = gate_write(g, c, REC_HELD);
+	int err;
+
+	if (rec == NULL) {
+		gate_out_back(g, c, &c->mark);
+		return GATE_WAIT;
+	}
+	err = gate_write_op(g, c, op, version);
+	if (err == MB_ERR_FULL) {
+		gate_out_back(g, c, &c->mark);
+		return GATE_WAIT;
+	}
+	if (err == 0 && then != NULL) {
+		err = gate_write_op_after(g, c, then); /* a batch of one has room for it */
+	}
+	if (err != 0) {
+		rec->err = (int16_t)err;
+	}
+	gate_write_end(g, c);
+	return GATE_HELD;
+}
+
+int
+gate_write_held(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t version)
+{
+	return gate_write_held_2(g, c, op, version, NULL);
+}
+
+/* --------------------------------------------------------------------- acknowledged */
+
+/* "not an integer", or another type? Redis says them apart; to the cache both are TYPE. */
+static bool
+is_text(struct gate *g, const struct gate_batch *b, uint32_t idx)
+{
+	struct slice set = wset_bytes(&b->ws);
+	struct cache_value v;
+	struct wset_op op;
+	bool text = true; /* unless the key's own type is the trouble */
+
+	for (uint32_t i = 0; i <= idx; i++) {
+		if (wset_next(&set, &op) != 1) {
+			return true;
+		}
+	}
+	if (cache_view_get(&g->view, op.key, &v) == CACHE_HIT) {
+		text = op.kind == WSET_MAP_INCR ? v.type == LATTICE_MAP : v.type == LATTICE_STRING;
+		cache_view_release(&g->view, &v);
+	}
+	return text;
+}
+
+static void
+op_over(struct gate *g, struct gate_batch *b, uint32_t i)
+{
+	const struct cache_op_word *word = &b->word[i];
+	struct gate_rec *rec = &b->run->rec[b->rec[i]];
+
+	if (b->payload[i] != 0) {
+		payload_release(g->inner.pool, b->payload[i], PROC_DAEMON);
+	}
+	if (word->err != 0 && rec->err == 0) {
+		rec->err = (int16_t)word->err;
+		rec->not_number =
+			word->err == MB_ERR_TYPE && rec->kind == REC_NUMBER && is_text(g, b, i);
+	}
+	if (rec->kind == REC_NUMBER) {
+		rec->n = word->n;
+	} else if (rec->kind == REC_MADE) {
+		rec->n += word->err == 0 ? word->n : 0;
+	} else {
+		rec->n += word->err == 0 && word->changed;
+	}
+}
+
+/* A set that was refused whole, because there was no memory to copy it to, has no word on any of
+ * its operations. A set of which the first operation was refused has one. */
+static void
+set_refused(struct gate_batch *b, int err)
+{
+	for (uint32_t i = 0; i < b->op_cnt; i++) {
+		if (b->word[i].err != 0 || b->word[i].changed != 0) {
+			return;
+		}
+	}
+	for (uint32_t i = 0; i < b->op_cnt; i++) {
+		b->word[i].err = err;
+	}
+}
+
+void
+gate_batch_published(struct gate *g, const struct desc *d)
+{
+	struct gate_batch *b = &g->batch[d->b];
+	struct gate_run *run;
+
+	REQUIRE(d->b < GATE_BATCH_CNT);
+	run = b->run;
+	REQUIRE(run->pending >= b->op_cnt);
+	if (d->err == MB_ERR_NO_MEMORY && d->a == 0) {
+		set_refused(b, d->err);
+	}
+	for (uint32_t i = 0; i < b->op_cnt; i++) {
+		op_over(g, b, i);
+	}
+	payload_release(g->inner.pool, b->msg.ref.handle, PROC_DAEMON);
+	STAILQ_INSERT_HEAD(&g->batch_free, b, next);
+	g->under_way--;
+	run->batch[b->tile] = NULL;
+	run->pending -= b->op_cnt;
+	if (run->pending == 0) {
+		gate_run_over(g, run);
+	}
+}
+
+/* ------------------------------------------------------------------------ replies */
+
+static void
+rec_reply(struct gate *g, struct gate_conn *c, const struct gate_rec *rec)
+{
+	if (rec->err != 0) {
+		if (rec->kind == REC_NUMBER && rec->err == MB_ERR_TOO_LARGE) {
+			gate_error(g, c, "ERR increment or decrement would overflow");
+		} else if (rec->not_number) {
+			gate_error(g, c, "ERR value is not an integer or out of range");
+		} else {
+			gate_error_of(g, c, rec->err);
+		}
+		return;
+	}
+	switch (rec->kind) {
+	case REC_OK:
+		gate_ok(g, c);
+		break;
+	default:
+		gate_int(g, c, rec->n);
+	}
+}
+
+void
+gate_run_over(struct gate *g, struct gate_run *run)
+{
+	struct gate_conn *c = run->conn;
+
+	if (c == NULL) {
+		heap_free(g->heap, run, sizeof(*run));
+		return;
+	}
+	if (run->open) { /* its last command waits for room, which there is now */
+		gate_conn_ready(g, c);
+		return;
+	}
+	c->run = NULL;
+	if (run->rec[0].kind == REC_HELD) {
+		c->held_err = run->rec[0].err;
+	} else {
+		for (uint32_t i = 0; i < run->rec_cnt; i++) {
+			rec_reply(g, c, &run->rec[i]);
+		}
+	}
+	heap_free(g->heap, run, sizeof(*run));
+	gate_conn_ready(g, c);
+}

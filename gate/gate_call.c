@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate_call - calls of functions, and listings of keys: what a tile answers later, with bytes
+ *
+ * A slot is used from the question to its answer; its number is the low bits of the call's id (or
+ * stands in the listing's own word). When its connection is gone a call is cancelled, and its slot
+ * is free when the answer has come all the same. So with a call whose deadline has passed.
+ */
+#include <string.h>
+
+#include <microburst/error.h>
+
+#include "call.h"
+#include "check.h"
+#include "compiler.h"
+#include "gate_int.h"
+
+/* Sends what must not be lost. sub of an owed message is its port: none of them uses it. */
+static void
+owe(struct gate *g, uint32_t port, const struct desc *d)
+{
+	if (inner_send(&g->inner, port, d) != 0) {
+		REQUIRE(g->owed_cnt < ARRAY_CNT(g->owed));
+		g->owed[g->owed_cnt] = *d;
+		g->owed[g->owed_cnt++].sub = (uint8_t)port;
+	}
+}
+
+/* Nobody waits for a call any more. */
+static void
+cancel(struct gate *g, struct gate_call *call, int err)
+{
+	struct desc m = { .kind = DESC_CANCEL, .call = call->id, .err = (int16_t)err };
+
+	call->over = true;
+	owe(g, PORT_SCHED, &m);
+}
+
+static struct gate_call *
+slot_take(struct gate *g, struct gate_conn *c, bool scan)
+{
+	if (g->owed_cnt > ARRAY_CNT(g->owed) - 2 * GATE_CALL_CNT) {
+		return NULL; /* so that what is still to come has a place there */
+	}
+	for (uint32_t i = 0; i < GATE_CALL_CNT; i++) {
+		uint64_t id = inner_call_id(&g->inner);
+		struct gate_call *call = &g->call[id % GATE_CALL_CNT];
+
+		if (!call->used) {
+			*call = (struct gate_call){ .conn = c->id,
+						    .id = id,
+						    .used = true,
+						    .scan = scan };
+			return call;
+		}
+	}
+	return NULL;
+}
+
+static int
+ask(struct gate *g, struct gate_conn *c, struct gate_call *call, uint32_t port, const void *p,
+    size_t len, uint16_t holder)
+{
+	int err = inner_payload(&g->inner, &call->msg, p, len, holder);
+
+	if (err == 0) {
+		err = inner_send(&g->inner, port, &call->msg);
+		if (err != 0) {
+			inner_payload_free(&g->inner, &call->msg, holder);
+		}
+	}
+	if (err != 0) {
+		call->used = false;
+		if (err == MB_ERR_NO_MEMORY || err == MB_ERR_FULL) {
+			gate_conn_starve(g, c);
+			err = MB_ERR_FULL;
+		}
+		return err;
+	}
+	c->wait_cnt++;
+	g->under_way++;
+	return 0;
+}
+
+int
+gate_call_start(struct gate *g, struct gate_conn *c, struct desc *d, const void *list, size_t len)
+{
+	struct gate_call *call;
+
+	if (len > PAYLOAD_SLAB_MAX) { /* executors see our slab only */
+		return MB_ERR_TOO_LARGE;
+	}
+	call = slot_take(g, c, false);
+	if (call == NULL) {
+		gate_conn_starve(g, c);
+		return MB_ERR_FULL;
+	}
+	call->msg = *d;
+	call->msg.kind = DESC_CALL;
+	call->msg.call = call->id;
+	g->call_due_ns = d->b != 0 ? MIN(g->call_due_ns, d->b) : g->call_due_ns;
+	return ask(g, c, call, PORT_SCHED, list, len, g->inner.cfg.proc);
+}
+
+/* The answer goes to its connection, which looks at it before it begins anything else. */
+static void
+answer(struct gate *g, struct gate_call *call, const struct desc *d, uint16_t holder)
+{
+	struct gate_conn *c = call->over ? NULL : gate_conn_find(g, call->conn);
+
+	inner_payload_free(&g->inner, &call->msg, holder);
+	call->used = false;
+	g->under_way--;
+	if (c == NULL) {
+		struct gate_conn gone = { .answer = *d, .answered = true };
+
+		gate_scan_end(g, &gone);
+		return;
+	}
+	c->answer = *d;
+	c->answered = true;
+	if (--c->wait_cnt == 0) {
+		gate_conn_ready(g, c);
+	}
+}
+
+void
+gate_replied(struct gate *g, const struct desc *d)
+{
+	struct gate_call *call = &g->call[d->call % GATE_CALL_CNT];
+
+	if (call->used && !call->scan && call->id == d->call) {
+		answer(g, call, d, g->inner.cfg.proc);
+	}
+}
+
+void
+gate_scanned(struct gate *g, const struct desc *d)
+{
+	struct gate_call *call = &g->call[d->b % GATE_CALL_CNT];
+
+	REQUIRE(call->used);
+	REQUIRE(call->id == d->b);
+	answer(g, call, d, PROC_DAEMON);
+}
+
+void
+gate_call_drop(struct gate *g, struct stream_id conn)
+{
+	for (uint32_t i = 0; i < GATE_CALL_CNT; i++) {
+		struct gate_call *call = &g->call[i];
+
+		if (call->used && !call->scan && !call->over && call->conn.idx == conn.idx &&
+		    call->conn.gen == conn.gen) {
+			cancel(g, call, MB_ERR_CANCELLED);
+		}
+	}
+}
+
+void
+gate_call_due(struct gate *g, uint64_t now_ns)
+{
+	if (now_ns < g->call_due_ns) {
+		return;
+	}
+	g->call_due_ns = UINT64_MAX;
+	for (uint32_t i = 0; i < GATE_CALL_CNT; i++) {
+		struct gate_call *call = &g->call[i];
+		struct gate_conn *c;
+
+		if (!call->used || call->scan || call->over || call->msg.b == 0) {
+			continue;
+		}
+		if (call->msg.b > now_ns) {
+			g->call_due_ns = MIN(g->call_due_ns, call->msg.b);
+			continue;
+		}
+		cancel(g, call, MB_ERR_DEADLINE);
+		c = gate_conn_find(g, call->conn);
+		if (c != NULL) {
+			c->answer = (struct desc){ .kind = DESC_REPLY,
+						   .flags = DESC_F_INLINE,
+						   .err = MB_ERR_DEADLINE };
+			c->answered = true;
+			c->wait_cnt--;
+			gate_conn_ready(g, c);
+		}
+	}
+}
+
+int
+gate_scan(struct gate *g, struct gate_conn *c, struct slice prefix, struct slice after,
+	  uint16_t limit)
+{
+	uint8_t mem[CACHE_SCAN_REQ_BYTES_MAX];
+	struct wbuf req = wbuf_init(mem, sizeof(mem));
+	struct gate_call *call;
+	int err = cache_scan_req_write(&req, prefix, after, limit);
+
+	if (err != 0) {
+		return err;
+	}
+	call = slot_take(g, c, true);
+	if (call == NULL) {
+		gate_conn_starve(g, c);
+		return MB_ERR_FULL;
+	}
+	call->msg = (struct desc){ .kind = DESC_SCAN, .b = call->id };
+	return ask(g, c, call, PORT_CACHE_FIRST, mem, req.len, PROC_DAEMON);
+}
+
+int
+gate_scan_page(struct gate *g, struct gate_conn *c, struct slice *ret_list)
+{
+	const struct desc *d = &c->answer;
+	const struct region *r = g->cfg.daemon;
+
+	if (d->err != 0) {
+		return d->err;
+	}
+	if ((d->flags & DESC_F_INLINE) != 0) {
+		*ret_list = slice_of(d->data, d->len);
+		return 0;
+	}
+	REQUIRE(d->ref.proc == PROC_DAEMON); /* from a tile of ours */
+	REQUIRE(d->ref.off <= r->at.bytes);
+	REQUIRE(d->ref.len <= r->at.bytes - d->ref.off);
+	*ret_list = slice_of(r->base + d->ref.off, d->ref.len);
+	return 0;
+}
+
+static void
+give_back(struct gate *g, uint32_t port, const struct payload_ref *ref)
+{
+	struct desc m = { .kind = DESC_RELEASE,
+			  .release = { .inc = ref->inc,
+				       .proc = ref->proc,
+				       .cnt = 1,
+				       .handle = { ref->handle } } };
+
+	owe(g, port, &m);
+}
+
+bool
+gate_owed_send(struct gate *g)
+{
+	bool any = false;
+
+	while (g->owed_cnt > 0) {
+		struct desc m = g->owed[g->owed_cnt - 1];
+		uint32_t port = m.sub;
+
+		m.sub = 0;
+		if (inner_send(&g->inner, port, &m) != 0) {
+			break;
+		}
+		g->owed_cnt--;
+		any = true;
+	}
+	return any;
+}
+
+/* A page goes back to its cache tile, results to their executor. */
+void
+gate_scan_end(struct gate *g, struct gate_conn *c)
+{
+	struct desc *d = &c->answer;
+
+	if (!c->answered) {
+		return;
+	}
+	c->answered = false;
+	if ((d->flags & DESC_F_INLINE) != 0 || d->ref.len == 0) {
+		return;
+	}
+	give_back(g, d->kind == DESC_SCANNED ? PORT_CACHE_FIRST : PORT_SCHED, &d->ref);
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate_command - the table of commands, its index, and what is checked before any of them runs */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <microburst/error.h>
+
+#include "commands.h"
+
+#define RUN      CMD_RUN
+#define WRITE    CMD_WRITE
+#define READONLY CMD_READONLY
+#define FAST     CMD_FAST
+#define NOAUTH   CMD_NOAUTH
+#define ADMIN    CMD_ADMIN
+#define NOSCRIPT CMD_NOSCRIPT
+
+static struct gate_command command[] = {
+#define COMMAND(text, fn, words, bits, at, to, by, of, from, what)                                 \
+	{ .name = (text),                                                                          \
+	  .run = (fn),                                                                             \
+	  .arity = (words),                                                                        \
+	  .flags = (bits),                                                                         \
+	  .first = (at),                                                                           \
+	  .last = (to),                                                                            \
+	  .step = (by),                                                                            \
+	  .group = (of),                                                                           \
+	  .since = (from),                                                                         \
+	  .summary = (what),                                                                       \
+	  .name_len = sizeof(text) - 1 },
+#include "commands.def"
+#undef COMMAND
+};
+
+#define INDEX_SIZE 1024
+#define NAME_MAX_  31
+
+static uint16_t by_name[INDEX_SIZE]; /* number + 1; 0: none */
+
+static uint32_t
+name_hash(const uint8_t *p, size_t len)
+{
+	uint32_t h = (uint32_t)len;
+
+	for (size_t i = 0; i < len; i++) {
+		h = (h ^ (p[i] | 0x20u)) * 0x01000193u;
+	}
+	return (h ^ h >> 15) % INDEX_SIZE;
+}
+
+void
+gate_command_init(void)
+{
+	memset(by_name, 0, sizeof(by_name));
+	for (uint32_t i = 0; i < ARRAY_CNT(command); i++) {
+		uint32_t at = name_hash((const uint8_t *)command[i].name, command[i].name_len);
+
+		while (by_name[at] != 0) {
+			at = (at + 1) % INDEX_SIZE;
+		}
+		by_name[at] = (uint16_t)(i + 1);
+		command[i].calls = command[i].failed = 0;
+	}
+}
+
+struct gate_command *
+gate_command_find(struct slice name)
+{
+	uint32_t at;
+
+	if (name.len == 0 || name.len > NAME_MAX_) {
+		return NULL;
+	}
+	for (at = name_hash(name.p, name.len); by_name[at] != 0; at = (at + 1) % INDEX_SIZE) {
+		struct gate_command *c = &command[by_name[at] - 1];
+
+		if (c->name_len == name.len && gate_word_is(name, c->name)) {
+			return c;
+		}
+	}
+	return NULL;
+}
+
+struct gate_command *
+gate_command_at(uint32_t idx)
+{
+	return idx < ARRAY_CNT(command) ? &command[idx] : NULL;
+}
+
+uint32_t
+gate_command_cnt(void)
+{
+	return ARRAY_CNT(command);
+}
+
+/* Redis's own words, with the first words of the command, as far as they can be shown. */
+static int
+unknown(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	char shown[160];
+	size_t len = 0;
+
+	shown[0] = '\0';
+	for (uint32_t i = 1; i < arg_cnt && len < 128; i++) {
+		len += (size_t)snprintf(shown + len, sizeof(shown) - len, "'%.*s' ",
+					(int)MIN(arg[i].len, (size_t)(128 - len)),
+					(const char *)arg[i].p);
+		len = MIN(len, sizeof(shown) - 1);
+	}
+	return gate_error_f(g, c, "ERR unknown command '%.*s', with args beginning with: %s",
+			    (int)MIN(arg[0].len, (size_t)128), (const char *)arg[0].p, shown);
+}
+
+int
+gate_command_run(struct gate *g, struct gate_conn *c, struct gate_command *cmd,
+		 const struct slice *arg, uint32_t arg_cnt)
+{
+	if (unlikely(cmd == NULL)) {
+		return c->authed ? unknown(g, c, arg, arg_cnt)
+				 : gate_error(g, c, "NOAUTH Authentication required.");
+	}
+	if (unlikely((cmd->arity > 0 && arg_cnt != (uint32_t)cmd->arity) ||
+		     (cmd->arity < 0 && arg_cnt < (uint32_t)-cmd->arity))) {
+		return gate_run_before(c)
+			       ? (int)GATE_WAIT
+			       : gate_error_f(g, c,
+					      "ERR wrong number of arguments for '%s' command",
+					      cmd->name);
+	}
+	if (unlikely(!c->authed && (cmd->flags & CMD_NOAUTH) == 0)) {
+		return gate_error(g, c, "NOAUTH Authentication required.");
+	}
+	cmd->calls += c->step == 0 && c->tries == 0;
+	return cmd->run(g, c, arg, arg_cnt);
+}
+
+/* ------------------------------------------------------------------------ words */
+
+bool
+gate_word_is(struct slice word, const char *lower)
+{
+	for (size_t i = 0; i < word.len; i++) {
+		if (lower[i] == '\0' || tolower(word.p[i]) != lower[i]) {
+			return false;
+		}
+	}
+	return lower[word.len] == '\0';
+}
+
+bool
+gate_word_i64(struct slice word, int64_t *ret)
+{
+	bool minus = word.len > 0 && word.p[0] == '-';
+	size_t i = minus;
+	uint64_t n = 0;
+	uint64_t most = minus ? (uint64_t)INT64_MAX + 1 : INT64_MAX;
+
+	if (i == word.len || word.len - i > 19 || (word.p[i] == '0' && word.len > 1)) {
+		return false;
+	}
+	for (; i < word.len; i++) {
+		if (!isdigit(word.p[i])) {
+			return false;
+		}
+		n = n * 10 + (uint64_t)(word.p[i] - '0');
+	}
+	if (n > most) {
+		return false;
+	}
+	*ret = minus ? (int64_t)(0 - n) : (int64_t)n;
+	return true;
+}
+
+/* ------------------------------------------------------------------------ patterns */
+
+/* One of [...]: where it ends, and whether it has the byte. */
+static size_t
+class_match(struct slice p, size_t i, uint8_t byte, bool *ret)
+{
+	bool negate = i < p.len && p.p[i] == '^', hit = false;
+
+	i += negate;
+	while (i < p.len && p.p[i] != ']') {
+		if (p.p[i] == '\\' && i + 1 < p.len) {
+			hit |= p.p[++i] == byte;
+		} else if (i + 2 < p.len && p.p[i + 1] == '-') {
+			uint8_t from = MIN(p.p[i], p.p[i + 2]), to = MAX(p.p[i], p.p[i + 2]);
+
+			hit |= byte >= from && byte <= to;
+			i += 2;
+		} else {
+			hit |= p.p[i] == byte;
+		}
+		i++;
+	}
+	*ret = hit != negate;
+	return MIN(i + 1, p.len);
+}
+
+/* One step of the pattern against one byte. Returns: where the pattern goes on; 0: no match. */
+static size_t
+step_match(struct slice p, size_t i, uint8_t byte, bool any_case)
+{
+	bool hit;
+
+	switch (p.p[i]) {
+	case '?':
+		return i + 1;
+	case '[':
+		i = class_match(p, i + 1, byte, &hit);
+		return hit ? i : 0;
+	case '\\':
+		i += i + 1 < p.len;
+		break;
+	default:
+		break;
+	}
+	hit = any_case ? tolower(p.p[i]) == tolower(byte) : p.p[i] == byte;
+	return hit ? i + 1 : 0;
+}
+
+bool
+gate_match(struct slice p, struct slice t, bool any_case)
+{
+	size_t i = 0, k = 0, star = SIZE_MAX, star_k = 0;
+
+	/* The last star takes as little as it can, and more when the rest does not match: no
+	 * pattern costs more than the product of the lengths. */
+	while (k < t.len || i < p.len) {
+		size_t next = 0;
+
+		if (i < p.len && p.p[i] == '*') {
+			star = i++;
+			star_k = k;
+			continue;
+		}
+		if (i < p.len && k < t.len) {
+			next = step_match(p, i, t.p[k], any_case);
+		}
+		if (next != 0) {
+			i = next;
+			k++;
+		} else if (star != SIZE_MAX && star_k < t.len) {
+			i = star + 1;
+			k = ++star_k;
+		} else {
+			return false;
+		}
+	}
+	return true;
+}
+
+struct slice
+gate_match_prefix(struct slice pattern)
+{
+	size_t i = 0;
+
+	while (i < pattern.len && strchr("*?[\\", pattern.p[i]) == NULL) {
+		i++;
+	}
+	return slice_of(pattern.p, MIN(i, (size_t)KEY_BYTES_MAX));
+}

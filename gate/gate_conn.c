@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate_conn - one connection: bytes to commands, in their order
+ *
+ *   received ──► text ──scan──► words ──► handler ──► DONE: the next one
+ *                  ▲                         ├──────► WAIT: the same one, when it can go on
+ *                  └── kept while it waits ◄─┴──────► HELD: the next one, when it succeeded
+ *
+ * The text of a command is where it was received as long as nothing has to wait, so a command that
+ * came whole is not copied. Else it is kept, and grows there; a long word goes past it to memory of
+ * its own, which becomes the value (gate_large).
+ *
+ *   N1  waiting: no further command is begun. Who sets it has arranged for gate_conn_ready.
+ *   N2  What a client makes us keep is bounded: GATE_IN_MAX received and not run (then its socket
+ *   is
+ *       not read), one command of RESP_TEXT_MAX, GATE_OUT_MAX of replies (then no command is run)
+ *       and the reply of one command more; all of it from the gate's memory, which all share.
+ *   N3  Who owes (half a command, a reply not read) and does not move for gate.slow is closed.
+ */
+#include <string.h>
+
+#include <microburst/error.h>
+
+#include "check.h"
+#include "gate_int.h"
+#include "timebase.h"
+
+/* What a rich burst of one connection may take of a poll. */
+#define COMMANDS_A_TURN 512
+
+/* ------------------------------------------------------------------------- life */
+
+struct gate_conn *
+gate_conn_find(struct gate *g, struct stream_id id)
+{
+	struct gate_conn *c = &g->conn[id.idx];
+
+	return c->used && c->id.gen == id.gen ? c : NULL;
+}
+
+bool
+gate_conn_opened(struct gate *g, struct stream_id id, bool local, const char **ret_reason)
+{
+	struct gate_conn *c = &g->conn[id.idx];
+
+	REQUIRE(!c->used);
+	if (!local && g->cfg.protected_mode && g->cfg.password[0] == '\0') {
+		*ret_reason = "-DENIED Microburst is running in protected mode because no password "
+			      "is set: it answers this machine only. Set gate.password, or "
+			      "gate.protected = no\r\n";
+		g->refuse_cnt++;
+		return false;
+	}
+	*c = (struct gate_conn){
+		.id = id,
+		.used = true,
+		.local = local,
+		.authed = g->cfg.password[0] == '\0',
+		.proto = 2,
+		.client_id = ++g->client_seq,
+		.opened_ns = g->now_ns,
+		.used_ns = g->now_ns,
+	};
+	c->parser.limited = !c->authed;
+	g->accept_cnt++;
+	return true;
+}
+
+static void
+larges_drop(struct gate *g, struct gate_conn *c)
+{
+	for (uint32_t i = 0; c->large != NULL && i < RESP_LARGE_CNT_MAX; i++) {
+		if (c->large[i].ref.handle != 0) {
+			payload_release(g->inner.pool, c->large[i].ref.handle, PROC_DAEMON);
+			c->large[i].ref.handle = 0;
+		}
+	}
+}
+
+static void
+command_end(struct gate *g, struct gate_conn *c)
+{
+	c->step = 0;
+	c->acc = 0;
+	c->held_err = 0;
+	c->quiet = false;
+	if (c->keep != NULL) {
+		heap_free(g->heap, c->keep, c->keep_cap);
+		c->keep = NULL;
+		c->keep_len = c->keep_cap = 0;
+	}
+	if (c->large != NULL) {
+		larges_drop(g, c);
+		heap_free(g->heap, c->large, RESP_LARGE_CNT_MAX * sizeof(*c->large));
+		c->large = NULL;
+	}
+}
+
+static void
+slow_set(struct gate *g, struct gate_conn *c, bool slow)
+{
+	if (slow != (c->slow_ns != 0)) {
+		g->slow_cnt += slow ? 1 : -1;
+		c->slow_ns = slow ? g->now_ns : 0;
+	}
+}
+
+void
+gate_conn_closed(struct gate *g, struct stream_id id)
+{
+	struct gate_conn *c = gate_conn_find(g, id);
+
+	REQUIRE(c != NULL);
+	if (c->queued) {
+		STAILQ_REMOVE(c->starving ? &g->starved : &g->ready, c, gate_conn, next);
+	}
+	slow_set(g, c, false);
+	if (c->run != NULL) {
+		c->run->conn = NULL; /* B2 */
+		c->run->open = false;
+		gate_run_flush(g, c->run);
+		if (c->run->pending == 0) {
+			gate_run_over(g, c->run);
+		}
+	}
+	if (c->answered) {
+		gate_scan_end(g, c);
+	}
+	gate_call_drop(g, id);
+	command_end(g, c);
+	gate_out_drop(g, c);
+	if (c->in != NULL) {
+		heap_free(g->heap, c->in, c->in_cap);
+	}
+	if (c->name != NULL) {
+		heap_free(g->heap, c->name, GATE_NAME_MAX);
+	}
+	c->used = false;
+}
+
+void
+gate_conn_close(struct gate *g, struct gate_conn *c)
+{
+	stream_close(g->stream, c->id);
+}
+
+/* ------------------------------------------------------------------- going on */
+
+void
+gate_conn_ready(struct gate *g, struct gate_conn *c)
+{
+	c->waiting = false;
+	if (!c->queued) {
+		c->queued = true;
+		c->starving = false;
+		STAILQ_INSERT_TAIL(&g->ready, c, next);
+	}
+}
+
+void
+gate_conn_starve(struct gate *g, struct gate_conn *c)
+{
+	c->room = true;
+	gate_conn_later(g, c);
+}
+
+void
+gate_conn_later(struct gate *g, struct gate_conn *c)
+{
+	if (!c->queued) {
+		c->queued = true;
+		c->starving = true;
+		STAILQ_INSERT_TAIL(&g->starved, c, next);
+	}
+}
+
+bool
+gate_conn_keep(struct gate *g, struct gate_conn *c, size_t bytes)
+{
+	uint8_t *p;
+	size_t cap;
+
+	if (bytes <= c->keep_cap) {
+		return true;
+	}
+	cap = heap_rounded_bytes(MAX(bytes, 2UL * c->keep_cap));
+	p = bytes <= UINT32_MAX / 4 ? heap_alloc(g->heap, cap) : NULL;
+	if (p == NULL) {
+		return false;
+	}
+	if (c->keep != NULL) {
+		memcpy(p, c->keep, c->keep_len);
+		heap_free(g->heap, c->keep, c->keep_cap);
+	}
+	c->keep = p;
+	c->keep_cap = (uint32_t)cap;
+	return true;
+}
+
+/* ------------------------------------------------------------------- the text */
+
+/* Adds bytes to what is kept. Returns: false: there is no memory. */
+static bool
+text_keep(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len)
+{
+	size_t want = c->in_len + len;
+
+	if (want > c->in_cap) {
+		size_t cap = heap_rounded_bytes(MAX(want, MIN(2UL * c->in_cap, want + (1u << 20))));
+		uint8_t *mem = heap_alloc(g->heap, cap);
+
+		if (mem == NULL) {
+			return false;
+		}
+		if (c->in != NULL) {
+			memcpy(mem, c->in, c->in_len);
+			heap_free(g->heap, c->in, c->in_cap);
+		}
+		c->in = mem;
+		c->in_cap = (uint32_t)cap;
+	}
+	memcpy(c->in + c->in_len, p, len);
+	c->in_len = (uint32_t)want;
+	return true;
+}
+
+/* Forgets the first len bytes of what is kept. */
+static void
+text_forget(struct gate *g, struct gate_conn *c, size_t len)
+{
+	c->in_len -= (uint32_t)len;
+	if (c->in_len != 0) {
+		memmove(c->in, c->in + len, c->in_len);
+	} else if (c->in != NULL) {
+		heap_free(g->heap, c->in, c->in_cap);
+		c->in = NULL;
+		c->in_cap = 0;
+	}
+}
+
+static void
+protocol_error(struct gate *g, struct gate_conn *c, int err)
+{
+	char text[64];
+
+	resp_error_text(&c->parser, err, text);
+	gate_error_f(g, c, "ERR %s", text);
+	c->last = true;
+}
+
+static struct gate_large *
+large_open(struct gate_conn *c)
+{
+	struct gate_large *l = c->large != NULL && c->parser.large_open
+				       ? &c->large[c->parser.large_cnt - 1]
+				       : NULL;
+
+	return l != NULL && l->got < l->len ? l : NULL;
+}
+
+/* A long word was announced: its memory. */
+static int
+large_begin(struct gate *g, struct gate_conn *c)
+{
+	struct gate_large *l;
+
+	if (c->large == NULL) {
+		c->large = heap_alloc(g->heap, RESP_LARGE_CNT_MAX * sizeof(*c->large));
+		if (c->large == NULL) {
+			return MB_ERR_NO_MEMORY;
+		}
+		memset(c->large, 0, RESP_LARGE_CNT_MAX * sizeof(*c->large));
+	}
+	l = &c->large[c->parser.large_cnt - 1];
+	*l = (struct gate_large){ .len = c->parser.large_len };
+	return payload_alloc(g->inner.pool, l->len, PROC_DAEMON, &l->ref, &l->p);
+}
+
+/* Bytes of a long word. Returns: how many were taken. */
+static size_t
+large_take(struct gate_large *l, const uint8_t *p, size_t len)
+{
+	size_t n = MIN(len, (size_t)(l->len - l->got));
+
+	if (n != 0) { /* p need not be */
+		memcpy(l->p + l->got, p, n);
+	}
+	l->got += (uint32_t)n;
+	return n;
+}
+
+/* ------------------------------------------------------------------- commands */
+
+static int
+command_run(struct gate *g, struct gate_conn *c, struct slice text)
+{
+	struct slice large[RESP_LARGE_CNT_MAX];
+	struct gate_command *cmd;
+	int cnt;
+
+	for (uint32_t i = 0; i < c->parser.large_cnt; i++) {
+		large[i] = slice_of(c->large[i].p, c->large[i].len);
+	}
+	cnt = resp_args(&c->parser, text, large, g->scratch, g->args);
+	if (cnt < 0) {
+		protocol_error(g, c, cnt);
+		return GATE_DONE;
+	}
+	if (cnt == 0) {
+		return GATE_DONE;
+	}
+	cmd = gate_command_find(g->args[0]);
+	if (gate_run_before(c) && (cmd == NULL || (cmd->flags & CMD_RUN) == 0)) {
+		return GATE_WAIT;
+	}
+	c->command = cmd;
+	return gate_command_run(g, c, cmd, g->args, (uint32_t)cnt);
+}
+
+/* One command of the text has been done, or is under way. */
+static void
+command_over(struct gate *g, struct gate_conn *c)
+{
+	g->command_cnt++;
+	command_end(g, c);
+	resp_next(&c->parser);
+}
+
+/* How a HELD command ended: its reply stands, or it is begun again, or it failed.
+ * Returns: true when it is over. */
+static bool
+held_over(struct gate *g, struct gate_conn *c)
+{
+	struct gate_mark mark = c->mark;
+	int err = c->held_err;
+
+	c->mark.set = false;
+	c->held_err = 0;
+	if (err == 0) {
+		return true;
+	}
+	gate_out_back(g, c, &mark);
+	if (err == MB_ERR_TRYAGAIN && c->tries++ < GATE_TRIES) {
+		c->step = 0;
+		c->acc = 0;
+		return false;
+	}
+	gate_error_of(g, c, err);
+	return true;
+}
+
+/* Runs what is in the text. Returns: how much of it is done with. */
+static size_t
+text_run(struct gate *g, struct gate_conn *c, struct slice text)
+{
+	size_t done = 0;
+
+	if (c->mark.set) { /* the command at hand was HELD */
+		if (held_over(g, c)) {
+			done = c->parser.pos;
+			command_over(g, c);
+		}
+	}
+	for (uint32_t i = 0; !c->waiting && !c->last; i++) {
+		struct slice rest = text;
+		int rc;
+
+		if (done != 0) { /* else there may be none at all */
+			rest = slice_of(text.p + done, text.len - done);
+		}
+
+		if (c->out.bytes > GATE_OUT_MAX) { /* N2; gate_conn_go goes on */
+			c->waiting = true;
+			c->out_full = true;
+			break;
+		}
+		if (i == COMMANDS_A_TURN) { /* the others first */
+			gate_conn_ready(g, c);
+			break;
+		}
+		rc = resp_scan(&c->parser, rest);
+		if (rc == RESP_MORE || rc == RESP_LARGE) {
+			c->large_due = rc == RESP_LARGE;
+			break;
+		}
+		if (rc < 0) {
+			if (c->run == NULL) { /* else its replies come first */
+				protocol_error(g, c, rc);
+			}
+			break;
+		}
+		c->waiting = true; /* N1: unless it is done */
+		rc = command_run(g, c, rest);
+		if (rc == GATE_DONE) {
+			c->waiting = false;
+			c->tries = 0;
+			done += c->parser.pos;
+			command_over(g, c);
+		} else if (rc == GATE_HELD) {
+			c->mark.set = true;
+		}
+	}
+	if (c->run != NULL) {
+		c->waiting = true;
+		gate_run_flush(g, c->run);
+	}
+	return done;
+}
+
+/* Commands are run from where their text is until one must wait, or is not all there. */
+static void
+text_go(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len)
+{
+	bool kept = p == NULL;
+
+	for (;;) {
+		struct slice text = kept ? slice_of(c->in, c->in_len) : slice_of(p, len);
+		size_t done = text_run(g, c, text);
+
+		if (kept) {
+			text_forget(g, c, done);
+		} else if (done < len && !c->last && !text_keep(g, c, p + done, len - done)) {
+			gate_conn_close(g, c);
+			return;
+		}
+		kept = true;
+		if (!c->large_due) {
+			return;
+		}
+		c->large_due = false;
+		if (large_begin(g, c) != 0) {
+			gate_error(g, c, "OOM no memory for a value of this length");
+			c->last = true;
+			return;
+		}
+		/* Its bytes stand behind its head, as far as they are here: the gap is closed. */
+		done = large_take(large_open(c), c->in + c->parser.pos, c->in_len - c->parser.pos);
+		c->in_len -= (uint32_t)done;
+		memmove(c->in + c->parser.pos, c->in + c->parser.pos + done,
+			c->in_len - c->parser.pos);
+		if (large_open(c) != NULL) {
+			return;
+		}
+	}
+}
+
+/* Replies go out; whoever owes is remembered; who is at the end is closed. */
+static void
+settle(struct gate *g, struct gate_conn *c)
+{
+	bool owing;
+
+	if (!c->mark.set && !c->quiet && c->run == NULL) {
+		gate_out_flush(g, c);
+	}
+	owing = c->out.bytes > 0 || (!c->waiting && (c->in_len > 0 || c->large != NULL));
+	slow_set(g, c, owing);
+	if (c->in_len > GATE_IN_MAX && c->waiting && !c->paused) {
+		c->paused = true;
+		stream_pause(g->stream, c->id);
+	} else if (c->paused && (c->in_len <= GATE_IN_MAX || !c->waiting)) {
+		c->paused = false;
+		stream_resume(g->stream, c->id);
+	}
+	if ((c->last || (c->ended && !c->waiting && !c->queued)) && c->out.bytes == 0) {
+		gate_conn_close(g, c);
+	} else if (c->last && c->out.bytes >= SIZE_MAX / 2) {
+		gate_conn_close(g, c); /* its reply had no room */
+	}
+}
+
+void
+gate_conn_go(struct gate *g, struct gate_conn *c)
+{
+	if (c->waiting && c->out.bytes <= GATE_OUT_MAX / 4 && c->out_full) {
+		c->waiting = false;
+		c->out_full = false;
+	}
+	if (!c->waiting && large_open(c) == NULL && !c->last) {
+		text_go(g, c, NULL, 0);
+	}
+	settle(g, c);
+}
+
+void
+gate_conn_received(struct gate *g, struct stream_id id, const uint8_t *p, size_t len)
+{
+	struct gate_conn *c = gate_conn_find(g, id);
+	struct gate_large *l;
+
+	REQUIRE(c != NULL);
+	g->rx_bytes += len;
+	c->used_ns = g->now_ns;
+	if (c->last) {
+		return;
+	}
+	l = large_open(c);
+	if (l != NULL) {
+		size_t n = large_take(l, p, len);
+
+		p += n;
+		len -= n;
+		if (l->got < l->len) {
+			return;
+		}
+	}
+	if (c->slow_ns != 0 && c->out.bytes == 0) {
+		c->slow_ns = g->now_ns; /* it moves */
+	}
+	if (c->waiting || c->in_len > 0) {
+		if (!text_keep(g, c, p, len)) {
+			gate_conn_close(g, c);
+			return;
+		}
+		gate_conn_go(g, c);
+		return;
+	}
+	text_go(g, c, p, len);
+	settle(g, c);
+}
+
+void
+gate_conn_ended(struct gate *g, struct stream_id id)
+{
+	struct gate_conn *c = gate_conn_find(g, id);
+
+	REQUIRE(c != NULL);
+	c->ended = true;
+	if (large_open(c) != NULL) {
+		c->last = true;
+	}
+	settle(g, c);
+}
+
+void
+gate_conn_sent(struct gate *g, struct stream_id id, size_t len, int err)
+{
+	struct gate_conn *c = gate_conn_find(g, id);
+
+	REQUIRE(c != NULL);
+	c->sending = false;
+	if (err != 0) {
+		gate_conn_close(g, c);
+		return;
+	}
+	gate_out_sent(g, c, len);
+	if (c->slow_ns != 0) {
+		c->slow_ns = g->now_ns;
+	}
+	gate_conn_go(g, c);
+}
+
+void
+gate_conn_check(struct gate *g, struct gate_conn *c, uint64_t now_ns)
+{
+	if (c->slow_ns != 0 && now_ns - c->slow_ns > g->cfg.slow_ns) {
+		gate_conn_close(g, c); /* N3 */
+	} else if (g->cfg.idle_ns != 0 && !c->waiting && now_ns - c->used_ns > g->cfg.idle_ns) {
+		gate_conn_close(g, c);
+	}
+}

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate_int - what the parts of a gate share; nobody else includes it
+ *
+ *   gate_tile.c    the thread: events of sockets, answers of tiles, timers
+ *   gate_conn.c    a connection: bytes to commands, one after the other, and when it must wait
+ *   gate_out.c     replies on their way out
+ *   gate_batch.c   operations of many connections, published together
+ *   gate_state.c   looking values up, fetching what is not there
+ *   gate_call.c    calls of functions and DAGs, listings of keys
+ *   gate_command.c the table of commands
+ *   cmd_*.c        the commands
+ *
+ * How a command is run. Its handler is called with its words, and says
+ *
+ *   DONE  the reply is written, or (of a write that is under way) will be, in its turn
+ *   WAIT  something has to happen first (a key fetched, room): the handler is called again then,
+ *         from the beginning, with the same words; c->step, 0 at first, tells how far it came
+ *   HELD  it is under way, and its reply is written: sent when it succeeds, taken back when not
+ *
+ * A connection runs one command at a time, with one exception that pipelines live on: plain writes
+ * (CMD_RUN) are published together, and their replies are written in their order when all of them
+ * are acknowledged. That is a run. Any other command waits until the run before it is over: so
+ * a connection reads its own writes, and sees them in its order.
+ */
+#ifndef MB_GATE_INT_H
+#define MB_GATE_INT_H
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/queue.h>
+
+#include "cache_msg.h"
+#include "cache_view.h"
+#include "domain_limits.h"
+#include "gate.h"
+#include "heap.h"
+#include "metrics.h"
+#include "placement.h"
+#include "resp.h"
+#include "stream.h"
+#include "wset.h"
+
+#define GATE_BATCH_CNT   256         /* write sets under way; sched and caches have ports for 128 */
+#define GATE_BATCH_OPS   32          /* of a whole run */
+#define GATE_BATCH_BYTES (16u << 10) /* of a set: two of the longest operations, and more */
+#define GATE_FETCH_CNT   512         /* keys being fetched */
+#define GATE_CALL_CNT    1024        /* calls and listings under way; a power of two */
+#define GATE_RUN_MAX     32          /* commands in one run */
+#define GATE_IN_MAX      (64u << 10) /* received and not run: then the socket is not read */
+#define GATE_OUT_MAX     (1u << 20)  /* not sent: then no further command is run */
+#define GATE_CHUNK_BYTES (4u << 10)  /* of replies; most are one */
+#define GATE_HOLD_MIN    (16u << 10) /* a value above is sent from where the cache has it */
+#define GATE_HOLD_CNT    48          /* so many of the hazard slots; the rest are for looking */
+#define GATE_CURSOR_CNT  4096        /* of SCAN, remembered */
+#define GATE_TRIES       10000       /* of a HELD command: each lost one is another's success */
+#define GATE_SEND_MAX    (256u << 10) /* in one send: a slow reader is seen to move */
+#define GATE_NAME_MAX    128          /* of a client */
+#define GATE_ARGS_MAX    RESP_ARG_CNT_MAX
+
+static_assert(GATE_HOLD_CNT < HAZARD_CNT, "some are left for looking");
+static_assert(WSET_OP_HEAD + KEY_BYTES_MAX + WSET_FIELD_MAX + WSET_INLINE_MAX + 8 <=
+		      GATE_BATCH_BYTES,
+	      "every operation fits a batch");
+
+struct gate_conn;
+
+enum gate_result { GATE_DONE = 0, GATE_WAIT, GATE_HELD };
+
+/* ---- replies on their way ------------------------------------------------------------------- */
+
+struct gate_chunk {
+	struct gate_chunk *next;
+	const uint8_t *p; /* data, or a value in the cache region */
+	uint32_t len, sent, cap;
+	uint32_t slot; /* hazard slot that keeps p; CACHE_SLOT_NONE */
+	uint8_t data[];
+};
+
+struct gate_out {
+	struct gate_chunk *head, *tail;
+	size_t bytes;
+};
+
+/* A place in it, to go back to. */
+struct gate_mark {
+	struct gate_chunk *tail;
+	uint32_t len;
+	size_t bytes;
+	bool set;
+};
+
+/* ---- writes under way ----------------------------------------------------------------------- */
+
+enum gate_rec_kind {
+	REC_OK = 1,  /* +OK */
+	REC_NUMBER,  /* what the operation made */
+	REC_CHANGED, /* how many operations changed anything */
+	REC_MADE,    /* how many fields there are more */
+	REC_HELD,    /* of a HELD command: nothing, its reply is written */
+};
+
+struct gate_rec {
+	uint8_t kind;
+	int16_t err; /* the first operation's that failed */
+	bool not_number;
+	int64_t n;
+};
+
+struct gate_run {
+	struct gate_conn *conn; /* NULL: gone */
+	uint32_t pending;       /* operations not acknowledged */
+	uint32_t rec_cnt;
+	bool open; /* its last command is not complete */
+	uint32_t open_cnt;
+	struct gate_batch *batch[CACHE_TILE_MAX]; /* not acknowledged; NULL: none */
+	bool batch_open[CACHE_TILE_MAX];          /* and not sent */
+	struct gate_rec rec[GATE_RUN_MAX];
+};
+
+struct gate_batch {
+	STAILQ_ENTRY(gate_batch) next;
+	uint32_t tile;
+	struct wset ws;
+	struct desc msg;
+	uint32_t op_cnt;
+	struct gate_run *run;
+	uint8_t rec[GATE_BATCH_OPS];
+	uint32_t payload[GATE_BATCH_OPS]; /* handle of a value by reference, + 1 */
+	struct cache_op_word word[GATE_BATCH_OPS];
+};
+STAILQ_HEAD(gate_batches, gate_batch);
+
+struct gate_fetch {
+	struct stream_id conn;
+	struct desc msg;
+	bool used;
+	uint32_t next; /* free, + 1 */
+};
+
+struct gate_call {
+	struct stream_id conn;
+	struct desc msg; /* as sent */
+	uint64_t id;     /* of the call; or the listing's number */
+	bool used, scan;
+	bool over; /* answered to its client; its executor's word is awaited */
+};
+
+/* ---- connections ---------------------------------------------------------------------------- */
+
+struct gate_large {
+	struct payload_ref ref; /* handle 0: given away */
+	uint8_t *p;
+	uint32_t len, got;
+};
+
+struct gate_conn {
+	struct stream_id id;
+	bool used;
+	bool authed, local;
+	bool waiting;      /* its command, or its run, is under way: no further one is begun */
+	bool queued;       /* in the list of those that go on, */
+	bool starving;     /* of those that wait for room */
+	bool out_full;     /* waiting, only because its replies are not read */
+	bool large_due;    /* a long word begins at parser.pos */
+	bool sending;      /* a send is under way */
+	bool paused;       /* its socket is not read */
+	bool ended;        /* it will send no more */
+	bool last;         /* close it when its replies are out */
+	bool quiet;        /* nothing is sent before its command is done */
+	bool room;         /* waiting, only for room */
+	uint8_t proto;     /* 2, 3 */
+	uint32_t wait_cnt; /* answers its command waits for */
+	struct resp_parser parser;
+	uint8_t *in;
+	uint32_t in_len, in_cap;
+	struct gate_large *large; /* RESP_LARGE_CNT_MAX; NULL: none */
+	struct gate_out out;
+	struct gate_mark mark; /* of a HELD command: where its reply begins */
+	struct gate_run *run;
+	/* the command at hand */
+	uint32_t step;
+	uint32_t tries; /* of a HELD command */
+	int64_t acc;
+	uint8_t *keep; /* memory of a command that takes long, from the heap; freed with it */
+	uint32_t keep_len, keep_cap;
+	int held_err;            /* how a HELD command ended */
+	struct gate_chunk *hole; /* of a reply whose head is not known yet */
+	struct desc answer;      /* of a call or a listing */
+	bool answered;
+	/* for CLIENT */
+	char *name; /* GATE_NAME_MAX, from the heap; NULL: none */
+	uint64_t client_id;
+	uint64_t opened_ns, used_ns;
+	uint64_t slow_ns; /* since when it owes: half a command received, or a reply not read; 0 */
+	const struct gate_command *command; /* last one */
+	STAILQ_ENTRY(gate_conn) next;
+};
+STAILQ_HEAD(gate_conns, gate_conn);
+
+struct gate_cursor {
+	uint64_t id;
+	uint16_t len;
+	uint8_t *key; /* from the heap */
+};
+
+struct gate {
+	struct gate_cfg cfg;
+	struct inner inner;
+	struct stream *stream;
+	struct heap *heap;
+	void *heap_mem;
+	struct cache_view view;
+	const struct placement *placement;
+	uint16_t port;
+	bool started;
+	uint64_t now_ns, began_ns, tick_ns;
+	uint64_t client_seq, cursor_seq;
+	uint32_t held_cnt; /* hazard slots of values being sent */
+	uint32_t under_way;
+	_Atomic uint32_t under_way_shown;
+	uint32_t slow_cnt; /* connections that owe */
+	struct gate_conns ready;
+	struct gate_conns starved; /* wait for room: of batches, fetches, calls, memory */
+	struct gate_batches batch_free, batch_unsent;
+	uint32_t fetch_free;
+	uint64_t error_cnt, command_cnt, accept_cnt, refuse_cnt, rx_bytes, tx_bytes, fetch_cnt,
+		op_cnt;
+	uint8_t *scratch;       /* RESP_INLINE_MAX */
+	struct slice *args;     /* GATE_ARGS_MAX */
+	struct gate_conn *conn; /* conn_max */
+	struct gate_fetch fetch[GATE_FETCH_CNT];
+	struct gate_call call[GATE_CALL_CNT];
+	struct gate_batch batch[GATE_BATCH_CNT];
+	uint64_t call_due_ns; /* no deadline passes before */
+	uint32_t owed_cnt;
+	struct desc owed[3 * GATE_CALL_CNT]; /* what the channels had no room for */
+	struct gate_cursor cursor[GATE_CURSOR_CNT];
+	struct metrics_block metrics;
+};
+
+/* Whether plain writes that came before the command at hand are not answered yet: whatever is not a
+ * plain write itself, an error too, waits for them. */
+static inline bool
+gate_run_before(const struct gate_conn *c)
+{
+	return c->run != NULL && !c->run->open;
+}
+
+/* ---- commands ------------------------------------------------------------------------------- */
+
+enum gate_command_flag {
+	CMD_RUN = 1 << 0, /* may be a part of a run: it reads nothing */
+	CMD_WRITE = 1 << 1,
+	CMD_READONLY = 1 << 2,
+	CMD_FAST = 1 << 3,
+	CMD_NOAUTH = 1 << 4, /* also for who has not said a password */
+	CMD_ADMIN = 1 << 5,
+	CMD_NOSCRIPT = 1 << 6,
+};
+
+typedef int gate_command_fn(struct gate *g, struct gate_conn *c, const struct slice *arg,
+			    uint32_t arg_cnt);
+
+struct gate_command {
+	const char *name; /* lower case */
+	gate_command_fn *run;
+	int arity; /* as in COMMAND: the words, negative: at least so many */
+	uint32_t flags;
+	int16_t first, last, step; /* keys */
+	const char *group, *since, *summary;
+	uint8_t name_len;
+	uint64_t calls, failed; /* Owner: the gate, of which there is one */
+};
+
+/* gate_command_find finds a command by its name, in any case; NULL. */
+struct gate_command *gate_command_find(struct slice name);
+/* gate_command_at walks the table; NULL behind its end. */
+struct gate_command *gate_command_at(uint32_t idx);
+uint32_t gate_command_cnt(void);
+/* gate_command_run checks a command's words and runs it; cmd NULL: an unknown one. */
+int gate_command_run(struct gate *g, struct gate_conn *c, struct gate_command *cmd,
+		     const struct slice *arg, uint32_t arg_cnt);
+/* gate_command_init fills the index of names. Threads: start-up. */
+void gate_command_init(void);
+
+/* ---- gate_conn.c */
+
+bool gate_conn_opened(struct gate *g, struct stream_id id, bool local, const char **ret_reason);
+void gate_conn_received(struct gate *g, struct stream_id id, const uint8_t *p, size_t len);
+void gate_conn_ended(struct gate *g, struct stream_id id);
+void gate_conn_sent(struct gate *g, struct stream_id id, size_t len, int err);
+void gate_conn_closed(struct gate *g, struct stream_id id);
+/* gate_conn_go runs what a connection has received, as far as it gets. */
+void gate_conn_go(struct gate *g, struct gate_conn *c);
+/* gate_conn_ready: what it waited for has happened; it goes on in this poll or the next. */
+void gate_conn_ready(struct gate *g, struct gate_conn *c);
+/* gate_conn_starve: it waits for room that nobody will tell it of. */
+void gate_conn_starve(struct gate *g, struct gate_conn *c);
+/* gate_conn_later: its replies could not be sent just now. */
+void gate_conn_later(struct gate *g, struct gate_conn *c);
+/* gate_conn_find: the connection of an id that still has it; NULL. */
+struct gate_conn *gate_conn_find(struct gate *g, struct stream_id id);
+/* gate_conn_close ends it now, whatever is not sent. */
+void gate_conn_close(struct gate *g, struct gate_conn *c);
+void gate_conn_check(struct gate *g, struct gate_conn *c, uint64_t now_ns);
+/* gate_conn_keep makes room for at least bytes in c->keep. Returns: false: there is no memory. */
+bool gate_conn_keep(struct gate *g, struct gate_conn *c, size_t bytes);
+
+/* ---- gate_out.c */
+
+/* gate_out_room gives room for len <= GATE_CHUNK_BYTES bytes at the end of the replies; written
+ * with gate_out_wrote. The connection ends when there is no memory; the room is then a bin. */
+struct wbuf gate_out_room(struct gate *g, struct gate_conn *c, size_t len);
+void gate_out_wrote(struct gate *g, struct gate_conn *c, const struct wbuf *w);
+void gate_out_bytes(struct gate *g, struct gate_conn *c, const void *p, size_t len);
+/* gate_out_value adds the bytes of a value: a copy, or, of a long one, the place in the cache,
+ * which the reply then holds instead of *v. */
+void gate_out_value(struct gate *g, struct gate_conn *c, struct slice bytes, struct cache_value *v);
+struct gate_mark gate_out_mark(const struct gate_conn *c);
+/* gate_out_back takes back what was written since. Nothing of it was sent. */
+void gate_out_back(struct gate *g, struct gate_conn *c, const struct gate_mark *mark);
+/* gate_out_hole leaves a place whose few bytes are known later: gate_out_fill. */
+struct gate_chunk *gate_out_hole(struct gate *g, struct gate_conn *c);
+void gate_out_fill(struct gate *g, struct gate_conn *c, struct gate_chunk *hole,
+		   const struct wbuf *w);
+void gate_out_flush(struct gate *g, struct gate_conn *c);
+void gate_out_sent(struct gate *g, struct gate_conn *c, size_t len);
+void gate_out_drop(struct gate *g, struct gate_conn *c);
+
+/* gate_bulk_value: a value, its memory as gate_out_value. */
+void gate_bulk_value(struct gate *g, struct gate_conn *c, struct slice bytes,
+		     struct cache_value *v);
+
+/* Replies. Each is whole. */
+void gate_ok(struct gate *g, struct gate_conn *c);
+void gate_simple(struct gate *g, struct gate_conn *c, const char *text);
+void gate_int(struct gate *g, struct gate_conn *c, int64_t n);
+void gate_bulk(struct gate *g, struct gate_conn *c, struct slice bytes);
+void gate_bulk_str(struct gate *g, struct gate_conn *c, const char *text);
+void gate_null(struct gate *g, struct gate_conn *c);
+void gate_null_array(struct gate *g, struct gate_conn *c);
+void gate_array(struct gate *g, struct gate_conn *c, size_t cnt);
+void gate_map(struct gate *g, struct gate_conn *c, size_t cnt);
+void gate_set(struct gate *g, struct gate_conn *c, size_t cnt);
+void gate_double(struct gate *g, struct gate_conn *c, double x);
+/* gate_error: text as behind the '-'. Returns: GATE_DONE, so that a handler can end with it. */
+int gate_error(struct gate *g, struct gate_conn *c, const char *text);
+int gate_error_f(struct gate *g, struct gate_conn *c, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* gate_error_of says an mb_err as Redis would. */
+int gate_error_of(struct gate *g, struct gate_conn *c, int err);
+
+/* ---- gate_batch.c */
+
+void gate_batch_init(struct gate *g);
+/* gate_write begins the reply of a write command (again, after WAIT).
+ * Returns: its record; NULL: wait (GATE_WAIT). */
+struct gate_rec *gate_write(struct gate *g, struct gate_conn *c, enum gate_rec_kind kind);
+/* gate_write_op adds an operation to it. The value may be in the text, or one of the large words of
+ * the command.
+ * Returns: 0; MB_ERR_FULL: wait, and add it again; MB_ERR_TOO_LARGE, MB_ERR_INVALID. */
+int gate_write_op(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t if_version);
+/* gate_write_op_after: the same, of an operation on the key of the one before it, that is done only
+ * if that was. */
+int gate_write_op_after(struct gate *g, struct gate_conn *c, struct wset_op *op);
+/* gate_write_end: all its operations are added. Returns: GATE_DONE. */
+int gate_write_end(struct gate *g, struct gate_conn *c);
+/* gate_write_one: a command of one operation. Returns: what the handler returns. */
+int gate_write_one(struct gate *g, struct gate_conn *c, enum gate_rec_kind kind,
+		   struct wset_op *op);
+/* gate_write_held: one operation, done only if the key still shows version; the reply is written
+ * already. Returns: what the handler returns: HELD. When another was faster the handler is called
+ * again. */
+int gate_write_held(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t version);
+/* gate_write_held_2: of two operations on one key, the second only if the first was done. then
+ * NULL: only one. */
+int gate_write_held_2(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t version,
+		      struct wset_op *then);
+/* gate_run_flush sends what a run has added. */
+void gate_run_flush(struct gate *g, struct gate_run *run);
+/* gate_batch_again sends what had no room. Returns: whether any of it went. */
+bool gate_batch_again(struct gate *g);
+void gate_batch_published(struct gate *g, const struct desc *d);
+/* gate_run_over: all its operations are acknowledged and its last command is complete. */
+void gate_run_over(struct gate *g, struct gate_run *run);
+
+/* ---- gate_state.c */
+
+/* gate_look finds a key's value as of now. Returns: CACHE_HIT, *ret to be released; CACHE_ABSENT,
+ * *ret has the version and holds nothing; CACHE_MISS: being fetched, the handler returns WAIT; an
+ * error. */
+int gate_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *ret);
+/* gate_look_text: the same as bytes. ret_text points into the value or buf. MB_ERR_TYPE. */
+int gate_look_text(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *ret,
+		   char buf[], struct slice *ret_text);
+void gate_look_end(struct gate *g, struct cache_value *v);
+/* gate_deadline_us is when a value ends, in microseconds since 1970; 0: never. */
+uint64_t gate_deadline_us(const struct cache_value *v);
+void gate_fetched(struct gate *g, const struct desc *d);
+/* gate_look_refuse answers for what gate_look returned below 0, or waits. */
+int gate_look_refuse(struct gate *g, struct gate_conn *c, int err);
+
+/* ---- gate_call.c */
+
+void gate_replied(struct gate *g, const struct desc *d);
+void gate_scanned(struct gate *g, const struct desc *d);
+/* gate_call_start sends a call; the handler returns WAIT and finds c->answered.
+ * Returns: 0; an error; MB_ERR_FULL: wait. */
+int gate_call_start(struct gate *g, struct gate_conn *c, struct desc *d, const void *list,
+		    size_t len);
+/* gate_call_drop: the connection of these calls is gone. */
+void gate_call_drop(struct gate *g, struct stream_id conn);
+/* gate_call_due ends the calls whose deadline has passed. */
+void gate_call_due(struct gate *g, uint64_t now_ns);
+/* gate_scan asks for a page of keys, as gate_call_start. */
+int gate_scan(struct gate *g, struct gate_conn *c, struct slice prefix, struct slice after,
+	      uint16_t limit);
+/* gate_scan_page: the page of c->answer. Returns 0 or an error. */
+int gate_scan_page(struct gate *g, struct gate_conn *c, struct slice *ret_list);
+/* gate_scan_end gives the answer's memory back. */
+void gate_scan_end(struct gate *g, struct gate_conn *c);
+/* gate_owed_send sends what could not be given back. Returns: whether anything went. */
+bool gate_owed_send(struct gate *g);
+
+/* ---- words, numbers */
+
+bool gate_word_is(struct slice word, const char *lower);
+bool gate_word_i64(struct slice word, int64_t *ret);
+/* gate_match is Redis's glob. */
+bool gate_match(struct slice pattern, struct slice text, bool any_case);
+/* What a pattern begins with that is no pattern. */
+struct slice gate_match_prefix(struct slice pattern);
+
+#endif

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate_out - replies on their way out
+ *
+ * A list of chunks from the gate's memory. What is sent is named in place, at most STREAM_IOV_MAX
+ * of them at once; a long value is a chunk that names the cache's own memory, kept by a hazard slot
+ * until the kernel has it. So no reply is moved once it is written.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <microburst/error.h>
+
+#include "check.h"
+#include "gate_int.h"
+
+static uint8_t
+	bin[GATE_CHUNK_BYTES]; /* what is written to a connection without memory; never read */
+
+static void
+chunk_free(struct gate *g, struct gate_chunk *k)
+{
+	if (k->slot != CACHE_SLOT_NONE) {
+		struct cache_value v = { .slot = k->slot };
+
+		cache_view_release(&g->view, &v);
+		g->held_cnt--;
+	}
+	heap_free(g->heap, k, sizeof(*k) + k->cap);
+}
+
+static struct gate_chunk *
+chunk_add(struct gate *g, struct gate_conn *c, uint32_t cap)
+{
+	struct gate_chunk *k = heap_alloc(g->heap, sizeof(*k) + cap);
+
+	if (k == NULL) {
+		/* A reply that cannot be given whole is not given: the client sees the connection
+		 * end, and nothing that looks like an answer. */
+		c->last = true;
+		c->out.bytes = SIZE_MAX / 2;
+		return NULL;
+	}
+	*k = (struct gate_chunk){ .p = k->data, .cap = cap, .slot = CACHE_SLOT_NONE };
+	if (c->out.tail != NULL) {
+		c->out.tail->next = k;
+	} else {
+		c->out.head = k;
+	}
+	c->out.tail = k;
+	return k;
+}
+
+struct wbuf
+gate_out_room(struct gate *g, struct gate_conn *c, size_t len)
+{
+	struct gate_chunk *k = c->out.tail;
+
+	REQUIRE(len <= GATE_CHUNK_BYTES);
+	if (k == NULL || k->cap - k->len < len || k->slot != CACHE_SLOT_NONE) {
+		/* One reply and a little: what most connections ever need at once. */
+		uint32_t cap = k == NULL && len <= 224 ? 224 : GATE_CHUNK_BYTES - sizeof(*k);
+
+		if (k == NULL || !c->sending || k->cap != 0) {
+			k = chunk_add(g, c, MAX(cap, (uint32_t)len));
+		}
+		if (k == NULL) {
+			return wbuf_init(bin, sizeof(bin));
+		}
+	}
+	return wbuf_init(k->data + k->len, k->cap - k->len);
+}
+
+void
+gate_out_wrote(struct gate *g, struct gate_conn *c, const struct wbuf *w)
+{
+	struct gate_chunk *k = c->out.tail;
+
+	if (k == NULL || w->p != k->data + k->len) {
+		return; /* it went to the bin */
+	}
+	REQUIRE(!w->full);
+	k->len += (uint32_t)w->len;
+	c->out.bytes += w->len;
+}
+
+void
+gate_out_bytes(struct gate *g, struct gate_conn *c, const void *p, size_t len)
+{
+	while (len > 0) {
+		size_t n = MIN(len, GATE_CHUNK_BYTES - sizeof(struct gate_chunk));
+		struct gate_chunk *k = c->out.tail;
+		struct wbuf w;
+
+		if (k != NULL && k->slot == CACHE_SLOT_NONE && k->cap > k->len) {
+			n = MIN(n, (size_t)(k->cap - k->len));
+		}
+		w = gate_out_room(g, c, n);
+		wbuf_put(&w, p, n);
+		gate_out_wrote(g, c, &w);
+		p = (const uint8_t *)p + n;
+		len -= n;
+	}
+}
+
+void
+gate_out_value(struct gate *g, struct gate_conn *c, struct slice bytes, struct cache_value *v)
+{
+	struct gate_chunk *k;
+
+	if (bytes.len < GATE_HOLD_MIN || v->slot == CACHE_SLOT_NONE ||
+	    g->held_cnt >= GATE_HOLD_CNT) {
+		gate_out_bytes(g, c, bytes.p, bytes.len);
+		return;
+	}
+	k = chunk_add(g, c, 0);
+	if (k != NULL) {
+		k->p = bytes.p;
+		k->len = (uint32_t)bytes.len;
+		k->slot = v->slot;
+		v->slot = CACHE_SLOT_NONE;
+		g->held_cnt++;
+		c->out.bytes += bytes.len;
+	}
+}
+
+struct gate_mark
+gate_out_mark(const struct gate_conn *c)
+{
+	return (struct gate_mark){ c->out.tail, c->out.tail != NULL ? c->out.tail->len : 0,
+				   c->out.bytes, true };
+}
+
+void
+gate_out_back(struct gate *g, struct gate_conn *c, const struct gate_mark *mark)
+{
+	struct gate_chunk *k = mark->tail != NULL ? mark->tail->next : c->out.head, *next;
+
+	for (; k != NULL; k = next) {
+		next = k->next;
+		chunk_free(g, k);
+	}
+	c->out.tail = mark->tail;
+	if (mark->tail != NULL) {
+		mark->tail->next = NULL;
+		mark->tail->len = mark->len;
+	} else {
+		c->out.head = NULL;
+	}
+	c->out.bytes = mark->bytes;
+}
+
+struct gate_chunk *
+gate_out_hole(struct gate *g, struct gate_conn *c)
+{
+	struct gate_chunk *hole = chunk_add(g, c, RESP_ITEM_MAX);
+
+	if (hole != NULL) {
+		chunk_add(g, c, GATE_CHUNK_BYTES - sizeof(*hole)); /* what comes is behind it */
+	}
+	return hole;
+}
+
+void
+gate_out_fill(struct gate *g, struct gate_conn *c, struct gate_chunk *hole, const struct wbuf *w)
+{
+	if (hole != NULL) {
+		REQUIRE(w->len <= hole->cap);
+		memcpy(hole->data, w->p, w->len);
+		hole->len = (uint32_t)w->len;
+		c->out.bytes += w->len;
+	}
+}
+
+void
+gate_out_flush(struct gate *g, struct gate_conn *c)
+{
+	struct iovec iov[STREAM_IOV_MAX];
+	uint32_t cnt = 0;
+	size_t len = 0;
+
+	if (c->sending || c->out.bytes == 0) {
+		return;
+	}
+	for (struct gate_chunk *k = c->out.head;
+	     k != NULL && cnt < STREAM_IOV_MAX && len < GATE_SEND_MAX; k = k->next) {
+		if (k->len > k->sent) {
+			iov[cnt].iov_base = (void *)(uintptr_t)(k->p + k->sent);
+			iov[cnt].iov_len = MIN(k->len - k->sent, GATE_SEND_MAX);
+			len += iov[cnt++].iov_len;
+			if (iov[cnt - 1].iov_len < k->len - k->sent) {
+				break;
+			}
+		}
+	}
+	if (cnt == 0) {
+		return;
+	}
+	if (stream_send(g->stream, c->id, iov, cnt) == 0) {
+		c->sending = true;
+	} else {
+		gate_conn_later(g, c);
+	}
+}
+
+void
+gate_out_sent(struct gate *g, struct gate_conn *c, size_t len)
+{
+	g->tx_bytes += len;
+	c->out.bytes -= MIN(len, c->out.bytes);
+	while (c->out.head != NULL) {
+		struct gate_chunk *k = c->out.head;
+		size_t n = MIN(len, (size_t)(k->len - k->sent));
+
+		k->sent += (uint32_t)n;
+		len -= n;
+		if (k->sent < k->len) {
+			return;
+		}
+		if (k->next == NULL &&
+		    (k->slot == CACHE_SLOT_NONE && k->cap < GATE_CHUNK_BYTES / 2)) {
+			k->len = 0; /* a small one is kept for the next reply */
+			k->sent = 0;
+			return;
+		}
+		c->out.head = k->next;
+		if (k->next == NULL) {
+			c->out.tail = NULL;
+		}
+		chunk_free(g, k);
+	}
+}
+
+void
+gate_out_drop(struct gate *g, struct gate_conn *c)
+{
+	struct gate_mark none = { 0 };
+
+	gate_out_back(g, c, &none);
+}
+
+/* ------------------------------------------------------------------------ replies */
+
+/* A reply of a few bytes, written by fn(&w, ...). */
+#define REPLY(g, c, len, call)                                                                     \
+	do {                                                                                       \
+		struct wbuf w = gate_out_room(g, c, len);                                          \
+		call;                                                                              \
+		gate_out_wrote(g, c, &w);                                                          \
+	} while (0)
+
+void
+gate_ok(struct gate *g, struct gate_conn *c)
+{
+	REPLY(g, c, RESP_ITEM_MAX, wbuf_put(&w, "+OK\r\n", 5));
+}
+
+void
+gate_simple(struct gate *g, struct gate_conn *c, const char *text)
+{
+	REPLY(g, c, strlen(text) + 3, resp_put_simple(&w, text));
+}
+
+void
+gate_int(struct gate *g, struct gate_conn *c, int64_t n)
+{
+	REPLY(g, c, RESP_ITEM_MAX, resp_put_int(&w, n));
+}
+
+void
+gate_bulk(struct gate *g, struct gate_conn *c, struct slice bytes)
+{
+	if (bytes.len <= 1024) {
+		REPLY(g, c, bytes.len + RESP_ITEM_MAX, resp_put_bulk(&w, bytes));
+		return;
+	}
+	REPLY(g, c, RESP_ITEM_MAX, resp_put_bulk_head(&w, bytes.len));
+	gate_out_bytes(g, c, bytes.p, bytes.len);
+	REPLY(g, c, RESP_ITEM_MAX, resp_put_end(&w));
+}
+
+void
+gate_bulk_value(struct gate *g, struct gate_conn *c, struct slice bytes, struct cache_value *v)
+{
+	if (bytes.len <= 1024) {
+		gate_bulk(g, c, bytes);
+		return;
+	}
+	REPLY(g, c, RESP_ITEM_MAX, resp_put_bulk_head(&w, bytes.len));
+	gate_out_value(g, c, bytes, v);
+	REPLY(g, c, RESP_ITEM_MAX, resp_put_end(&w));
+}
+
+void
+gate_bulk_str(struct gate *g, struct gate_conn *c, const char *text)
+{
+	gate_bulk(g, c, slice_of(text, strlen(text)));
+}
+
+void
+gate_null(struct gate *g, struct gate_conn *c)
+{
+	REPLY(g, c, RESP_ITEM_MAX, resp_put_null(&w, c->proto));
+}
+
+void
+gate_null_array(struct gate *g, struct gate_conn *c)
+{
+	REPLY(g, c, RESP_ITEM_MAX, resp_put_null_array(&w, c->proto));
+}
+
+void
+gate_array(struct gate *g, struct gate_conn *c, size_t cnt)
+{
+	REPLY(g, c, RESP_ITEM_MAX, resp_put_array(&w, cnt));
+}
+
+void
+gate_map(struct gate *g, struct gate_conn *c, size_t cnt)
+{
+	REPLY(g, c, RESP_ITEM_MAX, resp_put_map(&w, c->proto, cnt));
+}
+
+void
+gate_set(struct gate *g, struct gate_conn *c, size_t cnt)
+{
+	REPLY(g, c, RESP_ITEM_MAX, resp_put_set(&w, c->proto, cnt));
+}
+
+void
+gate_double(struct gate *g, struct gate_conn *c, double x)
+{
+	REPLY(g, c, 2 * RESP_ITEM_MAX, resp_put_double(&w, c->proto, x));
+}
+
+int
+gate_error(struct gate *g, struct gate_conn *c, const char *text)
+{
+	g->error_cnt++;
+	if (c->command != NULL) {
+		((struct gate_command *)(uintptr_t)c->command)->failed++;
+	}
+	REPLY(g, c, strlen(text) + 3, resp_put_error(&w, text));
+	return GATE_DONE;
+}
+
+int
+gate_error_f(struct gate *g, struct gate_conn *c, const char *format, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	return gate_error(g, c, text);
+}
+
+int
+gate_error_of(struct gate *g, struct gate_conn *c, int err)
+{
+	switch (err) {
+	case MB_ERR_TYPE:
+		return gate_error(
+			g, c, "WRONGTYPE Operation against a key holding the wrong kind of value");
+	case MB_ERR_NO_MEMORY:
+		return gate_error(g, c, "OOM command not allowed when used memory > 'maxmemory'.");
+	case MB_ERR_TRYAGAIN:
+		return gate_error(g, c, "TRYAGAIN the key is being changed by others all the time");
+	case MB_ERR_TOO_LARGE:
+		return gate_error(g, c, "ERR string exceeds maximum allowed size");
+	default:
+		return gate_error_f(g, c, "%s %s", mb_err_name(err), mb_err_text(err));
+	}
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate_state - looking values up where the cache has them, and having them brought there */
+#include <string.h>
+
+#include <microburst/error.h>
+
+#include "check.h"
+#include "envelope.h"
+#include "gate_int.h"
+#include "hash.h"
+#include "timebase.h"
+#include "view.h"
+
+/* Asks for a key; the connection's handler is called again when it is there. */
+static void
+fetch(struct gate *g, struct gate_conn *c, struct slice key, uint64_t hash)
+{
+	struct gate_fetch *f = g->fetch_free != 0 ? &g->fetch[g->fetch_free - 1] : NULL;
+	uint32_t port = PORT_CACHE_FIRST + cache_tile_of(hash, g->view.shard_cnt);
+
+	if (f != NULL) {
+		f->msg = (struct desc){ .kind = DESC_FETCH, .b = (uint64_t)(f - g->fetch) };
+	}
+	if (f == NULL || inner_payload(&g->inner, &f->msg, key.p, key.len, PROC_DAEMON) != 0) {
+		gate_conn_starve(g, c);
+		return;
+	}
+	if (inner_send(&g->inner, port, &f->msg) != 0) {
+		inner_payload_free(&g->inner, &f->msg, PROC_DAEMON);
+		gate_conn_starve(g, c);
+		return;
+	}
+	g->fetch_free = f->next;
+	f->used = true;
+	f->conn = c->id;
+	c->wait_cnt++;
+	g->under_way++;
+	g->fetch_cnt++;
+}
+
+void
+gate_fetched(struct gate *g, const struct desc *d)
+{
+	struct gate_fetch *f = &g->fetch[d->b];
+	struct gate_conn *c;
+
+	REQUIRE(d->b < GATE_FETCH_CNT);
+	REQUIRE(f->used);
+	inner_payload_free(&g->inner, &f->msg, PROC_DAEMON);
+	f->used = false;
+	f->next = g->fetch_free;
+	g->fetch_free = (uint32_t)(f - g->fetch) + 1;
+	g->under_way--;
+	c = gate_conn_find(g, f->conn);
+	if (c == NULL) {
+		return;
+	}
+	c->held_err = d->err != 0 && d->err != MB_ERR_NO_MEMORY ? 0 : d->err;
+	if (--c->wait_cnt == 0) {
+		gate_conn_ready(g, c);
+	}
+}
+
+/* Whether a value that the cache still shows has reached its deadline. */
+static bool
+is_expired(const struct cache_value *v)
+{
+	struct envelope e;
+
+	return envelope_expires(v->envelope) && envelope_open(v->envelope, &e) == 0 &&
+	       envelope_expired(&e, hlc_time_of_us(timebase_wall_us(timebase_real())));
+}
+
+uint64_t
+gate_deadline_us(const struct cache_value *v)
+{
+	struct envelope e;
+
+	return envelope_expires(v->envelope) && envelope_open(v->envelope, &e) == 0
+		       ? hlc_time_us(e.expiry.deadline)
+		       : 0;
+}
+
+int
+gate_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *ret)
+{
+	uint64_t hash;
+	int n;
+
+	if (key.len == 0) {
+		*ret = (struct cache_value){ .slot = CACHE_SLOT_NONE };
+		return MB_ERR_INVALID;
+	}
+	if (key.len > KEY_BYTES_MAX) {
+		return MB_ERR_INVALID;
+	}
+	hash = hash_bytes(key.p, key.len);
+	n = cache_view_get_hashed(&g->view, hash, key, ret);
+	if (n == CACHE_HIT && is_expired(ret)) {
+		n = CACHE_ABSENT;
+	}
+	if (n == CACHE_ABSENT) {
+		cache_view_release(&g->view, ret);
+	} else if (n == CACHE_MISS) {
+		if (c->held_err == MB_ERR_NO_MEMORY) {
+			c->held_err = 0;
+			return MB_ERR_NO_MEMORY;
+		}
+		fetch(g, c, key, hash);
+	}
+	return n;
+}
+
+int
+gate_look_text(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *ret,
+	       char buf[], struct slice *ret_text)
+{
+	int n = gate_look(g, c, key, ret);
+	int err;
+
+	if (n != CACHE_HIT) {
+		return n;
+	}
+	err = view_text(ret->type, ret->state, buf, ret_text);
+	if (err != 0) {
+		cache_view_release(&g->view, ret);
+		return err == MB_ERR_NOT_FOUND ? (int)CACHE_ABSENT : err;
+	}
+	return n;
+}
+
+void
+gate_look_end(struct gate *g, struct cache_value *v)
+{
+	cache_view_release(&g->view, v);
+}
+
+int
+gate_look_refuse(struct gate *g, struct gate_conn *c, int err)
+{
+	if (err == CACHE_MISS) {
+		return GATE_WAIT;
+	}
+	if (err == MB_ERR_FULL) { /* every hazard slot holds a value that is being sent */
+		gate_conn_starve(g, c);
+		return GATE_WAIT;
+	}
+	if (err == MB_ERR_INVALID) {
+		return gate_error_f(g, c, "ERR a key has 1 to %d bytes here", KEY_BYTES_MAX);
+	}
+	return gate_error_of(g, c, err);
+}

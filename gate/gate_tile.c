@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate_tile - the thread: events of sockets come with the lcore's completions, answers of tiles and
+ * what has to go on in the poll */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include <microburst/error.h>
+
+#include "call.h"
+#include "check.h"
+#include "compiler.h"
+#include "gate_int.h"
+#include "lcore.h"
+#include "link.h"
+#include "log.h"
+#include "tile_msg.h"
+#include "timebase.h"
+
+#define FILES_BESIDE 1024u             /* of the rest of the node: four a process, and some */
+#define GATE_BURST   64                /* answers of one tile in a poll */
+#define GATE_TICK_NS (250 * NS_PER_MS) /* how exact the time of a slow or idle client is */
+
+/* ------------------------------------------------------------------ events of sockets */
+
+static bool
+on_opened(void *ctx, struct stream_id id, bool local, const char **ret_reason)
+{
+	return gate_conn_opened(ctx, id, local, ret_reason);
+}
+
+static void
+on_received(void *ctx, struct stream_id id, const uint8_t *p, size_t len)
+{
+	gate_conn_received(ctx, id, p, len);
+}
+
+static void
+on_ended(void *ctx, struct stream_id id)
+{
+	gate_conn_ended(ctx, id);
+}
+
+static void
+on_sent(void *ctx, struct stream_id id, size_t len, int err)
+{
+	gate_conn_sent(ctx, id, len, err);
+}
+
+static void
+on_closed(void *ctx, struct stream_id id)
+{
+	gate_conn_closed(ctx, id);
+}
+
+/* ------------------------------------------------------------------------------- life */
+
+static int
+memory_make(struct gate *g)
+{
+	g->heap_mem = mmap(NULL, g->cfg.memory_bytes, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (g->heap_mem == MAP_FAILED) {
+		g->heap_mem = NULL;
+		return MB_ERR_NO_MEMORY;
+	}
+	g->heap = heap_init(g->heap_mem, g->cfg.memory_bytes);
+	g->conn = calloc(g->cfg.conn_max, sizeof(*g->conn));
+	g->args = calloc(GATE_ARGS_MAX, sizeof(*g->args));
+	g->scratch = malloc(RESP_INLINE_MAX);
+	return g->conn != NULL && g->args != NULL && g->scratch != NULL ? 0 : MB_ERR_NO_MEMORY;
+}
+
+/* A connection is a file: the limit is raised as far as it may, and beyond that obeyed. */
+static void
+files_allow(struct gate *g)
+{
+	struct rlimit r;
+	rlim_t want = g->cfg.conn_max + (rlim_t)FILES_BESIDE;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= want) {
+		return;
+	}
+	r.rlim_cur = MIN(want, r.rlim_max);
+	if (setrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < want) {
+		g->cfg.conn_max = (uint32_t)MAX(r.rlim_cur, FILES_BESIDE + 16) - FILES_BESIDE;
+		log_at(LOG_WARN, "at most %u Redis clients: the limit of open files is %llu",
+		       g->cfg.conn_max, (unsigned long long)r.rlim_max);
+	}
+}
+
+static int
+listen_all(struct gate *g)
+{
+	const struct stream_ops ops = { on_opened, on_received, on_ended, on_sent, on_closed, g };
+	int err = stream_create(&g->stream, g->cfg.lcore, g->cfg.conn_max, &ops);
+
+	if (err == 0 && g->cfg.listen[0] != '\0') {
+		err = stream_listen_tcp(g->stream, g->cfg.listen, &g->port);
+	}
+	if (err == 0 && g->cfg.socket[0] != '\0') {
+		err = stream_listen_unix(g->stream, g->cfg.socket);
+	}
+	return err;
+}
+
+int
+gate_create(struct gate **ret, const struct gate_cfg *cfg)
+{
+	struct gate *g = aligned_alloc(CACHE_LINE, ALIGN_UP(sizeof(*g), (size_t)CACHE_LINE));
+	int err;
+
+	if (g == NULL) {
+		return MB_ERR_NO_MEMORY;
+	}
+	memset(g, 0, sizeof(*g));
+	g->cfg = *cfg;
+	metrics_init(&g->metrics, METRICS_OWNER_gate, 0);
+	STAILQ_INIT(&g->ready);
+	STAILQ_INIT(&g->starved);
+	gate_batch_init(g);
+	gate_command_init();
+	for (uint32_t i = 0; i < GATE_FETCH_CNT; i++) {
+		g->fetch[i].next = i + 1 < GATE_FETCH_CNT ? i + 2 : 0;
+	}
+	g->fetch_free = 1;
+	g->call_due_ns = UINT64_MAX;
+	g->placement =
+		(const struct placement *)(const void *)(cfg->daemon->base + cfg->daemon->at.table);
+	g->began_ns = g->now_ns = timebase_now_ns(timebase_real());
+	files_allow(g);
+	err = memory_make(g);
+	if (err == 0) {
+		err = listen_all(g);
+	}
+	if (err == 0) {
+		err = inner_create(&g->inner, &cfg->inner);
+	}
+	if (err == 0) {
+		err = cache_view_open(&g->view, cfg->cache, cfg->cache_bytes,
+				      region_hazard(&g->inner.cfg.own));
+	}
+	if (err != 0) {
+		gate_destroy(g);
+		return err;
+	}
+	*ret = g;
+	return 0;
+}
+
+void
+gate_destroy(struct gate *g)
+{
+	if (g->stream != NULL) {
+		stream_destroy(g->stream);
+	}
+	inner_destroy(&g->inner);
+	if (g->heap_mem != NULL) {
+		munmap(g->heap_mem, g->cfg.memory_bytes);
+	}
+	free(g->conn);
+	free(g->args);
+	free(g->scratch);
+	free(g);
+}
+
+uint16_t
+gate_port(const struct gate *g)
+{
+	return g->port;
+}
+
+struct metrics_block *
+gate_metrics(struct gate *g)
+{
+	return &g->metrics;
+}
+
+uint32_t
+gate_held(const struct gate *g)
+{
+	return atomic_load_explicit(&g->under_way_shown, memory_order_relaxed);
+}
+
+/* ------------------------------------------------------------------------------- loop */
+
+static int
+poll_ctl(struct gate *g)
+{
+	struct desc d[GATE_BURST];
+	uint32_t n = link_recv_burst(g->cfg.from_ctl, d, GATE_BURST);
+
+	for (uint32_t i = 0; i < n; i++) {
+		/* Nothing of another process is looked at from one poll to the next: it is let go
+		 * of as soon as it is asked for. */
+		if (d[i].kind == DESC_PROC_DOWN) {
+			d[i].kind = DESC_PROC_DOWN_DONE;
+			d[i].dead.published = 0;
+		} else if (d[i].kind == DESC_SEG_DOWN) {
+			d[i].kind = DESC_SEG_DOWN_DONE;
+		} else {
+			continue;
+		}
+		REQUIRE(link_send_sp(g->cfg.to_ctl, &d[i], 1) == 1); /* one for each of ctl's */
+	}
+	return (int)n;
+}
+
+static int
+poll_answers(struct gate *g)
+{
+	struct desc d;
+	int busy = 0;
+
+	for (uint32_t port = PORT_SCHED; port < g->inner.port_cnt; port++) {
+		for (uint32_t i = 0; i < GATE_BURST && inner_recv(&g->inner, port, &d) == 1; i++) {
+			busy++;
+			switch ((int)d.kind) {
+			case DESC_PUBLISHED:
+				gate_batch_published(g, &d);
+				break;
+			case DESC_FETCHED:
+				gate_fetched(g, &d);
+				break;
+			case DESC_SCANNED:
+				gate_scanned(g, &d);
+				break;
+			case DESC_REPLY:
+				gate_replied(g, &d);
+				break;
+			default:
+				break;
+			}
+		}
+	}
+	return busy;
+}
+
+/* Connections of one list, each once. */
+static int
+poll_conns(struct gate *g, struct gate_conns *list, bool starving)
+{
+	struct gate_conns turn = STAILQ_HEAD_INITIALIZER(turn);
+	struct gate_conn *c;
+	int busy = 0;
+
+	STAILQ_CONCAT(&turn, list);
+	while ((c = STAILQ_FIRST(&turn)) != NULL) {
+		STAILQ_REMOVE_HEAD(&turn, next);
+		c->queued = false;
+		if (starving && c->room && c->wait_cnt == 0) {
+			c->waiting = false;
+		}
+		c->room = false;
+		gate_conn_go(g, c);
+		busy += !c->queued || !c->starving;
+	}
+	return busy;
+}
+
+static int
+gate_poll(void *ctx, uint64_t now_ns)
+{
+	struct gate *g = ctx;
+	int busy = 0;
+
+	g->now_ns = now_ns;
+	if (unlikely(!g->started)) {
+		g->started = true;
+		if (stream_start(g->stream) != 0) {
+			log_at(LOG_ERROR,
+			       "this kernel cannot receive into shared buffers (it needs "
+			       "Linux 6.0): Redis clients are not served");
+			stream_stop(g->stream);
+		}
+		busy = 1;
+	}
+	busy += poll_ctl(g);
+	busy += poll_answers(g);
+	busy += gate_batch_again(g);
+	if (g->owed_cnt > 0) {
+		busy += gate_owed_send(g);
+	}
+	if (!STAILQ_EMPTY(&g->starved)) {
+		busy += poll_conns(g, &g->starved, true);
+	}
+	if (!STAILQ_EMPTY(&g->ready)) {
+		busy += poll_conns(g, &g->ready, false);
+	}
+	busy += stream_poll(g->stream);
+	return busy;
+}
+
+static void
+gate_count(struct gate *g)
+{
+	const struct {
+		enum metric metric;
+		uint64_t v;
+	} row[] = {
+		{ METRIC_gate_conn_accepted, g->accept_cnt },
+		{ METRIC_gate_conn_refused, g->refuse_cnt },
+		{ METRIC_gate_conn_open, stream_conn_cnt(g->stream) },
+		{ METRIC_gate_command_run, g->command_cnt },
+		{ METRIC_gate_command_failed, g->error_cnt },
+		{ METRIC_gate_op_published, g->op_cnt },
+		{ METRIC_gate_key_fetched, g->fetch_cnt },
+		{ METRIC_gate_socket_rx, g->rx_bytes },
+		{ METRIC_gate_socket_tx, g->tx_bytes },
+		{ METRIC_gate_memory_used, heap_used_bytes(g->heap) },
+	};
+
+	for (uint32_t i = 0; i < ARRAY_CNT(row); i++) {
+		metrics_set(&g->metrics, row[i].metric, row[i].v);
+	}
+}
+
+static void
+gate_housekeeping(void *ctx, uint64_t now_ns)
+{
+	struct gate *g = ctx;
+
+	g->now_ns = now_ns;
+	gate_count(g);
+	gate_call_due(g, now_ns);
+	atomic_store_explicit(&g->under_way_shown, g->under_way, memory_order_relaxed);
+	if (now_ns < g->tick_ns) {
+		return;
+	}
+	g->tick_ns = now_ns + GATE_TICK_NS;
+	if (g->slow_cnt > 0 || g->cfg.idle_ns != 0) {
+		for (uint32_t i = 0; i < g->cfg.conn_max; i++) {
+			if (g->conn[i].used) {
+				gate_conn_check(g, &g->conn[i], now_ns);
+			}
+		}
+	}
+}
+
+static void
+gate_arm(void *ctx, bool up)
+{
+	struct gate *g = ctx;
+
+	inner_arm(&g->inner, up);
+}
+
+static uint64_t
+gate_next_timer(void *ctx)
+{
+	struct gate *g = ctx;
+
+	if (!STAILQ_EMPTY(&g->starved) || !STAILQ_EMPTY(&g->batch_unsent) || g->owed_cnt > 0) {
+		return g->now_ns + NS_PER_MS; /* room comes without a word */
+	}
+	return g->slow_cnt > 0 || (g->cfg.idle_ns != 0 && stream_conn_cnt(g->stream) > 0)
+		       ? MIN(MAX(g->tick_ns, g->now_ns), g->call_due_ns)
+		       : g->call_due_ns;
+}
+
+/* Nobody is let in any more; what was begun is answered. */
+static bool
+gate_drain(void *ctx, uint64_t now_ns)
+{
+	struct gate *g = ctx;
+
+	stream_stop(g->stream);
+	return g->under_way == 0;
+}
+
+const struct tile_ops gate_tile_ops = {
+	.kind = TILE_GATE,
+	.poll = gate_poll,
+	.housekeeping = gate_housekeeping,
+	.arm = gate_arm,
+	.next_timer_ns = gate_next_timer,
+	.drain = gate_drain,
+};

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "subject_remote.h"
+
+#include <microburst/client.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "compiler.h"
+
+#define SETTING NODE_ONE_EXECUTOR " net.listen=udp://127.0.0.1:0"
+#define KEY     "remote"
+
+struct remote_caller {
+	struct mb_client *client;
+	int64_t x;
+};
+
+/* Opens a client at the port that the node says it has. */
+static int
+remote_enter(struct env *env, struct remote_caller *c)
+{
+	json_t *answer = NULL;
+	char where[64];
+	int err = env_node(env, SETTING);
+
+	if (err == 0) {
+		err = node_ask(env->node, json_pack("{s:s}", "cmd", "status"), -1, &answer);
+	}
+	if (err == 0) {
+		snprintf(where, sizeof(where), "udp://127.0.0.1:%d",
+			 (int)json_integer_value(json_object_get(answer, "net_port")));
+		err = mb_client_open(&c->client, where);
+	}
+	json_decref(answer);
+	return err;
+}
+
+static int
+call_once(void *ctx)
+{
+	struct remote_caller *c = ctx;
+	struct mb_value x = mb_i64(++c->x);
+	struct mb_reply reply;
+	int err = mb_call(c->client, "bench_increment", &x, 1, NULL, &reply);
+
+	if (err == 0 && (reply.cnt != 1 || reply.value[0].i64 != c->x + 1)) {
+		err = MB_ERR_CORRUPT;
+	}
+	mb_reply_free(c->client, &reply);
+	return err;
+}
+
+static int
+get_once(void *ctx)
+{
+	struct remote_caller *c = ctx;
+	struct mb_held held;
+	int err = mb_client_get(c->client, KEY, 0, &held);
+
+	if (err == 0) {
+		err = held.len == 8 ? 0 : MB_ERR_CORRUPT;
+		mb_client_release(c->client, &held);
+	}
+	return err;
+}
+
+static int
+put_once(void *ctx)
+{
+	struct remote_caller *c = ctx;
+
+	return mb_client_set(c->client, KEY, 0, "01234567", 8);
+}
+
+static int
+call_block(void *ctx, const struct pace *pace, struct figures *f)
+{
+	return pace_run(pace, f, call_once, ctx);
+}
+
+static int
+get_block(void *ctx, const struct pace *pace, struct figures *f)
+{
+	return pace_run(pace, f, get_once, ctx);
+}
+
+static int
+put_block(void *ctx, const struct pace *pace, struct figures *f)
+{
+	return pace_run(pace, f, put_once, ctx);
+}
+
+static int
+remote_run(struct env *env, const struct bench *bench,
+	   int (*block)(void *ctx, const struct pace *pace, struct figures *f), struct measure *ret)
+{
+	struct remote_caller c = { 0 };
+	struct side subject = { .block = block, .ctx = &c, .cpu_s = env_cpu_s, .cpu_ctx = env };
+	int err = remote_enter(env, &c);
+
+	if (err != 0) {
+		return err;
+	}
+	err = put_once(&c);
+	if (err == 0) {
+		err = bench_interleave(env, bench, &subject, ret);
+	}
+	mb_client_close(c.client);
+	return err;
+}
+
+int
+subject_remote_call(struct env *env, const struct bench *bench, struct measure *ret)
+{
+	return remote_run(env, bench, call_block, ret);
+}
+
+int
+subject_remote_get(struct env *env, const struct bench *bench, struct measure *ret)
+{
+	return remote_run(env, bench, get_block, ret);
+}
+
+int
+subject_remote_put(struct env *env, const struct bench *bench, struct measure *ret)
+{
+	return remote_run(env, bench, put_block, ret);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* subject_remote - calls and reads of a client over UDP, on this machine's loopback
+ *
+ * All three parties are here: the client, the net tile, the executor. With two cores they share
+ * them, which a client of its own machine does not.
+ */
+#ifndef MB_BENCH_SUBJECT_REMOTE_H
+#define MB_BENCH_SUBJECT_REMOTE_H
+
+#include "bench.h"
+
+int subject_remote_call(struct env *env, const struct bench *bench, struct measure *ret);
+int subject_remote_get(struct env *env, const struct bench *bench, struct measure *ret);
+int subject_remote_put(struct env *env, const struct bench *bench, struct measure *ret);
+
+#endif

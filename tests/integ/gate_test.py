@@ -1,0 +1,721 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: Apache-2.0
+"""gate_test.py MICROBURST SOURCE
+
+Goal:   the gate answers what Redis would, to the letter where it can, to raw bytes and to the
+        clients that people have; hostile, slow and dying clients harm nobody else; nothing is left
+        at the end.
+Method: a node of its own, with small limits. Sockets of this program say exact bytes and expect
+        exact bytes; redis-cli, redis-benchmark and python3-redis run when they are there.
+"""
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+MICROBURST, SOURCE = sys.argv[1:3]
+START_S, ANSWER_S = 60, 30
+SETTINGS = {'gate.memory': '16m', 'gate.connections': '200', 'gate.slow': '1500ms'}
+
+FUNCTIONS = r"""
+#include <microburst/function.h>
+#include <stdlib.h>
+
+MB_FUNCTION(fails) { return mb_fail(call, "no luck today"); }
+MB_FUNCTION(crashes) { abort(); }
+MB_FUNCTION(loops) { for (;;) { __asm__ volatile(""); } }
+MB_FUNCTION(writes) { return mb_put(call, mb_str("written"), mb_str("yes")); }
+MB_FUNCTION(many)
+{
+    MB_TRY(mb_return_i64(call, 1));
+    MB_TRY(mb_return_utf8(call, mb_str("two")));
+    return mb_return_f64(call, 2.5);
+}
+"""
+
+
+def node_start(folder, extra=None):
+    args = [MICROBURST, 'up', '--socket', f'{folder}/socket']
+    settings = dict(SETTINGS, **{'gate.listen': '127.0.0.1:0', 'gate.socket': f'{folder}/redis'})
+    settings.update(extra or {})
+    for key, value in settings.items():
+        args += ['--set', f'{key}={value}']
+    log = open(f'{folder}/log', 'w+b')
+    process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                               start_new_session=True)
+    until = time.monotonic() + START_S
+    port = None
+    while True:
+        log.seek(0)
+        said = log.read().decode(errors='replace')
+        for line in said.splitlines():
+            if line.startswith('Redis clients: port '):
+                port = int(line.rsplit(' ', 1)[1])
+        if '\nready at' in said:
+            return process, log, port
+        if process.poll() is not None or time.monotonic() > until:
+            raise RuntimeError('the node did not start:\n' + said)
+        time.sleep(0.05)
+
+
+class Raw:
+    """A client that says bytes."""
+
+    def __init__(self, port=None, path=None):
+        if path:
+            self.s = socket.socket(socket.AF_UNIX)
+            self.s.connect(path)
+        else:
+            self.s = socket.create_connection(('127.0.0.1', port))
+        self.s.settimeout(ANSWER_S)
+        self.buffer = bytearray()
+
+    def send(self, data):
+        self.s.sendall(data)
+
+    def say(self, *words):
+        words = [w if isinstance(w, bytes) else str(w).encode() for w in words]
+        self.send(b'*%d\r\n' % len(words) + b''.join(b'$%d\r\n%s\r\n' % (len(w), w) for w in words))
+
+    def fill(self):
+        got = self.s.recv(1 << 16)
+        if not got:
+            raise EOFError
+        self.buffer += got
+
+    def line(self):
+        while b'\r\n' not in self.buffer:
+            self.fill()
+        return self.cut(self.buffer.index(b'\r\n') + 2)[:-2]
+
+    def cut(self, n):
+        out = bytes(self.buffer[:n])
+        del self.buffer[:n]
+        return out
+
+    def take(self, n):
+        while len(self.buffer) < n:
+            self.fill()
+        return self.cut(n)
+
+    def answer(self):
+        line = self.line()
+        kind, rest = line[:1], line[1:]
+        if kind == b'$':
+            if rest == b'-1':
+                return None
+            value = self.take(int(rest) + 2)
+            return value[:-2]
+        if kind == b':':
+            return int(rest)
+        if kind in (b'+', b'-', b',', b'#'):
+            return line.decode()
+        if kind == b'_':
+            return None
+        if kind in (b'*', b'~'):
+            return None if rest == b'-1' else [self.answer() for _ in range(int(rest))]
+        if kind == b'%':
+            return {self.key(): self.answer() for _ in range(int(rest))}
+        raise AssertionError(f'no reply: {line!r}')
+
+    def key(self):
+        return self.answer()
+
+    def __call__(self, *words):
+        self.say(*words)
+        return self.answer()
+
+    def ended(self):
+        """True when the server has closed the connection."""
+        try:
+            while True:
+                self.fill()
+        except (EOFError, ConnectionResetError):
+            return True
+        except socket.timeout:
+            return False
+
+    def close(self):
+        self.s.close()
+
+
+NODE = {}
+
+
+def setUpModule():
+    NODE['folder'] = tempfile.mkdtemp(prefix='microburst-gate-')
+    NODE['process'], NODE['log'], NODE['port'] = node_start(NODE['folder'])
+    os.environ['MICROBURST_SOCKET'] = f"{NODE['folder']}/socket"
+    path = f"{NODE['folder']}/functions.c"
+    with open(path, 'w', encoding='utf-8') as f:
+        f.write(FUNCTIONS)
+    unittest.addModuleCleanup(shutil.rmtree, NODE['folder'])
+    unittest.addModuleCleanup(node_end, NODE['process'], NODE['log'])
+    for source in (path, f'{SOURCE}/examples/increment.c', f'{SOURCE}/examples/echo.c'):
+        subprocess.run([MICROBURST, 'deploy', source], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([MICROBURST, 'dag', 'add', 'twice', 'increment -> increment#2'], check=True,
+                   capture_output=True)
+
+
+def node_end(process, log):
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    log.close()
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.clients = []
+        self.c = self.client()
+        self.assertEqual(self.c('FLUSHALL'), '+OK')
+
+    def client(self):
+        c = Raw(NODE['port'])
+        self.clients.append(c)
+        return c
+
+    def tearDown(self):
+        for c in self.clients:
+            c.close()
+        self.assertIsNone(NODE['process'].poll(), 'the node ended')
+
+
+class Protocol(Case):
+    def test_bytes_are_exact(self):
+        c = self.c
+        for said, want in (
+                (b'*1\r\n$4\r\nPING\r\n', b'+PONG\r\n'),
+                (b'PING\r\n', b'+PONG\r\n'),
+                (b'PING hello\r\n', b'$5\r\nhello\r\n'),
+                (b'\r\n*0\r\n*-1\r\nECHO "a b"\r\n', b'$3\r\na b\r\n'),
+                (b'*2\r\n$3\r\nGET\r\n$1\r\nx\r\n', b'$-1\r\n'),
+                (b'SET x 5\r\nINCR x\r\nGET x\r\n', b'+OK\r\n:6\r\n$1\r\n6\r\n'),
+                (b'NOSUCH a b\r\n',
+                 b"-ERR unknown command 'NOSUCH', with args beginning with: 'a' 'b' \r\n"),
+                (b'GET\r\n', b"-ERR wrong number of arguments for 'get' command\r\n"),
+                (b'SADD x m\r\n', b'-WRONGTYPE Operation against a key holding the wrong kind of '
+                 b'value\r\n'),
+                (b'SET t text\r\nINCR t\r\n',
+                 b'+OK\r\n-ERR value is not an integer or out of range\r\n'),
+                (b'SELECT 1\r\n', b'-ERR DB index is out of range\r\n'),
+        ):
+            c.send(said)
+            self.assertEqual(c.take(len(want)), want, said)
+
+    def test_not_the_protocol_ends_the_connection(self):
+        for said, want in (
+                (b'*1\r\n+PING\r\n', b"-ERR Protocol error: expected '$', got '+'\r\n"),
+                (b'*x\r\n', b'-ERR Protocol error: invalid multibulk length\r\n'),
+                (b'PING\r\n*1\r\n$-3\r\n',
+                 b'+PONG\r\n-ERR Protocol error: invalid bulk length\r\n'),
+                (b'SET a 1\r\n*1\r\n$-3\r\n',
+                 b'+OK\r\n-ERR Protocol error: invalid bulk length\r\n'),
+                (b'SET "a\r\n', b'-ERR Protocol error: unbalanced quotes in request\r\n'),
+        ):
+            c = self.client()
+            c.send(said)
+            self.assertEqual(c.take(len(want)), want, said)
+            self.assertTrue(c.ended())
+
+    def test_a_command_byte_by_byte(self):
+        for byte in b'*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$4\r\na\r\nb\r\n':
+            self.c.send(bytes([byte]))
+            time.sleep(0.001)
+        self.assertEqual(self.c.answer(), '+OK')
+        self.assertEqual(self.c('GET', 'k'), b'a\r\nb')
+
+    def test_a_pipeline_is_answered_in_order(self):
+        words, want = [], []
+        for i in range(3000):
+            words.append(b'SET k%d v%d\r\nGET k%d\r\nINCR n\r\nPING p%d\r\nGET none\r\nBAD\r\n'
+                         % (i % 7, i, i % 7, i))
+            want += ['+OK', b'v%d' % i, i + 1, b'p%d' % i, None]
+        threading.Thread(target=self.c.send, args=(b''.join(words),)).start()
+        for i in range(0, len(want), 5):
+            for one in want[i:i + 5]:
+                self.assertEqual(self.c.answer(), one)
+            self.assertTrue(self.c.answer().startswith('-ERR unknown command'))
+
+    def test_both_protocols(self):
+        c = self.c
+        c('HSET', 'h', 'a', '1')
+        c('SADD', 's', 'm')
+        self.assertEqual(c('HGETALL', 'h'), [b'a', b'1'])
+        hello = c('HELLO', '3')
+        self.assertEqual(hello[b'proto'], 3)
+        self.assertEqual(hello[b'server'], b'redis')
+        self.assertEqual(c('HGETALL', 'h'), {b'a': b'1'})
+        c.say('GET', 'nothing')
+        self.assertEqual(c.line(), b'_')
+        c.say('SMEMBERS', 's')
+        self.assertEqual(c.line(), b'~1')
+        self.assertEqual(c.answer(), b'm')
+        self.assertEqual(c('HELLO', '4'), '-NOPROTO unsupported protocol version')
+        self.assertEqual(c('RESET'), '+RESET')
+        self.assertEqual(c('HGETALL', 'h'), [b'a', b'1'])
+
+    def test_the_unix_socket_serves_too(self):
+        c = Raw(path=f"{NODE['folder']}/redis")
+        self.clients.append(c)
+        self.assertEqual(c('SET', 'u', '1'), '+OK')
+        self.assertEqual(self.c('GET', 'u'), b'1')
+
+    def test_half_closed(self):
+        self.c.send(b'SET a 1\r\nGET a\r\n')
+        self.c.s.shutdown(socket.SHUT_WR)
+        self.assertEqual(self.c.answer(), '+OK')
+        self.assertEqual(self.c.answer(), b'1')
+        self.assertTrue(self.c.ended())
+
+
+class Commands(Case):
+    def test_values_of_all_sizes(self):
+        for size in (0, 1, 40, 95, 96, 97, 4095, 4096, 4097, 16383, 16384, 65535, 65536, 65537,
+                     1 << 20, 5 << 20):
+            value = os.urandom(min(size, 1 << 16)) * (size // (1 << 16) + 1)
+            value = value[:size]
+            self.assertEqual(self.c('SET', f'v{size}', value), '+OK', size)
+            self.assertEqual(self.c('STRLEN', f'v{size}'), size)
+            self.assertEqual(self.c('GET', f'v{size}'), value, size)
+
+    def test_the_longest_value(self):
+        c = self.c
+        value = os.urandom(1 << 20) * 64
+        self.assertEqual(c('SET', 'longest', value), '+OK')
+        self.assertEqual(c('GET', 'longest'), value)
+        self.assertEqual(c('APPEND', 'longest', 'x'), '-ERR string exceeds maximum allowed size')
+        c.send(b'*3\r\n$3\r\nSET\r\n$1\r\na\r\n$%d\r\n' % ((64 << 20) + 1))
+        self.assertEqual(c.answer(), '-ERR Protocol error: invalid bulk length')
+
+    def test_conditional_writes(self):
+        c = self.c
+        self.assertEqual(c('SETNX', 'a', '1'), 1)
+        self.assertEqual(c('SETNX', 'a', '2'), 0)
+        self.assertEqual(c('SET', 'a', '3', 'NX'), None)
+        self.assertEqual(c('SET', 'b', '3', 'XX'), None)
+        self.assertEqual(c('SET', 'a', '4', 'XX', 'GET'), b'1')
+        self.assertEqual(c('SET', 'c', '4', 'GET'), None)
+        self.assertEqual(c('GETSET', 'a', '5'), b'4')
+        self.assertEqual(c('GETDEL', 'a'), b'5')
+        self.assertEqual(c('GETDEL', 'a'), None)
+        self.assertEqual(c('APPEND', 'd', 'one'), 3)
+        self.assertEqual(c('APPEND', 'd', 'two'), 6)
+        self.assertEqual(c('SETRANGE', 'd', '8', 'x'), 9)
+        self.assertEqual(c('GET', 'd'), b'onetwo\0\0x')
+        self.assertEqual(c('GETRANGE', 'd', '-3', '-1'), b'\0\0x')
+        self.assertEqual(c('SET', 'a', '1', 'NX', 'XX'), '-ERR syntax error')
+
+    def test_numbers(self):
+        c = self.c
+        self.assertEqual(c('INCRBY', 'n', str((1 << 63) - 1)), (1 << 63) - 1)
+        self.assertEqual(c('INCR', 'n'), '-ERR increment or decrement would overflow')
+        self.assertEqual(c('DECRBY', 'm', '5'), -5)
+        self.assertEqual(c('INCRBY', 'm', 'x'), '-ERR value is not an integer or out of range')
+        self.assertEqual(c('GET', 'm'), b'-5')
+
+    def test_several_keys(self):
+        c = self.c
+        words = ['MSET']
+        for i in range(1000):
+            words += [f'k{i}', f'v{i}']
+        self.assertEqual(c(*words), '+OK')
+        self.assertEqual(c('MGET', *[f'k{i}' for i in range(1000)], 'none'),
+                         [b'v%d' % i for i in range(1000)] + [None])
+        self.assertEqual(c('DBSIZE'), 1000)
+        self.assertEqual(len(c('KEYS', 'k*')), 1000)
+        self.assertEqual(sorted(c('KEYS', 'k1[0-1]?')), sorted(b'k%d' % i for i in range(100, 120)))
+        self.assertEqual(c('EXISTS', 'k1', 'k1', 'none'), 2)
+        self.assertEqual(c('DEL', *[f'k{i}' for i in range(900)], 'none'), 900)
+        seen, cursor = [], b'0'
+        while True:
+            cursor, keys = c('SCAN', cursor, 'COUNT', '7')
+            seen += keys
+            if cursor == b'0':
+                break
+        self.assertEqual(sorted(seen), sorted(b'k%d' % i for i in range(900, 1000)))
+        self.assertEqual(c('SCAN', '123456'), '-ERR invalid cursor')
+        self.assertEqual(c('FLUSHALL'), '+OK')
+        self.assertEqual(c('DBSIZE'), 0)
+
+    def test_sets_and_hashes(self):
+        c = self.c
+        self.assertEqual(c('SADD', 's', 'a', 'b', 'a'), 2)
+        self.assertEqual(c('SCARD', 's'), 2)
+        self.assertEqual(c('SMISMEMBER', 's', 'a', 'x'), [1, 0])
+        self.assertEqual(sorted(c('SMEMBERS', 's')), [b'a', b'b'])
+        self.assertEqual(c('HSET', 'h', 'f', '1', 'g', '2'), 2)
+        self.assertEqual(c('HSET', 'h', 'f', '3', 'k', '4'), 1)
+        self.assertEqual(c('HMGET', 'h', 'f', 'none', 'k'), [b'3', None, b'4'])
+        self.assertEqual(c('HLEN', 'h'), 3)
+        self.assertEqual(c('TYPE', 'h'), '+hash')
+        self.assertEqual(c('TYPE', 's'), '+set')
+        self.assertEqual(c('GET', 'h')[:10], '-WRONGTYPE')
+
+    def test_members_and_fields_go(self):
+        c = self.c
+        self.assertEqual(c('SADD', 's', 'a', 'b', 'c'), 3)
+        self.assertEqual(c('SREM', 's', 'a', 'x', 'b'), 2)
+        self.assertEqual(c('SADD', 's', 'a'), 1)
+        self.assertEqual(sorted(c('SMEMBERS', 's')), [b'a', b'c'])
+        self.assertEqual(c('SREM', 's', 'a', 'c'), 2)
+        self.assertEqual(c('EXISTS', 's'), 0)
+        self.assertEqual(c('SET', 's', 'now a string'), '+OK')
+        self.assertEqual(c('HSET', 'h', 'f', '1', 'g', '2'), 2)
+        self.assertEqual(c('HINCRBY', 'h', 'f', '5'), 6)
+        self.assertEqual(c('HINCRBY', 'h', 'new', '-5'), -5)
+        self.assertEqual(c('HDEL', 'h', 'f', 'x'), 1)
+        self.assertEqual(c('HSET', 'h', 'f', 'back'), 1)
+        self.assertEqual(c('HINCRBY', 'h', 'f', '1'),
+                         '-ERR value is not an integer or out of range')
+        self.assertEqual(c('HINCRBY', 's', 'f', '1')[:10], '-WRONGTYPE')
+        self.assertEqual(dict(zip(*[iter(c('HGETALL', 'h'))] * 2)),
+                         {b'f': b'back', b'g': b'2', b'new': b'-5'})
+
+    def test_large_collections(self):
+        c = self.c
+        for start in range(0, 3000, 500):
+            self.assertEqual(c('SADD', 's', *range(start, start + 500)), 500)
+            words = [x for i in range(start, start + 500) for x in (f'f{i}', i)]
+            self.assertEqual(c('HSET', 'h', *words), 500)
+        self.assertEqual(c('SADD', 's', '7', 'seven'), 1)
+        self.assertEqual(c('SCARD', 's'), 3001)
+        self.assertEqual(c('SMISMEMBER', 's', '2999', '3000'), [1, 0])
+        self.assertEqual(len(set(c('SMEMBERS', 's'))), 3001)
+        self.assertEqual(c('HLEN', 'h'), 3000)
+        self.assertEqual(c('HGET', 'h', 'f1234'), b'1234')
+        self.assertEqual(c('HSET', 'h', 'f1', 'x', 'none', 'y'), 1)
+        self.assertEqual(c('SREM', 's', *range(100)), 100)
+        self.assertEqual(c('SCARD', 's'), 2901)
+
+    def test_keys_end(self):
+        c = self.c
+        self.assertEqual(c('TTL', 'none'), -2)
+        c('SET', 'a', '1')
+        self.assertEqual(c('TTL', 'a'), -1)
+        self.assertEqual(c('EXPIRE', 'a', '100'), 1)
+        self.assertIn(c('TTL', 'a'), (99, 100))
+        self.assertEqual(c('EXPIRE', 'none', '100'), 0)
+        self.assertEqual(c('EXPIRE', 'a', '50', 'GT'), 0)
+        self.assertEqual(c('EXPIRE', 'a', '50', 'LT'), 1)
+        self.assertEqual(c('EXPIRE', 'a', '50', 'NX'), 0)
+        self.assertEqual(c('INCR', 'a'), 2)
+        self.assertIn(c('TTL', 'a'), (49, 50))
+        self.assertEqual(c('SET', 'a', '3', 'KEEPTTL'), '+OK')
+        self.assertIn(c('TTL', 'a'), (49, 50))
+        self.assertEqual(c('APPEND', 'a', '4'), 2)
+        self.assertIn(c('TTL', 'a'), (49, 50))
+        self.assertEqual(c('PERSIST', 'a'), 1)
+        self.assertEqual(c('PERSIST', 'a'), 0)
+        self.assertEqual(c('SET', 'a', '5', 'EX', '100'), '+OK')
+        self.assertEqual(c('SET', 'a', '6'), '+OK')
+        self.assertEqual(c('TTL', 'a'), -1)
+        self.assertEqual(c('SET', 'lock', 'me', 'NX', 'PX', '300'), '+OK')
+        self.assertEqual(c('SET', 'lock', 'you', 'NX', 'PX', '99999'), None)
+        self.assertLessEqual(c('PTTL', 'lock'), 300)
+        time.sleep(0.35)
+        self.assertEqual(c('GET', 'lock'), None)
+        self.assertEqual(c('TYPE', 'lock'), '+none')
+        self.assertEqual(c('SET', 'lock', 'you', 'NX', 'PX', '99999'), '+OK')
+        self.assertEqual(c('SETEX', 'b', '0', 'x'), "-ERR invalid expire time in 'setex' command")
+        self.assertEqual(c('SET', 'b', 'x', 'EX', 'y'),
+                         '-ERR value is not an integer or out of range')
+        self.assertEqual(c('SET', 'b', 'x', 'EX', '1', 'PX', '1'), '-ERR syntax error')
+        self.assertEqual(c('PEXPIREAT', 'a', '1'), 1)
+        self.assertEqual(c('EXISTS', 'a'), 0)
+
+    def test_what_clients_ask_at_the_start(self):
+        c = self.c
+        cnt = c('COMMAND', 'COUNT')
+        self.assertEqual(len(c('COMMAND')), cnt)
+        self.assertEqual(len(c('COMMAND', 'DOCS')), 2 * cnt)
+        info = c('COMMAND', 'INFO', 'get', 'nosuch')
+        self.assertEqual(info[0][:2] + info[0][3:6], [b'get', 2, 1, 1, 1])
+        self.assertIsNone(info[1])
+        self.assertEqual(c('COMMAND', 'GETKEYS', 'MSET', 'a', '1', 'b', '2'), [b'a', b'b'])
+        self.assertEqual(c('CONFIG', 'GET', 'save'), [b'save', b''])
+        self.assertIn(b'redis_version:', c('INFO'))
+        self.assertIn(b'id=', c('CLIENT', 'INFO'))
+        self.assertEqual(c('CLIENT', 'SETNAME', 'me'), '+OK')
+        self.assertEqual(c('CLIENT', 'GETNAME'), b'me')
+        self.assertEqual(c('CLIENT', 'SETNAME', 'a b')[:4], '-ERR')
+
+    def test_functions(self):
+        c = self.c
+        self.assertEqual(c('MB.CALL', 'increment', '4'), 5)
+        self.assertEqual(c('FCALL', 'increment', '0', '41'), 42)
+        self.assertEqual(c('FCALL', 'nosuch', '0'), '-ERR Function not found')
+        self.assertEqual(c('FCALL', 'increment', '2', 'k')[:4], '-ERR')
+        self.assertEqual(c('MB.CALL', 'many'), [1, b'two', b'2.5'])
+        self.assertIn('no luck today', c('MB.CALL', 'fails'))
+        self.assertTrue(c('MB.CALL', 'crashes').startswith('-EXECUTOR_DIED'))
+        self.assertTrue(c('MB.CALL', 'DEADLINE', '50', 'loops').startswith('-DEADLINE'))
+        c('MB.CALL', 'writes')
+        self.assertEqual(c('GET', 'written'), b'yes')
+        c('DEL', 'written')
+        self.assertEqual(c('FCALL_RO', 'writes', '0')[:1], '-')
+        self.assertEqual(c('GET', 'written'), None)
+        self.assertEqual(c('MB.CALL', 'increment', *['1'] * 300)[:1], '-')
+        names = {one[1] for one in c('FUNCTION', 'LIST')}
+        self.assertTrue({b'increment', b'fails'} <= names)
+        self.assertEqual(c('MB.DAG', 'CALL', 'twice', 'increment=3'), 5)
+        self.assertEqual(c('MB.DAG', 'LIST'), [b'twice'])
+        self.assertEqual(c('MB.DAG', 'CALL', 'nosuch')[:7], '-NO_DAG')
+        self.assertEqual(c('MB.DAG', 'CALL', 'twice', 'other=3')[:4], '-ERR')
+        big = 'x' * 30000
+        self.assertEqual(c('MB.CALL', 'echo', big), big.encode())
+
+
+class Limits(Case):
+    def test_one_connection_too_many(self):
+        many = []
+        try:
+            while True:
+                c = Raw(NODE['port'])
+                many.append(c)
+                c.send(b'PING\r\n')
+                said = c.line()
+                if said != b'+PONG':
+                    break
+            self.assertEqual(said, b'-ERR max number of clients reached')
+            self.assertIn(len(many) + len(self.clients), range(195, 202)) # some still go
+        finally:
+            for c in many:
+                c.close()
+
+    def test_a_slow_writer_is_closed_and_others_go_on(self):
+        loris = self.client()
+        loris.send(b'*2\r\n$3\r\nGET\r\n$100\r\nabc')
+        until = time.monotonic() + 10
+        while time.monotonic() < until and not self.is_closed(loris):
+            self.assertEqual(self.c('PING'), '+PONG')
+            time.sleep(0.1)
+        self.assertTrue(self.is_closed(loris))
+
+    def test_a_reader_that_does_not_read_is_closed(self):
+        self.c('SET', 'big', b'x' * (1 << 20))
+        deaf = self.client()
+        deaf.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        try:
+            for _ in range(200):
+                deaf.send(b'GET big\r\n')
+        except (ConnectionResetError, BrokenPipeError):
+            pass
+        for _ in range(50):
+            self.assertEqual(self.c('PING'), '+PONG')
+            self.assertEqual(len(self.c('GET', 'big')), 1 << 20)
+        time.sleep(2.5)
+        self.assertTrue(deaf.ended())
+
+    def is_closed(self, c):
+        c.s.settimeout(0.05)
+        try:
+            return c.s.recv(1) == b''
+        except ConnectionResetError:
+            return True
+        except socket.timeout:
+            return False
+
+    def test_a_flood_of_half_commands_is_bounded(self):
+        many = []
+        for _ in range(100):
+            c = Raw(NODE['port'])
+            many.append(c)
+            try:
+                c.send(b'*100\r\n' + b'$60000\r\n%s\r\n' % (b'x' * 60000) * 5)
+            except (ConnectionResetError, BrokenPipeError):
+                pass
+        self.assertEqual(self.c('PING'), '+PONG')
+        for c in many:
+            c.close()
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            used = [line for line in self.c('INFO', 'memory').split(b'\r\n')
+                    if line.startswith(b'mem_clients_normal:')][0]
+            if int(used.split(b':')[1]) < 1 << 20:
+                return
+            time.sleep(0.1)
+        self.fail('memory of clients that are gone did not come back')
+
+    def test_clients_that_die_in_the_middle(self):
+        for i in range(50):
+            c = Raw(NODE['port'])
+            c.send(b'SET a 1\r\n' * 40 + b'MB.CALL increment 1\r\nKEYS *\r\nAPPEND q x\r\nSET b')
+            c.s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b'\1\0\0\0\0\0\0\0')
+            if i % 2:
+                time.sleep(0.002)
+            c.close()
+        self.assertEqual(self.c('PING'), '+PONG')
+
+    def test_kill(self):
+        other = self.client()
+        ident = other('CLIENT', 'ID')
+        self.assertEqual(self.c('CLIENT', 'KILL', 'ID', ident), 1)
+        self.assertTrue(other.ended())
+
+
+class Together(Case):
+    def test_increments_are_unique_and_none_is_lost(self):
+        seen, lock = [], threading.Lock()
+
+        def work():
+            c = Raw(NODE['port'])
+            mine = []
+            for _ in range(20):
+                c.send(b'INCR n\r\n' * 50)
+                mine += [c.answer() for _ in range(50)]
+            c.close()
+            with lock:
+                seen.extend(mine)
+
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(sorted(seen), list(range(1, 8001)))
+
+    def test_conditional_writes_are_serialised(self):
+        won = []
+
+        def work(who):
+            c = Raw(NODE['port'])
+            for i in range(100):
+                if c('SETNX', f'lock{i}', who) == 1:
+                    won.append(i)
+                self.assertIsInstance(c('APPEND', 'log', 'x'), int)
+            c.close()
+
+        threads = [threading.Thread(target=work, args=(i,)) for i in range(6)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(sorted(won), list(range(100)))
+        self.assertEqual(self.c('STRLEN', 'log'), 600)
+
+    def test_calls_and_writes_while_executors_are_killed(self):
+        stop = threading.Event()
+
+        def kill():
+            while not stop.is_set():
+                self.c2('MB.CALL', 'crashes')
+
+        self.c2 = self.client()
+        killer = threading.Thread(target=kill)
+        killer.start()
+        answers = [self.c('MB.CALL', 'increment', i) for i in range(40)]
+        stop.set()
+        killer.join()
+        for i, a in enumerate(answers):
+            self.assertTrue(a == i + 1 or str(a).startswith(('-EXECUTOR_DIED', '-BUSY',
+                                                             '-NO_EXECUTOR')), a)
+        self.assertTrue(any(isinstance(a, int) for a in answers))
+
+
+class Secrets(unittest.TestCase):
+    def test_password(self):
+        folder = tempfile.mkdtemp(prefix='microburst-gate-')
+        process, log, port = node_start(folder, {'gate.password': 'open sesame'})
+        try:
+            c = Raw(port)
+            self.assertEqual(c('PING'), '-NOAUTH Authentication required.')
+            self.assertEqual(c('NOSUCH'), '-NOAUTH Authentication required.')
+            self.assertEqual(c('AUTH', 'wrong')[:10], '-WRONGPASS')
+            self.assertEqual(c('HELLO', '3')[:7], '-NOAUTH')
+            self.assertEqual(c('AUTH', 'default', 'open sesame'), '+OK')
+            self.assertEqual(c('PING'), '+PONG')
+            self.assertEqual(c('RESET'), '+RESET')
+            self.assertEqual(c('PING'), '-NOAUTH Authentication required.')
+            self.assertEqual(c('HELLO', '2', 'AUTH', 'default', 'open sesame')[:2],
+                             [b'server', b'redis'])
+            d = Raw(port)
+            d.send(b'*11\r\n')
+            self.assertEqual(d.line(), b'-ERR Protocol error: unauthenticated multibulk length')
+            c.close()
+            d.close()
+        finally:
+            node_end(process, log)
+            shutil.rmtree(folder)
+
+
+def tool(name):
+    return unittest.skipUnless(shutil.which(name), f'{name} is not installed')
+
+
+class Programs(Case):
+    @tool('redis-cli')
+    def test_redis_cli(self):
+        def cli(*args):
+            return subprocess.run(['redis-cli', '-p', str(NODE['port']), *args], text=True,
+                                  capture_output=True, timeout=60, check=True).stdout
+        self.assertEqual(cli('set', 'a', '5'), 'OK\n')
+        self.assertEqual(cli('--no-raw', 'incr', 'a'), '(integer) 6\n')
+        self.assertEqual(cli('-3', '--no-raw', 'hset', 'h', 'f', 'v'), '(integer) 1\n')
+        self.assertIn('"f" => "v"', cli('-3', '--no-raw', 'hgetall', 'h'))
+        self.assertEqual(cli('--no-raw', 'fcall', 'increment', '0', '6'), '(integer) 7\n')
+        self.assertEqual(sorted(cli('--scan').split()), ['a', 'h'])
+
+    @tool('redis-benchmark')
+    def test_redis_benchmark(self):
+        done = subprocess.run(
+            ['redis-benchmark', '-p', str(NODE['port']), '-n', '4000', '-c', '50', '-P', '16', '-r',
+             '1000', '-t', 'ping,set,get,incr,sadd,hset,mset', '--csv'], text=True,
+            capture_output=True, timeout=120, check=True)
+        rows = [line for line in done.stdout.splitlines() if line.startswith('"')]
+        self.assertGreaterEqual(len(rows), 7, done.stdout + done.stderr)
+
+    def test_python_redis(self):
+        try:
+            import redis
+        except ImportError:
+            self.skipTest('python3-redis is not installed')
+        r = redis.Redis(port=NODE['port'], decode_responses=True)
+        self.assertTrue(r.ping())
+        self.assertTrue(r.set('a', 1))
+        self.assertEqual(r.incr('a', 4), 5)
+        self.assertIsNone(r.set('a', 2, nx=True))
+        self.assertEqual(r.sadd('s', 'x', 'y'), 2)
+        self.assertEqual(r.smembers('s'), {'x', 'y'})
+        self.assertEqual(r.hset('h', mapping={'f': 1, 'g': 2}), 2)
+        self.assertEqual(r.hgetall('h'), {'f': '1', 'g': '2'})
+        self.assertEqual(sorted(r.scan_iter(count=1)), ['a', 'h', 's'])
+        with r.pipeline(transaction=False) as p:
+            for i in range(100):
+                p.set(f'p{i}', i)
+                p.get(f'p{i}')
+            self.assertEqual(p.execute(), [x for i in range(100) for x in (True, str(i))])
+        self.assertEqual(r.execute_command('FCALL', 'increment', 0, 9), 10)
+        self.assertEqual(r.info()['redis_mode'], 'standalone')
+        self.assertRaises(redis.ResponseError, r.execute_command, 'nosuch')
+        r.close()
+
+
+class Quiet(unittest.TestCase):
+    """Runs last: what the others left."""
+
+    def test_zz_nothing_is_held(self):
+        import json
+        until = time.monotonic() + 20
+        while True:
+            out = subprocess.run([MICROBURST, 'status', '--json'], capture_output=True, text=True,
+                                 timeout=60, check=True).stdout
+            held = json.loads(out)['held']
+            if held['gate'] == 0 and held['cache'] == 0:
+                return
+            self.assertLess(time.monotonic(), until, held)
+            time.sleep(0.1)
+
+
+if __name__ == '__main__':
+    signal.alarm(280)
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)

@@ -1,0 +1,299 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: Apache-2.0
+"""remote_test.py MICROBURST SOURCE
+
+Goal:   a client that reaches the node over UDP can do what a local one can, over a network that
+        loses, doubles and reorders too; no call is lost and none runs twice; whatever else arrives
+        at the port changes nothing.
+Method: one node with net.listen on the loopback; the command line with --connect, directly and
+        through a relay in this process that mistreats datagrams; garbage thrown at the port.
+"""
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+MICROBURST, SOURCE = sys.argv[1:3]
+START_S, COMMAND_S = 60, 60
+SEED = int(os.environ.get('MB_TEST_SEED', '1'))
+
+
+def microburst(*args, stdin=b'', timeout=COMMAND_S):
+    """Returns (exit code, standard output, standard error)."""
+    done = subprocess.run([MICROBURST, *args], input=stdin, capture_output=True, timeout=timeout,
+                          check=False)
+    return done.returncode, done.stdout.decode(), done.stderr.decode(errors='replace')
+
+
+class Node:
+    """A node that listens at a port of its own choice."""
+
+    def __init__(self, port=0):
+        self.folder = tempfile.mkdtemp(prefix='microburst-remote-')
+        self.socket = os.path.join(self.folder, 'socket')
+        self.log = open(os.path.join(self.folder, 'log'), 'w+b')
+        self.process = subprocess.Popen(
+            [MICROBURST, 'up', '--socket', self.socket, '--set',
+             f'net.listen=udp://127.0.0.1:{port}', '--set', 'net.admin=yes',
+             '--set', 'cache.bytes=512m'],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, start_new_session=True)
+        until = time.monotonic() + START_S
+        while self.local('status')[0] != 0:
+            if self.process.poll() is not None or time.monotonic() > until:
+                self.end()
+                raise RuntimeError('the node did not start:\n' + self.said())
+            time.sleep(0.05)
+        self.port = int(re.search(r'net: port (\d+)', self.said()).group(1))
+
+    def said(self):
+        self.log.flush()
+        self.log.seek(0)
+        return self.log.read().decode(errors='replace')
+
+    def local(self, *args):
+        return microburst('--socket', self.socket, *args)
+
+    def metric(self, name):
+        """A counter of the net tile."""
+        tiles = json.loads(self.local('--json', 'top', '--once')[1])['tiles']
+        return next(t for t in tiles if t['name'] == 'net:0')['metrics']['net_' + name]
+
+    def end(self, how=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+
+    def remove(self):
+        self.end()
+        self.log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Relay(threading.Thread):
+    """A network on the way to a port, which loses, doubles, delays and cuts datagrams."""
+
+    def __init__(self, port, loss, double=0.0, late=0.0):
+        super().__init__(daemon=True)
+        self.to = ('127.0.0.1', port)
+        self.front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.front.bind(('127.0.0.1', 0))
+        self.port = self.front.getsockname()[1]
+        self.back = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.back.connect(self.to)
+        self.rng = random.Random(SEED)
+        self.loss, self.double, self.late = loss, double, late
+        self.lost = self.passed = 0
+        self.cut = self.over = False
+        self.client = None
+        for s in (self.front, self.back):
+            s.settimeout(0.05)
+        self.other = threading.Thread(target=self.answers, daemon=True)
+        self.other.start()
+        self.start()
+
+    def pass_on(self, send, data):
+        if self.cut or self.rng.random() < self.loss:
+            self.lost += 1
+            return
+        self.passed += 1
+        for _ in range(2 if self.rng.random() < self.double else 1):
+            if self.rng.random() < self.late:
+                threading.Timer(self.rng.random() * 0.01, send, (data,)).start()
+            else:
+                send(data)
+
+    def pump(self, sock, send):
+        while not self.over:
+            try:
+                data, sender = sock.recvfrom(65536)
+            except (TimeoutError, ConnectionRefusedError):
+                continue
+            if sock is self.front:
+                self.client = sender
+            self.pass_on(send, data)
+
+    def run(self):
+        self.pump(self.front, self.back.send)
+
+    def answers(self):
+        self.pump(self.back, lambda data: self.front.sendto(data, self.client))
+
+    def end(self):
+        self.over = True
+        self.join()
+        self.other.join()
+        self.front.close()
+        self.back.close()
+
+
+class Remote(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.node = Node()
+        for name in ('increment', 'echo', 'counter', 'errors', 'deadline', 'square'):
+            code, out, err = cls.node.local('deploy', os.path.join(SOURCE, 'examples',
+                                                                   name + '.c'))
+            assert code == 0, out + err
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.node.remove()
+
+    def remote(self, *args, port=None, stdin=b''):
+        return microburst('--connect', f'udp://127.0.0.1:{port or self.node.port}', *args,
+                          stdin=stdin)
+
+    def ok(self, *args, port=None, stdin=b''):
+        code, out, err = self.remote(*args, port=port, stdin=stdin)
+        self.assertEqual((code, err), (0, ''), args)
+        return out.strip()
+
+    def test_calls(self):
+        self.assertEqual(self.ok('call', 'increment', '41'), '42')
+        self.assertEqual(self.ok('call', 'increment', '--deadline', '5s', '1'), '2')
+        code, _, err = self.remote('call', 'no_such_thing')
+        self.assertEqual(code, 1)
+        self.assertIn('no function of that name', err)
+
+    def test_state(self):
+        self.ok('set', 'color', 'blue')
+        self.assertEqual(self.ok('get', 'color'), 'blue')
+        self.assertEqual(self.node.local('get', 'color')[1].strip(), 'blue')
+        self.assertEqual(self.ok('incr', 'visits'), '1')
+        self.assertEqual(self.ok('incr', 'visits'), '2')
+        self.ok('sadd', 'tags', 'a', 'b')
+        self.assertEqual(self.ok('sadd', 'tags', 'b', 'c'), '1')
+        self.assertEqual(self.ok('members', 'tags').split(), ['a', 'b', 'c'])
+        self.assertEqual(self.ok('srem', 'tags', 'b', 'x'), '1')
+        self.assertEqual(self.ok('members', 'tags').split(), ['a', 'c'])
+        self.ok('hset', 'map', 'field', 'there')
+        self.assertEqual(self.ok('hget', 'map', 'field'), 'there')
+        self.assertEqual(self.ok('hincr', 'map', 'n', '3'), '3')
+        self.ok('hdel', 'map', 'field')
+        self.assertEqual(self.remote('hget', 'map', 'field')[0], 1)
+        self.assertIn('color', self.ok('keys', 'col').split())
+        self.ok('del', 'color')
+        self.assertEqual(self.remote('get', 'color')[0], 1)
+        self.assertEqual(self.remote('incr', 'tags')[0], 1)
+
+    def test_dag(self):
+        self.assertIn('twice', self.ok('dag', 'add', 'twice', 'increment -> square'))
+        self.assertEqual(self.ok('dag', 'call', 'twice', 'increment=4'), '25')
+
+    def test_administration(self):
+        self.assertIn('increment', self.ok('functions'))
+        self.assertIn('socket', self.ok('status'))
+
+    def test_large_values(self):
+        for size in (1400, 8900, 9000, 100_000, 64 << 20):
+            value = random.Random(size).randbytes(size)
+            path = os.path.join(self.node.folder, 'value')
+            with open(path, 'wb') as f:
+                f.write(value)
+            self.ok('set', 'large', '@' + path)
+            done = subprocess.run([MICROBURST, '--connect', f'udp://127.0.0.1:{self.node.port}',
+                                   'get', 'large'], capture_output=True, timeout=COMMAND_S,
+                                  check=True)
+            self.assertTrue(done.stdout == value, size)
+
+    def test_many_calls_at_once(self):
+        self.ok('call', 'increment', '1', '--repeat', '3000', '--parallel', '100')
+
+    def test_lossy_network(self):
+        relay = Relay(self.node.port, loss=0.1, double=0.1, late=0.1)
+        try:
+            before = self.node.metric('request_taken')
+            self.ok('call', 'increment', '1', '--repeat', '300', '--parallel', '8',
+                    port=relay.port)
+            for i in range(20):
+                self.assertEqual(self.ok('incr', 'counted', port=relay.port), str(i + 1))
+            # 300 calls, 20 increments, and a greeting each of 21 clients: nothing ran twice.
+            self.assertEqual(self.node.metric('request_taken') - before, 300 + 20 + 21)
+            self.assertGreater(relay.lost, 30)
+        finally:
+            relay.end()
+
+    def test_large_values_over_a_lossy_network(self):
+        relay = Relay(self.node.port, loss=0.02, double=0.02, late=0.02)
+        value = random.Random(5).randbytes(2 << 20)
+        path = os.path.join(self.node.folder, 'lossy')
+        with open(path, 'wb') as f:
+            f.write(value)
+        try:
+            self.ok('set', 'lossy', '@' + path, port=relay.port)
+            done = subprocess.run([MICROBURST, '--connect', f'udp://127.0.0.1:{relay.port}',
+                                   'get', 'lossy'], capture_output=True, timeout=COMMAND_S,
+                                  check=True)
+            self.assertTrue(done.stdout == value)
+            self.assertGreater(relay.lost, 0)
+        finally:
+            relay.end()
+
+    def test_garbage(self):
+        """Truncated, oversized, flipped and made-up frames: counted, and nothing else."""
+        rng = random.Random(SEED)
+        before = self.node.metric('datagram_refused')
+        thrower = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        for i in range(3000):
+            data = bytearray(rng.randbytes(rng.choice((0, 1, 39, 40, 41, 100, 1400, 9000))))
+            if len(data) >= 40 and i % 2:
+                data[0], data[1] = 0xb1, rng.randrange(9)
+                data[3] = 0
+                data[4:6] = (len(data) - 40).to_bytes(2, 'little')
+            thrower.sendto(data, ('127.0.0.1', self.node.port))
+            if i % 100 == 0:
+                time.sleep(0.005)
+        thrower.close()
+        self.assertEqual(self.ok('call', 'increment', '1'), '2')
+        self.assertGreater(self.node.metric('datagram_refused'), before + 1000)
+
+    def test_nobody_there(self):
+        free = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+        free.close()
+        self.assertEqual(self.remote('call', 'increment', '1', port=port)[0], 3)
+
+
+class Restart(unittest.TestCase):
+    def test_node_killed_under_calls(self):
+        """Calls on their way end with an error; a new client finds the new node at the port."""
+        node = Node()
+        try:
+            port = node.port
+            self.assertEqual(node.local('deploy', os.path.join(SOURCE, 'examples',
+                                                               'increment.c'))[0], 0)
+            caller = subprocess.Popen([MICROBURST, '--connect', f'udp://127.0.0.1:{port}', 'call',
+                                       'increment', '1', '--repeat', '100000000'],
+                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            time.sleep(1)
+            os.killpg(node.process.pid, signal.SIGKILL)
+            node.process.wait()
+            _, err = caller.communicate(timeout=COMMAND_S)
+            self.assertEqual(caller.returncode, 1)
+            self.assertRegex(err, 'died|acknowledgement|no node')
+        finally:
+            node.remove()
+        again = Node(port)
+        try:
+            code, out, _ = microburst('--connect', f'udp://127.0.0.1:{port}', 'incr', 'n')
+            self.assertEqual((code, out.strip()), (0, '1'))
+        finally:
+            again.remove()
+
+
+if __name__ == '__main__':
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal:   what is sent to the socket arrives whole, with its sender's address, as often as the
+ *         buffers go round; what it sends arrives; an armed socket raises its eventfd, and so does
+ *         a futex that is woken.
+ * Method: a plain socket at the other end, on the loopback. Without io_uring, or without multishot
+ *         receive, it is skipped.
+ */
+#include <arpa/inet.h>
+#include <linux/futex.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "microburst/error.h"
+#include "sock.h"
+#include "test_cmocka.h"
+
+static struct sock *s;
+static int plain = -1;
+static struct wire_addr plain_addr;
+
+struct got {
+	struct wire_addr from;
+	uint8_t bytes[WIRE_DATAGRAM_MAX];
+	size_t len;
+	uint32_t cnt;
+};
+static struct got got;
+
+static void
+on_datagram(void *ctx, const struct wire_addr *from, struct slice datagram)
+{
+	(void)ctx;
+	assert_int_equal((uintptr_t)datagram.p % 8, 0);
+	got.from = *from;
+	got.len = datagram.len;
+	memcpy(got.bytes, datagram.p, datagram.len);
+	got.cnt++;
+}
+
+static int
+setup(void **state)
+{
+	struct wire_addr at;
+	struct sockaddr_in sa = { .sin_family = AF_INET };
+	socklen_t len = sizeof(sa);
+	int err;
+
+	(void)state;
+	assert_int_equal(sock_addr("127.0.0.1:0", true, &at), 0);
+	err = sock_open(&s, &at);
+	if (err == MB_ERR_NO_URING) {
+		_exit(77);
+	}
+	assert_int_equal(err, 0);
+	assert_int_equal(sock_enable(s), 0);
+	assert_int_equal(sock_recv(s, 1, on_datagram, NULL), 0);
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	plain = socket(AF_INET, SOCK_DGRAM, 0);
+	assert_int_equal(bind(plain, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(getsockname(plain, (struct sockaddr *)&sa, &len), 0);
+	plain_addr.port = ntohs(sa.sin_port);
+	sa.sin_port = htons(sock_local(s).port);
+	assert_int_equal(connect(plain, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	sock_close(s);
+	close(plain);
+	return 0;
+}
+
+static void
+receive(uint32_t cnt)
+{
+	for (uint32_t i = 0; i < 2000 && got.cnt < cnt; i++) {
+		if (sock_recv(s, 64, on_datagram, NULL) == 0) {
+			poll(NULL, 0, 1);
+		}
+	}
+	assert_int_equal(got.cnt, cnt);
+}
+
+static void
+addresses_are_read(void **state)
+{
+	static const char *const bad[] = {
+		"", ":", "host", ":80", "1.2.3.4:", "1.2.3.4:x", "no.such.host.invalid:1"
+	};
+	struct wire_addr a;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_true(sock_addr(bad[i], false, &a) < 0);
+	}
+	assert_int_equal(sock_addr("10.1.2.3:77", false, &a), 0);
+	assert_int_equal(a.port, 77);
+	assert_int_equal(a.ip[10], 0xff); /* IPv4 in IPv6 */
+	assert_int_equal(a.ip[12], 10);
+	assert_int_equal(a.ip[15], 3);
+	assert_int_equal(sock_addr("[::1]:78", false, &a), 0);
+	assert_int_equal(a.ip[15], 1);
+	assert_int_equal(sock_addr("*:79", true, &a), 0);
+	assert_int_equal(a.ip[15], 0);
+	assert_int_equal(sock_addr("127.0.0.1:0", false, &a), MB_ERR_INVALID);
+}
+
+static void
+a_taken_port_is_told(void **state)
+{
+	struct wire_addr at = sock_local(s);
+	struct sock *second;
+
+	(void)state;
+	assert_int_equal(sock_open(&second, &at), MB_ERR_EXISTS);
+}
+
+static void
+datagrams_arrive_whole(void **state)
+{
+	static const size_t lens[] = { 1, 40, 1472, WIRE_DATAGRAM_MAX };
+	static uint8_t out[WIRE_DATAGRAM_MAX + 1];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(out); i++) {
+		out[i] = (uint8_t)(i * 7);
+	}
+	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		got.cnt = 0;
+		assert_int_equal(send(plain, out, lens[i], 0), lens[i]);
+		receive(1);
+		assert_int_equal(got.len, lens[i]);
+		assert_memory_equal(got.bytes, out, lens[i]);
+		assert_int_equal(got.from.port, plain_addr.port);
+	}
+	/* One byte more than a frame may have: counted, not delivered. */
+	got.cnt = 0;
+	assert_int_equal(send(plain, out, sizeof(out), 0), sizeof(out));
+	assert_int_equal(send(plain, "after", 5, 0), 5);
+	receive(1);
+	assert_int_equal(got.len, 5);
+	assert_int_equal(sock_stats(s)->rx_truncated, 1);
+}
+
+static void
+buffers_go_round(void **state)
+{
+	(void)state;
+	got.cnt = 0;
+	for (uint32_t i = 0; i < 2000; i++) {
+		assert_int_equal(send(plain, &i, sizeof(i), 0), sizeof(i));
+		receive(i + 1);
+		assert_memory_equal(got.bytes, &i, sizeof(i));
+	}
+}
+
+static void
+more_than_the_buffers_hold_waits_in_the_socket(void **state)
+{
+	(void)state;
+	got.cnt = 0;
+	for (uint32_t i = 0; i < 600; i++) { /* of few bytes: they fit the socket's memory */
+		assert_int_equal(send(plain, &i, sizeof(i), 0), sizeof(i));
+	}
+	receive(600);
+}
+
+static void
+bursts_are_sent(void **state)
+{
+	struct wire_addr to = got.from;
+	uint8_t in[2000];
+
+	(void)state;
+	for (uint32_t i = 0; i < 100; i++) {
+		memset(sock_room(s), (int)i, 200);
+		sock_send(s, &to, 200);
+	}
+	sock_flush(s);
+	for (uint32_t i = 0; i < 100; i++) {
+		assert_int_equal(recv(plain, in, sizeof(in), 0), 200);
+		assert_int_equal(in[199], (uint8_t)i);
+	}
+	assert_int_equal(sock_stats(s)->tx_dropped, 0);
+}
+
+static bool
+raised(int timeout_ms)
+{
+	struct pollfd p = { .fd = sock_event(s), .events = POLLIN };
+	uint64_t n;
+
+	return poll(&p, 1, timeout_ms) == 1 && read(sock_event(s), &n, sizeof(n)) == sizeof(n);
+}
+
+static void
+armed_it_raises_its_event(void **state)
+{
+	(void)state;
+	got.cnt = 0;
+	assert_int_equal(send(plain, "a", 1, 0), 1);
+	receive(1);
+	while (raised(0)) {
+	}
+	sock_arm(s, true);
+	assert_int_equal(sock_recv(s, 64, on_datagram, NULL), 0);
+	assert_false(raised(20));
+	assert_int_equal(send(plain, "b", 1, 0), 1);
+	assert_true(raised(2000));
+	sock_arm(s, false);
+	receive(2);
+}
+
+static void
+a_woken_futex_raises_it_too(void **state)
+{
+	static _Atomic uint32_t word = 1;
+
+	(void)state;
+	sock_arm(s, true);
+	if (!sock_futex(s, &word, 1)) {
+		sock_arm(s, false);
+		skip(); /* before Linux 6.7 */
+	}
+	assert_true(sock_futex(s, &word, 1)); /* once is enough */
+	sock_recv(s, 64, on_datagram, NULL);
+	while (raised(0)) {
+	}
+	word = 0;
+	syscall(SYS_futex, &word, FUTEX_WAKE, 1, NULL, NULL, 0);
+	assert_true(raised(2000));
+	sock_recv(s, 64, on_datagram, NULL);
+	/* A word that has changed already: at once. */
+	assert_true(sock_futex(s, &word, 1));
+	assert_true(raised(2000));
+	sock_arm(s, false);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(addresses_are_read),
+		cmocka_unit_test(a_taken_port_is_told),
+		cmocka_unit_test(datagrams_arrive_whole),
+		cmocka_unit_test(buffers_go_round),
+		cmocka_unit_test(more_than_the_buffers_hold_waits_in_the_socket),
+		cmocka_unit_test(bursts_are_sent),
+		cmocka_unit_test(armed_it_raises_its_event),
+		cmocka_unit_test(a_woken_futex_raises_it_too),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

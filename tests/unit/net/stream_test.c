@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal:   connections come, talk and go, each event once; no memory is touched after `closed`;
+ * whoever
+ *         does not read, or is too many, harms nobody.
+ * Method: a real lcore on a thread whose one tile is an echo over a stream; clients are plain
+ * sockets
+ *         of this thread. */
+#include "stream.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <microburst/error.h>
+
+#include "lcore.h"
+#include "test_cmocka.h"
+#include "timebase.h"
+
+#define CONN_MAX 8
+
+struct echo {
+	struct lcore *lcore;
+	struct stream *stream;
+	uint16_t port;
+	pthread_t thread;
+	bool started;
+	int start_err;
+	struct {
+		uint8_t *p;
+		size_t len;
+		bool sending, ended, open;
+		uint32_t gen;
+	} conn[CONN_MAX];
+	_Atomic uint32_t opened, closed, ended;
+	_Atomic bool pause; /* stop reading from everybody, at the next byte */
+	_Atomic bool resume;
+};
+
+static struct echo e;
+
+static bool
+on_opened(void *ctx, struct stream_id id, bool local, const char **ret_reason)
+{
+	assert_true(local);
+	assert_false(e.conn[id.idx].open);
+	memset(&e.conn[id.idx], 0, sizeof(e.conn[0]));
+	e.conn[id.idx].open = true;
+	e.conn[id.idx].gen = id.gen;
+	atomic_fetch_add(&e.opened, 1);
+	return true;
+}
+
+static void
+send_on(struct stream_id id)
+{
+	struct iovec iov[2];
+
+	if (e.conn[id.idx].len > 0 && !e.conn[id.idx].sending) {
+		/* In two pieces, to try that too. */
+		size_t half = e.conn[id.idx].len / 2;
+
+		iov[0] = (struct iovec){ e.conn[id.idx].p, half };
+		iov[1] = (struct iovec){ e.conn[id.idx].p + half, e.conn[id.idx].len - half };
+		e.conn[id.idx].sending =
+			stream_send(e.stream, id, half > 0 ? iov : iov + 1, half > 0 ? 2 : 1) == 0;
+	}
+}
+
+static void
+on_received(void *ctx, struct stream_id id, const uint8_t *p, size_t len)
+{
+	assert_int_equal(e.conn[id.idx].gen, id.gen);
+	if (len == 4 && memcmp(p, "QUIT", 4) == 0) {
+		stream_close(e.stream, id);
+		stream_close(e.stream, id);
+		return;
+	}
+	if (e.conn[id.idx].sending) {
+		stream_close(e.stream, id); /* the tests wait for their answers */
+		return;
+	}
+	e.conn[id.idx].p = realloc(e.conn[id.idx].p, e.conn[id.idx].len + len);
+	memcpy(e.conn[id.idx].p + e.conn[id.idx].len, p, len);
+	e.conn[id.idx].len += len;
+	if (atomic_load(&e.pause)) {
+		stream_pause(e.stream, id);
+	}
+	send_on(id);
+}
+
+static void
+on_ended(void *ctx, struct stream_id id)
+{
+	atomic_fetch_add(&e.ended, 1);
+	stream_close(e.stream, id);
+}
+
+static void
+on_sent(void *ctx, struct stream_id id, size_t len, int err)
+{
+	e.conn[id.idx].sending = false;
+	if (err != 0) {
+		stream_close(e.stream, id);
+		return;
+	}
+	e.conn[id.idx].len -= len;
+	memmove(e.conn[id.idx].p, e.conn[id.idx].p + len, e.conn[id.idx].len);
+	send_on(id);
+}
+
+static void
+on_closed(void *ctx, struct stream_id id)
+{
+	assert_true(e.conn[id.idx].open);
+	assert_int_equal(e.conn[id.idx].gen, id.gen);
+	e.conn[id.idx].open = false;
+	free(e.conn[id.idx].p);
+	e.conn[id.idx].p = NULL;
+	atomic_fetch_add(&e.closed, 1);
+}
+
+static int
+tile_poll_echo(void *ctx, uint64_t now_ns)
+{
+	if (!e.started) {
+		e.started = true;
+		e.start_err = stream_start(e.stream);
+		return 1;
+	}
+	if (atomic_exchange(&e.resume, false)) {
+		for (uint32_t i = 0; i < CONN_MAX; i++) {
+			stream_resume(e.stream, (struct stream_id){ i, e.conn[i].gen });
+		}
+	}
+	return stream_poll(e.stream);
+}
+
+static const struct tile_ops ops = { .kind = TILE_GATE, .poll = tile_poll_echo };
+
+static void *
+run(void *arg)
+{
+	return (void *)(intptr_t)lcore_run(e.lcore);
+}
+
+static int
+setup(void **state)
+{
+	const struct stream_ops sops = {
+		on_opened, on_received, on_ended, on_sent, on_closed, NULL
+	};
+	struct lcore_cfg cfg;
+
+	memset(&e, 0, sizeof(e));
+	lcore_cfg_default(&cfg);
+	cfg.spin_ns = 0;
+	assert_int_equal(lcore_create(&cfg, &e.lcore), MB_OK);
+	lcore_tile_add(e.lcore, &ops, &e, NULL);
+	assert_int_equal(stream_create(&e.stream, e.lcore, CONN_MAX, &sops), 0);
+	assert_int_equal(stream_listen_tcp(e.stream, "127.0.0.1:0", &e.port), 0);
+	assert_true(e.port != 0);
+	assert_int_equal(pthread_create(&e.thread, NULL, run, NULL), 0);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	lcore_stop(e.lcore);
+	pthread_join(e.thread, NULL);
+	assert_int_equal(e.start_err, 0);
+	stream_destroy(e.stream);
+	lcore_destroy(e.lcore);
+	for (uint32_t i = 0; i < CONN_MAX; i++) {
+		free(e.conn[i].p);
+	}
+	return 0;
+}
+
+static int
+dial(void)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+				  .sin_port = htons(e.port),
+				  .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	return fd;
+}
+
+/* Reads len bytes, or to the end. Returns how many came. */
+static size_t
+read_all(int fd, void *p, size_t len)
+{
+	size_t got = 0;
+
+	while (got < len) {
+		struct pollfd pfd = { fd, POLLIN, 0 };
+		ssize_t n;
+
+		assert_int_equal(poll(&pfd, 1, 10000), 1);
+		n = read(fd, (uint8_t *)p + got, len - got);
+		if (n <= 0) {
+			break;
+		}
+		got += (size_t)n;
+	}
+	return got;
+}
+
+static void
+nap(long us)
+{
+	const struct timespec ts = { .tv_nsec = us * 1000 };
+
+	nanosleep(&ts, NULL);
+}
+
+static void
+wait_for(const _Atomic uint32_t *cnt, uint32_t want)
+{
+	for (uint32_t i = 0; i < 10000 && atomic_load(cnt) != want; i++) {
+		nap(1000);
+	}
+	assert_int_equal(atomic_load(cnt), want);
+}
+
+static void
+wrong_addresses_are_refused(void **state)
+{
+	uint16_t port;
+
+	assert_int_equal(stream_listen_tcp(e.stream, "nowhere", &port), MB_ERR_INVALID);
+	assert_int_equal(stream_listen_tcp(e.stream, "localhost.example:80", &port),
+			 MB_ERR_INVALID);
+	assert_int_equal(stream_listen_tcp(e.stream, "127.0.0.1:99999", &port), MB_ERR_INVALID);
+	assert_int_equal(stream_listen_tcp(e.stream, "192.0.2.1:7", &port), MB_ERR_INVALID);
+}
+
+static void
+one_connection_too_many_is_told(void **state)
+{
+	char said[64] = "";
+	int fd[CONN_MAX + 1];
+
+	for (int i = 0; i < CONN_MAX; i++) {
+		fd[i] = dial();
+	}
+	wait_for(&e.opened, CONN_MAX);
+	fd[CONN_MAX] = dial();
+	read_all(fd[CONN_MAX], said, sizeof(said) - 1);
+	assert_string_equal(said, "-ERR max number of clients reached\r\n");
+	close(fd[CONN_MAX]);
+	close(fd[0]);
+	wait_for(&e.closed, 1);
+	fd[0] = dial(); /* its place is free again */
+	assert_int_equal(write(fd[0], "hello", 5), 5);
+	assert_int_equal(read_all(fd[0], said, 5), 5);
+	for (int i = 0; i < CONN_MAX; i++) {
+		close(fd[i]);
+	}
+	wait_for(&e.closed, CONN_MAX + 1);
+	assert_int_equal(stream_conn_cnt(e.stream), 0);
+}
+
+static void
+bytes_come_back_in_any_amount(void **state)
+{
+	size_t len = 3u << 20;
+	uint8_t *sent = malloc(len), *got = malloc(len);
+	int fd = dial();
+
+	for (size_t i = 0; i < len; i++) {
+		sent[i] = (uint8_t)(i * 7 + i / 251);
+	}
+	for (size_t n = 1; n <= STREAM_BUF_BYTES; n = n * 3 + 1) {
+		assert_int_equal(write(fd, sent, n), (ssize_t)n);
+		assert_int_equal(read_all(fd, got, n), n);
+		assert_memory_equal(sent, got, n);
+	}
+	close(fd);
+	wait_for(&e.closed, 1);
+	assert_int_equal(atomic_load(&e.ended), 1);
+	free(sent);
+	free(got);
+}
+
+static void
+a_close_from_inside_comes_once(void **state)
+{
+	uint8_t byte;
+	int fd = dial();
+
+	assert_int_equal(write(fd, "QUIT", 4), 4);
+	assert_int_equal(read_all(fd, &byte, 1), 0);
+	wait_for(&e.closed, 1);
+	assert_int_equal(atomic_load(&e.ended), 0);
+	close(fd);
+}
+
+static void
+a_client_that_does_not_read_holds_nobody_up(void **state)
+{
+	uint8_t block[4096] = { 0 };
+	int deaf = dial(), other = dial();
+	char said[5];
+
+	/* Until its own buffers are full: it sends, and never reads. */
+	while (send(deaf, block, sizeof(block), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
+		nap(100);
+	}
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(write(other, "hello", 5), 5);
+		assert_int_equal(read_all(other, said, 5), 5);
+	}
+	close(deaf);
+	close(other);
+	wait_for(&e.closed, 2);
+}
+
+static void
+a_paused_connection_is_not_read_until_it_is_resumed(void **state)
+{
+	struct pollfd pfd;
+	char said[5];
+	int fd = dial();
+
+	atomic_store(&e.pause, true);
+	assert_int_equal(write(fd, "first", 5), 5);
+	assert_int_equal(read_all(fd, said, 5), 5);
+	atomic_store(&e.pause, false);
+	nap(20000);
+	assert_int_equal(write(fd, "later", 5), 5);
+	pfd = (struct pollfd){ fd, POLLIN, 0 };
+	assert_int_equal(poll(&pfd, 1, 100), 0);
+	atomic_store(&e.resume, true);
+	lcore_bell_ring(lcore_bell(e.lcore));
+	assert_int_equal(read_all(fd, said, 5), 5);
+	assert_memory_equal(said, "later", 5);
+	close(fd);
+	wait_for(&e.closed, 1);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(wrong_addresses_are_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_connection_too_many_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(bytes_come_back_in_any_amount, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_close_from_inside_comes_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_client_that_does_not_read_holds_nobody_up, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_paused_connection_is_not_read_until_it_is_resumed,
+						setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
