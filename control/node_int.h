@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node_int - the parts of a node, for node.c and node_describe.c */
+/* node_int - the parts of a node, for the files that start it */
 #ifndef MB_NODE_INT_H
 #define MB_NODE_INT_H
 
@@ -54,6 +54,13 @@ struct node {
 	int zygote_fd;
 	pid_t zygote_pid;
 };
+
+/* node_fail keeps the first sentence of why something failed. Returns: err. */
+int node_fail(char why[NODE_WHY_BYTES], int err, const char *text);
+
+/* node_memory.c: each takes what the plan says, and is undone by node_destroy. */
+int node_eal(struct node *n, FILE *out, char why[NODE_WHY_BYTES]);
+int node_memory(struct node *n, char why[NODE_WHY_BYTES]);
 
 /* node_link finds the link between two tiles; node_tile_add gives a tile to its lcore. */
 struct link *node_link(struct node *n, enum tile_kind from, uint32_t from_idx, enum tile_kind to,

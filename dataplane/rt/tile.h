@@ -13,8 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Kinds in plan order; X(upper case, lower case). The net tile comes last: it is a client of its own
- * node, so it may wait for ctl and never folds onto another's lcore. */
+/* Kinds in plan order; X(upper case, lower case). The net tile comes last: it is a client of its
+ * own node, so it may wait for ctl and never folds onto another's lcore. */
 #define TILE_KINDS(X)                                                                              \
 	X(CTL, ctl)     /* configuration, life of processes, membership */                         \
 	X(SCHED, sched) /* placement table, calls that wait, executor load */                      \

@@ -16,7 +16,8 @@
 
 #define KVS_BURST 32
 
-/* Between two kvs tiles: what both tell and answer, and six kinds of messages about keys that go. */
+/* Between two kvs tiles: what both tell and answer, and six kinds of messages about keys that
+ * go. */
 static_assert(2 * KVS_TELL_WINDOW + 6 * KVS_DROP_MAX <= TOPO_LINK_DEPTH_DEFAULT,
 	      "a link between two kvs tiles is never full");
 
