@@ -16,7 +16,6 @@
 
 #include "check.h"
 #include "compiler.h"
-#include "hash.h"
 #include "impl.h"
 #include "remote.h"
 #include "timebase.h"

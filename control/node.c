@@ -14,7 +14,6 @@
 #include "check.h"
 #include "ctl.h"
 #include "eal.h"
-#include "hash.h"
 #include "kvs_shard.h"
 #include "kvs_tile.h"
 #include "log.h"

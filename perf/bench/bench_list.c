@@ -266,7 +266,7 @@ const struct bench bench_list[] = {
 		.row = { { .name = "locality_hot_80k",
 			   .unit = "us",
 			   .floor = "local_loop",
-			   .what = "a call sums 10 stored arrays of 1,000 doubles, the same ones" } },
+			   .what = "sums 10 stored arrays of 1,000 doubles, the same ones" } },
 		.run = subject_locality_hot_80k,
 		.pace = &slow,
 		.smoke = &smoke_rare,
