@@ -38,9 +38,9 @@ static struct topo topo;
 	X(topo.tile[1].cpu = 9,                                                                    \
 	  "tile sched:0 says cpu 9, its lcore 1 sits on cpu 1")                                    \
 	X(topo.tile[1].lcore = 4,                                                                  \
-	  "tile 1 is of kind 1 on lcore 4; there are 5 kinds and 4 lcores")                        \
+	  "tile 1 is of kind 1 on lcore 4; there are 6 kinds and 4 lcores")                        \
 	X(topo.tile[2].kind = TILE_KIND_CNT,                                                       \
-	  "tile 2 is of kind 5 on lcore 2; there are 5 kinds and 4 lcores")                        \
+	  "tile 2 is of kind 6 on lcore 2; there are 6 kinds and 4 lcores")                        \
 	X(topo.tile[3] = topo.tile[2],                                                             \
 	  "there are two tiles cache:0")                                                           \
 	X(topo.tile[0].kind = TILE_CACHE; topo.tile[0].idx = 7,                                    \
