@@ -660,7 +660,7 @@ int
 mb_call(struct mb_client *c, const char *name, const struct mb_value *arg, size_t arg_cnt,
 	const struct mb_call_options *opt, struct mb_reply *reply)
 {
-	uint64_t call;
+	uint64_t call = 0;
 	int err = mb_call_start(c, name, arg, arg_cnt, opt, &call);
 
 	if (unlikely(err != 0)) {

@@ -136,17 +136,20 @@ mb_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg *arg
 {
 	const struct mb_dag_arg *arg_of[DAG_FUNCTION_MAX];
 	struct value shape[DAG_FUNCTION_MAX];
-	const struct client_name *t;
+	const struct client_name *t = NULL;
 	struct desc d __attribute__((__aligned__(8))) = { 0 };
 	uint8_t *p = d.data;
 	int64_t bytes;
-	int cnt;
-	int err = c->remote != NULL ? remote_dag_start(c, name, arg, arg_cnt, opt, ret_call)
-				    : client_target(c, name, true, &t);
+	int cnt, err;
 
-	if (err != 0 || c->remote != NULL) {
+	if (c->remote != NULL) {
+		return remote_dag_start(c, name, arg, arg_cnt, opt, ret_call);
+	}
+	err = client_target(c, name, true, &t);
+	if (err != 0) {
 		return err;
 	}
+	INSIST(t != NULL);
 	cnt = dag_args_sort(c, t->id, arg, arg_cnt, arg_of);
 	for (int v = 0; v < cnt; v++) {
 		int64_t n = arg_of[v] != NULL
@@ -188,7 +191,7 @@ int
 mb_dag_call(struct mb_client *c, const char *name, const struct mb_dag_arg *arg, size_t arg_cnt,
 	    const struct mb_call_options *opt, struct mb_reply *reply)
 {
-	uint64_t call;
+	uint64_t call = 0;
 	int err = mb_dag_start(c, name, arg, arg_cnt, opt, &call);
 
 	if (err != 0) {
