@@ -57,7 +57,7 @@ mb_get_if_changed(struct mb_call *call, struct mb_slice key, struct mb_version *
 		  struct mb_slice *ret)
 {
 	struct mb_version seen = { { 0, 0 } };
-	struct mb_slice got;
+	struct mb_slice got = mb_slice_of(NULL, 0);
 	int err = mb_get(call, key, &got);
 
 	if (err != 0 && err != MB_ERR_NOT_FOUND) {

@@ -80,7 +80,7 @@ info_server(struct gate *g, struct text *t)
 		 "multiplexing_api:io_uring\r\nprocess_id:%d\r\nrun_id:%016llx%016llx%08x\r\n"
 		 "tcp_port:%u\r\nuptime_in_seconds:%llu\r\nuptime_in_days:%llu\r\n\r\n",
 		 MB_VERSION, u.sysname, u.release, u.machine, (int)getpid(),
-		 (unsigned long long)g->cfg.node_id, (unsigned long long)~g->cfg.node_id,
+		 (unsigned long long)g->cfg.node_id, ~(unsigned long long)g->cfg.node_id,
 		 (unsigned int)g->cfg.node_id, g->port, (unsigned long long)up_s,
 		 (unsigned long long)(up_s / 86400));
 }

@@ -423,8 +423,8 @@ text_go(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len)
 			return;
 		}
 		kept = true;
-		if (!c->large_due) {
-			return;
+		if (!c->large_due || c->in == NULL || c->in_len < c->parser.pos) {
+			return; /* none is due, or this was the last command: no more is read */
 		}
 		c->large_due = false;
 		if (large_begin(g, c) != 0) {
@@ -432,7 +432,8 @@ text_go(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len)
 			c->last = true;
 			return;
 		}
-		/* Its bytes stand behind its head, as far as they are here: the gap is closed. */
+		/* Its bytes stand behind its head, which was kept, as far as they are here: the gap
+		 * is closed. */
 		done = large_take(large_open(c), c->in + c->parser.pos, c->in_len - c->parser.pos);
 		c->in_len -= (uint32_t)done;
 		memmove(c->in + c->parser.pos, c->in + c->parser.pos + done,

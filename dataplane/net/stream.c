@@ -523,9 +523,14 @@ stream_listen_tcp(struct stream *s, const char *where, uint16_t *ret_port)
 	}
 	freeaddrinfo(ai);
 	if (err == 0 && getsockname(fd, (struct sockaddr *)&got, &len) == 0) {
-		*ret_port =
-			ntohs(got.ss_family == AF_INET ? ((struct sockaddr_in *)&got)->sin_port
-						       : ((struct sockaddr_in6 *)&got)->sin6_port);
+		in_port_t at = 0; /* in the same place for IPv4 and IPv6 */
+
+		static_assert(offsetof(struct sockaddr_in, sin_port) ==
+				      offsetof(struct sockaddr_in6, sin6_port),
+			      "the port is the port");
+		memcpy(&at, (const uint8_t *)&got + offsetof(struct sockaddr_in, sin_port),
+		       sizeof(at));
+		*ret_port = ntohs(at);
 	}
 	return err;
 }

@@ -15,6 +15,7 @@
 #include "microburst/error.h"
 #include "presence.h"
 
+/* Equal as text too: NOLINTNEXTLINE(misc-redundant-expression) */
 static_assert(ORSET_OVERHEAD == PRESENCE_ENTRY_BYTES + TABLE_ITEM_OVERHEAD, "one dot");
 
 static struct slice
