@@ -64,6 +64,13 @@ flow_serve_create(struct flow_serve **ret, const struct flow_serve_cfg *cfg,
 void
 flow_serve_destroy(struct flow_serve *s)
 {
+	for (uint32_t i = 0; s->session != NULL && s->xfer != NULL && i < s->cfg.session_max; i++) {
+		struct session *c = &s->session[i];
+
+		for (uint32_t k = 0; k < ARRAY_CNT(c->slot); k++) {
+			flow_slot_drop(s, c, &c->slot[k]);
+		}
+	}
 	free(s->bucket);
 	free(s->session);
 	free(s->xfer);

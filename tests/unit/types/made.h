@@ -65,7 +65,7 @@ made_copy(struct slice s)
 {
 	uint8_t *p = made_alloc(s.len);
 
-	if (s.len != 0) {
+	if (s.len != 0 && s.p != NULL) {
 		memcpy(p, s.p, s.len);
 	}
 	return slice_of(p, s.len);
