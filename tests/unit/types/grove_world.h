@@ -61,6 +61,7 @@ grove_world_init(struct grove_world *w, size_t bytes)
 
 	*w = (struct grove_world){ .mem = aligned_alloc(4096, bytes), .bytes = bytes };
 	INSIST(w->mem != NULL);
+	memset(w->mem, 0, bytes); /* as memory from the system is; damaged trees are read */
 	w->heap = heap_init(w->mem, bytes);
 	grove_init(&w->g, w->mem, 64, bytes, &ops);
 }
