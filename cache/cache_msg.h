@@ -69,6 +69,9 @@ enum cache_found {
 	CACHE_FOUND_PRESENT = 1,
 };
 
+/* A set up to this long is accepted, or refused, as soon as it is taken from the channel. */
+#define CACHE_SET_SMALL 1024
+
 /* A page of a scan: as many keys as fit. */
 #define CACHE_SCAN_PAGE_BYTES    PAYLOAD_SLAB_MAX
 /* Room for any scan request. */

@@ -39,7 +39,6 @@
 /* Of works and waits, kept for FETCH: a write set that needs many leaves these alone. */
 #define CACHE_RESERVE      64
 #define CACHE_DELTA_SMALL  96 /* every envelope that is in an entry fits */
-#define CACHE_SET_SMALL    1024
 #define CACHE_AHEAD        16 /* operations ahead whose keys are fetched already */
 #define CACHE_SCRATCH      (128u << 10)
 /* Longer than any value takes to get to the store, shorter than a caller's deadline. */

@@ -189,12 +189,12 @@ admin_trace_find(struct ctl *c, uint16_t e, uint64_t call, struct region_trace *
 	const struct region_trace *t = region_trace(&c->peers->peer[e].region);
 
 	for (uint32_t i = 0; i < TRACE_CNT; i++) {
-		/* A31: acquire; pairs with R31 in exec.c. */
+		/* A31: acquire; pairs with R31 in exec_trace.c. */
 		if (atomic_load_explicit(&t[i].call, memory_order_acquire) != call) {
 			continue;
 		}
 		memcpy(ret, &t[i], sizeof(*ret));
-		/* A32: a fence; pairs with R32 in exec.c. The copy comes before the load below. */
+		/* A32: a fence; pairs with R32 in exec_trace.c. The copy comes before the load below. */
 		atomic_thread_fence(memory_order_acquire);
 		if (atomic_load_explicit(&t[i].call, memory_order_relaxed) == call) {
 			return true;

@@ -8,7 +8,9 @@
 #include "compiler.h"
 #include "dagpart.h"
 #include "dagrun.h"
+#include "exec_trace.h"
 #include "microburst/error.h"
+#include "owed.h"
 #include "session.h"
 
 struct exec {
@@ -21,6 +23,8 @@ struct exec {
 	struct dagpart part;
 	struct slice input[DAG_FUNCTION_MAX]; /* of the part that runs */
 	bool input_view[DAG_FUNCTION_MAX];
+	struct owed owed;
+	uint8_t quick[FUNCTION_CNT_MAX]; /* how often in a row a function was */
 };
 
 static uint64_t
@@ -31,28 +35,6 @@ now_ns(const struct exec *x)
 
 /* --------------------------------------------------------------------- log */
 
-/* Puts bytes into a descriptor: inline, or as a payload that holder holds. */
-static int
-put_bytes(struct exec *x, struct desc *d, const void *bytes, size_t len, uint16_t holder)
-{
-	uint8_t *p = d->data;
-
-	if (len <= DESC_INLINE_BYTES) {
-		d->flags |= DESC_F_INLINE;
-		d->len = (uint8_t)len;
-	} else {
-		int err = payload_alloc(x->conf.pool, len, holder, &d->ref, &p);
-
-		if (err != 0) {
-			return err;
-		}
-	}
-	if (len != 0) {
-		memcpy(p, bytes, len);
-	}
-	return 0;
-}
-
 static bool
 exec_log(void *ctx, const struct mb_call *call, const char *line, size_t len)
 {
@@ -62,7 +44,7 @@ exec_log(void *ctx, const struct mb_call *call, const char *line, size_t len)
 			  .call = call->id,
 			  .b = call->log_dropped };
 
-	if (put_bytes(x, &d, line, len, PROC_DAEMON) != 0) {
+	if (payload_put(x->conf.pool, &d, line, len, PROC_DAEMON) != 0) {
 		return false;
 	}
 	if (x->conf.ops.log(x->conf.ops.ctx, &d) == 0) {
@@ -82,9 +64,19 @@ put_text(struct exec *x, struct desc *d, uint16_t reader)
 {
 	size_t len = strnlen(x->call.text, sizeof(x->call.text));
 
-	if (put_bytes(x, d, x->call.text, len, reader) != 0) {
+	if (payload_put(x->conf.pool, d, x->call.text, len, reader) != 0) {
 		d->flags |= DESC_F_INLINE;
 		d->len = 0;
+	}
+}
+
+/* Sends a reply, whose payload the holder holds. */
+static void
+exec_send_reply(struct exec *x, const struct exec_from *from, const struct desc *d, uint16_t holder)
+{
+	if (unlikely(x->conf.ops.reply(x->conf.ops.ctx, from, d) != 0 &&
+		     (d->flags & DESC_F_INLINE) == 0)) {
+		payload_release(x->conf.pool, d->ref.handle, holder);
 	}
 }
 
@@ -106,11 +98,15 @@ exec_reply(struct exec *x, const struct exec_from *from, struct desc *d, struct 
 	if (d->err != 0) {
 		put_text(x, d, reader);
 	}
-	if (unlikely(x->conf.ops.reply(x->conf.ops.ctx, from, d) != 0 &&
-		     (d->flags & DESC_F_INLINE) == 0)) {
-		payload_release(x->conf.pool, d->ref.handle,
-				d->err != 0 || for_caller ? reader : PROC_DAEMON);
-	}
+	exec_send_reply(x, from, d, d->err != 0 || for_caller ? reader : PROC_DAEMON);
+}
+
+/* Whether a call may run while answers are owed (O1, O3). */
+static bool
+owed_allows(const struct exec *x, const struct desc *d, const struct exec_from *from)
+{
+	return x->owed.cnt < OWED_MAX && owed_is_from(&x->owed, from) && (d->sub & CALL_DAG) == 0 &&
+	       x->quick[d->a % FUNCTION_CNT_MAX] >= OWED_QUICK_CNT;
 }
 
 void
@@ -175,6 +171,8 @@ struct outcome {
 	uint32_t input_cnt;  /* of a part: looked at */
 	bool is_part;
 	bool for_caller;   /* else others of the DAG read the result */
+	bool answered;     /* or its answer is owed */
+	uint64_t start_ns; /* when the call was taken */
 	uint64_t began_ns; /* 0: it never ran */
 	uint64_t ended_ns; /* its writes are published; 0: it never ran */
 	uint64_t run_ns;
@@ -237,10 +235,23 @@ run_part(struct exec *x, const struct desc *d, struct slice args, struct outcome
 	return err;
 }
 
+static void
+note_quick(struct exec *x, uint16_t fn, uint64_t run_ns)
+{
+	uint8_t *cnt = &x->quick[fn % FUNCTION_CNT_MAX];
+
+	if (run_ns > OWED_RUN_NS) {
+		*cnt = 0;
+	} else if (*cnt < OWED_QUICK_CNT) {
+		++*cnt;
+	}
+}
+
 /* Runs what the call names. Returns its error. */
 static int
 run(struct exec *x, const struct desc *d, struct slice args, uint64_t began, struct outcome *out)
 {
+	bool is_fn = false;
 	int err;
 
 	if (unlikely((d->sub & CALL_PART) != 0)) {
@@ -267,18 +278,83 @@ run(struct exec *x, const struct desc *d, struct slice args, uint64_t began, str
 		result_init(out->result, x->conf.pool, x->conf.proc);
 		out->began_ns = began;
 		err = run_function(x, fn, args);
+		is_fn = true;
 	}
 	if (out->began_ns != 0) {
 		out->ended_ns = now_ns(x);
 		out->run_ns = out->ended_ns - out->began_ns;
+		if (is_fn) {
+			note_quick(x, d->a, out->run_ns);
+		}
+	}
+	return err;
+}
+
+static struct desc
+reply_to(const struct exec *x, uint64_t call, const struct outcome *out, uint64_t end)
+{
+	return (struct desc){ .kind = DESC_REPLY,
+			      .a = x->conf.proc,
+			      .call = call,
+			      .b = call_time_make(out->run_ns, end - out->start_ns) };
+}
+
+/* Sends what the call wrote, and its answer to those that are owed. */
+static int
+owe(struct exec *x, const struct desc *d, const struct exec_from *from, uint32_t tile,
+    struct outcome *out)
+{
+	struct desc reply = reply_to(x, d->call, out, out->ended_ns);
+	uint16_t caller = call_id_proc(d->call);
+	int err = result_send(out->result, &reply, caller);
+
+	if (unlikely(err != 0)) {
+		return call_refuse(&x->call, err, "the results",
+				   "no payload memory is left for them");
+	}
+	err = owed_add(&x->owed, from, tile, &reply, x->finished);
+	if (likely(err >= 0)) {
+		if (unlikely(err == 0)) { /* what it wrote came to nothing */
+			exec_send_reply(x, from, &reply, caller);
+		}
+		out->answered = true;
+		return 0;
+	}
+	if ((reply.flags & DESC_F_INLINE) == 0) {
+		payload_release(x->conf.pool, reply.ref.handle, caller);
+	}
+	return call_refuse(&x->call, err, "publishing the writes", session_why(x->session));
+}
+
+/* Publishes what a call wrote. A caller on a direct channel is answered when the store has it,
+ * everybody else is waited for. */
+static int
+publish(struct exec *x, const struct desc *d, const struct exec_from *from, struct outcome *out)
+{
+	uint32_t tile;
+	int err;
+
+	if (from->proc != PROC_DAEMON && session_sendable(x->session, &tile)) {
+		if (unlikely(!owed_suits(&x->owed, from, tile))) {
+			err = owed_settle(&x->owed);
+			if (err != 0) {
+				return err;
+			}
+		}
+		return owe(x, d, from, tile, out);
+	}
+	err = session_publish(x->session);
+	out->ended_ns = now_ns(x);
+	if (unlikely(err != 0)) {
+		call_refuse(&x->call, err, "publishing the writes", session_why(x->session));
 	}
 	return err;
 }
 
 /* Runs a call whose arguments can be read, and publishes what it wrote. */
 static int
-run_and_publish(struct exec *x, const struct desc *d, struct slice args, uint64_t began,
-		struct outcome *out)
+run_and_publish(struct exec *x, const struct desc *d, const struct exec_from *from,
+		struct slice args, uint64_t began, struct outcome *out)
 {
 	int err;
 
@@ -286,12 +362,7 @@ run_and_publish(struct exec *x, const struct desc *d, struct slice args, uint64_
 	x->call.session = x->session;
 	err = run(x, d, args, began, out);
 	if (likely(err == 0) && session_written(x->session)) {
-		err = session_publish(x->session);
-		out->ended_ns = now_ns(x);
-		if (unlikely(err != 0)) {
-			call_refuse(&x->call, err, "publishing the writes",
-				    session_why(x->session));
-		}
+		err = publish(x, d, from, out);
 	}
 	if (unlikely(err != 0)) {
 		session_discard(x->session);
@@ -310,34 +381,23 @@ show_run(struct exec *x, const struct desc *d, uint64_t now)
 	atomic_store_explicit(&run->call, d->call, memory_order_relaxed);
 }
 
-static uint32_t
-span(uint64_t ns)
-{
-	return ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
-}
-
 /* Remembers where the time went. */
 static void
-trace(struct exec *x, const struct desc *d, uint64_t start, uint64_t end, const struct outcome *out,
-      int err)
+trace(struct exec *x, const struct desc *d, uint64_t end, const struct outcome *out, int err)
 {
-	struct region_trace *t = &x->conf.trace[x->finished % TRACE_CNT];
 	uint64_t began = out->began_ns != 0 ? out->began_ns : end;
+	struct exec_trace line = {
+		.call = d->call,
+		.target = d->a,
+		.is_dag = (d->sub & CALL_DAG) != 0,
+		.err = err,
+		.taken_ns = out->start_ns,
+		.before_ns = began - out->start_ns,
+		.run_ns = out->run_ns,
+		.after_ns = end - began - out->run_ns,
+	};
 
-	atomic_store_explicit(&t->call, 0, memory_order_relaxed);
-	/* R32: a fence; pairs with A32 in ctl_admin.c. Who sees a part of the new line and looks
-	 * at the name again finds none, or the new one. */
-	atomic_thread_fence(memory_order_release);
-	t->taken_ns = start;
-	t->before_ns = span(began - start);
-	t->run_ns = span(out->run_ns);
-	t->after_ns = span(end - began - out->run_ns);
-	t->target = d->a;
-	t->is_dag = (d->sub & CALL_DAG) != 0;
-	t->err = (int16_t)err;
-	/* R31: release; pairs with A31 in ctl_admin.c. The line is whole when it has its call's
-	 * name. */
-	atomic_store_explicit(&t->call, d->call, memory_order_release);
+	exec_trace_write(x->conf.trace, x->finished, &line);
 }
 
 static void
@@ -355,15 +415,22 @@ show_idle(struct exec *x, uint64_t busy_ns)
 int
 exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
 {
-	uint64_t start = now_ns(x);
-	uint64_t end;
-	struct desc reply = { .kind = DESC_REPLY, .a = x->conf.proc, .call = d->call };
 	struct outcome out = { .for_caller = true };
+	uint64_t start, end;
+	struct desc reply;
 	const uint8_t *p;
 	size_t len;
 	bool view = false;
 	int err;
 
+	if (x->owed.cnt > 0 && !owed_allows(x, d, from)) {
+		err = owed_settle(&x->owed);
+		if (err != 0) {
+			return err;
+		}
+	}
+	start = now_ns(x);
+	out.start_ns = start;
 	x->call.id = d->call;
 	x->call.deadline_ns = d->b;
 	x->call.text[0] = '\0';
@@ -378,17 +445,19 @@ exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
 	}
 	if (likely(err == 0)) {
 		/* Looking at arguments in memory of others may take a while: mapping it, faults. */
-		err = run_and_publish(x, d, slice_of(p, len), view ? now_ns(x) : start, &out);
+		err = run_and_publish(x, d, from, slice_of(p, len), view ? now_ns(x) : start, &out);
 	}
 	end = out.ended_ns != 0 ? out.ended_ns : now_ns(x);
-	reply.err = (int16_t)err;
-	reply.b = call_time_make(out.run_ns, end - start);
-	if (unlikely(out.is_part) && session_published(x->session)) {
-		reply.sub = REPLY_PUBLISHED;
+	if (!out.answered) {
+		reply = reply_to(x, d->call, &out, end);
+		reply.err = (int16_t)err;
+		if (unlikely(out.is_part) && session_published(x->session)) {
+			reply.sub = REPLY_PUBLISHED;
+		}
+		exec_reply(x, from, &reply, out.result, out.for_caller);
 	}
-	exec_reply(x, from, &reply, out.result, out.for_caller);
 	if (x->conf.trace != NULL) {
-		trace(x, d, start, end, &out, err);
+		trace(x, d, end, &out, err);
 	}
 	/* The answer is on its way: what is left is cleaning up. */
 	dagrun_drop(&x->dag, out.result_cnt);
@@ -401,6 +470,12 @@ exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
 	return err;
 }
 
+int
+exec_settle(struct exec *x)
+{
+	return owed_settle(&x->owed);
+}
+
 void
 exec_on_part(struct exec *x, const struct desc *d)
 {
@@ -410,7 +485,9 @@ exec_on_part(struct exec *x, const struct desc *d)
 void
 exec_on_answer(struct exec *x, const struct desc *d)
 {
-	session_on_answer(x->session, d);
+	if (!owed_answered(&x->owed, d)) {
+		session_on_answer(x->session, d);
+	}
 }
 
 /* -------------------------------------------------------------------- life */
@@ -429,13 +506,15 @@ exec_create(struct exec **ret, const struct exec_conf *conf)
 		return MB_ERR_NO_MEMORY;
 	}
 	x->conf = *conf;
-	sc.wait = &x->conf.ops.wait;
+	owed_init(&x->owed, &x->conf.ops, conf->pool, conf->trace);
+	sc.wait = &x->owed.wait;
 	err = session_create(&x->session, &sc);
 	if (err != 0) {
 		free(x);
 		return err;
 	}
-	x->call.wait = &x->conf.ops.wait;
+	x->owed.session = x->session;
+	x->call.wait = &x->owed.wait;
 	x->call.log = exec_log;
 	x->call.log_ctx = x;
 	*ret = x;
@@ -465,5 +544,5 @@ exec_init_call(struct exec *x)
 uint32_t
 exec_held(const struct exec *x)
 {
-	return session_held(x->session);
+	return session_held(x->session) + x->owed.cnt;
 }

@@ -9,10 +9,10 @@
  *
  * X1  A call that was taken is answered exactly once, whatever happens in between; unless this
  *     process dies, which its parent sees.
- * X2  The answer is sent after the store has acknowledged the call's writes, and before the next
- *     call is taken (session.h, N2).
- * X3  Between calls nothing is held: no view, no payload but results that callers have not
- *     released.
+ * X2  The answer is sent after the store has acknowledged the call's writes. Calls that come by a
+ *     direct channel may be taken meanwhile (owed.h).
+ * X3  Between calls nothing is held but what is owed: no view, no payload but results that callers
+ *     have not released.
  *
  * Owner: the executor's one thread.
  */
@@ -24,31 +24,11 @@
 
 #include "cache_view.h"
 #include "call.h"
+#include "exec_ops.h"
 #include "fn.h"
 #include "payload.h"
 #include "placement.h"
 #include "region.h"
-#include "wait.h"
-
-/* Whom to answer: the port a call came by, and who was behind it. */
-struct exec_from {
-	uint16_t port;
-	uint16_t proc;
-	uint32_t inc;
-};
-
-struct exec_ops {
-	struct exec_wait wait;
-	/* Sends an answer. Returns 0; an error when nobody is there to take it. */
-	int (*reply)(void *ctx, const struct exec_from *from, const struct desc *d);
-	/* Finds the payload of a call: as domain_bytes and domain_drop. */
-	int (*bytes)(void *ctx, const struct desc *d, const uint8_t **ret, size_t *ret_len,
-		     bool *ret_view);
-	void (*drop)(void *ctx, const struct payload_ref *ref);
-	/* Sends a DESC_LOG to the node. Returns 0; MB_ERR_FULL. */
-	int (*log)(void *ctx, const struct desc *d);
-	void *ctx;
-};
 
 struct exec_conf {
 	struct exec_ops ops; /* wait.ctx too is set by the caller */
@@ -88,7 +68,10 @@ void exec_refuse(struct exec *x, const struct desc *d, const struct exec_from *f
 /* exec_on_answer takes a cache tile's answer that came while no call was running. */
 void exec_on_answer(struct exec *x, const struct desc *d);
 
-/* exec_held counts what is held, by walking: 0 between calls. */
+/* exec_settle waits until nothing is owed to anybody. Returns: 0; MB_ERR_NO_NODE. */
+int exec_settle(struct exec *x);
+
+/* exec_held counts what is held, by walking: 0 between calls, when all are answered. */
 uint32_t exec_held(const struct exec *x);
 
 #endif

@@ -274,7 +274,8 @@ drained(struct exec_tile *t)
 	if (t->drain_until_ns == 0) {
 		t->drain_until_ns = tile_now(t) + DRAIN_NS_MAX;
 	}
-	return payload_alive(t->domain->pool) == 0 || tile_now(t) >= t->drain_until_ns;
+	return (payload_alive(t->domain->pool) == 0 && exec_held(t->exec) == 0) ||
+	       tile_now(t) >= t->drain_until_ns;
 }
 
 int

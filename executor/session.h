@@ -79,6 +79,23 @@ bool session_written(const struct session *s);
  */
 int session_publish(struct session *s);
 
+/* session_sendable tells whether what is held can be published by one message that is accepted or
+ * refused at once and needs nothing of this session afterwards; and to which cache tile. */
+bool session_sendable(const struct session *s, uint32_t *ret_tile);
+
+/* session_send publishes what is held to that tile, and does not wait. Nothing is held then.
+ *
+ * Requires:  session_sendable.
+ * Returns:   1 with *ret_sent; when its PUBLISHED has come, session_sent gives its memory back. 0:
+ *            there was nothing to send after all. MB_ERR_NO_MEMORY, MB_ERR_TOO_LARGE, as session_publish; MB_ERR_NO_NODE.
+ */
+int session_send(struct session *s, uint32_t tile, struct desc *ret_sent);
+
+/* session_sent ends a PUBLISH that was sent without waiting. If the store refused an operation,
+ * text says which. */
+void session_sent(struct payload_pool *pool, const struct desc *sent, const struct desc *published,
+		  char *text, size_t text_bytes);
+
 /* session_discard forgets what is held. */
 void session_discard(struct session *s);
 

@@ -332,14 +332,19 @@ nth_op(void *ctx, const struct wset_op *op, uint32_t owned)
 
 /* Says which operation the store refused. */
 static void
+refused_text(const struct wset_op *op, int err, char *text, size_t text_bytes)
+{
+	snprintf(text, text_bytes, "the store refused the %s of '%.*s': %s", wset_verb(op->kind),
+		 (int)MIN(op->key.len, (size_t)100), (const char *)op->key.p, mb_err_text(err));
+}
+
+static void
 name_refused(struct session *s, uint32_t tile, const struct desc *d)
 {
 	struct nth n = { .left = d->a };
 
 	visit(s, tile, nth_op, &n);
-	snprintf(s->why_buf, sizeof(s->why_buf), "the store refused the %s of '%.*s': %s",
-		 wset_verb(n.op.kind), (int)MIN(n.op.key.len, (size_t)100),
-		 (const char *)n.op.key.p, mb_err_text(d->err));
+	refused_text(&n.op, d->err, s->why_buf, sizeof(s->why_buf));
 	s->why = s->why_buf;
 }
 
@@ -437,4 +442,74 @@ session_publish(struct session *s)
 	s->publishing = false;
 	session_discard(s);
 	return err != 0 ? err : s->publish_err;
+}
+
+/* ------------------------------------------------------- without waiting */
+
+bool
+session_sendable(const struct session *s, uint32_t *ret_tile)
+{
+	uint32_t tile = cache_tile_of(s->key[0].hash, s->conf.cache_cnt);
+
+	if (s->key_cnt == 0 || s->pending_cnt != 0 || s->owned_cnt != 0 ||
+	    s->set_bytes > CACHE_SET_SMALL) {
+		return false;
+	}
+	for (uint32_t i = 1; i < s->key_cnt; i++) {
+		if (cache_tile_of(s->key[i].hash, s->conf.cache_cnt) != tile) {
+			return false;
+		}
+	}
+	*ret_tile = tile;
+	return true;
+}
+
+int
+session_send(struct session *s, uint32_t tile, struct desc *ret_sent)
+{
+	bool any;
+	int err = make(s, tile, ret_sent, &any);
+
+	if (err == 0 && any) {
+		s->published = true;
+		err = s->conf.wait->send(s->conf.wait->ctx, PORT_CACHE_FIRST + tile, ret_sent);
+	}
+	if (err != 0) {
+		return err;
+	}
+	session_discard(s);
+	return any ? 1 : 0;
+}
+
+/* The operations of a set that was sent, as they still lie in this process's memory. */
+static struct slice
+sent_set(struct payload_pool *pool, const struct desc *sent)
+{
+	const uint8_t *p;
+
+	if ((sent->flags & DESC_F_INLINE) != 0) {
+		return slice_of(sent->data, sent->len);
+	}
+	p = payload_own(pool, &sent->ref);
+	return slice_of(p, p != NULL ? sent->ref.len : 0);
+}
+
+void
+session_sent(struct payload_pool *pool, const struct desc *sent, const struct desc *published,
+	     char *text, size_t text_bytes)
+{
+	text[0] = '\0';
+	if (published->err != 0) {
+		struct slice set = sent_set(pool, sent);
+		struct wset_op op;
+
+		for (uint32_t i = 0; i <= published->a && wset_next(&set, &op) == 1; i++) {
+			if (i == published->a) {
+				refused_text(&op, published->err, text, text_bytes);
+			}
+		}
+	}
+	if ((sent->flags & DESC_F_INLINE) == 0) {
+		payload_release(pool, sent->ref.handle, PROC_DAEMON);
+	}
 }

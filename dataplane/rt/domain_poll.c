@@ -635,24 +635,7 @@ domain_release(struct domain *d, const struct payload_ref *ref)
 int
 domain_payload(struct domain *d, struct desc *desc, const void *bytes, size_t len, uint16_t holder)
 {
-	uint8_t *p;
-	int err;
-
-	if (len <= DESC_INLINE_BYTES) {
-		desc->flags |= DESC_F_INLINE;
-		desc->len = (uint8_t)len;
-		if (len > 0) {
-			memcpy(desc->data, bytes, len);
-		}
-		return 0;
-	}
-	err = payload_alloc(d->pool, len, holder, &desc->ref, &p);
-	if (err != 0) {
-		return err;
-	}
-	memcpy(p, bytes, len);
-	desc->flags &= (uint8_t)~DESC_F_INLINE;
-	return 0;
+	return payload_put(d->pool, desc, bytes, len, holder);
 }
 
 int

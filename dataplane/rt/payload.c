@@ -10,6 +10,7 @@
 #include "payload.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "check.h"
 #include "compiler.h"
@@ -295,6 +296,30 @@ payload_alloc(struct payload_pool *pool, size_t len, uint16_t holder, struct pay
 		.len = (uint32_t)len,
 		.off = e->seg != 0 ? 0 : (uint32_t)(pool->slab_off + (size_t)(e->p - pool->slab)),
 	};
+	return 0;
+}
+
+int
+payload_put(struct payload_pool *pool, struct desc *desc, const void *bytes, size_t len,
+	    uint16_t holder)
+{
+	uint8_t *p;
+	int err;
+
+	if (len <= DESC_INLINE_BYTES) {
+		desc->flags |= DESC_F_INLINE;
+		desc->len = (uint8_t)len;
+		if (len > 0) {
+			memcpy(desc->data, bytes, len);
+		}
+		return 0;
+	}
+	err = payload_alloc(pool, len, holder, &desc->ref, &p);
+	if (err != 0) {
+		return err;
+	}
+	memcpy(p, bytes, len);
+	desc->flags &= (uint8_t)~DESC_F_INLINE;
 	return 0;
 }
 

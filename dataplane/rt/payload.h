@@ -53,6 +53,11 @@ void payload_destroy(struct payload_pool *pool);
 int payload_alloc(struct payload_pool *pool, size_t len, uint16_t holder,
 		  struct payload_ref *ret_ref, uint8_t **ret_p);
 
+/* payload_put copies bytes into a descriptor that has no payload yet: inline when they fit, else as a
+ * payload held by holder. Returns: 0; as payload_alloc. */
+int payload_put(struct payload_pool *pool, struct desc *desc, const void *bytes, size_t len,
+		uint16_t holder);
+
 /* payload_shrink makes a payload shorter than it was allocated. */
 void payload_shrink(struct payload_pool *pool, struct payload_ref *ref, uint32_t len);
 

@@ -23,6 +23,7 @@
 #ifndef MB_CALL_H
 #define MB_CALL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "desc.h"
@@ -87,6 +88,16 @@ struct call_step {
 };
 static_assert(sizeof(struct call_step) <= DESC_INLINE_BYTES, "a step fits a descriptor");
 static_assert(2 * DAG_FUNCTION_MAX <= CHANNEL_DEPTH, "a part's sequence fits a channel");
+
+/* Of the calls that a client had under way directly at an executor that died: whether one of them
+ * wrote, by the last call whose writes were accepted (desc.h). It is that one, or an earlier one of
+ * the same client: an executor runs a channel's calls in their order, and what wrote is answered
+ * but for those behind which nothing but calls of the same channel wrote (owed.h, O1). */
+static inline bool
+call_wrote(uint64_t call, uint64_t published)
+{
+	return call >> 40 == published >> 40 && call <= published;
+}
 
 /* b of a REPLY: how long the function ran, and how long the call took inside the executor until the
  * reply was sent, in ns, each saturating. */

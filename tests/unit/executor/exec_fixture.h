@@ -160,6 +160,7 @@ send_call(struct desc *d)
 		d->call = call_id_make(CLIENT, 1, 4711);
 	}
 	assert_int_equal(exec_call(x, d, &from), 0);
+	assert_int_equal(exec_settle(x), 0);
 	assert_int_equal(reply_cnt, before + 1); /* X1 */
 	assert_int_equal(reply.kind, DESC_REPLY);
 	assert_true(reply.call == d->call);
