@@ -20,13 +20,15 @@ struct growth {
 	struct table delta;
 };
 
-/* Merges items [from, to) of the delta into a leaf; what comes of it is added to the chain. */
+/* Merges items [from, to) of the delta into a leaf, of which so many items are present; what comes
+ * of it is added to the chain. */
 static int
-grow_leaf(struct growth *w, const struct table *leaf, uint32_t from, uint32_t to, uint32_t at,
-	  struct grove_chain *to_chain)
+grow_leaf(struct growth *w, const struct table *leaf, uint32_t present, uint32_t from, uint32_t to,
+	  uint32_t at, struct grove_chain *to_chain)
 {
 	const struct table_merge_ops *items = w->edit->items;
 	size_t bound = table_bytes(leaf);
+	int32_t more;
 	struct tree_node *node;
 	struct table t;
 	struct wbuf out;
@@ -44,12 +46,12 @@ grow_leaf(struct growth *w, const struct table *leaf, uint32_t from, uint32_t to
 		return err;
 	}
 	out = wbuf_init(node->body, bound);
-	err = table_merge_run(leaf, &w->delta, from, to, items, &out, LATTICE_ITEM_DEPTH);
+	err = table_merge_run(leaf, &w->delta, from, to, items, &out, LATTICE_ITEM_DEPTH, &more);
 	if (err != LATTICE_MIXED) {
 		grove_node_free(w->g, node);
 		return err;
 	}
-	grove_leaf_close(w->edit, node, out.len);
+	grove_leaf_close(node, out.len, present + (uint32_t)more); /* modulo 2^32 */
 	if ((out.len <= TREE_BODY_MAX || node->cnt == 1) && bound - out.len <= bound / 8) {
 		grove_chain_add(w->g, to_chain, node);
 		return LATTICE_MIXED;
@@ -112,7 +114,7 @@ grow_child(struct growth *w, const struct table *inner, uint32_t height, uint32_
 		return MB_ERR_CORRUPT;
 	}
 	if (height == 1) {
-		err = grow_leaf(w, &body, from, to, i, to_chain);
+		err = grow_leaf(w, &body, child->present, from, to, i, to_chain);
 	} else {
 		err = grow_inner(w, &body, height - 1, from, to, &kids);
 		if (err == LATTICE_MIXED) {

@@ -14,7 +14,7 @@
 /* -------------------------------------------------------------------------------------- leaves */
 
 void
-grove_leaf_close(const struct grove_edit *edit, struct tree_node *leaf, size_t len)
+grove_leaf_close(struct tree_node *leaf, size_t len, uint32_t present)
 {
 	struct table t;
 
@@ -22,7 +22,7 @@ grove_leaf_close(const struct grove_edit *edit, struct tree_node *leaf, size_t l
 	t = grove_body(leaf);
 	leaf->cnt = t.cnt;
 	leaf->items_len = t.items_len;
-	leaf->present = table_present_cnt(&t, edit->items);
+	leaf->present = present;
 }
 
 static int
@@ -31,6 +31,7 @@ leaf_make(struct grove *g, const struct grove_edit *edit, const struct table *t,
 {
 	struct tree_node *leaf;
 	struct table_builder b;
+	struct table body;
 	struct wbuf out;
 	int err = grove_node_new(g, edit, bytes, 0, at, &leaf);
 
@@ -41,7 +42,8 @@ leaf_make(struct grove *g, const struct grove_edit *edit, const struct table *t,
 	table_begin(&b, &out);
 	table_add_run(&b, t, from, to);
 	INSIST(table_end(&b) == 0);
-	grove_leaf_close(edit, leaf, out.len);
+	INSIST(table_open(wbuf_slice(&out), &body) == 0);
+	grove_leaf_close(leaf, out.len, table_present_cnt(&body, edit->items));
 	grove_chain_add(g, to_chain, leaf);
 	return 0;
 }

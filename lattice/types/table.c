@@ -336,7 +336,15 @@ struct merging {
 	struct table_builder builder;
 	struct lattice_verdict verdict;
 	uint32_t run; /* I1, I2 */
+	bool counts;  /* how many more are present */
+	int32_t more;
 };
+
+static int
+is_present(const struct table_merge_ops *ops, struct slice item)
+{
+	return ops->present == NULL || ops->present(item);
+}
 
 /* Appends item j of b, after the run of a that ends before at. */
 static void
@@ -345,7 +353,15 @@ take_b(struct merging *m, uint32_t at, uint32_t j)
 	m->verdict.left = false;
 	table_add_run(&m->builder, &m->a, m->run, at);
 	table_add_run(&m->builder, &m->b, j, j + 1);
+	m->more += m->counts ? is_present(m->ops, item_of(&m->b, j)) : 0;
 	m->run = at;
+}
+
+/* An item of the result stands for one of a. */
+static void
+count_change(struct merging *m, struct slice before, struct slice now)
+{
+	m->more += m->counts ? is_present(m->ops, now) - is_present(m->ops, before) : 0;
 }
 
 /* Merges item j of b into item at of a, which has the same key. */
@@ -368,12 +384,18 @@ merge_at(struct merging *m, uint32_t at, uint32_t j)
 	side = m->ops->merge(item_a, item_b, m->builder.out, m->depth);
 	switch (side) {
 	case LATTICE_MIXED:
+		if (!m->builder.out->full) {
+			count_change(m, item_a,
+				     slice_of(m->builder.out->p + before.len,
+					      m->builder.out->len - before.len));
+		}
 		table_item_end(&m->builder);
 		m->verdict.right = false;
 		return 0;
 	case LATTICE_RIGHT:
 		*m->builder.out = before;
 		table_add_run(&m->builder, &m->b, j, j + 1);
+		count_change(m, item_a, item_b);
 		return 0;
 	case LATTICE_LEFT: /* against what leq said: these are not checked values */
 		return MB_ERR_CORRUPT;
@@ -432,17 +454,22 @@ table_merge(struct slice a, struct slice b, const struct table_merge_ops *ops, s
 
 int
 table_merge_run(const struct table *a, const struct table *b, uint32_t from, uint32_t to,
-		const struct table_merge_ops *ops, struct wbuf *out, unsigned int depth)
+		const struct table_merge_ops *ops, struct wbuf *out, unsigned int depth,
+		int32_t *ret_more)
 {
 	struct merging m = { .a = *a,
 			     .b = *b,
 			     .ops = ops,
 			     .depth = depth,
-			     .verdict = { true, false } };
+			     .verdict = { true, false },
+			     .counts = true };
+	int side;
 
 	REQUIRE(a->tree == NULL && b->tree == NULL);
 	REQUIRE(to <= b->cnt);
-	return merge_run(&m, from, to, out);
+	side = merge_run(&m, from, to, out);
+	*ret_more = m.more;
+	return side;
 }
 
 uint32_t

@@ -144,9 +144,11 @@ int table_merge(struct slice a, struct slice b, const struct table_merge_ops *op
 		unsigned int depth);
 
 /* table_merge_run merges items [from, to) of b into a, both flat, and has no use for RIGHT: if a
- * does not have them all, the result is written, and it is MIXED. */
+ * does not have them all, the result is written, and it is MIXED. *ret_more is then how many more
+ * items of the result are present than of a: found by looking at those that changed. */
 int table_merge_run(const struct table *a, const struct table *b, uint32_t from, uint32_t to,
-		    const struct table_merge_ops *ops, struct wbuf *out, unsigned int depth);
+		    const struct table_merge_ops *ops, struct wbuf *out, unsigned int depth,
+		    int32_t *ret_more);
 
 /* table_present_cnt is the number of items that are present; table_present_at finds the idx-th one.
  *

@@ -14,6 +14,7 @@
 #include "gset.h"
 #include "lww.h"
 #include "map.h"
+#include "presence.h"
 #include "rng.h"
 #include "test_cmocka.h"
 #include "test_seed.h"
@@ -54,6 +55,21 @@ number_cmp(const void *a, const void *b)
 	return slice_cmp(x, y);
 }
 
+/* An add, or the remove of one, by one of two writers at one of a few times. */
+static void
+presence_put_random(struct rng *rng, struct wbuf *out)
+{
+	struct stamp dot = { { 1 + rng_below(rng, 5) }, { 1 + rng_below(rng, 2) } };
+	struct wbuf add = wbuf_init((uint8_t[PRESENCE_ENTRY_BYTES]){ 0 }, PRESENCE_ENTRY_BYTES);
+
+	presence_put_add(&add, dot);
+	if (rng_below(rng, 3) != 0) {
+		wbuf_put(out, add.p, add.len);
+	} else {
+		INSIST(presence_put_gone(out, wbuf_slice(&add)));
+	}
+}
+
 /* The delta of some of name_cnt items. */
 static struct slice
 delta_make_random(struct rng *rng, unsigned int type, struct stamp epoch, uint32_t name_cnt)
@@ -86,6 +102,8 @@ delta_make_random(struct rng *rng, unsigned int type, struct stamp epoch, uint32
 			wbuf_put(&state, v.p, v.len);
 			wbuf_u16(&state, (uint16_t)name.len);
 			wbuf_u8(&state, LATTICE_LWW);
+		} else if (type == LATTICE_ORSET) {
+			presence_put_random(rng, &state);
 		}
 		table_item_end(&b);
 	}
@@ -136,6 +154,8 @@ assert_reads_same(struct rng *rng, unsigned int type, const struct grown *tree, 
 	assert_int_equal(table_open(b.state, &tb), 0);
 	assert_int_equal(ta.cnt, tb.cnt);
 	assert_int_equal(table_bytes(&ta), b.state.len);
+	assert_int_equal(table_present_cnt(&ta, lattice_table_ops(type)),
+			 table_present_cnt(&tb, lattice_table_ops(type)));
 	for (uint32_t i = 0; i < 5; i++) {
 		struct slice name = name_of(buf, sizeof(buf), (uint32_t)rng_below(rng, name_cnt));
 		const struct table_merge_ops *ops = lattice_table_ops(type);
@@ -242,6 +262,8 @@ against_model(void **state)
 	against_model_of(LATTICE_GSET, seed + 1, 200, 1500);
 	against_model_of(LATTICE_MAP, seed + 2, 2000, 1500);
 	against_model_of(LATTICE_MAP, seed + 3, 100, 3000);
+	against_model_of(LATTICE_ORSET, seed + 4, 2000, 1000);
+	against_model_of(LATTICE_ORSET, seed + 5, 150, 1500);
 }
 
 /* ---------------------------------------------------------------------------------- failures */
