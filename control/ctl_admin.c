@@ -194,7 +194,8 @@ admin_trace_find(struct ctl *c, uint16_t e, uint64_t call, struct region_trace *
 			continue;
 		}
 		memcpy(ret, &t[i], sizeof(*ret));
-		/* A32: a fence; pairs with R32 in exec_trace.c. The copy comes before the load below. */
+		/* A32: a fence; pairs with R32 in exec_trace.c. The copy comes before the load
+		 * below. */
 		atomic_thread_fence(memory_order_acquire);
 		if (atomic_load_explicit(&t[i].call, memory_order_relaxed) == call) {
 			return true;

@@ -20,7 +20,8 @@ struct exec_trace {
 	bool is_dag;
 	int err;
 	uint64_t taken_ns;
-	uint64_t before_ns, run_ns, after_ns; /* how long: until it ran; running; until it was answered */
+	/* how long: until it ran; running; until it was answered */
+	uint64_t before_ns, run_ns, after_ns;
 };
 
 /* exec_trace_write writes line number n. table NULL: nobody wants to know. */

@@ -87,7 +87,8 @@ bool session_sendable(const struct session *s, uint32_t *ret_tile);
  *
  * Requires:  session_sendable.
  * Returns:   1 with *ret_sent; when its PUBLISHED has come, session_sent gives its memory back. 0:
- *            there was nothing to send after all. MB_ERR_NO_MEMORY, MB_ERR_TOO_LARGE, as session_publish; MB_ERR_NO_NODE.
+ *            there was nothing to send after all. MB_ERR_NO_MEMORY, MB_ERR_TOO_LARGE, as
+ *            session_publish; MB_ERR_NO_NODE.
  */
 int session_send(struct session *s, uint32_t tile, struct desc *ret_sent);
 

@@ -53,8 +53,8 @@ void payload_destroy(struct payload_pool *pool);
 int payload_alloc(struct payload_pool *pool, size_t len, uint16_t holder,
 		  struct payload_ref *ret_ref, uint8_t **ret_p);
 
-/* payload_put copies bytes into a descriptor that has no payload yet: inline when they fit, else as a
- * payload held by holder. Returns: 0; as payload_alloc. */
+/* payload_put copies bytes into a descriptor that has no payload yet: inline when they fit, else as
+ * a payload held by holder. Returns: 0; as payload_alloc. */
 int payload_put(struct payload_pool *pool, struct desc *desc, const void *bytes, size_t len,
 		uint16_t holder);
 
