@@ -229,7 +229,8 @@ mb_client_pop(struct mb_client *c, const char *key, size_t key_len, bool left, s
 	struct wset_op op = { .kind = WSET_LIST_DEL };
 	struct client_held *h = malloc(sizeof(*h));
 	struct list_item item;
-	uint32_t idx = left ? 0 : UINT32_MAX;
+	struct table_walk first = { 0 };
+	uint32_t last = UINT32_MAX;
 	int err = h == NULL ? MB_ERR_NO_MEMORY : client_key(key, key_len, &op.key);
 
 	if (err == 0) {
@@ -238,8 +239,8 @@ mb_client_pop(struct mb_client *c, const char *key, size_t key_len, bool left, s
 	if (err == 0) {
 		if (h->v.type != LATTICE_LIST) {
 			err = MB_ERR_TYPE;
-		} else if (!(left ? list_next(h->v.state, &idx, &item)
-				  : list_prev(h->v.state, &idx, &item))) {
+		} else if (!(left ? list_next(h->v.state, &first, &item)
+				  : list_prev(h->v.state, &last, &item))) {
 			err = MB_ERR_NOT_FOUND;
 		} else {
 			op.field = item.id;
@@ -336,7 +337,7 @@ members_scores(struct slice state, mb_member_fn fn, void *ctx)
 	char buf[VIEW_TEXT_MAX];
 	double score;
 
-	for (uint32_t i = 0; oset_next(state, &i, &member, &score);) {
+	for (struct table_walk i = { 0 }; oset_next(state, &i, &member, &score);) {
 		text = view_f64(score, buf);
 		if (!fn(ctx, member.p, member.len, text.p, text.len)) {
 			return;
@@ -362,11 +363,11 @@ mb_client_members(struct mb_client *c, const char *key, size_t key_len, mb_membe
 		return err;
 	}
 	if (view_is_set(v.type)) {
-		for (uint32_t i = 0;
+		for (struct table_walk i = { 0 };
 		     view_set_next(v.type, v.state, &i, &m) && fn(ctx, m.p, m.len, NULL, 0);) {
 		}
 	} else if (v.type == LATTICE_MAP) {
-		for (uint32_t i = 0; map_next(v.state, &i, &f);) {
+		for (struct table_walk i = { 0 }; map_next(v.state, &i, &f);) {
 			char text[VIEW_TEXT_MAX];
 			struct slice shown = { 0 };
 			unsigned int type;
@@ -380,8 +381,8 @@ mb_client_members(struct mb_client *c, const char *key, size_t key_len, mb_membe
 	} else if (v.type == LATTICE_LIST) {
 		struct list_item item;
 
-		for (uint32_t i = 0; list_next(v.state, &i, &item) &&
-				     fn(ctx, item.value.p, item.value.len, NULL, 0);) {
+		for (struct table_walk i = { 0 }; list_next(v.state, &i, &item) &&
+						  fn(ctx, item.value.p, item.value.len, NULL, 0);) {
 		}
 	} else if (v.type == LATTICE_OSET) {
 		members_scores(v.state, fn, ctx);

@@ -38,6 +38,7 @@
 #include "list.h"
 #include "payload.h"
 #include "slice.h"
+#include "table.h"
 #include "wait.h"
 
 /* What one call may write. Together at most 2 operations a key and 1 an element, which is as many
@@ -160,9 +161,10 @@ int session_merge(struct session *s, struct slice key, unsigned int type, struct
  * ends when what is held is published or discarded. */
 struct session_iter {
 	struct slice stored; /* what is in the cache, held until session_views_end; may be empty */
-	uint32_t type;       /* of that */
-	uint32_t idx;        /* next stored one */
-	uint32_t key;        /* what is held, number + 1; 0: nothing */
+	struct table_walk walk; /* over that */
+	uint32_t type;          /* of that */
+	uint32_t last;          /* of a walk from the right: behind the next stored one */
+	uint32_t key;           /* what is held, number + 1; 0: nothing */
 	uint32_t elem; /* the own one that was shown last, + 1; 0: none yet. A list: how many */
 	uint32_t turn; /* of the table of elements */
 };

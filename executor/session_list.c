@@ -118,7 +118,7 @@ next(struct session *s, const struct held_key *k, struct session_iter *it, struc
 			return true;
 		}
 	}
-	while (list_next(it->stored, &it->idx, &item)) {
+	while (list_next(it->stored, &it->walk, &item)) {
 		if (stored_show(s, k, &item, ret)) {
 			return true;
 		}
@@ -131,7 +131,7 @@ next(struct session *s, const struct held_key *k, struct session_iter *it, struc
 	return false;
 }
 
-/* The same from the right; it->idx starts at UINT32_MAX. */
+/* The same from the right; it->last starts at UINT32_MAX. */
 static bool
 prev(struct session *s, const struct held_key *k, struct session_iter *it, struct place *ret)
 {
@@ -144,7 +144,7 @@ prev(struct session *s, const struct held_key *k, struct session_iter *it, struc
 			return true;
 		}
 	}
-	while (list_prev(it->stored, &it->idx, &item)) {
+	while (list_prev(it->stored, &it->last, &item)) {
 		if (stored_show(s, k, &item, ret)) {
 			return true;
 		}
@@ -190,7 +190,7 @@ find(struct session *s, struct slice key, int64_t idx, struct place *ret)
 		return err;
 	}
 	k = it.key != 0 ? &s->key[it.key - 1] : NULL;
-	it.idx = back ? UINT32_MAX : 0;
+	it.last = UINT32_MAX;
 	do {
 		if (!(back ? prev(s, k, &it, ret) : next(s, k, &it, ret))) {
 			return MB_ERR_NOT_FOUND;

@@ -354,7 +354,7 @@ session_map_next(struct session *s, struct session_iter *it, struct slice *ret_f
 		return false;
 	}
 	k = it->key != 0 ? &s->key[it->key - 1] : NULL;
-	while (map_next(it->stored, &it->idx, &f)) {
+	while (map_next(it->stored, &it->walk, &f)) {
 		e = k != NULL ? held_elem_find(s, k, f.key) : NULL;
 		*ret_err = field_show(s, 0, e, &v, true, f.key, ret_value);
 		if (*ret_err == 0) {

@@ -108,7 +108,7 @@ session_set_next(struct session *s, struct session_iter *it, struct slice *ret_m
 		return false;
 	}
 	k = it->key != 0 ? &s->key[it->key - 1] : NULL;
-	while (view_set_next(it->type, it->stored, &it->idx, ret_member)) {
+	while (view_set_next(it->type, it->stored, &it->walk, ret_member)) {
 		e = k != NULL ? held_elem_find(s, k, *ret_member) : NULL;
 		if (e == NULL || e->base == BASE_VALUE) {
 			return true;

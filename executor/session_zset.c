@@ -201,7 +201,7 @@ session_zset_next(struct session *s, struct session_iter *it, struct slice *ret_
 		return false;
 	}
 	k = it->key != 0 ? &s->key[it->key - 1] : NULL;
-	while (oset_next(it->stored, &it->idx, ret_member, ret_score)) {
+	while (oset_next(it->stored, &it->walk, ret_member, ret_score)) {
 		e = k != NULL ? held_elem_find(s, k, *ret_member) : NULL;
 		if (e == NULL || score_of(e, it->stored, *ret_member, ret_score) == 0) {
 			return true;

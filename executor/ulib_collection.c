@@ -7,7 +7,7 @@
 /* A walk, as users have room for it. */
 struct walk {
 	struct mb_call *call;
-	uint64_t word[6];
+	uint64_t word[9];
 };
 
 static_assert(sizeof(struct session_iter) <= sizeof(((struct walk *)0)->word), "a walk fits");

@@ -225,7 +225,8 @@ fields(struct gate *g, struct gate_conn *c, struct slice key, unsigned int parts
 	struct cache_value v;
 	struct map_field f;
 	struct slice text;
-	uint32_t cnt, idx = 0;
+	struct table_walk walk = { 0 };
+	uint32_t cnt;
 	int n = hash_look(g, c, key, &v);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
@@ -239,7 +240,7 @@ fields(struct gate *g, struct gate_conn *c, struct slice key, unsigned int parts
 	}
 	for (uint32_t i = 0; i < cnt; i++) {
 		/* What cannot be shown is shown empty: the count must hold. */
-		if (!map_next(v.state, &idx, &f)) {
+		if (!map_next(v.state, &walk, &f)) {
 			f.key = slice_of("", 0);
 			text = f.key;
 		} else if (!field_text(&f, buf, &text)) {

@@ -105,7 +105,8 @@ cmd_smembers(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 {
 	struct cache_value v;
 	struct slice member;
-	uint32_t cnt, idx = 0;
+	struct table_walk walk = { 0 };
+	uint32_t cnt;
 	int n = set_look(g, c, arg[1], &v);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
@@ -114,7 +115,7 @@ cmd_smembers(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	cnt = n == CACHE_HIT ? view_cnt(v.type, v.state) : 0;
 	gate_set(g, c, cnt);
 	for (uint32_t i = 0; i < cnt; i++) {
-		if (!view_set_next(v.type, v.state, &idx, &member)) {
+		if (!view_set_next(v.type, v.state, &walk, &member)) {
 			member = slice_of("", 0); /* damaged: the count must hold */
 		}
 		gate_bulk(g, c, member);

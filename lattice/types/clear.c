@@ -56,7 +56,7 @@ clear_map(struct slice state, struct wbuf *out, unsigned int depth)
 	int rc = depth == 0 ? MB_ERR_TOO_LARGE : 0;
 
 	map_begin(&b, out);
-	for (uint32_t i = 0; rc == 0 && map_next(state, &i, &f);) {
+	for (struct table_walk i = { 0 }; rc == 0 && map_next(state, &i, &f);) {
 		map_field_begin(&b, f.key);
 		rc = clear(f.type, f.value, out, depth - 1);
 		rc = rc == MB_ERR_NOT_SUPPORTED ? 0 : rc;
@@ -119,7 +119,7 @@ lattice_clear_bound(unsigned int type, struct slice state)
 	if (type != LATTICE_MAP && type != LATTICE_OSET) {
 		return table_open(state, &t) == 0 ? table_bytes(&t) : 0;
 	}
-	for (uint32_t i = 0; map_next(state, &i, &f);) {
+	for (struct table_walk i = { 0 }; map_next(state, &i, &f);) {
 		struct envelope e;
 		bool nested = f.type != LATTICE_ENVELOPE || envelope_open(f.value, &e) != 0 ||
 			      lattice_table_ops(e.type) != NULL;

@@ -247,7 +247,7 @@ list_delta_clear(struct slice state, struct wbuf *out)
 	struct list_item item;
 
 	table_begin(&b, out);
-	for (uint32_t i = 0; list_next(state, &i, &item);) {
+	for (struct table_walk i = { 0 }; list_next(state, &i, &item);) {
 		p.id = item.id;
 		item_put(out, &p);
 		table_item_end(&b);
@@ -277,11 +277,11 @@ list_cnt(struct slice v)
 }
 
 bool
-list_next(struct slice v, uint32_t *idx, struct list_item *ret_item)
+list_next(struct slice v, struct table_walk *w, struct list_item *ret_item)
 {
 	struct slice item;
 
-	return presence_next(&list_table_ops, v, idx, &item) && item_shown(item, ret_item);
+	return presence_next(&list_table_ops, v, w, &item) && item_shown(item, ret_item);
 }
 
 bool

@@ -253,11 +253,11 @@ map_cnt(struct slice v)
 }
 
 bool
-map_next(struct slice v, uint32_t *idx, struct map_field *ret_field)
+map_next(struct slice v, struct table_walk *w, struct map_field *ret_field)
 {
 	struct slice item;
 
-	return presence_next(&map_table_ops, v, idx, &item) && field_open(item, ret_field);
+	return presence_next(&map_table_ops, v, w, &item) && field_open(item, ret_field);
 }
 
 bool

@@ -80,11 +80,11 @@ bool map_get(struct slice v, struct slice key, struct map_field *ret_field);
 /* map_cnt is the number of fields that show something; 0 for a damaged map. O(fields). */
 uint32_t map_cnt(struct slice v);
 
-/* map_next gives the fields that show something, in order of keys: start with *idx 0.
+/* map_next gives the fields that show something, in order of keys: start with *w all zero.
  *
  * Returns:   false behind the last one.
  */
-bool map_next(struct slice v, uint32_t *idx, struct map_field *ret_field);
+bool map_next(struct slice v, struct table_walk *w, struct map_field *ret_field);
 
 /* map_at gives field idx in order of keys, in place; deleted ones too.
  *

@@ -174,11 +174,11 @@ orset_cnt(struct slice v)
 }
 
 bool
-orset_next(struct slice v, uint32_t *idx, struct slice *ret_member)
+orset_next(struct slice v, struct table_walk *w, struct slice *ret_member)
 {
 	struct slice item;
 
-	if (!presence_next(&orset_table_ops, v, idx, &item)) {
+	if (!presence_next(&orset_table_ops, v, w, &item)) {
 		return false;
 	}
 	*ret_member = item_member(item);

@@ -45,10 +45,10 @@ bool orset_has(struct slice v, struct slice member);
 /* orset_cnt is the number of members; 0 for a damaged set. O(items). */
 uint32_t orset_cnt(struct slice v);
 
-/* orset_next gives the members in order: start with *idx 0.
+/* orset_next gives the members in order: start with *w all zero.
  *
  * Returns:   false behind the last one.
  */
-bool orset_next(struct slice v, uint32_t *idx, struct slice *ret_member);
+bool orset_next(struct slice v, struct table_walk *w, struct slice *ret_member);
 
 #endif

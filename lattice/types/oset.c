@@ -59,12 +59,12 @@ oset_score(struct slice v, struct slice member, double *ret)
 }
 
 bool
-oset_next(struct slice v, uint32_t *idx, struct slice *ret_member, double *ret_score)
+oset_next(struct slice v, struct table_walk *w, struct slice *ret_member, double *ret_score)
 {
 	struct map_field f;
 	struct slice score;
 
-	while (map_next(v, idx, &f)) {
+	while (map_next(v, w, &f)) {
 		if (field_is_score(&f, &score)) {
 			*ret_member = f.key;
 			if (score_read(score, ret_score) < 0) {

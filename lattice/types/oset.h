@@ -13,15 +13,16 @@
 #include <stdint.h>
 
 #include "slice.h"
+#include "table.h"
 
 /* oset_score gives the score of a member. Returns: 0; MB_ERR_NOT_FOUND; as score_read. */
 int oset_score(struct slice v, struct slice member, double *ret);
 
-/* oset_next gives the members in their order, with their scores: start with *idx 0. A score that is
+/* oset_next gives the members in their order, with their scores: start with *w all zero. A score that is
  * no number (score_read) shows as NaN.
  *
  * Returns:   false behind the last one.
  */
-bool oset_next(struct slice v, uint32_t *idx, struct slice *ret_member, double *ret_score);
+bool oset_next(struct slice v, struct table_walk *w, struct slice *ret_member, double *ret_score);
 
 #endif

@@ -197,8 +197,8 @@ presence_cnt(const struct table_merge_ops *ops, struct slice v)
 bool
 presence_any(const struct table_merge_ops *ops, struct slice v)
 {
+	struct table_walk w = { 0 };
 	struct slice item;
-	uint32_t idx = 0;
 	struct table t;
 
 	/* The last item first: what is used as a queue has its gone ones in front. */
@@ -206,21 +206,16 @@ presence_any(const struct table_merge_ops *ops, struct slice v)
 		return false;
 	}
 	return ops->present == NULL || ops->present(table_item(&t, t.cnt - 1)) ||
-	       presence_next(ops, v, &idx, &item);
+	       presence_next(ops, v, &w, &item);
 }
 
 bool
-presence_next(const struct table_merge_ops *ops, struct slice v, uint32_t *idx,
+presence_next(const struct table_merge_ops *ops, struct slice v, struct table_walk *w,
 	      struct slice *ret_item)
 {
-	struct table t;
+	struct slice item;
 
-	if (table_open(v, &t) < 0) {
-		return false;
-	}
-	while (*idx < t.cnt) {
-		struct slice item = table_item(&t, (*idx)++);
-
+	while (table_walk_next(v, w, &item)) {
 		if (ops->present == NULL || ops->present(item)) {
 			*ret_item = item;
 			return true;

@@ -64,16 +64,14 @@ bool presence_leq(struct slice a, struct slice b);
 uint32_t presence_cnt(const struct table_merge_ops *ops, struct slice v);
 bool presence_any(const struct table_merge_ops *ops, struct slice v);
 
-/* presence_next finds the next item that is seen, at *idx or behind it, and moves *idx behind what
- * it found.
+/* presence_next goes on to the next item that is seen.
  *
  * Returns:   false behind the last one.
  */
-bool presence_next(const struct table_merge_ops *ops, struct slice v, uint32_t *idx,
+bool presence_next(const struct table_merge_ops *ops, struct slice v, struct table_walk *w,
 		   struct slice *ret_item);
 
-/* presence_prev is the same backwards: the item before *idx, *idx moves to it. Start with
- * UINT32_MAX. */
+/* presence_prev finds the one before item *idx, and *idx moves to it. Start with UINT32_MAX. */
 bool presence_prev(const struct table_merge_ops *ops, struct slice v, uint32_t *idx,
 		   struct slice *ret_item);
 

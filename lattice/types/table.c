@@ -133,6 +133,41 @@ table_run(const struct table *t, uint32_t idx, struct table *ret_run, uint32_t *
 	return true;
 }
 
+/* Goes on with the run behind this one. */
+static bool
+walk_on(struct slice v, struct table_walk *w)
+{
+	struct table t, run;
+	uint32_t at, first = w->first + w->cnt;
+
+	if (table_open(v, &t) != 0 || !table_run(&t, first, &run, &at)) {
+		return false;
+	}
+	*w = (struct table_walk){ .items = run.items,
+				  .ends = run.ends,
+				  .items_len = run.items_len,
+				  .cnt = run.cnt,
+				  .first = first - at,
+				  .idx = at };
+	return true;
+}
+
+bool
+table_walk_next(struct slice v, struct table_walk *w, struct slice *ret_item)
+{
+	struct table run;
+
+	if (unlikely(w->idx == w->cnt) && !walk_on(v, w)) {
+		return false;
+	}
+	run = (struct table){ .items = w->items,
+			      .ends = w->ends,
+			      .items_len = w->items_len,
+			      .cnt = w->cnt };
+	*ret_item = item_of(&run, w->idx++);
+	return true;
+}
+
 /* Binary search in [lo, hi). */
 static bool
 find_between(const struct table *t, table_key_fn *key_of, struct slice key, uint32_t lo,

@@ -71,6 +71,21 @@ bool table_find(const struct table *t, table_key_fn *key_of, struct slice key, u
  */
 bool table_run(const struct table *t, uint32_t idx, struct table *ret_run, uint32_t *ret_at);
 
+/* A walk over the items, forwards: it remembers the run that it is in, so a step in a tree costs
+ * what it costs in a flat table. All zero: before the first item. */
+struct table_walk {
+	const uint8_t *items, *ends; /* the run */
+	uint32_t items_len, cnt;
+	uint32_t first; /* items before the run */
+	uint32_t idx;   /* the next one, in the run */
+};
+
+/* table_walk_next gives the next item. v is the table, the same at each step.
+ *
+ * Returns:   false behind the last one.
+ */
+bool table_walk_next(struct slice v, struct table_walk *w, struct slice *ret_item);
+
 /* table_bytes is how long the flat table is. */
 static inline size_t
 table_bytes(const struct table *t)

@@ -177,16 +177,12 @@ view_set_has(unsigned int type, struct slice state, struct slice member)
 }
 
 bool
-view_set_next(unsigned int type, struct slice state, uint32_t *idx, struct slice *ret_member)
+view_set_next(unsigned int type, struct slice state, struct table_walk *w, struct slice *ret_member)
 {
 	if (type != LATTICE_GSET) {
-		return orset_next(state, idx, ret_member);
+		return orset_next(state, w, ret_member);
 	}
-	if (!gset_at(state, *idx, ret_member)) {
-		return false;
-	}
-	(*idx)++;
-	return true;
+	return table_walk_next(state, w, ret_member);
 }
 
 bool

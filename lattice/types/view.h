@@ -26,6 +26,7 @@
 
 #include "lattice.h"
 #include "slice.h"
+#include "table.h"
 
 /* Room for the longest number that is shown as text. */
 #define VIEW_TEXT_MAX 40
@@ -61,10 +62,11 @@ bool view_present_scalar(unsigned int type, struct slice state);
 /* view_cnt is the number of items of a collection that show; 0 for other types. */
 uint32_t view_cnt(unsigned int type, struct slice state);
 
-/* Sets, GSET and ORSET alike. view_set_next gives the members in order, *idx 0 at first, and false
+/* Sets, GSET and ORSET alike. view_set_next gives the members in order, *w all zero at first, and false
  * behind the last one. */
 bool view_is_set(unsigned int type);
 bool view_set_has(unsigned int type, struct slice state, struct slice member);
-bool view_set_next(unsigned int type, struct slice state, uint32_t *idx, struct slice *ret_member);
+bool view_set_next(unsigned int type, struct slice state, struct table_walk *w,
+		   struct slice *ret_member);
 
 #endif

@@ -71,19 +71,19 @@ read_all(unsigned int type, struct slice v, struct slice key)
 	for (uint32_t i = 0; map_at(v, i, &field); i++) {
 		sum += touch(field.key) + touch(field.value);
 	}
-	for (uint32_t i = 0; map_next(v, &i, &field);) {
+	for (struct table_walk i = { 0 }; map_next(v, &i, &field);) {
 		sum += touch(field.key);
 	}
-	for (uint32_t i = 0; orset_next(v, &i, &part);) {
+	for (struct table_walk i = { 0 }; orset_next(v, &i, &part);) {
 		sum += touch(part);
 	}
-	for (uint32_t i = 0; list_next(v, &i, &item);) {
+	for (struct table_walk i = { 0 }; list_next(v, &i, &item);) {
 		sum += touch(item.id) + touch(item.value) + list_find(v, item.id, &item);
 	}
 	for (uint32_t i = UINT32_MAX; list_prev(v, &i, &item);) {
 		sum += touch(item.value);
 	}
-	for (uint32_t i = 0; oset_next(v, &i, &part, &score);) {
+	for (struct table_walk i = { 0 }; oset_next(v, &i, &part, &score);) {
 		sum += touch(part);
 	}
 	for (uint32_t i = 0; mvreg_next(v, &i, &sibling);) {

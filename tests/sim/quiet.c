@@ -123,7 +123,7 @@ check_value(struct sim *s, enum key_kind kind, uint32_t key, const struct envelo
 		err = absent ? 0 : view_text(e->type, e->state, text, &shown);
 		oracle_read_register(o, key, absent, shown);
 	} else if (kind == KEY_SET) {
-		for (uint32_t i = 0; view_set_next(e->type, e->state, &i, &m);) {
+		for (struct table_walk i = { 0 }; view_set_next(e->type, e->state, &i, &m);) {
 			oracle_read_member(o, key, m);
 		}
 		oracle_read_set(o, key, view_cnt(e->type, e->state));

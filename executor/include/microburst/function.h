@@ -308,7 +308,7 @@ int mb_scard(struct mb_call *call, struct mb_slice key, uint64_t *ret);
  */
 struct mb_set_iter {
 	struct mb_call *call;
-	uint64_t word[6]; /* not for you */
+	uint64_t word[9]; /* not for you */
 };
 int mb_set_begin(struct mb_call *call, struct mb_slice key, struct mb_set_iter *ret);
 bool mb_set_next(struct mb_set_iter *it, struct mb_slice *ret_member);
@@ -345,7 +345,7 @@ int mb_map_cnt(struct mb_call *call, struct mb_slice key, uint64_t *ret);
  * call looks at too many values, see mb_release. */
 struct mb_map_iter {
 	struct mb_call *call;
-	uint64_t word[6]; /* not for you */
+	uint64_t word[9]; /* not for you */
 };
 int mb_map_begin(struct mb_call *call, struct mb_slice key, struct mb_map_iter *ret);
 int mb_map_next(struct mb_map_iter *it, struct mb_slice *ret_field, struct mb_slice *ret_value);
@@ -373,7 +373,7 @@ int mb_list_cnt(struct mb_call *call, struct mb_slice key, uint64_t *ret);
  * members. */
 struct mb_list_iter {
 	struct mb_call *call;
-	uint64_t word[6]; /* not for you */
+	uint64_t word[9]; /* not for you */
 };
 int mb_list_begin(struct mb_call *call, struct mb_slice key, struct mb_list_iter *ret);
 bool mb_list_next(struct mb_list_iter *it, struct mb_slice *ret_value);
@@ -396,7 +396,7 @@ int mb_zcard(struct mb_call *call, struct mb_slice key, uint64_t *ret);
  * the scores sorts them. As mb_set_begin and mb_set_next. */
 struct mb_zset_iter {
 	struct mb_call *call;
-	uint64_t word[6]; /* not for you */
+	uint64_t word[9]; /* not for you */
 };
 int mb_zset_begin(struct mb_call *call, struct mb_slice key, struct mb_zset_iter *ret);
 bool mb_zset_next(struct mb_zset_iter *it, struct mb_slice *ret_member, double *ret_score);

@@ -590,13 +590,13 @@ lists_and_scores_meet(void **state)
 		struct list_item item;
 		struct envelope e;
 		uint8_t id[LIST_ID_BYTES];
-		uint32_t idx = 0;
+		struct table_walk walk = { 0 };
 		struct wset_op op = { .kind = WSET_LIST_SET,
 				      .key = slice_str("k"),
 				      .value = slice_str("new") };
 
 		assert_int_equal(envelope_open(a.v, &e), 0);
-		assert_true(list_next(e.state, &idx, &item));
+		assert_true(list_next(e.state, &walk, &item));
 		memcpy(id, item.id.p, sizeof(id));
 		op.field = slice_of(id, sizeof(id));
 		assert_int_equal(apply(&a, &op, &delta), 0);

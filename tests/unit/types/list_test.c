@@ -22,7 +22,7 @@ text_of(struct slice v)
 	size_t len = 0;
 
 	text[0] = '\0';
-	for (uint32_t i = 0; list_next(v, &i, &item);) {
+	for (struct table_walk i = { 0 }; list_next(v, &i, &item);) {
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%.*s ",
 					(int)item.value.len, (const char *)item.value.p);
 	}
@@ -43,15 +43,15 @@ damage_is_seen(void **state)
 		{ 4, 9 }, /* its end */
 	};
 	struct list_item item;
-	uint32_t idx = 0;
 
 	for (size_t i = 0; i < ARRAY_CNT(row); i++) {
 		struct slice bad = made_copy(v);
+		struct table_walk walk = { 0 };
 
 		((uint8_t *)(uintptr_t)bad.p)[bad.len - row[i].from_end] = row[i].v;
 		assert_int_equal(lattice_check(LATTICE_LIST, bad), MB_ERR_CORRUPT);
 		assert_int_equal(list_cnt(bad), 0);
-		assert_false(list_next(bad, &idx, &item));
+		assert_false(list_next(bad, &walk, &item));
 	}
 }
 

@@ -197,10 +197,10 @@ static inline struct slice
 list_id(struct slice state, uint32_t idx)
 {
 	struct list_item item = { 0 };
-	uint32_t at_idx = 0;
+	struct table_walk walk = { 0 };
 
 	for (uint32_t i = 0; i <= idx; i++) {
-		INSIST(list_next(state, &at_idx, &item));
+		INSIST(list_next(state, &walk, &item));
 	}
 	return item.id;
 }

@@ -16,13 +16,13 @@ a_damaged_set_is_empty(void **state)
 {
 	const struct slice bad = made_copy(slice_of("\377\377\377\377", 4));
 	struct slice member;
-	uint32_t idx = 0;
+	struct table_walk walk = { 0 };
 	uint8_t buf[8];
 	struct wbuf out = wbuf_init(buf, sizeof(buf));
 
 	assert_int_equal(orset_cnt(bad), 0);
 	assert_false(orset_has(bad, slice_str("a")));
-	assert_false(orset_next(bad, &idx, &member));
+	assert_false(orset_next(bad, &walk, &member));
 	assert_int_equal(orset_delta_remove(bad, slice_str("a"), &out), MB_ERR_CORRUPT);
 	assert_int_equal(orset_delta_clear(bad, &out), MB_ERR_CORRUPT);
 	/* A gset is none: its members have no presence. */
@@ -52,7 +52,7 @@ static void
 members_come_and_go(void **state)
 {
 	struct slice v = none, m;
-	uint32_t idx = 0;
+	struct table_walk walk = { 0 };
 
 	v = orset_plus(v, "b", 1, 1);
 	v = orset_plus(v, "", 2, 1);
@@ -62,11 +62,11 @@ members_come_and_go(void **state)
 	assert_int_equal(orset_cnt(v), 2);
 	assert_false(orset_has(v, slice_str("a")));
 	assert_true(orset_has(v, slice_str("")));
-	assert_true(orset_next(v, &idx, &m));
+	assert_true(orset_next(v, &walk, &m));
 	assert_int_equal(m.len, 0);
-	assert_true(orset_next(v, &idx, &m));
+	assert_true(orset_next(v, &walk, &m));
 	assert_true(slice_eq(m, slice_str("b")));
-	assert_false(orset_next(v, &idx, &m));
+	assert_false(orset_next(v, &walk, &m));
 	v = orset_plus(v, "a", 4, 2);
 	assert_true(orset_has(v, slice_str("a")));
 	/* What is not there is not removed, and says nothing. */

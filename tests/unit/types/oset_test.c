@@ -17,7 +17,7 @@ only_scores_are_let_in(void **state)
 							   .type = LATTICE_STRING,
 							   .state = string_set("1") }));
 	double x;
-	uint32_t idx = 0;
+	struct table_walk walk = { 0 };
 	struct slice m;
 
 	assert_int_equal(lattice_check(LATTICE_MAP, text), 0);
@@ -25,7 +25,7 @@ only_scores_are_let_in(void **state)
 	assert_int_equal(lattice_check(LATTICE_OSET, map_made("m", LATTICE_SCORE, score_set(1))),
 			 MB_ERR_CORRUPT);
 	assert_int_equal(oset_score(text, slice_str("m"), &x), MB_ERR_NOT_FOUND);
-	assert_false(oset_next(text, &idx, &m, &x));
+	assert_false(oset_next(text, &walk, &m, &x));
 }
 
 static void
@@ -34,18 +34,18 @@ members_have_scores(void **state)
 	struct slice v = merged(LATTICE_OSET, oset_made("b", 1, score_set(2)),
 				oset_made("a", 0, score_plus(none, 1, 3)));
 	struct slice m;
-	uint32_t idx = 0;
+	struct table_walk walk = { 0 };
 	double x;
 
 	assert_int_equal(lattice_check(LATTICE_OSET, v), 0);
 	assert_int_equal(oset_score(v, slice_str("a"), &x), 0);
 	assert_true(x == 3);
 	assert_int_equal(oset_score(v, slice_str("c"), &x), MB_ERR_NOT_FOUND);
-	assert_true(oset_next(v, &idx, &m, &x));
+	assert_true(oset_next(v, &walk, &m, &x));
 	assert_true(slice_eq(m, slice_str("a")));
-	assert_true(oset_next(v, &idx, &m, &x));
+	assert_true(oset_next(v, &walk, &m, &x));
 	assert_true(x == 2);
-	assert_false(oset_next(v, &idx, &m, &x));
+	assert_false(oset_next(v, &walk, &m, &x));
 	/* Set anew, and removed. */
 	v = merged(LATTICE_OSET, v, oset_made("b", 2, score_set(-1)));
 	assert_int_equal(oset_score(v, slice_str("b"), &x), 0);
