@@ -70,8 +70,8 @@ int list_delta_clear(struct slice state, struct wbuf *out);
 /* list_cnt is the length; 0 for a damaged list. O(items). */
 uint32_t list_cnt(struct slice v);
 
-/* list_next gives the items from the left: start with *w all zero. list_prev from the right: start with
- * UINT32_MAX. list_find gives the one with an id. Each false when there is none (any more). */
+/* list_next gives the items from the left: start with *w all zero. list_prev from the right: start
+ * with UINT32_MAX. list_find gives the one with an id. Each false when there is none (any more). */
 bool list_next(struct slice v, struct table_walk *w, struct list_item *ret_item);
 bool list_prev(struct slice v, uint32_t *idx, struct list_item *ret_item);
 bool list_find(struct slice v, struct slice id, struct list_item *ret_item);

@@ -18,8 +18,8 @@
 /* oset_score gives the score of a member. Returns: 0; MB_ERR_NOT_FOUND; as score_read. */
 int oset_score(struct slice v, struct slice member, double *ret);
 
-/* oset_next gives the members in their order, with their scores: start with *w all zero. A score that is
- * no number (score_read) shows as NaN.
+/* oset_next gives the members in their order, with their scores: start with *w all zero. A score
+ * that is no number (score_read) shows as NaN.
  *
  * Returns:   false behind the last one.
  */

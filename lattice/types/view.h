@@ -62,8 +62,8 @@ bool view_present_scalar(unsigned int type, struct slice state);
 /* view_cnt is the number of items of a collection that show; 0 for other types. */
 uint32_t view_cnt(unsigned int type, struct slice state);
 
-/* Sets, GSET and ORSET alike. view_set_next gives the members in order, *w all zero at first, and false
- * behind the last one. */
+/* Sets, GSET and ORSET alike. view_set_next gives the members in order, *w all zero at first, and
+ * false behind the last one. */
 bool view_is_set(unsigned int type);
 bool view_set_has(unsigned int type, struct slice state, struct slice member);
 bool view_set_next(unsigned int type, struct slice state, struct table_walk *w,
