@@ -133,7 +133,8 @@ int64_t client_list_write(uint8_t *p, size_t bytes, const struct mb_value *arg, 
 
 /* calls.c */
 int client_target(struct mb_client *c, const char *name, bool dag, const struct client_name **ret);
-/* client_options_check: MB_ERR_NOT_SUPPORTED for a level that there is not (yet), MB_ERR_INVALID. */
+/* client_options_check: MB_ERR_NOT_SUPPORTED for a level that is not there (yet);
+ * MB_ERR_INVALID. */
 int client_options_check(const struct mb_call_options *opt);
 /* client_slot takes a slot for a call, with its id and deadline. NULL: there is none.
  * client_sent: it is on its way. */

@@ -209,8 +209,8 @@ enum read_how {
 int read_cached(struct session *s, uint64_t hash, struct slice key, enum read_how how,
 		struct cache_value *ret);
 
-/* read_value finds what this call reads: what the cache shows now, or at the level rr what it showed
- * first. Returns: as read_cached. */
+/* read_value finds what this call reads: what the cache shows now, or at the level rr what it
+ * showed first. Returns: as read_cached. */
 int read_value(struct session *s, uint64_t hash, struct slice key, enum read_how how,
 	       struct cache_value *ret);
 

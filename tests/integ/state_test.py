@@ -30,73 +30,73 @@ FUNCTIONS = r"""
 static void
 pause_ms(int64_t ms)
 {
-	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+    struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
 
-	nanosleep(&t, NULL);
+    nanosleep(&t, NULL);
 }
 
 static int
 show(struct mb_call *call, struct mb_slice key)
 {
-	struct mb_slice v;
-	int err = mb_get(call, key, &v);
+    struct mb_slice v;
+    int err = mb_get(call, key, &v);
 
-	return err == MB_ERR_NOT_FOUND ? mb_return_utf8(call, mb_str("absent"))
-	       : err != 0               ? err
-	                                : mb_return_utf8(call, v);
+    return err == MB_ERR_NOT_FOUND ? mb_return_utf8(call, mb_str("absent"))
+           : err != 0               ? err
+                                    : mb_return_utf8(call, v);
 }
 
 /* twice KEY MS: what KEY shows, and once more after a while. */
 MB_FUNCTION(twice)
 {
-	struct mb_slice key;
-	int64_t ms;
+    struct mb_slice key;
+    int64_t ms;
 
-	MB_TRY(mb_arg_bytes(call, 0, &key));
-	MB_TRY(mb_arg_i64(call, 1, &ms));
-	MB_TRY(show(call, key));
-	pause_ms(ms);
-	mb_release(call, key);
-	return show(call, key);
+    MB_TRY(mb_arg_bytes(call, 0, &key));
+    MB_TRY(mb_arg_i64(call, 1, &ms));
+    MB_TRY(show(call, key));
+    pause_ms(ms);
+    mb_release(call, key);
+    return show(call, key);
 }
 
 /* The same in two functions: the second one's argument is what the first one saw. */
 MB_FUNCTION(first)
 {
-	struct mb_slice key;
+    struct mb_slice key;
 
-	MB_TRY(mb_arg_bytes(call, 0, &key));
-	MB_TRY(show(call, key));
-	pause_ms(400);
-	return 0;
+    MB_TRY(mb_arg_bytes(call, 0, &key));
+    MB_TRY(show(call, key));
+    pause_ms(400);
+    return 0;
 }
 
 MB_FUNCTION(second)
 {
-	struct mb_slice key, saw;
+    struct mb_slice key, saw;
 
-	MB_TRY(mb_arg_bytes(call, 0, &key));
-	MB_TRY(mb_arg_bytes(call, 1, &saw));
-	MB_TRY(mb_return_utf8(call, saw));
-	return show(call, key);
+    MB_TRY(mb_arg_bytes(call, 0, &key));
+    MB_TRY(mb_arg_bytes(call, 1, &saw));
+    MB_TRY(mb_return_utf8(call, saw));
+    return show(call, key);
 }
 
 /* churn N: a count, a member, a register, a key that goes. */
 MB_FUNCTION(churn)
 {
-	char name[2][32];
-	int64_t n;
+    char name[2][32];
+    int64_t n;
 
-	MB_TRY(mb_arg_i64(call, 0, &n));
-	snprintf(name[0], sizeof(name[0]), "%lld", (long long)n);
-	MB_TRY(mb_incr(call, mb_str("total"), 1, NULL));
-	MB_TRY(mb_sadd(call, mb_str("members"), mb_str(name[0])));
-	MB_TRY(mb_map_incr(call, mb_str("by_ten"), mb_str(name[0] + (n > 9)), 1, NULL));
-	snprintf(name[1], sizeof(name[1]), "register/%lld", (long long)n % 10);
-	MB_TRY(mb_put(call, mb_str(name[1]), mb_str(name[0])));
-	snprintf(name[1], sizeof(name[1]), "gone/%lld", (long long)n % 10);
-	MB_TRY(mb_put(call, mb_str(name[1]), mb_str(name[0])));
-	return mb_delete(call, mb_str(name[1]));
+    MB_TRY(mb_arg_i64(call, 0, &n));
+    snprintf(name[0], sizeof(name[0]), "%lld", (long long)n);
+    MB_TRY(mb_incr(call, mb_str("total"), 1, NULL));
+    MB_TRY(mb_sadd(call, mb_str("members"), mb_str(name[0])));
+    MB_TRY(mb_map_incr(call, mb_str("by_ten"), mb_str(name[0] + (n > 9)), 1, NULL));
+    snprintf(name[1], sizeof(name[1]), "register/%lld", (long long)n % 10);
+    MB_TRY(mb_put(call, mb_str(name[1]), mb_str(name[0])));
+    snprintf(name[1], sizeof(name[1]), "gone/%lld", (long long)n % 10);
+    MB_TRY(mb_put(call, mb_str(name[1]), mb_str(name[0])));
+    return mb_delete(call, mb_str(name[1]));
 }
 """
 
@@ -188,7 +188,7 @@ class Lengths(unittest.TestCase):
 
 
 class Limit(unittest.TestCase):
-    """The memory of a store is reached and passed: a typed refusal; and room again after deletes."""
+    """The memory of a store is reached and passed: a typed refusal, and room after deletes."""
 
     def test_reached_and_passed(self):
         node = Node(MICROBURST, '--set', 'kvs.bytes=16m', '--set', 'cache.bytes=16m')
