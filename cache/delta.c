@@ -474,15 +474,15 @@ delta_merge_check(unsigned int type, struct slice value)
 	return err;
 }
 
-/* A pair of other types would win or lose whole, and silently. */
-static bool
-same_pair(struct slice state, struct slice value)
+bool
+delta_same_kind(unsigned int type, struct slice a, struct slice b)
 {
-	struct pair_lex a, b;
+	struct pair_lex pa, pb;
 
-	return pair_lex_open(state, &a) != 0 || pair_lex_open(value, &b) != 0 ||
-	       (a.first_type == b.first_type &&
-		(a.second_type == b.second_type || a.second.len == 0 || b.second.len == 0));
+	return type != LATTICE_PAIR_LEX || pair_lex_open(a, &pa) != 0 ||
+	       pair_lex_open(b, &pb) != 0 ||
+	       (pa.first_type == pb.first_type && (pa.second_type == pb.second_type ||
+						   pa.second.len == 0 || pb.second.len == 0));
 }
 
 static int
@@ -496,7 +496,7 @@ make_merge(struct slice stored, const struct wset_op *op, const struct act *a, s
 	if (err == 0) {
 		err = base_for(stored, op->field.p[0], a, &base);
 	}
-	if (err == 0 && base.tail.type == LATTICE_PAIR_LEX && !same_pair(base.state, op->value)) {
+	if (err == 0 && !delta_same_kind(base.tail.type, base.state, op->value)) {
 		err = MB_ERR_TYPE;
 	}
 	if (err != 0) {

@@ -83,6 +83,9 @@ int delta_put_tail(struct slice stored, bool keep, struct hlc_time now, struct w
  * Returns:   0; MB_ERR_INVALID for other types; as lattice_check.
  */
 bool delta_mergeable(unsigned int type);
+/* delta_same_kind tells whether two values of such a type may meet: pairs of other types would win
+ * or lose whole, and silently. */
+bool delta_same_kind(unsigned int type, struct slice a, struct slice b);
 int delta_merge_check(unsigned int type, struct slice value);
 
 /* delta_present tells whether an envelope shows anything at this time. */
