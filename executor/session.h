@@ -166,8 +166,8 @@ int session_merge_state(struct session *s, struct slice key, unsigned int *ret_t
  * that it has. */
 int session_put_sibling(struct session *s, struct slice key, struct slice value);
 
-/* A merge of the user's, by its name. run merges a and b into a place that it takes with
- * held_value_take. Returns: 0, or an error. */
+/* A merge of the user's, by its name. run merges a and b into len bytes that it takes once, with
+ * session_place_take. Returns: 0, or an error. */
 struct held_value;
 struct merge_fn {
 	struct slice name;
@@ -175,6 +175,7 @@ struct merge_fn {
 		   struct held_value *place);
 	void *ctx;
 };
+int session_place_take(struct session *s, struct held_value *place, size_t len, uint8_t **ret);
 
 /* session_put_merged merges a value into all that the key shows, and puts that in their place;
  * session_get_merged shows the merge of all, and (unless the call is read-only) lets it take their

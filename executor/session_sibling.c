@@ -315,8 +315,22 @@ fold_add(struct fold *f, struct slice value)
 		return 0;
 	}
 	err = f->by->run(f->by->ctx, f->s, f->so_far, value, place);
+	if (err != 0 && err != MB_ERR_TOO_LARGE && err != MB_ERR_NO_MEMORY) {
+		return refuse(f->s, MB_ERR_FUNCTION_FAILED, "the merge refused two values");
+	}
 	if (err == 0) {
 		f->so_far = slice_of(place->p, place->len);
+	}
+	return err;
+}
+
+int
+session_place_take(struct session *s, struct held_value *place, size_t len, uint8_t **ret)
+{
+	int err = held_value_take(s, place, len);
+
+	if (err == 0) {
+		*ret = place->p;
 	}
 	return err;
 }

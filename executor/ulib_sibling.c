@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "merge_law.h"
-#include "session_int.h"
 #include "ulib_state.h"
 
 int
@@ -75,12 +74,8 @@ static int
 place_take(void *ctx, size_t len, uint8_t **ret)
 {
 	struct place *p = ctx;
-	int err = held_value_take(p->s, p->value, len);
 
-	if (err == 0) {
-		*ret = p->value->p;
-	}
-	return err;
+	return session_place_take(p->s, p->value, len, ret);
 }
 
 static int
@@ -91,12 +86,7 @@ merge_run(void *ctx, struct session *s, struct slice a, struct slice b, struct h
 	struct mb_merged out = { .take = place_take, .ctx = &place };
 	int err = merge->run(mb_slice_of(a.p, a.len), mb_slice_of(b.p, b.len), &out);
 
-	if (err == 0 && out.done) {
-		return 0;
-	}
-	return err == MB_ERR_TOO_LARGE || err == MB_ERR_NO_MEMORY
-		       ? err
-		       : refuse(s, MB_ERR_FUNCTION_FAILED, "the merge refused two values");
+	return err == 0 && !out.done ? MB_ERR_FUNCTION_FAILED : err;
 }
 
 /* Finds a merge of the function's object. */
