@@ -61,29 +61,6 @@ extern "C" {
 #define MB_KEY_BYTES_MAX   1024        /* a key, a field of a map, a member of a set */
 #define MB_VALUE_BYTES_MAX (64u << 20) /* one argument, one result, one stored value */
 
-/* Bytes that belong to somebody else. p may be NULL when len is 0. */
-struct mb_slice {
-	const void *p;
-	size_t len;
-};
-
-static inline struct mb_slice
-mb_slice_of(const void *p, size_t len)
-{
-	struct mb_slice s;
-
-	s.p = p;
-	s.len = len;
-	return s;
-}
-
-/* mb_str is the bytes of a C string, without its terminator: mb_get(call, mb_str("answer"), &v). */
-static inline struct mb_slice
-mb_str(const char *s)
-{
-	return mb_slice_of(s, strlen(s));
-}
-
 /* One call of one function. Lives from the function's entry to its return. */
 struct mb_call;
 
@@ -355,26 +332,6 @@ int mb_merge_lww(struct mb_call *call, struct mb_slice key, struct mb_slice valu
  * how many; 0: none. */
 int mb_merge_clock(struct mb_call *call, struct mb_slice key, uint64_t writer, uint64_t events);
 int mb_get_clock(struct mb_call *call, struct mb_slice key, uint64_t writer, uint64_t *ret);
-
-/* A value by itself, to be a part of a pair. */
-enum mb_part_kind {
-	MB_PART_NONE = 0,     /* a second that is not there */
-	MB_PART_OR = 1,	      /* u64: 0 or 1 */
-	MB_PART_MAX = 2,      /* u64 */
-	MB_PART_MIN = 3,      /* u64 */
-	MB_PART_MAX_F64 = 4,  /* f64 */
-	MB_PART_PRIORITY = 5, /* number and bytes */
-	MB_PART_LWW = 6,      /* time, in u64, and bytes */
-	MB_PART_MEMBER = 7,   /* bytes: one member of a set that only grows. Read: the whole set, see
-			       * mb_part_next */
-};
-struct mb_part {
-	enum mb_part_kind kind;
-	uint64_t u64;
-	int64_t number;
-	double f64;
-	struct mb_slice bytes;
-};
 
 /* mb_merge_pair merges a pair into the key: of pairs the one with the greater first stands whole,
  * whatever its second; of equal firsts the seconds merge. A term before a set, a version before a
