@@ -481,8 +481,8 @@ delta_same_kind(unsigned int type, struct slice a, struct slice b)
 
 	return type != LATTICE_PAIR_LEX || pair_lex_open(a, &pa) != 0 ||
 	       pair_lex_open(b, &pb) != 0 ||
-	       (pa.first_type == pb.first_type && (pa.second_type == pb.second_type ||
-						   pa.second.len == 0 || pb.second.len == 0));
+	       (pa.first_type == pb.first_type &&
+		(pa.second_type == pb.second_type || pa.second.len == 0 || pb.second.len == 0));
 }
 
 static int

@@ -53,8 +53,8 @@ enum wset_kind {
 
 enum wset_flag {
 	WSET_F_REF = 1,
-	WSET_F_KEEP = 2, /* PUT: the key's expiry stays */
-	WSET_F_AT = 8,   /* MAP_PUT: as if at a time, in microseconds since 1970, not now */
+	WSET_F_KEEP = 2,  /* PUT: the key's expiry stays */
+	WSET_F_AT = 8,    /* MAP_PUT: as if at a time, in microseconds since 1970, not now */
 	WSET_F_MUST = 16, /* of what takes an item away: NOT_FOUND when it is not there */
 };
 

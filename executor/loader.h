@@ -28,7 +28,7 @@ struct loader {
 	const struct mb_merge *merge[LOADER_MERGE_MAX]; /* in the order of their objects */
 	uint32_t merge_cnt;
 	uint32_t merge_end[LOAD_OBJECT_MAX]; /* how many those of the objects up to here are */
-	uint32_t init_cnt; /* objects whose MB_INIT has run: their MB_FINI may */
+	uint32_t init_cnt;                   /* objects whose MB_INIT has run: their MB_FINI may */
 	int err;
 	char why[LOADER_WHY_BYTES]; /* one sentence, when err != 0 */
 };

@@ -43,13 +43,13 @@
 
 /* What one call may write. Together at most 2 operations a key and 1 an element, which is as many
  * as a write set may have. function.h tells users these numbers. */
-#define SESSION_KEY_MAX   16384
-#define SESSION_ELEM_MAX  32767
-#define SESSION_BYTES_MAX (16u << 20) /* of write sets: keys, members, fields, small values */
-#define SESSION_OWNED_MAX 2048        /* larger values */
-#define SESSION_VIEW_MAX  8192        /* values looked at, HAZARD_CNT - 1 of them large */
-#define SESSION_MERGE_MAX (256u << 10) /* what is merged into one key of session_merge */
-#define SESSION_ZRANGE_MAX (1u << 20) /* members of a sorted set that is put in order */
+#define SESSION_KEY_MAX    16384
+#define SESSION_ELEM_MAX   32767
+#define SESSION_BYTES_MAX  (16u << 20)  /* of write sets: keys, members, fields, small values */
+#define SESSION_OWNED_MAX  2048         /* larger values */
+#define SESSION_VIEW_MAX   8192         /* values looked at, HAZARD_CNT - 1 of them large */
+#define SESSION_MERGE_MAX  (256u << 10) /* what is merged into one key of session_merge */
+#define SESSION_ZRANGE_MAX (1u << 20)   /* members of a sorted set that is put in order */
 
 struct session;
 

@@ -49,14 +49,14 @@ enum held_base {
 /* What has been merged on top of the base. */
 enum held_kind {
 	KIND_NONE = 0,
-	KIND_STRING, /* sum */
-	KIND_SET,    /* elements */
-	KIND_MAP,    /* elements with values */
-	KIND_LIST,   /* items pushed, and ids of stored ones that were set or removed */
-	KIND_ZSET,   /* members with scores */
-	KIND_MERGE,  /* value is a state of `type` */
+	KIND_STRING,  /* sum */
+	KIND_SET,     /* elements */
+	KIND_MAP,     /* elements with values */
+	KIND_LIST,    /* items pushed, and ids of stored ones that were set or removed */
+	KIND_ZSET,    /* members with scores */
+	KIND_MERGE,   /* value is a state of `type` */
 	KIND_SIBLING, /* one element: what is put beside others (session_sibling.c) */
-	KIND_OTHER,  /* of a stored value: none of these */
+	KIND_OTHER,   /* of a stored value: none of these */
 };
 
 /* A value that was put: in `bytes`, or above WSET_INLINE_MAX in a payload. */
@@ -74,8 +74,8 @@ struct held_key {
 	uint8_t base, kind;
 	uint8_t type; /* KIND_MERGE: enum lattice_type; KIND_SET: LATTICE_GSET, or 0 */
 	bool summed;
-	bool keep;    /* BASE_VALUE: the deadline of what is stored stays */
-	bool expires; /* at expire_us, or never if that is 0 */
+	bool keep;                      /* BASE_VALUE: the deadline of what is stored stays */
+	bool expires;                   /* at expire_us, or never if that is 0 */
 	uint32_t push_cnt[2];           /* items pushed, by enum list_end */
 	uint32_t next;                  /* in its chain */
 	uint32_t elem_first, elem_last; /* number + 1 */

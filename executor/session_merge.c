@@ -23,8 +23,7 @@ stored_check(struct session *s, const struct held_key *k, unsigned int type, str
 	int n;
 
 	if (k->kind == KIND_MERGE) {
-		return k->type == type && delta_same_kind(type, own, value) ? 0
-									     : op_wrong_type(s);
+		return k->type == type && delta_same_kind(type, own, value) ? 0 : op_wrong_type(s);
 	}
 	if (k->base != BASE_STORE) {
 		return 0;

@@ -73,8 +73,8 @@ static int
 seen_add(struct seen *seen, struct slice history, struct stamp epoch,
 	 uint8_t mem[2 * SEEN_CONTEXT_MAX])
 {
-	struct wbuf out = wbuf_init(mem + seen->context.len,
-				    2 * SEEN_CONTEXT_MAX - seen->context.len);
+	struct wbuf out =
+		wbuf_init(mem + seen->context.len, 2 * SEEN_CONTEXT_MAX - seen->context.len);
 	int newer = stamp_cmp(epoch, seen->epoch);
 	int err;
 
@@ -117,7 +117,8 @@ seen_by_views(struct session *s, uint64_t hash, struct seen *seen,
 	struct stored stored;
 	int err = 0;
 
-	for (uint32_t i = *chain_head(&s->views, hash); err == 0 && i != 0; i = s->view[i - 1].next) {
+	for (uint32_t i = *chain_head(&s->views, hash); err == 0 && i != 0;
+	     i = s->view[i - 1].next) {
 		const struct view *v = &s->view[i - 1];
 
 		if (v->hash == hash && v->value.version != 0 && stored_open(&v->value, &stored)) {
@@ -278,7 +279,7 @@ session_sibling_next(struct session *s, struct session_iter *it, struct slice *r
 	if (own != NULL && seen_open(slice_of(own->value.p, own->value.len), &seen) != 0) {
 		return false;
 	}
-	while (mvreg_next(it->stored, &it->idx, &sib)) {
+	while (mvreg_next(it->stored, &it->walk.idx, &sib)) {
 		if (own == NULL || it->type == 0 || !history_leq(sib.history, seen.context)) {
 			*ret_value = sib.value;
 			return true;
@@ -338,7 +339,8 @@ session_place_take(struct session *s, struct held_value *place, size_t len, uint
 /* Merges all that a key shows, and into it value, if that is not NULL. */
 static int
 fold_all(struct session *s, struct slice key, const struct merge_fn *by, const struct slice *value,
-	 struct fold *ret, struct seen *ret_seen, uint8_t mem[2 * SEEN_CONTEXT_MAX], bool *ret_write)
+	 struct fold *ret, struct seen *ret_seen, uint8_t mem[2 * SEEN_CONTEXT_MAX],
+	 bool *ret_write)
 {
 	struct seen own_seen = { .context = slice_of(NULL, 0) };
 	struct fold f = { .s = s, .by = by };

@@ -67,7 +67,8 @@ session_take_list(struct session *s, struct slice key, enum list_end end, struct
 	int err = take_begin(s, key);
 
 	for (uint32_t i = 0; err == 0 && i < TAKE_TRIES; i++) {
-		uint32_t idx = end == LIST_LEFT ? 0 : UINT32_MAX;
+		struct table_walk first = { 0 };
+		uint32_t last = UINT32_MAX;
 		struct list_item item;
 		struct cache_value v;
 		struct slice value;
@@ -76,8 +77,8 @@ session_take_list(struct session *s, struct slice key, enum list_end end, struct
 		if (err != 0) {
 			return err;
 		}
-		if (!(end == LIST_LEFT ? list_next(v.state, &idx, &item)
-				       : list_prev(v.state, &idx, &item))) {
+		if (!(end == LIST_LEFT ? list_next(v.state, &first, &item)
+				       : list_prev(v.state, &last, &item))) {
 			err = MB_ERR_NOT_FOUND;
 		}
 		/* Before it is taken: there may be no room. */
@@ -94,7 +95,8 @@ session_take_list(struct session *s, struct slice key, enum list_end end, struct
 		}
 		err = err == MB_ERR_NOT_FOUND ? 0 : err;
 	}
-	return err != 0 ? err : refuse(s, MB_ERR_TRYAGAIN, "others take all items before this call");
+	return err != 0 ? err
+			: refuse(s, MB_ERR_TRYAGAIN, "others take all items before this call");
 }
 
 /* Chooses the member with the lowest or highest score. */
@@ -104,7 +106,7 @@ choose(struct slice state, bool highest, struct oset_entry *ret)
 	struct oset_entry e;
 	bool any = false;
 
-	for (uint32_t i = 0; oset_next(state, &i, &e.member, &e.score);) {
+	for (struct table_walk i = { 0 }; oset_next(state, &i, &e.member, &e.score);) {
 		if (!isnan(e.score) && (!any || (oset_cmp(&e, ret) < 0) != highest)) {
 			*ret = e;
 			any = true;
@@ -129,7 +131,8 @@ session_take_score(struct session *s, struct slice key, bool highest, struct sli
 		if (err != 0) {
 			return err;
 		}
-		err = choose(v.state, highest, &e) ? keep(s, &place, e.member, &member) : MB_ERR_NOT_FOUND;
+		err = choose(v.state, highest, &e) ? keep(s, &place, e.member, &member)
+						   : MB_ERR_NOT_FOUND;
 		cache_view_release(s->conf.view, &v);
 		if (err != 0) {
 			return err;
@@ -142,5 +145,6 @@ session_take_score(struct session *s, struct slice key, bool highest, struct sli
 		}
 		err = err == MB_ERR_NOT_FOUND ? 0 : err;
 	}
-	return err != 0 ? err : refuse(s, MB_ERR_TRYAGAIN, "others take all items before this call");
+	return err != 0 ? err
+			: refuse(s, MB_ERR_TRYAGAIN, "others take all items before this call");
 }

@@ -42,7 +42,7 @@ collect(struct session *s, struct slice key, double min, double max, uint32_t *r
 static void
 walk(struct session *s, uint32_t first, uint32_t end, struct session_iter *ret)
 {
-	*ret = (struct session_iter){ .idx = first, .elem = end, .turn = s->zrange_turn };
+	*ret = (struct session_iter){ .last = first, .elem = end, .turn = s->zrange_turn };
 }
 
 int
@@ -86,12 +86,12 @@ bool
 session_zrange_next(struct session *s, struct session_iter *it, struct slice *ret_member,
 		    double *ret_score)
 {
-	if (it->turn != s->zrange_turn || it->idx >= it->elem) {
+	if (it->turn != s->zrange_turn || it->last >= it->elem) {
 		return false;
 	}
-	*ret_member = s->zrange[it->idx].member;
-	*ret_score = s->zrange[it->idx].score;
-	it->idx++;
+	*ret_member = s->zrange[it->last].member;
+	*ret_score = s->zrange[it->last].score;
+	it->last++;
 	return true;
 }
 

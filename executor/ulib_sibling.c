@@ -91,8 +91,7 @@ merge_run(void *ctx, struct session *s, struct slice a, struct slice b, struct h
 
 /* Finds a merge of the function's object. */
 static int
-merge_find(struct mb_call *call, const char *verb, const char *name,
-	   struct merge_fn *ret)
+merge_find(struct mb_call *call, const char *verb, const char *name, struct merge_fn *ret)
 {
 	if (unlikely(call->session == NULL)) {
 		return ulib_no_state(call);
@@ -120,9 +119,9 @@ mb_put_merged(struct mb_call *call, struct mb_slice key, const char *merge, stru
 	if (err != 0) {
 		return err;
 	}
-	return ulib_outcome(
-		call, session_put_merged(call->session, ulib_in(key), &by, ulib_in(value)),
-		"mb_put_merged", key);
+	return ulib_outcome(call,
+			    session_put_merged(call->session, ulib_in(key), &by, ulib_in(value)),
+			    "mb_put_merged", key);
 }
 
 int

@@ -160,8 +160,7 @@ void mb_merge_add(const struct mb_merge *merge);
 	{                                                                                          \
 		mb_merge_add(&mb_merge_##merge);                                                   \
 	}                                                                                          \
-	static int mb_merge_run_##merge(struct mb_slice a, struct mb_slice b,                      \
-					struct mb_merged *out)
+	static int mb_merge_run_##merge(struct mb_slice a, struct mb_slice b, struct mb_merged *out)
 
 /* MB_SAMPLE is the bytes of a string literal; MB_SAMPLE_OF those of any object. */
 #define MB_SAMPLE(text)                                                                            \
@@ -357,7 +356,7 @@ bool mb_part_next(const struct mb_part *set, uint32_t *idx, struct mb_slice *ret
 int mb_put_sibling(struct mb_call *call, struct mb_slice key, struct mb_slice value);
 struct mb_sibling_iter {
 	struct mb_call *call;
-	uint64_t word[6]; /* not for you */
+	uint64_t word[9]; /* not for you */
 };
 int mb_sibling_begin(struct mb_call *call, struct mb_slice key, struct mb_sibling_iter *ret);
 bool mb_sibling_next(struct mb_sibling_iter *it, struct mb_slice *ret_value);
@@ -524,7 +523,7 @@ bool mb_zset_next(struct mb_zset_iter *it, struct mb_slice *ret_member, double *
  * members, and of putting in order those of the range, for places all. */
 struct mb_zrange_iter {
 	struct mb_call *call;
-	uint64_t word[6]; /* not for you */
+	uint64_t word[9]; /* not for you */
 };
 int mb_zrange_by_score(struct mb_call *call, struct mb_slice key, double min, double max,
 		       struct mb_zrange_iter *ret);

@@ -123,9 +123,9 @@ enum mb_part_kind {
 	MB_PART_MAX_F64 = 4,  /* f64: the greatest */
 	MB_PART_PRIORITY = 5, /* number and bytes: the smallest number */
 	MB_PART_LWW = 6,      /* u64 and bytes: the latest time, in microseconds since 1970 */
-	MB_PART_MEMBER = 7,   /* bytes: one member of a set that only grows. Read: the whole set, see
+	MB_PART_MEMBER = 7, /* bytes: one member of a set that only grows. Read: the whole set, see
 			       * mb_part_next */
-	MB_PART_CLOCK = 8,    /* u64 and number: of a writer the most events. Read: the whole clock */
+	MB_PART_CLOCK = 8,  /* u64 and number: of a writer the most events. Read: the whole clock */
 };
 struct mb_part {
 	enum mb_part_kind kind;

@@ -953,7 +953,7 @@ only_one_takes_an_item(void **state)
 		struct envelope e;
 		struct list_item item;
 		uint8_t id[LIST_ID_BYTES];
-		uint32_t idx = 0;
+		struct table_walk idx = { 0 };
 
 		assert_int_equal(envelope_open(r.v, &e), 0);
 		assert_true(list_next(e.state, &idx, &item));

@@ -36,8 +36,7 @@ letters(void *ctx, struct session *session, struct slice a, struct slice b,
 
 static const struct merge_fn by_letters = { .name = { (const uint8_t *)"letters", 7 },
 					    .run = letters };
-static const struct merge_fn by_other = { .name = { (const uint8_t *)"other", 5 },
-					  .run = letters };
+static const struct merge_fn by_other = { .name = { (const uint8_t *)"other", 5 }, .run = letters };
 
 /* All that a key shows, behind each other, in some order but for our own. */
 static const char *
@@ -194,14 +193,16 @@ long_values_go_by_reference(void **state)
 	struct slice got;
 
 	memset(long_value, 'x', sizeof(long_value));
-	assert_int_equal(session_put_sibling(s, k("s"), slice_of(long_value, sizeof(long_value))), 0);
+	assert_int_equal(session_put_sibling(s, k("s"), slice_of(long_value, sizeof(long_value))),
+			 0);
 	assert_int_equal(session_publish(s), 0);
 	begin(0);
 	other_puts("s", "", "a");
 	assert_int_equal(session_sibling_begin(s, k("s"), &it), 0);
 	for (uint32_t i = 0; i < 2; i++) {
 		assert_true(session_sibling_next(s, &it, &got));
-		assert_true(got.len == 1 || slice_eq(got, slice_of(long_value, sizeof(long_value))));
+		assert_true(got.len == 1 ||
+			    slice_eq(got, slice_of(long_value, sizeof(long_value))));
 	}
 	assert_false(session_sibling_next(s, &it, &got));
 }

@@ -44,7 +44,9 @@ members_by_score(void **state)
 		bool highest;
 		const char *member;
 		double score;
-	} row[] = { { false, "low", -1 }, { true, "high2", 7 }, { true, "high1", 7 },
+	} row[] = { { false, "low", -1 },
+		    { true, "high2", 7 },
+		    { true, "high1", 7 },
 		    { false, "mid", 2 } };
 	struct slice got;
 	double score;
