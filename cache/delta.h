@@ -29,8 +29,8 @@
  *	SIBLING    a MVREG, or absent;        the value, in the place of what its writer had seen of
  *	           if it is one of a merge:   it, beside all others
  *	           of that merge
- *	SETTLE     as SIBLING                 the value, in the place of what it was made of, without
- *	                                      being a write
+ *	SETTLE     as SIBLING                 the value, in the place of what it was made of: no
+ *	                                      write of its own
  *	DEL        what can (clear.h)         deletes what it shows, item by item; what was not
  *	                                      seen survives; a deadline goes
  *	           another type               a tombstone: ABSENT in a fresh epoch

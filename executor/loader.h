@@ -38,11 +38,12 @@ struct loader {
  * dynamic linker would take it for the one it has. The sandbox closes it in the end. */
 void loader_add(struct loader *l, const struct sandbox *sb, uint32_t number, int fd);
 
-/* loader_bind fills fns as text (load_head, load_fn) says. l stays where it is for as long as fns is
- * used. */
+/* loader_bind fills fns as text (load_head, load_fn) says. l stays where it is for as long as fns
+ * is used. */
 void loader_bind(struct loader *l, const void *text, size_t text_len, struct fns *fns);
 
-/* loader_init runs the MB_INITs, and tries the laws of each merge. call: what they get. Returns: nanoseconds spent in them. */
+/* loader_init runs the MB_INITs, and tries the laws of each merge. call: what they get. Returns:
+ * nanoseconds spent in them. */
 uint64_t loader_init(struct loader *l, struct mb_call *call);
 
 /* loader_fini runs the MB_FINIs, in reverse order. Unloads nothing: the process ends. */

@@ -2,9 +2,9 @@
 /* session_take.c - items that only one call gets
  *
  * The item is chosen here, where the collection is read, and removed by an operation that fails
- * when it is not there any more (WSET_F_MUST). The cache tile does one operation after the other: of
- * many who chose the same item one gets it, the others read again. That a call is told that it has
- * it, and nobody else, cannot wait for its end; so it is published at once.
+ * when it is not there any more (WSET_F_MUST). The cache tile does one operation after the other:
+ * of many who chose the same item one gets it, the others read again. That a call is told that it
+ * has it, and nobody else, cannot wait for its end; so it is published at once.
  *
  * Somebody always gets an item, so that the tries are bounded by the others that take.
  */

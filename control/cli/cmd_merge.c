@@ -126,10 +126,12 @@ const struct command cmd_merge = {
 	.name = "merge",
 	.args = "KEY VALUE [VALUE]",
 	.summary = "merge a value into what a key has of its kind",
-	.more = "VALUE is max:N, min:N (whole numbers from 0), maxf:X, or:0, or:1; priority:N:TEXT, "
+	.more = "VALUE is max:N, min:N (whole numbers from 0), maxf:X, or:0, or:1; "
+		"priority:N:TEXT, "
 		"of which the smallest N stays; lww:TIME:TEXT, the latest TIME, in microseconds "
-		"since 1970; member:TEXT, of a set that only grows; clock:WRITER:N, the most events "
-		"of a writer. Two make a pair: of pairs that with the greater first stays whole, of "
+		"since 1970; member:TEXT, of a set that only grows; clock:WRITER:N, the most "
+		"events of a writer. Two make a pair: of pairs that with the greater first stays "
+		"whole, of "
 		"equal firsts the seconds merge. `get` and `members` show what is there.",
 	.example = "microburst merge best max:17",
 	.flags = COMMAND_NODE | COMMAND_JSON,

@@ -120,7 +120,7 @@ const struct command cmd_get = {
 	.option =
 		(const struct argp_option[]){
 			{ "siblings", 's', NULL, 0,
-			  "All values that stand beside each other, one a line; else it is the latest",
+			  "All values that stand beside each other, one a line, not the latest",
 			  0 },
 			{ 0 },
 		},
@@ -224,8 +224,8 @@ const struct command cmd_set = {
 			{ "resolve", 'r', NULL, 0,
 			  "In the place of the values that stand beside each other", 0 },
 			{ "merge", 'm', "NAME", 0,
-			  "Beside the values that are there, for functions whose MB_MERGE(NAME) makes "
-			  "one of them",
+			  "Beside the values that are there, for functions whose MB_MERGE(NAME) "
+			  "makes one of them",
 			  0 },
 			{ 0 },
 		},

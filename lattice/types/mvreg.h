@@ -62,8 +62,9 @@ int mvreg_delta_put(struct slice state, struct slice context, struct writer_id w
 int mvreg_delta_merged(struct slice state, struct slice context, struct slice value,
 		       struct slice dependencies, struct wbuf *out);
 
-/* mvreg_cnt is the number of siblings; mvreg_next gives them in the order of their histories' bytes,
- * *idx 0 at first; mvreg_latest the one with the greatest time (then bytes). False: none (left). */
+/* mvreg_cnt is the number of siblings; mvreg_next gives them in the order of their histories'
+ * bytes, *idx 0 at first; mvreg_latest the one with the greatest time (then bytes). False: none
+ * (left). */
 uint32_t mvreg_cnt(struct slice v);
 bool mvreg_next(struct slice v, uint32_t *idx, struct mvreg_sibling *ret);
 bool mvreg_latest(struct slice v, struct mvreg_sibling *ret);

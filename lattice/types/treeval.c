@@ -153,8 +153,8 @@ items_merge(struct grove *g, const struct tree_view *stored, const struct envelo
 	return side;
 }
 
-/* A state of a greater type takes the tree's place, whatever it holds: the tree is worth what stands
- * around it, and that merges as it does anywhere. */
+/* A state of a greater type takes the tree's place, whatever it holds: the tree is worth what
+ * stands around it, and that merges as it does anywhere. */
 static int
 merge_greater(struct grove *g, const struct envelope *a, struct slice delta,
 	      struct treeval_edit *edit)

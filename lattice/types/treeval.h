@@ -24,7 +24,7 @@
 struct treeval_edit {
 	struct grove_edit grove;
 	struct envelope
-		e;  /* but for its state. Sections point into the old one, the delta, or temp */
+		e; /* but for its state. Sections point into the old one, the delta, or temp */
 	struct slice flat; /* TREEVAL_FLAT: what it is then, in temp */
 	void *temp;        /* of the grove; NULL: none */
 	size_t temp_bytes;

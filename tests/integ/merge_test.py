@@ -28,7 +28,8 @@ MB_FUNCTION(uses_first) { return mb_return_nil(call); }
 FUNCTIONS = r"""
 #include <microburst/function.h>
 #define KEY(text) mb_str(text)
-#define CHECK(what) do { if (!(what)) { return mb_fail(call, "line %d: %s", __LINE__, #what); } } while (0)
+#define CHECK(what) \
+    do { if (!(what)) { return mb_fail(call, "line %d: %s", __LINE__, #what); } } while (0)
 
 static bool is(struct mb_slice s, const char *text)
 {

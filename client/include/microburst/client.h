@@ -204,11 +204,11 @@ int mb_client_zscore(struct mb_client *c, const char *key, size_t key_len, const
 int mb_client_zrem(struct mb_client *c, const char *key, size_t key_len, const char *member,
 		   size_t member_len);
 
-/* Members in the order of their scores: mb_client_zrange those at places first to last (0 the lowest
- * score, -1 the highest), mb_client_zrange_score those with scores from min to max: for each fn is
- * called with the member and its score as text, until it returns false. mb_client_zpop removes the
- * member with the lowest or highest score and shows it; of those who pop at the same time one gets
- * it. *ret_score may be NULL. */
+/* Members in the order of their scores: mb_client_zrange those at places first to last (0 the
+ * lowest score, -1 the highest), mb_client_zrange_score those with scores from min to max: for each
+ * fn is called with the member and its score as text, until it returns false. mb_client_zpop
+ * removes the member with the lowest or highest score and shows it; of those who pop at the same
+ * time one gets it. *ret_score may be NULL. */
 typedef bool (*mb_member_fn)(void *ctx, const void *p, size_t len, const void *p2, size_t len2);
 int mb_client_zrange(struct mb_client *c, const char *key, size_t key_len, int64_t first,
 		     int64_t last, mb_member_fn fn, void *ctx);
@@ -239,8 +239,8 @@ void mb_client_seen_free(struct mb_seen *seen);
 int mb_client_put_merged(struct mb_client *c, const char *key, size_t key_len, const char *merge,
 			 const void *p, size_t len);
 
-/* mb_client_set_keep is mb_client_set, but the time when the key ends stays. mb_client_expires tells
- * that time, in microseconds since 1970; 0: never. */
+/* mb_client_set_keep is mb_client_set, but the time when the key ends stays. mb_client_expires
+ * tells that time, in microseconds since 1970; 0: never. */
 int mb_client_set_keep(struct mb_client *c, const char *key, size_t key_len, const void *p,
 		       size_t len);
 int mb_client_expires(struct mb_client *c, const char *key, size_t key_len, int64_t *ret_at_us);

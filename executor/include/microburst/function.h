@@ -259,9 +259,9 @@ int mb_fail(struct mb_call *call, const char *format, ...)
  *
  * A key holds a string (put, incr), a set (sadd, gset_add), a map (map_put), a list (push_..), a
  * sorted set (zadd), one of the values that merge (merge_..), or values beside each other
- * (put_sibling, put_merged). A collection without items is an absent key. Reads come from the cache of
- * this machine, with the call's own writes on top. A key that is not cached yet is fetched, which
- * takes microseconds instead of nanoseconds.
+ * (put_sibling, put_merged). A collection without items is an absent key. Reads come from the cache
+ * of this machine, with the call's own writes on top. A key that is not cached yet is fetched,
+ * which takes microseconds instead of nanoseconds.
  *
  * Errors:    MB_ERR_TOO_LARGE a key, a value, or what one call may write (16,384 keys; 32,767
  *            members and fields; 16 MiB of keys, members and values up to 4 KiB; 2,048 larger
@@ -335,8 +335,8 @@ int mb_get_clock(struct mb_call *call, struct mb_slice key, uint64_t writer, uin
 /* mb_merge_pair merges a pair into the key: of pairs the one with the greater first stands whole,
  * whatever its second; of equal firsts the seconds merge. A term before a set, a version before a
  * value. (The first is not MB_PART_MEMBER: of two firsts one must be the greater.) mb_get shows the
- * second, if it is one value; mb_get_pair shows both. Errors: also MB_ERR_INVALID for parts that are
- * none; MB_ERR_TYPE when the key's pairs are of other kinds; MB_ERR_TOO_LARGE above 64 KiB. */
+ * second, if it is one value; mb_get_pair shows both. Errors: also MB_ERR_INVALID for parts that
+ * are none; MB_ERR_TYPE when the key's pairs are of other kinds; MB_ERR_TOO_LARGE above 64 KiB. */
 int mb_merge_pair(struct mb_call *call, struct mb_slice key, const struct mb_part *first,
 		  const struct mb_part *second);
 int mb_get_pair(struct mb_call *call, struct mb_slice key, struct mb_part *ret_first,
@@ -388,8 +388,8 @@ int mb_delete(struct mb_call *call, struct mb_slice key);
 /* mb_sadd adds a member, 0 .. MB_KEY_BYTES_MAX bytes, to the set at key. */
 int mb_sadd(struct mb_call *call, struct mb_slice key, struct mb_slice member);
 
-/* mb_gset_add adds a member to a set that only grows: it has no removes to remember, and is smaller.
- * Errors: also MB_ERR_TYPE when the set at key is one that mb_sadd made. */
+/* mb_gset_add adds a member to a set that only grows: it has no removes to remember, and is
+ * smaller. Errors: also MB_ERR_TYPE when the set at key is one that mb_sadd made. */
 int mb_gset_add(struct mb_call *call, struct mb_slice key, struct mb_slice member);
 
 /* mb_srem removes a member. One that another call adds at the same time stays. */
@@ -470,8 +470,8 @@ int mb_pop_left(struct mb_call *call, struct mb_slice key, struct mb_slice *ret)
 int mb_pop_right(struct mb_call *call, struct mb_slice key, struct mb_slice *ret);
 
 /* mb_take_left removes the first item of the list at key and shows it, mb_take_right the last: no
- * other call gets it. It is gone at once, not when this call ends, and whatever becomes of the call;
- * all that the call wrote before is published with it (mb_flush).
+ * other call gets it. It is gone at once, not when this call ends, and whatever becomes of the
+ * call; all that the call wrote before is published with it (mb_flush).
  * Errors: also MB_ERR_NOT_FOUND, of an empty list; as mb_flush. */
 int mb_take_left(struct mb_call *call, struct mb_slice key, struct mb_slice *ret);
 int mb_take_right(struct mb_call *call, struct mb_slice key, struct mb_slice *ret);

@@ -694,7 +694,8 @@ named_times(void **state)
 	assert_true(slice_eq(text, slice_str("late")));
 }
 
-/* ------------------------------------------------------------------ siblings, values as they are */
+/* ------------------------------------------------------------------ siblings, values as they are
+ * */
 
 /* The operation of one who has seen what `seen` shows: all of its siblings. */
 static struct wset_op

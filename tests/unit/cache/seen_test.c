@@ -45,7 +45,8 @@ damage_is_seen(void **state)
 	for (size_t len = 0; len < v.len; len++) {
 		struct slice cut = slice_of(v.p, len);
 
-		/* Whoever frames values knows their length (lattice.h); it stays inside all the same. */
+		/* Whoever frames values knows their length (lattice.h); it stays inside all the
+		 * same. */
 		if (seen_open(cut, &s) == 0) {
 			assert_true(s.value.len + s.context.len + SEEN_OVERHEAD == len);
 		}
