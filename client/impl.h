@@ -6,6 +6,7 @@
  *	replies.c  handing answers out
  *	dagcall.c  arguments of DAG calls
  *	state.c    reading and writing the store
+ *	sibling.c  values that merge as they are, values beside each other
  *	remote.c   all of it for a node that is elsewhere
  *
  * Calls. A slot is a call from its start until its answer has been handed out; ids name slots

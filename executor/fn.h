@@ -24,6 +24,8 @@
 struct fn {
 	uint16_t id; /* 0: none */
 	int (*run)(struct mb_call *call);
+	const struct mb_merge *const *merge; /* those of its object */
+	uint32_t merge_cnt;
 	char name[NAME_BYTES_MAX];
 };
 

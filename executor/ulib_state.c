@@ -118,6 +118,38 @@ mb_delete(struct mb_call *call, struct mb_slice key)
 	return ulib_outcome(call, session_delete(call->session, ulib_in(key)), "mb_delete", key);
 }
 
+/* ------------------------------------------------------------------ deadlines */
+
+int
+mb_put_keep(struct mb_call *call, struct mb_slice key, struct mb_slice value)
+{
+	if (unlikely(call->session == NULL)) {
+		return ulib_no_state(call);
+	}
+	return ulib_outcome(call, session_put_keep(call->session, ulib_in(key), ulib_in(value)),
+			    "mb_put_keep", key);
+}
+
+int
+mb_expire(struct mb_call *call, struct mb_slice key, int64_t at_us)
+{
+	if (unlikely(call->session == NULL)) {
+		return ulib_no_state(call);
+	}
+	return ulib_outcome(call, session_expire(call->session, ulib_in(key), at_us), "mb_expire",
+			    key);
+}
+
+int
+mb_expires(struct mb_call *call, struct mb_slice key, int64_t *ret_at_us)
+{
+	if (unlikely(call->session == NULL)) {
+		return ulib_no_state(call);
+	}
+	return ulib_outcome(call, session_expires(call->session, ulib_in(key), ret_at_us),
+			    "mb_expires", key);
+}
+
 /* ---------------------------------------------------------------------- all */
 
 void

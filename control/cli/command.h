@@ -64,6 +64,7 @@ extern const struct command cmd_dag_add, cmd_dag_call, cmd_dag_show, cmd_dag_rm,
 extern const struct command cmd_get, cmd_set, cmd_incr, cmd_sadd, cmd_del, cmd_keys, cmd_members;
 extern const struct command cmd_srem, cmd_hset, cmd_hget, cmd_hincr, cmd_hdel, cmd_expire;
 extern const struct command cmd_push, cmd_pop, cmd_zadd, cmd_zincr, cmd_zscore, cmd_zrem;
+extern const struct command cmd_merge, cmd_zrange, cmd_zpop;
 extern const struct command cmd_doctor, cmd_bench;
 
 #endif

@@ -318,6 +318,79 @@ mb_client_zrem(struct mb_client *c, const char *key, size_t key_len, const char 
 }
 
 int
+mb_client_zpop(struct mb_client *c, const char *key, size_t key_len, bool highest,
+	       struct mb_held *ret_member, double *ret_score)
+{
+	*ret_score = highest ? 2 : 1;
+	return mb_client_get(c, key, key_len, ret_member);
+}
+
+int
+mb_client_zrange(struct mb_client *c, const char *key, size_t key_len, int64_t first, int64_t last,
+		 mb_member_fn fn, void *ctx)
+{
+	struct mb_held held;
+	int err = mb_client_get(c, key, key_len, &held);
+
+	if (err == 0 && first <= last) {
+		fn(ctx, held.p, held.len, "1", 1);
+	}
+	return err;
+}
+
+int
+mb_client_zrange_score(struct mb_client *c, const char *key, size_t key_len, double min, double max,
+		       mb_member_fn fn, void *ctx)
+{
+	return mb_client_zrange(c, key, key_len, min <= 1, max >= 1, fn, ctx);
+}
+
+int
+mb_client_merge(struct mb_client *c, const char *key, size_t key_len, const struct mb_part *first,
+		const struct mb_part *second)
+{
+	return mb_client_set(c, key, key_len, first->bytes.p, first->bytes.len);
+}
+
+int
+mb_client_siblings(struct mb_client *c, const char *key, size_t key_len, mb_member_fn fn, void *ctx,
+		   struct mb_seen **ret_seen)
+{
+	struct mb_held held;
+	int err = mb_client_get(c, key, key_len, &held);
+
+	if (err == 0) {
+		fn(ctx, held.p, held.len, NULL, 0);
+	}
+	return err;
+}
+
+void
+mb_client_seen_free(struct mb_seen *seen)
+{
+}
+
+int
+mb_client_put_sibling(struct mb_client *c, const char *key, size_t key_len, const void *p,
+		      size_t len, const struct mb_seen *seen)
+{
+	return mb_client_set(c, key, key_len, p, len);
+}
+
+int
+mb_client_put_merged(struct mb_client *c, const char *key, size_t key_len, const char *merge,
+		     const void *p, size_t len)
+{
+	return mb_client_set(c, key, key_len, p, len);
+}
+
+int
+mb_client_set_keep(struct mb_client *c, const char *key, size_t key_len, const void *p, size_t len)
+{
+	return mb_client_set(c, key, key_len, p, len);
+}
+
+int
 mb_client_expire(struct mb_client *c, const char *key, size_t key_len, int64_t at_us)
 {
 	return mb_client_del(c, key, key_len);
