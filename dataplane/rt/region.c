@@ -45,6 +45,8 @@ region_layout(enum region_kind kind)
 	at.slots = off;
 	off += (size_t)at.port_cnt * CHANNEL_DEPTH * sizeof(struct desc);
 	off = ALIGN_UP(off, (size_t)4096);
+	at.stages = off;
+	off += kind == REGION_PROCESS ? ALIGN_UP(sizeof(struct stages), (size_t)4096) : 0;
 	at.table = off;
 	at.table_bytes = kind == REGION_DAEMON ? REGION_TABLE_BYTES : 0;
 	off += at.table_bytes;

@@ -12,7 +12,8 @@
  *   run        executor: the call it runs now
  *   rx         a line a port: how far this process has read its peer's slots
  *   tx         a line a port: how far this process has filled its own slots
- *   trace      executor: where the time of its last TRACE_CNT calls went
+ *   trace      where the time of its last TRACE_CNT calls went; a client's: of those it followed
+ *   stages     the same of all its calls, as histograms (stage.h)
  *   hazard     the offsets in the cache region that this process reads at this moment
  *   slots      CHANNEL_DEPTH descriptors a port
  *   table      daemon: the placement table
@@ -31,6 +32,7 @@
 #include "compiler.h"
 #include "desc.h"
 #include "domain_limits.h"
+#include "stage.h"
 
 #define REGION_MAGIC       UINT32_C(0x4d425247)
 #define REGION_TABLE_BYTES (1u << 20)
@@ -57,18 +59,23 @@ struct region_run {
 };
 static_assert(sizeof(struct region_run) == CACHE_LINE, "one line");
 
-/* Where the time of one call went inside its executor. The entry of a call is found by its id;
- * while it is written, and until it is, call is 0. */
+/* Where the time of one call went inside its executor; or, written by a client, what it saw of it.
+ * The entry of a call is found by its id; while it is written, and until it is, call is 0. */
 struct region_trace {
 	_Atomic uint64_t call;
-	uint64_t taken_ns;  /* when it was taken from its port */
-	uint32_t before_ns; /* until the function began: finding arguments, checking them */
-	uint32_t run_ns;    /* in the function, reads that had to be fetched included */
+	uint64_t taken_ns;  /* when it was taken from its port; client: when it was begun */
+	uint32_t before_ns; /* until the function began: finding arguments, checking them; client:
+			     * until it was sent */
+	uint32_t run_ns;    /* in the function, reads that had to be fetched included; client:
+			     * until the answer was seen */
 	uint32_t after_ns;  /* until the answer was sent: publishing writes, the store's word */
 	uint16_t target;    /* function or DAG id */
 	int16_t err;
 	uint8_t is_dag;
-	uint8_t pad[31];
+	uint8_t is_part;
+	uint16_t pad0;
+	uint32_t link_ns; /* from the client's sending to taken_ns; 0: it did not say when that was */
+	uint8_t pad[24];
 };
 static_assert(sizeof(struct region_trace) == CACHE_LINE, "one line");
 #define TRACE_CNT 256 /* calls an executor remembers */
@@ -83,7 +90,7 @@ struct region_head {
 
 struct region_layout {
 	uint32_t port_cnt;
-	size_t run, trace, rx, tx, hazard, slots, table, slab;
+	size_t run, trace, stages, rx, tx, hazard, slots, table, slab;
 	size_t table_bytes, slab_bytes;
 	size_t bytes; /* of the whole, a multiple of 2 MiB so that huge pages can back it */
 };
@@ -158,6 +165,12 @@ static inline struct region_trace *
 region_trace(const struct region *r)
 {
 	return (struct region_trace *)(uintptr_t)(r->base + r->at.trace);
+}
+
+static inline struct stages *
+region_stages(const struct region *r)
+{
+	return (struct stages *)(uintptr_t)(r->base + r->at.stages);
 }
 
 static inline _Atomic uint64_t *
