@@ -17,6 +17,7 @@
 #include "check.h"
 #include "compiler.h"
 #include "impl.h"
+#include "probe.h"
 #include "remote.h"
 #include "timebase.h"
 #include "value.h"
@@ -82,17 +83,10 @@ client_indirect(const struct mb_client *c, const struct client_name *t,
 static int
 client_request(struct mb_client *c, struct desc *d, uint64_t id)
 {
-	if ((d->flags & DESC_F_INLINE) != 0 && d->len > REQUEST_INLINE_BYTES) {
-		struct payload_ref ref;
-		uint8_t *p;
-		int err = payload_alloc(c->d->pool, d->len, c->d->proc, &ref, &p);
+	int err = client_outline(c, d);
 
-		if (err != 0) {
-			return err;
-		}
-		memcpy(p, d->data, d->len);
-		d->ref = ref;
-		d->flags &= (uint8_t)~DESC_F_INLINE;
+	if (err != 0) {
+		return err;
 	}
 	d->flags |= CALL_F_REQUEST;
 	d->word[4] = id;
@@ -248,9 +242,11 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 	d->call = call->id;
 	if (unlikely(opt != NULL && opt->request_id != 0)) {
 		err = client_request(c, d, opt->request_id);
-		if (err != 0) {
-			return err;
-		}
+	} else if (unlikely(call->id % STAGE_SAMPLE == 0 || (opt != NULL && opt->trace))) {
+		err = client_follow(c, call, d, opt != NULL && opt->trace);
+	}
+	if (unlikely(err != 0)) {
+		return err;
 	}
 	d->b = call->deadline_ns;
 	call->d = *d;
@@ -258,6 +254,9 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 	if (likely(ch != NULL)) {
 		call->exec = ch->proc;
 		call->chan_seq = ch->tail;
+		if (unlikely((call->d.flags & CALL_F_TRACED) != 0)) {
+			client_follow_sent(call);
+		}
 		err = channel_send(ch, &call->d);
 		if (likely(err == 0)) {
 			c->out[ch->proc]++;
@@ -272,6 +271,7 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 		return err == MB_ERR_FULL ? MB_ERR_BUSY : err;
 	}
 	client_sent(c, call);
+	PROBE3(call_sent, call->id, call->d.a, call->exec);
 	*ret_call = call->id;
 	return 0;
 }
@@ -362,6 +362,10 @@ client_on_reply(struct mb_client *c, struct channel *ch, const struct desc *d)
 		client_release(c, d);
 		return;
 	}
+	if (unlikely((call->d.flags & CALL_F_TRACED) != 0)) {
+		client_follow_end(c, call, d);
+	}
+	PROBE2(call_answered, call->id, d->err);
 	client_settle(c, call);
 	if (unlikely(call->cancelled && d->err != 0)) {
 		client_release(c, d);

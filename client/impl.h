@@ -3,6 +3,7 @@
  *
  *	client.c   entering, pumping messages, administration
  *	calls.c    calls: choosing an executor, sending, answers, deaths, deadlines
+ *	follow.c   what is seen of calls that are followed
  *	replies.c  handing answers out
  *	dagcall.c  arguments of DAG calls
  *	state.c    reading and writing the store
@@ -74,6 +75,7 @@ struct client_call {
 	uint16_t exec; /* where it was sent directly; 0: through sched */
 	uint64_t chan_seq;
 	uint64_t deadline_ns;
+	uint64_t began_ns;  /* of one that is followed (CALL_F_TRACED) */
 	uint64_t cancel_ns; /* cancelled: when that is said again; 0: never */
 	struct desc d;      /* as sent */
 };
@@ -102,6 +104,7 @@ struct mb_client {
 	uint32_t late_cnt;
 	uint64_t next_deadline_ns; /* 0: none */
 	uint16_t last_exec;
+	uint32_t follow_cnt;
 	uint16_t out[PROC_CLIENT_FIRST]; /* calls sent directly and not answered */
 	struct client_name name[NAME_CACHE];
 	struct client_name *name_last; /* of them; NULL */
@@ -154,6 +157,15 @@ void client_on_dead(struct mb_client *c, const struct desc *d);
 void client_on_cancel(struct mb_client *c, uint64_t id);
 void client_on_node_gone(struct mb_client *c);
 void client_deadlines(struct mb_client *c, uint64_t now_ns);
+
+/* follow.c: client_follow stamps a call as one that is followed, client_follow_sent when it goes,
+ * client_follow_end writes down what came of it; before client_settle. client_outline makes word[4]
+ * free. Returns: 0; as payload_alloc. */
+int client_outline(struct mb_client *c, struct desc *d);
+int client_follow(struct mb_client *c, struct client_call *call, struct desc *d, bool asked);
+void client_follow_sent(struct client_call *call);
+void client_follow_end(struct mb_client *c, const struct client_call *call,
+		       const struct desc *reply);
 
 /* state.c: what mb_client_get and its like hand out. */
 struct client_held {

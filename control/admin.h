@@ -10,13 +10,17 @@
  *                                                   "pid", "running_ns"}],
  *                                                 "executors": [{"proc", "inc", "pid", "cpu",
  *                                                   "state", "functions": [name], "finished",
- *                                                   "busy_ns", "died": n}],
+ *                                                   "busy_ns", "p50_ns", "p99_ns", "buckets",
+ *                                                   "died": n}],
  *                                                 "queued": [{"function", "calls"}]}
  *   top        -                                  {"time_ns", "tiles": [{"name", "lcore", "cpu",
  *                                                   "busy_ns", "metrics": {name: value}}],
  *                                                 "executors": [as ps],
  *                                                 "functions": [{"name", "finished", "failed",
- *                                                   "p50_ns", "p99_ns"}]}
+ *                                                   "run_ns", "byte_us", "p50_ns", "p99_ns",
+ *                                                   "buckets": [bucket, count, ...]}],
+ *                                                 "stages": [{"name", "calls", "p50_ns", "p99_ns",
+ *                                                   "buckets"}]}   see rt/stage.h
  *   functions  -                                  {"functions": [{"name", "version",
  *                                                   "executors": n, "object_bytes",
  *                                                   "pinned": bool}]}
@@ -34,7 +38,8 @@
  *   explain    {"call": "id"}                     {"decisions": [{"name", "executor",
  *                                                 "waited_ns", "ahead", "able", "attempt",
  *                                                 "functions"}]}
- *   trace      {"call": "id"}                     {"call", "hops": [{"name", "ns"}]}
+ *   trace      {"call": "id"}                     {"call", "error", "hops": [{"name", "of",
+ *                                                   "where", "executor", "at_ns", "ns"}]}
  *   params     -                                  {"params": [{"name", "value", "unit", "why"}]}
  *   down       {"wait_ms"}                        {}   answered when draining has begun
  *

@@ -21,6 +21,7 @@
 
 #include "check.h"
 #include "ctl.h"
+#include "ctl_use.h"
 #include "log.h"
 #include "zygote.h"
 
@@ -334,6 +335,7 @@ ctl_deploy_commit(struct ctl *c, struct ctl_deploy *dep)
 		REQUIRE(shown != NULL);
 		f->shown = true;
 		f->pinned = dep->pin;
+		ctl_use_deployed(c, f);
 		shown->id = f->id;
 		shown->version = f->version;
 		memcpy(shown->name, f->name, NAME_BYTES_MAX);

@@ -19,6 +19,7 @@
 #include "check.h"
 #include "compiler.h"
 #include "microburst/error.h"
+#include "probe.h"
 #include "sched_int.h"
 #include "timebase.h"
 
@@ -107,6 +108,7 @@ static void
 sched_note(struct sched *s, const struct sched_call *c)
 {
 	struct sched_decision d = { .call = c->d.call,
+				    .at_ns = s->now_ns,
 				    .waited_ns = s->now_ns - c->came_ns,
 				    .ahead = c->ahead,
 				    .exec = c->exec,
@@ -129,6 +131,7 @@ sched_note(struct sched *s, const struct sched_call *c)
 	for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
 		d.able += (uint16_t)__builtin_popcountll(t->exec[w] | t->kept[w]);
 	}
+	PROBE3(call_dispatched, d.call, d.exec, d.waited_ns);
 	sched_log_add(s->log, &d);
 }
 

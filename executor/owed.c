@@ -8,6 +8,7 @@
 #include "exec_trace.h"
 #include "fn.h"
 #include "microburst/error.h"
+#include "probe.h"
 
 /* ---------------------------------------------------------------------- waiting */
 
@@ -155,6 +156,7 @@ owed_answered(struct owed *o, const struct desc *d)
 	if (d->err != 0) {
 		owed_refuse(o, &a.reply, d->err, text);
 	}
+	PROBE2(call_published, a.reply.call, d->err);
 	exec_trace_answered(o->trace, a.line, a.reply.call, owed_now(o), d->err);
 	err = o->ops->reply(o->ops->ctx, &o->from, &a.reply);
 	if (err != 0 && err != MB_ERR_PEER_DIED && (a.reply.flags & DESC_F_INLINE) == 0) {

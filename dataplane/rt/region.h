@@ -12,8 +12,8 @@
  *   run        executor: the call it runs now
  *   rx         a line a port: how far this process has read its peer's slots
  *   tx         a line a port: how far this process has filled its own slots
- *   trace      where the time of its last TRACE_CNT calls went; a client's: of those it followed
- *   stages     the same of all its calls, as histograms (stage.h)
+ *   trace      where the time of its last TRACE_CNT calls went, of a client those it followed; and
+ *              of all its calls, as histograms (stage.h)
  *   hazard     the offsets in the cache region that this process reads at this moment
  *   slots      CHANNEL_DEPTH descriptors a port
  *   table      daemon: the placement table
@@ -61,7 +61,7 @@ static_assert(sizeof(struct region_run) == CACHE_LINE, "one line");
 
 /* Where the time of one call went inside its executor; or, written by a client, what it saw of it.
  * The entry of a call is found by its id; while it is written, and until it is, call is 0. */
-struct region_trace {
+struct region_trace_line {
 	_Atomic uint64_t call;
 	uint64_t taken_ns;  /* when it was taken from its port; client: when it was begun */
 	uint32_t before_ns; /* until the function began: finding arguments, checking them; client:
@@ -74,11 +74,18 @@ struct region_trace {
 	uint8_t is_dag;
 	uint8_t is_part;
 	uint16_t pad0;
-	uint32_t link_ns; /* from the client's sending to taken_ns; 0: it did not say when that was */
+	uint32_t
+		link_ns; /* from the client's sending to taken_ns; 0: it did not say when that was */
 	uint8_t pad[24];
 };
-static_assert(sizeof(struct region_trace) == CACHE_LINE, "one line");
+static_assert(sizeof(struct region_trace_line) == CACHE_LINE, "one line");
 #define TRACE_CNT 256 /* calls an executor remembers */
+
+/* What a process says of its calls. */
+struct region_trace {
+	struct region_trace_line line[TRACE_CNT]; /* used round and round */
+	struct stages stages;
+};
 
 struct region_head {
 	uint32_t magic;
@@ -90,7 +97,7 @@ struct region_head {
 
 struct region_layout {
 	uint32_t port_cnt;
-	size_t run, trace, stages, rx, tx, hazard, slots, table, slab;
+	size_t run, trace, rx, tx, hazard, slots, table, slab;
 	size_t table_bytes, slab_bytes;
 	size_t bytes; /* of the whole, a multiple of 2 MiB so that huge pages can back it */
 };
@@ -167,11 +174,28 @@ region_trace(const struct region *r)
 	return (struct region_trace *)(uintptr_t)(r->base + r->at.trace);
 }
 
-static inline struct stages *
-region_stages(const struct region *r)
+/* region_trace_hide begins to write a line, region_trace_show ends it. Threads: the owner. */
+static inline void
+region_trace_hide(struct region_trace_line *t)
 {
-	return (struct stages *)(uintptr_t)(r->base + r->at.stages);
+	atomic_store_explicit(&t->call, 0, memory_order_relaxed);
+	/* R32: a fence; pairs with A32 in region.c. Who sees a part of the new line and looks at
+	 * the name again finds none, or the new one. */
+	atomic_thread_fence(memory_order_release);
 }
+
+static inline void
+region_trace_show(struct region_trace_line *t, uint64_t call)
+{
+	/* R31: release; pairs with A31 in region.c. The line is whole when it has its call's
+	 * name. */
+	atomic_store_explicit(&t->call, call, memory_order_release);
+}
+
+/* region_trace_find looks for a call's next line from *at on (0 first), and copies it.
+ * Returns: whether there was one; *at is then where to go on. Threads: any. */
+bool region_trace_find(const struct region_trace *t, uint64_t call, uint32_t *at,
+		       struct region_trace_line *ret);
 
 static inline _Atomic uint64_t *
 region_hazard(const struct region *r)

@@ -8,7 +8,7 @@
  * has STAGE_STEP_CNT steps, so a bucket is at most an eighth of its lower end wide (6 % off its
  * middle, less with stage_quantile's line through it), and there is nothing beside the buckets. The
  * bucket of a value is read off its floating-point form: exponent and first bits of the mantissa are
- * octave and step. Several values are turned at a time (stage_add3); a call pays about ten instructions.
+ * octave and step: six instructions a value, and three to count it.
  *
  * It lies where its writer can write and readers can read: executors and clients have theirs in
  * their regions, sched in its log. A reader sees numbers that were each once true. What a process
@@ -22,6 +22,7 @@
 #define MB_RT_STAGE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -32,10 +33,11 @@
 #define STAGES(X)                                                                                  \
 	X(PICK, "pick", "client: choosing an executor and sending; sampled")                       \
 	X(QUEUE, "queue", "sched: waiting for an executor, calls that go through it")              \
-	X(LINK, "link", "executor: from the client's sending to the taking; sampled, direct calls") \
-	X(ARGUMENTS, "arguments", "executor: finding and checking what the call brought")          \
-	X(RUN, "run", "executor: in functions, reads that had to be fetched included")             \
-	X(PUBLISH, "publish", "executor: from the function's end to the answer's sending")         \
+	X(LINK, "link",                                                                            \
+	  "executor: from the client's sending to the taking; sampled, direct calls")              \
+	X(ARGUMENTS, "arguments", "executor: looking at arguments that lie in memory of others")   \
+	X(RUN, "run", "executor: in a function, reads that had to be fetched included; all calls") \
+	X(PUBLISH, "publish", "executor: from the function's end to the answer, calls that wrote") \
 	X(TRANSIT, "transit", "client: there and back, without the time at the executor; sampled") \
 	X(CALL, "call", "client: from the start to the answer; sampled")
 
@@ -61,13 +63,13 @@ struct stage_hist {
 struct stage_use {
 	struct stage_hist run; /* how long it ran: as many values as calls */
 	_Atomic uint64_t run_ns;
-	_Atomic uint64_t failed;   /* calls that ended with an error */
-	_Atomic uint64_t byte_us;  /* bytes of arguments and results beside the descriptor, times how
+	_Atomic uint64_t failed;  /* calls that ended with an error */
+	_Atomic uint64_t byte_us; /* bytes of arguments and results beside the descriptor, times how
 				    * long they were held for the call */
 	uint64_t pad[5];
-};
+} __attribute__((__aligned__(CACHE_LINE)));
 
-/* All that a process says of its calls. Of a client only hist is used. */
+/* All that a process says of its calls. STAGE_RUN stands in the uses, one by one. */
 struct stages {
 	struct stage_hist hist[STAGE_CNT];
 	struct stage_use use[FUNCTION_CNT_MAX]; /* entry = function id % FUNCTION_CNT_MAX */
@@ -80,6 +82,19 @@ stage_inc(_Atomic uint64_t *v, uint64_t n)
 			      memory_order_relaxed);
 }
 
+/* stage_use_ran notes one run of a function that held bytes for so long. */
+static inline void
+stage_use_ran(struct stage_use *u, uint64_t ns, uint64_t bytes, bool failed)
+{
+	stage_inc(&u->run_ns, ns);
+	if (unlikely(bytes != 0)) {
+		stage_inc(&u->byte_us, bytes * (ns / 1000));
+	}
+	if (unlikely(failed)) {
+		stage_inc(&u->failed, 1);
+	}
+}
+
 /* stage_bucket says in which bucket a value is counted. Pure. */
 uint32_t stage_bucket(uint64_t ns);
 
@@ -89,28 +104,16 @@ uint64_t stage_bucket_begin(uint32_t bucket);
 /* stage_add counts one value. Threads: the writer. */
 void stage_add(struct stage_hist *h, uint64_t ns);
 
-typedef int32_t stage_v4i __attribute__((__vector_size__(16)));
-typedef float stage_v4f __attribute__((__vector_size__(16)));
-
-/* stage_add3 counts a value in each of three histograms.
- *
- * Requires:  each value is at most STAGE_FINE_MAX.
- * Threads:   the writer.
- */
+/* stage_add_fine is stage_add where it is known that ns <= STAGE_FINE_MAX. */
 static inline void
-stage_add3(struct stage_hist *a, uint32_t a_ns, struct stage_hist *b, uint32_t b_ns,
-	   struct stage_hist *c, uint32_t c_ns)
+stage_add_fine(struct stage_hist *h, uint32_t ns)
 {
-	stage_v4i v = { (int32_t)a_ns, (int32_t)b_ns, (int32_t)c_ns, 0 };
-	stage_v4f f = __builtin_convertvector(v + 1, stage_v4f);
-	stage_v4i bucket;
+	float f = (float)((int32_t)ns + 1);
+	uint32_t bits;
 
 	/* 1.0f has the exponent 127: it is bucket 0. */
-	memcpy(&bucket, &f, sizeof(bucket));
-	bucket = (bucket >> (23 - STAGE_STEP_CNT_LG)) - (127 << STAGE_STEP_CNT_LG);
-	stage_inc(&a->bucket[bucket[0]], 1);
-	stage_inc(&b->bucket[bucket[1]], 1);
-	stage_inc(&c->bucket[bucket[2]], 1);
+	memcpy(&bits, &f, sizeof(bits));
+	stage_inc(&h->bucket[(bits >> (23 - STAGE_STEP_CNT_LG)) - (127u << STAGE_STEP_CNT_LG)], 1);
 }
 
 /* Readers. A sum of histograms, in private memory. */

@@ -76,6 +76,9 @@ struct mb_call_options {
 	 * is dead or does not wait any more, and its answer is kept for a while
 	 * (sched.result_ttl). Arguments and results up to 32 KiB. */
 	uint64_t request_id;
+	/* Have it followed on its way, for `microburst trace` (a few looks at the clock). Not of a
+	 * call with a request id. */
+	bool trace;
 };
 
 /* An answer. value[0, cnt) are the results, err == 0; or err < 0 and text says more.

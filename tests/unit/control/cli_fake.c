@@ -401,8 +401,9 @@ static const struct {
 	{ "cancel", "{}" },
 	{ "explain", "{\"decisions\": [{\"name\": \"f\", \"executor\": 3, \"waited_ns\": 1500,"
 		     " \"ahead\": 2, \"able\": 4, \"attempt\": 1, \"functions\": 1}]}" },
-	{ "trace", "{\"call\": \"00000000000000ab\", \"hops\": [{\"name\": \"run\", \"ns\": 300},"
-		   " {\"name\": \"reply\", \"ns\": 100}]}" },
+	{ "trace", "{\"call\": \"00000000000000ab\", \"hops\": [{\"name\": \"run\", \"ns\": 300,"
+		   " \"of\": \"f\", \"where\": \"executor\", \"executor\": 3, \"at_ns\": 0},"
+		   " {\"name\": \"reply\", \"ns\": 100, \"where\": \"client\", \"at_ns\": 300}]}" },
 	{ "down", "{}" },
 };
 

@@ -33,7 +33,7 @@ static struct world *w;
 static struct exec *x;
 static struct placement *placement;
 static struct region_run run;
-static struct region_trace trace[TRACE_CNT];
+static struct region_trace trace;
 static struct desc reply;
 static uint32_t reply_cnt, log_cnt, drop_cnt;
 static char logged[600];
@@ -119,7 +119,7 @@ setup_with(const struct mb_function *const *function, uint32_t cnt)
 				   .cache_cnt = 2,
 				   .placement = placement,
 				   .run = &run,
-				   .trace = trace,
+				   .trace = &trace,
 				   .proc = WORLD_PROC };
 	assert_int_equal(exec_create(&x, &conf), 0);
 	for (uint32_t i = 0; i < cnt; i++) {
