@@ -31,6 +31,7 @@
 #define ARGS_INLINE_MAX 4
 
 static_assert((MB_CALLS_MAX & (MB_CALLS_MAX - 1)) == 0, "slots are named by bits of an id");
+static_assert(MB_CALLS_MAX == LIVE_CNT, "each slot has its place in the region");
 
 /* ----------------------------------------------------------------- claims */
 
@@ -185,6 +186,7 @@ client_slot(struct mb_client *c, const struct mb_call_options *opt)
 	} while (c->call[SLOT(c->seq)].state != CALL_FREE || c->call[SLOT(c->seq)].late);
 	call = &c->call[SLOT(c->seq)];
 	call->id = call_id_make((uint16_t)c->who, (uint32_t)(c->who >> 16), c->seq);
+	client_live(c, call->id, true);
 	call->resent = 0;
 	call->cancelled = false;
 	call->cancel_ns = 0;
@@ -307,6 +309,7 @@ client_done(struct mb_client *c, struct client_call *call, const struct desc *an
 	REQUIRE(call->state == CALL_SENT);
 	REQUIRE(c->reply_free != 0);
 	call->state = CALL_DONE;
+	client_live(c, call->id, false);
 	r = &c->reply[c->reply_free - 1];
 	c->reply_of[slot] = c->reply_free;
 	c->reply_free = r->next;

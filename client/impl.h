@@ -7,6 +7,7 @@
  *	replies.c  handing answers out
  *	dagcall.c  arguments of DAG calls
  *	state.c    reading and writing the store
+ *	message.c  messages to running calls
  *	remote.c   all of it for a node that is elsewhere
  *
  * Calls. A slot is a call from its start until its answer has been handed out; ids name slots
@@ -29,6 +30,7 @@
 
 #include "cache_view.h"
 #include "call.h"
+#include "compiler.h"
 #include "domain.h"
 #include "placement.h"
 #include "rng.h"
@@ -105,6 +107,7 @@ struct mb_client {
 	uint64_t next_deadline_ns; /* 0: none */
 	uint16_t last_exec;
 	uint32_t follow_cnt;
+	_Atomic uint64_t *live; /* in our region (region.h); NULL: remote */
 	uint16_t out[PROC_CLIENT_FIRST]; /* calls sent directly and not answered */
 	struct client_name name[NAME_CACHE];
 	struct client_name *name_last; /* of them; NULL */
@@ -116,7 +119,7 @@ struct mb_client {
 	struct client_reply *reply;      /* MB_CALLS_MAX */
 	uint32_t reply_free;             /* + 1 */
 	uint32_t reply_of[MB_CALLS_MAX]; /* slot -> its answer, + 1 */
-	/* one question to a cache tile at a time */
+	/* one question to a tile at a time */
 	uint64_t ask_token;
 	bool ask_done;
 	struct desc ask_answer;
@@ -167,6 +170,16 @@ void client_follow_sent(struct client_call *call);
 void client_follow_end(struct mb_client *c, const struct client_call *call,
 		       const struct desc *reply);
 
+/* live says in our region that a call lives, or that it has ended. */
+static inline void
+client_live(struct mb_client *c, uint64_t call, bool lives)
+{
+	if (likely(c->live != NULL)) {
+		atomic_store_explicit(&c->live[SLOT(call)], lives ? call : 0,
+				      memory_order_relaxed);
+	}
+}
+
 /* state.c: what mb_client_get and its like hand out. */
 struct client_held {
 	struct cache_value v;
@@ -175,6 +188,10 @@ struct client_held {
 
 /* client_key makes a key of what the caller gave. Returns: 0; MB_ERR_INVALID, MB_ERR_TOO_LARGE. */
 int client_key(const char *key, size_t len, struct slice *ret);
+
+/* client_ask has a tile of the node answer one question, its b filled in here. Returns: the answer's
+ * error; MB_ERR_NO_NODE. */
+int client_ask(struct mb_client *c, uint32_t port, struct desc *d);
 
 /* client_look finds a value in the cache, having it fetched if need be. MB_ERR_NOT_FOUND: there is
  * none, and nothing is held. */

@@ -18,6 +18,7 @@
 #include "call.h"
 #include "check.h"
 #include "compiler.h"
+#include "message.h"
 #include "microburst/error.h"
 #include "probe.h"
 #include "sched_int.h"
@@ -44,6 +45,10 @@ sched_create(struct sched **ret, struct placement *placement, struct hints *hint
 	s->free = 1;
 	sched_runs_init(s);
 	sched_requests_init(s);
+	if (sched_messages_create(s) != 0) {
+		free(s);
+		return MB_ERR_NO_MEMORY;
+	}
 	*ret = s;
 	return 0;
 }
@@ -57,6 +62,7 @@ sched_log_set(struct sched *s, struct sched_log *log)
 void
 sched_destroy(struct sched *s)
 {
+	inboxes_destroy(s->inboxes);
 	free(s);
 }
 
@@ -432,6 +438,10 @@ sched_on_proc(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now
 	case DESC_CANCEL:
 		sched_on_cancel(s, proc, d);
 		break;
+	case DESC_SEND:
+	case DESC_LISTEN:
+		sched_messages_on(s, proc, d);
+		break;
 	case DESC_RELEASE:
 		m.a = proc; /* whose holds they are */
 		for (uint32_t i = 0; d->release.proc == PROC_DAEMON && i < d->release.cnt && i < 8;
@@ -525,6 +535,7 @@ void
 sched_proc_down(struct sched *s, const struct desc *d, uint64_t now_ns)
 {
 	s->now_ns = now_ns;
+	inboxes_proc_down(s->inboxes, d->dead.proc);
 	if (d->dead.proc < PROC_CLIENT_FIRST) {
 		sched_exec_down(s, d, now_ns);
 	} else {
@@ -544,6 +555,7 @@ sched_poll(struct sched *s, uint64_t now_ns)
 	s->timer_ns = SCHED_TIMER_NONE;
 	sched_run_poll(s);
 	sched_requests_poll(s);
+	sched_messages_poll(s);
 	sched_waiting_run(s, now_ns);
 	if (s->timer_ns < now_ns + SCHED_RETRY_NS) {
 		s->timer_ns = now_ns + SCHED_RETRY_NS;

@@ -9,10 +9,12 @@
 #include "dagpart.h"
 #include "dagrun.h"
 #include "exec_trace.h"
+#include "mail.h"
 #include "microburst/error.h"
 #include "owed.h"
 #include "probe.h"
 #include "session.h"
+#include "ulib_state.h"
 
 struct exec {
 	struct exec_conf conf;
@@ -25,6 +27,7 @@ struct exec {
 	struct slice input[DAG_FUNCTION_MAX]; /* of the part that runs */
 	bool input_view[DAG_FUNCTION_MAX];
 	struct owed owed;
+	struct mail mail;
 	uint8_t quick[FUNCTION_CNT_MAX]; /* how often in a row a function was */
 };
 
@@ -230,6 +233,7 @@ run_part(struct exec *x, const struct desc *d, struct slice args, struct outcome
 		return call_refuse(&x->call, err, "the DAG", "its part is not whole");
 	}
 	out->is_part = true;
+	x->mail.vertex = (uint8_t)x->part.step[0].vertex;
 	out->for_caller = x->part.step[x->part.step_cnt - 1].sink;
 	err = inputs_open(x, out);
 	if (err == 0) {
@@ -344,7 +348,8 @@ publish(struct exec *x, const struct desc *d, const struct exec_from *from, stru
 	uint32_t tile;
 	int err;
 
-	if (from->proc != PROC_DAEMON && session_sendable(x->session, &tile)) {
+	if (from->proc != PROC_DAEMON && !mail_waits(&x->mail) &&
+	    session_sendable(x->session, &tile)) {
 		if (unlikely(!owed_suits(&x->owed, from, tile))) {
 			err = owed_settle(&x->owed);
 			if (err != 0) {
@@ -377,11 +382,21 @@ run_and_publish(struct exec *x, const struct desc *d, const struct exec_from *fr
 					  .ack = call_ack(d),
 				  });
 	x->call.session = x->session;
+	x->call.mail = &x->mail;
+	mail_begin(&x->mail, d->call);
 	err = run(x, d, args, began, out);
 	if (likely(err == 0) && session_written(x->session)) {
 		err = publish(x, d, from, out);
 	}
+	if (unlikely(err == 0 && mail_waits(&x->mail))) {
+		err = mail_publish(&x->mail, d->b);
+		out->ended_ns = now_ns(x);
+		if (err != 0) {
+			ulib_mail_refuse(&x->call, err, "publishing the messages");
+		}
+	}
 	if (unlikely(err != 0)) {
+		mail_discard(&x->mail);
 		session_discard(x->session);
 	}
 	return err;
@@ -500,7 +515,8 @@ exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
 	if (view) {
 		x->conf.ops.drop(x->conf.ops.ctx, &d->ref);
 	}
-	err = session_end(x->session);
+	err = mail_end(&x->mail);
+	err = likely(err == 0) ? session_end(x->session) : err;
 	show_idle(x, end - start);
 	return err;
 }
@@ -520,7 +536,7 @@ exec_on_part(struct exec *x, const struct desc *d)
 void
 exec_on_answer(struct exec *x, const struct desc *d)
 {
-	if (!owed_answered(&x->owed, d)) {
+	if (!owed_answered(&x->owed, d) && !mail_on(&x->mail, d)) {
 		session_on_answer(x->session, d);
 	}
 }
@@ -549,6 +565,8 @@ exec_create(struct exec **ret, const struct exec_conf *conf)
 		return err;
 	}
 	x->owed.session = x->session;
+	x->owed.mail = &x->mail;
+	mail_init(&x->mail, &x->conf.ops, &x->owed.wait, conf->pool, x->session, conf->proc);
 	x->call.wait = &x->owed.wait;
 	x->call.use = conf->trace != NULL ? conf->trace->stages.use : NULL;
 	x->call.log = exec_log;
@@ -580,5 +598,5 @@ exec_init_call(struct exec *x)
 uint32_t
 exec_held(const struct exec *x)
 {
-	return session_held(x->session) + x->owed.cnt;
+	return session_held(x->session) + x->owed.cnt + mail_held(&x->mail);
 }

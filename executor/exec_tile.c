@@ -8,6 +8,7 @@
 #include "cache_msg.h"
 #include "check.h"
 #include "compiler.h"
+#include "message.h"
 #include "microburst/error.h"
 #include "timebase.h"
 
@@ -71,6 +72,14 @@ from_cache(const struct exec_tile *t, const struct channel *ch)
 {
 	return ch->port >= PORT_CACHE_FIRST &&
 	       ch->port < PORT_CACHE_FIRST + t->domain->welcome.cache_cnt;
+}
+
+/* What the core of the executor waits for. */
+static bool
+is_answer(const struct exec_tile *t, const struct desc *d, const struct channel *ch)
+{
+	return from_cache(t, ch) ||
+	       (ch->port == PORT_SCHED && (d->kind == DESC_SENT || d->kind == DESC_MESSAGE));
 }
 
 static struct exec_from
@@ -146,7 +155,7 @@ tile_answer(void *ctx, uint64_t until_ns, struct desc *ret)
 			t->lost = true;
 			return MB_ERR_NO_NODE;
 		}
-		if (n == 0 || from_cache(t, ch)) {
+		if (n == 0 || is_answer(t, ret, ch)) {
 			return n;
 		}
 		if (is_call(t, ret, ch)) {
@@ -258,7 +267,7 @@ tile_next(struct exec_tile *t, struct aside *ret)
 			ret->from = from_of(ch);
 			return 1;
 		}
-		if (from_cache(t, ch)) {
+		if (is_answer(t, &ret->d, ch)) {
 			exec_on_answer(t->exec, &ret->d);
 		} else if (ch->port == PORT_SCHED) {
 			on_part(t, &ret->d);

@@ -7,6 +7,7 @@
 #include "check.h"
 #include "exec_trace.h"
 #include "fn.h"
+#include "mail.h"
 #include "microburst/error.h"
 #include "probe.h"
 
@@ -51,10 +52,16 @@ owed_wait_answer(void *ctx, uint64_t until_ns, struct desc *ret)
 	const struct exec_wait *w = &o->ops->wait;
 	int n;
 
-	do {
+	for (;;) {
 		n = w->answer(w->ctx, until_ns, ret);
-	} while (n == 1 && owed_answered(o, ret));
-	return n;
+		if (n == 1 && o->mail != NULL && mail_on(o->mail, ret)) {
+			if (o->mail->waiting) {
+				return 0;
+			}
+		} else if (n != 1 || !owed_answered(o, ret)) {
+			return n;
+		}
+	}
 }
 
 void
@@ -178,7 +185,7 @@ owed_settle(struct owed *o)
 		if (n < 0) {
 			return n;
 		}
-		if (!owed_answered(o, &d)) {
+		if (!owed_answered(o, &d) && !(o->mail != NULL && mail_on(o->mail, &d))) {
 			session_on_answer(o->session, &d);
 		}
 	}

@@ -38,6 +38,8 @@ may_return(int err)
 	case MB_ERR_INDETERMINATE:
 	case MB_ERR_TRYAGAIN:
 	case MB_ERR_FUNCTION_FAILED:
+	case MB_ERR_GONE:
+	case MB_ERR_BUSY:
 		return true;
 	default:
 		return false;

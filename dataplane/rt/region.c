@@ -35,6 +35,8 @@ region_layout(enum region_kind kind)
 	off += CACHE_LINE;
 	at.trace = off;
 	off += kind == REGION_PROCESS ? sizeof(struct region_trace) : 0;
+	at.live = off;
+	off += kind == REGION_PROCESS ? sizeof(struct region_live) : 0;
 	at.hazard = off;
 	off += ALIGN_UP(HAZARD_CNT * sizeof(uint64_t), CACHE_LINE);
 	at.rx = off;

@@ -14,6 +14,7 @@
  *   tx         a line a port: how far this process has filled its own slots
  *   trace      where the time of its last TRACE_CNT calls went, of a client those it followed; and
  *              of all its calls, as histograms (stage.h)
+ *   live       client: its calls that have not been answered
  *   hazard     the offsets in the cache region that this process reads at this moment
  *   slots      CHANNEL_DEPTH descriptors a port
  *   table      daemon: the placement table
@@ -81,6 +82,16 @@ struct region_trace_line {
 static_assert(sizeof(struct region_trace_line) == CACHE_LINE, "one line");
 #define TRACE_CNT 256 /* calls an executor remembers */
 
+/* The ids of a client's calls that have not been answered, each in the place that its lowest bits
+ * name; 0: none. Owner: the client. sched looks whether a call has ended to which somebody sends a
+ * message. keeps: a process that does not say so (a tile of the daemon) has 0 there. */
+#define LIVE_CNT 1024
+struct region_live {
+	_Atomic uint64_t keeps;
+	uint64_t pad[7];
+	_Atomic uint64_t call[LIVE_CNT];
+};
+
 /* What a process says of its calls. */
 struct region_trace {
 	struct region_trace_line line[TRACE_CNT]; /* used round and round */
@@ -97,7 +108,7 @@ struct region_head {
 
 struct region_layout {
 	uint32_t port_cnt;
-	size_t run, trace, rx, tx, hazard, slots, table, slab;
+	size_t run, trace, live, rx, tx, hazard, slots, table, slab;
 	size_t table_bytes, slab_bytes;
 	size_t bytes; /* of the whole, a multiple of 2 MiB so that huge pages can back it */
 };
@@ -196,6 +207,12 @@ region_trace_show(struct region_trace_line *t, uint64_t call)
  * Returns: whether there was one; *at is then where to go on. Threads: any. */
 bool region_trace_find(const struct region_trace *t, uint64_t call, uint32_t *at,
 		       struct region_trace_line *ret);
+
+static inline struct region_live *
+region_live(const struct region *r)
+{
+	return (struct region_live *)(uintptr_t)(r->base + r->at.live);
+}
 
 static inline _Atomic uint64_t *
 region_hazard(const struct region *r)

@@ -39,6 +39,11 @@ enum call_kind {
 		       * the one before; payload: one line of text */
 	DESC_STEP, /* sched -> executor: call, b = place in the sequence, a = function id, sub =
 		    * step_sub, step{} */
+	/* messages between calls: message.h */
+	DESC_SEND,
+	DESC_SENT,
+	DESC_LISTEN,
+	DESC_MESSAGE,
 };
 
 /* flags of a CALL, beside those of desc.h. Of a call with a request id word[4] is that id; so

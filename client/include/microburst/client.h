@@ -37,6 +37,7 @@
 extern "C" {
 #endif
 
+#define MB_MESSAGE_BYTES_MAX (32 * 1024)
 #define MB_CALLS_MAX 1024 /* calls of one client that are started and not answered */
 
 struct mb_client;
@@ -120,6 +121,14 @@ int mb_call_wait(struct mb_client *c, uint64_t timeout_ns, struct mb_reply *repl
 /* mb_call_cancel asks for the end of a started call. Its answer still comes: MB_ERR_CANCELLED, or
  * whatever it was faster with. Returns: 0; MB_ERR_NOT_FOUND. */
 int mb_call_cancel(struct mb_client *c, uint64_t call);
+
+/* mb_client_send sends bytes to a call that runs, or is about to, by its id: that of mb_call_start, or
+ * as mb_self gave it away. Its function takes them with mb_recv, after what this client has sent it
+ * before. They are kept until the call ends: a second attempt of it gets them too.
+ * Returns: 0: they are kept; MB_ERR_GONE: there is no such call, or it has ended; MB_ERR_BUSY: a
+ *          thousand messages wait for it; MB_ERR_TOO_LARGE above MB_MESSAGE_BYTES_MAX;
+ *          MB_ERR_NOT_SUPPORTED from another machine; MB_ERR_NO_MEMORY, MB_ERR_NO_NODE. */
+int mb_client_send(struct mb_client *c, uint64_t call, const void *bytes, size_t len);
 
 /* mb_request_id makes a request id: new everywhere, and good for as long as results are kept. */
 uint64_t mb_request_id(struct mb_client *c);

@@ -154,6 +154,9 @@ TABLE = [
     ('undeploy increment', 0, r'', r''),
     ('logs', 0, r'00:00:01.500000 f 00000000000000ab hello\\x1b\[2J\n', r''),
     ('cancel AB', 0, r'', r''),
+    ('send AB hello', 0, r'', r''),
+    ('send 1 hello', 1, r'', r'.*ended.*\n'),
+    ('send x hello', 2, r'', r'.*hexadecimal.*'),
     ('trace ab', 0, r'HOP.*run +f +executor 3 +0 ns +300 ns +75.0 %  #{30}\n'
      r'reply +client +300 ns +100 ns +25.0 %   {30}#{10}\nall +400 ns\n', r''),
     ('call increment 4 --trace', 0, r'5\n\nHOP.*all +400 ns\n', r''),
