@@ -107,7 +107,7 @@ struct mb_client {
 	uint64_t next_deadline_ns; /* 0: none */
 	uint16_t last_exec;
 	uint32_t follow_cnt;
-	_Atomic uint64_t *live; /* in our region (region.h); NULL: remote */
+	_Atomic uint64_t *live;          /* in our region (region.h); NULL: remote */
 	uint16_t out[PROC_CLIENT_FIRST]; /* calls sent directly and not answered */
 	struct client_name name[NAME_CACHE];
 	struct client_name *name_last; /* of them; NULL */
@@ -175,8 +175,7 @@ static inline void
 client_live(struct mb_client *c, uint64_t call, bool lives)
 {
 	if (likely(c->live != NULL)) {
-		atomic_store_explicit(&c->live[SLOT(call)], lives ? call : 0,
-				      memory_order_relaxed);
+		atomic_store_explicit(&c->live[SLOT(call)], lives ? call : 0, memory_order_relaxed);
 	}
 }
 

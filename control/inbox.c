@@ -27,7 +27,7 @@ struct inbox {
 	uint32_t chain;       /* of its hash, or the free list: + 1 */
 	uint32_t first, last; /* messages, + 1 */
 	uint32_t cnt;
-	uint16_t exec; /* who listens; 0: nobody */
+	uint16_t exec;   /* who listens; 0: nobody */
 	uint32_t cursor; /* the next message to give him, + 1; 0: none yet */
 	uint64_t given;  /* how many he has been given */
 	uint64_t until;  /* how many he may be */

@@ -249,8 +249,7 @@ sched_tile_housekeeping(void *ctx, uint64_t now_ns)
 	atomic_store_explicit(&t->running, sched_running(t->core), memory_order_relaxed);
 	atomic_store_explicit(&t->runs, sched_runs(t->core), memory_order_relaxed);
 	atomic_store_explicit(&t->held, sched_held(t->core), memory_order_relaxed);
-	atomic_store_explicit(&t->inboxes, sched_inboxes(t->core, &messages),
-			      memory_order_relaxed);
+	atomic_store_explicit(&t->inboxes, sched_inboxes(t->core, &messages), memory_order_relaxed);
 	atomic_store_explicit(&t->messages, messages, memory_order_relaxed);
 	atomic_store_explicit(&t->requests, sched_requests(t->core, &kept), memory_order_relaxed);
 }

@@ -50,7 +50,7 @@ struct mb_call {
 	uint64_t deadline_ns;    /* 0: none */
 	struct result *result;   /* NULL in an MB_INIT */
 	struct session *session; /* NULL in an MB_INIT */
-	struct mail *mail; /* NULL in an MB_INIT */
+	struct mail *mail;       /* NULL in an MB_INIT */
 	const struct exec_wait *wait;
 	/* Takes a line to log. Returns false when there is no room for it. */
 	bool (*log)(void *ctx, const struct mb_call *call, const char *line, size_t len);

@@ -12,7 +12,11 @@ void
 mail_init(struct mail *m, const struct exec_ops *ops, const struct exec_wait *wait,
 	  struct payload_pool *pool, struct session *session, uint16_t proc)
 {
-	*m = (struct mail){ .ops = ops, .wait = wait, .pool = pool, .session = session, .proc = proc };
+	*m = (struct mail){ .ops = ops,
+			    .wait = wait,
+			    .pool = pool,
+			    .session = session,
+			    .proc = proc };
 }
 
 /* Gives back a message that nobody will read. Who looks at nothing has nothing to give back: it is

@@ -35,8 +35,8 @@ struct mail {
 	uint16_t proc;
 	uint64_t call;
 	uint8_t vertex; /* of a part of a DAG, its first function; set by who knows */
-	bool used;    /* since mail_begin */
-	bool waiting; /* who waits for an answer shall hear of every message */
+	bool used;      /* since mail_begin */
+	bool waiting;   /* who waits for an answer shall hear of every message */
 	/* out[0, out_cnt): held back, or sent and not answered; of these sent_cnt are sent */
 	uint32_t out_cnt, sent_cnt;
 	uint64_t seq;
