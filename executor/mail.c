@@ -19,18 +19,19 @@ mail_init(struct mail *m, const struct exec_ops *ops, const struct exec_wait *wa
 			    .proc = proc };
 }
 
-/* Gives back a message that nobody will read. Who looks at nothing has nothing to give back: it is
- * seen first. */
+/* Gives our hold on a message's payload back to sched. An error: the node is gone, whoever waits next
+ * hears it. */
 static void
 drop(struct mail *m, const struct desc *d)
 {
-	const uint8_t *p;
-	size_t len;
-	bool view = false;
+	struct desc back = { .kind = DESC_RELEASE,
+			     .release = { .inc = d->ref.inc,
+					  .proc = d->ref.proc,
+					  .cnt = 1,
+					  .handle = { d->ref.handle } } };
 
-	if ((d->flags & DESC_F_INLINE) == 0 &&
-	    m->ops->bytes(m->ops->ctx, d, &p, &len, &view) == 0 && view) {
-		m->ops->drop(m->ops->ctx, &d->ref);
+	if ((d->flags & DESC_F_INLINE) == 0 && d->ref.proc == PROC_DAEMON) {
+		m->wait->send(m->wait->ctx, PORT_SCHED, &back);
 	}
 }
 
@@ -179,6 +180,7 @@ view_end(struct mail *m)
 	if (m->viewed) {
 		m->ops->drop(m->ops->ctx, &m->last.ref);
 		m->viewed = false;
+		drop(m, &m->last);
 	}
 }
 
@@ -193,6 +195,7 @@ take(struct mail *m, uint64_t *ret_from, struct slice *ret)
 	m->last = m->in[m->taken++ % MESSAGE_WINDOW];
 	err = m->ops->bytes(m->ops->ctx, &m->last, &p, &len, &m->viewed);
 	if (err != 0) {
+		drop(m, &m->last);
 		return MB_ERR_CORRUPT;
 	}
 	*ret_from = m->last.word[4];

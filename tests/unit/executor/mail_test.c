@@ -17,7 +17,7 @@ static int ack_err;
 static int
 to_sched(void *ctx, uint32_t port, const struct desc *d)
 {
-	if (d->kind == DESC_SEND || d->kind == DESC_LISTEN) {
+	if (d->kind == DESC_SEND || d->kind == DESC_LISTEN || d->kind == DESC_RELEASE) {
 		sent[sent_cnt++ % ARRAY_CNT(sent)] = *d;
 		return 0;
 	}
