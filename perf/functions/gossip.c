@@ -13,7 +13,7 @@
 
 #include "gossip.h"
 
-#define WAIT_NS 20000000000
+#define WAIT_NS 2000000000
 
 struct actor {
 	struct gossip_start start; /* round_cnt is set once it has come */
