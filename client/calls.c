@@ -234,6 +234,10 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 	if (unlikely(call == NULL)) {
 		return MB_ERR_BUSY;
 	}
+	if (unlikely(target->limit_ns != 0) &&
+	    (opt == NULL || opt->deadline_ns == 0 || opt->deadline_ns > target->limit_ns)) {
+		client_deadline_set(c, call, target->limit_ns);
+	}
 	d->kind = DESC_CALL;
 	d->a = target->id;
 	d->sub = target->dag ? CALL_DAG : 0;

@@ -12,7 +12,8 @@
  *                                                   "state", "functions": [name], "finished",
  *                                                   "busy_ns", "p50_ns", "p99_ns", "buckets",
  *                                                   "died": n}],
- *                                                 "queued": [{"function", "calls"}]}
+ *                                                 "queued": [{"function", "calls"}],
+ *                                                 "functions": [as top]}
  *   top        -                                  {"time_ns", "tiles": [{"name", "lcore", "cpu",
  *                                                   "busy_ns", "metrics": {name: value}}],
  *                                                 "executors": [as ps],
@@ -23,9 +24,11 @@
  *                                                   "buckets"}]}   see rt/stage.h
  *   functions  -                                  {"functions": [{"name", "version",
  *                                                   "executors": n, "object_bytes",
- *                                                   "pinned": bool}]}
+ *                                                   "pinned": bool, "deadline_ns",
+ *                                                   "concurrency"}]}
  *   deploy     {"object": name, "name": N?,       {"functions": [{"name", "version"}]}
- *               "pin": bool} + fd of the object
+ *               "pin": bool, "deadline_ns": n?,
+ *               "concurrency": n?} + fd of the object
  *   undeploy   {"name"}                           {}
  *   dag_add    {"name", "text"}                   {"vertices": n, "edges": n}
  *   dag_rm     {"name"}                           {}

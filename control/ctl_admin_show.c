@@ -102,6 +102,7 @@ admin_ps(struct admin_request *r)
 {
 	json_object_set_new(r->out, "calls", admin_calls(r->c));
 	json_object_set_new(r->out, "executors", admin_execs(r->c));
+	json_object_set_new(r->out, "functions", ctl_use_functions(r->c));
 	return 0;
 }
 

@@ -260,6 +260,20 @@ sched_pin_want(struct sched *s, uint32_t target)
 
 /* ------------------------------------------------------- from processes */
 
+/* The function's own limit, if its client has not heeded it. */
+static void
+sched_call_limit(const struct sched *s, struct sched_call *c)
+{
+	uint64_t gen, limit;
+	const struct placement_fn *f =
+		placement_fn_get(placement_shown(s->placement, &gen), c->d.a);
+
+	limit = f != NULL && (c->d.sub & CALL_DAG) == 0 ? f->deadline_ns : 0;
+	if (limit != 0 && (c->d.b == 0 || c->d.b > c->came_ns + limit)) {
+		c->d.b = c->came_ns + limit;
+	}
+}
+
 void
 sched_on_call(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now_ns)
 {
@@ -282,6 +296,7 @@ sched_on_call(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now
 		sched_answer(s, proc, d->call, MB_ERR_BUSY, "too many calls wait; try again later");
 		return;
 	}
+	sched_call_limit(s, c);
 	sched_queue_push(s, t, c);
 	if (sched_exec_none(t->exec)) {
 		sched_pin_want(s, idx);

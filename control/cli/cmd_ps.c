@@ -30,6 +30,27 @@ print_calls(const json_t *calls)
 	puts(json_array_size(calls) == 0 ? "No call is running.\n" : "");
 }
 
+/* What functions have used. */
+static void
+print_use(const json_t *functions)
+{
+	struct columns t;
+	const json_t *f;
+	size_t i;
+
+	columns_init(&t, "<FUNCTION >CALLS >FAILED >RUN >p50 >p99 >BYTE-SECONDS");
+	json_array_foreach(functions, i, f) {
+		columns_row(&t, "suunnnu", cli_text(f, "name"), cli_u64(f, "finished"),
+			    cli_u64(f, "failed"), cli_u64(f, "run_ns"), cli_u64(f, "p50_ns"),
+			    cli_u64(f, "p99_ns"), cli_u64(f, "byte_us") / 1000000);
+	}
+	if (i > 0) {
+		puts("");
+	}
+	columns_print(&t, stdout);
+	columns_fini(&t);
+}
+
 static int
 ps_run(struct cli *cli)
 {
@@ -48,13 +69,17 @@ ps_run(struct cli *cli)
 		       (unsigned long long)cli_u64(q, "calls"), cli_text(q, "function"));
 	}
 	answer_executors(json_object_get(a, "executors"));
+	print_use(json_object_get(a, "functions"));
 	json_decref(a);
 	return CLI_DONE;
 }
 
 const struct command cmd_ps = {
 	.name = "ps",
-	.summary = "calls that run now, calls that wait, and the executors",
+	.summary = "calls that run now, calls that wait, the executors, what functions used",
+	.more = "RUN is the time that all calls of a function ran, BYTE-SECONDS the bytes of their "
+		"arguments and results beyond 40 times how long they were held for them; both since "
+		"the node began, new versions of the function included.",
 	.example = "microburst ps",
 	.flags = COMMAND_NODE | COMMAND_JSON,
 	.run = ps_run,
