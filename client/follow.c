@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* follow - what a client sees of some of its calls: when they began, were sent, were answered
  *
- * Two looks at the clock and a stamp that travels with the call: one call in STAGE_SAMPLE, and those
- * that ask for it. What is seen goes into this process's own region, for `microburst trace` and the
- * histograms of the stages.
+ * Two looks at the clock and a stamp that travels with the call: one call in STAGE_SAMPLE, and
+ * those that ask for it. What is seen goes into this process's own region, for `microburst trace`
+ * and the histograms of the stages.
  */
 #include "compiler.h"
 #include "impl.h"

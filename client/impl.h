@@ -189,8 +189,8 @@ struct client_held {
 /* client_key makes a key of what the caller gave. Returns: 0; MB_ERR_INVALID, MB_ERR_TOO_LARGE. */
 int client_key(const char *key, size_t len, struct slice *ret);
 
-/* client_ask has a tile of the node answer one question, its b filled in here. Returns: the answer's
- * error; MB_ERR_NO_NODE. */
+/* client_ask has a tile of the node answer one question, its b filled in here. Returns: the
+ * answer's error; MB_ERR_NO_NODE. */
 int client_ask(struct mb_client *c, uint32_t port, struct desc *d);
 
 /* client_look finds a value in the cache, having it fetched if need be. MB_ERR_NOT_FOUND: there is

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ctl_trace - one call, hop by hop: what its client, sched and its executors remember of it
  *
- * Each of them keeps its last calls with its own times, all of one clock. Here they are put together
- * in the order of time. What nobody remembers is left out: a client that is gone, a decision that 4,096
- * later ones have written over. A client follows one call in STAGE_SAMPLE, and those that ask for it.
+ * Each of them keeps its last calls with its own times, all of one clock. Here they are put
+ * together in the order of time. What nobody remembers is left out: a client that is gone, a
+ * decision that 4,096 later ones have written over. A client follows one call in STAGE_SAMPLE, and
+ * those that ask for it.
  */
 #include <string.h>
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ctl_use - what functions have used, and where the time of calls went, since the node began
  *
- * Executors and clients count in their own regions (stage.h). What those that are gone had counted is
- * kept here, so nothing is lost when an executor is replaced; it is taken when the tiles have let go
- * of the process, which writes no more then. Functions are known by name: a new version goes on where
- * the old one was.
+ * Executors and clients count in their own regions (stage.h). What those that are gone had counted
+ * is kept here, so nothing is lost when an executor is replaced; it is taken when the tiles have
+ * let go of the process, which writes no more then. Functions are known by name: a new version goes
+ * on where the old one was.
  *
  * What a process says of itself is its word. An executor that runs a hostile function may say
  * anything of the functions it has, and of no others.

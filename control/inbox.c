@@ -258,7 +258,7 @@ on_listen(struct inboxes *b, uint16_t proc, const struct desc *d)
 		box = inbox_of(b, d->call);
 	}
 	if (box == NULL || (box->exec != proc && box->exec != 0 && d->b != 0)) {
-		return; /* its call has ended, or there is no room: it waits in vain, until its time */
+		return; /* its call has ended, or there is no room: it waits until its time */
 	}
 	if (box->exec != proc || d->b == 0) { /* from the beginning: it is a new attempt */
 		box->exec = proc;

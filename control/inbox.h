@@ -2,24 +2,24 @@
 /* inbox - messages to calls, kept until the calls end
  *
  * Every call that somebody has sent to, or that has asked for its messages, has an inbox: the
- * messages in the order in which they came. Who runs the call says so (LISTEN) and is given them from
- * the one it wants on, a window at a time; what is given stays, so that a second attempt elsewhere
- * gets the same messages in the same order.
+ * messages in the order in which they came. Who runs the call says so (LISTEN) and is given them
+ * from the one it wants on, a window at a time; what is given stays, so that a second attempt
+ * elsewhere gets the same messages in the same order.
  *
  *   SEND ──► known already? ─yes─► SENT
  *              │no
  *              └► kept ──► SENT        LISTEN ──► MESSAGE ... as many as the window has room for
  *
- * B1  A message (sender, sequence) is kept once in an inbox. A sender's sequence rises, so one that is
- *     not above his last one there has been kept before.
+ * B1  A message (sender, sequence) is kept once in an inbox. A sender's sequence rises, so one that
+ *     is not above his last one there has been kept before.
  * B2  A listener gets messages in their order, each once for each attempt, at most MESSAGE_WINDOW
  *     beyond what it has taken.
  * B3  An inbox, and what it holds of memory, goes when its call has ended; of a caller whose calls
  *     nobody knows the end of (a tile of the daemon), INBOX_TTL_NS after the last message.
  * B4  What is sent to a call that has ended is answered MB_ERR_GONE, and not kept.
  *
- * A call's parts (a DAG at several executors) share its id and its inbox: each that listens sees all
- * messages from the first on, and the one that began last is given them.
+ * A call's parts (a DAG at several executors) share its id and its inbox: each that listens sees
+ * all messages from the first on, and the one that began last is given them.
  *
  * A step core. Owner: the sched tile.
  */
@@ -62,7 +62,8 @@ void inboxes_on(struct inboxes *b, uint16_t proc, const struct desc *d, uint64_t
 /* inboxes_proc_down: proc listens no more. */
 void inboxes_proc_down(struct inboxes *b, uint16_t proc);
 
-/* inboxes_poll frees inboxes of calls that have ended. Returns: when to call it next; UINT64_MAX. */
+/* inboxes_poll frees inboxes of calls that have ended. Returns: when to call it next, UINT64_MAX:
+ * when there is something. */
 uint64_t inboxes_poll(struct inboxes *b, uint64_t now_ns);
 
 /* Counts, found by walking: inboxes, and the messages in them. */

@@ -40,7 +40,8 @@ struct sched_log {
 	struct stage_hist queue; /* how long what was decided about had waited (STAGE_QUEUE) */
 };
 
-/* sched_log_add notes a decision, and counts how long it waited; its seq is filled in. Threads: sched. */
+/* sched_log_add notes a decision, and counts how long it waited; its seq is filled in. Threads:
+ * sched. */
 void sched_log_add(struct sched_log *log, const struct sched_decision *d);
 
 /* sched_log_find lists the decisions about a call, oldest first. Returns how many, at most max. */

@@ -128,7 +128,8 @@ telemetry_key(const json_t *object, char key[NAME_BYTES_MAX])
 	}
 }
 
-/* A list of objects. (DPDK 22.11 has arrays of arrays and dictionaries of dictionaries, no others.) */
+/* A list of objects. (DPDK 22.11 has arrays of arrays and dictionaries of dictionaries, no others.)
+ * */
 static int
 telemetry_list(struct rte_tel_data *d, const json_t *list)
 {

@@ -7,9 +7,9 @@
  *	/microburst/functions[,NAME]  calls, errors, run time, quantiles
  *	/microburst/latency           the stages of a call
  *
- * For dpdk-telemetry.py, or whoever speaks its protocol: the socket is dpdk_telemetry.v2 in the EAL's
- * runtime directory, which the node prints when it starts (dpdk-telemetry.py -f FILE-PREFIX, with
- * RUNTIME_DIRECTORY set to it).
+ * For dpdk-telemetry.py, or whoever speaks its protocol: the socket is dpdk_telemetry.v2 in the
+ * EAL's runtime directory, which the node prints when it starts (dpdk-telemetry.py -f FILE-PREFIX,
+ * with RUNTIME_DIRECTORY set to it).
  *
  * Callbacks run in threads of DPDK's own, which may touch nothing of ours: they ask ctl over the
  * node's socket, as the command line does. So each is as consistent as an answer to `top`, and ctl

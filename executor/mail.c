@@ -19,8 +19,8 @@ mail_init(struct mail *m, const struct exec_ops *ops, const struct exec_wait *wa
 			    .proc = proc };
 }
 
-/* Gives our hold on a message's payload back to sched. An error: the node is gone, whoever waits next
- * hears it. */
+/* Gives our hold on a message's payload back to sched. An error: the node is gone, whoever waits
+ * next hears it. */
 static void
 drop(struct mail *m, const struct desc *d)
 {

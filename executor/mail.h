@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mail - what one call sends to other calls, and what it receives
  *
- * What is sent is held back until the call publishes, as its writes are, and goes after them. What is
- * received comes from sched, which is asked for it when the function first wants a message.
+ * What is sent is held back until the call publishes, as its writes are, and goes after them. What
+ * is received comes from sched, which is asked for it when the function first wants a message.
  *
  * M1  Nothing leaves before mail_publish; when that returns 0, sched has all of it.
  * M2  Messages are taken in the order in which sched keeps them, without a gap and none twice.
- * M3  What is taken or has come is given back by mail_end, on every path; what comes later, at once.
+ * M3  What is taken or has come is given back by mail_end, on every path; what comes later, when it
+ *     comes.
  *
  * A call that dies after it has sent and before it is answered runs again, and sends again: sched
  * knows (sender, sequence) and keeps each once.

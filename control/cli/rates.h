@@ -4,7 +4,7 @@
  * Samples are answers to "top" (control/admin.h). rates_add puts into each tile, executor and
  * function of the later sample what it did since the earlier one:
  *
- *	tiles       "busy"   share of one core, 0 .. 1; "turn_ns", how long a poll took that found work
+ *	tiles       "busy"   share of one core, 0 .. 1; "turn_ns", how long a poll took that worked
  *	executors   "busy", "per_s" (calls), "p50_ns", "p99_ns" (of the interval)
  *	functions   "per_s", "failed_per_s", "p50_ns", "p99_ns"
  *	stages      "per_s", "p50_ns", "p99_ns"

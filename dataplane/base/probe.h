@@ -4,8 +4,8 @@
  *	PROBE2(function_begin, call, fn_id);
  *
  * A USDT probe of the provider `microburst`: one no-op instruction, and a note in the object that
- * says where it is and where its arguments are. perf, bpftrace and SystemTap find them by name; to a
- * process that nobody looks at they cost the no-op. Without <sys/sdt.h> there are none.
+ * says where it is and where its arguments are. perf, bpftrace and SystemTap find them by name; to
+ * a process that nobody looks at they cost the no-op. Without <sys/sdt.h> there are none.
  *
  *	bpftrace -e 'usdt:/usr/libexec/microburst/microburst-executor:microburst:function_begin
  *	             { printf("%lx %d\n", arg0, arg1); }'

@@ -224,7 +224,8 @@ region_trace_find(const struct region_trace *t, uint64_t call, uint32_t *at,
 			continue;
 		}
 		memcpy(ret, line, sizeof(*ret));
-		/* A32: a fence; pairs with R32 in region.h. The copy comes before the load below. */
+		/* A32: a fence; pairs with R32 in region.h. The copy comes before the load below.
+		 * */
 		atomic_thread_fence(memory_order_acquire);
 		if (atomic_load_explicit(&line->call, memory_order_relaxed) == call) {
 			return true;

@@ -2,13 +2,13 @@
 /* stage - where the time of calls goes: a histogram for each stage of a call, always on
  *
  *   client ──pick──► channel ──link──► executor: arguments ─► run ─► publish ──► channel ──► client
- *                 └► sched: queue ──────┘                                        (transit: both ways)
+ *                 └► sched: queue ──────┘                            (transit: both ways together)
  *
- * A histogram that every call feeds has to cost next to nothing, so this is not base/hist: an octave
- * has STAGE_STEP_CNT steps, so a bucket is at most an eighth of its lower end wide (6 % off its
- * middle, less with stage_quantile's line through it), and there is nothing beside the buckets. The
- * bucket of a value is read off its floating-point form: exponent and first bits of the mantissa are
- * octave and step: six instructions a value, and three to count it.
+ * A histogram that every call feeds has to cost next to nothing, so this is not base/hist: an
+ * octave has STAGE_STEP_CNT steps, so a bucket is at most an eighth of its lower end wide (6 % off
+ * its middle, less with stage_quantile's line through it), and there is nothing beside the buckets.
+ * The bucket of a value is read off its floating-point form: exponent and first bits of the
+ * mantissa are octave and step: six instructions a value, and three to count it.
  *
  * It lies where its writer can write and readers can read: executors and clients have theirs in
  * their regions, sched in its log. A reader sees numbers that were each once true. What a process
@@ -46,7 +46,7 @@ enum stage {
 	STAGES(STAGE_ENUM_) STAGE_CNT /* how many; not a stage */
 };
 
-/* Of calls that go directly one in so many is followed by its client too (call.h, CALL_F_TRACED). */
+/* Of direct calls one in so many is followed by its client too (call.h, CALL_F_TRACED). */
 #define STAGE_SAMPLE 64
 
 #define STAGE_STEP_CNT_LG 3

@@ -5,13 +5,13 @@
  *          ◄─ SENT ──
  *   executor of the receiver ── LISTEN ──► sched ── MESSAGE, MESSAGE ... ──►
  *
- * A message is named by who sent it and its place among what he has sent. Who runs the receiver asks
- * for its messages, so they find it wherever it runs, and again from the first one when it runs a
- * second time. At most MESSAGE_WINDOW are under way to it beyond what it says that it has taken; and
- * at most so many SENDs of one process are not answered.
+ * A message is named by who sent it and its place among what he has sent. Who runs the receiver
+ * asks for its messages, so they find it wherever it runs, and again from the first one when it
+ * runs a second time. At most MESSAGE_WINDOW are under way to it beyond what it says that it has
+ * taken; and at most so many SENDs of one process are not answered.
  *
- *   SEND     call = the receiver, b = message_seq, word[4] = the sender's call; payload: inline up to
- *            MESSAGE_INLINE_BYTES, or held by the sender until SENT
+ *   SEND     call = the receiver, b = message_seq, word[4] = the sender's call; payload: inline
+ *            up to MESSAGE_INLINE_BYTES, or held by the sender until SENT
  *   SENT     call, b: as the SEND; err
  *   LISTEN   call = the receiver, b = how many of its messages have been taken; sub = listen_sub
  *   MESSAGE  call = the receiver, b = which of its messages, word[4] = the sender's call; payload:

@@ -332,7 +332,7 @@ const struct bench bench_list[] = {
 		.row = { { .name = "push_sum_10",
 			   .unit = "ms",
 			   .floor = "futex_one_core",
-			   .what = "ten calls that send each other halves, until all are within 5 %",
+			   .what = "ten calls send each other halves until all are within 5 %",
 			   .aim = { .p50_max = 5 } } },
 		.run = subject_push_sum,
 		.floor = &echo_futex_one_core,

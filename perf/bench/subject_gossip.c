@@ -32,8 +32,7 @@ draw(struct gossip *g)
 	for (r = 0; r < GOSSIP_ROUNDS_MAX && worst > NEAR; r++) {
 		double s[GOSSIP_ACTORS], w[GOSSIP_ACTORS];
 
-		g->start.offset[r] =
-			(uint8_t)(1 + rng_u64(&g->rng) % (GOSSIP_ACTORS - 1));
+		g->start.offset[r] = (uint8_t)(1 + rng_u64(&g->rng) % (GOSSIP_ACTORS - 1));
 		worst = 0;
 		for (uint32_t i = 0; i < GOSSIP_ACTORS; i++) {
 			uint32_t from = (i + GOSSIP_ACTORS - g->start.offset[r]) % GOSSIP_ACTORS;
@@ -81,8 +80,9 @@ gossip_once(void *ctx)
 
 		err = mb_call_wait(g->env->node->client, 0, &reply) == 1 ? reply.err
 									 : MB_ERR_NODE_DIED;
-		if (err == 0 && (reply.cnt != 1 || ((all || reply.call == g->start.actor[0]) &&
-						    fabs(reply.value[0].f64 - MEAN) > NEAR * MEAN))) {
+		if (err == 0 &&
+		    (reply.cnt != 1 || ((all || reply.call == g->start.actor[0]) &&
+					fabs(reply.value[0].f64 - MEAN) > NEAR * MEAN))) {
 			err = MB_ERR_CORRUPT;
 		}
 		mb_reply_free(g->env->node->client, &reply);

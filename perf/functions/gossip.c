@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gossip.c - the mean of what ten calls have, by messages between them
  *
- * Push-sum (Kempe, Dobra, Gehrke 2003): in each round everybody keeps half of his sum and weight and
- * sends the other half to somebody; sum / weight tends to the mean. Rounds are told apart, so that who
- * comes early is not mixed in before its time, and the outcome is that of the rounds alone.
+ * Push-sum (Kempe, Dobra, Gehrke 2003): in each round everybody keeps half of his sum and weight
+ * and sends the other half to somebody; sum / weight tends to the mean. Rounds are told apart, so
+ * that who comes early is not mixed in before its time, and the outcome is that of the rounds alone.
  *
  * Gather: everybody sends what he has to one, who adds it up.
  */
@@ -34,7 +34,8 @@ take(struct mb_call *call, struct actor *a)
 	MB_TRY(mb_recv(call, WAIT_NS, &m));
 	if (m.bytes.len == sizeof(a->start)) {
 		memcpy(&a->start, m.bytes.p, sizeof(a->start));
-		a->started = a->start.self < GOSSIP_ACTORS && a->start.round_cnt <= GOSSIP_ROUNDS_MAX;
+		a->started =
+			a->start.self < GOSSIP_ACTORS && a->start.round_cnt <= GOSSIP_ROUNDS_MAX;
 	} else if (m.bytes.len == sizeof(half)) {
 		memcpy(&half, m.bytes.p, sizeof(half));
 		a->come[half.round % GOSSIP_ROUNDS_MAX] = half;

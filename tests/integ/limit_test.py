@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """limit_test.py MICROBURST SOURCE
 
-Goal:   what a function was deployed with holds: no call of it runs longer, no more of them at a time.
-Method: one node with four executors; functions that would run for ever, and that count who is there.
+Goal:   what a function was deployed with holds: no call of it runs longer, no more of them at a
+        time; and what it used is counted.
+Method: one node with four executors; functions that would run for ever, and counts of who runs.
 """
 import os
 import subprocess

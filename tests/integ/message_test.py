@@ -70,7 +70,8 @@ MB_FUNCTION(sums)
         }
         from[s] = m.from;
         if (n != next[s]++) {
-            return mb_fail(call, "message %d of sender %d came, not %d", (int)n, s, (int)next[s] - 1);
+            return mb_fail(call, "message %d of sender %d came, not %d", (int)n, s,
+                           (int)next[s] - 1);
         }
         for (size_t k = 8; k < m.bytes.len; k++) {
             if (((const unsigned char *)m.bytes.p)[k] != (unsigned char)(n + k)) {

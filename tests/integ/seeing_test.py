@@ -145,7 +145,8 @@ class Top(unittest.TestCase):
     def setUp(self):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.execv(MICROBURST, [MICROBURST, 'top', '--interval', '100ms', '--socket', NODE.socket])
+            os.execv(MICROBURST, [MICROBURST, 'top', '--interval', '100ms', '--socket',
+                                  NODE.socket])
         self.resize(40, 100)
 
     def resize(self, rows, columns):
@@ -219,7 +220,8 @@ class Telemetry(unittest.TestCase):
         found = self.ask('/microburst/functions,works')['/microburst/functions']
         self.assertGreaterEqual(found['finished'], 100)
         self.assertGreater(found['p99_ns'], 10000)
-        self.assertIn('cache_key_fetched', self.ask('/microburst/metrics,cache:0')['/microburst/metrics'])
+        self.assertIn('cache_key_fetched',
+                      self.ask('/microburst/metrics,cache:0')['/microburst/metrics'])
         stages = self.ask('/microburst/latency')['/microburst/latency']
         self.assertIn('p99_ns', stages['publish'])
         self.assertFalse(self.ask('/microburst/functions,nobody')['/microburst/functions'])

@@ -122,9 +122,9 @@ int mb_call_wait(struct mb_client *c, uint64_t timeout_ns, struct mb_reply *repl
  * whatever it was faster with. Returns: 0; MB_ERR_NOT_FOUND. */
 int mb_call_cancel(struct mb_client *c, uint64_t call);
 
-/* mb_client_send sends bytes to a call that runs, or is about to, by its id: that of mb_call_start, or
- * as mb_self gave it away. Its function takes them with mb_recv, after what this client has sent it
- * before. They are kept until the call ends: a second attempt of it gets them too.
+/* mb_client_send sends bytes to a call that runs, or is about to, by its id: that of mb_call_start,
+ * or as mb_self gave it away. Its function takes them with mb_recv, after what this client has sent
+ * it before. They are kept until the call ends: a second attempt of it gets them too.
  * Returns: 0: they are kept; MB_ERR_GONE: there is no such call, or it has ended; MB_ERR_BUSY: a
  *          thousand messages wait for it; MB_ERR_TOO_LARGE above MB_MESSAGE_BYTES_MAX;
  *          MB_ERR_NOT_SUPPORTED from another machine; MB_ERR_NO_MEMORY, MB_ERR_NO_NODE. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   B1..B4 of inbox.h: a message is kept once and given in order, once an attempt, a window at a
- *         time; to a call that has ended nothing goes, and nothing stays.
+/* Goal:   B1..B4 of inbox.h: a message is kept once and given in order, once an attempt, a window
+ *         at a time; to a call that has ended nothing goes, and nothing stays.
  * Method: single stories; then senders, receivers, deaths and lost room at random against a list of
  *         what was accepted. */
 #include "inbox.h"

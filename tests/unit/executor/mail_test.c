@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   M1..M3 of mail.h: what is held back leaves at publish and not before, what comes is taken in
- *         order and once, and all is given back.
+/* Goal:   M1..M3 of mail.h: what is held back leaves at publish and not before, what comes is taken
+ *         in order and once, and all is given back.
  * Method: the core before a sched that is written here: it acknowledges what it is told to, and has
  *         messages to give. */
 #include "exec_fixture.h"
