@@ -10,7 +10,7 @@
  *                                                   "pid", "running_ns"}],
  *                                                 "executors": [{"proc", "inc", "pid", "cpu",
  *                                                   "state", "functions": [name], "finished",
- *                                                   "busy_ns", "died": n}],
+ *                                                   "busy_ns", "died": n, "class"}],
  *                                                 "queued": [{"function", "calls"}]}
  *   top        -                                  {"time_ns", "tiles": [{"name", "lcore", "cpu",
  *                                                   "busy_ns", "metrics": {name: value}}],
@@ -19,9 +19,10 @@
  *                                                   "p50_ns", "p99_ns"}]}
  *   functions  -                                  {"functions": [{"name", "version",
  *                                                   "executors": n, "object_bytes",
- *                                                   "pinned": bool}]}
+ *                                                   "pinned": bool, "class"}]}
  *   deploy     {"object": name, "name": N?,       {"functions": [{"name", "version"}]}
- *               "pin": bool} + fd of the object
+ *               "pin": bool, "class": N?}
+ *               + fd of the object
  *   undeploy   {"name"}                           {}
  *   dag_add    {"name", "text"}                   {"vertices": n, "edges": n}
  *   dag_rm     {"name"}                           {}

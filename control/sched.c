@@ -458,7 +458,7 @@ sched_died(struct sched *s, struct sched_call *c, const struct desc *d)
 
 	c->exec = 0;
 	snprintf(text, sizeof(text), "%s %d; its writes %s",
-		 d->dead.cause == DEATH_SIGNAL ? "signal" : "exit status", (int)d->dead.status,
+		 d->dead.cause == DEATH_SIGNAL ? "signal" : "exit code", (int)d->dead.status,
 		 effects ? "happened" : "did not happen");
 	if (c->run != 0) {
 		*strchr(text, ';') = '\0'; /* what it means is known when nothing of the run runs */

@@ -14,7 +14,7 @@
 /* ----------------------------------------------------------------- deploy */
 
 struct deploy {
-	const char *name;
+	const char *name, *class;
 	bool lazy;
 };
 
@@ -25,6 +25,8 @@ deploy_set(struct cli *cli, int key, const char *text)
 
 	if (key == 'n') {
 		deploy->name = text;
+	} else if (key == 'c') {
+		deploy->class = text;
 	} else {
 		deploy->lazy = true;
 	}
@@ -95,8 +97,8 @@ deploy_file(struct cli *cli, const char *file, json_t *all)
 	if (code != 0) {
 		return code;
 	}
-	request = json_pack("{s:s, s:s, s:s*, s:b}", "cmd", "deploy", "object", object, "name",
-			    deploy->name, "pin", !deploy->lazy);
+	request = json_pack("{s:s, s:s, s:s*, s:s*, s:b}", "cmd", "deploy", "object", object,
+			    "name", deploy->name, "class", deploy->class, "pin", !deploy->lazy);
 	progress("deploying", file);
 	code = cli_ask(cli, request, fd, &a);
 	progress("", "");
@@ -156,6 +158,8 @@ const struct command cmd_deploy = {
 		(const struct argp_option[]){
 			{ "name", 'n', "NAME", 0,
 			  "Register it as NAME, if the file has one function", 0 },
+			{ "class", 'c', "CLASS", 0,
+			  "Only executors of CLASS may run it (executor.classes)", 0 },
 			{ "lazy", 'l', NULL, 0, "Register only; the first call loads it", 0 },
 			{ 0 },
 		},
@@ -178,12 +182,13 @@ functions_run(struct cli *cli)
 	if (code != 0 || cli->json) {
 		return code != 0 ? code : cli_json(cli, a);
 	}
-	columns_init(&t, "<FUNCTION >VERSION >EXECUTORS >OBJECT <LOADED");
+	columns_init(&t, "<FUNCTION >VERSION >EXECUTORS >OBJECT <LOADED <CLASS");
 	json_array_foreach(json_object_get(a, "functions"), i, f) {
-		columns_row(&t, "suubs", cli_text(f, "name"), cli_u64(f, "version"),
+		columns_row(&t, "suubss", cli_text(f, "name"), cli_u64(f, "version"),
 			    cli_u64(f, "executors"), cli_u64(f, "object_bytes"),
 			    json_is_true(json_object_get(f, "pinned")) ? "yes"
-								       : "at its first call");
+								       : "at its first call",
+			    cli_text(f, "class"));
 	}
 	columns_print(&t, stdout);
 	columns_fini(&t);

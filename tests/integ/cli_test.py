@@ -20,7 +20,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from node import COMMAND_S, Node, run   # noqa: E402
+from node import COMMAND_S, Node, run, until   # noqa: E402
 
 MICROBURST, SOURCE = sys.argv[1:3]
 EXAMPLES = os.path.join(SOURCE, 'examples')
@@ -296,6 +296,42 @@ class Dags(Case):
                 self.assertEqual(held[what], 0, what)
         finally:
             node.remove()
+
+    def test_classes(self):
+        """A function runs where its class is, and nowhere else; a DAG of two classes in parts."""
+        node = Node(MICROBURST, '--set', 'executor.count=3', '--set', 'executor.classes=a=1,b=1')
+        on = ('--socket', node.socket)
+        try:
+            self.fails('deploy', f'{EXAMPLES}/echo.c', '--class', 'c', *on,
+                       says="no executor is of class 'c'")
+            self.done('deploy', f'{EXAMPLES}/increment.c', '--class', 'a', *on)
+            self.done('deploy', f'{EXAMPLES}/square.c', '--class', 'b', '--lazy', *on)
+            self.done('deploy', f'{EXAMPLES}/echo.c', *on)
+            self.done('dag', 'add', 'both', 'echo -> increment, increment -> square', *on)
+            for _ in range(3):
+                self.assertEqual(self.done('dag', 'call', 'both', 'echo=4', *on), '25\n')
+                self.assertEqual(self.done('call', 'increment', '4', *on), '5\n')
+            serving = [e for e in self.json('ps', *on)['executors'] if e['state'] == 'serving']
+            self.assertEqual({e['class']: sorted(set(e['functions']) - {'nop'})
+                              for e in serving},
+                             {'a': ['echo', 'increment'], 'b': ['echo', 'square'], '': ['echo']})
+            until(lambda: {f['name']: f['executors'] for f in self.json('functions', *on)['functions']}
+                  == {'echo': 3, 'increment': 1, 'square': 1, 'nop': 3}, 10, 'functions where they belong')
+            pid = next(e['pid'] for e in serving if e['class'] == 'a')
+            others = {e['pid'] for e in serving} - {pid}
+            os.kill(pid, signal.SIGKILL)
+            self.assertEqual(self.done('call', 'increment', '4', *on), '5\n')
+            self.done('deploy', f'{EXAMPLES}/increment.c', '--class', 'a', *on) # a new version
+            self.assertEqual(self.done('call', 'increment', '5', *on), '6\n')
+            serving = [e for e in self.json('ps', *on)['executors'] if e['state'] == 'serving']
+            self.assertEqual(others & {e['pid'] for e in serving}, others) # theirs is unchanged
+        finally:
+            node.remove()
+        node = subprocess.run([MICROBURST, 'up', '--set', 'executor.classes=a=65', '--socket',
+                               os.path.join(NODE.folder, 'none')], capture_output=True, text=True,
+                              check=False, timeout=60)
+        self.assertNotEqual(node.returncode, 0)
+        self.assertIn('raise executor.count', node.stderr)
 
     def test_a_function_in_it_fails(self):
         self.done('dag', 'add', 'unlucky', 'echo -> fails')

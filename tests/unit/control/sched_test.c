@@ -98,6 +98,29 @@ a_call_without_effect_runs_once_more_and_before_later_ones(void **state)
 	assert_int_equal(sched_queued(w->s), 1);
 }
 
+/* The longest sentence about a death: it is told whole. */
+static void
+a_death_is_told_whole(void **state)
+{
+	struct world *w = *state;
+	struct desc d = { .kind = 0 };
+
+	up(w, EXEC, FN);
+	call(w, CLIENT, 1, FN, 0);
+	sent(w, EXEC, DESC_CALL, id_of(CLIENT, 1));
+	dies(w, EXEC, 0);
+	up(w, EXEC + 1, FN);
+	sent(w, EXEC + 1, DESC_CALL, id_of(CLIENT, 1));
+	d.dead.proc = EXEC + 1;
+	d.dead.inc = 1;
+	d.dead.cause = DEATH_EXIT;
+	d.dead.status = 255;
+	sched_proc_down(w->s, &d, w->now);
+	d = *sent(w, CLIENT, DESC_REPLY, id_of(CLIENT, 1));
+	assert_int_equal(d.len, DESC_INLINE_BYTES);
+	assert_memory_equal(d.data, "exit code 255; its writes did not happen", d.len);
+}
+
 static void
 a_call_with_effects_does_not_run_again(void **state)
 {
@@ -306,6 +329,7 @@ main(void)
 		STORY(without_executors_ctl_is_asked_once_and_its_no_is_everybodys),
 		STORY(a_deadline_that_passes_in_the_queue_is_told),
 		STORY(a_call_without_effect_runs_once_more_and_before_later_ones),
+		STORY(a_death_is_told_whole),
 		STORY(a_call_with_effects_does_not_run_again),
 		STORY(a_dead_clients_calls_are_dropped_and_its_results_given_back),
 		STORY(an_executor_whose_port_is_full_is_tried_again),
