@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "argkeys.h"
 #include "check.h"
 #include "compiler.h"
 #include "dagtext.h"
@@ -161,6 +162,8 @@ gather_step(struct dagrun *r, const struct dagpart *part, uint32_t i, const stru
 static int
 run_vertex(struct dagrun *r, uint32_t i, struct mb_call *call, int err)
 {
+	struct slice output = slice_of(NULL, 0);
+
 	call->result = &r->result[i];
 	call->arg = r->arg;
 	if (err != 0) {
@@ -170,7 +173,13 @@ run_vertex(struct dagrun *r, uint32_t i, struct mb_call *call, int err)
 		err = call_refuse(call, MB_ERR_DEADLINE, "it was not run",
 				  "the deadline had passed");
 	} else {
-		err = call_run(call);
+		err = argkeys_take(call, r->arg, &output);
+		if (likely(err == 0)) {
+			err = call_run(call);
+		}
+		if (unlikely(err == 0 && output.len != 0)) {
+			err = argkeys_store(call, output);
+		}
 		session_views_end(call->session);
 	}
 	return likely(err == 0) ? 0 : name_vertex(call, err);

@@ -219,6 +219,21 @@ class Functions(Case):
         self.fails('deploy', deploy('refuses.c', refuses), says="'never' refused: not on a Sunday")
         self.fails('call', 'never', says='no function')
 
+    def test_references_and_outputs(self):
+        """An argument may be what is stored, a result may be stored: alone, and in a DAG."""
+        self.done('set', 'ref/a', 'one')
+        self.assertEqual(self.done('call', 'echo', 'k:ref/a', 'k:ref/none', '5'), 'one\nnil\n5\n')
+        self.assertEqual(self.done('call', 'echo', 'k:ref/a', 'o:ref/out'), 'one')
+        self.assertEqual(self.done('get', 'ref/out'), 'one')
+        self.done('deploy', f'{EXAMPLES}/increment.c', f'{EXAMPLES}/square.c')
+        self.done('dag', 'add', 'refs', 'increment -> square')
+        self.assertEqual(self.done('dag', 'call', 'refs', 'increment=4', 'increment=o:ref/five',
+                                   'square=o:ref/25'), '25\n')
+        self.assertEqual((self.done('get', 'ref/five'), self.done('get', 'ref/25')), ('5', '25'))
+        self.done('dag', 'rm', 'refs')
+        self.fails('call', 'echo', 'k:', code=2, says='a key has')
+        self.fails('call', 'echo', 'o:a', 'o:b', says='one output key')
+
     def test_examples(self):
         """Each does what its first lines say."""
         for name in ('errors', 'hello', 'counter', 'deadline'):
