@@ -193,6 +193,18 @@ const struct bench bench_list[] = {
 		.smoke = &smoke,
 	},
 	{
+		.row = { { .name = "dag_fanout8",
+			   .unit = "ns",
+			   .floor = "ring",
+			   .what = "a DAG of ten functions: one, eight that read it, one that reads "
+				   "those",
+			   .aim = { .ratio_p50_max = 12 } } },
+		.run = subject_fanout,
+		.floor = &echo_ring,
+		.pace = &slow,
+		.smoke = &smoke,
+	},
+	{
 		.row = { { .name = "pipelined",
 			   .unit = "ns",
 			   .floor = "ring_pipelined",
