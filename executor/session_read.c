@@ -84,7 +84,7 @@ prefetched(struct session *s, uint32_t first)
 	struct desc got;
 
 	do {
-		int n = w->answer(w->ctx, s->deadline_ns, &got);
+		int n = w->answer(w->ctx, s->call.deadline_ns, &got);
 
 		if (n <= 0) {
 			return n < 0 ? n
