@@ -33,7 +33,7 @@
  *                                                   "text"}]}
  *   cancel     {"call": "id as printed"}          {}
  *   explain    {"call": "id"}                     {"decisions": [{"name", "executor",
- *                                                 "waited_ns", "ahead", "able", "attempt",
+ *                                                 "waited_ns", "ahead", "able", "load", "attempt",
  *                                                 "functions"}]}
  *   trace      {"call": "id"}                     {"call", "hops": [{"name", "ns"}]}
  *   params     -                                  {"params": [{"name", "value", "unit", "why"}]}
