@@ -348,6 +348,28 @@ class Dags(Case):
         self.assertNotEqual(node.returncode, 0)
         self.assertIn('raise executor.count', node.stderr)
 
+    def test_multi(self):
+        """A function with a star runs for each edge to it: on one executor, and in parts."""
+        parts = Node(MICROBURST, '--set', 'executor.count=3', '--set', 'sched.dag_split=0')
+        try:
+            for node in (NODE, parts):
+                on = ('--socket', node.socket)
+                self.done('deploy', f'{EXAMPLES}/increment.c', f'{EXAMPLES}/square.c', *on)
+                self.done('dag', 'add', 'multi', 'increment#a -> square*, increment#b -> square*, '
+                          'square* -> increment#c*', *on)
+                self.assertEqual(self.done('dag', 'call', 'multi', 'increment#a=1',
+                                           'increment#b=2', *on), '5\n')
+                self.done('dag', 'add', 'each', 'increment#a -> square*, increment#b -> square*',
+                          *on)
+                self.assertEqual(self.done('dag', 'call', 'each', 'increment#a=1',
+                                           'increment#b=2', *on), '4\n9\n')
+                self.fails('dag', 'call', 'each', 'square=1', *on, says='dag show')
+                self.assertIn('square*', self.done('dag', 'show', 'each', *on))
+                for name in ('multi', 'each'):
+                    self.done('dag', 'rm', name, *on)
+        finally:
+            parts.remove()
+
     def test_a_function_in_it_fails(self):
         self.done('dag', 'add', 'unlucky', 'echo -> fails')
         self.fails('dag', 'call', 'unlucky', 'echo=1', says='fails.*no luck|no luck.*fails')

@@ -434,7 +434,8 @@ uint64_t mb_now_ns(const struct mb_call *call);
 uint64_t mb_self(const struct mb_call *call);
 
 /* mb_tag gives what stands behind '#' in the DAG's text for this vertex, so that one function can
- * stand in a DAG more than once and tell where it is. "" outside a DAG and without a tag. */
+ * stand in a DAG more than once and tell where it is; the star of a multi function is a part of it.
+ * "" outside a DAG and without a tag. */
 const char *mb_tag(const struct mb_call *call);
 
 /* mb_log writes one line, at most 511 bytes (longer is cut), to the node's log of this function
