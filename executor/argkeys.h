@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* argkeys - arguments that name keys: what a function reads before it runs, and where its results go
+/* argkeys - arguments that name keys: what a function reads before it runs, where its results go
  *
  * A reference (MB_REF) is an argument that stands for what is stored under a key. Before a function
  * runs, all its references are fetched at the same time, and each argument becomes the value, read

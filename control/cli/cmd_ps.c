@@ -201,7 +201,8 @@ const struct command cmd_explain = {
 	.args = "CALL",
 	.summary = "what the scheduler decided about a call, and out of what",
 	.more = "A line for each time it, or a part of a DAG, was given to an executor: how many "
-		"executors were able, how busy that one had been of late, how many calls were ahead of it, how long it waited.",
+		"executors were able, how busy that one had been of late, how many calls were "
+		"ahead of it, how long it waited.",
 	.example = "microburst explain 00c0000000000017",
 	.flags = COMMAND_NODE | COMMAND_JSON,
 	.arg_min = 1,

@@ -196,8 +196,7 @@ const struct bench bench_list[] = {
 		.row = { { .name = "dag_fanout8",
 			   .unit = "ns",
 			   .floor = "ring",
-			   .what = "a DAG of ten functions: one, eight that read it, one that reads "
-				   "those",
+			   .what = "a DAG of ten functions: one, eight that read it, a sum",
 			   .aim = { .ratio_p50_max = 12 } } },
 		.run = subject_fanout,
 		.floor = &echo_ring,

@@ -95,7 +95,10 @@ make(struct bench_sched *b)
 	b->now = NS_PER_S;
 	rng_init(&b->rng, 1);
 	for (uint32_t w = 0; w < MANY_WORDS; w++) {
-		b->able[w] = rng_u64(&b->rng) & rng_u64(&b->rng) & rng_u64(&b->rng);
+		b->able[w] = UINT64_MAX;
+		for (int i = 0; i < 3; i++) {
+			b->able[w] &= rng_u64(&b->rng);
+		}
 		b->busy[w] = rng_u64(&b->rng);
 	}
 	for (uint32_t i = 0; i < MANY; i++) {

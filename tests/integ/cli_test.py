@@ -330,8 +330,10 @@ class Dags(Case):
             self.assertEqual({e['class']: sorted(set(e['functions']) - {'nop'})
                               for e in serving},
                              {'a': ['echo', 'increment'], 'b': ['echo', 'square'], '': ['echo']})
-            until(lambda: {f['name']: f['executors'] for f in self.json('functions', *on)['functions']}
-                  == {'echo': 3, 'increment': 1, 'square': 1, 'nop': 3}, 10, 'functions where they belong')
+            at = {'echo': 3, 'increment': 1, 'square': 1, 'nop': 3}
+            until(lambda: at == {f['name']: f['executors'] for f in
+                                 self.json('functions', *on)['functions']},
+                  10, 'functions where they belong')
             pid = next(e['pid'] for e in serving if e['class'] == 'a')
             others = {e['pid'] for e in serving} - {pid}
             os.kill(pid, signal.SIGKILL)

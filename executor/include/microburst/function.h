@@ -144,8 +144,8 @@ struct mb_function {
  * Arguments are numbered from 0. In a DAG the function's own arguments come first, then the results
  * of its upstream functions in the order of the DAG's edges.
  *
- * An argument that its caller gave as a reference (mb_ref) is what was stored under that key when the
- * function began: BYTES, read in place, or NIL.
+ * An argument that its caller gave as a reference (mb_ref) is what was stored under that key when
+ * the function began: BYTES, read in place, or NIL.
  *
  * Errors:    MB_ERR_NOT_FOUND there is no argument idx; MB_ERR_TYPE it is of another type.
  */

@@ -32,9 +32,12 @@ what_is_chosen_is_able_and_not_busy(void **state)
 		uint32_t got;
 
 		for (uint32_t w = 0; w < words; w++) {
-			able[w] =
-				rng_u64(&r) & rng_u64(&r) & rng_u64(&r) & rng_u64(&r) & rng_u64(&r);
-			busy[w] = rng_u64(&r) | rng_u64(&r);
+			able[w] = UINT64_MAX;
+			for (int i = 0; i < 5; i++) {
+				able[w] &= rng_u64(&r);
+			}
+			busy[w] = rng_u64(&r);
+			busy[w] |= rng_u64(&r);
 			able[w] = turn % 7 == 0 ? 0 : able[w];
 			any |= able[w] != 0;
 			any_free |= (able[w] & ~busy[w]) != 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   a reference becomes what is stored, or nil; an output key gets what the function returned,
- *         with its other writes or not at all; alone, in a DAG, and for arguments that nobody
- *         would send.
+/* Goal:   a reference becomes what is stored, or nil; an output key gets what the function
+ *         returned, with its other writes or not at all; alone, in a DAG, and for arguments that
+ *         nobody would send.
  * Method: functions that show their arguments, before a real cache and store. */
 #include "exec_fixture.h"
 
