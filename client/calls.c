@@ -449,8 +449,8 @@ client_again(struct mb_client *c, struct client_call *call, const struct desc *d
 		}
 	}
 	snprintf(text, sizeof(text), "%s %d; its writes %s",
-		 dead->dead.cause == DEATH_SIGNAL ? "signal" : "exit status",
-		 (int)dead->dead.status, effects ? "happened" : "did not happen");
+		 dead->dead.cause == DEATH_SIGNAL ? "signal" : "exit code", (int)dead->dead.status,
+		 effects ? "happened" : "did not happen");
 	client_payload_free(c, call);
 	client_fail(c, call, MB_ERR_EXECUTOR_DIED, text);
 }

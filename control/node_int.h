@@ -23,6 +23,7 @@ struct node {
 	struct params params;
 	struct topo *topo;
 	struct place_machine *machine;
+	struct classes classes; /* of its executors */
 	struct eal_report eal;
 	bool eal_up;
 	char socket[NODE_PATH_BYTES];

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "argkeys.h"
 #include "check.h"
 #include "compiler.h"
 #include "dagpart.h"
@@ -158,6 +159,7 @@ static int
 run_function(struct exec *x, const struct fn *fn, struct slice args)
 {
 	int cnt = value_list_read(args, x->dag.arg);
+	struct slice output;
 	int err;
 
 	if (unlikely(cnt < 0)) {
@@ -168,7 +170,13 @@ run_function(struct exec *x, const struct fn *fn, struct slice args)
 	x->call.arg = x->dag.arg;
 	x->call.arg_cnt = (uint32_t)cnt;
 	x->call.result = &x->dag.result[0];
-	err = call_run(&x->call);
+	err = argkeys_take(&x->call, x->dag.arg, &output);
+	if (likely(err == 0)) {
+		err = call_run(&x->call);
+	}
+	if (unlikely(err == 0 && output.len != 0)) {
+		err = argkeys_store(&x->call, output);
+	}
 	session_views_end(x->session);
 	return err;
 }
