@@ -207,11 +207,11 @@ admin_explain(struct admin_request *r)
 	for (uint32_t i = 0; i < cnt; i++) {
 		json_array_append_new(a,
 				      json_pack("{s:o, s:i, s:I, s:I, s:i, s:i, s:i, s:i}", "name",
-						admin_decided(r->c, &d[i]), "executor", d[i].exec,
-						"waited_ns", (json_int_t)d[i].waited_ns, "ahead",
-						(json_int_t)d[i].ahead, "able", d[i].able, "load",
-						d[i].load, "attempt", d[i].attempt + 1, "functions",
-						d[i].last - d[i].first + 1));
+						admin_name(r->c, d[i].target, d[i].dag), "executor",
+						d[i].exec, "waited_ns", (json_int_t)d[i].waited_ns,
+						"ahead", (json_int_t)d[i].ahead, "able", d[i].able,
+						"load", d[i].load, "attempt", d[i].attempt + 1,
+						"functions", d[i].last - d[i].first + 1));
 	}
 	json_object_set_new(r->out, "decisions", a);
 	return err;

@@ -29,15 +29,17 @@ admin_functions(struct admin_request *r)
 				execs += x->fn[k] == f->id;
 			}
 		}
-		json_array_append_new(
-			a, json_pack("{s:s, s:i, s:I, s:I, s:b, s:I, s:I, s:s}", "name", f->name,
-				     "version", f->version, "executors",
-				     f->concurrency != 0 ? MIN(execs, (json_int_t)f->concurrency)
-							 : execs,
-				     "object_bytes", (json_int_t)f->object->bytes, "pinned", f->pinned,
-				     "deadline_ns", (json_int_t)f->deadline_ns, "concurrency",
-				     (json_int_t)f->concurrency, "class",
-				     r->c->cfg.classes.name[f->class]));
+		json_array_append_new(a,
+				      json_pack("{s:s, s:i, s:I, s:I, s:b, s:I, s:I, s:s}", "name",
+						f->name, "version", f->version, "executors",
+						f->concurrency != 0
+							? MIN(execs, (json_int_t)f->concurrency)
+							: execs,
+						"object_bytes", (json_int_t)f->object->bytes,
+						"pinned", f->pinned, "deadline_ns",
+						(json_int_t)f->deadline_ns, "concurrency",
+						(json_int_t)f->concurrency, "class",
+						r->c->cfg.classes.name[f->class]));
 	}
 	json_object_set_new(r->out, "functions", a);
 	return 0;
