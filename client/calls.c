@@ -74,7 +74,8 @@ static bool
 client_indirect(const struct mb_client *c, const struct client_name *t,
 		const struct client_call *call)
 {
-	return (call->d.flags & CALL_F_REQUEST) != 0 || client_splits(c, t);
+	return (call->d.flags & CALL_F_REQUEST) != 0 ||
+	       ((call->d.sub & CALL_LEVEL_MASK) == MB_LEVEL_LWW && client_splits(c, t));
 }
 
 /* Puts a request id into a call, which is this client's from then on if it was not inline. */
@@ -91,7 +92,7 @@ client_request(struct mb_client *c, struct desc *d, uint64_t id)
 		}
 		memcpy(p, d->data, d->len);
 		d->ref = ref;
-		d->flags = 0;
+		d->flags &= (uint8_t)~DESC_F_INLINE;
 	}
 	d->flags |= CALL_F_REQUEST;
 	d->word[4] = id;
@@ -206,13 +207,30 @@ client_sent(struct mb_client *c, struct client_call *call)
 }
 
 int
+client_options_check(const struct mb_call_options *opt)
+{
+	static_assert((int)MB_LEVEL_RR == (int)CALL_LEVEL_RR, "as an executor numbers them");
+
+	if (opt == NULL) {
+		return 0;
+	}
+	if ((unsigned int)opt->level > MB_LEVEL_RR) {
+		return MB_ERR_NOT_SUPPORTED;
+	}
+	return (unsigned int)opt->ack <= MB_ACK_ALL ? 0 : MB_ERR_INVALID;
+}
+
+int
 client_start(struct mb_client *c, const struct client_name *target, struct desc *d,
 	     const struct mb_call_options *opt, uint64_t *ret_call)
 {
 	struct client_call *call;
 	struct channel *ch;
-	int err = 0;
+	int err = client_options_check(opt);
 
+	if (unlikely(err != 0)) {
+		return err;
+	}
 	if (unlikely(c->dead != 0)) {
 		return c->dead;
 	}
@@ -222,7 +240,11 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 	}
 	d->kind = DESC_CALL;
 	d->a = target->id;
-	d->sub = (uint8_t)((target->dag ? CALL_DAG : 0) | (opt != NULL ? opt->level : 0));
+	d->sub = target->dag ? CALL_DAG : 0;
+	if (opt != NULL) {
+		d->sub |= (uint8_t)opt->level;
+		d->flags |= (uint8_t)(opt->ack << CALL_F_ACK_SHIFT);
+	}
 	d->call = call->id;
 	if (unlikely(opt != NULL && opt->request_id != 0)) {
 		err = client_request(c, d, opt->request_id);

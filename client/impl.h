@@ -118,6 +118,7 @@ struct mb_client {
 	uint64_t ask_token;
 	bool ask_done;
 	struct desc ask_answer;
+	uint8_t ack;           /* enum mb_ack, of own writes */
 	int dead;              /* MB_ERR_NO_NODE once the node is gone */
 	struct remote *remote; /* NULL: in the node's shared memory; else d is NULL */
 };
@@ -133,6 +134,9 @@ int64_t client_list_write(uint8_t *p, size_t bytes, const struct mb_value *arg, 
 
 /* calls.c */
 int client_target(struct mb_client *c, const char *name, bool dag, const struct client_name **ret);
+/* client_options_check: MB_ERR_NOT_SUPPORTED for a level that is not there (yet);
+ * MB_ERR_INVALID. */
+int client_options_check(const struct mb_call_options *opt);
 /* client_slot takes a slot for a call, with its id and deadline. NULL: there is none.
  * client_sent: it is on its way. */
 struct client_call *client_slot(struct mb_client *c, const struct mb_call_options *opt);

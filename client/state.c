@@ -155,10 +155,20 @@ mb_client_release(struct mb_client *c, struct mb_held *held)
 /* ------------------------------------------------------------------ writes */
 
 int
+mb_client_ack(struct mb_client *c, enum mb_ack ack)
+{
+	if ((unsigned int)ack > MB_ACK_ALL) {
+		return MB_ERR_INVALID;
+	}
+	c->ack = (uint8_t)ack;
+	return 0;
+}
+
+int
 client_publish(struct mb_client *c, struct wset_op *op)
 {
 	struct payload_ref value = { 0 };
-	struct desc d = { .kind = DESC_PUBLISH };
+	struct desc d = { .kind = DESC_PUBLISH, .sub = c->ack };
 	uint64_t stack[256];
 	void *mem = stack;
 	struct wset ws;

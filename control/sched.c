@@ -264,7 +264,7 @@ sched_on_call(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now
 		return;
 	}
 	t = &s->target[idx];
-	if ((d->sub & CALL_DAG) != 0 && sched_run_wanted(s, idx)) {
+	if ((d->sub & CALL_DAG) != 0 && sched_run_wanted(s, idx, d)) {
 		sched_run_start(s, proc, d, now_ns);
 		return;
 	}

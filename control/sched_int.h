@@ -182,7 +182,7 @@ sched_target_of(struct sched *s, const struct sched_run *r, uint8_t v)
 
 /* sched_run.c: DAG calls that run in parts. Each is said there. */
 void sched_runs_init(struct sched *s);
-bool sched_run_wanted(const struct sched *s, uint32_t target);
+bool sched_run_wanted(const struct sched *s, uint32_t target, const struct desc *d);
 void sched_run_start(struct sched *s, uint16_t client, const struct desc *d, uint64_t now_ns);
 void sched_run_on_reply(struct sched *s, struct sched_call *part, uint16_t exec,
 			const struct desc *d);

@@ -287,7 +287,7 @@ sched_request_ask(struct sched *s, uint16_t client, const struct desc *d)
 		struct desc own = r->args;
 
 		own.call = r->call;
-		own.flags &= DESC_F_INLINE;
+		own.flags &= (uint8_t)~CALL_F_REQUEST;
 		sched_on_call(s, SCHED_SELF, &own, s->now_ns);
 	}
 }

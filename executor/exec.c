@@ -135,9 +135,13 @@ check_call(struct exec *x, const struct desc *d, const struct exec_from *from, u
 		return call_refuse(&x->call, MB_ERR_INVALID, "the call",
 				   "its id is not the caller's");
 	}
-	if (unlikely((d->sub & CALL_LEVEL_MASK) != 0)) {
+	if (unlikely((d->sub & CALL_LEVEL_MASK) > CALL_LEVEL_RR)) {
 		return call_refuse(&x->call, MB_ERR_NOT_SUPPORTED, "the call",
 				   "this consistency level is not");
+	}
+	if (unlikely((d->sub & CALL_LEVEL_MASK) != 0 && (d->sub & CALL_PART) != 0)) {
+		return call_refuse(&x->call, MB_ERR_NOT_SUPPORTED, "the DAG",
+				   "at this level it runs at one executor");
 	}
 	if (unlikely(d->b != 0 && now >= d->b)) {
 		return call_refuse(&x->call, MB_ERR_DEADLINE, "the function was not run",
@@ -358,7 +362,13 @@ run_and_publish(struct exec *x, const struct desc *d, const struct exec_from *fr
 {
 	int err;
 
-	session_begin(x->session, d->call, d->b, (d->sub & CALL_READ_ONLY) != 0);
+	session_begin(x->session, &(struct session_call){
+					  .id = d->call,
+					  .deadline_ns = d->b,
+					  .read_only = (d->sub & CALL_READ_ONLY) != 0,
+					  .repeatable = (d->sub & CALL_LEVEL_MASK) == CALL_LEVEL_RR,
+					  .ack = call_ack(d),
+				  });
 	x->call.session = x->session;
 	err = run(x, d, args, began, out);
 	if (likely(err == 0) && session_written(x->session)) {

@@ -168,7 +168,20 @@ mb_flush(struct mb_call *call)
 	if (unlikely(call->session == NULL)) {
 		return ulib_no_state(call);
 	}
-	err = session_publish(call->session);
+	err = session_flush(call->session);
 	return likely(err == 0) ? 0
 				: call_refuse(call, err, "mb_flush", session_why(call->session));
+}
+
+int
+mb_ack(struct mb_call *call, enum mb_ack ack)
+{
+	if (unlikely(call->session == NULL)) {
+		return ulib_no_state(call);
+	}
+	if ((unsigned int)ack > MB_ACK_ALL) {
+		return call_refuse(call, MB_ERR_INVALID, "mb_ack", "there is no such level");
+	}
+	session_ack(call->session, (uint8_t)ack);
+	return 0;
 }

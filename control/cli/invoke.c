@@ -21,7 +21,8 @@
 
 const struct argp_option invoke_option[] = {
 	{ "deadline", 'd', "DURATION", 0, "Stop the call when it takes longer, such as 10ms", 0 },
-	{ "level", 'l', "LEVEL", 0, "Consistency level: lww (the default)", 0 },
+	{ "level", 'l', "LEVEL", 0, "Consistency level: lww (the default), or rr: repeatable reads",
+	  0 },
 	{ "repeat", 'r', "N", 0, "Call N times; print latencies instead of results", 0 },
 	{ "parallel", 'p', "M", 0, "With --repeat: keep M calls in flight", 0 },
 	{ "future", 'f', NULL, 0, "Do not wait: print the id that `microburst future` asks for",
@@ -56,10 +57,10 @@ invoke_set(struct cli *cli, struct invoke *invoke, int key, const char *text)
 			       : cli_usage(cli,
 					   "--deadline is more than 0: nothing is done at once");
 	case 'l':
-		invoke->call.level = MB_LEVEL_LWW;
-		return strcmp(text, "lww") == 0
+		invoke->call.level = strcmp(text, "rr") == 0 ? MB_LEVEL_RR : MB_LEVEL_LWW;
+		return invoke->call.level == MB_LEVEL_RR || strcmp(text, "lww") == 0
 			       ? 0
-			       : cli_usage(cli, "--level knows lww, not \"%s\"", text);
+			       : cli_usage(cli, "--level knows lww and rr, not \"%s\"", text);
 	case 'f':
 		invoke->future = true;
 		return 0;
@@ -249,8 +250,15 @@ out:
 }
 
 int
-invoke_run(struct cli *cli, const struct invoke *invoke, const struct invoke_target *target)
+invoke_run(struct cli *cli, const struct invoke *given, const struct invoke_target *target)
 {
+	struct invoke with_ack = *given;
+	const struct invoke *invoke = &with_ack;
+	int code = cli_ack(cli, &with_ack.call.ack);
+
+	if (code != 0) {
+		return code;
+	}
 	if (invoke->parallel > 0 && invoke->repeat == 0) {
 		return cli_usage(cli, "--parallel goes with --repeat");
 	}

@@ -61,12 +61,16 @@ int mb_client_bind(struct mb_client *c);
 /* ------------------------------------------------------------------ calls */
 
 enum mb_level {
-	MB_LEVEL_LWW = 0, /* converges; the default */
+	MB_LEVEL_LWW = 0, /* converges; each read shows what is there. The default */
+	/* repeatable reads: what a call, or any function of a DAG call, reads of a key is what was
+	 * read of it first, with the call's own writes on top. Its DAG runs at one executor. */
+	MB_LEVEL_RR = 1,
 };
 
 struct mb_call_options {
 	uint64_t deadline_ns; /* from now; 0: none. Past it the call is stopped: MB_ERR_DEADLINE */
 	enum mb_level level;
+	enum mb_ack ack; /* of what the call writes */
 	/* 0, or an id of mb_request_id: however often a call is started with it, by whomever, the
 	 * function runs once, and each start is answered alike. Such a call goes on when its caller
 	 * is dead or does not wait any more, and its answer is kept for a while
@@ -146,8 +150,12 @@ int mb_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg 
 
 /* ------------------------------------------------------------------ state */
 
-/* Keys are 1 to 1024 bytes, values up to 64 MiB. Writes return when an owner in the store has
- * merged them. key_len may be 0 for a zero-terminated key. */
+/* Keys are 1 to 1024 bytes, values up to 64 MiB. Writes return when they are acknowledged, see
+ * mb_client_ack. key_len may be 0 for a zero-terminated key. */
+
+/* mb_client_ack says who has to have merged this client's own writes before they return, from now
+ * on. MB_ERR_INVALID for anything that is not an enum mb_ack. */
+int mb_client_ack(struct mb_client *c, enum mb_ack ack);
 
 /* mb_client_get reads a key's value: strings and counters as bytes, sets and maps see below.
  * Returns: 0 with *ret (bytes; valid until mb_client_release, and unchanged by later writes);

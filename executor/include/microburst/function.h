@@ -547,8 +547,13 @@ void mb_release(struct mb_call *call, struct mb_slice key);
 
 /* mb_flush publishes the writes made so far and waits until the store has them. They stay, whatever
  * becomes of the call; and the call is not tried again elsewhere if its executor dies later.
- * Errors: as the state's; MB_ERR_INDETERMINATE when the deadline passed before the answer came. */
+ * Errors: as the state's; MB_ERR_INDETERMINATE when the deadline passed before the answer came;
+ * MB_ERR_NOT_SUPPORTED at the level rr. */
 int mb_flush(struct mb_call *call);
+
+/* mb_ack says who has to have merged what this call publishes from now on, in place of what its
+ * caller asked for. MB_ERR_INVALID for anything that is not an enum mb_ack. */
+int mb_ack(struct mb_call *call, enum mb_ack ack);
 
 /* --------------------------------------------------------------- the call */
 

@@ -52,6 +52,13 @@ mb_client_close(struct mb_client *c)
 }
 
 int
+mb_client_ack(struct mb_client *c, enum mb_ack ack)
+{
+	(void)c;
+	return ack <= MB_ACK_ALL ? MB_OK : MB_ERR_INVALID;
+}
+
+int
 mb_client_bind(struct mb_client *c)
 {
 	(void)c;

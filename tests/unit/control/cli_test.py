@@ -50,7 +50,7 @@ TABLE = [
     ('call increment --deadline 10', 2, r'', r'--deadline takes.*"10"'),
     ('call increment --deadline -5ms', 2, r'', r'not "-5ms"'),
     ('call increment --deadline 0', 2, r'', r'more than 0'),
-    ('call increment --level strong', 2, r'', r'--level knows lww, not "strong"'),
+    ('call increment --level strong', 2, r'', r'--level knows lww and rr, not "strong"'),
     ('call increment --repeat 0', 2, r'', r'from 1 to'),
     ('call increment --parallel 2', 2, r'', r'goes with --repeat'),
     ('call increment --repeat 9 --future', 2, r'', r'calls anew each time'),
