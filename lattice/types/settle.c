@@ -220,7 +220,7 @@ settle_writers(struct slice envelope, uint32_t writers_max, struct hlc_time befo
 	       struct wbuf *out)
 {
 	struct wbuf was = *out;
-	struct envelope e;
+	struct envelope e = { .type = LATTICE_ABSENT };
 	int rc = slice_is_tree(envelope) ? 0 : envelope_open(envelope, &e);
 
 	if (rc != 0 || slice_is_tree(envelope)) {
