@@ -10,6 +10,7 @@
 #include "mvreg.h"
 #include "pair_lex.h"
 
+/* Equal as text too: NOLINTNEXTLINE(misc-redundant-expression) */
 static_assert(MERGED_OVERHEAD == LWW_OVERHEAD + PAIR_LEX_OVERHEAD, "a name is a LWW");
 static_assert(SEEN_CONTEXT_MAX == HISTORY_RUN_BYTES * MVREG_SIBLING_MAX, "one run a sibling");
 

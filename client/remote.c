@@ -285,10 +285,13 @@ int
 remote_ask(struct mb_client *c, const struct rpc_request *req, struct rpc_reply *ret,
 	   uint8_t **ret_bytes)
 {
+	struct rpc_request full = *req;
 	struct remote_op op = { 0 };
-	uint8_t *p = op_write(&op, req);
+	uint8_t *p;
 	int err;
 
+	full.ack = c->ack;
+	p = op_write(&op, &full);
 	*ret_bytes = NULL;
 	if (p == NULL) {
 		return MB_ERR_NO_MEMORY;
@@ -382,10 +385,15 @@ static int
 call_begin(struct mb_client *c, const struct rpc_request *req, const struct mb_call_options *opt,
 	   struct remote_op **ret_op, uint8_t **ret_payload)
 {
-	struct client_call *call = client_slot(c, opt);
 	struct rpc_request full = *req;
+	struct client_call *call;
 	struct remote_op *op;
+	int err = client_options_check(opt);
 
+	if (err != 0) {
+		return err;
+	}
+	call = client_slot(c, opt);
 	if (call == NULL) {
 		return MB_ERR_BUSY;
 	}
@@ -394,6 +402,7 @@ call_begin(struct mb_client *c, const struct rpc_request *req, const struct mb_c
 	full.call = call->id;
 	full.n = opt != NULL ? (int64_t)opt->request_id : 0;
 	full.level = opt != NULL ? (uint8_t)opt->level : 0;
+	full.ack = opt != NULL ? (uint8_t)opt->ack : 0;
 	full.deadline_ns = opt != NULL ? opt->deadline_ns : 0;
 	*ret_payload = op_write(op, &full);
 	*ret_op = op;

@@ -48,6 +48,7 @@
 #define SESSION_BYTES_MAX  (16u << 20)  /* of write sets: keys, members, fields, small values */
 #define SESSION_OWNED_MAX  2048         /* larger values */
 #define SESSION_VIEW_MAX   8192         /* values looked at, HAZARD_CNT - 1 of them large */
+#define SESSION_CUT_MAX    4096         /* keys read at the level rr */
 #define SESSION_MERGE_MAX  (256u << 10) /* what is merged into one key of session_merge */
 #define SESSION_ZRANGE_MAX (1u << 20)   /* members of a sorted set that is put in order */
 
@@ -67,8 +68,24 @@ struct session_conf {
 int session_create(struct session **ret, const struct session_conf *conf);
 void session_destroy(struct session *s);
 
+/* What a session has to know of its call. */
+struct session_call {
+	uint64_t id;
+	uint64_t deadline_ns; /* 0: none */
+	bool read_only;
+	bool repeatable; /* the level rr: session_cut.c */
+	uint8_t ack;     /* enum kvs_ack: who has merged its writes before it is answered */
+};
+
 /* session_begin starts a call. Requires: the one before was ended. */
-void session_begin(struct session *s, uint64_t call, uint64_t deadline_ns, bool read_only);
+void session_begin(struct session *s, const struct session_call *call);
+
+/* session_ack changes who is to have merged what is published from now on. */
+void session_ack(struct session *s, uint8_t ack);
+
+/* session_flush publishes what is held in the middle of a call: as session_publish;
+ * MB_ERR_NOT_SUPPORTED at the level rr. */
+int session_flush(struct session *s);
 
 /* session_written tells whether there is anything to publish. */
 bool session_written(const struct session *s);

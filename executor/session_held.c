@@ -43,7 +43,7 @@ set_count(struct session *s, uint32_t ops, size_t len)
 	return 0;
 }
 
-static uint8_t *
+uint8_t *
 bytes_copy(struct session *s, struct slice from)
 {
 	uint8_t *p = bytes_take(s, from.len);
@@ -103,7 +103,7 @@ held_write(struct session *s, struct slice key, struct held_key **ret)
 	uint64_t hash = hash_bytes(key.p, key.len);
 	struct held_key *k;
 
-	if (s->read_only) {
+	if (s->call.read_only) {
 		return refuse(s, MB_ERR_DENIED, "this call is read-only");
 	}
 	k = held_find(s, hash, key);

@@ -4,6 +4,7 @@
  *   session.c          its life; memory
  *   session_held.c     what is held back: keys, elements, values
  *   session_read.c     the cache: views, fetching
+ *   session_cut.c      the versions held at the level rr
  *   session_op.c       the operations, made of the two: keys and strings
  *   session_set.c      sets
  *   session_map.c      maps
@@ -118,17 +119,26 @@ struct view {
 	char text[VIEW_TEXT_MAX]; /* of a value that is a number */
 };
 
+/* A version that is held: what a key showed when it was read first. */
+struct cut {
+	uint64_t hash;
+	const uint8_t *key;
+	uint32_t next; /* in its chain */
+	uint16_t key_len;
+	bool absent;
+	struct cache_value value;
+};
+
 struct session {
 	struct session_conf conf;
-	uint64_t call, deadline_ns;
-	bool read_only;
+	struct session_call call;
 	bool published; /* this call sent something */
 	uint32_t token_seq;
 	const char *why;
 	char why_buf[KEY_BYTES_MAX / 4];
 
-	struct chain keys, elems, views;
-	uint32_t key_cnt, elem_cnt, owned_cnt;
+	struct chain keys, elems, views, cuts;
+	uint32_t key_cnt, elem_cnt, owned_cnt, cut_cnt;
 	uint32_t view_cnt, view_free; /* highest used + 1; free list, number + 1 */
 	size_t bytes_len;
 	size_t set_bytes; /* what the write sets will take, at most */
@@ -146,7 +156,9 @@ struct session {
 	struct chain_bucket view_bucket[SESSION_VIEW_BUCKETS];
 	struct chain_bucket key_bucket[SESSION_KEY_BUCKETS];
 	struct chain_bucket elem_bucket[SESSION_ELEM_BUCKETS];
+	struct chain_bucket cut_bucket[SESSION_CUT_MAX];
 	struct view view[SESSION_VIEW_MAX];
+	struct cut cut[SESSION_CUT_MAX];
 	struct held_key key[SESSION_KEY_MAX];
 	struct held_elem elem[SESSION_ELEM_MAX];
 	uint8_t merge_mem[SESSION_MERGE_MAX];
@@ -193,6 +205,9 @@ int held_elem_sum(struct session *s, struct held_elem *e, int64_t n);
 int held_elem_more(struct session *s, const struct held_elem *e);
 int held_elem_add(struct session *s, struct held_key *k, struct slice name, struct held_elem **ret);
 
+/* bytes_copy copies bytes to the end of the strings. NULL when there is no room. */
+uint8_t *bytes_copy(struct session *s, struct slice from);
+
 /* held_value_set copies a value. Returns: 0; MB_ERR_TOO_LARGE, MB_ERR_NO_MEMORY, and *v as
  * before. */
 int held_value_set(struct session *s, struct held_value *v, struct slice bytes);
@@ -207,10 +222,20 @@ enum read_how {
 	READ_PEEK,  /* only if it is there: else CACHE_MISS */
 };
 
-/* read_value finds what the store has, into *ret, which is released by cache_view_release.
+/* read_cached finds what the cache shows now, into *ret, which is released by cache_view_release.
  * Returns: CACHE_HIT; CACHE_ABSENT, nothing held; CACHE_MISS (READ_PEEK); an error. */
+int read_cached(struct session *s, uint64_t hash, struct slice key, enum read_how how,
+		struct cache_value *ret);
+
+/* read_value finds what this call reads: what the cache shows now, or at the level rr what it
+ * showed first. Returns: as read_cached. */
 int read_value(struct session *s, uint64_t hash, struct slice key, enum read_how how,
 	       struct cache_value *ret);
+
+/* cut_read is read_value at the level rr; cut_end gives back what is held. */
+int cut_read(struct session *s, uint64_t hash, struct slice key, enum read_how how,
+	     struct cache_value *ret);
+void cut_end(struct session *s);
 
 /* read_view is read_value into a view, which is found again by its key's hash. An older view of the
  * same version serves again.

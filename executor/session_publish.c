@@ -247,7 +247,7 @@ make_set(struct session *s, uint32_t tile, const struct measure *m, struct desc 
 	uint8_t *p = d->data;
 	struct wset ws;
 
-	*d = (struct desc){ .kind = DESC_PUBLISH, .call = s->call };
+	*d = (struct desc){ .kind = DESC_PUBLISH, .call = s->call.id, .sub = s->call.ack };
 	if (m->bytes > WSET_BYTES_MAX) {
 		return refuse(s, MB_ERR_TOO_LARGE,
 			      "a call may publish 16 MiB of small writes at a time");
@@ -409,7 +409,7 @@ await(struct session *s)
 
 	while (s->pending_cnt != 0) {
 		struct desc d;
-		int n = w->answer(w->ctx, s->deadline_ns, &d);
+		int n = w->answer(w->ctx, s->call.deadline_ns, &d);
 
 		if (n < 0) {
 			return n;
@@ -429,7 +429,7 @@ publish_one(struct session *s, const struct wset_op *op)
 {
 	const struct exec_wait *w = s->conf.wait;
 	uint32_t tile = cache_tile_of(hash_bytes(op->key.p, op->key.len), s->conf.cache_cnt);
-	struct desc d = { .kind = DESC_PUBLISH, .call = s->call };
+	struct desc d = { .kind = DESC_PUBLISH, .call = s->call.id, .sub = s->call.ack };
 	size_t bytes = wset_op_bytes(op);
 	uint8_t *p = d.data;
 	struct wset ws;
@@ -501,6 +501,16 @@ session_publish(struct session *s)
 	s->publishing = false;
 	session_discard(s);
 	return err != 0 ? err : s->publish_err;
+}
+
+int
+session_flush(struct session *s)
+{
+	if (s->call.repeatable) {
+		return refuse(s, MB_ERR_NOT_SUPPORTED,
+			      "at the level rr writes are published when the call returns");
+	}
+	return session_publish(s);
 }
 
 /* ------------------------------------------------------- without waiting */

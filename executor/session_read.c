@@ -31,7 +31,7 @@ fetch_desc(struct session *s, struct slice key, struct desc *d)
 	struct payload_ref ref = { .handle = 0 };
 	uint8_t *p = d->data;
 
-	*d = (struct desc){ .kind = DESC_FETCH, .call = s->call };
+	*d = (struct desc){ .kind = DESC_FETCH, .call = s->call.id };
 	if (key.len <= DESC_INLINE_BYTES) {
 		d->flags = DESC_F_INLINE;
 		d->len = (uint8_t)key.len;
@@ -64,7 +64,7 @@ fetch(struct session *s, uint64_t hash, struct slice key)
 		return n;
 	}
 	do {
-		n = w->answer(w->ctx, s->deadline_ns, &got);
+		n = w->answer(w->ctx, s->call.deadline_ns, &got);
 		if (n <= 0) {
 			return n < 0 ? n
 				     : refuse(s, MB_ERR_DEADLINE,
@@ -87,8 +87,8 @@ value_expired(struct session *s, const struct cache_value *v)
 }
 
 int
-read_value(struct session *s, uint64_t hash, struct slice key, enum read_how how,
-	   struct cache_value *ret)
+read_cached(struct session *s, uint64_t hash, struct slice key, enum read_how how,
+	    struct cache_value *ret)
 {
 	for (uint32_t turn = 0; turn < FETCH_TRY_MAX; turn++) {
 		int n = cache_view_get_hashed(s->conf.view, hash, key, ret);
@@ -117,6 +117,14 @@ read_value(struct session *s, uint64_t hash, struct slice key, enum read_how how
 		}
 	}
 	return refuse(s, MB_ERR_TRYAGAIN, "the cache has no room to keep the key");
+}
+
+int
+read_value(struct session *s, uint64_t hash, struct slice key, enum read_how how,
+	   struct cache_value *ret)
+{
+	return unlikely(s->call.repeatable) ? cut_read(s, hash, key, how, ret)
+					    : read_cached(s, hash, key, how, ret);
 }
 
 /* ------------------------------------------------------------------- views */

@@ -114,7 +114,7 @@ static int
 seen_by_views(struct session *s, uint64_t hash, struct seen *seen,
 	      uint8_t mem[2 * SEEN_CONTEXT_MAX])
 {
-	struct stored stored;
+	struct stored stored = { .mvreg = slice_of(NULL, 0) };
 	int err = 0;
 
 	for (uint32_t i = *chain_head(&s->views, hash); err == 0 && i != 0;
@@ -248,8 +248,8 @@ int
 session_sibling_begin(struct session *s, struct slice key, struct session_iter *ret)
 {
 	struct session_iter it = { .turn = s->elems.turn };
-	struct held_elem *own;
-	struct stored stored;
+	struct held_elem *own = NULL;
+	struct stored stored = { .mvreg = slice_of(NULL, 0) };
 	struct seen seen;
 	int err = read_both(s, key, &stored, &own, &seen);
 
@@ -345,8 +345,8 @@ fold_all(struct session *s, struct slice key, const struct merge_fn *by, const s
 	struct seen own_seen = { .context = slice_of(NULL, 0) };
 	struct fold f = { .s = s, .by = by };
 	struct mvreg_sibling sib;
-	struct held_elem *own;
-	struct stored stored;
+	struct held_elem *own = NULL;
+	struct stored stored = { .mvreg = slice_of(NULL, 0) };
 	int err = read_both(s, key, &stored, &own, &own_seen);
 
 	if (err == 0 && ((own != NULL && !slice_eq(slice_of(own->p, own->len), by->name)) ||
@@ -408,7 +408,7 @@ session_get_merged(struct session *s, struct slice key, const struct merge_fn *b
 	if (err == 0 && f.cnt == 0) {
 		err = MB_ERR_NOT_FOUND;
 	}
-	if (err == 0 && f.cnt > 1 && !s->read_only) {
+	if (err == 0 && f.cnt > 1 && !s->call.read_only) {
 		err = write_begin(s, key, by->name, &k);
 		if (err == 0) {
 			err = hold(s, k, by->name, write ? BASE_VALUE : BASE_STORE, &seen);

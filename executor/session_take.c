@@ -30,10 +30,10 @@ take_begin(struct session *s, struct slice key)
 {
 	int err = op_key_check(s, key);
 
-	if (err == 0 && s->read_only) {
+	if (err == 0 && s->call.read_only) {
 		err = refuse(s, MB_ERR_DENIED, "this call is read-only");
 	}
-	return err != 0 ? err : session_publish(s);
+	return err != 0 ? err : session_flush(s); /* refused at the level rr */
 }
 
 /* The stored collection, to be released by cache_view_release. Returns: 0; MB_ERR_NOT_FOUND when

@@ -39,12 +39,26 @@ enum call_kind {
 		       * the one before; payload: one line of text */
 	DESC_STEP, /* sched -> executor: call, b = place in the sequence, a = function id, sub =
 		    * step_sub, step{} */
+	/* messages between calls: message.h */
+	DESC_SEND,
+	DESC_SENT,
+	DESC_LISTEN,
+	DESC_MESSAGE,
 };
 
 /* flags of a CALL, beside those of desc.h. Of a call with a request id word[4] is that id; so
  * inline arguments have 32 bytes. It goes to sched; a = 0 asks for a call that is known already. */
 #define CALL_F_REQUEST       2
+/* and who is to have merged what the call writes before it is answered: enum kvs_ack, 0 the node's
+ * own choice. */
+#define CALL_F_ACK_SHIFT     2
+#define CALL_F_ACK_MASK      0x1c
 #define REQUEST_INLINE_BYTES (DESC_INLINE_BYTES - 8)
+
+/* Of a call that its client follows, and that has no request id: word[4] is when it was sent, in ns
+ * of the machine's monotonic clock. It costs two looks at the clock, so one call in STAGE_SAMPLE is
+ * followed, and those that ask for it. */
+#define CALL_F_TRACED 4
 
 /* A request id says when it was made (milliseconds since 1970) and is otherwise drawn. */
 #define REQUEST_RANDOM_BITS 22
@@ -70,6 +84,19 @@ enum call_sub {
 	CALL_READ_ONLY = 0x40,
 	CALL_PART = 0x80, /* with CALL_DAG: the sequence before it says what to run */
 };
+
+/* the levels that an executor knows, as enum mb_level numbers them */
+enum call_level {
+	CALL_LEVEL_LWW = 0,
+	CALL_LEVEL_RR = 1,
+};
+
+/* call_ack is the enum kvs_ack that a CALL asks for; not checked. */
+static inline uint8_t
+call_ack(const struct desc *d)
+{
+	return (d->flags & CALL_F_ACK_MASK) >> CALL_F_ACK_SHIFT;
+}
 
 /* sub of a STEP */
 enum step_sub {

@@ -12,9 +12,10 @@
 #include "scalar.h"
 #include "vclock.h"
 
-static_assert(PART_OVERHEAD >= LWW_OVERHEAD && PART_OVERHEAD >= PRIORITY_OVERHEAD &&
-		      PART_OVERHEAD >= TABLE_ITEM_OVERHEAD && PART_OVERHEAD >= VCLOCK_ENTRY_BYTES,
-	      "over the bytes of each kind");
+static_assert(PART_OVERHEAD >= LWW_OVERHEAD, "over the bytes of each kind");
+static_assert(PART_OVERHEAD >= PRIORITY_OVERHEAD, "over the bytes of each kind");
+static_assert(PART_OVERHEAD >= TABLE_ITEM_OVERHEAD, "over the bytes of each kind");
+static_assert(PART_OVERHEAD >= VCLOCK_ENTRY_BYTES, "over the bytes of each kind");
 static_assert(PART_PAIR_MAX >= 2 * PART_BYTES_MAX + PAIR_LEX_OVERHEAD, "two parts");
 
 int

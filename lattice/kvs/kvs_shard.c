@@ -269,6 +269,12 @@ key_store(struct kvs_shard *s, struct kvs_key *k, struct slice bytes)
 		return 0;
 	}
 	v = value_make(s, bytes);
+	if (v == NULL && old->pin_cnt == 0 && old->tree == 0 && bytes.len <= old->cap) {
+		/* Too much room for it, but a full shard takes deletes. */
+		memcpy(old->bytes, bytes.p, bytes.len);
+		old->len = (uint32_t)bytes.len;
+		return 0;
+	}
 	if (v == NULL) {
 		return MB_ERR_NO_MEMORY;
 	}
@@ -348,9 +354,17 @@ merge_into(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
 		return merge_tree(s, k, delta);
 	}
 	if (unlikely(lattice_merge_bound(stored, delta) > sizeof(s->scratch))) {
-		return merge_long(s, k, delta);
+		err = merge_long(s, k, delta);
+		if (err != MB_ERR_NO_MEMORY) {
+			return err;
+		}
+		/* It may come to little: what deletes a long value has to work in a full shard. */
 	}
 	side = lattice_merge(LATTICE_ENVELOPE, stored, delta, &out);
+	if (unlikely(side == MB_ERR_TOO_LARGE &&
+		     lattice_merge_bound(stored, delta) > sizeof(s->scratch))) {
+		return MB_ERR_NO_MEMORY;
+	}
 	if (side == LATTICE_MIXED) {
 		err = key_store(s, k, wbuf_slice(&out));
 		return err != 0 ? err : side;

@@ -37,7 +37,8 @@
 extern "C" {
 #endif
 
-#define MB_CALLS_MAX 1024 /* calls of one client that are started and not answered */
+#define MB_MESSAGE_BYTES_MAX (32 * 1024)
+#define MB_CALLS_MAX         1024 /* calls of one client that are started and not answered */
 
 struct mb_client;
 
@@ -61,17 +62,24 @@ int mb_client_bind(struct mb_client *c);
 /* ------------------------------------------------------------------ calls */
 
 enum mb_level {
-	MB_LEVEL_LWW = 0, /* converges; the default */
+	MB_LEVEL_LWW = 0, /* converges; each read shows what is there. The default */
+	/* repeatable reads: what a call, or any function of a DAG call, reads of a key is what was
+	 * read of it first, with the call's own writes on top. Its DAG runs at one executor. */
+	MB_LEVEL_RR = 1,
 };
 
 struct mb_call_options {
 	uint64_t deadline_ns; /* from now; 0: none. Past it the call is stopped: MB_ERR_DEADLINE */
 	enum mb_level level;
+	enum mb_ack ack; /* of what the call writes */
 	/* 0, or an id of mb_request_id: however often a call is started with it, by whomever, the
 	 * function runs once, and each start is answered alike. Such a call goes on when its caller
 	 * is dead or does not wait any more, and its answer is kept for a while
 	 * (sched.result_ttl). Arguments and results up to 32 KiB. */
 	uint64_t request_id;
+	/* Have it followed on its way, for `microburst trace` (a few looks at the clock). Not of a
+	 * call with a request id. */
+	bool trace;
 };
 
 /* An answer. value[0, cnt) are the results, err == 0; or err < 0 and text says more.
@@ -114,6 +122,14 @@ int mb_call_wait(struct mb_client *c, uint64_t timeout_ns, struct mb_reply *repl
  * whatever it was faster with. Returns: 0; MB_ERR_NOT_FOUND. */
 int mb_call_cancel(struct mb_client *c, uint64_t call);
 
+/* mb_client_send sends bytes to a call that runs, or is about to, by its id: that of mb_call_start,
+ * or as mb_self gave it away. Its function takes them with mb_recv, after what this client has sent
+ * it before. They are kept until the call ends: a second attempt of it gets them too.
+ * Returns: 0: they are kept; MB_ERR_GONE: there is no such call, or it has ended; MB_ERR_BUSY: a
+ *          thousand messages wait for it; MB_ERR_TOO_LARGE above MB_MESSAGE_BYTES_MAX;
+ *          MB_ERR_NOT_SUPPORTED from another machine; MB_ERR_NO_MEMORY, MB_ERR_NO_NODE. */
+int mb_client_send(struct mb_client *c, uint64_t call, const void *bytes, size_t len);
+
 /* mb_request_id makes a request id: new everywhere, and good for as long as results are kept. */
 uint64_t mb_request_id(struct mb_client *c);
 
@@ -146,8 +162,12 @@ int mb_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg 
 
 /* ------------------------------------------------------------------ state */
 
-/* Keys are 1 to 1024 bytes, values up to 64 MiB. Writes return when an owner in the store has
- * merged them. key_len may be 0 for a zero-terminated key. */
+/* Keys are 1 to 1024 bytes, values up to 64 MiB. Writes return when they are acknowledged, see
+ * mb_client_ack. key_len may be 0 for a zero-terminated key. */
+
+/* mb_client_ack says who has to have merged this client's own writes before they return, from now
+ * on. MB_ERR_INVALID for anything that is not an enum mb_ack. */
+int mb_client_ack(struct mb_client *c, enum mb_ack ack);
 
 /* mb_client_get reads a key's value: strings and counters as bytes, sets and maps see below.
  * Returns: 0 with *ret (bytes; valid until mb_client_release, and unchanged by later writes);

@@ -46,6 +46,16 @@ enum mb_type {
 	MB_LIST = 6, /* a list of values in its encoded form */
 };
 
+/* Who has merged a write before it is acknowledged. A level of n owners survives the loss of n - 1;
+ * an acknowledgement that does not come in time is MB_ERR_INDETERMINATE. */
+enum mb_ack {
+	MB_ACK_DEFAULT = 0, /* as the node is configured: kvs.ack */
+	MB_ACK_LOCAL,       /* the cache of this server; the store hears of it soon */
+	MB_ACK_ONE,         /* one owner in the store */
+	MB_ACK_QUORUM,      /* more than half of the owners */
+	MB_ACK_ALL,
+};
+
 /* One value. i64 and f64 hold scalars; p and len the bytes of everything else. len counts bytes,
  * of an array too. What p points to belongs to whoever the function that takes or gives the value
  * says. */

@@ -79,7 +79,7 @@ a_fetch_ends_at_the_deadline(void **state)
 		assert_int_equal(w->wait.answer(w, 0, &d), 1);
 		session_on_answer(s, &d);
 	}
-	session_begin(s, CALL, 0, false);
+	session_begin(s, &(struct session_call){ .id = CALL });
 	assert_shows("far", "value");
 }
 
@@ -89,7 +89,7 @@ a_blind_increment_fetches_nothing(void **state)
 	world_put(w, "n", "5");
 	assert_int_equal(session_end(s), 0);
 	world_evict(w);
-	session_begin(s, CALL, 0, false);
+	session_begin(s, &(struct session_call){ .id = CALL });
 	assert_int_equal(session_incr(s, k("n"), 1, NULL), 0);
 	assert_int_equal(w->sent[DESC_FETCH], 0);
 	assert_shows("n", "6");

@@ -162,7 +162,7 @@ a_read_only_call_shows_and_writes_nothing(void **state)
 	other_puts("m", "letters", "b");
 	other_puts("m", "letters", "a");
 	assert_int_equal(session_end(s), 0);
-	session_begin(s, CALL, 0, true);
+	session_begin(s, &(struct session_call){ .id = CALL, .read_only = true });
 	assert_int_equal(session_get_merged(s, k("m"), &by_letters, &got), 0);
 	assert_true(slice_eq(got, slice_str("ab")));
 	assert_false(session_written(s));

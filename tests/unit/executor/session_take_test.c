@@ -16,7 +16,7 @@ nothing_to_take(void **state)
 	world_put(w, "text", "v");
 	assert_int_equal(session_take_list(s, k("text"), LIST_LEFT, &got), MB_ERR_TYPE);
 	assert_int_equal(session_end(s), 0);
-	session_begin(s, CALL, 0, true);
+	session_begin(s, &(struct session_call){ .id = CALL, .read_only = true });
 	assert_int_equal(session_take_list(s, k("l"), LIST_LEFT, &got), MB_ERR_DENIED);
 }
 
