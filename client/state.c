@@ -312,7 +312,7 @@ client_scan_page(struct mb_client *c, struct slice prefix, struct slice after, s
 		err = domain_payload(c->d, &d, mem, req.len, c->d->proc);
 	}
 	if (err == 0) {
-		err = client_ask(c, 0, &d);
+		err = client_ask(c, PORT_CACHE_FIRST, &d);
 		if ((d.flags & DESC_F_INLINE) == 0) {
 			payload_release(c->d->pool, d.ref.handle, c->d->proc);
 		}
