@@ -60,6 +60,10 @@ merge_tree(struct cache_core *c, const struct cache_place *at, const struct tree
 		err = tree_show(c, at, &edit, now, tries);
 	} else if (side == LATTICE_RIGHT) {
 		err = envelope_show(c, at, delta, now, tries);
+	} else if (side == TREEVAL_FLAT) {
+		side = LATTICE_MIXED;
+		err = envelope_show(c, at, edit.flat, now, tries);
+		treeval_abort(cache_store_grove(c->store, tries), &edit);
 	}
 	return err != 0 ? err : side;
 }

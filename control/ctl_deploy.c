@@ -5,6 +5,7 @@
 
 #include "check.h"
 #include "ctl_exec_int.h"
+#include "ctl_use.h"
 
 int
 ctl_deploy_start(struct ctl *c, int fd, struct fn_object *o, const uint16_t *fn, uint32_t cnt,
@@ -87,8 +88,10 @@ ctl_deploy_commit(struct ctl *c, struct ctl_deploy *dep)
 		REQUIRE(shown != NULL);
 		f->shown = true;
 		f->pinned = dep->pin;
+		ctl_use_deployed(c, f);
 		shown->id = f->id;
 		shown->version = f->version;
+		shown->deadline_ns = f->deadline_ns;
 		memcpy(shown->name, f->name, NAME_BYTES_MAX);
 		d.word[0] = (uintptr_t)shown;
 		ctl_tell_tile(c, CTL_TILE_SCHED, &d);

@@ -31,6 +31,8 @@ struct fn {
 	uint8_t class;                /* of executors that it requires; CLASSES_NONE: any */
 	char name[NAME_BYTES_MAX];    /* under which it is called */
 	char defined[NAME_BYTES_MAX]; /* in its object */
+	uint64_t deadline_ns;         /* after which each call is stopped; 0: none */
+	uint32_t concurrency;         /* executors that run it at a time; 0: all */
 	struct fn_object *object;
 };
 

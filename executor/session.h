@@ -43,12 +43,14 @@
 
 /* What one call may write. Together at most 2 operations a key and 1 an element, which is as many
  * as a write set may have. function.h tells users these numbers. */
-#define SESSION_KEY_MAX   16384
-#define SESSION_ELEM_MAX  32767
-#define SESSION_BYTES_MAX (16u << 20) /* of write sets: keys, members, fields, small values */
-#define SESSION_OWNED_MAX 2048        /* larger values */
-#define SESSION_VIEW_MAX  8192        /* values looked at, HAZARD_CNT - 1 of them large */
-#define SESSION_CUT_MAX   4096        /* keys read at the level rr */
+#define SESSION_KEY_MAX    16384
+#define SESSION_ELEM_MAX   32767
+#define SESSION_BYTES_MAX  (16u << 20)  /* of write sets: keys, members, fields, small values */
+#define SESSION_OWNED_MAX  2048         /* larger values */
+#define SESSION_VIEW_MAX   8192         /* values looked at, HAZARD_CNT - 1 of them large */
+#define SESSION_CUT_MAX    4096         /* keys read at the level rr */
+#define SESSION_MERGE_MAX  (256u << 10) /* what is merged into one key of session_merge */
+#define SESSION_ZRANGE_MAX (1u << 20)   /* members of a sorted set that is put in order */
 
 struct session;
 
@@ -175,8 +177,50 @@ int session_zrem(struct session *s, struct slice key, struct slice member);
 int session_zscore(struct session *s, struct slice key, struct slice member, double *ret);
 int session_zcard(struct session *s, struct slice key, uint64_t *ret);
 
-/* session_merge merges a value of a lattice type whose values are a chain (KIND_CHAIN). */
+/* session_merge merges a value of a type that merges as it is (delta_mergeable).
+ * session_merge_state shows the value of such a key, and which type it is of. */
 int session_merge(struct session *s, struct slice key, unsigned int type, struct slice value);
+int session_merge_state(struct session *s, struct slice key, unsigned int *ret_type,
+			struct slice *ret);
+
+/* session_put_sibling puts a value beside those that the call has no view of, in the place of those
+ * that it has. */
+int session_put_sibling(struct session *s, struct slice key, struct slice value);
+
+/* A merge of the user's, by its name. run merges a and b into len bytes that it takes once, with
+ * session_place_take. Returns: 0, or an error. */
+struct held_value;
+struct merge_fn {
+	struct slice name;
+	int (*run)(void *ctx, struct session *s, struct slice a, struct slice b,
+		   struct held_value *place);
+	void *ctx;
+};
+int session_place_take(struct session *s, struct held_value *place, size_t len, uint8_t **ret);
+
+/* session_put_merged merges a value into all that the key shows, and puts that in their place;
+ * session_get_merged shows the merge of all, and (unless the call is read-only) lets it take their
+ * place, as no write of its own. */
+int session_put_merged(struct session *s, struct slice key, const struct merge_fn *by,
+		       struct slice value);
+int session_get_merged(struct session *s, struct slice key, const struct merge_fn *by,
+		       struct slice *ret);
+
+/* session_put_keep is session_put, but a deadline that is there stays. session_expire lets a key
+ * end at a time in microseconds since 1970 (0: never); session_expires tells which: 0 never. */
+int session_put_keep(struct session *s, struct slice key, struct slice value);
+int session_expire(struct session *s, struct slice key, int64_t at_us);
+int session_expires(struct session *s, struct slice key, int64_t *ret_at_us);
+
+/* session_gset_add adds a member to a set that only grows. */
+int session_gset_add(struct session *s, struct slice key, struct slice member);
+
+/* session_take removes an item that nobody else gets: the first or last of a list, the member of a
+ * sorted set with the lowest or highest score. It publishes what is held, first, and then takes
+ * effect at once. */
+int session_take_list(struct session *s, struct slice key, enum list_end end, struct slice *ret);
+int session_take_score(struct session *s, struct slice key, bool highest, struct slice *ret_member,
+		       double *ret_score);
 
 /* A walk over a collection: first what is stored and stands, then what only this call has. It
  * ends when what is held is published or discarded. */
@@ -197,6 +241,19 @@ int session_zset_begin(struct session *s, struct slice key, struct session_iter 
 bool session_zset_next(struct session *s, struct session_iter *it, struct slice *ret_member,
 		       double *ret_score);
 int session_map_begin(struct session *s, struct slice key, struct session_iter *ret);
+int session_sibling_begin(struct session *s, struct slice key, struct session_iter *ret);
+bool session_sibling_next(struct session *s, struct session_iter *it, struct slice *ret_value);
+
+/* Members of a sorted set in the order of their scores (then of the members): those of min .. max;
+ * those whose places are first .. last, from 0, negative ones from the end. One such walk at a
+ * time: the next one ends it. session_zrank tells the place of a member. */
+int session_zrange_score(struct session *s, struct slice key, double min, double max,
+			 struct session_iter *ret);
+int session_zrange_rank(struct session *s, struct slice key, int64_t first, int64_t last,
+			struct session_iter *ret);
+bool session_zrange_next(struct session *s, struct session_iter *it, struct slice *ret_member,
+			 double *ret_score);
+int session_zrank(struct session *s, struct slice key, struct slice member, uint64_t *ret);
 
 /* session_map_next: *ret_err is MB_ERR_TOO_LARGE when a number cannot be shown as there are too
  * many views; then the walk is over. */

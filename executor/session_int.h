@@ -10,7 +10,10 @@
  *   session_map.c      maps
  *   session_list.c     lists
  *   session_zset.c     sorted sets
- *   session_merge.c    numbers that only go one way, and the value of the smallest number
+ *   session_zrange.c   sorted sets in the order of scores
+ *   session_take.c     items that only one call gets
+ *   session_merge.c    values that merge as they are: numbers that go one way, pairs, clocks
+ *   session_sibling.c  values that stay beside each other, and merging them by a user's function
  *   session_publish.c  from what is held to write sets, and the answers
  *
  * Strings of bytes that are written (keys, members, small values) lie one behind the other in
@@ -24,6 +27,7 @@
 #include "cache_view.h"
 #include "chain.h"
 #include "domain.h"
+#include "oset.h"
 #include "session.h"
 #include "view.h"
 #include "wset.h"
@@ -46,13 +50,14 @@ enum held_base {
 /* What has been merged on top of the base. */
 enum held_kind {
 	KIND_NONE = 0,
-	KIND_STRING, /* sum */
-	KIND_SET,    /* elements */
-	KIND_MAP,    /* elements with values */
-	KIND_LIST,   /* items pushed, and ids of stored ones that were set or removed */
-	KIND_ZSET,   /* members with scores */
-	KIND_CHAIN,  /* value is a state of `type`: of two, one wins */
-	KIND_OTHER,  /* of a stored value: none of these */
+	KIND_STRING,  /* sum */
+	KIND_SET,     /* elements */
+	KIND_MAP,     /* elements with values */
+	KIND_LIST,    /* items pushed, and ids of stored ones that were set or removed */
+	KIND_ZSET,    /* members with scores */
+	KIND_MERGE,   /* value is a state of `type` */
+	KIND_SIBLING, /* one element: what is put beside others (session_sibling.c) */
+	KIND_OTHER,   /* of a stored value: none of these */
 };
 
 /* A value that was put: in `bytes`, or above WSET_INLINE_MAX in a payload. */
@@ -68,12 +73,15 @@ struct held_key {
 	const uint8_t *p;
 	uint16_t len;
 	uint8_t base, kind;
-	uint8_t type; /* KIND_CHAIN: enum lattice_type */
+	uint8_t type; /* KIND_MERGE: enum lattice_type; KIND_SET: LATTICE_GSET, or 0 */
 	bool summed;
+	bool keep;                      /* BASE_VALUE: the deadline of what is stored stays */
+	bool expires;                   /* at expire_us, or never if that is 0 */
 	uint32_t push_cnt[2];           /* items pushed, by enum list_end */
 	uint32_t next;                  /* in its chain */
 	uint32_t elem_first, elem_last; /* number + 1 */
 	int64_t sum;
+	int64_t expire_us;
 	struct held_value value;
 };
 
@@ -141,6 +149,8 @@ struct session {
 	int publish_err;                 /* the first refusal among the answers */
 	bool publishing;                 /* what is held is what was sent */
 
+	uint32_t zrange_turn; /* counts the ranges of sorted sets that were made */
+
 	/* One mapping, of which only what calls use is ever touched. */
 	struct owned owned[SESSION_OWNED_MAX];
 	struct chain_bucket view_bucket[SESSION_VIEW_BUCKETS];
@@ -151,6 +161,8 @@ struct session {
 	struct cut cut[SESSION_CUT_MAX];
 	struct held_key key[SESSION_KEY_MAX];
 	struct held_elem elem[SESSION_ELEM_MAX];
+	uint8_t merge_mem[SESSION_MERGE_MAX];
+	struct oset_entry zrange[SESSION_ZRANGE_MAX];
 	uint8_t bytes[SESSION_BYTES_MAX] __attribute__((__aligned__(8)));
 };
 
@@ -170,6 +182,9 @@ struct held_key *held_find(struct session *s, uint64_t hash, struct slice key);
 /* held_write finds or makes the entry that a write of key goes to, after checking that a write of
  * this key is allowed. Returns: 0; MB_ERR_DENIED, MB_ERR_INVALID, MB_ERR_TOO_LARGE. */
 int held_write(struct session *s, struct slice key, struct held_key **ret);
+
+/* held_more counts one more operation for a key. Returns: 0; MB_ERR_TOO_LARGE. */
+int held_more(struct session *s, const struct held_key *k);
 
 /* held_reset makes base what the key's operations stand on, and forgets the operations so far. */
 void held_reset(struct session *s, struct held_key *k, enum held_base base);
@@ -196,6 +211,9 @@ uint8_t *bytes_copy(struct session *s, struct slice from);
 /* held_value_set copies a value. Returns: 0; MB_ERR_TOO_LARGE, MB_ERR_NO_MEMORY, and *v as
  * before. */
 int held_value_set(struct session *s, struct held_value *v, struct slice bytes);
+
+/* held_value_take is held_value_set without the bytes: v->len of them are to be written to v->p. */
+int held_value_take(struct session *s, struct held_value *v, size_t len);
 
 /* ----------------------------------------------------------- session_read.c */
 
@@ -262,11 +280,22 @@ int op_iter_begin(struct session *s, struct slice key, enum held_kind kind,
 int op_text_i64(struct slice text, int64_t *ret);
 int op_show(struct session *s, uint64_t hash, int64_t x, struct slice *ret);
 
+/* -------------------------------------------------------- session_publish.c */
+
+/* publish_one publishes one operation, without a payload of its own, and waits for it.
+ * Returns: 0; what the store said of it; as session_publish. */
+int publish_one(struct session *s, const struct wset_op *op);
+
 /* ---------------------------------------------------------- session_merge.c */
 
-/* merge_get, merge_get_i64 read a key of KIND_CHAIN that this call has written. */
+/* merge_get, merge_get_i64 read a key of KIND_MERGE that this call has written. */
 int merge_get(struct session *s, struct held_key *k, struct slice *ret);
 int merge_get_i64(struct session *s, struct held_key *k, int64_t *ret);
+
+/* -------------------------------------------------------- session_sibling.c */
+
+/* sibling_get reads a key of KIND_SIBLING that this call has written: its own value. */
+int sibling_get(struct session *s, struct held_key *k, struct slice *ret);
 
 /* read_kind says which of our kinds a stored value is; KIND_NONE when it shows nothing. */
 enum held_kind read_kind(const struct cache_value *v);

@@ -10,10 +10,12 @@
  */
 #include "check.h"
 #include "compiler.h"
+#include "delta.h"
 #include "envelope.h"
 #include "hash.h"
 #include "lattice.h"
 #include "microburst/error.h"
+#include "seen.h"
 #include "session_int.h"
 
 /* A fetched key may be evicted before it is read; that it happens again and again means that the
@@ -292,6 +294,8 @@ session_release(struct session *s, struct slice key)
 enum held_kind
 read_kind(const struct cache_value *v)
 {
+	struct slice name, mvreg;
+
 	if (!view_present(v->type, v->state)) {
 		return KIND_NONE;
 	}
@@ -307,13 +311,11 @@ read_kind(const struct cache_value *v)
 		return KIND_LIST;
 	case LATTICE_OSET:
 		return KIND_ZSET;
-	case LATTICE_BOOL_OR:
-	case LATTICE_MAX_U64:
-	case LATTICE_MIN_U64:
-	case LATTICE_MAX_F64:
-	case LATTICE_PRIORITY:
-		return KIND_CHAIN;
+	case LATTICE_MVREG:
+		return KIND_SIBLING;
+	case LATTICE_PAIR_LEX:
+		return merged_by(v->type, v->state, &name, &mvreg) ? KIND_SIBLING : KIND_MERGE;
 	default:
-		return KIND_OTHER;
+		return delta_mergeable(v->type) ? KIND_MERGE : KIND_OTHER;
 	}
 }

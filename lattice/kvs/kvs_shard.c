@@ -319,6 +319,13 @@ merge_tree(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
 	struct kvs_value *v;
 	int side = treeval_merge(&s->grove, kvs_value_view(value_of(s, k)), delta, &edit);
 
+	if (side == TREEVAL_FLAT) {
+		int err = edit.flat.len > KVS_ENVELOPE_MAX ? MB_ERR_TOO_LARGE
+							   : key_store(s, k, edit.flat);
+
+		treeval_abort(&s->grove, &edit);
+		return err != 0 ? err : (int)LATTICE_MIXED;
+	}
 	if (side != LATTICE_MIXED) {
 		return side;
 	}

@@ -13,6 +13,7 @@
 #include "microburst/error.h"
 #include "mvreg.h"
 #include "orset.h"
+#include "pair_lex.h"
 #include "presence.h"
 #include "priority.h"
 #include "scalar.h"
@@ -74,6 +75,21 @@ view_f64(double v, char buf[VIEW_TEXT_MAX])
 	return slice_of(buf, (size_t)len);
 }
 
+/* The second of a pair, which is no pair. */
+static int
+pair_text(struct slice state, char buf[VIEW_TEXT_MAX], struct slice *ret_text)
+{
+	struct pair_lex p;
+	int rc = pair_lex_open(state, &p);
+
+	if (rc != 0) {
+		return rc;
+	}
+	return p.second_type == LATTICE_PAIR_LEX
+		       ? MB_ERR_TYPE
+		       : view_text(p.second_type, p.second, buf, ret_text);
+}
+
 int
 view_text(unsigned int type, struct slice state, char buf[VIEW_TEXT_MAX], struct slice *ret_text)
 {
@@ -97,6 +113,8 @@ view_text(unsigned int type, struct slice state, char buf[VIEW_TEXT_MAX], struct
 		}
 		*ret_text = sibling.value;
 		return 0;
+	case LATTICE_PAIR_LEX:
+		return pair_text(state, buf, ret_text);
 	case LATTICE_MAX_F64:
 	case LATTICE_SCORE:
 		rc = type == LATTICE_SCORE ? score_read(state, &f64) : max_f64_read(state, &f64);

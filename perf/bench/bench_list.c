@@ -8,6 +8,7 @@
 #include "compiler.h"
 #include "floor_syscall.h"
 #include "subject_call.h"
+#include "subject_gossip.h"
 #include "subject_idle.h"
 #include "subject_kvs.h"
 #include "subject_life.h"
@@ -337,6 +338,27 @@ const struct bench bench_list[] = {
 		.floor = &echo_ring,
 		.pace = &spinning,
 		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "push_sum_10",
+			   .unit = "ms",
+			   .floor = "futex_one_core",
+			   .what = "ten calls send each other halves until all are within 5 %",
+			   .aim = { .p50_max = 5 } } },
+		.run = subject_push_sum,
+		.floor = &echo_futex_one_core,
+		.pace = &heavy,
+		.smoke = &smoke_rare,
+	},
+	{
+		.row = { { .name = "gather_10",
+			   .unit = "ms",
+			   .floor = "futex_one_core",
+			   .what = "ten calls that send what they have to one of them" } },
+		.run = subject_gather,
+		.floor = &echo_futex_one_core,
+		.pace = &heavy,
+		.smoke = &smoke_rare,
 	},
 	{
 		.row = { { .name = "ingest",

@@ -5,10 +5,34 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* Bytes that belong to somebody else. p may be NULL when len is 0. */
+struct mb_slice {
+	const void *p;
+	size_t len;
+};
+
+static inline struct mb_slice
+mb_slice_of(const void *p, size_t len)
+{
+	struct mb_slice s;
+
+	s.p = p;
+	s.len = len;
+	return s;
+}
+
+/* mb_str is the bytes of a C string, without its terminator: mb_get(call, mb_str("answer"), &v). */
+static inline struct mb_slice
+mb_str(const char *s)
+{
+	return mb_slice_of(s, strlen(s));
+}
 
 #define MB_VALUES_MAX 256 /* in one list of arguments or results */
 
@@ -126,6 +150,28 @@ mb_f64_array(const double *p, size_t cnt)
 	v.len = cnt * sizeof(double);
 	return v;
 }
+
+/* A value that merges, by itself or as a part of a pair (pair_lex): what is written is merged into
+ * what is there. */
+enum mb_part_kind {
+	MB_PART_NONE = 0,     /* a second that is not there */
+	MB_PART_OR = 1,       /* u64: 0 or 1; true stays */
+	MB_PART_MAX = 2,      /* u64: the greatest stays */
+	MB_PART_MIN = 3,      /* u64: the smallest */
+	MB_PART_MAX_F64 = 4,  /* f64: the greatest */
+	MB_PART_PRIORITY = 5, /* number and bytes: the smallest number */
+	MB_PART_LWW = 6,      /* u64 and bytes: the latest time, in microseconds since 1970 */
+	MB_PART_MEMBER = 7, /* bytes: one member of a set that only grows. Read: the whole set, see
+			       * mb_part_next */
+	MB_PART_CLOCK = 8,  /* u64 and number: of a writer the most events. Read: the whole clock */
+};
+struct mb_part {
+	enum mb_part_kind kind;
+	uint64_t u64;
+	int64_t number;
+	double f64;
+	struct mb_slice bytes;
+};
 
 #ifdef __cplusplus
 }

@@ -375,6 +375,39 @@ scans(void **state)
 
 /* ---------------------------------------------------------------------- model */
 
+/* A deadline that stands around a tree is not lost to a state of a greater type. */
+static void
+a_greater_type_keeps_the_deadline(void **state)
+{
+	struct kvs_shard *s = shard_make(8 << 20);
+	struct slice key = slice_str("set");
+	struct envelope e, delta;
+	struct wbuf out;
+	char member[40];
+
+	for (uint32_t i = 0; i < 500; i++) {
+		snprintf(member, sizeof(member), "member-%024u", i);
+		out = room();
+		assert_int_equal(kvs_shard_merge(s, key, value_member(&out, slice_str(member))), 0);
+	}
+	assert_true(slice_is_tree(kvs_shard_get(s, key)));
+	assert_int_equal(envelope_open(kvs_shard_get(s, key), &e), 0);
+	delta = (struct envelope){ .epoch = e.epoch, .expiry = { { { 9 }, { 9 } }, { 77 } } };
+	out = room();
+	assert_int_equal(envelope_write(&delta, &out), 0);
+	assert_int_equal(kvs_shard_merge(s, key, wbuf_slice(&out)), 0);
+	delta = (struct envelope){ .epoch = e.epoch, .type = LATTICE_BOOL_OR };
+	delta.state = slice_of("\1", 1);
+	out = room();
+	assert_int_equal(envelope_write(&delta, &out), 0);
+	assert_int_equal(kvs_shard_merge(s, key, wbuf_slice(&out)), 0);
+	assert_int_equal(envelope_open(kvs_shard_get(s, key), &e), 0);
+	assert_int_equal(e.type, LATTICE_BOOL_OR);
+	assert_true(e.expiry.deadline.v == 77);
+	heap_check(s->heap);
+	free(s);
+}
+
 /* Random merges of random deltas into few keys, against a table that lattice_merge keeps. */
 static void
 against_model(void **state)
@@ -499,6 +532,7 @@ main(void)
 		cmocka_unit_test(bottom_makes_no_key),
 		cmocka_unit_test(merges),
 		cmocka_unit_test(merges_mixed),
+		cmocka_unit_test(a_greater_type_keeps_the_deadline),
 		cmocka_unit_test(all_sizes),
 		cmocka_unit_test(pinned),
 		cmocka_unit_test(small_key_overhead),

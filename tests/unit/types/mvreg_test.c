@@ -56,7 +56,33 @@ damage_is_seen(void **state)
 	assert_int_equal(MADE(64,
 			      mvreg_delta_put(none, none, by(1), &(struct mvreg_sibling){ 0 }, out))
 				 .len,
-			 16 + MVREG_OVERHEAD);
+			 HISTORY_RUN_BYTES + MVREG_OVERHEAD);
+}
+
+/* A tile writes for all its callers. */
+static void
+blind_writes_of_one_writer_stay_beside_each_other(void **state)
+{
+	struct slice v = mvreg_put(none, none, "a", 1, 1);
+
+	v = mvreg_put(v, none, "b", 2, 1);
+	assert_int_equal(mvreg_cnt(v), 2);
+	assert_true(shows(v, "a") && shows(v, "b"));
+	/* Whoever has seen both takes their place, under one run however often. */
+	for (uint64_t time = 3; time < 40; time++) {
+		v = mvreg_put(v, none, "c", time, 1);
+		v = mvreg_merged(v, "all");
+		assert_int_equal(mvreg_cnt(v), 1);
+		assert_int_equal(v.len, HISTORY_RUN_BYTES + MVREG_OVERHEAD + 3);
+	}
+	/* One who had seen the first alone takes the place of that one. */
+	{
+		const struct slice a = mvreg_put(none, none, "a", 1, 1);
+		const struct slice ab = mvreg_put(a, none, "b", 2, 1);
+		const struct slice abc = mvreg_put(ab, a, "c", 3, 1);
+
+		assert_true(shows(abc, "b") && shows(abc, "c") && !shows(abc, "a"));
+	}
 }
 
 static void
@@ -121,7 +147,8 @@ merging_settles(void **state)
 		uint8_t buf[8];
 		struct wbuf out = wbuf_init(buf, sizeof(buf));
 
-		assert_int_equal(mvreg_delta_merged(none, none, none, &out), MB_ERR_NOT_FOUND);
+		assert_int_equal(mvreg_delta_merged(none, none, none, none, &out),
+				 MB_ERR_NOT_FOUND);
 	}
 }
 
@@ -130,6 +157,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(damage_is_seen),
+		cmocka_unit_test(blind_writes_of_one_writer_stay_beside_each_other),
 		cmocka_unit_test(siblings_stay_until_somebody_has_seen_them),
 		cmocka_unit_test(grouping_does_not_matter),
 		cmocka_unit_test(merging_settles),
