@@ -66,9 +66,6 @@ argkeys_take(struct mb_call *call, struct value *arg, struct slice *ret_output)
 		ref_cnt += arg[i].type == MB_REF;
 		output_cnt += arg[i].type == MB_OUTPUT;
 	}
-	if (likely(ref_cnt + output_cnt == 0)) {
-		return 0;
-	}
 	if (output_cnt > 1) {
 		return call_refuse(call, MB_ERR_INVALID, "the arguments",
 				   "a function has one output key");

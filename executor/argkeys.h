@@ -17,6 +17,18 @@
 
 #include "fn.h"
 
+/* argkeys_any says whether there is something to do: most calls have neither. */
+static inline bool
+argkeys_any(const struct value *arg, uint32_t cnt)
+{
+	uint32_t any = 0;
+
+	for (uint32_t i = 0; i < cnt; i++) {
+		any |= arg[i].type >= MB_REF; /* MB_REF, MB_OUTPUT: the list was read */
+	}
+	return any != 0;
+}
+
 /* argkeys_take resolves the references in arg[0, call->arg_cnt), which is call->arg in memory of
  * our own, and takes an output out of it. *ret_output: its key, .len 0 when there is none.
  * Returns: 0; an error that ends the call. */

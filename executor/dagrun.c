@@ -197,7 +197,9 @@ run_vertex(struct dagrun *r, uint32_t i, struct mb_call *call, int err)
 		err = call_refuse(call, MB_ERR_DEADLINE, "it was not run",
 				  "the deadline had passed");
 	} else {
-		err = argkeys_take(call, r->arg, &output);
+		if (unlikely(argkeys_any(r->arg, call->arg_cnt))) {
+			err = argkeys_take(call, r->arg, &output);
+		}
 		if (likely(err == 0)) {
 			err = call_run(call);
 		}

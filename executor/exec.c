@@ -159,8 +159,8 @@ static int
 run_function(struct exec *x, const struct fn *fn, struct slice args)
 {
 	int cnt = value_list_read(args, x->dag.arg);
-	struct slice output;
-	int err;
+	struct slice output = slice_of(NULL, 0);
+	int err = 0;
 
 	if (unlikely(cnt < 0)) {
 		return call_refuse(&x->call, cnt, "the arguments", NULL);
@@ -170,7 +170,9 @@ run_function(struct exec *x, const struct fn *fn, struct slice args)
 	x->call.arg = x->dag.arg;
 	x->call.arg_cnt = (uint32_t)cnt;
 	x->call.result = &x->dag.result[0];
-	err = argkeys_take(&x->call, x->dag.arg, &output);
+	if (unlikely(argkeys_any(x->dag.arg, (uint32_t)cnt))) {
+		err = argkeys_take(&x->call, x->dag.arg, &output);
+	}
 	if (likely(err == 0)) {
 		err = call_run(&x->call);
 	}
