@@ -78,8 +78,8 @@ const struct command cmd_ps = {
 	.name = "ps",
 	.summary = "calls that run now, calls that wait, the executors, what functions used",
 	.more = "RUN is the time that all calls of a function ran, BYTE-SECONDS the bytes of their "
-		"arguments and results beyond 40 times how long they were held for them; both since "
-		"the node began, new versions of the function included.",
+		"arguments and results beyond 40 times how long they were held for them; both "
+		"since the node began, new versions of the function included.",
 	.example = "microburst ps",
 	.flags = COMMAND_NODE | COMMAND_JSON,
 	.run = ps_run,
