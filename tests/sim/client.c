@@ -266,10 +266,10 @@ write_key(struct app *a, struct op *op)
 
 	oracle_op_start(&a->s->oracle, op);
 	if (op->key_kind == KEY_FIELD && op->kind == OP_DELETE) {
-		err = mb_client_hdel(a->c, key, len, "f", 1);
+		err = mb_client_hdel(a->c, key, len, oracle_field_text(op->key), 1);
 		err = err == MB_ERR_NOT_FOUND ? 0 : err;
 	} else if (op->key_kind == KEY_FIELD) {
-		err = mb_client_hincr(a->c, key, len, "f", 1, op->n, NULL);
+		err = mb_client_hincr(a->c, key, len, oracle_field_text(op->key), 1, op->n, NULL);
 	} else if (op->key_kind == KEY_COUNTER || op->kind == OP_INCR) {
 		err = mb_client_incr(a->c, key, len, op->n, NULL);
 	} else if (op->key_kind == KEY_SET || op->kind == OP_SADD) {
@@ -325,8 +325,9 @@ read_key(struct app *a, const struct op *op)
 		read_set(a, op->key, key, len);
 		return;
 	}
-	err = op->key_kind == KEY_FIELD ? mb_client_hget(a->c, key, len, "f", 1, &held)
-					: mb_client_get(a->c, key, len, &held);
+	err = op->key_kind == KEY_FIELD
+		      ? mb_client_hget(a->c, key, len, oracle_field_text(op->key), 1, &held)
+		      : mb_client_get(a->c, key, len, &held);
 	if (op->key_kind == KEY_WILD || err == MB_ERR_NO_MEMORY) {
 		if (err == 0) {
 			mb_client_release(a->c, &held);

@@ -85,7 +85,7 @@ look(struct mb_call *call, const struct call *c, uint32_t token, const struct op
 		err = mb_get(call, key, &value);
 		break;
 	case KEY_FIELD:
-		err = mb_map_get(call, key, mb_str("f"), &value);
+		err = mb_map_get(call, key, mb_str(oracle_field_text(op->key)), &value);
 		break;
 	default:
 		return 0;
@@ -116,7 +116,7 @@ read_key(struct mb_call *call, const struct op *op, struct mb_slice key)
 		}
 		return err;
 	case KEY_FIELD:
-		err = mb_map_get(call, key, mb_str("f"), &value);
+		err = mb_map_get(call, key, mb_str(oracle_field_text(op->key)), &value);
 		if (err == 0 || err == MB_ERR_NOT_FOUND) {
 			oracle_read_counter(o, KEY_FIELD, op->key, err != 0,
 					    oracle_number(slice_of(value.p, value.len)));
@@ -146,8 +146,10 @@ write_key(struct mb_call *call, const struct op *op, struct mb_slice key)
 	char member[TEXT_MAX];
 
 	if (op->key_kind == KEY_FIELD) {
-		return op->kind == OP_DELETE ? mb_map_delete(call, key, mb_str("f"))
-					     : mb_map_incr(call, key, mb_str("f"), op->n, NULL);
+		return op->kind == OP_DELETE
+			       ? mb_map_delete(call, key, mb_str(oracle_field_text(op->key)))
+			       : mb_map_incr(call, key, mb_str(oracle_field_text(op->key)), op->n,
+					     NULL);
 	}
 	if (op->key_kind == KEY_COUNTER || op->kind == OP_INCR) {
 		return mb_incr(call, key, op->n, NULL);

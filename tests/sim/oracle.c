@@ -507,11 +507,18 @@ oracle_member_text(uint32_t n, char *ret, size_t bytes)
 	return (size_t)snprintf(ret, bytes, "m%u", n);
 }
 
+const char *
+oracle_field_text(uint32_t key)
+{
+	return key % 2 == 0 ? "a" : "b";
+}
+
 size_t
 oracle_key_text(enum key_kind kind, uint32_t key, char *ret, size_t bytes)
 {
 	static const char *const prefix[KEY_KIND_CNT] = { "counter/", "set/", "register/", "field/",
 							  "wild/" };
 
-	return (size_t)snprintf(ret, bytes, "%s%u", prefix[kind], key);
+	return (size_t)snprintf(ret, bytes, "%s%u", prefix[kind],
+				kind == KEY_FIELD ? key / 2 : key);
 }

@@ -42,7 +42,7 @@ enum key_kind {
 	KEY_COUNTER = 0, /* INCR only */
 	KEY_SET,         /* SADD only */
 	KEY_REGISTER,    /* PUT only */
-	KEY_FIELD,       /* a counter that is the field of a map: HINCR and HDEL */
+	KEY_FIELD,       /* a counter, one of the two fields of a map: HINCR and HDEL */
 	KEY_WILD,        /* anything: only O7, and that it answers */
 	KEY_KIND_CNT     /* how many */
 };
@@ -193,6 +193,8 @@ void oracle_value_fill(uint32_t n, uint8_t *p, uint32_t len);
 bool oracle_value_ok(uint32_t n, const uint8_t *p, uint32_t len);
 int64_t oracle_number(struct slice text);
 size_t oracle_member_text(uint32_t n, char *ret, size_t bytes);
+/* Two neighbouring keys of KEY_FIELD are fields of one map. */
+const char *oracle_field_text(uint32_t key);
 size_t oracle_key_text(enum key_kind kind, uint32_t key, char *ret, size_t bytes);
 
 #endif

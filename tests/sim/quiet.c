@@ -123,7 +123,7 @@ check_value(struct sim *s, enum key_kind kind, uint32_t key, const struct envelo
 		err = absent ? 0 : view_i64(e->type, e->state, &number);
 		oracle_read_counter(o, KEY_COUNTER, key, absent, number);
 	} else if (kind == KEY_FIELD) {
-		absent = absent || !map_get(e->state, slice_str("f"), &field) ||
+		absent = absent || !map_get(e->state, slice_str(oracle_field_text(key)), &field) ||
 			 !map_field_value(&field, &type, &shown);
 		err = absent ? 0 : view_i64(type, shown, &number);
 		oracle_read_counter(o, KEY_FIELD, key, absent, number);
