@@ -203,20 +203,6 @@ client_sent(struct mb_client *c, struct client_call *call)
 }
 
 int
-client_options_check(const struct mb_call_options *opt)
-{
-	static_assert((int)MB_LEVEL_RR == (int)CALL_LEVEL_RR, "as an executor numbers them");
-
-	if (opt == NULL) {
-		return 0;
-	}
-	if ((unsigned int)opt->level > MB_LEVEL_RR) {
-		return MB_ERR_NOT_SUPPORTED;
-	}
-	return (unsigned int)opt->ack <= MB_ACK_ALL ? 0 : MB_ERR_INVALID;
-}
-
-int
 client_start(struct mb_client *c, const struct client_name *target, struct desc *d,
 	     const struct mb_call_options *opt, uint64_t *ret_call)
 {
@@ -463,8 +449,8 @@ client_again(struct mb_client *c, struct client_call *call, const struct desc *d
 		}
 	}
 	snprintf(text, sizeof(text), "%s %d; its writes %s",
-		 dead->dead.cause == DEATH_SIGNAL ? "signal" : "exit status",
-		 (int)dead->dead.status, effects ? "happened" : "did not happen");
+		 dead->dead.cause == DEATH_SIGNAL ? "signal" : "exit code", (int)dead->dead.status,
+		 effects ? "happened" : "did not happen");
 	client_payload_free(c, call);
 	client_fail(c, call, MB_ERR_EXECUTOR_DIED, text);
 }

@@ -11,7 +11,7 @@
  *                                                 "executors": [{"proc", "inc", "pid", "cpu",
  *                                                   "state", "functions": [name], "finished",
  *                                                   "busy_ns", "p50_ns", "p99_ns", "buckets",
- *                                                   "died": n}],
+ *                                                   "died": n, "class"}],
  *                                                 "queued": [{"function", "calls"}],
  *                                                 "functions": [as top]}
  *   top        -                                  {"time_ns", "tiles": [{"name", "lcore", "cpu",
@@ -25,10 +25,11 @@
  *   functions  -                                  {"functions": [{"name", "version",
  *                                                   "executors": n, "object_bytes",
  *                                                   "pinned": bool, "deadline_ns",
- *                                                   "concurrency"}]}
+ *                                                   "concurrency", "class"}]}
  *   deploy     {"object": name, "name": N?,       {"functions": [{"name", "version"}]}
  *               "pin": bool, "deadline_ns": n?,
- *               "concurrency": n?} + fd of the object
+ *               "concurrency": n?, "class": N?}
+ *               + fd of the object
  *   undeploy   {"name"}                           {}
  *   dag_add    {"name", "text"}                   {"vertices": n, "edges": n}
  *   dag_rm     {"name"}                           {}
@@ -39,7 +40,7 @@
  *                                                   "text"}]}
  *   cancel     {"call": "id as printed"}          {}
  *   explain    {"call": "id"}                     {"decisions": [{"name", "executor",
- *                                                 "waited_ns", "ahead", "able", "attempt",
+ *                                                 "waited_ns", "ahead", "able", "load", "attempt",
  *                                                 "functions"}]}
  *   trace      {"call": "id"}                     {"call", "error", "hops": [{"name", "of",
  *                                                   "where", "executor", "at_ns", "ns"}]}

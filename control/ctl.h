@@ -5,6 +5,7 @@
  *	ctl_sock.c   the Unix socket: entering, memory, questions
  *	ctl_zygote.c the process that forks executors
  *	ctl_exec.c   executors: spares, loading, swapping, stopping
+ *	ctl_deploy.c deployments: tried in an executor, then shown
  *	ctl_admin.c  the command line's questions, in JSON
  *	ctl_use.c    what functions have used
  *
@@ -23,6 +24,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "classes.h"
 #include "ctl_msg.h"
 #include "domain.h"
 #include "inner.h"
@@ -68,6 +70,7 @@ struct exec {
 	bool discard;    /* LOADING, and not to serve afterwards */
 	int cpu;
 	uint16_t slot;       /* SERVING, LOADING for a slot */
+	uint8_t class;       /* LOADING: of the slots it may serve in */
 	uint64_t gen;        /* of the set it has */
 	uint64_t give_up_ns; /* SPAWNING, LOADING */
 	uint64_t ready_ns;
@@ -97,6 +100,7 @@ struct ctl_stop {
 /* A deployment under way: its functions are in the registry, not yet shown to anybody. */
 struct ctl_deploy {
 	bool used, active, pin;
+	uint8_t class;
 	int fd;       /* who asked; -1: gone */
 	uint64_t seq; /* first come, first checked */
 	uint32_t fn_cnt;
@@ -123,6 +127,7 @@ struct ctl_config {
 	uint32_t lcore_cnt; /* of those that run tiles with ports; they come first */
 	uint32_t executor_cnt;
 	int executor_cpu[EXECUTOR_CNT_MAX];
+	struct classes classes;
 	uint32_t spare_cnt;
 	int spare_cpu[EXECUTOR_CNT_MAX];
 	uint8_t cpu_daemon[CPU_CNT_MAX / 8];
@@ -258,10 +263,14 @@ void ctl_exec_pin_want(struct ctl *c, uint16_t fn_id);
 void ctl_pin_failed(struct ctl *c, int err);
 /* ctl_exec_set_changed: functions were added or removed. */
 void ctl_exec_set_changed(struct ctl *c);
+
+/* ctl_deploy.c */
+/* ctl_deploy_start has functions that are in the registry checked by an executor of class, then
+ * shown. fd: who asked. Returns: 0; MB_ERR_BUSY. */
+int ctl_deploy_start(struct ctl *c, int fd, struct fn_object *o, const uint16_t *fn, uint32_t cnt,
+		     bool pin, uint8_t class);
 /* ctl_dag_show tells sched of a DAG, new or changed. */
 void ctl_dag_show(struct ctl *c, const struct dag *dag);
-int ctl_deploy_start(struct ctl *c, int fd, struct fn_object *o, const uint16_t *fn, uint32_t cnt,
-		     bool pin);
 
 /* ctl_admin.c */
 void ctl_admin(struct ctl *c, struct ctl_conn *conn, const char *text, const int *fd,

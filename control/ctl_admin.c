@@ -206,12 +206,12 @@ admin_explain(struct admin_request *r)
 
 	for (uint32_t i = 0; i < cnt; i++) {
 		json_array_append_new(a,
-				      json_pack("{s:o, s:i, s:I, s:I, s:i, s:i, s:i}", "name",
+				      json_pack("{s:o, s:i, s:I, s:I, s:i, s:i, s:i, s:i}", "name",
 						admin_name(r->c, d[i].target, d[i].dag), "executor",
 						d[i].exec, "waited_ns", (json_int_t)d[i].waited_ns,
 						"ahead", (json_int_t)d[i].ahead, "able", d[i].able,
-						"attempt", d[i].attempt + 1, "functions",
-						d[i].last - d[i].first + 1));
+						"load", d[i].load, "attempt", d[i].attempt + 1,
+						"functions", d[i].last - d[i].first + 1));
 	}
 	json_object_set_new(r->out, "decisions", a);
 	return err;

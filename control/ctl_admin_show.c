@@ -46,6 +46,8 @@ admin_exec(struct ctl *c, uint16_t e)
 	}
 	if (x->state == EXEC_SERVING) {
 		json_object_set_new(o, "died", json_integer(c->slot[x->slot].died));
+		json_object_set_new(o, "class",
+				    json_string(c->cfg.classes.name[c->cfg.classes.of[x->slot]]));
 	}
 	return o;
 }

@@ -94,6 +94,10 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 		}
 		err = topo_validate(n->topo, &tw);
 	}
+	if (err == 0) {
+		err = classes_parse(&n->classes, p->executor_classes, n->topo->executor_cnt,
+				    tw.text, sizeof(tw.text));
+	}
 	if (err != 0) {
 		return node_fail(why, err, tw.text);
 	}
@@ -215,6 +219,7 @@ node_ctl_config(struct node *n, const char *executor_path, const char *sandbox,
 		.lcore_cnt = MIN(n->topo->lcore_cnt, (uint32_t)TILE_PORT_CNT),
 		.executor_cnt = n->topo->executor_cnt,
 		.spare_cnt = n->topo->spare_cnt,
+		.classes = n->classes,
 		.executor_memory = p->executor_memory,
 		.dag_split_ns = p->sched_dag_split,
 		.sched_log = &n->sched.log,

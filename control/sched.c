@@ -109,6 +109,13 @@ sched_oldest(struct sched *s, uint16_t exec)
 	return best;
 }
 
+static void
+sched_running_set(struct sched *s, uint16_t exec, uint32_t record)
+{
+	s->running[exec] = record;
+	sched_exec_set(s->taken, exec, record != 0);
+}
+
 /* Remembers a decision. */
 static void
 sched_note(struct sched *s, const struct sched_call *c)
@@ -117,6 +124,7 @@ sched_note(struct sched *s, const struct sched_call *c)
 				    .at_ns = s->now_ns,
 				    .waited_ns = s->now_ns - c->came_ns,
 				    .ahead = c->ahead,
+				    .load = s->load[c->exec],
 				    .exec = c->exec,
 				    .attempt =
 					    (c->d.sub & CALL_ATTEMPT_MASK) >> CALL_ATTEMPT_SHIFT };
@@ -150,7 +158,7 @@ sched_send(struct sched *s, struct sched_call *c, uint16_t exec)
 		return false;
 	}
 	c->exec = exec;
-	s->running[exec] = (uint32_t)(c - s->call + 1);
+	sched_running_set(s, exec, (uint32_t)(c - s->call + 1));
 	if (s->log != NULL) {
 		sched_note(s, c);
 	}
@@ -209,14 +217,17 @@ sched_exec_try(struct sched *s, uint16_t exec, uint64_t now_ns)
 void
 sched_target_run(struct sched *s, struct sched_target *t, uint64_t now_ns)
 {
-	uint32_t start = (uint32_t)rng_below(&s->rng, EXEC_END);
+	uint64_t able[PLACEMENT_EXEC_WORDS];
+	uint32_t exec;
 
-	for (uint32_t i = 0; i < EXEC_END && t->head != 0; i++) {
-		uint16_t exec = (uint16_t)((start + i) % EXEC_END);
-
-		if (sched_exec_in(t->exec, exec) || sched_exec_in(t->kept, exec)) {
-			sched_exec_try(s, exec, now_ns);
-		}
+	sched_loads(s);
+	for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
+		able[w] = (t->exec[w] | t->kept[w]) & ~s->taken[w];
+	}
+	while (t->head != 0 && (exec = pick_exec(able, s->busy, PLACEMENT_EXEC_WORDS, s->load,
+						 rng_u64(&s->rng))) != PICK_NONE) {
+		sched_exec_set(able, (uint16_t)exec, false);
+		sched_exec_try(s, (uint16_t)exec, now_ns);
 	}
 }
 
@@ -354,7 +365,7 @@ sched_on_reply(struct sched *s, uint16_t exec, const struct desc *d, uint64_t no
 		return; /* it was never asked */
 	}
 	c = &s->call[s->running[exec] - 1];
-	s->running[exec] = 0;
+	sched_running_set(s, exec, 0);
 	if (c->run != 0) {
 		sched_run_on_reply(s, c, exec, d);
 		sched_drained(s, exec);
@@ -486,7 +497,7 @@ sched_died(struct sched *s, struct sched_call *c, const struct desc *d)
 
 	c->exec = 0;
 	snprintf(text, sizeof(text), "%s %d; its writes %s",
-		 d->dead.cause == DEATH_SIGNAL ? "signal" : "exit status", (int)d->dead.status,
+		 d->dead.cause == DEATH_SIGNAL ? "signal" : "exit code", (int)d->dead.status,
 		 effects ? "happened" : "did not happen");
 	if (c->run != 0) {
 		*strchr(text, ';') = '\0'; /* what it means is known when nothing of the run runs */
@@ -509,7 +520,8 @@ sched_exec_down(struct sched *s, const struct desc *d, uint64_t now_ns)
 	uint64_t gen;
 	const struct placement_copy *p;
 
-	s->running[exec] = 0;
+	sched_running_set(s, exec, 0);
+	sched_load_drop(s, exec);
 	s->draining[exec] = DRAIN_NO;
 	sched_unkeep(s, exec);
 	s->busy_since_ns[exec] = 0;

@@ -42,6 +42,8 @@
 #define SCHED_WAITER_MAX  8192  /* who waits for one */
 /* while calls wait: look for free executors at least so often */
 #define SCHED_RETRY_NS    UINT64_C(1000000)
+/* loads are looked at so often, while calls come */
+#define SCHED_LOAD_NS     UINT64_C(10000000)
 /* a claim on an idle executor older than this is dropped */
 #define SCHED_STUCK_NS    UINT64_C(10000000)
 #define SCHED_TIMER_NONE  UINT64_MAX
@@ -52,6 +54,9 @@ struct sched_ops {
 	void (*tell_ctl)(void *ctx, const struct desc *d);
 	/* Whether an executor says it runs nothing (region_run). A hint. */
 	bool (*idle)(void *ctx, uint16_t exec);
+	/* How long functions ran at an executor since it began (region_run). A hint. NULL: nobody
+	 * knows, and all are alike. */
+	uint64_t (*busy_ns)(void *ctx, uint16_t exec);
 	/* Memory of ours, for calls with a request id. keep copies a payload of a process that
 	 * lives: 0 with *ret, held for the daemon; MB_ERR_TOO_LARGE, MB_ERR_NO_MEMORY,
 	 * MB_ERR_CORRUPT. hold adds a hold, drop gives one back. */

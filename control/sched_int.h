@@ -3,6 +3,7 @@
 #ifndef MB_SCHED_INT_H
 #define MB_SCHED_INT_H
 
+#include "pick.h"
 #include "sched.h"
 
 #define TARGET_CNT   (FUNCTION_CNT_MAX + DAG_CNT_MAX)
@@ -97,8 +98,13 @@ struct sched {
 	struct inboxes *inboxes;
 	uint64_t seq;
 	uint64_t timer_ns;
-	uint32_t free;              /* + 1 */
-	uint32_t running[EXEC_END]; /* record + 1; 0: nothing from us (S1) */
+	uint32_t free;                        /* + 1 */
+	uint32_t running[EXEC_END];           /* record + 1; 0: nothing from us (S1) */
+	uint64_t taken[PLACEMENT_EXEC_WORDS]; /* those that run something from us */
+	uint64_t busy[PLACEMENT_EXEC_WORDS];  /* those at PICK_BUSY */
+	uint16_t load[PLACEMENT_EXEC_WORDS * 64];
+	uint64_t load_busy_ns[EXEC_END]; /* what an executor had run when it was looked at */
+	uint64_t load_ns;                /* when all were */
 	/* when a claim was first found in our way; 0: it is not */
 	uint64_t busy_since_ns[EXEC_END];
 	uint8_t draining[EXEC_END];     /* enum sched_drain */
@@ -156,6 +162,10 @@ void sched_pin_want(struct sched *s, uint32_t target);
 void sched_waiting_run(struct sched *s, uint64_t now_ns);
 void sched_learn(struct sched_target *dag, uint64_t run_ns);
 void sched_drained(struct sched *s, uint16_t exec);
+
+/* sched_load.c: sched_loads looks at the executors' loads, if that is due. */
+void sched_loads(struct sched *s);
+void sched_load_drop(struct sched *s, uint16_t exec);
 
 /* sched_table.c: what ctl says. */
 void sched_exec_mask(struct sched *s, uint16_t exec, const struct ctl_exec_set *set);

@@ -27,6 +27,7 @@ struct sched_decision {
 	uint16_t target;    /* function or DAG id */
 	uint16_t exec;
 	uint16_t able; /* executors that could have been given it */
+	uint16_t load; /* of the one that got it, of late: PICK_LOAD_FULL is all the time */
 	bool dag;      /* target is a DAG's, which runs as a whole */
 	uint8_t attempt;
 	uint8_t first, last; /* a part of a DAG call: its functions; else 0 and 0 */

@@ -46,6 +46,17 @@ sched_tile_idle(void *ctx, uint16_t exec)
 	       atomic_load_explicit(&region_run(r)->call, memory_order_relaxed) == 0;
 }
 
+static uint64_t
+sched_tile_busy_ns(void *ctx, uint16_t exec)
+{
+	struct sched_tile *t = ctx;
+	const struct region *r = &t->peers->peer[exec].region;
+
+	return ports_inc(t->ports, exec) == 0
+		       ? 0
+		       : atomic_load_explicit(&region_run(r)->busy_ns, memory_order_relaxed);
+}
+
 /* Copies what a process holds for us. It may write meanwhile: who reads the copy checks it. */
 static int
 sched_tile_keep(void *ctx, const struct payload_ref *ref, struct payload_ref *ret)
@@ -117,6 +128,7 @@ sched_tile_init(struct sched_tile *t, struct placement *placement, struct hints 
 	struct sched_ops ops = { .send = sched_tile_send,
 				 .tell_ctl = sched_tile_tell_ctl,
 				 .idle = sched_tile_idle,
+				 .busy_ns = sched_tile_busy_ns,
 				 .keep = sched_tile_keep,
 				 .hold = sched_tile_hold,
 				 .drop = sched_tile_drop,

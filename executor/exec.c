@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "argkeys.h"
 #include "check.h"
 #include "compiler.h"
 #include "dagpart.h"
@@ -158,7 +159,8 @@ static int
 run_function(struct exec *x, const struct fn *fn, struct slice args)
 {
 	int cnt = value_list_read(args, x->dag.arg);
-	int err;
+	struct slice output = slice_of(NULL, 0);
+	int err = 0;
 
 	if (unlikely(cnt < 0)) {
 		return call_refuse(&x->call, cnt, "the arguments", NULL);
@@ -168,7 +170,15 @@ run_function(struct exec *x, const struct fn *fn, struct slice args)
 	x->call.arg = x->dag.arg;
 	x->call.arg_cnt = (uint32_t)cnt;
 	x->call.result = &x->dag.result[0];
-	err = call_run(&x->call);
+	if (unlikely(argkeys_any(x->dag.arg, (uint32_t)cnt))) {
+		err = argkeys_take(&x->call, x->dag.arg, &output);
+	}
+	if (likely(err == 0)) {
+		err = call_run(&x->call);
+	}
+	if (unlikely(err == 0 && output.len != 0)) {
+		err = argkeys_store(&x->call, output);
+	}
 	session_views_end(x->session);
 	return err;
 }

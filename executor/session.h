@@ -143,6 +143,10 @@ uint32_t session_held(const struct session *s);
 /* The operations. Keys, fields and members are copied; views last until session_views_end.
  * Errors: see function.h, which has one function for each. */
 int session_get(struct session *s, struct slice key, struct slice *ret);
+/* session_prefetch brings keys into the cache, all at the same time: none is fetched again when it
+ * is read soon after. Returns: 0; MB_ERR_DEADLINE; MB_ERR_NO_NODE. What the store says of a key is
+ * told to who reads it. */
+int session_prefetch(struct session *s, const struct slice *key, uint32_t cnt);
 int session_get_i64(struct session *s, struct slice key, int64_t *ret);
 int session_put(struct session *s, struct slice key, struct slice value);
 int session_incr(struct session *s, struct slice key, int64_t n, int64_t *ret_sum);

@@ -75,6 +75,64 @@ fetch(struct session *s, uint64_t hash, struct slice key)
 	return got.err;
 }
 
+/* How many keys are asked for at a time: the answers fit the channel that they come on. */
+#define PREFETCH_WINDOW 32
+
+/* Waits for one more of the answers to the FETCHes since token first. */
+static int
+prefetched(struct session *s, uint32_t first)
+{
+	const struct exec_wait *w = s->conf.wait;
+	struct desc got;
+
+	do {
+		int n = w->answer(w->ctx, s->call.deadline_ns, &got);
+
+		if (n <= 0) {
+			return n < 0 ? n
+				     : refuse(s, MB_ERR_DEADLINE,
+					      "the deadline passed while keys were fetched");
+		}
+		session_on_answer(s, &got);
+	} while (got.kind != DESC_FETCHED ||
+		 (uint32_t)(got.b >> 32) - first > s->token_seq - first);
+	return 0;
+}
+
+int
+session_prefetch(struct session *s, const struct slice *key, uint32_t cnt)
+{
+	const struct exec_wait *w = s->conf.wait;
+	uint32_t first = s->token_seq + 1, out = 0;
+	int err = 0;
+
+	for (uint32_t i = 0; i < cnt && err == 0; i++) {
+		uint64_t hash = hash_bytes(key[i].p, key[i].len);
+		struct cache_value v;
+		struct desc d;
+
+		if (cache_view_get_hashed(s->conf.view, hash, key[i], &v) != CACHE_MISS) {
+			cache_view_release(s->conf.view, &v);
+			continue;
+		}
+		if (fetch_desc(s, key[i], &d) != 0) {
+			break; /* what is out is waited for; the rest is fetched when it is read */
+		}
+		err = w->send(w->ctx, PORT_CACHE_FIRST + cache_tile_of(hash, s->conf.cache_cnt),
+			      &d);
+		out += err == 0;
+		if (err == 0 && out == PREFETCH_WINDOW) {
+			err = prefetched(s, first);
+			out--;
+		}
+	}
+	while (err == 0 && out > 0) {
+		err = prefetched(s, first);
+		out--;
+	}
+	return err;
+}
+
 /* Whether a value that the cache still shows has reached its deadline. */
 static bool
 value_expired(struct session *s, const struct cache_value *v)

@@ -81,18 +81,19 @@ stage_sum_cnt(const struct stage_sum *sum)
 uint64_t
 stage_quantile(const struct stage_sum *sum, double q)
 {
-	double share = q * (double)stage_sum_cnt(sum), rank = (double)(uint64_t)share, below = 0;
+	double rank = q * (double)stage_sum_cnt(sum), below = 0;
 
 	REQUIRE(q >= 0 && q <= 1, "q=%g", q);
-	rank += rank < share || rank < 1;
+	rank = rank < 1 ? 1 : rank;
 	for (uint32_t i = 0; i < STAGE_BUCKET_CNT; i++) {
 		double n = (double)sum->bucket[i];
 
 		if (n > 0 && below + n >= rank) {
-			uint64_t begin = stage_bucket_begin(i);
-			double last = (double)(stage_bucket_begin(i + 1) - 1 - begin);
+			uint64_t begin = stage_bucket_begin(i), next = stage_bucket_begin(i + 1);
+			double last = next > begin ? (double)(next - 1 - begin) : 0;
+			double at = rank - below - 0.5;
 
-			return begin + (uint64_t)(last * (rank - below - 0.5) / n);
+			return begin + (uint64_t)(at > 0 ? last * at / n : 0);
 		}
 		below += n;
 	}

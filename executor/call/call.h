@@ -58,7 +58,9 @@ enum call_kind {
 /* Of a call that its client follows, and that has no request id: word[4] is when it was sent, in ns
  * of the machine's monotonic clock. It costs two looks at the clock, so one call in STAGE_SAMPLE is
  * followed, and those that ask for it. */
-#define CALL_F_TRACED 0x20
+#define CALL_F_TRACED 0x80
+static_assert((CALL_F_TRACED & (CALL_F_ACK_MASK | CALL_F_REQUEST | DESC_F_INLINE)) == 0,
+	      "a flag of its own");
 
 /* A request id says when it was made (milliseconds since 1970) and is otherwise drawn. */
 #define REQUEST_RANDOM_BITS 22

@@ -155,7 +155,7 @@ view_text(unsigned int type, struct slice state, char buf[VIEW_TEXT_MAX], struct
 		return priority_read(state, ret_text, &priority);
 	case LATTICE_MVREG:
 		if (!mvreg_latest(state, &sibling)) {
-			return state.len == 0 ? MB_ERR_NOT_FOUND : MB_ERR_CORRUPT;
+			return MB_ERR_NOT_FOUND;
 		}
 		*ret_text = sibling.value;
 		return 0;
@@ -201,6 +201,7 @@ bool
 view_present_scalar(unsigned int type, struct slice state)
 {
 	char buf[VIEW_TEXT_MAX];
+	struct pair_lex pair;
 	struct slice text;
 	double score;
 	int rc;
@@ -211,6 +212,12 @@ view_present_scalar(unsigned int type, struct slice state)
 		return strval_present(state);
 	case LATTICE_PN_COUNTER:
 		return view_text(type, state, buf, &text) == 0;
+	case LATTICE_MVREG:
+		return mvreg_cnt(state) != 0;
+	case LATTICE_PAIR_LEX:
+		/* A register under the name of a merge; other pairs cannot be deleted so. */
+		return pair_lex_open(state, &pair) == 0 &&
+		       (pair.second_type != LATTICE_MVREG || mvreg_cnt(pair.second) != 0);
 	case LATTICE_SCORE:
 		/* Also one whose sum is no number. */
 		rc = score_read(state, &score);

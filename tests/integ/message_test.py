@@ -133,6 +133,18 @@ MB_FUNCTION(digits)
     return mb_return_i64(call, sum);
 }
 
+/* Sends to itself, more than anybody keeps. */
+MB_FUNCTION(floods)
+{
+    for (int i = 0; i < 5000; i++) {
+        MB_TRY(mb_send(call, mb_self(call), mb_str("more")));
+        if (i % 200 == 199) {
+            MB_TRY(mb_flush(call));
+        }
+    }
+    return 0;
+}
+
 MB_FUNCTION(waits)
 {
     struct mb_message m;
@@ -241,6 +253,12 @@ class Messages(unittest.TestCase):
         code, _, err = NODE.run('call', 'waits', '5000', '--deadline', '100ms')
         self.assertEqual(code, 1)
         self.assertIn('deadline', err)
+
+    def test_a_flood_is_refused(self):
+        code, _, err = NODE.run('call', 'floods')
+        self.assertEqual(code, 1)
+        self.assertIn('busy', err)
+        self.assertEqual(NODE.run('call', 'waits', '1')[1], b'-1\n')
 
     def test_a_request_s_call_hears(self):
         request = NODE.run('call', 'digits', '--future')[1].decode().strip()

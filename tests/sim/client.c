@@ -115,6 +115,9 @@ draw_call(struct app *a)
 	default:
 		break;
 	}
+	if (c.behaviour == CALL_RETURNS && !c.dag && sim_one_in(s, 8)) {
+		c.messages = (uint8_t)(1 + sim_below(s, 4));
+	}
 	c.arg_len = sim_one_in(s, 4) ? 4 + sim_below(s, 3000) : 0;
 	c.result_len = sim_one_in(s, 4) ? 4 + sim_below(s, 3000) : 0;
 	s->oracle.call[token] = c;
@@ -122,6 +125,27 @@ draw_call(struct app *a)
 }
 
 /* --------------------------------------------------------------------- calls */
+
+/* Sends a call what it waits for. One that has ended meanwhile gets no more. */
+static void
+send_messages(struct app *a, uint32_t token, uint64_t id)
+{
+	struct sim *s = a->s;
+	int err = 0;
+
+	for (uint32_t i = 0; i < s->oracle.call[token].messages && err == 0; i++) {
+		uint32_t bytes[2] = { token, i };
+
+		err = mb_client_send(a->c, id, bytes, sizeof(bytes));
+		sim_trace(s, "client %u sends call %u message %u: %s", a->p->idx, token, i,
+			  err != 0 ? mb_err_name(err) : "ok");
+		if (err != 0 && err != MB_ERR_GONE && err != MB_ERR_NO_NODE) {
+			sim_fail(s, "a message was answered %s", mb_err_name(err));
+		}
+		s->oracle.call[token].acked += err == 0;
+	}
+	s->oracle.call[token].cut = true;
+}
 
 static void
 start_call(struct app *a)
@@ -162,6 +186,7 @@ start_call(struct app *a)
 		if (!a->flight[i].used) {
 			a->flight[i] = (struct flight){ id, token, true };
 			a->flight_cnt++;
+			send_messages(a, token, id);
 			return;
 		}
 	}

@@ -198,6 +198,42 @@ answer(struct mb_call *call, const struct call *c, uint32_t token)
 	return 0;
 }
 
+#define RECV_NS  (5 * NS_PER_MS)
+#define RECV_MAX 60 /* waits in vain: longer than anything here stands still */
+
+/* Takes what its client sends it: in order, none twice, none missing; each attempt all of it. */
+static int
+receive(struct mb_call *call, uint32_t token)
+{
+	struct sim *s = proc_self()->sim;
+	uint32_t got = 0;
+
+	for (uint32_t vain = 0; got < s->oracle.call[token].messages && vain < RECV_MAX;) {
+		bool cut = s->oracle.call[token].cut;
+		uint32_t acked = s->oracle.call[token].acked, said[2];
+		struct mb_message m;
+		int err = mb_recv(call, RECV_NS, &m);
+
+		if (err == MB_ERR_NOT_FOUND) {
+			if (cut && got == acked) {
+				break;
+			}
+			if (++vain == RECV_MAX && got < acked) {
+				sim_fail(s, "a message that was acknowledged did not come");
+			}
+			continue;
+		}
+		MB_TRY(err);
+		memcpy(said, m.bytes.p, sizeof(said));
+		if (m.bytes.len != sizeof(said) || said[0] != token || said[1] != got) {
+			sim_fail(s, "message %u came to call %u, not %u", said[1], token, got);
+		}
+		got++;
+		s->oracle.stats.messages++;
+	}
+	return 0;
+}
+
 static int
 function(struct mb_call *call)
 {
@@ -243,6 +279,7 @@ function(struct mb_call *call)
 		work(1);
 		return 0;
 	default:
+		MB_TRY(receive(call, (uint32_t)token));
 		return answer(call, &c, (uint32_t)token);
 	}
 }

@@ -97,6 +97,9 @@ struct call {
 	bool none; /* answered as without effect (O3) */
 	uint16_t runs;
 	uint8_t accepted[2]; /* by cache tile */
+	uint8_t messages;    /* that its client sends it while it runs */
+	uint8_t acked;       /* of them; what comes after one that was refused is not sent */
+	bool cut;            /* no more come */
 	uint32_t arg_len, result_len;
 	struct op op[CALL_OP_MAX];
 };
@@ -115,6 +118,7 @@ struct oracle_stats {
 	uint64_t retries; /* second runs */
 	uint64_t reads;
 	uint64_t again[2], changed[2]; /* reads of a key once more in a call: at lww, at rr */
+	uint64_t messages;             /* received */
 	uint64_t checks;               /* invariants looked at */
 };
 

@@ -33,11 +33,14 @@ check_sched(struct sim *s)
 {
 	struct sched *core = s->node->sched.core;
 	uint64_t claims = 0;
+	uint32_t messages;
 
 	none(s, sched_queued(core), "calls wait at sched");
 	none(s, sched_running(core), "calls run for sched");
 	none(s, sched_runs(core), "DAG calls run");
 	none(s, sched_held(core), "results of a DAG's functions are held");
+	none(s, sched_inboxes(core, &messages), "inboxes are kept");
+	none(s, messages, "messages are kept");
 	none(s, ports_waiting(s->node->sched.tile.ports), "messages of sched wait for processes");
 	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
 		claims += simctl_proc(s->node->ctl, e) != NULL &&

@@ -186,6 +186,9 @@ void mb_merge_add(const struct mb_merge *merge);
  * Arguments are numbered from 0. In a DAG the function's own arguments come first, then the results
  * of its upstream functions in the order of the DAG's edges.
  *
+ * An argument that its caller gave as a reference (mb_ref) is what was stored under that key when
+ * the function began: BYTES, read in place, or NIL.
+ *
  * Errors:    MB_ERR_NOT_FOUND there is no argument idx; MB_ERR_TYPE it is of another type.
  */
 
@@ -595,7 +598,8 @@ int mb_send(struct mb_call *call, uint64_t to, struct mb_slice bytes);
 int mb_recv(struct mb_call *call, uint64_t timeout_ns, struct mb_message *ret);
 
 /* mb_tag gives what stands behind '#' in the DAG's text for this vertex, so that one function can
- * stand in a DAG more than once and tell where it is. "" outside a DAG and without a tag. */
+ * stand in a DAG more than once and tell where it is; the star of a multi function is a part of it.
+ * "" outside a DAG and without a tag. */
 const char *mb_tag(const struct mb_call *call);
 
 /* mb_log writes one line, at most 511 bytes (longer is cut), to the node's log of this function

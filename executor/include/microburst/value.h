@@ -44,6 +44,9 @@ enum mb_type {
 	MB_UTF8 = 4,
 	MB_F64_ARRAY = 5,
 	MB_LIST = 6, /* a list of values in its encoded form */
+	/* Of arguments only; p and len are a key. */
+	MB_REF = 7,    /* stands for what is stored there: the function gets bytes, or nil */
+	MB_OUTPUT = 8, /* what the function returns is stored there too; it does not see this */
 };
 
 /* Who has merged a write before it is acknowledged. A level of n owners survives the loss of n - 1;
@@ -109,6 +112,31 @@ mb_utf8(const char *p, size_t len)
 	struct mb_value v = { MB_UTF8, 0, 0.0, NULL, 0 };
 
 	v.p = p;
+	v.len = len;
+	return v;
+}
+
+/* mb_ref is an argument that stands for what is stored under a key when the function runs. All
+ * references of a function are fetched at the same time, before it runs. */
+static inline struct mb_value
+mb_ref(const char *key, size_t len)
+{
+	struct mb_value v = { MB_REF, 0, 0.0, NULL, 0 };
+
+	v.p = key;
+	v.len = len;
+	return v;
+}
+
+/* mb_output, among the arguments, names a key under which the function's result is stored as well:
+ * one value as its bytes, a number as text; none or several as the encoded list. It is written
+ * with all else that the function writes, or not at all. One a function. */
+static inline struct mb_value
+mb_output(const char *key, size_t len)
+{
+	struct mb_value v = { MB_OUTPUT, 0, 0.0, NULL, 0 };
+
+	v.p = key;
 	v.len = len;
 	return v;
 }
