@@ -101,6 +101,18 @@ struct kvs_value *kvs_shard_pin_key(struct kvs_shard *s, struct kvs_key *k);
  * is released. */
 void kvs_shard_remove(struct kvs_shard *s, struct kvs_key *k);
 
+/* kvs_shard_settled makes what is left of a key's value without what no reader is shown
+ * (settle.h), of which all is forgotten that may be; writers_max as there. It is the caller's, who
+ * gives it to the key by kvs_shard_take or up by kvs_shard_value_free.
+ *
+ * Returns:   0; *ret is NULL when there is nothing to forget, or when it is longer than
+ *            KVS_STEP_BYTES; MB_ERR_NO_MEMORY.
+ * Cost:      a look at each item, once for a value.
+ */
+int kvs_shard_settled(struct kvs_shard *s, const struct kvs_key *k, uint32_t writers_max,
+		      struct kvs_value **ret);
+void kvs_shard_take(struct kvs_shard *s, struct kvs_key *k, struct kvs_value *v);
+
 /* kvs_shard_first, kvs_shard_next: all keys, in order; NULL behind the last. */
 struct kvs_key *kvs_shard_first(const struct kvs_shard *s);
 struct kvs_key *kvs_shard_next(const struct kvs_shard *s, const struct kvs_key *k);

@@ -171,8 +171,9 @@ totals_print(const struct totals *t)
 	printf("; %" PRIu64 " executors stopped past a deadline\n", t->stats.stopped);
 	printf("store: %" PRIu64 " writes past the caches, %" PRIu64
 	       " changes told to owners, %" PRIu64 " to caches, %" PRIu64
-	       " deleted keys forgotten\n",
-	       t->stats.guest_ops, t->stats.told, t->stats.pushed, t->stats.dropped);
+	       " deleted keys forgotten, %" PRIu64 " values settled\n",
+	       t->stats.guest_ops, t->stats.told, t->stats.pushed, t->stats.dropped,
+	       t->stats.settled);
 	printf("%" PRIu64 " looks at invariants, %" PRIu64 " seeds failed\n", o->checks, t->failed);
 }
 
