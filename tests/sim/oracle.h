@@ -39,16 +39,17 @@ enum key_kind {
 	KEY_COUNTER = 0, /* INCR only */
 	KEY_SET,         /* SADD only */
 	KEY_REGISTER,    /* PUT only */
-	KEY_WILD,        /* anything: only O7, and that it answers */
+	KEY_WILD,        /* anything, odd ones SADD and SREM: only O7, O8, and that it answers */
 	KEY_KIND_CNT     /* how many */
 };
 
 enum op_kind {
 	OP_READ = 0,
 	OP_WRITE,  /* what the key's kind has */
-	OP_DELETE, /* KEY_WILD only, as are the next two */
+	OP_DELETE, /* KEY_WILD only, as are the next three */
 	OP_INCR,
 	OP_SADD,
+	OP_SREM,
 };
 
 struct op {
