@@ -17,6 +17,7 @@
 #include "check.h"
 #include "compiler.h"
 #include "impl.h"
+#include "probe.h"
 #include "remote.h"
 #include "timebase.h"
 #include "value.h"
@@ -30,6 +31,7 @@
 #define ARGS_INLINE_MAX 4
 
 static_assert((MB_CALLS_MAX & (MB_CALLS_MAX - 1)) == 0, "slots are named by bits of an id");
+static_assert(MB_CALLS_MAX == LIVE_CNT, "each slot has its place in the region");
 
 /* ----------------------------------------------------------------- claims */
 
@@ -82,17 +84,10 @@ client_indirect(const struct mb_client *c, const struct client_name *t,
 static int
 client_request(struct mb_client *c, struct desc *d, uint64_t id)
 {
-	if ((d->flags & DESC_F_INLINE) != 0 && d->len > REQUEST_INLINE_BYTES) {
-		struct payload_ref ref;
-		uint8_t *p;
-		int err = payload_alloc(c->d->pool, d->len, c->d->proc, &ref, &p);
+	int err = client_outline(c, d);
 
-		if (err != 0) {
-			return err;
-		}
-		memcpy(p, d->data, d->len);
-		d->ref = ref;
-		d->flags &= (uint8_t)~DESC_F_INLINE;
+	if (err != 0) {
+		return err;
 	}
 	d->flags |= CALL_F_REQUEST;
 	d->word[4] = id;
@@ -191,6 +186,7 @@ client_slot(struct mb_client *c, const struct mb_call_options *opt)
 	} while (c->call[SLOT(c->seq)].state != CALL_FREE || c->call[SLOT(c->seq)].late);
 	call = &c->call[SLOT(c->seq)];
 	call->id = call_id_make((uint16_t)c->who, (uint32_t)(c->who >> 16), c->seq);
+	client_live(c, call->id, true);
 	call->resent = 0;
 	call->cancelled = false;
 	call->cancel_ns = 0;
@@ -238,6 +234,10 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 	if (unlikely(call == NULL)) {
 		return MB_ERR_BUSY;
 	}
+	if (unlikely(target->limit_ns != 0) &&
+	    (opt == NULL || opt->deadline_ns == 0 || opt->deadline_ns > target->limit_ns)) {
+		client_deadline_set(c, call, target->limit_ns);
+	}
 	d->kind = DESC_CALL;
 	d->a = target->id;
 	d->sub = target->dag ? CALL_DAG : 0;
@@ -248,9 +248,11 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 	d->call = call->id;
 	if (unlikely(opt != NULL && opt->request_id != 0)) {
 		err = client_request(c, d, opt->request_id);
-		if (err != 0) {
-			return err;
-		}
+	} else if (unlikely(call->id % STAGE_SAMPLE == 0 || (opt != NULL && opt->trace))) {
+		err = client_follow(c, call, d, opt != NULL && opt->trace);
+	}
+	if (unlikely(err != 0)) {
+		return err;
 	}
 	d->b = call->deadline_ns;
 	call->d = *d;
@@ -258,6 +260,9 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 	if (likely(ch != NULL)) {
 		call->exec = ch->proc;
 		call->chan_seq = ch->tail;
+		if (unlikely((call->d.flags & CALL_F_TRACED) != 0)) {
+			client_follow_sent(call);
+		}
 		err = channel_send(ch, &call->d);
 		if (likely(err == 0)) {
 			c->out[ch->proc]++;
@@ -272,6 +277,7 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 		return err == MB_ERR_FULL ? MB_ERR_BUSY : err;
 	}
 	client_sent(c, call);
+	PROBE3(call_sent, call->id, call->d.a, call->exec);
 	*ret_call = call->id;
 	return 0;
 }
@@ -307,6 +313,7 @@ client_done(struct mb_client *c, struct client_call *call, const struct desc *an
 	REQUIRE(call->state == CALL_SENT);
 	REQUIRE(c->reply_free != 0);
 	call->state = CALL_DONE;
+	client_live(c, call->id, false);
 	r = &c->reply[c->reply_free - 1];
 	c->reply_of[slot] = c->reply_free;
 	c->reply_free = r->next;
@@ -362,6 +369,10 @@ client_on_reply(struct mb_client *c, struct channel *ch, const struct desc *d)
 		client_release(c, d);
 		return;
 	}
+	if (unlikely((call->d.flags & CALL_F_TRACED) != 0)) {
+		client_follow_end(c, call, d);
+	}
+	PROBE2(call_answered, call->id, d->err);
 	client_settle(c, call);
 	if (unlikely(call->cancelled && d->err != 0)) {
 		client_release(c, d);

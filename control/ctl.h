@@ -6,6 +6,7 @@
  *	ctl_zygote.c the process that forks executors
  *	ctl_exec.c   executors: spares, loading, swapping, stopping
  *	ctl_admin.c  the command line's questions, in JSON
+ *	ctl_use.c    what functions have used
  *
  * The model of ctl_exec is a wanted state and one step that moves towards it: every slot shall have
  * an executor that has the pinned set, every cpu its spares. Deployment, crash, first call of a
@@ -173,7 +174,8 @@ struct ctl {
 	uint64_t orphans_ns; /* when calls of dead clients are looked for */
 	struct ctl_deploy deploy[CTL_DEPLOY_MAX];
 	uint64_t deploy_seq;
-	struct ctl_log *log; /* CTL_LOG_CNT */
+	struct ctl_uses *uses; /* ctl_use.h */
+	struct ctl_log *log;   /* CTL_LOG_CNT */
 	uint64_t log_seq;
 	char *text; /* DOMAIN_TEXT_MAX + 1 */
 	uint64_t started_ns;

@@ -29,12 +29,35 @@ admin_functions(struct admin_request *r)
 				execs += x->fn[k] == f->id;
 			}
 		}
-		json_array_append_new(a, json_pack("{s:s, s:i, s:I, s:I, s:b}", "name", f->name,
-						   "version", f->version, "executors", execs,
+		json_array_append_new(a, json_pack("{s:s, s:i, s:I, s:I, s:b, s:I, s:I}", "name",
+						   f->name, "version", f->version, "executors",
+						   f->concurrency != 0
+							   ? MIN(execs, (json_int_t)f->concurrency)
+							   : execs,
 						   "object_bytes", (json_int_t)f->object->bytes,
-						   "pinned", f->pinned));
+						   "pinned", f->pinned, "deadline_ns",
+						   (json_int_t)f->deadline_ns, "concurrency",
+						   (json_int_t)f->concurrency));
 	}
 	json_object_set_new(r->out, "functions", a);
+	return 0;
+}
+
+/* What a call of each function may take at most. */
+static int
+admin_limits(struct admin_request *r, struct fn *f)
+{
+	json_int_t deadline = json_integer_value(json_object_get(r->in, "deadline_ns"));
+	json_int_t concurrency = json_integer_value(json_object_get(r->in, "concurrency"));
+
+	if (deadline < 0 || concurrency < 0 || concurrency > EXECUTOR_CNT_MAX) {
+		return admin_fail(
+			r, MB_ERR_INVALID,
+			"a deadline is not negative, and a function runs at 1 to %d executors",
+			EXECUTOR_CNT_MAX);
+	}
+	f->deadline_ns = (uint64_t)deadline;
+	f->concurrency = (uint32_t)concurrency;
 	return 0;
 }
 
@@ -58,9 +81,10 @@ admin_deploy_file(struct admin_request *r, struct slice file, const struct objec
 					 FUNCTION_CNT_MAX);
 		} else {
 			id[cnt++] = f->id;
+			err = admin_limits(r, f);
 		}
 	}
-	if (err == 0) {
+	if (err == 0 && cnt == seen->fn_cnt) {
 		err = ctl_deploy_start(r->c, r->conn->fd, o, id, cnt, pin);
 		if (err != 0) {
 			admin_fail(r, err, "%d deployments wait already; try again later",

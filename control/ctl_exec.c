@@ -21,6 +21,7 @@
 
 #include "check.h"
 #include "ctl.h"
+#include "ctl_use.h"
 #include "log.h"
 #include "zygote.h"
 
@@ -225,8 +226,15 @@ ctl_exec_serve(struct ctl *c, uint16_t e, uint16_t slot)
 	struct desc d = { .kind = DESC_EXEC_UP, .a = e };
 
 	REQUIRE(set != NULL);
-	set->cnt = c->exec[e].fn_cnt;
-	memcpy(set->fn, c->exec[e].fn, set->cnt * sizeof(set->fn[0]));
+	for (uint32_t i = 0; i < c->exec[e].fn_cnt; i++) {
+		const struct fn *f = registry_fn_by_id(&c->registry, c->exec[e].fn[i]);
+
+		/* An executor runs one call at a time, so as many slots as a function may run in
+		 * are shown to have it; the others have it loaded for nothing. */
+		if (f == NULL || f->concurrency == 0 || slot < f->concurrency) {
+			set->fn[set->cnt++] = c->exec[e].fn[i];
+		}
+	}
 	d.word[0] = (uintptr_t)set;
 	ctl_tell_tile(c, CTL_TILE_SCHED, &d);
 	if (s->proc != 0) { /* E2 */
@@ -334,8 +342,10 @@ ctl_deploy_commit(struct ctl *c, struct ctl_deploy *dep)
 		REQUIRE(shown != NULL);
 		f->shown = true;
 		f->pinned = dep->pin;
+		ctl_use_deployed(c, f);
 		shown->id = f->id;
 		shown->version = f->version;
+		shown->deadline_ns = f->deadline_ns;
 		memcpy(shown->name, f->name, NAME_BYTES_MAX);
 		d.word[0] = (uintptr_t)shown;
 		ctl_tell_tile(c, CTL_TILE_SCHED, &d);

@@ -22,6 +22,7 @@
 #include "place.h"
 #include "rng.h"
 #include "sched_tile.h"
+#include "telemetry.h"
 #include "topo.h"
 #include "zygote.h"
 
@@ -516,6 +517,9 @@ node_create(struct node **ret, const struct params *p, const char *executor_path
 	}
 	if (err == 0) {
 		err = node_tiles(n, executor_path, sandbox, why);
+	}
+	if (err == 0) {
+		err = telemetry_start(n->socket);
 	}
 	return err;
 }

@@ -18,7 +18,9 @@
 #include "call.h"
 #include "check.h"
 #include "compiler.h"
+#include "message.h"
 #include "microburst/error.h"
+#include "probe.h"
 #include "sched_int.h"
 #include "timebase.h"
 
@@ -43,6 +45,10 @@ sched_create(struct sched **ret, struct placement *placement, struct hints *hint
 	s->free = 1;
 	sched_runs_init(s);
 	sched_requests_init(s);
+	if (sched_messages_create(s) != 0) {
+		free(s);
+		return MB_ERR_NO_MEMORY;
+	}
 	*ret = s;
 	return 0;
 }
@@ -56,6 +62,7 @@ sched_log_set(struct sched *s, struct sched_log *log)
 void
 sched_destroy(struct sched *s)
 {
+	inboxes_destroy(s->inboxes);
 	free(s);
 }
 
@@ -107,6 +114,7 @@ static void
 sched_note(struct sched *s, const struct sched_call *c)
 {
 	struct sched_decision d = { .call = c->d.call,
+				    .at_ns = s->now_ns,
 				    .waited_ns = s->now_ns - c->came_ns,
 				    .ahead = c->ahead,
 				    .exec = c->exec,
@@ -129,6 +137,7 @@ sched_note(struct sched *s, const struct sched_call *c)
 	for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
 		d.able += (uint16_t)__builtin_popcountll(t->exec[w] | t->kept[w]);
 	}
+	PROBE3(call_dispatched, d.call, d.exec, d.waited_ns);
 	sched_log_add(s->log, &d);
 }
 
@@ -251,6 +260,20 @@ sched_pin_want(struct sched *s, uint32_t target)
 
 /* ------------------------------------------------------- from processes */
 
+/* The function's own limit, if its client has not heeded it. */
+static void
+sched_call_limit(const struct sched *s, struct sched_call *c)
+{
+	uint64_t gen, limit;
+	const struct placement_fn *f =
+		placement_fn_get(placement_shown(s->placement, &gen), c->d.a);
+
+	limit = f != NULL && (c->d.sub & CALL_DAG) == 0 ? f->deadline_ns : 0;
+	if (limit != 0 && (c->d.b == 0 || c->d.b > c->came_ns + limit)) {
+		c->d.b = c->came_ns + limit;
+	}
+}
+
 void
 sched_on_call(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now_ns)
 {
@@ -273,6 +296,7 @@ sched_on_call(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now
 		sched_answer(s, proc, d->call, MB_ERR_BUSY, "too many calls wait; try again later");
 		return;
 	}
+	sched_call_limit(s, c);
 	sched_queue_push(s, t, c);
 	if (sched_exec_none(t->exec)) {
 		sched_pin_want(s, idx);
@@ -429,6 +453,10 @@ sched_on_proc(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now
 	case DESC_CANCEL:
 		sched_on_cancel(s, proc, d);
 		break;
+	case DESC_SEND:
+	case DESC_LISTEN:
+		sched_messages_on(s, proc, d);
+		break;
 	case DESC_RELEASE:
 		m.a = proc; /* whose holds they are */
 		for (uint32_t i = 0; d->release.proc == PROC_DAEMON && i < d->release.cnt && i < 8;
@@ -522,6 +550,7 @@ void
 sched_proc_down(struct sched *s, const struct desc *d, uint64_t now_ns)
 {
 	s->now_ns = now_ns;
+	inboxes_proc_down(s->inboxes, d->dead.proc);
 	if (d->dead.proc < PROC_CLIENT_FIRST) {
 		sched_exec_down(s, d, now_ns);
 	} else {
@@ -541,6 +570,7 @@ sched_poll(struct sched *s, uint64_t now_ns)
 	s->timer_ns = SCHED_TIMER_NONE;
 	sched_run_poll(s);
 	sched_requests_poll(s);
+	sched_messages_poll(s);
 	sched_waiting_run(s, now_ns);
 	if (s->timer_ns < now_ns + SCHED_RETRY_NS) {
 		s->timer_ns = now_ns + SCHED_RETRY_NS;

@@ -31,6 +31,7 @@
 #include "ctl_msg.h"
 #include "desc.h"
 #include "hints.h"
+#include "inbox.h"
 #include "placement.h"
 #include "rng.h"
 #include "sched_log.h"
@@ -57,6 +58,8 @@ struct sched_ops {
 	int (*keep)(void *ctx, const struct payload_ref *ref, struct payload_ref *ret);
 	int (*hold)(void *ctx, const struct payload_ref *ref, uint16_t holder);
 	void (*drop)(void *ctx, const struct payload_ref *ref, uint16_t holder);
+	/* Whether a call of a process has ended: messages to it. NULL: nobody knows. */
+	enum inbox_alive (*alive)(void *ctx, uint64_t call);
 	void *ctx;
 };
 
@@ -95,6 +98,8 @@ uint32_t sched_held(const struct sched *s);
 /* sched_requests: how many run; *ret_kept: and how many are kept. */
 uint32_t sched_requests(const struct sched *s, uint32_t *ret_kept);
 uint32_t sched_queued(const struct sched *s);
+/* sched_inboxes: of calls that were sent messages; *ret_messages: these. */
+uint32_t sched_inboxes(const struct sched *s, uint32_t *ret_messages);
 uint32_t sched_running(const struct sched *s);
 /* sched_queued_fn: how many wait for entry fn_idx (below FUNCTION_CNT_MAX). */
 uint32_t sched_queued_fn(const struct sched *s, uint32_t fn_idx);

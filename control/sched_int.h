@@ -94,6 +94,7 @@ struct sched {
 	struct rng rng;
 	uint32_t queue_max;
 	struct sched_log *log; /* NULL: none */
+	struct inboxes *inboxes;
 	uint64_t seq;
 	uint64_t timer_ns;
 	uint32_t free;              /* + 1 */
@@ -167,6 +168,16 @@ void sched_request_ask(struct sched *s, uint16_t client, const struct desc *d);
 void sched_request_done(struct sched *s, const struct desc *d);
 bool sched_request_leave(struct sched *s, uint64_t call, uint16_t client, int err);
 void sched_requests_poll(struct sched *s);
+
+/* sched_request_keep is ops.keep, for which kept answers make room. sched_request_runs: call is one
+ * of ours that has not ended. */
+int sched_request_keep(struct sched *s, const struct payload_ref *ref, struct payload_ref *ret);
+bool sched_request_runs(const struct sched *s, uint64_t call);
+
+/* sched_message.c: messages between calls. */
+int sched_messages_create(struct sched *s);
+void sched_messages_on(struct sched *s, uint16_t proc, const struct desc *d);
+void sched_messages_poll(struct sched *s);
 
 /* sched_part.c */
 uint32_t sched_edges_in(const struct placement_dag *dag, uint8_t v);

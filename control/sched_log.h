@@ -13,12 +13,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "stage.h"
+
 #define SCHED_LOG_CNT 4096
 
 /* A call, or a part of one, was given to an executor. */
 struct sched_decision {
 	uint64_t call;
 	uint64_t seq;       /* of the decision: from 1 */
+	uint64_t at_ns;     /* when */
 	uint64_t waited_ns; /* in its queue */
 	uint32_t ahead;     /* how many stood in that queue when it came */
 	uint16_t target;    /* function or DAG id */
@@ -33,10 +36,12 @@ struct sched_decision {
 struct sched_log {
 	_Atomic uint64_t call[SCHED_LOG_CNT]; /* 0: being written */
 	struct sched_decision line[SCHED_LOG_CNT];
-	uint64_t seq; /* of the writer */
+	uint64_t seq;            /* of the writer */
+	struct stage_hist queue; /* how long what was decided about had waited (STAGE_QUEUE) */
 };
 
-/* sched_log_add notes a decision; its seq is filled in. Threads: sched. */
+/* sched_log_add notes a decision, and counts how long it waited; its seq is filled in. Threads:
+ * sched. */
 void sched_log_add(struct sched_log *log, const struct sched_decision *d);
 
 /* sched_log_find lists the decisions about a call, oldest first. Returns how many, at most max. */

@@ -157,6 +157,24 @@ gather_step(struct dagrun *r, const struct dagpart *part, uint32_t i, const stru
 	return MIN(err, 0);
 }
 
+/* A function of a DAG has run. */
+static void
+vertex_ran(struct mb_call *call, int err)
+{
+	uint64_t now = mb_now_ns(call);
+	uint64_t ns = now - call->mark_ns;
+	struct stage_use *use;
+
+	call->mark_ns = now;
+	if (call->use != NULL) {
+		use = &call->use[call->fn->id % FUNCTION_CNT_MAX];
+		stage_add(&use->run, ns);
+		stage_use_ran(use, ns,
+			      call->result->len > RESULT_SMALL_BYTES ? call->result->len : 0,
+			      err != 0);
+	}
+}
+
 /* Runs call->fn as vertex i, whose arguments were gathered with err. */
 static int
 run_vertex(struct dagrun *r, uint32_t i, struct mb_call *call, int err)
@@ -172,6 +190,7 @@ run_vertex(struct dagrun *r, uint32_t i, struct mb_call *call, int err)
 	} else {
 		err = call_run(call);
 		session_views_end(call->session);
+		vertex_ran(call, err);
 	}
 	return likely(err == 0) ? 0 : name_vertex(call, err);
 }

@@ -6,6 +6,7 @@
 
 #include "compiler.h"
 #include "hash.h"
+#include "mail.h"
 #include "ulib_state.h"
 
 /* NOT_FOUND is often no failure, and costs no sentence until a function returns it: the error's own
@@ -169,8 +170,13 @@ mb_flush(struct mb_call *call)
 		return ulib_no_state(call);
 	}
 	err = session_flush(call->session);
-	return likely(err == 0) ? 0
-				: call_refuse(call, err, "mb_flush", session_why(call->session));
+	if (unlikely(err != 0)) {
+		return call_refuse(call, err, "mb_flush", session_why(call->session));
+	}
+	if (unlikely(call->mail != NULL && mail_waits(call->mail))) {
+		err = mail_publish(call->mail, call->deadline_ns);
+	}
+	return likely(err == 0) ? 0 : ulib_mail_refuse(call, err, "mb_flush");
 }
 
 int

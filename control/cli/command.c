@@ -24,6 +24,7 @@ static const struct {
 	{ "Functions", &cmd_call },
 	{ "Functions", &cmd_future },
 	{ "Functions", &cmd_cancel },
+	{ "Functions", &cmd_send },
 	{ "Functions", &cmd_trace },
 	{ "Functions", &cmd_explain },
 	{ "Functions that call functions", &cmd_dag_add },

@@ -57,7 +57,7 @@ bool command_menu(FILE *f, const char *family);
 
 extern const struct command cmd_up, cmd_down, cmd_status;
 extern const struct command cmd_top;
-extern const struct command cmd_ps, cmd_logs, cmd_cancel, cmd_trace, cmd_explain;
+extern const struct command cmd_ps, cmd_logs, cmd_cancel, cmd_send, cmd_trace, cmd_explain;
 extern const struct command cmd_deploy, cmd_functions, cmd_undeploy;
 extern const struct command cmd_call, cmd_future;
 extern const struct command cmd_dag_add, cmd_dag_call, cmd_dag_show, cmd_dag_rm, cmd_dag_list;

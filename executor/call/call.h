@@ -39,6 +39,11 @@ enum call_kind {
 		       * the one before; payload: one line of text */
 	DESC_STEP, /* sched -> executor: call, b = place in the sequence, a = function id, sub =
 		    * step_sub, step{} */
+	/* messages between calls: message.h */
+	DESC_SEND,
+	DESC_SENT,
+	DESC_LISTEN,
+	DESC_MESSAGE,
 };
 
 /* flags of a CALL, beside those of desc.h. Of a call with a request id word[4] is that id; so
@@ -49,6 +54,11 @@ enum call_kind {
 #define CALL_F_ACK_SHIFT     2
 #define CALL_F_ACK_MASK      0x1c
 #define REQUEST_INLINE_BYTES (DESC_INLINE_BYTES - 8)
+
+/* Of a call that its client follows, and that has no request id: word[4] is when it was sent, in ns
+ * of the machine's monotonic clock. It costs two looks at the clock, so one call in STAGE_SAMPLE is
+ * followed, and those that ask for it. */
+#define CALL_F_TRACED 0x20
 
 /* A request id says when it was made (milliseconds since 1970) and is otherwise drawn. */
 #define REQUEST_RANDOM_BITS 22

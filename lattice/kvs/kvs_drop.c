@@ -32,8 +32,11 @@
 #include "envelope.h"
 #include "lattice.h"
 #include "microburst/error.h"
+#include "settle.h"
 #include "treeval.h"
 #include "view.h"
+
+#define LOOK_BYTES 512 /* of longer deltas the sweep finds it out */
 
 void
 kvs_drops_init(struct kvs_drops *ds, struct kvs_shard *shard, const struct timebase *timebase,
@@ -87,15 +90,6 @@ arm_settling(struct kvs_drops *ds, uint64_t now_ns)
 	arm(ds, now_ns + KVS_SETTLE_PAUSES * ds->pause_ns);
 }
 
-/* Whether values of a type may get marks. */
-static bool
-has_marks(unsigned int type)
-{
-	const struct table_merge_ops *ops = lattice_table_ops(type);
-
-	return ops != NULL && ops->present != NULL;
-}
-
 /* The same when a key expires. */
 static void
 arm_expiry(struct kvs_drops *ds, uint64_t wall_us, uint64_t now_ns)
@@ -107,8 +101,31 @@ arm_expiry(struct kvs_drops *ds, uint64_t wall_us, uint64_t now_ns)
 	}
 }
 
+/* Whether values of a type may get marks. */
+static bool
+has_marks(unsigned int type)
+{
+	const struct table_merge_ops *ops = lattice_table_ops(type);
+
+	return ops != NULL && ops->present != NULL;
+}
+
+/* A collection lives on after a delta: did that remove something? Then it says what, and shows
+ * nothing for it. */
+static noinline void
+look_marks(struct kvs_drops *ds, struct slice delta, uint64_t now_ns)
+{
+	uint8_t mem[LOOK_BYTES];
+	struct wbuf out = wbuf_init(mem, sizeof(mem));
+
+	if (delta.len > sizeof(mem) ||
+	    settle_items(delta, (struct hlc_time){ UINT64_MAX }, &out) == LATTICE_MIXED) {
+		arm_settling(ds, now_ns);
+	}
+}
+
 void
-kvs_drop_look(struct kvs_drops *ds, const struct kvs_key *key, uint64_t now_ns)
+kvs_drop_look(struct kvs_drops *ds, const struct kvs_key *key, struct slice delta, uint64_t now_ns)
 {
 	uint64_t wall_us, at_us;
 	unsigned int type;
@@ -118,14 +135,14 @@ kvs_drop_look(struct kvs_drops *ds, const struct kvs_key *key, uint64_t now_ns)
 	if (likely(envelope_plain(kvs_shard_value(ds->shard, key), &type, &state))) {
 		if (likely(view_present(type, state))) {
 			if (unlikely(has_marks(type))) {
-				arm_settling(ds, now_ns);
+				look_marks(ds, delta, now_ns);
 			}
 			return;
 		}
 	} else if (envelope_open(kvs_shard_value(ds->shard, key), &e) == 0 &&
 		   e.expiry.deadline.v == 0 && view_present(e.type, e.state)) {
 		if (has_marks(e.type)) {
-			arm_settling(ds, now_ns);
+			look_marks(ds, delta, now_ns);
 		}
 		return;
 	}

@@ -16,10 +16,10 @@
  *
  * A live key is settled the same way: removed members, items and fields leave marks, counters the
  * entries of writers that are gone, and both may be forgotten on the same condition (settle.h). Who
- * agrees has made the settled value before, so DO cannot fail; all make the same one. Collections
- * that change are looked at KVS_SETTLE_PAUSES times more rarely than deleted keys.
+ * agrees has made the settled value before, so DO cannot fail; all make the same one. Keys
+ * with marks are looked for KVS_SETTLE_PAUSES times more rarely than deleted ones.
  *
- * Nothing is deleted, nothing expires, no collection changes: nothing runs.
+ * Nothing is deleted, nothing expires, nothing is removed: nothing runs.
  *
  * Owner: the kvs tile.
  */
@@ -84,8 +84,10 @@ struct kvs_drops {
 void kvs_drops_init(struct kvs_drops *ds, struct kvs_shard *shard, const struct timebase *timebase,
 		    uint64_t pause_ns, uint32_t writers_max, const struct kvs_drop_ops *ops);
 
-/* kvs_drop_look looks at a key that was changed: is it deleted, will it expire, may it have marks? */
-void kvs_drop_look(struct kvs_drops *ds, const struct kvs_key *key, uint64_t now_ns);
+/* kvs_drop_look looks at a key and what was merged into it: is it deleted, will it expire, was
+ * something removed from it? */
+void kvs_drop_look(struct kvs_drops *ds, const struct kvs_key *key, struct slice delta,
+		   uint64_t now_ns);
 
 /* kvs_drop_asked does a DROP of another tile, the key's primary. Returns: whether ret is an answer
  * to send. */

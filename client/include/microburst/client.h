@@ -37,7 +37,8 @@
 extern "C" {
 #endif
 
-#define MB_CALLS_MAX 1024 /* calls of one client that are started and not answered */
+#define MB_MESSAGE_BYTES_MAX (32 * 1024)
+#define MB_CALLS_MAX         1024 /* calls of one client that are started and not answered */
 
 struct mb_client;
 
@@ -76,6 +77,9 @@ struct mb_call_options {
 	 * is dead or does not wait any more, and its answer is kept for a while
 	 * (sched.result_ttl). Arguments and results up to 32 KiB. */
 	uint64_t request_id;
+	/* Have it followed on its way, for `microburst trace` (a few looks at the clock). Not of a
+	 * call with a request id. */
+	bool trace;
 };
 
 /* An answer. value[0, cnt) are the results, err == 0; or err < 0 and text says more.
@@ -117,6 +121,14 @@ int mb_call_wait(struct mb_client *c, uint64_t timeout_ns, struct mb_reply *repl
 /* mb_call_cancel asks for the end of a started call. Its answer still comes: MB_ERR_CANCELLED, or
  * whatever it was faster with. Returns: 0; MB_ERR_NOT_FOUND. */
 int mb_call_cancel(struct mb_client *c, uint64_t call);
+
+/* mb_client_send sends bytes to a call that runs, or is about to, by its id: that of mb_call_start,
+ * or as mb_self gave it away. Its function takes them with mb_recv, after what this client has sent
+ * it before. They are kept until the call ends: a second attempt of it gets them too.
+ * Returns: 0: they are kept; MB_ERR_GONE: there is no such call, or it has ended; MB_ERR_BUSY: a
+ *          thousand messages wait for it; MB_ERR_TOO_LARGE above MB_MESSAGE_BYTES_MAX;
+ *          MB_ERR_NOT_SUPPORTED from another machine; MB_ERR_NO_MEMORY, MB_ERR_NO_NODE. */
+int mb_client_send(struct mb_client *c, uint64_t call, const void *bytes, size_t len);
 
 /* mb_request_id makes a request id: new everywhere, and good for as long as results are kept. */
 uint64_t mb_request_id(struct mb_client *c);

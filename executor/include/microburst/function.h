@@ -568,6 +568,32 @@ uint64_t mb_now_ns(const struct mb_call *call);
  * of one DAG call have the same. */
 uint64_t mb_self(const struct mb_call *call);
 
+/* Messages between calls. A message goes to a call by its id; the call may be anywhere on the node,
+ * run or be about to. Messages of one sender come in the order in which they were sent, each once
+ * for each attempt of the receiver: they are kept until it has ended, and a second attempt gets
+ * them again.
+ *
+ * mb_send holds a message back: like the call's writes it goes when the call returns, or with
+ * mb_flush, and after them. Of a call that fails before that nothing goes. At most 256 are held at
+ * one time. That the receiver has ended is found out then: mb_flush, or the call, ends with
+ * MB_ERR_GONE, the other messages being sent. A receiver for which a thousand messages wait:
+ * MB_ERR_BUSY. Errors: MB_ERR_TOO_LARGE above 32 KiB or 256 messages, MB_ERR_NO_MEMORY.
+ *
+ * mb_recv takes the next message, waiting at most timeout_ns for it (MB_FOREVER: until the
+ * deadline). The executor runs nothing else meanwhile. Its bytes are valid until the next mb_recv
+ * of the call. Returns: 0; MB_ERR_NOT_FOUND when none has come in that time; MB_ERR_DEADLINE. In a
+ * DAG each function sees all messages to the call, from the first one on, when it runs at an
+ * executor of its own; in one executor they share them. */
+#define MB_FOREVER UINT64_MAX
+
+struct mb_message {
+	uint64_t from; /* the sending call; of a client outside: its own name */
+	struct mb_slice bytes;
+};
+
+int mb_send(struct mb_call *call, uint64_t to, struct mb_slice bytes);
+int mb_recv(struct mb_call *call, uint64_t timeout_ns, struct mb_message *ret);
+
 /* mb_tag gives what stands behind '#' in the DAG's text for this vertex, so that one function can
  * stand in a DAG more than once and tell where it is. "" outside a DAG and without a tag. */
 const char *mb_tag(const struct mb_call *call);

@@ -120,6 +120,16 @@ mb_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg *arg
 	return mb_call_start(c, "echo", all, n, opt, ret_call);
 }
 
+/* The calls that run are ab and the ones above. */
+int
+mb_client_send(struct mb_client *c, uint64_t call, const void *bytes, size_t len)
+{
+	if (fake_error() != MB_OK) {
+		return fake_error();
+	}
+	return len > MB_MESSAGE_BYTES_MAX ? MB_ERR_TOO_LARGE : call < 0xab ? MB_ERR_GONE : MB_OK;
+}
+
 uint64_t
 mb_request_id(struct mb_client *c)
 {
@@ -474,8 +484,9 @@ static const struct {
 	{ "cancel", "{}" },
 	{ "explain", "{\"decisions\": [{\"name\": \"f\", \"executor\": 3, \"waited_ns\": 1500,"
 		     " \"ahead\": 2, \"able\": 4, \"attempt\": 1, \"functions\": 1}]}" },
-	{ "trace", "{\"call\": \"00000000000000ab\", \"hops\": [{\"name\": \"run\", \"ns\": 300},"
-		   " {\"name\": \"reply\", \"ns\": 100}]}" },
+	{ "trace", "{\"call\": \"00000000000000ab\", \"hops\": [{\"name\": \"run\", \"ns\": 300,"
+		   " \"of\": \"f\", \"where\": \"executor\", \"executor\": 3, \"at_ns\": 0},"
+		   " {\"name\": \"reply\", \"ns\": 100, \"where\": \"client\", \"at_ns\": 300}]}" },
 	{ "down", "{}" },
 };
 

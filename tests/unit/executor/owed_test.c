@@ -118,7 +118,7 @@ an_answer_waits_for_the_store(void **state)
 	assert_int_equal(exec_settle(x), 0);
 	assert_int_equal(reply_cnt, 1);
 	assert_i64(OWED_QUICK_CNT + 1);
-	assert_true(trace[(run.finished - 1) % TRACE_CNT].call == call_id_make(CLIENT, 1, 10));
+	assert_true(trace.line[(run.finished - 1) % TRACE_CNT].call == call_id_make(CLIENT, 1, 10));
 }
 
 static void
