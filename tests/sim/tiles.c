@@ -460,7 +460,8 @@ kvs_send(void *ctx, uint32_t to, const struct desc *d)
 		guest_answer(t->sim, t->idx, d);
 		return;
 	}
-	if (d->kind == DESC_KVS_DROP && sim_planted(t->sim, PLANT_EARLY_TOMBSTONE)) {
+	if (d->kind == DESC_KVS_DROP &&
+	    sim_planted(t->sim, d->a != 0 ? PLANT_EARLY_SETTLE : PLANT_EARLY_TOMBSTONE)) {
 		struct desc agreed = { .kind = DESC_KVS_DROPPED, .sub = d->sub, .b = d->b };
 
 		lane_send(&t->from_cache[to], &agreed);
