@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kvs_drop - deleted and expired keys go, and marks of what was removed, once everybody is past them
+/* kvs_drop - deleted and expired keys go, and marks of what was removed, once all are past them
  *
  * A tombstone may be forgotten when nothing older is on its way to anybody who has the key: else
  * the older write would be merged into nothing, and the key be back. So the key's primary asks all

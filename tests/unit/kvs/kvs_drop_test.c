@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   deleted and expired keys go at all owners, and their memory comes back, and so do marks of
- *         what was removed; not before everybody agrees; and a write that arrives late is never
+/* Goal:   deleted and expired keys go at all owners, and so do marks of what was removed, and their
+ *         memory comes back; not before everybody agrees; and a write that arrives late is never
  *         merged into nothing.
  * Method: a kvs_world; the test is the caches and answers for them.
  */
