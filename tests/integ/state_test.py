@@ -187,6 +187,22 @@ class Lengths(unittest.TestCase):
         NODE.run('del', 'length')
 
 
+class Marks(unittest.TestCase):
+    """What was removed from a collection that lives on is forgotten, and nothing else."""
+
+    def settled(self):
+        return sum(t['metrics'].get('kvs_drop_settled', 0) for t in NODE.json('status')['tiles'])
+
+    def test_a_queue(self):
+        before = self.settled()
+        items = [f'item-{i}' for i in range(300)]
+        self.assertEqual(NODE.run('push', 'queue', *items)[0], 0)
+        for item in reversed(items[280:]):
+            self.assertEqual(NODE.run('pop', 'queue')[1].decode().split(), [item])
+        until(lambda: self.settled() > before, 10, 'a queue without marks')
+        self.assertEqual(NODE.run('members', 'queue')[1].decode().split(), items[:280])
+
+
 class Limit(unittest.TestCase):
     """The memory of a store is reached and passed: a typed refusal, and room after deletes."""
 
