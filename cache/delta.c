@@ -377,6 +377,18 @@ context_of(struct slice mvreg, struct stamp epoch, const struct seen *said,
 	return err;
 }
 
+/* What was deleted is of no merge any more: a change of it is like one of type. */
+static int
+base_anew(struct slice stored, const struct act *a, struct base *base)
+{
+	struct envelope e;
+	int err = envelope_open(stored, &e);
+
+	base->tail.epoch = envelope_epoch_fresh(&e, a->now, a->writer);
+	base->state = slice_of(NULL, 0);
+	return err;
+}
+
 static int
 make_sibling(struct slice stored, const struct wset_op *op, const struct act *a, struct wbuf *out)
 {
@@ -393,7 +405,8 @@ make_sibling(struct slice stored, const struct wset_op *op, const struct act *a,
 	}
 	if (err == 0 && base.state.len != 0 &&
 	    (!merged_by(type, base.state, &name, &mvreg) || !slice_eq(name, op->field))) {
-		err = MB_ERR_TYPE;
+		err = view_present(type, base.state) ? MB_ERR_TYPE : base_anew(stored, a, &base);
+		mvreg = slice_of(NULL, 0);
 	}
 	if (err == 0) {
 		err = context_of(mvreg, base.tail.epoch, &said, mem, &context);

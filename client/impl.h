@@ -4,6 +4,7 @@
  *	client.c   entering, pumping messages, administration
  *	calls.c    calls: choosing an executor, sending, answers, deaths, deadlines
  *	follow.c   what is seen of calls that are followed
+ *	request.c  calls with a request id
  *	replies.c  handing answers out
  *	dagcall.c  arguments of DAG calls
  *	state.c    reading and writing the store
@@ -162,6 +163,10 @@ void client_on_dead(struct mb_client *c, const struct desc *d);
 void client_on_cancel(struct mb_client *c, uint64_t id);
 void client_on_node_gone(struct mb_client *c);
 void client_deadlines(struct mb_client *c, uint64_t now_ns);
+
+/* request.c: client_request puts a request id into a call, which is this client's from then on if
+ * it was not inline. Returns: as client_outline. */
+int client_request(struct mb_client *c, struct desc *d, uint64_t id);
 
 /* follow.c: client_follow stamps a call as one that is followed, client_follow_sent when it goes,
  * client_follow_end writes down what came of it; before client_settle. client_outline makes word[4]

@@ -257,13 +257,8 @@ ctl_exec_serve(struct ctl *c, uint16_t e, uint16_t slot)
 
 	REQUIRE(set != NULL);
 	for (uint32_t i = 0; i < c->exec[e].fn_cnt; i++) {
-		const struct fn *f = registry_fn_by_id(&c->registry, c->exec[e].fn[i]);
-
-		/* An executor runs one call at a time, so as many slots as a function may run in
-		 * are shown to have it; the others have it loaded for nothing. */
-		if (f == NULL || f->concurrency == 0 || slot < f->concurrency) {
-			set->fn[set->cnt++] = c->exec[e].fn[i];
-		}
+		set->fn[set->cnt] = c->exec[e].fn[i];
+		set->cnt += registry_fn_in_slot(&c->registry, c->exec[e].fn[i], slot);
 	}
 	d.word[0] = (uintptr_t)set;
 	ctl_tell_tile(c, CTL_TILE_SCHED, &d);

@@ -59,6 +59,23 @@ registry_fn_by_id(struct registry *r, uint16_t id)
 	return id != 0 && f->id == id ? f : NULL;
 }
 
+bool
+registry_fn_in_slot(struct registry *r, uint16_t id, uint16_t slot)
+{
+	const struct fn *f = registry_fn_by_id(r, id);
+
+	return f == NULL || f->concurrency == 0 || slot < f->concurrency;
+}
+
+void
+registry_fn_show(const struct fn *f, struct placement_fn *ret)
+{
+	ret->id = f->id;
+	ret->version = f->version;
+	ret->deadline_ns = f->deadline_ns;
+	memcpy(ret->name, f->name, NAME_BYTES_MAX);
+}
+
 struct dag *
 registry_dag(struct registry *r, const char *name)
 {

@@ -525,7 +525,7 @@ exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
 	if (view) {
 		x->conf.ops.drop(x->conf.ops.ctx, &d->ref);
 	}
-	err = mail_end(&x->mail);
+	err = unlikely(x->mail.used) ? mail_end(&x->mail) : 0;
 	err = likely(err == 0) ? session_end(x->session) : err;
 	show_idle(x, end - start);
 	return err;

@@ -100,13 +100,11 @@ seen_add(struct seen *seen, struct slice history, struct stamp epoch,
 static int
 seen_add_all(struct seen *seen, const struct stored *stored, uint8_t mem[2 * SEEN_CONTEXT_MAX])
 {
-	struct mvreg_sibling sib;
-	int err = 0;
+	uint8_t all_mem[2 * SEEN_CONTEXT_MAX];
+	struct seen all;
+	int err = seen_of(stored->mvreg, stored->epoch, all_mem, &all);
 
-	for (uint32_t i = 0; err == 0 && mvreg_next(stored->mvreg, &i, &sib);) {
-		err = seen_add(seen, sib.history, stored->epoch, mem);
-	}
-	return err;
+	return err != 0 ? err : seen_add(seen, all.context, all.epoch, mem);
 }
 
 /* All siblings that this call has a view of. */

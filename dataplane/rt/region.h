@@ -75,7 +75,7 @@ struct region_trace_line {
 	uint8_t is_dag;
 	uint8_t is_part;
 	uint16_t pad0;
-	uint32_t link_ns; /* from the client's sending to taken_ns; 0: it did not say */
+	uint32_t link_ns; /* from the client's sending to taken_ns; 0: not known */
 	uint8_t pad[24];
 };
 static_assert(sizeof(struct region_trace_line) == CACHE_LINE, "one line");

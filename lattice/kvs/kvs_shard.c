@@ -23,6 +23,7 @@
 #include "envelope.h"
 #include "lattice.h"
 #include "microburst/error.h"
+#include "settle.h"
 #include "treeval.h"
 #include "view.h"
 
@@ -280,6 +281,37 @@ key_store(struct kvs_shard *s, struct kvs_key *k, struct slice bytes)
 	}
 	key_take(s, k, v);
 	return 0;
+}
+
+/* Writes what is left of a value into out, which has the scratch. */
+static int
+settled(struct kvs_shard *s, const struct kvs_key *k, struct hlc_time before, struct wbuf *out)
+{
+	struct slice value = kvs_value_slice(value_of(s, k));
+
+	*out = wbuf_init(s->scratch, sizeof(s->scratch));
+	if (slice_is_tree(value) || value.len > KVS_STEP_BYTES) {
+		return LATTICE_LEFT;
+	}
+	return settle_items(value, before, out);
+}
+
+int
+kvs_shard_marks(struct kvs_shard *s, const struct kvs_key *k, struct hlc_time before)
+{
+	struct wbuf out;
+
+	return settled(s, k, before, &out) == LATTICE_MIXED ? LATTICE_MIXED : LATTICE_LEFT;
+}
+
+void
+kvs_shard_settle(struct kvs_shard *s, struct kvs_key *k, struct hlc_time before)
+{
+	struct wbuf out;
+
+	if (settled(s, k, before, &out) == LATTICE_MIXED) {
+		(void)key_store(s, k, wbuf_slice(&out)); /* else it is as it was: no harm */
+	}
 }
 
 /* Merges into a value where the result may be too long for the scratch: it is written where it

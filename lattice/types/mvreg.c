@@ -29,21 +29,28 @@
 
 static_assert(TAIL_BYTES == 2 * sizeof(uint64_t), "a time and two lengths");
 
+/* In history_len: the mark of a delete. */
+#define GONE_BIT (UINT32_C(1) << 31)
+
 static bool
 item_open(struct slice item, struct mvreg_sibling *ret)
 {
 	uint32_t history_len, dependencies_len;
 	const uint8_t *tail;
+	bool gone;
 
 	if (item.len < TAIL_BYTES) {
 		return false;
 	}
 	tail = codec_cut(&item, TAIL_BYTES).p;
 	history_len = codec_u32(tail + 8);
+	gone = (history_len & GONE_BIT) != 0;
+	history_len &= ~GONE_BIT;
 	dependencies_len = codec_u32(tail + 12);
 	if (history_len > item.len || dependencies_len > item.len - history_len) {
 		return false;
 	}
+	ret->gone = gone;
 	ret->time.v = codec_u64(tail);
 	ret->dependencies = codec_cut(&item, dependencies_len);
 	ret->history = slice_of(item.p, history_len);
@@ -57,7 +64,7 @@ item_put(struct wbuf *out, const struct mvreg_sibling *s, uint32_t history_len)
 	codec_put_slice(out, s->value);
 	codec_put_slice(out, s->dependencies);
 	wbuf_u64(out, s->time.v);
-	wbuf_u32(out, history_len);
+	wbuf_u32(out, history_len | (s->gone ? GONE_BIT : 0));
 	wbuf_u32(out, (uint32_t)s->dependencies.len);
 }
 
@@ -75,7 +82,8 @@ item_check(struct slice item, unsigned int depth)
 	struct mvreg_sibling s;
 	struct table t;
 
-	if (!item_open(item, &s) || s.history.len == 0) {
+	if (!item_open(item, &s) || s.history.len == 0 ||
+	    (s.gone && (s.value.len != 0 || s.dependencies.len != 0 || s.time.v != 0))) {
 		return MB_ERR_CORRUPT;
 	}
 	return history_check(s.history) < 0 || table_open(s.dependencies, &t) < 0 ? MB_ERR_CORRUPT
@@ -88,6 +96,9 @@ rest_cmp(const struct mvreg_sibling *a, const struct mvreg_sibling *b)
 {
 	int diff;
 
+	if (a->gone != b->gone) { /* a delete of what it saw is above it */
+		return a->gone ? 1 : -1;
+	}
 	if (a->time.v != b->time.v) {
 		return a->time.v < b->time.v ? -1 : 1;
 	}
@@ -232,6 +243,19 @@ mvreg_leq(struct slice a, struct slice b, unsigned int depth)
 
 /* --------------------------------------------------------------------------------------- deltas */
 
+/* As mvreg_next, of deletes too. */
+static bool
+item_next(struct slice v, uint32_t *idx, struct mvreg_sibling *ret)
+{
+	struct table t;
+
+	if (table_open(v, &t) < 0 || *idx >= t.cnt || !item_open(table_item(&t, *idx), ret)) {
+		return false;
+	}
+	(*idx)++;
+	return true;
+}
+
 int
 mvreg_context(struct slice state, struct wbuf *out)
 {
@@ -241,7 +265,7 @@ mvreg_context(struct slice state, struct wbuf *out)
 	int rc = 0;
 
 	/* The join so far stands at the place of the result, the next one behind it, and moves. */
-	for (uint32_t i = 0; rc == 0 && mvreg_next(state, &i, &s);) {
+	for (uint32_t i = 0; rc == 0 && item_next(state, &i, &s);) {
 		size_t start = out->len;
 
 		rc = history_join(joined, s.history, out);
@@ -266,7 +290,7 @@ last_of(struct slice state, struct writer_id writer)
 	struct mvreg_sibling s;
 	uint64_t last = 0;
 
-	for (uint32_t i = 0; mvreg_next(state, &i, &s);) {
+	for (uint32_t i = 0; item_next(state, &i, &s);) {
 		last = MAX(last, history_last(s.history, writer));
 	}
 	return last;
@@ -309,7 +333,7 @@ mvreg_delta_merged(struct slice state, struct slice context, struct slice value,
 	struct table_builder b;
 	bool any = false;
 
-	for (uint32_t i = 0; mvreg_next(state, &i, &s);) {
+	for (uint32_t i = 0; item_next(state, &i, &s);) {
 		if (history_leq(s.history, context)) {
 			merged.time.v = MAX(merged.time.v, s.time.v);
 			any = any || !slice_eq(s.history, context);
@@ -326,26 +350,57 @@ mvreg_delta_merged(struct slice state, struct slice context, struct slice value,
 	return codec_done(out, before);
 }
 
+int
+mvreg_delta_clear(struct slice state, struct wbuf *out)
+{
+	struct mvreg_sibling gone = { .gone = true };
+	struct wbuf before = *out;
+	struct table_builder b;
+	size_t start;
+	int rc;
+
+	if (mvreg_cnt(state) == 0) {
+		return 0;
+	}
+	table_begin(&b, out);
+	start = out->len;
+	rc = mvreg_context(state, out);
+	if (rc < 0) {
+		*out = before;
+		return rc;
+	}
+	item_put(out, &gone, (uint32_t)(out->len - start));
+	table_item_end(&b);
+	(void)table_end(&b);
+	return codec_done(out, before);
+}
+
 /* -------------------------------------------------------------------------------------- reading */
 
 uint32_t
 mvreg_cnt(struct slice v)
 {
-	struct table t;
+	struct mvreg_sibling s;
+	uint32_t cnt = 0;
 
-	return table_open(v, &t) == 0 ? t.cnt : 0;
+	for (uint32_t i = 0; mvreg_next(v, &i, &s);) {
+		cnt++;
+	}
+	return cnt;
 }
 
 bool
 mvreg_next(struct slice v, uint32_t *idx, struct mvreg_sibling *ret)
 {
-	struct table t;
+	struct mvreg_sibling s;
 
-	if (table_open(v, &t) < 0 || *idx >= t.cnt || !item_open(table_item(&t, *idx), ret)) {
-		return false;
+	while (item_next(v, idx, &s)) {
+		if (!s.gone) {
+			*ret = s;
+			return true;
+		}
 	}
-	(*idx)++;
-	return true;
+	return false;
 }
 
 bool

@@ -8,6 +8,9 @@
  *	a table (table.h), sorted by history, of
  *	history | value | dependencies | time u64 | history_len u32, dependencies_len u32
  *
+ * A delete is a mark without a value, under the history of what it saw (the highest bit of
+ * history_len): what was seen is below it, what was not stays. Readers are not shown it.
+ *
  * Dependencies are the bytes of a map of vclocks (envelope.h), carried along unlooked at.
  *
  * A merge of siblings that a function made (laws of merges: executor) stands under the join of
@@ -32,6 +35,7 @@ struct mvreg_sibling {
 	struct slice history;
 	struct slice dependencies; /* may be empty */
 	struct hlc_time time;
+	bool gone; /* the mark of a delete: mvreg_next does not show it */
 };
 
 /* mvreg_context makes the history of all that this state shows: what its reader has seen.
@@ -61,6 +65,13 @@ int mvreg_delta_put(struct slice state, struct slice context, struct writer_id w
  */
 int mvreg_delta_merged(struct slice state, struct slice context, struct slice value,
 		       struct slice dependencies, struct wbuf *out);
+
+/* mvreg_delta_clear makes the delta that deletes what this state shows.
+ *
+ * Returns:   0, appended to out (nothing, if nothing shows); MB_ERR_TOO_LARGE when it does not fit
+ *            (2 * state.len does); MB_ERR_CORRUPT.
+ */
+int mvreg_delta_clear(struct slice state, struct wbuf *out);
 
 /* mvreg_cnt is the number of siblings; mvreg_next gives them in the order of their histories'
  * bytes, *idx 0 at first; mvreg_latest the one with the greatest time (then bytes). False: none

@@ -183,10 +183,11 @@ static int
 fold_register(struct slice state, uint32_t writers_max, struct wbuf *out)
 {
 	struct mvreg_sibling s;
+	struct table t;
 	uint32_t idx = 0;
 	int err;
 
-	if (mvreg_cnt(state) != 1 || !mvreg_next(state, &idx, &s) ||
+	if (table_open(state, &t) != 0 || t.cnt != 1 || !mvreg_next(state, &idx, &s) ||
 	    s.history.len <= (size_t)writers_max * HISTORY_RUN_BYTES) {
 		return 0;
 	}
@@ -220,7 +221,7 @@ settle_writers(struct slice envelope, uint32_t writers_max, struct hlc_time befo
 	       struct wbuf *out)
 {
 	struct wbuf was = *out;
-	struct envelope e;
+	struct envelope e = { .type = LATTICE_ABSENT };
 	int rc = slice_is_tree(envelope) ? 0 : envelope_open(envelope, &e);
 
 	if (rc != 0 || slice_is_tree(envelope)) {

@@ -3,7 +3,8 @@
  *
  * Push-sum (Kempe, Dobra, Gehrke 2003): in each round everybody keeps half of his sum and weight
  * and sends the other half to somebody; sum / weight tends to the mean. Rounds are told apart, so
- * that who comes early is not mixed in before its time: the outcome is that of the rounds alone.
+ * that who comes early is not mixed in before its time, and the outcome is that of the rounds
+ * alone.
  *
  * Gather: everybody sends what he has to one, who adds it up.
  */

@@ -4,7 +4,7 @@
  * Clients and executors of which any may say anything: calls, replies, cancels, releases, requests,
  * messages, of each other and of nobody, while executors come, go and die. Whatever they say:
  * nobody is answered more often than it asked, and when all are dead nothing is left: no call, no
- * run, no request, no copy.
+ * run, no request, no message, no copy.
  */
 #include <stdlib.h>
 #include <string.h>

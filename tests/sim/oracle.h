@@ -109,7 +109,7 @@ struct oracle_stats {
 	uint64_t retries; /* second runs */
 	uint64_t reads;
 	uint64_t messages; /* received */
-	uint64_t checks; /* invariants looked at */
+	uint64_t checks;   /* invariants looked at */
 };
 
 /* What one n of a set or register means. */

@@ -18,6 +18,9 @@ nothing_to_take(void **state)
 	assert_int_equal(session_end(s), 0);
 	session_begin(s, &(struct session_call){ .id = CALL, .read_only = true });
 	assert_int_equal(session_take_list(s, k("l"), LIST_LEFT, &got), MB_ERR_DENIED);
+	assert_int_equal(session_end(s), 0);
+	session_begin(s, &(struct session_call){ .id = CALL, .repeatable = true });
+	assert_int_equal(session_take_list(s, k("l"), LIST_LEFT, &got), MB_ERR_NOT_SUPPORTED);
 }
 
 static void

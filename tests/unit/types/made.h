@@ -294,6 +294,13 @@ mvreg_put(struct slice state, struct slice seen, const char *text, uint64_t time
 					   out)));
 }
 
+/* Without what it shows. */
+static inline struct slice
+mvreg_deleted(struct slice state)
+{
+	return merged(LATTICE_MVREG, state, MADE(2 * state.len, mvreg_delta_clear(state, out)));
+}
+
 /* What a function makes of all siblings. */
 static inline struct slice
 mvreg_merged(struct slice state, const char *text)

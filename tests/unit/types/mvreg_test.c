@@ -108,6 +108,36 @@ siblings_stay_until_somebody_has_seen_them(void **state)
 	assert_true(slice_eq(merged(LATTICE_MVREG, v, both), v));
 }
 
+static void
+a_delete_removes_what_it_saw(void **state)
+{
+	const struct slice a = mvreg_put(none, none, "a", 1, 1);
+	const struct slice b = mvreg_put(none, none, "b", 2, 2);
+	const struct slice both = merged(LATTICE_MVREG, a, b);
+	const struct slice gone = mvreg_deleted(a);
+	struct slice v;
+
+	assert_int_equal(lattice_check(LATTICE_MVREG, gone), 0);
+	assert_int_equal(mvreg_cnt(gone), 0);
+	assert_int_equal(mvreg_deleted(gone).len, gone.len); /* nothing to delete */
+	/* What it did not see stays; what it saw does not come back. */
+	v = merged(LATTICE_MVREG, gone, both);
+	assert_int_equal(mvreg_cnt(v), 1);
+	assert_true(shows(v, "b"));
+	assert_int_equal(mvreg_cnt(mvreg_deleted(both)), 0);
+	assert_int_equal(mvreg_cnt(merged(LATTICE_MVREG, mvreg_deleted(both), both)), 0);
+	/* Of one who merged what another deleted: the delete saw as much. */
+	v = merged(LATTICE_MVREG, mvreg_merged(both, "ab"), mvreg_deleted(both));
+	assert_int_equal(mvreg_cnt(v), 0);
+	/* Written again, by one who has seen that and by one who has not. */
+	assert_int_equal(mvreg_put(gone, gone, "c", 3, 1).len,
+			 HISTORY_RUN_BYTES + MVREG_OVERHEAD + 1);
+	v = mvreg_put(gone, none, "c", 3, 1);
+	assert_int_equal(mvreg_cnt(v), 1);
+	assert_true(shows(merged(LATTICE_MVREG, v, a), "c"));
+	assert_false(shows(merged(LATTICE_MVREG, v, a), "a"));
+}
+
 /* The capsule of the papers fails this: a = {A1}, b = {B1}, c = {A2} over a. */
 static void
 grouping_does_not_matter(void **state)
@@ -159,6 +189,7 @@ main(void)
 		cmocka_unit_test(damage_is_seen),
 		cmocka_unit_test(blind_writes_of_one_writer_stay_beside_each_other),
 		cmocka_unit_test(siblings_stay_until_somebody_has_seen_them),
+		cmocka_unit_test(a_delete_removes_what_it_saw),
 		cmocka_unit_test(grouping_does_not_matter),
 		cmocka_unit_test(merging_settles),
 	};
