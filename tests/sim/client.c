@@ -69,6 +69,9 @@ draw_op(struct app *a, struct op *op, bool wild)
 
 		op->kind = kinds[sim_below(s, ARRAY_CNT(kinds))];
 	}
+	if (op->key_kind == KEY_FIELD && op->kind != OP_READ && sim_one_in(s, 3)) {
+		op->kind = OP_DELETE;
+	}
 	op->n = 1 + sim_below(s, 9);
 	op->len = wild || op->key_kind == KEY_REGISTER ? draw_len(s) : 0;
 	if (op->kind != OP_READ && (op->key_kind == KEY_SET || op->key_kind == KEY_REGISTER)) {
@@ -89,7 +92,11 @@ draw_call(struct app *a)
 	c.op_cnt = (uint8_t)sim_below(s, CALL_OP_MAX + 1);
 	for (uint32_t i = 0; i < c.op_cnt; i++) {
 		draw_op(a, &c.op[i], wild);
+		if (c.op[i].key_kind == KEY_FIELD && c.op[i].kind == OP_DELETE && c.op_cnt > 1) {
+			c.op[i].kind = OP_WRITE; /* it would delete what the call itself adds */
+		}
 	}
+	c.rr = token % 2 == 1;
 	c.has_deadline = sim_one_in(s, 4);
 	c.dag = c.fn != SIM_FN_MAX && sim_one_in(s, 3);
 	switch (sim_below(s, 64)) {
@@ -157,6 +164,9 @@ start_call(struct app *a)
 	if (c.arg_len > 0) {
 		oracle_value_fill(token, bytes, c.arg_len);
 		arg[1] = (struct mb_value){ .type = MB_BYTES, .p = bytes, .len = c.arg_len };
+	}
+	if (c.rr && !sim_planted(s, PLANT_UNHELD_READS)) {
+		opt.level = MB_LEVEL_RR;
 	}
 	if (c.has_deadline) {
 		opt.deadline_ns = sim_one_in(s, 3) ? 1 + sim_below(s, 30000)
@@ -271,7 +281,7 @@ effect_of(struct sim *s, const struct op *op, int err)
 }
 
 static void
-write_key(struct app *a, const struct op *op)
+write_key(struct app *a, struct op *op)
 {
 	static uint8_t bytes[65536];
 	char key[TEXT_MAX], member[TEXT_MAX];
@@ -280,7 +290,12 @@ write_key(struct app *a, const struct op *op)
 	int err;
 
 	oracle_op_start(&a->s->oracle, op);
-	if (op->key_kind == KEY_COUNTER || op->kind == OP_INCR) {
+	if (op->key_kind == KEY_FIELD && op->kind == OP_DELETE) {
+		err = mb_client_hdel(a->c, key, len, oracle_field_text(op->key), 1);
+		err = err == MB_ERR_NOT_FOUND ? 0 : err;
+	} else if (op->key_kind == KEY_FIELD) {
+		err = mb_client_hincr(a->c, key, len, oracle_field_text(op->key), 1, op->n, NULL);
+	} else if (op->key_kind == KEY_COUNTER || op->kind == OP_INCR) {
 		err = mb_client_incr(a->c, key, len, op->n, NULL);
 	} else if (op->key_kind == KEY_SET || op->kind == OP_SADD) {
 		m.len = oracle_member_text(op->n, member, sizeof(member));
@@ -322,17 +337,6 @@ read_set(struct app *a, uint32_t key, const char *text, size_t len)
 	}
 }
 
-static int64_t
-number_of(struct slice text)
-{
-	int64_t n = 0;
-
-	for (size_t i = 0; i < text.len; i++) {
-		n = n * 10 + (text.p[i] - '0');
-	}
-	return n;
-}
-
 static void
 read_key(struct app *a, const struct op *op)
 {
@@ -346,7 +350,9 @@ read_key(struct app *a, const struct op *op)
 		read_set(a, op->key, key, len);
 		return;
 	}
-	err = mb_client_get(a->c, key, len, &held);
+	err = op->key_kind == KEY_FIELD
+		      ? mb_client_hget(a->c, key, len, oracle_field_text(op->key), 1, &held)
+		      : mb_client_get(a->c, key, len, &held);
 	if (op->key_kind == KEY_WILD || err == MB_ERR_NO_MEMORY) {
 		if (err == 0) {
 			mb_client_release(a->c, &held);
@@ -357,9 +363,9 @@ read_key(struct app *a, const struct op *op)
 		sim_fail(a->s, "a read was answered %s", mb_err_name(err));
 		return;
 	}
-	if (op->key_kind == KEY_COUNTER) {
-		oracle_read_counter(o, op->key, err != 0,
-				    err == 0 ? number_of(slice_of(held.p, held.len)) : 0);
+	if (op->key_kind == KEY_COUNTER || op->key_kind == KEY_FIELD) {
+		oracle_read_counter(o, op->key_kind, op->key, err != 0,
+				    err == 0 ? oracle_number(slice_of(held.p, held.len)) : 0);
 	} else {
 		oracle_read_register(o, op->key, err != 0,
 				     err == 0 ? slice_of(held.p, held.len) : slice_of(NULL, 0));
