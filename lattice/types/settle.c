@@ -60,6 +60,8 @@ mark_old(struct slice item, struct hlc_time before)
 	return be64toh(time) < before.v;
 }
 
+/* A field that was put at a time that its writer named (an epoch by nobody) keeps its mark: a put
+ * at an older time may be made at any time, and must find that it is. */
 static bool
 field_old(struct slice item, struct hlc_time before)
 {
@@ -67,7 +69,8 @@ field_old(struct slice item, struct hlc_time before)
 	struct envelope e;
 
 	return map_field_open(item, &f) && f.type == LATTICE_ENVELOPE &&
-	       envelope_open(f.value, &e) == 0 && e.epoch.time.v < before.v;
+	       envelope_open(f.value, &e) == 0 && e.epoch.time.v < before.v &&
+	       (e.epoch.writer.v != 0 || e.epoch.time.v == 0);
 }
 
 static bool

@@ -27,8 +27,8 @@
 #include "slice.h"
 
 /* settle_items forgets those items of a list, map or sorted set that no reader is shown and of
- * which all is older than `before`; and of a set's members the removes that are. The envelope may
- * be that of a tree.
+ * which all is older than `before`, but for fields that were put at times that were named; and of a
+ * set's members the removes that are. The envelope may be that of a tree.
  *
  * Cost:      a look at each item, and a copy if there is something to forget. O(1) for types that
  *            have no such items; and, held as a tree, for a list, map or sorted set of which all

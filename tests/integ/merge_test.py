@@ -154,15 +154,12 @@ MB_FUNCTION(ends)
 def setUpModule():
     global NODE
     NODE = Node(MICROBURST, '--set', 'executor.count=3')
+    unittest.addModuleCleanup(NODE.end)     # also when what follows fails
     Merges.source('rows', FUNCTIONS)
     for path in (os.path.join(NODE.folder, 'rows.c'), os.path.join(SOURCE, 'examples/basket.c')):
         code, _, err = NODE.run('deploy', path)
         if code != 0:
             raise RuntimeError(err)
-
-
-def tearDownModule():
-    NODE.end()
 
 
 class Merges(unittest.TestCase):

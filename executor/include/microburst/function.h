@@ -430,9 +430,10 @@ int mb_map_put(struct mb_call *call, struct mb_slice key, struct mb_slice field,
 /* mb_map_put_at sets a field as if it had been put time_us microseconds after 1970 began: of all
  * puts of a field the one with the latest time stays, whatever the order in which they come and
  * however often; of equal times the greater value. For what has a time of its own: events,
- * measurements. A field that was deleted after that time stays deleted for as long as that is
- * remembered (until all who have the map agree to forget it), although the call that puts it may
- * see it until it ends. One call writes a field either at times or without (MB_ERR_INVALID). */
+ * measurements. A field that was deleted after that time stays deleted, although the call that puts
+ * it may see it until it ends (one that had been put without a time: until its delete is forgotten,
+ * which a store does once all have heard of it). One call writes a field either at times or without
+ * (MB_ERR_INVALID). */
 int mb_map_put_at(struct mb_call *call, struct mb_slice key, struct mb_slice field,
 		  struct mb_slice value, uint64_t time_us);
 

@@ -105,6 +105,12 @@ items_and_fields(void **state)
 	assert_true(slice_eq(settled(v, 7), v));
 	assert_int_equal(view_cnt(LATTICE_MAP, opened(settled(v, 8)).state), 1);
 	assert_true(settled(v, 8).len < v.len - field.len);
+	/* Put at a time that was named: an older one may still be put. */
+	field = envelope_made(&(struct envelope){ .epoch = at(7, 0),
+						  .type = LATTICE_STRING,
+						  .state = string_deleted(string_set("x")) });
+	v = enveloped(LATTICE_MAP, map_made("gone", LATTICE_ENVELOPE, field));
+	assert_true(slice_eq(settled(v, 8), v));
 }
 
 static void
