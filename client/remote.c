@@ -50,6 +50,7 @@ struct remote {
 	int fd;
 	struct mb_client *c;
 	struct remote_op *head, **tail; /* not started */
+	uint64_t ended;                 /* ops so far, by an answer or by the clock */
 	struct remote_op op[MB_CALLS_MAX];
 	struct remote_op cancel;
 	struct flow_ask ask;
@@ -109,6 +110,7 @@ op_end(struct remote *r, struct remote_op *op)
 	free(op->bytes);
 	op->bytes = NULL;
 	op->done = true;
+	r->ended++;
 	if (op->err == 0) {
 		op->err = rpc_reply_read(slice_of(op->answer, op->answer_len), &reply);
 		if (op->err != 0) {
@@ -244,14 +246,14 @@ remote_pump(struct mb_client *c, uint64_t until_ns)
 		struct pollfd p = { .fd = r->fd, .events = POLLIN };
 		struct timespec ts;
 		uint64_t due_ns;
-		uint32_t ended = c->done_tail;
+		uint64_t ended = r->ended;
 		int n = remote_recv(r);
 
 		if (at_ns >= flow_ask_timer(&r->ask)) {
 			flow_ask_poll(&r->ask, at_ns);
 		}
 		remote_run_queue(r);
-		if (n > 0 || ended != c->done_tail) {
+		if (n > 0 || ended != r->ended) {
 			return 1;
 		}
 		at_ns = now();
