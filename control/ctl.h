@@ -134,6 +134,7 @@ struct ctl_config {
 	uint8_t cpu_exec[CPU_CNT_MAX / 8];
 	uint64_t executor_memory;
 	uint64_t dag_split_ns;
+	uint64_t unpin_ns;           /* 0: never */
 	struct sched_log *sched_log; /* sched's decisions, to be read */
 	uint64_t executor_spin_ns, client_spin_ns;
 	uint64_t grace_ns;
@@ -174,6 +175,7 @@ struct ctl {
 	struct exec_slot slot[EXECUTOR_CNT_MAX];
 	uint64_t gen;       /* of the pinned set */
 	uint64_t spares_ns; /* no spare is made before, unless one is waited for */
+	uint64_t pins_ns;   /* when idle functions are looked for; 0: there are none */
 	bool versions_old;  /* there may be functions with a newer version */
 	struct ctl_stop stop[CTL_STOP_MAX];
 	uint64_t orphans_ns; /* when calls of dead clients are looked for */
@@ -271,6 +273,12 @@ int ctl_deploy_start(struct ctl *c, int fd, struct fn_object *o, const uint16_t 
 		     bool pin, uint8_t class);
 /* ctl_dag_show tells sched of a DAG, new or changed. */
 void ctl_dag_show(struct ctl *c, const struct dag *dag);
+
+/* ctl_pin.c */
+/* ctl_pins_step unpins what has been idle for long. Returns: whether something was; then executors
+ * want another set. ctl_pins_timer: when to call it next. */
+bool ctl_pins_step(struct ctl *c, uint64_t now);
+uint64_t ctl_pins_timer(const struct ctl *c);
 
 /* ctl_admin.c */
 void ctl_admin(struct ctl *c, struct ctl_conn *conn, const char *text, const int *fd,

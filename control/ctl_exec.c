@@ -387,6 +387,7 @@ ctl_exec_step(struct ctl *c)
 	uint64_t now = ctl_now(c);
 
 	ctl_late_stop(c, now);
+	c->gen += ctl_pins_step(c, now);
 	ctl_old_versions_remove(c);
 	ctl_deploy_step(c);
 	for (uint32_t i = 0; i < c->cfg.executor_cnt; i++) {
@@ -537,6 +538,8 @@ uint64_t
 ctl_exec_timer(const struct ctl *c)
 {
 	uint64_t at = c->spares_ns > ctl_now(c) ? c->spares_ns : TILE_TIMER_NEVER;
+
+	at = MIN(at, ctl_pins_timer(c));
 
 	if (c->zygote_fd < 0 || c->zygote_retry_ns > ctl_now(c)) {
 		at = MIN(at, c->zygote_retry_ns);

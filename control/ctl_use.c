@@ -141,6 +141,19 @@ use_sum(struct ctl *c, const struct ctl_use *row, struct ctl_use *ret)
 	}
 }
 
+uint64_t
+ctl_use_calls(struct ctl *c, const struct fn *f)
+{
+	const struct ctl_use *row = use_of(c, f->id);
+	struct ctl_use u;
+
+	if (row == NULL) {
+		return 0;
+	}
+	use_sum(c, row, &u);
+	return stage_sum_cnt(&u.run);
+}
+
 json_t *
 ctl_use_functions(struct ctl *c)
 {

@@ -47,6 +47,9 @@ void ctl_use_gone(struct ctl *c, const struct proc *p);
  * "p99_ns", "buckets": [bucket, count, ...]}, of all that have a name in the registry. */
 json_t *ctl_use_functions(struct ctl *c);
 
+/* ctl_use_calls counts the calls of a function, all its versions, that have ended. */
+uint64_t ctl_use_calls(struct ctl *c, const struct fn *f);
+
 /* ctl_use_stages lists the stages: {"name", "calls", "p50_ns", "p99_ns", "buckets"}. */
 json_t *ctl_use_stages(struct ctl *c);
 

@@ -28,6 +28,7 @@ struct fn {
 	uint16_t version;
 	bool shown;                   /* its deployment was checked: it can be called */
 	bool pinned;                  /* executors load it; else on its first call */
+	uint64_t calls, used_ns;      /* when it was last seen in use (ctl_pin.c) */
 	uint8_t class;                /* of executors that it requires; CLASSES_NONE: any */
 	char name[NAME_BYTES_MAX];    /* under which it is called */
 	char defined[NAME_BYTES_MAX]; /* in its object */

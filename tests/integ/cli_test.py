@@ -350,6 +350,33 @@ class Dags(Case):
         self.assertNotEqual(node.returncode, 0)
         self.assertIn('raise executor.count', node.stderr)
 
+    def test_idle_functions_leave(self):
+        """What nobody calls leaves the executors, and comes back with its next call."""
+        node = Node(MICROBURST, '--set', 'executor.unpin=400ms')
+        on = ('--socket', node.socket)
+
+        def loaded():
+            return {f['name'] for f in self.json('functions', *on)['functions']
+                    if f['pinned'] and f['executors'] > 0}
+        try:
+            self.done('deploy', f'{EXAMPLES}/increment.c', f'{EXAMPLES}/square.c', *on)
+            self.done('dag', 'add', 'both', 'increment -> square', *on)
+            self.assertLessEqual({'increment', 'square'}, loaded())
+
+            def square_goes_increment_stays():
+                self.assertEqual(self.done('call', 'increment', '1', *on), '2\n')
+                self.assertIn('increment', {f['name'] for f in self.json(
+                    'functions', *on)['functions'] if f['pinned']})
+                return 'square' not in loaded()
+            until(square_goes_increment_stays, 10, 'square to be unpinned')
+            until(lambda: not loaded(), 10, 'all to be unpinned')
+            self.assertEqual(self.done('call', 'increment', '1', *on), '2\n')
+            until(lambda: not loaded(), 10, 'increment to be unpinned again')
+            self.assertEqual(self.done('dag', 'call', 'both', 'increment=4', *on), '25\n')
+            self.assertLessEqual({'increment', 'square'}, loaded())
+        finally:
+            node.remove()
+
     def test_multi(self):
         """A function with a star runs for each edge to it: on one executor, and in parts."""
         parts = Node(MICROBURST, '--set', 'executor.count=3', '--set', 'sched.dag_split=0')
