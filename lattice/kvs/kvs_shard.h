@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "clock.h"
 #include "grove.h"
 #include "heap.h"
 #include "kvs_index.h"
@@ -101,17 +102,15 @@ struct kvs_value *kvs_shard_pin_key(struct kvs_shard *s, struct kvs_key *k);
  * is released. */
 void kvs_shard_remove(struct kvs_shard *s, struct kvs_key *k);
 
-/* kvs_shard_settled makes what is left of a key's value without what no reader is shown
- * (settle.h), of which all is forgotten that may be; writers_max as there. It is the caller's, who
- * gives it to the key by kvs_shard_take or up by kvs_shard_value_free.
+/* kvs_shard_marks tells whether something was removed from the value of k before a time, and is
+ * still remembered (settle.h). kvs_shard_settle forgets it, if there is memory for that.
  *
- * Returns:   0; *ret is NULL when there is nothing to forget, or when it is longer than
- *            KVS_STEP_BYTES; MB_ERR_NO_MEMORY.
- * Cost:      a look at each item, once for a value.
+ * Requires:  settle: the value is what all agree on, see settle.h.
+ * Returns:   marks: LATTICE_LEFT: nothing; LATTICE_MIXED. Trees, and values longer than a step may
+ *            copy, are not looked at: nothing.
  */
-int kvs_shard_settled(struct kvs_shard *s, const struct kvs_key *k, uint32_t writers_max,
-		      struct kvs_value **ret);
-void kvs_shard_take(struct kvs_shard *s, struct kvs_key *k, struct kvs_value *v);
+int kvs_shard_marks(struct kvs_shard *s, const struct kvs_key *k, struct hlc_time before);
+void kvs_shard_settle(struct kvs_shard *s, struct kvs_key *k, struct hlc_time before);
 
 /* kvs_shard_first, kvs_shard_next: all keys, in order; NULL behind the last. */
 struct kvs_key *kvs_shard_first(const struct kvs_shard *s);

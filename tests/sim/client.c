@@ -65,11 +65,9 @@ draw_op(struct app *a, struct op *op, bool wild)
 								? MIN(HOT_KEYS, s->shape.key_cnt)
 								: s->shape.key_cnt) };
 	if (wild && op->kind != OP_READ) {
-		static const uint8_t any[] = { OP_WRITE, OP_DELETE, OP_INCR, OP_SADD };
-		static const uint8_t sets[] = { OP_SADD, OP_SADD, OP_SREM };
+		static const uint8_t kinds[] = { OP_WRITE, OP_DELETE, OP_INCR, OP_SADD };
 
-		op->kind = op->key % 2 == 0 ? any[sim_below(s, ARRAY_CNT(any))]
-					    : sets[sim_below(s, ARRAY_CNT(sets))];
+		op->kind = kinds[sim_below(s, ARRAY_CNT(kinds))];
 	}
 	if (op->key_kind == KEY_FIELD && op->kind != OP_READ && sim_one_in(s, 3)) {
 		op->kind = OP_DELETE;
@@ -302,9 +300,6 @@ write_key(struct app *a, struct op *op)
 	} else if (op->key_kind == KEY_SET || op->kind == OP_SADD) {
 		m.len = oracle_member_text(op->n, member, sizeof(member));
 		err = mb_client_sadd(a->c, key, len, &m, 1, NULL);
-	} else if (op->kind == OP_SREM) {
-		m.len = oracle_member_text(op->n, member, sizeof(member));
-		err = mb_client_srem(a->c, key, len, &m, 1, NULL);
 	} else if (op->kind == OP_DELETE) {
 		err = mb_client_del(a->c, key, len);
 	} else {

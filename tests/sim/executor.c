@@ -159,11 +159,6 @@ write_key(struct mb_call *call, const struct op *op, struct mb_slice key)
 			       mb_slice_of(member,
 					   oracle_member_text(op->n, member, sizeof(member))));
 	}
-	if (op->kind == OP_SREM) {
-		return mb_srem(call, key,
-			       mb_slice_of(member,
-					   oracle_member_text(op->n, member, sizeof(member))));
-	}
 	if (op->kind == OP_DELETE) {
 		return mb_delete(call, key);
 	}

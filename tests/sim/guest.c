@@ -64,9 +64,8 @@ begin(struct guest *g)
 	g->op = (struct op){ .key_kind = kinds[sim_below(s, ARRAY_CNT(kinds))], .kind = OP_WRITE };
 	g->op.key = (uint8_t)sim_below(s, sim_one_in(s, 2) ? MIN(3U, s->shape.key_cnt)
 							   : s->shape.key_cnt);
-	if (g->op.key_kind == KEY_WILD) {
-		g->op.kind = sim_one_in(s, 2) ? OP_DELETE : OP_WRITE;
-		g->op.key &= (uint8_t)~1U; /* the odd ones are sets */
+	if (g->op.key_kind == KEY_WILD && sim_one_in(s, 2)) {
+		g->op.kind = OP_DELETE;
 	}
 	g->key_len = oracle_key_text(g->op.key_kind, g->op.key, g->key, sizeof(g->key));
 	g->kvs = sim_below(s, s->shape.kvs_cnt);

@@ -43,17 +43,16 @@ enum key_kind {
 	KEY_SET,         /* SADD only */
 	KEY_REGISTER,    /* PUT only */
 	KEY_FIELD,       /* a counter, one of the two fields of a map: HINCR and HDEL */
-	KEY_WILD,        /* anything, odd ones SADD and SREM: only O7, O8, and that it answers */
+	KEY_WILD,        /* anything: only O7, and that it answers */
 	KEY_KIND_CNT     /* how many */
 };
 
 enum op_kind {
 	OP_READ = 0,
 	OP_WRITE,  /* what the key's kind has */
-	OP_DELETE, /* KEY_FIELD and KEY_WILD only; KEY_WILD only are the next three */
+	OP_DELETE, /* KEY_FIELD and KEY_WILD only; KEY_WILD only are the next two */
 	OP_INCR,
 	OP_SADD,
-	OP_SREM,
 };
 
 struct op {
