@@ -72,6 +72,7 @@ node_net(struct node *n, char why[NODE_WHY_BYTES])
 			       .admin = n->params.net_admin };
 	struct net_tile_cfg cfg = { .memory_bytes = n->params.net_memory & ~(uint64_t)4095 };
 	const char *at = n->params.net_listen;
+	struct seal seal;
 	struct wire_addr listen;
 	int t = topo_tile_find(n->topo, TILE_NET, 0);
 	int err = MB_ERR_CONFIG;
@@ -90,6 +91,19 @@ node_net(struct node *n, char why[NODE_WHY_BYTES])
 	}
 	if (err != 0) {
 		return net_why(n, err, why);
+	}
+	if (n->params.net_keys[0] != '\0') {
+		err = seal_open(&seal, n->params.net_keys, true);
+		if (err != 0) {
+			snprintf(why, NODE_WHY_BYTES, "net.keys = %.200s: %s", n->params.net_keys,
+				 err == MB_ERR_DENIED ? "its owner, and nobody else, must be able "
+							"to read it (chmod 600)"
+				 : err == MB_ERR_CONFIG
+					 ? "lines of a number and 64 hexadecimal digits"
+					 : mb_err_text(err));
+			return err;
+		}
+		cfg.seal = &seal;
 	}
 	err = n->params.net_nic[0] != '\0' ? net_nic(n, &listen, &cfg.io, why)
 					   : net_socket(n, &listen, &cfg.io, why);
@@ -110,8 +124,9 @@ void
 node_net_print(const struct node *n, FILE *out)
 {
 	if (n->net_tile != NULL) {
-		fprintf(out, "net: port %u, %s\n", net_tile_local(n->net_tile).port,
-			net_tile_text(n->net_tile));
+		fprintf(out, "net: port %u, %s, %s\n", net_tile_local(n->net_tile).port,
+			net_tile_text(n->net_tile),
+			n->params.net_keys[0] != '\0' ? "sealed" : "open to whoever reaches it");
 	}
 }
 

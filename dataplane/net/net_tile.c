@@ -39,26 +39,23 @@ struct net_tile {
 	size_t memory_bytes;
 	struct net_service service;
 	struct metrics_block metrics;
-	uint64_t now_ns, refused;
+	struct seal seal;
+	uint64_t now_ns, refused, forged;
 	bool started, failed, naps;
 	bool futex_out, futex_unknown;
+	_Alignas(8) uint8_t plain[WIRE_DATAGRAM_MAX];
 };
 
 static void
 tile_send(void *ctx, const struct wire_addr *to, const struct wire_head *h, const uint8_t *body)
 {
 	struct net_tile *t = ctx;
-	size_t len = WIRE_HEAD_BYTES + (size_t)h->len;
+	size_t len = WIRE_HEAD_BYTES + (size_t)h->len + (t->seal.cnt > 0 ? SEAL_BYTES : 0);
 	uint8_t *p = t->io.ops->room(t->io.io, len);
 
-	if (p == NULL) {
-		return;
+	if (p != NULL) {
+		t->io.ops->send(t->io.io, to, seal_put(&t->seal, p, h, body));
 	}
-	wire_write(p, h);
-	if (h->len > 0) {
-		memcpy(p + WIRE_HEAD_BYTES, body, h->len);
-	}
-	t->io.ops->send(t->io.io, to, len);
 }
 
 static void *
@@ -101,6 +98,10 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 	}
 	memset(t, 0, sizeof(*t));
 	t->service = cfg->service;
+	if (cfg->seal != NULL) {
+		t->seal = *cfg->seal;
+		fc.datagram = MAX((uint16_t)(fc.datagram - SEAL_BYTES), (uint16_t)WIRE_DATAGRAM_MIN);
+	}
 	t->memory_bytes = cfg->memory_bytes;
 	metrics_init(&t->metrics, METRICS_OWNER_net, 0);
 	memcpy(fc.secret, cfg->secret, sizeof(fc.secret));
@@ -185,8 +186,10 @@ tile_datagram(void *ctx, const struct wire_addr *from, struct slice datagram)
 	struct wire_head h;
 	struct slice body;
 
-	if (wire_read(datagram, &h, &body) != 0) {
-		t->refused++;
+	int err = seal_take(&t->seal, datagram, t->plain, &h, &body);
+
+	if (err != 0) {
+		*(err == MB_ERR_DENIED ? &t->forged : &t->refused) += 1;
 		return;
 	}
 	flow_serve_input(t->serve, from, &h, body, t->now_ns);
@@ -273,6 +276,7 @@ net_tile_housekeeping(void *ctx, uint64_t now_ns)
 	metrics_set(&t->metrics, METRIC_net_datagram_tx, s.tx);
 	metrics_set(&t->metrics, METRIC_net_datagram_refused, t->refused + f->bad + s.rx_bad);
 	metrics_set(&t->metrics, METRIC_net_datagram_dropped, s.tx_dropped);
+	metrics_set(&t->metrics, METRIC_net_datagram_forged, t->forged);
 	metrics_set(&t->metrics, METRIC_net_frame_other, s.rx_other);
 	metrics_set(&t->metrics, METRIC_net_frame_missed, s.rx_missed);
 	metrics_set(&t->metrics, METRIC_net_link_up, s.up);

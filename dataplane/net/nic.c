@@ -14,8 +14,10 @@
  */
 #include "nic.h"
 
-#include <dirent.h>
+#include <endian.h>
 #include <errno.h>
+#include <liburing.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +55,7 @@ struct nic {
 	char device[RTE_DEV_NAME_MAX_LEN];
 	struct rte_mempool *pool;
 	struct lcore *lcore;
+	uint32_t op;
 	int fd; /* wakes us; -1: none */
 	bool interrupt, watched;
 	uint64_t now_ns, heard_ns;
@@ -456,49 +459,54 @@ nic_send(void *io, const struct wire_addr *to, size_t len)
 
 /* ------------------------------------------------------------------- waiting */
 
+/* Whoever is woken polls: there is nothing to be done with the news itself. */
+static void
+nic_woken(void *ctx, uint64_t token, int res, uint32_t cqe_flags)
+{
+	struct nic *n = ctx;
+	uint64_t count;
+
+	(void)token;
+	(void)cqe_flags;
+	n->watched = false;
+	/* An interrupt's count is taken off, so that the next watch does not find it there. */
+	if (res > 0 && n->interrupt && read(n->fd, &count, sizeof(count)) < 0 && errno != EAGAIN) {
+		n->stats.rx_bad++;
+	}
+}
+
 static int
 nic_start(void *io, struct lcore *lcore)
 {
 	struct nic *n = io;
 
 	n->lcore = lcore;
+	n->op = lcore_op_add(lcore, nic_woken, n);
 	return 0;
 }
 
-/* Whoever is woken polls: there is nothing to be done with the news itself. */
-static void
-nic_woken(void *ctx, int fd, int events_or_error)
-{
-	(void)ctx;
-	(void)fd;
-	(void)events_or_error;
-}
-
-/* The descriptor is watched only while asleep: awake, each frame would make a completion. */
+/* The descriptor is watched for one event, from a sleep on: a standing watch would make a completion
+ * of each frame, and one that is taken back makes one too, which would end the next sleep. */
 static void
 nic_arm(void *io, bool up)
 {
 	struct nic *n = io;
+	struct io_uring_sqe *sqe;
 
 	if (n->fd < 0) {
 		return;
 	}
-	if (up) {
-		if (n->interrupt) {
-			rte_eth_dev_rx_intr_enable(n->port, 0);
-		}
-		n->watched = lcore_watch(n->lcore, n->fd, nic_woken, n) == 0;
-	} else if (n->watched) {
-		lcore_unwatch(n->lcore, n->fd);
-		n->watched = false;
-		if (n->interrupt) {
-			uint64_t count;
-
-			rte_eth_dev_rx_intr_disable(n->port, 0);
-			/* Taken off, so that the next watch does not find it readable. */
-			if (read(n->fd, &count, sizeof(count)) < 0 && errno != EAGAIN) {
-				n->stats.rx_bad++;
-			}
+	if (n->interrupt && up) {
+		rte_eth_dev_rx_intr_enable(n->port, 0);
+	} else if (n->interrupt) {
+		rte_eth_dev_rx_intr_disable(n->port, 0);
+	}
+	if (up && !n->watched) {
+		sqe = lcore_op_sqe(n->lcore, n->op, 0);
+		if (sqe != NULL) {
+			io_uring_prep_rw(IORING_OP_POLL_ADD, sqe, n->fd, NULL, 0, 0);
+			sqe->poll32_events = htole32(POLLIN);
+			n->watched = true;
 		}
 	}
 }
@@ -508,7 +516,7 @@ nic_nap_ns(const void *io)
 {
 	const struct nic *n = io;
 
-	if (n->fd >= 0) {
+	if (n->fd >= 0 && n->watched) {
 		return NET_IO_NAP_NEVER;
 	}
 	return n->now_ns - n->heard_ns < IDLE_NS ? NAP_NS : NAP_IDLE_NS;
