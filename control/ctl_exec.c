@@ -247,6 +247,21 @@ ctl_load(struct ctl *c, uint16_t e, const uint16_t *fn, uint32_t cnt)
 	return err == 0;
 }
 
+/* Whether the executor of a slot is shown to have a function. An executor runs one call at a time,
+ * so those of as many slots as the function may run in are; the others have it loaded for
+ * nothing. */
+static bool
+ctl_may_run(struct ctl *c, uint16_t id, uint16_t slot)
+{
+	const struct fn *f = registry_fn_by_id(&c->registry, id);
+	uint32_t before = 0;
+
+	for (uint16_t i = 0; f != NULL && i < slot; i++) {
+		before += ctl_class_fits(f, c->cfg.classes.of[i]);
+	}
+	return f == NULL || f->concurrency == 0 || before < f->concurrency;
+}
+
 /* The executor serves: sched gets it, its predecessor goes. */
 static void
 ctl_exec_serve(struct ctl *c, uint16_t e, uint16_t slot)
@@ -258,7 +273,7 @@ ctl_exec_serve(struct ctl *c, uint16_t e, uint16_t slot)
 	REQUIRE(set != NULL);
 	for (uint32_t i = 0; i < c->exec[e].fn_cnt; i++) {
 		set->fn[set->cnt] = c->exec[e].fn[i];
-		set->cnt += registry_fn_in_slot(&c->registry, c->exec[e].fn[i], slot);
+		set->cnt += ctl_may_run(c, c->exec[e].fn[i], slot);
 	}
 	d.word[0] = (uintptr_t)set;
 	ctl_tell_tile(c, CTL_TILE_SCHED, &d);

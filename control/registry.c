@@ -59,14 +59,6 @@ registry_fn_by_id(struct registry *r, uint16_t id)
 	return id != 0 && f->id == id ? f : NULL;
 }
 
-bool
-registry_fn_in_slot(struct registry *r, uint16_t id, uint16_t slot)
-{
-	const struct fn *f = registry_fn_by_id(r, id);
-
-	return f == NULL || f->concurrency == 0 || slot < f->concurrency;
-}
-
 void
 registry_fn_show(const struct fn *f, struct placement_fn *ret)
 {

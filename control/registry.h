@@ -54,10 +54,6 @@ void registry_destroy(struct registry *r);
 /* registry_fn gives the newest version of name that is shown; NULL when there is none. */
 struct fn *registry_fn(struct registry *r, const char *name);
 struct fn *registry_fn_by_id(struct registry *r, uint16_t id);
-/* registry_fn_in_slot tells whether the executor of that slot may run it. An executor runs one call
- * at a time, so as many slots as a function may run in are shown to have it; the others have it
- * loaded for nothing. */
-bool registry_fn_in_slot(struct registry *r, uint16_t id, uint16_t slot);
 /* registry_fn_show writes what the placement table says of a function, but for who has it. */
 void registry_fn_show(const struct fn *f, struct placement_fn *ret);
 struct dag *registry_dag(struct registry *r, const char *name);

@@ -116,7 +116,7 @@ explain_run(struct cli *cli)
 {
 	const json_t *decisions, *d;
 	struct columns t;
-	char id[17];
+	char id[17], load[16];
 	json_t *a;
 	size_t i;
 	int code;
@@ -133,11 +133,13 @@ explain_run(struct cli *cli)
 		printf("The scheduler has decided nothing about it, or long ago: "
 		       "a call whose client finds a free executor goes there directly.\n");
 	} else {
-		columns_init(&t, "<WHAT >FUNCTIONS >EXECUTOR >ABLE >AHEAD >WAITED >ATTEMPT");
+		columns_init(&t, "<WHAT >FUNCTIONS >EXECUTOR >ABLE >LOAD >AHEAD >WAITED >ATTEMPT");
 		json_array_foreach(decisions, i, d) {
-			columns_row(&t, "suuuunu", cli_text(d, "name"), cli_u64(d, "functions"),
-				    cli_u64(d, "executor"), cli_u64(d, "able"), cli_u64(d, "ahead"),
-				    cli_u64(d, "waited_ns"), cli_u64(d, "attempt"));
+			snprintf(load, sizeof(load), "%.1f%%", (double)cli_u64(d, "load") / 10);
+			columns_row(&t, "suuusunu", cli_text(d, "name"), cli_u64(d, "functions"),
+				    cli_u64(d, "executor"), cli_u64(d, "able"), load,
+				    cli_u64(d, "ahead"), cli_u64(d, "waited_ns"),
+				    cli_u64(d, "attempt"));
 		}
 		columns_print(&t, stdout);
 		columns_fini(&t);
@@ -151,7 +153,8 @@ const struct command cmd_explain = {
 	.args = "CALL",
 	.summary = "what the scheduler decided about a call, and out of what",
 	.more = "A line for each time it, or a part of a DAG, was given to an executor: how many "
-		"executors were able, how many calls were ahead of it, how long it waited.",
+		"executors were able, how busy that one had been of late, how many calls were "
+		"ahead of it, how long it waited.",
 	.example = "microburst explain 00c0000000000017",
 	.flags = COMMAND_NODE | COMMAND_JSON,
 	.arg_min = 1,

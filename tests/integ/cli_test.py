@@ -334,6 +334,11 @@ class Dags(Case):
             until(lambda: at == {f['name']: f['executors'] for f in
                                  self.json('functions', *on)['functions']},
                   10, 'functions where they belong')
+            self.done('deploy', f'{EXAMPLES}/hello.c', '--class', 'b', '--concurrency', '1', *on)
+            self.assertEqual(self.done('call', 'hello', 'world', *on), 'hello world\n')
+            until(lambda: {e['state'] for e in self.json('ps', *on)['executors']} <=
+                  {'serving', 'spare'}, 10, 'executors at rest')
+            serving = [e for e in self.json('ps', *on)['executors'] if e['state'] == 'serving']
             pid = next(e['pid'] for e in serving if e['class'] == 'a')
             others = {e['pid'] for e in serving} - {pid}
             os.kill(pid, signal.SIGKILL)
