@@ -62,8 +62,8 @@ whole_number(unsigned int type, struct slice state, counter_sum *ret_number)
 #define FRACTION_MAX 6
 
 /* Writes a double that is a decimal of few digits, v = m / 10^k: if m and 10^k are exact, so is
- * what reading it back divides, and rounds as this division does. Returns: an empty slice when it is not
- * one. */
+ * what reading it back divides, and rounds as this division does. Returns: an empty slice when it
+ * is not one. */
 static struct slice
 few_digits(double v, char buf[VIEW_TEXT_MAX])
 {

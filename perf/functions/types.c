@@ -3,7 +3,8 @@
  *
  * As state.c: each function does an operation n times and returns the nanoseconds. What it writes
  * is published after the clock was read. Values that are one number or one string have 16 keys in
- * turn; collections have ten members, fields or items, the large ones as many as the bench filled in.
+ * turn; collections have ten members, fields or items, the large ones as many as the bench filled
+ * in.
  */
 #include <microburst/function.h>
 #include <string.h>
