@@ -80,8 +80,8 @@ struct kvs_drops {
 void kvs_drops_init(struct kvs_drops *ds, struct kvs_shard *shard, const struct timebase *timebase,
 		    uint64_t pause_ns, const struct kvs_drop_ops *ops);
 
-/* kvs_drop_look looks at a key that was changed, and what was merged into it: is it deleted, will it
- * expire, was something removed from it? */
+/* kvs_drop_look looks at a key that was changed, and what was merged into it: is it deleted, will
+ * it expire, was something removed from it? */
 void kvs_drop_look(struct kvs_drops *ds, struct kvs_key *key, struct slice delta, uint64_t now_ns);
 
 /* kvs_drop_asked does a DROP of another tile, the key's primary. Returns: whether ret is an answer

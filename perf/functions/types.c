@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* types.c - reads and merges of every type, timed where they happen: inside the function
  *
- * As state.c: each function does an operation n times and returns the nanoseconds. What it writes is
- * published after the clock was read. Values that are one number or one string have 16 keys in turn;
- * collections have ten members, fields or items, the large ones as many as the bench filled in.
+ * As state.c: each function does an operation n times and returns the nanoseconds. What it writes
+ * is published after the clock was read. Values that are one number or one string have 16 keys in
+ * turn; collections have ten members, fields or items, the large ones as many as the bench filled
+ * in.
  */
 #include <microburst/function.h>
 #include <string.h>
@@ -59,7 +60,6 @@ random_below(uint64_t cnt)
 	{                                                                                          \
 		uint64_t start_ns;                                                                 \
 		int64_t n;                                                                         \
-                                                                                                   \
 		MB_TRY(mb_arg_i64(call, 0, &n));                                                   \
 		start_ns = mb_now_ns(call);                                                        \
 		for (int64_t i = 0; i < n; i++) {                                                  \
