@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """hosts_test.py MICROBURST SOURCE
 
-Goal:   a node whose NIC is DPDK's and a client whose NIC is the kernel's understand each other, over
-        a link that is well, and over one that loses, doubles, delays and reorders; a cut is
+Goal:   a node whose NIC is DPDK's and a client whose NIC is the kernel's understand each other,
+        over a link that is well, and over one that loses, doubles, delays and reorders; a cut is
         survived; the node's host is found by ARP and by neighbour discovery and answers echo; it
         says how it waits, and idle it does not spin.
-Method: two network namespaces on a bridge (tests/lib/hosts.py). The node's own kernel has no address
-        on the link, so whatever answers is the node. Needs root and namespaces, else it is skipped.
+Method: two network namespaces on a bridge (tests/lib/hosts.py). The node's own kernel has no
+        address on the link, so whatever answers is the node. Needs root and namespaces, else it is
+        skipped; what needs netem is skipped without.
 """
 import json
 import os
