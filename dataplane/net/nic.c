@@ -484,8 +484,9 @@ nic_start(void *io, struct lcore *lcore)
 	return 0;
 }
 
-/* The descriptor is watched for one event, from a sleep on: a standing watch would make a completion
- * of each frame, and one that is taken back makes one too, which would end the next sleep. */
+/* The descriptor is watched for one event, from a sleep on: a standing watch would make a
+ * completion of each frame, and one that is taken back makes one too, which would end the next
+ * sleep. */
 static void
 nic_arm(void *io, bool up)
 {
