@@ -28,8 +28,7 @@ net_why(const struct node *n, int err, char why[NODE_WHY_BYTES])
 }
 
 static int
-net_socket(struct node *n, const struct wire_addr *at, struct net_io *ret,
-	   char why[NODE_WHY_BYTES])
+net_socket(struct node *n, const struct wire_addr *at, struct net_io *ret, char why[NODE_WHY_BYTES])
 {
 	struct sock *s;
 	int err = sock_open(&s, at);

@@ -311,8 +311,7 @@ flow_serve_input(struct flow_serve *s, const struct wire_addr *from, const struc
 		if (h->kind != WIRE_REQUEST) {
 			return;
 		}
-		if ((h->flags & WIRE_F_OPEN) == 0 ||
-		    !flow_session_is_given(s, from, h, now_ns) ||
+		if ((h->flags & WIRE_F_OPEN) == 0 || !flow_session_is_given(s, from, h, now_ns) ||
 		    flow_session_has_left(s, h->session, now_ns)) {
 			flow_serve_reset(s, from, h);
 			return;

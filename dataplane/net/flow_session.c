@@ -2,8 +2,8 @@
 /* flow_session - the clients of a server's end, and the memory that is held for them
  *
  * A HELLO costs nothing but its answer: the session's number is made of the client's address, its
- * number and a secret, so it can be checked when the first request brings it back, and only who
- * receives at that address knows it (as TCP's SYN cookies). The session is made then.
+ * number, the time and a secret, so it can be checked when the first request brings it back, and
+ * only who receives at that address knows it (as TCP's SYN cookies). The session is made then.
  *
  * A client that leaves says so, and its session goes; but not the knowledge that it was: a copy
  * of one of its requests that is still on its way would make the session again, and run. That

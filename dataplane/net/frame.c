@@ -108,9 +108,14 @@ static uint64_t
 sum_pseudo(const struct frame *f, uint8_t proto, size_t len)
 {
 	size_t skip = frame_is_v4(f->from.ip) ? 12 : 0;
-	uint8_t rest[8] = { (uint8_t)(len >> 24), (uint8_t)(len >> 16), (uint8_t)(len >> 8),
-			    (uint8_t)len,         0,                    0,
-			    0,                    proto };
+	uint8_t rest[8] = { (uint8_t)(len >> 24),
+			    (uint8_t)(len >> 16),
+			    (uint8_t)(len >> 8),
+			    (uint8_t)len,
+			    0,
+			    0,
+			    0,
+			    proto };
 	uint64_t sum = sum_add(0, f->from.ip + skip, FRAME_IP_BYTES - skip);
 
 	sum = sum_add(sum, f->to.ip + skip, FRAME_IP_BYTES - skip);

@@ -22,12 +22,12 @@
 
 #include "slice.h"
 
-#define FRAME_MAC_BYTES  6
-#define FRAME_IP_BYTES   16
-#define FRAME_HEAD_MAX   66  /* Ethernet, VLAN, IPv6, UDP */
-#define FRAME_SMALL_MAX  128 /* any frame that is neither UDP nor an echo */
-#define FRAME_VLAN_MAX   4094
-#define FRAME_MIN        60 /* shorter ones are filled up */
+#define FRAME_MAC_BYTES 6
+#define FRAME_IP_BYTES  16
+#define FRAME_HEAD_MAX  66  /* Ethernet, VLAN, IPv6, UDP */
+#define FRAME_SMALL_MAX 128 /* any frame that is neither UDP nor an echo */
+#define FRAME_VLAN_MAX  4094
+#define FRAME_MIN       60 /* shorter ones are filled up */
 
 enum frame_kind {
 	FRAME_UDP = 1,

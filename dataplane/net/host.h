@@ -20,7 +20,7 @@
 #include "wire.h"
 
 #define HOST_WAYS      4u
-#define HOST_SETS      512u /* a power of two */
+#define HOST_SETS      512u              /* a power of two */
 #define HOST_ASK_NS    UINT64_C(1000000) /* one question in this time */
 #define HOST_EXPIRE_NS UINT64_C(60000000000)
 

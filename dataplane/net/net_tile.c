@@ -100,7 +100,8 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 	t->service = cfg->service;
 	if (cfg->seal != NULL) {
 		t->seal = *cfg->seal;
-		fc.datagram = MAX((uint16_t)(fc.datagram - SEAL_BYTES), (uint16_t)WIRE_DATAGRAM_MIN);
+		fc.datagram =
+			MAX((uint16_t)(fc.datagram - SEAL_BYTES), (uint16_t)WIRE_DATAGRAM_MIN);
 	}
 	t->memory_bytes = cfg->memory_bytes;
 	metrics_init(&t->metrics, METRICS_OWNER_net, 0);

@@ -39,15 +39,15 @@
 #include "microburst/error.h"
 #include "timebase.h"
 
-#define BURST      64
-#define QUEUE_CNT  1024 /* descriptors each way, as far as the device has them */
-#define CACHE_CNT  256
-#define POOL_CNT   (2 * QUEUE_CNT + CACHE_CNT * 2 + 2 * BURST)
-#define FD_MAX     4096
-#define ETH_MAX    (RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN)
-#define NAP_NS     (50 * NS_PER_US)
+#define BURST       64
+#define QUEUE_CNT   1024 /* descriptors each way, as far as the device has them */
+#define CACHE_CNT   256
+#define POOL_CNT    (2 * QUEUE_CNT + CACHE_CNT * 2 + 2 * BURST)
+#define FD_MAX      4096
+#define ETH_MAX     (RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN)
+#define NAP_NS      (50 * NS_PER_US)
 #define NAP_IDLE_NS (2 * NS_PER_MS)
-#define IDLE_NS    (20 * NS_PER_MS) /* nothing came for so long: it is idle */
+#define IDLE_NS     (20 * NS_PER_MS) /* nothing came for so long: it is idle */
 
 struct nic {
 	uint16_t port;
@@ -196,12 +196,11 @@ nic_queues(struct nic *n, const struct nic_cfg *cfg, struct host_cfg *hc, struct
 		return err;
 	}
 	snprintf(name, sizeof(name), "mb_net%u", n->port);
-	n->pool = rte_pktmbuf_pool_create(
-		name, POOL_CNT - 1, CACHE_CNT, 0,
-		(uint16_t)(RTE_PKTMBUF_HEADROOM +
-			   MAX(ALIGN_UP((uint32_t)mtu + ETH_MAX, 64u),
-				       (uint32_t)RTE_MBUF_DEFAULT_DATAROOM)),
-		rte_eth_dev_socket_id(n->port));
+	n->pool = rte_pktmbuf_pool_create(name, POOL_CNT - 1, CACHE_CNT, 0,
+					  (uint16_t)(RTE_PKTMBUF_HEADROOM +
+						     MAX(ALIGN_UP((uint32_t)mtu + ETH_MAX, 64u),
+							 (uint32_t)RTE_MBUF_DEFAULT_DATAROOM)),
+					  rte_eth_dev_socket_id(n->port));
 	if (n->pool == NULL) {
 		return topo_why_set(why, MB_ERR_NO_MEMORY,
 				    "net.nic: no memory for %u packets of %u bytes: node.memory, "
@@ -447,9 +446,9 @@ nic_send(void *io, const struct wire_addr *to, size_t len)
 		if (f.sum_by_nic) {
 			m->l2_len = f.l2_bytes;
 			m->l3_len = f.l3_bytes;
-			m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM | (frame_is_v4(to->ip)
-									  ? RTE_MBUF_F_TX_IPV4
-									  : RTE_MBUF_F_TX_IPV6);
+			m->ol_flags |=
+				RTE_MBUF_F_TX_UDP_CKSUM |
+				(frame_is_v4(to->ip) ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
 		}
 	}
 	m->pkt_len = m->data_len;
@@ -485,8 +484,9 @@ nic_start(void *io, struct lcore *lcore)
 	return 0;
 }
 
-/* The descriptor is watched for one event, from a sleep on: a standing watch would make a completion
- * of each frame, and one that is taken back makes one too, which would end the next sleep. */
+/* The descriptor is watched for one event, from a sleep on: a standing watch would make a
+ * completion of each frame, and one that is taken back makes one too, which would end the next
+ * sleep. */
 static void
 nic_arm(void *io, bool up)
 {

@@ -103,9 +103,9 @@ seal_open(struct seal *s, const char *path, bool server)
 		err = MB_ERR_DENIED;
 	} else {
 		n = read(fd, text, sizeof(text));
-		err = n < 0                       ? MB_ERR_IO
+		err = n < 0                        ? MB_ERR_IO
 		      : n == (ssize_t)sizeof(text) ? MB_ERR_CONFIG
-						  : seal_read(s, slice_of(text, (size_t)n), &line);
+						   : seal_read(s, slice_of(text, (size_t)n), &line);
 	}
 	if (fd >= 0) {
 		close(fd);
@@ -142,9 +142,10 @@ seal_put(struct seal *s, uint8_t *p, const struct wire_head *h, const uint8_t *b
 	s->nonce[2]++;
 	memcpy(tail, s->nonce, SEAL_NONCE_BYTES);
 	ad_write(ad, p, s->server);
-	crypto_aead_xchacha20poly1305_ietf_encrypt_detached(
-		p + WIRE_HEAD_BYTES, tail + SEAL_NONCE_BYTES, NULL, body, h->len, ad, sizeof(ad),
-		NULL, tail, s->key[0].key);
+	crypto_aead_xchacha20poly1305_ietf_encrypt_detached(p + WIRE_HEAD_BYTES,
+							    tail + SEAL_NONCE_BYTES, NULL, body,
+							    h->len, ad, sizeof(ad), NULL, tail,
+							    s->key[0].key);
 	return WIRE_HEAD_BYTES + (size_t)h->len + SEAL_BYTES;
 }
 
@@ -182,9 +183,9 @@ seal_take(const struct seal *s, struct slice datagram, uint8_t *plain, struct wi
 	body = datagram.p + WIRE_HEAD_BYTES;
 	tail = body + len;
 	ad_write(ad, datagram.p, !s->server);
-	if (crypto_aead_xchacha20poly1305_ietf_decrypt_detached(
-		    plain + WIRE_HEAD_BYTES, NULL, body, len, tail + SEAL_NONCE_BYTES, ad,
-		    sizeof(ad), tail, key->key) != 0) {
+	if (crypto_aead_xchacha20poly1305_ietf_decrypt_detached(plain + WIRE_HEAD_BYTES, NULL, body,
+								len, tail + SEAL_NONCE_BYTES, ad,
+								sizeof(ad), tail, key->key) != 0) {
 		return MB_ERR_DENIED;
 	}
 	memcpy(plain, datagram.p, WIRE_HEAD_BYTES);

@@ -5,13 +5,13 @@
  *
  *	head (40 bytes, its key number not 0) | body, encrypted | nonce (24) | tag (16)
  *
- * by XChaCha20-Poly1305 of libsodium; the tag covers the head, and which of the two ends made it, so
- * that nothing can be sent back to where it came from. A nonce is a random number of the process and
- * a count: none is used twice, also by several that share a key.
+ * by XChaCha20-Poly1305 of libsodium; the tag covers the head, and which of the two ends made it,
+ * so that nothing can be sent back to where it came from. A nonce is a random number of the process
+ * and a count: none is used twice, also by several that share a key.
  *
  * What was recorded and is sent again is sealed well; that it has no effect is flow's (flow.h F1,
- * and flow_session_is_given: a session is made once). What stays visible: addresses, lengths, times,
- * and the head.
+ * and flow_session_is_given: a session is made once). What stays visible: addresses, lengths,
+ * times, and the head.
  *
  * Rotation: the first key of the file seals, all of them open. Append the new one everywhere, then
  * move it to the front everywhere, then take the old one out; each step starts the ends again.
@@ -44,8 +44,8 @@ struct seal {
 /* seal_read reads keys from a file's text. Returns: 0; MB_ERR_CONFIG with *ret_line, from 1. */
 int seal_read(struct seal *s, struct slice text, uint32_t *ret_line);
 
-/* seal_open reads them from a file, for one end. Returns: 0; MB_ERR_NOT_FOUND; MB_ERR_DENIED when it
- * cannot be read, or when others than its owner may; MB_ERR_CONFIG; MB_ERR_IO. */
+/* seal_open reads them from a file, for one end. Returns: 0; MB_ERR_NOT_FOUND; MB_ERR_DENIED when
+ * it cannot be read, or when others than its owner may; MB_ERR_CONFIG; MB_ERR_IO. */
 int seal_open(struct seal *s, const char *path, bool server);
 
 /* seal_put makes a datagram of a head and its body: WIRE_HEAD_BYTES + h->len at p, and SEAL_BYTES

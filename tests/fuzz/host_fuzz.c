@@ -60,8 +60,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	cfg.vlan = (data[0] & 2) != 0 ? 5 : 0;
 	cfg.partial = (data[0] & 4) != 0;
 	host_init(&h, &cfg);
-	switch (host_input(&h, slice_of(data + 1, len - 1), (data[0] & 8) != 0, 1, &from,
-			   &datagram, answer, sizeof(answer), &answer_len)) {
+	switch (host_input(&h, slice_of(data + 1, len - 1), (data[0] & 8) != 0, 1, &from, &datagram,
+			   answer, sizeof(answer), &answer_len)) {
 	case HOST_DATAGRAM:
 		REQUIRE(datagram.p > data && datagram.p + datagram.len <= data + len);
 		break;

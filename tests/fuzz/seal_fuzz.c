@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* seal_fuzz - files of keys, and datagrams of those who have none of them or all
  *
- * Whatever the bytes: no look outside of them. A text that is taken has 1 to SEAL_KEYS_MAX keys with
- * numbers of their own. Bytes that nobody sealed do not open; the same bytes as a frame that the
+ * Whatever the bytes: no look outside of them. A text that is taken has 1 to SEAL_KEYS_MAX keys,
+ * none with the number 0. Bytes that nobody sealed do not open; the same bytes as a frame that the
  * other end seals come out as they went in.
  */
 #include <string.h>

@@ -1,25 +1,27 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: Apache-2.0
-"""hosts_test.py MICROBURST SOURCE
+"""hosts_test.py MICROBURST SOURCE NIC_CLIENT
 
-Goal:   a node whose NIC is DPDK's and a client whose NIC is the kernel's understand each other, over
-        a link that is well, and over one that loses, doubles, delays and reorders; a cut is
+Goal:   a node whose NIC is DPDK's and a client whose NIC is the kernel's understand each other,
+        over a link that is well, and over one that loses, doubles, delays and reorders; a cut is
         survived; the node's host is found by ARP and by neighbour discovery and answers echo; it
         says how it waits, and idle it does not spin.
-Method: two network namespaces on a bridge (tests/lib/hosts.py). The node's own kernel has no address
-        on the link, so whatever answers is the node. Needs root and namespaces, else it is skipped.
+Method: two network namespaces on a bridge (tests/lib/hosts.py). The node's own kernel has no
+        address on the link, so whatever answers is the node. Needs root and namespaces, else it is
+        skipped; what needs netem is skipped without.
 """
 import json
 import os
 import random
-import socket
+import shutil
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
-MICROBURST, SOURCE = sys.argv[1:3]
+MICROBURST, SOURCE, NIC_CLIENT = sys.argv[1:4]
 sys.path.insert(0, os.path.join(SOURCE, 'tests', 'lib'))
 import hosts    # pylint: disable=wrong-import-position
 from node import Node   # pylint: disable=wrong-import-position
@@ -180,6 +182,27 @@ class OverNic(unittest.TestCase):
                            before + 500)
 
 
+class Memif(unittest.TestCase):
+    """Both ends are DPDK's: shared memory of two processes. Needs neither root nor namespaces."""
+
+    def test_both_ends(self):
+        folder = tempfile.mkdtemp(prefix='microburst-memif-')
+        device = f'socket={folder}/memif,socket-abstract=no'
+        node = Node(MICROBURST, '--set', f'net.listen=udp://{V4}:{PORT}', '--set',
+                    f'net.nic=net_memif0,role=server,{device}', '--set', 'cache.bytes=512m')
+        try:
+            done = subprocess.run([NIC_CLIENT, f'net_memif0,role=client,{device}',
+                                   f'{hosts.NET4}2:40000', f'{V4}:{PORT}', '500'],
+                                  capture_output=True, timeout=COMMAND_S, check=False,
+                                  env={**os.environ, 'RUNTIME_DIRECTORY': folder})
+            self.assertEqual((done.returncode, done.stderr), (0, b''))
+            self.assertGreater(int(done.stdout), 0)
+            self.assertEqual(node.run('get', 'counted')[1].strip(), b'500')
+        finally:
+            node.remove()
+            shutil.rmtree(folder)
+
+
 class AfPacket(OverNic):
     NIC = 'net_af_packet0,iface=eth0'
 
@@ -189,4 +212,4 @@ class AfXdp(OverNic):
 
 
 if __name__ == '__main__':
-    unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)
+    unittest.main(argv=sys.argv[:1] + sys.argv[4:], verbosity=2)
