@@ -414,7 +414,7 @@ client_on_closed(struct mb_client *c, struct channel *ch, int err)
 static void
 client_again(struct mb_client *c, struct client_call *call, const struct desc *dead)
 {
-	bool effects = call_wrote(call->id, dead->dead.published);
+	bool effects = call_wrote(call->id, dead);
 	char text[DESC_INLINE_BYTES + 1];
 
 	if (call->cancelled) {

@@ -220,6 +220,7 @@ ctl_on_down_done(struct ctl *c, uint32_t tile, const struct desc *d)
 		 * unanswered, the others are not. */
 		if (d->dead.published != 0 && d->dead.published_ns >= p->dead.dead.published_ns) {
 			p->dead.dead.published = d->dead.published;
+			p->dead.dead.owed = d->dead.owed;
 			p->dead.dead.published_ns = d->dead.published_ns;
 		}
 		if (--p->tiles == 1) {

@@ -119,13 +119,17 @@ static_assert(sizeof(struct call_step) <= DESC_INLINE_BYTES, "a step fits a desc
 static_assert(2 * DAG_FUNCTION_MAX <= CHANNEL_DEPTH, "a part's sequence fits a channel");
 
 /* Of the calls that a client had under way directly at an executor that died: whether one of them
- * wrote, by the last call whose writes were accepted (desc.h). It is that one, or an earlier one of
- * the same client: an executor runs a channel's calls in their order, and what wrote is answered
- * but for those behind which nothing but calls of the same channel wrote (owed.h, O1). */
+ * wrote, by the last call whose writes were accepted (desc.h, dead). It is that one; or, if its
+ * answer was owed, an earlier one of the same client: an executor runs a channel's calls in their
+ * order, and answers are owed to one channel at a time (owed.h, O1). If it was not owed, nothing
+ * was. (It may be a later call of this client that came through sched, while this one lay unread in
+ * the channel.) */
 static inline bool
-call_wrote(uint64_t call, uint64_t published)
+call_wrote(uint64_t call, const struct desc *dead)
 {
-	return call >> 40 == published >> 40 && call <= published;
+	uint64_t last = dead->dead.published;
+
+	return call == last || (dead->dead.owed != 0 && call >> 40 == last >> 40 && call < last);
 }
 
 /* b of a REPLY: how long the function ran, and how long the call took inside the executor until the

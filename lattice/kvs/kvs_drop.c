@@ -103,7 +103,7 @@ brings_marks(struct slice delta)
 	if (!envelope_plain(delta, &type, &state)) {
 		type = envelope_open(delta, &e) == 0 ? e.type : LATTICE_ABSENT;
 	}
-	if (likely(lattice_table_ops(type) == NULL)) {
+	if (likely(!kvs_shard_settles(type))) {
 		return false;
 	}
 	return delta.len > LOOK_BYTES ||

@@ -288,9 +288,11 @@ static int
 settled(struct kvs_shard *s, const struct kvs_key *k, struct hlc_time before, struct wbuf *out)
 {
 	struct slice value = kvs_value_slice(value_of(s, k));
+	struct envelope e;
 
 	*out = wbuf_init(s->scratch, sizeof(s->scratch));
-	if (slice_is_tree(value) || value.len > KVS_STEP_BYTES) {
+	if (slice_is_tree(value) || value.len > KVS_STEP_BYTES || envelope_open(value, &e) != 0 ||
+	    !kvs_shard_settles(e.type)) {
 		return LATTICE_LEFT;
 	}
 	return settle_items(value, before, out);

@@ -29,6 +29,7 @@
 #include "kvs_key.h"
 #include "kvs_msg.h"
 #include "kvs_order.h"
+#include "lattice.h"
 #include "domain_limits.h"
 #include "slice.h"
 
@@ -101,6 +102,15 @@ struct kvs_value *kvs_shard_pin_key(struct kvs_shard *s, struct kvs_key *k);
 /* kvs_shard_remove forgets a key, and gives its memory back. A value that is pinned stays until it
  * is released. */
 void kvs_shard_remove(struct kvs_shard *s, struct kvs_key *k);
+
+/* Whether what is removed from values of this type is forgotten: members and items, whose marks say
+ * again what was true if one comes back. Not fields and scores: their counts go on where they were,
+ * and a mark that comes back would count what was added since as said before. */
+static inline bool
+kvs_shard_settles(unsigned int type)
+{
+	return type == LATTICE_ORSET || type == LATTICE_LIST;
+}
 
 /* kvs_shard_marks tells whether something was removed from the value of k before a time, and is
  * still remembered (settle.h). kvs_shard_settle forgets it, if there is memory for that.
