@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nic_client DEVICE HERE SERVER COUNT
  *
- * A client whose NIC is DPDK's too, for what has no kernel at its other end (memif): the port and the
- * flow of the shipped code, without a tile. Increments a key COUNT times, one after the other, and
- * checks each answer; prints the time of the middle one in nanoseconds.
+ * A client whose NIC is DPDK's too, for what has no kernel at its other end (memif): the port and
+ * the flow of the shipped code, without a tile. Increments a key COUNT times, one after the other,
+ * and checks each answer; prints the time of the middle one in nanoseconds.
  *
  * The EAL's files go where $RUNTIME_DIRECTORY says.
  */
