@@ -90,7 +90,8 @@ oracle_op_start(struct oracle *o, struct op *op)
 		k->deletes_begun++;
 		return;
 	}
-	op->deletes_begun = k->deletes_begun;
+	/* What a delete that is under way takes away is not for the end of this to say. */
+	op->deletes_begun = k->deletes == 0 ? k->deletes_begun : UINT32_MAX;
 	k->possible += op_amount(op);
 	if (op->key_kind == KEY_SET || op->key_kind == KEY_REGISTER) {
 		o->write[op->n - 1].effect = EFFECT_MAYBE;
