@@ -259,9 +259,10 @@ class Merges(unittest.TestCase):
                    for _ in range(10)]
         for t in poppers:
             t.start()
-        self.done('call', 'takes', '--repeat', str(2 * cnt), '--parallel', '32')
+        self.done('call', 'takes', '--repeat', str(cnt - 10), '--parallel', '32')
         for t in poppers:
             t.join()
+        self.done('call', 'takes', '--repeat', str(cnt), '--parallel', '32')
         self.fails('pop', 'jobs', says='no item')
         self.fails('zpop', 'ranked', says='no member')
         self.assertEqual(self.done('get', 'taken'), str(cnt - 10 + 30))
