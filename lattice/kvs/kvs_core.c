@@ -593,7 +593,8 @@ kvs_core_init(struct kvs_core *c, struct kvs_shard *shard, const struct kvs_core
 	c->leave_ns = UINT64_MAX;
 	kvs_jobs_init(&c->jobs, shard, &jobs);
 	kvs_changes_init(&c->changes, shard, cfg->period_ns, cfg->ack_timeout_ns, &changes);
-	kvs_drops_init(&c->drops, shard, cfg->timebase, cfg->drop_pause_ns, &drops);
+	kvs_drops_init(&c->drops, shard, cfg->timebase, cfg->drop_pause_ns,
+		       cfg->tile_cnt + cfg->cache_cnt, &drops);
 	kvs_hot_init(&c->hot, c->cfg.copies, cfg->tile_cnt);
 }
 

@@ -5,15 +5,18 @@
  *       has a copy, and all other owners are in `dying`.
  *   I2  A key in `dying` does not change: requests are MOVED to the primary, what others tell is
  *       taken later. So what was equal at ASK is equal at DO.
- *   I3  Links keep order: DO comes before whatever the primary tells of the key's next life.
- *   I4  A value is settled at its primary only while it is the one that was asked about, and all
- *       other owners, in `dying`, have the same: so all make the same bytes of it.
+ *   I3  A value is settled at its primary only while it is the one that all were asked about, and
+ *       on the conditions of I1.
+ *   I4  Links keep order: DO comes before whatever the primary tells of the key's next life.
  *
  * Why that is enough. Suppose a write that is older than the tombstone arrives at some owner after
  * the drop. It came from an owner or from a cache. An owner owed nobody anything (it said so, after
  * which I2 holds). A cache makes a delta from its copy; a copy is marked in `held` of the owner
  * that gave it, which for caches is the primary, until the cache says that it has none; and a cache
  * with a delta that is not merged refuses.
+ *
+ * For the same reason no message is under way that knows more of a live key's value than the value
+ * that all have: marks in it have nobody left to tell.
  *
  * Rejected: a time that all members have passed, as one number. It needs everybody to publish what
  * is the oldest thing he has under way, which one slow writer of some other key holds back for all;
@@ -33,16 +36,17 @@
 #include "treeval.h"
 #include "view.h"
 
-#define LOOK_BYTES 512 /* of longer deltas it is found out by the sweep */
+#define LOOK_BYTES 512 /* of longer deltas the sweep finds it out */
 
 void
 kvs_drops_init(struct kvs_drops *ds, struct kvs_shard *shard, const struct timebase *timebase,
-	       uint64_t pause_ns, const struct kvs_drop_ops *ops)
+	       uint64_t pause_ns, uint32_t writers_max, const struct kvs_drop_ops *ops)
 {
 	*ds = (struct kvs_drops){
 		.shard = shard,
 		.timebase = timebase,
 		.pause_ns = pause_ns,
+		.writers_max = writers_max,
 		.ops = *ops,
 		.due_ns = UINT64_MAX,
 		.expiry_us = UINT64_MAX,
@@ -79,6 +83,13 @@ arm(struct kvs_drops *ds, uint64_t at_ns)
 	ds->due_ns = MIN(ds->due_ns, at_ns);
 }
 
+static void
+arm_settling(struct kvs_drops *ds, uint64_t now_ns)
+{
+	ds->later = true;
+	arm(ds, now_ns + KVS_SETTLE_PAUSES * ds->pause_ns);
+}
+
 /* The same when a key expires. */
 static void
 arm_expiry(struct kvs_drops *ds, uint64_t wall_us, uint64_t now_ns)
@@ -90,45 +101,49 @@ arm_expiry(struct kvs_drops *ds, uint64_t wall_us, uint64_t now_ns)
 	}
 }
 
-/* Whether a delta removes something: it says what, and shows nothing for it. */
+/* Whether values of a type may get marks. */
 static bool
-brings_marks(struct slice delta)
+has_marks(unsigned int type)
+{
+	const struct table_merge_ops *ops = lattice_table_ops(type);
+
+	return ops != NULL && ops->present != NULL;
+}
+
+/* A collection lives on after a delta: did that remove something? Then it says what, and shows
+ * nothing for it. */
+static noinline void
+look_marks(struct kvs_drops *ds, struct slice delta, uint64_t now_ns)
 {
 	uint8_t mem[LOOK_BYTES];
 	struct wbuf out = wbuf_init(mem, sizeof(mem));
-	struct slice state;
-	unsigned int type;
-	struct envelope e;
 
-	if (!envelope_plain(delta, &type, &state)) {
-		type = envelope_open(delta, &e) == 0 ? e.type : LATTICE_ABSENT;
+	if (delta.len > sizeof(mem) ||
+	    settle_items(delta, (struct hlc_time){ UINT64_MAX }, &out) == LATTICE_MIXED) {
+		arm_settling(ds, now_ns);
 	}
-	if (likely(!kvs_shard_settles(type))) {
-		return false;
-	}
-	return delta.len > LOOK_BYTES ||
-	       settle_items(delta, (struct hlc_time){ UINT64_MAX }, &out) == LATTICE_MIXED;
 }
 
 void
-kvs_drop_look(struct kvs_drops *ds, struct kvs_key *key, struct slice delta, uint64_t now_ns)
+kvs_drop_look(struct kvs_drops *ds, const struct kvs_key *key, struct slice delta, uint64_t now_ns)
 {
 	uint64_t wall_us, at_us;
 	unsigned int type;
 	struct slice state;
 	struct envelope e;
 
-	if (!key->marked && unlikely(brings_marks(delta))) {
-		key->marked = 1;
-		ds->again = true;
-		arm(ds, now_ns + ds->pause_ns);
-	}
 	if (likely(envelope_plain(kvs_shard_value(ds->shard, key), &type, &state))) {
 		if (likely(view_present(type, state))) {
+			if (unlikely(has_marks(type))) {
+				look_marks(ds, delta, now_ns);
+			}
 			return;
 		}
 	} else if (envelope_open(kvs_shard_value(ds->shard, key), &e) == 0 &&
 		   e.expiry.deadline.v == 0 && view_present(e.type, e.state)) {
+		if (has_marks(e.type)) {
+			look_marks(ds, delta, now_ns);
+		}
 		return;
 	}
 	wall_us = timebase_wall_us(ds->timebase);
@@ -158,29 +173,43 @@ finish(struct kvs_drops *ds, struct kvs_drop *dr, enum kvs_drop_step step)
 {
 	struct desc d = { .kind = DESC_KVS_DROP, .sub = (uint8_t)step };
 
-	d.word[1] = dr->before.v;
 	for (uint64_t left = dr->tiles; left != 0; left &= left - 1) {
 		uint32_t tile = (uint32_t)__builtin_ctzll(left);
 
 		d.word[0] = dr->token[tile];
+		d.word[1] = dr->ready[tile];
 		ds->ops.send(ds->ops.ctx, tile, &d);
 	}
 	kvs_shard_unpin(ds->shard, dr->value);
 	dr->key->dying = 0;
 }
 
-/* Whether what all have agreed on is still so. */
+/* Nothing happened, or will, to a key's value while and since everybody was asked. */
 static bool
-still(struct kvs_drops *ds, const struct kvs_drop *dr)
+agreed(const struct kvs_drops *ds, const struct kvs_drop *dr)
 {
-	const struct kvs_key *key = dr->key;
 	uint64_t at_us;
 
-	if (dr->refused || key->changing || key->held != 0) {
+	if (dr->refused || dr->key->changing || dr->key->held != 0) {
 		return false;
 	}
-	return dr->before.v != 0 ? kvs_shard_value(ds->shard, key).p == kvs_value_slice(dr->value).p
-				 : life_of(ds, key, timebase_wall_us(ds->timebase), &at_us) == DEAD;
+	if (dr->settled != NULL) { /* keeps I3: a pinned value is not overwritten */
+		return kvs_at(ds->shard->base, dr->key->value) == (void *)dr->value;
+	}
+	return life_of(ds, dr->key, timebase_wall_us(ds->timebase), &at_us) == DEAD;
+}
+
+static void
+keep(struct kvs_drops *ds, const struct kvs_drop *dr, uint64_t now_ns)
+{
+	ds->stats.kept++;
+	if (dr->settled != NULL) {
+		kvs_shard_value_free(ds->shard, dr->settled);
+		arm_settling(ds, now_ns);
+	} else {
+		ds->again = true;
+		arm(ds, now_ns + ds->pause_ns);
+	}
 }
 
 /* All have answered: keeps I1. */
@@ -188,18 +217,15 @@ static void
 conclude(struct kvs_drops *ds, struct kvs_drop *dr, uint64_t now_ns)
 {
 	struct kvs_key *key = dr->key;
+	bool agree = agreed(ds, dr);
 
-	if (!still(ds, dr)) {
-		finish(ds, dr, KVS_DROP_KEEP);
-		ds->stats.kept++;
-		ds->again = true;
-		arm(ds, now_ns + ds->pause_ns);
-	} else if (dr->before.v != 0) {
-		finish(ds, dr, KVS_DROP_SETTLE);
-		kvs_shard_settle(ds->shard, key, dr->before);
+	finish(ds, dr, agree ? KVS_DROP_DO : KVS_DROP_KEEP);
+	if (!agree) {
+		keep(ds, dr, now_ns);
+	} else if (dr->settled != NULL) {
 		ds->stats.settled++;
+		kvs_shard_take(ds->shard, key, dr->settled);
 	} else {
-		finish(ds, dr, KVS_DROP_DO);
 		ds->stats.dropped++;
 		key_remove(ds, key);
 	}
@@ -208,11 +234,11 @@ conclude(struct kvs_drops *ds, struct kvs_drop *dr, uint64_t now_ns)
 }
 
 static void
-ask(struct kvs_drops *ds, struct kvs_key *key, uint64_t listeners, struct hlc_time before,
+ask(struct kvs_drops *ds, struct kvs_key *key, struct kvs_value *settled, uint64_t listeners,
     uint64_t now_ns)
 {
 	struct kvs_drop *dr = ds->drop;
-	struct desc d = { .kind = DESC_KVS_DROP, .sub = KVS_DROP_ASK };
+	struct desc d = { .kind = DESC_KVS_DROP, .sub = KVS_DROP_ASK, .a = settled != NULL };
 
 	while (dr->key != NULL) {
 		dr++;
@@ -220,8 +246,8 @@ ask(struct kvs_drops *ds, struct kvs_key *key, uint64_t listeners, struct hlc_ti
 	memset(dr, 0, sizeof(*dr));
 	dr->key = key;
 	dr->value = kvs_shard_pin_key(ds->shard, key);
+	dr->settled = settled;
 	dr->asked = listeners;
-	dr->before = before;
 	ds->busy_cnt++;
 	key->dying = 1;
 	d.b = (uint64_t)(dr - ds->drop);
@@ -247,6 +273,7 @@ kvs_drop_answered(struct kvs_drops *ds, uint32_t listener, const struct desc *d,
 	if (d->err == 0 && listener < KVS_TILE_MAX) {
 		dr->tiles |= kvs_listener_bit(listener);
 		dr->token[listener] = d->word[0];
+		dr->ready[listener] = d->word[1];
 	} else if (d->err == 0) {
 		dr->key->held &= (uint8_t) ~(1u << (listener - KVS_TILE_MAX));
 	}
@@ -255,55 +282,32 @@ kvs_drop_answered(struct kvs_drops *ds, uint32_t listener, const struct desc *d,
 	}
 }
 
-/* Asks about a key that is to go, or to be settled. */
-static void
-propose(struct kvs_drops *ds, struct kvs_key *key, struct hlc_time before, uint64_t now_ns)
-{
-	uint64_t listeners;
-
-	if (key->dying || !ds->ops.listeners(ds->ops.ctx, key, &listeners)) {
-		return; /* its primary sweeps too */
-	}
-	if (key->changing || ds->busy_cnt == KVS_DROP_MAX) {
-		ds->again = true;
-		return;
-	}
-	ask(ds, key, listeners, before, now_ns);
-}
-
-/* Looks at what was removed from a key that lives. */
-static void
-visit_marks(struct kvs_drops *ds, struct kvs_key *key, uint64_t wall_us, uint64_t now_ns)
-{
-	uint64_t pause_us = ds->pause_ns / NS_PER_US;
-	struct hlc_time before = hlc_time_of_us(wall_us > pause_us ? wall_us - pause_us : 0);
-
-	if (kvs_shard_marks(ds->shard, key, before) == LATTICE_MIXED) {
-		propose(ds, key, before, now_ns);
-	}
-	/* Whoever is not its primary is told when it is done. */
-	key->marked =
-		kvs_shard_marks(ds->shard, key, (struct hlc_time){ UINT64_MAX }) == LATTICE_MIXED;
-	ds->again |= key->marked;
-}
-
-/* Looks at one key of a sweep. */
-static void
+/* Looks at one key of a sweep. Returns: whether that was much work. */
+static bool
 visit(struct kvs_drops *ds, struct kvs_key *key, uint64_t wall_us, uint64_t now_ns)
 {
-	uint64_t at_us;
+	const struct kvs_value *value = kvs_at(ds->shard->base, key->value);
+	struct kvs_value *settled = NULL;
+	uint64_t at_us, listeners;
 	enum life life = life_of(ds, key, wall_us, &at_us);
 
-	if (life == DEAD) {
-		propose(ds, key, (struct hlc_time){ 0 }, now_ns);
-		return;
-	}
 	if (life == WILL_EXPIRE) {
 		ds->expiry_us = MIN(ds->expiry_us, at_us);
 	}
-	if (key->marked) {
-		visit_marks(ds, key, wall_us, now_ns);
+	if ((life != DEAD && value->settled != 0) || key->dying ||
+	    !ds->ops.listeners(ds->ops.ctx, key, &listeners)) {
+		return false; /* its primary sweeps too */
 	}
+	if (key->changing || ds->busy_cnt == KVS_DROP_MAX) {
+		ds->again |= life == DEAD;
+		ds->later = true;
+		return false;
+	}
+	if (life == DEAD || (kvs_shard_settled(ds->shard, key, ds->writers_max, &settled) == 0 &&
+			     settled != NULL)) {
+		ask(ds, key, settled, listeners, now_ns);
+	}
+	return settled != NULL;
 }
 
 bool
@@ -319,19 +323,25 @@ kvs_drops_turn(struct kvs_drops *ds, uint64_t now_ns)
 	if (ds->cursor == NULL) {
 		ds->cursor = kvs_shard_first(ds->shard);
 		ds->again = false;
+		ds->later = false;
 		ds->expiry_us = UINT64_MAX;
 	}
 	for (uint32_t i = 0; i < KVS_DROP_VISIT && ds->cursor != NULL; i++) {
 		struct kvs_key *key = ds->cursor;
 
 		ds->cursor = kvs_shard_next(ds->shard, key);
-		visit(ds, key, wall_us, now_ns);
+		if (visit(ds, key, wall_us, now_ns)) {
+			i += KVS_DROP_VISIT / 4;
+		}
 	}
 	if (ds->cursor != NULL) {
 		arm(ds, now_ns + KVS_DROP_PERIOD_NS);
 	} else {
 		if (ds->again) {
 			arm(ds, now_ns + ds->pause_ns);
+		}
+		if (ds->later) {
+			arm_settling(ds, now_ns);
 		}
 		arm_expiry(ds, wall_us, now_ns);
 	}
@@ -341,10 +351,16 @@ kvs_drops_turn(struct kvs_drops *ds, uint64_t now_ns)
 /* ---------------------------------------------------------------- as another owner */
 
 static int
-agree(const struct kvs_drops *ds, const struct desc *d, struct kvs_key *key)
+agree(const struct kvs_drops *ds, const struct desc *d, struct kvs_key *key,
+      struct kvs_value **ret_settled)
 {
+	*ret_settled = NULL;
 	if (key == NULL || key->changing || key->held != 0 ||
 	    !treeval_equal(kvs_shard_value(ds->shard, key), kvs_msg_delta(d))) {
+		return MB_ERR_TRYAGAIN;
+	}
+	if (d->a != 0 && (kvs_shard_settled(ds->shard, key, ds->writers_max, ret_settled) != 0 ||
+			  *ret_settled == NULL)) {
 		return MB_ERR_TRYAGAIN;
 	}
 	key->dying = 1;
@@ -365,39 +381,44 @@ leave(struct kvs_drops *ds, struct kvs_key *key)
 	return 0;
 }
 
-/* DO, SETTLE or KEEP: the token is what agree gave. */
+/* DO or KEEP: both words are what agree gave. */
 static void
 obey(struct kvs_drops *ds, const struct desc *d)
 {
 	struct kvs_key *key = (struct kvs_key *)(uintptr_t)d->word[0];
+	struct kvs_value *settled = (struct kvs_value *)(uintptr_t)d->word[1];
 
 	REQUIRE(key->dying);
 	key->dying = 0;
-	if (d->sub == KVS_DROP_SETTLE) {
+	if (d->sub == KVS_DROP_DO) {
 		INSIST(!key->changing); /* keeps I2 */
 		INSIST(key->held == 0);
-		kvs_shard_settle(ds->shard, key, (struct hlc_time){ d->word[1] });
-	} else if (d->sub == KVS_DROP_DO) {
-		INSIST(!key->changing); /* keeps I2 */
-		INSIST(key->held == 0);
-		key_remove(ds, key);
+		if (settled != NULL) {
+			kvs_shard_take(ds->shard, key, settled);
+		} else {
+			key_remove(ds, key);
+		}
+	} else if (settled != NULL) {
+		kvs_shard_value_free(ds->shard, settled);
 	}
 }
 
 bool
 kvs_drop_asked(struct kvs_drops *ds, const struct desc *d, struct desc *ret)
 {
+	struct kvs_value *settled;
 	struct kvs_key *key;
 
-	if (d->sub == KVS_DROP_DO || d->sub == KVS_DROP_KEEP || d->sub == KVS_DROP_SETTLE) {
+	if (d->sub == KVS_DROP_DO || d->sub == KVS_DROP_KEEP) {
 		obey(ds, d);
 		return false;
 	}
 	key = kvs_shard_find(ds->shard, kvs_msg_bytes(d));
 	*ret = (struct desc){ .kind = DESC_KVS_DROPPED, .sub = d->sub, .b = d->b };
 	if (d->sub == KVS_DROP_ASK) {
-		ret->err = (int16_t)agree(ds, d, key);
+		ret->err = (int16_t)agree(ds, d, key, &settled);
 		ret->word[0] = (uintptr_t)key;
+		ret->word[1] = (uintptr_t)settled;
 	} else {
 		REQUIRE(d->sub == KVS_DROP_LEAVE, "step %u", d->sub);
 		ret->err = (int16_t)leave(ds, key);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kvs_drop - deleted and expired keys go, once everybody is past them
+/* kvs_drop - deleted and expired keys go, and marks of what was removed, once all are past them
  *
  * A tombstone may be forgotten when nothing older is on its way to anybody who has the key: else
  * the older write would be merged into nothing, and the key be back. So the key's primary asks all
@@ -12,14 +12,14 @@
  *                                  somebody has something       ──► KEEP; a later sweep asks again
  *   others:  ASK ──► dying: nobody touches it until DO or KEEP
  *
- * What was removed from a collection that lives on, marks of members, fields and items, goes the
- * same way and on the same condition (settle.h): SETTLE instead of DO, and the key stays. They are
- * remembered for the pause between two sweeps at least. Collections above KVS_STEP_BYTES keep their
- * marks until they are deleted.
- *
  * This is the frontier, asked for key by key when it is needed.
  *
- * Nothing is deleted and nothing expires: nothing runs.
+ * A live key is settled the same way: removed members, items and fields leave marks, counters the
+ * entries of writers that are gone, and both may be forgotten on the same condition (settle.h). Who
+ * agrees has made the settled value before, so DO cannot fail; all make the same one. Keys
+ * with marks are looked for KVS_SETTLE_PAUSES times more rarely than deleted ones.
+ *
+ * Nothing is deleted, nothing expires, nothing is removed: nothing runs.
  *
  * Owner: the kvs tile.
  */
@@ -37,15 +37,17 @@
 #define KVS_DROP_MAX       32        /* keys asked about at once */
 #define KVS_DROP_VISIT     256       /* keys looked at in one turn */
 #define KVS_DROP_PERIOD_NS NS_PER_MS /* between two turns: a million keys take 4 s */
+#define KVS_SETTLE_PAUSES  16
 
 struct kvs_drop {
 	struct kvs_key *key;          /* NULL: free */
 	struct kvs_value *value;      /* pinned: who is asked reads it */
+	struct kvs_value *settled;    /* what it becomes; NULL: the key goes */
 	uint64_t asked;               /* have not answered */
 	uint64_t tiles;               /* that agreed, */
 	uint64_t token[KVS_TILE_MAX]; /* and what each calls the key */
+	uint64_t ready[KVS_TILE_MAX]; /* and what it settles to */
 	bool refused;
-	struct hlc_time before; /* marks older than this go; 0: the key does */
 };
 
 struct kvs_drop_ops {
@@ -59,8 +61,8 @@ struct kvs_drop_ops {
 
 struct kvs_drop_stats {
 	uint64_t dropped; /* tombstones and expired keys forgotten, as primary */
-	uint64_t settled; /* values that forgot what was removed from them, as primary */
 	uint64_t kept;    /* asked about in vain */
+	uint64_t settled; /* values of which something was forgotten, as primary */
 };
 
 struct kvs_drops {
@@ -72,17 +74,20 @@ struct kvs_drops {
 	uint64_t due_ns;        /* of the next turn; UINT64_MAX: there is nothing to look for */
 	uint64_t expiry_us;     /* when the next key expires, as far as is known; UINT64_MAX */
 	bool again;             /* something was found, or came meanwhile: another sweep follows */
+	bool later;             /* the same of what could be settled, after a longer pause */
+	uint32_t writers_max; /* who writes: more entries than these are of writers that are gone */
 	uint32_t busy_cnt;
 	struct kvs_drop_stats stats;
 	struct kvs_drop drop[KVS_DROP_MAX];
 };
 
 void kvs_drops_init(struct kvs_drops *ds, struct kvs_shard *shard, const struct timebase *timebase,
-		    uint64_t pause_ns, const struct kvs_drop_ops *ops);
+		    uint64_t pause_ns, uint32_t writers_max, const struct kvs_drop_ops *ops);
 
-/* kvs_drop_look looks at a key that was changed, and what was merged into it: is it deleted, will
- * it expire, was something removed from it? */
-void kvs_drop_look(struct kvs_drops *ds, struct kvs_key *key, struct slice delta, uint64_t now_ns);
+/* kvs_drop_look looks at a key and what was merged into it: is it deleted, will it expire, was
+ * something removed from it? */
+void kvs_drop_look(struct kvs_drops *ds, const struct kvs_key *key, struct slice delta,
+		   uint64_t now_ns);
 
 /* kvs_drop_asked does a DROP of another tile, the key's primary. Returns: whether ret is an answer
  * to send. */

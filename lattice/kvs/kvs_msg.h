@@ -44,11 +44,12 @@ enum kvs_msg_kind {
 	/* err = 0: merged. MB_ERR_NOT_FOUND, from a cache: it has no copy. Anything else: tell it
 	 * again later */
 	DESC_KVS_TOLD,
-	/* About a key that is deleted or expired (kvs_drop.h). sub = enum kvs_drop_step. ASK: the
-	 * key, and the envelope as in TELL; LEAVE: the key; DO, KEEP and SETTLE: word[0] as in
-	 * DROPPED. SETTLE: word[1] = before, in HLC time */
+	/* About a key that is deleted or expired, or that has something to forget (kvs_drop.h). sub =
+	 * enum kvs_drop_step. ASK: the key, and the envelope as in TELL; a = 1: it is to be settled;
+	 * LEAVE: the key; DO and KEEP: word[0] and word[1] as in DROPPED */
 	DESC_KVS_DROP,
-	/* answers ASK and LEAVE. err = 0: agreed; word[0] = the answerer's name for the key */
+	/* answers ASK and LEAVE. err = 0: agreed; word[0] = the answerer's name for the key,
+	 * word[1] for what it settles to; 0: it goes */
 	DESC_KVS_DROPPED,
 };
 
@@ -64,10 +65,9 @@ enum kvs_ack {
 enum kvs_drop_step {
 	KVS_DROP_ASK =
 		1,      /* have you nothing else of it? Then let nobody touch it until DO or KEEP */
-	KVS_DROP_DO,    /* forget it; not answered */
+	KVS_DROP_DO,    /* forget it, or what was to be settled; not answered */
 	KVS_DROP_KEEP,  /* go on as before; not answered */
 	KVS_DROP_LEAVE, /* the key is no longer hot: forget it, others have it */
-	KVS_DROP_SETTLE, /* forget what was removed from it before; not answered */
 };
 
 enum kvs_msg_sub {

@@ -184,6 +184,13 @@ kvs_shard_unpin(struct kvs_shard *s, struct kvs_value *v)
 
 /* --------------------------------------------------------------------- merge */
 
+/* How long its encoding is, but for what stands around a tree. */
+static size_t
+value_bytes(const struct kvs_value *v)
+{
+	return v->tree != 0 ? treeval_root((void *)(uintptr_t)v->bytes)->items_len : v->len;
+}
+
 /* Enters a new key that takes v over. On an error v is still the caller's. */
 static int
 key_insert(struct kvs_shard *s, uint64_t hash, struct slice name, struct kvs_value *v,
@@ -257,6 +264,14 @@ value_make(struct kvs_shard *s, struct slice bytes)
 	return v;
 }
 
+static inline void
+overwrite(struct kvs_value *v, struct slice bytes)
+{
+	memcpy(v->bytes, bytes.p, bytes.len);
+	v->len = (uint32_t)bytes.len;
+	v->settled = 0;
+}
+
 /* Replaces the value of a key by bytes from outside of the shard's values. */
 static int
 key_store(struct kvs_shard *s, struct kvs_key *k, struct slice bytes)
@@ -265,15 +280,12 @@ key_store(struct kvs_shard *s, struct kvs_key *k, struct slice bytes)
 
 	if (likely(old->pin_cnt == 0 && old->tree == 0 && bytes.len <= old->cap &&
 		   bytes.len >= old->cap / 2 && !treeval_wanted(bytes))) {
-		memcpy(old->bytes, bytes.p, bytes.len);
-		old->len = (uint32_t)bytes.len;
+		overwrite(old, bytes);
 		return 0;
 	}
 	v = value_make(s, bytes);
 	if (v == NULL && old->pin_cnt == 0 && old->tree == 0 && bytes.len <= old->cap) {
-		/* Too much room for it, but a full shard takes deletes. */
-		memcpy(old->bytes, bytes.p, bytes.len);
-		old->len = (uint32_t)bytes.len;
+		overwrite(old, bytes); /* too much room for it, but a full shard takes deletes */
 		return 0;
 	}
 	if (v == NULL) {
@@ -281,39 +293,6 @@ key_store(struct kvs_shard *s, struct kvs_key *k, struct slice bytes)
 	}
 	key_take(s, k, v);
 	return 0;
-}
-
-/* Writes what is left of a value into out, which has the scratch. */
-static int
-settled(struct kvs_shard *s, const struct kvs_key *k, struct hlc_time before, struct wbuf *out)
-{
-	struct slice value = kvs_value_slice(value_of(s, k));
-	struct envelope e;
-
-	*out = wbuf_init(s->scratch, sizeof(s->scratch));
-	if (slice_is_tree(value) || value.len > KVS_STEP_BYTES || envelope_open(value, &e) != 0 ||
-	    !kvs_shard_settles(e.type)) {
-		return LATTICE_LEFT;
-	}
-	return settle_items(value, before, out);
-}
-
-int
-kvs_shard_marks(struct kvs_shard *s, const struct kvs_key *k, struct hlc_time before)
-{
-	struct wbuf out;
-
-	return settled(s, k, before, &out) == LATTICE_MIXED ? LATTICE_MIXED : LATTICE_LEFT;
-}
-
-void
-kvs_shard_settle(struct kvs_shard *s, struct kvs_key *k, struct hlc_time before)
-{
-	struct wbuf out;
-
-	if (settled(s, k, before, &out) == LATTICE_MIXED) {
-		(void)key_store(s, k, wbuf_slice(&out)); /* else it is as it was: no harm */
-	}
 }
 
 /* Merges into a value where the result may be too long for the scratch: it is written where it
@@ -479,6 +458,44 @@ kvs_shard_merge_value(struct kvs_shard *s, struct slice key, struct kvs_value *v
 	}
 	kvs_shard_value_free(s, v);
 	return merge_end(s, k, side, false);
+}
+
+/* -------------------------------------------------------------------- settling */
+
+int
+kvs_shard_settled(struct kvs_shard *s, const struct kvs_key *k, uint32_t writers_max,
+		  struct kvs_value **ret)
+{
+	/* All owners and caches agree on the value first: it does not matter how old it is. */
+	const struct hlc_time any_time = { UINT64_MAX };
+	struct wbuf out = wbuf_init(s->scratch, KVS_STEP_BYTES);
+	struct kvs_value *v = value_of(s, k);
+	struct slice stored = kvs_value_slice(v);
+	int side = LATTICE_LEFT;
+
+	*ret = NULL;
+	if (v->settled == 0 && value_bytes(v) <= KVS_STEP_BYTES) {
+		side = settle_items(stored, any_time, &out);
+		if (side == LATTICE_LEFT) {
+			side = settle_writers(stored, writers_max, any_time, &out);
+		}
+	}
+	if (side != LATTICE_MIXED) {
+		v->settled = 1;
+		return 0;
+	}
+	*ret = value_make(s, wbuf_slice(&out));
+	if (*ret == NULL) {
+		return MB_ERR_NO_MEMORY;
+	}
+	(*ret)->settled = 1;
+	return 0;
+}
+
+void
+kvs_shard_take(struct kvs_shard *s, struct kvs_key *k, struct kvs_value *v)
+{
+	key_take(s, k, v);
 }
 
 void

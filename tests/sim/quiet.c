@@ -179,11 +179,13 @@ check_owners(struct sim *s, struct slice key)
 	for (uint32_t i = 0; i < cnt; i++) {
 		struct kvs_shard *shard = s->node->kvs[tile[i]].shard;
 		const struct kvs_key *k = kvs_shard_find(shard, key);
+		struct kvs_value *settled = NULL;
 
-		none(s,
-		     k != NULL && kvs_shard_marks(shard, k, (struct hlc_time){ UINT64_MAX }) ==
-					  LATTICE_MIXED,
-		     "O8: what was removed is still remembered");
+		if (k != NULL && kvs_shard_settled(shard, k, UINT32_MAX, &settled) == 0 &&
+		    settled != NULL) {
+			none(s, 1, "O8: what was removed is still remembered");
+			kvs_shard_value_free(shard, settled);
+		}
 	}
 	return stored;
 }

@@ -440,17 +440,6 @@ cache_sim_fini(struct cache_sim *t)
 
 /* ----------------------------------------------------------------------- kvs */
 
-/* Forgets what was removed from values, whoever has them too. */
-static void
-planted_settle(struct kvs_shard *shard)
-{
-	for (struct kvs_key *k = kvs_shard_first(shard); k != NULL; k = kvs_shard_next(shard, k)) {
-		if (k->marked && k->dying == 0) {
-			kvs_shard_settle(shard, k, (struct hlc_time){ UINT64_MAX });
-		}
-	}
-}
-
 static void
 kvs_send(void *ctx, uint32_t to, const struct desc *d)
 {
@@ -460,7 +449,8 @@ kvs_send(void *ctx, uint32_t to, const struct desc *d)
 		guest_answer(t->sim, t->idx, d);
 		return;
 	}
-	if (d->kind == DESC_KVS_DROP && sim_planted(t->sim, PLANT_EARLY_TOMBSTONE)) {
+	if (d->kind == DESC_KVS_DROP &&
+	    sim_planted(t->sim, d->a != 0 ? PLANT_EARLY_SETTLE : PLANT_EARLY_TOMBSTONE)) {
 		struct desc agreed = { .kind = DESC_KVS_DROPPED, .sub = d->sub, .b = d->b };
 
 		lane_send(&t->from_cache[to], &agreed);
@@ -549,9 +539,6 @@ kvs_step(void *ctx)
 		busy = true;
 	}
 	next_ns = MIN(next_ns, lane_next_ns(&t->from_guest));
-	if (sim_planted(s, PLANT_EARLY_SETTLE)) {
-		planted_settle(t->shard);
-	}
 	busy |= kvs_core_poll(&t->core, sim_now_ns(s));
 	next_ns = MIN(next_ns, kvs_core_timer(&t->core));
 	if (busy || next_ns <= sim_now_ns(s)) {

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   deleted and expired keys go at all owners, and their memory comes back; not before
- *         everybody agrees; and a write that arrives late is never merged into nothing.
+/* Goal:   deleted and expired keys go at all owners, and so do marks of what was removed, and their
+ *         memory comes back; not before everybody agrees; and a write that arrives late is never
+ *         merged into nothing.
  * Method: a kvs_world; the test is the caches and answers for them.
  */
 #include <stdio.h>
 #include <string.h>
 
+#include "counter.h"
 #include "kvs_value.h"
 #include "kvs_world.h"
 #include "microburst/error.h"
 #include "orset.h"
 #include "test_cmocka.h"
+#include "treeval.h"
 
 #define KEY "some key"
 
@@ -209,87 +212,200 @@ a_new_life(void **state)
 	world_end(w);
 }
 
-/* An envelope with one member of an orset, added or removed; of an epoch that all share. */
+/* --------------------------------------------------------------------- settling */
+
+#define SETTLE_NS ((KVS_SETTLE_PAUSES + 2) * WORLD_PAUSE_NS)
+
+/* The delta of adding a member at a time, or of removing it as a tile shows it. */
 static struct slice
-orset(struct world *w, const char *member, struct slice seen)
+set_delta(struct world *w, uint64_t time, struct slice stored, const char *member)
 {
-	uint8_t mem[256];
+	uint8_t mem[4096];
 	struct wbuf state = wbuf_init(mem, sizeof(mem));
-	struct envelope e = { .type = LATTICE_ORSET }, has;
+	struct envelope e = { 0 };
 	size_t start = w->values.len;
-	static uint64_t time;
 
-	if (seen.len == 0) {
-		struct stamp dot = { hlc_time_of_us(1700000000000000 + ++time), { 1 } };
-
-		assert_int_equal(orset_delta_add(dot, slice_str(member), &state), 0);
+	if (stored.len != 0) {
+		assert_int_equal(envelope_open(stored, &e), 0);
+		assert_int_equal(orset_delta_remove(e.state, slice_str(member), &state), 0);
 	} else {
-		assert_int_equal(envelope_open(seen, &has), 0);
-		assert_int_equal(orset_delta_remove(has.state, slice_str(member), &state), 0);
+		assert_int_equal(orset_delta_add((struct stamp){ { time }, { 1 } },
+						 slice_str(member), &state),
+				 0);
 	}
-	e.state = wbuf_slice(&state);
+	e = (struct envelope){ .type = LATTICE_ORSET, .state = wbuf_slice(&state) };
 	assert_int_equal(envelope_write(&e, &w->values), 0);
 	return slice_of(w->values.p + start, w->values.len - start);
 }
 
-/* What was removed is forgotten at all owners, the bytes are the same there, and what was not
- * removed stays; not before the cache has agreed, nor when the value changed meanwhile. */
 static void
-what_was_removed_is_forgotten(void **state)
+add(struct world *w, const char *member)
+{
+	static uint64_t time;
+	struct slice none = { 0 };
+
+	put(w, KEY, 0, set_delta(w, ++time, none, member));
+}
+
+static void
+take_away(struct world *w, const char *member)
+{
+	struct slice stored = world_has(w, world_owner(w, KEY, 0), KEY);
+
+	put(w, KEY, 0, set_delta(w, 0, stored, member));
+}
+
+/* Answers what the tiles ask the caches, as long as time goes by. */
+static uint32_t
+move_answering(struct world *w, uint64_t ns, int err)
+{
+	uint32_t asked = 0, tile;
+	struct desc d;
+
+	for (uint64_t at = 0; at < ns; at += WORLD_PERIOD_NS) {
+		world_move(w, WORLD_PERIOD_NS);
+		for (uint32_t c = 0; c < w->cache_cnt; c++) {
+			while (world_take(w, c, DESC_KVS_TELL, &d, &tile)) {
+				world_reply(w, c, tile, &d, 0);
+			}
+			while (world_take(w, c, DESC_KVS_DROP, &d, &tile)) {
+				world_reply(w, c, tile, &d, err);
+				asked++;
+			}
+		}
+	}
+	return asked;
+}
+
+static uint32_t
+members_of(const struct world *w, uint32_t tile)
+{
+	struct envelope e;
+
+	assert_int_equal(envelope_open(world_has(w, tile, KEY), &e), 0);
+	return orset_cnt(e.state);
+}
+
+/* What does not differ between a set that never had a member and one that it was removed from. */
+static void
+marks_go_at_all_owners(void **state)
 {
 	struct world *w = world_make(2, 2, 1, 2 << 20);
-	struct slice none = { 0 }, removed;
-	uint32_t at = world_owner(w, KEY, 0), tile;
-	struct envelope e;
-	struct desc d;
-	size_t len;
+	uint32_t at = world_owner(w, KEY, 0);
+	size_t bytes;
 
 	(void)state;
-	put(w, KEY, 0, orset(w, "stays", none));
-	len = world_has(w, at, KEY).len;
-	put(w, KEY, 0, orset(w, "goes", none));
-	world_move(w, 3 * WORLD_PAUSE_NS);
-	assert_false(world_take(w, 0, DESC_KVS_DROP, &d, &tile)); /* nothing was removed */
-	removed = orset(w, "goes", world_has(w, at, KEY));
-	put(w, KEY, 0, removed);
-	assert_true(world_has(w, at, KEY).len > len);
-	world_move(w, 3 * WORLD_PAUSE_NS);
-	assert_true(world_take(w, 0, DESC_KVS_DROP, &d, &tile));
-	assert_int_equal(d.sub, KVS_DROP_ASK);
-	world_reply(w, 0, at, &d, MB_ERR_TRYAGAIN);
-	world_move(w, 2 * WORLD_PAUSE_NS);
-	assert_true(world_has(w, at, KEY).len > len);
+	add(w, "stays");
+	move_answering(w, SETTLE_NS, 0);
+	bytes = world_has(w, at, KEY).len;
+	assert_int_equal(w->tile[at].core.drops.stats.settled, 0); /* there is nothing yet */
+	for (uint32_t i = 0; i < 10; i++) {
+		char member[16];
 
-	/* It agrees, but another writes at that moment. */
-	assert_true(world_take(w, 0, DESC_KVS_DROP, &d, &tile));
-	world_merge(w, at, 1, KEY, orset(w, "late", none), KVS_ACK_ONE);
-	world_reply(w, 0, at, &d, 0);
-	world_move(w, 5 * WORLD_PERIOD_NS);
-	w->asker[1].cnt = 0;
-	assert_true(world_take(w, 0, DESC_KVS_TELL, &d, &tile));
-	world_reply(w, 0, at, &d, MB_ERR_NOT_FOUND);
-	assert_true(world_has(w, at, KEY).len > len);
-	assert_int_equal(w->tile[at].core.drops.stats.settled, 0);
-
-	world_move(w, 3 * WORLD_PAUSE_NS); /* the cache has no copy any more: nobody to ask */
-	assert_int_equal(w->tile[at].core.drops.stats.settled, 1);
-	for (uint32_t i = 0; i < 2; i++) {
-		assert_int_equal(envelope_open(world_has(w, i, KEY), &e), 0);
-		assert_true(orset_has(e.state, slice_str("stays")));
-		assert_true(orset_has(e.state, slice_str("late")));
-		assert_false(orset_has(e.state, slice_str("goes")));
-		assert_true(slice_eq(world_has(w, i, KEY), world_has(w, 1 - i, KEY)));
+		snprintf(member, sizeof(member), "goes %u", i);
+		add(w, member);
+		take_away(w, member);
 	}
-	/* The remove, told once more, brings no member back. */
-	put(w, KEY, 0, removed);
-	assert_int_equal(envelope_open(world_has(w, at, KEY), &e), 0);
-	assert_int_equal(orset_cnt(e.state), 2);
-	world_move(w, 2 * WORLD_PAUSE_NS);
+	assert_true(world_has(w, at, KEY).len > bytes);
+	/* A cache that has a write of the key under way: the marks stay. */
+	assert_true(move_answering(w, SETTLE_NS, MB_ERR_TRYAGAIN) > 0);
+	assert_true(world_has(w, at, KEY).len > bytes);
+	assert_true(w->tile[at].core.drops.stats.kept > 0);
+	assert_true(move_answering(w, SETTLE_NS, 0) > 0);
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_int_equal(world_has(w, i, KEY).len, bytes);
+		assert_int_equal(members_of(w, i), 1);
+		assert_int_equal(w->tile[i].core.drops.busy_cnt, 0);
+	}
+	assert_int_equal(w->tile[at].core.drops.stats.settled, 1);
+	/* Then nothing runs. */
+	assert_int_equal(move_answering(w, SETTLE_NS, 0), 0);
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_true(kvs_core_timer(&w->tile[i].core) == UINT64_MAX);
+	}
+	world_end(w);
+}
+
+/* A write of no cache, which nobody is owed and nobody holds, comes while the others are asked. */
+static void
+a_write_meanwhile_stays(void **state)
+{
+	struct world *w = world_make(1, 1, 1, 2 << 20);
+	uint32_t tile;
+	struct slice none = { 0 };
+	struct desc d;
+
+	(void)state;
+	add(w, "stays");
+	add(w, "goes");
+	take_away(w, "goes");
+	world_move(w, SETTLE_NS);
 	assert_true(world_take(w, 0, DESC_KVS_DROP, &d, &tile));
-	world_reply(w, 0, at, &d, 0);
-	world_move(w, WORLD_PERIOD_NS);
-	assert_int_equal(w->tile[at].core.drops.stats.settled, 2);
-	assert_true(slice_eq(world_has(w, 0, KEY), world_has(w, 1, KEY)));
+	assert_int_equal(d.a, 1);
+	world_merge(w, 0, 1, KEY, set_delta(w, 99, none, "late"), KVS_ACK_ONE);
+	world_reply(w, 0, 0, &d, 0);
+	move_answering(w, SETTLE_NS, 0);
+	assert_int_equal(members_of(w, 0), 2);
+	assert_int_equal(w->tile[0].core.drops.stats.kept, 1);
+	assert_int_equal(w->tile[0].core.drops.stats.settled, 1); /* the next time */
+	w->asker[0].cnt = w->asker[1].cnt = 0;
+	world_end(w);
+}
+
+/* A large set is a tree, at all owners; settled it may be a flat one. */
+static void
+trees_settle(void **state)
+{
+	struct world *w = world_make(3, 3, 0, 4 << 20);
+	char member[16];
+
+	(void)state;
+	for (uint32_t i = 0; i < 300; i++) {
+		snprintf(member, sizeof(member), "member %u", i);
+		add(w, member);
+	}
+	assert_true(slice_is_tree(world_has(w, world_owner(w, KEY, 0), KEY)));
+	for (uint32_t i = 0; i < 290; i++) {
+		snprintf(member, sizeof(member), "member %u", i);
+		take_away(w, member);
+	}
+	move_answering(w, SETTLE_NS, 0);
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_false(slice_is_tree(world_has(w, i, KEY)));
+		assert_int_equal(members_of(w, i), 10);
+		assert_true(world_has(w, i, KEY).len < 10 * 64);
+	}
+	world_end(w);
+}
+
+/* Counters that writers of former lives added to: their sum becomes the base of all. */
+static void
+writers_that_are_gone_fold(void **state)
+{
+	struct world *w = world_make(2, 2, 0, 2 << 20);
+	uint8_t mem[256];
+	size_t start;
+
+	(void)state;
+	for (uint64_t writer = 1; writer <= 40; writer++) {
+		struct wbuf buf = wbuf_init(mem, sizeof(mem));
+		struct envelope e = { .type = LATTICE_STRING };
+		struct slice none = { 0 };
+
+		assert_int_equal(strval_delta_add(none, (struct writer_id){ writer }, 2, &buf), 0);
+		e.state = wbuf_slice(&buf);
+		start = w->values.len;
+		assert_int_equal(envelope_write(&e, &w->values), 0);
+		put(w, KEY, 0, slice_of(w->values.p + start, w->values.len - start));
+	}
+	assert_true(world_has(w, world_owner(w, KEY, 0), KEY).len > 40 * 8);
+	/* Something else that is looked for: a string alone has nobody look. */
+	put(w, "deleted", 0, world_tombstone(w, 1));
+	move_answering(w, SETTLE_NS, 0);
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_true(slice_eq(value_text(world_has(w, i, KEY)), slice_str("80")));
+		assert_true(world_has(w, i, KEY).len < 64);
+	}
 	world_end(w);
 }
 
@@ -303,7 +419,10 @@ main(void)
 		cmocka_unit_test(expired_keys_go),
 		cmocka_unit_test(memory_comes_back),
 		cmocka_unit_test(a_new_life),
-		cmocka_unit_test(what_was_removed_is_forgotten),
+		cmocka_unit_test(marks_go_at_all_owners),
+		cmocka_unit_test(a_write_meanwhile_stays),
+		cmocka_unit_test(trees_settle),
+		cmocka_unit_test(writers_that_are_gone_fold),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
