@@ -82,6 +82,10 @@ command_end(struct gate *g, struct gate_conn *c)
 	c->step = 0;
 	c->acc = 0;
 	c->held_err = 0;
+	c->part = c->part_next = 0;
+	c->total = c->total_next = 0;
+	c->timed_out = false;
+	c->block_due_ns = 0;
 	c->quiet = false;
 	if (c->keep != NULL) {
 		heap_free(g->heap, c->keep, c->keep_cap);
@@ -114,6 +118,7 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 		STAILQ_REMOVE(c->starving ? &g->starved : &g->ready, c, gate_conn, next);
 	}
 	slow_set(g, c, false);
+	gate_unblock(g, c);
 	if (c->run != NULL) {
 		c->run->conn = NULL; /* B2 */
 		c->run->open = false;
@@ -335,10 +340,17 @@ held_over(struct gate *g, struct gate_conn *c)
 
 	c->mark.set = false;
 	c->held_err = 0;
+	if (err == 0 && c->part_next != 0) { /* there is more to do */
+		c->part = c->part_next;
+		c->total = c->total_next;
+		c->part_next = 0;
+		return false;
+	}
 	if (err == 0) {
 		return true;
 	}
 	gate_out_back(g, c, &mark);
+	c->part_next = 0;
 	if (err == MB_ERR_TRYAGAIN && c->tries++ < GATE_TRIES) {
 		c->step = 0;
 		c->acc = 0;
@@ -526,7 +538,7 @@ gate_conn_ended(struct gate *g, struct stream_id id)
 
 	REQUIRE(c != NULL);
 	c->ended = true;
-	if (large_open(c) != NULL) {
+	if (large_open(c) != NULL || c->blocked) { /* an item would be given to nobody */
 		c->last = true;
 	}
 	settle(g, c);

@@ -7,6 +7,7 @@
  *   gate_batch.c   operations of many connections, published together
  *   gate_state.c   looking values up, fetching what is not there
  *   gate_call.c    calls of functions and DAGs, listings of keys
+ *   gate_block.c   commands that wait for an item
  *   gate_command.c the table of commands
  *   cmd_*.c        the commands
  *
@@ -42,7 +43,7 @@
 #include "wset.h"
 
 #define GATE_BATCH_CNT   256         /* write sets under way; sched and caches have ports for 128 */
-#define GATE_BATCH_OPS   32          /* of a whole run */
+#define GATE_BATCH_OPS   64          /* of a whole run */
 #define GATE_BATCH_BYTES (16u << 10) /* of a set: two of the longest operations, and more */
 #define GATE_FETCH_CNT   512         /* keys being fetched */
 #define GATE_CALL_CNT    1024        /* calls and listings under way; a power of two */
@@ -97,6 +98,8 @@ enum gate_rec_kind {
 	REC_NUMBER,  /* what the operation made */
 	REC_CHANGED, /* how many operations changed anything */
 	REC_MADE,    /* how many fields there are more */
+	REC_LENGTH,  /* what the last operation made */
+	REC_SCORE,   /* the score that it made, a double's bits */
 	REC_HELD,    /* of a HELD command: nothing, its reply is written */
 };
 
@@ -124,6 +127,7 @@ struct gate_batch {
 	struct wset ws;
 	struct desc msg;
 	uint32_t op_cnt;
+	uint64_t wake_bits; /* of the keys that get items */
 	struct gate_run *run;
 	uint8_t rec[GATE_BATCH_OPS];
 	uint32_t payload[GATE_BATCH_OPS]; /* handle of a value by reference, + 1 */
@@ -182,6 +186,12 @@ struct gate_conn {
 	uint32_t step;
 	uint32_t tries; /* of a HELD command */
 	int64_t acc;
+	uint32_t part, part_next; /* how much of a HELD command is done; and if this part succeeds */
+	int64_t total, total_next; /* the same, for what it answers */
+	bool timed_out;            /* it has waited for an item long enough */
+	bool blocked;              /* in the list of those that wait for one */
+	uint64_t block_bits;       /* of the keys that it waits for, gate_key_bit */
+	uint64_t block_due_ns;     /* until then; 0: not set */
 	uint8_t *keep; /* memory of a command that takes long, from the heap; freed with it */
 	uint32_t keep_len, keep_cap;
 	int held_err;            /* how a HELD command ended */
@@ -195,7 +205,9 @@ struct gate_conn {
 	uint64_t slow_ns; /* since when it owes: half a command received, or a reply not read; 0 */
 	const struct gate_command *command; /* last one */
 	STAILQ_ENTRY(gate_conn) next;
+	TAILQ_ENTRY(gate_conn) next_blocked;
 };
+TAILQ_HEAD(gate_blocked, gate_conn);
 STAILQ_HEAD(gate_conns, gate_conn);
 
 struct gate_cursor {
@@ -222,6 +234,8 @@ struct gate {
 	uint32_t slow_cnt; /* connections that owe */
 	struct gate_conns ready;
 	struct gate_conns starved; /* wait for room: of batches, fetches, calls, memory */
+	struct gate_blocked blocked; /* wait for an item, who waits longest first */
+	uint64_t block_tick_ns;
 	struct gate_batches batch_free, batch_unsent;
 	uint32_t fetch_free;
 	uint64_t error_cnt, command_cnt, accept_cnt, refuse_cnt, rx_bytes, tx_bytes, fetch_cnt,
@@ -377,6 +391,18 @@ int gate_write_held(struct gate *g, struct gate_conn *c, struct wset_op *op, uin
  * NULL: only one. */
 int gate_write_held_2(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t version,
 		      struct wset_op *then);
+/* A HELD command of many operations on one key: gate_held_begin, gate_held_op for each, gate_held_end.
+ * The first is done only if the key still shows version, each other one only if the one before it
+ * was, and nobody's come between. When there is no room for more, the command goes on in parts: with
+ * part_next (and total_next) set it is called again once this part has succeeded, as c->part (and
+ * c->total); what was written to the reply then stands.
+ *
+ * cnt: how many were added in this part. gate_held_op returns: 0; MB_ERR_FULL: no more fit;
+ * MB_ERR_TOO_LARGE. gate_held_end returns what the handler returns. */
+void gate_held_begin(struct gate_conn *c);
+int gate_held_op(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t version,
+		 uint32_t cnt);
+int gate_held_end(struct gate *g, struct gate_conn *c, int err, uint32_t cnt);
 /* gate_run_flush sends what a run has added. */
 void gate_run_flush(struct gate *g, struct gate_run *run);
 /* gate_batch_again sends what had no room. Returns: whether any of it went. */
@@ -400,6 +426,26 @@ uint64_t gate_deadline_us(const struct cache_value *v);
 void gate_fetched(struct gate *g, const struct desc *d);
 /* gate_look_refuse answers for what gate_look returned below 0, or waits. */
 int gate_look_refuse(struct gate *g, struct gate_conn *c, int err);
+
+/* ---- gate_block.c */
+
+/* gate_block_timeout reads the word; else it is answered. Returns: whether it is one. */
+bool gate_block_timeout(struct gate *g, struct gate_conn *c, struct slice word, double *ret_s);
+/* gate_block: the command found nothing: it is called again when one of its keys (the bits of
+ * gate_key_bit) may have got an item, or with c->timed_out. Returns: GATE_WAIT. */
+int gate_block(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s);
+/* gate_unblock: it waits no more. */
+void gate_unblock(struct gate *g, struct gate_conn *c);
+/* gate_block_wake: keys of these bits got items. */
+void gate_block_wake(struct gate *g, uint64_t bits);
+/* gate_block_tick: those whose time is over, and those for whom a function may have written. */
+void gate_block_tick(struct gate *g, uint64_t now_ns);
+
+static inline uint64_t
+gate_key_bit(uint64_t hash)
+{
+	return UINT64_C(1) << (hash >> 58);
+}
 
 /* ---- gate_call.c */
 
@@ -427,6 +473,8 @@ bool gate_owed_send(struct gate *g);
 
 bool gate_word_is(struct slice word, const char *lower);
 bool gate_word_i64(struct slice word, int64_t *ret);
+/* gate_word_f64 takes what Redis takes for a number: decimal, hexadecimal, infinite; no NaN. */
+bool gate_word_f64(struct slice word, double *ret);
 /* gate_match is Redis's glob. */
 bool gate_match(struct slice pattern, struct slice text, bool any_case);
 /* What a pattern begins with that is no pattern. */
