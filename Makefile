@@ -8,7 +8,7 @@ PREFIX ?= /usr/local
 NINJA  := ninja -C $(BUILD)$(if $(MAKE_TERMOUT),, --quiet)
 
 # make exports what is set on its command line: KEEP=1 and RATINGS=... reach the tour as they are.
-.PHONY: help run test build bench install fmt lint check sim fuzz clean
+.PHONY: help run test build bench install fmt lint check hosts sim fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## this menu
@@ -42,6 +42,9 @@ lint: packages-test build ## the checks that read the code rather than run it
 
 check: ## what CI runs: two compilers, all suites, sanitizers, lint; under 30 minutes
 	@./.ci/run
+
+hosts: packages-test ## N=3 hosts as network namespaces on one bridge; N=0 takes them away
+	@./tests/lib/hosts.py $(if $(filter 0,$(N)),down,up $(or $(N),3))
 
 sim: build ## one run of the simulator; SEED=N reproduces run N bit for bit
 	@seed=$${SEED:-$$(date +%s%N)}; echo "SEED=$$seed"; ./$(BUILD)/tests/sim/sim --seed "$$seed"

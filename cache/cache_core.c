@@ -119,6 +119,7 @@ cache_core_down_check(struct cache_core *c, uint16_t proc)
 	done = p->down_msg;
 	done.kind = DESC_PROC_DOWN_DONE;
 	done.dead.published = p->published;
+	done.dead.owed = p->owed;
 	done.dead.published_ns = p->published_ns;
 	*p = (struct cache_proc){ 0 };
 	c->cfg.ops.to_ctl(c->cfg.ops.ctx, &done);

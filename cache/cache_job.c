@@ -99,6 +99,7 @@ cache_job_start(struct cache_core *c, uint16_t proc, const struct desc *d)
 	job->call = d->call;
 	job->b = d->b;
 	job->err_op = OP_NONE;
+	job->owed = d->a != 0;
 	job->ack = d->sub != KVS_ACK_DEFAULT ? d->sub : (uint8_t)c->cfg.ack;
 	job->set_len = is_inline ? d->len : d->ref.len;
 	if (is_inline) {
@@ -199,6 +200,7 @@ accept_set(struct cache_core *c, struct cache_job *job, bool *ret_accepted)
 	}
 	job->state = CACHE_JOB_APPLY;
 	c->proc[job->proc].published = job->call;
+	c->proc[job->proc].owed = job->owed;
 	c->proc[job->proc].published_ns = timebase_now_ns(c->cfg.timebase);
 	c->proc[job->proc].job_cnt++;
 	*ret_accepted = true;

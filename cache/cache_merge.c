@@ -60,6 +60,10 @@ merge_tree(struct cache_core *c, const struct cache_place *at, const struct tree
 		err = tree_show(c, at, &edit, now, tries);
 	} else if (side == LATTICE_RIGHT) {
 		err = envelope_show(c, at, delta, now, tries);
+	} else if (side == TREEVAL_FLAT) {
+		side = LATTICE_MIXED;
+		err = envelope_show(c, at, edit.flat, now, tries);
+		treeval_abort(cache_store_grove(c->store, tries), &edit);
 	}
 	return err != 0 ? err : side;
 }
@@ -72,16 +76,21 @@ merge_flat(struct cache_core *c, const struct cache_place *at, struct slice stor
 	struct wbuf out = wbuf_init(c->merge_mem, CACHE_SCRATCH);
 	struct cache_block b = { 0 };
 	struct slice result = delta;
-	int err, side;
+	int err = 0, side;
 
 	if (bound > CACHE_SCRATCH) {
 		err = cache_store_alloc(c->store, cache_block_bytes(at->key.len, bound), tries, &b);
-		if (err != 0) {
+		if (err != 0 && err != MB_ERR_NO_MEMORY) {
 			return err;
 		}
-		out = wbuf_init(cache_block_ptr(c->cfg.base, &b), b.bytes);
+		if (err == 0) {
+			out = wbuf_init(cache_block_ptr(c->cfg.base, &b), b.bytes);
+		} /* else it may come to little: a delete */
 	}
 	side = lattice_merge(LATTICE_ENVELOPE, stored, delta, &out);
+	if (side == MB_ERR_TOO_LARGE && bound > CACHE_SCRATCH && b.off == 0) {
+		side = MB_ERR_NO_MEMORY;
+	}
 	if (side == LATTICE_MIXED) {
 		result = wbuf_slice(&out);
 	}

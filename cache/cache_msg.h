@@ -30,7 +30,8 @@ enum cache_msg_kind {
 	DESC_FETCHED,
 
 	/* Apply a write set, all of it by this one message. Payload: the set (wset.h). sub = enum
-	 * kvs_ack: who must have merged it before it is answered. */
+	 * kvs_ack: who must have merged it before it is answered. a = 1: the process goes on
+	 * meanwhile, which is told when it dies (desc.h: dead.owed). */
 	DESC_PUBLISH,
 	/* err = 0: every operation is merged at as many of the key's owners in the store as were
 	 * asked for. Else the first operation that failed is number a: it changed nothing, all

@@ -136,6 +136,7 @@ struct cache_job {
 	uint32_t inc;
 	uint64_t call, b;
 	uint8_t ack; /* enum kvs_ack */
+	bool owed;
 	/* the set */
 	struct payload_ref payload;
 	uint32_t set_len, copied;
@@ -181,6 +182,7 @@ struct cache_proc {
 	uint32_t page_cnt; /* pages not given back */
 	bool inner;        /* a tile of this daemon: addresses from it can be trusted */
 	uint64_t published, published_ns;
+	bool owed; /* that one's answer */
 	bool down; /* down_msg is to be answered when job_cnt is 0 */
 	struct desc down_msg;
 };

@@ -25,13 +25,17 @@
 #include "compiler.h"
 #include "envelope.h"
 #include "gset.h"
+#include "history.h"
 #include "lattice.h"
 #include "list.h"
 #include "lww.h"
 #include "map.h"
 #include "microburst/error.h"
+#include "mvreg.h"
 #include "orset.h"
+#include "pair_lex.h"
 #include "score.h"
+#include "seen.h"
 #include "strval.h"
 #include "view.h"
 
@@ -191,6 +195,19 @@ make_sadd(struct slice stored, struct slice member, const struct act *a, struct 
 }
 
 static int
+make_gadd(struct slice stored, struct slice member, const struct act *a, struct wbuf *out)
+{
+	struct wbuf before = *out;
+	struct base base;
+	int err = base_for(stored, LATTICE_GSET, a, &base);
+
+	if (err == 0) {
+		err = gset_delta_add(&member, 1, out);
+	}
+	return finish(&base.tail, err, before, out);
+}
+
+static int
 make_srem(struct slice stored, struct slice member, const struct act *a, struct wbuf *out)
 {
 	struct wbuf before = *out;
@@ -335,10 +352,93 @@ make_del(struct slice stored, const struct act *a, struct wbuf *out)
 	return finish(&tail, err, before, out);
 }
 
+/* ----------------------------------------------------------------- siblings */
+
+/* What of the siblings that are there a writer has seen: what he says, as far as it is true. */
+static int
+context_of(struct slice mvreg, struct stamp epoch, const struct seen *said,
+	   uint8_t mem[4 * SEEN_CONTEXT_MAX], struct slice *ret)
+{
+	struct wbuf out = wbuf_init(mem + 2 * SEEN_CONTEXT_MAX, 2 * SEEN_CONTEXT_MAX);
+	struct seen there;
+	int err;
+
+	*ret = slice_of(NULL, 0);
+	if (said->context.len == 0 || stamp_cmp(said->epoch, epoch) != 0) {
+		return 0;
+	}
+	err = seen_of(mvreg, epoch, mem, &there);
+	if (err == 0) {
+		err = history_meet(said->context, there.context, &out);
+	}
+	if (err == 0) {
+		*ret = wbuf_slice(&out);
+	}
+	return err;
+}
+
+/* What was deleted is of no merge any more: a change of it is like one of type. */
+static int
+base_anew(struct slice stored, const struct act *a, struct base *base)
+{
+	struct envelope e;
+	int err = envelope_open(stored, &e);
+
+	base->tail.epoch = envelope_epoch_fresh(&e, a->now, a->writer);
+	base->state = slice_of(NULL, 0);
+	return err;
+}
+
+static int
+make_sibling(struct slice stored, const struct wset_op *op, const struct act *a, struct wbuf *out)
+{
+	unsigned int type = op->field.len == 0 ? LATTICE_MVREG : LATTICE_PAIR_LEX;
+	uint8_t mem[4 * SEEN_CONTEXT_MAX];
+	struct slice name = op->field, mvreg = { 0 }, context;
+	struct wbuf before = *out;
+	struct base base;
+	struct seen said;
+	int err = seen_open(op->value, &said);
+
+	if (err == 0) {
+		err = base_for(stored, type, a, &base);
+	}
+	if (err == 0 && base.state.len != 0 &&
+	    (!merged_by(type, base.state, &name, &mvreg) || !slice_eq(name, op->field))) {
+		err = view_present(type, base.state) ? MB_ERR_TYPE : base_anew(stored, a, &base);
+		mvreg = slice_of(NULL, 0);
+	}
+	if (err == 0) {
+		err = context_of(mvreg, base.tail.epoch, &said, mem, &context);
+	}
+	if (err != 0) {
+		return err;
+	}
+	if (op->kind == WSET_SIBLING) {
+		struct mvreg_sibling s = { .value = said.value, .time = a->now };
+
+		err = mvreg_delta_put(mvreg, context, a->writer, &s, out);
+	} else {
+		err = mvreg_delta_merged(mvreg, context, said.value, slice_of(NULL, 0), out);
+	}
+	if (err == MB_ERR_NOT_FOUND) { /* another one has settled them */
+		return 0;
+	}
+	if (err == 0 && type == LATTICE_PAIR_LEX) {
+		err = merged_put_tail(op->field, out);
+	}
+	return finish(&base.tail, err, before, out);
+}
+
+/* ------------------------------------------------------- values as they are */
+
 bool
 delta_mergeable(unsigned int type)
 {
 	switch (type) {
+	case LATTICE_LWW:
+	case LATTICE_VCLOCK:
+	case LATTICE_PAIR_LEX:
 	case LATTICE_BOOL_OR:
 	case LATTICE_MAX_U64:
 	case LATTICE_MIN_U64:
@@ -351,18 +451,66 @@ delta_mergeable(unsigned int type)
 	}
 }
 
+/* A part of a pair, or a value that is none. */
+static int
+part_check(unsigned int type, struct slice value)
+{
+	struct slice bytes;
+	struct stamp stamp;
+
+	if (!delta_mergeable(type)) {
+		return MB_ERR_INVALID;
+	}
+	return type == LATTICE_LWW && value.len != 0 && lww_read(value, &bytes, &stamp) == 0 &&
+			       stamp.writer.v != 0
+		       ? MB_ERR_INVALID
+		       : 0;
+}
+
+int
+delta_merge_check(unsigned int type, struct slice value)
+{
+	struct pair_lex pair;
+	int err = part_check(type, value);
+
+	if (err == 0) {
+		err = lattice_check(type, value);
+	}
+	if (err == 0 && type == LATTICE_PAIR_LEX && pair_lex_open(value, &pair) == 0) {
+		err = pair.second_type == LATTICE_PAIR_LEX
+			      ? MB_ERR_INVALID
+			      : part_check(pair.first_type, pair.first);
+		if (err == 0 && pair.second.len != 0) {
+			err = part_check(pair.second_type, pair.second);
+		}
+	}
+	return err;
+}
+
+bool
+delta_same_kind(unsigned int type, struct slice a, struct slice b)
+{
+	struct pair_lex pa, pb;
+
+	return type != LATTICE_PAIR_LEX || pair_lex_open(a, &pa) != 0 ||
+	       pair_lex_open(b, &pb) != 0 ||
+	       (pa.first_type == pb.first_type &&
+		(pa.second_type == pb.second_type || pa.second.len == 0 || pb.second.len == 0));
+}
+
 static int
 make_merge(struct slice stored, const struct wset_op *op, const struct act *a, struct wbuf *out)
 {
 	struct wbuf before = *out;
 	struct base base;
-	int err = op->field.len == 1 && delta_mergeable(op->field.p[0]) ? 0 : MB_ERR_INVALID;
+	int err =
+		op->field.len == 1 ? delta_merge_check(op->field.p[0], op->value) : MB_ERR_INVALID;
 
 	if (err == 0) {
-		err = lattice_check(op->field.p[0], op->value);
-	}
-	if (err == 0) {
 		err = base_for(stored, op->field.p[0], a, &base);
+	}
+	if (err == 0 && !delta_same_kind(base.tail.type, base.state, op->value)) {
+		err = MB_ERR_TYPE;
 	}
 	if (err != 0) {
 		return err;
@@ -426,6 +574,12 @@ delta_bound(struct slice stored, const struct wset_op *op, size_t value_len)
 		return op->field.len + MAP_OVERHEAD + 2 * item + 2 * TAIL_MAX;
 	case WSET_MERGE:
 		return value_len + TAIL_MAX;
+	case WSET_SIBLING:
+	case WSET_SETTLE: /* what was seen and is there can be in more pieces than what was seen */
+		return value_len + 2 * SEEN_CONTEXT_MAX + op->field.len + MERGED_OVERHEAD +
+		       MVREG_OVERHEAD + HISTORY_RUN_BYTES + TAIL_MAX;
+	case WSET_GADD:
+		return value_len + TABLE_ITEM_OVERHEAD + TAIL_MAX;
 	case WSET_EXPIRE:
 		return TAIL_MAX;
 	default:
@@ -434,45 +588,59 @@ delta_bound(struct slice stored, const struct wset_op *op, size_t value_len)
 	}
 }
 
+static int
+make(struct slice stored, const struct wset_op *op, const struct act *a, struct wbuf *out)
+{
+	switch (op->kind) {
+	case WSET_SIBLING:
+	case WSET_SETTLE:
+		return make_sibling(stored, op, a, out);
+	case WSET_GADD:
+		return make_gadd(stored, op->value, a, out);
+	case WSET_PUT:
+		return make_put(stored, op, a, out);
+	case WSET_INCR:
+		return make_incr(stored, op->n, a, out);
+	case WSET_SADD:
+		return make_sadd(stored, op->value, a, out);
+	case WSET_SREM:
+		return make_srem(stored, op->value, a, out);
+	case WSET_MAP_PUT:
+	case WSET_MAP_DEL:
+	case WSET_MAP_INCR:
+		return make_field(LATTICE_MAP, stored, op, a, out);
+	case WSET_ZADD:
+	case WSET_ZINCR:
+	case WSET_ZREM:
+		return make_field(LATTICE_OSET, stored, op, a, out);
+	case WSET_PUSH_LEFT:
+	case WSET_PUSH_RIGHT:
+	case WSET_LIST_SET:
+	case WSET_LIST_DEL:
+		return make_item(stored, op, a, out);
+	case WSET_DEL:
+		return make_del(stored, a, out);
+	case WSET_MERGE:
+		return make_merge(stored, op, a, out);
+	case WSET_EXPIRE:
+		return make_expire(stored, op->n, a, out);
+	default:
+		REQUIRE(false, "kind %d", op->kind);
+		return MB_ERR_INVALID;
+	}
+}
+
 int
 delta_make(struct slice stored, const struct wset_op *op, struct hlc_time now,
 	   struct writer_id writer, struct wbuf *out)
 {
 	const struct act act = { .now = now, .writer = writer };
+	size_t before = out->len;
+	int err;
 
 	REQUIRE(writer.v != 0);
-	switch (op->kind) {
-	case WSET_PUT:
-		return make_put(stored, op, &act, out);
-	case WSET_INCR:
-		return make_incr(stored, op->n, &act, out);
-	case WSET_SADD:
-		return make_sadd(stored, op->value, &act, out);
-	case WSET_SREM:
-		return make_srem(stored, op->value, &act, out);
-	case WSET_MAP_PUT:
-	case WSET_MAP_DEL:
-	case WSET_MAP_INCR:
-		return make_field(LATTICE_MAP, stored, op, &act, out);
-	case WSET_ZADD:
-	case WSET_ZINCR:
-	case WSET_ZREM:
-		return make_field(LATTICE_OSET, stored, op, &act, out);
-	case WSET_PUSH_LEFT:
-	case WSET_PUSH_RIGHT:
-	case WSET_LIST_SET:
-	case WSET_LIST_DEL:
-		return make_item(stored, op, &act, out);
-	case WSET_DEL:
-		return make_del(stored, &act, out);
-	case WSET_MERGE:
-		return make_merge(stored, op, &act, out);
-	case WSET_EXPIRE:
-		return make_expire(stored, op->n, &act, out);
-	default:
-		REQUIRE(false, "kind %d", op->kind);
-		return MB_ERR_INVALID;
-	}
+	err = make(stored, op, &act, out);
+	return err == 0 && op->must && out->len == before ? MB_ERR_NOT_FOUND : err;
 }
 
 bool

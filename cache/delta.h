@@ -25,11 +25,17 @@
  *	ZINCR      an OSET, or absent         an addition within the member's epoch
  *	ZREM       an OSET                    as DEL in the member's envelope
  *	MERGE      that type, or absent       the value itself, if it is one (delta_mergeable)
+ *	GADD       a GSET, or absent          the member
+ *	SIBLING    a MVREG, or absent;        the value, in the place of what its writer had seen of
+ *	           if it is one of a merge:   it, beside all others
+ *	           of that merge
+ *	SETTLE     as SIBLING                 the value, in the place of what it was made of: no
+ *	                                      write of its own
  *	DEL        what can (clear.h)         deletes what it shows, item by item; what was not
  *	                                      seen survives; a deadline goes
  *	           another type               a tombstone: ABSENT in a fresh epoch
  *	EXPIRE     anything                   a deadline, as a register beside the state
- *	SREM .., DEL, EXPIRE of absent        nothing
+ *	SREM .., DEL, EXPIRE of absent        nothing; with WSET_F_MUST: NOT_FOUND
  *	any other combination                 MB_ERR_TYPE
  *
  * "Absent" is: never written, deleted, or expired. Where something of another type was deleted, the
@@ -69,9 +75,18 @@ int delta_put_tail(struct slice stored, bool keep, struct hlc_time now, struct w
 		   struct wbuf *out);
 
 /* delta_mergeable tells whether values of a type may come as they are from an executor or client:
- * they name no writer, and no time, that could be forged.
+ * they say nothing of the tiles that write, which could be forged. (The writers of a VCLOCK are the
+ * caller's own; a LWW is by nobody, delta_merge_check sees to it.) In a PAIR_LEX both may be such
+ * types, and neither a PAIR_LEX.
+ *
+ * delta_merge_check checks a value of such a type, all the way down.
+ * Returns:   0; MB_ERR_INVALID for other types; as lattice_check.
  */
 bool delta_mergeable(unsigned int type);
+/* delta_same_kind tells whether two values of such a type may meet: pairs of other types would win
+ * or lose whole, and silently. */
+bool delta_same_kind(unsigned int type, struct slice a, struct slice b);
+int delta_merge_check(unsigned int type, struct slice value);
 
 /* delta_present tells whether an envelope shows anything at this time. */
 bool delta_present(struct slice stored, struct hlc_time now);

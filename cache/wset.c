@@ -41,6 +41,38 @@ wset_verb(unsigned int kind)
 	return kind < WSET_KIND_CNT && kinds[kind].verb != NULL ? kinds[kind].verb : "write";
 }
 
+/* Whether operations of a kind have these flags. */
+static bool
+op_flags_ok(unsigned int kind, unsigned int flags)
+{
+	unsigned int allowed = WSET_F_REF;
+
+	switch (kind) {
+	case WSET_PUT:
+		allowed |= WSET_F_KEEP;
+		break;
+	case WSET_MAP_PUT:
+		allowed |= WSET_F_AT;
+		break;
+	case WSET_SREM:
+	case WSET_MAP_DEL:
+	case WSET_LIST_DEL:
+	case WSET_ZREM:
+		allowed |= WSET_F_MUST;
+		break;
+	default:
+		break;
+	}
+	return (flags & ~allowed) == 0;
+}
+
+static unsigned int
+op_flags(const struct wset_op *op)
+{
+	return (op->by_ref ? WSET_F_REF : 0) | (op->keep ? WSET_F_KEEP : 0) |
+	       (op->at ? WSET_F_AT : 0) | (op->must ? WSET_F_MUST : 0);
+}
+
 /* What must hold of an operation's lengths, wherever it comes from. */
 static int
 op_lengths_check(unsigned int kind, bool by_ref, size_t key_len, size_t field_len,
@@ -97,8 +129,7 @@ wset_add(struct wset *ws, const struct wset_op *op)
 
 	REQUIRE(op->kind >= WSET_PUT);
 	REQUIRE(op->kind < WSET_KIND_CNT);
-	if (err == 0 &&
-	    ((op->keep && op->kind != WSET_PUT) || (op->at && op->kind != WSET_MAP_PUT))) {
+	if (err == 0 && !op_flags_ok(op->kind, op_flags(op))) {
 		err = MB_ERR_INVALID;
 	}
 	if (err != 0) {
@@ -111,8 +142,7 @@ wset_add(struct wset *ws, const struct wset_op *op)
 		return MB_ERR_FULL;
 	}
 	wbuf_u8(out, (uint8_t)op->kind);
-	wbuf_u8(out, (uint8_t)((op->by_ref ? WSET_F_REF : 0) | (op->keep ? WSET_F_KEEP : 0) |
-			       (op->at ? WSET_F_AT : 0)));
+	wbuf_u8(out, (uint8_t)op_flags(op));
 	wbuf_u16(out, (uint16_t)op->key.len);
 	wbuf_u16(out, (uint16_t)op->field.len);
 	wbuf_u16(out, 0);
@@ -170,7 +200,7 @@ wset_next(struct slice *set, struct wset_op *ret_op)
 	reserved = rbuf_u16(&r);
 	n = rbuf_u64(&r);
 	if (r.bad || kind < WSET_PUT || kind >= WSET_KIND_CNT || reserved != 0 ||
-	    (flags & ~(WSET_F_REF | WSET_F_KEEP | WSET_F_AT)) != 0) {
+	    (flags & ~(WSET_F_REF | WSET_F_KEEP | WSET_F_AT | WSET_F_MUST)) != 0) {
 		return MB_ERR_CORRUPT;
 	}
 	has_n = (wset_has(kind) & WSET_HAS_N) != 0;
@@ -178,9 +208,10 @@ wset_next(struct slice *set, struct wset_op *ret_op)
 	op.by_ref = (flags & WSET_F_REF) != 0;
 	op.keep = (flags & WSET_F_KEEP) != 0;
 	op.at = (flags & WSET_F_AT) != 0;
+	op.must = (flags & WSET_F_MUST) != 0;
 	op.n = has_n ? (int64_t)n : 0;
 	value_len = has_n ? 0 : n;
-	if ((op.keep && kind != WSET_PUT) || (op.at && kind != WSET_MAP_PUT)) {
+	if (!op_flags_ok(kind, flags)) {
 		return MB_ERR_INVALID;
 	}
 	err = op_lengths_check(kind, op.by_ref, key_len, field_len, value_len);

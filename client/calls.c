@@ -12,11 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "check.h"
 #include "compiler.h"
 #include "impl.h"
+#include "probe.h"
 #include "remote.h"
 #include "timebase.h"
 #include "value.h"
@@ -30,6 +30,7 @@
 #define ARGS_INLINE_MAX 4
 
 static_assert((MB_CALLS_MAX & (MB_CALLS_MAX - 1)) == 0, "slots are named by bits of an id");
+static_assert(MB_CALLS_MAX == LIVE_CNT, "each slot has its place in the region");
 
 /* ----------------------------------------------------------------- claims */
 
@@ -74,28 +75,8 @@ static bool
 client_indirect(const struct mb_client *c, const struct client_name *t,
 		const struct client_call *call)
 {
-	return (call->d.flags & CALL_F_REQUEST) != 0 || client_splits(c, t);
-}
-
-/* Puts a request id into a call, which is this client's from then on if it was not inline. */
-static int
-client_request(struct mb_client *c, struct desc *d, uint64_t id)
-{
-	if ((d->flags & DESC_F_INLINE) != 0 && d->len > REQUEST_INLINE_BYTES) {
-		struct payload_ref ref;
-		uint8_t *p;
-		int err = payload_alloc(c->d->pool, d->len, c->d->proc, &ref, &p);
-
-		if (err != 0) {
-			return err;
-		}
-		memcpy(p, d->data, d->len);
-		d->ref = ref;
-		d->flags = 0;
-	}
-	d->flags |= CALL_F_REQUEST;
-	d->word[4] = id;
-	return 0;
+	return (call->d.flags & CALL_F_REQUEST) != 0 ||
+	       ((call->d.sub & CALL_LEVEL_MASK) == MB_LEVEL_LWW && client_splits(c, t));
 }
 
 /* The channel on which a call may go directly now; NULL: through sched. */
@@ -190,6 +171,7 @@ client_slot(struct mb_client *c, const struct mb_call_options *opt)
 	} while (c->call[SLOT(c->seq)].state != CALL_FREE || c->call[SLOT(c->seq)].late);
 	call = &c->call[SLOT(c->seq)];
 	call->id = call_id_make((uint16_t)c->who, (uint32_t)(c->who >> 16), c->seq);
+	client_live(c, call->id, true);
 	call->resent = 0;
 	call->cancelled = false;
 	call->cancel_ns = 0;
@@ -211,8 +193,11 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 {
 	struct client_call *call;
 	struct channel *ch;
-	int err = 0;
+	int err = client_options_check(opt);
 
+	if (unlikely(err != 0)) {
+		return err;
+	}
 	if (unlikely(c->dead != 0)) {
 		return c->dead;
 	}
@@ -220,15 +205,25 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 	if (unlikely(call == NULL)) {
 		return MB_ERR_BUSY;
 	}
+	if (unlikely(target->limit_ns != 0) &&
+	    (opt == NULL || opt->deadline_ns == 0 || opt->deadline_ns > target->limit_ns)) {
+		client_deadline_set(c, call, target->limit_ns);
+	}
 	d->kind = DESC_CALL;
 	d->a = target->id;
-	d->sub = (uint8_t)((target->dag ? CALL_DAG : 0) | (opt != NULL ? opt->level : 0));
+	d->sub = target->dag ? CALL_DAG : 0;
+	if (opt != NULL) {
+		d->sub |= (uint8_t)opt->level;
+		d->flags |= (uint8_t)(opt->ack << CALL_F_ACK_SHIFT);
+	}
 	d->call = call->id;
 	if (unlikely(opt != NULL && opt->request_id != 0)) {
 		err = client_request(c, d, opt->request_id);
-		if (err != 0) {
-			return err;
-		}
+	} else if (unlikely(call->id % STAGE_SAMPLE == 0 || (opt != NULL && opt->trace))) {
+		err = client_follow(c, call, d, opt != NULL && opt->trace);
+	}
+	if (unlikely(err != 0)) {
+		return err;
 	}
 	d->b = call->deadline_ns;
 	call->d = *d;
@@ -236,6 +231,9 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 	if (likely(ch != NULL)) {
 		call->exec = ch->proc;
 		call->chan_seq = ch->tail;
+		if (unlikely((call->d.flags & CALL_F_TRACED) != 0)) {
+			client_follow_sent(call);
+		}
 		err = channel_send(ch, &call->d);
 		if (likely(err == 0)) {
 			c->out[ch->proc]++;
@@ -250,6 +248,7 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 		return err == MB_ERR_FULL ? MB_ERR_BUSY : err;
 	}
 	client_sent(c, call);
+	PROBE3(call_sent, call->id, call->d.a, call->exec);
 	*ret_call = call->id;
 	return 0;
 }
@@ -285,6 +284,7 @@ client_done(struct mb_client *c, struct client_call *call, const struct desc *an
 	REQUIRE(call->state == CALL_SENT);
 	REQUIRE(c->reply_free != 0);
 	call->state = CALL_DONE;
+	client_live(c, call->id, false);
 	r = &c->reply[c->reply_free - 1];
 	c->reply_of[slot] = c->reply_free;
 	c->reply_free = r->next;
@@ -340,6 +340,10 @@ client_on_reply(struct mb_client *c, struct channel *ch, const struct desc *d)
 		client_release(c, d);
 		return;
 	}
+	if (unlikely((call->d.flags & CALL_F_TRACED) != 0)) {
+		client_follow_end(c, call, d);
+	}
+	PROBE2(call_answered, call->id, d->err);
 	client_settle(c, call);
 	if (unlikely(call->cancelled && d->err != 0)) {
 		client_release(c, d);
@@ -410,7 +414,7 @@ client_on_closed(struct mb_client *c, struct channel *ch, int err)
 static void
 client_again(struct mb_client *c, struct client_call *call, const struct desc *dead)
 {
-	bool effects = call_wrote(call->id, dead->dead.published);
+	bool effects = call_wrote(call->id, dead);
 	char text[DESC_INLINE_BYTES + 1];
 
 	if (call->cancelled) {
@@ -430,8 +434,8 @@ client_again(struct mb_client *c, struct client_call *call, const struct desc *d
 		}
 	}
 	snprintf(text, sizeof(text), "%s %d; its writes %s",
-		 dead->dead.cause == DEATH_SIGNAL ? "signal" : "exit status",
-		 (int)dead->dead.status, effects ? "happened" : "did not happen");
+		 dead->dead.cause == DEATH_SIGNAL ? "signal" : "exit code", (int)dead->dead.status,
+		 effects ? "happened" : "did not happen");
 	client_payload_free(c, call);
 	client_fail(c, call, MB_ERR_EXECUTOR_DIED, text);
 }
@@ -625,35 +629,6 @@ mb_call_start(struct mb_client *c, const char *name, const struct mb_value *arg,
 		payload_release(c->d->pool, d.ref.handle, c->d->proc);
 	}
 	return err;
-}
-
-uint64_t
-mb_request_id(struct mb_client *c)
-{
-	struct timespec wall;
-
-	clock_gettime(CLOCK_REALTIME, &wall);
-	return request_id_make((uint64_t)wall.tv_sec * 1000 +
-				       (uint64_t)wall.tv_nsec / (uint64_t)NS_PER_MS,
-			       rng_u64(&c->rng));
-}
-
-int
-mb_future_start(struct mb_client *c, uint64_t request_id, const struct mb_call_options *opt,
-		uint64_t *ret_call)
-{
-	static const struct client_name nobody; /* whose id is 0 */
-	struct mb_call_options o = opt != NULL ? *opt : (struct mb_call_options){ 0 };
-	struct desc d = { .flags = DESC_F_INLINE };
-
-	if (request_id == 0) {
-		return MB_ERR_INVALID;
-	}
-	o.request_id = request_id;
-	if (c->remote != NULL) {
-		return remote_future_start(c, &o, ret_call);
-	}
-	return client_start(c, &nobody, &d, &o, ret_call);
 }
 
 int

@@ -58,6 +58,8 @@ client_enter(struct mb_client *c, const char *where)
 	c->placement =
 		(const struct placement *)(const void *)(c->d->daemon.base + c->d->daemon.at.table);
 	c->who = (uint64_t)c->d->inc << 16 | c->d->proc;
+	c->live = region_live(&c->d->own)->call;
+	atomic_store_explicit(&region_live(&c->d->own)->keeps, 1, memory_order_relaxed);
 	return 0;
 }
 
@@ -210,6 +212,7 @@ client_pump(struct mb_client *c, uint64_t until_ns)
 	case DESC_FETCHED:
 	case DESC_PUBLISHED:
 	case DESC_SCANNED:
+	case DESC_SENT:
 		if (ch->proc == PROC_DAEMON && d.b == c->ask_token) {
 			c->ask_answer = d;
 			c->ask_done = true;

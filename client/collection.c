@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* collection - sets, maps, lists and sorted sets, on top of state.c: what is there is looked at in
  * the cache, a change is one operation of the store */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,8 +13,10 @@
 #include "list.h"
 #include "map.h"
 #include "oset.h"
+#include "pair_lex.h"
 #include "remote.h"
 #include "rpc.h"
+#include "vclock.h"
 
 /* --------------------------------------------------------------------- sets */
 
@@ -223,20 +228,26 @@ mb_client_push(struct mb_client *c, const char *key, size_t key_len, bool left, 
 	return err != 0 ? err : client_publish(c, &op);
 }
 
+/* Others may take the item first: then another one is chosen. */
+#define POP_TRIES 1024
+
 int
 mb_client_pop(struct mb_client *c, const char *key, size_t key_len, bool left, struct mb_held *ret)
 {
-	struct wset_op op = { .kind = WSET_LIST_DEL };
+	struct wset_op op = { .kind = WSET_LIST_DEL, .must = true };
 	struct client_held *h = malloc(sizeof(*h));
-	struct list_item item;
-	struct table_walk first = { 0 };
-	uint32_t last = UINT32_MAX;
+	struct list_item item = { 0 };
 	int err = h == NULL ? MB_ERR_NO_MEMORY : client_key(key, key_len, &op.key);
+	bool taken = false;
 
-	if (err == 0) {
+	for (uint32_t i = 0; err == 0 && !taken && i < POP_TRIES; i++) {
+		struct table_walk first = { 0 };
+		uint32_t last = UINT32_MAX;
+
 		err = client_look(c, op.key, &h->v);
-	}
-	if (err == 0) {
+		if (err != 0) {
+			break;
+		}
 		if (h->v.type != LATTICE_LIST) {
 			err = MB_ERR_TYPE;
 		} else if (!(left ? list_next(h->v.state, &first, &item)
@@ -245,14 +256,16 @@ mb_client_pop(struct mb_client *c, const char *key, size_t key_len, bool left, s
 		} else {
 			op.field = item.id;
 			err = client_publish(c, &op);
+			taken = err == 0;
+			err = err == MB_ERR_NOT_FOUND ? 0 : err;
 		}
-		if (err != 0) {
+		if (!taken) {
 			cache_view_release(&c->view, &h->v);
 		}
 	}
-	if (err != 0) {
+	if (!taken) {
 		free(h);
-		return err;
+		return err != 0 ? err : MB_ERR_TRYAGAIN;
 	}
 	*ret = (struct mb_held){ .p = item.value.p, .len = item.value.len, .internal = h };
 	return 0;
@@ -328,6 +341,153 @@ mb_client_zrem(struct mb_client *c, const char *key, size_t key_len, const char 
 	return err == 0 || err == MB_ERR_TOO_LARGE ? client_publish(c, &op) : err;
 }
 
+/* Looks at a sorted set and puts its members with scores of min .. max in their order.
+ * *ret is malloc'ed. */
+static int
+client_ordered(struct mb_client *c, struct slice key, double min, double max, struct cache_value *v,
+	       struct oset_entry **ret, uint32_t *ret_cnt)
+{
+	struct oset_entry *entry = NULL, e;
+	uint32_t cnt = 0;
+	int err = isnan(min) || isnan(max) ? MB_ERR_INVALID : client_look(c, key, v);
+
+	if (err != 0) {
+		return err;
+	}
+	if (v->type != LATTICE_OSET) {
+		err = view_present(v->type, v->state) ? MB_ERR_TYPE : MB_ERR_NOT_FOUND;
+	} else {
+		entry = calloc((size_t)view_cnt(v->type, v->state) + 1, sizeof(*entry));
+		err = entry == NULL ? MB_ERR_NO_MEMORY : 0;
+	}
+	if (err != 0) {
+		cache_view_release(&c->view, v);
+		return err;
+	}
+	for (struct table_walk i = { 0 }; oset_next(v->state, &i, &e.member, &e.score);) {
+		if (e.score >= min && e.score <= max) {
+			entry[cnt++] = e;
+		}
+	}
+	oset_sort(entry, cnt);
+	*ret = entry;
+	*ret_cnt = cnt;
+	return 0;
+}
+
+static void
+show_ordered(const struct oset_entry *entry, int64_t first, int64_t end, mb_member_fn fn, void *ctx)
+{
+	for (int64_t i = first; i < end; i++) {
+		char buf[VIEW_TEXT_MAX];
+		struct slice text = view_f64(entry[i].score, buf);
+
+		if (!fn(ctx, entry[i].member.p, entry[i].member.len, text.p, text.len)) {
+			return;
+		}
+	}
+}
+
+int
+mb_client_zrange(struct mb_client *c, const char *key, size_t key_len, int64_t first, int64_t last,
+		 mb_member_fn fn, void *ctx)
+{
+	struct oset_entry *entry;
+	struct cache_value v;
+	struct slice k;
+	uint32_t cnt;
+	int err = client_key(key, key_len, &k);
+
+	if (err == 0) {
+		err = client_ordered(c, k, -INFINITY, INFINITY, &v, &entry, &cnt);
+	}
+	if (err == 0) {
+		first = MAX(first < 0 ? first + cnt : first, (int64_t)0);
+		last = last < 0 ? last + cnt : MIN(last, (int64_t)cnt - 1);
+		show_ordered(entry, first, last + 1, fn, ctx);
+		free(entry);
+		cache_view_release(&c->view, &v);
+	}
+	return err;
+}
+
+int
+mb_client_zrange_score(struct mb_client *c, const char *key, size_t key_len, double min, double max,
+		       mb_member_fn fn, void *ctx)
+{
+	struct oset_entry *entry;
+	struct cache_value v;
+	struct slice k;
+	uint32_t cnt;
+	int err = client_key(key, key_len, &k);
+
+	if (err == 0) {
+		err = client_ordered(c, k, min, max, &v, &entry, &cnt);
+	}
+	if (err == 0) {
+		show_ordered(entry, 0, cnt, fn, ctx);
+		free(entry);
+		cache_view_release(&c->view, &v);
+	}
+	return err;
+}
+
+/* The member with the lowest or highest score. */
+static bool
+choose_score(struct slice state, bool highest, struct oset_entry *ret)
+{
+	struct oset_entry e;
+	bool any = false;
+
+	for (struct table_walk i = { 0 }; oset_next(state, &i, &e.member, &e.score);) {
+		if (!isnan(e.score) && (!any || (oset_cmp(&e, ret) < 0) != highest)) {
+			*ret = e;
+			any = true;
+		}
+	}
+	return any;
+}
+
+int
+mb_client_zpop(struct mb_client *c, const char *key, size_t key_len, bool highest,
+	       struct mb_held *ret_member, double *ret_score)
+{
+	struct wset_op op = { .kind = WSET_ZREM, .must = true };
+	struct client_held *h = malloc(sizeof(*h));
+	struct oset_entry e = { 0 };
+	int err = h == NULL ? MB_ERR_NO_MEMORY : client_key(key, key_len, &op.key);
+	bool taken = false;
+
+	for (uint32_t i = 0; err == 0 && !taken && i < POP_TRIES; i++) {
+		err = client_look(c, op.key, &h->v);
+		if (err != 0) {
+			break;
+		}
+		if (h->v.type != LATTICE_OSET) {
+			err = MB_ERR_TYPE;
+		} else if (!choose_score(h->v.state, highest, &e)) {
+			err = MB_ERR_NOT_FOUND;
+		} else {
+			op.field = e.member;
+			err = client_publish(c, &op);
+			taken = err == 0;
+			err = err == MB_ERR_NOT_FOUND ? 0 : err;
+		}
+		if (!taken) {
+			cache_view_release(&c->view, &h->v);
+		}
+	}
+	if (!taken) {
+		free(h);
+		return err != 0 ? err : MB_ERR_TRYAGAIN;
+	}
+	*ret_member = (struct mb_held){ .p = e.member.p, .len = e.member.len, .internal = h };
+	if (ret_score != NULL) {
+		*ret_score = e.score;
+	}
+	return 0;
+}
+
 /* ---------------------------------------------------------------------- all */
 
 static void
@@ -345,12 +505,30 @@ members_scores(struct slice state, mb_member_fn fn, void *ctx)
 	}
 }
 
+static void
+members_clock(struct slice state, mb_member_fn fn, void *ctx)
+{
+	struct writer_id writer;
+	uint64_t events;
+
+	for (uint32_t i = 0; vclock_at(state, i, &writer, &events); i++) {
+		char w[24], n[24];
+		int w_len = snprintf(w, sizeof(w), "%" PRIu64, writer.v);
+		int n_len = snprintf(n, sizeof(n), "%" PRIu64, events);
+
+		if (!fn(ctx, w, (size_t)w_len, n, (size_t)n_len)) {
+			return;
+		}
+	}
+}
+
 int
 mb_client_members(struct mb_client *c, const char *key, size_t key_len, mb_member_fn fn, void *ctx)
 {
 	struct cache_value v;
 	struct slice k, m;
 	struct map_field f;
+	struct pair_lex pair;
 	int err = client_key(key, key_len, &k);
 
 	if (err == 0 && c->remote != NULL) {
@@ -361,6 +539,10 @@ mb_client_members(struct mb_client *c, const char *key, size_t key_len, mb_membe
 	}
 	if (err != 0) {
 		return err;
+	}
+	if (v.type == LATTICE_PAIR_LEX && pair_lex_open(v.state, &pair) == 0) {
+		v.type = pair.second_type;
+		v.state = pair.second;
 	}
 	if (view_is_set(v.type)) {
 		for (struct table_walk i = { 0 };
@@ -386,6 +568,8 @@ mb_client_members(struct mb_client *c, const char *key, size_t key_len, mb_membe
 		}
 	} else if (v.type == LATTICE_OSET) {
 		members_scores(v.state, fn, ctx);
+	} else if (v.type == LATTICE_VCLOCK) {
+		members_clock(v.state, fn, ctx);
 	} else {
 		err = MB_ERR_TYPE;
 	}

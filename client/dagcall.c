@@ -24,7 +24,7 @@ dag_common(const volatile char *shown, size_t bytes, const char *name, char *ret
 	return i;
 }
 
-/* Whether name is this vertex's: its function, or function#tag. */
+/* Whether name is this vertex's: its function, function#tag, or one of them with a star. */
 static bool
 dag_vertex_is(const struct placement_fn *f, const char *tag, const char *name)
 {
@@ -37,10 +37,10 @@ dag_vertex_is(const struct placement_fn *f, const char *tag, const char *name)
 	if (first == '\0') {
 		return name[len] == '\0';
 	}
-	if (name[len] != '#') {
+	if (first != '*' && name[len] != '#') {
 		return false;
 	}
-	name += len + 1;
+	name += len + (first != '*');
 	len = dag_common(tag, DAGTEXT_TAG_BYTES, name, &next);
 	return next == '\0' && name[len] == '\0';
 }

@@ -3,9 +3,13 @@
  *
  *	client.c   entering, pumping messages, administration
  *	calls.c    calls: choosing an executor, sending, answers, deaths, deadlines
+ *	follow.c   what is seen of calls that are followed
+ *	request.c  calls with a request id
  *	replies.c  handing answers out
  *	dagcall.c  arguments of DAG calls
  *	state.c    reading and writing the store
+ *	sibling.c  values that merge as they are, values beside each other
+ *	message.c  messages to running calls
  *	remote.c   all of it for a node that is elsewhere
  *
  * Calls. A slot is a call from its start until its answer has been handed out; ids name slots
@@ -28,6 +32,7 @@
 
 #include "cache_view.h"
 #include "call.h"
+#include "compiler.h"
 #include "domain.h"
 #include "placement.h"
 #include "rng.h"
@@ -74,6 +79,7 @@ struct client_call {
 	uint16_t exec; /* where it was sent directly; 0: through sched */
 	uint64_t chan_seq;
 	uint64_t deadline_ns;
+	uint64_t began_ns;  /* of one that is followed (CALL_F_TRACED) */
 	uint64_t cancel_ns; /* cancelled: when that is said again; 0: never */
 	struct desc d;      /* as sent */
 };
@@ -84,6 +90,7 @@ struct client_name {
 	uint16_t id; /* 0: unused */
 	bool dag;
 	bool splits;       /* a DAG in which functions could run at the same time */
+	uint64_t limit_ns; /* of a function: how long a call may take; 0: any time */
 	uint32_t split_ns; /* of such a DAG: one that runs so long goes through sched */
 	uint64_t exec[PLACEMENT_EXEC_WORDS];
 };
@@ -102,6 +109,8 @@ struct mb_client {
 	uint32_t late_cnt;
 	uint64_t next_deadline_ns; /* 0: none */
 	uint16_t last_exec;
+	uint32_t follow_cnt;
+	_Atomic uint64_t *live;          /* in our region (region.h); NULL: remote */
 	uint16_t out[PROC_CLIENT_FIRST]; /* calls sent directly and not answered */
 	struct client_name name[NAME_CACHE];
 	struct client_name *name_last; /* of them; NULL */
@@ -113,10 +122,11 @@ struct mb_client {
 	struct client_reply *reply;      /* MB_CALLS_MAX */
 	uint32_t reply_free;             /* + 1 */
 	uint32_t reply_of[MB_CALLS_MAX]; /* slot -> its answer, + 1 */
-	/* one question to a cache tile at a time */
+	/* one question to a tile at a time */
 	uint64_t ask_token;
 	bool ask_done;
 	struct desc ask_answer;
+	uint8_t ack;           /* enum mb_ack, of own writes */
 	int dead;              /* MB_ERR_NO_NODE once the node is gone */
 	struct remote *remote; /* NULL: in the node's shared memory; else d is NULL */
 };
@@ -132,6 +142,9 @@ int64_t client_list_write(uint8_t *p, size_t bytes, const struct mb_value *arg, 
 
 /* calls.c */
 int client_target(struct mb_client *c, const char *name, bool dag, const struct client_name **ret);
+/* client_options_check: MB_ERR_NOT_SUPPORTED for a level that is not there (yet);
+ * MB_ERR_INVALID. */
+int client_options_check(const struct mb_call_options *opt);
 /* client_slot takes a slot for a call, with its id and deadline. NULL: there is none.
  * client_sent: it is on its way. */
 struct client_call *client_slot(struct mb_client *c, const struct mb_call_options *opt);
@@ -151,6 +164,28 @@ void client_on_cancel(struct mb_client *c, uint64_t id);
 void client_on_node_gone(struct mb_client *c);
 void client_deadlines(struct mb_client *c, uint64_t now_ns);
 
+/* request.c: client_request puts a request id into a call, which is this client's from then on if
+ * it was not inline. Returns: as client_outline. */
+int client_request(struct mb_client *c, struct desc *d, uint64_t id);
+
+/* follow.c: client_follow stamps a call as one that is followed, client_follow_sent when it goes,
+ * client_follow_end writes down what came of it; before client_settle. client_outline makes word[4]
+ * free. Returns: 0; as payload_alloc. */
+int client_outline(struct mb_client *c, struct desc *d);
+int client_follow(struct mb_client *c, struct client_call *call, struct desc *d, bool asked);
+void client_follow_sent(struct client_call *call);
+void client_follow_end(struct mb_client *c, const struct client_call *call,
+		       const struct desc *reply);
+
+/* live says in our region that a call lives, or that it has ended. */
+static inline void
+client_live(struct mb_client *c, uint64_t call, bool lives)
+{
+	if (likely(c->live != NULL)) {
+		atomic_store_explicit(&c->live[SLOT(call)], lives ? call : 0, memory_order_relaxed);
+	}
+}
+
 /* state.c: what mb_client_get and its like hand out. */
 struct client_held {
 	struct cache_value v;
@@ -159,6 +194,10 @@ struct client_held {
 
 /* client_key makes a key of what the caller gave. Returns: 0; MB_ERR_INVALID, MB_ERR_TOO_LARGE. */
 int client_key(const char *key, size_t len, struct slice *ret);
+
+/* client_ask has a tile of the node answer one question, its b filled in here. Returns: the
+ * answer's error; MB_ERR_NO_NODE. */
+int client_ask(struct mb_client *c, uint32_t port, struct desc *d);
 
 /* client_look finds a value in the cache, having it fetched if need be. MB_ERR_NOT_FOUND: there is
  * none, and nothing is held. */

@@ -26,6 +26,7 @@
 #include "compiler.h"
 #include "flow_ask.h"
 #include "rpc.h"
+#include "seal.h"
 #include "timebase.h"
 #include "value.h"
 
@@ -49,9 +50,13 @@ struct remote {
 	int fd;
 	struct mb_client *c;
 	struct remote_op *head, **tail; /* not started */
+	uint64_t ended;                 /* ops so far, by an answer or by the clock */
 	struct remote_op op[MB_CALLS_MAX];
 	struct remote_op cancel;
 	struct flow_ask ask;
+	struct seal seal; /* of the keys in MICROBURST_KEYS */
+	uint8_t tx[WIRE_DATAGRAM_MAX];
+	_Alignas(8) uint8_t plain[WIRE_DATAGRAM_MAX];
 	_Alignas(8) uint8_t rx[WIRE_DATAGRAM_MAX + 1];
 };
 
@@ -72,7 +77,12 @@ on_send(void *ctx, const struct wire_addr *to, const struct wire_head *h, const 
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = h->len > 0 ? 2 : 1 };
 
 	(void)to;
-	wire_write(head, h);
+	if (r->seal.cnt > 0) {
+		iov[0] = (struct iovec){ r->tx, seal_put(&r->seal, r->tx, h, body) };
+		m.msg_iovlen = 1;
+	} else {
+		wire_write(head, h);
+	}
 	sendmsg(r->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL); /* what cannot go is sent again */
 }
 
@@ -100,6 +110,7 @@ op_end(struct remote *r, struct remote_op *op)
 	free(op->bytes);
 	op->bytes = NULL;
 	op->done = true;
+	r->ended++;
 	if (op->err == 0) {
 		op->err = rpc_reply_read(slice_of(op->answer, op->answer_len), &reply);
 		if (op->err != 0) {
@@ -199,7 +210,7 @@ remote_recv(struct remote *r)
 		if (n < 0) {
 			break;
 		}
-		if (wire_read(slice_of(r->rx, (size_t)n), &h, &body) == 0) {
+		if (seal_take(&r->seal, slice_of(r->rx, (size_t)n), r->plain, &h, &body) == 0) {
 			flow_ask_input(&r->ask, &h, body, now());
 		}
 	}
@@ -235,14 +246,14 @@ remote_pump(struct mb_client *c, uint64_t until_ns)
 		struct pollfd p = { .fd = r->fd, .events = POLLIN };
 		struct timespec ts;
 		uint64_t due_ns;
-		uint32_t ended = c->done_tail;
+		uint64_t ended = r->ended;
 		int n = remote_recv(r);
 
 		if (at_ns >= flow_ask_timer(&r->ask)) {
 			flow_ask_poll(&r->ask, at_ns);
 		}
 		remote_run_queue(r);
-		if (n > 0 || ended != c->done_tail) {
+		if (n > 0 || ended != r->ended) {
 			return 1;
 		}
 		at_ns = now();
@@ -285,10 +296,13 @@ int
 remote_ask(struct mb_client *c, const struct rpc_request *req, struct rpc_reply *ret,
 	   uint8_t **ret_bytes)
 {
+	struct rpc_request full = *req;
 	struct remote_op op = { 0 };
-	uint8_t *p = op_write(&op, req);
+	uint8_t *p;
 	int err;
 
+	full.ack = c->ack;
+	p = op_write(&op, &full);
 	*ret_bytes = NULL;
 	if (p == NULL) {
 		return MB_ERR_NO_MEMORY;
@@ -326,6 +340,7 @@ remote_open(struct mb_client *c, const char *where)
 	struct flow_ask_ops ops = { on_send, on_alloc, on_free, on_done, NULL };
 	struct remote *r = calloc(1, sizeof(*r));
 	struct wire_addr nowhere = { .port = 0 };
+	const char *keys = getenv("MICROBURST_KEYS");
 	uint16_t datagram;
 	uint64_t seed;
 	int64_t node;
@@ -341,6 +356,10 @@ remote_open(struct mb_client *c, const char *where)
 	err = getrandom(&seed, sizeof(seed), 0) == sizeof(seed) ? 0 : MB_ERR_IO;
 	if (err == 0) {
 		err = remote_connect(r, where + strlen(REMOTE_SCHEME), &datagram);
+	}
+	if (err == 0 && keys != NULL && keys[0] != '\0') {
+		err = seal_open(&r->seal, keys, false);
+		datagram = (uint16_t)MAX(datagram - SEAL_BYTES, WIRE_DATAGRAM_MIN);
 	}
 	c->remote = r;
 	if (err == 0) {
@@ -382,10 +401,15 @@ static int
 call_begin(struct mb_client *c, const struct rpc_request *req, const struct mb_call_options *opt,
 	   struct remote_op **ret_op, uint8_t **ret_payload)
 {
-	struct client_call *call = client_slot(c, opt);
 	struct rpc_request full = *req;
+	struct client_call *call;
 	struct remote_op *op;
+	int err = client_options_check(opt);
 
+	if (err != 0) {
+		return err;
+	}
+	call = client_slot(c, opt);
 	if (call == NULL) {
 		return MB_ERR_BUSY;
 	}
@@ -394,6 +418,7 @@ call_begin(struct mb_client *c, const struct rpc_request *req, const struct mb_c
 	full.call = call->id;
 	full.n = opt != NULL ? (int64_t)opt->request_id : 0;
 	full.level = opt != NULL ? (uint8_t)opt->level : 0;
+	full.ack = opt != NULL ? (uint8_t)opt->ack : 0;
 	full.deadline_ns = opt != NULL ? opt->deadline_ns : 0;
 	*ret_payload = op_write(op, &full);
 	*ret_op = op;

@@ -17,9 +17,8 @@
 
 #define FETCH_TRIES 16 /* a key can be evicted between FETCHED and the look */
 
-/* One question to a cache tile. */
-static int
-client_ask(struct mb_client *c, uint32_t tile, struct desc *d)
+int
+client_ask(struct mb_client *c, uint32_t port, struct desc *d)
 {
 	int err;
 
@@ -28,7 +27,7 @@ client_ask(struct mb_client *c, uint32_t tile, struct desc *d)
 	}
 	c->ask_done = false;
 	d->b = ++c->ask_token;
-	err = channel_send(&c->d->ch[PORT_CACHE_FIRST + tile], d);
+	err = channel_send(&c->d->ch[port], d);
 	while (err == 0 && !c->ask_done) {
 		err = client_pump(c, 0);
 		err = err < 0 ? err : 0;
@@ -36,10 +35,11 @@ client_ask(struct mb_client *c, uint32_t tile, struct desc *d)
 	return err != 0 ? err : c->ask_answer.err;
 }
 
+/* The port of the cache tile that has a key. */
 static uint32_t
 client_tile(const struct mb_client *c, uint64_t hash)
 {
-	return cache_tile_of(hash, c->d->welcome.cache_cnt);
+	return PORT_CACHE_FIRST + cache_tile_of(hash, c->d->welcome.cache_cnt);
 }
 
 int
@@ -155,10 +155,20 @@ mb_client_release(struct mb_client *c, struct mb_held *held)
 /* ------------------------------------------------------------------ writes */
 
 int
+mb_client_ack(struct mb_client *c, enum mb_ack ack)
+{
+	if ((unsigned int)ack > MB_ACK_ALL) {
+		return MB_ERR_INVALID;
+	}
+	c->ack = (uint8_t)ack;
+	return 0;
+}
+
+int
 client_publish(struct mb_client *c, struct wset_op *op)
 {
 	struct payload_ref value = { 0 };
-	struct desc d = { .kind = DESC_PUBLISH };
+	struct desc d = { .kind = DESC_PUBLISH, .sub = c->ack };
 	uint64_t stack[256];
 	void *mem = stack;
 	struct wset ws;
@@ -302,7 +312,7 @@ client_scan_page(struct mb_client *c, struct slice prefix, struct slice after, s
 		err = domain_payload(c->d, &d, mem, req.len, c->d->proc);
 	}
 	if (err == 0) {
-		err = client_ask(c, 0, &d);
+		err = client_ask(c, PORT_CACHE_FIRST, &d);
 		if ((d.flags & DESC_F_INLINE) == 0) {
 			payload_release(c->d->pool, d.ref.handle, c->d->proc);
 		}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* target - what a name means: a function or a DAG, and which executors have it, read in the
- * placement table and kept until that changes */
+ * placement table and kept until that changes; and how it can be called */
+#include <assert.h>
 #include <string.h>
 
 #include "compiler.h"
@@ -21,6 +22,7 @@ client_target_read(struct mb_client *c, const char *name, bool dag, struct clien
 
 		if (f != NULL) {
 			ret->id = f->id;
+			ret->limit_ns = f->deadline_ns;
 			memcpy(ret->exec, f->exec, sizeof(ret->exec));
 		}
 	} else {
@@ -73,4 +75,18 @@ client_target(struct mb_client *c, const char *name, bool dag, const struct clie
 	c->name_last = n;
 	*ret = n;
 	return 0;
+}
+
+int
+client_options_check(const struct mb_call_options *opt)
+{
+	static_assert((int)MB_LEVEL_RR == (int)CALL_LEVEL_RR, "as an executor numbers them");
+
+	if (opt == NULL) {
+		return 0;
+	}
+	if ((unsigned int)opt->level > MB_LEVEL_RR) {
+		return MB_ERR_NOT_SUPPORTED;
+	}
+	return (unsigned int)opt->ack <= MB_ACK_ALL ? 0 : MB_ERR_INVALID;
 }

@@ -10,18 +10,26 @@
  *                                                   "pid", "running_ns"}],
  *                                                 "executors": [{"proc", "inc", "pid", "cpu",
  *                                                   "state", "functions": [name], "finished",
- *                                                   "busy_ns", "died": n}],
- *                                                 "queued": [{"function", "calls"}]}
+ *                                                   "busy_ns", "p50_ns", "p99_ns", "buckets",
+ *                                                   "died": n, "class"}],
+ *                                                 "queued": [{"function", "calls"}],
+ *                                                 "functions": [as top]}
  *   top        -                                  {"time_ns", "tiles": [{"name", "lcore", "cpu",
  *                                                   "busy_ns", "metrics": {name: value}}],
  *                                                 "executors": [as ps],
  *                                                 "functions": [{"name", "finished", "failed",
- *                                                   "p50_ns", "p99_ns"}]}
+ *                                                   "run_ns", "byte_us", "p50_ns", "p99_ns",
+ *                                                   "buckets": [bucket, count, ...]}],
+ *                                                 "stages": [{"name", "calls", "p50_ns", "p99_ns",
+ *                                                   "buckets"}]}   see rt/stage.h
  *   functions  -                                  {"functions": [{"name", "version",
  *                                                   "executors": n, "object_bytes",
- *                                                   "pinned": bool}]}
+ *                                                   "pinned": bool, "deadline_ns",
+ *                                                   "concurrency", "class"}]}
  *   deploy     {"object": name, "name": N?,       {"functions": [{"name", "version"}]}
- *               "pin": bool} + fd of the object
+ *               "pin": bool, "deadline_ns": n?,
+ *               "concurrency": n?, "class": N?}
+ *               + fd of the object
  *   undeploy   {"name"}                           {}
  *   dag_add    {"name", "text"}                   {"vertices": n, "edges": n}
  *   dag_rm     {"name"}                           {}
@@ -32,9 +40,10 @@
  *                                                   "text"}]}
  *   cancel     {"call": "id as printed"}          {}
  *   explain    {"call": "id"}                     {"decisions": [{"name", "executor",
- *                                                 "waited_ns", "ahead", "able", "attempt",
+ *                                                 "waited_ns", "ahead", "able", "load", "attempt",
  *                                                 "functions"}]}
- *   trace      {"call": "id"}                     {"call", "hops": [{"name", "ns"}]}
+ *   trace      {"call": "id"}                     {"call", "error", "hops": [{"name", "of",
+ *                                                   "where", "executor", "at_ns", "ns"}]}
  *   params     -                                  {"params": [{"name", "value", "unit", "why"}]}
  *   down       {"wait_ms"}                        {}   answered when draining has begun
  *

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "call.h"
+#include "ctl_use.h"
 #include "check.h"
 #include "log.h"
 
@@ -175,6 +176,7 @@ ctl_notify(struct ctl *c, struct proc *p)
 {
 	struct desc d = p->dead;
 
+	ctl_use_gone(c, p);
 	ctl_busy_look(c, ctl_now(c));
 	for (uint16_t e = PROC_EXEC_FIRST; !p->is_executor && e < PROC_CLIENT_FIRST; e++) {
 		if ((c->exec[e].state == EXEC_SERVING || c->exec[e].state == EXEC_DRAINING) &&
@@ -218,6 +220,7 @@ ctl_on_down_done(struct ctl *c, uint32_t tile, const struct desc *d)
 		 * unanswered, the others are not. */
 		if (d->dead.published != 0 && d->dead.published_ns >= p->dead.dead.published_ns) {
 			p->dead.dead.published = d->dead.published;
+			p->dead.dead.owed = d->dead.owed;
 			p->dead.dead.published_ns = d->dead.published_ns;
 		}
 		if (--p->tiles == 1) {
@@ -616,7 +619,8 @@ ctl_create(struct ctl **ret, const struct ctl_config *cfg, struct lcore *lcore)
 	}
 	c->text = malloc(DOMAIN_TEXT_MAX + 1);
 	c->log = calloc(CTL_LOG_CNT, sizeof(*c->log));
-	if (c->text == NULL || c->log == NULL) {
+	c->uses = calloc(1, sizeof(*c->uses));
+	if (c->text == NULL || c->log == NULL || c->uses == NULL) {
 		ctl_destroy(c);
 		return MB_ERR_NO_MEMORY;
 	}
@@ -635,6 +639,7 @@ ctl_destroy(struct ctl *c)
 	}
 	registry_destroy(&c->registry);
 	free(c->log);
+	free(c->uses);
 	free(c->text);
 	free(c);
 }

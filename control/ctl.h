@@ -5,7 +5,9 @@
  *	ctl_sock.c   the Unix socket: entering, memory, questions
  *	ctl_zygote.c the process that forks executors
  *	ctl_exec.c   executors: spares, loading, swapping, stopping
+ *	ctl_deploy.c deployments: tried in an executor, then shown
  *	ctl_admin.c  the command line's questions, in JSON
+ *	ctl_use.c    what functions have used
  *
  * The model of ctl_exec is a wanted state and one step that moves towards it: every slot shall have
  * an executor that has the pinned set, every cpu its spares. Deployment, crash, first call of a
@@ -22,6 +24,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "classes.h"
 #include "ctl_msg.h"
 #include "domain.h"
 #include "inner.h"
@@ -67,6 +70,7 @@ struct exec {
 	bool discard;    /* LOADING, and not to serve afterwards */
 	int cpu;
 	uint16_t slot;       /* SERVING, LOADING for a slot */
+	uint8_t class;       /* LOADING: of the slots it may serve in */
 	uint64_t gen;        /* of the set it has */
 	uint64_t give_up_ns; /* SPAWNING, LOADING */
 	uint64_t ready_ns;
@@ -96,6 +100,7 @@ struct ctl_stop {
 /* A deployment under way: its functions are in the registry, not yet shown to anybody. */
 struct ctl_deploy {
 	bool used, active, pin;
+	uint8_t class;
 	int fd;       /* who asked; -1: gone */
 	uint64_t seq; /* first come, first checked */
 	uint32_t fn_cnt;
@@ -122,12 +127,14 @@ struct ctl_config {
 	uint32_t lcore_cnt; /* of those that run tiles with ports; they come first */
 	uint32_t executor_cnt;
 	int executor_cpu[EXECUTOR_CNT_MAX];
+	struct classes classes;
 	uint32_t spare_cnt;
 	int spare_cpu[EXECUTOR_CNT_MAX];
 	uint8_t cpu_daemon[CPU_CNT_MAX / 8];
 	uint8_t cpu_exec[CPU_CNT_MAX / 8];
 	uint64_t executor_memory;
 	uint64_t dag_split_ns;
+	uint64_t unpin_ns;           /* 0: never */
 	struct sched_log *sched_log; /* sched's decisions, to be read */
 	uint64_t executor_spin_ns, client_spin_ns;
 	uint64_t grace_ns;
@@ -168,12 +175,14 @@ struct ctl {
 	struct exec_slot slot[EXECUTOR_CNT_MAX];
 	uint64_t gen;       /* of the pinned set */
 	uint64_t spares_ns; /* no spare is made before, unless one is waited for */
+	uint64_t pins_ns;   /* when idle functions are looked for; 0: there are none */
 	bool versions_old;  /* there may be functions with a newer version */
 	struct ctl_stop stop[CTL_STOP_MAX];
 	uint64_t orphans_ns; /* when calls of dead clients are looked for */
 	struct ctl_deploy deploy[CTL_DEPLOY_MAX];
 	uint64_t deploy_seq;
-	struct ctl_log *log; /* CTL_LOG_CNT */
+	struct ctl_uses *uses; /* ctl_use.h */
+	struct ctl_log *log;   /* CTL_LOG_CNT */
 	uint64_t log_seq;
 	char *text; /* DOMAIN_TEXT_MAX + 1 */
 	uint64_t started_ns;
@@ -256,10 +265,20 @@ void ctl_exec_pin_want(struct ctl *c, uint16_t fn_id);
 void ctl_pin_failed(struct ctl *c, int err);
 /* ctl_exec_set_changed: functions were added or removed. */
 void ctl_exec_set_changed(struct ctl *c);
+
+/* ctl_deploy.c */
+/* ctl_deploy_start has functions that are in the registry checked by an executor of class, then
+ * shown. fd: who asked. Returns: 0; MB_ERR_BUSY. */
+int ctl_deploy_start(struct ctl *c, int fd, struct fn_object *o, const uint16_t *fn, uint32_t cnt,
+		     bool pin, uint8_t class);
 /* ctl_dag_show tells sched of a DAG, new or changed. */
 void ctl_dag_show(struct ctl *c, const struct dag *dag);
-int ctl_deploy_start(struct ctl *c, int fd, struct fn_object *o, const uint16_t *fn, uint32_t cnt,
-		     bool pin);
+
+/* ctl_pin.c */
+/* ctl_pins_step unpins what has been idle for long. Returns: whether something was; then executors
+ * want another set. ctl_pins_timer: when to call it next. */
+bool ctl_pins_step(struct ctl *c, uint64_t now);
+uint64_t ctl_pins_timer(const struct ctl *c);
 
 /* ctl_admin.c */
 void ctl_admin(struct ctl *c, struct ctl_conn *conn, const char *text, const int *fd,

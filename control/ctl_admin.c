@@ -137,7 +137,7 @@ admin_logs(struct admin_request *r)
 	return 0;
 }
 
-static int
+int
 admin_call_id(struct admin_request *r, uint64_t *ret)
 {
 	const char *text = admin_str(r, "call");
@@ -181,41 +181,17 @@ admin_cancel(struct admin_request *r)
 	return 0;
 }
 
-/* Finds a call among those that an executor remembers. The memory is the executor's: a copy is
- * taken, and counts if the name was there before and after. */
-static bool
-admin_trace_find(struct ctl *c, uint16_t e, uint64_t call, struct region_trace *ret)
+json_t *
+admin_name(struct ctl *c, uint16_t id, bool is_dag)
 {
-	const struct region_trace *t = region_trace(&c->peers->peer[e].region);
+	const struct fn *f = registry_fn_by_id(&c->registry, id);
 
-	for (uint32_t i = 0; i < TRACE_CNT; i++) {
-		/* A31: acquire; pairs with R31 in exec_trace.c. */
-		if (atomic_load_explicit(&t[i].call, memory_order_acquire) != call) {
-			continue;
-		}
-		memcpy(ret, &t[i], sizeof(*ret));
-		/* A32: a fence; pairs with R32 in exec_trace.c. The copy comes before the load
-		 * below. */
-		atomic_thread_fence(memory_order_acquire);
-		if (atomic_load_explicit(&t[i].call, memory_order_relaxed) == call) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* The name of what was given to an executor. */
-static json_t *
-admin_decided(struct ctl *c, const struct sched_decision *d)
-{
-	const struct fn *f = registry_fn_by_id(&c->registry, d->target);
-
-	for (uint32_t i = 0; d->dag && i < DAG_CNT_MAX; i++) {
-		if (c->registry.dag[i].id == d->target) {
+	for (uint32_t i = 0; is_dag && i < DAG_CNT_MAX; i++) {
+		if (c->registry.dag[i].id == id) {
 			return json_string(c->registry.dag[i].plan.name);
 		}
 	}
-	return json_string(!d->dag && f != NULL ? f->name : "?");
+	return json_string(!is_dag && f != NULL ? f->name : "?");
 }
 
 /* What sched decided about a call, and out of what. */
@@ -230,43 +206,15 @@ admin_explain(struct admin_request *r)
 
 	for (uint32_t i = 0; i < cnt; i++) {
 		json_array_append_new(a,
-				      json_pack("{s:o, s:i, s:I, s:I, s:i, s:i, s:i}", "name",
-						admin_decided(r->c, &d[i]), "executor", d[i].exec,
-						"waited_ns", (json_int_t)d[i].waited_ns, "ahead",
-						(json_int_t)d[i].ahead, "able", d[i].able,
-						"attempt", d[i].attempt + 1, "functions",
-						d[i].last - d[i].first + 1));
+				      json_pack("{s:o, s:i, s:I, s:I, s:i, s:i, s:i, s:i}", "name",
+						admin_name(r->c, d[i].target, d[i].dag), "executor",
+						d[i].exec, "waited_ns", (json_int_t)d[i].waited_ns,
+						"ahead", (json_int_t)d[i].ahead, "able", d[i].able,
+						"load", d[i].load, "attempt", d[i].attempt + 1,
+						"functions", d[i].last - d[i].first + 1));
 	}
 	json_object_set_new(r->out, "decisions", a);
 	return err;
-}
-
-static int
-admin_trace(struct admin_request *r)
-{
-	struct region_trace t;
-	uint64_t call;
-	int err = admin_call_id(r, &call);
-
-	for (uint16_t e = PROC_EXEC_FIRST; err == 0 && e < PROC_CLIENT_FIRST; e++) {
-		if (r->c->procs.proc[e].state != PROC_LIVE ||
-		    !admin_trace_find(r->c, e, call, &t)) {
-			continue;
-		}
-		json_object_set_new(r->out, "call", json_string(admin_str(r, "call")));
-		json_object_set_new(r->out, "executor", json_integer(e));
-		json_object_set_new(r->out, "error", json_string(mb_err_name(t.err)));
-		json_object_set_new(r->out, "hops",
-				    json_pack("[{s:s,s:I},{s:s,s:I},{s:s,s:I}]", "name",
-					      "arguments", "ns", (json_int_t)t.before_ns, "name",
-					      "run", "ns", (json_int_t)t.run_ns, "name",
-					      "publish and answer", "ns", (json_int_t)t.after_ns));
-		return 0;
-	}
-	return err != 0 ? err
-			: admin_fail(r, MB_ERR_NOT_FOUND,
-				     "no executor remembers that call: each keeps its last %d",
-				     TRACE_CNT);
 }
 
 static int

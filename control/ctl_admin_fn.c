@@ -29,19 +29,44 @@ admin_functions(struct admin_request *r)
 				execs += x->fn[k] == f->id;
 			}
 		}
-		json_array_append_new(a, json_pack("{s:s, s:i, s:I, s:I, s:b}", "name", f->name,
-						   "version", f->version, "executors", execs,
-						   "object_bytes", (json_int_t)f->object->bytes,
-						   "pinned", f->pinned));
+		json_array_append_new(a,
+				      json_pack("{s:s, s:i, s:I, s:I, s:b, s:I, s:I, s:s}", "name",
+						f->name, "version", f->version, "executors",
+						f->concurrency != 0
+							? MIN(execs, (json_int_t)f->concurrency)
+							: execs,
+						"object_bytes", (json_int_t)f->object->bytes,
+						"pinned", f->pinned, "deadline_ns",
+						(json_int_t)f->deadline_ns, "concurrency",
+						(json_int_t)f->concurrency, "class",
+						r->c->cfg.classes.name[f->class]));
 	}
 	json_object_set_new(r->out, "functions", a);
+	return 0;
+}
+
+/* What a call of each function may take at most. */
+static int
+admin_limits(struct admin_request *r, struct fn *f)
+{
+	json_int_t deadline = json_integer_value(json_object_get(r->in, "deadline_ns"));
+	json_int_t concurrency = json_integer_value(json_object_get(r->in, "concurrency"));
+
+	if (deadline < 0 || concurrency < 0 || concurrency > EXECUTOR_CNT_MAX) {
+		return admin_fail(
+			r, MB_ERR_INVALID,
+			"a deadline is not negative, and a function runs at 1 to %d executors",
+			EXECUTOR_CNT_MAX);
+	}
+	f->deadline_ns = (uint64_t)deadline;
+	f->concurrency = (uint32_t)concurrency;
 	return 0;
 }
 
 /* Enters the functions of a checked file into the registry, and asks for them to be tried. */
 static int
 admin_deploy_file(struct admin_request *r, struct slice file, const struct object *seen,
-		  const char *name, bool pin)
+		  const char *name, bool pin, uint8_t class)
 {
 	struct fn_object *o = registry_object(file.p, file.len);
 	uint16_t id[FUNCTION_CNT_MAX];
@@ -57,11 +82,13 @@ admin_deploy_file(struct admin_request *r, struct slice file, const struct objec
 					 "a node holds at most %d functions; undeploy some",
 					 FUNCTION_CNT_MAX);
 		} else {
+			f->class = class;
 			id[cnt++] = f->id;
+			err = admin_limits(r, f);
 		}
 	}
 	if (err == 0) {
-		err = ctl_deploy_start(r->c, r->conn->fd, o, id, cnt, pin);
+		err = ctl_deploy_start(r->c, r->conn->fd, o, id, cnt, pin, class);
 		if (err != 0) {
 			admin_fail(r, err, "%d deployments wait already; try again later",
 				   CTL_DEPLOY_MAX);
@@ -81,6 +108,7 @@ int
 admin_deploy(struct admin_request *r)
 {
 	const char *name = admin_str(r, "name");
+	const char *class = admin_str(r, "class");
 	json_t *pin = json_object_get(r->in, "pin");
 	struct object *seen;
 	struct stat st;
@@ -99,6 +127,12 @@ admin_deploy(struct admin_request *r)
 				  "'%.80s' is no function's name: letters, digits and _ - . and at "
 				  "most 63 of them",
 				  name);
+	}
+	if (class != NULL && classes_find(&r->c->cfg.classes, class) == CLASSES_NONE) {
+		return admin_fail(r, MB_ERR_NO_EXECUTOR,
+				  "no executor is of class '%.60s'; executor.classes of the "
+				  "configuration gives them classes",
+				  class);
 	}
 	seen = malloc(sizeof(*seen));
 	/* A private copy: the file is somebody else's and may shrink or change under us. */
@@ -121,7 +155,10 @@ admin_deploy(struct admin_request *r)
 		}
 		if (err == 0) {
 			err = admin_deploy_file(r, file, seen, name,
-						pin == NULL || !json_is_false(pin));
+						pin == NULL || !json_is_false(pin),
+						class != NULL
+							? classes_find(&r->c->cfg.classes, class)
+							: CLASSES_NONE);
 		}
 	}
 	free(map);

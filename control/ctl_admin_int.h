@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ctl_admin_int - what the handlers of the command line's questions share
  *
- *	ctl_admin.c       requests, answers, the table; logs, cancel, trace, down
+ *	ctl_admin.c       requests, answers, the table; logs, cancel, explain, down
+ *	ctl_trace.c       trace
  *	ctl_admin_show.c  status, ps, top
  *	ctl_admin_fn.c    functions
  *	ctl_admin_dag.c   DAGs
@@ -41,10 +42,16 @@ struct ctl_conn *admin_conn(struct ctl *c, int fd);
 void admin_send_synced(struct ctl *c, struct ctl_conn *conn, json_t *out);
 void admin_send_error(struct ctl *c, struct ctl_conn *conn, int err, const char *why);
 
+/* admin_call_id reads "call". Returns: 0; MB_ERR_INVALID, with a sentence. */
+int admin_call_id(struct admin_request *r, uint64_t *ret);
+/* admin_name is the name of a function or a DAG; "?" of one that is no more. */
+json_t *admin_name(struct ctl *c, uint16_t id, bool is_dag);
+
 /* The handlers, by the names of their commands. */
 int admin_ps(struct admin_request *r);
 int admin_status(struct admin_request *r);
 int admin_top(struct admin_request *r);
+int admin_trace(struct admin_request *r);
 int admin_functions(struct admin_request *r);
 int admin_deploy(struct admin_request *r);
 int admin_undeploy(struct admin_request *r);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "ctl_admin_int.h"
+#include "ctl_use.h"
 
 /* -------------------------------------------------------------- executors */
 
@@ -38,12 +39,15 @@ admin_exec(struct ctl *c, uint16_t e)
 
 		json_object_set_new(o, "finished", json_integer((json_int_t)finished));
 		json_object_set_new(o, "busy_ns", json_integer((json_int_t)busy_ns));
+		ctl_use_exec(c, e, o);
 	}
 	if (x->ready_ns != 0) {
 		json_object_set_new(o, "load_ns", json_integer((json_int_t)x->ready_ns));
 	}
 	if (x->state == EXEC_SERVING) {
 		json_object_set_new(o, "died", json_integer(c->slot[x->slot].died));
+		json_object_set_new(o, "class",
+				    json_string(c->cfg.classes.name[c->cfg.classes.of[x->slot]]));
 	}
 	return o;
 }
@@ -100,6 +104,7 @@ admin_ps(struct admin_request *r)
 {
 	json_object_set_new(r->out, "calls", admin_calls(r->c));
 	json_object_set_new(r->out, "executors", admin_execs(r->c));
+	json_object_set_new(r->out, "functions", ctl_use_functions(r->c));
 	return 0;
 }
 
@@ -181,6 +186,8 @@ admin_top(struct admin_request *r)
 	json_object_set_new(r->out, "time_ns", json_integer((json_int_t)ctl_now(r->c)));
 	json_object_set_new(r->out, "executors", admin_execs(r->c));
 	json_object_set_new(r->out, "calls", admin_calls(r->c));
+	json_object_set_new(r->out, "functions", ctl_use_functions(r->c));
+	json_object_set_new(r->out, "stages", ctl_use_stages(r->c));
 	r->c->describe(r->c->node, r->out, true);
 	return 0;
 }

@@ -7,8 +7,10 @@
  * E1  The set of functions of an executor never changes: a changed set (gen) means a successor.
  * E2  A slot's executor is drained only when its successor serves: no moment without one, unless it
  *     died.
- * E3  One deployment at a time is checked; its functions are shown to nobody before the check.
+ * E3  One deployment at a time is checked; its functions are shown to nobody before the check
+ *     (ctl_deploy.c).
  * E4  ctl_exec_step is idempotent: it compares what is wanted with what is there.
+ * E5  A function that requires a class is loaded only in slots of that class.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +22,8 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "ctl.h"
+#include "ctl_exec_int.h"
+#include "ctl_use.h"
 #include "log.h"
 #include "zygote.h"
 
@@ -35,7 +38,7 @@
 
 /* The spare to use on cpu: one that stands there, else one that stands elsewhere for want of
  * one. */
-static uint16_t
+uint16_t
 ctl_spare_find(const struct ctl *c, int cpu)
 {
 	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
@@ -120,17 +123,44 @@ ctl_exec_ready(struct ctl *c, struct proc *p)
 
 /* ---------------------------------------------------------------- loading */
 
-static uint32_t
-ctl_pinned(const struct ctl *c, uint16_t ret[FUNCTION_CNT_MAX])
+/* E5 */
+static bool
+ctl_class_fits(const struct fn *f, uint8_t class)
+{
+	return f->class == CLASSES_NONE || f->class == class;
+}
+
+/* What an executor of a class shall have. */
+uint32_t
+ctl_pinned(const struct ctl *c, uint8_t class, uint16_t ret[FUNCTION_CNT_MAX])
 {
 	uint32_t cnt = 0;
 
 	for (uint32_t i = 0; i < FUNCTION_CNT_MAX; i++) {
-		if (c->registry.fn[i].id != 0 && c->registry.fn[i].pinned) {
-			ret[cnt++] = c->registry.fn[i].id;
+		const struct fn *f = &c->registry.fn[i];
+
+		if (f->id != 0 && f->pinned && ctl_class_fits(f, class)) {
+			ret[cnt++] = f->id;
 		}
 	}
 	return cnt;
+}
+
+/* Whether an executor has exactly that. */
+static bool
+ctl_exec_has(const struct exec *x, const uint16_t *fn, uint32_t cnt)
+{
+	for (uint32_t i = 0; i < cnt; i++) {
+		uint32_t k = 0;
+
+		while (k < x->fn_cnt && x->fn[k] != fn[i]) {
+			k++;
+		}
+		if (k == x->fn_cnt) {
+			return false;
+		}
+	}
+	return x->fn_cnt == cnt;
 }
 
 /* What a LOAD is made of: the text, and each object once. */
@@ -189,7 +219,7 @@ ctl_load_send(struct ctl *c, struct ctl_conn *conn, const struct load_set *set)
 }
 
 /* Sends a spare its set. Returns false when it could not be: the spare is then on its way out. */
-static bool
+bool
 ctl_load(struct ctl *c, uint16_t e, const uint16_t *fn, uint32_t cnt)
 {
 	struct exec *x = &c->exec[e];
@@ -206,6 +236,7 @@ ctl_load(struct ctl *c, uint16_t e, const uint16_t *fn, uint32_t cnt)
 	x->for_deploy = false;
 	x->discard = false;
 	x->slot = 0;
+	x->class = CLASSES_NONE;
 	x->gen = c->gen;
 	x->fn_cnt = cnt;
 	memcpy(x->fn, fn, cnt * sizeof(*fn));
@@ -214,6 +245,21 @@ ctl_load(struct ctl *c, uint16_t e, const uint16_t *fn, uint32_t cnt)
 		kill(c->procs.proc[e].pid, SIGKILL);
 	}
 	return err == 0;
+}
+
+/* Whether the executor of a slot is shown to have a function. An executor runs one call at a time,
+ * so those of as many slots as the function may run in are; the others have it loaded for
+ * nothing. */
+static bool
+ctl_may_run(struct ctl *c, uint16_t id, uint16_t slot)
+{
+	const struct fn *f = registry_fn_by_id(&c->registry, id);
+	uint32_t before = 0;
+
+	for (uint16_t i = 0; f != NULL && i < slot; i++) {
+		before += ctl_class_fits(f, c->cfg.classes.of[i]);
+	}
+	return f == NULL || f->concurrency == 0 || before < f->concurrency;
 }
 
 /* The executor serves: sched gets it, its predecessor goes. */
@@ -225,8 +271,10 @@ ctl_exec_serve(struct ctl *c, uint16_t e, uint16_t slot)
 	struct desc d = { .kind = DESC_EXEC_UP, .a = e };
 
 	REQUIRE(set != NULL);
-	set->cnt = c->exec[e].fn_cnt;
-	memcpy(set->fn, c->exec[e].fn, set->cnt * sizeof(set->fn[0]));
+	for (uint32_t i = 0; i < c->exec[e].fn_cnt; i++) {
+		set->fn[set->cnt] = c->exec[e].fn[i];
+		set->cnt += ctl_may_run(c, c->exec[e].fn[i], slot);
+	}
 	d.word[0] = (uintptr_t)set;
 	ctl_tell_tile(c, CTL_TILE_SCHED, &d);
 	if (s->proc != 0) { /* E2 */
@@ -249,146 +297,6 @@ ctl_exec_drained(struct ctl *c, uint16_t e)
 
 	if (e < PROC_CLIENT_FIRST && c->exec[e].state == EXEC_DRAINING) {
 		ports_send(c->ports, e, &d);
-	}
-}
-
-/* ------------------------------------------------------------ deployments */
-
-int
-ctl_deploy_start(struct ctl *c, int fd, struct fn_object *o, const uint16_t *fn, uint32_t cnt,
-		 bool pin)
-{
-	for (uint32_t i = 0; i < CTL_DEPLOY_MAX; i++) {
-		struct ctl_deploy *d = &c->deploy[i];
-
-		if (!d->used) {
-			*d = (struct ctl_deploy){ .used = true,
-						  .pin = pin,
-						  .seq = ++c->deploy_seq,
-						  .fd = fd,
-						  .fn_cnt = cnt };
-			memcpy(d->fn, fn, cnt * sizeof(*fn));
-			ctl_exec_step(c);
-			return 0;
-		}
-	}
-	return MB_ERR_BUSY;
-}
-
-static struct ctl_deploy *
-ctl_deploy_active(struct ctl *c)
-{
-	for (uint32_t i = 0; i < CTL_DEPLOY_MAX; i++) {
-		if (c->deploy[i].used && c->deploy[i].active) {
-			return &c->deploy[i];
-		}
-	}
-	return NULL;
-}
-
-void
-ctl_dag_show(struct ctl *c, const struct dag *dag)
-{
-	struct placement_dag *shown = malloc(sizeof(*shown));
-	struct desc d = { .kind = DESC_DAG_PUT, .a = dag->id };
-
-	REQUIRE(shown != NULL);
-	*shown = dag->plan;
-	d.word[0] = (uintptr_t)shown;
-	ctl_tell_tile(c, CTL_TILE_SCHED, &d);
-}
-
-/* DAGs that use older versions of a function use this one from their next call on. */
-static void
-ctl_dags_renew(struct ctl *c, const struct fn *f)
-{
-	for (uint32_t i = 0; i < DAG_CNT_MAX; i++) {
-		struct dag *dag = &c->registry.dag[i];
-		bool changed = false;
-
-		for (uint32_t v = 0; dag->id != 0 && v < dag->plan.vertex_cnt; v++) {
-			const struct fn *old =
-				registry_fn_by_id(&c->registry, dag->plan.vertex[v].fn);
-
-			if (old != NULL && old->version < f->version &&
-			    strcmp(old->name, f->name) == 0) {
-				dag->plan.vertex[v].fn = f->id;
-				changed = true;
-			}
-		}
-		if (changed) {
-			ctl_dag_show(c, dag);
-		}
-	}
-}
-
-/* Shows the functions of a checked deployment to everybody; older ones of their names go. */
-static void
-ctl_deploy_commit(struct ctl *c, struct ctl_deploy *dep)
-{
-	for (uint32_t i = 0; i < dep->fn_cnt; i++) {
-		struct fn *f = registry_fn_by_id(&c->registry, dep->fn[i]);
-		struct placement_fn *shown = calloc(1, sizeof(*shown));
-		struct desc d = { .kind = DESC_FN_PUT, .a = f->id };
-
-		REQUIRE(shown != NULL);
-		f->shown = true;
-		f->pinned = dep->pin;
-		shown->id = f->id;
-		shown->version = f->version;
-		memcpy(shown->name, f->name, NAME_BYTES_MAX);
-		d.word[0] = (uintptr_t)shown;
-		ctl_tell_tile(c, CTL_TILE_SCHED, &d);
-		ctl_dags_renew(c, f);
-	}
-	c->gen++;
-	c->versions_old = true; /* perhaps: the next step looks */
-	ctl_admin_deployed(c, dep->fd, dep->fn, dep->fn_cnt);
-	*dep = (struct ctl_deploy){ .fd = -1 };
-}
-
-static void
-ctl_deploy_refuse(struct ctl *c, struct ctl_deploy *dep, int err, const char *text)
-{
-	for (uint32_t i = 0; i < dep->fn_cnt; i++) {
-		registry_fn_remove(&c->registry, registry_fn_by_id(&c->registry, dep->fn[i]));
-	}
-	ctl_admin_refused(c, dep->fd, err, text);
-	*dep = (struct ctl_deploy){ .fd = -1 };
-}
-
-static void
-ctl_deploy_step(struct ctl *c)
-{
-	struct ctl_deploy *dep = NULL;
-	uint16_t fn[FUNCTION_CNT_MAX];
-	uint32_t cnt = 0;
-	uint16_t e;
-
-	for (uint32_t i = 0; i < CTL_DEPLOY_MAX; i++) {
-		if (c->deploy[i].used && c->deploy[i].active) {
-			return; /* E3 */
-		}
-		if (c->deploy[i].used && (dep == NULL || c->deploy[i].seq < dep->seq)) {
-			dep = &c->deploy[i];
-		}
-	}
-	e = dep != NULL ? ctl_spare_find(c, -1) : 0;
-	if (e == 0) {
-		return;
-	}
-	if (dep->pin) {
-		cnt = ctl_pinned(c, fn);
-	}
-	for (uint32_t i = 0; i < dep->fn_cnt; i++) {
-		fn[cnt++] = dep->fn[i];
-	}
-	dep->active = true;
-	if (ctl_load(c, e, fn, cnt)) {
-		c->exec[e].for_deploy = true;
-		c->exec[e].discard = !dep->pin;
-	} else {
-		dep->active = false; /* with the next spare */
 	}
 }
 
@@ -430,13 +338,20 @@ ctl_old_versions_remove(struct ctl *c)
 }
 
 static void
-ctl_slot_step(struct ctl *c, uint16_t i, const uint16_t *fn, uint32_t cnt, uint64_t now)
+ctl_slot_step(struct ctl *c, uint16_t i, uint64_t now)
 {
 	struct exec_slot *s = &c->slot[i];
 	struct desc d = { .kind = DESC_EXEC_DRAIN };
+	uint16_t fn[FUNCTION_CNT_MAX];
+	uint32_t cnt;
 	uint16_t e;
 
 	if (s->next != 0 || (s->proc != 0 && c->exec[s->proc].gen == c->gen)) {
+		return;
+	}
+	cnt = ctl_pinned(c, c->cfg.classes.of[i], fn);
+	if (s->proc != 0 && cnt > 0 && ctl_exec_has(&c->exec[s->proc], fn, cnt)) {
+		c->exec[s->proc].gen = c->gen; /* what changed is not of its class */
 		return;
 	}
 	if (cnt == 0) {
@@ -485,15 +400,13 @@ void
 ctl_exec_step(struct ctl *c)
 {
 	uint64_t now = ctl_now(c);
-	uint16_t fn[FUNCTION_CNT_MAX];
-	uint32_t cnt;
 
 	ctl_late_stop(c, now);
+	c->gen += ctl_pins_step(c, now);
 	ctl_old_versions_remove(c);
 	ctl_deploy_step(c);
-	cnt = ctl_pinned(c, fn);
 	for (uint32_t i = 0; i < c->cfg.executor_cnt; i++) {
-		ctl_slot_step(c, (uint16_t)i, fn, cnt, now);
+		ctl_slot_step(c, (uint16_t)i, now);
 	}
 	ctl_spares_step(c, now);
 }
@@ -513,6 +426,7 @@ ctl_slot_for(const struct ctl *c, uint16_t e)
 
 	for (uint32_t i = 0; i < c->cfg.executor_cnt; i++) {
 		if (c->slot[i].cpu == c->exec[e].cpu && c->slot[i].next == 0 &&
+		    c->cfg.classes.of[i] == c->exec[e].class &&
 		    (best < 0 || c->slot[i].proc == 0)) {
 			best = (int)i;
 			if (c->slot[i].proc == 0) {
@@ -567,18 +481,17 @@ ctl_exec_loaded(struct ctl *c, struct proc *p, const struct domain_msg *m, const
 void
 ctl_pin_failed(struct ctl *c, int err)
 {
-	uint16_t fn[FUNCTION_CNT_MAX];
-	uint32_t cnt = ctl_pinned(c, fn);
+	for (uint32_t i = 0; i < FUNCTION_CNT_MAX; i++) {
+		const struct fn *f = &c->registry.fn[i];
+		struct desc d = { .kind = DESC_PIN_FAILED, .a = f->id, .err = (int16_t)err };
+		bool serves = false;
 
-	for (uint32_t i = 0; i < c->cfg.executor_cnt; i++) {
-		if (c->slot[i].proc != 0) {
-			return;
+		for (uint32_t k = 0; k < c->cfg.executor_cnt; k++) {
+			serves |= c->slot[k].proc != 0 && ctl_class_fits(f, c->cfg.classes.of[k]);
 		}
-	}
-	for (uint32_t i = 0; i < cnt; i++) {
-		struct desc d = { .kind = DESC_PIN_FAILED, .a = fn[i], .err = (int16_t)err };
-
-		ctl_tell_tile(c, CTL_TILE_SCHED, &d);
+		if (f->id != 0 && f->pinned && !serves) {
+			ctl_tell_tile(c, CTL_TILE_SCHED, &d);
+		}
 	}
 }
 
@@ -640,6 +553,8 @@ uint64_t
 ctl_exec_timer(const struct ctl *c)
 {
 	uint64_t at = c->spares_ns > ctl_now(c) ? c->spares_ns : TILE_TIMER_NEVER;
+
+	at = MIN(at, ctl_pins_timer(c));
 
 	if (c->zygote_fd < 0 || c->zygote_retry_ns > ctl_now(c)) {
 		at = MIN(at, c->zygote_retry_ns);

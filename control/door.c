@@ -18,6 +18,7 @@
 #include "check.h"
 #include "compiler.h"
 #include "domain.h"
+#include "kvs_msg.h"
 #include "log.h"
 #include "microburst/error.h"
 #include "raw.h"
@@ -28,6 +29,11 @@
 #define REPLY_BURST 64
 #define ROOM_NS     (2 * NS_PER_MS) /* how long a call waits for a place in the channel to sched */
 #define SLOT(id)    ((uint32_t)((id) & (MB_CALLS_MAX - 1)))
+
+static_assert((int)MB_ACK_LOCAL == (int)KVS_ACK_LOCAL && (int)MB_ACK_ONE == (int)KVS_ACK_ONE &&
+		      (int)MB_ACK_QUORUM == (int)KVS_ACK_QUORUM &&
+		      (int)MB_ACK_ALL == (int)KVS_ACK_ALL,
+	      "clients number them as the store does");
 
 struct pending {
 	struct flow_ref ref;
@@ -187,14 +193,13 @@ door_call(struct door *d, struct flow_ref ref, const struct rpc_request *r)
 {
 	struct mb_call_options opt = { .deadline_ns = r->deadline_ns,
 				       .level = (enum mb_level)r->level,
+				       .ack = (enum mb_ack)r->ack,
 				       .request_id = (uint64_t)r->n };
 	char name[NAME_BYTES_MAX] = "";
 	uint64_t call;
 	int err, n = 0;
 
-	if (r->level != MB_LEVEL_LWW) {
-		err = MB_ERR_INVALID;
-	} else if (r->op != RPC_FUTURE && !door_name(r->name, name, sizeof(name))) {
+	if (r->op != RPC_FUTURE && !door_name(r->name, name, sizeof(name))) {
 		err = r->op == RPC_DAG ? MB_ERR_NO_DAG : MB_ERR_NO_FUNCTION;
 	} else {
 		n = r->op == RPC_DAG ? door_dag_args(d, r->payload) : 0;
@@ -404,7 +409,8 @@ door_state(struct door *d, struct flow_ref ref, const struct rpc_request *r)
 	int64_t n = 0;
 	int err = 0;
 
-	if (!door_name(r->name, key, sizeof(key))) {
+	if (!door_name(r->name, key, sizeof(key)) ||
+	    mb_client_ack(d->client, (enum mb_ack)r->ack) != 0) {
 		door_end(d, ref, MB_ERR_INVALID, 0);
 		return;
 	}

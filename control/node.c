@@ -22,6 +22,7 @@
 #include "place.h"
 #include "rng.h"
 #include "sched_tile.h"
+#include "telemetry.h"
 #include "topo.h"
 #include "zygote.h"
 
@@ -92,6 +93,10 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 			topo_memory_add(n->topo, "net messages", 0, 1, p->net_memory);
 		}
 		err = topo_validate(n->topo, &tw);
+	}
+	if (err == 0) {
+		err = classes_parse(&n->classes, p->executor_classes, n->topo->executor_cnt,
+				    tw.text, sizeof(tw.text));
 	}
 	if (err != 0) {
 		return node_fail(why, err, tw.text);
@@ -214,8 +219,10 @@ node_ctl_config(struct node *n, const char *executor_path, const char *sandbox,
 		.lcore_cnt = MIN(n->topo->lcore_cnt, (uint32_t)TILE_PORT_CNT),
 		.executor_cnt = n->topo->executor_cnt,
 		.spare_cnt = n->topo->spare_cnt,
+		.classes = n->classes,
 		.executor_memory = p->executor_memory,
 		.dag_split_ns = p->sched_dag_split,
+		.unpin_ns = p->executor_unpin,
 		.sched_log = &n->sched.log,
 		.executor_spin_ns = p->executor_spin,
 		.client_spin_ns = p->client_spin,
@@ -516,6 +523,9 @@ node_create(struct node **ret, const struct params *p, const char *executor_path
 	}
 	if (err == 0) {
 		err = node_tiles(n, executor_path, sandbox, why);
+	}
+	if (err == 0) {
+		err = telemetry_start(n->socket);
 	}
 	return err;
 }

@@ -68,6 +68,8 @@ node_describe(void *ctx, void *json, bool top)
 	json_object_set_new(held, "calls_running", json_integer(atomic_load(&n->sched.running)));
 	json_object_set_new(held, "dag_runs", json_integer(atomic_load(&n->sched.runs)));
 	json_object_set_new(held, "requests", json_integer(atomic_load(&n->sched.requests)));
+	json_object_set_new(held, "inboxes", json_integer(atomic_load(&n->sched.inboxes)));
+	json_object_set_new(held, "messages", json_integer(atomic_load(&n->sched.messages)));
 	json_object_set_new(held, "dag_results", json_integer(atomic_load(&n->sched.held)));
 	for (uint32_t i = 0; i < n->params.cache_tiles; i++) {
 		cache_held += cache_tile_held(n->cache_tile[i]);

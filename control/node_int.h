@@ -23,6 +23,7 @@ struct node {
 	struct params params;
 	struct topo *topo;
 	struct place_machine *machine;
+	struct classes classes; /* of its executors */
 	struct eal_report eal;
 	bool eal_up;
 	char socket[NODE_PATH_BYTES];
@@ -73,7 +74,9 @@ bool node_has_gate(const struct params *p);
 void node_gate_ctl(struct node *n, struct ctl *c); /* its links, for ctl */
 int node_gate(struct node *n, char why[NODE_WHY_BYTES]);
 
-/* node_net.c: the net tile and its door; nothing without net.listen. */
+/* node_net.c: the net tile and its door; nothing without net.listen. node_net_pci: the device that
+ * the EAL is to be told of, or NULL. */
+const char *node_net_pci(const struct params *p);
 int node_net(struct node *n, char why[NODE_WHY_BYTES]);
 void node_net_print(const struct node *n, FILE *out);
 void node_net_destroy(struct node *n);

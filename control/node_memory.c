@@ -16,7 +16,8 @@ node_eal(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 	struct eal_cfg cfg = { .name = name,
 			       .runtime_dir = n->runtime_dir,
 			       .topo = n->topo,
-			       .memory_bytes = n->params.node_memory };
+			       .memory_bytes = n->params.node_memory,
+			       .pci = node_net_pci(&n->params) };
 	int err;
 
 	/* By the socket, so that a node started again takes over what a killed one left. */

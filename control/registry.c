@@ -59,6 +59,15 @@ registry_fn_by_id(struct registry *r, uint16_t id)
 	return id != 0 && f->id == id ? f : NULL;
 }
 
+void
+registry_fn_show(const struct fn *f, struct placement_fn *ret)
+{
+	ret->id = f->id;
+	ret->version = f->version;
+	ret->deadline_ns = f->deadline_ns;
+	memcpy(ret->name, f->name, NAME_BYTES_MAX);
+}
+
 struct dag *
 registry_dag(struct registry *r, const char *name)
 {

@@ -28,8 +28,12 @@ struct fn {
 	uint16_t version;
 	bool shown;                   /* its deployment was checked: it can be called */
 	bool pinned;                  /* executors load it; else on its first call */
+	uint64_t calls, used_ns;      /* when it was last seen in use (ctl_pin.c) */
+	uint8_t class;                /* of executors that it requires; CLASSES_NONE: any */
 	char name[NAME_BYTES_MAX];    /* under which it is called */
 	char defined[NAME_BYTES_MAX]; /* in its object */
+	uint64_t deadline_ns;         /* after which each call is stopped; 0: none */
+	uint32_t concurrency;         /* executors that run it at a time; 0: all */
 	struct fn_object *object;
 };
 
@@ -50,6 +54,8 @@ void registry_destroy(struct registry *r);
 /* registry_fn gives the newest version of name that is shown; NULL when there is none. */
 struct fn *registry_fn(struct registry *r, const char *name);
 struct fn *registry_fn_by_id(struct registry *r, uint16_t id);
+/* registry_fn_show writes what the placement table says of a function, but for who has it. */
+void registry_fn_show(const struct fn *f, struct placement_fn *ret);
 struct dag *registry_dag(struct registry *r, const char *name);
 
 /* registry_name_ok: letters, digits, _ - . and at most 63 of them, not starting with a digit. */

@@ -18,7 +18,9 @@
 #include "call.h"
 #include "check.h"
 #include "compiler.h"
+#include "message.h"
 #include "microburst/error.h"
+#include "probe.h"
 #include "sched_int.h"
 #include "timebase.h"
 
@@ -43,6 +45,10 @@ sched_create(struct sched **ret, struct placement *placement, struct hints *hint
 	s->free = 1;
 	sched_runs_init(s);
 	sched_requests_init(s);
+	if (sched_messages_create(s) != 0) {
+		free(s);
+		return MB_ERR_NO_MEMORY;
+	}
 	*ret = s;
 	return 0;
 }
@@ -56,6 +62,7 @@ sched_log_set(struct sched *s, struct sched_log *log)
 void
 sched_destroy(struct sched *s)
 {
+	inboxes_destroy(s->inboxes);
 	free(s);
 }
 
@@ -102,13 +109,22 @@ sched_oldest(struct sched *s, uint16_t exec)
 	return best;
 }
 
+static void
+sched_running_set(struct sched *s, uint16_t exec, uint32_t record)
+{
+	s->running[exec] = record;
+	sched_exec_set(s->taken, exec, record != 0);
+}
+
 /* Remembers a decision. */
 static void
 sched_note(struct sched *s, const struct sched_call *c)
 {
 	struct sched_decision d = { .call = c->d.call,
+				    .at_ns = s->now_ns,
 				    .waited_ns = s->now_ns - c->came_ns,
 				    .ahead = c->ahead,
+				    .load = s->load[c->exec],
 				    .exec = c->exec,
 				    .attempt =
 					    (c->d.sub & CALL_ATTEMPT_MASK) >> CALL_ATTEMPT_SHIFT };
@@ -129,6 +145,7 @@ sched_note(struct sched *s, const struct sched_call *c)
 	for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
 		d.able += (uint16_t)__builtin_popcountll(t->exec[w] | t->kept[w]);
 	}
+	PROBE3(call_dispatched, d.call, d.exec, d.waited_ns);
 	sched_log_add(s->log, &d);
 }
 
@@ -141,7 +158,7 @@ sched_send(struct sched *s, struct sched_call *c, uint16_t exec)
 		return false;
 	}
 	c->exec = exec;
-	s->running[exec] = (uint32_t)(c - s->call + 1);
+	sched_running_set(s, exec, (uint32_t)(c - s->call + 1));
 	if (s->log != NULL) {
 		sched_note(s, c);
 	}
@@ -200,14 +217,17 @@ sched_exec_try(struct sched *s, uint16_t exec, uint64_t now_ns)
 void
 sched_target_run(struct sched *s, struct sched_target *t, uint64_t now_ns)
 {
-	uint32_t start = (uint32_t)rng_below(&s->rng, EXEC_END);
+	uint64_t able[PLACEMENT_EXEC_WORDS];
+	uint32_t exec;
 
-	for (uint32_t i = 0; i < EXEC_END && t->head != 0; i++) {
-		uint16_t exec = (uint16_t)((start + i) % EXEC_END);
-
-		if (sched_exec_in(t->exec, exec) || sched_exec_in(t->kept, exec)) {
-			sched_exec_try(s, exec, now_ns);
-		}
+	sched_loads(s);
+	for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
+		able[w] = (t->exec[w] | t->kept[w]) & ~s->taken[w];
+	}
+	while (t->head != 0 && (exec = pick_exec(able, s->busy, PLACEMENT_EXEC_WORDS, s->load,
+						 rng_u64(&s->rng))) != PICK_NONE) {
+		sched_exec_set(able, (uint16_t)exec, false);
+		sched_exec_try(s, (uint16_t)exec, now_ns);
 	}
 }
 
@@ -251,6 +271,20 @@ sched_pin_want(struct sched *s, uint32_t target)
 
 /* ------------------------------------------------------- from processes */
 
+/* The function's own limit, if its client has not heeded it. */
+static void
+sched_call_limit(const struct sched *s, struct sched_call *c)
+{
+	uint64_t gen, limit;
+	const struct placement_fn *f =
+		placement_fn_get(placement_shown(s->placement, &gen), c->d.a);
+
+	limit = f != NULL && (c->d.sub & CALL_DAG) == 0 ? f->deadline_ns : 0;
+	if (limit != 0 && (c->d.b == 0 || c->d.b > c->came_ns + limit)) {
+		c->d.b = c->came_ns + limit;
+	}
+}
+
 void
 sched_on_call(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now_ns)
 {
@@ -264,7 +298,7 @@ sched_on_call(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now
 		return;
 	}
 	t = &s->target[idx];
-	if ((d->sub & CALL_DAG) != 0 && sched_run_wanted(s, idx)) {
+	if ((d->sub & CALL_DAG) != 0 && sched_run_wanted(s, idx, d)) {
 		sched_run_start(s, proc, d, now_ns);
 		return;
 	}
@@ -273,6 +307,7 @@ sched_on_call(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now
 		sched_answer(s, proc, d->call, MB_ERR_BUSY, "too many calls wait; try again later");
 		return;
 	}
+	sched_call_limit(s, c);
 	sched_queue_push(s, t, c);
 	if (sched_exec_none(t->exec)) {
 		sched_pin_want(s, idx);
@@ -330,7 +365,7 @@ sched_on_reply(struct sched *s, uint16_t exec, const struct desc *d, uint64_t no
 		return; /* it was never asked */
 	}
 	c = &s->call[s->running[exec] - 1];
-	s->running[exec] = 0;
+	sched_running_set(s, exec, 0);
 	if (c->run != 0) {
 		sched_run_on_reply(s, c, exec, d);
 		sched_drained(s, exec);
@@ -429,6 +464,10 @@ sched_on_proc(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now
 	case DESC_CANCEL:
 		sched_on_cancel(s, proc, d);
 		break;
+	case DESC_SEND:
+	case DESC_LISTEN:
+		sched_messages_on(s, proc, d);
+		break;
 	case DESC_RELEASE:
 		m.a = proc; /* whose holds they are */
 		for (uint32_t i = 0; d->release.proc == PROC_DAEMON && i < d->release.cnt && i < 8;
@@ -458,7 +497,7 @@ sched_died(struct sched *s, struct sched_call *c, const struct desc *d)
 
 	c->exec = 0;
 	snprintf(text, sizeof(text), "%s %d; its writes %s",
-		 d->dead.cause == DEATH_SIGNAL ? "signal" : "exit status", (int)d->dead.status,
+		 d->dead.cause == DEATH_SIGNAL ? "signal" : "exit code", (int)d->dead.status,
 		 effects ? "happened" : "did not happen");
 	if (c->run != 0) {
 		*strchr(text, ';') = '\0'; /* what it means is known when nothing of the run runs */
@@ -481,7 +520,8 @@ sched_exec_down(struct sched *s, const struct desc *d, uint64_t now_ns)
 	uint64_t gen;
 	const struct placement_copy *p;
 
-	s->running[exec] = 0;
+	sched_running_set(s, exec, 0);
+	sched_load_drop(s, exec);
 	s->draining[exec] = DRAIN_NO;
 	sched_unkeep(s, exec);
 	s->busy_since_ns[exec] = 0;
@@ -522,6 +562,7 @@ void
 sched_proc_down(struct sched *s, const struct desc *d, uint64_t now_ns)
 {
 	s->now_ns = now_ns;
+	inboxes_proc_down(s->inboxes, d->dead.proc);
 	if (d->dead.proc < PROC_CLIENT_FIRST) {
 		sched_exec_down(s, d, now_ns);
 	} else {
@@ -541,6 +582,7 @@ sched_poll(struct sched *s, uint64_t now_ns)
 	s->timer_ns = SCHED_TIMER_NONE;
 	sched_run_poll(s);
 	sched_requests_poll(s);
+	sched_messages_poll(s);
 	sched_waiting_run(s, now_ns);
 	if (s->timer_ns < now_ns + SCHED_RETRY_NS) {
 		s->timer_ns = now_ns + SCHED_RETRY_NS;

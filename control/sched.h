@@ -31,6 +31,7 @@
 #include "ctl_msg.h"
 #include "desc.h"
 #include "hints.h"
+#include "inbox.h"
 #include "placement.h"
 #include "rng.h"
 #include "sched_log.h"
@@ -41,6 +42,8 @@
 #define SCHED_WAITER_MAX  8192  /* who waits for one */
 /* while calls wait: look for free executors at least so often */
 #define SCHED_RETRY_NS    UINT64_C(1000000)
+/* loads are looked at so often, while calls come */
+#define SCHED_LOAD_NS     UINT64_C(10000000)
 /* a claim on an idle executor older than this is dropped */
 #define SCHED_STUCK_NS    UINT64_C(10000000)
 #define SCHED_TIMER_NONE  UINT64_MAX
@@ -51,12 +54,17 @@ struct sched_ops {
 	void (*tell_ctl)(void *ctx, const struct desc *d);
 	/* Whether an executor says it runs nothing (region_run). A hint. */
 	bool (*idle)(void *ctx, uint16_t exec);
+	/* How long functions ran at an executor since it began (region_run). A hint. NULL: nobody
+	 * knows, and all are alike. */
+	uint64_t (*busy_ns)(void *ctx, uint16_t exec);
 	/* Memory of ours, for calls with a request id. keep copies a payload of a process that
 	 * lives: 0 with *ret, held for the daemon; MB_ERR_TOO_LARGE, MB_ERR_NO_MEMORY,
 	 * MB_ERR_CORRUPT. hold adds a hold, drop gives one back. */
 	int (*keep)(void *ctx, const struct payload_ref *ref, struct payload_ref *ret);
 	int (*hold)(void *ctx, const struct payload_ref *ref, uint16_t holder);
 	void (*drop)(void *ctx, const struct payload_ref *ref, uint16_t holder);
+	/* Whether a call of a process has ended: messages to it. NULL: nobody knows. */
+	enum inbox_alive (*alive)(void *ctx, uint64_t call);
 	void *ctx;
 };
 
@@ -95,6 +103,8 @@ uint32_t sched_held(const struct sched *s);
 /* sched_requests: how many run; *ret_kept: and how many are kept. */
 uint32_t sched_requests(const struct sched *s, uint32_t *ret_kept);
 uint32_t sched_queued(const struct sched *s);
+/* sched_inboxes: of calls that were sent messages; *ret_messages: these. */
+uint32_t sched_inboxes(const struct sched *s, uint32_t *ret_messages);
 uint32_t sched_running(const struct sched *s);
 /* sched_queued_fn: how many wait for entry fn_idx (below FUNCTION_CNT_MAX). */
 uint32_t sched_queued_fn(const struct sched *s, uint32_t fn_idx);

@@ -3,6 +3,7 @@
 #ifndef MB_SCHED_INT_H
 #define MB_SCHED_INT_H
 
+#include "pick.h"
 #include "sched.h"
 
 #define TARGET_CNT   (FUNCTION_CNT_MAX + DAG_CNT_MAX)
@@ -94,10 +95,16 @@ struct sched {
 	struct rng rng;
 	uint32_t queue_max;
 	struct sched_log *log; /* NULL: none */
+	struct inboxes *inboxes;
 	uint64_t seq;
 	uint64_t timer_ns;
-	uint32_t free;              /* + 1 */
-	uint32_t running[EXEC_END]; /* record + 1; 0: nothing from us (S1) */
+	uint32_t free;                        /* + 1 */
+	uint32_t running[EXEC_END];           /* record + 1; 0: nothing from us (S1) */
+	uint64_t taken[PLACEMENT_EXEC_WORDS]; /* those that run something from us */
+	uint64_t busy[PLACEMENT_EXEC_WORDS];  /* those at PICK_BUSY */
+	uint16_t load[PLACEMENT_EXEC_WORDS * 64];
+	uint64_t load_busy_ns[EXEC_END]; /* what an executor had run when it was looked at */
+	uint64_t load_ns;                /* when all were */
 	/* when a claim was first found in our way; 0: it is not */
 	uint64_t busy_since_ns[EXEC_END];
 	uint8_t draining[EXEC_END];     /* enum sched_drain */
@@ -156,6 +163,10 @@ void sched_waiting_run(struct sched *s, uint64_t now_ns);
 void sched_learn(struct sched_target *dag, uint64_t run_ns);
 void sched_drained(struct sched *s, uint16_t exec);
 
+/* sched_load.c: sched_loads looks at the executors' loads, if that is due. */
+void sched_loads(struct sched *s);
+void sched_load_drop(struct sched *s, uint16_t exec);
+
 /* sched_table.c: what ctl says. */
 void sched_exec_mask(struct sched *s, uint16_t exec, const struct ctl_exec_set *set);
 void sched_fn_gone(struct sched *s, uint32_t fn_idx);
@@ -167,6 +178,16 @@ void sched_request_ask(struct sched *s, uint16_t client, const struct desc *d);
 void sched_request_done(struct sched *s, const struct desc *d);
 bool sched_request_leave(struct sched *s, uint64_t call, uint16_t client, int err);
 void sched_requests_poll(struct sched *s);
+
+/* sched_request_keep is ops.keep, for which kept answers make room. sched_request_runs: call is one
+ * of ours that has not ended. */
+int sched_request_keep(struct sched *s, const struct payload_ref *ref, struct payload_ref *ret);
+bool sched_request_runs(const struct sched *s, uint64_t call);
+
+/* sched_message.c: messages between calls. */
+int sched_messages_create(struct sched *s);
+void sched_messages_on(struct sched *s, uint16_t proc, const struct desc *d);
+void sched_messages_poll(struct sched *s);
 
 /* sched_part.c */
 uint32_t sched_edges_in(const struct placement_dag *dag, uint8_t v);
@@ -182,7 +203,7 @@ sched_target_of(struct sched *s, const struct sched_run *r, uint8_t v)
 
 /* sched_run.c: DAG calls that run in parts. Each is said there. */
 void sched_runs_init(struct sched *s);
-bool sched_run_wanted(const struct sched *s, uint32_t target);
+bool sched_run_wanted(const struct sched *s, uint32_t target, const struct desc *d);
 void sched_run_start(struct sched *s, uint16_t client, const struct desc *d, uint64_t now_ns);
 void sched_run_on_reply(struct sched *s, struct sched_call *part, uint16_t exec,
 			const struct desc *d);

@@ -6,6 +6,7 @@ sched_log_add(struct sched_log *log, const struct sched_decision *d)
 {
 	uint32_t i = (uint32_t)(log->seq++ % SCHED_LOG_CNT);
 
+	stage_add(&log->queue, d->waited_ns);
 	atomic_store_explicit(&log->call[i], 0, memory_order_relaxed);
 	/* R33: a fence; pairs with A33 in sched_log_find. Who sees a part of the new line and looks
 	 * at the name again finds none, or the new one. */

@@ -129,6 +129,28 @@ request_new(struct sched *s, uint64_t id)
 	return r;
 }
 
+int
+sched_request_keep(struct sched *s, const struct payload_ref *ref, struct payload_ref *ret)
+{
+	int err;
+
+	do {
+		err = s->ops.keep(s->ops.ctx, ref, ret);
+	} while (err == MB_ERR_NO_MEMORY && kept_forget(s));
+	return err;
+}
+
+bool
+sched_request_runs(const struct sched *s, uint64_t call)
+{
+	for (uint32_t i = 0; i < SCHED_REQUEST_MAX; i++) {
+		if (s->request[i].id != 0 && !s->request[i].kept && s->request[i].call == call) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Copies what a descriptor carries into our memory; kept answers make room. */
 static int
 payload_keep(struct sched *s, const struct desc *d, struct desc *ret)
@@ -139,9 +161,7 @@ payload_keep(struct sched *s, const struct desc *d, struct desc *ret)
 	if ((d->flags & DESC_F_INLINE) != 0) {
 		return 0;
 	}
-	do {
-		err = s->ops.keep(s->ops.ctx, &d->ref, &ret->ref);
-	} while (err == MB_ERR_NO_MEMORY && kept_forget(s));
+	err = sched_request_keep(s, &d->ref, &ret->ref);
 	if (err != 0) {
 		*ret = (struct desc){ .flags = DESC_F_INLINE };
 	}
@@ -287,7 +307,7 @@ sched_request_ask(struct sched *s, uint16_t client, const struct desc *d)
 		struct desc own = r->args;
 
 		own.call = r->call;
-		own.flags &= DESC_F_INLINE;
+		own.flags &= (uint8_t)~CALL_F_REQUEST;
 		sched_on_call(s, SCHED_SELF, &own, s->now_ns);
 	}
 }

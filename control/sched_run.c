@@ -351,10 +351,10 @@ run_check(struct sched *s, struct sched_run *r)
 
 /* --------------------------------------------------------------------- start */
 
-/* Whether calls of a DAG are run in parts: because no executor has all its functions, or because
+/* Whether a call of a DAG is run in parts: because no executor has all its functions, or because
  * two of them could run at the same time and take so long that it is worth the messages. */
 bool
-sched_run_wanted(const struct sched *s, uint32_t target)
+sched_run_wanted(const struct sched *s, uint32_t target, const struct desc *d)
 {
 	const struct sched_target *t = &s->target[target];
 	uint64_t gen;
@@ -362,6 +362,9 @@ sched_run_wanted(const struct sched *s, uint32_t target)
 	const struct placement_dag *dag = &p->dag[target - FUNCTION_CNT_MAX];
 	uint32_t cnt = 0;
 
+	if ((d->sub & CALL_LEVEL_MASK) != CALL_LEVEL_LWW) {
+		return false; /* its functions read the same versions: they share a session */
+	}
 	if (sched_exec_none(t->exec)) {
 		for (uint32_t v = 0; v < dag->vertex_cnt; v++) {
 			if (sched_exec_none(s->target[dag->vertex[v].fn % FUNCTION_CNT_MAX].exec)) {

@@ -64,7 +64,8 @@ sched_dags_divide(struct sched *s, uint64_t now_ns)
 	for (uint32_t i = FUNCTION_CNT_MAX; i < TARGET_CNT; i++) {
 		struct sched_target *t = &s->target[i];
 
-		while (t->head != 0 && sched_exec_none(t->exec) && sched_run_wanted(s, i)) {
+		while (t->head != 0 && sched_exec_none(t->exec) &&
+		       sched_run_wanted(s, i, &s->call[t->head - 1].d)) {
 			struct sched_call *c = sched_queue_pop(s, t);
 			struct sched_call call = *c;
 

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "call.h"
+#include "message.h"
 #include "check.h"
 #include "microburst/error.h"
 #include "payload.h"
@@ -20,7 +21,7 @@ sched_tile_send(void *ctx, uint16_t proc, const struct desc *d)
 {
 	struct sched_tile *t = ctx;
 
-	if (d->kind == DESC_REPLY) {
+	if (d->kind == DESC_REPLY || d->kind == DESC_SENT) {
 		ports_answer(t->ports, proc, d);
 		return 0;
 	}
@@ -43,6 +44,17 @@ sched_tile_idle(void *ctx, uint16_t exec)
 
 	return ports_inc(t->ports, exec) != 0 &&
 	       atomic_load_explicit(&region_run(r)->call, memory_order_relaxed) == 0;
+}
+
+static uint64_t
+sched_tile_busy_ns(void *ctx, uint16_t exec)
+{
+	struct sched_tile *t = ctx;
+	const struct region *r = &t->peers->peer[exec].region;
+
+	return ports_inc(t->ports, exec) == 0
+		       ? 0
+		       : atomic_load_explicit(&region_run(r)->busy_ns, memory_order_relaxed);
 }
 
 /* Copies what a process holds for us. It may write meanwhile: who reads the copy checks it. */
@@ -88,6 +100,27 @@ sched_tile_drop(void *ctx, const struct payload_ref *ref, uint16_t holder)
 	payload_release(t->pool, ref->handle, holder);
 }
 
+/* What its client says; of one that is not there any more there is no call. */
+static enum inbox_alive
+sched_tile_alive(void *ctx, uint64_t call)
+{
+	struct sched_tile *t = ctx;
+	uint16_t proc = call_id_proc(call);
+	uint32_t inc = proc < PROC_CNT_MAX ? ports_inc(t->ports, proc) : 0;
+	const struct region_live *live;
+
+	if (proc < PROC_CLIENT_FIRST || inc == 0 || call_id_make(proc, inc, call) != call) {
+		return ALIVE_NO;
+	}
+	live = region_live(&t->peers->peer[proc].region);
+	if (atomic_load_explicit(&live->keeps, memory_order_relaxed) == 0) {
+		return ALIVE_UNKNOWN;
+	}
+	return atomic_load_explicit(&live->call[call % LIVE_CNT], memory_order_relaxed) == call
+		       ? ALIVE_YES
+		       : ALIVE_NO;
+}
+
 int
 sched_tile_init(struct sched_tile *t, struct placement *placement, struct hints *hints,
 		const struct sched_tile_cfg *cfg)
@@ -95,9 +128,11 @@ sched_tile_init(struct sched_tile *t, struct placement *placement, struct hints 
 	struct sched_ops ops = { .send = sched_tile_send,
 				 .tell_ctl = sched_tile_tell_ctl,
 				 .idle = sched_tile_idle,
+				 .busy_ns = sched_tile_busy_ns,
 				 .keep = sched_tile_keep,
 				 .hold = sched_tile_hold,
 				 .drop = sched_tile_drop,
+				 .alive = sched_tile_alive,
 				 .ctx = t };
 	struct timespec wall;
 	int err = payload_create(&t->pool, PROC_DAEMON, 1, cfg->slab, cfg->slab_bytes,
@@ -127,7 +162,7 @@ sched_tile_fini(struct sched_tile *t)
 static void
 sched_tile_on_proc(struct sched_tile *t, uint16_t proc, const struct desc *d)
 {
-	if (d->kind != DESC_CALL) {
+	if (d->kind != DESC_CALL && d->kind != DESC_SEND) {
 		ports_waive(t->ports, proc);
 	}
 	sched_on_proc(t->core, proc, d, t->now_ns);
@@ -219,13 +254,15 @@ static void
 sched_tile_housekeeping(void *ctx, uint64_t now_ns)
 {
 	struct sched_tile *t = ctx;
-	uint32_t kept;
+	uint32_t kept, messages;
 
 	t->now_ns = now_ns;
 	atomic_store_explicit(&t->queued, sched_queued(t->core), memory_order_relaxed);
 	atomic_store_explicit(&t->running, sched_running(t->core), memory_order_relaxed);
 	atomic_store_explicit(&t->runs, sched_runs(t->core), memory_order_relaxed);
 	atomic_store_explicit(&t->held, sched_held(t->core), memory_order_relaxed);
+	atomic_store_explicit(&t->inboxes, sched_inboxes(t->core, &messages), memory_order_relaxed);
+	atomic_store_explicit(&t->messages, messages, memory_order_relaxed);
 	atomic_store_explicit(&t->requests, sched_requests(t->core, &kept), memory_order_relaxed);
 }
 

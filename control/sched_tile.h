@@ -28,7 +28,7 @@ struct sched_tile {
 	const struct timebase *tb;
 	uint64_t now_ns;
 	/* gauges: walked before each sleep, read by ctl */
-	_Atomic uint32_t queued, running, runs, held, requests;
+	_Atomic uint32_t queued, running, runs, held, requests, inboxes, messages;
 };
 
 /* sched_tile_init makes the core with this tile as its outside; the other fields are set. */

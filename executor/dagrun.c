@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "argkeys.h"
 #include "check.h"
 #include "compiler.h"
 #include "dagtext.h"
@@ -119,26 +120,32 @@ gather_result(struct dagrun *r, const struct result *from, uint32_t *cnt)
 	return 0;
 }
 
-/* Gathers the arguments of vertex v: its own, then the results of each edge. */
+/* How far a run of a vertex gathers, of its edges from at to end: all, or one if it is multi. */
+static uint32_t
+run_end(const char *tag, uint32_t at, uint32_t end)
+{
+	return at < end && unlikely(dagtext_is_multi(tag)) ? at + 1 : end;
+}
+
+/* Gathers the arguments of a vertex: its own, then the results of edges from..end. */
 static int
-gather(struct dagrun *r, const struct dag_plan *plan, const struct dag_vertex *v,
+gather(struct dagrun *r, const struct dag_plan *plan, uint32_t from, uint32_t end,
        const struct value *own, uint32_t *ret_cnt)
 {
 	int err = gather_own(r, own);
 	uint32_t cnt = (uint32_t)err;
 
-	for (uint32_t e = v->edge_first; err >= 0 && e < v->edge_first + (uint32_t)v->edge_cnt;
-	     e++) {
+	for (uint32_t e = from; err >= 0 && e < end; e++) {
 		err = gather_result(r, &r->result[plan->from[e]], &cnt);
 	}
 	*ret_cnt = cnt;
 	return MIN(err, 0);
 }
 
-/* Gathers the arguments of step i of a part. */
+/* Gathers the arguments of step i of a part; of the first, those of inputs from..end. */
 static int
-gather_step(struct dagrun *r, const struct dagpart *part, uint32_t i, const struct value *own,
-	    const struct slice *input, uint32_t *ret_cnt)
+gather_step(struct dagrun *r, uint32_t i, const struct value *own, const struct slice *input,
+	    uint32_t from, uint32_t end, uint32_t *ret_cnt)
 {
 	int err = gather_own(r, own);
 	uint32_t cnt = (uint32_t)err;
@@ -146,7 +153,7 @@ gather_step(struct dagrun *r, const struct dagpart *part, uint32_t i, const stru
 	if (err >= 0 && i != 0) {
 		err = gather_result(r, &r->result[i - 1], &cnt);
 	}
-	for (uint32_t k = 0; i == 0 && err >= 0 && k < part->input_cnt; k++) {
+	for (uint32_t k = from; err >= 0 && k < end; k++) {
 		err = value_list_read(input[k], r->arg + cnt);
 		cnt += (uint32_t)MAX(err, 0);
 		if (cnt > MB_VALUES_MAX) {
@@ -157,10 +164,30 @@ gather_step(struct dagrun *r, const struct dagpart *part, uint32_t i, const stru
 	return MIN(err, 0);
 }
 
+/* A function of a DAG has run. */
+static void
+vertex_ran(struct mb_call *call, int err)
+{
+	uint64_t now = mb_now_ns(call);
+	uint64_t ns = now - call->mark_ns;
+	struct stage_use *use;
+
+	call->mark_ns = now;
+	if (call->use != NULL) {
+		use = &call->use[call->fn->id % FUNCTION_CNT_MAX];
+		stage_add(&use->run, ns);
+		stage_use_ran(use, ns,
+			      call->result->len > RESULT_SMALL_BYTES ? call->result->len : 0,
+			      err != 0);
+	}
+}
+
 /* Runs call->fn as vertex i, whose arguments were gathered with err. */
 static int
 run_vertex(struct dagrun *r, uint32_t i, struct mb_call *call, int err)
 {
+	struct slice output = slice_of(NULL, 0);
+
 	call->result = &r->result[i];
 	call->arg = r->arg;
 	if (err != 0) {
@@ -170,8 +197,17 @@ run_vertex(struct dagrun *r, uint32_t i, struct mb_call *call, int err)
 		err = call_refuse(call, MB_ERR_DEADLINE, "it was not run",
 				  "the deadline had passed");
 	} else {
-		err = call_run(call);
+		if (unlikely(argkeys_any(r->arg, call->arg_cnt))) {
+			err = argkeys_take(call, r->arg, &output);
+		}
+		if (likely(err == 0)) {
+			err = call_run(call);
+		}
+		if (unlikely(err == 0 && output.len != 0)) {
+			err = argkeys_store(call, output);
+		}
 		session_views_end(call->session);
+		vertex_ran(call, err);
 	}
 	return likely(err == 0) ? 0 : name_vertex(call, err);
 }
@@ -208,6 +244,43 @@ check_own(const struct value *own, struct mb_call *call)
 			   "a function's entry is neither a list nor nil");
 }
 
+/* Runs vertex v: once, or once for each of its edges. */
+static int
+run_edges(struct dagrun *r, const struct dag_plan *plan, uint32_t v, const struct value *own,
+	  struct mb_call *call)
+{
+	const struct dag_vertex *vertex = &plan->vertex[v];
+	uint32_t e = vertex->edge_first, end = e + vertex->edge_cnt;
+	int err;
+
+	do {
+		uint32_t to = run_end(vertex->tag, e, end);
+
+		err = gather(r, plan, e, to, own, &call->arg_cnt);
+		err = run_vertex(r, v, call, err);
+		e = to;
+	} while (err == 0 && unlikely(e < end));
+	return err;
+}
+
+/* Runs step i of a part: the first reads the part's inputs. */
+static int
+run_step(struct dagrun *r, const struct dagpart *part, uint32_t i, const struct value *own,
+	 const struct slice *input, struct mb_call *call)
+{
+	uint32_t k = 0, end = i == 0 ? part->input_cnt : 0;
+	int err;
+
+	do {
+		uint32_t to = run_end(call->tag, k, end);
+
+		err = gather_step(r, i, own, input, k, to, &call->arg_cnt);
+		err = run_vertex(r, i, call, err);
+		k = to;
+	} while (err == 0 && unlikely(k < end));
+	return err;
+}
+
 int
 dagrun_run(struct dagrun *r, const struct dag_plan *plan, struct slice args, struct mb_call *call,
 	   struct payload_pool *pool, uint16_t proc, struct result **ret_sink)
@@ -226,8 +299,7 @@ dagrun_run(struct dagrun *r, const struct dag_plan *plan, struct slice args, str
 		if (err == 0) {
 			call->fn = vertex->fn;
 			call->tag = vertex->tag;
-			err = gather(r, plan, vertex, own, &call->arg_cnt);
-			err = run_vertex(r, v, call, err);
+			err = run_edges(r, plan, v, own, call);
 		}
 	}
 	*ret_sink = &r->result[plan->vertex_cnt - 1];
@@ -257,8 +329,7 @@ dagrun_part(struct dagrun *r, const struct dagpart *part, const struct slice *in
 		}
 		err = check_own(own, call);
 		if (err == 0) {
-			err = gather_step(r, part, i, own, input, &call->arg_cnt);
-			err = run_vertex(r, i, call, err);
+			err = run_step(r, part, i, own, input, call);
 		}
 	}
 	*ret_sink = &r->result[part->step_cnt - 1];

@@ -4,14 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "argkeys.h"
 #include "check.h"
 #include "compiler.h"
 #include "dagpart.h"
 #include "dagrun.h"
 #include "exec_trace.h"
+#include "mail.h"
 #include "microburst/error.h"
 #include "owed.h"
+#include "probe.h"
 #include "session.h"
+#include "ulib_state.h"
 
 struct exec {
 	struct exec_conf conf;
@@ -24,6 +28,7 @@ struct exec {
 	struct slice input[DAG_FUNCTION_MAX]; /* of the part that runs */
 	bool input_view[DAG_FUNCTION_MAX];
 	struct owed owed;
+	struct mail mail;
 	uint8_t quick[FUNCTION_CNT_MAX]; /* how often in a row a function was */
 };
 
@@ -135,9 +140,13 @@ check_call(struct exec *x, const struct desc *d, const struct exec_from *from, u
 		return call_refuse(&x->call, MB_ERR_INVALID, "the call",
 				   "its id is not the caller's");
 	}
-	if (unlikely((d->sub & CALL_LEVEL_MASK) != 0)) {
+	if (unlikely((d->sub & CALL_LEVEL_MASK) > CALL_LEVEL_RR)) {
 		return call_refuse(&x->call, MB_ERR_NOT_SUPPORTED, "the call",
 				   "this consistency level is not");
+	}
+	if (unlikely((d->sub & CALL_LEVEL_MASK) != 0 && (d->sub & CALL_PART) != 0)) {
+		return call_refuse(&x->call, MB_ERR_NOT_SUPPORTED, "the DAG",
+				   "at this level it runs at one executor");
 	}
 	if (unlikely(d->b != 0 && now >= d->b)) {
 		return call_refuse(&x->call, MB_ERR_DEADLINE, "the function was not run",
@@ -150,7 +159,8 @@ static int
 run_function(struct exec *x, const struct fn *fn, struct slice args)
 {
 	int cnt = value_list_read(args, x->dag.arg);
-	int err;
+	struct slice output = slice_of(NULL, 0);
+	int err = 0;
 
 	if (unlikely(cnt < 0)) {
 		return call_refuse(&x->call, cnt, "the arguments", NULL);
@@ -160,7 +170,15 @@ run_function(struct exec *x, const struct fn *fn, struct slice args)
 	x->call.arg = x->dag.arg;
 	x->call.arg_cnt = (uint32_t)cnt;
 	x->call.result = &x->dag.result[0];
-	err = call_run(&x->call);
+	if (unlikely(argkeys_any(x->dag.arg, (uint32_t)cnt))) {
+		err = argkeys_take(&x->call, x->dag.arg, &output);
+	}
+	if (likely(err == 0)) {
+		err = call_run(&x->call);
+	}
+	if (unlikely(err == 0 && output.len != 0)) {
+		err = argkeys_store(&x->call, output);
+	}
 	session_views_end(x->session);
 	return err;
 }
@@ -170,8 +188,9 @@ struct outcome {
 	uint32_t result_cnt; /* how many there are, the one that is sent among them */
 	uint32_t input_cnt;  /* of a part: looked at */
 	bool is_part;
-	bool for_caller;   /* else others of the DAG read the result */
-	bool answered;     /* or its answer is owed */
+	bool for_caller; /* else others of the DAG read the result */
+	bool answered;   /* or its answer is owed */
+	bool is_owed;
 	uint64_t start_ns; /* when the call was taken */
 	uint64_t began_ns; /* 0: it never ran */
 	uint64_t ended_ns; /* its writes are published; 0: it never ran */
@@ -224,10 +243,12 @@ run_part(struct exec *x, const struct desc *d, struct slice args, struct outcome
 		return call_refuse(&x->call, err, "the DAG", "its part is not whole");
 	}
 	out->is_part = true;
+	x->mail.vertex = (uint8_t)x->part.step[0].vertex;
 	out->for_caller = x->part.step[x->part.step_cnt - 1].sink;
 	err = inputs_open(x, out);
 	if (err == 0) {
 		out->began_ns = now_ns(x); /* inputs lie in memory of others: mapping, faults */
+		x->call.mark_ns = out->began_ns;
 		out->result_cnt = x->part.step_cnt;
 		err = dagrun_part(&x->dag, &x->part, x->input, &x->fns, args, &x->call,
 				  x->conf.pool, x->conf.proc, &out->result);
@@ -262,6 +283,7 @@ run(struct exec *x, const struct desc *d, struct slice args, uint64_t began, str
 		err = dagrun_plan(&x->dag, x->conf.placement, d->a, &x->fns, &x->call, &plan);
 		if (err == 0) {
 			out->began_ns = began;
+			x->call.mark_ns = began;
 			out->result_cnt = plan->vertex_cnt;
 			err = dagrun_run(&x->dag, plan, args, &x->call, x->conf.pool, x->conf.proc,
 					 &out->result);
@@ -281,7 +303,8 @@ run(struct exec *x, const struct desc *d, struct slice args, uint64_t began, str
 		is_fn = true;
 	}
 	if (out->began_ns != 0) {
-		out->ended_ns = now_ns(x);
+		/* A DAG has looked at the clock after its last function. */
+		out->ended_ns = is_fn ? now_ns(x) : x->call.mark_ns;
 		out->run_ns = out->ended_ns - out->began_ns;
 		if (is_fn) {
 			note_quick(x, d->a, out->run_ns);
@@ -317,6 +340,7 @@ owe(struct exec *x, const struct desc *d, const struct exec_from *from, uint32_t
 		if (unlikely(err == 0)) { /* what it wrote came to nothing */
 			exec_send_reply(x, from, &reply, caller);
 		}
+		out->is_owed = err != 0;
 		out->answered = true;
 		return 0;
 	}
@@ -334,7 +358,8 @@ publish(struct exec *x, const struct desc *d, const struct exec_from *from, stru
 	uint32_t tile;
 	int err;
 
-	if (from->proc != PROC_DAEMON && session_sendable(x->session, &tile)) {
+	if (from->proc != PROC_DAEMON && !mail_waits(&x->mail) &&
+	    session_sendable(x->session, &tile)) {
 		if (unlikely(!owed_suits(&x->owed, from, tile))) {
 			err = owed_settle(&x->owed);
 			if (err != 0) {
@@ -344,6 +369,7 @@ publish(struct exec *x, const struct desc *d, const struct exec_from *from, stru
 		return owe(x, d, from, tile, out);
 	}
 	err = session_publish(x->session);
+	PROBE2(call_published, d->call, err);
 	out->ended_ns = now_ns(x);
 	if (unlikely(err != 0)) {
 		call_refuse(&x->call, err, "publishing the writes", session_why(x->session));
@@ -358,13 +384,29 @@ run_and_publish(struct exec *x, const struct desc *d, const struct exec_from *fr
 {
 	int err;
 
-	session_begin(x->session, d->call, d->b, (d->sub & CALL_READ_ONLY) != 0);
+	session_begin(x->session, &(struct session_call){
+					  .id = d->call,
+					  .deadline_ns = d->b,
+					  .read_only = (d->sub & CALL_READ_ONLY) != 0,
+					  .repeatable = (d->sub & CALL_LEVEL_MASK) == CALL_LEVEL_RR,
+					  .ack = call_ack(d),
+				  });
 	x->call.session = x->session;
+	x->call.mail = &x->mail;
+	mail_begin(&x->mail, d->call);
 	err = run(x, d, args, began, out);
 	if (likely(err == 0) && session_written(x->session)) {
 		err = publish(x, d, from, out);
 	}
+	if (unlikely(err == 0 && mail_waits(&x->mail))) {
+		err = mail_publish(&x->mail, d->b);
+		out->ended_ns = now_ns(x);
+		if (err != 0) {
+			ulib_mail_refuse(&x->call, err, "publishing the messages");
+		}
+	}
 	if (unlikely(err != 0)) {
+		mail_discard(&x->mail);
 		session_discard(x->session);
 	}
 	return err;
@@ -383,13 +425,19 @@ show_run(struct exec *x, const struct desc *d, uint64_t now)
 
 /* Remembers where the time went. */
 static void
-trace(struct exec *x, const struct desc *d, uint64_t end, const struct outcome *out, int err)
+trace(struct exec *x, const struct desc *d, const struct exec_from *from, uint64_t end,
+      const struct outcome *out, int err)
 {
 	uint64_t began = out->began_ns != 0 ? out->began_ns : end;
+	uint64_t sent = (d->flags & CALL_F_TRACED) != 0 ? d->word[4] : 0;
 	struct exec_trace line = {
 		.call = d->call,
 		.target = d->a,
 		.is_dag = (d->sub & CALL_DAG) != 0,
+		.is_part = out->is_part,
+		.ran = out->began_ns != 0,
+		.is_owed = out->is_owed,
+		.is_direct = from->proc != PROC_DAEMON,
 		.err = err,
 		.taken_ns = out->start_ns,
 		.before_ns = began - out->start_ns,
@@ -397,6 +445,16 @@ trace(struct exec *x, const struct desc *d, uint64_t end, const struct outcome *
 		.after_ns = end - began - out->run_ns,
 	};
 
+	/* What the client says is its word: it may say that it sent the call after it came. */
+	if (unlikely(sent != 0 && sent < out->start_ns)) {
+		line.link_ns = out->start_ns - sent;
+	}
+	if (unlikely((d->flags & DESC_F_INLINE) == 0)) {
+		line.bytes = d->ref.len;
+	}
+	if (unlikely(out->result != NULL && out->result->len > DESC_INLINE_BYTES)) {
+		line.bytes += out->result->len;
+	}
 	exec_trace_write(x->conf.trace, x->finished, &line);
 }
 
@@ -434,6 +492,7 @@ exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
 	x->call.id = d->call;
 	x->call.deadline_ns = d->b;
 	x->call.text[0] = '\0';
+	PROBE2(call_taken, d->call, d->a);
 	show_run(x, d, start);
 	err = check_call(x, d, from, start);
 	if (likely(err == 0) && x->conf.ops.bytes(x->conf.ops.ctx, d, &p, &len, &view) != 0) {
@@ -457,15 +516,17 @@ exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
 		exec_reply(x, from, &reply, out.result, out.for_caller);
 	}
 	if (x->conf.trace != NULL) {
-		trace(x, d, end, &out, err);
+		trace(x, d, from, end, &out, err);
 	}
+	PROBE3(call_replied, d->call, err, out.is_owed);
 	/* The answer is on its way: what is left is cleaning up. */
 	dagrun_drop(&x->dag, out.result_cnt);
 	inputs_close(x, &out);
 	if (view) {
 		x->conf.ops.drop(x->conf.ops.ctx, &d->ref);
 	}
-	err = session_end(x->session);
+	err = unlikely(x->mail.used) ? mail_end(&x->mail) : 0;
+	err = likely(err == 0) ? session_end(x->session) : err;
 	show_idle(x, end - start);
 	return err;
 }
@@ -485,7 +546,7 @@ exec_on_part(struct exec *x, const struct desc *d)
 void
 exec_on_answer(struct exec *x, const struct desc *d)
 {
-	if (!owed_answered(&x->owed, d)) {
+	if (!owed_answered(&x->owed, d) && !mail_on(&x->mail, d)) {
 		session_on_answer(x->session, d);
 	}
 }
@@ -514,7 +575,10 @@ exec_create(struct exec **ret, const struct exec_conf *conf)
 		return err;
 	}
 	x->owed.session = x->session;
+	x->owed.mail = &x->mail;
+	mail_init(&x->mail, &x->conf.ops, &x->owed.wait, conf->pool, x->session, conf->proc);
 	x->call.wait = &x->owed.wait;
+	x->call.use = conf->trace != NULL ? conf->trace->stages.use : NULL;
 	x->call.log = exec_log;
 	x->call.log_ctx = x;
 	*ret = x;
@@ -544,5 +608,5 @@ exec_init_call(struct exec *x)
 uint32_t
 exec_held(const struct exec *x)
 {
-	return session_held(x->session) + x->owed.cnt;
+	return session_held(x->session) + x->owed.cnt + mail_held(&x->mail);
 }

@@ -37,7 +37,7 @@ struct exec_conf {
 	uint32_t cache_cnt;
 	const struct placement *placement;
 	struct region_run *run;     /* shown to the daemon */
-	struct region_trace *trace; /* TRACE_CNT; the same. NULL: none */
+	struct region_trace *trace; /* the same. NULL: none */
 	uint16_t proc;
 };
 

@@ -8,6 +8,7 @@
 #include "cache_msg.h"
 #include "check.h"
 #include "compiler.h"
+#include "message.h"
 #include "microburst/error.h"
 #include "timebase.h"
 
@@ -32,6 +33,7 @@ struct exec_tile {
 	uint64_t drain_until_ns; /* 0: not idle yet since */
 	bool lost;               /* the node is gone */
 	uint64_t rest_ns;        /* how long nothing must come to be idle */
+	uint64_t claim_seen;     /* the claim as it was when we last were */
 	/* The time by the cycle counter, since the clock was last read. */
 	uint64_t clock_ns, clock_tsc, clock_keep_tsc, clock_last_ns;
 	uint32_t aside_head, aside_tail;
@@ -71,6 +73,14 @@ from_cache(const struct exec_tile *t, const struct channel *ch)
 {
 	return ch->port >= PORT_CACHE_FIRST &&
 	       ch->port < PORT_CACHE_FIRST + t->domain->welcome.cache_cnt;
+}
+
+/* What the core of the executor waits for. */
+static bool
+is_answer(const struct exec_tile *t, const struct desc *d, const struct channel *ch)
+{
+	return from_cache(t, ch) ||
+	       (ch->port == PORT_SCHED && (d->kind == DESC_SENT || d->kind == DESC_MESSAGE));
 }
 
 static struct exec_from
@@ -146,7 +156,7 @@ tile_answer(void *ctx, uint64_t until_ns, struct desc *ret)
 			t->lost = true;
 			return MB_ERR_NO_NODE;
 		}
-		if (n == 0 || from_cache(t, ch)) {
+		if (n == 0 || is_answer(t, ret, ch)) {
 			return n;
 		}
 		if (is_call(t, ret, ch)) {
@@ -218,14 +228,20 @@ tile_on_drain(void *ctx)
 /* -------------------------------------------------------------------- loop */
 
 /* Nothing came for a while. The claim is looked at now and not between calls: its line is the one
- * that the next caller wants to change. */
+ * that the next caller wants to change. One that is found the first time may have been won just
+ * now, its call on the way: it has as long again. (Dropped at once, one call in some ten thousand
+ * came to stand behind another, which waits for ever if that one waits for a message from it.) */
 static void
 tile_idle(struct exec_tile *t)
 {
 	struct desc freed = { .kind = DESC_FREED, .a = t->domain->proc };
+	uint64_t claim = atomic_load_explicit(&t->domain->hints->claim[t->domain->proc].v,
+					      memory_order_relaxed);
+	bool fresh = claim != 0 && claim != t->claim_seen;
 
-	t->rest_ns = t->drain ? CLAIM_IDLE_NS : WAIT_MAX_NS;
-	if (claim_drop(t->domain->hints, t->domain->proc)) {
+	t->claim_seen = claim;
+	t->rest_ns = t->drain || fresh ? CLAIM_IDLE_NS : WAIT_MAX_NS;
+	if (!fresh && claim_drop(t->domain->hints, t->domain->proc)) {
 		tile_send(t, PORT_SCHED, &freed);
 	}
 	/* Segments are kept for the next large payload, not for ever. */
@@ -254,11 +270,12 @@ tile_next(struct exec_tile *t, struct aside *ret)
 			return n;
 		}
 		t->rest_ns = CLAIM_IDLE_NS;
+		t->claim_seen = 0;
 		if (likely(is_call(t, &ret->d, ch))) {
 			ret->from = from_of(ch);
 			return 1;
 		}
-		if (from_cache(t, ch)) {
+		if (is_answer(t, &ret->d, ch)) {
 			exec_on_answer(t->exec, &ret->d);
 		} else if (ch->port == PORT_SCHED) {
 			on_part(t, &ret->d);

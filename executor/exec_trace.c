@@ -7,53 +7,52 @@ span(uint64_t ns)
 	return ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
 }
 
-/* Nobody finds the line until line_show. */
-static void
-line_hide(struct region_trace *t)
-{
-	atomic_store_explicit(&t->call, 0, memory_order_relaxed);
-	/* R32: a fence; pairs with A32 in ctl_admin.c. Who sees a part of the new line and looks
-	 * at the name again finds none, or the new one. */
-	atomic_thread_fence(memory_order_release);
-}
-
-static void
-line_show(struct region_trace *t, uint64_t call)
-{
-	/* R31: release; pairs with A31 in ctl_admin.c. The line is whole when it has its call's
-	 * name. */
-	atomic_store_explicit(&t->call, call, memory_order_release);
-}
-
 void
-exec_trace_write(struct region_trace *table, uint64_t n, const struct exec_trace *line)
+exec_trace_odd(struct region_trace *trace, struct region_trace_line *t,
+	       const struct exec_trace *line)
 {
-	struct region_trace *t = &table[n % TRACE_CNT];
+	struct stages *s = &trace->stages;
+	struct stage_use *use = &s->use[line->target % FUNCTION_CNT_MAX];
 
-	if (table == NULL) {
-		return;
-	}
-	line_hide(t);
-	t->taken_ns = line->taken_ns;
 	t->before_ns = span(line->before_ns);
 	t->run_ns = span(line->run_ns);
 	t->after_ns = span(line->after_ns);
-	t->target = line->target;
-	t->is_dag = line->is_dag;
-	t->err = (int16_t)line->err;
-	line_show(t, line->call);
+	t->link_ns = span(line->link_ns);
+	if (line->before_ns != 0) {
+		stage_add(&s->hist[STAGE_ARGUMENTS], line->before_ns);
+	}
+	if (line->ran && !line->is_dag) { /* a DAG's functions have been counted one by one */
+		stage_add(&use->run, line->run_ns);
+		stage_use_ran(use, line->run_ns, line->bytes, line->err != 0);
+	}
+	if (line->after_ns != 0 && !line->is_owed) {
+		stage_add(&s->hist[STAGE_PUBLISH], line->after_ns);
+	}
+	if (line->link_ns != 0 && line->is_direct) {
+		stage_add(&s->hist[STAGE_LINK], line->link_ns);
+	}
 }
 
 void
-exec_trace_answered(struct region_trace *table, uint64_t n, uint64_t call, uint64_t at_ns, int err)
+exec_trace_answered(struct region_trace *trace, uint64_t n, uint64_t call, uint64_t at_ns, int err)
 {
-	struct region_trace *t = &table[n % TRACE_CNT];
+	struct region_trace_line *t;
+	uint64_t after_ns;
 
-	if (table == NULL || atomic_load_explicit(&t->call, memory_order_relaxed) != call) {
+	if (trace == NULL) {
 		return;
 	}
-	line_hide(t);
-	t->after_ns = span(at_ns - t->taken_ns - t->before_ns - t->run_ns);
+	t = &trace->line[n % TRACE_CNT];
+	if (atomic_load_explicit(&t->call, memory_order_relaxed) != call) {
+		return;
+	}
+	after_ns = at_ns - t->taken_ns - t->before_ns - t->run_ns;
+	stage_add(&trace->stages.hist[STAGE_PUBLISH], after_ns);
+	if (err != 0 && t->is_dag == 0) {
+		stage_inc(&trace->stages.use[t->target % FUNCTION_CNT_MAX].failed, 1);
+	}
+	region_trace_hide(t);
+	t->after_ns = span(after_ns);
 	t->err = (int16_t)err;
-	line_show(t, call);
+	region_trace_show(t, call);
 }

@@ -14,6 +14,7 @@
 #include "domain_limits.h"
 #include "result.h"
 #include "session.h"
+#include "stage.h"
 #include "value.h"
 #include <microburst/function.h>
 
@@ -24,6 +25,8 @@
 struct fn {
 	uint16_t id; /* 0: none */
 	int (*run)(struct mb_call *call);
+	const struct mb_merge *const *merge; /* those of its object */
+	uint32_t merge_cnt;
 	char name[NAME_BYTES_MAX];
 };
 
@@ -49,12 +52,16 @@ struct mb_call {
 	uint64_t deadline_ns;    /* 0: none */
 	struct result *result;   /* NULL in an MB_INIT */
 	struct session *session; /* NULL in an MB_INIT */
+	struct mail *mail;       /* NULL in an MB_INIT */
 	const struct exec_wait *wait;
 	/* Takes a line to log. Returns false when there is no room for it. */
 	bool (*log)(void *ctx, const struct mb_call *call, const char *line, size_t len);
 	void *log_ctx;
 	uint32_t log_dropped; /* lines, since the last one that went */
-	int text_err;         /* the error that text is about; 0: there is no text */
+	struct stage_use
+		*use;     /* FUNCTION_CNT_MAX: what functions of DAGs have used; NULL: not said */
+	uint64_t mark_ns; /* of a DAG: when its last function ended, or it began */
+	int text_err;     /* the error that text is about; 0: there is no text */
 	char text[FN_TEXT_BYTES];
 };
 

@@ -8,6 +8,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "merge_law.h"
 #include "object.h"
 #include "timebase.h"
 
@@ -36,6 +37,31 @@ linker_text(void)
 	return colon != NULL ? colon + 2 : text;
 }
 
+/* Who loads an object: its constructors announce merges, and have no argument to say to whom. */
+static struct loader *loading;
+
+void
+mb_merge_add(const struct mb_merge *merge)
+{
+	struct loader *l = loading;
+
+	if (l == NULL || l->err != 0) { /* not an object's constructor */
+		return;
+	}
+	if (merge->abi != MB_FUNCTION_ABI || merge->bytes < sizeof(*merge) || merge->run == NULL) {
+		refuse(l, MB_ERR_ABI,
+		       "a merge was compiled against another version of microburst/function.h: "
+		       "compile it again");
+	} else if (strlen(merge->name) >= NAME_BYTES_MAX) {
+		refuse(l, MB_ERR_TOO_LARGE, "the name of the merge '%.32s...' is too long",
+		       merge->name);
+	} else if (l->merge_cnt == LOADER_MERGE_MAX) {
+		refuse(l, MB_ERR_TOO_LARGE, "an executor can have %u merges", LOADER_MERGE_MAX);
+	} else {
+		l->merge[l->merge_cnt++] = merge;
+	}
+}
+
 void
 loader_add(struct loader *l, const struct sandbox *sb, uint32_t number, int fd)
 {
@@ -55,12 +81,18 @@ loader_add(struct loader *l, const struct sandbox *sb, uint32_t number, int fd)
 		refuse(l, MB_ERR_LOAD, "there is no procfs through which objects could be loaded");
 		return;
 	}
+	loading = l;
 	object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	loading = NULL;
 	sandbox_path_end();
+	if (l->err != 0) {
+		return;
+	}
 	if (object == NULL) {
 		refuse(l, MB_ERR_LOAD, "the object cannot be loaded: %s", linker_text());
 		return;
 	}
+	l->merge_end[l->object_cnt] = l->merge_cnt;
 	l->object[l->object_cnt++] = object;
 }
 
@@ -86,6 +118,10 @@ bind_one(struct loader *l, const struct load_fn *row, struct fns *fns)
 		refuse(l, MB_ERR_CORRUPT, "functions %u and %u take the same place", fn->id,
 		       row->id);
 	} else {
+		uint32_t first = row->object != 0 ? l->merge_end[row->object - 1] : 0;
+
+		fn->merge = &l->merge[first];
+		fn->merge_cnt = l->merge_end[row->object] - first;
 		fn->id = row->id;
 		fn->run = def->run;
 		memcpy(fn->name, row->name, sizeof(fn->name));
@@ -148,6 +184,9 @@ loader_init(struct loader *l, struct mb_call *call)
 
 	for (uint32_t i = 0; i < l->object_cnt && l->err == 0; i++) {
 		init_one(l, i, call);
+	}
+	for (uint32_t i = 0; i < l->merge_cnt && l->err == 0; i++) {
+		l->err = merge_law_check(l->merge[i], l->why, sizeof(l->why));
 	}
 	return timebase_now_ns(timebase_real()) - from;
 }

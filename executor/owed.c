@@ -7,7 +7,9 @@
 #include "check.h"
 #include "exec_trace.h"
 #include "fn.h"
+#include "mail.h"
 #include "microburst/error.h"
+#include "probe.h"
 
 /* ---------------------------------------------------------------------- waiting */
 
@@ -50,10 +52,16 @@ owed_wait_answer(void *ctx, uint64_t until_ns, struct desc *ret)
 	const struct exec_wait *w = &o->ops->wait;
 	int n;
 
-	do {
+	for (;;) {
 		n = w->answer(w->ctx, until_ns, ret);
-	} while (n == 1 && owed_answered(o, ret));
-	return n;
+		if (n == 1 && o->mail != NULL && mail_on(o->mail, ret)) {
+			if (o->mail->waiting) {
+				return 0;
+			}
+		} else if (n != 1 || !owed_answered(o, ret)) {
+			return n;
+		}
+	}
 }
 
 void
@@ -155,6 +163,7 @@ owed_answered(struct owed *o, const struct desc *d)
 	if (d->err != 0) {
 		owed_refuse(o, &a.reply, d->err, text);
 	}
+	PROBE2(call_published, a.reply.call, d->err);
 	exec_trace_answered(o->trace, a.line, a.reply.call, owed_now(o), d->err);
 	err = o->ops->reply(o->ops->ctx, &o->from, &a.reply);
 	if (err != 0 && err != MB_ERR_PEER_DIED && (a.reply.flags & DESC_F_INLINE) == 0) {
@@ -176,7 +185,7 @@ owed_settle(struct owed *o)
 		if (n < 0) {
 			return n;
 		}
-		if (!owed_answered(o, &d)) {
+		if (!owed_answered(o, &d) && !(o->mail != NULL && mail_on(o->mail, &d))) {
 			session_on_answer(o->session, &d);
 		}
 	}

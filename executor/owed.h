@@ -44,7 +44,9 @@ struct owed {
 	const struct exec_ops *ops;
 	struct payload_pool *pool;
 	struct region_trace *trace; /* NULL: none */
-	struct session *session;    /* takes the answers that are not for us */
+	struct session *session;
+	struct mail *mail;
+	/* takes messages; NULL: none */ /* takes the answers that are not for us */
 	/* ops->wait, as everything that runs in the executor has to see it: nothing is published
 	 * but when nothing is owed (O2), and answers that somebody is owed for are taken out. */
 	struct exec_wait wait;

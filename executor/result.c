@@ -126,6 +126,15 @@ put_table(struct result *r, size_t *ret_len)
 	return at;
 }
 
+struct slice
+result_list(struct result *r)
+{
+	size_t len;
+	const uint8_t *p = put_table(r, &len);
+
+	return slice_of(p, len);
+}
+
 static int
 send_copy(struct result *r, struct desc *d, const uint8_t *list, size_t len, uint16_t holder)
 {

@@ -78,6 +78,10 @@ int result_trim(struct result *r, size_t len);
  * Ensures: ret[0, r->cnt) is written; valid until result_drop. */
 void result_values(const struct result *r, struct value *ret);
 
+/* result_list encodes the values where they are. Ensures: valid until the next value, result_send
+ * or result_drop. */
+struct slice result_list(struct result *r);
+
 /* result_send puts the list into a descriptor: inline, or as a payload that holder holds.
  *
  * Ensures:   *r has no payload any more, whatever is returned.

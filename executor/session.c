@@ -28,6 +28,7 @@ session_create(struct session **ret, const struct session_conf *conf)
 	chain_init(&s->keys, s->key_bucket, SESSION_KEY_BUCKETS);
 	chain_init(&s->elems, s->elem_bucket, SESSION_ELEM_BUCKETS);
 	chain_init(&s->views, s->view_bucket, SESSION_VIEW_BUCKETS);
+	chain_init(&s->cuts, s->cut_bucket, SESSION_CUT_MAX);
 	*ret = s;
 	return 0;
 }
@@ -39,15 +40,20 @@ session_destroy(struct session *s)
 }
 
 void
-session_begin(struct session *s, uint64_t call, uint64_t deadline_ns, bool read_only)
+session_begin(struct session *s, const struct session_call *call)
 {
 	REQUIRE(s->pending_cnt == 0, "pending_cnt=%u", s->pending_cnt);
 	REQUIRE(s->key_cnt == 0, "key_cnt=%u", s->key_cnt);
-	s->call = call;
-	s->deadline_ns = deadline_ns;
-	s->read_only = read_only;
+	REQUIRE(s->cut_cnt == 0, "cut_cnt=%u", s->cut_cnt);
+	s->call = *call;
 	s->published = false;
 	s->why = NULL;
+}
+
+void
+session_ack(struct session *s, uint8_t ack)
+{
+	s->call.ack = ack;
 }
 
 bool
@@ -89,7 +95,9 @@ session_views_end(struct session *s)
 	if (s->view_cnt == 0) {
 		return;
 	}
-	cache_view_release_all(s->conf.view);
+	if (s->cut_cnt == 0) { /* or the views own nothing */
+		cache_view_release_all(s->conf.view);
+	}
 	chain_clear(&s->views);
 	s->view_cnt = 0;
 	s->view_free = 0;
@@ -109,6 +117,7 @@ session_end(struct session *s)
 	}
 	session_discard(s);
 	session_views_end(s);
+	cut_end(s);
 	for (uint32_t i = 0; i < s->owned_cnt; i++) {
 		payload_release(s->conf.pool, s->owned[i].ref.handle, s->conf.proc);
 	}
@@ -120,7 +129,7 @@ session_end(struct session *s)
 uint32_t
 session_held(const struct session *s)
 {
-	uint32_t cnt = s->key_cnt + s->elem_cnt + s->owned_cnt + s->pending_cnt;
+	uint32_t cnt = s->key_cnt + s->elem_cnt + s->owned_cnt + s->pending_cnt + s->cut_cnt;
 
 	for (uint32_t i = 0; i < s->view_cnt; i++) {
 		cnt += s->view[i].used;

@@ -43,11 +43,14 @@
 
 /* What one call may write. Together at most 2 operations a key and 1 an element, which is as many
  * as a write set may have. function.h tells users these numbers. */
-#define SESSION_KEY_MAX   16384
-#define SESSION_ELEM_MAX  32767
-#define SESSION_BYTES_MAX (16u << 20) /* of write sets: keys, members, fields, small values */
-#define SESSION_OWNED_MAX 2048        /* larger values */
-#define SESSION_VIEW_MAX  8192        /* values looked at, HAZARD_CNT - 1 of them large */
+#define SESSION_KEY_MAX    16384
+#define SESSION_ELEM_MAX   32767
+#define SESSION_BYTES_MAX  (16u << 20)  /* of write sets: keys, members, fields, small values */
+#define SESSION_OWNED_MAX  2048         /* larger values */
+#define SESSION_VIEW_MAX   8192         /* values looked at, HAZARD_CNT - 1 of them large */
+#define SESSION_CUT_MAX    4096         /* keys read at the level rr */
+#define SESSION_MERGE_MAX  (256u << 10) /* what is merged into one key of session_merge */
+#define SESSION_ZRANGE_MAX (1u << 20)   /* members of a sorted set that is put in order */
 
 struct session;
 
@@ -65,8 +68,24 @@ struct session_conf {
 int session_create(struct session **ret, const struct session_conf *conf);
 void session_destroy(struct session *s);
 
+/* What a session has to know of its call. */
+struct session_call {
+	uint64_t id;
+	uint64_t deadline_ns; /* 0: none */
+	bool read_only;
+	bool repeatable; /* the level rr: session_cut.c */
+	uint8_t ack;     /* enum kvs_ack: who has merged its writes before it is answered */
+};
+
 /* session_begin starts a call. Requires: the one before was ended. */
-void session_begin(struct session *s, uint64_t call, uint64_t deadline_ns, bool read_only);
+void session_begin(struct session *s, const struct session_call *call);
+
+/* session_ack changes who is to have merged what is published from now on. */
+void session_ack(struct session *s, uint8_t ack);
+
+/* session_flush publishes what is held in the middle of a call: as session_publish;
+ * MB_ERR_NOT_SUPPORTED at the level rr. */
+int session_flush(struct session *s);
 
 /* session_written tells whether there is anything to publish. */
 bool session_written(const struct session *s);
@@ -124,6 +143,10 @@ uint32_t session_held(const struct session *s);
 /* The operations. Keys, fields and members are copied; views last until session_views_end.
  * Errors: see function.h, which has one function for each. */
 int session_get(struct session *s, struct slice key, struct slice *ret);
+/* session_prefetch brings keys into the cache, all at the same time: none is fetched again when it
+ * is read soon after. Returns: 0; MB_ERR_DEADLINE; MB_ERR_NO_NODE. What the store says of a key is
+ * told to who reads it. */
+int session_prefetch(struct session *s, const struct slice *key, uint32_t cnt);
 int session_get_i64(struct session *s, struct slice key, int64_t *ret);
 int session_put(struct session *s, struct slice key, struct slice value);
 int session_incr(struct session *s, struct slice key, int64_t n, int64_t *ret_sum);
@@ -154,8 +177,50 @@ int session_zrem(struct session *s, struct slice key, struct slice member);
 int session_zscore(struct session *s, struct slice key, struct slice member, double *ret);
 int session_zcard(struct session *s, struct slice key, uint64_t *ret);
 
-/* session_merge merges a value of a lattice type whose values are a chain (KIND_CHAIN). */
+/* session_merge merges a value of a type that merges as it is (delta_mergeable).
+ * session_merge_state shows the value of such a key, and which type it is of. */
 int session_merge(struct session *s, struct slice key, unsigned int type, struct slice value);
+int session_merge_state(struct session *s, struct slice key, unsigned int *ret_type,
+			struct slice *ret);
+
+/* session_put_sibling puts a value beside those that the call has no view of, in the place of those
+ * that it has. */
+int session_put_sibling(struct session *s, struct slice key, struct slice value);
+
+/* A merge of the user's, by its name. run merges a and b into len bytes that it takes once, with
+ * session_place_take. Returns: 0, or an error. */
+struct held_value;
+struct merge_fn {
+	struct slice name;
+	int (*run)(void *ctx, struct session *s, struct slice a, struct slice b,
+		   struct held_value *place);
+	void *ctx;
+};
+int session_place_take(struct session *s, struct held_value *place, size_t len, uint8_t **ret);
+
+/* session_put_merged merges a value into all that the key shows, and puts that in their place;
+ * session_get_merged shows the merge of all, and (unless the call is read-only) lets it take their
+ * place, as no write of its own. */
+int session_put_merged(struct session *s, struct slice key, const struct merge_fn *by,
+		       struct slice value);
+int session_get_merged(struct session *s, struct slice key, const struct merge_fn *by,
+		       struct slice *ret);
+
+/* session_put_keep is session_put, but a deadline that is there stays. session_expire lets a key
+ * end at a time in microseconds since 1970 (0: never); session_expires tells which: 0 never. */
+int session_put_keep(struct session *s, struct slice key, struct slice value);
+int session_expire(struct session *s, struct slice key, int64_t at_us);
+int session_expires(struct session *s, struct slice key, int64_t *ret_at_us);
+
+/* session_gset_add adds a member to a set that only grows. */
+int session_gset_add(struct session *s, struct slice key, struct slice member);
+
+/* session_take removes an item that nobody else gets: the first or last of a list, the member of a
+ * sorted set with the lowest or highest score. It publishes what is held, first, and then takes
+ * effect at once. */
+int session_take_list(struct session *s, struct slice key, enum list_end end, struct slice *ret);
+int session_take_score(struct session *s, struct slice key, bool highest, struct slice *ret_member,
+		       double *ret_score);
 
 /* A walk over a collection: first what is stored and stands, then what only this call has. It
  * ends when what is held is published or discarded. */
@@ -176,6 +241,19 @@ int session_zset_begin(struct session *s, struct slice key, struct session_iter 
 bool session_zset_next(struct session *s, struct session_iter *it, struct slice *ret_member,
 		       double *ret_score);
 int session_map_begin(struct session *s, struct slice key, struct session_iter *ret);
+int session_sibling_begin(struct session *s, struct slice key, struct session_iter *ret);
+bool session_sibling_next(struct session *s, struct session_iter *it, struct slice *ret_value);
+
+/* Members of a sorted set in the order of their scores (then of the members): those of min .. max;
+ * those whose places are first .. last, from 0, negative ones from the end. One such walk at a
+ * time: the next one ends it. session_zrank tells the place of a member. */
+int session_zrange_score(struct session *s, struct slice key, double min, double max,
+			 struct session_iter *ret);
+int session_zrange_rank(struct session *s, struct slice key, int64_t first, int64_t last,
+			struct session_iter *ret);
+bool session_zrange_next(struct session *s, struct session_iter *it, struct slice *ret_member,
+			 double *ret_score);
+int session_zrank(struct session *s, struct slice key, struct slice member, uint64_t *ret);
 
 /* session_map_next: *ret_err is MB_ERR_TOO_LARGE when a number cannot be shown as there are too
  * many views; then the walk is over. */

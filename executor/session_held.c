@@ -43,7 +43,7 @@ set_count(struct session *s, uint32_t ops, size_t len)
 	return 0;
 }
 
-static uint8_t *
+uint8_t *
 bytes_copy(struct session *s, struct slice from)
 {
 	uint8_t *p = bytes_take(s, from.len);
@@ -103,7 +103,7 @@ held_write(struct session *s, struct slice key, struct held_key **ret)
 	uint64_t hash = hash_bytes(key.p, key.len);
 	struct held_key *k;
 
-	if (s->read_only) {
+	if (s->call.read_only) {
 		return refuse(s, MB_ERR_DENIED, "this call is read-only");
 	}
 	k = held_find(s, hash, key);
@@ -112,6 +112,12 @@ held_write(struct session *s, struct slice key, struct held_key **ret)
 		return 0;
 	}
 	return held_new(s, hash, key, ret);
+}
+
+int
+held_more(struct session *s, const struct held_key *k)
+{
+	return set_count(s, 1, k->len);
 }
 
 void
@@ -124,6 +130,9 @@ held_reset(struct session *s, struct held_key *k, enum held_base base)
 	k->push_cnt[0] = k->push_cnt[1] = 0;
 	k->summed = false;
 	k->sum = 0;
+	k->keep = false;
+	k->expires = false;
+	k->type = 0;
 	k->base = (uint8_t)base;
 	k->kind = base == BASE_VALUE ? KIND_STRING : KIND_NONE;
 }
@@ -300,27 +309,35 @@ value_place(struct session *s, size_t len, struct held_value *ret)
 }
 
 int
-held_value_set(struct session *s, struct held_value *v, struct slice bytes)
+held_value_take(struct session *s, struct held_value *v, size_t len)
 {
-	bool again = v->p != NULL && !v->shown && bytes.len <= v->cap &&
-		     (bytes.len > WSET_INLINE_MAX) == (v->owned != 0);
+	bool again = v->p != NULL && !v->shown && len <= v->cap &&
+		     (len > WSET_INLINE_MAX) == (v->owned != 0);
 
-	if (bytes.len > VALUE_BYTES_MAX) {
+	if (len > VALUE_BYTES_MAX) {
 		return refuse(s, MB_ERR_TOO_LARGE, "a value may have 64 MiB");
 	}
 	if (!again) {
-		int err = set_count(s, 0, MIN(bytes.len, (size_t)WSET_INLINE_MAX));
+		int err = set_count(s, 0, MIN(len, (size_t)WSET_INLINE_MAX));
 
-		err = err != 0 ? err : value_place(s, bytes.len, v);
+		err = err != 0 ? err : value_place(s, len, v);
 
 		if (err != 0) {
 			return err;
 		}
 	}
+	v->len = (uint32_t)len;
+	return 0;
+}
+
+int
+held_value_set(struct session *s, struct held_value *v, struct slice bytes)
+{
+	int err = held_value_take(s, v, bytes.len);
+
 	/* The new value may be a view of the old one. */
-	if (bytes.len != 0) {
+	if (err == 0 && bytes.len != 0) {
 		memmove(v->p, bytes.p, bytes.len);
 	}
-	v->len = (uint32_t)bytes.len;
-	return 0;
+	return err;
 }

@@ -4,12 +4,16 @@
  *   session.c          its life; memory
  *   session_held.c     what is held back: keys, elements, values
  *   session_read.c     the cache: views, fetching
+ *   session_cut.c      the versions held at the level rr
  *   session_op.c       the operations, made of the two: keys and strings
  *   session_set.c      sets
  *   session_map.c      maps
  *   session_list.c     lists
  *   session_zset.c     sorted sets
- *   session_merge.c    numbers that only go one way, and the value of the smallest number
+ *   session_zrange.c   sorted sets in the order of scores
+ *   session_take.c     items that only one call gets
+ *   session_merge.c    values that merge as they are: numbers that go one way, pairs, clocks
+ *   session_sibling.c  values that stay beside each other, and merging them by a user's function
  *   session_publish.c  from what is held to write sets, and the answers
  *
  * Strings of bytes that are written (keys, members, small values) lie one behind the other in
@@ -23,6 +27,7 @@
 #include "cache_view.h"
 #include "chain.h"
 #include "domain.h"
+#include "oset.h"
 #include "session.h"
 #include "view.h"
 #include "wset.h"
@@ -45,13 +50,14 @@ enum held_base {
 /* What has been merged on top of the base. */
 enum held_kind {
 	KIND_NONE = 0,
-	KIND_STRING, /* sum */
-	KIND_SET,    /* elements */
-	KIND_MAP,    /* elements with values */
-	KIND_LIST,   /* items pushed, and ids of stored ones that were set or removed */
-	KIND_ZSET,   /* members with scores */
-	KIND_CHAIN,  /* value is a state of `type`: of two, one wins */
-	KIND_OTHER,  /* of a stored value: none of these */
+	KIND_STRING,  /* sum */
+	KIND_SET,     /* elements */
+	KIND_MAP,     /* elements with values */
+	KIND_LIST,    /* items pushed, and ids of stored ones that were set or removed */
+	KIND_ZSET,    /* members with scores */
+	KIND_MERGE,   /* value is a state of `type` */
+	KIND_SIBLING, /* one element: what is put beside others (session_sibling.c) */
+	KIND_OTHER,   /* of a stored value: none of these */
 };
 
 /* A value that was put: in `bytes`, or above WSET_INLINE_MAX in a payload. */
@@ -67,12 +73,15 @@ struct held_key {
 	const uint8_t *p;
 	uint16_t len;
 	uint8_t base, kind;
-	uint8_t type; /* KIND_CHAIN: enum lattice_type */
+	uint8_t type; /* KIND_MERGE: enum lattice_type; KIND_SET: LATTICE_GSET, or 0 */
 	bool summed;
+	bool keep;                      /* BASE_VALUE: the deadline of what is stored stays */
+	bool expires;                   /* at expire_us, or never if that is 0 */
 	uint32_t push_cnt[2];           /* items pushed, by enum list_end */
 	uint32_t next;                  /* in its chain */
 	uint32_t elem_first, elem_last; /* number + 1 */
 	int64_t sum;
+	int64_t expire_us;
 	struct held_value value;
 };
 
@@ -110,17 +119,26 @@ struct view {
 	char text[VIEW_TEXT_MAX]; /* of a value that is a number */
 };
 
+/* A version that is held: what a key showed when it was read first. */
+struct cut {
+	uint64_t hash;
+	const uint8_t *key;
+	uint32_t next; /* in its chain */
+	uint16_t key_len;
+	bool absent;
+	struct cache_value value;
+};
+
 struct session {
 	struct session_conf conf;
-	uint64_t call, deadline_ns;
-	bool read_only;
+	struct session_call call;
 	bool published; /* this call sent something */
 	uint32_t token_seq;
 	const char *why;
 	char why_buf[KEY_BYTES_MAX / 4];
 
-	struct chain keys, elems, views;
-	uint32_t key_cnt, elem_cnt, owned_cnt;
+	struct chain keys, elems, views, cuts;
+	uint32_t key_cnt, elem_cnt, owned_cnt, cut_cnt;
 	uint32_t view_cnt, view_free; /* highest used + 1; free list, number + 1 */
 	size_t bytes_len;
 	size_t set_bytes; /* what the write sets will take, at most */
@@ -131,14 +149,20 @@ struct session {
 	int publish_err;                 /* the first refusal among the answers */
 	bool publishing;                 /* what is held is what was sent */
 
+	uint32_t zrange_turn; /* counts the ranges of sorted sets that were made */
+
 	/* One mapping, of which only what calls use is ever touched. */
 	struct owned owned[SESSION_OWNED_MAX];
 	struct chain_bucket view_bucket[SESSION_VIEW_BUCKETS];
 	struct chain_bucket key_bucket[SESSION_KEY_BUCKETS];
 	struct chain_bucket elem_bucket[SESSION_ELEM_BUCKETS];
+	struct chain_bucket cut_bucket[SESSION_CUT_MAX];
 	struct view view[SESSION_VIEW_MAX];
+	struct cut cut[SESSION_CUT_MAX];
 	struct held_key key[SESSION_KEY_MAX];
 	struct held_elem elem[SESSION_ELEM_MAX];
+	uint8_t merge_mem[SESSION_MERGE_MAX];
+	struct oset_entry zrange[SESSION_ZRANGE_MAX];
 	uint8_t bytes[SESSION_BYTES_MAX] __attribute__((__aligned__(8)));
 };
 
@@ -159,6 +183,9 @@ struct held_key *held_find(struct session *s, uint64_t hash, struct slice key);
  * this key is allowed. Returns: 0; MB_ERR_DENIED, MB_ERR_INVALID, MB_ERR_TOO_LARGE. */
 int held_write(struct session *s, struct slice key, struct held_key **ret);
 
+/* held_more counts one more operation for a key. Returns: 0; MB_ERR_TOO_LARGE. */
+int held_more(struct session *s, const struct held_key *k);
+
 /* held_reset makes base what the key's operations stand on, and forgets the operations so far. */
 void held_reset(struct session *s, struct held_key *k, enum held_base base);
 
@@ -178,9 +205,15 @@ int held_elem_sum(struct session *s, struct held_elem *e, int64_t n);
 int held_elem_more(struct session *s, const struct held_elem *e);
 int held_elem_add(struct session *s, struct held_key *k, struct slice name, struct held_elem **ret);
 
+/* bytes_copy copies bytes to the end of the strings. NULL when there is no room. */
+uint8_t *bytes_copy(struct session *s, struct slice from);
+
 /* held_value_set copies a value. Returns: 0; MB_ERR_TOO_LARGE, MB_ERR_NO_MEMORY, and *v as
  * before. */
 int held_value_set(struct session *s, struct held_value *v, struct slice bytes);
+
+/* held_value_take is held_value_set without the bytes: v->len of them are to be written to v->p. */
+int held_value_take(struct session *s, struct held_value *v, size_t len);
 
 /* ----------------------------------------------------------- session_read.c */
 
@@ -189,10 +222,20 @@ enum read_how {
 	READ_PEEK,  /* only if it is there: else CACHE_MISS */
 };
 
-/* read_value finds what the store has, into *ret, which is released by cache_view_release.
+/* read_cached finds what the cache shows now, into *ret, which is released by cache_view_release.
  * Returns: CACHE_HIT; CACHE_ABSENT, nothing held; CACHE_MISS (READ_PEEK); an error. */
+int read_cached(struct session *s, uint64_t hash, struct slice key, enum read_how how,
+		struct cache_value *ret);
+
+/* read_value finds what this call reads: what the cache shows now, or at the level rr what it
+ * showed first. Returns: as read_cached. */
 int read_value(struct session *s, uint64_t hash, struct slice key, enum read_how how,
 	       struct cache_value *ret);
+
+/* cut_read is read_value at the level rr; cut_end gives back what is held. */
+int cut_read(struct session *s, uint64_t hash, struct slice key, enum read_how how,
+	     struct cache_value *ret);
+void cut_end(struct session *s);
 
 /* read_view is read_value into a view, which is found again by its key's hash. An older view of the
  * same version serves again.
@@ -237,11 +280,22 @@ int op_iter_begin(struct session *s, struct slice key, enum held_kind kind,
 int op_text_i64(struct slice text, int64_t *ret);
 int op_show(struct session *s, uint64_t hash, int64_t x, struct slice *ret);
 
+/* -------------------------------------------------------- session_publish.c */
+
+/* publish_one publishes one operation, without a payload of its own, and waits for it.
+ * Returns: 0; what the store said of it; as session_publish. */
+int publish_one(struct session *s, const struct wset_op *op);
+
 /* ---------------------------------------------------------- session_merge.c */
 
-/* merge_get, merge_get_i64 read a key of KIND_CHAIN that this call has written. */
+/* merge_get, merge_get_i64 read a key of KIND_MERGE that this call has written. */
 int merge_get(struct session *s, struct held_key *k, struct slice *ret);
 int merge_get_i64(struct session *s, struct held_key *k, int64_t *ret);
+
+/* -------------------------------------------------------- session_sibling.c */
+
+/* sibling_get reads a key of KIND_SIBLING that this call has written: its own value. */
+int sibling_get(struct session *s, struct held_key *k, struct slice *ret);
 
 /* read_kind says which of our kinds a stored value is; KIND_NONE when it shows nothing. */
 enum held_kind read_kind(const struct cache_value *v);

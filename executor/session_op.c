@@ -18,7 +18,9 @@
 #include <string.h>
 
 #include "compiler.h"
+#include "envelope.h"
 #include "hash.h"
+#include "lattice.h"
 #include "microburst/error.h"
 #include "session_int.h"
 #include "strval.h"
@@ -268,8 +270,11 @@ held_get(struct session *s, struct held_key *k, struct slice *ret)
 	if (k->kind == KIND_NONE) { /* deleted, and nothing since */
 		return MB_ERR_NOT_FOUND;
 	}
-	if (k->kind == KIND_CHAIN) {
+	if (k->kind == KIND_MERGE) {
 		return merge_get(s, k, ret);
+	}
+	if (k->kind == KIND_SIBLING) {
+		return sibling_get(s, k, ret);
 	}
 	if (k->kind > KIND_STRING) {
 		return emptied(s, k) ? MB_ERR_NOT_FOUND : op_wrong_type(s);
@@ -319,8 +324,11 @@ session_get_i64(struct session *s, struct slice key, int64_t *ret)
 	if (k->base == BASE_ABSENT && k->kind == KIND_NONE) {
 		return MB_ERR_NOT_FOUND;
 	}
-	if (k->kind == KIND_CHAIN) {
+	if (k->kind == KIND_MERGE) {
 		return merge_get_i64(s, k, ret);
+	}
+	if (k->kind == KIND_SIBLING) {
+		return op_wrong_type(s);
 	}
 	if (k->kind > KIND_STRING && emptied(s, k)) {
 		return MB_ERR_NOT_FOUND;
@@ -328,20 +336,43 @@ session_get_i64(struct session *s, struct slice key, int64_t *ret)
 	return held_i64(s, k, READ_FETCH, 0, ret);
 }
 
+static int
+put(struct session *s, struct slice key, struct slice value, struct held_key **ret)
+{
+	int err = op_key_check(s, key);
+
+	if (err == 0) {
+		err = held_write(s, key, ret);
+	}
+	return err != 0 ? err : held_value_set(s, &(*ret)->value, value);
+}
+
 int
 session_put(struct session *s, struct slice key, struct slice value)
 {
 	struct held_key *k;
-	int err = op_key_check(s, key);
+	int err = put(s, key, value, &k);
 
 	if (err == 0) {
-		err = held_write(s, key, &k);
-	}
-	if (err == 0) {
-		err = held_value_set(s, &k->value, value);
-	}
-	if (err == 0) {
 		held_reset(s, k, BASE_VALUE);
+	}
+	return err;
+}
+
+int
+session_put_keep(struct session *s, struct slice key, struct slice value)
+{
+	struct held_key *k;
+	bool keep, expires;
+	int err = put(s, key, value, &k);
+
+	if (err == 0) {
+		/* A put or a delete of this call took the stored one's away. */
+		keep = k->base == BASE_STORE || (k->base == BASE_VALUE && k->keep);
+		expires = k->expires;
+		held_reset(s, k, BASE_VALUE);
+		k->keep = keep;
+		k->expires = expires;
 	}
 	return err;
 }
@@ -389,6 +420,73 @@ session_incr(struct session *s, struct slice key, int64_t n, int64_t *ret_sum)
 	k->sum = sum;
 	if (ret_sum != NULL) {
 		*ret_sum = shown;
+	}
+	return 0;
+}
+
+/* ---------------------------------------------------------------- deadlines */
+
+int
+session_expire(struct session *s, struct slice key, int64_t at_us)
+{
+	const struct exec_wait *w = s->conf.wait;
+	struct held_key *k;
+	int err = op_key_check(s, key);
+
+	if (err == 0 && at_us < 0) {
+		err = refuse(s, MB_ERR_INVALID, "a time is not before 1970");
+	}
+	if (err == 0) {
+		err = held_write(s, key, &k);
+	}
+	if (err == 0 && !k->expires) {
+		err = held_more(s, k);
+	}
+	if (err != 0) {
+		return err;
+	}
+	if (at_us != 0 && (uint64_t)at_us <= w->wall_us(w->ctx)) { /* it has ended */
+		held_reset(s, k, BASE_ABSENT);
+		return 0;
+	}
+	k->expires = true;
+	k->expire_us = at_us;
+	return 0;
+}
+
+int
+session_expires(struct session *s, struct slice key, int64_t *ret_at_us)
+{
+	uint64_t hash = hash_bytes(key.p, key.len);
+	const struct held_key *k;
+	struct envelope e = { .type = LATTICE_ABSENT };
+	struct cache_value v;
+	int n = op_key_check(s, key);
+
+	if (n != 0) {
+		return n;
+	}
+	k = held_find(s, hash, key);
+	if (k != NULL && k->base == BASE_ABSENT && k->kind == KIND_NONE) {
+		return MB_ERR_NOT_FOUND;
+	}
+	n = k != NULL && k->base != BASE_STORE && !k->keep
+		    ? CACHE_ABSENT
+		    : read_value(s, hash, key, READ_FETCH, &v);
+	if (n < 0) {
+		return n;
+	}
+	if (n == CACHE_HIT) {
+		n = read_kind(&v) == KIND_NONE ? CACHE_ABSENT : n;
+		(void)envelope_open(v.envelope, &e);
+		cache_view_release(s->conf.view, &v);
+	}
+	if (n != CACHE_HIT && (k == NULL || (k->base == BASE_STORE && k->kind == KIND_NONE))) {
+		return MB_ERR_NOT_FOUND;
+	}
+	*ret_at_us = n == CACHE_HIT ? (int64_t)hlc_time_us(e.expiry.deadline) : 0;
+	if (k != NULL && k->expires) {
+		*ret_at_us = k->expire_us;
 	}
 	return 0;
 }

@@ -19,6 +19,8 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "hash.h"
+#include "lattice.h"
 #include "list.h"
 #include "microburst/error.h"
 #include "session_int.h"
@@ -41,9 +43,9 @@ op_value(const struct session *s, const struct held_value *v, struct wset_op *op
 
 /* A member of a set. */
 static bool
-visit_member(const struct held_elem *e, struct wset_op *op, visit_fn fn, void *ctx)
+visit_member(bool grows, const struct held_elem *e, struct wset_op *op, visit_fn fn, void *ctx)
 {
-	op->kind = e->base == BASE_VALUE ? WSET_SADD : WSET_SREM;
+	op->kind = e->base != BASE_VALUE ? WSET_SREM : grows ? WSET_GADD : WSET_SADD;
 	op->value = slice_of(e->p, e->len);
 	return fn(ctx, op, 0);
 }
@@ -120,6 +122,15 @@ visit_item(const struct session *s, const struct held_elem *e, struct wset_op *o
 }
 
 static bool
+visit_sibling(const struct session *s, const struct held_elem *e, struct wset_op *op, visit_fn fn,
+	      void *ctx)
+{
+	op->kind = e->base == BASE_VALUE ? WSET_SIBLING : WSET_SETTLE;
+	op->field = slice_of(e->p, e->len);
+	return fn(ctx, op, op_value(s, &e->value, op));
+}
+
+static bool
 visit_elem(const struct session *s, const struct held_key *k, const struct held_elem *e,
 	   visit_fn fn, void *ctx)
 {
@@ -127,11 +138,13 @@ visit_elem(const struct session *s, const struct held_key *k, const struct held_
 
 	switch (k->kind) {
 	case KIND_SET:
-		return visit_member(e, &op, fn, ctx);
+		return visit_member(k->type == LATTICE_GSET, e, &op, fn, ctx);
 	case KIND_LIST:
 		return visit_item(s, e, &op, fn, ctx);
 	case KIND_ZSET:
 		return visit_score(e, &op, fn, ctx);
+	case KIND_SIBLING:
+		return visit_sibling(s, e, &op, fn, ctx);
 	default:
 		return visit_field(s, e, &op, fn, ctx);
 	}
@@ -159,6 +172,7 @@ visit_key(const struct session *s, const struct held_key *k, visit_fn fn, void *
 	} else if (k->base == BASE_VALUE) {
 		op.kind = WSET_PUT;
 		owned = op_value(s, &k->value, &op);
+		op.keep = k->keep;
 	}
 	if (k->base != BASE_STORE && !fn(ctx, &op, owned)) {
 		return false;
@@ -169,13 +183,21 @@ visit_key(const struct session *s, const struct held_key *k, visit_fn fn, void *
 			return false;
 		}
 	}
-	if (k->kind == KIND_CHAIN) {
+	if (k->kind == KIND_MERGE) {
 		op = (struct wset_op){ .kind = WSET_MERGE, .key = op.key };
 		op.field = slice_of(&k->type, sizeof(k->type));
 		owned = op_value(s, &k->value, &op);
-		return fn(ctx, &op, owned);
+		if (!fn(ctx, &op, owned)) {
+			return false;
+		}
+	} else if (!visit_elems(s, k, fn, ctx)) {
+		return false;
 	}
-	return visit_elems(s, k, fn, ctx);
+	if (k->expires) {
+		op = (struct wset_op){ .kind = WSET_EXPIRE, .key = op.key, .n = k->expire_us };
+		return fn(ctx, &op, 0);
+	}
+	return true;
 }
 
 /* Calls fn for each operation of tile's, in order, until it returns false. */
@@ -225,7 +247,7 @@ make_set(struct session *s, uint32_t tile, const struct measure *m, struct desc 
 	uint8_t *p = d->data;
 	struct wset ws;
 
-	*d = (struct desc){ .kind = DESC_PUBLISH, .call = s->call };
+	*d = (struct desc){ .kind = DESC_PUBLISH, .call = s->call.id, .sub = s->call.ack };
 	if (m->bytes > WSET_BYTES_MAX) {
 		return refuse(s, MB_ERR_TOO_LARGE,
 			      "a call may publish 16 MiB of small writes at a time");
@@ -387,7 +409,7 @@ await(struct session *s)
 
 	while (s->pending_cnt != 0) {
 		struct desc d;
-		int n = w->answer(w->ctx, s->deadline_ns, &d);
+		int n = w->answer(w->ctx, s->call.deadline_ns, &d);
 
 		if (n < 0) {
 			return n;
@@ -400,6 +422,43 @@ await(struct session *s)
 		session_on_answer(s, &d);
 	}
 	return 0;
+}
+
+int
+publish_one(struct session *s, const struct wset_op *op)
+{
+	const struct exec_wait *w = s->conf.wait;
+	uint32_t tile = cache_tile_of(hash_bytes(op->key.p, op->key.len), s->conf.cache_cnt);
+	struct desc d = { .kind = DESC_PUBLISH, .call = s->call.id, .sub = s->call.ack };
+	size_t bytes = wset_op_bytes(op);
+	uint8_t *p = d.data;
+	struct wset ws;
+	int err = await(s); /* N2 */
+
+	if (err != 0) {
+		return err;
+	}
+	if (bytes <= DESC_INLINE_BYTES) {
+		d.flags = DESC_F_INLINE;
+		d.len = (uint8_t)bytes;
+	} else {
+		err = payload_alloc(s->conf.pool, bytes, PROC_DAEMON, &d.ref, &p);
+	}
+	if (err != 0) {
+		return refuse(s, err, "no payload memory is left for the writes");
+	}
+	wset_init(&ws, p, bytes);
+	(void)write_op(&ws, op, 0);
+	d.b = (uint64_t)++s->token_seq << 32 | (d.flags & DESC_F_INLINE ? 0 : d.ref.handle);
+	s->publish_err = 0;
+	s->published = true;
+	s->pending[tile] = d.b;
+	s->pending_cnt++;
+	err = w->send(w->ctx, PORT_CACHE_FIRST + tile, &d);
+	if (err == 0) {
+		err = await(s);
+	}
+	return err != 0 ? err : s->publish_err;
 }
 
 int
@@ -444,6 +503,16 @@ session_publish(struct session *s)
 	return err != 0 ? err : s->publish_err;
 }
 
+int
+session_flush(struct session *s)
+{
+	if (s->call.repeatable) {
+		return refuse(s, MB_ERR_NOT_SUPPORTED,
+			      "at the level rr writes are published when the call returns");
+	}
+	return session_publish(s);
+}
+
 /* ------------------------------------------------------- without waiting */
 
 bool
@@ -472,6 +541,7 @@ session_send(struct session *s, uint32_t tile, struct desc *ret_sent)
 
 	if (err == 0 && any) {
 		s->published = true;
+		ret_sent->a = 1;
 		err = s->conf.wait->send(s->conf.wait->ctx, PORT_CACHE_FIRST + tile, ret_sent);
 	}
 	if (err != 0) {

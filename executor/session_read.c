@@ -10,10 +10,12 @@
  */
 #include "check.h"
 #include "compiler.h"
+#include "delta.h"
 #include "envelope.h"
 #include "hash.h"
 #include "lattice.h"
 #include "microburst/error.h"
+#include "seen.h"
 #include "session_int.h"
 
 /* A fetched key may be evicted before it is read; that it happens again and again means that the
@@ -29,7 +31,7 @@ fetch_desc(struct session *s, struct slice key, struct desc *d)
 	struct payload_ref ref = { .handle = 0 };
 	uint8_t *p = d->data;
 
-	*d = (struct desc){ .kind = DESC_FETCH, .call = s->call };
+	*d = (struct desc){ .kind = DESC_FETCH, .call = s->call.id };
 	if (key.len <= DESC_INLINE_BYTES) {
 		d->flags = DESC_F_INLINE;
 		d->len = (uint8_t)key.len;
@@ -62,7 +64,7 @@ fetch(struct session *s, uint64_t hash, struct slice key)
 		return n;
 	}
 	do {
-		n = w->answer(w->ctx, s->deadline_ns, &got);
+		n = w->answer(w->ctx, s->call.deadline_ns, &got);
 		if (n <= 0) {
 			return n < 0 ? n
 				     : refuse(s, MB_ERR_DEADLINE,
@@ -71,6 +73,64 @@ fetch(struct session *s, uint64_t hash, struct slice key)
 		session_on_answer(s, &got);
 	} while (got.kind != DESC_FETCHED || got.b != d.b);
 	return got.err;
+}
+
+/* How many keys are asked for at a time: the answers fit the channel that they come on. */
+#define PREFETCH_WINDOW 32
+
+/* Waits for one more of the answers to the FETCHes since token first. */
+static int
+prefetched(struct session *s, uint32_t first)
+{
+	const struct exec_wait *w = s->conf.wait;
+	struct desc got;
+
+	do {
+		int n = w->answer(w->ctx, s->call.deadline_ns, &got);
+
+		if (n <= 0) {
+			return n < 0 ? n
+				     : refuse(s, MB_ERR_DEADLINE,
+					      "the deadline passed while keys were fetched");
+		}
+		session_on_answer(s, &got);
+	} while (got.kind != DESC_FETCHED ||
+		 (uint32_t)(got.b >> 32) - first > s->token_seq - first);
+	return 0;
+}
+
+int
+session_prefetch(struct session *s, const struct slice *key, uint32_t cnt)
+{
+	const struct exec_wait *w = s->conf.wait;
+	uint32_t first = s->token_seq + 1, out = 0;
+	int err = 0;
+
+	for (uint32_t i = 0; i < cnt && err == 0; i++) {
+		uint64_t hash = hash_bytes(key[i].p, key[i].len);
+		struct cache_value v;
+		struct desc d;
+
+		if (cache_view_get_hashed(s->conf.view, hash, key[i], &v) != CACHE_MISS) {
+			cache_view_release(s->conf.view, &v);
+			continue;
+		}
+		if (fetch_desc(s, key[i], &d) != 0) {
+			break; /* what is out is waited for; the rest is fetched when it is read */
+		}
+		err = w->send(w->ctx, PORT_CACHE_FIRST + cache_tile_of(hash, s->conf.cache_cnt),
+			      &d);
+		out += err == 0;
+		if (err == 0 && out == PREFETCH_WINDOW) {
+			err = prefetched(s, first);
+			out--;
+		}
+	}
+	while (err == 0 && out > 0) {
+		err = prefetched(s, first);
+		out--;
+	}
+	return err;
 }
 
 /* Whether a value that the cache still shows has reached its deadline. */
@@ -85,8 +145,8 @@ value_expired(struct session *s, const struct cache_value *v)
 }
 
 int
-read_value(struct session *s, uint64_t hash, struct slice key, enum read_how how,
-	   struct cache_value *ret)
+read_cached(struct session *s, uint64_t hash, struct slice key, enum read_how how,
+	    struct cache_value *ret)
 {
 	for (uint32_t turn = 0; turn < FETCH_TRY_MAX; turn++) {
 		int n = cache_view_get_hashed(s->conf.view, hash, key, ret);
@@ -115,6 +175,14 @@ read_value(struct session *s, uint64_t hash, struct slice key, enum read_how how
 		}
 	}
 	return refuse(s, MB_ERR_TRYAGAIN, "the cache has no room to keep the key");
+}
+
+int
+read_value(struct session *s, uint64_t hash, struct slice key, enum read_how how,
+	   struct cache_value *ret)
+{
+	return unlikely(s->call.repeatable) ? cut_read(s, hash, key, how, ret)
+					    : read_cached(s, hash, key, how, ret);
 }
 
 /* ------------------------------------------------------------------- views */
@@ -226,6 +294,8 @@ session_release(struct session *s, struct slice key)
 enum held_kind
 read_kind(const struct cache_value *v)
 {
+	struct slice name, mvreg;
+
 	if (!view_present(v->type, v->state)) {
 		return KIND_NONE;
 	}
@@ -241,13 +311,11 @@ read_kind(const struct cache_value *v)
 		return KIND_LIST;
 	case LATTICE_OSET:
 		return KIND_ZSET;
-	case LATTICE_BOOL_OR:
-	case LATTICE_MAX_U64:
-	case LATTICE_MIN_U64:
-	case LATTICE_MAX_F64:
-	case LATTICE_PRIORITY:
-		return KIND_CHAIN;
+	case LATTICE_MVREG:
+		return KIND_SIBLING;
+	case LATTICE_PAIR_LEX:
+		return merged_by(v->type, v->state, &name, &mvreg) ? KIND_SIBLING : KIND_MERGE;
 	default:
-		return KIND_OTHER;
+		return delta_mergeable(v->type) ? KIND_MERGE : KIND_OTHER;
 	}
 }

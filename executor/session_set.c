@@ -3,8 +3,53 @@
  *
  * Of a member only the last word counts: added (BASE_VALUE) or removed (BASE_ABSENT). */
 #include "compiler.h"
+#include "lattice.h"
 #include "microburst/error.h"
 #include "session_int.h"
+
+/* Of what type a key that is a set is, as far as that can be seen for nothing; 0: not. */
+static int
+set_type(struct session *s, const struct held_key *k, unsigned int *ret)
+{
+	struct cache_value v;
+	int n;
+
+	*ret = k->type;
+	if (k->kind == KIND_SET || k->base != BASE_STORE) {
+		return 0;
+	}
+	n = read_value(s, k->hash, slice_of(k->p, k->len), READ_PEEK, &v);
+	if (n == CACHE_HIT) {
+		*ret = read_kind(&v) == KIND_SET ? v.type : 0;
+		cache_view_release(s->conf.view, &v);
+	}
+	return n < 0 ? n : 0;
+}
+
+int
+session_gset_add(struct session *s, struct slice key, struct slice member)
+{
+	struct held_key *k;
+	struct held_elem *e;
+	unsigned int type = 0;
+	int err = op_write(s, key, member, KIND_SET, &k);
+
+	if (err == 0) {
+		err = set_type(s, k, &type);
+	}
+	if (err == 0 && (type == LATTICE_ORSET || (k->kind == KIND_SET && type == 0))) {
+		err = op_wrong_type(s);
+	}
+	if (err == 0) {
+		err = held_elem_add(s, k, member, &e);
+	}
+	if (err == 0) {
+		e->base = BASE_VALUE;
+		k->kind = KIND_SET;
+		k->type = LATTICE_GSET;
+	}
+	return err;
+}
 
 static int
 set_write(struct session *s, struct slice key, struct slice member, enum held_base base)
@@ -13,6 +58,9 @@ set_write(struct session *s, struct slice key, struct slice member, enum held_ba
 	struct held_elem *e;
 	int err = op_write(s, key, member, KIND_SET, &k);
 
+	if (err == 0 && base == BASE_ABSENT && k->kind == KIND_SET && k->type == LATTICE_GSET) {
+		err = refuse(s, MB_ERR_TYPE, "the set only grows");
+	}
 	if (err == 0) {
 		err = held_elem_add(s, k, member, &e);
 	}

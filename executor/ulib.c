@@ -7,6 +7,7 @@
 #include "check.h"
 #include "compiler.h"
 #include "fn.h"
+#include "probe.h"
 
 int
 call_refuse(struct mb_call *call, int err, const char *what, const char *why)
@@ -37,6 +38,8 @@ may_return(int err)
 	case MB_ERR_INDETERMINATE:
 	case MB_ERR_TRYAGAIN:
 	case MB_ERR_FUNCTION_FAILED:
+	case MB_ERR_GONE:
+	case MB_ERR_BUSY:
 		return true;
 	default:
 		return false;
@@ -65,9 +68,14 @@ call_outcome(struct mb_call *call, int returned)
 int
 call_run(struct mb_call *call)
 {
+	int err;
+
 	call->text_err = 0;
 	call->text[0] = '\0';
-	return call_outcome(call, call->fn->run(call));
+	PROBE2(function_begin, call->id, call->fn->id);
+	err = call->fn->run(call);
+	PROBE3(function_end, call->id, call->fn->id, err);
+	return call_outcome(call, err);
 }
 
 int

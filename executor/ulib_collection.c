@@ -14,13 +14,14 @@ static_assert(sizeof(struct session_iter) <= sizeof(((struct walk *)0)->word), "
 static_assert(sizeof(struct walk) == sizeof(struct mb_set_iter) &&
 		      sizeof(struct walk) == sizeof(struct mb_map_iter) &&
 		      sizeof(struct walk) == sizeof(struct mb_list_iter) &&
+		      sizeof(struct walk) == sizeof(struct mb_sibling_iter) &&
+		      sizeof(struct walk) == sizeof(struct mb_zrange_iter) &&
 		      sizeof(struct walk) == sizeof(struct mb_zset_iter),
 	      "all walks alike");
 
-typedef int begin_fn(struct session *s, struct slice key, struct session_iter *ret);
-
-static int
-walk_begin(struct mb_call *call, struct mb_slice key, begin_fn *begin, const char *verb, void *ret)
+int
+ulib_walk_begin(struct mb_call *call, struct mb_slice key, ulib_begin_fn *begin, const char *verb,
+		void *ret)
 {
 	struct walk walk = { .call = call };
 	struct session_iter it;
@@ -48,6 +49,16 @@ mb_sadd(struct mb_call *call, struct mb_slice key, struct mb_slice member)
 	}
 	return ulib_outcome(call, session_sadd(call->session, ulib_in(key), ulib_in(member)),
 			    "mb_sadd", key);
+}
+
+int
+mb_gset_add(struct mb_call *call, struct mb_slice key, struct mb_slice member)
+{
+	if (unlikely(call->session == NULL)) {
+		return ulib_no_state(call);
+	}
+	return ulib_outcome(call, session_gset_add(call->session, ulib_in(key), ulib_in(member)),
+			    "mb_gset_add", key);
 }
 
 int
@@ -83,7 +94,7 @@ mb_scard(struct mb_call *call, struct mb_slice key, uint64_t *ret)
 int
 mb_set_begin(struct mb_call *call, struct mb_slice key, struct mb_set_iter *ret)
 {
-	return walk_begin(call, key, session_set_begin, "mb_set_begin", ret);
+	return ulib_walk_begin(call, key, session_set_begin, "mb_set_begin", ret);
 }
 
 bool
@@ -182,7 +193,7 @@ mb_map_cnt(struct mb_call *call, struct mb_slice key, uint64_t *ret)
 int
 mb_map_begin(struct mb_call *call, struct mb_slice key, struct mb_map_iter *ret)
 {
-	return walk_begin(call, key, session_map_begin, "mb_map_begin", ret);
+	return ulib_walk_begin(call, key, session_map_begin, "mb_map_begin", ret);
 }
 
 int
@@ -306,7 +317,7 @@ mb_list_cnt(struct mb_call *call, struct mb_slice key, uint64_t *ret)
 int
 mb_list_begin(struct mb_call *call, struct mb_slice key, struct mb_list_iter *ret)
 {
-	return walk_begin(call, key, session_list_begin, "mb_list_begin", ret);
+	return ulib_walk_begin(call, key, session_list_begin, "mb_list_begin", ret);
 }
 
 bool
@@ -380,7 +391,7 @@ mb_zcard(struct mb_call *call, struct mb_slice key, uint64_t *ret)
 int
 mb_zset_begin(struct mb_call *call, struct mb_slice key, struct mb_zset_iter *ret)
 {
-	return walk_begin(call, key, session_zset_begin, "mb_zset_begin", ret);
+	return ulib_walk_begin(call, key, session_zset_begin, "mb_zset_begin", ret);
 }
 
 bool
@@ -397,4 +408,136 @@ mb_zset_next(struct mb_zset_iter *it, struct mb_slice *ret_member, double *ret_s
 		*ret_member = mb_slice_of(member.p, member.len);
 	}
 	return more;
+}
+
+/* ------------------------------------------------------- in the order of scores */
+
+int
+mb_zrange_by_score(struct mb_call *call, struct mb_slice key, double min, double max,
+		   struct mb_zrange_iter *ret)
+{
+	struct walk walk = { .call = call };
+	struct session_iter it;
+	int err;
+
+	if (unlikely(call->session == NULL)) {
+		return ulib_no_state(call);
+	}
+	err = session_zrange_score(call->session, ulib_in(key), min, max, &it);
+	if (err != 0) {
+		return ulib_refuse(call, err, "mb_zrange_by_score", key);
+	}
+	memcpy(walk.word, &it, sizeof(it));
+	memcpy(ret, &walk, sizeof(walk));
+	return 0;
+}
+
+int
+mb_zrange_by_rank(struct mb_call *call, struct mb_slice key, int64_t first, int64_t last,
+		  struct mb_zrange_iter *ret)
+{
+	struct walk walk = { .call = call };
+	struct session_iter it;
+	int err;
+
+	if (unlikely(call->session == NULL)) {
+		return ulib_no_state(call);
+	}
+	err = session_zrange_rank(call->session, ulib_in(key), first, last, &it);
+	if (err != 0) {
+		return ulib_refuse(call, err, "mb_zrange_by_rank", key);
+	}
+	memcpy(walk.word, &it, sizeof(it));
+	memcpy(ret, &walk, sizeof(walk));
+	return 0;
+}
+
+bool
+mb_zrange_next(struct mb_zrange_iter *it, struct mb_slice *ret_member, double *ret_score)
+{
+	struct session_iter inner;
+	struct slice member;
+	bool more;
+
+	memcpy(&inner, it->word, sizeof(inner));
+	more = session_zrange_next(it->call->session, &inner, &member, ret_score);
+	memcpy(it->word, &inner, sizeof(inner));
+	if (more) {
+		*ret_member = mb_slice_of(member.p, member.len);
+	}
+	return more;
+}
+
+int
+mb_zrank(struct mb_call *call, struct mb_slice key, struct mb_slice member, uint64_t *ret)
+{
+	if (unlikely(call->session == NULL)) {
+		return ulib_no_state(call);
+	}
+	return ulib_outcome(call, session_zrank(call->session, ulib_in(key), ulib_in(member), ret),
+			    "mb_zrank", key);
+}
+
+/* -------------------------------------------------------- items that one call gets */
+
+static int
+take_item(struct mb_call *call, struct mb_slice key, enum list_end end, const char *verb,
+	  struct mb_slice *ret)
+{
+	struct slice value;
+	int err;
+
+	if (unlikely(call->session == NULL)) {
+		return ulib_no_state(call);
+	}
+	err = session_take_list(call->session, ulib_in(key), end, &value);
+	if (err != 0) {
+		return ulib_refuse(call, err, verb, key);
+	}
+	*ret = mb_slice_of(value.p, value.len);
+	return 0;
+}
+
+int
+mb_take_left(struct mb_call *call, struct mb_slice key, struct mb_slice *ret)
+{
+	return take_item(call, key, LIST_LEFT, "mb_take_left", ret);
+}
+
+int
+mb_take_right(struct mb_call *call, struct mb_slice key, struct mb_slice *ret)
+{
+	return take_item(call, key, LIST_RIGHT, "mb_take_right", ret);
+}
+
+static int
+take_score(struct mb_call *call, struct mb_slice key, bool highest, const char *verb,
+	   struct mb_slice *ret_member, double *ret_score)
+{
+	struct slice member;
+	int err;
+
+	if (unlikely(call->session == NULL)) {
+		return ulib_no_state(call);
+	}
+	err = session_take_score(call->session, ulib_in(key), highest, &member, ret_score);
+	if (err != 0) {
+		return ulib_refuse(call, err, verb, key);
+	}
+	*ret_member = mb_slice_of(member.p, member.len);
+	return 0;
+}
+
+int
+mb_take_lowest(struct mb_call *call, struct mb_slice key, struct mb_slice *ret_member,
+	       double *ret_score)
+{
+	return take_score(call, key, false, "mb_take_lowest", ret_member, ret_score);
+}
+
+int
+mb_take_highest(struct mb_call *call, struct mb_slice key, struct mb_slice *ret_member,
+		double *ret_score)
+{
+	return take_score(call, key, true, "mb_take_highest", ret_member, ret_score);
 }

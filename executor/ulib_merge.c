@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ulib_merge.c - values that merge: from the function's numbers to values of the lattice */
+#include "gset.h"
 #include "lattice.h"
+#include "lww.h"
 #include "microburst/error.h"
+#include "pair_lex.h"
+#include "part.h"
 #include "priority.h"
 #include "scalar.h"
 #include "ulib_state.h"
-
-/* A priority's value is built here, before it is copied. */
-#define PRIORITY_VALUE_MAX (64u << 10)
+#include "vclock.h"
 
 /* Merges what was made, unless that went wrong. */
 static int
@@ -66,9 +68,111 @@ mb_merge_or(struct mb_call *call, struct mb_slice key, bool x)
 int
 mb_merge_priority(struct mb_call *call, struct mb_slice key, int64_t number, struct mb_slice value)
 {
-	uint8_t buf[PRIORITY_VALUE_MAX + PRIORITY_OVERHEAD];
+	uint8_t buf[PART_VALUE_MAX + PRIORITY_OVERHEAD];
 	struct wbuf out = wbuf_init(buf, sizeof(buf));
 	int err = priority_delta(number, ulib_in(value), &out);
 
 	return merge(call, key, LATTICE_PRIORITY, err, &out, "mb_merge_priority");
+}
+
+int
+mb_merge_lww(struct mb_call *call, struct mb_slice key, struct mb_slice value, uint64_t time_us)
+{
+	uint8_t buf[PART_VALUE_MAX + LWW_OVERHEAD];
+	struct wbuf out = wbuf_init(buf, sizeof(buf));
+	int err = lww_delta_set((struct stamp){ .time = hlc_time_of_us(time_us) }, ulib_in(value),
+				&out);
+
+	return merge(call, key, LATTICE_LWW, err, &out, "mb_merge_lww");
+}
+
+/* --------------------------------------------------------------------- clocks */
+
+int
+mb_merge_clock(struct mb_call *call, struct mb_slice key, uint64_t writer, uint64_t events)
+{
+	uint8_t buf[VCLOCK_ENTRY_BYTES];
+	struct wbuf out = wbuf_init(buf, sizeof(buf));
+	int err = events == 0 ? MB_ERR_INVALID
+			      : vclock_delta((struct writer_id){ writer }, events, &out);
+
+	return merge(call, key, LATTICE_VCLOCK, err, &out, "mb_merge_clock");
+}
+
+int
+mb_get_clock(struct mb_call *call, struct mb_slice key, uint64_t writer, uint64_t *ret)
+{
+	struct slice state = slice_of(NULL, 0);
+	unsigned int type = LATTICE_VCLOCK;
+	int err;
+
+	if (unlikely(call->session == NULL)) {
+		return ulib_no_state(call);
+	}
+	err = session_merge_state(call->session, ulib_in(key), &type, &state);
+	if (err == 0 && type != LATTICE_VCLOCK) {
+		err = MB_ERR_TYPE;
+	}
+	if (err != 0 && err != MB_ERR_NOT_FOUND) {
+		return ulib_refuse(call, err, "mb_get_clock", key);
+	}
+	*ret = vclock_get(state, (struct writer_id){ writer });
+	return 0;
+}
+
+/* ---------------------------------------------------------------------- pairs */
+
+int
+mb_merge_pair(struct mb_call *call, struct mb_slice key, const struct mb_part *first,
+	      const struct mb_part *second)
+{
+	uint8_t mem[PART_PAIR_MAX];
+	struct wbuf out = wbuf_init(mem, sizeof(mem));
+	int err = part_pair_write(first, second, &out);
+
+	return merge(call, key, LATTICE_PAIR_LEX, err, &out, "mb_merge_pair");
+}
+
+int
+mb_get_pair(struct mb_call *call, struct mb_slice key, struct mb_part *ret_first,
+	    struct mb_part *ret_second)
+{
+	struct mb_part first, second;
+	struct slice state;
+	struct pair_lex pair;
+	unsigned int type;
+	int err;
+
+	if (unlikely(call->session == NULL)) {
+		return ulib_no_state(call);
+	}
+	err = session_merge_state(call->session, ulib_in(key), &type, &state);
+	if (err == 0) {
+		err = type == LATTICE_PAIR_LEX ? pair_lex_open(state, &pair) : MB_ERR_TYPE;
+	}
+	if (err == 0) {
+		err = part_read(pair.first_type, pair.first, &first);
+	}
+	if (err == 0) {
+		err = part_read(pair.second_type, pair.second, &second);
+	}
+	if (err != 0) {
+		return ulib_refuse(call, err, "mb_get_pair", key);
+	}
+	*ret_first = first;
+	*ret_second = second;
+	return 0;
+}
+
+bool
+mb_part_next(const struct mb_part *set, uint32_t *idx, struct mb_slice *ret_member)
+{
+	struct slice member;
+
+	if (set->kind != MB_PART_MEMBER || !gset_at(ulib_in(set->bytes), *idx, &member)) {
+		return false;
+	}
+	(*idx)++;
+	*ret_member = mb_slice_of(member.p, member.len);
+	return true;
 }

@@ -6,6 +6,7 @@
 
 #include "compiler.h"
 #include "hash.h"
+#include "mail.h"
 #include "ulib_state.h"
 
 /* NOT_FOUND is often no failure, and costs no sentence until a function returns it: the error's own
@@ -118,6 +119,38 @@ mb_delete(struct mb_call *call, struct mb_slice key)
 	return ulib_outcome(call, session_delete(call->session, ulib_in(key)), "mb_delete", key);
 }
 
+/* ------------------------------------------------------------------ deadlines */
+
+int
+mb_put_keep(struct mb_call *call, struct mb_slice key, struct mb_slice value)
+{
+	if (unlikely(call->session == NULL)) {
+		return ulib_no_state(call);
+	}
+	return ulib_outcome(call, session_put_keep(call->session, ulib_in(key), ulib_in(value)),
+			    "mb_put_keep", key);
+}
+
+int
+mb_expire(struct mb_call *call, struct mb_slice key, int64_t at_us)
+{
+	if (unlikely(call->session == NULL)) {
+		return ulib_no_state(call);
+	}
+	return ulib_outcome(call, session_expire(call->session, ulib_in(key), at_us), "mb_expire",
+			    key);
+}
+
+int
+mb_expires(struct mb_call *call, struct mb_slice key, int64_t *ret_at_us)
+{
+	if (unlikely(call->session == NULL)) {
+		return ulib_no_state(call);
+	}
+	return ulib_outcome(call, session_expires(call->session, ulib_in(key), ret_at_us),
+			    "mb_expires", key);
+}
+
 /* ---------------------------------------------------------------------- all */
 
 void
@@ -136,7 +169,25 @@ mb_flush(struct mb_call *call)
 	if (unlikely(call->session == NULL)) {
 		return ulib_no_state(call);
 	}
-	err = session_publish(call->session);
-	return likely(err == 0) ? 0
-				: call_refuse(call, err, "mb_flush", session_why(call->session));
+	err = session_flush(call->session);
+	if (unlikely(err != 0)) {
+		return call_refuse(call, err, "mb_flush", session_why(call->session));
+	}
+	if (unlikely(call->mail != NULL && mail_waits(call->mail))) {
+		err = mail_publish(call->mail, call->deadline_ns);
+	}
+	return likely(err == 0) ? 0 : ulib_mail_refuse(call, err, "mb_flush");
+}
+
+int
+mb_ack(struct mb_call *call, enum mb_ack ack)
+{
+	if (unlikely(call->session == NULL)) {
+		return ulib_no_state(call);
+	}
+	if ((unsigned int)ack > MB_ACK_ALL) {
+		return call_refuse(call, MB_ERR_INVALID, "mb_ack", "there is no such level");
+	}
+	session_ack(call->session, (uint8_t)ack);
+	return 0;
 }

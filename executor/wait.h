@@ -20,7 +20,8 @@ struct exec_wait {
 	/* Sends a message to a tile of the node, on one of the ports below PORT_DIRECT_FIRST. Waits
 	 * for room. Returns 0; MB_ERR_NO_NODE. */
 	int (*send)(void *ctx, uint32_t port, const struct desc *d);
-	/* Waits for the next answer of a cache tile, until the time until_ns (0: without end).
+	/* Waits for the next answer of a cache tile, or what sched has of messages (message.h),
+	 * until the time until_ns (0: without end).
 	 * Returns 1 with *ret; 0 at that time; MB_ERR_NO_NODE. */
 	int (*answer)(void *ctx, uint64_t until_ns, struct desc *ret);
 	void *ctx;

@@ -221,6 +221,7 @@ start_refuse(struct gate *g, struct gate_conn *c, int err)
 struct call_options {
 	uint64_t deadline_ns; /* from now; 0: none */
 	bool read_only;
+	uint8_t level; /* enum call_level */
 };
 
 static int
@@ -258,7 +259,7 @@ fn_call(struct gate *g, struct gate_conn *c, struct slice name, const struct sli
 	words_add(&w, word, cnt, key_cnt);
 	bytes = value_list_end(&w);
 	REQUIRE(bytes > 0);
-	d.sub = opt.read_only ? CALL_READ_ONLY : 0;
+	d.sub = (uint8_t)((opt.read_only ? CALL_READ_ONLY : 0) | opt.level);
 	d.b = opt.deadline_ns != 0 ? g->now_ns + opt.deadline_ns : 0;
 	err = gate_call_start(g, c, &d, c->keep, (size_t)bytes);
 	return err == 0 ? (int)GATE_WAIT : start_refuse(g, c, err);
@@ -312,8 +313,10 @@ options(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t a
 			}
 			ret->deadline_ns = (uint64_t)ms * NS_PER_MS;
 		} else if (gate_word_is(arg[at], "level")) {
-			if (!gate_word_is(arg[at + 1], "lww")) {
-				gate_error(g, c, "ERR LEVEL is lww");
+			ret->level =
+				gate_word_is(arg[at + 1], "rr") ? CALL_LEVEL_RR : CALL_LEVEL_LWW;
+			if (ret->level == CALL_LEVEL_LWW && !gate_word_is(arg[at + 1], "lww")) {
+				gate_error(g, c, "ERR LEVEL is lww or rr");
 				return 0;
 			}
 		} else {

@@ -210,6 +210,19 @@ from_hex(const char *s, struct mb_value *ret, char err[static ARGVAL_ERR_BYTES])
 }
 
 static int
+from_key(const char *s, enum mb_type type, struct mb_value *ret, char err[static ARGVAL_ERR_BYTES])
+{
+	size_t len = strlen(s);
+
+	if (len == 0 || len > KEY_BYTES_MAX) {
+		return refuse(err, MB_ERR_INVALID, "a key has 1 to %d bytes, not %zu",
+			      KEY_BYTES_MAX, len);
+	}
+	*ret = type == MB_REF ? mb_ref(s, len) : mb_output(s, len);
+	return MB_OK;
+}
+
+static int
 from_text(const char *s, struct mb_value *ret)
 {
 	size_t len = strlen(s);
@@ -253,6 +266,10 @@ argval_parse(const char *text, struct mb_value *ret, char err[static ARGVAL_ERR_
 			return from_hex(rest, ret, err);
 		case 'a':
 			return from_array(rest, ret, err);
+		case 'k':
+			return from_key(rest, MB_REF, ret, err);
+		case 'o':
+			return from_key(rest, MB_OUTPUT, ret, err);
 		default:
 			break;
 		}

@@ -6,6 +6,8 @@
  *	@file            its bytes       s:4        text
  *	-                standard input  b:00ff     bytes, in hexadecimal
  *	anything else    text            a:1,2.5    array of f64; a: is an empty one
+ *	                                 k:KEY      what is stored there (a reference)
+ *	                                 o:KEY      no argument: the result is stored there
  *
  * Text that is not UTF-8 becomes bytes. A whole number that i64 cannot hold is refused rather than
  * rounded.

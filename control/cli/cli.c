@@ -338,12 +338,35 @@ cli_run(struct cli *cli, int argc, char **argv)
 /* ---------------------------------------------------------------- the node */
 
 int
+cli_ack(struct cli *cli, enum mb_ack *ret)
+{
+	static const char *const word[] = {
+		[MB_ACK_DEFAULT] = "default", [MB_ACK_LOCAL] = "local", [MB_ACK_ONE] = "one",
+		[MB_ACK_QUORUM] = "quorum",   [MB_ACK_ALL] = "all",
+	};
+
+	*ret = MB_ACK_DEFAULT;
+	for (unsigned int i = 0; cli->ack != NULL; i++) {
+		if (i == ARRAY_CNT(word)) {
+			return cli_usage(cli, "--ack is local, one, quorum or all, not \"%s\"",
+					 cli->ack);
+		}
+		if (strcmp(cli->ack, word[i]) == 0) {
+			*ret = (enum mb_ack)i;
+			break;
+		}
+	}
+	return 0;
+}
+
+int
 cli_open(struct cli *cli)
 {
-	int err;
+	enum mb_ack ack;
+	int err = cli_ack(cli, &ack);
 
-	if (cli->client != NULL) {
-		return 0;
+	if (err != 0 || cli->client != NULL) {
+		return err;
 	}
 	err = mb_client_open(&cli->client, cli->socket);
 	if (err != MB_OK) {
@@ -354,6 +377,7 @@ cli_open(struct cli *cli)
 				where == NULL ? "your node" : "the node at ",
 				where == NULL ? "" : where);
 	}
+	(void)mb_client_ack(cli->client, ack);
 	return 0;
 }
 

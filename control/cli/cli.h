@@ -27,6 +27,7 @@ enum cli_exit {
 struct cli {
 	const struct command *command;
 	const char *socket; /* --socket; NULL: the default */
+	const char *ack;    /* --ack: who has merged a write before it is done; NULL: the default */
 	bool json;
 	bool terminal; /* standard output is one */
 	int arg_cnt;
@@ -59,6 +60,9 @@ int cli_usage(struct cli *cli, const char *what, ...) __attribute__((__format__(
 /* cli_open enters the node, as cli->client; cli_run leaves it. Says so itself when that fails.
  * Returns: 0, or the exit code. */
 int cli_open(struct cli *cli);
+
+/* cli_ack reads --ack. Returns: 0, or what cli_usage returned. */
+int cli_ack(struct cli *cli, enum mb_ack *ret);
 
 /* cli_open_for is cli_open, once key is one. */
 int cli_open_for(struct cli *cli, const char *key);

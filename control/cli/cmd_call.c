@@ -66,7 +66,8 @@ const struct command cmd_call = {
 	.summary = "call a function and print its results",
 	.more = "An ARG is a whole number (i64), a decimal number (f64), @FILE for a file's bytes, "
 		"- for those of standard input, else text. A prefix forces its type: i:4 f:4 s:4, "
-		"b:00ff (bytes in hexadecimal), a:1,2.5 (array of f64). Results are printed one a "
+		"b:00ff (bytes in hexadecimal), a:1,2.5 (array of f64), k:KEY (what is stored "
+		"there). o:KEY stores the result as well. Results are printed one a "
 		"line; a single result of bytes goes into a pipe as it is.",
 	.example = "microburst call increment 4 --deadline 10ms",
 	.flags = COMMAND_NODE | COMMAND_JSON,

@@ -32,8 +32,9 @@ const struct command cmd_dag_add = {
 	.args = "NAME TEXT",
 	.summary = "register a DAG: which function's results go where",
 	.more = "TEXT is a list of edges, or one function alone. A function that stands in it "
-		"more than once carries tags: count#0, count#1. Several may be sources, one is the "
-		"sink, whose results are the answer.",
+		"more than once carries tags: count#0, count#1. A star, "
+		"count*, makes it run once for each function before it. Several may be sources, "
+		"one is the sink, whose results are the answer.",
 	.example = "microburst dag add diamond 'a -> b, a -> c, b -> d, c -> d'",
 	.flags = COMMAND_NODE | COMMAND_JSON,
 	.arg_min = 2,

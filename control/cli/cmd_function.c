@@ -14,8 +14,9 @@
 /* ----------------------------------------------------------------- deploy */
 
 struct deploy {
-	const char *name;
+	const char *name, *class;
 	bool lazy;
+	uint64_t deadline_ns, concurrency; /* 0: no limit */
 };
 
 static int
@@ -23,12 +24,21 @@ deploy_set(struct cli *cli, int key, const char *text)
 {
 	struct deploy *deploy = cli->opt;
 
-	if (key == 'n') {
+	switch (key) {
+	case 'n':
 		deploy->name = text;
-	} else {
+		return 0;
+	case 'd':
+		return cli_duration(cli, "deadline", text, &deploy->deadline_ns);
+	case 'c':
+		return cli_count(cli, "concurrency", text, 1, 64, &deploy->concurrency);
+	case 'k':
+		deploy->class = text;
+		return 0;
+	default:
 		deploy->lazy = true;
+		return 0;
 	}
-	return 0;
 }
 
 static bool
@@ -95,8 +105,10 @@ deploy_file(struct cli *cli, const char *file, json_t *all)
 	if (code != 0) {
 		return code;
 	}
-	request = json_pack("{s:s, s:s, s:s*, s:b}", "cmd", "deploy", "object", object, "name",
-			    deploy->name, "pin", !deploy->lazy);
+	request = json_pack("{s:s, s:s, s:s*, s:s*, s:b, s:I, s:I}", "cmd", "deploy", "object",
+			    object, "name", deploy->name, "class", deploy->class, "pin",
+			    !deploy->lazy, "deadline_ns", (json_int_t)deploy->deadline_ns,
+			    "concurrency", (json_int_t)deploy->concurrency);
 	progress("deploying", file);
 	code = cli_ask(cli, request, fd, &a);
 	progress("", "");
@@ -156,6 +168,12 @@ const struct command cmd_deploy = {
 		(const struct argp_option[]){
 			{ "name", 'n', "NAME", 0,
 			  "Register it as NAME, if the file has one function", 0 },
+			{ "deadline", 'd', "DURATION", 0,
+			  "Stop each call of it that takes longer, such as 100ms", 0 },
+			{ "concurrency", 'c', "N", 0, "Run it at N executors at a time at most",
+			  0 },
+			{ "class", 'k', "CLASS", 0,
+			  "Only executors of CLASS may run it (executor.classes)", 0 },
 			{ "lazy", 'l', NULL, 0, "Register only; the first call loads it", 0 },
 			{ 0 },
 		},
@@ -178,12 +196,13 @@ functions_run(struct cli *cli)
 	if (code != 0 || cli->json) {
 		return code != 0 ? code : cli_json(cli, a);
 	}
-	columns_init(&t, "<FUNCTION >VERSION >EXECUTORS >OBJECT <LOADED");
+	columns_init(&t, "<FUNCTION >VERSION >EXECUTORS >OBJECT <LOADED <CLASS");
 	json_array_foreach(json_object_get(a, "functions"), i, f) {
-		columns_row(&t, "suubs", cli_text(f, "name"), cli_u64(f, "version"),
+		columns_row(&t, "suubss", cli_text(f, "name"), cli_u64(f, "version"),
 			    cli_u64(f, "executors"), cli_u64(f, "object_bytes"),
 			    json_is_true(json_object_get(f, "pinned")) ? "yes"
-								       : "at its first call");
+								       : "at its first call",
+			    cli_text(f, "class"));
 	}
 	columns_print(&t, stdout);
 	columns_fini(&t);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cmd_ps.c - ps, cancel, trace, logs: calls one by one */
+/* cmd_ps.c - ps, cancel, explain, logs: calls one by one */
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -9,6 +9,7 @@
 #include "cli.h"
 #include "columns.h"
 #include "fmt.h"
+#include "trace.h"
 
 /* --------------------------------------------------------------------- ps */
 
@@ -29,6 +30,27 @@ print_calls(const json_t *calls)
 	puts(json_array_size(calls) == 0 ? "No call is running.\n" : "");
 }
 
+/* What functions have used. */
+static void
+print_use(const json_t *functions)
+{
+	struct columns t;
+	const json_t *f;
+	size_t i;
+
+	columns_init(&t, "<FUNCTION >CALLS >FAILED >RUN >p50 >p99 >BYTE-SECONDS");
+	json_array_foreach(functions, i, f) {
+		columns_row(&t, "suunnnu", cli_text(f, "name"), cli_u64(f, "finished"),
+			    cli_u64(f, "failed"), cli_u64(f, "run_ns"), cli_u64(f, "p50_ns"),
+			    cli_u64(f, "p99_ns"), cli_u64(f, "byte_us") / 1000000);
+	}
+	if (i > 0) {
+		puts("");
+	}
+	columns_print(&t, stdout);
+	columns_fini(&t);
+}
+
 static int
 ps_run(struct cli *cli)
 {
@@ -47,13 +69,17 @@ ps_run(struct cli *cli)
 		       (unsigned long long)cli_u64(q, "calls"), cli_text(q, "function"));
 	}
 	answer_executors(json_object_get(a, "executors"));
+	print_use(json_object_get(a, "functions"));
 	json_decref(a);
 	return CLI_DONE;
 }
 
 const struct command cmd_ps = {
 	.name = "ps",
-	.summary = "calls that run now, calls that wait, and the executors",
+	.summary = "calls that run now, calls that wait, the executors, what functions used",
+	.more = "RUN is the time that all calls of a function ran, BYTE-SECONDS the bytes of their "
+		"arguments and results beyond 40 times how long they were held for them; both "
+		"since the node began, new versions of the function included.",
 	.example = "microburst ps",
 	.flags = COMMAND_NODE | COMMAND_JSON,
 	.run = ps_run,
@@ -61,33 +87,11 @@ const struct command cmd_ps = {
 
 /* ----------------------------------------------------------------- cancel */
 
-/* A call's id as ps and logs print it: 16 hexadecimal digits. Fewer are taken too. */
-static int
-call_id(struct cli *cli, const char *text, char ret[static 17])
-{
-	size_t len = strlen(text);
-
-	if (len == 0 || len > 16 || text[strspn(text, "0123456789abcdefABCDEF")] != '\0') {
-		return cli_usage(cli,
-				 "a call's id is up to 16 hexadecimal digits, as `microburst ps` "
-				 "prints it, not \"%s\"",
-				 text);
-	}
-	memset(ret, '0', 16);
-	for (size_t i = 0; i < len; i++) {
-		char c = text[i];
-
-		ret[16 - len + i] = c >= 'A' && c <= 'F' ? (char)(c | 0x20) : c;
-	}
-	ret[16] = '\0';
-	return 0;
-}
-
 static int
 cancel_run(struct cli *cli)
 {
 	char id[17];
-	int code = call_id(cli, cli->arg[0], id);
+	int code = trace_call_id(cli, cli->arg[0], id);
 
 	return code != 0
 		       ? code
@@ -105,58 +109,6 @@ const struct command cmd_cancel = {
 	.run = cancel_run,
 };
 
-/* ------------------------------------------------------------------ trace */
-
-#define TRACE_BAR 40
-
-static int
-trace_run(struct cli *cli)
-{
-	static const char bar[TRACE_BAR + 1] = "########################################";
-	const json_t *hops, *h;
-	uint64_t total = 0;
-	struct columns t;
-	char id[17];
-	json_t *a;
-	size_t i;
-	int code;
-
-	code = call_id(cli, cli->arg[0], id);
-	if (code == 0) {
-		code = cli_ask(cli, json_pack("{s:s, s:s}", "cmd", "trace", "call", id), -1, &a);
-	}
-	if (code != 0 || cli->json) {
-		return code != 0 ? code : cli_json(cli, a);
-	}
-	hops = json_object_get(a, "hops");
-	json_array_foreach(hops, i, h) {
-		total += cli_u64(h, "ns");
-	}
-	columns_init(&t, "<HOP >TIME >SHARE <");
-	json_array_foreach(hops, i, h) {
-		double share = total == 0 ? 0 : (double)cli_u64(h, "ns") / (double)total;
-
-		columns_row(&t, "snps", cli_text(h, "name"), cli_u64(h, "ns"), share,
-			    bar + TRACE_BAR - (int)(share * TRACE_BAR));
-	}
-	columns_row(&t, "sn--", "all", total);
-	columns_print(&t, stdout);
-	columns_fini(&t);
-	json_decref(a);
-	return CLI_DONE;
-}
-
-const struct command cmd_trace = {
-	.name = "trace",
-	.args = "CALL",
-	.summary = "where one call's time went, hop by hop",
-	.example = "microburst trace 00c0000000000017",
-	.flags = COMMAND_NODE | COMMAND_JSON,
-	.arg_min = 1,
-	.arg_max = 1,
-	.run = trace_run,
-};
-
 /* ---------------------------------------------------------------- explain */
 
 static int
@@ -164,12 +116,12 @@ explain_run(struct cli *cli)
 {
 	const json_t *decisions, *d;
 	struct columns t;
-	char id[17];
+	char id[17], load[16];
 	json_t *a;
 	size_t i;
 	int code;
 
-	code = call_id(cli, cli->arg[0], id);
+	code = trace_call_id(cli, cli->arg[0], id);
 	if (code == 0) {
 		code = cli_ask(cli, json_pack("{s:s, s:s}", "cmd", "explain", "call", id), -1, &a);
 	}
@@ -181,11 +133,13 @@ explain_run(struct cli *cli)
 		printf("The scheduler has decided nothing about it, or long ago: "
 		       "a call whose client finds a free executor goes there directly.\n");
 	} else {
-		columns_init(&t, "<WHAT >FUNCTIONS >EXECUTOR >ABLE >AHEAD >WAITED >ATTEMPT");
+		columns_init(&t, "<WHAT >FUNCTIONS >EXECUTOR >ABLE >LOAD >AHEAD >WAITED >ATTEMPT");
 		json_array_foreach(decisions, i, d) {
-			columns_row(&t, "suuuunu", cli_text(d, "name"), cli_u64(d, "functions"),
-				    cli_u64(d, "executor"), cli_u64(d, "able"), cli_u64(d, "ahead"),
-				    cli_u64(d, "waited_ns"), cli_u64(d, "attempt"));
+			snprintf(load, sizeof(load), "%.1f%%", (double)cli_u64(d, "load") / 10);
+			columns_row(&t, "suuusunu", cli_text(d, "name"), cli_u64(d, "functions"),
+				    cli_u64(d, "executor"), cli_u64(d, "able"), load,
+				    cli_u64(d, "ahead"), cli_u64(d, "waited_ns"),
+				    cli_u64(d, "attempt"));
 		}
 		columns_print(&t, stdout);
 		columns_fini(&t);
@@ -199,7 +153,8 @@ const struct command cmd_explain = {
 	.args = "CALL",
 	.summary = "what the scheduler decided about a call, and out of what",
 	.more = "A line for each time it, or a part of a DAG, was given to an executor: how many "
-		"executors were able, how many calls were ahead of it, how long it waited.",
+		"executors were able, how busy that one had been of late, how many calls were "
+		"ahead of it, how long it waited.",
 	.example = "microburst explain 00c0000000000017",
 	.flags = COMMAND_NODE | COMMAND_JSON,
 	.arg_min = 1,

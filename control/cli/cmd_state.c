@@ -37,7 +37,45 @@ read_value(struct cli *cli, const char *text, struct mb_value *ret)
 	return rc == MB_OK ? 0 : cli_fail(cli, rc, err, "%s", "");
 }
 
+/* What members are shown to, one by one. */
+struct members {
+	struct cli *cli;
+	json_t *json; /* NULL: print */
+};
+
+static bool add_member(void *ctx, const void *p, size_t len, const void *p2, size_t len2);
+
 /* ---------------------------------------------------------------- get, set */
+
+struct get {
+	bool siblings; /* the option */
+};
+
+static int
+get_set(struct cli *cli, int key, const char *text)
+{
+	(void)key;
+	(void)text;
+	((struct get *)cli->opt)->siblings = true;
+	return 0;
+}
+
+/* All values beside each other. */
+static int
+get_siblings(struct cli *cli, const char *key)
+{
+	struct members m = { .cli = cli, .json = cli->json ? json_array() : NULL };
+	int err = mb_client_siblings(cli->client, key, 0, add_member, &m, NULL);
+
+	if (err != MB_OK) {
+		json_decref(m.json);
+		return err == MB_ERR_TYPE
+			       ? cli_fail(cli, err, "it has one value: `microburst get` prints it",
+					  "cannot get the siblings of %s", key)
+			       : fail_key(cli, err, "get", key);
+	}
+	return cli->json ? cli_json(cli, json_pack("{s:o}", "siblings", m.json)) : CLI_DONE;
+}
 
 static int
 get_run(struct cli *cli)
@@ -48,6 +86,9 @@ get_run(struct cli *cli)
 
 	if (code != 0) {
 		return code;
+	}
+	if (((const struct get *)cli->opt)->siblings) {
+		return get_siblings(cli, key);
 	}
 	err = mb_client_get(cli->client, key, 0, &held);
 	if (err == MB_ERR_TYPE) {
@@ -76,8 +117,76 @@ const struct command cmd_get = {
 	.flags = COMMAND_NODE | COMMAND_JSON,
 	.arg_min = 1,
 	.arg_max = 1,
+	.option =
+		(const struct argp_option[]){
+			{ "siblings", 's', NULL, 0,
+			  "All values that stand beside each other, one a line, not the latest",
+			  0 },
+			{ 0 },
+		},
+	.opt_bytes = sizeof(struct get),
+	.set = get_set,
 	.run = get_run,
 };
+
+struct set {
+	bool keep, sibling, resolve;
+	const char *merge;
+};
+
+static int
+set_set(struct cli *cli, int key, const char *text)
+{
+	struct set *o = cli->opt;
+
+	o->keep = o->keep || key == 'k';
+	o->sibling = o->sibling || key == 's';
+	o->resolve = o->resolve || key == 'r';
+	o->merge = key == 'm' ? text : o->merge;
+	return o->keep + o->sibling + o->resolve + (o->merge != NULL) > 1
+		       ? cli_usage(cli, "only one of --keep, --sibling, --resolve and --merge")
+		       : 0;
+}
+
+static bool
+skip_member(void *ctx, const void *p, size_t len, const void *p2, size_t len2)
+{
+	(void)ctx, (void)p, (void)len, (void)p2, (void)len2;
+	return true;
+}
+
+/* In the place of all values that are there now. */
+static int
+set_resolve(struct cli *cli, const char *key, const struct mb_value *value)
+{
+	struct mb_seen *seen = NULL;
+	int err = mb_client_siblings(cli->client, key, 0, skip_member, NULL, &seen);
+
+	if (err == MB_OK) {
+		err = mb_client_put_sibling(cli->client, key, 0, value->p, value->len, seen);
+	}
+	mb_client_seen_free(seen);
+	return err;
+}
+
+static int
+set_how(struct cli *cli, const char *key, const struct mb_value *value)
+{
+	const struct set *o = cli->opt;
+
+	if (o->keep) {
+		return mb_client_set_keep(cli->client, key, 0, value->p, value->len);
+	}
+	if (o->sibling) {
+		return mb_client_put_sibling(cli->client, key, 0, value->p, value->len, NULL);
+	}
+	if (o->resolve) {
+		return set_resolve(cli, key, value);
+	}
+	return o->merge != NULL
+		       ? mb_client_put_merged(cli->client, key, 0, o->merge, value->p, value->len)
+		       : mb_client_set(cli->client, key, 0, value->p, value->len);
+}
 
 static int
 set_run(struct cli *cli)
@@ -92,7 +201,7 @@ set_run(struct cli *cli)
 	if (code != 0) {
 		return code;
 	}
-	err = mb_client_set(cli->client, key, 0, value.p, value.len);
+	err = set_how(cli, key, &value);
 	if (err != MB_OK) {
 		return fail_key(cli, err, "set", key);
 	}
@@ -108,6 +217,20 @@ const struct command cmd_set = {
 	.flags = COMMAND_NODE | COMMAND_JSON,
 	.arg_min = 2,
 	.arg_max = 2,
+	.option =
+		(const struct argp_option[]){
+			{ "keep", 'k', NULL, 0, "The time when the key ends stays", 0 },
+			{ "sibling", 's', NULL, 0, "Beside the values that are there", 0 },
+			{ "resolve", 'r', NULL, 0,
+			  "In the place of the values that stand beside each other", 0 },
+			{ "merge", 'm', "NAME", 0,
+			  "Beside the values that are there, for functions whose MB_MERGE(NAME) "
+			  "makes one of them",
+			  0 },
+			{ 0 },
+		},
+	.opt_bytes = sizeof(struct set),
+	.set = set_set,
 	.run = set_run,
 };
 
@@ -204,11 +327,6 @@ const struct command cmd_sadd = {
 	.arg_min = 2,
 	.arg_max = COMMAND_ARGS_ANY,
 	.run = sadd_run,
-};
-
-struct members {
-	struct cli *cli;
-	json_t *json; /* NULL: print */
 };
 
 static bool

@@ -73,20 +73,30 @@ print_frame(FILE *f, const json_t *a)
 	columns_fini(&t);
 	fputs(json_array_size(json_object_get(a, "functions")) > 0 ? "\n" : "", f);
 
-	columns_init(&t, ">EXECUTOR >PID >CPU <STATE >BUSY >CALLS/s <FUNCTIONS");
+	columns_init(&t, ">EXECUTOR >PID >CPU <STATE >BUSY >CALLS/s >p50 >p99 <FUNCTIONS");
 	json_array_foreach(json_object_get(a, "executors"), i, x) {
-		columns_row(&t, "uuusprs", cli_u64(x, "proc"), cli_u64(x, "pid"), cli_u64(x, "cpu"),
-			    cli_text(x, "state"), real(x, "busy"), real(x, "per_s"),
+		columns_row(&t, "uuusprnns", cli_u64(x, "proc"), cli_u64(x, "pid"),
+			    cli_u64(x, "cpu"), cli_text(x, "state"), real(x, "busy"),
+			    real(x, "per_s"), cli_u64(x, "p50_ns"), cli_u64(x, "p99_ns"),
 			    answer_names(names, sizeof(names), json_object_get(x, "functions")));
 	}
 	columns_print(&t, f);
 	columns_fini(&t);
 	fputc('\n', f);
 
-	columns_init(&t, "<TILE >LCORE >CPU >BUSY");
+	columns_init(&t, "<TILE >LCORE >CPU >BUSY >TURN");
 	json_array_foreach(json_object_get(a, "tiles"), i, x) {
-		columns_row(&t, "suup", cli_text(x, "name"), cli_u64(x, "lcore"), cli_u64(x, "cpu"),
-			    real(x, "busy"));
+		columns_row(&t, "suupn", cli_text(x, "name"), cli_u64(x, "lcore"),
+			    cli_u64(x, "cpu"), real(x, "busy"), cli_u64(x, "turn_ns"));
+	}
+	columns_print(&t, f);
+	columns_fini(&t);
+	fputc('\n', f);
+
+	columns_init(&t, "<STAGE >CALLS/s >p50 >p99");
+	json_array_foreach(json_object_get(a, "stages"), i, x) {
+		columns_row(&t, "srnn", cli_text(x, "name"), real(x, "per_s"), cli_u64(x, "p50_ns"),
+			    cli_u64(x, "p99_ns"));
 	}
 	columns_print(&t, f);
 	columns_fini(&t);
@@ -255,7 +265,9 @@ const struct command cmd_top = {
 	.name = "top",
 	.summary = "live rates and latencies: functions, executors, tiles",
 	.more = "q quits. In a pipe, and with --json, it prints one interval and ends, as with "
-		"--once. BUSY is the share of one core.",
+		"--once. BUSY is the share of one core, TURN how long a poll took that found "
+		"work, p50 and p99 how long functions ran in the interval. Stages are the parts of "
+		"a call; pick, link, transit and call are known of one direct call in 64.",
 	.example = "microburst top --interval 500ms",
 	.flags = COMMAND_NODE | COMMAND_JSON,
 	.option =

@@ -57,13 +57,14 @@ bool command_menu(FILE *f, const char *family);
 
 extern const struct command cmd_up, cmd_down, cmd_status;
 extern const struct command cmd_top;
-extern const struct command cmd_ps, cmd_logs, cmd_cancel, cmd_trace, cmd_explain;
+extern const struct command cmd_ps, cmd_logs, cmd_cancel, cmd_send, cmd_trace, cmd_explain;
 extern const struct command cmd_deploy, cmd_functions, cmd_undeploy;
 extern const struct command cmd_call, cmd_future;
 extern const struct command cmd_dag_add, cmd_dag_call, cmd_dag_show, cmd_dag_rm, cmd_dag_list;
 extern const struct command cmd_get, cmd_set, cmd_incr, cmd_sadd, cmd_del, cmd_keys, cmd_members;
 extern const struct command cmd_srem, cmd_hset, cmd_hget, cmd_hincr, cmd_hdel, cmd_expire;
 extern const struct command cmd_push, cmd_pop, cmd_zadd, cmd_zincr, cmd_zscore, cmd_zrem;
+extern const struct command cmd_merge, cmd_zrange, cmd_zpop;
 extern const struct command cmd_doctor, cmd_bench;
 
 #endif

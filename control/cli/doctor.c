@@ -229,6 +229,7 @@ doctor_check(size_t i, const char *root, struct doctor_line *ret)
 		{ "huge pages", huge_pages },
 		{ "cgroup limits", cgroup },
 		{ "code in memfds", sealed_code },
+		{ "NICs", doctor_nic },
 		{ "io_uring", doctor_io_uring },
 		{ "seccomp", doctor_seccomp },
 		{ "namespaces", doctor_namespaces },

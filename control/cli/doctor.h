@@ -30,6 +30,9 @@ void doctor_namespaces(const char *root, struct doctor_line *line);
 void doctor_memlock(const char *root, struct doctor_line *line);
 void doctor_files(const char *root, struct doctor_line *line);
 
+/* doctor_nic.c */
+void doctor_nic(const char *root, struct doctor_line *line);
+
 /* doctor_ok and doctor_warn say what a check found; warn also what to do. */
 void doctor_ok(struct doctor_line *line, const char *found, ...)
 	__attribute__((__format__(__printf__, 2, 3)));

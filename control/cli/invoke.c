@@ -15,17 +15,20 @@
 #include "hist.h"
 #include "mem.h"
 #include "timebase.h"
+#include "trace.h"
 #include "valtext.h"
 
 #define REPEAT_MAX 1000000000
 
 const struct argp_option invoke_option[] = {
 	{ "deadline", 'd', "DURATION", 0, "Stop the call when it takes longer, such as 10ms", 0 },
-	{ "level", 'l', "LEVEL", 0, "Consistency level: lww (the default)", 0 },
+	{ "level", 'l', "LEVEL", 0, "Consistency level: lww (the default), or rr: repeatable reads",
+	  0 },
 	{ "repeat", 'r', "N", 0, "Call N times; print latencies instead of results", 0 },
 	{ "parallel", 'p', "M", 0, "With --repeat: keep M calls in flight", 0 },
 	{ "future", 'f', NULL, 0, "Do not wait: print the id that `microburst future` asks for",
 	  0 },
+	{ "trace", 't', NULL, 0, "Print where its time went, hop by hop, after its results", 0 },
 	{ "request-id", 'i', "ID", 0, "Run once, however often it is called with this id", 0 },
 	{ 0 },
 };
@@ -56,15 +59,18 @@ invoke_set(struct cli *cli, struct invoke *invoke, int key, const char *text)
 			       : cli_usage(cli,
 					   "--deadline is more than 0: nothing is done at once");
 	case 'l':
-		invoke->call.level = MB_LEVEL_LWW;
-		return strcmp(text, "lww") == 0
+		invoke->call.level = strcmp(text, "rr") == 0 ? MB_LEVEL_RR : MB_LEVEL_LWW;
+		return invoke->call.level == MB_LEVEL_RR || strcmp(text, "lww") == 0
 			       ? 0
-			       : cli_usage(cli, "--level knows lww, not \"%s\"", text);
+			       : cli_usage(cli, "--level knows lww and rr, not \"%s\"", text);
 	case 'f':
 		invoke->future = true;
 		return 0;
 	case 'i':
 		return invoke_request_id(cli, text, &invoke->call.request_id);
+	case 't':
+		invoke->call.trace = true;
+		return 0;
 	case 'r':
 		return cli_count(cli, "repeat", text, 1, REPEAT_MAX, &invoke->repeat);
 	default:
@@ -86,18 +92,33 @@ json_results(const struct mb_reply *reply)
 }
 
 static int
-print_reply(struct cli *cli, const struct mb_reply *reply)
+print_reply(struct cli *cli, const struct mb_reply *reply, bool trace)
 {
+	json_t *hops = NULL, *o;
 	char id[17];
+	int code = 0;
 
+	snprintf(id, sizeof(id), "%016" PRIx64, reply->call);
+	if (trace) {
+		code = trace_ask(cli, id, &hops);
+	}
 	if (!cli->json) {
 		valtext_print(stdout, reply->value, reply->cnt, cli->terminal);
-		return CLI_DONE;
+		if (hops != NULL) {
+			printf("\n");
+			trace_print(stdout, hops);
+		}
+		json_decref(hops);
+		return code;
 	}
-	snprintf(id, sizeof(id), "%016" PRIx64, reply->call);
-	return cli_json(cli, json_pack("{s:s, s:o, s:I, s:I}", "call", id, "results",
-				       json_results(reply), "run_ns", (json_int_t)reply->run_ns,
-				       "executor", (json_int_t)reply->executor));
+	o = json_pack("{s:s, s:o, s:I, s:I}", "call", id, "results", json_results(reply), "run_ns",
+		      (json_int_t)reply->run_ns, "executor", (json_int_t)reply->executor);
+	if (hops != NULL) {
+		json_object_set(o, "hops", json_object_get(hops, "hops"));
+	}
+	json_decref(hops);
+	cli_json(cli, o);
+	return code;
 }
 
 static int
@@ -145,7 +166,7 @@ run_once(struct cli *cli, const struct invoke *invoke, const struct invoke_targe
 	if (mb_call_wait(cli->client, 0, &reply) != 1) {
 		return fail(cli, target, MB_ERR_NODE_DIED, NULL);
 	}
-	code = reply.err == MB_OK ? print_reply(cli, &reply)
+	code = reply.err == MB_OK ? print_reply(cli, &reply, invoke->call.trace)
 				  : fail(cli, target, reply.err, reply.text);
 	mb_reply_free(cli->client, &reply);
 	return code;
@@ -249,14 +270,26 @@ out:
 }
 
 int
-invoke_run(struct cli *cli, const struct invoke *invoke, const struct invoke_target *target)
+invoke_run(struct cli *cli, const struct invoke *given, const struct invoke_target *target)
 {
+	struct invoke with_ack = *given;
+	const struct invoke *invoke = &with_ack;
+	int code = cli_ack(cli, &with_ack.call.ack);
+
+	if (code != 0) {
+		return code;
+	}
 	if (invoke->parallel > 0 && invoke->repeat == 0) {
 		return cli_usage(cli, "--parallel goes with --repeat");
 	}
 	if (invoke->repeat > 0 && (invoke->future || invoke->call.request_id != 0)) {
 		return cli_usage(cli,
 				 "--repeat calls anew each time: no --future, no --request-id");
+	}
+	if (invoke->call.trace &&
+	    (invoke->future || invoke->repeat > 0 || invoke->call.request_id != 0)) {
+		return cli_usage(cli, "--trace follows one call that is waited for: no --future, "
+				      "--repeat, --request-id");
 	}
 	if (invoke->future) {
 		return run_future(cli, invoke, target);

@@ -11,8 +11,9 @@ const char *argp_program_version = "microburst " MB_VERSION;
 static void
 help(FILE *f)
 {
-	fputs("Usage: microburst [--json] [--socket PATH | --connect udp://HOST:PORT] COMMAND "
-	      "[ARG]...\n"
+	fputs("Usage: microburst [--json] [--socket PATH | --connect udp://HOST:PORT] "
+	      "[--ack WHO]\n"
+	      "                  COMMAND [ARG]...\n"
 	      "Functions over shared state, in microseconds.\n\n",
 	      f);
 	command_menu(f, NULL);
@@ -94,6 +95,10 @@ leading_options(struct cli *cli, int argc, char **argv)
 			cli->socket = argv[++i];
 		} else if (strncmp(argv[i], "--connect=", 10) == 0) {
 			cli->socket = argv[i] + 10;
+		} else if (strcmp(argv[i], "--ack") == 0 && i + 1 < argc) {
+			cli->ack = argv[++i];
+		} else if (strncmp(argv[i], "--ack=", 6) == 0) {
+			cli->ack = argv[i] + 6;
 		} else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-?") == 0 ||
 			   strcmp(argv[i], "-h") == 0) {
 			help(stdout);

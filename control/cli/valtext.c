@@ -237,6 +237,9 @@ valtext_json(const struct mb_value *v)
 		return json_pack("{s:s, s:o}", "type", "f64_array", "value", json_array_f64(v));
 	case MB_LIST:
 		return json_pack("{s:s, s:o}", "type", "list", "value", json_list(v));
+	case MB_REF: /* of arguments only */
+	case MB_OUTPUT:
+		break;
 	}
 	return json_pack("{s:s, s:n}", "type", "unknown", "value");
 }

@@ -74,7 +74,17 @@ static inline int
 slice_cmp(struct slice a, struct slice b)
 {
 	size_t len = a.len < b.len ? a.len : b.len;
-	int diff = len == 0 ? 0 : memcmp(a.p, b.p, len);
+	uint64_t x, y;
+	int diff;
+
+	if (len >= sizeof(x)) { /* searches compare mostly what differs early */
+		memcpy(&x, a.p, sizeof(x));
+		memcpy(&y, b.p, sizeof(y));
+		if (x != y) {
+			return be64toh(x) < be64toh(y) ? -1 : 1;
+		}
+	}
+	diff = len == 0 ? 0 : memcmp(a.p, b.p, len);
 
 	return diff != 0 ? diff : (a.len > b.len) - (a.len < b.len);
 }

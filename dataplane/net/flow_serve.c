@@ -303,7 +303,7 @@ flow_serve_input(struct flow_serve *s, const struct wire_addr *from, const struc
 
 	s->stats.came++;
 	if (h->kind == WIRE_HELLO) {
-		flow_serve_on_hello(s, from, h);
+		flow_serve_on_hello(s, from, h, now_ns);
 		return;
 	}
 	c = flow_session_find(s, h->session);
@@ -311,8 +311,7 @@ flow_serve_input(struct flow_serve *s, const struct wire_addr *from, const struc
 		if (h->kind != WIRE_REQUEST) {
 			return;
 		}
-		if ((h->flags & WIRE_F_OPEN) == 0 ||
-		    h->session != flow_serve_cookie(s, from, h->client) ||
+		if ((h->flags & WIRE_F_OPEN) == 0 || !flow_session_is_given(s, from, h, now_ns) ||
 		    flow_session_has_left(s, h->session, now_ns)) {
 			flow_serve_reset(s, from, h);
 			return;

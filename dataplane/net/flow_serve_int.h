@@ -88,8 +88,8 @@ struct xfer *flow_xfer_alloc(struct flow_serve *s, struct session *c, struct slo
 			     uint64_t now_ns);
 void flow_xfer_free(struct flow_serve *s, struct session *c, struct slot *slot);
 void flow_slot_drop(struct flow_serve *s, struct session *c, struct slot *slot);
-uint64_t flow_serve_cookie(const struct flow_serve *s, const struct wire_addr *addr,
-			   uint32_t client);
+bool flow_session_is_given(const struct flow_serve *s, const struct wire_addr *from,
+			   const struct wire_head *h, uint64_t now_ns);
 bool flow_addr_eq(const struct wire_addr *a, const struct wire_addr *b);
 struct session *flow_session_find(struct flow_serve *s, uint64_t session);
 struct session *flow_session_make(struct flow_serve *s, const struct wire_addr *from,
@@ -98,7 +98,7 @@ bool flow_session_has_left(const struct flow_serve *s, uint64_t session, uint64_
 void flow_session_leave(struct flow_serve *s, struct session *c, uint64_t now_ns);
 void flow_session_forget(struct flow_serve *s, struct session *c);
 void flow_serve_on_hello(struct flow_serve *s, const struct wire_addr *from,
-			 const struct wire_head *h);
+			 const struct wire_head *h, uint64_t now_ns);
 void flow_serve_reset(struct flow_serve *s, const struct wire_addr *from,
 		      const struct wire_head *h);
 

@@ -2,8 +2,8 @@
 /* flow_session - the clients of a server's end, and the memory that is held for them
  *
  * A HELLO costs nothing but its answer: the session's number is made of the client's address, its
- * number and a secret, so it can be checked when the first request brings it back, and only who
- * receives at that address knows it (as TCP's SYN cookies). The session is made then.
+ * number, the time and a secret, so it can be checked when the first request brings it back, and
+ * only who receives at that address knows it (as TCP's SYN cookies). The session is made then.
  *
  * A client that leaves says so, and its session goes; but not the knowledge that it was: a copy
  * of one of its requests that is still on its way would make the session again, and run. That
@@ -22,6 +22,8 @@
 #include "flow_serve_int.h"
 #include "hash.h"
 #include "microburst/error.h"
+
+#define EPOCH_NS (FLOW_FORGET_NS / 2)
 
 int
 flow_serve_create(struct flow_serve **ret, const struct flow_serve_cfg *cfg,
@@ -190,10 +192,14 @@ flow_slot_drop(struct flow_serve *s, struct session *c, struct slot *slot)
 
 /* ----------------------------------------------------------------- sessions */
 
-uint64_t
-flow_serve_cookie(const struct flow_serve *s, const struct wire_addr *addr, uint32_t client)
+/* A number is good for making a session in the epoch in which it was given, and in the next: at
+ * most FLOW_FORGET_NS. A session is remembered for that long after it was made. So none is made
+ * twice with one number, whoever repeats what, and whenever. */
+static uint64_t
+session_number(const struct flow_serve *s, const struct wire_addr *addr, uint32_t client,
+	       uint64_t epoch)
 {
-	uint8_t bytes[sizeof(s->cfg.secret) + sizeof(addr->ip) + 2 + 4];
+	uint8_t bytes[sizeof(s->cfg.secret) + sizeof(addr->ip) + 2 + 4 + 8];
 	uint8_t *p = bytes;
 
 	memcpy(p, s->cfg.secret, sizeof(s->cfg.secret));
@@ -202,7 +208,18 @@ flow_serve_cookie(const struct flow_serve *s, const struct wire_addr *addr, uint
 	p += sizeof(addr->ip);
 	memcpy(p, &addr->port, 2);
 	memcpy(p + 2, &client, 4);
+	memcpy(p + 6, &epoch, 8);
 	return hash_bytes128(bytes, sizeof(bytes)).lo | 1; /* 0 names no session */
+}
+
+bool
+flow_session_is_given(const struct flow_serve *s, const struct wire_addr *from,
+		      const struct wire_head *h, uint64_t now_ns)
+{
+	uint64_t epoch = now_ns / EPOCH_NS;
+
+	return h->session == session_number(s, from, h->client, epoch) ||
+	       (epoch > 0 && h->session == session_number(s, from, h->client, epoch - 1));
 }
 
 bool
@@ -305,13 +322,14 @@ flow_session_make(struct flow_serve *s, const struct wire_addr *from, const stru
 
 /* F3: a HELLO is answered and forgotten. */
 void
-flow_serve_on_hello(struct flow_serve *s, const struct wire_addr *from, const struct wire_head *h)
+flow_serve_on_hello(struct flow_serve *s, const struct wire_addr *from, const struct wire_head *h,
+		    uint64_t now_ns)
 {
 	static const uint8_t padding[WIRE_BODY_MAX];
 	struct wire_head w = { .kind = WIRE_WELCOME,
 			       .id = h->id,
 			       .client = h->client,
-			       .session = flow_serve_cookie(s, from, h->client),
+			       .session = session_number(s, from, h->client, now_ns / EPOCH_NS),
 			       .word = FLOW_CREDITS };
 
 	s->stats.hello++;

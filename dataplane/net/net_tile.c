@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* net_tile - see net_tile.h
+ *
+ * The service's bell is a futex, awaited by the lcore's io_uring (Linux 6.7): so one wait hears of
+ * datagrams and of answers. Where the kernel has no such request the tile naps while answers are
+ * awaited.
+ */
 #include "net_tile.h"
 
+#include <errno.h>
+#include <liburing.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -16,29 +24,38 @@
 /* No futex in this kernel's io_uring: while answers are awaited, look so often. */
 #define NAP_NS      (50 * NS_PER_US)
 
+/* Linux 6.7; liburing 2.3 does not name them. */
+#define OP_FUTEX_WAIT 51
+#define FUTEX_U32     2
+#define FUTEX_ANY     UINT32_MAX
+
 struct net_tile {
-	struct sock *sock;
+	struct net_io io;
+	struct lcore *lcore;
+	uint32_t op;
 	struct flow_serve *serve;
 	struct heap *heap;
 	void *memory;
 	size_t memory_bytes;
 	struct net_service service;
 	struct metrics_block metrics;
-	uint64_t now_ns, refused;
+	struct seal seal;
+	uint64_t now_ns, refused, forged;
 	bool started, failed, naps;
+	bool futex_out, futex_unknown;
+	_Alignas(8) uint8_t plain[WIRE_DATAGRAM_MAX];
 };
 
 static void
 tile_send(void *ctx, const struct wire_addr *to, const struct wire_head *h, const uint8_t *body)
 {
 	struct net_tile *t = ctx;
-	uint8_t *p = sock_room(t->sock);
+	size_t len = WIRE_HEAD_BYTES + (size_t)h->len + (t->seal.cnt > 0 ? SEAL_BYTES : 0);
+	uint8_t *p = t->io.ops->room(t->io.io, len);
 
-	wire_write(p, h);
-	if (h->len > 0) {
-		memcpy(p + WIRE_HEAD_BYTES, body, h->len);
+	if (p != NULL) {
+		t->io.ops->send(t->io.io, to, seal_put(&t->seal, p, h, body));
 	}
-	sock_send(t->sock, to, WIRE_HEAD_BYTES + (size_t)h->len);
 }
 
 static void *
@@ -72,7 +89,7 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 	struct flow_serve_cfg fc = { .session_max = SESSION_MAX,
 				     .xfer_max = XFER_MAX,
 				     .client_bytes = cfg->memory_bytes / 2,
-				     .datagram = WIRE_DATAGRAM_MAX };
+				     .datagram = (uint16_t)cfg->io.ops->datagram_max(cfg->io.io) };
 	struct flow_serve_ops ops = { tile_send, tile_alloc, tile_free, tile_request, t };
 	int err = MB_ERR_NO_MEMORY;
 
@@ -81,6 +98,11 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 	}
 	memset(t, 0, sizeof(*t));
 	t->service = cfg->service;
+	if (cfg->seal != NULL) {
+		t->seal = *cfg->seal;
+		fc.datagram =
+			MAX((uint16_t)(fc.datagram - SEAL_BYTES), (uint16_t)WIRE_DATAGRAM_MIN);
+	}
 	t->memory_bytes = cfg->memory_bytes;
 	metrics_init(&t->metrics, METRICS_OWNER_net, 0);
 	memcpy(fc.secret, cfg->secret, sizeof(fc.secret));
@@ -92,13 +114,11 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 	} else {
 		t->memory = NULL;
 	}
-	if (err == 0) {
-		err = sock_open(&t->sock, &cfg->listen);
-	}
 	if (err != 0) {
 		net_tile_destroy(t);
 		return err;
 	}
+	t->io = cfg->io;
 	*ret = t;
 	return 0;
 }
@@ -106,8 +126,8 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 void
 net_tile_destroy(struct net_tile *t)
 {
-	if (t->sock != NULL) {
-		sock_close(t->sock);
+	if (t->io.ops != NULL) {
+		t->io.ops->close(t->io.io);
 	}
 	if (t->serve != NULL) {
 		flow_serve_destroy(t->serve);
@@ -118,31 +138,22 @@ net_tile_destroy(struct net_tile *t)
 	free(t);
 }
 
-/* Whoever is woken polls: there is nothing to be done with the news itself. */
-static void
-tile_woken(void *ctx, int fd, int events_or_error)
-{
-	(void)ctx;
-	(void)fd;
-	(void)events_or_error;
-}
-
-int
+void
 net_tile_lcore(struct net_tile *t, struct lcore *lcore)
 {
-	return lcore_watch(lcore, sock_event(t->sock), tile_woken, t);
+	t->lcore = lcore;
 }
 
 struct wire_addr
 net_tile_local(const struct net_tile *t)
 {
-	return sock_local(t->sock);
+	return t->io.ops->local(t->io.io);
 }
 
 const char *
 net_tile_text(const struct net_tile *t)
 {
-	return sock_text(t->sock);
+	return t->io.ops->text(t->io.io);
 }
 
 struct metrics_block *
@@ -176,18 +187,52 @@ tile_datagram(void *ctx, const struct wire_addr *from, struct slice datagram)
 	struct wire_head h;
 	struct slice body;
 
-	if (wire_read(datagram, &h, &body) != 0) {
-		t->refused++;
+	int err = seal_take(&t->seal, datagram, t->plain, &h, &body);
+
+	if (err != 0) {
+		*(err == MB_ERR_DENIED ? &t->forged : &t->refused) += 1;
 		return;
 	}
 	flow_serve_input(t->serve, from, &h, body, t->now_ns);
+}
+
+static void
+tile_futex_woken(void *ctx, uint64_t token, int res, uint32_t cqe_flags)
+{
+	struct net_tile *t = ctx;
+
+	(void)token;
+	(void)cqe_flags;
+	t->futex_out = false;
+	t->futex_unknown |= res == -EINVAL || res == -EOPNOTSUPP;
+}
+
+/* Has the lcore woken when *word, now `expect`, is. Returns: false when this kernel cannot. */
+static bool
+tile_futex(struct net_tile *t, const _Atomic uint32_t *word, uint32_t expect)
+{
+	struct io_uring_sqe *sqe;
+
+	if (t->futex_unknown || t->futex_out) {
+		return !t->futex_unknown;
+	}
+	sqe = lcore_op_sqe(t->lcore, t->op, 0);
+	if (sqe == NULL) {
+		return false;
+	}
+	io_uring_prep_rw(OP_FUTEX_WAIT, sqe, FUTEX_U32, (const void *)word, 0, expect);
+	sqe->addr3 = FUTEX_ANY;
+	t->futex_out = true;
+	return true;
 }
 
 static bool
 tile_start(struct net_tile *t)
 {
 	if (!t->started && !t->failed) {
-		t->failed = sock_enable(t->sock) != 0 || t->service.start(t->service.ctx, t) != 0;
+		t->op = lcore_op_add(t->lcore, tile_futex_woken, t);
+		t->failed = t->io.ops->start(t->io.io, t->lcore) != 0 ||
+			    t->service.start(t->service.ctx, t) != 0;
 		t->started = !t->failed;
 	}
 	return t->started;
@@ -203,7 +248,7 @@ net_tile_poll(void *ctx, uint64_t now_ns)
 		return 0;
 	}
 	t->now_ns = now_ns;
-	did = sock_recv(t->sock, BURST, tile_datagram, t);
+	did = t->io.ops->recv(t->io.io, BURST, now_ns, tile_datagram, t);
 	if (did > 0) {
 		flow_serve_flush(t->serve);
 	}
@@ -211,7 +256,7 @@ net_tile_poll(void *ctx, uint64_t now_ns)
 	if (unlikely(now_ns >= flow_serve_timer(t->serve))) {
 		flow_serve_poll(t->serve, now_ns);
 	}
-	sock_flush(t->sock);
+	t->io.ops->flush(t->io.io);
 	return did;
 }
 
@@ -220,18 +265,22 @@ net_tile_housekeeping(void *ctx, uint64_t now_ns)
 {
 	struct net_tile *t = ctx;
 	const struct flow_serve_stats *f = flow_serve_stats(t->serve);
-	const struct sock_stats *s = sock_stats(t->sock);
+	struct net_io_stats s;
 
 	if (!t->started) {
 		return;
 	}
 	flow_serve_poll(t->serve, now_ns);
-	sock_flush(t->sock);
-	metrics_set(&t->metrics, METRIC_net_datagram_rx, s->rx);
-	metrics_set(&t->metrics, METRIC_net_datagram_tx, s->tx);
-	metrics_set(&t->metrics, METRIC_net_datagram_refused,
-		    t->refused + f->bad + s->rx_truncated);
-	metrics_set(&t->metrics, METRIC_net_datagram_dropped, s->tx_dropped);
+	t->io.ops->flush(t->io.io);
+	s = t->io.ops->stats(t->io.io);
+	metrics_set(&t->metrics, METRIC_net_datagram_rx, s.rx);
+	metrics_set(&t->metrics, METRIC_net_datagram_tx, s.tx);
+	metrics_set(&t->metrics, METRIC_net_datagram_refused, t->refused + f->bad + s.rx_bad);
+	metrics_set(&t->metrics, METRIC_net_datagram_dropped, s.tx_dropped);
+	metrics_set(&t->metrics, METRIC_net_datagram_forged, t->forged);
+	metrics_set(&t->metrics, METRIC_net_frame_other, s.rx_other);
+	metrics_set(&t->metrics, METRIC_net_frame_missed, s.rx_missed);
+	metrics_set(&t->metrics, METRIC_net_link_up, s.up);
 	metrics_set(&t->metrics, METRIC_net_request_taken, f->request);
 	metrics_set(&t->metrics, METRIC_net_request_repeated, f->again);
 	metrics_set(&t->metrics, METRIC_net_request_refused, f->refused + f->expired + f->full);
@@ -251,24 +300,27 @@ net_tile_arm(void *ctx, bool up)
 		return;
 	}
 	word = t->service.arm(t->service.ctx, up, &expect);
-	sock_arm(t->sock, up);
-	t->naps = up && word != NULL && !sock_futex(t->sock, word, expect);
+	t->io.ops->arm(t->io.io, up);
+	t->naps = up && word != NULL && !tile_futex(t, word, expect);
 }
 
 static uint64_t
 net_tile_next_timer(void *ctx)
 {
 	struct net_tile *t = ctx;
-	uint64_t at;
+	uint64_t nap_ns;
 
 	if (!t->started) {
 		return TILE_TIMER_NEVER;
 	}
-	at = flow_serve_timer(t->serve);
+	nap_ns = t->io.ops->nap_ns(t->io.io);
 	if (t->naps && t->service.waits(t->service.ctx)) {
-		at = MIN(at, timebase_now_ns(timebase_real()) + NAP_NS);
+		nap_ns = MIN(nap_ns, NAP_NS);
 	}
-	return at;
+	if (nap_ns == NET_IO_NAP_NEVER) {
+		return flow_serve_timer(t->serve);
+	}
+	return MIN(flow_serve_timer(t->serve), timebase_now_ns(timebase_real()) + nap_ns);
 }
 
 static bool

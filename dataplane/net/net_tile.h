@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* net_tile - the tile around a socket and flow's server end
+/* net_tile - the tile around a socket or a NIC, and flow's server end
  *
  * Datagrams in, whole requests to the service, answers out. What a request means is the service's:
  * this folder knows no keys and no functions. The service runs on the tile's thread and may wait:
@@ -13,7 +13,8 @@
 #include "flow_serve.h"
 #include "lcore.h"
 #include "metrics.h"
-#include "sock.h"
+#include "net_io.h"
+#include "seal.h"
 #include "tile.h"
 
 struct net_tile;
@@ -37,18 +38,20 @@ struct net_service {
 };
 
 struct net_tile_cfg {
-	struct wire_addr listen;
-	uint64_t memory_bytes; /* for messages that are on their way, or kept for their clients */
-	uint8_t secret[32];    /* flow_serve_cfg */
+	const struct seal *seal; /* copied; NULL: nothing is sealed */
+	struct net_io io;        /* open; the tile closes it with itself */
+	uint64_t memory_bytes;   /* for messages that are on their way, or kept for their clients */
+	uint8_t secret[32];      /* flow_serve_cfg */
 	struct net_service service;
 };
 
-/* net_tile_create opens the socket. Returns: 0; as sock_open; MB_ERR_NO_MEMORY. */
+/* net_tile_create makes the tile, whose cfg->io is then. Returns: 0; MB_ERR_NO_MEMORY: then it is
+ * still the caller's. */
 int net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg);
 void net_tile_destroy(struct net_tile *t);
 
 /* net_tile_lcore tells which lcore the tile was added to; before that lcore runs. */
-int net_tile_lcore(struct net_tile *t, struct lcore *lcore);
+void net_tile_lcore(struct net_tile *t, struct lcore *lcore);
 
 struct wire_addr net_tile_local(const struct net_tile *t);
 const char *net_tile_text(const struct net_tile *t);

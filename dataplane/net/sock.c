@@ -27,6 +27,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "lcore.h"
 #include "microburst/error.h"
 
 #define RX_CNT        256 /* buffers; a power of two */
@@ -38,12 +39,7 @@
 #define RX_NAME       (sizeof(struct sockaddr_in6) + 4) /* so that the bytes are 8-aligned */
 #define SOCKET_BUFFER (4 << 20)
 
-/* Linux 6.7; liburing 2.3 does not name them. */
-#define OP_FUTEX_WAIT 51
-#define FUTEX_U32     2
-#define FUTEX_ANY     UINT32_MAX
-
-enum tag { TAG_RECV = 1, TAG_SEND, TAG_FUTEX };
+enum tag { TAG_RECV = 1, TAG_SEND };
 
 static_assert(RX_HEAD % 8 == 0, "numbers in a frame are read in place");
 
@@ -57,7 +53,7 @@ struct tx {
 struct sock {
 	struct io_uring ring;
 	int fd, event;
-	bool ring_up, deferred, futex_known, futex_out, recv_on;
+	bool ring_up, deferred, recv_on;
 	struct msghdr recv_msg;
 	struct io_uring_buf_ring *bufs;
 	uint8_t *rx, *tx_bytes;
@@ -139,8 +135,6 @@ ring_probe(struct sock *s)
 	struct io_uring_probe *p = io_uring_get_probe_ring(&s->ring);
 	bool ok = p != NULL && io_uring_opcode_supported(p, IORING_OP_SEND_ZC);
 
-	s->futex_known = ok && p->last_op >= OP_FUTEX_WAIT &&
-			 (p->ops[OP_FUTEX_WAIT].flags & IO_URING_OP_SUPPORTED) != 0;
 	io_uring_free_probe(p);
 	return ok;
 }
@@ -321,7 +315,7 @@ recv_begin(struct sock *s)
 
 /* One datagram; its buffer goes back. Returns whether it was one. */
 static bool
-recv_one(struct sock *s, const struct io_uring_cqe *cqe, sock_recv_fn *fn, void *ctx)
+recv_one(struct sock *s, const struct io_uring_cqe *cqe, net_recv_fn *fn, void *ctx)
 {
 	uint32_t id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
 	uint8_t *buf = s->rx + id * RX_BYTES;
@@ -350,7 +344,7 @@ recv_one(struct sock *s, const struct io_uring_cqe *cqe, sock_recv_fn *fn, void 
 }
 
 int
-sock_recv(struct sock *s, uint32_t max, sock_recv_fn *fn, void *ctx)
+sock_recv(struct sock *s, uint32_t max, net_recv_fn *fn, void *ctx)
 {
 	struct io_uring_cqe *cqe;
 	int cnt = 0;
@@ -370,11 +364,8 @@ sock_recv(struct sock *s, uint32_t max, sock_recv_fn *fn, void *ctx)
 				cnt += recv_one(s, cqe, fn, ctx);
 			}
 			break;
-		case TAG_SEND:
+		default: /* TAG_SEND */
 			s->stats.tx_dropped++;
-			break;
-		default:
-			s->futex_out = false;
 		}
 		io_uring_cqe_seen(&s->ring, cqe);
 	}
@@ -440,29 +431,6 @@ sock_arm(struct sock *s, bool up)
 	io_uring_cq_eventfd_toggle(&s->ring, up);
 }
 
-bool
-sock_futex(struct sock *s, const _Atomic uint32_t *word, uint32_t expect)
-{
-	struct io_uring_sqe *sqe;
-
-	if (!s->futex_known || s->futex_out) {
-		return s->futex_known;
-	}
-	sqe = sock_sqe(s);
-	if (sqe == NULL) {
-		return false;
-	}
-	memset(sqe, 0, sizeof(*sqe));
-	sqe->opcode = OP_FUTEX_WAIT;
-	sqe->fd = FUTEX_U32;
-	sqe->addr = (uintptr_t)word;
-	sqe->addr2 = expect;
-	sqe->addr3 = FUTEX_ANY;
-	io_uring_sqe_set_data64(sqe, TAG_FUTEX);
-	s->futex_out = io_uring_submit(&s->ring) > 0;
-	return s->futex_out;
-}
-
 const struct sock_stats *
 sock_stats(const struct sock *s)
 {
@@ -472,7 +440,122 @@ sock_stats(const struct sock *s)
 const char *
 sock_text(const struct sock *s)
 {
-	return s->deferred ? s->futex_known ? "io_uring, deferred task run, futex"
-					    : "io_uring, deferred task run"
-			   : "io_uring, plain";
+	return s->deferred ? "io_uring, deferred task run" : "io_uring, plain";
+}
+
+/* -------------------------------------------------------------------- net_io */
+
+/* Whoever is woken polls: there is nothing to be done with the news itself. */
+static void
+io_woken(void *ctx, int fd, int events_or_error)
+{
+	(void)ctx;
+	(void)fd;
+	(void)events_or_error;
+}
+
+static int
+io_start(void *io, struct lcore *lcore)
+{
+	struct sock *s = io;
+	int err = sock_enable(s);
+
+	return err == 0 ? lcore_watch(lcore, s->event, io_woken, s) : err;
+}
+
+static int
+io_recv(void *io, uint32_t max, uint64_t now_ns, net_recv_fn *fn, void *ctx)
+{
+	(void)now_ns;
+	return sock_recv(io, max, fn, ctx);
+}
+
+static uint8_t *
+io_room(void *io, size_t len)
+{
+	(void)len;
+	return sock_room(io);
+}
+
+static void
+io_send(void *io, const struct wire_addr *to, size_t len)
+{
+	sock_send(io, to, len);
+}
+
+static void
+io_flush(void *io)
+{
+	sock_flush(io);
+}
+
+static void
+io_arm(void *io, bool up)
+{
+	sock_arm(io, up);
+}
+
+static uint64_t
+io_nap_ns(const void *io)
+{
+	(void)io;
+	return NET_IO_NAP_NEVER;
+}
+
+static struct net_io_stats
+io_stats(const void *io)
+{
+	const struct sock_stats *s = sock_stats(io);
+
+	return (struct net_io_stats){ .rx = s->rx,
+				      .tx = s->tx,
+				      .tx_dropped = s->tx_dropped,
+				      .rx_bad = s->rx_truncated,
+				      .up = true };
+}
+
+static struct wire_addr
+io_local(const void *io)
+{
+	return sock_local(io);
+}
+
+static size_t
+io_datagram_max(const void *io)
+{
+	(void)io;
+	return WIRE_DATAGRAM_MAX;
+}
+
+static const char *
+io_text(const void *io)
+{
+	return sock_text(io);
+}
+
+static void
+io_close(void *io)
+{
+	sock_close(io);
+}
+
+static const struct net_io_ops sock_io_ops = {
+	.start = io_start,
+	.recv = io_recv,
+	.room = io_room,
+	.send = io_send,
+	.flush = io_flush,
+	.arm = io_arm,
+	.nap_ns = io_nap_ns,
+	.stats = io_stats,
+	.local = io_local,
+	.datagram_max = io_datagram_max,
+	.text = io_text,
+	.close = io_close,
+};
+
+struct net_io
+sock_io(struct sock *s)
+{
+	return (struct net_io){ &sock_io_ops, s };
 }

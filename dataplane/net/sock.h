@@ -5,20 +5,17 @@
  * is one system call. The ring belongs to the thread that calls sock_enable (single issuer), and
  * completions are made inside its calls (deferred task run) where the kernel can (6.1).
  *
- * Sleeping: sock_arm raises an eventfd for each completion, to be watched by whoever sleeps; the
- * ring can wait for a futex word in the same way, so that a sleeper hears of both (Linux 6.7).
+ * Sleeping: sock_arm raises an eventfd for each completion, to be watched by whoever sleeps.
  *
  * Errors: negative mb_err. Threads: sock_open and sock_close at start and end, the rest the owner.
  */
 #ifndef MB_SOCK_H
 #define MB_SOCK_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "slice.h"
-#include "wire.h"
+#include "net_io.h"
 
 struct sock;
 
@@ -45,8 +42,7 @@ struct wire_addr sock_local(const struct sock *s);
 
 /* sock_recv calls fn for each datagram that came, at most max. The bytes are there, 8-aligned,
  * until fn returns. Returns: how many. */
-typedef void sock_recv_fn(void *ctx, const struct wire_addr *from, struct slice datagram);
-int sock_recv(struct sock *s, uint32_t max, sock_recv_fn *fn, void *ctx);
+int sock_recv(struct sock *s, uint32_t max, net_recv_fn *fn, void *ctx);
 
 /* sock_room gives the memory of the next datagram to be sent, WIRE_DATAGRAM_MAX bytes; sock_send
  * sends len of them, and sock_flush makes a burst of sends go. A datagram for which there is no
@@ -59,13 +55,12 @@ void sock_flush(struct sock *s);
 int sock_event(const struct sock *s);
 void sock_arm(struct sock *s, bool up);
 
-/* sock_futex has a completion made when *word, now `expect`, is woken; once until it was. Returns:
- * false when this kernel cannot: then nap. */
-bool sock_futex(struct sock *s, const _Atomic uint32_t *word, uint32_t expect);
-
 const struct sock_stats *sock_stats(const struct sock *s);
 
 /* sock_text says which kind of ring it got. */
 const char *sock_text(const struct sock *s);
+
+/* sock_io is the socket as a tile uses it (net_io.h); closing it closes the socket. */
+struct net_io sock_io(struct sock *s);
 
 #endif

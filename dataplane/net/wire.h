@@ -6,7 +6,7 @@
  *	 0  u8  proto     WIRE_PROTO: what is spoken, and its version
  *	 1  u8  kind      enum wire_kind
  *	 2  u8  flags     enum wire_flag
- *	 3  u8  key       which of the shared keys sealed it; 0: none. Others are refused so far
+ *	 3  u8  key       which key sealed it (seal.h); 0: none, as wire_read wants it
  *	 4  u16 len       bytes of the body
  *	 6  u16 mss       bytes of a segment: see flow.h
  *	 8  u64 session   the server's name for the two ends; 0 before it gave one

@@ -166,7 +166,12 @@ args_write(const struct eal_cfg *cfg, uint64_t memory_bytes, bool huge)
 	}
 	arg("-m");
 	arg(eal.memory_mib);
-	arg("--no-pci");
+	if (cfg->pci != NULL) {
+		arg("--allow");
+		arg(cfg->pci);
+	} else {
+		arg("--no-pci");
+	}
 	arg("--log-level=*:error");
 	eal.argv[eal.argc] = NULL;
 }

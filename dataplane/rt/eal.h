@@ -44,6 +44,7 @@ struct eal_cfg {
 	const struct topo *topo; /* EAL lcore i is the plan's lcore i */
 	uint64_t memory_bytes;   /* for EAL to hand out; rounded up to whole pages */
 	enum eal_huge huge;
+	const char *pci; /* the one device, by its address, that is to be used; NULL: none */
 };
 
 /* What the node got. */

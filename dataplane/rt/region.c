@@ -34,7 +34,9 @@ region_layout(enum region_kind kind)
 	at.run = off;
 	off += CACHE_LINE;
 	at.trace = off;
-	off += kind == REGION_PROCESS ? TRACE_CNT * sizeof(struct region_trace) : 0;
+	off += kind == REGION_PROCESS ? sizeof(struct region_trace) : 0;
+	at.live = off;
+	off += kind == REGION_PROCESS ? sizeof(struct region_live) : 0;
 	at.hazard = off;
 	off += ALIGN_UP(HAZARD_CNT * sizeof(uint64_t), CACHE_LINE);
 	at.rx = off;
@@ -206,4 +208,28 @@ region_unmap(struct region *r)
 		munmap((void *)(uintptr_t)r->base, r->at.bytes);
 	}
 	*r = (struct region){ 0 };
+}
+
+/* The memory is its owner's, who may write on: a copy is taken, and counts if the name was there
+ * before and after. */
+bool
+region_trace_find(const struct region_trace *t, uint64_t call, uint32_t *at,
+		  struct region_trace_line *ret)
+{
+	while (*at < TRACE_CNT) {
+		const struct region_trace_line *line = &t->line[(*at)++];
+
+		/* A31: acquire; pairs with R31 in region.h. */
+		if (atomic_load_explicit(&line->call, memory_order_acquire) != call) {
+			continue;
+		}
+		memcpy(ret, line, sizeof(*ret));
+		/* A32: a fence; pairs with R32 in region.h. The copy comes before the load below.
+		 * */
+		atomic_thread_fence(memory_order_acquire);
+		if (atomic_load_explicit(&line->call, memory_order_relaxed) == call) {
+			return true;
+		}
+	}
+	return false;
 }

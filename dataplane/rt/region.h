@@ -12,7 +12,9 @@
  *   run        executor: the call it runs now
  *   rx         a line a port: how far this process has read its peer's slots
  *   tx         a line a port: how far this process has filled its own slots
- *   trace      executor: where the time of its last TRACE_CNT calls went
+ *   trace      where the time of its last TRACE_CNT calls went, of a client those it followed; and
+ *              of all its calls, as histograms (stage.h)
+ *   live       client: its calls that have not been answered
  *   hazard     the offsets in the cache region that this process reads at this moment
  *   slots      CHANNEL_DEPTH descriptors a port
  *   table      daemon: the placement table
@@ -31,6 +33,7 @@
 #include "compiler.h"
 #include "desc.h"
 #include "domain_limits.h"
+#include "stage.h"
 
 #define REGION_MAGIC       UINT32_C(0x4d425247)
 #define REGION_TABLE_BYTES (1u << 20)
@@ -57,21 +60,42 @@ struct region_run {
 };
 static_assert(sizeof(struct region_run) == CACHE_LINE, "one line");
 
-/* Where the time of one call went inside its executor. The entry of a call is found by its id;
- * while it is written, and until it is, call is 0. */
-struct region_trace {
+/* Where the time of one call went inside its executor; or, written by a client, what it saw of it.
+ * The entry of a call is found by its id; while it is written, and until it is, call is 0. */
+struct region_trace_line {
 	_Atomic uint64_t call;
-	uint64_t taken_ns;  /* when it was taken from its port */
-	uint32_t before_ns; /* until the function began: finding arguments, checking them */
-	uint32_t run_ns;    /* in the function, reads that had to be fetched included */
+	uint64_t taken_ns;  /* when it was taken from its port; client: when it was begun */
+	uint32_t before_ns; /* until the function began: finding arguments, checking them; client:
+			     * until it was sent */
+	uint32_t run_ns;    /* in the function, reads that had to be fetched included; client:
+			     * until the answer was seen */
 	uint32_t after_ns;  /* until the answer was sent: publishing writes, the store's word */
 	uint16_t target;    /* function or DAG id */
 	int16_t err;
 	uint8_t is_dag;
-	uint8_t pad[31];
+	uint8_t is_part;
+	uint16_t pad0;
+	uint32_t link_ns; /* from the client's sending to taken_ns; 0: not known */
+	uint8_t pad[24];
 };
-static_assert(sizeof(struct region_trace) == CACHE_LINE, "one line");
+static_assert(sizeof(struct region_trace_line) == CACHE_LINE, "one line");
 #define TRACE_CNT 256 /* calls an executor remembers */
+
+/* The ids of a client's calls that have not been answered, each in the place that its lowest bits
+ * name; 0: none. Owner: the client. sched looks whether a call has ended to which somebody sends a
+ * message. keeps: a process that does not say so (a tile of the daemon) has 0 there. */
+#define LIVE_CNT 1024
+struct region_live {
+	_Atomic uint64_t keeps;
+	uint64_t pad[7];
+	_Atomic uint64_t call[LIVE_CNT];
+};
+
+/* What a process says of its calls. */
+struct region_trace {
+	struct region_trace_line line[TRACE_CNT]; /* used round and round */
+	struct stages stages;
+};
 
 struct region_head {
 	uint32_t magic;
@@ -83,7 +107,7 @@ struct region_head {
 
 struct region_layout {
 	uint32_t port_cnt;
-	size_t run, trace, rx, tx, hazard, slots, table, slab;
+	size_t run, trace, live, rx, tx, hazard, slots, table, slab;
 	size_t table_bytes, slab_bytes;
 	size_t bytes; /* of the whole, a multiple of 2 MiB so that huge pages can back it */
 };
@@ -158,6 +182,35 @@ static inline struct region_trace *
 region_trace(const struct region *r)
 {
 	return (struct region_trace *)(uintptr_t)(r->base + r->at.trace);
+}
+
+/* region_trace_hide begins to write a line, region_trace_show ends it. Threads: the owner. */
+static inline void
+region_trace_hide(struct region_trace_line *t)
+{
+	atomic_store_explicit(&t->call, 0, memory_order_relaxed);
+	/* R32: a fence; pairs with A32 in region.c. Who sees a part of the new line and looks at
+	 * the name again finds none, or the new one. */
+	atomic_thread_fence(memory_order_release);
+}
+
+static inline void
+region_trace_show(struct region_trace_line *t, uint64_t call)
+{
+	/* R31: release; pairs with A31 in region.c. The line is whole when it has its call's
+	 * name. */
+	atomic_store_explicit(&t->call, call, memory_order_release);
+}
+
+/* region_trace_find looks for a call's next line from *at on (0 first), and copies it.
+ * Returns: whether there was one; *at is then where to go on. Threads: any. */
+bool region_trace_find(const struct region_trace *t, uint64_t call, uint32_t *at,
+		       struct region_trace_line *ret);
+
+static inline struct region_live *
+region_live(const struct region *r)
+{
+	return (struct region_live *)(uintptr_t)(r->base + r->at.live);
 }
 
 static inline _Atomic uint64_t *

@@ -39,12 +39,28 @@ enum call_kind {
 		       * the one before; payload: one line of text */
 	DESC_STEP, /* sched -> executor: call, b = place in the sequence, a = function id, sub =
 		    * step_sub, step{} */
+	/* messages between calls: message.h */
+	DESC_SEND,
+	DESC_SENT,
+	DESC_LISTEN,
+	DESC_MESSAGE,
 };
 
 /* flags of a CALL, beside those of desc.h. Of a call with a request id word[4] is that id; so
  * inline arguments have 32 bytes. It goes to sched; a = 0 asks for a call that is known already. */
 #define CALL_F_REQUEST       2
+/* and who is to have merged what the call writes before it is answered: enum kvs_ack, 0 the node's
+ * own choice. */
+#define CALL_F_ACK_SHIFT     2
+#define CALL_F_ACK_MASK      0x1c
 #define REQUEST_INLINE_BYTES (DESC_INLINE_BYTES - 8)
+
+/* Of a call that its client follows, and that has no request id: word[4] is when it was sent, in ns
+ * of the machine's monotonic clock. It costs two looks at the clock, so one call in STAGE_SAMPLE is
+ * followed, and those that ask for it. */
+#define CALL_F_TRACED 0x80
+static_assert((CALL_F_TRACED & (CALL_F_ACK_MASK | CALL_F_REQUEST | DESC_F_INLINE)) == 0,
+	      "a flag of its own");
 
 /* A request id says when it was made (milliseconds since 1970) and is otherwise drawn. */
 #define REQUEST_RANDOM_BITS 22
@@ -71,6 +87,19 @@ enum call_sub {
 	CALL_PART = 0x80, /* with CALL_DAG: the sequence before it says what to run */
 };
 
+/* the levels that an executor knows, as enum mb_level numbers them */
+enum call_level {
+	CALL_LEVEL_LWW = 0,
+	CALL_LEVEL_RR = 1,
+};
+
+/* call_ack is the enum kvs_ack that a CALL asks for; not checked. */
+static inline uint8_t
+call_ack(const struct desc *d)
+{
+	return (d->flags & CALL_F_ACK_MASK) >> CALL_F_ACK_SHIFT;
+}
+
 /* sub of a STEP */
 enum step_sub {
 	STEP_SINK = 1, /* its results are the call's: held for the caller, else for the daemon */
@@ -90,13 +119,17 @@ static_assert(sizeof(struct call_step) <= DESC_INLINE_BYTES, "a step fits a desc
 static_assert(2 * DAG_FUNCTION_MAX <= CHANNEL_DEPTH, "a part's sequence fits a channel");
 
 /* Of the calls that a client had under way directly at an executor that died: whether one of them
- * wrote, by the last call whose writes were accepted (desc.h). It is that one, or an earlier one of
- * the same client: an executor runs a channel's calls in their order, and what wrote is answered
- * but for those behind which nothing but calls of the same channel wrote (owed.h, O1). */
+ * wrote, by the last call whose writes were accepted (desc.h, dead). It is that one; or, if its
+ * answer was owed, an earlier one of the same client: an executor runs a channel's calls in their
+ * order, and answers are owed to one channel at a time (owed.h, O1). If it was not owed, nothing
+ * was. (It may be a later call of this client that came through sched, while this one lay unread in
+ * the channel.) */
 static inline bool
-call_wrote(uint64_t call, uint64_t published)
+call_wrote(uint64_t call, const struct desc *dead)
 {
-	return call >> 40 == published >> 40 && call <= published;
+	uint64_t last = dead->dead.published;
+
+	return call == last || (dead->dead.owed != 0 && call >> 40 == last >> 40 && call < last);
 }
 
 /* b of a REPLY: how long the function ran, and how long the call took inside the executor until the

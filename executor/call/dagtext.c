@@ -41,7 +41,15 @@ void
 dagtext_vertex_name(const char *fn, const char *tag, char *ret)
 {
 	snprintf(ret, DAGTEXT_VERTEX_BYTES, "%.*s%s%.*s", NAME_BYTES_MAX - 1, fn,
-		 tag[0] != '\0' ? "#" : "", (int)DAGTEXT_TAG_BYTES - 1, tag);
+		 tag[0] != '\0' && tag[0] != '*' ? "#" : "", (int)DAGTEXT_TAG_BYTES - 1, tag);
+}
+
+bool
+dagtext_is_multi(const char *tag)
+{
+	size_t len = strlen(tag);
+
+	return len != 0 && tag[len - 1] == '*';
 }
 
 static const char *
@@ -150,6 +158,17 @@ read_vertex(struct parse *s, uint8_t *ret)
 	if (err == 0 && s->p < s->end && *s->p == '#') {
 		s->p++;
 		err = read_word(s, "a tag", v.tag, sizeof(v.tag));
+	}
+	if (err == 0 && s->p < s->end && *s->p == '*') {
+		size_t len = strlen(v.tag);
+
+		if (len + 1 == sizeof(v.tag)) {
+			return refuse(s, MB_ERR_TOO_LARGE,
+				      "'%s*' is longer than the %zu characters of a tag", v.tag,
+				      sizeof(v.tag) - 1);
+		}
+		v.tag[len] = '*';
+		s->p++;
 	}
 	return err != 0 ? err : vertex_add(s, &v, ret);
 }

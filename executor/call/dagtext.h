@@ -3,11 +3,15 @@
  *
  *   text    chain { "," chain }
  *   chain   vertex { "->" vertex }
- *   vertex  function [ "#" tag ]
+ *   vertex  function [ "#" tag ] [ "*" ]
  *
  * with blanks and line ends between any two of them. A function's name is a C identifier; a tag is
  * 1 to 13 letters, digits and '_', and makes two vertices of one function (split -> count#1,
  * split -> count#2). A vertex is named as often as it has edges. One vertex alone is a DAG.
+ *
+ * A vertex with a star is a multi function: it runs once for each edge to it, with what came on
+ * that edge alone, and what all its runs return is its result, in the order of the edges. A run
+ * that returns nothing adds nothing. The star is a part of the vertex's name and of its tag.
  *
  * Accepted is what can be run: no cycle, one sink (many sources), no edge twice, all functions
  * known, within the limits. A refusal is one sentence that names what is wrong.
@@ -67,6 +71,9 @@ int dagtext_print(const struct dagtext *dag, char *ret, size_t bytes);
 
 /* dagtext_place fills in what the placement table keeps of a DAG; name, id are the caller's. */
 void dagtext_place(const struct dagtext *dag, struct placement_dag *ret);
+
+/* dagtext_is_multi says whether a vertex with this tag (zero-terminated) is multi. */
+bool dagtext_is_multi(const char *tag);
 
 /* dagtext_vertex_name writes "function" or "function#tag"; ret has NAME_BYTES_MAX + 16. */
 void dagtext_vertex_name(const char *fn, const char *tag, char *ret);

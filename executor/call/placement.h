@@ -30,6 +30,7 @@ struct placement_fn {
 	uint16_t id;
 	uint16_t version;
 	uint32_t flags;
+	uint64_t deadline_ns; /* how long a call of it may take at most; 0: as it likes */
 	uint64_t exec[PLACEMENT_EXEC_WORDS]; /* executors that accept calls of it */
 };
 

@@ -30,7 +30,7 @@ rpc_request_write(uint8_t *p, const struct rpc_request *r)
 
 	REQUIRE(r->name.len <= RPC_NAME_MAX);
 	wbuf_u8(&w, r->op);
-	wbuf_u8(&w, r->level);
+	wbuf_u8(&w, (uint8_t)(r->level | r->ack << 4));
 	wbuf_u16(&w, (uint16_t)r->name.len);
 	wbuf_u32(&w, (uint32_t)r->payload.len);
 	wbuf_u64(&w, r->deadline_ns);
@@ -65,6 +65,8 @@ rpc_request_read(struct slice bytes, struct rpc_request *ret)
 
 	r.op = rbuf_u8(&b);
 	r.level = rbuf_u8(&b);
+	r.ack = r.level >> 4;
+	r.level &= 0xf;
 	name_len = rbuf_u16(&b);
 	payload_len = rbuf_u32(&b);
 	r.deadline_ns = rbuf_u64(&b);

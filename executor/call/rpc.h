@@ -4,7 +4,7 @@
  * A request: a head of 32 bytes, a name (of a function or DAG; a key), padding to 8, a payload.
  *
  *	 0  u8  op        enum rpc_op
- *	 1  u8  level     enum mb_level
+ *	 1  u8  how       enum mb_level; << 4: enum mb_ack, of what is written
  *	 2  u16 name_len
  *	 4  u32 payload_len
  *	 8  u64 deadline  what is left of it, in ns; 0: none
@@ -66,6 +66,7 @@ enum rpc_op {
 struct rpc_request {
 	uint8_t op;
 	uint8_t level;
+	uint8_t ack;
 	uint64_t deadline_ns;
 	int64_t n;
 	uint64_t call;

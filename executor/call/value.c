@@ -31,6 +31,9 @@ value_type_ok(uint32_t type, uint64_t len)
 		return true;
 	case MB_LIST: /* at least its count */
 		return len >= 4;
+	case MB_REF:
+	case MB_OUTPUT:
+		return len >= 1 && len <= MB_KEY_BYTES_MAX;
 	default:
 		return false;
 	}

@@ -211,7 +211,7 @@ asker_owed(struct kvs_core *c, uint32_t from, struct slice delta, bool whole)
 		if ((owed | tiles) != 0) {
 			kvs_change_note(&c->changes, m.key, owed | tiles, delta, whole, c->now_ns);
 		}
-		kvs_drop_look(&c->drops, m.key, c->now_ns);
+		kvs_drop_look(&c->drops, m.key, delta, c->now_ns);
 	}
 	return tiles;
 }
@@ -261,7 +261,7 @@ tile_merged(struct kvs_core *c, uint32_t tile, struct slice delta, bool whole)
 	if (owed != 0) {
 		kvs_change_note(&c->changes, m.key, owed, delta, whole, c->now_ns);
 	}
-	kvs_drop_look(&c->drops, m.key, c->now_ns);
+	kvs_drop_look(&c->drops, m.key, delta, c->now_ns);
 }
 
 static void

@@ -6,6 +6,8 @@
  *   I2  A key in `dying` does not change: requests are MOVED to the primary, what others tell is
  *       taken later. So what was equal at ASK is equal at DO.
  *   I3  Links keep order: DO comes before whatever the primary tells of the key's next life.
+ *   I4  A value is settled at its primary only while it is the one that was asked about, and all
+ *       other owners, in `dying`, have the same: so all make the same bytes of it.
  *
  * Why that is enough. Suppose a write that is older than the tombstone arrives at some owner after
  * the drop. It came from an owner or from a cache. An owner owed nobody anything (it said so, after
@@ -27,8 +29,11 @@
 #include "envelope.h"
 #include "lattice.h"
 #include "microburst/error.h"
+#include "settle.h"
 #include "treeval.h"
 #include "view.h"
+
+#define LOOK_BYTES 512 /* of longer deltas it is found out by the sweep */
 
 void
 kvs_drops_init(struct kvs_drops *ds, struct kvs_shard *shard, const struct timebase *timebase,
@@ -85,14 +90,39 @@ arm_expiry(struct kvs_drops *ds, uint64_t wall_us, uint64_t now_ns)
 	}
 }
 
+/* Whether a delta removes something: it says what, and shows nothing for it. */
+static bool
+brings_marks(struct slice delta)
+{
+	uint8_t mem[LOOK_BYTES];
+	struct wbuf out = wbuf_init(mem, sizeof(mem));
+	struct slice state;
+	unsigned int type;
+	struct envelope e;
+
+	if (!envelope_plain(delta, &type, &state)) {
+		type = envelope_open(delta, &e) == 0 ? e.type : LATTICE_ABSENT;
+	}
+	if (likely(!kvs_shard_settles(type))) {
+		return false;
+	}
+	return delta.len > LOOK_BYTES ||
+	       settle_items(delta, (struct hlc_time){ UINT64_MAX }, &out) == LATTICE_MIXED;
+}
+
 void
-kvs_drop_look(struct kvs_drops *ds, const struct kvs_key *key, uint64_t now_ns)
+kvs_drop_look(struct kvs_drops *ds, struct kvs_key *key, struct slice delta, uint64_t now_ns)
 {
 	uint64_t wall_us, at_us;
 	unsigned int type;
 	struct slice state;
 	struct envelope e;
 
+	if (!key->marked && unlikely(brings_marks(delta))) {
+		key->marked = 1;
+		ds->again = true;
+		arm(ds, now_ns + ds->pause_ns);
+	}
 	if (likely(envelope_plain(kvs_shard_value(ds->shard, key), &type, &state))) {
 		if (likely(view_present(type, state))) {
 			return;
@@ -128,6 +158,7 @@ finish(struct kvs_drops *ds, struct kvs_drop *dr, enum kvs_drop_step step)
 {
 	struct desc d = { .kind = DESC_KVS_DROP, .sub = (uint8_t)step };
 
+	d.word[1] = dr->before.v;
 	for (uint64_t left = dr->tiles; left != 0; left &= left - 1) {
 		uint32_t tile = (uint32_t)__builtin_ctzll(left);
 
@@ -138,30 +169,47 @@ finish(struct kvs_drops *ds, struct kvs_drop *dr, enum kvs_drop_step step)
 	dr->key->dying = 0;
 }
 
+/* Whether what all have agreed on is still so. */
+static bool
+still(struct kvs_drops *ds, const struct kvs_drop *dr)
+{
+	const struct kvs_key *key = dr->key;
+	uint64_t at_us;
+
+	if (dr->refused || key->changing || key->held != 0) {
+		return false;
+	}
+	return dr->before.v != 0 ? kvs_shard_value(ds->shard, key).p == kvs_value_slice(dr->value).p
+				 : life_of(ds, key, timebase_wall_us(ds->timebase), &at_us) == DEAD;
+}
+
 /* All have answered: keeps I1. */
 static void
-settle(struct kvs_drops *ds, struct kvs_drop *dr, uint64_t now_ns)
+conclude(struct kvs_drops *ds, struct kvs_drop *dr, uint64_t now_ns)
 {
 	struct kvs_key *key = dr->key;
-	uint64_t at_us;
-	bool drop = !dr->refused && !key->changing && key->held == 0 &&
-		    life_of(ds, key, timebase_wall_us(ds->timebase), &at_us) == DEAD;
 
-	finish(ds, dr, drop ? KVS_DROP_DO : KVS_DROP_KEEP);
-	if (drop) {
-		ds->stats.dropped++;
-		key_remove(ds, key);
-	} else {
+	if (!still(ds, dr)) {
+		finish(ds, dr, KVS_DROP_KEEP);
 		ds->stats.kept++;
 		ds->again = true;
 		arm(ds, now_ns + ds->pause_ns);
+	} else if (dr->before.v != 0) {
+		finish(ds, dr, KVS_DROP_SETTLE);
+		kvs_shard_settle(ds->shard, key, dr->before);
+		ds->stats.settled++;
+	} else {
+		finish(ds, dr, KVS_DROP_DO);
+		ds->stats.dropped++;
+		key_remove(ds, key);
 	}
 	dr->key = NULL;
 	ds->busy_cnt--;
 }
 
 static void
-ask(struct kvs_drops *ds, struct kvs_key *key, uint64_t listeners, uint64_t now_ns)
+ask(struct kvs_drops *ds, struct kvs_key *key, uint64_t listeners, struct hlc_time before,
+    uint64_t now_ns)
 {
 	struct kvs_drop *dr = ds->drop;
 	struct desc d = { .kind = DESC_KVS_DROP, .sub = KVS_DROP_ASK };
@@ -173,6 +221,7 @@ ask(struct kvs_drops *ds, struct kvs_key *key, uint64_t listeners, uint64_t now_
 	dr->key = key;
 	dr->value = kvs_shard_pin_key(ds->shard, key);
 	dr->asked = listeners;
+	dr->before = before;
 	ds->busy_cnt++;
 	key->dying = 1;
 	d.b = (uint64_t)(dr - ds->drop);
@@ -182,7 +231,7 @@ ask(struct kvs_drops *ds, struct kvs_key *key, uint64_t listeners, uint64_t now_
 		ds->ops.send(ds->ops.ctx, (uint32_t)__builtin_ctzll(left), &d);
 	}
 	if (listeners == 0) {
-		settle(ds, dr, now_ns);
+		conclude(ds, dr, now_ns);
 	}
 }
 
@@ -202,32 +251,58 @@ kvs_drop_answered(struct kvs_drops *ds, uint32_t listener, const struct desc *d,
 		dr->key->held &= (uint8_t) ~(1u << (listener - KVS_TILE_MAX));
 	}
 	if (dr->asked == 0) {
-		settle(ds, dr, now_ns);
+		conclude(ds, dr, now_ns);
 	}
+}
+
+/* Asks about a key that is to go, or to be settled. */
+static void
+propose(struct kvs_drops *ds, struct kvs_key *key, struct hlc_time before, uint64_t now_ns)
+{
+	uint64_t listeners;
+
+	if (key->dying || !ds->ops.listeners(ds->ops.ctx, key, &listeners)) {
+		return; /* its primary sweeps too */
+	}
+	if (key->changing || ds->busy_cnt == KVS_DROP_MAX) {
+		ds->again = true;
+		return;
+	}
+	ask(ds, key, listeners, before, now_ns);
+}
+
+/* Looks at what was removed from a key that lives. */
+static void
+visit_marks(struct kvs_drops *ds, struct kvs_key *key, uint64_t wall_us, uint64_t now_ns)
+{
+	uint64_t pause_us = ds->pause_ns / NS_PER_US;
+	struct hlc_time before = hlc_time_of_us(wall_us > pause_us ? wall_us - pause_us : 0);
+
+	if (kvs_shard_marks(ds->shard, key, before) == LATTICE_MIXED) {
+		propose(ds, key, before, now_ns);
+	}
+	/* Whoever is not its primary is told when it is done. */
+	key->marked =
+		kvs_shard_marks(ds->shard, key, (struct hlc_time){ UINT64_MAX }) == LATTICE_MIXED;
+	ds->again |= key->marked;
 }
 
 /* Looks at one key of a sweep. */
 static void
 visit(struct kvs_drops *ds, struct kvs_key *key, uint64_t wall_us, uint64_t now_ns)
 {
-	uint64_t at_us, listeners;
+	uint64_t at_us;
+	enum life life = life_of(ds, key, wall_us, &at_us);
 
-	switch (life_of(ds, key, wall_us, &at_us)) {
-	case WILL_EXPIRE:
+	if (life == DEAD) {
+		propose(ds, key, (struct hlc_time){ 0 }, now_ns);
+		return;
+	}
+	if (life == WILL_EXPIRE) {
 		ds->expiry_us = MIN(ds->expiry_us, at_us);
-		break;
-	case DEAD:
-		if (key->dying || !ds->ops.listeners(ds->ops.ctx, key, &listeners)) {
-			break; /* its primary sweeps too */
-		}
-		if (key->changing || ds->busy_cnt == KVS_DROP_MAX) {
-			ds->again = true;
-			break;
-		}
-		ask(ds, key, listeners, now_ns);
-		break;
-	default:
-		break;
+	}
+	if (key->marked) {
+		visit_marks(ds, key, wall_us, now_ns);
 	}
 }
 
@@ -290,7 +365,7 @@ leave(struct kvs_drops *ds, struct kvs_key *key)
 	return 0;
 }
 
-/* DO or KEEP: the token is what agree gave. */
+/* DO, SETTLE or KEEP: the token is what agree gave. */
 static void
 obey(struct kvs_drops *ds, const struct desc *d)
 {
@@ -298,7 +373,11 @@ obey(struct kvs_drops *ds, const struct desc *d)
 
 	REQUIRE(key->dying);
 	key->dying = 0;
-	if (d->sub == KVS_DROP_DO) {
+	if (d->sub == KVS_DROP_SETTLE) {
+		INSIST(!key->changing); /* keeps I2 */
+		INSIST(key->held == 0);
+		kvs_shard_settle(ds->shard, key, (struct hlc_time){ d->word[1] });
+	} else if (d->sub == KVS_DROP_DO) {
 		INSIST(!key->changing); /* keeps I2 */
 		INSIST(key->held == 0);
 		key_remove(ds, key);
@@ -310,7 +389,7 @@ kvs_drop_asked(struct kvs_drops *ds, const struct desc *d, struct desc *ret)
 {
 	struct kvs_key *key;
 
-	if (d->sub == KVS_DROP_DO || d->sub == KVS_DROP_KEEP) {
+	if (d->sub == KVS_DROP_DO || d->sub == KVS_DROP_KEEP || d->sub == KVS_DROP_SETTLE) {
 		obey(ds, d);
 		return false;
 	}

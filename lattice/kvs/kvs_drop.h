@@ -12,6 +12,11 @@
  *                                  somebody has something       ──► KEEP; a later sweep asks again
  *   others:  ASK ──► dying: nobody touches it until DO or KEEP
  *
+ * What was removed from a collection that lives on, marks of members, fields and items, goes the
+ * same way and on the same condition (settle.h): SETTLE instead of DO, and the key stays. They are
+ * remembered for the pause between two sweeps at least. Collections above KVS_STEP_BYTES keep their
+ * marks until they are deleted.
+ *
  * This is the frontier, asked for key by key when it is needed.
  *
  * Nothing is deleted and nothing expires: nothing runs.
@@ -40,6 +45,7 @@ struct kvs_drop {
 	uint64_t tiles;               /* that agreed, */
 	uint64_t token[KVS_TILE_MAX]; /* and what each calls the key */
 	bool refused;
+	struct hlc_time before; /* marks older than this go; 0: the key does */
 };
 
 struct kvs_drop_ops {
@@ -53,6 +59,7 @@ struct kvs_drop_ops {
 
 struct kvs_drop_stats {
 	uint64_t dropped; /* tombstones and expired keys forgotten, as primary */
+	uint64_t settled; /* values that forgot what was removed from them, as primary */
 	uint64_t kept;    /* asked about in vain */
 };
 
@@ -73,8 +80,9 @@ struct kvs_drops {
 void kvs_drops_init(struct kvs_drops *ds, struct kvs_shard *shard, const struct timebase *timebase,
 		    uint64_t pause_ns, const struct kvs_drop_ops *ops);
 
-/* kvs_drop_look looks at a key that was changed: is it deleted, will it expire? */
-void kvs_drop_look(struct kvs_drops *ds, const struct kvs_key *key, uint64_t now_ns);
+/* kvs_drop_look looks at a key that was changed, and what was merged into it: is it deleted, will
+ * it expire, was something removed from it? */
+void kvs_drop_look(struct kvs_drops *ds, struct kvs_key *key, struct slice delta, uint64_t now_ns);
 
 /* kvs_drop_asked does a DROP of another tile, the key's primary. Returns: whether ret is an answer
  * to send. */

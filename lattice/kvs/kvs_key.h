@@ -30,11 +30,12 @@ struct kvs_ref {
 struct kvs_key {
 	struct kvs_ref
 		value; /* struct kvs_value; never 0: what was never written has no key here */
-	uint16_t key_len;
+	uint16_t key_len : 15;
+	uint16_t marked  : 1; /* it may remember what was removed from it (kvs_drop.h) */
 	uint8_t height   : 5; /* in the order: next[0, height) */
 	uint8_t changing : 1; /* somebody is still to hear of a change (kvs_change.h) */
 	uint8_t hot   : 1; /* more tiles than usual have it, or this is one of them (kvs_hot.h) */
-	uint8_t dying : 1; /* its tombstone is about to go (kvs_drop.h) */
+	uint8_t dying : 1; /* its tombstone or its marks are about to go (kvs_drop.h) */
 	uint8_t held;      /* bit i: cache tile i may have a copy */
 	struct kvs_ref next[]; /* behind it the key's bytes */
 };

@@ -45,7 +45,8 @@ enum kvs_msg_kind {
 	 * again later */
 	DESC_KVS_TOLD,
 	/* About a key that is deleted or expired (kvs_drop.h). sub = enum kvs_drop_step. ASK: the
-	 * key, and the envelope as in TELL; LEAVE: the key; DO and KEEP: word[0] as in DROPPED */
+	 * key, and the envelope as in TELL; LEAVE: the key; DO, KEEP and SETTLE: word[0] as in
+	 * DROPPED. SETTLE: word[1] = before, in HLC time */
 	DESC_KVS_DROP,
 	/* answers ASK and LEAVE. err = 0: agreed; word[0] = the answerer's name for the key */
 	DESC_KVS_DROPPED,
@@ -66,6 +67,7 @@ enum kvs_drop_step {
 	KVS_DROP_DO,    /* forget it; not answered */
 	KVS_DROP_KEEP,  /* go on as before; not answered */
 	KVS_DROP_LEAVE, /* the key is no longer hot: forget it, others have it */
+	KVS_DROP_SETTLE, /* forget what was removed from it before; not answered */
 };
 
 enum kvs_msg_sub {

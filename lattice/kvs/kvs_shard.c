@@ -23,6 +23,7 @@
 #include "envelope.h"
 #include "lattice.h"
 #include "microburst/error.h"
+#include "settle.h"
 #include "treeval.h"
 #include "view.h"
 
@@ -269,11 +270,50 @@ key_store(struct kvs_shard *s, struct kvs_key *k, struct slice bytes)
 		return 0;
 	}
 	v = value_make(s, bytes);
+	if (v == NULL && old->pin_cnt == 0 && old->tree == 0 && bytes.len <= old->cap) {
+		/* Too much room for it, but a full shard takes deletes. */
+		memcpy(old->bytes, bytes.p, bytes.len);
+		old->len = (uint32_t)bytes.len;
+		return 0;
+	}
 	if (v == NULL) {
 		return MB_ERR_NO_MEMORY;
 	}
 	key_take(s, k, v);
 	return 0;
+}
+
+/* Writes what is left of a value into out, which has the scratch. */
+static int
+settled(struct kvs_shard *s, const struct kvs_key *k, struct hlc_time before, struct wbuf *out)
+{
+	struct slice value = kvs_value_slice(value_of(s, k));
+	struct envelope e;
+
+	*out = wbuf_init(s->scratch, sizeof(s->scratch));
+	if (slice_is_tree(value) || value.len > KVS_STEP_BYTES || envelope_open(value, &e) != 0 ||
+	    !kvs_shard_settles(e.type)) {
+		return LATTICE_LEFT;
+	}
+	return settle_items(value, before, out);
+}
+
+int
+kvs_shard_marks(struct kvs_shard *s, const struct kvs_key *k, struct hlc_time before)
+{
+	struct wbuf out;
+
+	return settled(s, k, before, &out) == LATTICE_MIXED ? LATTICE_MIXED : LATTICE_LEFT;
+}
+
+void
+kvs_shard_settle(struct kvs_shard *s, struct kvs_key *k, struct hlc_time before)
+{
+	struct wbuf out;
+
+	if (settled(s, k, before, &out) == LATTICE_MIXED) {
+		(void)key_store(s, k, wbuf_slice(&out)); /* else it is as it was: no harm */
+	}
 }
 
 /* Merges into a value where the result may be too long for the scratch: it is written where it
@@ -313,6 +353,13 @@ merge_tree(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
 	struct kvs_value *v;
 	int side = treeval_merge(&s->grove, kvs_value_view(value_of(s, k)), delta, &edit);
 
+	if (side == TREEVAL_FLAT) {
+		int err = edit.flat.len > KVS_ENVELOPE_MAX ? MB_ERR_TOO_LARGE
+							   : key_store(s, k, edit.flat);
+
+		treeval_abort(&s->grove, &edit);
+		return err != 0 ? err : (int)LATTICE_MIXED;
+	}
 	if (side != LATTICE_MIXED) {
 		return side;
 	}
@@ -341,9 +388,17 @@ merge_into(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
 		return merge_tree(s, k, delta);
 	}
 	if (unlikely(lattice_merge_bound(stored, delta) > sizeof(s->scratch))) {
-		return merge_long(s, k, delta);
+		err = merge_long(s, k, delta);
+		if (err != MB_ERR_NO_MEMORY) {
+			return err;
+		}
+		/* It may come to little: what deletes a long value has to work in a full shard. */
 	}
 	side = lattice_merge(LATTICE_ENVELOPE, stored, delta, &out);
+	if (unlikely(side == MB_ERR_TOO_LARGE &&
+		     lattice_merge_bound(stored, delta) > sizeof(s->scratch))) {
+		return MB_ERR_NO_MEMORY;
+	}
 	if (side == LATTICE_MIXED) {
 		err = key_store(s, k, wbuf_slice(&out));
 		return err != 0 ? err : side;

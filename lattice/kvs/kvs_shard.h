@@ -22,12 +22,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "clock.h"
 #include "grove.h"
 #include "heap.h"
 #include "kvs_index.h"
 #include "kvs_key.h"
 #include "kvs_msg.h"
 #include "kvs_order.h"
+#include "lattice.h"
 #include "domain_limits.h"
 #include "slice.h"
 
@@ -100,6 +102,25 @@ struct kvs_value *kvs_shard_pin_key(struct kvs_shard *s, struct kvs_key *k);
 /* kvs_shard_remove forgets a key, and gives its memory back. A value that is pinned stays until it
  * is released. */
 void kvs_shard_remove(struct kvs_shard *s, struct kvs_key *k);
+
+/* Whether what is removed from values of this type is forgotten: members and items, whose marks say
+ * again what was true if one comes back. Not fields and scores: their counts go on where they were,
+ * and a mark that comes back would count what was added since as said before. */
+static inline bool
+kvs_shard_settles(unsigned int type)
+{
+	return type == LATTICE_ORSET || type == LATTICE_LIST;
+}
+
+/* kvs_shard_marks tells whether something was removed from the value of k before a time, and is
+ * still remembered (settle.h). kvs_shard_settle forgets it, if there is memory for that.
+ *
+ * Requires:  settle: the value is what all agree on, see settle.h.
+ * Returns:   marks: LATTICE_LEFT: nothing; LATTICE_MIXED. Trees, and values longer than a step may
+ *            copy, are not looked at: nothing.
+ */
+int kvs_shard_marks(struct kvs_shard *s, const struct kvs_key *k, struct hlc_time before);
+void kvs_shard_settle(struct kvs_shard *s, struct kvs_key *k, struct hlc_time before);
 
 /* kvs_shard_first, kvs_shard_next: all keys, in order; NULL behind the last. */
 struct kvs_key *kvs_shard_first(const struct kvs_shard *s);

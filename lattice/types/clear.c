@@ -13,7 +13,9 @@
 #include "list.h"
 #include "map.h"
 #include "microburst/error.h"
+#include "mvreg.h"
 #include "orset.h"
+#include "pair_lex.h"
 #include "score.h"
 #include "strval.h"
 #include "table.h"
@@ -71,6 +73,28 @@ clear_map(struct slice state, struct wbuf *out, unsigned int depth)
 	return rc;
 }
 
+/* A register under the name of a merge. */
+static int
+clear_pair(struct slice state, struct wbuf *out)
+{
+	struct wbuf before = *out;
+	struct pair_lex p;
+	int rc = pair_lex_open(state, &p);
+
+	if (rc != 0 || p.second_type != LATTICE_MVREG) {
+		return rc != 0 ? rc : MB_ERR_NOT_SUPPORTED;
+	}
+	rc = mvreg_delta_clear(p.second, out);
+	if (rc == 0 && out->len != before.len) {
+		codec_put_slice(out, p.first);
+		rc = pair_lex_write_tail(&p, out);
+	}
+	if (rc != 0) {
+		*out = before;
+	}
+	return rc;
+}
+
 static int
 clear(unsigned int type, struct slice state, struct wbuf *out, unsigned int depth)
 {
@@ -92,6 +116,10 @@ clear(unsigned int type, struct slice state, struct wbuf *out, unsigned int dept
 		return clear_envelope(state, out, depth);
 	case LATTICE_ORSET:
 		return orset_delta_clear(state, out);
+	case LATTICE_MVREG:
+		return mvreg_delta_clear(state, out);
+	case LATTICE_PAIR_LEX:
+		return clear_pair(state, out);
 	default:
 		return MB_ERR_NOT_SUPPORTED;
 	}
@@ -113,6 +141,9 @@ lattice_clear_bound(unsigned int type, struct slice state)
 	struct map_field f;
 	struct table t;
 
+	if (type == LATTICE_MVREG || type == LATTICE_PAIR_LEX) {
+		return 2 * state.len; /* what each sibling had seen; of no value */
+	}
 	if (lattice_table_ops(type) == NULL) {
 		return scalar_bound(state.len);
 	}

@@ -223,11 +223,23 @@ counter_text(counter_sum sum, char buf[COUNTER_TEXT_MAX])
 	unsigned __int128 rest = sum < 0 ? -(unsigned __int128)sum : (unsigned __int128)sum;
 	char *end = buf + COUNTER_TEXT_MAX;
 	char *p = end;
+	uint64_t low;
 
-	do {
+	for (; rest > UINT64_MAX; rest /= 10) { /* a division by itself, and seldom */
 		*--p = (char)('0' + (int)(rest % 10));
-		rest /= 10;
-	} while (rest != 0);
+	}
+	low = (uint64_t)rest;
+	for (; low >= 100; low /= 100) { /* half as many steps that wait for each other */
+		uint32_t two = (uint32_t)(low % 100);
+
+		*--p = (char)('0' + two % 10);
+		*--p = (char)('0' + two / 10);
+	}
+	if (low >= 10) {
+		*--p = (char)('0' + low % 10);
+		low /= 10;
+	}
+	*--p = (char)('0' + low);
 	if (sum < 0) {
 		*--p = '-';
 	}

@@ -22,8 +22,8 @@
 /* What stands behind key and value in an item. */
 #define FIELD_TAIL (sizeof(uint16_t) + sizeof(uint8_t))
 
-static bool
-field_open(struct slice item, struct map_field *ret)
+bool
+map_field_open(struct slice item, struct map_field *ret)
 {
 	const uint8_t *tail;
 	size_t key_len;
@@ -67,7 +67,7 @@ field_key(struct slice item)
 {
 	struct map_field f;
 
-	return field_open(item, &f) ? f.key : slice_of(NULL, 0);
+	return map_field_open(item, &f) ? f.key : slice_of(NULL, 0);
 }
 
 static int
@@ -75,7 +75,7 @@ field_check(struct slice item, unsigned int depth)
 {
 	struct map_field f;
 
-	if (!field_open(item, &f) || f.value.len == 0) {
+	if (!map_field_open(item, &f) || f.value.len == 0) {
 		return MB_ERR_CORRUPT;
 	}
 	return lattice_check_depth(f.type, f.value, depth);
@@ -87,7 +87,7 @@ field_merge(struct slice a, struct slice b, struct wbuf *out, unsigned int depth
 	struct map_field fa, fb;
 	int side;
 
-	if (!field_open(a, &fa) || !field_open(b, &fb)) {
+	if (!map_field_open(a, &fa) || !map_field_open(b, &fb)) {
 		return MB_ERR_CORRUPT;
 	}
 	if (fa.type != fb.type) {
@@ -106,7 +106,7 @@ field_leq(struct slice a, struct slice b, unsigned int depth)
 {
 	struct map_field fa, fb;
 
-	if (!field_open(a, &fa) || !field_open(b, &fb)) {
+	if (!map_field_open(a, &fa) || !map_field_open(b, &fb)) {
 		return false;
 	}
 	return fa.type != fb.type ? fa.type < fb.type
@@ -118,7 +118,7 @@ field_present(struct slice item)
 {
 	struct map_field f;
 
-	return field_open(item, &f) && map_field_value(&f, &f.type, &f.value);
+	return map_field_open(item, &f) && map_field_value(&f, &f.type, &f.value);
 }
 
 const struct table_merge_ops map_table_ops = {
@@ -243,7 +243,7 @@ map_get(struct slice v, struct slice key, struct map_field *ret_field)
 	uint32_t idx;
 
 	return table_open(v, &t) == 0 && table_find(&t, field_key, key, &idx) &&
-	       field_open(table_item(&t, idx), ret_field);
+	       map_field_open(table_item(&t, idx), ret_field);
 }
 
 uint32_t
@@ -257,7 +257,7 @@ map_next(struct slice v, struct table_walk *w, struct map_field *ret_field)
 {
 	struct slice item;
 
-	return presence_next(&map_table_ops, v, w, &item) && field_open(item, ret_field);
+	return presence_next(&map_table_ops, v, w, &item) && map_field_open(item, ret_field);
 }
 
 bool
@@ -265,5 +265,6 @@ map_at(struct slice v, uint32_t idx, struct map_field *ret_field)
 {
 	struct table t;
 
-	return table_open(v, &t) == 0 && idx < t.cnt && field_open(table_item(&t, idx), ret_field);
+	return table_open(v, &t) == 0 && idx < t.cnt &&
+	       map_field_open(table_item(&t, idx), ret_field);
 }

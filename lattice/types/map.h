@@ -63,6 +63,9 @@ int map_end(struct map_builder *b);
 void map_field_begin(struct map_builder *b, struct slice key);
 void map_field_end(struct map_builder *b, unsigned int type);
 
+/* map_field_open takes an item of the table apart. Returns: false for damaged bytes. */
+bool map_field_open(struct slice item, struct map_field *ret_field);
+
 /* map_field_value looks through the envelope of a field, if it has one, at what it holds.
  *
  * Returns:   whether that shows anything: false for a field that was deleted.

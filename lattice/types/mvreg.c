@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mvreg.c - the greatest elements of what was written
  *
- * Why the merge is a merge: siblings are ordered: by their clocks, and under one clock (which
+ * Why the merge is a merge: siblings are ordered: by their histories, and under one history (which
  * nobody gives out twice, but a merge that breaks its laws may) by time, value and dependencies. A
  * state is a set of siblings of which none is below another: it stands for all siblings below one
  * of its own. The merge is the union of what two states stand for, written down by its greatest
@@ -11,59 +11,69 @@
  * other brings back: not associative). Rejected: a context for all siblings and a dot for each
  * (smaller, when there are many siblings of many writers): a merged value has no dot of its own,
  * and under one of its inputs' it would take the others along when that one is overwritten.
- * Siblings are few: the clock of each costs 16 bytes a writer.
+ * Rejected: a vclock for each (what stood here first): a writer is a tile, which writes for many
+ * who have not seen each other, and its n-th event would cover all of its before: of two blind
+ * writes through one tile the first was lost. Siblings are few: 24 bytes a run each.
  */
 #include "mvreg.h"
 
 #include "check.h"
 #include "codec.h"
+#include "compiler.h"
+#include "history.h"
 #include "lattice.h"
 #include "microburst/error.h"
 #include "table.h"
-#include "vclock.h"
 
 #define TAIL_BYTES (MVREG_OVERHEAD - TABLE_ITEM_OVERHEAD)
 
 static_assert(TAIL_BYTES == 2 * sizeof(uint64_t), "a time and two lengths");
 
+/* In history_len: the mark of a delete. */
+#define GONE_BIT (UINT32_C(1) << 31)
+
 static bool
 item_open(struct slice item, struct mvreg_sibling *ret)
 {
-	uint32_t clock_len, dependencies_len;
+	uint32_t history_len, dependencies_len;
 	const uint8_t *tail;
+	bool gone;
 
 	if (item.len < TAIL_BYTES) {
 		return false;
 	}
 	tail = codec_cut(&item, TAIL_BYTES).p;
-	clock_len = codec_u32(tail + 8);
+	history_len = codec_u32(tail + 8);
+	gone = (history_len & GONE_BIT) != 0;
+	history_len &= ~GONE_BIT;
 	dependencies_len = codec_u32(tail + 12);
-	if (clock_len > item.len || dependencies_len > item.len - clock_len) {
+	if (history_len > item.len || dependencies_len > item.len - history_len) {
 		return false;
 	}
+	ret->gone = gone;
 	ret->time.v = codec_u64(tail);
 	ret->dependencies = codec_cut(&item, dependencies_len);
-	ret->clock = slice_of(item.p, clock_len);
-	ret->value = slice_of(item.p + clock_len, item.len - clock_len);
+	ret->history = slice_of(item.p, history_len);
+	ret->value = slice_of(item.p + history_len, item.len - history_len);
 	return true;
 }
 
 static void
-item_put(struct wbuf *out, const struct mvreg_sibling *s, uint32_t clock_len)
+item_put(struct wbuf *out, const struct mvreg_sibling *s, uint32_t history_len)
 {
 	codec_put_slice(out, s->value);
 	codec_put_slice(out, s->dependencies);
 	wbuf_u64(out, s->time.v);
-	wbuf_u32(out, clock_len);
+	wbuf_u32(out, history_len | (s->gone ? GONE_BIT : 0));
 	wbuf_u32(out, (uint32_t)s->dependencies.len);
 }
 
 static struct slice
-item_clock(struct slice item)
+item_history(struct slice item)
 {
 	struct mvreg_sibling s;
 
-	return item_open(item, &s) ? s.clock : slice_of(NULL, 0);
+	return item_open(item, &s) ? s.history : slice_of(NULL, 0);
 }
 
 static int
@@ -72,21 +82,23 @@ item_check(struct slice item, unsigned int depth)
 	struct mvreg_sibling s;
 	struct table t;
 
-	if (!item_open(item, &s) || s.clock.len == 0) {
+	if (!item_open(item, &s) || s.history.len == 0 ||
+	    (s.gone && (s.value.len != 0 || s.dependencies.len != 0 || s.time.v != 0))) {
 		return MB_ERR_CORRUPT;
 	}
-	return lattice_check_depth(LATTICE_VCLOCK, s.clock, depth) < 0 ||
-			       table_open(s.dependencies, &t) < 0
-		       ? MB_ERR_CORRUPT
-		       : 0;
+	return history_check(s.history) < 0 || table_open(s.dependencies, &t) < 0 ? MB_ERR_CORRUPT
+										  : 0;
 }
 
-/* Under one clock. */
+/* Under one history. */
 static int
 rest_cmp(const struct mvreg_sibling *a, const struct mvreg_sibling *b)
 {
 	int diff;
 
+	if (a->gone != b->gone) { /* a delete of what it saw is above it */
+		return a->gone ? 1 : -1;
+	}
 	if (a->time.v != b->time.v) {
 		return a->time.v < b->time.v ? -1 : 1;
 	}
@@ -98,20 +110,14 @@ rest_cmp(const struct mvreg_sibling *a, const struct mvreg_sibling *b)
 static bool
 below(const struct mvreg_sibling *a, const struct mvreg_sibling *b)
 {
-	switch (vclock_compare(a->clock, b->clock)) {
-	case VCLOCK_BEFORE:
-		return true;
-	case VCLOCK_EQUAL:
-		return rest_cmp(a, b) <= 0;
-	default:
-		return false;
-	}
+	return slice_eq(a->history, b->history) ? rest_cmp(a, b) <= 0
+						: history_leq(a->history, b->history);
 }
 
 static bool
 same(const struct mvreg_sibling *a, const struct mvreg_sibling *b)
 {
-	return slice_eq(a->clock, b->clock) && rest_cmp(a, b) == 0;
+	return slice_eq(a->history, b->history) && rest_cmp(a, b) == 0;
 }
 
 /* Where a sibling stands to a state. */
@@ -139,7 +145,7 @@ mvreg_check(struct slice v, unsigned int depth)
 {
 	struct mvreg_sibling a, b;
 	struct table t;
-	int rc = table_check(v, item_clock, item_check, depth);
+	int rc = table_check(v, item_history, item_check, depth);
 
 	if (rc < 0 || table_open(v, &t) < 0) {
 		return rc;
@@ -158,7 +164,7 @@ mvreg_check(struct slice v, unsigned int depth)
 	return 0;
 }
 
-/* Walks two states in the order of clocks, and appends what stands. */
+/* Walks two states in the order of histories, and appends what stands. */
 static int
 merge_walk(const struct table *a, const struct table *b, struct table_builder *builder,
 	   struct lattice_verdict *verdict)
@@ -167,8 +173,8 @@ merge_walk(const struct table *a, const struct table *b, struct table_builder *b
 
 	while (i < a->cnt || j < b->cnt) {
 		struct slice item_a = table_item(a, i), item_b = table_item(b, j);
-		bool from_a = i < a->cnt && (j >= b->cnt || slice_cmp(item_clock(item_a),
-								      item_clock(item_b)) <= 0);
+		bool from_a = i < a->cnt && (j >= b->cnt || slice_cmp(item_history(item_a),
+								      item_history(item_b)) <= 0);
 		struct mvreg_sibling s;
 		enum standing at;
 
@@ -237,13 +243,17 @@ mvreg_leq(struct slice a, struct slice b, unsigned int depth)
 
 /* --------------------------------------------------------------------------------------- deltas */
 
-/* Appends the join of two clocks. */
-static int
-clock_join(struct slice a, struct slice b, struct wbuf *out)
+/* As mvreg_next, of deletes too. */
+static bool
+item_next(struct slice v, uint32_t *idx, struct mvreg_sibling *ret)
 {
-	int side = lattice_merge_into(LATTICE_VCLOCK, a, b, out);
+	struct table t;
 
-	return side < 0 ? side : 0;
+	if (table_open(v, &t) < 0 || *idx >= t.cnt || !item_open(table_item(&t, *idx), ret)) {
+		return false;
+	}
+	(*idx)++;
+	return true;
 }
 
 int
@@ -255,10 +265,10 @@ mvreg_context(struct slice state, struct wbuf *out)
 	int rc = 0;
 
 	/* The join so far stands at the place of the result, the next one behind it, and moves. */
-	for (uint32_t i = 0; rc == 0 && mvreg_next(state, &i, &s);) {
+	for (uint32_t i = 0; rc == 0 && item_next(state, &i, &s);) {
 		size_t start = out->len;
 
-		rc = clock_join(joined, s.clock, out);
+		rc = history_join(joined, s.history, out);
 		if (rc == 0) {
 			size_t len = out->len - start;
 
@@ -273,37 +283,37 @@ mvreg_context(struct slice state, struct wbuf *out)
 	return rc;
 }
 
-/* How many writes of a writer a state shows. */
+/* The number of the last event of a writer that a state knows of. */
 static uint64_t
-writes_of(struct slice state, struct writer_id writer)
+last_of(struct slice state, struct writer_id writer)
 {
 	struct mvreg_sibling s;
-	uint64_t cnt = 0;
+	uint64_t last = 0;
 
-	for (uint32_t i = 0; mvreg_next(state, &i, &s);) {
-		uint64_t n = vclock_get(s.clock, writer);
-
-		cnt = n > cnt ? n : cnt;
+	for (uint32_t i = 0; item_next(state, &i, &s);) {
+		last = MAX(last, history_last(s.history, writer));
 	}
-	return cnt;
+	return last;
 }
 
 int
 mvreg_delta_put(struct slice state, struct slice context, struct writer_id writer,
 		const struct mvreg_sibling *sibling, struct wbuf *out)
 {
-	uint8_t dot_mem[VCLOCK_ENTRY_BYTES];
+	uint8_t dot_mem[HISTORY_RUN_BYTES];
 	struct wbuf dot = wbuf_init(dot_mem, sizeof(dot_mem)), before = *out;
-	uint64_t own = writes_of(state, writer), seen = vclock_get(context, writer);
+	uint64_t last = MAX(last_of(state, writer), history_last(context, writer));
 	struct table_builder b;
 	size_t start;
-	int rc = vclock_delta(writer, (own > seen ? own : seen) + 1, &dot);
+	int rc;
 
+	if (last >= UINT64_MAX - 1) {
+		return MB_ERR_TOO_LARGE;
+	}
+	history_put(&dot, writer, last + 1);
 	table_begin(&b, out);
 	start = out->len;
-	if (rc == 0) {
-		rc = clock_join(context, wbuf_slice(&dot), out);
-	}
+	rc = history_join(context, wbuf_slice(&dot), out);
 	if (rc < 0) {
 		*out = before;
 		return rc;
@@ -315,19 +325,43 @@ mvreg_delta_put(struct slice state, struct slice context, struct writer_id write
 }
 
 int
-mvreg_delta_merged(struct slice state, struct slice value, struct slice dependencies,
-		   struct wbuf *out)
+mvreg_delta_merged(struct slice state, struct slice context, struct slice value,
+		   struct slice dependencies, struct wbuf *out)
 {
-	struct mvreg_sibling latest, merged = { .value = value, .dependencies = dependencies };
+	struct mvreg_sibling s, merged = { .value = value, .dependencies = dependencies };
+	struct wbuf before = *out;
+	struct table_builder b;
+	bool any = false;
+
+	for (uint32_t i = 0; item_next(state, &i, &s);) {
+		if (history_leq(s.history, context)) {
+			merged.time.v = MAX(merged.time.v, s.time.v);
+			any = any || !slice_eq(s.history, context);
+		}
+	}
+	if (!any) {
+		return MB_ERR_NOT_FOUND;
+	}
+	table_begin(&b, out);
+	codec_put_slice(out, context);
+	item_put(out, &merged, (uint32_t)context.len);
+	table_item_end(&b);
+	(void)table_end(&b);
+	return codec_done(out, before);
+}
+
+int
+mvreg_delta_clear(struct slice state, struct wbuf *out)
+{
+	struct mvreg_sibling gone = { .gone = true };
 	struct wbuf before = *out;
 	struct table_builder b;
 	size_t start;
 	int rc;
 
-	if (!mvreg_latest(state, &latest)) {
-		return MB_ERR_NOT_FOUND;
+	if (mvreg_cnt(state) == 0) {
+		return 0;
 	}
-	merged.time = latest.time;
 	table_begin(&b, out);
 	start = out->len;
 	rc = mvreg_context(state, out);
@@ -335,7 +369,7 @@ mvreg_delta_merged(struct slice state, struct slice value, struct slice dependen
 		*out = before;
 		return rc;
 	}
-	item_put(out, &merged, (uint32_t)(out->len - start));
+	item_put(out, &gone, (uint32_t)(out->len - start));
 	table_item_end(&b);
 	(void)table_end(&b);
 	return codec_done(out, before);
@@ -346,21 +380,27 @@ mvreg_delta_merged(struct slice state, struct slice value, struct slice dependen
 uint32_t
 mvreg_cnt(struct slice v)
 {
-	struct table t;
+	struct mvreg_sibling s;
+	uint32_t cnt = 0;
 
-	return table_open(v, &t) == 0 ? t.cnt : 0;
+	for (uint32_t i = 0; mvreg_next(v, &i, &s);) {
+		cnt++;
+	}
+	return cnt;
 }
 
 bool
 mvreg_next(struct slice v, uint32_t *idx, struct mvreg_sibling *ret)
 {
-	struct table t;
+	struct mvreg_sibling s;
 
-	if (table_open(v, &t) < 0 || *idx >= t.cnt || !item_open(table_item(&t, *idx), ret)) {
-		return false;
+	while (item_next(v, idx, &s)) {
+		if (!s.gone) {
+			*ret = s;
+			return true;
+		}
 	}
-	(*idx)++;
-	return true;
+	return false;
 }
 
 bool

@@ -75,3 +75,44 @@ oset_next(struct slice v, struct table_walk *w, struct slice *ret_member, double
 	}
 	return false;
 }
+
+int
+oset_cmp(const struct oset_entry *a, const struct oset_entry *b)
+{
+	if (a->score != b->score) {
+		return a->score < b->score ? -1 : 1;
+	}
+	return slice_cmp(a->member, b->member);
+}
+
+/* Lets the entry at idx sink in the heap of cnt entries, the greatest on top. */
+static void
+sink(struct oset_entry *entry, size_t idx, size_t cnt)
+{
+	struct oset_entry e = entry[idx];
+
+	for (size_t kid; (kid = 2 * idx + 1) < cnt; idx = kid) {
+		kid += kid + 1 < cnt && oset_cmp(&entry[kid], &entry[kid + 1]) < 0;
+		if (oset_cmp(&e, &entry[kid]) >= 0) {
+			break;
+		}
+		entry[idx] = entry[kid];
+	}
+	entry[idx] = e;
+}
+
+/* In place, and never worse than n log n: not qsort, which allocates. */
+void
+oset_sort(struct oset_entry *entry, size_t cnt)
+{
+	for (size_t i = cnt / 2; i-- > 0;) {
+		sink(entry, i, cnt);
+	}
+	for (size_t left = cnt; left-- > 1;) {
+		struct oset_entry top = entry[0];
+
+		entry[0] = entry[left];
+		entry[left] = top;
+		sink(entry, 0, left);
+	}
+}

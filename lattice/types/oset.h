@@ -10,6 +10,7 @@
 #define MB_OSET_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "slice.h"
@@ -24,5 +25,17 @@ int oset_score(struct slice v, struct slice member, double *ret);
  * Returns:   false behind the last one.
  */
 bool oset_next(struct slice v, struct table_walk *w, struct slice *ret_member, double *ret_score);
+
+/* A member with its score, to be put in the order of scores. */
+struct oset_entry {
+	double score;
+	struct slice member;
+};
+
+/* oset_sort puts entries in the order of (score, member): what a sorted set shows. */
+void oset_sort(struct oset_entry *entry, size_t cnt);
+
+/* oset_cmp is that order. Returns: < 0, 0 or > 0. */
+int oset_cmp(const struct oset_entry *a, const struct oset_entry *b);
 
 #endif

@@ -56,10 +56,18 @@ pair_lex_open(struct slice v, struct pair_lex *ret)
 static void
 put_tail(struct wbuf *out, const struct pair_lex *p)
 {
-	codec_put_slice(out, p->first);
 	wbuf_u32(out, (uint32_t)p->first.len);
 	wbuf_u8(out, (uint8_t)p->first_type);
 	wbuf_u8(out, (uint8_t)p->second_type);
+}
+
+int
+pair_lex_write_tail(const struct pair_lex *pair, struct wbuf *out)
+{
+	struct wbuf before = *out;
+
+	put_tail(out, pair);
+	return codec_done(out, before);
 }
 
 int
@@ -74,6 +82,7 @@ pair_lex_write(const struct pair_lex *pair, struct wbuf *out)
 	}
 	p.second_type = p.second.len == 0 ? LATTICE_ABSENT : p.second_type;
 	codec_put_slice(out, p.second);
+	codec_put_slice(out, p.first);
 	put_tail(out, &p);
 	return codec_done(out, before);
 }
@@ -121,6 +130,7 @@ pair_lex_merge(struct slice a, struct slice b, struct wbuf *out, unsigned int de
 	}
 	side = lattice_merge_depth(pa.second_type, pa.second, pb.second, out, depth - 1);
 	if (side == LATTICE_MIXED) {
+		codec_put_slice(out, pa.first);
 		put_tail(out, &pa);
 	}
 	return side;

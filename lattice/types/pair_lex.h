@@ -38,6 +38,11 @@ bool pair_lex_chain(unsigned int type);
  */
 int pair_lex_write(const struct pair_lex *pair, struct wbuf *out);
 
+/* pair_lex_write_tail appends what stands behind a first that was written to out already, behind
+ * its second; of the pair only the types and the length of the first are looked at. Returns: 0;
+ * MB_ERR_TOO_LARGE, out->len unchanged. */
+int pair_lex_write_tail(const struct pair_lex *pair, struct wbuf *out);
+
 /* pair_lex_open takes a pair apart, in place. Returns: 0; MB_ERR_NOT_FOUND for bottom;
  * MB_ERR_CORRUPT. */
 int pair_lex_open(struct slice v, struct pair_lex *ret);

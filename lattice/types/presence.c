@@ -99,14 +99,21 @@ presence_live(struct slice presence)
 }
 
 bool
-presence_before(struct slice presence, struct hlc_time time)
+presence_put_since(struct wbuf *out, struct slice presence, struct hlc_time time)
 {
+	size_t start = out->len;
+	bool any = false;
+
 	for (size_t i = 0; i < presence.len; i += PRESENCE_ENTRY_BYTES) {
-		if (dot_at(presence, i).stamp.time.v >= time.v) {
-			return false;
+		struct dot dot = dot_at(presence, i);
+
+		if (dot.gone && dot.stamp.time.v < time.v) {
+			any = true;
+		} else {
+			dot_put(out, start, dot);
 		}
 	}
-	return true;
+	return any;
 }
 
 void

@@ -37,8 +37,11 @@ int presence_check(struct slice presence);
 /* presence_live tells whether a dot of it is not gone. */
 bool presence_live(struct slice presence);
 
-/* presence_before tells whether all its dots are older than this. */
-bool presence_before(struct slice presence, struct hlc_time time);
+/* presence_put_since appends its dots but for those that are gone and older than this.
+ *
+ * Returns:   whether one was left out.
+ */
+bool presence_put_since(struct wbuf *out, struct slice presence, struct hlc_time time);
 
 /* presence_put_add appends the presence of one add. Requires: this writer never used the time. */
 void presence_put_add(struct wbuf *out, struct stamp dot);

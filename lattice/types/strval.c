@@ -318,3 +318,11 @@ strval_delta_del(struct slice state, struct wbuf *out)
 		 out->len - before.len); /* I1 */
 	return codec_done(out, before);
 }
+
+struct slice
+strval_counter(struct slice state)
+{
+	struct strval s;
+
+	return strval_open(state, &s) == 0 ? s.counter : slice_of(NULL, 0);
+}

@@ -71,6 +71,10 @@ int strval_delta_del(struct slice state, struct wbuf *out);
  */
 int strval_text(struct slice state, char buf[STRVAL_TEXT_MAX], struct slice *ret_text);
 
+/* strval_counter gives the counter over the base, a pn_counter, in place; empty when there is none.
+ * */
+struct slice strval_counter(struct slice state);
+
 /* strval_present tells whether the string shows anything: as strval_text, in a few instructions for
  * one that was set. */
 bool strval_present(struct slice state);

@@ -145,12 +145,12 @@ child_at(const struct table *inner, uint32_t idx, enum by by)
 }
 
 /* Begins to fetch the lines of a node, all at once: a search that finds them one by one, each after
- * the last, waits for memory as often as it compares. Where they end is not known yet. */
+ * the last, waits for memory as often as it compares. bytes: what may be in it. */
 static void
-prefetch(const struct tree_view *view, uint64_t off)
+prefetch(const struct tree_view *view, uint64_t off, size_t bytes)
 {
 	if (likely(off < view->hi && view->hi - off >= TREE_NODE_BYTES)) {
-		for (size_t at = 0; at < TREE_NODE_BYTES; at += CACHE_LINE) {
+		for (size_t at = 0; at < MIN(bytes, (size_t)TREE_NODE_BYTES); at += CACHE_LINE) {
 			__builtin_prefetch(view->base + off + at);
 		}
 	}
@@ -161,16 +161,15 @@ static bool
 descend(const struct tree_view *view, struct table *node, uint32_t i, uint32_t height,
 	uint32_t *first, uint32_t *present)
 {
-	struct tree_entry e, before;
+	struct tree_entry e, before = { .end = 0 };
 
-	if (!tree_entry_at(node, i, &e)) {
+	if (!tree_entry_at(node, i, &e) || (i > 0 && !tree_entry_at(node, i - 1, &before))) {
 		return false;
 	}
-	prefetch(view, e.off);
+	prefetch(view, e.off,
+		 sizeof(struct tree_node) + (size_t)e.items_len +
+			 TABLE_ITEM_OVERHEAD * ((size_t)e.end - before.end + 2));
 	if (i > 0) {
-		if (!tree_entry_at(node, i - 1, &before)) {
-			return false;
-		}
 		*first += before.end;
 		*present += before.present_end;
 	}

@@ -153,6 +153,39 @@ items_merge(struct grove *g, const struct tree_view *stored, const struct envelo
 	return side;
 }
 
+/* A state of a greater type takes the tree's place, whatever it holds: the tree is worth what
+ * stands around it, and that merges as it does anywhere. */
+static int
+merge_greater(struct grove *g, const struct envelope *a, struct slice delta,
+	      struct treeval_edit *edit)
+{
+	struct envelope bare = *a;
+	struct slice around;
+	struct wbuf out;
+	size_t bytes;
+	int side;
+
+	bare.state = slice_of(NULL, 0);
+	bytes = envelope_bytes(&bare);
+	edit->temp_bytes = 2 * bytes + delta.len;
+	side = g->ops.alloc(g->ops.ctx, edit->temp_bytes, &edit->temp);
+	if (side != 0) {
+		edit->temp = NULL;
+		return side;
+	}
+	out = wbuf_init(edit->temp, edit->temp_bytes);
+	INSIST(envelope_write(&bare, &out) == 0);
+	around = wbuf_slice(&out);
+	out = wbuf_init(out.p + out.len, edit->temp_bytes - out.len);
+	side = lattice_merge(LATTICE_ENVELOPE, around, delta, &out);
+	if (side == LATTICE_MIXED) {
+		edit->flat = wbuf_slice(&out);
+		return TREEVAL_FLAT;
+	}
+	treeval_abort(g, edit);
+	return side;
+}
+
 int
 treeval_merge(struct grove *g, const struct tree_view *stored, struct slice delta,
 	      struct treeval_edit *edit)
@@ -169,9 +202,11 @@ treeval_merge(struct grove *g, const struct tree_view *stored, struct slice delt
 		return MB_ERR_CORRUPT;
 	}
 	diff = stamp_cmp(a.epoch, b.epoch);
-	diff = diff != 0 || a.type >= b.type ? diff : -1;
 	if (diff != 0) {
 		return diff > 0 ? LATTICE_LEFT : LATTICE_RIGHT;
+	}
+	if (b.type > a.type) {
+		return merge_greater(g, &a, delta, edit);
 	}
 	if (b.type < a.type) { /* of its state nothing counts: what stands beside it does */
 		b.type = a.type;

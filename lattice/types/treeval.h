@@ -24,8 +24,9 @@
 struct treeval_edit {
 	struct grove_edit grove;
 	struct envelope
-		e;  /* but for its state. Sections point into the old one, the delta, or temp */
-	void *temp; /* of the grove; NULL: none */
+		e; /* but for its state. Sections point into the old one, the delta, or temp */
+	struct slice flat; /* TREEVAL_FLAT: what it is then, in temp */
+	void *temp;        /* of the grove; NULL: none */
 	size_t temp_bytes;
 	size_t bytes;      /* what the new envelope will take in its block */
 	size_t flat_bytes; /* how long its encoding is */
@@ -44,8 +45,11 @@ int treeval_make(struct grove *g, struct slice envelope, struct treeval_edit *ed
  *
  * Requires:  delta was checked.
  * Returns:   as grove_merge, LATTICE_MIXED with an edit, delta stays until its end; LATTICE_RIGHT:
- *            delta wins whole.
+ *            delta wins whole; TREEVAL_FLAT: its state does, and something else of the tree's
+ *            envelope stays: edit->flat, a flat envelope, takes its place, and then the edit is to
+ *            be aborted.
  */
+#define TREEVAL_FLAT (LATTICE_MIXED + 1)
 int treeval_merge(struct grove *g, const struct tree_view *stored, struct slice delta,
 		  struct treeval_edit *edit);
 

@@ -140,6 +140,20 @@ vclock_get(struct slice v, struct writer_id writer)
 	return 0;
 }
 
+bool
+vclock_at(struct slice v, uint32_t idx, struct writer_id *ret_writer, uint64_t *ret_events)
+{
+	struct entry e;
+
+	if (idx >= entry_cnt(v)) {
+		return false;
+	}
+	e = entry_at(v, idx);
+	ret_writer->v = e.writer;
+	*ret_events = e.events;
+	return true;
+}
+
 enum vclock_order
 vclock_compare(struct slice a, struct slice b)
 {

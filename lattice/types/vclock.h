@@ -11,6 +11,7 @@
 #ifndef MB_VCLOCK_H
 #define MB_VCLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "clock.h"
@@ -33,6 +34,9 @@ int vclock_delta(struct writer_id writer, uint64_t event_cnt, struct wbuf *out);
 
 /* vclock_get is the number of events seen of this writer; 0 if it has no entry. O(log n). */
 uint64_t vclock_get(struct slice v, struct writer_id writer);
+
+/* vclock_at gives entry idx, in the order of writers. Returns: false behind the last one. */
+bool vclock_at(struct slice v, uint32_t idx, struct writer_id *ret_writer, uint64_t *ret_events);
 
 /* vclock_compare places two clocks. On damaged bytes the answer means nothing. */
 enum vclock_order vclock_compare(struct slice a, struct slice b);

@@ -2,6 +2,7 @@
 /* view.c - one switch for each kind of reading; what a reading means is said by the family */
 #include "view.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "microburst/error.h"
 #include "mvreg.h"
 #include "orset.h"
+#include "pair_lex.h"
 #include "presence.h"
 #include "priority.h"
 #include "scalar.h"
@@ -57,21 +59,81 @@ whole_number(unsigned int type, struct slice state, counter_sum *ret_number)
 	}
 }
 
+#define FRACTION_MAX 6
+
+/* Writes a double that is a decimal of few digits, v = m / 10^k: if m and 10^k are exact, so is
+ * what reading it back divides, and rounds as this division does. Returns: an empty slice when it
+ * is not one. */
+static struct slice
+few_digits(double v, char buf[VIEW_TEXT_MAX])
+{
+	double magnitude = fabs(v), power = 1;
+	char *p;
+
+	if ((magnitude < 1e-4 && v != 0) || !(magnitude < 1e15)) {
+		return slice_of(buf, 0); /* has an exponent, or has to be tried */
+	}
+	for (int k = 0; k <= FRACTION_MAX; k++, power *= 10) {
+		uint64_t digits;
+
+		if (magnitude * power >= 1e15) {
+			break;
+		}
+		digits = (uint64_t)(magnitude * power + 0.5);
+		if ((double)digits / power != magnitude) {
+			continue;
+		}
+		p = buf + VIEW_TEXT_MAX;
+		for (int i = 0; i < k; i++, digits /= 10) {
+			*--p = (char)('0' + digits % 10);
+		}
+		if (k != 0) {
+			*--p = '.';
+		}
+		do {
+			*--p = (char)('0' + digits % 10);
+			digits /= 10;
+		} while (digits != 0);
+		if (signbit(v)) {
+			*--p = '-';
+		}
+		return slice_of(p, (size_t)(buf + VIEW_TEXT_MAX - p));
+	}
+	return slice_of(buf, 0);
+}
+
 struct slice
 view_f64(double v, char buf[VIEW_TEXT_MAX])
 {
+	struct slice few = few_digits(v, buf);
 	int len = 0;
 
-	if (fabs(v) < 1e15 && v == (double)(int64_t)v) { /* 1000, not 1e+03 */
-		return slice_of(buf, (size_t)snprintf(buf, VIEW_TEXT_MAX, "%.0f", v));
+	if (likely(few.len != 0)) {
+		return few;
 	}
-	for (int digits = 1; digits <= 17; digits++) {
+	/* Fewer than 15 digits are shown as such, but next to zero a number has not as many. */
+	for (int digits = fabs(v) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
 		len = snprintf(buf, VIEW_TEXT_MAX, "%.*g", digits, v);
 		if (strtod(buf, NULL) == v) {
 			break;
 		}
 	}
 	return slice_of(buf, (size_t)len);
+}
+
+/* The second of a pair, which is no pair. */
+static int
+pair_text(struct slice state, char buf[VIEW_TEXT_MAX], struct slice *ret_text)
+{
+	struct pair_lex p;
+	int rc = pair_lex_open(state, &p);
+
+	if (rc != 0) {
+		return rc;
+	}
+	return p.second_type == LATTICE_PAIR_LEX
+		       ? MB_ERR_TYPE
+		       : view_text(p.second_type, p.second, buf, ret_text);
 }
 
 int
@@ -93,10 +155,12 @@ view_text(unsigned int type, struct slice state, char buf[VIEW_TEXT_MAX], struct
 		return priority_read(state, ret_text, &priority);
 	case LATTICE_MVREG:
 		if (!mvreg_latest(state, &sibling)) {
-			return state.len == 0 ? MB_ERR_NOT_FOUND : MB_ERR_CORRUPT;
+			return MB_ERR_NOT_FOUND;
 		}
 		*ret_text = sibling.value;
 		return 0;
+	case LATTICE_PAIR_LEX:
+		return pair_text(state, buf, ret_text);
 	case LATTICE_MAX_F64:
 	case LATTICE_SCORE:
 		rc = type == LATTICE_SCORE ? score_read(state, &f64) : max_f64_read(state, &f64);
@@ -137,6 +201,7 @@ bool
 view_present_scalar(unsigned int type, struct slice state)
 {
 	char buf[VIEW_TEXT_MAX];
+	struct pair_lex pair;
 	struct slice text;
 	double score;
 	int rc;
@@ -147,6 +212,12 @@ view_present_scalar(unsigned int type, struct slice state)
 		return strval_present(state);
 	case LATTICE_PN_COUNTER:
 		return view_text(type, state, buf, &text) == 0;
+	case LATTICE_MVREG:
+		return mvreg_cnt(state) != 0;
+	case LATTICE_PAIR_LEX:
+		/* A register under the name of a merge; other pairs cannot be deleted so. */
+		return pair_lex_open(state, &pair) == 0 &&
+		       (pair.second_type != LATTICE_MVREG || mvreg_cnt(pair.second) != 0);
 	case LATTICE_SCORE:
 		/* Also one whose sum is no number. */
 		rc = score_read(state, &score);

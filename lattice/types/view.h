@@ -13,6 +13,7 @@
  *	SCORE        shortest decimal          MB_ERR_TYPE
  *	PRIORITY     the bytes                 MB_ERR_TYPE
  *	MVREG        the latest sibling        MB_ERR_TYPE
+ *	PAIR_LEX     the second                MB_ERR_TYPE
  *	ABSENT       MB_ERR_NOT_FOUND          MB_ERR_NOT_FOUND
  *	all others   MB_ERR_TYPE               MB_ERR_TYPE
  *

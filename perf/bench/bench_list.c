@@ -8,6 +8,7 @@
 #include "compiler.h"
 #include "floor_syscall.h"
 #include "subject_call.h"
+#include "subject_gossip.h"
 #include "subject_idle.h"
 #include "subject_kvs.h"
 #include "subject_life.h"
@@ -17,6 +18,7 @@
 #include "subject_peer.h"
 #include "subject_state.h"
 #include "subject_story.h"
+#include "subject_types.h"
 
 /* Blocks of some 100 us to 1 ms, so that both sides see the same mode of a drifting machine; 50 of
  * each, so that one disturbance is a fiftieth. Waking a partner takes tens of microseconds, an
@@ -52,7 +54,7 @@ static const struct pace pipelined = {
 	.warm_ns = 500000,
 	.attempt_cnt = 3,
 };
-/* A sample is a burst of 16 requests, in one thread of this process. */
+/* A sample is a burst of 32 requests, in one thread of this process. */
 static const struct pace store = {
 	.block_cnt = 50,
 	.sample_cnt = 1000,
@@ -84,6 +86,25 @@ static const struct pace smoke = {
 	.warm_ns = 1000,
 	.attempt_cnt = 1,
 };
+
+/* bench_state.def: a bench of the store alone, and one whose rows are functions of types.c. */
+#define KVS(bench_name, subject, text, ...)                                                        \
+	{                                                                                          \
+		.row = { { .name = #bench_name,                                                    \
+			   .unit = "ns",                                                           \
+			   .what = (text),                                                         \
+			   .aim = { __VA_ARGS__ } } },                                             \
+		.run = subject_kvs_##subject,                                                      \
+		.pace = &store,                                                                    \
+		.smoke = &smoke,                                                                   \
+	},
+#define TYPES(subject, ...)                                                                        \
+	{ .row = { __VA_ARGS__ }, .run = (subject), .pace = &slow, .smoke = &smoke },
+#define ROW(row_name, beside, text, ...)                                                           \
+	{                                                                                          \
+		.name = #row_name, .unit = "ns", .floor = (beside), .what = (text),                \
+		.aim = { __VA_ARGS__ },                                                            \
+	}
 
 const struct bench bench_list[] = {
 	{
@@ -190,6 +211,17 @@ const struct bench bench_list[] = {
 		.run = subject_compose,
 		.floor = &echo_ring,
 		.pace = &spinning,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "dag_fanout8",
+			   .unit = "ns",
+			   .floor = "ring",
+			   .what = "a DAG of ten functions: one, eight that read it, a sum",
+			   .aim = { .ratio_p50_max = 12 } } },
+		.run = subject_fanout,
+		.floor = &echo_ring,
+		.pace = &slow,
 		.smoke = &smoke,
 	},
 	{
@@ -328,6 +360,27 @@ const struct bench bench_list[] = {
 		.smoke = &smoke,
 	},
 	{
+		.row = { { .name = "push_sum_10",
+			   .unit = "ms",
+			   .floor = "futex_one_core",
+			   .what = "ten calls send each other halves until all are within 5 %",
+			   .aim = { .p50_max = 5 } } },
+		.run = subject_push_sum,
+		.floor = &echo_futex_one_core,
+		.pace = &heavy,
+		.smoke = &smoke_rare,
+	},
+	{
+		.row = { { .name = "gather_10",
+			   .unit = "ms",
+			   .floor = "futex_one_core",
+			   .what = "ten calls that send what they have to one of them" } },
+		.run = subject_gather,
+		.floor = &echo_futex_one_core,
+		.pace = &heavy,
+		.smoke = &smoke_rare,
+	},
+	{
 		.row = { { .name = "ingest",
 			   .unit = "s",
 			   .what = "100,836 calls of `rate` into an empty node, 512 under way",
@@ -403,116 +456,7 @@ const struct bench bench_list[] = {
 		.pace = &slow,
 		.smoke = &smoke,
 	},
-	{
-		.row = { { .name = "kvs_zipf4",
-			   .unit = "ns",
-			   .what = "1 KiB puts by zipf 4 into a shard, in thread",
-			   .aim = { .rate_min = 18e6 } } },
-		.run = subject_kvs_zipf4,
-		.pace = &store,
-		.smoke = &smoke,
-	},
-	{
-		.row = { { .name = "kvs_zipf2", .unit = "ns", .what = "the same by zipf 2" } },
-		.run = subject_kvs_zipf2,
-		.pace = &store,
-		.smoke = &smoke,
-	},
-	{
-		.row = { { .name = "kvs_zipf05",
-			   .unit = "ns",
-			   .what = "the same by zipf 0.5",
-			   .aim = { .rate_min = 2.5e6 } } },
-		.run = subject_kvs_zipf05,
-		.pace = &store,
-		.smoke = &smoke,
-	},
-	{
-		.row = { { .name = "kvs_zipf4_8b",
-			   .unit = "ns",
-			   .what = "8-byte puts, keys drawn by zipf 4" } },
-		.run = subject_kvs_small4,
-		.pace = &store,
-		.smoke = &smoke,
-	},
-	{
-		.row = { { .name = "kvs_zipf05_8b",
-			   .unit = "ns",
-			   .what = "the same by zipf 0.5" } },
-		.run = subject_kvs_small05,
-		.pace = &store,
-		.smoke = &smoke,
-	},
-	{
-		.row = { { .name = "kvs_core_zipf4",
-			   .unit = "ns",
-			   .what = "1 KiB puts by zipf 4, as messages to and from the core" } },
-		.run = subject_kvs_core4,
-		.pace = &store,
-		.smoke = &smoke,
-	},
-	{
-		.row = { { .name = "kvs_core_zipf05",
-			   .unit = "ns",
-			   .what = "the same by zipf 0.5" } },
-		.run = subject_kvs_core05,
-		.pace = &store,
-		.smoke = &smoke,
-	},
-	{
-		.row = { { .name = "kvs_zipf05_2tiles",
-			   .unit = "ns",
-			   .what = "1 KiB puts by zipf 0.5, two tiles, a key on one" } },
-		.run = subject_kvs_two,
-		.pace = &store,
-		.smoke = &smoke,
-	},
-	{
-		.row = { { .name = "kvs_zipf4_all",
-			   .unit = "ns",
-			   .what = "1 KiB puts by zipf 4, two tiles, each key on both" } },
-		.run = subject_kvs_all4,
-		.pace = &store,
-		.smoke = &smoke,
-	},
-	{
-		.row = { { .name = "kvs_zipf05_all",
-			   .unit = "ns",
-			   .what = "the same by zipf 0.5" } },
-		.run = subject_kvs_all05,
-		.pace = &store,
-		.smoke = &smoke,
-	},
-	{
-		.row = { { .name = "kvs_get",
-			   .unit = "ns",
-			   .what = "a get of 8 bytes, zipf 0.5" } },
-		.run = subject_kvs_get,
-		.pace = &store,
-		.smoke = &smoke,
-	},
-	{
-		.row = { { .name = "kvs_incr",
-			   .unit = "ns",
-			   .what = "an increment of one writer, zipf 0.5" } },
-		.run = subject_kvs_incr,
-		.pace = &store,
-		.smoke = &smoke,
-	},
-	{
-		.row = { { .name = "kvs_lww",
-			   .unit = "ns",
-			   .what = "a register of 8 bytes, zipf 0.5" } },
-		.run = subject_kvs_lww,
-		.pace = &store,
-		.smoke = &smoke,
-	},
-	{
-		.row = { { .name = "kvs_max", .unit = "ns", .what = "a maximum, zipf 0.5" } },
-		.run = subject_kvs_max,
-		.pace = &store,
-		.smoke = &smoke,
-	},
+#include "bench_state.def"
 	{
 		.row = { { .name = "kvs_memory",
 			   .unit = "bytes",
@@ -586,7 +530,11 @@ const struct bench bench_list[] = {
 			 { .name = "sched_call",
 			   .unit = "ns",
 			   .what = "a call comes and gets the one of 64 executors that is free",
-			   .aim = { .p50_max = 1000 } } },
+			   .aim = { .p50_max = 1000 } },
+			 { .name = "sched_pick4096",
+			   .unit = "ns",
+			   .what = "the choice among 4,096 executors, of which 512 are free",
+			   .aim = { .p50_max = 5000 } } },
 		.run = subject_sched,
 		.pace = &spinning,
 		.smoke = &smoke,

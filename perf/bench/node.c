@@ -167,6 +167,9 @@ node_prepare(struct node *n)
 		err = node_deploy(n, "state", NULL, true);
 	}
 	if (err == 0) {
+		err = node_deploy(n, "types", NULL, true);
+	}
+	if (err == 0) {
 		err = node_settle(n);
 	}
 	if (err == 0) {

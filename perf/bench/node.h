@@ -41,8 +41,8 @@ struct node_exec {
 };
 
 /* node_start starts a node with these parameters ("executor.count=1 client.spin=0"; "" for none but
- * the defaults), waits until it serves, deploys calls and state, and binds this thread. setting
- * must live as long as the node. */
+ * the defaults), waits until it serves, deploys calls, state and types, and binds this thread.
+ * setting must live as long as the node. */
 int node_start(struct node **ret, const struct node_place *place, const char *setting);
 
 /* node_stop ends the node and removes its directory. NULL is allowed. */

@@ -7,6 +7,7 @@
 #include "subject_call.h"
 
 #include <microburst/client.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "compiler.h"
@@ -88,18 +89,30 @@ subject_call(struct env *env, const struct bench *bench, struct measure *ret)
 	return bench_interleave(env, bench, &subject, ret);
 }
 
-/* -------------------------------------------------------------- a fused DAG */
+/* --------------------------------------------------------------- fused DAGs */
 
+/* Calls a DAG that begins with bench_increment; its result is times x (x + 1) squared. */
 static int
-compose_once(void *ctx)
+dag_once(struct caller *c, const char *dag, int64_t times)
 {
-	struct caller *c = ctx;
 	struct mb_value x = mb_i64(c->x++ % 1000);
 	struct mb_dag_arg arg = { .function = "bench_increment", .arg = &x, .arg_cnt = 1 };
 	struct mb_reply reply;
 
-	mb_dag_call(c->client, "bench_compose", &arg, 1, NULL, &reply);
-	return reply_take(c, &reply, (x.i64 + 1) * (x.i64 + 1));
+	mb_dag_call(c->client, dag, &arg, 1, NULL, &reply);
+	return reply_take(c, &reply, times * (x.i64 + 1) * (x.i64 + 1));
+}
+
+static int
+compose_once(void *ctx)
+{
+	return dag_once(ctx, "bench_compose", 1);
+}
+
+static int
+fanout_once(void *ctx)
+{
+	return dag_once(ctx, "bench_fanout", 8);
 }
 
 static int
@@ -108,22 +121,25 @@ compose_block(void *ctx, const struct pace *pace, struct figures *f)
 	return pace_run(pace, f, compose_once, ctx);
 }
 
-int
-subject_compose(struct env *env, const struct bench *bench, struct measure *ret)
+static int
+fanout_block(void *ctx, const struct pace *pace, struct figures *f)
+{
+	return pace_run(pace, f, fanout_once, ctx);
+}
+
+static int
+dag_measure(struct env *env, const struct bench *bench, struct measure *ret, const char *name,
+	    const char *text, int (*block)(void *, const struct pace *, struct figures *))
 {
 	struct caller c;
-	struct side subject = { .block = compose_block,
-				.ctx = &c,
-				.cpu_s = env_cpu_s,
-				.cpu_ctx = env };
+	struct side subject = { .block = block, .ctx = &c, .cpu_s = env_cpu_s, .cpu_ctx = env };
 	json_t *request;
 	int err = env_node(env, NODE_ONE_EXECUTOR);
 
 	if (err != 0) {
 		return err;
 	}
-	request = json_pack("{s:s, s:s, s:s}", "cmd", "dag_add", "name", "bench_compose", "text",
-			    "bench_increment -> bench_square");
+	request = json_pack("{s:s, s:s, s:s}", "cmd", "dag_add", "name", name, "text", text);
 	err = node_ask(env->node, request, -1, NULL);
 	json_decref(request);
 	if (err != 0) {
@@ -131,6 +147,28 @@ subject_compose(struct env *env, const struct bench *bench, struct measure *ret)
 	}
 	caller_init(&c, env);
 	return bench_interleave(env, bench, &subject, ret);
+}
+
+int
+subject_compose(struct env *env, const struct bench *bench, struct measure *ret)
+{
+	return dag_measure(env, bench, ret, "bench_compose", "bench_increment -> bench_square",
+			   compose_block);
+}
+
+int
+subject_fanout(struct env *env, const struct bench *bench, struct measure *ret)
+{
+	char text[1024] = "";
+	size_t len = 0;
+
+	for (int i = 1; i <= 8; i++) {
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+					"%sbench_increment -> bench_square#%d, "
+					"bench_square#%d -> bench_total",
+					i > 1 ? ", " : "", i, i);
+	}
+	return dag_measure(env, bench, ret, "bench_fanout", text, fanout_block);
 }
 
 /* ---------------------------------------------------------------- pipelined */

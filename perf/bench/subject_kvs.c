@@ -21,9 +21,13 @@
 #include "envelope.h"
 #include "hash.h"
 #include "kvs_core.h"
+#include "list.h"
 #include "lww.h"
+#include "map.h"
+#include "orset.h"
 #include "rng.h"
 #include "scalar.h"
+#include "score.h"
 #include "strval.h"
 
 #define BURST      32
@@ -36,14 +40,16 @@
 #define QUEUE_MAX  1024
 #define SEED       7
 
-enum what { PUT = 0, GET, INCR, LWW_PUT, MAXIMUM };
+enum what { PUT = 0, GET, INCR, LWW_PUT, MAXIMUM, SET_ADD, MAP_PUT, LIST_PUSH, ZSET_ADD };
 
 struct shape {
 	double zipf;
 	uint32_t value_bytes;
 	enum what what;
 	uint32_t tile_cnt, copies;
-	bool bare; /* merges into the shard, without messages */
+	bool bare;           /* merges into the shard, without messages */
+	uint32_t key_cnt;    /* 0: KEY_CNT */
+	uint32_t member_cnt; /* of each key, a collection, before; 0: one */
 };
 
 struct queue {
@@ -67,6 +73,7 @@ struct load {
 	uint32_t key_cnt, at;
 	uint32_t *drawn;
 	uint64_t time, answers, now_ns;
+	uint64_t member; /* the next one */
 	int err;
 	uint8_t value[BURST][VALUE_MAX + 128]; /* envelopes */
 	size_t len[BURST];
@@ -109,6 +116,26 @@ draw(struct load *l)
 	return 0;
 }
 
+/* Writes the state of a map or sorted set with one member. */
+static int
+field_make(unsigned int type, struct stamp now, struct slice member, struct wbuf *out)
+{
+	uint8_t state_mem[64], mem[128];
+	struct wbuf state = wbuf_init(state_mem, sizeof(state_mem));
+	struct wbuf value = wbuf_init(mem, sizeof(mem));
+	struct envelope e = { .epoch = now, .type = type };
+	struct map_field field = { .key = member, .type = LATTICE_ENVELOPE };
+	int err = type == LATTICE_STRING ? strval_delta_set(member, &state)
+					 : score_delta_set((double)now.time.v, &state);
+
+	e.state = wbuf_slice(&state);
+	if (err == 0) {
+		err = envelope_write(&e, &value);
+	}
+	field.value = wbuf_slice(&value);
+	return err == 0 ? map_delta_put(&field, out) : err;
+}
+
 /* Writes an envelope of this shape, of time l->time. Returns: its length; 0: no room. */
 static size_t
 envelope_make(const struct load *l, uint8_t *p, size_t bytes)
@@ -118,10 +145,27 @@ envelope_make(const struct load *l, uint8_t *p, size_t bytes)
 	struct wbuf state = wbuf_init(mem, sizeof(mem)), out = wbuf_init(p, bytes);
 	struct slice value = slice_of(zeros, l->shape.value_bytes), none = { 0 };
 	struct stamp now = { { l->time }, { 1 } };
+	struct slice member = slice_of(&l->member, sizeof(l->member));
 	struct envelope e = { .type = LATTICE_STRING };
 	int err;
 
 	switch (l->shape.what) {
+	case SET_ADD:
+		e.type = LATTICE_ORSET;
+		err = orset_delta_add(now, member, &state);
+		break;
+	case MAP_PUT:
+		e.type = LATTICE_MAP;
+		err = field_make(LATTICE_STRING, now, member, &state);
+		break;
+	case ZSET_ADD:
+		e.type = LATTICE_OSET;
+		err = field_make(LATTICE_SCORE, now, member, &state);
+		break;
+	case LIST_PUSH:
+		e.type = LATTICE_LIST;
+		err = list_delta_push(none, now, LIST_RIGHT, member, &state);
+		break;
 	case INCR:
 		e.type = LATTICE_PN_COUNTER;
 		err = counter_delta_add(none, now.writer, (int64_t)l->time, &state);
@@ -153,6 +197,7 @@ envelopes_renew(struct load *l)
 	for (uint32_t i = 0; i < BURST; i++) {
 		uint64_t time = htole64(++l->time);
 
+		l->member = l->time % MAX(l->shape.member_cnt, 1u);
 		if (l->shape.what == PUT || l->shape.what == LWW_PUT) {
 			memcpy(l->value[i] + l->len[i] - time_at, &time, sizeof(time));
 		} else {
@@ -305,13 +350,15 @@ load_end(struct load *l)
 	free(l);
 }
 
-/* Each key once, in order: what the store must hold before. */
+/* Each key, in order, as often as it has members: what the store must hold before. */
 static int
 load_fill(struct load *l)
 {
-	for (uint32_t from = 0; from < l->key_cnt; from += BURST) {
+	uint64_t cnt = (uint64_t)l->key_cnt * MAX(l->shape.member_cnt, 1u);
+
+	for (uint64_t from = 0; from < cnt && l->err == 0; from += BURST) {
 		for (uint32_t i = 0; i < BURST; i++) {
-			l->drawn[i] = MIN(from + i, l->key_cnt - 1);
+			l->drawn[i] = (uint32_t)(MIN(from + i, cnt - 1) % l->key_cnt);
 		}
 		l->at = 0;
 		l->now_ns = timebase_now_ns(timebase_real());
@@ -332,7 +379,10 @@ load_make(struct load **ret, const struct shape *shape, bool smoke)
 		return MB_ERR_NO_MEMORY;
 	}
 	l->shape = *shape;
-	l->key_cnt = smoke ? SMOKE_CNT : KEY_CNT;
+	l->key_cnt = shape->key_cnt != 0 ? shape->key_cnt : smoke ? SMOKE_CNT : KEY_CNT;
+	if (smoke) {
+		l->shape.member_cnt = MIN(shape->member_cnt, SMOKE_CNT);
+	}
 	err = hashring_create(&l->ring, &(struct hashring_member){ 1, shape->tile_cnt }, 1);
 	for (uint32_t i = 0; err == 0 && i < shape->tile_cnt; i++) {
 		err = tile_make(l, i);
@@ -419,13 +469,62 @@ SUBJECT(small4, .zipf = 4, .value_bytes = 8, .tile_cnt = 1, .copies = 1, .bare =
 SUBJECT(small05, .zipf = 0.5, .value_bytes = 8, .tile_cnt = 1, .copies = 1, .bare = true)
 SUBJECT(core4, .zipf = 4, .value_bytes = 1024, .tile_cnt = 1, .copies = 1)
 SUBJECT(core05, .zipf = 0.5, .value_bytes = 1024, .tile_cnt = 1, .copies = 1)
+SUBJECT(two4, .zipf = 4, .value_bytes = 1024, .tile_cnt = 2, .copies = 1)
 SUBJECT(two, .zipf = 0.5, .value_bytes = 1024, .tile_cnt = 2, .copies = 1)
 SUBJECT(all4, .zipf = 4, .value_bytes = 1024, .tile_cnt = 2, .copies = 2)
 SUBJECT(all05, .zipf = 0.5, .value_bytes = 1024, .tile_cnt = 2, .copies = 2)
+SUBJECT(small4_two, .zipf = 4, .value_bytes = 8, .tile_cnt = 2, .copies = 1)
+SUBJECT(small05_two, .zipf = 0.5, .value_bytes = 8, .tile_cnt = 2, .copies = 1)
+SUBJECT(small4_all, .zipf = 4, .value_bytes = 8, .tile_cnt = 2, .copies = 2)
+SUBJECT(small05_all, .zipf = 0.5, .value_bytes = 8, .tile_cnt = 2, .copies = 2)
 SUBJECT(get, .zipf = 0.5, .value_bytes = 8, .what = GET, .tile_cnt = 1, .copies = 1)
 SUBJECT(incr, .zipf = 0.5, .what = INCR, .tile_cnt = 1, .copies = 1)
 SUBJECT(lww, .zipf = 0.5, .value_bytes = 8, .what = LWW_PUT, .tile_cnt = 1, .copies = 1)
 SUBJECT(max, .zipf = 0.5, .what = MAXIMUM, .tile_cnt = 1, .copies = 1)
+
+#define TEN .zipf = 0.5, .key_cnt = 10000, .member_cnt = 10, .tile_cnt = 1, .copies = 1
+SUBJECT(set_add, TEN, .what = SET_ADD)
+SUBJECT(map_put, TEN, .what = MAP_PUT)
+SUBJECT(zset_add, TEN, .what = ZSET_ADD)
+SUBJECT(list_push, .zipf = 0.5, .what = LIST_PUSH, .tile_cnt = 1, .copies = 1)
+
+/* A merge into a collection of a million, beside one into a collection of ten. */
+static int
+run_large(struct env *env, const struct bench *bench, enum what what, struct measure *ret)
+{
+	struct shape large = { .what = what, .key_cnt = 1, .tile_cnt = 1, .copies = 1 };
+	struct shape ten = large;
+	struct side subject = { .block = load_block }, floor = { .block = load_block };
+	struct load *l, *f;
+	int err;
+
+	large.member_cnt = KEY_CNT;
+	ten.member_cnt = 10;
+	err = load_make(&l, &large, env->smoke);
+	if (err != 0) {
+		return err;
+	}
+	err = load_make(&f, &ten, env->smoke);
+	if (err == 0) {
+		subject.ctx = l;
+		floor.ctx = f;
+		err = interleave(bench_pace(env, bench), &subject, &floor, env->stop, ret);
+		load_end(f);
+	}
+	load_end(l);
+	return err;
+}
+
+int
+subject_kvs_large(struct env *env, const struct bench *bench, struct measure *ret)
+{
+	int err = run_large(env, bench, SET_ADD, &ret[0]);
+
+	if (err == 0) {
+		err = run_large(env, bench, MAP_PUT, &ret[1]);
+	}
+	return err == 0 ? run_large(env, bench, ZSET_ADD, &ret[2]) : err;
+}
 
 /* ------------------------------------------------------------------------ memory */
 

@@ -24,6 +24,17 @@ int subject_kvs_get(struct env *env, const struct bench *bench, struct measure *
 int subject_kvs_incr(struct env *env, const struct bench *bench, struct measure *ret);
 int subject_kvs_lww(struct env *env, const struct bench *bench, struct measure *ret);
 int subject_kvs_max(struct env *env, const struct bench *bench, struct measure *ret);
+int subject_kvs_two4(struct env *env, const struct bench *bench, struct measure *ret);
+int subject_kvs_small4_two(struct env *env, const struct bench *bench, struct measure *ret);
+int subject_kvs_small05_two(struct env *env, const struct bench *bench, struct measure *ret);
+int subject_kvs_small4_all(struct env *env, const struct bench *bench, struct measure *ret);
+int subject_kvs_small05_all(struct env *env, const struct bench *bench, struct measure *ret);
+int subject_kvs_set_add(struct env *env, const struct bench *bench, struct measure *ret);
+int subject_kvs_map_put(struct env *env, const struct bench *bench, struct measure *ret);
+int subject_kvs_list_push(struct env *env, const struct bench *bench, struct measure *ret);
+int subject_kvs_zset_add(struct env *env, const struct bench *bench, struct measure *ret);
+/* A set, a map and a sorted set. */
+int subject_kvs_large(struct env *env, const struct bench *bench, struct measure *ret);
 int subject_kvs_memory(struct env *env, const struct bench *bench, struct measure *ret);
 
 #endif

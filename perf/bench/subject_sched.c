@@ -7,13 +7,17 @@
 #include <string.h>
 
 #include "call.h"
+#include "pick.h"
 #include "rng.h"
 #include "sched.h"
 #include "timebase.h"
 
-#define FN_CNT 64
-#define CLIENT PROC_CLIENT_FIRST
-#define QUEUE  16
+#define FN_CNT     64
+#define CLIENT     PROC_CLIENT_FIRST
+#define QUEUE      16
+/* Executors of many servers: one in eight is free now, half of all are busy of late. */
+#define MANY       4096
+#define MANY_WORDS (MANY / 64)
 
 struct bench_sched {
 	struct sched *core;
@@ -24,6 +28,8 @@ struct bench_sched {
 	uint16_t sent_to; /* who got the last call */
 	uint64_t runs[EXECUTOR_CNT_MAX + 1];
 	uint64_t now;
+	uint64_t able[MANY_WORDS], busy[MANY_WORDS];
+	uint16_t load[MANY];
 };
 
 static int
@@ -88,6 +94,16 @@ make(struct bench_sched *b)
 	memset(b->hints, 0, sizeof(*b->hints));
 	b->now = NS_PER_S;
 	rng_init(&b->rng, 1);
+	for (uint32_t w = 0; w < MANY_WORDS; w++) {
+		b->able[w] = UINT64_MAX;
+		for (int i = 0; i < 3; i++) {
+			b->able[w] &= rng_u64(&b->rng);
+		}
+		b->busy[w] = rng_u64(&b->rng);
+	}
+	for (uint32_t i = 0; i < MANY; i++) {
+		b->load[i] = (uint16_t)rng_below(&b->rng, PICK_LOAD_FULL);
+	}
 	err = sched_create(&b->core, b->placement, b->hints, QUEUE, 1, &ops);
 	for (uint16_t f = 1; f <= FN_CNT && err == 0; f++) {
 		struct placement_fn *fn = calloc(1, sizeof(*fn));
@@ -152,6 +168,16 @@ sample(struct bench_sched *b, struct measure *ret)
 	return b->sent_to == exec ? 0 : MB_ERR_CORRUPT;
 }
 
+static int
+sample_many(struct bench_sched *b, struct measure *ret)
+{
+	uint64_t from = timebase_tsc();
+	uint32_t exec = pick_exec(b->able, b->busy, MANY_WORDS, b->load, rng_u64(&b->rng));
+
+	figures_span(&ret->subject, timebase_tsc() - from);
+	return exec < MANY && (b->able[exec / 64] >> (exec % 64) & 1) != 0 ? 0 : MB_ERR_CORRUPT;
+}
+
 int
 subject_sched(struct env *env, const struct bench *bench, struct measure *ret)
 {
@@ -162,8 +188,9 @@ subject_sched(struct env *env, const struct bench *bench, struct measure *ret)
 	for (uint32_t i = 0; i < pace->block_cnt && err == 0; i++) {
 		for (uint32_t k = 0; k < pace->sample_cnt && err == 0; k++) {
 			err = *env->stop ? MB_ERR_INTERRUPTED : sample(&b, ret);
+			err = err == 0 ? sample_many(&b, &ret[2]) : err;
 		}
-		for (unsigned row = 0; row < 2; row++) {
+		for (unsigned row = 0; row < 3; row++) {
 			figures_block_end(&ret[row].subject);
 			ret[row].attempts = 1;
 			ret[row].moved = 1; /* no floor, so nothing says that the machine moved */

@@ -69,14 +69,22 @@ values_set(struct env *env, const char *prefix, size_t bytes)
 	return err;
 }
 
-static int
-run_inside(struct env *env, const struct bench *bench, const char *function,
-	   const char *floor_function, struct measure *ret)
+int
+subject_inside(struct env *env, const struct bench *bench, const char *function,
+	       const char *floor_function, struct measure *ret)
 {
 	struct inside of = { .env = env, .function = function };
 	struct inside of_floor = { .env = env, .function = floor_function };
 	struct side subject = { .block = inside_block, .ctx = &of };
 	struct side floor = { .block = inside_block, .ctx = &of_floor };
+
+	return interleave(bench_pace(env, bench), &subject, &floor, env->stop, ret);
+}
+
+static int
+run_inside(struct env *env, const struct bench *bench, const char *function,
+	   const char *floor_function, struct measure *ret)
+{
 	int err = env_node(env, NODE_ONE_EXECUTOR);
 
 	if (err == 0) {
@@ -85,10 +93,7 @@ run_inside(struct env *env, const struct bench *bench, const char *function,
 	if (err == 0) {
 		err = values_set(env, "large", LARGE_BYTES);
 	}
-	if (err == 0) {
-		err = interleave(bench_pace(env, bench), &subject, &floor, env->stop, ret);
-	}
-	return err;
+	return err == 0 ? subject_inside(env, bench, function, floor_function, ret) : err;
 }
 
 int

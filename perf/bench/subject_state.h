@@ -13,6 +13,11 @@ int subject_get_cold(struct env *env, const struct bench *bench, struct measure 
 /* 1 MiB, over a get of 8 bytes. */
 int subject_get_large(struct env *env, const struct bench *bench, struct measure *ret);
 
+/* subject_inside measures a function that does n operations and returns the nanoseconds, beside
+ * another one, on the node that runs. */
+int subject_inside(struct env *env, const struct bench *bench, const char *function,
+		   const char *floor_function, struct measure *ret);
+
 /* A call with one put, until the caller knows that the store has it: with a client that spins, and
  * with one that sleeps meanwhile. */
 int subject_put_acked(struct env *env, const struct bench *bench, struct measure *ret);

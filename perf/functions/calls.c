@@ -17,3 +17,16 @@ MB_FUNCTION(bench_square)
 	MB_TRY(mb_arg_i64(call, 0, &x));
 	return mb_return_i64(call, x * x);
 }
+
+MB_FUNCTION(bench_total)
+{
+	int64_t total = 0;
+
+	for (uint32_t i = 0; i < mb_arg_cnt(call); i++) {
+		int64_t x;
+
+		MB_TRY(mb_arg_i64(call, i, &x));
+		total += x;
+	}
+	return mb_return_i64(call, total);
+}

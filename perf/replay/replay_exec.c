@@ -26,6 +26,7 @@ static struct exec *exec;
 static struct payload_pool *pool;
 static void *slab;
 static struct region_run shown;
+static struct region_trace traced;
 static struct placement *placement;
 static struct desc call, answer;
 static struct mb_call *handle; /* of the function that runs */
@@ -171,6 +172,7 @@ exec_begin(uint16_t id)
 			 .log = op_log },
 		.cache_cnt = 1,
 		.run = &shown,
+		.trace = &traced,
 		.proc = PROC_EXEC_FIRST,
 	};
 	int err = cache_world_make(&conf.view);

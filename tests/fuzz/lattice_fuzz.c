@@ -20,6 +20,7 @@
 #include "lww.h"
 #include "map.h"
 #include "microburst/error.h"
+#include "history.h"
 #include "mvreg.h"
 #include "orset.h"
 #include "oset.h"
@@ -87,7 +88,7 @@ read_all(unsigned int type, struct slice v, struct slice key)
 		sum += touch(part);
 	}
 	for (uint32_t i = 0; mvreg_next(v, &i, &sibling);) {
-		sum += touch(sibling.value) + touch(sibling.clock) + touch(sibling.dependencies);
+		sum += touch(sibling.value) + touch(sibling.history) + touch(sibling.dependencies);
 	}
 	if (pair_lex_open(v, &pair) == 0) {
 		sum += touch(pair.first) + touch(pair.second);
@@ -125,7 +126,9 @@ make_deltas(struct slice v)
 	out = wbuf_init(buf, cap);
 	(void)list_delta_push(v, stamp, LIST_LEFT, slice_of(NULL, 0), &out);
 	out = wbuf_init(buf, cap);
-	(void)mvreg_delta_merged(v, slice_of(NULL, 0), slice_of(NULL, 0), &out);
+	(void)mvreg_delta_merged(v, v, slice_of(NULL, 0), slice_of(NULL, 0), &out);
+	out = wbuf_init(buf, cap);
+	(void)history_meet(v, v, &out);
 	for (unsigned int type = 0; type < LATTICE_TYPE_CNT; type++) {
 		out = wbuf_init(buf, cap);
 		(void)lattice_clear(type, v, &out);

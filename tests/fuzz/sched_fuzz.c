@@ -2,9 +2,9 @@
 /* sched_fuzz - what processes send to the scheduler
  *
  * Clients and executors of which any may say anything: calls, replies, cancels, releases, requests,
- * of each other and of nobody, while executors come, go and die. Whatever they say: nobody is
- * answered more often than it asked, and when all are dead nothing is left: no call, no run, no
- * request, no copy.
+ * messages, of each other and of nobody, while executors come, go and die. Whatever they say:
+ * nobody is answered more often than it asked, and when all are dead nothing is left: no call, no
+ * run, no request, no message, no copy.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -256,6 +256,7 @@ end(void)
 	REQUIRE(sched_held(s) == 0);
 	REQUIRE(sched_requests(s, &kept) == 0);
 	REQUIRE(kept == 0);
+	REQUIRE(sched_inboxes(s, &kept) == 0);
 	REQUIRE(copies == 0, "copies=%d", copies);
 	sched_destroy(s);
 	free(placement);

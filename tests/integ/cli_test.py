@@ -20,7 +20,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from node import COMMAND_S, Node, run   # noqa: E402
+from node import COMMAND_S, Node, run, until   # noqa: E402
 
 MICROBURST, SOURCE = sys.argv[1:3]
 EXAMPLES = os.path.join(SOURCE, 'examples')
@@ -219,6 +219,21 @@ class Functions(Case):
         self.fails('deploy', deploy('refuses.c', refuses), says="'never' refused: not on a Sunday")
         self.fails('call', 'never', says='no function')
 
+    def test_references_and_outputs(self):
+        """An argument may be what is stored, a result may be stored: alone, and in a DAG."""
+        self.done('set', 'ref/a', 'one')
+        self.assertEqual(self.done('call', 'echo', 'k:ref/a', 'k:ref/none', '5'), 'one\nnil\n5\n')
+        self.assertEqual(self.done('call', 'echo', 'k:ref/a', 'o:ref/out'), 'one')
+        self.assertEqual(self.done('get', 'ref/out'), 'one')
+        self.done('deploy', f'{EXAMPLES}/increment.c', f'{EXAMPLES}/square.c')
+        self.done('dag', 'add', 'refs', 'increment -> square')
+        self.assertEqual(self.done('dag', 'call', 'refs', 'increment=4', 'increment=o:ref/five',
+                                   'square=o:ref/25'), '25\n')
+        self.assertEqual((self.done('get', 'ref/five'), self.done('get', 'ref/25')), ('5', '25'))
+        self.done('dag', 'rm', 'refs')
+        self.fails('call', 'echo', 'k:', code=2, says='a key has')
+        self.fails('call', 'echo', 'o:a', 'o:b', says='one output key')
+
     def test_examples(self):
         """Each does what its first lines say."""
         for name in ('errors', 'hello', 'counter', 'deadline'):
@@ -296,6 +311,98 @@ class Dags(Case):
                 self.assertEqual(held[what], 0, what)
         finally:
             node.remove()
+
+    def test_classes(self):
+        """A function runs where its class is, and nowhere else; a DAG of two classes in parts."""
+        node = Node(MICROBURST, '--set', 'executor.count=3', '--set', 'executor.classes=a=1,b=1')
+        on = ('--socket', node.socket)
+        try:
+            self.fails('deploy', f'{EXAMPLES}/echo.c', '--class', 'c', *on,
+                       says="no executor is of class 'c'")
+            self.done('deploy', f'{EXAMPLES}/increment.c', '--class', 'a', *on)
+            self.done('deploy', f'{EXAMPLES}/square.c', '--class', 'b', '--lazy', *on)
+            self.done('deploy', f'{EXAMPLES}/echo.c', *on)
+            self.done('dag', 'add', 'both', 'echo -> increment, increment -> square', *on)
+            for _ in range(3):
+                self.assertEqual(self.done('dag', 'call', 'both', 'echo=4', *on), '25\n')
+                self.assertEqual(self.done('call', 'increment', '4', *on), '5\n')
+            serving = [e for e in self.json('ps', *on)['executors'] if e['state'] == 'serving']
+            self.assertEqual({e['class']: sorted(set(e['functions']) - {'nop'})
+                              for e in serving},
+                             {'a': ['echo', 'increment'], 'b': ['echo', 'square'], '': ['echo']})
+            at = {'echo': 3, 'increment': 1, 'square': 1, 'nop': 3}
+            until(lambda: at == {f['name']: f['executors'] for f in
+                                 self.json('functions', *on)['functions']},
+                  10, 'functions where they belong')
+            self.done('deploy', f'{EXAMPLES}/hello.c', '--class', 'b', '--concurrency', '1', *on)
+            self.assertEqual(self.done('call', 'hello', 'world', *on), 'hello world\n')
+            until(lambda: {e['state'] for e in self.json('ps', *on)['executors']} <=
+                  {'serving', 'spare'}, 10, 'executors at rest')
+            serving = [e for e in self.json('ps', *on)['executors'] if e['state'] == 'serving']
+            pid = next(e['pid'] for e in serving if e['class'] == 'a')
+            others = {e['pid'] for e in serving} - {pid}
+            os.kill(pid, signal.SIGKILL)
+            self.assertEqual(self.done('call', 'increment', '4', *on), '5\n')
+            self.done('deploy', f'{EXAMPLES}/increment.c', '--class', 'a', *on) # a new version
+            self.assertEqual(self.done('call', 'increment', '5', *on), '6\n')
+            serving = [e for e in self.json('ps', *on)['executors'] if e['state'] == 'serving']
+            self.assertEqual(others & {e['pid'] for e in serving}, others) # theirs is unchanged
+        finally:
+            node.remove()
+        node = subprocess.run([MICROBURST, 'up', '--set', 'executor.classes=a=65', '--socket',
+                               os.path.join(NODE.folder, 'none')], capture_output=True, text=True,
+                              check=False, timeout=60)
+        self.assertNotEqual(node.returncode, 0)
+        self.assertIn('raise executor.count', node.stderr)
+
+    def test_idle_functions_leave(self):
+        """What nobody calls leaves the executors, and comes back with its next call."""
+        node = Node(MICROBURST, '--set', 'executor.unpin=400ms')
+        on = ('--socket', node.socket)
+
+        def loaded():
+            return {f['name'] for f in self.json('functions', *on)['functions']
+                    if f['pinned'] and f['executors'] > 0}
+        try:
+            self.done('deploy', f'{EXAMPLES}/increment.c', f'{EXAMPLES}/square.c', *on)
+            self.done('dag', 'add', 'both', 'increment -> square', *on)
+            self.assertLessEqual({'increment', 'square'}, loaded())
+
+            def square_goes_increment_stays():
+                self.assertEqual(self.done('call', 'increment', '1', *on), '2\n')
+                self.assertIn('increment', {f['name'] for f in self.json(
+                    'functions', *on)['functions'] if f['pinned']})
+                return 'square' not in loaded()
+            until(square_goes_increment_stays, 10, 'square to be unpinned')
+            until(lambda: not loaded(), 10, 'all to be unpinned')
+            self.assertEqual(self.done('call', 'increment', '1', *on), '2\n')
+            until(lambda: not loaded(), 10, 'increment to be unpinned again')
+            self.assertEqual(self.done('dag', 'call', 'both', 'increment=4', *on), '25\n')
+            self.assertLessEqual({'increment', 'square'}, loaded())
+        finally:
+            node.remove()
+
+    def test_multi(self):
+        """A function with a star runs for each edge to it: on one executor, and in parts."""
+        parts = Node(MICROBURST, '--set', 'executor.count=3', '--set', 'sched.dag_split=0')
+        try:
+            for node in (NODE, parts):
+                on = ('--socket', node.socket)
+                self.done('deploy', f'{EXAMPLES}/increment.c', f'{EXAMPLES}/square.c', *on)
+                self.done('dag', 'add', 'multi', 'increment#a -> square*, increment#b -> square*, '
+                          'square* -> increment#c*', *on)
+                self.assertEqual(self.done('dag', 'call', 'multi', 'increment#a=1',
+                                           'increment#b=2', *on), '5\n')
+                self.done('dag', 'add', 'each', 'increment#a -> square*, increment#b -> square*',
+                          *on)
+                self.assertEqual(self.done('dag', 'call', 'each', 'increment#a=1',
+                                           'increment#b=2', *on), '4\n9\n')
+                self.fails('dag', 'call', 'each', 'square=1', *on, says='dag show')
+                self.assertIn('square*', self.done('dag', 'show', 'each', *on))
+                for name in ('multi', 'each'):
+                    self.done('dag', 'rm', name, *on)
+        finally:
+            parts.remove()
 
     def test_a_function_in_it_fails(self):
         self.done('dag', 'add', 'unlucky', 'echo -> fails')

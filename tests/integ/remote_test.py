@@ -37,14 +37,14 @@ def microburst(*args, stdin=b'', timeout=COMMAND_S):
 class Node:
     """A node that listens at a port of its own choice."""
 
-    def __init__(self, port=0):
+    def __init__(self, port=0, *args):
         self.folder = tempfile.mkdtemp(prefix='microburst-remote-')
         self.socket = os.path.join(self.folder, 'socket')
         self.log = open(os.path.join(self.folder, 'log'), 'w+b')
         self.process = subprocess.Popen(
             [MICROBURST, 'up', '--socket', self.socket, '--set',
              f'net.listen=udp://127.0.0.1:{port}', '--set', 'net.admin=yes',
-             '--set', 'cache.bytes=512m'],
+             '--set', 'cache.bytes=512m', *args],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, start_new_session=True)
         until = time.monotonic() + START_S
         while self.local('status')[0] != 0:
@@ -97,7 +97,7 @@ class Relay(threading.Thread):
         self.loss, self.double, self.late = loss, double, late
         self.lost = self.passed = 0
         self.cut = self.over = False
-        self.client = None
+        self.client = self.record = None
         for s in (self.front, self.back):
             s.settimeout(0.05)
         self.other = threading.Thread(target=self.answers, daemon=True)
@@ -123,6 +123,8 @@ class Relay(threading.Thread):
                 continue
             if sock is self.front:
                 self.client = sender
+                if self.record is not None:
+                    self.record.append(data)
             self.pass_on(send, data)
 
     def run(self):
@@ -266,6 +268,76 @@ class Remote(unittest.TestCase):
         port = free.getsockname()[1]
         free.close()
         self.assertEqual(self.remote('call', 'increment', '1', port=port)[0], 3)
+
+
+class Keyed(unittest.TestCase):
+    """A node that lets only those in who have a key."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix='microburst-keys-')
+        cls.keys = [f'{i} ' + random.Random(i).randbytes(32).hex() for i in (1, 2, 3)]
+        cls.node = Node(0, '--set', 'net.keys=' + cls.file('node', *cls.keys[:2]))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.node.remove()
+        shutil.rmtree(cls.folder)
+
+    @classmethod
+    def file(cls, name, *keys):
+        path = os.path.join(cls.folder, name)
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write('\n'.join(keys) + '\n')
+        os.chmod(path, 0o600)
+        return path
+
+    def remote(self, keys, *args, port=None):
+        environment = {**os.environ, 'MICROBURST_KEYS': self.file('client', *keys) if keys else ''}
+        done = subprocess.run([MICROBURST, '--connect', f'udp://127.0.0.1:{port or self.node.port}',
+                               *args], capture_output=True, timeout=COMMAND_S, check=False,
+                              env=environment)
+        return done.returncode, done.stdout, done.stderr.decode()
+
+    def test_with_a_key(self):
+        self.assertEqual(self.remote(self.keys[:1], 'incr', 'n')[:2], (0, b'1\n'))
+        # Rotation: the client seals with the new one, and still knows the old one.
+        self.assertEqual(self.remote(self.keys[1::-1], 'incr', 'n')[:2], (0, b'2\n'))
+        path = os.path.join(self.folder, 'value')
+        value = random.Random(7).randbytes(3 << 20)
+        with open(path, 'wb') as f:
+            f.write(value)
+        self.assertEqual(self.remote(self.keys[:1], 'set', 'large', '@' + path)[0], 0)
+        self.assertTrue(self.remote(self.keys[:1], 'get', 'large')[1] == value)
+
+    def test_without_one(self):
+        before = self.node.metric('datagram_forged'), self.node.metric('request_taken')
+        self.assertEqual(self.remote((), 'incr', 'm')[0], 3)
+        self.assertEqual(self.remote(self.keys[2:], 'incr', 'm')[0], 3)
+        self.assertGreater(self.node.metric('datagram_forged'), before[0] + 2)
+        self.assertEqual(self.node.metric('request_taken'), before[1])
+
+    def test_what_was_recorded_has_no_effect(self):
+        relay = Relay(self.node.port, loss=0)
+        record = relay.record = []
+        try:
+            self.assertEqual(self.remote(self.keys[:1], 'incr', 'once', port=relay.port)[1],
+                             b'1\n')
+            before = self.node.metric('request_taken')
+            self.assertTrue(record)
+            self.assertFalse(any(b'once' in data for data in record))
+            for _ in range(20):         # from where they came, and from elsewhere
+                for data in record:
+                    relay.back.send(data)
+            thrower = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            for data in record:
+                thrower.sendto(data, ('127.0.0.1', self.node.port))
+            thrower.close()
+            self.assertEqual(self.remote(self.keys[:1], 'get', 'once')[1].strip(), b'1')
+            # Only the greeting and the get of the last client ran.
+            self.assertEqual(self.node.metric('request_taken'), before + 2)
+        finally:
+            relay.end()
 
 
 class Restart(unittest.TestCase):

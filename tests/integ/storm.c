@@ -15,7 +15,8 @@
  *         its functions (it may begin again). A
  *         call with a request id is asked for once more when it is answered, and counts once.
  *
- * storm SOCKET SECONDS CLIENTS SEED
+ * storm SOCKET SECONDS CLIENTS SEED [KILLS]
+ * With KILLS it ends when so many executors were killed, and fails if SECONDS did not suffice.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -44,7 +45,8 @@ struct tally {
 	_Atomic uint64_t err[ERR_CNT]; /* by -error */
 };
 
-static struct tally *tally; /* one for each client slot, kept over its deaths */
+static struct tally *tally;      /* one for each client slot, kept over its deaths */
+static _Atomic uint64_t *end_ms; /* shared: when clients stop */
 static const char *sock_path;
 
 static uint64_t
@@ -239,7 +241,7 @@ ask_again(struct mb_client *c, struct tally *t, uint64_t request_id)
 }
 
 static void
-client_run(uint32_t slot, uint64_t seed, uint64_t end_ms)
+client_run(uint32_t slot, uint64_t seed)
 {
 	struct tally *t = &tally[slot];
 	struct mb_client *c;
@@ -250,7 +252,7 @@ client_run(uint32_t slot, uint64_t seed, uint64_t end_ms)
 	if (mb_client_open(&c, sock_path) != 0) {
 		_exit(3);
 	}
-	while (now_ms() < end_ms) {
+	while (now_ms() < *end_ms) {
 		uint32_t bunch = rnd(&seed) % 3 == 0 ? 1 + rnd(&seed) % BUNCH_MAX : 1;
 		uint32_t cnt = 0, left;
 		struct mb_reply r;
@@ -416,7 +418,7 @@ main(int argc, char **argv)
 	uint64_t seed = argc > 4 ? strtoull(argv[4], NULL, 0) : 1;
 	uint32_t seconds = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 5;
 	uint32_t clients = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 4;
-	uint64_t end_ms = now_ms() + seconds * 1000;
+	uint64_t kills_max = argc > 5 ? strtoull(argv[5], NULL, 10) : 0;
 	uint64_t kills[3] = { 0 };
 	uint64_t started = 0, answered = 0, acked = 0, unknown = 0, wrong = 0;
 	uint64_t lost_clients = 0;
@@ -434,6 +436,9 @@ main(int argc, char **argv)
 	fflush(stdout);
 	tally = mmap(NULL, sizeof(*tally) * CLIENTS_MAX, PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	end_ms = mmap(NULL, sizeof(*end_ms), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
+	*end_ms = now_ms() + seconds * 1000;
 	if (mb_client_open(&c, sock_path) != 0) {
 		fprintf(stderr, "storm: no node\n");
 		return 3;
@@ -447,18 +452,22 @@ main(int argc, char **argv)
 	for (uint32_t i = 0; i < clients; i++) {
 		pid[i] = fork();
 		if (pid[i] == 0) {
-			client_run(i, seed + 1000 * i, end_ms);
+			client_run(i, seed + 1000 * i);
 		}
 	}
-	while (now_ms() < end_ms) {
-		sleep_us(rnd(&seed) % 20000);
+	while (now_ms() < *end_ms) {
+		if (kills_max != 0 && kills[0] >= kills_max) {
+			*end_ms = 0;
+			break;
+		}
+		sleep_us(rnd(&seed) % (kills_max != 0 ? 5000 : 20000));
 		torment(c, pid, clients, &seed, kills);
 		for (uint32_t i = 0; i < clients; i++) {
-			if (waitpid(pid[i], &status, WNOHANG) == pid[i] && now_ms() < end_ms) {
+			if (waitpid(pid[i], &status, WNOHANG) == pid[i] && now_ms() < *end_ms) {
 				lost_clients++;
 				pid[i] = fork();
 				if (pid[i] == 0) {
-					client_run(i, seed + i, end_ms);
+					client_run(i, seed + i);
 				}
 			}
 		}
@@ -504,6 +513,7 @@ main(int argc, char **argv)
 			printf("storm:   %s %" PRIu64 "\n", mb_err_name(-e), n);
 		}
 	}
+	ok &= kills[0] >= kills_max;
 	ok &= wrong == 0 && (uint64_t)counter >= acked && (uint64_t)counter <= acked + unknown;
 	ok &= (uint64_t)once_counter >= once_acked &&
 	      (uint64_t)once_counter <= once_acked + once_unknown;

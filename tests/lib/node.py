@@ -30,14 +30,14 @@ def until(condition, seconds, what):
 
 
 class Node:
-    """`microburst up` in a folder that goes with it."""
+    """`microburst up` in a folder that goes with it; within: a command that runs it elsewhere."""
 
-    def __init__(self, microburst, *args):
+    def __init__(self, microburst, *args, within=()):
         self.microburst = microburst
         self.folder = tempfile.mkdtemp(prefix='microburst-test-')
         self.socket = os.path.join(self.folder, 'socket')
         self.log = open(os.path.join(self.folder, 'log'), 'w+b')
-        self.process = subprocess.Popen([microburst, 'up', '--socket', self.socket, *args],
+        self.process = subprocess.Popen([*within, microburst, 'up', '--socket', self.socket, *args],
                                         stdin=subprocess.DEVNULL, stdout=self.log,
                                         stderr=self.log, start_new_session=True)
         try:

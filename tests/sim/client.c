@@ -69,6 +69,9 @@ draw_op(struct app *a, struct op *op, bool wild)
 
 		op->kind = kinds[sim_below(s, ARRAY_CNT(kinds))];
 	}
+	if (op->key_kind == KEY_FIELD && op->kind != OP_READ && sim_one_in(s, 3)) {
+		op->kind = OP_DELETE;
+	}
 	op->n = 1 + sim_below(s, 9);
 	op->len = wild || op->key_kind == KEY_REGISTER ? draw_len(s) : 0;
 	if (op->kind != OP_READ && (op->key_kind == KEY_SET || op->key_kind == KEY_REGISTER)) {
@@ -89,7 +92,11 @@ draw_call(struct app *a)
 	c.op_cnt = (uint8_t)sim_below(s, CALL_OP_MAX + 1);
 	for (uint32_t i = 0; i < c.op_cnt; i++) {
 		draw_op(a, &c.op[i], wild);
+		if (c.op[i].key_kind == KEY_FIELD && c.op[i].kind == OP_DELETE && c.op_cnt > 1) {
+			c.op[i].kind = OP_WRITE; /* it would delete what the call itself adds */
+		}
 	}
+	c.rr = token % 2 == 1;
 	c.has_deadline = sim_one_in(s, 4);
 	c.dag = c.fn != SIM_FN_MAX && sim_one_in(s, 3);
 	switch (sim_below(s, 64)) {
@@ -108,6 +115,9 @@ draw_call(struct app *a)
 	default:
 		break;
 	}
+	if (c.behaviour == CALL_RETURNS && !c.dag && sim_one_in(s, 8)) {
+		c.messages = (uint8_t)(1 + sim_below(s, 4));
+	}
 	c.arg_len = sim_one_in(s, 4) ? 4 + sim_below(s, 3000) : 0;
 	c.result_len = sim_one_in(s, 4) ? 4 + sim_below(s, 3000) : 0;
 	s->oracle.call[token] = c;
@@ -115,6 +125,27 @@ draw_call(struct app *a)
 }
 
 /* --------------------------------------------------------------------- calls */
+
+/* Sends a call what it waits for. One that has ended meanwhile gets no more. */
+static void
+send_messages(struct app *a, uint32_t token, uint64_t id)
+{
+	struct sim *s = a->s;
+	int err = 0;
+
+	for (uint32_t i = 0; i < s->oracle.call[token].messages && err == 0; i++) {
+		uint32_t bytes[2] = { token, i };
+
+		err = mb_client_send(a->c, id, bytes, sizeof(bytes));
+		sim_trace(s, "client %u sends call %u message %u: %s", a->p->idx, token, i,
+			  err != 0 ? mb_err_name(err) : "ok");
+		if (err != 0 && err != MB_ERR_GONE && err != MB_ERR_NO_NODE) {
+			sim_fail(s, "a message was answered %s", mb_err_name(err));
+		}
+		s->oracle.call[token].acked += err == 0;
+	}
+	s->oracle.call[token].cut = true;
+}
 
 static void
 start_call(struct app *a)
@@ -134,6 +165,9 @@ start_call(struct app *a)
 		oracle_value_fill(token, bytes, c.arg_len);
 		arg[1] = (struct mb_value){ .type = MB_BYTES, .p = bytes, .len = c.arg_len };
 	}
+	if (c.rr && !sim_planted(s, PLANT_UNHELD_READS)) {
+		opt.level = MB_LEVEL_RR;
+	}
 	if (c.has_deadline) {
 		opt.deadline_ns = sim_one_in(s, 3) ? 1 + sim_below(s, 30000)
 						   : NS_PER_MS + sim_below(s, 4 * NS_PER_MS);
@@ -152,6 +186,7 @@ start_call(struct app *a)
 		if (!a->flight[i].used) {
 			a->flight[i] = (struct flight){ id, token, true };
 			a->flight_cnt++;
+			send_messages(a, token, id);
 			return;
 		}
 	}
@@ -246,7 +281,7 @@ effect_of(struct sim *s, const struct op *op, int err)
 }
 
 static void
-write_key(struct app *a, const struct op *op)
+write_key(struct app *a, struct op *op)
 {
 	static uint8_t bytes[65536];
 	char key[TEXT_MAX], member[TEXT_MAX];
@@ -255,7 +290,12 @@ write_key(struct app *a, const struct op *op)
 	int err;
 
 	oracle_op_start(&a->s->oracle, op);
-	if (op->key_kind == KEY_COUNTER || op->kind == OP_INCR) {
+	if (op->key_kind == KEY_FIELD && op->kind == OP_DELETE) {
+		err = mb_client_hdel(a->c, key, len, oracle_field_text(op->key), 1);
+		err = err == MB_ERR_NOT_FOUND ? 0 : err;
+	} else if (op->key_kind == KEY_FIELD) {
+		err = mb_client_hincr(a->c, key, len, oracle_field_text(op->key), 1, op->n, NULL);
+	} else if (op->key_kind == KEY_COUNTER || op->kind == OP_INCR) {
 		err = mb_client_incr(a->c, key, len, op->n, NULL);
 	} else if (op->key_kind == KEY_SET || op->kind == OP_SADD) {
 		m.len = oracle_member_text(op->n, member, sizeof(member));
@@ -297,17 +337,6 @@ read_set(struct app *a, uint32_t key, const char *text, size_t len)
 	}
 }
 
-static int64_t
-number_of(struct slice text)
-{
-	int64_t n = 0;
-
-	for (size_t i = 0; i < text.len; i++) {
-		n = n * 10 + (text.p[i] - '0');
-	}
-	return n;
-}
-
 static void
 read_key(struct app *a, const struct op *op)
 {
@@ -321,7 +350,9 @@ read_key(struct app *a, const struct op *op)
 		read_set(a, op->key, key, len);
 		return;
 	}
-	err = mb_client_get(a->c, key, len, &held);
+	err = op->key_kind == KEY_FIELD
+		      ? mb_client_hget(a->c, key, len, oracle_field_text(op->key), 1, &held)
+		      : mb_client_get(a->c, key, len, &held);
 	if (op->key_kind == KEY_WILD || err == MB_ERR_NO_MEMORY) {
 		if (err == 0) {
 			mb_client_release(a->c, &held);
@@ -332,9 +363,9 @@ read_key(struct app *a, const struct op *op)
 		sim_fail(a->s, "a read was answered %s", mb_err_name(err));
 		return;
 	}
-	if (op->key_kind == KEY_COUNTER) {
-		oracle_read_counter(o, op->key, err != 0,
-				    err == 0 ? number_of(slice_of(held.p, held.len)) : 0);
+	if (op->key_kind == KEY_COUNTER || op->key_kind == KEY_FIELD) {
+		oracle_read_counter(o, op->key_kind, op->key, err != 0,
+				    err == 0 ? oracle_number(slice_of(held.p, held.len)) : 0);
 	} else {
 		oracle_read_register(o, op->key, err != 0,
 				     err == 0 ? slice_of(held.p, held.len) : slice_of(NULL, 0));

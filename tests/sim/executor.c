@@ -63,6 +63,42 @@ read_set(struct mb_call *call, const struct op *op, struct mb_slice key)
 	return 0;
 }
 
+/* Reads a key as O9 wants it, and for nothing else. */
+static int
+look(struct mb_call *call, const struct call *c, uint32_t token, const struct op *op,
+     struct mb_slice key)
+{
+	struct mb_slice value = { NULL, 0 };
+	int err;
+
+	for (uint32_t i = 0; i < c->op_cnt; i++) {
+		const struct op *other = &c->op[i];
+
+		if (other->kind != OP_READ && other->key_kind == op->key_kind &&
+		    other->key == op->key) {
+			return 0; /* it sees its own writes */
+		}
+	}
+	switch (op->key_kind) {
+	case KEY_COUNTER:
+	case KEY_REGISTER:
+		err = mb_get(call, key, &value);
+		break;
+	case KEY_FIELD:
+		err = mb_map_get(call, key, mb_str(oracle_field_text(op->key)), &value);
+		break;
+	default:
+		return 0;
+	}
+	if (err != 0 && err != MB_ERR_NOT_FOUND) {
+		return err;
+	}
+	oracle_look(&proc_self()->sim->oracle, token, c->runs, op, err != 0,
+		    slice_of(value.p, value.len));
+	return 0;
+}
+
+/* Reads a key as of now, which at the level rr it need not be. */
 static int
 read_key(struct mb_call *call, const struct op *op, struct mb_slice key)
 {
@@ -75,7 +111,15 @@ read_key(struct mb_call *call, const struct op *op, struct mb_slice key)
 	case KEY_COUNTER:
 		err = mb_get_i64(call, key, &number);
 		if (err == 0 || err == MB_ERR_NOT_FOUND) {
-			oracle_read_counter(o, op->key, err != 0, number);
+			oracle_read_counter(o, KEY_COUNTER, op->key, err != 0, number);
+			return 0;
+		}
+		return err;
+	case KEY_FIELD:
+		err = mb_map_get(call, key, mb_str(oracle_field_text(op->key)), &value);
+		if (err == 0 || err == MB_ERR_NOT_FOUND) {
+			oracle_read_counter(o, KEY_FIELD, op->key, err != 0,
+					    oracle_number(slice_of(value.p, value.len)));
 			return 0;
 		}
 		return err;
@@ -101,6 +145,12 @@ write_key(struct mb_call *call, const struct op *op, struct mb_slice key)
 	static uint8_t value[1 << 16]; /* copied before anybody else runs */
 	char member[TEXT_MAX];
 
+	if (op->key_kind == KEY_FIELD) {
+		return op->kind == OP_DELETE
+			       ? mb_map_delete(call, key, mb_str(oracle_field_text(op->key)))
+			       : mb_map_incr(call, key, mb_str(oracle_field_text(op->key)), op->n,
+					     NULL);
+	}
 	if (op->key_kind == KEY_COUNTER || op->kind == OP_INCR) {
 		return mb_incr(call, key, op->n, NULL);
 	}
@@ -148,6 +198,42 @@ answer(struct mb_call *call, const struct call *c, uint32_t token)
 	return 0;
 }
 
+#define RECV_NS  (5 * NS_PER_MS)
+#define RECV_MAX 60 /* waits in vain: longer than anything here stands still */
+
+/* Takes what its client sends it: in order, none twice, none missing; each attempt all of it. */
+static int
+receive(struct mb_call *call, uint32_t token)
+{
+	struct sim *s = proc_self()->sim;
+	uint32_t got = 0;
+
+	for (uint32_t vain = 0; got < s->oracle.call[token].messages && vain < RECV_MAX;) {
+		bool cut = s->oracle.call[token].cut;
+		uint32_t acked = s->oracle.call[token].acked, said[2];
+		struct mb_message m;
+		int err = mb_recv(call, RECV_NS, &m);
+
+		if (err == MB_ERR_NOT_FOUND) {
+			if (cut && got == acked) {
+				break;
+			}
+			if (++vain == RECV_MAX && got < acked) {
+				sim_fail(s, "a message that was acknowledged did not come");
+			}
+			continue;
+		}
+		MB_TRY(err);
+		memcpy(said, m.bytes.p, sizeof(said));
+		if (m.bytes.len != sizeof(said) || said[0] != token || said[1] != got) {
+			sim_fail(s, "message %u came to call %u, not %u", said[1], token, got);
+		}
+		got++;
+		s->oracle.stats.messages++;
+	}
+	return 0;
+}
+
 static int
 function(struct mb_call *call)
 {
@@ -165,12 +251,23 @@ function(struct mb_call *call)
 
 		work(1);
 		if (c.op[i].kind == OP_READ) {
+			MB_TRY(look(call, &c, (uint32_t)token, &c.op[i], mb_slice_of(text, len)));
+		}
+		if (c.op[i].kind == OP_READ && !c.rr) {
 			MB_TRY(read_key(call, &c.op[i], mb_slice_of(text, len)));
-		} else {
+		} else if (c.op[i].kind != OP_READ) {
 			MB_TRY(write_key(call, &c.op[i], mb_slice_of(text, len)));
 		}
 	}
 	work(1);
+	for (uint32_t i = 0; i < c.op_cnt; i++) {
+		char text[TEXT_MAX];
+		size_t len = oracle_key_text(c.op[i].key_kind, c.op[i].key, text, sizeof(text));
+
+		if (c.op[i].kind == OP_READ) {
+			MB_TRY(look(call, &c, (uint32_t)token, &c.op[i], mb_slice_of(text, len)));
+		}
+	}
 	switch (c.behaviour) {
 	case CALL_FAILS:
 		return mb_fail(call, "it was to fail");
@@ -182,6 +279,7 @@ function(struct mb_call *call)
 		work(1);
 		return 0;
 	default:
+		MB_TRY(receive(call, (uint32_t)token));
 		return answer(call, &c, (uint32_t)token);
 	}
 }

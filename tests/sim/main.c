@@ -171,8 +171,12 @@ totals_print(const struct totals *t)
 	printf("; %" PRIu64 " executors stopped past a deadline\n", t->stats.stopped);
 	printf("store: %" PRIu64 " writes past the caches, %" PRIu64
 	       " changes told to owners, %" PRIu64 " to caches, %" PRIu64
-	       " deleted keys forgotten\n",
-	       t->stats.guest_ops, t->stats.told, t->stats.pushed, t->stats.dropped);
+	       " deleted keys forgotten, %" PRIu64 " values without what was removed from them\n",
+	       t->stats.guest_ops, t->stats.told, t->stats.pushed, t->stats.dropped,
+	       t->stats.settled);
+	printf("keys read again in a call: %" PRIu64 " times at rr, %" PRIu64
+	       " of them another version; %" PRIu64 " at lww, %" PRIu64 " of them\n",
+	       o->again[1], o->changed[1], o->again[0], o->changed[0]);
 	printf("%" PRIu64 " looks at invariants, %" PRIu64 " seeds failed\n", o->checks, t->failed);
 }
 

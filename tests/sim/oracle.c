@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* oracle - see oracle.h for O1..O7 */
+/* oracle - see oracle.h for O1..O9 */
 #include "oracle.h"
 
 #include <stdio.h>
@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "hash.h"
 #include "microburst/error.h"
 #include "sim.h"
 
@@ -33,6 +34,7 @@ oracle_fini(struct oracle *o)
 {
 	free(o->call);
 	free(o->write);
+	free(o->look);
 }
 
 /* A look at an invariant. */
@@ -62,16 +64,34 @@ oracle_op_new(struct oracle *o, enum key_kind kind, uint32_t key, uint32_t len)
 static uint32_t
 op_amount(const struct op *op)
 {
-	return op->key_kind == KEY_COUNTER ? op->n : 1;
+	return op->key_kind == KEY_COUNTER || op->key_kind == KEY_FIELD ? op->n : 1;
+}
+
+/* A delete takes away what was acknowledged before it began, at least. */
+static bool
+op_deletes(const struct op *op)
+{
+	return op->key_kind == KEY_FIELD && op->kind == OP_DELETE;
 }
 
 void
-oracle_op_start(struct oracle *o, const struct op *op)
+oracle_op_start(struct oracle *o, struct op *op)
 {
+	struct oracle_key *k = &o->key[op->key_kind][op->key];
+
 	if (op->kind == OP_READ) {
 		return;
 	}
-	o->key[op->key_kind][op->key].possible += op_amount(op);
+	if (op_deletes(op)) {
+		op->taken = k->merged;
+		k->merged = 0;
+		k->acked = 0;
+		k->deletes++;
+		k->deletes_begun++;
+		return;
+	}
+	op->deletes_begun = k->deletes_begun;
+	k->possible += op_amount(op);
 	if (op->key_kind == KEY_SET || op->key_kind == KEY_REGISTER) {
 		o->write[op->n - 1].effect = EFFECT_MAYBE;
 	}
@@ -85,8 +105,17 @@ oracle_op_end(struct oracle *o, const struct op *op, enum effect e)
 	if (op->kind == OP_READ) {
 		return;
 	}
+	if (op_deletes(op)) {
+		k->possible -= e == EFFECT_DONE ? op->taken : 0;
+		k->merged += e == EFFECT_NONE ? op->taken : 0;
+		k->deletes -= e != EFFECT_MAYBE;
+		return;
+	}
 	if (e == EFFECT_DONE) {
-		k->acked += op_amount(op);
+		k->merged += op_amount(op);
+		if (k->deletes == 0 && k->deletes_begun == op->deletes_begun) {
+			k->acked += op_amount(op);
+		}
 	} else if (e == EFFECT_NONE) {
 		k->possible -= op_amount(op);
 	}
@@ -307,9 +336,9 @@ oracle_call_answered(struct oracle *o, uint32_t token, int err, const char *text
 /* --------------------------------------------------------------------- reads */
 
 void
-oracle_read_counter(struct oracle *o, uint32_t key, bool absent, int64_t value)
+oracle_read_counter(struct oracle *o, enum key_kind kind, uint32_t key, bool absent, int64_t value)
 {
-	const struct oracle_key *k = &o->key[KEY_COUNTER][key];
+	const struct oracle_key *k = &o->key[kind][key];
 	uint64_t v = absent ? 0 : (uint64_t)value;
 
 	o->stats.reads++;
@@ -382,8 +411,47 @@ oracle_members(struct oracle *o, uint32_t key, void (*fn)(void *ctx, uint32_t n)
 }
 
 void
+oracle_look(struct oracle *o, uint32_t token, uint16_t run, const struct op *op, bool absent,
+	    struct slice value)
+{
+	o->look = grow(o->look, o->look_cnt, &o->look_cap, sizeof(*o->look));
+	o->look[o->look_cnt++] = (struct oracle_look){
+		.token = token,
+		.run = run,
+		.key_kind = op->key_kind,
+		.key = op->key,
+		.value = absent ? 0 : hash_bytes(value.p, value.len) | 1,
+	};
+}
+
+/* O9: each look beside the first one at that key by that run of the call. */
+static void
+judge_looks(struct oracle *o)
+{
+	for (uint32_t i = 0; i < o->look_cnt; i++) {
+		const struct oracle_look *a = &o->look[i];
+		bool rr = o->call[a->token].rr;
+
+		for (uint32_t j = 0; j < i; j++) {
+			const struct oracle_look *b = &o->look[j];
+
+			if (a->token != b->token || a->run != b->run ||
+			    a->key_kind != b->key_kind || a->key != b->key) {
+				continue;
+			}
+			o->stats.again[rr]++;
+			o->stats.changed[rr] += a->value != b->value;
+			expect(o, !rr || a->value == b->value,
+			       "O9: a call at rr read two versions of a key", a->token, a->key);
+			break;
+		}
+	}
+}
+
+void
 oracle_end(struct oracle *o)
 {
+	judge_looks(o);
 	for (uint32_t i = 0; i < o->call_cnt; i++) {
 		expect(o, o->call[i].fate != FATE_OPEN, "O1: a call was never answered", i,
 		       o->call[i].id);
@@ -422,17 +490,35 @@ oracle_value_ok(uint32_t n, const uint8_t *p, uint32_t len)
 	return true;
 }
 
+int64_t
+oracle_number(struct slice text)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		n = n * 10 + (text.p[i] - '0');
+	}
+	return n;
+}
+
 size_t
 oracle_member_text(uint32_t n, char *ret, size_t bytes)
 {
 	return (size_t)snprintf(ret, bytes, "m%u", n);
 }
 
+const char *
+oracle_field_text(uint32_t key)
+{
+	return key % 2 == 0 ? "a" : "b";
+}
+
 size_t
 oracle_key_text(enum key_kind kind, uint32_t key, char *ret, size_t bytes)
 {
-	static const char *const prefix[KEY_KIND_CNT] = { "counter/", "set/", "register/",
+	static const char *const prefix[KEY_KIND_CNT] = { "counter/", "set/", "register/", "field/",
 							  "wild/" };
 
-	return (size_t)snprintf(ret, bytes, "%s%u", prefix[kind], key);
+	return (size_t)snprintf(ret, bytes, "%s%u", prefix[kind],
+				kind == KEY_FIELD ? key / 2 : key);
 }

@@ -15,9 +15,12 @@
  *   O5  A set has every member that was acknowledged, and none that nobody added.
  *   O6  A register shows one value that was put under that key, whole.
  *   O7  When quiet, the cache shows exactly what the store has.
- *   O8  When quiet, all owners of a key have the same.
+ *   O8  When quiet, all owners of a key have the same, and remember nothing that was removed.
+ *   O9  Of a key that it does not write, a call at the level rr reads one version.
  *
- * O4 to O6 are asked at every read, and of the store at the end.
+ * O4 to O6 are asked at every read of a call at lww or of a client, and of the store at the end. O9
+ * is judged at the end, from what all calls read; at lww, that a key changed between two reads of a
+ * call is counted.
  */
 #ifndef MB_SIM_ORACLE_H
 #define MB_SIM_ORACLE_H
@@ -39,6 +42,7 @@ enum key_kind {
 	KEY_COUNTER = 0, /* INCR only */
 	KEY_SET,         /* SADD only */
 	KEY_REGISTER,    /* PUT only */
+	KEY_FIELD,       /* a counter, one of the two fields of a map: HINCR and HDEL */
 	KEY_WILD,        /* anything: only O7, and that it answers */
 	KEY_KIND_CNT     /* how many */
 };
@@ -46,7 +50,7 @@ enum key_kind {
 enum op_kind {
 	OP_READ = 0,
 	OP_WRITE,  /* what the key's kind has */
-	OP_DELETE, /* KEY_WILD only, as are the next two */
+	OP_DELETE, /* KEY_FIELD and KEY_WILD only; KEY_WILD only are the next two */
 	OP_INCR,
 	OP_SADD,
 };
@@ -56,7 +60,9 @@ struct op {
 	uint8_t key_kind; /* enum key_kind */
 	uint8_t key;
 	uint32_t n; /* counter: how much; set, register: which member or value, never used twice */
-	uint32_t len; /* register: bytes of the value */
+	uint32_t len;           /* register: bytes of the value */
+	uint64_t taken;         /* deleting a field: of what was acknowledged before it began */
+	uint32_t deletes_begun; /* before a write of a field began */
 };
 
 enum behaviour {
@@ -87,16 +93,22 @@ struct call {
 	uint8_t behaviour;
 	uint8_t fate;
 	uint8_t op_cnt;
-	bool cold, cancelled, has_deadline, dag;
+	bool cold, cancelled, has_deadline, dag, rr;
 	bool none; /* answered as without effect (O3) */
 	uint16_t runs;
 	uint8_t accepted[2]; /* by cache tile */
+	uint8_t messages;    /* that its client sends it while it runs */
+	uint8_t acked;       /* of them; what comes after one that was refused is not sent */
+	bool cut;            /* no more come */
 	uint32_t arg_len, result_len;
 	struct op op[CALL_OP_MAX];
 };
 
 struct oracle_key {
 	uint64_t acked, possible; /* counter: sums. set: how many members */
+	uint64_t merged;          /* field: what was acknowledged and no delete has begun since */
+	uint32_t deletes; /* field: under way, or nobody knows; they take what overlaps them */
+	uint32_t deletes_begun;
 };
 
 struct oracle_stats {
@@ -105,7 +117,9 @@ struct oracle_stats {
 	uint64_t deadlines, cancelled, busy;
 	uint64_t retries; /* second runs */
 	uint64_t reads;
-	uint64_t checks; /* invariants looked at */
+	uint64_t again[2], changed[2]; /* reads of a key once more in a call: at lww, at rr */
+	uint64_t messages;             /* received */
+	uint64_t checks;               /* invariants looked at */
 };
 
 /* What one n of a set or register means. */
@@ -114,12 +128,22 @@ struct oracle_write {
 	uint32_t len;
 };
 
+/* What a call read. */
+struct oracle_look {
+	uint32_t token;
+	uint16_t run;
+	uint8_t key_kind, key;
+	uint64_t value; /* a hash; 0: absent */
+};
+
 struct oracle {
 	struct sim *sim;
 	struct call *call; /* token = index */
 	uint32_t call_cnt, call_cap;
 	struct oracle_write *write; /* n = index + 1 */
 	uint32_t write_cnt, write_cap;
+	struct oracle_look *look;
+	uint32_t look_cnt, look_cap;
 	uint32_t open_cnt;
 	struct oracle_key key[KEY_KIND_CNT][ORACLE_KEY_MAX];
 	struct oracle_stats stats;
@@ -147,17 +171,22 @@ void oracle_accepted(struct oracle *o, uint64_t id, uint32_t tile);
 /* oracle_op_new: a fresh n for a set or a register; len: of a register's value. */
 uint32_t oracle_op_new(struct oracle *o, enum key_kind kind, uint32_t key, uint32_t len);
 /* oracle_op_start, oracle_op_end: a write that is not part of a call. */
-void oracle_op_start(struct oracle *o, const struct op *op);
+void oracle_op_start(struct oracle *o, struct op *op);
 void oracle_op_end(struct oracle *o, const struct op *op, enum effect e);
 
-/* Reads: what was seen under a key. absent: nothing. */
-void oracle_read_counter(struct oracle *o, uint32_t key, bool absent, int64_t value);
+/* Reads: what was seen under a key. absent: nothing. oracle_read_counter: also of a field. */
+void oracle_read_counter(struct oracle *o, enum key_kind kind, uint32_t key, bool absent,
+			 int64_t value);
 void oracle_read_register(struct oracle *o, uint32_t key, bool absent, struct slice value);
 /* oracle_read_member: one member of a set; oracle_read_set: how many there were in all. */
 void oracle_read_member(struct oracle *o, uint32_t key, struct slice member);
 void oracle_read_set(struct oracle *o, uint32_t key, uint32_t cnt);
 /* oracle_members calls fn for every member that must be in a set. */
 void oracle_members(struct oracle *o, uint32_t key, void (*fn)(void *ctx, uint32_t n), void *ctx);
+
+/* oracle_look: what a call reads under a key that it does not write. run: which of its runs. */
+void oracle_look(struct oracle *o, uint32_t token, uint16_t run, const struct op *op, bool absent,
+		 struct slice value);
 
 /* oracle_end: nobody will say anything more. */
 void oracle_end(struct oracle *o);
@@ -166,7 +195,10 @@ void oracle_end(struct oracle *o);
  * */
 void oracle_value_fill(uint32_t n, uint8_t *p, uint32_t len);
 bool oracle_value_ok(uint32_t n, const uint8_t *p, uint32_t len);
+int64_t oracle_number(struct slice text);
 size_t oracle_member_text(uint32_t n, char *ret, size_t bytes);
+/* Two neighbouring keys of KEY_FIELD are fields of one map. */
+const char *oracle_field_text(uint32_t key);
 size_t oracle_key_text(enum key_kind kind, uint32_t key, char *ret, size_t bytes);
 
 #endif

@@ -10,6 +10,7 @@
 #include "envelope.h"
 #include "hash.h"
 #include "impl.h"
+#include "map.h"
 #include "microburst/error.h"
 #include "node.h"
 #include "proc.h"
@@ -32,11 +33,14 @@ check_sched(struct sim *s)
 {
 	struct sched *core = s->node->sched.core;
 	uint64_t claims = 0;
+	uint32_t messages;
 
 	none(s, sched_queued(core), "calls wait at sched");
 	none(s, sched_running(core), "calls run for sched");
 	none(s, sched_runs(core), "DAG calls run");
 	none(s, sched_held(core), "results of a DAG's functions are held");
+	none(s, sched_inboxes(core, &messages), "inboxes are kept");
+	none(s, messages, "messages are kept");
 	none(s, ports_waiting(s->node->sched.tile.ports), "messages of sched wait for processes");
 	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
 		claims += simctl_proc(s->node->ctl, e) != NULL &&
@@ -113,12 +117,19 @@ check_value(struct sim *s, enum key_kind kind, uint32_t key, const struct envelo
 	char text[VIEW_TEXT_MAX];
 	bool absent = !view_present(e->type, e->state);
 	struct slice shown = { 0 }, m;
+	struct map_field field;
+	unsigned int type;
 	int64_t number = 0;
 	int err = 0;
 
 	if (kind == KEY_COUNTER) {
 		err = absent ? 0 : view_i64(e->type, e->state, &number);
-		oracle_read_counter(o, key, absent, number);
+		oracle_read_counter(o, KEY_COUNTER, key, absent, number);
+	} else if (kind == KEY_FIELD) {
+		absent = absent || !map_get(e->state, slice_str(oracle_field_text(key)), &field) ||
+			 !map_field_value(&field, &type, &shown);
+		err = absent ? 0 : view_i64(type, shown, &number);
+		oracle_read_counter(o, KEY_FIELD, key, absent, number);
 	} else if (kind == KEY_REGISTER) {
 		err = absent ? 0 : view_text(e->type, e->state, text, &shown);
 		oracle_read_register(o, key, absent, shown);
@@ -164,6 +175,15 @@ check_owners(struct sim *s, struct slice key)
 	for (uint32_t i = 1; i < cnt; i++) {
 		none(s, !treeval_equal(kvs_shard_get(s->node->kvs[tile[i]].shard, key), stored),
 		     "O8: two owners of a key differ");
+	}
+	for (uint32_t i = 0; i < cnt; i++) {
+		struct kvs_shard *shard = s->node->kvs[tile[i]].shard;
+		const struct kvs_key *k = kvs_shard_find(shard, key);
+
+		none(s,
+		     k != NULL && kvs_shard_marks(shard, k, (struct hlc_time){ UINT64_MAX }) ==
+					  LATTICE_MIXED,
+		     "O8: what was removed is still remembered");
 	}
 	return stored;
 }

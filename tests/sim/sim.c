@@ -97,6 +97,11 @@ shape_draw(struct sim *s)
 
 	h.cold_cnt = sim_below(s, h.fn_cnt);
 	h.copies = 1 + sim_below(s, h.kvs_cnt);
+	if (h.copies > 1) {
+		/* An owner that is full is told without end what another has acknowledged: then
+		 * nothing is ever quiet. Full stores are tried with one owner a key. */
+		h.kvs_bytes += 8 * KVS_SHARD_BYTES_MIN;
+	}
 	h.ack = KVS_ACK_ONE + sim_below(s, 3);
 	h.guest_idle_ns = sim_one_in(s, 4) ? 0 : (20 + sim_below(s, 400)) * NS_PER_US;
 	h.pause_ns = (1 + sim_below(s, 200)) * NS_PER_US;

@@ -107,7 +107,8 @@ struct sim_options {
 struct sim_stats {
 	uint64_t steps, messages, faults[FAULT_CNT];
 	uint64_t stopped; /* executors, past a deadline or after a cancel */
-	uint64_t guest_ops, told, pushed, dropped; /* writes past the caches; of the kvs tiles */
+	uint64_t guest_ops, told, pushed, dropped,
+		settled; /* writes past the caches; of the kvs tiles */
 };
 
 struct guest;

@@ -158,6 +158,7 @@ on_published(struct simctl *c, struct proc *p, const struct desc *d)
 
 	if (d->dead.published != 0 && (later || sim_planted(c->sim, PLANT_LAST_TILE_WINS))) {
 		p->dead.dead.published = d->dead.published;
+		p->dead.dead.owed = d->dead.owed;
 		p->dead.dead.published_ns = d->dead.published_ns;
 	}
 	if (sim_planted(c->sim, PLANT_DOUBLED_RETRY)) {

@@ -32,6 +32,10 @@ sched_send(void *ctx, uint16_t proc, const struct desc *d)
 	struct sched_sim *t = ctx;
 	struct sim *s = t->tile.sim;
 
+	if (d->kind == DESC_SENT) {
+		ports_answer(t->tile.ports, proc, d);
+		return 0;
+	}
 	if (d->kind == DESC_REPLY) {
 		if (sim_planted(s, PLANT_DROPPED_REPLY) && sim_one_in(s, 50)) {
 			ports_waive(t->tile.ports, proc);
@@ -70,12 +74,33 @@ sched_idle(void *ctx, uint16_t exec)
 	       atomic_load_explicit(&region_run(r)->call, memory_order_relaxed) == 0;
 }
 
+/* As its client says (control/sched_tile.c). */
+static enum inbox_alive
+sched_alive(void *ctx, uint64_t call)
+{
+	struct sched_sim *t = ctx;
+	uint16_t proc = call_id_proc(call);
+	uint32_t inc = ports_inc(t->tile.ports, proc);
+	const struct region *r = &t->tile.sim->node->peers.peer[proc].region;
+
+	return inc != 0 && call_id_make(proc, inc, call) == call &&
+			       atomic_load(&region_live(r)->call[call % LIVE_CNT]) == call
+		       ? ALIVE_YES
+		       : ALIVE_NO;
+}
+
 static void
 sched_on_message(struct sched_sim *t, uint16_t proc, const struct desc *d)
 {
 	struct desc m = *d;
 
-	if (d->kind != DESC_CALL) {
+	if (d->kind == DESC_SEND && sim_planted(t->tile.sim, PLANT_LOST_MESSAGE) &&
+	    sim_one_in(t->tile.sim, 50)) {
+		m.kind = DESC_SENT;
+		sched_send(t, proc, &m);
+		return;
+	}
+	if (d->kind != DESC_CALL && d->kind != DESC_SEND) {
 		ports_waive(t->tile.ports, proc);
 	}
 	if (d->kind == DESC_REPLY && sim_planted(t->tile.sim, PLANT_FORGOTTEN_WRITES)) {
@@ -163,6 +188,7 @@ sched_sim_init(struct sched_sim *t, struct sim *s)
 	struct sched_ops ops = { .send = sched_send,
 				 .tell_ctl = sched_tell_ctl,
 				 .idle = sched_idle,
+				 .alive = sched_alive,
 				 .ctx = t };
 
 	tile_init(&t->tile, s, "sched", 0, PORT_SCHED, s->node->ctl_actor, sched_turn);
@@ -414,6 +440,17 @@ cache_sim_fini(struct cache_sim *t)
 
 /* ----------------------------------------------------------------------- kvs */
 
+/* Forgets what was removed from values, whoever has them too. */
+static void
+planted_settle(struct kvs_shard *shard)
+{
+	for (struct kvs_key *k = kvs_shard_first(shard); k != NULL; k = kvs_shard_next(shard, k)) {
+		if (k->marked && k->dying == 0) {
+			kvs_shard_settle(shard, k, (struct hlc_time){ UINT64_MAX });
+		}
+	}
+}
+
 static void
 kvs_send(void *ctx, uint32_t to, const struct desc *d)
 {
@@ -512,6 +549,9 @@ kvs_step(void *ctx)
 		busy = true;
 	}
 	next_ns = MIN(next_ns, lane_next_ns(&t->from_guest));
+	if (sim_planted(s, PLANT_EARLY_SETTLE)) {
+		planted_settle(t->shard);
+	}
 	busy |= kvs_core_poll(&t->core, sim_now_ns(s));
 	next_ns = MIN(next_ns, kvs_core_timer(&t->core));
 	if (busy || next_ns <= sim_now_ns(s)) {

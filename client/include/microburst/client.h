@@ -37,7 +37,8 @@
 extern "C" {
 #endif
 
-#define MB_CALLS_MAX 1024 /* calls of one client that are started and not answered */
+#define MB_MESSAGE_BYTES_MAX (32 * 1024)
+#define MB_CALLS_MAX         1024 /* calls of one client that are started and not answered */
 
 struct mb_client;
 
@@ -61,17 +62,24 @@ int mb_client_bind(struct mb_client *c);
 /* ------------------------------------------------------------------ calls */
 
 enum mb_level {
-	MB_LEVEL_LWW = 0, /* converges; the default */
+	MB_LEVEL_LWW = 0, /* converges; each read shows what is there. The default */
+	/* repeatable reads: what a call, or any function of a DAG call, reads of a key is what was
+	 * read of it first, with the call's own writes on top. Its DAG runs at one executor. */
+	MB_LEVEL_RR = 1,
 };
 
 struct mb_call_options {
 	uint64_t deadline_ns; /* from now; 0: none. Past it the call is stopped: MB_ERR_DEADLINE */
 	enum mb_level level;
+	enum mb_ack ack; /* of what the call writes */
 	/* 0, or an id of mb_request_id: however often a call is started with it, by whomever, the
 	 * function runs once, and each start is answered alike. Such a call goes on when its caller
 	 * is dead or does not wait any more, and its answer is kept for a while
 	 * (sched.result_ttl). Arguments and results up to 32 KiB. */
 	uint64_t request_id;
+	/* Have it followed on its way, for `microburst trace` (a few looks at the clock). Not of a
+	 * call with a request id. */
+	bool trace;
 };
 
 /* An answer. value[0, cnt) are the results, err == 0; or err < 0 and text says more.
@@ -114,6 +122,14 @@ int mb_call_wait(struct mb_client *c, uint64_t timeout_ns, struct mb_reply *repl
  * whatever it was faster with. Returns: 0; MB_ERR_NOT_FOUND. */
 int mb_call_cancel(struct mb_client *c, uint64_t call);
 
+/* mb_client_send sends bytes to a call that runs, or is about to, by its id: that of mb_call_start,
+ * or as mb_self gave it away. Its function takes them with mb_recv, after what this client has sent
+ * it before. They are kept until the call ends: a second attempt of it gets them too.
+ * Returns: 0: they are kept; MB_ERR_GONE: there is no such call, or it has ended; MB_ERR_BUSY: a
+ *          thousand messages wait for it; MB_ERR_TOO_LARGE above MB_MESSAGE_BYTES_MAX;
+ *          MB_ERR_NOT_SUPPORTED from another machine; MB_ERR_NO_MEMORY, MB_ERR_NO_NODE. */
+int mb_client_send(struct mb_client *c, uint64_t call, const void *bytes, size_t len);
+
 /* mb_request_id makes a request id: new everywhere, and good for as long as results are kept. */
 uint64_t mb_request_id(struct mb_client *c);
 
@@ -146,8 +162,12 @@ int mb_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg 
 
 /* ------------------------------------------------------------------ state */
 
-/* Keys are 1 to 1024 bytes, values up to 64 MiB. Writes return when an owner in the store has
- * merged them. key_len may be 0 for a zero-terminated key. */
+/* Keys are 1 to 1024 bytes, values up to 64 MiB. Writes return when they are acknowledged, see
+ * mb_client_ack. key_len may be 0 for a zero-terminated key. */
+
+/* mb_client_ack says who has to have merged this client's own writes before they return, from now
+ * on. MB_ERR_INVALID for anything that is not an enum mb_ack. */
+int mb_client_ack(struct mb_client *c, enum mb_ack ack);
 
 /* mb_client_get reads a key's value: strings and counters as bytes, sets and maps see below.
  * Returns: 0 with *ret (bytes; valid until mb_client_release, and unchanged by later writes);
@@ -185,8 +205,8 @@ int mb_client_hdel(struct mb_client *c, const char *key, size_t key_len, const c
 		   size_t field_len);
 
 /* A list: mb_client_push puts an item at its left or right end, mb_client_pop removes the item
- * there and shows it, as mb_client_get shows a value. Two that pop at the same time can get the
- * same one. */
+ * there and shows it, as mb_client_get shows a value. Of those who pop at the same time one gets
+ * it. */
 int mb_client_push(struct mb_client *c, const char *key, size_t key_len, bool left, const void *p,
 		   size_t len);
 int mb_client_pop(struct mb_client *c, const char *key, size_t key_len, bool left,
@@ -204,6 +224,47 @@ int mb_client_zscore(struct mb_client *c, const char *key, size_t key_len, const
 int mb_client_zrem(struct mb_client *c, const char *key, size_t key_len, const char *member,
 		   size_t member_len);
 
+/* Members in the order of their scores: mb_client_zrange those at places first to last (0 the
+ * lowest score, -1 the highest), mb_client_zrange_score those with scores from min to max: for each
+ * fn is called with the member and its score as text, until it returns false. mb_client_zpop
+ * removes the member with the lowest or highest score and shows it; of those who pop at the same
+ * time one gets it. *ret_score may be NULL. */
+typedef bool (*mb_member_fn)(void *ctx, const void *p, size_t len, const void *p2, size_t len2);
+int mb_client_zrange(struct mb_client *c, const char *key, size_t key_len, int64_t first,
+		     int64_t last, mb_member_fn fn, void *ctx);
+int mb_client_zrange_score(struct mb_client *c, const char *key, size_t key_len, double min,
+			   double max, mb_member_fn fn, void *ctx);
+int mb_client_zpop(struct mb_client *c, const char *key, size_t key_len, bool highest,
+		   struct mb_held *ret_member, double *ret_score);
+
+/* mb_client_merge merges a value into what a key has of its kind; second not NULL: the pair of
+ * both, of which that with the greater first stands whole, and of equal firsts the seconds merge.
+ * mb_client_get shows it, of a pair the second; mb_client_members those that are collections.
+ * MB_ERR_TYPE when the key has another kind, MB_ERR_INVALID for what is none. */
+int mb_client_merge(struct mb_client *c, const char *key, size_t key_len,
+		    const struct mb_part *first, const struct mb_part *second);
+
+/* Values beside each other: mb_client_put_sibling puts a value in the place of those that the
+ * caller has seen, and beside all others; mb_client_siblings shows all, and gives what was seen:
+ * seen NULL, nothing. mb_client_put_merged puts it beside those whose merge is an MB_MERGE of this
+ * name (function.h), which functions that read the key make one of. mb_client_get shows the
+ * latest. MB_ERR_TYPE when the key has another type or merge; MB_ERR_TOO_LARGE also for the 257th
+ * value beside others. */
+struct mb_seen;
+int mb_client_siblings(struct mb_client *c, const char *key, size_t key_len, mb_member_fn fn,
+		       void *ctx, struct mb_seen **ret_seen);
+int mb_client_put_sibling(struct mb_client *c, const char *key, size_t key_len, const void *p,
+			  size_t len, const struct mb_seen *seen);
+void mb_client_seen_free(struct mb_seen *seen);
+int mb_client_put_merged(struct mb_client *c, const char *key, size_t key_len, const char *merge,
+			 const void *p, size_t len);
+
+/* mb_client_set_keep is mb_client_set, but the time when the key ends stays. mb_client_expires
+ * tells that time, in microseconds since 1970; 0: never. */
+int mb_client_set_keep(struct mb_client *c, const char *key, size_t key_len, const void *p,
+		       size_t len);
+int mb_client_expires(struct mb_client *c, const char *key, size_t key_len, int64_t *ret_at_us);
+
 /* mb_client_expire lets a key end at a time, in microseconds since 1970; 0: it does not end any
  * more. A later mb_client_set takes the end back, too. MB_ERR_NOT_FOUND when there is no such key.
  *  */
@@ -214,8 +275,8 @@ int mb_client_del(struct mb_client *c, const char *key, size_t key_len);
 
 /* mb_client_members calls fn for each member of a set (p, len), or of a map (field, then its value
  * in p2, len2), in byte order; for each item of a list from the left; for each member of a sorted
- * set, its score as text in p2, len2, in byte order of the members; until fn returns false. */
-typedef bool (*mb_member_fn)(void *ctx, const void *p, size_t len, const void *p2, size_t len2);
+ * set, its score as text in p2, len2, in byte order of the members; for each writer of a clock, and
+ * its events, as text; of a pair, for its second; until fn returns false. */
 int mb_client_members(struct mb_client *c, const char *key, size_t key_len, mb_member_fn fn,
 		      void *ctx);
 

@@ -61,29 +61,6 @@ extern "C" {
 #define MB_KEY_BYTES_MAX   1024        /* a key, a field of a map, a member of a set */
 #define MB_VALUE_BYTES_MAX (64u << 20) /* one argument, one result, one stored value */
 
-/* Bytes that belong to somebody else. p may be NULL when len is 0. */
-struct mb_slice {
-	const void *p;
-	size_t len;
-};
-
-static inline struct mb_slice
-mb_slice_of(const void *p, size_t len)
-{
-	struct mb_slice s;
-
-	s.p = p;
-	s.len = len;
-	return s;
-}
-
-/* mb_str is the bytes of a C string, without its terminator: mb_get(call, mb_str("answer"), &v). */
-static inline struct mb_slice
-mb_str(const char *s)
-{
-	return mb_slice_of(s, strlen(s));
-}
-
 /* One call of one function. Lives from the function's entry to its return. */
 struct mb_call;
 
@@ -94,6 +71,25 @@ struct mb_function {
 	const char *name;
 	int (*run)(struct mb_call *call);
 };
+
+/* What a merge makes of two values: either mb_merged_set, a copy of these bytes; or
+ * mb_merged_reserve, which shows where len bytes are to be written. Once each time.
+ * Errors: MB_ERR_INVALID the second time; MB_ERR_TOO_LARGE, MB_ERR_NO_MEMORY. */
+struct mb_merged;
+int mb_merged_set(struct mb_merged *out, struct mb_slice value);
+int mb_merged_reserve(struct mb_merged *out, size_t len, void **ret);
+
+/* How an object announces a merge. MB_MERGE fills it in; mb_merge_add is called as the object is
+ * loaded. */
+struct mb_merge {
+	uint32_t abi;   /* MB_FUNCTION_ABI */
+	uint32_t bytes; /* of this struct */
+	const char *name;
+	int (*run)(struct mb_slice a, struct mb_slice b, struct mb_merged *out);
+	const struct mb_slice *sample;
+	size_t sample_cnt;
+};
+void mb_merge_add(const struct mb_merge *merge);
 
 /* --------------------------------------------------------------- definition */
 
@@ -130,6 +126,52 @@ struct mb_function {
 	MB_C_ MB_EXPORT_ void mb_object_fini(void);                                                \
 	void mb_object_fini(void)
 
+/* MB_MERGE(name, sample, ...) { ... } defines how two values become one, for keys whose concurrent
+ * values are kept beside each other until a function merges them (mb_put_merged). The body has the
+ * values `a` and `b` and puts what they make into `out`; it returns 0, or an error, which refuses
+ * the two. name is as a function's; what changes the meaning of a merge needs another name, as
+ * values that were merged by the one must not meet those of the other.
+ *
+ *	MB_MERGE(longest, MB_SAMPLE("a"), MB_SAMPLE("bb"), MB_SAMPLE("bc"))
+ *	{
+ *		if (a.len != b.len) {
+ *			return mb_merged_set(out, a.len > b.len ? a : b);
+ *		}
+ *		return mb_merged_set(out, memcmp(a.p, b.p, a.len) >= 0 ? a : b);
+ *	}
+ *
+ * When an object is deployed its merges are tried, on the samples and on values merged from them:
+ * a merge must be commutative, associative and idempotent, and make the same bytes of the same
+ * bytes each time. One that is not is refused, with the values that show it. At least two samples;
+ * the more they differ, the more is found. Only functions of the same object can name a merge. */
+#define MB_MERGE(merge, ...)                                                                       \
+	static int mb_merge_run_##merge(struct mb_slice a, struct mb_slice b,                      \
+					struct mb_merged *out);                                    \
+	static const struct mb_slice mb_merge_sample_##merge[] = { __VA_ARGS__ };                  \
+	static const struct mb_merge mb_merge_##merge = {                                          \
+		MB_FUNCTION_ABI,                                                                   \
+		sizeof(struct mb_merge),                                                           \
+		#merge,                                                                            \
+		mb_merge_run_##merge,                                                              \
+		mb_merge_sample_##merge,                                                           \
+		sizeof(mb_merge_sample_##merge) / sizeof(mb_merge_sample_##merge[0]),              \
+	};                                                                                         \
+	__attribute__((__constructor__)) static void mb_merge_add_##merge(void)                    \
+	{                                                                                          \
+		mb_merge_add(&mb_merge_##merge);                                                   \
+	}                                                                                          \
+	static int mb_merge_run_##merge(struct mb_slice a, struct mb_slice b, struct mb_merged *out)
+
+/* MB_SAMPLE is the bytes of a string literal; MB_SAMPLE_OF those of any object. */
+#define MB_SAMPLE(text)                                                                            \
+	{                                                                                          \
+		text, sizeof(text) - 1                                                             \
+	}
+#define MB_SAMPLE_OF(object)                                                                       \
+	{                                                                                          \
+		&(object), sizeof(object)                                                          \
+	}
+
 /* MB_TRY(expression) returns from the function with the expression's error, if it is one. */
 #define MB_TRY(expr)                                                                               \
 	do {                                                                                       \
@@ -143,6 +185,9 @@ struct mb_function {
  *
  * Arguments are numbered from 0. In a DAG the function's own arguments come first, then the results
  * of its upstream functions in the order of the DAG's edges.
+ *
+ * An argument that its caller gave as a reference (mb_ref) is what was stored under that key when
+ * the function began: BYTES, read in place, or NIL.
  *
  * Errors:    MB_ERR_NOT_FOUND there is no argument idx; MB_ERR_TYPE it is of another type.
  */
@@ -215,11 +260,11 @@ int mb_fail(struct mb_call *call, const char *format, ...)
  * Keys and fields are 1 .. MB_KEY_BYTES_MAX bytes, values up to MB_VALUE_BYTES_MAX. All are any
  * bytes. Inputs are copied before a call returns.
  *
- * A key holds a string (put, incr), a set (sadd), a map (map_put), a list (push_..) or
- * a sorted set (zadd). A collection without items is
- * an absent key. Reads come from the cache of
- * this machine, with the call's own writes on top. A key that is not cached yet is fetched, which
- * takes microseconds instead of nanoseconds.
+ * A key holds a string (put, incr), a set (sadd, gset_add), a map (map_put), a list (push_..), a
+ * sorted set (zadd), one of the values that merge (merge_..), or values beside each other
+ * (put_sibling, put_merged). A collection without items is an absent key. Reads come from the cache
+ * of this machine, with the call's own writes on top. A key that is not cached yet is fetched,
+ * which takes microseconds instead of nanoseconds.
  *
  * Errors:    MB_ERR_TOO_LARGE a key, a value, or what one call may write (16,384 keys; 32,767
  *            members and fields; 16 MiB of keys, members and values up to 4 KiB; 2,048 larger
@@ -278,12 +323,77 @@ int mb_merge_or(struct mb_call *call, struct mb_slice key, bool x);
 int mb_merge_priority(struct mb_call *call, struct mb_slice key, int64_t number,
 		      struct mb_slice value);
 
+/* mb_merge_lww puts a value as if at a time, in microseconds since 1970: of all the one with the
+ * latest stays, whatever the order in which they come; of equal times the greater value. mb_get
+ * shows it. Errors: also MB_ERR_TOO_LARGE for a value above 64 KiB. */
+int mb_merge_lww(struct mb_call *call, struct mb_slice key, struct mb_slice value,
+		 uint64_t time_us);
+
+/* mb_merge_clock notes, in the vector clock at key, that of writer (a number of the caller's
+ * choice) so many events were seen: of each writer the greatest number stands. mb_get_clock tells
+ * how many; 0: none. */
+int mb_merge_clock(struct mb_call *call, struct mb_slice key, uint64_t writer, uint64_t events);
+int mb_get_clock(struct mb_call *call, struct mb_slice key, uint64_t writer, uint64_t *ret);
+
+/* mb_merge_pair merges a pair into the key: of pairs the one with the greater first stands whole,
+ * whatever its second; of equal firsts the seconds merge. A term before a set, a version before a
+ * value. (The first is not MB_PART_MEMBER: of two firsts one must be the greater.) mb_get shows the
+ * second, if it is one value; mb_get_pair shows both. Errors: also MB_ERR_INVALID for parts that
+ * are none; MB_ERR_TYPE when the key's pairs are of other kinds; MB_ERR_TOO_LARGE above 64 KiB. */
+int mb_merge_pair(struct mb_call *call, struct mb_slice key, const struct mb_part *first,
+		  const struct mb_part *second);
+int mb_get_pair(struct mb_call *call, struct mb_slice key, struct mb_part *ret_first,
+		struct mb_part *ret_second);
+
+/* mb_part_next gives the members of an MB_PART_MEMBER that mb_get_pair showed, one after the other:
+ * *idx 0 at first. false behind the last one. */
+bool mb_part_next(const struct mb_part *set, uint32_t *idx, struct mb_slice *ret_member);
+
+/* mb_put_sibling puts a value in the place of those that this call has seen at key (by mb_get or
+ * mb_sibling_begin), and beside those that it has not: of calls that write at the same time each
+ * one's value stays, until one that has seen them all puts another in their place. What mb_release
+ * let go of was not seen. mb_get shows the latest.
+ *
+ * mb_sibling_begin and mb_sibling_next show all of them, as mb_set_begin and mb_set_next show
+ * members; in no particular order, this call's own one last. */
+int mb_put_sibling(struct mb_call *call, struct mb_slice key, struct mb_slice value);
+struct mb_sibling_iter {
+	struct mb_call *call;
+	uint64_t word[9]; /* not for you */
+};
+int mb_sibling_begin(struct mb_call *call, struct mb_slice key, struct mb_sibling_iter *ret);
+bool mb_sibling_next(struct mb_sibling_iter *it, struct mb_slice *ret_value);
+
+/* mb_put_merged merges a value into what is at key, by the MB_MERGE of that name; calls that do so
+ * at the same time put values beside each other, which whoever reads next merges. mb_get_merged
+ * shows all values at key merged into one, and puts that in their place (a call that was made
+ * read-only only shows it).
+ * Errors: also MB_ERR_NO_FUNCTION when this function's object has no such merge; MB_ERR_TYPE when
+ * the key's values have another merge; MB_ERR_FUNCTION_FAILED when the merge refused two values;
+ * MB_ERR_NOT_FOUND. */
+int mb_put_merged(struct mb_call *call, struct mb_slice key, const char *merge,
+		  struct mb_slice value);
+int mb_get_merged(struct mb_call *call, struct mb_slice key, const char *merge,
+		  struct mb_slice *ret);
+
+/* mb_expire lets a key end at a time, in microseconds since 1970; 0: it does not end any more. A
+ * later mb_put takes the end back, too; mb_put_keep is mb_put that does not. mb_expires tells when
+ * a key ends; 0: never. A key that is not there is not made by mb_expire, nor is that an error.
+ * Errors: also MB_ERR_INVALID before 1970; MB_ERR_NOT_FOUND (mb_expires). */
+int mb_expire(struct mb_call *call, struct mb_slice key, int64_t at_us);
+int mb_expires(struct mb_call *call, struct mb_slice key, int64_t *ret_at_us);
+int mb_put_keep(struct mb_call *call, struct mb_slice key, struct mb_slice value);
+
 /* mb_delete removes what is there, of a collection item by item: writes that other calls make at
  * the same time survive. Deleting an absent key is no error. */
 int mb_delete(struct mb_call *call, struct mb_slice key);
 
 /* mb_sadd adds a member, 0 .. MB_KEY_BYTES_MAX bytes, to the set at key. */
 int mb_sadd(struct mb_call *call, struct mb_slice key, struct mb_slice member);
+
+/* mb_gset_add adds a member to a set that only grows: it has no removes to remember, and is
+ * smaller. Errors: also MB_ERR_TYPE when the set at key is one that mb_sadd made. */
+int mb_gset_add(struct mb_call *call, struct mb_slice key, struct mb_slice member);
 
 /* mb_srem removes a member. One that another call adds at the same time stays. */
 int mb_srem(struct mb_call *call, struct mb_slice key, struct mb_slice member);
@@ -321,7 +431,8 @@ int mb_map_put(struct mb_call *call, struct mb_slice key, struct mb_slice field,
  * puts of a field the one with the latest time stays, whatever the order in which they come and
  * however often; of equal times the greater value. For what has a time of its own: events,
  * measurements. A field that was deleted after that time stays deleted, although the call that puts
- * it may see it until it ends. One call writes a field either at times or without
+ * it may see it until it ends (one that had been put without a time: until its delete is forgotten,
+ * which a store does once all have heard of it). One call writes a field either at times or without
  * (MB_ERR_INVALID). */
 int mb_map_put_at(struct mb_call *call, struct mb_slice key, struct mb_slice field,
 		  struct mb_slice value, uint64_t time_us);
@@ -356,10 +467,18 @@ int mb_push_left(struct mb_call *call, struct mb_slice key, struct mb_slice valu
 int mb_push_right(struct mb_call *call, struct mb_slice key, struct mb_slice value);
 
 /* mb_pop_left removes the first item of the list at key and shows it, mb_pop_right the last.
- * CAUTION: two calls that pop at the same time can get the same item.
+ * CAUTION: two calls that pop at the same time can get the same item; mb_take_left does not let
+ * them.
  * Errors: also MB_ERR_NOT_FOUND, of an empty list. */
 int mb_pop_left(struct mb_call *call, struct mb_slice key, struct mb_slice *ret);
 int mb_pop_right(struct mb_call *call, struct mb_slice key, struct mb_slice *ret);
+
+/* mb_take_left removes the first item of the list at key and shows it, mb_take_right the last: no
+ * other call gets it. It is gone at once, not when this call ends, and whatever becomes of the
+ * call; all that the call wrote before is published with it (mb_flush).
+ * Errors: also MB_ERR_NOT_FOUND, of an empty list; as mb_flush. */
+int mb_take_left(struct mb_call *call, struct mb_slice key, struct mb_slice *ret);
+int mb_take_right(struct mb_call *call, struct mb_slice key, struct mb_slice *ret);
 
 /* mb_list_get shows item idx of the list at key: 0 is the first, -1 the last. mb_list_set gives it
  * another value. mb_list_cnt is the length.
@@ -401,6 +520,29 @@ struct mb_zset_iter {
 int mb_zset_begin(struct mb_call *call, struct mb_slice key, struct mb_zset_iter *ret);
 bool mb_zset_next(struct mb_zset_iter *it, struct mb_slice *ret_member, double *ret_score);
 
+/* Members in the order of their scores (of equal ones in that of their bytes): those with scores
+ * from min to max; those at places first to last, 0 being the lowest score, -1 the highest. One
+ * such walk at a time: the next one ends it, mb_flush does not. mb_zrank tells at which place a
+ * member is. A set of up to 1,048,576 members (MB_ERR_TOO_LARGE). Cost: that of looking at all
+ * members, and of putting in order those of the range, for places all. */
+struct mb_zrange_iter {
+	struct mb_call *call;
+	uint64_t word[9]; /* not for you */
+};
+int mb_zrange_by_score(struct mb_call *call, struct mb_slice key, double min, double max,
+		       struct mb_zrange_iter *ret);
+int mb_zrange_by_rank(struct mb_call *call, struct mb_slice key, int64_t first, int64_t last,
+		      struct mb_zrange_iter *ret);
+bool mb_zrange_next(struct mb_zrange_iter *it, struct mb_slice *ret_member, double *ret_score);
+int mb_zrank(struct mb_call *call, struct mb_slice key, struct mb_slice member, uint64_t *ret);
+
+/* mb_take_lowest removes the member with the lowest score and shows it, mb_take_highest that with
+ * the highest: as mb_take_left, no other call gets it. */
+int mb_take_lowest(struct mb_call *call, struct mb_slice key, struct mb_slice *ret_member,
+		   double *ret_score);
+int mb_take_highest(struct mb_call *call, struct mb_slice key, struct mb_slice *ret_member,
+		    double *ret_score);
+
 /* mb_release ends the views that this call has of the value at key. A call may look at 8,192
  * different values at a time, 63 of them larger than some 48 bytes (MB_ERR_TOO_LARGE at the next):
  * whoever looks at more lets go. Views of a value that this call wrote itself count only while it
@@ -409,8 +551,13 @@ void mb_release(struct mb_call *call, struct mb_slice key);
 
 /* mb_flush publishes the writes made so far and waits until the store has them. They stay, whatever
  * becomes of the call; and the call is not tried again elsewhere if its executor dies later.
- * Errors: as the state's; MB_ERR_INDETERMINATE when the deadline passed before the answer came. */
+ * Errors: as the state's; MB_ERR_INDETERMINATE when the deadline passed before the answer came;
+ * MB_ERR_NOT_SUPPORTED at the level rr. */
 int mb_flush(struct mb_call *call);
+
+/* mb_ack says who has to have merged what this call publishes from now on, in place of what its
+ * caller asked for. MB_ERR_INVALID for anything that is not an enum mb_ack. */
+int mb_ack(struct mb_call *call, enum mb_ack ack);
 
 /* --------------------------------------------------------------- the call */
 
@@ -425,8 +572,35 @@ uint64_t mb_now_ns(const struct mb_call *call);
  * of one DAG call have the same. */
 uint64_t mb_self(const struct mb_call *call);
 
+/* Messages between calls. A message goes to a call by its id; the call may be anywhere on the node,
+ * run or be about to. Messages of one sender come in the order in which they were sent, each once
+ * for each attempt of the receiver: they are kept until it has ended, and a second attempt gets
+ * them again.
+ *
+ * mb_send holds a message back: like the call's writes it goes when the call returns, or with
+ * mb_flush, and after them. Of a call that fails before that nothing goes. At most 256 are held at
+ * one time. That the receiver has ended is found out then: mb_flush, or the call, ends with
+ * MB_ERR_GONE, the other messages being sent. A receiver for which a thousand messages wait:
+ * MB_ERR_BUSY. Errors: MB_ERR_TOO_LARGE above 32 KiB or 256 messages, MB_ERR_NO_MEMORY.
+ *
+ * mb_recv takes the next message, waiting at most timeout_ns for it (MB_FOREVER: until the
+ * deadline). The executor runs nothing else meanwhile. Its bytes are valid until the next mb_recv
+ * of the call. Returns: 0; MB_ERR_NOT_FOUND when none has come in that time; MB_ERR_DEADLINE. In a
+ * DAG each function sees all messages to the call, from the first one on, when it runs at an
+ * executor of its own; in one executor they share them. */
+#define MB_FOREVER UINT64_MAX
+
+struct mb_message {
+	uint64_t from; /* the sending call; of a client outside: its own name */
+	struct mb_slice bytes;
+};
+
+int mb_send(struct mb_call *call, uint64_t to, struct mb_slice bytes);
+int mb_recv(struct mb_call *call, uint64_t timeout_ns, struct mb_message *ret);
+
 /* mb_tag gives what stands behind '#' in the DAG's text for this vertex, so that one function can
- * stand in a DAG more than once and tell where it is. "" outside a DAG and without a tag. */
+ * stand in a DAG more than once and tell where it is; the star of a multi function is a part of it.
+ * "" outside a DAG and without a tag. */
 const char *mb_tag(const struct mb_call *call);
 
 /* mb_log writes one line, at most 511 bytes (longer is cut), to the node's log of this function

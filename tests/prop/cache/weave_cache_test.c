@@ -82,6 +82,19 @@ read_twice(void)
 	}
 }
 
+static void
+tree_show_and_reuse(void)
+{
+	shard_tree_show(2);
+	shard_tree_reuse();
+}
+
+static void
+tree_read_once(void)
+{
+	(void)shard_tree_read();
+}
+
 /* -------------------------------------------------------------------------- plans */
 
 static const struct weave_plan plans[] = {
@@ -100,6 +113,9 @@ static const struct weave_plan plans[] = {
 	{ .name = "from the entry into a block",
 	  .party = { { "tile", show_medium }, { "reader", read_twice } },
 	  .reset = reset_small },
+	{ .name = "a leaf of a tree changes, what it replaced is used again",
+	  .party = { { "tile", tree_show_and_reuse }, { "reader", tree_read_once } },
+	  .reset = shard_reset_tree },
 	{ .name = "a value in a block is dropped, its memory is used again",
 	  .party = { { "tile", drop_and_reuse }, { "reader", read_once } },
 	  .reset = reset_large },
@@ -146,6 +162,12 @@ read_unchecked(void)
 	(void)shard_read_unchecked();
 }
 
+static void
+sweep_early(void)
+{
+	shard_tree_sweep_early(2);
+}
+
 static const struct weave_plan planted[] = {
 	{ .name = "words are written without the version",
 	  .party = { { "tile", show_unguarded }, { "reader", read_once } },
@@ -156,6 +178,9 @@ static const struct weave_plan planted[] = {
 	{ .name = "a reader does not look at the version again",
 	  .party = { { "tile", show_large_and_reuse }, { "reader", read_unchecked } },
 	  .reset = reset_large },
+	{ .name = "a leaf is used again before the root over it is hidden",
+	  .party = { { "tile", sweep_early }, { "reader", tree_read_once } },
+	  .reset = shard_reset_tree },
 	{ .name = "a locked operation does not wait for the stores before it",
 	  .party = { { "tile", show_large_and_reuse }, { "reader", read_once } },
 	  .reset = reset_large,

@@ -2,6 +2,7 @@
 /* weave_shard - see weave_shard.h */
 #include "weave_shard.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,10 @@
 #include "envelope.h"
 #include "hash.h"
 #include "lww.h"
+#include "map.h"
 #include "microburst/error.h"
+#include "treeval.h"
+#include "view.h"
 #include "weave.h"
 
 #define REGION_HEAP  (2u << 20)
@@ -120,8 +124,9 @@ shard_reuse(void)
 	}
 }
 
-void
-shard_reset(enum shard_size size, uint64_t first)
+/* A fresh region, and a view of it. */
+static void
+reset(void)
 {
 	struct cache_region_cfg cfg = { 1, REGION_HEAP, CACHE_ENTRY_MIN };
 	struct cache_store_cfg store = { .layout = &shard.layout, .hazards = hazards };
@@ -145,10 +150,118 @@ shard_reset(enum shard_size size, uint64_t first)
 	store.base = shard.region;
 	REQUIRE(cache_store_create(&shard.store, &store) == 0);
 	REQUIRE(cache_view_open(&shard.view, shard.region, shard.layout.bytes, shard.hazard) == 0);
-	shard_show(size, first);
 	shard.at = &index[home];
+}
+
+static void
+share(void)
+{
 	weave_share("entry", shard.at, sizeof(*shard.at));
 	weave_share("hazard", shard.hazard, sizeof(shard.hazard));
+}
+
+void
+shard_reset(enum shard_size size, uint64_t first)
+{
+	reset();
+	shard_show(size, first);
+	share();
+}
+
+/* --------------------------------------------------------------------------- trees */
+
+#define FIELD_CNT 120u /* three leaves, and a root over them */
+#define TREE_MEM  (16u << 10)
+
+/* The map of fields [from, FIELD_CNT), the last one with this number, the others with 1. Made once.
+ */
+static struct slice
+tree_delta(uint32_t from, uint64_t number)
+{
+	static uint8_t mem[2][NUMBER_MAX + 1][TREE_MEM];
+	static size_t len[2][NUMBER_MAX + 1];
+	static uint8_t state_mem[TREE_MEM];
+	struct wbuf state = wbuf_init(state_mem, sizeof(state_mem));
+	struct wbuf out = wbuf_init(mem[from != 0][number], TREE_MEM);
+	struct envelope e = { .epoch = { { 1 }, { 1 } }, .type = LATTICE_MAP };
+	struct map_builder b;
+
+	if (len[from != 0][number] == 0) {
+		map_begin(&b, &state);
+		for (uint32_t i = from; i < FIELD_CNT; i++) {
+			uint32_t name = htobe32(i);
+			uint64_t n = i == FIELD_CNT - 1 ? number : 1;
+
+			map_field_begin(&b, slice_of(&name, sizeof(name)));
+			REQUIRE(lww_delta_set((struct stamp){ { n }, { 1 } },
+					      slice_of(&n, sizeof(n)), &state) == 0);
+			map_field_end(&b, LATTICE_LWW);
+		}
+		REQUIRE(map_end(&b) == 0);
+		e.state = wbuf_slice(&state);
+		REQUIRE(envelope_write(&e, &out) == 0);
+		len[from != 0][number] = out.len;
+	}
+	return slice_of(out.p, len[from != 0][number]);
+}
+
+static void
+tree_commit(struct treeval_edit *edit)
+{
+	struct cache_block b;
+	struct tree_view view;
+	uint32_t tries = 0;
+
+	REQUIRE(cache_store_tree_commit(shard.store, key().len, edit, &tries, &b, &view) == 0);
+	cache_store_show_block(shard.store, shard.entry, shard.hash, key(), &b, view.envelope.len,
+			       false);
+}
+
+void
+shard_reset_tree(void)
+{
+	struct treeval_edit edit;
+	uint32_t tries = 0;
+
+	reset();
+	REQUIRE(cache_store_place(shard.store, shard.hash, &shard.entry) == 0);
+	REQUIRE(treeval_make(cache_store_grove(shard.store, &tries), tree_delta(0, 1), &edit) == 0);
+	tree_commit(&edit);
+	share();
+}
+
+void
+shard_tree_show(uint64_t number)
+{
+	struct slice stored = cache_store_envelope(shard.store, shard.entry);
+	struct tree_view view = *slice_tree(stored);
+	struct treeval_edit edit;
+	uint32_t tries = 0;
+
+	REQUIRE(treeval_merge(cache_store_grove(shard.store, &tries), &view,
+			      tree_delta(FIELD_CNT - 1, number), &edit) == LATTICE_MIXED);
+	tree_commit(&edit);
+}
+
+void
+shard_tree_reuse(void)
+{
+	struct cache_block b;
+	uint32_t tries = 0;
+
+	cache_store_keep(shard.store, shard.entry);
+	/* Until there is no room: then the hazards are looked at. */
+	while (cache_store_alloc(shard.store, ENVELOPE_MAX, &tries, &b) == 0) {
+		scribble(b.off);
+	}
+	while (cache_store_sweep(shard.store)) {
+	}
+	for (uint32_t i = 0; i < 6; i++) { /* of the size of nodes: what was freed comes first */
+		tries = 0;
+		if (cache_store_alloc(shard.store, TREE_NODE_BYTES, &tries, &b) == 0) {
+			memset(shard.region + b.off, 0x5c, TREE_NODE_BYTES);
+		}
+	}
 }
 
 /* ---------------------------------------------------------------------- the reader */
@@ -212,7 +325,61 @@ shard_read(void)
 	return number;
 }
 
+/* A field of the tree; 0 when it is not what it can be. */
+static uint64_t
+field_of(const struct cache_value *v, uint32_t idx)
+{
+	uint32_t name = htobe32(idx);
+	struct map_field f;
+	struct slice bytes;
+	struct stamp stamp;
+	uint64_t n;
+
+	if (!map_get(v->state, slice_of(&name, sizeof(name)), &f) || f.type != LATTICE_LWW ||
+	    lww_read(f.value, &bytes, &stamp) != 0 || bytes.len != sizeof(n)) {
+		return 0;
+	}
+	memcpy(&n, bytes.p, sizeof(n));
+	weave_note(n);
+	return n <= NUMBER_MAX && n == stamp.time.v ? n : 0;
+}
+
+uint64_t
+shard_tree_read(void)
+{
+	struct cache_value v;
+	uint64_t first, last;
+
+	if (cache_view_get_hashed(&shard.view, shard.hash, key(), &v) != CACHE_HIT) {
+		return 0;
+	}
+	first = field_of(&v, 0);
+	WEAVE("reader: between two leaves");
+	last = field_of(&v, FIELD_CNT - 1);
+	if (first != 1 || last == 0 || view_cnt(v.type, v.state) != FIELD_CNT) {
+		weave_wrong("a torn tree");
+	}
+	WEAVE("reader: holds");
+	if (field_of(&v, FIELD_CNT - 1) != last || field_of(&v, FIELD_CNT / 2) != 1) {
+		weave_wrong("a held tree changed");
+	}
+	cache_view_release(&shard.view, &v);
+	return last;
+}
+
 /* -------------------------------------------------------------------- what is planted */
+
+void
+shard_tree_sweep_early(uint64_t number)
+{
+	struct tree_view view = *slice_tree(cache_store_envelope(shard.store, shard.entry));
+	struct table leaf;
+	uint32_t first;
+
+	REQUIRE(tree_leaf(&view, FIELD_CNT - 1, &leaf, &first));
+	memset((void *)(uintptr_t)leaf.items, 0x5c, leaf.items_len);
+	shard_tree_show(number);
+}
 
 void
 shard_show_unguarded(uint64_t number)

@@ -27,6 +27,13 @@ void shard_reset(enum shard_size size, uint64_t first);
 /* shard_show shows the key's next value. */
 void shard_show(enum shard_size size, uint64_t number);
 void shard_drop(void);
+
+/* shard_reset_tree and shard_tree_show do the same with a collection that is held as a tree: its
+ * first field is 1 in all versions, its last one the version's number, in another leaf.
+ * shard_tree_reuse gives back what no version needs, and scribbles over it. */
+void shard_reset_tree(void);
+void shard_tree_show(uint64_t number);
+void shard_tree_reuse(void);
 /* shard_reuse takes all free memory of a value's size and scribbles over it: whatever was freed. */
 void shard_reuse(void);
 
@@ -36,7 +43,14 @@ void shard_reuse(void);
  * never be ends the search. Returns: the number; 0: it was a miss. */
 uint64_t shard_read(void);
 
+/* shard_tree_read is shard_read of the tree: its last field. */
+uint64_t shard_tree_read(void);
+
 /* ---- what is planted */
+
+/* shard_tree_sweep_early scribbles over the last leaf of what is shown, as if nobody could still
+ * read it when the next version has another, and shows that one then. */
+void shard_tree_sweep_early(uint64_t number);
 
 /* shard_show_unguarded writes the words of a small value without touching the version. */
 void shard_show_unguarded(uint64_t number);

@@ -223,6 +223,8 @@ small_mvreg(struct world *w)
 	put(w, mvreg_put(both, a, "over a, beside b", 3, 3));
 	put(w, mvreg_merged(both, "ab"));
 	put(w, mvreg_merged(both, "ba")); /* a merge that is not commutative */
+	put(w, mvreg_deleted(a));
+	put(w, mvreg_deleted(both));
 	close_under_merge(w, LATTICE_MVREG, 64);
 }
 
@@ -600,6 +602,7 @@ random_mvreg(struct rng *rng)
 			break;
 		case 1:
 			*r = r->len == 0 ? *r : mvreg_merged(*r, random_name(rng));
+			*r = rng_below(rng, 3) == 0 ? mvreg_deleted(*r) : *r;
 			break;
 		default:
 			*r = mvreg_put(*r, rng_below(rng, 2) == 0 ? *r : slice_of(NULL, 0),

@@ -39,6 +39,8 @@ builder_refuses(void **state)
 		{ { .kind = WSET_INCR, .key = key, .value = key }, MB_ERR_INVALID },
 		{ { .kind = WSET_INCR, .key = key, .by_ref = true }, MB_ERR_INVALID },
 		{ { .kind = WSET_DEL, .key = key, .value = key }, MB_ERR_INVALID },
+		{ { .kind = WSET_DEL, .key = key, .must = true }, MB_ERR_INVALID },
+		{ { .kind = WSET_SADD, .key = key, .must = true }, MB_ERR_INVALID },
 		{ { .kind = WSET_MAP_PUT, .key = key, .field = { bytes, WSET_FIELD_MAX + 1 } },
 		  MB_ERR_TOO_LARGE },
 		{ { .kind = WSET_PUT,
@@ -215,6 +217,9 @@ random_op(struct rng *rng)
 		op.field = slice_of(bytes + 50, rng_below(rng, 20));
 	}
 	op.at = op.kind == WSET_MAP_PUT && rng_below(rng, 2) == 0;
+	op.must = (op.kind == WSET_SREM || op.kind == WSET_MAP_DEL || op.kind == WSET_LIST_DEL ||
+		   op.kind == WSET_ZREM) &&
+		  rng_below(rng, 2) == 0;
 	op.time_us = op.at ? rng_u64(rng) : 0;
 	return op;
 }
@@ -226,6 +231,7 @@ assert_op_equal(const struct wset_op *a, const struct wset_op *b)
 	assert_int_equal(a->by_ref, b->by_ref);
 	assert_int_equal(a->keep, b->keep);
 	assert_int_equal(a->at, b->at);
+	assert_int_equal(a->must, b->must);
 	assert_int_equal(a->time_us, b->time_us);
 	assert_true(slice_eq(a->key, b->key));
 	assert_true(slice_eq(a->field, b->field));

@@ -133,6 +133,10 @@ bytes_and_arrays(void **state)
 	assert_bytes(parsed("b:00fFaB", MB_BYTES), "\x00\xff\xab", 3);
 	assert_bytes(parsed("a:", MB_F64_ARRAY), "", 0);
 	assert_bytes(parsed("a:1,-2.5,3e3", MB_F64_ARRAY), want, sizeof(want));
+	assert_bytes(parsed("k:user/7", MB_REF), "user/7", 6);
+	assert_bytes(parsed("o:out", MB_OUTPUT), "out", 3);
+	refused("k:", MB_ERR_INVALID);
+	refused("o:", MB_ERR_INVALID);
 }
 
 /* ------------------------------------------------------------------ files */

@@ -52,6 +52,13 @@ mb_client_close(struct mb_client *c)
 }
 
 int
+mb_client_ack(struct mb_client *c, enum mb_ack ack)
+{
+	(void)c;
+	return ack <= MB_ACK_ALL ? MB_OK : MB_ERR_INVALID;
+}
+
+int
 mb_client_bind(struct mb_client *c)
 {
 	(void)c;
@@ -111,6 +118,16 @@ mb_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg *arg
 		}
 	}
 	return mb_call_start(c, "echo", all, n, opt, ret_call);
+}
+
+/* The calls that run are ab and the ones above. */
+int
+mb_client_send(struct mb_client *c, uint64_t call, const void *bytes, size_t len)
+{
+	if (fake_error() != MB_OK) {
+		return fake_error();
+	}
+	return len > MB_MESSAGE_BYTES_MAX ? MB_ERR_TOO_LARGE : call < 0xab ? MB_ERR_GONE : MB_OK;
 }
 
 uint64_t
@@ -311,6 +328,79 @@ mb_client_zrem(struct mb_client *c, const char *key, size_t key_len, const char 
 }
 
 int
+mb_client_zpop(struct mb_client *c, const char *key, size_t key_len, bool highest,
+	       struct mb_held *ret_member, double *ret_score)
+{
+	*ret_score = highest ? 2 : 1;
+	return mb_client_get(c, key, key_len, ret_member);
+}
+
+int
+mb_client_zrange(struct mb_client *c, const char *key, size_t key_len, int64_t first, int64_t last,
+		 mb_member_fn fn, void *ctx)
+{
+	struct mb_held held;
+	int err = mb_client_get(c, key, key_len, &held);
+
+	if (err == 0 && first <= last) {
+		fn(ctx, held.p, held.len, "1", 1);
+	}
+	return err;
+}
+
+int
+mb_client_zrange_score(struct mb_client *c, const char *key, size_t key_len, double min, double max,
+		       mb_member_fn fn, void *ctx)
+{
+	return mb_client_zrange(c, key, key_len, min <= 1, max >= 1, fn, ctx);
+}
+
+int
+mb_client_merge(struct mb_client *c, const char *key, size_t key_len, const struct mb_part *first,
+		const struct mb_part *second)
+{
+	return mb_client_set(c, key, key_len, first->bytes.p, first->bytes.len);
+}
+
+int
+mb_client_siblings(struct mb_client *c, const char *key, size_t key_len, mb_member_fn fn, void *ctx,
+		   struct mb_seen **ret_seen)
+{
+	struct mb_held held;
+	int err = mb_client_get(c, key, key_len, &held);
+
+	if (err == 0) {
+		fn(ctx, held.p, held.len, NULL, 0);
+	}
+	return err;
+}
+
+void
+mb_client_seen_free(struct mb_seen *seen)
+{
+}
+
+int
+mb_client_put_sibling(struct mb_client *c, const char *key, size_t key_len, const void *p,
+		      size_t len, const struct mb_seen *seen)
+{
+	return mb_client_set(c, key, key_len, p, len);
+}
+
+int
+mb_client_put_merged(struct mb_client *c, const char *key, size_t key_len, const char *merge,
+		     const void *p, size_t len)
+{
+	return mb_client_set(c, key, key_len, p, len);
+}
+
+int
+mb_client_set_keep(struct mb_client *c, const char *key, size_t key_len, const void *p, size_t len)
+{
+	return mb_client_set(c, key, key_len, p, len);
+}
+
+int
 mb_client_expire(struct mb_client *c, const char *key, size_t key_len, int64_t at_us)
 {
 	return mb_client_del(c, key, key_len);
@@ -392,10 +482,12 @@ static const struct {
 	{ "logs", "{\"lines\": [{\"seq\": 1, \"time_us\": 1500000, \"function\": \"f\","
 		  " \"call\": \"00000000000000ab\", \"text\": \"hello\\u001b[2J\"}]}" },
 	{ "cancel", "{}" },
-	{ "explain", "{\"decisions\": [{\"name\": \"f\", \"executor\": 3, \"waited_ns\": 1500,"
-		     " \"ahead\": 2, \"able\": 4, \"attempt\": 1, \"functions\": 1}]}" },
-	{ "trace", "{\"call\": \"00000000000000ab\", \"hops\": [{\"name\": \"run\", \"ns\": 300},"
-		   " {\"name\": \"reply\", \"ns\": 100}]}" },
+	{ "explain",
+	  "{\"decisions\": [{\"name\": \"f\", \"executor\": 3, \"waited_ns\": 1500,"
+	  " \"ahead\": 2, \"able\": 4, \"load\": 125, \"attempt\": 1, \"functions\": 1}]}" },
+	{ "trace", "{\"call\": \"00000000000000ab\", \"hops\": [{\"name\": \"run\", \"ns\": 300,"
+		   " \"of\": \"f\", \"where\": \"executor\", \"executor\": 3, \"at_ns\": 0},"
+		   " {\"name\": \"reply\", \"ns\": 100, \"where\": \"client\", \"at_ns\": 300}]}" },
 	{ "down", "{}" },
 };
 

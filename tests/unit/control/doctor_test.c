@@ -134,6 +134,24 @@ cgroups(void **state)
 }
 
 static void
+nics(void **state)
+{
+	(void)state;
+	passes("NICs", "none but virtual");
+	tree_put("/sys/class/net/lo/mtu", "65536\n");
+	passes("NICs", "none but virtual");
+	tree_put("/sys/class/net/eth0/device/uevent", "DRIVER=mlx5_core\nPCI_CLASS=20000\n");
+	tree_put("/sys/class/net/eth0/device/numa_node", "1\n");
+	passes("NICs", "eth0: mlx5_core, NUMA node 1");
+	tree_put("/sys/bus/pci/drivers/vfio-pci/new_id", "\n");
+	passes("NICs", "eth0");
+	tree_put("/sys/bus/pci/drivers/vfio-pci/0000:3b:00.0/numa_node", "-1\n");
+	warns("NICs", "0000:3b:00.0: vfio-pci, NUMA node 0: without an IOMMU");
+	tree_put("/sys/kernel/iommu_groups/0/type", "DMA\n");
+	passes("NICs", "for net.nic: 0000:3b:00.0");
+}
+
+static void
 code_in_memfds(void **state)
 {
 	(void)state;
@@ -166,8 +184,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		MACHINE(empty_machine), MACHINE(kernel),  MACHINE(clock_source),   MACHINE(cores),
-		MACHINE(huge_pages),    MACHINE(cgroups), MACHINE(code_in_memfds),
+		MACHINE(empty_machine), MACHINE(kernel),         MACHINE(clock_source),
+		MACHINE(cores),         MACHINE(huge_pages),     MACHINE(cgroups),
+		MACHINE(nics),          MACHINE(code_in_memfds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,6 +98,78 @@ a_call_without_effect_runs_once_more_and_before_later_ones(void **state)
 	assert_int_equal(sched_queued(w->s), 1);
 }
 
+/* Time passes, and EXEC runs all of it, by whomever it is called. */
+static void
+only_exec_works(struct world *w, uint32_t windows)
+{
+	for (uint64_t i = 0; i < windows; i++) {
+		w->now += SCHED_LOAD_NS;
+		w->busy_ns[EXEC] += SCHED_LOAD_NS;
+		call(w, CLIENT, 1000 + i, FN, 0);
+		reply(w, w->out[w->out_cnt - 1].proc, CLIENT, 1000 + i);
+		w->out_cnt = w->seen = 0;
+	}
+}
+
+static void
+a_busy_executor_gets_calls_only_when_all_are(void **state)
+{
+	struct world *w = *state;
+
+	up(w, EXEC, FN);
+	up(w, EXEC + 1, FN);
+	only_exec_works(w, 20);
+	for (uint64_t i = 1; i <= 20; i++) {
+		call(w, CLIENT, i, FN, 0);
+		sent(w, EXEC + 1, DESC_CALL, id_of(CLIENT, i));
+		reply(w, EXEC + 1, CLIENT, i);
+		w->seen = w->out_cnt;
+	}
+	call(w, CLIENT, 30, FN, 0);
+	sent(w, EXEC + 1, DESC_CALL, id_of(CLIENT, 30));
+	call(w, CLIENT, 31, FN, 0); /* nobody waits while somebody is free */
+	sent(w, EXEC, DESC_CALL, id_of(CLIENT, 31));
+	reply(w, EXEC + 1, CLIENT, 30);
+	dies(w, EXEC, 0); /* its successor has done nothing yet */
+	w->seen = w->out_cnt;
+	w->busy_ns[EXEC] = 0;
+	up(w, EXEC, FN);
+	reply(w, EXEC + 1, CLIENT, 31);
+	w->out_cnt = w->seen = 0;
+	for (uint64_t i = 40; i < 80; i++) {
+		call(w, CLIENT, i, FN, 0);
+		w->seen += w->out[w->out_cnt - 1].proc == EXEC;
+		reply(w, w->out[w->out_cnt - 1].proc, CLIENT, i);
+		w->out_cnt = 0;
+	}
+	assert_true(w->seen > 0);
+	w->seen = 0;
+	quiet(w);
+}
+
+/* The longest sentence about a death: it is told whole. */
+static void
+a_death_is_told_whole(void **state)
+{
+	struct world *w = *state;
+	struct desc d = { .kind = 0 };
+
+	up(w, EXEC, FN);
+	call(w, CLIENT, 1, FN, 0);
+	sent(w, EXEC, DESC_CALL, id_of(CLIENT, 1));
+	dies(w, EXEC, 0);
+	up(w, EXEC + 1, FN);
+	sent(w, EXEC + 1, DESC_CALL, id_of(CLIENT, 1));
+	d.dead.proc = EXEC + 1;
+	d.dead.inc = 1;
+	d.dead.cause = DEATH_EXIT;
+	d.dead.status = 255;
+	sched_proc_down(w->s, &d, w->now);
+	d = *sent(w, CLIENT, DESC_REPLY, id_of(CLIENT, 1));
+	assert_int_equal(d.len, DESC_INLINE_BYTES);
+	assert_memory_equal(d.data, "exit code 255; its writes did not happen", d.len);
+}
+
 static void
 a_call_with_effects_does_not_run_again(void **state)
 {
@@ -306,6 +378,8 @@ main(void)
 		STORY(without_executors_ctl_is_asked_once_and_its_no_is_everybodys),
 		STORY(a_deadline_that_passes_in_the_queue_is_told),
 		STORY(a_call_without_effect_runs_once_more_and_before_later_ones),
+		STORY(a_death_is_told_whole),
+		STORY(a_busy_executor_gets_calls_only_when_all_are),
 		STORY(a_call_with_effects_does_not_run_again),
 		STORY(a_dead_clients_calls_are_dropped_and_its_results_given_back),
 		STORY(an_executor_whose_port_is_full_is_tried_again),

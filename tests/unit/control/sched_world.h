@@ -34,6 +34,7 @@ struct world {
 	struct sent out[OUT];
 	uint32_t out_cnt, seen;
 	bool full, idle;
+	uint64_t busy_ns[PROC_CLIENT_FIRST]; /* what executors have run */
 	int copies;
 	uint64_t now;
 };
@@ -55,6 +56,14 @@ static inline void
 on_tell_ctl(void *ctx, const struct desc *d)
 {
 	on_send(ctx, 0, d);
+}
+
+static inline uint64_t
+on_busy_ns(void *ctx, uint16_t exec)
+{
+	const struct world *w = ctx;
+
+	return w->busy_ns[exec];
 }
 
 static inline bool
@@ -118,6 +127,7 @@ setup(void **state)
 	struct sched_ops ops = { .send = on_send,
 				 .tell_ctl = on_tell_ctl,
 				 .idle = on_idle,
+				 .busy_ns = on_busy_ns,
 				 .keep = on_keep,
 				 .hold = on_hold,
 				 .drop = on_drop,

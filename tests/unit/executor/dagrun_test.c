@@ -20,6 +20,15 @@ MB_FUNCTION(square)
 	return mb_return_i64(call, n * n);
 }
 
+/* Gives its argument back if it is odd, else nothing. */
+MB_FUNCTION(odd)
+{
+	int64_t n;
+
+	MB_TRY(mb_arg_i64(call, 0, &n));
+	return n % 2 != 0 ? mb_return_i64(call, n) : 0;
+}
+
 MB_FUNCTION(sum)
 {
 	int64_t total = 0;
@@ -108,8 +117,8 @@ MB_FUNCTION(mark)
 	return mb_return_i64(call, n);
 }
 
-FUNCTIONS(&mb_function_increment, &mb_function_square, &mb_function_sum, &mb_function_echo,
-	  &mb_function_many, &mb_function_fail, &mb_function_mark)
+FUNCTIONS(&mb_function_increment, &mb_function_square, &mb_function_odd, &mb_function_sum,
+	  &mb_function_echo, &mb_function_many, &mb_function_fail, &mb_function_mark)
 
 static void
 a_chain_hands_results_on(void **state)
@@ -129,6 +138,32 @@ fan_out_and_fan_in(void **state)
 		"increment -> sum");
 	dag_call(4, 2); /* 3; 9, 4; 9 + 4 + 3 */
 	assert_i64(16);
+}
+
+/* increment gives 3; its squares are 9 each; twice runs once for each of them. */
+static void
+a_multi_function_runs_for_each_edge(void **state)
+{
+	struct value v[MB_VALUES_MAX];
+
+	dag_add(1, "increment -> square#1, increment -> square#2, square#1 -> odd*,"
+		   " square#2 -> odd*, increment -> odd*");
+	dag_call(4, 2);
+	assert_int_equal(reply_values(v), 3);
+	assert_true(value_i64(v[0]) == 9 && value_i64(v[1]) == 9 && value_i64(v[2]) == 3);
+	reply_release();
+	dag_call(4, 1); /* 2 and 4 are even: nothing comes of them */
+	assert_int_equal(reply_values(v), 0);
+	reply_release();
+	dag_add(1, "increment -> sum*, sum* -> square");
+	dag_call(3, 2);
+	assert_i64(9);
+	dag_add(1, "sum*");
+	dag_call(1, 7); /* no edge to it: once */
+	assert_i64(7);
+	dag_add(1, "increment -> square, square -> fail*, increment -> fail*");
+	dag_call(3, 2);
+	assert_error(MB_ERR_FUNCTION_FAILED, "fail*:");
 }
 
 static void
@@ -280,6 +315,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(a_chain_hands_results_on),
 		TEST(fan_out_and_fan_in),
+		TEST(a_multi_function_runs_for_each_edge),
 		TEST(one_vertex_alone),
 		TEST(large_results_travel_between_vertices),
 		TEST(a_vertex_is_named_when_it_fails),

@@ -67,6 +67,11 @@ refusals_name_what_is_wrong(void **state)
 		{ "a -> b, c -> d#x", MB_ERR_INVALID, "two sinks, 'b' and 'd#x'" },
 		{ "a -> b, a -> b", MB_ERR_INVALID, "the edge 'a -> b' is there twice" },
 		{ "a -> ghost", MB_ERR_NO_FUNCTION, "'ghost'" },
+		{ "a -> b**", MB_ERR_INVALID, "'->' or ','" },
+		{ "a -> b *", MB_ERR_INVALID, "'->' or ','" },
+		{ "a -> b*, b -> c", MB_ERR_INVALID, "two sinks, 'b*' and 'c'" },
+		{ "a -> b#1234567890123*", MB_ERR_TOO_LARGE,
+		  "longer than the 13 characters of a tag" },
 	};
 
 	for (size_t i = 0; i < ARRAY_CNT(row); i++) {
@@ -76,6 +81,23 @@ refusals_name_what_is_wrong(void **state)
 			fail_msg("'%s': %d '%s'", row[i].text, err, why);
 		}
 	}
+}
+
+static void
+a_star_is_a_part_of_the_name(void **state)
+{
+	char name[DAGTEXT_VERTEX_BYTES], text[64];
+
+	assert_int_equal(parse("a -> b*, a#2 -> b*, b* -> c#x*"), 0);
+	assert_int_equal(dag.vertex_cnt, 4);
+	assert_true(dagtext_is_multi(dag.vertex[3].tag) && dagtext_is_multi(dag.vertex[2].tag));
+	assert_true(!dagtext_is_multi(dag.vertex[0].tag) && !dagtext_is_multi(dag.vertex[1].tag));
+	dagtext_vertex_name(dag.vertex[2].fn, dag.vertex[2].tag, name);
+	assert_string_equal(name, "b*");
+	dagtext_vertex_name(dag.vertex[3].fn, dag.vertex[3].tag, name);
+	assert_string_equal(name, "c#x*");
+	assert_true(dagtext_print(&dag, text, sizeof(text)) > 0);
+	assert_string_equal(text, "a -> b*, a#2 -> b*, b* -> c#x*");
 }
 
 static void
@@ -261,6 +283,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(refusals_name_what_is_wrong),
+		cmocka_unit_test(a_star_is_a_part_of_the_name),
 		cmocka_unit_test(limits_are_named),
 		cmocka_unit_test(one_vertex_is_a_dag),
 		cmocka_unit_test(a_chain_is_linear),

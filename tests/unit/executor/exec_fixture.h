@@ -33,11 +33,16 @@ static struct world *w;
 static struct exec *x;
 static struct placement *placement;
 static struct region_run run;
-static struct region_trace trace[TRACE_CNT];
+static struct region_trace trace;
 static struct desc reply;
 static uint32_t reply_cnt, log_cnt, drop_cnt;
 static char logged[600];
 static bool nobody_there, log_full;
+/* A test that stands between the executor and its node sets these before setup_with; `node` is what
+ * they were. */
+static int (*fixture_send)(void *ctx, uint32_t port, const struct desc *d);
+static int (*fixture_answer)(void *ctx, uint64_t until_ns, struct desc *ret);
+static struct exec_wait node;
 static uint64_t args[(16 << 20) / 8]; /* an argument list, as a caller's memory */
 static size_t args_len;
 
@@ -108,6 +113,9 @@ setup_with(const struct mb_function *const *function, uint32_t cnt)
 	struct exec_conf conf;
 
 	w = world_make(2);
+	node = w->wait;
+	w->wait.send = fixture_send != NULL ? fixture_send : node.send;
+	w->wait.answer = fixture_answer != NULL ? fixture_answer : node.answer;
 	placement = calloc(1, sizeof(*placement));
 	conf = (struct exec_conf){ .ops = { .wait = w->wait,
 					    .reply = take_reply,
@@ -119,7 +127,7 @@ setup_with(const struct mb_function *const *function, uint32_t cnt)
 				   .cache_cnt = 2,
 				   .placement = placement,
 				   .run = &run,
-				   .trace = trace,
+				   .trace = &trace,
 				   .proc = WORLD_PROC };
 	assert_int_equal(exec_create(&x, &conf), 0);
 	for (uint32_t i = 0; i < cnt; i++) {

@@ -169,10 +169,10 @@ the_last_calls_leave_a_trace(void **state)
 	for (uint32_t i = 0; i < TRACE_CNT; i++) {
 		uint64_t n = i < 3 ? TRACE_CNT + i : i;
 
-		assert_true(atomic_load(&trace[i].call) == call_id_make(CLIENT, 1, 100 + n));
-		assert_int_equal(trace[i].target, id_of("count"));
-		assert_int_equal(trace[i].err, 0);
-		assert_true(trace[i].after_ns > 0); /* the store's answer */
+		assert_true(atomic_load(&trace.line[i].call) == call_id_make(CLIENT, 1, 100 + n));
+		assert_int_equal(trace.line[i].target, id_of("count"));
+		assert_int_equal(trace.line[i].err, 0);
+		assert_true(trace.line[i].after_ns > 0); /* the store's answer */
 	}
 }
 

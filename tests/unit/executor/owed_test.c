@@ -118,7 +118,7 @@ an_answer_waits_for_the_store(void **state)
 	assert_int_equal(exec_settle(x), 0);
 	assert_int_equal(reply_cnt, 1);
 	assert_i64(OWED_QUICK_CNT + 1);
-	assert_true(trace[(run.finished - 1) % TRACE_CNT].call == call_id_make(CLIENT, 1, 10));
+	assert_true(trace.line[(run.finished - 1) % TRACE_CNT].call == call_id_make(CLIENT, 1, 10));
 }
 
 static void
@@ -208,14 +208,18 @@ an_answer_for_nobody_holds_nothing(void **state)
 static void
 the_last_call_that_wrote_stands_for_those_before_it(void **state)
 {
-	uint64_t last = call_id_make(CLIENT, 3, 77);
+	struct desc dead = { .dead = { .published = call_id_make(CLIENT, 3, 77), .owed = 1 } };
 
-	assert_true(call_wrote(last, last));
-	assert_true(call_wrote(call_id_make(CLIENT, 3, 76), last));
-	assert_false(call_wrote(call_id_make(CLIENT, 3, 78), last));
-	assert_false(call_wrote(call_id_make(CLIENT, 2, 76), last));
-	assert_false(call_wrote(call_id_make(CLIENT - 1, 3, 76), last));
-	assert_false(call_wrote(last, 0));
+	for (uint32_t owed = 0; owed < 2; owed++) {
+		dead.dead.owed = owed;
+		assert_true(call_wrote(call_id_make(CLIENT, 3, 77), &dead));
+		assert_int_equal(call_wrote(call_id_make(CLIENT, 3, 76), &dead), owed);
+		assert_false(call_wrote(call_id_make(CLIENT, 3, 78), &dead));
+		assert_false(call_wrote(call_id_make(CLIENT, 2, 76), &dead));
+		assert_false(call_wrote(call_id_make(CLIENT - 1, 3, 76), &dead));
+	}
+	dead.dead.published = 0;
+	assert_false(call_wrote(call_id_make(CLIENT, 3, 77), &dead));
 }
 
 int

@@ -29,7 +29,7 @@ setup_with(uint32_t cache_cnt)
 				      .proc = WORLD_PROC,
 				      .wait = &w->wait };
 	assert_int_equal(session_create(&s, &conf), 0);
-	session_begin(s, CALL, 0, false);
+	session_begin(s, &(struct session_call){ .id = CALL });
 	return 0;
 }
 
@@ -67,7 +67,7 @@ begin(uint64_t deadline_ns)
 {
 	assert_int_equal(session_end(s), 0);
 	assert_int_equal(session_held(s), 0);
-	session_begin(s, CALL, deadline_ns, false);
+	session_begin(s, &(struct session_call){ .id = CALL, .deadline_ns = deadline_ns });
 }
 
 static inline void

@@ -31,7 +31,7 @@ keys_and_values_have_limits(void **state)
 	/* A long key is fetched like any other. */
 	assert_int_equal(session_end(s), 0);
 	world_evict(w);
-	session_begin(s, CALL, 0, false);
+	session_begin(s, &(struct session_call){ .id = CALL });
 	assert_int_equal(session_get(s, longest, &got), 0);
 	assert_int_equal(got.len, 4);
 }

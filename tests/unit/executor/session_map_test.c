@@ -149,7 +149,6 @@ what_counts_is_the_time_that_was_named(void **state)
 	assert_int_equal(session_publish(s), 0);
 	begin(0);
 	put_at("f", "x", 30);
-	put_at("h", "own", 1); /* once more: it stays deleted */
 	assert_field("f", "now");
 	assert_field("g", "12");
 	assert_int_equal(session_map_cnt(s, k("at"), &cnt), 0);

@@ -15,7 +15,7 @@ a_read_only_call_does_not_write(void **state)
 
 	world_put(w, "a", "1");
 	assert_int_equal(session_end(s), 0);
-	session_begin(s, CALL, 0, true);
+	session_begin(s, &(struct session_call){ .id = CALL, .read_only = true });
 	assert_int_equal(session_put(s, k("a"), k("2")), MB_ERR_DENIED);
 	assert_int_equal(session_incr(s, k("a"), 1, NULL), MB_ERR_DENIED);
 	assert_int_equal(session_delete(s, k("a")), MB_ERR_DENIED);

@@ -10,7 +10,7 @@ the_store_s_refusal_names_the_operation(void **state)
 	world_sadd(w, "members", "m");
 	assert_int_equal(session_end(s), 0);
 	world_evict(w);
-	session_begin(s, CALL, 0, false);
+	session_begin(s, &(struct session_call){ .id = CALL });
 	assert_int_equal(session_put(s, k("before"), k("1")), 0);
 	assert_int_equal(session_incr(s, k("members"), 1, NULL), 0); /* not cached: not seen */
 	assert_int_equal(session_put(s, k("after"), k("2")), 0);

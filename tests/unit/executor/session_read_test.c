@@ -59,6 +59,46 @@ small_views_have_a_limit_too(void **state)
 	}
 }
 
+/* How many had been asked for when the first answer was waited for. */
+static int (*real_answer)(void *ctx, uint64_t until_ns, struct desc *ret);
+static uint32_t asked_first;
+
+static int
+note_asked(void *ctx, uint64_t until_ns, struct desc *ret)
+{
+	asked_first = asked_first != 0 ? asked_first : w->sent[DESC_FETCH];
+	return real_answer(ctx, until_ns, ret);
+}
+
+static void
+keys_are_fetched_at_the_same_time(void **state)
+{
+	struct slice key[100], got;
+	char name[100][64];
+
+	for (int i = 0; i < 100; i++) {
+		snprintf(name[i], sizeof(name[i]), "key %d%s", i,
+			 i % 2 == 0 ? "" : ", whose name is longer than a descriptor has room");
+		world_put(w, name[i], name[i]);
+		key[i] = k(name[i]);
+	}
+	world_evict(w);
+	w->sent[DESC_FETCH] = 0;
+	asked_first = 0;
+	real_answer = w->wait.answer;
+	w->wait.answer = note_asked;
+	assert_int_equal(session_prefetch(s, key, 20), 0);
+	assert_int_equal(asked_first, 20);
+	assert_int_equal(session_prefetch(s, key, 100), 0); /* more than may be out at a time */
+	w->wait.answer = real_answer;
+	assert_int_equal(w->sent[DESC_FETCH], 100);
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(session_get(s, key[i], &got), 0);
+		assert_int_equal(got.len, key[i].len);
+	}
+	assert_int_equal(w->sent[DESC_FETCH], 100);
+}
+
 static void
 a_fetch_ends_at_the_deadline(void **state)
 {
@@ -79,7 +119,7 @@ a_fetch_ends_at_the_deadline(void **state)
 		assert_int_equal(w->wait.answer(w, 0, &d), 1);
 		session_on_answer(s, &d);
 	}
-	session_begin(s, CALL, 0, false);
+	session_begin(s, &(struct session_call){ .id = CALL });
 	assert_shows("far", "value");
 }
 
@@ -89,7 +129,7 @@ a_blind_increment_fetches_nothing(void **state)
 	world_put(w, "n", "5");
 	assert_int_equal(session_end(s), 0);
 	world_evict(w);
-	session_begin(s, CALL, 0, false);
+	session_begin(s, &(struct session_call){ .id = CALL });
 	assert_int_equal(session_incr(s, k("n"), 1, NULL), 0);
 	assert_int_equal(w->sent[DESC_FETCH], 0);
 	assert_shows("n", "6");
@@ -126,9 +166,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		TEST(views_have_a_limit_and_a_way_out), TEST(small_views_have_a_limit_too),
-		TEST(a_fetch_ends_at_the_deadline),     TEST(a_blind_increment_fetches_nothing),
-		TEST(a_key_ends_at_its_deadline),
+		TEST(views_have_a_limit_and_a_way_out),  TEST(small_views_have_a_limit_too),
+		TEST(keys_are_fetched_at_the_same_time), TEST(a_blind_increment_fetches_nothing),
+		TEST(a_key_ends_at_its_deadline),        TEST(a_fetch_ends_at_the_deadline),
+		TEST(a_blind_increment_fetches_nothing), TEST(a_key_ends_at_its_deadline),
 #undef TEST
 	};
 

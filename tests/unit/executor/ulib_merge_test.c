@@ -49,6 +49,75 @@ MB_FUNCTION(all)
 	return 0;
 }
 
+MB_FUNCTION(parts)
+{
+	struct mb_part term = { .kind = MB_PART_MAX, .u64 = 1 };
+	struct mb_part red = { .kind = MB_PART_MEMBER, .bytes = KEY("red") };
+	struct mb_part blue = { .kind = MB_PART_MEMBER, .bytes = KEY("blue") };
+	struct mb_part at = { .kind = MB_PART_LWW, .u64 = 7, .bytes = KEY("at 7") };
+	struct mb_part first, second;
+	struct mb_slice s;
+	uint64_t n, cnt;
+	uint32_t idx = 0;
+	bool in;
+
+	/* a chain before a lattice: mixed with what is stored, before and after it is */
+	MB_TRY(mb_merge_pair(call, KEY("pair"), &term, &red));
+	MB_TRY(mb_flush(call));
+	MB_TRY(mb_merge_pair(call, KEY("pair"), &term, &blue));
+	MB_TRY(mb_get_pair(call, KEY("pair"), &first, &second));
+	CHECK(first.kind == MB_PART_MAX && first.u64 == 1);
+	CHECK(mb_part_next(&second, &idx, &s) && is(s, "blue"));
+	CHECK(mb_part_next(&second, &idx, &s) && is(s, "red"));
+	CHECK(!mb_part_next(&second, &idx, &s));
+	CHECK(mb_get(call, KEY("pair"), &s) == MB_ERR_TYPE);
+	CHECK(mb_merge_pair(call, KEY("pair"), &term, &at) == MB_ERR_TYPE);
+	CHECK(mb_merge_pair(call, KEY("other"), &red, &term) == MB_ERR_INVALID);
+	term.u64 = 2;
+	MB_TRY(mb_merge_pair(call, KEY("pair"), &term, &red));
+	MB_TRY(mb_flush(call));
+	MB_TRY(mb_get_pair(call, KEY("pair"), &first, &second));
+	idx = 0;
+	CHECK(first.u64 == 2 && mb_part_next(&second, &idx, &s) && is(s, "red"));
+	CHECK(!mb_part_next(&second, &idx, &s));
+	MB_TRY(mb_merge_pair(call, KEY("value"), &term, &at));
+	MB_TRY(mb_get(call, KEY("value"), &s));
+	CHECK(is(s, "at 7"));
+	MB_TRY(mb_get_pair(call, KEY("value"), &first, &second));
+	CHECK(second.kind == MB_PART_LWW && second.u64 == 7 && is(second.bytes, "at 7"));
+	/* a register at named times */
+	MB_TRY(mb_merge_lww(call, KEY("lww"), KEY("later"), 6));
+	MB_TRY(mb_flush(call));
+	MB_TRY(mb_merge_lww(call, KEY("lww"), KEY("sooner"), 5));
+	MB_TRY(mb_get(call, KEY("lww"), &s));
+	CHECK(is(s, "later"));
+	/* a clock */
+	MB_TRY(mb_get_clock(call, KEY("clock"), 1, &n));
+	CHECK(n == 0);
+	MB_TRY(mb_merge_clock(call, KEY("clock"), 1, 5));
+	MB_TRY(mb_flush(call));
+	MB_TRY(mb_merge_clock(call, KEY("clock"), 2, 3));
+	MB_TRY(mb_merge_clock(call, KEY("clock"), 1, 4));
+	MB_TRY(mb_get_clock(call, KEY("clock"), 1, &n));
+	CHECK(n == 5);
+	MB_TRY(mb_get_clock(call, KEY("clock"), 2, &n));
+	CHECK(n == 3);
+	CHECK(mb_merge_clock(call, KEY("clock"), 1, 0) == MB_ERR_INVALID);
+	CHECK(mb_get_clock(call, KEY("lww"), 1, &n) == MB_ERR_TYPE);
+	/* a set that only grows */
+	MB_TRY(mb_gset_add(call, KEY("grows"), KEY("a")));
+	CHECK(mb_srem(call, KEY("grows"), KEY("a")) == MB_ERR_TYPE);
+	MB_TRY(mb_flush(call));
+	MB_TRY(mb_gset_add(call, KEY("grows"), KEY("b")));
+	MB_TRY(mb_scard(call, KEY("grows"), &cnt));
+	CHECK(cnt == 2);
+	MB_TRY(mb_sismember(call, KEY("grows"), KEY("a"), &in));
+	CHECK(in);
+	MB_TRY(mb_sadd(call, KEY("removes"), KEY("a")));
+	CHECK(mb_gset_add(call, KEY("removes"), KEY("b")) == MB_ERR_TYPE);
+	return 0;
+}
+
 MB_FUNCTION(long_priority)
 {
 	static char value[(64 << 10) + 1];
@@ -62,7 +131,7 @@ MB_FUNCTION(mixed)
 	return mb_merge_min(call, KEY("k"), 3);
 }
 
-FUNCTIONS(&mb_function_all, &mb_function_long_priority, &mb_function_mixed)
+FUNCTIONS(&mb_function_all, &mb_function_parts, &mb_function_long_priority, &mb_function_mixed)
 
 static void
 refusals(void **state)
@@ -81,6 +150,18 @@ refusals(void **state)
 	assert_int_equal(mb_merge_max_f64(call, KEY("k"), 1), MB_ERR_NOT_SUPPORTED);
 	assert_int_equal(mb_merge_or(call, KEY("k"), 1), MB_ERR_NOT_SUPPORTED);
 	assert_int_equal(mb_merge_priority(call, KEY("k"), 1, KEY("v")), MB_ERR_NOT_SUPPORTED);
+}
+
+static void
+pairs_clocks_and_registers(void **state)
+{
+	call_none("parts");
+	if (reply.err != 0) {
+		assert_error(0, "no error");
+	}
+	reply_release();
+	assert_string_equal(world_text(w, slice_str("value")), "at 7");
+	assert_string_equal(world_text(w, slice_str("grows")), "(set of 2)");
 }
 
 static void
@@ -105,6 +186,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(refusals),
 		TEST(all_of_it_works),
+		TEST(pairs_clocks_and_registers),
 #undef TEST
 	};
 

@@ -9,6 +9,7 @@
 #include "kvs_value.h"
 #include "kvs_world.h"
 #include "microburst/error.h"
+#include "orset.h"
 #include "test_cmocka.h"
 
 #define KEY "some key"
@@ -208,13 +209,101 @@ a_new_life(void **state)
 	world_end(w);
 }
 
+/* An envelope with one member of an orset, added or removed; of an epoch that all share. */
+static struct slice
+orset(struct world *w, const char *member, struct slice seen)
+{
+	uint8_t mem[256];
+	struct wbuf state = wbuf_init(mem, sizeof(mem));
+	struct envelope e = { .type = LATTICE_ORSET }, has;
+	size_t start = w->values.len;
+	static uint64_t time;
+
+	if (seen.len == 0) {
+		struct stamp dot = { hlc_time_of_us(1700000000000000 + ++time), { 1 } };
+
+		assert_int_equal(orset_delta_add(dot, slice_str(member), &state), 0);
+	} else {
+		assert_int_equal(envelope_open(seen, &has), 0);
+		assert_int_equal(orset_delta_remove(has.state, slice_str(member), &state), 0);
+	}
+	e.state = wbuf_slice(&state);
+	assert_int_equal(envelope_write(&e, &w->values), 0);
+	return slice_of(w->values.p + start, w->values.len - start);
+}
+
+/* What was removed is forgotten at all owners, the bytes are the same there, and what was not
+ * removed stays; not before the cache has agreed, nor when the value changed meanwhile. */
+static void
+what_was_removed_is_forgotten(void **state)
+{
+	struct world *w = world_make(2, 2, 1, 2 << 20);
+	struct slice none = { 0 }, removed;
+	uint32_t at = world_owner(w, KEY, 0), tile;
+	struct envelope e;
+	struct desc d;
+	size_t len;
+
+	(void)state;
+	put(w, KEY, 0, orset(w, "stays", none));
+	len = world_has(w, at, KEY).len;
+	put(w, KEY, 0, orset(w, "goes", none));
+	world_move(w, 3 * WORLD_PAUSE_NS);
+	assert_false(world_take(w, 0, DESC_KVS_DROP, &d, &tile)); /* nothing was removed */
+	removed = orset(w, "goes", world_has(w, at, KEY));
+	put(w, KEY, 0, removed);
+	assert_true(world_has(w, at, KEY).len > len);
+	world_move(w, 3 * WORLD_PAUSE_NS);
+	assert_true(world_take(w, 0, DESC_KVS_DROP, &d, &tile));
+	assert_int_equal(d.sub, KVS_DROP_ASK);
+	world_reply(w, 0, at, &d, MB_ERR_TRYAGAIN);
+	world_move(w, 2 * WORLD_PAUSE_NS);
+	assert_true(world_has(w, at, KEY).len > len);
+
+	/* It agrees, but another writes at that moment. */
+	assert_true(world_take(w, 0, DESC_KVS_DROP, &d, &tile));
+	world_merge(w, at, 1, KEY, orset(w, "late", none), KVS_ACK_ONE);
+	world_reply(w, 0, at, &d, 0);
+	world_move(w, 5 * WORLD_PERIOD_NS);
+	w->asker[1].cnt = 0;
+	assert_true(world_take(w, 0, DESC_KVS_TELL, &d, &tile));
+	world_reply(w, 0, at, &d, MB_ERR_NOT_FOUND);
+	assert_true(world_has(w, at, KEY).len > len);
+	assert_int_equal(w->tile[at].core.drops.stats.settled, 0);
+
+	world_move(w, 3 * WORLD_PAUSE_NS); /* the cache has no copy any more: nobody to ask */
+	assert_int_equal(w->tile[at].core.drops.stats.settled, 1);
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_int_equal(envelope_open(world_has(w, i, KEY), &e), 0);
+		assert_true(orset_has(e.state, slice_str("stays")));
+		assert_true(orset_has(e.state, slice_str("late")));
+		assert_false(orset_has(e.state, slice_str("goes")));
+		assert_true(slice_eq(world_has(w, i, KEY), world_has(w, 1 - i, KEY)));
+	}
+	/* The remove, told once more, brings no member back. */
+	put(w, KEY, 0, removed);
+	assert_int_equal(envelope_open(world_has(w, at, KEY), &e), 0);
+	assert_int_equal(orset_cnt(e.state), 2);
+	world_move(w, 2 * WORLD_PAUSE_NS);
+	assert_true(world_take(w, 0, DESC_KVS_DROP, &d, &tile));
+	world_reply(w, 0, at, &d, 0);
+	world_move(w, WORLD_PERIOD_NS);
+	assert_int_equal(w->tile[at].core.drops.stats.settled, 2);
+	assert_true(slice_eq(world_has(w, 0, KEY), world_has(w, 1, KEY)));
+	world_end(w);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_cache_refuses),   cmocka_unit_test(something_happens_meanwhile),
-		cmocka_unit_test(an_owner_refuses),  cmocka_unit_test(expired_keys_go),
-		cmocka_unit_test(memory_comes_back), cmocka_unit_test(a_new_life),
+		cmocka_unit_test(a_cache_refuses),
+		cmocka_unit_test(something_happens_meanwhile),
+		cmocka_unit_test(an_owner_refuses),
+		cmocka_unit_test(expired_keys_go),
+		cmocka_unit_test(memory_comes_back),
+		cmocka_unit_test(a_new_life),
+		cmocka_unit_test(what_was_removed_is_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clear.h"
 #include "compiler.h"
 #include "kvs_shard.h"
 #include "kvs_value.h"
@@ -17,6 +18,7 @@
 #include "test_cmocka.h"
 #include "test_seed.h"
 #include "treeval.h"
+#include "view.h"
 
 #define BIG ((size_t)70 << 20)
 
@@ -80,6 +82,41 @@ memory_full(void **state)
 				     slice_str("12345678")));
 	}
 	heap_check(s->heap);
+	free(s);
+}
+
+/* A shard full of long values, of which each alone is longer than the scratch: a delete merges into
+ * it in what is left, and what it frees is there for others. */
+static void
+deletes_when_full(void **state)
+{
+	size_t len = (size_t)300 << 10;
+	struct kvs_shard *s = shard_make(2 << 20);
+	uint8_t *bytes = calloc(1, len);
+	struct envelope e;
+	uint32_t cnt = 0;
+	char buf[32];
+
+	(void)state;
+	while (set(s, key_of(buf, cnt), 1, bytes, len) == 0) {
+		cnt++;
+	}
+	for (uint32_t i = 0; set(s, key_of(buf, 100 + i), 1, "12345678", 8) == 0; i++) {
+	}
+	assert_true(cnt >= 4);
+	for (uint32_t i = 0; i < cnt; i++) {
+		struct wbuf out = room();
+
+		assert_int_equal(envelope_open(kvs_shard_get(s, key_of(buf, i)), &e), 0);
+		assert_int_equal(lattice_clear(e.type, e.state, &out), 0);
+		e.expiry = (struct expiry){ 0 };
+		assert_int_equal(envelope_write_tail(&e, &out), 0);
+		assert_int_equal(kvs_shard_merge(s, key_of(buf, i), wbuf_slice(&out)), 0);
+		assert_int_equal(envelope_open(kvs_shard_get(s, key_of(buf, i)), &e), 0);
+		assert_false(view_present(e.type, e.state));
+	}
+	heap_check(s->heap);
+	free(bytes);
 	free(s);
 }
 
@@ -338,6 +375,39 @@ scans(void **state)
 
 /* ---------------------------------------------------------------------- model */
 
+/* A deadline that stands around a tree is not lost to a state of a greater type. */
+static void
+a_greater_type_keeps_the_deadline(void **state)
+{
+	struct kvs_shard *s = shard_make(8 << 20);
+	struct slice key = slice_str("set");
+	struct envelope e, delta;
+	struct wbuf out;
+	char member[40];
+
+	for (uint32_t i = 0; i < 500; i++) {
+		snprintf(member, sizeof(member), "member-%024u", i);
+		out = room();
+		assert_int_equal(kvs_shard_merge(s, key, value_member(&out, slice_str(member))), 0);
+	}
+	assert_true(slice_is_tree(kvs_shard_get(s, key)));
+	assert_int_equal(envelope_open(kvs_shard_get(s, key), &e), 0);
+	delta = (struct envelope){ .epoch = e.epoch, .expiry = { { { 9 }, { 9 } }, { 77 } } };
+	out = room();
+	assert_int_equal(envelope_write(&delta, &out), 0);
+	assert_int_equal(kvs_shard_merge(s, key, wbuf_slice(&out)), 0);
+	delta = (struct envelope){ .epoch = e.epoch, .type = LATTICE_BOOL_OR };
+	delta.state = slice_of("\1", 1);
+	out = room();
+	assert_int_equal(envelope_write(&delta, &out), 0);
+	assert_int_equal(kvs_shard_merge(s, key, wbuf_slice(&out)), 0);
+	assert_int_equal(envelope_open(kvs_shard_get(s, key), &e), 0);
+	assert_int_equal(e.type, LATTICE_BOOL_OR);
+	assert_true(e.expiry.deadline.v == 77);
+	heap_check(s->heap);
+	free(s);
+}
+
 /* Random merges of random deltas into few keys, against a table that lattice_merge keeps. */
 static void
 against_model(void **state)
@@ -456,11 +526,13 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(memory_full),
+		cmocka_unit_test(deletes_when_full),
 		cmocka_unit_test(growing_value_full),
 		cmocka_unit_test(too_large),
 		cmocka_unit_test(bottom_makes_no_key),
 		cmocka_unit_test(merges),
 		cmocka_unit_test(merges_mixed),
+		cmocka_unit_test(a_greater_type_keeps_the_deadline),
 		cmocka_unit_test(all_sizes),
 		cmocka_unit_test(pinned),
 		cmocka_unit_test(small_key_overhead),

@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   what is sent to the socket arrives whole, with its sender's address, as often as the
- *         buffers go round; what it sends arrives; an armed socket raises its eventfd, and so does
- *         a futex that is woken.
+ *         buffers go round; what it sends arrives; an armed socket raises its eventfd.
  * Method: a plain socket at the other end, on the loopback. Without io_uring, or without multishot
  *         receive, it is skipped.
  */
 #include <arpa/inet.h>
-#include <linux/futex.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "microburst/error.h"
@@ -218,31 +215,6 @@ armed_it_raises_its_event(void **state)
 	receive(2);
 }
 
-static void
-a_woken_futex_raises_it_too(void **state)
-{
-	static _Atomic uint32_t word = 1;
-
-	(void)state;
-	sock_arm(s, true);
-	if (!sock_futex(s, &word, 1)) {
-		sock_arm(s, false);
-		skip(); /* before Linux 6.7 */
-	}
-	assert_true(sock_futex(s, &word, 1)); /* once is enough */
-	sock_recv(s, 64, on_datagram, NULL);
-	while (raised(0)) {
-	}
-	word = 0;
-	syscall(SYS_futex, &word, FUTEX_WAKE, 1, NULL, NULL, 0);
-	assert_true(raised(2000));
-	sock_recv(s, 64, on_datagram, NULL);
-	/* A word that has changed already: at once. */
-	assert_true(sock_futex(s, &word, 1));
-	assert_true(raised(2000));
-	sock_arm(s, false);
-}
-
 int
 main(void)
 {
@@ -254,7 +226,6 @@ main(void)
 		cmocka_unit_test(more_than_the_buffers_hold_waits_in_the_socket),
 		cmocka_unit_test(bursts_are_sent),
 		cmocka_unit_test(armed_it_raises_its_event),
-		cmocka_unit_test(a_woken_futex_raises_it_too),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

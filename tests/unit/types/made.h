@@ -21,6 +21,7 @@
 #include "lww.h"
 #include "map.h"
 #include "microburst/error.h"
+#include "history.h"
 #include "mvreg.h"
 #include "orset.h"
 #include "pair_lex.h"
@@ -286,20 +287,33 @@ mvreg_put(struct slice state, struct slice seen, const char *text, uint64_t time
 	const struct slice context = MADE(2 * seen.len, mvreg_context(seen, out));
 
 	return merged(LATTICE_MVREG, state,
-		      MADE(strlen(text) + context.len + 16 + MVREG_OVERHEAD,
+		      MADE(strlen(text) + context.len + HISTORY_RUN_BYTES + MVREG_OVERHEAD,
 			   mvreg_delta_put(state, context, by(writer),
 					   &(struct mvreg_sibling){ .value = slice_str(text),
 								    .time = { time } },
 					   out)));
 }
 
+/* Without what it shows. */
+static inline struct slice
+mvreg_deleted(struct slice state)
+{
+	return merged(LATTICE_MVREG, state, MADE(2 * state.len, mvreg_delta_clear(state, out)));
+}
+
 /* What a function makes of all siblings. */
 static inline struct slice
 mvreg_merged(struct slice state, const char *text)
 {
+	const struct slice context = MADE(2 * state.len, mvreg_context(state, out));
+
+	if (mvreg_cnt(state) < 2) { /* nothing to merge */
+		return state;
+	}
 	return merged(LATTICE_MVREG, state,
-		      MADE(2 * state.len + strlen(text) + MVREG_OVERHEAD,
-			   mvreg_delta_merged(state, slice_str(text), slice_of(NULL, 0), out)));
+		      MADE(context.len + strlen(text) + MVREG_OVERHEAD,
+			   mvreg_delta_merged(state, context, slice_str(text), slice_of(NULL, 0),
+					      out)));
 }
 
 /* The sorted set of one member, whose score was written in this epoch. */

@@ -56,7 +56,33 @@ damage_is_seen(void **state)
 	assert_int_equal(MADE(64,
 			      mvreg_delta_put(none, none, by(1), &(struct mvreg_sibling){ 0 }, out))
 				 .len,
-			 16 + MVREG_OVERHEAD);
+			 HISTORY_RUN_BYTES + MVREG_OVERHEAD);
+}
+
+/* A tile writes for all its callers. */
+static void
+blind_writes_of_one_writer_stay_beside_each_other(void **state)
+{
+	struct slice v = mvreg_put(none, none, "a", 1, 1);
+
+	v = mvreg_put(v, none, "b", 2, 1);
+	assert_int_equal(mvreg_cnt(v), 2);
+	assert_true(shows(v, "a") && shows(v, "b"));
+	/* Whoever has seen both takes their place, under one run however often. */
+	for (uint64_t time = 3; time < 40; time++) {
+		v = mvreg_put(v, none, "c", time, 1);
+		v = mvreg_merged(v, "all");
+		assert_int_equal(mvreg_cnt(v), 1);
+		assert_int_equal(v.len, HISTORY_RUN_BYTES + MVREG_OVERHEAD + 3);
+	}
+	/* One who had seen the first alone takes the place of that one. */
+	{
+		const struct slice a = mvreg_put(none, none, "a", 1, 1);
+		const struct slice ab = mvreg_put(a, none, "b", 2, 1);
+		const struct slice abc = mvreg_put(ab, a, "c", 3, 1);
+
+		assert_true(shows(abc, "b") && shows(abc, "c") && !shows(abc, "a"));
+	}
 }
 
 static void
@@ -80,6 +106,36 @@ siblings_stay_until_somebody_has_seen_them(void **state)
 	/* Late messages bring nothing back. */
 	assert_true(slice_eq(merged(LATTICE_MVREG, v, a), v));
 	assert_true(slice_eq(merged(LATTICE_MVREG, v, both), v));
+}
+
+static void
+a_delete_removes_what_it_saw(void **state)
+{
+	const struct slice a = mvreg_put(none, none, "a", 1, 1);
+	const struct slice b = mvreg_put(none, none, "b", 2, 2);
+	const struct slice both = merged(LATTICE_MVREG, a, b);
+	const struct slice gone = mvreg_deleted(a);
+	struct slice v;
+
+	assert_int_equal(lattice_check(LATTICE_MVREG, gone), 0);
+	assert_int_equal(mvreg_cnt(gone), 0);
+	assert_int_equal(mvreg_deleted(gone).len, gone.len); /* nothing to delete */
+	/* What it did not see stays; what it saw does not come back. */
+	v = merged(LATTICE_MVREG, gone, both);
+	assert_int_equal(mvreg_cnt(v), 1);
+	assert_true(shows(v, "b"));
+	assert_int_equal(mvreg_cnt(mvreg_deleted(both)), 0);
+	assert_int_equal(mvreg_cnt(merged(LATTICE_MVREG, mvreg_deleted(both), both)), 0);
+	/* Of one who merged what another deleted: the delete saw as much. */
+	v = merged(LATTICE_MVREG, mvreg_merged(both, "ab"), mvreg_deleted(both));
+	assert_int_equal(mvreg_cnt(v), 0);
+	/* Written again, by one who has seen that and by one who has not. */
+	assert_int_equal(mvreg_put(gone, gone, "c", 3, 1).len,
+			 HISTORY_RUN_BYTES + MVREG_OVERHEAD + 1);
+	v = mvreg_put(gone, none, "c", 3, 1);
+	assert_int_equal(mvreg_cnt(v), 1);
+	assert_true(shows(merged(LATTICE_MVREG, v, a), "c"));
+	assert_false(shows(merged(LATTICE_MVREG, v, a), "a"));
 }
 
 /* The capsule of the papers fails this: a = {A1}, b = {B1}, c = {A2} over a. */
@@ -121,7 +177,8 @@ merging_settles(void **state)
 		uint8_t buf[8];
 		struct wbuf out = wbuf_init(buf, sizeof(buf));
 
-		assert_int_equal(mvreg_delta_merged(none, none, none, &out), MB_ERR_NOT_FOUND);
+		assert_int_equal(mvreg_delta_merged(none, none, none, none, &out),
+				 MB_ERR_NOT_FOUND);
 	}
 }
 
@@ -130,7 +187,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(damage_is_seen),
+		cmocka_unit_test(blind_writes_of_one_writer_stay_beside_each_other),
 		cmocka_unit_test(siblings_stay_until_somebody_has_seen_them),
+		cmocka_unit_test(a_delete_removes_what_it_saw),
 		cmocka_unit_test(grouping_does_not_matter),
 		cmocka_unit_test(merging_settles),
 	};

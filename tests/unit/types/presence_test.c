@@ -80,8 +80,6 @@ a_remove_takes_what_it_saw(void **state)
 	assert_true(presence_live(both(gone(one), add(2, 1))));
 	/* Nothing left to remove. */
 	assert_int_equal(gone(gone(two)).len, 0);
-	assert_true(presence_before(two, (struct hlc_time){ 2 }));
-	assert_false(presence_before(two, (struct hlc_time){ 1 }));
 }
 
 /* What a presence stands for: per writer the latest add, and the latest removed. */

@@ -363,6 +363,7 @@ ranks(void **state)
 	struct stamp old = { { 5 }, { 5 } }, newer = { { 6 }, { 1 } };
 	struct grove_world w;
 	struct grown t, next;
+	struct treeval_edit edit;
 	struct wbuf none = wbuf_init(NULL, 0);
 	struct envelope tombstone = { .epoch = newer }, e;
 	struct slice flat = numbers(flat_mem[0], old, LATTICE_GSET, 5000), tree;
@@ -394,6 +395,24 @@ ranks(void **state)
 	t = next;
 	flat = wbuf_slice(&merged);
 	assert_same(&t, flat);
+	/* A state of a greater type takes the place of the items; the deadline stays. */
+	out.len = 0;
+	tombstone = (struct envelope){ .epoch = old, .type = LATTICE_BOOL_OR };
+	tombstone.state = slice_of("\1", 1);
+	assert_int_equal(envelope_write(&tombstone, &out), 0);
+	merged = wbuf_init(state_mem, FLAT_MAX);
+	assert_int_equal(lattice_merge(LATTICE_ENVELOPE, flat, wbuf_slice(&out), &merged),
+			 LATTICE_MIXED);
+	w.fail_in = 1;
+	assert_int_equal(treeval_merge(&w.g, &t.view, wbuf_slice(&out), &edit), MB_ERR_NO_MEMORY);
+	assert_int_equal(treeval_merge(&w.g, &t.view, wbuf_slice(&out), &edit), TREEVAL_FLAT);
+	assert_true(slice_eq(edit.flat, wbuf_slice(&merged)));
+	treeval_abort(&w.g, &edit);
+	/* With a later deadline of its own it wins whole. */
+	out.len = 0;
+	tombstone.expiry = (struct expiry){ { { 10 }, { 9 } }, { 78 } };
+	assert_int_equal(envelope_write(&tombstone, &out), 0);
+	assert_int_equal(treeval_merge(&w.g, &t.view, wbuf_slice(&out), &edit), LATTICE_RIGHT);
 	tree = tree_slice(&t.view);
 	assert_int_equal(grown_merge(&w, &t, tree, &next), MB_ERR_CORRUPT);
 	assert_int_equal(lattice_merge(LATTICE_ENVELOPE, tree, flat, &none), MB_ERR_CORRUPT);

@@ -4,8 +4,13 @@
 #include "view.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "compiler.h"
 #include "made.h"
+#include "rng.h"
 #include "test_cmocka.h"
 
 static const struct slice none;
@@ -72,12 +77,63 @@ what_was_deleted_is_not_present(void **state)
 	assert_false(view_present(LATTICE_ABSENT, none));
 }
 
+/* The shortest text by trying one digit after the other. */
+static void
+text_tried(double v, char text[VIEW_TEXT_MAX])
+{
+	if (fabs(v) < 1e15 && v == (double)(int64_t)v) {
+		snprintf(text, VIEW_TEXT_MAX, "%.0f", v);
+		return;
+	}
+	for (int digits = 1; digits <= 17; digits++) {
+		snprintf(text, VIEW_TEXT_MAX, "%.*g", digits, v);
+		if (strtod(text, NULL) == v) {
+			return;
+		}
+	}
+}
+
+static void
+doubles_show_their_shortest_text(void **state)
+{
+	static const double edge[] = { 0,     -0.0,      0.1,        -0.5,       1e-4,     9.9e-5,
+				       1e14,  1e15,      1e15 - 0.5, 123456.789, 1.0 / 3,  5e-324,
+				       1e300, 0.000123,  1e15 + 2,   -2.25,      100,      1e-5,
+				       0.3,   0.1 + 0.2, 1e22,       NAN,        -INFINITY };
+	char text[VIEW_TEXT_MAX], buf[VIEW_TEXT_MAX];
+	struct rng rng;
+
+	rng_init(&rng, 7);
+	for (uint32_t i = 0; i < 60000; i++) {
+		uint64_t bits = rng_u64(&rng);
+		struct slice got;
+		double v;
+
+		if (i < ARRAY_CNT(edge)) {
+			v = edge[i];
+		} else if (i % 3 == 0) {
+			memcpy(&v, &bits, sizeof(v));
+		} else if (i % 3 == 1) { /* few digits */
+			v = (double)(int64_t)bits / 1e4 / (double)(1U << (bits & 31));
+			v = (double)(int64_t)v / 1e5;
+		} else {
+			v = (double)(int64_t)(bits >> (bits & 63));
+		}
+		got = view_f64(v, buf);
+		text_tried(v, text);
+		if (got.len != strlen(text) || memcmp(got.p, text, got.len) != 0) {
+			fail_msg("%a shows as %.*s, not %s", v, (int)got.len, got.p, text);
+		}
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_reads_as_the_table_says),
 		cmocka_unit_test(what_was_deleted_is_not_present),
+		cmocka_unit_test(doubles_show_their_shortest_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

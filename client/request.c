@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* request - calls with a request id: run once, however often they are started */
+#include <time.h>
+
+#include "impl.h"
+#include "remote.h"
+#include "timebase.h"
+
+int
+client_request(struct mb_client *c, struct desc *d, uint64_t id)
+{
+	int err = client_outline(c, d);
+
+	if (err != 0) {
+		return err;
+	}
+	d->flags |= CALL_F_REQUEST;
+	d->word[4] = id;
+	return 0;
+}
+
+uint64_t
+mb_request_id(struct mb_client *c)
+{
+	struct timespec wall;
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	return request_id_make((uint64_t)wall.tv_sec * 1000 +
+				       (uint64_t)wall.tv_nsec / (uint64_t)NS_PER_MS,
+			       rng_u64(&c->rng));
+}
+
+int
+mb_future_start(struct mb_client *c, uint64_t request_id, const struct mb_call_options *opt,
+		uint64_t *ret_call)
+{
+	static const struct client_name nobody; /* whose id is 0 */
+	struct mb_call_options o = opt != NULL ? *opt : (struct mb_call_options){ 0 };
+	struct desc d = { .flags = DESC_F_INLINE };
+
+	if (request_id == 0) {
+		return MB_ERR_INVALID;
+	}
+	o.request_id = request_id;
+	if (c->remote != NULL) {
+		return remote_future_start(c, &o, ret_call);
+	}
+	return client_start(c, &nobody, &d, &o, ret_call);
+}

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "inbox.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "compiler.h"
+#include "hash.h"
+#include "message.h"
+#include "microburst/error.h"
+
+#define CHAIN_CNT 1024
+
+static_assert((CHAIN_CNT & (CHAIN_CNT - 1)) == 0, "a mask plus one");
+
+struct message {
+	struct desc d; /* the MESSAGE, as it is given */
+	uint64_t seq;  /* the sender's */
+	uint32_t next; /* in its inbox, or free: + 1 */
+	uint32_t prev;
+};
+
+struct inbox {
+	uint64_t call; /* 0: free */
+	uint64_t last_ns;
+	uint32_t chain;       /* of its hash, or the free list: + 1 */
+	uint32_t first, last; /* messages, + 1 */
+	uint32_t cnt;
+	uint16_t exec;   /* who listens; 0: nobody */
+	uint32_t cursor; /* the next message to give him, + 1; 0: none yet */
+	uint64_t given;  /* how many he has been given */
+	uint64_t until;  /* how many he may be */
+};
+
+struct inboxes {
+	struct inbox_ops ops;
+	uint64_t now_ns, sweep_ns;
+	uint32_t free, message_free; /* + 1 */
+	uint32_t chain[CHAIN_CNT];
+	struct inbox inbox[INBOX_CNT_MAX];
+	struct message message[MESSAGE_CNT_MAX];
+};
+
+int
+inboxes_create(struct inboxes **ret, const struct inbox_ops *ops)
+{
+	struct inboxes *b = calloc(1, sizeof(*b));
+
+	if (b == NULL) {
+		return MB_ERR_NO_MEMORY;
+	}
+	b->ops = *ops;
+	b->sweep_ns = UINT64_MAX;
+	for (uint32_t i = 0; i < INBOX_CNT_MAX; i++) {
+		b->inbox[i].chain = i + 2;
+	}
+	b->inbox[INBOX_CNT_MAX - 1].chain = 0;
+	b->free = 1;
+	for (uint32_t i = 0; i < MESSAGE_CNT_MAX; i++) {
+		b->message[i].next = i + 2;
+	}
+	b->message[MESSAGE_CNT_MAX - 1].next = 0;
+	b->message_free = 1;
+	*ret = b;
+	return 0;
+}
+
+void
+inboxes_destroy(struct inboxes *b)
+{
+	free(b);
+}
+
+/* ------------------------------------------------------------------- tables */
+
+static uint32_t *
+chain_of(struct inboxes *b, uint64_t call)
+{
+	return &b->chain[hash_bytes(&call, sizeof(call)) & (CHAIN_CNT - 1)];
+}
+
+static struct inbox *
+inbox_find(struct inboxes *b, uint64_t call)
+{
+	for (uint32_t i = *chain_of(b, call); i != 0; i = b->inbox[i - 1].chain) {
+		if (b->inbox[i - 1].call == call) {
+			return &b->inbox[i - 1];
+		}
+	}
+	return NULL;
+}
+
+/* The inbox of a call; it is made if need be. NULL: there are too many. */
+static struct inbox *
+inbox_of(struct inboxes *b, uint64_t call)
+{
+	struct inbox *box = inbox_find(b, call);
+
+	if (box == NULL && b->free != 0) {
+		box = &b->inbox[b->free - 1];
+		b->free = box->chain;
+		*box = (struct inbox){ .call = call, .chain = *chain_of(b, call) };
+		*chain_of(b, call) = (uint32_t)(box - b->inbox + 1);
+		b->sweep_ns = MIN(b->sweep_ns, b->now_ns + INBOX_SWEEP_NS);
+	}
+	if (box != NULL) {
+		box->last_ns = b->now_ns;
+	}
+	return box;
+}
+
+static void
+inbox_free(struct inboxes *b, struct inbox *box)
+{
+	uint32_t *at = chain_of(b, box->call);
+
+	while (&b->inbox[*at - 1] != box) {
+		at = &b->inbox[*at - 1].chain;
+	}
+	*at = box->chain;
+	while (box->first != 0) {
+		struct message *m = &b->message[box->first - 1];
+		uint32_t next = m->next;
+
+		if ((m->d.flags & DESC_F_INLINE) == 0) {
+			b->ops.drop(b->ops.ctx, &m->d.ref, PROC_DAEMON);
+		}
+		m->next = b->message_free;
+		b->message_free = box->first;
+		box->first = next;
+	}
+	*box = (struct inbox){ .chain = b->free };
+	b->free = (uint32_t)(box - b->inbox + 1);
+}
+
+/* ------------------------------------------------------------------- giving */
+
+/* Gives the listener what its window has room for (B2). */
+static void
+give(struct inboxes *b, struct inbox *box)
+{
+	while (box->exec != 0 && box->given < box->until && box->given < box->cnt) {
+		struct message *m =
+			&b->message[(box->cursor == 0 ? box->first
+						      : b->message[box->cursor - 1].next) -
+				    1];
+		bool held = (m->d.flags & DESC_F_INLINE) == 0;
+
+		if (held && b->ops.hold(b->ops.ctx, &m->d.ref, box->exec) != 0) {
+			return; /* with its next LISTEN, or message, or sweep */
+		}
+		m->d.b = box->given;
+		if (b->ops.send(b->ops.ctx, box->exec, &m->d) != 0) {
+			if (held) {
+				b->ops.drop(b->ops.ctx, &m->d.ref, box->exec);
+			}
+			return;
+		}
+		box->cursor = (uint32_t)(m - b->message + 1);
+		box->given++;
+	}
+}
+
+/* ------------------------------------------------------------------ sending */
+
+/* B1: whether it was kept before. */
+static bool
+is_known(const struct inboxes *b, const struct inbox *box, const struct desc *d)
+{
+	for (uint32_t i = box->last; i != 0; i = b->message[i - 1].prev) {
+		const struct message *m = &b->message[i - 1];
+
+		if (m->d.word[4] == d->word[4] &&
+		    message_seq_part(m->seq) == message_seq_part(d->b)) {
+			return d->b <= m->seq;
+		}
+	}
+	return false;
+}
+
+static int
+keep(struct inboxes *b, struct inbox *box, const struct desc *d)
+{
+	struct message *m;
+	struct desc given = { .kind = DESC_MESSAGE,
+			      .flags = d->flags & DESC_F_INLINE,
+			      .len = d->len,
+			      .call = d->call };
+	int err;
+
+	if (box->cnt == INBOX_DEPTH_MAX || b->message_free == 0) {
+		return MB_ERR_BUSY;
+	}
+	memcpy(given.data, d->data, sizeof(given.data));
+	if ((d->flags & DESC_F_INLINE) == 0) {
+		if (d->ref.len > MESSAGE_BYTES_MAX) {
+			return MB_ERR_TOO_LARGE;
+		}
+		err = b->ops.keep(b->ops.ctx, &d->ref, &given.ref);
+		if (err != 0) {
+			return err == MB_ERR_NO_MEMORY ? MB_ERR_BUSY : err;
+		}
+	}
+	m = &b->message[b->message_free - 1];
+	b->message_free = m->next;
+	*m = (struct message){ .d = given, .seq = d->b, .prev = box->last };
+	if (box->last != 0) {
+		b->message[box->last - 1].next = (uint32_t)(m - b->message + 1);
+	} else {
+		box->first = (uint32_t)(m - b->message + 1);
+	}
+	box->last = (uint32_t)(m - b->message + 1);
+	box->cnt++;
+	return 0;
+}
+
+static int
+send_to(struct inboxes *b, const struct desc *d)
+{
+	struct inbox *box;
+	int err = 0;
+
+	if ((d->flags & DESC_F_INLINE) != 0 && d->len > MESSAGE_INLINE_BYTES) {
+		return MB_ERR_INVALID;
+	}
+	if (d->call == 0 || b->ops.alive(b->ops.ctx, d->call) == ALIVE_NO) {
+		return MB_ERR_GONE; /* B4 */
+	}
+	box = inbox_of(b, d->call);
+	if (box == NULL) {
+		return MB_ERR_BUSY;
+	}
+	if (!is_known(b, box, d)) {
+		err = keep(b, box, d);
+		give(b, box);
+	}
+	return err;
+}
+
+/* ---------------------------------------------------------------- listening */
+
+static void
+on_listen(struct inboxes *b, uint16_t proc, const struct desc *d)
+{
+	struct inbox *box = inbox_find(b, d->call);
+
+	if ((d->sub & LISTEN_END) != 0) {
+		if (box != NULL && box->exec == proc) {
+			box->exec = 0;
+			if (b->ops.alive(b->ops.ctx, d->call) == ALIVE_NO) {
+				inbox_free(b, box); /* a part's end is not the call's */
+			}
+		}
+		return;
+	}
+	if (box == NULL && b->ops.alive(b->ops.ctx, d->call) != ALIVE_NO) {
+		box = inbox_of(b, d->call);
+	}
+	if (box == NULL || (box->exec != proc && box->exec != 0 && d->b != 0)) {
+		return; /* its call has ended, or there is no room: it waits until its time */
+	}
+	if (box->exec != proc || d->b == 0) { /* from the beginning: it is a new attempt */
+		box->exec = proc;
+		box->cursor = 0;
+		box->given = 0;
+	}
+	if (d->b <= box->given) { /* what it has taken is what it was given */
+		box->until = d->b + MESSAGE_WINDOW;
+	}
+	give(b, box);
+}
+
+void
+inboxes_on(struct inboxes *b, uint16_t proc, const struct desc *d, uint64_t now_ns)
+{
+	struct desc sent = { .kind = DESC_SENT, .call = d->call, .b = d->b };
+
+	b->now_ns = now_ns;
+	if (d->kind == DESC_LISTEN) {
+		if (proc >= PROC_EXEC_FIRST && proc < PROC_CLIENT_FIRST) {
+			on_listen(b, proc, d);
+		}
+		return;
+	}
+	sent.err = (int16_t)send_to(b, d);
+	b->ops.send(b->ops.ctx, proc, &sent);
+}
+
+/* --------------------------------------------------------------------- ends */
+
+void
+inboxes_proc_down(struct inboxes *b, uint16_t proc)
+{
+	for (uint32_t i = 0; i < INBOX_CNT_MAX; i++) {
+		if (b->inbox[i].call != 0 && b->inbox[i].exec == proc) {
+			b->inbox[i].exec = 0;
+		}
+	}
+}
+
+static bool
+has_ended(const struct inboxes *b, const struct inbox *box)
+{
+	enum inbox_alive alive = b->ops.alive(b->ops.ctx, box->call);
+
+	return alive == ALIVE_NO ||
+	       (alive == ALIVE_UNKNOWN && b->now_ns >= box->last_ns + INBOX_TTL_NS);
+}
+
+uint64_t
+inboxes_poll(struct inboxes *b, uint64_t now_ns)
+{
+	b->now_ns = now_ns;
+	if (now_ns < b->sweep_ns) {
+		return b->sweep_ns;
+	}
+	b->sweep_ns = UINT64_MAX;
+	for (uint32_t i = 0; i < INBOX_CNT_MAX; i++) {
+		struct inbox *box = &b->inbox[i];
+
+		/* Whoever listens runs it, and says when it does not. */
+		if (box->call != 0 && box->exec == 0 && has_ended(b, box)) {
+			inbox_free(b, box);
+		}
+		if (box->call != 0) {
+			give(b, box);
+			b->sweep_ns = now_ns + INBOX_SWEEP_NS;
+		}
+	}
+	return b->sweep_ns;
+}
+
+uint32_t
+inboxes_held(const struct inboxes *b, uint32_t *ret_messages)
+{
+	uint32_t cnt = 0;
+
+	*ret_messages = 0;
+	for (uint32_t i = 0; i < INBOX_CNT_MAX; i++) {
+		if (b->inbox[i].call != 0) {
+			cnt++;
+			for (uint32_t m = b->inbox[i].first; m != 0; m = b->message[m - 1].next) {
+				++*ret_messages;
+			}
+		}
+	}
+	return cnt;
+}

@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "frame.h"
+
+#include <string.h>
+
+#include "check.h"
+#include "compiler.h"
+#include "microburst/error.h"
+
+#define ETH_BYTES    14
+#define TAG_BYTES    4
+#define V4_BYTES     20
+#define V6_BYTES     40
+#define UDP_BYTES    8
+#define ARP_BYTES    28
+#define ND_BYTES     24 /* type, code, sum, flags, target */
+#define ND_OPT_BYTES 8  /* a link-layer address of Ethernet */
+
+#define TYPE_V4   0x0800
+#define TYPE_ARP  0x0806
+#define TYPE_VLAN 0x8100
+#define TYPE_V6   0x86dd
+
+#define PROTO_ICMP   1
+#define PROTO_UDP    17
+#define PROTO_ICMPV6 58
+
+#define ICMP_ECHO_ASK    8
+#define ICMP_ECHO_TELL   0
+#define ICMPV6_ECHO_ASK  128
+#define ICMPV6_ECHO_TELL 129
+#define ICMPV6_ND_ASK    135
+#define ICMPV6_ND_TELL   136
+#define ND_OPT_SOURCE    1
+#define ND_OPT_TARGET    2
+#define ND_F_SOLICITED   0x40
+#define ND_F_OVERRIDE    0x20
+
+#define HOPS    64
+#define ND_HOPS 255 /* nobody has passed it on */
+
+static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+
+static uint16_t
+get16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static void
+put16(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+bool
+frame_is_v4(const uint8_t ip[FRAME_IP_BYTES])
+{
+	return memcmp(ip, mapped, sizeof(mapped)) == 0;
+}
+
+static void
+ip_from_v4(uint8_t ip[FRAME_IP_BYTES], const uint8_t v4[4])
+{
+	memcpy(ip, mapped, sizeof(mapped));
+	memcpy(ip + 12, v4, 4);
+}
+
+/* ------------------------------------------------------------------ checksums */
+
+/* The one's complement sum of RFC 1071, in the order of the bytes in memory. */
+static uint64_t
+sum_add(uint64_t sum, const uint8_t *p, size_t len)
+{
+	uint32_t word;
+	uint16_t half;
+
+	for (; len >= 4; p += 4, len -= 4) {
+		memcpy(&word, p, 4);
+		sum += word;
+	}
+	if (len >= 2) {
+		memcpy(&half, p, 2);
+		sum += half;
+		p += 2;
+		len -= 2;
+	}
+	if (len > 0) {
+		uint8_t last[2] = { *p, 0 };
+
+		memcpy(&half, last, 2);
+		sum += half;
+	}
+	return sum;
+}
+
+static uint16_t
+sum_fold(uint64_t sum)
+{
+	while (sum >> 16 != 0) {
+		sum = (sum & 0xffff) + (sum >> 16);
+	}
+	return (uint16_t)sum;
+}
+
+static uint64_t
+sum_pseudo(const struct frame *f, uint8_t proto, size_t len)
+{
+	size_t skip = frame_is_v4(f->from.ip) ? 12 : 0;
+	uint8_t rest[8] = { (uint8_t)(len >> 24),
+			    (uint8_t)(len >> 16),
+			    (uint8_t)(len >> 8),
+			    (uint8_t)len,
+			    0,
+			    0,
+			    0,
+			    proto };
+	uint64_t sum = sum_add(0, f->from.ip + skip, FRAME_IP_BYTES - skip);
+
+	sum = sum_add(sum, f->to.ip + skip, FRAME_IP_BYTES - skip);
+	return sum_add(sum, rest, sizeof(rest));
+}
+
+/* Puts a sum where it belongs, as it lies in memory. */
+static void
+sum_put(uint8_t *p, uint16_t sum)
+{
+	memcpy(p, &sum, sizeof(sum));
+}
+
+static uint16_t
+sum_get(const uint8_t *p)
+{
+	uint16_t sum;
+
+	memcpy(&sum, p, sizeof(sum));
+	return sum;
+}
+
+/* -------------------------------------------------------------------- reading */
+
+static int
+read_udp(struct frame *f, const uint8_t *p, size_t len, enum frame_sum sum)
+{
+	size_t udp_len;
+
+	if (len < UDP_BYTES) {
+		return MB_ERR_CORRUPT;
+	}
+	udp_len = get16(p + 4);
+	if (udp_len < UDP_BYTES || udp_len > len) {
+		return MB_ERR_CORRUPT;
+	}
+	f->kind = FRAME_UDP;
+	f->from.port = get16(p);
+	f->to.port = get16(p + 2);
+	f->body = slice_of(p + UDP_BYTES, udp_len - UDP_BYTES);
+	if (sum == FRAME_SUM_GOOD) {
+		return 0;
+	}
+	if (sum_get(p + 6) == 0) {
+		return frame_is_v4(f->from.ip) ? 0 : MB_ERR_CORRUPT; /* RFC 8200, 8.1 */
+	}
+	if (sum == FRAME_SUM_PARTIAL &&
+	    sum_get(p + 6) == sum_fold(sum_pseudo(f, PROTO_UDP, udp_len))) {
+		return 0;
+	}
+	return sum_fold(sum_add(sum_pseudo(f, PROTO_UDP, udp_len), p, udp_len)) == 0xffff
+		       ? 0
+		       : MB_ERR_CORRUPT;
+}
+
+static int
+read_icmp(struct frame *f, const uint8_t *p, size_t len)
+{
+	if (len < 8 || sum_fold(sum_add(0, p, len)) != 0xffff) {
+		return MB_ERR_CORRUPT;
+	}
+	if ((p[0] != ICMP_ECHO_ASK && p[0] != ICMP_ECHO_TELL) || p[1] != 0) {
+		return MB_ERR_NOT_SUPPORTED;
+	}
+	f->kind = p[0] == ICMP_ECHO_ASK ? FRAME_ECHO_ASK : FRAME_ECHO_TELL;
+	f->body = slice_of(p + 4, len - 4);
+	return 0;
+}
+
+/* The link-layer address among the options of a solicitation or an advertisement. */
+static int
+read_nd_options(struct frame *f, const uint8_t *p, size_t len, uint8_t wanted)
+{
+	while (len > 0) {
+		size_t n = len >= 2 ? p[1] * (size_t)8 : 0;
+
+		if (n == 0 || n > len) {
+			return MB_ERR_CORRUPT;
+		}
+		if (p[0] == wanted && n == ND_OPT_BYTES) {
+			memcpy(f->from.mac, p + 2, FRAME_MAC_BYTES);
+		}
+		p += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static int
+read_icmpv6(struct frame *f, const uint8_t *p, size_t len, uint8_t hops)
+{
+	bool ask;
+
+	if (len < 8 || sum_fold(sum_add(sum_pseudo(f, PROTO_ICMPV6, len), p, len)) != 0xffff) {
+		return MB_ERR_CORRUPT;
+	}
+	if (p[1] != 0) {
+		return MB_ERR_NOT_SUPPORTED;
+	}
+	switch (p[0]) {
+	case ICMPV6_ECHO_ASK:
+	case ICMPV6_ECHO_TELL:
+		f->kind = p[0] == ICMPV6_ECHO_ASK ? FRAME_ECHO_ASK : FRAME_ECHO_TELL;
+		f->body = slice_of(p + 4, len - 4);
+		return 0;
+	case ICMPV6_ND_ASK:
+	case ICMPV6_ND_TELL:
+		ask = p[0] == ICMPV6_ND_ASK;
+		if (len < ND_BYTES || hops != ND_HOPS || p[8] == 0xff) {
+			return MB_ERR_CORRUPT;
+		}
+		f->kind = ask ? FRAME_ND_ASK : FRAME_ND_TELL;
+		memcpy(f->target, p + 8, FRAME_IP_BYTES);
+		return read_nd_options(f, p + ND_BYTES, len - ND_BYTES,
+				       ask ? ND_OPT_SOURCE : ND_OPT_TARGET);
+	default:
+		return MB_ERR_NOT_SUPPORTED;
+	}
+}
+
+static int
+read_v4(struct frame *f, const uint8_t *p, size_t len, enum frame_sum sum)
+{
+	size_t total;
+
+	if (len < V4_BYTES || p[0] >> 4 != 4) {
+		return MB_ERR_CORRUPT;
+	}
+	total = get16(p + 2);
+	if ((p[0] & 15) != V4_BYTES / 4) {
+		return MB_ERR_NOT_SUPPORTED; /* options */
+	}
+	if (total < V4_BYTES || total > len || sum_fold(sum_add(0, p, V4_BYTES)) != 0xffff) {
+		return MB_ERR_CORRUPT;
+	}
+	if ((get16(p + 6) & 0x3fff) != 0) {
+		return MB_ERR_NOT_SUPPORTED; /* a fragment */
+	}
+	ip_from_v4(f->from.ip, p + 12);
+	ip_from_v4(f->to.ip, p + 16);
+	switch (p[9]) {
+	case PROTO_UDP:
+		return read_udp(f, p + V4_BYTES, total - V4_BYTES, sum);
+	case PROTO_ICMP:
+		return read_icmp(f, p + V4_BYTES, total - V4_BYTES);
+	default:
+		return MB_ERR_NOT_SUPPORTED;
+	}
+}
+
+static int
+read_v6(struct frame *f, const uint8_t *p, size_t len, enum frame_sum sum)
+{
+	size_t total;
+
+	if (len < V6_BYTES || p[0] >> 4 != 6) {
+		return MB_ERR_CORRUPT;
+	}
+	total = get16(p + 4);
+	if (total > len - V6_BYTES) {
+		return MB_ERR_CORRUPT;
+	}
+	memcpy(f->from.ip, p + 8, FRAME_IP_BYTES);
+	memcpy(f->to.ip, p + 24, FRAME_IP_BYTES);
+	if (frame_is_v4(f->from.ip) || frame_is_v4(f->to.ip)) {
+		return MB_ERR_CORRUPT; /* not on a link: RFC 4291, 2.5.5.2 */
+	}
+	switch (p[6]) {
+	case PROTO_UDP:
+		return read_udp(f, p + V6_BYTES, total, sum);
+	case PROTO_ICMPV6:
+		return read_icmpv6(f, p + V6_BYTES, total, p[7]);
+	default:
+		return MB_ERR_NOT_SUPPORTED;
+	}
+}
+
+static int
+read_arp(struct frame *f, const uint8_t *p, size_t len)
+{
+	static const uint8_t ethernet_v4[6] = { 0, 1, 8, 0, 6, 4 };
+	uint16_t op;
+
+	if (len < ARP_BYTES) {
+		return MB_ERR_CORRUPT;
+	}
+	op = get16(p + 6);
+	if (memcmp(p, ethernet_v4, sizeof(ethernet_v4)) != 0 || op < 1 || op > 2) {
+		return MB_ERR_NOT_SUPPORTED;
+	}
+	f->kind = op == 1 ? FRAME_ARP_ASK : FRAME_ARP_TELL;
+	memcpy(f->from.mac, p + 8, FRAME_MAC_BYTES);
+	ip_from_v4(f->from.ip, p + 14);
+	ip_from_v4(f->to.ip, p + 24);
+	return 0;
+}
+
+int
+frame_read(struct slice bytes, enum frame_sum sum, struct frame *ret)
+{
+	const uint8_t *p = bytes.p;
+	size_t len = bytes.len;
+	struct frame f = { .vlan = 0 };
+	uint16_t type;
+	int err;
+
+	if (len < ETH_BYTES) {
+		return MB_ERR_CORRUPT;
+	}
+	memcpy(f.to.mac, p, FRAME_MAC_BYTES);
+	memcpy(f.from.mac, p + FRAME_MAC_BYTES, FRAME_MAC_BYTES);
+	type = get16(p + 12);
+	p += ETH_BYTES;
+	len -= ETH_BYTES;
+	if (type == TYPE_VLAN) {
+		if (len < TAG_BYTES) {
+			return MB_ERR_CORRUPT;
+		}
+		f.vlan = get16(p) & 0x0fff; /* 0: a priority only */
+		type = get16(p + 2);
+		p += TAG_BYTES;
+		len -= TAG_BYTES;
+	}
+	err = type == TYPE_V4    ? read_v4(&f, p, len, sum)
+	      : type == TYPE_V6  ? read_v6(&f, p, len, sum)
+	      : type == TYPE_ARP ? read_arp(&f, p, len)
+				 : MB_ERR_NOT_SUPPORTED;
+	if (err == 0) {
+		*ret = f;
+	}
+	return err;
+}
+
+/* -------------------------------------------------------------------- writing */
+
+static size_t
+eth_bytes(const struct frame *f)
+{
+	return ETH_BYTES + (f->vlan != 0 ? TAG_BYTES : 0);
+}
+
+static uint8_t *
+put_eth(uint8_t *p, const struct frame *f, uint16_t type)
+{
+	memcpy(p, f->to.mac, FRAME_MAC_BYTES);
+	memcpy(p + FRAME_MAC_BYTES, f->from.mac, FRAME_MAC_BYTES);
+	p += 2 * FRAME_MAC_BYTES;
+	if (f->vlan != 0) {
+		put16(p, TYPE_VLAN);
+		put16(p + 2, f->vlan);
+		p += TAG_BYTES;
+	}
+	put16(p, type);
+	return p + 2;
+}
+
+/* An IP head for len bytes behind it. */
+static uint8_t *
+put_ip(uint8_t *p, const struct frame *f, uint8_t proto, size_t len, uint8_t hops)
+{
+	if (frame_is_v4(f->from.ip)) {
+		memset(p, 0, V4_BYTES);
+		p[0] = 4 << 4 | V4_BYTES / 4;
+		put16(p + 2, (uint32_t)(V4_BYTES + len));
+		p[6] = 0x40; /* is not to be cut up */
+		p[8] = hops;
+		p[9] = proto;
+		memcpy(p + 12, f->from.ip + 12, 4);
+		memcpy(p + 16, f->to.ip + 12, 4);
+		sum_put(p + 10, (uint16_t)~sum_fold(sum_add(0, p, V4_BYTES)));
+		return p + V4_BYTES;
+	}
+	memset(p, 0, 8);
+	p[0] = 6 << 4;
+	put16(p + 4, (uint32_t)len);
+	p[6] = proto;
+	p[7] = hops;
+	memcpy(p + 8, f->from.ip, FRAME_IP_BYTES);
+	memcpy(p + 24, f->to.ip, FRAME_IP_BYTES);
+	return p + V6_BYTES;
+}
+
+size_t
+frame_udp(uint8_t *body, struct frame *f)
+{
+	bool v4 = frame_is_v4(f->from.ip);
+	size_t len = UDP_BYTES + f->body.len;
+	uint8_t *udp = body - UDP_BYTES;
+	uint8_t *p;
+	uint16_t sum;
+
+	REQUIRE(v4 == frame_is_v4(f->to.ip));
+	REQUIRE(len + V4_BYTES <= UINT16_MAX);
+	f->l2_bytes = (uint8_t)eth_bytes(f);
+	f->l3_bytes = v4 ? V4_BYTES : V6_BYTES;
+	p = udp - f->l3_bytes - f->l2_bytes;
+	put_ip(put_eth(p, f, v4 ? TYPE_V4 : TYPE_V6), f, PROTO_UDP, len, HOPS);
+	put16(udp, f->from.port);
+	put16(udp + 2, f->to.port);
+	put16(udp + 4, (uint32_t)len);
+	sum_put(udp + 6, 0);
+	if (f->sum_by_nic) {
+		sum_put(udp + 6, sum_fold(sum_pseudo(f, PROTO_UDP, len)));
+	} else {
+		sum = (uint16_t)~sum_fold(sum_add(sum_pseudo(f, PROTO_UDP, len), udp, len));
+		sum_put(udp + 6, sum != 0 ? sum : 0xffff);
+	}
+	return (size_t)(body - p);
+}
+
+static void
+put_arp(uint8_t *p, const struct frame *f)
+{
+	static const uint8_t ethernet_v4[6] = { 0, 1, 8, 0, 6, 4 };
+
+	memcpy(p, ethernet_v4, sizeof(ethernet_v4));
+	put16(p + 6, f->kind == FRAME_ARP_ASK ? 1 : 2);
+	memcpy(p + 8, f->from.mac, FRAME_MAC_BYTES);
+	memcpy(p + 14, f->from.ip + 12, 4);
+	memset(p + 18, 0, FRAME_MAC_BYTES);
+	if (f->kind == FRAME_ARP_TELL) {
+		memcpy(p + 18, f->to.mac, FRAME_MAC_BYTES);
+	}
+	memcpy(p + 24, f->to.ip + 12, 4);
+}
+
+static void
+put_nd(uint8_t *p, const struct frame *f, size_t len)
+{
+	bool ask = f->kind == FRAME_ND_ASK;
+
+	memset(p, 0, len);
+	p[0] = ask ? ICMPV6_ND_ASK : ICMPV6_ND_TELL;
+	if (!ask) {
+		/* Solicited only if there is one to say it to. */
+		p[4] = f->to.ip[0] == 0xff ? ND_F_OVERRIDE : ND_F_SOLICITED | ND_F_OVERRIDE;
+	}
+	memcpy(p + 8, f->target, FRAME_IP_BYTES);
+	p[ND_BYTES] = ask ? ND_OPT_SOURCE : ND_OPT_TARGET;
+	p[ND_BYTES + 1] = 1;
+	memcpy(p + ND_BYTES + 2, f->from.mac, FRAME_MAC_BYTES);
+	sum_put(p + 2, (uint16_t)~sum_fold(sum_add(sum_pseudo(f, PROTO_ICMPV6, len), p, len)));
+}
+
+static void
+put_echo(uint8_t *p, const struct frame *f, bool v4)
+{
+	size_t len = 4 + f->body.len;
+	bool ask = f->kind == FRAME_ECHO_ASK;
+	uint64_t sum = v4 ? 0 : sum_pseudo(f, PROTO_ICMPV6, len);
+
+	memset(p, 0, 4);
+	p[0] = v4 ? ask ? ICMP_ECHO_ASK : ICMP_ECHO_TELL : ask ? ICMPV6_ECHO_ASK : ICMPV6_ECHO_TELL;
+	memcpy(p + 4, f->body.p, f->body.len);
+	sum_put(p + 2, (uint16_t)~sum_fold(sum_add(sum, p, len)));
+}
+
+size_t
+frame_small(uint8_t *p, size_t room, const struct frame *f)
+{
+	bool v4 = frame_is_v4(f->from.ip);
+	bool arp = f->kind == FRAME_ARP_ASK || f->kind == FRAME_ARP_TELL;
+	bool echo = f->kind == FRAME_ECHO_ASK || f->kind == FRAME_ECHO_TELL;
+	size_t inner = arp ? ARP_BYTES : echo ? 4 + f->body.len : ND_BYTES + ND_OPT_BYTES;
+	size_t len = eth_bytes(f) + inner + (arp ? 0 : v4 ? V4_BYTES : V6_BYTES);
+	uint8_t *at;
+
+	REQUIRE(f->kind != FRAME_UDP);
+	REQUIRE(arp == (arp && v4));
+	if (MAX(len, (size_t)FRAME_MIN) > room || inner + V4_BYTES > UINT16_MAX) {
+		return 0;
+	}
+	at = put_eth(p, f, arp ? TYPE_ARP : v4 ? TYPE_V4 : TYPE_V6);
+	if (arp) {
+		put_arp(at, f);
+	} else {
+		at = put_ip(at, f, v4 ? PROTO_ICMP : PROTO_ICMPV6, inner, echo ? HOPS : ND_HOPS);
+		if (echo) {
+			put_echo(at, f, v4);
+		} else {
+			put_nd(at, f, inner);
+		}
+	}
+	if (len < FRAME_MIN) {
+		memset(p + len, 0, FRAME_MIN - len);
+		len = FRAME_MIN;
+	}
+	return len;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* frame - what is on the link: Ethernet, and of what it carries the little that a node needs
+ *
+ *	UDP over IPv4 and IPv6 (RFC 768, 791, 8200), one VLAN tag (802.1Q), ARP (RFC 826), neighbour
+ *	discovery (RFC 4861: solicitation, advertisement), echo (RFC 792, 4443)
+ *
+ * Reading takes nothing for granted: a frame that is read has its lengths inside the bytes, its
+ * checksums right, no fragments, no options or extension headers. Writing makes frames that reading
+ * takes. IPv4 addresses stand mapped into IPv6, as in wire_addr.
+ *
+ * Checksums. A NIC may have looked already (GOOD), or may be asked to complete them (sum_by_nic).
+ * From a neighbour on the same machine a UDP datagram may come with the sum of its pseudo-header
+ * only, because there is no wire to protect it from (veth, tap): PARTIAL takes those too.
+ *
+ * Pure. Errors: negative mb_err. Threads: any.
+ */
+#ifndef MB_FRAME_H
+#define MB_FRAME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "slice.h"
+
+#define FRAME_MAC_BYTES 6
+#define FRAME_IP_BYTES  16
+#define FRAME_HEAD_MAX  66  /* Ethernet, VLAN, IPv6, UDP */
+#define FRAME_SMALL_MAX 128 /* any frame that is neither UDP nor an echo */
+#define FRAME_VLAN_MAX  4094
+#define FRAME_MIN       60 /* shorter ones are filled up */
+
+enum frame_kind {
+	FRAME_UDP = 1,
+	FRAME_ARP_ASK,  /* who has to.ip? */
+	FRAME_ARP_TELL, /* from.ip is at from.mac */
+	FRAME_ND_ASK,   /* who has target? */
+	FRAME_ND_TELL,  /* target is at from.mac */
+	FRAME_ECHO_ASK,
+	FRAME_ECHO_TELL,
+};
+
+enum frame_sum { FRAME_SUM_CHECK = 0, FRAME_SUM_PARTIAL, FRAME_SUM_GOOD };
+
+struct frame_end {
+	uint8_t mac[FRAME_MAC_BYTES];
+	uint8_t ip[FRAME_IP_BYTES];
+	uint16_t port; /* UDP only; host order */
+};
+
+struct frame {
+	enum frame_kind kind;
+	uint16_t vlan; /* 0: no tag */
+	struct frame_end from, to;
+	uint8_t target[FRAME_IP_BYTES]; /* neighbour discovery */
+	struct slice body;              /* of UDP; of an echo: identifier, number and data */
+	bool sum_by_nic;                /* writing UDP: see above */
+	uint8_t l2_bytes, l3_bytes;     /* filled in by frame_udp */
+};
+
+bool frame_is_v4(const uint8_t ip[FRAME_IP_BYTES]);
+
+/* frame_read reads a frame.
+ * Returns:   0 with *ret, whose body lies in the bytes; MB_ERR_NOT_SUPPORTED for what is none of
+ *            the above; MB_ERR_CORRUPT for what claims to be one and is not. */
+int frame_read(struct slice bytes, enum frame_sum sum, struct frame *ret);
+
+/* frame_udp writes the heads of a UDP frame right before its body, which lies at `body`.
+ * Requires:  FRAME_HEAD_MAX bytes in front of it; both addresses of one family; a body that fits.
+ * Returns:   how many bytes the heads are. */
+size_t frame_udp(uint8_t *body, struct frame *f);
+
+/* frame_small writes a frame of any other kind at p.
+ * Returns:   its length; 0 when it does not fit room. */
+size_t frame_small(uint8_t *p, size_t room, const struct frame *f);
+
+#endif

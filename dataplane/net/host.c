@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host.h"
+
+#include "check.h"
+#include "compiler.h"
+#include "hash.h"
+#include "microburst/error.h"
+
+static const uint8_t mac_all[FRAME_MAC_BYTES] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+static const uint8_t ip_none[FRAME_IP_BYTES];
+static const uint8_t ip_all_nodes[FRAME_IP_BYTES] = { 0xff, 2, [15] = 1 };
+
+void
+host_init(struct host *h, const struct host_cfg *cfg)
+{
+	REQUIRE(cfg->vlan <= FRAME_VLAN_MAX);
+	memset(h, 0, sizeof(*h));
+	h->cfg = *cfg;
+}
+
+/* ----------------------------------------------------------------- neighbours */
+
+static struct host_neighbour *
+neighbours_of(struct host *h, const uint8_t ip[FRAME_IP_BYTES])
+{
+	return h->neighbour[hash_bytes(ip, FRAME_IP_BYTES) & (HOST_SETS - 1)];
+}
+
+static const struct host_neighbour *
+neighbour_find(struct host *h, const uint8_t ip[FRAME_IP_BYTES], uint64_t now_ns)
+{
+	struct host_neighbour *set = neighbours_of(h, ip);
+
+	for (uint32_t i = 0; i < HOST_WAYS; i++) {
+		if (set[i].heard_ns != 0 && memcmp(set[i].ip, ip, FRAME_IP_BYTES) == 0) {
+			return now_ns - set[i].heard_ns < HOST_EXPIRE_NS ? &set[i] : NULL;
+		}
+	}
+	return NULL;
+}
+
+static void
+neighbour_learn(struct host *h, const struct frame_end *end, uint64_t now_ns)
+{
+	struct host_neighbour *set = neighbours_of(h, end->ip), *n = set;
+
+	/* No address of one machine: nothing is sent there. */
+	if ((end->mac[0] & 1) != 0 || end->ip[0] == 0xff ||
+	    memcmp(end->ip, ip_none, sizeof(ip_none)) == 0) {
+		return;
+	}
+	for (uint32_t i = 0; i < HOST_WAYS; i++) {
+		if (set[i].heard_ns != 0 && memcmp(set[i].ip, end->ip, FRAME_IP_BYTES) == 0) {
+			n = &set[i];
+			break;
+		}
+		if (set[i].heard_ns < n->heard_ns) {
+			n = &set[i];
+		}
+	}
+	memcpy(n->ip, end->ip, FRAME_IP_BYTES);
+	memcpy(n->mac, end->mac, FRAME_MAC_BYTES);
+	n->heard_ns = MAX(now_ns, (uint64_t)1);
+}
+
+/* ------------------------------------------------------------------------- in */
+
+static bool
+is_mine(const struct host *h, const uint8_t ip[FRAME_IP_BYTES])
+{
+	return memcmp(ip, h->cfg.at.ip, FRAME_IP_BYTES) == 0;
+}
+
+/* Answers: from us to whoever asked. */
+static enum host_verdict
+host_answer(struct host *h, const struct frame *asked, enum frame_kind kind, uint8_t *answer,
+	    size_t room, size_t *ret_answer)
+{
+	struct frame f = { .kind = kind,
+			   .vlan = asked->vlan,
+			   .to = asked->from,
+			   .body = asked->body };
+
+	memcpy(f.from.mac, h->cfg.mac, FRAME_MAC_BYTES);
+	memcpy(f.from.ip, h->cfg.at.ip, FRAME_IP_BYTES);
+	memcpy(f.target, h->cfg.at.ip, FRAME_IP_BYTES);
+	if (memcmp(f.to.ip, ip_none, sizeof(ip_none)) == 0) {
+		/* Somebody tries out whether it may have our address: tell everybody. */
+		memcpy(f.to.ip, ip_all_nodes, sizeof(ip_all_nodes));
+		memcpy(f.to.mac, (const uint8_t[]){ 0x33, 0x33, 0, 0, 0, 1 }, FRAME_MAC_BYTES);
+	}
+	*ret_answer = frame_small(answer, room, &f);
+	if (*ret_answer == 0) {
+		return HOST_DROP;
+	}
+	h->stats.told++;
+	return HOST_ANSWER;
+}
+
+enum host_verdict
+host_input(struct host *h, struct slice bytes, bool sum_good, uint64_t now_ns,
+	   struct wire_addr *ret_from, struct slice *ret, uint8_t *answer, size_t room,
+	   size_t *ret_answer)
+{
+	enum frame_sum sum = sum_good         ? FRAME_SUM_GOOD
+			     : h->cfg.partial ? FRAME_SUM_PARTIAL
+					      : FRAME_SUM_CHECK;
+	bool unicast;
+	struct frame f;
+	int err = frame_read(bytes, sum, &f);
+
+	if (err != 0) {
+		*(err == MB_ERR_CORRUPT ? &h->stats.corrupt : &h->stats.other) += 1;
+		return HOST_DROP;
+	}
+	unicast = memcmp(f.to.mac, h->cfg.mac, FRAME_MAC_BYTES) == 0;
+	if (f.vlan != h->cfg.vlan || (!unicast && (f.to.mac[0] & 1) == 0)) {
+		h->stats.other++;
+		return HOST_DROP;
+	}
+	switch (f.kind) {
+	case FRAME_UDP:
+		if (unicast && is_mine(h, f.to.ip) && f.to.port == h->cfg.at.port) {
+			neighbour_learn(h, &f.from, now_ns);
+			memcpy(ret_from->ip, f.from.ip, FRAME_IP_BYTES);
+			ret_from->port = f.from.port;
+			*ret = f.body;
+			return HOST_DATAGRAM;
+		}
+		break;
+	case FRAME_ARP_ASK:
+		if (is_mine(h, f.to.ip)) {
+			neighbour_learn(h, &f.from, now_ns);
+			return host_answer(h, &f, FRAME_ARP_TELL, answer, room, ret_answer);
+		}
+		break;
+	case FRAME_ND_ASK:
+		if (is_mine(h, f.target)) {
+			neighbour_learn(h, &f.from, now_ns);
+			return host_answer(h, &f, FRAME_ND_TELL, answer, room, ret_answer);
+		}
+		break;
+	case FRAME_ARP_TELL:
+		if (unicast && is_mine(h, f.to.ip)) {
+			neighbour_learn(h, &f.from, now_ns);
+			return HOST_DROP;
+		}
+		break;
+	case FRAME_ND_TELL:
+		if (unicast && is_mine(h, f.to.ip)) {
+			memcpy(f.from.ip, f.target, FRAME_IP_BYTES);
+			neighbour_learn(h, &f.from, now_ns);
+			return HOST_DROP;
+		}
+		break;
+	case FRAME_ECHO_ASK:
+		if (unicast && is_mine(h, f.to.ip)) {
+			return host_answer(h, &f, FRAME_ECHO_TELL, answer, room, ret_answer);
+		}
+		break;
+	case FRAME_ECHO_TELL:
+		break;
+	}
+	h->stats.other++;
+	return HOST_DROP;
+}
+
+/* ------------------------------------------------------------------------ out */
+
+size_t
+host_datagram_max(const struct host *h)
+{
+	return (size_t)h->cfg.mtu - (frame_is_v4(h->cfg.at.ip) ? 28 : 48);
+}
+
+/* Who has that address? Of IPv6 only those are asked whose address ends alike. */
+static size_t
+host_ask(struct host *h, const uint8_t ip[FRAME_IP_BYTES], uint8_t *p, uint64_t now_ns)
+{
+	bool v4 = frame_is_v4(ip);
+	struct frame f = { .kind = v4 ? FRAME_ARP_ASK : FRAME_ND_ASK, .vlan = h->cfg.vlan };
+
+	if (h->asked_ns != 0 && now_ns - h->asked_ns < HOST_ASK_NS) {
+		return 0;
+	}
+	h->asked_ns = now_ns;
+	memcpy(f.from.mac, h->cfg.mac, FRAME_MAC_BYTES);
+	memcpy(f.from.ip, h->cfg.at.ip, FRAME_IP_BYTES);
+	memcpy(f.target, ip, FRAME_IP_BYTES);
+	if (v4) {
+		memcpy(f.to.ip, ip, FRAME_IP_BYTES);
+		memcpy(f.to.mac, mac_all, FRAME_MAC_BYTES);
+	} else {
+		const uint8_t group[13] = { 0xff, 2, [11] = 1, [12] = 0xff };
+
+		memcpy(f.to.ip, group, sizeof(group));
+		memcpy(f.to.ip + 13, ip + 13, 3);
+		f.to.mac[0] = f.to.mac[1] = 0x33;
+		memcpy(f.to.mac + 2, f.to.ip + 12, 4);
+	}
+	return frame_small(p, FRAME_SMALL_MAX, &f);
+}
+
+int
+host_output(struct host *h, const struct wire_addr *to, uint8_t *body, size_t len, uint64_t now_ns,
+	    struct frame *f, size_t *ret_head, size_t *ret_ask)
+{
+	const struct host_neighbour *n;
+
+	*ret_ask = 0;
+	if (len > host_datagram_max(h)) {
+		return MB_ERR_TOO_LARGE;
+	}
+	if (frame_is_v4(to->ip) != frame_is_v4(h->cfg.at.ip)) {
+		return MB_ERR_INVALID;
+	}
+	n = neighbour_find(h, to->ip, now_ns);
+	if (n == NULL) {
+		h->stats.asked++;
+		*ret_ask = host_ask(h, to->ip, body, now_ns);
+		return MB_ERR_NOT_FOUND;
+	}
+	*f = (struct frame){ .kind = FRAME_UDP,
+			     .vlan = h->cfg.vlan,
+			     .body = slice_of(body, len),
+			     .sum_by_nic = h->cfg.sum_by_nic };
+	memcpy(f->from.mac, h->cfg.mac, FRAME_MAC_BYTES);
+	memcpy(f->from.ip, h->cfg.at.ip, FRAME_IP_BYTES);
+	f->from.port = h->cfg.at.port;
+	memcpy(f->to.mac, n->mac, FRAME_MAC_BYTES);
+	memcpy(f->to.ip, to->ip, FRAME_IP_BYTES);
+	f->to.port = to->port;
+	*ret_head = frame_udp(body, f);
+	return 0;
+}

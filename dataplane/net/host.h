@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* host - one address on a link: who asks where it is, is told; what is sent to it, is passed on
+ *
+ * A NIC that the kernel has given away has nobody who answers for its address. This does: ARP,
+ * neighbour solicitations and echo are answered; UDP to the one port is passed up; everything else
+ * is dropped and counted.
+ *
+ * Neighbours. Where a datagram came from is where its answer goes: the neighbour (or the router in
+ * between) is learned from it, as from ARP and neighbour discovery. So an end that is only ever
+ * answering needs to know of no network mask and no router. For an address that it has not heard of
+ * it asks, and the datagram counts as lost. The table is of a fixed size; the one heard of longest
+ * ago makes room.
+ *
+ * Step core: pure. Owner: one thread.
+ */
+#ifndef MB_HOST_H
+#define MB_HOST_H
+
+#include "frame.h"
+#include "wire.h"
+
+#define HOST_WAYS      4u
+#define HOST_SETS      512u              /* a power of two */
+#define HOST_ASK_NS    UINT64_C(1000000) /* one question in this time */
+#define HOST_EXPIRE_NS UINT64_C(60000000000)
+
+struct host_cfg {
+	uint8_t mac[FRAME_MAC_BYTES];
+	struct wire_addr at; /* its address and port: one of a host, not of all */
+	uint16_t vlan;       /* 0: frames without a tag */
+	uint16_t mtu;        /* bytes of an IP packet */
+	bool partial;        /* neighbours on this machine: FRAME_SUM_PARTIAL */
+	bool sum_by_nic;
+};
+
+struct host_stats {
+	uint64_t corrupt; /* not what they claimed to be */
+	uint64_t other;   /* for others, or of a kind not spoken here */
+	uint64_t asked;   /* datagrams that could not go because nobody knows where */
+	uint64_t told;    /* answers to ARP, neighbour solicitations, echo */
+};
+
+struct host_neighbour {
+	uint8_t ip[FRAME_IP_BYTES];
+	uint8_t mac[FRAME_MAC_BYTES];
+	uint64_t heard_ns; /* 0: free */
+};
+
+struct host {
+	struct host_cfg cfg;
+	struct host_stats stats;
+	uint64_t asked_ns;
+	struct host_neighbour neighbour[HOST_SETS][HOST_WAYS];
+};
+
+enum host_verdict { HOST_DROP = 0, HOST_DATAGRAM, HOST_ANSWER };
+
+void host_init(struct host *h, const struct host_cfg *cfg);
+
+/* host_input takes a frame. sum_good: the NIC has checked UDP's sum.
+ * Returns:   HOST_DATAGRAM with *ret_from and *ret (in the frame); HOST_ANSWER with a frame of
+ *            *ret_answer bytes at answer, to be sent; HOST_DROP. */
+enum host_verdict host_input(struct host *h, struct slice bytes, bool sum_good, uint64_t now_ns,
+			     struct wire_addr *ret_from, struct slice *ret, uint8_t *answer,
+			     size_t room, size_t *ret_answer);
+
+/* host_datagram_max is how long a datagram may be on this link. */
+size_t host_datagram_max(const struct host *h);
+
+/* host_output writes the heads of a datagram right before its body (frame_udp), and fills in what a
+ * NIC that completes sums wants to know.
+ * Returns:   0 with *f; MB_ERR_TOO_LARGE; MB_ERR_INVALID for an address of another family;
+ *            MB_ERR_NOT_FOUND when it is not known where that is: then *ret_ask bytes at body are a
+ *            frame that asks, if not 0. Requires: FRAME_SMALL_MAX bytes at body. */
+int host_output(struct host *h, const struct wire_addr *to, uint8_t *body, size_t len,
+		uint64_t now_ns, struct frame *f, size_t *ret_head, size_t *ret_ask);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* net_io - where datagrams come from and go to: what sock and nic have in common
+ *
+ * One line of the configuration chooses (net.nic); the tile does not care. All functions but the
+ * making are the tile's thread's.
+ */
+#ifndef MB_NET_IO_H
+#define MB_NET_IO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "slice.h"
+#include "wire.h"
+
+struct lcore;
+
+#define NET_IO_NAP_NEVER UINT64_MAX
+
+struct net_io_stats {
+	uint64_t rx, tx;
+	uint64_t tx_dropped; /* there was no room, or nobody knows where to: they count as lost */
+	uint64_t rx_bad;     /* cut off, or not what they claim to be */
+	uint64_t rx_other;   /* a NIC's: for others, or of no kind that is spoken here */
+	uint64_t rx_missed;  /* a NIC's: came while there was no room */
+	bool up;             /* the link */
+};
+
+typedef void net_recv_fn(void *ctx, const struct wire_addr *from, struct slice datagram);
+
+struct net_io_ops {
+	/* The calling thread becomes the owner; it runs on lcore. Returns: 0; MB_ERR_IO. */
+	int (*start)(void *io, struct lcore *lcore);
+	/* Calls fn for each datagram that came, at most max. The bytes are there, 8-aligned, until
+	 * fn returns. Returns: how many; for a NIC, frames for its host itself count too. */
+	int (*recv)(void *io, uint32_t max, uint64_t now_ns, net_recv_fn *fn, void *ctx);
+	/* The memory of the next datagram to be sent, for len bytes; NULL: it is dropped, and
+	 * counted. send sends len of them, flush makes a burst of sends go. */
+	uint8_t *(*room)(void *io, size_t len);
+	void (*send)(void *io, const struct wire_addr *to, size_t len);
+	void (*flush)(void *io);
+	/* The lcore is about to sleep, or awake: something that comes wakes it. */
+	void (*arm)(void *io, bool up);
+	/* How long the lcore may sleep although nothing would wake it: for what must be looked at;
+	 * NET_IO_NAP_NEVER when arm is enough. */
+	uint64_t (*nap_ns)(const void *io);
+	struct net_io_stats (*stats)(const void *io);
+	struct wire_addr (*local)(const void *io);
+	size_t (*datagram_max)(const void *io);
+	const char *(*text)(const void *io); /* which kind it is, and how it waits */
+	void (*close)(void *io);
+};
+
+struct net_io {
+	const struct net_io_ops *ops; /* NULL: none */
+	void *io;
+};
+
+#endif

@@ -1,0 +1,125 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: Apache-2.0
+"""failures_test.py MICROBURST
+
+Goal:   whichever function of a DAG fails, in whatever way, its call has one typed answer that says
+        what is true of its writes; the next call works; nothing is left.
+Method: a diamond of one function, run on one executor and in parts. Each place of it fails in each
+        way. Every function counts itself under a key, so what was written can be seen.
+"""
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from node import Node, until   # noqa: E402
+
+MICROBURST = sys.argv[1]
+
+FUNCTION = r"""
+#include <microburst/function.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int is(struct mb_slice s, const char *what)
+{
+    return s.len == strlen(what) && memcmp(s.p, what, s.len) == 0;
+}
+
+/* act([way], ...): counts itself, then does what it is told. */
+MB_FUNCTION(act)
+{
+    struct mb_slice way = mb_str("");
+    void *p;
+
+    MB_TRY(mb_incr(call, mb_str(mb_tag(call)), 1, NULL));
+    if (mb_arg_cnt(call) > 0 && mb_arg_type(call, 0) == MB_UTF8) {
+        MB_TRY(mb_arg_utf8(call, 0, &way));
+    }
+    if (is(way, "fail"))
+        return mb_fail(call, "on purpose");
+    if (is(way, "type"))
+        return mb_arg_i64(call, 0, &(int64_t){ 0 });
+    if (is(way, "lies"))
+        return MB_ERR_EXECUTOR_DIED;
+    if (is(way, "large"))
+        return mb_return_reserve(call, MB_BYTES, (size_t)65 << 20, &p);
+    if (is(way, "segv"))
+        raise(SIGSEGV);
+    if (is(way, "abort"))
+        abort();
+    if (is(way, "exit"))
+        _exit(255);
+    if (is(way, "flush")) {
+        MB_TRY(mb_flush(call));
+        _exit(3);
+    }
+    while (is(way, "loop"))
+        __asm__ volatile("");
+    return mb_return_i64(call, 1);
+}
+"""
+
+# way: error, what its text says, whether it can have been the function's own word
+WAYS = {
+    'fail': ('FUNCTION_FAILED', 'act#%s: on purpose'),
+    'type': ('TYPE', 'act#%s: argument 0'),
+    'lies': ('FUNCTION_FAILED', 'act#%s'),
+    'large': ('TOO_LARGE', 'act#%s'),
+    'segv': ('EXECUTOR_DIED', 'signal 11; its writes'),
+    'abort': ('EXECUTOR_DIED', 'signal 6; its writes'),
+    'exit': ('EXECUTOR_DIED', 'exit code 255; its writes'),
+    'flush': ('EXECUTOR_DIED', 'exit code 3; its writes happened'),
+    'loop': ('DEADLINE', ''),
+}
+PLACES = ('first', 'left', 'right', 'last')
+DIAMOND = ('act#first -> act#left, act#first -> act#right, act#left -> act#last, '
+           'act#right -> act#last')
+
+
+class Failures(unittest.TestCase):
+    def on(self, *settings):
+        node = Node(MICROBURST, *(x for s in settings for x in ('--set', s)))
+        self.addCleanup(node.remove)
+        path = os.path.join(node.folder, 'act.c')
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write(FUNCTION)
+        self.assertEqual(node.run('deploy', path)[::2], (0, ''))
+        self.assertEqual(node.run('dag', 'add', 'diamond', DIAMOND)[0], 0)
+        return node
+
+    @staticmethod
+    def counts(node):
+        return node.run('keys', '--values')[1]
+
+    def check(self, node, fused):
+        for place in PLACES:
+            for way, (error, says) in WAYS.items():
+                with self.subTest(f'{way} at {place}'):
+                    before = self.counts(node)
+                    deadline = ('--deadline', '80ms') if way == 'loop' else ()
+                    code, out, _ = node.run('dag', 'call', 'diamond', f'act#{place}={way}',
+                                            *deadline, '--json')
+                    after = self.counts(node)
+                    self.assertEqual(code, 1, out)
+                    self.assertIn(f'"{error}"', out.decode())
+                    self.assertIn(says % place if '%' in says else says, out.decode())
+                    if b'did not happen' in out or (fused and way != 'flush'):
+                        self.assertEqual(after, before)
+                    if b'writes happened' in out:
+                        self.assertNotEqual(after, before)
+                    self.assertEqual(node.run('dag', 'call', 'diamond')[:2], (0, b'1\n'))
+        until(lambda: all(n == 0 for n in node.json('status')['held'].values()), 10,
+              f"nothing held: {node.json('status')['held']}")
+
+    def test_on_one_executor(self):
+        self.check(self.on('executor.count=1'), True)
+
+    def test_in_parts(self):
+        self.check(self.on('executor.count=3', 'sched.dag_split=0'), False)
+
+
+if __name__ == '__main__':
+    unittest.main(argv=sys.argv[:1] + sys.argv[2:], verbosity=2)

@@ -1,0 +1,215 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: Apache-2.0
+"""hosts_test.py MICROBURST SOURCE NIC_CLIENT
+
+Goal:   a node whose NIC is DPDK's and a client whose NIC is the kernel's understand each other,
+        over a link that is well, and over one that loses, doubles, delays and reorders; a cut is
+        survived; the node's host is found by ARP and by neighbour discovery and answers echo; it
+        says how it waits, and idle it does not spin.
+Method: two network namespaces on a bridge (tests/lib/hosts.py). The node's own kernel has no
+        address on the link, so whatever answers is the node. Needs root and namespaces, else it is
+        skipped; what needs netem is skipped without.
+"""
+import json
+import os
+import random
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+MICROBURST, SOURCE, NIC_CLIENT = sys.argv[1:4]
+sys.path.insert(0, os.path.join(SOURCE, 'tests', 'lib'))
+import hosts    # pylint: disable=wrong-import-position
+from node import Node   # pylint: disable=wrong-import-position
+
+NAME, PORT, COMMAND_S = f'mbt{os.getpid() % 10000}h', 7117, 60
+V4, V6 = hosts.NET4 + '1', hosts.NET6 + '1'
+
+
+def echo_sum(data):
+    total = sum(struct.unpack(f'!{len(data) // 2}H', data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return 0xffff ^ total
+
+
+# Run in the client's namespace: one echo, as ping sends it. Prints what came back.
+PING = '''
+import socket, sys
+family, proto = (socket.AF_INET6, socket.IPPROTO_ICMPV6) if ':' in sys.argv[1] else \\
+    (socket.AF_INET, socket.IPPROTO_ICMP)
+s = socket.socket(family, socket.SOCK_RAW, proto)
+s.settimeout(5)
+s.sendto(bytes.fromhex(sys.argv[2]), (sys.argv[1], 0))
+while True:
+    data, at = s.recvfrom(2000)
+    data = data if ':' in sys.argv[1] else data[20:]
+    if at[0] == sys.argv[1] and data[0] in (0, 129):
+        print(data[4:].hex())
+        break
+'''
+
+
+class OverNic(unittest.TestCase):
+    """The tests are the same for each backend; a class of its own each below."""
+    NIC, ADDRESS, WAITS = None, V4, 'sleeps at its socket'
+
+    @classmethod
+    def setUpClass(cls):
+        why = 'only for the backends' if cls.NIC is None else hosts.missing()
+        if why:
+            raise unittest.SkipTest(why)
+        cls.net = hosts.Hosts(2, NAME)
+        cls.where = f'[{cls.ADDRESS}]:{PORT}' if ':' in cls.ADDRESS else f'{cls.ADDRESS}:{PORT}'
+        try:
+            hosts.ip('-n', cls.net.space(1), 'addr', 'flush', 'dev', 'eth0')
+            cls.node = Node(MICROBURST, '--set', f'net.listen=udp://{cls.where}', '--set',
+                            f'net.nic={cls.NIC}', '--set', 'cache.bytes=512m',
+                            within=cls.net.within(1))
+        except RuntimeError:
+            cls.net.down()
+            raise
+        cls.node.run('deploy', os.path.join(SOURCE, 'examples', 'increment.c'))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.node.remove()
+        cls.net.down()
+
+    def remote(self, *args):
+        done = subprocess.run(self.net.within(2, MICROBURST, '--connect', 'udp://' + self.where,
+                                              *args), capture_output=True, timeout=COMMAND_S,
+                              check=False)
+        return done.returncode, done.stdout, done.stderr.decode()
+
+    def ok(self, *args):
+        code, out, err = self.remote(*args)
+        self.assertEqual((code, err), (0, ''), args)
+        return out
+
+    def metric(self, name):
+        tiles = json.loads(self.node.run('--json', 'top', '--once')[1])['tiles']
+        return next(t for t in tiles if t['name'] == 'net:0')['metrics']['net_' + name]
+
+    def large(self, size):
+        value = random.Random(size).randbytes(size)
+        path = os.path.join(self.node.folder, 'value')
+        with open(path, 'wb') as f:
+            f.write(value)
+        self.ok('set', 'large', '@' + path)
+        self.assertTrue(self.ok('get', 'large') == value, size)
+
+    def test_a_well_link(self):
+        self.assertEqual(self.ok('call', 'increment', '41').strip(), b'42')
+        self.ok('call', 'increment', '1', '--repeat', '500', '--parallel', '50')
+        self.assertEqual(self.ok('incr', 'well').strip(), b'1')
+        for size in (1300, 1400, 1500, 8900, 2 << 20):
+            self.large(size)
+        self.assertIn(self.WAITS, self.node.said())
+
+    def test_a_bad_link(self):
+        if not self.net.can_be_worse():
+            self.skipTest('this kernel has no netem')
+        for i in (1, 2):
+            self.net.worse(i, 'delay', '1ms', '1ms', 'loss', '3%', 'duplicate', '3%', 'reorder',
+                           '10%')
+        try:
+            before = self.metric('request_taken')
+            self.ok('call', 'increment', '1', '--repeat', '200', '--parallel', '20')
+            for i in range(5):
+                self.assertEqual(self.ok('incr', 'bad').strip(), str(i + 1).encode())
+            # Each ran once: 200 calls, 5 increments, a greeting of each of 6 clients.
+            self.assertEqual(self.metric('request_taken') - before, 200 + 5 + 6)
+            self.large(300_000)
+        finally:
+            self.net.worse(1)
+            self.net.worse(2)
+
+    def test_a_cut(self):
+        calls = subprocess.Popen(self.net.within(2, MICROBURST, '--connect',
+                                                 'udp://' + self.where, 'call', 'increment', '1',
+                                                 '--repeat', '4000'), stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.PIPE)
+        time.sleep(0.3)
+        self.net.cut(2)
+        time.sleep(0.7)
+        self.net.cut(2, off=False)
+        _, err = calls.communicate(timeout=COMMAND_S)
+        self.assertEqual((calls.returncode, err), (0, b''))
+
+    def test_its_host(self):
+        data = os.urandom(48)
+        if ':' in self.ADDRESS:
+            ask = struct.pack('!BBHHH', 128, 0, 0, 7, 1) + data     # the kernel sums
+        else:
+            ask = struct.pack('!BBHHH', 8, 0, 0, 7, 1) + data
+            ask = ask[:2] + struct.pack('!H', echo_sum(ask)) + ask[4:]
+        done = subprocess.run(self.net.within(2, sys.executable, '-c', PING, self.ADDRESS,
+                                              ask.hex()), capture_output=True, timeout=COMMAND_S,
+                              check=False)
+        self.assertEqual(done.stdout.decode().strip(), ask[4:].hex(), done.stderr)
+
+    def test_idle(self):
+        time.sleep(0.5)
+        before = self.cpu_s()
+        time.sleep(1)
+        self.assertLess(self.cpu_s() - before, 0.2)
+
+    def cpu_s(self):
+        with open(f'/proc/{self.node.process.pid}/stat', encoding='utf-8') as f:
+            fields = f.read().rsplit(')', 1)[1].split()
+        return sum(map(int, fields[11:13])) / os.sysconf('SC_CLK_TCK')
+
+    def test_strangers(self):
+        """Frames of every kind at the node's link: counted, and nothing else."""
+        thrower = ("import os, socket, random\n"
+                   "s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\n"
+                   "s.bind(('eth0', 0))\n"
+                   "for i in range(2000):\n"
+                   "    kind = random.choice((0x800, 0x806, 0x86dd, 0x8100, 0x1234))\n"
+                   "    b = bytearray(os.urandom(random.randrange(0, 1400)))\n"
+                   "    if b: b[0] = random.choice((0x45, 0x60, 0, b[0]))\n"
+                   "    s.send(b'\\xff' * 6 + os.urandom(6) + kind.to_bytes(2, 'big') + b)\n")
+        before = self.metric('datagram_refused') + self.metric('frame_other')
+        subprocess.run(self.net.within(2, sys.executable, '-c', thrower), check=True,
+                       timeout=COMMAND_S)
+        self.assertEqual(self.ok('call', 'increment', '1').strip(), b'2')
+        self.assertGreater(self.metric('datagram_refused') + self.metric('frame_other'),
+                           before + 500)
+
+
+class Memif(unittest.TestCase):
+    """Both ends are DPDK's: shared memory of two processes. Needs neither root nor namespaces."""
+
+    def test_both_ends(self):
+        folder = tempfile.mkdtemp(prefix='microburst-memif-')
+        device = f'socket={folder}/memif,socket-abstract=no'
+        node = Node(MICROBURST, '--set', f'net.listen=udp://{V4}:{PORT}', '--set',
+                    f'net.nic=net_memif0,role=server,{device}', '--set', 'cache.bytes=512m')
+        try:
+            done = subprocess.run([NIC_CLIENT, f'net_memif0,role=client,{device}',
+                                   f'{hosts.NET4}2:40000', f'{V4}:{PORT}', '500'],
+                                  capture_output=True, timeout=COMMAND_S, check=False,
+                                  env={**os.environ, 'RUNTIME_DIRECTORY': folder})
+            self.assertEqual((done.returncode, done.stderr), (0, b''))
+            self.assertGreater(int(done.stdout), 0)
+            self.assertEqual(node.run('get', 'counted')[1].strip(), b'500')
+        finally:
+            node.remove()
+            shutil.rmtree(folder)
+
+
+class AfPacket(OverNic):
+    NIC = 'net_af_packet0,iface=eth0'
+
+
+class AfXdp(OverNic):
+    NIC, ADDRESS = 'net_af_xdp0,iface=eth0', V6
+
+
+if __name__ == '__main__':
+    unittest.main(argv=sys.argv[:1] + sys.argv[4:], verbosity=2)

@@ -1,0 +1,231 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: Apache-2.0
+"""seeing_test.py MICROBURST SOURCE
+
+Goal:   what the node says of itself is so: where a call's time went, what functions used, how busy
+        who is; to the command line, on a terminal, and to DPDK's telemetry.
+Method: one node; functions that sleep for a known time; sums that must agree.
+"""
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import termios
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from node import Node   # noqa: E402
+
+MICROBURST, SOURCE = sys.argv[1:3]
+MS = 1000000
+
+FUNCTIONS = r"""
+#include <microburst/function.h>
+#include <time.h>
+
+MB_FUNCTION(works)      /* for so many microseconds */
+{
+    int64_t us;
+    uint64_t end;
+
+    MB_TRY(mb_arg_i64(call, 0, &us));
+    end = mb_now_ns(call) + (uint64_t)us * 1000;
+    while (mb_now_ns(call) < end) {
+    }
+    return mb_return_i64(call, us);
+}
+MB_FUNCTION(writes) { return mb_incr(call, mb_str("n"), 1, NULL); }
+MB_FUNCTION(fails) { return mb_fail(call, "no luck"); }
+"""
+NODE = None
+
+
+def setUpModule():
+    global NODE
+    NODE = Node(MICROBURST)
+    path = os.path.join(NODE.folder, 'f.c')
+    with open(path, 'w', encoding='utf-8') as f:
+        f.write(FUNCTIONS)
+    code, _, err = NODE.run('deploy', path)
+    assert code == 0, err
+    code, _, err = NODE.run('dag', 'add', 'twice', 'works#a -> works#b')
+    assert code == 0, err
+
+
+def tearDownModule():
+    NODE.end()
+
+
+def function(name):
+    top = NODE.json('top', '--interval', '50ms')
+    return next(f for f in top['functions'] if f['name'] == name)
+
+
+class Trace(unittest.TestCase):
+    def hops(self, *args):
+        a = NODE.json(*args, '--trace')
+        self.assertGreater(len(a['hops']), 3, a)
+        return a
+
+    def test_every_hop_of_a_call(self):
+        a = self.hops('call', 'works', '3000')
+        names = [h['name'] for h in a['hops']]
+        self.assertEqual(names[0], 'pick')
+        self.assertEqual(names[-1], 'reply')
+        for name in ('link', 'queue', 'run', 'publish'):    # a first call goes through sched
+            self.assertIn(name, names)
+        run = next(h for h in a['hops'] if h['name'] == 'run')
+        self.assertEqual(run['of'], 'works')
+        self.assertTrue(3 * MS <= run['ns'] < 100 * MS, run)
+        self.assertEqual(run['executor'], a['executor'])
+        ends = [h['at_ns'] + h['ns'] for h in a['hops']]
+        for before, hop in zip(ends, a['hops'][1:]):        # no gap, nothing twice
+            self.assertLess(abs(hop['at_ns'] - before), MS, a['hops'])
+
+    def test_trace_later(self):
+        a = self.hops('call', 'writes')
+        out = NODE.json('trace', a['call'])
+        names = [h['name'] for h in out['hops']]
+        self.assertIn('run', names)
+        self.assertNotIn('reply', names)                    # who saw it is gone
+        self.assertGreater(sum(h['ns'] for h in out['hops'] if h['name'] == 'publish'), 0)
+        code, _, err = NODE.run('trace', '123456')
+        self.assertEqual(code, 1)
+        self.assertIn('remembers', err)
+
+    def test_a_dag(self):
+        a = self.hops('dag', 'call', 'twice', 'works#a=500', 'works#b=600')
+        self.assertGreaterEqual(sum(h['ns'] for h in a['hops'] if h['name'] == 'run'), 1.1 * MS)
+
+    def test_usage(self):
+        self.assertEqual(NODE.run('call', 'works', '1', '--trace', '--repeat', '5')[0], 2)
+
+
+class Use(unittest.TestCase):
+    def test_functions_are_metered(self):
+        before, failed = function('works'), function('fails')['failed']
+        for _ in range(3):
+            NODE.run('call', 'works', '2000')
+        NODE.run('dag', 'call', 'twice', 'works#a=1000', 'works#b=1000')
+        NODE.run('call', 'fails')
+        after = function('works')
+        self.assertEqual(after['finished'] - before['finished'], 5)
+        self.assertTrue(8 * MS <= after['run_ns'] - before['run_ns'] < 200 * MS)
+        self.assertEqual(function('fails')['failed'] - failed, 1)
+
+    def test_nothing_is_lost_when_executors_go(self):
+        NODE.run('call', 'works', '100', '--repeat', '20')
+        before = function('works')
+        for e in NODE.json('ps')['executors']:
+            os.kill(e['pid'], signal.SIGKILL)
+        self.assertEqual(NODE.run('call', 'works', '100')[0], 0)
+        after = function('works')
+        self.assertEqual(after['finished'], before['finished'] + 1)
+        self.assertGreater(after['run_ns'], before['run_ns'])
+
+    def test_sampled_calls_show_the_stages(self):
+        NODE.run('call', 'works', '1', '--repeat', '2000')
+        stages = {s['name']: s for s in NODE.json('top', '--interval', '50ms')['stages']}
+        self.assertGreaterEqual(stages['run']['calls'], 2000)
+        for name in ('pick', 'link', 'transit', 'call'):
+            self.assertTrue(20 <= stages[name]['calls'] <= stages['run']['calls'], stages[name])
+
+
+class Top(unittest.TestCase):
+    """On a terminal of its own."""
+
+    def setUp(self):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execv(MICROBURST, [MICROBURST, 'top', '--interval', '100ms', '--socket',
+                                  NODE.socket])
+        self.resize(40, 100)
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack('HHHH', rows, columns, 0, 0))
+
+    def frames(self, seconds):
+        """What it showed in that time, split where it begins anew."""
+        text, end = b'', time.monotonic() + seconds
+        while time.monotonic() < end:
+            if select.select([self.fd], [], [], 0.05)[0]:
+                try:
+                    text += os.read(self.fd, 65536)
+                except OSError:
+                    break
+        return re.split(r'\x1b\[H', text.decode(errors='replace'))
+
+    def test_frames_resize_and_quit(self):
+        load = subprocess.Popen([MICROBURST, 'call', 'works', '50', '--repeat', '20000', '--socket',
+                                 NODE.socket], stdout=subprocess.DEVNULL)
+        frames = self.frames(1.5)
+        load.kill()
+        load.wait()
+        whole = [f for f in frames if 'STAGE' in f and 'TILE' in f]
+        self.assertTrue(whole, frames)
+        row = next((re.search(r'works +(\d\S*)(?: k)? ', f) for f in reversed(whole)
+                    if re.search(r'works +[1-9]', f)), None)
+        self.assertIsNotNone(row, whole[-1])
+        self.resize(6, 30)
+        small = self.frames(0.6)[-2]
+        lines = re.sub(r'\x1b\[[0-9?]*[A-Za-z]', '', small).replace('\r', '').split('\n')
+        self.assertLessEqual(len(lines), 7, small)
+        self.assertLessEqual(max(len(line) for line in lines), 30, small)
+        os.write(self.fd, b'q')
+        self.frames(0.5)
+        for _ in range(100):
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid != 0:
+                break
+            time.sleep(0.05)
+        self.assertEqual((pid, status), (self.pid, 0))
+
+
+class Telemetry(unittest.TestCase):
+    """As dpdk-telemetry.py asks."""
+
+    @classmethod
+    def setUpClass(cls):
+        folder = re.search(r'runtime directory (\S+)', NODE.said()).group(1)
+        paths = [os.path.join(at, 'dpdk_telemetry.v2') for at, _, files in os.walk(folder)
+                 if 'dpdk_telemetry.v2' in files]
+        cls.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        cls.socket.connect(paths[0])
+        cls.room = json.loads(cls.socket.recv(1024))['max_output_len']
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.socket.close()
+
+    def ask(self, command):
+        self.socket.send(command.encode())
+        return json.loads(self.socket.recv(self.room))
+
+    def test_commands(self):
+        NODE.run('call', 'works', '10', '--repeat', '100')
+        self.assertIn('/microburst/functions', self.ask('/')['/'])
+        tiles = self.ask('/microburst/tiles')['/microburst/tiles']
+        self.assertTrue({'sched_0', 'cache_0', 'kvs_0', 'ctl_0'} <= set(tiles), tiles)
+        self.assertEqual(tiles['kvs_0']['name'], 'kvs:0')
+        self.assertIn('finished', next(iter(self.ask('/microburst/executors')[
+            '/microburst/executors'].values())))
+        found = self.ask('/microburst/functions,works')['/microburst/functions']
+        self.assertGreaterEqual(found['finished'], 100)
+        self.assertGreater(found['p99_ns'], 10000)
+        self.assertIn('cache_key_fetched',
+                      self.ask('/microburst/metrics,cache:0')['/microburst/metrics'])
+        stages = self.ask('/microburst/latency')['/microburst/latency']
+        self.assertIn('p99_ns', stages['publish'])
+        self.assertFalse(self.ask('/microburst/functions,nobody')['/microburst/functions'])
+
+
+if __name__ == '__main__':
+    unittest.main(argv=[sys.argv[0]] + sys.argv[3:])

@@ -1,0 +1,279 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: Apache-2.0
+"""state_test.py MICROBURST
+
+Goal:   what a node promises of state: repeatable reads, acknowledgements, values of any length, a
+        limit that is reached and passed, and nothing lost or doubled while executors are killed.
+Method: a node with two kvs tiles that both have each key, and functions written here.
+"""
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from node import Node, run, until   # noqa: E402
+
+MICROBURST = sys.argv[1]
+STORM_S = 5
+VALUE_MAX = 64 << 20
+
+FUNCTIONS = r"""
+#include <microburst/function.h>
+#include <stdio.h>
+#include <time.h>
+
+static void
+pause_ms(int64_t ms)
+{
+    struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+
+    nanosleep(&t, NULL);
+}
+
+static int
+show(struct mb_call *call, struct mb_slice key)
+{
+    struct mb_slice v;
+    int err = mb_get(call, key, &v);
+
+    return err == MB_ERR_NOT_FOUND ? mb_return_utf8(call, mb_str("absent"))
+           : err != 0               ? err
+                                    : mb_return_utf8(call, v);
+}
+
+/* twice KEY MS: what KEY shows, and once more after a while. */
+MB_FUNCTION(twice)
+{
+    struct mb_slice key;
+    int64_t ms;
+
+    MB_TRY(mb_arg_bytes(call, 0, &key));
+    MB_TRY(mb_arg_i64(call, 1, &ms));
+    MB_TRY(show(call, key));
+    pause_ms(ms);
+    mb_release(call, key);
+    return show(call, key);
+}
+
+/* The same in two functions: the second one's argument is what the first one saw. */
+MB_FUNCTION(first)
+{
+    struct mb_slice key;
+
+    MB_TRY(mb_arg_bytes(call, 0, &key));
+    MB_TRY(show(call, key));
+    pause_ms(400);
+    return 0;
+}
+
+MB_FUNCTION(second)
+{
+    struct mb_slice key, saw;
+
+    MB_TRY(mb_arg_bytes(call, 0, &key));
+    MB_TRY(mb_arg_bytes(call, 1, &saw));
+    MB_TRY(mb_return_utf8(call, saw));
+    return show(call, key);
+}
+
+/* churn N: a count, a member, a register, a key that goes. */
+MB_FUNCTION(churn)
+{
+    char name[2][32];
+    int64_t n;
+
+    MB_TRY(mb_arg_i64(call, 0, &n));
+    snprintf(name[0], sizeof(name[0]), "%lld", (long long)n);
+    MB_TRY(mb_incr(call, mb_str("total"), 1, NULL));
+    MB_TRY(mb_sadd(call, mb_str("members"), mb_str(name[0])));
+    MB_TRY(mb_map_incr(call, mb_str("by_ten"), mb_str(name[0] + (n > 9)), 1, NULL));
+    snprintf(name[1], sizeof(name[1]), "register/%lld", (long long)n % 10);
+    MB_TRY(mb_put(call, mb_str(name[1]), mb_str(name[0])));
+    snprintf(name[1], sizeof(name[1]), "gone/%lld", (long long)n % 10);
+    MB_TRY(mb_put(call, mb_str(name[1]), mb_str(name[0])));
+    return mb_delete(call, mb_str(name[1]));
+}
+"""
+
+NODE = None
+
+
+def setUpModule():
+    global NODE
+    NODE = Node(MICROBURST, '--set', 'kvs.tiles=2', '--set', 'kvs.replication=2',
+                '--set', 'executor.count=2')
+    path = os.path.join(NODE.folder, 'functions.c')
+    with open(path, 'w', encoding='utf-8') as f:
+        f.write(FUNCTIONS)
+    for args in (('deploy', path), ('dag', 'add', 'both', 'first -> second')):
+        code, _, err = NODE.run(*args)
+        if code != 0:
+            tearDownModule()
+            raise RuntimeError(err)
+
+
+def tearDownModule():
+    NODE.remove()
+
+
+class Reads(unittest.TestCase):
+    """At rr a key shows what it showed first; at lww the same calls see the change."""
+
+    def while_changed(self, key, *args):
+        """A call, and meanwhile a write of the key."""
+        NODE.run('set', key, 'old')
+        command = [MICROBURST, *args, '--json', '--socket', NODE.socket]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as call:
+            time.sleep(0.2)
+            self.assertEqual(NODE.run('set', key, 'new')[0], 0)
+            return [r['value'] for r in json.loads(call.communicate()[0])['results']]
+
+    def test_a_call(self):
+        NODE.run('call', 'twice', 'warm', '1')
+        args = ('call', 'twice', 'k', '500')
+        self.assertEqual(self.while_changed('k', *args), ['old', 'new'])
+        self.assertEqual(self.while_changed('k', *args, '--level', 'rr'), ['old', 'old'])
+
+    def test_the_functions_of_a_dag(self):
+        args = ('dag', 'call', 'both', 'first=d', 'second=d')
+        NODE.run(*args)
+        self.assertEqual(self.while_changed('d', *args), ['old', 'new'])
+        self.assertEqual(self.while_changed('d', *args, '--level', 'rr'), ['old', 'old'])
+
+    def test_levels_that_there_are_not(self):
+        code, _, err = NODE.run('call', 'twice', 'k', '0', '--level', 'dsc')
+        self.assertEqual(code, 2)
+        self.assertIn('lww and rr', err)
+
+
+class Acknowledgements(unittest.TestCase):
+    def test_each(self):
+        for n, who in enumerate(('local', 'one', 'quorum', 'all')):
+            code, _, err = run(MICROBURST, '--ack', who, 'incr', 'acked', '1', '--socket',
+                               NODE.socket)
+            self.assertEqual((code, err), (0, ''), who)
+            code, _, err = run(MICROBURST, '--ack', who, 'call', 'churn', str(1000 + n),
+                               '--socket', NODE.socket)
+            self.assertEqual((code, err), (0, ''), who)
+        self.assertEqual(NODE.run('get', 'acked')[1].split(), [b'4'])
+
+    def test_no_such(self):
+        code, _, err = run(MICROBURST, '--ack', 'some', 'set', 'a', 'b', '--socket', NODE.socket)
+        self.assertEqual(code, 2)
+        self.assertIn('quorum', err)
+
+
+class Lengths(unittest.TestCase):
+    def test_values_of_any_length(self):
+        for n in (0, 1, 48, 49, 4096, 4097, 65535, 65536, 1 << 20, VALUE_MAX):
+            value = os.urandom(min(n, 4096)) * (max(n, 4096) // 4096 + 1)
+            value = value[:n]
+            code, _, err = NODE.run('set', 'length', '-', stdin=value)
+            self.assertEqual((code, err), (0, ''), n)
+            self.assertTrue(NODE.run('get', 'length')[1] == value, n)
+
+    def test_one_byte_too_many(self):
+        code, _, err = NODE.run('set', 'length', '-', stdin=bytes(VALUE_MAX + 1))
+        self.assertEqual(code, 1)
+        self.assertIn('64 MiB', err)
+
+    @classmethod
+    def tearDownClass(cls):
+        NODE.run('del', 'length')
+
+
+class Marks(unittest.TestCase):
+    """What was removed from a collection that lives on is forgotten, and nothing else."""
+
+    def settled(self):
+        return sum(t['metrics'].get('kvs_drop_settled', 0) for t in NODE.json('status')['tiles'])
+
+    def test_a_queue(self):
+        before = self.settled()
+        items = [f'item-{i}' for i in range(300)]
+        self.assertEqual(NODE.run('push', 'queue', *items)[0], 0)
+        for item in reversed(items[280:]):
+            self.assertEqual(NODE.run('pop', 'queue')[1].decode().split(), [item])
+        until(lambda: self.settled() > before, 10, 'a queue without marks')
+        self.assertEqual(NODE.run('members', 'queue')[1].decode().split(), items[:280])
+
+
+class Limit(unittest.TestCase):
+    """The memory of a store is reached and passed: a typed refusal, and room after deletes."""
+
+    def test_reached_and_passed(self):
+        node = Node(MICROBURST, '--set', 'kvs.bytes=16m', '--set', 'cache.bytes=16m')
+        try:
+            value = os.urandom(1 << 20)
+            kept, err = [], ''
+            for i in range(40):
+                code, _, err = node.run('set', f'big{i}', '-', stdin=value)
+                if code != 0:
+                    break
+                kept.append(f'big{i}')
+            self.assertLess(len(kept), 40)
+            self.assertIn('memory', err)
+            for key in kept:        # what was acknowledged is there
+                self.assertTrue(node.run('get', key)[1] == value, key)
+            self.assertEqual(node.run('incr', 'small', '1')[0], 0)  # what needs little has room
+            for key in kept[:4]:
+                self.assertEqual(node.run('del', key)[2], '')
+            until(lambda: node.run('set', 'again', '-', stdin=value)[0] == 0, 10,
+                  'room after deletes')
+        finally:
+            node.remove()
+
+
+class Storm(unittest.TestCase):
+    """Many clients, executors killed meanwhile: each call's writes happened once, or not at all."""
+
+    def test_nothing_lost_nothing_doubled(self):
+        NODE.run('del', 'total', 'members', 'by_ten')
+        end = time.monotonic() + STORM_S
+        happened, odd, lock = set(), [], threading.Lock()
+
+        def client(first):
+            n = first
+            while time.monotonic() < end:
+                n += 3
+                code, out, err = NODE.run('call', 'churn', str(n), '--json')
+                said = err if code == 0 else json.loads(out).get('text', '') + out.decode()
+                with lock:
+                    if code == 0 or 'its writes happened' in said:
+                        happened.add(n)
+                    elif 'did not happen' not in said:
+                        odd.append((n, code, said))
+
+        clients = [threading.Thread(target=client, args=(i,)) for i in range(3)]
+        for c in clients:
+            c.start()
+        kills = 0
+        while time.monotonic() < end:
+            for pid in NODE.executors():
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                    kills += 1
+                except ProcessLookupError:
+                    pass
+            time.sleep(0.1)
+        for c in clients:
+            c.join()
+        self.assertEqual(odd, [])
+        self.assertGreater(kills, 20)
+        self.assertGreater(len(happened), 100)
+        until(NODE.executors, 20, 'an executor')
+        members = {int(m) for m in NODE.json('members', 'members')['members']}
+        self.assertEqual(members, happened)
+        self.assertEqual(int(NODE.run('get', 'total')[1]), len(happened))
+        self.assertEqual(NODE.run('keys', 'gone/')[1], b'')
+        until(lambda: all(n == 0 for n in NODE.json('status')['held'].values()), 10,
+              'nothing held')
+
+
+if __name__ == '__main__':
+    unittest.main(argv=sys.argv[:1], verbosity=2)

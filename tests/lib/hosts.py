@@ -1,0 +1,136 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: Apache-2.0
+"""Hosts on one machine: network namespaces, each with a link to one bridge.
+
+    hosts.py up N [NAME]        NAME1 .. NAMEn with 10.77.0.1 .. and fd77::1 .. ; a shell in one:
+                                ip netns exec NAME1 bash
+    hosts.py down [NAME]        gone again
+
+Their offloads are set: sums are complete and packets as long as the MTU, as on a wire. A network is
+made worse with netem: hosts.worse(2, 'loss', '1%').
+"""
+import os
+import shutil
+import subprocess
+import sys
+
+NET4, NET6 = '10.77.0.', 'fd77::'
+
+
+def ip(*args):
+    subprocess.run(['ip', *args], check=True, capture_output=True, text=True)
+
+
+def missing():
+    """Why there can be none here; None if there can."""
+    if os.geteuid() != 0:
+        return 'needs root'
+    for tool in ('ip', 'tc', 'ethtool'):
+        if shutil.which(tool) is None:
+            return f'needs {tool}'
+    probe = subprocess.run(['ip', 'netns', 'add', f'mbprobe{os.getpid()}'], capture_output=True,
+                           text=True, check=False)
+    if probe.returncode != 0:
+        return 'no network namespaces: ' + probe.stderr.strip()
+    ip('netns', 'del', f'mbprobe{os.getpid()}')
+    return None
+
+
+class Hosts:
+    """n hosts, until down()."""
+
+    def __init__(self, n, name='mbh'):
+        self.name, self.n = name, n
+        self.down()
+        try:
+            self.up()
+        except subprocess.CalledProcessError as error:
+            self.down()
+            raise RuntimeError(f'{error.cmd}: {error.stderr}') from error
+
+    def space(self, i):
+        return f'{self.name}{i}'
+
+    def link(self, i):
+        """The host's end is eth0 in its namespace; this is the bridge's, in a space of its own."""
+        return f'{self.name}p{i}'
+
+    def up(self):
+        hub = self.name + 'hub'
+        ip('netns', 'add', hub)
+        ip('-n', hub, 'link', 'add', 'br0', 'type', 'bridge')
+        ip('-n', hub, 'link', 'set', 'br0', 'up')
+        for i in range(1, self.n + 1):
+            space, link = self.space(i), self.link(i)
+            ip('netns', 'add', space)
+            ip('-n', hub, 'link', 'add', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns',
+               space)
+            for where, dev in ((space, 'eth0'), (hub, link)):
+                self.run(where, 'ethtool', '-K', dev, 'tx', 'off', 'rx', 'off', 'tso', 'off',
+                         'gso', 'off', 'gro', 'off')
+            ip('-n', hub, 'link', 'set', link, 'master', 'br0')
+            ip('-n', hub, 'link', 'set', link, 'up')
+            ip('-n', space, 'link', 'set', 'lo', 'up')
+            ip('-n', space, 'addr', 'add', f'{NET4}{i}/24', 'dev', 'eth0')
+            ip('-n', space, 'addr', 'add', f'{NET6}{i}/64', 'dev', 'eth0', 'nodad')
+            ip('-n', space, 'link', 'set', 'eth0', 'up')
+
+    def run(self, space, *args):
+        done = subprocess.run(['ip', 'netns', 'exec', space, *args], capture_output=True,
+                              text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f'{args}: {done.stderr}')
+
+    def within(self, i, *args):
+        """A command line that runs in host i."""
+        return ['ip', 'netns', 'exec', self.space(i), *args]
+
+    def worse(self, i, *how):
+        """What goes to host i is lost, late, doubled ... (tc-netem); with nothing it is well."""
+        hub, link = self.name + 'hub', self.link(i)
+        subprocess.run(['ip', 'netns', 'exec', hub, 'tc', 'qdisc', 'del', 'dev', link, 'root'],
+                       capture_output=True, check=False)
+        if how:
+            self.run(hub, 'tc', 'qdisc', 'add', 'dev', link, 'root', 'netem', *how)
+
+    def can_be_worse(self):
+        """Whether this kernel has netem."""
+        try:
+            self.worse(1, 'delay', '0')
+        except RuntimeError:
+            return False
+        self.worse(1)
+        return True
+
+    def cut(self, i, off=True):
+        """Host i's cable is pulled, or put in again."""
+        ip('-n', self.name + 'hub', 'link', 'set', self.link(i), 'down' if off else 'up')
+
+    def down(self):
+        listed = subprocess.run(['ip', 'netns', 'list'], capture_output=True, text=True,
+                                check=False).stdout.split()
+        for space in listed:
+            rest = space[len(self.name):]
+            if space.startswith(self.name) and (rest.isdigit() or rest == 'hub'):
+                ip('netns', 'del', space)
+
+
+def main():
+    args = sys.argv[1:]
+    if not args or args[0] not in ('up', 'down'):
+        sys.exit(__doc__)
+    why = missing()
+    if why:
+        sys.exit('hosts: ' + why)
+    if args[0] == 'up':
+        made = Hosts(int(args[1]), *args[2:3])
+        for i in range(1, made.n + 1):
+            print(f'{made.space(i)}: {NET4}{i}, {NET6}{i}')
+    else:
+        made = Hosts.__new__(Hosts)
+        made.name = args[1] if len(args) > 1 else 'mbh'
+        made.down()
+
+
+if __name__ == '__main__':
+    main()

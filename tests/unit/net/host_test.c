@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal:   a host on a link is found by ARP and by neighbour discovery, answers echo, takes the
+ *         datagrams for its port and no others, refuses wrong sums, and sends only to where it has
+ *         heard of; IPv4 and IPv6, with and without a VLAN.
+ * Method: two hosts whose frames are handed over by the test. A frame as the kernel made it (read
+ *         off a veth) is taken as it is, so that both ends are not wrong in the same way.
+ */
+#include <string.h>
+
+#include "frame.h"
+#include "host.h"
+#include "microburst/error.h"
+#include "test_cmocka.h"
+
+#define NS_PER_S UINT64_C(1000000000)
+
+static struct host a, b;
+static uint8_t memory[FRAME_HEAD_MAX + 2048], answer[2048];
+static uint8_t *const body = memory + FRAME_HEAD_MAX;
+static struct wire_addr from;
+static struct slice got;
+static size_t answer_len;
+static uint64_t now_ns = 1;
+
+static struct wire_addr
+address(bool v6, uint8_t last)
+{
+	struct wire_addr v4_addr = { .ip = { [10] = 0xff, 0xff, 10, 0, 0, last }, .port = 7000 };
+	struct wire_addr v6_addr = { .ip = { 0xfd, [13] = 1, 2, last }, .port = 7000 };
+
+	return v6 ? v6_addr : v4_addr;
+}
+
+static void
+begin(bool v6, uint16_t vlan)
+{
+	struct host_cfg cfg = { .mac = { 2, 0, 0, 0, 0, 1 },
+				.at = address(v6, 1),
+				.vlan = vlan,
+				.mtu = 1500 };
+
+	now_ns += 100 * NS_PER_S;
+	host_init(&a, &cfg);
+	cfg.mac[5] = 2;
+	cfg.at = address(v6, 2);
+	host_init(&b, &cfg);
+}
+
+static enum host_verdict
+give(struct host *h, const uint8_t *p, size_t len)
+{
+	return host_input(h, slice_of(p, len), false, now_ns, &from, &got, answer, sizeof(answer),
+			  &answer_len);
+}
+
+/* a asks for b, b tells, a sends, b takes it and answers without asking. */
+static void
+finds_and_sends(bool v6, uint16_t vlan)
+{
+	struct wire_addr to = address(v6, 2);
+	struct frame f;
+	size_t head, ask;
+
+	begin(v6, vlan);
+	assert_int_equal(host_output(&a, &to, body, 5, now_ns, &f, &head, &ask), MB_ERR_NOT_FOUND);
+	assert_in_range(ask, 60, FRAME_SMALL_MAX);
+	assert_int_equal(give(&b, body, ask), HOST_ANSWER);
+	memcpy(memory, answer, answer_len);
+	assert_int_equal(give(&a, memory, answer_len), HOST_DROP);
+	assert_int_equal(a.stats.other + a.stats.corrupt, 0);
+	memcpy(body, "hello", 5);
+	assert_int_equal(host_output(&a, &to, body, 5, now_ns, &f, &head, &ask), 0);
+	assert_int_equal(give(&b, body - head, head + 5), HOST_DATAGRAM);
+	assert_int_equal(got.len, 5);
+	assert_memory_equal(got.p, "hello", 5);
+	assert_memory_equal(from.ip, a.cfg.at.ip, 16);
+	assert_int_equal(from.port, 7000);
+	assert_int_equal(host_output(&b, &from, body, 5, now_ns, &f, &head, &ask), 0);
+	assert_int_equal(give(&a, body - head, head + 5), HOST_DATAGRAM);
+	/* What was not heard of for long is asked for again. */
+	now_ns += HOST_EXPIRE_NS;
+	assert_int_equal(host_output(&b, &from, body, 5, now_ns, &f, &head, &ask),
+			 MB_ERR_NOT_FOUND);
+	assert_true(ask > 0);
+	assert_int_equal(host_output(&b, &from, body, 5, now_ns, &f, &head, &ask),
+			 MB_ERR_NOT_FOUND);
+	assert_int_equal(ask, 0); /* but not for each datagram */
+}
+
+static void
+neighbours_find_each_other(void **state)
+{
+	(void)state;
+	finds_and_sends(false, 0);
+	finds_and_sends(false, 77);
+	finds_and_sends(true, 0);
+	finds_and_sends(true, 77);
+}
+
+/* A datagram from a to b, ready to be spoiled. */
+static uint8_t *
+datagram(bool v6, struct frame *f, size_t *ret_len)
+{
+	struct wire_addr to = address(v6, 2);
+	size_t head, ask;
+
+	begin(v6, 0);
+	(void)host_output(&a, &to, body, 5, now_ns, f, &head, &ask);
+	(void)give(&b, body, ask);
+	memcpy(memory, answer, answer_len);
+	(void)give(&a, memory, answer_len);
+	memcpy(body, "hello", 5);
+	assert_int_equal(host_output(&a, &to, body, 5, now_ns, f, &head, &ask), 0);
+	*ret_len = head + 5;
+	return body - head;
+}
+
+static void
+each_changed_bit_is_noticed(void **state)
+{
+	(void)state;
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct frame f;
+		size_t len;
+		uint8_t *p = datagram(v6 != 0, &f, &len);
+
+		/* From the IP head on: hops, class and label of IPv6 are in no sum, nor for us. */
+		for (size_t bit = 14 * 8; bit < len * 8; bit++) {
+			enum host_verdict v;
+			size_t byte = bit / 8 - 14;
+
+			if (v6 != 0 && (byte < 4 || byte == 7)) {
+				continue;
+			}
+			p[bit / 8] ^= (uint8_t)(1 << bit % 8);
+			v = give(&b, p, len);
+			p[bit / 8] ^= (uint8_t)(1 << bit % 8);
+			assert_int_equal(v, HOST_DROP);
+		}
+		for (size_t cut = 0; cut < len; cut++) {
+			assert_int_equal(give(&b, p, cut), HOST_DROP);
+		}
+		assert_int_equal(give(&b, p, len), HOST_DATAGRAM);
+	}
+}
+
+static void
+others_are_not_ours(void **state)
+{
+	struct frame f;
+	size_t len;
+	uint8_t *p = datagram(false, &f, &len);
+	struct host_cfg cfg = b.cfg;
+
+	(void)state;
+	p[5] ^= 1; /* another machine's */
+	assert_int_equal(give(&b, p, len), HOST_DROP);
+	p[5] ^= 1;
+	cfg.at.port++;
+	host_init(&b, &cfg);
+	assert_int_equal(give(&b, p, len), HOST_DROP);
+	cfg.at.port--;
+	cfg.vlan = 3;
+	host_init(&b, &cfg);
+	assert_int_equal(give(&b, p, len), HOST_DROP);
+	assert_int_equal(b.stats.other, 1);
+	assert_int_equal(b.stats.corrupt, 0);
+}
+
+static void
+a_sum_of_the_pseudo_head_only_is_for_this_machine(void **state)
+{
+	struct wire_addr to = address(false, 2);
+	struct frame f;
+	size_t len, head, ask;
+	uint8_t *p;
+
+	(void)state;
+	(void)datagram(false, &f, &len);
+	a.cfg.sum_by_nic = true;
+	memcpy(body, "hello", 5);
+	assert_int_equal(host_output(&a, &to, body, 5, now_ns, &f, &head, &ask), 0);
+	p = body - head;
+	assert_int_equal(f.l2_bytes, 14);
+	assert_int_equal(f.l3_bytes, 20);
+	assert_int_equal(give(&b, p, head + 5), HOST_DROP);
+	assert_int_equal(b.stats.corrupt, 1);
+	b.cfg.partial = true;
+	assert_int_equal(give(&b, p, head + 5), HOST_DATAGRAM);
+	p[14 + 20 + 6] ^= 1; /* neither that nor right */
+	assert_int_equal(give(&b, p, head + 5), HOST_DROP);
+}
+
+static void
+echoes_are_answered(void **state)
+{
+	(void)state;
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct frame f, ask = { .kind = FRAME_ECHO_ASK }, back;
+		uint8_t data[60];
+		size_t len;
+
+		(void)datagram(v6 != 0, &f, &len);
+		for (size_t i = 0; i < sizeof(data); i++) {
+			data[i] = (uint8_t)i;
+		}
+		ask.from = f.from;
+		ask.to = f.to;
+		ask.body = slice_of(data, sizeof(data));
+		len = frame_small(memory, sizeof(memory), &ask);
+		assert_int_equal(give(&b, memory, len), HOST_ANSWER);
+		assert_int_equal(answer_len, len);
+		assert_int_equal(frame_read(slice_of(answer, answer_len), FRAME_SUM_CHECK, &back),
+				 0);
+		assert_int_equal(back.kind, FRAME_ECHO_TELL);
+		assert_memory_equal(back.to.ip, f.from.ip, 16);
+		assert_memory_equal(back.body.p, data, sizeof(data));
+		/* An answer that would not fit is none. */
+		assert_int_equal(host_input(&b, slice_of(memory, len), false, now_ns, &from, &got,
+					    answer, 64, &answer_len),
+				 HOST_DROP);
+	}
+}
+
+static void
+too_much_and_another_family_are_refused(void **state)
+{
+	struct frame f;
+	size_t len, head, ask;
+	struct wire_addr to = address(false, 2), other = address(true, 2);
+
+	(void)state;
+	(void)datagram(false, &f, &len);
+	assert_int_equal(host_datagram_max(&a), 1472);
+	assert_int_equal(host_output(&a, &to, body, 1472, now_ns, &f, &head, &ask), 0);
+	assert_int_equal(host_output(&a, &to, body, 1473, now_ns, &f, &head, &ask),
+			 MB_ERR_TOO_LARGE);
+	assert_int_equal(host_output(&a, &other, body, 9, now_ns, &f, &head, &ask), MB_ERR_INVALID);
+}
+
+/* 10.77.0.2:40000 to 10.77.0.1:7117, "microburst", as RFC 768 and 791 have it, summed by hand. */
+static void
+a_frame_that_somebody_else_made_is_taken(void **state)
+{
+	static const uint8_t made[] = {
+		0x02, 0,    0, 0,   0,   1,    0x02, 0,    0,    0,    0,    9,    0x08,
+		0,    0x45, 0, 0,   38,  0x12, 0x34, 0x40, 0,    64,   17,   0x13, 0xf7,
+		10,   77,   0, 2,   10,  77,   0,    1,    0x9c, 0x40, 0x1b, 0xcd, 0,
+		18,   0,    0, 'm', 'i', 'c',  'r',  'o',  'b',  'u',  'r',  's',  't',
+	};
+	struct host_cfg cfg = { .mac = { 2, 0, 0, 0, 0, 1 },
+				.at = { .ip = { [10] = 0xff, 0xff, 10, 77, 0, 1 }, .port = 7117 },
+				.mtu = 1500 };
+
+	(void)state;
+	host_init(&a, &cfg);
+	assert_int_equal(give(&a, made, sizeof(made)), HOST_DATAGRAM); /* no UDP sum: allowed */
+	assert_int_equal(got.len, 10);
+	assert_memory_equal(got.p, "microburst", 10);
+	assert_int_equal(from.port, 40000);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(neighbours_find_each_other),
+		cmocka_unit_test(each_changed_bit_is_noticed),
+		cmocka_unit_test(others_are_not_ours),
+		cmocka_unit_test(a_sum_of_the_pseudo_head_only_is_for_this_machine),
+		cmocka_unit_test(echoes_are_answered),
+		cmocka_unit_test(too_much_and_another_family_are_refused),
+		cmocka_unit_test(a_frame_that_somebody_else_made_is_taken),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
