@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_zset - commands on sorted sets and their members; ranges are in cmd_zrange.c */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <microburst/error.h>
@@ -369,49 +368,38 @@ cmd_zrevrank(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 
 /* ------------------------------------------------------------------------ in order */
 
-static int
-entry_cmp(const void *a, const void *b)
-{
-	const struct zset_entry *x = a, *y = b;
-
-	if (x->score != y->score) {
-		return x->score < y->score ? -1 : 1;
-	}
-	return slice_cmp(x->member, y->member);
-}
-
-struct zset_entry *
+struct oset_entry *
 gate_zset_sorted(struct gate *g, struct gate_conn *c, const struct cache_value *v,
 		 uint32_t *ret_cnt)
 {
 	uint32_t most = view_cnt(v->type, v->state), cnt = 0;
 	size_t at = ALIGN_UP((size_t)c->keep_len, sizeof(uint64_t));
 	struct table_walk walk = { 0 };
-	struct zset_entry *e;
+	struct oset_entry *e;
 
 	if (!gate_conn_keep(g, c, at + (most + 1) * sizeof(*e))) {
 		return NULL;
 	}
-	e = (struct zset_entry *)(void *)(c->keep + at);
+	e = (struct oset_entry *)(void *)(c->keep + at);
 	while (cnt < most && oset_next(v->state, &walk, &e[cnt].member, &e[cnt].score)) {
 		if (isnan(e[cnt].score)) {
 			e[cnt].score = 0; /* infinities of both signs met; it must have a place */
 		}
 		cnt++;
 	}
-	qsort(e, cnt, sizeof(*e), entry_cmp);
+	oset_sort(e, cnt);
 	*ret_cnt = cnt;
 	return e;
 }
 
 void
-gate_zset_entries(struct gate *g, struct gate_conn *c, const struct zset_entry *first, uint32_t cnt,
+gate_zset_entries(struct gate *g, struct gate_conn *c, const struct oset_entry *first, uint32_t cnt,
 		  bool rev, bool scores)
 {
 	bool pairs = scores && c->proto == 3;
 
 	for (uint32_t i = 0; i < cnt; i++) {
-		const struct zset_entry *e = rev ? first - i : first + i;
+		const struct oset_entry *e = rev ? first - i : first + i;
 
 		if (pairs) {
 			gate_array(g, c, 2);
@@ -431,7 +419,7 @@ entries_take(struct gate *g, struct gate_conn *c, struct slice key, struct cache
 	     uint32_t most, bool pairs)
 {
 	uint32_t all, cnt = 0;
-	struct zset_entry *e = gate_zset_sorted(g, c, v, &all);
+	struct oset_entry *e = gate_zset_sorted(g, c, v, &all);
 	int err = 0;
 
 	if (e == NULL) {
@@ -439,7 +427,7 @@ entries_take(struct gate *g, struct gate_conn *c, struct slice key, struct cache
 		return MB_ERR_NO_MEMORY;
 	}
 	for (most = MIN(most, all); cnt < most; cnt++) {
-		const struct zset_entry *at = &e[max ? all - 1 - cnt : cnt];
+		const struct oset_entry *at = &e[max ? all - 1 - cnt : cnt];
 		struct wset_op op = { .kind = WSET_ZREM, .key = key, .field = at->member };
 
 		err = gate_held_op(g, c, &op, v->version, cnt);

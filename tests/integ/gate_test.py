@@ -463,6 +463,29 @@ class Commands(Case):
         self.assertEqual(len(c('ZPOPMIN', 'big', 200)), 400)
         self.assertEqual(c('ZCARD', 'big'), 100)
 
+    def test_ranges_of_sorted_sets(self):
+        c = self.c
+        c('ZADD', 'z', 1, 'a', 2, 'b', 2, 'c', 4, 'd')
+        for said, want in (
+                (('ZRANGE', 'z', 0, -1), 'a b c d'), (('ZRANGE', 'z', 1, 2, 'REV'), 'c b'),
+                (('ZREVRANGE', 'z', 0, 0, 'WITHSCORES'), 'd 4'), (('ZRANGE', 'z', 4, 9), ''),
+                (('ZRANGEBYSCORE', 'z', '(1', '+inf'), 'b c d'),
+                (('ZRANGEBYSCORE', 'z', '-inf', 2, 'LIMIT', 1, 1, 'WITHSCORES'), 'b 2'),
+                (('ZREVRANGEBYSCORE', 'z', '(4', 2), 'c b'),
+                (('ZRANGE', 'z', '+inf', '-inf', 'BYSCORE', 'REV', 'LIMIT', 1, 2), 'c b'),
+                (('ZRANGE', 'z', 5, 9, 'BYSCORE'), ''),
+                (('ZRANGE', 'none', 0, -1), '')):
+            self.assertEqual(c(*said), want.encode().split(), said)
+        c('ZADD', 'l', *[w for m in 'abcd' for w in (0, m)])
+        self.assertEqual(c('ZRANGEBYLEX', 'l', '(a', '[c'), [b'b', b'c'])
+        self.assertEqual(c('ZREVRANGEBYLEX', 'l', '+', '-', 'LIMIT', 0, 2), [b'd', b'c'])
+        self.assertEqual(c('ZLEXCOUNT', 'l', '-', '(c'), 2)
+        self.assertEqual(c('ZCOUNT', 'z', '(1', 2), 2)
+        self.assertEqual(c('ZCOUNT', 'z', 'x', 2), '-ERR min or max is not a float')
+        self.assertEqual(c('ZRANGE', 'z', 0, 1, 'LIMIT', 0, 1)[:18], '-ERR syntax error,')
+        c('HELLO', 3)
+        self.assertEqual(c('ZRANGE', 'z', 0, 0, 'WITHSCORES'), [[b'a', ',1']])
+
     def test_waiting_for_items(self):
         c, other = self.c, self.client()
         self.assertEqual(c('BLPOP', 'q', 0.05), None)
