@@ -131,23 +131,18 @@ cmd_llen(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	return GATE_DONE;
 }
 
-/* Item at of cnt, from the end that is nearer. */
+/* Item at of cnt, from the end that is nearer. Requires: at < cnt. */
 static bool
 item_at(struct slice state, uint32_t cnt, uint32_t at, struct list_item *ret)
 {
+	bool left = at < cnt - at;
+	uint32_t steps = left ? at + 1 : cnt - at, idx = UINT32_MAX;
 	struct table_walk walk = { 0 };
-	uint32_t idx = UINT32_MAX;
-	bool found = true;
+	bool found;
 
-	if (at < cnt - at) {
-		for (uint32_t i = 0; found && i <= at; i++) {
-			found = list_next(state, &walk, ret);
-		}
-	} else {
-		for (uint32_t i = 0; found && i < cnt - at; i++) {
-			found = list_prev(state, &idx, ret);
-		}
-	}
+	do {
+		found = left ? list_next(state, &walk, ret) : list_prev(state, &idx, ret);
+	} while (found && --steps > 0);
 	return found;
 }
 

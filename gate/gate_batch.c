@@ -130,6 +130,7 @@ batch_for(struct gate *g, struct gate_run *run, uint32_t tile, size_t bytes,
 	run->batch_open[tile] = true;
 	run->open_cnt++;
 	g->under_way++;
+	g->batch_cnt++;
 	*ret = b;
 	return 0;
 }
@@ -436,6 +437,7 @@ gate_batch_published(struct gate *g, const struct desc *d)
 	payload_release(g->inner.pool, b->msg.ref.handle, PROC_DAEMON);
 	STAILQ_INSERT_HEAD(&g->batch_free, b, next);
 	g->under_way--;
+	g->batch_cnt--;
 	run->batch[b->tile] = NULL;
 	run->pending -= b->op_cnt;
 	gate_block_wake(g, b->wake_bits);

@@ -17,6 +17,7 @@
 #define NOAUTH   CMD_NOAUTH
 #define ADMIN    CMD_ADMIN
 #define NOSCRIPT CMD_NOSCRIPT
+#define NOMULTI  CMD_NOMULTI
 
 static struct gate_command command[] = {
 #define COMMAND(text, fn, words, bits, at, to, by, of, from, what)                                 \

@@ -76,8 +76,8 @@ larges_drop(struct gate *g, struct gate_conn *c)
 	}
 }
 
-static void
-command_end(struct gate *g, struct gate_conn *c)
+void
+gate_conn_renew(struct gate *g, struct gate_conn *c)
 {
 	c->step = 0;
 	c->acc = 0;
@@ -92,6 +92,12 @@ command_end(struct gate *g, struct gate_conn *c)
 		c->keep = NULL;
 		c->keep_len = c->keep_cap = 0;
 	}
+}
+
+static void
+command_end(struct gate *g, struct gate_conn *c)
+{
+	gate_conn_renew(g, c);
 	if (c->large != NULL) {
 		larges_drop(g, c);
 		heap_free(g->heap, c->large, RESP_LARGE_CNT_MAX * sizeof(*c->large));
@@ -119,6 +125,7 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 	}
 	slow_set(g, c, false);
 	gate_unblock(g, c);
+	gate_multi_drop(g, c);
 	if (c->run != NULL) {
 		c->run->conn = NULL; /* B2 */
 		c->run->open = false;
@@ -314,10 +321,13 @@ command_run(struct gate *g, struct gate_conn *c, struct slice text)
 		return GATE_DONE;
 	}
 	cmd = gate_command_find(g->args[0]);
-	if (gate_run_before(c) && (cmd == NULL || (cmd->flags & CMD_RUN) == 0)) {
+	if (gate_run_before(c) && (cmd == NULL || (cmd->flags & CMD_RUN) == 0 || c->multi != NULL)) {
 		return GATE_WAIT;
 	}
 	c->command = cmd;
+	if (c->multi != NULL && gate_multi_takes(g, c, cmd, g->args, (uint32_t)cnt)) {
+		return GATE_DONE;
+	}
 	return gate_command_run(g, c, cmd, g->args, (uint32_t)cnt);
 }
 
@@ -328,6 +338,19 @@ command_over(struct gate *g, struct gate_conn *c)
 	g->command_cnt++;
 	command_end(g, c);
 	resp_next(&c->parser);
+}
+
+/* Whether what ended was one of EXEC's commands: the next one follows. */
+static bool
+multi_goes_on(struct gate *g, struct gate_conn *c)
+{
+	bool running = c->multi != NULL && c->multi->running;
+
+	if (running) {
+		c->tries = 0;
+		gate_multi_next(g, c);
+	}
+	return running;
 }
 
 /* How a HELD command ended: its reply stands, or it is begun again, or it failed.
@@ -347,7 +370,7 @@ held_over(struct gate *g, struct gate_conn *c)
 		return false;
 	}
 	if (err == 0) {
-		return true;
+		return !multi_goes_on(g, c);
 	}
 	gate_out_back(g, c, &mark);
 	c->part_next = 0;
@@ -357,7 +380,7 @@ held_over(struct gate *g, struct gate_conn *c)
 		return false;
 	}
 	gate_error_of(g, c, err);
-	return true;
+	return !multi_goes_on(g, c);
 }
 
 /* Runs what is in the text. Returns: how much of it is done with. */
@@ -387,6 +410,10 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 		}
 		if (i == COMMANDS_A_TURN) { /* the others first */
 			gate_conn_ready(g, c);
+			break;
+		}
+		if (g->alone != NULL && g->alone != c) { /* a transaction first */
+			gate_conn_later(g, c);
 			break;
 		}
 		rc = resp_scan(&c->parser, rest);

@@ -8,6 +8,7 @@
  *   gate_state.c   looking values up, fetching what is not there
  *   gate_call.c    calls of functions and DAGs, listings of keys
  *   gate_block.c   commands that wait for an item
+ *   gate_multi.c   commands that are kept, and run together
  *   gate_command.c the table of commands
  *   cmd_*.c        the commands
  *
@@ -158,6 +159,17 @@ struct gate_large {
 	uint32_t len, got;
 };
 
+/* Of MULTI: the commands that are to run together, and what was watched. Each of text is
+ * word_cnt u32 | ( len u32 | bytes ) *; of watch version u64 | key_len u32 | key. */
+struct gate_multi {
+	bool queueing; /* MULTI was said */
+	bool wrong;    /* a command could not be kept */
+	bool running;  /* by EXEC */
+	uint32_t cnt, at; /* commands; where the next one begins */
+	uint32_t text_len, text_cap, watch_len, watch_cap, watch_at;
+	uint8_t *text, *watch; /* from the heap */
+};
+
 struct gate_conn {
 	struct stream_id id;
 	bool used;
@@ -180,6 +192,7 @@ struct gate_conn {
 	uint32_t in_len, in_cap;
 	struct gate_large *large; /* RESP_LARGE_CNT_MAX; NULL: none */
 	struct gate_out out;
+	struct gate_multi *multi; /* from the heap; NULL: none */
 	struct gate_mark mark; /* of a HELD command: where its reply begins */
 	struct gate_run *run;
 	/* the command at hand */
@@ -234,6 +247,8 @@ struct gate {
 	uint32_t slow_cnt; /* connections that owe */
 	struct gate_conns ready;
 	struct gate_conns starved; /* wait for room: of batches, fetches, calls, memory */
+	struct gate_conn *alone; /* its transaction runs: no other command is begun; NULL */
+	uint32_t batch_cnt;      /* at their cache tiles, or on their way */
 	struct gate_blocked blocked; /* wait for an item, who waits longest first */
 	uint64_t block_tick_ns;
 	struct gate_batches batch_free, batch_unsent;
@@ -271,6 +286,7 @@ enum gate_command_flag {
 	CMD_NOAUTH = 1 << 4, /* also for who has not said a password */
 	CMD_ADMIN = 1 << 5,
 	CMD_NOSCRIPT = 1 << 6,
+	CMD_NOMULTI = 1 << 7, /* runs at once, inside of MULTI too */
 };
 
 typedef int gate_command_fn(struct gate *g, struct gate_conn *c, const struct slice *arg,
@@ -317,6 +333,8 @@ void gate_conn_later(struct gate *g, struct gate_conn *c);
 struct gate_conn *gate_conn_find(struct gate *g, struct stream_id id);
 /* gate_conn_close ends it now, whatever is not sent. */
 void gate_conn_close(struct gate *g, struct gate_conn *c);
+/* gate_conn_renew makes the state of the command at hand that of one not begun. */
+void gate_conn_renew(struct gate *g, struct gate_conn *c);
 void gate_conn_check(struct gate *g, struct gate_conn *c, uint64_t now_ns);
 /* gate_conn_keep makes room for at least bytes in c->keep. Returns: false: there is no memory. */
 bool gate_conn_keep(struct gate *g, struct gate_conn *c, size_t bytes);
@@ -446,6 +464,15 @@ gate_key_bit(uint64_t hash)
 {
 	return UINT64_C(1) << (hash >> 58);
 }
+
+/* ---- gate_multi.c */
+
+/* gate_multi_takes: the command is kept for EXEC, and answered so. */
+bool gate_multi_takes(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
+		      const struct slice *arg, uint32_t arg_cnt);
+/* gate_multi_next: the command of EXEC that was at hand is over. */
+void gate_multi_next(struct gate *g, struct gate_conn *c);
+void gate_multi_drop(struct gate *g, struct gate_conn *c);
 
 /* ---- gate_call.c */
 

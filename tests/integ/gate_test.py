@@ -486,6 +486,34 @@ class Commands(Case):
         c('HELLO', 3)
         self.assertEqual(c('ZRANGE', 'z', 0, 0, 'WITHSCORES'), [[b'a', ',1']])
 
+    def test_transactions(self):
+        c, other = self.c, self.client()
+        self.assertEqual(c('EXEC'), '-ERR EXEC without MULTI')
+        self.assertEqual(c('MULTI'), '+OK')
+        self.assertEqual(c('MULTI'), '-ERR MULTI calls can not be nested')
+        for said in (('SET', 'a', 1), ('INCR', 'a'), ('GET', 'a'), ('RPUSH', 'l', 'x', 'y'),
+                     ('LPOP', 'l'), ('SADD', 'a', 'm'), ('BLPOP', 'none', 0), ('APPEND', 'a', '0')):
+            self.assertEqual(c(*said), '+QUEUED')
+        self.assertEqual(other('GET', 'a'), None)
+        self.assertEqual(c('EXEC'), ['+OK', 2, b'2', 2, b'x', '-WRONGTYPE Operation against a key '
+                                     'holding the wrong kind of value', None, 2])
+        self.assertEqual(c('GET', 'a'), b'20')
+        for changed in (False, True):
+            self.assertEqual(c('WATCH', 'a', 'none'), '+OK')
+            if changed:
+                other('INCR', 'a')
+            c('MULTI')
+            c('SET', 'b', 'seen')
+            self.assertEqual(c('EXEC'), None if changed else ['+OK'])
+        c('MULTI')
+        self.assertEqual(c('GET')[:4], '-ERR')
+        self.assertEqual(c('MB.CALL', 'increment', 1)[:4], '-ERR')
+        self.assertEqual(c('EXEC')[:10], '-EXECABORT')
+        c('MULTI')
+        c('SET', 'b', 'never')
+        self.assertEqual(c('DISCARD'), '+OK')
+        self.assertEqual(c('GET', 'b'), b'seen')
+
     def test_waiting_for_items(self):
         c, other = self.c, self.client()
         self.assertEqual(c('BLPOP', 'q', 0.05), None)
@@ -737,6 +765,23 @@ class Together(Case):
         for t in threads:
             t.join()
         self.assertEqual(sorted(got), list(range(200)))
+
+    def test_what_was_watched_is_not_lost(self):
+        def work():
+            c, done = Raw(NODE['port']), 0
+            while done < 25:
+                c('WATCH', 'n')
+                n = int(c('GET', 'n') or 0)
+                c.send(b'MULTI\r\nSET n %d\r\nINCR m\r\nEXEC\r\n' % (n + 1))
+                done += [c.answer() for _ in range(4)][3] is not None
+            c.close()
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(self.c('MGET', 'n', 'm'), [b'100', b'100'])
 
     def test_calls_and_writes_while_executors_are_killed(self):
         stop = threading.Event()
