@@ -39,8 +39,8 @@ push(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_
 	}
 	for (; c->step + 2 < arg_cnt; c->step++) {
 		struct wset_op op = { .kind = kind, .key = arg[1], .value = arg[c->step + 2] };
-		int err = c->step == 0 ? gate_write_op(g, c, &op, 0)
-				       : gate_write_op_after(g, c, &op);
+		int err =
+			c->step == 0 ? gate_write_op(g, c, &op, 0) : gate_write_op_after(g, c, &op);
 
 		if (err == MB_ERR_FULL) {
 			return GATE_WAIT;

@@ -270,9 +270,8 @@ cmd_blmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 {
 	double timeout_s;
 
-	return gate_block_timeout(g, c, arg[1], &timeout_s)
-		       ? mpop(g, c, arg, arg_cnt, 2, timeout_s)
-		       : (int)GATE_DONE;
+	return gate_block_timeout(g, c, arg[1], &timeout_s) ? mpop(g, c, arg, arg_cnt, 2, timeout_s)
+							    : (int)GATE_DONE;
 }
 
 /* ------------------------------------------------------------------------ moving */
@@ -281,9 +280,7 @@ cmd_blmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 static int
 move_push(struct gate *g, struct gate_conn *c, struct slice to, enum wset_kind kind)
 {
-	struct wset_op op = { .kind = kind,
-			      .key = to,
-			      .value = slice_of(c->keep, c->keep_len) };
+	struct wset_op op = { .kind = kind, .key = to, .value = slice_of(c->keep, c->keep_len) };
 
 	gate_held_begin(c);
 	gate_bulk(g, c, op.value);

@@ -252,8 +252,7 @@ cmd_zrangebyscore(struct gate *g, struct gate_conn *c, const struct slice *arg, 
 }
 
 int
-cmd_zrevrangebyscore(struct gate *g, struct gate_conn *c, const struct slice *arg,
-		     uint32_t arg_cnt)
+cmd_zrevrangebyscore(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	return range_show(g, c, arg, arg_cnt,
 			  (struct range){ .by = BY_SCORE, .rev = true, .most = -1 }, false);

@@ -253,9 +253,7 @@ cmd_zrem(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 		return GATE_WAIT;
 	}
 	for (; c->step + 2 < arg_cnt; c->step++) {
-		struct wset_op op = { .kind = WSET_ZREM,
-				      .key = arg[1],
-				      .field = arg[c->step + 2] };
+		struct wset_op op = { .kind = WSET_ZREM, .key = arg[1], .field = arg[c->step + 2] };
 
 		if (gate_write_op(g, c, &op, 0) == MB_ERR_FULL) {
 			return GATE_WAIT;
@@ -344,8 +342,7 @@ rank(struct gate *g, struct gate_conn *c, const struct slice *arg, bool rev)
 		return GATE_DONE;
 	}
 	while (oset_next(v.state, &walk, &member, &score)) {
-		bool less = score < want ||
-			    (score == want && slice_cmp(member, arg[2]) < 0);
+		bool less = score < want || (score == want && slice_cmp(member, arg[2]) < 0);
 
 		before += rev ? !less && !slice_eq(member, arg[2]) : less;
 	}

@@ -38,9 +38,9 @@ int
 gate_block(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s)
 {
 	if (c->block_due_ns == 0) { /* K2 */
-		c->block_due_ns = timeout_s == 0
-					  ? UINT64_MAX
-					  : g->now_ns + (uint64_t)(timeout_s * (double)NS_PER_S) + 1;
+		c->block_due_ns =
+			timeout_s == 0 ? UINT64_MAX
+				       : g->now_ns + (uint64_t)(timeout_s * (double)NS_PER_S) + 1;
 	}
 	if (TAILQ_EMPTY(&g->blocked)) {
 		g->block_tick_ns = g->now_ns + BLOCK_TICK_NS;
@@ -86,7 +86,8 @@ gate_block_tick(struct gate *g, uint64_t now_ns)
 		return;
 	}
 	g->block_tick_ns = now_ns + BLOCK_TICK_NS;
-	TAILQ_FOREACH(c, &g->blocked, next_blocked) {
+	TAILQ_FOREACH(c, &g->blocked, next_blocked)
+	{
 		c->timed_out = now_ns >= c->block_due_ns;
 	}
 	gate_block_wake(g, UINT64_MAX);

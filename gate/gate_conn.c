@@ -321,7 +321,8 @@ command_run(struct gate *g, struct gate_conn *c, struct slice text)
 		return GATE_DONE;
 	}
 	cmd = gate_command_find(g->args[0]);
-	if (gate_run_before(c) && (cmd == NULL || (cmd->flags & CMD_RUN) == 0 || c->multi != NULL)) {
+	if (gate_run_before(c) &&
+	    (cmd == NULL || (cmd->flags & CMD_RUN) == 0 || c->multi != NULL)) {
 		return GATE_WAIT;
 	}
 	c->command = cmd;

@@ -162,9 +162,9 @@ struct gate_large {
 /* Of MULTI: the commands that are to run together, and what was watched. Each of text is
  * word_cnt u32 | ( len u32 | bytes ) *; of watch version u64 | key_len u32 | key. */
 struct gate_multi {
-	bool queueing; /* MULTI was said */
-	bool wrong;    /* a command could not be kept */
-	bool running;  /* by EXEC */
+	bool queueing;    /* MULTI was said */
+	bool wrong;       /* a command could not be kept */
+	bool running;     /* by EXEC */
 	uint32_t cnt, at; /* commands; where the next one begins */
 	uint32_t text_len, text_cap, watch_len, watch_cap, watch_at;
 	uint8_t *text, *watch; /* from the heap */
@@ -193,13 +193,14 @@ struct gate_conn {
 	struct gate_large *large; /* RESP_LARGE_CNT_MAX; NULL: none */
 	struct gate_out out;
 	struct gate_multi *multi; /* from the heap; NULL: none */
-	struct gate_mark mark; /* of a HELD command: where its reply begins */
+	struct gate_mark mark;    /* of a HELD command: where its reply begins */
 	struct gate_run *run;
 	/* the command at hand */
 	uint32_t step;
 	uint32_t tries; /* of a HELD command */
 	int64_t acc;
-	uint32_t part, part_next; /* how much of a HELD command is done; and if this part succeeds */
+	uint32_t part,
+		part_next; /* how much of a HELD command is done; and if this part succeeds */
 	int64_t total, total_next; /* the same, for what it answers */
 	bool timed_out;            /* it has waited for an item long enough */
 	bool blocked;              /* in the list of those that wait for one */
@@ -246,9 +247,9 @@ struct gate {
 	_Atomic uint32_t under_way_shown;
 	uint32_t slow_cnt; /* connections that owe */
 	struct gate_conns ready;
-	struct gate_conns starved; /* wait for room: of batches, fetches, calls, memory */
-	struct gate_conn *alone; /* its transaction runs: no other command is begun; NULL */
-	uint32_t batch_cnt;      /* at their cache tiles, or on their way */
+	struct gate_conns starved;   /* wait for room: of batches, fetches, calls, memory */
+	struct gate_conn *alone;     /* its transaction runs: no other command is begun; NULL */
+	uint32_t batch_cnt;          /* at their cache tiles, or on their way */
 	struct gate_blocked blocked; /* wait for an item, who waits longest first */
 	uint64_t block_tick_ns;
 	struct gate_batches batch_free, batch_unsent;
@@ -409,11 +410,11 @@ int gate_write_held(struct gate *g, struct gate_conn *c, struct wset_op *op, uin
  * NULL: only one. */
 int gate_write_held_2(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t version,
 		      struct wset_op *then);
-/* A HELD command of many operations on one key: gate_held_begin, gate_held_op for each, gate_held_end.
- * The first is done only if the key still shows version, each other one only if the one before it
- * was, and nobody's come between. When there is no room for more, the command goes on in parts: with
- * part_next (and total_next) set it is called again once this part has succeeded, as c->part (and
- * c->total); what was written to the reply then stands.
+/* A HELD command of many operations on one key: gate_held_begin, gate_held_op for each,
+ * gate_held_end. The first is done only if the key still shows version, each other one only if the
+ * one before it was, and nobody's come between. When there is no room for more, the command goes on
+ * in parts: with part_next (and total_next) set it is called again once this part has succeeded, as
+ * c->part (and c->total); what was written to the reply then stands.
  *
  * cnt: how many were added in this part. gate_held_op returns: 0; MB_ERR_FULL: no more fit;
  * MB_ERR_TOO_LARGE. gate_held_end returns what the handler returns. */

@@ -7,8 +7,8 @@
  *
  *   T1  g->alone: no command of another connection is begun until the transaction is over; what
  *       others had begun may end, but publishes nothing that was looked at before.
- *   T2  A watched key is compared (by what a reader sees of it) after T1 holds: no client of the gate
- *       can write between that and the transaction's own writes. A function can.
+ *   T2  A watched key is compared (by what a reader sees of it) after T1 holds: no client of the
+ *       gate can write between that and the transaction's own writes. A function can.
  *
  * Rejected: one write set for all of them (the commands answer what they read of each other).
  */
@@ -307,8 +307,8 @@ cmd_exec(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	}
 	if (m->wrong) {
 		gate_multi_drop(g, c);
-		return gate_error(
-			g, c, "EXECABORT Transaction discarded because of previous errors.");
+		return gate_error(g, c,
+				  "EXECABORT Transaction discarded because of previous errors.");
 	}
 	if (m->running) {
 		return multi_run(g, c);
