@@ -23,6 +23,7 @@
 #include "lattice.h"
 #include "map.h"
 #include "microburst/error.h"
+#include "oset.h"
 #include "view.h"
 
 #define OP_NONE             UINT32_MAX
@@ -252,7 +253,18 @@ op_open(struct cache_core *c, struct cache_job *job)
 	return true;
 }
 
-/* The operation is over, one way or the other. */
+/* Whether the next operation is of the same key, and to be done together with the one at hand. */
+static bool
+op_chained(const struct cache_job *job)
+{
+	struct slice rest = job->rest;
+	struct wset_op next;
+
+	return job->word != NULL && wset_next(&rest, &next) == 1 &&
+	       job->word[job->op_idx + 1].if_before != 0 && slice_eq(next.key, job->op.key);
+}
+
+/* The operation is over, one way or the other. A key that is chained stays the job's. */
 static void
 op_close(struct cache_core *c, struct cache_job *job, int err)
 {
@@ -270,10 +282,13 @@ op_close(struct cache_core *c, struct cache_job *job, int err)
 	}
 	cache_store_free(c->store, &job->value);
 	cache_core_moving(c, &job->moving, false);
-	job->work = NULL;
+	if (w != NULL) {
+		w->chain = err == 0 && op_chained(job) ? job : NULL;
+	}
 	job->op_open = false;
 	job->op_idx++;
-	if (w != NULL) {
+	if (w != NULL && w->chain == NULL) {
+		job->work = NULL;
 		w->use_cnt--;
 		cache_work_settle(c, w);
 	}
@@ -300,7 +315,7 @@ op_work(struct cache_core *c, struct cache_job *job)
 		job->work = w;
 	}
 	if (w->state == CACHE_WORK_READY) {
-		return CACHE_STEP_DONE;
+		return w->chain == NULL || w->chain == job ? CACHE_STEP_DONE : CACHE_STEP_AGAIN;
 	}
 	if (w->state == CACHE_WORK_IDLE) {
 		cache_work_fetch(c, w);
@@ -371,12 +386,17 @@ has_item(struct slice stored, const struct wset_op *op, struct hlc_time now)
 	unsigned int type;
 	struct slice value;
 	struct envelope e;
+	double score;
 
 	if (!delta_present(stored, now)) {
 		return false;
 	}
 	if (op->kind == WSET_MAP_PUT) {
 		return field_find(stored, op->field, &type, &value);
+	}
+	if (op->kind == WSET_ZADD) {
+		return envelope_open(stored, &e) == 0 && e.type == LATTICE_OSET &&
+		       oset_score(e.state, op->field, &score) == 0;
 	}
 	return op->kind == WSET_SADD && envelope_open(stored, &e) == 0 && view_is_set(e.type) &&
 	       view_set_has(e.type, e.state, op->value);
@@ -390,6 +410,7 @@ op_word(struct cache_core *c, struct cache_job *job, bool changed)
 	struct slice stored, value;
 	struct envelope e;
 	unsigned int type;
+	double score;
 
 	if (word == NULL) {
 		return;
@@ -401,6 +422,12 @@ op_word(struct cache_core *c, struct cache_job *job, bool changed)
 	} else if (job->op.kind == WSET_MAP_INCR &&
 		   field_find(stored, job->op.field, &type, &value)) {
 		word->err = view_i64(type, value, &word->n);
+	} else if ((job->op.kind == WSET_PUSH_LEFT || job->op.kind == WSET_PUSH_RIGHT) &&
+		   envelope_open(stored, &e) == 0) {
+		word->n = view_cnt(e.type, e.state);
+	} else if (job->op.kind == WSET_ZINCR && envelope_open(stored, &e) == 0 &&
+		   oset_score(e.state, job->op.field, &score) == 0) {
+		memcpy(&word->n, &score, sizeof(word->n));
 	}
 }
 

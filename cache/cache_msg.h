@@ -57,10 +57,12 @@ struct cache_op_word {
 	uint64_t if_version;
 	int32_t err;        /* out: as of a PUBLISHED, of this operation. MB_ERR_TRYAGAIN: another
 			      * version */
-	uint32_t if_before; /* in: do it only if the operation before it in the set was done */
+	uint32_t if_before; /* in: do it only if the operation before it in the set was done. If
+			     * that is of the same key, nobody's operation comes between the two */
 	uint32_t changed;   /* out: 1 if it brought anything new, else 0 */
-	/* out: of INCR and MAP_INCR the number that it made; of SADD and MAP_PUT 1 if there was no
-	 * such member or field before, else 0 */
+	/* out: of INCR and MAP_INCR the number that it made, of ZINCR the score, a double's bits;
+	 * of a push the list's length; of SADD, MAP_PUT and ZADD 1 if there was no such member or
+	 * field before, else 0 */
 	int64_t n;
 };
 

@@ -41,6 +41,7 @@ work_take(struct cache_core *c, uint64_t hash, struct slice key)
 	w->state = CACHE_WORK_IDLE;
 	w->hash = hash;
 	w->use_cnt = 0;
+	w->chain = NULL;
 	w->flight_ack = 0;
 	w->pending_ack = 0;
 	w->lent = 0;
@@ -63,6 +64,7 @@ work_give(struct cache_core *c, struct cache_work *w)
 	struct cache_work **at = table_head(c, w->hash);
 
 	REQUIRE(w->use_cnt == 0);
+	REQUIRE(w->chain == NULL);
 	REQUIRE(!w->moving);
 	REQUIRE(w->flight.kind == CACHE_DELTA_NONE);
 	REQUIRE(w->pending.kind == CACHE_DELTA_NONE);

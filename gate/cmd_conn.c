@@ -62,6 +62,7 @@ cmd_select(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 int
 cmd_reset(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
+	gate_multi_drop(g, c);
 	c->proto = 2;
 	c->authed = g->cfg.password[0] == '\0';
 	c->parser.limited = !c->authed;

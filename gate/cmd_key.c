@@ -57,6 +57,10 @@ type_text(unsigned int type)
 		return "set";
 	case LATTICE_MAP:
 		return "hash";
+	case LATTICE_LIST:
+		return "list";
+	case LATTICE_OSET:
+		return "zset";
 	default:
 		return "string";
 	}

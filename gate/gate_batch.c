@@ -124,11 +124,13 @@ batch_for(struct gate *g, struct gate_run *run, uint32_t tile, size_t bytes,
 	b->tile = tile;
 	b->run = run;
 	b->op_cnt = 0;
+	b->wake_bits = 0;
 	wset_init(&b->ws, mem, GATE_BATCH_BYTES);
 	run->batch[tile] = b;
 	run->batch_open[tile] = true;
 	run->open_cnt++;
 	g->under_way++;
+	g->batch_cnt++;
 	*ret = b;
 	return 0;
 }
@@ -240,6 +242,10 @@ gate_write_op(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t 
 	b->payload[b->op_cnt] = handle;
 	b->word[b->op_cnt] = (struct cache_op_word){ .if_version = if_version };
 	b->op_cnt++;
+	if (op->kind == WSET_PUSH_LEFT || op->kind == WSET_PUSH_RIGHT || op->kind == WSET_ZADD ||
+	    op->kind == WSET_ZINCR) {
+		b->wake_bits |= gate_key_bit(hash);
+	}
 	run->pending++;
 	g->op_cnt++;
 	return 0;
@@ -319,6 +325,39 @@ gate_write_held(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_
 	return gate_write_held_2(g, c, op, version, NULL);
 }
 
+void
+gate_held_begin(struct gate_conn *c)
+{
+	c->mark = gate_out_mark(c);
+	c->mark.set = false;
+	c->part_next = 0;
+}
+
+int
+gate_held_op(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t version,
+	     uint32_t cnt)
+{
+	if (gate_write(g, c, REC_HELD) == NULL) {
+		return MB_ERR_FULL;
+	}
+	return cnt == 0 ? gate_write_op(g, c, op, version) : gate_write_op_after(g, c, op);
+}
+
+int
+gate_held_end(struct gate *g, struct gate_conn *c, int err, uint32_t cnt)
+{
+	if (err == MB_ERR_FULL && cnt == 0) {
+		gate_out_back(g, c, &c->mark);
+		c->part_next = 0;
+		return GATE_WAIT;
+	}
+	if (err != 0 && err != MB_ERR_FULL) {
+		c->run->rec[c->run->rec_cnt - 1].err = (int16_t)err;
+	}
+	gate_write_end(g, c);
+	return GATE_HELD;
+}
+
 /* --------------------------------------------------------------------- acknowledged */
 
 /* "not an integer", or another type? Redis says them apart; to the cache both are TYPE. */
@@ -356,7 +395,7 @@ op_over(struct gate *g, struct gate_batch *b, uint32_t i)
 		rec->not_number =
 			word->err == MB_ERR_TYPE && rec->kind == REC_NUMBER && is_text(g, b, i);
 	}
-	if (rec->kind == REC_NUMBER) {
+	if (rec->kind == REC_NUMBER || rec->kind == REC_LENGTH || rec->kind == REC_SCORE) {
 		rec->n = word->n;
 	} else if (rec->kind == REC_MADE) {
 		rec->n += word->err == 0 ? word->n : 0;
@@ -398,8 +437,10 @@ gate_batch_published(struct gate *g, const struct desc *d)
 	payload_release(g->inner.pool, b->msg.ref.handle, PROC_DAEMON);
 	STAILQ_INSERT_HEAD(&g->batch_free, b, next);
 	g->under_way--;
+	g->batch_cnt--;
 	run->batch[b->tile] = NULL;
 	run->pending -= b->op_cnt;
+	gate_block_wake(g, b->wake_bits);
 	if (run->pending == 0) {
 		gate_run_over(g, run);
 	}
@@ -410,9 +451,13 @@ gate_batch_published(struct gate *g, const struct desc *d)
 static void
 rec_reply(struct gate *g, struct gate_conn *c, const struct gate_rec *rec)
 {
+	double score;
+
 	if (rec->err != 0) {
 		if (rec->kind == REC_NUMBER && rec->err == MB_ERR_TOO_LARGE) {
 			gate_error(g, c, "ERR increment or decrement would overflow");
+		} else if (rec->kind == REC_SCORE && rec->err == MB_ERR_INVALID) {
+			gate_error(g, c, "ERR resulting score is not a number (NaN)");
 		} else if (rec->not_number) {
 			gate_error(g, c, "ERR value is not an integer or out of range");
 		} else {
@@ -423,6 +468,10 @@ rec_reply(struct gate *g, struct gate_conn *c, const struct gate_rec *rec)
 	switch (rec->kind) {
 	case REC_OK:
 		gate_ok(g, c);
+		break;
+	case REC_SCORE:
+		memcpy(&score, &rec->n, sizeof(score));
+		gate_double(g, c, score);
 		break;
 	default:
 		gate_int(g, c, rec->n);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gate_command - the table of commands, its index, and what is checked before any of them runs */
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <microburst/error.h>
@@ -15,6 +17,7 @@
 #define NOAUTH   CMD_NOAUTH
 #define ADMIN    CMD_ADMIN
 #define NOSCRIPT CMD_NOSCRIPT
+#define NOMULTI  CMD_NOMULTI
 
 static struct gate_command command[] = {
 #define COMMAND(text, fn, words, bits, at, to, by, of, from, what)                                 \
@@ -170,6 +173,20 @@ gate_word_i64(struct slice word, int64_t *ret)
 	}
 	*ret = minus ? (int64_t)(0 - n) : (int64_t)n;
 	return true;
+}
+
+bool
+gate_word_f64(struct slice word, double *ret)
+{
+	char text[128], *end;
+
+	if (word.len == 0 || word.len >= sizeof(text) || isspace(word.p[0])) {
+		return false;
+	}
+	memcpy(text, word.p, word.len);
+	text[word.len] = '\0';
+	*ret = strtod(text, &end);
+	return end == text + word.len && !isnan(*ret);
 }
 
 /* ------------------------------------------------------------------------ patterns */

@@ -76,18 +76,28 @@ larges_drop(struct gate *g, struct gate_conn *c)
 	}
 }
 
-static void
-command_end(struct gate *g, struct gate_conn *c)
+void
+gate_conn_renew(struct gate *g, struct gate_conn *c)
 {
 	c->step = 0;
 	c->acc = 0;
 	c->held_err = 0;
+	c->part = c->part_next = 0;
+	c->total = c->total_next = 0;
+	c->timed_out = false;
+	c->block_due_ns = 0;
 	c->quiet = false;
 	if (c->keep != NULL) {
 		heap_free(g->heap, c->keep, c->keep_cap);
 		c->keep = NULL;
 		c->keep_len = c->keep_cap = 0;
 	}
+}
+
+static void
+command_end(struct gate *g, struct gate_conn *c)
+{
+	gate_conn_renew(g, c);
 	if (c->large != NULL) {
 		larges_drop(g, c);
 		heap_free(g->heap, c->large, RESP_LARGE_CNT_MAX * sizeof(*c->large));
@@ -114,6 +124,8 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 		STAILQ_REMOVE(c->starving ? &g->starved : &g->ready, c, gate_conn, next);
 	}
 	slow_set(g, c, false);
+	gate_unblock(g, c);
+	gate_multi_drop(g, c);
 	if (c->run != NULL) {
 		c->run->conn = NULL; /* B2 */
 		c->run->open = false;
@@ -309,10 +321,14 @@ command_run(struct gate *g, struct gate_conn *c, struct slice text)
 		return GATE_DONE;
 	}
 	cmd = gate_command_find(g->args[0]);
-	if (gate_run_before(c) && (cmd == NULL || (cmd->flags & CMD_RUN) == 0)) {
+	if (gate_run_before(c) &&
+	    (cmd == NULL || (cmd->flags & CMD_RUN) == 0 || c->multi != NULL)) {
 		return GATE_WAIT;
 	}
 	c->command = cmd;
+	if (c->multi != NULL && gate_multi_takes(g, c, cmd, g->args, (uint32_t)cnt)) {
+		return GATE_DONE;
+	}
 	return gate_command_run(g, c, cmd, g->args, (uint32_t)cnt);
 }
 
@@ -325,6 +341,19 @@ command_over(struct gate *g, struct gate_conn *c)
 	resp_next(&c->parser);
 }
 
+/* Whether what ended was one of EXEC's commands: the next one follows. */
+static bool
+multi_goes_on(struct gate *g, struct gate_conn *c)
+{
+	bool running = c->multi != NULL && c->multi->running;
+
+	if (running) {
+		c->tries = 0;
+		gate_multi_next(g, c);
+	}
+	return running;
+}
+
 /* How a HELD command ended: its reply stands, or it is begun again, or it failed.
  * Returns: true when it is over. */
 static bool
@@ -335,17 +364,24 @@ held_over(struct gate *g, struct gate_conn *c)
 
 	c->mark.set = false;
 	c->held_err = 0;
+	if (err == 0 && c->part_next != 0) { /* there is more to do */
+		c->part = c->part_next;
+		c->total = c->total_next;
+		c->part_next = 0;
+		return false;
+	}
 	if (err == 0) {
-		return true;
+		return !multi_goes_on(g, c);
 	}
 	gate_out_back(g, c, &mark);
+	c->part_next = 0;
 	if (err == MB_ERR_TRYAGAIN && c->tries++ < GATE_TRIES) {
 		c->step = 0;
 		c->acc = 0;
 		return false;
 	}
 	gate_error_of(g, c, err);
-	return true;
+	return !multi_goes_on(g, c);
 }
 
 /* Runs what is in the text. Returns: how much of it is done with. */
@@ -375,6 +411,10 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 		}
 		if (i == COMMANDS_A_TURN) { /* the others first */
 			gate_conn_ready(g, c);
+			break;
+		}
+		if (g->alone != NULL && g->alone != c) { /* a transaction first */
+			gate_conn_later(g, c);
 			break;
 		}
 		rc = resp_scan(&c->parser, rest);
@@ -526,7 +566,7 @@ gate_conn_ended(struct gate *g, struct stream_id id)
 
 	REQUIRE(c != NULL);
 	c->ended = true;
-	if (large_open(c) != NULL) {
+	if (large_open(c) != NULL || c->blocked) { /* an item would be given to nobody */
 		c->last = true;
 	}
 	settle(g, c);

@@ -7,6 +7,8 @@
  *   gate_batch.c   operations of many connections, published together
  *   gate_state.c   looking values up, fetching what is not there
  *   gate_call.c    calls of functions and DAGs, listings of keys
+ *   gate_block.c   commands that wait for an item
+ *   gate_multi.c   commands that are kept, and run together
  *   gate_command.c the table of commands
  *   cmd_*.c        the commands
  *
@@ -42,7 +44,7 @@
 #include "wset.h"
 
 #define GATE_BATCH_CNT   256         /* write sets under way; sched and caches have ports for 128 */
-#define GATE_BATCH_OPS   32          /* of a whole run */
+#define GATE_BATCH_OPS   64          /* of a whole run */
 #define GATE_BATCH_BYTES (16u << 10) /* of a set: two of the longest operations, and more */
 #define GATE_FETCH_CNT   512         /* keys being fetched */
 #define GATE_CALL_CNT    1024        /* calls and listings under way; a power of two */
@@ -97,6 +99,8 @@ enum gate_rec_kind {
 	REC_NUMBER,  /* what the operation made */
 	REC_CHANGED, /* how many operations changed anything */
 	REC_MADE,    /* how many fields there are more */
+	REC_LENGTH,  /* what the last operation made */
+	REC_SCORE,   /* the score that it made, a double's bits */
 	REC_HELD,    /* of a HELD command: nothing, its reply is written */
 };
 
@@ -124,6 +128,7 @@ struct gate_batch {
 	struct wset ws;
 	struct desc msg;
 	uint32_t op_cnt;
+	uint64_t wake_bits; /* of the keys that get items */
 	struct gate_run *run;
 	uint8_t rec[GATE_BATCH_OPS];
 	uint32_t payload[GATE_BATCH_OPS]; /* handle of a value by reference, + 1 */
@@ -154,6 +159,17 @@ struct gate_large {
 	uint32_t len, got;
 };
 
+/* Of MULTI: the commands that are to run together, and what was watched. Each of text is
+ * word_cnt u32 | ( len u32 | bytes ) *; of watch version u64 | key_len u32 | key. */
+struct gate_multi {
+	bool queueing;    /* MULTI was said */
+	bool wrong;       /* a command could not be kept */
+	bool running;     /* by EXEC */
+	uint32_t cnt, at; /* commands; where the next one begins */
+	uint32_t text_len, text_cap, watch_len, watch_cap, watch_at;
+	uint8_t *text, *watch; /* from the heap */
+};
+
 struct gate_conn {
 	struct stream_id id;
 	bool used;
@@ -176,12 +192,20 @@ struct gate_conn {
 	uint32_t in_len, in_cap;
 	struct gate_large *large; /* RESP_LARGE_CNT_MAX; NULL: none */
 	struct gate_out out;
-	struct gate_mark mark; /* of a HELD command: where its reply begins */
+	struct gate_multi *multi; /* from the heap; NULL: none */
+	struct gate_mark mark;    /* of a HELD command: where its reply begins */
 	struct gate_run *run;
 	/* the command at hand */
 	uint32_t step;
 	uint32_t tries; /* of a HELD command */
 	int64_t acc;
+	uint32_t part,
+		part_next; /* how much of a HELD command is done; and if this part succeeds */
+	int64_t total, total_next; /* the same, for what it answers */
+	bool timed_out;            /* it has waited for an item long enough */
+	bool blocked;              /* in the list of those that wait for one */
+	uint64_t block_bits;       /* of the keys that it waits for, gate_key_bit */
+	uint64_t block_due_ns;     /* until then; 0: not set */
 	uint8_t *keep; /* memory of a command that takes long, from the heap; freed with it */
 	uint32_t keep_len, keep_cap;
 	int held_err;            /* how a HELD command ended */
@@ -195,7 +219,9 @@ struct gate_conn {
 	uint64_t slow_ns; /* since when it owes: half a command received, or a reply not read; 0 */
 	const struct gate_command *command; /* last one */
 	STAILQ_ENTRY(gate_conn) next;
+	TAILQ_ENTRY(gate_conn) next_blocked;
 };
+TAILQ_HEAD(gate_blocked, gate_conn);
 STAILQ_HEAD(gate_conns, gate_conn);
 
 struct gate_cursor {
@@ -221,7 +247,11 @@ struct gate {
 	_Atomic uint32_t under_way_shown;
 	uint32_t slow_cnt; /* connections that owe */
 	struct gate_conns ready;
-	struct gate_conns starved; /* wait for room: of batches, fetches, calls, memory */
+	struct gate_conns starved;   /* wait for room: of batches, fetches, calls, memory */
+	struct gate_conn *alone;     /* its transaction runs: no other command is begun; NULL */
+	uint32_t batch_cnt;          /* at their cache tiles, or on their way */
+	struct gate_blocked blocked; /* wait for an item, who waits longest first */
+	uint64_t block_tick_ns;
 	struct gate_batches batch_free, batch_unsent;
 	uint32_t fetch_free;
 	uint64_t error_cnt, command_cnt, accept_cnt, refuse_cnt, rx_bytes, tx_bytes, fetch_cnt,
@@ -257,6 +287,7 @@ enum gate_command_flag {
 	CMD_NOAUTH = 1 << 4, /* also for who has not said a password */
 	CMD_ADMIN = 1 << 5,
 	CMD_NOSCRIPT = 1 << 6,
+	CMD_NOMULTI = 1 << 7, /* runs at once, inside of MULTI too */
 };
 
 typedef int gate_command_fn(struct gate *g, struct gate_conn *c, const struct slice *arg,
@@ -303,6 +334,8 @@ void gate_conn_later(struct gate *g, struct gate_conn *c);
 struct gate_conn *gate_conn_find(struct gate *g, struct stream_id id);
 /* gate_conn_close ends it now, whatever is not sent. */
 void gate_conn_close(struct gate *g, struct gate_conn *c);
+/* gate_conn_renew makes the state of the command at hand that of one not begun. */
+void gate_conn_renew(struct gate *g, struct gate_conn *c);
 void gate_conn_check(struct gate *g, struct gate_conn *c, uint64_t now_ns);
 /* gate_conn_keep makes room for at least bytes in c->keep. Returns: false: there is no memory. */
 bool gate_conn_keep(struct gate *g, struct gate_conn *c, size_t bytes);
@@ -377,6 +410,18 @@ int gate_write_held(struct gate *g, struct gate_conn *c, struct wset_op *op, uin
  * NULL: only one. */
 int gate_write_held_2(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t version,
 		      struct wset_op *then);
+/* A HELD command of many operations on one key: gate_held_begin, gate_held_op for each,
+ * gate_held_end. The first is done only if the key still shows version, each other one only if the
+ * one before it was, and nobody's come between. When there is no room for more, the command goes on
+ * in parts: with part_next (and total_next) set it is called again once this part has succeeded, as
+ * c->part (and c->total); what was written to the reply then stands.
+ *
+ * cnt: how many were added in this part. gate_held_op returns: 0; MB_ERR_FULL: no more fit;
+ * MB_ERR_TOO_LARGE. gate_held_end returns what the handler returns. */
+void gate_held_begin(struct gate_conn *c);
+int gate_held_op(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t version,
+		 uint32_t cnt);
+int gate_held_end(struct gate *g, struct gate_conn *c, int err, uint32_t cnt);
 /* gate_run_flush sends what a run has added. */
 void gate_run_flush(struct gate *g, struct gate_run *run);
 /* gate_batch_again sends what had no room. Returns: whether any of it went. */
@@ -400,6 +445,35 @@ uint64_t gate_deadline_us(const struct cache_value *v);
 void gate_fetched(struct gate *g, const struct desc *d);
 /* gate_look_refuse answers for what gate_look returned below 0, or waits. */
 int gate_look_refuse(struct gate *g, struct gate_conn *c, int err);
+
+/* ---- gate_block.c */
+
+/* gate_block_timeout reads the word; else it is answered. Returns: whether it is one. */
+bool gate_block_timeout(struct gate *g, struct gate_conn *c, struct slice word, double *ret_s);
+/* gate_block: the command found nothing: it is called again when one of its keys (the bits of
+ * gate_key_bit) may have got an item, or with c->timed_out. Returns: GATE_WAIT. */
+int gate_block(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s);
+/* gate_unblock: it waits no more. */
+void gate_unblock(struct gate *g, struct gate_conn *c);
+/* gate_block_wake: keys of these bits got items. */
+void gate_block_wake(struct gate *g, uint64_t bits);
+/* gate_block_tick: those whose time is over, and those for whom a function may have written. */
+void gate_block_tick(struct gate *g, uint64_t now_ns);
+
+static inline uint64_t
+gate_key_bit(uint64_t hash)
+{
+	return UINT64_C(1) << (hash >> 58);
+}
+
+/* ---- gate_multi.c */
+
+/* gate_multi_takes: the command is kept for EXEC, and answered so. */
+bool gate_multi_takes(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
+		      const struct slice *arg, uint32_t arg_cnt);
+/* gate_multi_next: the command of EXEC that was at hand is over. */
+void gate_multi_next(struct gate *g, struct gate_conn *c);
+void gate_multi_drop(struct gate *g, struct gate_conn *c);
 
 /* ---- gate_call.c */
 
@@ -427,6 +501,8 @@ bool gate_owed_send(struct gate *g);
 
 bool gate_word_is(struct slice word, const char *lower);
 bool gate_word_i64(struct slice word, int64_t *ret);
+/* gate_word_f64 takes what Redis takes for a number: decimal, hexadecimal, infinite; no NaN. */
+bool gate_word_f64(struct slice word, double *ret);
 /* gate_match is Redis's glob. */
 bool gate_match(struct slice pattern, struct slice text, bool any_case);
 /* What a pattern begins with that is no pattern. */

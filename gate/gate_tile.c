@@ -119,6 +119,7 @@ gate_create(struct gate **ret, const struct gate_cfg *cfg)
 	metrics_init(&g->metrics, METRICS_OWNER_gate, 0);
 	STAILQ_INIT(&g->ready);
 	STAILQ_INIT(&g->starved);
+	TAILQ_INIT(&g->blocked);
 	gate_batch_init(g);
 	gate_command_init();
 	for (uint32_t i = 0; i < GATE_FETCH_CNT; i++) {
@@ -279,6 +280,9 @@ gate_poll(void *ctx, uint64_t now_ns)
 	busy += poll_ctl(g);
 	busy += poll_answers(g);
 	busy += gate_batch_again(g);
+	if (!TAILQ_EMPTY(&g->blocked)) {
+		gate_block_tick(g, now_ns);
+	}
 	if (g->owed_cnt > 0) {
 		busy += gate_owed_send(g);
 	}
@@ -347,16 +351,23 @@ gate_arm(void *ctx, bool up)
 }
 
 static uint64_t
+timer_of_rest(const struct gate *g)
+{
+	return g->slow_cnt > 0 || (g->cfg.idle_ns != 0 && stream_conn_cnt(g->stream) > 0)
+		       ? MIN(MAX(g->tick_ns, g->now_ns), g->call_due_ns)
+		       : g->call_due_ns;
+}
+
+static uint64_t
 gate_next_timer(void *ctx)
 {
 	struct gate *g = ctx;
+	uint64_t due = timer_of_rest(g);
 
 	if (!STAILQ_EMPTY(&g->starved) || !STAILQ_EMPTY(&g->batch_unsent) || g->owed_cnt > 0) {
 		return g->now_ns + NS_PER_MS; /* room comes without a word */
 	}
-	return g->slow_cnt > 0 || (g->cfg.idle_ns != 0 && stream_conn_cnt(g->stream) > 0)
-		       ? MIN(MAX(g->tick_ns, g->now_ns), g->call_due_ns)
-		       : g->call_due_ns;
+	return TAILQ_EMPTY(&g->blocked) ? due : MIN(due, MAX(g->block_tick_ns, g->now_ns));
 }
 
 /* Nobody is let in any more; what was begun is answered. */

@@ -397,6 +397,145 @@ class Commands(Case):
         self.assertEqual(c('SREM', 's', *range(100)), 100)
         self.assertEqual(c('SCARD', 's'), 2901)
 
+    def test_lists(self):
+        c = self.c
+        self.assertEqual(c('RPUSH', 'l', 'a', 'b', 'c'), 3)
+        self.assertEqual(c('LPUSH', 'l', 'z', 'y'), 5)
+        self.assertEqual(c('LRANGE', 'l', 0, -1), [b'y', b'z', b'a', b'b', b'c'])
+        self.assertEqual(c('LRANGE', 'l', -2, -1), [b'b', b'c'])
+        self.assertEqual(c('LRANGE', 'l', 1, 2), [b'z', b'a'])
+        self.assertEqual(c('LRANGE', 'l', 5, 9), [])
+        self.assertEqual(c('LINDEX', 'l', -1), b'c')
+        self.assertEqual(c('LINDEX', 'l', 5), None)
+        self.assertEqual(c('LPOP', 'l'), b'y')
+        self.assertEqual(c('RPOP', 'l', 2), [b'c', b'b'])
+        self.assertEqual(c('LLEN', 'l'), 2)
+        self.assertEqual(c('LSET', 'l', 0, 'Z'), '+OK')
+        self.assertEqual(c('LSET', 'l', 2, 'Z'), '-ERR index out of range')
+        self.assertEqual(c('LSET', 'none', 0, 'Z'), '-ERR no such key')
+        self.assertEqual(c('RPOPLPUSH', 'l', 'm'), b'a')
+        self.assertEqual(c('LMOVE', 'm', 'm', 'LEFT', 'RIGHT'), b'a')
+        self.assertEqual(c('LRANGE', 'm', 0, -1), [b'a'])
+        self.assertEqual(c('RPUSH', 'p', *'abcabcabc'), 9)
+        self.assertEqual(c('LPOS', 'p', 'b'), 1)
+        self.assertEqual(c('LPOS', 'p', 'b', 'RANK', -1, 'COUNT', 2), [7, 4])
+        self.assertEqual(c('LREM', 'p', -2, 'a'), 2)
+        self.assertEqual(c('LRANGE', 'p', 0, -1), list(map(str.encode, 'abcbcbc')))
+        self.assertEqual(c('LTRIM', 'p', 1, 2), '+OK')
+        self.assertEqual(c('LRANGE', 'p', 0, -1), [b'b', b'c'])
+        self.assertEqual(c('LPUSHX', 'none', 'x'), 0)
+        self.assertEqual(c('RPUSHX', 'p', 'x', 'y'), 4)
+        self.assertEqual(c('TYPE', 'p'), '+list')
+        self.assertEqual(c('LPOP', 'none'), None)
+        self.assertEqual(c('LPOP', 'none', 2), None)
+        c('SET', 's', '1')
+        self.assertEqual(c('LPUSH', 's', '1')[:10], '-WRONGTYPE')
+        self.assertEqual(c('LPOP', 's')[:10], '-WRONGTYPE')
+        self.assertEqual(c('RPUSH', 'big', *range(500)), 500)
+        self.assertEqual(c('LPOP', 'big', 300), [b'%d' % i for i in range(300)])
+        self.assertEqual(c('LMPOP', 2, 'none', 'big', 'RIGHT', 'COUNT', 1000),
+                         [b'big', [b'%d' % i for i in reversed(range(300, 500))]])
+        self.assertEqual(c('EXISTS', 'big'), 0)
+
+    def test_sorted_sets(self):
+        c = self.c
+        self.assertEqual(c('ZADD', 'z', 1, 'a', 2, 'b', 'inf', 'c'), 3)
+        self.assertEqual(c('ZADD', 'z', 3, 'a', 4, 'd'), 1)
+        self.assertEqual(c('ZADD', 'z', 'XX', 'CH', 5, 'a', 1, 'new'), 1)
+        self.assertEqual(c('ZADD', 'z', 'NX', 9, 'a', 0.5, 'e', 7, 'e'), 1)
+        self.assertEqual(c('ZADD', 'z', 'GT', 'CH', 4, 'a', 6, 'b'), 1)
+        self.assertEqual(c('ZADD', 'z', 'INCR', 1.5, 'a'), b'6.5')
+        self.assertEqual(c('ZADD', 'z', 'NX', 'INCR', 1, 'a'), None)
+        self.assertEqual(c('ZADD', 'z', 'NX', 'XX', 1, 'a')[:6], '-ERR X')
+        self.assertEqual(c('ZADD', 'z', 'x', 'a'), '-ERR value is not a valid float')
+        self.assertEqual(c('ZINCRBY', 'z', -0.5, 'a'), b'6')
+        self.assertEqual(c('ZINCRBY', 'z', 2, 'f'), b'2')
+        self.assertEqual(c('ZMSCORE', 'z', 'a', 'c', 'none'), [b'6', b'inf', None])
+        self.assertEqual(c('ZCARD', 'z'), 6)
+        self.assertEqual(c('ZRANK', 'z', 'f'), 1)
+        self.assertEqual(c('ZREVRANK', 'z', 'c'), 0)
+        self.assertEqual(c('ZRANK', 'z', 'none'), None)
+        self.assertEqual(c('ZREM', 'z', 'f', 'none'), 1)
+        self.assertEqual(c('ZPOPMIN', 'z'), [b'e', b'0.5'])
+        self.assertEqual(c('ZPOPMAX', 'z', 2), [b'c', b'inf', b'b', b'6'])
+        self.assertEqual(c('TYPE', 'z'), '+zset')
+        self.assertEqual(c('ZADD', 'big', *[w for i in range(300) for w in (i, f'm{i}')]), 300)
+        self.assertEqual(len(c('ZPOPMIN', 'big', 200)), 400)
+        self.assertEqual(c('ZCARD', 'big'), 100)
+
+    def test_ranges_of_sorted_sets(self):
+        c = self.c
+        c('ZADD', 'z', 1, 'a', 2, 'b', 2, 'c', 4, 'd')
+        for said, want in (
+                (('ZRANGE', 'z', 0, -1), 'a b c d'), (('ZRANGE', 'z', 1, 2, 'REV'), 'c b'),
+                (('ZREVRANGE', 'z', 0, 0, 'WITHSCORES'), 'd 4'), (('ZRANGE', 'z', 4, 9), ''),
+                (('ZRANGEBYSCORE', 'z', '(1', '+inf'), 'b c d'),
+                (('ZRANGEBYSCORE', 'z', '-inf', 2, 'LIMIT', 1, 1, 'WITHSCORES'), 'b 2'),
+                (('ZREVRANGEBYSCORE', 'z', '(4', 2), 'c b'),
+                (('ZRANGE', 'z', '+inf', '-inf', 'BYSCORE', 'REV', 'LIMIT', 1, 2), 'c b'),
+                (('ZRANGE', 'z', 5, 9, 'BYSCORE'), ''),
+                (('ZRANGE', 'none', 0, -1), '')):
+            self.assertEqual(c(*said), want.encode().split(), said)
+        c('ZADD', 'l', *[w for m in 'abcd' for w in (0, m)])
+        self.assertEqual(c('ZRANGEBYLEX', 'l', '(a', '[c'), [b'b', b'c'])
+        self.assertEqual(c('ZREVRANGEBYLEX', 'l', '+', '-', 'LIMIT', 0, 2), [b'd', b'c'])
+        self.assertEqual(c('ZLEXCOUNT', 'l', '-', '(c'), 2)
+        self.assertEqual(c('ZCOUNT', 'z', '(1', 2), 2)
+        self.assertEqual(c('ZCOUNT', 'z', 'x', 2), '-ERR min or max is not a float')
+        self.assertEqual(c('ZRANGE', 'z', 0, 1, 'LIMIT', 0, 1)[:18], '-ERR syntax error,')
+        c('HELLO', 3)
+        self.assertEqual(c('ZRANGE', 'z', 0, 0, 'WITHSCORES'), [[b'a', ',1']])
+
+    def test_transactions(self):
+        c, other = self.c, self.client()
+        self.assertEqual(c('EXEC'), '-ERR EXEC without MULTI')
+        self.assertEqual(c('MULTI'), '+OK')
+        self.assertEqual(c('MULTI'), '-ERR MULTI calls can not be nested')
+        for said in (('SET', 'a', 1), ('INCR', 'a'), ('GET', 'a'), ('RPUSH', 'l', 'x', 'y'),
+                     ('LPOP', 'l'), ('SADD', 'a', 'm'), ('BLPOP', 'none', 0), ('APPEND', 'a', '0')):
+            self.assertEqual(c(*said), '+QUEUED')
+        self.assertEqual(other('GET', 'a'), None)
+        self.assertEqual(c('EXEC'), ['+OK', 2, b'2', 2, b'x', '-WRONGTYPE Operation against a key '
+                                     'holding the wrong kind of value', None, 2])
+        self.assertEqual(c('GET', 'a'), b'20')
+        for changed in (False, True):
+            self.assertEqual(c('WATCH', 'a', 'none'), '+OK')
+            if changed:
+                other('INCR', 'a')
+            c('MULTI')
+            c('SET', 'b', 'seen')
+            self.assertEqual(c('EXEC'), None if changed else ['+OK'])
+        c('MULTI')
+        self.assertEqual(c('GET')[:4], '-ERR')
+        self.assertEqual(c('MB.CALL', 'increment', 1)[:4], '-ERR')
+        self.assertEqual(c('EXEC')[:10], '-EXECABORT')
+        c('MULTI')
+        c('SET', 'b', 'never')
+        self.assertEqual(c('DISCARD'), '+OK')
+        self.assertEqual(c('GET', 'b'), b'seen')
+
+    def test_waiting_for_items(self):
+        c, other = self.c, self.client()
+        self.assertEqual(c('BLPOP', 'q', 0.05), None)
+        self.assertEqual(c('BLPOP', 'q', -1), '-ERR timeout is negative')
+        for pop, push, want in ((('BLPOP', 'p', 'q', 5), ('RPUSH', 'q', 'x'), [b'q', b'x']),
+                                (('BLMOVE', 'q', 'r', 'LEFT', 'LEFT', 5), ('RPUSH', 'q', 'y'),
+                                 b'y'),
+                                (('BZPOPMIN', 'z', 5), ('ZADD', 'z', 1, 'm'),
+                                 [b'z', b'm', b'1'])):
+            c.say(*pop)
+            time.sleep(0.02)
+            other(*push)
+            self.assertEqual(c.answer(), want)
+        self.assertEqual(c('LRANGE', 'r', 0, -1), [b'y'])
+        c.say('BLPOP', 'q', 0)
+        time.sleep(0.02)
+        c.close()
+        time.sleep(0.05)
+        self.assertEqual(other('RPUSH', 'q', 'kept'), 1)
+        time.sleep(0.05)
+        self.assertEqual(other('LPOP', 'q'), b'kept')
+
     def test_keys_end(self):
         c = self.c
         self.assertEqual(c('TTL', 'none'), -2)
@@ -602,6 +741,47 @@ class Together(Case):
             t.join()
         self.assertEqual(sorted(won), list(range(100)))
         self.assertEqual(self.c('STRLEN', 'log'), 600)
+
+    def test_an_item_is_popped_once(self):
+        got, lock = [], threading.Lock()
+
+        def work():
+            c = Raw(NODE['port'])
+            mine = []
+            while True:
+                item = c('BLPOP', 'queue', 0.5)
+                if item is None:
+                    break
+                mine.append(int(item[1]))
+            c.close()
+            with lock:
+                got.extend(mine)
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for t in threads:
+            t.start()
+        for i in range(0, 200, 5):
+            self.c('RPUSH', 'queue', *range(i, i + 5))
+        for t in threads:
+            t.join()
+        self.assertEqual(sorted(got), list(range(200)))
+
+    def test_what_was_watched_is_not_lost(self):
+        def work():
+            c, done = Raw(NODE['port']), 0
+            while done < 25:
+                c('WATCH', 'n')
+                n = int(c('GET', 'n') or 0)
+                c.send(b'MULTI\r\nSET n %d\r\nINCR m\r\nEXEC\r\n' % (n + 1))
+                done += [c.answer() for _ in range(4)][3] is not None
+            c.close()
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(self.c('MGET', 'n', 'm'), [b'100', b'100'])
 
     def test_calls_and_writes_while_executors_are_killed(self):
         stop = threading.Event()

@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_list - commands on lists that take nothing off them for the client: cmd_pop.c does
+ *
+ * What is removed by its place or its value (LTRIM, LREM) is decided at one moment and removed by
+ * its id: whatever is pushed meanwhile stays, whoever else removes the same harms nobody.
+ */
+#include <string.h>
+
+#include <microburst/error.h>
+
+#include "check.h"
+#include "cmd_list.h"
+#include "commands.h"
+#include "lattice.h"
+#include "view.h"
+
+int
+gate_list_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *ret)
+{
+	int n = gate_look(g, c, key, ret);
+
+	if (n == CACHE_HIT && ret->type != LATTICE_LIST) {
+		gate_look_end(g, ret);
+		return MB_ERR_TYPE;
+	}
+	return n;
+}
+
+/* ------------------------------------------------------------------------ pushes */
+
+static int
+push(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
+     enum wset_kind kind)
+{
+	struct gate_rec *rec = gate_write(g, c, REC_LENGTH);
+
+	if (rec == NULL) {
+		return GATE_WAIT;
+	}
+	for (; c->step + 2 < arg_cnt; c->step++) {
+		struct wset_op op = { .kind = kind, .key = arg[1], .value = arg[c->step + 2] };
+		int err =
+			c->step == 0 ? gate_write_op(g, c, &op, 0) : gate_write_op_after(g, c, &op);
+
+		if (err == MB_ERR_FULL) {
+			return GATE_WAIT;
+		}
+		if (err != 0 && rec->err == 0) {
+			rec->err = (int16_t)err;
+		}
+	}
+	return gate_write_end(g, c);
+}
+
+int
+cmd_lpush(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return push(g, c, arg, arg_cnt, WSET_PUSH_LEFT);
+}
+
+int
+cmd_rpush(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return push(g, c, arg, arg_cnt, WSET_PUSH_RIGHT);
+}
+
+/* To a list that is there. */
+static int
+push_x(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
+       enum wset_kind kind)
+{
+	struct cache_value v;
+	uint32_t cnt = 0;
+	int err = 0, n = gate_list_look(g, c, arg[1], &v);
+
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return gate_look_refuse(g, c, n);
+	}
+	if (n == CACHE_ABSENT) {
+		gate_int(g, c, c->total); /* it may have gone while there was more to push */
+		return GATE_DONE;
+	}
+	gate_held_begin(c);
+	c->total_next = view_cnt(v.type, v.state);
+	gate_look_end(g, &v);
+	while (c->part + cnt + 2 < arg_cnt) {
+		struct wset_op op = { .kind = kind,
+				      .key = arg[1],
+				      .value = arg[c->part + cnt + 2] };
+
+		err = gate_held_op(g, c, &op, v.version, cnt);
+		if (err != 0) {
+			break;
+		}
+		cnt++;
+	}
+	c->total_next += cnt;
+	if (c->part + cnt + 2 < arg_cnt) {
+		c->part_next = c->part + cnt;
+	} else {
+		gate_int(g, c, c->total_next);
+	}
+	return gate_held_end(g, c, err, cnt);
+}
+
+int
+cmd_lpushx(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return push_x(g, c, arg, arg_cnt, WSET_PUSH_LEFT);
+}
+
+int
+cmd_rpushx(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return push_x(g, c, arg, arg_cnt, WSET_PUSH_RIGHT);
+}
+
+/* ------------------------------------------------------------------------ reading */
+
+int
+cmd_llen(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct cache_value v;
+	int n = gate_list_look(g, c, arg[1], &v);
+
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return gate_look_refuse(g, c, n);
+	}
+	gate_int(g, c, n == CACHE_HIT ? view_cnt(v.type, v.state) : 0);
+	gate_look_end(g, &v);
+	return GATE_DONE;
+}
+
+/* Item at of cnt, from the end that is nearer. Requires: at < cnt. */
+static bool
+item_at(struct slice state, uint32_t cnt, uint32_t at, struct list_item *ret)
+{
+	bool left = at < cnt - at;
+	uint32_t steps = left ? at + 1 : cnt - at, idx = UINT32_MAX;
+	struct table_walk walk = { 0 };
+	bool found;
+
+	do {
+		found = left ? list_next(state, &walk, ret) : list_prev(state, &idx, ret);
+	} while (found && --steps > 0);
+	return found;
+}
+
+/* An index of the client's, from either end. Returns: whether there is an item. */
+static bool
+index_of(int64_t n, uint32_t cnt, uint32_t *ret)
+{
+	int64_t at = n < 0 ? n + (int64_t)cnt : n;
+
+	*ret = (uint32_t)at;
+	return at >= 0 && at < (int64_t)cnt;
+}
+
+int
+cmd_lindex(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct list_item item;
+	struct cache_value v;
+	uint32_t at;
+	int64_t want;
+	int n;
+
+	if (!gate_word_i64(arg[2], &want)) {
+		return gate_error(g, c, "ERR value is not an integer or out of range");
+	}
+	n = gate_list_look(g, c, arg[1], &v);
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return gate_look_refuse(g, c, n);
+	}
+	if (n == CACHE_HIT && index_of(want, view_cnt(v.type, v.state), &at) &&
+	    item_at(v.state, view_cnt(v.type, v.state), at, &item)) {
+		gate_bulk_value(g, c, item.value, &v);
+	} else {
+		gate_null(g, c);
+	}
+	gate_look_end(g, &v);
+	return GATE_DONE;
+}
+
+bool
+gate_range(int64_t from, int64_t to, uint32_t cnt, uint32_t *ret_from, uint32_t *ret_cnt)
+{
+	from = MAX(from < 0 ? from + (int64_t)cnt : from, 0);
+	to = MIN(to < 0 ? to + (int64_t)cnt : to, (int64_t)cnt - 1);
+	*ret_from = (uint32_t)MIN(from, (int64_t)cnt);
+	*ret_cnt = from <= to ? (uint32_t)(to - from + 1) : 0;
+	return *ret_cnt > 0;
+}
+
+/* Items near the right end: found from there, and shown the other way round. */
+static bool
+range_from_right(struct gate *g, struct gate_conn *c, struct slice state, uint32_t behind,
+		 uint32_t cnt)
+{
+	uint32_t idx = UINT32_MAX;
+	struct list_item item, *at;
+	bool found = true;
+
+	if (!gate_conn_keep(g, c, cnt * sizeof(item))) {
+		return false;
+	}
+	at = (struct list_item *)(void *)c->keep;
+	for (uint32_t i = 0; found && i < behind; i++) {
+		found = list_prev(state, &idx, &item);
+	}
+	for (uint32_t i = cnt; i-- > 0;) {
+		found = found && list_prev(state, &idx, &item);
+		/* What cannot be shown is shown empty: the count must hold. */
+		at[i].value = found ? item.value : slice_of("", 0);
+	}
+	gate_array(g, c, cnt);
+	for (uint32_t i = 0; i < cnt; i++) {
+		gate_bulk(g, c, at[i].value);
+	}
+	return true;
+}
+
+static void
+range_from_left(struct gate *g, struct gate_conn *c, struct slice state, uint32_t from,
+		uint32_t cnt)
+{
+	struct table_walk walk = { 0 };
+	struct list_item item;
+	bool found = true;
+
+	gate_array(g, c, cnt);
+	for (uint32_t i = 0; i < from + cnt; i++) {
+		found = found && list_next(state, &walk, &item);
+		if (i >= from) {
+			gate_bulk(g, c, found ? item.value : slice_of("", 0));
+		}
+	}
+}
+
+int
+cmd_lrange(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct cache_value v;
+	uint32_t len, at, cnt;
+	int64_t from, to;
+	int n;
+
+	if (!gate_word_i64(arg[2], &from) || !gate_word_i64(arg[3], &to)) {
+		return gate_error(g, c, "ERR value is not an integer or out of range");
+	}
+	n = gate_list_look(g, c, arg[1], &v);
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return gate_look_refuse(g, c, n);
+	}
+	len = n == CACHE_HIT ? view_cnt(v.type, v.state) : 0;
+	if (!gate_range(from, to, len, &at, &cnt)) {
+		gate_array(g, c, 0);
+	} else if (at <= len - at - cnt) {
+		range_from_left(g, c, v.state, at, cnt);
+	} else if (!range_from_right(g, c, v.state, len - at - cnt, cnt)) {
+		gate_error_of(g, c, MB_ERR_NO_MEMORY);
+	}
+	gate_look_end(g, &v);
+	return GATE_DONE;
+}
+
+struct pos_options {
+	int64_t rank, count, most;
+};
+
+static int
+pos_options(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
+	    struct pos_options *ret)
+{
+	*ret = (struct pos_options){ .rank = 1, .count = -1 };
+	for (uint32_t i = 3; i < arg_cnt; i += 2) {
+		int64_t *into = gate_word_is(arg[i], "rank")     ? &ret->rank
+				: gate_word_is(arg[i], "count")  ? &ret->count
+				: gate_word_is(arg[i], "maxlen") ? &ret->most
+								 : NULL;
+
+		if (into == NULL || i + 1 == arg_cnt) {
+			gate_error(g, c, "ERR syntax error");
+			return -1;
+		}
+		if (!gate_word_i64(arg[i + 1], into)) {
+			gate_error(g, c, "ERR value is not an integer or out of range");
+			return -1;
+		}
+		if (into == &ret->rank && (*into == 0 || *into == INT64_MIN)) {
+			gate_error(g, c,
+				   "ERR RANK can't be zero: use 1 to start from the first match, "
+				   "2 from the second ... or use negative to start from the end of "
+				   "the list");
+			return -1;
+		}
+		if (into != &ret->rank && *into < 0) {
+			gate_error_f(g, c, "ERR %s can't be negative",
+				     into == &ret->count ? "COUNT" : "MAXLEN");
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* The places of a value, as replies. Returns: how many. */
+static size_t
+positions(struct gate *g, struct gate_conn *c, const struct cache_value *v, struct slice want,
+	  const struct pos_options *o)
+{
+	uint32_t cnt = view_cnt(v->type, v->state), idx = UINT32_MAX;
+	int64_t skip = (o->rank < 0 ? -o->rank : o->rank) - 1;
+	struct table_walk walk = { 0 };
+	struct list_item item;
+	size_t found = 0;
+
+	for (uint32_t i = 0; i < cnt && (o->most == 0 || (int64_t)i < o->most); i++) {
+		if (!(o->rank > 0 ? list_next(v->state, &walk, &item)
+				  : list_prev(v->state, &idx, &item))) {
+			break;
+		}
+		if (!slice_eq(item.value, want) || skip-- > 0) {
+			continue;
+		}
+		gate_int(g, c, o->rank > 0 ? i : cnt - 1 - i);
+		found++;
+		if (o->count < 0 || (int64_t)found == o->count) {
+			break;
+		}
+	}
+	return found;
+}
+
+int
+cmd_lpos(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	uint8_t head[RESP_ITEM_MAX];
+	struct wbuf w = wbuf_init(head, sizeof(head));
+	struct pos_options o;
+	struct cache_value v;
+	size_t found = 0;
+	int n;
+
+	if (pos_options(g, c, arg, arg_cnt, &o) < 0) {
+		return GATE_DONE;
+	}
+	n = gate_list_look(g, c, arg[1], &v);
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return gate_look_refuse(g, c, n);
+	}
+	if (o.count >= 0) {
+		c->hole = gate_out_hole(g, c);
+	}
+	if (n == CACHE_HIT) {
+		found = positions(g, c, &v, arg[2], &o);
+	}
+	if (o.count >= 0) {
+		resp_put_array(&w, found);
+		gate_out_fill(g, c, c->hole, &w);
+	} else if (found == 0) {
+		gate_null(g, c);
+	}
+	gate_look_end(g, &v);
+	return GATE_DONE;
+}
+
+/* ------------------------------------------------------------------------ changing */
+
+int
+cmd_lset(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct wset_op op = { .kind = WSET_LIST_SET, .key = arg[1], .value = arg[3] };
+	uint8_t id[LIST_ID_BYTES];
+	struct list_item item;
+	struct cache_value v;
+	uint32_t at, cnt;
+	int64_t want;
+	int n;
+
+	if (!gate_word_i64(arg[2], &want)) {
+		return gate_error(g, c, "ERR value is not an integer or out of range");
+	}
+	n = gate_list_look(g, c, arg[1], &v);
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return gate_look_refuse(g, c, n);
+	}
+	if (n == CACHE_ABSENT) {
+		return gate_error(g, c, "ERR no such key");
+	}
+	cnt = view_cnt(v.type, v.state);
+	if (!index_of(want, cnt, &at) || !item_at(v.state, cnt, at, &item)) {
+		gate_look_end(g, &v);
+		return gate_error(g, c, "ERR index out of range");
+	}
+	memcpy(id, item.id.p, LIST_ID_BYTES);
+	op.field = slice_of(id, LIST_ID_BYTES);
+	gate_look_end(g, &v);
+	gate_held_begin(c);
+	gate_ok(g, c);
+	return gate_write_held(g, c, &op, v.version);
+}
+
+/* Keeps the id of an item that is to go. */
+static bool
+doom(struct gate *g, struct gate_conn *c, const struct list_item *item)
+{
+	if (!gate_conn_keep(g, c, (size_t)c->keep_len + LIST_ID_BYTES)) {
+		return false;
+	}
+	memcpy(c->keep + c->keep_len, item->id.p, LIST_ID_BYTES);
+	c->keep_len += LIST_ID_BYTES;
+	return true;
+}
+
+/* Removes all that are doomed. */
+static int
+doomed_go(struct gate *g, struct gate_conn *c, struct slice key, enum gate_rec_kind reply)
+{
+	struct gate_rec *rec = gate_write(g, c, reply);
+
+	if (rec == NULL) {
+		return GATE_WAIT;
+	}
+	for (; c->step * LIST_ID_BYTES < c->keep_len; c->step++) {
+		struct wset_op op = { .kind = WSET_LIST_DEL,
+				      .key = key,
+				      .field = slice_of(c->keep + (size_t)c->step * LIST_ID_BYTES,
+							LIST_ID_BYTES) };
+		int err = gate_write_op(g, c, &op, 0);
+
+		if (err == MB_ERR_FULL) {
+			return GATE_WAIT;
+		}
+		if (err != 0 && rec->err == 0) {
+			rec->err = (int16_t)err;
+		}
+	}
+	return gate_write_end(g, c);
+}
+
+/* Which items of a list go: all but [from, from + cnt). */
+static bool
+trim_doom(struct gate *g, struct gate_conn *c, const struct cache_value *v, uint32_t len,
+	  uint32_t from, uint32_t cnt)
+{
+	struct table_walk walk = { 0 };
+	uint32_t idx = UINT32_MAX;
+	struct list_item item;
+	bool ok = true;
+
+	for (uint32_t i = 0; ok && i < from && list_next(v->state, &walk, &item); i++) {
+		ok = doom(g, c, &item);
+	}
+	for (uint32_t i = from + cnt; ok && i < len && list_prev(v->state, &idx, &item); i++) {
+		ok = doom(g, c, &item);
+	}
+	return ok;
+}
+
+int
+cmd_ltrim(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct cache_value v;
+	uint32_t len, at, cnt;
+	int64_t from, to;
+	bool ok = true;
+	int n;
+
+	if (c->acc != 0) { /* decided already */
+		return doomed_go(g, c, arg[1], REC_OK);
+	}
+	if (!gate_word_i64(arg[2], &from) || !gate_word_i64(arg[3], &to)) {
+		return gate_error(g, c, "ERR value is not an integer or out of range");
+	}
+	n = gate_list_look(g, c, arg[1], &v);
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return gate_look_refuse(g, c, n);
+	}
+	if (n == CACHE_HIT) {
+		len = view_cnt(v.type, v.state);
+		if (!gate_range(from, to, len, &at, &cnt)) {
+			at = len;
+			cnt = 0;
+		}
+		ok = trim_doom(g, c, &v, len, at, cnt);
+	}
+	gate_look_end(g, &v);
+	if (!ok) {
+		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
+	}
+	c->acc = 1;
+	return doomed_go(g, c, arg[1], REC_OK);
+}
+
+int
+cmd_lrem(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct table_walk walk = { 0 };
+	uint32_t idx = UINT32_MAX;
+	struct list_item item;
+	struct cache_value v;
+	int64_t want, most;
+	bool ok = true;
+	int n;
+
+	if (c->acc != 0) {
+		return doomed_go(g, c, arg[1], REC_CHANGED);
+	}
+	if (!gate_word_i64(arg[2], &want) || want == INT64_MIN) {
+		return gate_error(g, c, "ERR value is not an integer or out of range");
+	}
+	n = gate_list_look(g, c, arg[1], &v);
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return gate_look_refuse(g, c, n);
+	}
+	most = want == 0 ? INT64_MAX : want < 0 ? -want : want;
+	while (n == CACHE_HIT && ok && most > 0 &&
+	       (want >= 0 ? list_next(v.state, &walk, &item) : list_prev(v.state, &idx, &item))) {
+		if (slice_eq(item.value, arg[3])) {
+			ok = doom(g, c, &item);
+			most--;
+		}
+	}
+	gate_look_end(g, &v);
+	if (!ok) {
+		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
+	}
+	c->acc = 1;
+	return doomed_go(g, c, arg[1], REC_CHANGED);
+}

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_pop - commands that take items off lists, and move them to others
+ *
+ * An item is given to one client only: it is taken if the list is still the one that was looked at,
+ * else the command looks again. From one list to another of the same cache tile an item moves in
+ * one step; else it is first taken, then pushed, and in between it is in none of the two.
+ */
+#include <string.h>
+
+#include <microburst/error.h>
+
+#include "check.h"
+#include "cmd_list.h"
+#include "commands.h"
+#include "hash.h"
+#include "lattice.h"
+#include "view.h"
+
+/* Takes up to most items off an end; their values are written. */
+static int
+items_take(struct gate *g, struct gate_conn *c, struct slice key, const struct cache_value *v,
+	   enum list_end end, uint32_t most, uint32_t *ret_cnt)
+{
+	struct table_walk walk = { 0 };
+	uint32_t idx = UINT32_MAX, cnt = 0;
+	struct list_item item;
+	int err = 0;
+
+	while (cnt < most && (end == LIST_LEFT ? list_next(v->state, &walk, &item)
+					       : list_prev(v->state, &idx, &item))) {
+		struct wset_op op = { .kind = WSET_LIST_DEL, .key = key, .field = item.id };
+
+		err = gate_held_op(g, c, &op, v->version, cnt);
+		if (err != 0) {
+			break;
+		}
+		gate_bulk(g, c, item.value);
+		cnt++;
+	}
+	*ret_cnt = cnt;
+	return err;
+}
+
+static void
+hole_fill(struct gate *g, struct gate_conn *c, int64_t cnt)
+{
+	uint8_t head[RESP_ITEM_MAX];
+	struct wbuf w = wbuf_init(head, sizeof(head));
+
+	resp_put_array(&w, (size_t)cnt);
+	gate_out_fill(g, c, c->hole, &w);
+}
+
+/* Up to most items as an array, in as many parts as that takes; before it, in the first part, the
+ * array [key, items] if that is asked for. */
+static int
+many_take(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *v,
+	  enum list_end end, uint32_t most, bool named)
+{
+	uint32_t cnt = 0;
+	int err = 0;
+
+	gate_held_begin(c);
+	if (c->part == 0) {
+		if (named) {
+			gate_array(g, c, 2);
+			gate_bulk(g, c, key);
+		}
+		c->hole = gate_out_hole(g, c);
+		c->quiet = true;
+	}
+	err = items_take(g, c, key, v, end, most - c->part, &cnt);
+	gate_look_end(g, v);
+	if (err == MB_ERR_FULL && cnt > 0) {
+		c->part_next = c->part + cnt;
+	} else if (err == 0) {
+		hole_fill(g, c, (int64_t)c->part + cnt);
+	}
+	if (err == 0 && cnt == 0) { /* none is left for this part */
+		return GATE_DONE;
+	}
+	return gate_held_end(g, c, err, cnt);
+}
+
+static int
+pop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
+    enum list_end end)
+{
+	struct cache_value v;
+	int64_t most = 1;
+	uint32_t cnt;
+	int err, n;
+
+	if (arg_cnt > 3) {
+		return gate_error_f(g, c, "ERR wrong number of arguments for '%s' command",
+				    c->command->name);
+	}
+	if (arg_cnt == 3 && (!gate_word_i64(arg[2], &most) || most < 0)) {
+		return gate_error(g, c, "ERR value is out of range, must be positive");
+	}
+	n = gate_list_look(g, c, arg[1], &v);
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return gate_look_refuse(g, c, n);
+	}
+	if (n == CACHE_ABSENT) {
+		if (c->part > 0) {
+			hole_fill(g, c, c->part);
+		} else if (arg_cnt == 3) {
+			gate_null_array(g, c);
+		} else {
+			gate_null(g, c);
+		}
+		return GATE_DONE;
+	}
+	if (arg_cnt == 3) {
+		if (most == 0) {
+			gate_look_end(g, &v);
+			gate_array(g, c, 0);
+			return GATE_DONE;
+		}
+		return many_take(g, c, arg[1], &v, end, (uint32_t)MIN(most, UINT32_MAX), false);
+	}
+	gate_held_begin(c);
+	err = items_take(g, c, arg[1], &v, end, 1, &cnt);
+	gate_look_end(g, &v);
+	return gate_held_end(g, c, err, cnt);
+}
+
+int
+cmd_lpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return pop(g, c, arg, arg_cnt, LIST_LEFT);
+}
+
+int
+cmd_rpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return pop(g, c, arg, arg_cnt, LIST_RIGHT);
+}
+
+/* ------------------------------------------------------------------------ of several keys */
+
+static bool
+end_word(struct slice word, enum list_end *ret)
+{
+	*ret = gate_word_is(word, "left") ? LIST_LEFT : LIST_RIGHT;
+	return *ret == LIST_LEFT || gate_word_is(word, "right");
+}
+
+/* The first of the keys that has items. Returns: as gate_list_look; ABSENT: none has; *ret_bits is
+ * what to wait for then. */
+static int
+first_look(struct gate *g, struct gate_conn *c, const struct slice *key, uint32_t key_cnt,
+	   struct cache_value *ret, uint32_t *ret_idx, uint64_t *ret_bits)
+{
+	*ret_bits = 0;
+	for (*ret_idx = 0; *ret_idx < key_cnt; ++*ret_idx) {
+		int n = gate_list_look(g, c, key[*ret_idx], ret);
+
+		if (n != CACHE_ABSENT) {
+			return n;
+		}
+		*ret_bits |= gate_key_bit(hash_bytes(key[*ret_idx].p, key[*ret_idx].len));
+	}
+	return CACHE_ABSENT;
+}
+
+static int
+pop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
+	     enum list_end end)
+{
+	struct cache_value v;
+	uint32_t idx, cnt;
+	uint64_t bits;
+	double timeout_s;
+	int err, n;
+
+	if (!gate_block_timeout(g, c, arg[arg_cnt - 1], &timeout_s)) {
+		return GATE_DONE;
+	}
+	n = first_look(g, c, arg + 1, arg_cnt - 2, &v, &idx, &bits);
+	if (n == CACHE_ABSENT && c->timed_out) {
+		gate_null_array(g, c);
+		return GATE_DONE;
+	}
+	if (n == CACHE_ABSENT) {
+		return gate_block(g, c, bits, timeout_s);
+	}
+	if (n != CACHE_HIT) {
+		return gate_look_refuse(g, c, n);
+	}
+	gate_held_begin(c);
+	gate_array(g, c, 2);
+	gate_bulk(g, c, arg[1 + idx]);
+	err = items_take(g, c, arg[1 + idx], &v, end, 1, &cnt);
+	gate_look_end(g, &v);
+	return gate_held_end(g, c, err, cnt);
+}
+
+int
+cmd_blpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return pop_blocking(g, c, arg, arg_cnt, LIST_LEFT);
+}
+
+int
+cmd_brpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return pop_blocking(g, c, arg, arg_cnt, LIST_RIGHT);
+}
+
+/* numkeys key.. LEFT | RIGHT [COUNT n], from word at. */
+static int
+mpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt, uint32_t at,
+     double timeout_s)
+{
+	int64_t key_cnt, most = 1;
+	struct cache_value v;
+	enum list_end end;
+	uint32_t idx, behind;
+	uint64_t bits;
+	int n;
+
+	if (!gate_word_i64(arg[at], &key_cnt) || key_cnt <= 0) {
+		return gate_error(g, c, "ERR numkeys should be greater than 0");
+	}
+	if (key_cnt > arg_cnt || at + 1 + (uint32_t)key_cnt >= arg_cnt ||
+	    !end_word(arg[at + 1 + key_cnt], &end)) {
+		return gate_error(g, c, "ERR syntax error");
+	}
+	behind = at + 2 + (uint32_t)key_cnt;
+	if (behind != arg_cnt && (behind + 2 != arg_cnt || !gate_word_is(arg[behind], "count"))) {
+		return gate_error(g, c, "ERR syntax error");
+	}
+	if (behind != arg_cnt && (!gate_word_i64(arg[behind + 1], &most) || most <= 0)) {
+		return gate_error(g, c, "ERR count should be greater than 0");
+	}
+	if (c->part > 0) { /* the key is chosen */
+		idx = (uint32_t)c->total;
+		n = gate_list_look(g, c, arg[at + 1 + idx], &v);
+		if (n == CACHE_ABSENT) {
+			hole_fill(g, c, c->part);
+			return GATE_DONE;
+		}
+	} else {
+		n = first_look(g, c, arg + at + 1, (uint32_t)key_cnt, &v, &idx, &bits);
+	}
+	if (n == CACHE_ABSENT && timeout_s >= 0 && !c->timed_out) {
+		return gate_block(g, c, bits, timeout_s);
+	}
+	if (n == CACHE_ABSENT) {
+		gate_null_array(g, c);
+		return GATE_DONE;
+	}
+	if (n != CACHE_HIT) {
+		return gate_look_refuse(g, c, n);
+	}
+	c->total_next = idx;
+	return many_take(g, c, arg[at + 1 + idx], &v, end, (uint32_t)MIN(most, UINT32_MAX), true);
+}
+
+int
+cmd_lmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return mpop(g, c, arg, arg_cnt, 1, -1);
+}
+
+int
+cmd_blmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	double timeout_s;
+
+	return gate_block_timeout(g, c, arg[1], &timeout_s) ? mpop(g, c, arg, arg_cnt, 2, timeout_s)
+							    : (int)GATE_DONE;
+}
+
+/* ------------------------------------------------------------------------ moving */
+
+/* The second part: what was taken, and stands in c->keep, is pushed. */
+static int
+move_push(struct gate *g, struct gate_conn *c, struct slice to, enum wset_kind kind)
+{
+	struct wset_op op = { .kind = kind, .key = to, .value = slice_of(c->keep, c->keep_len) };
+
+	gate_held_begin(c);
+	gate_bulk(g, c, op.value);
+	return gate_held_end(g, c, gate_held_op(g, c, &op, 0, 0), 0);
+}
+
+/* timeout_s < 0: it does not wait. */
+static int
+move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
+     enum list_end from_end, enum list_end to_end, double timeout_s)
+{
+	struct wset_op op = { .kind = WSET_LIST_DEL, .key = from };
+	struct wset_op then = { .kind = to_end == LIST_LEFT ? WSET_PUSH_LEFT : WSET_PUSH_RIGHT,
+				.key = to };
+	uint64_t from_hash = hash_bytes(from.p, from.len), to_hash = hash_bytes(to.p, to.len);
+	struct table_walk walk = { 0 };
+	uint8_t id[LIST_ID_BYTES];
+	uint32_t idx = UINT32_MAX;
+	struct cache_value v;
+	struct list_item item;
+	int n;
+
+	if (c->part > 0) {
+		return move_push(g, c, to, then.kind);
+	}
+	n = gate_list_look(g, c, to, &v);
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return gate_look_refuse(g, c, n);
+	}
+	gate_look_end(g, &v);
+	n = gate_list_look(g, c, from, &v);
+	if (n == CACHE_ABSENT && timeout_s >= 0 && !c->timed_out) {
+		return gate_block(g, c, gate_key_bit(from_hash), timeout_s);
+	}
+	if (n == CACHE_ABSENT ||
+	    (n == CACHE_HIT && !(from_end == LIST_LEFT ? list_next(v.state, &walk, &item)
+						       : list_prev(v.state, &idx, &item)))) {
+		gate_look_end(g, &v);
+		gate_null(g, c);
+		return GATE_DONE;
+	}
+	if (n != CACHE_HIT) {
+		return gate_look_refuse(g, c, n);
+	}
+	if (!gate_conn_keep(g, c, item.value.len + 1)) {
+		gate_look_end(g, &v);
+		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
+	}
+	memcpy(id, item.id.p, LIST_ID_BYTES);
+	memcpy(c->keep, item.value.len != 0 ? item.value.p : (const uint8_t *)"", item.value.len);
+	c->keep_len = (uint32_t)item.value.len;
+	gate_look_end(g, &v);
+	op.field = slice_of(id, LIST_ID_BYTES);
+	then.value = slice_of(c->keep, c->keep_len);
+	gate_held_begin(c);
+	if (cache_tile_of(from_hash, g->view.shard_cnt) !=
+	    cache_tile_of(to_hash, g->view.shard_cnt)) {
+		c->part_next = 1;
+		return gate_write_held(g, c, &op, v.version);
+	}
+	gate_bulk(g, c, then.value);
+	return gate_write_held_2(g, c, &op, v.version, &then);
+}
+
+int
+cmd_lmove(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	enum list_end from, to;
+
+	if (!end_word(arg[3], &from) || !end_word(arg[4], &to)) {
+		return gate_error(g, c, "ERR syntax error");
+	}
+	return move(g, c, arg[1], arg[2], from, to, -1);
+}
+
+int
+cmd_rpoplpush(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return move(g, c, arg[1], arg[2], LIST_RIGHT, LIST_LEFT, -1);
+}
+
+int
+cmd_blmove(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	enum list_end from, to;
+	double timeout_s;
+
+	if (!end_word(arg[3], &from) || !end_word(arg[4], &to)) {
+		return gate_error(g, c, "ERR syntax error");
+	}
+	return gate_block_timeout(g, c, arg[5], &timeout_s)
+		       ? move(g, c, arg[1], arg[2], from, to, timeout_s)
+		       : (int)GATE_DONE;
+}
+
+int
+cmd_brpoplpush(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	double timeout_s;
+
+	return gate_block_timeout(g, c, arg[3], &timeout_s)
+		       ? move(g, c, arg[1], arg[2], LIST_RIGHT, LIST_LEFT, timeout_s)
+		       : (int)GATE_DONE;
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_zrange - ranges of sorted sets: by index, by score, by the bytes of members
+ *
+ * A sorted set is kept in the order of its members; the order of scores is made by who reads it so,
+ * in memory of the command's.
+ */
+#include <microburst/error.h>
+
+#include "check.h"
+#include "cmd_list.h"
+#include "cmd_zset.h"
+#include "commands.h"
+#include "view.h"
+
+enum range_by { BY_INDEX, BY_SCORE, BY_LEX };
+
+/* One end of a range. */
+struct bound {
+	double score;
+	struct slice text;
+	bool open;    /* the end itself is not in it */
+	int infinite; /* BY_LEX: -1 before, 1 behind all; 0: text */
+};
+
+struct range {
+	enum range_by by;
+	bool rev, scores;
+	struct bound min, max;
+	int64_t from, to;     /* BY_INDEX */
+	int64_t offset, most; /* LIMIT; most < 0: all */
+};
+
+static bool
+bound_score(struct slice word, struct bound *ret)
+{
+	*ret = (struct bound){ .open = word.len > 0 && word.p[0] == '(' };
+	return gate_word_f64(slice_of(word.p + ret->open, word.len - ret->open), &ret->score);
+}
+
+static bool
+bound_lex(struct slice word, struct bound *ret)
+{
+	*ret = (struct bound){ 0 };
+	if (word.len == 1 && (word.p[0] == '-' || word.p[0] == '+')) {
+		ret->infinite = word.p[0] == '-' ? -1 : 1;
+		return true;
+	}
+	if (word.len == 0 || (word.p[0] != '[' && word.p[0] != '(')) {
+		return false;
+	}
+	ret->open = word.p[0] == '(';
+	ret->text = slice_of(word.p + 1, word.len - 1);
+	return true;
+}
+
+/* Where an entry stands to a bound: < 0 before it, 0 at it, > 0 behind it. */
+static int
+bound_cmp(const struct range *r, const struct oset_entry *e, const struct bound *b)
+{
+	if (r->by == BY_SCORE) {
+		return e->score < b->score ? -1 : e->score > b->score;
+	}
+	return b->infinite != 0 ? -b->infinite : slice_cmp(e->member, b->text);
+}
+
+static bool
+in_range(const struct range *r, const struct oset_entry *e)
+{
+	int low = bound_cmp(r, e, &r->min), high = bound_cmp(r, e, &r->max);
+
+	return (low > 0 || (low == 0 && !r->min.open)) && (high < 0 || (high == 0 && !r->max.open));
+}
+
+/* Reads the two ends, of which the first is the higher one if it goes backwards. Returns: NULL, or
+ * what is wrong. */
+static const char *
+range_ends(struct range *r, struct slice first, struct slice second)
+{
+	struct slice low = r->rev ? second : first, high = r->rev ? first : second;
+
+	if (r->by == BY_INDEX) {
+		return gate_word_i64(first, &r->from) && gate_word_i64(second, &r->to)
+			       ? NULL
+			       : "ERR value is not an integer or out of range";
+	}
+	if (r->by == BY_SCORE) {
+		return bound_score(low, &r->min) && bound_score(high, &r->max)
+			       ? NULL
+			       : "ERR min or max is not a float";
+	}
+	return bound_lex(low, &r->min) && bound_lex(high, &r->max)
+		       ? NULL
+		       : "ERR min or max not valid string range item";
+}
+
+/* The words behind the ends; whole: of ZRANGE, which has them all. */
+static const char *
+range_options(struct range *r, const struct slice *arg, uint32_t arg_cnt, bool whole)
+{
+	bool limited = false;
+
+	for (uint32_t i = 4; i < arg_cnt; i++) {
+		if (gate_word_is(arg[i], "withscores")) {
+			r->scores = true;
+		} else if (gate_word_is(arg[i], "limit") && i + 2 < arg_cnt) {
+			if (!gate_word_i64(arg[i + 1], &r->offset) ||
+			    !gate_word_i64(arg[i + 2], &r->most)) {
+				return "ERR value is not an integer or out of range";
+			}
+			limited = true;
+			i += 2;
+		} else if (whole && gate_word_is(arg[i], "rev")) {
+			r->rev = true;
+		} else if (whole && gate_word_is(arg[i], "byscore")) {
+			r->by = BY_SCORE;
+		} else if (whole && gate_word_is(arg[i], "bylex")) {
+			r->by = BY_LEX;
+		} else {
+			return "ERR syntax error";
+		}
+	}
+	if (limited && r->by == BY_INDEX) {
+		return "ERR syntax error, LIMIT is only supported in combination with either "
+		       "BYSCORE or BYLEX";
+	}
+	if (r->scores && r->by == BY_LEX) {
+		return "ERR syntax error, WITHSCORES not supported in combination with BYLEX";
+	}
+	return NULL;
+}
+
+/* Which entries are shown, in the order of scores: [*ret_at, *ret_at + *ret_cnt). */
+static void
+range_find(const struct range *r, const struct oset_entry *e, uint32_t all, uint32_t *ret_at,
+	   uint32_t *ret_cnt)
+{
+	uint32_t first = 0, last = all;
+
+	if (r->by == BY_INDEX) {
+		(void)gate_range(r->from, r->to, all, ret_at, ret_cnt);
+		*ret_at = r->rev ? all - *ret_at - *ret_cnt : *ret_at;
+		return;
+	}
+	while (first < all && !in_range(r, &e[first])) {
+		first++;
+	}
+	for (last = first; last < all && in_range(r, &e[last]);) {
+		last++;
+	}
+	*ret_cnt = r->offset < 0 || r->offset >= (int64_t)(last - first)
+			   ? 0
+			   : last - first - (uint32_t)r->offset;
+	if (r->most >= 0) {
+		*ret_cnt = (uint32_t)MIN((int64_t)*ret_cnt, r->most);
+	}
+	*ret_at = *ret_cnt == 0 ? 0
+		  : r->rev      ? last - (uint32_t)r->offset - *ret_cnt
+				: first + (uint32_t)r->offset;
+}
+
+static int
+range_show(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
+	   struct range r, bool whole)
+{
+	const char *wrong = range_options(&r, arg, arg_cnt, whole);
+	uint32_t all, at = 0, cnt = 0;
+	struct oset_entry *e;
+	struct cache_value v;
+	int n;
+
+	wrong = wrong != NULL ? wrong : range_ends(&r, arg[2], arg[3]);
+	if (wrong != NULL) {
+		return gate_error(g, c, wrong);
+	}
+	n = gate_zset_look(g, c, arg[1], &v);
+	if (n == CACHE_ABSENT) {
+		gate_array(g, c, 0);
+		return GATE_DONE;
+	}
+	if (n != CACHE_HIT) {
+		return gate_look_refuse(g, c, n);
+	}
+	e = gate_zset_sorted(g, c, &v, &all);
+	if (e == NULL) {
+		gate_look_end(g, &v);
+		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
+	}
+	range_find(&r, e, all, &at, &cnt);
+	gate_array(g, c, (size_t)cnt * (r.scores && c->proto == 2 ? 2 : 1));
+	if (cnt > 0) {
+		gate_zset_entries(g, c, r.rev ? &e[at + cnt - 1] : &e[at], cnt, r.rev, r.scores);
+	}
+	gate_look_end(g, &v);
+	return GATE_DONE;
+}
+
+/* Counts without putting anything in order. */
+static int
+range_count(struct gate *g, struct gate_conn *c, const struct slice *arg, enum range_by by)
+{
+	struct range r = { .by = by };
+	struct table_walk walk = { 0 };
+	const char *wrong = range_ends(&r, arg[2], arg[3]);
+	struct oset_entry e;
+	struct cache_value v;
+	int64_t cnt = 0;
+	int n;
+
+	if (wrong != NULL) {
+		return gate_error(g, c, wrong);
+	}
+	n = gate_zset_look(g, c, arg[1], &v);
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return gate_look_refuse(g, c, n);
+	}
+	while (n == CACHE_HIT && oset_next(v.state, &walk, &e.member, &e.score)) {
+		cnt += in_range(&r, &e);
+	}
+	gate_look_end(g, &v);
+	gate_int(g, c, cnt);
+	return GATE_DONE;
+}
+
+int
+cmd_zcount(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return range_count(g, c, arg, BY_SCORE);
+}
+
+int
+cmd_zlexcount(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return range_count(g, c, arg, BY_LEX);
+}
+
+int
+cmd_zrange(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return range_show(g, c, arg, arg_cnt, (struct range){ .most = -1 }, true);
+}
+
+int
+cmd_zrevrange(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return range_show(g, c, arg, arg_cnt, (struct range){ .rev = true, .most = -1 }, false);
+}
+
+int
+cmd_zrangebyscore(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return range_show(g, c, arg, arg_cnt, (struct range){ .by = BY_SCORE, .most = -1 }, false);
+}
+
+int
+cmd_zrevrangebyscore(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return range_show(g, c, arg, arg_cnt,
+			  (struct range){ .by = BY_SCORE, .rev = true, .most = -1 }, false);
+}
+
+int
+cmd_zrangebylex(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return range_show(g, c, arg, arg_cnt, (struct range){ .by = BY_LEX, .most = -1 }, false);
+}
+
+int
+cmd_zrevrangebylex(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return range_show(g, c, arg, arg_cnt,
+			  (struct range){ .by = BY_LEX, .rev = true, .most = -1 }, false);
+}

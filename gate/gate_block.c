@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate_block - commands that wait for an item: BLPOP and its kin
+ *
+ * A command that finds nothing stands in one list, who waits longest first. It looks again when a
+ * client of this gate has put something under one of its keys, and, as functions write too, every
+ * BLOCK_TICK_NS. Looking is all that being woken means: two may be woken for one item, and the one
+ * that comes too late waits on.
+ *
+ *   K1  Who is in the list is waiting (N1) and not queued, and owns nothing but its place.
+ *   K2  Its end was set when it waited first; it is kept over all the looking (command_end).
+ *
+ * Rejected: a word from the cache tiles for each key that is waited for. It would be exact for
+ * functions too, at the price of a table of keys in the tiles that every write looks into.
+ */
+#include <math.h>
+
+#include "gate_int.h"
+#include "timebase.h"
+
+#define BLOCK_TICK_NS (5 * NS_PER_MS)
+#define TIMEOUT_S_MAX 1e9 /* 31 years */
+
+bool
+gate_block_timeout(struct gate *g, struct gate_conn *c, struct slice word, double *ret_s)
+{
+	if (!gate_word_f64(word, ret_s) || *ret_s > TIMEOUT_S_MAX) {
+		gate_error(g, c, "ERR timeout is not a float or out of range");
+		return false;
+	}
+	if (*ret_s < 0) {
+		gate_error(g, c, "ERR timeout is negative");
+		return false;
+	}
+	return true;
+}
+
+int
+gate_block(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s)
+{
+	if (c->block_due_ns == 0) { /* K2 */
+		c->block_due_ns =
+			timeout_s == 0 ? UINT64_MAX
+				       : g->now_ns + (uint64_t)(timeout_s * (double)NS_PER_S) + 1;
+	}
+	if (TAILQ_EMPTY(&g->blocked)) {
+		g->block_tick_ns = g->now_ns + BLOCK_TICK_NS;
+	}
+	c->block_bits = bits;
+	c->blocked = true;
+	TAILQ_INSERT_TAIL(&g->blocked, c, next_blocked);
+	return GATE_WAIT;
+}
+
+void
+gate_unblock(struct gate *g, struct gate_conn *c)
+{
+	if (c->blocked) {
+		c->blocked = false;
+		TAILQ_REMOVE(&g->blocked, c, next_blocked);
+	}
+}
+
+void
+gate_block_wake(struct gate *g, uint64_t bits)
+{
+	struct gate_conn *c, *next;
+
+	if (bits == 0) {
+		return;
+	}
+	for (c = TAILQ_FIRST(&g->blocked); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, next_blocked);
+		if ((c->block_bits & bits) != 0) {
+			gate_unblock(g, c);
+			gate_conn_ready(g, c);
+		}
+	}
+}
+
+void
+gate_block_tick(struct gate *g, uint64_t now_ns)
+{
+	struct gate_conn *c;
+
+	if (now_ns < g->block_tick_ns) {
+		return;
+	}
+	g->block_tick_ns = now_ns + BLOCK_TICK_NS;
+	TAILQ_FOREACH(c, &g->blocked, next_blocked)
+	{
+		c->timed_out = now_ns >= c->block_due_ns;
+	}
+	gate_block_wake(g, UINT64_MAX);
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate_multi - MULTI, EXEC, DISCARD, WATCH
+ *
+ * Between MULTI and EXEC commands are kept as their words. EXEC runs them one after the other, as
+ * if they came then, each with all its waiting; while it does, the gate begins no command of
+ * another connection, and it begins only when every write set that was sent before is acknowledged.
+ *
+ *   T1  g->alone: no command of another connection is begun until the transaction is over; what
+ *       others had begun may end, but publishes nothing that was looked at before.
+ *   T2  A watched key is compared (by what a reader sees of it) after T1 holds: no client of the
+ *       gate can write between that and the transaction's own writes. A function can.
+ *
+ * Rejected: one write set for all of them (the commands answer what they read of each other).
+ */
+#include <string.h>
+
+#include <microburst/error.h>
+
+#include "check.h"
+#include "commands.h"
+
+#define MULTI_BYTES_MAX (1u << 20) /* kept for one connection */
+
+static struct gate_multi *
+multi_of(struct gate *g, struct gate_conn *c)
+{
+	if (c->multi == NULL) {
+		c->multi = heap_alloc(g->heap, sizeof(*c->multi));
+		if (c->multi != NULL) {
+			*c->multi = (struct gate_multi){ 0 };
+		}
+	}
+	return c->multi;
+}
+
+void
+gate_multi_drop(struct gate *g, struct gate_conn *c)
+{
+	struct gate_multi *m = c->multi;
+
+	if (g->alone == c) {
+		g->alone = NULL;
+	}
+	if (m == NULL) {
+		return;
+	}
+	if (m->text != NULL) {
+		heap_free(g->heap, m->text, m->text_cap);
+	}
+	if (m->watch != NULL) {
+		heap_free(g->heap, m->watch, m->watch_cap);
+	}
+	heap_free(g->heap, m, sizeof(*m));
+	c->multi = NULL;
+}
+
+/* Adds bytes to what is kept. */
+static bool
+keep(struct gate *g, uint8_t **mem, uint32_t *len, uint32_t *cap, const void *p, size_t bytes)
+{
+	size_t want = *len + bytes;
+
+	if (want > MULTI_BYTES_MAX) {
+		return false;
+	}
+	if (want > *cap) {
+		size_t more = heap_rounded_bytes(MAX(want, 2UL * *cap));
+		uint8_t *to = heap_alloc(g->heap, more);
+
+		if (to == NULL) {
+			return false;
+		}
+		if (*mem != NULL) {
+			memcpy(to, *mem, *len);
+			heap_free(g->heap, *mem, *cap);
+		}
+		*mem = to;
+		*cap = (uint32_t)more;
+	}
+	if (bytes != 0) {
+		memcpy(*mem + *len, p, bytes);
+	}
+	*len = (uint32_t)want;
+	return true;
+}
+
+static bool
+keep_text(struct gate *g, struct gate_multi *m, const void *p, size_t bytes)
+{
+	return keep(g, &m->text, &m->text_len, &m->text_cap, p, bytes);
+}
+
+/* Why a command cannot be a part of a transaction; NULL: it can. */
+static const char *
+kept_not(const struct gate_command *cmd, uint32_t arg_cnt)
+{
+	if (cmd == NULL) {
+		return "ERR unknown command";
+	}
+	if ((cmd->arity > 0 && arg_cnt != (uint32_t)cmd->arity) ||
+	    (cmd->arity < 0 && arg_cnt < (uint32_t)-cmd->arity)) {
+		return "ERR wrong number of arguments for a command of the transaction";
+	}
+	if ((cmd->flags & CMD_NOSCRIPT) != 0) {
+		return "ERR calls of functions are not possible inside of MULTI: everybody would "
+		       "wait for them";
+	}
+	return NULL;
+}
+
+bool
+gate_multi_takes(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
+		 const struct slice *arg, uint32_t arg_cnt)
+{
+	struct gate_multi *m = c->multi;
+	const char *wrong = kept_not(cmd, arg_cnt);
+	uint32_t before = m->text_len;
+	bool ok;
+
+	if (!m->queueing || (cmd != NULL && (cmd->flags & CMD_NOMULTI) != 0)) {
+		return false;
+	}
+	if (wrong != NULL) {
+		m->wrong = true;
+		gate_error(g, c, wrong);
+		return true;
+	}
+	ok = keep_text(g, m, &arg_cnt, sizeof(arg_cnt));
+	for (uint32_t i = 0; ok && i < arg_cnt; i++) {
+		uint32_t len = (uint32_t)arg[i].len;
+
+		ok = keep_text(g, m, &len, sizeof(len)) && keep_text(g, m, arg[i].p, len);
+	}
+	if (!ok) {
+		m->wrong = true;
+		m->text_len = before;
+		gate_error(g, c, "OOM a transaction has at most 1 MiB here");
+		return true;
+	}
+	m->cnt++;
+	gate_simple(g, c, "QUEUED");
+	return true;
+}
+
+/* ------------------------------------------------------------------------ commands */
+
+int
+cmd_multi(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct gate_multi *m = multi_of(g, c);
+
+	if (m == NULL) {
+		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
+	}
+	if (m->queueing) {
+		return gate_error(g, c, "ERR MULTI calls can not be nested");
+	}
+	m->queueing = true;
+	gate_ok(g, c);
+	return GATE_DONE;
+}
+
+int
+cmd_discard(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	if (c->multi == NULL || !c->multi->queueing) {
+		return gate_error(g, c, "ERR DISCARD without MULTI");
+	}
+	gate_multi_drop(g, c);
+	gate_ok(g, c);
+	return GATE_DONE;
+}
+
+int
+cmd_unwatch(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	if (c->multi != NULL && !c->multi->running) {
+		gate_multi_drop(g, c);
+	}
+	gate_ok(g, c);
+	return GATE_DONE;
+}
+
+int
+cmd_watch(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct gate_multi *m = multi_of(g, c);
+
+	if (m == NULL) {
+		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
+	}
+	if (m->queueing) {
+		return gate_error(g, c, "ERR WATCH inside MULTI is not allowed");
+	}
+	for (; c->step + 1 < arg_cnt; c->step++) {
+		struct slice key = arg[c->step + 1];
+		uint32_t len = (uint32_t)key.len;
+		struct cache_value v;
+		int n = gate_look(g, c, key, &v);
+
+		if (n != CACHE_HIT && n != CACHE_ABSENT) {
+			return gate_look_refuse(g, c, n);
+		}
+		gate_look_end(g, &v);
+		if (!keep(g, &m->watch, &m->watch_len, &m->watch_cap, &v.version,
+			  sizeof(v.version)) ||
+		    !keep(g, &m->watch, &m->watch_len, &m->watch_cap, &len, sizeof(len)) ||
+		    !keep(g, &m->watch, &m->watch_len, &m->watch_cap, key.p, len)) {
+			gate_multi_drop(g, c); /* half a row stands there */
+			return gate_error_of(g, c, MB_ERR_NO_MEMORY);
+		}
+	}
+	gate_ok(g, c);
+	return GATE_DONE;
+}
+
+/* T2. Returns: 1: all watched keys are as they were; 0: one is not; else what the handler returns,
+ * negative - 1. */
+static int
+watched_same(struct gate *g, struct gate_conn *c)
+{
+	struct gate_multi *m = c->multi;
+
+	while (m->watch_at < m->watch_len) {
+		const uint8_t *p = m->watch + m->watch_at;
+		struct cache_value v;
+		uint64_t version;
+		uint32_t len;
+		int n;
+
+		memcpy(&version, p, sizeof(version));
+		memcpy(&len, p + sizeof(version), sizeof(len));
+		n = gate_look(g, c, slice_of(p + sizeof(version) + sizeof(len), len), &v);
+		if (n != CACHE_HIT && n != CACHE_ABSENT) {
+			return -1 - gate_look_refuse(g, c, n);
+		}
+		gate_look_end(g, &v);
+		if (v.version != version) {
+			return 0;
+		}
+		m->watch_at += (uint32_t)(sizeof(version) + sizeof(len)) + len;
+	}
+	return 1;
+}
+
+/* The command at hand, as it was kept. */
+static uint32_t
+words_at(struct gate *g, const struct gate_multi *m)
+{
+	const uint8_t *p = m->text + m->at;
+	uint32_t cnt, len;
+
+	memcpy(&cnt, p, sizeof(cnt));
+	p += sizeof(cnt);
+	for (uint32_t i = 0; i < cnt; i++) {
+		memcpy(&len, p, sizeof(len));
+		g->args[i] = slice_of(p + sizeof(len), len);
+		p += sizeof(len) + len;
+	}
+	return cnt;
+}
+
+void
+gate_multi_next(struct gate *g, struct gate_conn *c)
+{
+	struct gate_multi *m = c->multi;
+	uint32_t cnt = words_at(g, m);
+
+	m->at = (uint32_t)(g->args[cnt - 1].p + g->args[cnt - 1].len - m->text);
+	gate_conn_renew(g, c);
+}
+
+/* Runs what is left. */
+static int
+multi_run(struct gate *g, struct gate_conn *c)
+{
+	struct gate_multi *m = c->multi;
+
+	while (m->at < m->text_len) {
+		uint32_t cnt = words_at(g, m);
+		struct gate_command *cmd = gate_command_find(g->args[0]);
+		int rc;
+
+		c->timed_out = true; /* nothing is waited for here */
+		c->command = cmd;
+		rc = gate_command_run(g, c, cmd, g->args, cnt);
+		if (rc != GATE_DONE) {
+			return rc;
+		}
+		gate_multi_next(g, c);
+		if (c->run != NULL) { /* its reply is written when it is acknowledged */
+			return GATE_WAIT;
+		}
+	}
+	gate_multi_drop(g, c);
+	return GATE_DONE;
+}
+
+int
+cmd_exec(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct gate_multi *m = c->multi;
+	int same;
+
+	if (m == NULL || !m->queueing) {
+		return gate_error(g, c, "ERR EXEC without MULTI");
+	}
+	if (m->wrong) {
+		gate_multi_drop(g, c);
+		return gate_error(g, c,
+				  "EXECABORT Transaction discarded because of previous errors.");
+	}
+	if (m->running) {
+		return multi_run(g, c);
+	}
+	if (g->alone == NULL) {
+		g->alone = c;
+	}
+	if (g->alone != c || g->batch_cnt > 0) { /* T1 */
+		gate_conn_starve(g, c);
+		return GATE_WAIT;
+	}
+	same = watched_same(g, c);
+	if (same < 0) {
+		return -1 - same;
+	}
+	if (same == 0) {
+		gate_multi_drop(g, c);
+		gate_null_array(g, c);
+		return GATE_DONE;
+	}
+	gate_array(g, c, m->cnt);
+	m->running = true;
+	gate_conn_renew(g, c);
+	return multi_run(g, c);
+}
