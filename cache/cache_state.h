@@ -95,7 +95,7 @@ struct cache_work {
 	enum cache_work_state state;
 	bool moving; /* goes on without anybody's memory */
 	uint64_t hash;
-	uint32_t use_cnt; /* jobs that wait for it, or are at it */
+	uint32_t use_cnt;        /* jobs that wait for it, or are at it */
 	struct cache_job *chain; /* READY: the one job whose operations it takes; NULL: anybody's */
 	uint32_t entry;
 	struct cache_jobs jobs;   /* waiting until it is READY */

@@ -44,9 +44,9 @@ enum kvs_msg_kind {
 	/* err = 0: merged. MB_ERR_NOT_FOUND, from a cache: it has no copy. Anything else: tell it
 	 * again later */
 	DESC_KVS_TOLD,
-	/* About a key that is deleted or expired, or that has something to forget (kvs_drop.h). sub =
-	 * enum kvs_drop_step. ASK: the key, and the envelope as in TELL; a = 1: it is to be settled;
-	 * LEAVE: the key; DO and KEEP: word[0] and word[1] as in DROPPED */
+	/* About a key that is deleted or expired, or that has something to forget (kvs_drop.h).
+	 * sub = enum kvs_drop_step. ASK: the key, and the envelope as in TELL; a = 1: it is to be
+	 * settled; LEAVE: the key; DO and KEEP: word[0] and word[1] as in DROPPED */
 	DESC_KVS_DROP,
 	/* answers ASK and LEAVE. err = 0: agreed; word[0] = the answerer's name for the key,
 	 * word[1] for what it settles to; 0: it goes */
