@@ -594,7 +594,7 @@ void
 gate_conn_check(struct gate *g, struct gate_conn *c, uint64_t now_ns)
 {
 	if (c->slow_ns != 0 && now_ns - c->slow_ns > g->cfg.slow_ns) {
-		gate_conn_close(g, c); /* N3 */
+		stream_reset(g->stream, c->id); /* N3 */
 	} else if (g->cfg.idle_ns != 0 && !c->waiting && now_ns - c->used_ns > g->cfg.idle_ns) {
 		gate_conn_close(g, c);
 	}

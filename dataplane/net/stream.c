@@ -310,6 +310,17 @@ stream_close(struct stream *s, struct stream_id id)
 	}
 }
 
+void
+stream_reset(struct stream *s, struct stream_id id)
+{
+	const struct linger none = { .l_onoff = 1 };
+
+	if (conn_find(s, id) != NULL) {
+		setsockopt(stream_fd(s, id), SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+		stream_close(s, id);
+	}
+}
+
 static bool
 is_local(int fd)
 {

@@ -98,6 +98,9 @@ void stream_resume(struct stream *s, struct stream_id id);
 /* stream_close ends a connection; closed() comes later, never from inside. Harmless when it is
  * closing. */
 void stream_close(struct stream *s, struct stream_id id);
+/* stream_reset: the same, and what the kernel still has to send is thrown away: it is not kept for
+ * one who does not read. */
+void stream_reset(struct stream *s, struct stream_id id);
 
 /* stream_fd is the connection's socket, for its names and options; -1 when it is closing. */
 int stream_fd(const struct stream *s, struct stream_id id);
