@@ -31,18 +31,12 @@ proc_self(void)
 
 /* ---------------------------------------------------------------------- life */
 
-struct proc_start {
-	struct sim_proc *p;
-	proc_main_fn main;
-};
-
 static void
 proc_main(void *arg)
 {
-	struct proc_start start = *(struct proc_start *)arg;
+	struct sim_proc *p = arg;
 
-	free(arg);
-	start.main(start.p);
+	p->main(p);
 }
 
 /* Frees what the process had outside of its region. */
@@ -149,10 +143,8 @@ struct sim_proc *
 proc_spawn(struct sim *s, uint16_t idx, uint32_t inc, proc_main_fn fn)
 {
 	struct sim_proc *p = calloc(1, sizeof(*p));
-	struct proc_start *start = malloc(sizeof(*start));
 
 	REQUIRE(p != NULL);
-	REQUIRE(start != NULL);
 	p->sim = s;
 	p->idx = idx;
 	p->inc = inc;
@@ -160,8 +152,8 @@ proc_spawn(struct sim *s, uint16_t idx, uint32_t inc, proc_main_fn fn)
 	p->region.at = region_layout(REGION_PROCESS);
 	p->region.rw = node_map(p->region.at.bytes);
 	p->region.base = p->region.rw;
-	*start = (struct proc_start){ p, fn };
-	p->fiber = fiber_create(proc_main, start);
+	p->main = fn;
+	p->fiber = fiber_create(proc_main, p);
 	actor_init(&p->actor, &s->events, proc_resume, p);
 	actor_wake(&p->actor, sim_delay_ns(s, DELAY_SPAWN));
 	return p;

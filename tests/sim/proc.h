@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+struct sim_proc;
+typedef void (*proc_main_fn)(struct sim_proc *p);
+
 /* proc - a simulated process: a region, a fiber, and the kernel's part of its life
  *
  *   spawned ──► runs ⇄ sleeps (bell_sleep) ──► killed, or returned from main ──► its index is free
@@ -36,6 +39,7 @@ struct sim_proc {
 	struct region region; /* as its owner sees it; base is where it really is */
 	struct actor actor;
 	struct fiber *fiber; /* NULL: it is dead */
+	proc_main_fn main;
 	struct sim_proc *next_grave;
 	struct domain *domain;      /* once it has entered */
 	struct mb_client *client;   /* of a client, while it is open */
@@ -47,8 +51,6 @@ struct sim_proc {
 	bool leaving;    /* a client that has closed */
 	bool aborting;   /* its function called abort() */
 };
-
-typedef void (*proc_main_fn)(struct sim_proc *p);
 
 /* proc_spawn makes process (idx, inc), which will run main after some time. ctl admits it first. */
 struct sim_proc *proc_spawn(struct sim *s, uint16_t idx, uint32_t inc, proc_main_fn main);

@@ -17,7 +17,9 @@ MB_FUNCTION(join)
 		if (mb_arg_type(call, i) != MB_NIL) {
 			MB_TRY(mb_arg_bytes(call, i, &part));
 		}
-		memcpy(text + len, part.p, part.len);
+		if (part.len > 0) {
+			memcpy(text + len, part.p, part.len);
+		}
 		len += part.len;
 		text[len++] = ',';
 	}
