@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-struct sim_proc;
-typedef void (*proc_main_fn)(struct sim_proc *p);
-
 /* proc - a simulated process: a region, a fiber, and the kernel's part of its life
  *
  *   spawned ──► runs ⇄ sleeps (bell_sleep) ──► killed, or returned from main ──► its index is free
@@ -30,6 +27,9 @@ typedef void (*proc_main_fn)(struct sim_proc *p);
 struct exec_tile;
 struct fiber;
 struct mb_client;
+struct sim_proc;
+
+typedef void (*proc_main_fn)(struct sim_proc *p);
 
 struct sim_proc {
 	struct sim *sim;
