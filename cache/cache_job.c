@@ -331,6 +331,9 @@ cache_job_wake(struct cache_core *c, struct cache_job *job, int err)
 	if (err != 0) {
 		job->work_err = err;
 		job->work->use_cnt--;
+		if (job->work->chain == job) {
+			job->work->chain = NULL;
+		}
 		job->work = NULL;
 	}
 	STAILQ_INSERT_TAIL(&c->jobs_run, job, next);

@@ -231,44 +231,70 @@ mb_client_push(struct mb_client *c, const char *key, size_t key_len, bool left, 
 /* Others may take the item first: then another one is chosen. */
 #define POP_TRIES 1024
 
-int
-mb_client_pop(struct mb_client *c, const char *key, size_t key_len, bool left, struct mb_held *ret)
+/* Chooses what is taken: *ret, a member with its score or an item, named in op->field. end: which
+ * end of a list, or of the scores. Returns: 0; MB_ERR_TYPE, MB_ERR_NOT_FOUND. */
+typedef int choose_fn(const struct cache_value *v, bool end, struct wset_op *op,
+		      struct oset_entry *ret);
+
+/* Takes what fn chooses. Returns: 0 with *ret, and what it lies in held as *ret_h; an error. */
+static int
+client_take(struct mb_client *c, const char *key, size_t key_len, struct wset_op *op, choose_fn *fn,
+	    bool end, struct oset_entry *ret, struct client_held **ret_h)
 {
-	struct wset_op op = { .kind = WSET_LIST_DEL, .must = true };
 	struct client_held *h = malloc(sizeof(*h));
-	struct list_item item = { 0 };
-	int err = h == NULL ? MB_ERR_NO_MEMORY : client_key(key, key_len, &op.key);
-	bool taken = false;
+	int err = h == NULL ? MB_ERR_NO_MEMORY : client_key(key, key_len, &op->key);
 
-	for (uint32_t i = 0; err == 0 && !taken && i < POP_TRIES; i++) {
-		struct table_walk first = { 0 };
-		uint32_t last = UINT32_MAX;
-
-		err = client_look(c, op.key, &h->v);
+	op->must = true;
+	for (uint32_t i = 0; err == 0 && i < POP_TRIES; i++) {
+		err = client_look(c, op->key, &h->v);
 		if (err != 0) {
 			break;
 		}
-		if (h->v.type != LATTICE_LIST) {
-			err = MB_ERR_TYPE;
-		} else if (!(left ? list_next(h->v.state, &first, &item)
-				  : list_prev(h->v.state, &last, &item))) {
-			err = MB_ERR_NOT_FOUND;
-		} else {
-			op.field = item.id;
-			err = client_publish(c, &op);
-			taken = err == 0;
+		err = fn(&h->v, end, op, ret);
+		if (err == 0) {
+			err = client_publish(c, op);
+			if (err == 0) {
+				*ret_h = h;
+				return 0;
+			}
 			err = err == MB_ERR_NOT_FOUND ? 0 : err;
 		}
-		if (!taken) {
-			cache_view_release(&c->view, &h->v);
-		}
+		cache_view_release(&c->view, &h->v);
 	}
-	if (!taken) {
-		free(h);
-		return err != 0 ? err : MB_ERR_TRYAGAIN;
+	free(h);
+	return err != 0 ? err : MB_ERR_TRYAGAIN;
+}
+
+static int
+choose_item(const struct cache_value *v, bool left, struct wset_op *op, struct oset_entry *ret)
+{
+	struct table_walk first = { 0 };
+	uint32_t last = UINT32_MAX;
+	struct list_item item;
+
+	if (v->type != LATTICE_LIST) {
+		return MB_ERR_TYPE;
 	}
-	*ret = (struct mb_held){ .p = item.value.p, .len = item.value.len, .internal = h };
+	if (!(left ? list_next(v->state, &first, &item) : list_prev(v->state, &last, &item))) {
+		return MB_ERR_NOT_FOUND;
+	}
+	op->field = item.id;
+	ret->member = item.value;
 	return 0;
+}
+
+int
+mb_client_pop(struct mb_client *c, const char *key, size_t key_len, bool left, struct mb_held *ret)
+{
+	struct wset_op op = { .kind = WSET_LIST_DEL };
+	struct client_held *h;
+	struct oset_entry e;
+	int err = client_take(c, key, key_len, &op, choose_item, left, &e, &h);
+
+	if (err == 0) {
+		*ret = (struct mb_held){ .p = e.member.p, .len = e.member.len, .internal = h };
+	}
+	return err;
 }
 
 /* -------------------------------------------------------------- sorted sets */
@@ -432,54 +458,30 @@ mb_client_zrange_score(struct mb_client *c, const char *key, size_t key_len, dou
 	return err;
 }
 
-/* The member with the lowest or highest score. */
-static bool
-choose_score(struct slice state, bool highest, struct oset_entry *ret)
+static int
+choose_member(const struct cache_value *v, bool highest, struct wset_op *op, struct oset_entry *ret)
 {
-	struct oset_entry e;
-	bool any = false;
-
-	for (struct table_walk i = { 0 }; oset_next(state, &i, &e.member, &e.score);) {
-		if (!isnan(e.score) && (!any || (oset_cmp(&e, ret) < 0) != highest)) {
-			*ret = e;
-			any = true;
-		}
+	if (v->type != LATTICE_OSET) {
+		return MB_ERR_TYPE;
 	}
-	return any;
+	if (!oset_extreme(v->state, highest, ret)) {
+		return MB_ERR_NOT_FOUND;
+	}
+	op->field = ret->member;
+	return 0;
 }
 
 int
 mb_client_zpop(struct mb_client *c, const char *key, size_t key_len, bool highest,
 	       struct mb_held *ret_member, double *ret_score)
 {
-	struct wset_op op = { .kind = WSET_ZREM, .must = true };
-	struct client_held *h = malloc(sizeof(*h));
-	struct oset_entry e = { 0 };
-	int err = h == NULL ? MB_ERR_NO_MEMORY : client_key(key, key_len, &op.key);
-	bool taken = false;
+	struct wset_op op = { .kind = WSET_ZREM };
+	struct client_held *h;
+	struct oset_entry e;
+	int err = client_take(c, key, key_len, &op, choose_member, highest, &e, &h);
 
-	for (uint32_t i = 0; err == 0 && !taken && i < POP_TRIES; i++) {
-		err = client_look(c, op.key, &h->v);
-		if (err != 0) {
-			break;
-		}
-		if (h->v.type != LATTICE_OSET) {
-			err = MB_ERR_TYPE;
-		} else if (!choose_score(h->v.state, highest, &e)) {
-			err = MB_ERR_NOT_FOUND;
-		} else {
-			op.field = e.member;
-			err = client_publish(c, &op);
-			taken = err == 0;
-			err = err == MB_ERR_NOT_FOUND ? 0 : err;
-		}
-		if (!taken) {
-			cache_view_release(&c->view, &h->v);
-		}
-	}
-	if (!taken) {
-		free(h);
-		return err != 0 ? err : MB_ERR_TRYAGAIN;
+	if (err != 0) {
+		return err;
 	}
 	*ret_member = (struct mb_held){ .p = e.member.p, .len = e.member.len, .internal = h };
 	if (ret_score != NULL) {

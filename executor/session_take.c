@@ -8,8 +8,6 @@
  *
  * Somebody always gets an item, so that the tries are bounded by the others that take.
  */
-#include <math.h>
-
 #include "microburst/error.h"
 #include "session_int.h"
 
@@ -99,22 +97,6 @@ session_take_list(struct session *s, struct slice key, enum list_end end, struct
 			: refuse(s, MB_ERR_TRYAGAIN, "others take all items before this call");
 }
 
-/* Chooses the member with the lowest or highest score. */
-static bool
-choose(struct slice state, bool highest, struct oset_entry *ret)
-{
-	struct oset_entry e;
-	bool any = false;
-
-	for (struct table_walk i = { 0 }; oset_next(state, &i, &e.member, &e.score);) {
-		if (!isnan(e.score) && (!any || (oset_cmp(&e, ret) < 0) != highest)) {
-			*ret = e;
-			any = true;
-		}
-	}
-	return any;
-}
-
 int
 session_take_score(struct session *s, struct slice key, bool highest, struct slice *ret_member,
 		   double *ret_score)
@@ -131,8 +113,8 @@ session_take_score(struct session *s, struct slice key, bool highest, struct sli
 		if (err != 0) {
 			return err;
 		}
-		err = choose(v.state, highest, &e) ? keep(s, &place, e.member, &member)
-						   : MB_ERR_NOT_FOUND;
+		err = oset_extreme(v.state, highest, &e) ? keep(s, &place, e.member, &member)
+							 : MB_ERR_NOT_FOUND;
 		cache_view_release(s->conf.view, &v);
 		if (err != 0) {
 			return err;

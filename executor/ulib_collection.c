@@ -19,11 +19,25 @@ static_assert(sizeof(struct walk) == sizeof(struct mb_set_iter) &&
 		      sizeof(struct walk) == sizeof(struct mb_zset_iter),
 	      "all walks alike");
 
+/* Gives the user the walk that was begun, or the error that it ended in. */
+static int
+walk_give(struct mb_call *call, int err, const char *verb, struct mb_slice key,
+	  const struct session_iter *it, void *ret)
+{
+	struct walk walk = { .call = call };
+
+	if (err != 0) {
+		return ulib_refuse(call, err, verb, key);
+	}
+	memcpy(walk.word, it, sizeof(*it));
+	memcpy(ret, &walk, sizeof(walk));
+	return 0;
+}
+
 int
 ulib_walk_begin(struct mb_call *call, struct mb_slice key, ulib_begin_fn *begin, const char *verb,
 		void *ret)
 {
-	struct walk walk = { .call = call };
 	struct session_iter it;
 	int err;
 
@@ -31,12 +45,7 @@ ulib_walk_begin(struct mb_call *call, struct mb_slice key, ulib_begin_fn *begin,
 		return ulib_no_state(call);
 	}
 	err = begin(call->session, ulib_in(key), &it);
-	if (err != 0) {
-		return ulib_refuse(call, err, verb, key);
-	}
-	memcpy(walk.word, &it, sizeof(it));
-	memcpy(ret, &walk, sizeof(walk));
-	return 0;
+	return walk_give(call, err, verb, key, &it, ret);
 }
 
 /* --------------------------------------------------------------------- sets */
@@ -416,7 +425,6 @@ int
 mb_zrange_by_score(struct mb_call *call, struct mb_slice key, double min, double max,
 		   struct mb_zrange_iter *ret)
 {
-	struct walk walk = { .call = call };
 	struct session_iter it;
 	int err;
 
@@ -424,19 +432,13 @@ mb_zrange_by_score(struct mb_call *call, struct mb_slice key, double min, double
 		return ulib_no_state(call);
 	}
 	err = session_zrange_score(call->session, ulib_in(key), min, max, &it);
-	if (err != 0) {
-		return ulib_refuse(call, err, "mb_zrange_by_score", key);
-	}
-	memcpy(walk.word, &it, sizeof(it));
-	memcpy(ret, &walk, sizeof(walk));
-	return 0;
+	return walk_give(call, err, "mb_zrange_by_score", key, &it, ret);
 }
 
 int
 mb_zrange_by_rank(struct mb_call *call, struct mb_slice key, int64_t first, int64_t last,
 		  struct mb_zrange_iter *ret)
 {
-	struct walk walk = { .call = call };
 	struct session_iter it;
 	int err;
 
@@ -444,12 +446,7 @@ mb_zrange_by_rank(struct mb_call *call, struct mb_slice key, int64_t first, int6
 		return ulib_no_state(call);
 	}
 	err = session_zrange_rank(call->session, ulib_in(key), first, last, &it);
-	if (err != 0) {
-		return ulib_refuse(call, err, "mb_zrange_by_rank", key);
-	}
-	memcpy(walk.word, &it, sizeof(it));
-	memcpy(ret, &walk, sizeof(walk));
-	return 0;
+	return walk_give(call, err, "mb_zrange_by_rank", key, &it, ret);
 }
 
 bool

@@ -10,19 +10,6 @@
 #include "map.h"
 #include "view.h"
 
-/* The hash under a key. Returns: CACHE_HIT, ABSENT, or what gate_look_refuse takes. */
-static int
-hash_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *ret)
-{
-	int n = gate_look(g, c, key, ret);
-
-	if (n == CACHE_HIT && ret->type != LATTICE_MAP) {
-		gate_look_end(g, ret);
-		return MB_ERR_TYPE;
-	}
-	return n;
-}
-
 static bool
 field_text(const struct map_field *f, char buf[VIEW_TEXT_MAX], struct slice *ret)
 {
@@ -64,13 +51,9 @@ hset(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_
 				      .key = arg[1],
 				      .field = arg[2 * c->step + 2],
 				      .value = arg[2 * c->step + 3] };
-		int err = gate_write_op(g, c, &op, 0);
 
-		if (err == MB_ERR_FULL) {
+		if (!gate_write_more(g, c, rec, &op)) {
 			return GATE_WAIT;
-		}
-		if (err != 0 && rec->err == 0) {
-			rec->err = (int16_t)err;
 		}
 	}
 	return gate_write_end(g, c);
@@ -127,7 +110,7 @@ cmd_hget(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	char buf[VIEW_TEXT_MAX];
 	struct cache_value v;
 	struct slice text;
-	int n = hash_look(g, c, arg[1], &v);
+	int n = gate_look_as(g, c, arg[1], LATTICE_MAP, &v);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
@@ -147,7 +130,7 @@ cmd_hmget(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 	char buf[VIEW_TEXT_MAX];
 	struct cache_value v;
 	struct slice text;
-	int n = hash_look(g, c, arg[1], &v);
+	int n = gate_look_as(g, c, arg[1], LATTICE_MAP, &v);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
@@ -170,7 +153,7 @@ cmd_hexists(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 	char buf[VIEW_TEXT_MAX];
 	struct cache_value v;
 	struct slice text;
-	int n = hash_look(g, c, arg[1], &v);
+	int n = gate_look_as(g, c, arg[1], LATTICE_MAP, &v);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
@@ -186,7 +169,7 @@ cmd_hstrlen(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 	char buf[VIEW_TEXT_MAX];
 	struct cache_value v;
 	struct slice text;
-	int n = hash_look(g, c, arg[1], &v);
+	int n = gate_look_as(g, c, arg[1], LATTICE_MAP, &v);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
@@ -206,7 +189,7 @@ int
 cmd_hlen(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	struct cache_value v;
-	int n = hash_look(g, c, arg[1], &v);
+	int n = gate_look_as(g, c, arg[1], LATTICE_MAP, &v);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
@@ -227,7 +210,7 @@ fields(struct gate *g, struct gate_conn *c, struct slice key, unsigned int parts
 	struct slice text;
 	struct table_walk walk = { 0 };
 	uint32_t cnt;
-	int n = hash_look(g, c, key, &v);
+	int n = gate_look_as(g, c, key, LATTICE_MAP, &v);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);

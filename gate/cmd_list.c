@@ -14,18 +14,6 @@
 #include "lattice.h"
 #include "view.h"
 
-int
-gate_list_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *ret)
-{
-	int n = gate_look(g, c, key, ret);
-
-	if (n == CACHE_HIT && ret->type != LATTICE_LIST) {
-		gate_look_end(g, ret);
-		return MB_ERR_TYPE;
-	}
-	return n;
-}
-
 /* ------------------------------------------------------------------------ pushes */
 
 static int
@@ -71,7 +59,7 @@ push_x(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t ar
 {
 	struct cache_value v;
 	uint32_t cnt = 0;
-	int err = 0, n = gate_list_look(g, c, arg[1], &v);
+	int err = 0, n = gate_look_as(g, c, arg[1], LATTICE_LIST, &v);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
@@ -121,7 +109,7 @@ int
 cmd_llen(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	struct cache_value v;
-	int n = gate_list_look(g, c, arg[1], &v);
+	int n = gate_look_as(g, c, arg[1], LATTICE_LIST, &v);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
@@ -168,7 +156,7 @@ cmd_lindex(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	if (!gate_word_i64(arg[2], &want)) {
 		return gate_error(g, c, "ERR value is not an integer or out of range");
 	}
-	n = gate_list_look(g, c, arg[1], &v);
+	n = gate_look_as(g, c, arg[1], LATTICE_LIST, &v);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
@@ -248,7 +236,7 @@ cmd_lrange(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	if (!gate_word_i64(arg[2], &from) || !gate_word_i64(arg[3], &to)) {
 		return gate_error(g, c, "ERR value is not an integer or out of range");
 	}
-	n = gate_list_look(g, c, arg[1], &v);
+	n = gate_look_as(g, c, arg[1], LATTICE_LIST, &v);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
@@ -344,7 +332,7 @@ cmd_lpos(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	if (pos_options(g, c, arg, arg_cnt, &o) < 0) {
 		return GATE_DONE;
 	}
-	n = gate_list_look(g, c, arg[1], &v);
+	n = gate_look_as(g, c, arg[1], LATTICE_LIST, &v);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
@@ -380,7 +368,7 @@ cmd_lset(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	if (!gate_word_i64(arg[2], &want)) {
 		return gate_error(g, c, "ERR value is not an integer or out of range");
 	}
-	n = gate_list_look(g, c, arg[1], &v);
+	n = gate_look_as(g, c, arg[1], LATTICE_LIST, &v);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
@@ -426,13 +414,9 @@ doomed_go(struct gate *g, struct gate_conn *c, struct slice key, enum gate_rec_k
 				      .key = key,
 				      .field = slice_of(c->keep + (size_t)c->step * LIST_ID_BYTES,
 							LIST_ID_BYTES) };
-		int err = gate_write_op(g, c, &op, 0);
 
-		if (err == MB_ERR_FULL) {
+		if (!gate_write_more(g, c, rec, &op)) {
 			return GATE_WAIT;
-		}
-		if (err != 0 && rec->err == 0) {
-			rec->err = (int16_t)err;
 		}
 	}
 	return gate_write_end(g, c);
@@ -472,7 +456,7 @@ cmd_ltrim(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 	if (!gate_word_i64(arg[2], &from) || !gate_word_i64(arg[3], &to)) {
 		return gate_error(g, c, "ERR value is not an integer or out of range");
 	}
-	n = gate_list_look(g, c, arg[1], &v);
+	n = gate_look_as(g, c, arg[1], LATTICE_LIST, &v);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
@@ -509,7 +493,7 @@ cmd_lrem(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	if (!gate_word_i64(arg[2], &want) || want == INT64_MIN) {
 		return gate_error(g, c, "ERR value is not an integer or out of range");
 	}
-	n = gate_list_look(g, c, arg[1], &v);
+	n = gate_look_as(g, c, arg[1], LATTICE_LIST, &v);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}

@@ -6,10 +6,6 @@
 #include "gate_int.h"
 #include "list.h"
 
-/* gate_list_look: the list under a key. Returns: CACHE_HIT, ABSENT, or what gate_look_refuse takes.
- */
-int gate_list_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *ret);
-
 /* gate_range: what [from, to], of which negative ones count from the end, are of cnt items.
  * Returns: whether there are any. */
 bool gate_range(int64_t from, int64_t to, uint32_t cnt, uint32_t *ret_from, uint32_t *ret_cnt);

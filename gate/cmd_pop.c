@@ -98,7 +98,7 @@ pop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_c
 	if (arg_cnt == 3 && (!gate_word_i64(arg[2], &most) || most < 0)) {
 		return gate_error(g, c, "ERR value is out of range, must be positive");
 	}
-	n = gate_list_look(g, c, arg[1], &v);
+	n = gate_look_as(g, c, arg[1], LATTICE_LIST, &v);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
@@ -147,7 +147,7 @@ end_word(struct slice word, enum list_end *ret)
 	return *ret == LIST_LEFT || gate_word_is(word, "right");
 }
 
-/* The first of the keys that has items. Returns: as gate_list_look; ABSENT: none has; *ret_bits is
+/* The first of the keys that has items. Returns: as gate_look_as; ABSENT: none has; *ret_bits is
  * what to wait for then. */
 static int
 first_look(struct gate *g, struct gate_conn *c, const struct slice *key, uint32_t key_cnt,
@@ -155,7 +155,7 @@ first_look(struct gate *g, struct gate_conn *c, const struct slice *key, uint32_
 {
 	*ret_bits = 0;
 	for (*ret_idx = 0; *ret_idx < key_cnt; ++*ret_idx) {
-		int n = gate_list_look(g, c, key[*ret_idx], ret);
+		int n = gate_look_as(g, c, key[*ret_idx], LATTICE_LIST, ret);
 
 		if (n != CACHE_ABSENT) {
 			return n;
@@ -237,7 +237,7 @@ mpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_
 	}
 	if (c->part > 0) { /* the key is chosen */
 		idx = (uint32_t)c->total;
-		n = gate_list_look(g, c, arg[at + 1 + idx], &v);
+		n = gate_look_as(g, c, arg[at + 1 + idx], LATTICE_LIST, &v);
 		if (n == CACHE_ABSENT) {
 			hole_fill(g, c, c->part);
 			return GATE_DONE;
@@ -306,12 +306,12 @@ move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
 	if (c->part > 0) {
 		return move_push(g, c, to, then.kind);
 	}
-	n = gate_list_look(g, c, to, &v);
+	n = gate_look_as(g, c, to, LATTICE_LIST, &v);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
 	gate_look_end(g, &v);
-	n = gate_list_look(g, c, from, &v);
+	n = gate_look_as(g, c, from, LATTICE_LIST, &v);
 	if (n == CACHE_ABSENT && timeout_s >= 0 && !c->timed_out) {
 		return gate_block(g, c, gate_key_bit(from_hash), timeout_s);
 	}

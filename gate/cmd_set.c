@@ -6,19 +6,6 @@
 #include "commands.h"
 #include "view.h"
 
-/* The set under a key. Returns: CACHE_HIT, ABSENT, or what gate_look_refuse takes. */
-static int
-set_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *ret)
-{
-	int n = gate_look(g, c, key, ret);
-
-	if (n == CACHE_HIT && !view_is_set(ret->type)) {
-		gate_look_end(g, ret);
-		return MB_ERR_TYPE;
-	}
-	return n;
-}
-
 /* One operation a member. */
 static int
 members(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
@@ -31,13 +18,9 @@ members(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t a
 	}
 	for (; c->step + 2 < arg_cnt; c->step++) {
 		struct wset_op op = { .kind = kind, .key = arg[1], .value = arg[c->step + 2] };
-		int err = gate_write_op(g, c, &op, 0);
 
-		if (err == MB_ERR_FULL) {
+		if (!gate_write_more(g, c, rec, &op)) {
 			return GATE_WAIT;
-		}
-		if (err != 0 && rec->err == 0) {
-			rec->err = (int16_t)err;
 		}
 	}
 	return gate_write_end(g, c);
@@ -59,7 +42,7 @@ int
 cmd_scard(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	struct cache_value v;
-	int n = set_look(g, c, arg[1], &v);
+	int n = gate_look_as(g, c, arg[1], LATTICE_ORSET, &v);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
@@ -73,7 +56,7 @@ int
 cmd_sismember(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	struct cache_value v;
-	int n = set_look(g, c, arg[1], &v);
+	int n = gate_look_as(g, c, arg[1], LATTICE_ORSET, &v);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
@@ -87,7 +70,7 @@ int
 cmd_smismember(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	struct cache_value v;
-	int n = set_look(g, c, arg[1], &v);
+	int n = gate_look_as(g, c, arg[1], LATTICE_ORSET, &v);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
@@ -107,7 +90,7 @@ cmd_smembers(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	struct slice member;
 	struct table_walk walk = { 0 };
 	uint32_t cnt;
-	int n = set_look(g, c, arg[1], &v);
+	int n = gate_look_as(g, c, arg[1], LATTICE_ORSET, &v);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);

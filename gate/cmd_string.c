@@ -334,13 +334,9 @@ cmd_mset(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 		struct wset_op op = { .kind = WSET_PUT,
 				      .key = arg[2 * c->step + 1],
 				      .value = arg[2 * c->step + 2] };
-		int err = gate_write_op(g, c, &op, 0);
 
-		if (err == MB_ERR_FULL) {
+		if (!gate_write_more(g, c, rec, &op)) {
 			return GATE_WAIT;
-		}
-		if (err != 0 && rec->err == 0) {
-			rec->err = (int16_t)err;
 		}
 	}
 	return gate_write_end(g, c);

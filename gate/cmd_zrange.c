@@ -172,7 +172,7 @@ range_show(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	if (wrong != NULL) {
 		return gate_error(g, c, wrong);
 	}
-	n = gate_zset_look(g, c, arg[1], &v);
+	n = gate_look_as(g, c, arg[1], LATTICE_OSET, &v);
 	if (n == CACHE_ABSENT) {
 		gate_array(g, c, 0);
 		return GATE_DONE;
@@ -209,7 +209,7 @@ range_count(struct gate *g, struct gate_conn *c, const struct slice *arg, enum r
 	if (wrong != NULL) {
 		return gate_error(g, c, wrong);
 	}
-	n = gate_zset_look(g, c, arg[1], &v);
+	n = gate_look_as(g, c, arg[1], LATTICE_OSET, &v);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}

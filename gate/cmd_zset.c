@@ -14,18 +14,6 @@
 
 #define NOT_A_FLOAT "ERR value is not a valid float"
 
-int
-gate_zset_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *ret)
-{
-	int n = gate_look(g, c, key, ret);
-
-	if (n == CACHE_HIT && ret->type != LATTICE_OSET) {
-		gate_look_end(g, ret);
-		return MB_ERR_TYPE;
-	}
-	return n;
-}
-
 static int64_t
 bits_of(double x)
 {
@@ -169,7 +157,7 @@ zadd_if(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t a
 	enum zadd_act act = ZADD_LEFT;
 	struct cache_value v;
 	double score = 0;
-	int err = 0, n = gate_zset_look(g, c, arg[1], &v);
+	int err = 0, n = gate_look_as(g, c, arg[1], LATTICE_OSET, &v);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
@@ -268,7 +256,7 @@ int
 cmd_zcard(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	struct cache_value v;
-	int n = gate_zset_look(g, c, arg[1], &v);
+	int n = gate_look_as(g, c, arg[1], LATTICE_OSET, &v);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
@@ -295,7 +283,7 @@ int
 cmd_zscore(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	struct cache_value v;
-	int n = gate_zset_look(g, c, arg[1], &v);
+	int n = gate_look_as(g, c, arg[1], LATTICE_OSET, &v);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
@@ -309,7 +297,7 @@ int
 cmd_zmscore(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	struct cache_value v;
-	int n = gate_zset_look(g, c, arg[1], &v);
+	int n = gate_look_as(g, c, arg[1], LATTICE_OSET, &v);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
@@ -331,7 +319,7 @@ rank(struct gate *g, struct gate_conn *c, const struct slice *arg, bool rev)
 	struct cache_value v;
 	int64_t before = 0;
 	double want, score;
-	int n = gate_zset_look(g, c, arg[1], &v);
+	int n = gate_look_as(g, c, arg[1], LATTICE_OSET, &v);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
@@ -467,7 +455,7 @@ zpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_
 	if (arg_cnt == 3 && (!gate_word_i64(arg[2], &most) || most < 0)) {
 		return gate_error(g, c, "ERR value is out of range, must be positive");
 	}
-	n = gate_zset_look(g, c, arg[1], &v);
+	n = gate_look_as(g, c, arg[1], LATTICE_OSET, &v);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
@@ -526,7 +514,7 @@ zpop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint
 		return GATE_DONE;
 	}
 	for (i = 1; i + 1 < arg_cnt; i++) {
-		n = gate_zset_look(g, c, arg[i], &v);
+		n = gate_look_as(g, c, arg[i], LATTICE_OSET, &v);
 		if (n != CACHE_ABSENT) {
 			break;
 		}

@@ -6,10 +6,6 @@
 #include "gate_int.h"
 #include "oset.h"
 
-/* gate_zset_look: the sorted set under a key. Returns: CACHE_HIT, ABSENT, or what gate_look_refuse
- * takes. */
-int gate_zset_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *ret);
-
 /* gate_zset_sorted: all members in the order of their scores, in c->keep, behind what stands there.
  * Returns: NULL: there is no memory for so many. *ret_cnt is how many. */
 struct oset_entry *gate_zset_sorted(struct gate *g, struct gate_conn *c,

@@ -293,6 +293,17 @@ gate_write_op_after(struct gate *g, struct gate_conn *c, struct wset_op *op)
 	return err;
 }
 
+bool
+gate_write_more(struct gate *g, struct gate_conn *c, struct gate_rec *rec, struct wset_op *op)
+{
+	int err = gate_write_op(g, c, op, 0);
+
+	if (err != 0 && err != MB_ERR_FULL && rec->err == 0) {
+		rec->err = (int16_t)err;
+	}
+	return err != MB_ERR_FULL;
+}
+
 int
 gate_write_held_2(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t version,
 		  struct wset_op *then)

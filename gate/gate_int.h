@@ -397,6 +397,9 @@ int gate_write_op(struct gate *g, struct gate_conn *c, struct wset_op *op, uint6
 /* gate_write_op_after: the same, of an operation on the key of the one before it, that is done only
  * if that was. */
 int gate_write_op_after(struct gate *g, struct gate_conn *c, struct wset_op *op);
+/* gate_write_more is gate_write_op of a command with several operations, whose reply tells the
+ * first error. Returns: false: wait, and add it again. */
+bool gate_write_more(struct gate *g, struct gate_conn *c, struct gate_rec *rec, struct wset_op *op);
 /* gate_write_end: all its operations are added. Returns: GATE_DONE. */
 int gate_write_end(struct gate *g, struct gate_conn *c);
 /* gate_write_one: a command of one operation. Returns: what the handler returns. */
@@ -436,6 +439,9 @@ void gate_run_over(struct gate *g, struct gate_run *run);
  * *ret has the version and holds nothing; CACHE_MISS: being fetched, the handler returns WAIT; an
  * error. */
 int gate_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *ret);
+/* gate_look_as: the same of a collection; MB_ERR_TYPE for another one. LATTICE_ORSET: any set. */
+int gate_look_as(struct gate *g, struct gate_conn *c, struct slice key, unsigned int type,
+		 struct cache_value *ret);
 /* gate_look_text: the same as bytes. ret_text points into the value or buf. MB_ERR_TYPE. */
 int gate_look_text(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *ret,
 		   char buf[], struct slice *ret_text);

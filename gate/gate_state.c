@@ -112,6 +112,20 @@ gate_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_va
 }
 
 int
+gate_look_as(struct gate *g, struct gate_conn *c, struct slice key, unsigned int type,
+	     struct cache_value *ret)
+{
+	int n = gate_look(g, c, key, ret);
+
+	if (n == CACHE_HIT &&
+	    (type == LATTICE_ORSET ? !view_is_set(ret->type) : ret->type != type)) {
+		gate_look_end(g, ret);
+		return MB_ERR_TYPE;
+	}
+	return n;
+}
+
+int
 gate_look_text(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *ret,
 	       char buf[], struct slice *ret_text)
 {

@@ -82,9 +82,9 @@ struct desc {
 		struct {
 			uint32_t inc;
 			uint16_t proc;
-			uint16_t cause;        /* enum death_cause */
-			int32_t status;        /* signal or exit status */
-			uint32_t owed;         /* 1: it went on meanwhile (executor/owed.h) */
+			uint16_t cause; /* enum death_cause */
+			int32_t status; /* signal or exit status */
+			uint32_t owed;  /* 1: it ran other calls while that one's answer was due */
 			uint64_t published;    /* last call whose writes it published; 0: none */
 			uint64_t published_ns; /* when they were accepted */
 		} dead;

@@ -116,3 +116,19 @@ oset_sort(struct oset_entry *entry, size_t cnt)
 		sink(entry, 0, left);
 	}
 }
+
+bool
+oset_extreme(struct slice v, bool last, struct oset_entry *ret)
+{
+	struct table_walk walk = { 0 };
+	struct oset_entry e;
+	bool any = false;
+
+	while (oset_next(v, &walk, &e.member, &e.score)) {
+		if (!isnan(e.score) && (!any || (oset_cmp(&e, ret) < 0) != last)) {
+			*ret = e;
+			any = true;
+		}
+	}
+	return any;
+}

@@ -35,6 +35,10 @@ struct oset_entry {
 /* oset_sort puts entries in the order of (score, member): what a sorted set shows. */
 void oset_sort(struct oset_entry *entry, size_t cnt);
 
+/* oset_extreme finds the first member in that order, or the last one, without putting all in order.
+ * Returns: false when no member has a score. */
+bool oset_extreme(struct slice v, bool last, struct oset_entry *ret);
+
 /* oset_cmp is that order. Returns: < 0, 0 or > 0. */
 int oset_cmp(const struct oset_entry *a, const struct oset_entry *b);
 

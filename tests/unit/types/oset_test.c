@@ -35,6 +35,7 @@ members_have_scores(void **state)
 				oset_made("a", 0, score_plus(none, 1, 3)));
 	struct slice m;
 	struct table_walk walk = { 0 };
+	struct oset_entry e;
 	double x;
 
 	assert_int_equal(lattice_check(LATTICE_OSET, v), 0);
@@ -46,6 +47,11 @@ members_have_scores(void **state)
 	assert_true(oset_next(v, &walk, &m, &x));
 	assert_true(x == 2);
 	assert_false(oset_next(v, &walk, &m, &x));
+	assert_true(oset_extreme(v, false, &e));
+	assert_true(slice_eq(e.member, slice_str("b")) && e.score == 2);
+	assert_true(oset_extreme(v, true, &e));
+	assert_true(slice_eq(e.member, slice_str("a")) && e.score == 3);
+	assert_false(oset_extreme(none, true, &e));
 	/* Set anew, and removed. */
 	v = merged(LATTICE_OSET, v, oset_made("b", 2, score_set(-1)));
 	assert_int_equal(oset_score(v, slice_str("b"), &x), 0);
