@@ -175,7 +175,7 @@ find_between(const struct table *t, table_key_fn *key_of, struct slice key, uint
 {
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
-		int cmp = slice_cmp(key_of(table_item(t, mid)), key);
+		int cmp = slice_cmp(key_of(item_of(t, mid)), key);
 
 		if (cmp == 0) {
 			*ret_idx = mid;
@@ -192,12 +192,23 @@ find_between(const struct table *t, table_key_fn *key_of, struct slice key, uint
 }
 
 bool
-table_find(const struct table *t, table_key_fn *key_of, struct slice key, uint32_t *ret_idx)
+table_place(const struct table *t, table_key_fn *key_of, struct slice key, uint32_t *ret_idx)
 {
-	if (unlikely(t->tree != NULL)) {
-		return tree_find(t->tree, key_of, key, ret_idx);
-	}
 	return find_between(t, key_of, key, 0, t->cnt, ret_idx);
+}
+
+bool
+table_find(const struct table *t, table_key_fn *key_of, struct slice key, struct slice *ret_item)
+{
+	struct table leaf = *t;
+	uint32_t idx;
+
+	if ((t->tree != NULL && !tree_leaf_find(t->tree, key, &leaf)) ||
+	    !table_place(&leaf, key_of, key, &idx)) {
+		return false;
+	}
+	*ret_item = item_of(&leaf, idx);
+	return true;
 }
 
 /* The same in [from, cnt), cheap when the place is near from: steps of 1, 2, 4 .. until one passes
@@ -209,7 +220,7 @@ find_gallop(const struct table *t, table_key_fn *key_of, struct slice key, uint3
 	uint32_t lo = from;
 	uint32_t step = 1;
 
-	while (step < t->cnt - lo && slice_cmp(key_of(table_item(t, lo + step - 1)), key) < 0) {
+	while (step < t->cnt - lo && slice_cmp(key_of(item_of(t, lo + step - 1)), key) < 0) {
 		lo += step;
 		step *= 2;
 	}

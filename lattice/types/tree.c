@@ -86,7 +86,7 @@ tree_child_find(const struct table *inner, struct slice key)
 	uint32_t i;
 
 	/* What comes before every first key can only be new, and goes to the first child. */
-	return table_find(inner, entry_key, key, &i) || i == 0 ? i : i - 1;
+	return table_place(inner, entry_key, key, &i) || i == 0 ? i : i - 1;
 }
 
 const struct tree_node *
@@ -220,23 +220,19 @@ tree_leaf_present(const struct tree_view *view, uint32_t idx, struct table *ret_
 }
 
 bool
-tree_find(const struct tree_view *view, table_key_fn *key_of, struct slice key, uint32_t *ret_idx)
+tree_leaf_find(const struct tree_view *view, struct slice key, struct table *ret_leaf)
 {
-	uint32_t first = 0, present = 0, idx = 0;
-	struct table node;
-	bool found = false;
+	uint32_t first = 0, present = 0;
 
-	if (root_open(view, &node)) {
-		uint32_t height = view->root->height;
-
-		while (height > 0 && node.cnt > 0 &&
-		       descend(view, &node, tree_child_find(&node, key), height - 1, &first,
-			       &present)) {
-			height--;
-		}
-		found = height == 0 && table_find(&node, key_of, key, &idx);
-		first += height == 0 ? idx : 0;
+	if (!root_open(view, ret_leaf)) {
+		return false;
 	}
-	*ret_idx = MIN(first, view->root->cnt);
-	return found;
+	for (uint32_t height = view->root->height; height > 0; height--) {
+		if (ret_leaf->cnt == 0 ||
+		    !descend(view, ret_leaf, tree_child_find(ret_leaf, key), height - 1, &first,
+			     &present)) {
+			return false;
+		}
+	}
+	return true;
 }

@@ -112,9 +112,11 @@ bool tree_leaf(const struct tree_view *view, uint32_t idx, struct table *ret_lea
 bool tree_leaf_present(const struct tree_view *view, uint32_t idx, struct table *ret_leaf,
 		       uint32_t *ret_first, uint32_t *ret_idx);
 
-/* tree_find is table_find. */
-bool tree_find(const struct tree_view *view, table_key_fn *key_of, struct slice key,
-	       uint32_t *ret_idx);
+/* tree_leaf_find gives the leaf that an item with this sort key belongs to.
+ *
+ * Returns:   false when the way to it is damaged.
+ */
+bool tree_leaf_find(const struct tree_view *view, struct slice key, struct table *ret_leaf);
 
 /* ------------------------------------------------------------------ inner nodes, for grove.c */
 
