@@ -107,11 +107,11 @@ struct sched {
 	uint64_t load_ns;                /* when all were */
 	/* when a claim was first found in our way; 0: it is not */
 	uint64_t busy_since_ns[EXEC_END];
-	uint64_t lease_ns;           /* 0: none */
-	uint64_t lease_at_ns;        /* when those that run something from us are looked at */
-	uint64_t quiet_ns[EXEC_END]; /* since when one of them says that it does not; 0: it does */
-	uint8_t draining[EXEC_END];     /* enum sched_drain */
-	uint64_t drain_seq[EXEC_END];   /* draining, and kept for runs that are older; 0: not */
+	uint64_t lease_ns;            /* 0: none */
+	uint64_t lease_at_ns;         /* when those that run something from us are looked at */
+	uint64_t quiet_ns[EXEC_END];  /* since when one of them says that it does not; 0: it does */
+	uint8_t draining[EXEC_END];   /* enum sched_drain */
+	uint64_t drain_seq[EXEC_END]; /* draining, and kept for runs that are older; 0: not */
 	uint64_t waiting[TARGET_WORDS]; /* targets with a queue that is not empty */
 	uint32_t run_free, run_first;   /* + 1 */
 	uint32_t kept_cnt;              /* executors with a drain_seq */

@@ -1,6 +1,6 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: Apache-2.0
-"""lease_test.py MICROBURST
+"""ctl_lease_test.py MICROBURST
 
 Goal:   an executor that does nothing for anybody is replaced, and its call has one answer: one that
         is halted by a signal, in each state it can be in; and one whose function wrote over the
@@ -106,7 +106,8 @@ MB_FUNCTION(hides_and_waits) /* in the middle of what executors do */
 
 class Lease(unittest.TestCase):
     def setUp(self):
-        self.node = Node(MICROBURST, '--set', 'executor.count=1', '--set', f'executor.lease={LEASE}')
+        self.node = Node(MICROBURST, '--set', 'executor.count=1',
+                         '--set', f'executor.lease={LEASE}')
         self.addCleanup(self.node.remove)
         path = os.path.join(self.node.folder, 'lease.c')
         with open(path, 'w', encoding='utf-8') as f:
