@@ -1,6 +1,6 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: Apache-2.0
-"""ctl_lease_test.py MICROBURST
+"""lease_test.py MICROBURST
 
 Goal:   an executor that does nothing for anybody is replaced, and its call has one answer: one that
         is halted by a signal, in each state it can be in; and one whose function wrote over the
