@@ -21,7 +21,11 @@ cmd_ping(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	if (arg_cnt > 2) {
 		return gate_error(g, c, "ERR wrong number of arguments for 'ping' command");
 	}
-	if (arg_cnt == 2) {
+	if (c->proto == 2 && gate_listens(c)) {
+		gate_array(g, c, 2);
+		gate_bulk_str(g, c, "pong");
+		gate_bulk(g, c, arg_cnt == 2 ? arg[1] : slice_of("", 0));
+	} else if (arg_cnt == 2) {
 		gate_bulk(g, c, arg[1]);
 	} else {
 		gate_simple(g, c, "PONG");
@@ -63,6 +67,7 @@ int
 cmd_reset(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	gate_multi_drop(g, c);
+	gate_subs_drop(g, c);
 	c->proto = 2;
 	c->authed = g->cfg.password[0] == '\0';
 	c->parser.limited = !c->authed;
@@ -235,14 +240,16 @@ client_line(struct gate *g, const struct gate_conn *c, char ret[512])
 
 	address_text(g, c, addr);
 	return snprintf(ret, 512,
-			"id=%llu addr=%s fd=%d name=%s age=%llu idle=%llu flags=N db=0 sub=0 "
-			"psub=0 multi=-1 qbuf=%u argv-mem=0 obl=%zu oll=0 omem=0 cmd=%s "
+			"id=%llu addr=%s fd=%d name=%s age=%llu idle=%llu flags=%s db=0 sub=%u "
+			"psub=%u ssub=%u multi=-1 qbuf=%u argv-mem=0 obl=%zu oll=0 omem=0 cmd=%s "
 			"user=default resp=%d\n",
 			(unsigned long long)c->client_id, addr, stream_fd(g->stream, c->id),
 			c->name != NULL ? c->name : "",
 			(unsigned long long)((g->now_ns - c->opened_ns) / NS_PER_S),
-			(unsigned long long)((g->now_ns - c->used_ns) / NS_PER_S), c->in_len,
-			c->out.bytes, c->command != NULL ? c->command->name : "NULL", c->proto);
+			(unsigned long long)((g->now_ns - c->used_ns) / NS_PER_S),
+			gate_listens(c) ? "P" : "N", c->sub_cnt[TOPIC_CHANNEL],
+			c->sub_cnt[TOPIC_PATTERN], c->sub_cnt[TOPIC_SHARD], c->in_len, c->out.bytes,
+			c->command != NULL ? c->command->name : "NULL", c->proto);
 }
 
 static int
@@ -336,10 +343,7 @@ cmd_client(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 		    arg_cnt == 3)) {
 		gate_ok(g, c);
 	} else {
-		return gate_error_f(g, c,
-				    "ERR unknown subcommand or wrong number of arguments for "
-				    "'%.*s'. Try CLIENT HELP.",
-				    (int)MIN(arg[1].len, (size_t)64), (const char *)arg[1].p);
+		return gate_unknown_sub(g, c, "CLIENT", arg, arg_cnt);
 	}
 	return GATE_DONE;
 }

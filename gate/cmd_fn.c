@@ -589,6 +589,5 @@ cmd_mb_dag(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	if (gate_word_is(arg[1], "list") && arg_cnt == 2) {
 		return dag_list(g, c);
 	}
-	return gate_error_f(g, c, "ERR unknown subcommand or wrong number of arguments for '%.*s'",
-			    (int)MIN(arg[1].len, (size_t)64), (const char *)arg[1].p);
+	return gate_unknown_sub(g, c, "MB.DAG", arg, arg_cnt);
 }

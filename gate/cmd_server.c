@@ -88,9 +88,16 @@ info_server(struct gate *g, struct text *t)
 static void
 info_clients(struct gate *g, struct text *t)
 {
+	uint32_t blocked = 0, listening = 0;
+
+	for (uint32_t i = 0; i < g->cfg.conn_max; i++) {
+		blocked += g->conn[i].used && g->conn[i].blocked;
+		listening += g->conn[i].used && gate_listens(&g->conn[i]);
+	}
 	text_add(t,
-		 "# Clients\r\nconnected_clients:%u\r\nmaxclients:%u\r\nblocked_clients:0\r\n\r\n",
-		 stream_conn_cnt(g->stream), g->cfg.conn_max);
+		 "# Clients\r\nconnected_clients:%u\r\nmaxclients:%u\r\nblocked_clients:%u\r\n"
+		 "pubsub_clients:%u\r\n\r\n",
+		 stream_conn_cnt(g->stream), g->cfg.conn_max, blocked, listening);
 }
 
 static void
@@ -114,11 +121,14 @@ info_stats(struct gate *g, struct text *t)
 		 "# Stats\r\ntotal_connections_received:%llu\r\ntotal_commands_processed:%llu\r\n"
 		 "total_net_input_bytes:%llu\r\ntotal_net_output_bytes:%llu\r\n"
 		 "rejected_connections:%llu\r\ntotal_error_replies:%llu\r\n"
+		 "pubsub_channels:%u\r\npubsub_patterns:%u\r\npubsubshard_channels:%u\r\n"
 		 "microburst_keys_fetched:%llu\r\nmicroburst_operations_published:%llu\r\n\r\n",
 		 (unsigned long long)g->accept_cnt, (unsigned long long)g->command_cnt,
 		 (unsigned long long)g->rx_bytes, (unsigned long long)g->tx_bytes,
 		 (unsigned long long)g->refuse_cnt, (unsigned long long)g->error_cnt,
-		 (unsigned long long)g->fetch_cnt, (unsigned long long)g->op_cnt);
+		 g->topic_cnt[TOPIC_CHANNEL], g->topic_cnt[TOPIC_PATTERN],
+		 g->topic_cnt[TOPIC_SHARD], (unsigned long long)g->fetch_cnt,
+		 (unsigned long long)g->op_cnt);
 }
 
 static void
@@ -269,8 +279,7 @@ cmd_config(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 		return gate_error(g, c,
 				  "ERR the configuration is the node's: see microburst up --help");
 	}
-	return gate_error_f(g, c, "ERR unknown subcommand or wrong number of arguments for '%.*s'",
-			    (int)MIN(arg[1].len, (size_t)64), (const char *)arg[1].p);
+	return gate_unknown_sub(g, c, "CONFIG", arg, arg_cnt);
 }
 
 /* ------------------------------------------------------------------------ COMMAND */
@@ -400,9 +409,7 @@ cmd_command(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 		return command_keys(g, c, arg + 2, arg_cnt - 2);
 	}
 	if (!gate_word_is(arg[1], "info") && !gate_word_is(arg[1], "docs")) {
-		return gate_error_f(
-			g, c, "ERR unknown subcommand or wrong number of arguments for '%.*s'",
-			(int)MIN(arg[1].len, (size_t)64), (const char *)arg[1].p);
+		return gate_unknown_sub(g, c, "COMMAND", arg, arg_cnt);
 	}
 	for (uint32_t i = 2; i < arg_cnt; i++) {
 		known += gate_command_find(arg[i]) != NULL;

@@ -18,6 +18,7 @@
 #define ADMIN    CMD_ADMIN
 #define NOSCRIPT CMD_NOSCRIPT
 #define NOMULTI  CMD_NOMULTI
+#define PUBSUB   CMD_PUBSUB
 
 static struct gate_command command[] = {
 #define COMMAND(text, fn, words, bits, at, to, by, of, from, what)                                 \
@@ -133,6 +134,13 @@ gate_command_run(struct gate *g, struct gate_conn *c, struct gate_command *cmd,
 	}
 	if (unlikely(!c->authed && (cmd->flags & CMD_NOAUTH) == 0)) {
 		return gate_error(g, c, "NOAUTH Authentication required.");
+	}
+	if (unlikely(c->proto == 2 && gate_listens(c) && (cmd->flags & CMD_PUBSUB) == 0)) {
+		return gate_error_f(g, c,
+				    "ERR Can't execute '%s': only (P|S)SUBSCRIBE / "
+				    "(P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
+				    "context",
+				    cmd->name);
 	}
 	cmd->calls += c->step == 0 && c->tries == 0;
 	return cmd->run(g, c, arg, arg_cnt);

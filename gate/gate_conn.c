@@ -126,6 +126,7 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 	slow_set(g, c, false);
 	gate_unblock(g, c);
 	gate_multi_drop(g, c);
+	gate_subs_drop(g, c);
 	if (c->run != NULL) {
 		c->run->conn = NULL; /* B2 */
 		c->run->open = false;
@@ -173,6 +174,16 @@ gate_conn_starve(struct gate *g, struct gate_conn *c)
 {
 	c->room = true;
 	gate_conn_later(g, c);
+}
+
+void
+gate_conn_told(struct gate *g, struct gate_conn *c)
+{
+	if (!c->waiting) {
+		gate_conn_ready(g, c);
+	} else if (c->blocked) {
+		gate_conn_later(g, c);
+	} /* else it will settle when its command goes on */
 }
 
 void
@@ -490,6 +501,9 @@ settle(struct gate *g, struct gate_conn *c)
 {
 	bool owing;
 
+	if (!c->queued && (!c->waiting || c->blocked)) { /* no reply is half written */
+		gate_push_out(c);
+	}
 	if (!c->mark.set && !c->quiet && c->run == NULL) {
 		gate_out_flush(g, c);
 	}
@@ -595,7 +609,8 @@ gate_conn_check(struct gate *g, struct gate_conn *c, uint64_t now_ns)
 {
 	if (c->slow_ns != 0 && now_ns - c->slow_ns > g->cfg.slow_ns) {
 		stream_reset(g->stream, c->id); /* N3 */
-	} else if (g->cfg.idle_ns != 0 && !c->waiting && now_ns - c->used_ns > g->cfg.idle_ns) {
+	} else if (g->cfg.idle_ns != 0 && !c->waiting && !gate_listens(c) &&
+		   now_ns - c->used_ns > g->cfg.idle_ns) {
 		gate_conn_close(g, c);
 	}
 }

@@ -9,6 +9,7 @@
  *   gate_call.c    calls of functions and DAGs, listings of keys
  *   gate_block.c   commands that wait for an item
  *   gate_multi.c   commands that are kept, and run together
+ *   cmd_pubsub.c   who listens to what
  *   gate_command.c the table of commands
  *   cmd_*.c        the commands
  *
@@ -59,6 +60,7 @@
 #define GATE_SEND_MAX    (256u << 10) /* in one send: a slow reader is seen to move */
 #define GATE_NAME_MAX    128          /* of a client */
 #define GATE_ARGS_MAX    RESP_ARG_CNT_MAX
+#define GATE_CHAIN_CNT   1024 /* of the table of what is listened to */
 
 static_assert(GATE_HOLD_CNT < HAZARD_CNT, "some are left for looking");
 static_assert(WSET_OP_HEAD + KEY_BYTES_MAX + WSET_FIELD_MAX + WSET_INLINE_MAX + 8 <=
@@ -91,6 +93,27 @@ struct gate_mark {
 	size_t bytes;
 	bool set;
 };
+
+/* ---- who listens ---------------------------------------------------------------------------- */
+
+enum gate_topic_kind { TOPIC_CHANNEL = 0, TOPIC_PATTERN, TOPIC_SHARD, GATE_TOPIC_KINDS };
+
+struct gate_sub {
+	struct gate_topic *topic;
+	struct gate_conn *conn;
+	LIST_ENTRY(gate_sub) next_of_topic, next_of_conn;
+};
+LIST_HEAD(gate_subs, gate_sub);
+
+struct gate_topic {
+	LIST_ENTRY(gate_topic) next, next_of_kind;
+	struct gate_subs subs;
+	uint64_t hash;
+	uint32_t sub_cnt, len;
+	enum gate_topic_kind kind;
+	uint8_t name[];
+};
+LIST_HEAD(gate_topics, gate_topic);
 
 /* ---- writes under way ----------------------------------------------------------------------- */
 
@@ -192,6 +215,7 @@ struct gate_conn {
 	uint32_t in_len, in_cap;
 	struct gate_large *large; /* RESP_LARGE_CNT_MAX; NULL: none */
 	struct gate_out out;
+	struct gate_out pushed;   /* messages; behind the replies of the command at hand */
 	struct gate_multi *multi; /* from the heap; NULL: none */
 	struct gate_mark mark;    /* of a HELD command: where its reply begins */
 	struct gate_run *run;
@@ -212,6 +236,10 @@ struct gate_conn {
 	struct gate_chunk *hole; /* of a reply whose head is not known yet */
 	struct desc answer;      /* of a call or a listing */
 	bool answered;
+	/* what it listens to */
+	struct gate_subs subs;
+	uint32_t sub_cnt[GATE_TOPIC_KINDS];
+	size_t sub_bytes;
 	/* for CLIENT */
 	char *name; /* GATE_NAME_MAX, from the heap; NULL: none */
 	uint64_t client_id;
@@ -252,6 +280,9 @@ struct gate {
 	uint32_t batch_cnt;          /* at their cache tiles, or on their way */
 	struct gate_blocked blocked; /* wait for an item, who waits longest first */
 	uint64_t block_tick_ns;
+	struct gate_topics topic_chain[GATE_CHAIN_CNT];
+	struct gate_topics topics[GATE_TOPIC_KINDS];
+	uint32_t topic_cnt[GATE_TOPIC_KINDS];
 	struct gate_batches batch_free, batch_unsent;
 	uint32_t fetch_free;
 	uint64_t error_cnt, command_cnt, accept_cnt, refuse_cnt, rx_bytes, tx_bytes, fetch_cnt,
@@ -288,6 +319,7 @@ enum gate_command_flag {
 	CMD_ADMIN = 1 << 5,
 	CMD_NOSCRIPT = 1 << 6,
 	CMD_NOMULTI = 1 << 7, /* runs at once, inside of MULTI too */
+	CMD_PUBSUB = 1 << 8,  /* also for a RESP2 connection that listens */
 };
 
 typedef int gate_command_fn(struct gate *g, struct gate_conn *c, const struct slice *arg,
@@ -328,6 +360,8 @@ void gate_conn_go(struct gate *g, struct gate_conn *c);
 void gate_conn_ready(struct gate *g, struct gate_conn *c);
 /* gate_conn_starve: it waits for room that nobody will tell it of. */
 void gate_conn_starve(struct gate *g, struct gate_conn *c);
+/* gate_conn_told: messages were written for it; they go out in this poll or the next. */
+void gate_conn_told(struct gate *g, struct gate_conn *c);
 /* gate_conn_later: its replies could not be sent just now. */
 void gate_conn_later(struct gate *g, struct gate_conn *c);
 /* gate_conn_find: the connection of an id that still has it; NULL. */
@@ -361,6 +395,14 @@ void gate_out_flush(struct gate *g, struct gate_conn *c);
 void gate_out_sent(struct gate *g, struct gate_conn *c, size_t len);
 void gate_out_drop(struct gate *g, struct gate_conn *c);
 
+/* Between gate_push_begin and gate_push_end what is written is a message, not a reply: it goes
+ * behind the replies of the command at hand, of which there may be one. A connection that leaves
+ * more of them unread than gate.backlog is cut. */
+void gate_push_begin(struct gate_conn *c);
+void gate_push_end(struct gate *g, struct gate_conn *c);
+/* gate_push_out lets messages out, when all replies are. Requires: no command is at hand. */
+void gate_push_out(struct gate_conn *c);
+
 /* gate_bulk_value: a value, its memory as gate_out_value. */
 void gate_bulk_value(struct gate *g, struct gate_conn *c, struct slice bytes,
 		     struct cache_value *v);
@@ -376,11 +418,16 @@ void gate_null_array(struct gate *g, struct gate_conn *c);
 void gate_array(struct gate *g, struct gate_conn *c, size_t cnt);
 void gate_map(struct gate *g, struct gate_conn *c, size_t cnt);
 void gate_set(struct gate *g, struct gate_conn *c, size_t cnt);
+/* gate_push_head: of a message of cnt items. */
+void gate_push_head(struct gate *g, struct gate_conn *c, size_t cnt);
 void gate_double(struct gate *g, struct gate_conn *c, double x);
 /* gate_error: text as behind the '-'. Returns: GATE_DONE, so that a handler can end with it. */
 int gate_error(struct gate *g, struct gate_conn *c, const char *text);
 int gate_error_f(struct gate *g, struct gate_conn *c, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* gate_unknown_sub: a container has no such subcommand, or not with so many words. */
+int gate_unknown_sub(struct gate *g, struct gate_conn *c, const char *container,
+		     const struct slice *arg, uint32_t arg_cnt);
 /* gate_error_of says an mb_err as Redis would. */
 int gate_error_of(struct gate *g, struct gate_conn *c, int err);
 
@@ -480,6 +527,18 @@ bool gate_multi_takes(struct gate *g, struct gate_conn *c, const struct gate_com
 /* gate_multi_next: the command of EXEC that was at hand is over. */
 void gate_multi_next(struct gate *g, struct gate_conn *c);
 void gate_multi_drop(struct gate *g, struct gate_conn *c);
+
+/* ---- cmd_pubsub.c */
+
+/* gate_subs_drop: a connection listens to nothing any more. */
+void gate_subs_drop(struct gate *g, struct gate_conn *c);
+
+/* whether it listens, and so (RESP2) may say little else. */
+static inline bool
+gate_listens(const struct gate_conn *c)
+{
+	return !LIST_EMPTY(&c->subs);
+}
 
 /* ---- gate_call.c */
 

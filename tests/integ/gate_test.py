@@ -21,7 +21,8 @@ import unittest
 
 MICROBURST, SOURCE = sys.argv[1:3]
 START_S, ANSWER_S = 60, 30
-SETTINGS = {'gate.memory': '16m', 'gate.connections': '200', 'gate.slow': '1500ms'}
+SETTINGS = {'gate.memory': '16m', 'gate.connections': '200', 'gate.slow': '1500ms',
+            'gate.backlog': '256k'}
 
 FUNCTIONS = r"""
 #include <microburst/function.h>
@@ -118,7 +119,7 @@ class Raw:
             return line.decode()
         if kind == b'_':
             return None
-        if kind in (b'*', b'~'):
+        if kind in (b'*', b'~', b'>'):
             return None if rest == b'-1' else [self.answer() for _ in range(int(rest))]
         if kind == b'%':
             return {self.key(): self.answer() for _ in range(int(rest))}
@@ -535,6 +536,100 @@ class Commands(Case):
         self.assertEqual(other('RPUSH', 'q', 'kept'), 1)
         time.sleep(0.05)
         self.assertEqual(other('LPOP', 'q'), b'kept')
+
+    def test_publish_and_subscribe(self):
+        c, s, p = self.c, self.client(), self.client()
+        self.assertEqual(s('subscribe', 'news', 'sport', 'news'), [b'subscribe', b'news', 1])
+        self.assertEqual([s.answer(), s.answer()],
+                         [[b'subscribe', b'sport', 2], [b'subscribe', b'news', 2]])
+        self.assertEqual(s('psubscribe', 'n?ws'), [b'psubscribe', b'n?ws', 3])
+        self.assertEqual(s('get', 'a'), "-ERR Can't execute 'get': only (P|S)SUBSCRIBE / "
+                         '(P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context')
+        self.assertEqual([s('ping'), s('ping', 'x')], [[b'pong', b''], [b'pong', b'x']])
+        p('hello', 3)
+        self.assertEqual(p('ssubscribe', 'news'), [b'ssubscribe', b'news', 1])
+        self.assertEqual(p('set', 'a', 1), '+OK')
+        self.assertEqual([c('publish', 'news', 'hear'), c('publish', 'none', 'x'),
+                          c('spublish', 'news', 'ye')], [2, 0, 1])
+        self.assertEqual([s.answer(), s.answer()], [[b'message', b'news', b'hear'],
+                                                    [b'pmessage', b'n?ws', b'news', b'hear']])
+        self.assertEqual(p.answer(), [b'smessage', b'news', b'ye'])
+        self.assertEqual(sorted(c('pubsub', 'channels')), [b'news', b'sport'])
+        self.assertEqual(c('pubsub', 'channels', 's*'), [b'sport'])
+        self.assertEqual([c('pubsub', 'numsub', 'news', 'x'), c('pubsub', 'numpat')],
+                         [[b'news', 1, b'x', 0], 1])
+        self.assertIn('pubsub_channels:2', c('info').decode())
+        self.assertEqual(s('unsubscribe', 'sport'), [b'unsubscribe', b'sport', 2])
+        self.assertEqual(s('unsubscribe'), [b'unsubscribe', b'news', 1])
+        self.assertEqual(s('punsubscribe'), [b'punsubscribe', b'n?ws', 0])
+        self.assertEqual(s('unsubscribe'), [b'unsubscribe', None, 0])
+        self.assertEqual(s('get', 'a'), b'1')
+        s('subscribe', 'x')
+        s.close()
+        until = time.monotonic() + ANSWER_S
+        while c('pubsub', 'channels') != []:
+            self.assertLess(time.monotonic(), until)
+
+    def test_messages_come_between_replies(self):
+        c, s = self.c, self.client()
+        s('hello', 3)
+        s('subscribe', 'to')
+        for i in range(500):
+            s.say('set', f'k{i}', i)
+            s.say('multi')
+            s.say('get', f'k{i}')
+            s.say('rpush', 'l', i)
+            s.say('exec')
+            s.say('publish', 'to', f'own{i}')
+            c.say('publish', 'to', i)
+        messages, replies = [], []
+        while len(messages) < 1000 or len(replies) < 3000:
+            kind = s.buffer[:1]
+            if not kind:
+                s.fill()
+                continue
+            (messages if kind == b'>' else replies).append(s.answer())
+        self.assertEqual([m[2] for m in messages if not m[2].startswith(b'own')],
+                         [b'%d' % i for i in range(500)])
+        self.assertEqual([m[2] for m in messages if m[2].startswith(b'own')],
+                         [b'own%d' % i for i in range(500)])
+        self.assertEqual(replies, [x for i in range(500) for x in (
+            '+OK', '+OK', '+QUEUED', '+QUEUED', [b'%d' % i, i + 1], 1)])
+
+    def test_a_listener_that_waits_for_an_item_hears(self):
+        c, s = self.c, self.client()
+        s('hello', 3)
+        s('subscribe', 'to')
+        s.say('blpop', 'none', 0)
+        while 'cmd=blpop' not in c('client', 'list').decode():
+            pass
+        self.assertEqual(c('publish', 'to', 'one'), 1)
+        self.assertEqual(s.answer(), [b'message', b'to', b'one'])
+        c('rpush', 'none', 'x')
+        self.assertEqual(s.answer(), [b'none', b'x'])
+
+    def test_a_listener_that_does_not_read_is_cut(self):
+        c, slow, good = self.c, self.client(), self.client()
+        slow.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        for s in (slow, good):
+            s('subscribe', 'flood')
+        text, sent = b'x' * 8192, 0
+        until = time.monotonic() + ANSWER_S
+        while c('publish', 'flood', text) == 2:
+            sent += 1
+            self.assertEqual(good.answer(), [b'message', b'flood', text])
+            self.assertLess(time.monotonic(), until)
+        self.assertEqual(good.answer(), [b'message', b'flood', text])
+        self.assertGreater(sent * len(text), 256 << 10)
+        self.assertEqual(c('publish', 'flood', 'still'), 1)
+        self.assertEqual(good.answer(), [b'message', b'flood', b'still'])
+        self.assertEqual(good('subscribe', *[f'{i:0200}' for i in range(2000)])[1], b'0' * 200)
+        while True:
+            got = good.answer()
+            if isinstance(got, str):
+                break
+        self.assertEqual(got, '-ERR no more subscriptions for this client: gate.backlog')
+        self.assertEqual(good('ping'), [b'pong', b''])
 
     def test_keys_end(self):
         c = self.c
