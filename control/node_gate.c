@@ -41,6 +41,7 @@ node_gate(struct node *n, char why[NODE_WHY_BYTES])
 		.memory_bytes = p->gate_memory,
 		.idle_ns = p->gate_idle,
 		.slow_ns = p->gate_slow,
+		.slowlog_ns = p->gate_slowlog,
 		.backlog_bytes = p->gate_backlog,
 		.node_id = n->id,
 	};

@@ -13,7 +13,7 @@
 #include "commands.h"
 #include "timebase.h"
 
-#define INFO_BYTES (16u << 10)
+#define INFO_BYTES (64u << 10)
 
 int
 cmd_time(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
@@ -156,11 +156,83 @@ info_commandstats(struct gate *g, struct text *t)
 		const struct gate_command *cmd = gate_command_at(i);
 
 		if (cmd->calls != 0) {
-			text_add(t, "cmdstat_%s:calls=%llu,failed_calls=%llu\r\n", cmd->name,
-				 (unsigned long long)cmd->calls, (unsigned long long)cmd->failed);
+			text_add(t,
+				 "cmdstat_%s:calls=%llu,usec=%llu,usec_per_call=%.2f,"
+				 "rejected_calls=0,failed_calls=%llu\r\n",
+				 cmd->name, (unsigned long long)cmd->calls,
+				 (unsigned long long)(cmd->ns / NS_PER_US),
+				 (double)cmd->ns / (double)NS_PER_US / (double)cmd->calls,
+				 (unsigned long long)cmd->failed);
 		}
 	}
 	text_add(t, "\r\n");
+}
+
+/* The power of two of microseconds that a share of a command's calls did not exceed. */
+static unsigned long long
+latency_of(const struct gate_command *cmd, uint64_t all, double share)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < GATE_LATENCY_CNT; i++) {
+		sum += cmd->latency[i];
+		if ((double)sum >= share * (double)all) {
+			return 1ULL << i;
+		}
+	}
+	return 1ULL << (GATE_LATENCY_CNT - 1);
+}
+
+static void
+info_latencystats(struct gate *g, struct text *t)
+{
+	text_add(t, "# Latencystats\r\n");
+	for (uint32_t i = 0; gate_command_at(i) != NULL; i++) {
+		const struct gate_command *cmd = gate_command_at(i);
+		uint64_t all = 0;
+
+		for (uint32_t k = 0; k < GATE_LATENCY_CNT; k++) {
+			all += cmd->latency[k];
+		}
+		if (all != 0) {
+			text_add(t,
+				 "latency_percentiles_usec_%s:p50=%llu.000,p99=%llu.000,"
+				 "p99.9=%llu.000\r\n",
+				 cmd->name, latency_of(cmd, all, 0.5), latency_of(cmd, all, 0.99),
+				 latency_of(cmd, all, 0.999));
+		}
+	}
+	text_add(t, "\r\n");
+}
+
+static void
+info_modules(struct gate *g, struct text *t)
+{
+	text_add(t, "# Modules\r\n\r\n");
+}
+
+static void
+info_errorstats(struct gate *g, struct text *t)
+{
+	text_add(t, "# Errorstats\r\n");
+	for (uint32_t i = 0; i < GATE_ERROR_CNT && g->error[i].cnt > 0; i++) {
+		text_add(t, "errorstat_%s:count=%llu\r\n", g->error[i].word,
+			 (unsigned long long)g->error[i].cnt);
+	}
+	text_add(t, "\r\n");
+}
+
+static void
+info_cluster(struct gate *g, struct text *t)
+{
+	text_add(t, "# Cluster\r\ncluster_enabled:0\r\n\r\n");
+}
+
+static void
+info_persistence(struct gate *g, struct text *t)
+{
+	text_add(t, "# Persistence\r\nloading:0\r\nrdb_bgsave_in_progress:0\r\n"
+		    "aof_enabled:0\r\naof_rewrite_in_progress:0\r\n\r\n");
 }
 
 static const struct info_section {
@@ -171,10 +243,15 @@ static const struct info_section {
 	{ "server", info_server, true },
 	{ "clients", info_clients, true },
 	{ "memory", info_memory, true },
+	{ "persistence", info_persistence, true },
 	{ "stats", info_stats, true },
 	{ "replication", info_replication, true },
 	{ "cpu", info_cpu, true },
+	{ "modules", info_modules, true },
 	{ "commandstats", info_commandstats, false },
+	{ "errorstats", info_errorstats, true },
+	{ "latencystats", info_latencystats, false },
+	{ "cluster", info_cluster, true },
 };
 
 static bool
@@ -272,6 +349,7 @@ cmd_config(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	}
 	if (gate_word_is(arg[1], "resetstat") && arg_cnt == 2) {
 		gate_command_init();
+		memset(g->error, 0, sizeof(g->error));
 		gate_ok(g, c);
 		return GATE_DONE;
 	}

@@ -19,6 +19,7 @@
 #define NOSCRIPT CMD_NOSCRIPT
 #define NOMULTI  CMD_NOMULTI
 #define PUBSUB   CMD_PUBSUB
+#define SECRET   CMD_SECRET
 
 static struct gate_command command[] = {
 #define COMMAND(text, fn, words, bits, at, to, by, of, from, what)                                 \
@@ -64,7 +65,8 @@ gate_command_init(void)
 			at = (at + 1) % INDEX_SIZE;
 		}
 		by_name[at] = (uint16_t)(i + 1);
-		command[i].calls = command[i].failed = 0;
+		command[i].calls = command[i].failed = command[i].ns = 0;
+		memset(command[i].latency, 0, sizeof(command[i].latency));
 	}
 }
 
@@ -142,7 +144,17 @@ gate_command_run(struct gate *g, struct gate_conn *c, struct gate_command *cmd,
 				    "context",
 				    cmd->name);
 	}
-	cmd->calls += c->step == 0 && c->tries == 0;
+	if (unlikely(c->kicked)) {
+		c->kicked = false;
+		return gate_error(g, c, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
+	}
+	if (!c->begun) {
+		c->begun = true;
+		cmd->calls++;
+		if (unlikely(!LIST_EMPTY(&g->monitors))) {
+			gate_monitor_show(g, c, cmd, arg, arg_cnt);
+		}
+	}
 	return cmd->run(g, c, arg, arg_cnt);
 }
 

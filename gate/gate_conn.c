@@ -21,6 +21,7 @@
 #include <microburst/error.h>
 
 #include "check.h"
+#include "compiler.h"
 #include "gate_int.h"
 #include "timebase.h"
 
@@ -87,6 +88,7 @@ gate_conn_renew(struct gate *g, struct gate_conn *c)
 	c->timed_out = false;
 	c->block_due_ns = 0;
 	c->quiet = false;
+	c->begun = false;
 	if (c->keep != NULL) {
 		heap_free(g->heap, c->keep, c->keep_cap);
 		c->keep = NULL;
@@ -127,6 +129,7 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 	gate_unblock(g, c);
 	gate_multi_drop(g, c);
 	gate_subs_drop(g, c);
+	gate_monitor_set(g, c, false);
 	if (c->run != NULL) {
 		c->run->conn = NULL; /* B2 */
 		c->run->open = false;
@@ -336,17 +339,43 @@ command_run(struct gate *g, struct gate_conn *c, struct slice text)
 	    (cmd == NULL || (cmd->flags & CMD_RUN) == 0 || c->multi != NULL)) {
 		return GATE_WAIT;
 	}
-	c->command = cmd;
+	c->command = c->timed = cmd;
 	if (c->multi != NULL && gate_multi_takes(g, c, cmd, g->args, (uint32_t)cnt)) {
 		return GATE_DONE;
 	}
 	return gate_command_run(g, c, cmd, g->args, (uint32_t)cnt);
 }
 
+/* A command that was begun at *tsc, or earlier, has been done now. Its words are looked for again
+ * only if they are to be shown. */
+static void
+command_timed(struct gate *g, struct gate_conn *c, struct slice text, uint64_t *tsc)
+{
+	struct slice large[RESP_LARGE_CNT_MAX];
+	uint64_t now = timebase_tsc();
+	int cnt = 0;
+
+	if (c->timed != NULL && c->began_tsc != 0) {
+		if (unlikely(now - c->began_tsc >= g->slow_tsc)) {
+			for (uint32_t i = 0; i < c->parser.large_cnt; i++) {
+				large[i] = c->large[i].ref.handle != 0
+						   ? slice_of(c->large[i].p, c->large[i].len)
+						   : slice_of("", 0); /* it is the store's now */
+			}
+			cnt = resp_args(&c->parser, text, large, g->scratch, g->args);
+		}
+		gate_timed(g, c, c->timed, now - c->began_tsc, g->args,
+			   cnt > 0 ? (uint32_t)cnt : 0);
+	}
+	*tsc = now;
+}
+
 /* One command of the text has been done, or is under way. */
 static void
 command_over(struct gate *g, struct gate_conn *c)
 {
+	c->began_tsc = 0;
+	c->timed = NULL;
 	g->command_cnt++;
 	command_end(g, c);
 	resp_next(&c->parser);
@@ -399,11 +428,13 @@ held_over(struct gate *g, struct gate_conn *c)
 static size_t
 text_run(struct gate *g, struct gate_conn *c, struct slice text)
 {
+	uint64_t tsc = timebase_tsc();
 	size_t done = 0;
 
 	if (c->mark.set) { /* the command at hand was HELD */
 		if (held_over(g, c)) {
 			done = c->parser.pos;
+			command_timed(g, c, text, &tsc);
 			command_over(g, c);
 		}
 	}
@@ -440,10 +471,14 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 			break;
 		}
 		c->waiting = true; /* N1: unless it is done */
+		c->began_tsc = c->began_tsc != 0 ? c->began_tsc : tsc;
 		rc = command_run(g, c, rest);
 		if (rc == GATE_DONE) {
 			c->waiting = false;
 			c->tries = 0;
+			if (c->run == NULL) { /* else it is timed with its run */
+				command_timed(g, c, rest, &tsc);
+			}
 			done += c->parser.pos;
 			command_over(g, c);
 		} else if (rc == GATE_HELD) {

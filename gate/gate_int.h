@@ -10,6 +10,7 @@
  *   gate_block.c   commands that wait for an item
  *   gate_multi.c   commands that are kept, and run together
  *   cmd_pubsub.c   who listens to what
+ *   gate_watch.c   what is slow, how long commands take, and all of them for MONITOR
  *   gate_command.c the table of commands
  *   cmd_*.c        the commands
  *
@@ -59,6 +60,10 @@
 #define GATE_TRIES       10000       /* of a HELD command: each lost one is another's success */
 #define GATE_SEND_MAX    (256u << 10) /* in one send: a slow reader is seen to move */
 #define GATE_NAME_MAX    128          /* of a client */
+#define GATE_ADDRESS_MAX 96
+#define GATE_SLOW_CNT    128 /* slow commands that are remembered */
+#define GATE_LATENCY_CNT 24u /* powers of two of microseconds; the last one is all above */
+#define GATE_ERROR_CNT   32  /* kinds of errors that are counted */
 #define GATE_ARGS_MAX    RESP_ARG_CNT_MAX
 #define GATE_CHAIN_CNT   1024 /* of the table of what is listened to */
 
@@ -132,11 +137,13 @@ struct gate_rec {
 	int16_t err; /* the first operation's that failed */
 	bool not_number;
 	int64_t n;
+	struct gate_command *cmd;
 };
 
 struct gate_run {
 	struct gate_conn *conn; /* NULL: gone */
-	uint32_t pending;       /* operations not acknowledged */
+	uint64_t began_tsc;
+	uint32_t pending; /* operations not acknowledged */
 	uint32_t rec_cnt;
 	bool open; /* its last command is not complete */
 	uint32_t open_cnt;
@@ -208,6 +215,9 @@ struct gate_conn {
 	bool last;         /* close it when its replies are out */
 	bool quiet;        /* nothing is sent before its command is done */
 	bool room;         /* waiting, only for room */
+	bool begun;        /* its command was begun, and counted */
+	bool monitor;      /* it is shown what others say */
+	bool kicked;       /* CLIENT UNBLOCK ... ERROR */
 	uint8_t proto;     /* 2, 3 */
 	uint32_t wait_cnt; /* answers its command waits for */
 	struct resp_parser parser;
@@ -220,6 +230,8 @@ struct gate_conn {
 	struct gate_mark mark;    /* of a HELD command: where its reply begins */
 	struct gate_run *run;
 	/* the command at hand */
+	struct gate_command *timed; /* since began_tsc; 0: not yet */
+	uint64_t began_tsc;
 	uint32_t step;
 	uint32_t tries; /* of a HELD command */
 	int64_t acc;
@@ -248,9 +260,25 @@ struct gate_conn {
 	const struct gate_command *command; /* last one */
 	STAILQ_ENTRY(gate_conn) next;
 	TAILQ_ENTRY(gate_conn) next_blocked;
+	LIST_ENTRY(gate_conn) next_monitor;
 };
 TAILQ_HEAD(gate_blocked, gate_conn);
 STAILQ_HEAD(gate_conns, gate_conn);
+
+LIST_HEAD(gate_monitors, gate_conn);
+
+struct gate_slow {
+	uint64_t id, at_s, us;
+	uint32_t len, word_cnt;
+	char address[GATE_ADDRESS_MAX], name[GATE_NAME_MAX];
+	uint8_t text[]; /* ( len u32 | bytes ) * */
+};
+
+/* How often an error was answered, by its first word. */
+struct gate_errors {
+	char word[24];
+	uint64_t cnt;
+};
 
 struct gate_cursor {
 	uint64_t id;
@@ -283,6 +311,11 @@ struct gate {
 	struct gate_topics topic_chain[GATE_CHAIN_CNT];
 	struct gate_topics topics[GATE_TOPIC_KINDS];
 	uint32_t topic_cnt[GATE_TOPIC_KINDS];
+	struct gate_monitors monitors;
+	struct gate_slow *slow[GATE_SLOW_CNT];
+	uint64_t slow_seq, slow_first;
+	uint64_t slow_tsc; /* cycles of a slow one */
+	struct gate_errors error[GATE_ERROR_CNT];
 	struct gate_batches batch_free, batch_unsent;
 	uint32_t fetch_free;
 	uint64_t error_cnt, command_cnt, accept_cnt, refuse_cnt, rx_bytes, tx_bytes, fetch_cnt,
@@ -320,6 +353,7 @@ enum gate_command_flag {
 	CMD_NOSCRIPT = 1 << 6,
 	CMD_NOMULTI = 1 << 7, /* runs at once, inside of MULTI too */
 	CMD_PUBSUB = 1 << 8,  /* also for a RESP2 connection that listens */
+	CMD_SECRET = 1 << 9,  /* its words are not shown to others */
 };
 
 typedef int gate_command_fn(struct gate *g, struct gate_conn *c, const struct slice *arg,
@@ -333,7 +367,9 @@ struct gate_command {
 	int16_t first, last, step; /* keys */
 	const char *group, *since, *summary;
 	uint8_t name_len;
-	uint64_t calls, failed; /* Owner: the gate, of which there is one */
+	/* Owner: the gate, of which there is one */
+	uint64_t calls, failed, ns;
+	uint64_t latency[GATE_LATENCY_CNT]; /* how many took up to 2^i microseconds */
 };
 
 /* gate_command_find finds a command by its name, in any case; NULL. */
@@ -368,6 +404,10 @@ void gate_conn_later(struct gate *g, struct gate_conn *c);
 struct gate_conn *gate_conn_find(struct gate *g, struct stream_id id);
 /* gate_conn_close ends it now, whatever is not sent. */
 void gate_conn_close(struct gate *g, struct gate_conn *c);
+/* gate_conn_address is where its client is: "host:port", or the socket's path. */
+void gate_conn_address(struct gate *g, const struct gate_conn *c, char ret[GATE_ADDRESS_MAX]);
+/* gate_conn_name gives it a name. Returns: whether it could; else that is answered. */
+bool gate_conn_name(struct gate *g, struct gate_conn *c, struct slice name);
 /* gate_conn_renew makes the state of the command at hand that of one not begun. */
 void gate_conn_renew(struct gate *g, struct gate_conn *c);
 void gate_conn_check(struct gate *g, struct gate_conn *c, uint64_t now_ns);
@@ -400,6 +440,8 @@ void gate_out_drop(struct gate *g, struct gate_conn *c);
  * more of them unread than gate.backlog is cut. */
 void gate_push_begin(struct gate_conn *c);
 void gate_push_end(struct gate *g, struct gate_conn *c);
+/* gate_push_drop throws messages away that are not out. */
+void gate_push_drop(struct gate *g, struct gate_conn *c);
 /* gate_push_out lets messages out, when all replies are. Requires: no command is at hand. */
 void gate_push_out(struct gate_conn *c);
 
@@ -539,6 +581,17 @@ gate_listens(const struct gate_conn *c)
 {
 	return !LIST_EMPTY(&c->subs);
 }
+
+/* ---- gate_watch.c */
+
+/* gate_timed: a command took so many cycles. arg: its words, as far as they are known. */
+void gate_timed(struct gate *g, const struct gate_conn *c, struct gate_command *cmd,
+		uint64_t cycles, const struct slice *arg, uint32_t arg_cnt);
+void gate_slow_reset(struct gate *g);
+/* gate_monitor_show shows a command to all that said MONITOR. */
+void gate_monitor_show(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
+		       const struct slice *arg, uint32_t arg_cnt);
+void gate_monitor_set(struct gate *g, struct gate_conn *c, bool on);
 
 /* ---- gate_call.c */
 

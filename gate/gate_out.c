@@ -237,8 +237,7 @@ gate_out_drop(struct gate *g, struct gate_conn *c)
 	struct gate_mark none = { 0 };
 
 	gate_out_back(g, c, &none);
-	gate_push_begin(c);
-	gate_out_back(g, c, &none);
+	gate_push_drop(g, c);
 }
 
 /* ------------------------------------------------------------------------ messages */
@@ -255,6 +254,16 @@ lists_swap(struct gate_conn *c)
 void
 gate_push_begin(struct gate_conn *c)
 {
+	lists_swap(c);
+}
+
+void
+gate_push_drop(struct gate *g, struct gate_conn *c)
+{
+	struct gate_mark none = { 0 };
+
+	lists_swap(c);
+	gate_out_back(g, c, &none);
 	lists_swap(c);
 }
 
@@ -386,10 +395,29 @@ gate_double(struct gate *g, struct gate_conn *c, double x)
 	REPLY(g, c, 2 * RESP_ITEM_MAX, resp_put_double(&w, c->proto, x));
 }
 
+/* What comes when all places are taken is counted in the sum only. */
+static void
+error_count(struct gate *g, const char *text)
+{
+	struct gate_errors *e = g->error;
+	size_t len = MIN(strcspn(text, " "), sizeof(e->word) - 1);
+
+	g->error_cnt++;
+	while (e < g->error + GATE_ERROR_CNT && e->cnt > 0 &&
+	       (strlen(e->word) != len || memcmp(e->word, text, len) != 0)) {
+		e++;
+	}
+	if (e < g->error + GATE_ERROR_CNT) {
+		memcpy(e->word, text, len);
+		e->word[len] = '\0';
+		e->cnt++;
+	}
+}
+
 int
 gate_error(struct gate *g, struct gate_conn *c, const char *text)
 {
-	g->error_cnt++;
+	error_count(g, text);
 	if (c->command != NULL) {
 		((struct gate_command *)(uintptr_t)c->command)->failed++;
 	}

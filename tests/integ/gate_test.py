@@ -22,13 +22,20 @@ import unittest
 MICROBURST, SOURCE = sys.argv[1:3]
 START_S, ANSWER_S = 60, 30
 SETTINGS = {'gate.memory': '16m', 'gate.connections': '200', 'gate.slow': '1500ms',
-            'gate.backlog': '256k'}
+            'gate.backlog': '256k', 'gate.slowlog': '50ms'}
 
 FUNCTIONS = r"""
 #include <microburst/function.h>
 #include <stdlib.h>
 
 MB_FUNCTION(fails) { return mb_fail(call, "no luck today"); }
+MB_FUNCTION(sleeps)
+{
+    volatile int64_t i, n;
+    MB_TRY(mb_arg_i64(call, 0, (int64_t *)&n));
+    for (i = 0; i < n; i++) { }
+    return 0;
+}
 MB_FUNCTION(crashes) { abort(); }
 MB_FUNCTION(loops) { for (;;) { __asm__ volatile(""); } }
 MB_FUNCTION(writes) { return mb_put(call, mb_str("written"), mb_str("yes")); }
@@ -630,6 +637,89 @@ class Commands(Case):
                 break
         self.assertEqual(got, '-ERR no more subscriptions for this client: gate.backlog')
         self.assertEqual(good('ping'), [b'pong', b''])
+
+    def test_what_is_slow_is_remembered(self):
+        c = self.c
+        c('slowlog', 'reset')
+        self.assertEqual([c('slowlog', 'len'), c('slowlog', 'get')], [0, []])
+        c('client', 'setname', 'me')
+        self.assertIsNone(c('mb.call', 'sleeps', 300000000))
+        c('get', 'a')
+        self.assertEqual(c('slowlog', 'len'), 1)
+        entry, = c('slowlog', 'get', -1)
+        self.assertEqual(entry[3], [b'mb.call', b'sleeps', b'300000000'])
+        self.assertGreaterEqual(entry[2], 50000)
+        self.assertLess(abs(entry[1] - time.time()), 100)
+        self.assertEqual(entry[4].split(b':')[0], b'127.0.0.1')
+        self.assertEqual(entry[5], b'me')
+        rows = dict(zip(*[iter(c('latency', 'histogram', 'mb.call', 'none'))] * 2))
+        histogram = rows[b'mb.call'][3]
+        self.assertGreaterEqual(histogram[-2], 65536)
+        self.assertEqual(histogram[-1], rows[b'mb.call'][1])
+        self.assertIn('latency_percentiles_usec_mb.call:p50=', c('info', 'latencystats').decode())
+        self.assertRegex(c('info', 'commandstats').decode(), 'cmdstat_mb.call:calls=[0-9]+,usec=')
+        # what waits for an item is not slow
+        waits = self.client()
+        waits.say('blpop', 'none', 0.1)
+        self.assertIsNone(waits.answer())
+        self.assertEqual(c('slowlog', 'len'), 1)
+
+    def test_monitor_shows_what_is_said(self):
+        c, m = self.c, self.client()
+        self.assertEqual(m('monitor'), '+OK')
+        c('set', 'a', b'x "\\\n\x00')
+        c('auth', 'secret')
+        c('get', 'a' * 5000)
+        line = m.line().decode()
+        self.assertRegex(line, r'^\+[0-9]+\.[0-9]{6} \[0 127\.0\.0\.1:[0-9]+\] "set" "a" ')
+        self.assertTrue(line.endswith(r'"x \"\\\n\x00"'), line)
+        line = m.line()
+        self.assertIn(b'"get" "aaaa', line)
+        self.assertLess(len(line), 4096)
+        self.assertEqual(m('reset'), '+RESET')
+        c('set', 'a', 1)
+        self.assertEqual(m('ping'), '+PONG')
+
+    def test_clients_are_listed_and_chosen(self):
+        c, o = self.c, self.client()
+        o_id = o('client', 'id')
+        line = c('client', 'list', 'id', o_id).decode()
+        self.assertEqual(line.count('\n'), 1)
+        self.assertIn(f'id={o_id} ', line)
+        self.assertIn(f"laddr=127.0.0.1:{NODE['port']} ", line)
+        o('subscribe', 'x')
+        self.assertIn(f'id={o_id} ', c('client', 'list', 'type', 'pubsub').decode())
+        self.assertNotIn(f'id={o_id} ', c('client', 'list', 'type', 'normal').decode())
+        self.assertEqual(c('client', 'list', 'type', 'x'), "-ERR Unknown client type 'x'")
+        self.assertEqual(c('client', 'kill', 'id', o_id, 'type', 'normal'), 0)
+        self.assertEqual(c('client', 'kill', 'id', o_id, 'type', 'pubsub'), 1)
+        self.assertTrue(o.ended())
+        b = self.client()
+        b_id = b('client', 'id')
+        for how, want in (('timeout', None), ('error',
+                          '-UNBLOCKED client unblocked via CLIENT UNBLOCK')):
+            b.say('blpop', 'none', 0)
+            until = time.monotonic() + ANSWER_S
+            while c('client', 'unblock', b_id, how) == 0:
+                self.assertLess(time.monotonic(), until)
+            self.assertEqual(b.answer(), want)
+        self.assertEqual(c('client', 'unblock', b_id), 0)
+        self.assertEqual(b('get', 'none'), None)
+
+    def test_what_is_known_of_a_value(self):
+        c = self.c
+        c('set', 'n', 12)
+        c('set', 's', 'text')
+        c('set', 'l', 'x' * 100)
+        c('sadd', 'set', *range(3000))
+        self.assertEqual([c('object', 'encoding', k) for k in 'nsl'], [b'int', b'embstr', b'raw'])
+        self.assertEqual(c('object', 'encoding', 'set'), b'hashtable')
+        self.assertEqual([c('object', 'refcount', 'n'), c('object', 'refcount', 'none')], [1, None])
+        self.assertGreater(c('memory', 'usage', 'l'), 100)
+        self.assertGreater(c('memory', 'usage', 'set'), 3000 * 8)
+        self.assertIsNone(c('memory', 'usage', 'none'))
+        c('nosuch')
+        self.assertIn('errorstat_ERR:count=', c('info', 'errorstats').decode())
 
     def test_keys_end(self):
         c = self.c
