@@ -65,6 +65,7 @@ cmd_reset(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 	gate_monitor_set(g, c, false);
 	gate_push_drop(g, c);
 	c->proto = 2;
+	c->ack = 0;
 	c->authed = g->cfg.password[0] == '\0';
 	c->parser.limited = !c->authed;
 	if (c->name != NULL) {

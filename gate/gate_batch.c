@@ -53,6 +53,7 @@ batch_close(struct gate *g, struct gate_batch *b)
 	b->msg.ref_word[0] = (uint64_t)(uintptr_t)b->word;
 	b->msg.call = inner_call_id(&g->inner);
 	b->msg.b = (uint64_t)(b - g->batch);
+	b->msg.sub = b->run->ack;
 	if (STAILQ_EMPTY(&g->batch_unsent)) {
 		batch_send(g, b);
 	} else {
@@ -148,7 +149,7 @@ gate_write(struct gate *g, struct gate_conn *c, enum gate_rec_kind kind)
 			gate_conn_starve(g, c);
 			return NULL;
 		}
-		*run = (struct gate_run){ .conn = c, .began_tsc = c->began_tsc };
+		*run = (struct gate_run){ .conn = c, .began_tsc = c->began_tsc, .ack = c->ack };
 		c->run = run;
 	}
 	if (run->open) { /* it had to wait */

@@ -143,6 +143,7 @@ struct gate_rec {
 struct gate_run {
 	struct gate_conn *conn; /* NULL: gone */
 	uint64_t began_tsc;
+	uint8_t ack;
 	uint32_t pending; /* operations not acknowledged */
 	uint32_t rec_cnt;
 	bool open; /* its last command is not complete */
@@ -178,6 +179,7 @@ struct gate_call {
 	struct desc msg; /* as sent */
 	uint64_t id;     /* of the call; or the listing's number */
 	bool used, scan;
+	bool send; /* a message; answered by SENT */
 	bool over; /* answered to its client; its executor's word is awaited */
 };
 
@@ -219,6 +221,7 @@ struct gate_conn {
 	bool monitor;      /* it is shown what others say */
 	bool kicked;       /* CLIENT UNBLOCK ... ERROR */
 	uint8_t proto;     /* 2, 3 */
+	uint8_t ack;       /* enum kvs_ack, of what it writes */
 	uint32_t wait_cnt; /* answers its command waits for */
 	struct resp_parser parser;
 	uint8_t *in;
@@ -297,7 +300,7 @@ struct gate {
 	uint16_t port;
 	bool started;
 	uint64_t now_ns, began_ns, tick_ns;
-	uint64_t client_seq, cursor_seq;
+	uint64_t client_seq, cursor_seq, future_seq;
 	uint32_t held_cnt; /* hazard slots of values being sent */
 	uint32_t under_way;
 	_Atomic uint32_t under_way_shown;
@@ -601,6 +604,11 @@ void gate_scanned(struct gate *g, const struct desc *d);
  * Returns: 0; an error; MB_ERR_FULL: wait. */
 int gate_call_start(struct gate *g, struct gate_conn *c, struct desc *d, const void *list,
 		    size_t len);
+/* gate_call_leave: the call that this command has started goes on, and its answer is nobody's. */
+void gate_call_leave(struct gate *g, struct gate_conn *c);
+/* gate_send sends a message to a call, as gate_call_start; c->answer.err is what became of it. */
+int gate_send(struct gate *g, struct gate_conn *c, uint64_t call, struct slice text);
+void gate_sent(struct gate *g, const struct desc *d);
 /* gate_call_drop: the connection of these calls is gone. */
 void gate_call_drop(struct gate *g, struct stream_id conn);
 /* gate_call_due ends the calls whose deadline has passed. */
@@ -608,6 +616,8 @@ void gate_call_due(struct gate *g, uint64_t now_ns);
 /* gate_scan asks for a page of keys, as gate_call_start. */
 int gate_scan(struct gate *g, struct gate_conn *c, struct slice prefix, struct slice after,
 	      uint16_t limit);
+/* gate_answer_bytes: what c->answer carries, where it lies. Returns: 0; as inner_bytes. */
+int gate_answer_bytes(struct gate *g, struct gate_conn *c, struct slice *ret);
 /* gate_scan_page: the page of c->answer. Returns 0 or an error. */
 int gate_scan_page(struct gate *g, struct gate_conn *c, struct slice *ret_list);
 /* gate_scan_end gives the answer's memory back. */

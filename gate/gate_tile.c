@@ -15,6 +15,7 @@
 #include "lcore.h"
 #include "link.h"
 #include "log.h"
+#include "message.h"
 #include "tile_msg.h"
 #include "timebase.h"
 
@@ -227,6 +228,9 @@ poll_answers(struct gate *g)
 				break;
 			case DESC_SCANNED:
 				gate_scanned(g, &d);
+				break;
+			case DESC_SENT:
+				gate_sent(g, &d);
 				break;
 			case DESC_REPLY:
 				gate_replied(g, &d);

@@ -26,6 +26,7 @@ SETTINGS = {'gate.memory': '16m', 'gate.connections': '200', 'gate.slow': '1500m
 
 FUNCTIONS = r"""
 #include <microburst/function.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 MB_FUNCTION(fails) { return mb_fail(call, "no luck today"); }
@@ -35,6 +36,16 @@ MB_FUNCTION(sleeps)
     MB_TRY(mb_arg_i64(call, 0, (int64_t *)&n));
     for (i = 0; i < n; i++) { }
     return 0;
+}
+MB_FUNCTION(hears)
+{
+    char self[17];
+    struct mb_message got;
+    snprintf(self, sizeof(self), "%016llx", (unsigned long long)mb_self(call));
+    MB_TRY(mb_put(call, mb_str("who"), mb_str(self)));
+    MB_TRY(mb_flush(call));
+    MB_TRY(mb_recv(call, 20000000000ull, &got));
+    return mb_return_utf8(call, got.bytes);
 }
 MB_FUNCTION(crashes) { abort(); }
 MB_FUNCTION(loops) { for (;;) { __asm__ volatile(""); } }
@@ -637,6 +648,49 @@ class Commands(Case):
                 break
         self.assertEqual(got, '-ERR no more subscriptions for this client: gate.backlog')
         self.assertEqual(good('ping'), [b'pong', b''])
+
+    def test_calls_with_an_id(self):
+        c, o = self.c, self.client()
+        self.assertIn(c('mb.ack'), (b'default',))
+        c('set', 'n', 1)
+        mb_id = c('mb.future', 'new')
+        self.assertNotEqual(mb_id, c('mb.future', 'new'))
+        self.assertEqual([c('mb.call', 'id', mb_id, 'increment', 4) for _ in range(2)], [5, 5])
+        self.assertEqual(o('mb.call', 'id', mb_id, 'increment', 9), 5)
+        self.assertEqual(o('mb.future', mb_id), 5)
+        later = c('mb.call', 'future', 'increment', 7)
+        self.assertEqual([o('mb.future', later), c('mb.future', later, 'deadline', 1000)], [8, 8])
+        later = c('mb.call', 'future', 'deadline', 20000, 'echo', 's:' + 'x' * 1000)
+        self.assertEqual(c('mb.future', later), b'x' * 1000)
+        self.assertRegex(c('mb.future', 5), '^-ID_EXPIRED')
+        self.assertRegex(c('mb.future', 'x'), '^-ERR an id')
+        later = c('mb.dag', 'call', 'future', 'twice', 'increment=1')
+        self.assertEqual(c('mb.future', later), 3)
+
+    def test_a_message_to_a_call(self):
+        c, o = self.c, self.client()
+        for text in (b'short', b'y' * 40, b'z' * 32768):
+            later = c('mb.call', 'future', 'hears')
+            until = time.monotonic() + ANSWER_S
+            who = None
+            while who is None:
+                self.assertLess(time.monotonic(), until)
+                who = c('get', 'who')
+            self.assertEqual(o('mb.send', who, text), '+OK')
+            self.assertEqual(c('mb.future', later), text)
+            self.assertRegex(o('mb.send', who, 'late'), '^-GONE')
+            c('del', 'who')
+        self.assertRegex(o('mb.send', 'x', 'late'), '^-ERR a call is named')
+        self.assertRegex(o('mb.send', who, 'z' * 32769), '^-TOO_LARGE')
+
+    def test_who_acknowledges(self):
+        c = self.c
+        for level in (b'local', b'one', b'quorum', b'all'):
+            self.assertEqual([c('mb.ack', level), c('mb.ack')], ['+OK', level])
+            self.assertEqual([c('set', level, 1), c('get', level)], ['+OK', b'1'])
+            self.assertEqual(c('mb.call', 'ack', level, 'writes'), None)
+        self.assertRegex(c('mb.ack', 'nobody'), '^-ERR MB.ACK is')
+        self.assertEqual([c('reset'), c('mb.ack')], ['+RESET', b'default'])
 
     def test_what_is_slow_is_remembered(self):
         c = self.c
