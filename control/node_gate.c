@@ -36,6 +36,7 @@ node_gate(struct node *n, char why[NODE_WHY_BYTES])
 		.listen = p->gate_listen,
 		.socket = p->gate_socket,
 		.password = p->gate_password,
+		.users = p->gate_users,
 		.protected_mode = p->gate_protected,
 		.conn_max = p->gate_connections,
 		.memory_bytes = p->gate_memory,

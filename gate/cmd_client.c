@@ -74,7 +74,7 @@ client_line(struct gate *g, const struct gate_conn *c, char ret[LINE_BYTES])
 	n = snprintf(ret, LINE_BYTES,
 		     "id=%llu addr=%s laddr=%s fd=%d name=%s age=%llu idle=%llu flags=%s db=0 "
 		     "sub=%u psub=%u ssub=%u multi=%d qbuf=%u qbuf-free=%u argv-mem=0 multi-mem=%u "
-		     "obl=%zu oll=0 omem=%zu tot-mem=%zu events=r cmd=%s user=default redir=-1 "
+		     "obl=%zu oll=0 omem=%zu tot-mem=%zu events=r cmd=%s user=%s redir=-1 "
 		     "resp=%d\n",
 		     (unsigned long long)c->client_id, addr, laddr, stream_fd(g->stream, c->id),
 		     c->name != NULL ? c->name : "",
@@ -86,7 +86,8 @@ client_line(struct gate *g, const struct gate_conn *c, char ret[LINE_BYTES])
 		     c->in_cap - c->in_len, c->multi != NULL ? c->multi->text_cap : 0, c->out.bytes,
 		     c->pushed.bytes,
 		     sizeof(*c) + c->in_cap + c->out.bytes + c->pushed.bytes + c->sub_bytes,
-		     c->command != NULL ? c->command->name : "NULL", c->proto);
+		     c->command != NULL ? c->command->name : "NULL",
+		     c->user != NULL ? c->user->acl.name : "(none)", c->proto);
 	return (size_t)MIN(n, LINE_BYTES - 1);
 }
 
@@ -135,12 +136,15 @@ is_meant(struct gate *g, const struct gate_conn *c, const struct filter *f)
 	if (!id_ok || (f->type.p != NULL && !is_type(c, f->type))) {
 		return false;
 	}
+	if (f->user.p != NULL && (c->user == NULL || !text_is(c->user->acl.name, f->user))) {
+		return false;
+	}
 	if (f->addr.p != NULL || f->laddr.p != NULL) {
 		gate_conn_address(g, c, addr);
 		own_address(g, c, laddr);
 		return text_is(addr, f->addr) && text_is(laddr, f->laddr);
 	}
-	return text_is("default", f->user);
+	return true;
 }
 
 static int

@@ -66,8 +66,7 @@ cmd_reset(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 	gate_push_drop(g, c);
 	c->proto = 2;
 	c->ack = 0;
-	c->authed = g->cfg.password[0] == '\0';
-	c->parser.limited = !c->authed;
+	gate_login_default(g, c);
 	if (c->name != NULL) {
 		heap_free(g->heap, c->name, GATE_NAME_MAX);
 		c->name = NULL;
@@ -76,47 +75,18 @@ cmd_reset(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 	return GATE_DONE;
 }
 
-/* As long for a wrong password as for the right one, and whatever they have in common. */
-static bool
-password_is(const char *want, struct slice got)
-{
-	size_t len = strlen(want);
-	unsigned int diff = got.len != len;
-
-	for (size_t i = 0; i < got.len; i++) {
-		diff |= (unsigned int)(got.p[i] ^ (uint8_t)want[i % (len + 1)]);
-	}
-	return diff == 0;
-}
-
-/* Returns: whether the connection may go on. */
-static bool
-auth(struct gate *g, struct gate_conn *c, struct slice user, struct slice password)
-{
-	bool ok = gate_word_is(user, "default") &&
-		  (g->cfg.password[0] == '\0' || password_is(g->cfg.password, password));
-
-	if (ok) {
-		c->authed = true;
-		c->parser.limited = false;
-	} else {
-		gate_error(g, c, "WRONGPASS invalid username-password pair or user is disabled.");
-	}
-	return ok;
-}
-
 int
 cmd_auth(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	if (arg_cnt > 3) {
 		return gate_error(g, c, "ERR syntax error");
 	}
-	if (arg_cnt == 2 && g->cfg.password[0] == '\0') {
+	if (arg_cnt == 2 && g->user_default->acl.nopass) {
 		return gate_error(g, c,
 				  "ERR AUTH <password> called without any password configured for "
 				  "the default user. Are you sure your configuration is correct?");
 	}
-	if (auth(g, c, arg_cnt == 3 ? arg[1] : slice_of("default", 7), arg[arg_cnt - 1])) {
+	if (gate_auth(g, c, arg_cnt == 3 ? arg[1] : slice_of("default", 7), arg[arg_cnt - 1])) {
 		gate_ok(g, c);
 	}
 	return GATE_DONE;
@@ -166,7 +136,7 @@ cmd_hello(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 	}
 	while (i < arg_cnt) {
 		if (gate_word_is(arg[i], "auth") && i + 2 < arg_cnt) {
-			if (!auth(g, c, arg[i + 1], arg[i + 2])) {
+			if (!gate_auth(g, c, arg[i + 1], arg[i + 2])) {
 				return GATE_DONE;
 			}
 			i += 3;

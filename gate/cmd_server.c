@@ -365,27 +365,46 @@ cmd_config(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 static const struct {
 	uint32_t flag;
 	const char *name;
-	const char *category;
 } flag_rows[] = {
-	{ CMD_WRITE, "write", "@write" }, { CMD_READONLY, "readonly", "@read" },
-	{ CMD_FAST, "fast", "@fast" },    { CMD_NOAUTH, "no_auth", NULL },
-	{ CMD_ADMIN, "admin", "@admin" }, { CMD_NOSCRIPT, "noscript", NULL },
+	{ CMD_WRITE, "write" },    { CMD_READONLY, "readonly" },   { CMD_FAST, "fast" },
+	{ CMD_NOAUTH, "no_auth" }, { CMD_ADMIN, "admin" },         { CMD_NOSCRIPT, "noscript" },
+	{ CMD_PUBSUB, "pubsub" },  { CMD_SECRET, "skip_monitor" }, { CMD_BLOCKING, "blocking" },
 };
 
 static void
-command_flags(struct gate *g, struct gate_conn *c, const struct gate_command *cmd, bool categories)
+command_flags(struct gate *g, struct gate_conn *c, const struct gate_command *cmd)
 {
-	uint32_t cnt = 0;
+	bool movable = cmd->first != 0 && cmd->step == 0;
+	uint32_t cnt = movable;
 
 	for (uint32_t i = 0; i < ARRAY_CNT(flag_rows); i++) {
-		cnt += (cmd->flags & flag_rows[i].flag) != 0 &&
-		       (!categories || flag_rows[i].category != NULL);
+		cnt += (cmd->flags & flag_rows[i].flag) != 0;
 	}
 	gate_set(g, c, cnt);
 	for (uint32_t i = 0; i < ARRAY_CNT(flag_rows); i++) {
-		if ((cmd->flags & flag_rows[i].flag) != 0 &&
-		    (!categories || flag_rows[i].category != NULL)) {
-			gate_simple(g, c, categories ? flag_rows[i].category : flag_rows[i].name);
+		if ((cmd->flags & flag_rows[i].flag) != 0) {
+			gate_simple(g, c, flag_rows[i].name);
+		}
+	}
+	if (movable) {
+		gate_simple(g, c, "movablekeys");
+	}
+}
+
+static void
+command_categories(struct gate *g, struct gate_conn *c, const struct gate_command *cmd)
+{
+	uint32_t idx = gate_command_idx(cmd), cnt = 0;
+	char text[32];
+
+	for (uint32_t i = 1; acl_category(i) != NULL; i++) {
+		cnt += acl_category_has(i, idx);
+	}
+	gate_set(g, c, cnt);
+	for (uint32_t i = 1; acl_category(i) != NULL; i++) {
+		if (acl_category_has(i, idx)) {
+			snprintf(text, sizeof(text), "@%s", acl_category(i));
+			gate_simple(g, c, text);
 		}
 	}
 }
@@ -396,11 +415,11 @@ command_info(struct gate *g, struct gate_conn *c, const struct gate_command *cmd
 	gate_array(g, c, 10);
 	gate_bulk_str(g, c, cmd->name);
 	gate_int(g, c, cmd->arity);
-	command_flags(g, c, cmd, false);
-	gate_int(g, c, cmd->first);
-	gate_int(g, c, cmd->last);
+	command_flags(g, c, cmd);
+	gate_int(g, c, cmd->step != 0 ? cmd->first : 0);
+	gate_int(g, c, cmd->step != 0 ? cmd->last : 0);
 	gate_int(g, c, cmd->step);
-	command_flags(g, c, cmd, true);
+	command_categories(g, c, cmd);
 	gate_array(g, c, 0); /* tips */
 	gate_array(g, c, 0); /* key specifications: first, last, step say it all */
 	gate_array(g, c, 0); /* subcommands */
@@ -423,7 +442,7 @@ static int
 command_keys(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	const struct gate_command *cmd = gate_command_find(arg[0]);
-	int64_t cnt = 0, last;
+	uint32_t cnt = 0;
 
 	if (cmd == NULL) {
 		return gate_error(g, c, "ERR Invalid command specified");
@@ -432,16 +451,17 @@ command_keys(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	    (cmd->arity < 0 && arg_cnt < (uint32_t)-cmd->arity)) {
 		return gate_error(g, c, "ERR Invalid number of arguments specified for command");
 	}
-	if (cmd->first == 0) {
-		return gate_error(g, c, "ERR The command has no key arguments");
-	}
-	last = cmd->last < 0 ? (int64_t)arg_cnt + cmd->last : cmd->last;
-	for (int64_t i = cmd->first; i <= last; i += cmd->step) {
+	for (uint32_t at = gate_key_next(cmd, arg, arg_cnt, 0); at != 0;
+	     at = gate_key_next(cmd, arg, arg_cnt, at)) {
 		cnt++;
 	}
-	gate_array(g, c, (size_t)cnt);
-	for (int64_t i = cmd->first; i <= last; i += cmd->step) {
-		gate_bulk(g, c, arg[i]);
+	if (cnt == 0) {
+		return gate_error(g, c, "ERR The command has no key arguments");
+	}
+	gate_array(g, c, cnt);
+	for (uint32_t at = gate_key_next(cmd, arg, arg_cnt, 0); at != 0;
+	     at = gate_key_next(cmd, arg, arg_cnt, at)) {
+		gate_bulk(g, c, arg[at]);
 	}
 	return GATE_DONE;
 }

@@ -31,7 +31,8 @@ struct gate_cfg {
 	size_t cache_bytes;
 	const char *listen;   /* "host:port"; "": no TCP */
 	const char *socket;   /* path; "": none */
-	const char *password; /* "": none */
+	const char *password; /* of the user default; "": none */
+	const char *users;    /* a file; "": none */
 	uint32_t conn_max;
 	size_t memory_bytes; /* for what connections have received and not yet been sent */
 	uint64_t idle_ns;    /* 0: for ever */

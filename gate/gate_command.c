@@ -20,6 +20,9 @@
 #define NOMULTI  CMD_NOMULTI
 #define PUBSUB   CMD_PUBSUB
 #define SECRET   CMD_SECRET
+#define SHOWS    CMD_SHOWS
+#define DANGER   CMD_DANGER
+#define BLOCKING CMD_BLOCKING
 
 static struct gate_command command[] = {
 #define COMMAND(text, fn, words, bits, at, to, by, of, from, what)                                 \
@@ -100,6 +103,35 @@ gate_command_cnt(void)
 	return ARRAY_CNT(command);
 }
 
+uint32_t
+gate_command_idx(const struct gate_command *cmd)
+{
+	return (uint32_t)(cmd - command);
+}
+
+uint32_t
+gate_key_next(const struct gate_command *cmd, const struct slice *arg, uint32_t arg_cnt,
+	      uint32_t at)
+{
+	int64_t last = cmd->last < 0 ? (int64_t)arg_cnt + cmd->last : cmd->last;
+	int64_t next = at == 0 ? cmd->first : (int64_t)at + cmd->step;
+
+	if (cmd->first == 0) {
+		return 0;
+	}
+	if (cmd->step != 0) {
+		return next <= last && next < (int64_t)arg_cnt ? (uint32_t)next : 0;
+	}
+	if (at == 0 && last != 0) {
+		return last < (int64_t)arg_cnt ? (uint32_t)last : 0;
+	}
+	if (cmd->first >= (int64_t)arg_cnt || !gate_word_i64(arg[cmd->first], &last)) {
+		return 0;
+	}
+	next = MAX((int64_t)at, (int64_t)cmd->first) + 1;
+	return next < (int64_t)arg_cnt && next - cmd->first <= last ? (uint32_t)next : 0;
+}
+
 /* Redis's own words, with the first words of the command, as far as they can be shown. */
 static int
 unknown(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
@@ -149,6 +181,13 @@ gate_command_run(struct gate *g, struct gate_conn *c, struct gate_command *cmd,
 		return gate_error(g, c, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
 	}
 	if (!c->begun) {
+		if (unlikely(c->authed && !c->user->acl.full)) {
+			int err = gate_acl_check(g, c, cmd, arg, arg_cnt);
+
+			if (err != 0) {
+				return err == MB_ERR_DENIED ? (int)GATE_DONE : (int)GATE_WAIT;
+			}
+		}
 		c->begun = true;
 		cmd->calls++;
 		if (unlikely(!LIST_EMPTY(&g->monitors))) {

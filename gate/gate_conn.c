@@ -44,7 +44,7 @@ gate_conn_opened(struct gate *g, struct stream_id id, bool local, const char **r
 	struct gate_conn *c = &g->conn[id.idx];
 
 	REQUIRE(!c->used);
-	if (!local && g->cfg.protected_mode && g->cfg.password[0] == '\0') {
+	if (!local && g->cfg.protected_mode && gate_user_open(g->user_default)) {
 		*ret_reason = "-DENIED Microburst is running in protected mode because no password "
 			      "is set: it answers this machine only. Set gate.password, or "
 			      "gate.protected = no\r\n";
@@ -55,13 +55,12 @@ gate_conn_opened(struct gate *g, struct stream_id id, bool local, const char **r
 		.id = id,
 		.used = true,
 		.local = local,
-		.authed = g->cfg.password[0] == '\0',
 		.proto = 2,
 		.client_id = ++g->client_seq,
 		.opened_ns = g->now_ns,
 		.used_ns = g->now_ns,
 	};
-	c->parser.limited = !c->authed;
+	gate_login_default(g, c);
 	g->accept_cnt++;
 	return true;
 }

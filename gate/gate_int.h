@@ -10,6 +10,7 @@
  *   gate_block.c   commands that wait for an item
  *   gate_multi.c   commands that are kept, and run together
  *   cmd_pubsub.c   who listens to what
+ *   gate_acl.c     a user and what he may; gate_users.c all of them
  *   gate_watch.c   what is slow, how long commands take, and all of them for MONITOR
  *   gate_command.c the table of commands
  *   cmd_*.c        the commands
@@ -38,6 +39,7 @@
 #include "cache_view.h"
 #include "domain_limits.h"
 #include "gate.h"
+#include "gate_acl.h"
 #include "heap.h"
 #include "metrics.h"
 #include "placement.h"
@@ -63,7 +65,9 @@
 #define GATE_ADDRESS_MAX 96
 #define GATE_SLOW_CNT    128 /* slow commands that are remembered */
 #define GATE_LATENCY_CNT 24u /* powers of two of microseconds; the last one is all above */
-#define GATE_ERROR_CNT   32  /* kinds of errors that are counted */
+#define GATE_USER_MAX    128
+#define GATE_REFUSAL_CNT 64 /* for ACL LOG */
+#define GATE_ERROR_CNT   32 /* kinds of errors that are counted */
 #define GATE_ARGS_MAX    RESP_ARG_CNT_MAX
 #define GATE_CHAIN_CNT   1024 /* of the table of what is listened to */
 
@@ -251,6 +255,7 @@ struct gate_conn {
 	struct gate_chunk *hole; /* of a reply whose head is not known yet */
 	struct desc answer;      /* of a call or a listing */
 	bool answered;
+	struct gate_user *user; /* NULL: nobody yet */
 	/* what it listens to */
 	struct gate_subs subs;
 	uint32_t sub_cnt[GATE_TOPIC_KINDS];
@@ -275,6 +280,19 @@ struct gate_slow {
 	uint32_t len, word_cnt;
 	char address[GATE_ADDRESS_MAX], name[GATE_NAME_MAX];
 	uint8_t text[]; /* ( len u32 | bytes ) * */
+};
+
+struct gate_user {
+	LIST_ENTRY(gate_user) next;
+	struct acl_user acl;
+};
+LIST_HEAD(gate_users, gate_user);
+
+/* Something that a user was not allowed. */
+struct gate_refusal {
+	const char *reason, *context;
+	uint64_t id, cnt, first_us, last_us;
+	char user[ACL_NAME_MAX], object[64], client[256];
 };
 
 /* How often an error was answered, by its first word. */
@@ -319,6 +337,11 @@ struct gate {
 	uint64_t slow_seq, slow_first;
 	uint64_t slow_tsc; /* cycles of a slow one */
 	struct gate_errors error[GATE_ERROR_CNT];
+	struct gate_users users;
+	struct gate_user *user_default;
+	uint32_t user_cnt;
+	uint64_t refusal_seq, refusal_first;
+	struct gate_refusal refusal[GATE_REFUSAL_CNT];
 	struct gate_batches batch_free, batch_unsent;
 	uint32_t fetch_free;
 	uint64_t error_cnt, command_cnt, accept_cnt, refuse_cnt, rx_bytes, tx_bytes, fetch_cnt,
@@ -357,6 +380,9 @@ enum gate_command_flag {
 	CMD_NOMULTI = 1 << 7, /* runs at once, inside of MULTI too */
 	CMD_PUBSUB = 1 << 8,  /* also for a RESP2 connection that listens */
 	CMD_SECRET = 1 << 9,  /* its words are not shown to others */
+	CMD_SHOWS = 1 << 10,  /* of a plain write: its reply tells what the value is */
+	CMD_DANGER = 1 << 11, /* for who knows what he does */
+	CMD_BLOCKING = 1 << 12,
 };
 
 typedef int gate_command_fn(struct gate *g, struct gate_conn *c, const struct slice *arg,
@@ -367,7 +393,8 @@ struct gate_command {
 	gate_command_fn *run;
 	int arity; /* as in COMMAND: the words, negative: at least so many */
 	uint32_t flags;
-	int16_t first, last, step; /* keys */
+	/* Where keys are. step 0: word first is how many follow it; and word last, if not 0, is one */
+	int16_t first, last, step;
 	const char *group, *since, *summary;
 	uint8_t name_len;
 	/* Owner: the gate, of which there is one */
@@ -380,6 +407,10 @@ struct gate_command *gate_command_find(struct slice name);
 /* gate_command_at walks the table; NULL behind its end. */
 struct gate_command *gate_command_at(uint32_t idx);
 uint32_t gate_command_cnt(void);
+uint32_t gate_command_idx(const struct gate_command *cmd);
+/* gate_key_next: the place of the next key behind word at, 0 at first. Returns: 0: there is none. */
+uint32_t gate_key_next(const struct gate_command *cmd, const struct slice *arg, uint32_t arg_cnt,
+		       uint32_t at);
 /* gate_command_run checks a command's words and runs it; cmd NULL: an unknown one. */
 int gate_command_run(struct gate *g, struct gate_conn *c, struct gate_command *cmd,
 		     const struct slice *arg, uint32_t arg_cnt);
@@ -583,6 +614,39 @@ static inline bool
 gate_listens(const struct gate_conn *c)
 {
 	return !LIST_EMPTY(&c->subs);
+}
+
+/* ---- gate_users.c */
+
+/* gate_users_init makes the user default, and those of the file gate.users. Threads: start-up.
+ * Returns: 0; an error, and its line is logged. */
+int gate_users_init(struct gate *g);
+/* gate_users_text takes lines of "user NAME RULE ...". Returns: 0; an error, its line, and why. */
+int gate_users_text(struct gate *g, struct slice text, uint32_t *ret_line, char why[ACL_WHY_BYTES]);
+struct gate_user *gate_user_find(struct gate *g, struct slice name);
+/* gate_user_put adds a user, or changes the one of this name. Returns: NULL: there is no memory. */
+struct gate_user *gate_user_put(struct gate *g, const struct acl_user *acl);
+/* gate_user_remove: whoever is logged in so is closed. */
+void gate_user_remove(struct gate *g, struct gate_user *u);
+void gate_login(struct gate_conn *c, struct gate_user *u);
+void gate_logout(struct gate_conn *c);
+/* gate_login_default: as who has said nothing. */
+void gate_login_default(struct gate *g, struct gate_conn *c);
+/* gate_auth logs in. Returns: whether it could; else that is answered. */
+bool gate_auth(struct gate *g, struct gate_conn *c, struct slice name, struct slice password);
+/* gate_refused remembers what was not allowed. */
+void gate_refused(struct gate *g, struct gate_conn *c, const char *reason, struct slice name,
+		  struct slice object);
+/* gate_acl_check: whether the connection's user may do this. Returns: 0; MB_ERR_DENIED: it is
+ * answered; MB_ERR_TRYAGAIN: wait, and ask again. */
+int gate_acl_check(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
+		   const struct slice *arg, uint32_t arg_cnt);
+
+/* Whether nobody has to say a password for it. */
+static inline bool
+gate_user_open(const struct gate_user *u)
+{
+	return u->acl.on && u->acl.nopass;
 }
 
 /* ---- gate_watch.c */

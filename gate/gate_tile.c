@@ -135,6 +135,9 @@ gate_create(struct gate **ret, const struct gate_cfg *cfg)
 	files_allow(g);
 	err = memory_make(g);
 	if (err == 0) {
+		err = gate_users_init(g);
+	}
+	if (err == 0) {
 		err = listen_all(g);
 	}
 	if (err == 0) {

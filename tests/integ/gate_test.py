@@ -1068,6 +1068,80 @@ class Secrets(unittest.TestCase):
             node_end(process, log)
             shutil.rmtree(folder)
 
+    def test_users(self):
+        folder = tempfile.mkdtemp(prefix='microburst-gate-')
+        with open(f'{folder}/users', 'w', encoding='utf-8') as f:
+            f.write('# who may what\n\n'
+                    'user default on nopass ~* &* +@all\n'
+                    'user reader on >"r" resetpass '
+                    '#2bd806c97f0e00af1a1fc3328fa763a9269723c8db8fac4f93af71db186d6e90'
+                    ' ~app:* &news +@read +@connection +subscribe +multi +exec\n')
+        process, log, port = node_start(folder, {'gate.users': f'{folder}/users'})
+        try:
+            c, u = Raw(port), Raw(port)
+            self.assertEqual(c('acl', 'whoami'), b'default')
+            self.assertEqual(sorted(c('acl', 'users')), [b'default', b'reader'])
+            self.assertEqual(u('auth', 'reader', 'wrong')[:10], '-WRONGPASS')
+            self.assertEqual(u('auth', 'nobody', 'alice')[:10], '-WRONGPASS')
+            self.assertEqual(u('auth', 'reader', 'alice'), '+OK')
+            c('set', 'app:1', 'x')
+            self.assertEqual(u('get', 'app:1'), b'x')
+            no_key = ('-NOPERM this user has no permissions to access one of the keys used as '
+                      'arguments')
+            no_set = "-NOPERM this user has no permissions to run the 'set' command"
+            self.assertEqual(u('get', 'other'), no_key)
+            self.assertEqual(u('mget', 'app:1', 'other'), no_key)
+            self.assertEqual(u('set', 'app:1', 'y'), no_set)
+            self.assertEqual(u('acl', 'whoami')[:7], '-NOPERM')
+            self.assertEqual(u('hello', 3, 'auth', 'reader', 'alice')[b'proto'], 3)
+            self.assertEqual(u('subscribe', 'news'), [b'subscribe', b'news', 1])
+            self.assertEqual(u('subscribe', 'olds')[:7], '-NOPERM')
+            self.assertEqual([u('multi'), u('set', 'app:1', 1), u('exec')[:10]],
+                             ['+OK', no_set, '-EXECABORT'])
+            self.assertIn('user=reader', c('client', 'list').decode())
+            entries = [dict(zip(*[iter(e)] * 2)) for e in c('acl', 'log')]
+            self.assertEqual([(e[b'reason'], e[b'object'], e[b'username']) for e in entries],
+                             [(b'channel', b'olds', b'reader'), (b'command', b'acl', b'reader'),
+                              (b'command', b'set', b'reader'), (b'key', b'other', b'reader'),
+                              (b'auth', b'AUTH', b'nobody'), (b'auth', b'AUTH', b'reader')])
+            self.assertEqual(entries[3][b'count'], 2)
+            # more rights, at once
+            self.assertEqual(c('acl', 'setuser', 'reader', '+set', '%W~log:*'), '+OK')
+            self.assertEqual(u('set', 'log:1', 'y'), '+OK')
+            self.assertEqual(u('set', 'log:1', 'y', 'get'), no_key)
+            self.assertEqual(u('get', 'log:1'), no_key)
+            u.send(b''.join(b'set log:%d x\r\n' % i for i in range(5)) + b'set x y\r\n')
+            self.assertEqual([u.answer() for _ in range(6)], ['+OK'] * 5 + [no_key])
+            self.assertEqual(c('acl', 'setuser', 'reader', '+get', '+x')[:45],
+                             "-ERR Error in ACL SETUSER modifier '+x': Unkn")
+            self.assertIn(b'#2bd806c97f0e00af1a1fc3328fa763a9269723c8db8fac4f93af71db186d6e90',
+                          [w for line in c('acl', 'list') for w in line.split()])
+            got = c('acl', 'getuser', 'reader')
+            self.assertEqual([got[0], got[6], got[7], got[8], got[9]],
+                             [b'flags', b'keys', b'~app:* %W~log:*', b'channels', b'&news'])
+            self.assertEqual(c('acl', 'dryrun', 'reader', 'get', 'x'), no_key)
+            self.assertEqual(c('acl', 'dryrun', 'reader', 'get', 'app:x'), '+OK')
+            self.assertIn(b'get', c('acl', 'cat', 'read'))
+            self.assertEqual(len(c('acl', 'genpass')), 64)
+            self.assertEqual(c('acl', 'deluser', 'reader'), 1)
+            self.assertTrue(u.ended())
+            self.assertEqual(c('acl', 'deluser', 'default')[:4], '-ERR')
+            self.assertEqual(c('acl', 'setuser', 'default', '>now'), '+OK')
+            d = Raw(port)
+            self.assertEqual(d('ping')[:7], '-NOAUTH')
+            self.assertEqual(d('auth', 'now'), '+OK')
+            c.close()
+            d.close()
+        finally:
+            node_end(process, log)
+        with open(f'{folder}/users', 'w', encoding='utf-8') as f:
+            f.write('user one on\nuser two on +nosuch\n')
+        try:
+            with self.assertRaisesRegex(RuntimeError, 'users:2: Unknown command or category'):
+                node_start(folder, {'gate.users': f'{folder}/users'})
+        finally:
+            shutil.rmtree(folder)
+
 
 def tool(name):
     return unittest.skipUnless(shutil.which(name), f'{name} is not installed')
