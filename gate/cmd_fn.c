@@ -295,9 +295,9 @@ static const char *const ack_name[] = { "default", "local", "one", "quorum", "al
 static bool
 ack_of(struct slice word, uint8_t *ret)
 {
-	for (uint8_t i = 0; i < ARRAY_CNT(ack_name); i++) {
+	for (uint32_t i = 0; i < ARRAY_CNT(ack_name); i++) {
 		if (gate_word_is(word, ack_name[i])) {
-			*ret = i;
+			*ret = (uint8_t)i;
 			return true;
 		}
 	}

@@ -39,7 +39,7 @@
 #include "cache_view.h"
 #include "domain_limits.h"
 #include "gate.h"
-#include "gate_acl.h"
+#include "gate_beside.h"
 #include "heap.h"
 #include "metrics.h"
 #include "placement.h"
@@ -61,15 +61,7 @@
 #define GATE_CURSOR_CNT  4096        /* of SCAN, remembered */
 #define GATE_TRIES       10000       /* of a HELD command: each lost one is another's success */
 #define GATE_SEND_MAX    (256u << 10) /* in one send: a slow reader is seen to move */
-#define GATE_NAME_MAX    128          /* of a client */
-#define GATE_ADDRESS_MAX 96
-#define GATE_SLOW_CNT    128 /* slow commands that are remembered */
-#define GATE_LATENCY_CNT 24u /* powers of two of microseconds; the last one is all above */
-#define GATE_USER_MAX    128
-#define GATE_REFUSAL_CNT 64 /* for ACL LOG */
-#define GATE_ERROR_CNT   32 /* kinds of errors that are counted */
 #define GATE_ARGS_MAX    RESP_ARG_CNT_MAX
-#define GATE_CHAIN_CNT   1024 /* of the table of what is listened to */
 
 static_assert(GATE_HOLD_CNT < HAZARD_CNT, "some are left for looking");
 static_assert(WSET_OP_HEAD + KEY_BYTES_MAX + WSET_FIELD_MAX + WSET_INLINE_MAX + 8 <=
@@ -102,27 +94,6 @@ struct gate_mark {
 	size_t bytes;
 	bool set;
 };
-
-/* ---- who listens ---------------------------------------------------------------------------- */
-
-enum gate_topic_kind { TOPIC_CHANNEL = 0, TOPIC_PATTERN, TOPIC_SHARD, GATE_TOPIC_KINDS };
-
-struct gate_sub {
-	struct gate_topic *topic;
-	struct gate_conn *conn;
-	LIST_ENTRY(gate_sub) next_of_topic, next_of_conn;
-};
-LIST_HEAD(gate_subs, gate_sub);
-
-struct gate_topic {
-	LIST_ENTRY(gate_topic) next, next_of_kind;
-	struct gate_subs subs;
-	uint64_t hash;
-	uint32_t sub_cnt, len;
-	enum gate_topic_kind kind;
-	uint8_t name[];
-};
-LIST_HEAD(gate_topics, gate_topic);
 
 /* ---- writes under way ----------------------------------------------------------------------- */
 
@@ -273,34 +244,6 @@ struct gate_conn {
 TAILQ_HEAD(gate_blocked, gate_conn);
 STAILQ_HEAD(gate_conns, gate_conn);
 
-LIST_HEAD(gate_monitors, gate_conn);
-
-struct gate_slow {
-	uint64_t id, at_s, us;
-	uint32_t len, word_cnt;
-	char address[GATE_ADDRESS_MAX], name[GATE_NAME_MAX];
-	uint8_t text[]; /* ( len u32 | bytes ) * */
-};
-
-struct gate_user {
-	LIST_ENTRY(gate_user) next;
-	struct acl_user acl;
-};
-LIST_HEAD(gate_users, gate_user);
-
-/* Something that a user was not allowed. */
-struct gate_refusal {
-	const char *reason, *context;
-	uint64_t id, cnt, first_us, last_us;
-	char user[ACL_NAME_MAX], object[64], client[256];
-};
-
-/* How often an error was answered, by its first word. */
-struct gate_errors {
-	char word[24];
-	uint64_t cnt;
-};
-
 struct gate_cursor {
 	uint64_t id;
 	uint16_t len;
@@ -393,7 +336,7 @@ struct gate_command {
 	gate_command_fn *run;
 	int arity; /* as in COMMAND: the words, negative: at least so many */
 	uint32_t flags;
-	/* Where keys are. step 0: word first is how many follow it; and word last, if not 0, is one */
+	/* Where keys are. step 0: word first says how many follow it; word last is one, if not 0 */
 	int16_t first, last, step;
 	const char *group, *since, *summary;
 	uint8_t name_len;
@@ -408,7 +351,8 @@ struct gate_command *gate_command_find(struct slice name);
 struct gate_command *gate_command_at(uint32_t idx);
 uint32_t gate_command_cnt(void);
 uint32_t gate_command_idx(const struct gate_command *cmd);
-/* gate_key_next: the place of the next key behind word at, 0 at first. Returns: 0: there is none. */
+/* gate_key_next: the place of the next key behind word at, 0 at first. Returns: 0: there is none.
+ */
 uint32_t gate_key_next(const struct gate_command *cmd, const struct slice *arg, uint32_t arg_cnt,
 		       uint32_t at);
 /* gate_command_run checks a command's words and runs it; cmd NULL: an unknown one. */
@@ -604,61 +548,12 @@ bool gate_multi_takes(struct gate *g, struct gate_conn *c, const struct gate_com
 void gate_multi_next(struct gate *g, struct gate_conn *c);
 void gate_multi_drop(struct gate *g, struct gate_conn *c);
 
-/* ---- cmd_pubsub.c */
-
-/* gate_subs_drop: a connection listens to nothing any more. */
-void gate_subs_drop(struct gate *g, struct gate_conn *c);
-
 /* whether it listens, and so (RESP2) may say little else. */
 static inline bool
 gate_listens(const struct gate_conn *c)
 {
 	return !LIST_EMPTY(&c->subs);
 }
-
-/* ---- gate_users.c */
-
-/* gate_users_init makes the user default, and those of the file gate.users. Threads: start-up.
- * Returns: 0; an error, and its line is logged. */
-int gate_users_init(struct gate *g);
-/* gate_users_text takes lines of "user NAME RULE ...". Returns: 0; an error, its line, and why. */
-int gate_users_text(struct gate *g, struct slice text, uint32_t *ret_line, char why[ACL_WHY_BYTES]);
-struct gate_user *gate_user_find(struct gate *g, struct slice name);
-/* gate_user_put adds a user, or changes the one of this name. Returns: NULL: there is no memory. */
-struct gate_user *gate_user_put(struct gate *g, const struct acl_user *acl);
-/* gate_user_remove: whoever is logged in so is closed. */
-void gate_user_remove(struct gate *g, struct gate_user *u);
-void gate_login(struct gate_conn *c, struct gate_user *u);
-void gate_logout(struct gate_conn *c);
-/* gate_login_default: as who has said nothing. */
-void gate_login_default(struct gate *g, struct gate_conn *c);
-/* gate_auth logs in. Returns: whether it could; else that is answered. */
-bool gate_auth(struct gate *g, struct gate_conn *c, struct slice name, struct slice password);
-/* gate_refused remembers what was not allowed. */
-void gate_refused(struct gate *g, struct gate_conn *c, const char *reason, struct slice name,
-		  struct slice object);
-/* gate_acl_check: whether the connection's user may do this. Returns: 0; MB_ERR_DENIED: it is
- * answered; MB_ERR_TRYAGAIN: wait, and ask again. */
-int gate_acl_check(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
-		   const struct slice *arg, uint32_t arg_cnt);
-
-/* Whether nobody has to say a password for it. */
-static inline bool
-gate_user_open(const struct gate_user *u)
-{
-	return u->acl.on && u->acl.nopass;
-}
-
-/* ---- gate_watch.c */
-
-/* gate_timed: a command took so many cycles. arg: its words, as far as they are known. */
-void gate_timed(struct gate *g, const struct gate_conn *c, struct gate_command *cmd,
-		uint64_t cycles, const struct slice *arg, uint32_t arg_cnt);
-void gate_slow_reset(struct gate *g);
-/* gate_monitor_show shows a command to all that said MONITOR. */
-void gate_monitor_show(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
-		       const struct slice *arg, uint32_t arg_cnt);
-void gate_monitor_set(struct gate *g, struct gate_conn *c, bool on);
 
 /* ---- gate_call.c */
 

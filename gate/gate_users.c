@@ -91,13 +91,12 @@ line_take(struct gate *g, struct slice line, char why[ACL_WHY_BYTES])
 	if (i == line.len || line.p[i] == '#') {
 		return 0;
 	}
-	from = i;
 	if (line.len - i < 5 || memcmp(line.p + i, "user ", 5) != 0) {
 		snprintf(why, ACL_WHY_BYTES, "A line begins with 'user NAME'");
 		return MB_ERR_INVALID;
 	}
-	for (from = i = i + 5; i < line.len && !isspace(line.p[i]);) {
-		i++;
+	from = i += 5;
+	for (; i < line.len && !isspace(line.p[i]); i++) {
 	}
 	if (!acl_user_init(&acl, slice_of(line.p + from, i - from))) {
 		snprintf(why, ACL_WHY_BYTES, "That is no name of a user");
