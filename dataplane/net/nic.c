@@ -2,7 +2,10 @@
 /* nic - see nic.h
  *
  * Buffers. One pool; a buffer holds a whole frame, so what is received is in one piece unless a
- * device chains all the same (then it is copied together). A datagram is handed up 8-aligned: where
+ * device chains all the same (then it is copied together). They lie side by side, but for a device
+ * that reads them itself: DPDK would not let one cross a page, and leave the rest of each page
+ * empty; the driver of af_xdp gives the kernel as many bytes as the buffers have together, and what
+ * lies beyond is dropped there in silence (with pages of 4 KiB that was two buffers of five). A datagram is handed up 8-aligned: where
  * the heads before it do not make it so, it is copied, as a socket's would have been.
  *
  * Sends are collected and offered to the device in one burst. What it does not take is dropped and
@@ -164,13 +167,42 @@ nic_mtu(struct nic *n, const struct nic_cfg *cfg, const struct rte_eth_dev_info 
 }
 
 static int
+nic_pool(struct nic *n, uint16_t mtu, struct topo_why *why)
+{
+	struct rte_pktmbuf_pool_private p = {
+		.mbuf_data_room_size = (uint16_t)(RTE_PKTMBUF_HEADROOM +
+						  MAX(ALIGN_UP((uint32_t)mtu + ETH_MAX, 64u),
+						      (uint32_t)RTE_MBUF_DEFAULT_DATAROOM)),
+	};
+	char name[32];
+
+	snprintf(name, sizeof(name), "mb_net%u", n->port);
+	n->pool =
+		rte_mempool_create_empty(name, POOL_CNT - 1,
+					 (uint32_t)sizeof(struct rte_mbuf) + p.mbuf_data_room_size,
+					 CACHE_CNT, sizeof(p), rte_eth_dev_socket_id(n->port),
+					 n->owned ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0);
+	if (n->pool != NULL) {
+		rte_pktmbuf_pool_init(n->pool, &p);
+		if (rte_mempool_populate_default(n->pool) > 0 &&
+		    (!n->owned || n->pool->nb_mem_chunks == 1)) {
+			rte_mempool_obj_iter(n->pool, rte_pktmbuf_init, NULL);
+			return 0;
+		}
+	}
+	return topo_why_set(why, MB_ERR_NO_MEMORY,
+			    "net.nic: no memory in one piece for %u packets of %u bytes: "
+			    "node.memory, or huge pages",
+			    POOL_CNT, mtu);
+}
+
+static int
 nic_queues(struct nic *n, const struct nic_cfg *cfg, struct host_cfg *hc, struct topo_why *why)
 {
 	struct rte_eth_conf conf = { .intr_conf = { .rxq = 1 } };
 	struct rte_eth_dev_info info;
 	struct rte_ether_addr mac;
 	uint16_t rx_cnt = QUEUE_CNT, tx_cnt = QUEUE_CNT, mtu;
-	char name[32];
 	int rc = rte_eth_dev_info_get(n->port, &info), err;
 
 	if (rc == 0) {
@@ -195,17 +227,9 @@ nic_queues(struct nic *n, const struct nic_cfg *cfg, struct host_cfg *hc, struct
 	if (err != 0) {
 		return err;
 	}
-	snprintf(name, sizeof(name), "mb_net%u", n->port);
-	n->pool = rte_pktmbuf_pool_create(name, POOL_CNT - 1, CACHE_CNT, 0,
-					  (uint16_t)(RTE_PKTMBUF_HEADROOM +
-						     MAX(ALIGN_UP((uint32_t)mtu + ETH_MAX, 64u),
-							 (uint32_t)RTE_MBUF_DEFAULT_DATAROOM)),
-					  rte_eth_dev_socket_id(n->port));
-	if (n->pool == NULL) {
-		return topo_why_set(why, MB_ERR_NO_MEMORY,
-				    "net.nic: no memory for %u packets of %u bytes: node.memory, "
-				    "or huge pages",
-				    POOL_CNT, mtu);
+	err = nic_pool(n, mtu, why);
+	if (err != 0) {
+		return err;
 	}
 	rte_eth_dev_adjust_nb_rx_tx_desc(n->port, &rx_cnt, &tx_cnt);
 	rc = rte_eth_rx_queue_setup(n->port, 0, rx_cnt, rte_eth_dev_socket_id(n->port), NULL,

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -71,7 +72,7 @@ hints_detach(struct hints *h)
 void
 bell_wake(struct bell *bell)
 {
-	syscall(SYS_futex, &bell->waiting, FUTEX_WAKE, 1, NULL, NULL, 0);
+	syscall(SYS_futex, &bell->waiting, FUTEX_WAKE, INT_MAX, NULL, NULL, 0); /* W5 */
 }
 
 void

@@ -29,6 +29,10 @@
  *      wakes. So whoever tells of a death makes the call whether bell_ring asks for it or not
  *      (channel_wake). Likewise sched tries again after a death, whatever the claim says: the dead
  *      may have freed it, seen CLAIM_WANTED, and never have said so.
+ *  W5  A bell has one owner, but the owner may wait for it in two places: the ring of its lcore
+ *      (net_tile) still awaits the word when a datagram has ended that sleep, and what the
+ *      datagram asks for then waits in bell_sleep. So a wake is for all who wait: a wake of one
+ *      would go to the ring, which sleeps no more.
  *
  * All of it is run in every interleaving by tests/prop/rt.
  */

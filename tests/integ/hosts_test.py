@@ -107,7 +107,7 @@ class OverNic(unittest.TestCase):
         self.assertEqual(self.ok('call', 'increment', '41').strip(), b'42')
         self.ok('call', 'increment', '1', '--repeat', '500', '--parallel', '50')
         self.assertEqual(self.ok('incr', 'well').strip(), b'1')
-        for size in (1300, 1400, 1500, 8900, 2 << 20):
+        for size in (1300, 1400, 1500, 8900, *[2 << 20] * 5):
             self.large(size)
         self.assertIn(self.WAITS, self.node.said())
 

@@ -202,15 +202,17 @@ futex_wait(volatile void *at, uint64_t expected)
 static long
 futex_wake(volatile void *at)
 {
+	long woken = 0;
+
 	party_trace(W.self, "wakes", at, 0);
 	party_saw(0);
 	for (uint32_t i = 0; i < WEAVE_PARTY_MAX; i++) {
 		if (W.party[i].state == PARTY_ASLEEP && W.party[i].asleep_at == at) {
 			W.party[i].state = PARTY_READY;
-			return 1;
+			woken++;
 		}
 	}
-	return 0;
+	return woken;
 }
 
 long

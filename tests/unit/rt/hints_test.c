@@ -276,6 +276,41 @@ a_death_wakes_in_any_case(void **state)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 }
 
+static void *
+sleep_thread(void *arg)
+{
+	*(uint64_t *)arg = sleep_ns(WAIT_MAX_NS);
+	return NULL;
+}
+
+/* As the ring of a net tile's lcore and what the tile then waits for itself (W5). */
+static void
+one_wake_is_for_all_who_wait(void **state)
+{
+	struct bell *bell = &hints->proc[0];
+	uint64_t other_ns = 0;
+	pthread_t thread;
+	int status;
+	pid_t pid;
+
+	bell_arm(bell);
+	pid = fork();
+	if (pid == 0) {
+		struct timespec later = { .tv_nsec = 50 * NS_PER_MS };
+
+		nanosleep(&later, NULL);
+		if (bell_ring(bell, 1)) {
+			bell_wake(bell);
+		}
+		_exit(0);
+	}
+	assert_int_equal(pthread_create(&thread, NULL, sleep_thread, &other_ns), 0);
+	assert_true(sleep_ns(WAIT_MAX_NS) < WAIT_MAX_NS);
+	pthread_join(thread, NULL);
+	assert_true(other_ns < WAIT_MAX_NS);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+}
+
 /* ---------------------------------------------------------------- claims and tokens */
 
 static void
@@ -420,6 +455,7 @@ main(void)
 		TEST(a_token_is_given_back_by_its_holder),
 		TEST(one_at_a_time_has_it),
 		TEST(a_death_wakes_in_any_case),
+		TEST(one_wake_is_for_all_who_wait),
 		TEST(no_wake_between_threads_is_lost),
 		TEST(no_wake_between_processes_is_lost),
 	};
