@@ -283,7 +283,7 @@ conn_send(struct drive *d, struct conn *c, uint64_t due_ns)
 		return;
 	}
 	if (c->out_len + len - n > c->out_cap) {
-		c->out_cap = 2 * (c->out_len + len);
+		c->out_cap = 2 * (c->out_len + len) + 1;
 		c->out = realloc(c->out, c->out_cap);
 		if (c->out == NULL) {
 			die("no memory");
