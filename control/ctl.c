@@ -527,6 +527,10 @@ ctl_housekeeping(void *ctx, uint64_t now_ns)
 	ctl_stop_due(c, now_ns);
 	ctl_orphans_due(c, now_ns);
 	ctl_exec_step(c);
+	if (now_ns >= c->watch_ns) {
+		c->watch_ns = now_ns + c->watch_pause_ns;
+		c->watch(c->node);
+	}
 	ports_flush(c->ports);
 }
 
@@ -546,7 +550,7 @@ static uint64_t
 ctl_next_timer(void *ctx)
 {
 	struct ctl *c = ctx;
-	uint64_t at = MIN(ctl_exec_timer(c), c->orphans_ns);
+	uint64_t at = MIN(MIN(ctl_exec_timer(c), c->orphans_ns), c->watch_ns);
 	uint64_t nap = ports_sleep_ns(c->ports);
 
 	for (uint32_t i = 0; i < CTL_STOP_MAX; i++) {
@@ -610,6 +614,7 @@ ctl_create(struct ctl **ret, const struct ctl_config *cfg, struct lcore *lcore)
 	c->zygote_fd = -1;
 	c->gen = 1;
 	c->orphans_ns = UINT64_MAX;
+	c->watch_ns = UINT64_MAX;
 	c->started_ns = ctl_now(c);
 	for (uint32_t i = 0; i < CTL_CONN_MAX; i++) {
 		c->conn[i].fd = -1;
