@@ -70,7 +70,7 @@ struct drive {
 	struct options opt;
 	struct conn *conn;
 	uint8_t *request, *batch, *in;
-	size_t request_len, hole[HOLE_MAX];
+	size_t request_len, request_cap, hole[HOLE_MAX];
 	uint32_t hole_cnt;
 	int epoll;
 	struct rng rng;
@@ -114,6 +114,13 @@ now_look(struct drive *d)
 
 /* ------------------------------------------------------------------ the request */
 
+static void __attribute__((__format__(__printf__, 2, 0)))
+request_text(struct drive *d, const char *format, size_t n)
+{
+	d->request_len += (size_t)snprintf((char *)d->request + d->request_len,
+					   d->request_cap - d->request_len, format, n);
+}
+
 /* Puts a word into the request: its text with what the holes stand for. */
 static void
 word_put(struct drive *d, const char *word)
@@ -127,7 +134,7 @@ word_put(struct drive *d, const char *word)
 	uint8_t *p;
 	size_t before;
 
-	d->request_len += (size_t)sprintf((char *)d->request + d->request_len, "$%zu\r\n", real);
+	request_text(d, "$%zu\r\n", real);
 	p = d->request + d->request_len;
 	if (key != NULL) {
 		before = (size_t)(key - word);
@@ -164,7 +171,8 @@ request_make(struct drive *d)
 		bytes += strlen(d->opt.word[i]) + d->opt.value_bytes + 2UL * KEY_DIGITS + 32;
 	}
 	d->request = memory(bytes);
-	d->request_len = (size_t)sprintf((char *)d->request, "*%u\r\n", d->opt.word_cnt);
+	d->request_cap = bytes;
+	request_text(d, "*%zu\r\n", (size_t)d->opt.word_cnt);
 	for (uint32_t i = 0; i < d->opt.word_cnt; i++) {
 		word_put(d, d->opt.word[i]);
 	}
