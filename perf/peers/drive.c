@@ -114,11 +114,12 @@ now_look(struct drive *d)
 
 /* ------------------------------------------------------------------ the request */
 
-static void __attribute__((__format__(__printf__, 2, 0)))
-request_text(struct drive *d, const char *format, size_t n)
+/* A line that says how much follows. */
+static void
+request_head(struct drive *d, char kind, size_t n)
 {
 	d->request_len += (size_t)snprintf((char *)d->request + d->request_len,
-					   d->request_cap - d->request_len, format, n);
+					   d->request_cap - d->request_len, "%c%zu\r\n", kind, n);
 }
 
 /* Puts a word into the request: its text with what the holes stand for. */
@@ -134,7 +135,7 @@ word_put(struct drive *d, const char *word)
 	uint8_t *p;
 	size_t before;
 
-	request_text(d, "$%zu\r\n", real);
+	request_head(d, '$', real);
 	p = d->request + d->request_len;
 	if (key != NULL) {
 		before = (size_t)(key - word);
@@ -172,7 +173,7 @@ request_make(struct drive *d)
 	}
 	d->request = memory(bytes);
 	d->request_cap = bytes;
-	request_text(d, "*%zu\r\n", (size_t)d->opt.word_cnt);
+	request_head(d, '*', d->opt.word_cnt);
 	for (uint32_t i = 0; i < d->opt.word_cnt; i++) {
 		word_put(d, d->opt.word[i]);
 	}
