@@ -230,7 +230,7 @@ class Attack(unittest.TestCase):
         code, _, err = self.call('eats')
         self.assertEqual(code, 1)
         self.assertIn('no more memory', err)
-        self.dies('eats_in_place')
+        self.dies('eats_in_place', how='out of memory')
 
     def test_stack(self):
         self.dies('stack')
