@@ -550,6 +550,10 @@ ctl_housekeeping(void *ctx, uint64_t now_ns)
 	ctl_orphans_due(c, now_ns);
 	ctl_lease_due(c, now_ns);
 	ctl_exec_step(c);
+	if (now_ns >= c->watch_ns) {
+		c->watch_ns = now_ns + c->watch_pause_ns;
+		c->watch(c->node);
+	}
 	ports_flush(c->ports);
 }
 
@@ -569,7 +573,8 @@ static uint64_t
 ctl_next_timer(void *ctx)
 {
 	struct ctl *c = ctx;
-	uint64_t at = MIN(MIN(ctl_exec_timer(c), c->orphans_ns), ctl_lease_timer(c));
+	uint64_t at = MIN(MIN(ctl_exec_timer(c), c->orphans_ns),
+			  MIN(ctl_lease_timer(c), c->watch_ns));
 	uint64_t nap = ports_sleep_ns(c->ports);
 
 	for (uint32_t i = 0; i < CTL_STOP_MAX; i++) {
@@ -632,6 +637,7 @@ ctl_create(struct ctl **ret, const struct ctl_config *cfg, struct lcore *lcore)
 	c->child_fd = -1;
 	c->gen = 1;
 	c->orphans_ns = UINT64_MAX;
+	c->watch_ns = UINT64_MAX;
 	c->started_ns = ctl_now(c);
 	for (uint32_t i = 0; i < CTL_CONN_MAX; i++) {
 		c->conn[i].fd = -1;

@@ -197,6 +197,9 @@ struct ctl {
 	/* adds what only the node knows (machine, plan, memory, counts) to a status or top answer:
 	 * json is a json_t object */
 	void (*describe)(void *ctx, void *json, bool top);
+	/* called every watch_pause_ns, next at watch_ns; UINT64_MAX: never */
+	void (*watch)(void *ctx);
+	uint64_t watch_ns, watch_pause_ns;
 	void *node;
 	FILE *report; /* one line per life event; NULL: none */
 };
