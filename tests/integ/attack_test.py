@@ -181,6 +181,7 @@ class Attack(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.node = Node(MICROBURST, '--set', 'executor.count=2', '--set', 'executor.memory=64m')
+        cls.addClassCleanup(cls.node.remove)
         path = os.path.join(cls.node.folder, 'attack.c')
         with open(path, 'w', encoding='utf-8') as f:
             f.write(FUNCTION)
@@ -190,10 +191,6 @@ class Attack(unittest.TestCase):
             with open(os.path.join(cls.node.folder, name), 'wb') as f:
                 f.write(b'v' * size)
         assert cls.node.run('set', 'victim', '@' + os.path.join(cls.node.folder, 'large'))[0] == 0
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.node.remove()
 
     def tearDown(self):
         self.assertEqual(self.call('fine'), (0, b'%d\n' % LARGE, ''), self.node.said())
