@@ -70,7 +70,7 @@ struct drive {
 	struct options opt;
 	struct conn *conn;
 	uint8_t *request, *batch, *in;
-	size_t request_len, hole[HOLE_MAX];
+	size_t request_len, request_cap, hole[HOLE_MAX];
 	uint32_t hole_cnt;
 	int epoll;
 	struct rng rng;
@@ -114,6 +114,14 @@ now_look(struct drive *d)
 
 /* ------------------------------------------------------------------ the request */
 
+/* A line that says how much follows. */
+static void
+request_head(struct drive *d, char kind, size_t n)
+{
+	d->request_len += (size_t)snprintf((char *)d->request + d->request_len,
+					   d->request_cap - d->request_len, "%c%zu\r\n", kind, n);
+}
+
 /* Puts a word into the request: its text with what the holes stand for. */
 static void
 word_put(struct drive *d, const char *word)
@@ -127,7 +135,7 @@ word_put(struct drive *d, const char *word)
 	uint8_t *p;
 	size_t before;
 
-	d->request_len += (size_t)sprintf((char *)d->request + d->request_len, "$%zu\r\n", real);
+	request_head(d, '$', real);
 	p = d->request + d->request_len;
 	if (key != NULL) {
 		before = (size_t)(key - word);
@@ -164,7 +172,8 @@ request_make(struct drive *d)
 		bytes += strlen(d->opt.word[i]) + d->opt.value_bytes + 2UL * KEY_DIGITS + 32;
 	}
 	d->request = memory(bytes);
-	d->request_len = (size_t)sprintf((char *)d->request, "*%u\r\n", d->opt.word_cnt);
+	d->request_cap = bytes;
+	request_head(d, '*', d->opt.word_cnt);
 	for (uint32_t i = 0; i < d->opt.word_cnt; i++) {
 		word_put(d, d->opt.word[i]);
 	}

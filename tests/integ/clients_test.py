@@ -127,7 +127,8 @@ async function main() {
   assert.deepStrictEqual({ ...await client.hGetAll('h') }, { f: '1', g: '2' });
   assert.strictEqual(await client.rPush('l', ['1', '2', '3']), 3);
   assert.deepStrictEqual(await client.lRange('l', 0, 1), ['1', '2']);
-  assert.strictEqual(await client.zAdd('z', [{ score: 2, value: 'b' }, { score: 1, value: 'a' }]), 2);
+  assert.strictEqual(await client.zAdd('z', [{ score: 2, value: 'b' },
+                                             { score: 1, value: 'a' }]), 2);
   assert.deepStrictEqual(await client.zRangeWithScores('z', 0, -1),
                          [{ value: 'a', score: 1 }, { value: 'b', score: 2 }]);
   assert.strictEqual(await client.fCall('increment', { keys: [], arguments: ['41'] }), 42);
@@ -166,7 +167,8 @@ class Clients(unittest.TestCase):
     @classmethod
     def said_port(cls):
         lines = cls.node.said().splitlines()
-        return next(line.rsplit(' ', 1)[1] for line in lines if line.startswith('Redis clients: port '))
+        return next(line.rsplit(' ', 1)[1] for line in lines
+                    if line.startswith('Redis clients: port '))
 
     def setUp(self):
         from socket import create_connection
