@@ -15,6 +15,7 @@
 #include "lcore.h"
 #include "link.h"
 #include "log.h"
+#include "message.h"
 #include "tile_msg.h"
 #include "timebase.h"
 
@@ -123,6 +124,7 @@ gate_create(struct gate **ret, const struct gate_cfg *cfg)
 	TAILQ_INIT(&g->blocked);
 	gate_batch_init(g);
 	gate_command_init();
+	g->slow_tsc = cfg->slowlog_ns != 0 ? timebase_ns_to_tsc(cfg->slowlog_ns) : UINT64_MAX;
 	for (uint32_t i = 0; i < GATE_FETCH_CNT; i++) {
 		g->fetch[i].next = i + 1 < GATE_FETCH_CNT ? i + 2 : 0;
 	}
@@ -133,6 +135,9 @@ gate_create(struct gate **ret, const struct gate_cfg *cfg)
 	g->began_ns = g->now_ns = timebase_now_ns(timebase_real());
 	files_allow(g);
 	err = memory_make(g);
+	if (err == 0) {
+		err = gate_users_init(g);
+	}
 	if (err == 0) {
 		err = listen_all(g);
 	}
@@ -227,6 +232,9 @@ poll_answers(struct gate *g)
 				break;
 			case DESC_SCANNED:
 				gate_scanned(g, &d);
+				break;
+			case DESC_SENT:
+				gate_sent(g, &d);
 				break;
 			case DESC_REPLY:
 				gate_replied(g, &d);
