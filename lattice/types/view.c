@@ -293,7 +293,7 @@ view_seek(unsigned int type, struct slice state, struct slice key, bool behind,
 	int err = ops == NULL ? MB_ERR_TYPE : table_open(state, &t);
 
 	if (err == 0 && key.len != 0) {
-		bool found = table_find(&t, ops->key_of, key, &idx);
+		bool found = table_place(&t, ops->key_of, key, 0, t.cnt, &idx);
 
 		idx += found && behind;
 	}
