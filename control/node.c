@@ -236,6 +236,7 @@ node_ctl_config(struct node *n, const char *executor_path, const char *sandbox,
 		.spare_cnt = n->topo->spare_cnt,
 		.classes = n->classes,
 		.executor_memory = p->executor_memory,
+		.cgroup = &n->cgroup,
 		.dag_split_ns = p->sched_dag_split,
 		.unpin_ns = p->executor_unpin,
 		.sched_log = &n->sched.log,
@@ -520,8 +521,11 @@ node_create(struct node **ret, const struct params *p, const char *executor_path
 	}
 	if (err == 0 && !plan_only) {
 		/* First of all: what it forks shall have nothing of ours. */
+		node_cgroup_make(n, sandbox);
 		err = zygote_start(executor_path, sandbox, &n->zygote_fd, &n->zygote_pid);
-		if (err != 0) {
+		if (err == 0) {
+			cgroup_take(&n->cgroup, n->zygote_pid);
+		} else {
 			snprintf(why, NODE_WHY_BYTES, "%.300s cannot be run; say --executor PATH",
 				 executor_path);
 		}
@@ -575,6 +579,7 @@ node_run(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 	}
 	fprintf(out, "io_uring: %s\n", lcore_uring_text(n->lcore[0]));
 	node_net_print(n, out);
+	node_cgroup_print(n, out);
 	fprintf(out, "ready at %s\n", n->socket);
 	fflush(out);
 	node_watch(n);
@@ -608,6 +613,7 @@ node_destroy(struct node *n)
 	if (n->zygote_fd >= 0) {
 		close(n->zygote_fd);
 	}
+	cgroup_remove(&n->cgroup);
 	if (n->sched.core != NULL) {
 		sched_tile_fini(&n->sched);
 	}
