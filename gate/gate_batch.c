@@ -422,21 +422,6 @@ op_over(struct gate *g, struct gate_batch *b, uint32_t i)
 	}
 }
 
-/* A set that was refused whole, because there was no memory to copy it to, has no word on any of
- * its operations. A set of which the first operation was refused has one. */
-static void
-set_refused(struct gate_batch *b, int err)
-{
-	for (uint32_t i = 0; i < b->op_cnt; i++) {
-		if (b->word[i].err != 0 || b->word[i].changed != 0) {
-			return;
-		}
-	}
-	for (uint32_t i = 0; i < b->op_cnt; i++) {
-		b->word[i].err = err;
-	}
-}
-
 void
 gate_batch_published(struct gate *g, const struct desc *d)
 {
@@ -446,9 +431,6 @@ gate_batch_published(struct gate *g, const struct desc *d)
 	REQUIRE(d->b < GATE_BATCH_CNT);
 	run = b->run;
 	REQUIRE(run->pending >= b->op_cnt);
-	if (d->err == MB_ERR_NO_MEMORY && d->a == 0) {
-		set_refused(b, d->err);
-	}
 	for (uint32_t i = 0; i < b->op_cnt; i++) {
 		op_over(g, b, i);
 	}

@@ -19,9 +19,10 @@
 #include "tile_msg.h"
 #include "timebase.h"
 
-#define FILES_BESIDE 1024u             /* of the rest of the node: four a process, and some */
-#define GATE_BURST   64                /* answers of one tile in a poll */
-#define GATE_TICK_NS (250 * NS_PER_MS) /* how exact the time of a slow or idle client is */
+#define FILES_BESIDE  1024u             /* of the rest of the node: four a process, and some */
+#define GATE_BURST    64                /* answers of one tile in a poll */
+#define STARVED_TRIES 4                 /* that found no room, in a poll */
+#define GATE_TICK_NS  (250 * NS_PER_MS) /* how exact the time of a slow or idle client is */
 
 /* ------------------------------------------------------------------ events of sockets */
 
@@ -247,16 +248,18 @@ poll_answers(struct gate *g)
 	return busy;
 }
 
-/* Connections of one list, each once. */
+/* Connections of one list, each once. Of those that starve no more are asked when some still do: as
+ * a rule all wait for the same, and each would read its command again for nothing. */
 static int
 poll_conns(struct gate *g, struct gate_conns *list, bool starving)
 {
 	struct gate_conns turn = STAILQ_HEAD_INITIALIZER(turn);
 	struct gate_conn *c;
+	uint32_t still_cnt = 0;
 	int busy = 0;
 
 	STAILQ_CONCAT(&turn, list);
-	while ((c = STAILQ_FIRST(&turn)) != NULL) {
+	while ((c = STAILQ_FIRST(&turn)) != NULL && still_cnt < STARVED_TRIES) {
 		STAILQ_REMOVE_HEAD(&turn, next);
 		c->queued = false;
 		if (starving && c->room && c->wait_cnt == 0) {
@@ -264,8 +267,14 @@ poll_conns(struct gate *g, struct gate_conns *list, bool starving)
 		}
 		c->room = false;
 		gate_conn_go(g, c);
-		busy += !c->queued || !c->starving;
+		if (!c->queued || !c->starving) {
+			busy++;
+		} else if (starving) {
+			still_cnt++;
+		}
 	}
+	STAILQ_CONCAT(&turn, list);
+	STAILQ_CONCAT(list, &turn);
 	return busy;
 }
 

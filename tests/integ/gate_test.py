@@ -2,11 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """gate_test.py MICROBURST SOURCE
 
-Goal:   the gate answers what Redis would, to the letter where it can, to raw bytes and to the
-        clients that people have; hostile, slow and dying clients harm nobody else; nothing is left
-        at the end.
+Goal:   the gate answers what Redis would, to the letter where it can; hostile, slow and dying
+        clients harm nobody else; nothing is left at the end.
 Method: a node of its own, with small limits. Sockets of this program say exact bytes and expect
-        exact bytes; redis-cli, redis-benchmark and python3-redis run when they are there.
+        exact bytes. (Clients that people have: clients_test.py.)
 """
 import os
 import shutil
@@ -750,58 +749,6 @@ class Secrets(unittest.TestCase):
         finally:
             node_end(process, log)
             shutil.rmtree(folder)
-
-
-def tool(name):
-    return unittest.skipUnless(shutil.which(name), f'{name} is not installed')
-
-
-class Programs(Case):
-    @tool('redis-cli')
-    def test_redis_cli(self):
-        def cli(*args):
-            return subprocess.run(['redis-cli', '-p', str(NODE['port']), *args], text=True,
-                                  capture_output=True, timeout=60, check=True).stdout
-        self.assertEqual(cli('set', 'a', '5'), 'OK\n')
-        self.assertEqual(cli('--no-raw', 'incr', 'a'), '(integer) 6\n')
-        self.assertEqual(cli('-3', '--no-raw', 'hset', 'h', 'f', 'v'), '(integer) 1\n')
-        self.assertIn('"f" => "v"', cli('-3', '--no-raw', 'hgetall', 'h'))
-        self.assertEqual(cli('--no-raw', 'fcall', 'increment', '0', '6'), '(integer) 7\n')
-        self.assertEqual(sorted(cli('--scan').split()), ['a', 'h'])
-
-    @tool('redis-benchmark')
-    def test_redis_benchmark(self):
-        done = subprocess.run(
-            ['redis-benchmark', '-p', str(NODE['port']), '-n', '4000', '-c', '50', '-P', '16', '-r',
-             '1000', '-t', 'ping,set,get,incr,sadd,hset,mset', '--csv'], text=True,
-            capture_output=True, timeout=120, check=True)
-        rows = [line for line in done.stdout.splitlines() if line.startswith('"')]
-        self.assertGreaterEqual(len(rows), 7, done.stdout + done.stderr)
-
-    def test_python_redis(self):
-        try:
-            import redis
-        except ImportError:
-            self.skipTest('python3-redis is not installed')
-        r = redis.Redis(port=NODE['port'], decode_responses=True)
-        self.assertTrue(r.ping())
-        self.assertTrue(r.set('a', 1))
-        self.assertEqual(r.incr('a', 4), 5)
-        self.assertIsNone(r.set('a', 2, nx=True))
-        self.assertEqual(r.sadd('s', 'x', 'y'), 2)
-        self.assertEqual(r.smembers('s'), {'x', 'y'})
-        self.assertEqual(r.hset('h', mapping={'f': 1, 'g': 2}), 2)
-        self.assertEqual(r.hgetall('h'), {'f': '1', 'g': '2'})
-        self.assertEqual(sorted(r.scan_iter(count=1)), ['a', 'h', 's'])
-        with r.pipeline(transaction=False) as p:
-            for i in range(100):
-                p.set(f'p{i}', i)
-                p.get(f'p{i}')
-            self.assertEqual(p.execute(), [x for i in range(100) for x in (True, str(i))])
-        self.assertEqual(r.execute_command('FCALL', 'increment', 0, 9), 10)
-        self.assertEqual(r.info()['redis_mode'], 'standalone')
-        self.assertRaises(redis.ResponseError, r.execute_command, 'nosuch')
-        r.close()
 
 
 class Quiet(unittest.TestCase):
