@@ -577,6 +577,9 @@ node_run(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 	if (n->gate != NULL && gate_port(n->gate) != 0) {
 		fprintf(out, "Redis clients: port %u\n", gate_port(n->gate));
 	}
+	if (n->gate != NULL && gate_tls_port(n->gate) != 0) {
+		fprintf(out, "Redis clients over TLS: port %u\n", gate_tls_port(n->gate));
+	}
 	fprintf(out, "io_uring: %s\n", lcore_uring_text(n->lcore[0]));
 	node_net_print(n, out);
 	node_cgroup_print(n, out);
