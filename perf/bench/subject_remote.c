@@ -4,35 +4,72 @@
 #include <microburst/client.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "compiler.h"
 
 #define SETTING NODE_ONE_EXECUTOR " net.listen=udp://127.0.0.1:0"
 #define KEY     "remote"
+#define NODE_AT "10.77.0.1:7117" /* on a link of two */
+#define OUR_AT  "10.77.0.2"
 
 struct remote_caller {
 	struct mb_client *client;
 	int64_t x;
 };
 
-/* Opens a client at the port that the node says it has. */
+/* The node's setting, and where it is then. Both ends are this machine's. */
+struct way {
+	const char *setting;
+	int (*where)(struct env *env, char *ret, size_t bytes);
+};
+
+/* The port that the node says it has. */
 static int
-remote_enter(struct env *env, struct remote_caller *c)
+udp_where(struct env *env, char *ret, size_t bytes)
 {
 	json_t *answer = NULL;
-	char where[64];
-	int err = env_node(env, SETTING);
+	int err = node_ask(env->node, json_pack("{s:s}", "cmd", "status"), -1, &answer);
 
 	if (err == 0) {
-		err = node_ask(env->node, json_pack("{s:s}", "cmd", "status"), -1, &answer);
-	}
-	if (err == 0) {
-		snprintf(where, sizeof(where), "udp://127.0.0.1:%d",
+		snprintf(ret, bytes, "udp://127.0.0.1:%d",
 			 (int)json_integer_value(json_object_get(answer, "net_port")));
-		err = mb_client_open(&c->client, where);
 	}
 	json_decref(answer);
 	return err;
+}
+
+static char memif_setting[256];
+
+static int
+memif_where(struct env *env, char *ret, size_t bytes)
+{
+	(void)env;
+	snprintf(ret, bytes,
+		 "dpdk://" NODE_AT "?at=" OUR_AT
+		 "&nic=net_memif0,role=client,socket=/microburst-bench-%d",
+		 (int)getpid());
+	return 0;
+}
+
+static const struct way by_udp = { SETTING, udp_where };
+static const struct way by_memif = { memif_setting, memif_where };
+
+static int
+remote_enter(struct env *env, const struct way *way, struct remote_caller *c)
+{
+	char where[256];
+	int err;
+
+	snprintf(memif_setting, sizeof(memif_setting),
+		 NODE_ONE_EXECUTOR " net.listen=udp://" NODE_AT
+				   " net.nic=net_memif0,role=server,socket=/microburst-bench-%d",
+		 (int)getpid());
+	err = env_node(env, way->setting);
+	if (err == 0) {
+		err = way->where(env, where, sizeof(where));
+	}
+	return err == 0 ? mb_client_open(&c->client, where) : err;
 }
 
 static int
@@ -91,12 +128,12 @@ put_block(void *ctx, const struct pace *pace, struct figures *f)
 }
 
 static int
-remote_run(struct env *env, const struct bench *bench,
+remote_run(struct env *env, const struct bench *bench, const struct way *way,
 	   int (*block)(void *ctx, const struct pace *pace, struct figures *f), struct measure *ret)
 {
 	struct remote_caller c = { 0 };
 	struct side subject = { .block = block, .ctx = &c, .cpu_s = env_cpu_s, .cpu_ctx = env };
-	int err = remote_enter(env, &c);
+	int err = remote_enter(env, way, &c);
 
 	if (err != 0) {
 		return err;
@@ -112,17 +149,35 @@ remote_run(struct env *env, const struct bench *bench,
 int
 subject_remote_call(struct env *env, const struct bench *bench, struct measure *ret)
 {
-	return remote_run(env, bench, call_block, ret);
+	return remote_run(env, bench, &by_udp, call_block, ret);
+}
+
+int
+subject_remote_call_memif(struct env *env, const struct bench *bench, struct measure *ret)
+{
+	return remote_run(env, bench, &by_memif, call_block, ret);
 }
 
 int
 subject_remote_get(struct env *env, const struct bench *bench, struct measure *ret)
 {
-	return remote_run(env, bench, get_block, ret);
+	return remote_run(env, bench, &by_udp, get_block, ret);
+}
+
+int
+subject_remote_get_memif(struct env *env, const struct bench *bench, struct measure *ret)
+{
+	return remote_run(env, bench, &by_memif, get_block, ret);
 }
 
 int
 subject_remote_put(struct env *env, const struct bench *bench, struct measure *ret)
 {
-	return remote_run(env, bench, put_block, ret);
+	return remote_run(env, bench, &by_udp, put_block, ret);
+}
+
+int
+subject_remote_put_memif(struct env *env, const struct bench *bench, struct measure *ret)
+{
+	return remote_run(env, bench, &by_memif, put_block, ret);
 }
