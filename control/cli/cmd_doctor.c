@@ -323,8 +323,8 @@ const struct command cmd_doctor = {
 	.name = "doctor",
 	.args = "[check|init|fini]",
 	.summary = "look at the machine: what is right, what to do; init does it, fini undoes it",
-	.more = "check changes nothing. init does what its options say, huge pages without any; fini "
-		"undoes exactly what init did. Both need root and may be repeated.",
+	.more = "check changes nothing. init does what its options say, huge pages without any; "
+		"fini undoes exactly what init did. Both need root and may be repeated.",
 	.example = "microburst doctor",
 	.flags = COMMAND_JSON,
 	.arg_max = 1,

@@ -71,7 +71,7 @@ int doctor_do_governor(struct tune *t);
 /* doctor_do_idle forbids every core the states that take longer to leave than the limit. */
 int doctor_do_idle(struct tune *t);
 
-/* doctor_do_irqs gives all interrupts to cpus. Some cannot be moved: they are counted as refused. */
+/* doctor_do_irqs gives all interrupts to cpus. Some cannot be moved and are counted as refused. */
 int doctor_do_irqs(struct tune *t, const struct cpulist *cpus);
 
 /* doctor_ok and doctor_warn say what a check found; warn also what to do. */

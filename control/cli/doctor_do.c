@@ -102,7 +102,8 @@ irq_do(void *ctx, const char *name)
 	err = tune_set(w->t, path, w->value);
 	if (err != MB_ERR_NOT_FOUND) {
 		w->cnt++;
-		w->err = err == MB_ERR_DENIED ? err : w->err;
+		/* An error of all, when none can be moved: then it is not the interrupt. */
+		w->err = w->t->changed + w->t->was_so > 0 ? 0 : err;
 	}
 }
 
