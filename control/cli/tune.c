@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tune.c - change the kernel's settings so that each can be taken back
  *
- * The file is only ever appended to, and a line is there before its change. So an end at any instant
- * leaves at most a line whose change was not made: undoing finds WAS there, and has nothing to do.
+ * The file is only ever appended to, and a line is there before its change. So an end at any
+ * instant leaves at most a line whose change was not made: undoing finds WAS there, and has nothing
+ * to do.
  * Lines are root's, yet read as a stranger's: only names that tune_set would take are acted on.
  */
 #include "tune.h"

@@ -30,7 +30,7 @@ struct tune {
 	uint32_t others;  /* somebody else changed it since: left alone */
 };
 
-/* tune_set writes value to the setting at path. Refused for a path that tune_undo would not take. */
+/* tune_set writes value to the setting at path; not to one that tune_undo would not take. */
 int tune_set(struct tune *t, const char *path, const char *value);
 
 /* tune_bind gives a PCI device to a driver. */

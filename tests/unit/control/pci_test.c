@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   a device goes to the driver that is asked for, and to no other; one in use, one that is not
- *         there, a driver that is not loaded or refuses, are typed errors.
+/* Goal:   a device goes to the driver that is asked for, and to no other; one in use, one that is
+ *         not there, a driver that is not loaded or refuses, are typed errors.
  * Method: a kernel made of files. */
 #include "pci.h"
 
