@@ -143,8 +143,13 @@ main(int argc, char **argv)
 	struct sigaction sa = { .sa_handler = on_signal };
 	char why[NODE_WHY_BYTES] = "";
 	enum log_level level;
+	sigset_t child;
 	int err;
 
+	/* Before there are threads: all of them leave it to ctl (ctl_lease.c). */
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &child, NULL);
 	params_default(&a.params);
 	a.sandbox = "full";
 	argp_err_exit_status = 2;
