@@ -640,7 +640,11 @@ delta_make(struct slice stored, const struct wset_op *op, struct hlc_time now,
 
 	REQUIRE(writer.v != 0);
 	err = make(stored, op, &act, out);
-	return err == 0 && op->must && out->len == before ? MB_ERR_NOT_FOUND : err;
+	if (err != 0 || !op->must || out->len != before) {
+		return err;
+	}
+	/* Nothing changed; of a key that has no end and is to have none, because all is well. */
+	return op->kind == WSET_EXPIRE && delta_present(stored, now) ? 0 : MB_ERR_NOT_FOUND;
 }
 
 bool

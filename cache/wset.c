@@ -54,6 +54,8 @@ op_flags_ok(unsigned int kind, unsigned int flags)
 	case WSET_MAP_PUT:
 		allowed |= WSET_F_AT;
 		break;
+	case WSET_DEL:
+	case WSET_EXPIRE:
 	case WSET_SREM:
 	case WSET_MAP_DEL:
 	case WSET_LIST_DEL:

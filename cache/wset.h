@@ -55,7 +55,7 @@ enum wset_flag {
 	WSET_F_REF = 1,
 	WSET_F_KEEP = 2,  /* PUT: the key's expiry stays */
 	WSET_F_AT = 8,    /* MAP_PUT: as if at a time, in microseconds since 1970, not now */
-	WSET_F_MUST = 16, /* of what takes an item away: NOT_FOUND when it is not there */
+	WSET_F_MUST = 16, /* of what takes away, and EXPIRE: NOT_FOUND when it is not there */
 };
 
 /* One operation, taken apart. The slices point into the set. */
@@ -65,7 +65,7 @@ struct wset_op {
 	bool at;                /* MAP_PUT: time_us counts */
 	uint64_t time_us;       /* since 1970 */
 	bool keep;              /* PUT: WSET_F_KEEP */
-	bool must;              /* SREM, MAP_DEL, LIST_DEL, ZREM: WSET_F_MUST */
+	bool must;              /* WSET_F_MUST: DEL, EXPIRE, SREM, MAP_DEL, LIST_DEL, ZREM */
 	struct slice key;       /* 1..KEY_BYTES_MAX bytes */
 	struct slice field;     /* if it has one; else empty */
 	struct slice value;     /* up to WSET_INLINE_MAX bytes */

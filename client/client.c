@@ -189,6 +189,7 @@ client_pump(struct mb_client *c, uint64_t until_ns)
 	if (n < 0) {
 		c->dead = n;
 		client_on_node_gone(c);
+		client_ask_none(c, n);
 		return n;
 	}
 	if (n == 0) {
@@ -213,9 +214,8 @@ client_pump(struct mb_client *c, uint64_t until_ns)
 	case DESC_PUBLISHED:
 	case DESC_SCANNED:
 	case DESC_SENT:
-		if (ch->proc == PROC_DAEMON && d.b == c->ask_token) {
-			c->ask_answer = d;
-			c->ask_done = true;
+		if (ch->proc == PROC_DAEMON) {
+			client_ask_answered(c, &d);
 		}
 		break;
 	default:
@@ -236,8 +236,7 @@ mb_client_admin(struct mb_client *c, const char *json, const int *fd, size_t fd_
 
 	*ret_json = NULL;
 	if (c->remote != NULL) {
-		/* A file of this machine does not reach another one. */
-		return fd_cnt > 0 ? MB_ERR_NOT_SUPPORTED : remote_admin(c, json, ret_json);
+		return remote_admin(c, json, fd, fd_cnt, ret_json);
 	}
 	if (strlen(json) > DOMAIN_TEXT_MAX || fd_cnt > DOMAIN_FD_MAX) {
 		return MB_ERR_TOO_LARGE;

@@ -15,61 +15,59 @@
 #include "oset.h"
 #include "pair_lex.h"
 #include "remote.h"
-#include "rpc.h"
 #include "vclock.h"
 
 /* --------------------------------------------------------------------- sets */
 
-/* How many members a set has now; 0 when there is none. */
-static int
-client_set_cnt(struct mb_client *c, struct slice key, size_t *ret)
-{
-	struct cache_value v;
-	int err = client_look(c, key, &v);
+/* Members that are sent at once, in a set of operations. */
+#define MEMBERS_BYTES (64u << 10)
 
-	*ret = 0;
-	if (err == MB_ERR_NOT_FOUND) {
-		return 0;
-	}
-	if (err == 0) {
-		if (view_is_set(v.type)) {
-			*ret = view_cnt(v.type, v.state);
-		} else {
-			err = MB_ERR_TYPE;
+/* Adds or removes members [from, cnt): one that is long, or as many as fit. *ret: behind them. */
+static int
+members_some(struct mb_client *c, enum wset_kind kind, struct slice key,
+	     const struct mb_value *member, size_t from, size_t cnt, void *mem, size_t *ret,
+	     size_t *changed)
+{
+	struct client_write w = { .op = { .kind = kind, .key = key }, .told = true };
+	struct wset_op op = w.op;
+	struct wset ws;
+	size_t i = from;
+	int err;
+
+	wset_init(&ws, mem, MEMBERS_BYTES);
+	for (; i < cnt && member[i].len <= WSET_INLINE_MAX; i++) {
+		op.value = slice_of(member[i].p, member[i].len);
+		if (wset_add(&ws, &op) != 0) {
+			break;
 		}
-		cache_view_release(&c->view, &v);
 	}
+	w.op.value = slice_of(member[from].p, member[from].len);
+	if (i > from + 1) {
+		w.set = wset_bytes(&ws);
+	} else {
+		i = from + 1;
+	}
+	err = client_write(c, &w);
+	*changed += err == 0 ? (size_t)w.n : 0;
+	*ret = i;
 	return err;
 }
 
-/* Adds or removes members, and counts what that changed. */
 static int
 client_members_do(struct mb_client *c, enum wset_kind kind, const char *key, size_t key_len,
 		  const struct mb_value *member, size_t member_cnt, size_t *ret_changed)
 {
-	struct wset_op op = { .kind = kind };
-	size_t before = 0, after = 0;
-	int err = client_key(key, key_len, &op.key);
+	void *mem = member_cnt > 0 ? malloc(MEMBERS_BYTES) : NULL;
+	size_t changed = 0;
+	struct slice k;
+	int err = member_cnt > 0 && mem == NULL ? MB_ERR_NO_MEMORY : client_key(key, key_len, &k);
 
-	if (err == 0 && c->remote != NULL) {
-		return remote_members_do(c, kind == WSET_SADD ? RPC_SADD : RPC_SREM, op.key, member,
-					 member_cnt, ret_changed);
+	for (size_t i = 0; err == 0 && i < member_cnt;) {
+		err = members_some(c, kind, k, member, i, member_cnt, mem, &i, &changed);
 	}
-	if (err == 0) {
-		err = client_set_cnt(c, op.key, &before);
-	}
-	for (size_t i = 0; err == 0 && i < member_cnt; i++) {
-		op.by_ref = false;
-		op.value = (struct slice){ .p = member[i].p, .len = member[i].len };
-		err = client_publish(c, &op);
-	}
-	if (err == 0) {
-		err = client_set_cnt(c, op.key, &after);
-	}
+	free(mem);
 	if (err == 0 && ret_changed != NULL) {
-		size_t less = MIN(before, after);
-
-		*ret_changed = (kind == WSET_SADD ? after : before) - less;
+		*ret_changed = changed;
 	}
 	return err;
 }
@@ -106,7 +104,7 @@ client_field_look(struct mb_client *c, const struct wset_op *op, struct cache_va
 		  unsigned int *ret_type, struct slice *ret_value)
 {
 	struct map_field f;
-	int err = client_look(c, op->key, v);
+	int err = client_look(c, op->key, op->field, v);
 
 	if (err != 0) {
 		return err;
@@ -117,7 +115,7 @@ client_field_look(struct mb_client *c, const struct wset_op *op, struct cache_va
 		err = MB_ERR_NOT_FOUND;
 	}
 	if (err != 0) {
-		cache_view_release(&c->view, v);
+		client_look_end(c, v);
 	}
 	return err;
 }
@@ -129,9 +127,6 @@ mb_client_hset(struct mb_client *c, const char *key, size_t key_len, const char 
 	struct wset_op op = { .kind = WSET_MAP_PUT, .value = { .p = p, .len = len } };
 	int err = client_field(&op, key, key_len, field, field_len);
 
-	if (err == 0 && c->remote != NULL) {
-		return remote_hset(c, op.key, op.field, op.value);
-	}
 	return err != 0 ? err : client_publish(c, &op);
 }
 
@@ -139,24 +134,15 @@ int
 mb_client_hincr(struct mb_client *c, const char *key, size_t key_len, const char *field,
 		size_t field_len, int64_t n, int64_t *ret_sum)
 {
-	struct wset_op op = { .kind = WSET_MAP_INCR, .n = n };
-	struct cache_value v;
-	unsigned int type;
-	struct slice value;
-	int err = client_field(&op, key, key_len, field, field_len);
+	struct client_write w = { .op = { .kind = WSET_MAP_INCR, .n = n },
+				  .told = ret_sum != NULL };
+	int err = client_field(&w.op, key, key_len, field, field_len);
 
-	if (err == 0 && c->remote != NULL) {
-		return remote_hincr(c, op.key, op.field, n, ret_sum);
-	}
 	if (err == 0) {
-		err = client_publish(c, &op);
+		err = client_write(c, &w);
 	}
 	if (err == 0 && ret_sum != NULL) {
-		err = client_field_look(c, &op, &v, &type, &value);
-		if (err == 0) {
-			err = view_i64(type, value, ret_sum);
-			cache_view_release(&c->view, &v);
-		}
+		*ret_sum = w.n;
 	}
 	return err;
 }
@@ -171,16 +157,12 @@ mb_client_hget(struct mb_client *c, const char *key, size_t key_len, const char 
 	struct slice text;
 	int err = h == NULL ? MB_ERR_NO_MEMORY : client_field(&op, key, key_len, field, field_len);
 
-	if (err == 0 && c->remote != NULL) {
-		free(h);
-		return remote_hget(c, op.key, op.field, ret);
-	}
 	if (err == 0) {
 		err = client_field_look(c, &op, &h->v, &type, &text);
 		if (err == 0) {
 			err = view_text(type, text, h->text, &text);
 			if (err != 0) {
-				cache_view_release(&c->view, &h->v);
+				client_look_end(c, &h->v);
 			}
 		}
 	}
@@ -196,23 +178,10 @@ int
 mb_client_hdel(struct mb_client *c, const char *key, size_t key_len, const char *field,
 	       size_t field_len)
 {
-	struct wset_op op = { .kind = WSET_MAP_DEL };
-	struct cache_value v;
-	unsigned int type;
-	struct slice value;
+	struct wset_op op = { .kind = WSET_MAP_DEL, .must = true };
 	int err = client_field(&op, key, key_len, field, field_len);
 
-	if (err == 0 && c->remote != NULL) {
-		return remote_hdel(c, op.key, op.field);
-	}
-	if (err == 0) {
-		err = client_field_look(c, &op, &v, &type, &value);
-	}
-	if (err == 0) {
-		cache_view_release(&c->view, &v);
-		err = client_publish(c, &op);
-	}
-	return err;
+	return err != 0 ? err : client_publish(c, &op);
 }
 
 /* -------------------------------------------------------------------- lists */
@@ -231,70 +200,102 @@ mb_client_push(struct mb_client *c, const char *key, size_t key_len, bool left, 
 /* Others may take the item first: then another one is chosen. */
 #define POP_TRIES 1024
 
-/* Chooses what is taken: *ret, a member with its score or an item, named in op->field. end: which
- * end of a list, or of the scores. Returns: 0; MB_ERR_TYPE, MB_ERR_NOT_FOUND. */
-typedef int choose_fn(const struct cache_value *v, bool end, struct wset_op *op,
-		      struct oset_entry *ret);
-
-/* Takes what fn chooses. Returns: 0 with *ret, and what it lies in held as *ret_h; an error. */
+/* Chooses what is taken: t->e, a member with its score or an item, named in the op's field.
+ * Returns: 0; MB_ERR_TYPE, MB_ERR_NOT_FOUND. */
 static int
-client_take(struct mb_client *c, const char *key, size_t key_len, struct wset_op *op, choose_fn *fn,
-	    bool end, struct oset_entry *ret, struct client_held **ret_h)
-{
-	struct client_held *h = malloc(sizeof(*h));
-	int err = h == NULL ? MB_ERR_NO_MEMORY : client_key(key, key_len, &op->key);
-
-	op->must = true;
-	for (uint32_t i = 0; err == 0 && i < POP_TRIES; i++) {
-		err = client_look(c, op->key, &h->v);
-		if (err != 0) {
-			break;
-		}
-		err = fn(&h->v, end, op, ret);
-		if (err == 0) {
-			err = client_publish(c, op);
-			if (err == 0) {
-				*ret_h = h;
-				return 0;
-			}
-			err = err == MB_ERR_NOT_FOUND ? 0 : err;
-		}
-		cache_view_release(&c->view, &h->v);
-	}
-	free(h);
-	return err != 0 ? err : MB_ERR_TRYAGAIN;
-}
-
-static int
-choose_item(const struct cache_value *v, bool left, struct wset_op *op, struct oset_entry *ret)
+take_choose(struct client_take *t)
 {
 	struct table_walk first = { 0 };
 	uint32_t last = UINT32_MAX;
 	struct list_item item;
 
-	if (v->type != LATTICE_LIST) {
+	if (t->op.kind == WSET_ZREM) {
+		if (t->v.type != LATTICE_OSET) {
+			return MB_ERR_TYPE;
+		}
+		if (!oset_extreme(t->v.state, t->end, &t->e)) {
+			return MB_ERR_NOT_FOUND;
+		}
+		t->op.field = t->e.member;
+		return 0;
+	}
+	if (t->v.type != LATTICE_LIST) {
 		return MB_ERR_TYPE;
 	}
-	if (!(left ? list_next(v->state, &first, &item) : list_prev(v->state, &last, &item))) {
+	if (!(t->end ? list_prev(t->v.state, &last, &item)
+		     : list_next(t->v.state, &first, &item))) {
 		return MB_ERR_NOT_FOUND;
 	}
-	op->field = item.id;
-	ret->member = item.value;
+	t->op.field = item.id;
+	t->e.member = item.value;
+	return 0;
+}
+
+int
+client_take_try(struct mb_client *c, struct client_take *t)
+{
+	int err;
+
+	for (;;) {
+		if (t->step == 0) {
+			err = client_look_try(c, t->op.key, &t->v, &t->ask);
+			if (err != 0) {
+				return err;
+			}
+			t->op.must = true;
+			err = take_choose(t);
+			if (err != 0) {
+				cache_view_release(&c->view, &t->v);
+				return err;
+			}
+			t->step = 1;
+		}
+		err = client_publish_try(c, &t->op, slice_of(NULL, 0), t->ack, &t->ask);
+		if (err == 0 || err == CLIENT_PENDING || err == MB_ERR_FULL) {
+			return err;
+		}
+		cache_view_release(&c->view, &t->v);
+		t->step = 0;
+		if (err != MB_ERR_NOT_FOUND) {
+			return err;
+		}
+		if (++t->tries == POP_TRIES) {
+			return MB_ERR_TRYAGAIN;
+		}
+	}
+}
+
+/* Takes an item: t->e, held by *ret. */
+static int
+client_take(struct mb_client *c, struct client_take *t, struct mb_held *ret)
+{
+	struct client_held *h = malloc(sizeof(*h));
+	int err = h == NULL ? MB_ERR_NO_MEMORY : 0;
+
+	t->ack = c->ack;
+	if (err == 0 && c->remote != NULL) {
+		err = remote_take(c, t);
+	} else if (err == 0) {
+		do {
+			err = client_take_try(c, t);
+		} while (client_ask_wait(c, err, &t->ask));
+	}
+	if (err != 0) {
+		free(h);
+		return err;
+	}
+	h->v = t->v;
+	*ret = (struct mb_held){ .p = t->e.member.p, .len = t->e.member.len, .internal = h };
 	return 0;
 }
 
 int
 mb_client_pop(struct mb_client *c, const char *key, size_t key_len, bool left, struct mb_held *ret)
 {
-	struct wset_op op = { .kind = WSET_LIST_DEL };
-	struct client_held *h;
-	struct oset_entry e;
-	int err = client_take(c, key, key_len, &op, choose_item, left, &e, &h);
+	struct client_take t = { .op = { .kind = WSET_LIST_DEL }, .end = !left };
+	int err = client_key(key, key_len, &t.op.key);
 
-	if (err == 0) {
-		*ret = (struct mb_held){ .p = e.member.p, .len = e.member.len, .internal = h };
-	}
-	return err;
+	return err != 0 ? err : client_take(c, &t, ret);
 }
 
 /* -------------------------------------------------------------- sorted sets */
@@ -304,11 +305,11 @@ static int
 client_score(struct mb_client *c, const struct wset_op *op, double *ret)
 {
 	struct cache_value v;
-	int err = client_look(c, op->key, &v);
+	int err = client_look(c, op->key, op->field, &v);
 
 	if (err == 0) {
 		err = v.type == LATTICE_OSET ? oset_score(v.state, op->field, ret) : MB_ERR_TYPE;
-		cache_view_release(&c->view, &v);
+		client_look_end(c, &v);
 	}
 	return err;
 }
@@ -334,13 +335,17 @@ int
 mb_client_zincr(struct mb_client *c, const char *key, size_t key_len, const char *member,
 		size_t member_len, double x, double *ret_score)
 {
-	struct wset_op op = { .kind = WSET_ZINCR };
-	int err = client_field(&op, key, key_len, member, member_len);
+	struct client_write w = { .op = { .kind = WSET_ZINCR }, .told = ret_score != NULL };
+	int err = client_field(&w.op, key, key_len, member, member_len);
 
 	if (err == 0) {
-		err = client_score_write(c, &op, x);
+		memcpy(&w.op.n, &x, sizeof(x));
+		err = client_write(c, &w);
 	}
-	return err == 0 && ret_score != NULL ? client_score(c, &op, ret_score) : err;
+	if (err == 0 && ret_score != NULL) {
+		memcpy(ret_score, &w.n, sizeof(w.n));
+	}
+	return err;
 }
 
 int
@@ -357,14 +362,10 @@ int
 mb_client_zrem(struct mb_client *c, const char *key, size_t key_len, const char *member,
 	       size_t member_len)
 {
-	struct wset_op op = { .kind = WSET_ZREM };
-	double score;
+	struct wset_op op = { .kind = WSET_ZREM, .must = true };
 	int err = client_field(&op, key, key_len, member, member_len);
 
-	if (err == 0) {
-		err = client_score(c, &op, &score);
-	}
-	return err == 0 || err == MB_ERR_TOO_LARGE ? client_publish(c, &op) : err;
+	return err != 0 ? err : client_publish(c, &op);
 }
 
 /* Looks at a sorted set and puts its members with scores of min .. max in their order.
@@ -375,7 +376,8 @@ client_ordered(struct mb_client *c, struct slice key, double min, double max, st
 {
 	struct oset_entry *entry = NULL, e;
 	uint32_t cnt = 0;
-	int err = isnan(min) || isnan(max) ? MB_ERR_INVALID : client_look(c, key, v);
+	int err = isnan(min) || isnan(max) ? MB_ERR_INVALID
+					   : client_look(c, key, slice_of(NULL, 0), v);
 
 	if (err != 0) {
 		return err;
@@ -387,7 +389,7 @@ client_ordered(struct mb_client *c, struct slice key, double min, double max, st
 		err = entry == NULL ? MB_ERR_NO_MEMORY : 0;
 	}
 	if (err != 0) {
-		cache_view_release(&c->view, v);
+		client_look_end(c, v);
 		return err;
 	}
 	for (struct table_walk i = { 0 }; oset_next(v->state, &i, &e.member, &e.score);) {
@@ -432,7 +434,7 @@ mb_client_zrange(struct mb_client *c, const char *key, size_t key_len, int64_t f
 		last = last < 0 ? last + cnt : MIN(last, (int64_t)cnt - 1);
 		show_ordered(entry, first, last + 1, fn, ctx);
 		free(entry);
-		cache_view_release(&c->view, &v);
+		client_look_end(c, &v);
 	}
 	return err;
 }
@@ -453,41 +455,25 @@ mb_client_zrange_score(struct mb_client *c, const char *key, size_t key_len, dou
 	if (err == 0) {
 		show_ordered(entry, 0, cnt, fn, ctx);
 		free(entry);
-		cache_view_release(&c->view, &v);
+		client_look_end(c, &v);
 	}
 	return err;
-}
-
-static int
-choose_member(const struct cache_value *v, bool highest, struct wset_op *op, struct oset_entry *ret)
-{
-	if (v->type != LATTICE_OSET) {
-		return MB_ERR_TYPE;
-	}
-	if (!oset_extreme(v->state, highest, ret)) {
-		return MB_ERR_NOT_FOUND;
-	}
-	op->field = ret->member;
-	return 0;
 }
 
 int
 mb_client_zpop(struct mb_client *c, const char *key, size_t key_len, bool highest,
 	       struct mb_held *ret_member, double *ret_score)
 {
-	struct wset_op op = { .kind = WSET_ZREM };
-	struct client_held *h;
-	struct oset_entry e;
-	int err = client_take(c, key, key_len, &op, choose_member, highest, &e, &h);
+	struct client_take t = { .op = { .kind = WSET_ZREM }, .end = highest };
+	int err = client_key(key, key_len, &t.op.key);
 
-	if (err != 0) {
-		return err;
+	if (err == 0) {
+		err = client_take(c, &t, ret_member);
 	}
-	*ret_member = (struct mb_held){ .p = e.member.p, .len = e.member.len, .internal = h };
-	if (ret_score != NULL) {
-		*ret_score = e.score;
+	if (err == 0 && ret_score != NULL) {
+		*ret_score = t.e.score;
 	}
-	return 0;
+	return err;
 }
 
 /* ---------------------------------------------------------------------- all */
@@ -533,11 +519,8 @@ mb_client_members(struct mb_client *c, const char *key, size_t key_len, mb_membe
 	struct pair_lex pair;
 	int err = client_key(key, key_len, &k);
 
-	if (err == 0 && c->remote != NULL) {
-		return remote_members(c, k, fn, ctx);
-	}
 	if (err == 0) {
-		err = client_look(c, k, &v);
+		err = client_look(c, k, slice_of(NULL, 0), &v);
 	}
 	if (err != 0) {
 		return err;
@@ -575,6 +558,6 @@ mb_client_members(struct mb_client *c, const char *key, size_t key_len, mb_membe
 	} else {
 		err = MB_ERR_TYPE;
 	}
-	cache_view_release(&c->view, &v);
+	client_look_end(c, &v);
 	return err;
 }

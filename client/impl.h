@@ -7,7 +7,9 @@
  *	request.c  calls with a request id
  *	replies.c  handing answers out
  *	dagcall.c  arguments of DAG calls
+ *	ask.c      questions to tiles of the node
  *	state.c    reading and writing the store
+ *	collection.c  sets, maps, lists, sorted sets
  *	sibling.c  values that merge as they are, values beside each other
  *	message.c  messages to running calls
  *	remote.c   all of it for a node that is elsewhere
@@ -34,6 +36,7 @@
 #include "call.h"
 #include "compiler.h"
 #include "domain.h"
+#include "oset.h"
 #include "placement.h"
 #include "rng.h"
 #include "slice.h"
@@ -46,6 +49,9 @@
 #define REPLY_VALUES  8  /* values of an answer without an allocation */
 #define RESEND_MAX    8  /* of calls that no executor had taken yet */
 #define DIRECT_MARGIN 8  /* slots of a channel kept free for releases */
+
+#define CLIENT_ASK_MAX 1024 /* questions to tiles that are open; a power of two */
+#define CLIENT_PENDING 1    /* not done: a question is open */
 
 /* The slot that a call id names. */
 #define SLOT(id) ((uint32_t)((id) & (MB_CALLS_MAX - 1)))
@@ -96,6 +102,7 @@ struct client_name {
 };
 
 struct remote;
+struct client_ask;
 
 struct mb_client {
 	uint32_t magic;
@@ -122,10 +129,9 @@ struct mb_client {
 	struct client_reply *reply;      /* MB_CALLS_MAX */
 	uint32_t reply_free;             /* + 1 */
 	uint32_t reply_of[MB_CALLS_MAX]; /* slot -> its answer, + 1 */
-	/* one question to a tile at a time */
-	uint64_t ask_token;
-	bool ask_done;
-	struct desc ask_answer;
+	uint64_t ask_seq;
+	uint32_t ask_cnt; /* not answered */
+	struct client_ask *ask[CLIENT_ASK_MAX];
 	uint8_t ack;           /* enum mb_ack, of own writes */
 	int dead;              /* MB_ERR_NO_NODE once the node is gone */
 	struct remote *remote; /* NULL: in the node's shared memory; else d is NULL */
@@ -195,15 +201,92 @@ struct client_held {
 /* client_key makes a key of what the caller gave. Returns: 0; MB_ERR_INVALID, MB_ERR_TOO_LARGE. */
 int client_key(const char *key, size_t len, struct slice *ret);
 
-/* client_ask has a tile of the node answer one question, its b filled in here. Returns: the
- * answer's error; MB_ERR_NO_NODE. */
-int client_ask(struct mb_client *c, uint32_t port, struct desc *d);
+/* ask.c. What is asked of a tile is answered later. Everything that asks comes in one form, for
+ * those who wait for it here and for those who cannot (raw.h):
+ *
+ *	int client_xxx_try(c, ...)
+ *
+ * goes on from where it stopped. Returns: CLIENT_PENDING, its question is open, try again when that
+ * is answered; MB_ERR_FULL, try again later; else what became of it. All that it was given must
+ * be the same each time. A client_ask that is open must not move. */
+struct client_ask {
+	bool open, done; /* asked; answered, and not looked at yet */
+	uint8_t step;
+	uint16_t tries;
+	int err;
+	uint32_t handle[2]; /* payloads of ours that stay until then; 0: none */
+	struct desc answer;
+	void (*woken)(struct client_ask *ask); /* NULL: nobody */
+};
 
-/* client_look finds a value in the cache, having it fetched if need be. MB_ERR_NOT_FOUND: there is
- * none, and nothing is held. */
-int client_look(struct mb_client *c, struct slice key, struct cache_value *v);
+/* client_ask_start has a tile answer one question, whose b is filled in here. Takes the payloads
+ * that d and ask->handle[1] name, whatever it returns. Returns: CLIENT_PENDING; MB_ERR_FULL;
+ * MB_ERR_NO_NODE. */
+int client_ask_start(struct mb_client *c, uint32_t port, struct desc *d, struct client_ask *ask);
+/* client_ask_end gives the answer's error, after which ask is as new but for its answer. */
+int client_ask_end(struct client_ask *ask);
+/* client_ask_answered takes an answer; client_ask_none ends all questions: the node is gone. */
+void client_ask_answered(struct mb_client *c, const struct desc *d);
+void client_ask_none(struct mb_client *c, int err);
+/* client_ask_wait waits for an answer, if err says that one is to come. Returns: whether to try
+ * again. */
+bool client_ask_wait(struct mb_client *c, int err, const struct client_ask *ask);
 
-/* client_publish has one operation done, and waits for it. A long value is made a payload of. */
-int client_publish(struct mb_client *c, struct wset_op *op);
+/* client_look finds a value in the cache, having it fetched if need be. A client of a node that is
+ * elsewhere brings it here: of a collection only the item with this key, unless that is empty.
+ * MB_ERR_NOT_FOUND: there is none, and nothing is held. client_look_end lets go of it. */
+int client_look_try(struct mb_client *c, struct slice key, struct cache_value *v,
+		    struct client_ask *ask);
+int client_look(struct mb_client *c, struct slice key, struct slice item, struct cache_value *v);
+void client_look_end(struct mb_client *c, struct cache_value *v);
+
+/* A write: one operation, or several of one cache tile in a set (wset.h), none by reference; then
+ * op is the first of them. */
+struct client_write {
+	struct wset_op op;
+	struct slice set;
+	uint8_t ack; /* enum mb_ack */
+	bool told;   /* n is wanted: the number or the score that op made (a double's bits); of
+		      * SADD and SREM how many members that changed */
+	int64_t n;
+	uint8_t step;
+	size_t before;
+	struct client_ask ask;
+};
+int client_write_try(struct mb_client *c, struct client_write *w);
+int client_publish_try(struct mb_client *c, const struct wset_op *op, struct slice set, uint8_t ack,
+		       struct client_ask *ask);
+/* client_write does a write and waits for it. client_publish: of one operation. */
+int client_write(struct mb_client *c, struct client_write *w);
+int client_publish(struct mb_client *c, const struct wset_op *op);
+/* client_made gives what op made of its field or key, as client_write.n, from a value that was
+ * looked at. */
+int client_made(const struct cache_value *v, const struct wset_op *op, int64_t *ret);
+
+/* Taking an item away: of a list (op LIST_DEL) the one at its left or right end, of a sorted set
+ * (ZREM) the lowest or highest member. op has the key. Then v is held, where e lies. */
+struct client_take {
+	struct wset_op op;
+	bool end; /* right, highest: by op */
+	uint8_t ack;
+	uint8_t step;
+	uint16_t tries;
+	struct oset_entry e;
+	struct cache_value v;
+	struct client_ask ask;
+};
+int client_take_try(struct mb_client *c, struct client_take *t);
+
+/* Listing keys with a prefix: fn is called for each, until it returns false. */
+struct client_scan {
+	struct slice prefix;
+	size_t after_len;
+	uint8_t after[KEY_BYTES_MAX];
+	struct client_ask ask;
+};
+int client_scan_try(struct mb_client *c, struct client_scan *s, mb_key_fn fn, void *ctx);
+
+/* message.c */
+int client_send_try(struct mb_client *c, uint64_t call, struct slice bytes, struct client_ask *ask);
 
 #endif

@@ -3,21 +3,20 @@
 #include "check.h"
 #include "impl.h"
 #include "message.h"
+#include "remote.h"
 
 static_assert(MB_MESSAGE_BYTES_MAX == MESSAGE_BYTES_MAX, "as the header says");
 
 int
-mb_client_send(struct mb_client *c, uint64_t call, const void *bytes, size_t len)
+client_send_try(struct mb_client *c, uint64_t call, struct slice bytes, struct client_ask *ask)
 {
 	struct desc d = { .kind = DESC_SEND, .call = call };
-	int err = len > MESSAGE_BYTES_MAX ? MB_ERR_TOO_LARGE : 0;
+	int err;
 
-	if (c->remote != NULL) {
-		return MB_ERR_NOT_SUPPORTED;
+	if (ask->done) {
+		return client_ask_end(ask);
 	}
-	if (err == 0) {
-		err = domain_payload(c->d, &d, bytes, len, c->d->proc);
-	}
+	err = domain_payload(c->d, &d, bytes.p, bytes.len, c->d->proc);
 	if (err == 0) {
 		err = client_outline(c, &d);
 	}
@@ -26,9 +25,23 @@ mb_client_send(struct mb_client *c, uint64_t call, const void *bytes, size_t len
 	}
 	/* This client's own name: sequence numbers of calls begin with 1. */
 	d.word[4] = call_id_make((uint16_t)c->who, (uint32_t)(c->who >> 16), 0);
-	err = client_ask(c, PORT_SCHED, &d);
-	if ((d.flags & DESC_F_INLINE) == 0) {
-		payload_release(c->d->pool, d.ref.handle, c->d->proc);
+	return client_ask_start(c, PORT_SCHED, &d, ask);
+}
+
+int
+mb_client_send(struct mb_client *c, uint64_t call, const void *bytes, size_t len)
+{
+	struct client_ask ask = { 0 };
+	int err;
+
+	if (len > MESSAGE_BYTES_MAX) {
+		return MB_ERR_TOO_LARGE;
 	}
+	if (c->remote != NULL) {
+		return remote_send(c, call, slice_of(bytes, len));
+	}
+	do {
+		err = client_send_try(c, call, slice_of(bytes, len), &ask);
+	} while (client_ask_wait(c, err, &ask));
 	return err;
 }

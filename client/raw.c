@@ -56,5 +56,5 @@ client_raw_arm(struct mb_client *c, bool up, uint32_t *ret_expect)
 bool
 client_raw_waits(const struct mb_client *c)
 {
-	return c->call_cnt + c->late_cnt > 0;
+	return c->call_cnt + c->late_cnt + c->ask_cnt > 0;
 }

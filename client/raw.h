@@ -30,7 +30,7 @@ void client_raw_look(struct mb_client *c);
  * *ret_expect from it. */
 const _Atomic uint32_t *client_raw_arm(struct mb_client *c, bool up, uint32_t *ret_expect);
 
-/* client_raw_waits tells whether any call is not answered yet. */
+/* client_raw_waits tells whether anything is not answered yet. */
 bool client_raw_waits(const struct mb_client *c);
 
 #endif

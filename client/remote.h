@@ -39,22 +39,15 @@ int remote_dag_start(struct mb_client *c, const char *name, const struct mb_dag_
 		     size_t arg_cnt, const struct mb_call_options *opt, uint64_t *ret_call);
 /* opt->request_id says whose. */
 int remote_future_start(struct mb_client *c, const struct mb_call_options *opt, uint64_t *ret_call);
-int remote_get(struct mb_client *c, struct slice key, struct mb_held *ret);
-void remote_release(struct mb_held *held);
-int remote_set(struct mb_client *c, struct slice key, struct slice value);
-int remote_incr(struct mb_client *c, struct slice key, int64_t n, int64_t *ret_sum);
-/* op: RPC_SADD or RPC_SREM */
-int remote_members_do(struct mb_client *c, uint8_t op, struct slice key,
-		      const struct mb_value *member, size_t cnt, size_t *ret_changed);
-int remote_del(struct mb_client *c, struct slice key);
-int remote_expire(struct mb_client *c, struct slice key, int64_t at_us);
-int remote_hset(struct mb_client *c, struct slice key, struct slice field, struct slice value);
-int remote_hincr(struct mb_client *c, struct slice key, struct slice field, int64_t n,
-		 int64_t *ret_sum);
-int remote_hget(struct mb_client *c, struct slice key, struct slice field, struct mb_held *ret);
-int remote_hdel(struct mb_client *c, struct slice key, struct slice field);
-int remote_members(struct mb_client *c, struct slice key, mb_member_fn fn, void *ctx);
+
+/* As client_look, client_look_end, client_write, client_take, client_send. */
+int remote_look(struct mb_client *c, struct slice key, struct slice item, struct cache_value *ret);
+void remote_look_end(struct cache_value *v);
+int remote_write(struct mb_client *c, struct client_write *w);
+int remote_take(struct mb_client *c, struct client_take *t);
+int remote_send(struct mb_client *c, uint64_t call, struct slice bytes);
 int remote_keys(struct mb_client *c, struct slice prefix, mb_key_fn fn, void *ctx);
-int remote_admin(struct mb_client *c, const char *json, char **ret_json);
+int remote_admin(struct mb_client *c, const char *json, const int *fd, size_t fd_cnt,
+		 char **ret_json);
 
 #endif

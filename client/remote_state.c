@@ -2,175 +2,98 @@
 /* remote_state - reading and writing the store of a node that is elsewhere: a request each */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "envelope.h"
 #include "remote.h"
 #include "rpc.h"
+#include "wire.h"
+#include "write_msg.h"
 
-/* Asks for bytes. */
-static int
-remote_held(struct mb_client *c, const struct rpc_request *req, struct mb_held *ret)
+int
+remote_look(struct mb_client *c, struct slice key, struct slice item, struct cache_value *ret)
 {
+	struct rpc_request req = { .op = RPC_LOOK, .name = key, .payload = item };
 	struct rpc_reply reply;
+	struct envelope e;
 	uint8_t *bytes;
-	int err = remote_ask(c, req, &reply, &bytes);
+	int err = remote_ask(c, &req, &reply, &bytes);
 
+	if (err == 0) {
+		err = envelope_parse(reply.payload, &e);
+	}
 	if (err != 0) {
 		free(bytes);
 		return err;
 	}
-	*ret = (struct mb_held){ .p = reply.payload.p,
-				 .len = reply.payload.len,
-				 .internal = bytes };
+	*ret = (struct cache_value){ .type = e.type,
+				     .state = e.state,
+				     .envelope = reply.payload,
+				     .slot = CACHE_SLOT_NONE };
 	return 0;
 }
 
-int
-remote_get(struct mb_client *c, struct slice key, struct mb_held *ret)
-{
-	struct rpc_request req = { .op = RPC_GET, .name = key };
-
-	return remote_held(c, &req, ret);
-}
-
+/* What was brought lies behind the head of an answer, which is what was allocated. */
 void
-remote_release(struct mb_held *held)
+remote_look_end(struct cache_value *v)
 {
-	free(held->internal);
-	held->internal = NULL;
+	if (v->envelope.p != NULL) {
+		free((void *)(uintptr_t)(v->envelope.p - RPC_REPLY_HEAD));
+		v->envelope.p = NULL;
+	}
 }
 
 int
-remote_set(struct mb_client *c, struct slice key, struct slice value)
+remote_write(struct mb_client *c, struct client_write *w)
 {
-	struct rpc_request req = { .op = RPC_SET, .name = key, .payload = value };
-
-	return value.len > VALUE_BYTES_MAX ? MB_ERR_TOO_LARGE : remote_do(c, &req, NULL);
-}
-
-int
-remote_incr(struct mb_client *c, struct slice key, int64_t n, int64_t *ret_sum)
-{
-	struct rpc_request req = { .op = RPC_INCR, .name = key, .n = n };
-
-	return remote_do(c, &req, ret_sum);
-}
-
-int
-remote_members_do(struct mb_client *c, uint8_t op, struct slice key, const struct mb_value *member,
-		  size_t cnt, size_t *ret_changed)
-{
-	int64_t bytes = client_list_bytes(member, cnt);
-	struct rpc_request req = { .op = op, .name = key };
-	int64_t changed = 0;
-	uint8_t *list;
+	struct rpc_request req = { .op = RPC_WRITE, .name = w->op.key, .n = w->told };
+	size_t bytes = write_msg_bytes(w);
+	uint8_t *p;
 	int err;
 
-	if (bytes < 0) {
-		return (int)bytes;
+	if (w->op.value.len > VALUE_BYTES_MAX) {
+		return MB_ERR_TOO_LARGE;
 	}
-	list = malloc((size_t)bytes);
-	if (list == NULL) {
-		return MB_ERR_NO_MEMORY;
-	}
-	bytes = client_list_write(list, (size_t)bytes, member, cnt);
-	req.payload = slice_of(list, (size_t)bytes);
-	err = bytes < 0 ? (int)bytes : remote_do(c, &req, &changed);
-	free(list);
-	if (err == 0 && ret_changed != NULL) {
-		*ret_changed = (size_t)changed;
-	}
-	return err;
-}
-
-int
-remote_del(struct mb_client *c, struct slice key)
-{
-	struct rpc_request req = { .op = RPC_DEL, .name = key };
-
-	return remote_do(c, &req, NULL);
-}
-
-int
-remote_expire(struct mb_client *c, struct slice key, int64_t at_us)
-{
-	struct rpc_request req = { .op = RPC_EXPIRE, .name = key, .n = at_us };
-
-	return remote_do(c, &req, NULL);
-}
-
-/* Asks for something of a field. held, sum: what is wanted of the answer; NULL: nothing. */
-static int
-remote_field(struct mb_client *c, uint8_t op, struct slice key, struct slice field,
-	     const struct slice *value, int64_t n, struct mb_held *held, int64_t *sum)
-{
-	size_t bytes = rpc_item_bytes(field.len) + (value != NULL ? rpc_item_bytes(value->len) : 0);
-	uint8_t *p = malloc(bytes);
-	struct wbuf w = wbuf_init(p, bytes);
-	struct rpc_request req = { .op = op, .name = key, .n = n };
-	int err;
-
+	p = malloc(bytes);
 	if (p == NULL) {
 		return MB_ERR_NO_MEMORY;
 	}
-	rpc_item_write(&w, field.p, field.len);
-	if (value != NULL) {
-		rpc_item_write(&w, value->p, value->len);
+	err = write_msg_put(w, p, bytes);
+	req.payload = slice_of(p, bytes);
+	if (err == 0) {
+		err = remote_do(c, &req, &w->n);
 	}
-	req.payload = wbuf_slice(&w);
-	err = held != NULL ? remote_held(c, &req, held) : remote_do(c, &req, sum);
 	free(p);
 	return err;
 }
 
 int
-remote_hset(struct mb_client *c, struct slice key, struct slice field, struct slice value)
+remote_take(struct mb_client *c, struct client_take *t)
 {
-	return value.len > VALUE_BYTES_MAX
-		       ? MB_ERR_TOO_LARGE
-		       : remote_field(c, RPC_HSET, key, field, &value, 0, NULL, NULL);
-}
-
-int
-remote_hincr(struct mb_client *c, struct slice key, struct slice field, int64_t n, int64_t *ret_sum)
-{
-	return remote_field(c, RPC_HINCR, key, field, NULL, n, NULL, ret_sum);
-}
-
-int
-remote_hget(struct mb_client *c, struct slice key, struct slice field, struct mb_held *ret)
-{
-	return remote_field(c, RPC_HGET, key, field, NULL, 0, ret, NULL);
-}
-
-int
-remote_hdel(struct mb_client *c, struct slice key, struct slice field)
-{
-	return remote_field(c, RPC_HDEL, key, field, NULL, 0, NULL, NULL);
-}
-
-int
-remote_members(struct mb_client *c, struct slice key, mb_member_fn fn, void *ctx)
-{
-	struct rpc_request req = { .op = RPC_MEMBERS, .name = key };
+	struct rpc_request req = { .op = RPC_TAKE,
+				   .name = t->op.key,
+				   .n = (t->op.kind == WSET_ZREM ? 2 : 0) + t->end };
 	struct rpc_reply reply;
-	struct rbuf items;
 	uint8_t *bytes;
 	int err = remote_ask(c, &req, &reply, &bytes);
-	bool more = err == 0;
 
-	items = err == 0 ? rbuf_of(reply.payload) : rbuf_of(slice_of(NULL, 0));
-	while (more) {
-		struct slice a, b = { 0 };
-
-		err = rpc_item_next(&items, &a);
-		if (err == 1 && reply.n == 2) {
-			err = rpc_item_next(&items, &b);
-			err = err == 0 ? MB_ERR_CORRUPT : err;
-		}
-		more = err == 1 && fn(ctx, a.p, a.len, b.p, b.len);
+	if (err != 0) {
+		free(bytes);
+		return err;
 	}
-	free(bytes);
-	return err > 0 ? 0 : err;
+	memcpy(&t->e.score, &reply.n, sizeof(t->e.score));
+	t->e.member = reply.payload;
+	t->v = (struct cache_value){ .envelope = reply.payload, .slot = CACHE_SLOT_NONE };
+	return 0;
+}
+
+int
+remote_send(struct mb_client *c, uint64_t call, struct slice bytes)
+{
+	struct rpc_request req = { .op = RPC_SEND, .call = call, .payload = bytes };
+
+	return remote_do(c, &req, NULL);
 }
 
 int
@@ -193,14 +116,63 @@ remote_keys(struct mb_client *c, struct slice prefix, mb_key_fn fn, void *ctx)
 	return err > 0 ? 0 : err;
 }
 
+/* The JSON and the files that go with it, as items. */
 int
-remote_admin(struct mb_client *c, const char *json, char **ret_json)
+remote_admin(struct mb_client *c, const char *json, const int *fd, size_t fd_cnt, char **ret_json)
 {
-	struct rpc_request req = { .op = RPC_ADMIN, .payload = slice_str(json) };
+	size_t bytes = rpc_item_bytes(strlen(json));
+	struct rpc_request req = { .op = RPC_ADMIN };
 	struct rpc_reply reply = { 0 };
-	uint8_t *bytes;
-	int err = remote_ask(c, &req, &reply, &bytes);
+	uint8_t *p, *answer = NULL;
+	struct stat st;
+	struct wbuf w;
+	int err = 0;
 
+	for (size_t i = 0; i < fd_cnt; i++) {
+		if (fstat(fd[i], &st) != 0 || !S_ISREG(st.st_mode)) {
+			return MB_ERR_INVALID;
+		}
+		if ((uint64_t)st.st_size > WIRE_MESSAGE_MAX / 2 ||
+		    bytes + (size_t)st.st_size > WIRE_MESSAGE_MAX / 2) {
+			return MB_ERR_TOO_LARGE;
+		}
+		bytes += rpc_item_bytes((size_t)st.st_size);
+	}
+	p = malloc(bytes);
+	if (p == NULL) {
+		return MB_ERR_NO_MEMORY;
+	}
+	w = wbuf_init(p, bytes);
+	rpc_item_write(&w, json, strlen(json));
+	for (size_t i = 0; i < fd_cnt && err == 0; i++) {
+		size_t len = 0;
+		uint8_t *at;
+
+		/* As long as it was, or it changes while it is read. */
+		err = fstat(fd[i], &st) == 0 && rpc_item_bytes((size_t)st.st_size) <= w.cap - w.len
+			      ? 0
+			      : MB_ERR_IO;
+		if (err != 0) {
+			break;
+		}
+		wbuf_u32(&w, (uint32_t)st.st_size);
+		at = w.p + w.len;
+		while (len < (size_t)st.st_size) {
+			ssize_t n = pread(fd[i], at + len, (size_t)st.st_size - len, (off_t)len);
+
+			if (n <= 0) {
+				err = MB_ERR_IO;
+				break;
+			}
+			len += (size_t)n;
+		}
+		w.len += len;
+	}
+	req.payload = wbuf_slice(&w);
+	if (err == 0) {
+		err = remote_ask(c, &req, &reply, &answer);
+	}
+	free(p);
 	if (reply.payload.len > 0) {
 		*ret_json = malloc(reply.payload.len + 1);
 		if (*ret_json != NULL) {
@@ -208,6 +180,6 @@ remote_admin(struct mb_client *c, const char *json, char **ret_json)
 			(*ret_json)[reply.payload.len] = '\0';
 		}
 	}
-	free(bytes);
+	free(answer);
 	return err;
 }

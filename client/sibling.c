@@ -67,7 +67,7 @@ mb_client_expires(struct mb_client *c, const char *key, size_t key_len, int64_t 
 	int err = client_key(key, key_len, &k);
 
 	if (err == 0) {
-		err = client_look(c, k, &v);
+		err = client_look(c, k, slice_of(NULL, 0), &v);
 	}
 	if (err == 0) {
 		err = view_present(v.type, v.state) ? envelope_open(v.envelope, &e)
@@ -75,7 +75,7 @@ mb_client_expires(struct mb_client *c, const char *key, size_t key_len, int64_t 
 		if (err == 0) {
 			*ret_at_us = (int64_t)hlc_time_us(e.expiry.deadline);
 		}
-		cache_view_release(&c->view, &v);
+		client_look_end(c, &v);
 	}
 	return err;
 }
@@ -95,7 +95,7 @@ mb_client_siblings(struct mb_client *c, const char *key, size_t key_len, mb_memb
 		ret_seen != NULL && seen == NULL ? MB_ERR_NO_MEMORY : client_key(key, key_len, &k);
 
 	if (err == 0) {
-		err = client_look(c, k, &v);
+		err = client_look(c, k, slice_of(NULL, 0), &v);
 	}
 	if (err != 0) {
 		free(seen);
@@ -110,7 +110,7 @@ mb_client_siblings(struct mb_client *c, const char *key, size_t key_len, mb_memb
 	for (uint32_t i = 0;
 	     err == 0 && mvreg_next(mvreg, &i, &s) && fn(ctx, s.value.p, s.value.len, NULL, 0);) {
 	}
-	cache_view_release(&c->view, &v);
+	client_look_end(c, &v);
 	if (err != 0) {
 		free(seen);
 	} else if (seen != NULL) {

@@ -11,29 +11,11 @@
 #include "hash.h"
 #include "impl.h"
 #include "lattice.h"
+#include "map.h"
 #include "remote.h"
-#include "rpc.h"
 #include "timebase.h"
 
 #define FETCH_TRIES 16 /* a key can be evicted between FETCHED and the look */
-
-int
-client_ask(struct mb_client *c, uint32_t port, struct desc *d)
-{
-	int err;
-
-	if (c->dead != 0) {
-		return c->dead;
-	}
-	c->ask_done = false;
-	d->b = ++c->ask_token;
-	err = channel_send(&c->d->ch[port], d);
-	while (err == 0 && !c->ask_done) {
-		err = client_pump(c, 0);
-		err = err < 0 ? err : 0;
-	}
-	return err != 0 ? err : c->ask_answer.err;
-}
 
 /* The port of the cache tile that has a key. */
 static uint32_t
@@ -50,18 +32,12 @@ client_key(const char *key, size_t len, struct slice *ret)
 }
 
 static int
-client_fetch(struct mb_client *c, struct slice key, uint64_t hash)
+client_fetch(struct mb_client *c, struct slice key, uint64_t hash, struct client_ask *ask)
 {
 	struct desc d = { .kind = DESC_FETCH };
 	int err = domain_payload(c->d, &d, key.p, key.len, c->d->proc);
 
-	if (err == 0) {
-		err = client_ask(c, client_tile(c, hash), &d);
-		if ((d.flags & DESC_F_INLINE) == 0) {
-			payload_release(c->d->pool, d.ref.handle, c->d->proc);
-		}
-	}
-	return err;
+	return err != 0 ? err : client_ask_start(c, client_tile(c, hash), &d, ask);
 }
 
 /* Whether a value that the cache still shows has reached its deadline. */
@@ -75,59 +51,76 @@ client_expired(const struct cache_value *v)
 }
 
 int
-client_look(struct mb_client *c, struct slice key, struct cache_value *v)
+client_look_try(struct mb_client *c, struct slice key, struct cache_value *v,
+		struct client_ask *ask)
 {
 	uint64_t hash = hash_bytes(key.p, key.len);
+	int n = ask->done ? client_ask_end(ask) : 0;
 
-	if (unlikely(c->remote != NULL)) {
-		return MB_ERR_NOT_SUPPORTED; /* an operation that has no request of its own yet */
-	}
 	if (unlikely(c->dead != 0)) { /* what is still mapped is nobody's any more */
 		return c->dead;
 	}
-	for (uint32_t i = 0; i < FETCH_TRIES; i++) {
-		int n = cache_view_get_hashed(&c->view, hash, key, v);
-		int err;
-
-		if (n == CACHE_HIT) {
-			if (!client_expired(v)) {
-				return 0;
-			}
+	if (n == 0) {
+		n = cache_view_get_hashed(&c->view, hash, key, v);
+		if (n == CACHE_HIT && client_expired(v)) {
 			n = CACHE_ABSENT;
 		}
-		if (n != CACHE_MISS) {
-			if (n == CACHE_ABSENT) {
-				cache_view_release(&c->view, v);
-			}
-			return n < 0 ? n : MB_ERR_NOT_FOUND;
+		if (n == CACHE_ABSENT) {
+			cache_view_release(&c->view, v);
 		}
-		err = client_fetch(c, key, hash);
-		if (err != 0) {
-			return err;
+		if (n == CACHE_MISS && ask->tries < FETCH_TRIES) {
+			n = client_fetch(c, key, hash, ask);
+			ask->tries += n == CLIENT_PENDING;
+			return n;
 		}
+		n = n == CACHE_HIT      ? 0
+		    : n == CACHE_ABSENT ? MB_ERR_NOT_FOUND
+		    : n == CACHE_MISS   ? MB_ERR_BUSY
+					: n;
 	}
-	return MB_ERR_BUSY;
+	ask->tries = 0;
+	return n;
+}
+
+int
+client_look(struct mb_client *c, struct slice key, struct slice item, struct cache_value *v)
+{
+	struct client_ask ask = { 0 };
+	int err;
+
+	if (unlikely(c->remote != NULL)) {
+		return remote_look(c, key, item, v);
+	}
+	do {
+		err = client_look_try(c, key, v, &ask);
+	} while (client_ask_wait(c, err, &ask));
+	return err;
+}
+
+void
+client_look_end(struct mb_client *c, struct cache_value *v)
+{
+	if (unlikely(c->remote != NULL)) {
+		remote_look_end(v);
+	} else {
+		cache_view_release(&c->view, v);
+	}
 }
 
 int
 mb_client_get(struct mb_client *c, const char *key, size_t key_len, struct mb_held *ret)
 {
+	struct client_held *h = malloc(sizeof(*h));
 	struct slice k, text;
-	struct client_held *h;
-	int err = client_key(key, key_len, &k);
+	int err = h == NULL ? MB_ERR_NO_MEMORY : client_key(key, key_len, &k);
 
-	if (err != 0 || c->remote != NULL) {
-		return err != 0 ? err : remote_get(c, k, ret);
+	if (err == 0) {
+		err = client_look(c, k, slice_of(NULL, 0), &h->v);
 	}
-	h = malloc(sizeof(*h));
-	if (h == NULL) {
-		return MB_ERR_NO_MEMORY;
-	}
-	err = client_look(c, k, &h->v);
 	if (err == 0) {
 		err = view_text(h->v.type, h->v.state, h->text, &text);
 		if (err != 0) {
-			cache_view_release(&c->view, &h->v);
+			client_look_end(c, &h->v);
 		}
 	}
 	if (err != 0) {
@@ -143,10 +136,8 @@ mb_client_release(struct mb_client *c, struct mb_held *held)
 {
 	struct client_held *h = held->internal;
 
-	if (c->remote != NULL) {
-		remote_release(held);
-	} else if (h != NULL) {
-		cache_view_release(&c->view, &h->v);
+	if (h != NULL) {
+		client_look_end(c, &h->v);
 		free(h);
 		held->internal = NULL;
 	}
@@ -164,61 +155,186 @@ mb_client_ack(struct mb_client *c, enum mb_ack ack)
 	return 0;
 }
 
-int
-client_publish(struct mb_client *c, struct wset_op *op)
+/* Sends a set of operations; value: what the only one of them refers to, or handle 0. */
+static int
+publish_set(struct mb_client *c, struct slice set, uint64_t hash, struct payload_ref value,
+	    uint8_t ack, struct client_ask *ask)
+{
+	struct desc d = { .kind = DESC_PUBLISH, .sub = ack };
+	int err = domain_payload(c->d, &d, set.p, set.len, c->d->proc);
+
+	d.call = call_id_make(c->d->proc, c->d->inc, ++c->seq);
+	if (err != 0) {
+		if (value.handle != 0) {
+			payload_release(c->d->pool, value.handle, c->d->proc);
+		}
+		return err;
+	}
+	ask->handle[1] = value.handle;
+	return client_ask_start(c, client_tile(c, hash), &d, ask);
+}
+
+static int
+publish_one(struct mb_client *c, struct wset_op op, uint64_t hash, uint8_t ack,
+	    struct client_ask *ask)
 {
 	struct payload_ref value = { 0 };
-	struct desc d = { .kind = DESC_PUBLISH, .sub = c->ack };
-	uint64_t stack[256];
-	void *mem = stack;
+	uint64_t mem[(WSET_OP_HEAD + 8 + KEY_BYTES_MAX + WSET_FIELD_MAX + WSET_INLINE_MAX) / 8 + 1];
 	struct wset ws;
-	size_t bytes;
 	uint8_t *p;
-	int err = 0;
+	int err;
 
-	if (unlikely(c->remote != NULL)) {
-		return MB_ERR_NOT_SUPPORTED;
-	}
-	d.call = call_id_make(c->d->proc, c->d->inc, ++c->seq);
-	if (op->value.len > VALUE_BYTES_MAX) {
+	if (op.value.len > VALUE_BYTES_MAX) {
 		return MB_ERR_TOO_LARGE;
 	}
-	if (op->value.len > WSET_INLINE_MAX) {
-		err = payload_alloc(c->d->pool, op->value.len, c->d->proc, &value, &p);
+	if (op.value.len > WSET_INLINE_MAX) {
+		err = payload_alloc(c->d->pool, op.value.len, c->d->proc, &value, &p);
 		if (err != 0) {
 			return err;
 		}
-		memcpy(p, op->value.p, op->value.len);
-		op->by_ref = true;
-		op->ref = value;
+		memcpy(p, op.value.p, op.value.len);
+		op.by_ref = true;
+		op.ref = value;
 	}
-	bytes = wset_op_bytes(op);
-	if (bytes > sizeof(stack)) {
-		mem = malloc(bytes);
+	wset_init(&ws, mem, sizeof(mem));
+	err = wset_add(&ws, &op);
+	if (err != 0) {
+		if (value.handle != 0) {
+			payload_release(c->d->pool, value.handle, c->d->proc);
+		}
+		return err;
 	}
-	if (mem != NULL) {
-		wset_init(&ws, mem, bytes > sizeof(stack) ? bytes : sizeof(stack));
-		err = wset_add(&ws, op);
+	return publish_set(c, wset_bytes(&ws), hash, value, ack, ask);
+}
+
+int
+client_publish_try(struct mb_client *c, const struct wset_op *op, struct slice set, uint8_t ack,
+		   struct client_ask *ask)
+{
+	uint64_t hash = hash_bytes(op->key.p, op->key.len);
+
+	if (ask->done) {
+		return client_ask_end(ask);
+	}
+	return set.len > 0 ? publish_set(c, set, hash, (struct payload_ref){ 0 }, ack, ask)
+			   : publish_one(c, *op, hash, ack, ask);
+}
+
+/* How many members a set has now; 0 when there is none. */
+static int
+set_cnt_try(struct mb_client *c, struct slice key, size_t *ret, struct client_ask *ask)
+{
+	struct cache_value v;
+	int err = client_look_try(c, key, &v, ask);
+
+	*ret = 0;
+	if (err == 0) {
+		if (view_is_set(v.type)) {
+			*ret = view_cnt(v.type, v.state);
+		} else {
+			err = MB_ERR_TYPE;
+		}
+		cache_view_release(&c->view, &v);
+	}
+	return err == MB_ERR_NOT_FOUND ? 0 : err;
+}
+
+int
+client_made(const struct cache_value *v, const struct wset_op *op, int64_t *ret)
+{
+	struct map_field f;
+	unsigned int type;
+	struct slice value;
+	double score;
+	int err;
+
+	switch (op->kind) {
+	case WSET_INCR:
+		return view_i64(v->type, v->state, ret);
+	case WSET_MAP_INCR:
+		if (v->type != LATTICE_MAP) {
+			return MB_ERR_TYPE;
+		}
+		return map_get(v->state, op->field, &f) && map_field_value(&f, &type, &value)
+			       ? view_i64(type, value, ret)
+			       : MB_ERR_NOT_FOUND;
+	case WSET_ZINCR:
+		err = v->type == LATTICE_OSET ? oset_score(v->state, op->field, &score)
+					      : MB_ERR_TYPE;
 		if (err == 0) {
-			err = domain_payload(c->d, &d, wset_bytes(&ws).p, wset_bytes(&ws).len,
-					     c->d->proc);
+			memcpy(ret, &score, sizeof(score));
 		}
-		if (err == 0) {
-			err = client_ask(c, client_tile(c, hash_bytes(op->key.p, op->key.len)), &d);
-			if ((d.flags & DESC_F_INLINE) == 0) {
-				payload_release(c->d->pool, d.ref.handle, c->d->proc);
-			}
-		}
-		if (mem != stack) {
-			free(mem);
-		}
-	} else {
-		err = MB_ERR_NO_MEMORY;
+		return err;
+	default:
+		*ret = 0;
+		return 0;
 	}
-	if (op->by_ref) {
-		payload_release(c->d->pool, value.handle, c->d->proc);
+}
+
+static int
+made_try(struct mb_client *c, struct client_write *w)
+{
+	struct cache_value v;
+	int err = client_look_try(c, w->op.key, &v, &w->ask);
+
+	if (err == 0) {
+		err = client_made(&v, &w->op, &w->n);
+		cache_view_release(&c->view, &v);
 	}
 	return err;
+}
+
+int
+client_write_try(struct mb_client *c, struct client_write *w)
+{
+	bool set = w->told && (w->op.kind == WSET_SADD || w->op.kind == WSET_SREM);
+	bool number = w->told && (w->op.kind == WSET_INCR || w->op.kind == WSET_MAP_INCR ||
+				  w->op.kind == WSET_ZINCR);
+	size_t after;
+	int err = 0;
+
+	if (w->step == 0) {
+		err = set ? set_cnt_try(c, w->op.key, &w->before, &w->ask) : 0;
+		w->step += err == 0;
+	}
+	if (w->step == 1 && err == 0) {
+		err = client_publish_try(c, &w->op, w->set, w->ack, &w->ask);
+		w->step += err == 0;
+	}
+	if (w->step == 2 && err == 0 && set) {
+		err = set_cnt_try(c, w->op.key, &after, &w->ask);
+		if (err == 0) {
+			size_t less = MIN(w->before, after);
+
+			w->n = (int64_t)((w->op.kind == WSET_SADD ? after : w->before) - less);
+		}
+	} else if (w->step == 2 && err == 0 && number) {
+		err = made_try(c, w);
+	}
+	return err;
+}
+
+int
+client_write(struct mb_client *c, struct client_write *w)
+{
+	int err;
+
+	w->ack = c->ack;
+	if (unlikely(c->remote != NULL)) {
+		return remote_write(c, w);
+	}
+	do {
+		err = client_write_try(c, w);
+	} while (client_ask_wait(c, err, &w->ask));
+	return err;
+}
+
+int
+client_publish(struct mb_client *c, const struct wset_op *op)
+{
+	struct client_write w = { .op = *op };
+
+	return client_write(c, &w);
 }
 
 int
@@ -227,103 +343,62 @@ mb_client_set(struct mb_client *c, const char *key, size_t key_len, const void *
 	struct wset_op op = { .kind = WSET_PUT, .value = { .p = p, .len = len } };
 	int err = client_key(key, key_len, &op.key);
 
-	if (err == 0 && c->remote != NULL) {
-		return remote_set(c, op.key, op.value);
-	}
 	return err != 0 ? err : client_publish(c, &op);
 }
 
 int
 mb_client_incr(struct mb_client *c, const char *key, size_t key_len, int64_t n, int64_t *ret_sum)
 {
-	struct wset_op op = { .kind = WSET_INCR, .n = n };
-	struct cache_value v;
-	int err = client_key(key, key_len, &op.key);
+	struct client_write w = { .op = { .kind = WSET_INCR, .n = n }, .told = ret_sum != NULL };
+	int err = client_key(key, key_len, &w.op.key);
 
-	if (err == 0 && c->remote != NULL) {
-		return remote_incr(c, op.key, n, ret_sum);
-	}
 	if (err == 0) {
-		err = client_publish(c, &op);
+		err = client_write(c, &w);
 	}
 	if (err == 0 && ret_sum != NULL) {
-		err = client_look(c, op.key, &v);
-		if (err == 0) {
-			err = view_i64(v.type, v.state, ret_sum);
-			cache_view_release(&c->view, &v);
-		}
+		*ret_sum = w.n;
 	}
 	return err;
 }
 
-/* --------------------------------------------------------------------- keys */
-
 int
 mb_client_expire(struct mb_client *c, const char *key, size_t key_len, int64_t at_us)
 {
-	struct wset_op op = { .kind = WSET_EXPIRE, .n = at_us };
-	struct cache_value v;
+	struct wset_op op = { .kind = WSET_EXPIRE, .n = at_us, .must = true };
 	int err = client_key(key, key_len, &op.key);
 
-	if (err == 0 && c->remote != NULL) {
-		return remote_expire(c, op.key, at_us);
-	}
-	if (err == 0) {
-		err = client_look(c, op.key, &v);
-	}
-	if (err == 0) {
-		cache_view_release(&c->view, &v);
-		err = client_publish(c, &op);
-	}
-	return err;
+	return err != 0 ? err : client_publish(c, &op);
 }
 
 int
 mb_client_del(struct mb_client *c, const char *key, size_t key_len)
 {
-	struct wset_op op = { .kind = WSET_DEL };
-	struct cache_value v;
+	struct wset_op op = { .kind = WSET_DEL, .must = true };
 	int err = client_key(key, key_len, &op.key);
 
-	if (err == 0 && c->remote != NULL) {
-		return remote_del(c, op.key);
-	}
-	if (err == 0) {
-		err = client_look(c, op.key, &v);
-	}
-	if (err == 0) {
-		cache_view_release(&c->view, &v);
-		err = client_publish(c, &op);
-	}
-	return err;
+	return err != 0 ? err : client_publish(c, &op);
 }
 
-/* One page of keys from one cache tile, which answers for the whole store. */
+/* --------------------------------------------------------------------- keys */
+
+/* Asks one cache tile, which answers for the whole store, for a page of keys. */
 static int
-client_scan_page(struct mb_client *c, struct slice prefix, struct slice after, struct desc *ret)
+scan_ask(struct mb_client *c, struct client_scan *s)
 {
 	uint8_t mem[CACHE_SCAN_REQ_BYTES_MAX];
 	struct desc d = { .kind = DESC_SCAN };
 	struct wbuf req = wbuf_init(mem, sizeof(mem));
-	int err;
+	int err = cache_scan_req_write(&req, s->prefix, slice_of(s->after, s->after_len), 0);
 
-	err = cache_scan_req_write(&req, prefix, after, 0);
 	if (err == 0) {
 		err = domain_payload(c->d, &d, mem, req.len, c->d->proc);
 	}
-	if (err == 0) {
-		err = client_ask(c, PORT_CACHE_FIRST, &d);
-		if ((d.flags & DESC_F_INLINE) == 0) {
-			payload_release(c->d->pool, d.ref.handle, c->d->proc);
-		}
-		*ret = c->ask_answer;
-	}
-	return err;
+	return err != 0 ? err : client_ask_start(c, PORT_CACHE_FIRST, &d, &s->ask);
 }
 
 /* A page lies in the daemon's memory and goes back to the tile it came from. */
 static void
-client_page_release(struct mb_client *c, const struct payload_ref *ref)
+page_release(struct mb_client *c, const struct payload_ref *ref)
 {
 	struct desc m = { .kind = DESC_RELEASE,
 			  .release = { .inc = ref->inc,
@@ -335,51 +410,66 @@ client_page_release(struct mb_client *c, const struct payload_ref *ref)
 	channel_send(&c->d->ch[PORT_CACHE_FIRST], &m);
 }
 
+/* Shows a page. Returns: 1 when more may come; 0 when not; an error. */
+static int
+page_show(struct mb_client *c, struct client_scan *s, mb_key_fn fn, void *ctx)
+{
+	const struct desc *page = &s->ask.answer;
+	struct slice key;
+	struct rbuf list;
+	const uint8_t *p;
+	size_t len;
+	bool view, more = page->sub != 0;
+	int err = domain_bytes(c->d, page, &p, &len, &view);
+
+	if (err != 0) {
+		return err;
+	}
+	list = rbuf_of(slice_of(p, len));
+	while ((err = cache_scan_next(&list, &key)) == 1) {
+		if (key.len > KEY_BYTES_MAX) {
+			err = MB_ERR_CORRUPT;
+			break;
+		}
+		memcpy(s->after, key.p, key.len);
+		s->after_len = key.len;
+		if (!fn(ctx, (const char *)s->after, key.len)) {
+			more = false;
+			break;
+		}
+	}
+	if (view) {
+		page_release(c, &page->ref);
+	}
+	return err < 0 ? err : more;
+}
+
+int
+client_scan_try(struct mb_client *c, struct client_scan *s, mb_key_fn fn, void *ctx)
+{
+	int err = 1;
+
+	if (s->ask.done) {
+		err = client_ask_end(&s->ask);
+		err = err == 0 ? page_show(c, s, fn, ctx) : err;
+	}
+	return err == 1 ? scan_ask(c, s) : err;
+}
+
 int
 mb_client_keys(struct mb_client *c, const char *prefix, size_t prefix_len, mb_key_fn fn, void *ctx)
 {
-	struct slice want = { .p = (const uint8_t *)prefix, .len = prefix_len };
-	uint8_t last[KEY_BYTES_MAX];
-	struct slice after = { .p = last, .len = 0 };
-	struct desc page;
-	bool more = true;
-	int err = prefix_len > KEY_BYTES_MAX ? MB_ERR_TOO_LARGE : 0;
+	struct client_scan s = { .prefix = slice_of(prefix, prefix_len) };
+	int err;
 
-	if (err == 0 && c->remote != NULL) {
-		return remote_keys(c, want, fn, ctx);
+	if (prefix_len > KEY_BYTES_MAX) {
+		return MB_ERR_TOO_LARGE;
 	}
-	while (err == 0 && more) {
-		struct slice key;
-		struct rbuf list;
-		const uint8_t *p;
-		size_t len;
-		bool view;
-
-		err = client_scan_page(c, want, after, &page);
-		if (err == 0) {
-			err = domain_bytes(c->d, &page, &p, &len, &view);
-		}
-		if (err != 0) {
-			break;
-		}
-		more = page.sub != 0;
-		list = rbuf_of((struct slice){ .p = p, .len = len });
-		while ((err = cache_scan_next(&list, &key)) == 1) {
-			if (key.len > KEY_BYTES_MAX) {
-				err = MB_ERR_CORRUPT;
-				break;
-			}
-			memcpy(last, key.p, key.len);
-			after.len = key.len;
-			if (!fn(ctx, (const char *)last, key.len)) {
-				more = false;
-				break;
-			}
-		}
-		err = err > 0 ? 0 : err;
-		if (view) {
-			client_page_release(c, &page.ref);
-		}
+	if (c->remote != NULL) {
+		return remote_keys(c, s.prefix, fn, ctx);
 	}
+	do {
+		err = client_scan_try(c, &s, fn, ctx);
+	} while (client_ask_wait(c, err, &s.ask));
 	return err;
 }

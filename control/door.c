@@ -6,58 +6,39 @@
  * is no such function.
  *
  * A call is answered when its reply comes: which request it belongs to stands in pending, by the
- * slot of the call's id. State is read and written before the next request is looked at; that waits
- * for a cache tile, for microseconds, as the tile may.
+ * slot of the call's id. State is door_state.c.
  */
-#include "door.h"
 
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "compiler.h"
 #include "domain.h"
+#include "door_int.h"
 #include "kvs_msg.h"
 #include "log.h"
 #include "microburst/error.h"
 #include "raw.h"
-#include "rpc.h"
 #include "timebase.h"
 #include "value.h"
 
 #define REPLY_BURST 64
 #define ROOM_NS     (2 * NS_PER_MS) /* how long a call waits for a place in the channel to sched */
-#define SLOT(id)    ((uint32_t)((id) & (MB_CALLS_MAX - 1)))
 
 static_assert((int)MB_ACK_LOCAL == (int)KVS_ACK_LOCAL && (int)MB_ACK_ONE == (int)KVS_ACK_ONE &&
 		      (int)MB_ACK_QUORUM == (int)KVS_ACK_QUORUM &&
 		      (int)MB_ACK_ALL == (int)KVS_ACK_ALL,
 	      "clients number them as the store does");
 
-struct pending {
-	struct flow_ref ref;
-	uint64_t call;   /* here; 0: none */
-	uint64_t theirs; /* the client's name for it */
-};
-
-struct door {
-	struct door_cfg cfg;
-	struct mb_client *client;
-	struct net_tile *tile;
-	struct pending pending[MB_CALLS_MAX];
-	/* one request at a time */
-	struct mb_value value[MB_VALUES_MAX];
-	struct mb_value dag_value[DAG_FUNCTION_MAX][MB_VALUES_MAX];
-	struct mb_dag_arg dag_arg[DAG_FUNCTION_MAX];
-	char dag_name[DAG_FUNCTION_MAX][2 * NAME_BYTES_MAX];
-};
-
 /* ------------------------------------------------------------------- answers */
 
 /* Answers with a head and a payload; payload.p may be NULL: the caller fills it in.
  * Returns: where the payload is; NULL when the request was refused. */
-static uint8_t *
+uint8_t *
 door_room(struct door *d, struct flow_ref ref, const struct rpc_reply *r, uint8_t **ret_all)
 {
 	uint8_t *p = net_tile_room(d->tile, ref, rpc_reply_bytes(r->payload.len));
@@ -71,7 +52,7 @@ door_room(struct door *d, struct flow_ref ref, const struct rpc_reply *r, uint8_
 	return rpc_reply_write(p, r);
 }
 
-static void
+void
 door_reply(struct door *d, struct flow_ref ref, const struct rpc_reply *r)
 {
 	uint8_t *all;
@@ -86,7 +67,7 @@ door_reply(struct door *d, struct flow_ref ref, const struct rpc_reply *r)
 	net_tile_reply(d->tile, ref, all, rpc_reply_bytes(r->payload.len));
 }
 
-static void
+void
 door_end(struct door *d, struct flow_ref ref, int err, int64_t n)
 {
 	struct rpc_reply r = { .err = (int16_t)err, .n = n };
@@ -212,21 +193,27 @@ door_call(struct door *d, struct flow_ref ref, const struct rpc_request *r)
 	d->pending[SLOT(call)] = (struct pending){ ref, call, r->call };
 }
 
+uint64_t
+door_call_of(const struct door *d, struct flow_ref ref, uint64_t theirs)
+{
+	for (uint32_t i = 0; i < MB_CALLS_MAX; i++) {
+		const struct pending *p = &d->pending[i];
+
+		if (p->call != 0 && p->theirs == theirs && p->ref.session == ref.session &&
+		    p->ref.gen == ref.gen) {
+			return p->call;
+		}
+	}
+	return theirs;
+}
+
 static void
 door_cancel(struct door *d, struct flow_ref ref, const struct rpc_request *r)
 {
-	int err = MB_ERR_NOT_FOUND;
+	uint64_t call = door_call_of(d, ref, r->call);
 
-	for (uint32_t i = 0; i < MB_CALLS_MAX; i++) {
-		struct pending *p = &d->pending[i];
-
-		if (p->call != 0 && p->theirs == r->call && p->ref.session == ref.session &&
-		    p->ref.gen == ref.gen) {
-			err = mb_call_cancel(d->client, p->call);
-			break;
-		}
-	}
-	door_end(d, ref, err, 0);
+	/* The node's names of calls have who made them in their upper half: never a client's. */
+	door_end(d, ref, call != r->call ? mb_call_cancel(d->client, call) : MB_ERR_NOT_FOUND, 0);
 }
 
 static void
@@ -250,228 +237,77 @@ door_on_reply(struct door *d, struct mb_reply *reply)
 	mb_reply_free(d->client, reply);
 }
 
-/* --------------------------------------------------------------------- state */
+/* ------------------------------------------------------------ administration */
 
-static void
-door_get(struct door *d, struct flow_ref ref, const char *key, size_t len)
+/* A file that came with a question, as one of this machine. Returns: it, or an error. */
+static int
+door_file(struct slice bytes)
 {
-	struct mb_held held = { 0 };
-	int err = mb_client_get(d->client, key, len, &held);
+	int fd = memfd_create("door", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	size_t at = 0;
 
-	if (err == 0) {
-		struct rpc_reply r = { .payload = slice_of(held.p, held.len) };
+	while (fd >= 0 && at < bytes.len) {
+		ssize_t n = write(fd, bytes.p + at, bytes.len - at);
 
-		door_reply(d, ref, &r);
-		mb_client_release(d->client, &held);
-	} else {
-		door_end(d, ref, err, 0);
+		if (n <= 0) {
+			close(fd);
+			return MB_ERR_NO_MEMORY;
+		}
+		at += (size_t)n;
 	}
-}
-
-static void
-door_members(struct door *d, struct flow_ref ref, const char *key, const struct rpc_request *r)
-{
-	int cnt = door_values(r->payload, d->value);
-	size_t changed = 0;
-	int err = cnt < 0             ? cnt
-		  : r->op == RPC_SADD ? mb_client_sadd(d->client, key, r->name.len, d->value,
-						       (size_t)cnt, &changed)
-				      : mb_client_srem(d->client, key, r->name.len, d->value,
-						       (size_t)cnt, &changed);
-
-	door_end(d, ref, err, (int64_t)changed);
-}
-
-/* Requests about one field of a map. An empty field is no field: a length of 0 would mean a string
- * that ends with a zero. */
-static void
-door_field(struct door *d, struct flow_ref ref, const char *key, const struct rpc_request *r)
-{
-	struct rbuf items = rbuf_of(r->payload);
-	struct slice f, value = { 0 };
-	size_t len = r->name.len;
-	struct mb_held held = { 0 };
-	int64_t n = 0;
-	int err = MB_ERR_INVALID;
-
-	if (rpc_item_next(&items, &f) == 1 && f.len > 0 &&
-	    (r->op != RPC_HSET || rpc_item_next(&items, &value) == 1)) {
-		const char *field = (const char *)f.p;
-
-		err = r->op == RPC_HSET ? mb_client_hset(d->client, key, len, field, f.len, value.p,
-							 value.len)
-		      : r->op == RPC_HINCR
-			      ? mb_client_hincr(d->client, key, len, field, f.len, r->n, &n)
-		      : r->op == RPC_HGET ? mb_client_hget(d->client, key, len, field, f.len, &held)
-					  : mb_client_hdel(d->client, key, len, field, f.len);
-	}
-	if (err == 0 && r->op == RPC_HGET) {
-		struct rpc_reply reply = { .payload = slice_of(held.p, held.len) };
-
-		door_reply(d, ref, &reply);
-		mb_client_release(d->client, &held);
-	} else {
-		door_end(d, ref, err, n);
-	}
-}
-
-/* What is listed is gone through twice: how long it is, then into an answer of that length. A key
- * that came in between is left out if it has no room. */
-struct listing {
-	size_t bytes;
-	struct wbuf out;
-	bool writing;
-	int64_t per; /* items of a member */
-};
-
-static bool
-on_item(struct listing *l, const void *p, size_t len)
-{
-	if (!l->writing) {
-		l->bytes += rpc_item_bytes(len);
-		return l->bytes <= VALUE_BYTES_MAX;
-	}
-	if (rpc_item_bytes(len) > l->out.cap - l->out.len) {
-		return false;
-	}
-	rpc_item_write(&l->out, p, len);
-	return true;
-}
-
-static bool
-on_key(void *ctx, const char *key, size_t len)
-{
-	return on_item(ctx, key, len);
-}
-
-static bool
-on_member(void *ctx, const void *p, size_t len, const void *p2, size_t len2)
-{
-	struct listing *l = ctx;
-	size_t both = rpc_item_bytes(len) + rpc_item_bytes(len2);
-
-	if (p2 == NULL) {
-		return on_item(l, p, len);
-	}
-	l->per = 2;
-	if (l->writing && both > l->out.cap - l->out.len) {
-		return false;
-	}
-	return on_item(l, p, len) && on_item(l, p2, len2);
+	return fd >= 0 ? fd : MB_ERR_NO_MEMORY;
 }
 
 static int
-door_list_once(struct door *d, const struct rpc_request *r, const char *key, struct listing *l)
+door_admin_ask(struct door *d, const struct rpc_request *r, char **ret_answer)
 {
-	if (r->op == RPC_KEYS) {
-		return mb_client_keys(d->client, (const char *)r->payload.p, r->payload.len, on_key,
-				      l);
+	struct rbuf items = rbuf_of(r->payload);
+	int fd[DOMAIN_FD_MAX], n, err = 0;
+	struct slice json, file;
+	size_t cnt = 0;
+	char *text;
+
+	if (rpc_item_next(&items, &json) != 1) {
+		return MB_ERR_CORRUPT;
 	}
-	return mb_client_members(d->client, key, r->name.len, on_member, l);
+	if (json.len > DOMAIN_TEXT_MAX) {
+		return MB_ERR_TOO_LARGE;
+	}
+	text = malloc(json.len + 1);
+	if (text == NULL) {
+		return MB_ERR_NO_MEMORY;
+	}
+	memcpy(text, json.p, json.len);
+	text[json.len] = '\0';
+	while (err == 0 && (n = rpc_item_next(&items, &file)) != 0) {
+		err = n < 0 ? n : cnt == DOMAIN_FD_MAX ? MB_ERR_TOO_LARGE : 0;
+		if (err == 0) {
+			fd[cnt] = door_file(file);
+			err = MIN(fd[cnt], 0);
+			cnt += err == 0;
+		}
+	}
+	if (err == 0) {
+		err = mb_client_admin(d->client, text, fd, cnt, ret_answer);
+	}
+	while (cnt > 0) {
+		close(fd[--cnt]);
+	}
+	free(text);
+	return err;
 }
-
-static void
-door_list(struct door *d, struct flow_ref ref, const char *key, const struct rpc_request *r)
-{
-	struct listing l = { .per = 1 };
-	int err = door_list_once(d, r, key, &l);
-	struct rpc_reply reply = { 0 };
-	uint8_t *all, *p;
-
-	if (err == 0 && l.bytes > VALUE_BYTES_MAX) {
-		err = MB_ERR_TOO_LARGE;
-	}
-	if (err != 0) {
-		door_end(d, ref, err, 0);
-		return;
-	}
-	reply.payload.len = l.bytes;
-	p = door_room(d, ref, &reply, &all);
-	if (p == NULL) {
-		return;
-	}
-	l.writing = true;
-	l.out = wbuf_init(p, l.bytes);
-	if (door_list_once(d, r, key, &l) != 0 || l.out.len != l.bytes) {
-		/* It shrank meanwhile: what the answer says must be what it holds. */
-		net_tile_refuse(d->tile, ref, MB_ERR_BUSY);
-		return;
-	}
-	reply.n = l.per;
-	rpc_reply_write(all, &reply);
-	net_tile_reply(d->tile, ref, all, rpc_reply_bytes(l.bytes));
-}
-
-static void
-door_state(struct door *d, struct flow_ref ref, const struct rpc_request *r)
-{
-	char key[KEY_BYTES_MAX + 1];
-	int64_t n = 0;
-	int err = 0;
-
-	if (!door_name(r->name, key, sizeof(key)) ||
-	    mb_client_ack(d->client, (enum mb_ack)r->ack) != 0) {
-		door_end(d, ref, MB_ERR_INVALID, 0);
-		return;
-	}
-	switch (r->op) {
-	case RPC_GET:
-		door_get(d, ref, key, r->name.len);
-		return;
-	case RPC_SADD:
-	case RPC_SREM:
-		door_members(d, ref, key, r);
-		return;
-	case RPC_HSET:
-	case RPC_HINCR:
-	case RPC_HGET:
-	case RPC_HDEL:
-		door_field(d, ref, key, r);
-		return;
-	case RPC_MEMBERS:
-		door_list(d, ref, key, r);
-		return;
-	case RPC_SET:
-		err = mb_client_set(d->client, key, r->name.len, r->payload.p, r->payload.len);
-		break;
-	case RPC_INCR:
-		err = mb_client_incr(d->client, key, r->name.len, r->n, &n);
-		break;
-	case RPC_EXPIRE:
-		err = mb_client_expire(d->client, key, r->name.len, r->n);
-		break;
-	default:
-		err = mb_client_del(d->client, key, r->name.len);
-	}
-	door_end(d, ref, err, n);
-}
-
-/* ------------------------------------------------------------ administration */
 
 static void
 door_admin(struct door *d, struct flow_ref ref, const struct rpc_request *r)
 {
 	struct rpc_reply reply = { 0 };
-	char *text, *answer = NULL;
-	int err;
+	char *answer = NULL;
+	int err = d->cfg.admin ? door_admin_ask(d, r, &answer) : MB_ERR_DENIED;
 
-	if (!d->cfg.admin || r->payload.len > DOMAIN_TEXT_MAX) {
-		door_end(d, ref, d->cfg.admin ? MB_ERR_TOO_LARGE : MB_ERR_DENIED, 0);
-		return;
-	}
-	text = malloc(r->payload.len + 1);
-	if (text == NULL) {
-		door_end(d, ref, MB_ERR_NO_MEMORY, 0);
-		return;
-	}
-	memcpy(text, r->payload.p, r->payload.len);
-	text[r->payload.len] = '\0';
-	err = mb_client_admin(d->client, text, NULL, 0, &answer);
 	reply.err = (int16_t)(mb_err_client_visible(err) ? err : MB_ERR_IO);
 	reply.payload = answer != NULL ? slice_str(answer) : slice_of(NULL, 0);
 	door_reply(d, ref, &reply);
 	free(answer);
-	free(text);
 }
 
 /* -------------------------------------------------------------------- service */
@@ -495,9 +331,6 @@ door_request(void *ctx, struct flow_ref ref, struct slice bytes)
 	case RPC_CANCEL:
 		door_cancel(d, ref, &r);
 		break;
-	case RPC_KEYS:
-		door_list(d, ref, "", &r);
-		break;
 	case RPC_ADMIN:
 		door_admin(d, ref, &r);
 		break;
@@ -505,7 +338,7 @@ door_request(void *ctx, struct flow_ref ref, struct slice bytes)
 		door_end(d, ref, 0, (int64_t)d->cfg.node_id);
 		break;
 	default:
-		door_state(d, ref, &r);
+		door_state(d, ref, &r, bytes);
 	}
 }
 
@@ -535,7 +368,7 @@ door_poll(void *ctx, uint64_t now_ns)
 		door_on_reply(d, &reply);
 		cnt++;
 	}
-	return cnt;
+	return cnt + door_state_poll(d);
 }
 
 static const _Atomic uint32_t *
@@ -561,7 +394,9 @@ door_waits(void *ctx)
 static bool
 door_drain(void *ctx)
 {
-	return !door_waits(ctx);
+	struct door *d = ctx;
+
+	return !door_waits(ctx) && d->op_cnt == 0;
 }
 
 static void
@@ -582,6 +417,7 @@ door_create(struct door **ret, const struct door_cfg *cfg, struct net_service *r
 		return MB_ERR_NO_MEMORY;
 	}
 	d->cfg = *cfg;
+	door_state_init(d);
 	*ret_service = (struct net_service){ .start = door_start,
 					     .request = door_request,
 					     .poll = door_poll,

@@ -36,11 +36,14 @@ node_gate(struct node *n, char why[NODE_WHY_BYTES])
 		.listen = p->gate_listen,
 		.socket = p->gate_socket,
 		.password = p->gate_password,
+		.users = p->gate_users,
 		.protected_mode = p->gate_protected,
 		.conn_max = p->gate_connections,
 		.memory_bytes = p->gate_memory,
 		.idle_ns = p->gate_idle,
 		.slow_ns = p->gate_slow,
+		.slowlog_ns = p->gate_slowlog,
+		.backlog_bytes = p->gate_backlog,
 		.node_id = n->id,
 	};
 	int err = ctl_inner_add(n->ctl, "gate", lcore_bell(lcore)->fd, &cfg.inner);

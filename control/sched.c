@@ -114,6 +114,7 @@ sched_running_set(struct sched *s, uint16_t exec, uint32_t record)
 {
 	s->running[exec] = record;
 	sched_exec_set(s->taken, exec, record != 0);
+	sched_lease_begin(s, exec);
 }
 
 /* Remembers a decision. */
@@ -649,6 +650,7 @@ sched_poll(struct sched *s, uint64_t now_ns)
 	sched_run_poll(s);
 	sched_requests_poll(s);
 	sched_messages_poll(s);
+	sched_leases(s);
 	sched_waiting_run(s, now_ns);
 	if (s->timer_ns < now_ns + SCHED_RETRY_NS) {
 		s->timer_ns = now_ns + SCHED_RETRY_NS;

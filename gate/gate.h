@@ -31,11 +31,14 @@ struct gate_cfg {
 	size_t cache_bytes;
 	const char *listen;   /* "host:port"; "": no TCP */
 	const char *socket;   /* path; "": none */
-	const char *password; /* "": none */
+	const char *password; /* of the user default; "": none */
+	const char *users;    /* a file; "": none */
 	uint32_t conn_max;
 	size_t memory_bytes; /* for what connections have received and not yet been sent */
 	uint64_t idle_ns;    /* 0: for ever */
 	uint64_t slow_ns;
+	uint64_t slowlog_ns;  /* a command that takes longer is remembered; 0: none is */
+	size_t backlog_bytes; /* that a listener may leave unread, and of its subscriptions */
 	bool protected_mode;
 	uint64_t node_id;
 };

@@ -5,8 +5,9 @@
  * device chains all the same (then it is copied together). They lie side by side, but for a device
  * that reads them itself: DPDK would not let one cross a page, and leave the rest of each page
  * empty; the driver of af_xdp gives the kernel as many bytes as the buffers have together, and what
- * lies beyond is dropped there in silence (with pages of 4 KiB that was two buffers of five). A datagram is handed up 8-aligned: where
- * the heads before it do not make it so, it is copied, as a socket's would have been.
+ * lies beyond is dropped there in silence (with pages of 4 KiB that was two buffers of five). A
+ * datagram is handed up 8-aligned: where the heads before it do not make it so, it is copied, as a
+ * socket's would have been.
  *
  * Sends are collected and offered to the device in one burst. What it does not take is dropped and
  * counted, and so sent again by flow, which knows whether anybody still wants it.

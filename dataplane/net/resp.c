@@ -449,6 +449,12 @@ resp_put_set(struct wbuf *out, int proto, size_t cnt)
 	put_number(out, proto == 3 ? '~' : '*', (int64_t)cnt);
 }
 
+void
+resp_put_push(struct wbuf *out, int proto, size_t cnt)
+{
+	put_number(out, proto == 3 ? '>' : '*', (int64_t)cnt);
+}
+
 size_t
 resp_double_text(double x, char ret[RESP_ITEM_MAX])
 {

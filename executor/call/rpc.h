@@ -41,24 +41,23 @@ enum rpc_op {
 	RPC_CALL = 1, /* name; payload: a list of arguments. Answer: a list of results */
 	RPC_DAG,      /* name; payload: a list of a function's name, its list of arguments, ... */
 	RPC_CANCEL,   /* call: of a CALL or DAG of this client */
-	RPC_GET,      /* name: the key. Answer: its bytes */
-	RPC_SET,      /* name: the key; payload: its bytes */
-	RPC_INCR,     /* name; n. Answer: n, the sum */
-	RPC_SADD,     /* name; payload: a list of members. Answer: n, how many were new */
-	RPC_DEL,      /* name */
-	/* name. Answer: items (rpc_item_*): members, or fields and values in turn; n is how many
-	 * items a member is: 1 or 2 */
-	RPC_MEMBERS,
-	RPC_KEYS,  /* payload: a prefix. Answer: items */
-	RPC_ADMIN, /* payload: JSON. Answer: JSON, of an error too */
-	RPC_HELLO, /* nothing. Answer: n, the node's number */
-	RPC_SREM,  /* as SADD; n: how many were in it */
-	/* name: the key; payload: items: a field and, of HSET, its value */
-	RPC_HSET,
-	RPC_HINCR, /* n. Answer: n, the sum */
-	RPC_HGET,  /* Answer: its bytes */
-	RPC_HDEL,
-	RPC_EXPIRE, /* name; n: when, in us since 1970, 0: never */
+	/* name: the key; payload: empty, or the key of one item (a member, a field). Answer: its
+	 * envelope (envelope.h), flat; of a collection with that item only. NOT_FOUND if it, or
+	 * the item, is not there */
+	RPC_LOOK,
+	/* payload: operations of the store (write_msg.h). n: 1 if what they made is to be told.
+	 * Answer: n, client_write.n */
+	RPC_WRITE,
+	/* name: the key; n: 0 the first item of a list, 1 the last, 2 the member of a sorted set
+	 * with the lowest score, 3 the highest. Takes it away. Answer: the item or the member; n:
+	 * its score, the double's bits */
+	RPC_TAKE,
+	/* call: to whom, one of this client's or any; payload: a message */
+	RPC_SEND,
+	RPC_KEYS, /* payload: a prefix. Answer: items */
+	/* payload: items: JSON, then files that go with it. Answer: JSON, of an error too */
+	RPC_ADMIN,
+	RPC_HELLO,  /* nothing. Answer: n, the node's number */
 	RPC_FUTURE, /* n: a request id. Answer: that request's results, when they are there */
 	RPC_OP_CNT,
 };

@@ -263,3 +263,33 @@ view_present(unsigned int type, struct slice state)
 
 	return ops != NULL ? presence_any(ops, state) : view_present_scalar(type, state);
 }
+
+int
+view_item(unsigned int type, struct slice state, struct slice key, struct slice *ret_item)
+{
+	const struct table_merge_ops *ops = lattice_table_ops(type);
+	struct slice item;
+	struct table t;
+	int err = ops == NULL ? MB_ERR_TYPE : table_open(state, &t);
+
+	if (err != 0) {
+		return err;
+	}
+	if (!table_find(&t, ops->key_of, key, &item) ||
+	    (ops->present != NULL && !ops->present(item))) {
+		return MB_ERR_NOT_FOUND;
+	}
+	*ret_item = item;
+	return 0;
+}
+
+int
+view_part(struct slice item, struct wbuf *out)
+{
+	struct table_builder b;
+
+	table_begin(&b, out);
+	wbuf_put(out, item.p, item.len);
+	table_item_end(&b);
+	return table_end(&b);
+}

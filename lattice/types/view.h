@@ -63,6 +63,13 @@ bool view_present_scalar(unsigned int type, struct slice state);
 /* view_cnt is the number of items of a collection that show; 0 for other types. */
 uint32_t view_cnt(unsigned int type, struct slice state);
 
+/* view_item finds the item of a collection that has this key, a member or a field, in place.
+ * Returns: 0; MB_ERR_NOT_FOUND, also for one that is not shown; MB_ERR_TYPE for what is no
+ * collection; MB_ERR_CORRUPT. view_part appends the state of a collection with this item only,
+ * TABLE_ITEM_OVERHEAD over it. Returns: 0; MB_ERR_TOO_LARGE. */
+int view_item(unsigned int type, struct slice state, struct slice key, struct slice *ret_item);
+int view_part(struct slice item, struct wbuf *out);
+
 /* Sets, GSET and ORSET alike. view_set_next gives the members in order, *w all zero at first, and
  * false behind the last one. */
 bool view_is_set(unsigned int type);

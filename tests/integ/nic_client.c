@@ -21,6 +21,7 @@
 #include "rpc.h"
 #include "sock.h"
 #include "timebase.h"
+#include "wset.h"
 
 #define LIMIT_NS (20 * NS_PER_S)
 
@@ -125,12 +126,15 @@ main(int argc, char **argv)
 {
 	char *eal[] = { argv[0], no_huge, no_shconf, no_pci, memory, mib, prefix, level };
 	struct flow_ask_ops ops = { .send = on_send, .done = on_done };
-	struct rpc_request req = { .op = RPC_INCR, .name = slice_str("counted"), .n = 1 };
+	struct wset_op op = { .kind = WSET_INCR, .key = slice_str("counted"), .n = 1 };
+	struct rpc_request req = { .op = RPC_WRITE, .name = op.key, .n = 1 };
 	struct nic_cfg cfg = { 0 };
 	struct topo_why why = { "" };
 	struct wire_addr server;
 	uint64_t *took;
+	uint64_t set[8];
 	uint8_t bytes[128];
+	struct wset ws;
 	size_t len, cnt;
 	int err;
 
@@ -151,8 +155,11 @@ main(int argc, char **argv)
 		return fail(why.text, err);
 	}
 	flow_ask_init(&ask, &server, (uint16_t)io.ops->datagram_max(io.io), now(), &ops);
-	len = rpc_request_bytes(req.name.len, 0);
-	rpc_request_write(bytes, &req);
+	wset_init(&ws, set, sizeof(set));
+	err = wset_add(&ws, &op);
+	req.payload = wset_bytes(&ws);
+	len = rpc_request_bytes(req.name.len, req.payload.len);
+	memcpy(rpc_request_write(bytes, &req), req.payload.p, req.payload.len);
 	for (size_t i = 0; i < cnt && err == 0; i++) {
 		uint64_t from_ns = now();
 

@@ -191,6 +191,79 @@ class Remote(unittest.TestCase):
         self.assertEqual(self.remote('get', 'color')[0], 1)
         self.assertEqual(self.remote('incr', 'tags')[0], 1)
 
+    def test_all_that_the_local_command_line_does(self):
+        """Each command, over the wire and here, on keys of their own: the same answers."""
+        lines = """push L a b c; push --left L d; members L; pop L; pop --left L; pop L; pop L
+            pop L
+            zadd Z a 1; zadd Z b 2.5; zadd Z c -1; zscore Z b; zscore Z nobody; zincr Z a 3
+            zrange Z 0 -1; zrange --by-score Z 0 inf; zpop Z; zpop --highest Z; zrem Z b
+            zrem Z b; zpop Z; push Z x; set K v; expire K 1h; expire K never; get K; del K
+            del K; expire K 10s; expire NOKEY 10s; merge MX max:3; merge MX max:2; get MX
+            merge PR priority:4:low priority:2:high; get PR; merge CL clock:7:2; members CL
+            merge MX or:1; merge W lww:5:old; merge W lww:9:new; get W; sadd S a b; sadd S b c
+            srem S a z; members S; hset H f x; hincr H n 4; hincr H n -1; hget H n; hget H z
+            hdel H f; hdel H f; members H; incr S; get S; incr N 5; incr N; get N
+            --ack all incr N; --ack one set K w; get K; --json get K; keys P"""
+        for line in lines.replace('\n', ';').split(';'):
+            said = []
+            for prefix, run in (('wire/', self.remote), ('here/', self.node.local)):
+                args = [prefix + w if w.isupper() else w for w in line.split()]
+                code, out, err = run(*args)
+                said.append((code, out.replace(prefix, ''), err.replace(prefix, '')))
+            self.assertEqual(*said, line)
+
+    def test_large_collections(self):
+        """What is held as a tree comes whole, and item by item."""
+        members = sorted(f'member{i}' * 3 for i in range(3000))
+        self.assertEqual(self.ok('sadd', 'tree', *members), '3000')
+        self.assertEqual(self.ok('members', 'tree').split(), members)
+        self.assertEqual(self.ok('srem', 'tree', *members[:1000], 'nobody'), '1000')
+        self.assertEqual(self.ok('members', 'tree').split(), members[1000:])
+        self.ok('push', 'queue', *members)
+        self.assertEqual(self.ok('pop', 'queue'), members[-1])
+        self.assertEqual(self.ok('pop', '--left', 'queue'), members[0])
+        self.assertEqual(len(self.ok('members', 'queue').split()), 2998)
+        long = os.path.join(self.node.folder, 'long')
+        with open(long, 'w', encoding='ascii') as f:
+            f.write('y' * 200_000)
+        self.assertEqual(self.ok('sadd', 'tree', 'x', '@' + long, 'z'), '3')
+        self.ok('hset', 'wide', 'f', '@' + long)
+        for i in range(40):
+            self.ok('hset', 'wide', f'field{i}', str(i))
+        self.assertEqual(self.ok('hget', 'wide', 'f'), 'y' * 200_000)
+        self.assertEqual(self.ok('hget', 'wide', 'field39'), '39')
+
+    def test_many_keys(self):
+        for i in range(0, 400):
+            self.node.local('set', f'key/{i:03}/' + 'k' * 100, '1')
+        self.assertEqual(self.ok('keys', 'key/').split(),
+                         [f'key/{i:03}/' + 'k' * 100 for i in range(400)])
+
+    def test_deploy(self):
+        code, out, _ = self.remote('deploy', os.path.join(SOURCE, 'examples', 'hello.c'))
+        self.assertEqual(code, 0, out)
+        self.assertIn('hello', self.ok('call', 'hello', 'you').lower())
+
+    def test_messages(self):
+        source = os.path.join(self.node.folder, 'waits.c')
+        with open(source, 'w', encoding='ascii') as f:
+            f.write('#include <microburst/function.h>\n'
+                    'MB_FUNCTION(waits) { struct mb_message m; uint64_t self = mb_self(call);\n'
+                    '  MB_TRY(mb_put(call, mb_str("who"), mb_slice_of(&self, sizeof(self))));\n'
+                    '  MB_TRY(mb_flush(call)); MB_TRY(mb_recv(call, 10000000000u, &m));\n'
+                    '  return mb_return_bytes(call, m.bytes); }\n')
+        self.ok('deploy', source)
+        with subprocess.Popen([MICROBURST, '--connect', f'udp://127.0.0.1:{self.node.port}', 'call',
+                               'waits'], stdout=subprocess.PIPE) as waits:
+            who = b''
+            until = time.monotonic() + COMMAND_S
+            while len(who) != 8 and time.monotonic() < until:
+                who = subprocess.run([MICROBURST, '--connect',
+                                      f'udp://127.0.0.1:{self.node.port}', 'get', 'who'],
+                                     capture_output=True, timeout=COMMAND_S, check=False).stdout
+            self.ok('send', f'{int.from_bytes(who, "little"):016x}', 'hello there')
+            self.assertEqual(waits.communicate(timeout=COMMAND_S)[0].strip(), b'hello there')
+
     def test_dag(self):
         self.assertIn('twice', self.ok('dag', 'add', 'twice', 'increment -> square'))
         self.assertEqual(self.ok('dag', 'call', 'twice', 'increment=4'), '25')

@@ -289,6 +289,17 @@ only_one_takes_an_item(void **state)
 	put_there(&r, MAP);
 	assert_int_equal(apply(&r, &op, &delta), 0);
 	assert_int_equal(apply(&r, &op, &delta), MB_ERR_NOT_FOUND);
+	op = op_of(WSET_DEL, "", "", 0);
+	op.must = true;
+	put_there(&r, SET);
+	assert_int_equal(apply(&r, &op, &delta), 0);
+	assert_int_equal(apply(&r, &op, &delta), MB_ERR_NOT_FOUND);
+	op = op_of(WSET_EXPIRE, "", "", 0); /* never, as it was */
+	op.must = true;
+	assert_int_equal(apply(&r, &op, &delta), MB_ERR_NOT_FOUND);
+	put_there(&r, SET);
+	assert_int_equal(apply(&r, &op, &delta), 0);
+	assert_int_equal(delta.len, 0);
 	put_there(&r, LIST);
 	{
 		struct envelope e;

@@ -39,7 +39,7 @@ builder_refuses(void **state)
 		{ { .kind = WSET_INCR, .key = key, .value = key }, MB_ERR_INVALID },
 		{ { .kind = WSET_INCR, .key = key, .by_ref = true }, MB_ERR_INVALID },
 		{ { .kind = WSET_DEL, .key = key, .value = key }, MB_ERR_INVALID },
-		{ { .kind = WSET_DEL, .key = key, .must = true }, MB_ERR_INVALID },
+		{ { .kind = WSET_INCR, .key = key, .must = true }, MB_ERR_INVALID },
 		{ { .kind = WSET_SADD, .key = key, .must = true }, MB_ERR_INVALID },
 		{ { .kind = WSET_MAP_PUT, .key = key, .field = { bytes, WSET_FIELD_MAX + 1 } },
 		  MB_ERR_TOO_LARGE },
@@ -217,8 +217,8 @@ random_op(struct rng *rng)
 		op.field = slice_of(bytes + 50, rng_below(rng, 20));
 	}
 	op.at = op.kind == WSET_MAP_PUT && rng_below(rng, 2) == 0;
-	op.must = (op.kind == WSET_SREM || op.kind == WSET_MAP_DEL || op.kind == WSET_LIST_DEL ||
-		   op.kind == WSET_ZREM) &&
+	op.must = (op.kind == WSET_DEL || op.kind == WSET_EXPIRE || op.kind == WSET_SREM ||
+		   op.kind == WSET_MAP_DEL || op.kind == WSET_LIST_DEL || op.kind == WSET_ZREM) &&
 		  rng_below(rng, 2) == 0;
 	op.time_us = op.at ? rng_u64(rng) : 0;
 	return op;

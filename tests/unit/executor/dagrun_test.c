@@ -137,8 +137,9 @@ MB_FUNCTION(mark)
 	return mb_return_i64(call, n);
 }
 
-FUNCTIONS(&mb_function_increment, &mb_function_square, &mb_function_odd, &mb_function_root, &mb_function_sum,
-	  &mb_function_echo, &mb_function_many, &mb_function_fail, &mb_function_mark)
+FUNCTIONS(&mb_function_increment, &mb_function_square, &mb_function_odd, &mb_function_root,
+	  &mb_function_sum, &mb_function_echo, &mb_function_many, &mb_function_fail,
+	  &mb_function_mark)
 
 static void
 a_chain_hands_results_on(void **state)

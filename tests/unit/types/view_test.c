@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "compiler.h"
+#include "gset.h"
 #include "made.h"
+#include "orset.h"
 #include "rng.h"
 #include "test_cmocka.h"
 
@@ -127,12 +129,50 @@ doubles_show_their_shortest_text(void **state)
 	}
 }
 
+/* One item of a collection, which is what is brought to a reader who is elsewhere. */
+static void
+an_item_stands_alone(void **state)
+{
+	struct slice members[] = { slice_str("a"), slice_str("bc"), slice_str("d") };
+	uint8_t mem[256], part_mem[64];
+	struct wbuf set = wbuf_init(mem, sizeof(mem)), part = wbuf_init(part_mem, sizeof(part_mem));
+	struct slice item, part_set;
+
+	(void)state;
+	assert_int_equal(gset_delta_add(members, 3, &set), 0);
+	assert_int_equal(view_item(LATTICE_GSET, wbuf_slice(&set), members[1], &item), 0);
+	assert_true(slice_eq(item, members[1]));
+	assert_int_equal(view_part(item, &part), 0);
+	part_set = wbuf_slice(&part);
+	assert_int_equal(part_set.len, item.len + TABLE_ITEM_OVERHEAD);
+	assert_int_equal(gset_cnt(part_set), 1);
+	assert_true(gset_has(part_set, members[1]));
+	assert_false(gset_has(part_set, members[0]));
+	assert_int_equal(view_item(LATTICE_GSET, wbuf_slice(&set), slice_str("b"), &item),
+			 MB_ERR_NOT_FOUND);
+	assert_int_equal(view_item(LATTICE_STRING, string_set("a"), members[0], &item),
+			 MB_ERR_TYPE);
+	part = wbuf_init(part_mem, 5);
+	assert_int_equal(view_part(members[1], &part), MB_ERR_TOO_LARGE);
+	assert_int_equal(part.len, 0);
+
+	/* A member that was removed is not there. */
+	set = wbuf_init(mem, sizeof(mem));
+	assert_int_equal(orset_delta_add((struct stamp){ { 1 }, { 1 } }, members[0], &set), 0);
+	assert_int_equal(view_item(LATTICE_ORSET, wbuf_slice(&set), members[0], &item), 0);
+	part = wbuf_init(part_mem, sizeof(part_mem));
+	assert_int_equal(orset_delta_remove(wbuf_slice(&set), members[0], &part), 0);
+	assert_int_equal(view_item(LATTICE_ORSET, wbuf_slice(&part), members[0], &item),
+			 MB_ERR_NOT_FOUND);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_reads_as_the_table_says),
 		cmocka_unit_test(what_was_deleted_is_not_present),
+		cmocka_unit_test(an_item_stands_alone),
 		cmocka_unit_test(doubles_show_their_shortest_text),
 	};
 

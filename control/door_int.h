@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* door_int - what the parts of a door share
+ *
+ *	door.c        the service: calls, administration
+ *	door_state.c  the store
+ */
+#ifndef MB_DOOR_INT_H
+#define MB_DOOR_INT_H
+
+#include <sys/queue.h>
+
+#include "door.h"
+#include "impl.h"
+#include "rpc.h"
+
+#define DOOR_OP_CNT 1024 /* requests about the store that wait; above, a client is told BUSY */
+
+struct pending {
+	struct flow_ref ref;
+	uint64_t call;   /* here; 0: none */
+	uint64_t theirs; /* the client's name for it */
+};
+
+struct door_op;
+
+/* A list of keys, as it is made. */
+struct door_keys {
+	struct client_scan scan;
+	struct door_op *op;
+	struct wbuf out; /* malloc'ed */
+	int err;
+};
+
+/* A request about the store. */
+struct door_op {
+	STAILQ_ENTRY(door_op) next; /* free, or ready to go on */
+	struct door *door;
+	struct flow_ref ref;
+	struct rpc_request r; /* its slices lie in the request, or in kept */
+	uint8_t *kept;        /* small, or malloc'ed; NULL */
+	bool queued;
+	bool lost; /* it is answered, and its bytes are gone */
+	union {
+		struct client_write write;
+		struct client_take take;
+	};
+	struct door_keys *keys; /* of KEYS */
+	struct client_ask ask;  /* of the others */
+	_Alignas(8) uint8_t small[256];
+};
+STAILQ_HEAD(door_ops, door_op);
+
+struct door {
+	struct door_cfg cfg;
+	struct mb_client *client;
+	struct net_tile *tile;
+	struct pending pending[MB_CALLS_MAX];
+	/* one request at a time */
+	struct mb_value dag_value[DAG_FUNCTION_MAX][MB_VALUES_MAX];
+	struct mb_dag_arg dag_arg[DAG_FUNCTION_MAX];
+	char dag_name[DAG_FUNCTION_MAX][2 * NAME_BYTES_MAX];
+	uint32_t op_cnt; /* not free */
+	struct door_ops free, ready;
+	struct door_op op[DOOR_OP_CNT];
+};
+
+/* door_room begins an answer with a head and a payload, whose bytes the caller fills in. Returns:
+ * where; NULL when the request was refused. door_reply answers, door_end with an error or n. */
+uint8_t *door_room(struct door *d, struct flow_ref ref, const struct rpc_reply *r,
+		   uint8_t **ret_all);
+void door_reply(struct door *d, struct flow_ref ref, const struct rpc_reply *r);
+void door_end(struct door *d, struct flow_ref ref, int err, int64_t n);
+
+/* door_call_of gives the node's name of a call, which is one of that client's or anybody's. */
+uint64_t door_call_of(const struct door *d, struct flow_ref ref, uint64_t theirs);
+
+/* door_state does what a request asks of the store; bytes is all of the request. door_state_poll
+ * goes on with those that waited. Returns: how many. */
+void door_state_init(struct door *d);
+void door_state(struct door *d, struct flow_ref ref, const struct rpc_request *r,
+		struct slice bytes);
+int door_state_poll(struct door *d);
+
+#endif
