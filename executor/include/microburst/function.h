@@ -318,7 +318,7 @@ int mb_get_if_changed(struct mb_call *call, struct mb_slice key, struct mb_versi
  * asked about.
  *
  * Returns:   0 when it is another one; MB_ERR_NOT_FOUND, and zeroed, when there is none; 1 when it
- *            is the same. Errors as mb_get, but a collection is no MB_ERR_TYPE. Cost: of a text that
+ *            is the same. Errors as mb_get, but a collection is no MB_ERR_TYPE. Cost: of a text as
  *            of mb_get_if_changed; of a collection some 50 ns an item, and that of mb_get when this
  *            executor has told its version lately and it did not change since. */
 int mb_if_changed(struct mb_call *call, struct mb_slice key, struct mb_version *version);

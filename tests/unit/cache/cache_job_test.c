@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cache_world.h"
+#include "delta.h"
 #include "envelope.h"
 #include "hash.h"
 #include "map.h"
@@ -542,6 +543,68 @@ only_at_a_version(void **state)
 	world_end(w);
 }
 
+/* A guest adds a member of 60,000 bytes, past the cache. */
+static void
+guest_adds(struct world *w, struct slice key, uint8_t first)
+{
+	static uint8_t member[60000], mem[61000];
+	struct wset_op op = { .kind = WSET_SADD,
+			      .key = key,
+			      .value = slice_of(member, sizeof(member)) };
+	struct wbuf delta = wbuf_init(mem, sizeof(mem));
+
+	member[0] = first;
+	assert_int_equal(delta_make(slice_of(NULL, 0), &op,
+				    hlc_time_of_us(timebase_wall_us(&w->time.tb)),
+				    (struct writer_id){ 77 }, &delta),
+			 0);
+	assert_int_equal(world_guest(w, key, wbuf_slice(&delta)), 0);
+}
+
+/* The store refuses the first of two operations that are done together while the value of the
+ * second is being copied, and then the key does not fit the cache any more: both fail, and the key
+ * is anybody's again. */
+static void
+chained_key_is_lost(void **state)
+{
+	struct world *w = world_make(&(struct world_cfg){ .heap_bytes = 2 << 20 });
+	struct cache_op_word word[2] = { 0 };
+	struct slice key = slice_str("s");
+	struct wset_op op = { .kind = WSET_SADD, .by_ref = true, .key = key };
+	uint8_t *value = calloc(1, 1 << 20);
+	struct set s = set_make(8192);
+	struct world_queue *answers = &w->from_kvs[0];
+
+	(void)state;
+	world_up_inner(w, P);
+	assert_int_equal(world_sadd(w, P, "s", "old"), 0);
+	set_add(&s, WSET_SADD, "s", "new", 0);
+	op.ref = world_payload(w, P, value, 1 << 20);
+	assert_int_equal(wset_add(&s.ws, &op), 0);
+	word[1].if_before = 1;
+	world_publish_words(w, P, wset_bytes(&s.ws), 8, word);
+	cache_core_poll(w->core);
+	assert_int_equal(world_kvs(w, 0, 1), 1);
+	assert_int_equal(answers->cnt, 1);
+	assert_int_equal(answers->d[answers->head].kind, DESC_KVS_MERGED);
+	answers->d[answers->head].err = MB_ERR_NO_MEMORY;
+	answers->d[answers->head].sub = 0; /* not KVS_MERGED_HERE */
+	for (uint8_t i = 0; i < 40; i++) {
+		guest_adds(w, key, i);
+	}
+	assert_int_equal(world_core(w, 0, 1), 1);
+	world_settle(w);
+	assert_int_equal(world_answer(w, P, DESC_PUBLISHED, 8).err, MB_ERR_NO_MEMORY);
+	assert_int_equal(word[0].err, MB_ERR_NO_MEMORY);
+	assert_int_equal(word[1].err, MB_ERR_NO_MEMORY);
+	cache_core_check(w->core);
+	payloads_forget(w);
+	assert_int_equal(world_sadd(w, P, "other", "m"), 0);
+	free(value);
+	free(s.mem);
+	world_end(w);
+}
+
 /* Whoever is not one of us sends no address that anybody looks at. */
 static void
 words_of_a_stranger_are_not_looked_at(void **state)
@@ -576,6 +639,7 @@ main(void)
 		cmocka_unit_test(empty_set),
 		cmocka_unit_test(every_operation),
 		cmocka_unit_test(words_on_operations),
+		cmocka_unit_test(chained_key_is_lost),
 		cmocka_unit_test(only_at_a_version),
 		cmocka_unit_test(words_of_a_stranger_are_not_looked_at),
 		cmocka_unit_test(visible_before_acknowledged),
