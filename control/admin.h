@@ -25,10 +25,11 @@
  *   functions  -                                  {"functions": [{"name", "version",
  *                                                   "executors": n, "object_bytes",
  *                                                   "pinned": bool, "deadline_ns",
- *                                                   "concurrency", "class"}]}
+ *                                                   "concurrency", "batch", "class"}]}
  *   deploy     {"object": name, "name": N?,       {"functions": [{"name", "version"}]}
  *               "pin": bool, "deadline_ns": n?,
- *               "concurrency": n?, "class": N?}
+ *               "concurrency": n?, "batch": n?,
+ *               "class": N?}
  *               + fd of the object
  *   undeploy   {"name"}                           {}
  *   dag_add    {"name", "text"}                   {"vertices": n, "edges": n}

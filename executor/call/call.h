@@ -46,6 +46,9 @@ enum call_kind {
 		       * the one before; payload: one line of text */
 	DESC_STEP, /* sched -> executor: call, b = place in the sequence, a = function id, sub =
 		    * step_sub, step{} */
+	/* sched -> executor: as a CALL, and one of several that the function gets in one run; sub
+	 * = CALL_PART: the first. The CALL behind them, with CALL_F_BATCH, is the last. */
+	DESC_BATCH,
 	/* messages between calls: message.h */
 	DESC_SEND,
 	DESC_SENT,
@@ -63,13 +66,17 @@ enum call_kind {
 #define REQUEST_INLINE_BYTES (DESC_INLINE_BYTES - 8)
 /* Inside sched: the arguments are results of a call that went on, held for the daemon. */
 #define CALL_F_KEPT          0x20
+/* Of sched to an executor: the last of a batch, whose others came before it. */
+#define CALL_F_BATCH         0x40
+#define CALL_BATCH_MAX       32
 
 /* Of a call that its client follows, and that has no request id: word[4] is when it was sent, in ns
  * of the machine's monotonic clock. It costs two looks at the clock, so one call in STAGE_SAMPLE is
  * followed, and those that ask for it. */
 #define CALL_F_TRACED 0x80
 static_assert((CALL_F_TRACED & (CALL_F_ACK_MASK | CALL_F_REQUEST | DESC_F_INLINE)) == 0 &&
-		      (CALL_F_KEPT & (CALL_F_ACK_MASK | CALL_F_REQUEST | DESC_F_INLINE)) == 0,
+		      ((CALL_F_KEPT | CALL_F_BATCH) &
+		       (CALL_F_ACK_MASK | CALL_F_REQUEST | DESC_F_INLINE)) == 0,
 	      "flags of their own");
 
 /* A request id says when it was made (milliseconds since 1970) and is otherwise drawn. */
@@ -156,6 +163,7 @@ struct call_step {
 };
 static_assert(sizeof(struct call_step) <= DESC_INLINE_BYTES, "a step fits a descriptor");
 static_assert(2 * DAG_FUNCTION_MAX <= CHANNEL_DEPTH, "a part's sequence fits a channel");
+static_assert(CALL_BATCH_MAX <= DAG_FUNCTION_MAX, "a place for the results of each");
 
 /* Of the calls that a client had under way directly at an executor that died: whether one of them
  * wrote, by the last call whose writes were accepted (desc.h, dead). It is that one; or, if its

@@ -627,6 +627,27 @@ int mb_recv(struct mb_call *call, uint64_t timeout_ns, struct mb_message *ret);
 int mb_continue(struct mb_call *call, const char *function);
 int mb_continue_dag(struct mb_call *call, const char *dag);
 
+/* Batches. A function that was deployed with --batch N gets up to N calls that wait for it in one
+ * run, where computing several at a time is cheaper than one by one. All that takes or returns
+ * values is about one of the calls at a time, first about call 0; each has an answer of its own.
+ *
+ *	for (uint32_t i = 0; i < mb_batch_cnt(call); i++) {
+ *		MB_TRY(mb_batch_item(call, i));
+ *		... mb_arg_*, mb_return_*, or mb_batch_fail
+ *	}
+ *
+ * mb_batch_cnt counts the calls of this run: 1 when nobody else waits, in a DAG, and of every other
+ * function. mb_batch_item turns to call i, as often as one likes. mb_batch_fail has this one end
+ * with an error, and gives 0. An error that the function returns is that of all.
+ *
+ * Such a function reads, but writes and sends nothing (MB_ERR_DENIED, also when it has one call):
+ * so a call that was in a batch with a death is simply run again. Output keys are written, each for
+ * its call. Errors: MB_ERR_NOT_FOUND there is no call i. */
+uint32_t mb_batch_cnt(const struct mb_call *call);
+int mb_batch_item(struct mb_call *call, uint32_t i);
+int mb_batch_fail(struct mb_call *call, const char *format, ...)
+	__attribute__((__format__(__printf__, 2, 3)));
+
 /* mb_tag gives what stands behind '#' in the DAG's text for this vertex, so that one function can
  * stand in a DAG more than once and tell where it is; the star of a multi function is a part of it.
  * "" outside a DAG and without a tag. */
