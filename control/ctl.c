@@ -91,13 +91,29 @@ ctl_orphans_due(struct ctl *c, uint64_t now)
 	}
 }
 
+/* Whether an executor that was ended by a signal had no memory left: the kernel killed it for that,
+ * or it says so. */
+static bool
+ctl_exec_full(const struct ctl *c, const struct proc *p, int sig)
+{
+	if (sig == SIGKILL) {
+		return cgroup_killed(c->cfg.cgroup);
+	}
+	return p->state == PROC_LIVE &&
+	       atomic_load_explicit(&region_run(&c->peers->peer[p->idx].region)->full,
+				    memory_order_relaxed) != 0;
+}
+
 void
 ctl_gone(struct ctl *c, struct proc *p, enum death_cause cause, int status)
 {
 	struct desc d = { .kind = DESC_PROC_DOWN,
 			  .dead = { .inc = p->inc,
 				    .proc = p->idx,
-				    .cause = (uint16_t)cause,
+				    .cause = (uint16_t)(cause == DEATH_SIGNAL && p->is_executor &&
+									ctl_exec_full(c, p, status)
+								? DEATH_NO_MEMORY
+								: cause),
 				    .status = status } };
 	struct ctl_conn *conn = ctl_conn_of(c, p);
 
@@ -561,8 +577,8 @@ static uint64_t
 ctl_next_timer(void *ctx)
 {
 	struct ctl *c = ctx;
-	uint64_t at = MIN(MIN(ctl_exec_timer(c), c->orphans_ns),
-			  MIN(ctl_lease_timer(c), c->watch_ns));
+	uint64_t at =
+		MIN(MIN(ctl_exec_timer(c), c->orphans_ns), MIN(ctl_lease_timer(c), c->watch_ns));
 	uint64_t nap = ports_sleep_ns(c->ports);
 
 	for (uint32_t i = 0; i < CTL_STOP_MAX; i++) {

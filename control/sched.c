@@ -18,6 +18,7 @@
 #include "call.h"
 #include "check.h"
 #include "compiler.h"
+#include "death.h"
 #include "message.h"
 #include "microburst/error.h"
 #include "probe.h"
@@ -311,9 +312,9 @@ sched_call_begin(struct sched *s, uint16_t client, const struct desc *d, bool fr
 
 	*ret_parts = false;
 	if (idx == TARGET_NONE) {
-		sched_call_refuse(
-			s, client, d,
-			(d->sub & CALL_DAG) != 0 ? MB_ERR_NO_DAG : MB_ERR_NO_FUNCTION, "");
+		sched_call_refuse(s, client, d,
+				  (d->sub & CALL_DAG) != 0 ? MB_ERR_NO_DAG : MB_ERR_NO_FUNCTION,
+				  "");
 		return NULL;
 	}
 	t = &s->target[idx];
@@ -347,7 +348,7 @@ sched_on_call(struct sched *s, uint16_t client, const struct desc *d, uint64_t n
 	struct sched_target *t;
 	bool parts;
 
-	m.flags &= (uint8_t)~(CALL_F_KEPT | CALL_F_BATCH); /* a client's word */
+	m.flags &= (uint8_t) ~(CALL_F_KEPT | CALL_F_BATCH); /* a client's word */
 	t = sched_call_begin(s, client, &m, false, &parts);
 	if (t != NULL) {
 		sched_target_run(s, t, now_ns);
@@ -573,14 +574,12 @@ sched_died(struct sched *s, struct sched_call *c, const struct desc *d)
 {
 	bool effects = d->dead.published == c->d.call;
 	uint32_t idx = sched_target_idx(s, &c->d);
-	char text[DESC_INLINE_BYTES + 1];
+	char text[DEATH_TEXT_BYTES];
 
 	c->exec = 0;
-	snprintf(text, sizeof(text), "%s %d; its writes %s",
-		 d->dead.cause == DEATH_SIGNAL ? "signal" : "exit code", (int)d->dead.status,
-		 effects ? "happened" : "did not happen");
+	death_text(d, effects, text);
 	if (c->run != 0) {
-		*strchr(text, ';') = '\0'; /* what it means is known when nothing of the run runs */
+		death_cause_text(d, text); /* the rest is known when nothing of the run runs */
 		sched_run_part_died(s, c, effects, text);
 	} else if (c->client == 0) {
 		sched_call_free(s, c);

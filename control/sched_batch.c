@@ -3,8 +3,8 @@
  *
  * Late binding does the gathering: what has come while no executor was free goes together to the
  * first that is, up to what the function takes; nothing waits for more to come. Their records are a
- * chain that begins at running[exec]. Each is answered by itself, the executor is free when the last
- * is.
+ * chain that begins at running[exec]. Each is answered by itself, the executor is free when the
+ * last is.
  *
  * A call that runs a second time runs alone: it may be the one that ended its batch.
  */

@@ -157,9 +157,9 @@ bool sched_exec_none(const uint64_t *set);
 void sched_exec_set(uint64_t *set, uint16_t exec, bool in);
 void sched_targets_refresh(struct sched *s);
 
-/* sched.c: dispatching, for runs, requests and for what ctl says. sched_call_begin puts a call where
- * it waits, or answers it. Returns: its target; NULL: it has none; then *ret_parts says that it runs
- * in parts, which wait. front: it has begun already. */
+/* sched.c: dispatching, for runs, requests and for what ctl says. sched_call_begin puts a call
+ * where it waits, or answers it. Returns: its target; NULL: it has none; then *ret_parts says that
+ * it runs in parts, which wait. front: it has begun already. */
 struct sched_target *sched_call_begin(struct sched *s, uint16_t client, const struct desc *d,
 				      bool front, bool *ret_parts);
 /* sched_goes_on: a reply of exec says that its call goes on. sched_go_on has it do so. */
@@ -210,9 +210,9 @@ void sched_messages_on(struct sched *s, uint16_t proc, const struct desc *d);
 void sched_messages_poll(struct sched *s);
 
 /* sched_batch.c: calls that a function gets in one run. sched_batch_max: how many calls of a target
- * it may get. sched_batch_send gathers what waits behind c, and sends it with c. Returns: false when
- * it was not taken; all wait again. The others work on what runs at exec: take one out, NULL if it
- * is not there; count the calls whose client lives. */
+ * it may get. sched_batch_send gathers what waits behind c, and sends it with c. Returns: false
+ * when it was not taken; all wait again. The others work on what runs at exec: take one out, NULL
+ * if it is not there; count the calls whose client lives. */
 uint32_t sched_batch_max(struct sched *s, const struct sched_target *t, const struct sched_call *c);
 bool sched_batch_send(struct sched *s, struct sched_target *t, struct sched_call *c, uint16_t exec,
 		      uint32_t max);

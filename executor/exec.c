@@ -250,7 +250,8 @@ go_on(struct exec *x, const struct desc *d, struct exec_outcome *out)
 
 /* Runs what the call names. Returns its error. */
 static int
-run(struct exec *x, const struct desc *d, struct slice args, uint64_t began, struct exec_outcome *out)
+run(struct exec *x, const struct desc *d, struct slice args, uint64_t began,
+    struct exec_outcome *out)
 {
 	bool is_fn = false;
 	int err;
@@ -336,7 +337,8 @@ owe(struct exec *x, const struct desc *d, const struct exec_from *from, uint32_t
 /* Publishes what a call wrote. A caller on a direct channel is answered when the store has it,
  * everybody else is waited for. */
 static int
-publish(struct exec *x, const struct desc *d, const struct exec_from *from, struct exec_outcome *out)
+publish(struct exec *x, const struct desc *d, const struct exec_from *from,
+	struct exec_outcome *out)
 {
 	uint32_t tile;
 	int err;
@@ -409,7 +411,7 @@ exec_show_run(struct exec *x, const struct desc *d, uint64_t now)
 /* Remembers where the time went. */
 void
 exec_note(struct exec *x, const struct desc *d, const struct exec_from *from, uint64_t end,
-      const struct exec_outcome *out, int err)
+	  const struct exec_outcome *out, int err)
 {
 	uint64_t began = out->began_ns != 0 ? out->began_ns : end;
 	uint64_t sent = (d->flags & CALL_F_TRACED) != 0 ? d->word[4] : 0;
@@ -493,7 +495,8 @@ exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
 	}
 	if (likely(err == 0)) {
 		/* Looking at arguments in memory of others may take a while: mapping it, faults. */
-		err = run_and_publish(x, d, from, slice_of(p, len), view ? exec_now(x) : start, &out);
+		err = run_and_publish(x, d, from, slice_of(p, len), view ? exec_now(x) : start,
+				      &out);
 	}
 	end = out.ended_ns != 0 ? out.ended_ns : exec_now(x);
 	if (!out.answered) {
@@ -566,10 +569,10 @@ exec_create(struct exec **ret, const struct exec_conf *conf)
 	}
 	x->conf = *conf;
 	x->goal = (struct goal){ .dag = &x->dag,
-				     .fns = &x->fns,
-				     .placement = conf->placement,
-				     .pool = conf->pool,
-				     .proc = conf->proc };
+				 .fns = &x->fns,
+				 .placement = conf->placement,
+				 .pool = conf->pool,
+				 .proc = conf->proc };
 	owed_init(&x->owed, &x->conf.ops, conf->pool, conf->trace);
 	sc.wait = &x->owed.wait;
 	err = session_create(&x->session, &sc);
@@ -599,6 +602,12 @@ struct fns *
 exec_fns(struct exec *x)
 {
 	return &x->fns;
+}
+
+void
+exec_budget_set(struct exec *x, void (*budget)(uint64_t bytes))
+{
+	x->call.budget = budget;
 }
 
 struct mb_call *

@@ -3,9 +3,10 @@
  *
  *   open each ─► session for all, reads only ─► run once ─► each: store its output, answer
  *
- * A call that cannot be opened (its deadline has passed, its arguments are damaged) is answered like
- * every other, and the function does not see it. Each output is published by a session of its own,
- * right before its answer: so a death in between ends one call that has written, as it would alone.
+ * A call that cannot be opened (its deadline has passed, its arguments are damaged) is answered
+ * like every other, and the function does not see it. Each output is published by a session of its
+ * own, right before its answer: so a death in between ends one call that has written, as it would
+ * alone.
  */
 #include <string.h>
 
@@ -36,7 +37,8 @@ item_read(struct exec *x, struct batch_item *item, const struct exec_from *from,
 		return err;
 	}
 	if (x->conf.ops.bytes(x->conf.ops.ctx, &item->d, &p, &len, &item->view) != 0) {
-		return call_refuse(&x->call, MB_ERR_INVALID, "the arguments", "they cannot be read");
+		return call_refuse(&x->call, MB_ERR_INVALID, "the arguments",
+				   "they cannot be read");
 	}
 	if (((uintptr_t)p & 7) != 0) {
 		return call_refuse(&x->call, MB_ERR_CORRUPT, "the arguments",
@@ -79,10 +81,11 @@ item_keys(struct exec *x, struct batch_item *item)
 static void
 session_for(struct exec *x, const struct desc *d, uint64_t deadline_ns)
 {
-	session_begin(x->session, &(struct session_call){ .id = d->call,
-							  .deadline_ns = deadline_ns,
-							  .read_only = (d->sub & CALL_READ_ONLY) != 0,
-							  .ack = call_ack(d) });
+	session_begin(x->session,
+		      &(struct session_call){ .id = d->call,
+					      .deadline_ns = deadline_ns,
+					      .read_only = (d->sub & CALL_READ_ONLY) != 0,
+					      .ack = call_ack(d) });
 }
 
 /* The first of them to be due. */
@@ -129,7 +132,8 @@ item_store(struct exec *x, struct batch_item *item)
 	if (err == 0) {
 		err = session_publish(x->session);
 		if (err != 0) {
-			call_refuse(&x->call, err, "publishing the output", session_why(x->session));
+			call_refuse(&x->call, err, "publishing the output",
+				    session_why(x->session));
 		}
 	}
 	item_err(x, item, err);

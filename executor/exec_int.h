@@ -47,13 +47,14 @@ struct exec_outcome {
 	uint64_t began_ns; /* 0: it never ran */
 	uint64_t ended_ns; /* its writes are published; 0: it never ran */
 	uint64_t run_ns;
-	uint64_t on_ns;    /* how long what went on ran here */
-	uint64_t next;     /* b of a reply that goes on; 0: it does not, or not from here */
+	uint64_t on_ns; /* how long what went on ran here */
+	uint64_t next;  /* b of a reply that goes on; 0: it does not, or not from here */
 };
 
 /* exec_check says what can be said about a call before its arguments are looked at. */
 int exec_check(struct exec *x, const struct desc *d, const struct exec_from *from, uint64_t now);
-/* exec_show_run says in shared memory what this executor does, exec_show_idle that it has done it. */
+/* exec_show_run says in shared memory what this executor does, exec_show_idle that it has done it.
+ * */
 void exec_show_run(struct exec *x, const struct desc *d, uint64_t now);
 void exec_show_idle(struct exec *x, uint64_t busy_ns);
 /* exec_reply_to begins an answer, exec_reply sends it with the results, or with call.text for its

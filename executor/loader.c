@@ -125,6 +125,7 @@ bind_one(struct loader *l, const struct load_fn *row, struct fns *fns)
 		fn->id = row->id;
 		fn->batched = row->batched != 0;
 		fn->run = def->run;
+		fn->memory_kib = row->memory_kib;
 		memcpy(fn->name, row->name, sizeof(fn->name));
 		l->of[row->object] = fn->name;
 	}

@@ -16,11 +16,12 @@
  *   STEP, STEP ...         the functions to run, each with what the one before it returned
  *   CALL with CALL_PART    a = DAG id; payload: the client's; err = how many came before it
  *
- * A function may name what goes on with its results (mb_continue). What its executor has runs there,
- * as if it were a part of the call. For anything else the executor answers with REPLY_GOES_ON: the
- * call has not ended, its results are the arguments of the next function or DAG. Whoever sent the
- * call there sends it on, to sched: a client that sent it directly with a copy of the arguments,
- * sched itself with the executor's own, which it holds until that part of the call ends.
+ * A function may name what goes on with its results (mb_continue). What its executor has runs
+ * there, as if it were a part of the call. For anything else the executor answers with
+ * REPLY_GOES_ON: the call has not ended, its results are the arguments of the next function or DAG.
+ * Whoever sent the call there sends it on, to sched: a client that sent it directly with a copy of
+ * the arguments, sched itself with the executor's own, which it holds until that part of the call
+ * ends.
  *
  * b of TRIGGER and STEP counts from 0, so a sequence that was broken off is found when the next one
  * begins. The payload of a TRIGGER is held for the daemon by its producer until the daemon says
@@ -35,9 +36,9 @@
 #include "desc.h"
 
 enum call_kind {
-	DESC_CALL =
-		DESC_CALL_FIRST, /* a = function or DAG id, sub = call_sub, call, b = deadline_ns, err =
-				  * how often it has gone on */
+	/* a = function or DAG id, sub = call_sub, call, b = deadline_ns, err = how often it has
+	 * gone on */
+	DESC_CALL = DESC_CALL_FIRST,
 	DESC_REPLY,   /* call, err, a = executor, b = call_time; payload: results or error text */
 	DESC_CANCEL,  /* to sched: call, a = executor (0: whatever sched knows), err = why */
 	DESC_FREED,   /* to sched: a = executor whose claim was WANTED and is free now */

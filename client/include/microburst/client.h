@@ -44,10 +44,15 @@ struct mb_client;
 
 /* mb_client_open enters the node at where: a Unix socket's path, or NULL for the default
  * ($MICROBURST_SOCKET, else the user's own node); or "udp://host:port": a node that listens there
- * (net.listen). A remote client copies values, hears of an unknown function by the answer, and may
+ * (net.listen); or "dpdk://address:port?nic=DEVICE&at=ADDRESS[:PORT][&vlan=N][&mtu=N]": the same by
+ * a device of DPDK's, named as DPDK names it, on whose link this program is known as ADDRESS. That
+ * needs libmicroburst-dpdk, and starts DPDK with its threads, which stay; PCI devices want huge
+ * pages. A remote client copies values, hears of an unknown function by the answer, and may
  * get MB_ERR_INDETERMINATE or MB_ERR_NODE_DIED: the request may have been done or not.
  * Returns: 0; MB_ERR_NO_NODE when none runs there; MB_ERR_DENIED; MB_ERR_BUSY when the node has all
- *          the clients it admits; MB_ERR_VERSION; MB_ERR_NO_MEMORY.
+ *          the clients it admits; MB_ERR_VERSION; MB_ERR_NO_MEMORY; MB_ERR_INVALID for a where
+ *          that cannot be read; of a device MB_ERR_CONFIG (DPDK's log says what of),
+ *          MB_ERR_NOT_FOUND, MB_ERR_NOT_SUPPORTED, MB_ERR_IO.
  * Owns:    the caller closes *ret with mb_client_close. */
 int mb_client_open(struct mb_client **ret, const char *where);
 
@@ -179,6 +184,18 @@ struct mb_held {
 };
 int mb_client_get(struct mb_client *c, const char *key, size_t key_len, struct mb_held *ret);
 void mb_client_release(struct mb_client *c, struct mb_held *held);
+
+/* mb_client_get_many and mb_client_set_many are mb_client_get and _set of each key, but none waits
+ * for the answer to another; in what order they are done is not told. ret_err[i] is what became of
+ * key[i]; release what was got, which are copies. Returns: 0 when all was well, else the first error of them. */
+struct mb_key {
+	const void *p;
+	size_t len;
+};
+int mb_client_get_many(struct mb_client *c, const struct mb_key *key, size_t cnt,
+		       struct mb_held *ret, int *ret_err);
+int mb_client_set_many(struct mb_client *c, const struct mb_key *key, const struct mb_key *value,
+		       size_t cnt, int *ret_err);
 
 int mb_client_set(struct mb_client *c, const char *key, size_t key_len, const void *p, size_t len);
 /* mb_client_incr adds n, and gives the sum that this write led to. MB_ERR_TYPE when the value is

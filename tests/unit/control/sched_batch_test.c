@@ -43,10 +43,9 @@ sent_batch(struct world *w, uint16_t exec, uint16_t first, uint16_t last)
 		assert_int_equal(d->sub, i == first ? CALL_PART : 0);
 		assert_int_equal(d->a, THREE);
 	}
-	assert_int_equal(
-		sent(w, exec, DESC_CALL, id_of((uint16_t)(CLIENT + last), last))->flags &
-			CALL_F_BATCH,
-		CALL_F_BATCH);
+	assert_int_equal(sent(w, exec, DESC_CALL, id_of((uint16_t)(CLIENT + last), last))->flags &
+				 CALL_F_BATCH,
+			 CALL_F_BATCH);
 }
 
 static void

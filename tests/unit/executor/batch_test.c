@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   a function gets several calls in one run, and each has its own arguments, results, output,
+/* Goal:   a function gets several calls in one run, and each has its own arguments, results,
+ * output,
  *         error and answer; rows that are not whole are refused.
  * Method: calls as sched sends them, before a real cache and store. */
 #include "exec_fixture.h"
@@ -297,7 +298,7 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TEST(each_has_its_answer),	  TEST(an_error_of_the_function_is_everybodys),
+		TEST(each_has_its_answer),        TEST(an_error_of_the_function_is_everybodys),
 		TEST(what_cannot_be_run_is_told), TEST(outputs_are_each_ones_own),
 		TEST(rows_that_are_not_whole),
 	};
