@@ -76,7 +76,7 @@ static bool
 client_indirect(const struct mb_client *c, const struct client_name *t,
 		const struct client_call *call)
 {
-	return (call->d.flags & CALL_F_REQUEST) != 0 ||
+	return (call->d.flags & CALL_F_REQUEST) != 0 || t->batched ||
 	       ((call->d.sub & CALL_LEVEL_MASK) == MB_LEVEL_LWW && client_splits(c, t));
 }
 

@@ -23,6 +23,7 @@ client_target_read(struct mb_client *c, const char *name, bool dag, struct clien
 		if (f != NULL) {
 			ret->id = f->id;
 			ret->limit_ns = f->deadline_ns;
+			ret->batched = f->batch > 1;
 			memcpy(ret->exec, f->exec, sizeof(ret->exec));
 		}
 	} else {

@@ -25,10 +25,12 @@
  *   functions  -                                  {"functions": [{"name", "version",
  *                                                   "executors": n, "object_bytes",
  *                                                   "pinned": bool, "deadline_ns",
- *                                                   "concurrency", "memory_bytes", "class"}]}
+ *                                                   "concurrency", "memory_bytes", "batch",
+ *                                                   "class"}]}
  *   deploy     {"object": name, "name": N?,       {"functions": [{"name", "version"}]}
  *               "pin": bool, "deadline_ns": n?,
  *               "concurrency": n?, "memory_bytes": n?,
+ *               "batch": n?,
  *               "class": N?}
  *               + fd of the object
  *   undeploy   {"name"}                           {}

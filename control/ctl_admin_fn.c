@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "call.h"
 #include "ctl_admin_int.h"
 #include "object.h"
 
@@ -29,18 +30,17 @@ admin_functions(struct admin_request *r)
 				execs += x->fn[k] == f->id;
 			}
 		}
-		json_array_append_new(a,
-				      json_pack("{s:s, s:i, s:I, s:I, s:b, s:I, s:I, s:I, s:s}",
-						"name", f->name, "version", f->version, "executors",
-						f->concurrency != 0
-							? MIN(execs, (json_int_t)f->concurrency)
-							: execs,
-						"object_bytes", (json_int_t)f->object->bytes,
-						"pinned", f->pinned, "deadline_ns",
-						(json_int_t)f->deadline_ns, "concurrency",
-						(json_int_t)f->concurrency, "memory_bytes",
-						(json_int_t)f->memory_kib << 10, "class",
-						r->c->cfg.classes.name[f->class]));
+		json_array_append_new(
+			a, json_pack("{s:s, s:i, s:I, s:I, s:b, s:I, s:I, s:I, s:I, s:s}", "name",
+				     f->name, "version", f->version, "executors",
+				     f->concurrency != 0 ? MIN(execs, (json_int_t)f->concurrency)
+							 : execs,
+				     "object_bytes", (json_int_t)f->object->bytes, "pinned",
+				     f->pinned, "deadline_ns", (json_int_t)f->deadline_ns,
+				     "concurrency", (json_int_t)f->concurrency, "memory_bytes",
+				     (json_int_t)f->memory_kib << 10, "batch",
+				     (json_int_t)MAX(f->batch, 1U), "class",
+				     r->c->cfg.classes.name[f->class]));
 	}
 	json_object_set_new(r->out, "functions", a);
 	return 0;
@@ -54,13 +54,15 @@ admin_limits(struct admin_request *r, struct fn *f)
 {
 	json_int_t deadline = json_integer_value(json_object_get(r->in, "deadline_ns"));
 	json_int_t concurrency = json_integer_value(json_object_get(r->in, "concurrency"));
+	json_int_t batch = json_integer_value(json_object_get(r->in, "batch"));
 	json_int_t memory = json_integer_value(json_object_get(r->in, "memory_bytes"));
 
-	if (deadline < 0 || concurrency < 0 || concurrency > EXECUTOR_CNT_MAX) {
-		return admin_fail(
-			r, MB_ERR_INVALID,
-			"a deadline is not negative, and a function runs at 1 to %d executors",
-			EXECUTOR_CNT_MAX);
+	if (deadline < 0 || concurrency < 0 || concurrency > EXECUTOR_CNT_MAX || batch < 0 ||
+	    batch > CALL_BATCH_MAX) {
+		return admin_fail(r, MB_ERR_INVALID,
+				  "a deadline is not negative, a function runs at 1 to %d "
+				  "executors, and takes 1 to %d calls at a time",
+				  EXECUTOR_CNT_MAX, CALL_BATCH_MAX);
 	}
 	if (memory != 0 &&
 	    (memory < FN_MEMORY_MIN || (uint64_t)memory > r->c->cfg.executor_memory)) {
@@ -70,6 +72,7 @@ admin_limits(struct admin_request *r, struct fn *f)
 				  (unsigned long long)(r->c->cfg.executor_memory >> 20));
 	}
 	f->memory_kib = (uint32_t)(memory >> 10);
+	f->batch = (uint32_t)batch;
 	f->deadline_ns = (uint64_t)deadline;
 	f->concurrency = (uint32_t)concurrency;
 	return 0;

@@ -89,10 +89,7 @@ ctl_deploy_commit(struct ctl *c, struct ctl_deploy *dep)
 		f->shown = true;
 		f->pinned = dep->pin;
 		ctl_use_deployed(c, f);
-		shown->id = f->id;
-		shown->version = f->version;
-		shown->deadline_ns = f->deadline_ns;
-		memcpy(shown->name, f->name, NAME_BYTES_MAX);
+		registry_fn_show(f, shown);
 		d.word[0] = (uintptr_t)shown;
 		ctl_tell_tile(c, CTL_TILE_SCHED, &d);
 		ctl_dags_renew(c, f);

@@ -65,6 +65,7 @@ registry_fn_show(const struct fn *f, struct placement_fn *ret)
 	ret->id = f->id;
 	ret->version = f->version;
 	ret->deadline_ns = f->deadline_ns;
+	ret->batch = f->batch;
 	memcpy(ret->name, f->name, NAME_BYTES_MAX);
 }
 

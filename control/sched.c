@@ -110,7 +110,7 @@ sched_oldest(struct sched *s, uint16_t exec)
 	return best;
 }
 
-static void
+void
 sched_running_set(struct sched *s, uint16_t exec, uint32_t record)
 {
 	s->running[exec] = record;
@@ -119,7 +119,7 @@ sched_running_set(struct sched *s, uint16_t exec, uint32_t record)
 }
 
 /* Remembers a decision. */
-static void
+void
 sched_note(struct sched *s, const struct sched_call *c)
 {
 	struct sched_decision d = { .call = c->d.call,
@@ -151,15 +151,22 @@ sched_note(struct sched *s, const struct sched_call *c)
 	sched_log_add(s->log, &d);
 }
 
-/* Sends a call to an executor whose claim is ours. */
+/* Sends a call to an executor whose claim is ours, with others if its function takes several. */
 static bool
-sched_send(struct sched *s, struct sched_call *c, uint16_t exec)
+sched_send(struct sched *s, struct sched_target *t, struct sched_call *c, uint16_t exec)
 {
+	uint32_t max = sched_batch_max(s, t, c);
+
+	if (unlikely(max > 1)) {
+		return sched_batch_send(s, t, c, exec, max);
+	}
 	if (c->run != 0 ? !sched_part_send(s, c, exec)
 			: s->ops.send(s->ops.ctx, exec, &c->d) != 0) {
+		sched_queue_push_front(s, t, c);
 		return false;
 	}
 	c->exec = exec;
+	s->shown[exec] = c->d.call;
 	sched_running_set(s, exec, (uint32_t)(c - s->call + 1));
 	if (s->log != NULL) {
 		sched_note(s, c);
@@ -180,12 +187,11 @@ sched_exec_next(struct sched *s, uint16_t exec, uint64_t now_ns)
 			sched_call_end(s, c, MB_ERR_DEADLINE, "it passed while the call waited");
 			continue;
 		}
-		if (sched_send(s, c, exec)) {
+		if (sched_send(s, t, c, exec)) {
 			return;
 		}
 		/* It is dead, and ctl's word about that is on its way; or it has not read its port
 		 * for a while, and nobody will tell us when it has. */
-		sched_queue_push_front(s, t, c);
 		sched_wake_at(s, now_ns + SCHED_RETRY_NS);
 		break;
 	}
@@ -306,9 +312,9 @@ sched_call_begin(struct sched *s, uint16_t client, const struct desc *d, bool fr
 
 	*ret_parts = false;
 	if (idx == TARGET_NONE) {
-		sched_call_refuse(
-			s, client, d,
-			(d->sub & CALL_DAG) != 0 ? MB_ERR_NO_DAG : MB_ERR_NO_FUNCTION, "");
+		sched_call_refuse(s, client, d,
+				  (d->sub & CALL_DAG) != 0 ? MB_ERR_NO_DAG : MB_ERR_NO_FUNCTION,
+				  "");
 		return NULL;
 	}
 	t = &s->target[idx];
@@ -342,7 +348,7 @@ sched_on_call(struct sched *s, uint16_t client, const struct desc *d, uint64_t n
 	struct sched_target *t;
 	bool parts;
 
-	m.flags &= (uint8_t)~CALL_F_KEPT; /* a client's word */
+	m.flags &= (uint8_t) ~(CALL_F_KEPT | CALL_F_BATCH); /* a client's word */
 	t = sched_call_begin(s, client, &m, false, &parts);
 	if (t != NULL) {
 		sched_target_run(s, t, now_ns);
@@ -415,17 +421,24 @@ sched_learn(struct sched_target *dag, uint64_t run_ns)
 		dag->run_ns == 0 ? (uint32_t)ns : (uint32_t)((3 * (uint64_t)dag->run_ns + ns) / 4);
 }
 
+/* An executor has answered; of a batch, perhaps not the last. */
+static void
+sched_exec_freed(struct sched *s, uint16_t exec, uint64_t now_ns)
+{
+	if (s->running[exec] == 0) {
+		sched_drained(s, exec);
+		sched_exec_next(s, exec, now_ns);
+	}
+}
+
 static void
 sched_on_reply(struct sched *s, uint16_t exec, const struct desc *d, uint64_t now_ns)
 {
-	struct sched_call *c;
+	struct sched_call *c = exec < EXEC_END ? sched_running_take(s, exec, d->call) : NULL;
 
-	if (exec >= EXEC_END || s->running[exec] == 0 ||
-	    s->call[s->running[exec] - 1].d.call != d->call) {
+	if (c == NULL) {
 		return; /* it was never asked */
 	}
-	c = &s->call[s->running[exec] - 1];
-	sched_running_set(s, exec, 0);
 	if (c->run != 0) {
 		sched_run_on_reply(s, c, exec, d);
 		sched_drained(s, exec);
@@ -436,8 +449,7 @@ sched_on_reply(struct sched *s, uint16_t exec, const struct desc *d, uint64_t no
 	if (unlikely(sched_goes_on(d, exec))) {
 		sched_go_on(s, c->client, &c->d, d);
 		sched_call_free(s, c);
-		sched_drained(s, exec);
-		sched_exec_next(s, exec, now_ns);
+		sched_exec_freed(s, exec, now_ns);
 		sched_waiting_run(s, now_ns);
 		return;
 	}
@@ -450,8 +462,7 @@ sched_on_reply(struct sched *s, uint16_t exec, const struct desc *d, uint64_t no
 		sched_reply_drop(s, exec, d);
 	}
 	sched_call_free(s, c);
-	sched_drained(s, exec);
-	sched_exec_next(s, exec, now_ns);
+	sched_exec_freed(s, exec, now_ns);
 }
 
 void
@@ -474,9 +485,9 @@ sched_call_cancel(struct sched *s, uint64_t call, int err)
 		sched_queue_remove(s, &s->target[i], call, 0, err);
 	}
 	for (uint16_t e = PROC_EXEC_FIRST; e < EXEC_END; e++) {
-		struct sched_call *c = s->running[e] != 0 ? &s->call[s->running[e] - 1] : NULL;
+		struct sched_call *c = sched_running_find(s, e, call);
 
-		if (c != NULL && c->d.call == call) {
+		if (c != NULL) {
 			c->d.sub |= 1 << CALL_ATTEMPT_SHIFT;
 			return e;
 		}
@@ -500,7 +511,9 @@ sched_on_cancel(struct sched *s, uint16_t proc, const struct desc *d)
 		exec = d->a; /* sent directly: its caller knows where */
 	}
 	if (exec != 0) {
-		sched_stop(s, exec, d->call, d->err);
+		bool ours = sched_running_find(s, exec, d->call) != NULL;
+
+		sched_stop(s, exec, ours ? s->shown[exec] : d->call, d->err);
 	}
 }
 
@@ -582,7 +595,7 @@ static void
 sched_exec_down(struct sched *s, const struct desc *d, uint64_t now_ns)
 {
 	uint16_t exec = d->dead.proc;
-	struct sched_call *c = s->running[exec] != 0 ? &s->call[s->running[exec] - 1] : NULL;
+	uint32_t next, i = s->running[exec];
 	uint64_t gen;
 	const struct placement_copy *p;
 
@@ -592,14 +605,16 @@ sched_exec_down(struct sched *s, const struct desc *d, uint64_t now_ns)
 	sched_unkeep(s, exec);
 	s->busy_since_ns[exec] = 0;
 	sched_exec_mask(s, exec, NULL);
-	if (c != NULL) {
-		sched_died(s, c, d);
+	for (; i != 0; i = next) {
+		next = s->call[i - 1].batch;
+		s->call[i - 1].batch = 0;
+		sched_died(s, &s->call[i - 1], d);
 	}
 	sched_run_exec_down(s, exec);
 	p = placement_shown(s->placement, &gen);
-	for (uint32_t i = 0; i < FUNCTION_CNT_MAX; i++) {
-		if (s->target[i].cnt != 0 && p->fn[i].id == 0) {
-			sched_fn_gone(s, i); /* it may have been the last that was kept */
+	for (uint32_t f = 0; f < FUNCTION_CNT_MAX; f++) {
+		if (s->target[f].cnt != 0 && p->fn[f].id == 0) {
+			sched_fn_gone(s, f); /* it may have been the last that was kept */
 		}
 	}
 	sched_waiting_run(s, now_ns);
@@ -614,12 +629,19 @@ sched_client_down(struct sched *s, uint16_t client)
 		sched_queue_remove(s, &s->target[i], 0, client, 0);
 	}
 	for (uint16_t e = PROC_EXEC_FIRST; e < EXEC_END; e++) {
-		struct sched_call *c = s->running[e] != 0 ? &s->call[s->running[e] - 1] : NULL;
+		bool any = false;
 
-		if (c != NULL && c->run == 0 && c->client == client) {
-			/* S2: nobody to answer; the executor becomes free as usual */
-			c->client = 0;
-			sched_stop(s, e, c->d.call, MB_ERR_PEER_DIED);
+		for (uint32_t i = s->running[e]; i != 0; i = s->call[i - 1].batch) {
+			struct sched_call *c = &s->call[i - 1];
+
+			if (c->run == 0 && c->client == client) {
+				/* S2: nobody to answer; the executor becomes free as usual */
+				c->client = 0;
+				any = true;
+			}
+		}
+		if (any && sched_running_clients(s, e) == 0) {
+			sched_stop(s, e, s->shown[e], MB_ERR_PEER_DIED);
 		}
 	}
 }
@@ -660,37 +682,4 @@ uint64_t
 sched_timer(const struct sched *s)
 {
 	return s->timer_ns;
-}
-
-uint32_t
-sched_queued_fn(const struct sched *s, uint32_t fn_idx)
-{
-	uint32_t cnt = 0;
-
-	for (uint32_t i = s->target[fn_idx].head; i != 0; i = s->call[i - 1].next) {
-		cnt++;
-	}
-	return cnt;
-}
-
-uint32_t
-sched_queued(const struct sched *s)
-{
-	uint32_t cnt = 0;
-
-	for (uint32_t i = 0; i < TARGET_CNT; i++) {
-		cnt += sched_queued_fn(s, i);
-	}
-	return cnt;
-}
-
-uint32_t
-sched_running(const struct sched *s)
-{
-	uint32_t cnt = 0;
-
-	for (uint32_t e = 0; e < EXEC_END; e++) {
-		cnt += s->running[e] != 0;
-	}
-	return cnt;
 }

@@ -19,6 +19,7 @@ struct sched_call {
 	uint64_t came_ns;
 	uint32_t ahead; /* how many stood before it in its queue when it came */
 	uint32_t next;  /* in the target's queue, or the free list: + 1 */
+	uint32_t batch; /* the next that its executor got in the same run, + 1 (sched_batch.c) */
 	uint32_t run;   /* of which DAG run it is a part, + 1; 0: a call of its own */
 	uint16_t client;
 	uint16_t exec;       /* 0: it waits */
@@ -100,6 +101,7 @@ struct sched {
 	uint64_t timer_ns;
 	uint32_t free;                        /* + 1 */
 	uint32_t running[EXEC_END];           /* record + 1; 0: nothing from us (S1) */
+	uint64_t shown[EXEC_END];             /* under which id it runs that */
 	uint64_t taken[PLACEMENT_EXEC_WORDS]; /* those that run something from us */
 	uint64_t busy[PLACEMENT_EXEC_WORDS];  /* those at PICK_BUSY */
 	uint16_t load[PLACEMENT_EXEC_WORDS * 64];
@@ -155,9 +157,9 @@ bool sched_exec_none(const uint64_t *set);
 void sched_exec_set(uint64_t *set, uint16_t exec, bool in);
 void sched_targets_refresh(struct sched *s);
 
-/* sched.c: dispatching, for runs, requests and for what ctl says. sched_call_begin puts a call where
- * it waits, or answers it. Returns: its target; NULL: it has none; then *ret_parts says that it runs
- * in parts, which wait. front: it has begun already. */
+/* sched.c: dispatching, for runs, requests and for what ctl says. sched_call_begin puts a call
+ * where it waits, or answers it. Returns: its target; NULL: it has none; then *ret_parts says that
+ * it runs in parts, which wait. front: it has begun already. */
 struct sched_target *sched_call_begin(struct sched *s, uint16_t client, const struct desc *d,
 				      bool front, bool *ret_parts);
 /* sched_goes_on: a reply of exec says that its call goes on. sched_go_on has it do so. */
@@ -206,6 +208,21 @@ bool sched_request_runs(const struct sched *s, uint64_t call);
 int sched_messages_create(struct sched *s);
 void sched_messages_on(struct sched *s, uint16_t proc, const struct desc *d);
 void sched_messages_poll(struct sched *s);
+
+/* sched_batch.c: calls that a function gets in one run. sched_batch_max: how many calls of a target
+ * it may get. sched_batch_send gathers what waits behind c, and sends it with c. Returns: false
+ * when it was not taken; all wait again. The others work on what runs at exec: take one out, NULL
+ * if it is not there; count the calls whose client lives. */
+uint32_t sched_batch_max(struct sched *s, const struct sched_target *t, const struct sched_call *c);
+bool sched_batch_send(struct sched *s, struct sched_target *t, struct sched_call *c, uint16_t exec,
+		      uint32_t max);
+struct sched_call *sched_running_find(struct sched *s, uint16_t exec, uint64_t call);
+struct sched_call *sched_running_take(struct sched *s, uint16_t exec, uint64_t call);
+uint32_t sched_running_clients(const struct sched *s, uint16_t exec);
+
+/* sched.c: record + 1, and what follows it in its batch, runs at exec; 0: nothing. */
+void sched_running_set(struct sched *s, uint16_t exec, uint32_t record);
+void sched_note(struct sched *s, const struct sched_call *c);
 
 /* sched_part.c */
 uint32_t sched_edges_in(const struct placement_dag *dag, uint8_t v);

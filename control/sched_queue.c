@@ -288,3 +288,40 @@ sched_targets_refresh(struct sched *s)
 		}
 	}
 }
+
+/* ------------------------------------------------------------------ counts */
+
+uint32_t
+sched_queued_fn(const struct sched *s, uint32_t fn_idx)
+{
+	uint32_t cnt = 0;
+
+	for (uint32_t i = s->target[fn_idx].head; i != 0; i = s->call[i - 1].next) {
+		cnt++;
+	}
+	return cnt;
+}
+
+uint32_t
+sched_queued(const struct sched *s)
+{
+	uint32_t cnt = 0;
+
+	for (uint32_t i = 0; i < TARGET_CNT; i++) {
+		cnt += sched_queued_fn(s, i);
+	}
+	return cnt;
+}
+
+uint32_t
+sched_running(const struct sched *s)
+{
+	uint32_t cnt = 0;
+
+	for (uint32_t e = 0; e < EXEC_END; e++) {
+		for (uint32_t i = s->running[e]; i != 0; i = s->call[i - 1].batch) {
+			cnt++;
+		}
+	}
+	return cnt;
+}

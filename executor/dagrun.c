@@ -281,8 +281,8 @@ run_step(struct dagrun *r, const struct dagpart *part, uint32_t i, const struct 
 	return err;
 }
 
-/* Runs a plan whose functions' own arguments are the first cnt of r->own; an error in their place is
- * given back. */
+/* Runs a plan whose functions' own arguments are the first cnt of r->own; an error in their place
+ * is given back. */
 static int
 run_plan(struct dagrun *r, const struct dag_plan *plan, int cnt, struct mb_call *call,
 	 struct payload_pool *pool, uint16_t proc, struct result **ret_sink)

@@ -75,8 +75,8 @@ int dagrun_run(struct dagrun *r, const struct dag_plan *plan, struct slice args,
 	       struct mb_call *call, struct payload_pool *pool, uint16_t proc,
 	       struct result **ret_sink);
 
-/* dagrun_plan_one makes the plan of one function alone; dagrun_has tells whether an executor is shown
- * to have all functions of a DAG. */
+/* dagrun_plan_one makes the plan of one function alone; dagrun_has tells whether an executor is
+ * shown to have all functions of a DAG. */
 void dagrun_plan_one(struct dag_plan *plan, const struct fn *fn);
 bool dagrun_has(const struct placement_copy *c, const struct placement_dag *dag, uint16_t proc);
 

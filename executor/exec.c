@@ -9,36 +9,13 @@
 #include "compiler.h"
 #include "dagpart.h"
 #include "dagrun.h"
-#include "exec_trace.h"
-#include "goal.h"
+#include "exec_int.h"
 #include "mail.h"
 #include "microburst/error.h"
 #include "owed.h"
 #include "probe.h"
 #include "session.h"
 #include "ulib_state.h"
-
-struct exec {
-	struct exec_conf conf;
-	struct session *session;
-	struct mb_call call; /* the one that runs */
-	uint64_t busy_ns, finished;
-	struct fns fns;
-	struct dagrun dag; /* a single function's result is result[0] */
-	struct dagpart part;
-	struct slice input[DAG_FUNCTION_MAX]; /* of the part that runs */
-	bool input_view[DAG_FUNCTION_MAX];
-	struct goal goal;
-	struct owed owed;
-	struct mail mail;
-	uint8_t quick[FUNCTION_CNT_MAX]; /* how often in a row a function was */
-};
-
-static uint64_t
-now_ns(const struct exec *x)
-{
-	return x->conf.ops.wait.now_ns(x->conf.ops.wait.ctx);
-}
 
 /* --------------------------------------------------------------------- log */
 
@@ -87,7 +64,7 @@ exec_send_reply(struct exec *x, const struct exec_from *from, const struct desc 
 	}
 }
 
-static void
+void
 exec_reply(struct exec *x, const struct exec_from *from, struct desc *d, struct result *result,
 	   bool for_caller)
 {
@@ -131,8 +108,8 @@ exec_refuse(struct exec *x, const struct desc *d, const struct exec_from *from, 
 /* --------------------------------------------------------------------- run */
 
 /* What can be said about a call before its arguments are looked at. */
-static int
-check_call(struct exec *x, const struct desc *d, const struct exec_from *from, uint64_t now)
+int
+exec_check(struct exec *x, const struct desc *d, const struct exec_from *from, uint64_t now)
 {
 	uint16_t caller = call_id_proc(d->call);
 
@@ -186,26 +163,10 @@ run_function(struct exec *x, const struct fn *fn, struct slice args)
 	return err;
 }
 
-struct outcome {
-	struct result *result;
-	uint32_t result_cnt; /* how many there are, the one that is sent among them */
-	uint32_t input_cnt;  /* of a part: looked at */
-	bool is_part;
-	bool for_caller; /* else others of the DAG read the result */
-	bool answered;   /* or its answer is owed */
-	bool is_owed;
-	uint64_t start_ns; /* when the call was taken */
-	uint64_t began_ns; /* 0: it never ran */
-	uint64_t ended_ns; /* its writes are published; 0: it never ran */
-	uint64_t run_ns;
-	uint64_t on_ns;    /* how long what went on ran here */
-	uint64_t next;     /* b of a reply that goes on; 0: it does not, or not from here */
-};
-
 /* What comes from functions that ran elsewhere. Returns: 0; MB_ERR_PEER_DIED when it died with its
  * executor; another error. */
 static int
-inputs_open(struct exec *x, struct outcome *out)
+inputs_open(struct exec *x, struct exec_outcome *out)
 {
 	for (; out->input_cnt < x->part.input_cnt; out->input_cnt++) {
 		uint32_t i = out->input_cnt;
@@ -230,7 +191,7 @@ inputs_open(struct exec *x, struct outcome *out)
 }
 
 static void
-inputs_close(struct exec *x, const struct outcome *out)
+inputs_close(struct exec *x, const struct exec_outcome *out)
 {
 	for (uint32_t i = 0; i < out->input_cnt; i++) {
 		if (x->input_view[i]) {
@@ -240,7 +201,7 @@ inputs_close(struct exec *x, const struct outcome *out)
 }
 
 static int
-run_part(struct exec *x, const struct desc *d, struct slice args, struct outcome *out)
+run_part(struct exec *x, const struct desc *d, struct slice args, struct exec_outcome *out)
 {
 	int err = dagpart_take(&x->part, d);
 
@@ -252,7 +213,7 @@ run_part(struct exec *x, const struct desc *d, struct slice args, struct outcome
 	out->for_caller = x->part.step[x->part.step_cnt - 1].sink;
 	err = inputs_open(x, out);
 	if (err == 0) {
-		out->began_ns = now_ns(x); /* inputs lie in memory of others: mapping, faults */
+		out->began_ns = exec_now(x); /* inputs lie in memory of others: mapping, faults */
 		x->call.mark_ns = out->began_ns;
 		out->result_cnt = x->part.step_cnt;
 		err = dagrun_part(&x->dag, &x->part, x->input, &x->fns, args, &x->call,
@@ -275,7 +236,7 @@ note_quick(struct exec *x, uint16_t fn, uint64_t run_ns)
 
 /* Runs what is to go on with what the call returned, as far as it is here. */
 static int __attribute__((__cold__))
-go_on(struct exec *x, const struct desc *d, struct outcome *out)
+go_on(struct exec *x, const struct desc *d, struct exec_outcome *out)
 {
 	uint32_t cnt = (d->sub & CALL_PART) == 0 ? (uint32_t)MAX(d->err, (int16_t)0) : 0;
 	int err;
@@ -289,7 +250,8 @@ go_on(struct exec *x, const struct desc *d, struct outcome *out)
 
 /* Runs what the call names. Returns its error. */
 static int
-run(struct exec *x, const struct desc *d, struct slice args, uint64_t began, struct outcome *out)
+run(struct exec *x, const struct desc *d, struct slice args, uint64_t began,
+    struct exec_outcome *out)
 {
 	bool is_fn = false;
 	int err;
@@ -323,7 +285,7 @@ run(struct exec *x, const struct desc *d, struct slice args, uint64_t began, str
 	}
 	if (out->began_ns != 0) {
 		/* A DAG has looked at the clock after its last function. */
-		out->ended_ns = is_fn ? now_ns(x) : x->call.mark_ns;
+		out->ended_ns = is_fn ? exec_now(x) : x->call.mark_ns;
 		out->run_ns = out->ended_ns - out->began_ns;
 		if (is_fn) {
 			note_quick(x, d->a, out->run_ns);
@@ -335,8 +297,8 @@ run(struct exec *x, const struct desc *d, struct slice args, uint64_t began, str
 	return err;
 }
 
-static struct desc
-reply_to(const struct exec *x, uint64_t call, const struct outcome *out, uint64_t end)
+struct desc
+exec_reply_to(const struct exec *x, uint64_t call, const struct exec_outcome *out, uint64_t end)
 {
 	return (struct desc){ .kind = DESC_REPLY,
 			      .a = x->conf.proc,
@@ -347,9 +309,9 @@ reply_to(const struct exec *x, uint64_t call, const struct outcome *out, uint64_
 /* Sends what the call wrote, and its answer to those that are owed. */
 static int
 owe(struct exec *x, const struct desc *d, const struct exec_from *from, uint32_t tile,
-    struct outcome *out)
+    struct exec_outcome *out)
 {
-	struct desc reply = reply_to(x, d->call, out, out->ended_ns);
+	struct desc reply = exec_reply_to(x, d->call, out, out->ended_ns);
 	uint16_t caller = call_id_proc(d->call);
 	int err = result_send(out->result, &reply, caller);
 
@@ -375,7 +337,8 @@ owe(struct exec *x, const struct desc *d, const struct exec_from *from, uint32_t
 /* Publishes what a call wrote. A caller on a direct channel is answered when the store has it,
  * everybody else is waited for. */
 static int
-publish(struct exec *x, const struct desc *d, const struct exec_from *from, struct outcome *out)
+publish(struct exec *x, const struct desc *d, const struct exec_from *from,
+	struct exec_outcome *out)
 {
 	uint32_t tile;
 	int err;
@@ -392,7 +355,7 @@ publish(struct exec *x, const struct desc *d, const struct exec_from *from, stru
 	}
 	err = session_publish(x->session);
 	PROBE2(call_published, d->call, err);
-	out->ended_ns = now_ns(x);
+	out->ended_ns = exec_now(x);
 	if (unlikely(err != 0)) {
 		call_refuse(&x->call, err, "publishing the writes", session_why(x->session));
 	}
@@ -402,7 +365,7 @@ publish(struct exec *x, const struct desc *d, const struct exec_from *from, stru
 /* Runs a call whose arguments can be read, and publishes what it wrote. */
 static int
 run_and_publish(struct exec *x, const struct desc *d, const struct exec_from *from,
-		struct slice args, uint64_t began, struct outcome *out)
+		struct slice args, uint64_t began, struct exec_outcome *out)
 {
 	int err;
 
@@ -422,7 +385,7 @@ run_and_publish(struct exec *x, const struct desc *d, const struct exec_from *fr
 	}
 	if (unlikely(err == 0 && mail_waits(&x->mail))) {
 		err = mail_publish(&x->mail, d->b);
-		out->ended_ns = now_ns(x);
+		out->ended_ns = exec_now(x);
 		if (err != 0) {
 			ulib_mail_refuse(&x->call, err, "publishing the messages");
 		}
@@ -435,8 +398,8 @@ run_and_publish(struct exec *x, const struct desc *d, const struct exec_from *fr
 }
 
 /* Says in shared memory what this executor does. Hints: each is a store of its own. */
-static void
-show_run(struct exec *x, const struct desc *d, uint64_t now)
+void
+exec_show_run(struct exec *x, const struct desc *d, uint64_t now)
 {
 	struct region_run *run = x->conf.run;
 
@@ -446,9 +409,9 @@ show_run(struct exec *x, const struct desc *d, uint64_t now)
 }
 
 /* Remembers where the time went. */
-static void
-trace(struct exec *x, const struct desc *d, const struct exec_from *from, uint64_t end,
-      const struct outcome *out, int err)
+void
+exec_note(struct exec *x, const struct desc *d, const struct exec_from *from, uint64_t end,
+	  const struct exec_outcome *out, int err)
 {
 	uint64_t began = out->began_ns != 0 ? out->began_ns : end;
 	uint64_t sent = (d->flags & CALL_F_TRACED) != 0 ? d->word[4] : 0;
@@ -480,8 +443,8 @@ trace(struct exec *x, const struct desc *d, const struct exec_from *from, uint64
 	exec_trace_write(x->conf.trace, x->finished, &line);
 }
 
-static void
-show_idle(struct exec *x, uint64_t busy_ns)
+void
+exec_show_idle(struct exec *x, uint64_t busy_ns)
 {
 	struct region_run *run = x->conf.run;
 
@@ -495,7 +458,7 @@ show_idle(struct exec *x, uint64_t busy_ns)
 int
 exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
 {
-	struct outcome out = { .for_caller = true };
+	struct exec_outcome out = { .for_caller = true };
 	uint64_t start, end;
 	struct desc reply;
 	const uint8_t *p;
@@ -503,20 +466,23 @@ exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
 	bool view = false;
 	int err;
 
+	if (unlikely((d->flags & CALL_F_BATCH) != 0 && from->proc == PROC_DAEMON)) {
+		return exec_batch(x, d, from);
+	}
 	if (x->owed.cnt > 0 && !owed_allows(x, d, from)) {
 		err = owed_settle(&x->owed);
 		if (err != 0) {
 			return err;
 		}
 	}
-	start = now_ns(x);
+	start = exec_now(x);
 	out.start_ns = start;
 	x->call.id = d->call;
 	x->call.deadline_ns = d->b;
 	x->call.text[0] = '\0';
 	PROBE2(call_taken, d->call, d->a);
-	show_run(x, d, start);
-	err = check_call(x, d, from, start);
+	exec_show_run(x, d, start);
+	err = exec_check(x, d, from, start);
 	if (likely(err == 0) && x->conf.ops.bytes(x->conf.ops.ctx, d, &p, &len, &view) != 0) {
 		err = d->err > 0 ? call_refuse(&x->call, MB_ERR_EXECUTOR_DIED, "the arguments",
 					       "who returned them has died; its writes happened")
@@ -529,11 +495,12 @@ exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
 	}
 	if (likely(err == 0)) {
 		/* Looking at arguments in memory of others may take a while: mapping it, faults. */
-		err = run_and_publish(x, d, from, slice_of(p, len), view ? now_ns(x) : start, &out);
+		err = run_and_publish(x, d, from, slice_of(p, len), view ? exec_now(x) : start,
+				      &out);
 	}
-	end = out.ended_ns != 0 ? out.ended_ns : now_ns(x);
+	end = out.ended_ns != 0 ? out.ended_ns : exec_now(x);
 	if (!out.answered) {
-		reply = reply_to(x, d->call, &out, end);
+		reply = exec_reply_to(x, d->call, &out, end);
 		reply.err = (int16_t)err;
 		if (unlikely(out.is_part) && session_published(x->session)) {
 			reply.sub = REPLY_PUBLISHED;
@@ -546,7 +513,7 @@ exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
 		exec_reply(x, from, &reply, out.result, out.for_caller);
 	}
 	if (x->conf.trace != NULL) {
-		trace(x, d, from, end, &out, err);
+		exec_note(x, d, from, end, &out, err);
 	}
 	PROBE3(call_replied, d->call, err, out.is_owed);
 	/* The answer is on its way: what is left is cleaning up. */
@@ -557,7 +524,7 @@ exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
 	}
 	err = unlikely(x->mail.used) ? mail_end(&x->mail) : 0;
 	err = likely(err == 0) ? session_end(x->session) : err;
-	show_idle(x, end - start);
+	exec_show_idle(x, end - start);
 	return err;
 }
 
@@ -570,7 +537,11 @@ exec_settle(struct exec *x)
 void
 exec_on_part(struct exec *x, const struct desc *d)
 {
-	dagpart_add(&x->part, d);
+	if (d->kind == DESC_BATCH) {
+		batch_add(&x->batch, d);
+	} else {
+		dagpart_add(&x->part, d);
+	}
 }
 
 void
@@ -598,10 +569,10 @@ exec_create(struct exec **ret, const struct exec_conf *conf)
 	}
 	x->conf = *conf;
 	x->goal = (struct goal){ .dag = &x->dag,
-				     .fns = &x->fns,
-				     .placement = conf->placement,
-				     .pool = conf->pool,
-				     .proc = conf->proc };
+				 .fns = &x->fns,
+				 .placement = conf->placement,
+				 .pool = conf->pool,
+				 .proc = conf->proc };
 	owed_init(&x->owed, &x->conf.ops, conf->pool, conf->trace);
 	sc.wait = &x->owed.wait;
 	err = session_create(&x->session, &sc);

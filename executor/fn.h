@@ -23,7 +23,8 @@
 
 /* A function that is loaded here. */
 struct fn {
-	uint16_t id; /* 0: none */
+	uint16_t id;  /* 0: none */
+	bool batched; /* it writes nothing (batch.h) */
 	int (*run)(struct mb_call *call);
 	const struct mb_merge *const *merge; /* those of its object */
 	uint32_t merge_cnt;
@@ -71,10 +72,13 @@ struct mb_call {
 	struct stage_use
 		*use;     /* FUNCTION_CNT_MAX: what functions of DAGs have used; NULL: not said */
 	uint64_t mark_ns; /* of a DAG: when its last function ended, or it began */
-	bool last;        /* nothing comes after this function: it may name what goes on */
+	struct batch *batch; /* the calls of this run (batch.h); NULL: this one alone */
+	int item_err;        /* of mb_batch_fail, of a call alone; 0: none */
+	bool last;           /* nothing comes after this function: it may name what goes on */
 	struct call_goal goal;
-	int text_err;     /* the error that text is about; 0: there is no text */
+	int text_err; /* the error that text is about; 0: there is no text */
 	char text[FN_TEXT_BYTES];
+	char item_text[FN_TEXT_BYTES]; /* about item_err */
 };
 
 /* call_refuse notes a sentence about err, and gives err back: what the user library's functions

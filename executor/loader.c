@@ -123,6 +123,7 @@ bind_one(struct loader *l, const struct load_fn *row, struct fns *fns)
 		fn->merge = &l->merge[first];
 		fn->merge_cnt = l->merge_end[row->object] - first;
 		fn->id = row->id;
+		fn->batched = row->batched != 0;
 		fn->run = def->run;
 		fn->memory_kib = row->memory_kib;
 		memcpy(fn->name, row->name, sizeof(fn->name));

@@ -47,7 +47,14 @@ session_begin(struct session *s, const struct session_call *call)
 	REQUIRE(s->cut_cnt == 0, "cut_cnt=%u", s->cut_cnt);
 	s->call = *call;
 	s->published = false;
+	s->quiet = false;
 	s->why = NULL;
+}
+
+void
+session_read_only(struct session *s, bool read_only)
+{
+	s->quiet = read_only;
 }
 
 void

@@ -81,6 +81,11 @@ struct session_call {
 /* session_begin starts a call. Requires: the one before was ended. */
 void session_begin(struct session *s, const struct session_call *call);
 
+/* session_read_only forbids the function that runs next to write, or allows it as the call was
+ * made.
+ */
+void session_read_only(struct session *s, bool read_only);
+
 /* session_ack changes who is to have merged what is published from now on. */
 void session_ack(struct session *s, uint8_t ack);
 

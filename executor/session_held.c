@@ -103,8 +103,11 @@ held_write(struct session *s, struct slice key, struct held_key **ret)
 	uint64_t hash = hash_bytes(key.p, key.len);
 	struct held_key *k;
 
-	if (s->call.read_only) {
+	if (unlikely(s->call.read_only)) {
 		return refuse(s, MB_ERR_DENIED, "this call is read-only");
+	}
+	if (unlikely(s->quiet)) {
+		return refuse(s, MB_ERR_DENIED, "a function that takes batches writes nothing");
 	}
 	k = held_find(s, hash, key);
 	if (k != NULL) {

@@ -140,6 +140,7 @@ struct seen_version {
 struct session {
 	struct session_conf conf;
 	struct session_call call;
+	bool quiet;     /* session_read_only */
 	bool published; /* this call sent something */
 	uint32_t token_seq;
 	const char *why;

@@ -406,7 +406,7 @@ session_get_merged(struct session *s, struct slice key, const struct merge_fn *b
 	if (err == 0 && f.cnt == 0) {
 		err = MB_ERR_NOT_FOUND;
 	}
-	if (err == 0 && f.cnt > 1 && !s->call.read_only) {
+	if (err == 0 && f.cnt > 1 && !s->call.read_only && !s->quiet) {
 		err = write_begin(s, key, by->name, &k);
 		if (err == 0) {
 			err = hold(s, k, by->name, write ? BASE_VALUE : BASE_STORE, &seen);

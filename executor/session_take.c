@@ -28,7 +28,7 @@ take_begin(struct session *s, struct slice key)
 {
 	int err = op_key_check(s, key);
 
-	if (err == 0 && s->call.read_only) {
+	if (err == 0 && (s->call.read_only || s->quiet)) {
 		err = refuse(s, MB_ERR_DENIED, "this call is read-only");
 	}
 	return err != 0 ? err : session_flush(s); /* refused at the level rr */

@@ -73,6 +73,10 @@ call_run(struct mb_call *call)
 	call->text_err = 0;
 	call->text[0] = '\0';
 	call->goal.name[0] = '\0';
+	call->item_err = 0;
+	if (unlikely(call->fn->batched)) {
+		session_read_only(call->session, true);
+	}
 	PROBE2(function_begin, call->id, call->fn->id);
 	if (unlikely(call->fn->memory_kib != 0 && call->budget != NULL)) {
 		call->budget((uint64_t)call->fn->memory_kib << 10);
@@ -82,6 +86,13 @@ call_run(struct mb_call *call)
 		err = call->fn->run(call);
 	}
 	PROBE3(function_end, call->id, call->fn->id, err);
+	if (unlikely(call->fn->batched)) {
+		session_read_only(call->session, false);
+		if (err == 0 && call->item_err != 0) {
+			err = call->text_err = call->item_err;
+			memcpy(call->text, call->item_text, sizeof(call->text));
+		}
+	}
 	return call_outcome(call, err);
 }
 
@@ -146,6 +157,10 @@ continue_with(struct mb_call *call, const char *name, bool dag)
 {
 	size_t len = strnlen(name, NAME_BYTES_MAX);
 
+	if (call->fn != NULL && call->fn->batched) {
+		return call_refuse(call, MB_ERR_NOT_SUPPORTED, "mb_continue",
+				   "not of a function that takes batches");
+	}
 	if (!call->last || call->result == NULL) {
 		return call_refuse(call, MB_ERR_NOT_SUPPORTED, "mb_continue",
 				   "others of the DAG come after this function");

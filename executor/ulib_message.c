@@ -28,6 +28,10 @@ mb_send(struct mb_call *call, uint64_t to, struct mb_slice bytes)
 	if (unlikely(call->mail == NULL || call->session == NULL)) {
 		return ulib_no_state(call);
 	}
+	if (unlikely(call->fn->batched)) {
+		return call_refuse(call, MB_ERR_DENIED, "mb_send",
+				   "a function that takes batches sends nothing");
+	}
 	err = mail_send(call->mail, to, ulib_in(bytes));
 	if (likely(err == 0)) {
 		return 0;
@@ -47,6 +51,10 @@ mb_recv(struct mb_call *call, uint64_t timeout_ns, struct mb_message *ret)
 
 	if (unlikely(call->mail == NULL || call->session == NULL)) {
 		return ulib_no_state(call);
+	}
+	if (unlikely(call->fn->batched)) {
+		return call_refuse(call, MB_ERR_DENIED, "mb_recv",
+				   "a function that takes batches gets no messages");
 	}
 	now = mb_now_ns(call);
 	if (timeout_ns < UINT64_MAX - now) {

@@ -17,6 +17,7 @@ struct deploy {
 	const char *name, *class;
 	bool lazy;
 	uint64_t deadline_ns, concurrency, memory_bytes; /* 0: no limit */
+	uint64_t batch;                                  /* 0: one call at a time */
 };
 
 static int
@@ -32,6 +33,8 @@ deploy_set(struct cli *cli, int key, const char *text)
 		return cli_duration(cli, "deadline", text, &deploy->deadline_ns);
 	case 'c':
 		return cli_count(cli, "concurrency", text, 1, 64, &deploy->concurrency);
+	case 'b':
+		return cli_count(cli, "batch", text, 1, 32, &deploy->batch);
 	case 'm':
 		return cli_bytes(cli, "memory", text, &deploy->memory_bytes);
 	case 'k':
@@ -107,11 +110,11 @@ deploy_file(struct cli *cli, const char *file, json_t *all)
 	if (code != 0) {
 		return code;
 	}
-	request = json_pack("{s:s, s:s, s:s*, s:s*, s:b, s:I, s:I, s:I}", "cmd", "deploy", "object",
-			    object, "name", deploy->name, "class", deploy->class, "pin",
+	request = json_pack("{s:s, s:s, s:s*, s:s*, s:b, s:I, s:I, s:I, s:I}", "cmd", "deploy",
+			    "object", object, "name", deploy->name, "class", deploy->class, "pin",
 			    !deploy->lazy, "deadline_ns", (json_int_t)deploy->deadline_ns,
 			    "concurrency", (json_int_t)deploy->concurrency, "memory_bytes",
-			    (json_int_t)deploy->memory_bytes);
+			    (json_int_t)deploy->memory_bytes, "batch", (json_int_t)deploy->batch);
 	progress("deploying", file);
 	code = cli_ask(cli, request, fd, &a);
 	progress("", "");
@@ -175,6 +178,7 @@ const struct command cmd_deploy = {
 			  "Stop each call of it that takes longer, such as 100ms", 0 },
 			{ "concurrency", 'c', "N", 0, "Run it at N executors at a time at most",
 			  0 },
+			{ "batch", 'b', "N", 0, "Give it up to N calls that wait in one run", 0 },
 			{ "memory", 'm', "BYTES", 0,
 			  "Give it no more memory than that while it runs, such as 64m", 0 },
 			{ "class", 'k', "CLASS", 0,

@@ -16,11 +16,12 @@
  *   STEP, STEP ...         the functions to run, each with what the one before it returned
  *   CALL with CALL_PART    a = DAG id; payload: the client's; err = how many came before it
  *
- * A function may name what goes on with its results (mb_continue). What its executor has runs there,
- * as if it were a part of the call. For anything else the executor answers with REPLY_GOES_ON: the
- * call has not ended, its results are the arguments of the next function or DAG. Whoever sent the
- * call there sends it on, to sched: a client that sent it directly with a copy of the arguments,
- * sched itself with the executor's own, which it holds until that part of the call ends.
+ * A function may name what goes on with its results (mb_continue). What its executor has runs
+ * there, as if it were a part of the call. For anything else the executor answers with
+ * REPLY_GOES_ON: the call has not ended, its results are the arguments of the next function or DAG.
+ * Whoever sent the call there sends it on, to sched: a client that sent it directly with a copy of
+ * the arguments, sched itself with the executor's own, which it holds until that part of the call
+ * ends.
  *
  * b of TRIGGER and STEP counts from 0, so a sequence that was broken off is found when the next one
  * begins. The payload of a TRIGGER is held for the daemon by its producer until the daemon says
@@ -35,9 +36,9 @@
 #include "desc.h"
 
 enum call_kind {
-	DESC_CALL =
-		DESC_CALL_FIRST, /* a = function or DAG id, sub = call_sub, call, b = deadline_ns, err =
-				  * how often it has gone on */
+	/* a = function or DAG id, sub = call_sub, call, b = deadline_ns, err = how often it has
+	 * gone on */
+	DESC_CALL = DESC_CALL_FIRST,
 	DESC_REPLY,   /* call, err, a = executor, b = call_time; payload: results or error text */
 	DESC_CANCEL,  /* to sched: call, a = executor (0: whatever sched knows), err = why */
 	DESC_FREED,   /* to sched: a = executor whose claim was WANTED and is free now */
@@ -46,6 +47,9 @@ enum call_kind {
 		       * the one before; payload: one line of text */
 	DESC_STEP, /* sched -> executor: call, b = place in the sequence, a = function id, sub =
 		    * step_sub, step{} */
+	/* sched -> executor: as a CALL, and one of several that the function gets in one run; sub
+	 * = CALL_PART: the first. The CALL behind them, with CALL_F_BATCH, is the last. */
+	DESC_BATCH,
 	/* messages between calls: message.h */
 	DESC_SEND,
 	DESC_SENT,
@@ -63,13 +67,17 @@ enum call_kind {
 #define REQUEST_INLINE_BYTES (DESC_INLINE_BYTES - 8)
 /* Inside sched: the arguments are results of a call that went on, held for the daemon. */
 #define CALL_F_KEPT          0x20
+/* Of sched to an executor: the last of a batch, whose others came before it. */
+#define CALL_F_BATCH         0x40
+#define CALL_BATCH_MAX       32
 
 /* Of a call that its client follows, and that has no request id: word[4] is when it was sent, in ns
  * of the machine's monotonic clock. It costs two looks at the clock, so one call in STAGE_SAMPLE is
  * followed, and those that ask for it. */
 #define CALL_F_TRACED 0x80
 static_assert((CALL_F_TRACED & (CALL_F_ACK_MASK | CALL_F_REQUEST | DESC_F_INLINE)) == 0 &&
-		      (CALL_F_KEPT & (CALL_F_ACK_MASK | CALL_F_REQUEST | DESC_F_INLINE)) == 0,
+		      ((CALL_F_KEPT | CALL_F_BATCH) &
+		       (CALL_F_ACK_MASK | CALL_F_REQUEST | DESC_F_INLINE)) == 0,
 	      "flags of their own");
 
 /* A request id says when it was made (milliseconds since 1970) and is otherwise drawn. */
@@ -156,6 +164,7 @@ struct call_step {
 };
 static_assert(sizeof(struct call_step) <= DESC_INLINE_BYTES, "a step fits a descriptor");
 static_assert(2 * DAG_FUNCTION_MAX <= CHANNEL_DEPTH, "a part's sequence fits a channel");
+static_assert(CALL_BATCH_MAX <= DAG_FUNCTION_MAX, "a place for the results of each");
 
 /* Of the calls that a client had under way directly at an executor that died: whether one of them
  * wrote, by the last call whose writes were accepted (desc.h, dead). It is that one; or, if its

@@ -41,7 +41,7 @@ load_check(const void *text, size_t text_len)
 	}
 	for (uint32_t i = 0; i < head->fn_cnt; i++) {
 		if (fn[i].id == 0 || fn[i].object >= head->object_cnt || fn[i].name[0] == '\0' ||
-		    memchr(fn[i].name, '\0', sizeof(fn[i].name)) == NULL) {
+		    fn[i].batched > 1 || memchr(fn[i].name, '\0', sizeof(fn[i].name)) == NULL) {
 			return MB_ERR_CORRUPT;
 		}
 	}

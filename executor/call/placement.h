@@ -29,7 +29,7 @@ struct placement_fn {
 	/* 0: free entry. Ids grow with every deployment; the entry is id % FUNCTION_CNT_MAX. */
 	uint16_t id;
 	uint16_t version;
-	uint32_t flags;
+	uint32_t batch;       /* how many calls that wait it takes at a time; 0, 1: one */
 	uint64_t deadline_ns; /* how long a call of it may take at most; 0: as it likes */
 	uint64_t exec[PLACEMENT_EXEC_WORDS]; /* executors that accept calls of it */
 };

@@ -53,6 +53,34 @@ MB_FUNCTION(fills_map)
 }
 """
 
+# together(n): n, and how many calls its run had. 1000 takes its time, 13 fails, 666 kills.
+BATCH = r"""
+#include <microburst/function.h>
+#include <stdlib.h>
+
+MB_FUNCTION(together)
+{
+    for (uint32_t i = 0; i < mb_batch_cnt(call); i++) {
+        int64_t n;
+
+        MB_TRY(mb_batch_item(call, i));
+        MB_TRY(mb_arg_i64(call, 0, &n));
+        for (uint64_t until = mb_now_ns(call) + 1500000000; n == 1000 && mb_now_ns(call) < until;) {
+        }
+        if (n == 666) {
+            abort();
+        }
+        if (n == 13) {
+            MB_TRY(mb_batch_fail(call, "unlucky"));
+            continue;
+        }
+        MB_TRY(mb_return_i64(call, n));
+        MB_TRY(mb_return_i64(call, mb_batch_cnt(call)));
+    }
+    return 0;
+}
+"""
+
 # hop(n, bytes, next): counts its runs, and goes on with another function or, for +NAME, a DAG.
 HOP = r"""
 #include <microburst/function.h>
@@ -356,6 +384,36 @@ class Dags(Case):
             held = self.json('status', *on)['held']
             for what in ('dag_runs', 'dag_results', 'requests', 'calls_queued', 'calls_running'):
                 self.assertEqual(held[what], 0, what)
+        finally:
+            node.remove()
+
+    def test_batches(self):
+        """Calls that wait go together, each to its own answer; a killer takes only itself."""
+        node = Node(MICROBURST, '--set', 'executor.count=1')
+        on = ('--socket', node.socket)
+        try:
+            path = os.path.join(node.folder, 'batch.c')
+            with open(path, 'w', encoding='utf-8') as f:
+                f.write(BATCH)
+            self.fails('deploy', path, '--batch', '33', *on, code=2, says='batch')
+            self.done('deploy', path, '--batch', '8', *on)
+            self.assertEqual({f['name']: f['batch'] for f in
+                              self.json('functions', *on)['functions']}['together'], 8)
+            self.assertEqual(self.done('call', 'together', '5', *on), '5\n1\n')
+            requests = [self.done('call', 'together', str(n), f'o:out{n}', '--future', *on).strip()
+                        for n in (1000, 1, 2, 3, 13, 5)]
+            results = [microburst('future', r, *on)[:2] for r in requests]
+            self.assertEqual([code for code, _ in results], [0, 0, 0, 0, 1, 0])
+            alone, *others = [out.split() for code, out in results if code == 0]
+            self.assertEqual(alone, [b'1000', b'1'])
+            self.assertEqual([o[0] for o in others], [b'1', b'2', b'3', b'5'])
+            self.assertEqual({o[1] for o in others}, {b'5'})  # they waited, and went together
+            requests = [self.done('call', 'together', str(n), '--future', *on).strip()
+                        for n in (1000, 1, 666, 3)]
+            results = [microburst('future', r, *on) for r in requests]
+            self.assertEqual([code for code, _, _ in results], [0, 0, 1, 0])
+            self.assertIn('signal 6', results[2][2])
+            self.assertEqual([out for _, out, _ in results][1::2], [b'1\n1\n', b'3\n1\n'])
         finally:
             node.remove()
 

@@ -42,6 +42,7 @@ static bool nobody_there, log_full;
  * they were. */
 static int (*fixture_send)(void *ctx, uint32_t port, const struct desc *d);
 static int (*fixture_answer)(void *ctx, uint64_t until_ns, struct desc *ret);
+static int (*fixture_reply)(void *ctx, const struct exec_from *from, const struct desc *d);
 static struct exec_wait node;
 static uint64_t args[(16 << 20) / 8]; /* an argument list, as a caller's memory */
 static size_t args_len;
@@ -118,7 +119,8 @@ setup_with(const struct mb_function *const *function, uint32_t cnt)
 	w->wait.answer = fixture_answer != NULL ? fixture_answer : node.answer;
 	placement = calloc(1, sizeof(*placement));
 	conf = (struct exec_conf){ .ops = { .wait = w->wait,
-					    .reply = take_reply,
+					    .reply = fixture_reply != NULL ? fixture_reply
+									   : take_reply,
 					    .bytes = find_bytes,
 					    .drop = drop_bytes,
 					    .log = take_log },
