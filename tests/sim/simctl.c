@@ -166,6 +166,9 @@ on_tile(struct simctl *c, uint32_t tile, const struct desc *d)
 	case DESC_EXEC_STOP:
 		simctl_stop_call(c, d->a, d->call);
 		break;
+	case DESC_EXEC_LOST:
+		simctl_lost(c, d->a, d->call);
+		break;
 	case DESC_EXEC_DRAIN:
 		if (c->exec[d->a].state == EXEC_DRAINING) {
 			ports_send(c->tile.ports, d->a, &m);
