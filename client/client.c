@@ -11,6 +11,8 @@
 #include "remote.h"
 #include "timebase.h"
 
+#define LOOK_NS NS_PER_S
+
 /* A death answers calls without a message: who waits for one of them is to look. */
 static void
 client_look_again(struct mb_client *c)
@@ -25,6 +27,27 @@ on_closed(void *ctx, struct channel *ch, int err)
 {
 	client_on_closed(ctx, ch, err);
 	client_look_again(ctx);
+}
+
+/* An executor that says it runs nothing and does not answer is found by whoever asks for it
+ * (control/ctl_lease.c): who waits for it for long does. */
+static void
+on_slept(void *ctx)
+{
+	struct mb_client *c = ctx;
+	uint64_t now = timebase_now_ns(timebase_real());
+
+	if (c->call_cnt == 0 || now - c->looked_ns < LOOK_NS) {
+		return;
+	}
+	c->looked_ns = now;
+	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
+		if (c->out[e] > 0) {
+			struct desc m = { .kind = DESC_LOOK, .a = e };
+
+			(void)channel_send(&c->d->ch[PORT_CTL], &m); /* no room: the next time */
+		}
+	}
 }
 
 static void
@@ -45,7 +68,10 @@ client_program(void)
 static int
 client_enter(struct mb_client *c, const char *where)
 {
-	struct domain_events ev = { .closed = on_closed, .dead = on_dead, .ctx = c };
+	struct domain_events ev = { .closed = on_closed,
+				    .dead = on_dead,
+				    .slept = on_slept,
+				    .ctx = c };
 	int err = domain_enter(&c->d, where, client_program(), &ev);
 
 	if (err != 0) {

@@ -117,6 +117,7 @@ struct mb_client {
 	uint32_t call_cnt; /* SENT and DONE */
 	uint32_t late_cnt;
 	uint64_t next_deadline_ns; /* 0: none */
+	uint64_t looked_ns;        /* when ctl was last asked to look after executors */
 	uint16_t last_exec;
 	uint32_t follow_cnt;
 	_Atomic uint64_t *live;          /* in our region (region.h); NULL: remote */

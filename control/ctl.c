@@ -428,6 +428,9 @@ ctl_on_proc(struct ctl *c, struct proc *p, const struct desc *d)
 	case DESC_LOG:
 		ctl_on_log(c, p, d);
 		break;
+	case DESC_LOOK:
+		ctl_lease_look(c, d->a);
+		break;
 	case DESC_PONG:
 		ctl_lease_answer(c, p->idx, d->call);
 		break;

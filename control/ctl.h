@@ -242,6 +242,8 @@ uint64_t ctl_lease_runs(const struct ctl *c, uint16_t e);
 /* ctl_lease_ask sends executor e a PING: from now on it answers, or says what it runs, or ends.
  * Returns: which one, counted from 1; 0 when it could not be sent. */
 uint64_t ctl_lease_ask(struct ctl *c, uint16_t e);
+/* ctl_lease_look: somebody waits for executor e. */
+void ctl_lease_look(struct ctl *c, uint16_t e);
 void ctl_lease_answer(struct ctl *c, uint16_t e, uint64_t ping);
 /* ctl_lease_lost: sched's word, that e does not run the call it was given. */
 void ctl_lease_lost(struct ctl *c, uint16_t e, uint64_t call);

@@ -9,10 +9,11 @@
  *   nothing, or a call that has ended           then it answers a PING within its lease
  *
  * A PING is sent when something is awaited of it: that a call has ended (ctl_stop_check), that it
- * lets go of a dead process, that it ends. Executors answer between calls (exec_tile.c), so a
- * function that hides its call, to outlive its deadline or to keep the indices of dead clients, is
- * found by not answering. A call that sched gave to an executor which says to run nothing for a
- * lease is lost there; sched says so (sched_lease.c).
+ * lets go of a dead process, that it ends, an answer to a client that sleeps meanwhile (DESC_LOOK).
+ * Executors answer between calls (exec_tile.c), so a function that hides its call, to outlive its
+ * deadline or to keep the indices of dead clients, is found by not answering. A call that sched
+ * gave to an executor which says to run nothing for a lease is lost there; sched says so
+ * (sched_lease.c).
  *
  * A stopped process (SIGSTOP) neither answers nor runs, whatever it says. Nobody need ask: the
  * kernel tells a parent, and node.c's threads have SIGCHLD blocked for it. After the lease it is
@@ -68,6 +69,15 @@ ctl_lease_ask(struct ctl *c, uint16_t e)
 		x->asked_ns = ctl_now(c);
 	}
 	return ++x->ping;
+}
+
+void
+ctl_lease_look(struct ctl *c, uint16_t e)
+{
+	if (e >= PROC_EXEC_FIRST && e < PROC_CLIENT_FIRST && c->procs.proc[e].state == PROC_LIVE &&
+	    c->exec[e].ping == c->exec[e].pong && ctl_lease_runs(c, e) == 0) {
+		(void)ctl_lease_ask(c, e);
+	}
 }
 
 void

@@ -33,6 +33,7 @@ enum desc_kind {
 	DESC_PING,         /* ctl -> executor: answer with PONG, call as received */
 	DESC_PONG,
 	DESC_DRAIN, /* ctl -> executor: take no new call, exit when idle */
+	DESC_LOOK,  /* process -> ctl: a = executor that owes it an answer: see that it is there */
 
 	DESC_CALL_FIRST = 32,  /* calls: executor/call */
 	DESC_CACHE_FIRST = 64, /* cache: cache/ */

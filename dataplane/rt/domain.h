@@ -127,6 +127,8 @@ struct domain_events {
 	/* ctl asks whether this process is there: send a PONG, at once or later. NULL: the domain
 	 * does, at once. */
 	void (*ping)(void *ctx, const struct desc *d);
+	/* domain_wait has slept, now for the first time or again. */
+	void (*slept)(void *ctx);
 	void *ctx;
 };
 

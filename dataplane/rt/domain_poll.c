@@ -535,6 +535,9 @@ domain_wait(struct domain *d, uint64_t until_ns, struct desc *ret, struct channe
 		}
 		bell_sleep(d->bell, MIN(until_ns != 0 ? until_ns - now : WAIT_MAX_NS,
 					d->owed_cnt > 0 ? OWED_RETRY_NS : WAIT_MAX_NS));
+		if (d->events.slept != NULL) {
+			d->events.slept(d->events.ctx);
+		}
 		if (domain_node_gone(d)) {
 			/* What it had published before it died still counts. */
 			n = domain_poll_all(d, ret, ret_ch);

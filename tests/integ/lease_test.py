@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
@@ -209,6 +210,13 @@ class Lease(unittest.TestCase):
                 return int(f.read().rsplit(')', 1)[1].split()[11]) > 5
         except FileNotFoundError:
             return True
+
+    def test_who_waits_asks(self):
+        """Nobody else is there, no deadline, and the client sleeps."""
+        time.sleep(0.5)     # the clients before it are forgotten
+        code, _, err = self.node.run('call', 'hides')
+        self.assertEqual(code, 1)
+        self.assertIn('its writes did not happen', err)
 
     def test_a_call_is_not_swallowed(self):
         call = self.start('hides')

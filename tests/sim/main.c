@@ -168,7 +168,8 @@ totals_print(const struct totals *t)
 		printf(" %" PRIu64 " %s%s", t->stats.faults[i], fault_text[i],
 		       i + 1 < FAULT_CNT ? "," : "");
 	}
-	printf("; %" PRIu64 " executors stopped past a deadline\n", t->stats.stopped);
+	printf("; %" PRIu64 " executors stopped past a deadline, %" PRIu64 " past a lease\n",
+	       t->stats.stopped, t->stats.lost);
 	printf("store: %" PRIu64 " writes past the caches, %" PRIu64
 	       " changes told to owners, %" PRIu64 " to caches, %" PRIu64
 	       " deleted keys forgotten, %" PRIu64 " values without what was removed from them\n",

@@ -107,6 +107,7 @@ struct sim_options {
 struct sim_stats {
 	uint64_t steps, messages, faults[FAULT_CNT];
 	uint64_t stopped; /* executors, past a deadline or after a cancel */
+	uint64_t lost;    /* executors that did not run what they were given */
 	uint64_t guest_ops, told, pushed, dropped,
 		settled; /* writes past the caches; of the kvs tiles */
 };

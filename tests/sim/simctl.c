@@ -144,6 +144,8 @@ on_proc(struct simctl *c, struct proc *p, const struct desc *d)
 	case DESC_DEAD_ACK:
 		on_dead_ack(c, p, d);
 		break;
+	case DESC_LOOK:
+		break; /* executors here do not hide what they run */
 	default:
 		sim_fail(c->sim, "process %u sent ctl a message of kind %u", p->idx, d->kind);
 	}
@@ -165,6 +167,9 @@ on_tile(struct simctl *c, uint32_t tile, const struct desc *d)
 		break;
 	case DESC_EXEC_STOP:
 		simctl_stop_call(c, d->a, d->call);
+		break;
+	case DESC_EXEC_LOST:
+		simctl_lost(c, d->a, d->call);
 		break;
 	case DESC_EXEC_DRAIN:
 		if (c->exec[d->a].state == EXEC_DRAINING) {

@@ -245,3 +245,16 @@ simctl_stop_call(struct simctl *c, uint16_t exec, uint64_t call)
 	c->stop[free_idx] = (struct stop){ exec, c->procs.proc[exec].inc, call, 0 };
 	stop_arm(c, free_idx);
 }
+
+/* As ctl_lease_lost. */
+void
+simctl_lost(struct simctl *c, uint16_t exec, uint64_t call)
+{
+	struct sim_proc *p = c->proc[exec];
+
+	if (c->procs.proc[exec].state == PROC_LIVE && p != NULL && p->fiber != NULL) {
+		sim_trace(c->sim, "executor %u does not run %llx", exec, (unsigned long long)call);
+		c->sim->stats.lost++;
+		proc_kill(p, DEATH_SIGNAL, 9);
+	}
+}

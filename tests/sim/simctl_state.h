@@ -86,6 +86,8 @@ void simctl_exec_gone(struct simctl *c, uint16_t idx);
 void simctl_pin_want(struct simctl *c, uint16_t id);
 /* simctl_stop_call: after the grace an executor that still runs this call is killed. */
 void simctl_stop_call(struct simctl *c, uint16_t exec, uint64_t call);
+/* simctl_lost: sched's word, that an executor does not run the call it was given. */
+void simctl_lost(struct simctl *c, uint16_t exec, uint64_t call);
 
 /* ---- simctl_death.c */
 

@@ -20,6 +20,9 @@
 #define SEED_SCHED UINT64_C(0x5c4ed)
 #define SEED_KVS   UINT64_C(0x5eed)
 
+/* Shorter than most of the times for which executors are stopped. */
+#define LEASE_NS (5 * NS_PER_MS)
+
 #define GUEST_LANE_DEPTH 16
 /* Between two kvs tiles: what each tells, its answers, and the same for keys that go. */
 #define KVS_LANE_DEPTH   (2 * KVS_TELL_WINDOW + 6 * KVS_DROP_MAX)
@@ -194,6 +197,7 @@ sched_sim_init(struct sched_sim *t, struct sim *s)
 	tile_init(&t->tile, s, "sched", 0, PORT_SCHED, s->node->ctl_actor, sched_turn);
 	REQUIRE(sched_create(&t->core, s->node->placement, s->node->hints, s->shape.queue_max,
 			     s->seed ^ SEED_SCHED, &ops) == 0);
+	sched_lease_set(t->core, LEASE_NS);
 }
 
 /* --------------------------------------------------------------------- cache */
