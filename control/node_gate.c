@@ -40,6 +40,7 @@ node_gate(struct node *n, char why[NODE_WHY_BYTES])
 		.tls_cert = p->gate_tls_cert,
 		.tls_key = p->gate_tls_key,
 		.tls_ca = p->gate_tls_ca,
+		.node_socket = n->socket,
 		.password = p->gate_password,
 		.users = p->gate_users,
 		.protected_mode = p->gate_protected,

@@ -507,24 +507,68 @@ cmd_mb_ack(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 
 /* ------------------------------------------------------------------------ lists of them */
 
-int
-cmd_function(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+static int
+function_delete(struct gate *g, struct gate_conn *c, struct slice name)
 {
-	const struct placement_copy *shown;
-	size_t cnt = 0;
-	uint64_t gen;
+	json_t *question;
+	int err;
 
-	if (!gate_word_is(arg[1], "list")) {
-		return gate_error_f(
-			g, c,
-			"ERR unknown subcommand or wrong number of arguments for '%.*s'. "
-			"Deploy with: microburst deploy FILE",
-			(int)MIN(arg[1].len, (size_t)64), (const char *)arg[1].p);
+	if (c->answered && c->answer.err == MB_ERR_NO_FUNCTION) {
+		gate_scan_end(g, c);
+		return gate_error(g, c, "ERR Library not found");
 	}
-	shown = placement_shown(g->placement, &gen);
+	if (c->answered) {
+		return gate_admin_reply(g, c);
+	}
+	question = json_pack("{s:s, s:s%}", "cmd", "undeploy", "name", name.p, name.len);
+	if (question == NULL) {
+		return gate_error(g, c, "ERR Library not found");
+	}
+	err = gate_admin_ask(g, c, question);
+	return err == 0 ? (int)GATE_WAIT : gate_call_refuse(g, c, err);
+}
+
+static uint32_t
+function_cnt(const struct placement_copy *shown)
+{
+	uint32_t cnt = 0;
+
 	for (uint32_t i = 0; i < FUNCTION_CNT_MAX; i++) {
 		cnt += shown->fn[i].id != 0 && shown->fn[i].name[0] != '\0';
 	}
+	return cnt;
+}
+
+/* No function is "the running script": there are as many as executors. */
+static int
+function_stats(struct gate *g, struct gate_conn *c)
+{
+	uint64_t gen;
+	uint32_t cnt = function_cnt(placement_shown(g->placement, &gen));
+
+	gate_map(g, c, 2);
+	gate_bulk_str(g, c, "running_script");
+	gate_null(g, c);
+	gate_bulk_str(g, c, "engines");
+	gate_map(g, c, 1);
+	gate_bulk_str(g, c, "C");
+	gate_map(g, c, 2);
+	gate_bulk_str(g, c, "libraries_count");
+	gate_int(g, c, cnt);
+	gate_bulk_str(g, c, "functions_count");
+	gate_int(g, c, cnt);
+	return GATE_DONE;
+}
+
+static int
+function_list(struct gate *g, struct gate_conn *c)
+{
+	const struct placement_copy *shown;
+	size_t cnt;
+	uint64_t gen;
+
+	shown = placement_shown(g->placement, &gen);
+	cnt = function_cnt(shown);
 	gate_array(g, c, cnt);
 	for (uint32_t i = 0; i < FUNCTION_CNT_MAX && cnt > 0; i++) {
 		const struct placement_fn *fn = &shown->fn[i];
@@ -552,4 +596,24 @@ cmd_function(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 		gate_null(g, c);
 	}
 	return GATE_DONE;
+}
+
+int
+cmd_function(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	if (gate_word_is(arg[1], "list") && arg_cnt == 2) {
+		return function_list(g, c);
+	}
+	if (gate_word_is(arg[1], "stats") && arg_cnt == 2) {
+		return function_stats(g, c);
+	}
+	if (gate_word_is(arg[1], "delete") && arg_cnt == 3) {
+		return function_delete(g, c, arg[2]);
+	}
+	if (gate_word_is(arg[1], "load")) {
+		return gate_error(g, c,
+				  "ERR functions are compiled and deployed outside: microburst "
+				  "deploy FILE");
+	}
+	return gate_unknown_sub(g, c, "FUNCTION", arg, arg_cnt);
 }
