@@ -5,6 +5,7 @@
  * MB_I64, one that is a decimal number MB_F64, any other text, or bytes when it is not valid UTF-8.
  * Behind "s:" it is text whatever it looks like. (The rules of the command line.)
  */
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -598,6 +599,90 @@ function_list(struct gate *g, struct gate_conn *c)
 	return GATE_DONE;
 }
 
+/* "#!c name=library" on the first line; *ret is the source behind it. Returns: NULL; or what is
+ * wrong. */
+static const char *
+library_head(struct slice code, struct slice *ret_name, struct slice *ret)
+{
+	static const char head[] = "#!c name=";
+	const uint8_t *end = code.len != 0 ? memchr(code.p, '\n', code.len) : NULL;
+	size_t len = sizeof(head) - 1;
+
+	if (code.len < 2 || memcmp(code.p, "#!", 2) != 0 || end == NULL) {
+		return "ERR Missing library metadata";
+	}
+	if (code.len < 4 || (code.p[2] | 0x20) != 'c' || code.p[3] != ' ') {
+		return "ERR Engine not found: a library begins with #!c name=library";
+	}
+	if ((size_t)(end - code.p) <= len || memcmp(code.p + 3, head + 3, len - 3) != 0) {
+		return "ERR Library name was not given";
+	}
+	*ret_name = slice_of(code.p + len, (size_t)(end - code.p) - len);
+	*ret_name = slice_of(ret_name->p, ret_name->len - (ret_name->p[ret_name->len - 1] == '\r'));
+	for (size_t i = 0; i < ret_name->len; i++) {
+		if (!isalnum(ret_name->p[i]) && ret_name->p[i] != '_') {
+			ret_name->len = 0;
+		}
+	}
+	if (ret_name->len == 0 || ret_name->len >= NAME_BYTES_MAX) {
+		return "ERR Library names can only contain letters, numbers, or underscores(_) and "
+		       "must be at least one character long";
+	}
+	*ret = slice_of(end, code.len - (size_t)(end - code.p)); /* lines keep their numbers */
+	return NULL;
+}
+
+/* What the command line said of a deployment: JSON. */
+static int
+load_reply(struct gate *g, struct gate_conn *c, struct slice name)
+{
+	json_t *said = json_loadb((const char *)c->keep, c->keep_len, 0, NULL);
+	const char *why = json_string_value(json_object_get(said, "text"));
+
+	gate_scan_end(g, c);
+	if (json_object_get(said, "functions") != NULL) {
+		gate_bulk(g, c, name);
+	} else {
+		gate_error_f(g, c, "ERR Error compiling function: %s",
+			     why != NULL ? why : "the command line gave no answer");
+	}
+	json_decref(said);
+	return GATE_DONE;
+}
+
+static int
+function_load(struct gate *g, struct gate_conn *c, struct slice code, bool replace)
+{
+	const struct placement_fn *there;
+	struct slice name, source;
+	const char *wrong = library_head(code, &name, &source);
+	char text[NAME_BYTES_MAX];
+	uint64_t gen;
+	int err;
+
+	if (wrong == NULL && c->answered) {
+		return load_reply(g, c, name);
+	}
+	if (!g->cfg.load || c->user->acl.nopass) {
+		return gate_error(g, c,
+				  "NOPERM functions are deployed with microburst deploy FILE; here "
+				  "only if gate.load is set, by who has said a password");
+	}
+	if (wrong != NULL) {
+		return gate_error(g, c, wrong);
+	}
+	do {
+		const struct placement_copy *shown = placement_shown(g->placement, &gen);
+
+		there = gate_name_of(name, text) ? placement_fn_find(shown, text) : NULL;
+	} while (placement_stale(g->placement, gen));
+	if (there != NULL && !replace) {
+		return gate_error_f(g, c, "ERR Library '%s' already exists", text);
+	}
+	err = gate_load_start(g, c, source);
+	return err == 0 ? (int)GATE_WAIT : gate_call_refuse(g, c, err);
+}
+
 int
 cmd_function(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
@@ -610,10 +695,9 @@ cmd_function(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	if (gate_word_is(arg[1], "delete") && arg_cnt == 3) {
 		return function_delete(g, c, arg[2]);
 	}
-	if (gate_word_is(arg[1], "load")) {
-		return gate_error(g, c,
-				  "ERR functions are compiled and deployed outside: microburst "
-				  "deploy FILE");
+	if (gate_word_is(arg[1], "load") &&
+	    (arg_cnt == 3 || (arg_cnt == 4 && gate_word_is(arg[2], "replace")))) {
+		return function_load(g, c, arg[arg_cnt - 1], arg_cnt == 4);
 	}
 	return gate_unknown_sub(g, c, "FUNCTION", arg, arg_cnt);
 }

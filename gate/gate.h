@@ -35,6 +35,8 @@ struct gate_cfg {
 	 * signature it must have. Files; listen "": nowhere; ca "": they need none. */
 	const char *tls_listen, *tls_cert, *tls_key, *tls_ca;
 	const char *node_socket; /* ctl's */
+	const char *cli;         /* the program microburst; "": it was not found */
+	bool load;               /* clients may have functions compiled */
 	const char *password;    /* of the user default; "": none */
 	const char *users;       /* a file; "": none */
 	uint32_t conn_max;

@@ -8,6 +8,7 @@
  *   gate_state.c   looking values up, fetching what is not there
  *   gate_tls.c     connections that are encrypted
  *   gate_admin.c   what is asked of ctl
+ *   gate_load.c    source that is compiled and deployed
  *   gate_call.c    calls of functions and DAGs, listings of keys
  *   gate_block.c   commands that wait for an item
  *   gate_multi.c   commands that are kept, and run together
@@ -172,6 +173,16 @@ struct gate_question {
 	int fd;
 };
 
+/* A deployment that a client waits for. */
+struct gate_load {
+	struct stream_id conn;
+	bool used;
+	int fd; /* what it says */
+	uint32_t len;
+	char said[4096];
+	char dir[256], file[280];
+};
+
 /* ---- connections ---------------------------------------------------------------------------- */
 
 struct gate_large {
@@ -314,6 +325,7 @@ struct gate {
 	struct gate_fetch fetch[GATE_FETCH_CNT];
 	struct gate_call call[GATE_CALL_CNT];
 	struct gate_batch batch[GATE_BATCH_CNT];
+	struct gate_load load;
 	uint32_t question_cnt;
 	struct gate_question question[GATE_QUESTION_CNT];
 	char *admin_text;     /* DOMAIN_TEXT_MAX + 1 */
@@ -634,6 +646,15 @@ int gate_admin_reply(struct gate *g, struct gate_conn *c);
 /* gate_admin_poll takes answers. Returns: whether there were any. */
 bool gate_admin_poll(struct gate *g);
 void gate_admin_end(struct gate *g);
+
+/* ---- gate_load.c */
+
+/* gate_load_start has source deployed; the handler returns WAIT and finds c->answered, and what the
+ * command line said in c->keep. Returns: 0; MB_ERR_FULL: wait; MB_ERR_IO. */
+int gate_load_start(struct gate *g, struct gate_conn *c, struct slice source);
+/* gate_load_poll looks whether it is over. Requires: one is under way. */
+bool gate_load_poll(struct gate *g);
+void gate_load_stop(struct gate *g);
 
 /* ---- words, numbers */
 

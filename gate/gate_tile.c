@@ -177,6 +177,7 @@ gate_destroy(struct gate *g)
 	}
 	inner_destroy(&g->inner);
 	gate_admin_end(g);
+	gate_load_stop(g);
 	gate_tls_end(g);
 	if (g->heap_mem != NULL) {
 		munmap(g->heap_mem, g->cfg.memory_bytes);
@@ -325,6 +326,9 @@ gate_poll(void *ctx, uint64_t now_ns)
 	if (g->question_cnt > 0) {
 		busy += gate_admin_poll(g);
 	}
+	if (g->load.used) {
+		busy += gate_load_poll(g);
+	}
 	if (g->owed_cnt > 0) {
 		busy += gate_owed_send(g);
 	}
@@ -407,7 +411,7 @@ gate_next_timer(void *ctx)
 	uint64_t due = timer_of_rest(g);
 
 	if (!STAILQ_EMPTY(&g->starved) || !STAILQ_EMPTY(&g->batch_unsent) || g->owed_cnt > 0 ||
-	    g->question_cnt > 0) {
+	    g->question_cnt > 0 || g->load.used) {
 		return g->now_ns + NS_PER_MS; /* room, and ctl's answer, comes without a word */
 	}
 	return TAILQ_EMPTY(&g->blocked) ? due : MIN(due, MAX(g->block_tick_ns, g->now_ns));

@@ -227,7 +227,7 @@ class Server(Case):
         self.assertEqual(c('fcall', 'writes', 0), '-ERR Function not found')
         self.assertEqual(c('function', 'delete', 'writes'), '-ERR Library not found')
         self.assertEqual(len(c('function', 'list')), cnt - 1)
-        self.assertRegex(c('function', 'load', '#!c name=x'), '^-ERR functions are compiled')
+        self.assertRegex(c('function', 'load', '#!c name=x\n'), '^-NOPERM functions are deployed')
 
     def test_a_message_to_a_call(self):
         c, o = self.c, self.client()
@@ -339,6 +339,40 @@ class Server(Case):
 
 
 class Users(Case):
+    def test_functions_are_loaded_by_who_has_said_a_password(self):
+        node, port = node_start(load='yes', password='sesame')
+        try:
+            c, o = self.client(port), self.client(port)
+            for x in (c, o):
+                self.assertEqual(x('auth', 'sesame'), '+OK')
+            code = ('#!c name=%s\n#include <microburst/function.h>\n'
+                    'MB_FUNCTION(%s) { return mb_return_i64(call, %d); }\n')
+            c.say('function', 'load', code % ('one', 'one', 1))
+            o.say('function', 'load', code % ('two', 'two', 2))
+            self.assertEqual([c.answer(), o.answer()], [b'one', b'two'])
+            self.assertEqual([c('fcall', 'one', 0), o('fcall', 'two', 0)], [1, 2])
+            self.assertEqual(c('function', 'load', code % ('one', 'one', 3)),
+                             "-ERR Library 'one' already exists")
+            self.assertEqual(c('function', 'load', 'replace', code % ('one', 'one', 3)), b'one')
+            self.assertEqual(c('fcall', 'one', 0), 3)
+            self.assertRegex(c('function', 'load', '#!c name=bad\nint x = ;\n'),
+                             '^-ERR Error compiling function: ')
+            for bad, want in (('x', 'Missing library metadata'), ('#!lua name=x\n', 'Engine not'),
+                              ('#!c x\n', 'Library name was not'),
+                              ('#!c name=a-b\n', 'Library names can only')):
+                self.assertRegex(c('function', 'load', bad), '^-ERR ' + want)
+            o.say('function', 'load', code % ('gone', 'gone', 2))
+            o.close()       # it is deployed all the same
+            until = time.monotonic() + ANSWER_S
+            while c('fcall', 'gone', 0) != 2:
+                self.assertLess(time.monotonic(), until)
+                time.sleep(0.05)
+            self.assertEqual(c('acl', 'setuser', 'open', 'on', 'nopass', '+@all', '~*'), '+OK')
+            self.assertEqual(c('auth', 'open', 'x'), '+OK')
+            self.assertRegex(c('function', 'load', code % ('x', 'x', 1)), '^-NOPERM')
+        finally:
+            node.end()
+
     def test_users(self):
         folder = tempfile.mkdtemp(prefix='microburst-users-')
         with open(f'{folder}/users', 'w', encoding='utf-8') as f:
