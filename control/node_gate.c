@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* node_gate - the node's part in serving Redis clients */
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "lcore.h"
 #include "node_int.h"
@@ -22,9 +24,31 @@ node_gate_ctl(struct node *n, struct ctl *c)
 	t->lcore = n->topo->tile[topo_tile_find(n->topo, TILE_GATE, 0)].lcore;
 }
 
+/* The command line stands beside this program, or where the build or the installation put it. */
+static void
+cli_find(char ret[NODE_PATH_BYTES])
+{
+	static const char *const places[] = { "cli/microburst", "../bin/microburst", "microburst" };
+	char self[NODE_PATH_BYTES];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	self[n > 0 ? n : 0] = '\0';
+	slash = strrchr(self, '/');
+	for (size_t i = 0; slash != NULL && i < sizeof(places) / sizeof(places[0]); i++) {
+		if (snprintf(ret, NODE_PATH_BYTES, "%.*s/%s", (int)(slash - self), self,
+			     places[i]) < NODE_PATH_BYTES &&
+		    access(ret, X_OK) == 0) {
+			return;
+		}
+	}
+	ret[0] = '\0';
+}
+
 int
 node_gate(struct node *n, char why[NODE_WHY_BYTES])
 {
+	static char cli[NODE_PATH_BYTES]; /* for as long as the gate is there */
 	const struct params *p = &n->params;
 	struct lcore *lcore = n->lcore[n->topo->tile[topo_tile_find(n->topo, TILE_GATE, 0)].lcore];
 	struct gate_cfg cfg = {
@@ -40,6 +64,9 @@ node_gate(struct node *n, char why[NODE_WHY_BYTES])
 		.tls_cert = p->gate_tls_cert,
 		.tls_key = p->gate_tls_key,
 		.tls_ca = p->gate_tls_ca,
+		.node_socket = n->socket,
+		.cli = cli,
+		.load = p->gate_load,
 		.password = p->gate_password,
 		.users = p->gate_users,
 		.protected_mode = p->gate_protected,
@@ -51,7 +78,10 @@ node_gate(struct node *n, char why[NODE_WHY_BYTES])
 		.backlog_bytes = p->gate_backlog,
 		.node_id = n->id,
 	};
-	int err = ctl_inner_add(n->ctl, "gate", lcore_bell(lcore)->fd, &cfg.inner);
+	int err;
+
+	cli_find(cli);
+	err = ctl_inner_add(n->ctl, "gate", lcore_bell(lcore)->fd, &cfg.inner);
 
 	if (err == 0) {
 		err = gate_create(&n->gate, &cfg);

@@ -198,11 +198,35 @@ dag_call(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	return gate_call_go(g, c, &d, (size_t)bytes, &opt, 0);
 }
 
+/* MB.DAG ADD name text and MB.DAG RM name are ctl's to do. */
+static int
+dag_change(struct gate *g, struct gate_conn *c, const struct slice *arg, bool add)
+{
+	json_t *question;
+	int err;
+
+	if (c->answered) {
+		return gate_admin_reply(g, c);
+	}
+	question = add ? json_pack("{s:s, s:s%, s:s%}", "cmd", "dag_add", "name", arg[2].p,
+				   arg[2].len, "text", arg[3].p, arg[3].len)
+		       : json_pack("{s:s, s:s%}", "cmd", "dag_rm", "name", arg[2].p, arg[2].len);
+	if (question == NULL) {
+		return gate_error(g, c, "ERR names and texts are UTF-8");
+	}
+	err = gate_admin_ask(g, c, question);
+	return err == 0 ? (int)GATE_WAIT : gate_call_refuse(g, c, err);
+}
+
 int
 cmd_mb_dag(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	if (gate_word_is(arg[1], "call") && arg_cnt >= 3) {
 		return dag_call(g, c, arg, arg_cnt);
+	}
+	if ((gate_word_is(arg[1], "add") && arg_cnt == 4) ||
+	    (gate_word_is(arg[1], "rm") && arg_cnt == 3)) {
+		return dag_change(g, c, arg, arg_cnt == 4);
 	}
 	if (gate_word_is(arg[1], "show") && arg_cnt == 3) {
 		return dag_show(g, c, arg[2]);

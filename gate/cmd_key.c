@@ -155,6 +155,43 @@ cmd_dbsize(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	return GATE_DONE;
 }
 
+/* A key of all, each as likely: the one that is kept of each page goes for that of the next one by
+ * chance. It stands in c->keep behind the place of the walk; c->total is its length, c->acc how
+ * many keys are behind. */
+int
+cmd_randomkey(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct slice list, key, last = { 0 }, none = { 0 };
+	int err;
+
+	do {
+		struct rbuf r;
+
+		err = gate_walk_page(g, c, none, 0, &list);
+		if (err != 1) {
+			return gate_walk_refuse(g, c, err);
+		}
+		if (!gate_conn_keep(g, c, 2UL * KEY_BYTES_MAX)) {
+			return gate_walk_refuse(g, c, MB_ERR_NO_MEMORY);
+		}
+		r = rbuf_of(list);
+		while (cache_scan_next(&r, &key) == 1) {
+			if (key.len <= KEY_BYTES_MAX &&
+			    rng_below(&g->rng, (uint64_t)++c->acc) == 0) {
+				memcpy(c->keep + KEY_BYTES_MAX, key.p, key.len);
+				c->total = (int64_t)key.len;
+			}
+			last = key;
+		}
+	} while (walk_on(g, c, last));
+	if (c->acc > 0) {
+		gate_bulk(g, c, slice_of(c->keep + KEY_BYTES_MAX, (size_t)c->total));
+	} else {
+		gate_null(g, c);
+	}
+	return GATE_DONE;
+}
+
 int
 cmd_keys(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {

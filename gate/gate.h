@@ -34,8 +34,11 @@ struct gate_cfg {
 	/* The same, encrypted: a certificate, its key, and, if clients must show one too, whose
 	 * signature it must have. Files; listen "": nowhere; ca "": they need none. */
 	const char *tls_listen, *tls_cert, *tls_key, *tls_ca;
-	const char *password; /* of the user default; "": none */
-	const char *users;    /* a file; "": none */
+	const char *node_socket; /* ctl's */
+	const char *cli;         /* the program microburst; "": it was not found */
+	bool load;               /* clients may have functions compiled */
+	const char *password;    /* of the user default; "": none */
+	const char *users;       /* a file; "": none */
 	uint32_t conn_max;
 	size_t memory_bytes; /* for what connections have received and not yet been sent */
 	uint64_t idle_ns;    /* 0: for ever */

@@ -7,6 +7,8 @@
  *   gate_batch.c   operations of many connections, published together
  *   gate_state.c   looking values up, fetching what is not there
  *   gate_tls.c     connections that are encrypted
+ *   gate_admin.c   what is asked of ctl
+ *   gate_load.c    source that is compiled and deployed
  *   gate_call.c    calls of functions and DAGs, listings of keys
  *   gate_block.c   commands that wait for an item
  *   gate_multi.c   commands that are kept, and run together
@@ -36,6 +38,8 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
+#include <jansson.h>
+
 #include "cache_msg.h"
 #include "cache_view.h"
 #include "domain_limits.h"
@@ -49,21 +53,22 @@
 #include "stream.h"
 #include "wset.h"
 
-#define GATE_BATCH_CNT   256         /* write sets under way; sched and caches have ports for 128 */
-#define GATE_BATCH_OPS   64          /* of a whole run */
-#define GATE_BATCH_BYTES (16u << 10) /* of a set: two of the longest operations, and more */
-#define GATE_FETCH_CNT   512         /* keys being fetched */
-#define GATE_CALL_CNT    1024        /* calls and listings under way; a power of two */
-#define GATE_RUN_MAX     32          /* commands in one run */
-#define GATE_IN_MAX      (64u << 10) /* received and not run: then the socket is not read */
-#define GATE_OUT_MAX     (1u << 20)  /* not sent: then no further command is run */
-#define GATE_CHUNK_BYTES (4u << 10)  /* of replies; most are one */
-#define GATE_HOLD_MIN    (16u << 10) /* a value above is sent from where the cache has it */
-#define GATE_HOLD_CNT    48          /* so many of the hazard slots; the rest are for looking */
-#define GATE_CURSOR_CNT  4096        /* of SCAN, remembered */
-#define GATE_TRIES       10000       /* of a HELD command: each lost one is another's success */
-#define GATE_SEND_MAX    (256u << 10) /* in one send: a slow reader is seen to move */
-#define GATE_ARGS_MAX    RESP_ARG_CNT_MAX
+#define GATE_BATCH_CNT    256 /* write sets under way; sched and caches have ports for 128 */
+#define GATE_BATCH_OPS    64  /* of a whole run */
+#define GATE_BATCH_BYTES  (16u << 10)  /* of a set: two of the longest operations, and more */
+#define GATE_FETCH_CNT    512          /* keys being fetched */
+#define GATE_CALL_CNT     1024         /* calls and listings under way; a power of two */
+#define GATE_RUN_MAX      32           /* commands in one run */
+#define GATE_IN_MAX       (64u << 10)  /* received and not run: then the socket is not read */
+#define GATE_OUT_MAX      (1u << 20)   /* not sent: then no further command is run */
+#define GATE_CHUNK_BYTES  (4u << 10)   /* of replies; most are one */
+#define GATE_HOLD_MIN     (16u << 10)  /* a value above is sent from where the cache has it */
+#define GATE_HOLD_CNT     48           /* so many of the hazard slots; the rest are for looking */
+#define GATE_CURSOR_CNT   4096         /* of SCAN, remembered */
+#define GATE_TRIES        10000        /* of a HELD command: each lost one is another's success */
+#define GATE_SEND_MAX     (256u << 10) /* in one send: a slow reader is seen to move */
+#define GATE_QUESTION_CNT 8            /* to ctl, at a time */
+#define GATE_ARGS_MAX     RESP_ARG_CNT_MAX
 
 static_assert(GATE_HOLD_CNT < HAZARD_CNT, "some are left for looking");
 static_assert(WSET_OP_HEAD + KEY_BYTES_MAX + WSET_FIELD_MAX + WSET_INLINE_MAX + 8 <=
@@ -159,6 +164,23 @@ struct gate_call {
 	bool used, scan;
 	bool send; /* a message; answered by SENT */
 	bool over; /* answered to its client; its executor's word is awaited */
+};
+
+/* A question to ctl. */
+struct gate_question {
+	struct stream_id conn;
+	bool used;
+	int fd;
+};
+
+/* A deployment that a client waits for. */
+struct gate_load {
+	struct stream_id conn;
+	bool used;
+	int fd; /* what it says */
+	uint32_t len;
+	char said[4096];
+	char dir[256], file[280];
 };
 
 /* ---- connections ---------------------------------------------------------------------------- */
@@ -303,6 +325,10 @@ struct gate {
 	struct gate_fetch fetch[GATE_FETCH_CNT];
 	struct gate_call call[GATE_CALL_CNT];
 	struct gate_batch batch[GATE_BATCH_CNT];
+	struct gate_load load;
+	uint32_t question_cnt;
+	struct gate_question question[GATE_QUESTION_CNT];
+	char *admin_text;     /* DOMAIN_TEXT_MAX + 1 */
 	uint64_t call_due_ns; /* no deadline passes before */
 	uint32_t owed_cnt;
 	struct desc owed[3 * GATE_CALL_CNT]; /* what the channels had no room for */
@@ -609,6 +635,26 @@ int gate_scan_page(struct gate *g, struct gate_conn *c, struct slice *ret_list);
 void gate_scan_end(struct gate *g, struct gate_conn *c);
 /* gate_owed_send sends what could not be given back. Returns: whether anything went. */
 bool gate_owed_send(struct gate *g);
+
+/* ---- gate_admin.c */
+
+/* gate_admin_ask asks ctl; the handler returns WAIT and finds c->answered, the error in c->answer.
+ * Owns: question. Returns: 0; MB_ERR_FULL: wait; an error. */
+int gate_admin_ask(struct gate *g, struct gate_conn *c, json_t *question);
+/* gate_admin_reply: OK, or the error as ctl says it. Returns: GATE_DONE. */
+int gate_admin_reply(struct gate *g, struct gate_conn *c);
+/* gate_admin_poll takes answers. Returns: whether there were any. */
+bool gate_admin_poll(struct gate *g);
+void gate_admin_end(struct gate *g);
+
+/* ---- gate_load.c */
+
+/* gate_load_start has source deployed; the handler returns WAIT and finds c->answered, and what the
+ * command line said in c->keep. Returns: 0; MB_ERR_FULL: wait; MB_ERR_IO. */
+int gate_load_start(struct gate *g, struct gate_conn *c, struct slice source);
+/* gate_load_poll looks whether it is over. Requires: one is under way. */
+bool gate_load_poll(struct gate *g);
+void gate_load_stop(struct gate *g);
 
 /* ---- words, numbers */
 

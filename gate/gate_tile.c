@@ -11,6 +11,7 @@
 #include "call.h"
 #include "check.h"
 #include "compiler.h"
+#include "domain.h"
 #include "gate_int.h"
 #include "lcore.h"
 #include "link.h"
@@ -71,7 +72,10 @@ memory_make(struct gate *g)
 	g->conn = calloc(g->cfg.conn_max, sizeof(*g->conn));
 	g->args = calloc(GATE_ARGS_MAX, sizeof(*g->args));
 	g->scratch = malloc(RESP_INLINE_MAX);
-	return g->conn != NULL && g->args != NULL && g->scratch != NULL ? 0 : MB_ERR_NO_MEMORY;
+	g->admin_text = malloc(DOMAIN_TEXT_MAX + 1);
+	return g->conn != NULL && g->args != NULL && g->scratch != NULL && g->admin_text != NULL
+		       ? 0
+		       : MB_ERR_NO_MEMORY;
 }
 
 /* A connection is a file: the limit is raised as far as it may, and beyond that obeyed. */
@@ -172,6 +176,8 @@ gate_destroy(struct gate *g)
 		stream_destroy(g->stream);
 	}
 	inner_destroy(&g->inner);
+	gate_admin_end(g);
+	gate_load_stop(g);
 	gate_tls_end(g);
 	if (g->heap_mem != NULL) {
 		munmap(g->heap_mem, g->cfg.memory_bytes);
@@ -179,6 +185,7 @@ gate_destroy(struct gate *g)
 	free(g->conn);
 	free(g->args);
 	free(g->scratch);
+	free(g->admin_text);
 	free(g);
 }
 
@@ -316,6 +323,12 @@ gate_poll(void *ctx, uint64_t now_ns)
 	if (!TAILQ_EMPTY(&g->blocked)) {
 		gate_block_tick(g, now_ns);
 	}
+	if (g->question_cnt > 0) {
+		busy += gate_admin_poll(g);
+	}
+	if (g->load.used) {
+		busy += gate_load_poll(g);
+	}
 	if (g->owed_cnt > 0) {
 		busy += gate_owed_send(g);
 	}
@@ -397,8 +410,9 @@ gate_next_timer(void *ctx)
 	struct gate *g = ctx;
 	uint64_t due = timer_of_rest(g);
 
-	if (!STAILQ_EMPTY(&g->starved) || !STAILQ_EMPTY(&g->batch_unsent) || g->owed_cnt > 0) {
-		return g->now_ns + NS_PER_MS; /* room comes without a word */
+	if (!STAILQ_EMPTY(&g->starved) || !STAILQ_EMPTY(&g->batch_unsent) || g->owed_cnt > 0 ||
+	    g->question_cnt > 0 || g->load.used) {
+		return g->now_ns + NS_PER_MS; /* room, and ctl's answer, comes without a word */
 	}
 	return TAILQ_EMPTY(&g->blocked) ? due : MIN(due, MAX(g->block_tick_ns, g->now_ns));
 }

@@ -328,6 +328,43 @@ class Strings(Case):
         self.assertEqual(c('getex', 'a', 'foo'), '-ERR syntax error')
         self.assertTrue(math.isclose(float(c('incrbyfloat', 'tiny', '1e-15')), 1e-15))
 
+    def test_bits(self):
+        c = self.c
+        bits = [0] * 4000
+        for _ in range(300):
+            i, x = self.random.randrange(4000), self.random.randrange(2)
+            self.assertEqual(c('setbit', 'b', i, x), bits[i])
+            bits[i] = x
+        text = c('get', 'b')
+        size = 8 * len(text)
+        self.assertEqual([c('getbit', 'b', i) for i in range(0, 4000, 7)], bits[::7])
+        self.assertEqual(c('bitcount', 'b'), sum(bits))
+        for a, z in ((0, -1), (3, 9), (-9, -3), (5, 2), (-1, -2), (9999, 10000), (-99999, 4)):
+            low, high = (max(x + len(text), 0) if x < 0 else x for x in (a, z))
+            self.assertEqual(c('bitcount', 'b', a, z), sum(bits[8 * low:8 * (high + 1)])
+                             if low <= high and (a, z) != (-1, -2) else 0, (a, z))
+            low, high = (max(x + size, 0) if x < 0 else x for x in (a, z))
+            self.assertEqual(c('bitcount', 'b', a, z, 'bit'), sum(bits[low:high + 1])
+                             if low <= high else 0, (a, z))
+        self.assertEqual([c('getbit', 'none', 5), c('bitcount', 'none')], [0, 0])
+        self.assertEqual(c('setbit', 'b', -1, 0),
+                         '-ERR bit offset is not an integer or out of range')
+        self.assertEqual(c('setbit', 'b', 0, 2), '-ERR bit is not an integer or out of range')
+        self.assertEqual(c('setbit', 'b', 1 << 40, 1),
+                         '-ERR bit offset is not an integer or out of range')
+        self.assertEqual(c('bitcount', 'b', 1), '-ERR syntax error')
+
+    def test_a_key_by_chance(self):
+        c = self.c
+        self.assertIsNone(c('randomkey'))
+        keys = {b'k%d' % i for i in range(8)}
+        for key in keys:
+            c('set', key, 1)
+        hits = {key: 0 for key in keys}
+        for _ in range(400):
+            hits[c('randomkey')] += 1
+        self.assertTrue(all(10 < h < 120 for h in hits.values()), hits)
+
     def test_of_many_that_want_all_only_one_gets_them(self):
         clients = [Raw(NODE['port']) for _ in range(8)]
         for turn in range(20):

@@ -44,6 +44,7 @@ MB_FUNCTION(hears)
     MB_TRY(mb_recv(call, 20000000000ull, &got));
     return mb_return_utf8(call, got.bytes);
 }
+MB_FUNCTION(puts) { return mb_put(call, mb_str("put"), mb_str("yes")); }
 MB_FUNCTION(writes) { return mb_put(call, mb_str("written"), mb_str("yes")); }
 """
 NODE = {}
@@ -199,6 +200,35 @@ class Server(Case):
         later = c('mb.dag', 'call', 'future', 'twice', 'increment=1')
         self.assertEqual(c('mb.future', later), 3)
 
+    def test_dags_and_functions_come_and_go(self):
+        c = self.c
+        self.assertEqual(c('mb.dag', 'add', 'three', 'increment -> increment#2 -> increment#3'),
+                         '+OK')
+        self.assertEqual(c('mb.dag', 'call', 'three', 'increment=1'), 4)
+        self.assertIn(b'three', c('mb.dag', 'list'))
+        self.assertRegex(c('mb.dag', 'add', 'three', 'increment'), '^-EXISTS there is a DAG')
+        self.assertRegex(c('mb.dag', 'add', 'x', 'increment -> nosuch'), '^-NO_FUNCTION .*nosuch')
+        self.assertRegex(c('mb.dag', 'add', 'x', 'a ->'), '^-[A-Z_]+ ')
+        self.assertRegex(c('mb.dag', 'add', b'\xff', 'increment'), '^-ERR names and texts are')
+        self.assertRegex(c('mb.dag', 'add', 'x', 'a' * 70000), '^-TOO_LARGE')
+        self.assertEqual(c('mb.dag', 'rm', 'three'), '+OK')
+        self.assertRegex(c('mb.dag', 'rm', 'three'), "^-NO_DAG there is no DAG 'three'")
+        many = [self.client() for _ in range(20)]
+        for i, o in enumerate(many):
+            o.say('mb.dag', 'add', f'd{i}', 'increment')
+        self.assertEqual([o.answer() for o in many], ['+OK'] * 20)
+        for i, o in enumerate(many):
+            o.say('mb.dag', 'rm', f'd{i}')
+        many[0].close()         # nobody waits for this one
+        self.assertEqual([o.answer() for o in many[1:]], ['+OK'] * 19)
+        cnt = dict(zip(*[iter(c('function', 'stats'))] * 2))[b'engines'][1][1]
+        self.assertEqual(cnt, len(c('function', 'list')))
+        self.assertEqual(c('function', 'delete', 'writes'), '+OK')
+        self.assertEqual(c('fcall', 'writes', 0), '-ERR Function not found')
+        self.assertEqual(c('function', 'delete', 'writes'), '-ERR Library not found')
+        self.assertEqual(len(c('function', 'list')), cnt - 1)
+        self.assertRegex(c('function', 'load', '#!c name=x\n'), '^-NOPERM functions are deployed')
+
     def test_a_message_to_a_call(self):
         c, o = self.c, self.client()
         for text in (b'short', b'y' * 40, b'z' * 32768):
@@ -220,7 +250,7 @@ class Server(Case):
         for level in (b'local', b'one', b'quorum', b'all'):
             self.assertEqual([c('mb.ack', level), c('mb.ack')], ['+OK', level])
             self.assertEqual([c('set', level, 1), c('get', level)], ['+OK', b'1'])
-            self.assertEqual(c('mb.call', 'ack', level, 'writes'), None)
+            self.assertEqual(c('mb.call', 'ack', level, 'puts'), None)
         self.assertRegex(c('mb.ack', 'nobody'), '^-ERR MB.ACK is')
         self.assertEqual([c('reset'), c('mb.ack')], ['+RESET', b'default'])
 
@@ -309,6 +339,40 @@ class Server(Case):
 
 
 class Users(Case):
+    def test_functions_are_loaded_by_who_has_said_a_password(self):
+        node, port = node_start(load='yes', password='sesame')
+        try:
+            c, o = self.client(port), self.client(port)
+            for x in (c, o):
+                self.assertEqual(x('auth', 'sesame'), '+OK')
+            code = ('#!c name=%s\n#include <microburst/function.h>\n'
+                    'MB_FUNCTION(%s) { return mb_return_i64(call, %d); }\n')
+            c.say('function', 'load', code % ('one', 'one', 1))
+            o.say('function', 'load', code % ('two', 'two', 2))
+            self.assertEqual([c.answer(), o.answer()], [b'one', b'two'])
+            self.assertEqual([c('fcall', 'one', 0), o('fcall', 'two', 0)], [1, 2])
+            self.assertEqual(c('function', 'load', code % ('one', 'one', 3)),
+                             "-ERR Library 'one' already exists")
+            self.assertEqual(c('function', 'load', 'replace', code % ('one', 'one', 3)), b'one')
+            self.assertEqual(c('fcall', 'one', 0), 3)
+            self.assertRegex(c('function', 'load', '#!c name=bad\nint x = ;\n'),
+                             '^-ERR Error compiling function: ')
+            for bad, want in (('x', 'Missing library metadata'), ('#!lua name=x\n', 'Engine not'),
+                              ('#!c x\n', 'Library name was not'),
+                              ('#!c name=a-b\n', 'Library names can only')):
+                self.assertRegex(c('function', 'load', bad), '^-ERR ' + want)
+            o.say('function', 'load', code % ('gone', 'gone', 2))
+            o.close()       # it is deployed all the same
+            until = time.monotonic() + ANSWER_S
+            while c('fcall', 'gone', 0) != 2:
+                self.assertLess(time.monotonic(), until)
+                time.sleep(0.05)
+            self.assertEqual(c('acl', 'setuser', 'open', 'on', 'nopass', '+@all', '~*'), '+OK')
+            self.assertEqual(c('auth', 'open', 'x'), '+OK')
+            self.assertRegex(c('function', 'load', code % ('x', 'x', 1)), '^-NOPERM')
+        finally:
+            node.end()
+
     def test_users(self):
         folder = tempfile.mkdtemp(prefix='microburst-users-')
         with open(f'{folder}/users', 'w', encoding='utf-8') as f:

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate_load - FUNCTION LOAD: source that a client gives is compiled and deployed
+ *
+ * The program `microburst deploy` does it, as for a person at a terminal, in a process of its own;
+ * the gate waits for the end of what it says, its JSON. What the compiler says is not told: it may
+ * quote any file that it can read.
+ *
+ * Off unless gate.load is set, and only for users who have said a password: the compiler runs with
+ * the rights of the node.
+ *
+ *   O1  One at a time; who comes meanwhile waits.
+ *   O2  The process is nobody's here to wait for: ctl reaps what ends (ctl_strays_reap). That it
+ *       ended is seen at its pipe.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <microburst/error.h>
+
+#include "check.h"
+#include "gate_int.h"
+
+extern char **environ;
+
+static void
+files_remove(struct gate_load *l)
+{
+	(void)!unlink(l->file);
+	(void)!rmdir(l->dir);
+}
+
+/* The source as a file of a folder of its own, as compilers want one. */
+static bool
+source_write(struct gate_load *l, struct slice source)
+{
+	const char *tmp = getenv("TMPDIR");
+	int fd, n;
+	bool ok;
+
+	snprintf(l->dir, sizeof(l->dir), "%.200s/microburst-load-XXXXXX",
+		 tmp != NULL ? tmp : "/tmp");
+	if (mkdtemp(l->dir) == NULL) {
+		return false;
+	}
+	n = snprintf(l->file, sizeof(l->file), "%s/library.c", l->dir);
+	fd = n > 0 ? open(l->file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
+	ok = fd >= 0;
+	for (size_t at = 0; ok && at < source.len;) {
+		ssize_t put = write(fd, source.p + at, source.len - at);
+
+		ok = put > 0 || (put < 0 && errno == EINTR);
+		at += put > 0 ? (size_t)put : 0;
+	}
+	if (fd >= 0) {
+		close(fd);
+	}
+	if (!ok) {
+		files_remove(l);
+	}
+	return ok;
+}
+
+/* On any cpu, at ordinary times, with the signals that a program expects: not as a tile runs. */
+static int
+spawn(struct gate *g, const struct gate_load *l, int out)
+{
+	const char *argv[] = { g->cfg.cli, "deploy",           l->file, "--json",
+			       "--socket", g->cfg.node_socket, NULL };
+	const struct sched_param usual = { 0 };
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attr;
+	sigset_t none, all;
+	cpu_set_t cpus;
+	pid_t pid = 0;
+	int err;
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setsigdefault(&attr, &all);
+	posix_spawnattr_setschedpolicy(&attr, SCHED_OTHER);
+	posix_spawnattr_setschedparam(&attr, &usual);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+						POSIX_SPAWN_SETSCHEDULER);
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
+	posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+	err = posix_spawn(&pid, g->cfg.cli, &files, &attr, (char *const *)argv, environ);
+	posix_spawn_file_actions_destroy(&files);
+	posix_spawnattr_destroy(&attr);
+	if (err != 0) {
+		return MB_ERR_IO;
+	}
+	CPU_ZERO(&cpus);
+	for (int i = 0; i < CPU_SETSIZE; i++) {
+		CPU_SET(i, &cpus);
+	}
+	sched_setaffinity(pid, sizeof(cpus), &cpus); /* it may have ended already */
+	return 0;
+}
+
+int
+gate_load_start(struct gate *g, struct gate_conn *c, struct slice source)
+{
+	struct gate_load *l = &g->load;
+	int pipes[2], err;
+
+	if (l->used) { /* O1 */
+		gate_conn_starve(g, c);
+		return MB_ERR_FULL;
+	}
+	*l = (struct gate_load){ .conn = c->id };
+	if (!source_write(l, source)) {
+		return MB_ERR_IO;
+	}
+	if (pipe2(pipes, O_CLOEXEC) != 0) {
+		files_remove(l);
+		return MB_ERR_IO;
+	}
+	fcntl(pipes[0], F_SETFL, O_NONBLOCK);
+	err = spawn(g, l, pipes[1]);
+	close(pipes[1]);
+	if (err != 0) {
+		close(pipes[0]);
+		files_remove(l);
+		return err;
+	}
+	l->fd = pipes[0];
+	l->used = true;
+	g->under_way++;
+	c->wait_cnt++;
+	return 0;
+}
+
+/* Its end: what it said is in c->keep. */
+static void
+load_end(struct gate *g)
+{
+	struct gate_load *l = &g->load;
+	struct gate_conn *c = gate_conn_find(g, l->conn);
+	bool kept;
+
+	close(l->fd);
+	files_remove(l);
+	l->used = false;
+	g->under_way--;
+	if (c == NULL) {
+		return;
+	}
+	kept = gate_conn_keep(g, c, l->len + 1);
+	c->keep_len = kept ? l->len : 0;
+	if (kept) {
+		memcpy(c->keep, l->said, l->len);
+	}
+	c->answer = (struct desc){ .flags = DESC_F_INLINE, .err = kept ? 0 : MB_ERR_NO_MEMORY };
+	c->answered = true;
+	if (--c->wait_cnt == 0) {
+		gate_conn_ready(g, c);
+	}
+}
+
+bool
+gate_load_poll(struct gate *g)
+{
+	struct gate_load *l = &g->load;
+	char rest[256];
+	ssize_t n;
+
+	do {
+		bool full = l->len == sizeof(l->said);
+
+		n = full ? read(l->fd, rest, sizeof(rest))
+			 : read(l->fd, l->said + l->len, sizeof(l->said) - l->len);
+		l->len += n > 0 && !full ? (uint32_t)n : 0;
+	} while (n > 0 || (n < 0 && errno == EINTR));
+	if (n < 0 && errno == EAGAIN) {
+		return false;
+	}
+	load_end(g);
+	return true;
+}
+
+void
+gate_load_stop(struct gate *g)
+{
+	if (g->load.used) {
+		close(g->load.fd);
+		files_remove(&g->load);
+	}
+}
