@@ -461,6 +461,9 @@ resp_double_text(double x, char ret[RESP_ITEM_MAX])
 	if (isinf(x)) {
 		return (size_t)snprintf(ret, RESP_ITEM_MAX, x > 0 ? "inf" : "-inf");
 	}
+	if (fabs(x) < 1e17 && x == (double)(int64_t)x) { /* no exponent where digits do */
+		return (size_t)snprintf(ret, RESP_ITEM_MAX, "%.0f", x);
+	}
 	for (int digits = 1; digits <= 17; digits++) {
 		int n = snprintf(ret, RESP_ITEM_MAX, "%.*g", digits, x);
 
