@@ -107,8 +107,11 @@ struct sched {
 	uint64_t load_ns;                /* when all were */
 	/* when a claim was first found in our way; 0: it is not */
 	uint64_t busy_since_ns[EXEC_END];
-	uint8_t draining[EXEC_END];     /* enum sched_drain */
-	uint64_t drain_seq[EXEC_END];   /* draining, and kept for runs that are older; 0: not */
+	uint64_t lease_ns;            /* 0: none */
+	uint64_t lease_at_ns;         /* when those that run something from us are looked at */
+	uint64_t quiet_ns[EXEC_END];  /* since when one of them says that it does not; 0: it does */
+	uint8_t draining[EXEC_END];   /* enum sched_drain */
+	uint64_t drain_seq[EXEC_END]; /* draining, and kept for runs that are older; 0: not */
 	uint64_t waiting[TARGET_WORDS]; /* targets with a queue that is not empty */
 	uint32_t run_free, run_first;   /* + 1 */
 	uint32_t kept_cnt;              /* executors with a drain_seq */
@@ -166,6 +169,11 @@ void sched_drained(struct sched *s, uint16_t exec);
 /* sched_load.c: sched_loads looks at the executors' loads, if that is due. */
 void sched_loads(struct sched *s);
 void sched_load_drop(struct sched *s, uint16_t exec);
+
+/* sched_lease.c: sched_lease_begin notes that exec was given a call, or answered it; sched_leases
+ * looks for those that do not run theirs. */
+void sched_lease_begin(struct sched *s, uint16_t exec);
+void sched_leases(struct sched *s);
 
 /* sched_table.c: what ctl says. */
 void sched_exec_mask(struct sched *s, uint16_t exec, const struct ctl_exec_set *set);

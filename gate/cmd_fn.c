@@ -134,6 +134,9 @@ value_reply(struct gate *g, struct gate_conn *c, struct value v, uint32_t depth)
 			value_reply(g, c, item[i], depth - 1);
 		}
 		return;
+	case MB_INVALID:
+		gate_error_f(g, c, "INVALID %.*s", (int)MIN(v.len, 511U), (const char *)v.p);
+		return;
 	default:
 		gate_bulk(g, c, slice_of(v.p, v.len));
 	}

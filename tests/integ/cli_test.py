@@ -39,6 +39,13 @@ MB_FUNCTION(writes_and_fails)
     MB_TRY(mb_put(call, mb_str("never"), mb_str("there")));
     return mb_fail(call, "after a put");
 }
+MB_FUNCTION(even)
+{
+    int64_t n;
+
+    MB_TRY(mb_arg_i64(call, 0, &n));
+    return n % 2 == 0 ? mb_return_i64(call, n) : mb_return_invalid(call, "%d is odd", (int)n);
+}
 MB_FUNCTION(fills_map)
 {
     MB_TRY(mb_map_put(call, mb_str("capitals"), mb_str("France"), mb_str("Paris")));
@@ -398,6 +405,12 @@ class Dags(Case):
                 self.assertEqual(self.done('dag', 'call', 'each', 'increment#a=1',
                                            'increment#b=2', *on), '4\n9\n')
                 self.fails('dag', 'call', 'each', 'square=1', *on, says='dag show')
+                code, _, err = microburst('deploy', os.path.join(NODE.folder, 'functions.c'), *on)
+                self.assertEqual(code, 0, err)
+                self.done('dag', 'add', 'some', 'increment#a -> even*, increment#b -> even*', *on)
+                self.assertEqual(self.done('dag', 'call', 'some', 'increment#a=2',
+                                           'increment#b=3', *on), 'invalid: 3 is odd\n4\n')
+                self.done('dag', 'rm', 'some', *on)
                 self.assertIn('square*', self.done('dag', 'show', 'each', *on))
                 for name in ('multi', 'each'):
                     self.done('dag', 'rm', name, *on)

@@ -30,9 +30,10 @@
  *           may change them while they are read. Read what you decide upon once, or copy it: a
  *           length checked in a view can be another one at the second look. Values that mb_get and
  *           its kin return do not change.
- * Memory    malloc as usual, within the node's executor.memory. What is left in static variables
- *           stays from call to call, but belongs to this executor alone, may vanish between any two
- *           calls, and is no place for state.
+ * Memory    malloc as usual, within the node's executor.memory, or what the function was deployed
+ *           with (--memory). One that uses what it did not get ends as EXECUTOR_DIED, "out of
+ *           memory". What is left in static variables stays from call to call, but belongs to this
+ *           executor alone, may vanish between any two calls, and is no place for state.
  * Threads   `call` belongs to the thread that runs the function; there is no other.
  *
  * Compiles as C11 and as C++.
@@ -216,6 +217,11 @@ int mb_arg_f64(struct mb_call *call, uint32_t idx, double *ret);
  * the reader. */
 int mb_arg_f64_array(struct mb_call *call, uint32_t idx, const double **ret, size_t *ret_cnt);
 
+/* mb_arg_invalid shows why there is no valid result in the place of argument idx: the text that a
+ * function before this one gave mb_return_invalid. Taken as any other type, such an argument is
+ * MB_ERR_TYPE, with that text. */
+int mb_arg_invalid(struct mb_call *call, uint32_t idx, struct mb_slice *ret);
+
 /* ------------------------------------------------------------------ results
  *
  * Each mb_return_* appends one result; a function that calls none returns no values. Bytes handed
@@ -232,6 +238,15 @@ int mb_return_f64(struct mb_call *call, double x);
 /* Errors: also MB_ERR_INVALID when text is not valid UTF-8. */
 int mb_return_utf8(struct mb_call *call, struct mb_slice text);
 int mb_return_f64_array(struct mb_call *call, const double *p, size_t cnt);
+
+/* mb_return_invalid appends a result that says, in the place of a value, that there is no valid
+ * one: an input of several that could not be used, or one run of a multi function in a DAG. The
+ * call goes on and succeeds; whoever gets the results sees by the type which of them is none
+ * (MB_INVALID, mb_arg_invalid), and reads the text, at most 511 bytes. A run of a multi function
+ * that returns nothing at all leaves no place. As the only result it is not stored under an output
+ * key. */
+int mb_return_invalid(struct mb_call *call, const char *format, ...)
+	__attribute__((__format__(__printf__, 2, 3)));
 
 /* mb_return_reserve appends a result of type BYTES, UTF8 or F64_ARRAY and shows where its len bytes
  * lie, for the function to write them there: the caller reads them from the same memory.
