@@ -26,8 +26,8 @@ static const struct argp_option options[] = {
 	{ "set", 's', "SECTION.KEY=VALUE", 0, "set one parameter", 0 },
 	{ "params", OPT_PARAMS, NULL, 0, "list the parameters and end", 0 },
 	{ "plan", OPT_PLAN, NULL, 0, "print where everything would run, and end", 0 },
-	{ "check", OPT_CHECK, NULL, 0, "read the configuration, say whether it is right, and end",
-	  0 },
+	{ "check", OPT_CHECK, NULL, 0,
+	  "read the configuration, say what it sets and whether it is right, and end", 0 },
 	{ "sandbox", OPT_SANDBOX, "full|none", 0, "none: functions run unconfined (for debugging)",
 	  0 },
 	{ "executor", OPT_EXECUTOR, "PATH", 0, "the microburst-executor to run", 0 },
@@ -113,6 +113,28 @@ executor_find(char ret[NODE_PATH_BYTES])
 	}
 }
 
+/* What differs from the defaults, as --set takes it; what is wrong has ended the program before. */
+static int
+check(const struct params *p)
+{
+	struct params initial;
+	const struct param *row;
+	char now[PARAM_STR_BYTES], was[PARAM_STR_BYTES];
+
+	params_default(&initial);
+	for (size_t i = 0; (row = params_row(i)) != NULL; i++) {
+		params_get(p, row->name, now);
+		params_get(&initial, row->name, was);
+		if (strcmp(now, was) != 0) {
+			/* Terminals and journals are read by others. */
+			printf("%s=%s\n", row->name,
+			       strcmp(row->name, "gate.password") == 0 ? "(set)" : now);
+		}
+	}
+	puts("the configuration is right");
+	return fflush(stdout) == 0 ? 0 : 1;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -132,9 +154,8 @@ main(int argc, char **argv)
 	a.sandbox = "full";
 	argp_err_exit_status = 2;
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
-	if (a.check_only) { /* what is wrong ended the program before */
-		puts("the configuration is right");
-		return 0;
+	if (a.check_only) {
+		return check(&a.params);
 	}
 	if (a.executor[0] == '\0') {
 		executor_find(a.executor);

@@ -9,6 +9,7 @@ Method: this program is the manager: it binds the socket that NOTIFY_SOCKET name
         systemd-analyze, where there is one, with programs of the build in them.
 """
 import glob
+import json
 import os
 import shutil
 import signal
@@ -91,6 +92,19 @@ class Service(unittest.TestCase):
                                       capture_output=True, text=True, timeout=LONG_S, check=False)
                 self.assertEqual((done.returncode, done.stderr), (0, ''))
                 self.explained(path)
+                self.asked_about(path)
+
+    def asked_about(self, path):
+        """doctor --config looks at what the file says."""
+        done = subprocess.run([f'{BUILD}/control/cli/microburst', '--json', 'doctor', '--config',
+                               path], capture_output=True, text=True, timeout=LONG_S, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ''))
+        found = {c['name']: c['found'] for c in json.loads(done.stdout)['checks']}
+        with open(path, encoding='utf-8') as f:
+            nic = next((line.split('=', 1)[1].strip() for line in f if line.startswith('nic =')),
+                       '')
+        expect = nic.partition('iface=')[2] or nic or 'socket'
+        self.assertIn(expect, found["the node's NIC"])
 
     def explained(self, path):
         """Every line that sets something has a comment above it, in the same paragraph."""
