@@ -163,7 +163,11 @@ cmd_copy(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 		if (gate_word_is(arg[i], "replace")) {
 			replace = true;
 		} else if (gate_word_is(arg[i], "db") && i + 1 < arg_cnt) {
-			if (!gate_word_i64(arg[++i], &db) || db != 0) {
+			if (!gate_word_i64(arg[++i], &db)) {
+				return gate_error(g, c,
+						  "ERR value is not an integer or out of range");
+			}
+			if (db != 0) {
 				return gate_error(g, c, "ERR DB index is out of range");
 			}
 		} else {

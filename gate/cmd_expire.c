@@ -41,7 +41,8 @@ gate_deadline_ok(int64_t us)
 
 enum expire_if { IF_NX = 1, IF_XX = 2, IF_GT = 4, IF_LT = 8 };
 
-static bool
+/* Returns: 0, or which word is none. */
+static uint32_t
 expire_options(const struct slice *arg, uint32_t arg_cnt, unsigned int *ret)
 {
 	*ret = 0;
@@ -55,10 +56,10 @@ expire_options(const struct slice *arg, uint32_t arg_cnt, unsigned int *ret)
 		} else if (gate_word_is(arg[i], "lt")) {
 			*ret |= IF_LT;
 		} else {
-			return false;
+			return i;
 		}
 	}
-	return true;
+	return 0;
 }
 
 /* Whether a deadline may take the place of the one there is; 0: none, which is later than all. */
@@ -104,6 +105,7 @@ expire(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t ar
 {
 	struct wset_op op = { .kind = WSET_EXPIRE, .key = arg[1] };
 	unsigned int options;
+	uint32_t wrong;
 
 	if (!gate_deadline_word(arg[2], seconds, from_now, &op.n) || !gate_deadline_ok(op.n) ||
 	    arg_cnt > 3) {
@@ -123,12 +125,17 @@ expire(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t ar
 	if (arg_cnt == 3) {
 		return gate_write_one(g, c, REC_CHANGED, &op);
 	}
-	if (!expire_options(arg, arg_cnt, &options)) {
+	wrong = expire_options(arg, arg_cnt, &options);
+	if (wrong != 0) {
 		return gate_error_f(g, c, "ERR Unsupported option %.*s",
-				    (int)MIN(arg[3].len, (size_t)32), (const char *)arg[3].p);
+				    (int)MIN(arg[wrong].len, (size_t)32),
+				    (const char *)arg[wrong].p);
 	}
-	if (((options & IF_NX) != 0 && options != IF_NX) ||
-	    (options & (IF_GT | IF_LT)) == (IF_GT | IF_LT)) {
+	if ((options & (IF_GT | IF_LT)) == (IF_GT | IF_LT)) {
+		return gate_error(g, c,
+				  "ERR GT and LT options at the same time are not compatible");
+	}
+	if ((options & IF_NX) != 0 && options != IF_NX) {
 		return gate_error(g, c,
 				  "ERR NX and XX, GT or LT options at the same time are not "
 				  "compatible");

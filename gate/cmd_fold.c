@@ -170,8 +170,12 @@ intercard(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 	uint32_t at;
 	int rc;
 
-	if (!gate_word_i64(arg[1], &cnt) || cnt < 1) {
+	if (!gate_word_i64(arg[1], &cnt) || (cnt < 1 && !scored)) {
 		return gate_error(g, c, "ERR numkeys should be greater than 0");
+	}
+	if (cnt < 1) {
+		return gate_error(g, c,
+				  "ERR at least 1 input key is needed for 'zintercard' command");
 	}
 	if (cnt > (int64_t)arg_cnt - 2) {
 		return gate_error(g, c, "ERR Number of keys can't be greater than number of args");

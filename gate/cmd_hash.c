@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_hash - commands on hashes */
+#include <math.h>
 #include <stdio.h>
 
 #include <microburst/error.h>
@@ -140,6 +141,9 @@ cmd_hincrbyfloat(struct gate *g, struct gate_conn *c, const struct slice *arg, u
 
 	if (!gate_word_float(arg[3], &by)) {
 		return gate_error(g, c, "ERR value is not a valid float");
+	}
+	if (!isfinite(by)) {
+		return gate_error(g, c, "ERR value is NaN or Infinity");
 	}
 	n = gate_look_as(g, c, arg[1], LATTICE_MAP, &v);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {

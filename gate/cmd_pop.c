@@ -157,7 +157,7 @@ first_look(struct gate *g, struct gate_conn *c, const struct slice *key, uint32_
 	for (*ret_idx = 0; *ret_idx < key_cnt; ++*ret_idx) {
 		int n = gate_look_as(g, c, key[*ret_idx], LATTICE_LIST, ret);
 
-		if (n != CACHE_ABSENT) {
+		if (n != CACHE_ABSENT && !gate_waits_on(c, n)) {
 			return n;
 		}
 		*ret_bits |= gate_key_bit(hash_bytes(key[*ret_idx].p, key[*ret_idx].len));
@@ -299,21 +299,25 @@ move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
 	struct table_walk walk = { 0 };
 	uint8_t id[LIST_ID_BYTES];
 	uint32_t idx = UINT32_MAX;
-	struct cache_value v;
+	struct cache_value v, there;
 	struct list_item item;
 	int n;
 
 	if (c->part > 0) {
 		return move_push(g, c, to, then.kind);
 	}
-	n = gate_look_as(g, c, to, LATTICE_LIST, &v);
-	if (n != CACHE_HIT && n != CACHE_ABSENT) {
-		return gate_look_refuse(g, c, n);
-	}
-	gate_look_end(g, &v);
 	n = gate_look_as(g, c, from, LATTICE_LIST, &v);
-	if (n == CACHE_ABSENT && timeout_s >= 0 && !c->timed_out) {
+	if ((n == CACHE_ABSENT || gate_waits_on(c, n)) && timeout_s >= 0 && !c->timed_out) {
 		return gate_block(g, c, gate_key_bit(from_hash), timeout_s);
+	}
+	if (n == CACHE_HIT) { /* else it does not matter what is there */
+		int to_n = gate_look_as(g, c, to, LATTICE_LIST, &there);
+
+		gate_look_end(g, &there);
+		if (to_n != CACHE_HIT && to_n != CACHE_ABSENT) {
+			gate_look_end(g, &v);
+			return gate_look_refuse(g, c, to_n);
+		}
 	}
 	if (n == CACHE_ABSENT ||
 	    (n == CACHE_HIT && !(from_end == LIST_LEFT ? list_next(v.state, &walk, &item)

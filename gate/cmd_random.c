@@ -129,8 +129,11 @@ random_items(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	uint32_t all;
 	int n;
 
-	if (arg_cnt > 2 && (!gate_word_i64(arg[2], &cnt) || cnt == INT64_MIN)) {
+	if (arg_cnt > 2 && !gate_word_i64(arg[2], &cnt)) {
 		return gate_error(g, c, "ERR value is not an integer or out of range");
+	}
+	if (cnt == INT64_MIN) {
+		return gate_error(g, c, "ERR value is out of range");
 	}
 	if (arg_cnt > 4 || (arg_cnt == 4 && (with == NULL || !gate_word_is(arg[3], with)))) {
 		return gate_error(g, c, "ERR syntax error");

@@ -134,7 +134,8 @@ info_stats(struct gate *g, struct text *t)
 static void
 info_replication(struct gate *g, struct text *t)
 {
-	text_add(t, "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n\r\n");
+	text_add(t, "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n"
+		    "master_repl_offset:0\r\n\r\n");
 }
 
 static void

@@ -132,6 +132,7 @@ zpop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint
 	}
 	for (i = 1; i + 1 < arg_cnt; i++) {
 		n = gate_look_as(g, c, arg[i], LATTICE_OSET, &v);
+		n = gate_waits_on(c, n) ? (int)CACHE_ABSENT : n;
 		if (n != CACHE_ABSENT) {
 			break;
 		}
@@ -207,6 +208,7 @@ zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg
 	}
 	for (; c->part == 0 && n == CACHE_ABSENT && idx < key_cnt; idx++) {
 		n = gate_look_as(g, c, arg[at + 1 + idx], LATTICE_OSET, &v);
+		n = gate_waits_on(c, n) ? (int)CACHE_ABSENT : n;
 		if (n != CACHE_ABSENT) {
 			break;
 		}

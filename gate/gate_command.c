@@ -237,7 +237,7 @@ gate_word_i64(struct slice word, int64_t *ret)
 bool
 gate_word_f64(struct slice word, double *ret)
 {
-	char text[128], *end;
+	char text[512], *end; /* the largest double written out has 309 digits */
 
 	if (word.len == 0 || word.len >= sizeof(text) || isspace(word.p[0])) {
 		return false;

@@ -575,6 +575,14 @@ int gate_look_refuse(struct gate *g, struct gate_conn *c, int err);
 
 /* gate_block_timeout reads the word; else it is answered. Returns: whether it is one. */
 bool gate_block_timeout(struct gate *g, struct gate_conn *c, struct slice word, double *ret_s);
+/* gate_waits_on: whether who waits for an item already goes on waiting, although a look at a key
+ * said n: it was made something else, for a moment perhaps. */
+static inline bool
+gate_waits_on(const struct gate_conn *c, int n)
+{
+	return n == MB_ERR_TYPE && c->block_due_ns != 0;
+}
+
 /* gate_block: the command found nothing: it is called again when one of its keys (the bits of
  * gate_key_bit) may have got an item, or with c->timed_out. Returns: GATE_WAIT. */
 int gate_block(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s);

@@ -185,6 +185,14 @@ cmd_unwatch(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 	return GATE_DONE;
 }
 
+/* What a reader sees of a key: its version, which is even, and whether it is there. A key whose
+ * time has passed is another one, though nobody wrote to it. */
+static uint64_t
+watch_seen(const struct cache_value *v, int n)
+{
+	return v->version | (n == CACHE_HIT);
+}
+
 int
 cmd_watch(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
@@ -200,14 +208,15 @@ cmd_watch(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 		struct slice key = arg[c->step + 1];
 		uint32_t len = (uint32_t)key.len;
 		struct cache_value v;
+		uint64_t seen;
 		int n = gate_look(g, c, key, &v);
 
 		if (n != CACHE_HIT && n != CACHE_ABSENT) {
 			return gate_look_refuse(g, c, n);
 		}
 		gate_look_end(g, &v);
-		if (!keep(g, &m->watch, &m->watch_len, &m->watch_cap, &v.version,
-			  sizeof(v.version)) ||
+		seen = watch_seen(&v, n);
+		if (!keep(g, &m->watch, &m->watch_len, &m->watch_cap, &seen, sizeof(seen)) ||
 		    !keep(g, &m->watch, &m->watch_len, &m->watch_cap, &len, sizeof(len)) ||
 		    !keep(g, &m->watch, &m->watch_len, &m->watch_cap, key.p, len)) {
 			gate_multi_drop(g, c); /* half a row stands there */
@@ -239,7 +248,7 @@ watched_same(struct gate *g, struct gate_conn *c)
 			return -1 - gate_look_refuse(g, c, n);
 		}
 		gate_look_end(g, &v);
-		if (v.version != version) {
+		if (watch_seen(&v, n) != version) {
 			return 0;
 		}
 		m->watch_at += (uint32_t)(sizeof(version) + sizeof(len)) + len;
