@@ -25,9 +25,10 @@
 
 #define MAGIC UINT32_C(0x4d424345)
 
-/* Of the keys being filled, and of the jobs that can run, so many get a piece done in one poll: the
- * longest is half a megabyte copied, some 50 us. */
+/* Of the keys being filled so many get a piece done in one poll, and of the jobs that can run so
+ * many pieces that copy, or so many operations: some 50 us each. */
 #define POLL_PIECES 4
+#define POLL_OPS    256
 
 /* ------------------------------------------------------------------- helpers */
 
@@ -278,19 +279,24 @@ poll_fills(struct cache_core *c)
 	return busy;
 }
 
-/* The same with the jobs that can run. */
+/* The same with the jobs that can run. One that could do nothing, for want of a work, counts as a
+ * piece: when there is none the others are not asked. */
 static bool
 poll_jobs(struct cache_core *c)
 {
 	struct cache_jobs turn = STAILQ_HEAD_INITIALIZER(turn);
 	bool busy = !STAILQ_EMPTY(&c->jobs_run);
+	uint64_t op_end = c->stats.op_applied + POLL_OPS;
+	uint32_t copied = 0;
 
 	STAILQ_CONCAT(&turn, &c->jobs_run);
-	for (uint32_t i = 0; i < POLL_PIECES && !STAILQ_EMPTY(&turn); i++) {
+	while (copied < POLL_PIECES && c->stats.op_applied < op_end && !STAILQ_EMPTY(&turn)) {
 		struct cache_job *job = STAILQ_FIRST(&turn);
+		uint64_t op_cnt = c->stats.op_applied;
 
 		STAILQ_REMOVE_HEAD(&turn, next);
 		if (cache_job_run(c, job) == CACHE_STEP_AGAIN) {
+			copied += c->stats.op_applied == op_cnt;
 			STAILQ_INSERT_TAIL(&c->jobs_run, job, next);
 		}
 	}

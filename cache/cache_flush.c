@@ -124,7 +124,8 @@ cache_flush_go(struct cache_core *c, struct cache_work *w)
 		return;
 	}
 	w->flight = w->pending;
-	w->pending = (struct cache_delta){ 0 };
+	w->pending.kind = CACHE_DELTA_NONE; /* without its bytes: they need not be cleared */
+	w->pending.block = (struct cache_block){ 0 };
 	w->flight_ack = w->pending_ack;
 	w->pending_ack = 0;
 	STAILQ_CONCAT(&w->flight_acks, &w->pending_acks);

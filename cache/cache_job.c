@@ -113,7 +113,8 @@ cache_job_start(struct cache_core *c, uint16_t proc, const struct desc *d)
 	}
 	if (job->ack > KVS_ACK_ALL) {
 		refuse(c, job, MB_ERR_INVALID);
-	} else if (cache_job_run(c, job) == CACHE_STEP_AGAIN) {
+	} else if (c->work_free_cnt <= 2 * CACHE_RESERVE || /* others wait: behind them */
+		   cache_job_run(c, job) == CACHE_STEP_AGAIN) {
 		STAILQ_INSERT_TAIL(&c->jobs_run, job, next);
 	}
 }
@@ -179,21 +180,37 @@ set_copy(struct cache_core *c, struct cache_job *job)
 	return copy_piece(c, &job->payload, set_mem(c, job), &job->copied);
 }
 
-/* Brings the set here and checks it. Returns: CACHE_STEP_DONE when it is accepted; as
- * cache_step. */
+/* Brings the set here and checks it. One of an inner process is read where it is: it is our own
+ * program's, which leaves it as it is until it is answered. Returns: as cache_step, or an error. */
+static int
+set_bring(struct cache_core *c, struct cache_job *job)
+{
+	const uint8_t *p;
+	uint32_t op_cnt;
+	int step;
+
+	if (job->word != NULL) {
+		step = c->cfg.ops.view(c->cfg.ops.ctx, &job->payload, &p);
+		job->rest = slice_of(p, job->set_len);
+		return step == 0 ? (int)CACHE_STEP_DONE : MB_ERR_INVALID;
+	}
+	step = set_copy(c, job);
+	if (step != CACHE_STEP_DONE) {
+		return step;
+	}
+	job->rest = slice_of(set_mem(c, job), job->set_len);
+	return wset_check(job->rest, &op_cnt);
+}
+
+/* Returns: CACHE_STEP_DONE when the set is accepted; as cache_step. */
 static int
 accept_set(struct cache_core *c, struct cache_job *job, bool *ret_accepted)
 {
-	uint32_t op_cnt;
-	int step = set_copy(c, job);
+	int step = set_bring(c, job);
 
 	*ret_accepted = false;
 	if (step > 0) {
 		return step;
-	}
-	job->rest = slice_of(set_mem(c, job), job->set_len);
-	if (step == 0) {
-		step = wset_check(job->rest, &op_cnt);
 	}
 	if (step < 0) {
 		return refuse(c, job, step);
@@ -221,6 +238,7 @@ fetch_ahead(struct cache_core *c, struct cache_job *job)
 		struct cache_work *w;
 
 		job->ahead_cnt++;
+		cache_store_prefetch(c->store, hash);
 		if (cache_tile_of(hash, c->cfg.layout->shard_cnt) != c->cfg.shard ||
 		    cache_store_find(c->store, hash, op.key) != CACHE_ENTRY_NONE) {
 			continue;
@@ -504,7 +522,7 @@ merge_delta(struct cache_core *c, struct cache_job *job, struct slice delta, str
 static int
 op_apply(struct cache_core *c, struct cache_job *job)
 {
-	struct hlc_time now = cache_core_now(c);
+	struct hlc_time now = hlc_now(&c->clock, c->wall_us);
 	struct slice stored = cache_store_envelope(c->store, job->work->entry);
 	struct cache_block b = { 0 };
 	struct wbuf out;
@@ -609,6 +627,7 @@ cache_job_run(struct cache_core *c, struct cache_job *job)
 	if (!accepted) {
 		return step;
 	}
+	c->wall_us = timebase_wall_us(c->cfg.timebase);
 	for (uint32_t i = 0; i < CACHE_OPS_STEP; i++) {
 		if (!op_open(c, job)) {
 			job->state = CACHE_JOB_DRAIN;

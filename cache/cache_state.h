@@ -191,6 +191,7 @@ struct cache_core {
 	uint32_t magic;
 	struct cache_core_cfg cfg;
 	struct hlc clock;
+	uint64_t wall_us; /* when the job that is run began its step */
 	struct cache_store *store;
 	uint32_t job_free_cnt, work_free_cnt, wait_free_cnt;
 	/* How many works and jobs will certainly give memory back, or finish, without getting more.

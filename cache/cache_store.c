@@ -16,6 +16,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "check.h"
 #include "compiler.h"
@@ -29,11 +30,13 @@
 /* What only the tile knows of an entry. */
 struct own {
 	uint32_t block_bytes; /* as allocated; 0: no block */
-	bool read;            /* since the hand came by */
-	bool kept;
-	bool lent; /* the block it shows now */
-	bool tree; /* that is in the block */
+	bool used : 1;
+	bool read : 1; /* since the hand came by */
+	bool kept : 1;
+	bool lent : 1; /* the block it shows now */
+	bool tree : 1; /* that is in the block */
 };
+static_assert(sizeof(struct own) == 8, "eight ways are a cache line, or two");
 
 struct cache_store {
 	uint8_t *base;
@@ -113,6 +116,12 @@ cache_store_find(const struct cache_store *s, uint64_t hash, struct slice key)
 		}
 	}
 	return CACHE_ENTRY_NONE;
+}
+
+void
+cache_store_prefetch(const struct cache_store *s, uint64_t hash)
+{
+	__builtin_prefetch(&s->own[cache_home(hash) & s->mask], 1);
 }
 
 bool
@@ -211,6 +220,7 @@ entry_show(struct cache_store *s, uint32_t entry, uint64_t hash, struct slice ke
 	entry_let_go(s, entry, old_off);
 	s->own[entry].block_bytes = b->bytes;
 	s->own[entry].tree = b->tree;
+	s->own[entry].used = true;
 	s->own[entry].read = true;
 	s->stats.key_cnt += !was_used;
 }
@@ -261,6 +271,7 @@ cache_store_drop(struct cache_store *s, uint32_t entry)
 	REQUIRE(entry_used(e));
 	entry_write(s, e, 0, 0, 0, NULL, 0, 0);
 	entry_let_go(s, entry, off);
+	s->own[entry].used = false;
 	s->stats.key_cnt--;
 }
 
@@ -445,7 +456,7 @@ hand_step(struct cache_store *s)
 
 	s->hand = (s->hand + 1) & s->mask;
 	s->hand_idle++;
-	if (!entry_used(&s->index[entry]) || own->kept) {
+	if (!own->used || own->kept) {
 		return false;
 	}
 	if (own->read) {
@@ -504,7 +515,7 @@ cache_store_place(struct cache_store *s, uint64_t hash, uint32_t *ret_entry)
 		uint32_t entry = (uint32_t)((cache_home(hash) + way) & s->mask);
 		struct own *own = &s->own[entry];
 
-		if (!entry_used(&s->index[entry])) {
+		if (!own->used) {
 			*ret_entry = entry;
 			return 0;
 		}
@@ -525,6 +536,29 @@ cache_store_place(struct cache_store *s, uint64_t hash, uint32_t *ret_entry)
 }
 
 /* --------------------------------------------------------------- life, inspection */
+
+/* Each operation looks at one, anywhere: in few pages, where the kernel has large ones. */
+static struct own *
+own_make(uint64_t entry_cnt)
+{
+	size_t bytes = entry_cnt * sizeof(struct own);
+	void *own = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (own == MAP_FAILED) {
+		return NULL;
+	}
+	(void)madvise(own, bytes, MADV_HUGEPAGE);
+	return own;
+}
+
+static void
+own_free(struct cache_store *s)
+{
+	if (s->own != NULL) {
+		munmap(s->own, (s->mask + 1) * sizeof(struct own));
+	}
+}
 
 int
 cache_store_create(struct cache_store **ret, const struct cache_store_cfg *cfg)
@@ -552,10 +586,10 @@ cache_store_create(struct cache_store **ret, const struct cache_store_cfg *cfg)
 	s->heap = heap_init(cfg->base + at->heap, at->heap_bytes);
 	nodes.ctx = s;
 	grove_init(&s->grove, s->base, at->heap, at->heap + at->heap_bytes, &nodes);
-	s->own = calloc(at->entry_cnt, sizeof(struct own));
+	s->own = own_make(at->entry_cnt);
 	if (s->own == NULL || cache_retire_create(&s->retire, at->heap, at->heap + at->heap_bytes,
 						  at->heap_bytes / RETIRED_SHARE, &ops) != 0) {
-		free(s->own);
+		own_free(s);
 		free(s);
 		return MB_ERR_NO_MEMORY;
 	}
@@ -567,7 +601,7 @@ void
 cache_store_destroy(struct cache_store *s)
 {
 	cache_retire_destroy(s->retire);
-	free(s->own);
+	own_free(s);
 	free(s);
 }
 
@@ -604,6 +638,7 @@ cache_store_check(const struct cache_store *s)
 		INSIST(own_load(&e->version) % 2 == 0);
 		INSIST(own_load(&e->version) <= s->version);
 		INSIST((off != 0) == (s->own[i].block_bytes != 0));
+		INSIST(s->own[i].used == entry_used(e));
 		INSIST(!s->own[i].lent || (s->own[i].kept && off != 0));
 		if (!entry_used(e)) {
 			INSIST(off == 0);

@@ -65,6 +65,9 @@ void cache_store_destroy(struct cache_store *s);
 /* cache_store_find returns the entry of a key; CACHE_ENTRY_NONE. */
 uint32_t cache_store_find(const struct cache_store *s, uint64_t hash, struct slice key);
 
+/* cache_store_prefetch: the key of this hash will soon be looked for, and kept. */
+void cache_store_prefetch(const struct cache_store *s, uint64_t hash);
+
 /* cache_store_envelope returns what an entry shows. Valid until it is changed; where it stands for
  * a tree, until the next call. */
 struct slice cache_store_envelope(struct cache_store *s, uint32_t entry);

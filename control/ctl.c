@@ -67,8 +67,7 @@ ctl_orphans_stop(struct ctl *c, const struct proc *client)
 		if (x->state != PROC_LIVE) {
 			continue;
 		}
-		call = atomic_load_explicit(&region_run(&c->peers->peer[e].region)->call,
-					    memory_order_relaxed);
+		call = ctl_exec_call(c, e);
 		if (call != 0 && call_id_proc(call) == client->idx) {
 			ctl_stop_call(c, e, call);
 		}
@@ -92,13 +91,29 @@ ctl_orphans_due(struct ctl *c, uint64_t now)
 	}
 }
 
+/* Whether an executor that was ended by a signal had no memory left: the kernel killed it for that,
+ * or it says so. */
+static bool
+ctl_exec_full(const struct ctl *c, const struct proc *p, int sig)
+{
+	if (sig == SIGKILL) {
+		return cgroup_killed(c->cfg.cgroup);
+	}
+	return p->state == PROC_LIVE &&
+	       atomic_load_explicit(&region_run(&c->peers->peer[p->idx].region)->full,
+				    memory_order_relaxed) != 0;
+}
+
 void
 ctl_gone(struct ctl *c, struct proc *p, enum death_cause cause, int status)
 {
 	struct desc d = { .kind = DESC_PROC_DOWN,
 			  .dead = { .inc = p->inc,
 				    .proc = p->idx,
-				    .cause = (uint16_t)cause,
+				    .cause = (uint16_t)(cause == DEATH_SIGNAL && p->is_executor &&
+									ctl_exec_full(c, p, status)
+								? DEATH_NO_MEMORY
+								: cause),
 				    .status = status } };
 	struct ctl_conn *conn = ctl_conn_of(c, p);
 
@@ -151,8 +166,7 @@ ctl_busy_look(struct ctl *c, uint64_t now)
 		if (c->procs.proc[e].state != PROC_LIVE) {
 			continue;
 		}
-		call = atomic_load_explicit(&region_run(&c->peers->peer[e].region)->call,
-					    memory_order_relaxed);
+		call = ctl_exec_call(c, e);
 		if (call != c->exec[e].busy_call) {
 			c->exec[e].busy_call = call;
 			c->exec[e].busy_ns = now;
@@ -194,6 +208,9 @@ ctl_notify(struct ctl *c, struct proc *p)
 			/* It does not read its port: it is stopped, or hostile. It keeps the index
 			 * from being used again until it ends. */
 			continue;
+		}
+		if (proc_knows(p, i) && i < PROC_CLIENT_FIRST) {
+			ctl_lease_ask(c, i);
 		}
 	}
 	/* And it will acknowledge nothing any more. */
@@ -265,6 +282,9 @@ ctl_on_tile(struct ctl *c, uint32_t tile, const struct desc *d)
 		break;
 	case DESC_EXEC_STOP:
 		ctl_stop_call(c, d->a, d->call);
+		break;
+	case DESC_EXEC_LOST:
+		ctl_lease_lost(c, d->a, d->call);
 		break;
 	case DESC_EXEC_DRAIN:
 		ctl_exec_drained(c, d->a);
@@ -408,6 +428,9 @@ ctl_on_proc(struct ctl *c, struct proc *p, const struct desc *d)
 	case DESC_LOG:
 		ctl_on_log(c, p, d);
 		break;
+	case DESC_PONG:
+		ctl_lease_answer(c, p->idx, d->call);
+		break;
 	default:
 		break; /* a stranger's: ignored */
 	}
@@ -441,7 +464,8 @@ ctl_stop_call(struct ctl *c, uint16_t exec, uint64_t call)
 }
 
 /* The grace is over: an executor that still runs the call is killed. One that runs another call may
- * have this one before it: it is looked at again, until it was found idle twice. */
+ * have this one before it: it is looked at again, until it has answered, idle, a PING that was sent
+ * when it was idle (T2 in ctl_lease.c: that it says so is not enough). */
 static void
 ctl_stop_check(struct ctl *c, struct ctl_stop *s, uint64_t now)
 {
@@ -452,16 +476,18 @@ ctl_stop_check(struct ctl *c, struct ctl_stop *s, uint64_t now)
 		s->proc = 0;
 		return;
 	}
-	runs = atomic_load_explicit(&region_run(&c->peers->peer[p->idx].region)->call,
-				    memory_order_relaxed);
-	s->idle = runs == 0 ? s->idle + 1 : 0;
+	runs = ctl_exec_call(c, p->idx);
 	s->at_ns = now + c->cfg.grace_ns + NS_PER_MS;
 	if (runs == s->call) {
 		log_at(LOG_INFO, "executor %u is stopped: call %016llx did not end", p->idx,
 		       (unsigned long long)s->call);
 		kill(p->pid, SIGKILL);
 		s->proc = 0;
-	} else if (s->idle == 2) {
+	} else if (ctl_lease_runs(c, p->idx) != 0) {
+		s->ping = 0;
+	} else if (s->ping == 0) {
+		s->ping = ctl_lease_ask(c, p->idx);
+	} else if (c->exec[p->idx].pong >= s->ping) {
 		s->proc = 0;
 	}
 }
@@ -526,7 +552,12 @@ ctl_housekeeping(void *ctx, uint64_t now_ns)
 
 	ctl_stop_due(c, now_ns);
 	ctl_orphans_due(c, now_ns);
+	ctl_lease_due(c, now_ns);
 	ctl_exec_step(c);
+	if (now_ns >= c->watch_ns) {
+		c->watch_ns = now_ns + c->watch_pause_ns;
+		c->watch(c->node);
+	}
 	ports_flush(c->ports);
 }
 
@@ -546,7 +577,8 @@ static uint64_t
 ctl_next_timer(void *ctx)
 {
 	struct ctl *c = ctx;
-	uint64_t at = MIN(ctl_exec_timer(c), c->orphans_ns);
+	uint64_t at =
+		MIN(MIN(ctl_exec_timer(c), c->orphans_ns), MIN(ctl_lease_timer(c), c->watch_ns));
 	uint64_t nap = ports_sleep_ns(c->ports);
 
 	for (uint32_t i = 0; i < CTL_STOP_MAX; i++) {
@@ -567,9 +599,7 @@ ctl_drain(void *ctx, uint64_t now_ns)
 	struct ctl *c = ctx;
 
 	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
-		if (c->procs.proc[e].state == PROC_LIVE &&
-		    atomic_load_explicit(&region_run(&c->peers->peer[e].region)->call,
-					 memory_order_relaxed) != 0) {
+		if (c->procs.proc[e].state == PROC_LIVE && ctl_exec_call(c, e) != 0) {
 			return false;
 		}
 	}
@@ -608,8 +638,10 @@ ctl_create(struct ctl **ret, const struct ctl_config *cfg, struct lcore *lcore)
 	c->tb = timebase_real();
 	c->listen_fd = -1;
 	c->zygote_fd = -1;
+	c->child_fd = -1;
 	c->gen = 1;
 	c->orphans_ns = UINT64_MAX;
+	c->watch_ns = UINT64_MAX;
 	c->started_ns = ctl_now(c);
 	for (uint32_t i = 0; i < CTL_CONN_MAX; i++) {
 		c->conn[i].fd = -1;

@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "cgroup.h"
 #include "classes.h"
 #include "ctl_msg.h"
 #include "domain.h"
@@ -76,6 +77,10 @@ struct exec {
 	uint64_t ready_ns;
 	uint64_t busy_call; /* which it ran when ctl_busy_look looked; 0: none */
 	uint64_t busy_ns;   /* when it was first seen to run that */
+	/* ctl_lease.c: PINGs sent, and the last that was answered; since when it is awaited; since
+	 * when it has been halted (0: it is not); killed for that */
+	uint64_t ping, pong, asked_ns, stopped_ns;
+	bool lost;
 	uint32_t fn_cnt;
 	uint16_t fn[FUNCTION_CNT_MAX];
 };
@@ -94,7 +99,7 @@ struct ctl_stop {
 	uint32_t inc;
 	uint64_t call;
 	uint64_t at_ns;
-	uint32_t idle; /* looks in a row at which the executor ran nothing */
+	uint64_t ping; /* sent when the executor ran nothing; 0: it ran another call */
 };
 
 /* A deployment under way: its functions are in the registry, not yet shown to anybody. */
@@ -133,11 +138,13 @@ struct ctl_config {
 	uint8_t cpu_daemon[CPU_CNT_MAX / 8];
 	uint8_t cpu_exec[CPU_CNT_MAX / 8];
 	uint64_t executor_memory;
+	struct cgroup *cgroup; /* that executors are put into */
 	uint64_t dag_split_ns;
 	uint64_t unpin_ns;           /* 0: never */
 	struct sched_log *sched_log; /* sched's decisions, to be read */
 	uint64_t executor_spin_ns, client_spin_ns;
 	uint64_t grace_ns;
+	uint64_t lease_ns;
 	uint64_t load_timeout_ns;
 	uint32_t client_max;
 	size_t payload_budget;
@@ -167,6 +174,7 @@ struct ctl {
 	uint32_t late_cnt; /* answers that wait for sched */
 	int listen_fd;
 	int zygote_fd; /* -1: none */
+	int child_fd;  /* SIGCHLD; -1: none */
 	pid_t zygote_pid;
 	uint32_t zygote_enforced;
 	uint64_t zygote_retry_ns; /* nothing is asked of it before, nor is another one started */
@@ -191,6 +199,9 @@ struct ctl {
 	/* adds what only the node knows (machine, plan, memory, counts) to a status or top answer:
 	 * json is a json_t object */
 	void (*describe)(void *ctx, void *json, bool top);
+	/* called every watch_pause_ns, next at watch_ns; UINT64_MAX: never */
+	void (*watch)(void *ctx);
+	uint64_t watch_ns, watch_pause_ns;
 	void *node;
 	FILE *report; /* one line per life event; NULL: none */
 };
@@ -214,6 +225,28 @@ void ctl_busy_look(struct ctl *c, uint64_t now);
 void ctl_gone(struct ctl *c, struct proc *p, enum death_cause cause, int status);
 /* ctl_stop_call ends a running call after the grace, by force if it still runs then. */
 void ctl_stop_call(struct ctl *c, uint16_t exec, uint64_t call);
+
+/* What executor e, which lives, says that it runs; 0: nothing. A hint. */
+static inline uint64_t
+ctl_exec_call(const struct ctl *c, uint16_t e)
+{
+	return atomic_load_explicit(&region_run(&c->peers->peer[e].region)->call,
+				    memory_order_relaxed);
+}
+
+/* ctl_lease.c */
+void ctl_lease_start(struct ctl *c);
+void ctl_lease_stop(struct ctl *c);
+/* ctl_lease_runs: what executor e says that it runs, if a client waits for that; 0: nothing. */
+uint64_t ctl_lease_runs(const struct ctl *c, uint16_t e);
+/* ctl_lease_ask sends executor e a PING: from now on it answers, or says what it runs, or ends.
+ * Returns: which one, counted from 1; 0 when it could not be sent. */
+uint64_t ctl_lease_ask(struct ctl *c, uint16_t e);
+void ctl_lease_answer(struct ctl *c, uint16_t e, uint64_t ping);
+/* ctl_lease_lost: sched's word, that e does not run the call it was given. */
+void ctl_lease_lost(struct ctl *c, uint16_t e, uint64_t call);
+void ctl_lease_due(struct ctl *c, uint64_t now);
+uint64_t ctl_lease_timer(const struct ctl *c);
 
 /* ctl_sock.c */
 /* ctl_sock_taken: a node answers at path. */

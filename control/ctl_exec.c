@@ -187,7 +187,8 @@ ctl_load_set(struct ctl *c, const uint16_t *fn, uint32_t cnt, struct load_set *r
 		if (o == ret->head.object_cnt) {
 			ret->object[ret->head.object_cnt++] = f->object;
 		}
-		ret->fn[i] = (struct load_fn){ .id = f->id, .object = o };
+		ret->fn[i] =
+			(struct load_fn){ .id = f->id, .object = o, .memory_kib = f->memory_kib };
 		memcpy(ret->fn[i].name, f->defined, NAME_BYTES_MAX);
 	}
 }
@@ -297,6 +298,7 @@ ctl_exec_drained(struct ctl *c, uint16_t e)
 
 	if (e < PROC_CLIENT_FIRST && c->exec[e].state == EXEC_DRAINING) {
 		ports_send(c->ports, e, &d);
+		ctl_lease_ask(c, e);
 	}
 }
 
@@ -584,6 +586,7 @@ ctl_exec_start(struct ctl *c)
 	if (c->zygote_fd >= 0) {
 		ctl_zygote_watch(c);
 	}
+	ctl_lease_start(c);
 	ctl_exec_step(c);
 	return 0;
 }
@@ -592,6 +595,7 @@ ctl_exec_start(struct ctl *c)
 void
 ctl_exec_stop(struct ctl *c)
 {
+	ctl_lease_stop(c);
 	if (c->zygote_fd >= 0) {
 		lcore_unwatch(c->lcore, c->zygote_fd);
 		close(c->zygote_fd);

@@ -27,6 +27,7 @@ enum ctl_kind {
 	DESC_PIN_WANT, /* a = function id: calls wait and no executor has it */
 	/* a = executor, call, err = why: end that call, by force after the grace */
 	DESC_EXEC_STOP,
+	DESC_EXEC_LOST, /* a = executor, call: it does not run what it was given; it is to end */
 };
 
 struct ctl_exec_set {

@@ -14,6 +14,7 @@
 #include "check.h"
 #include "ctl.h"
 #include "eal.h"
+#include "home.h"
 #include "kvs_shard.h"
 #include "kvs_tile.h"
 #include "log.h"
@@ -40,6 +41,19 @@ node_fail(char why[NODE_WHY_BYTES], int err, const char *text)
 
 /* ------------------------------------------------------------------- plan */
 
+/* The daemon lives where its NIC is, if it may use cores there. */
+static void
+node_home(const struct node *n, struct topo_params *tp)
+{
+	int home = tp->net_cnt > 0 ? home_of_nic("", n->params.net_nic) : -1;
+
+	for (uint32_t i = 0; i < n->machine->numa_cnt; i++) {
+		if (n->machine->numa[i].os_idx == home) {
+			tp->home_numa = (uint16_t)home;
+		}
+	}
+}
+
 static int
 node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 {
@@ -63,6 +77,7 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 	tp.spare_cnt = p->executor_spares;
 	err = place_load(NULL, p->node_cores[0] != '\0' ? p->node_cores : NULL, n->machine, &tw);
 	if (err == 0) {
+		node_home(n, &tp);
 		err = topo_build(&tp, n->machine, n->topo, &tw);
 	}
 	if (err == 0) {
@@ -232,12 +247,14 @@ node_ctl_config(struct node *n, const char *executor_path, const char *sandbox,
 		.spare_cnt = n->topo->spare_cnt,
 		.classes = n->classes,
 		.executor_memory = p->executor_memory,
+		.cgroup = &n->cgroup,
 		.dag_split_ns = p->sched_dag_split,
 		.unpin_ns = p->executor_unpin,
 		.sched_log = &n->sched.log,
 		.executor_spin_ns = p->executor_spin,
 		.client_spin_ns = p->client_spin,
 		.grace_ns = p->executor_deadline_grace,
+		.lease_ns = p->executor_lease,
 		.load_timeout_ns = LOAD_TIMEOUT_NS,
 		.client_max = p->client_count_max,
 		.payload_budget = p->executor_payload_budget,
@@ -332,6 +349,7 @@ node_sched(struct node *n)
 		.queue_max = n->params.sched_queue_max,
 		.seed = n->id,
 		.result_ttl_ns = n->params.sched_result_ttl,
+		.lease_ns = n->params.executor_lease,
 		.slab = n->region.rw + n->region.at.slab + part * CACHE_TILE_CNT_MAX,
 		.slab_bytes = part,
 		.slab_off = n->region.at.slab + part * CACHE_TILE_CNT_MAX,
@@ -500,6 +518,7 @@ node_create(struct node **ret, const struct params *p, const char *executor_path
 	}
 	*ret = n;
 	n->params = *p;
+	notify_take(&n->notify);
 	n->region_fd = n->hints_fd = n->cache_fd = n->zygote_fd = -1;
 	if (getentropy(&n->id, sizeof(n->id)) != 0) {
 		n->id = timebase_now_ns(timebase_real()) ^ (uint64_t)getpid() << 32;
@@ -513,8 +532,11 @@ node_create(struct node **ret, const struct params *p, const char *executor_path
 	}
 	if (err == 0 && !plan_only) {
 		/* First of all: what it forks shall have nothing of ours. */
+		node_cgroup_make(n, sandbox);
 		err = zygote_start(executor_path, sandbox, &n->zygote_fd, &n->zygote_pid);
-		if (err != 0) {
+		if (err == 0) {
+			cgroup_take(&n->cgroup, n->zygote_pid);
+		} else {
 			snprintf(why, NODE_WHY_BYTES, "%.300s cannot be run; say --executor PATH",
 				 executor_path);
 		}
@@ -566,10 +588,16 @@ node_run(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 	if (n->gate != NULL && gate_port(n->gate) != 0) {
 		fprintf(out, "Redis clients: port %u\n", gate_port(n->gate));
 	}
+	if (n->gate != NULL && gate_tls_port(n->gate) != 0) {
+		fprintf(out, "Redis clients over TLS: port %u\n", gate_tls_port(n->gate));
+	}
 	fprintf(out, "io_uring: %s\n", lcore_uring_text(n->lcore[0]));
 	node_net_print(n, out);
+	node_cgroup_print(n, out);
 	fprintf(out, "ready at %s\n", n->socket);
 	fflush(out);
+	node_watch(n);
+	notify_tell(&n->notify, "READY=1");
 	err = lcore_run(n->lcore[0]);
 	/* A net tile may wait for ctl, which runs no more: it hears that nobody is there. */
 	ctl_sock_close(n->ctl);
@@ -585,6 +613,7 @@ void
 node_stop(struct node *n)
 {
 	if (n->lcore[0] != NULL) {
+		notify_tell(&n->notify, "STOPPING=1");
 		lcore_stop(n->lcore[0]);
 	}
 }
@@ -598,6 +627,7 @@ node_destroy(struct node *n)
 	if (n->zygote_fd >= 0) {
 		close(n->zygote_fd);
 	}
+	cgroup_remove(&n->cgroup);
 	if (n->sched.core != NULL) {
 		sched_tile_fini(&n->sched);
 	}

@@ -8,7 +8,8 @@
 bool
 node_has_gate(const struct params *p)
 {
-	return p->gate_listen[0] != '\0' || p->gate_socket[0] != '\0';
+	return p->gate_listen[0] != '\0' || p->gate_tls_listen[0] != '\0' ||
+	       p->gate_socket[0] != '\0';
 }
 
 void
@@ -35,12 +36,19 @@ node_gate(struct node *n, char why[NODE_WHY_BYTES])
 		.cache_bytes = n->cache_plan.bytes,
 		.listen = p->gate_listen,
 		.socket = p->gate_socket,
+		.tls_listen = p->gate_tls_listen,
+		.tls_cert = p->gate_tls_cert,
+		.tls_key = p->gate_tls_key,
+		.tls_ca = p->gate_tls_ca,
 		.password = p->gate_password,
+		.users = p->gate_users,
 		.protected_mode = p->gate_protected,
 		.conn_max = p->gate_connections,
 		.memory_bytes = p->gate_memory,
 		.idle_ns = p->gate_idle,
 		.slow_ns = p->gate_slow,
+		.slowlog_ns = p->gate_slowlog,
+		.backlog_bytes = p->gate_backlog,
 		.node_id = n->id,
 	};
 	int err = ctl_inner_add(n->ctl, "gate", lcore_bell(lcore)->fd, &cfg.inner);

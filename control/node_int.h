@@ -7,12 +7,14 @@
 
 #include "cache_region.h"
 #include "cache_tile.h"
+#include "cgroup.h"
 #include "ctl.h"
 #include "eal.h"
 #include "door.h"
 #include "gate.h"
 #include "kvs_tile.h"
 #include "metrics.h"
+#include "notify.h"
 #include "place.h"
 #include "rng.h"
 #include "sched_tile.h"
@@ -52,6 +54,9 @@ struct node {
 	struct door *door; /* NULL: no net.listen */
 	struct net_tile *net_tile;
 	uint32_t tile_handle[TILE_CNT_MAX]; /* at its lcore */
+	struct notify notify;               /* the service manager */
+	uint64_t watch_pass[LCORE_CNT_MAX]; /* rounds of each at the last look */
+	struct cgroup cgroup;               /* of its executors */
 	int zygote_fd;
 	pid_t zygote_pid;
 };
@@ -80,6 +85,15 @@ const char *node_net_pci(const struct params *p);
 int node_net(struct node *n, char why[NODE_WHY_BYTES]);
 void node_net_print(const struct node *n, FILE *out);
 void node_net_destroy(struct node *n);
+
+/* node_watch tells the service manager that the node lives, as often as it asked. */
+void node_watch(struct node *n);
+
+/* node_cgroup.c: the group is made before the zygote is started, printed when the node is ready;
+ * node_cgroup_describe gives a json_t object. */
+void node_cgroup_make(struct node *n, const char *sandbox);
+void node_cgroup_print(const struct node *n, FILE *out);
+void *node_cgroup_describe(const struct node *n);
 
 /* node_describe adds to an answer for the command line what only the node knows; see ctl.h. */
 void node_describe(void *ctx, void *json, bool top);

@@ -83,6 +83,10 @@ void sched_log_set(struct sched *s, struct sched_log *log);
  * are told; now_ns: that time; ttl_ns: how long a result is kept. */
 void sched_requests_set(struct sched *s, uint64_t wall_ns, uint64_t now_ns, uint64_t ttl_ns);
 
+/* sched_lease_set has calls watched that an executor was given: if it says for lease_ns that it
+ * runs nothing, ctl is told (DESC_EXEC_LOST). */
+void sched_lease_set(struct sched *s, uint64_t lease_ns);
+
 /* sched_on_proc handles a message that came from process proc. */
 void sched_on_proc(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now_ns);
 

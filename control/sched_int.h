@@ -107,8 +107,11 @@ struct sched {
 	uint64_t load_ns;                /* when all were */
 	/* when a claim was first found in our way; 0: it is not */
 	uint64_t busy_since_ns[EXEC_END];
-	uint8_t draining[EXEC_END];     /* enum sched_drain */
-	uint64_t drain_seq[EXEC_END];   /* draining, and kept for runs that are older; 0: not */
+	uint64_t lease_ns;            /* 0: none */
+	uint64_t lease_at_ns;         /* when those that run something from us are looked at */
+	uint64_t quiet_ns[EXEC_END];  /* since when one of them says that it does not; 0: it does */
+	uint8_t draining[EXEC_END];   /* enum sched_drain */
+	uint64_t drain_seq[EXEC_END]; /* draining, and kept for runs that are older; 0: not */
 	uint64_t waiting[TARGET_WORDS]; /* targets with a queue that is not empty */
 	uint32_t run_free, run_first;   /* + 1 */
 	uint32_t kept_cnt;              /* executors with a drain_seq */
@@ -134,6 +137,8 @@ struct sched {
  * does is said where it is. */
 struct sched_call *sched_call_alloc(struct sched *s, const struct desc *d, uint16_t client);
 void sched_call_free(struct sched *s, struct sched_call *c);
+/* sched_args_drop gives back arguments that an executor holds for us (CALL_F_KEPT). */
+void sched_args_drop(struct sched *s, struct desc *d);
 void sched_answer(struct sched *s, uint16_t client, uint64_t call, int err, const char *text);
 void sched_deliver(struct sched *s, uint16_t client, const struct desc *answer);
 void sched_call_end(struct sched *s, struct sched_call *c, int err, const char *text);
@@ -150,7 +155,15 @@ bool sched_exec_none(const uint64_t *set);
 void sched_exec_set(uint64_t *set, uint16_t exec, bool in);
 void sched_targets_refresh(struct sched *s);
 
-/* sched.c: dispatching, for runs, requests and for what ctl says. */
+/* sched.c: dispatching, for runs, requests and for what ctl says. sched_call_begin puts a call where
+ * it waits, or answers it. Returns: its target; NULL: it has none; then *ret_parts says that it runs
+ * in parts, which wait. front: it has begun already. */
+struct sched_target *sched_call_begin(struct sched *s, uint16_t client, const struct desc *d,
+				      bool front, bool *ret_parts);
+/* sched_goes_on: a reply of exec says that its call goes on. sched_go_on has it do so. */
+bool sched_goes_on(const struct desc *reply, uint16_t exec);
+void sched_go_on(struct sched *s, uint16_t client, const struct desc *call,
+		 const struct desc *reply);
 void sched_on_call(struct sched *s, uint16_t client, const struct desc *d, uint64_t now_ns);
 void sched_reply_drop(struct sched *s, uint16_t exec, const struct desc *d);
 void sched_exec_try(struct sched *s, uint16_t exec, uint64_t now_ns);
@@ -166,6 +179,11 @@ void sched_drained(struct sched *s, uint16_t exec);
 /* sched_load.c: sched_loads looks at the executors' loads, if that is due. */
 void sched_loads(struct sched *s);
 void sched_load_drop(struct sched *s, uint16_t exec);
+
+/* sched_lease.c: sched_lease_begin notes that exec was given a call, or answered it; sched_leases
+ * looks for those that do not run theirs. */
+void sched_lease_begin(struct sched *s, uint16_t exec);
+void sched_leases(struct sched *s);
 
 /* sched_table.c: what ctl says. */
 void sched_exec_mask(struct sched *s, uint16_t exec, const struct ctl_exec_set *set);
@@ -204,7 +222,7 @@ sched_target_of(struct sched *s, const struct sched_run *r, uint8_t v)
 /* sched_run.c: DAG calls that run in parts. Each is said there. */
 void sched_runs_init(struct sched *s);
 bool sched_run_wanted(const struct sched *s, uint32_t target, const struct desc *d);
-void sched_run_start(struct sched *s, uint16_t client, const struct desc *d, uint64_t now_ns);
+void sched_run_start(struct sched *s, uint16_t client, const struct desc *d);
 void sched_run_on_reply(struct sched *s, struct sched_call *part, uint16_t exec,
 			const struct desc *d);
 void sched_run_part_end(struct sched *s, struct sched_call *part, int err, const char *text);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "alive.h"
 #include "call.h"
 #include "message.h"
 #include "check.h"
@@ -107,18 +108,11 @@ sched_tile_alive(void *ctx, uint64_t call)
 	struct sched_tile *t = ctx;
 	uint16_t proc = call_id_proc(call);
 	uint32_t inc = proc < PROC_CNT_MAX ? ports_inc(t->ports, proc) : 0;
-	const struct region_live *live;
 
 	if (proc < PROC_CLIENT_FIRST || inc == 0 || call_id_make(proc, inc, call) != call) {
 		return ALIVE_NO;
 	}
-	live = region_live(&t->peers->peer[proc].region);
-	if (atomic_load_explicit(&live->keeps, memory_order_relaxed) == 0) {
-		return ALIVE_UNKNOWN;
-	}
-	return atomic_load_explicit(&live->call[call % LIVE_CNT], memory_order_relaxed) == call
-		       ? ALIVE_YES
-		       : ALIVE_NO;
+	return region_says_alive(&t->peers->peer[proc].region, call);
 }
 
 int
@@ -143,6 +137,7 @@ sched_tile_init(struct sched_tile *t, struct placement *placement, struct hints 
 	}
 	if (err == 0) {
 		sched_log_set(t->core, &t->log);
+		sched_lease_set(t->core, cfg->lease_ns);
 		clock_gettime(CLOCK_REALTIME, &wall);
 		sched_requests_set(t->core,
 				   (uint64_t)wall.tv_sec * NS_PER_S + (uint64_t)wall.tv_nsec -

@@ -90,6 +90,9 @@ argkeys_store(struct mb_call *call, struct slice key)
 	int err;
 
 	result_values(call->result, value);
+	if (call->result->cnt == 1 && value[0].type == MB_INVALID) {
+		return 0;
+	}
 	if (call->result->cnt != 1) {
 		bytes = result_list(call->result);
 	} else if (value[0].type == MB_I64) {

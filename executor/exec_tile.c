@@ -30,6 +30,8 @@ struct exec_tile {
 	struct exec *exec;
 	struct cache_view view;
 	bool drain;
+	bool calls;              /* a call runs */
+	struct desc pong;        /* to be sent when it has ended; kind DESC_NONE: nothing is */
 	uint64_t drain_until_ns; /* 0: not idle yet since */
 	bool lost;               /* the node is gone */
 	uint64_t rest_ns;        /* how long nothing must come to be idle */
@@ -225,6 +227,27 @@ tile_on_drain(void *ctx)
 	t->drain = true;
 }
 
+static void
+tile_pong(struct exec_tile *t)
+{
+	tile_send(t, PORT_CTL, &t->pong);
+	t->pong.kind = DESC_NONE;
+}
+
+/* ctl wants to hear that no call runs (control/ctl_lease.c): a function that waits for something
+ * does not answer for it. */
+static void
+tile_on_ping(void *ctx, const struct desc *d)
+{
+	struct exec_tile *t = ctx;
+
+	t->pong = *d;
+	t->pong.kind = DESC_PONG;
+	if (!t->calls) {
+		tile_pong(t);
+	}
+}
+
 /* -------------------------------------------------------------------- loop */
 
 /* Nothing came for a while. The claim is looked at now and not between calls: its line is the one
@@ -303,7 +326,12 @@ exec_tile_run(struct exec_tile *t)
 		int n = tile_next(t, &next);
 
 		if (n == 1) {
+			t->calls = true;
 			n = exec_call(t->exec, &next.d, &next.from);
+			t->calls = false;
+			if (unlikely(t->pong.kind != DESC_NONE)) {
+				tile_pong(t);
+			}
 		} else if (n == 0) {
 			if (t->drain && drained(t)) {
 				return 0;
@@ -351,7 +379,7 @@ int
 exec_tile_create(struct exec_tile **ret, int sock)
 {
 	struct exec_tile *t = calloc(1, sizeof(*t));
-	struct domain_events events = { .drain = tile_on_drain, .ctx = t };
+	struct domain_events events = { .drain = tile_on_drain, .ping = tile_on_ping, .ctx = t };
 	int err;
 
 	if (t == NULL) {

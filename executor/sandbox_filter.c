@@ -6,17 +6,18 @@
  *
  *   FILTER_LOAD   what loading an object needs: open for reading, map, protect, change directory,
  *                 limits, and the second filter
- *   FILTER_RUN    what running functions needs: memory of one's own, the domain's socket and bells,
- *                 time, signals to oneself, exit
+ *   FILTER_RUN    what running functions needs: memory of one's own and its limit (budget.h), the
+ *                 domain's socket and bells, time, signals to oneself, exit
  *
  * Shared memory. A shared mapping of no file is memory that no limit counts, and is refused; one of
  * a file is allowed, as payloads of callers are mapped while functions run. Such a file came over
  * the socket (there is no open), and is sealed. Never are memory pages writable and executable at
  * once; FILTER_RUN allows no new executable ones.
  *
- * Signals. abort() must work, so that its cause is seen as such. It sends itself a signal by
- * process id, which is not known when the filters are built: a filter compares with PID_PLACE, and
- * a child puts its own id there before it installs its copy.
+ * Signals. abort() must work, so that its cause is seen as such, and what else a program sends
+ * itself when it fails; none that would only stop it. It does so by process id, which is not known
+ * when the filters are built: a filter compares with PID_PLACE, and a child puts its own id there
+ * before it installs its copy.
  *
  * The filters are built once in the zygote; a child only hands the kernel an array.
  */
@@ -25,9 +26,11 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -41,8 +44,6 @@
 #endif
 
 #define PID_PLACE UINT32_C(0x4d425049)
-
-#define ROW_CNT_MAX 64
 
 /* A system call, allowed when its arguments suit the tests. */
 struct row {
@@ -69,6 +70,8 @@ struct row {
 #define ARG_NO_BITS(arg, m) ARG_MASK(arg, m, 0)
 #define ARG_OWN_PID(arg)    SCMP_CMP32(arg, SCMP_CMP_EQ, PID_PLACE)
 
+#define RAISE(sig) IF2(tgkill, ARG_OWN_PID(0), ARG_IS(2, sig))
+
 /* mmap: protection is argument 2, flags are 3. Huge pages are the node's. */
 #define MAP_IS_PRIVATE ARG_MASK(3, MAP_TYPE | MAP_HUGETLB, MAP_PRIVATE)
 #define MAP_IS_FILE    ARG_MASK(3, MAP_TYPE | MAP_ANONYMOUS, MAP_SHARED)
@@ -79,6 +82,7 @@ static const struct row both[] = {
 	ANY(brk),
 	ANY(munmap),
 	ANY(mremap),
+	IF2(prlimit64, ARG_IS(0, 0), ARG_IS(1, RLIMIT_DATA)),
 	IF2(mmap, MAP_IS_PRIVATE, ARG_NO_BITS(2, PROT_EXEC)),
 	IF2(mmap, MAP_IS_FILE, ARG_NO_BITS(2, PROT_EXEC)),
 	IF1(mprotect, ARG_NO_BITS(2, PROT_EXEC)),
@@ -135,7 +139,14 @@ static const struct row both[] = {
 	ANY(rt_sigreturn),
 	ANY(sigaltstack),
 	ANY(restart_syscall),
-	IF1(tgkill, ARG_OWN_PID(0)),
+	RAISE(SIGABRT),
+	RAISE(SIGSEGV),
+	RAISE(SIGBUS),
+	RAISE(SIGFPE),
+	RAISE(SIGILL),
+	RAISE(SIGTRAP),
+	RAISE(SIGSYS),
+	RAISE(SIGKILL),
 	ANY(exit),
 	ANY(exit_group),
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ulib_value.c - arguments and results */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,7 +10,8 @@
 static const char *const type_name[] = {
 	[MB_NIL] = "nil",   [MB_BYTES] = "bytes",   [MB_I64] = "i64",
 	[MB_F64] = "f64",   [MB_UTF8] = "utf8",     [MB_F64_ARRAY] = "array of f64",
-	[MB_LIST] = "list", [MB_REF] = "reference", [MB_OUTPUT] = "output key"
+	[MB_LIST] = "list", [MB_REF] = "reference", [MB_OUTPUT] = "output key",
+	[MB_INVALID] = "a text that says why there is no valid value"
 };
 
 /* --------------------------------------------------------------- arguments */
@@ -18,15 +20,20 @@ static int __attribute__((__cold__))
 arg_refuse(struct mb_call *call, uint32_t idx, const char *wanted)
 {
 	char what[32];
-	char why[96];
+	char why[FN_LOG_BYTES];
 
 	snprintf(what, sizeof(what), "argument %u", idx);
 	if (idx >= call->arg_cnt) {
 		snprintf(why, sizeof(why), "there are only %u", call->arg_cnt);
 		return call_refuse(call, MB_ERR_NOT_FOUND, what, why);
 	}
-	snprintf(why, sizeof(why), "%s is expected, not %s", wanted,
-		 type_name[call->arg[idx].type]);
+	if (call->arg[idx].type == MB_INVALID) {
+		snprintf(why, sizeof(why), "%s is expected, and there is no valid one: %.*s",
+			 wanted, (int)call->arg[idx].len, (const char *)call->arg[idx].p);
+	} else {
+		snprintf(why, sizeof(why), "%s is expected, not %s", wanted,
+			 type_name[call->arg[idx].type]);
+	}
 	return call_refuse(call, MB_ERR_TYPE, what, why);
 }
 
@@ -111,6 +118,16 @@ mb_arg_f64_array(struct mb_call *call, uint32_t idx, const double **ret, size_t 
 	}
 	*ret = (const double *)(const void *)call->arg[idx].p;
 	*ret_cnt = call->arg[idx].len / sizeof(double);
+	return 0;
+}
+
+int
+mb_arg_invalid(struct mb_call *call, uint32_t idx, struct mb_slice *ret)
+{
+	if (!arg_is(call, idx, MB_INVALID)) {
+		return arg_refuse(call, idx, type_name[MB_INVALID]);
+	}
+	*ret = mb_slice_of(call->arg[idx].p, call->arg[idx].len);
 	return 0;
 }
 
@@ -209,6 +226,19 @@ mb_return_utf8(struct mb_call *call, struct mb_slice text)
 				   "its bytes are not valid UTF-8");
 	}
 	return return_copy(call, MB_UTF8, text.p, text.len);
+}
+
+int
+mb_return_invalid(struct mb_call *call, const char *format, ...)
+{
+	char text[FN_LOG_BYTES];
+	va_list ap;
+	int len;
+
+	va_start(ap, format);
+	len = vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	return return_copy(call, MB_INVALID, text, (size_t)MAX(MIN(len, FN_LOG_BYTES - 1), 0));
 }
 
 int

@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_conn - commands on the connection itself */
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include <microburst/error.h>
 
 #include "check.h"
 #include "commands.h"
-#include "timebase.h"
 
 #define VERSION_SPOKEN "7.0.15" /* of Redis: what its clients are to expect of us */
 
@@ -21,7 +15,11 @@ cmd_ping(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	if (arg_cnt > 2) {
 		return gate_error(g, c, "ERR wrong number of arguments for 'ping' command");
 	}
-	if (arg_cnt == 2) {
+	if (c->proto == 2 && gate_listens(c)) {
+		gate_array(g, c, 2);
+		gate_bulk_str(g, c, "pong");
+		gate_bulk(g, c, arg_cnt == 2 ? arg[1] : slice_of("", 0));
+	} else if (arg_cnt == 2) {
 		gate_bulk(g, c, arg[1]);
 	} else {
 		gate_simple(g, c, "PONG");
@@ -63,9 +61,12 @@ int
 cmd_reset(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	gate_multi_drop(g, c);
+	gate_subs_drop(g, c);
+	gate_monitor_set(g, c, false);
+	gate_push_drop(g, c);
 	c->proto = 2;
-	c->authed = g->cfg.password[0] == '\0';
-	c->parser.limited = !c->authed;
+	c->ack = 0;
+	gate_login_default(g, c);
 	if (c->name != NULL) {
 		heap_free(g->heap, c->name, GATE_NAME_MAX);
 		c->name = NULL;
@@ -74,47 +75,18 @@ cmd_reset(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 	return GATE_DONE;
 }
 
-/* As long for a wrong password as for the right one, and whatever they have in common. */
-static bool
-password_is(const char *want, struct slice got)
-{
-	size_t len = strlen(want);
-	unsigned int diff = got.len != len;
-
-	for (size_t i = 0; i < got.len; i++) {
-		diff |= (unsigned int)(got.p[i] ^ (uint8_t)want[i % (len + 1)]);
-	}
-	return diff == 0;
-}
-
-/* Returns: whether the connection may go on. */
-static bool
-auth(struct gate *g, struct gate_conn *c, struct slice user, struct slice password)
-{
-	bool ok = gate_word_is(user, "default") &&
-		  (g->cfg.password[0] == '\0' || password_is(g->cfg.password, password));
-
-	if (ok) {
-		c->authed = true;
-		c->parser.limited = false;
-	} else {
-		gate_error(g, c, "WRONGPASS invalid username-password pair or user is disabled.");
-	}
-	return ok;
-}
-
 int
 cmd_auth(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	if (arg_cnt > 3) {
 		return gate_error(g, c, "ERR syntax error");
 	}
-	if (arg_cnt == 2 && g->cfg.password[0] == '\0') {
+	if (arg_cnt == 2 && g->user_default->acl.nopass) {
 		return gate_error(g, c,
 				  "ERR AUTH <password> called without any password configured for "
 				  "the default user. Are you sure your configuration is correct?");
 	}
-	if (auth(g, c, arg_cnt == 3 ? arg[1] : slice_of("default", 7), arg[arg_cnt - 1])) {
+	if (gate_auth(g, c, arg_cnt == 3 ? arg[1] : slice_of("default", 7), arg[arg_cnt - 1])) {
 		gate_ok(g, c);
 	}
 	return GATE_DONE;
@@ -132,8 +104,8 @@ name_ok(struct slice name)
 }
 
 /* Returns: whether it could be set; else it is answered. */
-static bool
-name_set(struct gate *g, struct gate_conn *c, struct slice name)
+bool
+gate_conn_name(struct gate *g, struct gate_conn *c, struct slice name)
 {
 	if (!name_ok(name)) {
 		gate_error(g, c,
@@ -164,12 +136,12 @@ cmd_hello(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 	}
 	while (i < arg_cnt) {
 		if (gate_word_is(arg[i], "auth") && i + 2 < arg_cnt) {
-			if (!auth(g, c, arg[i + 1], arg[i + 2])) {
+			if (!gate_auth(g, c, arg[i + 1], arg[i + 2])) {
 				return GATE_DONE;
 			}
 			i += 3;
 		} else if (gate_word_is(arg[i], "setname") && i + 1 < arg_cnt && c->authed) {
-			if (!name_set(g, c, arg[i + 1])) {
+			if (!gate_conn_name(g, c, arg[i + 1])) {
 				return GATE_DONE;
 			}
 			i += 2;
@@ -202,144 +174,5 @@ cmd_hello(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 	gate_bulk_str(g, c, "master");
 	gate_bulk_str(g, c, "modules");
 	gate_array(g, c, 0);
-	return GATE_DONE;
-}
-
-/* ------------------------------------------------------------------------ CLIENT */
-
-static void
-address_text(struct gate *g, const struct gate_conn *c, char ret[96])
-{
-	struct sockaddr_storage sa = { 0 };
-	socklen_t len = sizeof(sa);
-	char host[64] = "";
-	int port = 0;
-
-	getpeername(stream_fd(g->stream, c->id), (struct sockaddr *)&sa, &len);
-	if (sa.ss_family == AF_INET) {
-		inet_ntop(AF_INET, &((struct sockaddr_in *)&sa)->sin_addr, host, sizeof(host));
-		port = ntohs(((struct sockaddr_in *)&sa)->sin_port);
-	} else if (sa.ss_family == AF_INET6) {
-		inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&sa)->sin6_addr, host, sizeof(host));
-		port = ntohs(((struct sockaddr_in6 *)&sa)->sin6_port);
-	} else {
-		snprintf(host, sizeof(host), "%.60s", g->cfg.socket);
-	}
-	snprintf(ret, 96, sa.ss_family == AF_INET6 ? "[%s]:%d" : "%s:%d", host, port);
-}
-
-static int
-client_line(struct gate *g, const struct gate_conn *c, char ret[512])
-{
-	char addr[96];
-
-	address_text(g, c, addr);
-	return snprintf(ret, 512,
-			"id=%llu addr=%s fd=%d name=%s age=%llu idle=%llu flags=N db=0 sub=0 "
-			"psub=0 multi=-1 qbuf=%u argv-mem=0 obl=%zu oll=0 omem=0 cmd=%s "
-			"user=default resp=%d\n",
-			(unsigned long long)c->client_id, addr, stream_fd(g->stream, c->id),
-			c->name != NULL ? c->name : "",
-			(unsigned long long)((g->now_ns - c->opened_ns) / NS_PER_S),
-			(unsigned long long)((g->now_ns - c->used_ns) / NS_PER_S), c->in_len,
-			c->out.bytes, c->command != NULL ? c->command->name : "NULL", c->proto);
-}
-
-static int
-client_list(struct gate *g, struct gate_conn *c)
-{
-	char line[512];
-
-	for (uint32_t i = 0; i < g->cfg.conn_max; i++) {
-		const struct gate_conn *o = &g->conn[i];
-		size_t len;
-
-		if (!o->used || stream_fd(g->stream, o->id) < 0) {
-			continue;
-		}
-		len = (size_t)client_line(g, o, line);
-		if (!gate_conn_keep(g, c, c->keep_len + len)) {
-			return gate_error_of(g, c, MB_ERR_NO_MEMORY);
-		}
-		memcpy(c->keep + c->keep_len, line, len);
-		c->keep_len += (uint32_t)len;
-	}
-	gate_bulk(g, c, slice_of(c->keep, c->keep_len));
-	return GATE_DONE;
-}
-
-/* CLIENT KILL addr | KILL ID id | KILL ADDR addr: whoever is meant, but not who asks. */
-static int
-client_kill(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
-{
-	bool old = arg_cnt == 3, by_id = arg_cnt == 4 && gate_word_is(arg[2], "id");
-	struct slice want = arg[arg_cnt - 1];
-	int64_t id = 0, cnt = 0;
-
-	if ((!old && !by_id && !(arg_cnt == 4 && gate_word_is(arg[2], "addr"))) ||
-	    (by_id && !gate_word_i64(want, &id))) {
-		return gate_error(g, c, "ERR syntax error");
-	}
-	for (uint32_t i = 0; i < g->cfg.conn_max; i++) {
-		struct gate_conn *o = &g->conn[i];
-		char addr[96];
-
-		if (!o->used || (o == c && !old)) {
-			continue;
-		}
-		address_text(g, o, addr);
-		if (by_id ? o->client_id == (uint64_t)id
-			  : strlen(addr) == want.len && memcmp(addr, want.p, want.len) == 0) {
-			cnt++;
-			if (o == c) {
-				c->last = true;
-			} else {
-				gate_conn_close(g, o);
-			}
-		}
-	}
-	if (!old) {
-		gate_int(g, c, cnt);
-	} else if (cnt > 0) {
-		gate_ok(g, c);
-	} else {
-		return gate_error(g, c, "ERR No such client");
-	}
-	return GATE_DONE;
-}
-
-int
-cmd_client(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
-{
-	char line[512];
-
-	if (gate_word_is(arg[1], "id") && arg_cnt == 2) {
-		gate_int(g, c, (int64_t)c->client_id);
-	} else if (gate_word_is(arg[1], "info") && arg_cnt == 2) {
-		gate_bulk(g, c, slice_of(line, (size_t)client_line(g, c, line)));
-	} else if (gate_word_is(arg[1], "list")) {
-		return client_list(g, c);
-	} else if (gate_word_is(arg[1], "kill") && arg_cnt >= 3) {
-		return client_kill(g, c, arg, arg_cnt);
-	} else if (gate_word_is(arg[1], "getname") && arg_cnt == 2) {
-		if (c->name != NULL && c->name[0] != '\0') {
-			gate_bulk_str(g, c, c->name);
-		} else {
-			gate_null(g, c);
-		}
-	} else if (gate_word_is(arg[1], "setname") && arg_cnt == 3) {
-		if (name_set(g, c, arg[2])) {
-			gate_ok(g, c);
-		}
-	} else if ((gate_word_is(arg[1], "setinfo") && arg_cnt == 4) ||
-		   ((gate_word_is(arg[1], "no-evict") || gate_word_is(arg[1], "no-touch")) &&
-		    arg_cnt == 3)) {
-		gate_ok(g, c);
-	} else {
-		return gate_error_f(g, c,
-				    "ERR unknown subcommand or wrong number of arguments for "
-				    "'%.*s'. Try CLIENT HELP.",
-				    (int)MIN(arg[1].len, (size_t)64), (const char *)arg[1].p);
-	}
 	return GATE_DONE;
 }

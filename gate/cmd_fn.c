@@ -13,8 +13,10 @@
 
 #include "call.h"
 #include "check.h"
+#include "cmd_fn.h"
 #include "commands.h"
-#include "dagtext.h"
+#include "hash.h"
+#include "message.h"
 #include "placement.h"
 #include "timebase.h"
 #include "value.h"
@@ -62,8 +64,8 @@ word_value(struct slice *word, bool is_key, double *ret_f64, int64_t *ret_i64)
 	return v;
 }
 
-static void
-words_add(struct value_writer *w, const struct slice *word, uint32_t cnt, uint32_t key_cnt)
+void
+gate_words_add(struct value_writer *w, const struct slice *word, uint32_t cnt, uint32_t key_cnt)
 {
 	for (uint32_t i = 0; i < cnt; i++) {
 		struct slice s = word[i];
@@ -82,8 +84,8 @@ words_add(struct value_writer *w, const struct slice *word, uint32_t cnt, uint32
 }
 
 /* Bytes of the list that words make; or an error. */
-static int64_t
-words_bytes(const struct slice *word, uint32_t cnt, uint32_t key_cnt)
+int64_t
+gate_words_bytes(const struct slice *word, uint32_t cnt, uint32_t key_cnt)
 {
 	struct value v[MB_VALUES_MAX];
 
@@ -132,6 +134,9 @@ value_reply(struct gate *g, struct gate_conn *c, struct value v, uint32_t depth)
 			value_reply(g, c, item[i], depth - 1);
 		}
 		return;
+	case MB_INVALID:
+		gate_error_f(g, c, "INVALID %.*s", (int)MIN(v.len, 511U), (const char *)v.p);
+		return;
 	default:
 		gate_bulk(g, c, slice_of(v.p, v.len));
 	}
@@ -147,21 +152,20 @@ call_error(struct gate *g, struct gate_conn *c, int err, struct slice text)
 }
 
 /* The answer of a call that was started is there: the reply. */
-static int
-call_reply(struct gate *g, struct gate_conn *c)
+int
+gate_call_reply(struct gate *g, struct gate_conn *c)
 {
 	struct value v[MB_VALUES_MAX];
-	const uint8_t *p;
-	size_t len;
+	struct slice bytes;
 	int n, call_err = c->answer.err;
-	int err = inner_bytes(&g->inner, &c->answer, &p, &len);
+	int err = gate_answer_bytes(g, c, &bytes);
 
 	/* A copy of our own: what is in another's memory may change while it is read. */
-	if (err == 0 && !gate_conn_keep(g, c, MAX(len, (size_t)8))) {
+	if (err == 0 && !gate_conn_keep(g, c, MAX(bytes.len, (size_t)8))) {
 		err = MB_ERR_NO_MEMORY;
 	}
 	if (err == 0) {
-		memcpy(c->keep, p, len);
+		memcpy(c->keep, bytes.p, bytes.len);
 	}
 	gate_scan_end(g, c);
 	if (err == MB_ERR_PEER_DIED && call_err == 0) {
@@ -169,10 +173,10 @@ call_reply(struct gate *g, struct gate_conn *c)
 	}
 	if (err != 0 || call_err != 0) {
 		call_error(g, c, call_err != 0 ? call_err : err,
-			   err == 0 ? slice_of(c->keep, len) : slice_of("", 0));
+			   err == 0 ? slice_of(c->keep, bytes.len) : slice_of("", 0));
 		return GATE_DONE;
 	}
-	n = value_list_read(slice_of(c->keep, len), v);
+	n = value_list_read(slice_of(c->keep, bytes.len), v);
 	if (n < 0) {
 		call_error(g, c, MB_ERR_CORRUPT, slice_of("", 0));
 	} else if (n == 0) {
@@ -190,8 +194,8 @@ call_reply(struct gate *g, struct gate_conn *c)
 
 /* ------------------------------------------------------------------------ starting */
 
-static bool
-name_of(struct slice word, char ret[NAME_BYTES_MAX])
+bool
+gate_name_of(struct slice word, char ret[NAME_BYTES_MAX])
 {
 	if (word.len == 0 || word.len >= NAME_BYTES_MAX) {
 		return false;
@@ -201,8 +205,8 @@ name_of(struct slice word, char ret[NAME_BYTES_MAX])
 	return strlen(ret) == word.len;
 }
 
-static int
-start_refuse(struct gate *g, struct gate_conn *c, int err)
+int
+gate_call_refuse(struct gate *g, struct gate_conn *c, int err)
 {
 	if (err == MB_ERR_FULL) {
 		return GATE_WAIT;
@@ -218,58 +222,50 @@ start_refuse(struct gate *g, struct gate_conn *c, int err)
 	return GATE_DONE;
 }
 
-struct call_options {
-	uint64_t deadline_ns; /* from now; 0: none */
-	bool read_only;
-	uint8_t level; /* enum call_level */
-};
-
 static int
 fn_call(struct gate *g, struct gate_conn *c, struct slice name, const struct slice *word,
-	uint32_t cnt, uint32_t key_cnt, struct call_options opt)
+	uint32_t cnt, uint32_t key_cnt, struct gate_call_options opt)
 {
 	const struct placement_fn *fn = NULL;
 	struct desc d = { 0 };
 	char text[NAME_BYTES_MAX];
 	struct value_writer w;
 	uint64_t gen;
+	uint64_t limit_ns;
 	int64_t bytes;
-	int err;
 
 	if (c->answered) {
-		return call_reply(g, c);
+		return gate_call_reply(g, c);
 	}
 	do {
 		const struct placement_copy *shown = placement_shown(g->placement, &gen);
 
-		fn = name_of(name, text) ? placement_fn_find(shown, text) : NULL;
+		fn = gate_name_of(name, text) ? placement_fn_find(shown, text) : NULL;
 		d.a = fn != NULL ? fn->id : 0;
+		limit_ns = fn != NULL ? fn->deadline_ns : 0;
 	} while (placement_stale(g->placement, gen));
 	if (fn == NULL) {
 		return gate_error(g, c, "ERR Function not found");
 	}
-	bytes = words_bytes(word, cnt, key_cnt);
+	bytes = gate_words_bytes(word, cnt, key_cnt);
 	if (bytes < 0 || bytes > PAYLOAD_SLAB_MAX) {
-		return start_refuse(g, c, MB_ERR_TOO_LARGE);
+		return gate_call_refuse(g, c, MB_ERR_TOO_LARGE);
 	}
 	if (!gate_conn_keep(g, c, (size_t)bytes)) {
-		return start_refuse(g, c, MB_ERR_NO_MEMORY);
+		return gate_call_refuse(g, c, MB_ERR_NO_MEMORY);
 	}
 	value_list_begin(&w, c->keep, (size_t)bytes, cnt);
-	words_add(&w, word, cnt, key_cnt);
+	gate_words_add(&w, word, cnt, key_cnt);
 	bytes = value_list_end(&w);
 	REQUIRE(bytes > 0);
-	d.sub = (uint8_t)((opt.read_only ? CALL_READ_ONLY : 0) | opt.level);
-	d.b = opt.deadline_ns != 0 ? g->now_ns + opt.deadline_ns : 0;
-	err = gate_call_start(g, c, &d, c->keep, (size_t)bytes);
-	return err == 0 ? (int)GATE_WAIT : start_refuse(g, c, err);
+	return gate_call_go(g, c, &d, (size_t)bytes, &opt, limit_ns);
 }
 
 static int
 fcall(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
       bool read_only)
 {
-	struct call_options opt = { .read_only = read_only };
+	struct gate_call_options opt = { .read_only = read_only, .ack = c->ack };
 	int64_t keys;
 
 	if (!gate_word_i64(arg[2], &keys)) {
@@ -296,46 +292,217 @@ cmd_fcall_ro(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	return fcall(g, c, arg, arg_cnt, true);
 }
 
-/* Options in front of a name. Returns: the place of the name; 0: answered. */
-static uint32_t
-options(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt, uint32_t at,
-	struct call_options *ret)
-{
-	*ret = (struct call_options){ 0 };
-	for (; at + 2 < arg_cnt; at += 2) {
-		int64_t ms;
+/* enum kvs_ack */
+static const char *const ack_name[] = { "default", "local", "one", "quorum", "all" };
 
-		if (gate_word_is(arg[at], "deadline")) {
-			if (!gate_word_i64(arg[at + 1], &ms) || ms < 1 ||
-			    ms > (int64_t)(UINT64_MAX / 4 / NS_PER_MS)) {
-				gate_error(g, c, "ERR DEADLINE is a number of milliseconds");
-				return 0;
-			}
-			ret->deadline_ns = (uint64_t)ms * NS_PER_MS;
-		} else if (gate_word_is(arg[at], "level")) {
-			ret->level =
-				gate_word_is(arg[at + 1], "rr") ? CALL_LEVEL_RR : CALL_LEVEL_LWW;
-			if (ret->level == CALL_LEVEL_LWW && !gate_word_is(arg[at + 1], "lww")) {
-				gate_error(g, c, "ERR LEVEL is lww or rr");
-				return 0;
-			}
-		} else {
-			break;
+static bool
+ack_of(struct slice word, uint8_t *ret)
+{
+	for (uint32_t i = 0; i < ARRAY_CNT(ack_name); i++) {
+		if (gate_word_is(word, ack_name[i])) {
+			*ret = (uint8_t)i;
+			return true;
 		}
 	}
+	return false;
+}
+
+static bool
+deadline_of(struct slice word, uint64_t *ret_ns)
+{
+	int64_t ms;
+
+	if (!gate_word_i64(word, &ms) || ms < 1 || ms > (int64_t)(UINT64_MAX / 4 / NS_PER_MS)) {
+		return false;
+	}
+	*ret_ns = (uint64_t)ms * NS_PER_MS;
+	return true;
+}
+
+/* What is wrong with one option; NULL: nothing. */
+static const char *
+option(struct slice name, struct slice word, struct gate_call_options *o)
+{
+	int64_t id;
+
+	if (gate_word_is(name, "deadline")) {
+		return deadline_of(word, &o->deadline_ns)
+			       ? NULL
+			       : "ERR DEADLINE is a number of milliseconds";
+	}
+	if (gate_word_is(name, "id")) {
+		o->request_id = gate_word_i64(word, &id) && id > 0 ? (uint64_t)id : 0;
+		return o->request_id != 0 ? NULL : "ERR ID is a number that MB.FUTURE NEW gave";
+	}
+	if (gate_word_is(name, "ack")) {
+		return ack_of(word, &o->ack) ? NULL : "ERR ACK is local, one, quorum or all";
+	}
+	o->level = gate_word_is(word, "rr") ? CALL_LEVEL_RR : CALL_LEVEL_LWW;
+	return o->level == CALL_LEVEL_RR || gate_word_is(word, "lww") ? NULL
+								      : "ERR LEVEL is lww or rr";
+}
+
+uint32_t
+gate_options(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
+	     uint32_t at, struct gate_call_options *ret)
+{
+	*ret = (struct gate_call_options){ .ack = c->ack };
+	while (at + 1 < arg_cnt) {
+		const char *wrong;
+
+		if (gate_word_is(arg[at], "future")) {
+			ret->future = true;
+			at++;
+			continue;
+		}
+		if (at + 2 >= arg_cnt ||
+		    (!gate_word_is(arg[at], "deadline") && !gate_word_is(arg[at], "level") &&
+		     !gate_word_is(arg[at], "id") && !gate_word_is(arg[at], "ack"))) {
+			break;
+		}
+		wrong = option(arg[at], arg[at + 1], ret);
+		if (wrong != NULL) {
+			gate_error(g, c, wrong);
+			return 0;
+		}
+		at += 2;
+	}
 	return at;
+}
+
+/* An id that nobody has used: of this millisecond, and drawn from a sequence of the gate's own. */
+static uint64_t
+request_id_new(struct gate *g)
+{
+	uint64_t drawn = hash_bytes(&g->cfg.node_id, sizeof(g->cfg.node_id)) + g->future_seq++;
+
+	return request_id_make(timebase_wall_us(timebase_real()) / 1000, drawn);
+}
+
+int
+gate_call_go(struct gate *g, struct gate_conn *c, struct desc *d, size_t bytes,
+	     const struct gate_call_options *opt, uint64_t limit_ns)
+{
+	uint64_t deadline_ns = opt->deadline_ns != 0 ? opt->deadline_ns : limit_ns;
+	uint64_t id = opt->request_id;
+	int err;
+
+	if (limit_ns != 0) {
+		deadline_ns = MIN(deadline_ns, limit_ns);
+	}
+	d->sub |= (uint8_t)((opt->read_only ? CALL_READ_ONLY : 0) | opt->level);
+	d->flags |= (uint8_t)(opt->ack << CALL_F_ACK_SHIFT);
+	d->b = deadline_ns != 0 ? g->now_ns + deadline_ns : 0;
+	if (opt->future && id == 0) {
+		id = request_id_new(g);
+	}
+	if (id != 0) {
+		d->flags |= CALL_F_REQUEST;
+		d->word[4] = id;
+	}
+	err = gate_call_start(g, c, d, c->keep, bytes);
+	if (err != 0) {
+		return gate_call_refuse(g, c, err);
+	}
+	if (opt->future) { /* it goes on without us */
+		gate_call_leave(g, c);
+		gate_int(g, c, (int64_t)id);
+		return GATE_DONE;
+	}
+	return GATE_WAIT;
 }
 
 int
 cmd_mb_call(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	struct call_options opt;
-	uint32_t at = options(g, c, arg, arg_cnt, 1, &opt);
+	struct gate_call_options opt;
+	uint32_t at = gate_options(g, c, arg, arg_cnt, 1, &opt);
 
 	if (at == 0) {
 		return GATE_DONE;
 	}
 	return fn_call(g, c, arg[at], arg + at + 1, arg_cnt - at - 1, 0, opt);
+}
+
+/* MB.FUTURE NEW: an id for MB.CALL ID. MB.FUTURE id [DEADLINE ms]: the answer of the call that was
+ * started with it, by whomever, as often as it is asked for. */
+int
+cmd_mb_future(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct gate_call_options opt = { 0 };
+	struct desc d = { 0 };
+	int64_t id;
+
+	if (c->answered) {
+		return gate_call_reply(g, c);
+	}
+	if (gate_word_is(arg[1], "new") && arg_cnt == 2) {
+		gate_int(g, c, (int64_t)request_id_new(g));
+		return GATE_DONE;
+	}
+	if (!gate_word_i64(arg[1], &id) || id < 1) {
+		return gate_error(g, c, "ERR an id is a number that MB.FUTURE NEW gave");
+	}
+	if (arg_cnt != 2 && (arg_cnt != 4 || !gate_word_is(arg[2], "deadline"))) {
+		return gate_error(g, c, "ERR syntax error");
+	}
+	if (arg_cnt == 4 && !deadline_of(arg[3], &opt.deadline_ns)) {
+		return gate_error(g, c, "ERR DEADLINE is a number of milliseconds");
+	}
+	opt.request_id = (uint64_t)id;
+	return gate_call_go(g, c, &d, 0, &opt, 0);
+}
+
+/* MB.SEND call bytes: a message to a call that runs, named as `microburst ps` and mb_self name it.
+ */
+int
+cmd_mb_send(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	char text[24], *end;
+	uint64_t call;
+	int err;
+
+	if (c->answered) {
+		err = c->answer.err;
+		gate_scan_end(g, c);
+		if (err != 0) {
+			return gate_error_of(g, c, err);
+		}
+		gate_ok(g, c);
+		return GATE_DONE;
+	}
+	if (arg[1].len == 0 || arg[1].len > 16) {
+		return gate_error(g, c, "ERR a call is named by 16 hexadecimal digits");
+	}
+	memcpy(text, arg[1].p, arg[1].len);
+	text[arg[1].len] = '\0';
+	call = strtoull(text, &end, 16);
+	if (*end != '\0' || call == 0 || text[strspn(text, "0123456789abcdefABCDEF")] != '\0') {
+		return gate_error(g, c, "ERR a call is named by 16 hexadecimal digits");
+	}
+	if (arg[2].len > MESSAGE_BYTES_MAX) {
+		return gate_error_f(g, c, "%s a message has up to %u KiB",
+				    mb_err_name(MB_ERR_TOO_LARGE), MESSAGE_BYTES_MAX >> 10);
+	}
+	err = gate_send(g, c, call, arg[2]);
+	return err == 0 ? (int)GATE_WAIT : gate_call_refuse(g, c, err);
+}
+
+/* MB.ACK [level]: who is to have merged what this connection writes before it is answered. */
+int
+cmd_mb_ack(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	if (arg_cnt > 2) {
+		return gate_error(g, c, "ERR wrong number of arguments for 'mb.ack' command");
+	}
+	if (arg_cnt == 1) {
+		gate_bulk_str(g, c, ack_name[c->ack]);
+	} else if (ack_of(arg[1], &c->ack)) {
+		gate_ok(g, c);
+	} else {
+		return gate_error(g, c, "ERR MB.ACK is default, local, one, quorum or all");
+	}
+	return GATE_DONE;
 }
 
 /* ------------------------------------------------------------------------ lists of them */
@@ -385,210 +552,4 @@ cmd_function(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 		gate_null(g, c);
 	}
 	return GATE_DONE;
-}
-
-static void
-vertex_name(const struct placement_copy *shown, const struct placement_vertex *v,
-	    char ret[DAGTEXT_VERTEX_BYTES])
-{
-	const struct placement_fn *fn = placement_fn_get(shown, v->fn);
-	char name[NAME_BYTES_MAX] = "?", tag[DAGTEXT_TAG_BYTES];
-
-	if (fn != NULL) {
-		memcpy(name, fn->name, sizeof(name));
-	}
-	memcpy(tag, v->tag, sizeof(tag));
-	name[sizeof(name) - 1] = '\0';
-	tag[sizeof(tag) - 1] = '\0';
-	dagtext_vertex_name(name, tag, ret);
-}
-
-static int
-dag_show(struct gate *g, struct gate_conn *c, struct slice word)
-{
-	const struct placement_copy *shown;
-	const struct placement_dag *dag;
-	char name[NAME_BYTES_MAX], vertex[DAGTEXT_VERTEX_BYTES];
-	uint32_t vertex_cnt, edge_cnt;
-	uint64_t gen;
-
-	shown = placement_shown(g->placement, &gen);
-	dag = name_of(word, name) ? placement_dag_find(shown, name) : NULL;
-	if (dag == NULL) {
-		return start_refuse(g, c, MB_ERR_NO_DAG);
-	}
-	vertex_cnt = MIN((uint32_t)dag->vertex_cnt, (uint32_t)DAG_FUNCTION_MAX);
-	edge_cnt = MIN((uint32_t)dag->edge_cnt, (uint32_t)DAG_EDGE_MAX);
-	gate_map(g, c, 2);
-	gate_bulk_str(g, c, "functions");
-	gate_array(g, c, vertex_cnt);
-	for (uint32_t i = 0; i < vertex_cnt; i++) {
-		vertex_name(shown, &dag->vertex[i], vertex);
-		gate_bulk_str(g, c, vertex);
-	}
-	gate_bulk_str(g, c, "edges");
-	gate_array(g, c, edge_cnt);
-	for (uint32_t i = 0; i < edge_cnt; i++) {
-		gate_array(g, c, 2);
-		vertex_name(shown, &dag->vertex[dag->edge[i].from % DAG_FUNCTION_MAX], vertex);
-		gate_bulk_str(g, c, vertex);
-		vertex_name(shown, &dag->vertex[dag->edge[i].to % DAG_FUNCTION_MAX], vertex);
-		gate_bulk_str(g, c, vertex);
-	}
-	return GATE_DONE;
-}
-
-static int
-dag_list(struct gate *g, struct gate_conn *c)
-{
-	const struct placement_copy *shown;
-	uint32_t cnt = 0;
-	uint64_t gen;
-
-	shown = placement_shown(g->placement, &gen);
-	for (uint32_t i = 0; i < DAG_CNT_MAX; i++) {
-		cnt += shown->dag[i].id != 0;
-	}
-	gate_array(g, c, cnt);
-	for (uint32_t i = 0; i < DAG_CNT_MAX && cnt > 0; i++) {
-		const struct placement_dag *dag = &shown->dag[i];
-
-		if (dag->id != 0) {
-			gate_bulk(g, c, slice_of(dag->name, strnlen(dag->name, NAME_BYTES_MAX)));
-			cnt--;
-		}
-	}
-	for (; cnt > 0; cnt--) {
-		gate_null(g, c);
-	}
-	return GATE_DONE;
-}
-
-/* The words behind "function=" of one vertex: a=1 a=2 b=x. */
-static uint32_t
-vertex_words(const struct slice *word, uint32_t cnt, const char *vertex,
-	     struct slice ret[MB_VALUES_MAX])
-{
-	size_t len = strlen(vertex);
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < cnt && n < MB_VALUES_MAX; i++) {
-		if (word[i].len > len && word[i].p[len] == '=' &&
-		    memcmp(word[i].p, vertex, len) == 0) {
-			ret[n++] = slice_of(word[i].p + len + 1, word[i].len - len - 1);
-		}
-	}
-	return n;
-}
-
-/* A DAG call's payload: a list with one list a function, or NIL. Returns: its bytes, or an error.
- * */
-static int64_t
-dag_payload(struct gate *g, struct gate_conn *c, const struct placement_copy *shown,
-	    const struct placement_dag *dag, const struct slice *word, uint32_t cnt)
-{
-	uint32_t vertex_cnt = MIN((uint32_t)dag->vertex_cnt, (uint32_t)DAG_FUNCTION_MAX);
-	struct value shape[DAG_FUNCTION_MAX];
-	struct slice arg[MB_VALUES_MAX];
-	char vertex[DAGTEXT_VERTEX_BYTES];
-	struct value_writer w, inner;
-	uint32_t used = 0;
-	int64_t bytes;
-
-	for (uint32_t v = 0; v < vertex_cnt; v++) {
-		uint32_t n;
-
-		vertex_name(shown, &dag->vertex[v], vertex);
-		n = vertex_words(word, cnt, vertex, arg);
-		used += n;
-		bytes = n > 0 ? words_bytes(arg, n, 0) : 0;
-		if (bytes < 0) {
-			return bytes;
-		}
-		shape[v] =
-			(struct value){ .type = n > 0 ? MB_LIST : MB_NIL, .len = (uint32_t)bytes };
-	}
-	if (used != cnt) {
-		return MB_ERR_INVALID;
-	}
-	bytes = value_list_footprint(shape, vertex_cnt);
-	if (bytes < 0 || bytes > PAYLOAD_SLAB_MAX) {
-		return MB_ERR_TOO_LARGE;
-	}
-	if (!gate_conn_keep(g, c, (size_t)bytes)) {
-		return MB_ERR_NO_MEMORY;
-	}
-	value_list_begin(&w, c->keep, (size_t)bytes, vertex_cnt);
-	for (uint32_t v = 0; v < vertex_cnt; v++) {
-		uint8_t *list = value_list_reserve(&w, (enum mb_type)shape[v].type, shape[v].len);
-		uint32_t n;
-
-		if (list == NULL) {
-			continue;
-		}
-		vertex_name(shown, &dag->vertex[v], vertex);
-		n = vertex_words(word, cnt, vertex, arg);
-		value_list_begin(&inner, list, shape[v].len, n);
-		words_add(&inner, arg, n, 0);
-		if (value_list_end(&inner) < 0) {
-			return MB_ERR_INVALID; /* the DAG changed meanwhile */
-		}
-	}
-	return value_list_end(&w);
-}
-
-static int
-dag_call(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
-{
-	struct call_options opt;
-	const struct placement_copy *shown;
-	const struct placement_dag *dag;
-	char name[NAME_BYTES_MAX];
-	struct desc d = { .sub = CALL_DAG };
-	uint64_t gen;
-	int64_t bytes;
-	uint32_t at;
-	int err;
-
-	if (c->answered) {
-		return call_reply(g, c);
-	}
-	at = options(g, c, arg, arg_cnt, 2, &opt);
-	if (at == 0) {
-		return GATE_DONE;
-	}
-	do {
-		shown = placement_shown(g->placement, &gen);
-		dag = name_of(arg[at], name) ? placement_dag_find(shown, name) : NULL;
-		if (dag == NULL) {
-			return start_refuse(g, c, MB_ERR_NO_DAG);
-		}
-		d.a = dag->id;
-		bytes = dag_payload(g, c, shown, dag, arg + at + 1, arg_cnt - at - 1);
-	} while (placement_stale(g->placement, gen));
-	if (bytes == MB_ERR_INVALID) {
-		return gate_error(g, c, "ERR arguments are function=word, of functions of the DAG");
-	}
-	if (bytes < 0) {
-		return start_refuse(g, c, (int)bytes);
-	}
-	d.b = opt.deadline_ns != 0 ? g->now_ns + opt.deadline_ns : 0;
-	err = gate_call_start(g, c, &d, c->keep, (size_t)bytes);
-	return err == 0 ? (int)GATE_WAIT : start_refuse(g, c, err);
-}
-
-int
-cmd_mb_dag(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
-{
-	if (gate_word_is(arg[1], "call") && arg_cnt >= 3) {
-		return dag_call(g, c, arg, arg_cnt);
-	}
-	if (gate_word_is(arg[1], "show") && arg_cnt == 3) {
-		return dag_show(g, c, arg[2]);
-	}
-	if (gate_word_is(arg[1], "list") && arg_cnt == 2) {
-		return dag_list(g, c);
-	}
-	return gate_error_f(g, c, "ERR unknown subcommand or wrong number of arguments for '%.*s'",
-			    (int)MIN(arg[1].len, (size_t)64), (const char *)arg[1].p);
 }

@@ -13,7 +13,7 @@
 #include "commands.h"
 #include "timebase.h"
 
-#define INFO_BYTES (16u << 10)
+#define INFO_BYTES (64u << 10)
 
 int
 cmd_time(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
@@ -88,9 +88,16 @@ info_server(struct gate *g, struct text *t)
 static void
 info_clients(struct gate *g, struct text *t)
 {
+	uint32_t blocked = 0, listening = 0;
+
+	for (uint32_t i = 0; i < g->cfg.conn_max; i++) {
+		blocked += g->conn[i].used && g->conn[i].blocked;
+		listening += g->conn[i].used && gate_listens(&g->conn[i]);
+	}
 	text_add(t,
-		 "# Clients\r\nconnected_clients:%u\r\nmaxclients:%u\r\nblocked_clients:0\r\n\r\n",
-		 stream_conn_cnt(g->stream), g->cfg.conn_max);
+		 "# Clients\r\nconnected_clients:%u\r\nmaxclients:%u\r\nblocked_clients:%u\r\n"
+		 "pubsub_clients:%u\r\n\r\n",
+		 stream_conn_cnt(g->stream), g->cfg.conn_max, blocked, listening);
 }
 
 static void
@@ -114,11 +121,14 @@ info_stats(struct gate *g, struct text *t)
 		 "# Stats\r\ntotal_connections_received:%llu\r\ntotal_commands_processed:%llu\r\n"
 		 "total_net_input_bytes:%llu\r\ntotal_net_output_bytes:%llu\r\n"
 		 "rejected_connections:%llu\r\ntotal_error_replies:%llu\r\n"
+		 "pubsub_channels:%u\r\npubsub_patterns:%u\r\npubsubshard_channels:%u\r\n"
 		 "microburst_keys_fetched:%llu\r\nmicroburst_operations_published:%llu\r\n\r\n",
 		 (unsigned long long)g->accept_cnt, (unsigned long long)g->command_cnt,
 		 (unsigned long long)g->rx_bytes, (unsigned long long)g->tx_bytes,
 		 (unsigned long long)g->refuse_cnt, (unsigned long long)g->error_cnt,
-		 (unsigned long long)g->fetch_cnt, (unsigned long long)g->op_cnt);
+		 g->topic_cnt[TOPIC_CHANNEL], g->topic_cnt[TOPIC_PATTERN],
+		 g->topic_cnt[TOPIC_SHARD], (unsigned long long)g->fetch_cnt,
+		 (unsigned long long)g->op_cnt);
 }
 
 static void
@@ -146,11 +156,83 @@ info_commandstats(struct gate *g, struct text *t)
 		const struct gate_command *cmd = gate_command_at(i);
 
 		if (cmd->calls != 0) {
-			text_add(t, "cmdstat_%s:calls=%llu,failed_calls=%llu\r\n", cmd->name,
-				 (unsigned long long)cmd->calls, (unsigned long long)cmd->failed);
+			text_add(t,
+				 "cmdstat_%s:calls=%llu,usec=%llu,usec_per_call=%.2f,"
+				 "rejected_calls=0,failed_calls=%llu\r\n",
+				 cmd->name, (unsigned long long)cmd->calls,
+				 (unsigned long long)(cmd->ns / NS_PER_US),
+				 (double)cmd->ns / (double)NS_PER_US / (double)cmd->calls,
+				 (unsigned long long)cmd->failed);
 		}
 	}
 	text_add(t, "\r\n");
+}
+
+/* The power of two of microseconds that a share of a command's calls did not exceed. */
+static unsigned long long
+latency_of(const struct gate_command *cmd, uint64_t all, double share)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < GATE_LATENCY_CNT; i++) {
+		sum += cmd->latency[i];
+		if ((double)sum >= share * (double)all) {
+			return 1ULL << i;
+		}
+	}
+	return 1ULL << (GATE_LATENCY_CNT - 1);
+}
+
+static void
+info_latencystats(struct gate *g, struct text *t)
+{
+	text_add(t, "# Latencystats\r\n");
+	for (uint32_t i = 0; gate_command_at(i) != NULL; i++) {
+		const struct gate_command *cmd = gate_command_at(i);
+		uint64_t all = 0;
+
+		for (uint32_t k = 0; k < GATE_LATENCY_CNT; k++) {
+			all += cmd->latency[k];
+		}
+		if (all != 0) {
+			text_add(t,
+				 "latency_percentiles_usec_%s:p50=%llu.000,p99=%llu.000,"
+				 "p99.9=%llu.000\r\n",
+				 cmd->name, latency_of(cmd, all, 0.5), latency_of(cmd, all, 0.99),
+				 latency_of(cmd, all, 0.999));
+		}
+	}
+	text_add(t, "\r\n");
+}
+
+static void
+info_modules(struct gate *g, struct text *t)
+{
+	text_add(t, "# Modules\r\n\r\n");
+}
+
+static void
+info_errorstats(struct gate *g, struct text *t)
+{
+	text_add(t, "# Errorstats\r\n");
+	for (uint32_t i = 0; i < GATE_ERROR_CNT && g->error[i].cnt > 0; i++) {
+		text_add(t, "errorstat_%s:count=%llu\r\n", g->error[i].word,
+			 (unsigned long long)g->error[i].cnt);
+	}
+	text_add(t, "\r\n");
+}
+
+static void
+info_cluster(struct gate *g, struct text *t)
+{
+	text_add(t, "# Cluster\r\ncluster_enabled:0\r\n\r\n");
+}
+
+static void
+info_persistence(struct gate *g, struct text *t)
+{
+	text_add(t, "# Persistence\r\nloading:0\r\nrdb_bgsave_in_progress:0\r\n"
+		    "aof_enabled:0\r\naof_rewrite_in_progress:0\r\n\r\n");
 }
 
 static const struct info_section {
@@ -161,10 +243,15 @@ static const struct info_section {
 	{ "server", info_server, true },
 	{ "clients", info_clients, true },
 	{ "memory", info_memory, true },
+	{ "persistence", info_persistence, true },
 	{ "stats", info_stats, true },
 	{ "replication", info_replication, true },
 	{ "cpu", info_cpu, true },
+	{ "modules", info_modules, true },
 	{ "commandstats", info_commandstats, false },
+	{ "errorstats", info_errorstats, true },
+	{ "latencystats", info_latencystats, false },
+	{ "cluster", info_cluster, true },
 };
 
 static bool
@@ -262,6 +349,7 @@ cmd_config(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	}
 	if (gate_word_is(arg[1], "resetstat") && arg_cnt == 2) {
 		gate_command_init();
+		memset(g->error, 0, sizeof(g->error));
 		gate_ok(g, c);
 		return GATE_DONE;
 	}
@@ -269,8 +357,7 @@ cmd_config(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 		return gate_error(g, c,
 				  "ERR the configuration is the node's: see microburst up --help");
 	}
-	return gate_error_f(g, c, "ERR unknown subcommand or wrong number of arguments for '%.*s'",
-			    (int)MIN(arg[1].len, (size_t)64), (const char *)arg[1].p);
+	return gate_unknown_sub(g, c, "CONFIG", arg, arg_cnt);
 }
 
 /* ------------------------------------------------------------------------ COMMAND */
@@ -278,27 +365,46 @@ cmd_config(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 static const struct {
 	uint32_t flag;
 	const char *name;
-	const char *category;
 } flag_rows[] = {
-	{ CMD_WRITE, "write", "@write" }, { CMD_READONLY, "readonly", "@read" },
-	{ CMD_FAST, "fast", "@fast" },    { CMD_NOAUTH, "no_auth", NULL },
-	{ CMD_ADMIN, "admin", "@admin" }, { CMD_NOSCRIPT, "noscript", NULL },
+	{ CMD_WRITE, "write" },    { CMD_READONLY, "readonly" },   { CMD_FAST, "fast" },
+	{ CMD_NOAUTH, "no_auth" }, { CMD_ADMIN, "admin" },         { CMD_NOSCRIPT, "noscript" },
+	{ CMD_PUBSUB, "pubsub" },  { CMD_SECRET, "skip_monitor" }, { CMD_BLOCKING, "blocking" },
 };
 
 static void
-command_flags(struct gate *g, struct gate_conn *c, const struct gate_command *cmd, bool categories)
+command_flags(struct gate *g, struct gate_conn *c, const struct gate_command *cmd)
 {
-	uint32_t cnt = 0;
+	bool movable = cmd->first != 0 && cmd->step == 0;
+	uint32_t cnt = movable;
 
 	for (uint32_t i = 0; i < ARRAY_CNT(flag_rows); i++) {
-		cnt += (cmd->flags & flag_rows[i].flag) != 0 &&
-		       (!categories || flag_rows[i].category != NULL);
+		cnt += (cmd->flags & flag_rows[i].flag) != 0;
 	}
 	gate_set(g, c, cnt);
 	for (uint32_t i = 0; i < ARRAY_CNT(flag_rows); i++) {
-		if ((cmd->flags & flag_rows[i].flag) != 0 &&
-		    (!categories || flag_rows[i].category != NULL)) {
-			gate_simple(g, c, categories ? flag_rows[i].category : flag_rows[i].name);
+		if ((cmd->flags & flag_rows[i].flag) != 0) {
+			gate_simple(g, c, flag_rows[i].name);
+		}
+	}
+	if (movable) {
+		gate_simple(g, c, "movablekeys");
+	}
+}
+
+static void
+command_categories(struct gate *g, struct gate_conn *c, const struct gate_command *cmd)
+{
+	uint32_t idx = gate_command_idx(cmd), cnt = 0;
+	char text[32];
+
+	for (uint32_t i = 1; acl_category(i) != NULL; i++) {
+		cnt += acl_category_has(i, idx);
+	}
+	gate_set(g, c, cnt);
+	for (uint32_t i = 1; acl_category(i) != NULL; i++) {
+		if (acl_category_has(i, idx)) {
+			snprintf(text, sizeof(text), "@%s", acl_category(i));
+			gate_simple(g, c, text);
 		}
 	}
 }
@@ -309,11 +415,11 @@ command_info(struct gate *g, struct gate_conn *c, const struct gate_command *cmd
 	gate_array(g, c, 10);
 	gate_bulk_str(g, c, cmd->name);
 	gate_int(g, c, cmd->arity);
-	command_flags(g, c, cmd, false);
-	gate_int(g, c, cmd->first);
-	gate_int(g, c, cmd->last);
+	command_flags(g, c, cmd);
+	gate_int(g, c, cmd->step != 0 ? cmd->first : 0);
+	gate_int(g, c, cmd->step != 0 ? cmd->last : 0);
 	gate_int(g, c, cmd->step);
-	command_flags(g, c, cmd, true);
+	command_categories(g, c, cmd);
 	gate_array(g, c, 0); /* tips */
 	gate_array(g, c, 0); /* key specifications: first, last, step say it all */
 	gate_array(g, c, 0); /* subcommands */
@@ -336,7 +442,7 @@ static int
 command_keys(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	const struct gate_command *cmd = gate_command_find(arg[0]);
-	int64_t cnt = 0, last;
+	uint32_t cnt = 0;
 
 	if (cmd == NULL) {
 		return gate_error(g, c, "ERR Invalid command specified");
@@ -345,16 +451,17 @@ command_keys(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	    (cmd->arity < 0 && arg_cnt < (uint32_t)-cmd->arity)) {
 		return gate_error(g, c, "ERR Invalid number of arguments specified for command");
 	}
-	if (cmd->first == 0) {
-		return gate_error(g, c, "ERR The command has no key arguments");
-	}
-	last = cmd->last < 0 ? (int64_t)arg_cnt + cmd->last : cmd->last;
-	for (int64_t i = cmd->first; i <= last; i += cmd->step) {
+	for (uint32_t at = gate_key_next(cmd, arg, arg_cnt, 0); at != 0;
+	     at = gate_key_next(cmd, arg, arg_cnt, at)) {
 		cnt++;
 	}
-	gate_array(g, c, (size_t)cnt);
-	for (int64_t i = cmd->first; i <= last; i += cmd->step) {
-		gate_bulk(g, c, arg[i]);
+	if (cnt == 0) {
+		return gate_error(g, c, "ERR The command has no key arguments");
+	}
+	gate_array(g, c, cnt);
+	for (uint32_t at = gate_key_next(cmd, arg, arg_cnt, 0); at != 0;
+	     at = gate_key_next(cmd, arg, arg_cnt, at)) {
+		gate_bulk(g, c, arg[at]);
 	}
 	return GATE_DONE;
 }
@@ -400,9 +507,7 @@ cmd_command(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 		return command_keys(g, c, arg + 2, arg_cnt - 2);
 	}
 	if (!gate_word_is(arg[1], "info") && !gate_word_is(arg[1], "docs")) {
-		return gate_error_f(
-			g, c, "ERR unknown subcommand or wrong number of arguments for '%.*s'",
-			(int)MIN(arg[1].len, (size_t)64), (const char *)arg[1].p);
+		return gate_unknown_sub(g, c, "COMMAND", arg, arg_cnt);
 	}
 	for (uint32_t i = 2; i < arg_cnt; i++) {
 		known += gate_command_find(arg[i]) != NULL;

@@ -29,13 +29,19 @@ struct gate_cfg {
 	const struct region *daemon;
 	const uint8_t *cache; /* the cache region */
 	size_t cache_bytes;
-	const char *listen;   /* "host:port"; "": no TCP */
-	const char *socket;   /* path; "": none */
-	const char *password; /* "": none */
+	const char *listen; /* "host:port"; "": no TCP */
+	const char *socket; /* path; "": none */
+	/* The same, encrypted: a certificate, its key, and, if clients must show one too, whose
+	 * signature it must have. Files; listen "": nowhere; ca "": they need none. */
+	const char *tls_listen, *tls_cert, *tls_key, *tls_ca;
+	const char *password; /* of the user default; "": none */
+	const char *users;    /* a file; "": none */
 	uint32_t conn_max;
 	size_t memory_bytes; /* for what connections have received and not yet been sent */
 	uint64_t idle_ns;    /* 0: for ever */
 	uint64_t slow_ns;
+	uint64_t slowlog_ns;  /* a command that takes longer is remembered; 0: none is */
+	size_t backlog_bytes; /* that a listener may leave unread, and of its subscriptions */
 	bool protected_mode;
 	uint64_t node_id;
 };
@@ -46,6 +52,7 @@ void gate_destroy(struct gate *g);
 
 /* gate_port is the TCP port it listens at; 0: none. */
 uint16_t gate_port(const struct gate *g);
+uint16_t gate_tls_port(const struct gate *g);
 struct metrics_block *gate_metrics(struct gate *g);
 
 /* gate_held counts what is under way: sets being published, fetches, calls. As counted before the

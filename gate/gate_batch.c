@@ -24,6 +24,7 @@
 #include "gate_int.h"
 #include "hash.h"
 #include "lattice.h"
+#include "timebase.h"
 
 void
 gate_batch_init(struct gate *g)
@@ -52,6 +53,7 @@ batch_close(struct gate *g, struct gate_batch *b)
 	b->msg.ref_word[0] = (uint64_t)(uintptr_t)b->word;
 	b->msg.call = inner_call_id(&g->inner);
 	b->msg.b = (uint64_t)(b - g->batch);
+	b->msg.sub = b->run->ack;
 	if (STAILQ_EMPTY(&g->batch_unsent)) {
 		batch_send(g, b);
 	} else {
@@ -147,7 +149,7 @@ gate_write(struct gate *g, struct gate_conn *c, enum gate_rec_kind kind)
 			gate_conn_starve(g, c);
 			return NULL;
 		}
-		*run = (struct gate_run){ .conn = c };
+		*run = (struct gate_run){ .conn = c, .began_tsc = c->began_tsc, .ack = c->ack };
 		c->run = run;
 	}
 	if (run->open) { /* it had to wait */
@@ -158,7 +160,10 @@ gate_write(struct gate *g, struct gate_conn *c, enum gate_rec_kind kind)
 	}
 	run->open = true;
 	rec = &run->rec[run->rec_cnt++];
-	*rec = (struct gate_rec){ .kind = (uint8_t)kind };
+	*rec = (struct gate_rec){
+		.kind = (uint8_t)kind,
+		.cmd = (struct gate_command *)(uintptr_t)c->command,
+	};
 	return rec;
 }
 
@@ -408,25 +413,12 @@ op_over(struct gate *g, struct gate_batch *b, uint32_t i)
 	}
 	if (rec->kind == REC_NUMBER || rec->kind == REC_LENGTH || rec->kind == REC_SCORE) {
 		rec->n = word->n;
+	} else if (rec->kind == REC_FIXED) {
+		return;
 	} else if (rec->kind == REC_MADE) {
 		rec->n += word->err == 0 ? word->n : 0;
 	} else {
 		rec->n += word->err == 0 && word->changed;
-	}
-}
-
-/* A set that was refused whole, because there was no memory to copy it to, has no word on any of
- * its operations. A set of which the first operation was refused has one. */
-static void
-set_refused(struct gate_batch *b, int err)
-{
-	for (uint32_t i = 0; i < b->op_cnt; i++) {
-		if (b->word[i].err != 0 || b->word[i].changed != 0) {
-			return;
-		}
-	}
-	for (uint32_t i = 0; i < b->op_cnt; i++) {
-		b->word[i].err = err;
 	}
 }
 
@@ -439,9 +431,6 @@ gate_batch_published(struct gate *g, const struct desc *d)
 	REQUIRE(d->b < GATE_BATCH_CNT);
 	run = b->run;
 	REQUIRE(run->pending >= b->op_cnt);
-	if (d->err == MB_ERR_NO_MEMORY && d->a == 0) {
-		set_refused(b, d->err);
-	}
 	for (uint32_t i = 0; i < b->op_cnt; i++) {
 		op_over(g, b, i);
 	}
@@ -506,7 +495,14 @@ gate_run_over(struct gate *g, struct gate_run *run)
 	if (run->rec[0].kind == REC_HELD) {
 		c->held_err = run->rec[0].err;
 	} else {
+		uint64_t cycles = timebase_tsc() - run->began_tsc;
+
 		for (uint32_t i = 0; i < run->rec_cnt; i++) {
+			const struct slice name =
+				slice_of(run->rec[i].cmd->name, run->rec[i].cmd->name_len);
+
+			c->command = run->rec[i].cmd; /* whose error it is */
+			gate_timed(g, c, run->rec[i].cmd, cycles, &name, 1);
 			rec_reply(g, c, &run->rec[i]);
 		}
 	}

@@ -46,6 +46,7 @@ gate_block(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s)
 		g->block_tick_ns = g->now_ns + BLOCK_TICK_NS;
 	}
 	c->block_bits = bits;
+	c->began_tsc = 0; /* its time is from when there is an item */
 	c->blocked = true;
 	TAILQ_INSERT_TAIL(&g->blocked, c, next_blocked);
 	return GATE_WAIT;

@@ -13,6 +13,7 @@
 #include "check.h"
 #include "compiler.h"
 #include "gate_int.h"
+#include "message.h"
 
 /* Sends what must not be lost. sub of an owed message is its port: none of them uses it. */
 static void
@@ -60,7 +61,9 @@ static int
 ask(struct gate *g, struct gate_conn *c, struct gate_call *call, uint32_t port, const void *p,
     size_t len, uint16_t holder)
 {
-	int err = inner_payload(&g->inner, &call->msg, p, len, holder);
+	bool word = call->send || (call->msg.flags & CALL_F_REQUEST) != 0; /* word[4] is taken */
+	int err = inner_payload_most(&g->inner, &call->msg, p, len, holder,
+				     word ? REQUEST_INLINE_BYTES : DESC_INLINE_BYTES);
 
 	if (err == 0) {
 		err = inner_send(&g->inner, port, &call->msg);
@@ -128,8 +131,19 @@ gate_replied(struct gate *g, const struct desc *d)
 {
 	struct gate_call *call = &g->call[d->call % GATE_CALL_CNT];
 
-	if (call->used && !call->scan && call->id == d->call) {
+	if (call->used && !call->scan && !call->send && call->id == d->call) {
 		answer(g, call, d, g->inner.cfg.proc);
+	}
+}
+
+void
+gate_sent(struct gate *g, const struct desc *d)
+{
+	struct gate_call *call = &g->call[d->b % GATE_CALL_CNT];
+	struct desc said = { .kind = DESC_SENT, .flags = DESC_F_INLINE, .err = d->err };
+
+	if (call->used && call->send && call->msg.b == d->b) {
+		answer(g, call, &said, g->inner.cfg.proc);
 	}
 }
 
@@ -149,11 +163,35 @@ gate_call_drop(struct gate *g, struct stream_id conn)
 	for (uint32_t i = 0; i < GATE_CALL_CNT; i++) {
 		struct gate_call *call = &g->call[i];
 
-		if (call->used && !call->scan && !call->over && call->conn.idx == conn.idx &&
-		    call->conn.gen == conn.gen) {
+		if (call->used && !call->scan && !call->send && !call->over &&
+		    call->conn.idx == conn.idx && call->conn.gen == conn.gen) {
 			cancel(g, call, MB_ERR_CANCELLED);
 		}
 	}
+}
+
+void
+gate_call_leave(struct gate *g, struct gate_conn *c)
+{
+	gate_call_drop(g, c->id);
+	c->wait_cnt--;
+}
+
+int
+gate_send(struct gate *g, struct gate_conn *c, uint64_t to, struct slice text)
+{
+	struct gate_call *call = slot_take(g, c, false);
+
+	if (call == NULL) {
+		gate_conn_starve(g, c);
+		return MB_ERR_FULL;
+	}
+	call->send = true;
+	/* All messages of the gate come from one sender: their places only grow, as the ids do. */
+	call->msg =
+		(struct desc){ .kind = DESC_SEND, .call = to, .b = message_seq(0, g->inner.seq) };
+	call->msg.word[4] = call_id_make(g->inner.cfg.proc, g->inner.cfg.inc, 0);
+	return ask(g, c, call, PORT_SCHED, text.p, text.len, g->inner.cfg.proc);
 }
 
 void
@@ -167,7 +205,7 @@ gate_call_due(struct gate *g, uint64_t now_ns)
 		struct gate_call *call = &g->call[i];
 		struct gate_conn *c;
 
-		if (!call->used || call->scan || call->over || call->msg.b == 0) {
+		if (!call->used || call->scan || call->send || call->over || call->msg.b == 0) {
 			continue;
 		}
 		if (call->msg.b > now_ns) {
@@ -209,23 +247,29 @@ gate_scan(struct gate *g, struct gate_conn *c, struct slice prefix, struct slice
 }
 
 int
-gate_scan_page(struct gate *g, struct gate_conn *c, struct slice *ret_list)
+gate_answer_bytes(struct gate *g, struct gate_conn *c, struct slice *ret)
 {
 	const struct desc *d = &c->answer;
 	const struct region *r = g->cfg.daemon;
+	const uint8_t *p;
+	size_t len;
 
-	if (d->err != 0) {
-		return d->err;
+	if ((d->flags & DESC_F_INLINE) != 0 || d->ref.proc != PROC_DAEMON) {
+		int err = inner_bytes(&g->inner, d, &p, &len);
+
+		*ret = err == 0 ? slice_of(p, len) : slice_of("", 0);
+		return err;
 	}
-	if ((d->flags & DESC_F_INLINE) != 0) {
-		*ret_list = slice_of(d->data, d->len);
-		return 0;
-	}
-	REQUIRE(d->ref.proc == PROC_DAEMON); /* from a tile of ours */
-	REQUIRE(d->ref.off <= r->at.bytes);
+	REQUIRE(d->ref.off <= r->at.bytes); /* from a tile of ours */
 	REQUIRE(d->ref.len <= r->at.bytes - d->ref.off);
-	*ret_list = slice_of(r->base + d->ref.off, d->ref.len);
+	*ret = slice_of(r->base + d->ref.off, d->ref.len);
 	return 0;
+}
+
+int
+gate_scan_page(struct gate *g, struct gate_conn *c, struct slice *ret_list)
+{
+	return c->answer.err != 0 ? c->answer.err : gate_answer_bytes(g, c, ret_list);
 }
 
 static void

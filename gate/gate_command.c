@@ -18,6 +18,11 @@
 #define ADMIN    CMD_ADMIN
 #define NOSCRIPT CMD_NOSCRIPT
 #define NOMULTI  CMD_NOMULTI
+#define PUBSUB   CMD_PUBSUB
+#define SECRET   CMD_SECRET
+#define SHOWS    CMD_SHOWS
+#define DANGER   CMD_DANGER
+#define BLOCKING CMD_BLOCKING
 
 static struct gate_command command[] = {
 #define COMMAND(text, fn, words, bits, at, to, by, of, from, what)                                 \
@@ -63,7 +68,8 @@ gate_command_init(void)
 			at = (at + 1) % INDEX_SIZE;
 		}
 		by_name[at] = (uint16_t)(i + 1);
-		command[i].calls = command[i].failed = 0;
+		command[i].calls = command[i].failed = command[i].ns = 0;
+		memset(command[i].latency, 0, sizeof(command[i].latency));
 	}
 }
 
@@ -95,6 +101,35 @@ uint32_t
 gate_command_cnt(void)
 {
 	return ARRAY_CNT(command);
+}
+
+uint32_t
+gate_command_idx(const struct gate_command *cmd)
+{
+	return (uint32_t)(cmd - command);
+}
+
+uint32_t
+gate_key_next(const struct gate_command *cmd, const struct slice *arg, uint32_t arg_cnt,
+	      uint32_t at)
+{
+	int64_t last = cmd->last < 0 ? (int64_t)arg_cnt + cmd->last : cmd->last;
+	int64_t next = at == 0 ? cmd->first : (int64_t)at + cmd->step;
+
+	if (cmd->first == 0) {
+		return 0;
+	}
+	if (cmd->step != 0) {
+		return next <= last && next < (int64_t)arg_cnt ? (uint32_t)next : 0;
+	}
+	if (at == 0 && last != 0) {
+		return last < (int64_t)arg_cnt ? (uint32_t)last : 0;
+	}
+	if (cmd->first >= (int64_t)arg_cnt || !gate_word_i64(arg[cmd->first], &last)) {
+		return 0;
+	}
+	next = MAX((int64_t)at, (int64_t)cmd->first) + 1;
+	return next < (int64_t)arg_cnt && next - cmd->first <= last ? (uint32_t)next : 0;
 }
 
 /* Redis's own words, with the first words of the command, as far as they can be shown. */
@@ -134,7 +169,31 @@ gate_command_run(struct gate *g, struct gate_conn *c, struct gate_command *cmd,
 	if (unlikely(!c->authed && (cmd->flags & CMD_NOAUTH) == 0)) {
 		return gate_error(g, c, "NOAUTH Authentication required.");
 	}
-	cmd->calls += c->step == 0 && c->tries == 0;
+	if (unlikely(c->proto == 2 && gate_listens(c) && (cmd->flags & CMD_PUBSUB) == 0)) {
+		return gate_error_f(g, c,
+				    "ERR Can't execute '%s': only (P|S)SUBSCRIBE / "
+				    "(P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
+				    "context",
+				    cmd->name);
+	}
+	if (unlikely(c->kicked)) {
+		c->kicked = false;
+		return gate_error(g, c, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
+	}
+	if (!c->begun) {
+		if (unlikely(c->authed && !c->user->acl.full)) {
+			int err = gate_acl_check(g, c, cmd, arg, arg_cnt);
+
+			if (err != 0) {
+				return err == MB_ERR_DENIED ? (int)GATE_DONE : (int)GATE_WAIT;
+			}
+		}
+		c->begun = true;
+		cmd->calls++;
+		if (unlikely(!LIST_EMPTY(&g->monitors))) {
+			gate_monitor_show(g, c, cmd, arg, arg_cnt);
+		}
+	}
 	return cmd->run(g, c, arg, arg_cnt);
 }
 

@@ -21,6 +21,7 @@
 #include <microburst/error.h>
 
 #include "check.h"
+#include "compiler.h"
 #include "gate_int.h"
 #include "timebase.h"
 
@@ -37,13 +38,25 @@ gate_conn_find(struct gate *g, struct stream_id id)
 	return c->used && c->id.gen == id.gen ? c : NULL;
 }
 
+static void
+slow_set(struct gate *g, struct gate_conn *c, bool slow)
+{
+	if (slow != (c->slow_ns != 0)) {
+		g->slow_cnt += slow ? 1 : -1;
+		c->slow_ns = slow ? g->now_ns : 0;
+	}
+}
+
 bool
 gate_conn_opened(struct gate *g, struct stream_id id, bool local, const char **ret_reason)
 {
+	bool tls = stream_listener(g->stream, id) == g->tls_listener;
 	struct gate_conn *c = &g->conn[id.idx];
+	/* Whoever has shown a certificate of ours is known. */
+	bool known = local || (tls && g->cfg.tls_ca[0] != '\0');
 
 	REQUIRE(!c->used);
-	if (!local && g->cfg.protected_mode && g->cfg.password[0] == '\0') {
+	if (!known && g->cfg.protected_mode && gate_user_open(g->user_default)) {
 		*ret_reason = "-DENIED Microburst is running in protected mode because no password "
 			      "is set: it answers this machine only. Set gate.password, or "
 			      "gate.protected = no\r\n";
@@ -54,13 +67,18 @@ gate_conn_opened(struct gate *g, struct stream_id id, bool local, const char **r
 		.id = id,
 		.used = true,
 		.local = local,
-		.authed = g->cfg.password[0] == '\0',
 		.proto = 2,
 		.client_id = ++g->client_seq,
 		.opened_ns = g->now_ns,
 		.used_ns = g->now_ns,
 	};
-	c->parser.limited = !c->authed;
+	if (tls && !gate_tls_open(g, c)) {
+		c->used = false;
+		g->refuse_cnt++;
+		return false;
+	}
+	slow_set(g, c, tls); /* until the handshake is over */
+	gate_login_default(g, c);
 	g->accept_cnt++;
 	return true;
 }
@@ -87,6 +105,7 @@ gate_conn_renew(struct gate *g, struct gate_conn *c)
 	c->timed_out = false;
 	c->block_due_ns = 0;
 	c->quiet = false;
+	c->begun = false;
 	if (c->keep != NULL) {
 		heap_free(g->heap, c->keep, c->keep_cap);
 		c->keep = NULL;
@@ -105,15 +124,6 @@ command_end(struct gate *g, struct gate_conn *c)
 	}
 }
 
-static void
-slow_set(struct gate *g, struct gate_conn *c, bool slow)
-{
-	if (slow != (c->slow_ns != 0)) {
-		g->slow_cnt += slow ? 1 : -1;
-		c->slow_ns = slow ? g->now_ns : 0;
-	}
-}
-
 void
 gate_conn_closed(struct gate *g, struct stream_id id)
 {
@@ -126,6 +136,8 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 	slow_set(g, c, false);
 	gate_unblock(g, c);
 	gate_multi_drop(g, c);
+	gate_subs_drop(g, c);
+	gate_monitor_set(g, c, false);
 	if (c->run != NULL) {
 		c->run->conn = NULL; /* B2 */
 		c->run->open = false;
@@ -140,6 +152,9 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 	gate_call_drop(g, id);
 	command_end(g, c);
 	gate_out_drop(g, c);
+	if (c->tls != NULL) {
+		gate_tls_drop(g, c);
+	}
 	if (c->in != NULL) {
 		heap_free(g->heap, c->in, c->in_cap);
 	}
@@ -152,6 +167,9 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 void
 gate_conn_close(struct gate *g, struct gate_conn *c)
 {
+	if (c->tls != NULL) {
+		gate_tls_bye(g, c);
+	}
 	stream_close(g->stream, c->id);
 }
 
@@ -173,6 +191,16 @@ gate_conn_starve(struct gate *g, struct gate_conn *c)
 {
 	c->room = true;
 	gate_conn_later(g, c);
+}
+
+void
+gate_conn_told(struct gate *g, struct gate_conn *c)
+{
+	if (!c->waiting) {
+		gate_conn_ready(g, c);
+	} else if (c->blocked) {
+		gate_conn_later(g, c);
+	} /* else it will settle when its command goes on */
 }
 
 void
@@ -325,17 +353,43 @@ command_run(struct gate *g, struct gate_conn *c, struct slice text)
 	    (cmd == NULL || (cmd->flags & CMD_RUN) == 0 || c->multi != NULL)) {
 		return GATE_WAIT;
 	}
-	c->command = cmd;
+	c->command = c->timed = cmd;
 	if (c->multi != NULL && gate_multi_takes(g, c, cmd, g->args, (uint32_t)cnt)) {
 		return GATE_DONE;
 	}
 	return gate_command_run(g, c, cmd, g->args, (uint32_t)cnt);
 }
 
+/* A command that was begun at *tsc, or earlier, has been done now. Its words are looked for again
+ * only if they are to be shown. */
+static void
+command_timed(struct gate *g, struct gate_conn *c, struct slice text, uint64_t *tsc)
+{
+	struct slice large[RESP_LARGE_CNT_MAX];
+	uint64_t now = timebase_tsc();
+	int cnt = 0;
+
+	if (c->timed != NULL && c->began_tsc != 0) {
+		if (unlikely(now - c->began_tsc >= g->slow_tsc)) {
+			for (uint32_t i = 0; i < c->parser.large_cnt; i++) {
+				large[i] = c->large[i].ref.handle != 0
+						   ? slice_of(c->large[i].p, c->large[i].len)
+						   : slice_of("", 0); /* it is the store's now */
+			}
+			cnt = resp_args(&c->parser, text, large, g->scratch, g->args);
+		}
+		gate_timed(g, c, c->timed, now - c->began_tsc, g->args,
+			   cnt > 0 ? (uint32_t)cnt : 0);
+	}
+	*tsc = now;
+}
+
 /* One command of the text has been done, or is under way. */
 static void
 command_over(struct gate *g, struct gate_conn *c)
 {
+	c->began_tsc = 0;
+	c->timed = NULL;
 	g->command_cnt++;
 	command_end(g, c);
 	resp_next(&c->parser);
@@ -388,11 +442,13 @@ held_over(struct gate *g, struct gate_conn *c)
 static size_t
 text_run(struct gate *g, struct gate_conn *c, struct slice text)
 {
+	uint64_t tsc = timebase_tsc();
 	size_t done = 0;
 
 	if (c->mark.set) { /* the command at hand was HELD */
 		if (held_over(g, c)) {
 			done = c->parser.pos;
+			command_timed(g, c, text, &tsc);
 			command_over(g, c);
 		}
 	}
@@ -429,10 +485,14 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 			break;
 		}
 		c->waiting = true; /* N1: unless it is done */
+		c->began_tsc = c->began_tsc != 0 ? c->began_tsc : tsc;
 		rc = command_run(g, c, rest);
 		if (rc == GATE_DONE) {
 			c->waiting = false;
 			c->tries = 0;
+			if (c->run == NULL) { /* else it is timed with its run */
+				command_timed(g, c, rest, &tsc);
+			}
 			done += c->parser.pos;
 			command_over(g, c);
 		} else if (rc == GATE_HELD) {
@@ -490,10 +550,14 @@ settle(struct gate *g, struct gate_conn *c)
 {
 	bool owing;
 
+	if (!c->queued && (!c->waiting || c->blocked)) { /* no reply is half written */
+		gate_push_out(c);
+	}
 	if (!c->mark.set && !c->quiet && c->run == NULL) {
 		gate_out_flush(g, c);
 	}
-	owing = c->out.bytes > 0 || (!c->waiting && (c->in_len > 0 || c->large != NULL));
+	owing = (c->tls != NULL && !gate_tls_ready(c)) || c->out.bytes > 0 ||
+		(!c->waiting && (c->in_len > 0 || c->large != NULL));
 	slow_set(g, c, owing);
 	if (c->in_len > GATE_IN_MAX && c->waiting && !c->paused) {
 		c->paused = true;
@@ -526,7 +590,6 @@ void
 gate_conn_received(struct gate *g, struct stream_id id, const uint8_t *p, size_t len)
 {
 	struct gate_conn *c = gate_conn_find(g, id);
-	struct gate_large *l;
 
 	REQUIRE(c != NULL);
 	g->rx_bytes += len;
@@ -534,6 +597,18 @@ gate_conn_received(struct gate *g, struct stream_id id, const uint8_t *p, size_t
 	if (c->last) {
 		return;
 	}
+	if (unlikely(c->tls != NULL)) {
+		gate_tls_received(g, c, p, len);
+	} else {
+		gate_conn_plain(g, c, p, len);
+	}
+}
+
+void
+gate_conn_plain(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len)
+{
+	struct gate_large *l;
+
 	l = large_open(c);
 	if (l != NULL) {
 		size_t n = large_take(l, p, len);
@@ -583,7 +658,11 @@ gate_conn_sent(struct gate *g, struct stream_id id, size_t len, int err)
 		gate_conn_close(g, c);
 		return;
 	}
-	gate_out_sent(g, c, len);
+	if (unlikely(c->tls != NULL)) {
+		gate_tls_sent(g, c);
+	} else {
+		gate_out_sent(g, c, len);
+	}
 	if (c->slow_ns != 0) {
 		c->slow_ns = g->now_ns;
 	}
@@ -595,7 +674,8 @@ gate_conn_check(struct gate *g, struct gate_conn *c, uint64_t now_ns)
 {
 	if (c->slow_ns != 0 && now_ns - c->slow_ns > g->cfg.slow_ns) {
 		stream_reset(g->stream, c->id); /* N3 */
-	} else if (g->cfg.idle_ns != 0 && !c->waiting && now_ns - c->used_ns > g->cfg.idle_ns) {
+	} else if (g->cfg.idle_ns != 0 && !c->waiting && !gate_listens(c) &&
+		   now_ns - c->used_ns > g->cfg.idle_ns) {
 		gate_conn_close(g, c);
 	}
 }

@@ -6,9 +6,13 @@
  *   gate_out.c     replies on their way out
  *   gate_batch.c   operations of many connections, published together
  *   gate_state.c   looking values up, fetching what is not there
+ *   gate_tls.c     connections that are encrypted
  *   gate_call.c    calls of functions and DAGs, listings of keys
  *   gate_block.c   commands that wait for an item
  *   gate_multi.c   commands that are kept, and run together
+ *   cmd_pubsub.c   who listens to what
+ *   gate_acl.c     a user and what he may; gate_users.c all of them
+ *   gate_watch.c   what is slow, how long commands take, and all of them for MONITOR
  *   gate_command.c the table of commands
  *   cmd_*.c        the commands
  *
@@ -36,10 +40,12 @@
 #include "cache_view.h"
 #include "domain_limits.h"
 #include "gate.h"
+#include "gate_beside.h"
 #include "heap.h"
 #include "metrics.h"
 #include "placement.h"
 #include "resp.h"
+#include "rng.h"
 #include "stream.h"
 #include "wset.h"
 
@@ -57,7 +63,6 @@
 #define GATE_CURSOR_CNT  4096        /* of SCAN, remembered */
 #define GATE_TRIES       10000       /* of a HELD command: each lost one is another's success */
 #define GATE_SEND_MAX    (256u << 10) /* in one send: a slow reader is seen to move */
-#define GATE_NAME_MAX    128          /* of a client */
 #define GATE_ARGS_MAX    RESP_ARG_CNT_MAX
 
 static_assert(GATE_HOLD_CNT < HAZARD_CNT, "some are left for looking");
@@ -100,6 +105,7 @@ enum gate_rec_kind {
 	REC_CHANGED, /* how many operations changed anything */
 	REC_MADE,    /* how many fields there are more */
 	REC_LENGTH,  /* what the last operation made */
+	REC_FIXED,   /* what is known before */
 	REC_SCORE,   /* the score that it made, a double's bits */
 	REC_HELD,    /* of a HELD command: nothing, its reply is written */
 };
@@ -109,11 +115,14 @@ struct gate_rec {
 	int16_t err; /* the first operation's that failed */
 	bool not_number;
 	int64_t n;
+	struct gate_command *cmd;
 };
 
 struct gate_run {
 	struct gate_conn *conn; /* NULL: gone */
-	uint32_t pending;       /* operations not acknowledged */
+	uint64_t began_tsc;
+	uint8_t ack;
+	uint32_t pending; /* operations not acknowledged */
 	uint32_t rec_cnt;
 	bool open; /* its last command is not complete */
 	uint32_t open_cnt;
@@ -148,6 +157,7 @@ struct gate_call {
 	struct desc msg; /* as sent */
 	uint64_t id;     /* of the call; or the listing's number */
 	bool used, scan;
+	bool send; /* a message; answered by SENT */
 	bool over; /* answered to its client; its executor's word is awaited */
 };
 
@@ -185,17 +195,25 @@ struct gate_conn {
 	bool last;         /* close it when its replies are out */
 	bool quiet;        /* nothing is sent before its command is done */
 	bool room;         /* waiting, only for room */
+	bool begun;        /* its command was begun, and counted */
+	bool monitor;      /* it is shown what others say */
+	bool kicked;       /* CLIENT UNBLOCK ... ERROR */
 	uint8_t proto;     /* 2, 3 */
+	uint8_t ack;       /* enum kvs_ack, of what it writes */
 	uint32_t wait_cnt; /* answers its command waits for */
 	struct resp_parser parser;
 	uint8_t *in;
 	uint32_t in_len, in_cap;
 	struct gate_large *large; /* RESP_LARGE_CNT_MAX; NULL: none */
+	struct gate_tls *tls;     /* NULL: plain */
 	struct gate_out out;
+	struct gate_out pushed;   /* messages; behind the replies of the command at hand */
 	struct gate_multi *multi; /* from the heap; NULL: none */
 	struct gate_mark mark;    /* of a HELD command: where its reply begins */
 	struct gate_run *run;
 	/* the command at hand */
+	struct gate_command *timed; /* since began_tsc; 0: not yet */
+	uint64_t began_tsc;
 	uint32_t step;
 	uint32_t tries; /* of a HELD command */
 	int64_t acc;
@@ -212,6 +230,11 @@ struct gate_conn {
 	struct gate_chunk *hole; /* of a reply whose head is not known yet */
 	struct desc answer;      /* of a call or a listing */
 	bool answered;
+	struct gate_user *user; /* NULL: nobody yet */
+	/* what it listens to */
+	struct gate_subs subs;
+	uint32_t sub_cnt[GATE_TOPIC_KINDS];
+	size_t sub_bytes;
 	/* for CLIENT */
 	char *name; /* GATE_NAME_MAX, from the heap; NULL: none */
 	uint64_t client_id;
@@ -220,6 +243,7 @@ struct gate_conn {
 	const struct gate_command *command; /* last one */
 	STAILQ_ENTRY(gate_conn) next;
 	TAILQ_ENTRY(gate_conn) next_blocked;
+	LIST_ENTRY(gate_conn) next_monitor;
 };
 TAILQ_HEAD(gate_blocked, gate_conn);
 STAILQ_HEAD(gate_conns, gate_conn);
@@ -234,6 +258,9 @@ struct gate {
 	struct gate_cfg cfg;
 	struct inner inner;
 	struct stream *stream;
+	struct gate_tls_all *tls; /* NULL: none */
+	uint32_t tls_listener;    /* its connections are encrypted; UINT32_MAX: there is none */
+	uint16_t tls_port;
 	struct heap *heap;
 	void *heap_mem;
 	struct cache_view view;
@@ -241,7 +268,8 @@ struct gate {
 	uint16_t port;
 	bool started;
 	uint64_t now_ns, began_ns, tick_ns;
-	uint64_t client_seq, cursor_seq;
+	struct rng rng;
+	uint64_t client_seq, cursor_seq, future_seq;
 	uint32_t held_cnt; /* hazard slots of values being sent */
 	uint32_t under_way;
 	_Atomic uint32_t under_way_shown;
@@ -252,6 +280,19 @@ struct gate {
 	uint32_t batch_cnt;          /* at their cache tiles, or on their way */
 	struct gate_blocked blocked; /* wait for an item, who waits longest first */
 	uint64_t block_tick_ns;
+	struct gate_topics topic_chain[GATE_CHAIN_CNT];
+	struct gate_topics topics[GATE_TOPIC_KINDS];
+	uint32_t topic_cnt[GATE_TOPIC_KINDS];
+	struct gate_monitors monitors;
+	struct gate_slow *slow[GATE_SLOW_CNT];
+	uint64_t slow_seq, slow_first;
+	uint64_t slow_tsc; /* cycles of a slow one */
+	struct gate_errors error[GATE_ERROR_CNT];
+	struct gate_users users;
+	struct gate_user *user_default;
+	uint32_t user_cnt;
+	uint64_t refusal_seq, refusal_first;
+	struct gate_refusal refusal[GATE_REFUSAL_CNT];
 	struct gate_batches batch_free, batch_unsent;
 	uint32_t fetch_free;
 	uint64_t error_cnt, command_cnt, accept_cnt, refuse_cnt, rx_bytes, tx_bytes, fetch_cnt,
@@ -288,6 +329,11 @@ enum gate_command_flag {
 	CMD_ADMIN = 1 << 5,
 	CMD_NOSCRIPT = 1 << 6,
 	CMD_NOMULTI = 1 << 7, /* runs at once, inside of MULTI too */
+	CMD_PUBSUB = 1 << 8,  /* also for a RESP2 connection that listens */
+	CMD_SECRET = 1 << 9,  /* its words are not shown to others */
+	CMD_SHOWS = 1 << 10,  /* of a plain write: its reply tells what the value is */
+	CMD_DANGER = 1 << 11, /* for who knows what he does */
+	CMD_BLOCKING = 1 << 12,
 };
 
 typedef int gate_command_fn(struct gate *g, struct gate_conn *c, const struct slice *arg,
@@ -298,10 +344,13 @@ struct gate_command {
 	gate_command_fn *run;
 	int arity; /* as in COMMAND: the words, negative: at least so many */
 	uint32_t flags;
-	int16_t first, last, step; /* keys */
+	/* Where keys are. step 0: word first says how many follow it; word last is one, if not 0 */
+	int16_t first, last, step;
 	const char *group, *since, *summary;
 	uint8_t name_len;
-	uint64_t calls, failed; /* Owner: the gate, of which there is one */
+	/* Owner: the gate, of which there is one */
+	uint64_t calls, failed, ns;
+	uint64_t latency[GATE_LATENCY_CNT]; /* how many took up to 2^i microseconds */
 };
 
 /* gate_command_find finds a command by its name, in any case; NULL. */
@@ -309,6 +358,11 @@ struct gate_command *gate_command_find(struct slice name);
 /* gate_command_at walks the table; NULL behind its end. */
 struct gate_command *gate_command_at(uint32_t idx);
 uint32_t gate_command_cnt(void);
+uint32_t gate_command_idx(const struct gate_command *cmd);
+/* gate_key_next: the place of the next key behind word at, 0 at first. Returns: 0: there is none.
+ */
+uint32_t gate_key_next(const struct gate_command *cmd, const struct slice *arg, uint32_t arg_cnt,
+		       uint32_t at);
 /* gate_command_run checks a command's words and runs it; cmd NULL: an unknown one. */
 int gate_command_run(struct gate *g, struct gate_conn *c, struct gate_command *cmd,
 		     const struct slice *arg, uint32_t arg_cnt);
@@ -319,6 +373,8 @@ void gate_command_init(void);
 
 bool gate_conn_opened(struct gate *g, struct stream_id id, bool local, const char **ret_reason);
 void gate_conn_received(struct gate *g, struct stream_id id, const uint8_t *p, size_t len);
+/* gate_conn_plain: bytes of commands, as received or deciphered. */
+void gate_conn_plain(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len);
 void gate_conn_ended(struct gate *g, struct stream_id id);
 void gate_conn_sent(struct gate *g, struct stream_id id, size_t len, int err);
 void gate_conn_closed(struct gate *g, struct stream_id id);
@@ -328,12 +384,18 @@ void gate_conn_go(struct gate *g, struct gate_conn *c);
 void gate_conn_ready(struct gate *g, struct gate_conn *c);
 /* gate_conn_starve: it waits for room that nobody will tell it of. */
 void gate_conn_starve(struct gate *g, struct gate_conn *c);
+/* gate_conn_told: messages were written for it; they go out in this poll or the next. */
+void gate_conn_told(struct gate *g, struct gate_conn *c);
 /* gate_conn_later: its replies could not be sent just now. */
 void gate_conn_later(struct gate *g, struct gate_conn *c);
 /* gate_conn_find: the connection of an id that still has it; NULL. */
 struct gate_conn *gate_conn_find(struct gate *g, struct stream_id id);
 /* gate_conn_close ends it now, whatever is not sent. */
 void gate_conn_close(struct gate *g, struct gate_conn *c);
+/* gate_conn_address is where its client is: "host:port", or the socket's path. */
+void gate_conn_address(struct gate *g, const struct gate_conn *c, char ret[GATE_ADDRESS_MAX]);
+/* gate_conn_name gives it a name. Returns: whether it could; else that is answered. */
+bool gate_conn_name(struct gate *g, struct gate_conn *c, struct slice name);
 /* gate_conn_renew makes the state of the command at hand that of one not begun. */
 void gate_conn_renew(struct gate *g, struct gate_conn *c);
 void gate_conn_check(struct gate *g, struct gate_conn *c, uint64_t now_ns);
@@ -361,6 +423,16 @@ void gate_out_flush(struct gate *g, struct gate_conn *c);
 void gate_out_sent(struct gate *g, struct gate_conn *c, size_t len);
 void gate_out_drop(struct gate *g, struct gate_conn *c);
 
+/* Between gate_push_begin and gate_push_end what is written is a message, not a reply: it goes
+ * behind the replies of the command at hand, of which there may be one. A connection that leaves
+ * more of them unread than gate.backlog is cut. */
+void gate_push_begin(struct gate_conn *c);
+void gate_push_end(struct gate *g, struct gate_conn *c);
+/* gate_push_drop throws messages away that are not out. */
+void gate_push_drop(struct gate *g, struct gate_conn *c);
+/* gate_push_out lets messages out, when all replies are. Requires: no command is at hand. */
+void gate_push_out(struct gate_conn *c);
+
 /* gate_bulk_value: a value, its memory as gate_out_value. */
 void gate_bulk_value(struct gate *g, struct gate_conn *c, struct slice bytes,
 		     struct cache_value *v);
@@ -376,13 +448,34 @@ void gate_null_array(struct gate *g, struct gate_conn *c);
 void gate_array(struct gate *g, struct gate_conn *c, size_t cnt);
 void gate_map(struct gate *g, struct gate_conn *c, size_t cnt);
 void gate_set(struct gate *g, struct gate_conn *c, size_t cnt);
+/* gate_push_head: of a message of cnt items. */
+void gate_push_head(struct gate *g, struct gate_conn *c, size_t cnt);
 void gate_double(struct gate *g, struct gate_conn *c, double x);
 /* gate_error: text as behind the '-'. Returns: GATE_DONE, so that a handler can end with it. */
 int gate_error(struct gate *g, struct gate_conn *c, const char *text);
 int gate_error_f(struct gate *g, struct gate_conn *c, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* gate_unknown_sub: a container has no such subcommand, or not with so many words. */
+int gate_unknown_sub(struct gate *g, struct gate_conn *c, const char *container,
+		     const struct slice *arg, uint32_t arg_cnt);
 /* gate_error_of says an mb_err as Redis would. */
 int gate_error_of(struct gate *g, struct gate_conn *c, int err);
+
+/* ---- gate_tls.c */
+
+/* gate_tls_init reads certificate and key, if gate.tls_listen is set. Threads: start-up.
+ * Returns: 0; an error, and it is logged. */
+int gate_tls_init(struct gate *g);
+void gate_tls_end(struct gate *g);
+/* gate_tls_open: a connection is to be encrypted. Returns: false: there is no memory. */
+bool gate_tls_open(struct gate *g, struct gate_conn *c);
+void gate_tls_drop(struct gate *g, struct gate_conn *c);
+/* gate_tls_ready: the handshake is over. */
+bool gate_tls_ready(const struct gate_conn *c);
+void gate_tls_received(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len);
+void gate_tls_flush(struct gate *g, struct gate_conn *c);
+void gate_tls_sent(struct gate *g, struct gate_conn *c);
+void gate_tls_bye(struct gate *g, struct gate_conn *c);
 
 /* ---- gate_batch.c */
 
@@ -481,6 +574,13 @@ bool gate_multi_takes(struct gate *g, struct gate_conn *c, const struct gate_com
 void gate_multi_next(struct gate *g, struct gate_conn *c);
 void gate_multi_drop(struct gate *g, struct gate_conn *c);
 
+/* whether it listens, and so (RESP2) may say little else. */
+static inline bool
+gate_listens(const struct gate_conn *c)
+{
+	return !LIST_EMPTY(&c->subs);
+}
+
 /* ---- gate_call.c */
 
 void gate_replied(struct gate *g, const struct desc *d);
@@ -489,6 +589,11 @@ void gate_scanned(struct gate *g, const struct desc *d);
  * Returns: 0; an error; MB_ERR_FULL: wait. */
 int gate_call_start(struct gate *g, struct gate_conn *c, struct desc *d, const void *list,
 		    size_t len);
+/* gate_call_leave: the call that this command has started goes on, and its answer is nobody's. */
+void gate_call_leave(struct gate *g, struct gate_conn *c);
+/* gate_send sends a message to a call, as gate_call_start; c->answer.err is what became of it. */
+int gate_send(struct gate *g, struct gate_conn *c, uint64_t call, struct slice text);
+void gate_sent(struct gate *g, const struct desc *d);
 /* gate_call_drop: the connection of these calls is gone. */
 void gate_call_drop(struct gate *g, struct stream_id conn);
 /* gate_call_due ends the calls whose deadline has passed. */
@@ -496,6 +601,8 @@ void gate_call_due(struct gate *g, uint64_t now_ns);
 /* gate_scan asks for a page of keys, as gate_call_start. */
 int gate_scan(struct gate *g, struct gate_conn *c, struct slice prefix, struct slice after,
 	      uint16_t limit);
+/* gate_answer_bytes: what c->answer carries, where it lies. Returns: 0; as inner_bytes. */
+int gate_answer_bytes(struct gate *g, struct gate_conn *c, struct slice *ret);
 /* gate_scan_page: the page of c->answer. Returns 0 or an error. */
 int gate_scan_page(struct gate *g, struct gate_conn *c, struct slice *ret_list);
 /* gate_scan_end gives the answer's memory back. */
@@ -509,6 +616,10 @@ bool gate_word_is(struct slice word, const char *lower);
 bool gate_word_i64(struct slice word, int64_t *ret);
 /* gate_word_f64 takes what Redis takes for a number: decimal, hexadecimal, infinite; no NaN. */
 bool gate_word_f64(struct slice word, double *ret);
+/* gate_word_float and gate_float_text are those of INCRBYFLOAT: of long doubles. */
+#define GATE_FLOAT_MAX 5120
+bool gate_word_float(struct slice word, long double *ret);
+size_t gate_float_text(long double x, char ret[GATE_FLOAT_MAX]);
 /* gate_match is Redis's glob. */
 bool gate_match(struct slice pattern, struct slice text, bool any_case);
 /* What a pattern begins with that is no pattern. */

@@ -125,6 +125,10 @@ gate_multi_takes(struct gate *g, struct gate_conn *c, const struct gate_command 
 		gate_error(g, c, wrong);
 		return true;
 	}
+	if (c->user != NULL && !c->user->acl.full && gate_acl_check(g, c, cmd, arg, arg_cnt) != 0) {
+		m->wrong = true;
+		return true;
+	}
 	ok = keep_text(g, m, &arg_cnt, sizeof(arg_cnt));
 	for (uint32_t i = 0; ok && i < arg_cnt; i++) {
 		uint32_t len = (uint32_t)arg[i].len;

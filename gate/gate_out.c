@@ -179,6 +179,10 @@ gate_out_flush(struct gate *g, struct gate_conn *c)
 	uint32_t cnt = 0;
 	size_t len = 0;
 
+	if (c->tls != NULL) {
+		gate_tls_flush(g, c);
+		return;
+	}
 	if (c->sending || c->out.bytes == 0) {
 		return;
 	}
@@ -237,6 +241,62 @@ gate_out_drop(struct gate *g, struct gate_conn *c)
 	struct gate_mark none = { 0 };
 
 	gate_out_back(g, c, &none);
+	gate_push_drop(g, c);
+}
+
+/* ------------------------------------------------------------------------ messages */
+
+static void
+lists_swap(struct gate_conn *c)
+{
+	struct gate_out out = c->out;
+
+	c->out = c->pushed;
+	c->pushed = out;
+}
+
+void
+gate_push_begin(struct gate_conn *c)
+{
+	lists_swap(c);
+}
+
+void
+gate_push_drop(struct gate *g, struct gate_conn *c)
+{
+	struct gate_mark none = { 0 };
+
+	lists_swap(c);
+	gate_out_back(g, c, &none);
+	lists_swap(c);
+}
+
+void
+gate_push_end(struct gate *g, struct gate_conn *c)
+{
+	lists_swap(c);
+	if (c->pushed.bytes > g->cfg.backlog_bytes) {
+		c->last = true; /* it is told no more */
+		stream_reset(g->stream, c->id);
+	} else {
+		gate_conn_told(g, c);
+	}
+}
+
+void
+gate_push_out(struct gate_conn *c)
+{
+	if (c->pushed.bytes == 0 || c->out.bytes != 0) {
+		return; /* first what is before them */
+	}
+	if (c->out.tail != NULL) {
+		c->out.tail->next = c->pushed.head;
+	} else {
+		c->out.head = c->pushed.head;
+	}
+	c->out.tail = c->pushed.tail;
+	c->out.bytes += c->pushed.bytes;
+	c->pushed = (struct gate_out){ 0 };
 }
 
 /* ------------------------------------------------------------------------ replies */
@@ -328,15 +388,40 @@ gate_set(struct gate *g, struct gate_conn *c, size_t cnt)
 }
 
 void
+gate_push_head(struct gate *g, struct gate_conn *c, size_t cnt)
+{
+	REPLY(g, c, RESP_ITEM_MAX, resp_put_push(&w, c->proto, cnt));
+}
+
+void
 gate_double(struct gate *g, struct gate_conn *c, double x)
 {
 	REPLY(g, c, 2 * RESP_ITEM_MAX, resp_put_double(&w, c->proto, x));
 }
 
+/* What comes when all places are taken is counted in the sum only. */
+static void
+error_count(struct gate *g, const char *text)
+{
+	struct gate_errors *e = g->error;
+	size_t len = MIN(strcspn(text, " "), sizeof(e->word) - 1);
+
+	g->error_cnt++;
+	while (e < g->error + GATE_ERROR_CNT && e->cnt > 0 &&
+	       (strlen(e->word) != len || memcmp(e->word, text, len) != 0)) {
+		e++;
+	}
+	if (e < g->error + GATE_ERROR_CNT) {
+		memcpy(e->word, text, len);
+		e->word[len] = '\0';
+		e->cnt++;
+	}
+}
+
 int
 gate_error(struct gate *g, struct gate_conn *c, const char *text)
 {
-	g->error_cnt++;
+	error_count(g, text);
 	if (c->command != NULL) {
 		((struct gate_command *)(uintptr_t)c->command)->failed++;
 	}
@@ -354,6 +439,18 @@ gate_error_f(struct gate *g, struct gate_conn *c, const char *format, ...)
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
 	return gate_error(g, c, text);
+}
+
+int
+gate_unknown_sub(struct gate *g, struct gate_conn *c, const char *container,
+		 const struct slice *arg, uint32_t arg_cnt)
+{
+	(void)arg_cnt;
+	return gate_error_f(
+		g, c,
+		"ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s "
+		"HELP.",
+		(int)MIN(arg[1].len, (size_t)128), (const char *)arg[1].p, container);
 }
 
 int

@@ -15,12 +15,14 @@
 #include "lcore.h"
 #include "link.h"
 #include "log.h"
+#include "message.h"
 #include "tile_msg.h"
 #include "timebase.h"
 
-#define FILES_BESIDE 1024u             /* of the rest of the node: four a process, and some */
-#define GATE_BURST   64                /* answers of one tile in a poll */
-#define GATE_TICK_NS (250 * NS_PER_MS) /* how exact the time of a slow or idle client is */
+#define FILES_BESIDE  1024u             /* of the rest of the node: four a process, and some */
+#define GATE_BURST    64                /* answers of one tile in a poll */
+#define STARVED_TRIES 4                 /* that found no room, in a poll */
+#define GATE_TICK_NS  (250 * NS_PER_MS) /* how exact the time of a slow or idle client is */
 
 /* ------------------------------------------------------------------ events of sockets */
 
@@ -99,6 +101,11 @@ listen_all(struct gate *g)
 	if (err == 0 && g->cfg.listen[0] != '\0') {
 		err = stream_listen_tcp(g->stream, g->cfg.listen, &g->port);
 	}
+	g->tls_listener = UINT32_MAX;
+	if (err == 0 && g->cfg.tls_listen[0] != '\0') {
+		err = stream_listen_tcp(g->stream, g->cfg.tls_listen, &g->tls_port);
+		g->tls_listener = g->cfg.listen[0] != '\0' ? 1 : 0; /* as they are made here */
+	}
 	if (err == 0 && g->cfg.socket[0] != '\0') {
 		err = stream_listen_unix(g->stream, g->cfg.socket);
 	}
@@ -122,6 +129,7 @@ gate_create(struct gate **ret, const struct gate_cfg *cfg)
 	TAILQ_INIT(&g->blocked);
 	gate_batch_init(g);
 	gate_command_init();
+	g->slow_tsc = cfg->slowlog_ns != 0 ? timebase_ns_to_tsc(cfg->slowlog_ns) : UINT64_MAX;
 	for (uint32_t i = 0; i < GATE_FETCH_CNT; i++) {
 		g->fetch[i].next = i + 1 < GATE_FETCH_CNT ? i + 2 : 0;
 	}
@@ -130,8 +138,15 @@ gate_create(struct gate **ret, const struct gate_cfg *cfg)
 	g->placement =
 		(const struct placement *)(const void *)(cfg->daemon->base + cfg->daemon->at.table);
 	g->began_ns = g->now_ns = timebase_now_ns(timebase_real());
+	rng_init(&g->rng, cfg->node_id ^ g->now_ns);
 	files_allow(g);
 	err = memory_make(g);
+	if (err == 0) {
+		err = gate_users_init(g);
+	}
+	if (err == 0) {
+		err = gate_tls_init(g);
+	}
 	if (err == 0) {
 		err = listen_all(g);
 	}
@@ -157,6 +172,7 @@ gate_destroy(struct gate *g)
 		stream_destroy(g->stream);
 	}
 	inner_destroy(&g->inner);
+	gate_tls_end(g);
 	if (g->heap_mem != NULL) {
 		munmap(g->heap_mem, g->cfg.memory_bytes);
 	}
@@ -170,6 +186,12 @@ uint16_t
 gate_port(const struct gate *g)
 {
 	return g->port;
+}
+
+uint16_t
+gate_tls_port(const struct gate *g)
+{
+	return g->tls_port;
 }
 
 struct metrics_block *
@@ -227,6 +249,9 @@ poll_answers(struct gate *g)
 			case DESC_SCANNED:
 				gate_scanned(g, &d);
 				break;
+			case DESC_SENT:
+				gate_sent(g, &d);
+				break;
 			case DESC_REPLY:
 				gate_replied(g, &d);
 				break;
@@ -238,16 +263,18 @@ poll_answers(struct gate *g)
 	return busy;
 }
 
-/* Connections of one list, each once. */
+/* Connections of one list, each once. Of those that starve no more are asked when some still do: as
+ * a rule all wait for the same, and each would read its command again for nothing. */
 static int
 poll_conns(struct gate *g, struct gate_conns *list, bool starving)
 {
 	struct gate_conns turn = STAILQ_HEAD_INITIALIZER(turn);
 	struct gate_conn *c;
+	uint32_t still_cnt = 0;
 	int busy = 0;
 
 	STAILQ_CONCAT(&turn, list);
-	while ((c = STAILQ_FIRST(&turn)) != NULL) {
+	while ((c = STAILQ_FIRST(&turn)) != NULL && still_cnt < STARVED_TRIES) {
 		STAILQ_REMOVE_HEAD(&turn, next);
 		c->queued = false;
 		if (starving && c->room && c->wait_cnt == 0) {
@@ -255,8 +282,14 @@ poll_conns(struct gate *g, struct gate_conns *list, bool starving)
 		}
 		c->room = false;
 		gate_conn_go(g, c);
-		busy += !c->queued || !c->starving;
+		if (!c->queued || !c->starving) {
+			busy++;
+		} else if (starving) {
+			still_cnt++;
+		}
 	}
+	STAILQ_CONCAT(&turn, list);
+	STAILQ_CONCAT(list, &turn);
 	return busy;
 }
 

@@ -6,29 +6,97 @@
 
 #include "cli.h"
 #include "doctor.h"
+#include "doctor_conf.h"
 #include "fmt.h"
 #include "hugepages.h"
+#include "pci.h"
 
 struct doctor {
+	/* of check */
+	const char *config, *cores, *nic;
+	/* of init: what is asked; nothing at all means huge pages */
 	uint64_t pages;
+	bool governor, idle;
+	const char *irqs, *vfio;
 };
 
 static int
 doctor_set(struct cli *cli, int key, const char *text)
 {
-	(void)key;
-	return cli_count(cli, "pages", text, 1, UINT64_C(1) << 32,
-			 &((struct doctor *)cli->opt)->pages);
+	struct doctor *d = cli->opt;
+
+	switch (key) {
+	case 'p':
+		return cli_count(cli, "pages", text, 1, UINT64_C(1) << 32, &d->pages);
+	case 'c':
+		d->config = text;
+		return 0;
+	case 'n':
+		d->nic = text;
+		return 0;
+	case 'k':
+		d->cores = text;
+		return 0;
+	case 'g':
+		d->governor = true;
+		return 0;
+	case 'i':
+		d->idle = true;
+		return 0;
+	case 'q':
+		d->irqs = text;
+		return 0;
+	default:
+		d->vfio = text;
+		return 0;
+	}
+}
+
+/* --------------------------------------------------------------------- check */
+
+static int
+ask_of(struct cli *cli, const struct doctor *d, struct params *p, struct doctor_ask *ret)
+{
+	struct cpulist cores;
+	int err = 0;
+
+	params_default(p);
+	if (d->config != NULL) {
+		err = doctor_conf(d->config, p);
+	}
+	if (err == MB_ERR_NOT_FOUND) {
+		return cli_fail(cli, err,
+				"there is no microburstd beside this program: build or install it",
+				"cannot read %s", d->config);
+	}
+	if (err != 0) {
+		return cli_fail(cli, err, NULL, "cannot read %s", d->config);
+	}
+	*ret = (struct doctor_ask){ .root = "",
+				    .cores = d->cores != NULL ? d->cores : p->node_cores,
+				    .nic = d->nic != NULL ? d->nic : p->net_nic };
+	if (!cpulist_parse(ret->cores, &cores)) {
+		return cli_usage(cli, "--cores takes a list of cpus as 2-5,8, not \"%s\"",
+				 ret->cores);
+	}
+	return 0;
 }
 
 static int
 check(struct cli *cli)
 {
 	struct doctor_line line;
-	json_t *all = json_array();
+	struct doctor_ask ask;
+	struct params params;
 	unsigned warned = 0;
+	json_t *all;
+	int code = ask_of(cli, cli->opt, &params, &ask);
 
-	for (size_t i = 0; doctor_check(i, "", &line); i++) {
+	if (code != 0) {
+		return code;
+	}
+	all = json_array();
+	for (size_t i = 0; doctor_check(i, &ask, &line); i++) {
 		warned += !line.ok;
 		if (cli->json) {
 			json_array_append_new(all, json_pack("{s:s, s:b, s:s, s:s}", "name",
@@ -36,7 +104,9 @@ check(struct cli *cli)
 							     line.found, "todo", line.todo));
 			continue;
 		}
-		printf("%-4s  %-14s  %s\n", line.ok ? "ok" : "warn", line.name, line.found);
+		printf("%-4s  %-14s  ", line.ok ? "ok" : "warn", line.name);
+		fmt_safe(stdout, line.found, strlen(line.found), false);
+		printf("\n");
 		if (!line.ok) {
 			printf("%22s  %s\n", "->", line.todo);
 		}
@@ -53,11 +123,11 @@ check(struct cli *cli)
 	return CLI_DONE;
 }
 
-static int
-change(struct cli *cli, const char *verb, int rc, const struct hugepages *h)
-{
-	char size[FMT_BYTES];
+/* ---------------------------------------------------------------- init, fini */
 
+static int
+pages_failed(struct cli *cli, const char *verb, int rc, const struct hugepages *h)
+{
 	if (rc == MB_ERR_DENIED) {
 		return cli_fail(cli, rc, "huge pages are the machine's: run it as root",
 				"cannot %s huge pages", verb);
@@ -72,56 +142,206 @@ change(struct cli *cli, const char *verb, int rc, const struct hugepages *h)
 				"memory is too fragmented: do it soon after boot, or ask for fewer",
 				"the kernel found only %" PRIu64 " huge pages", h->ours);
 	}
-	if (rc != MB_OK) {
-		return cli_fail(cli, rc, strerror(errno), "cannot %s huge pages", verb);
+	return cli_fail(cli, rc, strerror(errno), "cannot %s huge pages", verb);
+}
+
+static void
+pages_say(const struct cli *cli, json_t *answer, const struct hugepages *h)
+{
+	char size[FMT_BYTES];
+
+	json_object_set_new(answer, "before", json_integer((json_int_t)h->before));
+	json_object_set_new(answer, "after", json_integer((json_int_t)h->after));
+	json_object_set_new(answer, "ours", json_integer((json_int_t)h->ours));
+	if (!cli->json) {
+		printf("huge pages: %" PRIu64 " before, %" PRIu64 " now, %" PRIu64
+		       " of them (%s) ours\n",
+		       h->before, h->after, h->ours, fmt_bytes(size, h->ours * HUGEPAGES_BYTES));
 	}
+}
+
+static void
+tune_say(const struct cli *cli, json_t *answer, const char *what, const struct tune *t)
+{
+	json_object_set_new(answer, what,
+			    json_pack("{s:i, s:i, s:i, s:i}", "changed", (int)t->changed, "was_so",
+				      (int)t->was_so, "refused", (int)t->refused, "others",
+				      (int)t->others));
 	if (cli->json) {
-		return cli_json(cli, json_pack("{s:I, s:I, s:I}", "before", (json_int_t)h->before,
-					       "after", (json_int_t)h->after, "ours",
-					       (json_int_t)h->ours));
+		return;
 	}
-	printf("huge pages: %" PRIu64 " before, %" PRIu64 " now, %" PRIu64 " of them (%s) ours\n",
-	       h->before, h->after, h->ours, fmt_bytes(size, h->ours * HUGEPAGES_BYTES));
-	return CLI_DONE;
+	printf("%s: %u changed", what, t->changed);
+	if (t->was_so > 0) {
+		printf(", %u were so already", t->was_so);
+	}
+	if (t->refused > 0) {
+		printf(", %u the kernel does not let change", t->refused);
+	}
+	if (t->others > 0) {
+		printf(", %u somebody else has changed since: left as they are", t->others);
+	}
+	printf("\n");
+}
+
+static int
+tune_failed(struct cli *cli, const char *what, int err)
+{
+	return cli_fail(cli, err,
+			err == MB_ERR_DENIED      ? "it is the machine's: run it as root"
+			: err == MB_ERR_NOT_FOUND ? "this machine has no such setting"
+			: err == MB_ERR_IO        ? strerror(errno)
+						  : NULL,
+			"cannot change the %s", what);
+}
+
+static int
+vfio(struct cli *cli, json_t *answer, const char *text)
+{
+	struct tune t = { .root = "" };
+	char addr[PCI_ADDR_BYTES], was[PCI_DRIVER_BYTES];
+	int err;
+
+	if (!pci_addr(text, addr)) {
+		return cli_usage(cli, "--vfio takes a PCI address as 0000:01:00.0, not \"%s\"",
+				 text);
+	}
+	err = pci_driver("", addr, was);
+	if (err != 0) {
+		return cli_fail(cli, err, "lspci -D lists what there is", "no device %s", addr);
+	}
+	err = tune_bind(&t, addr, "vfio-pci");
+	if (err != 0) {
+		return cli_fail(cli, err,
+				err == MB_ERR_NOT_FOUND ? "modprobe vfio-pci first"
+				: err == MB_ERR_BUSY
+					? "its interface is up, and somebody may reach this "
+					  "machine through it: ip link set it down first"
+				: err == MB_ERR_DENIED ? "it is the machine's: run it as root"
+						       : "it did not take it; dmesg says why",
+				"cannot give %s to vfio-pci", addr);
+	}
+	tune_say(cli, answer, addr, &t);
+	return 0;
+}
+
+/* One after the other; the first that fails ends it, and what was done before stays noted. */
+static int
+init(struct cli *cli, json_t *answer)
+{
+	const struct doctor *d = cli->opt;
+	bool other = d->governor || d->idle || d->irqs != NULL || d->vfio != NULL;
+	struct cpulist cpus;
+	int err = 0, code = 0;
+
+	if (d->irqs != NULL && (!cpulist_parse(d->irqs, &cpus) || cpulist_cnt(&cpus) == 0)) {
+		return cli_usage(cli, "--irqs takes a list of cpus as 0-1,8, not \"%s\"", d->irqs);
+	}
+	if (d->pages > 0 || !other) {
+		struct hugepages h = { 0 };
+
+		err = hugepages_init("", d->pages > 0 ? d->pages : hugepages_default(""), &h);
+		if (err != 0) {
+			return pages_failed(cli, "reserve", err, &h);
+		}
+		pages_say(cli, answer, &h);
+	}
+	for (int i = 0; i < 3; i++) {
+		static const char *const what[] = { "governor", "idle states", "interrupts" };
+		const bool asked[] = { d->governor, d->idle, d->irqs != NULL };
+		struct tune t = { .root = "" };
+
+		if (!asked[i]) {
+			continue;
+		}
+		err = i == 0   ? doctor_do_governor(&t)
+		      : i == 1 ? doctor_do_idle(&t)
+			       : doctor_do_irqs(&t, &cpus);
+		if (err != 0) {
+			return tune_failed(cli, what[i], err);
+		}
+		tune_say(cli, answer, what[i], &t);
+	}
+	if (d->vfio != NULL) {
+		code = vfio(cli, answer, d->vfio);
+	}
+	return code;
+}
+
+static int
+fini(struct cli *cli, json_t *answer)
+{
+	struct hugepages h = { 0 };
+	struct tune t = { .root = "" };
+	int err = hugepages_fini("", &h);
+
+	if (err == 0) {
+		pages_say(cli, answer, &h);
+	} else if (err != MB_ERR_NOT_SUPPORTED) { /* then there are none of ours */
+		return pages_failed(cli, "give back", err, &h);
+	}
+	err = tune_undo(&t);
+	if (err != 0) {
+		return tune_failed(cli, "settings back", err);
+	}
+	tune_say(cli, answer, "settings", &t);
+	return 0;
 }
 
 static int
 doctor_run(struct cli *cli)
 {
-	const struct doctor *doctor = cli->opt;
+	const struct doctor *d = cli->opt;
 	const char *what = cli->arg_cnt > 0 ? cli->arg[0] : "check";
-	struct hugepages h = { 0 };
+	bool is_check = strcmp(what, "check") == 0, is_init = strcmp(what, "init") == 0;
+	json_t *answer;
+	int code;
 
-	if (doctor->pages > 0 && strcmp(what, "init") != 0) {
-		return cli_usage(cli, "--pages goes with init");
+	if (!is_check && !is_init && strcmp(what, "fini") != 0) {
+		return cli_usage(cli, "it takes check, init or fini, not \"%s\"", what);
 	}
-	if (strcmp(what, "check") == 0) {
+	if (!is_init &&
+	    (d->pages > 0 || d->governor || d->idle || d->irqs != NULL || d->vfio != NULL)) {
+		return cli_usage(cli,
+				 "--pages, --governor, --idle, --irqs and --vfio go with init");
+	}
+	if (!is_check && (d->config != NULL || d->cores != NULL || d->nic != NULL)) {
+		return cli_usage(cli, "--config, --cores and --nic go with check");
+	}
+	if (is_check) {
 		return check(cli);
 	}
-	if (strcmp(what, "init") == 0) {
-		uint64_t pages = doctor->pages > 0 ? doctor->pages : hugepages_default("");
-
-		return change(cli, "reserve", hugepages_init("", pages, &h), &h);
+	answer = json_object();
+	code = is_init ? init(cli, answer) : fini(cli, answer);
+	if (code == 0 && cli->json) {
+		return cli_json(cli, answer);
 	}
-	if (strcmp(what, "fini") == 0) {
-		return change(cli, "give back", hugepages_fini("", &h), &h);
-	}
-	return cli_usage(cli, "it takes check, init or fini, not \"%s\"", what);
+	json_decref(answer);
+	return code;
 }
 
 const struct command cmd_doctor = {
 	.name = "doctor",
 	.args = "[check|init|fini]",
 	.summary = "look at the machine: what is right, what to do; init does it, fini undoes it",
-	.more = "check changes nothing. init reserves huge pages, fini gives back exactly those; "
-		"both need root and may be repeated.",
+	.more = "check changes nothing. init does what its options say, huge pages without any; "
+		"fini undoes exactly what init did. Both need root and may be repeated.",
 	.example = "microburst doctor",
 	.flags = COMMAND_JSON,
 	.arg_max = 1,
 	.option =
 		(const struct argp_option[]){
+			{ "config", 'c', "FILE", 0, "With check: for a node with this file", 0 },
+			{ "cores", 'k', "CPUS", 0, "With check: for these cores", 0 },
+			{ "nic", 'n', "DEVICE", 0, "With check: for this net.nic", 0 },
 			{ "pages", 'p', "N", 0,
-			  "With init: how many; default 512, at most a quarter of the memory", 0 },
+			  "With init: huge pages of 2 MiB; default 512, at most a quarter of the "
+			  "memory",
+			  0 },
+			{ "governor", 'g', NULL, 0, "With init: cores run at full speed", 0 },
+			{ "idle", 'i', NULL, 0,
+			  "With init: cores do not sleep so deep that waking takes long", 0 },
+			{ "irqs", 'q', "CPUS", 0, "With init: interrupts come to these cores", 0 },
+			{ "vfio", 'v', "ADDRESS", 0, "With init: this NIC goes to vfio-pci", 0 },
 			{ 0 },
 		},
 	.opt_bytes = sizeof(struct doctor),

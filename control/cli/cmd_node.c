@@ -81,7 +81,7 @@ const struct command cmd_up = {
 	.name = "up",
 	.summary = "start a node in the foreground",
 	.more = "Runs microburstd until Ctrl-C or `microburst down`. Without --config it runs on "
-		"defaults that suit this machine; `microburstd --help` lists every parameter.",
+		"defaults that suit this machine; `microburstd --params` lists every parameter.",
 	.example = "microburst up --set executor.count=2",
 	.flags = COMMAND_NODE,
 	.option =

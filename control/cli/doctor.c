@@ -12,7 +12,6 @@
 
 #include "compiler.h"
 #include "fmt.h"
-#include "hugepages.h"
 #include "sysfile.h"
 
 #define MEMORY_MIN                                                                                 \
@@ -45,12 +44,12 @@ doctor_warn(struct doctor_line *line, const char *todo, const char *found, ...)
 /* ----------------------------------------------------------------- the checks */
 
 static void
-kernel(const char *root, struct doctor_line *line)
+kernel(const struct doctor_ask *ask, struct doctor_line *line)
 {
 	char text[80];
 	unsigned major, minor;
 
-	if (!sysfile_text(root, "/proc/sys/kernel/osrelease", text, sizeof(text)) ||
+	if (!sysfile_text(ask->root, "/proc/sys/kernel/osrelease", text, sizeof(text)) ||
 	    sscanf(text, "%u.%u", &major, &minor) != 2) {
 		doctor_warn(line, "mount /proc", "its version cannot be read");
 	} else if (major < 6 || (major == 6 && minor < 1)) {
@@ -64,87 +63,11 @@ kernel(const char *root, struct doctor_line *line)
 }
 
 static void
-clocksource(const char *root, struct doctor_line *line)
-{
-	/* Those that user space reads without entering the kernel. */
-	static const char *const fast[] = { "tsc", "kvm-clock", "hyperv_clocksource_tsc_page",
-					    "arch_sys_counter" };
-	char text[64];
-
-	if (!sysfile_text(root, "/sys/devices/system/clocksource/clocksource0/current_clocksource",
-			  text, sizeof(text))) {
-		doctor_warn(line, "mount /sys", "it cannot be read");
-		return;
-	}
-	for (size_t i = 0; i < ARRAY_CNT(fast); i++) {
-		if (strcmp(text, fast[i]) == 0) {
-			doctor_ok(line, "%s", text);
-			return;
-		}
-	}
-	doctor_warn(line, "boot with clocksource=tsc, if the processor's counter is steady",
-		    "%s: reading the clock costs a system call", text);
-}
-
-static void
-isolated(const char *root, struct doctor_line *line)
-{
-	char text[128];
-
-	if (!sysfile_text(root, "/sys/devices/system/cpu/isolated", text, sizeof(text)) ||
-	    text[0] == '\0') {
-		doctor_warn(
-			line,
-			"for steady latencies boot with isolcpus= and nohz_full= for the node's "
-			"cores, and name them in node.cores",
-			"none: others' programs interrupt the node");
-	} else {
-		doctor_ok(line, "%s", text);
-	}
-}
-
-static void
-governor(const char *root, struct doctor_line *line)
-{
-	char text[64];
-
-	if (!sysfile_text(root, "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", text,
-			  sizeof(text))) {
-		doctor_ok(line, "the kernel does not scale frequencies here");
-	} else if (strcmp(text, "performance") == 0) {
-		doctor_ok(line, "%s", text);
-	} else {
-		doctor_warn(line, "cpupower frequency-set -g performance",
-			    "%s: a core that has slept wakes slow", text);
-	}
-}
-
-static void
-huge_pages(const char *root, struct doctor_line *line)
-{
-	uint64_t all, unused;
-	char size[FMT_BYTES];
-
-	if (!sysfile_u64(root, "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", &all) ||
-	    !sysfile_u64(root, "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages",
-			 &unused)) {
-		doctor_warn(line, "nothing: the node runs without, a little slower",
-			    "this kernel has none of 2 MiB");
-	} else if (unused == 0) {
-		doctor_warn(line, "as root: microburst doctor init",
-			    all == 0 ? "none: the node runs on small pages"
-				     : "none free: the node runs on small pages");
-	} else {
-		doctor_ok(line, "%s free", fmt_bytes(size, unused * HUGEPAGES_BYTES));
-	}
-}
-
-static void
-sealed_code(const char *root, struct doctor_line *line)
+sealed_code(const struct doctor_ask *ask, struct doctor_line *line)
 {
 	uint64_t mode;
 
-	if (sysfile_u64(root, "/proc/sys/vm/memfd_noexec", &mode) && mode >= 2) {
+	if (sysfile_u64(ask->root, "/proc/sys/vm/memfd_noexec", &mode) && mode >= 2) {
 		doctor_warn(line, "sysctl vm.memfd_noexec=1, or lower",
 			    "refused: executors cannot load functions");
 	} else {
@@ -158,13 +81,13 @@ sealed_code(const char *root, struct doctor_line *line)
  * there, as percents of the second one if it is a share.
  * Returns: false when there is none ("max"). */
 static bool
-cgroup_limit(const char *root, const char *file, bool share, uint64_t *ret)
+cgroup_limit(const struct doctor_ask *ask, const char *file, bool share, uint64_t *ret)
 {
 	char own[PATH_MAX], path[PATH_MAX + 64], text[64];
 	bool any = false;
 
 	/* cgroup v2: one line "0::/a/b". With v1 the first line is another: nothing is found. */
-	if (!sysfile_text(root, "/proc/self/cgroup", own, sizeof(own)) ||
+	if (!sysfile_text(ask->root, "/proc/self/cgroup", own, sizeof(own)) ||
 	    strncmp(own, "0::/", 4) != 0) {
 		return false;
 	}
@@ -174,7 +97,7 @@ cgroup_limit(const char *root, const char *file, bool share, uint64_t *ret)
 
 		snprintf(path, sizeof(path), "/sys/fs/cgroup%s/%s",
 			 strcmp(dir, "/") == 0 ? "" : dir, file);
-		if (!sysfile_text(root, path, text, sizeof(text))) {
+		if (!sysfile_text(ask->root, path, text, sizeof(text))) {
 			continue;
 		}
 		cnt = sscanf(text, "%" SCNu64 " %" SCNu64, &limit, &period);
@@ -189,23 +112,23 @@ cgroup_limit(const char *root, const char *file, bool share, uint64_t *ret)
 }
 
 static void
-cgroup(const char *root, struct doctor_line *line)
+cgroup(const struct doctor_ask *ask, struct doctor_line *line)
 {
 	char size[FMT_BYTES];
 	uint64_t limit;
 
-	if (cgroup_limit(root, "cpu.max", true, &limit) && limit < 100 * (uint64_t)get_nprocs()) {
+	if (cgroup_limit(ask, "cpu.max", true, &limit) && limit < 100 * (uint64_t)get_nprocs()) {
 		doctor_warn(line, "lift its cpu.max (systemd: CPUQuota=) and give it cores instead",
 			    "%" PRIu64
 			    " %% of one core: who uses that up stands still for milliseconds",
 			    limit);
-	} else if (cgroup_limit(root, "memory.max", false, &limit) && limit < MEMORY_MIN) {
+	} else if (cgroup_limit(ask, "memory.max", false, &limit) && limit < MEMORY_MIN) {
 		doctor_warn(
 			line,
 			"raise memory.max (systemd: MemoryMax=), or lower kvs.bytes, cache.bytes",
 			"%s of memory: less than the node's defaults may grow to",
 			fmt_bytes(size, limit));
-	} else if (cgroup_limit(root, "pids.max", false, &limit) && limit < PIDS_MIN) {
+	} else if (cgroup_limit(ask, "pids.max", false, &limit) && limit < PIDS_MIN) {
 		doctor_warn(line, "raise pids.max (systemd: TasksMax=)", "%" PRIu64 " processes",
 			    limit);
 	} else {
@@ -216,20 +139,26 @@ cgroup(const char *root, struct doctor_line *line)
 /* ---------------------------------------------------------------------- entry */
 
 bool
-doctor_check(size_t i, const char *root, struct doctor_line *ret)
+doctor_check(size_t i, const struct doctor_ask *ask, struct doctor_line *ret)
 {
 	static const struct {
 		const char *name;
-		void (*check)(const char *root, struct doctor_line *line);
+		void (*check)(const struct doctor_ask *ask, struct doctor_line *line);
 	} check[] = {
 		{ "kernel", kernel },
-		{ "clock", clocksource },
-		{ "isolated cores", isolated },
-		{ "governor", governor },
-		{ "huge pages", huge_pages },
+		{ "clock", doctor_clock },
+		{ "isolated cores", doctor_isolated },
+		{ "governor", doctor_governor },
+		{ "idle states", doctor_idle },
+		{ "interrupts", doctor_irqs },
+		{ "huge pages", doctor_huge_pages },
 		{ "cgroup limits", cgroup },
 		{ "code in memfds", sealed_code },
 		{ "NICs", doctor_nic },
+		{ "the node's NIC", doctor_nic_own },
+		{ "its place", doctor_nic_place },
+		{ "IOMMU", doctor_iommu },
+		{ "af_xdp", doctor_af_xdp },
 		{ "io_uring", doctor_io_uring },
 		{ "seccomp", doctor_seccomp },
 		{ "namespaces", doctor_namespaces },
@@ -241,6 +170,6 @@ doctor_check(size_t i, const char *root, struct doctor_line *ret)
 		return false;
 	}
 	*ret = (struct doctor_line){ .name = check[i].name };
-	check[i].check(root, ret);
+	check[i].check(ask, ret);
 	return true;
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,13 +19,13 @@
 #define MEMLOCK_MIN (64u << 20) /* rings, and packets without huge pages */
 
 void
-doctor_io_uring(const char *root, struct doctor_line *line)
+doctor_io_uring(const struct doctor_ask *ask, struct doctor_line *line)
 {
 	struct io_uring_params p = { .flags = IORING_SETUP_SINGLE_ISSUER |
 					      IORING_SETUP_DEFER_TASKRUN };
 	int fd = (int)syscall(SYS_io_uring_setup, 8, &p);
 
-	(void)root;
+	(void)ask;
 	if (fd >= 0) {
 		close(fd);
 		doctor_ok(line, "single issuer, deferred task run");
@@ -45,11 +46,30 @@ doctor_io_uring(const char *root, struct doctor_line *line)
 }
 
 void
-doctor_seccomp(const char *root, struct doctor_line *line)
+doctor_af_xdp(const struct doctor_ask *ask, struct doctor_line *line)
+{
+	int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+	(void)ask;
+	if (fd >= 0) {
+		close(fd);
+		doctor_ok(line, "sockets can be made");
+	} else if (errno == EPERM) {
+		doctor_warn(line,
+			    "start the node as root, or with CAP_NET_RAW, CAP_BPF, CAP_NET_ADMIN",
+			    "forbidden to this user: no net_af_xdp");
+	} else {
+		doctor_warn(line, "use a kernel with CONFIG_XDP_SOCKETS, or net_af_packet",
+			    "this kernel has none");
+	}
+}
+
+void
+doctor_seccomp(const struct doctor_ask *ask, struct doctor_line *line)
 {
 	uint32_t action = SECCOMP_RET_KILL_PROCESS;
 
-	(void)root;
+	(void)ask;
 	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0) {
 		doctor_ok(line, "filters can be set");
 	} else {
@@ -73,11 +93,11 @@ may_unshare(int flags)
 }
 
 void
-doctor_namespaces(const char *root, struct doctor_line *line)
+doctor_namespaces(const struct doctor_ask *ask, struct doctor_line *line)
 {
 	const int wanted = CLONE_NEWNS | CLONE_NEWNET;
 
-	(void)root;
+	(void)ask;
 	if (may_unshare(wanted)) {
 		doctor_ok(line, "mount and network, as this user");
 	} else if (may_unshare(CLONE_NEWUSER | wanted)) {
@@ -116,9 +136,9 @@ limit(struct doctor_line *line, int resource, uint64_t min, const char *todo, co
 }
 
 void
-doctor_memlock(const char *root, struct doctor_line *line)
+doctor_memlock(const struct doctor_ask *ask, struct doctor_line *line)
 {
-	(void)root;
+	(void)ask;
 	if (geteuid() == 0) {
 		doctor_ok(line, "no limit, as root");
 		return;
@@ -129,9 +149,9 @@ doctor_memlock(const char *root, struct doctor_line *line)
 }
 
 void
-doctor_files(const char *root, struct doctor_line *line)
+doctor_files(const struct doctor_ask *ask, struct doctor_line *line)
 {
-	(void)root;
+	(void)ask;
 	limit(line, RLIMIT_NOFILE, FILES_MIN,
 	      "raise nofile in /etc/security/limits.conf (systemd: LimitNOFILE=65536)", "", false);
 }

@@ -1,45 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* doctor_nic - which NICs there are, who drives them, where they sit */
-#include <dirent.h>
+/* doctor_nic - which NICs there are, who drives them, where they sit; the one of the node */
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "compiler.h"
 #include "doctor.h"
+#include "pci.h"
 #include "sysfile.h"
 
-#define VFIO "/sys/bus/pci/drivers/vfio-pci"
+#define VFIO     "/sys/bus/pci/drivers/vfio-pci"
+#define DEVICES  "/sys/bus/pci/devices/"
+#define GROUPS   "/sys/kernel/iommu_groups"
+#define UNSAFE   "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
+#define IF_BYTES 16
+#define BRIDGE   "0x0604" /* PCI class of what lets no memory be written by itself */
 
-/* Calls fn for each entry of a directory, those with a dot in front left out. Returns how many. */
-static uint32_t
-entries(const char *root, const char *path, void (*fn)(void *ctx, const char *name), void *ctx)
-{
-	char full[PATH_MAX];
-	uint32_t cnt = 0;
-	DIR *d;
-
-	snprintf(full, sizeof(full), "%s%s", root, path);
-	d = opendir(full);
-	if (d == NULL) {
-		return 0;
-	}
-	for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
-		if (e->d_name[0] != '.') {
-			cnt++;
-			if (fn != NULL) {
-				fn(ctx, e->d_name);
-			}
-		}
-	}
-	closedir(d);
-	return cnt;
-}
+/* ----------------------------------------------------------------- all of them */
 
 struct nics {
 	const char *root;
 	uint32_t cnt;
-	char text[120];
+	char text[200];
 };
 
 static void
@@ -63,18 +46,20 @@ static void
 kernel_nic(void *ctx, const char *name)
 {
 	struct nics *n = ctx;
-	char folder[300], path[PATH_MAX], text[400], driver[64];
-	const char *at;
+	char folder[300], path[PATH_MAX], driver[64], addr[PCI_ADDR_BYTES], slot[64], both[128];
 
 	snprintf(folder, sizeof(folder), "/sys/class/net/%s/device", name);
 	snprintf(path, sizeof(path), "%s/uevent", folder);
-	if (!sysfile_text(n->root, path, text, sizeof(text))) {
+	if (!sysfile_line(n->root, path, "DRIVER=", driver, sizeof(driver))) {
 		return;
 	}
-	at = strstr(text, "DRIVER=");
-	if (at != NULL && sscanf(at, "DRIVER=%63[^\n]", driver) == 1) {
-		nics_say(n, name, driver, folder);
+	if (sysfile_line(n->root, path, "PCI_SLOT_NAME=", slot, sizeof(slot)) &&
+	    pci_addr(slot, addr)) {
+		snprintf(both, sizeof(both), "%.64s (%s)", name, addr);
+	} else {
+		snprintf(both, sizeof(both), "%.100s", name);
 	}
+	nics_say(n, both, driver, folder);
 }
 
 /* One that was taken from the kernel: entries are PCI addresses, and files without a colon. */
@@ -90,22 +75,213 @@ vfio_nic(void *ctx, const char *name)
 }
 
 void
-doctor_nic(const char *root, struct doctor_line *line)
+doctor_nic(const struct doctor_ask *ask, struct doctor_line *line)
 {
-	struct nics vfio = { .root = root }, kernel = { .root = root };
+	struct nics n = { .root = ask->root };
 
-	entries(root, VFIO, vfio_nic, &vfio);
-	entries(root, "/sys/class/net", kernel_nic, &kernel);
-	if (vfio.cnt > 0 && entries(root, "/sys/kernel/iommu_groups", NULL, NULL) == 0) {
+	sysfile_each(ask->root, VFIO, vfio_nic, &n);
+	sysfile_each(ask->root, "/sys/class/net", kernel_nic, &n);
+	doctor_ok(line, "%s", n.cnt > 0 ? n.text : "none but virtual ones");
+}
+
+/* ------------------------------------------------------------- the node's own */
+
+/* The interface that a virtual device stands on; false if it names none. */
+static bool
+nic_iface(const char *nic, char ret[IF_BYTES])
+{
+	const char *at = strstr(nic, ",iface=");
+	size_t len;
+
+	if (at == NULL) {
+		return false;
+	}
+	at += strlen(",iface=");
+	len = strcspn(at, ",");
+	if (len == 0 || len >= IF_BYTES || at[0] == '.' || memchr(at, '/', len) != NULL) {
+		return false;
+	}
+	memcpy(ret, at, len);
+	ret[len] = '\0';
+	return true;
+}
+
+/* A PCI address, with what stands behind it for the driver. */
+static bool
+nic_pci(const char *nic, char ret[static PCI_ADDR_BYTES])
+{
+	char text[PCI_ADDR_BYTES];
+	size_t len = strcspn(nic, ",");
+
+	if (len >= sizeof(text)) {
+		return false;
+	}
+	memcpy(text, nic, len);
+	text[len] = '\0';
+	return pci_addr(text, ret);
+}
+
+/* Who shares the IOMMU group and is not with vfio: then the kernel hands out none of them. */
+struct group {
+	const char *root;
+	const char *addr;
+	char other[PCI_ADDR_BYTES];
+};
+
+static void
+group_look(void *ctx, const char *name)
+{
+	struct group *g = ctx;
+	char addr[PCI_ADDR_BYTES], path[PATH_MAX], driver[PCI_DRIVER_BYTES], class[16];
+
+	if (!pci_addr(name, addr) || strcmp(addr, g->addr) == 0 ||
+	    pci_driver(g->root, addr, driver) != 0 || strcmp(driver, "vfio-pci") == 0 ||
+	    strcmp(driver, PCI_NONE) == 0) {
+		return;
+	}
+	snprintf(path, sizeof(path), DEVICES "%s/class", addr);
+	if (sysfile_text(g->root, path, class, sizeof(class)) &&
+	    strncmp(class, BRIDGE, strlen(BRIDGE)) == 0) {
+		return;
+	}
+	snprintf(g->other, sizeof(g->other), "%s", addr);
+}
+
+static void
+own_pci(const struct doctor_ask *ask, const char *addr, struct doctor_line *line)
+{
+	/* Their drivers give queues away and stay: the kernel's interface lives beside ours. */
+	static const char *const shared[] = { "mlx5_core", "mlx4_core", "mana" };
+	struct group g = { .root = ask->root, .addr = addr };
+	char driver[PCI_DRIVER_BYTES], path[PATH_MAX], todo[120];
+
+	if (pci_driver(ask->root, addr, driver) != 0) {
+		doctor_warn(line, "lspci -D lists what there is", "%s is no device here", addr);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_CNT(shared); i++) {
+		if (strcmp(driver, shared[i]) == 0) {
+			doctor_ok(line, "%s: %s, which shares it with the kernel", addr, driver);
+			return;
+		}
+	}
+	if (strcmp(driver, "vfio-pci") != 0) {
+		snprintf(todo, sizeof(todo),
+			 "as root: modprobe vfio-pci, then microburst doctor init --vfio %s", addr);
+		doctor_warn(line, todo,
+			    strcmp(driver, PCI_NONE) == 0 ? "%s: no driver has it%s"
+							  : "%s: %s has it",
+			    addr, strcmp(driver, PCI_NONE) == 0 ? "" : driver);
+		return;
+	}
+	snprintf(path, sizeof(path), DEVICES "%s/iommu_group/devices", addr);
+	sysfile_each(ask->root, path, group_look, &g);
+	if (g.other[0] != '\0') {
+		doctor_warn(line,
+			    "give the other one to vfio-pci too, or put the NIC into another slot",
+			    "%s shares its IOMMU group with %s, which the kernel drives", addr,
+			    g.other);
+		return;
+	}
+	doctor_ok(line, "%s: vfio-pci", addr);
+}
+
+void
+doctor_nic_own(const struct doctor_ask *ask, struct doctor_line *line)
+{
+	char addr[PCI_ADDR_BYTES], iface[IF_BYTES], path[PATH_MAX], state[32];
+
+	if (ask->nic[0] == '\0') {
+		doctor_ok(line, "none is named (--nic): a socket of the kernel's");
+	} else if (nic_pci(ask->nic, addr)) {
+		own_pci(ask, addr, line);
+	} else if (nic_iface(ask->nic, iface)) {
+		snprintf(path, sizeof(path), "/sys/class/net/%s/operstate", iface);
+		if (!sysfile_text(ask->root, path, state, sizeof(state))) {
+			doctor_warn(line, "ip link lists what there is", "%s is no interface here",
+				    iface);
+		} else if (strcmp(state, "down") == 0) {
+			doctor_warn(line, "plug it in, and: ip link set dev NAME up", "%s is down",
+				    iface);
+		} else {
+			doctor_ok(line, "%s, of the kernel's interface %s", ask->nic, iface);
+		}
+	} else {
+		doctor_ok(line, "%s: a virtual one", ask->nic);
+	}
+}
+
+/* Where it sits; -1: nowhere in particular, or it is not there. */
+static int64_t
+nic_numa(const struct doctor_ask *ask)
+{
+	char addr[PCI_ADDR_BYTES], iface[IF_BYTES], path[PATH_MAX];
+	uint64_t node;
+
+	if (nic_pci(ask->nic, addr)) {
+		snprintf(path, sizeof(path), DEVICES "%s/numa_node", addr);
+	} else if (nic_iface(ask->nic, iface)) {
+		snprintf(path, sizeof(path), "/sys/class/net/%s/device/numa_node", iface);
+	} else {
+		return -1;
+	}
+	return sysfile_u64(ask->root, path, &node) && node < 1024 ? (int64_t)node : -1;
+}
+
+void
+doctor_nic_place(const struct doctor_ask *ask, struct doctor_line *line)
+{
+	int64_t numa = nic_numa(ask);
+	struct cpulist cores, local, both;
+	char path[PATH_MAX], text[4096];
+
+	if (ask->nic[0] == '\0' || numa < 0) {
+		doctor_ok(line, "no core is nearer to it than another");
+		return;
+	}
+	snprintf(path, sizeof(path), "/sys/devices/system/node/node%" PRId64 "/cpulist", numa);
+	if (!doctor_cores(ask, &cores) || !sysfile_text(ask->root, path, text, sizeof(text)) ||
+	    !cpulist_parse(text, &local)) {
+		doctor_ok(line, "NUMA node %" PRId64 ": the daemon lives there, if it may", numa);
+		return;
+	}
+	both = cpulist_and(&cores, &local);
+	if (cpulist_cnt(&both) == 0) {
+		doctor_warn(line,
+			    "name some of that NUMA node's in node.cores, or use a NIC of another",
+			    "NUMA node %" PRId64 ", where the node has no core: each packet "
+			    "crosses to another socket",
+			    numa);
+	} else {
+		doctor_ok(line, "NUMA node %" PRId64 ", as %u of the node's %u cores", numa,
+			  cpulist_cnt(&both), cpulist_cnt(&cores));
+	}
+}
+
+/* ------------------------------------------------------------------- the IOMMU */
+
+void
+doctor_iommu(const struct doctor_ask *ask, struct doctor_line *line)
+{
+	struct nics vfio = { .root = ask->root };
+	uint32_t groups = sysfile_each(ask->root, GROUPS, NULL, NULL);
+	char addr[PCI_ADDR_BYTES], unsafe[8];
+
+	sysfile_each(ask->root, VFIO, vfio_nic, &vfio);
+	if (groups > 0) {
+		doctor_ok(line, "on, %u groups", groups);
+	} else if (vfio.cnt > 0 && sysfile_text(ask->root, UNSAFE, unsafe, sizeof(unsafe)) &&
+		   unsafe[0] == 'Y') {
 		doctor_warn(line,
 			    "turn the IOMMU on (firmware, and intel_iommu=on or amd_iommu=on), or "
 			    "give it back to the kernel and use net_af_xdp",
-			    "%s: without an IOMMU it can write to all memory", vfio.text);
-	} else if (vfio.cnt > 0) {
-		doctor_ok(line, "for net.nic: %s", vfio.text);
-	} else if (kernel.cnt > 0) {
-		doctor_ok(line, "the kernel's: %s", kernel.text);
+			    "off, and vfio does without: %s can write to all memory", vfio.text);
+	} else if (vfio.cnt > 0 || nic_pci(ask->nic, addr)) {
+		doctor_warn(line,
+			    "turn the IOMMU on (firmware, and intel_iommu=on or amd_iommu=on), or "
+			    "use net_af_xdp",
+			    "off: vfio hands no NIC out without it");
 	} else {
-		doctor_ok(line, "none but virtual ones");
+		doctor_ok(line, "off; only a NIC of vfio-pci needs it");
 	}
 }

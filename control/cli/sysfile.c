@@ -2,6 +2,7 @@
 /* sysfile.c - the small files through which the kernel shows and takes its settings */
 #include "sysfile.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -60,6 +61,75 @@ sysfile_u64(const char *root, const char *path, uint64_t *ret)
 	}
 	*ret = n;
 	return true;
+}
+
+bool
+sysfile_line(const char *root, const char *path, const char *prefix, char *ret, size_t bytes)
+{
+	int fd = open_below(root, path, O_RDONLY);
+	FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
+	char *line = NULL;
+	size_t room = 0;
+	bool found = false;
+
+	if (f == NULL) {
+		if (fd >= 0) {
+			close(fd);
+		}
+		return false;
+	}
+	while (!found && getline(&line, &room, f) >= 0) {
+		found = strncmp(line, prefix, strlen(prefix)) == 0;
+	}
+	if (found) {
+		line[strcspn(line, "\n")] = '\0';
+		snprintf(ret, bytes, "%s", line + strlen(prefix));
+	}
+	free(line);
+	fclose(f);
+	return found;
+}
+
+bool
+sysfile_link(const char *root, const char *path, char *ret, size_t bytes)
+{
+	char full[PATH_MAX], to[PATH_MAX];
+	const char *slash;
+	ssize_t n;
+
+	snprintf(full, sizeof(full), "%s%s", root, path);
+	n = readlink(full, to, sizeof(to) - 1);
+	if (n < 0) {
+		return false;
+	}
+	to[n] = '\0';
+	slash = strrchr(to, '/');
+	snprintf(ret, bytes, "%s", slash == NULL ? to : slash + 1);
+	return true;
+}
+
+uint32_t
+sysfile_each(const char *root, const char *path, void (*fn)(void *ctx, const char *name), void *ctx)
+{
+	char full[PATH_MAX];
+	uint32_t cnt = 0;
+	DIR *d;
+
+	snprintf(full, sizeof(full), "%s%s", root, path);
+	d = opendir(full);
+	if (d == NULL) {
+		return 0;
+	}
+	for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
+		if (e->d_name[0] != '.') {
+			cnt++;
+			if (fn != NULL) {
+				fn(ctx, e->d_name);
+			}
+		}
+	}
+	closedir(d);
+	return cnt;
 }
 
 int

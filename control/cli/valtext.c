@@ -115,6 +115,10 @@ print_value(FILE *f, const struct mb_value *v, bool terminal)
 	case MB_BYTES:
 		valtext_field(f, v->p, v->len, terminal);
 		break;
+	case MB_INVALID:
+		fputs("invalid: ", f);
+		valtext_field(f, v->p, v->len, terminal);
+		break;
 	case MB_F64_ARRAY:
 		for (size_t i = 0; i < v->len / sizeof(double); i++) {
 			fprintf(f, "%s%s", i > 0 ? "," : "", fmt_f64(buf, array_at(v, i)));
@@ -232,6 +236,9 @@ valtext_json(const struct mb_value *v)
 				 valtext_json_bytes(v->p, v->len));
 	case MB_BYTES:
 		return json_pack("{s:s, s:o}", "type", "bytes", "value",
+				 valtext_json_bytes(v->p, v->len));
+	case MB_INVALID:
+		return json_pack("{s:s, s:o}", "type", "invalid", "value",
 				 valtext_json_bytes(v->p, v->len));
 	case MB_F64_ARRAY:
 		return json_pack("{s:s, s:o}", "type", "f64_array", "value", json_array_f64(v));

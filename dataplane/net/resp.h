@@ -113,6 +113,8 @@ void resp_put_null_array(struct wbuf *out, int proto);
 void resp_put_array(struct wbuf *out, size_t cnt);
 void resp_put_map(struct wbuf *out, int proto, size_t cnt);
 void resp_put_set(struct wbuf *out, int proto, size_t cnt);
+/* A message that nobody asked for; in RESP2 an array. */
+void resp_put_push(struct wbuf *out, int proto, size_t cnt);
 void resp_put_double(struct wbuf *out, int proto, double x);
 /* resp_double_text writes x as Redis prints it: up to 17 digits, the fewest that give x again. */
 size_t resp_double_text(double x, char ret[RESP_ITEM_MAX]);

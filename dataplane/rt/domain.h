@@ -124,6 +124,9 @@ struct domain_events {
 	void (*dead)(void *ctx, const struct desc *d);
 	/* ctl asks this process to finish (executors). */
 	void (*drain)(void *ctx);
+	/* ctl asks whether this process is there: send a PONG, at once or later. NULL: the domain
+	 * does, at once. */
+	void (*ping)(void *ctx, const struct desc *d);
 	void *ctx;
 };
 

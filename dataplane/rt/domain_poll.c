@@ -253,6 +253,10 @@ domain_on(struct domain *d, const struct desc *m, struct channel *ch)
 		}
 		return true;
 	case DESC_PING:
+		if (d->events.ping != NULL) {
+			d->events.ping(d->events.ctx, m);
+			return true;
+		}
 		pong = *m;
 		pong.kind = DESC_PONG;
 		channel_send(ch, &pong); /* no room: ctl pings again */

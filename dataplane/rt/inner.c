@@ -123,15 +123,18 @@ inner_arm(struct inner *in, bool up)
 /* ------------------------------------------------------------------------ payloads */
 
 int
-inner_payload(struct inner *in, struct desc *d, const void *p, size_t len, uint16_t holder)
+inner_payload_most(struct inner *in, struct desc *d, const void *p, size_t len, uint16_t holder,
+		   size_t inline_max)
 {
 	uint8_t *to;
 	int err;
 
-	if (len <= DESC_INLINE_BYTES) {
+	if (len <= inline_max) {
 		d->flags |= DESC_F_INLINE;
 		d->len = (uint8_t)len;
-		memcpy(d->data, p, len);
+		if (len != 0) { /* p need not be */
+			memcpy(d->data, p, len);
+		}
 		return 0;
 	}
 	err = payload_alloc(in->pool, len, holder, &d->ref, &to);

@@ -78,9 +78,16 @@ inner_call_id(struct inner *in)
 	return call_id_make(in->cfg.proc, in->cfg.inc, ++in->seq);
 }
 
-/* inner_payload puts bytes into a descriptor, inline or as a payload held by holder.
- * Returns: 0; as payload_alloc. */
-int inner_payload(struct inner *in, struct desc *d, const void *p, size_t len, uint16_t holder);
+/* inner_payload_most puts bytes into a descriptor: inline if they are at most inline_max, else as a
+ * payload held by holder. Returns: 0; as payload_alloc. */
+int inner_payload_most(struct inner *in, struct desc *d, const void *p, size_t len, uint16_t holder,
+		       size_t inline_max);
+
+static inline int
+inner_payload(struct inner *in, struct desc *d, const void *p, size_t len, uint16_t holder)
+{
+	return inner_payload_most(in, d, p, len, holder, DESC_INLINE_BYTES);
+}
 
 /* inner_payload_free ends a payload that a message carried there and its answer gave back. */
 void inner_payload_free(struct inner *in, const struct desc *d, uint16_t holder);

@@ -28,6 +28,7 @@ value_type_ok(uint32_t type, uint64_t len)
 		return len % 8 == 0;
 	case MB_BYTES:
 	case MB_UTF8:
+	case MB_INVALID:
 		return true;
 	case MB_LIST: /* at least its count */
 		return len >= 4;

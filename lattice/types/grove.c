@@ -248,7 +248,7 @@ int
 grove_seal(struct grove *g, struct grove_edit *edit)
 {
 	if (grove_one_for_one(g, edit, &edit->kids)) {
-		edit->root_bytes = sizeof(struct tree_node) + edit->old->root->len;
+		edit->root_bytes = sizeof(struct tree_node) + tree_body_bytes(edit->old->root);
 		edit->items_bytes = items_bytes_patched(g, edit);
 		return edit->items_bytes > LATTICE_BYTES_MAX ? MB_ERR_TOO_LARGE : 0;
 	}

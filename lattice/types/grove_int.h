@@ -94,8 +94,10 @@ bool grove_children_next(struct grove_children *c, struct tree_entry *ret);
 /* grove_children_bytes is how much room they take in a body, and how many they are. */
 size_t grove_children_bytes(struct grove_children c, uint32_t *ret_cnt);
 
-/* grove_leaf_close fills in what a leaf's items, of which so many are present, add up to. */
-void grove_leaf_close(struct tree_node *leaf, size_t len, uint32_t present);
+/* grove_leaf_close fills in what a leaf's items, of which so many are present, add up to, and the
+ * heads. */
+void grove_leaf_close(const struct grove_edit *edit, struct tree_node *leaf, size_t len,
+		      uint32_t present);
 
 /* grove_leaves_make packs a flat table into leaves; grove_inner_make children into inner nodes, of
  * two each at least. packed: as few nodes as can be; else of equal lengths. at: what they stand

@@ -27,7 +27,8 @@ grow_leaf(struct growth *w, const struct table *leaf, uint32_t present, uint32_t
 	  uint32_t at, struct grove_chain *to_chain)
 {
 	const struct table_merge_ops *items = w->edit->items;
-	size_t bound = table_bytes(leaf);
+	size_t heads = ((size_t)leaf->cnt + to - from) * TREE_HEAD_BYTES;
+	size_t bound = table_bytes(leaf), room, used;
 	int32_t more;
 	struct tree_node *node;
 	struct table t;
@@ -41,7 +42,8 @@ grow_leaf(struct growth *w, const struct table *leaf, uint32_t present, uint32_t
 	if (bound > LATTICE_BYTES_MAX) {
 		return MB_ERR_TOO_LARGE;
 	}
-	err = grove_node_new(w->g, w->edit, bound, 0, at, &node);
+	room = bound + heads;
+	err = grove_node_new(w->g, w->edit, room, 0, at, &node);
 	if (err != 0) {
 		return err;
 	}
@@ -51,8 +53,9 @@ grow_leaf(struct growth *w, const struct table *leaf, uint32_t present, uint32_t
 		grove_node_free(w->g, node);
 		return err;
 	}
-	grove_leaf_close(node, out.len, present + (uint32_t)more); /* modulo 2^32 */
-	if ((out.len <= TREE_BODY_MAX || node->cnt == 1) && bound - out.len <= bound / 8) {
+	grove_leaf_close(w->edit, node, out.len, present + (uint32_t)more); /* modulo 2^32 */
+	used = tree_body_bytes(node);
+	if ((used <= TREE_BODY_MAX || node->cnt == 1) && room - used <= room / 8) {
 		grove_chain_add(w->g, to_chain, node);
 		return LATTICE_MIXED;
 	}
@@ -76,7 +79,7 @@ inner_renew(struct grove *g, const struct grove_edit *edit, const struct tree_no
 	int err;
 
 	if (grove_one_for_one(g, edit, kids)) {
-		err = grove_node_new(g, edit, old->len, old->height, at, &node);
+		err = grove_node_new(g, edit, tree_body_bytes(old), old->height, at, &node);
 		if (err == 0) {
 			grove_inner_patch(g, old, kids, node);
 			grove_chain_add(g, to_chain, node);
@@ -93,8 +96,8 @@ inner_renew(struct grove *g, const struct grove_edit *edit, const struct tree_no
 	return 0;
 }
 
-static int grow_inner(struct growth *w, const struct table *inner, uint32_t height, uint32_t from,
-		      uint32_t to, struct grove_chain *to_chain);
+static int grow_inner(struct growth *w, const struct tree_node *node, const struct table *inner,
+		      uint32_t from, uint32_t to, struct grove_chain *to_chain);
 
 /* Merges items [from, to) of the delta into child i of an inner node. */
 static int
@@ -116,7 +119,7 @@ grow_child(struct growth *w, const struct table *inner, uint32_t height, uint32_
 	if (height == 1) {
 		err = grow_leaf(w, &body, child->present, from, to, i, to_chain);
 	} else {
-		err = grow_inner(w, &body, height - 1, from, to, &kids);
+		err = grow_inner(w, child, &body, from, to, &kids);
 		if (err == LATTICE_MIXED) {
 			err = inner_renew(w->g, w->edit, child, &kids, i, to_chain);
 			if (err != 0) {
@@ -156,16 +159,16 @@ share_end(const struct growth *w, const struct table *inner, uint32_t i, uint32_
 /* Merges items [from, to) of the delta into the children of an inner node; the new ones are added
  * to the chain, with the places they are for. On an error they are garbage, and the chain empty. */
 static int
-grow_inner(struct growth *w, const struct table *inner, uint32_t height, uint32_t from, uint32_t to,
-	   struct grove_chain *to_chain)
+grow_inner(struct growth *w, const struct tree_node *node, const struct table *inner, uint32_t from,
+	   uint32_t to, struct grove_chain *to_chain)
 {
 	int side = LATTICE_LEFT;
 
 	while (from < to) {
 		struct slice key = w->edit->items->key_of(table_item(&w->delta, from));
-		uint32_t i = tree_child_find(inner, key);
+		uint32_t i = tree_child_find(inner, node->prefix, key);
 		uint32_t end = share_end(w, inner, i, from + 1, to);
-		int err = grow_child(w, inner, height, i, from, end, to_chain);
+		int err = grow_child(w, inner, node->height, i, from, end, to_chain);
 
 		if (err < 0) {
 			grove_garbage_chain(w->g, to_chain, w->edit->birth - 1);
@@ -194,7 +197,7 @@ grove_merge(struct grove *g, const struct tree_view *old, struct slice delta,
 	    table_open(slice_of(old->root->body, old->root->len), &inner) != 0) {
 		return MB_ERR_CORRUPT;
 	}
-	err = grow_inner(&w, &inner, old->root->height, 0, w.delta.cnt, &edit->kids);
+	err = grow_inner(&w, old->root, &inner, 0, w.delta.cnt, &edit->kids);
 	if (err != LATTICE_MIXED) {
 		return err;
 	}

@@ -14,7 +14,8 @@
 /* -------------------------------------------------------------------------------------- leaves */
 
 void
-grove_leaf_close(struct tree_node *leaf, size_t len, uint32_t present)
+grove_leaf_close(const struct grove_edit *edit, struct tree_node *leaf, size_t len,
+		 uint32_t present)
 {
 	struct table t;
 
@@ -23,6 +24,7 @@ grove_leaf_close(struct tree_node *leaf, size_t len, uint32_t present)
 	leaf->cnt = t.cnt;
 	leaf->items_len = t.items_len;
 	leaf->present = present;
+	tree_heads_put(leaf, edit->items->key_of);
 }
 
 static int
@@ -43,7 +45,7 @@ leaf_make(struct grove *g, const struct grove_edit *edit, const struct table *t,
 	table_add_run(&b, t, from, to);
 	INSIST(table_end(&b) == 0);
 	INSIST(table_open(wbuf_slice(&out), &body) == 0);
-	grove_leaf_close(leaf, out.len, table_present_cnt(&body, edit->items));
+	grove_leaf_close(edit, leaf, out.len, table_present_cnt(&body, edit->items));
 	grove_chain_add(g, to_chain, leaf);
 	return 0;
 }
@@ -52,14 +54,14 @@ int
 grove_leaves_make(struct grove *g, const struct grove_edit *edit, const struct table *t,
 		  bool packed, uint32_t at, struct grove_chain *to_chain)
 {
-	size_t total = table_bytes(t);
+	size_t total = table_bytes(t) + (size_t)t->cnt * TREE_HEAD_BYTES;
 	size_t piece_cnt = (total + TREE_BODY_MAX - 1) / TREE_BODY_MAX;
 	size_t enough = packed ? TREE_BODY_MAX : total / MAX(piece_cnt, (size_t)1) + 1;
 	uint32_t from = 0;
 	size_t bytes = 0;
 
 	for (uint32_t i = 0; i < t->cnt; i++) {
-		size_t item = table_item(t, i).len + TABLE_ITEM_OVERHEAD;
+		size_t item = table_item(t, i).len + TREE_ITEM_OVERHEAD;
 
 		if (i > from && (bytes >= enough || bytes + item > TREE_BODY_MAX)) {
 			int err = leaf_make(g, edit, t, from, i, bytes, at, to_chain);
@@ -145,7 +147,7 @@ grove_children_next(struct grove_children *c, struct tree_entry *ret)
 static size_t
 entry_bytes(const struct tree_entry *e)
 {
-	return e->first.len + TREE_ENTRY_TAIL + TABLE_ITEM_OVERHEAD;
+	return e->first.len + TREE_ENTRY_TAIL + TREE_ITEM_OVERHEAD;
 }
 
 size_t
@@ -179,6 +181,7 @@ grove_inner_fill(struct grove_children *c, uint32_t cnt, struct tree_node *node,
 	}
 	INSIST(table_end(&b) == 0);
 	node->len = (uint32_t)out.len;
+	tree_heads_put(node, NULL);
 }
 
 int
@@ -240,8 +243,9 @@ grove_inner_patch(const struct grove *g, const struct tree_node *old,
 	struct tree_entry e;
 	struct table t;
 
-	memcpy(node->body, old->body, old->len);
+	memcpy(node->body, old->body, tree_body_bytes(old));
 	node->len = old->len;
+	node->prefix = old->prefix;
 	node->items_len = old->items_len;
 	t = grove_body(node);
 	for (uint32_t i = kid != NULL ? kid->at : t.cnt, end, present_end; tree_entry_at(&t, i, &e);

@@ -82,9 +82,9 @@ bool
 gset_has(struct slice v, struct slice member)
 {
 	struct table t;
-	uint32_t idx;
+	struct slice item;
 
-	return table_open(v, &t) == 0 && table_find(&t, member_key, member, &idx);
+	return table_open(v, &t) == 0 && table_find(&t, member_key, member, &item);
 }
 
 uint32_t

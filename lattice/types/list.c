@@ -296,8 +296,8 @@ bool
 list_find(struct slice v, struct slice id, struct list_item *ret_item)
 {
 	struct table t;
-	uint32_t idx;
+	struct slice item;
 
-	return table_open(v, &t) == 0 && table_find(&t, item_id, id, &idx) &&
-	       item_shown(table_item(&t, idx), ret_item);
+	return table_open(v, &t) == 0 && table_find(&t, item_id, id, &item) &&
+	       item_shown(item, ret_item);
 }

@@ -240,10 +240,10 @@ bool
 map_get(struct slice v, struct slice key, struct map_field *ret_field)
 {
 	struct table t;
-	uint32_t idx;
+	struct slice item;
 
-	return table_open(v, &t) == 0 && table_find(&t, field_key, key, &idx) &&
-	       map_field_open(table_item(&t, idx), ret_field);
+	return table_open(v, &t) == 0 && table_find(&t, field_key, key, &item) &&
+	       map_field_open(item, ret_field);
 }
 
 uint32_t

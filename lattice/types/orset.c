@@ -108,51 +108,67 @@ orset_delta_add(struct stamp stamp, struct slice member, struct wbuf *out)
 	return codec_done(out, before);
 }
 
-/* Removes items [from, to). */
-static int
-remove_items(const struct table *t, uint32_t from, uint32_t to, struct wbuf *out)
+/* Adds to a delta that an item is gone, if it is there. Returns: false for a damaged one. */
+static bool
+remove_item(struct table_builder *b, struct slice item)
+{
+	struct wbuf *out = b->out;
+	struct slice presence;
+	size_t start = out->len;
+
+	if (!presence_cut(&item, &presence)) {
+		return false;
+	}
+	codec_put_slice(out, item);
+	if (presence_put_gone(out, presence)) {
+		table_item_end(b);
+	} else {
+		out->len = start;
+	}
+	return true;
+}
+
+int
+orset_delta_remove(struct slice state, struct slice member, struct wbuf *out)
 {
 	struct wbuf before = *out;
 	struct table_builder b;
+	struct slice item;
+	struct table t;
 
+	if (table_open(state, &t) < 0) {
+		return MB_ERR_CORRUPT;
+	}
 	table_begin(&b, out);
-	for (uint32_t i = from; i < to; i++) {
-		struct slice member = table_item(t, i), presence;
-		size_t start = out->len;
-
-		if (!presence_cut(&member, &presence)) {
-			table_abort(&b);
-			return MB_ERR_CORRUPT;
-		}
-		codec_put_slice(out, member);
-		if (presence_put_gone(out, presence)) {
-			table_item_end(&b);
-		} else {
-			out->len = start;
-		}
+	if (table_find(&t, item_member, member, &item) && !remove_item(&b, item)) {
+		table_abort(&b);
+		return MB_ERR_CORRUPT;
 	}
 	(void)table_end(&b);
 	return codec_done(out, before);
 }
 
 int
-orset_delta_remove(struct slice state, struct slice member, struct wbuf *out)
+orset_delta_clear(struct slice state, struct wbuf *out)
 {
+	struct table_walk walk = { .idx = 0 };
+	struct wbuf before = *out;
+	struct table_builder b;
+	struct slice item;
 	struct table t;
-	uint32_t idx;
 
 	if (table_open(state, &t) < 0) {
 		return MB_ERR_CORRUPT;
 	}
-	return table_find(&t, item_member, member, &idx) ? remove_items(&t, idx, idx + 1, out) : 0;
-}
-
-int
-orset_delta_clear(struct slice state, struct wbuf *out)
-{
-	struct table t;
-
-	return table_open(state, &t) < 0 ? MB_ERR_CORRUPT : remove_items(&t, 0, t.cnt, out);
+	table_begin(&b, out);
+	for (uint32_t i = 0; i < t.cnt; i++) {
+		if (!table_walk_next(state, &walk, &item) || !remove_item(&b, item)) {
+			table_abort(&b);
+			return MB_ERR_CORRUPT;
+		}
+	}
+	(void)table_end(&b);
+	return codec_done(out, before);
 }
 
 /* -------------------------------------------------------------------------------------- reading */
@@ -161,10 +177,10 @@ bool
 orset_has(struct slice v, struct slice member)
 {
 	struct table t;
-	uint32_t idx;
+	struct slice item;
 
-	return table_open(v, &t) == 0 && table_find(&t, item_member, member, &idx) &&
-	       item_present(table_item(&t, idx));
+	return table_open(v, &t) == 0 && table_find(&t, item_member, member, &item) &&
+	       item_present(item);
 }
 
 uint32_t

@@ -168,13 +168,12 @@ table_walk_next(struct slice v, struct table_walk *w, struct slice *ret_item)
 	return true;
 }
 
-/* Binary search in [lo, hi). */
-static bool
-find_between(const struct table *t, table_key_fn *key_of, struct slice key, uint32_t lo,
-	     uint32_t hi, uint32_t *ret_idx)
+bool
+table_place(const struct table *t, table_key_fn *key_of, struct slice key, uint32_t from,
+	    uint32_t to, uint32_t *ret_idx)
 {
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
+	while (from < to) {
+		uint32_t mid = from + (to - from) / 2;
 		int cmp = slice_cmp(key_of(table_item(t, mid)), key);
 
 		if (cmp == 0) {
@@ -182,22 +181,27 @@ find_between(const struct table *t, table_key_fn *key_of, struct slice key, uint
 			return true;
 		}
 		if (cmp < 0) {
-			lo = mid + 1;
+			from = mid + 1;
 		} else {
-			hi = mid;
+			to = mid;
 		}
 	}
-	*ret_idx = lo;
+	*ret_idx = from;
 	return false;
 }
 
 bool
-table_find(const struct table *t, table_key_fn *key_of, struct slice key, uint32_t *ret_idx)
+table_find(const struct table *t, table_key_fn *key_of, struct slice key, struct slice *ret_item)
 {
-	if (unlikely(t->tree != NULL)) {
-		return tree_find(t->tree, key_of, key, ret_idx);
+	struct table leaf = *t;
+	uint32_t from = 0, to = t->cnt, idx;
+
+	if ((t->tree != NULL && !tree_leaf_find(t->tree, key, &leaf, &from, &to)) ||
+	    !table_place(&leaf, key_of, key, from, to, &idx)) {
+		return false;
 	}
-	return find_between(t, key_of, key, 0, t->cnt, ret_idx);
+	*ret_item = item_of(&leaf, idx);
+	return true;
 }
 
 /* The same in [from, cnt), cheap when the place is near from: steps of 1, 2, 4 .. until one passes
@@ -213,7 +217,7 @@ find_gallop(const struct table *t, table_key_fn *key_of, struct slice key, uint3
 		lo += step;
 		step *= 2;
 	}
-	return find_between(t, key_of, key, lo, MIN(lo + step, t->cnt), ret_idx);
+	return table_place(t, key_of, key, lo, MIN(lo + step, t->cnt), ret_idx);
 }
 
 int

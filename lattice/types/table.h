@@ -59,10 +59,19 @@ struct slice table_item(const struct table *t, uint32_t idx);
 
 /* table_find looks for the item with this sort key.
  *
- * Ensures:   *ret_idx is where it is or where it would go, cnt at most.
+ * Returns:   false, and *ret_item as it was, when there is none.
  * Cost:      O(log n) comparisons
  */
-bool table_find(const struct table *t, table_key_fn *key_of, struct slice key, uint32_t *ret_idx);
+bool table_find(const struct table *t, table_key_fn *key_of, struct slice key,
+		struct slice *ret_item);
+
+/* table_place looks among items [from, to) of a table for the place of this sort key.
+ *
+ * Ensures:   *ret_idx is where it is or where it would go, `to` at most.
+ * Returns:   whether there is an item with this key.
+ */
+bool table_place(const struct table *t, table_key_fn *key_of, struct slice key, uint32_t from,
+		 uint32_t to, uint32_t *ret_idx);
 
 /* table_run gives the flat table that item idx stands in, and where: so a walk over everything goes
  * from run to run.

@@ -16,6 +16,16 @@
  * first key: no item below the child comes before it, none to its left comes after it. end: how
  * many items the children up to here have. So keys and positions are both found in O(log n).
  *
+ * Behind the table of a node stand the heads of its keys:
+ *
+ *	head | table | head of key 0 u32 | head of key 1 u32 | ...
+ *
+ * All keys of a node begin with the same `prefix` bytes; a head is the four bytes behind these, as
+ * a number that is in the order of the keys. A search goes through the heads, which lie in a few
+ * cache lines side by side, and looks at those keys only whose heads are equal to its own: mostly
+ * at one in a leaf, and at none in an inner node. There the first key is not asked (what comes
+ * before it can only be new, and goes to the first child), and may be without the prefix.
+ *
  * A tree is read through a view, and a view goes wherever a flat state or envelope goes: a slice
  * whose length is TREE_SLICE points to one. table_open and envelope_open know such slices, so that
  * whoever reads a collection through them need not know in which form it is. Nobody may look at the
@@ -35,7 +45,7 @@
 #include "slice.h"
 #include "table.h"
 
-/* A node and its head. Larger: more is copied for a change. Smaller: more nodes. */
+/* A node, all of it. Larger: more is copied for a change. Smaller: more nodes. */
 #ifndef TREE_NODE_BYTES /* tests take less, to get trees of some height */
 #define TREE_NODE_BYTES 2048u
 #endif
@@ -52,13 +62,13 @@ struct tree_node {
 	uint32_t bytes; /* taken for it; 0: a root, which lies in a block of others */
 	uint32_t at;
 	/* What readers see. It does not change once a root shows the node. */
-	uint32_t len;       /* of the body */
+	uint32_t len;       /* of the table */
 	uint32_t cnt;       /* items below */
 	uint32_t present;   /* of these, that a reader is shown */
 	uint32_t items_len; /* bytes of all items below */
 	uint32_t height;    /* 0: a leaf */
-	uint32_t reserved;
-	uint8_t body[]; /* a table */
+	uint32_t prefix;    /* bytes that its keys have in common */
+	uint8_t body[];     /* a table, and the heads */
 };
 static_assert(sizeof(struct tree_node) == 64, "the head of a node is one cache line");
 
@@ -112,9 +122,13 @@ bool tree_leaf(const struct tree_view *view, uint32_t idx, struct table *ret_lea
 bool tree_leaf_present(const struct tree_view *view, uint32_t idx, struct table *ret_leaf,
 		       uint32_t *ret_first, uint32_t *ret_idx);
 
-/* tree_find is table_find. */
-bool tree_find(const struct tree_view *view, table_key_fn *key_of, struct slice key,
-	       uint32_t *ret_idx);
+/* tree_leaf_find gives the leaf that an item with this sort key belongs to, and which of its items
+ * may have that key: [*ret_from, *ret_to), by their heads.
+ *
+ * Returns:   false when the way to it is damaged.
+ */
+bool tree_leaf_find(const struct tree_view *view, struct slice key, struct table *ret_leaf,
+		    uint32_t *ret_from, uint32_t *ret_to);
 
 /* ------------------------------------------------------------------ inner nodes, for grove.c */
 
@@ -132,8 +146,19 @@ bool tree_entry_at(const struct table *inner, uint32_t i, struct tree_entry *ret
 /* tree_entry_put appends one. */
 void tree_entry_put(struct wbuf *out, const struct tree_entry *e);
 
-/* tree_child_find is the child that an item with this key belongs to. */
-uint32_t tree_child_find(const struct table *inner, struct slice key);
+/* tree_child_find is the child that an item with this key belongs to. Requires: inner is the table
+ * of a node with this prefix. */
+uint32_t tree_child_find(const struct table *inner, uint32_t prefix, struct slice key);
+
+/* What a node takes for an item beside its bytes: an end and a head. */
+#define TREE_HEAD_BYTES    ((uint32_t)sizeof(uint32_t))
+#define TREE_ITEM_OVERHEAD (TABLE_ITEM_OVERHEAD + TREE_HEAD_BYTES)
+
+/* tree_heads_put writes the heads of a node whose table is there. key_of: of a leaf. */
+void tree_heads_put(struct tree_node *node, table_key_fn *key_of);
+
+/* tree_body_bytes is how long table and heads are. Requires: a node of our own. */
+size_t tree_body_bytes(const struct tree_node *node);
 
 /* tree_node_open checks where a node should be and opens its body. Returns: NULL when it is none of
  * this height. */

@@ -268,18 +268,37 @@ int
 view_item(unsigned int type, struct slice state, struct slice key, struct slice *ret_item)
 {
 	const struct table_merge_ops *ops = lattice_table_ops(type);
+	struct slice item;
 	struct table t;
-	uint32_t idx;
 	int err = ops == NULL ? MB_ERR_TYPE : table_open(state, &t);
 
 	if (err != 0) {
 		return err;
 	}
-	if (!table_find(&t, ops->key_of, key, &idx)) {
+	if (!table_find(&t, ops->key_of, key, &item) ||
+	    (ops->present != NULL && !ops->present(item))) {
 		return MB_ERR_NOT_FOUND;
 	}
-	*ret_item = table_item(&t, idx);
-	return ops->present == NULL || ops->present(*ret_item) ? 0 : MB_ERR_NOT_FOUND;
+	*ret_item = item;
+	return 0;
+}
+
+int
+view_seek(unsigned int type, struct slice state, struct slice key, bool behind,
+	  struct table_walk *ret)
+{
+	const struct table_merge_ops *ops = lattice_table_ops(type);
+	struct table t;
+	uint32_t idx = 0;
+	int err = ops == NULL ? MB_ERR_TYPE : table_open(state, &t);
+
+	if (err == 0 && key.len != 0) {
+		bool found = table_place(&t, ops->key_of, key, 0, t.cnt, &idx);
+
+		idx += found && behind;
+	}
+	*ret = (struct table_walk){ .first = idx };
+	return err;
 }
 
 int

@@ -75,7 +75,7 @@ read_all(struct slice tree)
 	struct envelope e;
 	struct slice item;
 	struct table t;
-	uint32_t be, idx;
+	uint32_t be;
 
 	if (envelope_open(tree, &e) != 0 || table_open(e.state, &t) != 0) {
 		return;
@@ -86,8 +86,9 @@ read_all(struct slice tree)
 		be = htobe32(i * 13);
 		item = slice_of(&be, sizeof(be));
 		sum += view_set_has(e.type, e.state, item);
-		sum += tree_find(slice_tree(e.state), lattice_table_ops(LATTICE_GSET)->key_of, item,
-				 &idx);
+		if (table_find(&t, lattice_table_ops(e.type)->key_of, item, &item)) {
+			touch(item);
+		}
 	}
 	for (uint32_t i = 0; i < STEP && view_set_next(e.type, e.state, &walk, &item); i++) {
 		touch(item);

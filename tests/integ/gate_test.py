@@ -2,11 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """gate_test.py MICROBURST SOURCE
 
-Goal:   the gate answers what Redis would, to the letter where it can, to raw bytes and to the
-        clients that people have; hostile, slow and dying clients harm nobody else; nothing is left
-        at the end.
+Goal:   the gate answers what Redis would, to the letter where it can; hostile, slow and dying
+        clients harm nobody else; nothing is left at the end.
 Method: a node of its own, with small limits. Sockets of this program say exact bytes and expect
-        exact bytes; redis-cli, redis-benchmark and python3-redis run when they are there.
+        exact bytes. (Clients that people have: clients_test.py.)
 """
 import os
 import shutil
@@ -18,6 +17,9 @@ import tempfile
 import threading
 import time
 import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from resp import Raw   # noqa: E402
 
 MICROBURST, SOURCE = sys.argv[1:3]
 START_S, ANSWER_S = 60, 30
@@ -62,87 +64,6 @@ def node_start(folder, extra=None):
         if process.poll() is not None or time.monotonic() > until:
             raise RuntimeError('the node did not start:\n' + said)
         time.sleep(0.05)
-
-
-class Raw:
-    """A client that says bytes."""
-
-    def __init__(self, port=None, path=None):
-        if path:
-            self.s = socket.socket(socket.AF_UNIX)
-            self.s.connect(path)
-        else:
-            self.s = socket.create_connection(('127.0.0.1', port))
-        self.s.settimeout(ANSWER_S)
-        self.buffer = bytearray()
-
-    def send(self, data):
-        self.s.sendall(data)
-
-    def say(self, *words):
-        words = [w if isinstance(w, bytes) else str(w).encode() for w in words]
-        self.send(b'*%d\r\n' % len(words) + b''.join(b'$%d\r\n%s\r\n' % (len(w), w) for w in words))
-
-    def fill(self):
-        got = self.s.recv(1 << 16)
-        if not got:
-            raise EOFError
-        self.buffer += got
-
-    def line(self):
-        while b'\r\n' not in self.buffer:
-            self.fill()
-        return self.cut(self.buffer.index(b'\r\n') + 2)[:-2]
-
-    def cut(self, n):
-        out = bytes(self.buffer[:n])
-        del self.buffer[:n]
-        return out
-
-    def take(self, n):
-        while len(self.buffer) < n:
-            self.fill()
-        return self.cut(n)
-
-    def answer(self):
-        line = self.line()
-        kind, rest = line[:1], line[1:]
-        if kind == b'$':
-            if rest == b'-1':
-                return None
-            value = self.take(int(rest) + 2)
-            return value[:-2]
-        if kind == b':':
-            return int(rest)
-        if kind in (b'+', b'-', b',', b'#'):
-            return line.decode()
-        if kind == b'_':
-            return None
-        if kind in (b'*', b'~'):
-            return None if rest == b'-1' else [self.answer() for _ in range(int(rest))]
-        if kind == b'%':
-            return {self.key(): self.answer() for _ in range(int(rest))}
-        raise AssertionError(f'no reply: {line!r}')
-
-    def key(self):
-        return self.answer()
-
-    def __call__(self, *words):
-        self.say(*words)
-        return self.answer()
-
-    def ended(self):
-        """True when the server has closed the connection."""
-        try:
-            while True:
-                self.fill()
-        except (EOFError, ConnectionResetError):
-            return True
-        except socket.timeout:
-            return False
-
-    def close(self):
-        self.s.close()
 
 
 NODE = {}
@@ -828,58 +749,6 @@ class Secrets(unittest.TestCase):
         finally:
             node_end(process, log)
             shutil.rmtree(folder)
-
-
-def tool(name):
-    return unittest.skipUnless(shutil.which(name), f'{name} is not installed')
-
-
-class Programs(Case):
-    @tool('redis-cli')
-    def test_redis_cli(self):
-        def cli(*args):
-            return subprocess.run(['redis-cli', '-p', str(NODE['port']), *args], text=True,
-                                  capture_output=True, timeout=60, check=True).stdout
-        self.assertEqual(cli('set', 'a', '5'), 'OK\n')
-        self.assertEqual(cli('--no-raw', 'incr', 'a'), '(integer) 6\n')
-        self.assertEqual(cli('-3', '--no-raw', 'hset', 'h', 'f', 'v'), '(integer) 1\n')
-        self.assertIn('"f" => "v"', cli('-3', '--no-raw', 'hgetall', 'h'))
-        self.assertEqual(cli('--no-raw', 'fcall', 'increment', '0', '6'), '(integer) 7\n')
-        self.assertEqual(sorted(cli('--scan').split()), ['a', 'h'])
-
-    @tool('redis-benchmark')
-    def test_redis_benchmark(self):
-        done = subprocess.run(
-            ['redis-benchmark', '-p', str(NODE['port']), '-n', '4000', '-c', '50', '-P', '16', '-r',
-             '1000', '-t', 'ping,set,get,incr,sadd,hset,mset', '--csv'], text=True,
-            capture_output=True, timeout=120, check=True)
-        rows = [line for line in done.stdout.splitlines() if line.startswith('"')]
-        self.assertGreaterEqual(len(rows), 7, done.stdout + done.stderr)
-
-    def test_python_redis(self):
-        try:
-            import redis
-        except ImportError:
-            self.skipTest('python3-redis is not installed')
-        r = redis.Redis(port=NODE['port'], decode_responses=True)
-        self.assertTrue(r.ping())
-        self.assertTrue(r.set('a', 1))
-        self.assertEqual(r.incr('a', 4), 5)
-        self.assertIsNone(r.set('a', 2, nx=True))
-        self.assertEqual(r.sadd('s', 'x', 'y'), 2)
-        self.assertEqual(r.smembers('s'), {'x', 'y'})
-        self.assertEqual(r.hset('h', mapping={'f': 1, 'g': 2}), 2)
-        self.assertEqual(r.hgetall('h'), {'f': '1', 'g': '2'})
-        self.assertEqual(sorted(r.scan_iter(count=1)), ['a', 'h', 's'])
-        with r.pipeline(transaction=False) as p:
-            for i in range(100):
-                p.set(f'p{i}', i)
-                p.get(f'p{i}')
-            self.assertEqual(p.execute(), [x for i in range(100) for x in (True, str(i))])
-        self.assertEqual(r.execute_command('FCALL', 'increment', 0, 9), 10)
-        self.assertEqual(r.info()['redis_mode'], 'standalone')
-        self.assertRaises(redis.ResponseError, r.execute_command, 'nosuch')
-        r.close()
 
 
 class Quiet(unittest.TestCase):

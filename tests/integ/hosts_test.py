@@ -1,6 +1,6 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: Apache-2.0
-"""hosts_test.py MICROBURST SOURCE MANY
+"""hosts_test.py MICROBURST SOURCE MANY BADLINK
 
 Goal:   a node whose NIC is DPDK's and a client whose NIC is the kernel's understand each other,
         over a link that is well, and over one that loses, doubles, delays and reorders; a cut is
@@ -8,7 +8,7 @@ Goal:   a node whose NIC is DPDK's and a client whose NIC is the kernel's unders
         says how it waits, and idle it does not spin.
 Method: two network namespaces on a bridge (tests/lib/hosts.py). The node's own kernel has no
         address on the link, so whatever answers is the node. Needs root and namespaces, else it is
-        skipped; what needs netem is skipped without.
+        skipped. Cables are made worse by tests/lib/badlink.c, seeded.
 """
 import json
 import os
@@ -21,11 +21,12 @@ import tempfile
 import time
 import unittest
 
-MICROBURST, SOURCE, MANY = sys.argv[1:4]
+MICROBURST, SOURCE, MANY, BADLINK = sys.argv[1:5]
 sys.path.insert(0, os.path.join(SOURCE, 'tests', 'lib'))
 import hosts    # pylint: disable=wrong-import-position
 from node import Node   # pylint: disable=wrong-import-position
 
+SEED = int(os.environ.get('MB_TEST_SEED', '1'))
 NAME, PORT, COMMAND_S = f'mbt{os.getpid() % 10000}h', 7117, 60
 V4, V6 = hosts.NET4 + '1', hosts.NET6 + '1'
 
@@ -63,7 +64,7 @@ class OverNic(unittest.TestCase):
         why = 'only for the backends' if cls.NIC is None else hosts.missing()
         if why:
             raise unittest.SkipTest(why)
-        cls.net = hosts.Hosts(2, NAME)
+        cls.net = hosts.Hosts(2, NAME, BADLINK)
         cls.where = f'[{cls.ADDRESS}]:{PORT}' if ':' in cls.ADDRESS else f'{cls.ADDRESS}:{PORT}'
         try:
             hosts.ip('-n', cls.net.space(1), 'addr', 'flush', 'dev', 'eth0')
@@ -92,7 +93,8 @@ class OverNic(unittest.TestCase):
         return out
 
     def metric(self, name):
-        tiles = json.loads(self.node.run('--json', 'top', '--once')[1])['tiles']
+        top = self.node.run('--json', 'top', '--once', '--interval', '50ms')[1]
+        tiles = json.loads(top)['tiles']
         return next(t for t in tiles if t['name'] == 'net:0')['metrics']['net_' + name]
 
     def large(self, size):
@@ -112,11 +114,9 @@ class OverNic(unittest.TestCase):
         self.assertIn(self.WAITS, self.node.said())
 
     def test_a_bad_link(self):
-        if not self.net.can_be_worse():
-            self.skipTest('this kernel has no netem')
         for i in (1, 2):
             self.net.worse(i, 'delay', '1ms', '1ms', 'loss', '3%', 'duplicate', '3%', 'reorder',
-                           '10%')
+                           '10%', seed=SEED)
         try:
             before = self.metric('request_taken')
             self.ok('call', 'increment', '1', '--repeat', '200', '--parallel', '20')
@@ -126,8 +126,22 @@ class OverNic(unittest.TestCase):
             self.assertEqual(self.metric('request_taken') - before, 200 + 5 + 6)
             self.large(300_000)
         finally:
-            self.net.worse(1)
-            self.net.worse(2)
+            did = self.net.worse(1), self.net.worse(2)
+        for cable in did:
+            self.assertTrue(all(cable[k] > 0 for k in ('passed', 'lost', 'doubled', 'hurried')),
+                            cable)
+
+    def test_one_in_a_hundred_lost(self):
+        """No call is lost, none runs twice, and half of them do not notice."""
+        for i in (1, 2):
+            self.net.worse(i, 'loss', '1%', seed=SEED)
+        try:
+            before = self.metric('request_taken')
+            self.ok('call', 'increment', '1', '--repeat', '500')
+            self.assertEqual(self.metric('request_taken') - before, 500 + 1)
+        finally:
+            did = self.net.worse(1), self.net.worse(2)
+        self.assertGreater(did[0]['lost'] + did[1]['lost'], 1, did)
 
     def test_a_cut(self):
         calls = subprocess.Popen(self.net.within(2, MICROBURST, '--connect',
@@ -180,6 +194,90 @@ class OverNic(unittest.TestCase):
         self.assertEqual(self.ok('call', 'increment', '1').strip(), b'2')
         self.assertGreater(self.metric('datagram_refused') + self.metric('frame_other'),
                            before + 500)
+
+
+# Sends numbered datagrams; or prints which came, in the order they came, until standard input has
+# ended and nothing came for a while.
+DATAGRAMS = '''
+import select, socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+if sys.argv[1] == 'send':
+    for i in range(int(sys.argv[3])):
+        s.sendto(i.to_bytes(4, 'big'), (sys.argv[2], 7))
+else:
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    s.bind(('', 7))
+    print('ready', flush=True)
+    wait = [s, sys.stdin]
+    while True:
+        ready = select.select(wait, [], [], None if len(wait) == 2 else 0.5)[0]
+        if s in ready:
+            print(int.from_bytes(s.recv(10), 'big'))
+        elif ready:
+            wait.remove(sys.stdin)
+        else:
+            break
+'''
+
+
+class BadLink(unittest.TestCase):
+    """The cable itself does what it says, and no more."""
+
+    @classmethod
+    def setUpClass(cls):
+        why = hosts.missing()
+        if why:
+            raise unittest.SkipTest(why)
+        cls.net = hosts.Hosts(2, NAME, BADLINK)
+        cls.addClassCleanup(cls.net.down)
+
+    def come(self, cnt, *how):
+        """(numbers that came, what the cable says) of cnt datagrams from host 1 to host 2."""
+        self.net.worse(2, *how, seed=SEED)
+        hears = subprocess.Popen(self.net.within(2, sys.executable, '-c', DATAGRAMS, 'hear'),
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.assertEqual(hears.stdout.readline(), 'ready\n')
+        subprocess.run(self.net.within(1, sys.executable, '-c', DATAGRAMS, 'send',
+                                       hosts.NET4 + '2', str(cnt)), check=True, timeout=COMMAND_S)
+        came = list(map(int, hears.communicate(timeout=COMMAND_S)[0].split()))
+        return came, self.net.worse(2)
+
+    def test_well(self):
+        came, did = self.come(300, 'loss', '0%')
+        self.assertEqual(came, list(range(300)))
+        self.assertEqual((did['lost'], did['doubled'], did['hurried']), (0, 0, 0))
+
+    def test_loss(self):
+        came, did = self.come(1000, 'loss', '20%')
+        self.assertEqual(came, sorted(set(came)))
+        self.assertTrue(120 < 1000 - len(came) < 280, len(came))
+        self.assertGreaterEqual(did['lost'], 1000 - len(came))
+
+    def test_all_lost(self):
+        self.assertEqual(self.come(50, 'loss', '100%')[0], [])
+
+    def test_doubled(self):
+        came, did = self.come(300, 'duplicate', '100%')
+        self.assertEqual(came, sorted(list(range(300)) * 2))
+        self.assertGreaterEqual(did['doubled'], 300)
+
+    def test_late(self):
+        came, did = self.come(300, 'delay', '20ms')
+        self.assertEqual(came, list(range(300)))
+        came, did = self.come(300, 'delay', '20ms', '10ms')
+        self.assertEqual(sorted(came), list(range(300)))
+        self.assertNotEqual(came, sorted(came))
+        came, did = self.come(300, 'delay', '50ms', 'reorder', '10%')
+        self.assertEqual(sorted(came), list(range(300)))
+        self.assertNotEqual(came, sorted(came))
+        self.assertGreater(did['hurried'], 5)
+
+    def test_not_understood(self):
+        for how in (['loss'], ['loss', '5'], ['loss', '101%'], ['loss', '-1%'], ['delay', '5'],
+                    ['delay', '-1ms'], ['lose', '1%'], ['duplicate', '%']):
+            done = subprocess.run([BADLINK, 'lo', 'lo', '1', *how], capture_output=True, text=True,
+                                  timeout=COMMAND_S, check=False)
+            self.assertEqual(done.returncode, 2, how)
 
 
 class Memif(unittest.TestCase):
@@ -244,4 +342,4 @@ class AfXdp(OverNic):
 
 
 if __name__ == '__main__':
-    unittest.main(argv=sys.argv[:1] + sys.argv[4:], verbosity=2)
+    unittest.main(argv=sys.argv[:1] + sys.argv[5:], verbosity=2)

@@ -6,8 +6,9 @@
                                 ip netns exec NAME1 bash
     hosts.py down [NAME]        gone again
 
-Their offloads are set: sums are complete and packets as long as the MTU, as on a wire. A network is
-made worse with netem: hosts.worse(2, 'loss', '1%').
+Their offloads are set: sums are complete and packets as long as the MTU, as on a wire. A cable is
+made worse by badlink.c: hosts.worse(2, 'loss', '1%'). Rejected: netem, which not every kernel has,
+and whose choices no seed repeats.
 """
 import os
 import shutil
@@ -25,7 +26,7 @@ def missing():
     """Why there can be none here; None if there can."""
     if os.geteuid() != 0:
         return 'needs root'
-    for tool in ('ip', 'tc', 'ethtool'):
+    for tool in ('ip', 'ethtool'):
         if shutil.which(tool) is None:
             return f'needs {tool}'
     probe = subprocess.run(['ip', 'netns', 'add', f'mbprobe{os.getpid()}'], capture_output=True,
@@ -37,10 +38,11 @@ def missing():
 
 
 class Hosts:
-    """n hosts, until down()."""
+    """n hosts, until down(). badlink: the program of that name, for worse()."""
 
-    def __init__(self, n, name='mbh'):
-        self.name, self.n = name, n
+    def __init__(self, n, name='mbh', badlink=None):
+        self.name, self.n, self.badlink = name, n, badlink
+        self.relays = {}
         self.down()
         try:
             self.up()
@@ -58,6 +60,8 @@ class Hosts:
     def up(self):
         hub = self.name + 'hub'
         ip('netns', 'add', hub)
+        for which in ('all', 'default'):    # nobody here speaks, all pass on
+            self.run(hub, 'sh', '-c', f'echo 1 >/proc/sys/net/ipv6/conf/{which}/disable_ipv6')
         ip('-n', hub, 'link', 'add', 'br0', 'type', 'bridge')
         ip('-n', hub, 'link', 'set', 'br0', 'up')
         for i in range(1, self.n + 1):
@@ -66,8 +70,7 @@ class Hosts:
             ip('-n', hub, 'link', 'add', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns',
                space)
             for where, dev in ((space, 'eth0'), (hub, link)):
-                self.run(where, 'ethtool', '-K', dev, 'tx', 'off', 'rx', 'off', 'tso', 'off',
-                         'gso', 'off', 'gro', 'off')
+                self.plain(where, dev)
             ip('-n', hub, 'link', 'set', link, 'master', 'br0')
             ip('-n', hub, 'link', 'set', link, 'up')
             ip('-n', space, 'link', 'set', 'lo', 'up')
@@ -85,28 +88,53 @@ class Hosts:
         """A command line that runs in host i."""
         return ['ip', 'netns', 'exec', self.space(i), *args]
 
-    def worse(self, i, *how):
-        """What goes to host i is lost, late, doubled ... (tc-netem); with nothing it is well."""
-        hub, link = self.name + 'hub', self.link(i)
-        subprocess.run(['ip', 'netns', 'exec', hub, 'tc', 'qdisc', 'del', 'dev', link, 'root'],
-                       capture_output=True, check=False)
-        if how:
-            self.run(hub, 'tc', 'qdisc', 'add', 'dev', link, 'root', 'netem', *how)
+    def plain(self, space, dev):
+        """No offloads: what is sent is what comes."""
+        self.run(space, 'ethtool', '-K', dev, 'tx', 'off', 'rx', 'off', 'tso', 'off', 'gso', 'off',
+                 'gro', 'off')
 
-    def can_be_worse(self):
-        """Whether this kernel has netem."""
-        try:
-            self.worse(1, 'delay', '0')
-        except RuntimeError:
-            return False
-        self.worse(1)
-        return True
+    def worse(self, i, *how, seed=1):
+        """What goes to host i is lost, late, doubled ... as badlink.c says; with nothing it is well.
+        Returns: what the bad cable before had done, {'passed': 5, 'lost': 1, ...}."""
+        hub, link, to = self.name + 'hub', self.link(i), f'{self.name}q{i}'
+        counts = self.well(i)
+        if how:
+            far = f'{self.name}r{i}'
+            ip('-n', hub, 'link', 'add', to, 'type', 'veth', 'peer', 'name', far)
+            for dev in (to, far):
+                self.plain(hub, dev)
+                ip('-n', hub, 'link', 'set', dev, 'up')
+            relay = subprocess.Popen(['ip', 'netns', 'exec', hub, self.badlink, link, far,
+                                      str(seed), *how], stdout=subprocess.PIPE, text=True)
+            self.relays[i] = relay
+            if relay.stdout.readline() != 'ready\n':
+                self.well(i)
+                raise RuntimeError(f'badlink {how} did not start')
+            ip('-n', hub, 'link', 'set', link, 'nomaster')
+            ip('-n', hub, 'link', 'set', to, 'master', 'br0')
+        return counts
+
+    def well(self, i):
+        """Host i's link is at the bridge again."""
+        relay = self.relays.pop(i, None)
+        if relay is None:
+            return {}
+        relay.terminate()
+        words = relay.communicate(timeout=30)[0].split()
+        hub = self.name + 'hub'
+        ip('-n', hub, 'link', 'del', f'{self.name}q{i}')
+        ip('-n', hub, 'link', 'set', self.link(i), 'master', 'br0')
+        return dict(zip(words[::2], map(int, words[1::2])))
 
     def cut(self, i, off=True):
         """Host i's cable is pulled, or put in again."""
         ip('-n', self.name + 'hub', 'link', 'set', self.link(i), 'down' if off else 'up')
 
     def down(self):
+        for relay in self.relays.values():
+            relay.terminate()
+            relay.communicate(timeout=30)
+        self.relays = {}
         listed = subprocess.run(['ip', 'netns', 'list'], capture_output=True, text=True,
                                 check=False).stdout.split()
         for space in listed:
@@ -128,7 +156,7 @@ def main():
             print(f'{made.space(i)}: {NET4}{i}, {NET6}{i}')
     else:
         made = Hosts.__new__(Hosts)
-        made.name = args[1] if len(args) > 1 else 'mbh'
+        made.name, made.relays = args[1] if len(args) > 1 else 'mbh', {}
         made.down()
 
 

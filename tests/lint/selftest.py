@@ -43,6 +43,8 @@ int ring_get;
     'configs/README.md': 'Words.\n',
     'configs/params.def': C + 'PARAM(kvs, period, dur, "1ms", 1, 2, "ns", live, "why")\n',
     'configs/default.conf': '[kvs]\n#period = 1ms\n',
+    'configs/metrics.def': C + 'METRIC(kvs, key_got, "", "why")\n',
+    'RUNBOOK.md': '`kvs_key_got`, `kvs.period`\n',
     'tests/README.md': 'Words.\n',
     'tests/meson.build': PY + "foreach name : ['ring', 'kvs_tile']\n",
     'tests/ring_test.c': C + 'int ring_test;\n',
@@ -97,6 +99,8 @@ BAD = [
     ('params', 'configs/default.conf', None, 'does not show kvs.period'),
     ('params', 'configs/default.conf', '[kvs]\nperiod = 1\nother = 2\n', 'kvs.other is no row'),
     ('params', 'configs/params.def', C, 'no PARAM row'),
+    ('params', 'RUNBOOK.md', '`kvs_key_lost`\n', 'no counter kvs_key_lost'),
+    ('params', 'RUNBOOK.md', '`kvs.ticks = 3`\n', 'no parameter kvs.ticks'),
 
     ('format', 'cache/ring.c', RING.replace('size_t\n', 'size_t '), 'not as clang-format'),
 

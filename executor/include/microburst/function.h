@@ -30,9 +30,10 @@
  *           may change them while they are read. Read what you decide upon once, or copy it: a
  *           length checked in a view can be another one at the second look. Values that mb_get and
  *           its kin return do not change.
- * Memory    malloc as usual, within the node's executor.memory. What is left in static variables
- *           stays from call to call, but belongs to this executor alone, may vanish between any two
- *           calls, and is no place for state.
+ * Memory    malloc as usual, within the node's executor.memory, or what the function was deployed
+ *           with (--memory). One that uses what it did not get ends as EXECUTOR_DIED, "out of
+ *           memory". What is left in static variables stays from call to call, but belongs to this
+ *           executor alone, may vanish between any two calls, and is no place for state.
  * Threads   `call` belongs to the thread that runs the function; there is no other.
  *
  * Compiles as C11 and as C++.
@@ -216,6 +217,11 @@ int mb_arg_f64(struct mb_call *call, uint32_t idx, double *ret);
  * the reader. */
 int mb_arg_f64_array(struct mb_call *call, uint32_t idx, const double **ret, size_t *ret_cnt);
 
+/* mb_arg_invalid shows why there is no valid result in the place of argument idx: the text that a
+ * function before this one gave mb_return_invalid. Taken as any other type, such an argument is
+ * MB_ERR_TYPE, with that text. */
+int mb_arg_invalid(struct mb_call *call, uint32_t idx, struct mb_slice *ret);
+
 /* ------------------------------------------------------------------ results
  *
  * Each mb_return_* appends one result; a function that calls none returns no values. Bytes handed
@@ -232,6 +238,15 @@ int mb_return_f64(struct mb_call *call, double x);
 /* Errors: also MB_ERR_INVALID when text is not valid UTF-8. */
 int mb_return_utf8(struct mb_call *call, struct mb_slice text);
 int mb_return_f64_array(struct mb_call *call, const double *p, size_t cnt);
+
+/* mb_return_invalid appends a result that says, in the place of a value, that there is no valid
+ * one: an input of several that could not be used, or one run of a multi function in a DAG. The
+ * call goes on and succeeds; whoever gets the results sees by the type which of them is none
+ * (MB_INVALID, mb_arg_invalid), and reads the text, at most 511 bytes. A run of a multi function
+ * that returns nothing at all leaves no place. As the only result it is not stored under an output
+ * key. */
+int mb_return_invalid(struct mb_call *call, const char *format, ...)
+	__attribute__((__format__(__printf__, 2, 3)));
 
 /* mb_return_reserve appends a result of type BYTES, UTF8 or F64_ARRAY and shows where its len bytes
  * lie, for the function to write them there: the caller reads them from the same memory.
@@ -294,6 +309,19 @@ struct mb_version {
  *            as mb_get. Cost: that of mb_get, and 0.1 ns a byte. */
 int mb_get_if_changed(struct mb_call *call, struct mb_slice key, struct mb_version *version,
 		      struct mb_slice *ret);
+
+/* mb_if_changed tells whether what key shows, of whatever type, is another value than *version,
+ * which is then changed to it. Of a text it is the version of mb_get_if_changed. Of a collection
+ * it is one of all that a walk over it shows, own writes included, whenever they are published; of
+ * values beside each other, of all of them, or until it is published of the one that this call has
+ * put. Nothing is looked at: it takes no view, and mb_put_sibling does not replace what was only
+ * asked about.
+ *
+ * Returns:   0 when it is another one; MB_ERR_NOT_FOUND, and zeroed, when there is none; 1 when it
+ *            is the same. Errors as mb_get, but a collection is no MB_ERR_TYPE. Cost: of a text that
+ *            of mb_get_if_changed; of a collection some 50 ns an item, and that of mb_get when this
+ *            executor has told its version lately and it did not change since. */
+int mb_if_changed(struct mb_call *call, struct mb_slice key, struct mb_version *version);
 
 /* mb_get_i64 reads the string at key as a decimal integer.
  * Errors: also MB_ERR_NOT_FOUND; MB_ERR_TYPE when it is not one, MB_ERR_TOO_LARGE beyond 64
@@ -597,6 +625,21 @@ struct mb_message {
 
 int mb_send(struct mb_call *call, uint64_t to, struct mb_slice bytes);
 int mb_recv(struct mb_call *call, uint64_t timeout_ns, struct mb_message *ret);
+
+/* mb_continue names a function that goes on with what this one returns: its arguments are this
+ * one's results, and the caller gets its answer instead of them. mb_continue_dag: a DAG, whose first
+ * function (that stands first in its text, of those that wait for none) gets them. It counts when
+ * this function returns 0; the last one named counts. The one that goes on may do so too, 64 times
+ * in a call. The call's id, deadline, level and acknowledgement stay.
+ *
+ * If this executor has it, it runs here, sees what the call wrote, and all is published together. If
+ * not, this call's writes are published and it runs elsewhere: an error of it leaves them.
+ *
+ * Errors: MB_ERR_INVALID no name of a function; MB_ERR_NOT_SUPPORTED from a function that others of
+ * its DAG come after. That there is nothing of that name ends the call, MB_ERR_NO_FUNCTION or
+ * MB_ERR_NO_DAG, and it has written nothing. */
+int mb_continue(struct mb_call *call, const char *function);
+int mb_continue_dag(struct mb_call *call, const char *dag);
 
 /* mb_tag gives what stands behind '#' in the DAG's text for this vertex, so that one function can
  * stand in a DAG more than once and tell where it is; the star of a multi function is a part of it.

@@ -47,6 +47,9 @@ enum mb_type {
 	/* Of arguments only; p and len are a key. */
 	MB_REF = 7,    /* stands for what is stored there: the function gets bytes, or nil */
 	MB_OUTPUT = 8, /* what the function returns is stored there too; it does not see this */
+	/* Of results, and of arguments that are a function's results: in this place there is no
+	 * valid one. p and len are text that says why. */
+	MB_INVALID = 9,
 };
 
 /* Who has merged a write before it is acknowledged. A level of n owners survives the loss of n - 1;

@@ -8,12 +8,14 @@
 
 #include "sysfile_tree.h"
 
+static struct doctor_ask ask = { .root = tree, .cores = "", .nic = "" };
+
 static struct doctor_line
 line_of(const char *name)
 {
 	struct doctor_line line;
 
-	for (size_t i = 0; doctor_check(i, tree, &line); i++) {
+	for (size_t i = 0; doctor_check(i, &ask, &line); i++) {
 		if (strcmp(line.name, name) == 0) {
 			return line;
 		}
@@ -48,7 +50,7 @@ empty_machine(void **state)
 	struct doctor_line line;
 
 	(void)state;
-	for (size_t i = 0; doctor_check(i, tree, &line); i++) {
+	for (size_t i = 0; doctor_check(i, &ask, &line); i++) {
 		assert_true(strlen(line.found) > 0);
 		assert_int_equal(line.ok, strlen(line.todo) == 0);
 	}
@@ -83,18 +85,86 @@ clock_source(void **state)
 }
 
 static void
-cores(void **state)
+steady_counter(void **state)
+{
+	(void)state;
+	tree_put("/sys/devices/system/clocksource/clocksource0/current_clocksource", "tsc\n");
+	tree_put("/proc/cpuinfo", "processor : 0\nflags\t\t: fpu tsc constant_tsc nonstop_tsc x\n");
+	passes("clock", "tsc");
+	tree_put("/proc/cpuinfo", "processor : 0\nflags\t\t: fpu tsc constant_tsc\n");
+	warns("clock", "stops in sleep");
+}
+
+static void
+isolated(void **state)
 {
 	(void)state;
 	tree_put("/sys/devices/system/cpu/isolated", "\n");
 	warns("isolated cores", "none");
 	tree_put("/sys/devices/system/cpu/isolated", "2-7\n");
+	warns("isolated cores", "tick comes on 2-7");
+	tree_put("/sys/devices/system/cpu/nohz_full", "2-7\n");
 	passes("isolated cores", "2-7");
+	tree_put("/proc/cmdline", "quiet rcu_nocbs=2-5 ro\n");
+	warns("isolated cores", "(RCU) on 6-7");
+	tree_put("/proc/cmdline", "quiet rcu_nocbs=2-7\n");
+	ask.cores = "1-7";
+	warns("isolated cores", "run on 1 of the node");
+	ask.cores = "3,5";
+	passes("isolated cores", "3,5");
+	tree_put("/sys/devices/system/cpu/nohz_full", "(null)\n");
+	warns("isolated cores", "tick comes on 3,5");
+	ask.cores = "5-3";
+	warns("isolated cores", "no list");
+}
+
+static void
+frequency(void **state)
+{
+	(void)state;
 	passes("governor", "not scale");
-	tree_put("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "powersave\n");
-	warns("governor", "powersave");
 	tree_put("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "performance\n");
+	tree_put("/sys/devices/system/cpu/cpu1/cpufreq/scaling_governor", "powersave\n");
+	tree_put("/sys/devices/system/cpu/cpufreq/cpufreq/scaling_governor", "no core's\n");
+	warns("governor", "powersave on 1 of 2");
+	tree_put("/sys/devices/system/cpu/cpu1/cpufreq/scaling_governor", "performance\n");
 	passes("governor", "performance");
+}
+
+#define STATE(cpu, n) "/sys/devices/system/cpu/cpu" #cpu "/cpuidle/state" #n
+
+static void
+sleep_states(void **state)
+{
+	(void)state;
+	passes("idle states", "not choose");
+	tree_put(STATE(0, 0) "/latency", "0\n");
+	tree_put(STATE(0, 1) "/latency", "10\n");
+	tree_put(STATE(0, 1) "/disable", "0\n");
+	passes("idle states", "more than 10 us");
+	tree_put(STATE(1, 2) "/latency", "133\n");
+	tree_put(STATE(1, 2) "/disable", "0\n");
+	warns("idle states", "133 us");
+	tree_put(STATE(1, 2) "/disable", "1\n");
+	passes("idle states", "more than 10 us");
+	tree_put(STATE(1, 2) "/latency", "rubbish\n");
+	passes("idle states", "more than 10 us");
+}
+
+static void
+interrupts(void **state)
+{
+	(void)state;
+	tree_put("/proc/irq/default_smp_affinity", "ff\n");
+	tree_put("/proc/irq/24/smp_affinity_list", "0-7\n");
+	passes("interrupts", "not looked at");
+	ask.cores = "2-3";
+	warns("interrupts", "1 of 1 come to the node's cores (24, say)");
+	tree_put("/proc/irq/24/effective_affinity_list", "0\n"); /* what the kernel made of it */
+	passes("interrupts", "none of 1");
+	tree_put("/proc/irq/25/effective_affinity_list", "\n"); /* never requested */
+	tree_put("/proc/irq/25/smp_affinity_list", "3\n");
+	warns("interrupts", "1 of 2");
 }
 
 static void
@@ -104,10 +174,19 @@ huge_pages(void **state)
 	tree_put("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "0\n");
 	tree_put("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "0\n");
 	warns("huge pages", "none");
+	tree_put("/sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages", "4\n");
+	warns("huge pages", "only of 1 GiB");
+	tree_put("/sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages", "0\n");
 	tree_put("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "8\n");
 	warns("huge pages", "none free");
 	tree_put("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "4\n");
 	passes("huge pages", "8.00 MiB");
+	tree_put("/sys/devices/system/node/node0/hugepages/hugepages-2048kB/free_hugepages", "4\n");
+	passes("huge pages", "8.00 MiB free");
+	tree_put("/sys/devices/system/node/node1/hugepages/hugepages-2048kB/free_hugepages", "0\n");
+	warns("huge pages", "node1 0 B");
+	tree_put("/sys/devices/system/node/node1/hugepages/hugepages-2048kB/free_hugepages", "1\n");
+	passes("huge pages", "node1 2.00 MiB");
 }
 
 /* A limit above counts as much as one's own; the tightest is told. */
@@ -133,6 +212,9 @@ cgroups(void **state)
 	warns("cgroup limits", "50 %");
 }
 
+#define DEVICE "/sys/bus/pci/devices/0000:3b:00.0"
+#define GROUP  "/sys/kernel/iommu_groups/7"
+
 static void
 nics(void **state)
 {
@@ -140,15 +222,133 @@ nics(void **state)
 	passes("NICs", "none but virtual");
 	tree_put("/sys/class/net/lo/mtu", "65536\n");
 	passes("NICs", "none but virtual");
-	tree_put("/sys/class/net/eth0/device/uevent", "DRIVER=mlx5_core\nPCI_CLASS=20000\n");
+	tree_put("/sys/class/net/eth0/device/uevent", "DRIVER=ice\nPCI_SLOT_NAME=0000:3b:00.0\n");
 	tree_put("/sys/class/net/eth0/device/numa_node", "1\n");
-	passes("NICs", "eth0: mlx5_core, NUMA node 1");
+	passes("NICs", "eth0 (0000:3b:00.0): ice, NUMA node 1");
+	tree_put("/sys/class/net/eth1/device/uevent", "PCI_SLOT_NAME=x\nDRIVER=\n");
+	passes("NICs", "eth1: , NUMA node 0");
+	passes("IOMMU", "off");
 	tree_put("/sys/bus/pci/drivers/vfio-pci/new_id", "\n");
 	passes("NICs", "eth0");
 	tree_put("/sys/bus/pci/drivers/vfio-pci/0000:3b:00.0/numa_node", "-1\n");
-	warns("NICs", "0000:3b:00.0: vfio-pci, NUMA node 0: without an IOMMU");
-	tree_put("/sys/kernel/iommu_groups/0/type", "DMA\n");
-	passes("NICs", "for net.nic: 0000:3b:00.0");
+	passes("NICs", "0000:3b:00.0: vfio-pci, NUMA node 0");
+	warns("IOMMU", "hands no NIC out");
+	tree_put("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode", "Y\n");
+	warns("IOMMU", "0000:3b:00.0: vfio-pci, NUMA node 0 can write to all memory");
+	tree_put(GROUP "/type", "DMA\n");
+	passes("IOMMU", "on, 1 groups");
+}
+
+static void
+own_nic(void **state)
+{
+	(void)state;
+	passes("the node's NIC", "a socket");
+	ask.nic = "3b:00.0,mprq_en=1";
+	warns("the node's NIC", "0000:3b:00.0 is no device");
+	tree_put(DEVICE "/class", "0x020000\n");
+	warns("the node's NIC", "no driver has it");
+	tree_link(DEVICE "/driver", "../../../bus/pci/drivers/ice");
+	warns("the node's NIC", "0000:3b:00.0: ice has it");
+	assert_non_null(strstr(line_of("the node's NIC").todo, "init --vfio 0000:3b:00.0"));
+	warns("IOMMU", "off");
+	tree_link(DEVICE "/driver", "../../../bus/pci/drivers/mlx5_core");
+	passes("the node's NIC", "mlx5_core, which shares it");
+	tree_link(DEVICE "/driver", "../../../bus/pci/drivers/vfio-pci");
+	passes("the node's NIC", "0000:3b:00.0: vfio-pci");
+	/* Its group: itself, a bridge, one with vfio, one of the kernel's. */
+	tree_put(DEVICE "/iommu_group/devices/0000:3b:00.0", "");
+	tree_put(DEVICE "/iommu_group/devices/0000:00:01.0", "");
+	tree_put("/sys/bus/pci/devices/0000:00:01.0/class", "0x060400\n");
+	tree_link("/sys/bus/pci/devices/0000:00:01.0/driver", "drivers/pcieport");
+	tree_put(DEVICE "/iommu_group/devices/0000:3b:00.1", "");
+	tree_put("/sys/bus/pci/devices/0000:3b:00.1/class", "0x020000\n");
+	tree_link("/sys/bus/pci/devices/0000:3b:00.1/driver", "drivers/vfio-pci");
+	passes("the node's NIC", "0000:3b:00.0: vfio-pci");
+	tree_link("/sys/bus/pci/devices/0000:3b:00.1/driver", "drivers/ice");
+	warns("the node's NIC", "group with 0000:3b:00.1");
+
+	ask.nic = "net_af_xdp0,iface=eth1";
+	warns("the node's NIC", "eth1 is no interface");
+	tree_put("/sys/class/net/eth1/operstate", "down\n");
+	warns("the node's NIC", "eth1 is down");
+	tree_put("/sys/class/net/eth1/operstate", "up\n");
+	passes("the node's NIC", "eth1");
+	ask.nic = "net_memif0,socket=/run/x";
+	passes("the node's NIC", "a virtual one");
+	ask.nic = "net_af_xdp0,iface=../../etc";
+	passes("the node's NIC", "a virtual one"); /* and no path of ours */
+}
+
+static void
+place(void **state)
+{
+	(void)state;
+	passes("its place", "no core is nearer");
+	ask.nic = "0000:3b:00.0";
+	tree_put(DEVICE "/numa_node", "-1\n");
+	passes("its place", "no core is nearer");
+	tree_put(DEVICE "/numa_node", "1\n");
+	passes("its place", "NUMA node 1");
+	tree_put("/sys/devices/system/node/node1/cpulist", "16-31\n");
+	ask.cores = "2-17";
+	passes("its place", "NUMA node 1, as 2 of the node's 16 cores");
+	ask.cores = "2-15";
+	warns("its place", "NUMA node 1, where the node has no core");
+	tree_put("/sys/devices/system/node/node1/cpulist", "rubbish\n");
+	passes("its place", "NUMA node 1");
+	tree_put(DEVICE "/numa_node", "99999999999999999999\n");
+	passes("its place", "no core is nearer");
+}
+
+/* Whatever the files say, each check ends and says something. */
+static void
+rubbish(void **state)
+{
+	static const char *const path[] = {
+		"/proc/sys/kernel/osrelease",
+		"/proc/cpuinfo",
+		"/proc/cmdline",
+		"/proc/self/cgroup",
+		"/proc/irq/1/smp_affinity_list",
+		"/sys/devices/system/clocksource/clocksource0/current_clocksource",
+		"/sys/devices/system/cpu/isolated",
+		"/sys/devices/system/cpu/nohz_full",
+		"/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor",
+		"/sys/devices/system/cpu/cpu0/cpuidle/state1/latency",
+		"/sys/devices/system/node/node0/cpulist",
+		"/sys/devices/system/node/node0/hugepages/hugepages-2048kB/free_hugepages",
+		"/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages",
+		"/sys/class/net/eth0/device/uevent",
+		"/sys/bus/pci/devices/0000:3b:00.0/numa_node",
+		"/sys/module/vfio/parameters/enable_unsafe_noiommu_mode",
+	};
+	static char longer[20000];
+	const char *const text[] = { "",
+				     "\n",
+				     "-",
+				     "0::/",
+				     "0-",
+				     ",",
+				     "DRIVER=",
+				     "flags",
+				     "\x80\xff\x1b[2J",
+				     "99999999999999999999999",
+				     longer };
+	struct doctor_line line;
+
+	(void)state;
+	memset(longer, '7', sizeof(longer) - 1);
+	ask.nic = "0000:3b:00.0";
+	for (size_t t = 0; t < sizeof(text) / sizeof(text[0]); t++) {
+		for (size_t i = 0; i < sizeof(path) / sizeof(path[0]); i++) {
+			tree_put(path[i], text[t]);
+		}
+		for (size_t i = 0; doctor_check(i, &ask, &line); i++) {
+			assert_true(strlen(line.found) > 0);
+			assert_int_equal(line.ok, strlen(line.todo) == 0);
+		}
+	}
 }
 
 static void
@@ -167,6 +367,7 @@ setup(void **state)
 {
 	(void)state;
 	tree_make();
+	ask.cores = ask.nic = "";
 	return 0;
 }
 
@@ -184,9 +385,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		MACHINE(empty_machine), MACHINE(kernel),         MACHINE(clock_source),
-		MACHINE(cores),         MACHINE(huge_pages),     MACHINE(cgroups),
-		MACHINE(nics),          MACHINE(code_in_memfds),
+		MACHINE(empty_machine),  MACHINE(kernel),     MACHINE(clock_source),
+		MACHINE(steady_counter), MACHINE(isolated),   MACHINE(frequency),
+		MACHINE(sleep_states),   MACHINE(interrupts), MACHINE(huge_pages),
+		MACHINE(cgroups),        MACHINE(nics),       MACHINE(own_nic),
+		MACHINE(place),          MACHINE(rubbish),    MACHINE(code_in_memfds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,19 +24,37 @@ tree_make(void)
 	assert_non_null(mkdtemp(tree));
 }
 
+/* Makes the folders above a path. full: where it is in truth. */
+static inline void
+tree_folders(const char *path, char full[static 512])
+{
+	snprintf(full, 512, "%s%s", tree, path);
+	for (char *slash = full + strlen(tree) + 1; (slash = strchr(slash, '/')) != NULL; slash++) {
+		*slash = '\0';
+		assert_true(mkdir(full, 0755) == 0 || errno == EEXIST);
+		*slash = '/';
+	}
+}
+
 /* Writes a file and makes the folders above it. */
 static inline void
 tree_put(const char *path, const char *text)
 {
 	char full[512];
 
-	snprintf(full, sizeof(full), "%s%s", tree, path);
-	for (char *slash = full + strlen(tree) + 1; (slash = strchr(slash, '/')) != NULL; slash++) {
-		*slash = '\0';
-		assert_true(mkdir(full, 0755) == 0 || errno == EEXIST);
-		*slash = '/';
-	}
+	tree_folders(path, full);
 	assert_int_equal(sysfile_put(tree, path, text), 0);
+}
+
+/* Makes or changes a symbolic link, likewise. */
+static inline void
+tree_link(const char *path, const char *to)
+{
+	char full[512];
+
+	tree_folders(path, full);
+	assert_true(unlink(full) == 0 || errno == ENOENT);
+	assert_int_equal(symlink(to, full), 0);
 }
 
 static inline int

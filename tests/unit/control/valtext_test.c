@@ -49,6 +49,18 @@ one_a_line(void **state)
 }
 
 static void
+no_valid_value(void **state)
+{
+	const struct mb_value v = { .type = MB_INVALID, .p = "a\x1b b", .len = 4 };
+	json_t *json = valtext_json(&v);
+
+	(void)state;
+	assert_printed(&v, 1, true, "invalid: a\\x1b b\n");
+	assert_string_equal(json_string_value(json_object_get(json, "type")), "invalid");
+	json_decref(json);
+}
+
+static void
 single_bytes(void **state)
 {
 	struct mb_value v = mb_bytes("a\nb", 3);
@@ -139,6 +151,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_a_line),
 		cmocka_unit_test(single_bytes),
+		cmocka_unit_test(no_valid_value),
 		cmocka_unit_test(lists),
 		cmocka_unit_test(json),
 	};

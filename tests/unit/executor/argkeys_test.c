@@ -37,13 +37,19 @@ MB_FUNCTION(two)
 	return mb_return_f64(call, 2.5);
 }
 
+MB_FUNCTION(nothing_valid)
+{
+	return mb_return_invalid(call, "none of %d", 3);
+}
+
 MB_FUNCTION(writes_and_fails)
 {
 	MB_TRY(mb_put(call, mb_str("other"), mb_str("written")));
 	return mb_fail(call, "no");
 }
 
-FUNCTIONS(&mb_function_join, &mb_function_number, &mb_function_two, &mb_function_writes_and_fails)
+FUNCTIONS(&mb_function_join, &mb_function_number, &mb_function_two, &mb_function_nothing_valid,
+	  &mb_function_writes_and_fails)
 
 struct arg {
 	enum mb_type type;
@@ -141,6 +147,20 @@ an_output_gets_the_result(void **state)
 }
 
 static void
+what_is_not_valid_is_not_stored(void **state)
+{
+	struct value v[MB_VALUES_MAX];
+
+	world_put(w, "out", "before");
+	CALL("nothing_valid", { MB_OUTPUT, "out" });
+	assert_int_equal(reply_values(v), 1);
+	assert_int_equal(v[0].type, MB_INVALID);
+	assert_int_equal(v[0].len, strlen("none of 3"));
+	reply_release();
+	assert_stored("out", "before");
+}
+
+static void
 a_function_that_fails_has_no_output(void **state)
 {
 	CALL("writes_and_fails", { MB_OUTPUT, "out" });
@@ -219,6 +239,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_reference_to_what_is_no_text_is_told, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(an_output_gets_the_result, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_not_valid_is_not_stored, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_function_that_fails_has_no_output, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(in_a_dag_each_function_has_its_own, setup,

@@ -87,6 +87,15 @@ MB_FUNCTION(attack_calls)
 	TRY(&r, kill, -1, 0);
 	TRY(&r, tgkill, self + 1, self + 1, 0);
 	TRY(&r, tkill, self, 0);
+	/* to halt itself: nobody would notice but by waiting */
+	TRY(&r, tgkill, self, self, SIGSTOP);
+	TRY(&r, tgkill, self, self, SIGTSTP);
+	TRY(&r, tgkill, self, self, SIGTTIN);
+	TRY(&r, tgkill, self, self, SIGTTOU);
+	TRY(&r, rt_sigqueueinfo, self, SIGSTOP, buf);
+	TRY(&r, rt_tgsigqueueinfo, self, self, SIGSTOP, buf);
+	TRY(&r, rt_tgsigqueueinfo, parent, parent, SIGKILL, buf);
+	TRY(&r, tgkill, parent, parent, SIGKILL);
 	TRY(&r, pidfd_open, self, 0);
 	TRY(&r, pidfd_getfd, 3, 0, 0);
 	TRY(&r, pidfd_send_signal, 3, SIGKILL, NULL, 0);
@@ -94,13 +103,22 @@ MB_FUNCTION(attack_calls)
 	TRY(&r, ptrace, PTRACE_ATTACH, parent, NULL, NULL);
 	TRY(&r, process_vm_readv, self, &iov, 1, &iov, 1, 0);
 	TRY(&r, process_vm_writev, self, &iov, 1, &iov, 1, 0);
+	TRY(&r, process_madvise, 3, &iov, 1, 21, 0);
+	TRY(&r, process_mrelease, 3, 0);
 	TRY(&r, kcmp, self, self, 0, 0, 0);
 	TRY(&r, setns, 3, 0);
 	TRY(&r, unshare, CLONE_NEWUSER);
+	TRY(&r, unshare, CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID);
+	TRY(&r, clone, SIGCHLD | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS, NULL, NULL, NULL, 0);
+	TRY(&r, clone, CLONE_VM | CLONE_THREAD | CLONE_SIGHAND, buf, NULL, NULL, 0);
 	/* files */
 	TRY(&r, openat, AT_FDCWD, "/", O_RDONLY);
 	TRY(&r, openat, AT_FDCWD, "/etc/passwd", O_RDONLY);
 	TRY(&r, openat, AT_FDCWD, "/proc/self/maps", O_RDONLY);
+	TRY(&r, openat, AT_FDCWD, "/proc/self/mem", O_RDWR);
+	TRY(&r, openat, AT_FDCWD, "/proc/1/mem", O_RDWR);
+	TRY(&r, openat, AT_FDCWD, "/dev/shm/x", O_RDWR | O_CREAT, 0600);
+	TRY(&r, openat, AT_FDCWD, "/dev/mem", O_RDWR);
 	TRY(&r, openat2, AT_FDCWD, "/", buf, 24);
 	TRY(&r, open_by_handle_at, AT_FDCWD, buf, O_RDONLY);
 	TRY(&r, newfstatat, AT_FDCWD, "/", buf, 0);
@@ -114,6 +132,8 @@ MB_FUNCTION(attack_calls)
 	TRY(&r, fsopen, "tmpfs", 0);
 	TRY(&r, open_tree, AT_FDCWD, "/", 0);
 	TRY(&r, memfd_create, "more", 0);
+	TRY(&r, memfd_secret, 0);
+	TRY(&r, execveat, 0, "", argv, NULL, AT_EMPTY_PATH);
 	TRY(&r, dup, 0);
 	TRY(&r, fcntl, 0, F_DUPFD, 0);
 	TRY(&r, ioctl, 0, 0, 0);
@@ -132,6 +152,8 @@ MB_FUNCTION(attack_calls)
 	TRY(&r, mq_open, "/q", O_RDWR | O_CREAT, 0600, NULL);
 	/* the kernel's other entrances */
 	TRY(&r, io_uring_setup, 8, buf);
+	TRY(&r, io_uring_enter, 3, 1, 0, 0, NULL, 0);
+	TRY(&r, io_uring_register, 3, 0, NULL, 0);
 	TRY(&r, bpf, BPF_MAP_CREATE, &bpf, sizeof(bpf));
 	TRY(&r, perf_event_open, &perf, 0, -1, -1, 0);
 	TRY(&r, userfaultfd, 0);
@@ -142,6 +164,8 @@ MB_FUNCTION(attack_calls)
 	TRY(&r, personality, 0x0040000);
 	/* limits and rights */
 	TRY(&r, prlimit64, 0, RLIMIT_AS, &more, NULL);
+	TRY(&r, prlimit64, 0, RLIMIT_DATA, &more, NULL);
+	TRY(&r, prlimit64, parent, RLIMIT_DATA, &more, NULL);
 	TRY(&r, setrlimit, RLIMIT_DATA, &more);
 	TRY(&r, prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
 	TRY(&r, prctl, PR_SET_PDEATHSIG, 0, 0, 0, 0);

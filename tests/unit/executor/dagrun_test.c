@@ -29,13 +29,33 @@ MB_FUNCTION(odd)
 	return n % 2 != 0 ? mb_return_i64(call, n) : 0;
 }
 
+/* Its square root, of those that have one. */
+MB_FUNCTION(root)
+{
+	int64_t n, r = 0;
+
+	MB_TRY(mb_arg_i64(call, 0, &n));
+	while (r * r < n) {
+		r++;
+	}
+	return r * r == n ? mb_return_i64(call, r)
+			  : mb_return_invalid(call, "%d is no square", (int)n);
+}
+
+/* Of what is valid; the rest is counted. */
 MB_FUNCTION(sum)
 {
 	int64_t total = 0;
 
 	for (uint32_t i = 0; i < mb_arg_cnt(call); i++) {
+		struct mb_slice why;
 		int64_t n;
 
+		if (mb_arg_type(call, i) == MB_INVALID) {
+			MB_TRY(mb_arg_invalid(call, i, &why));
+			total += why.len == strlen("3 is no square") ? 100 : 0;
+			continue;
+		}
 		MB_TRY(mb_arg_i64(call, i, &n));
 		total += n;
 	}
@@ -117,8 +137,9 @@ MB_FUNCTION(mark)
 	return mb_return_i64(call, n);
 }
 
-FUNCTIONS(&mb_function_increment, &mb_function_square, &mb_function_odd, &mb_function_sum,
-	  &mb_function_echo, &mb_function_many, &mb_function_fail, &mb_function_mark)
+FUNCTIONS(&mb_function_increment, &mb_function_square, &mb_function_odd, &mb_function_root,
+	  &mb_function_sum, &mb_function_echo, &mb_function_many, &mb_function_fail,
+	  &mb_function_mark)
 
 static void
 a_chain_hands_results_on(void **state)
@@ -138,6 +159,30 @@ fan_out_and_fan_in(void **state)
 		"increment -> sum");
 	dag_call(4, 2); /* 3; 9, 4; 9 + 4 + 3 */
 	assert_i64(16);
+}
+
+/* A run of a multi function without a valid result: its place says so, to the next function and to
+ * the caller, and to a function that expects a number. */
+static void
+an_invalid_result_keeps_its_place(void **state)
+{
+	struct value v[MB_VALUES_MAX];
+
+	dag_add(1, "increment -> root*, increment -> square, square -> root*");
+	dag_call(3, 2); /* of 3 and 9 */
+	assert_int_equal(reply_values(v), 2);
+	assert_int_equal(v[0].type, MB_INVALID);
+	assert_memory_equal(v[0].p, "3 is no square", v[0].len);
+	assert_int_equal(v[1].type, MB_I64);
+	assert_true(value_i64(v[1]) == 3);
+	reply_release();
+	dag_add(1, "increment -> root*, increment -> square, square -> root*, root* -> sum");
+	dag_call(4, 2);
+	assert_i64(103);
+	dag_add(1, "increment -> root, root -> increment#2");
+	dag_call(3, 2);
+	assert_error(MB_ERR_TYPE, "increment#2: argument 0: i64 is expected, and there is no valid "
+				  "one: 3 is no square");
 }
 
 /* increment gives 3; its squares are 9 each; twice runs once for each of them. */
@@ -316,6 +361,7 @@ main(void)
 		TEST(a_chain_hands_results_on),
 		TEST(fan_out_and_fan_in),
 		TEST(a_multi_function_runs_for_each_edge),
+		TEST(an_invalid_result_keeps_its_place),
 		TEST(one_vertex_alone),
 		TEST(large_results_travel_between_vertices),
 		TEST(a_vertex_is_named_when_it_fails),

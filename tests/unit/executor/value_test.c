@@ -62,7 +62,7 @@ damage_is_refused(void **state)
 		{ 0, 3, MB_ERR_CORRUPT, "one value less" },
 		{ 0, MB_VALUES_MAX + 1, MB_ERR_TOO_LARGE, "more values than may be" },
 		{ 0, UINT32_MAX, MB_ERR_TOO_LARGE, "as many as a word holds" },
-		{ 4, 9, MB_ERR_CORRUPT, "an unknown type" },
+		{ 4, 99, MB_ERR_CORRUPT, "an unknown type" },
 		{ 8, 7, MB_ERR_CORRUPT, "an i64 of seven bytes" },
 		{ 16, UINT32_MAX, MB_ERR_TOO_LARGE, "a length that leaves memory" },
 		{ 16, MB_VALUE_BYTES_MAX, MB_ERR_CORRUPT, "a length that leaves the list" },

@@ -245,13 +245,19 @@ replies_are_written_for_both_protocols(void **state)
 	resp_put_set(&out, 2, 2);
 	resp_put_set(&out, 3, 2);
 	assert_out("*2\r\n~2\r\n");
+	resp_put_push(&out, 2, 3);
+	resp_put_push(&out, 3, 3);
+	assert_out("*3\r\n>3\r\n");
 	resp_put_double(&out, 2, 0.1);
 	resp_put_double(&out, 3, 0.1);
 	assert_out("$3\r\n0.1\r\n,0.1\r\n");
 	resp_put_double(&out, 3, (double)INFINITY);
 	resp_put_double(&out, 3, 1e300);
 	resp_put_double(&out, 3, 3.0);
-	assert_out(",inf\r\n,1e+300\r\n,3\r\n");
+	resp_put_double(&out, 3, 10.0);
+	resp_put_double(&out, 3, -1200.0);
+	resp_put_double(&out, 3, 1234567890.5);
+	assert_out(",inf\r\n,1e+300\r\n,3\r\n,10\r\n,-1200\r\n,1234567890.5\r\n");
 }
 
 int

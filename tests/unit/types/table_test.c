@@ -124,6 +124,7 @@ each_item_is_found_in_its_place(void **state)
 {
 	const struct slice v = gset_made("b d f h j l n");
 	struct table t;
+	struct slice item;
 	uint32_t idx;
 
 	assert_int_equal(table_open(v, &t), 0);
@@ -131,14 +132,18 @@ each_item_is_found_in_its_place(void **state)
 	for (uint32_t i = 0; i < 15; i++) {
 		const uint8_t name = (uint8_t)('a' + i);
 
-		assert_int_equal(table_find(&t, whole, slice_of(&name, 1), &idx), i % 2);
+		assert_int_equal(table_place(&t, whole, slice_of(&name, 1), 0, t.cnt, &idx), i % 2);
 		assert_int_equal(idx, i / 2);
+		item = slice_str("as before");
+		assert_int_equal(table_find(&t, whole, slice_of(&name, 1), &item), i % 2);
+		assert_true(slice_eq(item, i % 2 ? slice_of(&name, 1) : slice_str("as before")));
 	}
 	assert_int_equal(table_item(&t, 7).len, 0);
 	assert_int_equal(table_item(&t, UINT32_MAX).len, 0);
 	assert_int_equal(table_open(slice_of(NULL, 0), &t), 0);
-	assert_false(table_find(&t, whole, slice_str("b"), &idx));
+	assert_false(table_place(&t, whole, slice_str("b"), 0, 0, &idx));
 	assert_int_equal(idx, 0);
+	assert_false(table_find(&t, whole, slice_str("b"), &item));
 }
 
 /* ----------------------------------------------------------------- against a bitmap of members */

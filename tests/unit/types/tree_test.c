@@ -6,6 +6,7 @@
  */
 #include "tree.h"
 
+#include <endian.h>
 #include <stdio.h>
 
 #include "grove_world.h"
@@ -19,22 +20,34 @@
 #define MEM   ((size_t)2 << 20)
 #define NAMES 3000
 
+#define NAME_MAX_BYTES 256
+
 static struct grove_world w;
 static struct grown t;
 
+/* A name, of so many in their order. */
+typedef struct slice name_fn(uint32_t i, char buf[NAME_MAX_BYTES]);
+
+static struct slice
+name_numbered(uint32_t i, char buf[NAME_MAX_BYTES])
+{
+	return slice_of(buf, (size_t)snprintf(buf, NAME_MAX_BYTES, "name-%06u", i));
+}
+
 static void
-tree_make(void)
+tree_make_of(name_fn *name, uint32_t cnt)
 {
 	static uint8_t mem[256 << 10], state_mem[256 << 10];
 	struct wbuf st = wbuf_init(state_mem, sizeof(state_mem)), out = wbuf_init(mem, sizeof(mem));
 	struct envelope e = { .type = LATTICE_GSET };
 	struct table_builder b;
+	char buf[NAME_MAX_BYTES];
 
 	table_begin(&b, &st);
-	for (uint32_t i = 0; i < NAMES; i++) {
-		char name[32];
+	for (uint32_t i = 0; i < cnt; i++) {
+		struct slice s = name(i, buf);
 
-		wbuf_put(&st, name, (size_t)snprintf(name, sizeof(name), "name-%06u", i));
+		wbuf_put(&st, s.p, s.len);
 		table_item_end(&b);
 	}
 	INSIST(table_end(&b) == 0);
@@ -42,6 +55,12 @@ tree_make(void)
 	INSIST(envelope_write(&e, &out) == 0);
 	grove_world_init(&w, MEM);
 	INSIST(grown_make(&w, wbuf_slice(&out), &t) == 0);
+}
+
+static void
+tree_make(void)
+{
+	tree_make_of(name_numbered, NAMES);
 }
 
 /* Every reader. Returns: something that needs all that was read. */
@@ -125,6 +144,74 @@ damaged(void **state)
 	grove_world_fini(&w);
 }
 
+static struct slice
+name_zeros(uint32_t i, char buf[NAME_MAX_BYTES])
+{
+	memset(buf, 0, i);
+	return slice_of(buf, i);
+}
+
+static struct slice
+name_late(uint32_t i, char buf[NAME_MAX_BYTES])
+{
+	/* The first is alone, so that the others' heads are all the same. */
+	return slice_of(buf, (size_t)snprintf(buf, NAME_MAX_BYTES, i == 0 ? "n" : "name-%030u", i));
+}
+
+static struct slice
+name_binary(uint32_t i, char buf[NAME_MAX_BYTES])
+{
+	uint64_t be = htobe64(i * UINT64_C(0x0003000500070009));
+
+	memcpy(buf, &be, sizeof(be));
+	return slice_of(buf, sizeof(be));
+}
+
+/* Each name is found, and none that is not there: neither a longer nor a shorter one, nor one that
+ * comes a little later. */
+static void
+found(name_fn *name, uint32_t cnt)
+{
+	char buf[NAME_MAX_BYTES], other[NAME_MAX_BYTES];
+	struct slice v = tree_slice(&t.view), before = slice_of(NULL, 0);
+
+	for (uint32_t i = 0; i < cnt; i++) {
+		struct slice s = name(i, buf);
+
+		assert_true(gset_has(v, s));
+		memcpy(other, s.p, s.len);
+		other[s.len] = 1;
+		assert_false(gset_has(v, slice_of(other, s.len + 1)));
+		if (s.len > 0 && before.len != s.len - 1) {
+			assert_false(gset_has(v, slice_of(other, s.len - 1)));
+			other[s.len - 1] ^= 0x40;
+			assert_false(gset_has(v, slice_of(other, s.len)));
+		}
+		before = s;
+	}
+	assert_false(gset_has(v, slice_str("\xff\xff\xff\xff\xff")));
+}
+
+static void
+heads(void **state)
+{
+	static const struct {
+		name_fn *name;
+		uint32_t cnt;
+	} sets[] = { { name_zeros, 250 },
+		     { name_late, 900 },
+		     { name_binary, 5000 },
+		     { name_numbered, NAMES } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+		tree_make_of(sets[i].name, sets[i].cnt);
+		found(sets[i].name, sets[i].cnt);
+		grown_release(&w, &t);
+		grove_world_fini(&w);
+	}
+}
+
 /* An inner node that is its own child. */
 static void
 cycle(void **state)
@@ -174,6 +261,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(heads),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(cycle),
 		cmocka_unit_test(damaged),

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* doctor_conf.c - what a configuration file means, as the node's own parser reads it
+ *
+ * Files are read with a part of DPDK that this program does without, and there shall be one reader.
+ */
+#include "doctor_conf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <microburst/error.h>
+
+#include "beside.h"
+
+extern char **environ;
+
+static int
+child_start(const char *file, pid_t *ret_pid, FILE **ret_out)
+{
+	char path[PATH_MAX];
+	const char *const argv[] = { path, "--check", "--config", file, NULL };
+	posix_spawn_file_actions_t files;
+	int fd[2], rc;
+
+	if (beside_program("microburstd", path) != MB_OK) {
+		return MB_ERR_NOT_FOUND;
+	}
+	if (pipe2(fd, O_CLOEXEC) != 0) {
+		return MB_ERR_IO;
+	}
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_adddup2(&files, fd[1], STDOUT_FILENO);
+	rc = posix_spawn(ret_pid, path, &files, NULL, (char *const *)argv, environ);
+	posix_spawn_file_actions_destroy(&files);
+	close(fd[1]);
+	*ret_out = rc == 0 ? fdopen(fd[0], "r") : NULL;
+	if (*ret_out == NULL) {
+		close(fd[0]);
+		return MB_ERR_IO;
+	}
+	return 0;
+}
+
+int
+doctor_conf(const char *file, struct params *ret)
+{
+	char line[PARAM_NAME_BYTES + PARAM_STR_BYTES + 8], why[PARAMS_ERR_BYTES];
+	int status, err;
+	FILE *out;
+	pid_t pid;
+
+	err = child_start(file, &pid, &out);
+	if (err != 0) {
+		return err;
+	}
+	params_default(ret);
+	while (fgets(line, sizeof(line), out) != NULL) {
+		char *value = strchr(line, '=');
+
+		line[strcspn(line, "\n")] = '\0';
+		if (value != NULL) {
+			*value++ = '\0';
+			if (params_set(ret, line, value, why) != 0) {
+				err = MB_ERR_VERSION; /* that program is not of this build */
+			}
+		}
+	}
+	fclose(out);
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR) {
+			return MB_ERR_IO;
+		}
+	}
+	return !WIFEXITED(status) ? MB_ERR_IO : WEXITSTATUS(status) != 0 ? MB_ERR_CONFIG : err;
+}

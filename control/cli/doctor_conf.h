@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* doctor_conf - what a configuration file means, as the node's own parser reads it
+ *
+ * Threads: any.
+ */
+#ifndef MB_CLI_DOCTOR_CONF_H
+#define MB_CLI_DOCTOR_CONF_H
+
+#include "params.h"
+
+/* doctor_conf runs `microburstd --check --config file` and fills *ret. What is wrong with the file
+ * is said by that program, on standard error.
+ * Returns: 0; MB_ERR_NOT_FOUND no microburstd beside this program; MB_ERR_CONFIG; MB_ERR_IO. */
+int doctor_conf(const char *file, struct params *ret);
+
+#endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_dag - MB.DAG: calling DAGs, and what there are */
+#include <string.h>
+
+#include <microburst/error.h>
+
+#include "call.h"
+#include "check.h"
+#include "cmd_fn.h"
+#include "commands.h"
+#include "dagtext.h"
+#include "placement.h"
+
+static void
+vertex_name(const struct placement_copy *shown, const struct placement_vertex *v,
+	    char ret[DAGTEXT_VERTEX_BYTES])
+{
+	const struct placement_fn *fn = placement_fn_get(shown, v->fn);
+	char name[NAME_BYTES_MAX] = "?", tag[DAGTEXT_TAG_BYTES];
+
+	if (fn != NULL) {
+		memcpy(name, fn->name, sizeof(name));
+	}
+	memcpy(tag, v->tag, sizeof(tag));
+	name[sizeof(name) - 1] = '\0';
+	tag[sizeof(tag) - 1] = '\0';
+	dagtext_vertex_name(name, tag, ret);
+}
+
+static int
+dag_show(struct gate *g, struct gate_conn *c, struct slice word)
+{
+	const struct placement_copy *shown;
+	const struct placement_dag *dag;
+	char name[NAME_BYTES_MAX], vertex[DAGTEXT_VERTEX_BYTES];
+	uint32_t vertex_cnt, edge_cnt;
+	uint64_t gen;
+
+	shown = placement_shown(g->placement, &gen);
+	dag = gate_name_of(word, name) ? placement_dag_find(shown, name) : NULL;
+	if (dag == NULL) {
+		return gate_call_refuse(g, c, MB_ERR_NO_DAG);
+	}
+	vertex_cnt = MIN((uint32_t)dag->vertex_cnt, (uint32_t)DAG_FUNCTION_MAX);
+	edge_cnt = MIN((uint32_t)dag->edge_cnt, (uint32_t)DAG_EDGE_MAX);
+	gate_map(g, c, 2);
+	gate_bulk_str(g, c, "functions");
+	gate_array(g, c, vertex_cnt);
+	for (uint32_t i = 0; i < vertex_cnt; i++) {
+		vertex_name(shown, &dag->vertex[i], vertex);
+		gate_bulk_str(g, c, vertex);
+	}
+	gate_bulk_str(g, c, "edges");
+	gate_array(g, c, edge_cnt);
+	for (uint32_t i = 0; i < edge_cnt; i++) {
+		gate_array(g, c, 2);
+		vertex_name(shown, &dag->vertex[dag->edge[i].from % DAG_FUNCTION_MAX], vertex);
+		gate_bulk_str(g, c, vertex);
+		vertex_name(shown, &dag->vertex[dag->edge[i].to % DAG_FUNCTION_MAX], vertex);
+		gate_bulk_str(g, c, vertex);
+	}
+	return GATE_DONE;
+}
+
+static int
+dag_list(struct gate *g, struct gate_conn *c)
+{
+	const struct placement_copy *shown;
+	uint32_t cnt = 0;
+	uint64_t gen;
+
+	shown = placement_shown(g->placement, &gen);
+	for (uint32_t i = 0; i < DAG_CNT_MAX; i++) {
+		cnt += shown->dag[i].id != 0;
+	}
+	gate_array(g, c, cnt);
+	for (uint32_t i = 0; i < DAG_CNT_MAX && cnt > 0; i++) {
+		const struct placement_dag *dag = &shown->dag[i];
+
+		if (dag->id != 0) {
+			gate_bulk(g, c, slice_of(dag->name, strnlen(dag->name, NAME_BYTES_MAX)));
+			cnt--;
+		}
+	}
+	for (; cnt > 0; cnt--) {
+		gate_null(g, c);
+	}
+	return GATE_DONE;
+}
+
+/* The words behind "function=" of one vertex: a=1 a=2 b=x. */
+static uint32_t
+vertex_words(const struct slice *word, uint32_t cnt, const char *vertex,
+	     struct slice ret[MB_VALUES_MAX])
+{
+	size_t len = strlen(vertex);
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < cnt && n < MB_VALUES_MAX; i++) {
+		if (word[i].len > len && word[i].p[len] == '=' &&
+		    memcmp(word[i].p, vertex, len) == 0) {
+			ret[n++] = slice_of(word[i].p + len + 1, word[i].len - len - 1);
+		}
+	}
+	return n;
+}
+
+/* A DAG call's payload: a list with one list a function, or NIL. Returns: its bytes, or an error.
+ * */
+static int64_t
+dag_payload(struct gate *g, struct gate_conn *c, const struct placement_copy *shown,
+	    const struct placement_dag *dag, const struct slice *word, uint32_t cnt)
+{
+	uint32_t vertex_cnt = MIN((uint32_t)dag->vertex_cnt, (uint32_t)DAG_FUNCTION_MAX);
+	struct value shape[DAG_FUNCTION_MAX];
+	struct slice arg[MB_VALUES_MAX];
+	char vertex[DAGTEXT_VERTEX_BYTES];
+	struct value_writer w, inner;
+	uint32_t used = 0;
+	int64_t bytes;
+
+	for (uint32_t v = 0; v < vertex_cnt; v++) {
+		uint32_t n;
+
+		vertex_name(shown, &dag->vertex[v], vertex);
+		n = vertex_words(word, cnt, vertex, arg);
+		used += n;
+		bytes = n > 0 ? gate_words_bytes(arg, n, 0) : 0;
+		if (bytes < 0) {
+			return bytes;
+		}
+		shape[v] =
+			(struct value){ .type = n > 0 ? MB_LIST : MB_NIL, .len = (uint32_t)bytes };
+	}
+	if (used != cnt) {
+		return MB_ERR_INVALID;
+	}
+	bytes = value_list_footprint(shape, vertex_cnt);
+	if (bytes < 0 || bytes > PAYLOAD_SLAB_MAX) {
+		return MB_ERR_TOO_LARGE;
+	}
+	if (!gate_conn_keep(g, c, (size_t)bytes)) {
+		return MB_ERR_NO_MEMORY;
+	}
+	value_list_begin(&w, c->keep, (size_t)bytes, vertex_cnt);
+	for (uint32_t v = 0; v < vertex_cnt; v++) {
+		uint8_t *list = value_list_reserve(&w, (enum mb_type)shape[v].type, shape[v].len);
+		uint32_t n;
+
+		if (list == NULL) {
+			continue;
+		}
+		vertex_name(shown, &dag->vertex[v], vertex);
+		n = vertex_words(word, cnt, vertex, arg);
+		value_list_begin(&inner, list, shape[v].len, n);
+		gate_words_add(&inner, arg, n, 0);
+		if (value_list_end(&inner) < 0) {
+			return MB_ERR_INVALID; /* the DAG changed meanwhile */
+		}
+	}
+	return value_list_end(&w);
+}
+
+static int
+dag_call(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct gate_call_options opt;
+	const struct placement_copy *shown;
+	const struct placement_dag *dag;
+	char name[NAME_BYTES_MAX];
+	struct desc d = { .sub = CALL_DAG };
+	uint64_t gen;
+	int64_t bytes;
+	uint32_t at;
+
+	if (c->answered) {
+		return gate_call_reply(g, c);
+	}
+	at = gate_options(g, c, arg, arg_cnt, 2, &opt);
+	if (at == 0) {
+		return GATE_DONE;
+	}
+	do {
+		shown = placement_shown(g->placement, &gen);
+		dag = gate_name_of(arg[at], name) ? placement_dag_find(shown, name) : NULL;
+		if (dag == NULL) {
+			return gate_call_refuse(g, c, MB_ERR_NO_DAG);
+		}
+		d.a = dag->id;
+		bytes = dag_payload(g, c, shown, dag, arg + at + 1, arg_cnt - at - 1);
+	} while (placement_stale(g->placement, gen));
+	if (bytes == MB_ERR_INVALID) {
+		return gate_error(g, c, "ERR arguments are function=word, of functions of the DAG");
+	}
+	if (bytes < 0) {
+		return gate_call_refuse(g, c, (int)bytes);
+	}
+	return gate_call_go(g, c, &d, (size_t)bytes, &opt, 0);
+}
+
+int
+cmd_mb_dag(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	if (gate_word_is(arg[1], "call") && arg_cnt >= 3) {
+		return dag_call(g, c, arg, arg_cnt);
+	}
+	if (gate_word_is(arg[1], "show") && arg_cnt == 3) {
+		return dag_show(g, c, arg[2]);
+	}
+	if (gate_word_is(arg[1], "list") && arg_cnt == 2) {
+		return dag_list(g, c);
+	}
+	return gate_unknown_sub(g, c, "MB.DAG", arg, arg_cnt);
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_watch - MONITOR, SLOWLOG, LATENCY: asking for what gate_watch.c keeps */
+#include <string.h>
+
+#include <microburst/error.h>
+
+#include "check.h"
+#include "commands.h"
+
+#define SLOW_SHOWN 10 /* if the client does not say */
+
+int
+cmd_monitor(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	gate_ok(g, c);
+	gate_monitor_set(g, c, true);
+	return GATE_DONE;
+}
+
+/* ------------------------------------------------------------------------ SLOWLOG */
+
+static void
+slow_reply(struct gate *g, struct gate_conn *c, const struct gate_slow *s)
+{
+	const uint8_t *p = s->text;
+
+	gate_array(g, c, 6);
+	gate_int(g, c, (int64_t)s->id);
+	gate_int(g, c, (int64_t)s->at_s);
+	gate_int(g, c, (int64_t)s->us);
+	gate_array(g, c, s->word_cnt);
+	for (uint32_t i = 0; i < s->word_cnt; i++) {
+		uint32_t len;
+
+		memcpy(&len, p, sizeof(len));
+		gate_bulk(g, c, slice_of(p + sizeof(len), len));
+		p += sizeof(len) + len;
+	}
+	gate_bulk_str(g, c, s->address);
+	gate_bulk_str(g, c, s->name);
+}
+
+int
+cmd_slowlog(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	int64_t most = SLOW_SHOWN, cnt = (int64_t)(g->slow_seq - g->slow_first);
+
+	if (gate_word_is(arg[1], "len") && arg_cnt == 2) {
+		gate_int(g, c, cnt);
+		return GATE_DONE;
+	}
+	if (gate_word_is(arg[1], "reset") && arg_cnt == 2) {
+		gate_slow_reset(g);
+		gate_ok(g, c);
+		return GATE_DONE;
+	}
+	if (!gate_word_is(arg[1], "get") || arg_cnt > 3) {
+		return gate_unknown_sub(g, c, "SLOWLOG", arg, arg_cnt);
+	}
+	if (arg_cnt == 3 && (!gate_word_i64(arg[2], &most) || most < -1)) {
+		return gate_error(g, c, "ERR count should be greater than or equal to -1");
+	}
+	cnt = most < 0 ? cnt : MIN(most, cnt);
+	gate_array(g, c, (size_t)cnt);
+	for (uint64_t i = 0; i < (uint64_t)cnt; i++) {
+		slow_reply(g, c, g->slow[(g->slow_seq - 1 - i) % GATE_SLOW_CNT]);
+	}
+	return GATE_DONE;
+}
+
+/* ------------------------------------------------------------------------ LATENCY */
+
+/* How many of a command's calls took no longer than each power of two of microseconds, as far as
+ * that still grows. */
+static void
+histogram_reply(struct gate *g, struct gate_conn *c, const struct gate_command *cmd)
+{
+	uint64_t all = 0, sum = 0;
+	uint32_t rows = 0;
+
+	for (uint32_t i = 0; i < GATE_LATENCY_CNT; i++) {
+		all += cmd->latency[i];
+		rows += cmd->latency[i] != 0;
+	}
+	gate_bulk_str(g, c, cmd->name);
+	gate_map(g, c, 2);
+	gate_bulk_str(g, c, "calls");
+	gate_int(g, c, (int64_t)all);
+	gate_bulk_str(g, c, "histogram_usec");
+	gate_map(g, c, rows);
+	for (uint32_t i = 0; i < GATE_LATENCY_CNT; i++) {
+		sum += cmd->latency[i];
+		if (cmd->latency[i] != 0) {
+			gate_int(g, c, INT64_C(1) << i);
+			gate_int(g, c, (int64_t)sum);
+		}
+	}
+}
+
+static bool
+was_timed(const struct gate_command *cmd)
+{
+	uint64_t any = 0;
+
+	for (uint32_t i = 0; i < GATE_LATENCY_CNT; i++) {
+		any |= cmd->latency[i];
+	}
+	return any != 0;
+}
+
+static int
+histograms(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	uint32_t cnt = 0;
+
+	for (uint32_t i = 2; i < arg_cnt; i++) {
+		const struct gate_command *cmd = gate_command_find(arg[i]);
+
+		cnt += cmd != NULL && was_timed(cmd);
+	}
+	for (uint32_t i = 0; arg_cnt == 2 && gate_command_at(i) != NULL; i++) {
+		cnt += was_timed(gate_command_at(i));
+	}
+	gate_map(g, c, cnt);
+	for (uint32_t i = 2; i < arg_cnt; i++) {
+		const struct gate_command *cmd = gate_command_find(arg[i]);
+
+		if (cmd != NULL && was_timed(cmd)) {
+			histogram_reply(g, c, cmd);
+		}
+	}
+	for (uint32_t i = 0; arg_cnt == 2 && gate_command_at(i) != NULL; i++) {
+		if (was_timed(gate_command_at(i))) {
+			histogram_reply(g, c, gate_command_at(i));
+		}
+	}
+	return GATE_DONE;
+}
+
+/* LATENCY's other half, events of the server that took long, has no like here: nothing in the gate
+ * stops the world. */
+int
+cmd_latency(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	if (gate_word_is(arg[1], "histogram")) {
+		return histograms(g, c, arg, arg_cnt);
+	}
+	if (gate_word_is(arg[1], "latest") && arg_cnt == 2) {
+		gate_array(g, c, 0);
+		return GATE_DONE;
+	}
+	if (gate_word_is(arg[1], "history") && arg_cnt == 3) {
+		gate_array(g, c, 0);
+		return GATE_DONE;
+	}
+	if (gate_word_is(arg[1], "reset")) {
+		gate_int(g, c, 0);
+		return GATE_DONE;
+	}
+	return gate_unknown_sub(g, c, "LATENCY", arg, arg_cnt);
+}

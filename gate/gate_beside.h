@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate_beside - what a gate keeps beside its connections: who listens to what, users, and what it
+ * remembers of commands */
+#ifndef MB_GATE_BESIDE_H
+#define MB_GATE_BESIDE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "gate_acl.h"
+#include "slice.h"
+
+#define GATE_ADDRESS_MAX 96
+#define GATE_SLOW_CNT    128  /* slow commands that are remembered */
+#define GATE_LATENCY_CNT 24u  /* powers of two of microseconds; the last one is all above */
+#define GATE_ERROR_CNT   32   /* kinds of errors that are counted */
+#define GATE_CHAIN_CNT   1024 /* of the table of what is listened to */
+#define GATE_USER_MAX    128
+#define GATE_REFUSAL_CNT 64  /* for ACL LOG */
+#define GATE_NAME_MAX    128 /* of a client */
+
+struct gate;
+struct gate_conn;
+struct gate_command;
+
+/* ---- who listens ---------------------------------------------------------------------------- */
+
+enum gate_topic_kind { TOPIC_CHANNEL = 0, TOPIC_PATTERN, TOPIC_SHARD, GATE_TOPIC_KINDS };
+
+struct gate_sub {
+	struct gate_topic *topic;
+	struct gate_conn *conn;
+	LIST_ENTRY(gate_sub) next_of_topic, next_of_conn;
+};
+LIST_HEAD(gate_subs, gate_sub);
+
+struct gate_topic {
+	LIST_ENTRY(gate_topic) next, next_of_kind;
+	struct gate_subs subs;
+	uint64_t hash;
+	uint32_t sub_cnt, len;
+	enum gate_topic_kind kind;
+	uint8_t name[];
+};
+LIST_HEAD(gate_topics, gate_topic);
+
+LIST_HEAD(gate_monitors, gate_conn);
+
+struct gate_slow {
+	uint64_t id, at_s, us;
+	uint32_t len, word_cnt;
+	char address[GATE_ADDRESS_MAX], name[GATE_NAME_MAX];
+	uint8_t text[]; /* ( len u32 | bytes ) * */
+};
+
+struct gate_user {
+	LIST_ENTRY(gate_user) next;
+	struct acl_user acl;
+};
+LIST_HEAD(gate_users, gate_user);
+
+/* Something that a user was not allowed. */
+struct gate_refusal {
+	const char *reason, *context;
+	uint64_t id, cnt, first_us, last_us;
+	char user[ACL_NAME_MAX], object[64], client[256];
+};
+
+/* How often an error was answered, by its first word. */
+struct gate_errors {
+	char word[24];
+	uint64_t cnt;
+};
+
+/* ---- cmd_pubsub.c */
+
+/* gate_subs_drop: a connection listens to nothing any more. */
+void gate_subs_drop(struct gate *g, struct gate_conn *c);
+
+/* ---- gate_users.c */
+
+/* gate_users_init makes the user default, and those of the file gate.users. Threads: start-up.
+ * Returns: 0; an error, and its line is logged. */
+int gate_users_init(struct gate *g);
+/* gate_users_text takes lines of "user NAME RULE ...". Returns: 0; an error, its line, and why. */
+int gate_users_text(struct gate *g, struct slice text, uint32_t *ret_line, char why[ACL_WHY_BYTES]);
+struct gate_user *gate_user_find(struct gate *g, struct slice name);
+/* gate_user_put adds a user, or changes the one of this name. Returns: NULL: there is no memory. */
+struct gate_user *gate_user_put(struct gate *g, const struct acl_user *acl);
+/* gate_user_remove: whoever is logged in so is closed. */
+void gate_user_remove(struct gate *g, struct gate_user *u);
+void gate_login(struct gate_conn *c, struct gate_user *u);
+void gate_logout(struct gate_conn *c);
+/* gate_login_default: as who has said nothing. */
+void gate_login_default(struct gate *g, struct gate_conn *c);
+/* gate_auth logs in. Returns: whether it could; else that is answered. */
+bool gate_auth(struct gate *g, struct gate_conn *c, struct slice name, struct slice password);
+/* gate_refused remembers what was not allowed. */
+void gate_refused(struct gate *g, struct gate_conn *c, const char *reason, struct slice name,
+		  struct slice object);
+/* gate_acl_check: whether the connection's user may do this. Returns: 0; MB_ERR_DENIED: it is
+ * answered; MB_ERR_TRYAGAIN: wait, and ask again. */
+int gate_acl_check(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
+		   const struct slice *arg, uint32_t arg_cnt);
+
+/* Whether nobody has to say a password for it. */
+static inline bool
+gate_user_open(const struct gate_user *u)
+{
+	return u->acl.on && u->acl.nopass;
+}
+
+/* ---- gate_watch.c */
+
+/* gate_timed: a command took so many cycles. arg: its words, as far as they are known. */
+void gate_timed(struct gate *g, const struct gate_conn *c, struct gate_command *cmd,
+		uint64_t cycles, const struct slice *arg, uint32_t arg_cnt);
+void gate_slow_reset(struct gate *g);
+/* gate_monitor_show shows a command to all that said MONITOR. */
+void gate_monitor_show(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
+		       const struct slice *arg, uint32_t arg_cnt);
+void gate_monitor_set(struct gate *g, struct gate_conn *c, bool on);
+
+#endif

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate_watch - what the gate shows of the commands it runs: who is slow, how long each takes, and,
+ * to those who said MONITOR, all of them
+ *
+ * A command's time is from its first step until its reply is written, with all its waiting for keys
+ * and acknowledgements; of one that waits for an item, from when there is one. Plain writes of a
+ * pipeline are timed together, until they are acknowledged.
+ *
+ *   V1  The clock is read once a command that runs at once, and twice a run of writes.
+ *   V2  What was slow is kept by GATE_SLOW_CNT entries with at most so many words, and bytes of
+ *       each: 128 entries are at most 600 KiB of the gate's memory. Words of plain writes are not
+ *       there any more when they are acknowledged: their entries have the command's name.
+ *   V3  Passwords are never shown: CMD_SECRET.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "gate_int.h"
+#include "timebase.h"
+
+#define SLOW_WORDS      32
+#define SLOW_WORD_MAX   128
+#define MONITOR_BYTES   4000 /* of one line; what is longer is cut */
+#define MONITOR_EXTRA   16   /* room for what is put behind a cut line */
+#define BYTES_OF_A_REPR 4
+
+/* ------------------------------------------------------------------------ times */
+
+static uint32_t
+latency_bucket(uint64_t us)
+{
+	uint32_t i = us <= 1 ? 0 : 64 - (uint32_t)__builtin_clzll(us - 1);
+
+	return MIN(i, GATE_LATENCY_CNT - 1);
+}
+
+static void
+slow_free(struct gate *g, uint32_t at)
+{
+	struct gate_slow *s = g->slow[at];
+
+	if (s != NULL) {
+		heap_free(g->heap, s, sizeof(*s) + s->len);
+		g->slow[at] = NULL;
+	}
+}
+
+void
+gate_slow_reset(struct gate *g)
+{
+	for (uint32_t i = 0; i < GATE_SLOW_CNT; i++) {
+		slow_free(g, i);
+	}
+	g->slow_first = g->slow_seq;
+}
+
+/* A word as it is kept: its beginning, and how much more there was. */
+static size_t
+slow_word(struct slice word, char ret[SLOW_WORD_MAX + 40])
+{
+	size_t n = MIN(word.len, (size_t)SLOW_WORD_MAX);
+
+	if (n != 0) {
+		memcpy(ret, word.p, n);
+	}
+	if (n < word.len) {
+		n += (size_t)snprintf(ret + n, 40, "... (%zu more bytes)", word.len - n);
+	}
+	return n;
+}
+
+static void
+slow_add(struct gate *g, const struct gate_conn *c, const struct gate_command *cmd, uint64_t us,
+	 const struct slice *arg, uint32_t arg_cnt)
+{
+	static char text[SLOW_WORDS * (SLOW_WORD_MAX + 40 + sizeof(uint32_t))];
+	struct gate_slow *s;
+	uint32_t cnt = MIN(arg_cnt, (uint32_t)SLOW_WORDS), at = g->slow_seq % GATE_SLOW_CNT;
+	size_t len = 0;
+
+	for (uint32_t i = 0; i < cnt; i++) {
+		struct slice word = arg[i];
+		char more[40];
+		uint32_t n;
+
+		if (i > 0 && (cmd->flags & CMD_SECRET) != 0) { /* V3 */
+			word = slice_of("(redacted)", 10);
+		} else if (i == SLOW_WORDS - 1 && arg_cnt > SLOW_WORDS) {
+			word = slice_of(more, (size_t)snprintf(more, sizeof(more),
+							       "... (%u more arguments)",
+							       arg_cnt - SLOW_WORDS + 1));
+		}
+		n = (uint32_t)slow_word(word, text + len + sizeof(n));
+		memcpy(text + len, &n, sizeof(n));
+		len += sizeof(n) + n;
+	}
+	s = heap_alloc(g->heap, sizeof(*s) + len);
+	if (s == NULL) {
+		return; /* no memory for looking back */
+	}
+	*s = (struct gate_slow){ .id = g->slow_seq++,
+				 .at_s = timebase_wall_us(timebase_real()) / US_PER_S,
+				 .us = us,
+				 .len = (uint32_t)len,
+				 .word_cnt = cnt };
+	gate_conn_address(g, c, s->address);
+	snprintf(s->name, sizeof(s->name), "%s", c->name != NULL ? c->name : "");
+	memcpy(s->text, text, len);
+	slow_free(g, at);
+	g->slow[at] = s;
+	g->slow_first =
+		MAX(g->slow_first, g->slow_seq > GATE_SLOW_CNT ? g->slow_seq - GATE_SLOW_CNT : 0);
+}
+
+void
+gate_timed(struct gate *g, const struct gate_conn *c, struct gate_command *cmd, uint64_t cycles,
+	   const struct slice *arg, uint32_t arg_cnt)
+{
+	uint64_t ns = timebase_tsc_to_ns(cycles);
+
+	cmd->latency[latency_bucket(ns / NS_PER_US)]++;
+	cmd->ns += ns;
+	if (unlikely(g->cfg.slowlog_ns != 0 && ns >= g->cfg.slowlog_ns)) {
+		slow_add(g, c, cmd, ns / NS_PER_US, arg, arg_cnt);
+	}
+}
+
+/* ------------------------------------------------------------------------ everything */
+
+/* Bytes as Redis prints them, in quotes. */
+static void
+repr(struct wbuf *w, struct slice word)
+{
+	wbuf_u8(w, '"');
+	for (size_t i = 0; i < word.len && w->cap - w->len > MONITOR_EXTRA; i++) {
+		static const char named[] = "\n\r\t\a\b", letter[] = "nrtab";
+		const char *at = word.p[i] != '\0' ? strchr(named, word.p[i]) : NULL;
+		char text[BYTES_OF_A_REPR + 1];
+
+		if (word.p[i] == '"' || word.p[i] == '\\') {
+			wbuf_u8(w, '\\');
+			wbuf_u8(w, word.p[i]);
+		} else if (at != NULL) {
+			wbuf_u8(w, '\\');
+			wbuf_u8(w, (uint8_t)letter[at - named]);
+		} else if (isprint(word.p[i])) {
+			wbuf_u8(w, word.p[i]);
+		} else {
+			snprintf(text, sizeof(text), "\\x%02x", word.p[i]);
+			wbuf_put(w, text, BYTES_OF_A_REPR);
+		}
+	}
+	wbuf_u8(w, '"');
+}
+
+void
+gate_monitor_show(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
+		  const struct slice *arg, uint32_t arg_cnt)
+{
+	char line[MONITOR_BYTES], address[GATE_ADDRESS_MAX];
+	struct wbuf w = wbuf_init((uint8_t *)line, sizeof(line));
+	uint64_t us = timebase_wall_us(timebase_real());
+	struct gate_conn *m;
+
+	if ((cmd->flags & (CMD_SECRET | CMD_ADMIN)) != 0) { /* V3 */
+		return;
+	}
+	gate_conn_address(g, c, address);
+	w.len = (size_t)snprintf(line, sizeof(line), "+%llu.%06llu [0 %s]",
+				 (unsigned long long)(us / US_PER_S),
+				 (unsigned long long)(us % US_PER_S), address);
+	for (uint32_t i = 0; i < arg_cnt; i++) {
+		if (w.cap - w.len <= 2 * MONITOR_EXTRA) {
+			wbuf_put(&w, " ...", 4);
+			break;
+		}
+		wbuf_u8(&w, ' ');
+		repr(&w, arg[i]);
+	}
+	wbuf_put(&w, "\r\n", 2);
+	LIST_FOREACH(m, &g->monitors, next_monitor)
+	{
+		if (!m->last) {
+			gate_push_begin(m);
+			gate_out_bytes(g, m, line, w.len);
+			gate_push_end(g, m);
+		}
+	}
+}
+
+void
+gate_monitor_set(struct gate *g, struct gate_conn *c, bool on)
+{
+	if (on && !c->monitor) {
+		LIST_INSERT_HEAD(&g->monitors, c, next_monitor);
+	} else if (!on && c->monitor) {
+		LIST_REMOVE(c, next_monitor);
+	}
+	c->monitor = on;
+}

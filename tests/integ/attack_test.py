@@ -1,0 +1,242 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: Apache-2.0
+"""attack_test.py MICROBURST
+
+Goal:   a function can do nothing to what it is shown, nor to the node through what it talks by: the
+        caller's argument and the cached value stay what they were, and others go on being served.
+Method: functions that attack, on a whole node: pages it is shown made writable, moved, taken away,
+        written; the executor's own sockets and bells filled with nonsense, half messages and
+        requests for memory; memory without end, a stack without end, processes without end.
+"""
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from node import Node, until   # noqa: E402
+
+MICROBURST = sys.argv[1]
+LARGE = 3 << 20     # an argument of its own segment, a value of its own pages
+SMALL = 4000        # an argument in its caller's slab
+
+FUNCTION = r"""
+#define _GNU_SOURCE
+#include <microburst/function.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+struct said {
+    char text[1024];
+    size_t len;
+};
+
+static void tried(struct said *s, const char *what, long rc)
+{
+    if (rc >= 0)
+        s->len += (size_t)snprintf(s->text + s->len, sizeof(s->text) - s->len, "%s; ", what);
+}
+
+static void pages(struct said *s, struct mb_slice v)
+{
+    uintptr_t p = ((uintptr_t)v.p + 4095) & ~(uintptr_t)4095;
+    void *page = (void *)(v.len > 8191 ? p : p - 4096);
+    void *q;
+
+    tried(s, "made writable", mprotect(page, 4096, PROT_READ | PROT_WRITE));
+    tried(s, "made executable", mprotect(page, 4096, PROT_READ | PROT_EXEC));
+    tried(s, "removed", madvise(page, 4096, MADV_REMOVE));
+    tried(s, "poisoned", madvise(page, 4096, MADV_HWPOISON));
+    q = mremap(page, 4096, 4096, MREMAP_MAYMOVE | 4 /* MREMAP_DONTUNMAP */);
+    if (q != MAP_FAILED)
+        tried(s, "moved and made writable", mprotect(q, 4096, PROT_READ | PROT_WRITE));
+    q = mremap(page, 0, 4096, MREMAP_MAYMOVE); /* the same pages a second time */
+    if (q != MAP_FAILED)
+        tried(s, "mapped again and made writable", mprotect(q, 4096, PROT_READ | PROT_WRITE));
+}
+
+/* shown(argument): what it is shown. Says what went through. */
+MB_FUNCTION(shown)
+{
+    struct said s = { .len = 0 };
+    struct mb_slice v;
+
+    MB_TRY(mb_arg_bytes(call, 0, &v));
+    pages(&s, v);
+    MB_TRY(mb_get(call, mb_str("victim"), &v));
+    pages(&s, v);
+    return mb_return_utf8(call, mb_slice_of(s.text, s.len));
+}
+
+MB_FUNCTION(writes_argument)
+{
+    struct mb_slice v;
+
+    MB_TRY(mb_arg_bytes(call, 0, &v));
+    memset((void *)(uintptr_t)v.p, 'x', v.len);
+    return 0;
+}
+
+MB_FUNCTION(writes_value)
+{
+    struct mb_slice v;
+
+    MB_TRY(mb_get(call, mb_str("victim"), &v));
+    memset((void *)(uintptr_t)v.p, 'x', v.len);
+    return 0;
+}
+
+/* Speaks over all that the executor has open: each kind of message there might be, in every
+ * length. */
+MB_FUNCTION(speaks)
+{
+    unsigned char bytes[256];
+    int64_t seed;
+
+    MB_TRY(mb_arg_i64(call, 0, &seed));
+    for (int i = 0; i < 2000; i++) {
+        for (size_t k = 0; k < sizeof(bytes); k++) {
+            seed = (int64_t)((uint64_t)seed * 6364136223846793005u + 1442695040888963407u);
+            bytes[k] = (unsigned char)((uint64_t)seed >> 33);
+        }
+        bytes[0] = (unsigned char)(i % 32);
+        bytes[1] = 0;
+        for (int fd = 3; fd < 16; fd++) {
+            struct iovec iov = { bytes, (size_t)i % sizeof(bytes) + 1 };
+            struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+            if (sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+                (void)!write(fd, bytes, 8);
+        }
+    }
+    return mb_return_i64(call, 1);
+}
+
+MB_FUNCTION(eats)
+{
+    for (;;) {
+        char *p = malloc(1 << 20);
+
+        if (p == NULL)
+            return mb_fail(call, "no more memory");
+        memset(p, 1, 1 << 20);
+    }
+}
+
+MB_FUNCTION(eats_in_place)
+{
+    char *volatile p;
+
+    while (memset(p = malloc(1 << 20), 1, 1 << 20) != MAP_FAILED) {
+    }
+    return 0;
+}
+
+static int deeper(volatile char *above)
+{
+    volatile char here[4096];
+
+    here[0] = above[0];
+    return here[0] == 0 ? 0 : deeper(here) + here[0];
+}
+
+MB_FUNCTION(stack)
+{
+    volatile char top[1] = { 1 };
+
+    return deeper(top);
+}
+
+MB_FUNCTION(forks)
+{
+    for (int i = 0; i < 1000; i++) {
+        if (syscall(SYS_fork) >= 0 || syscall(SYS_vfork) >= 0)
+            return mb_return_i64(call, i);
+    }
+    return mb_fail(call, "none");
+}
+
+MB_FUNCTION(fine)
+{
+    struct mb_slice v;
+
+    MB_TRY(mb_get(call, mb_str("victim"), &v));
+    for (size_t i = 0; i < v.len; i++) {
+        if (((const char *)v.p)[i] != 'v')
+            return mb_fail(call, "changed at %zu", i);
+    }
+    return mb_return_i64(call, (int64_t)v.len);
+}
+"""
+
+
+class Attack(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.node = Node(MICROBURST, '--set', 'executor.count=2', '--set', 'executor.memory=64m')
+        cls.addClassCleanup(cls.node.remove)
+        path = os.path.join(cls.node.folder, 'attack.c')
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write(FUNCTION)
+        code, _, err = cls.node.run('deploy', path)
+        assert code == 0, err
+        for name, size in ('large', LARGE), ('small', SMALL):
+            with open(os.path.join(cls.node.folder, name), 'wb') as f:
+                f.write(b'v' * size)
+        assert cls.node.run('set', 'victim', '@' + os.path.join(cls.node.folder, 'large'))[0] == 0
+
+    def tearDown(self):
+        self.assertEqual(self.call('fine'), (0, b'%d\n' % LARGE, ''), self.node.said())
+        self.assertIsNone(self.node.process.poll())
+        until(lambda: not any(self.node.json('status')['held'].values()), 20, 'nothing held')
+
+    def call(self, *args):
+        return self.node.run('call', *args)
+
+    def file(self, name):
+        return '@' + os.path.join(self.node.folder, name)
+
+    def dies(self, name, *args, how='signal 11'):
+        code, _, err = self.call(name, *args)
+        self.assertEqual(code, 1, err)
+        self.assertIn(how, err)
+        self.assertIn('writes did not happen', err)
+
+    def test_what_it_is_shown(self):
+        for name in 'large', 'small':
+            code, out, err = self.call('shown', self.file(name))
+            self.assertEqual((code, out), (0, b'\n'), err)
+
+    def test_writing_what_it_is_shown(self):
+        self.dies('writes_value', self.file('small'))
+        for name in 'large', 'small':
+            self.dies('writes_argument', self.file(name))
+
+    def test_nonsense(self):
+        for seed in range(4):
+            self.call('speaks', str(seed))      # whatever becomes of it
+
+    def test_memory(self):
+        code, _, err = self.call('eats')
+        self.assertEqual(code, 1)
+        self.assertIn('no more memory', err)
+        self.dies('eats_in_place', how='out of memory')
+
+    def test_stack(self):
+        self.dies('stack')
+
+    def test_processes(self):
+        code, _, err = self.call('forks')
+        self.assertEqual(code, 1)
+        self.assertIn('none', err)
+
+
+if __name__ == '__main__':
+    unittest.main(argv=sys.argv[:1] + sys.argv[2:], verbosity=2)

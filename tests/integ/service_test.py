@@ -1,0 +1,144 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: Apache-2.0
+"""service_test.py MICROBURSTD SOURCE BUILD
+
+Goal:   a service manager gets from a node what its unit promises: READY when it answers, a sign of
+        life as often as asked, STOPPING, an exit code that tells a wrong configuration from a
+        failure; the units and every file of configs/ are right.
+Method: this program is the manager: it binds the socket that NOTIFY_SOCKET names. Units are read by
+        systemd-analyze, where there is one, with programs of the build in them.
+"""
+import glob
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+
+MICROBURSTD, SOURCE, BUILD = map(os.path.abspath, sys.argv[1:4])
+LONG_S = 60     # a sanitizer on a busy machine is slow
+
+
+class Service(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix='microburst-service-')
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def start(self, watchdog_us):
+        self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(self.manager.close)
+        self.manager.bind(f'{self.folder}/notify')
+        self.manager.settimeout(LONG_S)
+        log = open(f'{self.folder}/log', 'wb')
+        self.addCleanup(log.close)
+        node = subprocess.Popen(
+            [MICROBURSTD, '--set', f'node.socket={self.folder}/socket', '--set',
+             'node.lcores=2'], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+            env={**os.environ, 'NOTIFY_SOCKET': f'{self.folder}/notify',
+                 'WATCHDOG_USEC': str(watchdog_us)})
+        self.addCleanup(node.wait)
+        self.addCleanup(node.kill)
+        return node
+
+    def hears(self):
+        return self.manager.recv(1000).decode()
+
+    def test_a_life(self):
+        node = self.start(6_000_000)
+        self.assertEqual(self.hears(), 'READY=1')
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+            client.connect(f'{self.folder}/socket')     # ready means: listens
+        self.assertEqual(self.hears(), 'WATCHDOG=1')
+        self.assertEqual(self.hears(), 'WATCHDOG=1')
+        for pid in self.family(node.pid):
+            with open(f'/proc/{pid}/environ', 'rb') as f:
+                if pid != node.pid:     # of its own it keeps what it was started with
+                    self.assertNotIn(b'NOTIFY_SOCKET', f.read())
+        node.send_signal(signal.SIGTERM)
+        heard = self.hears()
+        while heard == 'WATCHDOG=1':
+            heard = self.hears()
+        self.assertEqual(heard, 'STOPPING=1')
+        self.assertEqual(node.wait(LONG_S), 0)
+
+    @staticmethod
+    def family(pid):
+        """A process and its descendants that run programs of their own (exec)."""
+        out = subprocess.run(['ps', '-o', 'pid=', '--ppid', str(pid)], capture_output=True,
+                             text=True, check=False).stdout
+        return [pid, *map(int, out.split())]
+
+    def test_a_wrong_configuration(self):
+        path = f'{self.folder}/wrong.conf'
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write('[node]\nlcores = many\n')
+        for args in (['--config', path], ['--check', '--config', path],
+                     ['--check', '--set', 'node.none=1']):
+            done = subprocess.run([MICROBURSTD, *args], capture_output=True, text=True,
+                                  timeout=LONG_S, check=False)
+            self.assertEqual(done.returncode, 2, args)
+            self.assertIn('node.', done.stderr)
+
+    def test_the_configurations(self):
+        files = glob.glob(f'{SOURCE}/configs/*.conf')
+        self.assertGreaterEqual(len(files), 3)
+        for path in files:
+            with self.subTest(os.path.basename(path)):
+                done = subprocess.run([MICROBURSTD, '--check', '--config', path],
+                                      capture_output=True, text=True, timeout=LONG_S, check=False)
+                self.assertEqual((done.returncode, done.stderr), (0, ''))
+                self.explained(path)
+                self.asked_about(path)
+
+    def asked_about(self, path):
+        """doctor --config looks at what the file says."""
+        done = subprocess.run([f'{BUILD}/control/cli/microburst', '--json', 'doctor', '--config',
+                               path], capture_output=True, text=True, timeout=LONG_S, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ''))
+        found = {c['name']: c['found'] for c in json.loads(done.stdout)['checks']}
+        with open(path, encoding='utf-8') as f:
+            nic = next((line.split('=', 1)[1].strip() for line in f if line.startswith('nic =')),
+                       '')
+        expect = nic.partition('iface=')[2] or nic or 'socket'
+        self.assertIn(expect, found["the node's NIC"])
+
+    def explained(self, path):
+        """Every line that sets something has a comment above it, in the same paragraph."""
+        above = False
+        with open(path, encoding='utf-8') as f:
+            for line in f:
+                if '=' in line and not line.startswith('#'):
+                    self.assertTrue(above, line)
+                above = line.startswith('#')
+
+    def test_the_units(self):
+        if shutil.which('systemd-analyze') is None:
+            self.skipTest('there is no systemd-analyze')
+        units = glob.glob(f'{BUILD}/control/systemd/*.service')
+        self.assertEqual(len(units), 2)
+        for path in units:
+            with open(path, encoding='utf-8') as f:
+                text = f.read()
+            for program, built in (('microburstd', MICROBURSTD),
+                                   ('microburst', f'{BUILD}/control/cli/microburst')):
+                for key in ('ExecStart', 'ExecStop'):
+                    text = '\n'.join(
+                        f'{key}={built}' + line.partition(f'/{program}')[2]
+                        if line.startswith(key) and line.partition('=')[2].split()[0].endswith(
+                            f'/{program}') else line for line in text.split('\n'))
+            with open(f'{self.folder}/{os.path.basename(path)}', 'w', encoding='utf-8') as f:
+                f.write(text)
+        done = subprocess.run(['systemd-analyze', 'verify', '--man=no', '--generators=no',
+                               *glob.glob(f'{self.folder}/*.service')], capture_output=True,
+                              text=True, timeout=LONG_S, check=False)
+        ours = [line for line in done.stderr.splitlines() if 'microburst' in line]
+        self.assertEqual(ours, [])
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+
+if __name__ == '__main__':
+    unittest.main(argv=sys.argv[:1], verbosity=2)
