@@ -240,6 +240,8 @@ bool client_ask_wait(struct mb_client *c, int err, const struct client_ask *ask)
  * MB_ERR_NOT_FOUND: there is none, and nothing is held. client_look_end lets go of it. */
 int client_look_try(struct mb_client *c, struct slice key, struct cache_value *v,
 		    struct client_ask *ask);
+/* client_look_now does not ask anybody: CLIENT_PENDING, the value would have to be fetched. */
+int client_look_now(struct mb_client *c, struct slice key, struct cache_value *v);
 int client_look(struct mb_client *c, struct slice key, struct slice item, struct cache_value *v);
 void client_look_end(struct mb_client *c, struct cache_value *v);
 

@@ -58,34 +58,30 @@ struct looks {
 	struct mb_held *ret;
 };
 
-/* A value as the caller gets it. One that is read in place is copied: a client can hold only so
- * many there (HAZARD_CNT), and the caller wants all of them. */
+/* A value as the caller gets it: a copy. A client can hold only so many in place (HAZARD_CNT), and
+ * the caller wants all of them; several came in one answer. */
 static int
-hold(struct mb_client *c, struct cache_value *v, struct mb_held *ret)
+keep(void *ctx, size_t i, const struct cache_value *v)
 {
-	bool copy = c->remote == NULL;
+	struct looks *l = ctx;
 	char number[VIEW_TEXT_MAX];
-	struct client_held *h = NULL;
+	struct client_held *h;
 	struct slice text;
 	int err = view_text(v->type, v->state, number, &text);
 
-	if (err == 0) {
-		bool short_lived = copy || text.p == (const uint8_t *)number;
-
-		h = malloc(sizeof(*h) + (short_lived ? text.len : 0));
-		if (h != NULL && short_lived) {
-			text.p = memcpy(h + 1, text.p, text.len);
-		}
-		err = h == NULL ? MB_ERR_NO_MEMORY : 0;
+	if (err != 0) {
+		return err;
 	}
-	if (err == 0) {
-		h->v = copy ? (struct cache_value){ .slot = CACHE_SLOT_NONE } : *v;
-		*ret = (struct mb_held){ .p = text.p, .len = text.len, .internal = h };
+	h = malloc(sizeof(*h) + text.len);
+	if (h == NULL) {
+		return MB_ERR_NO_MEMORY;
 	}
-	if (err != 0 || copy) {
-		client_look_end(c, v);
+	h->v = (struct cache_value){ .slot = CACHE_SLOT_NONE };
+	if (text.len > 0) {
+		memcpy(h + 1, text.p, text.len);
 	}
-	return err;
+	l->ret[i] = (struct mb_held){ .p = h + 1, .len = text.len, .internal = h };
+	return 0;
 }
 
 static int
@@ -94,7 +90,11 @@ look_try(struct mb_client *c, void *ctx, size_t i)
 	struct looks *l = ctx;
 	int err = client_look_try(c, l->key[i], &l->v[i], &l->ask[i]);
 
-	return err == 0 ? hold(c, &l->v[i], &l->ret[i]) : err;
+	if (err == 0) {
+		err = keep(l, i, &l->v[i]);
+		client_look_end(c, &l->v[i]);
+	}
+	return err;
 }
 
 static void
@@ -108,15 +108,10 @@ get_burst(struct mb_client *c, const struct mb_key *key, size_t cnt, struct mb_h
 		ask[i] = err[i] == 0 ? &l.ask[i] : NULL;
 		ret[i] = (struct mb_held){ 0 };
 	}
-	if (c->remote == NULL) {
+	if (c->remote != NULL) {
+		remote_looks(c, l.key, cnt, keep, &l, err);
+	} else {
 		until_done(c, ask, cnt, err, look_try, &l);
-		return;
-	}
-	remote_looks(c, l.key, cnt, l.v, err);
-	for (size_t i = 0; i < cnt; i++) {
-		if (err[i] == 0) {
-			err[i] = hold(c, &l.v[i], &ret[i]);
-		}
 	}
 }
 

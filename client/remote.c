@@ -21,9 +21,10 @@
 #include "timebase.h"
 #include "value.h"
 
-#define RECV_BURST 64
-#define FLUSH      16
-#define SPIN_NS    (20 * NS_PER_US)
+#define RECV_BURST  64
+#define FLUSH       16
+#define GROUP_FIRST 16
+#define SPIN_NS     (20 * NS_PER_US)
 
 struct remote_op {
 	uint8_t *bytes;
@@ -38,6 +39,7 @@ struct remote_op {
 
 struct remote {
 	struct carrier way;
+	uint32_t group; /* keys in a request that reads many, by what answers could hold */
 	uint64_t at_ns; /* what is received now came then */
 	struct mb_client *c;
 	struct remote_op *head, **tail; /* not started */
@@ -284,6 +286,12 @@ remote_ask(struct mb_client *c, const struct rpc_request *req, struct rpc_reply 
 	return err;
 }
 
+uint32_t *
+remote_group(struct mb_client *c)
+{
+	return &c->remote->group;
+}
+
 int
 remote_do(struct mb_client *c, const struct rpc_request *req, int64_t *ret_n)
 {
@@ -314,6 +322,7 @@ remote_open(struct mb_client *c, const char *where)
 		return MB_ERR_NO_MEMORY;
 	}
 	r->c = c;
+	r->group = GROUP_FIRST;
 	r->tail = &r->head;
 	ops.ctx = r;
 	err = getrandom(&seed, sizeof(seed), 0) == sizeof(seed) ? 0 : MB_ERR_IO;

@@ -5,11 +5,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "compiler.h"
 #include "envelope.h"
 #include "remote.h"
 #include "rpc.h"
 #include "wire.h"
 #include "write_msg.h"
+
+#define GROUP_MAX 32 /* keys in a request */
 
 /* An answer as a value that is held. */
 static int
@@ -40,23 +43,117 @@ remote_look(struct mb_client *c, struct slice key, struct slice item, struct cac
 	return err;
 }
 
-void
-remote_looks(struct mb_client *c, const struct slice *key, size_t cnt, struct cache_value *ret,
-	     int *err)
+/* Several keys of those that are still to be asked for, in one request. */
+struct look_group {
+	uint32_t first, cnt; /* in the list of those */
+	uint8_t *items;      /* malloc'ed; NULL: one key */
+};
+
+static void
+group_question(const struct slice *key, const uint16_t *todo, struct look_group *g,
+	       struct rpc_request *ret)
 {
+	struct wbuf w = { 0 };
+	size_t bytes = 0;
+
+	*ret = (struct rpc_request){ .op = RPC_LOOK, .name = key[todo[g->first]], .n = 1 };
+	for (uint32_t i = 1; i < g->cnt; i++) {
+		bytes += rpc_item_bytes(key[todo[g->first + i]].len);
+	}
+	g->items = bytes > 0 ? malloc(bytes) : NULL;
+	if (bytes > 0 && g->items == NULL) {
+		g->cnt = 1; /* the others are asked for next time */
+		return;
+	}
+	w = wbuf_init(g->items, bytes);
+	for (uint32_t i = 1; i < g->cnt; i++) {
+		struct slice k = key[todo[g->first + i]];
+
+		rpc_item_write(&w, k.p, k.len);
+	}
+	ret->payload = wbuf_slice(&w);
+}
+
+/* What an answer tells of the keys of its group. Returns: of how many. */
+static uint32_t
+group_answer(const struct rpc_reply *reply, const uint16_t *todo, const struct look_group *g,
+	     remote_look_fn *fn, void *ctx, int *err)
+{
+	struct rbuf parts = rbuf_of(reply->payload);
+	struct cache_value v;
+	struct slice part;
+	uint32_t n = 0;
+
+	while (n < g->cnt) {
+		int *e = &err[todo[g->first + n]];
+
+		if (rpc_part_next(&parts, e, &part) != 1) {
+			break;
+		}
+		if (*e == 0) {
+			struct rpc_reply one = { .payload = part };
+
+			*e = look_take(&one, &v);
+			*e = *e != 0 ? *e : fn(ctx, todo[g->first + n], &v);
+		}
+		n++;
+	}
+	return n;
+}
+
+/* One round of asking. Returns: how many keys are still to be asked for. */
+static size_t
+looks_round(struct mb_client *c, const struct slice *key, uint16_t *todo, size_t cnt,
+	    uint32_t *group, remote_look_fn *fn, void *ctx, int *err)
+{
+	struct look_group g[CLIENT_MANY];
 	struct rpc_request req[CLIENT_MANY] = { { .op = 0 } };
 	struct rpc_reply reply[CLIENT_MANY];
 	uint8_t *bytes[CLIENT_MANY];
+	int said[CLIENT_MANY];
+	uint32_t told, most = 0;
+	size_t g_cnt = 0, left = 0;
+
+	for (size_t at = 0; at < cnt; at += g[g_cnt++].cnt) {
+		g[g_cnt] = (struct look_group){ (uint32_t)at, MIN(*group, (uint32_t)(cnt - at)),
+						NULL };
+		group_question(key, todo, &g[g_cnt], &req[g_cnt]);
+	}
+	remote_ask_many(c, req, g_cnt, reply, bytes, said);
+	for (size_t i = 0; i < g_cnt; i++) {
+		told = said[i] == 0 ? group_answer(&reply[i], todo, &g[i], fn, ctx, err) : 0;
+		if (told == 0) { /* nothing of any: that is what became of all */
+			for (; told < g[i].cnt; told++) {
+				err[todo[g[i].first + told]] =
+					said[i] != 0 ? said[i] : MB_ERR_CORRUPT;
+			}
+		}
+		most = MAX(most, told);
+		while (told < g[i].cnt) {
+			todo[left++] = todo[g[i].first + told++];
+		}
+		free(g[i].items);
+		free(bytes[i]);
+	}
+	/* As many as an answer has had a place for. */
+	*group = left > 0 ? most : MIN(2 * *group, (uint32_t)GROUP_MAX);
+	return left;
+}
+
+void
+remote_looks(struct mb_client *c, const struct slice *key, size_t cnt, remote_look_fn *fn,
+	     void *ctx, int *err)
+{
+	uint16_t todo[CLIENT_MANY];
+	size_t left = 0;
 
 	for (size_t i = 0; i < cnt; i++) {
-		req[i] = (struct rpc_request){ .op = err[i] == 0 ? RPC_LOOK : 0, .name = key[i] };
-	}
-	remote_ask_many(c, req, cnt, reply, bytes, err);
-	for (size_t i = 0; i < cnt; i++) {
-		err[i] = err[i] != 0 ? err[i] : look_take(&reply[i], &ret[i]);
-		if (err[i] != 0) {
-			free(bytes[i]);
+		if (err[i] == 0) {
+			todo[left++] = (uint16_t)i;
 		}
+	}
+	while (left > 0) {
+		left = looks_round(c, key, todo, left, remote_group(c), fn, ctx, err);
 	}
 }
 

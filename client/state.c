@@ -50,6 +50,33 @@ client_expired(const struct cache_value *v)
 	       envelope_expired(&e, hlc_time_of_us(timebase_wall_us(timebase_real())));
 }
 
+static int
+look_hashed(struct mb_client *c, uint64_t hash, struct slice key, struct cache_value *v)
+{
+	int n;
+
+	if (unlikely(c->dead != 0)) { /* what is still mapped is nobody's any more */
+		return c->dead;
+	}
+	n = cache_view_get_hashed(&c->view, hash, key, v);
+	if (n == CACHE_HIT && client_expired(v)) {
+		n = CACHE_ABSENT;
+	}
+	if (n == CACHE_ABSENT) {
+		cache_view_release(&c->view, v);
+	}
+	return n == CACHE_HIT      ? 0
+	       : n == CACHE_ABSENT ? MB_ERR_NOT_FOUND
+	       : n == CACHE_MISS   ? CLIENT_PENDING
+				   : n;
+}
+
+int
+client_look_now(struct mb_client *c, struct slice key, struct cache_value *v)
+{
+	return look_hashed(c, hash_bytes(key.p, key.len), key, v);
+}
+
 int
 client_look_try(struct mb_client *c, struct slice key, struct cache_value *v,
 		struct client_ask *ask)
@@ -57,29 +84,16 @@ client_look_try(struct mb_client *c, struct slice key, struct cache_value *v,
 	uint64_t hash = hash_bytes(key.p, key.len);
 	int n = ask->done ? client_ask_end(ask) : 0;
 
-	if (unlikely(c->dead != 0)) { /* what is still mapped is nobody's any more */
-		return c->dead;
-	}
 	if (n == 0) {
-		n = cache_view_get_hashed(&c->view, hash, key, v);
-		if (n == CACHE_HIT && client_expired(v)) {
-			n = CACHE_ABSENT;
-		}
-		if (n == CACHE_ABSENT) {
-			cache_view_release(&c->view, v);
-		}
-		if (n == CACHE_MISS && ask->tries < FETCH_TRIES) {
-			n = client_fetch(c, key, hash, ask);
-			ask->tries += n == CLIENT_PENDING;
-			return n;
-		}
-		n = n == CACHE_HIT      ? 0
-		    : n == CACHE_ABSENT ? MB_ERR_NOT_FOUND
-		    : n == CACHE_MISS   ? MB_ERR_BUSY
-					: n;
+		n = look_hashed(c, hash, key, v);
+	}
+	if (n == CLIENT_PENDING && ask->tries < FETCH_TRIES) {
+		n = client_fetch(c, key, hash, ask);
+		ask->tries += n == CLIENT_PENDING;
+		return n;
 	}
 	ask->tries = 0;
-	return n;
+	return n == CLIENT_PENDING ? MB_ERR_BUSY : n;
 }
 
 int

@@ -64,6 +64,19 @@ keys_woken(struct client_ask *ask)
 
 /* ------------------------------------------------------------------------- what is asked for */
 
+static bool
+is_key(struct slice name)
+{
+	return name.len > 0 && name.len <= KEY_BYTES_MAX;
+}
+
+/* What is told of one key beside others: the rest ends all of it. */
+static bool
+is_visible(int err)
+{
+	return err <= 0 && err != MB_ERR_FULL && mb_err_client_visible(err);
+}
+
 /* How long an envelope is, flat. */
 static int
 flat_bytes(const struct cache_value *v, size_t *ret)
@@ -144,6 +157,72 @@ whole_reply(struct door_op *op, const struct cache_value *v)
 	return ANSWERED;
 }
 
+/* A part of an answer. Returns: how long it is; 0 when it has no place. */
+static size_t
+look_part(uint8_t *p, size_t room, int err, const struct cache_value *v)
+{
+	size_t bytes = 0;
+	struct wbuf out;
+
+	if (err == 0) {
+		err = flat_bytes(v, &bytes);
+	}
+	bytes = err == 0 ? bytes : 0;
+	if (rpc_part_bytes(bytes) > room) {
+		return 0;
+	}
+	out = wbuf_init(rpc_part_write(p, err, bytes), bytes);
+	if (err == 0 && (treeval_write(v->envelope, &out) != 0 || out.len != bytes)) {
+		rpc_part_write(p, MB_ERR_CORRUPT, 0);
+		bytes = 0;
+	}
+	return rpc_part_bytes(bytes);
+}
+
+/* The first key has been looked for: err, v. The others are, as far as they are here. */
+static int
+run_looks(struct door_op *op, int err, struct cache_value *v)
+{
+	struct mb_client *c = op->door->client;
+	size_t width = net_tile_width(op->door->tile, op->ref), first = 0, len, part;
+	struct rbuf keys = rbuf_of(op->r.payload);
+	struct rpc_reply reply = { .n = 0 };
+	uint8_t *parts;
+	struct slice key;
+
+	if (err == 0 && flat_bytes(v, &first) == 0) {
+		width = MAX(width, RPC_REPLY_HEAD + rpc_part_bytes(first));
+	}
+	width = MIN(width, (size_t)WIRE_MESSAGE_MAX);
+	parts = width > RPC_REPLY_HEAD ? malloc(width) : NULL;
+	if (parts == NULL) {
+		if (err == 0) {
+			client_look_end(c, v);
+		}
+		return MB_ERR_NO_MEMORY;
+	}
+	width -= RPC_REPLY_HEAD;
+	len = 0;
+	do {
+		part = is_visible(err) ? look_part(parts + len, width - len, err, v) : 0;
+		if (err == 0) {
+			client_look_end(c, v);
+		}
+		len += part;
+		reply.n += part > 0;
+		if (part == 0 || rpc_item_next(&keys, &key) != 1 || !is_key(key)) {
+			break;
+		}
+		err = client_look_now(c, key, v);
+	} while (true);
+	reply.payload = slice_of(parts, len);
+	if (reply.n > 0) {
+		door_reply(op->door, op->ref, &reply);
+	}
+	free(parts);
+	return reply.n > 0 ? ANSWERED : err != 0 ? err : MB_ERR_TOO_LARGE;
+}
+
 static int
 run_look(struct door_op *op)
 {
@@ -151,6 +230,9 @@ run_look(struct door_op *op)
 	struct cache_value v;
 	int err = client_look_try(c, op->r.name, &v, &op->ask);
 
+	if (op->r.n == 1 && err != CLIENT_PENDING && err != MB_ERR_FULL) {
+		return run_looks(op, err, &v);
+	}
 	if (err == 0) {
 		err = op->r.payload.len > 0 ? part_reply(op, &v) : whole_reply(op, &v);
 		client_look_end(c, &v);
@@ -236,12 +318,6 @@ op_run(struct door_op *op)
 }
 
 /* ---------------------------------------------------------------------------- a request's life */
-
-static bool
-is_key(struct slice name)
-{
-	return name.len > 0 && name.len <= KEY_BYTES_MAX;
-}
 
 static int
 op_begin(struct door_op *op)

@@ -67,6 +67,14 @@ serve_slot(struct flow_serve *s, struct flow_ref ref, struct session **ret)
 	return slot;
 }
 
+size_t
+flow_serve_width(struct flow_serve *s, struct flow_ref ref)
+{
+	struct session *c;
+
+	return serve_slot(s, ref, &c) != NULL ? c->mss : 0;
+}
+
 uint8_t *
 flow_serve_room(struct flow_serve *s, struct flow_ref ref, size_t len)
 {

@@ -62,6 +62,9 @@ void flow_serve_flush(struct flow_serve *s);
 
 /* flow_serve_room finds memory for an answer of len bytes (1..WIRE_MESSAGE_MAX).
  * Returns: where to write it; NULL when the client is gone or there is no room. Then refuse. */
+/* flow_serve_width tells how long an answer to a request may be that is one datagram; 0: none is
+ * wanted any more. */
+size_t flow_serve_width(struct flow_serve *s, struct flow_ref ref);
 uint8_t *flow_serve_room(struct flow_serve *s, struct flow_ref ref, size_t len);
 /* flow_serve_reply answers with what flow_serve_room gave, which is the server's again. */
 void flow_serve_reply(struct flow_serve *s, struct flow_ref ref, uint8_t *p, size_t len,

@@ -162,6 +162,12 @@ net_tile_metrics(struct net_tile *t)
 	return &t->metrics;
 }
 
+size_t
+net_tile_width(struct net_tile *t, struct flow_ref ref)
+{
+	return flow_serve_width(t->serve, ref);
+}
+
 uint8_t *
 net_tile_room(struct net_tile *t, struct flow_ref ref, size_t len)
 {

@@ -57,7 +57,8 @@ struct wire_addr net_tile_local(const struct net_tile *t);
 const char *net_tile_text(const struct net_tile *t);
 struct metrics_block *net_tile_metrics(struct net_tile *t);
 
-/* For the service: as flow_serve_room, _reply, _refuse. */
+/* For the service: as flow_serve_room, _reply, _refuse, _width. */
+size_t net_tile_width(struct net_tile *t, struct flow_ref ref);
 uint8_t *net_tile_room(struct net_tile *t, struct flow_ref ref, size_t len);
 void net_tile_reply(struct net_tile *t, struct flow_ref ref, uint8_t *p, size_t len);
 void net_tile_refuse(struct net_tile *t, struct flow_ref ref, int err);

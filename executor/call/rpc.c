@@ -129,3 +129,35 @@ rpc_item_next(struct rbuf *items, struct slice *ret)
 	*ret = rbuf_take(items, len);
 	return items->bad ? MB_ERR_CORRUPT : 1;
 }
+
+size_t
+rpc_part_bytes(size_t len)
+{
+	return RPC_PART_HEAD + ALIGN_UP(len, (size_t)8);
+}
+
+uint8_t *
+rpc_part_write(uint8_t *p, int err, size_t len)
+{
+	struct wbuf w = wbuf_init(p, RPC_PART_HEAD);
+
+	wbuf_u32(&w, (uint32_t)len);
+	wbuf_u32(&w, (uint32_t)err);
+	memset(p + RPC_PART_HEAD + len, 0, ALIGN_UP(len, (size_t)8) - len);
+	return p + RPC_PART_HEAD;
+}
+
+int
+rpc_part_next(struct rbuf *parts, int *ret_err, struct slice *ret)
+{
+	uint32_t len;
+
+	if (parts->len == 0) {
+		return 0;
+	}
+	len = rbuf_u32(parts);
+	*ret_err = (int)rbuf_u32(parts);
+	*ret = rbuf_take(parts, len);
+	rbuf_take(parts, ALIGN_UP((size_t)len, (size_t)8) - len);
+	return parts->bad || *ret_err > 0 || !mb_err_client_visible(*ret_err) ? MB_ERR_CORRUPT : 1;
+}

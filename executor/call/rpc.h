@@ -43,7 +43,9 @@ enum rpc_op {
 	RPC_CANCEL,   /* call: of a CALL or DAG of this client */
 	/* name: the key; payload: empty, or the key of one item (a member, a field). Answer: its
 	 * envelope (envelope.h), flat; of a collection with that item only. NOT_FOUND if it, or
-	 * the item, is not there */
+	 * the item, is not there. n = 1: payload: items, further keys. Answer: n, of how many of
+	 * these keys it tells, the first at least: those that are in the node's cache and have a
+	 * place in a datagram. Payload: parts, each an error or an envelope */
 	RPC_LOOK,
 	/* payload: operations of the store (write_msg.h). n: 1 if what they made is to be told.
 	 * Answer: n, client_write.n */
@@ -99,5 +101,12 @@ int rpc_reply_read(struct slice bytes, struct rpc_reply *ret);
 size_t rpc_item_bytes(size_t len);
 void rpc_item_write(struct wbuf *w, const void *p, size_t len);
 int rpc_item_next(struct rbuf *items, struct slice *ret);
+
+/* Parts: each a u32 length, an i32 err, and its bytes, from a multiple of 8 on. rpc_part_write begins
+ * one, whose bytes the caller writes. rpc_part_next returns as rpc_item_next. */
+#define RPC_PART_HEAD 8
+size_t rpc_part_bytes(size_t len);
+uint8_t *rpc_part_write(uint8_t *p, int err, size_t len);
+int rpc_part_next(struct rbuf *parts, int *ret_err, struct slice *ret);
 
 #endif

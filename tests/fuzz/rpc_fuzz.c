@@ -25,9 +25,18 @@ items_end(struct slice payload)
 	struct rbuf items = rbuf_of(payload);
 	struct slice item;
 	size_t cnt = 0;
+	int err;
 
 	while (rpc_item_next(&items, &item) == 1) {
 		inside(item, payload.p, payload.len);
+		REQUIRE(++cnt <= payload.len);
+	}
+	items = rbuf_of(payload);
+	cnt = 0;
+	while (rpc_part_next(&items, &err, &item) == 1) {
+		inside(item, payload.p, payload.len);
+		REQUIRE((size_t)(item.p - payload.p) % 8 == 0);
+		REQUIRE(err <= 0);
 		REQUIRE(++cnt <= payload.len);
 	}
 }
