@@ -8,7 +8,7 @@ PREFIX ?= /usr/local
 NINJA  := ninja -C $(BUILD)$(if $(MAKE_TERMOUT),, --quiet)
 
 # make exports what is set on its command line: KEEP=1 and RATINGS=... reach the tour as they are.
-.PHONY: help run test build bench install fmt lint check hosts sim fuzz clean
+.PHONY: help run test build bench install fmt lint check hosts sim storm fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## this menu
@@ -48,6 +48,11 @@ hosts: packages-test ## N=3 hosts as network namespaces on one bridge; N=0 takes
 
 sim: build ## one run of the simulator; SEED=N reproduces run N bit for bit
 	@seed=$${SEED:-$$(date +%s%N)}; echo "SEED=$$seed"; ./$(BUILD)/tests/sim/sim --seed "$$seed"
+
+storm: packages-test build ## KILLS=10000 executors killed under load: every call answered once
+	@STORM_KILLS=$(or $(KILLS),10000) ./tests/integ/storm_test $(BUILD)/control/microburstd \
+		$(BUILD)/control/cli/microburst $(BUILD)/tests/integ/storm \
+		$(BUILD)/tests/integ/functions.so 900 $(SEED)
 
 fuzz: packages-check ## fuzz TARGET=name for SECONDS=60; without TARGET lists the targets
 	@./tests/fuzz/run '$(TARGET)' '$(or $(SECONDS),60)'

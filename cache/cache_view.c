@@ -278,8 +278,8 @@ entry_look(struct cache_view *view, const struct cache_view_shard *shard,
 	found = cache_key_inline(look.key_len)
 			? (const uint8_t *)ret->inl
 			: block + ALIGN_UP((size_t)look.envelope_len, (size_t)8);
-	if (unlikely((look.flags & CACHE_META_USED) == 0 || look.key_len != key.len ||
-		     memcmp(found, key.p, key.len) != 0)) {
+	if (unlikely((look.flags & CACHE_META_USED) == 0 ||
+		     !slice_eq(slice_of(found, look.key_len), key))) {
 		cache_view_release(view, ret);
 		return LOOK_OTHER_KEY;
 	}

@@ -15,6 +15,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "death.h"
 #include "impl.h"
 #include "probe.h"
 #include "remote.h"
@@ -415,7 +416,7 @@ static void
 client_again(struct mb_client *c, struct client_call *call, const struct desc *dead)
 {
 	bool effects = call_wrote(call->id, dead);
-	char text[DESC_INLINE_BYTES + 1];
+	char text[DEATH_TEXT_BYTES];
 
 	if (call->cancelled) {
 		client_payload_free(c, call);
@@ -433,9 +434,7 @@ client_again(struct mb_client *c, struct client_call *call, const struct desc *d
 			return;
 		}
 	}
-	snprintf(text, sizeof(text), "%s %d; its writes %s",
-		 dead->dead.cause == DEATH_SIGNAL ? "signal" : "exit code", (int)dead->dead.status,
-		 effects ? "happened" : "did not happen");
+	death_text(dead, effects, text);
 	client_payload_free(c, call);
 	client_fail(c, call, MB_ERR_EXECUTOR_DIED, text);
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cache_msg.h"
+#include "carrier.h"
 #include "check.h"
 #include "impl.h"
 #include "remote.h"
@@ -66,7 +67,7 @@ client_enter(struct mb_client *c, const char *where)
 int
 mb_client_open(struct mb_client **ret, const char *where)
 {
-	bool remote = where != NULL && strncmp(where, REMOTE_SCHEME, strlen(REMOTE_SCHEME)) == 0;
+	bool remote = carrier_known(where);
 	struct mb_client *c = calloc(1, sizeof(*c));
 	int err;
 

@@ -4,24 +4,15 @@
  * A request is an op: its bytes, and what its answer goes to. Ops of calls belong to the calls'
  * slots; every other op is one whose caller waits. Of both at most FLOW_CREDITS are open; what is
  * started beyond that stands in a queue.
- *
- * The socket is connected, so the kernel tells when nobody listens there, and gives the path's
- * width as far as this host knows it.
  */
 #include "remote.h"
 
-#include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
+#include "carrier.h"
 #include "check.h"
 #include "compiler.h"
 #include "flow_ask.h"
@@ -30,10 +21,8 @@
 #include "timebase.h"
 #include "value.h"
 
-#define RECV_BURST    64
-#define SPIN_NS       (20 * NS_PER_US)
-#define IP_UDP_BYTES  48 /* IPv6 and UDP heads */
-#define SOCKET_BUFFER (4 << 20)
+#define RECV_BURST 64
+#define SPIN_NS    (20 * NS_PER_US)
 
 struct remote_op {
 	uint8_t *bytes;
@@ -47,7 +36,7 @@ struct remote_op {
 };
 
 struct remote {
-	int fd;
+	struct carrier way;
 	struct mb_client *c;
 	struct remote_op *head, **tail; /* not started */
 	uint64_t ended;                 /* ops so far, by an answer or by the clock */
@@ -55,9 +44,7 @@ struct remote {
 	struct remote_op cancel;
 	struct flow_ask ask;
 	struct seal seal; /* of the keys in MICROBURST_KEYS */
-	uint8_t tx[WIRE_DATAGRAM_MAX];
 	_Alignas(8) uint8_t plain[WIRE_DATAGRAM_MAX];
-	_Alignas(8) uint8_t rx[WIRE_DATAGRAM_MAX + 1];
 };
 
 static uint64_t
@@ -66,24 +53,15 @@ now(void)
 	return timebase_now_ns(timebase_real());
 }
 
-/* --------------------------------------------------------------------- socket */
+/* ------------------------------------------------------------------- datagrams */
 
 static void
 on_send(void *ctx, const struct wire_addr *to, const struct wire_head *h, const uint8_t *body)
 {
 	struct remote *r = ctx;
-	uint8_t head[WIRE_HEAD_BYTES];
-	struct iovec iov[2] = { { head, sizeof(head) }, { (void *)(uintptr_t)body, h->len } };
-	struct msghdr m = { .msg_iov = iov, .msg_iovlen = h->len > 0 ? 2 : 1 };
 
 	(void)to;
-	if (r->seal.cnt > 0) {
-		iov[0] = (struct iovec){ r->tx, seal_put(&r->seal, r->tx, h, body) };
-		m.msg_iovlen = 1;
-	} else {
-		wire_write(head, h);
-	}
-	sendmsg(r->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL); /* what cannot go is sent again */
+	r->way.ops->send(r->way.carrier, &r->seal, h, body);
 }
 
 static void *
@@ -143,81 +121,31 @@ on_done(void *ctx, void *user, int err, uint8_t *p, size_t len, bool owned)
 	op_end(ctx, op);
 }
 
-static int
-remote_connect(struct remote *r, const char *where, uint16_t *ret_datagram)
+static void
+on_datagram(void *ctx, struct slice datagram)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICSERV };
-	struct addrinfo *found = NULL;
-	const char *colon = strrchr(where, ':');
-	int buffer = SOCKET_BUFFER, discover = IP_PMTUDISC_DO, mtu = 0;
-	socklen_t len = sizeof(mtu);
-	char host[256];
-	size_t n;
-	bool v6;
+	struct remote *r = ctx;
+	struct wire_head h;
+	struct slice body;
 
-	if (colon == NULL || colon == where || (size_t)(colon - where) >= sizeof(host)) {
-		return MB_ERR_INVALID;
+	if (seal_take(&r->seal, datagram, r->plain, &h, &body) == 0) {
+		flow_ask_input(&r->ask, &h, body, now());
 	}
-	n = (size_t)(colon - where);
-	if (where[0] == '[' && where[n - 1] == ']') {
-		where++;
-		n -= 2;
-	}
-	memcpy(host, where, n);
-	host[n] = '\0';
-	if (getaddrinfo(host, colon + 1, &hints, &found) != 0) {
-		return MB_ERR_NO_NODE;
-	}
-	v6 = found->ai_family == AF_INET6;
-	r->fd = socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (r->fd < 0 || connect(r->fd, found->ai_addr, found->ai_addrlen) != 0) {
-		freeaddrinfo(found);
-		return r->fd < 0 ? MB_ERR_NO_MEMORY : MB_ERR_NO_NODE;
-	}
-	freeaddrinfo(found);
-	if (setsockopt(r->fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer)) != 0) {
-		setsockopt(r->fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
-	}
-	setsockopt(r->fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
-	if (v6) {
-		discover = IPV6_PMTUDISC_DO;
-		setsockopt(r->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &discover, sizeof(discover));
-		getsockopt(r->fd, IPPROTO_IPV6, IPV6_MTU, &mtu, &len);
-	} else {
-		setsockopt(r->fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof(discover));
-		getsockopt(r->fd, IPPROTO_IP, IP_MTU, &mtu, &len);
-	}
-	*ret_datagram =
-		(uint16_t)MIN(MAX(mtu - IP_UDP_BYTES, WIRE_DATAGRAM_MIN), WIRE_DATAGRAM_MAX);
-	return 0;
 }
 
-/* Takes what came. Returns how many. */
-static int
-remote_recv(struct remote *r)
+/* Takes what came. Returns whether anything did. */
+static bool
+remote_recv(struct remote *r, uint64_t at_ns)
 {
-	int cnt = 0;
+	int n = r->way.ops->recv(r->way.carrier, RECV_BURST, at_ns, on_datagram, r);
 
-	for (; cnt < RECV_BURST; cnt++) {
-		ssize_t n = recv(r->fd, r->rx, sizeof(r->rx), MSG_DONTWAIT);
-		struct wire_head h;
-		struct slice body;
-
-		if (n < 0 && errno == ECONNREFUSED) {
-			flow_ask_unreachable(&r->ask);
-			continue;
-		}
-		if (n < 0) {
-			break;
-		}
-		if (seal_take(&r->seal, slice_of(r->rx, (size_t)n), r->plain, &h, &body) == 0) {
-			flow_ask_input(&r->ask, &h, body, now());
-		}
+	if (n < 0) {
+		flow_ask_unreachable(&r->ask);
 	}
-	if (cnt > 0) {
+	if (n != 0) {
 		flow_ask_flush(&r->ask);
 	}
-	return cnt;
+	return n != 0;
 }
 
 static void
@@ -243,17 +171,16 @@ remote_pump(struct mb_client *c, uint64_t until_ns)
 	uint64_t from_ns = now(), at_ns = from_ns;
 
 	for (;;) {
-		struct pollfd p = { .fd = r->fd, .events = POLLIN };
-		struct timespec ts;
 		uint64_t due_ns;
 		uint64_t ended = r->ended;
-		int n = remote_recv(r);
+		bool came = remote_recv(r, at_ns);
 
 		if (at_ns >= flow_ask_timer(&r->ask)) {
 			flow_ask_poll(&r->ask, at_ns);
 		}
 		remote_run_queue(r);
-		if (n > 0 || ended != r->ended) {
+		r->way.ops->flush(r->way.carrier);
+		if (came || ended != r->ended) {
 			return 1;
 		}
 		at_ns = now();
@@ -265,9 +192,8 @@ remote_pump(struct mb_client *c, uint64_t until_ns)
 			continue;
 		}
 		due_ns = MIN(flow_ask_timer(&r->ask), until_ns != 0 ? until_ns : UINT64_MAX);
-		due_ns = due_ns > at_ns ? MIN(due_ns - at_ns, NS_PER_S) : 0;
-		ts = (struct timespec){ (time_t)(due_ns / NS_PER_S), (long)(due_ns % NS_PER_S) };
-		ppoll(&p, 1, &ts, NULL);
+		r->way.ops->wait(r->way.carrier,
+				 due_ns > at_ns ? MIN(due_ns - at_ns, NS_PER_S) : 0);
 		at_ns = now();
 	}
 }
@@ -290,6 +216,7 @@ op_start(struct remote *r, struct remote_op *op)
 	*r->tail = op;
 	r->tail = &op->next;
 	remote_run_queue(r);
+	r->way.ops->flush(r->way.carrier);
 }
 
 int
@@ -339,7 +266,6 @@ remote_open(struct mb_client *c, const char *where)
 	struct rpc_request hello = { .op = RPC_HELLO };
 	struct flow_ask_ops ops = { on_send, on_alloc, on_free, on_done, NULL };
 	struct remote *r = calloc(1, sizeof(*r));
-	struct wire_addr nowhere = { .port = 0 };
 	const char *keys = getenv("MICROBURST_KEYS");
 	uint16_t datagram;
 	uint64_t seed;
@@ -349,21 +275,21 @@ remote_open(struct mb_client *c, const char *where)
 	if (r == NULL) {
 		return MB_ERR_NO_MEMORY;
 	}
-	r->fd = -1;
 	r->c = c;
 	r->tail = &r->head;
 	ops.ctx = r;
 	err = getrandom(&seed, sizeof(seed), 0) == sizeof(seed) ? 0 : MB_ERR_IO;
 	if (err == 0) {
-		err = remote_connect(r, where + strlen(REMOTE_SCHEME), &datagram);
+		err = carrier_open(&r->way, where);
 	}
+	datagram = r->way.datagram;
 	if (err == 0 && keys != NULL && keys[0] != '\0') {
 		err = seal_open(&r->seal, keys, false);
 		datagram = (uint16_t)MAX(datagram - SEAL_BYTES, WIRE_DATAGRAM_MIN);
 	}
 	c->remote = r;
 	if (err == 0) {
-		flow_ask_init(&r->ask, &nowhere, datagram, seed, &ops);
+		flow_ask_init(&r->ask, &r->way.server, datagram, seed, &ops);
 		err = remote_do(c, &hello, &node);
 		err = err == MB_ERR_NODE_DIED ? MB_ERR_NO_NODE : err;
 	}
@@ -388,8 +314,9 @@ remote_close(struct mb_client *c)
 		r->head = r->head->next;
 	}
 	free(r->cancel.answer);
-	if (r->fd >= 0) {
-		close(r->fd);
+	if (r->way.ops != NULL) {
+		r->way.ops->flush(r->way.carrier);
+		r->way.ops->close(r->way.carrier);
 	}
 	free(r);
 	c->remote = NULL;

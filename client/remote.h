@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* remote - a client of a node that is elsewhere: requests over kernel UDP
+/* remote - a client of a node that is elsewhere: requests in datagrams
  *
  * The same interface as in shared memory (client.h). What a call is, its slots, answers and
  * deadlines are those of impl.h; only the way there is another: flow_ask instead of channels.
@@ -8,8 +8,6 @@
 #define MB_CLIENT_REMOTE_H
 
 #include "impl.h"
-
-#define REMOTE_SCHEME "udp://"
 
 struct remote;
 

@@ -91,13 +91,25 @@ ctl_orphans_due(struct ctl *c, uint64_t now)
 	}
 }
 
+/* Whether an executor that was ended by a signal had no memory left, as far as it says. */
+static bool
+ctl_exec_full(const struct ctl *c, const struct proc *p)
+{
+	return p->state == PROC_LIVE &&
+	       atomic_load_explicit(&region_run(&c->peers->peer[p->idx].region)->full,
+				    memory_order_relaxed) != 0;
+}
+
 void
 ctl_gone(struct ctl *c, struct proc *p, enum death_cause cause, int status)
 {
 	struct desc d = { .kind = DESC_PROC_DOWN,
 			  .dead = { .inc = p->inc,
 				    .proc = p->idx,
-				    .cause = (uint16_t)cause,
+				    .cause = (uint16_t)(cause == DEATH_SIGNAL && p->is_executor &&
+									ctl_exec_full(c, p)
+								? DEATH_NO_MEMORY
+								: cause),
 				    .status = status } };
 	struct ctl_conn *conn = ctl_conn_of(c, p);
 

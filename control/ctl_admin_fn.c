@@ -30,20 +30,23 @@ admin_functions(struct admin_request *r)
 			}
 		}
 		json_array_append_new(a,
-				      json_pack("{s:s, s:i, s:I, s:I, s:b, s:I, s:I, s:s}", "name",
-						f->name, "version", f->version, "executors",
+				      json_pack("{s:s, s:i, s:I, s:I, s:b, s:I, s:I, s:I, s:s}",
+						"name", f->name, "version", f->version, "executors",
 						f->concurrency != 0
 							? MIN(execs, (json_int_t)f->concurrency)
 							: execs,
 						"object_bytes", (json_int_t)f->object->bytes,
 						"pinned", f->pinned, "deadline_ns",
 						(json_int_t)f->deadline_ns, "concurrency",
-						(json_int_t)f->concurrency, "class",
+						(json_int_t)f->concurrency, "memory_bytes",
+						(json_int_t)f->memory_kib << 10, "class",
 						r->c->cfg.classes.name[f->class]));
 	}
 	json_object_set_new(r->out, "functions", a);
 	return 0;
 }
+
+#define FN_MEMORY_MIN (1 << 20)
 
 /* What a call of each function may take at most. */
 static int
@@ -51,6 +54,7 @@ admin_limits(struct admin_request *r, struct fn *f)
 {
 	json_int_t deadline = json_integer_value(json_object_get(r->in, "deadline_ns"));
 	json_int_t concurrency = json_integer_value(json_object_get(r->in, "concurrency"));
+	json_int_t memory = json_integer_value(json_object_get(r->in, "memory_bytes"));
 
 	if (deadline < 0 || concurrency < 0 || concurrency > EXECUTOR_CNT_MAX) {
 		return admin_fail(
@@ -58,6 +62,14 @@ admin_limits(struct admin_request *r, struct fn *f)
 			"a deadline is not negative, and a function runs at 1 to %d executors",
 			EXECUTOR_CNT_MAX);
 	}
+	if (memory != 0 &&
+	    (memory < FN_MEMORY_MIN || (uint64_t)memory > r->c->cfg.executor_memory)) {
+		return admin_fail(r, MB_ERR_INVALID,
+				  "a function's memory is at least 1 MiB, and at most what its "
+				  "executor has: %llu MiB (executor.memory)",
+				  (unsigned long long)(r->c->cfg.executor_memory >> 20));
+	}
+	f->memory_kib = (uint32_t)(memory >> 10);
 	f->deadline_ns = (uint64_t)deadline;
 	f->concurrency = (uint32_t)concurrency;
 	return 0;

@@ -187,7 +187,8 @@ ctl_load_set(struct ctl *c, const uint16_t *fn, uint32_t cnt, struct load_set *r
 		if (o == ret->head.object_cnt) {
 			ret->object[ret->head.object_cnt++] = f->object;
 		}
-		ret->fn[i] = (struct load_fn){ .id = f->id, .object = o };
+		ret->fn[i] =
+			(struct load_fn){ .id = f->id, .object = o, .memory_kib = f->memory_kib };
 		memcpy(ret->fn[i].name, f->defined, NAME_BYTES_MAX);
 	}
 }

@@ -33,6 +33,7 @@ struct fn {
 	char name[NAME_BYTES_MAX];    /* under which it is called */
 	char defined[NAME_BYTES_MAX]; /* in its object */
 	uint64_t deadline_ns;         /* after which each call is stopped; 0: none */
+	uint32_t memory_kib;          /* it may take while it runs; 0: what its executor has */
 	uint32_t concurrency;         /* executors that run it at a time; 0: all */
 	struct fn_object *object;
 };

@@ -18,6 +18,7 @@
 #include "call.h"
 #include "check.h"
 #include "compiler.h"
+#include "death.h"
 #include "message.h"
 #include "microburst/error.h"
 #include "probe.h"
@@ -494,14 +495,12 @@ sched_died(struct sched *s, struct sched_call *c, const struct desc *d)
 {
 	bool effects = d->dead.published == c->d.call;
 	uint32_t idx = sched_target_idx(s, &c->d);
-	char text[DESC_INLINE_BYTES + 1];
+	char text[DEATH_TEXT_BYTES];
 
 	c->exec = 0;
-	snprintf(text, sizeof(text), "%s %d; its writes %s",
-		 d->dead.cause == DEATH_SIGNAL ? "signal" : "exit code", (int)d->dead.status,
-		 effects ? "happened" : "did not happen");
+	death_text(d, effects, text);
 	if (c->run != 0) {
-		*strchr(text, ';') = '\0'; /* what it means is known when nothing of the run runs */
+		death_cause_text(d, text); /* the rest is known when nothing of the run runs */
 		sched_run_part_died(s, c, effects, text);
 	} else if (c->client == 0) {
 		sched_call_free(s, c);

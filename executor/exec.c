@@ -598,6 +598,12 @@ exec_fns(struct exec *x)
 	return &x->fns;
 }
 
+void
+exec_budget_set(struct exec *x, void (*budget)(uint64_t bytes))
+{
+	x->call.budget = budget;
+}
+
 struct mb_call *
 exec_init_call(struct exec *x)
 {

@@ -52,6 +52,10 @@ void exec_destroy(struct exec *x);
 /* exec_fns is where the loader puts the functions, before the first call. */
 struct fns *exec_fns(struct exec *x);
 
+/* exec_budget_set says how the memory of functions is limited that have a limit (struct mb_call);
+ * without it, it is not. */
+void exec_budget_set(struct exec *x, void (*budget)(uint64_t bytes));
+
 /* exec_init_call is the handle that an MB_INIT gets. */
 struct mb_call *exec_init_call(struct exec *x);
 

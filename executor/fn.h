@@ -27,6 +27,7 @@ struct fn {
 	int (*run)(struct mb_call *call);
 	const struct mb_merge *const *merge; /* those of its object */
 	uint32_t merge_cnt;
+	uint32_t memory_kib; /* it may take while it runs; 0: what there is */
 	char name[NAME_BYTES_MAX];
 };
 
@@ -57,6 +58,9 @@ struct mb_call {
 	/* Takes a line to log. Returns false when there is no room for it. */
 	bool (*log)(void *ctx, const struct mb_call *call, const char *line, size_t len);
 	void *log_ctx;
+	/* Limits the memory of this process to so many bytes above what is in use; 0: no longer.
+	 * NULL: nobody does. */
+	void (*budget)(uint64_t bytes);
 	uint32_t log_dropped; /* lines, since the last one that went */
 	struct stage_use
 		*use;     /* FUNCTION_CNT_MAX: what functions of DAGs have used; NULL: not said */

@@ -124,6 +124,7 @@ bind_one(struct loader *l, const struct load_fn *row, struct fns *fns)
 		fn->merge_cnt = l->merge_end[row->object] - first;
 		fn->id = row->id;
 		fn->run = def->run;
+		fn->memory_kib = row->memory_kib;
 		memcpy(fn->name, row->name, sizeof(fn->name));
 		l->of[row->object] = fn->name;
 	}

@@ -155,18 +155,17 @@ sandbox_path_end(void)
 
 /* ------------------------------------------------------------------- close */
 
-/* What is mapped now: all of it, and what is private and writable, in bytes. */
-static bool
-memory_now(const struct sandbox *sb, uint64_t *ret_all, uint64_t *ret_private)
+bool
+sandbox_memory(int statm_fd, uint64_t *ret_all, uint64_t *ret_private)
 {
 	unsigned long long all, private;
 	char text[128] = "";
 	ssize_t n;
 
-	if (sb->statm_fd < 0) {
+	if (statm_fd < 0 || lseek(statm_fd, 0, SEEK_SET) != 0) {
 		return false;
 	}
-	n = read(sb->statm_fd, text, sizeof(text) - 1);
+	n = read(statm_fd, text, sizeof(text) - 1);
 	if (n <= 0 || sscanf(text, "%llu %*u %*u %*u %*u %llu", &all, &private) != 2) {
 		return false;
 	}
@@ -180,7 +179,8 @@ limit_memory(const struct sandbox *sb, uint64_t memory_bytes, uint64_t shared_by
 {
 	uint64_t all, private;
 
-	return memory_now(sb, &all, &private) && limit(RLIMIT_DATA, private + memory_bytes) &&
+	return sandbox_memory(sb->statm_fd, &all, &private) &&
+	       limit(RLIMIT_DATA, private + memory_bytes) &&
 	       limit(RLIMIT_AS, all + memory_bytes + shared_bytes);
 }
 
@@ -218,7 +218,7 @@ sandbox_close(struct sandbox *sb, const int *keep, uint32_t keep_cnt, uint64_t m
 	if (!close_others(keep, keep_cnt)) { /* our own among them */
 		return MB_ERR_DENIED;
 	}
-	sb->self_fd = sb->statm_fd = sb->files_fd = -1;
+	sb->self_fd = sb->files_fd = -1;
 	if ((sb->bits & SANDBOX_SECCOMP) != 0 && filters_install(sb->filters, FILTER_RUN) != 0) {
 		return MB_ERR_DENIED;
 	}

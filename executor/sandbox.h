@@ -36,7 +36,7 @@ struct sandbox {
 	int32_t parent; /* process id of the daemon, with which every child ends */
 	int proc_fd;    /* zygote: a procfs outside of the jail; -1: none */
 	int self_fd;    /* child: its own /proc/self/fd, until closed; -1: none */
-	int statm_fd;   /* child: how much memory it has mapped, until closed; -1: unknown */
+	int statm_fd;   /* child: how much memory it has mapped; -1: unknown */
 	int files_fd;   /* which files may be read while objects are loaded; -1: unrestricted */
 	struct sandbox_filters *filters;
 };
@@ -66,6 +66,10 @@ int sandbox_enter(struct sandbox *sb, uint16_t proc);
  * takes a path, and there is no /proc. Returns: 0; MB_ERR_LOAD. */
 int sandbox_path_begin(const struct sandbox *sb);
 void sandbox_path_end(void);
+
+/* sandbox_memory reads what is mapped now: all of it, and what is private and writable, in bytes.
+ * Returns: whether that is known. */
+bool sandbox_memory(int statm_fd, uint64_t *ret_all, uint64_t *ret_private);
 
 /* sandbox_close is the third step.
  *

@@ -6,8 +6,8 @@
  *
  *   FILTER_LOAD   what loading an object needs: open for reading, map, protect, change directory,
  *                 limits, and the second filter
- *   FILTER_RUN    what running functions needs: memory of one's own, the domain's socket and bells,
- *                 time, signals to oneself, exit
+ *   FILTER_RUN    what running functions needs: memory of one's own and its limit (budget.h), the
+ *                 domain's socket and bells, time, signals to oneself, exit
  *
  * Shared memory. A shared mapping of no file is memory that no limit counts, and is refused; one of
  * a file is allowed, as payloads of callers are mapped while functions run. Such a file came over
@@ -30,6 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -81,6 +82,7 @@ static const struct row both[] = {
 	ANY(brk),
 	ANY(munmap),
 	ANY(mremap),
+	IF2(prlimit64, ARG_IS(0, 0), ARG_IS(1, RLIMIT_DATA)),
 	IF2(mmap, MAP_IS_PRIVATE, ARG_NO_BITS(2, PROT_EXEC)),
 	IF2(mmap, MAP_IS_FILE, ARG_NO_BITS(2, PROT_EXEC)),
 	IF1(mprotect, ARG_NO_BITS(2, PROT_EXEC)),

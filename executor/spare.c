@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "budget.h"
 #include "check.h"
 #include "compiler.h"
 #include "exec_tile.h"
@@ -54,10 +55,13 @@ close_sandbox(struct sandbox *sb, const struct domain *d, uint64_t memory_bytes)
 {
 	uint64_t shared = (uint64_t)PROC_CNT_MAX * region_layout(REGION_PROCESS).bytes +
 			  (uint64_t)SEGMENTS_MAPPED_MAX * PAYLOAD_BYTES_MAX;
-	int keep[DOMAIN_LCORE_MAX + 1];
+	int keep[DOMAIN_LCORE_MAX + 2];
 	uint32_t cnt = 0;
 
 	keep[cnt++] = d->sock;
+	if (sb->statm_fd >= 0) {
+		keep[cnt++] = sb->statm_fd;
+	}
 	for (uint32_t i = 0; i < DOMAIN_LCORE_MAX; i++) {
 		if (d->lcore_fd[i] >= 0) {
 			keep[cnt++] = d->lcore_fd[i];
@@ -113,6 +117,7 @@ load(struct exec_tile *t, struct sandbox *sb, struct loader *l)
 		l->err = MB_ERR_DENIED;
 		snprintf(l->why, sizeof(l->why), "the sandbox cannot be closed");
 	}
+	budget_open(sb->statm_fd);
 	m.err = (int16_t)l->err;
 	m.text_len = (uint32_t)strlen(l->why);
 	m.word[0] = sb->bits;
@@ -136,6 +141,8 @@ spare_run(struct sandbox *sb, int sock)
 	snprintf(name, sizeof(name), "mb-exec-%u", d->proc);
 	prctl(PR_SET_NAME, name, 0, 0, 0);
 	bind_to(d->welcome.cpu);
+	budget_watch(region_run(&d->own));
+	exec_budget_set(exec_tile_exec(t), budget_set);
 	if (sandbox_enter(sb, d->proc) != 0 || load(t, sb, &loader) != 0) {
 		_exit(EXIT_FAILURE);
 	}

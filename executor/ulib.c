@@ -73,7 +73,13 @@ call_run(struct mb_call *call)
 	call->text_err = 0;
 	call->text[0] = '\0';
 	PROBE2(function_begin, call->id, call->fn->id);
-	err = call->fn->run(call);
+	if (unlikely(call->fn->memory_kib != 0 && call->budget != NULL)) {
+		call->budget((uint64_t)call->fn->memory_kib << 10);
+		err = call->fn->run(call);
+		call->budget(0);
+	} else {
+		err = call->fn->run(call);
+	}
 	PROBE3(function_end, call->id, call->fn->id, err);
 	return call_outcome(call, err);
 }

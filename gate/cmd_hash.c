@@ -105,6 +105,63 @@ cmd_hincrby(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 }
 
 int
+cmd_hsetnx(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct wset_op op = { .kind = WSET_MAP_PUT,
+			      .key = arg[1],
+			      .field = arg[2],
+			      .value = arg[3] };
+	char buf[VIEW_TEXT_MAX];
+	struct cache_value v;
+	struct slice text;
+	bool there;
+	int n = gate_look_as(g, c, arg[1], LATTICE_MAP, &v);
+
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return gate_look_refuse(g, c, n);
+	}
+	there = field_find(n, &v, arg[2], buf, &text);
+	gate_look_end(g, &v);
+	gate_held_begin(c);
+	gate_int(g, c, !there);
+	return there ? (int)GATE_DONE : gate_write_held(g, c, &op, v.version);
+}
+
+int
+cmd_hincrbyfloat(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct wset_op op = { .kind = WSET_MAP_PUT, .key = arg[1], .field = arg[2] };
+	char buf[VIEW_TEXT_MAX], sum[GATE_FLOAT_MAX];
+	long double x = 0, by;
+	struct cache_value v;
+	struct slice text;
+	bool ok = true;
+	int n;
+
+	if (!gate_word_float(arg[3], &by)) {
+		return gate_error(g, c, "ERR value is not a valid float");
+	}
+	n = gate_look_as(g, c, arg[1], LATTICE_MAP, &v);
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return gate_look_refuse(g, c, n);
+	}
+	if (field_find(n, &v, arg[2], buf, &text)) {
+		ok = gate_word_float(text, &x);
+	}
+	gate_look_end(g, &v);
+	if (!ok) {
+		return gate_error(g, c, "ERR hash value is not a float");
+	}
+	op.value = slice_of(sum, gate_float_text(x + by, sum));
+	if (op.value.len == 0) {
+		return gate_error(g, c, "ERR increment would produce NaN or Infinity");
+	}
+	gate_held_begin(c);
+	gate_bulk(g, c, op.value);
+	return gate_write_held(g, c, &op, v.version);
+}
+
+int
 cmd_hget(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	char buf[VIEW_TEXT_MAX];

@@ -6,6 +6,7 @@
 #include <microburst/error.h>
 
 #include "check.h"
+#include "cmd_key.h"
 #include "commands.h"
 #include "lattice.h"
 #include "timebase.h"
@@ -48,8 +49,8 @@ cmd_exists(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	return GATE_DONE;
 }
 
-static const char *
-type_text(unsigned int type)
+const char *
+gate_type_text(unsigned int type)
 {
 	switch (type) {
 	case LATTICE_GSET:
@@ -75,7 +76,7 @@ cmd_type(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
-	gate_simple(g, c, n == CACHE_HIT ? type_text(v.type) : "none");
+	gate_simple(g, c, n == CACHE_HIT ? gate_type_text(v.type) : "none");
 	gate_look_end(g, &v);
 	return GATE_DONE;
 }
@@ -86,11 +87,9 @@ cmd_type(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
  * stands in c->keep, and the next begins behind it.
  */
 
-/* Asks for the next page, or takes the one that came.
- * Returns: 1 with *ret_list, and whether more pages follow; GATE_WAIT as -1; an error else. */
-static int
-walk_page(struct gate *g, struct gate_conn *c, struct slice prefix, uint16_t limit,
-	  struct slice *ret_list)
+int
+gate_walk_page(struct gate *g, struct gate_conn *c, struct slice prefix, uint16_t limit,
+	       struct slice *ret_list)
 {
 	int err;
 
@@ -123,8 +122,8 @@ walk_on(struct gate *g, struct gate_conn *c, struct slice last)
 	return more;
 }
 
-static int
-walk_refuse(struct gate *g, struct gate_conn *c, int err)
+int
+gate_walk_refuse(struct gate *g, struct gate_conn *c, int err)
 {
 	if (err == MB_ERR_TRYAGAIN) {
 		return GATE_WAIT;
@@ -142,9 +141,9 @@ cmd_dbsize(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	do {
 		struct rbuf r;
 
-		err = walk_page(g, c, none, 0, &list);
+		err = gate_walk_page(g, c, none, 0, &list);
 		if (err != 1) {
-			return walk_refuse(g, c, err);
+			return gate_walk_refuse(g, c, err);
 		}
 		r = rbuf_of(list);
 		while (cache_scan_next(&r, &key) == 1) {
@@ -172,9 +171,9 @@ cmd_keys(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	do {
 		struct rbuf r;
 
-		err = walk_page(g, c, gate_match_prefix(arg[1]), 0, &list);
+		err = gate_walk_page(g, c, gate_match_prefix(arg[1]), 0, &list);
 		if (err != 1) {
-			return walk_refuse(g, c, err);
+			return gate_walk_refuse(g, c, err);
 		}
 		r = rbuf_of(list);
 		while (cache_scan_next(&r, &key) == 1) {
@@ -205,9 +204,9 @@ cmd_flushall(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 		struct rbuf r;
 		uint32_t cnt = 0;
 
-		err = walk_page(g, c, none, GATE_BATCH_OPS * 64, &list);
+		err = gate_walk_page(g, c, none, GATE_BATCH_OPS * 64, &list);
 		if (err != 1) {
-			return walk_refuse(g, c, err);
+			return gate_walk_refuse(g, c, err);
 		}
 		r = rbuf_of(list);
 		while (cache_scan_next(&r, &key) == 1) {
@@ -233,141 +232,4 @@ cmd_flushall(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 		return GATE_WAIT;
 	}
 	return gate_write_end(g, c);
-}
-
-/* ---------------------------------------------------------------------------- SCAN
- *
- * A cursor of Redis is a number, ours is a key: the gate remembers the key for a number. What is
- * remembered longest goes first.
- */
-
-static struct gate_cursor *
-cursor_find(struct gate *g, uint64_t id)
-{
-	struct gate_cursor *k = &g->cursor[id % GATE_CURSOR_CNT];
-
-	return k->id == id && k->key != NULL ? k : NULL;
-}
-
-static uint64_t
-cursor_new(struct gate *g, struct slice key)
-{
-	uint64_t id = ++g->cursor_seq;
-	struct gate_cursor *k = &g->cursor[id % GATE_CURSOR_CNT];
-
-	if (k->key != NULL) {
-		heap_free(g->heap, k->key, k->len);
-	}
-	k->key = heap_alloc(g->heap, key.len);
-	if (k->key == NULL) {
-		return 0;
-	}
-	memcpy(k->key, key.p, key.len);
-	k->len = (uint16_t)key.len;
-	k->id = id;
-	return id;
-}
-
-struct scan_options {
-	struct slice match, type;
-	int64_t count;
-};
-
-static int
-scan_options(const struct slice *arg, uint32_t arg_cnt, struct scan_options *ret)
-{
-	*ret = (struct scan_options){ .match = slice_of("*", 1), .count = 10 };
-	for (uint32_t i = 2; i < arg_cnt; i += 2) {
-		if (i + 1 == arg_cnt) {
-			return MB_ERR_INVALID;
-		}
-		if (gate_word_is(arg[i], "match")) {
-			ret->match = arg[i + 1];
-		} else if (gate_word_is(arg[i], "type")) {
-			ret->type = arg[i + 1];
-		} else if (!gate_word_is(arg[i], "count") ||
-			   !gate_word_i64(arg[i + 1], &ret->count) || ret->count < 1) {
-			return MB_ERR_INVALID;
-		}
-	}
-	return 0;
-}
-
-/* Whether a key is of a type: answered from the cache, MISS when it has to be brought. */
-static int
-is_of_type(struct gate *g, struct gate_conn *c, struct slice key, struct slice type)
-{
-	struct cache_value v;
-	int n;
-
-	if (type.len == 0) {
-		return 1;
-	}
-	n = gate_look(g, c, key, &v);
-	if (n == CACHE_HIT) {
-		gate_look_end(g, &v);
-		return gate_word_is(type, type_text(v.type));
-	}
-	return n == CACHE_MISS ? MB_ERR_TRYAGAIN : 0;
-}
-
-int
-cmd_scan(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
-{
-	struct slice list, key, last = { 0 };
-	struct scan_options opt;
-	struct gate_cursor *k;
-	struct rbuf r;
-	int64_t cursor;
-	uint32_t hits = 0;
-	uint64_t next;
-	char text[24];
-	int err;
-
-	if (!gate_word_i64(arg[1], &cursor) || cursor < 0) {
-		return gate_error(g, c, "ERR invalid cursor");
-	}
-	if (scan_options(arg, arg_cnt, &opt) != 0) {
-		return gate_error(g, c, "ERR syntax error");
-	}
-	if (c->step == 0 && cursor != 0) {
-		k = cursor_find(g, (uint64_t)cursor);
-		if (k == NULL) {
-			return gate_error(g, c, "ERR invalid cursor");
-		}
-		if (!gate_conn_keep(g, c, k->len)) {
-			return gate_error_of(g, c, MB_ERR_NO_MEMORY);
-		}
-		memcpy(c->keep, k->key, k->len);
-		c->keep_len = k->len;
-	}
-	c->step = 1;
-	err = walk_page(g, c, gate_match_prefix(opt.match), (uint16_t)MIN(opt.count, UINT16_MAX),
-			&list);
-	if (err != 1) {
-		return walk_refuse(g, c, err);
-	}
-	for (r = rbuf_of(list); cache_scan_next(&r, &key) == 1; last = key) {
-		err = gate_match(opt.match, key, false) ? is_of_type(g, c, key, opt.type) : 0;
-		if (err < 0) {
-			return GATE_WAIT;
-		}
-		hits += err > 0;
-	}
-	next = c->answer.sub != 0 && last.len != 0 ? cursor_new(g, last) : 0;
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)next);
-	gate_array(g, c, 2);
-	gate_bulk_str(g, c, text);
-	gate_array(g, c, hits);
-	for (r = rbuf_of(list); cache_scan_next(&r, &key) == 1 && hits > 0;) {
-		if (gate_match(opt.match, key, false) && is_of_type(g, c, key, opt.type) == 1) {
-			gate_bulk(g, c, key);
-			hits--;
-		}
-	}
-	for (; hits > 0; hits--) { /* gone between the two looks */
-		gate_bulk(g, c, slice_of("", 0));
-	}
-	gate_scan_end(g, c);
-	return GATE_DONE;
 }

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_string - commands on strings */
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <microburst/error.h>
@@ -413,6 +417,165 @@ cmd_getdel(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	gate_bulk(g, c, text);
 	gate_look_end(g, &v);
 	return gate_write_held(g, c, &op, v.version);
+}
+
+/* EX, PX, EXAT, PXAT or PERSIST: the deadline changes if the value is still the one that is shown.
+ */
+int
+cmd_getex(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct wset_op op = { .kind = WSET_EXPIRE, .key = arg[1] };
+	bool persist = arg_cnt == 3 && gate_word_is(arg[2], "persist");
+	struct set_options opt = { 0 };
+	char buf[VIEW_TEXT_MAX];
+	struct cache_value v;
+	struct slice text;
+	int err = arg_cnt == 4 ? set_deadline(arg + 2, &opt) : 1, n;
+
+	if (err != 1 || arg_cnt > 4 || (arg_cnt == 3 && !persist)) {
+		return set_refuse(g, c, err == 1 ? 0 : err);
+	}
+	n = gate_look_text(g, c, arg[1], &v, buf, &text);
+	if (n == CACHE_ABSENT) {
+		gate_null(g, c);
+		return GATE_DONE;
+	}
+	if (n != CACHE_HIT) {
+		return gate_look_refuse(g, c, n);
+	}
+	if (arg_cnt == 2) {
+		gate_bulk_value(g, c, text, &v);
+		gate_look_end(g, &v);
+		return GATE_DONE;
+	}
+	gate_held_begin(c);
+	gate_bulk(g, c, text);
+	gate_look_end(g, &v);
+	op.n = opt.deadline_us;
+	return gate_write_held(g, c, &op, v.version);
+}
+
+/* As Redis prints such numbers: 17 digits behind the point, without the zeros at the end. Returns:
+ * 0: it is no number that can be kept. */
+size_t
+gate_float_text(long double x, char ret[GATE_FLOAT_MAX])
+{
+	size_t len;
+
+	if (isnan(x) || isinf(x)) {
+		return 0;
+	}
+	len = (size_t)snprintf(ret, GATE_FLOAT_MAX, "%.17Lf", x);
+	while (ret[len - 1] == '0') {
+		len--;
+	}
+	len -= ret[len - 1] == '.';
+	if (len == 2 && ret[0] == '-' && ret[1] == '0') {
+		ret[0] = '0';
+		len = 1;
+	}
+	return len;
+}
+
+bool
+gate_word_float(struct slice word, long double *ret)
+{
+	char text[256], *end;
+
+	if (word.len == 0 || word.len >= sizeof(text) || isspace(word.p[0])) {
+		return false;
+	}
+	memcpy(text, word.p, word.len);
+	text[word.len] = '\0';
+	*ret = strtold(text, &end);
+	return end == text + word.len && !isnan(*ret);
+}
+
+int
+cmd_incrbyfloat(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct wset_op op = { .kind = WSET_PUT, .key = arg[1], .keep = true };
+	char buf[VIEW_TEXT_MAX], sum[GATE_FLOAT_MAX];
+	long double x = 0, by;
+	struct cache_value v;
+	struct slice text;
+	int n;
+
+	if (!gate_word_float(arg[2], &by)) {
+		return gate_error(g, c, "ERR value is not a valid float");
+	}
+	n = gate_look_text(g, c, arg[1], &v, buf, &text);
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return gate_look_refuse(g, c, n);
+	}
+	if (n == CACHE_HIT && !gate_word_float(text, &x)) {
+		gate_look_end(g, &v);
+		return gate_error(g, c, "ERR value is not a valid float");
+	}
+	gate_look_end(g, &v);
+	op.value = slice_of(sum, gate_float_text(x + by, sum));
+	if (op.value.len == 0) {
+		return gate_error(g, c, "ERR increment would produce NaN or Infinity");
+	}
+	gate_held_begin(c);
+	gate_bulk(g, c, op.value);
+	return gate_write_held(g, c, &op, v.version);
+}
+
+/* No other client's command is begun from the look at the keys until their values are on their way,
+ * as for a transaction (gate_multi.c, T1). */
+int
+cmd_msetnx(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	bool within = c->multi != NULL && c->multi->running;
+	struct gate_rec *rec;
+	struct cache_value v;
+
+	if (arg_cnt % 2 == 0) {
+		return gate_error(g, c, "ERR wrong number of arguments for 'msetnx' command");
+	}
+	if (g->alone == NULL) {
+		g->alone = c;
+	}
+	if (g->alone != c || (c->run == NULL && g->batch_cnt > 0)) {
+		gate_conn_starve(g, c);
+		return GATE_WAIT;
+	}
+	for (uint32_t i = 1; c->acc == 0 && i < arg_cnt; i += 2) {
+		int n = gate_look(g, c, arg[i], &v);
+
+		if (n == CACHE_ABSENT) {
+			continue;
+		}
+		if (n == CACHE_MISS || n == MB_ERR_FULL) {
+			return gate_look_refuse(g, c, n);
+		}
+		g->alone = within ? c : NULL;
+		if (n != CACHE_HIT) {
+			return gate_look_refuse(g, c, n);
+		}
+		gate_look_end(g, &v);
+		gate_int(g, c, 0);
+		return GATE_DONE;
+	}
+	c->acc = 1;
+	rec = gate_write(g, c, REC_FIXED);
+	if (rec == NULL) {
+		return GATE_WAIT;
+	}
+	rec->n = 1;
+	for (; 2 * c->step + 1 < arg_cnt; c->step++) {
+		struct wset_op op = { .kind = WSET_PUT,
+				      .key = arg[2 * c->step + 1],
+				      .value = arg[2 * c->step + 2] };
+
+		if (!gate_write_more(g, c, rec, &op)) {
+			return GATE_WAIT;
+		}
+	}
+	gate_run_flush(g, c->run); /* before those of others */
+	g->alone = within ? c : NULL;
+	return gate_write_end(g, c);
 }
 
 /* Puts a string together in memory of the command's, and writes it if nobody else was faster: head,

@@ -4,12 +4,15 @@
  * A sorted set is kept in the order of its members; the order of scores is made by who reads it so,
  * in memory of the command's.
  */
+#include <string.h>
+
 #include <microburst/error.h>
 
 #include "check.h"
 #include "cmd_list.h"
 #include "cmd_zset.h"
 #include "commands.h"
+#include "gate_fold.h"
 #include "view.h"
 
 enum range_by { BY_INDEX, BY_SCORE, BY_LEX };
@@ -156,6 +159,111 @@ range_find(const struct range *r, const struct oset_entry *e, uint32_t all, uint
 	*ret_at = *ret_cnt == 0 ? 0
 		  : r->rev      ? last - (uint32_t)r->offset - *ret_cnt
 				: first + (uint32_t)r->offset;
+}
+
+/* The entries in a range, as the list of what is to be written (gate_fold.h). Returns: 1; else what
+ * the handler returns, negative - 1. */
+static int
+range_keep(struct gate *g, struct gate_conn *c, struct slice key, const struct range *r)
+{
+	uint32_t all, at = 0, cnt = 0;
+	struct oset_entry *e;
+	struct cache_value v;
+	bool ok = true;
+	int n = gate_look_as(g, c, key, LATTICE_OSET, &v);
+
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return -1 - gate_look_refuse(g, c, n);
+	}
+	if (n == CACHE_ABSENT) {
+		return 1;
+	}
+	e = gate_zset_sorted(g, c, &v, &all);
+	ok = e != NULL;
+	if (ok) {
+		size_t from = (size_t)((uint8_t *)e - c->keep);
+
+		range_find(r, e, all, &at, &cnt);
+		c->keep_len = (uint32_t)(from + all * sizeof(*e)); /* the list comes behind them */
+		for (uint32_t i = 0; ok && i < cnt; i++) {
+			struct oset_entry one;
+
+			memcpy(&one, c->keep + from + (at + i) * sizeof(one), sizeof(one));
+			ok = gate_fold_put(g, c, one.score, one.member);
+		}
+		c->keep_len -= (uint32_t)(from + all * sizeof(*e));
+		memmove(c->keep, c->keep + from + all * sizeof(*e), ok ? c->keep_len : 0);
+	}
+	gate_look_end(g, &v);
+	return ok ? 1 : -1 - gate_error_of(g, c, MB_ERR_NO_MEMORY);
+}
+
+/* ZREMRANGEBY...: which members go is decided at one moment. */
+static int
+range_remove(struct gate *g, struct gate_conn *c, const struct slice *arg, enum range_by by)
+{
+	struct gate_fold_write w = { .key = arg[1], .kind = WSET_ZREM, .reply = REC_CHANGED };
+	struct range r = { .by = by, .most = -1 };
+	const char *wrong = range_ends(&r, arg[2], arg[3]);
+	int rc = wrong == NULL && c->acc == 0 ? range_keep(g, c, arg[1], &r) : 1;
+
+	if (wrong != NULL) {
+		return gate_error(g, c, wrong);
+	}
+	if (rc != 1) {
+		return -1 - rc;
+	}
+	c->acc = 1;
+	return gate_fold_write(g, c, &w);
+}
+
+int
+cmd_zremrangebyrank(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return range_remove(g, c, arg, BY_INDEX);
+}
+
+int
+cmd_zremrangebyscore(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return range_remove(g, c, arg, BY_SCORE);
+}
+
+int
+cmd_zremrangebylex(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return range_remove(g, c, arg, BY_LEX);
+}
+
+/* ZRANGESTORE to from first last ...: the words are ZRANGE's, one further. */
+int
+cmd_zrangestore(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct gate_fold_write w = { .key = arg[1],
+				     .kind = WSET_ZADD,
+				     .replace = true,
+				     .reply = REC_FIXED };
+	struct range r = { .most = -1 };
+	const char *wrong = range_options(&r, arg + 1, arg_cnt - 1, true);
+	int rc = 1;
+
+	wrong = wrong == NULL && r.scores ? "ERR syntax error" : wrong;
+	wrong = wrong != NULL ? wrong : range_ends(&r, arg[3], arg[4]);
+	if (wrong != NULL) {
+		return gate_error(g, c, wrong);
+	}
+	if (c->acc == 0) {
+		rc = range_keep(g, c, arg[2], &r);
+	}
+	if (rc != 1) {
+		return -1 - rc;
+	}
+	if (c->acc == 0) {
+		c->acc = 1;
+		c->total = (int64_t)gate_fold_cnt(c);
+	}
+	w.n = c->total;
+	return gate_fold_write(g, c, &w);
 }
 
 static int

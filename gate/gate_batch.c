@@ -413,6 +413,8 @@ op_over(struct gate *g, struct gate_batch *b, uint32_t i)
 	}
 	if (rec->kind == REC_NUMBER || rec->kind == REC_LENGTH || rec->kind == REC_SCORE) {
 		rec->n = word->n;
+	} else if (rec->kind == REC_FIXED) {
+		return;
 	} else if (rec->kind == REC_MADE) {
 		rec->n += word->err == 0 ? word->n : 0;
 	} else {

@@ -44,6 +44,7 @@
 #include "metrics.h"
 #include "placement.h"
 #include "resp.h"
+#include "rng.h"
 #include "stream.h"
 #include "wset.h"
 
@@ -103,6 +104,7 @@ enum gate_rec_kind {
 	REC_CHANGED, /* how many operations changed anything */
 	REC_MADE,    /* how many fields there are more */
 	REC_LENGTH,  /* what the last operation made */
+	REC_FIXED,   /* what is known before */
 	REC_SCORE,   /* the score that it made, a double's bits */
 	REC_HELD,    /* of a HELD command: nothing, its reply is written */
 };
@@ -261,6 +263,7 @@ struct gate {
 	uint16_t port;
 	bool started;
 	uint64_t now_ns, began_ns, tick_ns;
+	struct rng rng;
 	uint64_t client_seq, cursor_seq, future_seq;
 	uint32_t held_cnt; /* hazard slots of values being sent */
 	uint32_t under_way;
@@ -590,6 +593,10 @@ bool gate_word_is(struct slice word, const char *lower);
 bool gate_word_i64(struct slice word, int64_t *ret);
 /* gate_word_f64 takes what Redis takes for a number: decimal, hexadecimal, infinite; no NaN. */
 bool gate_word_f64(struct slice word, double *ret);
+/* gate_word_float and gate_float_text are those of INCRBYFLOAT: of long doubles. */
+#define GATE_FLOAT_MAX 5120
+bool gate_word_float(struct slice word, long double *ret);
+size_t gate_float_text(long double x, char ret[GATE_FLOAT_MAX]);
 /* gate_match is Redis's glob. */
 bool gate_match(struct slice pattern, struct slice text, bool any_case);
 /* What a pattern begins with that is no pattern. */

@@ -133,6 +133,7 @@ gate_create(struct gate **ret, const struct gate_cfg *cfg)
 	g->placement =
 		(const struct placement *)(const void *)(cfg->daemon->base + cfg->daemon->at.table);
 	g->began_ns = g->now_ns = timebase_now_ns(timebase_real());
+	rng_init(&g->rng, cfg->node_id ^ g->now_ns);
 	files_allow(g);
 	err = memory_make(g);
 	if (err == 0) {

@@ -458,6 +458,16 @@ cli_duration(struct cli *cli, const char *option, const char *text, uint64_t *re
 }
 
 int
+cli_bytes(struct cli *cli, const char *option, const char *text, uint64_t *ret)
+{
+	if (param_number_parse(PARAM_TYPE_bytes, text, ret)) {
+		return 0;
+	}
+	return cli_usage(cli, "--%s takes a whole number and its unit (k, m, g), not \"%s\"",
+			 option, text);
+}
+
+int
 cli_count(struct cli *cli, const char *option, const char *text, uint64_t min, uint64_t max,
 	  uint64_t *ret)
 {

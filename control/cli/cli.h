@@ -87,6 +87,9 @@ int cli_json(struct cli *cli, json_t *object);
  * Returns: 0, or what cli_usage returned. */
 int cli_duration(struct cli *cli, const char *option, const char *text, uint64_t *ret_ns);
 
+/* cli_bytes reads a size such as 64m. Returns: as cli_duration. */
+int cli_bytes(struct cli *cli, const char *option, const char *text, uint64_t *ret);
+
 /* cli_count reads a whole number from min to max. Returns: as cli_duration. */
 int cli_count(struct cli *cli, const char *option, const char *text, uint64_t min, uint64_t max,
 	      uint64_t *ret);

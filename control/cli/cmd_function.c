@@ -16,7 +16,7 @@
 struct deploy {
 	const char *name, *class;
 	bool lazy;
-	uint64_t deadline_ns, concurrency; /* 0: no limit */
+	uint64_t deadline_ns, concurrency, memory_bytes; /* 0: no limit */
 };
 
 static int
@@ -32,6 +32,8 @@ deploy_set(struct cli *cli, int key, const char *text)
 		return cli_duration(cli, "deadline", text, &deploy->deadline_ns);
 	case 'c':
 		return cli_count(cli, "concurrency", text, 1, 64, &deploy->concurrency);
+	case 'm':
+		return cli_bytes(cli, "memory", text, &deploy->memory_bytes);
 	case 'k':
 		deploy->class = text;
 		return 0;
@@ -105,10 +107,11 @@ deploy_file(struct cli *cli, const char *file, json_t *all)
 	if (code != 0) {
 		return code;
 	}
-	request = json_pack("{s:s, s:s, s:s*, s:s*, s:b, s:I, s:I}", "cmd", "deploy", "object",
+	request = json_pack("{s:s, s:s, s:s*, s:s*, s:b, s:I, s:I, s:I}", "cmd", "deploy", "object",
 			    object, "name", deploy->name, "class", deploy->class, "pin",
 			    !deploy->lazy, "deadline_ns", (json_int_t)deploy->deadline_ns,
-			    "concurrency", (json_int_t)deploy->concurrency);
+			    "concurrency", (json_int_t)deploy->concurrency, "memory_bytes",
+			    (json_int_t)deploy->memory_bytes);
 	progress("deploying", file);
 	code = cli_ask(cli, request, fd, &a);
 	progress("", "");
@@ -172,6 +175,8 @@ const struct command cmd_deploy = {
 			  "Stop each call of it that takes longer, such as 100ms", 0 },
 			{ "concurrency", 'c', "N", 0, "Run it at N executors at a time at most",
 			  0 },
+			{ "memory", 'm', "BYTES", 0,
+			  "Give it no more memory than that while it runs, such as 64m", 0 },
 			{ "class", 'k', "CLASS", 0,
 			  "Only executors of CLASS may run it (executor.classes)", 0 },
 			{ "lazy", 'l', NULL, 0, "Register only; the first call loads it", 0 },

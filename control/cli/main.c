@@ -11,7 +11,7 @@ const char *argp_program_version = "microburst " MB_VERSION;
 static void
 help(FILE *f)
 {
-	fputs("Usage: microburst [--json] [--socket PATH | --connect udp://HOST:PORT] "
+	fputs("Usage: microburst [--json] [--socket PATH | --connect WHERE] "
 	      "[--ack WHO]\n"
 	      "                  COMMAND [ARG]...\n"
 	      "Functions over shared state, in microseconds.\n\n",

@@ -62,8 +62,20 @@ slice_str(const char *s)
 static inline bool
 slice_eq(struct slice a, struct slice b)
 {
+	uint64_t x[2], y[2];
+
+	if (a.len != b.len) {
+		return false;
+	}
+	if (a.len - sizeof(x[0]) <= sizeof(x[0])) { /* 8 to 16 bytes, as keys often are: no call */
+		memcpy(&x[0], a.p, sizeof(x[0]));
+		memcpy(&y[0], b.p, sizeof(y[0]));
+		memcpy(&x[1], a.p + a.len - sizeof(x[1]), sizeof(x[1]));
+		memcpy(&y[1], b.p + b.len - sizeof(y[1]), sizeof(y[1]));
+		return x[0] == y[0] && x[1] == y[1];
+	}
 	/* memcmp must not see NULL, even for no bytes. */
-	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+	return a.len == 0 || memcmp(a.p, b.p, a.len) == 0;
 }
 
 /* slice_cmp orders by bytes (unsigned), a prefix before what it begins.

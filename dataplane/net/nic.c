@@ -547,6 +547,29 @@ nic_nap_ns(const void *io)
 	return n->now_ns - n->heard_ns < IDLE_NS ? NAP_NS : NAP_IDLE_NS;
 }
 
+void
+nic_wait(const struct net_io *io, uint64_t ns)
+{
+	struct nic *n = io->io;
+	struct pollfd p = { .fd = n->fd, .events = POLLIN };
+	struct timespec ts;
+	uint64_t count;
+
+	if (n->fd < 0) {
+		ns = MIN(ns, nic_nap_ns(n));
+	} else if (n->interrupt) {
+		rte_eth_dev_rx_intr_enable(n->port, 0);
+	}
+	ts = (struct timespec){ (time_t)(ns / NS_PER_S), (long)(ns % NS_PER_S) };
+	if (ppoll(&p, n->fd >= 0, &ts, NULL) > 0 && n->interrupt &&
+	    read(n->fd, &count, sizeof(count)) < 0 && errno != EAGAIN) {
+		n->stats.rx_bad++;
+	}
+	if (n->interrupt) {
+		rte_eth_dev_rx_intr_disable(n->port, 0);
+	}
+}
+
 /* ------------------------------------------------------------------- asking */
 
 static struct net_io_stats

@@ -35,4 +35,8 @@ bool nic_is_pci(const char *device);
  *            MB_ERR_IO. */
 int nic_open(struct net_io *ret, const struct nic_cfg *cfg, struct topo_why *why);
 
+/* nic_wait sleeps until something may have come, ns at most: for an owner without an lcore, whose
+ * port has not been started as a tile's. */
+void nic_wait(const struct net_io *io, uint64_t ns);
+
 #endif

@@ -17,6 +17,7 @@
 #include "check.h"
 #include "compiler.h"
 
+#define WHOLE_MAX          1e17 /* from here on numbers have an exponent */
 #define UNAUTH_ARG_CNT_MAX 10
 #define UNAUTH_BULK_MAX    16384
 
@@ -460,6 +461,9 @@ resp_double_text(double x, char ret[RESP_ITEM_MAX])
 {
 	if (isinf(x)) {
 		return (size_t)snprintf(ret, RESP_ITEM_MAX, x > 0 ? "inf" : "-inf");
+	}
+	if (x == rint(x) && fabs(x) < WHOLE_MAX) {
+		return (size_t)snprintf(ret, RESP_ITEM_MAX, "%.0f", x); /* not 1e+01 */
 	}
 	for (int digits = 1; digits <= 17; digits++) {
 		int n = snprintf(ret, RESP_ITEM_MAX, "%.*g", digits, x);

@@ -99,9 +99,10 @@ struct desc {
 static_assert(sizeof(struct desc) == DESC_BYTES, "a descriptor is one cache line");
 
 enum death_cause {
-	DEATH_EXIT = 1, /* status: exit status */
-	DEATH_SIGNAL,   /* status: signal */
-	DEATH_HANGUP,   /* the socket closed, the process was let go */
+	DEATH_EXIT = 1,  /* status: exit status */
+	DEATH_SIGNAL,    /* status: signal */
+	DEATH_HANGUP,    /* the socket closed, the process was let go */
+	DEATH_NO_MEMORY, /* as SIGNAL, and it had no memory left (region_run.full) */
 };
 
 /* A call's name in the domain: the process that made it and that process's count, so it is unique

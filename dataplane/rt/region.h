@@ -56,7 +56,8 @@ struct region_run {
 	_Atomic uint64_t finished; /* calls ended so far */
 	_Atomic uint64_t busy_ns;  /* time spent in functions so far */
 	_Atomic uint32_t fn;       /* function id of call */
-	uint32_t pad[7];
+	_Atomic uint32_t full;     /* 1: it dies with no memory left */
+	uint32_t pad[6];
 };
 static_assert(sizeof(struct region_run) == CACHE_LINE, "one line");
 

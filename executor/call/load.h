@@ -100,11 +100,12 @@ struct load_head {
 struct load_fn {
 	uint16_t id; /* function id, not 0 */
 	uint16_t object;
+	uint32_t memory_kib; /* private memory it may take while it runs; 0: what memory_bytes is */
 	char name[NAME_BYTES_MAX]; /* zero-terminated: the name it was defined under */
 };
 
 static_assert(sizeof(struct load_head) == 16, "no padding");
-static_assert(sizeof(struct load_fn) == 4 + NAME_BYTES_MAX, "no padding");
+static_assert(sizeof(struct load_fn) == 8 + NAME_BYTES_MAX, "no padding");
 static_assert(sizeof(struct load_head) + FUNCTION_CNT_MAX * sizeof(struct load_fn) <=
 		      DOMAIN_TEXT_MAX,
 	      "a whole set fits into one text");

@@ -21,13 +21,12 @@ has_sections(const struct envelope *e)
 }
 
 bool
-treeval_wanted(struct slice envelope)
+treeval_wanted_long(struct slice envelope)
 {
 	struct envelope e;
 
-	return envelope.len > TREE_FLAT_MAX && !slice_is_tree(envelope) &&
-	       envelope_open(envelope, &e) == 0 && e.state.len > TREE_FLAT_MAX &&
-	       lattice_table_ops(e.type) != NULL;
+	return !slice_is_tree(envelope) && envelope_open(envelope, &e) == 0 &&
+	       e.state.len > TREE_FLAT_MAX && lattice_table_ops(e.type) != NULL;
 }
 
 /* ---------------------------------------------------------------------------------------- edits */

@@ -32,8 +32,15 @@ struct treeval_edit {
 	size_t flat_bytes; /* how long its encoding is */
 };
 
-/* treeval_wanted tells whether a flat envelope should be held as a tree. */
-bool treeval_wanted(struct slice envelope);
+/* treeval_wanted tells whether a flat envelope should be held as a tree. Of a short one, as nearly all
+ * are, that is known without a call. */
+bool treeval_wanted_long(struct slice envelope);
+
+static inline bool
+treeval_wanted(struct slice envelope)
+{
+	return envelope.len > TREE_FLAT_MAX && treeval_wanted_long(envelope);
+}
 
 /* treeval_make makes a tree of a flat envelope for which it is wanted.
  *

@@ -284,6 +284,24 @@ view_item(unsigned int type, struct slice state, struct slice key, struct slice 
 }
 
 int
+view_seek(unsigned int type, struct slice state, struct slice key, bool behind,
+	  struct table_walk *ret)
+{
+	const struct table_merge_ops *ops = lattice_table_ops(type);
+	struct table t;
+	uint32_t idx = 0;
+	int err = ops == NULL ? MB_ERR_TYPE : table_open(state, &t);
+
+	if (err == 0 && key.len != 0) {
+		bool found = table_place(&t, ops->key_of, key, 0, t.cnt, &idx);
+
+		idx += found && behind;
+	}
+	*ret = (struct table_walk){ .first = idx };
+	return err;
+}
+
+int
 view_part(struct slice item, struct wbuf *out)
 {
 	struct table_builder b;

@@ -70,6 +70,12 @@ uint32_t view_cnt(unsigned int type, struct slice state);
 int view_item(unsigned int type, struct slice state, struct slice key, struct slice *ret_item);
 int view_part(struct slice item, struct wbuf *out);
 
+/* view_seek begins a walk over a collection at the item with this key, or the one that would follow
+ * it; behind: always that one.
+ * Returns: 0; MB_ERR_TYPE for what is no collection; MB_ERR_CORRUPT. */
+int view_seek(unsigned int type, struct slice state, struct slice key, bool behind,
+	      struct table_walk *ret);
+
 /* Sets, GSET and ORSET alike. view_set_next gives the members in order, *w all zero at first, and
  * false behind the last one. */
 bool view_is_set(unsigned int type);

@@ -181,6 +181,7 @@ class Attack(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.node = Node(MICROBURST, '--set', 'executor.count=2', '--set', 'executor.memory=64m')
+        cls.addClassCleanup(cls.node.remove)
         path = os.path.join(cls.node.folder, 'attack.c')
         with open(path, 'w', encoding='utf-8') as f:
             f.write(FUNCTION)
@@ -190,10 +191,6 @@ class Attack(unittest.TestCase):
             with open(os.path.join(cls.node.folder, name), 'wb') as f:
                 f.write(b'v' * size)
         assert cls.node.run('set', 'victim', '@' + os.path.join(cls.node.folder, 'large'))[0] == 0
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.node.remove()
 
     def tearDown(self):
         self.assertEqual(self.call('fine'), (0, b'%d\n' % LARGE, ''), self.node.said())
@@ -230,7 +227,7 @@ class Attack(unittest.TestCase):
         code, _, err = self.call('eats')
         self.assertEqual(code, 1)
         self.assertIn('no more memory', err)
-        self.dies('eats_in_place')
+        self.dies('eats_in_place', how='out of memory')
 
     def test_stack(self):
         self.dies('stack')

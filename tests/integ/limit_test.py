@@ -32,6 +32,59 @@ MB_FUNCTION(limited)    /* for so many milliseconds */
     return mb_return_i64(call, (int64_t)(mb_deadline_ns(call) / 1000000));
 }
 """
+# takes(mib) takes so much; hoards(mib) keeps it, for calls that come later.
+TAKES = r"""
+#include <microburst/function.h>
+#include <stdlib.h>
+#include <string.h>
+
+MB_FUNCTION(takes)
+{
+    int64_t mib, got = 0;
+    char *p[1024];
+
+    MB_TRY(mb_arg_i64(call, 0, &mib));
+    while (got < mib && (p[got] = malloc(1 << 20)) != NULL) {
+        memset(p[got], 1, 1 << 20);
+        got++;
+    }
+    for (int64_t i = 0; i < got; i++)
+        free(p[i]);
+    return mb_return_i64(call, got);
+}
+
+MB_FUNCTION(dies)
+{
+    char *volatile p;
+
+    for (;;) {
+        p = malloc(1 << 20);
+        memset(p, 1, 1 << 20);
+    }
+    return 0;
+}
+
+MB_FUNCTION(crashes)
+{
+    abort();
+    return 0;
+}
+"""
+HOARDS = r"""
+#include <microburst/function.h>
+#include <stdlib.h>
+#include <string.h>
+
+MB_FUNCTION(hoards)
+{
+    static char *volatile p;
+
+    if (p == NULL && (p = malloc(100 << 20)) == NULL)
+        return mb_fail(call, "no memory");
+    memset(p, 1, 100 << 20);
+    return mb_return_i64(call, 100);
+}
+"""
 NODE = None
 
 
@@ -92,7 +145,36 @@ class Limits(unittest.TestCase):
             self.assertEqual(c.wait(), 0)
             c.communicate()
 
+    def source(self, text, *args):
+        path = os.path.join(NODE.folder, 'takes.c')
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write(text)
+        code, _, err = NODE.run('deploy', path, *args)
+        self.assertEqual(code, 0, err)
+
+    def test_memory(self):
+        self.source(HOARDS)
+        self.source(TAKES, '--memory', '64m')
+        functions = {f['name']: f['memory_bytes'] for f in NODE.json('functions')['functions']}
+        self.assertEqual((functions['hoards'], functions['takes']), (0, 64 << 20))
+        for _ in range(3):      # each call anew, whatever calls of others have taken
+            self.assertTrue(50 <= int(NODE.run('call', 'takes', '100')[1]) <= 64)
+            self.assertEqual(NODE.run('call', 'takes', '40')[1], b'40\n')
+            self.assertEqual(NODE.run('call', 'hoards')[:2], (0, b'100\n'))
+        code, _, err = NODE.run('call', 'dies')
+        self.assertEqual(code, 1)
+        self.assertIn('out of memory; its writes did not happen', err)
+        self.assertIn('signal 6; its', NODE.run('call', 'crashes')[2])
+        self.source(TAKES)      # without a limit again
+        self.assertEqual(NODE.run('call', 'takes', '100')[1], b'100\n')
+
     def test_usage(self):
+        for bytes_, why in (('1k', 'at least 1 MiB'), ('2g', 'executor.memory')):
+            code, _, err = NODE.run('deploy', os.path.join(NODE.folder, 'limited.c'),
+                                    '--memory', bytes_)
+            self.assertEqual(code, 1)
+            self.assertIn(why, err)
+        self.assertEqual(NODE.run('deploy', 'x.c', '--memory', 'much')[0], 2)
         self.assertEqual(NODE.run('deploy', 'x.c', '--concurrency', '0')[0], 2)
         self.assertEqual(NODE.run('deploy', 'x.c', '--deadline', 'soon')[0], 2)
 

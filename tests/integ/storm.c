@@ -7,7 +7,7 @@
  *         bunches, and now and then a function that dies or never ends (with a deadline). A
  *         tormentor kills
  *         executors and clients with SIGKILL, and stops executors with SIGSTOP for some
- *         milliseconds, at random moments. Clients count in memory shared with their parent: how
+ *         milliseconds, or for good, at random moments. Clients count in memory shared with their parent: how
  *         many increments were acknowledged, how many ended in an error after which the effect is
  *         not known. At the end: acknowledged <= counter <= acknowledged + not known, where an
  *         error that says "did not happen" counts as not happened; and the node's `held` must
@@ -333,9 +333,13 @@ torment(struct mb_client *c, pid_t *pid, uint32_t clients, uint64_t *seed, uint6
 		struct timespec ts = { 0, (long)(rnd(seed) % 20) * 1000000 };
 
 		kill(victim, SIGSTOP);
+		kills[2]++;
+		if (rnd(seed) % 10 == 0) {
+			kills[3]++; /* its lease ends it */
+			return;
+		}
 		nanosleep(&ts, NULL);
 		kill(victim, SIGCONT);
-		kills[2]++;
 	} else {
 		kill(victim, SIGKILL);
 		kills[0]++;
@@ -419,7 +423,7 @@ main(int argc, char **argv)
 	uint32_t seconds = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 5;
 	uint32_t clients = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 4;
 	uint64_t kills_max = argc > 5 ? strtoull(argv[5], NULL, 10) : 0;
-	uint64_t kills[3] = { 0 };
+	uint64_t kills[4] = { 0 };
 	uint64_t started = 0, answered = 0, acked = 0, unknown = 0, wrong = 0;
 	uint64_t lost_clients = 0;
 	pid_t pid[CLIENTS_MAX] = { 0 };
@@ -493,8 +497,9 @@ main(int argc, char **argv)
 	dag_counter = counter_read(c, "storm/dag") - dag_before;
 	once_counter = counter_read(c, "storm/once") - once_before;
 	printf("storm: %" PRIu64 " calls, %" PRIu64 " answers, %" PRIu64 " wrong; killed %" PRIu64
-	       " executors, %" PRIu64 " clients (%" PRIu64 " gone); stopped %" PRIu64 "\n",
-	       started, answered, wrong, kills[0], kills[1], lost_clients, kills[2]);
+	       " executors, %" PRIu64 " clients (%" PRIu64 " gone); stopped %" PRIu64
+	       ", for good %" PRIu64 "\n",
+	       started, answered, wrong, kills[0], kills[1], lost_clients, kills[2], kills[3]);
 	printf("storm: increments acknowledged %" PRIu64 ", not known %" PRIu64 ", counter %" PRId64
 	       "\n",
 	       acked, unknown, counter);

@@ -44,10 +44,15 @@ struct mb_client;
 
 /* mb_client_open enters the node at where: a Unix socket's path, or NULL for the default
  * ($MICROBURST_SOCKET, else the user's own node); or "udp://host:port": a node that listens there
- * (net.listen). A remote client copies values, hears of an unknown function by the answer, and may
+ * (net.listen); or "dpdk://address:port?nic=DEVICE&at=ADDRESS[:PORT][&vlan=N][&mtu=N]": the same by
+ * a device of DPDK's, named as DPDK names it, on whose link this program is known as ADDRESS. That
+ * needs libmicroburst-dpdk, and starts DPDK with its threads, which stay; PCI devices want huge
+ * pages. A remote client copies values, hears of an unknown function by the answer, and may
  * get MB_ERR_INDETERMINATE or MB_ERR_NODE_DIED: the request may have been done or not.
  * Returns: 0; MB_ERR_NO_NODE when none runs there; MB_ERR_DENIED; MB_ERR_BUSY when the node has all
- *          the clients it admits; MB_ERR_VERSION; MB_ERR_NO_MEMORY.
+ *          the clients it admits; MB_ERR_VERSION; MB_ERR_NO_MEMORY; MB_ERR_INVALID for a where
+ *          that cannot be read; of a device MB_ERR_CONFIG (DPDK's log says what of),
+ *          MB_ERR_NOT_FOUND, MB_ERR_NOT_SUPPORTED, MB_ERR_IO.
  * Owns:    the caller closes *ret with mb_client_close. */
 int mb_client_open(struct mb_client **ret, const char *where);
 

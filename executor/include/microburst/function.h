@@ -30,9 +30,10 @@
  *           may change them while they are read. Read what you decide upon once, or copy it: a
  *           length checked in a view can be another one at the second look. Values that mb_get and
  *           its kin return do not change.
- * Memory    malloc as usual, within the node's executor.memory. What is left in static variables
- *           stays from call to call, but belongs to this executor alone, may vanish between any two
- *           calls, and is no place for state.
+ * Memory    malloc as usual, within the node's executor.memory, or what the function was deployed
+ *           with (--memory). One that uses what it did not get ends as EXECUTOR_DIED, "out of
+ *           memory". What is left in static variables stays from call to call, but belongs to this
+ *           executor alone, may vanish between any two calls, and is no place for state.
  * Threads   `call` belongs to the thread that runs the function; there is no other.
  *
  * Compiles as C11 and as C++.

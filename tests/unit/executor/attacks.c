@@ -164,6 +164,8 @@ MB_FUNCTION(attack_calls)
 	TRY(&r, personality, 0x0040000);
 	/* limits and rights */
 	TRY(&r, prlimit64, 0, RLIMIT_AS, &more, NULL);
+	TRY(&r, prlimit64, 0, RLIMIT_DATA, &more, NULL);
+	TRY(&r, prlimit64, parent, RLIMIT_DATA, &more, NULL);
 	TRY(&r, setrlimit, RLIMIT_DATA, &more);
 	TRY(&r, prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
 	TRY(&r, prctl, PR_SET_PDEATHSIG, 0, 0, 0, 0);

@@ -254,7 +254,10 @@ replies_are_written_for_both_protocols(void **state)
 	resp_put_double(&out, 3, (double)INFINITY);
 	resp_put_double(&out, 3, 1e300);
 	resp_put_double(&out, 3, 3.0);
-	assert_out(",inf\r\n,1e+300\r\n,3\r\n");
+	resp_put_double(&out, 3, 10.0);
+	resp_put_double(&out, 3, -1200.0);
+	resp_put_double(&out, 3, 1234567890.5);
+	assert_out(",inf\r\n,1e+300\r\n,3\r\n,10\r\n,-1200\r\n,1234567890.5\r\n");
 }
 
 int

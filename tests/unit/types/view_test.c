@@ -166,6 +166,43 @@ an_item_stands_alone(void **state)
 			 MB_ERR_NOT_FOUND);
 }
 
+/* A walk begins where it is told to, between members too. */
+static void
+a_walk_begins_anywhere(void **state)
+{
+	static const struct {
+		const char *from;
+		bool behind;
+		const char *next; /* NULL: none */
+	} row[] = {
+		{ "", false, "b" },  { "", true, "b" },   { "a", true, "b" },
+		{ "b", false, "b" }, { "b", true, "d" },  { "c", true, "d" },
+		{ "d", true, "f" },  { "f", true, NULL }, { "g", false, NULL },
+	};
+	const struct slice members[] = { slice_str("b"), slice_str("d"), slice_str("f") };
+	uint8_t mem[256];
+	struct wbuf set = wbuf_init(mem, sizeof(mem));
+	struct table_walk walk;
+	struct slice member;
+
+	(void)state;
+	assert_int_equal(gset_delta_add(members, 3, &set), 0);
+	for (size_t i = 0; i < ARRAY_CNT(row); i++) {
+		assert_int_equal(view_seek(LATTICE_GSET, wbuf_slice(&set), slice_str(row[i].from),
+					   row[i].behind, &walk),
+				 0);
+		assert_int_equal(view_set_next(LATTICE_GSET, wbuf_slice(&set), &walk, &member),
+				 row[i].next != NULL);
+		if (row[i].next != NULL) {
+			assert_true(slice_eq(member, slice_str(row[i].next)));
+		}
+	}
+	assert_int_equal(view_seek(LATTICE_STRING, string_set("a"), members[0], true, &walk),
+			 MB_ERR_TYPE);
+	assert_int_equal(view_seek(LATTICE_GSET, none, members[0], true, &walk), 0);
+	assert_false(view_set_next(LATTICE_GSET, none, &walk, &member));
+}
+
 int
 main(void)
 {
@@ -173,6 +210,7 @@ main(void)
 		cmocka_unit_test(it_reads_as_the_table_says),
 		cmocka_unit_test(what_was_deleted_is_not_present),
 		cmocka_unit_test(an_item_stands_alone),
+		cmocka_unit_test(a_walk_begins_anywhere),
 		cmocka_unit_test(doubles_show_their_shortest_text),
 	};
 

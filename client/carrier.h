@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* carrier - what brings a remote client's datagrams to its node and back
+ *
+ *	udp://HOST:PORT                         a socket of the kernel's (carrier_udp.c)
+ *	dpdk://ADDRESS:PORT?nic=DEVICE&at=...   a port of DPDK's (carrier_dpdk.c), in a library of its
+ *	                                        own, so that programs without it need no DPDK
+ *
+ * Errors: negative mb_err. Owner: the client's thread.
+ */
+#ifndef MB_CLIENT_CARRIER_H
+#define MB_CLIENT_CARRIER_H
+
+#include "seal.h"
+#include "wire.h"
+
+typedef void carrier_recv_fn(void *ctx, struct slice datagram);
+
+struct carrier_ops {
+	/* Sends a datagram, sealed when there are keys. What cannot go is lost: flow sends it again. */
+	void (*send)(void *carrier, struct seal *seal, const struct wire_head *h,
+		     const uint8_t *body);
+	void (*flush)(void *carrier); /* makes a burst of sends go */
+	/* Calls fn for each datagram that came, at most max; the bytes are there, 8-aligned, until fn
+	 * returns. Returns: how much came; MB_ERR_NO_NODE: the network says that nobody is there. */
+	int (*recv)(void *carrier, uint32_t max, uint64_t now_ns, carrier_recv_fn *fn, void *ctx);
+	/* Sleeps until something may have come, ns at most. */
+	void (*wait)(void *carrier, uint64_t ns);
+	void (*close)(void *carrier);
+};
+
+struct carrier {
+	const struct carrier_ops *ops; /* NULL: none */
+	void *carrier;
+	struct wire_addr server; /* for those who need an address; else nowhere */
+	uint16_t datagram;       /* bytes of UDP payload that the way out carries */
+};
+
+/* carrier_known tells whether where is written as a node that is elsewhere. */
+bool carrier_known(const char *where);
+
+/* carrier_open opens the way to where.
+ * Returns:   0 with *ret; MB_ERR_INVALID for a where that cannot be read; MB_ERR_NO_NODE when no
+ *            such host is known; MB_ERR_NOT_SUPPORTED when the library for it is not installed;
+ *            MB_ERR_CONFIG, MB_ERR_NOT_FOUND, MB_ERR_DENIED of a device; MB_ERR_NO_MEMORY;
+ *            MB_ERR_IO. */
+int carrier_open(struct carrier *ret, const char *where);
+
+/* The same of one kind each; where is what follows the scheme. microburst_carrier_dpdk is what the
+ * other library exports. */
+typedef int carrier_open_fn(struct carrier *ret, const char *where);
+carrier_open_fn carrier_udp_open;
+carrier_open_fn microburst_carrier_dpdk;
+
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* carrier_udp.c - a socket of the kernel's, by plain system calls (dataplane/net/README.md: why)
+ *
+ * The socket is connected, so the kernel tells when nobody listens there, and gives the path's
+ * width as far as this host knows it.
+ */
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "carrier.h"
+#include "check.h"
+#include "compiler.h"
+#include "microburst/error.h"
+#include "timebase.h"
+
+#define IP_UDP_BYTES  48 /* IPv6 and UDP heads */
+#define SOCKET_BUFFER (4 << 20)
+
+struct udp {
+	int fd;
+	uint8_t tx[WIRE_DATAGRAM_MAX];
+	_Alignas(8) uint8_t rx[WIRE_DATAGRAM_MAX + 1];
+};
+
+static void
+udp_send(void *carrier, struct seal *seal, const struct wire_head *h, const uint8_t *body)
+{
+	struct udp *u = carrier;
+	uint8_t head[WIRE_HEAD_BYTES];
+	struct iovec iov[2] = { { head, sizeof(head) }, { (void *)(uintptr_t)body, h->len } };
+	struct msghdr m = { .msg_iov = iov, .msg_iovlen = h->len > 0 ? 2 : 1 };
+
+	if (seal->cnt > 0) {
+		iov[0] = (struct iovec){ u->tx, seal_put(seal, u->tx, h, body) };
+		m.msg_iovlen = 1;
+	} else {
+		wire_write(head, h);
+	}
+	sendmsg(u->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void
+udp_flush(void *carrier)
+{
+	(void)carrier; /* each has gone at once */
+}
+
+static int
+udp_recv(void *carrier, uint32_t max, uint64_t now_ns, carrier_recv_fn *fn, void *ctx)
+{
+	struct udp *u = carrier;
+	uint32_t cnt = 0;
+
+	(void)now_ns;
+	for (; cnt < max; cnt++) {
+		ssize_t n = recv(u->fd, u->rx, sizeof(u->rx), MSG_DONTWAIT);
+
+		if (n < 0 && errno == ECONNREFUSED) {
+			return MB_ERR_NO_NODE;
+		}
+		if (n < 0) {
+			break;
+		}
+		fn(ctx, slice_of(u->rx, (size_t)n));
+	}
+	return (int)cnt;
+}
+
+static void
+udp_wait(void *carrier, uint64_t ns)
+{
+	struct udp *u = carrier;
+	struct pollfd p = { .fd = u->fd, .events = POLLIN };
+	struct timespec ts = { (time_t)(ns / NS_PER_S), (long)(ns % NS_PER_S) };
+
+	ppoll(&p, 1, &ts, NULL);
+}
+
+static void
+udp_close(void *carrier)
+{
+	struct udp *u = carrier;
+
+	if (u->fd >= 0) {
+		close(u->fd);
+	}
+	free(u);
+}
+
+static const struct carrier_ops udp_ops = { udp_send, udp_flush, udp_recv, udp_wait, udp_close };
+
+static int
+udp_connect(struct udp *u, const char *where, uint16_t *ret_datagram)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICSERV };
+	struct addrinfo *found = NULL;
+	const char *colon = strrchr(where, ':');
+	int buffer = SOCKET_BUFFER, discover = IP_PMTUDISC_DO, mtu = 0;
+	socklen_t len = sizeof(mtu);
+	char host[256];
+	size_t n;
+	bool v6;
+
+	if (colon == NULL || colon == where || (size_t)(colon - where) >= sizeof(host)) {
+		return MB_ERR_INVALID;
+	}
+	n = (size_t)(colon - where);
+	if (where[0] == '[' && where[n - 1] == ']') {
+		where++;
+		n -= 2;
+	}
+	memcpy(host, where, n);
+	host[n] = '\0';
+	if (getaddrinfo(host, colon + 1, &hints, &found) != 0) {
+		return MB_ERR_NO_NODE;
+	}
+	v6 = found->ai_family == AF_INET6;
+	u->fd = socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (u->fd < 0 || connect(u->fd, found->ai_addr, found->ai_addrlen) != 0) {
+		freeaddrinfo(found);
+		return u->fd < 0 ? MB_ERR_NO_MEMORY : MB_ERR_NO_NODE;
+	}
+	freeaddrinfo(found);
+	if (setsockopt(u->fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer)) != 0) {
+		setsockopt(u->fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
+	}
+	setsockopt(u->fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
+	if (v6) {
+		discover = IPV6_PMTUDISC_DO;
+		setsockopt(u->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &discover, sizeof(discover));
+		getsockopt(u->fd, IPPROTO_IPV6, IPV6_MTU, &mtu, &len);
+	} else {
+		setsockopt(u->fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof(discover));
+		getsockopt(u->fd, IPPROTO_IP, IP_MTU, &mtu, &len);
+	}
+	*ret_datagram =
+		(uint16_t)MIN(MAX(mtu - IP_UDP_BYTES, WIRE_DATAGRAM_MIN), WIRE_DATAGRAM_MAX);
+	return 0;
+}
+
+int
+carrier_udp_open(struct carrier *ret, const char *where)
+{
+	struct udp *u = calloc(1, sizeof(*u));
+	struct carrier c = { .ops = &udp_ops, .carrier = u };
+	int err;
+
+	if (u == NULL) {
+		return MB_ERR_NO_MEMORY;
+	}
+	u->fd = -1;
+	err = udp_connect(u, where, &c.datagram);
+	if (err != 0) {
+		udp_close(u);
+		return err;
+	}
+	*ret = c;
+	return 0;
+}

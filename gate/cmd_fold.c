@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_fold - commands on several sets, or sorted sets, at once: SUNION, ZINTERSTORE and their kin
+ *
+ * The keys are looked at one after the other; each as it is then. c->acc 1: all are, and the result
+ * is being written.
+ */
+#include <math.h>
+
+#include <microburst/error.h>
+
+#include "check.h"
+#include "cmd_zset.h"
+#include "commands.h"
+#include "gate_fold.h"
+
+/* Where the words of such a command are. */
+struct plan {
+	struct gate_fold fold;
+	uint32_t first, cnt;    /* keys */
+	uint32_t weights;       /* word of the first; 0: none */
+	bool scores;            /* WITHSCORES */
+	int64_t limit;          /* of a count; 0: none */
+	const struct slice *to; /* key to store to; NULL: none */
+};
+
+/* Returns: 1: all are folded; else what the handler returns, negative - 1. */
+static int
+keys_fold(struct gate *g, struct gate_conn *c, const struct slice *arg, const struct plan *p)
+{
+	for (; c->acc == 0 && c->step < p->cnt; c->step++) {
+		double weight = 1;
+		int n;
+
+		if (p->weights != 0) {
+			(void)gate_word_f64(arg[p->weights + c->step], &weight);
+		}
+		n = gate_fold_key(g, c, &p->fold, arg[p->first + c->step], weight, c->step == 0);
+		if (n != CACHE_HIT) {
+			return -1 - gate_look_refuse(g, c, n);
+		}
+	}
+	return 1;
+}
+
+static int
+store(struct gate *g, struct gate_conn *c, const struct plan *p)
+{
+	struct gate_fold_write w = {
+		.key = *p->to,
+		.kind = p->fold.scored ? WSET_ZADD : WSET_SADD,
+		.replace = true,
+		.reply = REC_FIXED,
+	};
+
+	if (c->acc == 0) {
+		c->acc = 1;
+		c->step = 0;
+		c->total = (int64_t)gate_fold_cnt(c);
+	}
+	w.n = c->total;
+	return gate_fold_write(g, c, &w);
+}
+
+static int
+count_reply(struct gate *g, struct gate_conn *c, int64_t limit)
+{
+	int64_t cnt = (int64_t)gate_fold_cnt(c);
+
+	gate_int(g, c, limit > 0 ? MIN(cnt, limit) : cnt);
+	return GATE_DONE;
+}
+
+/* ------------------------------------------------------------------------ sets */
+
+static int
+sets(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
+     enum gate_fold_kind kind, bool stored)
+{
+	struct plan p = { .fold.kind = kind, .first = 1 + stored, .to = stored ? &arg[1] : NULL };
+	struct slice member;
+	uint32_t at = 0;
+	double score;
+	int rc;
+
+	p.cnt = arg_cnt - p.first;
+	rc = keys_fold(g, c, arg, &p);
+	if (rc != 1) {
+		return -1 - rc;
+	}
+	if (stored) {
+		return store(g, c, &p);
+	}
+	gate_set(g, c, gate_fold_cnt(c));
+	while (gate_fold_next(c, &at, &score, &member)) {
+		gate_bulk(g, c, member);
+	}
+	return GATE_DONE;
+}
+
+int
+cmd_sunion(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return sets(g, c, arg, arg_cnt, FOLD_UNION, false);
+}
+
+int
+cmd_sinter(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return sets(g, c, arg, arg_cnt, FOLD_INTER, false);
+}
+
+int
+cmd_sdiff(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return sets(g, c, arg, arg_cnt, FOLD_DIFF, false);
+}
+
+int
+cmd_sunionstore(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return sets(g, c, arg, arg_cnt, FOLD_UNION, true);
+}
+
+int
+cmd_sinterstore(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return sets(g, c, arg, arg_cnt, FOLD_INTER, true);
+}
+
+int
+cmd_sdiffstore(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return sets(g, c, arg, arg_cnt, FOLD_DIFF, true);
+}
+
+/* ------------------------------------------------------------------------ so many keys */
+
+/* Reads "numkeys key ...". Returns: the word behind the keys; 0: answered. */
+static uint32_t
+keys_read(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
+	  uint32_t at, struct plan *p)
+{
+	int64_t cnt;
+
+	if (!gate_word_i64(arg[at], &cnt)) {
+		gate_error(g, c, "ERR value is not an integer or out of range");
+		return 0;
+	}
+	if (cnt < 1) {
+		gate_error_f(g, c, "ERR at least 1 input key is needed for '%s' command",
+			     c->command->name);
+		return 0;
+	}
+	if (cnt > (int64_t)arg_cnt - at - 1) {
+		gate_error(g, c, "ERR syntax error");
+		return 0;
+	}
+	p->first = at + 1;
+	p->cnt = (uint32_t)cnt;
+	return p->first + p->cnt;
+}
+
+/* SINTERCARD and ZINTERCARD: numkeys key ... [LIMIT limit] */
+static int
+intercard(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
+	  bool scored)
+{
+	struct plan p = { .fold = { .kind = FOLD_INTER, .scored = scored } };
+	int64_t cnt;
+	uint32_t at;
+	int rc;
+
+	if (!gate_word_i64(arg[1], &cnt) || cnt < 1) {
+		return gate_error(g, c, "ERR numkeys should be greater than 0");
+	}
+	if (cnt > (int64_t)arg_cnt - 2) {
+		return gate_error(g, c, "ERR Number of keys can't be greater than number of args");
+	}
+	at = keys_read(g, c, arg, arg_cnt, 1, &p);
+	if (at != arg_cnt && (at + 2 != arg_cnt || !gate_word_is(arg[at], "limit"))) {
+		return gate_error(g, c, "ERR syntax error");
+	}
+	if (at + 2 == arg_cnt && (!gate_word_i64(arg[at + 1], &p.limit) || p.limit < 0)) {
+		return gate_error(g, c, "ERR LIMIT can't be negative");
+	}
+	rc = keys_fold(g, c, arg, &p);
+	return rc != 1 ? -1 - rc : count_reply(g, c, p.limit);
+}
+
+int
+cmd_sintercard(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return intercard(g, c, arg, arg_cnt, false);
+}
+
+int
+cmd_zintercard(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return intercard(g, c, arg, arg_cnt, true);
+}
+
+/* ------------------------------------------------------------------------ sorted sets */
+
+static bool
+sum_read(struct slice word, enum gate_fold_sum *ret)
+{
+	*ret = gate_word_is(word, "min")   ? FOLD_MIN
+	       : gate_word_is(word, "max") ? FOLD_MAX
+					   : FOLD_SUM;
+	return *ret != FOLD_SUM || gate_word_is(word, "sum");
+}
+
+/* The words behind the keys. What is wrong with them; NULL: nothing. */
+static const char *
+zset_options(const struct slice *arg, uint32_t arg_cnt, uint32_t at, struct plan *p)
+{
+	double weight;
+
+	while (at < arg_cnt) {
+		if (p->fold.kind != FOLD_DIFF && gate_word_is(arg[at], "weights") &&
+		    arg_cnt - at > p->cnt) {
+			p->weights = at + 1;
+			for (uint32_t i = 0; i < p->cnt; i++) {
+				if (!gate_word_f64(arg[p->weights + i], &weight)) {
+					return "ERR weight value is not a float";
+				}
+			}
+			at += 1 + p->cnt;
+		} else if (p->fold.kind != FOLD_DIFF && gate_word_is(arg[at], "aggregate") &&
+			   at + 1 < arg_cnt && sum_read(arg[at + 1], &p->fold.sum)) {
+			at += 2;
+		} else if (p->to == NULL && gate_word_is(arg[at], "withscores")) {
+			p->scores = true;
+			at++;
+		} else {
+			return "ERR syntax error";
+		}
+	}
+	return NULL;
+}
+
+static int
+zsets(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
+      enum gate_fold_kind kind, bool stored)
+{
+	struct plan p = { .fold = { .kind = kind, .scored = true }, .to = stored ? &arg[1] : NULL };
+	uint32_t at = keys_read(g, c, arg, arg_cnt, 1 + stored, &p), cnt;
+	struct oset_entry *e;
+	const char *wrong;
+	int rc;
+
+	if (at == 0) {
+		return GATE_DONE;
+	}
+	wrong = zset_options(arg, arg_cnt, at, &p);
+	if (wrong != NULL) {
+		return gate_error(g, c, wrong);
+	}
+	rc = keys_fold(g, c, arg, &p);
+	if (rc != 1) {
+		return -1 - rc;
+	}
+	if (stored) {
+		return store(g, c, &p);
+	}
+	e = gate_fold_sorted(g, c, &cnt);
+	if (e == NULL) {
+		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
+	}
+	gate_array(g, c, (size_t)cnt * (p.scores && c->proto == 2 ? 2 : 1));
+	gate_zset_entries(g, c, e, cnt, false, p.scores);
+	return GATE_DONE;
+}
+
+int
+cmd_zunion(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return zsets(g, c, arg, arg_cnt, FOLD_UNION, false);
+}
+
+int
+cmd_zinter(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return zsets(g, c, arg, arg_cnt, FOLD_INTER, false);
+}
+
+int
+cmd_zdiff(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return zsets(g, c, arg, arg_cnt, FOLD_DIFF, false);
+}
+
+int
+cmd_zunionstore(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return zsets(g, c, arg, arg_cnt, FOLD_UNION, true);
+}
+
+int
+cmd_zinterstore(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return zsets(g, c, arg, arg_cnt, FOLD_INTER, true);
+}
+
+int
+cmd_zdiffstore(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return zsets(g, c, arg, arg_cnt, FOLD_DIFF, true);
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_scan - SCAN, SSCAN, HSCAN, ZSCAN: walks that a client makes in steps of its own */
+#include <stdio.h>
+#include <string.h>
+
+#include <microburst/error.h>
+
+#include "check.h"
+#include "cmd_key.h"
+#include "commands.h"
+#include "lattice.h"
+#include "map.h"
+#include "oset.h"
+#include "view.h"
+
+#define SCAN_COUNT 10  /* if the client does not say */
+#define SCAN_WHOLE 128 /* a collection of up to so many members is shown at once */
+
+/* ---------------------------------------------------------------------------- SCAN
+ *
+ * A cursor of Redis is a number, ours is a key: the gate remembers the key for a number. What is
+ * remembered longest goes first.
+ */
+
+static struct gate_cursor *
+cursor_find(struct gate *g, uint64_t id)
+{
+	struct gate_cursor *k = &g->cursor[id % GATE_CURSOR_CNT];
+
+	return k->id == id && k->key != NULL ? k : NULL;
+}
+
+static uint64_t
+cursor_new(struct gate *g, struct slice key)
+{
+	uint64_t id = ++g->cursor_seq;
+	struct gate_cursor *k = &g->cursor[id % GATE_CURSOR_CNT];
+
+	if (k->key != NULL) {
+		heap_free(g->heap, k->key, k->len);
+	}
+	k->key = heap_alloc(g->heap, key.len);
+	if (k->key == NULL) {
+		return 0;
+	}
+	memcpy(k->key, key.p, key.len);
+	k->len = (uint16_t)key.len;
+	k->id = id;
+	return id;
+}
+
+struct scan_options {
+	struct slice match, type;
+	int64_t count;
+};
+
+static int
+scan_options(const struct slice *arg, uint32_t arg_cnt, uint32_t at, struct scan_options *ret)
+{
+	*ret = (struct scan_options){ .match = slice_of("*", 1), .count = SCAN_COUNT };
+	for (uint32_t i = at; i < arg_cnt; i += 2) {
+		if (i + 1 == arg_cnt) {
+			return MB_ERR_INVALID;
+		}
+		if (gate_word_is(arg[i], "match")) {
+			ret->match = arg[i + 1];
+		} else if (at == 2 && gate_word_is(arg[i], "type")) {
+			ret->type = arg[i + 1];
+		} else if (!gate_word_is(arg[i], "count") ||
+			   !gate_word_i64(arg[i + 1], &ret->count) || ret->count < 1) {
+			return MB_ERR_INVALID;
+		}
+	}
+	return 0;
+}
+
+/* Whether a key is of a type: answered from the cache, MISS when it has to be brought. */
+static int
+is_of_type(struct gate *g, struct gate_conn *c, struct slice key, struct slice type)
+{
+	struct cache_value v;
+	int n;
+
+	if (type.len == 0) {
+		return 1;
+	}
+	n = gate_look(g, c, key, &v);
+	if (n == CACHE_HIT) {
+		gate_look_end(g, &v);
+		return gate_word_is(type, gate_type_text(v.type));
+	}
+	return n == CACHE_MISS ? MB_ERR_TRYAGAIN : 0;
+}
+
+int
+cmd_scan(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct slice list, key, last = { 0 };
+	struct scan_options opt;
+	struct gate_cursor *k;
+	struct rbuf r;
+	int64_t cursor;
+	uint32_t hits = 0;
+	uint64_t next;
+	char text[24];
+	int err;
+
+	if (!gate_word_i64(arg[1], &cursor) || cursor < 0) {
+		return gate_error(g, c, "ERR invalid cursor");
+	}
+	if (scan_options(arg, arg_cnt, 2, &opt) != 0) {
+		return gate_error(g, c, "ERR syntax error");
+	}
+	if (c->step == 0 && cursor != 0) {
+		k = cursor_find(g, (uint64_t)cursor);
+		if (k == NULL) {
+			return gate_error(g, c, "ERR invalid cursor");
+		}
+		if (!gate_conn_keep(g, c, k->len)) {
+			return gate_error_of(g, c, MB_ERR_NO_MEMORY);
+		}
+		memcpy(c->keep, k->key, k->len);
+		c->keep_len = k->len;
+	}
+	c->step = 1;
+	err = gate_walk_page(g, c, gate_match_prefix(opt.match),
+			     (uint16_t)MIN(opt.count, UINT16_MAX), &list);
+	if (err != 1) {
+		return gate_walk_refuse(g, c, err);
+	}
+	for (r = rbuf_of(list); cache_scan_next(&r, &key) == 1; last = key) {
+		err = gate_match(opt.match, key, false) ? is_of_type(g, c, key, opt.type) : 0;
+		if (err < 0) {
+			return GATE_WAIT;
+		}
+		hits += err > 0;
+	}
+	next = c->answer.sub != 0 && last.len != 0 ? cursor_new(g, last) : 0;
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)next);
+	gate_array(g, c, 2);
+	gate_bulk_str(g, c, text);
+	gate_array(g, c, hits);
+	for (r = rbuf_of(list); cache_scan_next(&r, &key) == 1 && hits > 0;) {
+		if (gate_match(opt.match, key, false) && is_of_type(g, c, key, opt.type) == 1) {
+			gate_bulk(g, c, key);
+			hits--;
+		}
+	}
+	for (; hits > 0; hits--) { /* gone between the two looks */
+		gate_bulk(g, c, slice_of("", 0));
+	}
+	gate_scan_end(g, c);
+	return GATE_DONE;
+}
+
+/* ------------------------------------------------------------- members of collections
+ *
+ * The same with the members of one key: a cursor is the last one that was shown. Members that are
+ * there from the first step to the last are shown once.
+ */
+
+/* What an item of a collection shows: one word, or two. */
+static bool
+item_next(const struct cache_value *v, struct table_walk *walk, char buf[RESP_ITEM_MAX],
+	  struct slice *ret_name, struct slice *ret_second)
+{
+	struct map_field f;
+	struct slice value;
+	unsigned int type;
+	double score;
+
+	if (v->type == LATTICE_OSET) {
+		if (!oset_next(v->state, walk, ret_name, &score)) {
+			return false;
+		}
+		*ret_second = slice_of(buf, resp_double_text(score, buf));
+		return true;
+	}
+	if (v->type != LATTICE_MAP) {
+		return view_set_next(v->type, v->state, walk, ret_name);
+	}
+	if (!map_next(v->state, walk, &f)) {
+		return false;
+	}
+	*ret_name = f.key;
+	if (!map_field_value(&f, &type, &value) || view_text(type, value, buf, ret_second) != 0) {
+		*ret_second = slice_of("", 0); /* what cannot be shown is shown empty */
+	}
+	return true;
+}
+
+/* Shows members from the walk's place on. Returns: the last one that was looked at; len 0: all have
+ * been. */
+static struct slice
+members_show(struct gate *g, struct gate_conn *c, const struct cache_value *v,
+	     struct table_walk walk, const struct scan_options *opt)
+{
+	int64_t most = view_cnt(v->type, v->state) <= SCAN_WHOLE ? INT64_MAX : opt->count;
+	bool two = v->type == LATTICE_OSET || v->type == LATTICE_MAP;
+	struct slice name, second;
+	char buf[RESP_ITEM_MAX];
+
+	/* A cursor has room for a key; a longer member is shown, and one more looked at. */
+	for (int64_t i = 1; item_next(v, &walk, buf, &name, &second); i++) {
+		if (gate_match(opt->match, name, false)) {
+			gate_bulk(g, c, name);
+			if (two) {
+				gate_bulk(g, c, second);
+			}
+			c->acc += two ? 2 : 1;
+		}
+		if (i >= most && name.len > 0 && name.len <= KEY_BYTES_MAX) {
+			return name;
+		}
+	}
+	return slice_of("", 0);
+}
+
+static int
+members_scan(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
+	     unsigned int type)
+{
+	struct slice from = { 0 }, last = { 0 };
+	struct gate_chunk *head, *list;
+	struct table_walk walk = { 0 };
+	uint8_t mem[RESP_ITEM_MAX];
+	struct scan_options opt;
+	struct cache_value v;
+	struct gate_cursor *k;
+	struct wbuf w;
+	int64_t cursor;
+	char text[24];
+	int n;
+
+	if (!gate_word_i64(arg[2], &cursor) || cursor < 0) {
+		return gate_error(g, c, "ERR invalid cursor");
+	}
+	if (scan_options(arg, arg_cnt, 3, &opt) != 0) {
+		return gate_error(g, c, "ERR syntax error");
+	}
+	if (cursor != 0) {
+		k = cursor_find(g, (uint64_t)cursor);
+		if (k == NULL) {
+			return gate_error(g, c, "ERR invalid cursor");
+		}
+		from = slice_of(k->key, k->len);
+	}
+	n = gate_look_as(g, c, arg[1], type, &v);
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return gate_look_refuse(g, c, n);
+	}
+	gate_array(g, c, 2);
+	head = gate_out_hole(g, c);
+	list = gate_out_hole(g, c);
+	c->acc = 0;
+	if (n == CACHE_HIT) {
+		(void)view_seek(v.type, v.state, from, true, &walk);
+		last = members_show(g, c, &v, walk, &opt);
+	}
+	snprintf(text, sizeof(text), "%llu",
+		 (unsigned long long)(last.len != 0 ? cursor_new(g, last) : 0));
+	gate_look_end(g, &v);
+	w = wbuf_init(mem, sizeof(mem));
+	resp_put_bulk(&w, slice_of(text, strlen(text)));
+	gate_out_fill(g, c, head, &w);
+	w = wbuf_init(mem, sizeof(mem));
+	resp_put_array(&w, (size_t)c->acc);
+	gate_out_fill(g, c, list, &w);
+	return GATE_DONE;
+}
+
+int
+cmd_sscan(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return members_scan(g, c, arg, arg_cnt, LATTICE_ORSET);
+}
+
+int
+cmd_hscan(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return members_scan(g, c, arg, arg_cnt, LATTICE_MAP);
+}
+
+int
+cmd_zscan(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return members_scan(g, c, arg, arg_cnt, LATTICE_OSET);
+}

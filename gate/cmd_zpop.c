@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_zpop - commands that take members off sorted sets
+ *
+ * A member is given to one client only: it is taken if the set is still the one that was looked at,
+ * else the command looks again.
+ */
+#include <string.h>
+
+#include <microburst/error.h>
+
+#include "check.h"
+#include "cmd_zset.h"
+#include "commands.h"
+#include "hash.h"
+#include "lattice.h"
+#include "view.h"
+
+/* Takes up to most of the first (or last), as they are answered; c->part is how many are taken. */
+static int
+entries_take(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *v, bool max,
+	     uint32_t most, bool pairs)
+{
+	uint32_t all, cnt = 0;
+	struct oset_entry *e = gate_zset_sorted(g, c, v, &all);
+	int err = 0;
+
+	if (e == NULL) {
+		gate_look_end(g, v);
+		return MB_ERR_NO_MEMORY;
+	}
+	for (most = MIN(most, all); cnt < most; cnt++) {
+		const struct oset_entry *at = &e[max ? all - 1 - cnt : cnt];
+		struct wset_op op = { .kind = WSET_ZREM, .key = key, .field = at->member };
+
+		err = gate_held_op(g, c, &op, v->version, cnt);
+		if (err != 0) {
+			break;
+		}
+		if (pairs) {
+			gate_array(g, c, 2);
+		}
+		gate_bulk(g, c, at->member);
+		gate_double(g, c, at->score);
+	}
+	gate_look_end(g, v);
+	c->total_next = cnt;
+	return err;
+}
+
+static void
+hole_fill(struct gate *g, struct gate_conn *c, size_t cnt)
+{
+	uint8_t head[RESP_ITEM_MAX];
+	struct wbuf w = wbuf_init(head, sizeof(head));
+
+	resp_put_array(&w, cnt);
+	gate_out_fill(g, c, c->hole, &w);
+}
+
+static int
+zpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt, bool max)
+{
+	bool pairs = c->proto == 3 && arg_cnt == 3;
+	struct cache_value v;
+	int64_t most = 1;
+	uint32_t cnt;
+	int err, n;
+
+	if (arg_cnt > 3) {
+		return gate_error(g, c, "ERR syntax error");
+	}
+	if (arg_cnt == 3 && (!gate_word_i64(arg[2], &most) || most < 0)) {
+		return gate_error(g, c, "ERR value is out of range, must be positive");
+	}
+	n = gate_look_as(g, c, arg[1], LATTICE_OSET, &v);
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return gate_look_refuse(g, c, n);
+	}
+	if (n == CACHE_ABSENT || most == 0) {
+		gate_look_end(g, &v);
+		if (c->part > 0) {
+			hole_fill(g, c, (pairs ? 1 : 2) * (size_t)c->part);
+		} else {
+			gate_array(g, c, 0);
+		}
+		return GATE_DONE;
+	}
+	gate_held_begin(c);
+	if (c->part == 0) {
+		c->hole = gate_out_hole(g, c);
+		c->quiet = true;
+	}
+	err = entries_take(g, c, arg[1], &v, max,
+			   (uint32_t)MIN(most - (int64_t)c->part, UINT32_MAX), pairs);
+	if (err == MB_ERR_NO_MEMORY) {
+		gate_out_back(g, c, &c->mark);
+		return gate_error_of(g, c, err);
+	}
+	cnt = (uint32_t)c->total_next;
+	if (err == MB_ERR_FULL && cnt > 0) {
+		c->part_next = c->part + cnt;
+	} else if (err == 0) {
+		hole_fill(g, c, (pairs ? 1 : 2) * (size_t)(c->part + cnt));
+	}
+	return gate_held_end(g, c, err, cnt);
+}
+
+int
+cmd_zpopmin(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return zpop(g, c, arg, arg_cnt, false);
+}
+
+int
+cmd_zpopmax(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return zpop(g, c, arg, arg_cnt, true);
+}
+
+static int
+zpop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
+	      bool max)
+{
+	struct cache_value v;
+	uint64_t bits = 0;
+	double timeout_s;
+	uint32_t i;
+	int err, n = CACHE_ABSENT;
+
+	if (!gate_block_timeout(g, c, arg[arg_cnt - 1], &timeout_s)) {
+		return GATE_DONE;
+	}
+	for (i = 1; i + 1 < arg_cnt; i++) {
+		n = gate_look_as(g, c, arg[i], LATTICE_OSET, &v);
+		if (n != CACHE_ABSENT) {
+			break;
+		}
+		bits |= gate_key_bit(hash_bytes(arg[i].p, arg[i].len));
+	}
+	if (n == CACHE_ABSENT && c->timed_out) {
+		gate_null_array(g, c);
+		return GATE_DONE;
+	}
+	if (n == CACHE_ABSENT) {
+		return gate_block(g, c, bits, timeout_s);
+	}
+	if (n != CACHE_HIT) {
+		return gate_look_refuse(g, c, n);
+	}
+	gate_held_begin(c);
+	gate_array(g, c, 3);
+	gate_bulk(g, c, arg[i]);
+	err = entries_take(g, c, arg[i], &v, max, 1, false);
+	if (err == MB_ERR_NO_MEMORY) {
+		gate_out_back(g, c, &c->mark);
+		return gate_error_of(g, c, err);
+	}
+	return gate_held_end(g, c, err, (uint32_t)c->total_next);
+}
+
+int
+cmd_bzpopmin(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return zpop_blocking(g, c, arg, arg_cnt, false);
+}
+
+int
+cmd_bzpopmax(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return zpop_blocking(g, c, arg, arg_cnt, true);
+}
+
+/* ------------------------------------------------------------------------ of several keys */
+
+/* numkeys key ... MIN|MAX [COUNT count]: up to count of the first that has any. timeout_s < 0: it
+ * does not wait. */
+static int
+zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt, uint32_t at,
+      double timeout_s)
+{
+	int64_t key_cnt, most = 1;
+	uint64_t bits = 0;
+	struct cache_value v;
+	uint32_t behind, idx = 0, cnt;
+	int err, n = CACHE_ABSENT;
+
+	if (!gate_word_i64(arg[at], &key_cnt) || key_cnt < 1) {
+		return gate_error(g, c, "ERR numkeys should be greater than 0");
+	}
+	behind = at + 1 + (uint32_t)MIN(key_cnt, (int64_t)arg_cnt);
+	if (behind >= arg_cnt ||
+	    (!gate_word_is(arg[behind], "min") && !gate_word_is(arg[behind], "max")) ||
+	    (behind + 1 != arg_cnt &&
+	     (behind + 3 != arg_cnt || !gate_word_is(arg[behind + 1], "count")))) {
+		return gate_error(g, c, "ERR syntax error");
+	}
+	if (behind + 3 == arg_cnt && (!gate_word_i64(arg[behind + 2], &most) || most <= 0)) {
+		return gate_error(g, c, "ERR count should be greater than 0");
+	}
+	if (c->part > 0) { /* the key is chosen */
+		idx = (uint32_t)c->total;
+		n = gate_look_as(g, c, arg[at + 1 + idx], LATTICE_OSET, &v);
+		if (n == CACHE_ABSENT) {
+			hole_fill(g, c, c->part);
+			return GATE_DONE;
+		}
+	}
+	for (; c->part == 0 && n == CACHE_ABSENT && idx < key_cnt; idx++) {
+		n = gate_look_as(g, c, arg[at + 1 + idx], LATTICE_OSET, &v);
+		if (n != CACHE_ABSENT) {
+			break;
+		}
+		bits |= gate_key_bit(hash_bytes(arg[at + 1 + idx].p, arg[at + 1 + idx].len));
+	}
+	if (n == CACHE_ABSENT && timeout_s >= 0 && !c->timed_out) {
+		return gate_block(g, c, bits, timeout_s);
+	}
+	if (n == CACHE_ABSENT) {
+		gate_null_array(g, c);
+		return GATE_DONE;
+	}
+	if (n != CACHE_HIT) {
+		return gate_look_refuse(g, c, n);
+	}
+	gate_held_begin(c);
+	if (c->part == 0) {
+		gate_array(g, c, 2);
+		gate_bulk(g, c, arg[at + 1 + idx]);
+		c->hole = gate_out_hole(g, c);
+		c->quiet = true;
+	}
+	err = entries_take(g, c, arg[at + 1 + idx], &v, gate_word_is(arg[behind], "max"),
+			   (uint32_t)MIN(most - (int64_t)c->part, UINT32_MAX), true);
+	if (err == MB_ERR_NO_MEMORY) {
+		gate_out_back(g, c, &c->mark);
+		return gate_error_of(g, c, err);
+	}
+	cnt = (uint32_t)c->total_next;
+	if (err == MB_ERR_FULL && cnt > 0) {
+		c->part_next = c->part + cnt;
+	} else if (err == 0) {
+		hole_fill(g, c, (size_t)c->part + cnt);
+	}
+	c->total_next = idx;
+	return gate_held_end(g, c, err, cnt);
+}
+
+int
+cmd_zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	return zmpop(g, c, arg, arg_cnt, 1, -1);
+}
+
+int
+cmd_bzmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	double timeout_s;
+
+	return gate_block_timeout(g, c, arg[1], &timeout_s)
+		       ? zmpop(g, c, arg, arg_cnt, 2, timeout_s)
+		       : (int)GATE_DONE;
+}

@@ -1,0 +1,346 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: Apache-2.0
+"""gate_many_test.py MICROBURST SOURCE
+
+Goal:   commands on several collections, copies, choices by chance and walks in steps do what Redis
+        does: with small collections and with ones of thousands of members, which are trees.
+Method: a node, two cache tiles; the same done to sets and dictionaries of Python, with random
+        members from a printed seed.
+"""
+import math
+import os
+import random
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from node import Node   # noqa: E402
+from resp import Raw, port_of   # noqa: E402
+
+MICROBURST, SOURCE = sys.argv[1:3]
+SEED = int(os.environ.get('SEED', '4711'))
+NODE = {}
+
+
+def setUpModule():
+    node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0')
+    unittest.addModuleCleanup(node.end)
+    NODE['port'] = port_of(node)
+
+
+def b(x):
+    return str(x).encode()
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.c = Raw(NODE['port'])
+        self.addCleanup(self.c.close)
+        self.random = random.Random(SEED)
+        self.assertEqual(self.c('FLUSHALL'), '+OK')
+
+    def some_set(self, key, cnt, of):
+        members = {b(self.random.randrange(of)) for _ in range(cnt)}
+        if members:
+            self.assertEqual(self.c('sadd', key, *members), len(members))
+        return members
+
+    def some_zset(self, key, cnt, of):
+        scores = {b(self.random.randrange(of)): self.random.randrange(-9, 9) for _ in range(cnt)}
+        if scores:
+            self.assertEqual(self.c('zadd', key, *[x for m, s in scores.items() for x in (s, m)]),
+                             len(scores))
+        return scores
+
+
+class Several(Case):
+    def test_sets(self):
+        c = self.c
+        for cnt, of in ((0, 9), (5, 9), (70, 90), (3000, 5000)):
+            with self.subTest(seed=SEED, cnt=cnt):
+                c('flushall')
+                s = [self.some_set(f's{i}', cnt, of) for i in range(3)]
+                union, inter, diff = s[0] | s[1] | s[2], s[0] & s[1] & s[2], s[0] - s[1] - s[2]
+                for name, want in (('sunion', union), ('sinter', inter), ('sdiff', diff)):
+                    self.assertEqual(c(name, 's0', 's1', 's2'), sorted(want))
+                    self.assertEqual(c(name + 'store', 'to', 's0', 's1', 's2'), len(want))
+                    self.assertEqual(set(c('smembers', 'to')), want)
+                    self.assertEqual(c('exists', 'to'), int(bool(want)))
+                self.assertEqual(c('sintercard', 3, 's0', 's1', 's2'), len(inter))
+                self.assertEqual(c('sintercard', 2, 's0', 's1', 'limit', 2),
+                                 min(2, len(s[0] & s[1])))
+                self.assertEqual(c('sunionstore', 's0', 's0', 's1'), len(s[0] | s[1]))
+                self.assertEqual(c('sinter', 's0', 'none'), [])
+                self.assertEqual(set(c('sdiff', 's0', 'none')), s[0] | s[1])
+        c('set', 'text', 1)
+        self.assertEqual(c('sunion', 's0', 'text')[:10], '-WRONGTYPE')
+        self.assertEqual(c('sinter', 'none', 'text')[:10], '-WRONGTYPE')
+        self.assertEqual(c('sunionstore', 'text', 's0', 'none'), c('scard', 's0'))
+
+    def test_sorted_sets(self):
+        c = self.c
+        for cnt, of in ((4, 6), (60, 80), (2000, 3000)):
+            with self.subTest(seed=SEED, cnt=cnt):
+                c('flushall')
+                z = [self.some_zset(f'z{i}', cnt, of) for i in range(2)]
+                s = self.some_set('s', cnt, of)
+                weight = (2, -1, 0.5)
+                parts = [{m: x * weight[0] for m, x in z[0].items()},
+                         {m: x * weight[1] for m, x in z[1].items()}, {m: weight[2] for m in s}]
+                for how, fold in (('sum', sum), ('min', min), ('max', max)):
+                    for name, members in (('zunion', set(z[0]) | set(z[1]) | s),
+                                          ('zinter', set(z[0]) & set(z[1]) & s)):
+                        want = {m: fold([p[m] for p in parts if m in p]) for m in members}
+                        order = sorted(want, key=lambda m: (want[m], m))
+                        words = (3, 'z0', 'z1', 's', 'weights', *weight, 'aggregate', how)
+                        got = c(name, *words, 'withscores')
+                        self.assertEqual(got[::2], order)
+                        self.assertEqual([float(x) for x in got[1::2]], [want[m] for m in order])
+                        self.assertEqual(c(name, *words), order)
+                        self.assertEqual(c(name + 'store', 'to', *words), len(want))
+                        self.assertEqual(c('zrange', 'to', 0, -1), order)
+                diff = set(z[0]) - set(z[1])
+                self.assertEqual(c('zdiff', 2, 'z0', 'z1'),
+                                 sorted(diff, key=lambda m: (z[0][m], m)))
+                self.assertEqual(c('zdiffstore', 'to', 2, 'z0', 'z1'), len(diff))
+                self.assertEqual(c('zintercard', 2, 'z0', 'z1'), len(set(z[0]) & set(z[1])))
+        self.assertEqual(c('zunion', 0, 'z0'),
+                         "-ERR at least 1 input key is needed for 'zunion' command")
+        self.assertEqual(c('zunion', 1, 'z0', 'weights', 'x'), '-ERR weight value is not a float')
+        self.assertEqual(c('zunion', 3, 'z0'), '-ERR syntax error')
+        c('zadd', 'inf', 'inf', 'a')
+        c('zadd', 'ninf', '-inf', 'a')
+        self.assertEqual(c('zunion', 2, 'inf', 'ninf', 'withscores'), [b'a', b'0'])
+
+    def test_ranges_that_go_and_that_are_kept(self):
+        c = self.c
+        for cnt in (9, 500):
+            z = {b'%04d' % i: i % 7 for i in range(cnt)}
+            words = [x for m, s in z.items() for x in (s, m)]
+            order = sorted(z, key=lambda m: (z[m], m))
+            c('del', 'z')
+            c('zadd', 'z', *words)
+            self.assertEqual(c('zrangestore', 'to', 'z', 2, -2), cnt - 3)
+            self.assertEqual(c('zrange', 'to', 0, -1), order[2:-1])
+            self.assertEqual(c('zrangestore', 'to', 'z', '(1', 3, 'byscore', 'limit', 1, 200),
+                             len([m for m in order if 1 < z[m] <= 3][1:201]))
+            self.assertEqual(c('zrangestore', 'to', 'none', 0, -1), 0)
+            self.assertEqual(c('exists', 'to'), 0)
+            self.assertEqual(c('zremrangebyrank', 'z', 1, 2), 2)
+            del order[1:3]
+            self.assertEqual(c('zrange', 'z', 0, -1), order)
+            gone = [m for m in order if 2 <= z[m] < 5]
+            self.assertEqual(c('zremrangebyscore', 'z', 2, '(5'), len(gone))
+            order = [m for m in order if m not in gone]
+            self.assertEqual(c('zrange', 'z', 0, -1), order)
+            self.assertEqual(c('zremrangebylex', 'z', '-', '+'), len(order))
+            self.assertEqual(c('exists', 'z'), 0)
+        self.assertEqual(c('zremrangebyscore', 'z', 'x', 1), '-ERR min or max is not a float')
+
+    def test_pops_of_sorted_sets(self):
+        c = self.c
+        c('zadd', 'z', *[x for i in range(200) for x in (i, f'm{i:03}')])
+        got = c('zmpop', 2, 'none', 'z', 'min', 'count', 150)
+        self.assertEqual(got[0], b'z')
+        self.assertEqual(got[1], [[b'm%03d' % i, b'%d' % i] for i in range(150)])
+        self.assertEqual(c('zmpop', 1, 'z', 'max'), [b'z', [[b'm199', b'199']]])
+        self.assertIsNone(c('zmpop', 1, 'none', 'max'))
+        self.assertIsNone(c('bzmpop', 0.05, 1, 'none', 'max'))
+        o = Raw(NODE['port'])
+        self.addCleanup(o.close)
+        o.say('bzmpop', 0, 2, 'none', 'later', 'min')
+        while 'blocked_clients:1' not in c('info', 'clients').decode():
+            time.sleep(0.01)
+        c('zadd', 'later', 5, 'x')
+        self.assertEqual(o.answer(), [b'later', [[b'x', b'5']]])
+        self.assertEqual(c('zmpop', 0, 'z', 'min'), '-ERR numkeys should be greater than 0')
+        self.assertEqual(c('zmpop', 1, 'z', 'mid'), '-ERR syntax error')
+
+
+class Copies(Case):
+    def fill(self):
+        c = self.c
+        c('set', 'text', 'x' * 100)
+        c('set', 'long', 'y' * 3000000)
+        c('set', 'number', 7)
+        c('sadd', 'set', *range(300))
+        c('hset', 'hash', *range(400))
+        c('rpush', 'list', *range(300), 1, 1)
+        c('zadd', 'zset', *range(300))
+        c('expire', 'set', 1000)
+        return ('text', 'long', 'number', 'set', 'hash', 'list', 'zset')
+
+    def shown(self, key):
+        kind = self.c('type', key)
+        words = {'+string': ('get',), '+set': ('smembers',), '+hash': ('hgetall',),
+                 '+list': ('lrange', 0, -1), '+zset': ('zrange', 0, -1, 'withscores')}[kind]
+        return kind, self.c(words[0], key, *words[1:])
+
+    def test_copy_and_rename(self):
+        c = self.c
+        for key in self.fill():
+            with self.subTest(key=key):
+                was = self.shown(key)
+                c('sadd', 'to', 'something else')
+                self.assertEqual(c('copy', key, 'to'), 0)
+                self.assertEqual(c('copy', key, 'to', 'replace'), 1)
+                self.assertEqual(self.shown('to'), was)
+                self.assertEqual(self.shown(key), was)
+                self.assertEqual(c('ttl', 'to'), c('ttl', key))
+                self.assertEqual(c('renamenx', key, 'to'), 0)
+                self.assertEqual(c('rename', key, 'to'), '+OK')
+                self.assertEqual(c('exists', key), 0)
+                self.assertEqual(self.shown('to'), was)
+                self.assertEqual(c('renamenx', 'to', 'new'), 1)
+                self.assertEqual(self.shown('new'), was)
+                self.assertEqual(c('rename', 'new', 'new'), '+OK')
+                self.assertEqual(c('del', 'new', 'to'), 1)
+        c('set', 'number', 7)
+        self.assertEqual([c('copy', 'number', 'n'), c('incr', 'n'), c('get', 'number')],
+                         [1, 8, b'7'])
+        self.assertEqual(c('rename', 'none', 'to'), '-ERR no such key')
+        self.assertEqual(c('renamenx', 'none', 'n'), '-ERR no such key')
+        self.assertEqual(c('copy', 'none', 'to'), 0)
+
+    def test_a_member_moves(self):
+        c = self.c
+        c('sadd', 'a', 1, 2)
+        for i in range(20):         # of one cache tile, and of two
+            to = f'b{i}'
+            c('sadd', 'a', 'x')
+            self.assertEqual(c('smove', 'a', to, 'x'), 1)
+            self.assertEqual([c('sismember', 'a', 'x'), c('smembers', to)], [0, [b'x']])
+        self.assertEqual([c('smove', 'a', 'b0', 'none'), c('smove', 'none', 'b0', 1)], [0, 0])
+        self.assertEqual(c('smove', 'a', 'a', 1), 1)
+        c('set', 't', 1)
+        self.assertEqual(c('smove', 'a', 't', 1)[:10], '-WRONGTYPE')
+
+
+class Chance(Case):
+    def test_members(self):
+        c = self.c
+        for cnt in (7, 1000):
+            c('flushall')
+            members = {b'm%d' % i for i in range(cnt)}
+            c('sadd', 's', *members)
+            c('hset', 'h', *[x for m in members for x in (m, b'v' + m)])
+            c('zadd', 'z', *[x for m in members for x in (m[1:], m)])
+            self.assertIn(c('srandmember', 's'), members)
+            for word, key in (('srandmember', 's'), ('hrandfield', 'h'), ('zrandmember', 'z')):
+                got = c(word, key, 5)
+                self.assertEqual((len(got), len(set(got)), set(got) <= members), (5, 5, True))
+                got = c(word, key, -3 * cnt)
+                self.assertEqual((len(got), set(got) <= members), (3 * cnt, True))
+                self.assertEqual(set(c(word, key, cnt + 9)), members)
+                self.assertEqual([c(word, 'none'), c(word, 'none', 3)], [None, []])
+            got = c('hrandfield', 'h', 4, 'withvalues')
+            self.assertEqual([b'v' + x for x in got[::2]], got[1::2])
+            got = c('zrandmember', 'z', -4, 'withscores')
+            self.assertEqual([x[1:] for x in got[::2]], got[1::2])
+            one = c('spop', 's')
+            members.remove(one)
+            got = c('spop', 's', 200)
+            self.assertEqual(len(got), min(200, len(members)))
+            members -= set(got)
+            self.assertEqual(set(c('smembers', 's')), members)
+            c('spop', 's', cnt)
+            self.assertEqual([c('spop', 's'), c('spop', 's', 2)], [None, []])
+
+    def test_every_choice_is_as_likely(self):
+        c = self.c
+        c('sadd', 's', *range(10))
+        hits = [0] * 10
+        for _ in range(500):
+            for m in c('srandmember', 's', 4):
+                hits[int(m)] += 1
+        # 2,000 draws: 200 of each; the standard deviation is about 11
+        self.assertTrue(all(abs(h - 200) < 90 for h in hits), hits)
+
+
+class Walks(Case):
+    def walk(self, word, key, *options):
+        cursor, found = b'0', []
+        while True:
+            cursor, page = self.c(word, key, cursor, *options)
+            found += page
+            if cursor == b'0':
+                return found
+
+    def test_all_are_met_once(self):
+        c = self.c
+        for cnt in (3, 128, 129, 3000):
+            c('flushall')
+            members = [b'm%d' % i for i in range(cnt)]
+            c('sadd', 's', *members)
+            c('hset', 'h', *[x for m in members for x in (m, b'v' + m)])
+            c('zadd', 'z', *[x for m in members for x in (m[1:], m)])
+            for count in ((), ('count', 100)):
+                self.assertEqual(sorted(self.walk('sscan', 's', *count)), sorted(members))
+                got = self.walk('hscan', 'h', *count)
+                self.assertEqual(sorted(got[::2]), sorted(members))
+                self.assertEqual([b'v' + x for x in got[::2]], got[1::2])
+                got = self.walk('zscan', 'z', *count)
+                self.assertEqual([x[1:] for x in got[::2]], got[1::2])
+            self.assertEqual(sorted(self.walk('sscan', 's', 'match', 'm*2', 'count', 7)),
+                             sorted(m for m in members if m.endswith(b'2')))
+        self.assertEqual(c('sscan', 'none', 0), [b'0', []])
+        self.assertEqual(c('sscan', 's', 'x'), '-ERR invalid cursor')
+        self.assertEqual(c('sscan', 's', 0, 'type', 'set'), '-ERR syntax error')
+        self.assertEqual(c('hscan', 's', 0)[:10], '-WRONGTYPE')
+
+    def test_members_that_stay_are_met_though_others_go(self):
+        c = self.c
+        c('sadd', 's', *[f'{i:05}' for i in range(2000)])
+        cursor, found, step = b'0', [], 0
+        while True:
+            cursor, page = c('sscan', 's', cursor, 'count', 50)
+            found += page
+            c('srem', 's', *[f'{i:05}' for i in range(step * 100 + 1, step * 100 + 100, 2)])
+            c('sadd', 's', f'new{step}')
+            step += 1
+            if cursor == b'0':
+                break
+        self.assertLessEqual({b'%05d' % i for i in range(0, 2000, 2)}, set(found))
+        self.assertEqual(len(found), len(set(found)))
+
+
+class Strings(Case):
+    def test_floats_and_conditions(self):
+        c = self.c
+        self.assertEqual([c('incrbyfloat', 'f', '10.5'), c('incrbyfloat', 'f', '0.1'),
+                          c('incrbyfloat', 'f', '-5'), c('incrbyfloat', 'f', '4.0e-1')],
+                         [b'10.5', b'10.6', b'5.6', b'6'])
+        self.assertEqual(c('incrbyfloat', 'f', 'x'), '-ERR value is not a valid float')
+        self.assertEqual(c('incrbyfloat', 'f', 'inf'),
+                         '-ERR increment would produce NaN or Infinity')
+        self.assertEqual([c('hincrbyfloat', 'h', 'f', '3'), c('hincrbyfloat', 'h', 'f', '-3.0')],
+                         [b'3', b'0'])
+        self.assertEqual([c('hsetnx', 'h', 'g', 'x'), c('hsetnx', 'h', 'g', 'y'),
+                          c('hget', 'h', 'g')], [1, 0, b'x'])
+        self.assertEqual([c('msetnx', 'a', 1, 'b', 2), c('msetnx', 'b', 3, 'd', 4), c('get', 'b'),
+                          c('exists', 'd')], [1, 0, b'2', 0])
+        self.assertEqual([c('multi'), c('msetnx', 'x', 1, 'y', 2), c('set', 'a', 9), c('exec')],
+                         ['+OK', '+QUEUED', '+QUEUED', [1, '+OK']])
+        self.assertEqual([c('getex', 'a', 'ex', 100), c('ttl', 'a'), c('getex', 'a', 'persist'),
+                          c('ttl', 'a'), c('getex', 'none')], [b'9', 100, b'9', -1, None])
+        self.assertEqual(c('getex', 'a', 'ex', 0), "-ERR invalid expire time in 'getex' command")
+        self.assertEqual(c('getex', 'a', 'foo'), '-ERR syntax error')
+        self.assertTrue(math.isclose(float(c('incrbyfloat', 'tiny', '1e-15')), 1e-15))
+
+    def test_of_many_that_want_all_only_one_gets_them(self):
+        clients = [Raw(NODE['port']) for _ in range(8)]
+        for turn in range(20):
+            for i, o in enumerate(clients):
+                o.say('msetnx', *[x for k in range(30) for x in (f'{turn}:{k}', i)])
+            won = [i for i, o in enumerate(clients) if o.answer() == 1]
+            self.assertEqual(len(won), 1)
+            self.assertEqual(set(self.c('mget', *[f'{turn}:{k}' for k in range(30)])),
+                             {b'%d' % won[0]})
+        for o in clients:
+            o.close()
+
+
+if __name__ == '__main__':
+    print('seed', SEED, flush=True)
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)
