@@ -326,10 +326,43 @@ client_settle(struct mb_client *c, struct client_call *call)
 	}
 }
 
+/* The call goes on, where its executor cannot run it: its results are its next arguments. They are
+ * copied, so that they do not end with their executor. */
+static void __attribute__((__cold__))
+client_go_on(struct mb_client *c, struct client_call *call, const struct desc *d)
+{
+	struct desc next = call_next(&call->d, d);
+	const uint8_t *p;
+	bool view;
+	size_t len;
+	int err = domain_bytes(c->d, d, &p, &len, &view);
+
+	if (err == 0) {
+		err = payload_put(c->d->pool, &next, p, len, c->d->proc);
+		if (view) {
+			domain_release(c->d, &d->ref);
+		}
+	}
+	client_settle(c, call);
+	call->exec = 0;
+	call->d = next;
+	if (err == 0) {
+		err = client_send_sched(c, call);
+		if (err != 0) {
+			client_payload_free(c, call);
+		}
+	}
+	if (err != 0) {
+		client_fail(c, call, err == MB_ERR_FULL ? MB_ERR_BUSY : err,
+			    "it could not go on; its writes happened");
+	}
+}
+
 void
 client_on_reply(struct mb_client *c, struct channel *ch, const struct desc *d)
 {
 	struct client_call *call = client_call_find(c, d->call);
+	bool goes_on;
 
 	/* Only who was asked may answer. */
 	if (call == NULL || (ch->proc != PROC_DAEMON && ch->proc != call->exec) ||
@@ -341,12 +374,17 @@ client_on_reply(struct mb_client *c, struct channel *ch, const struct desc *d)
 		client_release(c, d);
 		return;
 	}
+	goes_on = (d->sub & REPLY_GOES_ON) != 0 && d->err == 0 && ch->proc != PROC_DAEMON;
+	if (unlikely(goes_on && !call->cancelled)) {
+		client_go_on(c, call, d);
+		return;
+	}
 	if (unlikely((call->d.flags & CALL_F_TRACED) != 0)) {
 		client_follow_end(c, call, d);
 	}
 	PROBE2(call_answered, call->id, d->err);
 	client_settle(c, call);
-	if (unlikely(call->cancelled && d->err != 0)) {
+	if (unlikely(call->cancelled && (d->err != 0 || goes_on))) {
 		client_release(c, d);
 		client_fail(c, call, MB_ERR_CANCELLED, "");
 	} else {

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include <rte_eal.h>
-#include <rte_errno.h>
+#include <rte_lcore.h>
 #include <rte_log.h>
 #include <rte_mempool.h>
 
@@ -77,13 +77,15 @@ eal_start(const char *device)
 	cpu_set_t cpus;
 	int rc;
 
+	if (rte_lcore_count() > 0) {
+		return 0; /* the program has done it */
+	}
 	snprintf(prefix, sizeof(prefix), "--file-prefix=microburst-%d", (int)getpid());
 	snprintf(lcore, sizeof(lcore), "0@%d", sched_getcpu());
 	snprintf(name, sizeof(name), "%s", device);
 	rc = pthread_getaffinity_np(pthread_self(), sizeof(cpus), &cpus);
 	if (rc != 0 || rte_eal_init((int)ARRAY_CNT(arg) - 1, arg) < 0) {
-		/* EALREADY: the program has done it. */
-		return rc == 0 && rte_errno == EALREADY ? 0 : MB_ERR_IO;
+		return MB_ERR_IO;
 	}
 	pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
 	rmdir(rte_eal_get_runtime_dir()); /* nothing is in it: nothing is shared */

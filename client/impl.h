@@ -51,6 +51,7 @@
 #define DIRECT_MARGIN 8  /* slots of a channel kept free for releases */
 
 #define CLIENT_ASK_MAX 1024 /* questions to tiles that are open; a power of two */
+#define CLIENT_MANY    128  /* keys of mb_client_get_many that are asked for at once */
 #define CLIENT_PENDING 1    /* not done: a question is open */
 
 /* The slot that a call id names. */

@@ -22,6 +22,7 @@
 #include "value.h"
 
 #define RECV_BURST 64
+#define FLUSH      16
 #define SPIN_NS    (20 * NS_PER_US)
 
 struct remote_op {
@@ -37,6 +38,7 @@ struct remote_op {
 
 struct remote {
 	struct carrier way;
+	uint64_t at_ns; /* what is received now came then */
 	struct mb_client *c;
 	struct remote_op *head, **tail; /* not started */
 	uint64_t ended;                 /* ops so far, by an answer or by the clock */
@@ -129,7 +131,7 @@ on_datagram(void *ctx, struct slice datagram)
 	struct slice body;
 
 	if (seal_take(&r->seal, datagram, r->plain, &h, &body) == 0) {
-		flow_ask_input(&r->ask, &h, body, now());
+		flow_ask_input(&r->ask, &h, body, r->at_ns);
 	}
 }
 
@@ -137,7 +139,10 @@ on_datagram(void *ctx, struct slice datagram)
 static bool
 remote_recv(struct remote *r, uint64_t at_ns)
 {
-	int n = r->way.ops->recv(r->way.carrier, RECV_BURST, at_ns, on_datagram, r);
+	int n;
+
+	r->at_ns = at_ns;
+	n = r->way.ops->recv(r->way.carrier, RECV_BURST, at_ns, on_datagram, r);
 
 	if (n < 0) {
 		flow_ask_unreachable(&r->ask);
@@ -216,34 +221,67 @@ op_start(struct remote *r, struct remote_op *op)
 	*r->tail = op;
 	r->tail = &op->next;
 	remote_run_queue(r);
+}
+
+static int
+ask_start(struct mb_client *c, const struct rpc_request *req, struct remote_op *op)
+{
+	struct rpc_request full = *req;
+	uint8_t *p;
+
+	full.ack = c->ack;
+	p = op_write(op, &full);
+	if (p == NULL) {
+		op->done = true;
+		return MB_ERR_NO_MEMORY;
+	}
+	if (req->payload.len > 0) {
+		memcpy(p, req->payload.p, req->payload.len);
+	}
+	op_start(c->remote, op);
+	return 0;
+}
+
+void
+remote_ask_many(struct mb_client *c, const struct rpc_request *req, size_t cnt,
+		struct rpc_reply *ret, uint8_t **ret_bytes, int *ret_err)
+{
+	struct remote_op op[CLIENT_MANY];
+	struct remote *r = c->remote;
+
+	for (size_t i = 0; i < cnt; i++) {
+		op[i] = (struct remote_op){ .done = req[i].op == 0 };
+		ret_bytes[i] = NULL;
+		if (!op[i].done) {
+			ret_err[i] = ask_start(c, &req[i], &op[i]);
+		}
+		if (i % FLUSH == FLUSH - 1) { /* the node begins with the first ones meanwhile */
+			r->way.ops->flush(r->way.carrier);
+		}
+	}
 	r->way.ops->flush(r->way.carrier);
+	for (size_t i = 0; i < cnt; i++) {
+		while (!op[i].done) {
+			client_pump(c, 0);
+		}
+		ret_bytes[i] = op[i].answer;
+		if (req[i].op != 0 && ret_err[i] == 0) {
+			struct slice answer = slice_of(op[i].answer, op[i].answer_len);
+
+			ret_err[i] = op[i].err != 0 ? op[i].err : rpc_reply_read(answer, &ret[i]);
+			ret_err[i] = ret_err[i] != 0 ? ret_err[i] : ret[i].err;
+		}
+	}
 }
 
 int
 remote_ask(struct mb_client *c, const struct rpc_request *req, struct rpc_reply *ret,
 	   uint8_t **ret_bytes)
 {
-	struct rpc_request full = *req;
-	struct remote_op op = { 0 };
-	uint8_t *p;
 	int err;
 
-	full.ack = c->ack;
-	p = op_write(&op, &full);
-	*ret_bytes = NULL;
-	if (p == NULL) {
-		return MB_ERR_NO_MEMORY;
-	}
-	if (req->payload.len > 0) {
-		memcpy(p, req->payload.p, req->payload.len);
-	}
-	op_start(c->remote, &op);
-	while (!op.done) {
-		client_pump(c, 0);
-	}
-	*ret_bytes = op.answer;
-	err = op.err != 0 ? op.err : rpc_reply_read(slice_of(op.answer, op.answer_len), ret);
-	return err != 0 ? err : ret->err;
+	remote_ask_many(c, req, 1, ret, ret_bytes, &err);
+	return err;
 }
 
 int
@@ -359,6 +397,7 @@ call_go(struct mb_client *c, struct remote_op *op)
 
 	client_sent(c, op->call);
 	op_start(c->remote, op);
+	c->remote->way.ops->flush(c->remote->way.carrier);
 	return id;
 }
 
@@ -490,5 +529,6 @@ remote_cancel(struct mb_client *c, const struct client_call *call, int err)
 		free(op->answer);
 		op->answer = NULL;
 		op_start(r, op);
+		r->way.ops->flush(r->way.carrier);
 	}
 }

@@ -26,6 +26,10 @@ void remote_cancel(struct mb_client *c, const struct client_call *call, int err)
  * free either way. remote_do has no use for more of the answer than its n (NULL: nor for that). */
 struct rpc_request;
 struct rpc_reply;
+/* remote_ask_many asks CLIENT_MANY questions at most, all before it waits; one whose op is 0 is
+ * left out, and its error stays. */
+void remote_ask_many(struct mb_client *c, const struct rpc_request *req, size_t cnt,
+		     struct rpc_reply *ret, uint8_t **ret_bytes, int *ret_err);
 int remote_ask(struct mb_client *c, const struct rpc_request *req, struct rpc_reply *ret,
 	       uint8_t **ret_bytes);
 int remote_do(struct mb_client *c, const struct rpc_request *req, int64_t *ret_n);
@@ -42,6 +46,10 @@ int remote_future_start(struct mb_client *c, const struct mb_call_options *opt, 
 int remote_look(struct mb_client *c, struct slice key, struct slice item, struct cache_value *ret);
 void remote_look_end(struct cache_value *v);
 int remote_write(struct mb_client *c, struct client_write *w);
+/* The same of up to CLIENT_MANY, but for those with an error already. */
+void remote_looks(struct mb_client *c, const struct slice *key, size_t cnt, struct cache_value *ret,
+		  int *err);
+void remote_writes(struct mb_client *c, struct client_write *w, size_t cnt, int *err);
 int remote_take(struct mb_client *c, struct client_take *t);
 int remote_send(struct mb_client *c, uint64_t call, struct slice bytes);
 int remote_keys(struct mb_client *c, struct slice prefix, mb_key_fn fn, void *ctx);

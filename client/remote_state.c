@@ -11,27 +11,53 @@
 #include "wire.h"
 #include "write_msg.h"
 
+/* An answer as a value that is held. */
+static int
+look_take(const struct rpc_reply *reply, struct cache_value *ret)
+{
+	struct envelope e;
+	int err = envelope_parse(reply->payload, &e);
+
+	*ret = (struct cache_value){ .type = e.type,
+				     .state = e.state,
+				     .envelope = reply->payload,
+				     .slot = CACHE_SLOT_NONE };
+	return err;
+}
+
 int
 remote_look(struct mb_client *c, struct slice key, struct slice item, struct cache_value *ret)
 {
 	struct rpc_request req = { .op = RPC_LOOK, .name = key, .payload = item };
 	struct rpc_reply reply;
-	struct envelope e;
 	uint8_t *bytes;
 	int err = remote_ask(c, &req, &reply, &bytes);
 
-	if (err == 0) {
-		err = envelope_parse(reply.payload, &e);
-	}
+	err = err != 0 ? err : look_take(&reply, ret);
 	if (err != 0) {
 		free(bytes);
-		return err;
 	}
-	*ret = (struct cache_value){ .type = e.type,
-				     .state = e.state,
-				     .envelope = reply.payload,
-				     .slot = CACHE_SLOT_NONE };
-	return 0;
+	return err;
+}
+
+void
+remote_looks(struct mb_client *c, const struct slice *key, size_t cnt, struct cache_value *ret,
+	     int *err)
+{
+	struct rpc_request req[CLIENT_MANY] = { { .op = 0 } };
+	struct rpc_reply reply[CLIENT_MANY];
+	uint8_t *bytes[CLIENT_MANY];
+
+	for (size_t i = 0; i < cnt; i++) {
+		req[i] = (struct rpc_request){ .op = err[i] == 0 ? RPC_LOOK : 0, .name = key[i] };
+	}
+	remote_ask_many(c, req, cnt, reply, bytes, err);
+	for (size_t i = 0; i < cnt; i++) {
+		err[i] = err[i] != 0 ? err[i] : look_take(&reply[i], &ret[i]);
+		if (err[i] != 0) {
+			free(bytes[i]);
+		}
+	}
 }
 
 /* What was brought lies behind the head of an answer, which is what was allocated. */
@@ -44,27 +70,57 @@ remote_look_end(struct cache_value *v)
 	}
 }
 
+/* A write as a question; its payload is malloc'ed. */
+static int
+write_question(struct client_write *w, struct rpc_request *ret)
+{
+	size_t bytes = write_msg_bytes(w);
+	uint8_t *p = w->op.value.len <= VALUE_BYTES_MAX ? malloc(bytes) : NULL;
+	int err;
+
+	if (p == NULL) {
+		return w->op.value.len > VALUE_BYTES_MAX ? MB_ERR_TOO_LARGE : MB_ERR_NO_MEMORY;
+	}
+	err = write_msg_put(w, p, bytes);
+	if (err != 0) {
+		free(p);
+		return err;
+	}
+	*ret = (struct rpc_request){ .op = RPC_WRITE,
+				     .name = w->op.key,
+				     .n = w->told,
+				     .payload = slice_of(p, bytes) };
+	return 0;
+}
+
+void
+remote_writes(struct mb_client *c, struct client_write *w, size_t cnt, int *err)
+{
+	struct rpc_request req[CLIENT_MANY] = { { .op = 0 } };
+	struct rpc_reply reply[CLIENT_MANY];
+	uint8_t *bytes[CLIENT_MANY];
+
+	for (size_t i = 0; i < cnt; i++) {
+		err[i] = err[i] != 0 ? err[i] : write_question(&w[i], &req[i]);
+	}
+	remote_ask_many(c, req, cnt, reply, bytes, err);
+	for (size_t i = 0; i < cnt; i++) {
+		if (err[i] == 0) {
+			w[i].n = reply[i].n;
+		}
+		free(bytes[i]);
+		free((void *)(uintptr_t)req[i].payload.p);
+	}
+}
+
 int
 remote_write(struct mb_client *c, struct client_write *w)
 {
-	struct rpc_request req = { .op = RPC_WRITE, .name = w->op.key, .n = w->told };
-	size_t bytes = write_msg_bytes(w);
-	uint8_t *p;
-	int err;
+	struct rpc_request req = { .op = 0 };
+	int err = write_question(w, &req);
 
-	if (w->op.value.len > VALUE_BYTES_MAX) {
-		return MB_ERR_TOO_LARGE;
-	}
-	p = malloc(bytes);
-	if (p == NULL) {
-		return MB_ERR_NO_MEMORY;
-	}
-	err = write_msg_put(w, p, bytes);
-	req.payload = slice_of(p, bytes);
-	if (err == 0) {
-		err = remote_do(c, &req, &w->n);
-	}
-	free(p);
+	err = err != 0 ? err : remote_do(c, &req, &w->n);
+	free((void *)(uintptr_t)req.payload.p);
 	return err;
 }
 

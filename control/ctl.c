@@ -91,10 +91,14 @@ ctl_orphans_due(struct ctl *c, uint64_t now)
 	}
 }
 
-/* Whether an executor that was ended by a signal had no memory left, as far as it says. */
+/* Whether an executor that was ended by a signal had no memory left: the kernel killed it for that,
+ * or it says so. */
 static bool
-ctl_exec_full(const struct ctl *c, const struct proc *p)
+ctl_exec_full(const struct ctl *c, const struct proc *p, int sig)
 {
+	if (sig == SIGKILL) {
+		return cgroup_killed(c->cfg.cgroup);
+	}
 	return p->state == PROC_LIVE &&
 	       atomic_load_explicit(&region_run(&c->peers->peer[p->idx].region)->full,
 				    memory_order_relaxed) != 0;
@@ -107,7 +111,7 @@ ctl_gone(struct ctl *c, struct proc *p, enum death_cause cause, int status)
 			  .dead = { .inc = p->inc,
 				    .proc = p->idx,
 				    .cause = (uint16_t)(cause == DEATH_SIGNAL && p->is_executor &&
-									ctl_exec_full(c, p)
+									ctl_exec_full(c, p, status)
 								? DEATH_NO_MEMORY
 								: cause),
 				    .status = status } };
@@ -573,8 +577,8 @@ static uint64_t
 ctl_next_timer(void *ctx)
 {
 	struct ctl *c = ctx;
-	uint64_t at = MIN(MIN(ctl_exec_timer(c), c->orphans_ns),
-			  MIN(ctl_lease_timer(c), c->watch_ns));
+	uint64_t at =
+		MIN(MIN(ctl_exec_timer(c), c->orphans_ns), MIN(ctl_lease_timer(c), c->watch_ns));
 	uint64_t nap = ports_sleep_ns(c->ports);
 
 	for (uint32_t i = 0; i < CTL_STOP_MAX; i++) {

@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "cgroup.h"
 #include "classes.h"
 #include "ctl_msg.h"
 #include "domain.h"
@@ -137,6 +138,7 @@ struct ctl_config {
 	uint8_t cpu_daemon[CPU_CNT_MAX / 8];
 	uint8_t cpu_exec[CPU_CNT_MAX / 8];
 	uint64_t executor_memory;
+	struct cgroup *cgroup; /* that executors are put into */
 	uint64_t dag_split_ns;
 	uint64_t unpin_ns;           /* 0: never */
 	struct sched_log *sched_log; /* sched's decisions, to be read */

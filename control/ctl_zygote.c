@@ -91,6 +91,7 @@ ctl_zygote_start(struct ctl *c, uint64_t now)
 		ctl_zygote_failed(c);
 		return false;
 	}
+	cgroup_take(c->cfg.cgroup, c->zygote_pid);
 	lcore_watch(c->lcore, c->zygote_fd, ctl_zygote_event, c);
 	return true;
 }

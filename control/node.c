@@ -138,6 +138,15 @@ node_spin_try(void *ctx)
 	return spin_try(s->hints, s->cpu, s->who);
 }
 
+/* Remote clients know of no token. One that runs here would wait for the end of an lcore's spin
+ * before its request is even sent: with a net tile whoever shares a cpu gives it away. */
+static bool
+node_spin_never(void *ctx)
+{
+	(void)ctx;
+	return false;
+}
+
 static void
 node_spin_release(void *ctx)
 {
@@ -149,6 +158,8 @@ node_spin_release(void *ctx)
 static int
 node_lcores(struct node *n, char why[NODE_WHY_BYTES])
 {
+	bool strangers = topo_tile_find(n->topo, TILE_NET, 0) >= 0;
+
 	for (uint32_t i = 0; i < n->topo->lcore_cnt; i++) {
 		struct lcore_cfg cfg;
 		int err;
@@ -160,7 +171,7 @@ node_lcores(struct node *n, char why[NODE_WHY_BYTES])
 		spin_ctx[i] =
 			(struct spin_ctx){ n->hints, n->topo->lcore[i].cpu, PROC_DAEMON + 1 + i };
 		if (n->topo->lcore[i].shared) {
-			cfg.spin_try = node_spin_try;
+			cfg.spin_try = strangers ? node_spin_never : node_spin_try;
 			cfg.spin_release = node_spin_release;
 			cfg.spin_ctx = &spin_ctx[i];
 		}
@@ -236,6 +247,7 @@ node_ctl_config(struct node *n, const char *executor_path, const char *sandbox,
 		.spare_cnt = n->topo->spare_cnt,
 		.classes = n->classes,
 		.executor_memory = p->executor_memory,
+		.cgroup = &n->cgroup,
 		.dag_split_ns = p->sched_dag_split,
 		.unpin_ns = p->executor_unpin,
 		.sched_log = &n->sched.log,
@@ -520,8 +532,11 @@ node_create(struct node **ret, const struct params *p, const char *executor_path
 	}
 	if (err == 0 && !plan_only) {
 		/* First of all: what it forks shall have nothing of ours. */
+		node_cgroup_make(n, sandbox);
 		err = zygote_start(executor_path, sandbox, &n->zygote_fd, &n->zygote_pid);
-		if (err != 0) {
+		if (err == 0) {
+			cgroup_take(&n->cgroup, n->zygote_pid);
+		} else {
 			snprintf(why, NODE_WHY_BYTES, "%.300s cannot be run; say --executor PATH",
 				 executor_path);
 		}
@@ -573,8 +588,12 @@ node_run(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 	if (n->gate != NULL && gate_port(n->gate) != 0) {
 		fprintf(out, "Redis clients: port %u\n", gate_port(n->gate));
 	}
+	if (n->gate != NULL && gate_tls_port(n->gate) != 0) {
+		fprintf(out, "Redis clients over TLS: port %u\n", gate_tls_port(n->gate));
+	}
 	fprintf(out, "io_uring: %s\n", lcore_uring_text(n->lcore[0]));
 	node_net_print(n, out);
+	node_cgroup_print(n, out);
 	fprintf(out, "ready at %s\n", n->socket);
 	fflush(out);
 	node_watch(n);
@@ -608,6 +627,7 @@ node_destroy(struct node *n)
 	if (n->zygote_fd >= 0) {
 		close(n->zygote_fd);
 	}
+	cgroup_remove(&n->cgroup);
 	if (n->sched.core != NULL) {
 		sched_tile_fini(&n->sched);
 	}

@@ -83,6 +83,8 @@ node_describe(void *ctx, void *json, bool top)
 				      "huge_pages", n->eal.huge, "root", n->eal.root, "uring",
 				      lcore_uring_text(n->lcore[0]), "dpdk", n->eal.version,
 				      "memory", n->eal.huge_text));
+	json_object_set_new(json_object_get(o, "machine"), "executors_group",
+			    node_cgroup_describe(n));
 	json_object_set_new(o, "memory",
 			    json_pack("{s:I}", "planned_bytes",
 				      (json_int_t)topo_memory_bytes(n->topo, PLACE_NUMA_ANY)));

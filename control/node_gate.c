@@ -8,7 +8,8 @@
 bool
 node_has_gate(const struct params *p)
 {
-	return p->gate_listen[0] != '\0' || p->gate_socket[0] != '\0';
+	return p->gate_listen[0] != '\0' || p->gate_tls_listen[0] != '\0' ||
+	       p->gate_socket[0] != '\0';
 }
 
 void
@@ -35,6 +36,10 @@ node_gate(struct node *n, char why[NODE_WHY_BYTES])
 		.cache_bytes = n->cache_plan.bytes,
 		.listen = p->gate_listen,
 		.socket = p->gate_socket,
+		.tls_listen = p->gate_tls_listen,
+		.tls_cert = p->gate_tls_cert,
+		.tls_key = p->gate_tls_key,
+		.tls_ca = p->gate_tls_ca,
 		.password = p->gate_password,
 		.users = p->gate_users,
 		.protected_mode = p->gate_protected,

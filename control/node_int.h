@@ -7,6 +7,7 @@
 
 #include "cache_region.h"
 #include "cache_tile.h"
+#include "cgroup.h"
 #include "ctl.h"
 #include "eal.h"
 #include "door.h"
@@ -55,6 +56,7 @@ struct node {
 	uint32_t tile_handle[TILE_CNT_MAX]; /* at its lcore */
 	struct notify notify;               /* the service manager */
 	uint64_t watch_pass[LCORE_CNT_MAX]; /* rounds of each at the last look */
+	struct cgroup cgroup;               /* of its executors */
 	int zygote_fd;
 	pid_t zygote_pid;
 };
@@ -86,6 +88,12 @@ void node_net_destroy(struct node *n);
 
 /* node_watch tells the service manager that the node lives, as often as it asked. */
 void node_watch(struct node *n);
+
+/* node_cgroup.c: the group is made before the zygote is started, printed when the node is ready;
+ * node_cgroup_describe gives a json_t object. */
+void node_cgroup_make(struct node *n, const char *sandbox);
+void node_cgroup_print(const struct node *n, FILE *out);
+void *node_cgroup_describe(const struct node *n);
 
 /* node_describe adds to an answer for the command line what only the node knows; see ctl.h. */
 void node_describe(void *ctx, void *json, bool top);

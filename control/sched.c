@@ -287,34 +287,92 @@ sched_call_limit(const struct sched *s, struct sched_call *c)
 	}
 }
 
-void
-sched_on_call(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now_ns)
+static void
+sched_call_refuse(struct sched *s, uint16_t client, const struct desc *d, int err, const char *text)
+{
+	struct desc refused = *d;
+
+	sched_answer(s, client, d->call, err, text);
+	sched_args_drop(s, &refused);
+}
+
+struct sched_target *
+sched_call_begin(struct sched *s, uint16_t client, const struct desc *d, bool front,
+		 bool *ret_parts)
 {
 	uint32_t idx = sched_target_idx(s, d);
 	struct sched_target *t;
 	struct sched_call *c;
 
+	*ret_parts = false;
 	if (idx == TARGET_NONE) {
-		sched_answer(s, proc, d->call,
-			     (d->sub & CALL_DAG) != 0 ? MB_ERR_NO_DAG : MB_ERR_NO_FUNCTION, "");
-		return;
+		sched_call_refuse(
+			s, client, d,
+			(d->sub & CALL_DAG) != 0 ? MB_ERR_NO_DAG : MB_ERR_NO_FUNCTION, "");
+		return NULL;
 	}
 	t = &s->target[idx];
 	if ((d->sub & CALL_DAG) != 0 && sched_run_wanted(s, idx, d)) {
-		sched_run_start(s, proc, d, now_ns);
-		return;
+		*ret_parts = true;
+		sched_run_start(s, client, d);
+		return NULL;
 	}
-	c = t->cnt < s->queue_max ? sched_call_alloc(s, d, proc) : NULL;
+	c = t->cnt < s->queue_max ? sched_call_alloc(s, d, client) : NULL;
 	if (c == NULL) {
-		sched_answer(s, proc, d->call, MB_ERR_BUSY, "too many calls wait; try again later");
-		return;
+		sched_call_refuse(s, client, d, MB_ERR_BUSY,
+				  "too many calls wait; try again later");
+		return NULL;
 	}
 	sched_call_limit(s, c);
-	sched_queue_push(s, t, c);
+	if (front) {
+		sched_queue_push_front(s, t, c);
+	} else {
+		sched_queue_push(s, t, c);
+	}
 	if (sched_exec_none(t->exec)) {
 		sched_pin_want(s, idx);
-	} else {
+	}
+	return t;
+}
+
+void
+sched_on_call(struct sched *s, uint16_t client, const struct desc *d, uint64_t now_ns)
+{
+	struct desc m = *d;
+	struct sched_target *t;
+	bool parts;
+
+	m.flags &= (uint8_t)~CALL_F_KEPT; /* a client's word */
+	t = sched_call_begin(s, client, &m, false, &parts);
+	if (t != NULL) {
 		sched_target_run(s, t, now_ns);
+	} else if (parts) {
+		sched_waiting_run(s, now_ns);
+	}
+}
+
+bool
+sched_goes_on(const struct desc *reply, uint16_t exec)
+{
+	return (reply->sub & REPLY_GOES_ON) != 0 && reply->err == 0 &&
+	       ((reply->flags & DESC_F_INLINE) != 0 || reply->ref.proc == exec);
+}
+
+/* Its results are the arguments of what comes next, where they lie. It waits before others, as it
+ * has begun; whoever called runs what waits. */
+void
+sched_go_on(struct sched *s, uint16_t client, const struct desc *call, const struct desc *reply)
+{
+	struct desc d = call_next(call, reply);
+	bool parts;
+
+	d.flags |= (reply->flags & DESC_F_INLINE) != 0 ? DESC_F_INLINE : CALL_F_KEPT;
+	d.len = reply->len;
+	memcpy(d.data, reply->data, sizeof(d.data));
+	if (client != 0) {
+		sched_call_begin(s, client, &d, true, &parts);
+	} else {
+		sched_args_drop(s, &d);
 	}
 }
 
@@ -372,6 +430,14 @@ sched_on_reply(struct sched *s, uint16_t exec, const struct desc *d, uint64_t no
 		sched_run_on_reply(s, c, exec, d);
 		sched_drained(s, exec);
 		sched_exec_next(s, exec, now_ns); /* its memory is warm with what it returned */
+		sched_waiting_run(s, now_ns);
+		return;
+	}
+	if (unlikely(sched_goes_on(d, exec))) {
+		sched_go_on(s, c->client, &c->d, d);
+		sched_call_free(s, c);
+		sched_drained(s, exec);
+		sched_exec_next(s, exec, now_ns);
 		sched_waiting_run(s, now_ns);
 		return;
 	}

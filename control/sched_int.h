@@ -137,6 +137,8 @@ struct sched {
  * does is said where it is. */
 struct sched_call *sched_call_alloc(struct sched *s, const struct desc *d, uint16_t client);
 void sched_call_free(struct sched *s, struct sched_call *c);
+/* sched_args_drop gives back arguments that an executor holds for us (CALL_F_KEPT). */
+void sched_args_drop(struct sched *s, struct desc *d);
 void sched_answer(struct sched *s, uint16_t client, uint64_t call, int err, const char *text);
 void sched_deliver(struct sched *s, uint16_t client, const struct desc *answer);
 void sched_call_end(struct sched *s, struct sched_call *c, int err, const char *text);
@@ -153,7 +155,15 @@ bool sched_exec_none(const uint64_t *set);
 void sched_exec_set(uint64_t *set, uint16_t exec, bool in);
 void sched_targets_refresh(struct sched *s);
 
-/* sched.c: dispatching, for runs, requests and for what ctl says. */
+/* sched.c: dispatching, for runs, requests and for what ctl says. sched_call_begin puts a call where
+ * it waits, or answers it. Returns: its target; NULL: it has none; then *ret_parts says that it runs
+ * in parts, which wait. front: it has begun already. */
+struct sched_target *sched_call_begin(struct sched *s, uint16_t client, const struct desc *d,
+				      bool front, bool *ret_parts);
+/* sched_goes_on: a reply of exec says that its call goes on. sched_go_on has it do so. */
+bool sched_goes_on(const struct desc *reply, uint16_t exec);
+void sched_go_on(struct sched *s, uint16_t client, const struct desc *call,
+		 const struct desc *reply);
 void sched_on_call(struct sched *s, uint16_t client, const struct desc *d, uint64_t now_ns);
 void sched_reply_drop(struct sched *s, uint16_t exec, const struct desc *d);
 void sched_exec_try(struct sched *s, uint16_t exec, uint64_t now_ns);
@@ -212,7 +222,7 @@ sched_target_of(struct sched *s, const struct sched_run *r, uint8_t v)
 /* sched_run.c: DAG calls that run in parts. Each is said there. */
 void sched_runs_init(struct sched *s);
 bool sched_run_wanted(const struct sched *s, uint32_t target, const struct desc *d);
-void sched_run_start(struct sched *s, uint16_t client, const struct desc *d, uint64_t now_ns);
+void sched_run_start(struct sched *s, uint16_t client, const struct desc *d);
 void sched_run_on_reply(struct sched *s, struct sched_call *part, uint16_t exec,
 			const struct desc *d);
 void sched_run_part_end(struct sched *s, struct sched_call *part, int err, const char *text);

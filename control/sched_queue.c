@@ -28,8 +28,29 @@ sched_call_alloc(struct sched *s, const struct desc *d, uint16_t client)
 }
 
 void
+sched_args_drop(struct sched *s, struct desc *d)
+{
+	struct desc m = { .kind = DESC_RELEASE,
+			  .a = PROC_DAEMON,
+			  .release = { .inc = d->ref.inc,
+				       .proc = d->ref.proc,
+				       .cnt = 1,
+				       .handle = { d->ref.handle } } };
+
+	if ((d->flags & CALL_F_KEPT) != 0) {
+		d->flags &= (uint8_t)~CALL_F_KEPT;
+		s->ops.send(s->ops.ctx, d->ref.proc, &m);
+	}
+}
+
+/* A part's arguments are its run's. */
+void
 sched_call_free(struct sched *s, struct sched_call *c)
 {
+	if (c->run == 0) {
+		sched_args_drop(s, &c->d);
+	}
+	c->run = 0;
 	c->client = 0;
 	c->next = s->free;
 	s->free = (uint32_t)(c - s->call + 1);

@@ -88,6 +88,7 @@ run_free(struct sched *s, struct sched_run *r)
 	}
 	*at = r->next;
 	r->used = false;
+	sched_args_drop(s, &r->d);
 	r->next = s->run_free;
 	s->run_free = me;
 	kept_check(s);
@@ -123,12 +124,14 @@ vertex_release(struct sched *s, struct run_vertex *v)
 	return true;
 }
 
-/* An answer that nobody gets: its payload is held for the caller. */
+/* An answer that nobody gets: its payload is held for the caller, or for us if the call was to go
+ * on. */
 static void
 answer_drop(struct sched *s, const struct desc *d)
 {
 	if ((d->flags & DESC_F_INLINE) == 0) {
-		release(s, &d->ref, call_id_proc(d->call));
+		release(s, &d->ref,
+			(d->sub & REPLY_GOES_ON) != 0 ? PROC_DAEMON : call_id_proc(d->call));
 	}
 }
 
@@ -138,7 +141,6 @@ static void
 part_free(struct sched *s, struct sched_call *part)
 {
 	SCHED_RUN(s, part)->part_cnt--;
-	part->run = 0;
 	sched_call_free(s, part);
 }
 
@@ -167,7 +169,9 @@ run_finish(struct sched *s, struct sched_run *r)
 	bool done = true;
 
 	answer_effects(r);
-	if (r->client != 0) {
+	if (r->client != 0 && (r->answer.sub & REPLY_GOES_ON) != 0) {
+		sched_go_on(s, r->client, &r->d, &r->answer);
+	} else if (r->client != 0) {
 		sched_deliver(s, r->client, &r->answer);
 	} else {
 		answer_drop(s, &r->answer);
@@ -380,15 +384,18 @@ sched_run_wanted(const struct sched *s, uint32_t target, const struct desc *d)
 }
 
 void
-sched_run_start(struct sched *s, uint16_t client, const struct desc *d, uint64_t now_ns)
+sched_run_start(struct sched *s, uint16_t client, const struct desc *d)
 {
 	uint64_t gen;
 	const struct placement_copy *p = placement_shown(s->placement, &gen);
 	struct sched_run *r = run_alloc(s);
 
 	if (r == NULL) {
+		struct desc refused = *d;
+
 		sched_answer(s, client, d->call, MB_ERR_BUSY,
 			     "too many DAG calls; try again later");
+		sched_args_drop(s, &refused);
 		return;
 	}
 	r->d = *d;
@@ -401,7 +408,6 @@ sched_run_start(struct sched *s, uint16_t client, const struct desc *d, uint64_t
 	r->dag = p->dag[d->a % DAG_CNT_MAX];
 	run_begin(s, r);
 	run_check(s, r);
-	sched_waiting_run(s, now_ns);
 }
 
 /* ------------------------------------------------------------------- replies */
@@ -439,8 +445,8 @@ sched_run_on_reply(struct sched *s, struct sched_call *part, uint16_t exec, cons
 	struct desc done = *d;
 
 	r->published |= (d->sub & REPLY_PUBLISHED) != 0;
-	r->run_ns += d->b >> 32;
-	done.sub = 0;
+	r->run_ns += sched_goes_on(d, exec) ? 0 : d->b >> 32;
+	done.sub = sink && sched_goes_on(d, exec) ? REPLY_GOES_ON : 0;
 	if (d->err == MB_ERR_PEER_DIED) { /* what it was to read */
 		answer_drop(s, &done);
 		run_lost(s, r);
@@ -449,7 +455,11 @@ sched_run_on_reply(struct sched *s, struct sched_call *part, uint16_t exec, cons
 	} else if (sink) {
 		struct sched_target *t = &s->target[FUNCTION_CNT_MAX + r->d.a % DAG_CNT_MAX];
 
-		done.b = call_time_make(r->run_ns, r->run_ns);
+		if (done.sub == 0) {
+			done.b = call_time_make(r->run_ns, r->run_ns);
+		} else { /* what its sink made of it, and the call before it */
+			done.b += (uint64_t)MAX(r->d.err, (int16_t)0) << 32;
+		}
 		sched_learn(t, r->run_ns);
 		run_end(s, r, &done, 0);
 	} else if (r->ended || r->restart) {

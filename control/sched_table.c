@@ -69,10 +69,12 @@ sched_dags_divide(struct sched *s, uint64_t now_ns)
 			struct sched_call *c = sched_queue_pop(s, t);
 			struct sched_call call = *c;
 
+			c->d.flags &= (uint8_t)~CALL_F_KEPT; /* its arguments go with the run */
 			sched_call_free(s, c);
-			sched_run_start(s, call.client, &call.d, now_ns);
+			sched_run_start(s, call.client, &call.d);
 		}
 	}
+	sched_waiting_run(s, now_ns);
 }
 
 static void

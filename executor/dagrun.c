@@ -281,11 +281,12 @@ run_step(struct dagrun *r, const struct dagpart *part, uint32_t i, const struct 
 	return err;
 }
 
-int
-dagrun_run(struct dagrun *r, const struct dag_plan *plan, struct slice args, struct mb_call *call,
-	   struct payload_pool *pool, uint16_t proc, struct result **ret_sink)
+/* Runs a plan whose functions' own arguments are the first cnt of r->own; an error in their place is
+ * given back. */
+static int
+run_plan(struct dagrun *r, const struct dag_plan *plan, int cnt, struct mb_call *call,
+	 struct payload_pool *pool, uint16_t proc, struct result **ret_sink)
 {
-	int cnt = read_own(r, args, plan->vertex_cnt, call);
 	int err = MIN(cnt, 0);
 
 	for (uint32_t v = 0; v < plan->vertex_cnt; v++) {
@@ -299,11 +300,48 @@ dagrun_run(struct dagrun *r, const struct dag_plan *plan, struct slice args, str
 		if (err == 0) {
 			call->fn = vertex->fn;
 			call->tag = vertex->tag;
+			call->last = v == plan->vertex_cnt - 1U;
 			err = run_edges(r, plan, v, own, call);
 		}
 	}
 	*ret_sink = &r->result[plan->vertex_cnt - 1];
 	return err;
+}
+
+int
+dagrun_run(struct dagrun *r, const struct dag_plan *plan, struct slice args, struct mb_call *call,
+	   struct payload_pool *pool, uint16_t proc, struct result **ret_sink)
+{
+	return run_plan(r, plan, read_own(r, args, plan->vertex_cnt, call), call, pool, proc,
+			ret_sink);
+}
+
+void
+dagrun_plan_one(struct dag_plan *plan, const struct fn *fn)
+{
+	plan->vertex_cnt = 1;
+	plan->vertex[0] = (struct dag_vertex){ .fn = fn };
+}
+
+bool
+dagrun_has(const struct placement_copy *c, const struct placement_dag *dag, uint16_t proc)
+{
+	for (uint32_t v = 0; v < dag->vertex_cnt && v < DAG_FUNCTION_MAX; v++) {
+		const struct placement_fn *f = placement_fn_get(c, dag->vertex[v].fn);
+
+		if (f == NULL || (f->exec[proc / 64] >> (proc % 64) & 1) == 0) {
+			return false;
+		}
+	}
+	return true;
+}
+
+int
+dagrun_on(struct dagrun *r, const struct dag_plan *plan, struct slice list, struct mb_call *call,
+	  struct payload_pool *pool, uint16_t proc, struct result **ret_sink)
+{
+	r->own[0] = (struct value){ .p = list.p, .type = MB_LIST, .len = (uint32_t)list.len };
+	return run_plan(r, plan, 1, call, pool, proc, ret_sink);
 }
 
 int
@@ -323,6 +361,7 @@ dagrun_part(struct dagrun *r, const struct dagpart *part, const struct slice *in
 
 		call->fn = fn_get(fns, step->fn);
 		call->tag = step->tag;
+		call->last = step->sink;
 		if (call->fn == NULL) {
 			return call_refuse(call, MB_ERR_NO_FUNCTION, "the DAG",
 					   "one of its functions is not loaded at this executor");

@@ -75,6 +75,18 @@ int dagrun_run(struct dagrun *r, const struct dag_plan *plan, struct slice args,
 	       struct mb_call *call, struct payload_pool *pool, uint16_t proc,
 	       struct result **ret_sink);
 
+/* dagrun_plan_one makes the plan of one function alone; dagrun_has tells whether an executor is shown
+ * to have all functions of a DAG. */
+void dagrun_plan_one(struct dag_plan *plan, const struct fn *fn);
+bool dagrun_has(const struct placement_copy *c, const struct placement_dag *dag, uint16_t proc);
+
+/* dagrun_on runs a plan as dagrun_run does, for a call that goes on: list, aligned to 8, is the
+ * arguments of its first function, and the others have none of their own. It is not one of the
+ * results here. */
+int dagrun_on(struct dagrun *r, const struct dag_plan *plan, struct slice list,
+	      struct mb_call *call, struct payload_pool *pool, uint16_t proc,
+	      struct result **ret_sink);
+
 /* dagrun_part runs a part, as dagrun_run does a plan. input: the lists of its inputs, each aligned
  * to 8. Returns: as dagrun_run; MB_ERR_NO_FUNCTION. The caller ends with dagrun_drop. */
 int dagrun_part(struct dagrun *r, const struct dagpart *part, const struct slice *input,

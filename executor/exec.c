@@ -10,6 +10,7 @@
 #include "dagpart.h"
 #include "dagrun.h"
 #include "exec_trace.h"
+#include "goal.h"
 #include "mail.h"
 #include "microburst/error.h"
 #include "owed.h"
@@ -27,6 +28,7 @@ struct exec {
 	struct dagpart part;
 	struct slice input[DAG_FUNCTION_MAX]; /* of the part that runs */
 	bool input_view[DAG_FUNCTION_MAX];
+	struct goal goal;
 	struct owed owed;
 	struct mail mail;
 	uint8_t quick[FUNCTION_CNT_MAX]; /* how often in a row a function was */
@@ -167,6 +169,7 @@ run_function(struct exec *x, const struct fn *fn, struct slice args)
 	}
 	x->call.fn = fn;
 	x->call.tag = "";
+	x->call.last = true;
 	x->call.arg = x->dag.arg;
 	x->call.arg_cnt = (uint32_t)cnt;
 	x->call.result = &x->dag.result[0];
@@ -195,6 +198,8 @@ struct outcome {
 	uint64_t began_ns; /* 0: it never ran */
 	uint64_t ended_ns; /* its writes are published; 0: it never ran */
 	uint64_t run_ns;
+	uint64_t on_ns;    /* how long what went on ran here */
+	uint64_t next;     /* b of a reply that goes on; 0: it does not, or not from here */
 };
 
 /* What comes from functions that ran elsewhere. Returns: 0; MB_ERR_PEER_DIED when it died with its
@@ -268,6 +273,20 @@ note_quick(struct exec *x, uint16_t fn, uint64_t run_ns)
 	}
 }
 
+/* Runs what is to go on with what the call returned, as far as it is here. */
+static int __attribute__((__cold__))
+go_on(struct exec *x, const struct desc *d, struct outcome *out)
+{
+	uint32_t cnt = (d->sub & CALL_PART) == 0 ? (uint32_t)MAX(d->err, (int16_t)0) : 0;
+	int err;
+
+	x->call.mark_ns = out->ended_ns;
+	err = goal_run(&x->goal, &x->call, cnt, &out->result, &out->result_cnt, &out->next);
+	out->on_ns = x->call.mark_ns - out->ended_ns;
+	out->ended_ns = x->call.mark_ns;
+	return err;
+}
+
 /* Runs what the call names. Returns its error. */
 static int
 run(struct exec *x, const struct desc *d, struct slice args, uint64_t began, struct outcome *out)
@@ -309,6 +328,9 @@ run(struct exec *x, const struct desc *d, struct slice args, uint64_t began, str
 		if (is_fn) {
 			note_quick(x, d->a, out->run_ns);
 		}
+	}
+	if (unlikely(err == 0 && x->call.goal.name[0] != '\0')) {
+		err = go_on(x, d, out);
 	}
 	return err;
 }
@@ -358,7 +380,7 @@ publish(struct exec *x, const struct desc *d, const struct exec_from *from, stru
 	uint32_t tile;
 	int err;
 
-	if (from->proc != PROC_DAEMON && !mail_waits(&x->mail) &&
+	if (from->proc != PROC_DAEMON && out->next == 0 && !mail_waits(&x->mail) &&
 	    session_sendable(x->session, &tile)) {
 		if (unlikely(!owed_suits(&x->owed, from, tile))) {
 			err = owed_settle(&x->owed);
@@ -442,7 +464,7 @@ trace(struct exec *x, const struct desc *d, const struct exec_from *from, uint64
 		.taken_ns = out->start_ns,
 		.before_ns = began - out->start_ns,
 		.run_ns = out->run_ns,
-		.after_ns = end - began - out->run_ns,
+		.after_ns = end - began - out->run_ns - out->on_ns,
 	};
 
 	/* What the client says is its word: it may say that it sent the call after it came. */
@@ -496,7 +518,10 @@ exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
 	show_run(x, d, start);
 	err = check_call(x, d, from, start);
 	if (likely(err == 0) && x->conf.ops.bytes(x->conf.ops.ctx, d, &p, &len, &view) != 0) {
-		err = call_refuse(&x->call, MB_ERR_INVALID, "the arguments", "they cannot be read");
+		err = d->err > 0 ? call_refuse(&x->call, MB_ERR_EXECUTOR_DIED, "the arguments",
+					       "who returned them has died; its writes happened")
+				 : call_refuse(&x->call, MB_ERR_INVALID, "the arguments",
+					       "they cannot be read");
 	}
 	if (likely(err == 0) && ((uintptr_t)p & 7) != 0) {
 		err = call_refuse(&x->call, MB_ERR_CORRUPT, "the arguments",
@@ -512,6 +537,11 @@ exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
 		reply.err = (int16_t)err;
 		if (unlikely(out.is_part) && session_published(x->session)) {
 			reply.sub = REPLY_PUBLISHED;
+		}
+		if (unlikely(err == 0 && out.next != 0)) {
+			reply.sub |= REPLY_GOES_ON;
+			reply.b = out.next;
+			out.for_caller = from->proc != PROC_DAEMON;
 		}
 		exec_reply(x, from, &reply, out.result, out.for_caller);
 	}
@@ -567,6 +597,11 @@ exec_create(struct exec **ret, const struct exec_conf *conf)
 		return MB_ERR_NO_MEMORY;
 	}
 	x->conf = *conf;
+	x->goal = (struct goal){ .dag = &x->dag,
+				     .fns = &x->fns,
+				     .placement = conf->placement,
+				     .pool = conf->pool,
+				     .proc = conf->proc };
 	owed_init(&x->owed, &x->conf.ops, conf->pool, conf->trace);
 	sc.wait = &x->owed.wait;
 	err = session_create(&x->session, &sc);

@@ -44,6 +44,12 @@ fn_get(const struct fns *fns, uint16_t id)
 	return id != 0 && fn->id == id ? fn : NULL;
 }
 
+/* What is to go on with a call's results, as its function said. */
+struct call_goal {
+	char name[NAME_BYTES_MAX]; /* "": nothing */
+	bool dag;
+};
+
 struct mb_call {
 	const struct fn *fn; /* NULL: an MB_INIT */
 	const char *tag;
@@ -65,6 +71,8 @@ struct mb_call {
 	struct stage_use
 		*use;     /* FUNCTION_CNT_MAX: what functions of DAGs have used; NULL: not said */
 	uint64_t mark_ns; /* of a DAG: when its last function ended, or it began */
+	bool last;        /* nothing comes after this function: it may name what goes on */
+	struct call_goal goal;
 	int text_err;     /* the error that text is about; 0: there is no text */
 	char text[FN_TEXT_BYTES];
 };

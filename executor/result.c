@@ -189,3 +189,13 @@ result_drop(struct result *r)
 		r->ref.handle = 0;
 	}
 }
+
+void
+result_move(struct result *to, struct result *from)
+{
+	*to = *from;
+	if (from->p == from->small) {
+		to->p = to->small;
+	}
+	result_init(from, from->pool, from->proc);
+}

@@ -89,6 +89,9 @@ struct slice result_list(struct result *r);
  */
 int result_send(struct result *r, struct desc *d, uint16_t holder);
 
+/* result_move makes *to what *from is; *from is then without values. */
+void result_move(struct result *to, struct result *from);
+
 /* result_drop gives up what was not sent. Harmless the second time. */
 void result_drop(struct result *r);
 

@@ -35,6 +35,7 @@
 
 #include "cache_view.h"
 #include "desc.h"
+#include "hash.h"
 #include "list.h"
 #include "payload.h"
 #include "slice.h"
@@ -148,6 +149,10 @@ int session_get(struct session *s, struct slice key, struct slice *ret);
  * told to who reads it. */
 int session_prefetch(struct session *s, const struct slice *key, uint32_t cnt);
 int session_get_i64(struct session *s, struct slice key, int64_t *ret);
+
+/* session_version says by 128 bits which value, of any type, a key shows; of a text its hash. It
+ * takes no view of it. */
+int session_version(struct session *s, struct slice key, struct hash128 *ret);
 int session_put(struct session *s, struct slice key, struct slice value);
 int session_incr(struct session *s, struct slice key, int64_t n, int64_t *ret_sum);
 int session_delete(struct session *s, struct slice key);

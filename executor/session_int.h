@@ -129,6 +129,14 @@ struct cut {
 	struct cache_value value;
 };
 
+/* What a version of the cache was found to be. */
+#define SESSION_SEEN_MAX 64
+struct seen_version {
+	uint64_t version; /* 0: none */
+	uint32_t tile;
+	struct hash128 h;
+};
+
 struct session {
 	struct session_conf conf;
 	struct session_call call;
@@ -148,6 +156,9 @@ struct session {
 		pending[CACHE_TILE_MAX]; /* token of the publication under way at a tile; 0: none */
 	int publish_err;                 /* the first refusal among the answers */
 	bool publishing;                 /* what is held is what was sent */
+
+	/* From call to call; of a key at its hash's place. */
+	struct seen_version seen_version[SESSION_SEEN_MAX];
 
 	uint32_t zrange_turn; /* counts the ranges of sorted sets that were made */
 

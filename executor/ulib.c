@@ -72,6 +72,7 @@ call_run(struct mb_call *call)
 
 	call->text_err = 0;
 	call->text[0] = '\0';
+	call->goal.name[0] = '\0';
 	PROBE2(function_begin, call->id, call->fn->id);
 	if (unlikely(call->fn->memory_kib != 0 && call->budget != NULL)) {
 		call->budget((uint64_t)call->fn->memory_kib << 10);
@@ -138,6 +139,36 @@ mb_deadline_ns(const struct mb_call *call)
 	}
 	now = mb_now_ns(call);
 	return now < call->deadline_ns ? call->deadline_ns - now : 0;
+}
+
+static int
+continue_with(struct mb_call *call, const char *name, bool dag)
+{
+	size_t len = strnlen(name, NAME_BYTES_MAX);
+
+	if (!call->last || call->result == NULL) {
+		return call_refuse(call, MB_ERR_NOT_SUPPORTED, "mb_continue",
+				   "others of the DAG come after this function");
+	}
+	if (len == 0 || len == NAME_BYTES_MAX) {
+		return call_refuse(call, MB_ERR_INVALID, "mb_continue",
+				   "a name has 1 to 63 characters");
+	}
+	memcpy(call->goal.name, name, len + 1);
+	call->goal.dag = dag;
+	return 0;
+}
+
+int
+mb_continue(struct mb_call *call, const char *function)
+{
+	return continue_with(call, function, false);
+}
+
+int
+mb_continue_dag(struct mb_call *call, const char *dag)
+{
+	return continue_with(call, dag, true);
 }
 
 uint64_t

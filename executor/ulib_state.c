@@ -81,6 +81,29 @@ mb_get_if_changed(struct mb_call *call, struct mb_slice key, struct mb_version *
 }
 
 int
+mb_if_changed(struct mb_call *call, struct mb_slice key, struct mb_version *version)
+{
+	struct mb_version seen = { { 0, 0 } };
+	struct hash128 h;
+	int err;
+
+	if (unlikely(call->session == NULL)) {
+		return ulib_no_state(call);
+	}
+	err = session_version(call->session, ulib_in(key), &h);
+	if (err == 0) {
+		seen = (struct mb_version){ { h.lo, h.hi } };
+		if (memcmp(&seen, version, sizeof(seen)) == 0) {
+			return 1;
+		}
+	} else if (err != MB_ERR_NOT_FOUND) {
+		return ulib_refuse(call, err, "mb_if_changed", key);
+	}
+	*version = seen;
+	return err == 0 ? 0 : ulib_refuse(call, err, "mb_if_changed", key);
+}
+
+int
 mb_get_i64(struct mb_call *call, struct mb_slice key, int64_t *ret)
 {
 	if (unlikely(call->session == NULL)) {

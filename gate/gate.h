@@ -29,8 +29,11 @@ struct gate_cfg {
 	const struct region *daemon;
 	const uint8_t *cache; /* the cache region */
 	size_t cache_bytes;
-	const char *listen;   /* "host:port"; "": no TCP */
-	const char *socket;   /* path; "": none */
+	const char *listen; /* "host:port"; "": no TCP */
+	const char *socket; /* path; "": none */
+	/* The same, encrypted: a certificate, its key, and, if clients must show one too, whose
+	 * signature it must have. Files; listen "": nowhere; ca "": they need none. */
+	const char *tls_listen, *tls_cert, *tls_key, *tls_ca;
 	const char *password; /* of the user default; "": none */
 	const char *users;    /* a file; "": none */
 	uint32_t conn_max;
@@ -49,6 +52,7 @@ void gate_destroy(struct gate *g);
 
 /* gate_port is the TCP port it listens at; 0: none. */
 uint16_t gate_port(const struct gate *g);
+uint16_t gate_tls_port(const struct gate *g);
 struct metrics_block *gate_metrics(struct gate *g);
 
 /* gate_held counts what is under way: sets being published, fetches, calls. As counted before the

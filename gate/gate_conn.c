@@ -38,13 +38,25 @@ gate_conn_find(struct gate *g, struct stream_id id)
 	return c->used && c->id.gen == id.gen ? c : NULL;
 }
 
+static void
+slow_set(struct gate *g, struct gate_conn *c, bool slow)
+{
+	if (slow != (c->slow_ns != 0)) {
+		g->slow_cnt += slow ? 1 : -1;
+		c->slow_ns = slow ? g->now_ns : 0;
+	}
+}
+
 bool
 gate_conn_opened(struct gate *g, struct stream_id id, bool local, const char **ret_reason)
 {
+	bool tls = stream_listener(g->stream, id) == g->tls_listener;
 	struct gate_conn *c = &g->conn[id.idx];
+	/* Whoever has shown a certificate of ours is known. */
+	bool known = local || (tls && g->cfg.tls_ca[0] != '\0');
 
 	REQUIRE(!c->used);
-	if (!local && g->cfg.protected_mode && gate_user_open(g->user_default)) {
+	if (!known && g->cfg.protected_mode && gate_user_open(g->user_default)) {
 		*ret_reason = "-DENIED Microburst is running in protected mode because no password "
 			      "is set: it answers this machine only. Set gate.password, or "
 			      "gate.protected = no\r\n";
@@ -60,6 +72,12 @@ gate_conn_opened(struct gate *g, struct stream_id id, bool local, const char **r
 		.opened_ns = g->now_ns,
 		.used_ns = g->now_ns,
 	};
+	if (tls && !gate_tls_open(g, c)) {
+		c->used = false;
+		g->refuse_cnt++;
+		return false;
+	}
+	slow_set(g, c, tls); /* until the handshake is over */
 	gate_login_default(g, c);
 	g->accept_cnt++;
 	return true;
@@ -106,15 +124,6 @@ command_end(struct gate *g, struct gate_conn *c)
 	}
 }
 
-static void
-slow_set(struct gate *g, struct gate_conn *c, bool slow)
-{
-	if (slow != (c->slow_ns != 0)) {
-		g->slow_cnt += slow ? 1 : -1;
-		c->slow_ns = slow ? g->now_ns : 0;
-	}
-}
-
 void
 gate_conn_closed(struct gate *g, struct stream_id id)
 {
@@ -143,6 +152,9 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 	gate_call_drop(g, id);
 	command_end(g, c);
 	gate_out_drop(g, c);
+	if (c->tls != NULL) {
+		gate_tls_drop(g, c);
+	}
 	if (c->in != NULL) {
 		heap_free(g->heap, c->in, c->in_cap);
 	}
@@ -155,6 +167,9 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 void
 gate_conn_close(struct gate *g, struct gate_conn *c)
 {
+	if (c->tls != NULL) {
+		gate_tls_bye(g, c);
+	}
 	stream_close(g->stream, c->id);
 }
 
@@ -541,7 +556,8 @@ settle(struct gate *g, struct gate_conn *c)
 	if (!c->mark.set && !c->quiet && c->run == NULL) {
 		gate_out_flush(g, c);
 	}
-	owing = c->out.bytes > 0 || (!c->waiting && (c->in_len > 0 || c->large != NULL));
+	owing = (c->tls != NULL && !gate_tls_ready(c)) || c->out.bytes > 0 ||
+		(!c->waiting && (c->in_len > 0 || c->large != NULL));
 	slow_set(g, c, owing);
 	if (c->in_len > GATE_IN_MAX && c->waiting && !c->paused) {
 		c->paused = true;
@@ -574,7 +590,6 @@ void
 gate_conn_received(struct gate *g, struct stream_id id, const uint8_t *p, size_t len)
 {
 	struct gate_conn *c = gate_conn_find(g, id);
-	struct gate_large *l;
 
 	REQUIRE(c != NULL);
 	g->rx_bytes += len;
@@ -582,6 +597,18 @@ gate_conn_received(struct gate *g, struct stream_id id, const uint8_t *p, size_t
 	if (c->last) {
 		return;
 	}
+	if (unlikely(c->tls != NULL)) {
+		gate_tls_received(g, c, p, len);
+	} else {
+		gate_conn_plain(g, c, p, len);
+	}
+}
+
+void
+gate_conn_plain(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len)
+{
+	struct gate_large *l;
+
 	l = large_open(c);
 	if (l != NULL) {
 		size_t n = large_take(l, p, len);
@@ -631,7 +658,11 @@ gate_conn_sent(struct gate *g, struct stream_id id, size_t len, int err)
 		gate_conn_close(g, c);
 		return;
 	}
-	gate_out_sent(g, c, len);
+	if (unlikely(c->tls != NULL)) {
+		gate_tls_sent(g, c);
+	} else {
+		gate_out_sent(g, c, len);
+	}
 	if (c->slow_ns != 0) {
 		c->slow_ns = g->now_ns;
 	}

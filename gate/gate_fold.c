@@ -42,12 +42,13 @@ static bool
 entry_at(const struct gate_conn *c, uint32_t end, uint32_t *at, double *ret_score,
 	 struct slice *ret_bytes)
 {
-	const uint8_t *p = c->keep + *at;
+	const uint8_t *p;
 	uint32_t len;
 
 	if (*at >= end) {
-		return false;
+		return false; /* there may be no list at all */
 	}
+	p = c->keep + *at;
 	memcpy(ret_score, p, sizeof(*ret_score));
 	memcpy(&len, p + sizeof(*ret_score), sizeof(len));
 	*ret_bytes = slice_of(p + ENTRY_HEAD, len);

@@ -6,6 +6,7 @@
  *   gate_out.c     replies on their way out
  *   gate_batch.c   operations of many connections, published together
  *   gate_state.c   looking values up, fetching what is not there
+ *   gate_tls.c     connections that are encrypted
  *   gate_call.c    calls of functions and DAGs, listings of keys
  *   gate_block.c   commands that wait for an item
  *   gate_multi.c   commands that are kept, and run together
@@ -204,6 +205,7 @@ struct gate_conn {
 	uint8_t *in;
 	uint32_t in_len, in_cap;
 	struct gate_large *large; /* RESP_LARGE_CNT_MAX; NULL: none */
+	struct gate_tls *tls;     /* NULL: plain */
 	struct gate_out out;
 	struct gate_out pushed;   /* messages; behind the replies of the command at hand */
 	struct gate_multi *multi; /* from the heap; NULL: none */
@@ -256,6 +258,9 @@ struct gate {
 	struct gate_cfg cfg;
 	struct inner inner;
 	struct stream *stream;
+	struct gate_tls_all *tls; /* NULL: none */
+	uint32_t tls_listener;    /* its connections are encrypted; UINT32_MAX: there is none */
+	uint16_t tls_port;
 	struct heap *heap;
 	void *heap_mem;
 	struct cache_view view;
@@ -368,6 +373,8 @@ void gate_command_init(void);
 
 bool gate_conn_opened(struct gate *g, struct stream_id id, bool local, const char **ret_reason);
 void gate_conn_received(struct gate *g, struct stream_id id, const uint8_t *p, size_t len);
+/* gate_conn_plain: bytes of commands, as received or deciphered. */
+void gate_conn_plain(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len);
 void gate_conn_ended(struct gate *g, struct stream_id id);
 void gate_conn_sent(struct gate *g, struct stream_id id, size_t len, int err);
 void gate_conn_closed(struct gate *g, struct stream_id id);
@@ -453,6 +460,22 @@ int gate_unknown_sub(struct gate *g, struct gate_conn *c, const char *container,
 		     const struct slice *arg, uint32_t arg_cnt);
 /* gate_error_of says an mb_err as Redis would. */
 int gate_error_of(struct gate *g, struct gate_conn *c, int err);
+
+/* ---- gate_tls.c */
+
+/* gate_tls_init reads certificate and key, if gate.tls_listen is set. Threads: start-up.
+ * Returns: 0; an error, and it is logged. */
+int gate_tls_init(struct gate *g);
+void gate_tls_end(struct gate *g);
+/* gate_tls_open: a connection is to be encrypted. Returns: false: there is no memory. */
+bool gate_tls_open(struct gate *g, struct gate_conn *c);
+void gate_tls_drop(struct gate *g, struct gate_conn *c);
+/* gate_tls_ready: the handshake is over. */
+bool gate_tls_ready(const struct gate_conn *c);
+void gate_tls_received(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len);
+void gate_tls_flush(struct gate *g, struct gate_conn *c);
+void gate_tls_sent(struct gate *g, struct gate_conn *c);
+void gate_tls_bye(struct gate *g, struct gate_conn *c);
 
 /* ---- gate_batch.c */
 

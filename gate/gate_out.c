@@ -179,6 +179,10 @@ gate_out_flush(struct gate *g, struct gate_conn *c)
 	uint32_t cnt = 0;
 	size_t len = 0;
 
+	if (c->tls != NULL) {
+		gate_tls_flush(g, c);
+		return;
+	}
 	if (c->sending || c->out.bytes == 0) {
 		return;
 	}

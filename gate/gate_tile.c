@@ -101,6 +101,11 @@ listen_all(struct gate *g)
 	if (err == 0 && g->cfg.listen[0] != '\0') {
 		err = stream_listen_tcp(g->stream, g->cfg.listen, &g->port);
 	}
+	g->tls_listener = UINT32_MAX;
+	if (err == 0 && g->cfg.tls_listen[0] != '\0') {
+		err = stream_listen_tcp(g->stream, g->cfg.tls_listen, &g->tls_port);
+		g->tls_listener = g->cfg.listen[0] != '\0' ? 1 : 0; /* as they are made here */
+	}
 	if (err == 0 && g->cfg.socket[0] != '\0') {
 		err = stream_listen_unix(g->stream, g->cfg.socket);
 	}
@@ -140,6 +145,9 @@ gate_create(struct gate **ret, const struct gate_cfg *cfg)
 		err = gate_users_init(g);
 	}
 	if (err == 0) {
+		err = gate_tls_init(g);
+	}
+	if (err == 0) {
 		err = listen_all(g);
 	}
 	if (err == 0) {
@@ -164,6 +172,7 @@ gate_destroy(struct gate *g)
 		stream_destroy(g->stream);
 	}
 	inner_destroy(&g->inner);
+	gate_tls_end(g);
 	if (g->heap_mem != NULL) {
 		munmap(g->heap_mem, g->cfg.memory_bytes);
 	}
@@ -177,6 +186,12 @@ uint16_t
 gate_port(const struct gate *g)
 {
 	return g->port;
+}
+
+uint16_t
+gate_tls_port(const struct gate *g)
+{
+	return g->tls_port;
 }
 
 struct metrics_block *

@@ -51,6 +51,7 @@ struct conn {
 	bool paused;
 	bool ended;
 	bool closing;
+	uint8_t listener;
 	uint32_t next; /* free, or wanted */
 };
 
@@ -372,7 +373,7 @@ on_accept(struct stream *s, uint32_t i, int res, uint32_t flags)
 	}
 	c = &s->conn[s->free];
 	s->free = c->next;
-	*c = (struct conn){ .fd = res, .gen = c->gen };
+	*c = (struct conn){ .fd = res, .gen = c->gen, .listener = (uint8_t)i };
 	s->conn_cnt++;
 	if (!s->ops.opened(s->ops.ctx, id_of(s, c), is_local(res), &reason)) {
 		c->fd = -1;
@@ -667,6 +668,12 @@ stream_destroy(struct stream *s)
 	munmap(s->bufs, STREAM_BUF_CNT * sizeof(struct io_uring_buf));
 	munmap(s->buf_mem, (size_t)STREAM_BUF_CNT * STREAM_BUF_BYTES);
 	free(s);
+}
+
+uint32_t
+stream_listener(const struct stream *s, struct stream_id id)
+{
+	return s->conn[id.idx].listener;
 }
 
 int

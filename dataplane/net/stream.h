@@ -102,6 +102,9 @@ void stream_close(struct stream *s, struct stream_id id);
  * one who does not read. */
 void stream_reset(struct stream *s, struct stream_id id);
 
+/* stream_listener is which listener it came by: 0 is the first one that was made. */
+uint32_t stream_listener(const struct stream *s, struct stream_id id);
+
 /* stream_fd is the connection's socket, for its names and options; -1 when it is closing. */
 int stream_fd(const struct stream *s, struct stream_id id);
 

@@ -132,7 +132,9 @@ inner_payload_most(struct inner *in, struct desc *d, const void *p, size_t len, 
 	if (len <= inline_max) {
 		d->flags |= DESC_F_INLINE;
 		d->len = (uint8_t)len;
-		memcpy(d->data, p, len);
+		if (len != 0) { /* p need not be */
+			memcpy(d->data, p, len);
+		}
 		return 0;
 	}
 	err = payload_alloc(in->pool, len, holder, &d->ref, &to);

@@ -16,6 +16,12 @@
  *   STEP, STEP ...         the functions to run, each with what the one before it returned
  *   CALL with CALL_PART    a = DAG id; payload: the client's; err = how many came before it
  *
+ * A function may name what goes on with its results (mb_continue). What its executor has runs there,
+ * as if it were a part of the call. For anything else the executor answers with REPLY_GOES_ON: the
+ * call has not ended, its results are the arguments of the next function or DAG. Whoever sent the
+ * call there sends it on, to sched: a client that sent it directly with a copy of the arguments,
+ * sched itself with the executor's own, which it holds until that part of the call ends.
+ *
  * b of TRIGGER and STEP counts from 0, so a sequence that was broken off is found when the next one
  * begins. The payload of a TRIGGER is held for the daemon by its producer until the daemon says
  * RELEASE: after the last of its readers has replied.
@@ -30,7 +36,8 @@
 
 enum call_kind {
 	DESC_CALL =
-		DESC_CALL_FIRST, /* a = function or DAG id, sub = call_sub, call, b = deadline_ns */
+		DESC_CALL_FIRST, /* a = function or DAG id, sub = call_sub, call, b = deadline_ns, err =
+				  * how often it has gone on */
 	DESC_REPLY,   /* call, err, a = executor, b = call_time; payload: results or error text */
 	DESC_CANCEL,  /* to sched: call, a = executor (0: whatever sched knows), err = why */
 	DESC_FREED,   /* to sched: a = executor whose claim was WANTED and is free now */
@@ -54,13 +61,16 @@ enum call_kind {
 #define CALL_F_ACK_SHIFT     2
 #define CALL_F_ACK_MASK      0x1c
 #define REQUEST_INLINE_BYTES (DESC_INLINE_BYTES - 8)
+/* Inside sched: the arguments are results of a call that went on, held for the daemon. */
+#define CALL_F_KEPT          0x20
 
 /* Of a call that its client follows, and that has no request id: word[4] is when it was sent, in ns
  * of the machine's monotonic clock. It costs two looks at the clock, so one call in STAGE_SAMPLE is
  * followed, and those that ask for it. */
 #define CALL_F_TRACED 0x80
-static_assert((CALL_F_TRACED & (CALL_F_ACK_MASK | CALL_F_REQUEST | DESC_F_INLINE)) == 0,
-	      "a flag of its own");
+static_assert((CALL_F_TRACED & (CALL_F_ACK_MASK | CALL_F_REQUEST | DESC_F_INLINE)) == 0 &&
+		      (CALL_F_KEPT & (CALL_F_ACK_MASK | CALL_F_REQUEST | DESC_F_INLINE)) == 0,
+	      "flags of their own");
 
 /* A request id says when it was made (milliseconds since 1970) and is otherwise drawn. */
 #define REQUEST_RANDOM_BITS 22
@@ -108,7 +118,36 @@ enum step_sub {
 /* sub of a REPLY */
 enum reply_sub {
 	REPLY_PUBLISHED = 1, /* of an executor: the call wrote */
+	REPLY_GOES_ON = 2,   /* of an executor: b = call_next_make, the payload is its arguments */
 };
+
+/* How often a call goes on at most. err of a CALL that is no part says how often it has. */
+#define CALL_NEXT_MAX 64
+
+/* b of a REPLY that goes on: the id of a function or DAG, and how often it did before that. */
+static inline uint64_t
+call_next_make(uint16_t id, bool dag, uint32_t cnt)
+{
+	return (uint64_t)cnt << 32 | (uint64_t)dag << 16 | id;
+}
+
+/* call_next turns a REPLY that goes on into the CALL that it stands for, but for where its payload
+ * lies; call is what it answers. */
+static inline struct desc
+call_next(const struct desc *call, const struct desc *reply)
+{
+	uint64_t cnt = reply->b >> 32;
+	struct desc d = { .kind = DESC_CALL,
+			  .flags = call->flags & CALL_F_ACK_MASK,
+			  .sub = call->sub & (CALL_LEVEL_MASK | CALL_READ_ONLY),
+			  .a = (uint16_t)reply->b,
+			  .err = (int16_t)(cnt < CALL_NEXT_MAX ? cnt : CALL_NEXT_MAX),
+			  .call = call->call,
+			  .b = call->b };
+
+	d.sub |= (reply->b >> 16 & 1) != 0 ? CALL_DAG : 0;
+	return d;
+}
 
 /* The data of a STEP. */
 struct call_step {

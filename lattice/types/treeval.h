@@ -32,8 +32,8 @@ struct treeval_edit {
 	size_t flat_bytes; /* how long its encoding is */
 };
 
-/* treeval_wanted tells whether a flat envelope should be held as a tree. Of a short one, as nearly all
- * are, that is known without a call. */
+/* treeval_wanted tells whether a flat envelope should be held as a tree. Of a short one, as nearly
+ * all are, that is known without a call. */
 bool treeval_wanted_long(struct slice envelope);
 
 static inline bool

@@ -100,6 +100,19 @@ static const struct pace smoke = {
 	},
 #define TYPES(subject, ...)                                                                        \
 	{ .row = { __VA_ARGS__ }, .run = (subject), .pace = &slow, .smoke = &smoke },
+/* bench_remote.def: a client that is elsewhere. */
+#define REMOTE(bench_name, subject, beside, row_unit, text, ...)                                   \
+	{                                                                                          \
+		.row = { { .name = #bench_name,                                                    \
+			   .unit = row_unit,                                                       \
+			   .floor = #beside,                                                       \
+			   .what = (text),                                                         \
+			   .aim = { __VA_ARGS__ } } },                                             \
+		.run = subject_remote_##subject,                                                   \
+		.floor = &echo_##beside,                                                           \
+		.pace = &slow,                                                                     \
+		.smoke = &smoke,                                                                   \
+	},
 #define ROW(row_name, beside, text, ...)                                                           \
 	{                                                                                          \
 		.name = #row_name, .unit = "ns", .floor = (beside), .what = (text),                \
@@ -180,6 +193,14 @@ const struct bench bench_list[] = {
 			   .unit = "us",
 			   .what = "a datagram over the loopback to an io_uring and back" } },
 		.subject = &echo_udp,
+		.pace = &slow,
+		.smoke = &smoke,
+	},
+	{
+		.row = { { .name = "floor_memif",
+			   .unit = "us",
+			   .what = "a frame through memif to another process and back" } },
+		.subject = &echo_memif,
 		.pace = &slow,
 		.smoke = &smoke,
 	},
@@ -466,37 +487,7 @@ const struct bench bench_list[] = {
 		.pace = &seconds,
 		.smoke = &smoke_rare,
 	},
-	{
-		.row = { { .name = "remote_io_uring",
-			   .unit = "us",
-			   .floor = "udp",
-			   .what = "a warm call over UDP on the loopback",
-			   .aim = { .ratio_p50_max = 1.6 } } },
-		.run = subject_remote_call,
-		.floor = &echo_udp,
-		.pace = &slow,
-		.smoke = &smoke,
-	},
-	{
-		.row = { { .name = "remote_get_io_uring",
-			   .unit = "us",
-			   .floor = "udp",
-			   .what = "a get of 8 cached bytes over UDP" } },
-		.run = subject_remote_get,
-		.floor = &echo_udp,
-		.pace = &slow,
-		.smoke = &smoke,
-	},
-	{
-		.row = { { .name = "remote_put_io_uring",
-			   .unit = "us",
-			   .floor = "udp",
-			   .what = "a put of 8 bytes over UDP, the store has it" } },
-		.run = subject_remote_put,
-		.floor = &echo_udp,
-		.pace = &slow,
-		.smoke = &smoke,
-	},
+#include "bench_remote.def"
 	{
 		.row = { { .name = "cold_start",
 			   .unit = "ms",

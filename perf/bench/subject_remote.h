@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* subject_remote - calls and reads of a client over UDP, on this machine's loopback
+/* subject_remote - calls and reads of a client over UDP on this machine's loopback, and over DPDK
  *
  * All three parties are here: the client, the net tile, the executor. With two cores they share
  * them, which a client of its own machine does not.
@@ -12,5 +12,18 @@
 int subject_remote_call(struct env *env, const struct bench *bench, struct measure *ret);
 int subject_remote_get(struct env *env, const struct bench *bench, struct measure *ret);
 int subject_remote_put(struct env *env, const struct bench *bench, struct measure *ret);
+
+int subject_remote_call_memif(struct env *env, const struct bench *bench, struct measure *ret);
+int subject_remote_get_memif(struct env *env, const struct bench *bench, struct measure *ret);
+int subject_remote_put_memif(struct env *env, const struct bench *bench, struct measure *ret);
+
+int subject_remote_gets(struct env *env, const struct bench *bench, struct measure *ret);
+int subject_remote_gets_1k(struct env *env, const struct bench *bench, struct measure *ret);
+int subject_remote_sets(struct env *env, const struct bench *bench, struct measure *ret);
+int subject_remote_sets_1k(struct env *env, const struct bench *bench, struct measure *ret);
+int subject_remote_gets_memif(struct env *env, const struct bench *bench, struct measure *ret);
+int subject_remote_gets_1k_memif(struct env *env, const struct bench *bench, struct measure *ret);
+int subject_remote_sets_memif(struct env *env, const struct bench *bench, struct measure *ret);
+int subject_remote_sets_1k_memif(struct env *env, const struct bench *bench, struct measure *ret);
 
 #endif

@@ -53,6 +53,46 @@ MB_FUNCTION(fills_map)
 }
 """
 
+# hop(n, bytes, next): counts its runs, and goes on with another function or, for +NAME, a DAG.
+HOP = r"""
+#include <microburst/function.h>
+
+MB_FUNCTION(hop)
+{
+    struct mb_slice next;
+    char name[64] = { 0 };
+    int64_t n, bytes;
+    void *p;
+
+    MB_TRY(mb_arg_i64(call, 0, &n));
+    MB_TRY(mb_arg_i64(call, 1, &bytes));
+    MB_TRY(mb_arg_utf8(call, 2, &next));
+    memcpy(name, next.p, next.len < 63 ? next.len : 63);
+    MB_TRY(mb_incr(call, mb_str("hops"), 1, NULL));
+    MB_TRY(mb_return_i64(call, n));
+    MB_TRY(mb_return_reserve(call, MB_BYTES, (size_t)bytes, &p));
+    memset(p, 'x', (size_t)bytes);
+    return name[0] == '+' ? mb_continue_dag(call, name + 1) : mb_continue(call, name);
+}
+"""
+LAND = r"""
+#include <microburst/function.h>
+#include <stdlib.h>
+
+MB_FUNCTION(land)
+{
+    struct mb_slice bytes;
+    int64_t n;
+
+    MB_TRY(mb_arg_i64(call, 0, &n));
+    MB_TRY(mb_arg_bytes(call, 1, &bytes));
+    MB_TRY(mb_incr(call, mb_str("lands"), 1, NULL));
+    return mb_return_i64(call, n + (int64_t)bytes.len);
+}
+MB_FUNCTION(falls) { abort(); }
+MB_FUNCTION(circles) { for (;;) { __asm__ volatile(""); } return 0; }
+"""
+
 
 def microburst(*args, **how):
     """Returns (exit code, standard output, standard error)."""
@@ -316,6 +356,42 @@ class Dags(Case):
             held = self.json('status', *on)['held']
             for what in ('dag_runs', 'dag_results', 'requests', 'calls_queued', 'calls_running'):
                 self.assertEqual(held[what], 0, what)
+        finally:
+            node.remove()
+
+    def test_what_goes_on(self):
+        """A function goes on with another where that is: here, elsewhere, in parts; once."""
+        node = Node(MICROBURST, '--set', 'executor.count=3', '--set', 'executor.classes=a=1,b=1')
+        on = ('--socket', node.socket)
+        calls = 0
+        try:
+            for name, text, where in (('hop', HOP, 'a'), ('land', LAND, 'b')):
+                path = os.path.join(node.folder, name + '.c')
+                with open(path, 'w', encoding='utf-8') as f:
+                    f.write(text)
+                self.done('deploy', path, '--class', where, *on)
+            self.done('deploy', f'{EXAMPLES}/echo.c', f'{EXAMPLES}/square.c', *on)
+            self.done('dag', 'add', 'there', 'land -> square', *on)
+            self.done('dag', 'add', 'hops', 'echo -> hop', *on)
+            for size in (0, 7, 100000):
+                hop = ('call', 'hop', '5', str(size))
+                self.assertEqual(self.done(*hop, 'land', *on), f'{5 + size}\n')
+                request = self.done(*hop, 'land', '--future', *on).strip()
+                self.assertEqual(self.done('future', request, *on), f'{5 + size}\n')
+                self.assertEqual(self.done(*hop, '+there', *on), f'{(5 + size) ** 2}\n')
+                self.assertEqual(self.done('dag', 'call', 'hops', 'hop=5', f'hop={size}',
+                                           'hop=+there', *on), f'{(5 + size) ** 2}\n')
+                calls += 4
+            self.assertEqual(self.done('call', 'hop', '5', '0', 'echo', *on), '5\n\n')  # here
+            calls += 1
+            self.fails('call', 'hop', '5', '0', 'nowhere', *on, says='nowhere: it was to go on')
+            self.assertEqual(self.done('get', 'hops', *on), f'{calls}')
+            self.assertEqual(self.done('get', 'lands', *on), f'{calls - 1}')
+            self.fails('call', 'hop', '5', '0', 'falls', *on, says='signal 6')
+            self.fails('call', 'hop', '5', '0', 'circles', '--deadline', '100ms', *on,
+                       says='[Dd]eadline')
+            until(lambda: self.done('call', 'hop', '5', '0', 'land', *on) == '5\n', 10, 'a landing')
+            self.assertEqual(self.done('get', 'hops', *on), f'{calls + 3}')  # each once
         finally:
             node.remove()
 

@@ -9,6 +9,8 @@ Method: a node of its own, with small limits, and sockets of this program, as in
 import os
 import shutil
 import socket
+import ssl
+import subprocess
 import sys
 import tempfile
 import time
@@ -378,6 +380,114 @@ class Users(Case):
                 node_start(users=f'{folder}/users')
         finally:
             shutil.rmtree(folder)
+
+
+
+@unittest.skipUnless(shutil.which('openssl'), 'openssl is not installed')
+class Encrypted(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix='microburst-tls-')
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        for name in ('server', 'client'):
+            subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
+                            'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj',
+                            '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost',
+                            '-keyout', f'{cls.folder}/{name}.key', '-out',
+                            f'{cls.folder}/{name}.pem'], check=True, capture_output=True)
+        cls.node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', *cls.tls(),
+                        '--set', 'gate.slow=1s', '--set', 'gate.memory=16m')
+        cls.addClassCleanup(cls.node.end)
+        cls.port = port_of(cls.node, ' over TLS')
+        cls.ctx = ssl.create_default_context(cafile=f'{cls.folder}/server.pem')
+
+    @classmethod
+    def tls(cls):
+        return ('--set', 'gate.tls_listen=127.0.0.1:0', '--set',
+                f'gate.tls_cert={cls.folder}/server.pem', '--set',
+                f'gate.tls_key={cls.folder}/server.key')
+
+    def secret(self):
+        c = Raw(self.port, tls=self.ctx)
+        self.clients.append(c)
+        return c
+
+    def test_commands_and_values_of_all_sizes(self):
+        c = self.secret()
+        self.assertEqual(c.s.version(), 'TLSv1.3')
+        for size in (0, 1, 100, 16383, 16384, 70000, 3000000):
+            value = os.urandom(size)
+            self.assertEqual([c('set', 'k', value), c('get', 'k')], ['+OK', value])
+        c.send(b'set a 1\r\n' * 500 + b'incr a\r\n' * 500)
+        self.assertEqual([c.answer() for _ in range(1000)], ['+OK'] * 500 + list(range(2, 502)))
+        plain = Raw(port_of(self.node))
+        self.clients.append(plain)
+        self.assertEqual(plain('get', 'a'), b'501')
+        c('subscribe', 'x')
+        self.assertEqual(plain('publish', 'x', 'y' * 100000), 1)
+        self.assertEqual(c.answer(), [b'message', b'x', b'y' * 100000])
+        self.assertEqual(c('quit'), '+OK')
+        self.assertEqual(c.s.recv(10), b'')     # told, not cut
+
+    def test_many_at_a_time_and_old_versions(self):
+        many = [self.secret() for _ in range(30)]
+        for i, c in enumerate(many):
+            c.say('incrby', 'n', i)
+        self.assertEqual(max(c.answer() for c in many), sum(range(30)))
+        old = ssl.create_default_context(cafile=f'{self.folder}/server.pem')
+        old.maximum_version = ssl.TLSVersion.TLSv1_2
+        c = Raw(self.port, tls=old)
+        self.clients.append(c)
+        self.assertEqual([c.s.version(), c('ping')], ['TLSv1.2', '+PONG'])
+
+    def test_what_is_no_handshake_ends_the_connection(self):
+        for junk in (b'PING\r\n', b'\x16\x03\x01\xff\xff' + b'x' * 70000, os.urandom(2000)):
+            c = Raw(self.port)
+            self.clients.append(c)
+            try:
+                c.send(junk)
+            except ConnectionError:
+                pass
+            self.assertTrue(c.ended())
+        half = Raw(self.port)           # says nothing: gate.slow
+        self.clients.append(half)
+        self.assertTrue(half.ended())
+        cut = socket.create_connection(('127.0.0.1', self.port))
+        cut.close()
+        self.assertEqual(self.secret()('ping'), '+PONG')
+
+    def test_who_does_not_read_is_closed(self):
+        c = self.secret()
+        c.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        c('set', 'big', 'x' * 1000000)
+        for _ in range(40):
+            c.say('get', 'big')
+        time.sleep(2.5)
+        o = self.secret()
+        until = time.monotonic() + ANSWER_S
+        while 'cmd=get' in o('client', 'list').decode():
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.1)
+
+    def test_clients_must_show_a_certificate(self):
+        node = Node(MICROBURST, *self.tls(), '--set', f'gate.tls_ca={self.folder}/client.pem')
+        try:
+            port = port_of(node, ' over TLS')
+            c = Raw(port, tls=self.ctx)
+            self.clients.append(c)
+            with self.assertRaises((ssl.SSLError, EOFError, ConnectionError)):
+                c('ping')
+            own = ssl.create_default_context(cafile=f'{self.folder}/server.pem')
+            own.load_cert_chain(f'{self.folder}/client.pem', f'{self.folder}/client.key')
+            c = Raw(port, tls=own)
+            self.clients.append(c)
+            self.assertEqual(c('ping'), '+PONG')
+        finally:
+            node.end()
+
+    def test_a_wrong_file_is_named(self):
+        with self.assertRaisesRegex(RuntimeError, 'gate.tls_key: .*client.key'):
+            Node(MICROBURST, *self.tls(), '--set', f'gate.tls_key={self.folder}/client.key')
 
 
 if __name__ == '__main__':

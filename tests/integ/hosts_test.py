@@ -1,6 +1,6 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: Apache-2.0
-"""hosts_test.py MICROBURST SOURCE BADLINK
+"""hosts_test.py MICROBURST SOURCE MANY BADLINK
 
 Goal:   a node whose NIC is DPDK's and a client whose NIC is the kernel's understand each other,
         over a link that is well, and over one that loses, doubles, delays and reorders; a cut is
@@ -21,7 +21,7 @@ import tempfile
 import time
 import unittest
 
-MICROBURST, SOURCE, BADLINK = sys.argv[1:4]
+MICROBURST, SOURCE, MANY, BADLINK = sys.argv[1:5]
 sys.path.insert(0, os.path.join(SOURCE, 'tests', 'lib'))
 import hosts    # pylint: disable=wrong-import-position
 from node import Node   # pylint: disable=wrong-import-position
@@ -318,6 +318,11 @@ class Memif(unittest.TestCase):
         self.assertEqual(self.client('set', 'large', '-', data=value)[::2], (0, b''))
         self.assertEqual(self.client('get', 'large')[1], value)
 
+    def test_many(self):
+        done = subprocess.run([MANY, self.where], capture_output=True, timeout=COMMAND_S,
+                              check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, b'many\n'), done.stderr)
+
     def test_wrong(self):
         """What cannot be is told, by its reason; nothing is left of DPDK's files."""
         for where in (f'dpdk://{V4}:{PORT}', self.where.replace('&at=', '&from='),
@@ -342,4 +347,4 @@ class AfXdp(OverNic):
 
 
 if __name__ == '__main__':
-    unittest.main(argv=sys.argv[:1] + sys.argv[4:], verbosity=2)
+    unittest.main(argv=sys.argv[:1] + sys.argv[5:], verbosity=2)

@@ -1,6 +1,6 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: Apache-2.0
-"""remote_test.py MICROBURST SOURCE
+"""remote_test.py MICROBURST SOURCE MANY
 
 Goal:   a client that reaches the node over UDP can do what a local one can, over a network that
         loses, doubles and reorders too; no call is lost and none runs twice; whatever else arrives
@@ -22,7 +22,7 @@ import threading
 import time
 import unittest
 
-MICROBURST, SOURCE = sys.argv[1:3]
+MICROBURST, SOURCE, MANY = sys.argv[1:4]
 START_S, COMMAND_S = 60, 60
 SEED = int(os.environ.get('MB_TEST_SEED', '1'))
 
@@ -169,6 +169,13 @@ class Remote(unittest.TestCase):
         code, _, err = self.remote('call', 'no_such_thing')
         self.assertEqual(code, 1)
         self.assertIn('no function of that name', err)
+
+    def test_many(self):
+        """Many keys at once, of a remote and of a local client."""
+        for where in (f'udp://127.0.0.1:{self.node.port}', self.node.socket):
+            done = subprocess.run([MANY, where], capture_output=True, timeout=COMMAND_S,
+                                  check=False)
+            self.assertEqual((done.returncode, done.stdout), (0, b'many\n'), done.stderr)
 
     def test_state(self):
         self.ok('set', 'color', 'blue')
@@ -441,4 +448,4 @@ class Restart(unittest.TestCase):
 
 
 if __name__ == '__main__':
-    unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)
+    unittest.main(argv=sys.argv[:1] + sys.argv[4:], verbosity=2)

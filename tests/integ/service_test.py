@@ -11,6 +11,7 @@ Method: this program is the manager: it binds the socket that NOTIFY_SOCKET name
 import glob
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -114,6 +115,16 @@ class Service(unittest.TestCase):
                 if '=' in line and not line.startswith('#'):
                     self.assertTrue(above, line)
                 above = line.startswith('#')
+
+    def test_the_man_page(self):
+        """microburstd.8 has every option that the parser has, and no other."""
+        with open(f'{SOURCE}/control/cli/microburstd.8', encoding='utf-8') as f:
+            page = f.read().replace('\\-', '-')
+        page = page[page.index('.SH OPTIONS'):page.index('.SH SIGNALS')]
+        usage = subprocess.run([MICROBURSTD, '--help'], capture_output=True, text=True,
+                               timeout=LONG_S, check=True).stdout
+        options = re.compile(r'(?<![\w-])--[a-z]+')
+        self.assertEqual(set(options.findall(page)), set(options.findall(usage)))
 
     def test_the_units(self):
         if shutil.which('systemd-analyze') is None:

@@ -5,15 +5,14 @@
  *         acknowledged increment is lost or counted twice; when all is quiet, nothing is held.
  * Method: K client processes each call `add(key, 1)`, `plus_one` and `echo`, alone, in DAGs and in
  *         bunches, and now and then a function that dies or never ends (with a deadline). A
- *         tormentor kills
- *         executors and clients with SIGKILL, and stops executors with SIGSTOP for some
- *         milliseconds, or for good, at random moments. Clients count in memory shared with their parent: how
- *         many increments were acknowledged, how many ended in an error after which the effect is
- *         not known. At the end: acknowledged <= counter <= acknowledged + not known, where an
- *         error that says "did not happen" counts as not happened; and the node's `held` must
- *         become zero. A DAG call that was acknowledged has incremented at least once for each of
- *         its functions (it may begin again). A
- *         call with a request id is asked for once more when it is answered, and counts once.
+ *         tormentor kills executors and clients with SIGKILL, and stops executors with SIGSTOP for
+ *         some milliseconds, or for good, at random moments. Clients count in memory shared with
+ *         their parent: how many increments were acknowledged, how many ended in an error after
+ *         which the effect is not known. At the end: acknowledged <= counter <= acknowledged + not
+ *         known, where an error that says "did not happen" counts as not happened; and the node's
+ *         `held` must become zero. A DAG call that was acknowledged has incremented at least once
+ *         for each of its functions (it may begin again). A call with a request id is asked for
+ *         once more when it is answered, and counts once.
  *
  * storm SOCKET SECONDS CLIENTS SEED [KILLS]
  * With KILLS it ends when so many executors were killed, and fails if SECONDS did not suffice.

@@ -6,21 +6,23 @@ import socket
 ANSWER_S = 30
 
 
-def port_of(node):
-    """Where a node serves Redis clients (gate.listen ends with :0)."""
-    return int(re.search('^Redis clients: port ([0-9]+)', node.said(), re.M).group(1))
+def port_of(node, over=''):
+    """Where a node serves Redis clients (gate.listen ends with :0); over ' over TLS': encrypted."""
+    return int(re.search(f'^Redis clients{over}: port ([0-9]+)', node.said(), re.M).group(1))
 
 
 class Raw:
     """A client that says bytes."""
 
-    def __init__(self, port=None, path=None):
+    def __init__(self, port=None, path=None, tls=None):
         if path:
             self.s = socket.socket(socket.AF_UNIX)
             self.s.connect(path)
         else:
             self.s = socket.create_connection(('127.0.0.1', port))
         self.s.settimeout(ANSWER_S)
+        if tls:
+            self.s = tls.wrap_socket(self.s, server_hostname='localhost')
         self.buffer = bytearray()
 
     def send(self, data):

@@ -185,6 +185,18 @@ struct mb_held {
 int mb_client_get(struct mb_client *c, const char *key, size_t key_len, struct mb_held *ret);
 void mb_client_release(struct mb_client *c, struct mb_held *held);
 
+/* mb_client_get_many and mb_client_set_many are mb_client_get and _set of each key, but none waits
+ * for the answer to another; in what order they are done is not told. ret_err[i] is what became of
+ * key[i]; release what was got, which are copies. Returns: 0 when all was well, else the first error of them. */
+struct mb_key {
+	const void *p;
+	size_t len;
+};
+int mb_client_get_many(struct mb_client *c, const struct mb_key *key, size_t cnt,
+		       struct mb_held *ret, int *ret_err);
+int mb_client_set_many(struct mb_client *c, const struct mb_key *key, const struct mb_key *value,
+		       size_t cnt, int *ret_err);
+
 int mb_client_set(struct mb_client *c, const char *key, size_t key_len, const void *p, size_t len);
 /* mb_client_incr adds n, and gives the sum that this write led to. MB_ERR_TYPE when the value is
  * not an integer. */

@@ -310,6 +310,19 @@ struct mb_version {
 int mb_get_if_changed(struct mb_call *call, struct mb_slice key, struct mb_version *version,
 		      struct mb_slice *ret);
 
+/* mb_if_changed tells whether what key shows, of whatever type, is another value than *version,
+ * which is then changed to it. Of a text it is the version of mb_get_if_changed. Of a collection
+ * it is one of all that a walk over it shows, own writes included, whenever they are published; of
+ * values beside each other, of all of them, or until it is published of the one that this call has
+ * put. Nothing is looked at: it takes no view, and mb_put_sibling does not replace what was only
+ * asked about.
+ *
+ * Returns:   0 when it is another one; MB_ERR_NOT_FOUND, and zeroed, when there is none; 1 when it
+ *            is the same. Errors as mb_get, but a collection is no MB_ERR_TYPE. Cost: of a text that
+ *            of mb_get_if_changed; of a collection some 50 ns an item, and that of mb_get when this
+ *            executor has told its version lately and it did not change since. */
+int mb_if_changed(struct mb_call *call, struct mb_slice key, struct mb_version *version);
+
 /* mb_get_i64 reads the string at key as a decimal integer.
  * Errors: also MB_ERR_NOT_FOUND; MB_ERR_TYPE when it is not one, MB_ERR_TOO_LARGE beyond 64
  * bits. */
@@ -612,6 +625,21 @@ struct mb_message {
 
 int mb_send(struct mb_call *call, uint64_t to, struct mb_slice bytes);
 int mb_recv(struct mb_call *call, uint64_t timeout_ns, struct mb_message *ret);
+
+/* mb_continue names a function that goes on with what this one returns: its arguments are this
+ * one's results, and the caller gets its answer instead of them. mb_continue_dag: a DAG, whose first
+ * function (that stands first in its text, of those that wait for none) gets them. It counts when
+ * this function returns 0; the last one named counts. The one that goes on may do so too, 64 times
+ * in a call. The call's id, deadline, level and acknowledgement stay.
+ *
+ * If this executor has it, it runs here, sees what the call wrote, and all is published together. If
+ * not, this call's writes are published and it runs elsewhere: an error of it leaves them.
+ *
+ * Errors: MB_ERR_INVALID no name of a function; MB_ERR_NOT_SUPPORTED from a function that others of
+ * its DAG come after. That there is nothing of that name ends the call, MB_ERR_NO_FUNCTION or
+ * MB_ERR_NO_DAG, and it has written nothing. */
+int mb_continue(struct mb_call *call, const char *function);
+int mb_continue_dag(struct mb_call *call, const char *dag);
 
 /* mb_tag gives what stands behind '#' in the DAG's text for this vertex, so that one function can
  * stand in a DAG more than once and tell where it is; the star of a multi function is a part of it.

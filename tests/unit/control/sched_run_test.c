@@ -90,6 +90,41 @@ branches_run_side_by_side_and_the_sink_when_both_are_there(void **state)
 	quiet(w);
 }
 
+/* The last function names what goes on: the run ends, and the call waits anew. */
+static void
+a_run_goes_on(void **state)
+{
+	struct world *w = *state;
+	struct desc d = { .kind = DESC_REPLY,
+			  .sub = REPLY_GOES_ON | REPLY_PUBLISHED,
+			  .call = id_of(CLIENT, 1),
+			  .b = call_next_make(5, false, 1) };
+	const struct desc *next;
+	uint16_t b, c, x;
+
+	put_dag(w, DAG, "a -> d, b -> d");
+	put_fn(w, 5, "e");
+	up_all(w, EXEC, 2);
+	call_dag(w, 1, 0);
+	b = sent_part(w, 1, 0, "a");
+	c = sent_part(w, 1, 0, "b");
+	returns(w, b, 1, 0, 0, 0);
+	returns(w, c, 1, 0, 0, 0);
+	x = sent_part(w, 1, 2, "d");
+	d.ref = (struct payload_ref){ .inc = 1, .proc = x, .handle = 5 };
+	sched_on_proc(w->s, x, &d, w->now);
+	assert_int_equal(sched_runs(w->s), 0);
+	x = w->out[w->seen].proc;
+	next = sent(w, x, DESC_CALL, id_of(CLIENT, 1));
+	assert_int_equal(next->a, 5);
+	assert_int_equal(next->sub, 0);
+	assert_int_equal(next->ref.handle, 5);
+	returns(w, x, 1, 0, 6, 0);
+	assert_int_equal(sent(w, CLIENT, DESC_REPLY, id_of(CLIENT, 1))->ref.handle, 6);
+	assert_int_equal(sent(w, w->out[w->seen].proc, DESC_RELEASE, 0)->release.handle[0], 5);
+	quiet(w);
+}
+
 static void
 functions_in_a_row_are_one_part(void **state)
 {
@@ -300,6 +335,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORY(branches_run_side_by_side_and_the_sink_when_both_are_there),
+		STORY(a_run_goes_on),
 		STORY(functions_in_a_row_are_one_part),
 		STORY(a_dag_runs_where_its_functions_are),
 		STORY(what_is_quick_or_alone_is_not_divided),

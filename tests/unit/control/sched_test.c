@@ -77,6 +77,156 @@ a_deadline_that_passes_in_the_queue_is_told(void **state)
 	assert_int_equal(atomic_load(&w->hints->claim[EXEC].v), 0);
 }
 
+/* ------------------------------------------------------------- calls that go on */
+
+/* The executor answers that client's call 1 goes on with what, its results being handle. */
+static void
+goes_on(struct world *w, uint16_t exec, uint64_t next, uint32_t handle)
+{
+	struct desc d = { .kind = DESC_REPLY,
+			  .sub = REPLY_GOES_ON,
+			  .a = exec,
+			  .call = id_of(CLIENT, 1),
+			  .b = next };
+
+	d.ref = (struct payload_ref){ .inc = 1, .proc = exec, .handle = handle };
+	sched_on_proc(w->s, exec, &d, w->now);
+}
+
+static void
+sent_release(struct world *w, uint16_t exec, uint32_t handle)
+{
+	const struct desc *d = sent(w, exec, DESC_RELEASE, 0);
+
+	assert_int_equal(d->a, PROC_DAEMON);
+	assert_int_equal(d->release.handle[0], handle);
+}
+
+static void
+a_call_goes_on_where_it_can(void **state)
+{
+	struct world *w = *state;
+	const struct desc *d;
+
+	up(w, EXEC, FN);
+	up(w, EXEC + 1, OTHER);
+	call(w, CLIENT, 1, FN, w->now + MS);
+	sent(w, EXEC, DESC_CALL, id_of(CLIENT, 1));
+	goes_on(w, EXEC, call_next_make(OTHER, false, 3), 5);
+	d = sent(w, EXEC + 1, DESC_CALL, id_of(CLIENT, 1));
+	assert_int_equal(d->a, OTHER);
+	assert_int_equal(d->ref.handle, 5); /* where it lies */
+	assert_int_equal(d->ref.proc, EXEC);
+	assert_int_equal(d->err, 3);
+	assert_true(d->b == w->now + MS);
+	sent_no_more(w);
+	reply(w, EXEC + 1, CLIENT, 1);
+	sent_answer(w, CLIENT, 1, 0);
+	sent_release(w, EXEC, 5);
+	quiet(w);
+}
+
+/* Its executor is the only one, and others wait: it goes first. */
+static void
+what_goes_on_waits_before_others(void **state)
+{
+	struct world *w = *state;
+	const uint16_t both[] = { FN, OTHER };
+
+	up_with(w, EXEC, both, 2);
+	call(w, CLIENT, 1, FN, 0);
+	sent(w, EXEC, DESC_CALL, id_of(CLIENT, 1));
+	call(w, CLIENT, 2, OTHER, 0);
+	goes_on(w, EXEC, call_next_make(OTHER, false, 1), 5);
+	sent(w, EXEC, DESC_CALL, id_of(CLIENT, 1));
+	reply(w, EXEC, CLIENT, 1);
+	sent_answer(w, CLIENT, 1, 0);
+	sent_release(w, EXEC, 5);
+	sent(w, EXEC, DESC_CALL, id_of(CLIENT, 2));
+	reply(w, EXEC, CLIENT, 2);
+	sent_answer(w, CLIENT, 2, 0);
+	quiet(w);
+}
+
+static void
+what_cannot_go_on_is_answered(void **state)
+{
+	struct world *w = *state;
+
+	up(w, EXEC, FN);
+	call(w, CLIENT, 1, FN, 0);
+	sent(w, EXEC, DESC_CALL, id_of(CLIENT, 1));
+	goes_on(w, EXEC, call_next_make(9, false, 1), 5); /* there is no such function */
+	sent_answer(w, CLIENT, 1, MB_ERR_NO_FUNCTION);
+	sent_release(w, EXEC, 5);
+	call(w, CLIENT, 1, FN, 0);
+	sent(w, EXEC, DESC_CALL, id_of(CLIENT, 1));
+	goes_on(w, EXEC, call_next_make(OTHER, false, 1), 6); /* nobody has it */
+	assert_int_equal(sent(w, 0, DESC_PIN_WANT, 0)->a, OTHER);
+	cancel(w, CLIENT, 1, 0);
+	sent_answer(w, CLIENT, 1, MB_ERR_CANCELLED);
+	sent_release(w, EXEC, 6);
+	call(w, CLIENT, 1, FN, 0);
+	sent(w, EXEC, DESC_CALL, id_of(CLIENT, 1));
+	dies(w, CLIENT, 0);
+	while (w->seen < w->out_cnt && w->out[w->seen].proc == 0) {
+		w->seen++; /* ctl is told to stop it */
+	}
+	goes_on(w, EXEC, call_next_make(OTHER, false, 1), 7);
+	sent_release(w, EXEC, 7);
+	quiet(w);
+}
+
+/* A death of who runs it now is a death of that part alone. */
+static void
+what_goes_on_is_repeated_alone(void **state)
+{
+	struct world *w = *state;
+
+	up(w, EXEC, FN);
+	up(w, EXEC + 1, OTHER);
+	up(w, EXEC + 2, OTHER);
+	call(w, CLIENT, 1, FN, 0);
+	sent(w, EXEC, DESC_CALL, id_of(CLIENT, 1));
+	goes_on(w, EXEC, call_next_make(OTHER, false, 1), 5);
+	for (uint32_t i = 0; i < 2; i++) {
+		uint16_t exec = w->out[w->seen].proc;
+		const struct desc *d = sent(w, exec, DESC_CALL, id_of(CLIENT, 1));
+
+		assert_int_equal(d->a, OTHER);
+		assert_int_equal(d->ref.handle, 5);
+		dies(w, exec, 0);
+	}
+	sent_answer(w, CLIENT, 1, MB_ERR_EXECUTOR_DIED);
+	sent_release(w, EXEC, 5);
+	quiet(w);
+}
+
+/* An executor that names somebody else's memory, or a client that says its arguments are ours. */
+static void
+nobody_gives_back_what_is_anothers(void **state)
+{
+	struct world *w = *state;
+	struct desc d = { .kind = DESC_CALL,
+			  .flags = CALL_F_KEPT,
+			  .a = FN,
+			  .call = id_of(CLIENT, 1) };
+
+	up(w, EXEC, FN);
+	d.ref = (struct payload_ref){ .inc = 1, .proc = EXEC + 5, .handle = 8 };
+	sched_on_proc(w->s, CLIENT, &d, w->now);
+	sent(w, EXEC, DESC_CALL, id_of(CLIENT, 1));
+	d = (struct desc){ .kind = DESC_REPLY,
+			   .sub = REPLY_GOES_ON,
+			   .a = EXEC,
+			   .call = id_of(CLIENT, 1),
+			   .b = call_next_make(OTHER, false, 1) };
+	d.ref = (struct payload_ref){ .inc = 1, .proc = EXEC + 5, .handle = 8 };
+	sched_on_proc(w->s, EXEC, &d, w->now);
+	sent_answer(w, CLIENT, 1, 0); /* to see what it makes of it */
+	quiet(w);
+}
+
 /* ------------------------------------------------------------------------ deaths */
 
 static void
@@ -376,6 +526,11 @@ main(void)
 		STORY(a_call_in_anothers_name_is_refused),
 		STORY(a_full_queue_is_busy),
 		STORY(without_executors_ctl_is_asked_once_and_its_no_is_everybodys),
+		STORY(a_call_goes_on_where_it_can),
+		STORY(what_goes_on_waits_before_others),
+		STORY(what_cannot_go_on_is_answered),
+		STORY(what_goes_on_is_repeated_alone),
+		STORY(nobody_gives_back_what_is_anothers),
 		STORY(a_deadline_that_passes_in_the_queue_is_told),
 		STORY(a_call_without_effect_runs_once_more_and_before_later_ones),
 		STORY(a_death_is_told_whole),

@@ -99,6 +99,26 @@ MB_FUNCTION(versions)
 	return 0;
 }
 
+MB_FUNCTION(versions_of_all)
+{
+	struct mb_version v = { { 0, 0 } }, text = { { 0, 0 } };
+	struct mb_slice s;
+
+	CHECK(mb_if_changed(call, KEY("all"), &v) == MB_ERR_NOT_FOUND);
+	MB_TRY(mb_sadd(call, KEY("all"), KEY("m")));
+	CHECK(mb_if_changed(call, KEY("all"), &v) == 0);
+	CHECK(mb_if_changed(call, KEY("all"), &v) == 1);
+	MB_TRY(mb_flush(call));
+	CHECK(mb_if_changed(call, KEY("all"), &v) == 1);
+	MB_TRY(mb_srem(call, KEY("all"), KEY("m")));
+	CHECK(mb_if_changed(call, KEY("all"), &v) == MB_ERR_NOT_FOUND);
+	CHECK(v.word[0] == 0 && v.word[1] == 0);
+	MB_TRY(mb_put(call, KEY("one"), KEY("text")));
+	CHECK(mb_get_if_changed(call, KEY("one"), &text, &s) == 0);
+	CHECK(mb_if_changed(call, KEY("one"), &text) == 1);
+	return 0;
+}
+
 MB_FUNCTION(wrong_type)
 {
 	MB_TRY(mb_put(call, KEY("text"), KEY("abc")));
@@ -125,7 +145,7 @@ MB_FUNCTION(absent)
 }
 
 FUNCTIONS(&mb_function_walk, &mb_function_wrong_type, &mb_function_no_key, &mb_function_odd_key,
-	  &mb_function_absent, &mb_function_versions)
+	  &mb_function_absent, &mb_function_versions, &mb_function_versions_of_all)
 
 static void
 refusals_name_function_key_and_reason(void **state)
@@ -156,6 +176,7 @@ without_a_call_there_is_no_state(void **state)
 	call->result = NULL;
 	assert_int_equal(mb_get(call, KEY("k"), &s), MB_ERR_NOT_SUPPORTED);
 	assert_int_equal(mb_get_if_changed(call, KEY("k"), &version, &s), MB_ERR_NOT_SUPPORTED);
+	assert_int_equal(mb_if_changed(call, KEY("k"), &version), MB_ERR_NOT_SUPPORTED);
 	assert_int_equal(mb_get_i64(call, KEY("k"), &n), MB_ERR_NOT_SUPPORTED);
 	assert_int_equal(mb_put(call, KEY("k"), KEY("v")), MB_ERR_NOT_SUPPORTED);
 	assert_int_equal(mb_incr(call, KEY("k"), 1, &n), MB_ERR_NOT_SUPPORTED);
@@ -176,11 +197,15 @@ without_a_call_there_is_no_state(void **state)
 static void
 what_did_not_change_is_told(void **state)
 {
-	call_none("versions");
-	if (reply.err != 0) {
-		assert_error(0, "no error");
+	static const char *const functions[] = { "versions", "versions_of_all" };
+
+	for (int i = 0; i < 2; i++) {
+		call_none(functions[i]);
+		if (reply.err != 0) {
+			assert_error(0, "no error");
+		}
+		reply_release();
 	}
-	reply_release();
 }
 
 static void

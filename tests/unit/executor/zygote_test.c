@@ -50,6 +50,21 @@ it_keeps_nothing_of_the_node_s(void **state)
 	}
 }
 
+/* A daemon that is protected from it does not protect functions. */
+static void
+it_is_the_first_to_go_when_memory_ends(void **state)
+{
+	char path[64], text[16] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)x.pid);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	assert_non_null(fgets(text, sizeof(text), f));
+	fclose(f);
+	assert_true(strtol(text, NULL, 10) >= 500);
+}
+
 static void
 nonsense_is_passed_over(void **state)
 {
@@ -145,5 +160,5 @@ all_die_with_the_node(void **state)
 	assert_int_equal(waitpid(child, NULL, 0), child);
 }
 
-PROCESS_MAIN(TEST(it_keeps_nothing_of_the_node_s), TEST(nonsense_is_passed_over),
-	     TEST(children_come_and_go), TEST(all_die_with_the_node))
+PROCESS_MAIN(TEST(it_keeps_nothing_of_the_node_s), TEST(it_is_the_first_to_go_when_memory_ends),
+	     TEST(nonsense_is_passed_over), TEST(children_come_and_go), TEST(all_die_with_the_node))
