@@ -4,7 +4,7 @@
  * Nothing is compiled in, so an installed tree may be moved, and a build directory works as it is:
  *
  *	PREFIX/bin/microburst                   build/control/cli/microburst
- *	PREFIX/sbin/microburstd                 build/control/microburstd
+ *	PREFIX/bin/microburstd, or sbin          build/control/microburstd
  *	PREFIX/libexec/microburst/bench         build/perf/bench
  *	PREFIX/include/microburst/function.h    build/control/cli/include.txt says where
  *

@@ -38,7 +38,11 @@ unknown(const char *word)
 {
 	const char *nearest = command_nearest(word);
 
-	if (word[0] == '-') {
+	if (strcmp(word, "--socket") == 0 || strcmp(word, "--connect") == 0 ||
+	    strcmp(word, "--ack") == 0) {
+		fprintf(stderr, "microburst: %s needs a word behind it; see `microburst --help`.\n",
+			word);
+	} else if (word[0] == '-') {
 		fprintf(stderr,
 			"microburst: there is no option %s before the command; "
 			"see `microburst --help`.\n",

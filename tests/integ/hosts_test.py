@@ -230,6 +230,11 @@ class BadLink(unittest.TestCase):
             raise unittest.SkipTest(why)
         cls.net = hosts.Hosts(2, NAME, BADLINK)
         cls.addClassCleanup(cls.net.down)
+        # Known to each other: else what is sent while nobody answers waits, for another test.
+        mac = subprocess.run(cls.net.within(2, 'cat', '/sys/class/net/eth0/address'),
+                             capture_output=True, text=True, check=True).stdout.strip()
+        hosts.ip('-n', cls.net.space(1), 'neigh', 'replace', hosts.NET4 + '2', 'lladdr', mac, 'dev',
+                 'eth0', 'nud', 'permanent')
 
     def come(self, cnt, *how):
         """(numbers that came, what the cable says) of cnt datagrams from host 1 to host 2."""

@@ -8,9 +8,11 @@ Goal:   a service manager gets from a node what its unit promises: READY when it
 Method: this program is the manager: it binds the socket that NOTIFY_SOCKET names. Units are read by
         systemd-analyze, where there is one, with programs of the build in them.
 """
+import ctypes
 import glob
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -19,8 +21,19 @@ import sys
 import tempfile
 import unittest
 
+PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000
 MICROBURSTD, SOURCE, BUILD = map(os.path.abspath, sys.argv[1:4])
+sys.path.insert(0, os.path.join(SOURCE, 'tests', 'lib'))
+from node import until  # pylint: disable=wrong-import-position
+
 LONG_S = 60     # a sanitizer on a busy machine is slow
+
+
+def trace(request, tid):
+    """ptrace(2) of one thread: 0 if it was done."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long] * 4
+    return libc.ptrace(request, tid, 0, 0)
 
 
 class Service(unittest.TestCase):
@@ -48,12 +61,12 @@ class Service(unittest.TestCase):
         return self.manager.recv(1000).decode()
 
     def test_a_life(self):
-        node = self.start(6_000_000)
+        node = self.start(6_000_000)    # a look every 2 s
         self.assertEqual(self.hears(), 'READY=1')
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
             client.connect(f'{self.folder}/socket')     # ready means: listens
         self.assertEqual(self.hears(), 'WATCHDOG=1')
-        self.assertEqual(self.hears(), 'WATCHDOG=1')
+        self.hangs(node)
         for pid in self.family(node.pid):
             with open(f'/proc/{pid}/environ', 'rb') as f:
                 if pid != node.pid:     # of its own it keeps what it was started with
@@ -64,6 +77,33 @@ class Service(unittest.TestCase):
             heard = self.hears()
         self.assertEqual(heard, 'STOPPING=1')
         self.assertEqual(node.wait(LONG_S), 0)
+
+    def hangs(self, node):
+        """An lcore stands still: the manager hears nothing, though lcore 0 goes on; and again when
+        it is over."""
+        for tid in map(int, os.listdir(f'/proc/{node.pid}/task')):
+            with open(f'/proc/{node.pid}/task/{tid}/comm', encoding='utf-8') as f:
+                if f.read().strip() == 'rte-worker-1':
+                    break
+        if trace(PTRACE_SEIZE, tid) != 0:
+            return      # a child may not be traced here
+        self.assertEqual(trace(PTRACE_INTERRUPT, tid), 0)
+        os.waitpid(tid, WALL)
+        until(lambda: 'lcore 1 hangs' in self.said(), LONG_S, 'the log tells')
+        self.manager.setblocking(False)
+        with self.assertRaises(BlockingIOError):
+            while True:
+                self.hears()    # from before
+        self.manager.settimeout(2.5)    # one look and more
+        with self.assertRaises(TimeoutError):
+            self.hears()
+        self.assertEqual(trace(PTRACE_DETACH, tid), 0)
+        self.manager.settimeout(LONG_S)
+        self.assertEqual(self.hears(), 'WATCHDOG=1')
+
+    def said(self):
+        with open(f'{self.folder}/log', encoding='utf-8') as f:
+            return f.read()
 
     @staticmethod
     def family(pid):
@@ -114,6 +154,16 @@ class Service(unittest.TestCase):
                 if '=' in line and not line.startswith('#'):
                     self.assertTrue(above, line)
                 above = line.startswith('#')
+
+    def test_the_man_page(self):
+        """microburstd.8 has every option that the parser has, and no other."""
+        with open(f'{SOURCE}/control/cli/microburstd.8', encoding='utf-8') as f:
+            page = f.read().replace('\\-', '-')
+        page = page[page.index('.SH OPTIONS'):page.index('.SH SIGNALS')]
+        usage = subprocess.run([MICROBURSTD, '--help'], capture_output=True, text=True,
+                               timeout=LONG_S, check=True).stdout
+        options = re.compile(r'(?<![\w-])--[a-z]+')
+        self.assertEqual(set(options.findall(page)), set(options.findall(usage)))
 
     def test_the_units(self):
         if shutil.which('systemd-analyze') is None:

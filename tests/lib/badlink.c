@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* badlink HOST FAR SEED [delay TIME [JITTER]] [loss P%] [duplicate P%] [reorder P%]
  *
- * A cable between two interfaces that mistreats what goes to HOST, frame by frame, in netem's words
- * (tc-netem), for kernels without netem. What comes from HOST passes untouched.
+ * A cable between two interfaces that mistreats what goes to HOST, frame by frame, in netem's
+ * words (tc-netem), for kernels without netem. What comes from HOST passes untouched.
  *
- *	delay      each frame comes TIME later, give or take JITTER: with one they overtake each other
+ *	delay      each frame comes TIME later, give or take JITTER: then they overtake each other
  *	loss       so many are lost
  *	duplicate  so many come twice
  *	reorder    so many are not delayed
  *
  * The same SEED makes the same choices. Prints "ready", and at SIGTERM what it did:
- * "passed N lost N doubled N hurried N full N". Frames that wait are at most WAIT_MAX: more are lost.
+ * "passed N lost N doubled N hurried N full N". At most WAIT_MAX frames wait: more are lost.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -94,7 +94,7 @@ class Hosts:
                  'gro', 'off')
 
     def worse(self, i, *how, seed=1):
-        """What goes to host i is lost, late, doubled ... as badlink.c says; with nothing it is well.
+        """What goes to host i is lost, late, doubled ... as badlink.c says; well with nothing.
         Returns: what the bad cable before had done, {'passed': 5, 'lost': 1, ...}."""
         hub, link, to = self.name + 'hub', self.link(i), f'{self.name}q{i}'
         counts = self.well(i)

@@ -38,6 +38,7 @@ TABLE = [
     # -- usage: nothing done, exit code 2, standard output empty
     ('', 2, r'', r'Usage: microburst'),
     ('statsu', 2, r'', r'did you mean `microburst status`\?'),
+    ('--socket', 2, r'', r'--socket needs a word behind it'),
     ('xyzzy', 2, r'', r'no command "xyzzy".*--help'),
     ('--frob', 2, r'', r'no option --frob'),
     ('dag', 2, r'', r'dag add.*dag needs one of these words'),

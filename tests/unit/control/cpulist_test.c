@@ -4,10 +4,12 @@
  * Method: lists that are none; a thousand random sets, there and back. */
 #include "cpulist.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "../base/test_cmocka.h"
+#include "../base/test_seed.h"
+
+#include "rng.h"
 
 static void
 not_lists(void **state)
@@ -51,14 +53,15 @@ static void
 there_and_back(void **state)
 {
 	char text[8192], few[16];
+	struct rng rng;
 
 	(void)state;
-	srand(1);
+	rng_init(&rng, test_seed("cpulist"));
 	for (int n = 0; n < 1000; n++) {
 		struct cpulist l = { 0 }, back;
 
-		for (int i = rand() % 200; i > 0; i--) {
-			l.bits[rand() % 16] |= UINT64_C(1) << rand() % 64;
+		for (uint64_t i = rng_below(&rng, 200); i > 0; i--) {
+			l.bits[rng_below(&rng, 16)] |= UINT64_C(1) << rng_below(&rng, 64);
 		}
 		assert_true(cpulist_parse(cpulist_print(&l, text, sizeof(text)), &back));
 		assert_memory_equal(&l, &back, sizeof(l));

@@ -142,7 +142,7 @@ static void
 a_nic(void **state)
 {
 	struct tune t = { .root = tree };
-	char link[32];
+	char link[32], path[512];
 
 	(void)state;
 	assert_int_equal(tune_bind(&t, NIC, "vfio-pci"), 0);
@@ -157,7 +157,8 @@ a_nic(void **state)
 	/* One that it did not take goes back. */
 	vfio_refuses = true;
 	assert_int_equal(tune_bind(&t, NIC, "vfio-pci"), MB_ERR_IO);
-	assert_int_equal(unlink(strcat(strcpy((char[512]){ 0 }, tree), NIC_FOLDER "/driver")), 0);
+	tree_folders(NIC_FOLDER "/driver", path);
+	assert_int_equal(unlink(path), 0);
 	fini(1, 0);
 	assert_true(sysfile_link(tree, NIC_FOLDER "/driver", link, sizeof(link)));
 	assert_string_equal(link, "ice");
