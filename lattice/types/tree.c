@@ -126,9 +126,14 @@ head_place(const uint8_t *heads, uint32_t head, uint32_t from, uint32_t to)
 static void
 heads_equal(const struct table *t, uint32_t head, uint32_t *from, uint32_t *to)
 {
-	const uint8_t *heads = heads_of(t);
-	uint32_t at = head_place(heads, head, *from, *to), end = at;
+	const uint8_t *heads;
+	uint32_t at, end;
 
+	if (*from >= *to) { /* none; there may be no table at all */
+		return;
+	}
+	heads = heads_of(t);
+	at = end = head_place(heads, head, *from, *to);
 	while (end < *to && codec_u32(heads + (size_t)end * TREE_HEAD_BYTES) == head) {
 		end++;
 	}

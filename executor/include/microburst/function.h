@@ -627,19 +627,40 @@ int mb_send(struct mb_call *call, uint64_t to, struct mb_slice bytes);
 int mb_recv(struct mb_call *call, uint64_t timeout_ns, struct mb_message *ret);
 
 /* mb_continue names a function that goes on with what this one returns: its arguments are this
- * one's results, and the caller gets its answer instead of them. mb_continue_dag: a DAG, whose first
- * function (that stands first in its text, of those that wait for none) gets them. It counts when
- * this function returns 0; the last one named counts. The one that goes on may do so too, 64 times
- * in a call. The call's id, deadline, level and acknowledgement stay.
+ * one's results, and the caller gets its answer instead of them. mb_continue_dag: a DAG, whose
+ * first function (that stands first in its text, of those that wait for none) gets them. It counts
+ * when this function returns 0; the last one named counts. The one that goes on may do so too, 64
+ * times in a call. The call's id, deadline, level and acknowledgement stay.
  *
- * If this executor has it, it runs here, sees what the call wrote, and all is published together. If
- * not, this call's writes are published and it runs elsewhere: an error of it leaves them.
+ * If this executor has it, it runs here, sees what the call wrote, and all is published together.
+ * If not, this call's writes are published and it runs elsewhere: an error of it leaves them.
  *
  * Errors: MB_ERR_INVALID no name of a function; MB_ERR_NOT_SUPPORTED from a function that others of
  * its DAG come after. That there is nothing of that name ends the call, MB_ERR_NO_FUNCTION or
  * MB_ERR_NO_DAG, and it has written nothing. */
 int mb_continue(struct mb_call *call, const char *function);
 int mb_continue_dag(struct mb_call *call, const char *dag);
+
+/* Batches. A function that was deployed with --batch N gets up to N calls that wait for it in one
+ * run, where computing several at a time is cheaper than one by one. All that takes or returns
+ * values is about one of the calls at a time, first about call 0; each has an answer of its own.
+ *
+ *	for (uint32_t i = 0; i < mb_batch_cnt(call); i++) {
+ *		MB_TRY(mb_batch_item(call, i));
+ *		... mb_arg_*, mb_return_*, or mb_batch_fail
+ *	}
+ *
+ * mb_batch_cnt counts the calls of this run: 1 when nobody else waits, in a DAG, and of every other
+ * function. mb_batch_item turns to call i, as often as one likes. mb_batch_fail has this one end
+ * with an error, and gives 0. An error that the function returns is that of all.
+ *
+ * Such a function reads, but writes and sends nothing (MB_ERR_DENIED, also when it has one call):
+ * so a call that was in a batch with a death is simply run again. Output keys are written, each for
+ * its call. Errors: MB_ERR_NOT_FOUND there is no call i. */
+uint32_t mb_batch_cnt(const struct mb_call *call);
+int mb_batch_item(struct mb_call *call, uint32_t i);
+int mb_batch_fail(struct mb_call *call, const char *format, ...)
+	__attribute__((__format__(__printf__, 2, 3)));
 
 /* mb_tag gives what stands behind '#' in the DAG's text for this vertex, so that one function can
  * stand in a DAG more than once and tell where it is; the star of a multi function is a part of it.
