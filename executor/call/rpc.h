@@ -102,8 +102,8 @@ size_t rpc_item_bytes(size_t len);
 void rpc_item_write(struct wbuf *w, const void *p, size_t len);
 int rpc_item_next(struct rbuf *items, struct slice *ret);
 
-/* Parts: each a u32 length, an i32 err, and its bytes, from a multiple of 8 on. rpc_part_write begins
- * one, whose bytes the caller writes. rpc_part_next returns as rpc_item_next. */
+/* Parts: each a u32 length, an i32 err, and its bytes, from a multiple of 8 on. rpc_part_write
+ * begins one, whose bytes the caller writes. rpc_part_next returns as rpc_item_next. */
 #define RPC_PART_HEAD 8
 size_t rpc_part_bytes(size_t len);
 uint8_t *rpc_part_write(uint8_t *p, int err, size_t len);

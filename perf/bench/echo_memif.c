@@ -102,6 +102,7 @@ port_start(void)
 	static bool started;
 
 	for (;;) {
+		const struct timespec pause = { .tv_nsec = NS_PER_MS };
 		struct rte_eth_link link = { 0 };
 
 		started = started || rte_eth_dev_start(port) == 0;
@@ -111,7 +112,7 @@ port_start(void)
 		if (timebase_tsc() > until) {
 			return MB_ERR_DEADLINE;
 		}
-		usleep(1000);
+		nanosleep(&pause, NULL); /* the link comes up when the other end does */
 	}
 }
 
