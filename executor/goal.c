@@ -40,8 +40,7 @@ goal_look(const struct goal *g, const struct call_goal *goal, bool *ret_here)
 
 /* Returns: 0 with *ret_plan, NULL if it is not here, and *ret_id; an error. */
 static int
-goal_find(struct goal *g, struct mb_call *call, const struct dag_plan **ret_plan,
-	  uint16_t *ret_id)
+goal_find(struct goal *g, struct mb_call *call, const struct dag_plan **ret_plan, uint16_t *ret_id)
 {
 	const struct call_goal goal = call->goal;
 	const struct fn *fn;

@@ -8,10 +8,11 @@
 #include "fn.h"
 
 static const char *const type_name[] = {
-	[MB_NIL] = "nil",   [MB_BYTES] = "bytes",   [MB_I64] = "i64",
-	[MB_F64] = "f64",   [MB_UTF8] = "utf8",     [MB_F64_ARRAY] = "array of f64",
-	[MB_LIST] = "list", [MB_REF] = "reference", [MB_OUTPUT] = "output key",
-	[MB_INVALID] = "a text that says why there is no valid value"
+	[MB_NIL] = "nil",           [MB_BYTES] = "bytes",
+	[MB_I64] = "i64",           [MB_F64] = "f64",
+	[MB_UTF8] = "utf8",         [MB_F64_ARRAY] = "array of f64",
+	[MB_LIST] = "list",         [MB_REF] = "reference",
+	[MB_OUTPUT] = "output key", [MB_INVALID] = "a text that says why there is no valid value"
 };
 
 /* --------------------------------------------------------------- arguments */

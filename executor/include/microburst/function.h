@@ -319,8 +319,8 @@ int mb_get_if_changed(struct mb_call *call, struct mb_slice key, struct mb_versi
  *
  * Returns:   0 when it is another one; MB_ERR_NOT_FOUND, and zeroed, when there is none; 1 when it
  *            is the same. Errors as mb_get, but a collection is no MB_ERR_TYPE. Cost: of a text
- *            that of mb_get_if_changed; of a collection some 50 ns an item, and that of mb_get when this
- *            executor has told its version lately and it did not change since. */
+ *            that of mb_get_if_changed; of a collection some 50 ns an item, and that of mb_get when
+ *            this executor has told its version lately and it did not change since. */
 int mb_if_changed(struct mb_call *call, struct mb_slice key, struct mb_version *version);
 
 /* mb_get_i64 reads the string at key as a decimal integer.

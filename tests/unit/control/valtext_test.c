@@ -149,10 +149,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_a_line),
-		cmocka_unit_test(single_bytes),
-		cmocka_unit_test(no_valid_value),
-		cmocka_unit_test(lists),
+		cmocka_unit_test(one_a_line),     cmocka_unit_test(single_bytes),
+		cmocka_unit_test(no_valid_value), cmocka_unit_test(lists),
 		cmocka_unit_test(json),
 	};
 

@@ -82,10 +82,10 @@ MB_FUNCTION(length)
 					   : (int64_t)bytes.len);
 }
 
-static const struct mb_function *const function[] = {
-	&mb_function_increment, &mb_function_sum,   &mb_function_first, &mb_function_reads,
-	&mb_function_fail,      &mb_function_again, &mb_function_large, &mb_function_length
-};
+static const struct mb_function *const function[] = { &mb_function_increment, &mb_function_sum,
+						      &mb_function_first,     &mb_function_reads,
+						      &mb_function_fail,      &mb_function_again,
+						      &mb_function_large,     &mb_function_length };
 
 /* Says in the table whether this executor has a function. */
 static void
