@@ -246,6 +246,17 @@ const struct bench bench_list[] = {
 		.smoke = &smoke,
 	},
 	{
+		.row = { { .name = "dag_fanout8_parts",
+			   .unit = "ns",
+			   .floor = "ring",
+			   .what = "the same at two executors, in parts, through the scheduler",
+			   .aim = { .ratio_p50_max = 12 } } },
+		.run = subject_fanout_parts,
+		.floor = &echo_ring,
+		.pace = &slow,
+		.smoke = &smoke,
+	},
+	{
 		.row = { { .name = "pipelined",
 			   .unit = "ns",
 			   .floor = "ring_pipelined",

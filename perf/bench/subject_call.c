@@ -129,12 +129,13 @@ fanout_block(void *ctx, const struct pace *pace, struct figures *f)
 
 static int
 dag_measure(struct env *env, const struct bench *bench, struct measure *ret, const char *name,
-	    const char *text, int (*block)(void *, const struct pace *, struct figures *))
+	    const char *text, const char *setting,
+	    int (*block)(void *, const struct pace *, struct figures *))
 {
 	struct caller c;
 	struct side subject = { .block = block, .ctx = &c, .cpu_s = env_cpu_s, .cpu_ctx = env };
 	json_t *request;
-	int err = env_node(env, NODE_ONE_EXECUTOR);
+	int err = env_node(env, setting);
 
 	if (err != 0) {
 		return err;
@@ -153,11 +154,11 @@ int
 subject_compose(struct env *env, const struct bench *bench, struct measure *ret)
 {
 	return dag_measure(env, bench, ret, "bench_compose", "bench_increment -> bench_square",
-			   compose_block);
+			   NODE_ONE_EXECUTOR, compose_block);
 }
 
-int
-subject_fanout(struct env *env, const struct bench *bench, struct measure *ret)
+static int
+fanout_measure(struct env *env, const struct bench *bench, struct measure *ret, const char *setting)
 {
 	char text[1024] = "";
 	size_t len = 0;
@@ -168,7 +169,19 @@ subject_fanout(struct env *env, const struct bench *bench, struct measure *ret)
 					"bench_square#%d -> bench_total",
 					i > 1 ? ", " : "", i, i);
 	}
-	return dag_measure(env, bench, ret, "bench_fanout", text, fanout_block);
+	return dag_measure(env, bench, ret, "bench_fanout", text, setting, fanout_block);
+}
+
+int
+subject_fanout(struct env *env, const struct bench *bench, struct measure *ret)
+{
+	return fanout_measure(env, bench, ret, NODE_ONE_EXECUTOR);
+}
+
+int
+subject_fanout_parts(struct env *env, const struct bench *bench, struct measure *ret)
+{
+	return fanout_measure(env, bench, ret, "executor.count=2 sched.dag_split=0");
 }
 
 /* ---------------------------------------------------------------- pipelined */

@@ -9,6 +9,7 @@
 int subject_call(struct env *env, const struct bench *bench, struct measure *ret);
 int subject_compose(struct env *env, const struct bench *bench, struct measure *ret);
 int subject_fanout(struct env *env, const struct bench *bench, struct measure *ret);
+int subject_fanout_parts(struct env *env, const struct bench *bench, struct measure *ret);
 int subject_pipelined(struct env *env, const struct bench *bench, struct measure *ret);
 
 #endif
