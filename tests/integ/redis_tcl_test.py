@@ -3,10 +3,10 @@
 """redis_tcl_test.py MICROBURST SOURCE SCRATCH [--learn] [UNIT...]
 
 Goal:   Redis's own tests of what the gate serves pass against it.
-Method: Debian's source package `redis` is fetched into SCRATCH once, with lists of its own made from
-        the sources this machine has; its harness runs against a node's port. Each test that is not
-        run stands in redis_tcl.txt with its reason, or has a tag that the harness names; one that
-        stands there and does not exist is a failure, too.
+Method: Debian's source package `redis` is fetched into SCRATCH once, with lists of its own made
+        from the sources this machine has; its harness runs against a node's port. Each test that
+        is not run stands in redis_tcl.txt with its reason, or has a tag that the harness names;
+        one that stands there and does not exist is a failure, too.
         --learn prints rows for what fails, to be looked at one by one.
 """
 import glob
@@ -52,9 +52,9 @@ def skip(why):
 
 
 def apt(folder, *args):
-    options = [f'Dir::Etc::SourceList={folder}/sources.list', f'Dir::Etc::SourceParts={folder}/parts',
-               f'Dir::State::Lists={folder}/lists', f'Dir::Cache={folder}/cache',
-               'APT::Sandbox::User=root']
+    options = [f'Dir::Etc::SourceList={folder}/sources.list',
+               f'Dir::Etc::SourceParts={folder}/parts', f'Dir::State::Lists={folder}/lists',
+               f'Dir::Cache={folder}/cache', 'APT::Sandbox::User=root']
     command = ['apt-get', *(word for o in options for word in ('-o', o)), *args]
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=FETCH_S,
@@ -132,9 +132,9 @@ def unit_run(tree, port, unit, names, folder):
     skipfile = os.path.join(folder, 'skip')
     with open(skipfile, 'w', encoding='utf-8') as f:
         f.write('\n'.join(names))
-    command = ['tclsh', 'tests/test_helper.tcl', '--host', '127.0.0.1', '--port', port, '--singledb',
-               '--ignore-encoding', '--ignore-digest', '--durable', '--skipfile', skipfile, '--tags',
-               TAGS, '--single', unit]
+    command = ['tclsh', 'tests/test_helper.tcl', '--host', '127.0.0.1', '--port', port,
+               '--singledb', '--ignore-encoding', '--ignore-digest', '--durable', '--skipfile',
+               skipfile, '--tags', TAGS, '--single', unit]
     try:
         done = subprocess.run(command, cwd=tree, capture_output=True, text=True, errors='replace',
                               timeout=UNIT_S, check=False, stdin=subprocess.DEVNULL)
