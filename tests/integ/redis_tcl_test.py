@@ -4,9 +4,9 @@
 
 Goal:   Redis's own tests of what the gate serves pass against it.
 Method: Debian's source package `redis` is fetched into SCRATCH once, with lists of its own made
-        from the sources this machine has; its harness runs against a node's port. Each test that is not
-        run stands in redis_tcl.txt with its reason, or has a tag that the harness names; one that
-        stands there and does not exist is a failure, too.
+        from the sources this machine has; its harness runs against a node's port. Each test that
+        is not run stands in redis_tcl.txt with its reason, or has a tag that the harness names;
+        one that stands there and does not exist is a failure, too.
         --learn prints rows for what fails, to be looked at one by one.
 """
 import glob
@@ -53,9 +53,8 @@ def skip(why):
 
 def apt(folder, *args):
     options = [f'Dir::Etc::SourceList={folder}/sources.list',
-               f'Dir::Etc::SourceParts={folder}/parts',
-               f'Dir::State::Lists={folder}/lists', f'Dir::Cache={folder}/cache',
-               'APT::Sandbox::User=root']
+               f'Dir::Etc::SourceParts={folder}/parts', f'Dir::State::Lists={folder}/lists',
+               f'Dir::Cache={folder}/cache', 'APT::Sandbox::User=root']
     command = ['apt-get', *(word for o in options for word in ('-o', o)), *args]
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=FETCH_S,
