@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
@@ -99,6 +100,7 @@ static int
 port_start(void)
 {
 	uint64_t until = timebase_tsc() + timebase_ns_to_tsc(WAIT_NS);
+	struct timespec nap = { .tv_nsec = NS_PER_MS };
 	static bool started;
 
 	for (;;) {
@@ -111,7 +113,7 @@ port_start(void)
 		if (timebase_tsc() > until) {
 			return MB_ERR_DEADLINE;
 		}
-		usleep(1000);
+		nanosleep(&nap, NULL);
 	}
 }
 
