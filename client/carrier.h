@@ -2,8 +2,9 @@
 /* carrier - what brings a remote client's datagrams to its node and back
  *
  *	udp://HOST:PORT                         a socket of the kernel's (carrier_udp.c)
- *	dpdk://ADDRESS:PORT?nic=DEVICE&at=...   a port of DPDK's (carrier_dpdk.c), in a library of its
- *	                                        own, so that programs without it need no DPDK
+ *	dpdk://ADDRESS:PORT?nic=DEVICE&at=...   a port of DPDK's (carrier_dpdk.c)
+ *
+ * The latter is in a library of its own, so that programs that do without it need no DPDK.
  *
  * Errors: negative mb_err. Owner: the client's thread.
  */
@@ -16,12 +17,14 @@
 typedef void carrier_recv_fn(void *ctx, struct slice datagram);
 
 struct carrier_ops {
-	/* Sends a datagram, sealed when there are keys. What cannot go is lost: flow sends it again. */
+	/* Sends a datagram, sealed when there are keys. What cannot go is lost: flow sends it
+	 * again. */
 	void (*send)(void *carrier, struct seal *seal, const struct wire_head *h,
 		     const uint8_t *body);
 	void (*flush)(void *carrier); /* makes a burst of sends go */
-	/* Calls fn for each datagram that came, at most max; the bytes are there, 8-aligned, until fn
-	 * returns. Returns: how much came; MB_ERR_NO_NODE: the network says that nobody is there. */
+	/* Calls fn for each datagram that came, at most max; the bytes are there, 8-aligned, until
+	 * fn returns. Returns: how much came; MB_ERR_NO_NODE: the network says that nobody is
+	 * there. */
 	int (*recv)(void *carrier, uint32_t max, uint64_t now_ns, carrier_recv_fn *fn, void *ctx);
 	/* Sleeps until something may have come, ns at most. */
 	void (*wait)(void *carrier, uint64_t ns);

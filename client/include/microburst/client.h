@@ -187,7 +187,8 @@ void mb_client_release(struct mb_client *c, struct mb_held *held);
 
 /* mb_client_get_many and mb_client_set_many are mb_client_get and _set of each key, but none waits
  * for the answer to another; in what order they are done is not told. ret_err[i] is what became of
- * key[i]; release what was got, which are copies. Returns: 0 when all was well, else the first error of them. */
+ * key[i]; release what was got, which are copies. Returns: 0 when all was well, else the first
+ * error of them. */
 struct mb_key {
 	const void *p;
 	size_t len;
