@@ -2,8 +2,9 @@
 /* carrier - what brings a remote client's datagrams to its node and back
  *
  *	udp://HOST:PORT                         a socket of the kernel's (carrier_udp.c)
- *	dpdk://ADDRESS:PORT?nic=DEVICE&at=...   a port of DPDK's (carrier_dpdk.c), in a library
- *	                                        of its own: programs without it need no DPDK
+ *	dpdk://ADDRESS:PORT?nic=DEVICE&at=...   a port of DPDK's (carrier_dpdk.c)
+ *
+ * The latter is in a library of its own, so that programs that do without it need no DPDK.
  *
  * Errors: negative mb_err. Owner: the client's thread.
  */

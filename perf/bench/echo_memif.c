@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
@@ -99,10 +100,10 @@ static int
 port_start(void)
 {
 	uint64_t until = timebase_tsc() + timebase_ns_to_tsc(WAIT_NS);
+	struct timespec nap = { .tv_nsec = NS_PER_MS };
 	static bool started;
 
 	for (;;) {
-		const struct timespec pause = { .tv_nsec = NS_PER_MS };
 		struct rte_eth_link link = { 0 };
 
 		started = started || rte_eth_dev_start(port) == 0;
@@ -112,7 +113,7 @@ port_start(void)
 		if (timebase_tsc() > until) {
 			return MB_ERR_DEADLINE;
 		}
-		nanosleep(&pause, NULL); /* the link comes up when the other end does */
+		nanosleep(&nap, NULL);
 	}
 }
 
