@@ -271,6 +271,7 @@ client_take(struct mb_client *c, struct client_take *t, struct mb_held *ret)
 {
 	struct client_held *h = malloc(sizeof(*h));
 	int err = h == NULL ? MB_ERR_NO_MEMORY : 0;
+	uintptr_t off;
 
 	t->ack = c->ack;
 	if (err == 0 && c->remote != NULL) {
@@ -286,6 +287,10 @@ client_take(struct mb_client *c, struct client_take *t, struct mb_held *ret)
 	}
 	h->v = t->v;
 	*ret = (struct mb_held){ .p = t->e.member.p, .len = t->e.member.len, .internal = h };
+	off = (uintptr_t)ret->p - (uintptr_t)t->v.inl;
+	if (off < sizeof(t->v.inl)) { /* a short list lies in what was read: it goes with us */
+		ret->p = (const uint8_t *)h->v.inl + off;
+	}
 	return 0;
 }
 
