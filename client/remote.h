@@ -47,7 +47,7 @@ int remote_look(struct mb_client *c, struct slice key, struct slice item, struct
 void remote_look_end(struct cache_value *v);
 int remote_write(struct mb_client *c, struct client_write *w);
 /* The same of up to CLIENT_MANY, but for those with an error already. remote_looks calls fn with
- * each value, which is there until fn returns. remote_group: how many keys a request names by now. */
+ * each value, which is there until fn returns. remote_group: how many keys a request names now. */
 typedef int remote_look_fn(void *ctx, size_t i, const struct cache_value *v);
 void remote_looks(struct mb_client *c, const struct slice *key, size_t cnt, remote_look_fn *fn,
 		  void *ctx, int *err);
