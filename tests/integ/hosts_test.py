@@ -221,8 +221,8 @@ else:
 
 
 class BadLink(unittest.TestCase):
-    """The cable itself does what it says, and no more. Order is not looked at: on a busy machine the
-    kernel overtakes itself where a sender changes its cpu."""
+    """The cable itself does what it says, and no more. Order is not looked at: on a busy machine
+    the kernel overtakes itself where a sender changes its cpu."""
 
     @classmethod
     def setUpClass(cls):
