@@ -208,25 +208,36 @@ parts_unqueue(struct sched *s, struct sched_run *r)
 	}
 }
 
-/* U1, U2: the answer is d. stop: why parts that run are to end; 0: they have their time. */
+/* Has the parts that run stopped. */
 static void
-run_end(struct sched *s, struct sched_run *r, const struct desc *d, int stop)
+parts_stop(struct sched *s, const struct sched_run *r, int why)
 {
-	if (r->ended) {
-		answer_drop(s, d);
-		return;
-	}
-	r->ended = true;
-	r->answer = *d;
-	parts_unqueue(s, r);
 	for (uint16_t e = PROC_EXEC_FIRST; e < EXEC_END && r->part_cnt > 0; e++) {
 		const struct sched_call *c =
 			s->running[e] != 0 ? &s->call[s->running[e] - 1] : NULL;
 
 		if (c != NULL && c->run == (uint32_t)(r - s->run + 1)) {
-			sched_stop(s, e, r->d.call, stop);
+			sched_stop(s, e, r->d.call, why);
 		}
 	}
+}
+
+/* U1, U2: the answer is d. stop: why parts that run are to end; 0: they have their time. Said again
+ * it is passed on again: a part may not have begun when ctl looked for it the first time. */
+static void
+run_end(struct sched *s, struct sched_run *r, const struct desc *d, int stop)
+{
+	if (r->ended) {
+		answer_drop(s, d);
+		if (stop != 0) {
+			parts_stop(s, r, stop);
+		}
+		return;
+	}
+	r->ended = true;
+	r->answer = *d;
+	parts_unqueue(s, r);
+	parts_stop(s, r, stop);
 }
 
 static void
