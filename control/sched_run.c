@@ -222,16 +222,12 @@ parts_stop(struct sched *s, const struct sched_run *r, int why)
 	}
 }
 
-/* U1, U2: the answer is d. stop: why parts that run are to end; 0: they have their time. Said again
- * it is passed on again: a part may not have begun when ctl looked for it the first time. */
+/* U1, U2: the answer is d. stop: why parts that run are to end; 0: they have their time. */
 static void
 run_end(struct sched *s, struct sched_run *r, const struct desc *d, int stop)
 {
 	if (r->ended) {
 		answer_drop(s, d);
-		if (stop != 0) {
-			parts_stop(s, r, stop);
-		}
 		return;
 	}
 	r->ended = true;
@@ -565,7 +561,8 @@ sched_run_client_down(struct sched *s, uint16_t client)
 	}
 }
 
-/* Returns whether the call is a run. */
+/* Returns whether the call is a run. Said again it is passed on again: a part may not have begun
+ * when ctl looked for it the first time. */
 bool
 sched_run_cancel(struct sched *s, uint64_t call, int err)
 {
@@ -573,7 +570,11 @@ sched_run_cancel(struct sched *s, uint64_t call, int err)
 		struct sched_run *r = &s->run[i - 1];
 
 		if (r->d.call == call && r->client != 0) {
-			run_fail(s, r, err, "");
+			if (r->ended) {
+				parts_stop(s, r, err);
+			} else {
+				run_fail(s, r, err, "");
+			}
 			run_check(s, r);
 			return true;
 		}

@@ -270,6 +270,9 @@ a_cancelled_run_leaves_nothing(void **state)
 	cancel(w, CLIENT, 1, 0);
 	sent(w, 0, DESC_EXEC_STOP, id_of(CLIENT, 1));
 	sent(w, 0, DESC_EXEC_STOP, id_of(CLIENT, 1));
+	cancel(w, CLIENT, 1, 0); /* ctl may have looked before they began */
+	sent(w, 0, DESC_EXEC_STOP, id_of(CLIENT, 1));
+	sent(w, 0, DESC_EXEC_STOP, id_of(CLIENT, 1));
 	dies(w, x, 0);
 	sent_no_more(w);
 	returns(w, (uint16_t)(x == EXEC ? EXEC + 1 : EXEC), 1, 0, 78, 0);
