@@ -238,7 +238,7 @@ client_publish_try(struct mb_client *c, const struct wset_op *op, struct slice s
 static int
 set_cnt_try(struct mb_client *c, struct slice key, size_t *ret, struct client_ask *ask)
 {
-	struct cache_value v;
+	struct cache_value v = { 0 };
 	int err = client_look_try(c, key, &v, ask);
 
 	*ret = 0;
@@ -288,7 +288,7 @@ client_made(const struct cache_value *v, const struct wset_op *op, int64_t *ret)
 static int
 made_try(struct mb_client *c, struct client_write *w)
 {
-	struct cache_value v;
+	struct cache_value v = { 0 };
 	int err = client_look_try(c, w->op.key, &v, &w->ask);
 
 	if (err == 0) {

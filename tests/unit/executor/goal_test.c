@@ -106,7 +106,7 @@ setup(void **state)
 {
 	int err = setup_with(function, ARRAY_CNT(function));
 
-	for (uint16_t i = 0; i < ARRAY_CNT(function); i++) {
+	for (size_t i = 0; i < ARRAY_CNT(function); i++) {
 		show((uint16_t)(i + 1), function[i]->name, true);
 	}
 	goes_on_dag = false;
