@@ -433,5 +433,6 @@ door_create(struct door **ret, const struct door_cfg *cfg, struct net_service *r
 void
 door_destroy(struct door *d)
 {
+	door_state_fini(d);
 	free(d);
 }

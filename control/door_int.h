@@ -77,6 +77,7 @@ uint64_t door_call_of(const struct door *d, struct flow_ref ref, uint64_t theirs
 /* door_state does what a request asks of the store; bytes is all of the request. door_state_poll
  * goes on with those that waited. Returns: how many. */
 void door_state_init(struct door *d);
+void door_state_fini(struct door *d);
 void door_state(struct door *d, struct flow_ref ref, const struct rpc_request *r,
 		struct slice bytes);
 int door_state_poll(struct door *d);

@@ -368,7 +368,7 @@ op_begin(struct door_op *op)
 }
 
 static void
-op_free(struct door_op *op)
+op_drop(struct door_op *op)
 {
 	if (op->keys != NULL) {
 		free(op->keys->out.p);
@@ -377,7 +377,14 @@ op_free(struct door_op *op)
 	if (op->kept != op->small) {
 		free(op->kept);
 	}
+	op->keys = NULL;
 	op->kept = NULL;
+}
+
+static void
+op_free(struct door_op *op)
+{
+	op_drop(op);
 	op->door->op_cnt--;
 	STAILQ_INSERT_HEAD(&op->door->free, op, next);
 }
@@ -496,5 +503,14 @@ door_state_init(struct door *d)
 	for (uint32_t i = 0; i < DOOR_OP_CNT; i++) {
 		d->op[i].door = d;
 		STAILQ_INSERT_TAIL(&d->free, &d->op[i], next);
+	}
+}
+
+/* What was cut off when the node stopped. */
+void
+door_state_fini(struct door *d)
+{
+	for (uint32_t i = 0; i < DOOR_OP_CNT; i++) {
+		op_drop(&d->op[i]);
 	}
 }

@@ -147,24 +147,6 @@ end_word(struct slice word, enum list_end *ret)
 	return *ret == LIST_LEFT || gate_word_is(word, "right");
 }
 
-/* The first of the keys that has items. Returns: as gate_look_as; ABSENT: none has; *ret_bits is
- * what to wait for then. */
-static int
-first_look(struct gate *g, struct gate_conn *c, const struct slice *key, uint32_t key_cnt,
-	   struct cache_value *ret, uint32_t *ret_idx, uint64_t *ret_bits)
-{
-	*ret_bits = 0;
-	for (*ret_idx = 0; *ret_idx < key_cnt; ++*ret_idx) {
-		int n = gate_look_as(g, c, key[*ret_idx], LATTICE_LIST, ret);
-
-		if (n != CACHE_ABSENT && !gate_waits_on(c, n)) {
-			return n;
-		}
-		*ret_bits |= gate_key_bit(hash_bytes(key[*ret_idx].p, key[*ret_idx].len));
-	}
-	return CACHE_ABSENT;
-}
-
 static int
 pop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
 	     enum list_end end)
@@ -178,7 +160,7 @@ pop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	if (!gate_block_timeout(g, c, arg[arg_cnt - 1], &timeout_s)) {
 		return GATE_DONE;
 	}
-	n = first_look(g, c, arg + 1, arg_cnt - 2, &v, &idx, &bits);
+	n = gate_look_first(g, c, arg + 1, arg_cnt - 2, LATTICE_LIST, &v, &idx, &bits);
 	if (n == CACHE_ABSENT && c->timed_out) {
 		gate_null_array(g, c);
 		return GATE_DONE;
@@ -243,7 +225,8 @@ mpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_
 			return GATE_DONE;
 		}
 	} else {
-		n = first_look(g, c, arg + at + 1, (uint32_t)key_cnt, &v, &idx, &bits);
+		n = gate_look_first(g, c, arg + at + 1, (uint32_t)key_cnt, LATTICE_LIST, &v, &idx,
+				    &bits);
 	}
 	if (n == CACHE_ABSENT && timeout_s >= 0 && !c->timed_out) {
 		return gate_block(g, c, bits, timeout_s);

@@ -11,7 +11,6 @@
 #include "check.h"
 #include "cmd_zset.h"
 #include "commands.h"
-#include "hash.h"
 #include "lattice.h"
 #include "view.h"
 
@@ -122,22 +121,15 @@ zpop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint
 	      bool max)
 {
 	struct cache_value v;
-	uint64_t bits = 0;
 	double timeout_s;
-	uint32_t i;
-	int err, n = CACHE_ABSENT;
+	uint64_t bits;
+	uint32_t idx;
+	int err, n;
 
 	if (!gate_block_timeout(g, c, arg[arg_cnt - 1], &timeout_s)) {
 		return GATE_DONE;
 	}
-	for (i = 1; i + 1 < arg_cnt; i++) {
-		n = gate_look_as(g, c, arg[i], LATTICE_OSET, &v);
-		n = gate_waits_on(c, n) ? (int)CACHE_ABSENT : n;
-		if (n != CACHE_ABSENT) {
-			break;
-		}
-		bits |= gate_key_bit(hash_bytes(arg[i].p, arg[i].len));
-	}
+	n = gate_look_first(g, c, arg + 1, arg_cnt - 2, LATTICE_OSET, &v, &idx, &bits);
 	if (n == CACHE_ABSENT && c->timed_out) {
 		gate_null_array(g, c);
 		return GATE_DONE;
@@ -150,8 +142,8 @@ zpop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint
 	}
 	gate_held_begin(c);
 	gate_array(g, c, 3);
-	gate_bulk(g, c, arg[i]);
-	err = entries_take(g, c, arg[i], &v, max, 1, false);
+	gate_bulk(g, c, arg[1 + idx]);
+	err = entries_take(g, c, arg[1 + idx], &v, max, 1, false);
 	if (err == MB_ERR_NO_MEMORY) {
 		gate_out_back(g, c, &c->mark);
 		return gate_error_of(g, c, err);
@@ -180,10 +172,10 @@ zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg
       double timeout_s)
 {
 	int64_t key_cnt, most = 1;
-	uint64_t bits = 0;
 	struct cache_value v;
-	uint32_t behind, idx = 0, cnt;
-	int err, n = CACHE_ABSENT;
+	uint32_t behind, idx, cnt;
+	uint64_t bits = 0;
+	int err, n;
 
 	if (!gate_word_i64(arg[at], &key_cnt) || key_cnt < 1) {
 		return gate_error(g, c, "ERR numkeys should be greater than 0");
@@ -205,14 +197,9 @@ zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg
 			hole_fill(g, c, c->part);
 			return GATE_DONE;
 		}
-	}
-	for (; c->part == 0 && n == CACHE_ABSENT && idx < key_cnt; idx++) {
-		n = gate_look_as(g, c, arg[at + 1 + idx], LATTICE_OSET, &v);
-		n = gate_waits_on(c, n) ? (int)CACHE_ABSENT : n;
-		if (n != CACHE_ABSENT) {
-			break;
-		}
-		bits |= gate_key_bit(hash_bytes(arg[at + 1 + idx].p, arg[at + 1 + idx].len));
+	} else {
+		n = gate_look_first(g, c, arg + at + 1, (uint32_t)key_cnt, LATTICE_OSET, &v, &idx,
+				    &bits);
 	}
 	if (n == CACHE_ABSENT && timeout_s >= 0 && !c->timed_out) {
 		return gate_block(g, c, bits, timeout_s);

@@ -15,6 +15,7 @@
 #include <math.h>
 
 #include "gate_int.h"
+#include "hash.h"
 #include "timebase.h"
 
 #define BLOCK_TICK_NS (5 * NS_PER_MS)
@@ -92,4 +93,20 @@ gate_block_tick(struct gate *g, uint64_t now_ns)
 		c->timed_out = now_ns >= c->block_due_ns;
 	}
 	gate_block_wake(g, UINT64_MAX);
+}
+
+int
+gate_look_first(struct gate *g, struct gate_conn *c, const struct slice *key, uint32_t key_cnt,
+		unsigned int type, struct cache_value *ret, uint32_t *ret_idx, uint64_t *ret_bits)
+{
+	*ret_bits = 0;
+	for (*ret_idx = 0; *ret_idx < key_cnt; ++*ret_idx) {
+		int n = gate_look_as(g, c, key[*ret_idx], type, ret);
+
+		if (n != CACHE_ABSENT && !gate_waits_on(c, n)) {
+			return n;
+		}
+		*ret_bits |= gate_key_bit(hash_bytes(key[*ret_idx].p, key[*ret_idx].len));
+	}
+	return CACHE_ABSENT;
 }

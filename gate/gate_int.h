@@ -575,6 +575,11 @@ int gate_look_refuse(struct gate *g, struct gate_conn *c, int err);
 
 /* gate_block_timeout reads the word; else it is answered. Returns: whether it is one. */
 bool gate_block_timeout(struct gate *g, struct gate_conn *c, struct slice word, double *ret_s);
+/* gate_look_first looks for the first of the keys that has items, of a type. Returns: as
+ * gate_look_as, of key *ret_idx; ABSENT: none has; *ret_bits is what to wait for then. */
+int gate_look_first(struct gate *g, struct gate_conn *c, const struct slice *key, uint32_t key_cnt,
+		    unsigned int type, struct cache_value *ret, uint32_t *ret_idx,
+		    uint64_t *ret_bits);
 /* gate_waits_on: whether who waits for an item already goes on waiting, although a look at a key
  * said n: it was made something else, for a moment perhaps. */
 static inline bool

@@ -44,9 +44,10 @@ source_write(struct gate_load *l, struct slice source)
 	int fd, n;
 	bool ok;
 
-	snprintf(l->dir, sizeof(l->dir), "%.200s/microburst-load-XXXXXX",
-		 tmp != NULL ? tmp : "/tmp");
-	if (mkdtemp(l->dir) == NULL) {
+	n = snprintf(l->dir, sizeof(l->dir), "%s/microburst-load-XXXXXX",
+		     tmp != NULL ? tmp : "/tmp");
+	if (n < 0 || (size_t)n >= sizeof(l->dir) || mkdtemp(l->dir) == NULL) {
+		l->dir[0] = '\0';
 		return false;
 	}
 	n = snprintf(l->file, sizeof(l->file), "%s/library.c", l->dir);

@@ -132,7 +132,7 @@ int mb_call_cancel(struct mb_client *c, uint64_t call);
  * it before. They are kept until the call ends: a second attempt of it gets them too.
  * Returns: 0: they are kept; MB_ERR_GONE: there is no such call, or it has ended; MB_ERR_BUSY: a
  *          thousand messages wait for it; MB_ERR_TOO_LARGE above MB_MESSAGE_BYTES_MAX;
- *          MB_ERR_NOT_SUPPORTED from another machine; MB_ERR_NO_MEMORY, MB_ERR_NO_NODE. */
+ *          MB_ERR_NO_MEMORY, MB_ERR_NO_NODE. */
 int mb_client_send(struct mb_client *c, uint64_t call, const void *bytes, size_t len);
 
 /* mb_request_id makes a request id: new everywhere, and good for as long as results are kept. */
