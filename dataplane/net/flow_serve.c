@@ -17,11 +17,28 @@
 
 /* ------------------------------------------------------------------ answers */
 
+/* An answer of one datagram. */
+static void
+answer_send(struct flow_serve *s, struct session *c, const struct slot *slot, const uint8_t *p,
+	    size_t len)
+{
+	struct wire_head h = { .kind = WIRE_REPLY,
+			       .len = (uint16_t)len,
+			       .mss = c->mss,
+			       .session = c->session,
+			       .id = slot->id,
+			       .client = c->client,
+			       .total = (uint32_t)len,
+			       .word = slot->took_us };
+
+	flow_serve_send(s, &c->addr, &h, p);
+}
+
 /* Sends the answer that a slot keeps: at once and for good, or until it is acknowledged. */
 static void
 slot_answer(struct flow_serve *s, struct session *c, struct slot *slot, uint64_t now_ns)
 {
-	struct flow_name n = flow_serve_name(s, c, slot, WIRE_REPLY);
+	struct flow_name n;
 	struct xfer *x;
 
 	if (slot->err != 0) {
@@ -35,17 +52,14 @@ slot_answer(struct flow_serve *s, struct session *c, struct slot *slot, uint64_t
 		return;
 	}
 	if (slot->len <= c->mss && !slot->told) {
-		struct flow_tx once;
-
-		n.flags = 0;
-		flow_tx_init(&once, slot->p, slot->len, c->mss);
-		flow_tx_send(&once, &n, &c->path, 1, now_ns);
+		answer_send(s, c, slot, slot->p, slot->len);
 		return;
 	}
 	x = flow_xfer_alloc(s, c, slot, true, now_ns);
 	if (x == NULL) {
 		return; /* it is kept, and the client asks again */
 	}
+	n = flow_serve_name(s, c, slot, WIRE_REPLY);
 	slot->state = SLOT_SENDING;
 	c->sending++;
 	flow_tx_init(&x->tx, slot->p, slot->len, c->mss);
@@ -67,14 +81,6 @@ serve_slot(struct flow_serve *s, struct flow_ref ref, struct session **ret)
 	return slot;
 }
 
-size_t
-flow_serve_width(struct flow_serve *s, struct flow_ref ref)
-{
-	struct session *c;
-
-	return serve_slot(s, ref, &c) != NULL ? c->mss : 0;
-}
-
 uint8_t *
 flow_serve_room(struct flow_serve *s, struct flow_ref ref, size_t len)
 {
@@ -90,6 +96,16 @@ flow_serve_room(struct flow_serve *s, struct flow_ref ref, size_t len)
 	return slot->p;
 }
 
+/* The request has run: what is told of it is of this kind. */
+static void
+slot_ran(struct session *c, struct slot *slot, enum slot_state state, uint64_t now_ns)
+{
+	c->running--;
+	slot->state = (uint8_t)state;
+	slot->err = 0;
+	slot->took_us = (uint32_t)MIN((now_ns - slot->since_ns) / 1000, (uint64_t)UINT32_MAX);
+}
+
 void
 flow_serve_reply(struct flow_serve *s, struct flow_ref ref, uint8_t *p, size_t len, uint64_t now_ns)
 {
@@ -98,11 +114,34 @@ flow_serve_reply(struct flow_serve *s, struct flow_ref ref, uint8_t *p, size_t l
 
 	REQUIRE(slot != NULL); /* nothing ends a session between room and reply */
 	REQUIRE(slot->p == p && slot->len == len);
-	c->running--;
-	slot->state = SLOT_KEPT;
-	slot->err = 0;
-	slot->took_us = (uint32_t)MIN((now_ns - slot->since_ns) / 1000, (uint64_t)UINT32_MAX);
+	slot_ran(c, slot, SLOT_KEPT, now_ns);
 	slot_answer(s, c, slot, now_ns);
+}
+
+uint8_t *
+flow_serve_draft(struct flow_serve *s, struct flow_ref ref, size_t *ret_max)
+{
+	struct session *c;
+	struct slot *slot = serve_slot(s, ref, &c);
+
+	if (slot == NULL || slot->told || slot->p != NULL) {
+		return NULL;
+	}
+	*ret_max = c->mss;
+	return s->ops.draft(s->ops.ctx, c->mss);
+}
+
+void
+flow_serve_draft_send(struct flow_serve *s, struct flow_ref ref, const uint8_t *p, size_t len,
+		      uint64_t now_ns)
+{
+	struct session *c;
+	struct slot *slot = serve_slot(s, ref, &c);
+
+	REQUIRE(slot != NULL);
+	REQUIRE(len > 0 && len <= c->mss && !slot->told && slot->p == NULL);
+	slot_ran(c, slot, SLOT_ANSWERED, now_ns);
+	answer_send(s, c, slot, p, len);
 }
 
 void
@@ -230,6 +269,11 @@ slot_again(struct flow_serve *s, struct session *c, struct slot *slot, const str
 		break;
 	case SLOT_KEPT:
 		slot_answer(s, c, slot, now_ns);
+		break;
+	case SLOT_ANSWERED: /* of one segment: else it were told */
+		if (h->len == h->total) {
+			slot_run(s, c, slot, body, now_ns);
+		}
 		break;
 	default:
 		break; /* it is being sent, or was acknowledged */

@@ -14,7 +14,15 @@
 #define FLOW_ACK_LIST_CNT 64
 #define FLOW_LEFT_CNT     65536 /* clients that leave in FLOW_FORGET_NS, at no cost */
 
-enum slot_state { SLOT_FREE = 0, SLOT_TAKING, SLOT_RUNNING, SLOT_KEPT, SLOT_SENDING, SLOT_GIVEN };
+enum slot_state {
+	SLOT_FREE = 0,
+	SLOT_TAKING,
+	SLOT_RUNNING,
+	SLOT_KEPT,
+	SLOT_SENDING,
+	SLOT_GIVEN,
+	SLOT_ANSWERED
+};
 
 struct slot {
 	uint64_t id;

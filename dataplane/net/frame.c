@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "frame.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "check.h"
@@ -69,16 +70,47 @@ ip_from_v4(uint8_t ip[FRAME_IP_BYTES], const uint8_t v4[4])
 
 /* ------------------------------------------------------------------ checksums */
 
-/* The one's complement sum of RFC 1071, in the order of the bytes in memory. */
+static uint32_t
+load32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline uint64_t
+sum_word(uint64_t sum, const uint8_t *p)
+{
+	uint64_t word;
+	bool carry;
+
+	memcpy(&word, p, sizeof(word));
+	carry = __builtin_add_overflow(sum, word, &sum);
+	return sum + carry;
+}
+
+/* The one's complement sum of RFC 1071, in the order of the bytes in memory. Words of any multiple
+ * of 16 bits add up to the same; what comes back has 34 bits. */
 static uint64_t
 sum_add(uint64_t sum, const uint8_t *p, size_t len)
 {
-	uint32_t word;
 	uint16_t half;
 
-	for (; len >= 4; p += 4, len -= 4) {
-		memcpy(&word, p, 4);
-		sum += word;
+	for (; len >= 32; p += 32, len -= 32) {
+		sum = sum_word(sum, p);
+		sum = sum_word(sum, p + 8);
+		sum = sum_word(sum, p + 16);
+		sum = sum_word(sum, p + 24);
+	}
+	for (; len >= 8; p += 8, len -= 8) {
+		sum = sum_word(sum, p);
+	}
+	sum = (sum & UINT32_MAX) + (sum >> 32);
+	if (len >= 4) {
+		sum += load32(p);
+		p += 4;
+		len -= 4;
 	}
 	if (len >= 2) {
 		memcpy(&half, p, 2);
@@ -95,6 +127,14 @@ sum_add(uint64_t sum, const uint8_t *p, size_t len)
 	return sum;
 }
 
+/* The same of a head of IPv4 without options. */
+static uint64_t
+sum_v4(const uint8_t p[V4_BYTES])
+{
+	return (uint64_t)load32(p) + load32(p + 4) + load32(p + 8) + load32(p + 12) +
+	       load32(p + 16);
+}
+
 static uint16_t
 sum_fold(uint64_t sum)
 {
@@ -105,21 +145,22 @@ sum_fold(uint64_t sum)
 }
 
 static uint64_t
+sum_pseudo_v6(const struct frame *f, uint8_t proto, size_t len)
+{
+	uint64_t sum = (uint64_t)htobe32((uint32_t)len) + htobe32(proto);
+
+	sum = sum_add(sum, f->from.ip, FRAME_IP_BYTES);
+	return sum_add(sum, f->to.ip, FRAME_IP_BYTES);
+}
+
+static uint64_t
 sum_pseudo(const struct frame *f, uint8_t proto, size_t len)
 {
-	size_t skip = frame_is_v4(f->from.ip) ? 12 : 0;
-	uint8_t rest[8] = { (uint8_t)(len >> 24),
-			    (uint8_t)(len >> 16),
-			    (uint8_t)(len >> 8),
-			    (uint8_t)len,
-			    0,
-			    0,
-			    0,
-			    proto };
-	uint64_t sum = sum_add(0, f->from.ip + skip, FRAME_IP_BYTES - skip);
-
-	sum = sum_add(sum, f->to.ip + skip, FRAME_IP_BYTES - skip);
-	return sum_add(sum, rest, sizeof(rest));
+	if (frame_is_v4(f->from.ip)) {
+		return (uint64_t)load32(f->from.ip + 12) + load32(f->to.ip + 12) +
+		       htobe16((uint16_t)len) + htobe16(proto);
+	}
+	return sum_pseudo_v6(f, proto, len);
 }
 
 /* Puts a sum where it belongs, as it lies in memory. */
@@ -248,7 +289,7 @@ read_v4(struct frame *f, const uint8_t *p, size_t len, enum frame_sum sum)
 	if ((p[0] & 15) != V4_BYTES / 4) {
 		return MB_ERR_NOT_SUPPORTED; /* options */
 	}
-	if (total < V4_BYTES || total > len || sum_fold(sum_add(0, p, V4_BYTES)) != 0xffff) {
+	if (total < V4_BYTES || total > len || sum_fold(sum_v4(p)) != 0xffff) {
 		return MB_ERR_CORRUPT;
 	}
 	if ((get16(p + 6) & 0x3fff) != 0) {
@@ -314,19 +355,18 @@ read_arp(struct frame *f, const uint8_t *p, size_t len)
 }
 
 int
-frame_read(struct slice bytes, enum frame_sum sum, struct frame *ret)
+frame_read(struct slice bytes, enum frame_sum sum, struct frame *f)
 {
 	const uint8_t *p = bytes.p;
 	size_t len = bytes.len;
-	struct frame f = { .vlan = 0 };
 	uint16_t type;
-	int err;
 
 	if (len < ETH_BYTES) {
 		return MB_ERR_CORRUPT;
 	}
-	memcpy(f.to.mac, p, FRAME_MAC_BYTES);
-	memcpy(f.from.mac, p + FRAME_MAC_BYTES, FRAME_MAC_BYTES);
+	f->vlan = 0;
+	memcpy(f->to.mac, p, FRAME_MAC_BYTES);
+	memcpy(f->from.mac, p + FRAME_MAC_BYTES, FRAME_MAC_BYTES);
 	type = get16(p + 12);
 	p += ETH_BYTES;
 	len -= ETH_BYTES;
@@ -334,19 +374,15 @@ frame_read(struct slice bytes, enum frame_sum sum, struct frame *ret)
 		if (len < TAG_BYTES) {
 			return MB_ERR_CORRUPT;
 		}
-		f.vlan = get16(p) & 0x0fff; /* 0: a priority only */
+		f->vlan = get16(p) & 0x0fff; /* 0: a priority only */
 		type = get16(p + 2);
 		p += TAG_BYTES;
 		len -= TAG_BYTES;
 	}
-	err = type == TYPE_V4    ? read_v4(&f, p, len, sum)
-	      : type == TYPE_V6  ? read_v6(&f, p, len, sum)
-	      : type == TYPE_ARP ? read_arp(&f, p, len)
-				 : MB_ERR_NOT_SUPPORTED;
-	if (err == 0) {
-		*ret = f;
-	}
-	return err;
+	return type == TYPE_V4    ? read_v4(f, p, len, sum)
+	       : type == TYPE_V6  ? read_v6(f, p, len, sum)
+	       : type == TYPE_ARP ? read_arp(f, p, len)
+				  : MB_ERR_NOT_SUPPORTED;
 }
 
 /* -------------------------------------------------------------------- writing */
@@ -385,7 +421,7 @@ put_ip(uint8_t *p, const struct frame *f, uint8_t proto, size_t len, uint8_t hop
 		p[9] = proto;
 		memcpy(p + 12, f->from.ip + 12, 4);
 		memcpy(p + 16, f->to.ip + 12, 4);
-		sum_put(p + 10, (uint16_t)~sum_fold(sum_add(0, p, V4_BYTES)));
+		sum_put(p + 10, (uint16_t)~sum_fold(sum_v4(p)));
 		return p + V4_BYTES;
 	}
 	memset(p, 0, 8);

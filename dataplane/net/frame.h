@@ -59,10 +59,10 @@ struct frame {
 
 bool frame_is_v4(const uint8_t ip[FRAME_IP_BYTES]);
 
-/* frame_read reads a frame.
- * Returns:   0 with *ret, whose body lies in the bytes; MB_ERR_NOT_SUPPORTED for what is none of
+/* frame_read reads a frame into *f, of which each kind has what belongs to it.
+ * Returns:   0, the body lies in the bytes; MB_ERR_NOT_SUPPORTED for what is none of
  *            the above; MB_ERR_CORRUPT for what claims to be one and is not. */
-int frame_read(struct slice bytes, enum frame_sum sum, struct frame *ret);
+int frame_read(struct slice bytes, enum frame_sum sum, struct frame *f);
 
 /* frame_udp writes the heads of a UDP frame right before its body, which lies at `body`.
  * Requires:  FRAME_HEAD_MAX bytes in front of it; both addresses of one family; a body that fits.

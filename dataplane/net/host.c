@@ -3,7 +3,6 @@
 
 #include "check.h"
 #include "compiler.h"
-#include "hash.h"
 #include "microburst/error.h"
 
 static const uint8_t mac_all[FRAME_MAC_BYTES] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
@@ -20,10 +19,16 @@ host_init(struct host *h, const struct host_cfg *cfg)
 
 /* ----------------------------------------------------------------- neighbours */
 
+/* Where an address has its place. Whoever wants to can find many that share one, with any hash that
+ * has no secret; it makes him forgotten, not us wrong. */
 static struct host_neighbour *
 neighbours_of(struct host *h, const uint8_t ip[FRAME_IP_BYTES])
 {
-	return h->neighbour[hash_bytes(ip, FRAME_IP_BYTES) & (HOST_SETS - 1)];
+	uint64_t half[2];
+
+	memcpy(half, ip, sizeof(half));
+	half[0] = (half[0] ^ half[1]) * UINT64_C(0x9e3779b97f4a7c15);
+	return h->neighbour[half[0] >> 32 & (HOST_SETS - 1)];
 }
 
 static const struct host_neighbour *
@@ -78,12 +83,14 @@ host_answer(struct host *h, const struct frame *asked, enum frame_kind kind, uin
 {
 	struct frame f = { .kind = kind,
 			   .vlan = asked->vlan,
-			   .to = asked->from,
-			   .body = asked->body };
+			   .to = asked->from };
 
 	memcpy(f.from.mac, h->cfg.mac, FRAME_MAC_BYTES);
 	memcpy(f.from.ip, h->cfg.at.ip, FRAME_IP_BYTES);
 	memcpy(f.target, h->cfg.at.ip, FRAME_IP_BYTES);
+	if (kind == FRAME_ECHO_TELL) {
+		f.body = asked->body;
+	}
 	if (memcmp(f.to.ip, ip_none, sizeof(ip_none)) == 0) {
 		/* Somebody tries out whether it may have our address: tell everybody. */
 		memcpy(f.to.ip, ip_all_nodes, sizeof(ip_all_nodes));

@@ -133,7 +133,7 @@ seal_put(struct seal *s, uint8_t *p, const struct wire_head *h, const uint8_t *b
 
 	wire_write(p, h);
 	if (s->cnt == 0) {
-		if (h->len > 0) {
+		if (h->len > 0 && body != p + WIRE_HEAD_BYTES) {
 			memcpy(p + WIRE_HEAD_BYTES, body, h->len);
 		}
 		return WIRE_HEAD_BYTES + (size_t)h->len;

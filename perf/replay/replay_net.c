@@ -32,6 +32,7 @@ struct end {
 	struct host host;
 	struct end *peer;
 	uint32_t first, cnt;
+	uint64_t now_ns; /* as of the last look, as a NIC has it */
 	struct {
 		uint8_t bytes[BYTES];
 		size_t at, len;
@@ -77,7 +78,7 @@ end_send(struct end *e, const struct wire_addr *to, size_t len)
 	size_t head = 0, asks = 0;
 	struct frame f;
 
-	if (host_output(&e->host, to, body, len, now(), &f, &head, &asks) == 0) {
+	if (host_output(&e->host, to, body, len, e->now_ns, &f, &head, &asks) == 0) {
 		end_put(e->peer, body - head, head + len);
 	} else if (asks > 0) {
 		end_put(e->peer, body, asks);
@@ -85,16 +86,17 @@ end_send(struct end *e, const struct wire_addr *to, size_t len)
 }
 
 static int
-end_recv(struct end *e, net_recv_fn *fn, void *ctx)
+end_recv(struct end *e, uint64_t now_ns, net_recv_fn *fn, void *ctx)
 {
 	int did = 0;
 
+	e->now_ns = now_ns;
 	for (; e->cnt > 0; did++) {
 		struct slice frame = slice_of(e->in[e->first].bytes, e->in[e->first].len), d;
 		uint8_t answer[FRAME_SMALL_MAX];
 		struct wire_addr from;
 		size_t len = 0;
-		enum host_verdict v = host_input(&e->host, frame, false, now(), &from, &d, answer,
+		enum host_verdict v = host_input(&e->host, frame, false, now_ns, &from, &d, answer,
 						 sizeof(answer), &len);
 
 		e->first = (e->first + 1) % FRAMES;
@@ -123,8 +125,7 @@ static int
 io_recv(void *io, uint32_t max, uint64_t now_ns, net_recv_fn *fn, void *ctx)
 {
 	(void)max;
-	(void)now_ns;
-	return end_recv(io, fn, ctx);
+	return end_recv(io, now_ns, fn, ctx);
 }
 
 static uint8_t *
@@ -252,7 +253,7 @@ get_between(void)
 	err = flow_ask_start(&ask, bytes, len, NULL, now());
 	while (err == 0 && !ended) {
 		err = replay_counted(poll_hot);
-		end_recv(&client, on_datagram, NULL);
+		end_recv(&client, now(), on_datagram, NULL);
 		flow_ask_flush(&ask);
 		if (now() >= flow_ask_timer(&ask)) {
 			flow_ask_poll(&ask, now());
