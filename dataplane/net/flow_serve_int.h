@@ -80,6 +80,9 @@ struct flow_serve {
 	uint32_t bucket_mask;
 	uint32_t *bucket;                         /* session + 1 */
 	uint32_t ack[FLOW_ACK_LIST_CNT], ack_cnt; /* xfers that owe an ACK */
+	/* Of the answer that is drafted. */
+	struct session *draft_session;
+	struct slot *draft_slot;
 	struct xfer *xfer;
 	struct session *session;
 	struct flow_left *left; /* FLOW_LEFT_CNT */

@@ -55,12 +55,6 @@ put16(uint8_t *p, uint32_t v)
 	p[1] = (uint8_t)v;
 }
 
-bool
-frame_is_v4(const uint8_t ip[FRAME_IP_BYTES])
-{
-	return memcmp(ip, mapped, sizeof(mapped)) == 0;
-}
-
 static void
 ip_from_v4(uint8_t ip[FRAME_IP_BYTES], const uint8_t v4[4])
 {

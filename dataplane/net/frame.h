@@ -57,7 +57,17 @@ struct frame {
 	uint8_t l2_bytes, l3_bytes;     /* filled in by frame_udp */
 };
 
-bool frame_is_v4(const uint8_t ip[FRAME_IP_BYTES]);
+/* frame_is_v4 tells an IPv4 address, which is ::ffff:a.b.c.d. */
+static inline bool
+frame_is_v4(const uint8_t ip[FRAME_IP_BYTES])
+{
+	uint64_t high;
+	uint32_t low;
+
+	memcpy(&high, ip, sizeof(high));
+	memcpy(&low, ip + 8, sizeof(low));
+	return high == 0 && low == htobe32(0xffff);
+}
 
 /* frame_read reads a frame into *f, of which each kind has what belongs to it.
  * Returns:   0, the body lies in the bytes; MB_ERR_NOT_SUPPORTED for what is none of

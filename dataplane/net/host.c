@@ -15,6 +15,12 @@ host_init(struct host *h, const struct host_cfg *cfg)
 	REQUIRE(cfg->vlan <= FRAME_VLAN_MAX);
 	memset(h, 0, sizeof(*h));
 	h->cfg = *cfg;
+	h->out = (struct frame){ .kind = FRAME_UDP,
+				 .vlan = cfg->vlan,
+				 .from.port = cfg->at.port,
+				 .sum_by_nic = cfg->sum_by_nic };
+	memcpy(h->out.from.mac, cfg->mac, FRAME_MAC_BYTES);
+	memcpy(h->out.from.ip, cfg->at.ip, FRAME_IP_BYTES);
 }
 
 /* ----------------------------------------------------------------- neighbours */
@@ -28,14 +34,19 @@ neighbours_of(struct host *h, const uint8_t ip[FRAME_IP_BYTES])
 
 	memcpy(half, ip, sizeof(half));
 	half[0] = (half[0] ^ half[1]) * UINT64_C(0x9e3779b97f4a7c15);
-	return h->neighbour[half[0] >> 32 & (HOST_SETS - 1)];
+	return &h->neighbour[(half[0] >> 32 & (HOST_SETS - 1)) * HOST_WAYS];
 }
 
 static const struct host_neighbour *
 neighbour_find(struct host *h, const uint8_t ip[FRAME_IP_BYTES], uint64_t now_ns)
 {
-	struct host_neighbour *set = neighbours_of(h, ip);
+	struct host_neighbour *set = &h->neighbour[h->last];
 
+	if (likely(set->heard_ns != 0 && memcmp(set->ip, ip, FRAME_IP_BYTES) == 0 &&
+		   now_ns - set->heard_ns < HOST_EXPIRE_NS)) {
+		return set;
+	}
+	set = neighbours_of(h, ip);
 	for (uint32_t i = 0; i < HOST_WAYS; i++) {
 		if (set[i].heard_ns != 0 && memcmp(set[i].ip, ip, FRAME_IP_BYTES) == 0) {
 			return now_ns - set[i].heard_ns < HOST_EXPIRE_NS ? &set[i] : NULL;
@@ -47,8 +58,14 @@ neighbour_find(struct host *h, const uint8_t ip[FRAME_IP_BYTES], uint64_t now_ns
 static void
 neighbour_learn(struct host *h, const struct frame_end *end, uint64_t now_ns)
 {
-	struct host_neighbour *set = neighbours_of(h, end->ip), *n = set;
+	struct host_neighbour *set, *n = &h->neighbour[h->last];
 
+	if (likely(n->heard_ns != 0 && memcmp(n->ip, end->ip, FRAME_IP_BYTES) == 0 &&
+		   memcmp(n->mac, end->mac, FRAME_MAC_BYTES) == 0)) {
+		n->heard_ns = now_ns;
+		return;
+	}
+	n = set = neighbours_of(h, end->ip);
 	/* No address of one machine: nothing is sent there. */
 	if ((end->mac[0] & 1) != 0 || end->ip[0] == 0xff ||
 	    memcmp(end->ip, ip_none, sizeof(ip_none)) == 0) {
@@ -66,6 +83,7 @@ neighbour_learn(struct host *h, const struct frame_end *end, uint64_t now_ns)
 	memcpy(n->ip, end->ip, FRAME_IP_BYTES);
 	memcpy(n->mac, end->mac, FRAME_MAC_BYTES);
 	n->heard_ns = MAX(now_ns, (uint64_t)1);
+	h->last = (uint32_t)(n - h->neighbour);
 }
 
 /* ------------------------------------------------------------------------- in */
@@ -227,13 +245,8 @@ host_output(struct host *h, const struct wire_addr *to, uint8_t *body, size_t le
 		*ret_ask = host_ask(h, to->ip, body, now_ns);
 		return MB_ERR_NOT_FOUND;
 	}
-	*f = (struct frame){ .kind = FRAME_UDP,
-			     .vlan = h->cfg.vlan,
-			     .body = slice_of(body, len),
-			     .sum_by_nic = h->cfg.sum_by_nic };
-	memcpy(f->from.mac, h->cfg.mac, FRAME_MAC_BYTES);
-	memcpy(f->from.ip, h->cfg.at.ip, FRAME_IP_BYTES);
-	f->from.port = h->cfg.at.port;
+	*f = h->out;
+	f->body = slice_of(body, len);
 	memcpy(f->to.mac, n->mac, FRAME_MAC_BYTES);
 	memcpy(f->to.ip, to->ip, FRAME_IP_BYTES);
 	f->to.port = to->port;

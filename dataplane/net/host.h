@@ -50,7 +50,9 @@ struct host {
 	struct host_cfg cfg;
 	struct host_stats stats;
 	uint64_t asked_ns;
-	struct host_neighbour neighbour[HOST_SETS][HOST_WAYS];
+	uint32_t last;    /* neighbour heard of last: they come in bursts */
+	struct frame out; /* what all datagrams from here have in common */
+	struct host_neighbour neighbour[HOST_SETS * HOST_WAYS];
 };
 
 enum host_verdict { HOST_DROP = 0, HOST_DATAGRAM, HOST_ANSWER };

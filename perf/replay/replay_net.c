@@ -37,7 +37,7 @@ struct end {
 		uint8_t bytes[BYTES];
 		size_t at, len;
 	} in[FRAMES];
-	_Alignas(8) uint8_t flat[BYTES], out[BYTES];
+	_Alignas(8) uint8_t flat[BYTES];
 };
 
 static struct end client, server;
@@ -59,29 +59,37 @@ now(void)
 	return timebase_now_ns(timebase_real());
 }
 
-static void
-end_put(struct end *to, const uint8_t *p, size_t len)
+/* Where the next frame for an end is written: its body. NULL: there is no place. */
+static uint8_t *
+end_room(struct end *to)
 {
 	uint32_t i = (to->first + to->cnt) % FRAMES;
 
-	if (to->cnt < FRAMES && len <= BYTES) {
-		memcpy(to->in[i].bytes, p, len);
-		to->in[i].len = len;
-		to->cnt++;
-	}
+	return to->cnt < FRAMES ? to->in[i].bytes + HEAD : NULL;
+}
+
+/* A frame is there, with so many bytes before what end_room gave, and so many from there on. */
+static void
+end_put(struct end *to, size_t head, size_t len)
+{
+	uint32_t i = (to->first + to->cnt) % FRAMES;
+
+	to->in[i].at = HEAD - head;
+	to->in[i].len = head + len;
+	to->cnt++;
 }
 
 static void
 end_send(struct end *e, const struct wire_addr *to, size_t len)
 {
-	uint8_t *body = e->out + HEAD;
+	uint8_t *body = end_room(e->peer);
 	size_t head = 0, asks = 0;
 	struct frame f;
 
 	if (host_output(&e->host, to, body, len, e->now_ns, &f, &head, &asks) == 0) {
-		end_put(e->peer, body - head, head + len);
+		end_put(e->peer, head, len);
 	} else if (asks > 0) {
-		end_put(e->peer, body, asks);
+		end_put(e->peer, 0, asks);
 	}
 }
 
@@ -92,17 +100,18 @@ end_recv(struct end *e, uint64_t now_ns, net_recv_fn *fn, void *ctx)
 
 	e->now_ns = now_ns;
 	for (; e->cnt > 0; did++) {
-		struct slice frame = slice_of(e->in[e->first].bytes, e->in[e->first].len), d;
-		uint8_t answer[FRAME_SMALL_MAX];
+		uint32_t i = e->first;
+		struct slice frame = slice_of(e->in[i].bytes + e->in[i].at, e->in[i].len), d;
+		uint8_t *answer = end_room(e->peer);
 		struct wire_addr from;
 		size_t len = 0;
 		enum host_verdict v = host_input(&e->host, frame, false, now_ns, &from, &d, answer,
-						 sizeof(answer), &len);
+						 answer != NULL ? BYTES - HEAD : 0, &len);
 
 		e->first = (e->first + 1) % FRAMES;
 		e->cnt--;
 		if (v == HOST_ANSWER) {
-			end_put(e->peer, answer, len);
+			end_put(e->peer, 0, len);
 		} else if (v == HOST_DATAGRAM) {
 			d.p = memcpy(e->flat, d.p, d.len);
 			fn(ctx, &from, d);
@@ -133,7 +142,7 @@ io_room(void *io, size_t len)
 {
 	struct end *e = io;
 
-	return len <= BYTES - HEAD ? e->out + HEAD : NULL;
+	return len <= BYTES - HEAD ? end_room(e->peer) : NULL;
 }
 
 static void
@@ -201,9 +210,12 @@ poll_hot(void)
 static void
 on_send(void *ctx, const struct wire_addr *to, const struct wire_head *h, const uint8_t *body)
 {
-	uint8_t *p = client.out + HEAD;
+	uint8_t *p = end_room(client.peer);
 
 	(void)ctx;
+	if (p == NULL) {
+		return;
+	}
 	wire_write(p, h);
 	if (h->len > 0) {
 		memcpy(p + WIRE_HEAD_BYTES, body, h->len);
