@@ -175,6 +175,17 @@ sum_get(const uint8_t *p)
 
 /* -------------------------------------------------------------------- reading */
 
+/* Whether the sum of a datagram (heads of UDP and body) is right: pseudo is that of the heads before
+ * it. */
+static bool
+udp_sum_ok(uint64_t pseudo, const uint8_t *p, size_t len, enum frame_sum sum)
+{
+	if (sum == FRAME_SUM_PARTIAL && sum_get(p + 6) == sum_fold(pseudo)) {
+		return true;
+	}
+	return sum_fold(sum_add(pseudo, p, len)) == 0xffff;
+}
+
 static int
 read_udp(struct frame *f, const uint8_t *p, size_t len, enum frame_sum sum)
 {
@@ -197,13 +208,7 @@ read_udp(struct frame *f, const uint8_t *p, size_t len, enum frame_sum sum)
 	if (sum_get(p + 6) == 0) {
 		return frame_is_v4(f->from.ip) ? 0 : MB_ERR_CORRUPT; /* RFC 8200, 8.1 */
 	}
-	if (sum == FRAME_SUM_PARTIAL &&
-	    sum_get(p + 6) == sum_fold(sum_pseudo(f, PROTO_UDP, udp_len))) {
-		return 0;
-	}
-	return sum_fold(sum_add(sum_pseudo(f, PROTO_UDP, udp_len), p, udp_len)) == 0xffff
-		       ? 0
-		       : MB_ERR_CORRUPT;
+	return udp_sum_ok(sum_pseudo(f, PROTO_UDP, udp_len), p, udp_len, sum) ? 0 : MB_ERR_CORRUPT;
 }
 
 static int
@@ -454,6 +459,93 @@ frame_udp(uint8_t *body, struct frame *f)
 		sum_put(udp + 6, sum != 0 ? sum : 0xffff);
 	}
 	return (size_t)(body - p);
+}
+
+/* Where what differs lies, from the start of a frame: */
+#define AT_IP      ETH_BYTES
+#define AT_TOTAL   (AT_IP + 2) /* and the identification */
+#define AT_FLAGS   (AT_IP + 6) /* and time to live, protocol */
+#define AT_IP_SUM  (AT_IP + 10)
+#define AT_ADDR    (AT_IP + 12) /* both */
+#define AT_UDP     (AT_IP + V4_BYTES)
+#define AT_UDP_LEN (AT_UDP + 4) /* and the sum */
+static_assert(AT_UDP + UDP_BYTES == FRAME_AGAIN_BYTES, "all heads");
+
+static uint64_t
+load64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/* The pseudo head's sum, but for the length. */
+static uint64_t
+again_pseudo(const uint8_t *p)
+{
+	return (uint64_t)load32(p + AT_ADDR) + load32(p + AT_ADDR + 4) + htobe16(PROTO_UDP);
+}
+
+bool
+frame_again(struct slice bytes, enum frame_sum sum, const uint8_t head[FRAME_AGAIN_BYTES],
+	    struct slice *ret_body)
+{
+	const uint8_t *p = bytes.p;
+	size_t total, len;
+
+	if (bytes.len < FRAME_AGAIN_BYTES || load64(p) != load64(head) ||
+	    load64(p + 8) != load64(head + 8) || load32(p + AT_FLAGS) != load32(head + AT_FLAGS) ||
+	    load64(p + AT_ADDR) != load64(head + AT_ADDR) ||
+	    load32(p + AT_UDP) != load32(head + AT_UDP)) {
+		return false;
+	}
+	total = get16(p + AT_TOTAL);
+	len = get16(p + AT_UDP_LEN);
+	if (total > bytes.len - ETH_BYTES || len < UDP_BYTES || len + V4_BYTES > total ||
+	    sum_fold(sum_v4(p + AT_IP)) != 0xffff) {
+		return false;
+	}
+	if (sum != FRAME_SUM_GOOD && sum_get(p + AT_UDP + 6) != 0 &&
+	    !udp_sum_ok(again_pseudo(p) + htobe16((uint16_t)len), p + AT_UDP, len, sum)) {
+		return false;
+	}
+	*ret_body = slice_of(p + FRAME_AGAIN_BYTES, len - UDP_BYTES);
+	return true;
+}
+
+void
+frame_udp_keep(const uint8_t *body, struct frame_again *ret)
+{
+	uint8_t *p = ret->head;
+
+	memcpy(p, body - FRAME_AGAIN_BYTES, FRAME_AGAIN_BYTES);
+	sum_put(p + AT_TOTAL, 0);
+	sum_put(p + AT_IP_SUM, 0);
+	sum_put(p + AT_UDP_LEN, 0);
+	sum_put(p + AT_UDP_LEN + 2, 0);
+	ret->ip_sum = sum_fold(sum_v4(p + AT_IP));
+	ret->udp_sum = sum_fold(again_pseudo(p));
+}
+
+size_t
+frame_udp_again(uint8_t *body, size_t len, bool sum_by_nic, const struct frame_again *again)
+{
+	uint8_t *p = body - FRAME_AGAIN_BYTES;
+	uint16_t sum, total = htobe16((uint16_t)(V4_BYTES + UDP_BYTES + len));
+	uint16_t udp_len = htobe16((uint16_t)(UDP_BYTES + len));
+
+	memcpy(p, again->head, FRAME_AGAIN_BYTES);
+	memcpy(p + AT_TOTAL, &total, sizeof(total));
+	memcpy(p + AT_UDP_LEN, &udp_len, sizeof(udp_len));
+	sum_put(p + AT_IP_SUM, (uint16_t)~sum_fold((uint64_t)again->ip_sum + total));
+	sum = sum_fold((uint64_t)again->udp_sum + udp_len);
+	if (!sum_by_nic) {
+		sum = (uint16_t)~sum_fold(sum_add(sum, p + AT_UDP, UDP_BYTES + len));
+		sum = sum != 0 ? sum : 0xffff;
+	}
+	sum_put(p + AT_UDP + 6, sum);
+	return FRAME_AGAIN_BYTES;
 }
 
 static void

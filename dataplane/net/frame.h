@@ -79,6 +79,27 @@ int frame_read(struct slice bytes, enum frame_sum sum, struct frame *f);
  * Returns:   how many bytes the heads are. */
 size_t frame_udp(uint8_t *body, struct frame *f);
 
+/* What comes in bursts from one end has the same heads but for lengths, identification and sums.
+ *
+ * frame_again reads a datagram (IPv4, no tag) whose heads are otherwise those of another frame that
+ * frame_read took. Returns: whether it is one, with the body; all else is for frame_read.
+ *
+ * frame_udp_again is frame_udp for a datagram from where and to where the one went whose heads are
+ * in *again, which frame_udp_keep keeps of a frame just written (IPv4, no tag). */
+#define FRAME_AGAIN_L2    14
+#define FRAME_AGAIN_L3    20
+#define FRAME_AGAIN_BYTES (FRAME_AGAIN_L2 + FRAME_AGAIN_L3 + 8)
+
+struct frame_again {
+	uint8_t head[FRAME_AGAIN_BYTES];
+	uint32_t ip_sum, udp_sum; /* of what does not change */
+};
+
+bool frame_again(struct slice bytes, enum frame_sum sum, const uint8_t head[FRAME_AGAIN_BYTES],
+		 struct slice *ret_body);
+void frame_udp_keep(const uint8_t *body, struct frame_again *ret);
+size_t frame_udp_again(uint8_t *body, size_t len, bool sum_by_nic, const struct frame_again *again);
+
 /* frame_small writes a frame of any other kind at p.
  * Returns:   its length; 0 when it does not fit room. */
 size_t frame_small(uint8_t *p, size_t room, const struct frame *f);

@@ -15,6 +15,7 @@ host_init(struct host *h, const struct host_cfg *cfg)
 	REQUIRE(cfg->vlan <= FRAME_VLAN_MAX);
 	memset(h, 0, sizeof(*h));
 	h->cfg = *cfg;
+	h->datagram_max = (uint32_t)cfg->mtu - (frame_is_v4(cfg->at.ip) ? 28 : 48);
 	h->out = (struct frame){ .kind = FRAME_UDP,
 				 .vlan = cfg->vlan,
 				 .from.port = cfg->at.port,
@@ -40,13 +41,8 @@ neighbours_of(struct host *h, const uint8_t ip[FRAME_IP_BYTES])
 static const struct host_neighbour *
 neighbour_find(struct host *h, const uint8_t ip[FRAME_IP_BYTES], uint64_t now_ns)
 {
-	struct host_neighbour *set = &h->neighbour[h->last];
+	struct host_neighbour *set = neighbours_of(h, ip);
 
-	if (likely(set->heard_ns != 0 && memcmp(set->ip, ip, FRAME_IP_BYTES) == 0 &&
-		   now_ns - set->heard_ns < HOST_EXPIRE_NS)) {
-		return set;
-	}
-	set = neighbours_of(h, ip);
 	for (uint32_t i = 0; i < HOST_WAYS; i++) {
 		if (set[i].heard_ns != 0 && memcmp(set[i].ip, ip, FRAME_IP_BYTES) == 0) {
 			return now_ns - set[i].heard_ns < HOST_EXPIRE_NS ? &set[i] : NULL;
@@ -71,6 +67,7 @@ neighbour_learn(struct host *h, const struct frame_end *end, uint64_t now_ns)
 	    memcmp(end->ip, ip_none, sizeof(ip_none)) == 0) {
 		return;
 	}
+	h->in_set = h->out_set = false;
 	for (uint32_t i = 0; i < HOST_WAYS; i++) {
 		if (set[i].heard_ns != 0 && memcmp(set[i].ip, end->ip, FRAME_IP_BYTES) == 0) {
 			n = &set[i];
@@ -122,14 +119,29 @@ host_answer(struct host *h, const struct frame *asked, enum frame_kind kind, uin
 	return HOST_ANSWER;
 }
 
-enum host_verdict
-host_input(struct host *h, struct slice bytes, bool sum_good, uint64_t now_ns,
-	   struct wire_addr *ret_from, struct slice *ret, uint8_t *answer, size_t room,
-	   size_t *ret_answer)
+/* The next one may be of the same kind: frame_again. */
+static void
+host_remember(struct host *h, struct slice bytes, const struct frame *f)
 {
-	enum frame_sum sum = sum_good         ? FRAME_SUM_GOOD
-			     : h->cfg.partial ? FRAME_SUM_PARTIAL
-					      : FRAME_SUM_CHECK;
+	const struct host_neighbour *n = &h->neighbour[h->last];
+
+	h->in_set = f->vlan == 0 && h->cfg.vlan == 0 && frame_is_v4(f->from.ip) &&
+		    bytes.p + FRAME_AGAIN_BYTES == f->body.p &&
+		    memcmp(n->ip, f->from.ip, FRAME_IP_BYTES) == 0 &&
+		    memcmp(n->mac, f->from.mac, FRAME_MAC_BYTES) == 0;
+	if (h->in_set) {
+		memcpy(h->in_head, bytes.p, FRAME_AGAIN_BYTES);
+		memcpy(h->in_from.ip, f->from.ip, FRAME_IP_BYTES);
+		h->in_from.port = f->from.port;
+	}
+}
+
+/* A frame of any kind. */
+static noinline enum host_verdict
+host_read(struct host *h, struct slice bytes, enum frame_sum sum, uint64_t now_ns,
+	  struct wire_addr *ret_from, struct slice *ret, uint8_t *answer, size_t room,
+	  size_t *ret_answer)
+{
 	bool unicast;
 	struct frame f;
 	int err = frame_read(bytes, sum, &f);
@@ -150,6 +162,7 @@ host_input(struct host *h, struct slice bytes, bool sum_good, uint64_t now_ns,
 			memcpy(ret_from->ip, f.from.ip, FRAME_IP_BYTES);
 			ret_from->port = f.from.port;
 			*ret = f.body;
+			host_remember(h, bytes, &f);
 			return HOST_DATAGRAM;
 		}
 		break;
@@ -190,12 +203,29 @@ host_input(struct host *h, struct slice bytes, bool sum_good, uint64_t now_ns,
 	return HOST_DROP;
 }
 
+enum host_verdict
+host_input(struct host *h, struct slice bytes, bool sum_good, uint64_t now_ns,
+	   struct wire_addr *ret_from, struct slice *ret, uint8_t *answer, size_t room,
+	   size_t *ret_answer)
+{
+	enum frame_sum sum = sum_good         ? FRAME_SUM_GOOD
+			     : h->cfg.partial ? FRAME_SUM_PARTIAL
+					      : FRAME_SUM_CHECK;
+
+	if (likely(h->in_set) && likely(frame_again(bytes, sum, h->in_head, ret))) {
+		h->neighbour[h->last].heard_ns = now_ns;
+		*ret_from = h->in_from;
+		return HOST_DATAGRAM;
+	}
+	return host_read(h, bytes, sum, now_ns, ret_from, ret, answer, room, ret_answer);
+}
+
 /* ------------------------------------------------------------------------ out */
 
 size_t
 host_datagram_max(const struct host *h)
 {
-	return (size_t)h->cfg.mtu - (frame_is_v4(h->cfg.at.ip) ? 28 : 48);
+	return h->datagram_max;
 }
 
 /* Who has that address? Of IPv6 only those are asked whose address ends alike. */
@@ -226,9 +256,19 @@ host_ask(struct host *h, const uint8_t ip[FRAME_IP_BYTES], uint8_t *p, uint64_t 
 	return frame_small(p, FRAME_SMALL_MAX, &f);
 }
 
-int
-host_output(struct host *h, const struct wire_addr *to, uint8_t *body, size_t len, uint64_t now_ns,
-	    struct frame *f, size_t *ret_head, size_t *ret_ask)
+/* A datagram to where the last one went, whose neighbour is the one heard of last: they come in
+ * bursts, as those that they answer. */
+static bool
+is_again(const struct host *h, const struct wire_addr *to, size_t len, uint64_t now_ns)
+{
+	return h->out_set && len <= h->datagram_max && h->out_to.port == to->port &&
+	       memcmp(h->out_to.ip, to->ip, FRAME_IP_BYTES) == 0 &&
+	       now_ns - h->neighbour[h->last].heard_ns < HOST_EXPIRE_NS;
+}
+
+static noinline int
+host_write(struct host *h, const struct wire_addr *to, uint8_t *body, size_t len, uint64_t now_ns,
+	   struct frame *f, size_t *ret_head, size_t *ret_ask)
 {
 	const struct host_neighbour *n;
 
@@ -251,5 +291,25 @@ host_output(struct host *h, const struct wire_addr *to, uint8_t *body, size_t le
 	memcpy(f->to.ip, to->ip, FRAME_IP_BYTES);
 	f->to.port = to->port;
 	*ret_head = frame_udp(body, f);
+	if (n == &h->neighbour[h->last] && *ret_head == FRAME_AGAIN_BYTES) {
+		frame_udp_keep(body, &h->out_again);
+		h->out_to = *to;
+		h->out_set = true;
+	}
+	return 0;
+}
+
+int
+host_output(struct host *h, const struct wire_addr *to, uint8_t *body, size_t len, uint64_t now_ns,
+	    struct frame *f, size_t *ret_head, size_t *ret_ask)
+{
+	if (unlikely(!is_again(h, to, len, now_ns))) {
+		return host_write(h, to, body, len, now_ns, f, ret_head, ret_ask);
+	}
+	*ret_ask = 0;
+	f->sum_by_nic = h->cfg.sum_by_nic;
+	f->l2_bytes = FRAME_AGAIN_L2;
+	f->l3_bytes = FRAME_AGAIN_L3;
+	*ret_head = frame_udp_again(body, len, f->sum_by_nic, &h->out_again);
 	return 0;
 }
