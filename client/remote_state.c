@@ -101,6 +101,30 @@ group_answer(const struct rpc_reply *reply, const uint16_t *todo, const struct l
 	return n;
 }
 
+/* Puts those of one net tile beside each other; lane[i] is that of todo[i]. */
+static void
+looks_sort(struct mb_client *c, const struct slice *key, uint16_t *todo, size_t cnt,
+	   uint8_t lane[CLIENT_MANY])
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < cnt; i++) {
+		lane[i] = (uint8_t)remote_lane(c, key[todo[i]]);
+	}
+	for (uint8_t l = 0; at < cnt; l++) {
+		for (size_t i = at; i < cnt; i++) {
+			if (lane[i] == l) {
+				uint16_t k = todo[i];
+
+				todo[i] = todo[at];
+				lane[i] = lane[at];
+				todo[at] = k;
+				lane[at++] = l;
+			}
+		}
+	}
+}
+
 /* One round of asking. Returns: how many keys are still to be asked for. */
 static size_t
 looks_round(struct mb_client *c, const struct slice *key, uint16_t *todo, size_t cnt,
@@ -111,12 +135,18 @@ looks_round(struct mb_client *c, const struct slice *key, uint16_t *todo, size_t
 	struct rpc_reply reply[CLIENT_MANY];
 	uint8_t *bytes[CLIENT_MANY];
 	int said[CLIENT_MANY];
+	uint8_t lane[CLIENT_MANY];
 	uint32_t told, most = 0;
 	size_t g_cnt = 0, left = 0;
 
+	looks_sort(c, key, todo, cnt, lane);
 	for (size_t at = 0; at < cnt; at += g[g_cnt++].cnt) {
-		g[g_cnt] = (struct look_group){ (uint32_t)at, MIN(*group, (uint32_t)(cnt - at)),
-						NULL };
+		uint32_t n = 1;
+
+		while (n < *group && at + n < cnt && lane[at + n] == lane[at]) {
+			n++;
+		}
+		g[g_cnt] = (struct look_group){ (uint32_t)at, n, NULL };
 		group_question(key, todo, &g[g_cnt], &req[g_cnt]);
 	}
 	remote_ask_many(c, req, g_cnt, reply, bytes, said);

@@ -336,6 +336,16 @@ door_admin(struct door *d, struct flow_ref ref, const struct rpc_request *r)
 /* -------------------------------------------------------------------- service */
 
 static void
+door_hello(struct door *d, struct flow_ref ref)
+{
+	uint8_t p[WAYS_BYTES_MAX];
+	struct rpc_reply r = { .n = (int64_t)d->cfg.node_id };
+
+	r.payload = slice_of(p, ways_write(p, d->cfg.ways));
+	door_reply(d, ref, &r);
+}
+
+static void
 door_request(void *ctx, struct flow_ref ref, struct slice bytes)
 {
 	struct door *d = ctx;
@@ -358,7 +368,7 @@ door_request(void *ctx, struct flow_ref ref, struct slice bytes)
 		door_admin(d, ref, &r);
 		break;
 	case RPC_HELLO:
-		door_end(d, ref, 0, (int64_t)d->cfg.node_id);
+		door_hello(d, ref);
 		break;
 	default:
 		door_state(d, ref, &r, bytes);

@@ -120,7 +120,7 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 			MAX((uint16_t)(fc.datagram - SEAL_BYTES), (uint16_t)WIRE_DATAGRAM_MIN);
 	}
 	t->memory_bytes = cfg->memory_bytes;
-	metrics_init(&t->metrics, METRICS_OWNER_net, 0);
+	metrics_init(&t->metrics, METRICS_OWNER_net, cfg->idx);
 	memcpy(fc.secret, cfg->secret, sizeof(fc.secret));
 	t->memory = mmap(NULL, t->memory_bytes, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

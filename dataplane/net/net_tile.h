@@ -38,6 +38,7 @@ struct net_service {
 };
 
 struct net_tile_cfg {
+	uint32_t idx;
 	const struct seal *seal; /* copied; NULL: nothing is sealed */
 	struct net_io io;        /* open; the tile closes it with itself */
 	uint64_t memory_bytes;   /* for messages that are on their way, or kept for their clients */
