@@ -357,6 +357,28 @@ remote_lane(struct mb_client *c, struct slice key)
 	return lane_of_key(c->remote, key)->idx;
 }
 
+uint32_t
+remote_target(struct mb_client *c, struct slice key)
+{
+	const struct remote *r = c->remote;
+	uint64_t hash;
+
+	if (r->ways.shard_cnt == 0) {
+		return REMOTE_TARGET_NONE;
+	}
+	hash = r->ways.shard_cnt > 1 ? hash_bytes(key.p, key.len) : 0;
+	return cache_tile_of(hash, r->ways.shard_cnt) * CARRIER_LANES + remote_lane(c, key);
+}
+
+size_t
+remote_room(struct mb_client *c, struct slice key)
+{
+	size_t head = rpc_request_bytes(key.len, 0);
+	uint16_t mss = lane_of_key(c->remote, key)->ask.mss;
+
+	return MAX((size_t)mss, head) - head;
+}
+
 static struct lane *
 lane_of(struct remote *r, const struct rpc_request *req)
 {

@@ -440,6 +440,12 @@ op_keep(struct door_op *op, struct slice bytes)
 	struct client_write *w = op->r.op == RPC_WRITE ? &op->write : NULL;
 	ptrdiff_t by;
 
+	if (w != NULL && w->step == 1 && w->ask.open && !w->told) {
+		/* A cache tile has all of it. */
+		op->r.name = op->r.payload = w->set = slice_of(NULL, 0);
+		w->op.key = w->op.field = w->op.value = slice_of(NULL, 0);
+		return true;
+	}
 	if (w != NULL && w->step == 1 && w->ask.open && w->set.len == 0 &&
 	    w->op.value.len > WSET_INLINE_MAX) {
 		bytes.len = (size_t)(w->op.value.p - bytes.p);
