@@ -29,7 +29,6 @@
 #define RECV_BURST  64
 #define FLUSH       16
 #define GROUP_FIRST 16
-#define SPIN_NS     (20 * NS_PER_US)
 #define AGAIN_NS    NS_PER_S /* a lane that failed is tried again */
 
 static void hello_end(struct lane *l, const struct rpc_reply *reply);
@@ -226,7 +225,7 @@ remote_pump(struct mb_client *c, uint64_t until_ns)
 		if (until_ns == 1 || (until_ns != 0 && at_ns >= until_ns)) {
 			return 0;
 		}
-		if (at_ns - from_ns < SPIN_NS) {
+		if (at_ns - from_ns < r->way.spin_ns) {
 			sched_yield(); /* the node may be on this machine, and on this cpu */
 			continue;
 		}
