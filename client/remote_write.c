@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* remote_write - writing to the store of a node that is elsewhere
  *
- * Of many values that are put at once, those whose keys have one shard go in one request, as many as
- * a datagram holds: the cache tile takes them as the write set of one call. What became of that is
- * what became of each. All other writes are a request each. (A node that was started again may have
- * other shards than it told of: it refuses such a set, and then they are written one by one.)
+ * Of many values that are put at once, those whose keys have one shard go in one request, as many
+ * as a datagram holds: the cache tile takes them as the write set of one call. What became of that
+ * is what became of each. All other writes are a request each. (A node that was started again may
+ * have other shards than it told of: it refuses such a set, and then they are written one by one.)
  */
 #include <stdlib.h>
 #include <string.h>
@@ -46,8 +46,8 @@ struct questions {
 	struct wset set[CLIENT_MANY]; /* op_cnt 0: it is of one write */
 	uint32_t target[CLIENT_MANY]; /* of a set */
 	uint32_t cnt;
-	uint32_t open[TARGETS];    /* the last set of a target, + 1 */
-	uint32_t of[CLIENT_MANY];  /* of each write: its question; NO_QUESTION */
+	uint32_t open[TARGETS];   /* the last set of a target, + 1 */
+	uint32_t of[CLIENT_MANY]; /* of each write: its question; NO_QUESTION */
 };
 #define NO_QUESTION CLIENT_MANY
 

@@ -253,10 +253,10 @@ static int
 look_reply(struct door *d, struct flow_ref ref, const struct rpc_request *r, int err,
 	   struct cache_value *v)
 {
-	int said = r->n == 1               ? many_reply(d, ref, r, err, v)
-		   : err != 0              ? err
+	int said = r->n == 1            ? many_reply(d, ref, r, err, v)
+		   : err != 0           ? err
 		   : r->payload.len > 0 ? part_reply(d, ref, r->payload, v)
-					   : whole_reply(d, ref, v);
+					: whole_reply(d, ref, v);
 
 	if (err == 0) {
 		client_look_end(d->client, v);

@@ -174,7 +174,6 @@ slot_run(struct flow_serve *s, struct session *c, struct slot *slot, struct slic
 {
 	struct flow_ref ref = { (uint32_t)(c - s->session), c->gen, slot->id };
 
-	s->stats.request++;
 	slot->state = SLOT_RUNNING;
 	slot->since_ns = now_ns;
 	c->running++;
@@ -206,6 +205,7 @@ slot_take(struct flow_serve *s, struct session *c, struct slot *slot, const stru
 		return;
 	}
 	slot->told = true;
+	s->stats.request++;
 	x->rx.p = NULL; /* ours until it was run */
 	flow_xfer_free(s, c, slot);
 	slot_run(s, c, slot, slice_of(p, len), now_ns);
@@ -234,6 +234,7 @@ slot_begin(struct flow_serve *s, struct session *c, struct slot *slot, const str
 
 	if (h->len == h->total) {
 		slot_renew(s, c, slot, h->id);
+		s->stats.request++;
 		slot_run(s, c, slot, body, now_ns);
 		return;
 	}

@@ -9,8 +9,8 @@
  *                  GIVEN ◄──all acknowledged──────┼──┼─────────── SENDING ┘
  *                                                  └─ ANSWERED
  *
- * KEPT, GIVEN and ANSWERED slots take the next id that comes; what was kept is freed then, or when a
- * request says that its client is done with it. A request is known to whoever runs it by its
+ * KEPT, GIVEN and ANSWERED slots take the next id that comes; what was kept is freed then, or when
+ * a request says that its client is done with it. A request is known to whoever runs it by its
  * flow_ref, which stays safe to use when the session has ended meanwhile.
  *
  * Of a request that changes nothing (a get) no answer needs to be kept: asked once more it runs

@@ -175,8 +175,8 @@ sum_get(const uint8_t *p)
 
 /* -------------------------------------------------------------------- reading */
 
-/* Whether the sum of a datagram (heads of UDP and body) is right: pseudo is that of the heads before
- * it. */
+/* Whether the sum of a datagram (heads of UDP and body) is right: pseudo is that of the heads
+ * before it. */
 static bool
 udp_sum_ok(uint64_t pseudo, const uint8_t *p, size_t len, enum frame_sum sum)
 {

@@ -96,9 +96,7 @@ static enum host_verdict
 host_answer(struct host *h, const struct frame *asked, enum frame_kind kind, uint8_t *answer,
 	    size_t room, size_t *ret_answer)
 {
-	struct frame f = { .kind = kind,
-			   .vlan = asked->vlan,
-			   .to = asked->from };
+	struct frame f = { .kind = kind, .vlan = asked->vlan, .to = asked->from };
 
 	memcpy(f.from.mac, h->cfg.mac, FRAME_MAC_BYTES);
 	memcpy(f.from.ip, h->cfg.at.ip, FRAME_IP_BYTES);

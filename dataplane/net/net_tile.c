@@ -105,8 +105,9 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 				     .xfer_max = XFER_MAX,
 				     .client_bytes = cfg->memory_bytes / 2,
 				     .datagram = (uint16_t)cfg->io.ops->datagram_max(cfg->io.io) };
-	struct flow_serve_ops ops = { tile_send,    tile_alloc, tile_free,
-				      tile_request, tile_draft, t };
+	struct flow_serve_ops ops = {
+		tile_send, tile_alloc, tile_free, tile_request, tile_draft, t
+	};
 	int err = MB_ERR_NO_MEMORY;
 
 	if (t == NULL) {
