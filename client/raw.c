@@ -32,6 +32,13 @@ client_raw_bytes(const struct mb_reply *reply)
 	return r != NULL && r->err == 0 ? slice_of(r->p, r->len) : slice_of(NULL, 0);
 }
 
+bool
+client_raw_idle(struct mb_client *c)
+{
+	return c->done_head == c->done_tail && c->next_deadline_ns == 0 && c->dead == 0 &&
+	       domain_idle(c->d);
+}
+
 void
 client_raw_look(struct mb_client *c)
 {

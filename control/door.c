@@ -397,6 +397,9 @@ door_poll(void *ctx, uint64_t now_ns)
 	int cnt = 0;
 
 	(void)now_ns;
+	if (likely(client_raw_idle(d->client))) {
+		return STAILQ_EMPTY(&d->ready) ? 0 : door_state_poll(d);
+	}
 	while (cnt < REPLY_BURST && mb_call_poll(d->client, &reply) == 1) {
 		door_on_reply(d, &reply);
 		cnt++;

@@ -44,6 +44,7 @@ struct net_tile {
 	bool started, failed, naps;
 	bool futex_out, futex_unknown;
 	_Alignas(8) uint8_t plain[WIRE_DATAGRAM_MAX];
+	uint8_t *drafted;             /* the body that tile_draft gave last */
 	uint8_t draft[WIRE_BODY_MAX]; /* of what will be sealed */
 };
 
@@ -52,8 +53,14 @@ tile_send(void *ctx, const struct wire_addr *to, const struct wire_head *h, cons
 {
 	struct net_tile *t = ctx;
 	size_t len = WIRE_HEAD_BYTES + (size_t)h->len + (t->seal.cnt > 0 ? SEAL_BYTES : 0);
-	uint8_t *p = t->io.ops->room(t->io.io, len);
+	uint8_t *p;
 
+	if (body == t->drafted && body != NULL) { /* nothing was sent since: it is there */
+		p = t->drafted - WIRE_HEAD_BYTES;
+		t->drafted = NULL;
+	} else {
+		p = t->io.ops->room(t->io.io, len);
+	}
 	if (p != NULL) {
 		t->io.ops->send(t->io.io, to, seal_put(&t->seal, p, h, body));
 	}
@@ -70,7 +77,8 @@ tile_draft(void *ctx, size_t len)
 		return t->draft;
 	}
 	p = t->io.ops->room(t->io.io, WIRE_HEAD_BYTES + len);
-	return p != NULL ? p + WIRE_HEAD_BYTES : NULL;
+	t->drafted = p != NULL ? p + WIRE_HEAD_BYTES : NULL;
+	return t->drafted;
 }
 
 static void *

@@ -197,6 +197,23 @@ int domain_ask(struct domain *d, struct domain_msg *m, const void *text, size_t 
  *          half is corrupt or the node died. */
 int domain_poll(struct domain *d, struct desc *ret, struct channel **ret_ch);
 
+/* domain_idle is a turn of domain_poll without a call, for who polls between other work: true, there
+ * was nothing; false, ask domain_poll. */
+static inline bool
+domain_idle(struct domain *d)
+{
+	if (d->turn % BELL_SWEEP == 0 || d->dying.kind != DESC_NONE) {
+		return false;
+	}
+	for (uint32_t i = 0; i < HOT_CNT; i++) {
+		if (d->hot[i] != PORT_CNT && !channel_idle(&d->ch[d->hot[i]])) {
+			return false;
+		}
+	}
+	d->turn++;
+	return true;
+}
+
 /* What a wait is for: the daemon, if it uses this cpu too, cannot answer before it has it. */
 enum domain_await {
 	AWAIT_ANY,
