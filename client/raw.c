@@ -61,6 +61,12 @@ client_raw_arm(struct mb_client *c, bool up, uint32_t *ret_expect)
 }
 
 bool
+client_raw_awaits(const struct mb_client *c)
+{
+	return c->call_cnt > 0 && c->ask_cnt == 0;
+}
+
+bool
 client_raw_waits(const struct mb_client *c)
 {
 	return c->call_cnt + c->late_cnt + c->ask_cnt > 0;

@@ -33,6 +33,9 @@ void client_raw_look(struct mb_client *c);
  * *ret_expect from it. */
 const _Atomic uint32_t *client_raw_arm(struct mb_client *c, bool up, uint32_t *ret_expect);
 
+/* client_raw_awaits tells whether executors are at calls, and nothing is asked of the daemon. */
+bool client_raw_awaits(const struct mb_client *c);
+
 /* client_raw_waits tells whether anything is not answered yet. */
 bool client_raw_waits(const struct mb_client *c);
 

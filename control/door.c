@@ -428,6 +428,14 @@ door_waits(void *ctx)
 }
 
 static bool
+door_awaits(void *ctx)
+{
+	struct door *d = ctx;
+
+	return client_raw_awaits(d->client);
+}
+
+static bool
 door_drain(void *ctx)
 {
 	struct door *d = ctx;
@@ -458,6 +466,7 @@ door_create(struct door **ret, const struct door_cfg *cfg, struct net_service *r
 					     .request = door_request,
 					     .poll = door_poll,
 					     .arm = door_arm,
+					     .awaits = door_awaits,
 					     .waits = door_waits,
 					     .drain = door_drain,
 					     .stop = door_stop,

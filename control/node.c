@@ -155,6 +155,17 @@ node_spin_release(void *ctx)
 	spin_release(s->hints, s->cpu, s->who);
 }
 
+static bool
+node_runs_executor(const struct node *n, int cpu)
+{
+	for (uint32_t i = 0; i < n->topo->executor_cnt; i++) {
+		if ((int)n->topo->executor[i].cpu == cpu) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static int
 node_lcores(struct node *n, char why[NODE_WHY_BYTES])
 {
@@ -168,6 +179,7 @@ node_lcores(struct node *n, char why[NODE_WHY_BYTES])
 		cfg.idx = i;
 		cfg.cpu = n->topo->lcore[i].cpu;
 		cfg.drain_ns = DRAIN_NS;
+		cfg.await_ns = node_runs_executor(n, cfg.cpu) ? 0 : cfg.await_ns;
 		spin_ctx[i] =
 			(struct spin_ctx){ n->hints, n->topo->lcore[i].cpu, PROC_DAEMON + 1 + i };
 		if (n->topo->lcore[i].shared) {

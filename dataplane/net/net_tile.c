@@ -341,6 +341,14 @@ net_tile_arm(void *ctx, bool up)
 	t->naps = up && word != NULL && !tile_futex(t, word, expect);
 }
 
+static bool
+net_tile_awaits(void *ctx)
+{
+	struct net_tile *t = ctx;
+
+	return t->started && t->service.awaits(t->service.ctx);
+}
+
 static uint64_t
 net_tile_next_timer(void *ctx)
 {
@@ -386,6 +394,7 @@ const struct tile_ops net_tile_ops = {
 	.poll = net_tile_poll,
 	.housekeeping = net_tile_housekeeping,
 	.arm = net_tile_arm,
+	.awaits = net_tile_awaits,
 	.next_timer_ns = net_tile_next_timer,
 	.drain = net_tile_drain,
 	.stop = net_tile_stop,

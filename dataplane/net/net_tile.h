@@ -30,6 +30,8 @@ struct net_service {
 	/* The tile is about to sleep, or awake again. *ret_word, if not NULL: a futex word that
 	 * wakes it while it holds `expect`. */
 	const _Atomic uint32_t *(*arm)(void *ctx, bool up, uint32_t *ret_expect);
+	/* As tile_ops.awaits. */
+	bool (*awaits)(void *ctx);
 	/* Whether the service waits for something whose coming is told by that word only. */
 	bool (*waits)(void *ctx);
 	bool (*drain)(void *ctx);

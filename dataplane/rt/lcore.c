@@ -91,6 +91,7 @@ lcore_cfg_default(struct lcore_cfg *ret_cfg)
 		.cpu = -1,
 		.spin_ns = 50 *
 			   NS_PER_US, /* about what a wake costs both sides: never twice the best */
+		.await_ns = 2 * NS_PER_US, /* two switches: 3 us here */
 		.housekeeping_ns = 1 * NS_PER_MS,
 		.drain_ns = NS_PER_S,
 	};
@@ -266,6 +267,24 @@ account(struct lcore *l, bool busy)
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
+/* Whether what a tile waits for is about to come from another core: two switches of threads, there
+ * and back, take longer. */
+static bool
+awaits(const struct lcore *l)
+{
+	if (l->now_ns - l->busy_ns >= l->cfg.await_ns) {
+		return false;
+	}
+	for (uint32_t i = 0; i < l->tile_cnt; i++) {
+		const struct tile *t = &l->tile[i];
+
+		if (t->ops->awaits != NULL && t->ops->awaits(t->ctx)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* May the lcore, idle, go on polling? Asks for the cpu's token when it begins to. */
 static bool
 may_spin(struct lcore *l)
@@ -280,7 +299,7 @@ may_spin(struct lcore *l)
 			metrics_add(l->metrics, METRIC_lcore_spin_refused, 1);
 		}
 	}
-	if (l->spin == SPIN_ALONE) {
+	if (l->spin == SPIN_ALONE || awaits(l)) {
 		cpu_pause();
 	} else {
 		sched_yield();
