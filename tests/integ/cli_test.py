@@ -837,6 +837,12 @@ class UpAndDown(Case):
         self.fails('up', '--set', 'executor.cuont=2', code=2, says='executor.count')
         self.fails('up', '--set', 'executor.count=many', code=2, says='executor.count')
         self.fails('up', '--config', '/nonexistent', code=2, says='/nonexistent')
+        self.fails('up', '--config', NODE.folder, code=2, says='directory')
+        path = os.path.join(NODE.folder, 'wrong.conf')
+        with open(path, 'w', encoding='ascii') as f:
+            f.write('[net]\nmemory = lots\n[nosuch]\nx = 1\n[executor]\ncount = -1\n')
+        for each in ('net.memory', 'nosuch.x', 'executor.count'): # all mistakes at once
+            self.fails('up', '--config', path, code=2, says=each)
 
     def test_no_node(self):
         self.fails('status', '--socket', '/nonexistent', code=3, says='microburst up')
