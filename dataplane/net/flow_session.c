@@ -4,8 +4,8 @@
  * A HELLO costs nothing but its answer: the session's number is made of the client's address, its
  * number, the time and a secret, so it can be checked when the first request brings it back, and
  * only who receives at that address knows it (as TCP's SYN cookies). The session is made then. The
- * hash is SipHash, made for this: from the numbers that somebody was given for addresses of his own,
- * those of other addresses must not follow.
+ * hash is SipHash, made for this: from the numbers that somebody was given for addresses of his
+ * own, those of other addresses must not follow.
  *
  * A client that leaves says so, and its session goes; but not the knowledge that it was: a copy
  * of one of its requests that is still on its way would make the session again, and run. That

@@ -161,7 +161,10 @@ sock_named(const char *given)
 {
 	const char *env = getenv("MICROBURST_SOCKET");
 
-	return given != NULL && given[0] != '\0' ? given : env != NULL && env[0] != '\0' ? env : NULL;
+	if (given != NULL && given[0] != '\0') {
+		return given;
+	}
+	return env != NULL && env[0] != '\0' ? env : NULL;
 }
 
 int

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* unfreed SOCKET - calls without freeing an answer, until that is refused; then frees one and calls */
+/* unfreed SOCKET - calls without freeing an answer until that is refused, frees one, calls */
 #include <stdio.h>
 
 #include <microburst/client.h>

@@ -377,9 +377,8 @@ nobody_elses_node_is_entered_unnamed(void **state)
 			int s = socket(AF_UNIX, SOCK_SEQPACKET, 0);
 
 			as_user(who[i]);
-			if (bind(s, (struct sockaddr *)&sa, sizeof(sa)) != 0 ||
-			    listen(s, 8) != 0 || chmod(sa.sun_path, 0777) != 0 ||
-			    write(ready[1], "", 1) != 1) {
+			if (bind(s, (struct sockaddr *)&sa, sizeof(sa)) != 0 || listen(s, 8) != 0 ||
+			    chmod(sa.sun_path, 0777) != 0 || write(ready[1], "", 1) != 1) {
 				_exit(1);
 			}
 			pause();
