@@ -103,6 +103,7 @@ node_net(struct node *n, char why[NODE_WHY_BYTES])
 			return err;
 		}
 		cfg.seal = &seal;
+		cfg.keys = n->params.net_keys;
 	}
 	err = n->params.net_nic[0] != '\0' ? net_nic(n, &listen, &cfg.io, why)
 					   : net_socket(n, &listen, &cfg.io, why);
