@@ -59,9 +59,9 @@ treeval_begin(struct grove *g, const struct envelope *e, struct treeval_edit *ed
 }
 
 int
-treeval_seal(struct grove *g, struct treeval_edit *edit)
+treeval_seal(struct grove *g, struct treeval_edit *edit, uint32_t node_cnt)
 {
-	int err = grove_seal(g, &edit->grove);
+	int err = grove_seal(g, &edit->grove, node_cnt);
 
 	return err != 0 ? err : measure(edit);
 }
@@ -79,7 +79,7 @@ treeval_make(struct grove *g, struct slice envelope, struct treeval_edit *edit)
 		return err;
 	}
 	err = grove_add(g, &edit->grove, &t);
-	err = err != 0 ? err : treeval_seal(g, edit);
+	err = err != 0 ? err : treeval_seal(g, edit, UINT32_MAX);
 	if (err != 0) {
 		treeval_abort(g, edit);
 	}
@@ -145,7 +145,7 @@ items_merge(struct grove *g, const struct tree_view *stored, const struct envelo
 		items == NULL ? MB_ERR_CORRUPT : grove_merge(g, stored, state, items, &edit->grove);
 
 	if (side == LATTICE_LEFT && sections_changed) {
-		int err = grove_seal(g, &edit->grove);
+		int err = grove_seal(g, &edit->grove, UINT32_MAX);
 
 		return err != 0 ? err : LATTICE_MIXED;
 	}

@@ -63,7 +63,7 @@ int treeval_merge(struct grove *g, const struct tree_view *stored, struct slice 
 /* A tree in pieces: treeval_begin with what stands around it, grove_add to edit->grove, and
  * treeval_seal. */
 int treeval_begin(struct grove *g, const struct envelope *e, struct treeval_edit *edit);
-int treeval_seal(struct grove *g, struct treeval_edit *edit);
+int treeval_seal(struct grove *g, struct treeval_edit *edit, uint32_t node_cnt);
 
 /* treeval_commit writes edit->bytes to place, which is aligned to 8. Nothing can fail any more. */
 struct slice treeval_commit(struct grove *g, struct treeval_edit *edit, void *place);
