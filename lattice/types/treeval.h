@@ -82,6 +82,15 @@ treeval_root(void *place)
  */
 int treeval_write(struct slice envelope, struct wbuf *out);
 
+/* treeval_compare tells the same in pieces: it looks at some cnt items from *at on (0 at first),
+ * which goes on. */
+enum treeval_same {
+	TREEVAL_SAME,
+	TREEVAL_OTHER,
+	TREEVAL_MORE, /* as far as *at they are the same */
+};
+enum treeval_same treeval_compare(struct slice a, struct slice b, uint32_t *at, uint32_t cnt);
+
 /* treeval_equal tells whether two envelopes are the same value, each in whichever form. */
 bool treeval_equal(struct slice a, struct slice b);
 
