@@ -78,10 +78,10 @@ struct sched_run {
 	struct desc d;      /* as it came */
 	struct desc answer; /* once it has one */
 	uint64_t seq;
-	uint64_t run_ns;   /* all functions together */
-	uint32_t next;     /* in the list of runs, or the free list: + 1 */
-	uint16_t client;   /* 0: dead */
-	uint16_t part_cnt; /* records of parts: waiting or running */
+	uint64_t run_ns;          /* all functions together */
+	uint32_t next;            /* in the list of runs, or the free list: + 1 */
+	uint16_t client;          /* 0: dead */
+	uint16_t part_cnt;        /* records of parts: waiting or running */
 	bool ended;               /* it has its answer; waits for parts that run */
 	bool restart;             /* a result is lost: from the beginning, when no part runs */
 	bool published;           /* one of its functions wrote */
