@@ -47,8 +47,6 @@
 #define CLIENT_MAGIC  UINT32_C(0x4d42434c)
 #define NAME_CACHE    16 /* names looked up last; a power of two */
 #define REPLY_VALUES  8  /* values of an answer without an allocation */
-#define RESEND_MAX    8  /* of calls that no executor had taken yet */
-#define DIRECT_MARGIN 8  /* slots of a channel kept free for releases */
 
 #define CLIENT_ASK_MAX 1024 /* questions to tiles that are open; a power of two */
 #define CLIENT_MANY    128  /* keys of mb_client_get_many that are asked for at once */
