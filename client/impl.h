@@ -12,7 +12,7 @@
  *	collection.c  sets, maps, lists, sorted sets
  *	sibling.c  values that merge as they are, values beside each other
  *	message.c  messages to running calls
- *	remote.c   all of it for a node that is elsewhere
+ *	remote*.c  all of it for a node that is elsewhere
  *
  * Calls. A slot is a call from its start until its answer has been handed out; ids name slots
  * (sequence number modulo MB_CALLS_MAX), so an answer finds its slot without a search.
