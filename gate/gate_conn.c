@@ -359,7 +359,8 @@ command_run(struct gate *g, struct gate_conn *c, struct slice text)
 	}
 	cmd = gate_command_find(g->args[0]);
 	follows = c->call_cnt > 0 ? CMD_CALL : CMD_RUN;
-	if (gate_run_before(c) && (cmd == NULL || (cmd->flags & follows) == 0 || c->multi != NULL)) {
+	if (gate_run_before(c) &&
+	    (cmd == NULL || (cmd->flags & follows) == 0 || c->multi != NULL)) {
 		return GATE_WAIT;
 	}
 	c->command = c->timed = cmd;
@@ -494,7 +495,8 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 			break;
 		}
 		if (rc < 0) {
-			if (c->run == NULL && c->call_cnt == 0) { /* else their replies come first */
+			if (c->run == NULL &&
+			    c->call_cnt == 0) { /* else their replies come first */
 				protocol_error(g, c, rc);
 			}
 			break;

@@ -171,13 +171,11 @@ what_follows_has_the_same_heads(void **state)
 		for (size_t n = 1; n < 200; n++) {
 			memset(body, (int)n, n);
 			a.out_set = false;
-			assert_int_equal(host_output(&a, &to, body, n, now_ns, &f, &head, &ask),
-					 0);
+			assert_int_equal(host_output(&a, &to, body, n, now_ns, &f, &head, &ask), 0);
 			memcpy(first, body - head, head + n);
 			memset(memory, 0, FRAME_HEAD_MAX);
 			assert_int_equal(a.out_set, v6 == 0);
-			assert_int_equal(host_output(&a, &to, body, n, now_ns, &f, &head, &ask),
-					 0);
+			assert_int_equal(host_output(&a, &to, body, n, now_ns, &f, &head, &ask), 0);
 			assert_memory_equal(first, body - head, head + n);
 		}
 		b.out.from.mac[5] = 9;
