@@ -531,11 +531,14 @@ door_state(struct door *d, struct flow_ref ref, const struct rpc_request *r, str
 	}
 	if (err != CLIENT_PENDING && err != MB_ERR_FULL) {
 		op_end(op, err);
-	} else if (!op_keep(op, bytes)) {
+		return;
+	}
+	if (!op_keep(op, bytes)) {
 		/* It may be done, but nothing more can be said of it. */
 		net_tile_refuse(d->tile, ref, MB_ERR_INDETERMINATE);
 		op->lost = true;
-	} else if (err == MB_ERR_FULL) {
+	}
+	if (err == MB_ERR_FULL) { /* nothing is open that would wake it */
 		op_woken(op);
 	}
 }

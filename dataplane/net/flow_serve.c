@@ -262,7 +262,7 @@ slot_begin(struct flow_serve *s, struct session *c, struct slot *slot, const str
 	slot_take(s, c, slot, h, body, now_ns);
 }
 
-/* The same request once more: F1. */
+/* More of a request, or the same once more: F1. */
 static void
 slot_again(struct flow_serve *s, struct session *c, struct slot *slot, const struct wire_head *h,
 	   struct slice body, uint64_t now_ns)
@@ -270,11 +270,12 @@ slot_again(struct flow_serve *s, struct session *c, struct slot *slot, const str
 	struct flow_name n = flow_serve_name(s, c, slot, WIRE_REQUEST);
 	struct flow_rx all;
 
+	if (slot->state == SLOT_TAKING) {
+		slot_take(s, c, slot, h, body, now_ns);
+		return;
+	}
 	s->stats.again++;
 	switch (slot->state) {
-	case SLOT_TAKING:
-		slot_take(s, c, slot, h, body, now_ns);
-		break;
 	case SLOT_RUNNING:
 		flow_rx_init(&all, h->total, h->mss);
 		all.p = (uint8_t *)(uintptr_t)body.p;

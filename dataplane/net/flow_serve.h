@@ -23,6 +23,8 @@
 
 #include "flow.h"
 
+#define FLOW_SECRET_BYTES 16
+
 struct flow_serve;
 
 /* One request at the server. */
@@ -50,7 +52,7 @@ struct flow_serve_cfg {
 	uint32_t xfer_max;     /* messages of several segments that are on their way at once */
 	uint64_t client_bytes; /* of memory, for one client's messages */
 	uint16_t datagram;     /* the widest that can be sent and received here */
-	uint8_t secret[32];    /* random: what sessions are made from */
+	uint8_t secret[FLOW_SECRET_BYTES]; /* random: what sessions are made from */
 };
 
 struct flow_serve_stats {

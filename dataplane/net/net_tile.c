@@ -8,6 +8,7 @@
 #include "net_tile.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <liburing.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -15,6 +16,7 @@
 #include "check.h"
 #include "compiler.h"
 #include "heap.h"
+#include "log.h"
 #include "microburst/error.h"
 #include "timebase.h"
 
@@ -23,6 +25,7 @@
 #define XFER_MAX    4096
 /* No futex in this kernel's io_uring: while answers are awaited, look so often. */
 #define NAP_NS      (50 * NS_PER_US)
+#define KEYS_NS     NS_PER_S /* how often the file of keys is looked at, while datagrams come */
 
 /* Linux 6.7; liburing 2.3 does not name them. */
 #define OP_FUTEX_WAIT 51
@@ -40,6 +43,8 @@ struct net_tile {
 	struct net_service service;
 	struct metrics_block metrics;
 	struct seal seal;
+	const char *keys;
+	uint64_t keys_ns; /* when the file is looked at next */
 	uint64_t now_ns, refused, forged;
 	bool started, failed, naps;
 	bool futex_out, futex_unknown;
@@ -125,6 +130,7 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 	t->service = cfg->service;
 	if (cfg->seal != NULL) {
 		t->seal = *cfg->seal;
+		t->keys = cfg->keys;
 		fc.datagram =
 			MAX((uint16_t)(fc.datagram - SEAL_BYTES), (uint16_t)WIRE_DATAGRAM_MIN);
 	}
@@ -298,6 +304,25 @@ net_tile_poll(void *ctx, uint64_t now_ns)
 }
 
 static void
+tile_keys(struct net_tile *t, uint64_t now_ns)
+{
+	int n;
+
+	if (t->keys == NULL || now_ns < t->keys_ns) {
+		return;
+	}
+	t->keys_ns = now_ns + KEYS_NS;
+	n = seal_renew(&t->seal, t->keys);
+	if (n > 0) {
+		log_at(LOG_NOTICE, "net: %s was read again: %" PRIu32 " keys", t->keys,
+		       t->seal.cnt);
+	} else if (n < 0) {
+		log_at(LOG_WARN, "net: %s changed and cannot be used, the keys stay: %s", t->keys,
+		       mb_err_text(n));
+	}
+}
+
+static void
 net_tile_housekeeping(void *ctx, uint64_t now_ns)
 {
 	struct net_tile *t = ctx;
@@ -307,6 +332,7 @@ net_tile_housekeeping(void *ctx, uint64_t now_ns)
 	if (!t->started) {
 		return;
 	}
+	tile_keys(t, now_ns);
 	flow_serve_poll(t->serve, now_ns);
 	t->io.ops->flush(t->io.io);
 	s = t->io.ops->stats(t->io.io);

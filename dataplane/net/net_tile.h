@@ -42,9 +42,10 @@ struct net_service {
 struct net_tile_cfg {
 	uint32_t idx;
 	const struct seal *seal; /* copied; NULL: nothing is sealed */
+	const char *keys;        /* the file it is from, which stays: read again when it changes */
 	struct net_io io;        /* open; the tile closes it with itself */
 	uint64_t memory_bytes;   /* for messages that are on their way, or kept for their clients */
-	uint8_t secret[32];      /* flow_serve_cfg */
+	uint8_t secret[FLOW_SECRET_BYTES]; /* flow_serve_cfg */
 	struct net_service service;
 };
 

@@ -9,6 +9,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "hash.h"
 #include "microburst/error.h"
 
 #define KEY_AT    3 /* in a head: the number of the key */
@@ -85,6 +86,16 @@ seal_read(struct seal *s, struct slice text, uint32_t *ret_line)
 	return s->cnt > 0 ? 0 : MB_ERR_CONFIG;
 }
 
+/* What differs when a file is written or replaced; 0: there is none. */
+static uint64_t
+file_tag(const struct stat *st)
+{
+	const uint64_t what[] = { (uint64_t)st->st_ino, (uint64_t)st->st_size,
+				  (uint64_t)st->st_ctim.tv_sec, (uint64_t)st->st_ctim.tv_nsec };
+
+	return hash_bytes(what, sizeof(what));
+}
+
 int
 seal_open(struct seal *s, const char *path, bool server)
 {
@@ -103,6 +114,7 @@ seal_open(struct seal *s, const char *path, bool server)
 	} else if (fstat(fd, &st) != 0 || (st.st_mode & 077) != 0) {
 		err = MB_ERR_DENIED;
 	} else {
+		s->file = file_tag(&st);
 		n = read(fd, text, sizeof(text));
 		err = n < 0                        ? MB_ERR_IO
 		      : n == (ssize_t)sizeof(text) ? MB_ERR_CONFIG
@@ -113,6 +125,27 @@ seal_open(struct seal *s, const char *path, bool server)
 	}
 	sodium_memzero(text, sizeof(text));
 	randombytes_buf(s->nonce, sizeof(s->nonce[0]) * 2);
+	return err;
+}
+
+int
+seal_renew(struct seal *s, const char *path)
+{
+	struct stat st;
+	struct seal fresh;
+	uint64_t file = stat(path, &st) == 0 ? file_tag(&st) : 0;
+	int err;
+
+	if (file == s->file) {
+		return 0;
+	}
+	err = seal_open(&fresh, path, s->server);
+	if (err == 0) {
+		*s = fresh;
+		err = 1;
+	}
+	s->file = file;
+	sodium_memzero(&fresh, sizeof(fresh));
 	return err;
 }
 

@@ -48,7 +48,7 @@ head_ok(const struct wire_head *h)
 	case WIRE_HELLO:
 		return h->len >= WIRE_WELCOME_BODY;
 	case WIRE_WELCOME:
-		return h->len >= WIRE_WELCOME_BODY && h->word > 0;
+		return h->len >= WIRE_WELCOME_BODY && h->mss == h->len && h->word > 0;
 	case WIRE_REQUEST:
 	case WIRE_REPLY:
 		return h->id != 0 && piece_ok(h);

@@ -45,7 +45,7 @@ enum wire_kind {
 	/* client -> server: may I? The body is padding, so that the path's width is found out, and
 	 * so that an answer is never longer than its question. */
 	WIRE_HELLO = 1,
-	/* server -> client: session; word: how many requests may be open; mss as asked */
+	/* server -> client: session; word: how many requests may be open; mss: how long this is */
 	WIRE_WELCOME,
 	WIRE_REQUEST, /* client -> server: a piece; word: requests up to here are done with (u32) */
 	WIRE_REPLY,   /* server -> client: a piece */
