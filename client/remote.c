@@ -77,7 +77,7 @@ op_end(struct lane *l, struct remote_op *op)
 	op->bytes = NULL;
 	op->done = true;
 	r->ended++;
-	if (op->err == 0) {
+	if (op->err == 0 && !op->read) {
 		op->err = rpc_reply_read(slice_of(op->answer, op->answer_len), &reply);
 		if (op->err != 0) {
 			reply = (struct rpc_reply){ .err = (int16_t)op->err };
@@ -92,6 +92,20 @@ op_end(struct lane *l, struct remote_op *op)
 		hello_end(l, &reply);
 		free(op->answer);
 		op->answer = NULL;
+	}
+}
+
+/* Has the answer read where it lies. */
+static void
+op_read(struct remote_op *op, struct slice answer)
+{
+	struct rpc_reply reply;
+
+	op->err = rpc_reply_read(answer, &reply);
+	op->err = op->err != 0 ? op->err : reply.err;
+	op->read = true;
+	if (op->err == 0) {
+		op->fn(op->fn_ctx, op->fn_i, &reply);
 	}
 }
 
@@ -119,6 +133,14 @@ on_done(void *ctx, void *user, int err, uint8_t *p, size_t len, bool owned)
 		return;
 	}
 	op->err = err;
+	if (err == 0 && op->fn != NULL) {
+		op_read(op, slice_of(p, len));
+		if (owned) {
+			free(p);
+		}
+		op_end(l, op);
+		return;
+	}
 	op->answer = p;
 	op->answer_len = len;
 	if (err == 0 && !owned) {
@@ -407,16 +429,14 @@ ask_start(struct mb_client *c, const struct rpc_request *req, struct remote_op *
 	return 0;
 }
 
-void
-remote_ask_many(struct mb_client *c, const struct rpc_request *req, size_t cnt,
-		struct rpc_reply *ret, uint8_t **ret_bytes, int *ret_err)
+/* Starts questions, op by op, and waits for all of them. */
+static void
+ops_ask(struct mb_client *c, const struct rpc_request *req, size_t cnt, struct remote_op *op,
+	int *ret_err)
 {
-	struct remote_op op[CLIENT_MANY];
 	struct remote *r = c->remote;
 
 	for (size_t i = 0; i < cnt; i++) {
-		op[i] = (struct remote_op){ .done = req[i].op == 0 };
-		ret_bytes[i] = NULL;
 		if (!op[i].done) {
 			ret_err[i] = ask_start(c, &req[i], &op[i]);
 		}
@@ -429,6 +449,35 @@ remote_ask_many(struct mb_client *c, const struct rpc_request *req, size_t cnt,
 		while (!op[i].done) {
 			client_pump(c, 0);
 		}
+	}
+}
+
+void
+remote_ask_each(struct mb_client *c, const struct rpc_request *req, size_t cnt,
+		remote_answer_fn *fn, void *ctx, int *ret_err)
+{
+	struct remote_op op[CLIENT_MANY];
+
+	for (size_t i = 0; i < cnt; i++) {
+		op[i] = (struct remote_op){ .fn = fn, .fn_ctx = ctx, .fn_i = i };
+	}
+	ops_ask(c, req, cnt, op, ret_err);
+	for (size_t i = 0; i < cnt; i++) {
+		ret_err[i] = ret_err[i] != 0 ? ret_err[i] : op[i].err;
+	}
+}
+
+void
+remote_ask_many(struct mb_client *c, const struct rpc_request *req, size_t cnt,
+		struct rpc_reply *ret, uint8_t **ret_bytes, int *ret_err)
+{
+	struct remote_op op[CLIENT_MANY];
+
+	for (size_t i = 0; i < cnt; i++) {
+		op[i] = (struct remote_op){ .done = req[i].op == 0 };
+	}
+	ops_ask(c, req, cnt, op, ret_err);
+	for (size_t i = 0; i < cnt; i++) {
 		ret_bytes[i] = op[i].answer;
 		if (req[i].op != 0 && ret_err[i] == 0) {
 			struct slice answer = slice_of(op[i].answer, op[i].answer_len);

@@ -26,10 +26,16 @@ void remote_cancel(struct mb_client *c, const struct client_call *call, int err)
  * free either way. remote_do has no use for more of the answer than its n (NULL: nor for that). */
 struct rpc_request;
 struct rpc_reply;
+/* An answer without an error, there until it returns: the i-th question's. */
+typedef void remote_answer_fn(void *ctx, size_t i, const struct rpc_reply *reply);
+
 /* remote_ask_many asks CLIENT_MANY questions at most, all before it waits; one whose op is 0 is
  * left out, and its error stays. */
 void remote_ask_many(struct mb_client *c, const struct rpc_request *req, size_t cnt,
 		     struct rpc_reply *ret, uint8_t **ret_bytes, int *ret_err);
+/* remote_ask_each is the same for those who read an answer when it comes: nothing is kept of it. */
+void remote_ask_each(struct mb_client *c, const struct rpc_request *req, size_t cnt,
+		     remote_answer_fn *fn, void *ctx, int *ret_err);
 int remote_ask(struct mb_client *c, const struct rpc_request *req, struct rpc_reply *ret,
 	       uint8_t **ret_bytes);
 int remote_do(struct mb_client *c, const struct rpc_request *req, int64_t *ret_n);

@@ -124,48 +124,76 @@ looks_sort(struct mb_client *c, const struct slice *key, uint16_t *todo, size_t 
 	}
 }
 
-/* One round of asking. Returns: how many keys are still to be asked for. */
+/* One round of asking. */
+struct look_round {
+	struct look_group g[CLIENT_MANY];
+	struct rpc_request req[CLIENT_MANY];
+	const uint16_t *todo;
+	uint32_t told[CLIENT_MANY]; /* of each group: of how many its answer told */
+	size_t longest;             /* answer */
+	remote_look_fn *fn;
+	void *ctx;
+	int *err;
+};
+
+static void
+round_answer(void *ctx, size_t i, const struct rpc_reply *reply)
+{
+	struct look_round *r = ctx;
+
+	r->told[i] = group_answer(reply, r->todo, &r->g[i], r->fn, r->ctx, r->err);
+	r->longest = MAX(r->longest, rpc_reply_bytes(reply->payload.len));
+}
+
+/* Returns: how many keys are still to be asked for. */
 static size_t
 looks_round(struct mb_client *c, const struct slice *key, uint16_t *todo, size_t cnt,
 	    uint32_t *group, remote_look_fn *fn, void *ctx, int *err)
 {
-	struct look_group g[CLIENT_MANY];
-	struct rpc_request req[CLIENT_MANY] = { { .op = 0 } };
-	struct rpc_reply reply[CLIENT_MANY];
-	uint8_t *bytes[CLIENT_MANY];
+	struct look_round r;
 	int said[CLIENT_MANY];
 	uint8_t lane[CLIENT_MANY];
-	uint32_t told, most = 0;
-	size_t g_cnt = 0, left = 0;
+	size_t g_cnt = 0, left = 0, width = remote_room(c, key[todo[0]]);
+	uint32_t most = 0;
 
+	r.todo = todo;
+	r.longest = 0;
+	r.fn = fn;
+	r.ctx = ctx;
+	r.err = err;
 	looks_sort(c, key, todo, cnt, lane);
-	for (size_t at = 0; at < cnt; at += g[g_cnt++].cnt) {
+	for (size_t at = 0; at < cnt; at += r.g[g_cnt++].cnt) {
 		uint32_t n = 1;
 
 		while (n < *group && at + n < cnt && lane[at + n] == lane[at]) {
 			n++;
 		}
-		g[g_cnt] = (struct look_group){ (uint32_t)at, n, NULL };
-		group_question(key, todo, &g[g_cnt], &req[g_cnt]);
+		r.g[g_cnt] = (struct look_group){ (uint32_t)at, n, NULL };
+		r.told[g_cnt] = 0;
+		group_question(key, todo, &r.g[g_cnt], &r.req[g_cnt]);
 	}
-	remote_ask_many(c, req, g_cnt, reply, bytes, said);
+	remote_ask_each(c, r.req, g_cnt, round_answer, &r, said);
 	for (size_t i = 0; i < g_cnt; i++) {
-		told = said[i] == 0 ? group_answer(&reply[i], todo, &g[i], fn, ctx, err) : 0;
+		const struct look_group *g = &r.g[i];
+		uint32_t told = r.told[i];
+
 		if (told == 0) { /* nothing of any: that is what became of all */
-			for (; told < g[i].cnt; told++) {
-				err[todo[g[i].first + told]] =
+			for (; told < g->cnt; told++) {
+				err[todo[g->first + told]] =
 					said[i] != 0 ? said[i] : MB_ERR_CORRUPT;
 			}
 		}
 		most = MAX(most, told);
-		while (told < g[i].cnt) {
-			todo[left++] = todo[g[i].first + told++];
+		while (told < g->cnt) {
+			todo[left++] = todo[g->first + told++];
 		}
-		free(g[i].items);
-		free(bytes[i]);
+		free(g->items);
 	}
-	/* As many as an answer has had a place for. */
-	*group = left > 0 ? most : MIN(2 * *group, (uint32_t)GROUP_MAX);
+	if (left > 0) { /* as many as an answer has had a place for */
+		*group = most;
+	} else if (2 * r.longest <= width) {
+		*group = MIN(2 * *group, (uint32_t)GROUP_MAX);
+	}
 	return left;
 }
 

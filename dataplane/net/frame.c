@@ -89,14 +89,20 @@ sum_word(uint64_t sum, const uint8_t *p)
 static uint64_t
 sum_add(uint64_t sum, const uint8_t *p, size_t len)
 {
+	uint64_t other = 0; /* two chains of carries, each as long as the other */
 	uint16_t half;
 
-	for (; len >= 32; p += 32, len -= 32) {
+	for (; len >= 64; p += 64, len -= 64) {
 		sum = sum_word(sum, p);
-		sum = sum_word(sum, p + 8);
+		other = sum_word(other, p + 8);
 		sum = sum_word(sum, p + 16);
-		sum = sum_word(sum, p + 24);
+		other = sum_word(other, p + 24);
+		sum = sum_word(sum, p + 32);
+		other = sum_word(other, p + 40);
+		sum = sum_word(sum, p + 48);
+		other = sum_word(other, p + 56);
 	}
+	sum = (sum & UINT32_MAX) + (sum >> 32) + (other & UINT32_MAX) + (other >> 32);
 	for (; len >= 8; p += 8, len -= 8) {
 		sum = sum_word(sum, p);
 	}
