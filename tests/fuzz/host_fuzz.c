@@ -12,6 +12,7 @@
 #include "check.h"
 #include "compiler.h"
 #include "host.h"
+#include "steer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -60,10 +61,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	cfg.vlan = (data[0] & 2) != 0 ? 5 : 0;
 	cfg.partial = (data[0] & 4) != 0;
 	host_init(&h, &cfg);
+	(void)steer_port(slice_of(data + 1, len - 1));
 	switch (host_input(&h, slice_of(data + 1, len - 1), (data[0] & 8) != 0, 1, &from, &datagram,
 			   answer, sizeof(answer), &answer_len)) {
 	case HOST_DATAGRAM:
 		REQUIRE(datagram.p > data && datagram.p + datagram.len <= data + len);
+		REQUIRE(steer_port(slice_of(data + 1, len - 1)) == cfg.at.port);
 		break;
 	case HOST_ANSWER:
 		REQUIRE(answer_len <= MAX(len + 8, (size_t)FRAME_SMALL_MAX));
