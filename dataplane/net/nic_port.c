@@ -320,11 +320,11 @@ port_steer(struct nic_port *p, const struct nic_cfg *cfg)
 static void
 port_waiting(struct nic_port *p, const uint8_t before[FD_MAX / 8])
 {
-	for (uint16_t i = 0; i < p->queue_cnt; i++) {
+	for (uint32_t i = 0; i < p->queue_cnt; i++) {
 		p->fd[i] = -1;
-		if (p->interrupt && rte_eth_dev_rx_intr_enable(p->id, i) == 0) {
-			p->fd[i] = rte_eth_dev_rx_intr_ctl_q_get_fd(p->id, i);
-			rte_eth_dev_rx_intr_disable(p->id, i);
+		if (p->interrupt && rte_eth_dev_rx_intr_enable(p->id, (uint16_t)i) == 0) {
+			p->fd[i] = rte_eth_dev_rx_intr_ctl_q_get_fd(p->id, (uint16_t)i);
+			rte_eth_dev_rx_intr_disable(p->id, (uint16_t)i);
 		}
 		p->interrupt &= p->fd[i] >= 0;
 	}
