@@ -235,21 +235,12 @@ int
 domain_enter(struct domain **ret, const char *path, const char *program,
 	     const struct domain_events *ev)
 {
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	int sock;
-	int err = domain_sock_path(path, sa.sun_path, sizeof(sa.sun_path));
+	char where[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	int err = domain_sock_path(path, where, sizeof(where));
+	int sock = err == 0 ? domain_sock_connect(where, 0) : err;
 
-	if (err != 0) {
-		return err;
-	}
-	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (sock < 0) {
-		return MB_ERR_NO_MEMORY;
-	}
-	if (connect(sock, (struct sockaddr *)&sa, sizeof(sa)) != 0) {
-		err = errno == EACCES || errno == EPERM ? MB_ERR_DENIED : MB_ERR_NO_NODE;
-		close(sock);
-		return err;
+		return sock;
 	}
 	return domain_enter_fd(ret, sock, program, ev);
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -152,6 +153,30 @@ domain_sock_recv(int sock, int timeout_ms, struct domain_msg *ret, char *text, i
 	}
 	text[ret->text_len] = '\0';
 	return 0;
+}
+
+int
+domain_sock_connect(const char *path, int flags)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int sock, err;
+
+	if (strlen(path) >= sizeof(sa.sun_path)) {
+		return MB_ERR_TOO_LARGE;
+	}
+	memcpy(sa.sun_path, path, strlen(path));
+	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0);
+	if (sock < 0) {
+		return MB_ERR_NO_MEMORY;
+	}
+	if (connect(sock, (const struct sockaddr *)&sa, sizeof(sa)) != 0) {
+		err = errno == EAGAIN                     ? MB_ERR_BUSY
+		      : errno == EACCES || errno == EPERM ? MB_ERR_DENIED
+							  : MB_ERR_NO_NODE;
+		close(sock);
+		return err;
+	}
+	return sock;
 }
 
 int
