@@ -33,6 +33,7 @@
 #include "sock.h"
 
 #define MEMORY_MIB    "128"
+#define SPIN_NS       100000 /* many drivers can only nap: 50 us, and what the kernel is late by */
 #define DYNAMIC_FIRST 49152u /* what is left to clients: the dynamic ports */
 #define DYNAMIC_CNT   16384u
 
@@ -289,6 +290,7 @@ microburst_carrier_dpdk(struct carrier *ret, const char *where)
 	*ret = (struct carrier){ .ops = &dpdk_ops,
 				 .carrier = d,
 				 .server = d->server,
-				 .datagram = (uint16_t)d->io.ops->datagram_max(d->io.io) };
+				 .datagram = (uint16_t)d->io.ops->datagram_max(d->io.io),
+				 .spin_ns = SPIN_NS };
 	return 0;
 }

@@ -22,6 +22,7 @@
 
 #define IP_UDP_BYTES  48 /* IPv6 and UDP heads */
 #define SOCKET_BUFFER (4 << 20)
+#define SPIN_NS       (20 * NS_PER_US)
 
 struct udp {
 	int fd[CARRIER_LANES]; /* -1: none */
@@ -222,7 +223,7 @@ int
 carrier_udp_open(struct carrier *ret, const char *where)
 {
 	struct udp *u = calloc(1, sizeof(*u));
-	struct carrier c = { .ops = &udp_ops, .carrier = u };
+	struct carrier c = { .ops = &udp_ops, .carrier = u, .spin_ns = SPIN_NS };
 	int err;
 
 	if (u == NULL) {

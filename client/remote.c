@@ -29,7 +29,6 @@
 #define RECV_BURST  64
 #define FLUSH       16
 #define GROUP_FIRST 16
-#define SPIN_NS     (20 * NS_PER_US)
 #define AGAIN_NS    NS_PER_S /* a lane that failed is tried again */
 
 static void hello_end(struct lane *l, const struct rpc_reply *reply);
@@ -226,7 +225,7 @@ remote_pump(struct mb_client *c, uint64_t until_ns)
 		if (until_ns == 1 || (until_ns != 0 && at_ns >= until_ns)) {
 			return 0;
 		}
-		if (at_ns - from_ns < SPIN_NS) {
+		if (at_ns - from_ns < r->way.spin_ns) {
 			sched_yield(); /* the node may be on this machine, and on this cpu */
 			continue;
 		}
@@ -355,6 +354,28 @@ uint32_t
 remote_lane(struct mb_client *c, struct slice key)
 {
 	return lane_of_key(c->remote, key)->idx;
+}
+
+uint32_t
+remote_target(struct mb_client *c, struct slice key)
+{
+	const struct remote *r = c->remote;
+	uint64_t hash;
+
+	if (r->ways.shard_cnt == 0) {
+		return REMOTE_TARGET_NONE;
+	}
+	hash = r->ways.shard_cnt > 1 ? hash_bytes(key.p, key.len) : 0;
+	return cache_tile_of(hash, r->ways.shard_cnt) * CARRIER_LANES + remote_lane(c, key);
+}
+
+size_t
+remote_room(struct mb_client *c, struct slice key)
+{
+	size_t head = rpc_request_bytes(key.len, 0);
+	uint16_t mss = lane_of_key(c->remote, key)->ask.mss;
+
+	return MAX((size_t)mss, head) - head;
 }
 
 static struct lane *

@@ -133,12 +133,10 @@ door_admin(struct door *d, struct flow_ref ref, const struct rpc_request *r)
 		admin_reply(d, ref, err, slice_of(NULL, 0));
 		return;
 	}
-	*a = (struct door_admin){ .door = d,
-				  .ref = ref,
-				  .sock = domain_sock_connect(d->cfg.socket, SOCK_NONBLOCK) };
-	if (a->sock < 0) {
-		admin_reply(d, ref, a->sock, slice_of(NULL, 0));
-		a->sock = -1;
+	*a = (struct door_admin){ .door = d, .ref = ref, .sock = -1 };
+	err = domain_sock_connect(d->cfg.socket, SOCK_NONBLOCK, &a->sock);
+	if (err != 0) {
+		admin_reply(d, ref, err, slice_of(NULL, 0));
 		return;
 	}
 	d->admin_cnt++;

@@ -109,6 +109,7 @@ net_tile(struct node *n, uint32_t i, struct net_io *io, const struct seal *seal)
 			       .ways = &n->ways };
 	struct net_tile_cfg cfg = { .idx = i,
 				    .seal = seal,
+				    .keys = seal != NULL ? n->params.net_keys : NULL,
 				    .io = *io,
 				    .memory_bytes = n->params.net_memory & ~(uint64_t)4095 };
 	int t = topo_tile_find(n->topo, TILE_NET, i);

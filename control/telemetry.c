@@ -63,9 +63,9 @@ telemetry_top(void)
 	static const char ask[] = "{\"cmd\":\"top\"}";
 	struct domain_msg m = { .kind = DOMAIN_ADMIN, .text_len = sizeof(ask) - 1 };
 	json_t *a = NULL;
-	int fd = domain_sock_connect(telemetry_socket, 0);
+	int fd;
 
-	if (fd < 0) {
+	if (domain_sock_connect(telemetry_socket, 0, &fd) != 0) {
 		return NULL;
 	}
 	if (domain_sock_send(fd, &m, ask, NULL, 0) == 0) {

@@ -2,12 +2,10 @@
 /* domain - entering, asking, leaving; domain_poll.c has what happens in between */
 #include "domain.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -235,12 +233,10 @@ int
 domain_enter(struct domain **ret, const char *path, const char *program,
 	     const struct domain_events *ev)
 {
-	char where[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	int err = domain_sock_path(path, where, sizeof(where));
-	int sock = err == 0 ? domain_sock_connect(where, 0) : err;
+	int sock, err = domain_sock_connect(path, 0, &sock);
 
-	if (sock < 0) {
-		return sock;
+	if (err != 0) {
+		return err;
 	}
 	return domain_enter_fd(ret, sock, program, ev);
 }

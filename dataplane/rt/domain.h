@@ -106,14 +106,15 @@ int domain_sock_send(int sock, struct domain_msg *m, const void *text, const int
 int domain_sock_recv(int sock, int timeout_ms, struct domain_msg *ret, char *text, int *fd,
 		     uint32_t fd_max);
 
-/* domain_sock_connect connects to the node at path; flags: SOCK_NONBLOCK or 0.
- * Returns: the socket; MB_ERR_NO_NODE; MB_ERR_DENIED; MB_ERR_BUSY when it is not to wait and too
- * many have come at once; MB_ERR_TOO_LARGE; MB_ERR_NO_MEMORY. */
-int domain_sock_connect(const char *path, int flags);
-
 /* domain_sock_path writes the node's socket path: given, else $MICROBURST_SOCKET, else the default
  * of this user. Returns: 0; MB_ERR_TOO_LARGE. */
 int domain_sock_path(const char *given, char *ret, size_t bytes);
+
+/* domain_sock_connect connects to the node there; flags: SOCK_NONBLOCK or 0. Returns: 0 with *ret,
+ * the caller's; as domain_sock_path; MB_ERR_NO_NODE; MB_ERR_DENIED, also when nobody named the
+ * socket and who listens there is neither root nor this user; MB_ERR_BUSY when it is not to wait
+ * and too many have come at once; MB_ERR_NO_MEMORY. */
+int domain_sock_connect(const char *given, int flags, int *ret);
 
 struct domain;
 

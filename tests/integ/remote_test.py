@@ -416,6 +416,42 @@ class Keyed(unittest.TestCase):
         self.assertEqual(self.remote(self.keys[:1], 'set', 'large', '@' + path)[0], 0)
         self.assertTrue(self.remote(self.keys[:1], 'get', 'large')[1] == value)
 
+    def test_rotation(self):
+        """The keys change while calls run: none of them fails, and nothing is restarted."""
+        path = os.path.join(self.folder, 'node')
+        old, _, new = self.keys
+
+        def wait(condition):
+            until = time.monotonic() + COMMAND_S
+            while not condition():
+                self.assertLess(time.monotonic(), until)
+
+        def becomes(*keys):
+            before = self.node.said().count('was read again')
+            self.file('node.new', *keys)
+            os.rename(path + '.new', path)
+            # Something has to come for it to look.
+            wait(lambda: self.remote(keys[:1], 'get', 'n') and
+                 self.node.said().count('was read again') > before)
+        self.assertEqual(self.node.local('deploy', os.path.join(SOURCE, 'examples',
+                                                                'increment.c'))[0], 0)
+        environment = {**os.environ, 'MICROBURST_KEYS': self.file('caller', old, new)}
+        with subprocess.Popen([MICROBURST, '--connect', f'udp://127.0.0.1:{self.node.port}', 'call',
+                               'increment', '1', '--repeat', '100000000'], env=environment,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as caller:
+            try:
+                becomes(old, new)
+                self.assertEqual(self.remote([new, old], 'incr', 'rotated')[:2], (0, b'1\n'))
+                becomes(new, old)
+                self.assertEqual(self.remote([new], 'incr', 'rotated')[:2], (0, b'2\n'))
+                self.assertIsNone(caller.poll())
+                before = self.node.metric('datagram_forged')
+                becomes(new)
+                wait(lambda: self.node.metric('datagram_forged') > before) # the caller's
+                becomes(*self.keys[:2])
+            finally:
+                caller.kill()
+
     def test_without_one(self):
         before = self.node.metric('datagram_forged'), self.node.metric('request_taken')
         self.assertEqual(self.remote((), 'incr', 'm')[0], 3)
