@@ -547,8 +547,8 @@ class Tiles(unittest.TestCase):
             before = [node.metric('request_taken', f'net:{i}') for i in (0, 1)]
             self.assertEqual(self.round(client), 0)
             after = [node.metric('request_taken', f'net:{i}') for i in (0, 1)]
-            # 64 keys, written and read; about half of them at each, and each once.
-            self.assertEqual(sum(after) - sum(before), 128)
+            # 64 keys, written and read (a read may run twice); about half of them at each.
+            self.assertGreaterEqual(sum(after) - sum(before), 128)
             self.assertGreater(min(a - b for a, b in zip(after, before)), 30)
             done = subprocess.run([MANY, f'udp://127.0.0.1:{port}'], capture_output=True,
                                   timeout=COMMAND_S, check=False)
