@@ -24,8 +24,8 @@
 #include "domain.h"
 #include "timebase.h"
 
-/* On a cpu that a daemon lcore uses too: pause so long, three warm calls, then yield; at once when it
- * is the daemon that is waited for. */
+/* On a cpu that a daemon lcore uses too: pause so long, three warm calls, then yield; at once when
+ * it is the daemon that is waited for. */
 #define SPIN_ALONE_NS 1000
 #define ASK_AGAIN_NS  (100 * NS_PER_MS)
 #define OWED_RETRY_NS NS_PER_MS /* ctl reading its queue does not ring us */
