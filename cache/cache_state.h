@@ -248,8 +248,8 @@ int cache_core_patient(struct cache_core *c, int err, struct cache_patience *p);
 int cache_core_alloc(struct cache_core *c, size_t bytes, struct cache_patience *p,
 		     struct cache_block *ret);
 
-/* cache_core_scratch finds room for a result of at most bytes: in scratch, CACHE_SCRATCH bytes, or in a
- * block if that is too small. Returns: as cache_core_alloc. */
+/* cache_core_scratch finds room for a result of at most bytes: in scratch, CACHE_SCRATCH bytes, or
+ * in a block if that is too small. Returns: as cache_core_alloc. */
 int cache_core_scratch(struct cache_core *c, size_t bytes, struct cache_patience *p,
 		       uint8_t *scratch, struct cache_block *b, struct wbuf *ret);
 

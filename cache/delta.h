@@ -78,8 +78,8 @@ int delta_put_tail(struct slice stored, bool keep, struct hlc_time now, struct w
 /* delta_clears tells whether a DEL deletes item by item. */
 bool delta_clears(struct slice stored, struct hlc_time now);
 
-/* delta_del_around opens what is stored as what stands around it after a DEL of a collection that it
- * shows, whose items are deleted in place: its deadline goes, as with delta_make. */
+/* delta_del_around opens what is stored as what stands around it after a DEL of a collection that
+ * it shows, whose items are deleted in place: its deadline goes, as with delta_make. */
 int delta_del_around(struct slice stored, struct hlc_time now, struct writer_id writer,
 		     struct envelope *ret);
 
