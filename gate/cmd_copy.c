@@ -198,10 +198,14 @@ cmd_smove(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 		gate_int(g, c, 1);
 		return gate_held_end(g, c, gate_held_op(g, c, &add, 0, 0), 0);
 	}
-	n = gate_look_as(g, c, arg[2], LATTICE_ORSET, &v);
-	if (n == CACHE_HIT || n == CACHE_ABSENT) {
+	n = gate_look_as(g, c, arg[1], LATTICE_ORSET, &v);
+	if (n == CACHE_HIT) { /* of a set that is not there nothing is moved, wherever to */
 		gate_look_end(g, &v);
-		n = gate_look_as(g, c, arg[1], LATTICE_ORSET, &v);
+		n = gate_look_as(g, c, arg[2], LATTICE_ORSET, &v);
+		if (n == CACHE_HIT || n == CACHE_ABSENT) {
+			gate_look_end(g, &v);
+			n = gate_look_as(g, c, arg[1], LATTICE_ORSET, &v);
+		}
 	}
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
