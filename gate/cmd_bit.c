@@ -239,10 +239,10 @@ bit_fold(struct gate *g, struct gate_conn *c, enum bit_op op, struct slice text,
 	for (size_t i = 0; i < len; i++) {
 		uint8_t byte = i < text.len ? text.p[i] : 0;
 
-		c->keep[i] = op == BIT_NOT             ? (uint8_t)~byte
+		c->keep[i] = op == BIT_NOT            ? (uint8_t)~byte
 			     : first || op == BIT_XOR ? c->keep[i] ^ byte
-			     : op == BIT_OR            ? c->keep[i] | byte
-						       : c->keep[i] & byte;
+			     : op == BIT_OR           ? c->keep[i] | byte
+						      : c->keep[i] & byte;
 	}
 	return true;
 }

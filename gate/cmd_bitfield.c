@@ -80,7 +80,7 @@ op_next(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t a
 	op->kind = gate_word_is(arg[i], "get") && i + 2 < arg_cnt      ? 'g'
 		   : gate_word_is(arg[i], "set") && i + 3 < arg_cnt    ? 's'
 		   : gate_word_is(arg[i], "incrby") && i + 3 < arg_cnt ? 'i'
-									: '\0';
+								       : '\0';
 	if (op->kind == '\0') {
 		gate_error(g, c, "ERR syntax error");
 		return -1;

@@ -4,11 +4,11 @@
 
 Goal:   a gate says what Redis says, and every command of Redis's is served or named, with why and
         what to do instead, on the page of differences.
-Method: a node and a redis-server (Debian: redis-server; skipped without) are told the same: commands
-        made by chance of the templates below, right and wrong ones, on few keys, so that they meet
-        other types, missing keys and each other's results. Replies are compared whole, error texts
-        too; of what has no order in Redis the order is not compared. SEED= and
-        COUNT= take others, and more.
+Method: a node and a redis-server (Debian: redis-server; skipped without) are told the same:
+        commands by chance of the templates below, right and wrong ones, on few keys, so that they
+        meet other types, missing keys and each other's results. Replies are compared whole, error
+        texts too; of what has no order in Redis the order is not compared. SEED= and COUNT= take
+        others, and more.
 """
 import os
 import random
@@ -29,58 +29,66 @@ COUNT = int(os.environ.get('COUNT', '3000'))
 FLUSH_EVERY = 250
 BOTH = {}
 
-# {k} a key of any type, {s} {l} {t} {h} {z} one that is mostly a string, list, set, hash, sorted set;
-# {q} a sorted set of one score, {n} {i} a large and a small number, {f} a score, {b} a place of a bit,
-# {v} {w} a value, {e} a member.
+# {k} a key of any type, {s} {l} {t} {h} {z} one that is mostly a string, list, set, hash, sorted
+# set; {q} a sorted set of one score, {n} {i} a large and a small number, {f} a score, {b} a place
+# of a bit, {v} {w} a value, {e} a member.
 STRINGS = '''
-set {s} {v}|set {s} {n}|get {k}|append {s} {v}|strlen {k}|getrange {s} {i} {i}|setrange {s} {b} {v}
-incr {s}|incrby {s} {n}|decr {s}|decrby {s} {n}|incrbyfloat {s} {f}|getset {s} {v}|getdel {s}|setnx {s} {v}
-mget {s} {k} {s}|mset {s} {v} {s} {v}|msetnx {s} {v} {s} {v}|set {s} {v} xx get|set {s} {v} nx
-setbit {s} {b} 1|setbit {s} {b} {i}|getbit {s} {b}|bitcount {s}|bitcount {s} {i} {i}|bitcount {s} {i} {i} bit
-bitpos {s} 1|bitpos {s} 0|bitpos {s} 0 {i}|bitpos {s} 1 {i} {i}|bitpos {s} 0 {i} {i} bit|bitpos {k} 2
-bitop and {s} {s} {s}|bitop or {s} {s} {k}|bitop xor {s} {s} {s} {s}|bitop not {s} {s}|bitop not {s} {s} {s}
-bitop nand {s} {s}|bitfield {s} get u8 {b} get i5 #{i}|bitfield {s} set u8 {b} {n} get u8 {b}
-bitfield {s} overflow sat incrby i8 {b} {i} overflow fail incrby u4 #1 {i}|bitfield {s} set i64 {b} {n}
+set {s} {v}|set {s} {n}|get {k}|append {s} {v}|strlen {k}|getrange {s} {i} {i}
+setrange {s} {b} {v}|incr {s}|incrby {s} {n}|decr {s}|decrby {s} {n}|incrbyfloat {s} {f}
+getset {s} {v}|getdel {s}|setnx {s} {v}|mget {s} {k} {s}|mset {s} {v} {s} {v}
+msetnx {s} {v} {s} {v}|set {s} {v} xx get|set {s} {v} nx|setbit {s} {b} 1|setbit {s} {b} {i}
+getbit {s} {b}|bitcount {s}|bitcount {s} {i} {i}|bitcount {s} {i} {i} bit|bitpos {s} 1
+bitpos {s} 0|bitpos {s} 0 {i}|bitpos {s} 1 {i} {i}|bitpos {s} 0 {i} {i} bit|bitpos {k} 2
+bitop and {s} {s} {s}|bitop or {s} {s} {k}|bitop xor {s} {s} {s} {s}|bitop not {s} {s}
+bitop not {s} {s} {s}|bitop nand {s} {s}|bitfield {s} get u8 {b} get i5 #{i}
+bitfield {s} set u8 {b} {n} get u8 {b}
+bitfield {s} overflow sat incrby i8 {b} {i} overflow fail incrby u4 #1 {i}
+bitfield {s} set i64 {b} {n}
 bitfield {s} overflow sat set u6 {b} {i} set i6 {b} {i} overflow wrap set i7 {b} {n}|bitfield {k}
 bitfield {s} incrby i64 {b} {n} overflow sat incrby i64 {b} {n} overflow fail incrby u63 #1 {n}
-bitfield {s} get u64 0|bitfield {s} get i65 0|bitfield {s} set u8 x 1|bitfield {s} overflow no get u8 0
-bitfield_ro {s} get u8 {b}|bitfield_ro {s} set u8 0 1|lcs {s} {s}|lcs {s} {k} len|lcs {s} {s} idx
-lcs {s} {s} idx withmatchlen|lcs {s} {s} idx minmatchlen 2|lcs {s} {s} idx len|lcs {s} {s} minmatchlen {i}
-getex {s}|substr {s} {i} {i}
+bitfield {s} get u64 0|bitfield {s} get i65 0|bitfield {s} set u8 x 1
+bitfield {s} overflow no get u8 0|bitfield_ro {s} get u8 {b}|bitfield_ro {s} set u8 0 1
+lcs {s} {s}|lcs {s} {k} len|lcs {s} {s} idx|lcs {s} {s} idx withmatchlen
+lcs {s} {s} idx minmatchlen 2|lcs {s} {s} idx len|lcs {s} {s} minmatchlen {i}|getex {s}
+substr {s} {i} {i}
 '''
 LISTS = '''
-lpush {l} {v}|rpush {l} {v} {w}|lpushx {l} {v}|rpushx {l} {v}|lpop {l}|rpop {l}|lpop {l} {i}|rpop {l} 0
-llen {k}|lrange {l} {i} {i}|lrange {l} 0 -1|lindex {l} {i}|lset {l} {i} {v}|ltrim {l} {i} {i}
-lrem {l} {i} {v}|lpos {l} {v}|lpos {l} {v} rank {i}|lpos {l} {v} count {i}|lpos {l} {v} maxlen {i}
-lmove {l} {l} left right|lmove {l} {l} right left|rpoplpush {l} {l}|lmpop 2 {l} {l} left count 2
-blpop {l} 0.001|brpop {l} x|lmpop 0 {l} left
+lpush {l} {v}|rpush {l} {v} {w}|lpushx {l} {v}|rpushx {l} {v}|lpop {l}|rpop {l}|lpop {l} {i}
+rpop {l} 0|llen {k}|lrange {l} {i} {i}|lrange {l} 0 -1|lindex {l} {i}|lset {l} {i} {v}
+ltrim {l} {i} {i}|lrem {l} {i} {v}|lpos {l} {v}|lpos {l} {v} rank {i}|lpos {l} {v} count {i}
+lpos {l} {v} maxlen {i}|lmove {l} {l} left right|lmove {l} {l} right left|rpoplpush {l} {l}
+lmpop 2 {l} {l} left count 2|blpop {l} 0.001|brpop {l} x|lmpop 0 {l} left
 '''
 SETS = '''
 sadd {t} {e} {e}|srem {t} {e}|scard {k}|sismember {t} {e}|smismember {t} {e} {e}|smembers {t}
 sinter {t} {t}|sunion {t} {t}|sdiff {t} {t}|sinterstore {t} {t} {t}|sunionstore {t} {t} {t}
-sdiffstore {t} {t} {t}|sintercard 2 {t} {t}|sintercard 2 {t} {t} limit 1|sintercard 0 {t}|smove {t} {t} {e}
+sdiffstore {t} {t} {t}|sintercard 2 {t} {t}|sintercard 2 {t} {t} limit 1|sintercard 0 {t}
+smove {t} {t} {e}
 '''
 HASHES = '''
-hset {h} {e} {v}|hset {h} {e} {n} {e} {v}|hset {h} {e}|hsetnx {h} {e} {v}|hget {h} {e}|hmget {h} {e} {e}
-hdel {h} {e}|hlen {k}|hexists {h} {e}|hgetall {h}|hkeys {h}|hvals {h}|hstrlen {h} {e}|hincrby {h} {e} {i}
-hincrbyfloat {h} {e} {f}|hmset {h} {e} {v}
+hset {h} {e} {v}|hset {h} {e} {n} {e} {v}|hset {h} {e}|hsetnx {h} {e} {v}|hget {h} {e}
+hmget {h} {e} {e}|hdel {h} {e}|hlen {k}|hexists {h} {e}|hgetall {h}|hkeys {h}|hvals {h}
+hstrlen {h} {e}|hincrby {h} {e} {i}|hincrbyfloat {h} {e} {f}|hmset {h} {e} {v}
 '''
 ZSETS = '''
-zadd {z} {f} {e}|zadd {z} {f} {e} {f} {e}|zadd {z} nx {f} {e}|zadd {z} gt ch {f} {e}|zadd {z} xx incr {f} {e}
-zadd {z} nx gt {f} {e}|zadd {z} x {e}|zrem {z} {e}|zscore {z} {e}|zmscore {z} {e} {e}|zcard {k}|zrank {z} {e}
-zrevrank {z} {e}|zincrby {z} {f} {e}|zcount {z} {f} {f}|zcount {z} ({f} +inf|zrange {z} {i} {i}
-zrange {z} {i} {i} withscores|zrange {z} 0 -1 rev|zrange {z} {f} {f} byscore limit {i} {i}
-zrangebyscore {z} {f} {f}|zrevrangebyscore {z} {f} -inf|zadd {q} 0 {e} 0 {e}|zrangebylex {q} [{e} +|zlexcount {q} - ({e}
-zrevrangebylex {q} + ({e}|zremrangebylex {q} [{e} [{e}|zrange {q} - [{e} bylex limit 0 {i}|zrangebylex {q} {e} +
-zpopmin {z}|zpopmax {z} {i}|zmpop 2 {z} {z} min count 2|zremrangebyscore {z} {f} {f}|zremrangebyrank {z} {i} {i}
-zunionstore {z} 2 {z} {z} weights {f} {i} aggregate max|zinterstore {z} 2 {z} {t}|zdiff 2 {z} {z} withscores
-zunion 2 {z} {z} withscores|zinter 2 {z} {z}|zintercard 2 {z} {z}|zrangestore {z} {z} {i} {i}|zdiffstore {z} 1 {z}
+zadd {z} {f} {e}|zadd {z} {f} {e} {f} {e}|zadd {z} nx {f} {e}|zadd {z} gt ch {f} {e}
+zadd {z} xx incr {f} {e}|zadd {z} nx gt {f} {e}|zadd {z} x {e}|zrem {z} {e}|zscore {z} {e}
+zmscore {z} {e} {e}|zcard {k}|zrank {z} {e}|zrevrank {z} {e}|zincrby {z} {f} {e}
+zcount {z} {f} {f}|zcount {z} ({f} +inf|zrange {z} {i} {i}|zrange {z} {i} {i} withscores
+zrange {z} 0 -1 rev|zrange {z} {f} {f} byscore limit {i} {i}|zrangebyscore {z} {f} {f}
+zrevrangebyscore {z} {f} -inf|zadd {q} 0 {e} 0 {e}|zrangebylex {q} [{e} +|zlexcount {q} - ({e}
+zrevrangebylex {q} + ({e}|zremrangebylex {q} [{e} [{e}|zrange {q} - [{e} bylex limit 0 {i}
+zrangebylex {q} {e} +|zpopmin {z}|zpopmax {z} {i}|zmpop 2 {z} {z} min count 2
+zremrangebyscore {z} {f} {f}|zremrangebyrank {z} {i} {i}
+zunionstore {z} 2 {z} {z} weights {f} {i} aggregate max|zinterstore {z} 2 {z} {t}
+zdiff 2 {z} {z} withscores|zunion 2 {z} {z} withscores|zinter 2 {z} {z}|zintercard 2 {z} {z}
+zrangestore {z} {z} {i} {i}|zdiffstore {z} 1 {z}
 '''
 KEYS = '''
-del {k}|unlink {k} {k}|exists {k} {k} {k}|type {k}|rename {k} {k}|renamenx {k} {k}|copy {k} {k}|copy {k} {k} replace
-persist {k}|ttl {k}|expire {k} 1000|expire {k} {i} nx|pexpire {k} 100000 gt|dbsize|touch {k}|keys *
-nosuchcommand {k}|get|ping {v}|echo {v}|select 0|select 99|wait 0 0|wait x 0|wait 0 -1|role|cluster info|readonly
-move {k} 0|move {k} x|swapdb 0 0|swapdb 0 99
+del {k}|unlink {k} {k}|exists {k} {k} {k}|type {k}|rename {k} {k}|renamenx {k} {k}|copy {k} {k}
+copy {k} {k} replace|persist {k}|ttl {k}|expire {k} 1000|expire {k} {i} nx|pexpire {k} 100000 gt
+dbsize|touch {k}|keys *|nosuchcommand {k}|get|ping {v}|echo {v}|select 0|select 99|wait 0 0
+wait x 0|wait 0 -1|role|cluster info|readonly|move {k} 0|move {k} x|swapdb 0 0|swapdb 0 99
 '''
 FAMILIES = (STRINGS, LISTS, SETS, HASHES, ZSETS, KEYS)
 ANY_ORDER = {'smembers', 'sinter', 'sunion', 'sdiff', 'hkeys', 'hvals', 'keys'}
