@@ -54,10 +54,11 @@ substr {s} {i} {i}
 '''
 LISTS = '''
 lpush {l} {v}|rpush {l} {v} {w}|lpushx {l} {v}|rpushx {l} {v}|lpop {l}|rpop {l}|lpop {l} {i}
-rpop {l} 0|llen {k}|lrange {l} {i} {i}|lrange {l} 0 -1|lindex {l} {i}|lset {l} {i} {v}
-ltrim {l} {i} {i}|lrem {l} {i} {v}|lpos {l} {v}|lpos {l} {v} rank {i}|lpos {l} {v} count {i}
-lpos {l} {v} maxlen {i}|lmove {l} {l} left right|lmove {l} {l} right left|rpoplpush {l} {l}
-lmpop 2 {l} {l} left count 2|blpop {l} 0.001|brpop {l} x|lmpop 0 {l} left
+rpop {l} 0|llen {k}|linsert {l} before {v} {w}|linsert {l} after {v} {w}|linsert {l} at {v} {w}
+lrange {l} {i} {i}|lrange {l} 0 -1|lindex {l} {i}|lset {l} {i} {v}|ltrim {l} {i} {i}
+lrem {l} {i} {v}|lpos {l} {v}|lpos {l} {v} rank {i}|lpos {l} {v} count {i}|lpos {l} {v} maxlen {i}
+lmove {l} {l} left right|lmove {l} {l} right left|rpoplpush {l} {l}|lmpop 2 {l} {l} left count 2
+blpop {l} 0.001|brpop {l} x|lmpop 0 {l} left
 '''
 SETS = '''
 sadd {t} {e} {e}|srem {t} {e}|scard {k}|sismember {t} {e}|smismember {t} {e} {e}|smembers {t}

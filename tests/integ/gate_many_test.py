@@ -54,6 +54,32 @@ class Case(unittest.TestCase):
         return scores
 
 
+class Inserts(Case):
+    def test_at_one_place(self):
+        for side, pivot in (('after', 'a'), ('before', 'z')):
+            want = ['a', 'z']
+            self.c('del', 'l')
+            self.c('rpush', 'l', *want)
+            for i in range(400):
+                at = want.index(pivot) + (side == 'after')
+                want.insert(at, f'{i}')
+                self.assertEqual(self.c('linsert', 'l', side, pivot, i), len(want), (side, i))
+            self.assertEqual(self.c('lrange', 'l', 0, -1), [b(x) for x in want])
+
+    def test_anywhere(self):
+        want = [str(-1 - i) for i in range(50)]
+        self.c('rpush', 'l', *want)
+        for i in range(2000):
+            side = self.random.choice(('after', 'before'))
+            at = self.random.randrange(min(len(want), 20))
+            self.assertEqual(self.c('linsert', 'l', side, want[at], i), len(want) + 1)
+            want.insert(at + (side == 'after'), str(i))
+            if i % 3 == 0:
+                at = self.random.randrange(len(want))
+                self.assertEqual(self.c('lrem', 'l', 1, want.pop(at)), 1)
+        self.assertEqual(self.c('lrange', 'l', 0, -1), [b(x) for x in want])
+
+
 class Several(Case):
     def test_sets(self):
         c = self.c
