@@ -22,8 +22,8 @@
 
 #define SHIFT_MAX (GATE_BATCH_OPS - 1)
 
-/* The items around the place, found from the right: slot[0] is the one behind it (its id is empty at
- * the end of the list), slot[1] the one before it, and so on until there is room between two. */
+/* The items around the place, found from the right: slot[0] is the one behind it (its id is empty
+ * at the end of the list), slot[1] the one before it, and so on until there is room between two. */
 struct place {
 	struct list_item slot[SHIFT_MAX + 2];
 	uint32_t shift; /* so many slots before the place get other values */

@@ -80,6 +80,44 @@ class Inserts(Case):
         self.assertEqual(self.c('lrange', 'l', 0, -1), [b(x) for x in want])
 
 
+class Dumps(Case):
+    def test_equal_values_are_equal_bytes(self):
+        c = self.c
+        c('set', 'k', 'v' * 5000)
+        c('incr', 'n')
+        for cnt in (3, 3000):
+            self.some_set(f't{cnt}', cnt, 10 * cnt)
+            self.some_zset(f'z{cnt}', cnt, 10 * cnt)
+            c('hset', f'h{cnt}', *[b(i // 2) for i in range(2 * cnt)])
+            c('rpush', f'l{cnt}', *[b(i % 7) for i in range(cnt)])
+        for key in sorted(c('keys', '*')):
+            dump = c('dump', key)
+            self.assertEqual(c('restore', 'copy', 100000, dump), '+OK')
+            self.assertEqual(c('dump', 'copy'), dump, key)
+            self.assertEqual(c('type', 'copy'), c('type', key))
+            self.assertTrue(0 < c('pttl', 'copy') <= 100000)
+            self.assertEqual(c('restore', 'copy', 0, dump), '-BUSYKEY Target key name already '
+                             'exists.')
+            self.assertEqual(c('restore', 'copy', 0, dump, 'replace'), '+OK')
+            self.assertEqual(c('pttl', 'copy'), -1)
+            self.assertEqual(c('restore', 'copy', 1, dump, 'replace', 'absttl'), '+OK')
+            self.assertEqual(c('exists', 'copy'), 0)
+        self.assertIsNone(c('dump', 'nothing'))
+
+    def test_what_is_no_dump_is_refused(self):
+        c = self.c
+        c('rpush', 'l', 'a', 'b')
+        dump = c('dump', 'l')
+        wrong = '-ERR DUMP payload version or checksum are wrong'
+        for text in (b'', b'x' * 40, dump[:-1], dump + b'x', dump[:3] + b'\xff' + dump[4:]):
+            self.assertEqual(c('restore', 'x', 0, text), wrong)
+        self.assertEqual(c('restore', 'x', -1, dump), '-ERR Invalid TTL value, must be >= 0')
+        self.assertEqual(c('restore', 'x', 0, dump, 'freq', 256),
+                         '-ERR Invalid FREQ value, must be >= 0 and <= 255')
+        self.assertEqual(c('restore', 'x', 0, dump, 'at'), '-ERR syntax error')
+        self.assertEqual(c('exists', 'x'), 0)
+
+
 class Several(Case):
     def test_sets(self):
         c = self.c
