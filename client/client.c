@@ -211,7 +211,8 @@ client_pump(struct mb_client *c, uint64_t until_ns)
 		n = remote_pump(c, until_ns);
 	} else {
 		n = until_ns == 1 ? domain_poll(c->d, &d, &ch)
-				  : domain_wait(c->d, until_ns, &d, &ch);
+				  : domain_wait(c->d, c->ask_cnt > 0 ? AWAIT_DAEMON : AWAIT_ANY,
+						until_ns, &d, &ch);
 	}
 	if (n < 0) {
 		c->dead = n;

@@ -152,7 +152,7 @@ tile_answer(void *ctx, uint64_t until_ns, struct desc *ret)
 
 	for (;;) {
 		struct channel *ch;
-		int n = domain_wait(t->domain, until_ns, ret, &ch);
+		int n = domain_wait(t->domain, AWAIT_DAEMON, until_ns, ret, &ch);
 
 		if (n < 0) {
 			t->lost = true;
@@ -287,7 +287,8 @@ tile_next(struct exec_tile *t, struct aside *ret)
 		int n = domain_poll(t->domain, &ret->d, &ch);
 
 		if (n == 0) {
-			n = domain_wait(t->domain, tile_now(t) + t->rest_ns, &ret->d, &ch);
+			n = domain_wait(t->domain, AWAIT_ANY, tile_now(t) + t->rest_ns, &ret->d,
+					&ch);
 		}
 		if (n <= 0) {
 			return n;

@@ -197,10 +197,17 @@ int domain_ask(struct domain *d, struct domain_msg *m, const void *text, size_t 
  *          half is corrupt or the node died. */
 int domain_poll(struct domain *d, struct desc *ret, struct channel **ret_ch);
 
+/* What a wait is for: the daemon, if it uses this cpu too, cannot answer before it has it. */
+enum domain_await {
+	AWAIT_ANY,
+	AWAIT_DAEMON,
+};
+
 /* domain_wait is domain_poll that waits: it spins for the budget where it may, then sleeps, until
  * something arrives or the monotonic clock reaches until_ns (0: for ever).
  * Returns: as domain_poll; 0 at until_ns, or when interrupted. */
-int domain_wait(struct domain *d, uint64_t until_ns, struct desc *ret, struct channel **ret_ch);
+int domain_wait(struct domain *d, enum domain_await await, uint64_t until_ns, struct desc *ret,
+		struct channel **ret_ch);
 
 /* domain_interrupt makes the domain_wait that calls back, or else the next one, return 0 although
  * there

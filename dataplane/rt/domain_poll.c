@@ -24,7 +24,8 @@
 #include "domain.h"
 #include "timebase.h"
 
-/* On a cpu that a daemon lcore uses too: pause so long, three warm calls, then yield. */
+/* On a cpu that a daemon lcore uses too: pause so long, three warm calls, then yield; at once when it
+ * is the daemon that is waited for. */
 #define SPIN_ALONE_NS 1000
 #define ASK_AGAIN_NS  (100 * NS_PER_MS)
 #define OWED_RETRY_NS NS_PER_MS /* ctl reading its queue does not ring us */
@@ -472,11 +473,15 @@ domain_node_gone(const struct domain *d)
 /* Spins for the budget. Returns as domain_poll; 0 when the budget or the time is used up. The clock
  * is read between rounds of polls only: it costs as much as several of them. */
 static int
-domain_wait_spin(struct domain *d, uint64_t until_ns, struct desc *ret, struct channel **ret_ch)
+domain_wait_spin(struct domain *d, enum domain_await await, uint64_t until_ns, struct desc *ret,
+		 struct channel **ret_ch)
 {
 	bool shared = domain_cpu_in(d->welcome.cpu_daemon, d->spin_cpu);
 	uint64_t from = 0;
 
+	if (shared && await == AWAIT_DAEMON) {
+		sched_yield();
+	}
 	for (;;) {
 		uint64_t now;
 
@@ -510,7 +515,8 @@ domain_interrupted(struct domain *d)
 }
 
 int
-domain_wait(struct domain *d, uint64_t until_ns, struct desc *ret, struct channel **ret_ch)
+domain_wait(struct domain *d, enum domain_await await, uint64_t until_ns, struct desc *ret,
+	    struct channel **ret_ch)
 {
 	for (;;) {
 		uint64_t now;
@@ -520,7 +526,7 @@ domain_wait(struct domain *d, uint64_t until_ns, struct desc *ret, struct channe
 			return n;
 		}
 		if (domain_spin(d)) {
-			n = domain_wait_spin(d, until_ns, ret, ret_ch);
+			n = domain_wait_spin(d, await, until_ns, ret, ret_ch);
 			if (n != 0 || domain_interrupted(d)) {
 				return n; /* and keep the token: the next wait is near */
 			}

@@ -221,13 +221,15 @@ a_lost_bit_is_found_before_a_sleep(void **state)
 	}
 	d->bell->bits[0] = d->bell->bits[1] = 0;
 	for (uint32_t i = 0; i < PEERS; i++) {
-		assert_int_equal(domain_wait(d, 0, &m, &ch), 1);
+		assert_int_equal(domain_wait(d, AWAIT_ANY, 0, &m, &ch), 1);
 		heard[m.call]++;
 	}
 	for (uint32_t i = 0; i < PEERS; i++) {
 		assert_int_equal(heard[i], 1);
 	}
-	assert_int_equal(domain_wait(d, timebase_now_ns(timebase_real()) + NS_PER_MS, &m, &ch), 0);
+	assert_int_equal(domain_wait(d, AWAIT_DAEMON, timebase_now_ns(timebase_real()) + NS_PER_MS,
+				     &m, &ch),
+			 0);
 }
 
 static void
