@@ -278,10 +278,10 @@ static bool
 number_of(struct slice text, double *ret)
 {
 	*ret = 0;
-	while (text.p != NULL && text.len != 0 && isspace(text.p[0])) {
+	while (text.len > 1 && isspace(text.p[0])) {
 		text = slice_of(text.p + 1, text.len - 1);
 	}
-	return text.p == NULL || text.len == 0 || gate_word_f64(text, ret);
+	return text.len == 0 || gate_word_f64(text, ret);
 }
 
 /* The items and their weights as an array behind the lists, and behind it room for the items once
@@ -310,7 +310,9 @@ items_array(struct gate *g, struct gate_conn *c, const struct sort *s, struct so
 		e->weight = e->item;
 		if (weight_at < c->keep_len) {
 			(void)gate_fold_next(c, &weight_at, &score, &e->weight);
-			e->weight.p = score == ABSENT_SCORE ? NULL : e->weight.p;
+			if (score == ABSENT_SCORE) {
+				e->weight = slice_of(NULL, 0);
+			}
 		}
 		if (!s->text && !s->as_it_is && !number_of(e->weight, &e->number)) {
 			return MB_ERR_TYPE;
