@@ -5,12 +5,11 @@
  * (gate_fold.h), one behind the other: so it can wait for keys in the middle of one.
  *
  *	ITEMS    nothing is there
- *	WEIGHTS  items | weights        c->total: where the weights begin; c->step: the next item that
- *	                                has none; c->part: of what. A weight that is absent scores 1,
- *	                                else 0
- *	VALUES   chosen items | values  the same of what is to be shown of them; c->part: which of the
- *	                                item's patterns is next
- *	WRITE    values                 they are shown, or go to the key of STORE
+ *	WEIGHTS  items | weights   c->total: where the weights begin; c->step: the next item that
+ *	                           has none; c->part: of what. One that is absent scores 1, else 0
+ *	VALUES   chosen | values   the same, of what is to be shown of the items that were chosen;
+ *	                           c->part: which of the item's patterns is next
+ *	WRITE    values            they are shown, or go to the key of STORE
  *
  * The items are those of one moment; each key that a pattern names is looked at in a moment of its
  * own.

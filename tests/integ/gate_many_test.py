@@ -54,6 +54,23 @@ class Case(unittest.TestCase):
         return scores
 
 
+class Owners(unittest.TestCase):
+    def test_wait_tells_what_is_sure(self):
+        node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', '--set', 'kvs.tiles=3',
+                    '--set', 'kvs.replication=3')
+        self.addCleanup(node.remove)
+        for ack, want in (('all', 2), ('quorum', 1), ('default', 1), ('one', 0), ('local', 0)):
+            c = Raw(port_of(node))
+            self.assertEqual(c('wait', 2, 0), 2)    # it has written nothing that could be lost
+            self.assertEqual(c('mb.ack', ack), '+OK')
+            self.assertEqual(c('set', 'k', ack), '+OK')
+            self.assertEqual(c('wait', 2, 0), want, ack)
+            self.assertEqual(c('mb.ack', 'all'), '+OK')
+            self.assertEqual(c('set', 'other', ack), '+OK')
+            self.assertEqual(c('wait', 2, 0), want, 'the weakest counts')
+            c.close()
+
+
 class Inserts(Case):
     def test_at_one_place(self):
         for side, pivot in (('after', 'a'), ('before', 'z')):
