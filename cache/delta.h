@@ -19,6 +19,7 @@
  *	MAP_INCR   a MAP, or absent           as INCR in the field's envelope
  *	MAP_DEL    a MAP                      as DEL in it
  *	PUSH_..    a LIST, or absent          an item with an id of its own
+ *	LIST_PLACE a LIST, or absent          an item at a position, behind those that are there
  *	LIST_SET   a LIST                     the item's value, stamped now; NOT_FOUND
  *	LIST_DEL   a LIST                     the item is gone
  *	ZADD       an OSET, or absent         the member is an envelope: a score in a fresh epoch
