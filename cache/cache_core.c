@@ -47,6 +47,13 @@ cache_core_answer(struct cache_core *c, uint16_t proc, uint32_t inc, const struc
 }
 
 void
+cache_core_to_kvs(struct cache_core *c, uint32_t kvs, const struct desc *d)
+{
+	cache_act_send(c, kvs);
+	c->cfg.ops.to_kvs(c->cfg.ops.ctx, kvs, d);
+}
+
+void
 cache_core_moving(struct cache_core *c, bool *moving, bool is)
 {
 	if (*moving != is) {
@@ -174,6 +181,9 @@ step_kvs(struct cache_core *c, uint32_t kvs, const struct desc *d)
 		break;
 	case DESC_KVS_MERGED:
 		cache_flush_merged(c, d);
+		break;
+	case DESC_KVS_ACTED:
+		cache_act_acted(c, d);
 		break;
 	case DESC_KVS_SCANNED:
 		cache_scan_part(c, d);
@@ -311,7 +321,8 @@ cache_core_poll(struct cache_core *c)
 	bool busy = cache_store_sweep(c->store);
 
 	busy = poll_fills(c) || busy;
-	return poll_jobs(c) || busy;
+	busy = poll_jobs(c) || busy;
+	return cache_act_send_all(c) || busy;
 }
 
 uint64_t
@@ -370,6 +381,7 @@ cache_core_create(struct cache_core **ret, const struct cache_core_cfg *cfg)
 	}
 	hlc_init(&c->clock, (struct hlc_time){ 0 });
 	pools_init(c);
+	cache_acts_init(c);
 	err = cache_store_create(&c->store, &store);
 	if (err == 0) {
 		err = cache_scan_create(c);

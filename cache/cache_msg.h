@@ -60,6 +60,8 @@ struct cache_op_word {
 	uint32_t if_before; /* in: do it only if the operation before it in the set was done. If
 			     * that is of the same key, nobody's operation comes between the two */
 	uint32_t changed;   /* out: 1 if it brought anything new, else 0 */
+	uint32_t not_number; /* out: with MB_ERR_TYPE of INCR and MAP_INCR: 1 if the key's type is
+			      * the right one, and what stands there is no number */
 	/* out: of INCR and MAP_INCR the number that it made, of ZINCR the score, a double's bits;
 	 * of a push the list's length; of SADD, MAP_PUT and ZADD 1 if there was no such member or
 	 * field before, else 0 */

@@ -30,6 +30,7 @@
 /* What only the tile knows of an entry. */
 struct own {
 	uint32_t block_bytes; /* as allocated; 0: no block */
+	uint16_t tag;         /* of the hash: a key that is not here is not looked for elsewhere */
 	bool used : 1;
 	bool read : 1; /* since the hand came by */
 	bool kept : 1;
@@ -104,6 +105,13 @@ entry_key(const struct cache_store *s, const struct cache_entry *e)
 			key_len);
 }
 
+/* Other bits than cache_home takes of a small index. */
+static uint16_t
+tag_of(uint64_t hash)
+{
+	return (uint16_t)(hash >> 48);
+}
+
 uint32_t
 cache_store_find(const struct cache_store *s, uint64_t hash, struct slice key)
 {
@@ -111,7 +119,8 @@ cache_store_find(const struct cache_store *s, uint64_t hash, struct slice key)
 		uint64_t i = (cache_home(hash) + way) & s->mask;
 		const struct cache_entry *e = &s->index[i];
 
-		if (own_load(&e->hash) == hash && entry_used(e) && slice_eq(entry_key(s, e), key)) {
+		if (s->own[i].tag == tag_of(hash) && s->own[i].used &&
+		    own_load(&e->hash) == hash && slice_eq(entry_key(s, e), key)) {
 			return (uint32_t)i;
 		}
 	}
@@ -220,6 +229,7 @@ entry_show(struct cache_store *s, uint32_t entry, uint64_t hash, struct slice ke
 	entry_let_go(s, entry, old_off);
 	s->own[entry].block_bytes = b->bytes;
 	s->own[entry].tree = b->tree;
+	s->own[entry].tag = tag_of(hash);
 	s->own[entry].used = true;
 	s->own[entry].read = true;
 	s->stats.key_cnt += !was_used;

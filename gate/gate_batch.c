@@ -376,27 +376,6 @@ gate_held_end(struct gate *g, struct gate_conn *c, int err, uint32_t cnt)
 
 /* --------------------------------------------------------------------- acknowledged */
 
-/* "not an integer", or another type? Redis says them apart; to the cache both are TYPE. */
-static bool
-is_text(struct gate *g, const struct gate_batch *b, uint32_t idx)
-{
-	struct slice set = wset_bytes(&b->ws);
-	struct cache_value v;
-	struct wset_op op;
-	bool text = true; /* unless the key's own type is the trouble */
-
-	for (uint32_t i = 0; i <= idx; i++) {
-		if (wset_next(&set, &op) != 1) {
-			return true;
-		}
-	}
-	if (cache_view_get(&g->view, op.key, &v) == CACHE_HIT) {
-		text = op.kind == WSET_MAP_INCR ? v.type == LATTICE_MAP : v.type == LATTICE_STRING;
-		cache_view_release(&g->view, &v);
-	}
-	return text;
-}
-
 static void
 op_over(struct gate *g, struct gate_batch *b, uint32_t i)
 {
@@ -408,8 +387,8 @@ op_over(struct gate *g, struct gate_batch *b, uint32_t i)
 	}
 	if (word->err != 0 && rec->err == 0) {
 		rec->err = (int16_t)word->err;
-		rec->not_number =
-			word->err == MB_ERR_TYPE && rec->kind == REC_NUMBER && is_text(g, b, i);
+		/* "not an integer", or another type? Redis says them apart. */
+		rec->not_number = rec->kind == REC_NUMBER && word->not_number != 0;
 	}
 	if (rec->kind == REC_NUMBER || rec->kind == REC_LENGTH || rec->kind == REC_SCORE) {
 		rec->n = word->n;
