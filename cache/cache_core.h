@@ -43,8 +43,8 @@
 #define CACHE_KVS_MAX   64
 
 /* What a link to a kvs tile must hold, so that it is never full: for each key a request and the
- * release of what the last one lent, lists of acts, a scan, and answers to what the store tells. And
- * what a link back must hold. */
+ * release of what the last one lent, lists of acts, a scan, and answers to what the store tells.
+ * And what a link back must hold. */
 #define CACHE_KVS_DEPTH                                                                            \
 	(2 * CACHE_WORK_MAX + CACHE_ACTS_MAX + CACHE_SCAN_MAX + KVS_TELL_WINDOW + KVS_DROP_MAX)
 

@@ -115,8 +115,7 @@ cache_job_start(struct cache_core *c, uint16_t proc, const struct desc *d)
 	if (job->ack > KVS_ACK_ALL) {
 		refuse(c, job, MB_ERR_INVALID);
 	} else if (c->work_free_cnt <= 2 * CACHE_RESERVE || /* others wait: behind them */
-		   STAILQ_EMPTY(&c->acts_free) ||
-		   cache_job_run(c, job) == CACHE_STEP_AGAIN) {
+		   STAILQ_EMPTY(&c->acts_free) || cache_job_run(c, job) == CACHE_STEP_AGAIN) {
 		STAILQ_INSERT_TAIL(&c->jobs_run, job, next);
 	}
 }

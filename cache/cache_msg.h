@@ -55,11 +55,11 @@ enum cache_msg_kind {
 struct cache_op_word {
 	/* in: do it only if this is what a reader sees (cache_value.version); 0: in any case */
 	uint64_t if_version;
-	int32_t err;        /* out: as of a PUBLISHED, of this operation. MB_ERR_TRYAGAIN: another
+	int32_t err;         /* out: as of a PUBLISHED, of this operation. MB_ERR_TRYAGAIN: another
 			      * version */
-	uint32_t if_before; /* in: do it only if the operation before it in the set was done. If
+	uint32_t if_before;  /* in: do it only if the operation before it in the set was done. If
 			     * that is of the same key, nobody's operation comes between the two */
-	uint32_t changed;   /* out: 1 if it brought anything new, else 0 */
+	uint32_t changed;    /* out: 1 if it brought anything new, else 0 */
 	uint32_t not_number; /* out: with MB_ERR_TYPE of INCR and MAP_INCR: 1 if the key's type is
 			      * the right one, and what stands there is no number */
 	/* out: of INCR and MAP_INCR the number that it made, of ZINCR the score, a double's bits;

@@ -367,8 +367,8 @@ bool cache_act_may(const struct cache_job *job, const struct wset_op *op, uint32
  * neither an entry nor a work. Returns: false when there is no room in a list. */
 bool cache_act_add(struct cache_core *c, struct cache_job *job);
 
-/* cache_act_send sends what is gathered for a kvs tile; cache_act_send_all for all of them, and says
- * whether there was any. */
+/* cache_act_send sends what is gathered for a kvs tile; cache_act_send_all for all of them, and
+ * says whether there was any. */
 void cache_act_send(struct cache_core *c, uint32_t kvs);
 bool cache_act_send_all(struct cache_core *c);
 

@@ -119,8 +119,8 @@ cache_store_find(const struct cache_store *s, uint64_t hash, struct slice key)
 		uint64_t i = (cache_home(hash) + way) & s->mask;
 		const struct cache_entry *e = &s->index[i];
 
-		if (s->own[i].tag == tag_of(hash) && s->own[i].used &&
-		    own_load(&e->hash) == hash && slice_eq(entry_key(s, e), key)) {
+		if (s->own[i].tag == tag_of(hash) && s->own[i].used && own_load(&e->hash) == hash &&
+		    slice_eq(entry_key(s, e), key)) {
 			return (uint32_t)i;
 		}
 	}

@@ -127,8 +127,8 @@ struct kvs_key *kvs_shard_next(const struct kvs_shard *s, const struct kvs_key *
  */
 int kvs_shard_merge(struct kvs_shard *s, struct slice key, struct slice delta);
 
-/* kvs_shard_merge_found is the same for a key that kvs_shard_look has looked for, since when nothing
- * was changed; the key that it enters, if there was none, stands in *at then. */
+/* kvs_shard_merge_found is the same for a key that kvs_shard_look has looked for, since when
+ * nothing was changed; the key that it enters, if there was none, stands in *at then. */
 struct kvs_found {
 	uint64_t hash;
 	struct kvs_key *key; /* NULL: there is none */

@@ -14,12 +14,12 @@
 #include "rng.h"
 #include "test_cmocka.h"
 
-#define INNER    1
-#define OTHER    2
-#define KEYS     300
-#define ROUNDS   3000
-#define OPS      8
-#define SET_MEM  4096
+#define INNER   1
+#define OTHER   2
+#define KEYS    300
+#define ROUNDS  3000
+#define OPS     8
+#define SET_MEM 4096
 
 struct set {
 	struct wset ws;
@@ -255,7 +255,7 @@ sums(uint32_t kvs_cnt, uint64_t seed)
 	struct world *w = world_make(&(struct world_cfg){ .kvs_cnt = kvs_cnt, .keys_max = 1024 });
 	static struct set s;
 	int64_t sum[KEYS] = { 0 }, at[OPS];
-	uint32_t key_of[OPS], passed_cnt;
+	uint32_t key_of[OPS], passed_cnt, read;
 	struct rng r;
 	char key[32], text[32];
 
@@ -272,7 +272,8 @@ sums(uint32_t kvs_cnt, uint64_t seed)
 			at[i] = sum[key_of[i]];
 		}
 		publish(w, &s, 5);
-		(void)snprintf(key, sizeof(key), "k%u", (uint32_t)rng_below(&r, KEYS));
+		read = (uint32_t)rng_below(&r, KEYS);
+		(void)snprintf(key, sizeof(key), "k%u", read);
 		if (rng_below(&r, 4) == 0) { /* it is here from now on, until others push it out */
 			(void)world_text(w, OTHER, key);
 		}
@@ -282,7 +283,7 @@ sums(uint32_t kvs_cnt, uint64_t seed)
 		}
 		if (rng_below(&r, 8) == 0) {
 			assert_int_equal(world_incr(w, OTHER, key, 1), 0);
-			sum[atoi(key + 1)]++;
+			sum[read]++;
 		}
 		for (uint32_t i = 0; i < 4; i++) { /* what pushes out */
 			(void)snprintf(key, sizeof(key), "x%u", (uint32_t)rng_below(&r, 4000));

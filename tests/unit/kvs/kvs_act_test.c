@@ -18,7 +18,7 @@
 #define REFUSED MB_ERR_TYPE
 
 struct list {
-	struct kvs_acts acts; /* first: make finds the rest */
+	struct kvs_acts acts;          /* first: make finds the rest */
 	const char *text[KVS_ACT_MAX]; /* NULL: make refuses; "": nothing to do */
 	uint32_t made_cnt, changed_cnt;
 	uint64_t time;
