@@ -427,14 +427,9 @@ cache_core_stats(const struct cache_core *c)
 uint32_t
 cache_core_busy(const struct cache_core *c)
 {
-	uint32_t cnt = CACHE_WAIT_MAX - c->wait_free_cnt;
+	uint32_t cnt = CACHE_WAIT_MAX - c->wait_free_cnt + CACHE_JOB_MAX - c->job_free_cnt +
+		       CACHE_WORK_MAX - c->work_free_cnt;
 
-	for (uint32_t i = 0; i < CACHE_JOB_MAX; i++) {
-		cnt += c->job[i].state != CACHE_JOB_FREE;
-	}
-	for (uint32_t i = 0; i < CACHE_WORK_MAX; i++) {
-		cnt += c->work[i].state != CACHE_WORK_FREE;
-	}
 	for (uint32_t i = 0; i < CACHE_SCAN_MAX; i++) {
 		cnt += c->scan[i].busy;
 	}
@@ -444,11 +439,12 @@ cache_core_busy(const struct cache_core *c)
 void
 cache_core_check(const struct cache_core *c)
 {
-	uint32_t kept = 0, moving = 0;
+	uint32_t kept = 0, moving = 0, job_cnt = 0, work_cnt = 0;
 
 	for (uint32_t i = 0; i < CACHE_WORK_MAX; i++) {
 		const struct cache_work *w = &c->work[i];
 
+		work_cnt += w->state != CACHE_WORK_FREE;
 		kept += w->state == CACHE_WORK_READY;
 		moving += w->moving;
 		INSIST(w->state != CACHE_WORK_READY ||
@@ -456,8 +452,11 @@ cache_core_check(const struct cache_core *c)
 		INSIST(w->state != CACHE_WORK_READY || STAILQ_EMPTY(&w->jobs));
 	}
 	for (uint32_t i = 0; i < CACHE_JOB_MAX; i++) {
+		job_cnt += c->job[i].state != CACHE_JOB_FREE;
 		moving += c->job[i].moving;
 	}
+	INSIST(job_cnt == CACHE_JOB_MAX - c->job_free_cnt);
+	INSIST(work_cnt == CACHE_WORK_MAX - c->work_free_cnt);
 	INSIST(kept == cache_store_kept_cnt(c->store));
 	INSIST(moving == c->moving_cnt);
 	cache_store_check(c->store);

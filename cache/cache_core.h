@@ -142,8 +142,7 @@ uint64_t cache_core_published(const struct cache_core *c, uint16_t proc);
 
 struct cache_stats cache_core_stats(const struct cache_core *c);
 
-/* cache_core_busy counts what is under way, by walking: jobs, keys at work, waits, scans. 0:
- * quiet. */
+/* cache_core_busy counts what is under way: jobs, keys at work, waits, scans. 0: quiet. */
 uint32_t cache_core_busy(const struct cache_core *c);
 
 /* cache_core_check walks everything and stops the process at the first contradiction. For tests. */

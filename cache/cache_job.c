@@ -84,6 +84,15 @@ finish(struct cache_core *c, struct cache_job *job)
 	cache_core_down_check(c, proc);
 }
 
+/* Where all keys of a set are looked for first. */
+static void
+words_prefetch(const struct cache_core *c, const struct cache_op_word *word, uint32_t cnt)
+{
+	for (uint32_t i = 0; word != NULL && i < cnt; i++) {
+		cache_store_prefetch(c->store, word[i].hash);
+	}
+}
+
 void
 cache_job_start(struct cache_core *c, uint16_t proc, const struct desc *d)
 {
@@ -110,6 +119,7 @@ cache_job_start(struct cache_core *c, uint16_t proc, const struct desc *d)
 		job->payload = d->ref;
 		if (c->proc[proc].inner) {
 			job->word = (struct cache_op_word *)(uintptr_t)d->ref_word[0];
+			words_prefetch(c, job->word, (uint32_t)d->ref_word[1]);
 		}
 	}
 	if (job->ack > KVS_ACK_ALL) {
@@ -264,9 +274,12 @@ op_open(struct cache_core *c, struct cache_job *job)
 	} else {
 		job->ahead = job->rest;
 	}
-	fetch_ahead(c, job);
+	if (!cache_act_may(job, &job->op, job->op_idx, job->rest.len == 0)) {
+		fetch_ahead(c, job);
+	}
 	job->op_open = true;
-	job->hash = hash_bytes(job->op.key.p, job->op.key.len);
+	job->hash = job->word != NULL ? job->word[job->op_idx].hash
+				      : hash_bytes(job->op.key.p, job->op.key.len);
 	job->work_err = 0;
 	job->value_copied = 0;
 	job->patience = (struct cache_patience){ 0 };

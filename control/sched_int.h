@@ -126,6 +126,7 @@ struct sched {
 	uint64_t floor_ms;        /* unknown ids that are not younger have expired */
 	uint64_t request_seq;
 	uint32_t request_free, waiter_free, waiter_cnt;
+	uint32_t request_cnt, request_kept_cnt; /* all; of these the kept ones */
 	uint32_t kept_head, kept_tail; /* in the order in which they expire */
 	uint32_t request_chain[SCHED_REQUEST_MAX];
 	struct sched_request request[SCHED_REQUEST_MAX];

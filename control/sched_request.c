@@ -90,6 +90,8 @@ request_free(struct sched *s, struct sched_request *r)
 	*at = r->chain;
 	payload_drop(s, &r->args);
 	payload_drop(s, &r->answer);
+	s->request_cnt--;
+	s->request_kept_cnt -= r->kept;
 	r->id = 0;
 	r->next = s->request_free;
 	s->request_free = (uint32_t)(r - s->request + 1);
@@ -126,6 +128,7 @@ request_new(struct sched *s, uint64_t id)
 				     .args = { .flags = DESC_F_INLINE },
 				     .answer = { .flags = DESC_F_INLINE } };
 	*chain_of(s, id) = (uint32_t)(r - s->request + 1);
+	s->request_cnt++;
 	return r;
 }
 
@@ -223,6 +226,7 @@ sched_request_done(struct sched *s, const struct desc *d)
 		return;
 	}
 	r->kept = true;
+	s->request_kept_cnt++;
 	r->expire_ns = s->now_ns + s->ttl_ns;
 	r->next = 0;
 	*(s->kept_tail != 0 ? &s->request[s->kept_tail - 1].next : &s->kept_head) =
@@ -357,12 +361,6 @@ sched_requests_poll(struct sched *s)
 uint32_t
 sched_requests(const struct sched *s, uint32_t *ret_kept)
 {
-	uint32_t cnt = 0;
-
-	*ret_kept = 0;
-	for (uint32_t i = 0; i < SCHED_REQUEST_MAX; i++) {
-		cnt += s->request[i].id != 0 && !s->request[i].kept;
-		*ret_kept += s->request[i].id != 0 && s->request[i].kept;
-	}
-	return cnt;
+	*ret_kept = s->request_kept_cnt;
+	return s->request_cnt - s->request_kept_cnt;
 }

@@ -618,8 +618,8 @@ sched_runs(const struct sched *s)
 {
 	uint32_t cnt = 0;
 
-	for (uint32_t i = 0; i < SCHED_RUN_MAX; i++) {
-		cnt += s->run[i].used;
+	for (uint32_t i = s->run_first; i != 0; i = s->run[i - 1].next) {
+		cnt += s->run[i - 1].used;
 	}
 	return cnt;
 }
@@ -629,9 +629,11 @@ sched_held(const struct sched *s)
 {
 	uint32_t cnt = 0;
 
-	for (uint32_t i = 0; i < SCHED_RUN_MAX; i++) {
-		for (uint32_t v = 0; s->run[i].used && v < s->run[i].dag.vertex_cnt; v++) {
-			cnt += s->run[i].vertex[v].held;
+	for (uint32_t i = s->run_first; i != 0; i = s->run[i - 1].next) {
+		const struct sched_run *r = &s->run[i - 1];
+
+		for (uint32_t v = 0; r->used && v < r->dag.vertex_cnt; v++) {
+			cnt += r->vertex[v].held;
 		}
 	}
 	return cnt;

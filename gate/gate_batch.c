@@ -51,6 +51,7 @@ batch_close(struct gate *g, struct gate_batch *b)
 {
 	payload_shrink(g->inner.pool, &b->msg.ref, (uint32_t)b->ws.out.len);
 	b->msg.ref_word[0] = (uint64_t)(uintptr_t)b->word;
+	b->msg.ref_word[1] = b->op_cnt;
 	b->msg.call = inner_call_id(&g->inner);
 	b->msg.b = (uint64_t)(b - g->batch);
 	b->msg.sub = b->run->ack;
@@ -245,7 +246,7 @@ gate_write_op(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t 
 	large_given(c, handle);
 	b->rec[b->op_cnt] = (uint8_t)(run->rec_cnt - 1);
 	b->payload[b->op_cnt] = handle;
-	b->word[b->op_cnt] = (struct cache_op_word){ .if_version = if_version };
+	b->word[b->op_cnt] = (struct cache_op_word){ .hash = hash, .if_version = if_version };
 	b->op_cnt++;
 	if (op->kind == WSET_PUSH_LEFT || op->kind == WSET_PUSH_RIGHT || op->kind == WSET_ZADD ||
 	    op->kind == WSET_ZINCR) {

@@ -7,7 +7,7 @@
 #include "kvs_shard.h"
 #include "lattice.h"
 
-#define DELTA_BYTES 64 /* of most, with what stands behind the value */
+#define DELTA_BYTES 40 /* of most, with what stands behind the value */
 
 static struct slice
 found_value(const struct kvs_shard *s, const struct kvs_found *at)

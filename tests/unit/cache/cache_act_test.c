@@ -46,6 +46,7 @@ add(struct set *s, enum wset_kind kind, const char *key, const char *value, int6
 static void
 publish(struct world *w, struct set *s, uint64_t b)
 {
+	world_hashes(wset_bytes(&s->ws), s->word);
 	world_publish_words(w, INNER, wset_bytes(&s->ws), b, s->word);
 }
 
