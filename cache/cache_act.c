@@ -42,6 +42,11 @@ act_make(struct kvs_acts *list, uint32_t i, struct slice stored, struct wbuf *ou
 	struct cache_act *a = &acts->own[i];
 	int err;
 
+	if (a->op.kind == WSET_INCR &&
+	    delta_incr_alone(stored, a->op.n, acts->writer, out, &a->word->n)) {
+		a->known = true;
+		return KVS_ACT_WHOLE;
+	}
 	cache_word_before(stored, &a->op, a->now, a->word);
 	err = delta_make(stored, &a->op, a->now, acts->writer, out);
 	if (err == MB_ERR_TYPE) {
@@ -55,7 +60,11 @@ act_made(struct kvs_acts *list, uint32_t i, struct slice stored, bool changed)
 {
 	struct cache_act *a = &acts_of(list)->own[i];
 
-	cache_word_after(stored, &a->op, changed, a->word);
+	if (a->known) {
+		a->word->changed = changed;
+	} else {
+		cache_word_after(stored, &a->op, changed, a->word);
+	}
 }
 
 void

@@ -171,6 +171,7 @@ struct cache_act {
 	struct cache_op_word *word;
 	struct wset_op op;
 	uint32_t op_idx;
+	bool known; /* the word has the number that it made */
 	struct hlc_time now;
 };
 

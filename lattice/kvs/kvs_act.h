@@ -19,7 +19,8 @@
 
 #include "slice.h"
 
-#define KVS_ACT_MAX 64
+#define KVS_ACT_MAX   64
+#define KVS_ACT_WHOLE 1
 
 struct kvs_shard;
 
@@ -33,8 +34,9 @@ struct kvs_acts {
 	uint32_t cnt;
 	uint32_t open; /* the kvs tile's: not done, or not acknowledged */
 	/* make appends the delta that act i means for what is stored: an envelope, perhaps of a
-	 * tree; empty: never written. Nothing appended: there is nothing to do. An error of it
-	 * becomes the act's, and nothing is changed. */
+	 * tree; empty: never written. Nothing appended: there is nothing to do. KVS_ACT_WHOLE: the
+	 * delta contains all that is stored, so it is the value from now on. An error becomes the
+	 * act's, and nothing is changed. */
 	int (*make)(struct kvs_acts *acts, uint32_t i, struct slice stored, struct wbuf *out);
 	/* made looks at what became of it. changed: it brought anything new. Not called after an
 	 * error. */

@@ -452,6 +452,14 @@ kvs_shard_merge_found(struct kvs_shard *s, struct slice key, struct kvs_found *a
 }
 
 int
+kvs_shard_replace(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
+{
+	int err = key_store(s, k, delta);
+
+	return merge_end(s, k, err != 0 ? err : (int)LATTICE_RIGHT, false);
+}
+
+int
 kvs_shard_merge_value(struct kvs_shard *s, struct slice key, struct kvs_value *v)
 {
 	uint64_t hash = kvs_index_hash(&s->index, key);
