@@ -3,8 +3,8 @@
  *
  * Whatever the bytes: no look outside of them; a datagram that is passed up lies inside its frame
  * and was for us; an answer is a frame that reads, comes from us, and is never longer than a small
- * frame or its question; the same frame once more means the same; afterwards a datagram can still be
- * sent, and what is sent reads.
+ * frame or its question; the same frame once more means the same; afterwards a datagram can still
+ * be sent, and what is sent reads.
  *
  * Input: a byte of settings (bit 0 IPv6, 1 VLAN, 2 partial sums, 3 the NIC has looked), a frame.
  */

@@ -15,6 +15,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -367,6 +368,48 @@ class Remote(unittest.TestCase):
         thrower.close()
         self.assertEqual(self.ok('call', 'increment', '1'), '2')
         self.assertGreater(self.node.metric('datagram_refused'), before + 1000)
+
+    def test_hostile_client(self):
+        """A client that keeps to the protocol, and asks for nonsense: each request is answered,
+        nothing is left of them, and others are served."""
+        rng = random.Random(SEED)
+        peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        peer.connect(('127.0.0.1', self.node.port))
+        peer.settimeout(COMMAND_S)
+
+        def frame(kind, flags, session, ident, body, total=0):
+            return struct.pack('<BBBBHHQQIIII', 0xb1, kind, flags, 0, len(body), 1300, session,
+                               ident, 7, 0, total, 0) + body
+        peer.send(frame(1, 0, 0, 1, bytes(1300)))
+        session = struct.unpack_from('<Q', peer.recv(9000), 8)[0]
+        answered = 0
+        for i in range(1, 1000):
+            name = rng.choice((b'increment', b'counter', b'hostile', b'h' * 1024, b'', b'\0k'))
+            payload = rng.randbytes(rng.choice((0, 4, 8, 24, 40, 64, 200)))
+            if rng.random() < 0.3:      # an operation of a kind that there may be, on a key
+                payload = struct.pack('<I', rng.randrange(32)) + payload
+            ask = bytearray(struct.pack(
+                '<BBHIQqQ', rng.choice((1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12)),
+                rng.choice((0, 0, 1, 0x10, 0x30, 0xff)), len(name), len(payload),
+                rng.choice((0, 1, 10**6)), rng.choice((0, 1, 2, 3, -1, 1 << 62)),
+                rng.choice((0, 1, 1 << 63))) + name + bytes(-len(name) % 8) + payload)
+            if rng.random() < 0.2:
+                ask[rng.randrange(len(ask))] = rng.randrange(256)
+                ask[0] = ask[0] % 9     # not administration
+            ask = ask[:1300]
+            request = frame(3, 1, session, i, bytes(ask), len(ask))
+            peer.send(request)
+            ident = 0
+            while ident != i:           # an ACK says only that it runs
+                data = peer.recv(9000)
+                if data[1] in (4, 6):
+                    ident = struct.unpack_from('<Q', data, 16)[0]
+            answered += 1
+        peer.close()
+        self.assertEqual(answered, 999)
+        self.assertEqual(self.ok('call', 'increment', '1'), '2')
+        held = json.loads(self.node.local('--json', 'status')[1])['held']
+        self.assertEqual((held['calls_queued'], held['calls_running'], held['segments']), (0, 0, 0))
 
     def test_nobody_there(self):
         free = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
