@@ -355,7 +355,10 @@ client_go_on(struct mb_client *c, struct client_call *call, const struct desc *d
 		}
 	}
 	if (err != 0) {
-		client_fail(c, call, err == MB_ERR_FULL ? MB_ERR_BUSY : err,
+		client_fail(c, call,
+			    err == MB_ERR_FULL        ? MB_ERR_BUSY
+			    : err == MB_ERR_PEER_DIED ? MB_ERR_EXECUTOR_DIED
+						      : err,
 			    "it could not go on; its writes happened");
 	}
 }
