@@ -20,7 +20,7 @@ struct remote_op {
 	struct remote_op *next;   /* in the queue */
 	bool done;
 	bool hello; /* a lane's */
-	bool read;   /* its answer was, by fn */
+	bool read;  /* its answer was, by fn */
 	int err;
 	remote_answer_fn *fn; /* NULL: the answer is kept */
 	void *fn_ctx;

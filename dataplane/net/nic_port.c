@@ -149,10 +149,23 @@ port_mtu(struct nic_port *p, const struct nic_cfg *cfg, const struct rte_eth_dev
 	return 0;
 }
 
+/* Between a buffer's head and its bytes: so many that what follows the heads of a datagram is
+ * 8-aligned. Not where the kernel places frames itself. */
+static uint16_t
+port_shift(const struct nic_port *p, const struct nic_cfg *cfg)
+{
+	uint32_t heads = RTE_ETHER_HDR_LEN + (cfg->vlan != 0 ? RTE_VLAN_HLEN : 0) +
+			 (frame_is_v4(cfg->at.ip) ? 20 : 40) + 8;
+	bool free = p->owned && strncmp(p->device, "net_af_xdp", strlen("net_af_xdp")) != 0;
+
+	return free ? (uint16_t)(ALIGN_UP(heads, 8u) - heads) : 0;
+}
+
 static int
-port_pool(struct nic_port *p, uint16_t mtu, struct topo_why *why)
+port_pool(struct nic_port *p, const struct nic_cfg *cfg, uint16_t mtu, struct topo_why *why)
 {
 	struct rte_pktmbuf_pool_private priv = {
+		.mbuf_priv_size = port_shift(p, cfg),
 		.mbuf_data_room_size = (uint16_t)(RTE_PKTMBUF_HEADROOM +
 						  MAX(ALIGN_UP((uint32_t)mtu + ETH_MAX, 64u),
 						      (uint32_t)RTE_MBUF_DEFAULT_DATAROOM)),
@@ -162,7 +175,7 @@ port_pool(struct nic_port *p, uint16_t mtu, struct topo_why *why)
 
 	snprintf(name, sizeof(name), "mb_net%u", p->id);
 	p->pool = rte_mempool_create_empty(name, cnt - 1,
-					   (uint32_t)sizeof(struct rte_mbuf) +
+					   (uint32_t)sizeof(struct rte_mbuf) + priv.mbuf_priv_size +
 						   priv.mbuf_data_room_size,
 					   CACHE_CNT, sizeof(priv), rte_eth_dev_socket_id(p->id),
 					   p->owned ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0);
@@ -376,7 +389,7 @@ nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc
 		err = port_mtu(p, cfg, &info, &hc->mtu, why);
 	}
 	if (err == 0) {
-		err = port_pool(p, hc->mtu, why);
+		err = port_pool(p, cfg, hc->mtu, why);
 	}
 	if (err == 0) {
 		err = port_start(p, hc, why);

@@ -119,8 +119,7 @@ domain_open_port(struct domain *d, const struct desc *m)
 	int err;
 
 	if (m->a < PORT_DIRECT_FIRST || m->a >= PORT_CNT || m->open.proc >= PROC_CNT_MAX ||
-	    m->open.port >= PORT_CNT || domain_port_open(d, m->a) ||
-	    m->b > d->welcome.lcore_cnt) {
+	    m->open.port >= PORT_CNT || domain_port_open(d, m->a) || m->b > d->welcome.lcore_cnt) {
 		return MB_ERR_INVALID;
 	}
 	err = peer_attach(&d->peers, m->open.proc, m->open.inc, &peer);

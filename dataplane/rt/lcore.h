@@ -46,8 +46,8 @@ struct lcore_cfg {
 	uint32_t idx; /* the plan's number: names it in reports */
 	int cpu;      /* bind to this cpu; -1: leave the thread where it is */
 
-	uint64_t spin_ns;         /* idle this long before sleeping; 0: sleep at once */
-	uint64_t await_ns;        /* idle this long before it gives its cpu away, if tiles await; 0: at
+	uint64_t spin_ns;  /* idle this long before sleeping; 0: sleep at once */
+	uint64_t await_ns; /* idle this long before it gives its cpu away, if tiles await; 0: at
 				   * once: whom they await needs this cpu */
 	uint64_t housekeeping_ns; /* at most this long between housekeepings while awake */
 	uint64_t drain_ns;        /* at most this long for tiles to drain after lcore_stop */
