@@ -25,6 +25,7 @@
  *
  * F1  A request runs at most once: its slot holds its id from its first segment on, and takes
  *     another one only from a client that has the answer (it may not use id + credits before).
+ *     One that changes nothing may run again, when its answer was not kept (flow_serve.h).
  * F2  A client's request ends once, with the answer or with a typed error. INDETERMINATE and
  *     NODE_DIED say that it may have run.
  * F3  What a stranger can make a server keep is bounded: nothing before a REQUEST with the session
