@@ -67,6 +67,7 @@ struct lcore {
 	uint64_t tsc;             /* when the last poll that found work ended, or the pass began */
 	uint64_t booked_tsc;      /* the time before is accounted for */
 	uint64_t busy_ns;         /* when a pass last found work */
+	uint64_t idle_ns;         /* when the first pass without any began since; 0: not yet */
 	uint64_t due_ns;          /* no tile's housekeeping is due before */
 	uint64_t housekeeping_ns; /* all tiles' housekeeping is due */
 	enum spin spin;
@@ -259,7 +260,11 @@ account(struct lcore *l, bool busy)
 {
 	metrics_add(l->metrics, METRIC_lcore_pass_run, 1);
 	book(l, busy ? METRIC_lcore_time_busy : METRIC_lcore_time_idle);
+	if (!busy && l->idle_ns == 0) {
+		l->idle_ns = l->now_ns;
+	}
 	if (busy) {
+		l->idle_ns = 0;
 		l->busy_ns = l->now_ns;
 		l->untidy = true;
 	}
@@ -272,7 +277,7 @@ account(struct lcore *l, bool busy)
 static bool
 awaits(const struct lcore *l)
 {
-	if (l->now_ns - l->busy_ns >= l->cfg.await_ns) {
+	if (l->now_ns - l->idle_ns >= l->cfg.await_ns) { /* a pass with work may have been long */
 		return false;
 	}
 	for (uint32_t i = 0; i < l->tile_cnt; i++) {
