@@ -97,8 +97,9 @@ client_route(struct mb_client *c, const struct client_name *t)
 		 * calls off its channel long before it runs them. */
 		if (client_only_one(t->exec)) {
 			return ch != NULL && claim == c->who &&
-					       c->out[last] < CHANNEL_DEPTH - DIRECT_MARGIN &&
-					       channel_space(ch, DIRECT_MARGIN + 1) > DIRECT_MARGIN
+					       c->out[last] < CALL_DIRECT_MAX &&
+					       channel_space(ch, CALL_DIRECT_MARGIN + 1) >
+						       CALL_DIRECT_MARGIN
 				       ? ch
 				       : NULL;
 		}
@@ -465,7 +466,7 @@ client_again(struct mb_client *c, struct client_call *call, const struct desc *d
 		client_fail(c, call, MB_ERR_CANCELLED, "");
 		return;
 	}
-	if (!effects && call->resent < RESEND_MAX &&
+	if (!effects && call->resent < CALL_RESEND_MAX &&
 	    (!call->taken || (call->d.sub & CALL_ATTEMPT_MASK) == 0)) { /* C3 */
 		call->resent++;
 		if (call->taken) {

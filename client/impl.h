@@ -12,7 +12,7 @@
  *	collection.c  sets, maps, lists, sorted sets
  *	sibling.c  values that merge as they are, values beside each other
  *	message.c  messages to running calls
- *	remote.c   all of it for a node that is elsewhere
+ *	remote*.c  all of it for a node that is elsewhere
  *
  * Calls. A slot is a call from its start until its answer has been handed out; ids name slots
  * (sequence number modulo MB_CALLS_MAX), so an answer finds its slot without a search.
@@ -47,8 +47,6 @@
 #define CLIENT_MAGIC  UINT32_C(0x4d42434c)
 #define NAME_CACHE    16 /* names looked up last; a power of two */
 #define REPLY_VALUES  8  /* values of an answer without an allocation */
-#define RESEND_MAX    8  /* of calls that no executor had taken yet */
-#define DIRECT_MARGIN 8  /* slots of a channel kept free for releases */
 
 #define CLIENT_ASK_MAX 1024 /* questions to tiles that are open; a power of two */
 #define CLIENT_MANY    128  /* keys of mb_client_get_many that are asked for at once */

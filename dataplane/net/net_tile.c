@@ -20,7 +20,7 @@
 #include "microburst/error.h"
 #include "timebase.h"
 
-#define BURST       64
+#define BURST       16 /* then what was answered goes: a client begins with it meanwhile */
 #define SESSION_MAX 1024
 #define XFER_MAX    4096
 /* No futex in this kernel's io_uring: while answers are awaited, look so often. */
@@ -49,6 +49,7 @@ struct net_tile {
 	bool started, failed, naps;
 	bool futex_out, futex_unknown;
 	_Alignas(8) uint8_t plain[WIRE_DATAGRAM_MAX];
+	uint8_t draft[WIRE_BODY_MAX]; /* of what will be sealed */
 };
 
 static void
@@ -61,6 +62,20 @@ tile_send(void *ctx, const struct wire_addr *to, const struct wire_head *h, cons
 	if (p != NULL) {
 		t->io.ops->send(t->io.io, to, seal_put(&t->seal, p, h, body));
 	}
+}
+
+/* What is not sealed is written where it is sent from. */
+static uint8_t *
+tile_draft(void *ctx, size_t len)
+{
+	struct net_tile *t = ctx;
+	uint8_t *p;
+
+	if (t->seal.cnt > 0) {
+		return t->draft;
+	}
+	p = t->io.ops->room(t->io.io, WIRE_HEAD_BYTES + len);
+	return p != NULL ? p + WIRE_HEAD_BYTES : NULL;
 }
 
 static void *
@@ -95,7 +110,8 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 				     .xfer_max = XFER_MAX,
 				     .client_bytes = cfg->memory_bytes / 2,
 				     .datagram = (uint16_t)cfg->io.ops->datagram_max(cfg->io.io) };
-	struct flow_serve_ops ops = { tile_send, tile_alloc, tile_free, tile_request, t };
+	struct flow_serve_ops ops = { tile_send,    tile_alloc, tile_free,
+				      tile_request, tile_draft, t };
 	int err = MB_ERR_NO_MEMORY;
 
 	if (t == NULL) {
@@ -110,7 +126,7 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 			MAX((uint16_t)(fc.datagram - SEAL_BYTES), (uint16_t)WIRE_DATAGRAM_MIN);
 	}
 	t->memory_bytes = cfg->memory_bytes;
-	metrics_init(&t->metrics, METRICS_OWNER_net, 0);
+	metrics_init(&t->metrics, METRICS_OWNER_net, cfg->idx);
 	memcpy(fc.secret, cfg->secret, sizeof(fc.secret));
 	t->memory = mmap(NULL, t->memory_bytes, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -168,12 +184,6 @@ net_tile_metrics(struct net_tile *t)
 	return &t->metrics;
 }
 
-size_t
-net_tile_width(struct net_tile *t, struct flow_ref ref)
-{
-	return flow_serve_width(t->serve, ref);
-}
-
 uint8_t *
 net_tile_room(struct net_tile *t, struct flow_ref ref, size_t len)
 {
@@ -183,7 +193,19 @@ net_tile_room(struct net_tile *t, struct flow_ref ref, size_t len)
 void
 net_tile_reply(struct net_tile *t, struct flow_ref ref, uint8_t *p, size_t len)
 {
-	flow_serve_reply(t->serve, ref, p, len, timebase_now_ns(timebase_real()));
+	flow_serve_reply(t->serve, ref, p, len, t->now_ns);
+}
+
+uint8_t *
+net_tile_draft(struct net_tile *t, struct flow_ref ref, size_t *ret_max)
+{
+	return flow_serve_draft(t->serve, ref, ret_max);
+}
+
+void
+net_tile_draft_send(struct net_tile *t, struct flow_ref ref, const uint8_t *p, size_t len)
+{
+	flow_serve_draft_send(t->serve, ref, p, len, t->now_ns);
 }
 
 void

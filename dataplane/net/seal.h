@@ -56,7 +56,8 @@ int seal_open(struct seal *s, const char *path, bool server);
 int seal_renew(struct seal *s, const char *path);
 
 /* seal_put makes a datagram of a head and its body: WIRE_HEAD_BYTES + h->len at p, and SEAL_BYTES
- * more if there are keys. The body may not lie in p. Returns: its length. */
+ * more if there are keys. The body may not lie in p, but without keys it may lie where it belongs.
+ * Returns: its length. */
 size_t seal_put(struct seal *s, uint8_t *p, const struct wire_head *h, const uint8_t *body);
 
 /* seal_take reads a datagram. plain: WIRE_DATAGRAM_MAX bytes, 8-aligned, for what was encrypted.
