@@ -37,8 +37,8 @@ addresses_come_apart(void **state)
 static void
 others_are_refused(void **state)
 {
-	static const char *const wrong[] = { "",         "host",      "host:",       "host:http",
-					     "host:-1",  "host:+1",   "host: 1",     "host:1 ",
+	static const char *const wrong[] = { "",         "host",       "host:",      "host:http",
+					     "host:-1",  "host:+1",    "host: 1",    "host:1 ",
 					     "host:0x1", "host:65536", "host:99999", "host:000001",
 					     "[::1]" };
 	char host[WHERE_HOST_BYTES], port[WHERE_PORT_BYTES], longest[WHERE_HOST_BYTES + 3];
