@@ -152,7 +152,7 @@ udp_lane(void *carrier, uint32_t lane, uint16_t port)
 		struct sockaddr any;
 		struct sockaddr_in v4;
 		struct sockaddr_in6 v6;
-	} to;
+	} to = { .v6 = { 0 } };
 	socklen_t len = sizeof(to);
 	int fd;
 
