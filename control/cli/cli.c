@@ -40,7 +40,9 @@ static const struct {
 	{ MB_ERR_NO_DAG, "`microburst dag add` registers one, `microburst dag list` lists them" },
 	{ MB_ERR_NO_EXECUTOR, "`microburst status` shows the executors and their functions" },
 	{ MB_ERR_BUSY, "try again; `microburst ps` shows what runs" },
-	{ MB_ERR_DENIED, "run it as the user who started the node, or as root" },
+	{ MB_ERR_DENIED,
+	  "run it as the user who started the node, or as root; the node's own keys are "
+	  "nobody's to write" },
 	{ MB_ERR_DEADLINE, "give it longer with --deadline" },
 	{ MB_ERR_EXECUTOR_DIED, "`microburst logs` shows what it said last" },
 	{ MB_ERR_TYPE, "`microburst del KEY` lets the key become of another type" },
