@@ -166,6 +166,12 @@ net_tile_lcore(struct net_tile *t, struct lcore *lcore)
 	t->lcore = lcore;
 }
 
+struct lcore *
+net_tile_runs_on(const struct net_tile *t)
+{
+	return t->lcore;
+}
+
 struct wire_addr
 net_tile_local(const struct net_tile *t)
 {

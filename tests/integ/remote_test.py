@@ -280,6 +280,32 @@ class Remote(unittest.TestCase):
         self.assertIn('increment', self.ok('functions'))
         self.assertIn('socket', self.ok('status'))
 
+    def test_administration_holds_up_nobody(self):
+        """While a function that takes long to begin is deployed, others are served; and so are
+        more questions at once than are taken at once."""
+        source = os.path.join(self.node.folder, 'slow.c')
+        with open(source, 'w', encoding='ascii') as f:
+            f.write('#include <microburst/function.h>\n#include <unistd.h>\n'
+                    'MB_INIT { for (int i = 0; i < 60; i++) usleep(50000); return MB_OK; }\n'
+                    'MB_FUNCTION(slow) { return mb_return_i64(call, 1); }\n')
+        with subprocess.Popen([MICROBURST, '--connect', f'udp://127.0.0.1:{self.node.port}',
+                               'deploy', source], stdout=subprocess.DEVNULL) as deploys:
+            longest, begun = 0, time.monotonic()
+            while deploys.poll() is None:
+                before = time.monotonic()
+                self.ok('incr', 'meanwhile')
+                longest = max(longest, time.monotonic() - before)
+            self.assertEqual(deploys.returncode, 0)
+            self.assertGreater(time.monotonic() - begun, 3)
+        self.assertLess(longest, 2)     # who waited for it waited three
+        self.assertEqual(self.ok('call', 'slow'), '1')
+        asks = [subprocess.Popen([MICROBURST, '--connect', f'udp://127.0.0.1:{self.node.port}',
+                                  'status'], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                for _ in range(24)]
+        for ask in asks:
+            out, err = ask.communicate(timeout=COMMAND_S)
+            self.assertTrue(b'socket' in out or b'busy' in err.lower(), (out, err))
+
     def test_large_values(self):
         for size in (1400, 8900, 9000, 100_000, 64 << 20):
             value = random.Random(size).randbytes(size)
@@ -564,8 +590,8 @@ class Tiles(unittest.TestCase):
             before = [node.metric('request_taken', f'net:{i}') for i in (0, 1)]
             self.assertEqual(self.round(client), 0)
             after = [node.metric('request_taken', f'net:{i}') for i in (0, 1)]
-            # 64 keys, written and read; about half of them at each, and each once.
-            self.assertEqual(sum(after) - sum(before), 128)
+            # 64 keys, written and read (a read may run twice); about half of them at each.
+            self.assertGreaterEqual(sum(after) - sum(before), 128)
             self.assertGreater(min(a - b for a, b in zip(after, before)), 30)
             done = subprocess.run([MANY, f'udp://127.0.0.1:{port}'], capture_output=True,
                                   timeout=COMMAND_S, check=False)
