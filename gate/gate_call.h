@@ -30,15 +30,15 @@ struct gate_call {
 	bool over; /* answered to its client; its executor's word is awaited */
 	/* of one in a pipeline */
 	bool piped;
-	bool listed;         /* it is among those of its connection */
-	bool unsent;         /* its executor died: it is sent when those before it are answered */
-	bool done;           /* answer is there, but not before those before it are answered */
-	bool taken;          /* its executor, which is dead, had read it */
-	uint8_t resent;      /* how often */
-	uint16_t exec;       /* where it went directly; 0: to sched */
-	uint64_t chan_seq;   /* its place in that channel */
-	uint64_t began_tsc;  /* of the command */
-	uint32_t key_cnt;    /* its words that are keys */
+	bool listed;        /* it is among those of its connection */
+	bool unsent;        /* its executor died: it is sent when those before it are answered */
+	bool done;          /* answer is there, but not before those before it are answered */
+	bool taken;         /* its executor, which is dead, had read it */
+	uint8_t resent;     /* how often */
+	uint16_t exec;      /* where it went directly; 0: to sched */
+	uint64_t chan_seq;  /* its place in that channel */
+	uint64_t began_tsc; /* of the command */
+	uint32_t key_cnt;   /* its words that are keys */
 	struct gate_command *cmd;
 	struct gate_call *next; /* of its connection */
 	struct desc answer;
@@ -46,10 +46,11 @@ struct gate_call {
 
 /* What is under way directly at executors. */
 struct gate_direct {
-	uint64_t who;                    /* in claims */
-	uint16_t last;                   /* executor of the last call */
+	uint64_t who;                         /* in claims */
+	uint16_t last;                        /* executor of the last call */
 	uint32_t sched_cnt[FUNCTION_CNT_MAX]; /* calls of pipelines that went to sched */
-	uint32_t out[PROC_CLIENT_FIRST]; /* calls at each executor; its claim is ours, unless lost */
+	uint32_t
+		out[PROC_CLIENT_FIRST]; /* calls at each executor; its claim is ours, unless lost */
 };
 
 /* ---- gate_call.c */
@@ -95,7 +96,8 @@ void gate_payload_back(struct gate *g, const struct desc *answer);
 /* ---- gate_pipe.c */
 
 /* gate_pipe sends a call behind the others of its connection. exec: who has the function; batched:
- * sched collects its calls; key_cnt: how many of its words are keys. Returns: 0: the handler returns SENT; MB_ERR_FULL: WAIT; an error. */
+ * sched collects its calls; key_cnt: how many of its words are keys. Returns: 0: the handler
+ * returns SENT; MB_ERR_FULL: WAIT; an error. */
 int gate_pipe(struct gate *g, struct gate_conn *c, const struct desc *d, const void *list,
 	      size_t len, const uint64_t exec[], bool batched, uint32_t key_cnt);
 /* gate_pipe_answered: the answer of a call is there, and its arguments are free. */
@@ -109,10 +111,10 @@ void gate_pipe_drop(struct gate *g, struct gate_conn *c);
 
 /* ---- gate_direct.c */
 
-/* gate_direct_route says where a call of c, to function fn, may go. Returns: 0 with *ret, NULL: to sched;
- * MB_ERR_FULL: when there is room; MB_ERR_TRYAGAIN: when those before it are answered. */
-int gate_direct_route(struct gate *g, const struct gate_conn *c, uint16_t fn,
-		      const uint64_t exec[], bool batched, struct channel **ret);
+/* gate_direct_route says where a call of c, to function fn, may go. Returns: 0 with *ret, NULL: to
+ * sched; MB_ERR_FULL: when there is room; MB_ERR_TRYAGAIN: when those before it are answered. */
+int gate_direct_route(struct gate *g, const struct gate_conn *c, uint16_t fn, const uint64_t exec[],
+		      bool batched, struct channel **ret);
 /* gate_direct_send sends it there. Returns: 0; an error: it is not under way. */
 int gate_direct_send(struct gate *g, struct gate_call *call, struct channel *ch);
 /* gate_direct_over: a call that was sent is not under way any more. */

@@ -359,7 +359,8 @@ command_run(struct gate *g, struct gate_conn *c, struct slice text)
 	}
 	cmd = gate_command_find(g->args[0]);
 	follows = c->call_cnt > 0 ? CMD_CALL : CMD_RUN;
-	if (gate_run_before(c) && (cmd == NULL || (cmd->flags & follows) == 0 || c->multi != NULL)) {
+	if (gate_run_before(c) &&
+	    (cmd == NULL || (cmd->flags & follows) == 0 || c->multi != NULL)) {
 		return GATE_WAIT;
 	}
 	c->command = c->timed = cmd;
@@ -494,7 +495,8 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 			break;
 		}
 		if (rc < 0) {
-			if (c->run == NULL && c->call_cnt == 0) { /* else their replies come first */
+			if (c->run == NULL &&
+			    c->call_cnt == 0) { /* else their replies come first */
 				protocol_error(g, c, rc);
 			}
 			break;
@@ -684,15 +686,4 @@ gate_conn_sent(struct gate *g, struct stream_id id, size_t len, int err)
 		c->slow_ns = g->now_ns;
 	}
 	gate_conn_go(g, c);
-}
-
-void
-gate_conn_check(struct gate *g, struct gate_conn *c, uint64_t now_ns)
-{
-	if (c->slow_ns != 0 && now_ns - c->slow_ns > g->cfg.slow_ns) {
-		stream_reset(g->stream, c->id); /* N3 */
-	} else if (g->cfg.idle_ns != 0 && !c->waiting && !gate_listens(c) &&
-		   now_ns - c->used_ns > g->cfg.idle_ns) {
-		gate_conn_close(g, c);
-	}
 }

@@ -3,18 +3,18 @@
  *
  * As the client library does it (client/calls.c): a call goes directly to an executor whose claim
  * the gate wins and with which a channel is open; else to sched, which waits for a free one, and a
- * channel is asked for. The claim is held while calls are out there, and freed with the last answer;
- * when sched wants it, nothing more is sent there.
+ * channel is asked for. The claim is held while calls are out there, and freed with the last
+ * answer; when sched wants it, nothing more is sent there.
  *
- *   E1  A call goes behind others of ours when they are of its connection, and so have to run before
- *       it in any case; or when no other executor has the function. Else it would wait behind
- *       a function that runs while another executor is free.
+ *   E1  A call goes behind others of ours when they are of its connection, and so have to run
+ *       before it in any case; or when no other executor has the function. Else it would wait
+ *       behind a function that runs while another executor is free.
  *   E2  No more calls are out at an executor than its channel back holds answers.
  *   E3  Of a function that is called directly not more calls wait at sched than executors have it:
  *       with a queue there sched would keep the claims, and each call be a round trip for itself.
  *       The others wait here, and go when there is room, or a claim.
- *   E4  A call whose executor died is sent once more, by sched, if it has written nothing; more often
- *       if no executor had taken it. Else it is answered with what is known of its writes.
+ *   E4  A call whose executor died is sent once more, by sched, if it has written nothing; more
+ *       often if no executor had taken it. Else it is answered with what is known of its writes.
  */
 #include <stdio.h>
 #include <string.h>
@@ -51,7 +51,8 @@ exec_in(const uint64_t exec[], uint16_t e)
 static int
 behind(struct gate *g, uint16_t e, struct channel **ret)
 {
-	uint64_t claim = atomic_load_explicit(&g->inner.cfg.hints->claim[e].v, memory_order_relaxed);
+	uint64_t claim =
+		atomic_load_explicit(&g->inner.cfg.hints->claim[e].v, memory_order_relaxed);
 	struct channel *ch = inner_channel(&g->inner, e);
 
 	if (ch == NULL || claim != g->direct.who) {
@@ -97,8 +98,8 @@ claim_give(struct gate *g, uint16_t e)
 }
 
 int
-gate_direct_route(struct gate *g, const struct gate_conn *c, uint16_t fn,
-		  const uint64_t exec[], bool batched, struct channel **ret)
+gate_direct_route(struct gate *g, const struct gate_conn *c, uint16_t fn, const uint64_t exec[],
+		  bool batched, struct channel **ret)
 {
 	const struct gate_call *before = c->call_last;
 	uint16_t e = g->direct.last;
@@ -129,7 +130,8 @@ gate_direct_route(struct gate *g, const struct gate_conn *c, uint16_t fn,
 		claim_give(g, e);
 		inner_open(&g->inner, e, g->now_ns);
 	}
-	return direct_any(g, exec) && *sched_cnt(g, fn) >= exec_cnt(exec) ? MB_ERR_FULL : 0; /* E3 */
+	return direct_any(g, exec) && *sched_cnt(g, fn) >= exec_cnt(exec) ? MB_ERR_FULL
+									  : 0; /* E3 */
 }
 
 int
@@ -321,8 +323,8 @@ died(struct gate *g, const struct desc *d)
 	}
 	for (uint32_t i = 0; i < GATE_CALL_CNT; i++) {
 		struct gate_call *call = &g->call[i];
-		struct gate_conn *c = call->used && call->unsent ? gate_conn_find(g, call->conn)
-								 : NULL;
+		struct gate_conn *c =
+			call->used && call->unsent ? gate_conn_find(g, call->conn) : NULL;
 
 		if (c != NULL && c->call_first == call) {
 			gate_pipe_reply(g, c);

@@ -9,9 +9,9 @@
  *
  *   G1  The calls of a connection that are not answered are a list, in their order; a reply is
  *       written when all before it are.
- *   G2  Of the list, those that are under way are at one executor, or there is one, at sched. A call
- *       whose executor died before it ran is unsent: it goes, by sched, when it is the first. (One
- *       that goes on with what its executor has not is overtaken by those behind it.)
+ *   G2  Of the list, those that are under way are at one executor, or there is one, at sched.
+ *       A call whose executor died before it ran is unsent: it goes, by sched, when it is the
+ *       first. (One that goes on with what its executor has not is overtaken by those behind it.)
  *   G3  A slot is free when its reply is written, or its connection gone, and its executor (or
  *       sched) has nothing of it any more. over: only the second is missing.
  */
@@ -135,8 +135,8 @@ words(struct gate *g, const struct gate_call *call, char text[][NUMBER_TEXT], st
 {
 	static struct value arg[MB_VALUES_MAX];
 	const struct desc *d = &call->msg;
-	const uint8_t *p = (d->flags & DESC_F_INLINE) != 0 ? d->data
-							    : payload_own(g->inner.pool, &d->ref);
+	const uint8_t *p =
+		(d->flags & DESC_F_INLINE) != 0 ? d->data : payload_own(g->inner.pool, &d->ref);
 	size_t len = (d->flags & DESC_F_INLINE) != 0 ? d->len : d->ref.len;
 	int n = p != NULL ? value_list_read(slice_of(p, len), arg) : 0;
 	uint64_t gen;
@@ -148,8 +148,8 @@ words(struct gate *g, const struct gate_call *call, char text[][NUMBER_TEXT], st
 	ret[cnt++] = fn != NULL ? slice_of(fn->name, strnlen(fn->name, NAME_BYTES_MAX))
 				: slice_of("?", 1);
 	if (call->cmd->arity == FCALL_ARITY) {
-		ret[cnt] = slice_of(text[cnt], (size_t)snprintf(text[cnt], NUMBER_TEXT, "%u",
-								call->key_cnt));
+		ret[cnt] = slice_of(text[cnt],
+				    (size_t)snprintf(text[cnt], NUMBER_TEXT, "%u", call->key_cnt));
 		cnt++;
 	}
 	for (int i = 0; i < n && cnt < SLOW_SHOWN; i++, cnt++) {
@@ -159,8 +159,8 @@ words(struct gate *g, const struct gate_call *call, char text[][NUMBER_TEXT], st
 			ret[cnt] = slice_of(t, (size_t)snprintf(t, NUMBER_TEXT, "%lld",
 								(long long)value_i64(arg[i])));
 		} else if (arg[i].type == MB_F64) {
-			ret[cnt] = slice_of(
-				t, (size_t)snprintf(t, NUMBER_TEXT, "%.17g", value_f64(arg[i])));
+			ret[cnt] = slice_of(t, (size_t)snprintf(t, NUMBER_TEXT, "%.17g",
+								value_f64(arg[i])));
 		} else {
 			ret[cnt] = slice_of(arg[i].p, arg[i].len);
 		}
@@ -189,7 +189,8 @@ static void
 error(struct gate *g, struct gate_call *call, int err)
 {
 	timed(g, call);
-	call->answer = (struct desc){ .kind = DESC_REPLY, .flags = DESC_F_INLINE, .err = (int16_t)err };
+	call->answer =
+		(struct desc){ .kind = DESC_REPLY, .flags = DESC_F_INLINE, .err = (int16_t)err };
 	call->done = true;
 }
 

@@ -24,10 +24,10 @@
 #include "domain.h"
 #include "timebase.h"
 
-/* On a cpu that a daemon lcore uses too: pause so long, three warm calls, then yield; at once when it
- * is the daemon that is waited for. */
+/* Pause so long, three warm calls, then yield; at once when it is the daemon that is waited for, on
+ * a cpu that it uses. */
 #define SPIN_ALONE_NS 1000
-/* On any other cpu too: a yield that lasts so long let somebody else run, a program that knows no
+/* On a cpu that no daemon lcore uses a yield that lasts so long let a program run that knows no
  * token. Whoever spins there takes from it what it may be waiting for, so for a time one sleeps. */
 #define CROWD_NS      (10 * NS_PER_US)
 #define CROWDED_NS    (10 * NS_PER_MS)
@@ -123,8 +123,7 @@ domain_open_port(struct domain *d, const struct desc *m)
 	int err;
 
 	if (m->a < PORT_DIRECT_FIRST || m->a >= PORT_CNT || m->open.proc >= PROC_CNT_MAX ||
-	    m->open.port >= PORT_CNT || domain_port_open(d, m->a) ||
-	    m->b > d->welcome.lcore_cnt) {
+	    m->open.port >= PORT_CNT || domain_port_open(d, m->a) || m->b > d->welcome.lcore_cnt) {
 		return MB_ERR_INVALID;
 	}
 	err = peer_attach(&d->peers, m->open.proc, m->open.inc, &peer);
