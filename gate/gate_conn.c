@@ -168,9 +168,10 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 void
 gate_conn_close(struct gate *g, struct gate_conn *c)
 {
-	if (c->tls != NULL) {
+	if (c->tls != NULL && !c->closing) {
 		gate_tls_bye(g, c);
 	}
+	c->closing = true;
 	stream_close(g->stream, c->id);
 }
 
@@ -595,6 +596,9 @@ settle(struct gate *g, struct gate_conn *c)
 void
 gate_conn_go(struct gate *g, struct gate_conn *c)
 {
+	if (c->closing) {
+		return;
+	}
 	if (c->waiting && c->out.bytes <= GATE_OUT_MAX / 4 && c->out_full) {
 		c->waiting = false;
 		c->out_full = false;

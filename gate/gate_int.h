@@ -209,6 +209,7 @@ struct gate_conn {
 	bool paused;       /* its socket is not read */
 	bool ended;        /* it will send no more */
 	bool last;         /* close it when its replies are out */
+	bool closing;      /* it is being closed: nothing is run or sent any more */
 	bool quiet;        /* nothing is sent before its command is done */
 	bool room;         /* waiting, only for room */
 	bool begun;        /* its command was begun, and counted */
