@@ -164,7 +164,7 @@ client_slot(struct mb_client *c, const struct mb_call_options *opt)
 {
 	struct client_call *call;
 
-	if (c->call_cnt + c->late_cnt >= MB_CALLS_MAX) {
+	if (c->call_cnt + MAX(c->late_cnt, c->held_cnt) >= MB_CALLS_MAX) {
 		return NULL;
 	}
 	do {
@@ -224,6 +224,7 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 		err = client_follow(c, call, d, opt != NULL && opt->trace);
 	}
 	if (unlikely(err != 0)) {
+		client_live(c, call->id, false);
 		return err;
 	}
 	d->b = call->deadline_ns;
@@ -246,6 +247,7 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 		err = client_send_sched(c, call);
 	}
 	if (unlikely(err != 0)) {
+		client_live(c, call->id, false);
 		return err == MB_ERR_FULL ? MB_ERR_BUSY : err;
 	}
 	client_sent(c, call);
@@ -291,7 +293,6 @@ client_done(struct mb_client *c, struct client_call *call, const struct desc *an
 	c->reply_free = r->next;
 	r->d = *answer;
 	r->err = domain_bytes(c->d, &r->d, &r->p, &r->len, &r->view);
-	r->used = true;
 	c->done[c->done_tail++ & (MB_CALLS_MAX - 1)] = (uint16_t)slot;
 	return r;
 }
