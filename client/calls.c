@@ -96,8 +96,7 @@ client_route(struct mb_client *c, const struct client_name *t)
 		/* No more calls out than the channel back holds answers: the executor may take
 		 * calls off its channel long before it runs them. */
 		if (client_only_one(t->exec)) {
-			return ch != NULL && claim == c->who &&
-					       c->out[last] < CALL_DIRECT_MAX &&
+			return ch != NULL && claim == c->who && c->out[last] < CALL_DIRECT_MAX &&
 					       channel_space(ch, CALL_DIRECT_MARGIN + 1) >
 						       CALL_DIRECT_MARGIN
 				       ? ch
