@@ -214,6 +214,7 @@ struct cache_proc {
 	uint32_t job_cnt;  /* accepted write sets under way */
 	uint32_t page_cnt; /* pages not given back */
 	bool inner;        /* a tile of this daemon: addresses from it can be trusted */
+	bool system;       /* it may write under KEY_SYSTEM */
 	uint64_t published, published_ns;
 	bool owed; /* that one's answer */
 	bool down; /* down_msg is to be answered when job_cnt is 0 */

@@ -366,12 +366,17 @@ void
 client_on_reply(struct mb_client *c, struct channel *ch, const struct desc *d)
 {
 	struct client_call *call = client_call_find(c, d->call);
+	struct desc own;
 	bool goes_on;
 
 	/* Only who was asked may answer. */
 	if (call == NULL || (ch->proc != PROC_DAEMON && ch->proc != call->exec) ||
 	    (ch->proc == PROC_DAEMON && call->exec != 0)) {
 		return;
+	}
+	if (unlikely(ch->proc != PROC_DAEMON && (d->flags & DESC_F_INLINE) == 0)) {
+		own = call_reply_own(d, ch->proc);
+		d = &own;
 	}
 	if (call->late) {
 		client_settle(c, call);
