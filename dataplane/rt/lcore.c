@@ -92,7 +92,7 @@ lcore_cfg_default(struct lcore_cfg *ret_cfg)
 		.cpu = -1,
 		.spin_ns = 50 *
 			   NS_PER_US, /* about what a wake costs both sides: never twice the best */
-		.await_ns = 2 * NS_PER_US, /* two switches: 3 us here */
+		.await_ns = 5 * NS_PER_US, /* what two switches take here: never twice the best */
 		.housekeeping_ns = 1 * NS_PER_MS,
 		.drain_ns = NS_PER_S,
 	};

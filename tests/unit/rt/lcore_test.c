@@ -275,6 +275,42 @@ the_token_is_held_to_spin_and_given_back_to_sleep(void **state)
 	assert_int_equal(token.held, token.released);
 }
 
+/* Without the token it would yield after each look: for what is awaited it does not, for a while. */
+static void
+what_is_awaited_is_looked_for_a_while(void **state)
+{
+	struct token token = { .free = false };
+
+	one.cfg.spin_ns = 20 * NS_PER_MS;
+	one.cfg.await_ns = 2 * NS_PER_MS;
+	one.cfg.spin_try = token_try;
+	one.cfg.spin_release = token_release;
+	one.cfg.spin_ctx = &token;
+	runner_create(&one);
+	runner_start(&one);
+	until_asleep(&one);
+	assert_true(one.counter.await_cnt >= 1);
+	assert_true(one.counter.await_cnt < one.counter.poll_cnt); /* then it did yield */
+	assert_int_equal(runner_end(&one), MB_OK);
+}
+
+static void
+whom_this_cpu_is_needed_for_is_not_awaited(void **state)
+{
+	struct token token = { .free = false };
+
+	one.cfg.spin_ns = 2 * NS_PER_MS;
+	one.cfg.await_ns = 0;
+	one.cfg.spin_try = token_try;
+	one.cfg.spin_release = token_release;
+	one.cfg.spin_ctx = &token;
+	runner_create(&one);
+	runner_start(&one);
+	until_asleep(&one);
+	assert_int_equal(one.counter.await_cnt, 0);
+	assert_int_equal(runner_end(&one), MB_OK);
+}
+
 /* ---- timers ---------------------------------------------------------------------------------- */
 
 static void
@@ -439,6 +475,8 @@ main(void)
 		cmocka_unit_test_setup(time_is_booked_where_it_went, fresh),
 		cmocka_unit_test_setup(without_the_token_it_yields, fresh),
 		cmocka_unit_test_setup(the_token_is_held_to_spin_and_given_back_to_sleep, fresh),
+		cmocka_unit_test_setup(what_is_awaited_is_looked_for_a_while, fresh),
+		cmocka_unit_test_setup(whom_this_cpu_is_needed_for_is_not_awaited, fresh),
 		cmocka_unit_test_setup(a_timer_wakes_a_sleeping_lcore_in_time, fresh),
 		cmocka_unit_test_setup(a_tile_that_answers_a_time_is_kept_house_for_then, fresh),
 		cmocka_unit_test_setup(a_busy_lcore_keeps_house_once_a_period, fresh),

@@ -24,6 +24,7 @@ struct counter {
 	_Atomic uint64_t stop_cnt, drain_cnt;
 	_Atomic uint64_t work_left; /* so many polls find work */
 	_Atomic uint64_t next_ns;   /* what it answers to next_timer_ns */
+	_Atomic uint64_t await_cnt; /* so often it was asked whether it awaits: it says yes */
 	uint64_t drain_after;       /* drains say false so often */
 };
 
@@ -80,6 +81,15 @@ counter_drain(void *ctx, uint64_t now_ns)
 	return ++c->drain_cnt > c->drain_after;
 }
 
+static inline bool
+counter_awaits(void *ctx)
+{
+	struct counter *c = ctx;
+
+	c->await_cnt++;
+	return true;
+}
+
 static inline void
 counter_stop(void *ctx)
 {
@@ -93,6 +103,7 @@ static const struct tile_ops counter_ops = {
 	.poll = counter_poll,
 	.housekeeping = counter_housekeeping,
 	.arm = counter_arm,
+	.awaits = counter_awaits,
 	.next_timer_ns = counter_next,
 	.drain = counter_drain,
 	.stop = counter_stop,
