@@ -204,8 +204,8 @@ int domain_ask(struct domain *d, struct domain_msg *m, const void *text, size_t 
  *          half is corrupt or the node died. */
 int domain_poll(struct domain *d, struct desc *ret, struct channel **ret_ch);
 
-/* domain_idle is a turn of domain_poll without a call, for who polls between other work: true, there
- * was nothing; false, ask domain_poll. */
+/* domain_idle is a turn of domain_poll without a call, for who polls between other work: true,
+ * there was nothing; false, ask domain_poll. */
 static inline bool
 domain_idle(struct domain *d)
 {

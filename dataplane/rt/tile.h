@@ -51,8 +51,8 @@ struct tile_ops {
 	 * come in pairs. May be NULL. */
 	void (*arm)(void *ctx, bool up);
 
-	/* Whether an answer of another core is awaited that may come within lcore_cfg.await_ns: then
-	 * the lcore keeps its cpu for so long, though others want it. May be NULL: never. */
+	/* Whether an answer of another core is awaited that may come within lcore_cfg.await_ns:
+	 * then the lcore keeps its cpu for so long, though others want it. May be NULL: never. */
 	bool (*awaits)(void *ctx);
 
 	/* The earliest time at which housekeeping must be called, TILE_TIMER_NEVER for none. Asked

@@ -275,7 +275,7 @@ the_token_is_held_to_spin_and_given_back_to_sleep(void **state)
 	assert_int_equal(token.held, token.released);
 }
 
-/* Without the token it would yield after each look: for what is awaited it does not, for a while. */
+/* Without the token it would yield after each look: for what is awaited it does not, at first. */
 static void
 what_is_awaited_is_looked_for_a_while(void **state)
 {
