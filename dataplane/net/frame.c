@@ -475,7 +475,7 @@ frame_udp(uint8_t *body, struct frame *f)
 #define AT_ADDR    (AT_IP + 12) /* both */
 #define AT_UDP     (AT_IP + V4_BYTES)
 #define AT_UDP_LEN (AT_UDP + 4) /* and the sum */
-static_assert(AT_UDP + UDP_BYTES == FRAME_AGAIN_BYTES, "all heads");
+static_assert(AT_UDP_LEN + 4 == FRAME_AGAIN_BYTES, "all heads");
 
 static uint64_t
 load64(const uint8_t *p)
