@@ -47,7 +47,7 @@ struct carrier {
 	void *carrier;
 	struct wire_addr server; /* for those who need an address; else nowhere */
 	uint16_t datagram;       /* bytes of UDP payload that the way out carries */
-	uint32_t spin_ns;        /* look for so long, yielding, before it is waited: what a wait costs */
+	uint32_t spin_ns; /* look for so long, yielding, before it is waited: what a wait costs */
 };
 
 /* carrier_known tells whether where is written as a node that is elsewhere. */

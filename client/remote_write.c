@@ -22,7 +22,7 @@ static int
 write_question(struct client_write *w, struct rpc_request *ret)
 {
 	size_t bytes = write_msg_bytes(w);
-	uint8_t *p = w->op.value.len <= VALUE_BYTES_MAX ? malloc(bytes) : NULL;
+	uint8_t *p = w->op.value.len <= VALUE_BYTES_MAX ? remote_alloc(bytes) : NULL;
 	int err;
 
 	if (p == NULL) {
@@ -46,8 +46,8 @@ struct questions {
 	struct wset set[CLIENT_MANY]; /* op_cnt 0: it is of one write */
 	uint32_t target[CLIENT_MANY]; /* of a set */
 	uint32_t cnt;
-	uint32_t open[TARGETS];    /* the last set of a target, + 1 */
-	uint32_t of[CLIENT_MANY];  /* of each write: its question; NO_QUESTION */
+	uint32_t open[TARGETS];   /* the last set of a target, + 1 */
+	uint32_t of[CLIENT_MANY]; /* of each write: its question; NO_QUESTION */
 };
 #define NO_QUESTION CLIENT_MANY
 

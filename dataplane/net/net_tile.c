@@ -110,8 +110,9 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 				     .xfer_max = XFER_MAX,
 				     .client_bytes = cfg->memory_bytes / 2,
 				     .datagram = (uint16_t)cfg->io.ops->datagram_max(cfg->io.io) };
-	struct flow_serve_ops ops = { tile_send,    tile_alloc, tile_free,
-				      tile_request, tile_draft, t };
+	struct flow_serve_ops ops = {
+		tile_send, tile_alloc, tile_free, tile_request, tile_draft, t
+	};
 	int err = MB_ERR_NO_MEMORY;
 
 	if (t == NULL) {
@@ -131,6 +132,7 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 	t->memory = mmap(NULL, t->memory_bytes, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (t->memory != MAP_FAILED) {
+		(void)madvise(t->memory, t->memory_bytes, MADV_HUGEPAGE);
 		t->heap = heap_init(t->memory, t->memory_bytes);
 		err = flow_serve_create(&t->serve, &fc, &ops);
 	} else {
