@@ -129,6 +129,14 @@ nic_link(const struct net_io *io, uint32_t i, struct link *to, struct link *from
 	n->from[i] = from;
 }
 
+void
+nic_counters(const struct net_io *io, nic_counter_fn *fn, void *ctx)
+{
+	const struct nic *n = io->io;
+
+	nic_port_counters(n->port, fn, ctx);
+}
+
 static void
 nic_close(void *io)
 {

@@ -392,6 +392,13 @@ class TwoQueues(unittest.TestCase):
             passed, came = sum(self.both('frame_passed')), sum(self.both('datagram_rx'))
             self.assertLess(time.monotonic(), until, (passed, came))
 
+    def test_the_device_counts(self):
+        """What the device itself counts, and how it is waited for, is told by status."""
+        status = self.node.json('status')
+        self.assertIn('steered by the tiles', status['net'])
+        for what in ('rx_good_packets', 'tx_good_packets'):
+            self.assertGreater(status['nic'][what], 0)
+
     def test_too_few(self):
         for nic, why in (('net_af_packet1,iface=eth0', 'has 1 queues'),
                          ('net_memif1,socket-abstract=yes', 'one queue')):
