@@ -17,6 +17,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 
 #include "cache_msg.h"
@@ -27,6 +28,8 @@
 #include "timebase.h"
 
 #define RECV_BURST  64
+#define LARGE_BYTES (4u << 20)
+#define LARGE_PAGE  (2u << 20)
 #define FLUSH       16
 #define GROUP_FIRST 16
 #define AGAIN_NS    NS_PER_S /* a lane that failed is tried again */
@@ -51,11 +54,26 @@ on_send(void *ctx, const struct wire_addr *to, const struct wire_head *h, const 
 	r->way.ops->send(r->way.carrier, l->idx, &r->seal, h, body);
 }
 
+/* Megabytes are written once and given back: with small pages a third of the time that they take
+ * would go into making those. */
+void *
+remote_alloc(size_t bytes)
+{
+	void *p = bytes >= LARGE_BYTES
+			  ? aligned_alloc(LARGE_PAGE, ALIGN_UP(bytes, (size_t)LARGE_PAGE))
+			  : malloc(bytes);
+
+	if (p != NULL && bytes >= LARGE_BYTES) {
+		madvise(p, bytes, MADV_HUGEPAGE); /* or not: it is a wish */
+	}
+	return p;
+}
+
 static void *
 on_alloc(void *ctx, size_t bytes)
 {
 	(void)ctx;
-	return malloc(bytes);
+	return remote_alloc(bytes);
 }
 
 static void
@@ -264,7 +282,7 @@ uint8_t *
 remote_op_write(struct remote_op *op, const struct rpc_request *req)
 {
 	op->len = rpc_request_bytes(req->name.len, req->payload.len);
-	op->bytes = malloc(op->len);
+	op->bytes = remote_alloc(op->len);
 	return op->bytes != NULL ? rpc_request_write(op->bytes, req) : NULL;
 }
 

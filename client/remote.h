@@ -19,6 +19,9 @@ void remote_close(struct mb_client *c);
  * now). */
 int remote_pump(struct mb_client *c, uint64_t until_ns);
 
+/* remote_alloc gives memory for a message of any length, for free(). */
+void *remote_alloc(size_t bytes);
+
 /* remote_cancel asks for the end of a call, err says why. */
 void remote_cancel(struct mb_client *c, const struct client_call *call, int err);
 

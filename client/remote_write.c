@@ -22,7 +22,7 @@ static int
 write_question(struct client_write *w, struct rpc_request *ret)
 {
 	size_t bytes = write_msg_bytes(w);
-	uint8_t *p = w->op.value.len <= VALUE_BYTES_MAX ? malloc(bytes) : NULL;
+	uint8_t *p = w->op.value.len <= VALUE_BYTES_MAX ? remote_alloc(bytes) : NULL;
 	int err;
 
 	if (p == NULL) {

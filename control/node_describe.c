@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "nic.h"
 #include "node_int.h"
 
 static json_t *
@@ -49,6 +50,12 @@ node_describe_tiles(struct node *n, json_t *o)
 	json_object_set_new(o, "lcores", a);
 }
 
+static void
+describe_counter(void *ctx, const char *name, uint64_t value)
+{
+	json_object_set_new(ctx, name, json_integer((json_int_t)value));
+}
+
 void
 node_describe(void *ctx, void *json, bool top)
 {
@@ -90,6 +97,13 @@ node_describe(void *ctx, void *json, bool top)
 				      (json_int_t)topo_memory_bytes(n->topo, PLACE_NUMA_ANY)));
 	if (n->ways.tile_cnt > 0) {
 		json_object_set_new(o, "net_port", json_integer(n->ways.port[0]));
+		json_object_set_new(o, "net", json_string(net_tile_text(n->net_tile[0])));
+	}
+	if (n->nic.ops != NULL) {
+		json_t *counters = json_object();
+
+		nic_counters(&n->nic, describe_counter, counters);
+		json_object_set_new(o, "nic", counters);
 	}
 	f = open_memstream(&text, &len);
 	if (f != NULL) {

@@ -54,6 +54,7 @@ struct node {
 	struct door *door[NET_TILE_CNT_MAX]; /* NULL: no net.listen */
 	struct net_tile *net_tile[NET_TILE_CNT_MAX];
 	struct ways ways;                   /* to them */
+	struct net_io nic;                  /* the first tile's, if it is a NIC's */
 	uint32_t tile_handle[TILE_CNT_MAX]; /* at its lcore */
 	struct notify notify;               /* the service manager */
 	uint64_t watch_pass[LCORE_CNT_MAX]; /* rounds of each at the last look */

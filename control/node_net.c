@@ -73,6 +73,7 @@ net_nic(struct node *n, const struct wire_addr *at, uint32_t cnt, struct net_io 
 	if (err != 0) {
 		return node_fail(why, err, tw.text);
 	}
+	n->nic = ret[0];
 	for (uint32_t i = 0; i < cnt; i++) {
 		for (uint32_t k = 0; k < cnt; k++) {
 			if (k != i) {

@@ -140,6 +140,7 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 	t->memory = mmap(NULL, t->memory_bytes, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (t->memory != MAP_FAILED) {
+		(void)madvise(t->memory, t->memory_bytes, MADV_HUGEPAGE);
 		t->heap = heap_init(t->memory, t->memory_bytes);
 		err = flow_serve_create(&t->serve, &fc, &ops);
 	} else {

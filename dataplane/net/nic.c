@@ -70,14 +70,15 @@ static struct nic *
 nic_create(struct nic_port *p, uint16_t queue, const struct host_cfg *hc)
 {
 	struct nic *n = aligned_alloc(CACHE_LINE, ALIGN_UP(sizeof(*n), CACHE_LINE));
+	struct host_cfg mine = *hc;
 
+	mine.at.port = (uint16_t)(hc->at.port + queue);
 	if (n != NULL) {
 		memset(n, 0, sizeof(*n));
 		n->port = p;
 		n->queue = queue;
 		n->fd = p->fd[queue];
-		host_init(&n->host, hc);
-		n->host.cfg.at.port = (uint16_t)(hc->at.port + queue);
+		host_init(&n->host, &mine);
 		p->open_cnt++;
 	}
 	return n;
@@ -126,6 +127,14 @@ nic_link(const struct net_io *io, uint32_t i, struct link *to, struct link *from
 	REQUIRE(i < n->port->queue_cnt && i != n->queue);
 	n->to[i] = to;
 	n->from[i] = from;
+}
+
+void
+nic_counters(const struct net_io *io, nic_counter_fn *fn, void *ctx)
+{
+	const struct nic *n = io->io;
+
+	nic_port_counters(n->port, fn, ctx);
 }
 
 static void

@@ -46,6 +46,11 @@ int nic_open(struct net_io *ret, const struct nic_cfg *cfg, struct topo_why *why
  * Before anything comes. */
 void nic_link(const struct net_io *io, uint32_t i, struct link *to, struct link *from);
 
+/* nic_counters calls fn with each of the device's own counters that is not 0 (xstats). Any thread:
+ * they are a little old. */
+typedef void nic_counter_fn(void *ctx, const char *name, uint64_t value);
+void nic_counters(const struct net_io *io, nic_counter_fn *fn, void *ctx);
+
 /* nic_wait sleeps until something may have come, ns at most: for an owner without an lcore, whose
  * port has not been started as a tile's. */
 void nic_wait(const struct net_io *io, uint64_t ns);

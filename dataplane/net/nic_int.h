@@ -44,4 +44,6 @@ int nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg
 		  struct topo_why *why);
 void nic_port_close(struct nic_port *p);
 
+void nic_port_counters(const struct nic_port *p, nic_counter_fn *fn, void *ctx);
+
 #endif

@@ -17,6 +17,7 @@
  * driver does, and the tiles hand on what is not theirs (nic.c).
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -418,4 +419,24 @@ nic_port_close(struct nic_port *p)
 		rte_eal_hotplug_remove("vdev", p->device);
 	}
 	rte_mempool_free(p->pool);
+}
+
+void
+nic_port_counters(const struct nic_port *p, nic_counter_fn *fn, void *ctx)
+{
+	int cnt = rte_eth_xstats_get(p->id, NULL, 0);
+	struct rte_eth_xstat_name *name = calloc((size_t)MAX(cnt, 1), sizeof(*name));
+	struct rte_eth_xstat *value = calloc((size_t)MAX(cnt, 1), sizeof(*value));
+
+	if (name != NULL && value != NULL && cnt > 0 &&
+	    rte_eth_xstats_get_names(p->id, name, (unsigned)cnt) == cnt &&
+	    rte_eth_xstats_get(p->id, value, (unsigned)cnt) == cnt) {
+		for (int i = 0; i < cnt; i++) {
+			if (value[i].value != 0 && value[i].id < (uint64_t)cnt) {
+				fn(ctx, name[value[i].id].name, value[i].value);
+			}
+		}
+	}
+	free(name);
+	free(value);
 }

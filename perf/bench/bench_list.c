@@ -74,6 +74,10 @@ static const struct pace heaviest = { .block_cnt = 10,
 				      .sample_cnt = 5,
 				      .warm_cnt = 1,
 				      .attempt_cnt = 2 };
+static const struct pace moving = { .block_cnt = 8,
+				    .sample_cnt = 2,
+				    .warm_cnt = 1,
+				    .attempt_cnt = 2 };
 static const struct pace whole = { .block_cnt = 5, .sample_cnt = 1, .attempt_cnt = 1 };
 /* One sample each: something is made for it before and taken away after. */
 static const struct pace rare = { .block_cnt = 50, .sample_cnt = 1, .attempt_cnt = 1 };
@@ -112,6 +116,19 @@ static const struct pace smoke = {
 		.floor = &echo_##beside,                                                           \
 		.pace = &slow,                                                                     \
 		.smoke = &smoke,                                                                   \
+	},
+/* A sample is 64 MiB. */
+#define MOVE(bench_name, subject, beside, text, ...)                                               \
+	{                                                                                          \
+		.row = { { .name = #bench_name,                                                    \
+			   .unit = "ms",                                                           \
+			   .floor = #beside,                                                       \
+			   .what = (text),                                                         \
+			   .aim = { __VA_ARGS__ } } },                                             \
+		.run = subject_remote_##subject,                                                   \
+		.floor = &echo_##beside,                                                           \
+		.pace = &moving,                                                                   \
+		.smoke = &smoke_rare,                                                              \
 	},
 #define ROW(row_name, beside, text, ...)                                                           \
 	{                                                                                          \

@@ -12,8 +12,9 @@
 #include "partner.h"
 
 static const struct echo *const echo_all[] = {
-	&echo_line,           &echo_ring,  &echo_ring_pipelined, &echo_channel, &echo_futex,
-	&echo_futex_one_core, &echo_relay, &echo_relay_asleep,   &echo_udp,     &echo_memif,
+	&echo_line,  &echo_ring,           &echo_ring_pipelined, &echo_channel,
+	&echo_futex, &echo_futex_one_core, &echo_relay,          &echo_relay_asleep,
+	&echo_udp,   &echo_memif,          &echo_move,
 };
 #define ECHO_CNT ARRAY_CNT(echo_all)
 

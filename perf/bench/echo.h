@@ -41,6 +41,7 @@ extern const struct echo echo_ring; /* rte_ring, one writer, one reader, 64-byte
 extern const struct echo echo_ring_pipelined; /* the same with ECHO_WINDOW outstanding */
 extern const struct echo echo_channel;        /* dataplane/rt/channel.h */
 extern const struct echo echo_udp;            /* a datagram to an io_uring and back */
+extern const struct echo echo_move;           /* 64 MiB in datagrams, counted */
 extern const struct echo echo_memif;          /* a frame through a memif of DPDK's and back */
 extern const struct echo echo_futex;          /* a futex wake each way */
 extern const struct echo echo_futex_one_core;

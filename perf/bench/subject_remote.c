@@ -63,6 +63,7 @@ memif_where(struct env *env, char *ret, size_t bytes)
 }
 
 static const struct way by_udp = { SETTING, udp_where };
+static const struct way by_udp_large = { SETTING " cache.bytes=512m", udp_where };
 static const struct way by_memif = { memif_setting, memif_where };
 
 static int
@@ -150,6 +151,31 @@ sets_once(void *ctx)
 	return err;
 }
 
+/* 64 MiB under one key. */
+static uint8_t large[64 << 20];
+
+static int
+move_put_once(void *ctx)
+{
+	struct remote_caller *c = ctx;
+
+	return mb_client_set(c->client, "large", 0, large, sizeof(large));
+}
+
+static int
+move_get_once(void *ctx)
+{
+	struct remote_caller *c = ctx;
+	struct mb_held held;
+	int err = mb_client_get(c->client, "large", 0, &held);
+
+	if (err == 0) {
+		err = held.len == sizeof(large) ? 0 : MB_ERR_CORRUPT;
+		mb_client_release(c->client, &held);
+	}
+	return err;
+}
+
 static int
 call_block(void *ctx, const struct pace *pace, struct figures *f)
 {
@@ -206,6 +232,18 @@ sets_block(void *ctx, const struct pace *pace, struct figures *f)
 	return state_block(ctx, pace, f, sets_once, MANY);
 }
 
+static int
+move_put_block(void *ctx, const struct pace *pace, struct figures *f)
+{
+	return state_block(ctx, pace, f, move_put_once, 1);
+}
+
+static int
+move_get_block(void *ctx, const struct pace *pace, struct figures *f)
+{
+	return state_block(ctx, pace, f, move_get_once, 1);
+}
+
 static void
 keys_init(struct remote_caller *c)
 {
@@ -234,6 +272,9 @@ remote_run(struct env *env, const struct bench *bench, const struct way *way, si
 	err = put_once(&c);
 	for (int i = 0; i < KEYS && err == 0 && len > 0; i += MANY) {
 		err = sets_once(&c);
+	}
+	if (err == 0 && (block == move_get_block || block == move_put_block)) {
+		err = move_put_once(&c);
 	}
 	if (err == 0) {
 		err = bench_interleave(env, bench, &subject, ret);
@@ -324,4 +365,16 @@ int
 subject_remote_sets_1k_memif(struct env *env, const struct bench *bench, struct measure *ret)
 {
 	return remote_run(env, bench, &by_memif, 1024, sets_block, ret);
+}
+
+int
+subject_remote_move_put(struct env *env, const struct bench *bench, struct measure *ret)
+{
+	return remote_run(env, bench, &by_udp_large, 0, move_put_block, ret);
+}
+
+int
+subject_remote_move_get(struct env *env, const struct bench *bench, struct measure *ret)
+{
+	return remote_run(env, bench, &by_udp_large, 0, move_get_block, ret);
 }

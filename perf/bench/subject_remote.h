@@ -17,6 +17,9 @@ int subject_remote_call_memif(struct env *env, const struct bench *bench, struct
 int subject_remote_get_memif(struct env *env, const struct bench *bench, struct measure *ret);
 int subject_remote_put_memif(struct env *env, const struct bench *bench, struct measure *ret);
 
+int subject_remote_move_put(struct env *env, const struct bench *bench, struct measure *ret);
+int subject_remote_move_get(struct env *env, const struct bench *bench, struct measure *ret);
+
 int subject_remote_gets(struct env *env, const struct bench *bench, struct measure *ret);
 int subject_remote_gets_1k(struct env *env, const struct bench *bench, struct measure *ret);
 int subject_remote_sets(struct env *env, const struct bench *bench, struct measure *ret);
