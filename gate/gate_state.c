@@ -87,11 +87,8 @@ gate_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_va
 	uint64_t hash;
 	int n;
 
-	if (key.len == 0) {
+	if (key.len == 0 || key.len > KEY_BYTES_MAX) {
 		*ret = (struct cache_value){ .slot = CACHE_SLOT_NONE };
-		return MB_ERR_INVALID;
-	}
-	if (key.len > KEY_BYTES_MAX) {
 		return MB_ERR_INVALID;
 	}
 	hash = hash_bytes(key.p, key.len);
