@@ -516,6 +516,12 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 			command_over(g, c);
 		} else if (rc == GATE_HELD) {
 			c->mark.set = true;
+			if (unlikely(c->run == NULL) && held_over(g, c)) { /* refused at once */
+				c->waiting = false;
+				command_timed(g, c, rest, &tsc);
+				done += c->parser.pos;
+				command_over(g, c);
+			}
 		}
 	}
 	if (c->run != NULL) {

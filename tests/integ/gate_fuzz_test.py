@@ -82,6 +82,26 @@ class Fuzz(unittest.TestCase):
         cnt = abs(arity) - 1 + (self.random.choice((0, 0, 1, 2, 3, 4, 6, 9)) if arity < 0 else 0)
         return [name, *[self.word(i == 0) for i in range(cnt)]]
 
+    def test_second_keys_too_long(self):
+        """Refused, and what was looked at before stays as it is."""
+        self.fill()
+        for words in (('RPOPLPUSH', 'list'), ('RENAME', 'text'), ('COPY', 'set'), ('LCS', 'text'),
+                      ('SINTER', 'set'), ('ZDIFF', 2, 'zset'), ('SORT', 'list', 'STORE'),
+                      ('LMOVE', 'list', b'k' * 1025, 'LEFT'), ('SMOVE', 'set', b'k' * 1025)):
+            last = {'LMOVE': b'RIGHT', 'SMOVE': b'a'}.get(words[0], b'k' * 1025)
+            for _ in range(20):
+                self.assertRegex(str(self.c(*words, last)), '^-', words)
+        self.assertEqual(self.c('LRANGE', 'list', 0, -1), [b'a', b'b', b'3'])
+        self.assertEqual(self.c('SCARD', 'set'), 3)
+        self.assertEqual(self.c('GET', 'text'), b'hello')
+
+    def test_fields_too_long(self):
+        """Refused once: not again and again."""
+        for words in (('HSETNX', 'h', b'f' * 1025, 'v'), ('ZADD', 'z', 'NX', 1, b'f' * 1025),
+                      ('HINCRBYFLOAT', 'h', b'f' * 1025, 1), ('HSET', 'h', b'f' * 1025, 'v')):
+            self.assertRegex(str(self.c(*words)), '^-', words)
+            self.assertEqual(self.c('ECHO', 'next'), b'next', words)
+
     def test_each_is_answered(self):
         commands = [(c[0], int(c[1])) for c in self.c('COMMAND') if c[0].decode() not in LEFT_OUT]
         self.assertGreater(len(commands), 150)
@@ -104,6 +124,8 @@ class Fuzz(unittest.TestCase):
                 raise AssertionError(f'{words} ended the connection') from error
             if words[0].lower() == b'dump' and isinstance(answers[-1], bytes):
                 self.dumps = self.dumps[-20:] + [answers[-1]]
+            mark = b'%d' % done
+            self.assertEqual(self.c('ECHO', mark), mark, words) # each was answered once
             done += 1
             said += not str(answers[-1]).startswith('-')
         self.assertGreater(said, done / 10)
