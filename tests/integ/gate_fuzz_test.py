@@ -29,12 +29,12 @@ KEYS = [b'text', b'number', b'list', b'set', b'hash', b'zset', b'long', b'set of
         b'list of many', b'none', b'other', b'', b'k' * 1024, b'k' * 1025, b'\xffmicroburst/x']
 NUMBERS = [b'0', b'1', b'-1', b'2', b'100', b'-100', b'536870911', b'2147483648', b'4294967296',
            b'9223372036854775807', b'-9223372036854775808', b'9223372036854775808', b'1.5', b'inf',
-           b'-inf', b'nan', b'1e400', b'0x10', b' 1', b'(1', b'[a', b'-', b'+', b'u8', b'i64', b'#1',
-           b'#536870911']
+           b'-inf', b'nan', b'1e400', b'0x10', b' 1', b'(1', b'[a', b'-', b'+', b'u8', b'i64',
+           b'#1', b'#536870911']
 WORDS = [b'', b'a', b'*', b'?', b'[', b'[a-', b'\\', b'\0', b'\xff' * 10, b'x' * 300, b'*->a',
          b'w_*']
-OPTIONS = (b'WITHSCORES LIMIT COUNT MATCH NX XX GT LT CH INCR EX PX KEEPTTL GET SET INCRBY OVERFLOW '
-           b'SAT FAIL WRAP BY STORE ALPHA DESC REPLACE ABSTTL IDLETIME FREQ REV BYSCORE BYLEX '
+OPTIONS = (b'WITHSCORES LIMIT COUNT MATCH NX XX GT LT CH INCR EX PX KEEPTTL GET SET INCRBY '
+           b'OVERFLOW SAT FAIL WRAP BY STORE ALPHA DESC REPLACE ABSTTL IDLETIME FREQ REV BYSCORE BYLEX '
            b'WEIGHTS AGGREGATE MIN MAX LEFT RIGHT BEFORE AFTER IDX LEN MINMATCHLEN AND OR XOR NOT '
            b'BYTE BIT RANK MAXLEN WITHVALUES TYPE ENCODING PERSIST').split()
 
