@@ -454,6 +454,7 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 	}
 	for (uint32_t i = 0; !c->waiting && !c->last; i++) {
 		struct slice rest = text;
+		uint64_t fetch_cnt;
 		int rc;
 
 		if (done != 0) { /* else there may be none at all */
@@ -486,6 +487,7 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 		}
 		c->waiting = true; /* N1: unless it is done */
 		c->began_tsc = c->began_tsc != 0 ? c->began_tsc : tsc;
+		fetch_cnt = g->fetch_cnt;
 		rc = command_run(g, c, rest);
 		if (rc == GATE_DONE) {
 			c->waiting = false;
@@ -497,6 +499,9 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 			command_over(g, c);
 		} else if (rc == GATE_HELD) {
 			c->mark.set = true;
+		} else if (g->fetch_cnt != fetch_cnt && c->multi == NULL) {
+			gate_look_ahead(g,
+					slice_of(rest.p + c->parser.pos, rest.len - c->parser.pos));
 		}
 	}
 	if (c->run != NULL) {

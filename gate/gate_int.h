@@ -154,6 +154,7 @@ struct gate_fetch {
 	struct stream_id conn;
 	struct desc msg;
 	bool used;
+	bool ahead;    /* nobody waits for it yet */
 	uint32_t next; /* free, + 1 */
 };
 
@@ -316,7 +317,7 @@ struct gate {
 	uint64_t refusal_seq, refusal_first;
 	struct gate_refusal refusal[GATE_REFUSAL_CNT];
 	struct gate_batches batch_free, batch_unsent;
-	uint32_t fetch_free;
+	uint32_t fetch_free, fetch_open;
 	uint64_t error_cnt, command_cnt, accept_cnt, refuse_cnt, rx_bytes, tx_bytes, fetch_cnt,
 		op_cnt;
 	uint8_t *scratch;       /* RESP_INLINE_MAX */
@@ -568,6 +569,9 @@ void gate_look_end(struct gate *g, struct cache_value *v);
 /* gate_deadline_us is when a value ends, in microseconds since 1970; 0: never. */
 uint64_t gate_deadline_us(const struct cache_value *v);
 void gate_fetched(struct gate *g, const struct desc *d);
+/* gate_look_ahead has the keys brought that the next commands of a text will read, while the one
+ * before them waits for its own. */
+void gate_look_ahead(struct gate *g, struct slice text);
 /* gate_look_refuse answers for what gate_look returned below 0, or waits. */
 int gate_look_refuse(struct gate *g, struct gate_conn *c, int err);
 

@@ -11,31 +11,87 @@
 #include "timebase.h"
 #include "view.h"
 
-/* Asks for a key; the connection's handler is called again when it is there. */
-static void
+#define AHEAD_MAX   32                   /* commands behind one that waits */
+#define AHEAD_SPARE (GATE_FETCH_CNT / 2) /* fetches that are left for those that wait */
+
+/* Asks for a key. c: whose handler is called again when it is there; NULL: nobody's. Returns: false:
+ * not now. */
+static bool
 fetch(struct gate *g, struct gate_conn *c, struct slice key, uint64_t hash)
 {
 	struct gate_fetch *f = g->fetch_free != 0 ? &g->fetch[g->fetch_free - 1] : NULL;
 	uint32_t port = PORT_CACHE_FIRST + cache_tile_of(hash, g->view.shard_cnt);
 
-	if (f != NULL) {
-		f->msg = (struct desc){ .kind = DESC_FETCH, .b = (uint64_t)(f - g->fetch) };
+	if (f == NULL) {
+		return false;
 	}
-	if (f == NULL || inner_payload(&g->inner, &f->msg, key.p, key.len, PROC_DAEMON) != 0) {
-		gate_conn_starve(g, c);
-		return;
+	f->msg = (struct desc){ .kind = DESC_FETCH, .b = (uint64_t)(f - g->fetch) };
+	if (inner_payload(&g->inner, &f->msg, key.p, key.len, PROC_DAEMON) != 0) {
+		return false;
 	}
 	if (inner_send(&g->inner, port, &f->msg) != 0) {
 		inner_payload_free(&g->inner, &f->msg, PROC_DAEMON);
-		gate_conn_starve(g, c);
-		return;
+		return false;
 	}
 	g->fetch_free = f->next;
 	f->used = true;
-	f->conn = c->id;
-	c->wait_cnt++;
+	f->ahead = c == NULL;
+	if (c != NULL) {
+		f->conn = c->id;
+		c->wait_cnt++;
+	}
 	g->under_way++;
+	g->fetch_open++;
 	g->fetch_cnt++;
+	return true;
+}
+
+/* Has a key brought that will be asked for. Returns: false: no further ones now. */
+static bool
+fetch_ahead(struct gate *g, struct slice key)
+{
+	struct cache_value v;
+	uint64_t hash;
+	int n;
+
+	if (key.len == 0 || key.len > KEY_BYTES_MAX) {
+		return true;
+	}
+	hash = hash_bytes(key.p, key.len);
+	n = cache_view_get_hashed(&g->view, hash, key, &v);
+	if (n == CACHE_HIT || n == CACHE_ABSENT) {
+		cache_view_release(&g->view, &v);
+	}
+	return n != CACHE_MISS ||
+	       (g->fetch_open < GATE_FETCH_CNT - AHEAD_SPARE && fetch(g, NULL, key, hash));
+}
+
+void
+gate_look_ahead(struct gate *g, struct slice text)
+{
+	struct resp_parser p = { 0 };
+
+	for (uint32_t i = 0; i < AHEAD_MAX; i++) {
+		const struct gate_command *cmd;
+		uint32_t cnt, at = 0;
+
+		if (resp_scan(&p, text) != RESP_DONE || p.arg_cnt == 0 || p.large_cnt != 0) {
+			return;
+		}
+		cnt = (uint32_t)resp_args(&p, text, NULL, g->scratch, g->args);
+		cmd = gate_command_find(g->args[0]);
+		if (cmd == NULL || (cmd->flags & CMD_READONLY) == 0) {
+			return; /* what writes is better done where its key is */
+		}
+		while ((at = gate_key_next(cmd, g->args, cnt, at)) != 0) {
+			if (!fetch_ahead(g, g->args[at])) {
+				return;
+			}
+		}
+		text.p += p.pos;
+		text.len -= p.pos;
+		resp_next(&p);
+	}
 }
 
 void
@@ -51,7 +107,8 @@ gate_fetched(struct gate *g, const struct desc *d)
 	f->next = g->fetch_free;
 	g->fetch_free = (uint32_t)(f - g->fetch) + 1;
 	g->under_way--;
-	c = gate_conn_find(g, f->conn);
+	g->fetch_open--;
+	c = f->ahead ? NULL : gate_conn_find(g, f->conn);
 	if (c == NULL) {
 		return;
 	}
@@ -106,7 +163,9 @@ gate_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_va
 			c->held_err = 0;
 			return MB_ERR_NO_MEMORY;
 		}
-		fetch(g, c, key, hash);
+		if (!fetch(g, c, key, hash)) {
+			gate_conn_starve(g, c);
+		}
 	}
 	return n;
 }
