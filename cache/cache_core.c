@@ -84,6 +84,23 @@ cache_core_alloc(struct cache_core *c, size_t bytes, struct cache_patience *p,
 	return cache_core_patient(c, cache_store_alloc(c->store, bytes, &p->tries, ret), p);
 }
 
+int
+cache_core_scratch(struct cache_core *c, size_t bytes, struct cache_patience *p, uint8_t *scratch,
+		   struct cache_block *b, struct wbuf *ret)
+{
+	int err;
+
+	*ret = wbuf_init(scratch, CACHE_SCRATCH);
+	if (bytes <= CACHE_SCRATCH) {
+		return 0;
+	}
+	err = cache_core_alloc(c, bytes, p, b);
+	if (err == 0) {
+		*ret = wbuf_init(cache_block_ptr(c->cfg.base, b), b->bytes);
+	}
+	return err;
+}
+
 struct cache_wait *
 cache_wait_take(struct cache_core *c)
 {

@@ -314,6 +314,7 @@ op_close(struct cache_core *c, struct cache_job *job, int err)
 		}
 	}
 	cache_store_free(c->store, &job->value);
+	cache_grow_end(c, &job->grow);
 	cache_core_moving(c, &job->moving, false);
 	if (w != NULL) {
 		w->chain = err == 0 && op_chained(job) ? job : NULL;
@@ -436,24 +437,6 @@ put_in_place(struct cache_core *c, struct cache_job *job, struct hlc_time now)
 	return err;
 }
 
-/* Memory for a result of at most bytes: the scratch, or a block if that is too small. */
-static int
-room_for(struct cache_core *c, struct cache_job *job, size_t bytes, uint8_t *scratch,
-	 struct cache_block *b, struct wbuf *ret)
-{
-	int err;
-
-	*ret = wbuf_init(scratch, CACHE_SCRATCH);
-	if (bytes <= CACHE_SCRATCH) {
-		return 0;
-	}
-	err = cache_core_alloc(c, bytes, &job->patience, b);
-	if (err == 0) {
-		*ret = wbuf_init(cache_block_ptr(c->cfg.base, b), b->bytes);
-	}
-	return err;
-}
-
 /* Merges a delta into the entry, and gives it to the flush. */
 static int
 merge_delta(struct cache_core *c, struct cache_job *job, struct slice delta, struct hlc_time now)
@@ -471,6 +454,40 @@ merge_delta(struct cache_core *c, struct cache_job *job, struct slice delta, str
 	return 0;
 }
 
+/* Goes on deleting a large collection, or begins. What others add meanwhile waits, or it would have
+ * to be begun anew: so it does what its last step says, at once. Returns: as cache_grow_step. */
+static int
+clear_tree(struct cache_core *c, struct cache_job *job, struct slice stored, struct hlc_time now)
+{
+	struct cache_work *w = job->work;
+	struct tree_view view = *slice_tree(stored);
+	struct cache_block b = { 0 };
+	struct slice none = { 0 };
+	struct envelope e;
+	size_t len;
+	int err = 0;
+
+	if (job->grow.version != cache_store_version(c->store, w->entry)) {
+		cache_grow_end(c, &job->grow);
+	}
+	if (!job->grow.open) {
+		err = delta_del_around(tree_slice(&view), now, c->cfg.writer, &e);
+		err = err != 0 ? err : cache_grow_begin(c, &job->grow, &e, true);
+		job->grow.version = cache_store_version(c->store, w->entry);
+		w->chain = job;
+	}
+	if (err == 0) {
+		err = cache_grow_step(c, &job->grow, tree_slice(&view), w->key_len, &job->patience,
+				      &b, &len);
+	}
+	if (err == 0) {
+		cache_store_show_block(c->store, w->entry, w->hash, cache_work_key(w), &b, len,
+				       true);
+		cache_flush_add(c, w, none, true);
+	}
+	return err;
+}
+
 static int
 op_apply(struct cache_core *c, struct cache_job *job)
 {
@@ -486,8 +503,11 @@ op_apply(struct cache_core *c, struct cache_job *job)
 	if (job->word != NULL) {
 		cache_word_before(stored, &job->op, now, &job->word[job->op_idx]);
 	}
-	err = room_for(c, job, delta_bound(stored, &job->op, job->op.value.len), c->delta_mem, &b,
-		       &out);
+	if (job->op.kind == WSET_DEL && slice_is_tree(stored) && delta_clears(stored, now)) {
+		return clear_tree(c, job, stored, now);
+	}
+	err = cache_core_scratch(c, delta_bound(stored, &job->op, job->op.value.len),
+				 &job->patience, c->delta_mem, &b, &out);
 	if (err == 0) {
 		err = delta_make(stored, &job->op, now, c->cfg.writer, &out);
 	}

@@ -6,6 +6,7 @@
  *   cache_flush.c  a key's deltas on their way to the store
  *   cache_job.c    a write set being applied
  *   cache_act.c    operations on keys that are not here, done in the store
+ *   cache_grow.c   a large collection being made, leaf by leaf
  *   cache_scan.c   a page of keys being gathered
  *   cache_tell.c   what the store tells of keys that changed elsewhere
  *
@@ -33,6 +34,7 @@
 #include "cache_msg.h"
 #include "cache_store.h"
 #include "delta.h"
+#include "envelope.h"
 #include "kvs_act.h"
 #include "kvs_msg.h"
 #include "wset.h"
@@ -43,6 +45,8 @@
 #define CACHE_DELTA_SMALL  96 /* every envelope that is in an entry fits */
 #define CACHE_AHEAD        16 /* operations ahead whose keys are fetched already */
 #define CACHE_SCRATCH      (128u << 10)
+/* Inner nodes of a tree that a step makes: each is a look at some 50 nodes, out of the cache. */
+#define CACHE_GROW_NODES   8
 /* Longer than any value takes to get to the store, shorter than a caller's deadline. */
 #define CACHE_ROOM_WAIT_NS (100 * NS_PER_MS)
 
@@ -81,6 +85,15 @@ struct cache_delta {
 	uint8_t small[CACHE_DELTA_SMALL];
 };
 
+/* A tree that is being made of another one: a copy of it, or what a delete leaves of it. */
+struct cache_grow {
+	bool open; /* edit is begun */
+	bool clear;
+	uint32_t done;    /* items of the other one */
+	uint64_t version; /* of the entry that shows the other one, if it is in an entry */
+	struct treeval_edit edit;
+};
+
 enum cache_work_state {
 	CACHE_WORK_FREE = 0,
 	CACHE_WORK_IDLE,
@@ -106,10 +119,9 @@ struct cache_work {
 	struct slice from; /* stands for a tree, perhaps */
 	uint64_t lent;     /* the kvs tile's name for it; 0: nothing to release */
 	struct cache_block block;
-	uint32_t copied;  /* bytes; of a tree items */
-	bool editing;     /* edit is begun */
-	size_t block_len; /* of a tree's root and what is around it */
-	struct treeval_edit edit;
+	uint32_t copied;        /* bytes */
+	struct cache_grow grow; /* of a tree, instead */
+	size_t block_len;       /* of a tree's root and what is around it */
 	struct cache_patience patience;
 	uint8_t got[DESC_INLINE_BYTES];
 	/* READY */
@@ -154,6 +166,7 @@ struct cache_job {
 	int work_err;
 	struct cache_block value; /* copied of a value by reference */
 	uint32_t value_copied;
+	struct cache_grow grow; /* a DEL of a tree */
 	struct cache_patience patience;
 	bool moving;
 	/* the answer */
@@ -261,6 +274,11 @@ int cache_core_alloc(struct cache_core *c, size_t bytes, struct cache_patience *
 /* cache_core_to_kvs sends a message to a kvs tile, behind what is to be done there. */
 void cache_core_to_kvs(struct cache_core *c, uint32_t kvs, const struct desc *d);
 
+/* cache_core_scratch finds room for a result of at most bytes: in scratch, CACHE_SCRATCH bytes, or in a
+ * block if that is too small. Returns: as cache_core_alloc. */
+int cache_core_scratch(struct cache_core *c, size_t bytes, struct cache_patience *p,
+		       uint8_t *scratch, struct cache_block *b, struct wbuf *ret);
+
 /* cache_core_moving keeps count: *moving is the flag of a work or a job. */
 void cache_core_moving(struct cache_core *c, bool *moving, bool is);
 
@@ -323,6 +341,24 @@ struct cache_place {
  */
 int cache_merge(struct cache_core *c, const struct cache_place *at, struct slice delta,
 		struct hlc_time now, uint32_t *tries);
+
+/* ---- cache_grow.c */
+
+/* cache_grow_begin begins to make a tree, with e around it. clear: of what from shows nothing will
+ * be shown. Requires: e's sections stay where they are until the end. Returns: 0, or an error. */
+int cache_grow_begin(struct cache_core *c, struct cache_grow *g, const struct envelope *e,
+		     bool clear);
+
+/* cache_grow_step goes on, by CACHE_COPY_STEP bytes of `from`, which is the same tree at each step.
+ *
+ * Returns:   0: *ret has it, *ret_len is how long root and sections are, g is closed;
+ *            MB_ERR_TRYAGAIN: it is to be gone on with; an error.
+ */
+int cache_grow_step(struct cache_core *c, struct cache_grow *g, struct slice from, size_t key_len,
+		    struct cache_patience *p, struct cache_block *ret, size_t *ret_len);
+
+/* cache_grow_end gives up what was begun, if anything was. */
+void cache_grow_end(struct cache_core *c, struct cache_grow *g);
 
 /* ---- cache_flush.c */
 

@@ -55,7 +55,8 @@ take(struct cache_core *c, uint64_t hash, struct slice key, struct slice delta)
 	if (w != NULL && w->state == CACHE_WORK_FETCH) {
 		return 0; /* keeps I1 */
 	}
-	if (w != NULL && w->state == CACHE_WORK_FILL) {
+	if (w != NULL &&
+	    (w->state == CACHE_WORK_FILL || (w->chain != NULL && w->chain->grow.open))) {
 		return MB_ERR_TRYAGAIN;
 	}
 	if (entry == CACHE_ENTRY_NONE) {

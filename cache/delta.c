@@ -37,6 +37,7 @@
 #include "score.h"
 #include "seen.h"
 #include "strval.h"
+#include "table.h"
 #include "view.h"
 
 /* What a delta says of one item that is there already: 1,900 writers of a member, 600 of a
@@ -370,6 +371,32 @@ make_del(struct slice stored, const struct act *a, struct wbuf *out)
 		return envelope_write(&tail, out);
 	}
 	return finish(&tail, err, before, out);
+}
+
+bool
+delta_clears(struct slice stored, struct hlc_time now)
+{
+	const struct table_merge_ops *ops;
+	struct envelope shown;
+
+	if (open_now(stored, now, &shown) != 0 || !view_present(shown.type, shown.state)) {
+		return false;
+	}
+	ops = lattice_table_ops(shown.type);
+	return ops != NULL && ops->present != NULL;
+}
+
+int
+delta_del_around(struct slice stored, struct hlc_time now, struct writer_id writer,
+		 struct envelope *ret)
+{
+	struct expiry none = { .stamp = { now, writer } };
+	int err = envelope_open(stored, ret);
+
+	if (err == 0 && ret->expiry.deadline.v != 0) {
+		ret->expiry = envelope_expiry_later(&ret->expiry, &none);
+	}
+	return err;
 }
 
 /* ----------------------------------------------------------------- siblings */

@@ -49,6 +49,7 @@
 #include <stddef.h>
 
 #include "clock.h"
+#include "envelope.h"
 #include "slice.h"
 #include "wset.h"
 
@@ -82,6 +83,14 @@ bool delta_incr_alone(struct slice stored, int64_t n, struct writer_id writer, s
 #define DELTA_PUT_TAIL_MAX (19 + 28)
 int delta_put_tail(struct slice stored, bool keep, struct hlc_time now, struct writer_id writer,
 		   struct wbuf *out);
+
+/* delta_clears tells whether a DEL deletes item by item. */
+bool delta_clears(struct slice stored, struct hlc_time now);
+
+/* delta_del_around opens what is stored as what stands around it after a DEL of a collection that it
+ * shows, whose items are deleted in place: its deadline goes, as with delta_make. */
+int delta_del_around(struct slice stored, struct hlc_time now, struct writer_id writer,
+		     struct envelope *ret);
 
 /* delta_mergeable tells whether values of a type may come as they are from an executor or client:
  * they say nothing of the tiles that write, which could be forged. (The writers of a VCLOCK are the

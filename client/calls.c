@@ -97,8 +97,9 @@ client_route(struct mb_client *c, const struct client_name *t)
 		 * calls off its channel long before it runs them. */
 		if (client_only_one(t->exec)) {
 			return ch != NULL && claim == c->who &&
-					       c->out[last] < CHANNEL_DEPTH - DIRECT_MARGIN &&
-					       channel_space(ch, DIRECT_MARGIN + 1) > DIRECT_MARGIN
+					       c->out[last] < CALL_DIRECT_MAX &&
+					       channel_space(ch, CALL_DIRECT_MARGIN + 1) >
+						       CALL_DIRECT_MARGIN
 				       ? ch
 				       : NULL;
 		}
@@ -164,7 +165,7 @@ client_slot(struct mb_client *c, const struct mb_call_options *opt)
 {
 	struct client_call *call;
 
-	if (c->call_cnt + c->late_cnt >= MB_CALLS_MAX) {
+	if (c->call_cnt + MAX(c->late_cnt, c->held_cnt) >= MB_CALLS_MAX) {
 		return NULL;
 	}
 	do {
@@ -224,6 +225,7 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 		err = client_follow(c, call, d, opt != NULL && opt->trace);
 	}
 	if (unlikely(err != 0)) {
+		client_live(c, call->id, false);
 		return err;
 	}
 	d->b = call->deadline_ns;
@@ -246,6 +248,7 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 		err = client_send_sched(c, call);
 	}
 	if (unlikely(err != 0)) {
+		client_live(c, call->id, false);
 		return err == MB_ERR_FULL ? MB_ERR_BUSY : err;
 	}
 	client_sent(c, call);
@@ -291,7 +294,6 @@ client_done(struct mb_client *c, struct client_call *call, const struct desc *an
 	c->reply_free = r->next;
 	r->d = *answer;
 	r->err = domain_bytes(c->d, &r->d, &r->p, &r->len, &r->view);
-	r->used = true;
 	c->done[c->done_tail++ & (MB_CALLS_MAX - 1)] = (uint16_t)slot;
 	return r;
 }
@@ -461,7 +463,7 @@ client_again(struct mb_client *c, struct client_call *call, const struct desc *d
 		client_fail(c, call, MB_ERR_CANCELLED, "");
 		return;
 	}
-	if (!effects && call->resent < RESEND_MAX &&
+	if (!effects && call->resent < CALL_RESEND_MAX &&
 	    (!call->taken || (call->d.sub & CALL_ATTEMPT_MASK) == 0)) { /* C3 */
 		call->resent++;
 		if (call->taken) {

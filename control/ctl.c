@@ -310,7 +310,8 @@ ctl_on_open_req(struct ctl *c, struct proc *p, const struct desc *d)
 	if (d->a >= PROC_EXEC_FIRST && d->a < PROC_CLIENT_FIRST && d->a != p->idx) {
 		x = &c->procs.proc[d->a];
 		ctl_busy_look(c, ctl_now(c));
-		if (x->state == PROC_LIVE && ctl_busy_all_along(c, d->a, p)) {
+		if (x->state == PROC_LIVE &&
+		    (ctl_busy_all_along(c, d->a, p) || (p->is_inner && p->lcore == 0))) {
 			err = MB_ERR_BUSY;
 		} else if (x->state == PROC_LIVE && c->exec[d->a].state == EXEC_SERVING) {
 			err = proc_pair(&c->procs, p, x, &port_p, &port_x);
@@ -326,6 +327,7 @@ ctl_on_open_req(struct ctl *c, struct proc *p, const struct desc *d)
 	m.open.proc = p->idx;
 	m.open.port = port_p;
 	m.open.inc = p->inc;
+	m.b = p->lcore;
 	ports_send(c->ports, x->idx, &m);
 }
 

@@ -29,6 +29,11 @@ ctl_inner_add(struct ctl *c, const char *program, int wake_fd, struct inner_cfg 
 		return err;
 	}
 	p->is_inner = true;
+	for (uint32_t i = 0; i < c->cfg.lcore_cnt; i++) {
+		p->lcore = c->bell_fd[i] == wake_fd ? i + 1 : p->lcore;
+	}
+	ports_open(c->ports, p->idx, p->inc, &c->peers->peer[p->idx].region);
+	ports_rung_by(c->ports, p->idx, wake_fd);
 	p->pid = getpid();
 	p->uid = geteuid();
 	snprintf(p->program, sizeof(p->program), "%s", program);

@@ -68,13 +68,36 @@ door_reply(struct door *d, struct flow_ref ref, const struct rpc_reply *r)
 }
 
 void
+door_tell(struct door *d, struct flow_ref ref, const struct rpc_reply *r)
+{
+	size_t len = rpc_reply_bytes(r->payload.len), max;
+	uint8_t *p = net_tile_draft(d->tile, ref, &max), *payload;
+
+	if (p == NULL || len > max) {
+		door_reply(d, ref, r);
+		return;
+	}
+	payload = rpc_reply_write(p, r);
+	if (r->payload.len > 0) {
+		memcpy(payload, r->payload.p, r->payload.len);
+	}
+	net_tile_draft_send(d->tile, ref, p, len);
+}
+
+int16_t
+door_err(int err)
+{
+	if (err < 0 && !mb_err_client_visible(err)) {
+		err = err == MB_ERR_FULL ? MB_ERR_BUSY : MB_ERR_IO;
+	}
+	return (int16_t)err;
+}
+
+void
 door_end(struct door *d, struct flow_ref ref, int err, int64_t n)
 {
-	struct rpc_reply r = { .err = (int16_t)err, .n = n };
+	struct rpc_reply r = { .err = door_err(err), .n = n };
 
-	if (err < 0 && !mb_err_client_visible(err)) {
-		r.err = err == MB_ERR_FULL ? MB_ERR_BUSY : MB_ERR_IO;
-	}
 	door_reply(d, ref, &r);
 }
 
@@ -313,6 +336,16 @@ door_admin(struct door *d, struct flow_ref ref, const struct rpc_request *r)
 /* -------------------------------------------------------------------- service */
 
 static void
+door_hello(struct door *d, struct flow_ref ref)
+{
+	uint8_t p[WAYS_BYTES_MAX];
+	struct rpc_reply r = { .n = (int64_t)d->cfg.node_id };
+
+	r.payload = slice_of(p, ways_write(p, d->cfg.ways));
+	door_reply(d, ref, &r);
+}
+
+static void
 door_request(void *ctx, struct flow_ref ref, struct slice bytes)
 {
 	struct door *d = ctx;
@@ -335,7 +368,7 @@ door_request(void *ctx, struct flow_ref ref, struct slice bytes)
 		door_admin(d, ref, &r);
 		break;
 	case RPC_HELLO:
-		door_end(d, ref, 0, (int64_t)d->cfg.node_id);
+		door_hello(d, ref);
 		break;
 	default:
 		door_state(d, ref, &r, bytes);

@@ -71,7 +71,7 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 	tp.cache_cnt = p->cache_tiles;
 	tp.kvs_cnt = p->kvs_tiles;
 	tp.gate_cnt = node_has_gate(p);
-	tp.net_cnt = p->net_listen[0] != '\0';
+	tp.net_cnt = p->net_listen[0] != '\0' ? p->net_tiles : 0;
 	tp.lcore_cnt = p->node_lcores;
 	tp.executor_cnt = p->executor_count;
 	tp.spare_cnt = p->executor_spares;
@@ -105,7 +105,7 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 		}
 		topo_memory_add(n->topo, "kvs shard", 0, p->kvs_tiles, p->kvs_bytes / p->kvs_tiles);
 		if (tp.net_cnt > 0) {
-			topo_memory_add(n->topo, "net messages", 0, 1, p->net_memory);
+			topo_memory_add(n->topo, "net messages", 0, tp.net_cnt, p->net_memory);
 		}
 		err = topo_validate(n->topo, &tw);
 	}

@@ -149,6 +149,7 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 	if (c->answered) {
 		gate_scan_end(g, c);
 	}
+	gate_pipe_drop(g, c);
 	gate_call_drop(g, id);
 	command_end(g, c);
 	gate_out_drop(g, c);
@@ -176,14 +177,20 @@ gate_conn_close(struct gate *g, struct gate_conn *c)
 /* ------------------------------------------------------------------- going on */
 
 void
-gate_conn_ready(struct gate *g, struct gate_conn *c)
+gate_conn_flush(struct gate *g, struct gate_conn *c)
 {
-	c->waiting = false;
 	if (!c->queued) {
 		c->queued = true;
 		c->starving = false;
 		STAILQ_INSERT_TAIL(&g->ready, c, next);
 	}
+}
+
+void
+gate_conn_ready(struct gate *g, struct gate_conn *c)
+{
+	c->waiting = false;
+	gate_conn_flush(g, c);
 }
 
 void
@@ -335,7 +342,9 @@ command_run(struct gate *g, struct gate_conn *c, struct slice text)
 {
 	struct slice large[RESP_LARGE_CNT_MAX];
 	struct gate_command *cmd;
-	int cnt;
+	struct gate_mark mark;
+	uint32_t follows;
+	int cnt, rc;
 
 	for (uint32_t i = 0; i < c->parser.large_cnt; i++) {
 		large[i] = slice_of(c->large[i].p, c->large[i].len);
@@ -349,15 +358,22 @@ command_run(struct gate *g, struct gate_conn *c, struct slice text)
 		return GATE_DONE;
 	}
 	cmd = gate_command_find(g->args[0]);
+	follows = c->call_cnt > 0 ? CMD_CALL : CMD_RUN;
 	if (gate_run_before(c) &&
-	    (cmd == NULL || (cmd->flags & CMD_RUN) == 0 || c->multi != NULL)) {
+	    (cmd == NULL || (cmd->flags & follows) == 0 || c->multi != NULL)) {
 		return GATE_WAIT;
 	}
 	c->command = c->timed = cmd;
 	if (c->multi != NULL && gate_multi_takes(g, c, cmd, g->args, (uint32_t)cnt)) {
 		return GATE_DONE;
 	}
-	return gate_command_run(g, c, cmd, g->args, (uint32_t)cnt);
+	mark = gate_out_mark(c);
+	rc = gate_command_run(g, c, cmd, g->args, (uint32_t)cnt);
+	if (unlikely(rc == GATE_DONE && c->call_cnt > 0)) { /* refused, but not its turn yet */
+		gate_out_back(g, c, &mark);
+		return GATE_WAIT;
+	}
+	return rc;
 }
 
 /* A command that was begun at *tsc, or earlier, has been done now. Its words are looked for again
@@ -453,13 +469,9 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 		}
 	}
 	for (uint32_t i = 0; !c->waiting && !c->last; i++) {
-		struct slice rest = text;
-		uint64_t fetch_cnt;
+		/* At first there may be none at all. */
+		struct slice rest = done == 0 ? text : slice_of(text.p + done, text.len - done);
 		int rc;
-
-		if (done != 0) { /* else there may be none at all */
-			rest = slice_of(text.p + done, text.len - done);
-		}
 
 		if (c->out.bytes > GATE_OUT_MAX) { /* N2; gate_conn_go goes on */
 			c->waiting = true;
@@ -480,34 +492,35 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 			break;
 		}
 		if (rc < 0) {
-			if (c->run == NULL) { /* else its replies come first */
+			if (c->run == NULL &&
+			    c->call_cnt == 0) { /* else their replies come first */
 				protocol_error(g, c, rc);
 			}
 			break;
 		}
 		c->waiting = true; /* N1: unless it is done */
 		c->began_tsc = c->began_tsc != 0 ? c->began_tsc : tsc;
-		fetch_cnt = g->fetch_cnt;
 		rc = command_run(g, c, rest);
-		if (rc == GATE_DONE) {
+		if (rc == GATE_DONE || rc == GATE_SENT) {
 			c->waiting = false;
 			c->tries = 0;
-			if (c->run == NULL) { /* else it is timed with its run */
+			/* else it is timed with its run, or when it is answered */
+			if (c->run == NULL && rc == GATE_DONE) {
 				command_timed(g, c, rest, &tsc);
 			}
 			done += c->parser.pos;
 			command_over(g, c);
 		} else if (rc == GATE_HELD) {
 			c->mark.set = true;
-		} else if (g->fetch_cnt != fetch_cnt && c->multi == NULL) {
-			gate_look_ahead(g,
-					slice_of(rest.p + c->parser.pos, rest.len - c->parser.pos));
+		} else if (c->missed) {
+			gate_look_ahead(g, c, rest);
 		}
 	}
 	if (c->run != NULL) {
 		c->waiting = true;
 		gate_run_flush(g, c->run);
 	}
+	c->waiting |= c->call_cnt > 0;
 	return done;
 }
 

@@ -67,11 +67,14 @@ fetch_ahead(struct gate *g, struct slice key)
 }
 
 void
-gate_look_ahead(struct gate *g, struct slice text)
+gate_look_ahead(struct gate *g, struct gate_conn *c, struct slice text)
 {
 	struct resp_parser p = { 0 };
 
-	for (uint32_t i = 0; i < AHEAD_MAX; i++) {
+	c->missed = false;
+	text.p += c->parser.pos;
+	text.len -= c->parser.pos;
+	for (uint32_t i = 0; c->multi == NULL && i < AHEAD_MAX; i++) {
 		const struct gate_command *cmd;
 		uint32_t cnt, at = 0;
 
@@ -163,7 +166,8 @@ gate_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_va
 			c->held_err = 0;
 			return MB_ERR_NO_MEMORY;
 		}
-		if (!fetch(g, c, key, hash)) {
+		c->missed = fetch(g, c, key, hash);
+		if (!c->missed) {
 			gate_conn_starve(g, c);
 		}
 	}

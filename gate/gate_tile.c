@@ -157,6 +157,7 @@ gate_create(struct gate **ret, const struct gate_cfg *cfg)
 	if (err == 0) {
 		err = inner_create(&g->inner, &cfg->inner);
 	}
+	g->direct.who = (uint64_t)cfg->inner.inc << 16 | cfg->inner.proc;
 	if (err == 0) {
 		err = cache_view_open(&g->view, cfg->cache, cfg->cache_bytes,
 				      region_hazard(&g->inner.cfg.own));
@@ -319,6 +320,7 @@ gate_poll(void *ctx, uint64_t now_ns)
 	}
 	busy += poll_ctl(g);
 	busy += poll_answers(g);
+	busy += gate_direct_poll(g);
 	busy += gate_batch_again(g);
 	if (!TAILQ_EMPTY(&g->blocked)) {
 		gate_block_tick(g, now_ns);
@@ -339,6 +341,7 @@ gate_poll(void *ctx, uint64_t now_ns)
 		busy += poll_conns(g, &g->ready, false);
 	}
 	busy += stream_poll(g->stream);
+	busy += inner_flush(&g->inner);
 	return busy;
 }
 

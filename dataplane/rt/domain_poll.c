@@ -24,8 +24,8 @@
 #include "domain.h"
 #include "timebase.h"
 
-/* On a cpu that a daemon lcore uses too: pause so long, three warm calls, then yield; at once when it
- * is the daemon that is waited for. */
+/* On a cpu that a daemon lcore uses too: pause so long, three warm calls, then yield; at once when
+ * it is the daemon that is waited for. */
 #define SPIN_ALONE_NS 1000
 #define ASK_AGAIN_NS  (100 * NS_PER_MS)
 #define OWED_RETRY_NS NS_PER_MS /* ctl reading its queue does not ring us */
@@ -119,7 +119,8 @@ domain_open_port(struct domain *d, const struct desc *m)
 	int err;
 
 	if (m->a < PORT_DIRECT_FIRST || m->a >= PORT_CNT || m->open.proc >= PROC_CNT_MAX ||
-	    m->open.port >= PORT_CNT || domain_port_open(d, m->a)) {
+	    m->open.port >= PORT_CNT || domain_port_open(d, m->a) ||
+	    m->b > d->welcome.lcore_cnt) {
 		return MB_ERR_INVALID;
 	}
 	err = peer_attach(&d->peers, m->open.proc, m->open.inc, &peer);
@@ -128,7 +129,7 @@ domain_open_port(struct domain *d, const struct desc *m)
 	}
 	ch = &d->ch[m->a];
 	channel_init(ch, &d->own, m->a, &peer->region, m->open.port, &d->hints->proc[m->open.proc],
-		     m->open.port, -1);
+		     m->open.port, m->b != 0 ? d->lcore_fd[m->b - 1] : -1);
 	ch->proc = m->open.proc;
 	ch->inc = m->open.inc;
 	d->port_of[ch->proc] = (uint8_t)m->a;

@@ -80,6 +80,11 @@ static_assert((CALL_F_TRACED & (CALL_F_ACK_MASK | CALL_F_REQUEST | DESC_F_INLINE
 		       (CALL_F_ACK_MASK | CALL_F_REQUEST | DESC_F_INLINE)) == 0,
 	      "flags of their own");
 
+/* Of calls that go directly to an executor. */
+#define CALL_RESEND_MAX    8 /* of those that no executor had taken yet, when it dies */
+#define CALL_DIRECT_MARGIN 8 /* slots of a channel kept free for releases */
+#define CALL_DIRECT_MAX    (CHANNEL_DEPTH - CALL_DIRECT_MARGIN) /* at one executor */
+
 /* A request id says when it was made (milliseconds since 1970) and is otherwise drawn. */
 #define REQUEST_RANDOM_BITS 22
 

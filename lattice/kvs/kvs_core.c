@@ -514,7 +514,7 @@ kvs_core_step_tile(struct kvs_core *c, uint32_t tile, const struct desc *d)
 		kvs_change_told(&c->changes, tile, d, c->now_ns);
 		break;
 	case DESC_KVS_DROP:
-		if (kvs_drop_asked(&c->drops, d, &answer)) {
+		if (kvs_drop_asked(&c->drops, tile, d, &answer)) {
 			c->out.send_tile(c->out.ctx, tile, &answer);
 		}
 		break;
@@ -689,7 +689,7 @@ uint32_t
 kvs_core_busy(const struct kvs_core *c)
 {
 	uint32_t cnt = c->backlog_cnt + KVS_JOB_MAX - c->jobs.free_cnt +
-		       kvs_changes_cnt(&c->changes) + c->drops.busy_cnt;
+		       kvs_changes_cnt(&c->changes) + kvs_drops_busy(&c->drops);
 
 	for (uint32_t i = 0; i < KVS_HOT_MAX; i++) {
 		cnt += c->leave[i].key != NULL;

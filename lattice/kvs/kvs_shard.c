@@ -184,13 +184,6 @@ kvs_shard_unpin(struct kvs_shard *s, struct kvs_value *v)
 
 /* --------------------------------------------------------------------- merge */
 
-/* How long its encoding is, but for what stands around a tree. */
-static size_t
-value_bytes(const struct kvs_value *v)
-{
-	return v->tree != 0 ? treeval_root((void *)(uintptr_t)v->bytes)->items_len : v->len;
-}
-
 /* Enters a new key that takes v over. On an error v is still the caller's. */
 static int
 key_insert(struct kvs_shard *s, uint64_t hash, struct slice name, struct kvs_value *v,
@@ -227,9 +220,8 @@ key_take(struct kvs_shard *s, struct kvs_key *k, struct kvs_value *v)
 	value_drop(s, old);
 }
 
-/* Makes a value of an edit, which ends here. Returns: NULL when there is no memory. */
-static struct kvs_value *
-tree_value(struct kvs_shard *s, struct treeval_edit *edit)
+struct kvs_value *
+kvs_shard_value_tree(struct kvs_shard *s, struct treeval_edit *edit)
 {
 	size_t view_at = ALIGN_UP(edit->bytes, (size_t)8);
 	struct kvs_value *v = kvs_shard_value_alloc(s, view_at + sizeof(struct tree_view));
@@ -246,16 +238,15 @@ tree_value(struct kvs_shard *s, struct treeval_edit *edit)
 	return v;
 }
 
-/* Makes a value of bytes from outside of the shard's values: a tree, if they are a large
- * collection. Returns: NULL when there is no memory. */
-static struct kvs_value *
-value_make(struct kvs_shard *s, struct slice bytes)
+struct kvs_value *
+kvs_shard_value_make(struct kvs_shard *s, struct slice bytes)
 {
 	struct treeval_edit edit;
 	struct kvs_value *v;
 
 	if (unlikely(treeval_wanted(bytes))) {
-		return treeval_make(&s->grove, bytes, &edit) == 0 ? tree_value(s, &edit) : NULL;
+		return treeval_make(&s->grove, bytes, &edit) == 0 ? kvs_shard_value_tree(s, &edit)
+								  : NULL;
 	}
 	v = kvs_shard_value_alloc(s, bytes.len);
 	if (v != NULL) {
@@ -283,7 +274,7 @@ key_store(struct kvs_shard *s, struct kvs_key *k, struct slice bytes)
 		overwrite(old, bytes);
 		return 0;
 	}
-	v = value_make(s, bytes);
+	v = kvs_shard_value_make(s, bytes);
 	if (v == NULL && old->pin_cnt == 0 && old->tree == 0 && bytes.len <= old->cap) {
 		overwrite(old, bytes); /* too much room for it, but a full shard takes deletes */
 		return 0;
@@ -346,7 +337,7 @@ merge_tree(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
 		treeval_abort(&s->grove, &edit);
 		return MB_ERR_TOO_LARGE;
 	}
-	v = tree_value(s, &edit);
+	v = kvs_shard_value_tree(s, &edit);
 	if (v == NULL) {
 		return MB_ERR_NO_MEMORY;
 	}
@@ -440,7 +431,7 @@ kvs_shard_merge_found(struct kvs_shard *s, struct slice key, struct kvs_found *a
 	if (delta.len == 0) {
 		return merge_end(s, NULL, LATTICE_LEFT, false); /* bottom into bottom: keeps I1 */
 	}
-	v = value_make(s, delta);
+	v = kvs_shard_value_make(s, delta);
 	if (v == NULL) {
 		return merge_end(s, NULL, MB_ERR_NO_MEMORY, false);
 	}
@@ -498,7 +489,7 @@ kvs_shard_settled(struct kvs_shard *s, const struct kvs_key *k, uint32_t writers
 	int side = LATTICE_LEFT;
 
 	*ret = NULL;
-	if (v->settled == 0 && value_bytes(v) <= KVS_STEP_BYTES) {
+	if (v->settled == 0 && kvs_value_bytes(v) <= KVS_STEP_BYTES) {
 		side = settle_items(stored, any_time, &out);
 		if (side == LATTICE_LEFT) {
 			side = settle_writers(stored, writers_max, any_time, &out);
@@ -508,7 +499,7 @@ kvs_shard_settled(struct kvs_shard *s, const struct kvs_key *k, uint32_t writers
 		v->settled = 1;
 		return 0;
 	}
-	*ret = value_make(s, wbuf_slice(&out));
+	*ret = kvs_shard_value_make(s, wbuf_slice(&out));
 	if (*ret == NULL) {
 		return MB_ERR_NO_MEMORY;
 	}

@@ -30,6 +30,7 @@
 #include "kvs_order.h"
 #include "domain_limits.h"
 #include "slice.h"
+#include "treeval.h"
 
 #define KVS_SHARD_BYTES_MIN ((size_t)1 << 20)
 #define KVS_SCAN_VISIT_MAX  4096 /* keys looked at in one piece of a scan */
@@ -106,7 +107,7 @@ void kvs_shard_remove(struct kvs_shard *s, struct kvs_key *k);
  * gives it to the key by kvs_shard_take or up by kvs_shard_value_free.
  *
  * Returns:   0; *ret is NULL when there is nothing to forget, or when it is longer than
- *            KVS_STEP_BYTES; MB_ERR_NO_MEMORY.
+ *            KVS_STEP_BYTES (kvs_redo.h); MB_ERR_NO_MEMORY.
  * Cost:      a look at each item, once for a value.
  */
 int kvs_shard_settled(struct kvs_shard *s, const struct kvs_key *k, uint32_t writers_max,
@@ -147,6 +148,14 @@ int kvs_shard_replace(struct kvs_shard *s, struct kvs_key *k, struct slice delta
 struct kvs_value *kvs_shard_value_alloc(struct kvs_shard *s, size_t len);
 void kvs_shard_value_free(struct kvs_shard *s, struct kvs_value *v);
 int kvs_shard_merge_value(struct kvs_shard *s, struct slice key, struct kvs_value *v);
+
+/* kvs_shard_value_make makes a value of bytes from outside of the shard's values: a tree, if they
+ * are a large collection. kvs_shard_value_tree makes one of an edit, which ends here.
+ *
+ * Returns:   NULL when there is no memory.
+ */
+struct kvs_value *kvs_shard_value_make(struct kvs_shard *s, struct slice bytes);
+struct kvs_value *kvs_shard_value_tree(struct kvs_shard *s, struct treeval_edit *edit);
 
 /* kvs_shard_sweep gives back a bounded part of what trees no longer need; merges do some of it,
  * too. Returns: whether there is more. */

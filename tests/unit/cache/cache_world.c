@@ -2,11 +2,17 @@
 /* cache_world - see cache_world.h */
 #include "cache_world.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler.h"
+#include "envelope.h"
 #include "hash.h"
+#include "lattice.h"
 #include "microburst/error.h"
+#include "presence.h"
+#include "table.h"
 #include "test_cmocka.h"
 #include "tile_msg.h"
 #include "view.h"
@@ -364,6 +370,37 @@ world_settle(struct world *w)
 	for (uint32_t i = 0; world_turn(w); i++) {
 		assert_true(i < 1000000);
 	}
+}
+
+int
+world_fill(struct world *w, struct slice key, unsigned int type, uint32_t from, uint32_t to)
+{
+	static uint8_t mem[512 << 10], state_mem[512 << 10];
+	int err = 0;
+
+	while (from < to && err == 0) {
+		uint32_t end = MIN(to, from + 10000);
+		struct wbuf st = wbuf_init(state_mem, sizeof(state_mem));
+		struct wbuf out = wbuf_init(mem, sizeof(mem));
+		struct envelope e = { .type = (uint8_t)type };
+		struct table_builder b;
+
+		table_begin(&b, &st);
+		for (; from < end; from++) {
+			uint64_t be = htobe64(from);
+
+			wbuf_put(&st, &be, sizeof(be));
+			if (type == LATTICE_ORSET) {
+				presence_put_add(&st, (struct stamp){ { 1 + from }, { 77 } });
+			}
+			table_item_end(&b);
+		}
+		assert_int_equal(table_end(&b), 0);
+		e.state = wbuf_slice(&st);
+		assert_int_equal(envelope_write(&e, &out), 0);
+		err = kvs_shard_merge(w->shard[0], key, wbuf_slice(&out));
+	}
+	return err;
 }
 
 /* ---------------------------------------------------------------------- requests */

@@ -98,6 +98,10 @@ int world_guest(struct world *w, struct slice key, struct slice delta);
 
 uint32_t world_core(struct world *w, uint32_t j, uint32_t n);
 
+/* world_fill merges the members [from, to), as big-endian u64, into a set of kvs tile 0, behind
+ * everybody's back. type: GSET, or ORSET, of writer 77. Returns: as kvs_shard_merge. */
+int world_fill(struct world *w, struct slice key, unsigned int type, uint32_t from, uint32_t to);
+
 /* world_turn moves everything once; world_settle until nothing moves any more. */
 bool world_turn(struct world *w);
 void world_settle(struct world *w);
