@@ -43,7 +43,7 @@ act_make(struct kvs_acts *list, uint32_t i, struct slice stored, struct wbuf *ou
 	int err;
 
 	if (a->op.kind == WSET_INCR &&
-	    delta_incr_alone(stored, a->op.n, acts->writer, out, &a->word->n)) {
+	    cache_word_incr(stored, a->op.n, acts->writer, out, &a->word->n)) {
 		a->known = true;
 		return KVS_ACT_WHOLE;
 	}

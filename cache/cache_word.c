@@ -9,6 +9,7 @@
 #include "lattice.h"
 #include "map.h"
 #include "oset.h"
+#include "strval.h"
 #include "view.h"
 
 /* Finds the value that a field of a map shows. */
@@ -43,6 +44,26 @@ has_item(struct slice stored, const struct wset_op *op, struct hlc_time now)
 	}
 	return envelope_open(stored, &e) == 0 && view_is_set(e.type) &&
 	       view_set_has(e.type, e.state, op->value);
+}
+
+bool
+cache_word_incr(struct slice stored, int64_t n, struct writer_id writer, struct wbuf *out,
+		int64_t *ret_number)
+{
+	struct wbuf before = *out;
+	struct slice state;
+	unsigned int type;
+
+	/* Plain: so it has no deadline, and what describes it is as long as in all of them. */
+	if (!envelope_plain(stored, &type, &state) || type != LATTICE_STRING ||
+	    !strval_add_alone(state, writer, n, out, ret_number)) {
+		return false;
+	}
+	wbuf_put(out, stored.p + state.len, ENVELOPE_OVERHEAD); /* the same epoch and type */
+	if (out->full) {
+		*out = before;
+	}
+	return !out->full;
 }
 
 void

@@ -14,8 +14,8 @@
 #define AHEAD_MAX   32                   /* commands behind one that waits */
 #define AHEAD_SPARE (GATE_FETCH_CNT / 2) /* fetches that are left for those that wait */
 
-/* Asks for a key. c: whose handler is called again when it is there; NULL: nobody's. Returns: false:
- * not now. */
+/* Asks for a key. c: whose handler is called again when it is there; NULL: nobody's.
+ * Returns: false: not now. */
 static bool
 fetch(struct gate *g, struct gate_conn *c, struct slice key, uint64_t hash)
 {
