@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "delta.h"
 #include "envelope.h"
 #include "lattice.h"
 #include "map.h"
@@ -14,13 +13,12 @@
 
 /* Finds the value that a field of a map shows. */
 static bool
-field_find(struct slice stored, struct slice field, unsigned int *ret_type, struct slice *ret)
+field_find(const struct envelope *e, struct slice field, unsigned int *ret_type, struct slice *ret)
 {
 	struct map_field f;
-	struct envelope e;
 
-	return envelope_open(stored, &e) == 0 && e.type == LATTICE_MAP &&
-	       map_get(e.state, field, &f) && map_field_value(&f, ret_type, ret);
+	return e->type == LATTICE_MAP && map_get(e->state, field, &f) &&
+	       map_field_value(&f, ret_type, ret);
 }
 
 /* Whether what an operation would add is there already. */
@@ -32,18 +30,16 @@ has_item(struct slice stored, const struct wset_op *op, struct hlc_time now)
 	struct envelope e;
 	double score;
 
-	if (!delta_present(stored, now)) {
+	if (envelope_open(stored, &e) != 0 || envelope_expired(&e, now)) {
 		return false;
 	}
 	if (op->kind == WSET_MAP_PUT) {
-		return field_find(stored, op->field, &type, &value);
+		return field_find(&e, op->field, &type, &value);
 	}
 	if (op->kind == WSET_ZADD) {
-		return envelope_open(stored, &e) == 0 && e.type == LATTICE_OSET &&
-		       oset_score(e.state, op->field, &score) == 0;
+		return e.type == LATTICE_OSET && oset_score(e.state, op->field, &score) == 0;
 	}
-	return envelope_open(stored, &e) == 0 && view_is_set(e.type) &&
-	       view_set_has(e.type, e.state, op->value);
+	return view_is_set(e.type) && view_set_has(e.type, e.state, op->value);
 }
 
 bool
@@ -98,7 +94,7 @@ cache_word_after(struct slice stored, const struct wset_op *op, bool changed,
 		}
 		break;
 	case WSET_MAP_INCR:
-		if (field_find(stored, op->field, &type, &value)) {
+		if (envelope_open(stored, &e) == 0 && field_find(&e, op->field, &type, &value)) {
 			word->err = view_i64(type, value, &word->n);
 		}
 		break;
