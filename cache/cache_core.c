@@ -129,7 +129,9 @@ proc_up(struct cache_core *c, const struct desc *d)
 	REQUIRE(d->open.proc < PROC_CNT_MAX);
 	REQUIRE(p->inc == 0);
 	REQUIRE(!p->down);
-	*p = (struct cache_proc){ .inc = d->open.inc, .inner = d->b != 0 };
+	*p = (struct cache_proc){ .inc = d->open.inc,
+				  .inner = d->b != 0,
+				  .system = d->sub == PROC_UP_SYSTEM };
 }
 
 void

@@ -341,6 +341,9 @@ op_work(struct cache_core *c, struct cache_job *job)
 		if (cache_tile_of(job->hash, c->cfg.layout->shard_cnt) != c->cfg.shard) {
 			return MB_ERR_INVALID; /* it was sent to the wrong tile */
 		}
+		if (key_is_system(job->op.key) && !c->proc[job->proc].system) {
+			return MB_ERR_DENIED;
+		}
 		w = cache_work_get(c, job->hash, job->op.key, CACHE_RESERVE);
 		if (w == NULL) {
 			return CACHE_STEP_AGAIN;

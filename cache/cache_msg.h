@@ -36,6 +36,7 @@ enum cache_msg_kind {
 	/* err = 0: every operation is merged at as many of the key's owners in the store as were
 	 * asked for. Else the first operation that failed is number a: it changed nothing, all
 	 * others were done. MB_ERR_TYPE, MB_ERR_TOO_LARGE (limits of values and numbers),
+	 * MB_ERR_DENIED (a key of the node's own, KEY_SYSTEM),
 	 * MB_ERR_NO_MEMORY; MB_ERR_INDETERMINATE: it is done, but too few owners said so in time. A
 	 * malformed set is refused whole: MB_ERR_CORRUPT or MB_ERR_INVALID. */
 	DESC_PUBLISHED,

@@ -5,8 +5,8 @@
  *   cache_work.c   a key at work: fetched, filled
  *   cache_flush.c  a key's deltas on their way to the store
  *   cache_job.c    a write set being applied
- *   cache_act.c    operations on keys that are not here, done in the store
  *   cache_grow.c   a large collection being made, leaf by leaf
+ *   cache_act.c    operations on keys that are not here, done in the store
  *   cache_scan.c   a page of keys being gathered
  *   cache_tell.c   what the store tells of keys that changed elsewhere
  *
@@ -214,6 +214,7 @@ struct cache_proc {
 	uint32_t job_cnt;  /* accepted write sets under way */
 	uint32_t page_cnt; /* pages not given back */
 	bool inner;        /* a tile of this daemon: addresses from it can be trusted */
+	bool system;       /* it may write under KEY_SYSTEM */
 	uint64_t published, published_ns;
 	bool owed; /* that one's answer */
 	bool down; /* down_msg is to be answered when job_cnt is 0 */
@@ -271,13 +272,13 @@ int cache_core_patient(struct cache_core *c, int err, struct cache_patience *p);
 int cache_core_alloc(struct cache_core *c, size_t bytes, struct cache_patience *p,
 		     struct cache_block *ret);
 
-/* cache_core_to_kvs sends a message to a kvs tile, behind what is to be done there. */
-void cache_core_to_kvs(struct cache_core *c, uint32_t kvs, const struct desc *d);
-
-/* cache_core_scratch finds room for a result of at most bytes: in scratch, CACHE_SCRATCH bytes, or in a
- * block if that is too small. Returns: as cache_core_alloc. */
+/* cache_core_scratch finds room for a result of at most bytes: in scratch, CACHE_SCRATCH bytes, or
+ * in a block if that is too small. Returns: as cache_core_alloc. */
 int cache_core_scratch(struct cache_core *c, size_t bytes, struct cache_patience *p,
 		       uint8_t *scratch, struct cache_block *b, struct wbuf *ret);
+
+/* cache_core_to_kvs sends a message to a kvs tile, behind what is to be done there. */
+void cache_core_to_kvs(struct cache_core *c, uint32_t kvs, const struct desc *d);
 
 /* cache_core_moving keeps count: *moving is the flag of a work or a job. */
 void cache_core_moving(struct cache_core *c, bool *moving, bool is);

@@ -19,6 +19,7 @@
  *	MAP_INCR   a MAP, or absent           as INCR in the field's envelope
  *	MAP_DEL    a MAP                      as DEL in it
  *	PUSH_..    a LIST, or absent          an item with an id of its own
+ *	LIST_PLACE a LIST, or absent          an item at a position, behind those that are there
  *	LIST_SET   a LIST                     the item's value, stamped now; NOT_FOUND
  *	LIST_DEL   a LIST                     the item is gone
  *	ZADD       an OSET, or absent         the member is an envelope: a score in a fresh epoch
@@ -78,8 +79,8 @@ int delta_put_tail(struct slice stored, bool keep, struct hlc_time now, struct w
 /* delta_clears tells whether a DEL deletes item by item. */
 bool delta_clears(struct slice stored, struct hlc_time now);
 
-/* delta_del_around opens what is stored as what stands around it after a DEL of a collection that it
- * shows, whose items are deleted in place: its deadline goes, as with delta_make. */
+/* delta_del_around opens what is stored as what stands around it after a DEL of a collection that
+ * it shows, whose items are deleted in place: its deadline goes, as with delta_make. */
 int delta_del_around(struct slice stored, struct hlc_time now, struct writer_id writer,
 		     struct envelope *ret);
 

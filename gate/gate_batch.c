@@ -152,6 +152,7 @@ gate_write(struct gate *g, struct gate_conn *c, enum gate_rec_kind kind)
 		}
 		*run = (struct gate_run){ .conn = c, .began_tsc = c->began_tsc, .ack = c->ack };
 		c->run = run;
+		gate_wrote(g, c, c->ack);
 	}
 	if (run->open) { /* it had to wait */
 		return &run->rec[run->rec_cnt - 1];
@@ -439,7 +440,10 @@ rec_reply(struct gate *g, struct gate_conn *c, const struct gate_rec *rec)
 		} else if (rec->kind == REC_SCORE && rec->err == MB_ERR_INVALID) {
 			gate_error(g, c, "ERR resulting score is not a number (NaN)");
 		} else if (rec->not_number) {
-			gate_error(g, c, "ERR value is not an integer or out of range");
+			gate_error_f(g, c, "ERR %s",
+				     strcmp(rec->cmd->group, "hash") == 0
+					     ? "hash value is not an integer"
+					     : "value is not an integer or out of range");
 		} else {
 			gate_error_of(g, c, rec->err);
 		}

@@ -610,6 +610,7 @@ scan_from(const struct kvs_shard *s, const struct kvs_key *k, struct kvs_scan *s
 {
 	const struct kvs_key *last = NULL;
 	uint32_t visit_cnt = 0;
+	bool hides = !key_is_system(scan->prefix);
 
 	for (; k != NULL; k = kvs_order_next(&s->order, k)) {
 		struct slice name = kvs_key_slice(k);
@@ -622,7 +623,8 @@ scan_from(const struct kvs_shard *s, const struct kvs_key *k, struct kvs_scan *s
 			break;
 		}
 		visit_cnt++;
-		if (shows(s, k, scan->now) && (lists == NULL || lists(ctx, name))) {
+		if (!(hides && key_is_system(name)) && shows(s, k, scan->now) &&
+		    (lists == NULL || lists(ctx, name))) {
 			scan->more = scan->out.cap - scan->out.len < sizeof(uint16_t) + name.len;
 			if (scan->more) {
 				break;

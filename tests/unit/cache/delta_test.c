@@ -70,6 +70,8 @@ table(void **state)
 		{ GONE_LIST, WSET_PUSH_RIGHT, 0, "{1}" },
 		{ LIST, WSET_LIST_SET, MB_ERR_INVALID, "{1}" }, /* "f" is no id */
 		{ LIST, WSET_LIST_DEL, MB_ERR_INVALID, "{1}" },
+		{ LIST, WSET_LIST_PLACE, MB_ERR_INVALID, "{1}" }, /* nor a position */
+		{ TEXT, WSET_LIST_PLACE, MB_ERR_TYPE, "text" },
 		{ LIST, WSET_SADD, MB_ERR_TYPE, "{1}" },
 		{ GONE_LIST, WSET_SADD, 0, "{1}" },
 		/* sorted sets */
@@ -417,7 +419,7 @@ lists_and_scores_meet(void **state)
 	{
 		struct list_item item;
 		struct envelope e;
-		uint8_t id[LIST_ID_BYTES];
+		uint8_t id[LIST_ID_BYTES], first[LIST_ID_BYTES];
 		struct table_walk walk = { 0 };
 		struct wset_op op = { .kind = WSET_LIST_SET,
 				      .key = slice_str("k"),
@@ -431,7 +433,20 @@ lists_and_scores_meet(void **state)
 		assert_int_equal(envelope_open(a.v, &e), 0);
 		assert_true(list_find(e.state, op.field, &item));
 		assert_true(slice_eq(item.value, slice_str("new")));
+		op.kind = WSET_LIST_PLACE; /* far to the left, so before it */
+		op.field = slice_of("\1\0\0\0\0\0\0\0", 8);
+		op.value = slice_str("first");
+		assert_int_equal(apply(&a, &op, &delta), 0);
+		assert_int_equal(envelope_open(a.v, &e), 0);
+		walk = (struct table_walk){ 0 };
+		assert_true(list_next(e.state, &walk, &item));
+		assert_true(slice_eq(item.value, slice_str("first")));
 		op.kind = WSET_LIST_DEL;
+		op.value = slice_str("");
+		memcpy(first, item.id.p, sizeof(first));
+		op.field = slice_of(first, sizeof(first));
+		assert_int_equal(apply(&a, &op, &delta), 0);
+		op.field = slice_of(id, sizeof(id));
 		op.value = slice_str("");
 		assert_int_equal(apply(&a, &op, &delta), 0);
 		assert_string_equal(shown(&a), "");
