@@ -309,7 +309,7 @@ cache_view_get_hashed(struct cache_view *view, uint64_t hash, struct slice key,
 		int look = LOOK_OTHER_KEY;
 
 		if (atomic_load_explicit(&e->version, memory_order_relaxed) == 0) {
-			return CACHE_MISS; /* never used: nothing lies behind it (cache_store.c I1) */
+			return CACHE_MISS; /* never used: none behind it (cache_store.c I1) */
 		}
 		if (atomic_load_explicit(&e->hash, memory_order_relaxed) == hash) {
 			look = entry_look(view, shard, e, hash, key, ret);
