@@ -470,12 +470,9 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 		}
 	}
 	for (uint32_t i = 0; !c->waiting && !c->last; i++) {
-		struct slice rest = text;
+		/* At first there may be none at all. */
+		struct slice rest = done == 0 ? text : slice_of(text.p + done, text.len - done);
 		int rc;
-
-		if (done != 0) { /* else there may be none at all */
-			rest = slice_of(text.p + done, text.len - done);
-		}
 
 		if (c->out.bytes > GATE_OUT_MAX) { /* N2; gate_conn_go goes on */
 			c->waiting = true;
@@ -522,6 +519,8 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 				done += c->parser.pos;
 				command_over(g, c);
 			}
+		} else if (c->missed) {
+			gate_look_ahead(g, c, rest);
 		}
 	}
 	if (c->run != NULL) {

@@ -157,6 +157,7 @@ struct gate_fetch {
 	struct stream_id conn;
 	struct desc msg;
 	bool used;
+	bool ahead;    /* nobody waits for it yet */
 	uint32_t next; /* free, + 1 */
 };
 
@@ -203,6 +204,7 @@ struct gate_conn {
 	bool waiting;      /* its command, or its run, is under way: no further one is begun */
 	bool queued;       /* in the list of those that go on, */
 	bool starving;     /* of those that wait for room */
+	bool missed;       /* its command asked for a key: those of the next ones can come, too */
 	bool out_full;     /* waiting, only because its replies are not read */
 	bool large_due;    /* a long word begins at parser.pos */
 	bool sending;      /* a send is under way */
@@ -314,7 +316,7 @@ struct gate {
 	uint64_t refusal_seq, refusal_first;
 	struct gate_refusal refusal[GATE_REFUSAL_CNT];
 	struct gate_batches batch_free, batch_unsent;
-	uint32_t fetch_free;
+	uint32_t fetch_free, fetch_open;
 	uint64_t error_cnt, command_cnt, accept_cnt, refuse_cnt, rx_bytes, tx_bytes, fetch_cnt,
 		op_cnt;
 	uint8_t *scratch;       /* RESP_INLINE_MAX */
@@ -578,6 +580,9 @@ void gate_look_end(struct gate *g, struct cache_value *v);
 /* gate_deadline_us is when a value ends, in microseconds since 1970; 0: never. */
 uint64_t gate_deadline_us(const struct cache_value *v);
 void gate_fetched(struct gate *g, const struct desc *d);
+/* gate_look_ahead has the keys brought that the next commands of a text will read, while the one
+ * before them, which was scanned, waits for its own. */
+void gate_look_ahead(struct gate *g, struct gate_conn *c, struct slice text);
 /* gate_look_refuse answers for what gate_look returned below 0, or waits. */
 int gate_look_refuse(struct gate *g, struct gate_conn *c, int err);
 
