@@ -291,9 +291,7 @@ client_unblock(struct gate *g, struct gate_conn *c, const struct slice *arg, uin
 static int
 client_fixed(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	if (gate_word_is(arg[1], "reply") && arg_cnt == 3 && gate_word_is(arg[2], "on")) {
-		gate_ok(g, c);
-	} else if (gate_word_is(arg[1], "tracking") && arg_cnt == 3 &&
+	if (gate_word_is(arg[1], "tracking") && arg_cnt == 3 &&
 		   gate_word_is(arg[2], "off")) {
 		gate_ok(g, c);
 	} else if (gate_word_is(arg[1], "trackinginfo") && arg_cnt == 2) {
@@ -326,6 +324,12 @@ cmd_client(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 		return client_list(g, c, arg, arg_cnt);
 	} else if (gate_word_is(arg[1], "kill") && arg_cnt >= 3) {
 		return client_kill(g, c, arg, arg_cnt);
+	} else if (gate_word_is(arg[1], "pause") && (arg_cnt == 3 || arg_cnt == 4)) {
+		return gate_client_pause(g, c, arg, arg_cnt);
+	} else if (gate_word_is(arg[1], "unpause") && arg_cnt == 2) {
+		return gate_client_unpause(g, c);
+	} else if (gate_word_is(arg[1], "reply") && arg_cnt == 3) {
+		return gate_client_reply(g, c, arg[2]);
 	} else if (gate_word_is(arg[1], "unblock") && (arg_cnt == 3 || arg_cnt == 4)) {
 		return client_unblock(g, c, arg, arg_cnt);
 	} else if (gate_word_is(arg[1], "getname") && arg_cnt == 2) {

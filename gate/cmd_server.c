@@ -74,7 +74,7 @@ info_clients(struct gate *g, struct text *t)
 	uint32_t blocked = 0, listening = 0;
 
 	for (uint32_t i = 0; i < g->cfg.conn_max; i++) {
-		blocked += g->conn[i].used && g->conn[i].blocked;
+		blocked += g->conn[i].used && (g->conn[i].blocked || g->conn[i].halted);
 		listening += g->conn[i].used && gate_listens(&g->conn[i]);
 	}
 	text_add(t,

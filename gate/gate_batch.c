@@ -509,6 +509,7 @@ gate_run_over(struct gate *g, struct gate_run *run)
 			gate_timed(g, c, run->rec[i].cmd, cycles, &name, 1);
 			rec_reply(g, c, &run->rec[i]);
 		}
+		gate_reply_end(c);
 	}
 	heap_free(g->heap, run, sizeof(*run));
 	gate_conn_ready(g, c);

@@ -180,6 +180,9 @@ gate_command_run(struct gate *g, struct gate_conn *c, struct gate_command *cmd,
 		c->kicked = false;
 		return gate_error(g, c, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
 	}
+	if (unlikely(g->pause_until_ns != 0) && gate_pause_holds(g, c, cmd)) {
+		return GATE_WAIT;
+	}
 	if (!c->begun) {
 		if (unlikely(c->authed && !c->user->acl.full)) {
 			int err = gate_acl_check(g, c, cmd, arg, arg_cnt);

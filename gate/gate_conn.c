@@ -353,6 +353,9 @@ command_run(struct gate *g, struct gate_conn *c, struct slice text)
 	    (cmd == NULL || (cmd->flags & CMD_RUN) == 0 || c->multi != NULL)) {
 		return GATE_WAIT;
 	}
+	if (unlikely(c->reply != REPLY_ON) && !gate_reply_begin(c)) {
+		return GATE_WAIT;
+	}
 	c->command = c->timed = cmd;
 	if (c->multi != NULL && gate_multi_takes(g, c, cmd, g->args, (uint32_t)cnt)) {
 		return GATE_DONE;
@@ -390,6 +393,9 @@ command_over(struct gate *g, struct gate_conn *c)
 {
 	c->began_tsc = 0;
 	c->timed = NULL;
+	if (unlikely(c->reply != REPLY_ON) && c->run == NULL) {
+		gate_reply_end(c);
+	}
 	g->command_cnt++;
 	command_end(g, c);
 	resp_next(&c->parser);

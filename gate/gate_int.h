@@ -11,6 +11,7 @@
  *   gate_load.c    source that is compiled and deployed
  *   gate_call.c    calls of functions and DAGs, listings of keys
  *   gate_block.c   commands that wait for an item
+ *   gate_pause.c   commands that wait for a while, replies that nobody wants
  *   gate_multi.c   commands that are kept, and run together
  *   cmd_pubsub.c   who listens to what
  *   gate_acl.c     a user and what he may; gate_users.c all of them
@@ -197,9 +198,18 @@ struct gate_multi {
 	bool queueing;    /* MULTI was said */
 	bool wrong;       /* a command could not be kept */
 	bool running;     /* by EXEC */
+	bool writes;      /* one of the commands may */
 	uint32_t cnt, at; /* commands; where the next one begins */
 	uint32_t text_len, text_cap, watch_len, watch_cap, watch_at;
 	uint8_t *text, *watch; /* from the heap */
+};
+
+/* Whether a connection is told the replies of its commands. */
+enum gate_reply {
+	REPLY_ON = 0,
+	REPLY_SKIP_NEXT, /* but for the next command */
+	REPLY_OFF,       /* from here on they are written to nowhere */
+	REPLY_SKIP,      /* that of the command at hand */
 };
 
 struct gate_conn {
@@ -220,6 +230,9 @@ struct gate_conn {
 	bool begun;        /* its command was begun, and counted */
 	bool monitor;      /* it is shown what others say */
 	bool kicked;       /* CLIENT UNBLOCK ... ERROR */
+	bool pushing;      /* a message is being written, no reply */
+	bool halted;       /* it waits for the end of CLIENT PAUSE */
+	uint8_t reply;     /* enum gate_reply */
 	uint8_t proto;     /* 2, 3 */
 	uint8_t ack;       /* enum kvs_ack, of what it writes */
 	uint32_t further;  /* owners beside the first that have all it wrote, + 1; 0: nothing */
@@ -299,6 +312,8 @@ struct gate {
 	uint32_t slow_cnt; /* connections that owe */
 	struct gate_conns ready;
 	struct gate_conns starved;   /* wait for room: of batches, fetches, calls, memory */
+	uint64_t pause_until_ns;     /* by CLIENT PAUSE; 0: nothing is paused */
+	bool pause_all;              /* not only writes */
 	struct gate_conn *alone;     /* its transaction runs: no other command is begun; NULL */
 	uint32_t batch_cnt;          /* at their cache tiles, or on their way */
 	struct gate_blocked blocked; /* wait for an item, who waits longest first */
@@ -612,6 +627,32 @@ static inline uint64_t
 gate_key_bit(uint64_t hash)
 {
 	return UINT64_C(1) << (hash >> 58);
+}
+
+/* ---- gate_pause.c */
+
+/* gate_pause_holds: the command is not to be begun yet; the handler returns WAIT. */
+bool gate_pause_holds(struct gate *g, struct gate_conn *c, const struct gate_command *cmd);
+/* gate_reply_begin: a command of a connection whose replies are not all told. Returns: false: the
+ * one before it is not over; wait. */
+bool gate_reply_begin(struct gate_conn *c);
+int gate_client_pause(struct gate *g, struct gate_conn *c, const struct slice *arg,
+		      uint32_t arg_cnt);
+int gate_client_unpause(struct gate *g, struct gate_conn *c);
+int gate_client_reply(struct gate *g, struct gate_conn *c, struct slice word);
+
+/* gate_reply_end: a command is over, and its reply written. */
+static inline void
+gate_reply_end(struct gate_conn *c)
+{
+	c->reply = c->reply == REPLY_SKIP ? REPLY_ON : c->reply;
+}
+
+/* Whether what is written now is told to nobody. */
+static inline bool
+gate_mute(const struct gate_conn *c)
+{
+	return c->reply >= REPLY_OFF && !c->pushing;
 }
 
 /* ---- gate_multi.c */

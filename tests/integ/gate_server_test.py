@@ -338,6 +338,46 @@ class Server(Case):
         self.assertIn('errorstat_ERR:count=', c('info', 'errorstats').decode())
 
 
+class Pauses(Case):
+    def test_replies_that_nobody_wants(self):
+        c = self.client()
+        for n in (1, 40):       # 40: more than are published together
+            sets = b''.join(b'set k%d v\r\n' % i for i in range(n))
+            c.send(b'ping\r\nclient reply off\r\n' + sets + b'get k0\r\nnothing\r\nkeys *\r\n'
+                   b'client reply on\r\necho here\r\n')
+            self.assertEqual([c.answer() for _ in range(3)], ['+PONG', '+OK', b'here'])
+        c.send(b'client reply skip\r\nset k 1\r\nset k 2\r\nset l 3\r\nclient reply skip\r\n'
+               b'mget k l\r\nget k\r\n')
+        self.assertEqual([c.answer() for _ in range(3)], ['+OK', '+OK', b'2'])
+        self.assertEqual(c('client', 'reply', 'maybe'), '-ERR syntax error')
+        c.send(b'client reply off\r\nreset\r\nping\r\n')
+        self.assertEqual([c.answer() for _ in range(2)], ['+RESET', '+PONG'])
+
+    def test_messages_come_to_who_wants_no_replies(self):
+        c, other = self.client(), self.client()
+        c.send(b'hello 3\r\nclient reply off\r\nsubscribe a\r\n')
+        self.assertIsInstance(c.answer(), dict)
+        self.assertEqual(c.answer()[:2], [b'subscribe', b'a'])
+        self.assertEqual(other('publish', 'a', 'x'), 1)
+        self.assertEqual(c.answer(), [b'message', b'a', b'x'])
+
+    def test_what_is_paused_waits(self):
+        a, b, d = self.client(), self.client(), self.client()
+        self.assertEqual(a('client', 'pause', 60000, 'write'), '+OK')
+        b.send(b'set k 1\r\nincr k\r\n')
+        d.send(b'multi\r\nincr k\r\nexec\r\n')
+        self.assertEqual([d.answer() for _ in range(2)], ['+OK', '+QUEUED'])
+        self.assertIsNone(a('get', 'k'))
+        self.assertIsNone(a('get', 'k'))
+        self.assertEqual(a('client', 'unpause'), '+OK')
+        self.assertEqual([b.answer() for _ in range(2)], ['+OK', 2])
+        self.assertEqual(len(d.answer()), 1)
+        self.assertEqual(a('client', 'pause', 50), '+OK')
+        self.assertEqual(a('get', 'k')[:1] in (b'2', b'3'), True)     # until it is over
+        for words in (('pause', 'x'), ('pause', -1), ('pause', 1, 'some')):
+            self.assertEqual(a('client', *words)[:4], '-ERR')
+
+
 class Users(Case):
     def test_functions_are_loaded_by_who_has_said_a_password(self):
         node, port = node_start(load='yes', password='sesame')
