@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "commands.h"
+#include "gate_pause.h"
 #include "timebase.h"
 
 #define LINE_BYTES 768
@@ -291,8 +292,7 @@ client_unblock(struct gate *g, struct gate_conn *c, const struct slice *arg, uin
 static int
 client_fixed(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	if (gate_word_is(arg[1], "tracking") && arg_cnt == 3 &&
-		   gate_word_is(arg[2], "off")) {
+	if (gate_word_is(arg[1], "tracking") && arg_cnt == 3 && gate_word_is(arg[2], "off")) {
 		gate_ok(g, c);
 	} else if (gate_word_is(arg[1], "trackinginfo") && arg_cnt == 2) {
 		gate_map(g, c, 3);

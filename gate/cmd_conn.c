@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "commands.h"
+#include "gate_pause.h"
 
 #define VERSION_SPOKEN "7.0.15" /* of Redis: what its clients are to expect of us */
 

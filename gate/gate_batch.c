@@ -22,6 +22,7 @@
 
 #include "check.h"
 #include "gate_int.h"
+#include "gate_pause.h"
 #include "hash.h"
 #include "lattice.h"
 #include "timebase.h"

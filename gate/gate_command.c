@@ -9,6 +9,7 @@
 #include <microburst/error.h>
 
 #include "commands.h"
+#include "gate_pause.h"
 
 #define RUN      CMD_RUN
 #define WRITE    CMD_WRITE

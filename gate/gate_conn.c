@@ -23,6 +23,7 @@
 #include "check.h"
 #include "compiler.h"
 #include "gate_int.h"
+#include "gate_pause.h"
 #include "timebase.h"
 
 /* What a rich burst of one connection may take of a poll. */

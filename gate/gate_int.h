@@ -46,6 +46,7 @@
 #include "domain_limits.h"
 #include "gate.h"
 #include "gate_beside.h"
+#include "gate_words.h"
 #include "heap.h"
 #include "metrics.h"
 #include "placement.h"
@@ -204,14 +205,6 @@ struct gate_multi {
 	uint8_t *text, *watch; /* from the heap */
 };
 
-/* Whether a connection is told the replies of its commands. */
-enum gate_reply {
-	REPLY_ON = 0,
-	REPLY_SKIP_NEXT, /* but for the next command */
-	REPLY_OFF,       /* from here on they are written to nowhere */
-	REPLY_SKIP,      /* that of the command at hand */
-};
-
 struct gate_conn {
 	struct stream_id id;
 	bool used;
@@ -232,7 +225,7 @@ struct gate_conn {
 	bool kicked;       /* CLIENT UNBLOCK ... ERROR */
 	bool pushing;      /* a message is being written, no reply */
 	bool halted;       /* it waits for the end of CLIENT PAUSE */
-	uint8_t reply;     /* enum gate_reply */
+	uint8_t reply;     /* enum gate_reply (gate_pause.h) */
 	uint8_t proto;     /* 2, 3 */
 	uint8_t ack;       /* enum kvs_ack, of what it writes */
 	uint32_t further;  /* owners beside the first that have all it wrote, + 1; 0: nothing */
@@ -629,32 +622,6 @@ gate_key_bit(uint64_t hash)
 	return UINT64_C(1) << (hash >> 58);
 }
 
-/* ---- gate_pause.c */
-
-/* gate_pause_holds: the command is not to be begun yet; the handler returns WAIT. */
-bool gate_pause_holds(struct gate *g, struct gate_conn *c, const struct gate_command *cmd);
-/* gate_reply_begin: a command of a connection whose replies are not all told. Returns: false: the
- * one before it is not over; wait. */
-bool gate_reply_begin(struct gate_conn *c);
-int gate_client_pause(struct gate *g, struct gate_conn *c, const struct slice *arg,
-		      uint32_t arg_cnt);
-int gate_client_unpause(struct gate *g, struct gate_conn *c);
-int gate_client_reply(struct gate *g, struct gate_conn *c, struct slice word);
-
-/* gate_reply_end: a command is over, and its reply written. */
-static inline void
-gate_reply_end(struct gate_conn *c)
-{
-	c->reply = c->reply == REPLY_SKIP ? REPLY_ON : c->reply;
-}
-
-/* Whether what is written now is told to nobody. */
-static inline bool
-gate_mute(const struct gate_conn *c)
-{
-	return c->reply >= REPLY_OFF && !c->pushing;
-}
-
 /* ---- gate_multi.c */
 
 /* gate_multi_takes: the command is kept for EXEC, and answered so. */
@@ -719,20 +686,5 @@ int gate_load_start(struct gate *g, struct gate_conn *c, struct slice source);
 /* gate_load_poll looks whether it is over. Requires: one is under way. */
 bool gate_load_poll(struct gate *g);
 void gate_load_stop(struct gate *g);
-
-/* ---- words, numbers */
-
-bool gate_word_is(struct slice word, const char *lower);
-bool gate_word_i64(struct slice word, int64_t *ret);
-/* gate_word_f64 takes what Redis takes for a number: decimal, hexadecimal, infinite; no NaN. */
-bool gate_word_f64(struct slice word, double *ret);
-/* gate_word_float and gate_float_text are those of INCRBYFLOAT: of long doubles. */
-#define GATE_FLOAT_MAX 5120
-bool gate_word_float(struct slice word, long double *ret);
-size_t gate_float_text(long double x, char ret[GATE_FLOAT_MAX]);
-/* gate_match is Redis's glob. */
-bool gate_match(struct slice pattern, struct slice text, bool any_case);
-/* What a pattern begins with that is no pattern. */
-struct slice gate_match_prefix(struct slice pattern);
 
 #endif

@@ -14,6 +14,7 @@
 #include "check.h"
 #include "compiler.h"
 #include "gate_int.h"
+#include "gate_pause.h"
 
 static uint8_t
 	bin[GATE_CHUNK_BYTES]; /* what is written to a connection without memory; never read */

@@ -7,6 +7,7 @@
 #include <microburst/error.h>
 
 #include "commands.h"
+#include "gate_pause.h"
 #include "timebase.h"
 
 /* Whether it may change something that others see. */
