@@ -7,6 +7,7 @@
 #include "check.h"
 #include "commands.h"
 #include "gate_pause.h"
+#include "gate_track.h"
 
 #define VERSION_SPOKEN "7.0.15" /* of Redis: what its clients are to expect of us */
 
@@ -63,6 +64,7 @@ cmd_reset(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 {
 	gate_multi_drop(g, c);
 	gate_subs_drop(g, c);
+	gate_track_drop(g, c);
 	gate_monitor_set(g, c, false);
 	gate_push_drop(g, c);
 	c->proto = 2;

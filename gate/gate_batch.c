@@ -21,8 +21,10 @@
 #include <microburst/error.h>
 
 #include "check.h"
+#include "compiler.h"
 #include "gate_int.h"
 #include "gate_pause.h"
+#include "gate_track.h"
 #include "hash.h"
 #include "lattice.h"
 #include "timebase.h"
@@ -435,6 +437,9 @@ gate_batch_published(struct gate *g, const struct desc *d)
 	REQUIRE(run->pending >= b->op_cnt);
 	for (uint32_t i = 0; i < b->op_cnt; i++) {
 		op_over(g, b, i);
+	}
+	if (unlikely(g->track_cnt > 0)) {
+		gate_track_batch(g, b);
 	}
 	payload_release(g->inner.pool, b->msg.ref.handle, PROC_DAEMON);
 	STAILQ_INSERT_HEAD(&g->batch_free, b, next);

@@ -24,6 +24,7 @@
 #include "compiler.h"
 #include "gate_int.h"
 #include "gate_pause.h"
+#include "gate_track.h"
 #include "timebase.h"
 
 /* What a rich burst of one connection may take of a poll. */
@@ -138,6 +139,7 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 	gate_unblock(g, c);
 	gate_multi_drop(g, c);
 	gate_subs_drop(g, c);
+	gate_track_drop(g, c);
 	gate_monitor_set(g, c, false);
 	if (c->run != NULL) {
 		c->run->conn = NULL; /* B2 */
@@ -394,6 +396,9 @@ command_over(struct gate *g, struct gate_conn *c)
 {
 	c->began_tsc = 0;
 	c->timed = NULL;
+	if (unlikely(c->caching != 0)) {
+		gate_track_command_end(c);
+	}
 	if (unlikely(c->reply != REPLY_ON) && c->run == NULL) {
 		gate_reply_end(c);
 	}

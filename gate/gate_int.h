@@ -264,6 +264,11 @@ struct gate_conn {
 	struct gate_subs subs;
 	uint32_t sub_cnt[GATE_TOPIC_KINDS];
 	size_t sub_bytes;
+	/* what it keeps: enum gate_track_flag; whom it is told through, 0: itself */
+	uint8_t track, caching;
+	uint64_t redirect;
+	struct stream_id redirect_to;
+	struct gate_notes notes;
 	/* for CLIENT */
 	char *name; /* GATE_NAME_MAX, from the heap; NULL: none */
 	uint64_t client_id;
@@ -315,6 +320,10 @@ struct gate {
 	struct gate_topics topics[GATE_TOPIC_KINDS];
 	uint32_t topic_cnt[GATE_TOPIC_KINDS];
 	struct gate_monitors monitors;
+	struct gate_track_chain track_chain[GATE_TRACK_CHAIN_CNT];
+	struct gate_tracks tracks; /* who was looked at longest ago first */
+	uint32_t track_cnt, track_conn_cnt;
+	uint64_t track_tick_ns;
 	struct gate_slow *slow[GATE_SLOW_CNT];
 	uint64_t slow_seq, slow_first;
 	uint64_t slow_tsc; /* cycles of a slow one */
@@ -583,6 +592,9 @@ int gate_look_as(struct gate *g, struct gate_conn *c, struct slice key, unsigned
 int gate_look_text(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *ret,
 		   char buf[], struct slice *ret_text);
 void gate_look_end(struct gate *g, struct cache_value *v);
+/* gate_version_of is what tells whether a key shows something else than before. Returns: 0: no place
+ * to look at it. */
+uint64_t gate_version_of(struct gate *g, struct slice key, uint64_t hash);
 /* gate_deadline_us is when a value ends, in microseconds since 1970; 0: never. */
 uint64_t gate_deadline_us(const struct cache_value *v);
 void gate_fetched(struct gate *g, const struct desc *d);

@@ -338,6 +338,103 @@ class Server(Case):
         self.assertIn('errorstat_ERR:count=', c('info', 'errorstats').decode())
 
 
+class Tracking(Case):
+    def keeper(self, *options):
+        c = self.client()
+        c('hello', 3)
+        self.assertEqual(c('client', 'tracking', 'on', *options), '+OK')
+        return c
+
+    def told(self, c, *keys):
+        for key in keys:
+            self.assertEqual(c.answer(), [b'invalidate', key and [key]])
+        self.assertEqual(c('echo', 'x'), b'x')  # and of nothing else
+
+    def test_who_keeps_a_key_is_told_once(self):
+        a, b, w = self.keeper(), self.keeper(), self.client()
+        w('mset', 'k', 1, 'l', 2)
+        self.assertEqual(a('mget', 'k', 'l', 'none'), [b'1', b'2', None])
+        self.assertEqual(b('get', 'k'), b'1')
+        self.assertEqual(w('incr', 'k'), 2)
+        self.told(a, b'k')
+        self.told(b, b'k')
+        self.assertEqual(w('incr', 'k'), 3)
+        self.told(a)
+        self.assertEqual(w('set', 'none', 'here'), '+OK')
+        self.assertEqual(w('del', 'l'), 1)
+        self.told(a, b'none', b'l')
+        self.assertEqual(a('get', 'k'), b'3')
+        self.assertEqual(a('set', 'k', 4), '+OK')
+        self.told(a, b'k')                      # of its own, too
+        self.assertEqual(a('client', 'tracking', 'off'), '+OK')
+        self.assertEqual(a('get', 'k'), b'4')
+        w('set', 'k', 5)
+        self.told(a)
+
+    def test_what_functions_write_and_time_ends_is_told(self):
+        a, w = self.keeper(), self.client()
+        self.assertIsNone(a('get', 'put'))
+        w('fcall', 'puts', 0)
+        self.told(a, b'put')
+        w('set', 'short', 'x', 'px', 30)
+        self.assertEqual(a('get', 'short'), b'x')
+        self.told(a, b'short')
+        self.assertIsNone(a('get', 'short'))
+        self.told(a)
+
+    def test_in_and_out_and_no_loop(self):
+        a, b, w = self.keeper('optin'), self.keeper('optout', 'noloop'), self.client()
+        w('mset', 'k', 1, 'l', 1)
+        a.send(b'get k\r\nclient caching yes\r\nget l\r\nget k\r\n')
+        self.assertEqual([a.answer() for _ in range(4)], [b'1', '+OK', b'1', b'1'])
+        b.send(b'get k\r\nclient caching no\r\nget l\r\n')
+        self.assertEqual([b.answer() for _ in range(3)], [b'1', '+OK', b'1'])
+        w('mset', 'k', 2, 'l', 2)
+        self.told(a, b'l')
+        self.told(b, b'k')
+        b('get', 'k')
+        b('set', 'k', 3)
+        self.told(b)
+        for words in (('caching', 'no'), ('tracking', 'on', 'optout'), ('tracking', 'maybe'),
+                      ('tracking', 'on', 'bcast'), ('tracking', 'on', 'redirect', 1 << 60)):
+            self.assertEqual(a('client', *words)[:4], '-ERR', words)
+        self.assertEqual(a('client', 'trackinginfo')[b'flags'], [b'on', b'optin'])
+
+    def test_told_through_another(self):
+        to, a, w = self.client(), self.client(), self.client()
+        to('subscribe', '__redis__:invalidate')
+        me = w('client', 'list').decode().split('cmd=subscribe')[0].split('id=')[-1].split()[0]
+        self.assertEqual(a('client', 'tracking', 'on', 'redirect', me), '+OK')
+        self.assertEqual(a('client', 'getredir'), int(me))
+        a('get', 'k')
+        w('set', 'k', 1)
+        self.assertEqual(to.answer(), [b'message', b'__redis__:invalidate', [b'k']])
+        a('get', 'k')
+        self.assertEqual(w('flushall'), '+OK')
+        self.assertEqual(to.answer(), [b'message', b'__redis__:invalidate', None])
+        to.close()
+        a('hello', 3)
+        while a('get', 'k') is not None or w('client', 'kill', 'id', me):
+            pass
+        w('set', 'k', 2)
+        self.assertEqual(a.answer(), [b'tracking-redir-broken', int(me)])
+        self.assertIn(b'broken_redirect', a('client', 'trackinginfo')[b'flags'])
+
+    def test_of_too_many_keys_the_oldest_count_as_changed(self):
+        a, w, told, cnt = self.keeper(), self.client(), set(), 70000
+        for i in range(0, cnt, 1000):
+            a.say('mget', *range(i, i + 1000))
+        a.say('echo', 'over')
+        while (answer := a.answer()) != b'over':
+            told.update(answer[1] if answer[0] == b'invalidate' else ())
+        info = w('info', 'stats').decode()
+        kept = int(info.split('tracking_total_keys:')[1].split()[0])
+        self.assertLessEqual(kept, 65536)
+        while len(told) + kept < cnt:
+            told.update(a.answer()[1])
+        a.close()
+
+
 class Pauses(Case):
     def test_replies_that_nobody_wants(self):
         c = self.client()
