@@ -105,7 +105,8 @@ info_stats(struct gate *g, struct text *t)
 		 "# Stats\r\ntotal_connections_received:%llu\r\ntotal_commands_processed:%llu\r\n"
 		 "total_net_input_bytes:%llu\r\ntotal_net_output_bytes:%llu\r\n"
 		 "rejected_connections:%llu\r\ntotal_error_replies:%llu\r\n"
-		 "tracking_total_keys:%u\r\npubsub_channels:%u\r\npubsub_patterns:%u\r\npubsubshard_channels:%u\r\n"
+		 "tracking_total_keys:%u\r\npubsub_channels:%u\r\npubsub_patterns:%u\r\n"
+		 "pubsubshard_channels:%u\r\n"
 		 "microburst_keys_fetched:%llu\r\nmicroburst_operations_published:%llu\r\n\r\n",
 		 (unsigned long long)g->accept_cnt, (unsigned long long)g->command_cnt,
 		 (unsigned long long)g->rx_bytes, (unsigned long long)g->tx_bytes,

@@ -592,9 +592,6 @@ int gate_look_as(struct gate *g, struct gate_conn *c, struct slice key, unsigned
 int gate_look_text(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *ret,
 		   char buf[], struct slice *ret_text);
 void gate_look_end(struct gate *g, struct cache_value *v);
-/* gate_version_of is what tells whether a key shows something else than before. Returns: 0: no place
- * to look at it. */
-uint64_t gate_version_of(struct gate *g, struct slice key, uint64_t hash);
 /* gate_deadline_us is when a value ends, in microseconds since 1970; 0: never. */
 uint64_t gate_deadline_us(const struct cache_value *v);
 void gate_fetched(struct gate *g, const struct desc *d);

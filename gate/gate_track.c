@@ -370,7 +370,7 @@ gate_client_tracking(struct gate *g, struct gate_conn *c, const struct slice *ar
 	if ((o.track & both) == both) {
 		return gate_error(g, c, "ERR You can't specify both OPTIN mode and OPTOUT mode");
 	}
-	if (c->track != 0 && (c->track & both) != (o.track & both)) {
+	if (((c->track | o.track) & both) == both) {
 		return gate_error(g, c,
 				  "ERR You can't switch OPTIN/OPTOUT mode before disabling "
 				  "tracking for this client, and then re-enabling it with a "

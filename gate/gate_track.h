@@ -9,6 +9,9 @@
 
 #include "gate_int.h"
 
+/* gate_version_of (gate_state.c) is what tells whether a key shows something else than before.
+ * Returns: 0: no place to look at it. */
+uint64_t gate_version_of(struct gate *g, struct slice key, uint64_t hash);
 /* gate_track_look: the command at hand looked a key up and saw version (gate_version_of). */
 void gate_track_look(struct gate *g, struct gate_conn *c, struct slice key, uint64_t hash,
 		     uint64_t version);
