@@ -25,7 +25,7 @@ answer(struct cache_core *c, uint32_t kvs, enum kvs_msg_kind kind, const struct 
 {
 	struct desc a = { .kind = (uint8_t)kind, .sub = d->sub, .err = (int16_t)err, .b = d->b };
 
-	c->cfg.ops.to_kvs(c->cfg.ops.ctx, kvs, &a);
+	cache_core_to_kvs(c, kvs, &a);
 }
 
 /* Merges a change into an entry, in one step. Returns: 0; an error, nothing changed. */
@@ -55,7 +55,8 @@ take(struct cache_core *c, uint64_t hash, struct slice key, struct slice delta)
 	if (w != NULL && w->state == CACHE_WORK_FETCH) {
 		return 0; /* keeps I1 */
 	}
-	if (w != NULL && w->state == CACHE_WORK_FILL) {
+	if (w != NULL &&
+	    (w->state == CACHE_WORK_FILL || (w->chain != NULL && w->chain->grow.open))) {
 		return MB_ERR_TRYAGAIN;
 	}
 	if (entry == CACHE_ENTRY_NONE) {

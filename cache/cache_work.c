@@ -46,7 +46,7 @@ work_take(struct cache_core *c, uint64_t hash, struct slice key)
 	w->pending_ack = 0;
 	w->lent = 0;
 	w->copied = 0;
-	w->editing = false;
+	w->grow.open = false;
 	w->key_len = (uint16_t)key.len;
 	memcpy(w->key, key.p, key.len);
 	STAILQ_INIT(&w->jobs);
@@ -78,9 +78,9 @@ work_give(struct cache_core *c, struct cache_work *w)
 }
 
 uint32_t
-cache_work_kvs(const struct cache_core *c, const struct cache_work *w)
+cache_kvs_of(const struct cache_core *c, uint64_t hash)
 {
-	return hashring_primary(c->cfg.ring, c->cfg.member, w->hash);
+	return hashring_primary(c->cfg.ring, c->cfg.member, hash);
 }
 
 void
@@ -93,7 +93,7 @@ cache_work_fetch(struct cache_core *c, struct cache_work *w)
 	c->stats.fetched++;
 	cache_core_moving(c, &w->moving, true);
 	kvs_msg_set_bytes(&d, cache_work_key(w));
-	c->cfg.ops.to_kvs(c->cfg.ops.ctx, cache_work_kvs(c, w), &d);
+	cache_core_to_kvs(c, cache_kvs_of(c, w->hash), &d);
 }
 
 struct cache_work *
@@ -180,7 +180,7 @@ from_release(struct cache_core *c, struct cache_work *w)
 	if (w->lent != 0) {
 		d.word[2] = w->lent;
 		w->lent = 0;
-		c->cfg.ops.to_kvs(c->cfg.ops.ctx, cache_work_kvs(c, w), &d);
+		cache_core_to_kvs(c, cache_kvs_of(c, w->hash), &d);
 	}
 }
 
@@ -189,10 +189,7 @@ static void
 fill_fail(struct cache_core *c, struct cache_work *w, int err)
 {
 	cache_store_free(c->store, &w->block);
-	if (w->editing) {
-		treeval_abort(cache_store_grove(c->store, &w->patience.tries), &w->edit);
-		w->editing = false;
-	}
+	cache_grow_end(c, &w->grow);
 	from_release(c, w);
 	cache_core_moving(c, &w->moving, false);
 	w->state = CACHE_WORK_IDLE;
@@ -224,51 +221,22 @@ fill_copy(struct cache_core *c, struct cache_work *w)
 	return w->copied == w->from.len ? CACHE_STEP_DONE : CACHE_STEP_AGAIN;
 }
 
-/* Copies the next leaves of a tree. Returns: 0 when that was all; MB_ERR_TRYAGAIN when there are
- * more; an error. */
-static int
-fill_leaves(struct cache_core *c, struct cache_work *w, struct grove *grove)
-{
-	size_t bytes = 0;
-	struct envelope e;
-	struct table t, run;
-	uint32_t at;
-	int err = envelope_open(w->from, &e);
-
-	err = err != 0 ? err : table_open(e.state, &t);
-	if (err == 0 && !w->editing) {
-		err = treeval_begin(grove, &e, &w->edit);
-		w->editing = err == 0;
-	}
-	while (err == 0 && bytes < CACHE_COPY_STEP && table_run(&t, w->copied, &run, &at)) {
-		err = grove_add(grove, &w->edit.grove, &run);
-		if (err == 0) {
-			w->copied += run.cnt;
-			bytes += table_bytes(&run);
-		}
-	}
-	return err != 0 || w->copied == t.cnt ? err : MB_ERR_TRYAGAIN;
-}
-
 /* Copies the next piece of a tree, and makes the block with its root after the last. Returns: as
  * fill_copy. */
 static int
-fill_tree(struct cache_core *c, struct cache_work *w, size_t *ret_len)
+fill_tree(struct cache_core *c, struct cache_work *w)
 {
-	struct grove *grove = cache_store_grove(c->store, &w->patience.tries);
-	struct tree_view view;
-	int err = fill_leaves(c, w, grove);
+	struct envelope e;
+	int err = 0;
 
-	err = err != 0 ? err : treeval_seal(grove, &w->edit);
-	err = err != 0 ? err
-		       : cache_store_tree_commit(c->store, w->key_len, &w->edit, &w->patience.tries,
-						 &w->block, &view);
-	if (err == 0) {
-		w->editing = false;
-		*ret_len = view.envelope.len;
-		return CACHE_STEP_DONE;
+	if (!w->grow.open) {
+		err = envelope_open(w->from, &e);
+		err = err != 0 ? err : cache_grow_begin(c, &w->grow, &e, false);
 	}
-	err = cache_core_patient(c, err, &w->patience);
+	if (err == 0) {
+		err = cache_grow_step(c, &w->grow, w->from, w->key_len, &w->patience, &w->block,
+				      &w->block_len);
+	}
 	return err == MB_ERR_TRYAGAIN ? (int)CACHE_STEP_AGAIN : err;
 }
 
@@ -283,7 +251,7 @@ cache_work_fill(struct cache_core *c, struct cache_work *w)
 	REQUIRE(w->state == CACHE_WORK_FILL);
 	if (is_tree ? w->block.off == 0
 		    : !in_entry && (w->block.off == 0 || w->copied < w->from.len)) {
-		int step = is_tree ? fill_tree(c, w, &w->block_len) : fill_copy(c, w);
+		int step = is_tree ? fill_tree(c, w) : fill_copy(c, w);
 
 		if (step < 0) {
 			fill_fail(c, w, step);

@@ -37,6 +37,7 @@
 #include "score.h"
 #include "seen.h"
 #include "strval.h"
+#include "table.h"
 #include "view.h"
 
 /* What a delta says of one item that is there already: 1,900 writers of a member, 600 of a
@@ -169,6 +170,26 @@ make_incr(struct slice stored, int64_t n, const struct act *a, struct wbuf *out)
 		err = strval_delta_add(base.state, a->writer, n, out);
 	}
 	return finish(&base.tail, err, before, out);
+}
+
+bool
+delta_incr_alone(struct slice stored, int64_t n, struct writer_id writer, struct wbuf *out,
+		 int64_t *ret_number)
+{
+	struct wbuf before = *out;
+	struct slice state;
+	unsigned int type;
+
+	/* Plain: so it has no deadline, and what describes it is as long as in all of them. */
+	if (!envelope_plain(stored, &type, &state) || type != LATTICE_STRING ||
+	    !strval_add_alone(state, writer, n, out, ret_number)) {
+		return false;
+	}
+	wbuf_put(out, stored.p + state.len, ENVELOPE_OVERHEAD); /* the same epoch and type */
+	if (out->full) {
+		*out = before;
+	}
+	return !out->full;
 }
 
 /* -------------------------------------------------------------- collections */
@@ -356,6 +377,32 @@ make_del(struct slice stored, const struct act *a, struct wbuf *out)
 		return envelope_write(&tail, out);
 	}
 	return finish(&tail, err, before, out);
+}
+
+bool
+delta_clears(struct slice stored, struct hlc_time now)
+{
+	const struct table_merge_ops *ops;
+	struct envelope shown;
+
+	if (open_now(stored, now, &shown) != 0 || !view_present(shown.type, shown.state)) {
+		return false;
+	}
+	ops = lattice_table_ops(shown.type);
+	return ops != NULL && ops->present != NULL;
+}
+
+int
+delta_del_around(struct slice stored, struct hlc_time now, struct writer_id writer,
+		 struct envelope *ret)
+{
+	struct expiry none = { .stamp = { now, writer } };
+	int err = envelope_open(stored, ret);
+
+	if (err == 0 && ret->expiry.deadline.v != 0) {
+		ret->expiry = envelope_expiry_later(&ret->expiry, &none);
+	}
+	return err;
 }
 
 /* ----------------------------------------------------------------- siblings */

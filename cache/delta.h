@@ -50,6 +50,7 @@
 #include <stddef.h>
 
 #include "clock.h"
+#include "envelope.h"
 #include "slice.h"
 #include "wset.h"
 
@@ -67,6 +68,15 @@ size_t delta_bound(struct slice stored, const struct wset_op *op, size_t value_l
 int delta_make(struct slice stored, const struct wset_op *op, struct hlc_time now,
 	       struct writer_id writer, struct wbuf *out);
 
+/* delta_incr_alone is delta_make of an INCR that nobody but this writer has added to: what it appends
+ * is the value that there is afterwards, as the delta contains all that is stored.
+ *
+ * Returns:   whether it did, with the number that the key shows; else nothing is appended, and
+ *            delta_make says what is to be done.
+ */
+bool delta_incr_alone(struct slice stored, int64_t n, struct writer_id writer, struct wbuf *out,
+		      int64_t *ret_number);
+
 /* delta_put_tail appends what stands behind the value in the envelope of a PUT, at most
  * DELTA_PUT_TAIL_MAX bytes: for a value that is copied into its place in pieces, and is not to be
  * copied again. keep: with the deadline that is there.
@@ -74,6 +84,14 @@ int delta_make(struct slice stored, const struct wset_op *op, struct hlc_time no
 #define DELTA_PUT_TAIL_MAX (19 + 28)
 int delta_put_tail(struct slice stored, bool keep, struct hlc_time now, struct writer_id writer,
 		   struct wbuf *out);
+
+/* delta_clears tells whether a DEL deletes item by item. */
+bool delta_clears(struct slice stored, struct hlc_time now);
+
+/* delta_del_around opens what is stored as what stands around it after a DEL of a collection that
+ * it shows, whose items are deleted in place: its deadline goes, as with delta_make. */
+int delta_del_around(struct slice stored, struct hlc_time now, struct writer_id writer,
+		     struct envelope *ret);
 
 /* delta_mergeable tells whether values of a type may come as they are from an executor or client:
  * they say nothing of the tiles that write, which could be forged. (The writers of a VCLOCK are the

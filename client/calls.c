@@ -96,9 +96,9 @@ client_route(struct mb_client *c, const struct client_name *t)
 		/* No more calls out than the channel back holds answers: the executor may take
 		 * calls off its channel long before it runs them. */
 		if (client_only_one(t->exec)) {
-			return ch != NULL && claim == c->who &&
-					       c->out[last] < CHANNEL_DEPTH - DIRECT_MARGIN &&
-					       channel_space(ch, DIRECT_MARGIN + 1) > DIRECT_MARGIN
+			return ch != NULL && claim == c->who && c->out[last] < CALL_DIRECT_MAX &&
+					       channel_space(ch, CALL_DIRECT_MARGIN + 1) >
+						       CALL_DIRECT_MARGIN
 				       ? ch
 				       : NULL;
 		}
@@ -164,7 +164,7 @@ client_slot(struct mb_client *c, const struct mb_call_options *opt)
 {
 	struct client_call *call;
 
-	if (c->call_cnt + c->late_cnt >= MB_CALLS_MAX) {
+	if (c->call_cnt + MAX(c->late_cnt, c->held_cnt) >= MB_CALLS_MAX) {
 		return NULL;
 	}
 	do {
@@ -224,6 +224,7 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 		err = client_follow(c, call, d, opt != NULL && opt->trace);
 	}
 	if (unlikely(err != 0)) {
+		client_live(c, call->id, false);
 		return err;
 	}
 	d->b = call->deadline_ns;
@@ -246,6 +247,7 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 		err = client_send_sched(c, call);
 	}
 	if (unlikely(err != 0)) {
+		client_live(c, call->id, false);
 		return err == MB_ERR_FULL ? MB_ERR_BUSY : err;
 	}
 	client_sent(c, call);
@@ -291,7 +293,6 @@ client_done(struct mb_client *c, struct client_call *call, const struct desc *an
 	c->reply_free = r->next;
 	r->d = *answer;
 	r->err = domain_bytes(c->d, &r->d, &r->p, &r->len, &r->view);
-	r->used = true;
 	c->done[c->done_tail++ & (MB_CALLS_MAX - 1)] = (uint16_t)slot;
 	return r;
 }
@@ -353,7 +354,10 @@ client_go_on(struct mb_client *c, struct client_call *call, const struct desc *d
 		}
 	}
 	if (err != 0) {
-		client_fail(c, call, err == MB_ERR_FULL ? MB_ERR_BUSY : err,
+		client_fail(c, call,
+			    err == MB_ERR_FULL        ? MB_ERR_BUSY
+			    : err == MB_ERR_PEER_DIED ? MB_ERR_EXECUTOR_DIED
+						      : err,
 			    "it could not go on; its writes happened");
 	}
 }
@@ -362,12 +366,17 @@ void
 client_on_reply(struct mb_client *c, struct channel *ch, const struct desc *d)
 {
 	struct client_call *call = client_call_find(c, d->call);
+	struct desc own;
 	bool goes_on;
 
 	/* Only who was asked may answer. */
 	if (call == NULL || (ch->proc != PROC_DAEMON && ch->proc != call->exec) ||
 	    (ch->proc == PROC_DAEMON && call->exec != 0)) {
 		return;
+	}
+	if (unlikely(ch->proc != PROC_DAEMON && (d->flags & DESC_F_INLINE) == 0)) {
+		own = call_reply_own(d, ch->proc);
+		d = &own;
 	}
 	if (call->late) {
 		client_settle(c, call);
@@ -461,7 +470,7 @@ client_again(struct mb_client *c, struct client_call *call, const struct desc *d
 		client_fail(c, call, MB_ERR_CANCELLED, "");
 		return;
 	}
-	if (!effects && call->resent < RESEND_MAX &&
+	if (!effects && call->resent < CALL_RESEND_MAX &&
 	    (!call->taken || (call->d.sub & CALL_ATTEMPT_MASK) == 0)) { /* C3 */
 		call->resent++;
 		if (call->taken) {

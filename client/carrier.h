@@ -6,36 +6,48 @@
  *
  * The latter is in a library of its own, so that programs that do without it need no DPDK.
  *
+ * Lanes. A node has a port for each of its net tiles; the way to one of them is a lane. Lane 0, to
+ * the port that was named, is open from the start.
+ *
  * Errors: negative mb_err. Owner: the client's thread.
  */
 #ifndef MB_CLIENT_CARRIER_H
 #define MB_CLIENT_CARRIER_H
 
 #include "seal.h"
+#include "topo_limits.h"
 #include "wire.h"
 
-typedef void carrier_recv_fn(void *ctx, struct slice datagram);
+/* datagram.p NULL: the network says that nobody is at the lane's other end. */
+typedef void carrier_recv_fn(void *ctx, uint32_t lane, struct slice datagram);
 
 struct carrier_ops {
+	/* Opens another lane, or leads it to another port. Returns: 0; MB_ERR_NO_MEMORY;
+	 * MB_ERR_NO_NODE. */
+	int (*lane)(void *carrier, uint32_t lane, uint16_t port);
 	/* Sends a datagram, sealed when there are keys. What cannot go is lost: flow sends it
 	 * again. */
-	void (*send)(void *carrier, struct seal *seal, const struct wire_head *h,
+	void (*send)(void *carrier, uint32_t lane, struct seal *seal, const struct wire_head *h,
 		     const uint8_t *body);
 	void (*flush)(void *carrier); /* makes a burst of sends go */
-	/* Calls fn for each datagram that came, at most max; the bytes are there, 8-aligned, until
-	 * fn returns. Returns: how much came; MB_ERR_NO_NODE: the network says that nobody is
-	 * there. */
-	int (*recv)(void *carrier, uint32_t max, uint64_t now_ns, carrier_recv_fn *fn, void *ctx);
-	/* Sleeps until something may have come, ns at most. */
-	void (*wait)(void *carrier, uint64_t ns);
+	/* Calls fn for each datagram that came, at most max a lane; the bytes are there, 8-aligned,
+	 * until fn returns. Lanes without their bit in lanes need not be looked at. Returns: how
+	 * often it called. */
+	int (*recv)(void *carrier, uint32_t lanes, uint32_t max, uint64_t now_ns,
+		    carrier_recv_fn *fn, void *ctx);
+	/* Sleeps until something may have come at one of the lanes, ns at most. */
+	void (*wait)(void *carrier, uint32_t lanes, uint64_t ns);
 	void (*close)(void *carrier);
 };
+
+#define CARRIER_LANES NET_TILE_CNT_MAX
 
 struct carrier {
 	const struct carrier_ops *ops; /* NULL: none */
 	void *carrier;
 	struct wire_addr server; /* for those who need an address; else nowhere */
 	uint16_t datagram;       /* bytes of UDP payload that the way out carries */
+	uint32_t spin_ns;        /* look for so long, yielding, before it is waited: what a wait costs */
 };
 
 /* carrier_known tells whether where is written as a node that is elsewhere. */

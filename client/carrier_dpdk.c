@@ -32,9 +32,10 @@
 #include "nic.h"
 #include "sock.h"
 
-#define MEMORY_MIB "128"
-#define PORT_FIRST 49152u /* what is left to clients: the dynamic ports */
-#define PORT_CNT   16384u
+#define MEMORY_MIB    "128"
+#define SPIN_NS       100000 /* many drivers can only nap: 50 us, and what the kernel is late by */
+#define DYNAMIC_FIRST 49152u /* what is left to clients: the dynamic ports */
+#define DYNAMIC_CNT   16384u
 
 static pthread_mutex_t eal_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool eal_up;
@@ -42,7 +43,8 @@ static bool eal_up;
 struct dpdk {
 	struct net_io io;
 	struct wire_addr server;
-	char device[512]; /* nic keeps it */
+	uint16_t port[CARRIER_LANES]; /* 0: none */
+	char device[512];             /* nic keeps it */
 	carrier_recv_fn *fn;
 	void *ctx;
 };
@@ -108,15 +110,27 @@ eal_need(const char *device)
 
 /* -------------------------------------------------------------------- datagrams */
 
-static void
-dpdk_send(void *carrier, struct seal *seal, const struct wire_head *h, const uint8_t *body)
+static int
+dpdk_lane(void *carrier, uint32_t lane, uint16_t port)
 {
 	struct dpdk *d = carrier;
+
+	d->port[lane] = port;
+	return 0;
+}
+
+static void
+dpdk_send(void *carrier, uint32_t lane, struct seal *seal, const struct wire_head *h,
+	  const uint8_t *body)
+{
+	struct dpdk *d = carrier;
+	struct wire_addr to = d->server;
 	size_t len = WIRE_HEAD_BYTES + (size_t)h->len + (seal->cnt > 0 ? SEAL_BYTES : 0);
 	uint8_t *p = d->io.ops->room(d->io.io, len);
 
+	to.port = d->port[lane];
 	if (p != NULL) {
-		d->io.ops->send(d->io.io, &d->server, seal_put(seal, p, h, body));
+		d->io.ops->send(d->io.io, &to, seal_put(seal, p, h, body));
 	}
 }
 
@@ -134,26 +148,35 @@ dpdk_datagram(void *ctx, const struct wire_addr *from, struct slice datagram)
 {
 	struct dpdk *d = ctx;
 
-	if (from->port == d->server.port && memcmp(from->ip, d->server.ip, sizeof(from->ip)) == 0) {
-		d->fn(d->ctx, datagram);
+	if (memcmp(from->ip, d->server.ip, sizeof(from->ip)) != 0) {
+		return;
+	}
+	for (uint32_t i = 0; i < CARRIER_LANES; i++) {
+		if (d->port[i] == from->port) {
+			d->fn(d->ctx, i, datagram);
+			return;
+		}
 	}
 }
 
 static int
-dpdk_recv(void *carrier, uint32_t max, uint64_t now_ns, carrier_recv_fn *fn, void *ctx)
+dpdk_recv(void *carrier, uint32_t lanes, uint32_t max, uint64_t now_ns, carrier_recv_fn *fn,
+	  void *ctx)
 {
 	struct dpdk *d = carrier;
 
+	(void)lanes; /* all come through one queue */
 	d->fn = fn;
 	d->ctx = ctx;
 	return d->io.ops->recv(d->io.io, max, now_ns, dpdk_datagram, d);
 }
 
 static void
-dpdk_wait(void *carrier, uint64_t ns)
+dpdk_wait(void *carrier, uint32_t lanes, uint64_t ns)
 {
 	struct dpdk *d = carrier;
 
+	(void)lanes;
 	nic_wait(&d->io, ns);
 }
 
@@ -169,7 +192,7 @@ dpdk_close(void *carrier)
 }
 
 static const struct carrier_ops dpdk_ops = {
-	dpdk_send, dpdk_flush, dpdk_recv, dpdk_wait, dpdk_close,
+	dpdk_lane, dpdk_send, dpdk_flush, dpdk_recv, dpdk_wait, dpdk_close,
 };
 
 /* ---------------------------------------------------------------------- opening */
@@ -202,7 +225,7 @@ at_read(const char *text, struct wire_addr *ret)
 	snprintf(full, sizeof(full), "%s%s%s", text, port ? "" : ":", port ? "" : "0");
 	err = sock_addr(full, true, ret);
 	if (err == 0 && ret->port == 0) {
-		ret->port = (uint16_t)(PORT_FIRST + drawn % PORT_CNT);
+		ret->port = (uint16_t)(DYNAMIC_FIRST + drawn % DYNAMIC_CNT);
 	}
 	return err;
 }
@@ -244,7 +267,7 @@ microburst_carrier_dpdk(struct carrier *ret, const char *where)
 {
 	struct dpdk *d = calloc(1, sizeof(*d));
 	struct topo_why why = { "" };
-	struct nic_cfg cfg = { 0 };
+	struct nic_cfg cfg = { .queue_cnt = 1 };
 	int err;
 
 	if (d == NULL) {
@@ -256,6 +279,7 @@ microburst_carrier_dpdk(struct carrier *ret, const char *where)
 	}
 	if (err == 0) {
 		cfg.device = d->device;
+		d->port[0] = d->server.port;
 		err = nic_open(&d->io, &cfg, &why);
 		err = err != 0 ? fail(err, why.text) : 0;
 	}
@@ -266,6 +290,7 @@ microburst_carrier_dpdk(struct carrier *ret, const char *where)
 	*ret = (struct carrier){ .ops = &dpdk_ops,
 				 .carrier = d,
 				 .server = d->server,
-				 .datagram = (uint16_t)d->io.ops->datagram_max(d->io.io) };
+				 .datagram = (uint16_t)d->io.ops->datagram_max(d->io.io),
+				 .spin_ns = SPIN_NS };
 	return 0;
 }

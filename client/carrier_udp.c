@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* carrier_udp.c - a socket of the kernel's, by plain system calls (dataplane/net/README.md: why)
  *
- * The socket is connected, so the kernel tells when nobody listens there, and gives the path's
- * width as far as this host knows it.
+ * A socket a lane. It is connected, so the kernel tells when nobody listens there, and gives the
+ * path's width as far as this host knows it.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -19,18 +19,21 @@
 #include "compiler.h"
 #include "microburst/error.h"
 #include "timebase.h"
+#include "where.h"
 
 #define IP_UDP_BYTES  48 /* IPv6 and UDP heads */
 #define SOCKET_BUFFER (4 << 20)
+#define SPIN_NS       (20 * NS_PER_US)
 
 struct udp {
-	int fd;
+	int fd[CARRIER_LANES]; /* -1: none */
 	uint8_t tx[WIRE_DATAGRAM_MAX];
 	_Alignas(8) uint8_t rx[WIRE_DATAGRAM_MAX + 1];
 };
 
 static void
-udp_send(void *carrier, struct seal *seal, const struct wire_head *h, const uint8_t *body)
+udp_send(void *carrier, uint32_t lane, struct seal *seal, const struct wire_head *h,
+	 const uint8_t *body)
 {
 	struct udp *u = carrier;
 	uint8_t head[WIRE_HEAD_BYTES];
@@ -43,7 +46,7 @@ udp_send(void *carrier, struct seal *seal, const struct wire_head *h, const uint
 	} else {
 		wire_write(head, h);
 	}
-	sendmsg(u->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+	sendmsg(u->fd[lane], &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static void
@@ -52,35 +55,52 @@ udp_flush(void *carrier)
 	(void)carrier; /* each has gone at once */
 }
 
+static uint32_t
+lane_recv(struct udp *u, uint32_t lane, uint32_t max, carrier_recv_fn *fn, void *ctx)
+{
+	uint32_t cnt = 0;
+
+	for (; cnt < max; cnt++) {
+		ssize_t n = recv(u->fd[lane], u->rx, sizeof(u->rx), MSG_DONTWAIT);
+
+		if (n < 0 && errno != ECONNREFUSED) {
+			break;
+		}
+		fn(ctx, lane, n < 0 ? slice_of(NULL, 0) : slice_of(u->rx, (size_t)n));
+	}
+	return cnt;
+}
+
 static int
-udp_recv(void *carrier, uint32_t max, uint64_t now_ns, carrier_recv_fn *fn, void *ctx)
+udp_recv(void *carrier, uint32_t lanes, uint32_t max, uint64_t now_ns, carrier_recv_fn *fn,
+	 void *ctx)
 {
 	struct udp *u = carrier;
 	uint32_t cnt = 0;
 
 	(void)now_ns;
-	for (; cnt < max; cnt++) {
-		ssize_t n = recv(u->fd, u->rx, sizeof(u->rx), MSG_DONTWAIT);
-
-		if (n < 0 && errno == ECONNREFUSED) {
-			return MB_ERR_NO_NODE;
+	for (uint32_t i = 0; lanes >> i != 0; i++) {
+		if ((lanes >> i & 1) != 0) {
+			cnt += lane_recv(u, i, max, fn, ctx);
 		}
-		if (n < 0) {
-			break;
-		}
-		fn(ctx, slice_of(u->rx, (size_t)n));
 	}
 	return (int)cnt;
 }
 
 static void
-udp_wait(void *carrier, uint64_t ns)
+udp_wait(void *carrier, uint32_t lanes, uint64_t ns)
 {
 	struct udp *u = carrier;
-	struct pollfd p = { .fd = u->fd, .events = POLLIN };
+	struct pollfd p[CARRIER_LANES];
 	struct timespec ts = { (time_t)(ns / NS_PER_S), (long)(ns % NS_PER_S) };
+	nfds_t cnt = 0;
 
-	ppoll(&p, 1, &ts, NULL);
+	for (uint32_t i = 0; lanes >> i != 0; i++) {
+		if ((lanes >> i & 1) != 0) {
+			p[cnt++] = (struct pollfd){ .fd = u->fd[i], .events = POLLIN };
+		}
+	}
+	ppoll(p, cnt, &ts, NULL);
 }
 
 static void
@@ -88,57 +108,103 @@ udp_close(void *carrier)
 {
 	struct udp *u = carrier;
 
-	if (u->fd >= 0) {
-		close(u->fd);
+	for (uint32_t i = 0; i < CARRIER_LANES; i++) {
+		if (u->fd[i] >= 0) {
+			close(u->fd[i]);
+		}
 	}
 	free(u);
 }
 
-static const struct carrier_ops udp_ops = { udp_send, udp_flush, udp_recv, udp_wait, udp_close };
+/* Returns: a connected socket; MB_ERR_NO_MEMORY; MB_ERR_NO_NODE. */
+static int
+udp_socket(const struct sockaddr *to, socklen_t to_len)
+{
+	int fd = socket(to->sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int buffer = SOCKET_BUFFER, discover;
+
+	if (fd < 0) {
+		return MB_ERR_NO_MEMORY;
+	}
+	if (connect(fd, to, to_len) != 0) {
+		close(fd);
+		return MB_ERR_NO_NODE;
+	}
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer)) != 0) {
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
+	}
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
+	if (to->sa_family == AF_INET6) {
+		discover = IPV6_PMTUDISC_DO;
+		setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &discover, sizeof(discover));
+	} else {
+		discover = IP_PMTUDISC_DO;
+		setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof(discover));
+	}
+	return fd;
+}
+
+static int
+udp_lane(void *carrier, uint32_t lane, uint16_t port)
+{
+	struct udp *u = carrier;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} to = { .v6 = { 0 } };
+	socklen_t len = sizeof(to);
+	int fd;
+
+	if (getpeername(u->fd[0], &to.any, &len) != 0) {
+		return MB_ERR_NO_NODE;
+	}
+	if (to.any.sa_family == AF_INET6) {
+		to.v6.sin6_port = htons(port);
+	} else {
+		to.v4.sin_port = htons(port);
+	}
+	fd = udp_socket(&to.any, len);
+	if (fd < 0) {
+		return fd;
+	}
+	if (u->fd[lane] >= 0) {
+		close(u->fd[lane]);
+	}
+	u->fd[lane] = fd;
+	return 0;
+}
+
+static const struct carrier_ops udp_ops = {
+	udp_lane, udp_send, udp_flush, udp_recv, udp_wait, udp_close,
+};
 
 static int
 udp_connect(struct udp *u, const char *where, uint16_t *ret_datagram)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICSERV };
 	struct addrinfo *found = NULL;
-	const char *colon = strrchr(where, ':');
-	int buffer = SOCKET_BUFFER, discover = IP_PMTUDISC_DO, mtu = 0;
-	socklen_t len = sizeof(mtu);
-	char host[256];
-	size_t n;
+	char host[WHERE_HOST_BYTES], port[WHERE_PORT_BYTES];
+	socklen_t len = sizeof(int);
+	int mtu = 0;
 	bool v6;
 
-	if (colon == NULL || colon == where || (size_t)(colon - where) >= sizeof(host)) {
+	if (where_split(where, host, port) != 0 || host[0] == '\0') {
 		return MB_ERR_INVALID;
 	}
-	n = (size_t)(colon - where);
-	if (where[0] == '[' && where[n - 1] == ']') {
-		where++;
-		n -= 2;
-	}
-	memcpy(host, where, n);
-	host[n] = '\0';
-	if (getaddrinfo(host, colon + 1, &hints, &found) != 0) {
+	if (getaddrinfo(host, port, &hints, &found) != 0) {
 		return MB_ERR_NO_NODE;
 	}
 	v6 = found->ai_family == AF_INET6;
-	u->fd = socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (u->fd < 0 || connect(u->fd, found->ai_addr, found->ai_addrlen) != 0) {
-		freeaddrinfo(found);
-		return u->fd < 0 ? MB_ERR_NO_MEMORY : MB_ERR_NO_NODE;
-	}
+	u->fd[0] = udp_socket(found->ai_addr, found->ai_addrlen);
 	freeaddrinfo(found);
-	if (setsockopt(u->fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer)) != 0) {
-		setsockopt(u->fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
+	if (u->fd[0] < 0) {
+		return u->fd[0];
 	}
-	setsockopt(u->fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 	if (v6) {
-		discover = IPV6_PMTUDISC_DO;
-		setsockopt(u->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &discover, sizeof(discover));
-		getsockopt(u->fd, IPPROTO_IPV6, IPV6_MTU, &mtu, &len);
+		getsockopt(u->fd[0], IPPROTO_IPV6, IPV6_MTU, &mtu, &len);
 	} else {
-		setsockopt(u->fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof(discover));
-		getsockopt(u->fd, IPPROTO_IP, IP_MTU, &mtu, &len);
+		getsockopt(u->fd[0], IPPROTO_IP, IP_MTU, &mtu, &len);
 	}
 	*ret_datagram =
 		(uint16_t)MIN(MAX(mtu - IP_UDP_BYTES, WIRE_DATAGRAM_MIN), WIRE_DATAGRAM_MAX);
@@ -149,13 +215,13 @@ int
 carrier_udp_open(struct carrier *ret, const char *where)
 {
 	struct udp *u = calloc(1, sizeof(*u));
-	struct carrier c = { .ops = &udp_ops, .carrier = u };
+	struct carrier c = { .ops = &udp_ops, .carrier = u, .spin_ns = SPIN_NS };
 	int err;
 
 	if (u == NULL) {
 		return MB_ERR_NO_MEMORY;
 	}
-	u->fd = -1;
+	memset(u->fd, -1, sizeof(u->fd));
 	err = udp_connect(u, where, &c.datagram);
 	if (err != 0) {
 		udp_close(u);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "compiler.h"
 #include "dagtext.h"
 #include "impl.h"
 #include "remote.h"
@@ -29,13 +30,15 @@ static bool
 dag_vertex_is(const struct placement_fn *f, const char *tag, const char *name)
 {
 	char next, first = *(const volatile char *)tag;
-	size_t len = dag_common(f->name, NAME_BYTES_MAX, name, &next);
+	size_t len;
 
+	if (likely(first == '\0')) {
+		len = strnlen(name, NAME_BYTES_MAX);
+		return len < NAME_BYTES_MAX && memcmp(f->name, name, len + 1) == 0;
+	}
+	len = dag_common(f->name, NAME_BYTES_MAX, name, &next);
 	if (next != '\0') {
 		return false;
-	}
-	if (first == '\0') {
-		return name[len] == '\0';
 	}
 	if (first != '*' && name[len] != '#') {
 		return false;
@@ -59,35 +62,45 @@ dag_vertex(const struct placement_copy *p, const struct placement_dag *dag, cons
 	return -1;
 }
 
-/* arg_of[v]: the arguments of vertex v, NULL for none. Returns the number of vertices. */
+/* What a caller gave to the vertices: a set of bits says to which. Not a table of NULLs, which would have
+ * to be cleared for each call. */
+struct dag_args {
+	uint64_t given;
+	const struct mb_dag_arg *of[DAG_FUNCTION_MAX];
+};
+
+static_assert(DAG_FUNCTION_MAX <= 64, "a bit each");
+
+static inline bool
+dag_given(const struct dag_args *a, uint32_t v)
+{
+	return (a->given >> v & 1) != 0;
+}
+
+/* Sorts the arguments by vertex. Returns how many entries the payload has: trailing NILs are left out,
+ * so that two functions, the first with a number, fit a descriptor. */
 static int
 dag_args_sort(struct mb_client *c, uint16_t id, const struct mb_dag_arg *arg, size_t arg_cnt,
-	      const struct mb_dag_arg *arg_of[DAG_FUNCTION_MAX])
+	      struct dag_args *ret)
 {
 	uint64_t gen;
 	const struct placement_copy *p = placement_shown(c->placement, &gen);
 	const struct placement_dag *dag = placement_dag_get(p, id);
-	int cnt;
 
-	if (dag == NULL) {
+	if (dag == NULL || dag->vertex_cnt > DAG_FUNCTION_MAX) {
 		return MB_ERR_NO_DAG;
 	}
-	cnt = dag->vertex_cnt; /* once: the table may change */
-	if (cnt > DAG_FUNCTION_MAX) {
-		return MB_ERR_NO_DAG;
-	}
-	for (int v = 0; v < cnt; v++) {
-		arg_of[v] = NULL;
-	}
+	ret->given = 0;
 	for (size_t i = 0; i < arg_cnt; i++) {
 		int v = dag_vertex(p, dag, arg[i].function);
 
-		if (v < 0 || v >= cnt || arg_of[v] != NULL) {
+		if (v < 0 || dag_given(ret, (uint32_t)v)) {
 			return MB_ERR_INVALID;
 		}
-		arg_of[v] = &arg[i];
+		ret->of[v] = &arg[i];
+		ret->given |= UINT64_C(1) << v;
 	}
-	return cnt;
+	return ret->given == 0 ? 0 : 64 - __builtin_clzll(ret->given);
 }
 
 int64_t
@@ -109,8 +122,8 @@ client_list_write(uint8_t *p, size_t bytes, const struct mb_value *arg, size_t c
 }
 
 static int64_t
-dag_write(uint8_t *p, size_t bytes, const struct mb_dag_arg *const *arg_of,
-	  const struct value *shape, uint32_t cnt)
+dag_write(uint8_t *p, size_t bytes, const struct dag_args *args, const struct value *shape,
+	  uint32_t cnt)
 {
 	struct value_writer w;
 
@@ -118,9 +131,9 @@ dag_write(uint8_t *p, size_t bytes, const struct mb_dag_arg *const *arg_of,
 	for (uint32_t v = 0; v < cnt; v++) {
 		uint8_t *list = value_list_reserve(&w, (enum mb_type)shape[v].type, shape[v].len);
 
-		if (list != NULL && arg_of[v] != NULL) {
-			int64_t n = client_list_write(list, shape[v].len, arg_of[v]->arg,
-						      arg_of[v]->arg_cnt);
+		if (list != NULL && dag_given(args, v)) {
+			int64_t n = client_list_write(list, shape[v].len, args->of[v]->arg,
+						      args->of[v]->arg_cnt);
 
 			if (n < 0) {
 				return n;
@@ -134,7 +147,7 @@ int
 mb_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg *arg, size_t arg_cnt,
 	     const struct mb_call_options *opt, uint64_t *ret_call)
 {
-	const struct mb_dag_arg *arg_of[DAG_FUNCTION_MAX];
+	struct dag_args args;
 	struct value shape[DAG_FUNCTION_MAX];
 	const struct client_name *t = NULL;
 	struct desc d __attribute__((__aligned__(8))) = { 0 };
@@ -150,20 +163,15 @@ mb_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg *arg
 		return err;
 	}
 	INSIST(t != NULL);
-	cnt = dag_args_sort(c, t->id, arg, arg_cnt, arg_of);
+	cnt = dag_args_sort(c, t->id, arg, arg_cnt, &args);
 	for (int v = 0; v < cnt; v++) {
-		int64_t n = arg_of[v] != NULL
-				    ? client_list_bytes(arg_of[v]->arg, arg_of[v]->arg_cnt)
-				    : 0;
+		bool given = dag_given(&args, (uint32_t)v);
+		int64_t n = given ? client_list_bytes(args.of[v]->arg, args.of[v]->arg_cnt) : 0;
 
 		if (n < 0) {
 			return (int)n;
 		}
-		shape[v] = (struct value){ .type = arg_of[v] != NULL ? MB_LIST : MB_NIL,
-					   .len = (uint32_t)n };
-	}
-	while (cnt > 0 && arg_of[cnt - 1] == NULL) {
-		cnt--; /* so that two functions, the first with a number, fit a descriptor */
+		shape[v] = (struct value){ .type = given ? MB_LIST : MB_NIL, .len = (uint32_t)n };
 	}
 	bytes = cnt < 0 ? cnt : value_list_footprint(shape, (uint32_t)cnt);
 	if (bytes < 0) {
@@ -175,7 +183,7 @@ mb_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg *arg
 		err = payload_alloc(c->d->pool, (size_t)bytes, c->d->proc, &d.ref, &p);
 	}
 	if (err == 0) {
-		bytes = dag_write(p, (size_t)bytes, arg_of, shape, (uint32_t)cnt);
+		bytes = dag_write(p, (size_t)bytes, &args, shape, (uint32_t)cnt);
 		err = bytes < 0 ? (int)bytes : 0;
 	}
 	if (err == 0) {

@@ -12,7 +12,7 @@
  *	collection.c  sets, maps, lists, sorted sets
  *	sibling.c  values that merge as they are, values beside each other
  *	message.c  messages to running calls
- *	remote.c   all of it for a node that is elsewhere
+ *	remote*.c  all of it for a node that is elsewhere
  *
  * Calls. A slot is a call from its start until its answer has been handed out; ids name slots
  * (sequence number modulo MB_CALLS_MAX), so an answer finds its slot without a search.
@@ -44,11 +44,9 @@
 #include "wset.h"
 #include <microburst/client.h>
 
-#define CLIENT_MAGIC  UINT32_C(0x4d42434c)
-#define NAME_CACHE    16 /* names looked up last; a power of two */
-#define REPLY_VALUES  8  /* values of an answer without an allocation */
-#define RESEND_MAX    8  /* of calls that no executor had taken yet */
-#define DIRECT_MARGIN 8  /* slots of a channel kept free for releases */
+#define CLIENT_MAGIC UINT32_C(0x4d42434c)
+#define NAME_CACHE   16 /* names looked up last; a power of two */
+#define REPLY_VALUES 8  /* values of an answer without an allocation */
 
 #define CLIENT_ASK_MAX 1024 /* questions to tiles that are open; a power of two */
 #define CLIENT_MANY    128  /* keys of mb_client_get_many that are asked for at once */
@@ -63,12 +61,11 @@ enum call_state { CALL_FREE = 0, CALL_SENT, CALL_DONE };
 struct client_reply {
 	struct desc d; /* the REPLY, or what stands for it */
 	const uint8_t
-		*p; /* its payload, seen as soon as it came: its producer may die before it is */
-	size_t len; /* handed out, and stays mapped for as long as it is viewed */
-	int err;    /* it could not be seen */
-	bool view;  /* d.ref is held */
-	bool used;
-	uint8_t *own;            /* malloc'ed, what p lies in; NULL: nothing */
+		*p;   /* its payload, seen as soon as it came: its producer may die before it is */
+	size_t len;   /* handed out, and stays mapped for as long as it is viewed */
+	int err;      /* it could not be seen */
+	bool view;    /* d.ref is held */
+	uint8_t *own; /* malloc'ed, what p lies in; NULL: nothing */
 	struct mb_value *values; /* inl, or malloc'ed */
 	struct mb_value inl[REPLY_VALUES];
 	char *text; /* malloc'ed, zero-terminated; or NULL: text_inl */
@@ -116,6 +113,7 @@ struct mb_client {
 	uint64_t seq;
 	uint32_t call_cnt; /* SENT and DONE */
 	uint32_t late_cnt;
+	uint32_t held_cnt;         /* answers that were handed out and not freed */
 	uint64_t next_deadline_ns; /* 0: none */
 	uint64_t looked_ns;        /* when ctl was last asked to look after executors */
 	uint16_t last_exec;

@@ -2,8 +2,15 @@
 /* remote - see remote.h
  *
  * A request is an op: its bytes, and what its answer goes to. Ops of calls belong to the calls'
- * slots; every other op is one whose caller waits. Of both at most FLOW_CREDITS are open; what is
- * started beyond that stands in a queue.
+ * slots; every other op is one whose caller waits. Of both at most FLOW_CREDITS are open in a
+ * lane; what is started beyond that stands in a queue.
+ *
+ * Lanes. A node with several net tiles tells of them when it is greeted. To each leads a lane, a
+ * session of its own; what is about a key goes to the tile that its shard has (ways.h), all else
+ * to the first. A lane is taken when the same node has answered a greeting there; until then, and
+ * where ports are not what the node thinks (a relay, a wall), the first tile serves everything. A
+ * request that a lane says has not run goes to the first tile; such a lane is left, and the node
+ * asked for its tiles anew a while later.
  */
 #include "remote.h"
 
@@ -12,44 +19,19 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "carrier.h"
+#include "cache_msg.h"
 #include "check.h"
 #include "compiler.h"
-#include "flow_ask.h"
-#include "rpc.h"
-#include "seal.h"
+#include "hash.h"
+#include "remote_int.h"
 #include "timebase.h"
-#include "value.h"
 
 #define RECV_BURST  64
 #define FLUSH       16
 #define GROUP_FIRST 16
-#define SPIN_NS     (20 * NS_PER_US)
+#define AGAIN_NS    NS_PER_S /* a lane that failed is tried again */
 
-struct remote_op {
-	uint8_t *bytes;
-	size_t len;
-	struct client_call *call; /* NULL: its caller waits */
-	struct remote_op *next;   /* in the queue */
-	bool done;
-	int err;
-	uint8_t *answer; /* malloc'ed */
-	size_t answer_len;
-};
-
-struct remote {
-	struct carrier way;
-	uint32_t group; /* keys in a request that reads many, by what answers could hold */
-	uint64_t at_ns; /* what is received now came then */
-	struct mb_client *c;
-	struct remote_op *head, **tail; /* not started */
-	uint64_t ended;                 /* ops so far, by an answer or by the clock */
-	struct remote_op op[MB_CALLS_MAX];
-	struct remote_op cancel;
-	struct flow_ask ask;
-	struct seal seal; /* of the keys in MICROBURST_KEYS */
-	_Alignas(8) uint8_t plain[WIRE_DATAGRAM_MAX];
-};
+static void hello_end(struct lane *l, const struct rpc_reply *reply);
 
 static uint64_t
 now(void)
@@ -62,10 +44,11 @@ now(void)
 static void
 on_send(void *ctx, const struct wire_addr *to, const struct wire_head *h, const uint8_t *body)
 {
-	struct remote *r = ctx;
+	struct lane *l = ctx;
+	struct remote *r = l->r;
 
 	(void)to;
-	r->way.ops->send(r->way.carrier, &r->seal, h, body);
+	r->way.ops->send(r->way.carrier, l->idx, &r->seal, h, body);
 }
 
 static void *
@@ -85,8 +68,9 @@ on_free(void *ctx, void *p, size_t bytes)
 
 /* An op's answer is there. */
 static void
-op_end(struct remote *r, struct remote_op *op)
+op_end(struct lane *l, struct remote_op *op)
 {
+	struct remote *r = l->r;
 	struct rpc_reply reply = { .err = (int16_t)op->err };
 
 	free(op->bytes);
@@ -104,13 +88,36 @@ op_end(struct remote *r, struct remote_op *op)
 				 reply.payload, op->answer);
 		op->answer = NULL;
 	}
+	if (op->hello) {
+		hello_end(l, &reply);
+		free(op->answer);
+		op->answer = NULL;
+	}
+}
+
+/* A lane's other end is not there. */
+static void
+lane_lost(struct lane *l)
+{
+	l->up = l->idx == 0;
+	if (l->r->again_ns == 0) {
+		l->r->again_ns = now() + AGAIN_NS;
+	}
 }
 
 static void
 on_done(void *ctx, void *user, int err, uint8_t *p, size_t len, bool owned)
 {
 	struct remote_op *op = user;
+	struct lane *l = ctx;
 
+	if (err == MB_ERR_NO_NODE || err == MB_ERR_NODE_DIED) {
+		lane_lost(l);
+	}
+	if (err == MB_ERR_NO_NODE && l->idx > 0 && !op->hello) {
+		remote_op_start(&l->r->lane[0], op); /* it has not run */
+		return;
+	}
 	op->err = err;
 	op->answer = p;
 	op->answer_len = len;
@@ -122,19 +129,33 @@ on_done(void *ctx, void *user, int err, uint8_t *p, size_t len, bool owned)
 			op->err = MB_ERR_NO_MEMORY;
 		}
 	}
-	op_end(ctx, op);
+	op_end(l, op);
 }
 
 static void
-on_datagram(void *ctx, struct slice datagram)
+on_datagram(void *ctx, uint32_t lane, struct slice datagram)
 {
 	struct remote *r = ctx;
 	struct wire_head h;
 	struct slice body;
 
-	if (seal_take(&r->seal, datagram, r->plain, &h, &body) == 0) {
-		flow_ask_input(&r->ask, &h, body, r->at_ns);
+	if (datagram.p == NULL) {
+		flow_ask_unreachable(&r->lane[lane].ask);
+	} else if (seal_take(&r->seal, datagram, r->plain, &h, &body) == 0) {
+		flow_ask_input(&r->lane[lane].ask, &h, body, r->at_ns);
 	}
+}
+
+/* Where something is awaited; the first is always looked at. */
+static uint32_t
+lanes_open(const struct remote *r)
+{
+	uint32_t lanes = 1;
+
+	for (uint32_t i = 1; i < r->lane_cnt; i++) {
+		lanes |= (uint32_t)(r->lane[i].ask.open_cnt > 0) << i;
+	}
+	return lanes;
 }
 
 /* Takes what came. Returns whether anything did. */
@@ -144,31 +165,45 @@ remote_recv(struct remote *r, uint64_t at_ns)
 	int n;
 
 	r->at_ns = at_ns;
-	n = r->way.ops->recv(r->way.carrier, RECV_BURST, at_ns, on_datagram, r);
-
-	if (n < 0) {
-		flow_ask_unreachable(&r->ask);
-	}
-	if (n != 0) {
-		flow_ask_flush(&r->ask);
+	n = r->way.ops->recv(r->way.carrier, lanes_open(r), RECV_BURST, at_ns, on_datagram, r);
+	for (uint32_t i = 0; n != 0 && i < r->lane_cnt; i++) {
+		flow_ask_flush(&r->lane[i].ask);
 	}
 	return n != 0;
 }
 
 static void
-remote_run_queue(struct remote *r)
+lane_run(struct lane *l)
 {
-	while (r->head != NULL) {
-		struct remote_op *op = r->head;
+	while (l->head != NULL) {
+		struct remote_op *op = l->head;
 
-		if (flow_ask_start(&r->ask, op->bytes, op->len, op, now()) != 0) {
+		if (flow_ask_start(&l->ask, op->bytes, op->len, op, now()) != 0) {
 			return;
 		}
-		r->head = op->next;
-		if (r->head == NULL) {
-			r->tail = &r->head;
+		l->head = op->next;
+		if (l->head == NULL) {
+			l->tail = &l->head;
 		}
 	}
+}
+
+/* Does what time asks for, and what there is room for by now. Returns: when to do it again. */
+static uint64_t
+lanes_run(struct remote *r, uint64_t at_ns)
+{
+	uint64_t due_ns = UINT64_MAX;
+
+	for (uint32_t i = 0; i < r->lane_cnt; i++) {
+		struct lane *l = &r->lane[i];
+
+		if (at_ns >= flow_ask_timer(&l->ask)) {
+			flow_ask_poll(&l->ask, at_ns);
+		}
+		lane_run(l);
+		due_ns = MIN(due_ns, flow_ask_timer(&l->ask));
+	}
+	return due_ns;
 }
 
 int
@@ -178,14 +213,10 @@ remote_pump(struct mb_client *c, uint64_t until_ns)
 	uint64_t from_ns = now(), at_ns = from_ns;
 
 	for (;;) {
-		uint64_t due_ns;
 		uint64_t ended = r->ended;
 		bool came = remote_recv(r, at_ns);
+		uint64_t due_ns = lanes_run(r, at_ns);
 
-		if (at_ns >= flow_ask_timer(&r->ask)) {
-			flow_ask_poll(&r->ask, at_ns);
-		}
-		remote_run_queue(r);
 		r->way.ops->flush(r->way.carrier);
 		if (came || ended != r->ended) {
 			return 1;
@@ -194,12 +225,12 @@ remote_pump(struct mb_client *c, uint64_t until_ns)
 		if (until_ns == 1 || (until_ns != 0 && at_ns >= until_ns)) {
 			return 0;
 		}
-		if (at_ns - from_ns < SPIN_NS) {
+		if (at_ns - from_ns < r->way.spin_ns) {
 			sched_yield(); /* the node may be on this machine, and on this cpu */
 			continue;
 		}
-		due_ns = MIN(flow_ask_timer(&r->ask), until_ns != 0 ? until_ns : UINT64_MAX);
-		r->way.ops->wait(r->way.carrier,
+		due_ns = MIN(due_ns, until_ns != 0 ? until_ns : UINT64_MAX);
+		r->way.ops->wait(r->way.carrier, lanes_open(r),
 				 due_ns > at_ns ? MIN(due_ns - at_ns, NS_PER_S) : 0);
 		at_ns = now();
 	}
@@ -207,23 +238,155 @@ remote_pump(struct mb_client *c, uint64_t until_ns)
 
 /* ------------------------------------------------------------------------ ops */
 
-/* Makes an op's bytes. Returns where the payload goes, NULL without memory. */
-static uint8_t *
-op_write(struct remote_op *op, const struct rpc_request *req)
+uint8_t *
+remote_op_write(struct remote_op *op, const struct rpc_request *req)
 {
 	op->len = rpc_request_bytes(req->name.len, req->payload.len);
 	op->bytes = malloc(op->len);
 	return op->bytes != NULL ? rpc_request_write(op->bytes, req) : NULL;
 }
 
-static void
-op_start(struct remote *r, struct remote_op *op)
+void
+remote_op_start(struct lane *l, struct remote_op *op)
 {
 	op->next = NULL;
-	*r->tail = op;
-	r->tail = &op->next;
-	remote_run_queue(r);
+	*l->tail = op;
+	l->tail = &op->next;
+	lane_run(l);
 }
+
+/* ---------------------------------------------------------------------- lanes */
+
+static void
+lane_hello(struct lane *l)
+{
+	const struct rpc_request hello = { .op = RPC_HELLO };
+
+	if (l->hello.bytes != NULL) {
+		return; /* it is on its way */
+	}
+	l->hello = (struct remote_op){ .hello = true };
+	if (remote_op_write(&l->hello, &hello) == NULL) {
+		l->hello.done = true;
+		l->hello.err = MB_ERR_NO_MEMORY;
+		return;
+	}
+	remote_op_start(l, &l->hello);
+}
+
+static void
+lane_make(struct remote *r, uint32_t i, uint16_t port)
+{
+	struct flow_ask_ops ops = { on_send, on_alloc, on_free, on_done, &r->lane[i] };
+	struct lane *l = &r->lane[i];
+	struct wire_addr server = r->way.server;
+	uint16_t datagram = r->way.datagram;
+
+	if (r->seal.cnt > 0) {
+		datagram = (uint16_t)MAX(datagram - SEAL_BYTES, WIRE_DATAGRAM_MIN);
+	}
+	server.port = port;
+	*l = (struct lane){ .r = r, .idx = i, .up = i == 0, .tail = &l->head };
+	flow_ask_init(&l->ask, &server, datagram, r->seed++, &ops);
+	r->lane_cnt = MAX(r->lane_cnt, i + 1);
+}
+
+/* The node has told of its tiles: those that are not in use are greeted. */
+static void
+lanes_make(struct remote *r)
+{
+	for (uint32_t i = 1; i < r->ways.tile_cnt; i++) {
+		struct lane *l = &r->lane[i];
+		bool busy = i < r->lane_cnt && (l->up || l->ask.open_cnt > 0);
+
+		/* In order: there is no lane behind one that could not be made. */
+		if (i > r->lane_cnt ||
+		    (!busy && r->way.ops->lane(r->way.carrier, i, r->ways.port[i]) != 0)) {
+			return;
+		}
+		if (!busy) {
+			lane_make(r, i, r->ways.port[i]);
+			lane_hello(l);
+		}
+	}
+}
+
+/* A greeting's end: of the first lane it tells of all, of another that the node is there too. */
+static void
+hello_end(struct lane *l, const struct rpc_reply *reply)
+{
+	struct remote *r = l->r;
+
+	l->hello.err = l->hello.err != 0 ? l->hello.err : reply->err;
+	if (l->hello.err != 0 || (l->idx > 0 && reply->n != r->node)) {
+		lane_lost(l);
+	} else if (l->idx > 0) {
+		l->up = true;
+	} else {
+		r->node = reply->n;
+		r->again_ns = 0;
+		if (ways_read(reply->payload, &r->ways) == 0) {
+			lanes_make(r);
+		}
+	}
+}
+
+static struct lane *
+lane_of_key(struct remote *r, struct slice key)
+{
+	uint64_t hash;
+	uint32_t i;
+
+	if (unlikely(r->again_ns != 0) && now() >= r->again_ns) {
+		r->again_ns = now() + AGAIN_NS;
+		lane_hello(&r->lane[0]);
+	}
+	if (r->lane_cnt == 1) {
+		return &r->lane[0];
+	}
+	hash = hash_bytes(key.p, key.len);
+	i = ways_tile(r->ways.tile_cnt, r->ways.shard_cnt, cache_tile_of(hash, r->ways.shard_cnt),
+		      hash);
+	return i < r->lane_cnt && r->lane[i].up ? &r->lane[i] : &r->lane[0];
+}
+
+uint32_t
+remote_lane(struct mb_client *c, struct slice key)
+{
+	return lane_of_key(c->remote, key)->idx;
+}
+
+uint32_t
+remote_target(struct mb_client *c, struct slice key)
+{
+	const struct remote *r = c->remote;
+	uint64_t hash;
+
+	if (r->ways.shard_cnt == 0) {
+		return REMOTE_TARGET_NONE;
+	}
+	hash = r->ways.shard_cnt > 1 ? hash_bytes(key.p, key.len) : 0;
+	return cache_tile_of(hash, r->ways.shard_cnt) * CARRIER_LANES + remote_lane(c, key);
+}
+
+size_t
+remote_room(struct mb_client *c, struct slice key)
+{
+	size_t head = rpc_request_bytes(key.len, 0);
+	uint16_t mss = lane_of_key(c->remote, key)->ask.mss;
+
+	return MAX((size_t)mss, head) - head;
+}
+
+static struct lane *
+lane_of(struct remote *r, const struct rpc_request *req)
+{
+	return req->op == RPC_LOOK || req->op == RPC_WRITE || req->op == RPC_TAKE
+		       ? lane_of_key(r, req->name)
+		       : &r->lane[0];
+}
+
+/* ------------------------------------------------------------------ questions */
 
 static int
 ask_start(struct mb_client *c, const struct rpc_request *req, struct remote_op *op)
@@ -232,7 +395,7 @@ ask_start(struct mb_client *c, const struct rpc_request *req, struct remote_op *
 	uint8_t *p;
 
 	full.ack = c->ack;
-	p = op_write(op, &full);
+	p = remote_op_write(op, &full);
 	if (p == NULL) {
 		op->done = true;
 		return MB_ERR_NO_MEMORY;
@@ -240,7 +403,7 @@ ask_start(struct mb_client *c, const struct rpc_request *req, struct remote_op *
 	if (req->payload.len > 0) {
 		memcpy(p, req->payload.p, req->payload.len);
 	}
-	op_start(c->remote, op);
+	remote_op_start(lane_of(c->remote, req), op);
 	return 0;
 }
 
@@ -280,7 +443,7 @@ int
 remote_ask(struct mb_client *c, const struct rpc_request *req, struct rpc_reply *ret,
 	   uint8_t **ret_bytes)
 {
-	int err;
+	int err = 0;
 
 	remote_ask_many(c, req, 1, ret, ret_bytes, &err);
 	return err;
@@ -295,7 +458,7 @@ remote_group(struct mb_client *c)
 int
 remote_do(struct mb_client *c, const struct rpc_request *req, int64_t *ret_n)
 {
-	struct rpc_reply reply;
+	struct rpc_reply reply = { 0 };
 	uint8_t *bytes;
 	int err = remote_ask(c, req, &reply, &bytes);
 
@@ -309,35 +472,30 @@ remote_do(struct mb_client *c, const struct rpc_request *req, int64_t *ret_n)
 int
 remote_open(struct mb_client *c, const char *where)
 {
-	struct rpc_request hello = { .op = RPC_HELLO };
-	struct flow_ask_ops ops = { on_send, on_alloc, on_free, on_done, NULL };
 	struct remote *r = calloc(1, sizeof(*r));
 	const char *keys = getenv("MICROBURST_KEYS");
-	uint16_t datagram;
-	uint64_t seed;
-	int64_t node;
 	int err;
 
 	if (r == NULL) {
 		return MB_ERR_NO_MEMORY;
 	}
+	c->remote = r;
 	r->c = c;
 	r->group = GROUP_FIRST;
-	r->tail = &r->head;
-	ops.ctx = r;
-	err = getrandom(&seed, sizeof(seed), 0) == sizeof(seed) ? 0 : MB_ERR_IO;
+	err = getrandom(&r->seed, sizeof(r->seed), 0) == sizeof(r->seed) ? 0 : MB_ERR_IO;
 	if (err == 0) {
 		err = carrier_open(&r->way, where);
 	}
-	datagram = r->way.datagram;
 	if (err == 0 && keys != NULL && keys[0] != '\0') {
 		err = seal_open(&r->seal, keys, false);
-		datagram = (uint16_t)MAX(datagram - SEAL_BYTES, WIRE_DATAGRAM_MIN);
 	}
-	c->remote = r;
 	if (err == 0) {
-		flow_ask_init(&r->ask, &r->way.server, datagram, seed, &ops);
-		err = remote_do(c, &hello, &node);
+		lane_make(r, 0, r->way.server.port);
+		lane_hello(&r->lane[0]);
+		while (!r->lane[0].hello.done) {
+			client_pump(c, 0);
+		}
+		err = r->lane[0].hello.err;
 		err = err == MB_ERR_NODE_DIED ? MB_ERR_NO_NODE : err;
 	}
 	if (err != 0) {
@@ -353,12 +511,13 @@ remote_close(struct mb_client *c)
 
 	/* Ends every op; those of calls give their bytes to answers that are freed with the
 	 * rest. */
-	if (r->ask.ops.ctx != NULL) {
-		flow_ask_close(&r->ask, MB_ERR_CANCELLED);
-	}
-	while (r->head != NULL) {
-		free(r->head->bytes);
-		r->head = r->head->next;
+	for (uint32_t i = 0; i < r->lane_cnt; i++) {
+		struct lane *l = &r->lane[i];
+
+		flow_ask_close(&l->ask, MB_ERR_CANCELLED);
+		for (; l->head != NULL; l->head = l->head->next) {
+			free(l->head->bytes);
+		}
 	}
 	free(r->cancel.answer);
 	if (r->way.ops != NULL) {
@@ -367,177 +526,4 @@ remote_close(struct mb_client *c)
 	}
 	free(r);
 	c->remote = NULL;
-}
-
-/* ---------------------------------------------------------------------- calls */
-
-static int
-call_begin(struct mb_client *c, const struct rpc_request *req, const struct mb_call_options *opt,
-	   struct remote_op **ret_op, uint8_t **ret_payload)
-{
-	struct rpc_request full = *req;
-	struct client_call *call;
-	struct remote_op *op;
-	int err = client_options_check(opt);
-
-	if (err != 0) {
-		return err;
-	}
-	call = client_slot(c, opt);
-	if (call == NULL) {
-		return MB_ERR_BUSY;
-	}
-	op = &c->remote->op[call - c->call];
-	*op = (struct remote_op){ .call = call };
-	full.call = call->id;
-	full.n = opt != NULL ? (int64_t)opt->request_id : 0;
-	full.level = opt != NULL ? (uint8_t)opt->level : 0;
-	full.ack = opt != NULL ? (uint8_t)opt->ack : 0;
-	full.deadline_ns = opt != NULL ? opt->deadline_ns : 0;
-	*ret_payload = op_write(op, &full);
-	*ret_op = op;
-	return *ret_payload != NULL ? 0 : MB_ERR_NO_MEMORY;
-}
-
-static uint64_t
-call_go(struct mb_client *c, struct remote_op *op)
-{
-	uint64_t id = op->call->id;
-
-	client_sent(c, op->call);
-	op_start(c->remote, op);
-	c->remote->way.ops->flush(c->remote->way.carrier);
-	return id;
-}
-
-/* A name that can be one; whether there is such a thing the node knows. */
-static bool
-name_ok(const char *name)
-{
-	size_t len = strnlen(name, NAME_BYTES_MAX);
-
-	return len > 0 && len < NAME_BYTES_MAX;
-}
-
-int
-remote_call_start(struct mb_client *c, const char *name, const struct mb_value *arg, size_t arg_cnt,
-		  const struct mb_call_options *opt, uint64_t *ret_call)
-{
-	struct rpc_request req = { .op = RPC_CALL, .name = slice_str(name) };
-	int64_t bytes = client_list_bytes(arg, arg_cnt);
-	struct remote_op *op;
-	uint8_t *p;
-	int err;
-
-	if (bytes < 0 || !name_ok(name)) {
-		return bytes < 0 ? (int)bytes : MB_ERR_NO_FUNCTION;
-	}
-	req.payload.len = (size_t)bytes;
-	err = call_begin(c, &req, opt, &op, &p);
-	if (err != 0) {
-		return err;
-	}
-	bytes = client_list_write(p, (size_t)bytes, arg, arg_cnt);
-	if (bytes < 0) {
-		free(op->bytes);
-		return (int)bytes;
-	}
-	*ret_call = call_go(c, op);
-	return 0;
-}
-
-/* Names and lists in turn. */
-static int64_t
-dag_write(uint8_t *p, size_t bytes, const struct mb_dag_arg *arg, size_t arg_cnt,
-	  const struct value *shape)
-{
-	struct value_writer w;
-
-	value_list_begin(&w, p, bytes, (uint32_t)(2 * arg_cnt));
-	for (size_t i = 0; i < arg_cnt; i++) {
-		uint8_t *list;
-
-		value_list_add(&w, MB_BYTES, arg[i].function, shape[2 * i].len);
-		list = value_list_reserve(&w, MB_LIST, shape[2 * i + 1].len);
-		if (list != NULL) {
-			int64_t n = client_list_write(list, shape[2 * i + 1].len, arg[i].arg,
-						      arg[i].arg_cnt);
-
-			if (n < 0) {
-				return n;
-			}
-		}
-	}
-	return value_list_end(&w);
-}
-
-int
-remote_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg *arg,
-		 size_t arg_cnt, const struct mb_call_options *opt, uint64_t *ret_call)
-{
-	struct rpc_request req = { .op = RPC_DAG, .name = slice_str(name) };
-	struct value shape[2 * DAG_FUNCTION_MAX];
-	struct remote_op *op;
-	int64_t bytes;
-	uint8_t *p;
-	int err;
-
-	if (arg_cnt > DAG_FUNCTION_MAX || !name_ok(name)) {
-		return !name_ok(name) ? MB_ERR_NO_DAG : MB_ERR_INVALID;
-	}
-	for (size_t i = 0; i < arg_cnt; i++) {
-		bytes = client_list_bytes(arg[i].arg, arg[i].arg_cnt);
-		if (bytes < 0) {
-			return (int)bytes;
-		}
-		shape[2 * i] = (struct value){ .type = MB_BYTES,
-					       .len = (uint32_t)strlen(arg[i].function) };
-		shape[2 * i + 1] = (struct value){ .type = MB_LIST, .len = (uint32_t)bytes };
-	}
-	bytes = value_list_footprint(shape, (uint32_t)(2 * arg_cnt));
-	if (bytes < 0) {
-		return (int)bytes;
-	}
-	req.payload.len = (size_t)bytes;
-	err = call_begin(c, &req, opt, &op, &p);
-	if (err != 0) {
-		return err;
-	}
-	bytes = dag_write(p, (size_t)bytes, arg, arg_cnt, shape);
-	if (bytes < 0) {
-		free(op->bytes);
-		return (int)bytes;
-	}
-	*ret_call = call_go(c, op);
-	return 0;
-}
-
-int
-remote_future_start(struct mb_client *c, const struct mb_call_options *opt, uint64_t *ret_call)
-{
-	struct rpc_request req = { .op = RPC_FUTURE };
-	struct remote_op *op;
-	uint8_t *p;
-	int err = call_begin(c, &req, opt, &op, &p);
-
-	if (err == 0) {
-		*ret_call = call_go(c, op);
-	}
-	return err;
-}
-
-void
-remote_cancel(struct mb_client *c, const struct client_call *call, int err)
-{
-	struct rpc_request req = { .op = RPC_CANCEL, .call = call->id, .n = err };
-	struct remote *r = c->remote;
-	struct remote_op *op = &r->cancel;
-
-	/* One at a time: what it does not reach its deadline does, or the next try. */
-	if (op->bytes == NULL && op_write(op, &req) != NULL) {
-		free(op->answer);
-		op->answer = NULL;
-		op_start(r, op);
-		r->way.ops->flush(r->way.carrier);
-	}
 }

@@ -53,6 +53,13 @@ typedef int remote_look_fn(void *ctx, size_t i, const struct cache_value *v);
 void remote_looks(struct mb_client *c, const struct slice *key, size_t cnt, remote_look_fn *fn,
 		  void *ctx, int *err);
 uint32_t *remote_group(struct mb_client *c);
+/* remote_target numbers the shards of the node's cache: keys with one number may be written
+ * together. remote_room: how many bytes of payload a request about a key has in one datagram. */
+#define REMOTE_TARGET_NONE UINT32_MAX /* not known */
+uint32_t remote_target(struct mb_client *c, struct slice key);
+size_t remote_room(struct mb_client *c, struct slice key);
+/* remote_lane tells which net tile a key's requests go to, by a number. */
+uint32_t remote_lane(struct mb_client *c, struct slice key);
 void remote_writes(struct mb_client *c, struct client_write *w, size_t cnt, int *err);
 int remote_take(struct mb_client *c, struct client_take *t);
 int remote_send(struct mb_client *c, uint64_t call, struct slice bytes);

@@ -10,7 +10,6 @@
 #include "remote.h"
 #include "rpc.h"
 #include "wire.h"
-#include "write_msg.h"
 
 #define GROUP_MAX 32 /* keys in a request */
 
@@ -101,6 +100,30 @@ group_answer(const struct rpc_reply *reply, const uint16_t *todo, const struct l
 	return n;
 }
 
+/* Puts those of one net tile beside each other; lane[i] is that of todo[i]. */
+static void
+looks_sort(struct mb_client *c, const struct slice *key, uint16_t *todo, size_t cnt,
+	   uint8_t lane[CLIENT_MANY])
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < cnt; i++) {
+		lane[i] = (uint8_t)remote_lane(c, key[todo[i]]);
+	}
+	for (uint8_t l = 0; at < cnt; l++) {
+		for (size_t i = at; i < cnt; i++) {
+			if (lane[i] == l) {
+				uint16_t k = todo[i];
+
+				todo[i] = todo[at];
+				lane[i] = lane[at];
+				todo[at] = k;
+				lane[at++] = l;
+			}
+		}
+	}
+}
+
 /* One round of asking. Returns: how many keys are still to be asked for. */
 static size_t
 looks_round(struct mb_client *c, const struct slice *key, uint16_t *todo, size_t cnt,
@@ -111,12 +134,18 @@ looks_round(struct mb_client *c, const struct slice *key, uint16_t *todo, size_t
 	struct rpc_reply reply[CLIENT_MANY];
 	uint8_t *bytes[CLIENT_MANY];
 	int said[CLIENT_MANY];
+	uint8_t lane[CLIENT_MANY];
 	uint32_t told, most = 0;
 	size_t g_cnt = 0, left = 0;
 
+	looks_sort(c, key, todo, cnt, lane);
 	for (size_t at = 0; at < cnt; at += g[g_cnt++].cnt) {
-		g[g_cnt] = (struct look_group){ (uint32_t)at, MIN(*group, (uint32_t)(cnt - at)),
-						NULL };
+		uint32_t n = 1;
+
+		while (n < *group && at + n < cnt && lane[at + n] == lane[at]) {
+			n++;
+		}
+		g[g_cnt] = (struct look_group){ (uint32_t)at, n, NULL };
 		group_question(key, todo, &g[g_cnt], &req[g_cnt]);
 	}
 	remote_ask_many(c, req, g_cnt, reply, bytes, said);
@@ -165,60 +194,6 @@ remote_look_end(struct cache_value *v)
 		free((void *)(uintptr_t)(v->envelope.p - RPC_REPLY_HEAD));
 		v->envelope.p = NULL;
 	}
-}
-
-/* A write as a question; its payload is malloc'ed. */
-static int
-write_question(struct client_write *w, struct rpc_request *ret)
-{
-	size_t bytes = write_msg_bytes(w);
-	uint8_t *p = w->op.value.len <= VALUE_BYTES_MAX ? malloc(bytes) : NULL;
-	int err;
-
-	if (p == NULL) {
-		return w->op.value.len > VALUE_BYTES_MAX ? MB_ERR_TOO_LARGE : MB_ERR_NO_MEMORY;
-	}
-	err = write_msg_put(w, p, bytes);
-	if (err != 0) {
-		free(p);
-		return err;
-	}
-	*ret = (struct rpc_request){ .op = RPC_WRITE,
-				     .name = w->op.key,
-				     .n = w->told,
-				     .payload = slice_of(p, bytes) };
-	return 0;
-}
-
-void
-remote_writes(struct mb_client *c, struct client_write *w, size_t cnt, int *err)
-{
-	struct rpc_request req[CLIENT_MANY] = { { .op = 0 } };
-	struct rpc_reply reply[CLIENT_MANY];
-	uint8_t *bytes[CLIENT_MANY];
-
-	for (size_t i = 0; i < cnt; i++) {
-		err[i] = err[i] != 0 ? err[i] : write_question(&w[i], &req[i]);
-	}
-	remote_ask_many(c, req, cnt, reply, bytes, err);
-	for (size_t i = 0; i < cnt; i++) {
-		if (err[i] == 0) {
-			w[i].n = reply[i].n;
-		}
-		free(bytes[i]);
-		free((void *)(uintptr_t)req[i].payload.p);
-	}
-}
-
-int
-remote_write(struct mb_client *c, struct client_write *w)
-{
-	struct rpc_request req = { .op = 0 };
-	int err = write_question(w, &req);
-
-	err = err != 0 ? err : remote_do(c, &req, &w->n);
-	free((void *)(uintptr_t)req.payload.p);
-	return err;
 }
 
 int

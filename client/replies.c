@@ -80,6 +80,7 @@ client_hand_out(struct mb_client *c, uint32_t slot, struct mb_reply *out)
 	}
 	call->state = CALL_FREE;
 	c->call_cnt--;
+	c->held_cnt++;
 }
 
 int
@@ -155,7 +156,7 @@ mb_reply_free(struct mb_client *c, struct mb_reply *reply)
 	r->own = NULL;
 	r->values = NULL;
 	r->text = NULL;
-	r->used = false;
+	c->held_cnt--;
 	r->next = c->reply_free;
 	c->reply_free = (uint32_t)(r - c->reply + 1);
 	reply->internal = NULL;

@@ -75,7 +75,7 @@ write_msg_read(struct slice payload, uint32_t tile_cnt, struct client_write *ret
 		if (op.by_ref) {
 			return MB_ERR_CORRUPT;
 		}
-		if (tile_of(&op, tile_cnt) != tile_of(&w.op, tile_cnt)) {
+		if (tile_cnt > 1 && tile_of(&op, tile_cnt) != tile_of(&w.op, tile_cnt)) {
 			return MB_ERR_INVALID;
 		}
 		w.told = w.told && op.kind == w.op.kind && slice_eq(op.key, w.op.key);

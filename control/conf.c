@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <rte_cfgfile.h>
@@ -12,6 +13,21 @@
 #include "microburst/error.h"
 
 #define SECTIONS_MAX 64
+
+/* Adds a sentence to those that are there, if it has a place: all mistakes are told at once. */
+static void
+conf_mistake(char err[static PARAMS_ERR_BYTES], const char *path, const char *why)
+{
+	static const char next[] = "\n  ";
+	size_t len = strlen(err), more = strlen(why);
+
+	if (len == 0) {
+		snprintf(err, PARAMS_ERR_BYTES, "%.200s: %.300s", path, why);
+	} else if (len + more + sizeof(next) <= PARAMS_ERR_BYTES) {
+		memcpy(err + len, next, sizeof(next) - 1);
+		memcpy(err + len + sizeof(next) - 1, why, more + 1);
+	}
+}
 
 static int
 conf_section(struct params *p, struct rte_cfgfile *f, const char *section, const char *path,
@@ -25,19 +41,35 @@ conf_section(struct params *p, struct rte_cfgfile *f, const char *section, const
 		return MB_ERR_NO_MEMORY;
 	}
 	n = e != NULL ? rte_cfgfile_section_entries(f, section, e, n) : 0;
-	for (int i = 0; i < n && rc == 0; i++) {
+	for (int i = 0; i < n; i++) {
 		char name[CFG_NAME_LEN * 2 + 2];
 		char why[PARAMS_ERR_BYTES];
 
 		snprintf(name, sizeof(name), "%s.%s", section, e[i].name);
-		rc = params_set(p, name, e[i].value, why);
-		if (rc != 0) {
-			snprintf(err, PARAMS_ERR_BYTES, "%.200s: %.300s", path, why);
+		if (params_set(p, name, e[i].value, why) != 0) {
+			conf_mistake(err, path, why);
 			rc = MB_ERR_CONFIG;
 		}
 	}
 	free(e);
 	return rc;
+}
+
+/* Whether there is something to read. */
+static int
+conf_readable(const char *path, char err[static PARAMS_ERR_BYTES])
+{
+	struct stat st;
+	int rc = access(path, R_OK) == 0 ? stat(path, &st) : -1;
+
+	if (rc == 0 && S_ISDIR(st.st_mode)) {
+		errno = EISDIR;
+		rc = -1;
+	}
+	if (rc != 0) {
+		snprintf(err, PARAMS_ERR_BYTES, "%.300s cannot be read: %s", path, strerror(errno));
+	}
+	return rc == 0 ? 0 : MB_ERR_IO;
 }
 
 int
@@ -47,12 +79,12 @@ conf_load(struct params *p, const char *path, char err[static PARAMS_ERR_BYTES])
 	char names[SECTIONS_MAX][CFG_NAME_LEN];
 	char *section[SECTIONS_MAX];
 	struct rte_cfgfile *f;
-	int n, rc = 0;
+	int n, rc = conf_readable(path, err);
 
-	if (access(path, R_OK) != 0) {
-		snprintf(err, PARAMS_ERR_BYTES, "%.300s cannot be read: %s", path, strerror(errno));
-		return MB_ERR_IO;
+	if (rc != 0) {
+		return rc;
 	}
+	err[0] = '\0';
 	f = rte_cfgfile_load_with_params(path, CFG_FLAG_EMPTY_VALUES, &cp);
 	if (f == NULL) {
 		snprintf(err, PARAMS_ERR_BYTES,
@@ -71,8 +103,10 @@ conf_load(struct params *p, const char *path, char err[static PARAMS_ERR_BYTES])
 			 SECTIONS_MAX);
 		rc = MB_ERR_CONFIG;
 	}
-	for (int i = 0; i < n && rc == 0; i++) {
-		rc = conf_section(p, f, section[i], path, err);
+	for (int i = 0; i < n && rc != MB_ERR_NO_MEMORY; i++) {
+		int section_rc = conf_section(p, f, section[i], path, err);
+
+		rc = section_rc != 0 ? section_rc : rc;
 	}
 	rte_cfgfile_close(f);
 	return rc;

@@ -9,7 +9,8 @@
 #include "params.h"
 
 /* conf_load reads path into p. Returns: 0; MB_ERR_IO; MB_ERR_CONFIG, with a sentence that names the
- * file and the key. Threads: start-up only. */
+ * file and the key, and a line for each further mistake that has a place. Threads: start-up only.
+ */
 int conf_load(struct params *p, const char *path, char err[static PARAMS_ERR_BYTES]);
 
 /* conf_set reads "section.key=value". */

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "call.h"
+#include "ctl_catalog.h"
 #include "ctl_use.h"
 #include "check.h"
 #include "log.h"
@@ -310,7 +311,8 @@ ctl_on_open_req(struct ctl *c, struct proc *p, const struct desc *d)
 	if (d->a >= PROC_EXEC_FIRST && d->a < PROC_CLIENT_FIRST && d->a != p->idx) {
 		x = &c->procs.proc[d->a];
 		ctl_busy_look(c, ctl_now(c));
-		if (x->state == PROC_LIVE && ctl_busy_all_along(c, d->a, p)) {
+		if (x->state == PROC_LIVE &&
+		    (ctl_busy_all_along(c, d->a, p) || (p->is_inner && p->lcore == 0))) {
 			err = MB_ERR_BUSY;
 		} else if (x->state == PROC_LIVE && c->exec[d->a].state == EXEC_SERVING) {
 			err = proc_pair(&c->procs, p, x, &port_p, &port_x);
@@ -326,6 +328,7 @@ ctl_on_open_req(struct ctl *c, struct proc *p, const struct desc *d)
 	m.open.proc = p->idx;
 	m.open.port = port_p;
 	m.open.inc = p->inc;
+	m.b = p->lcore;
 	ports_send(c->ports, x->idx, &m);
 }
 
@@ -544,6 +547,7 @@ ctl_poll(void *ctx, uint64_t now_ns)
 		}
 		busy++;
 	}
+	busy += ctl_catalog_poll(c);
 	ports_flush(c->ports);
 	return busy;
 }
@@ -569,6 +573,7 @@ ctl_arm(void *ctx, bool up)
 {
 	struct ctl *c = ctx;
 
+	ctl_catalog_arm(c, up);
 	if (up) {
 		ports_arm(c->ports);
 	} else {
@@ -584,6 +589,7 @@ ctl_next_timer(void *ctx)
 		MIN(MIN(ctl_exec_timer(c), c->orphans_ns), MIN(ctl_lease_timer(c), c->watch_ns));
 	uint64_t nap = ports_sleep_ns(c->ports);
 
+	at = MIN(at, ctl_catalog_timer(c));
 	for (uint32_t i = 0; i < CTL_STOP_MAX; i++) {
 		if (c->stop[i].proc != 0 && c->stop[i].at_ns < at) {
 			at = c->stop[i].at_ns;
@@ -606,7 +612,7 @@ ctl_drain(void *ctx, uint64_t now_ns)
 			return false;
 		}
 	}
-	return c->late_cnt == 0;
+	return c->late_cnt == 0 && ctl_catalog_quiet(c);
 }
 
 static void
@@ -666,6 +672,7 @@ ctl_create(struct ctl **ret, const struct ctl_config *cfg, struct lcore *lcore)
 void
 ctl_destroy(struct ctl *c)
 {
+	ctl_catalog_destroy(c);
 	if (c->procs.proc != NULL) {
 		procs_destroy(&c->procs);
 	}

@@ -7,9 +7,11 @@
 #include "ctl.h"
 
 int
-ctl_inner_add(struct ctl *c, const char *program, int wake_fd, struct inner_cfg *ret)
+ctl_inner_add(struct ctl *c, const char *program, int wake_fd, bool system, struct inner_cfg *ret)
 {
-	struct desc up = { .kind = DESC_PROC_UP, .b = (uint64_t)wake_fd + 1 };
+	struct desc up = { .kind = DESC_PROC_UP,
+			   .sub = system ? PROC_UP_SYSTEM : 0,
+			   .b = (uint64_t)wake_fd + 1 };
 	struct proc *p;
 	int err = proc_new(&c->procs, false, -1, &p);
 
@@ -29,6 +31,11 @@ ctl_inner_add(struct ctl *c, const char *program, int wake_fd, struct inner_cfg 
 		return err;
 	}
 	p->is_inner = true;
+	for (uint32_t i = 0; i < c->cfg.lcore_cnt; i++) {
+		p->lcore = c->bell_fd[i] == wake_fd ? i + 1 : p->lcore;
+	}
+	ports_open(c->ports, p->idx, p->inc, &c->peers->peer[p->idx].region);
+	ports_rung_by(c->ports, p->idx, wake_fd);
 	p->pid = getpid();
 	p->uid = geteuid();
 	snprintf(p->program, sizeof(p->program), "%s", program);

@@ -9,13 +9,15 @@
 #define MB_DOOR_H
 
 #include "net_tile.h"
+#include "ways.h"
 
 struct door;
 
 struct door_cfg {
 	const char *socket; /* of the node; outlives the door */
 	uint64_t node_id;
-	bool admin; /* remote clients may administer the node */
+	bool admin;              /* remote clients may administer the node */
+	const struct ways *ways; /* what clients are told; there when the tile starts */
 };
 
 /* door_create makes a door; service is what net_tile_cfg wants. Returns: 0; MB_ERR_NO_MEMORY. */

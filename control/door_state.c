@@ -96,14 +96,14 @@ flat_bytes(const struct cache_value *v, size_t *ret)
 
 /* The envelope of a collection with one item of it. */
 static int
-part_reply(struct door_op *op, const struct cache_value *v)
+part_reply(struct door *d, struct flow_ref ref, struct slice item, const struct cache_value *v)
 {
 	struct rpc_reply reply = { 0 };
 	struct envelope e;
 	struct slice found;
 	struct wbuf out;
 	size_t bytes;
-	int err = view_item(v->type, v->state, op->r.payload, &found);
+	int err = view_item(v->type, v->state, item, &found);
 
 	if (err == 0) {
 		err = envelope_open(v->envelope, &e);
@@ -123,17 +123,16 @@ part_reply(struct door_op *op, const struct cache_value *v)
 	}
 	if (err == 0) {
 		reply.payload = wbuf_slice(&out);
-		door_reply(op->door, op->ref, &reply);
+		door_tell(d, ref, &reply);
 	}
 	free(out.p);
 	return err != 0 ? err : ANSWERED;
 }
 
 static int
-whole_reply(struct door_op *op, const struct cache_value *v)
+whole_reply(struct door *d, struct flow_ref ref, const struct cache_value *v)
 {
-	struct door *d = op->door;
-	struct rpc_reply reply = { 0 };
+	struct rpc_reply reply = { .payload = v->envelope };
 	struct wbuf out;
 	uint8_t *all, *p;
 	size_t bytes;
@@ -142,17 +141,21 @@ whole_reply(struct door_op *op, const struct cache_value *v)
 	if (err != 0 || bytes > WIRE_MESSAGE_MAX - RPC_REPLY_HEAD) {
 		return err != 0 ? err : MB_ERR_TOO_LARGE;
 	}
-	reply.payload.len = bytes;
-	p = door_room(d, op->ref, &reply, &all);
+	if (likely(!slice_is_tree(v->envelope))) {
+		door_tell(d, ref, &reply);
+		return ANSWERED;
+	}
+	reply.payload = slice_of(NULL, bytes);
+	p = door_room(d, ref, &reply, &all);
 	if (p == NULL) {
 		return ANSWERED;
 	}
 	out = wbuf_init(p, bytes);
 	err = treeval_write(v->envelope, &out);
 	if (err == 0 && out.len == bytes) {
-		net_tile_reply(d->tile, op->ref, all, rpc_reply_bytes(bytes));
+		net_tile_reply(d->tile, ref, all, rpc_reply_bytes(bytes));
 	} else {
-		net_tile_refuse(d->tile, op->ref, MB_ERR_CORRUPT);
+		net_tile_refuse(d->tile, ref, MB_ERR_CORRUPT);
 	}
 	return ANSWERED;
 }
@@ -168,76 +171,109 @@ look_part(uint8_t *p, size_t room, int err, const struct cache_value *v)
 		err = flat_bytes(v, &bytes);
 	}
 	bytes = err == 0 ? bytes : 0;
-	if (rpc_part_bytes(bytes) > room) {
+	if (!is_visible(err) || rpc_part_bytes(bytes) > room) {
 		return 0;
 	}
-	out = wbuf_init(rpc_part_write(p, err, bytes), bytes);
-	if (err == 0 && (treeval_write(v->envelope, &out) != 0 || out.len != bytes)) {
-		rpc_part_write(p, MB_ERR_CORRUPT, 0);
+	p = rpc_part_write(p, err, bytes);
+	if (err != 0) {
+		return rpc_part_bytes(0);
+	}
+	if (likely(!slice_is_tree(v->envelope))) {
+		memcpy(p, v->envelope.p, bytes);
+		return rpc_part_bytes(bytes);
+	}
+	out = wbuf_init(p, bytes);
+	if (treeval_write(v->envelope, &out) != 0 || out.len != bytes) {
+		rpc_part_write(p - RPC_PART_HEAD, MB_ERR_CORRUPT, 0);
 		bytes = 0;
 	}
 	return rpc_part_bytes(bytes);
 }
 
+/* What is told of the first key of many has no place in a datagram: it is told alone. */
+static int
+first_reply(struct door *d, struct flow_ref ref, const struct cache_value *v)
+{
+	struct rpc_reply reply = { .n = 1 };
+	uint8_t *all, *p;
+	size_t bytes;
+	int err = flat_bytes(v, &bytes);
+
+	if (err != 0 || bytes > WIRE_MESSAGE_MAX - RPC_REPLY_HEAD - RPC_PART_HEAD - 8) {
+		return err != 0 ? err : MB_ERR_TOO_LARGE;
+	}
+	reply.payload.len = rpc_part_bytes(bytes);
+	p = door_room(d, ref, &reply, &all);
+	if (p != NULL) {
+		look_part(p, reply.payload.len, 0, v);
+		net_tile_reply(d->tile, ref, all, rpc_reply_bytes(reply.payload.len));
+	}
+	return ANSWERED;
+}
+
 /* The first key has been looked for: err, v. The others are, as far as they are here. */
 static int
-run_looks(struct door_op *op, int err, struct cache_value *v)
+many_reply(struct door *d, struct flow_ref ref, const struct rpc_request *r, int err,
+	   const struct cache_value *v)
 {
-	struct mb_client *c = op->door->client;
-	size_t width = net_tile_width(op->door->tile, op->ref), first = 0, len, part;
-	struct rbuf keys = rbuf_of(op->r.payload);
-	struct rpc_reply reply = { .n = 0 };
-	uint8_t *parts;
+	struct rbuf keys = rbuf_of(r->payload);
+	struct rpc_reply reply = { .n = 1 };
+	size_t max = 0, len = 0, part;
+	uint8_t *p = net_tile_draft(d->tile, ref, &max);
+	struct cache_value w;
 	struct slice key;
 
-	if (err == 0 && flat_bytes(v, &first) == 0) {
-		width = MAX(width, RPC_REPLY_HEAD + rpc_part_bytes(first));
+	if (p != NULL && max > RPC_REPLY_HEAD) {
+		max -= RPC_REPLY_HEAD;
+		len = look_part(p + RPC_REPLY_HEAD, max, err, v);
 	}
-	width = MIN(width, (size_t)WIRE_MESSAGE_MAX);
-	parts = width > RPC_REPLY_HEAD ? malloc(width) : NULL;
-	if (parts == NULL) {
-		if (err == 0) {
-			client_look_end(c, v);
-		}
-		return MB_ERR_NO_MEMORY;
+	if (len == 0) {
+		return err != 0 ? err : first_reply(d, ref, v);
 	}
-	width -= RPC_REPLY_HEAD;
-	len = 0;
-	do {
-		part = is_visible(err) ? look_part(parts + len, width - len, err, v) : 0;
+	while (rpc_item_next(&keys, &key) == 1 && is_key(key)) {
+		err = client_look_now(d->client, key, &w);
+		part = look_part(p + RPC_REPLY_HEAD + len, max - len, err, &w);
 		if (err == 0) {
-			client_look_end(c, v);
+			client_look_end(d->client, &w);
 		}
-		len += part;
-		reply.n += part > 0;
-		if (part == 0 || rpc_item_next(&keys, &key) != 1 || !is_key(key)) {
+		if (part == 0) {
 			break;
 		}
-		err = client_look_now(c, key, v);
-	} while (true);
-	reply.payload = slice_of(parts, len);
-	if (reply.n > 0) {
-		door_reply(op->door, op->ref, &reply);
+		len += part;
+		reply.n++;
 	}
-	free(parts);
-	return reply.n > 0 ? ANSWERED : err != 0 ? err : MB_ERR_TOO_LARGE;
+	reply.payload = slice_of(NULL, len);
+	rpc_reply_write(p, &reply);
+	net_tile_draft_send(d->tile, ref, p, rpc_reply_bytes(len));
+	return ANSWERED;
+}
+
+/* Answers a look, for whose (first) key has been looked: err, v. */
+static int
+look_reply(struct door *d, struct flow_ref ref, const struct rpc_request *r, int err,
+	   struct cache_value *v)
+{
+	int said = r->n == 1               ? many_reply(d, ref, r, err, v)
+		   : err != 0              ? err
+		   : r->payload.len > 0 ? part_reply(d, ref, r->payload, v)
+					   : whole_reply(d, ref, v);
+
+	if (err == 0) {
+		client_look_end(d->client, v);
+	}
+	return said;
 }
 
 static int
 run_look(struct door_op *op)
 {
-	struct mb_client *c = op->door->client;
 	struct cache_value v;
-	int err = client_look_try(c, op->r.name, &v, &op->ask);
+	int err = client_look_try(op->door->client, op->r.name, &v, &op->ask);
 
-	if (op->r.n == 1 && err != CLIENT_PENDING && err != MB_ERR_FULL) {
-		return run_looks(op, err, &v);
+	if (err == CLIENT_PENDING || err == MB_ERR_FULL) {
+		return err;
 	}
-	if (err == 0) {
-		err = op->r.payload.len > 0 ? part_reply(op, &v) : whole_reply(op, &v);
-		client_look_end(c, &v);
-	}
-	return err;
+	return look_reply(op->door, op->ref, &op->r, err, &v);
 }
 
 static int
@@ -404,6 +440,12 @@ op_keep(struct door_op *op, struct slice bytes)
 	struct client_write *w = op->r.op == RPC_WRITE ? &op->write : NULL;
 	ptrdiff_t by;
 
+	if (w != NULL && w->step == 1 && w->ask.open && !w->told) {
+		/* A cache tile has all of it. */
+		op->r.name = op->r.payload = w->set = slice_of(NULL, 0);
+		w->op.key = w->op.field = w->op.value = slice_of(NULL, 0);
+		return true;
+	}
 	if (w != NULL && w->step == 1 && w->ask.open && w->set.len == 0 &&
 	    w->op.value.len > WSET_INLINE_MAX) {
 		bytes.len = (size_t)(w->op.value.p - bytes.p);
@@ -440,12 +482,38 @@ op_end(struct door_op *op, int err)
 	op_free(op);
 }
 
+/* A look that needs nobody. Returns: whether it was one, and is answered. */
+static bool
+look_now(struct door *d, struct flow_ref ref, const struct rpc_request *r)
+{
+	struct cache_value v;
+	int err = is_key(r->name) ? client_look_now(d->client, r->name, &v) : CLIENT_PENDING;
+
+	if (err == CLIENT_PENDING || err == MB_ERR_FULL) {
+		return false;
+	}
+	if (likely(err == 0 && r->n == 0 && r->payload.len == 0 && !slice_is_tree(v.envelope))) {
+		door_tell(d, ref, &(struct rpc_reply){ .payload = v.envelope });
+		client_look_end(d->client, &v);
+		return true;
+	}
+	err = look_reply(d, ref, r, err, &v);
+	if (err != ANSWERED) {
+		door_tell(d, ref, &(struct rpc_reply){ .err = door_err(err) });
+	}
+	return true;
+}
+
 void
 door_state(struct door *d, struct flow_ref ref, const struct rpc_request *r, struct slice bytes)
 {
-	struct door_op *op = STAILQ_FIRST(&d->free);
+	struct door_op *op;
 	int err;
 
+	if (r->op == RPC_LOOK && look_now(d, ref, r)) {
+		return;
+	}
+	op = STAILQ_FIRST(&d->free);
 	if (op == NULL) {
 		net_tile_refuse(d->tile, ref, MB_ERR_BUSY);
 		return;
@@ -463,11 +531,14 @@ door_state(struct door *d, struct flow_ref ref, const struct rpc_request *r, str
 	}
 	if (err != CLIENT_PENDING && err != MB_ERR_FULL) {
 		op_end(op, err);
-	} else if (!op_keep(op, bytes)) {
+		return;
+	}
+	if (!op_keep(op, bytes)) {
 		/* It may be done, but nothing more can be said of it. */
 		net_tile_refuse(d->tile, ref, MB_ERR_INDETERMINATE);
 		op->lost = true;
-	} else if (err == MB_ERR_FULL) {
+	}
+	if (err == MB_ERR_FULL) { /* nothing is open that would wake it */
 		op_woken(op);
 	}
 }

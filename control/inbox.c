@@ -25,6 +25,7 @@ struct inbox {
 	uint64_t call; /* 0: free */
 	uint64_t last_ns;
 	uint32_t chain;       /* of its hash, or the free list: + 1 */
+	uint32_t next, prev;  /* of those that there are: + 1 */
 	uint32_t first, last; /* messages, + 1 */
 	uint32_t cnt;
 	uint16_t exec;   /* who listens; 0: nobody */
@@ -36,7 +37,7 @@ struct inbox {
 struct inboxes {
 	struct inbox_ops ops;
 	uint64_t now_ns, sweep_ns;
-	uint32_t free, message_free; /* + 1 */
+	uint32_t free, used, message_free; /* + 1 */
 	uint32_t chain[CHAIN_CNT];
 	struct inbox inbox[INBOX_CNT_MAX];
 	struct message message[MESSAGE_CNT_MAX];
@@ -100,8 +101,12 @@ inbox_of(struct inboxes *b, uint64_t call)
 	if (box == NULL && b->free != 0) {
 		box = &b->inbox[b->free - 1];
 		b->free = box->chain;
-		*box = (struct inbox){ .call = call, .chain = *chain_of(b, call) };
-		*chain_of(b, call) = (uint32_t)(box - b->inbox + 1);
+		*box = (struct inbox){ .call = call, .chain = *chain_of(b, call), .next = b->used };
+		b->used = (uint32_t)(box - b->inbox + 1);
+		if (box->next != 0) {
+			b->inbox[box->next - 1].prev = b->used;
+		}
+		*chain_of(b, call) = b->used;
 		b->sweep_ns = MIN(b->sweep_ns, b->now_ns + INBOX_SWEEP_NS);
 	}
 	if (box != NULL) {
@@ -119,6 +124,10 @@ inbox_free(struct inboxes *b, struct inbox *box)
 		at = &b->inbox[*at - 1].chain;
 	}
 	*at = box->chain;
+	*(box->prev != 0 ? &b->inbox[box->prev - 1].next : &b->used) = box->next;
+	if (box->next != 0) {
+		b->inbox[box->next - 1].prev = box->prev;
+	}
 	while (box->first != 0) {
 		struct message *m = &b->message[box->first - 1];
 		uint32_t next = m->next;
@@ -292,9 +301,9 @@ inboxes_on(struct inboxes *b, uint16_t proc, const struct desc *d, uint64_t now_
 void
 inboxes_proc_down(struct inboxes *b, uint16_t proc)
 {
-	for (uint32_t i = 0; i < INBOX_CNT_MAX; i++) {
-		if (b->inbox[i].call != 0 && b->inbox[i].exec == proc) {
-			b->inbox[i].exec = 0;
+	for (uint32_t i = b->used; i != 0; i = b->inbox[i - 1].next) {
+		if (b->inbox[i - 1].exec == proc) {
+			b->inbox[i - 1].exec = 0;
 		}
 	}
 }
@@ -316,17 +325,17 @@ inboxes_poll(struct inboxes *b, uint64_t now_ns)
 		return b->sweep_ns;
 	}
 	b->sweep_ns = UINT64_MAX;
-	for (uint32_t i = 0; i < INBOX_CNT_MAX; i++) {
-		struct inbox *box = &b->inbox[i];
+	for (uint32_t i = b->used, next; i != 0; i = next) {
+		struct inbox *box = &b->inbox[i - 1];
 
+		next = box->next;
 		/* Whoever listens runs it, and says when it does not. */
-		if (box->call != 0 && box->exec == 0 && has_ended(b, box)) {
+		if (box->exec == 0 && has_ended(b, box)) {
 			inbox_free(b, box);
+			continue;
 		}
-		if (box->call != 0) {
-			give(b, box);
-			b->sweep_ns = now_ns + INBOX_SWEEP_NS;
-		}
+		give(b, box);
+		b->sweep_ns = now_ns + INBOX_SWEEP_NS;
 	}
 	return b->sweep_ns;
 }
@@ -337,12 +346,10 @@ inboxes_held(const struct inboxes *b, uint32_t *ret_messages)
 	uint32_t cnt = 0;
 
 	*ret_messages = 0;
-	for (uint32_t i = 0; i < INBOX_CNT_MAX; i++) {
-		if (b->inbox[i].call != 0) {
-			cnt++;
-			for (uint32_t m = b->inbox[i].first; m != 0; m = b->message[m - 1].next) {
-				++*ret_messages;
-			}
+	for (uint32_t i = b->used; i != 0; i = b->inbox[i - 1].next) {
+		cnt++;
+		for (uint32_t m = b->inbox[i - 1].first; m != 0; m = b->message[m - 1].next) {
+			++*ret_messages;
 		}
 	}
 	return cnt;

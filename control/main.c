@@ -171,6 +171,7 @@ main(int argc, char **argv)
 		err = node_run(the_node, stdout, why);
 	}
 	if (err != 0) {
+		fflush(stdout); /* into a pipe, too, the reason comes last */
 		fprintf(stderr, "microburstd: %s\n", why[0] != '\0' ? why : mb_err_text(err));
 	}
 	if (the_node != NULL) {

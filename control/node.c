@@ -13,6 +13,7 @@
 #include "cache_tile.h"
 #include "check.h"
 #include "ctl.h"
+#include "ctl_catalog.h"
 #include "eal.h"
 #include "home.h"
 #include "kvs_shard.h"
@@ -71,7 +72,7 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 	tp.cache_cnt = p->cache_tiles;
 	tp.kvs_cnt = p->kvs_tiles;
 	tp.gate_cnt = node_has_gate(p);
-	tp.net_cnt = p->net_listen[0] != '\0';
+	tp.net_cnt = p->net_listen[0] != '\0' ? p->net_tiles : 0;
 	tp.lcore_cnt = p->node_lcores;
 	tp.executor_cnt = p->executor_count;
 	tp.spare_cnt = p->executor_spares;
@@ -105,7 +106,7 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 		}
 		topo_memory_add(n->topo, "kvs shard", 0, p->kvs_tiles, p->kvs_bytes / p->kvs_tiles);
 		if (tp.net_cnt > 0) {
-			topo_memory_add(n->topo, "net messages", 0, 1, p->net_memory);
+			topo_memory_add(n->topo, "net messages", 0, tp.net_cnt, p->net_memory);
 		}
 		err = topo_validate(n->topo, &tw);
 	}
@@ -479,6 +480,9 @@ node_tiles(struct node *n, const char *executor_path, const char *sandbox, char 
 	}
 	for (uint32_t i = 0; err == 0 && i < n->params.kvs_tiles; i++) {
 		err = node_kvs_tile(n, i);
+	}
+	if (err == 0) {
+		err = ctl_catalog_create(n->ctl, n->cache, n->cache_plan.bytes);
 	}
 	if (err == 0 && node_has_gate(&n->params)) {
 		err = node_gate(n, why);

@@ -88,8 +88,8 @@ node_describe(void *ctx, void *json, bool top)
 	json_object_set_new(o, "memory",
 			    json_pack("{s:I}", "planned_bytes",
 				      (json_int_t)topo_memory_bytes(n->topo, PLACE_NUMA_ANY)));
-	if (n->net_tile != NULL) {
-		json_object_set_new(o, "net_port", json_integer(net_tile_local(n->net_tile).port));
+	if (n->ways.tile_cnt > 0) {
+		json_object_set_new(o, "net_port", json_integer(n->ways.port[0]));
 	}
 	f = open_memstream(&text, &len);
 	if (f != NULL) {

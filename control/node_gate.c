@@ -95,7 +95,7 @@ node_gate(struct node *n, char why[NODE_WHY_BYTES])
 
 	further_fill(n, cfg.further);
 	cli_find(cli);
-	err = ctl_inner_add(n->ctl, "gate", lcore_bell(lcore)->fd, &cfg.inner);
+	err = ctl_inner_add(n->ctl, "gate", lcore_bell(lcore)->fd, false, &cfg.inner);
 
 	if (err == 0) {
 		err = gate_create(&n->gate, &cfg);

@@ -50,9 +50,10 @@ struct node {
 	struct cache_tile *cache_tile[CACHE_TILE_CNT_MAX];
 	struct hashring *ring; /* of this node alone */
 	struct kvs_tile *kvs_tile[KVS_TILE_CNT_MAX];
-	struct gate *gate; /* NULL: no Redis clients */
-	struct door *door; /* NULL: no net.listen */
-	struct net_tile *net_tile;
+	struct gate *gate;                   /* NULL: no Redis clients */
+	struct door *door[NET_TILE_CNT_MAX]; /* NULL: no net.listen */
+	struct net_tile *net_tile[NET_TILE_CNT_MAX];
+	struct ways ways;                   /* to them */
 	uint32_t tile_handle[TILE_CNT_MAX]; /* at its lcore */
 	struct notify notify;               /* the service manager */
 	uint64_t watch_pass[LCORE_CNT_MAX]; /* rounds of each at the last look */
@@ -82,8 +83,8 @@ bool node_has_gate(const struct params *p);
 void node_gate_ctl(struct node *n, struct ctl *c); /* its links, for ctl */
 int node_gate(struct node *n, char why[NODE_WHY_BYTES]);
 
-/* node_net.c: the net tile and its door; nothing without net.listen. node_net_pci: the device that
- * the EAL is to be told of, or NULL. */
+/* node_net.c: the net tiles and their doors; nothing without net.listen. node_net_pci: the device
+ * that the EAL is to be told of, or NULL. */
 const char *node_net_pci(const struct params *p);
 int node_net(struct node *n, char why[NODE_WHY_BYTES]);
 void node_net_print(const struct node *n, FILE *out);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node_net - the door for remote clients, if the configuration opens one */
+/* node_net - the doors for remote clients, if the configuration opens them */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,28 +27,38 @@ net_why(const struct node *n, int err, char why[NODE_WHY_BYTES])
 	return err;
 }
 
+/* A socket a tile, at the ports from that of net.listen on. */
 static int
-net_socket(struct node *n, const struct wire_addr *at, struct net_io *ret, char why[NODE_WHY_BYTES])
+net_sockets(struct node *n, const struct wire_addr *at, uint32_t cnt, struct net_io *ret,
+	    char why[NODE_WHY_BYTES])
 {
-	struct sock *s;
-	int err = sock_open(&s, at);
+	struct wire_addr here = *at;
 
-	if (err != 0) {
-		return net_why(n, err, why);
+	for (uint32_t i = 0; i < cnt; i++) {
+		struct sock *s;
+		int err;
+
+		here.port = at->port != 0 ? (uint16_t)(at->port + i) : 0;
+		err = sock_open(&s, &here);
+		if (err != 0) {
+			return net_why(n, err, why);
+		}
+		ret[i] = sock_io(s);
 	}
-	*ret = sock_io(s);
 	return 0;
 }
 
 /* A NIC answers for one address: it has to be told which. */
 static int
-net_nic(struct node *n, const struct wire_addr *at, struct net_io *ret, char why[NODE_WHY_BYTES])
+net_nic(struct node *n, const struct wire_addr *at, uint32_t cnt, struct net_io *ret,
+	char why[NODE_WHY_BYTES])
 {
 	static const uint8_t none[sizeof(at->ip)];
 	struct nic_cfg cfg = { .device = n->params.net_nic,
 			       .at = *at,
 			       .vlan = (uint16_t)n->params.net_vlan,
-			       .mtu = (uint16_t)n->params.net_mtu };
+			       .mtu = (uint16_t)n->params.net_mtu,
+			       .queue_cnt = cnt };
 	struct topo_why tw = { "" };
 	int err;
 
@@ -60,71 +70,116 @@ net_nic(struct node *n, const struct wire_addr *at, struct net_io *ret, char why
 		return MB_ERR_CONFIG;
 	}
 	err = nic_open(ret, &cfg, &tw);
-	return err != 0 ? node_fail(why, err, tw.text) : 0;
+	if (err != 0) {
+		return node_fail(why, err, tw.text);
+	}
+	for (uint32_t i = 0; i < cnt; i++) {
+		for (uint32_t k = 0; k < cnt; k++) {
+			if (k != i) {
+				nic_link(&ret[i], k, node_link(n, TILE_NET, i, TILE_NET, k),
+					 node_link(n, TILE_NET, k, TILE_NET, i));
+			}
+		}
+	}
+	return 0;
+}
+
+static int
+net_keys(const struct node *n, struct seal *seal, char why[NODE_WHY_BYTES])
+{
+	int err = seal_open(seal, n->params.net_keys, true);
+
+	if (err != 0) {
+		snprintf(why, NODE_WHY_BYTES, "net.keys = %.200s: %s", n->params.net_keys,
+			 err == MB_ERR_DENIED
+				 ? "its owner, and nobody else, must be able to read it (chmod 600)"
+			 : err == MB_ERR_CONFIG ? "lines of a number and 64 hexadecimal digits"
+						: mb_err_text(err));
+	}
+	return err;
+}
+
+/* The tile takes io over. */
+static int
+net_tile(struct node *n, uint32_t i, struct net_io *io, const struct seal *seal)
+{
+	struct door_cfg dc = { .socket = n->socket,
+			       .node_id = n->id,
+			       .admin = n->params.net_admin,
+			       .ways = &n->ways };
+	struct net_tile_cfg cfg = { .idx = i,
+				    .seal = seal,
+				    .keys = seal != NULL ? n->params.net_keys : NULL,
+				    .io = *io,
+				    .memory_bytes = n->params.net_memory & ~(uint64_t)4095 };
+	int t = topo_tile_find(n->topo, TILE_NET, i);
+	int err = getentropy(cfg.secret, sizeof(cfg.secret)) == 0 ? 0 : MB_ERR_IO;
+
+	if (err == 0) {
+		err = door_create(&n->door[i], &dc, &cfg.service);
+	}
+	if (err == 0) {
+		err = net_tile_create(&n->net_tile[i], &cfg);
+	}
+	if (err == 0) {
+		io->ops = NULL;
+		net_tile_lcore(n->net_tile[i], n->lcore[n->topo->tile[t].lcore]);
+		node_tile_add(n, TILE_NET, i, &net_tile_ops, n->net_tile[i],
+			      net_tile_metrics(n->net_tile[i]));
+		n->ways.port[i] = net_tile_local(n->net_tile[i]).port;
+	}
+	return err;
 }
 
 int
 node_net(struct node *n, char why[NODE_WHY_BYTES])
 {
-	struct door_cfg dc = { .socket = n->socket,
-			       .node_id = n->id,
-			       .admin = n->params.net_admin };
-	struct net_tile_cfg cfg = { .memory_bytes = n->params.net_memory & ~(uint64_t)4095 };
+	struct net_io io[NET_TILE_CNT_MAX] = { { 0 } };
 	const char *at = n->params.net_listen;
-	struct seal seal;
+	uint32_t cnt = n->topo->want.net_cnt;
+	bool sealed = n->params.net_keys[0] != '\0';
 	struct wire_addr listen;
-	int t = topo_tile_find(n->topo, TILE_NET, 0);
+	struct seal seal;
 	int err = MB_ERR_CONFIG;
 
-	if (t < 0) {
+	if (cnt == 0) {
 		return 0;
 	}
 	if (strncmp(at, "udp://", 6) == 0) {
 		err = sock_addr(at + 6, true, &listen);
 	}
-	if (err == 0 && getentropy(cfg.secret, sizeof(cfg.secret)) != 0) {
-		err = MB_ERR_IO;
+	if (err == 0 && listen.port > UINT16_MAX - cnt) {
+		err = MB_ERR_INVALID;
+	}
+	if (err != 0) {
+		return net_why(n, err, why);
+	}
+	if (sealed) {
+		err = net_keys(n, &seal, why);
 	}
 	if (err == 0) {
-		err = door_create(&n->door, &dc, &cfg.service);
+		err = n->params.net_nic[0] != '\0' ? net_nic(n, &listen, cnt, io, why)
+						   : net_sockets(n, &listen, cnt, io, why);
 	}
-	if (err != 0) {
-		return net_why(n, err, why);
-	}
-	if (n->params.net_keys[0] != '\0') {
-		err = seal_open(&seal, n->params.net_keys, true);
-		if (err != 0) {
-			snprintf(why, NODE_WHY_BYTES, "net.keys = %.200s: %s", n->params.net_keys,
-				 err == MB_ERR_DENIED ? "its owner, and nobody else, must be able "
-							"to read it (chmod 600)"
-				 : err == MB_ERR_CONFIG
-					 ? "lines of a number and 64 hexadecimal digits"
-					 : mb_err_text(err));
-			return err;
+	n->ways = (struct ways){ .shard_cnt = n->params.cache_tiles, .tile_cnt = cnt };
+	for (uint32_t i = 0; i < cnt; i++) {
+		if (err == 0) {
+			err = net_tile(n, i, &io[i], sealed ? &seal : NULL);
+			err = err != 0 ? net_why(n, err, why) : 0;
 		}
-		cfg.seal = &seal;
+		if (io[i].ops != NULL) {
+			io[i].ops->close(io[i].io);
+		}
 	}
-	err = n->params.net_nic[0] != '\0' ? net_nic(n, &listen, &cfg.io, why)
-					   : net_socket(n, &listen, &cfg.io, why);
-	if (err != 0) {
-		return err;
-	}
-	err = net_tile_create(&n->net_tile, &cfg);
-	if (err != 0) {
-		cfg.io.ops->close(cfg.io.io);
-		return net_why(n, err, why);
-	}
-	net_tile_lcore(n->net_tile, n->lcore[n->topo->tile[t].lcore]);
-	node_tile_add(n, TILE_NET, 0, &net_tile_ops, n->net_tile, net_tile_metrics(n->net_tile));
-	return 0;
+	return err;
 }
 
 void
 node_net_print(const struct node *n, FILE *out)
 {
-	if (n->net_tile != NULL) {
-		fprintf(out, "net: port %u, %s, %s\n", net_tile_local(n->net_tile).port,
-			net_tile_text(n->net_tile),
+	for (uint32_t i = 0; i < n->ways.tile_cnt; i++) {
+		fprintf(out, "net: port %u, %s, %s\n", n->ways.port[i],
+			net_tile_text(n->net_tile[i]),
 			n->params.net_keys[0] != '\0' ? "sealed" : "open to whoever reaches it");
 	}
 }
@@ -132,10 +187,12 @@ node_net_print(const struct node *n, FILE *out)
 void
 node_net_destroy(struct node *n)
 {
-	if (n->net_tile != NULL) {
-		net_tile_destroy(n->net_tile);
-	}
-	if (n->door != NULL) {
-		door_destroy(n->door);
+	for (uint32_t i = 0; i < NET_TILE_CNT_MAX; i++) {
+		if (n->net_tile[i] != NULL) {
+			net_tile_destroy(n->net_tile[i]);
+		}
+		if (n->door[i] != NULL) {
+			door_destroy(n->door[i]);
+		}
 	}
 }

@@ -196,12 +196,27 @@ proc_dying(struct procs *ps, struct proc *p, const struct desc *dead, uint32_t t
 	 * proc_acked for each of them. */
 }
 
+/* A tile of the daemon let go of the dead process's memory when it was asked as a tile; a channel
+ * it closes when it is told as a process. */
+static bool
+proc_has_port(const struct proc *p, uint16_t peer)
+{
+	for (uint32_t port = PORT_DIRECT_FIRST; port < PORT_CNT; port++) {
+		if (p->port[port].state != PORT_FREE && p->port[port].peer == peer) {
+			return true;
+		}
+	}
+	return false;
+}
+
 void
 proc_dead(struct procs *ps, struct proc *p)
 {
 	proc_move(p, PROC_DEAD);
 	for (uint16_t i = 0; i < PROC_CNT_MAX; i++) {
-		if (proc_knows(p, i) && (ps->proc[i].state != PROC_LIVE || ps->proc[i].is_inner)) {
+		if (proc_knows(p, i) &&
+		    (ps->proc[i].state != PROC_LIVE ||
+		     (ps->proc[i].is_inner && !proc_has_port(&ps->proc[i], p->idx)))) {
 			p->known[i / 64] &= ~(UINT64_C(1) << (i % 64));
 		}
 	}

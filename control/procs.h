@@ -73,7 +73,8 @@ struct proc {
 	uint16_t idx;
 	uint8_t state;
 	bool is_executor;
-	bool is_inner; /* a tile of the daemon (inner.h): it acknowledges as a tile does */
+	bool is_inner; /* a tile of the daemon (inner.h): it acknowledges as a tile does, and as a
+			* process only the deaths of those it has a channel with */
 	uint32_t inc;
 	uint64_t live_ns; /* when it became LIVE */
 	int sock;         /* -1: closed */
@@ -88,6 +89,8 @@ struct proc {
 	uint32_t tiles;                 /* DYING: tiles that have not let go yet */
 	struct desc dead;               /* DYING, DEAD: the notice */
 	int wake_fd;                    /* eventfd by which it wakes ctl's lcore; -1 */
+	uint32_t lcore; /* of an inner one: where it is rung, as processes number them, + 1; 0: by
+			 * the daemon's own tiles only */
 	char program[NAME_BYTES_MAX];
 };
 

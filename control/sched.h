@@ -100,11 +100,11 @@ void sched_proc_down(struct sched *s, const struct desc *d, uint64_t now_ns);
 void sched_poll(struct sched *s, uint64_t now_ns);
 uint64_t sched_timer(const struct sched *s);
 
-/* Counts, found by walking: queued, running at executors, DAG runs, and results of their functions
- * that executors hold for us. */
+/* Counts, found by walking what there is: queued, running at executors, DAG runs, and results of
+ * their functions that executors hold for us. */
 uint32_t sched_runs(const struct sched *s);
 uint32_t sched_held(const struct sched *s);
-/* sched_requests: how many run; *ret_kept: and how many are kept. */
+/* sched_requests: how many run; *ret_kept (if not NULL): how many are kept. */
 uint32_t sched_requests(const struct sched *s, uint32_t *ret_kept);
 uint32_t sched_queued(const struct sched *s);
 /* sched_inboxes: of calls that were sent messages; *ret_messages: these. */

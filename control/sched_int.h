@@ -43,7 +43,8 @@ struct sched_request {
 	uint64_t call;
 	uint64_t expire_ns;
 	uint32_t chain;  /* of its hash, + 1 */
-	uint32_t next;   /* free, or kept: + 1 */
+	uint32_t next;   /* free, kept, or running: + 1 */
+	uint32_t prev;   /* running: + 1 */
 	uint32_t waiter; /* who waits for it, + 1 */
 	uint16_t a;
 	uint8_t sub; /* CALL_DAG */
@@ -77,11 +78,10 @@ struct sched_run {
 	struct desc d;      /* as it came */
 	struct desc answer; /* once it has one */
 	uint64_t seq;
-	uint64_t run_ns;   /* all functions together */
-	uint32_t next;     /* in the list of runs, or the free list: + 1 */
-	uint16_t client;   /* 0: dead */
-	uint16_t part_cnt; /* records of parts: waiting or running */
-	bool used;
+	uint64_t run_ns;          /* all functions together */
+	uint32_t next;            /* in the list of runs, or the free list: + 1 */
+	uint16_t client;          /* 0: dead */
+	uint16_t part_cnt;        /* records of parts: waiting or running */
 	bool ended;               /* it has its answer; waits for parts that run */
 	bool restart;             /* a result is lost: from the beginning, when no part runs */
 	bool published;           /* one of its functions wrote */
@@ -117,6 +117,7 @@ struct sched {
 	uint64_t waiting[TARGET_WORDS]; /* targets with a queue that is not empty */
 	uint32_t run_free, run_first;   /* + 1 */
 	uint32_t kept_cnt;              /* executors with a drain_seq */
+	bool runs_owe;                  /* an executor did not take what it holds for a run (U4) */
 	struct sched_target target[TARGET_CNT];
 	struct sched_call call[SCHED_CALL_MAX];
 	struct sched_run run[SCHED_RUN_MAX];
@@ -126,6 +127,7 @@ struct sched {
 	uint64_t floor_ms;        /* unknown ids that are not younger have expired */
 	uint64_t request_seq;
 	uint32_t request_free, waiter_free, waiter_cnt;
+	uint32_t request_first;        /* of those that run */
 	uint32_t kept_head, kept_tail; /* in the order in which they expire */
 	uint32_t request_chain[SCHED_REQUEST_MAX];
 	struct sched_request request[SCHED_REQUEST_MAX];

@@ -307,8 +307,10 @@ sched_queued(const struct sched *s)
 {
 	uint32_t cnt = 0;
 
-	for (uint32_t i = 0; i < TARGET_CNT; i++) {
-		cnt += sched_queued_fn(s, i);
+	for (uint32_t w = 0; w < TARGET_WORDS; w++) {
+		for (uint64_t bits = s->waiting[w]; bits != 0; bits &= bits - 1) {
+			cnt += sched_queued_fn(s, w * 64 + (uint32_t)__builtin_ctzll(bits));
+		}
 	}
 	return cnt;
 }
@@ -318,9 +320,13 @@ sched_running(const struct sched *s)
 {
 	uint32_t cnt = 0;
 
-	for (uint32_t e = 0; e < EXEC_END; e++) {
-		for (uint32_t i = s->running[e]; i != 0; i = s->call[i - 1].batch) {
-			cnt++;
+	for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
+		for (uint64_t bits = s->taken[w]; bits != 0; bits &= bits - 1) {
+			uint32_t i = s->running[w * 64 + (uint32_t)__builtin_ctzll(bits)];
+
+			for (; i != 0; i = s->call[i - 1].batch) {
+				cnt++;
+			}
 		}
 	}
 	return cnt;

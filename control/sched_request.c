@@ -79,6 +79,17 @@ payload_drop(struct sched *s, struct desc *d)
 	*d = (struct desc){ .flags = DESC_F_INLINE };
 }
 
+/* It runs no more. */
+static void
+running_leave(struct sched *s, struct sched_request *r)
+{
+	*(r->prev != 0 ? &s->request[r->prev - 1].next : &s->request_first) = r->next;
+	if (r->next != 0) {
+		s->request[r->next - 1].prev = r->prev;
+	}
+}
+
+/* r stands in no list. */
 static void
 request_free(struct sched *s, struct sched_request *r)
 {
@@ -126,6 +137,11 @@ request_new(struct sched *s, uint64_t id)
 				     .args = { .flags = DESC_F_INLINE },
 				     .answer = { .flags = DESC_F_INLINE } };
 	*chain_of(s, id) = (uint32_t)(r - s->request + 1);
+	r->next = s->request_first;
+	if (r->next != 0) {
+		s->request[r->next - 1].prev = *chain_of(s, id);
+	}
+	s->request_first = *chain_of(s, id);
 	return r;
 }
 
@@ -143,12 +159,9 @@ sched_request_keep(struct sched *s, const struct payload_ref *ref, struct payloa
 bool
 sched_request_runs(const struct sched *s, uint64_t call)
 {
-	for (uint32_t i = 0; i < SCHED_REQUEST_MAX; i++) {
-		if (s->request[i].id != 0 && !s->request[i].kept && s->request[i].call == call) {
-			return true;
-		}
-	}
-	return false;
+	const struct sched_request *r = &s->request[call & (SCHED_REQUEST_MAX - 1)];
+
+	return r->id != 0 && !r->kept && r->call == call;
 }
 
 /* Copies what a descriptor carries into our memory; kept answers make room. */
@@ -218,6 +231,7 @@ sched_request_done(struct sched *s, const struct desc *d)
 		answer_to(s, r, s->waiter[r->waiter - 1].client, s->waiter[r->waiter - 1].call);
 		waiter_free(s, &r->waiter);
 	}
+	running_leave(s, r);
 	if (d->err == MB_ERR_BUSY || d->err == MB_ERR_NO_EXECUTOR) {
 		request_free(s, r); /* it has not run, and may when there is room */
 		return;
@@ -262,6 +276,7 @@ request_begin(struct sched *s, const struct desc *d, struct sched_request **ret)
 			       ++s->request_seq << SEQ_IDX_BITS | (uint64_t)(r - s->request));
 	err = payload_keep(s, d, &r->args);
 	if (err != 0) {
+		running_leave(s, r);
 		request_free(s, r);
 	}
 	return err;
@@ -318,10 +333,10 @@ sched_request_leave(struct sched *s, uint64_t call, uint16_t client, int err)
 {
 	bool any = false;
 
-	for (uint32_t i = 0; i < SCHED_REQUEST_MAX && s->waiter_cnt > 0; i++) {
-		uint32_t *at = &s->request[i].waiter;
+	for (uint32_t i = s->request_first; i != 0; i = s->request[i - 1].next) {
+		uint32_t *at = &s->request[i - 1].waiter;
 
-		while (s->request[i].id != 0 && *at != 0) {
+		while (*at != 0) {
 			struct sched_waiter w = s->waiter[*at - 1];
 
 			if (w.client != client || (call != 0 && w.call != call)) {
@@ -359,10 +374,14 @@ sched_requests(const struct sched *s, uint32_t *ret_kept)
 {
 	uint32_t cnt = 0;
 
-	*ret_kept = 0;
-	for (uint32_t i = 0; i < SCHED_REQUEST_MAX; i++) {
-		cnt += s->request[i].id != 0 && !s->request[i].kept;
-		*ret_kept += s->request[i].id != 0 && s->request[i].kept;
+	for (uint32_t i = s->request_first; i != 0; i = s->request[i - 1].next) {
+		cnt++;
+	}
+	if (ret_kept != NULL) {
+		*ret_kept = 0;
+		for (uint32_t i = s->kept_head; i != 0; i = s->request[i - 1].next) {
+			++*ret_kept;
+		}
 	}
 	return cnt;
 }

@@ -87,7 +87,6 @@ run_free(struct sched *s, struct sched_run *r)
 		at = &s->run[*at - 1].next;
 	}
 	*at = r->next;
-	r->used = false;
 	sched_args_drop(s, &r->d);
 	r->next = s->run_free;
 	s->run_free = me;
@@ -117,6 +116,7 @@ vertex_release(struct sched *s, struct run_vertex *v)
 	if (v->held && v->readers == 0) {
 		v->held = !release(s, &v->out.ref, PROC_DAEMON);
 		if (v->held) {
+			s->runs_owe = true;
 			sched_wake_at(s, 0); /* sched_poll knows when */
 			return false;
 		}
@@ -410,7 +410,6 @@ sched_run_start(struct sched *s, uint16_t client, const struct desc *d)
 	r->run_ns = 0;
 	r->client = client;
 	r->part_cnt = 0;
-	r->used = true;
 	r->ended = r->restart = r->published = false;
 	r->dag = p->dag[d->a % DAG_CNT_MAX];
 	run_begin(s, r);
@@ -590,6 +589,10 @@ sched_run_poll(struct sched *s)
 {
 	uint32_t next;
 
+	if (!s->runs_owe) {
+		return;
+	}
+	s->runs_owe = false;
 	for (uint32_t i = s->run_first; i != 0; i = next) {
 		struct sched_run *r = &s->run[i - 1];
 
@@ -618,8 +621,8 @@ sched_runs(const struct sched *s)
 {
 	uint32_t cnt = 0;
 
-	for (uint32_t i = 0; i < SCHED_RUN_MAX; i++) {
-		cnt += s->run[i].used;
+	for (uint32_t i = s->run_first; i != 0; i = s->run[i - 1].next) {
+		cnt++;
 	}
 	return cnt;
 }
@@ -629,9 +632,9 @@ sched_held(const struct sched *s)
 {
 	uint32_t cnt = 0;
 
-	for (uint32_t i = 0; i < SCHED_RUN_MAX; i++) {
-		for (uint32_t v = 0; s->run[i].used && v < s->run[i].dag.vertex_cnt; v++) {
-			cnt += s->run[i].vertex[v].held;
+	for (uint32_t i = s->run_first; i != 0; i = s->run[i - 1].next) {
+		for (uint32_t v = 0; v < s->run[i - 1].dag.vertex_cnt; v++) {
+			cnt += s->run[i - 1].vertex[v].held;
 		}
 	}
 	return cnt;

@@ -236,6 +236,7 @@ sched_tile_poll(void *ctx, uint64_t now_ns)
 		busy = true;
 		sched_tile_drain(t);
 	}
+	t->moved |= busy || now_ns >= sched_timer(t->core);
 	sched_poll(t->core, now_ns);
 	ports_flush(t->ports);
 	while (ports_bad(t->ports, &bad.open.proc, &bad.open.inc)) {
@@ -249,16 +250,20 @@ static void
 sched_tile_housekeeping(void *ctx, uint64_t now_ns)
 {
 	struct sched_tile *t = ctx;
-	uint32_t kept, messages;
+	uint32_t messages;
 
 	t->now_ns = now_ns;
+	if (!t->moved) {
+		return;
+	}
+	t->moved = false;
 	atomic_store_explicit(&t->queued, sched_queued(t->core), memory_order_relaxed);
 	atomic_store_explicit(&t->running, sched_running(t->core), memory_order_relaxed);
 	atomic_store_explicit(&t->runs, sched_runs(t->core), memory_order_relaxed);
 	atomic_store_explicit(&t->held, sched_held(t->core), memory_order_relaxed);
 	atomic_store_explicit(&t->inboxes, sched_inboxes(t->core, &messages), memory_order_relaxed);
 	atomic_store_explicit(&t->messages, messages, memory_order_relaxed);
-	atomic_store_explicit(&t->requests, sched_requests(t->core, &kept), memory_order_relaxed);
+	atomic_store_explicit(&t->requests, sched_requests(t->core, NULL), memory_order_relaxed);
 }
 
 static void

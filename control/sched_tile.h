@@ -28,6 +28,7 @@ struct sched_tile {
 	struct link *to_ctl, *from_ctl;
 	const struct timebase *tb;
 	uint64_t now_ns;
+	bool moved; /* since the gauges were written */
 	/* gauges: walked before each sleep, read by ctl */
 	_Atomic uint32_t queued, running, runs, held, requests, inboxes, messages;
 };

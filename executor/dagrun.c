@@ -34,6 +34,7 @@ plan_make(struct dag_plan *plan, const struct placement_dag *dag, const struct f
 		}
 		memcpy(to->tag, dag->vertex[v].tag, sizeof(to->tag));
 		to->tag[sizeof(to->tag) - 1] = '\0';
+		to->is_multi = dagtext_is_multi(to->tag);
 		to->edge_first = (uint16_t)e;
 		for (; e < dag->edge_cnt && dag->edge[e].to == v; e++) {
 			if (dag->edge[e].from >= v) { /* not in topological order */
@@ -121,10 +122,10 @@ gather_result(struct dagrun *r, const struct result *from, uint32_t *cnt)
 }
 
 /* How far a run of a vertex gathers, of its edges from at to end: all, or one if it is multi. */
-static uint32_t
-run_end(const char *tag, uint32_t at, uint32_t end)
+static inline uint32_t
+run_end(bool is_multi, uint32_t at, uint32_t end)
 {
-	return at < end && unlikely(dagtext_is_multi(tag)) ? at + 1 : end;
+	return unlikely(is_multi && at < end) ? at + 1 : end;
 }
 
 /* Gathers the arguments of a vertex: its own, then the results of edges from..end. */
@@ -175,7 +176,11 @@ vertex_ran(struct mb_call *call, int err)
 	call->mark_ns = now;
 	if (call->use != NULL) {
 		use = &call->use[call->fn->id % FUNCTION_CNT_MAX];
-		stage_add(&use->run, ns);
+		if (likely(ns <= STAGE_FINE_MAX)) {
+			stage_add_fine(&use->run, (uint32_t)ns);
+		} else {
+			stage_add(&use->run, ns);
+		}
 		stage_use_ran(use, ns,
 			      call->result->len > RESULT_SMALL_BYTES ? call->result->len : 0,
 			      err != 0);
@@ -254,7 +259,7 @@ run_edges(struct dagrun *r, const struct dag_plan *plan, uint32_t v, const struc
 	int err;
 
 	do {
-		uint32_t to = run_end(vertex->tag, e, end);
+		uint32_t to = run_end(vertex->is_multi, e, end);
 
 		err = gather(r, plan, e, to, own, &call->arg_cnt);
 		err = run_vertex(r, v, call, err);
@@ -269,10 +274,11 @@ run_step(struct dagrun *r, const struct dagpart *part, uint32_t i, const struct 
 	 const struct slice *input, struct mb_call *call)
 {
 	uint32_t k = 0, end = i == 0 ? part->input_cnt : 0;
+	bool is_multi = dagtext_is_multi(call->tag);
 	int err;
 
 	do {
-		uint32_t to = run_end(call->tag, k, end);
+		uint32_t to = run_end(is_multi, k, end);
 
 		err = gather_step(r, i, own, input, k, to, &call->arg_cnt);
 		err = run_vertex(r, i, call, err);

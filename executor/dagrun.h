@@ -35,6 +35,7 @@ struct dag_vertex {
 	const struct fn *fn;
 	char tag[sizeof(((struct placement_vertex *)0)->tag)];
 	uint16_t edge_first, edge_cnt; /* in from[] */
+	bool is_multi;                 /* runs once for each of its edges */
 };
 
 /* A DAG as it is run here; found again by id while the placement table has not changed. */

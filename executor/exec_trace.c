@@ -21,7 +21,7 @@ exec_trace_odd(struct region_trace *trace, struct region_trace_line *t,
 	if (line->before_ns != 0) {
 		stage_add(&s->hist[STAGE_ARGUMENTS], line->before_ns);
 	}
-	if (line->ran && !line->is_dag) { /* a DAG's functions have been counted one by one */
+	if (line->ran && !line->is_dag) {
 		stage_add(&use->run, line->run_ns);
 		stage_use_ran(use, line->run_ns, line->bytes, line->err != 0);
 	}

@@ -49,12 +49,14 @@ exec_trace_write(struct region_trace *trace, uint64_t n, const struct exec_trace
 	t = &trace->line[n % TRACE_CNT];
 	use = &trace->stages.use[line->target % FUNCTION_CNT_MAX];
 	region_trace_hide(t);
-	if (likely(line->ran && !line->is_dag && line->link_ns == 0 &&
-		   (line->before_ns | line->after_ns) == 0 && line->run_ns <= STAGE_FINE_MAX)) {
+	if (likely(line->ran && line->link_ns == 0 && (line->before_ns | line->after_ns) == 0 &&
+		   line->run_ns <= STAGE_FINE_MAX)) {
 		t->before_ns = t->after_ns = t->link_ns = 0;
 		t->run_ns = (uint32_t)line->run_ns;
-		stage_add_fine(&use->run, (uint32_t)line->run_ns);
-		stage_use_ran(use, line->run_ns, line->bytes, line->err != 0);
+		if (!line->is_dag) { /* a DAG's functions have been counted one by one */
+			stage_add_fine(&use->run, (uint32_t)line->run_ns);
+			stage_use_ran(use, line->run_ns, line->bytes, line->err != 0);
+		}
 	} else {
 		exec_trace_odd(trace, t, line);
 	}

@@ -195,7 +195,7 @@ dag_call(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	if (bytes < 0) {
 		return gate_call_refuse(g, c, (int)bytes);
 	}
-	return gate_call_go(g, c, &d, (size_t)bytes, &opt, 0);
+	return gate_call_go(g, c, &d, c->keep, (size_t)bytes, &opt, 0);
 }
 
 /* MB.DAG ADD name text and MB.DAG RM name are ctl's to do. */

@@ -21,7 +21,8 @@
 #include "timebase.h"
 #include "value.h"
 
-#define NUMBER_MAX 64 /* bytes of a decimal number */
+#define NUMBER_MAX 64  /* bytes of a decimal number */
+#define ARGS_SMALL 256 /* bytes of arguments that need no memory of their own */
 
 /* ------------------------------------------------------------------------ arguments */
 
@@ -161,11 +162,13 @@ gate_call_reply(struct gate *g, struct gate_conn *c)
 	int err = gate_answer_bytes(g, c, &bytes);
 
 	/* A copy of our own: what is in another's memory may change while it is read. */
-	if (err == 0 && !gate_conn_keep(g, c, MAX(bytes.len, (size_t)8))) {
-		err = MB_ERR_NO_MEMORY;
-	}
-	if (err == 0) {
-		memcpy(c->keep, bytes.p, bytes.len);
+	if (err == 0 && (c->answer.flags & DESC_F_INLINE) == 0) {
+		if (gate_conn_keep(g, c, MAX(bytes.len, (size_t)8))) {
+			memcpy(c->keep, bytes.p, bytes.len);
+			bytes.p = c->keep;
+		} else {
+			err = MB_ERR_NO_MEMORY;
+		}
 	}
 	gate_scan_end(g, c);
 	if (err == MB_ERR_PEER_DIED && call_err == 0) {
@@ -173,10 +176,10 @@ gate_call_reply(struct gate *g, struct gate_conn *c)
 	}
 	if (err != 0 || call_err != 0) {
 		call_error(g, c, call_err != 0 ? call_err : err,
-			   err == 0 ? slice_of(c->keep, bytes.len) : slice_of("", 0));
+			   err == 0 ? bytes : slice_of("", 0));
 		return GATE_DONE;
 	}
-	n = value_list_read(slice_of(c->keep, bytes.len), v);
+	n = value_list_read(bytes, v);
 	if (n < 0) {
 		call_error(g, c, MB_ERR_CORRUPT, slice_of("", 0));
 	} else if (n == 0) {
@@ -222,6 +225,21 @@ gate_call_refuse(struct gate *g, struct gate_conn *c, int err)
 	return GATE_DONE;
 }
 
+/* What the options say, in the words of a CALL. */
+static void
+call_desc(const struct gate *g, struct desc *d, const struct gate_call_options *opt,
+	  uint64_t limit_ns)
+{
+	uint64_t deadline_ns = opt->deadline_ns != 0 ? opt->deadline_ns : limit_ns;
+
+	if (limit_ns != 0) {
+		deadline_ns = MIN(deadline_ns, limit_ns);
+	}
+	d->sub |= (uint8_t)((opt->read_only ? CALL_READ_ONLY : 0) | opt->level);
+	d->flags |= (uint8_t)(opt->ack << CALL_F_ACK_SHIFT);
+	d->b = deadline_ns != 0 ? g->now_ns + deadline_ns : 0;
+}
+
 static int
 fn_call(struct gate *g, struct gate_conn *c, struct slice name, const struct slice *word,
 	uint32_t cnt, uint32_t key_cnt, struct gate_call_options opt)
@@ -230,9 +248,14 @@ fn_call(struct gate *g, struct gate_conn *c, struct slice name, const struct sli
 	struct desc d = { 0 };
 	char text[NAME_BYTES_MAX];
 	struct value_writer w;
+	uint64_t exec[PLACEMENT_EXEC_WORDS];
+	uint64_t small[ARGS_SMALL / 8];
+	void *list = small;
 	uint64_t gen;
 	uint64_t limit_ns;
 	int64_t bytes;
+	bool batched;
+	int err;
 
 	if (c->answered) {
 		return gate_call_reply(g, c);
@@ -243,6 +266,10 @@ fn_call(struct gate *g, struct gate_conn *c, struct slice name, const struct sli
 		fn = gate_name_of(name, text) ? placement_fn_find(shown, text) : NULL;
 		d.a = fn != NULL ? fn->id : 0;
 		limit_ns = fn != NULL ? fn->deadline_ns : 0;
+		batched = fn != NULL && fn->batch > 1;
+		if (fn != NULL) {
+			memcpy(exec, fn->exec, sizeof(exec));
+		}
 	} while (placement_stale(g->placement, gen));
 	if (fn == NULL) {
 		return gate_error(g, c, "ERR Function not found");
@@ -251,14 +278,28 @@ fn_call(struct gate *g, struct gate_conn *c, struct slice name, const struct sli
 	if (bytes < 0 || bytes > PAYLOAD_SLAB_MAX) {
 		return gate_call_refuse(g, c, MB_ERR_TOO_LARGE);
 	}
-	if (!gate_conn_keep(g, c, (size_t)bytes)) {
-		return gate_call_refuse(g, c, MB_ERR_NO_MEMORY);
+	if (bytes > ARGS_SMALL) {
+		if (!gate_conn_keep(g, c, (size_t)bytes)) {
+			return gate_call_refuse(g, c, MB_ERR_NO_MEMORY);
+		}
+		list = c->keep;
 	}
-	value_list_begin(&w, c->keep, (size_t)bytes, cnt);
+	value_list_begin(&w, list, (size_t)bytes, cnt);
 	gate_words_add(&w, word, cnt, key_cnt);
 	bytes = value_list_end(&w);
 	REQUIRE(bytes > 0);
-	return gate_call_go(g, c, &d, (size_t)bytes, &opt, limit_ns);
+	if (opt.future || opt.request_id != 0 || c->multi != NULL) {
+		if (gate_run_before(c)) {
+			return GATE_WAIT;
+		}
+		return gate_call_go(g, c, &d, list, (size_t)bytes, &opt, limit_ns);
+	}
+	call_desc(g, &d, &opt, limit_ns);
+	if (!opt.read_only) {
+		gate_wrote(g, c, opt.ack);
+	}
+	err = gate_pipe(g, c, &d, list, (size_t)bytes, exec, batched, key_cnt);
+	return err != 0 ? gate_call_refuse(g, c, err) : (int)GATE_SENT;
 }
 
 static int
@@ -380,19 +421,13 @@ request_id_new(struct gate *g)
 }
 
 int
-gate_call_go(struct gate *g, struct gate_conn *c, struct desc *d, size_t bytes,
+gate_call_go(struct gate *g, struct gate_conn *c, struct desc *d, const void *list, size_t bytes,
 	     const struct gate_call_options *opt, uint64_t limit_ns)
 {
-	uint64_t deadline_ns = opt->deadline_ns != 0 ? opt->deadline_ns : limit_ns;
 	uint64_t id = opt->request_id;
 	int err;
 
-	if (limit_ns != 0) {
-		deadline_ns = MIN(deadline_ns, limit_ns);
-	}
-	d->sub |= (uint8_t)((opt->read_only ? CALL_READ_ONLY : 0) | opt->level);
-	d->flags |= (uint8_t)(opt->ack << CALL_F_ACK_SHIFT);
-	d->b = deadline_ns != 0 ? g->now_ns + deadline_ns : 0;
+	call_desc(g, d, opt, limit_ns);
 	if (opt->future && id == 0) {
 		id = request_id_new(g);
 	}
@@ -403,7 +438,7 @@ gate_call_go(struct gate *g, struct gate_conn *c, struct desc *d, size_t bytes,
 	if (!opt->read_only) {
 		gate_wrote(g, c, opt->ack);
 	}
-	err = gate_call_start(g, c, d, c->keep, bytes);
+	err = gate_call_start(g, c, d, list, bytes);
 	if (err != 0) {
 		return gate_call_refuse(g, c, err);
 	}
@@ -453,7 +488,7 @@ cmd_mb_future(struct gate *g, struct gate_conn *c, const struct slice *arg, uint
 		return gate_error(g, c, "ERR DEADLINE is a number of milliseconds");
 	}
 	opt.request_id = (uint64_t)id;
-	return gate_call_go(g, c, &d, 0, &opt, 0);
+	return gate_call_go(g, c, &d, "", 0, &opt, 0);
 }
 
 /* MB.SEND call bytes: a message to a call that runs, named as `microburst ps` and mb_self name it.

@@ -29,10 +29,10 @@ void gate_words_add(struct value_writer *w, const struct slice *word, uint32_t c
 /* gate_name_of takes a word for a name. Returns: false: it cannot be one. */
 bool gate_name_of(struct slice word, char ret[NAME_BYTES_MAX]);
 
-/* gate_call_go starts the call of d, its arguments in c->keep. limit_ns: what its function may take
- * at most; 0: no limit. Returns: what the handler returns. */
-int gate_call_go(struct gate *g, struct gate_conn *c, struct desc *d, size_t bytes,
-		 const struct gate_call_options *opt, uint64_t limit_ns);
+/* gate_call_go starts the call of d, alone. limit_ns: what its function may take at most; 0: no
+ * limit. Returns: what the handler returns. */
+int gate_call_go(struct gate *g, struct gate_conn *c, struct desc *d, const void *list,
+		 size_t bytes, const struct gate_call_options *opt, uint64_t limit_ns);
 /* gate_call_reply: the answer is there (c->answered). Returns: GATE_DONE. */
 int gate_call_reply(struct gate *g, struct gate_conn *c);
 /* gate_call_refuse answers for a call that could not be started, or waits. */

@@ -16,8 +16,8 @@
 #include "message.h"
 
 /* Sends what must not be lost. sub of an owed message is its port: none of them uses it. */
-static void
-owe(struct gate *g, uint32_t port, const struct desc *d)
+void
+gate_owe(struct gate *g, uint32_t port, const struct desc *d)
 {
 	if (inner_send(&g->inner, port, d) != 0) {
 		REQUIRE(g->owed_cnt < ARRAY_CNT(g->owed));
@@ -26,20 +26,22 @@ owe(struct gate *g, uint32_t port, const struct desc *d)
 	}
 }
 
-/* Nobody waits for a call any more. */
-static void
-cancel(struct gate *g, struct gate_call *call, int err)
+void
+gate_call_cancel(struct gate *g, struct gate_call *call, int err)
 {
-	struct desc m = { .kind = DESC_CANCEL, .call = call->id, .err = (int16_t)err };
+	struct desc m = { .kind = DESC_CANCEL,
+			  .call = call->id,
+			  .a = call->exec,
+			  .err = (int16_t)err };
 
 	call->over = true;
-	owe(g, PORT_SCHED, &m);
+	gate_owe(g, PORT_SCHED, &m);
 }
 
-static struct gate_call *
-slot_take(struct gate *g, struct gate_conn *c, bool scan)
+struct gate_call *
+gate_call_take(struct gate *g, struct gate_conn *c)
 {
-	if (g->owed_cnt > ARRAY_CNT(g->owed) - 2 * GATE_CALL_CNT) {
+	if (g->owed_cnt > ARRAY_CNT(g->owed) - 2 * GATE_CALL_CNT - 2 * PROC_EXEC_CNT) {
 		return NULL; /* so that what is still to come has a place there */
 	}
 	for (uint32_t i = 0; i < GATE_CALL_CNT; i++) {
@@ -47,10 +49,7 @@ slot_take(struct gate *g, struct gate_conn *c, bool scan)
 		struct gate_call *call = &g->call[id % GATE_CALL_CNT];
 
 		if (!call->used) {
-			*call = (struct gate_call){ .conn = c->id,
-						    .id = id,
-						    .used = true,
-						    .scan = scan };
+			*call = (struct gate_call){ .conn = c->id, .id = id, .used = true };
 			return call;
 		}
 	}
@@ -92,7 +91,7 @@ gate_call_start(struct gate *g, struct gate_conn *c, struct desc *d, const void 
 	if (len > PAYLOAD_SLAB_MAX) { /* executors see our slab only */
 		return MB_ERR_TOO_LARGE;
 	}
-	call = slot_take(g, c, false);
+	call = gate_call_take(g, c);
 	if (call == NULL) {
 		gate_conn_starve(g, c);
 		return MB_ERR_FULL;
@@ -114,9 +113,7 @@ answer(struct gate *g, struct gate_call *call, const struct desc *d, uint16_t ho
 	call->used = false;
 	g->under_way--;
 	if (c == NULL) {
-		struct gate_conn gone = { .answer = *d, .answered = true };
-
-		gate_scan_end(g, &gone);
+		gate_payload_back(g, d);
 		return;
 	}
 	c->answer = *d;
@@ -131,7 +128,14 @@ gate_replied(struct gate *g, const struct desc *d)
 {
 	struct gate_call *call = &g->call[d->call % GATE_CALL_CNT];
 
-	if (call->used && !call->scan && !call->send && call->id == d->call) {
+	/* Only who was asked may answer. */
+	if (!call->used || call->scan || call->send || call->id != d->call || call->exec != 0) {
+		return;
+	}
+	if (call->piped) {
+		gate_direct_over(g, call);
+		gate_pipe_answered(g, call, d);
+	} else {
 		answer(g, call, d, g->inner.cfg.proc);
 	}
 }
@@ -163,9 +167,9 @@ gate_call_drop(struct gate *g, struct stream_id conn)
 	for (uint32_t i = 0; i < GATE_CALL_CNT; i++) {
 		struct gate_call *call = &g->call[i];
 
-		if (call->used && !call->scan && !call->send && !call->over &&
+		if (call->used && !call->scan && !call->send && !call->piped && !call->over &&
 		    call->conn.idx == conn.idx && call->conn.gen == conn.gen) {
-			cancel(g, call, MB_ERR_CANCELLED);
+			gate_call_cancel(g, call, MB_ERR_CANCELLED);
 		}
 	}
 }
@@ -180,7 +184,7 @@ gate_call_leave(struct gate *g, struct gate_conn *c)
 int
 gate_send(struct gate *g, struct gate_conn *c, uint64_t to, struct slice text)
 {
-	struct gate_call *call = slot_take(g, c, false);
+	struct gate_call *call = gate_call_take(g, c);
 
 	if (call == NULL) {
 		gate_conn_starve(g, c);
@@ -205,14 +209,19 @@ gate_call_due(struct gate *g, uint64_t now_ns)
 		struct gate_call *call = &g->call[i];
 		struct gate_conn *c;
 
-		if (!call->used || call->scan || call->send || call->over || call->msg.b == 0) {
+		if (!call->used || call->scan || call->send || call->over || call->done ||
+		    call->msg.b == 0) {
 			continue;
 		}
 		if (call->msg.b > now_ns) {
 			g->call_due_ns = MIN(g->call_due_ns, call->msg.b);
 			continue;
 		}
-		cancel(g, call, MB_ERR_DEADLINE);
+		if (call->piped) {
+			gate_pipe_late(g, call);
+			continue;
+		}
+		gate_call_cancel(g, call, MB_ERR_DEADLINE);
 		c = gate_conn_find(g, call->conn);
 		if (c != NULL) {
 			c->answer = (struct desc){ .kind = DESC_REPLY,
@@ -237,11 +246,12 @@ gate_scan(struct gate *g, struct gate_conn *c, struct slice prefix, struct slice
 	if (err != 0) {
 		return err;
 	}
-	call = slot_take(g, c, true);
+	call = gate_call_take(g, c);
 	if (call == NULL) {
 		gate_conn_starve(g, c);
 		return MB_ERR_FULL;
 	}
+	call->scan = true;
 	call->msg = (struct desc){ .kind = DESC_SCAN, .b = call->id };
 	return ask(g, c, call, PORT_CACHE_FIRST, mem, req.len, PROC_DAEMON);
 }
@@ -272,16 +282,18 @@ gate_scan_page(struct gate *g, struct gate_conn *c, struct slice *ret_list)
 	return c->answer.err != 0 ? c->answer.err : gate_answer_bytes(g, c, ret_list);
 }
 
-static void
-give_back(struct gate *g, uint32_t port, const struct payload_ref *ref)
+void
+gate_payload_back(struct gate *g, const struct desc *d)
 {
 	struct desc m = { .kind = DESC_RELEASE,
-			  .release = { .inc = ref->inc,
-				       .proc = ref->proc,
+			  .release = { .inc = d->ref.inc,
+				       .proc = d->ref.proc,
 				       .cnt = 1,
-				       .handle = { ref->handle } } };
+				       .handle = { d->ref.handle } } };
 
-	owe(g, port, &m);
+	if ((d->flags & DESC_F_INLINE) == 0 && d->ref.len != 0) {
+		gate_owe(g, d->kind == DESC_SCANNED ? PORT_CACHE_FIRST : PORT_SCHED, &m);
+	}
 }
 
 bool
@@ -307,14 +319,8 @@ gate_owed_send(struct gate *g)
 void
 gate_scan_end(struct gate *g, struct gate_conn *c)
 {
-	struct desc *d = &c->answer;
-
-	if (!c->answered) {
-		return;
+	if (c->answered) {
+		c->answered = false;
+		gate_payload_back(g, &c->answer);
 	}
-	c->answered = false;
-	if ((d->flags & DESC_F_INLINE) != 0 || d->ref.len == 0) {
-		return;
-	}
-	give_back(g, d->kind == DESC_SCANNED ? PORT_CACHE_FIRST : PORT_SCHED, &d->ref);
 }

@@ -24,6 +24,7 @@
 #define SHOWS    CMD_SHOWS
 #define DANGER   CMD_DANGER
 #define BLOCKING CMD_BLOCKING
+#define CALL     CMD_CALL
 
 static struct gate_command command[] = {
 #define COMMAND(text, fn, words, bits, at, to, by, of, from, what)                                 \

@@ -152,6 +152,7 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 	if (c->answered) {
 		gate_scan_end(g, c);
 	}
+	gate_pipe_drop(g, c);
 	gate_call_drop(g, id);
 	command_end(g, c);
 	gate_out_drop(g, c);
@@ -170,23 +171,30 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 void
 gate_conn_close(struct gate *g, struct gate_conn *c)
 {
-	if (c->tls != NULL) {
+	if (c->tls != NULL && !c->closing) {
 		gate_tls_bye(g, c);
 	}
+	c->closing = true;
 	stream_close(g->stream, c->id);
 }
 
 /* ------------------------------------------------------------------- going on */
 
 void
-gate_conn_ready(struct gate *g, struct gate_conn *c)
+gate_conn_flush(struct gate *g, struct gate_conn *c)
 {
-	c->waiting = false;
 	if (!c->queued) {
 		c->queued = true;
 		c->starving = false;
 		STAILQ_INSERT_TAIL(&g->ready, c, next);
 	}
+}
+
+void
+gate_conn_ready(struct gate *g, struct gate_conn *c)
+{
+	c->waiting = false;
+	gate_conn_flush(g, c);
 }
 
 void
@@ -338,7 +346,9 @@ command_run(struct gate *g, struct gate_conn *c, struct slice text)
 {
 	struct slice large[RESP_LARGE_CNT_MAX];
 	struct gate_command *cmd;
-	int cnt;
+	struct gate_mark mark;
+	uint32_t follows;
+	int cnt, rc;
 
 	for (uint32_t i = 0; i < c->parser.large_cnt; i++) {
 		large[i] = slice_of(c->large[i].p, c->large[i].len);
@@ -352,8 +362,9 @@ command_run(struct gate *g, struct gate_conn *c, struct slice text)
 		return GATE_DONE;
 	}
 	cmd = gate_command_find(g->args[0]);
+	follows = c->call_cnt > 0 ? CMD_CALL : CMD_RUN;
 	if (gate_run_before(c) &&
-	    (cmd == NULL || (cmd->flags & CMD_RUN) == 0 || c->multi != NULL)) {
+	    (cmd == NULL || (cmd->flags & follows) == 0 || c->multi != NULL)) {
 		return GATE_WAIT;
 	}
 	if (unlikely(c->reply != REPLY_ON) && !gate_reply_begin(c)) {
@@ -363,7 +374,13 @@ command_run(struct gate *g, struct gate_conn *c, struct slice text)
 	if (c->multi != NULL && gate_multi_takes(g, c, cmd, g->args, (uint32_t)cnt)) {
 		return GATE_DONE;
 	}
-	return gate_command_run(g, c, cmd, g->args, (uint32_t)cnt);
+	mark = gate_out_mark(c);
+	rc = gate_command_run(g, c, cmd, g->args, (uint32_t)cnt);
+	if (unlikely(rc == GATE_DONE && c->call_cnt > 0)) { /* refused, but not its turn yet */
+		gate_out_back(g, c, &mark);
+		return GATE_WAIT;
+	}
+	return rc;
 }
 
 /* A command that was begun at *tsc, or earlier, has been done now. Its words are looked for again
@@ -399,7 +416,7 @@ command_over(struct gate *g, struct gate_conn *c)
 	if (unlikely(c->caching != 0)) {
 		gate_track_command_end(c);
 	}
-	if (unlikely(c->reply != REPLY_ON) && c->run == NULL) {
+	if (unlikely(c->reply != REPLY_ON) && !gate_run_before(c)) {
 		gate_reply_end(c);
 	}
 	g->command_cnt++;
@@ -491,7 +508,8 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 			break;
 		}
 		if (rc < 0) {
-			if (c->run == NULL) { /* else its replies come first */
+			if (c->run == NULL &&
+			    c->call_cnt == 0) { /* else their replies come first */
 				protocol_error(g, c, rc);
 			}
 			break;
@@ -499,10 +517,11 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 		c->waiting = true; /* N1: unless it is done */
 		c->began_tsc = c->began_tsc != 0 ? c->began_tsc : tsc;
 		rc = command_run(g, c, rest);
-		if (rc == GATE_DONE) {
+		if (rc == GATE_DONE || rc == GATE_SENT) {
 			c->waiting = false;
 			c->tries = 0;
-			if (c->run == NULL) { /* else it is timed with its run */
+			/* else it is timed with its run, or when it is answered */
+			if (c->run == NULL && rc == GATE_DONE) {
 				command_timed(g, c, rest, &tsc);
 			}
 			done += c->parser.pos;
@@ -515,6 +534,7 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 		c->waiting = true;
 		gate_run_flush(g, c->run);
 	}
+	c->waiting |= c->call_cnt > 0;
 	return done;
 }
 
@@ -588,6 +608,9 @@ settle(struct gate *g, struct gate_conn *c)
 void
 gate_conn_go(struct gate *g, struct gate_conn *c)
 {
+	if (c->closing) {
+		return;
+	}
 	if (c->waiting && c->out.bytes <= GATE_OUT_MAX / 4 && c->out_full) {
 		c->waiting = false;
 		c->out_full = false;
@@ -679,15 +702,4 @@ gate_conn_sent(struct gate *g, struct stream_id id, size_t len, int err)
 		c->slow_ns = g->now_ns;
 	}
 	gate_conn_go(g, c);
-}
-
-void
-gate_conn_check(struct gate *g, struct gate_conn *c, uint64_t now_ns)
-{
-	if (c->slow_ns != 0 && now_ns - c->slow_ns > g->cfg.slow_ns) {
-		stream_reset(g->stream, c->id); /* N3 */
-	} else if (g->cfg.idle_ns != 0 && !c->waiting && !gate_listens(c) &&
-		   now_ns - c->used_ns > g->cfg.idle_ns) {
-		gate_conn_close(g, c);
-	}
 }

@@ -9,7 +9,8 @@
  *   gate_tls.c     connections that are encrypted
  *   gate_admin.c   what is asked of ctl
  *   gate_load.c    source that is compiled and deployed
- *   gate_call.c    calls of functions and DAGs, listings of keys
+ *   gate_call.c    calls of functions and DAGs, listings of keys; gate_pipe.c calls in a pipeline,
+ *                  gate_direct.c on their way to an executor
  *   gate_block.c   commands that wait for an item
  *   gate_pause.c   commands that wait for a while, replies that nobody wants
  *   gate_multi.c   commands that are kept, and run together
@@ -25,10 +26,12 @@
  *   WAIT  something has to happen first (a key fetched, room): the handler is called again then,
  *         from the beginning, with the same words; c->step, 0 at first, tells how far it came
  *   HELD  it is under way, and its reply is written: sent when it succeeds, taken back when not
+ *   SENT  it is under way, and its reply is written when its answer comes
  *
- * A connection runs one command at a time, with one exception that pipelines live on: plain writes
+ * A connection runs one command at a time, with two exceptions that pipelines live on: plain writes
  * (CMD_RUN) are published together, and their replies are written in their order when all of them
- * are acknowledged. That is a run. Any other command waits until the run before it is over: so
+ * are acknowledged. That is a run. Calls (CMD_CALL) follow each other to one executor, which runs
+ * them in their order (gate_pipe.c). Any other command waits until what is before it is over: so
  * a connection reads its own writes, and sees them in its order.
  */
 #ifndef MB_GATE_INT_H
@@ -46,6 +49,7 @@
 #include "domain_limits.h"
 #include "gate.h"
 #include "gate_beside.h"
+#include "gate_call.h"
 #include "gate_words.h"
 #include "heap.h"
 #include "metrics.h"
@@ -59,7 +63,6 @@
 #define GATE_BATCH_OPS    64  /* of a whole run */
 #define GATE_BATCH_BYTES  (16u << 10)  /* of a set: two of the longest operations, and more */
 #define GATE_FETCH_CNT    512          /* keys being fetched */
-#define GATE_CALL_CNT     1024         /* calls and listings under way; a power of two */
 #define GATE_RUN_MAX      32           /* commands in one run */
 #define GATE_IN_MAX       (64u << 10)  /* received and not run: then the socket is not read */
 #define GATE_OUT_MAX      (1u << 20)   /* not sent: then no further command is run */
@@ -79,7 +82,7 @@ static_assert(WSET_OP_HEAD + KEY_BYTES_MAX + WSET_FIELD_MAX + WSET_INLINE_MAX + 
 
 struct gate_conn;
 
-enum gate_result { GATE_DONE = 0, GATE_WAIT, GATE_HELD };
+enum gate_result { GATE_DONE = 0, GATE_WAIT, GATE_HELD, GATE_SENT };
 
 /* ---- replies on their way ------------------------------------------------------------------- */
 
@@ -159,15 +162,6 @@ struct gate_fetch {
 	uint32_t next; /* free, + 1 */
 };
 
-struct gate_call {
-	struct stream_id conn;
-	struct desc msg; /* as sent */
-	uint64_t id;     /* of the call; or the listing's number */
-	bool used, scan;
-	bool send; /* a message; answered by SENT */
-	bool over; /* answered to its client; its executor's word is awaited */
-};
-
 /* A question to ctl. */
 struct gate_question {
 	struct stream_id conn;
@@ -218,6 +212,7 @@ struct gate_conn {
 	bool paused;       /* its socket is not read */
 	bool ended;        /* it will send no more */
 	bool last;         /* close it when its replies are out */
+	bool closing;      /* it is being closed: nothing is run or sent any more */
 	bool quiet;        /* nothing is sent before its command is done */
 	bool room;         /* waiting, only for room */
 	bool begun;        /* its command was begun, and counted */
@@ -240,6 +235,8 @@ struct gate_conn {
 	struct gate_multi *multi; /* from the heap; NULL: none */
 	struct gate_mark mark;    /* of a HELD command: where its reply begins */
 	struct gate_run *run;
+	struct gate_call *call_first, *call_last; /* in a pipeline, not answered; NULL: none */
+	uint32_t call_cnt;                        /* of them */
 	/* the command at hand */
 	struct gate_command *timed; /* since began_tsc; 0: not yet */
 	uint64_t began_tsc;
@@ -349,17 +346,18 @@ struct gate {
 	char *admin_text;     /* DOMAIN_TEXT_MAX + 1 */
 	uint64_t call_due_ns; /* no deadline passes before */
 	uint32_t owed_cnt;
-	struct desc owed[3 * GATE_CALL_CNT]; /* what the channels had no room for */
+	struct desc owed[GATE_OWED_CNT]; /* what the channels had no room for */
+	struct gate_direct direct;
 	struct gate_cursor cursor[GATE_CURSOR_CNT];
 	struct metrics_block metrics;
 };
 
-/* Whether plain writes that came before the command at hand are not answered yet: whatever is not a
- * plain write itself, an error too, waits for them. */
+/* Whether plain writes that came before the command at hand are not answered yet, or calls:
+ * whatever is not of their kind, an error too, waits for them. */
 static inline bool
 gate_run_before(const struct gate_conn *c)
 {
-	return c->run != NULL && !c->run->open;
+	return (c->run != NULL && !c->run->open) || c->call_cnt > 0;
 }
 
 /* Something is written, to be answered by an enum kvs_ack. */
@@ -387,6 +385,7 @@ enum gate_command_flag {
 	CMD_SHOWS = 1 << 10,  /* of a plain write: its reply tells what the value is */
 	CMD_DANGER = 1 << 11, /* for who knows what he does */
 	CMD_BLOCKING = 1 << 12,
+	CMD_CALL = 1 << 13, /* may follow a call that is not answered yet */
 };
 
 typedef int gate_command_fn(struct gate *g, struct gate_conn *c, const struct slice *arg,
@@ -435,6 +434,8 @@ void gate_conn_closed(struct gate *g, struct stream_id id);
 void gate_conn_go(struct gate *g, struct gate_conn *c);
 /* gate_conn_ready: what it waited for has happened; it goes on in this poll or the next. */
 void gate_conn_ready(struct gate *g, struct gate_conn *c);
+/* gate_conn_flush: its replies go out in this poll or the next, whatever it waits for. */
+void gate_conn_flush(struct gate *g, struct gate_conn *c);
 /* gate_conn_starve: it waits for room that nobody will tell it of. */
 void gate_conn_starve(struct gate *g, struct gate_conn *c);
 /* gate_conn_told: messages were written for it; they go out in this poll or the next. */
@@ -451,7 +452,6 @@ void gate_conn_address(struct gate *g, const struct gate_conn *c, char ret[GATE_
 bool gate_conn_name(struct gate *g, struct gate_conn *c, struct slice name);
 /* gate_conn_renew makes the state of the command at hand that of one not begun. */
 void gate_conn_renew(struct gate *g, struct gate_conn *c);
-void gate_conn_check(struct gate *g, struct gate_conn *c, uint64_t now_ns);
 /* gate_conn_keep makes room for at least bytes in c->keep. Returns: false: there is no memory. */
 bool gate_conn_keep(struct gate *g, struct gate_conn *c, size_t bytes);
 
@@ -646,35 +646,6 @@ gate_listens(const struct gate_conn *c)
 {
 	return !LIST_EMPTY(&c->subs);
 }
-
-/* ---- gate_call.c */
-
-void gate_replied(struct gate *g, const struct desc *d);
-void gate_scanned(struct gate *g, const struct desc *d);
-/* gate_call_start sends a call; the handler returns WAIT and finds c->answered.
- * Returns: 0; an error; MB_ERR_FULL: wait. */
-int gate_call_start(struct gate *g, struct gate_conn *c, struct desc *d, const void *list,
-		    size_t len);
-/* gate_call_leave: the call that this command has started goes on, and its answer is nobody's. */
-void gate_call_leave(struct gate *g, struct gate_conn *c);
-/* gate_send sends a message to a call, as gate_call_start; c->answer.err is what became of it. */
-int gate_send(struct gate *g, struct gate_conn *c, uint64_t call, struct slice text);
-void gate_sent(struct gate *g, const struct desc *d);
-/* gate_call_drop: the connection of these calls is gone. */
-void gate_call_drop(struct gate *g, struct stream_id conn);
-/* gate_call_due ends the calls whose deadline has passed. */
-void gate_call_due(struct gate *g, uint64_t now_ns);
-/* gate_scan asks for a page of keys, as gate_call_start. */
-int gate_scan(struct gate *g, struct gate_conn *c, struct slice prefix, struct slice after,
-	      uint16_t limit);
-/* gate_answer_bytes: what c->answer carries, where it lies. Returns: 0; as inner_bytes. */
-int gate_answer_bytes(struct gate *g, struct gate_conn *c, struct slice *ret);
-/* gate_scan_page: the page of c->answer. Returns 0 or an error. */
-int gate_scan_page(struct gate *g, struct gate_conn *c, struct slice *ret_list);
-/* gate_scan_end gives the answer's memory back. */
-void gate_scan_end(struct gate *g, struct gate_conn *c);
-/* gate_owed_send sends what could not be given back. Returns: whether anything went. */
-bool gate_owed_send(struct gate *g);
 
 /* ---- gate_admin.c */
 

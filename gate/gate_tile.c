@@ -158,6 +158,7 @@ gate_create(struct gate **ret, const struct gate_cfg *cfg)
 	if (err == 0) {
 		err = inner_create(&g->inner, &cfg->inner);
 	}
+	g->direct.who = (uint64_t)cfg->inner.inc << 16 | cfg->inner.proc;
 	if (err == 0) {
 		err = cache_view_open(&g->view, cfg->cache, cfg->cache_bytes,
 				      region_hazard(&g->inner.cfg.own));
@@ -320,6 +321,7 @@ gate_poll(void *ctx, uint64_t now_ns)
 	}
 	busy += poll_ctl(g);
 	busy += poll_answers(g);
+	busy += gate_direct_poll(g);
 	busy += gate_batch_again(g);
 	if (!TAILQ_EMPTY(&g->blocked)) {
 		gate_block_tick(g, now_ns);
@@ -343,6 +345,7 @@ gate_poll(void *ctx, uint64_t now_ns)
 		busy += poll_conns(g, &g->ready, false);
 	}
 	busy += stream_poll(g->stream);
+	busy += inner_flush(&g->inner);
 	return busy;
 }
 
@@ -370,6 +373,19 @@ gate_count(struct gate *g)
 	}
 }
 
+/* Of a connection that owes, or is idle. N3 of gate_conn.c. */
+static void
+conn_check(struct gate *g, struct gate_conn *c, uint64_t now_ns)
+{
+	if (c->slow_ns != 0 && now_ns - c->slow_ns > g->cfg.slow_ns) {
+		c->closing = true;
+		stream_reset(g->stream, c->id);
+	} else if (g->cfg.idle_ns != 0 && !c->waiting && !gate_listens(c) &&
+		   now_ns - c->used_ns > g->cfg.idle_ns) {
+		gate_conn_close(g, c);
+	}
+}
+
 static void
 gate_housekeeping(void *ctx, uint64_t now_ns)
 {
@@ -386,7 +402,7 @@ gate_housekeeping(void *ctx, uint64_t now_ns)
 	if (g->slow_cnt > 0 || g->cfg.idle_ns != 0) {
 		for (uint32_t i = 0; i < g->cfg.conn_max; i++) {
 			if (g->conn[i].used) {
-				gate_conn_check(g, &g->conn[i], now_ns);
+				conn_check(g, &g->conn[i], now_ns);
 			}
 		}
 	}

@@ -2,12 +2,12 @@
 /* gate_track - see gate_track.h
  *
  * Who changes a key? A client of this gate: then those that keep it are told when the write is
- * acknowledged. Anybody else on this node, functions first of all: the gate hears nothing of them, so
- * it looks whether the keys still show the versions that were read, TRACK_TICK_CNT of them each
+ * acknowledged. Anybody else on this node, functions first of all: the gate hears nothing of them,
+ * so it looks whether the keys still show the versions that were read, TRACK_TICK_CNT of them each
  * TRACK_TICK_NS, in turns. What the cache has forgotten counts as changed.
  *
- *   C1  A note is of one client and one key, with the version of its last reading. When the key shows
- *       another one the note goes, and the client is told.
+ *   C1  A note is of one client and one key, with the version of its last reading. When the key
+ *       shows another one the note goes, and the client is told.
  *   C2  Whoever cannot be noted is told at once: it never keeps what it would not be told of.
  *
  * Rejected: BCAST (all keys that begin so). Changes of keys that nobody has read would have to come

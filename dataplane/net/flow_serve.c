@@ -17,11 +17,28 @@
 
 /* ------------------------------------------------------------------ answers */
 
+/* An answer of one datagram. */
+static void
+answer_send(struct flow_serve *s, struct session *c, const struct slot *slot, const uint8_t *p,
+	    size_t len)
+{
+	struct wire_head h = { .kind = WIRE_REPLY,
+			       .len = (uint16_t)len,
+			       .mss = c->mss,
+			       .session = c->session,
+			       .id = slot->id,
+			       .client = c->client,
+			       .total = (uint32_t)len,
+			       .word = slot->took_us };
+
+	flow_serve_send(s, &c->addr, &h, p);
+}
+
 /* Sends the answer that a slot keeps: at once and for good, or until it is acknowledged. */
 static void
 slot_answer(struct flow_serve *s, struct session *c, struct slot *slot, uint64_t now_ns)
 {
-	struct flow_name n = flow_serve_name(s, c, slot, WIRE_REPLY);
+	struct flow_name n;
 	struct xfer *x;
 
 	if (slot->err != 0) {
@@ -35,17 +52,14 @@ slot_answer(struct flow_serve *s, struct session *c, struct slot *slot, uint64_t
 		return;
 	}
 	if (slot->len <= c->mss && !slot->told) {
-		struct flow_tx once;
-
-		n.flags = 0;
-		flow_tx_init(&once, slot->p, slot->len, c->mss);
-		flow_tx_send(&once, &n, &c->path, 1, now_ns);
+		answer_send(s, c, slot, slot->p, slot->len);
 		return;
 	}
 	x = flow_xfer_alloc(s, c, slot, true, now_ns);
 	if (x == NULL) {
 		return; /* it is kept, and the client asks again */
 	}
+	n = flow_serve_name(s, c, slot, WIRE_REPLY);
 	slot->state = SLOT_SENDING;
 	c->sending++;
 	flow_tx_init(&x->tx, slot->p, slot->len, c->mss);
@@ -67,14 +81,6 @@ serve_slot(struct flow_serve *s, struct flow_ref ref, struct session **ret)
 	return slot;
 }
 
-size_t
-flow_serve_width(struct flow_serve *s, struct flow_ref ref)
-{
-	struct session *c;
-
-	return serve_slot(s, ref, &c) != NULL ? c->mss : 0;
-}
-
 uint8_t *
 flow_serve_room(struct flow_serve *s, struct flow_ref ref, size_t len)
 {
@@ -90,6 +96,16 @@ flow_serve_room(struct flow_serve *s, struct flow_ref ref, size_t len)
 	return slot->p;
 }
 
+/* The request has run: what is told of it is of this kind. */
+static void
+slot_ran(struct session *c, struct slot *slot, enum slot_state state, uint64_t now_ns)
+{
+	c->running--;
+	slot->state = (uint8_t)state;
+	slot->err = 0;
+	slot->took_us = (uint32_t)MIN((now_ns - slot->since_ns) / 1000, (uint64_t)UINT32_MAX);
+}
+
 void
 flow_serve_reply(struct flow_serve *s, struct flow_ref ref, uint8_t *p, size_t len, uint64_t now_ns)
 {
@@ -98,11 +114,36 @@ flow_serve_reply(struct flow_serve *s, struct flow_ref ref, uint8_t *p, size_t l
 
 	REQUIRE(slot != NULL); /* nothing ends a session between room and reply */
 	REQUIRE(slot->p == p && slot->len == len);
-	c->running--;
-	slot->state = SLOT_KEPT;
-	slot->err = 0;
-	slot->took_us = (uint32_t)MIN((now_ns - slot->since_ns) / 1000, (uint64_t)UINT32_MAX);
+	slot_ran(c, slot, SLOT_KEPT, now_ns);
 	slot_answer(s, c, slot, now_ns);
+}
+
+uint8_t *
+flow_serve_draft(struct flow_serve *s, struct flow_ref ref, size_t *ret_max)
+{
+	struct session *c;
+	struct slot *slot = serve_slot(s, ref, &c);
+
+	if (slot == NULL || slot->told || slot->p != NULL) {
+		return NULL;
+	}
+	s->draft_session = c;
+	s->draft_slot = slot;
+	*ret_max = c->mss;
+	return s->ops.draft(s->ops.ctx, c->mss);
+}
+
+void
+flow_serve_draft_send(struct flow_serve *s, struct flow_ref ref, const uint8_t *p, size_t len,
+		      uint64_t now_ns)
+{
+	struct session *c = s->draft_session;
+	struct slot *slot = s->draft_slot;
+
+	REQUIRE(slot->id == ref.id && slot->state == SLOT_RUNNING, "not the last draft");
+	REQUIRE(len > 0 && len <= c->mss, "len=%zu mss=%u", len, c->mss);
+	slot_ran(c, slot, SLOT_ANSWERED, now_ns);
+	answer_send(s, c, slot, p, len);
 }
 
 void
@@ -171,17 +212,28 @@ slot_take(struct flow_serve *s, struct session *c, struct slot *slot, const stru
 	flow_serve_free(s, c, p, len);
 }
 
+/* A slot takes the next id. */
+static void
+slot_renew(struct flow_serve *s, struct session *c, struct slot *slot, uint64_t id)
+{
+	if (slot->p != NULL || slot->xfer != 0) {
+		flow_slot_drop(s, c, slot);
+	}
+	slot->id = id;
+	slot->told = false;
+	slot->err = 0;
+	slot->took_us = 0;
+}
+
 static void
 slot_begin(struct flow_serve *s, struct session *c, struct slot *slot, const struct wire_head *h,
 	   struct slice body, uint64_t now_ns)
 {
-	struct slot fresh = { .id = h->id };
 	struct xfer *x;
 	uint8_t *p;
 
 	if (h->len == h->total) {
-		flow_slot_drop(s, c, slot);
-		*slot = fresh;
+		slot_renew(s, c, slot, h->id);
 		slot_run(s, c, slot, body, now_ns);
 		return;
 	}
@@ -192,6 +244,7 @@ slot_begin(struct flow_serve *s, struct session *c, struct slot *slot, const str
 	p = s->xfer_free != 0 ? flow_serve_alloc(s, c, h->total) : NULL;
 	if (p == NULL) { /* nothing is granted, nothing kept, and it comes again */
 		struct flow_rx none;
+		struct slot fresh = { .id = h->id };
 		struct flow_name n = flow_serve_name(s, c, &fresh, WIRE_REQUEST);
 
 		flow_rx_init(&none, h->total, h->mss);
@@ -199,7 +252,7 @@ slot_begin(struct flow_serve *s, struct session *c, struct slot *slot, const str
 		s->stats.full++;
 		return;
 	}
-	*slot = fresh;
+	slot_renew(s, c, slot, h->id);
 	slot->state = SLOT_TAKING;
 	x = flow_xfer_alloc(s, c, slot, false, now_ns);
 	flow_rx_init(&x->rx, h->total, h->mss);
@@ -208,7 +261,7 @@ slot_begin(struct flow_serve *s, struct session *c, struct slot *slot, const str
 	slot_take(s, c, slot, h, body, now_ns);
 }
 
-/* The same request once more: F1. */
+/* More of a request, or the same once more: F1. */
 static void
 slot_again(struct flow_serve *s, struct session *c, struct slot *slot, const struct wire_head *h,
 	   struct slice body, uint64_t now_ns)
@@ -216,11 +269,12 @@ slot_again(struct flow_serve *s, struct session *c, struct slot *slot, const str
 	struct flow_name n = flow_serve_name(s, c, slot, WIRE_REQUEST);
 	struct flow_rx all;
 
+	if (slot->state == SLOT_TAKING) {
+		slot_take(s, c, slot, h, body, now_ns);
+		return;
+	}
 	s->stats.again++;
 	switch (slot->state) {
-	case SLOT_TAKING:
-		slot_take(s, c, slot, h, body, now_ns);
-		break;
 	case SLOT_RUNNING:
 		flow_rx_init(&all, h->total, h->mss);
 		all.p = (uint8_t *)(uintptr_t)body.p;
@@ -230,6 +284,11 @@ slot_again(struct flow_serve *s, struct session *c, struct slot *slot, const str
 		break;
 	case SLOT_KEPT:
 		slot_answer(s, c, slot, now_ns);
+		break;
+	case SLOT_ANSWERED: /* of one segment: else it were told */
+		if (h->len == h->total) {
+			slot_run(s, c, slot, body, now_ns);
+		}
 		break;
 	default:
 		break; /* it is being sent, or was acknowledged */
@@ -349,8 +408,9 @@ flow_serve_input(struct flow_serve *s, const struct wire_addr *from, const struc
 	}
 }
 
-void
-flow_serve_flush(struct flow_serve *s)
+/* ACKs for those that owe one. */
+static noinline void
+serve_acks(struct flow_serve *s)
 {
 	while (s->ack_cnt > 0) {
 		struct xfer *x = &s->xfer[s->ack[--s->ack_cnt] - 1];
@@ -361,6 +421,14 @@ flow_serve_flush(struct flow_serve *s)
 		if (x->rx.ack_due) {
 			flow_rx_ack(&x->rx, &n);
 		}
+	}
+}
+
+void
+flow_serve_flush(struct flow_serve *s)
+{
+	if (s->ack_cnt > 0) {
+		serve_acks(s);
 	}
 }
 

@@ -4,13 +4,17 @@
  * A slot of a session:
  *
  *   FREE ──first segment──► TAKING ──all came──► RUNNING ──reply──► KEPT ◄──┐
- *    └──────── a request of one segment ─────────────▲               │      │ gave up sending
- *                                                                    ▼      │
- *                  GIVEN ◄──all acknowledged─────────────────────── SENDING ┘
+ *    └──────── a request of one segment ─────────────▲  │            │      │ gave up sending
+ *                                        once more │  │draft       ▼      │
+ *                  GIVEN ◄──all acknowledged──────┼──┼─────────── SENDING ┘
+ *                                                  └─ ANSWERED
  *
- * KEPT and GIVEN slots take the next id that comes; what was kept is freed then, or when a request
- * says that its client is done with it. A request is known to whoever runs it by its flow_ref,
- * which stays safe to use when the session has ended meanwhile.
+ * KEPT, GIVEN and ANSWERED slots take the next id that comes; what was kept is freed then, or when a
+ * request says that its client is done with it. A request is known to whoever runs it by its
+ * flow_ref, which stays safe to use when the session has ended meanwhile.
+ *
+ * Of a request that changes nothing (a get) no answer needs to be kept: asked once more it runs
+ * once more, and what it finds then is as good. Such an answer is written where it is sent from.
  *
  * Owner: one thread.
  */
@@ -18,6 +22,8 @@
 #define MB_FLOW_SERVE_H
 
 #include "flow.h"
+
+#define FLOW_SECRET_BYTES 16
 
 struct flow_serve;
 
@@ -35,6 +41,9 @@ struct flow_serve_ops {
 	/* A whole request; its bytes are there until this returns. Answered once, now or later, by
 	 * flow_serve_reply or flow_serve_refuse. */
 	void (*request)(void *ctx, struct flow_ref ref, struct slice bytes);
+	/* The body of the next datagram that is sent, len bytes: send is given it; NULL: none
+	 * now. */
+	uint8_t *(*draft)(void *ctx, size_t len);
 	void *ctx;
 };
 
@@ -43,7 +52,7 @@ struct flow_serve_cfg {
 	uint32_t xfer_max;     /* messages of several segments that are on their way at once */
 	uint64_t client_bytes; /* of memory, for one client's messages */
 	uint16_t datagram;     /* the widest that can be sent and received here */
-	uint8_t secret[32];    /* random: what sessions are made from */
+	uint8_t secret[FLOW_SECRET_BYTES]; /* random: what sessions are made from */
 };
 
 struct flow_serve_stats {
@@ -62,13 +71,17 @@ void flow_serve_flush(struct flow_serve *s);
 
 /* flow_serve_room finds memory for an answer of len bytes (1..WIRE_MESSAGE_MAX).
  * Returns: where to write it; NULL when the client is gone or there is no room. Then refuse. */
-/* flow_serve_width tells how long an answer to a request may be that is one datagram; 0: none is
- * wanted any more. */
-size_t flow_serve_width(struct flow_serve *s, struct flow_ref ref);
 uint8_t *flow_serve_room(struct flow_serve *s, struct flow_ref ref, size_t len);
 /* flow_serve_reply answers with what flow_serve_room gave, which is the server's again. */
 void flow_serve_reply(struct flow_serve *s, struct flow_ref ref, uint8_t *p, size_t len,
 		      uint64_t now_ns);
+/* flow_serve_draft begins an answer of one datagram that is not kept: of a request that may run
+ * again. Nothing else may be sent before flow_serve_draft_send, which answers with len bytes of it.
+ * Returns: where to write it, *ret_max bytes at most; NULL when it must be kept (or there is no
+ * room, or nobody waits). Then, as after a draft that is given up, flow_serve_room. */
+uint8_t *flow_serve_draft(struct flow_serve *s, struct flow_ref ref, size_t *ret_max);
+void flow_serve_draft_send(struct flow_serve *s, struct flow_ref ref, const uint8_t *p, size_t len,
+			   uint64_t now_ns);
 /* flow_serve_refuse answers with an error (negative, client_visible) and nothing else. */
 void flow_serve_refuse(struct flow_serve *s, struct flow_ref ref, int err);
 

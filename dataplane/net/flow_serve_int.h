@@ -14,7 +14,15 @@
 #define FLOW_ACK_LIST_CNT 64
 #define FLOW_LEFT_CNT     65536 /* clients that leave in FLOW_FORGET_NS, at no cost */
 
-enum slot_state { SLOT_FREE = 0, SLOT_TAKING, SLOT_RUNNING, SLOT_KEPT, SLOT_SENDING, SLOT_GIVEN };
+enum slot_state {
+	SLOT_FREE = 0,
+	SLOT_TAKING,
+	SLOT_RUNNING,
+	SLOT_KEPT,
+	SLOT_SENDING,
+	SLOT_GIVEN,
+	SLOT_ANSWERED
+};
 
 struct slot {
 	uint64_t id;
@@ -72,6 +80,9 @@ struct flow_serve {
 	uint32_t bucket_mask;
 	uint32_t *bucket;                         /* session + 1 */
 	uint32_t ack[FLOW_ACK_LIST_CNT], ack_cnt; /* xfers that owe an ACK */
+	/* Of the answer that is drafted. */
+	struct session *draft_session;
+	struct slot *draft_slot;
 	struct xfer *xfer;
 	struct session *session;
 	struct flow_left *left; /* FLOW_LEFT_CNT */

@@ -3,7 +3,9 @@
  *
  * A HELLO costs nothing but its answer: the session's number is made of the client's address, its
  * number, the time and a secret, so it can be checked when the first request brings it back, and
- * only who receives at that address knows it (as TCP's SYN cookies). The session is made then.
+ * only who receives at that address knows it (as TCP's SYN cookies). The session is made then. The
+ * hash is SipHash, made for this: from the numbers that somebody was given for addresses of his
+ * own, those of other addresses must not follow.
  *
  * A client that leaves says so, and its session goes; but not the knowledge that it was: a copy
  * of one of its requests that is still on its way would make the session again, and run. That
@@ -15,15 +17,18 @@
  * on its way stands in a pool that all share (xfer), and its bytes come from alloc, counted for
  * each client.
  */
+#include <sodium.h>
 #include <stdlib.h>
 
 #include "check.h"
 #include "compiler.h"
 #include "flow_serve_int.h"
-#include "hash.h"
 #include "microburst/error.h"
 
 #define EPOCH_NS (FLOW_FORGET_NS / 2)
+
+static_assert(FLOW_SECRET_BYTES == crypto_shorthash_KEYBYTES, "of libsodium");
+static_assert(sizeof(uint64_t) == crypto_shorthash_BYTES, "of libsodium");
 
 int
 flow_serve_create(struct flow_serve **ret, const struct flow_serve_cfg *cfg,
@@ -199,17 +204,17 @@ static uint64_t
 session_number(const struct flow_serve *s, const struct wire_addr *addr, uint32_t client,
 	       uint64_t epoch)
 {
-	uint8_t bytes[sizeof(s->cfg.secret) + sizeof(addr->ip) + 2 + 4 + 8];
+	uint8_t bytes[sizeof(addr->ip) + 2 + 4 + 8];
 	uint8_t *p = bytes;
+	uint64_t number;
 
-	memcpy(p, s->cfg.secret, sizeof(s->cfg.secret));
-	p += sizeof(s->cfg.secret);
 	memcpy(p, addr->ip, sizeof(addr->ip));
 	p += sizeof(addr->ip);
 	memcpy(p, &addr->port, 2);
 	memcpy(p + 2, &client, 4);
 	memcpy(p + 6, &epoch, 8);
-	return hash_bytes128(bytes, sizeof(bytes)).lo | 1; /* 0 names no session */
+	crypto_shorthash((uint8_t *)&number, bytes, sizeof(bytes), s->cfg.secret);
+	return number | 1; /* 0 names no session */
 }
 
 bool

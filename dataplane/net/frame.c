@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "frame.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "check.h"
@@ -54,12 +55,6 @@ put16(uint8_t *p, uint32_t v)
 	p[1] = (uint8_t)v;
 }
 
-bool
-frame_is_v4(const uint8_t ip[FRAME_IP_BYTES])
-{
-	return memcmp(ip, mapped, sizeof(mapped)) == 0;
-}
-
 static void
 ip_from_v4(uint8_t ip[FRAME_IP_BYTES], const uint8_t v4[4])
 {
@@ -69,16 +64,47 @@ ip_from_v4(uint8_t ip[FRAME_IP_BYTES], const uint8_t v4[4])
 
 /* ------------------------------------------------------------------ checksums */
 
-/* The one's complement sum of RFC 1071, in the order of the bytes in memory. */
+static uint32_t
+load32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline uint64_t
+sum_word(uint64_t sum, const uint8_t *p)
+{
+	uint64_t word;
+	bool carry;
+
+	memcpy(&word, p, sizeof(word));
+	carry = __builtin_add_overflow(sum, word, &sum);
+	return sum + carry;
+}
+
+/* The one's complement sum of RFC 1071, in the order of the bytes in memory. Words of any multiple
+ * of 16 bits add up to the same; what comes back has 34 bits. */
 static uint64_t
 sum_add(uint64_t sum, const uint8_t *p, size_t len)
 {
-	uint32_t word;
 	uint16_t half;
 
-	for (; len >= 4; p += 4, len -= 4) {
-		memcpy(&word, p, 4);
-		sum += word;
+	for (; len >= 32; p += 32, len -= 32) {
+		sum = sum_word(sum, p);
+		sum = sum_word(sum, p + 8);
+		sum = sum_word(sum, p + 16);
+		sum = sum_word(sum, p + 24);
+	}
+	for (; len >= 8; p += 8, len -= 8) {
+		sum = sum_word(sum, p);
+	}
+	sum = (sum & UINT32_MAX) + (sum >> 32);
+	if (len >= 4) {
+		sum += load32(p);
+		p += 4;
+		len -= 4;
 	}
 	if (len >= 2) {
 		memcpy(&half, p, 2);
@@ -95,6 +121,14 @@ sum_add(uint64_t sum, const uint8_t *p, size_t len)
 	return sum;
 }
 
+/* The same of a head of IPv4 without options. */
+static uint64_t
+sum_v4(const uint8_t p[V4_BYTES])
+{
+	return (uint64_t)load32(p) + load32(p + 4) + load32(p + 8) + load32(p + 12) +
+	       load32(p + 16);
+}
+
 static uint16_t
 sum_fold(uint64_t sum)
 {
@@ -105,21 +139,22 @@ sum_fold(uint64_t sum)
 }
 
 static uint64_t
+sum_pseudo_v6(const struct frame *f, uint8_t proto, size_t len)
+{
+	uint64_t sum = (uint64_t)htobe32((uint32_t)len) + htobe32(proto);
+
+	sum = sum_add(sum, f->from.ip, FRAME_IP_BYTES);
+	return sum_add(sum, f->to.ip, FRAME_IP_BYTES);
+}
+
+static uint64_t
 sum_pseudo(const struct frame *f, uint8_t proto, size_t len)
 {
-	size_t skip = frame_is_v4(f->from.ip) ? 12 : 0;
-	uint8_t rest[8] = { (uint8_t)(len >> 24),
-			    (uint8_t)(len >> 16),
-			    (uint8_t)(len >> 8),
-			    (uint8_t)len,
-			    0,
-			    0,
-			    0,
-			    proto };
-	uint64_t sum = sum_add(0, f->from.ip + skip, FRAME_IP_BYTES - skip);
-
-	sum = sum_add(sum, f->to.ip + skip, FRAME_IP_BYTES - skip);
-	return sum_add(sum, rest, sizeof(rest));
+	if (frame_is_v4(f->from.ip)) {
+		return (uint64_t)load32(f->from.ip + 12) + load32(f->to.ip + 12) +
+		       htobe16((uint16_t)len) + htobe16(proto);
+	}
+	return sum_pseudo_v6(f, proto, len);
 }
 
 /* Puts a sum where it belongs, as it lies in memory. */
@@ -139,6 +174,17 @@ sum_get(const uint8_t *p)
 }
 
 /* -------------------------------------------------------------------- reading */
+
+/* Whether the sum of a datagram (heads of UDP and body) is right: pseudo is that of the heads before
+ * it. */
+static bool
+udp_sum_ok(uint64_t pseudo, const uint8_t *p, size_t len, enum frame_sum sum)
+{
+	if (sum == FRAME_SUM_PARTIAL && sum_get(p + 6) == sum_fold(pseudo)) {
+		return true;
+	}
+	return sum_fold(sum_add(pseudo, p, len)) == 0xffff;
+}
 
 static int
 read_udp(struct frame *f, const uint8_t *p, size_t len, enum frame_sum sum)
@@ -162,13 +208,7 @@ read_udp(struct frame *f, const uint8_t *p, size_t len, enum frame_sum sum)
 	if (sum_get(p + 6) == 0) {
 		return frame_is_v4(f->from.ip) ? 0 : MB_ERR_CORRUPT; /* RFC 8200, 8.1 */
 	}
-	if (sum == FRAME_SUM_PARTIAL &&
-	    sum_get(p + 6) == sum_fold(sum_pseudo(f, PROTO_UDP, udp_len))) {
-		return 0;
-	}
-	return sum_fold(sum_add(sum_pseudo(f, PROTO_UDP, udp_len), p, udp_len)) == 0xffff
-		       ? 0
-		       : MB_ERR_CORRUPT;
+	return udp_sum_ok(sum_pseudo(f, PROTO_UDP, udp_len), p, udp_len, sum) ? 0 : MB_ERR_CORRUPT;
 }
 
 static int
@@ -248,7 +288,7 @@ read_v4(struct frame *f, const uint8_t *p, size_t len, enum frame_sum sum)
 	if ((p[0] & 15) != V4_BYTES / 4) {
 		return MB_ERR_NOT_SUPPORTED; /* options */
 	}
-	if (total < V4_BYTES || total > len || sum_fold(sum_add(0, p, V4_BYTES)) != 0xffff) {
+	if (total < V4_BYTES || total > len || sum_fold(sum_v4(p)) != 0xffff) {
 		return MB_ERR_CORRUPT;
 	}
 	if ((get16(p + 6) & 0x3fff) != 0) {
@@ -314,19 +354,18 @@ read_arp(struct frame *f, const uint8_t *p, size_t len)
 }
 
 int
-frame_read(struct slice bytes, enum frame_sum sum, struct frame *ret)
+frame_read(struct slice bytes, enum frame_sum sum, struct frame *f)
 {
 	const uint8_t *p = bytes.p;
 	size_t len = bytes.len;
-	struct frame f = { .vlan = 0 };
 	uint16_t type;
-	int err;
 
 	if (len < ETH_BYTES) {
 		return MB_ERR_CORRUPT;
 	}
-	memcpy(f.to.mac, p, FRAME_MAC_BYTES);
-	memcpy(f.from.mac, p + FRAME_MAC_BYTES, FRAME_MAC_BYTES);
+	f->vlan = 0;
+	memcpy(f->to.mac, p, FRAME_MAC_BYTES);
+	memcpy(f->from.mac, p + FRAME_MAC_BYTES, FRAME_MAC_BYTES);
 	type = get16(p + 12);
 	p += ETH_BYTES;
 	len -= ETH_BYTES;
@@ -334,19 +373,15 @@ frame_read(struct slice bytes, enum frame_sum sum, struct frame *ret)
 		if (len < TAG_BYTES) {
 			return MB_ERR_CORRUPT;
 		}
-		f.vlan = get16(p) & 0x0fff; /* 0: a priority only */
+		f->vlan = get16(p) & 0x0fff; /* 0: a priority only */
 		type = get16(p + 2);
 		p += TAG_BYTES;
 		len -= TAG_BYTES;
 	}
-	err = type == TYPE_V4    ? read_v4(&f, p, len, sum)
-	      : type == TYPE_V6  ? read_v6(&f, p, len, sum)
-	      : type == TYPE_ARP ? read_arp(&f, p, len)
-				 : MB_ERR_NOT_SUPPORTED;
-	if (err == 0) {
-		*ret = f;
-	}
-	return err;
+	return type == TYPE_V4    ? read_v4(f, p, len, sum)
+	       : type == TYPE_V6  ? read_v6(f, p, len, sum)
+	       : type == TYPE_ARP ? read_arp(f, p, len)
+				  : MB_ERR_NOT_SUPPORTED;
 }
 
 /* -------------------------------------------------------------------- writing */
@@ -385,7 +420,7 @@ put_ip(uint8_t *p, const struct frame *f, uint8_t proto, size_t len, uint8_t hop
 		p[9] = proto;
 		memcpy(p + 12, f->from.ip + 12, 4);
 		memcpy(p + 16, f->to.ip + 12, 4);
-		sum_put(p + 10, (uint16_t)~sum_fold(sum_add(0, p, V4_BYTES)));
+		sum_put(p + 10, (uint16_t)~sum_fold(sum_v4(p)));
 		return p + V4_BYTES;
 	}
 	memset(p, 0, 8);
@@ -424,6 +459,93 @@ frame_udp(uint8_t *body, struct frame *f)
 		sum_put(udp + 6, sum != 0 ? sum : 0xffff);
 	}
 	return (size_t)(body - p);
+}
+
+/* Where what differs lies, from the start of a frame: */
+#define AT_IP      ETH_BYTES
+#define AT_TOTAL   (AT_IP + 2) /* and the identification */
+#define AT_FLAGS   (AT_IP + 6) /* and time to live, protocol */
+#define AT_IP_SUM  (AT_IP + 10)
+#define AT_ADDR    (AT_IP + 12) /* both */
+#define AT_UDP     (AT_IP + V4_BYTES)
+#define AT_UDP_LEN (AT_UDP + 4) /* and the sum */
+static_assert(AT_UDP + UDP_BYTES == FRAME_AGAIN_BYTES, "all heads");
+
+static uint64_t
+load64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/* The pseudo head's sum, but for the length. */
+static uint64_t
+again_pseudo(const uint8_t *p)
+{
+	return (uint64_t)load32(p + AT_ADDR) + load32(p + AT_ADDR + 4) + htobe16(PROTO_UDP);
+}
+
+bool
+frame_again(struct slice bytes, enum frame_sum sum, const uint8_t head[FRAME_AGAIN_BYTES],
+	    struct slice *ret_body)
+{
+	const uint8_t *p = bytes.p;
+	size_t total, len;
+
+	if (bytes.len < FRAME_AGAIN_BYTES || load64(p) != load64(head) ||
+	    load64(p + 8) != load64(head + 8) || load32(p + AT_FLAGS) != load32(head + AT_FLAGS) ||
+	    load64(p + AT_ADDR) != load64(head + AT_ADDR) ||
+	    load32(p + AT_UDP) != load32(head + AT_UDP)) {
+		return false;
+	}
+	total = get16(p + AT_TOTAL);
+	len = get16(p + AT_UDP_LEN);
+	if (total > bytes.len - ETH_BYTES || len < UDP_BYTES || len + V4_BYTES > total ||
+	    sum_fold(sum_v4(p + AT_IP)) != 0xffff) {
+		return false;
+	}
+	if (sum != FRAME_SUM_GOOD && sum_get(p + AT_UDP + 6) != 0 &&
+	    !udp_sum_ok(again_pseudo(p) + htobe16((uint16_t)len), p + AT_UDP, len, sum)) {
+		return false;
+	}
+	*ret_body = slice_of(p + FRAME_AGAIN_BYTES, len - UDP_BYTES);
+	return true;
+}
+
+void
+frame_udp_keep(const uint8_t *body, struct frame_again *ret)
+{
+	uint8_t *p = ret->head;
+
+	memcpy(p, body - FRAME_AGAIN_BYTES, FRAME_AGAIN_BYTES);
+	sum_put(p + AT_TOTAL, 0);
+	sum_put(p + AT_IP_SUM, 0);
+	sum_put(p + AT_UDP_LEN, 0);
+	sum_put(p + AT_UDP_LEN + 2, 0);
+	ret->ip_sum = sum_fold(sum_v4(p + AT_IP));
+	ret->udp_sum = sum_fold(again_pseudo(p));
+}
+
+size_t
+frame_udp_again(uint8_t *body, size_t len, bool sum_by_nic, const struct frame_again *again)
+{
+	uint8_t *p = body - FRAME_AGAIN_BYTES;
+	uint16_t sum, total = htobe16((uint16_t)(V4_BYTES + UDP_BYTES + len));
+	uint16_t udp_len = htobe16((uint16_t)(UDP_BYTES + len));
+
+	memcpy(p, again->head, FRAME_AGAIN_BYTES);
+	memcpy(p + AT_TOTAL, &total, sizeof(total));
+	memcpy(p + AT_UDP_LEN, &udp_len, sizeof(udp_len));
+	sum_put(p + AT_IP_SUM, (uint16_t)~sum_fold((uint64_t)again->ip_sum + total));
+	sum = sum_fold((uint64_t)again->udp_sum + udp_len);
+	if (!sum_by_nic) {
+		sum = (uint16_t)~sum_fold(sum_add(sum, p + AT_UDP, UDP_BYTES + len));
+		sum = sum != 0 ? sum : 0xffff;
+	}
+	sum_put(p + AT_UDP + 6, sum);
+	return FRAME_AGAIN_BYTES;
 }
 
 static void

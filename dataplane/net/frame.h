@@ -57,17 +57,48 @@ struct frame {
 	uint8_t l2_bytes, l3_bytes;     /* filled in by frame_udp */
 };
 
-bool frame_is_v4(const uint8_t ip[FRAME_IP_BYTES]);
+/* frame_is_v4 tells an IPv4 address, which is ::ffff:a.b.c.d. */
+static inline bool
+frame_is_v4(const uint8_t ip[FRAME_IP_BYTES])
+{
+	uint64_t high;
+	uint32_t low;
 
-/* frame_read reads a frame.
- * Returns:   0 with *ret, whose body lies in the bytes; MB_ERR_NOT_SUPPORTED for what is none of
+	memcpy(&high, ip, sizeof(high));
+	memcpy(&low, ip + 8, sizeof(low));
+	return high == 0 && low == htobe32(0xffff);
+}
+
+/* frame_read reads a frame into *f, of which each kind has what belongs to it.
+ * Returns:   0, the body lies in the bytes; MB_ERR_NOT_SUPPORTED for what is none of
  *            the above; MB_ERR_CORRUPT for what claims to be one and is not. */
-int frame_read(struct slice bytes, enum frame_sum sum, struct frame *ret);
+int frame_read(struct slice bytes, enum frame_sum sum, struct frame *f);
 
 /* frame_udp writes the heads of a UDP frame right before its body, which lies at `body`.
  * Requires:  FRAME_HEAD_MAX bytes in front of it; both addresses of one family; a body that fits.
  * Returns:   how many bytes the heads are. */
 size_t frame_udp(uint8_t *body, struct frame *f);
+
+/* What comes in bursts from one end has the same heads but for lengths, identification and sums.
+ *
+ * frame_again reads a datagram (IPv4, no tag) whose heads are otherwise those of another frame that
+ * frame_read took. Returns: whether it is one, with the body; all else is for frame_read.
+ *
+ * frame_udp_again is frame_udp for a datagram from where and to where the one went whose heads are
+ * in *again, which frame_udp_keep keeps of a frame just written (IPv4, no tag). */
+#define FRAME_AGAIN_L2    14
+#define FRAME_AGAIN_L3    20
+#define FRAME_AGAIN_BYTES (FRAME_AGAIN_L2 + FRAME_AGAIN_L3 + 8)
+
+struct frame_again {
+	uint8_t head[FRAME_AGAIN_BYTES];
+	uint32_t ip_sum, udp_sum; /* of what does not change */
+};
+
+bool frame_again(struct slice bytes, enum frame_sum sum, const uint8_t head[FRAME_AGAIN_BYTES],
+		 struct slice *ret_body);
+void frame_udp_keep(const uint8_t *body, struct frame_again *ret);
+size_t frame_udp_again(uint8_t *body, size_t len, bool sum_by_nic, const struct frame_again *again);
 
 /* frame_small writes a frame of any other kind at p.
  * Returns:   its length; 0 when it does not fit room. */

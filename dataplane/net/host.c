@@ -3,7 +3,6 @@
 
 #include "check.h"
 #include "compiler.h"
-#include "hash.h"
 #include "microburst/error.h"
 
 static const uint8_t mac_all[FRAME_MAC_BYTES] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
@@ -16,14 +15,27 @@ host_init(struct host *h, const struct host_cfg *cfg)
 	REQUIRE(cfg->vlan <= FRAME_VLAN_MAX);
 	memset(h, 0, sizeof(*h));
 	h->cfg = *cfg;
+	h->datagram_max = (uint32_t)cfg->mtu - (frame_is_v4(cfg->at.ip) ? 28 : 48);
+	h->out = (struct frame){ .kind = FRAME_UDP,
+				 .vlan = cfg->vlan,
+				 .from.port = cfg->at.port,
+				 .sum_by_nic = cfg->sum_by_nic };
+	memcpy(h->out.from.mac, cfg->mac, FRAME_MAC_BYTES);
+	memcpy(h->out.from.ip, cfg->at.ip, FRAME_IP_BYTES);
 }
 
 /* ----------------------------------------------------------------- neighbours */
 
+/* Where an address has its place. Whoever wants to can find many that share one, with any hash that
+ * has no secret; it makes him forgotten, not us wrong. */
 static struct host_neighbour *
 neighbours_of(struct host *h, const uint8_t ip[FRAME_IP_BYTES])
 {
-	return h->neighbour[hash_bytes(ip, FRAME_IP_BYTES) & (HOST_SETS - 1)];
+	uint64_t half[2];
+
+	memcpy(half, ip, sizeof(half));
+	half[0] = (half[0] ^ half[1]) * UINT64_C(0x9e3779b97f4a7c15);
+	return &h->neighbour[(half[0] >> 32 & (HOST_SETS - 1)) * HOST_WAYS];
 }
 
 static const struct host_neighbour *
@@ -42,13 +54,20 @@ neighbour_find(struct host *h, const uint8_t ip[FRAME_IP_BYTES], uint64_t now_ns
 static void
 neighbour_learn(struct host *h, const struct frame_end *end, uint64_t now_ns)
 {
-	struct host_neighbour *set = neighbours_of(h, end->ip), *n = set;
+	struct host_neighbour *set, *n = &h->neighbour[h->last];
 
+	if (likely(n->heard_ns != 0 && memcmp(n->ip, end->ip, FRAME_IP_BYTES) == 0 &&
+		   memcmp(n->mac, end->mac, FRAME_MAC_BYTES) == 0)) {
+		n->heard_ns = now_ns;
+		return;
+	}
+	n = set = neighbours_of(h, end->ip);
 	/* No address of one machine: nothing is sent there. */
 	if ((end->mac[0] & 1) != 0 || end->ip[0] == 0xff ||
 	    memcmp(end->ip, ip_none, sizeof(ip_none)) == 0) {
 		return;
 	}
+	h->in_set = h->out_set = false;
 	for (uint32_t i = 0; i < HOST_WAYS; i++) {
 		if (set[i].heard_ns != 0 && memcmp(set[i].ip, end->ip, FRAME_IP_BYTES) == 0) {
 			n = &set[i];
@@ -61,6 +80,7 @@ neighbour_learn(struct host *h, const struct frame_end *end, uint64_t now_ns)
 	memcpy(n->ip, end->ip, FRAME_IP_BYTES);
 	memcpy(n->mac, end->mac, FRAME_MAC_BYTES);
 	n->heard_ns = MAX(now_ns, (uint64_t)1);
+	h->last = (uint32_t)(n - h->neighbour);
 }
 
 /* ------------------------------------------------------------------------- in */
@@ -78,12 +98,14 @@ host_answer(struct host *h, const struct frame *asked, enum frame_kind kind, uin
 {
 	struct frame f = { .kind = kind,
 			   .vlan = asked->vlan,
-			   .to = asked->from,
-			   .body = asked->body };
+			   .to = asked->from };
 
 	memcpy(f.from.mac, h->cfg.mac, FRAME_MAC_BYTES);
 	memcpy(f.from.ip, h->cfg.at.ip, FRAME_IP_BYTES);
 	memcpy(f.target, h->cfg.at.ip, FRAME_IP_BYTES);
+	if (kind == FRAME_ECHO_TELL) {
+		f.body = asked->body;
+	}
 	if (memcmp(f.to.ip, ip_none, sizeof(ip_none)) == 0) {
 		/* Somebody tries out whether it may have our address: tell everybody. */
 		memcpy(f.to.ip, ip_all_nodes, sizeof(ip_all_nodes));
@@ -97,14 +119,29 @@ host_answer(struct host *h, const struct frame *asked, enum frame_kind kind, uin
 	return HOST_ANSWER;
 }
 
-enum host_verdict
-host_input(struct host *h, struct slice bytes, bool sum_good, uint64_t now_ns,
-	   struct wire_addr *ret_from, struct slice *ret, uint8_t *answer, size_t room,
-	   size_t *ret_answer)
+/* The next one may be of the same kind: frame_again. */
+static void
+host_remember(struct host *h, struct slice bytes, const struct frame *f)
 {
-	enum frame_sum sum = sum_good         ? FRAME_SUM_GOOD
-			     : h->cfg.partial ? FRAME_SUM_PARTIAL
-					      : FRAME_SUM_CHECK;
+	const struct host_neighbour *n = &h->neighbour[h->last];
+
+	h->in_set = f->vlan == 0 && h->cfg.vlan == 0 && frame_is_v4(f->from.ip) &&
+		    bytes.p + FRAME_AGAIN_BYTES == f->body.p &&
+		    memcmp(n->ip, f->from.ip, FRAME_IP_BYTES) == 0 &&
+		    memcmp(n->mac, f->from.mac, FRAME_MAC_BYTES) == 0;
+	if (h->in_set) {
+		memcpy(h->in_head, bytes.p, FRAME_AGAIN_BYTES);
+		memcpy(h->in_from.ip, f->from.ip, FRAME_IP_BYTES);
+		h->in_from.port = f->from.port;
+	}
+}
+
+/* A frame of any kind. */
+static noinline enum host_verdict
+host_read(struct host *h, struct slice bytes, enum frame_sum sum, uint64_t now_ns,
+	  struct wire_addr *ret_from, struct slice *ret, uint8_t *answer, size_t room,
+	  size_t *ret_answer)
+{
 	bool unicast;
 	struct frame f;
 	int err = frame_read(bytes, sum, &f);
@@ -125,6 +162,7 @@ host_input(struct host *h, struct slice bytes, bool sum_good, uint64_t now_ns,
 			memcpy(ret_from->ip, f.from.ip, FRAME_IP_BYTES);
 			ret_from->port = f.from.port;
 			*ret = f.body;
+			host_remember(h, bytes, &f);
 			return HOST_DATAGRAM;
 		}
 		break;
@@ -165,12 +203,29 @@ host_input(struct host *h, struct slice bytes, bool sum_good, uint64_t now_ns,
 	return HOST_DROP;
 }
 
+enum host_verdict
+host_input(struct host *h, struct slice bytes, bool sum_good, uint64_t now_ns,
+	   struct wire_addr *ret_from, struct slice *ret, uint8_t *answer, size_t room,
+	   size_t *ret_answer)
+{
+	enum frame_sum sum = sum_good         ? FRAME_SUM_GOOD
+			     : h->cfg.partial ? FRAME_SUM_PARTIAL
+					      : FRAME_SUM_CHECK;
+
+	if (likely(h->in_set) && likely(frame_again(bytes, sum, h->in_head, ret))) {
+		h->neighbour[h->last].heard_ns = now_ns;
+		*ret_from = h->in_from;
+		return HOST_DATAGRAM;
+	}
+	return host_read(h, bytes, sum, now_ns, ret_from, ret, answer, room, ret_answer);
+}
+
 /* ------------------------------------------------------------------------ out */
 
 size_t
 host_datagram_max(const struct host *h)
 {
-	return (size_t)h->cfg.mtu - (frame_is_v4(h->cfg.at.ip) ? 28 : 48);
+	return h->datagram_max;
 }
 
 /* Who has that address? Of IPv6 only those are asked whose address ends alike. */
@@ -201,9 +256,19 @@ host_ask(struct host *h, const uint8_t ip[FRAME_IP_BYTES], uint8_t *p, uint64_t 
 	return frame_small(p, FRAME_SMALL_MAX, &f);
 }
 
-int
-host_output(struct host *h, const struct wire_addr *to, uint8_t *body, size_t len, uint64_t now_ns,
-	    struct frame *f, size_t *ret_head, size_t *ret_ask)
+/* A datagram to where the last one went, whose neighbour is the one heard of last: they come in
+ * bursts, as those that they answer. */
+static bool
+is_again(const struct host *h, const struct wire_addr *to, size_t len, uint64_t now_ns)
+{
+	return h->out_set && len <= h->datagram_max && h->out_to.port == to->port &&
+	       memcmp(h->out_to.ip, to->ip, FRAME_IP_BYTES) == 0 &&
+	       now_ns - h->neighbour[h->last].heard_ns < HOST_EXPIRE_NS;
+}
+
+static noinline int
+host_write(struct host *h, const struct wire_addr *to, uint8_t *body, size_t len, uint64_t now_ns,
+	   struct frame *f, size_t *ret_head, size_t *ret_ask)
 {
 	const struct host_neighbour *n;
 
@@ -220,16 +285,31 @@ host_output(struct host *h, const struct wire_addr *to, uint8_t *body, size_t le
 		*ret_ask = host_ask(h, to->ip, body, now_ns);
 		return MB_ERR_NOT_FOUND;
 	}
-	*f = (struct frame){ .kind = FRAME_UDP,
-			     .vlan = h->cfg.vlan,
-			     .body = slice_of(body, len),
-			     .sum_by_nic = h->cfg.sum_by_nic };
-	memcpy(f->from.mac, h->cfg.mac, FRAME_MAC_BYTES);
-	memcpy(f->from.ip, h->cfg.at.ip, FRAME_IP_BYTES);
-	f->from.port = h->cfg.at.port;
+	*f = h->out;
+	f->body = slice_of(body, len);
 	memcpy(f->to.mac, n->mac, FRAME_MAC_BYTES);
 	memcpy(f->to.ip, to->ip, FRAME_IP_BYTES);
 	f->to.port = to->port;
 	*ret_head = frame_udp(body, f);
+	if (n == &h->neighbour[h->last] && *ret_head == FRAME_AGAIN_BYTES) {
+		frame_udp_keep(body, &h->out_again);
+		h->out_to = *to;
+		h->out_set = true;
+	}
+	return 0;
+}
+
+int
+host_output(struct host *h, const struct wire_addr *to, uint8_t *body, size_t len, uint64_t now_ns,
+	    struct frame *f, size_t *ret_head, size_t *ret_ask)
+{
+	if (unlikely(!is_again(h, to, len, now_ns))) {
+		return host_write(h, to, body, len, now_ns, f, ret_head, ret_ask);
+	}
+	*ret_ask = 0;
+	f->sum_by_nic = h->cfg.sum_by_nic;
+	f->l2_bytes = FRAME_AGAIN_L2;
+	f->l3_bytes = FRAME_AGAIN_L3;
+	*ret_head = frame_udp_again(body, len, f->sum_by_nic, &h->out_again);
 	return 0;
 }

@@ -49,8 +49,17 @@ struct host_neighbour {
 struct host {
 	struct host_cfg cfg;
 	struct host_stats stats;
+	uint32_t datagram_max;
 	uint64_t asked_ns;
-	struct host_neighbour neighbour[HOST_SETS][HOST_WAYS];
+	/* They come in bursts from one: */
+	uint32_t last;              /* the neighbour heard of last */
+	bool in_set, out_set;         /* whether what follows is there */
+	struct wire_addr in_from;     /* of the last datagram, which was its */
+	uint8_t in_head[FRAME_AGAIN_BYTES];
+	struct wire_addr out_to;      /* of the last one that went to it */
+	struct frame_again out_again;
+	struct frame out;             /* what all datagrams from here have in common */
+	struct host_neighbour neighbour[HOST_SETS * HOST_WAYS];
 };
 
 enum host_verdict { HOST_DROP = 0, HOST_DATAGRAM, HOST_ANSWER };

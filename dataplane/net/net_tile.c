@@ -8,6 +8,7 @@
 #include "net_tile.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <liburing.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -15,14 +16,16 @@
 #include "check.h"
 #include "compiler.h"
 #include "heap.h"
+#include "log.h"
 #include "microburst/error.h"
 #include "timebase.h"
 
-#define BURST       64
+#define BURST       16 /* then what was answered goes: a client begins with it meanwhile */
 #define SESSION_MAX 1024
 #define XFER_MAX    4096
 /* No futex in this kernel's io_uring: while answers are awaited, look so often. */
 #define NAP_NS      (50 * NS_PER_US)
+#define KEYS_NS     NS_PER_S /* how often the file of keys is looked at, while datagrams come */
 
 /* Linux 6.7; liburing 2.3 does not name them. */
 #define OP_FUTEX_WAIT 51
@@ -40,10 +43,13 @@ struct net_tile {
 	struct net_service service;
 	struct metrics_block metrics;
 	struct seal seal;
+	const char *keys;
+	uint64_t keys_ns; /* when the file is looked at next */
 	uint64_t now_ns, refused, forged;
 	bool started, failed, naps;
 	bool futex_out, futex_unknown;
 	_Alignas(8) uint8_t plain[WIRE_DATAGRAM_MAX];
+	uint8_t draft[WIRE_BODY_MAX]; /* of what will be sealed */
 };
 
 static void
@@ -56,6 +62,20 @@ tile_send(void *ctx, const struct wire_addr *to, const struct wire_head *h, cons
 	if (p != NULL) {
 		t->io.ops->send(t->io.io, to, seal_put(&t->seal, p, h, body));
 	}
+}
+
+/* What is not sealed is written where it is sent from. */
+static uint8_t *
+tile_draft(void *ctx, size_t len)
+{
+	struct net_tile *t = ctx;
+	uint8_t *p;
+
+	if (t->seal.cnt > 0) {
+		return t->draft;
+	}
+	p = t->io.ops->room(t->io.io, WIRE_HEAD_BYTES + len);
+	return p != NULL ? p + WIRE_HEAD_BYTES : NULL;
 }
 
 static void *
@@ -90,7 +110,8 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 				     .xfer_max = XFER_MAX,
 				     .client_bytes = cfg->memory_bytes / 2,
 				     .datagram = (uint16_t)cfg->io.ops->datagram_max(cfg->io.io) };
-	struct flow_serve_ops ops = { tile_send, tile_alloc, tile_free, tile_request, t };
+	struct flow_serve_ops ops = { tile_send,    tile_alloc, tile_free,
+				      tile_request, tile_draft, t };
 	int err = MB_ERR_NO_MEMORY;
 
 	if (t == NULL) {
@@ -100,11 +121,12 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 	t->service = cfg->service;
 	if (cfg->seal != NULL) {
 		t->seal = *cfg->seal;
+		t->keys = cfg->keys;
 		fc.datagram =
 			MAX((uint16_t)(fc.datagram - SEAL_BYTES), (uint16_t)WIRE_DATAGRAM_MIN);
 	}
 	t->memory_bytes = cfg->memory_bytes;
-	metrics_init(&t->metrics, METRICS_OWNER_net, 0);
+	metrics_init(&t->metrics, METRICS_OWNER_net, cfg->idx);
 	memcpy(fc.secret, cfg->secret, sizeof(fc.secret));
 	t->memory = mmap(NULL, t->memory_bytes, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -144,6 +166,12 @@ net_tile_lcore(struct net_tile *t, struct lcore *lcore)
 	t->lcore = lcore;
 }
 
+struct lcore *
+net_tile_runs_on(const struct net_tile *t)
+{
+	return t->lcore;
+}
+
 struct wire_addr
 net_tile_local(const struct net_tile *t)
 {
@@ -162,12 +190,6 @@ net_tile_metrics(struct net_tile *t)
 	return &t->metrics;
 }
 
-size_t
-net_tile_width(struct net_tile *t, struct flow_ref ref)
-{
-	return flow_serve_width(t->serve, ref);
-}
-
 uint8_t *
 net_tile_room(struct net_tile *t, struct flow_ref ref, size_t len)
 {
@@ -177,7 +199,19 @@ net_tile_room(struct net_tile *t, struct flow_ref ref, size_t len)
 void
 net_tile_reply(struct net_tile *t, struct flow_ref ref, uint8_t *p, size_t len)
 {
-	flow_serve_reply(t->serve, ref, p, len, timebase_now_ns(timebase_real()));
+	flow_serve_reply(t->serve, ref, p, len, t->now_ns);
+}
+
+uint8_t *
+net_tile_draft(struct net_tile *t, struct flow_ref ref, size_t *ret_max)
+{
+	return flow_serve_draft(t->serve, ref, ret_max);
+}
+
+void
+net_tile_draft_send(struct net_tile *t, struct flow_ref ref, const uint8_t *p, size_t len)
+{
+	flow_serve_draft_send(t->serve, ref, p, len, t->now_ns);
 }
 
 void
@@ -267,6 +301,25 @@ net_tile_poll(void *ctx, uint64_t now_ns)
 }
 
 static void
+tile_keys(struct net_tile *t, uint64_t now_ns)
+{
+	int n;
+
+	if (t->keys == NULL || now_ns < t->keys_ns) {
+		return;
+	}
+	t->keys_ns = now_ns + KEYS_NS;
+	n = seal_renew(&t->seal, t->keys);
+	if (n > 0) {
+		log_at(LOG_NOTICE, "net: %s was read again: %" PRIu32 " keys", t->keys,
+		       t->seal.cnt);
+	} else if (n < 0) {
+		log_at(LOG_WARN, "net: %s changed and cannot be used, the keys stay: %s", t->keys,
+		       mb_err_text(n));
+	}
+}
+
+static void
 net_tile_housekeeping(void *ctx, uint64_t now_ns)
 {
 	struct net_tile *t = ctx;
@@ -276,6 +329,7 @@ net_tile_housekeeping(void *ctx, uint64_t now_ns)
 	if (!t->started) {
 		return;
 	}
+	tile_keys(t, now_ns);
 	flow_serve_poll(t->serve, now_ns);
 	t->io.ops->flush(t->io.io);
 	s = t->io.ops->stats(t->io.io);
@@ -286,6 +340,7 @@ net_tile_housekeeping(void *ctx, uint64_t now_ns)
 	metrics_set(&t->metrics, METRIC_net_datagram_forged, t->forged);
 	metrics_set(&t->metrics, METRIC_net_frame_other, s.rx_other);
 	metrics_set(&t->metrics, METRIC_net_frame_missed, s.rx_missed);
+	metrics_set(&t->metrics, METRIC_net_frame_passed, s.passed);
 	metrics_set(&t->metrics, METRIC_net_link_up, s.up);
 	metrics_set(&t->metrics, METRIC_net_request_taken, f->request);
 	metrics_set(&t->metrics, METRIC_net_request_repeated, f->again);

@@ -38,10 +38,12 @@ struct net_service {
 };
 
 struct net_tile_cfg {
+	uint32_t idx;
 	const struct seal *seal; /* copied; NULL: nothing is sealed */
+	const char *keys;        /* the file it is from, which stays: read again when it changes */
 	struct net_io io;        /* open; the tile closes it with itself */
 	uint64_t memory_bytes;   /* for messages that are on their way, or kept for their clients */
-	uint8_t secret[32];      /* flow_serve_cfg */
+	uint8_t secret[FLOW_SECRET_BYTES]; /* flow_serve_cfg */
 	struct net_service service;
 };
 
@@ -52,15 +54,17 @@ void net_tile_destroy(struct net_tile *t);
 
 /* net_tile_lcore tells which lcore the tile was added to; before that lcore runs. */
 void net_tile_lcore(struct net_tile *t, struct lcore *lcore);
+struct lcore *net_tile_runs_on(const struct net_tile *t);
 
 struct wire_addr net_tile_local(const struct net_tile *t);
 const char *net_tile_text(const struct net_tile *t);
 struct metrics_block *net_tile_metrics(struct net_tile *t);
 
-/* For the service: as flow_serve_room, _reply, _refuse, _width. */
-size_t net_tile_width(struct net_tile *t, struct flow_ref ref);
+/* For the service: as flow_serve_room, _reply, _draft, _refuse. */
 uint8_t *net_tile_room(struct net_tile *t, struct flow_ref ref, size_t len);
 void net_tile_reply(struct net_tile *t, struct flow_ref ref, uint8_t *p, size_t len);
+uint8_t *net_tile_draft(struct net_tile *t, struct flow_ref ref, size_t *ret_max);
+void net_tile_draft_send(struct net_tile *t, struct flow_ref ref, const uint8_t *p, size_t len);
 void net_tile_refuse(struct net_tile *t, struct flow_ref ref, int err);
 
 extern const struct tile_ops net_tile_ops;

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "compiler.h"
+#include "hash.h"
 #include "microburst/error.h"
 
 #define KEY_AT    3 /* in a head: the number of the key */
@@ -84,6 +86,16 @@ seal_read(struct seal *s, struct slice text, uint32_t *ret_line)
 	return s->cnt > 0 ? 0 : MB_ERR_CONFIG;
 }
 
+/* What differs when a file is written or replaced; 0: there is none. */
+static uint64_t
+file_tag(const struct stat *st)
+{
+	const uint64_t what[] = { (uint64_t)st->st_ino, (uint64_t)st->st_size,
+				  (uint64_t)st->st_ctim.tv_sec, (uint64_t)st->st_ctim.tv_nsec };
+
+	return hash_bytes(what, sizeof(what));
+}
+
 int
 seal_open(struct seal *s, const char *path, bool server)
 {
@@ -102,6 +114,7 @@ seal_open(struct seal *s, const char *path, bool server)
 	} else if (fstat(fd, &st) != 0 || (st.st_mode & 077) != 0) {
 		err = MB_ERR_DENIED;
 	} else {
+		s->file = file_tag(&st);
 		n = read(fd, text, sizeof(text));
 		err = n < 0                        ? MB_ERR_IO
 		      : n == (ssize_t)sizeof(text) ? MB_ERR_CONFIG
@@ -115,6 +128,27 @@ seal_open(struct seal *s, const char *path, bool server)
 	return err;
 }
 
+int
+seal_renew(struct seal *s, const char *path)
+{
+	struct stat st;
+	struct seal fresh;
+	uint64_t file = stat(path, &st) == 0 ? file_tag(&st) : 0;
+	int err;
+
+	if (file == s->file) {
+		return 0;
+	}
+	err = seal_open(&fresh, path, s->server);
+	if (err == 0) {
+		*s = fresh;
+		err = 1;
+	}
+	s->file = file;
+	sodium_memzero(&fresh, sizeof(fresh));
+	return err;
+}
+
 /* ------------------------------------------------------------------ datagrams */
 
 /* What the tag covers beside the body: the head, and who made it. */
@@ -125,19 +159,12 @@ ad_write(uint8_t ad[AD_BYTES], const uint8_t *head, bool by_server)
 	ad[WIRE_HEAD_BYTES] = by_server;
 }
 
-size_t
-seal_put(struct seal *s, uint8_t *p, const struct wire_head *h, const uint8_t *body)
+static noinline size_t
+sealed_put(struct seal *s, uint8_t *p, const struct wire_head *h, const uint8_t *body)
 {
 	uint8_t ad[AD_BYTES];
 	uint8_t *tail = p + WIRE_HEAD_BYTES + h->len;
 
-	wire_write(p, h);
-	if (s->cnt == 0) {
-		if (h->len > 0) {
-			memcpy(p + WIRE_HEAD_BYTES, body, h->len);
-		}
-		return WIRE_HEAD_BYTES + (size_t)h->len;
-	}
 	p[KEY_AT] = s->key[0].number;
 	s->nonce[2]++;
 	memcpy(tail, s->nonce, SEAL_NONCE_BYTES);
@@ -147,6 +174,19 @@ seal_put(struct seal *s, uint8_t *p, const struct wire_head *h, const uint8_t *b
 							    h->len, ad, sizeof(ad), NULL, tail,
 							    s->key[0].key);
 	return WIRE_HEAD_BYTES + (size_t)h->len + SEAL_BYTES;
+}
+
+size_t
+seal_put(struct seal *s, uint8_t *p, const struct wire_head *h, const uint8_t *body)
+{
+	wire_write(p, h);
+	if (unlikely(s->cnt > 0)) {
+		return sealed_put(s, p, h, body);
+	}
+	if (h->len > 0 && body != p + WIRE_HEAD_BYTES) {
+		memcpy(p + WIRE_HEAD_BYTES, body, h->len);
+	}
+	return WIRE_HEAD_BYTES + (size_t)h->len;
 }
 
 static const struct seal_key *
@@ -160,18 +200,15 @@ key_find(const struct seal *s, uint8_t number)
 	return NULL;
 }
 
-int
-seal_take(const struct seal *s, struct slice datagram, uint8_t *plain, struct wire_head *ret_head,
-	  struct slice *ret_body)
+static noinline int
+sealed_take(const struct seal *s, struct slice datagram, uint8_t *plain, struct wire_head *ret_head,
+	    struct slice *ret_body)
 {
 	const struct seal_key *key;
 	const uint8_t *body, *tail;
 	uint8_t ad[AD_BYTES];
 	size_t len;
 
-	if (s->cnt == 0) {
-		return wire_read(datagram, ret_head, ret_body);
-	}
 	if (datagram.len < WIRE_HEAD_BYTES + SEAL_BYTES || datagram.len > WIRE_DATAGRAM_MAX) {
 		return MB_ERR_DENIED;
 	}
@@ -191,4 +228,12 @@ seal_take(const struct seal *s, struct slice datagram, uint8_t *plain, struct wi
 	memcpy(plain, datagram.p, WIRE_HEAD_BYTES);
 	plain[KEY_AT] = 0;
 	return wire_read(slice_of(plain, WIRE_HEAD_BYTES + len), ret_head, ret_body);
+}
+
+int
+seal_take(const struct seal *s, struct slice datagram, uint8_t *plain, struct wire_head *ret_head,
+	  struct slice *ret_body)
+{
+	return unlikely(s->cnt > 0) ? sealed_take(s, datagram, plain, ret_head, ret_body)
+				    : wire_read(datagram, ret_head, ret_body);
 }

@@ -14,7 +14,8 @@
  * times, and the head.
  *
  * Rotation: the first key of the file seals, all of them open. Append the new one everywhere, then
- * move it to the front everywhere, then take the old one out; each step starts the ends again.
+ * move it to the front everywhere, then take the old one out. A node reads its file again when that
+ * changes (seal_renew); clients read theirs when they start.
  *
  * The file: lines of a number and 64 hexadecimal digits; empty ones and those that begin with #
  * are skipped. Errors: negative mb_err. Owner: one thread.
@@ -38,6 +39,7 @@ struct seal {
 	uint32_t cnt; /* 0: nothing is sealed */
 	bool server;
 	uint64_t nonce[3];
+	uint64_t file; /* which one it was: differs when that changes */
 	struct seal_key key[SEAL_KEYS_MAX];
 };
 
@@ -48,8 +50,14 @@ int seal_read(struct seal *s, struct slice text, uint32_t *ret_line);
  * it cannot be read, or when others than its owner may; MB_ERR_CONFIG; MB_ERR_IO. */
 int seal_open(struct seal *s, const char *path, bool server);
 
+/* seal_renew reads the file again if it is another one than it was, or has changed. Returns: 1 when
+ * it was read; 0 when it is the same; else as seal_open, and the keys are what they were: once for
+ * each change. */
+int seal_renew(struct seal *s, const char *path);
+
 /* seal_put makes a datagram of a head and its body: WIRE_HEAD_BYTES + h->len at p, and SEAL_BYTES
- * more if there are keys. The body may not lie in p. Returns: its length. */
+ * more if there are keys. The body may not lie in p, but without keys it may lie where it belongs.
+ * Returns: its length. */
 size_t seal_put(struct seal *s, uint8_t *p, const struct wire_head *h, const uint8_t *body);
 
 /* seal_take reads a datagram. plain: WIRE_DATAGRAM_MAX bytes, 8-aligned, for what was encrypted.

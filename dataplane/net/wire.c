@@ -4,52 +4,19 @@
 #include "check.h"
 #include "microburst/error.h"
 
-static void
-put16(uint8_t *p, uint16_t v)
+/* From this machine's order of bytes to the wire's, and back. */
+static struct wire_head
+turned(struct wire_head h)
 {
-	v = htole16(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static void
-put32(uint8_t *p, uint32_t v)
-{
-	v = htole32(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static void
-put64(uint8_t *p, uint64_t v)
-{
-	v = htole64(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static uint16_t
-get16(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le16toh(v);
-}
-
-static uint32_t
-get32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le32toh(v);
-}
-
-static uint64_t
-get64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le64toh(v);
+	h.len = htole16(h.len);
+	h.mss = htole16(h.mss);
+	h.session = htole64(h.session);
+	h.id = htole64(h.id);
+	h.client = htole32(h.client);
+	h.off = htole32(h.off);
+	h.total = htole32(h.total);
+	h.word = htole32(h.word);
+	return h;
 }
 
 /* A piece of a message lies inside it, and begins where a segment begins. Only the last may be
@@ -81,7 +48,7 @@ head_ok(const struct wire_head *h)
 	case WIRE_HELLO:
 		return h->len >= WIRE_WELCOME_BODY;
 	case WIRE_WELCOME:
-		return h->len >= WIRE_WELCOME_BODY && h->word > 0;
+		return h->len >= WIRE_WELCOME_BODY && h->mss == h->len && h->word > 0;
 	case WIRE_REQUEST:
 	case WIRE_REPLY:
 		return h->id != 0 && piece_ok(h);
@@ -101,18 +68,10 @@ head_ok(const struct wire_head *h)
 void
 wire_put(uint8_t p[WIRE_HEAD_BYTES], const struct wire_head *h)
 {
-	p[0] = WIRE_PROTO;
-	p[1] = h->kind;
-	p[2] = h->flags;
-	p[3] = h->key;
-	put16(p + 4, h->len);
-	put16(p + 6, h->mss);
-	put64(p + 8, h->session);
-	put64(p + 16, h->id);
-	put32(p + 24, h->client);
-	put32(p + 28, h->off);
-	put32(p + 32, h->total);
-	put32(p + 36, h->word);
+	struct wire_head w = turned(*h);
+
+	w.proto = WIRE_PROTO;
+	memcpy(p, &w, sizeof(w));
 }
 
 void
@@ -126,30 +85,20 @@ wire_write(uint8_t p[WIRE_HEAD_BYTES], const struct wire_head *h)
 int
 wire_read(struct slice datagram, struct wire_head *ret, struct slice *ret_body)
 {
-	const uint8_t *p = datagram.p;
 	struct wire_head h;
 
 	if (datagram.len < WIRE_HEAD_BYTES || datagram.len > WIRE_DATAGRAM_MAX) {
 		return MB_ERR_CORRUPT;
 	}
-	if (p[0] != WIRE_PROTO) {
+	memcpy(&h, datagram.p, sizeof(h));
+	h = turned(h);
+	if (h.proto != WIRE_PROTO) {
 		return MB_ERR_VERSION;
 	}
-	h = (struct wire_head){ .kind = p[1],
-				.flags = p[2],
-				.key = p[3],
-				.len = get16(p + 4),
-				.mss = get16(p + 6),
-				.session = get64(p + 8),
-				.id = get64(p + 16),
-				.client = get32(p + 24),
-				.off = get32(p + 28),
-				.total = get32(p + 32),
-				.word = get32(p + 36) };
 	if (h.len != datagram.len - WIRE_HEAD_BYTES || !head_ok(&h)) {
 		return MB_ERR_CORRUPT;
 	}
 	*ret = h;
-	*ret_body = slice_of(p + WIRE_HEAD_BYTES, h.len);
+	*ret_body = slice_of(datagram.p + WIRE_HEAD_BYTES, h.len);
 	return 0;
 }

@@ -25,6 +25,7 @@
 #ifndef MB_WIRE_H
 #define MB_WIRE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -44,7 +45,7 @@ enum wire_kind {
 	/* client -> server: may I? The body is padding, so that the path's width is found out, and
 	 * so that an answer is never longer than its question. */
 	WIRE_HELLO = 1,
-	/* server -> client: session; word: how many requests may be open; mss as asked */
+	/* server -> client: session; word: how many requests may be open; mss: how long this is */
 	WIRE_WELCOME,
 	WIRE_REQUEST, /* client -> server: a piece; word: requests up to here are done with (u32) */
 	WIRE_REPLY,   /* server -> client: a piece */
@@ -65,7 +66,9 @@ enum wire_flag {
 	WIRE_F_ALL = 7,
 };
 
+/* In memory as on the wire, but for the order of bytes on big machines. */
 struct wire_head {
+	uint8_t proto; /* wire_write's and wire_read's */
 	uint8_t kind;
 	uint8_t flags;
 	uint8_t key;
@@ -78,6 +81,8 @@ struct wire_head {
 	uint32_t total;
 	uint32_t word;
 };
+
+static_assert(sizeof(struct wire_head) == WIRE_HEAD_BYTES, "as on the wire");
 
 /* Where a datagram comes from or goes to: IPv6, or IPv4 mapped into it. Port in host order. */
 struct wire_addr {

@@ -22,7 +22,8 @@ enum desc_kind {
 
 	/* domain: life of processes, payloads (this folder, control/ctl) */
 	DESC_OPEN_REQ = 1, /* process -> ctl: a = executor's index; please open a direct channel */
-	DESC_OPEN,         /* ctl -> executor: a = port at the receiver, open{} = the peer */
+	DESC_OPEN,         /* ctl -> executor: a = port at the receiver, open{} = the peer, b = 1 +
+			    * the lcore that it sleeps in, of a tile of the daemon (inner.h); 0 */
 	DESC_OPEN_ACK,     /* executor -> ctl: a = its port, err says whether it attached */
 	DESC_OPENED,       /* ctl -> process: a = port at the receiver, open{} = the peer */
 	DESC_CLOSE,        /* process -> ctl: a = its port, err = why; ctl -> peer: the same */

@@ -2,12 +2,10 @@
 /* domain - entering, asking, leaving; domain_poll.c has what happens in between */
 #include "domain.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -235,20 +233,9 @@ int
 domain_enter(struct domain **ret, const char *path, const char *program,
 	     const struct domain_events *ev)
 {
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	int sock;
-	int err = domain_sock_path(path, sa.sun_path, sizeof(sa.sun_path));
+	int sock, err = domain_sock_connect(path, 0, &sock);
 
 	if (err != 0) {
-		return err;
-	}
-	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (sock < 0) {
-		return MB_ERR_NO_MEMORY;
-	}
-	if (connect(sock, (struct sockaddr *)&sa, sizeof(sa)) != 0) {
-		err = errno == EACCES || errno == EPERM ? MB_ERR_DENIED : MB_ERR_NO_NODE;
-		close(sock);
 		return err;
 	}
 	return domain_enter_fd(ret, sock, program, ev);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -154,17 +155,27 @@ domain_sock_recv(int sock, int timeout_ms, struct domain_msg *ret, char *text, i
 	return 0;
 }
 
+/* The socket that somebody named; NULL: nobody did. */
+static const char *
+sock_named(const char *given)
+{
+	const char *env = getenv("MICROBURST_SOCKET");
+
+	if (given != NULL && given[0] != '\0') {
+		return given;
+	}
+	return env != NULL && env[0] != '\0' ? env : NULL;
+}
+
 int
 domain_sock_path(const char *given, char *ret, size_t bytes)
 {
 	const char *dir = getenv("XDG_RUNTIME_DIR");
-	const char *env = getenv("MICROBURST_SOCKET");
+	const char *named = sock_named(given);
 	int n;
 
-	if (given != NULL && given[0] != '\0') {
-		n = snprintf(ret, bytes, "%s", given);
-	} else if (env != NULL && env[0] != '\0') {
-		n = snprintf(ret, bytes, "%s", env);
+	if (named != NULL) {
+		n = snprintf(ret, bytes, "%s", named);
 	} else if (geteuid() == 0) {
 		n = snprintf(ret, bytes, "/run/microburst/microburst.sock");
 	} else if (dir != NULL && dir[0] == '/') {
@@ -173,4 +184,40 @@ domain_sock_path(const char *given, char *ret, size_t bytes)
 		n = snprintf(ret, bytes, "/tmp/microburst-%u.sock", (unsigned)geteuid());
 	}
 	return n < 0 || (size_t)n >= bytes ? MB_ERR_TOO_LARGE : 0;
+}
+
+/* Where everybody may make a socket of that name, who listens there may be anybody. */
+static bool
+sock_is_own(int sock)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	return getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 &&
+	       (cred.uid == 0 || cred.uid == geteuid());
+}
+
+int
+domain_sock_connect(const char *given, int flags, int *ret)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int err = domain_sock_path(given, sa.sun_path, sizeof(sa.sun_path));
+	int sock = err == 0 ? socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0) : -1;
+
+	if (sock < 0) {
+		return err != 0 ? err : MB_ERR_NO_MEMORY;
+	}
+	if (connect(sock, (struct sockaddr *)&sa, sizeof(sa)) != 0) {
+		err = errno == EACCES || errno == EPERM ? MB_ERR_DENIED
+		      : errno == EAGAIN                 ? MB_ERR_BUSY
+							: MB_ERR_NO_NODE;
+	} else if (sock_named(given) == NULL && !sock_is_own(sock)) {
+		err = MB_ERR_DENIED;
+	}
+	if (err != 0) {
+		close(sock);
+		return err;
+	}
+	*ret = sock;
+	return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "timebase.h"
 
 /* ------------------------------------------------- payloads above PAYLOAD_SLAB_MAX */
 
@@ -62,7 +63,7 @@ inner_create(struct inner *in, const struct inner_cfg *cfg)
 	if (err != 0) {
 		return err;
 	}
-	for (uint32_t t = PORT_SCHED; t < in->port_cnt; t++) {
+	for (uint32_t t = PORT_CTL; t < in->port_cnt; t++) {
 		channel_init(&in->ch[t], &in->cfg.own, t, cfg->daemon,
 			     region_daemon_port(t, cfg->proc), &cfg->hints->tile[t], cfg->proc,
 			     cfg->tile_fd[t]);
@@ -106,6 +107,123 @@ inner_recv(struct inner *in, uint32_t port, struct desc *ret)
 	}
 	REQUIRE(n >= 0); /* the other end is ours too */
 	return n;
+}
+
+/* -------------------------------------------------------- direct channels with executors */
+
+#define ASK_AGAIN_NS (100 * NS_PER_MS)
+
+static uint64_t
+direct_bit(uint32_t port)
+{
+	return UINT64_C(1) << (port - PORT_DIRECT_FIRST);
+}
+static_assert(PORT_CNT - PORT_DIRECT_FIRST <= 64, "a bit a direct port");
+
+void
+inner_open(struct inner *in, uint16_t exec, uint64_t now_ns)
+{
+	struct desc m = { .kind = DESC_OPEN_REQ, .a = exec };
+
+	if (in->port_of[exec] == 0 &&
+	    (in->asked_ns[exec] == 0 || now_ns - in->asked_ns[exec] >= ASK_AGAIN_NS) &&
+	    inner_send(in, PORT_CTL, &m) == 0) {
+		in->asked_ns[exec] = now_ns;
+	}
+}
+
+struct channel *
+inner_channel(struct inner *in, uint16_t exec)
+{
+	uint8_t port = in->port_of[exec];
+
+	return port != 0 && in->ch[port].err == 0 ? &in->ch[port] : NULL;
+}
+
+int
+inner_put(struct inner *in, struct channel *ch, const struct desc *d)
+{
+	int err = channel_put(ch, d);
+
+	if (err == 0) {
+		in->unflushed |= direct_bit(ch->port);
+	}
+	return err;
+}
+
+bool
+inner_flush(struct inner *in)
+{
+	bool any = in->unflushed != 0;
+
+	for (; in->unflushed != 0; in->unflushed &= in->unflushed - 1) {
+		channel_flush(&in->ch[PORT_DIRECT_FIRST + __builtin_ctzll(in->unflushed)]);
+	}
+	return any;
+}
+
+int
+inner_direct_recv(struct inner *in, struct channel *ch, struct desc *ret)
+{
+	int n;
+
+	/* As many as a queue holds: its sender may be as fast as we are. */
+	for (uint32_t i = 0; i < CHANNEL_DEPTH; i++) {
+		n = channel_recv(ch, ret);
+		if (n != 1 || ret->kind != DESC_RELEASE) {
+			return n;
+		}
+		ret->a = ch->proc; /* whose hold it is, whatever it says */
+		inner_on_release(in, ret);
+	}
+	return 0;
+}
+
+/* ctl has paired an executor's port with ours, and the executor made its end. */
+static int
+direct_make(struct inner *in, const struct desc *m)
+{
+	struct channel *ch = &in->ch[m->a];
+	struct peer *peer;
+	int err = peer_attach(in->cfg.peers, m->open.proc, m->open.inc, &peer);
+
+	if (err != 0) {
+		return err;
+	}
+	channel_init(ch, &in->cfg.own, m->a, &peer->region, m->open.port,
+		     &in->cfg.hints->proc[m->open.proc], m->open.port, -1);
+	ch->proc = m->open.proc;
+	ch->inc = m->open.inc;
+	in->port_of[ch->proc] = (uint8_t)m->a;
+	in->direct |= direct_bit(m->a);
+	return 0;
+}
+
+int
+inner_ctl(struct inner *in, struct desc *ret)
+{
+	while (inner_recv(in, PORT_CTL, ret) == 1) {
+		if (ret->kind == DESC_OPENED && ret->err == 0) {
+			ret->err = (int16_t)direct_make(in, ret);
+			if (ret->err != 0) { /* it died meanwhile, which is told next */
+				return 1;
+			}
+		} else if (ret->kind == DESC_DEAD ||
+			   (ret->kind == DESC_CLOSE && in->ch[ret->a].rx_slots != NULL)) {
+			return 1;
+		}
+	}
+	return 0;
+}
+
+void
+inner_close(struct inner *in, struct channel *ch, int err, struct desc *ret)
+{
+	*ret = (struct desc){ .kind = DESC_CLOSE, .a = ch->port, .err = (int16_t)err };
+	in->direct &= ~direct_bit(ch->port);
+	in->unflushed &= ~direct_bit(ch->port);
+	in->port_of[ch->proc] = 0;
+	channel_clear(ch);
 }
 
 void

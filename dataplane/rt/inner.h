@@ -8,8 +8,10 @@
  *
  *   - it is here from before the first lcore runs, and goes with the node;
  *   - it sleeps in its lcore's io_uring: producers ring that lcore's eventfd, not a futex;
- *   - it asks ctl for nothing: other processes' memory it sees through the node's own table of
- *     peers, and as a tile of ctl's list (tile_msg.h) it says when it let go of a dead one's;
+ *   - other processes' memory it sees through the node's own table of peers, and as a tile of
+ *     ctl's list (tile_msg.h) it says when it let go of a dead one's. So what it hears from ctl on
+ *     its port is about direct channels only: that one is open, that it is to be closed, that the
+ *     process at its other end died;
  *   - payloads above PAYLOAD_SLAB_MAX lie in memory that only the daemon's tiles can see: they may
  *     be values for the cache, not arguments of a call.
  *
@@ -46,8 +48,12 @@ struct inner {
 	struct inner_cfg cfg;
 	struct payload_pool *pool;
 	uint32_t port_cnt;
-	struct channel ch[TILE_PORT_CNT]; /* from PORT_SCHED on */
-	uint64_t seq;                     /* of calls */
+	struct channel ch[PORT_CNT];        /* those of tiles, then the direct ones */
+	uint8_t port_of[PROC_CLIENT_FIRST]; /* the direct channel with an executor; 0: none */
+	uint64_t direct;                    /* a bit for each direct port that is open */
+	uint64_t unflushed;                 /* of them, those with something put and not shown */
+	uint64_t asked_ns[PROC_CLIENT_FIRST];
+	uint64_t seq; /* of calls */
 	uint32_t seg_seq;
 	size_t seg_bytes;
 };
@@ -67,6 +73,28 @@ inner_send(struct inner *in, uint32_t port, const struct desc *d)
 /* inner_recv takes the next message of a port. RELEASE is handled inside.
  * Returns: 1 with *ret; 0. */
 int inner_recv(struct inner *in, uint32_t port, struct desc *ret);
+
+/* ---- direct channels with executors */
+
+/* inner_open asks for a direct channel with an executor. Harmless while one is open, or was asked
+ * for a moment ago. */
+void inner_open(struct inner *in, uint16_t exec, uint64_t now_ns);
+/* inner_channel is the open channel with an executor; NULL: there is none. */
+struct channel *inner_channel(struct inner *in, uint16_t exec);
+/* inner_put puts a message into a direct channel; inner_flush shows all that was put, and rings
+ * each executor once. Returns: as channel_put. */
+int inner_put(struct inner *in, struct channel *ch, const struct desc *d);
+bool inner_flush(struct inner *in);
+/* inner_direct_recv takes the next message of an executor. Returns: 1 with *ret; 0;
+ * MB_ERR_PEER_CORRUPT: close it. */
+int inner_direct_recv(struct inner *in, struct channel *ch, struct desc *ret);
+/* inner_ctl takes the next message of ctl that the owner acts on: CLOSE, a = port of an open
+ * channel; DEAD. It takes what is left in that channel, closes it (inner_close) and, of a death,
+ * sends DEAD_ACK. OPENED with an error: the channel could not be made; it sends CLOSE for that
+ * port. Returns: 1 with *ret; 0. */
+int inner_ctl(struct inner *in, struct desc *ret);
+/* inner_close clears our end; *ret is what ctl is to be sent then. */
+void inner_close(struct inner *in, struct channel *ch, int err, struct desc *ret);
 
 /* inner_arm is for tile_ops.arm. */
 void inner_arm(struct inner *in, bool up);

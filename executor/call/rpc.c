@@ -5,6 +5,15 @@
 #include "compiler.h"
 #include "microburst/error.h"
 
+/* A request's head as it lies there. */
+struct head {
+	uint8_t op, how;
+	uint16_t name_len;
+	uint32_t payload_len;
+	uint64_t deadline_ns, n, call;
+};
+static_assert(sizeof(struct head) == RPC_REQUEST_HEAD, "no holes");
+
 static size_t
 request_payload_at(size_t name_len)
 {
@@ -58,26 +67,27 @@ rpc_reply_write(uint8_t *p, const struct rpc_reply *r)
 int
 rpc_request_read(struct slice bytes, struct rpc_request *ret)
 {
-	struct rbuf b = rbuf_of(bytes);
 	struct rpc_request r;
-	uint16_t name_len;
-	uint32_t payload_len;
+	struct head h;
 
-	r.op = rbuf_u8(&b);
-	r.level = rbuf_u8(&b);
-	r.ack = r.level >> 4;
-	r.level &= 0xf;
-	name_len = rbuf_u16(&b);
-	payload_len = rbuf_u32(&b);
-	r.deadline_ns = rbuf_u64(&b);
-	r.n = (int64_t)rbuf_u64(&b);
-	r.call = rbuf_u64(&b);
-	if (b.bad || r.op == 0 || r.op >= RPC_OP_CNT || name_len > RPC_NAME_MAX ||
-	    bytes.len != rpc_request_bytes(name_len, payload_len)) {
+	if (bytes.len < sizeof(h)) {
 		return MB_ERR_CORRUPT;
 	}
-	r.name = slice_of(bytes.p + RPC_REQUEST_HEAD, name_len);
-	r.payload = slice_of(bytes.p + request_payload_at(name_len), payload_len);
+	memcpy(&h, bytes.p, sizeof(h));
+	h.name_len = le16toh(h.name_len);
+	h.payload_len = le32toh(h.payload_len);
+	r.op = h.op;
+	r.level = h.how & 0xf;
+	r.ack = h.how >> 4;
+	r.deadline_ns = le64toh(h.deadline_ns);
+	r.n = (int64_t)le64toh(h.n);
+	r.call = le64toh(h.call);
+	if (r.op == 0 || r.op >= RPC_OP_CNT || h.name_len > RPC_NAME_MAX ||
+	    bytes.len != rpc_request_bytes(h.name_len, h.payload_len)) {
+		return MB_ERR_CORRUPT;
+	}
+	r.name = slice_of(bytes.p + RPC_REQUEST_HEAD, h.name_len);
+	r.payload = slice_of(bytes.p + request_payload_at(h.name_len), h.payload_len);
 	*ret = r;
 	return 0;
 }

@@ -59,7 +59,7 @@ enum rpc_op {
 	RPC_KEYS, /* payload: a prefix. Answer: items */
 	/* payload: items: JSON, then files that go with it. Answer: JSON, of an error too */
 	RPC_ADMIN,
-	RPC_HELLO,  /* nothing. Answer: n, the node's number */
+	RPC_HELLO,  /* nothing. Answer: n, the node's number; payload: its tiles (ways.h) */
 	RPC_FUTURE, /* n: a request id. Answer: that request's results, when they are there */
 	RPC_OP_CNT,
 };

@@ -159,6 +159,10 @@ kvs_drop_look(struct kvs_drops *ds, const struct kvs_key *key, struct slice delt
 static void
 key_remove(struct kvs_drops *ds, struct kvs_key *key)
 {
+	if (ds->redo_key == key && ds->redo.value != NULL) {
+		REQUIRE(!ds->redo_asked); /* it is dying */
+		kvs_redo_end(&ds->redo, ds->shard);
+	}
 	if (ds->cursor == key) {
 		ds->cursor = kvs_shard_next(ds->shard, key);
 	}
@@ -282,11 +286,87 @@ kvs_drop_answered(struct kvs_drops *ds, uint32_t listener, const struct desc *d,
 	}
 }
 
+/* Looks through a live key's large value, if that is worth it. */
+static void
+visit_large(struct kvs_drops *ds, struct kvs_key *key, struct kvs_value *value)
+{
+	if (!kvs_redo_worth(value)) {
+		value->settled = 1;
+	} else if (ds->redo.value != NULL) {
+		ds->later = true;
+	} else {
+		kvs_redo_begin(&ds->redo, ds->shard, key, slice_of(NULL, 0), true);
+		ds->redo_key = key;
+		ds->redo_asked = false;
+	}
+}
+
+/* As primary: the settled value of a key is made. If the key has the same value still, all others
+ * are asked. */
+static void
+redo_ask(struct kvs_drops *ds, const struct kvs_value *of, struct kvs_value *settled,
+	 uint64_t now_ns)
+{
+	struct kvs_key *key = ds->redo_key;
+	uint64_t listeners;
+
+	if (kvs_at(ds->shard->base, key->value) == (const void *)of && !key->changing &&
+	    !key->dying && ds->busy_cnt < KVS_DROP_MAX &&
+	    ds->ops.listeners(ds->ops.ctx, key, &listeners)) {
+		ask(ds, key, settled, listeners, now_ns);
+		return;
+	}
+	kvs_shard_value_free(ds->shard, settled);
+	arm_settling(ds, now_ns);
+}
+
+/* As another owner: it is known whether this tile agrees. */
+static void
+redo_answer(struct kvs_drops *ds, int err, struct kvs_value *settled)
+{
+	struct desc d = { .kind = DESC_KVS_DROPPED, .sub = ds->redo_ask.sub, .b = ds->redo_ask.b };
+
+	if (err == 0 && ds->redo_ask.a != 0 && settled == NULL) {
+		err = MB_ERR_TRYAGAIN;
+	}
+	if (err != 0) {
+		ds->redo_key->dying = 0;
+	}
+	d.err = (int16_t)err;
+	d.word[0] = (uintptr_t)ds->redo_key;
+	d.word[1] = (uintptr_t)settled;
+	ds->ops.send(ds->ops.ctx, ds->redo_tile, &d);
+}
+
+/* Goes on looking through a large value. Returns: whether there was one. */
+static bool
+redo_turn(struct kvs_drops *ds, uint64_t now_ns)
+{
+	struct kvs_value *of = ds->redo.value, *settled;
+	int err;
+
+	if (of == NULL) {
+		return false;
+	}
+	err = kvs_redo_step(&ds->redo, ds->shard, &settled);
+	if (err == MB_ERR_TRYAGAIN) {
+		return true;
+	}
+	if (ds->redo_asked) {
+		redo_answer(ds, err, settled);
+	} else if (settled != NULL) {
+		redo_ask(ds, of, settled, now_ns);
+	} else if (err != 0) {
+		arm_settling(ds, now_ns);
+	}
+	return true;
+}
+
 /* Looks at one key of a sweep. Returns: whether that was much work. */
 static bool
 visit(struct kvs_drops *ds, struct kvs_key *key, uint64_t wall_us, uint64_t now_ns)
 {
-	const struct kvs_value *value = kvs_at(ds->shard->base, key->value);
+	struct kvs_value *value = kvs_at(ds->shard->base, key->value);
 	struct kvs_value *settled = NULL;
 	uint64_t at_us, listeners;
 	enum life life = life_of(ds, key, wall_us, &at_us);
@@ -303,6 +383,10 @@ visit(struct kvs_drops *ds, struct kvs_key *key, uint64_t wall_us, uint64_t now_
 		ds->later = true;
 		return false;
 	}
+	if (life != DEAD && kvs_redo_wanted(value)) {
+		visit_large(ds, key, value);
+		return false;
+	}
 	if (life == DEAD || (kvs_shard_settled(ds->shard, key, ds->writers_max, &settled) == 0 &&
 			     settled != NULL)) {
 		ask(ds, key, settled, listeners, now_ns);
@@ -313,10 +397,11 @@ visit(struct kvs_drops *ds, struct kvs_key *key, uint64_t wall_us, uint64_t now_
 bool
 kvs_drops_turn(struct kvs_drops *ds, uint64_t now_ns)
 {
+	bool busy = redo_turn(ds, now_ns);
 	uint64_t wall_us;
 
 	if (ds->due_ns > now_ns) {
-		return false;
+		return busy;
 	}
 	wall_us = timebase_wall_us(ds->timebase);
 	ds->due_ns = UINT64_MAX;
@@ -350,13 +435,29 @@ kvs_drops_turn(struct kvs_drops *ds, uint64_t now_ns)
 
 /* ---------------------------------------------------------------- as another owner */
 
+/* Begins to look through a large value, and says later whether this tile agrees. Returns: false:
+ * not now. */
+static bool
+agree_later(struct kvs_drops *ds, uint32_t tile, const struct desc *d, struct kvs_key *key)
+{
+	if (ds->redo.value != NULL) {
+		return false;
+	}
+	key->dying = 1; /* keeps I2 */
+	kvs_redo_begin(&ds->redo, ds->shard, key, kvs_msg_delta(d), d->a != 0);
+	ds->redo_key = key;
+	ds->redo_asked = true;
+	ds->redo_tile = tile;
+	ds->redo_ask = *d;
+	return true;
+}
+
 static int
 agree(const struct kvs_drops *ds, const struct desc *d, struct kvs_key *key,
       struct kvs_value **ret_settled)
 {
 	*ret_settled = NULL;
-	if (key == NULL || key->changing || key->held != 0 ||
-	    !treeval_equal(kvs_shard_value(ds->shard, key), kvs_msg_delta(d))) {
+	if (!treeval_equal(kvs_shard_value(ds->shard, key), kvs_msg_delta(d))) {
 		return MB_ERR_TRYAGAIN;
 	}
 	if (d->a != 0 && (kvs_shard_settled(ds->shard, key, ds->writers_max, ret_settled) != 0 ||
@@ -403,10 +504,17 @@ obey(struct kvs_drops *ds, const struct desc *d)
 	}
 }
 
-bool
-kvs_drop_asked(struct kvs_drops *ds, const struct desc *d, struct desc *ret)
+/* Whether nothing is under way of a key of which this tile was asked. */
+static bool
+is_quiet(const struct kvs_key *key)
 {
-	struct kvs_value *settled;
+	return key != NULL && !key->changing && key->held == 0 && !key->dying;
+}
+
+bool
+kvs_drop_asked(struct kvs_drops *ds, uint32_t tile, const struct desc *d, struct desc *ret)
+{
+	struct kvs_value *settled = NULL;
 	struct kvs_key *key;
 
 	if (d->sub == KVS_DROP_DO || d->sub == KVS_DROP_KEEP) {
@@ -416,7 +524,12 @@ kvs_drop_asked(struct kvs_drops *ds, const struct desc *d, struct desc *ret)
 	key = kvs_shard_find(ds->shard, kvs_msg_bytes(d));
 	*ret = (struct desc){ .kind = DESC_KVS_DROPPED, .sub = d->sub, .b = d->b };
 	if (d->sub == KVS_DROP_ASK) {
-		ret->err = (int16_t)agree(ds, d, key, &settled);
+		ret->err = MB_ERR_TRYAGAIN;
+		if (is_quiet(key) && !kvs_redo_wanted(kvs_at(ds->shard->base, key->value))) {
+			ret->err = (int16_t)agree(ds, d, key, &settled);
+		} else if (is_quiet(key) && agree_later(ds, tile, d, key)) {
+			return false;
+		}
 		ret->word[0] = (uintptr_t)key;
 		ret->word[1] = (uintptr_t)settled;
 	} else {

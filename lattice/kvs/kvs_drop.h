@@ -16,8 +16,10 @@
  *
  * A live key is settled the same way: removed members, items and fields leave marks, counters the
  * entries of writers that are gone, and both may be forgotten on the same condition (settle.h). Who
- * agrees has made the settled value before, so DO cannot fail; all make the same one. Keys
- * with marks are looked for KVS_SETTLE_PAUSES times more rarely than deleted ones.
+ * agrees has made the settled value before, so DO cannot fail; all make the same one. A large value
+ * is compared and made in pieces (kvs_redo.h), one at a time at each tile: who is asked about
+ * another meanwhile says "not now". Keys with marks are looked for KVS_SETTLE_PAUSES times more
+ * rarely than deleted ones.
  *
  * Nothing is deleted, nothing expires, nothing is removed: nothing runs.
  *
@@ -31,6 +33,7 @@
 
 #include "desc.h"
 #include "kvs_change.h"
+#include "kvs_redo.h"
 #include "kvs_shard.h"
 #include "timebase.h"
 
@@ -78,6 +81,12 @@ struct kvs_drops {
 	uint32_t writers_max; /* who writes: more entries than these are of writers that are gone */
 	uint32_t busy_cnt;
 	struct kvs_drop_stats stats;
+	/* The one large value that is looked through, here as primary or for another tile. */
+	struct kvs_redo redo;
+	struct kvs_key *redo_key;
+	bool redo_asked;
+	uint32_t redo_tile; /* who asked, and */
+	struct desc redo_ask;
 	struct kvs_drop drop[KVS_DROP_MAX];
 };
 
@@ -90,8 +99,8 @@ void kvs_drop_look(struct kvs_drops *ds, const struct kvs_key *key, struct slice
 		   uint64_t now_ns);
 
 /* kvs_drop_asked does a DROP of another tile, the key's primary. Returns: whether ret is an answer
- * to send. */
-bool kvs_drop_asked(struct kvs_drops *ds, const struct desc *d, struct desc *ret);
+ * to send; else there is none, or it comes later. */
+bool kvs_drop_asked(struct kvs_drops *ds, uint32_t tile, const struct desc *d, struct desc *ret);
 
 /* kvs_drop_answered takes the answer to an ASK. */
 void kvs_drop_answered(struct kvs_drops *ds, uint32_t listener, const struct desc *d,
@@ -99,6 +108,13 @@ void kvs_drop_answered(struct kvs_drops *ds, uint32_t listener, const struct des
 
 /* kvs_drops_turn goes on with a sweep that is due. Returns: whether there was anything to do. */
 bool kvs_drops_turn(struct kvs_drops *ds, uint64_t now_ns);
+
+/* kvs_drops_busy counts what is under way. */
+static inline uint32_t
+kvs_drops_busy(const struct kvs_drops *ds)
+{
+	return ds->busy_cnt + (ds->redo.value != NULL);
+}
 
 static inline uint64_t
 kvs_drops_timer(const struct kvs_drops *ds)

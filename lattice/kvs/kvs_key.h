@@ -63,6 +63,22 @@ kvs_value_slice(struct kvs_value *v)
 	return v->tree != 0 ? tree_slice(kvs_value_view(v)) : slice_of(v->bytes, v->len);
 }
 
+/* Requires: v->tree. */
+static inline const struct tree_node *
+kvs_value_root(const struct kvs_value *v)
+{
+	return (const struct tree_node *)(const void *)v->bytes;
+}
+
+/* How long its encoding is; of a tree, but for what stands around it. */
+static inline size_t
+kvs_value_bytes(const struct kvs_value *v)
+{
+	return v->tree != 0 ? kvs_value_root(v)->items_len +
+				      (size_t)kvs_value_root(v)->cnt * TABLE_ITEM_OVERHEAD
+			    : v->len;
+}
+
 static inline void *
 kvs_at(const uint8_t *base, struct kvs_ref ref)
 {

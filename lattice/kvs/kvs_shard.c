@@ -184,13 +184,6 @@ kvs_shard_unpin(struct kvs_shard *s, struct kvs_value *v)
 
 /* --------------------------------------------------------------------- merge */
 
-/* How long its encoding is, but for what stands around a tree. */
-static size_t
-value_bytes(const struct kvs_value *v)
-{
-	return v->tree != 0 ? treeval_root((void *)(uintptr_t)v->bytes)->items_len : v->len;
-}
-
 /* Enters a new key that takes v over. On an error v is still the caller's. */
 static int
 key_insert(struct kvs_shard *s, uint64_t hash, struct slice name, struct kvs_value *v,
@@ -227,9 +220,8 @@ key_take(struct kvs_shard *s, struct kvs_key *k, struct kvs_value *v)
 	value_drop(s, old);
 }
 
-/* Makes a value of an edit, which ends here. Returns: NULL when there is no memory. */
-static struct kvs_value *
-tree_value(struct kvs_shard *s, struct treeval_edit *edit)
+struct kvs_value *
+kvs_shard_value_tree(struct kvs_shard *s, struct treeval_edit *edit)
 {
 	size_t view_at = ALIGN_UP(edit->bytes, (size_t)8);
 	struct kvs_value *v = kvs_shard_value_alloc(s, view_at + sizeof(struct tree_view));
@@ -246,16 +238,15 @@ tree_value(struct kvs_shard *s, struct treeval_edit *edit)
 	return v;
 }
 
-/* Makes a value of bytes from outside of the shard's values: a tree, if they are a large
- * collection. Returns: NULL when there is no memory. */
-static struct kvs_value *
-value_make(struct kvs_shard *s, struct slice bytes)
+struct kvs_value *
+kvs_shard_value_make(struct kvs_shard *s, struct slice bytes)
 {
 	struct treeval_edit edit;
 	struct kvs_value *v;
 
 	if (unlikely(treeval_wanted(bytes))) {
-		return treeval_make(&s->grove, bytes, &edit) == 0 ? tree_value(s, &edit) : NULL;
+		return treeval_make(&s->grove, bytes, &edit) == 0 ? kvs_shard_value_tree(s, &edit)
+								  : NULL;
 	}
 	v = kvs_shard_value_alloc(s, bytes.len);
 	if (v != NULL) {
@@ -283,7 +274,7 @@ key_store(struct kvs_shard *s, struct kvs_key *k, struct slice bytes)
 		overwrite(old, bytes);
 		return 0;
 	}
-	v = value_make(s, bytes);
+	v = kvs_shard_value_make(s, bytes);
 	if (v == NULL && old->pin_cnt == 0 && old->tree == 0 && bytes.len <= old->cap) {
 		overwrite(old, bytes); /* too much room for it, but a full shard takes deletes */
 		return 0;
@@ -346,7 +337,7 @@ merge_tree(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
 		treeval_abort(&s->grove, &edit);
 		return MB_ERR_TOO_LARGE;
 	}
-	v = tree_value(s, &edit);
+	v = kvs_shard_value_tree(s, &edit);
 	if (v == NULL) {
 		return MB_ERR_NO_MEMORY;
 	}
@@ -399,11 +390,27 @@ merge_end(struct kvs_shard *s, struct kvs_key *k, int side, bool fresh)
 	return 0;
 }
 
+struct kvs_found
+kvs_shard_look(const struct kvs_shard *s, struct slice key)
+{
+	uint64_t hash = kvs_index_hash(&s->index, key);
+
+	return (struct kvs_found){ hash, kvs_index_find(&s->index, hash, key) };
+}
+
 int
 kvs_shard_merge(struct kvs_shard *s, struct slice key, struct slice delta)
 {
-	uint64_t hash = kvs_index_hash(&s->index, key);
-	struct kvs_key *k = kvs_index_find(&s->index, hash, key);
+	struct kvs_found at = kvs_shard_look(s, key);
+
+	return kvs_shard_merge_found(s, key, &at, delta);
+}
+
+int
+kvs_shard_merge_found(struct kvs_shard *s, struct slice key, struct kvs_found *at,
+		      struct slice delta)
+{
+	struct kvs_key *k = at->key;
 	struct kvs_value *v;
 	int side;
 
@@ -424,15 +431,23 @@ kvs_shard_merge(struct kvs_shard *s, struct slice key, struct slice delta)
 	if (delta.len == 0) {
 		return merge_end(s, NULL, LATTICE_LEFT, false); /* bottom into bottom: keeps I1 */
 	}
-	v = value_make(s, delta);
+	v = kvs_shard_value_make(s, delta);
 	if (v == NULL) {
 		return merge_end(s, NULL, MB_ERR_NO_MEMORY, false);
 	}
-	side = key_insert(s, hash, key, v, &k);
+	side = key_insert(s, at->hash, key, v, &at->key);
 	if (side != 0) {
 		kvs_shard_value_free(s, v);
 	}
-	return merge_end(s, k, side == 0 ? LATTICE_RIGHT : side, true);
+	return merge_end(s, at->key, side == 0 ? LATTICE_RIGHT : side, true);
+}
+
+int
+kvs_shard_replace(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
+{
+	int err = key_store(s, k, delta);
+
+	return merge_end(s, k, err != 0 ? err : (int)LATTICE_RIGHT, false);
 }
 
 int
@@ -474,7 +489,7 @@ kvs_shard_settled(struct kvs_shard *s, const struct kvs_key *k, uint32_t writers
 	int side = LATTICE_LEFT;
 
 	*ret = NULL;
-	if (v->settled == 0 && value_bytes(v) <= KVS_STEP_BYTES) {
+	if (v->settled == 0 && kvs_value_bytes(v) <= KVS_STEP_BYTES) {
 		side = settle_items(stored, any_time, &out);
 		if (side == LATTICE_LEFT) {
 			side = settle_writers(stored, writers_max, any_time, &out);
@@ -484,7 +499,7 @@ kvs_shard_settled(struct kvs_shard *s, const struct kvs_key *k, uint32_t writers
 		v->settled = 1;
 		return 0;
 	}
-	*ret = value_make(s, wbuf_slice(&out));
+	*ret = kvs_shard_value_make(s, wbuf_slice(&out));
 	if (*ret == NULL) {
 		return MB_ERR_NO_MEMORY;
 	}
@@ -595,6 +610,7 @@ scan_from(const struct kvs_shard *s, const struct kvs_key *k, struct kvs_scan *s
 {
 	const struct kvs_key *last = NULL;
 	uint32_t visit_cnt = 0;
+	bool hides = !key_is_system(scan->prefix);
 
 	for (; k != NULL; k = kvs_order_next(&s->order, k)) {
 		struct slice name = kvs_key_slice(k);
@@ -607,7 +623,8 @@ scan_from(const struct kvs_shard *s, const struct kvs_key *k, struct kvs_scan *s
 			break;
 		}
 		visit_cnt++;
-		if (shows(s, k, scan->now) && (lists == NULL || lists(ctx, name))) {
+		if (!(hides && key_is_system(name)) && shows(s, k, scan->now) &&
+		    (lists == NULL || lists(ctx, name))) {
 			scan->more = scan->out.cap - scan->out.len < sizeof(uint16_t) + name.len;
 			if (scan->more) {
 				break;

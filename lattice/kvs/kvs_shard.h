@@ -30,15 +30,25 @@
 #include "kvs_order.h"
 #include "domain_limits.h"
 #include "slice.h"
+#include "treeval.h"
 
 #define KVS_SHARD_BYTES_MIN ((size_t)1 << 20)
-#define KVS_SCAN_VISIT_MAX  4096 /* keys looked at in one piece of a scan */
+
+/* key_is_system tells whether a key is the node's own. */
+static inline bool
+key_is_system(struct slice key)
+{
+	return key.len >= sizeof(KEY_SYSTEM) - 1 &&
+	       memcmp(key.p, KEY_SYSTEM, sizeof(KEY_SYSTEM) - 1) == 0;
+}
+
+#define KVS_SCAN_VISIT_MAX 4096 /* keys looked at in one piece of a scan */
 /* A value at its limit and everything that may describe it. */
-#define KVS_ENVELOPE_MAX    (VALUE_BYTES_MAX + (1u << 20))
+#define KVS_ENVELOPE_MAX   (VALUE_BYTES_MAX + (1u << 20))
 /* What a merge may write without taking memory for it first. */
-#define KVS_SCRATCH_BYTES   (128u << 10)
+#define KVS_SCRATCH_BYTES  (128u << 10)
 /* What one step copies at most. */
-#define KVS_STEP_BYTES      (64u << 10)
+#define KVS_STEP_BYTES     (64u << 10)
 
 struct kvs_shard_stats {
 	uint64_t got;       /* reads */
@@ -106,7 +116,7 @@ void kvs_shard_remove(struct kvs_shard *s, struct kvs_key *k);
  * gives it to the key by kvs_shard_take or up by kvs_shard_value_free.
  *
  * Returns:   0; *ret is NULL when there is nothing to forget, or when it is longer than
- *            KVS_STEP_BYTES; MB_ERR_NO_MEMORY.
+ *            KVS_STEP_BYTES (kvs_redo.h); MB_ERR_NO_MEMORY.
  * Cost:      a look at each item, once for a value.
  */
 int kvs_shard_settled(struct kvs_shard *s, const struct kvs_key *k, uint32_t writers_max,
@@ -127,6 +137,19 @@ struct kvs_key *kvs_shard_next(const struct kvs_shard *s, const struct kvs_key *
  */
 int kvs_shard_merge(struct kvs_shard *s, struct slice key, struct slice delta);
 
+/* kvs_shard_merge_found is the same for a key that kvs_shard_look has looked for, since when
+ * nothing was changed; the key that it enters, if there was none, stands in *at then. */
+struct kvs_found {
+	uint64_t hash;
+	struct kvs_key *key; /* NULL: there is none */
+};
+struct kvs_found kvs_shard_look(const struct kvs_shard *s, struct slice key);
+int kvs_shard_merge_found(struct kvs_shard *s, struct slice key, struct kvs_found *at,
+			  struct slice delta);
+
+/* kvs_shard_replace is kvs_shard_merge of a delta that is known to contain all that the key has. */
+int kvs_shard_replace(struct kvs_shard *s, struct kvs_key *k, struct slice delta);
+
 /* The same in pieces, for deltas that are too long to copy at once: kvs_shard_value_alloc takes
  * memory, the caller copies the delta into v->bytes, kvs_shard_merge_value merges it. The value is
  * the shard's from then on, whatever is returned; kvs_shard_value_free gives it up before that.
@@ -134,6 +157,14 @@ int kvs_shard_merge(struct kvs_shard *s, struct slice key, struct slice delta);
 struct kvs_value *kvs_shard_value_alloc(struct kvs_shard *s, size_t len);
 void kvs_shard_value_free(struct kvs_shard *s, struct kvs_value *v);
 int kvs_shard_merge_value(struct kvs_shard *s, struct slice key, struct kvs_value *v);
+
+/* kvs_shard_value_make makes a value of bytes from outside of the shard's values: a tree, if they
+ * are a large collection. kvs_shard_value_tree makes one of an edit, which ends here.
+ *
+ * Returns:   NULL when there is no memory.
+ */
+struct kvs_value *kvs_shard_value_make(struct kvs_shard *s, struct slice bytes);
+struct kvs_value *kvs_shard_value_tree(struct kvs_shard *s, struct treeval_edit *edit);
 
 /* kvs_shard_sweep gives back a bounded part of what trees no longer need; merges do some of it,
  * too. Returns: whether there is more. */

@@ -147,6 +147,9 @@ lattice_clear_bound(unsigned int type, struct slice state)
 	if (lattice_table_ops(type) == NULL) {
 		return scalar_bound(state.len);
 	}
+	if (lattice_table_ops(type)->present == NULL) {
+		return 0; /* it only grows */
+	}
 	if (type != LATTICE_MAP && type != LATTICE_OSET) {
 		return table_open(state, &t) == 0 ? table_bytes(&t) : 0;
 	}

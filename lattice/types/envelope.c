@@ -56,6 +56,12 @@ expiry_cmp(const struct expiry *a, const struct expiry *b)
 	return (a->deadline.v > b->deadline.v) - (a->deadline.v < b->deadline.v);
 }
 
+struct expiry
+envelope_expiry_later(const struct expiry *a, const struct expiry *b)
+{
+	return expiry_cmp(a, b) >= 0 ? *a : *b;
+}
+
 /* -------------------------------------------------------------------------------------- opening */
 
 /* Takes the last section off rest. */

@@ -49,6 +49,9 @@ struct expiry {
 	struct hlc_time deadline;
 };
 
+/* envelope_expiry_later is what two of them merge to. */
+struct expiry envelope_expiry_later(const struct expiry *a, const struct expiry *b);
+
 /* An envelope taken apart. The slices point into its bytes. All zero: never written. */
 struct envelope {
 	struct stamp epoch;

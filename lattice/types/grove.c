@@ -190,8 +190,10 @@ grove_add(struct grove *g, struct grove_edit *edit, const struct table *run)
 
 /* How long the flat table is, by its root's children. */
 static size_t
-items_bytes(struct grove_children c)
+items_bytes(const struct grove *g, const struct grove_edit *edit)
 {
+	struct table old = old_body(edit);
+	struct grove_children c = grove_children_of(g, edit, &old, &edit->kids);
 	struct tree_entry e;
 	size_t bytes = 0;
 
@@ -221,63 +223,102 @@ items_bytes_patched(const struct grove *g, const struct grove_edit *edit)
 	return bytes;
 }
 
+/* The root's children are to be these, which are one higher. */
+static void
+kids_rise(struct grove_edit *edit, const struct grove_chain *parents)
+{
+	edit->kids = *parents;
+	edit->fresh = true;
+	edit->height++;
+}
+
 /* Puts nodes between the root and its children, which are too many. */
 static int
 root_deepen(struct grove *g, struct grove_edit *edit)
 {
 	struct table old = old_body(edit);
 	struct grove_chain made = { 0 };
-	bool packed = edit->fresh || edit->kids.last->at == old.cnt - 1;
-	int err = MB_ERR_TOO_LARGE;
+	int err = grove_inner_make(g, edit, grove_children_of(g, edit, &old, &edit->kids),
+				   edit->height, 0, edit->kids.last->at == old.cnt - 1, &made);
 
-	if (edit->height < TREE_HEIGHT_MAX) {
-		err = grove_inner_make(g, edit, grove_children_of(g, edit, &old, &edit->kids),
-				       edit->height, 0, packed, &made);
-	}
 	if (err != 0) {
 		grove_garbage_chain(g, &made, GARBAGE_ALONE);
 		return err;
 	}
-	edit->kids = made;
-	edit->fresh = true;
-	edit->height++;
+	kids_rise(edit, &made);
 	return 0;
 }
 
+/* The same for a root that has only new children, which may be very many. */
+static int
+row_deepen(struct grove *g, struct grove_edit *edit, uint32_t node_cnt)
+{
+	struct grove_children c = grove_children_of(g, edit, &(struct table){ 0 }, &edit->kids);
+	int err;
+
+	if (edit->rising) {
+		c.kid = edit->kid;
+		c.before = edit->before;
+	}
+	err = grove_row_make(g, edit, &c, edit->height, node_cnt, &edit->parents);
+	edit->rising = err != 0;
+	edit->kid = c.kid;
+	edit->before = c.before;
+	if (err == 0) {
+		kids_rise(edit, &edit->parents);
+		edit->parents = (struct grove_chain){ 0 };
+	}
+	return err;
+}
+
+/* Whether the root's children are not too many for it; *ret_bytes is what it takes with them. Looks
+ * at no more of them than it takes to know. */
+static bool
+root_fits(const struct grove *g, const struct grove_edit *edit, size_t *ret_bytes)
+{
+	struct table old = old_body(edit);
+	struct grove_children c = grove_children_of(g, edit, &old, &edit->kids);
+	size_t bytes = sizeof(struct tree_node);
+	struct tree_entry e;
+
+	for (uint32_t cnt = 0; grove_children_next(&c, &e); cnt++) {
+		bytes += grove_entry_bytes(&e);
+		if (cnt >= 3 && bytes > TREE_NODE_BYTES) {
+			return false;
+		}
+	}
+	*ret_bytes = bytes;
+	return true;
+}
+
 int
-grove_seal(struct grove *g, struct grove_edit *edit)
+grove_seal(struct grove *g, struct grove_edit *edit, uint32_t node_cnt)
 {
 	if (grove_one_for_one(g, edit, &edit->kids)) {
 		edit->root_bytes = sizeof(struct tree_node) + tree_body_bytes(edit->old->root);
 		edit->items_bytes = items_bytes_patched(g, edit);
 		return edit->items_bytes > LATTICE_BYTES_MAX ? MB_ERR_TOO_LARGE : 0;
 	}
-	for (;;) {
-		struct table old = old_body(edit);
-		struct grove_children c = grove_children_of(g, edit, &old, &edit->kids);
-		uint32_t cnt;
-		int err;
+	while (edit->rising || !root_fits(g, edit, &edit->root_bytes)) {
+		int err = edit->height >= TREE_HEIGHT_MAX ? MB_ERR_TOO_LARGE
+			  : edit->fresh                   ? row_deepen(g, edit, node_cnt)
+							  : root_deepen(g, edit);
 
-		edit->root_bytes = sizeof(struct tree_node) + grove_children_bytes(c, &cnt);
-		edit->items_bytes = items_bytes(c);
-		if (edit->items_bytes > LATTICE_BYTES_MAX) {
-			return MB_ERR_TOO_LARGE;
-		}
-		if (edit->root_bytes <= TREE_NODE_BYTES || cnt < 4) {
-			return 0;
-		}
-		err = root_deepen(g, edit);
 		if (err != 0) {
 			return err;
 		}
 	}
+	edit->items_bytes = items_bytes(g, edit);
+	return edit->items_bytes > LATTICE_BYTES_MAX ? MB_ERR_TOO_LARGE : 0;
 }
 
 void
 grove_abort(struct grove *g, struct grove_edit *edit)
 {
+	grove_garbage_chain(g, &edit->parents, GARBAGE_ALONE);
 	grove_garbage_chain(g, &edit->kids, edit->birth - 1);
-	edit->kids = (struct grove_chain){ 0 };
+	edit->kids = edit->parents = (struct grove_chain){ 0 };
+	edit->rising = false;
 }
 
 struct tree_node *

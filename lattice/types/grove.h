@@ -53,9 +53,13 @@ struct grove_edit {
 	struct grove_chain kids; /* new children of the root, for those at which they stand */
 	bool fresh;              /* the root has no others */
 	struct grove_chain dead; /* nodes of the old tree that the new one has not */
-	uint32_t height;         /* of the root */
-	size_t root_bytes;       /* what the root will take */
-	size_t items_bytes;      /* the table that the new tree stands for: how long it is */
+	/* While a row of kids gets parents: these so far, and where it goes on. */
+	bool rising;
+	struct grove_chain parents;
+	const struct tree_node *kid, *before;
+	uint32_t height;    /* of the root */
+	size_t root_bytes;  /* what the root will take */
+	size_t items_bytes; /* the table that the new tree stands for: how long it is */
 };
 
 void grove_init(struct grove *g, uint8_t *base, uint64_t lo, uint64_t hi,
@@ -72,15 +76,16 @@ int grove_merge(struct grove *g, const struct tree_view *old, struct slice delta
 		const struct table_merge_ops *items, struct grove_edit *edit);
 
 /* A tree from leaf to leaf: begin, add tables of which each goes on where the last one ended, and
- * seal. Then it is to be committed, or aborted. After an error what failed can be tried again: seal
- * goes on where it was; add has added nothing, if the table fits one node.
+ * seal, which makes node_cnt inner nodes at most: it is to be called again while it says
+ * MB_ERR_TRYAGAIN. Then it is to be committed, or aborted. After an error what failed can be tried
+ * again: seal goes on where it was; add has added nothing, if the table fits one node.
  *
  * Returns:   0; an error of ops->alloc; MB_ERR_TOO_LARGE.
- * Cost:      add: a copy of the table. seal: some 50 bytes a leaf.
+ * Cost:      add: a copy of the table. seal: a look at each leaf, and some 50 bytes.
  */
 void grove_begin(struct grove *g, const struct table_merge_ops *items, struct grove_edit *edit);
 int grove_add(struct grove *g, struct grove_edit *edit, const struct table *run);
-int grove_seal(struct grove *g, struct grove_edit *edit);
+int grove_seal(struct grove *g, struct grove_edit *edit, uint32_t node_cnt);
 
 /* grove_commit writes the root, edit->root_bytes, to place, which is aligned to 8. It is the newest
  * of its tree from now on. */

@@ -91,8 +91,8 @@ struct grove_children grove_children_of(const struct grove *g, const struct grov
  * Returns: false at the end. */
 bool grove_children_next(struct grove_children *c, struct tree_entry *ret);
 
-/* grove_children_bytes is how much room they take in a body, and how many they are. */
-size_t grove_children_bytes(struct grove_children c, uint32_t *ret_cnt);
+/* grove_entry_bytes is how much room a child takes in a body. */
+size_t grove_entry_bytes(const struct tree_entry *e);
 
 /* grove_leaf_close fills in what a leaf's items, of which so many are present, add up to, and the
  * heads. */
@@ -106,6 +106,11 @@ int grove_leaves_make(struct grove *g, const struct grove_edit *edit, const stru
 		      bool packed, uint32_t at, struct grove_chain *to_chain);
 int grove_inner_make(struct grove *g, const struct grove_edit *edit, struct grove_children c,
 		     uint32_t height, uint32_t at, bool packed, struct grove_chain *to_chain);
+
+/* grove_row_make does the same for a row of new children alone, packed and node_cnt nodes at most;
+ * *c goes on. Returns: 0: that were all; MB_ERR_TRYAGAIN; as ops->alloc. */
+int grove_row_make(struct grove *g, const struct grove_edit *edit, struct grove_children *c,
+		   uint32_t height, uint32_t node_cnt, struct grove_chain *to_chain);
 
 /* grove_inner_fill writes the next cnt children into a node whose body has these bytes. */
 void grove_inner_fill(struct grove_children *c, uint32_t cnt, struct tree_node *node, size_t bytes);

@@ -201,7 +201,7 @@ grove_merge(struct grove *g, const struct tree_view *old, struct slice delta,
 	if (err != LATTICE_MIXED) {
 		return err;
 	}
-	err = grove_seal(g, edit);
+	err = grove_seal(g, edit, UINT32_MAX);
 	if (err != 0) {
 		grove_abort(g, edit);
 		return err;

@@ -144,20 +144,21 @@ grove_children_next(struct grove_children *c, struct tree_entry *ret)
 	return true;
 }
 
-static size_t
-entry_bytes(const struct tree_entry *e)
+size_t
+grove_entry_bytes(const struct tree_entry *e)
 {
 	return e->first.len + TREE_ENTRY_TAIL + TREE_ITEM_OVERHEAD;
 }
 
-size_t
-grove_children_bytes(struct grove_children c, uint32_t *ret_cnt)
+/* How much room children take in a body, and how many they are. */
+static size_t
+children_bytes(struct grove_children c, uint32_t *ret_cnt)
 {
 	struct tree_entry e;
 	size_t bytes = 0;
 
 	for (*ret_cnt = 0; grove_children_next(&c, &e); (*ret_cnt)++) {
-		bytes += entry_bytes(&e);
+		bytes += grove_entry_bytes(&e);
 	}
 	return bytes;
 }
@@ -190,7 +191,7 @@ grove_inner_make(struct grove *g, const struct grove_edit *edit, struct grove_ch
 {
 	struct grove_children ahead = c;
 	uint32_t rest, cnt = 0;
-	size_t total = grove_children_bytes(c, &rest), bytes = 0;
+	size_t total = children_bytes(c, &rest), bytes = 0;
 	size_t piece_cnt = (total + TREE_BODY_MAX - 1) / TREE_BODY_MAX;
 	size_t enough = packed ? TREE_BODY_MAX : total / MAX(piece_cnt, (size_t)1) + 1;
 	struct tree_node *node;
@@ -199,10 +200,11 @@ grove_inner_make(struct grove *g, const struct grove_edit *edit, struct grove_ch
 	while (grove_children_next(&ahead, &e)) {
 		cnt++;
 		rest--;
-		bytes += entry_bytes(&e);
+		bytes += grove_entry_bytes(&e);
 		/* The next one would be too many, or there is none. */
-		if (rest == 0 || (cnt >= 2 && rest >= 2 &&
-				  (bytes >= enough || bytes + entry_bytes(&e) > TREE_BODY_MAX))) {
+		if (rest == 0 ||
+		    (cnt >= 2 && rest >= 2 &&
+		     (bytes >= enough || bytes + grove_entry_bytes(&e) > TREE_BODY_MAX))) {
 			int err = grove_node_new(g, edit, bytes, height, at, &node);
 
 			if (err != 0) {
@@ -215,6 +217,45 @@ grove_inner_make(struct grove *g, const struct grove_edit *edit, struct grove_ch
 		}
 	}
 	return 0;
+}
+
+/* How many of a row's children the next node takes. */
+static uint32_t
+row_share(struct grove_children c, size_t *ret_bytes)
+{
+	struct tree_entry e;
+	uint32_t cnt = 0;
+
+	for (*ret_bytes = 0; c.kid != NULL; cnt++) {
+		bool is_last = c.kid->link == 0; /* which is not to be alone */
+
+		(void)grove_children_next(&c, &e);
+		if (cnt >= 2 && !is_last && *ret_bytes + grove_entry_bytes(&e) > TREE_BODY_MAX) {
+			break;
+		}
+		*ret_bytes += grove_entry_bytes(&e);
+	}
+	return cnt;
+}
+
+int
+grove_row_make(struct grove *g, const struct grove_edit *edit, struct grove_children *c,
+	       uint32_t height, uint32_t node_cnt, struct grove_chain *to_chain)
+{
+	struct tree_node *node;
+	size_t bytes;
+
+	for (; node_cnt > 0 && c->kid != NULL; node_cnt--) {
+		uint32_t cnt = row_share(*c, &bytes);
+		int err = grove_node_new(g, edit, bytes, height, 0, &node);
+
+		if (err != 0) {
+			return err;
+		}
+		grove_inner_fill(c, cnt, node, bytes);
+		grove_chain_add(g, to_chain, node);
+	}
+	return c->kid == NULL ? 0 : MB_ERR_TRYAGAIN;
 }
 
 bool

@@ -208,10 +208,13 @@ presence_any(const struct table_merge_ops *ops, struct slice v)
 	struct slice item;
 	struct table t;
 
-	/* The last item first: what is used as a queue has its gone ones in front. */
 	if (table_open(v, &t) < 0 || t.cnt == 0) {
 		return false;
 	}
+	if (t.tree != NULL) { /* which knows */
+		return table_present_cnt(&t, ops) != 0;
+	}
+	/* The last item first: what is used as a queue has its gone ones in front. */
 	return ops->present == NULL || ops->present(table_item(&t, t.cnt - 1)) ||
 	       presence_next(ops, v, &w, &item);
 }

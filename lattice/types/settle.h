@@ -36,6 +36,10 @@
  */
 int settle_items(struct slice envelope, struct hlc_time before, struct wbuf *out);
 
+/* settle_part does the same of some of a collection's items, a flat table or a tree: what is
+ * appended, perhaps nothing, is what stays of them. */
+int settle_part(unsigned int type, struct slice state, struct hlc_time before, struct wbuf *out);
+
 /* settle_writers forgets who wrote, where that is more than writers_max: the entries of a string's
  * counter become its base, the runs of a lone sibling's history one event. Both in a new epoch, by
  * nobody, right behind the one that there is, if that is older than `before`: what was seen or

@@ -59,9 +59,9 @@ treeval_begin(struct grove *g, const struct envelope *e, struct treeval_edit *ed
 }
 
 int
-treeval_seal(struct grove *g, struct treeval_edit *edit)
+treeval_seal(struct grove *g, struct treeval_edit *edit, uint32_t node_cnt)
 {
-	int err = grove_seal(g, &edit->grove);
+	int err = grove_seal(g, &edit->grove, node_cnt);
 
 	return err != 0 ? err : measure(edit);
 }
@@ -79,7 +79,7 @@ treeval_make(struct grove *g, struct slice envelope, struct treeval_edit *edit)
 		return err;
 	}
 	err = grove_add(g, &edit->grove, &t);
-	err = err != 0 ? err : treeval_seal(g, edit);
+	err = err != 0 ? err : treeval_seal(g, edit, UINT32_MAX);
 	if (err != 0) {
 		treeval_abort(g, edit);
 	}
@@ -145,7 +145,7 @@ items_merge(struct grove *g, const struct tree_view *stored, const struct envelo
 		items == NULL ? MB_ERR_CORRUPT : grove_merge(g, stored, state, items, &edit->grove);
 
 	if (side == LATTICE_LEFT && sections_changed) {
-		int err = grove_seal(g, &edit->grove);
+		int err = grove_seal(g, &edit->grove, UINT32_MAX);
 
 		return err != 0 ? err : LATTICE_MIXED;
 	}
@@ -283,22 +283,49 @@ frames_equal(const struct envelope *a, const struct envelope *b)
 	       slice_eq(a->dependencies, b->dependencies);
 }
 
-bool
-treeval_equal(struct slice a, struct slice b)
+/* Whether items of two runs are equal, from these on as far as both have some: *ret_cnt. */
+static bool
+runs_equal(const struct table *a, uint32_t i, const struct table *b, uint32_t j, uint32_t *ret_cnt)
+{
+	uint32_t cnt = MIN(a->cnt - i, b->cnt - j);
+
+	*ret_cnt = cnt;
+	for (uint32_t n = 0; n < cnt; n++) {
+		if (!slice_eq(table_item(a, i + n), table_item(b, j + n))) {
+			return false;
+		}
+	}
+	return true;
+}
+
+enum treeval_same
+treeval_compare(struct slice a, struct slice b, uint32_t *at, uint32_t cnt)
 {
 	struct envelope ea, eb;
-	struct table ta, tb;
-	uint32_t i = 0;
+	struct table ta, tb, run_a, run_b;
+	uint32_t i, j, more, end;
 
 	if (!slice_is_tree(a) && !slice_is_tree(b)) {
-		return slice_eq(a, b);
+		return slice_eq(a, b) ? TREEVAL_SAME : TREEVAL_OTHER;
 	}
 	if (envelope_open(a, &ea) != 0 || envelope_open(b, &eb) != 0 || !frames_equal(&ea, &eb) ||
 	    table_open(ea.state, &ta) != 0 || table_open(eb.state, &tb) != 0 || ta.cnt != tb.cnt) {
-		return false;
+		return TREEVAL_OTHER;
 	}
-	while (i < ta.cnt && slice_eq(table_item(&ta, i), table_item(&tb, i))) {
-		i++;
+	end = ta.cnt - *at > cnt ? *at + cnt : ta.cnt;
+	for (; *at < end; *at += more) {
+		if (!table_run(&ta, *at, &run_a, &i) || !table_run(&tb, *at, &run_b, &j) ||
+		    !runs_equal(&run_a, i, &run_b, j, &more)) {
+			return TREEVAL_OTHER;
+		}
 	}
-	return i == ta.cnt;
+	return *at == ta.cnt ? TREEVAL_SAME : TREEVAL_MORE;
+}
+
+bool
+treeval_equal(struct slice a, struct slice b)
+{
+	uint32_t at = 0;
+
+	return treeval_compare(a, b, &at, UINT32_MAX) == TREEVAL_SAME;
 }

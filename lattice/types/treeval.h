@@ -63,7 +63,7 @@ int treeval_merge(struct grove *g, const struct tree_view *stored, struct slice 
 /* A tree in pieces: treeval_begin with what stands around it, grove_add to edit->grove, and
  * treeval_seal. */
 int treeval_begin(struct grove *g, const struct envelope *e, struct treeval_edit *edit);
-int treeval_seal(struct grove *g, struct treeval_edit *edit);
+int treeval_seal(struct grove *g, struct treeval_edit *edit, uint32_t node_cnt);
 
 /* treeval_commit writes edit->bytes to place, which is aligned to 8. Nothing can fail any more. */
 struct slice treeval_commit(struct grove *g, struct treeval_edit *edit, void *place);
@@ -81,6 +81,15 @@ treeval_root(void *place)
  * Returns:   0; MB_ERR_TOO_LARGE, MB_ERR_CORRUPT.
  */
 int treeval_write(struct slice envelope, struct wbuf *out);
+
+/* treeval_compare tells the same in pieces: it looks at some cnt items from *at on (0 at first),
+ * which goes on. */
+enum treeval_same {
+	TREEVAL_SAME,
+	TREEVAL_OTHER,
+	TREEVAL_MORE, /* as far as *at they are the same */
+};
+enum treeval_same treeval_compare(struct slice a, struct slice b, uint32_t *at, uint32_t cnt);
 
 /* treeval_equal tells whether two envelopes are the same value, each in whichever form. */
 bool treeval_equal(struct slice a, struct slice b);

@@ -32,6 +32,7 @@ extern const struct replay_op replay_cache_get_large;
 extern const struct replay_op replay_kvs_get;
 extern const struct replay_op replay_kvs_merge;
 extern const struct replay_op replay_exec_call;
+extern const struct replay_op replay_exec_dag;
 extern const struct replay_op replay_exec_get;
 extern const struct replay_op replay_exec_put;
 extern const struct replay_op replay_net_get; /* on a node of its own, as the next */

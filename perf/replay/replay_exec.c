@@ -21,6 +21,7 @@
 #define SLAB_BYTES_OWN (1u << 20)
 
 enum { FN_INCREMENT = 1, FN_GET, FN_PUT };
+enum { DAG_TWICE = 1 };
 
 static struct exec *exec;
 static struct payload_pool *pool;
@@ -158,6 +159,34 @@ call_make(uint16_t id)
 	return bytes < 0 ? (int)bytes : 0;
 }
 
+/* A DAG of two increments, one after the other, and its call with 40 for the first. */
+static int
+call_make_dag(void)
+{
+	struct placement_dag *dag = &placement_edit(placement)->dag[DAG_TWICE];
+	struct value_writer w, list;
+	int64_t bytes = 24;
+	uint8_t *p;
+
+	dag->id = DAG_TWICE;
+	dag->vertex_cnt = 2;
+	dag->edge_cnt = 1;
+	dag->vertex[0].fn = dag->vertex[1].fn = FN_INCREMENT;
+	dag->edge[0].from = 0;
+	dag->edge[0].to = 1;
+	placement_show(placement);
+	call.sub = CALL_DAG;
+	call.a = DAG_TWICE;
+	value_list_begin(&w, call.data, sizeof(call.data), 1);
+	p = value_list_reserve(&w, MB_LIST, (size_t)bytes);
+	value_list_begin(&list, p, (size_t)bytes, 1);
+	value_list_add_i64(&list, 40);
+	bytes = value_list_end(&list);
+	bytes = bytes < 0 ? bytes : value_list_end(&w);
+	call.len = (uint8_t)bytes;
+	return bytes < 0 ? (int)bytes : 0;
+}
+
 static int
 exec_begin(uint16_t id)
 {
@@ -220,6 +249,14 @@ begin_increment(void)
 }
 
 static int
+begin_dag(void)
+{
+	int err = exec_begin(FN_INCREMENT);
+
+	return err == 0 ? call_make_dag() : err;
+}
+
+static int
 begin_get(void)
 {
 	return exec_begin(FN_GET);
@@ -253,6 +290,15 @@ const struct replay_op replay_exec_call = {
 	.name = "instr_call_executor",
 	.what = "a warm call, the executor's side between its channels",
 	.begin = begin_increment,
+	.end = exec_end,
+	.begin_hot = call_run_now,
+	.between = answer_check,
+};
+
+const struct replay_op replay_exec_dag = {
+	.name = "instr_dag_executor",
+	.what = "a DAG of two functions in one executor, between its channels",
+	.begin = begin_dag,
 	.end = exec_end,
 	.begin_hot = call_run_now,
 	.between = answer_check,

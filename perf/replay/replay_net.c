@@ -32,11 +32,12 @@ struct end {
 	struct host host;
 	struct end *peer;
 	uint32_t first, cnt;
+	uint64_t now_ns; /* as of the last look, as a NIC has it */
 	struct {
 		uint8_t bytes[BYTES];
 		size_t at, len;
 	} in[FRAMES];
-	_Alignas(8) uint8_t flat[BYTES], out[BYTES];
+	_Alignas(8) uint8_t flat[BYTES];
 };
 
 static struct end client, server;
@@ -58,49 +59,59 @@ now(void)
 	return timebase_now_ns(timebase_real());
 }
 
-static void
-end_put(struct end *to, const uint8_t *p, size_t len)
+/* Where the next frame for an end is written: its body. NULL: there is no place. */
+static uint8_t *
+end_room(struct end *to)
 {
 	uint32_t i = (to->first + to->cnt) % FRAMES;
 
-	if (to->cnt < FRAMES && len <= BYTES) {
-		memcpy(to->in[i].bytes, p, len);
-		to->in[i].len = len;
-		to->cnt++;
-	}
+	return to->cnt < FRAMES ? to->in[i].bytes + HEAD : NULL;
+}
+
+/* A frame is there, with so many bytes before what end_room gave, and so many from there on. */
+static void
+end_put(struct end *to, size_t head, size_t len)
+{
+	uint32_t i = (to->first + to->cnt) % FRAMES;
+
+	to->in[i].at = HEAD - head;
+	to->in[i].len = head + len;
+	to->cnt++;
 }
 
 static void
 end_send(struct end *e, const struct wire_addr *to, size_t len)
 {
-	uint8_t *body = e->out + HEAD;
+	uint8_t *body = end_room(e->peer);
 	size_t head = 0, asks = 0;
 	struct frame f;
 
-	if (host_output(&e->host, to, body, len, now(), &f, &head, &asks) == 0) {
-		end_put(e->peer, body - head, head + len);
+	if (host_output(&e->host, to, body, len, e->now_ns, &f, &head, &asks) == 0) {
+		end_put(e->peer, head, len);
 	} else if (asks > 0) {
-		end_put(e->peer, body, asks);
+		end_put(e->peer, 0, asks);
 	}
 }
 
 static int
-end_recv(struct end *e, net_recv_fn *fn, void *ctx)
+end_recv(struct end *e, uint64_t now_ns, net_recv_fn *fn, void *ctx)
 {
 	int did = 0;
 
+	e->now_ns = now_ns;
 	for (; e->cnt > 0; did++) {
-		struct slice frame = slice_of(e->in[e->first].bytes, e->in[e->first].len), d;
-		uint8_t answer[FRAME_SMALL_MAX];
+		uint32_t i = e->first;
+		struct slice frame = slice_of(e->in[i].bytes + e->in[i].at, e->in[i].len), d;
+		uint8_t *answer = end_room(e->peer);
 		struct wire_addr from;
 		size_t len = 0;
-		enum host_verdict v = host_input(&e->host, frame, false, now(), &from, &d, answer,
-						 sizeof(answer), &len);
+		enum host_verdict v = host_input(&e->host, frame, false, now_ns, &from, &d, answer,
+						 answer != NULL ? BYTES - HEAD : 0, &len);
 
 		e->first = (e->first + 1) % FRAMES;
 		e->cnt--;
 		if (v == HOST_ANSWER) {
-			end_put(e->peer, answer, len);
+			end_put(e->peer, 0, len);
 		} else if (v == HOST_DATAGRAM) {
 			d.p = memcpy(e->flat, d.p, d.len);
 			fn(ctx, &from, d);
@@ -123,8 +134,7 @@ static int
 io_recv(void *io, uint32_t max, uint64_t now_ns, net_recv_fn *fn, void *ctx)
 {
 	(void)max;
-	(void)now_ns;
-	return end_recv(io, fn, ctx);
+	return end_recv(io, now_ns, fn, ctx);
 }
 
 static uint8_t *
@@ -132,7 +142,7 @@ io_room(void *io, size_t len)
 {
 	struct end *e = io;
 
-	return len <= BYTES - HEAD ? e->out + HEAD : NULL;
+	return len <= BYTES - HEAD ? end_room(e->peer) : NULL;
 }
 
 static void
@@ -200,9 +210,12 @@ poll_hot(void)
 static void
 on_send(void *ctx, const struct wire_addr *to, const struct wire_head *h, const uint8_t *body)
 {
-	uint8_t *p = client.out + HEAD;
+	uint8_t *p = end_room(client.peer);
 
 	(void)ctx;
+	if (p == NULL) {
+		return;
+	}
 	wire_write(p, h);
 	if (h->len > 0) {
 		memcpy(p + WIRE_HEAD_BYTES, body, h->len);
@@ -252,7 +265,7 @@ get_between(void)
 	err = flow_ask_start(&ask, bytes, len, NULL, now());
 	while (err == 0 && !ended) {
 		err = replay_counted(poll_hot);
-		end_recv(&client, on_datagram, NULL);
+		end_recv(&client, now(), on_datagram, NULL);
 		flow_ask_flush(&ask);
 		if (now() >= flow_ask_timer(&ask)) {
 			flow_ask_poll(&ask, now());

@@ -9,6 +9,7 @@
 
 #include "check.h"
 #include "rpc.h"
+#include "ways.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -41,6 +42,23 @@ items_end(struct slice payload)
 	}
 }
 
+/* What an answer to HELLO brings. */
+static void
+ways_hold(struct slice payload)
+{
+	uint8_t again[WAYS_BYTES_MAX];
+	struct ways w;
+
+	if (ways_read(payload, &w) == 0) {
+		REQUIRE(ways_write(again, &w) == payload.len);
+		REQUIRE(memcmp(again, payload.p, payload.len) == 0);
+		for (uint32_t i = 0; i < w.tile_cnt; i++) {
+			REQUIRE(ways_tile(w.tile_cnt, w.shard_cnt, i % w.shard_cnt, i) <
+				w.tile_cnt);
+		}
+	}
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -67,6 +85,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		inside(r.payload, data, len);
 		REQUIRE(r.err <= 0);
 		items_end(r.payload);
+		ways_hold(r.payload);
 	}
 	return 0;
 }

@@ -446,6 +446,8 @@ class Pauses(Case):
         c.send(b'client reply skip\r\nset k 1\r\nset k 2\r\nset l 3\r\nclient reply skip\r\n'
                b'mget k l\r\nget k\r\n')
         self.assertEqual([c.answer() for _ in range(3)], ['+OK', '+OK', b'2'])
+        c.send(b'client reply skip\r\nfcall increment 0 1\r\nfcall increment 0 2\r\n')
+        self.assertEqual(c.answer(), 3)
         self.assertEqual(c('client', 'reply', 'maybe'), '-ERR syntax error')
         c.send(b'client reply off\r\nreset\r\nping\r\n')
         self.assertEqual([c.answer() for _ in range(2)], ['+RESET', '+PONG'])

@@ -28,7 +28,8 @@ LONG_MS = 700
 LIST = os.path.join(SOURCE, 'tests/integ/redis_tcl.txt')
 # What an external server cannot do, and what takes minutes.
 TAGS = '-needs:debug -needs:repl -needs:save -needs:reset -external:skip -slow -large-memory'
-# Parameters of Redis's encodings and limits mean nothing here: to set one is fine, and changes nothing.
+# Parameters of Redis's encodings, and of some limits, mean nothing here: to set one is fine, and
+# changes nothing.
 PRELUDE = r'''
 proc of_encoding {words} {
     if {[string tolower [lindex $words 0]] ne "config"} { return {} }

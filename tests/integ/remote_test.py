@@ -1,6 +1,6 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: Apache-2.0
-"""remote_test.py MICROBURST SOURCE MANY
+"""remote_test.py MICROBURST SOURCE MANY LANES
 
 Goal:   a client that reaches the node over UDP can do what a local one can, over a network that
         loses, doubles and reorders too; no call is lost and none runs twice; whatever else arrives
@@ -15,6 +15,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,7 @@ import threading
 import time
 import unittest
 
-MICROBURST, SOURCE, MANY = sys.argv[1:4]
+MICROBURST, SOURCE, MANY, LANES = sys.argv[1:5]
 START_S, COMMAND_S = 60, 60
 SEED = int(os.environ.get('MB_TEST_SEED', '1'))
 
@@ -62,10 +63,10 @@ class Node:
     def local(self, *args):
         return microburst('--socket', self.socket, *args)
 
-    def metric(self, name):
-        """A counter of the net tile."""
+    def metric(self, name, tile='net:0'):
+        """A counter of a net tile."""
         tiles = json.loads(self.local('--json', 'top', '--once')[1])['tiles']
-        return next(t for t in tiles if t['name'] == 'net:0')['metrics']['net_' + name]
+        return next(t for t in tiles if t['name'] == tile)['metrics']['net_' + name]
 
     def end(self, how=signal.SIGTERM):
         if self.process.poll() is None:
@@ -85,11 +86,11 @@ class Node:
 class Relay(threading.Thread):
     """A network on the way to a port, which loses, doubles, delays and cuts datagrams."""
 
-    def __init__(self, port, loss, double=0.0, late=0.0):
+    def __init__(self, port, loss, double=0.0, late=0.0, at='127.0.0.1'):
         super().__init__(daemon=True)
         self.to = ('127.0.0.1', port)
         self.front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.front.bind(('127.0.0.1', 0))
+        self.front.bind((at, 0))
         self.port = self.front.getsockname()[1]
         self.back = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.back.connect(self.to)
@@ -279,6 +280,32 @@ class Remote(unittest.TestCase):
         self.assertIn('increment', self.ok('functions'))
         self.assertIn('socket', self.ok('status'))
 
+    def test_administration_holds_up_nobody(self):
+        """While a function that takes long to begin is deployed, others are served; and so are
+        more questions at once than are taken at once."""
+        source = os.path.join(self.node.folder, 'slow.c')
+        with open(source, 'w', encoding='ascii') as f:
+            f.write('#include <microburst/function.h>\n#include <unistd.h>\n'
+                    'MB_INIT { for (int i = 0; i < 60; i++) usleep(50000); return MB_OK; }\n'
+                    'MB_FUNCTION(slow) { return mb_return_i64(call, 1); }\n')
+        with subprocess.Popen([MICROBURST, '--connect', f'udp://127.0.0.1:{self.node.port}',
+                               'deploy', source], stdout=subprocess.DEVNULL) as deploys:
+            longest, begun = 0, time.monotonic()
+            while deploys.poll() is None:
+                before = time.monotonic()
+                self.ok('incr', 'meanwhile')
+                longest = max(longest, time.monotonic() - before)
+            self.assertEqual(deploys.returncode, 0)
+            self.assertGreater(time.monotonic() - begun, 3)
+        self.assertLess(longest, 2)     # who waited for it waited three
+        self.assertEqual(self.ok('call', 'slow'), '1')
+        asks = [subprocess.Popen([MICROBURST, '--connect', f'udp://127.0.0.1:{self.node.port}',
+                                  'status'], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                for _ in range(24)]
+        for ask in asks:
+            out, err = ask.communicate(timeout=COMMAND_S)
+            self.assertTrue(b'socket' in out or b'busy' in err.lower(), (out, err))
+
     def test_large_values(self):
         for size in (1400, 8900, 9000, 100_000, 64 << 20):
             value = random.Random(size).randbytes(size)
@@ -342,6 +369,48 @@ class Remote(unittest.TestCase):
         self.assertEqual(self.ok('call', 'increment', '1'), '2')
         self.assertGreater(self.node.metric('datagram_refused'), before + 1000)
 
+    def test_hostile_client(self):
+        """A client that keeps to the protocol, and asks for nonsense: each request is answered,
+        nothing is left of them, and others are served."""
+        rng = random.Random(SEED)
+        peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        peer.connect(('127.0.0.1', self.node.port))
+        peer.settimeout(COMMAND_S)
+
+        def frame(kind, flags, session, ident, body, total=0):
+            return struct.pack('<BBBBHHQQIIII', 0xb1, kind, flags, 0, len(body), 1300, session,
+                               ident, 7, 0, total, 0) + body
+        peer.send(frame(1, 0, 0, 1, bytes(1300)))
+        session = struct.unpack_from('<Q', peer.recv(9000), 8)[0]
+        answered = 0
+        for i in range(1, 1000):
+            name = rng.choice((b'increment', b'counter', b'hostile', b'h' * 1024, b'', b'\0k'))
+            payload = rng.randbytes(rng.choice((0, 4, 8, 24, 40, 64, 200)))
+            if rng.random() < 0.3:      # an operation of a kind that there may be, on a key
+                payload = struct.pack('<I', rng.randrange(32)) + payload
+            ask = bytearray(struct.pack(
+                '<BBHIQqQ', rng.choice((1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12)),
+                rng.choice((0, 0, 1, 0x10, 0x30, 0xff)), len(name), len(payload),
+                rng.choice((0, 1, 10**6)), rng.choice((0, 1, 2, 3, -1, 1 << 62)),
+                rng.choice((0, 1, 1 << 63))) + name + bytes(-len(name) % 8) + payload)
+            if rng.random() < 0.2:
+                ask[rng.randrange(len(ask))] = rng.randrange(256)
+                ask[0] = ask[0] % 9     # not administration
+            ask = ask[:1300]
+            request = frame(3, 1, session, i, bytes(ask), len(ask))
+            peer.send(request)
+            ident = 0
+            while ident != i:           # an ACK says only that it runs
+                data = peer.recv(9000)
+                if data[1] in (4, 6):
+                    ident = struct.unpack_from('<Q', data, 16)[0]
+            answered += 1
+        peer.close()
+        self.assertEqual(answered, 999)
+        self.assertEqual(self.ok('call', 'increment', '1'), '2')
+        held = json.loads(self.node.local('--json', 'status')[1])['held']
+        self.assertEqual((held['calls_queued'], held['calls_running'], held['segments']), (0, 0, 0))
+
     def test_nobody_there(self):
         free = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         free.bind(('127.0.0.1', 0))
@@ -389,6 +458,42 @@ class Keyed(unittest.TestCase):
             f.write(value)
         self.assertEqual(self.remote(self.keys[:1], 'set', 'large', '@' + path)[0], 0)
         self.assertTrue(self.remote(self.keys[:1], 'get', 'large')[1] == value)
+
+    def test_rotation(self):
+        """The keys change while calls run: none of them fails, and nothing is restarted."""
+        path = os.path.join(self.folder, 'node')
+        old, _, new = self.keys
+
+        def wait(condition):
+            until = time.monotonic() + COMMAND_S
+            while not condition():
+                self.assertLess(time.monotonic(), until)
+
+        def becomes(*keys):
+            before = self.node.said().count('was read again')
+            self.file('node.new', *keys)
+            os.rename(path + '.new', path)
+            # Something has to come for it to look.
+            wait(lambda: self.remote(keys[:1], 'get', 'n') and
+                 self.node.said().count('was read again') > before)
+        self.assertEqual(self.node.local('deploy', os.path.join(SOURCE, 'examples',
+                                                                'increment.c'))[0], 0)
+        environment = {**os.environ, 'MICROBURST_KEYS': self.file('caller', old, new)}
+        with subprocess.Popen([MICROBURST, '--connect', f'udp://127.0.0.1:{self.node.port}', 'call',
+                               'increment', '1', '--repeat', '100000000'], env=environment,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as caller:
+            try:
+                becomes(old, new)
+                self.assertEqual(self.remote([new, old], 'incr', 'rotated')[:2], (0, b'1\n'))
+                becomes(new, old)
+                self.assertEqual(self.remote([new], 'incr', 'rotated')[:2], (0, b'2\n'))
+                self.assertIsNone(caller.poll())
+                before = self.node.metric('datagram_forged')
+                becomes(new)
+                wait(lambda: self.node.metric('datagram_forged') > before) # the caller's
+                becomes(*self.keys[:2])
+            finally:
+                caller.kill()
 
     def test_without_one(self):
         before = self.node.metric('datagram_forged'), self.node.metric('request_taken')
@@ -446,6 +551,88 @@ class Restart(unittest.TestCase):
         finally:
             again.remove()
 
+class Tiles(unittest.TestCase):
+    """A node with two net tiles, whose cache has two shards."""
+
+    @staticmethod
+    def ports():
+        """Two ports beside each other."""
+        while True:
+            port = random.randrange(20000, 32000)
+            try:
+                for p in (port, port + 1):
+                    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
+                        s.bind(('::', p))
+                return port
+            except OSError:
+                continue
+
+    def round(self, client):
+        """Returns how many of the client's keys failed."""
+        client.stdin.write('round\n')
+        client.stdin.flush()
+        return int(client.stdout.readline())
+
+    def until(self, client, what):
+        until = time.monotonic() + COMMAND_S
+        while not what(self.round(client)):
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.1)
+
+    def test_keys_go_to_their_tiles(self):
+        port = self.ports()
+        two = ('--set', 'net.tiles=2', '--set', 'cache.tiles=2')
+        node = Node(port, *two)
+        client = subprocess.Popen([LANES, f'udp://127.0.0.1:{port}'], text=True,
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            self.assertEqual(self.round(client), 0)
+            before = [node.metric('request_taken', f'net:{i}') for i in (0, 1)]
+            self.assertEqual(self.round(client), 0)
+            after = [node.metric('request_taken', f'net:{i}') for i in (0, 1)]
+            # 64 keys, written and read (a read may run twice); about half of them at each.
+            self.assertGreaterEqual(sum(after) - sum(before), 128)
+            self.assertGreater(min(a - b for a, b in zip(after, before)), 30)
+            done = subprocess.run([MANY, f'udp://127.0.0.1:{port}'], capture_output=True,
+                                  timeout=COMMAND_S, check=False)
+            self.assertEqual((done.returncode, done.stdout), (0, b'many\n'), done.stderr)
+
+            # Another node at the same ports: the client finds both of its tiles again.
+            node.end(signal.SIGKILL)
+            node.remove()
+            node = Node(port, *two)
+            self.until(client, lambda failed: failed == 0)
+            self.until(client, lambda _: node.metric('request_taken', 'net:1') > 100)
+            # And one that has a single tile: the first serves all.
+            node.remove()
+            node = Node(port)
+            self.until(client, lambda failed: failed == 0)
+        finally:
+            client.stdin.close()
+            client.wait(COMMAND_S)
+            client.stdout.close()
+            node.remove()
+        self.assertEqual(client.returncode, 0)
+
+    def test_a_tile_that_cannot_be_reached(self):
+        """Behind a relay that knows the first port only, the first tile serves all keys."""
+        port = self.ports()
+        node = Node(port, '--set', 'net.tiles=2')
+        relay = Relay(port, loss=0, at='127.0.0.2')
+        try:
+            # The node's other port at the relay's address is a stranger's, who says nothing.
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+                stranger.bind(('127.0.0.2', port + 1))
+                with subprocess.Popen([LANES, f'udp://127.0.0.2:{relay.port}'], text=True,
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
+                    for _ in range(3):
+                        self.assertEqual(self.round(client), 0)
+                    client.stdin.close()
+                    self.assertEqual(client.wait(COMMAND_S), 0)
+        finally:
+            relay.end()
+            node.remove()
+
 
 if __name__ == '__main__':
-    unittest.main(argv=sys.argv[:1] + sys.argv[4:], verbosity=2)
+    unittest.main(argv=sys.argv[:1] + sys.argv[5:], verbosity=2)

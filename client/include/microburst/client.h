@@ -38,7 +38,7 @@ extern "C" {
 #endif
 
 #define MB_MESSAGE_BYTES_MAX (32 * 1024)
-#define MB_CALLS_MAX         1024 /* calls of one client that are started and not answered */
+#define MB_CALLS_MAX         1024 /* calls of one client: not answered, or the answer not freed */
 
 struct mb_client;
 

@@ -10,12 +10,14 @@
 #include <string.h>
 
 #include "cache_world.h"
+#include "compiler.h"
 #include "delta.h"
 #include "microburst/error.h"
 #include "rng.h"
 #include "test_cmocka.h"
 #include "test_seed.h"
 #include "treeval.h"
+#include "view.h"
 
 #define P       1
 #define SET_CNT 100
@@ -92,11 +94,159 @@ both_sides_write(void **state)
 	world_end(w);
 }
 
+/* ----------------------------------------------------------------- what is merged into is kept */
+
+#define FILLER_CNT 300
+#define HEAP_BYTES ((uint64_t)2 << 20)
+
+/* So that nothing is left for a node of a tree, in whatever the heap keeps for its sizes. */
+static const uint32_t filler_len[] = { 16000, 3900, 3400, 2900, 2400, 1950, 1700, 1400,
+				       1150,  950,  800,  700,  560,  450,  400,  340 };
+
+/* A PUT that is copied, shown and on its way to the store, which does not hear of it: it is kept.
+ * Returns: whether there was room at once. */
+static bool
+fill(struct world *w, uint32_t i, uint32_t len)
+{
+	static uint8_t mem[1024], value[16000];
+	uint32_t sent = w->to_kvs[0].cnt;
+	char key[32];
+	struct wset_op op = { .kind = WSET_PUT, .key = name_of(key, "filler", i), .by_ref = true };
+	struct wset ws;
+
+	op.ref = world_payload(w, P, value, len);
+	wset_init(&ws, mem, sizeof(mem));
+	assert_int_equal(wset_add(&ws, &op), 0);
+	while (cache_core_poll(w->core)) { /* what trees have to give back */
+	}
+	world_publish(w, P, 1, wset_bytes(&ws), i);
+	if (w->to_kvs[0].cnt == sent) {
+		return false;
+	}
+	memset(w->payload, 0, sizeof(w->payload));
+	return true;
+}
+
+/* Fills a cache up with so many fillers of each length, and then with those of length `last` until
+ * there is no room. Returns: how many these were. */
+static uint32_t
+fill_all(struct world *w, const uint32_t cnt[], uint32_t last)
+{
+	uint32_t at = 0, first;
+
+	for (uint32_t i = 0; i < last; i++) {
+		for (uint32_t n = 0; n < cnt[i]; n++) {
+			assert_true(fill(w, at++, filler_len[i]));
+		}
+	}
+	if (last == ARRAY_CNT(filler_len)) {
+		return 0;
+	}
+	for (first = at; fill(w, at, filler_len[last]); at++) {
+		assert_true(at < FILLER_CNT - 1);
+	}
+	return at - first;
+}
+
+#define SET_NAME "set"
+
+static struct world *
+full_world(void)
+{
+	struct world *w = world_make(
+		&(struct world_cfg){ .heap_bytes = HEAP_BYTES, .keys_max = CACHE_ENTRY_MIN });
+	struct wset_op add = { .kind = WSET_SADD, .key = slice_str(SET_NAME) };
+	uint8_t mem[256];
+	struct wbuf delta = wbuf_init(mem, sizeof(mem));
+	char buf[32];
+
+	world_up(w, P);
+	for (uint32_t i = 0; i < FILLER_CNT; i++) {
+		name_of(buf, "filler", i);
+		assert_int_equal(world_put(w, P, buf, slice_str("x")), 0);
+	}
+	for (uint32_t i = 0; i < 500; i++) {
+		add.value = name_of(buf, "member", i);
+		assert_int_equal(world_do(w, P, &add), 0);
+	}
+	add.value = slice_str("one more");
+	assert_int_equal(delta_make(slice_of(NULL, 0), &add, hlc_time_of_us(1700000000000000),
+				    (struct writer_id){ 77 }, &delta),
+			 0);
+	assert_int_equal(world_guest(w, add.key, wbuf_slice(&delta)),
+			 0); /* the cache is not told */
+	return w;
+}
+
+static void
+full_world_end(struct world *w)
+{
+	world_settle(w);
+	memset(w->payload, 0, sizeof(w->payload));
+	world_end(w);
+}
+
+/* The change is told of the one copy that may go, after the hand of the clock has moved on so many
+ * times. Returns: whether the copy was there, and had to be given up. */
+static bool
+told_when_full(const uint32_t cnt[], uint32_t moved)
+{
+	struct world *w = full_world();
+	struct slice set = slice_str(SET_NAME);
+	struct cache_stats before, after;
+	struct cache_value v;
+
+	fill_all(w, cnt, ARRAY_CNT(filler_len));
+	for (uint32_t i = 0; i < moved; i++) { /* no room for this one: eviction begins */
+		if (i == 0) {
+			assert_false(fill(w, FILLER_CNT - 1, filler_len[0]));
+		} else {
+			cache_core_poll(w->core);
+		}
+	}
+	before = cache_core_stats(w->core);
+	assert_int_equal(world_core(w, 0, 1), 1);
+	after = cache_core_stats(w->core);
+	assert_int_equal(after.told, before.told + 1);
+	/* There is no memory but its own: it is whole, or given up. */
+	assert_int_equal(after.told_changed, before.told_changed);
+	cache_core_check(w->core);
+	world_settle(w);
+	memset(w->payload, 0, sizeof(w->payload));
+	assert_int_equal(world_get(w, P, set, &v), CACHE_HIT);
+	assert_true(treeval_equal(v.envelope, world_stored(w, set)));
+	assert_int_equal(view_cnt(v.type, v.state), 501);
+	cache_view_release(&w->proc[P].view, &v);
+	full_world_end(w);
+	return after.told_dropped > before.told_dropped;
+}
+
+/* What is merged into is not evicted for the memory that the merge needs: it is the only one that
+ * could be, and the hand is just about to take it. */
+static void
+kept_while_merged(void **state)
+{
+	uint32_t cnt[ARRAY_CNT(filler_len)], given_up = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < ARRAY_CNT(filler_len); i++) {
+		struct world *w = full_world();
+
+		cnt[i] = fill_all(w, cnt, i);
+		full_world_end(w);
+	}
+	for (uint32_t moved = 0; moved < 6; moved++) {
+		given_up += told_when_full(cnt, moved);
+	}
+	assert_true(given_up >= 3);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(both_sides_write),
+		cmocka_unit_test(kept_while_merged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

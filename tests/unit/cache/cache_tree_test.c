@@ -27,33 +27,10 @@
 
 #define P 1
 
-/* Merges the members [from, to) into a set of the store, behind the cache's back. */
 static int
 store_fill(struct world *w, struct slice key, uint32_t from, uint32_t to)
 {
-	static uint8_t mem[256 << 10], state_mem[256 << 10];
-	int err = 0;
-
-	while (from < to && err == 0) {
-		uint32_t end = MIN(to, from + 10000);
-		struct wbuf st = wbuf_init(state_mem, sizeof(state_mem));
-		struct wbuf out = wbuf_init(mem, sizeof(mem));
-		struct envelope e = { .type = LATTICE_GSET };
-		struct table_builder b;
-
-		table_begin(&b, &st);
-		for (; from < end; from++) {
-			uint64_t be = htobe64(from);
-
-			wbuf_put(&st, &be, sizeof(be));
-			table_item_end(&b);
-		}
-		assert_int_equal(table_end(&b), 0);
-		e.state = wbuf_slice(&st);
-		assert_int_equal(envelope_write(&e, &out), 0);
-		err = kvs_shard_merge(w->shard[0], key, wbuf_slice(&out));
-	}
-	return err;
+	return world_fill(w, key, LATTICE_GSET, from, to);
 }
 
 static int

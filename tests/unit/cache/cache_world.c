@@ -2,11 +2,17 @@
 /* cache_world - see cache_world.h */
 #include "cache_world.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler.h"
+#include "envelope.h"
 #include "hash.h"
+#include "lattice.h"
 #include "microburst/error.h"
+#include "presence.h"
+#include "table.h"
 #include "test_cmocka.h"
 #include "tile_msg.h"
 #include "view.h"
@@ -247,10 +253,10 @@ world_end(struct world *w)
 }
 
 static void
-up(struct world *w, uint16_t proc, bool inner)
+up(struct world *w, uint16_t proc, bool inner, uint8_t sub)
 {
 	struct world_proc *p = &w->proc[proc];
-	struct desc d = { .kind = DESC_PROC_UP, .b = inner };
+	struct desc d = { .kind = DESC_PROC_UP, .sub = sub, .b = inner };
 	static uint32_t inc;
 
 	memset(p, 0, sizeof(*p));
@@ -264,13 +270,19 @@ up(struct world *w, uint16_t proc, bool inner)
 void
 world_up(struct world *w, uint16_t proc)
 {
-	up(w, proc, false);
+	up(w, proc, false, 0);
 }
 
 void
 world_up_inner(struct world *w, uint16_t proc)
 {
-	up(w, proc, true);
+	up(w, proc, true, 0);
+}
+
+void
+world_up_system(struct world *w, uint16_t proc)
+{
+	up(w, proc, true, PROC_UP_SYSTEM);
 }
 
 void
@@ -366,6 +378,37 @@ world_settle(struct world *w)
 	}
 }
 
+int
+world_fill(struct world *w, struct slice key, unsigned int type, uint32_t from, uint32_t to)
+{
+	static uint8_t mem[512 << 10], state_mem[512 << 10];
+	int err = 0;
+
+	while (from < to && err == 0) {
+		uint32_t end = MIN(to, from + 10000);
+		struct wbuf st = wbuf_init(state_mem, sizeof(state_mem));
+		struct wbuf out = wbuf_init(mem, sizeof(mem));
+		struct envelope e = { .type = (uint8_t)type };
+		struct table_builder b;
+
+		table_begin(&b, &st);
+		for (; from < end; from++) {
+			uint64_t be = htobe64(from);
+
+			wbuf_put(&st, &be, sizeof(be));
+			if (type == LATTICE_ORSET) {
+				presence_put_add(&st, (struct stamp){ { 1 + from }, { 77 } });
+			}
+			table_item_end(&b);
+		}
+		assert_int_equal(table_end(&b), 0);
+		e.state = wbuf_slice(&st);
+		assert_int_equal(envelope_write(&e, &out), 0);
+		err = kvs_shard_merge(w->shard[0], key, wbuf_slice(&out));
+	}
+	return err;
+}
+
 /* ---------------------------------------------------------------------- requests */
 
 struct payload_ref
@@ -425,6 +468,16 @@ world_fetch(struct world *w, uint16_t proc, struct slice key, uint64_t b)
 	request(w, proc, &d, key);
 	if (key.len > sizeof(d.data)) {
 		world_unpayload(w, &d.ref); /* the key is copied at once */
+	}
+}
+
+void
+world_hashes(struct slice set, struct cache_op_word *word)
+{
+	struct wset_op op;
+
+	for (uint32_t i = 0; wset_next(&set, &op) == 1; i++) {
+		word[i].hash = hash_bytes(op.key.p, op.key.len);
 	}
 }
 

@@ -88,6 +88,8 @@ void world_up(struct world *w, uint16_t proc);
 void world_down(struct world *w, uint16_t proc);
 /* As world_up, of a process that is a tile of the daemon (inner.h). */
 void world_up_inner(struct world *w, uint16_t proc);
+/* As world_up_inner, of the one that may write under KEY_SYSTEM. */
+void world_up_system(struct world *w, uint16_t proc);
 
 /* world_kvs moves up to n messages through kvs tile j and back to the core's queue; world_core
  * gives up to n of its answers to the core. Each returns how many. */
@@ -97,6 +99,10 @@ uint32_t world_kvs(struct world *w, uint32_t j, uint32_t n);
 int world_guest(struct world *w, struct slice key, struct slice delta);
 
 uint32_t world_core(struct world *w, uint32_t j, uint32_t n);
+
+/* world_fill merges the members [from, to), as big-endian u64, into a set of kvs tile 0, behind
+ * everybody's back. type: GSET, or ORSET, of writer 77. Returns: as kvs_shard_merge. */
+int world_fill(struct world *w, struct slice key, unsigned int type, uint32_t from, uint32_t to);
 
 /* world_turn moves everything once; world_settle until nothing moves any more. */
 bool world_turn(struct world *w);
@@ -109,7 +115,9 @@ void world_unpayload(struct world *w, const struct payload_ref *ref);
 /* Requests. `b` is echoed. The set's memory must stay until it is answered. */
 void world_fetch(struct world *w, uint16_t proc, struct slice key, uint64_t b);
 void world_publish(struct world *w, uint16_t proc, uint64_t call, struct slice set, uint64_t b);
-/* world_publish_words: with a word on each operation (cache_op_word); the set goes by reference. */
+/* world_publish_words: with a word on each operation (cache_op_word); the set goes by reference.
+ * world_hashes puts the keys' hashes into the words, before that. */
+void world_hashes(struct slice set, struct cache_op_word *word);
 void world_publish_words(struct world *w, uint16_t proc, struct slice set, uint64_t b,
 			 struct cache_op_word *word);
 void world_scan(struct world *w, uint16_t proc, struct slice prefix, struct slice after,

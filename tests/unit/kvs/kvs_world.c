@@ -91,7 +91,7 @@ world_end(struct world *w)
 	free(w);
 }
 
-static bool
+bool
 world_turn(struct world *w)
 {
 	bool busy = false;

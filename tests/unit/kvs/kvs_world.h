@@ -60,6 +60,10 @@ struct world *world_make(uint32_t tile_cnt, uint32_t copies, uint32_t cache_cnt,
 /* world_end checks that nothing is under way anywhere. */
 void world_end(struct world *w);
 
+/* world_turn has every tile take what was sent to it and poll once. Returns: whether anything
+ * moved. */
+bool world_turn(struct world *w);
+
 /* world_move lets ns go by, in steps, while messages between tiles arrive and timers run. */
 void world_move(struct world *w, uint64_t ns);
 

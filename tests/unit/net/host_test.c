@@ -115,6 +115,28 @@ datagram(bool v6, struct frame *f, size_t *ret_len)
 	return body - head;
 }
 
+/* Each bit of a datagram that is changed, and each end that is cut off, makes it none. */
+static void
+spoil(uint8_t *p, size_t len, bool v6)
+{
+	/* From the IP head on: hops, class and label of IPv6 are in no sum, nor for us. */
+	for (size_t bit = 14 * 8; bit < len * 8; bit++) {
+		enum host_verdict v;
+		size_t byte = bit / 8 - 14;
+
+		if (v6 && (byte < 4 || byte == 7)) {
+			continue;
+		}
+		p[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		v = give(&b, p, len);
+		p[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		assert_int_equal(v, HOST_DROP);
+	}
+	for (size_t cut = 0; cut < len; cut++) {
+		assert_int_equal(give(&b, p, cut), HOST_DROP);
+	}
+}
+
 static void
 each_changed_bit_is_noticed(void **state)
 {
@@ -124,23 +146,44 @@ each_changed_bit_is_noticed(void **state)
 		size_t len;
 		uint8_t *p = datagram(v6 != 0, &f, &len);
 
-		/* From the IP head on: hops, class and label of IPv6 are in no sum, nor for us. */
-		for (size_t bit = 14 * 8; bit < len * 8; bit++) {
-			enum host_verdict v;
-			size_t byte = bit / 8 - 14;
-
-			if (v6 != 0 && (byte < 4 || byte == 7)) {
-				continue;
-			}
-			p[bit / 8] ^= (uint8_t)(1 << bit % 8);
-			v = give(&b, p, len);
-			p[bit / 8] ^= (uint8_t)(1 << bit % 8);
-			assert_int_equal(v, HOST_DROP);
-		}
-		for (size_t cut = 0; cut < len; cut++) {
-			assert_int_equal(give(&b, p, cut), HOST_DROP);
-		}
+		spoil(p, len, v6 != 0);
 		assert_int_equal(give(&b, p, len), HOST_DATAGRAM);
+		/* Also in one that follows another with the same heads. */
+		spoil(p, len, v6 != 0);
+		assert_int_equal(give(&b, p, len), HOST_DATAGRAM);
+	}
+}
+
+/* The heads of one that follows another are those that it would have alone, whatever its length;
+ * and when the neighbour has got another address on the link, they have that. */
+static void
+what_follows_has_the_same_heads(void **state)
+{
+	static uint8_t first[FRAME_HEAD_MAX + 200];
+
+	(void)state;
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct wire_addr to = address(v6 != 0, 2);
+		struct frame f;
+		size_t len, head, ask;
+
+		(void)datagram(v6 != 0, &f, &len);
+		for (size_t n = 1; n < 200; n++) {
+			memset(body, (int)n, n);
+			a.out_set = false;
+			assert_int_equal(host_output(&a, &to, body, n, now_ns, &f, &head, &ask), 0);
+			memcpy(first, body - head, head + n);
+			memset(memory, 0, FRAME_HEAD_MAX);
+			assert_int_equal(a.out_set, v6 == 0);
+			assert_int_equal(host_output(&a, &to, body, n, now_ns, &f, &head, &ask), 0);
+			assert_memory_equal(first, body - head, head + n);
+		}
+		b.out.from.mac[5] = 9;
+		from = address(v6 != 0, 1);
+		assert_int_equal(host_output(&b, &from, body, 5, now_ns, &f, &head, &ask), 0);
+		assert_int_equal(give(&a, body - head, head + 5), HOST_DATAGRAM);
+		assert_int_equal(host_output(&a, &to, body, 5, now_ns, &f, &head, &ask), 0);
+		assert_int_equal((body - head)[5], 9);
 	}
 }
 
@@ -266,6 +309,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(neighbours_find_each_other),
 		cmocka_unit_test(each_changed_bit_is_noticed),
+		cmocka_unit_test(what_follows_has_the_same_heads),
 		cmocka_unit_test(others_are_not_ours),
 		cmocka_unit_test(a_sum_of_the_pseudo_head_only_is_for_this_machine),
 		cmocka_unit_test(echoes_are_answered),

@@ -151,6 +151,43 @@ keys_rotate(void **state)
 }
 
 static void
+write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+static void
+a_changed_file_is_read_again(void **state)
+{
+	char path[] = "/tmp/mb-seal-XXXXXX";
+	uint64_t file;
+
+	(void)state;
+	begin("2 " KEY_B, "1 " KEY_A);
+	close(mkstemp(path));
+	write_file(path, "1 " KEY_A);
+	assert_int_equal(seal_open(&server, path, true), 0);
+	assert_int_equal(seal_renew(&server, path), 0);
+	assert_int_equal(take(&server, seal_request(9)), MB_ERR_DENIED);
+	write_file(path, "1 " KEY_A "\n2 " KEY_B);
+	assert_int_equal(seal_renew(&server, path), 1);
+	assert_int_equal(take(&server, seal_request(9)), 0);
+	file = server.file;
+	write_file(path, "nonsense");
+	assert_int_equal(seal_renew(&server, path), MB_ERR_CONFIG);
+	assert_int_equal(seal_renew(&server, path), 0); /* told once */
+	unlink(path);
+	assert_int_equal(seal_renew(&server, path), MB_ERR_NOT_FOUND);
+	assert_int_equal(seal_renew(&server, path), 0);
+	assert_int_not_equal(server.file, file);
+	assert_int_equal(take(&server, seal_request(9)), 0); /* the keys stayed */
+}
+
+static void
 a_bad_file_is_refused(void **state)
 {
 	static const struct {
@@ -197,6 +234,7 @@ main(void)
 		cmocka_unit_test(nothing_else_does),
 		cmocka_unit_test(nothing_is_sealed_twice_alike),
 		cmocka_unit_test(keys_rotate),
+		cmocka_unit_test(a_changed_file_is_read_again),
 		cmocka_unit_test(a_bad_file_is_refused),
 	};
 

@@ -71,6 +71,8 @@ each_damaged_field_is_refused(void **state)
 	REFUSED(hello, len = WIRE_WELCOME_BODY - 1);
 	REFUSED(welcome, session = 0);
 	REFUSED(welcome, word = 0);
+	REFUSED(welcome, mss = 0);
+	REFUSED(welcome, mss = 101);
 	REFUSED(piece, kind = 0);
 	REFUSED(piece, kind = WIRE_KIND_CNT);
 	REFUSED(piece, flags = 8);

@@ -2,14 +2,21 @@
 /* Goal:   a malformed message is refused, whatever it is, and no fd that came with it stays open.
  * Method: one end of a socket pair sends raw bytes and fds: each wrong length, count and flag by
  *         itself, then random ones from a seed; the fds of this process are counted before and
- *         after each test. */
+ *         after each test.
+ * Goal:   a client that named no socket is let in by root's node or its own user's, by no other's.
+ * Method: children of other uids that listen and connect. */
 #include "domain.h"
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "rng.h"
@@ -316,6 +323,78 @@ the_path_is_given_or_this_users(void **state)
 	assert_int_equal(domain_sock_path(NULL, path, 8), MB_ERR_TOO_LARGE);
 }
 
+/* A child that becomes one user and listens where another one's node does by default, and a child
+ * that becomes the other and connects. */
+static void
+as_user(uid_t uid)
+{
+	unsetenv("XDG_RUNTIME_DIR");
+	unsetenv("MICROBURST_SOCKET");
+	if (setgid(uid) != 0 || setuid(uid) != 0) {
+		_exit(99);
+	}
+}
+
+static int
+connect_as(uid_t uid, bool named)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	pid_t child = fork();
+	int status, s;
+
+	if (child == 0) {
+		as_user(uid);
+		snprintf(sa.sun_path, sizeof(sa.sun_path), "/tmp/microburst-%u.sock",
+			 (unsigned)uid);
+		_exit(-domain_sock_connect(named ? sa.sun_path : NULL, 0, &s));
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	return -WEXITSTATUS(status);
+}
+
+static void
+nobody_elses_node_is_entered_unnamed(void **state)
+{
+	const uid_t own = 65531, other = 65532;
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	uid_t who[] = { own, 0, other };
+
+	(void)state;
+	if (geteuid() != 0) {
+		skip();
+	}
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "/tmp/microburst-%u.sock", (unsigned)own);
+	for (uint32_t i = 0; i < 3; i++) {
+		int ready[2], status;
+		char c;
+		pid_t listener;
+
+		unlink(sa.sun_path);
+		assert_int_equal(pipe(ready), 0);
+		listener = fork();
+		if (listener == 0) {
+			int s = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+
+			as_user(who[i]);
+			if (bind(s, (struct sockaddr *)&sa, sizeof(sa)) != 0 || listen(s, 8) != 0 ||
+			    chmod(sa.sun_path, 0777) != 0 || write(ready[1], "", 1) != 1) {
+				_exit(1);
+			}
+			pause();
+		}
+		close(ready[1]);
+		assert_int_equal(read(ready[0], &c, 1), 1);
+		close(ready[0]);
+		assert_int_equal(connect_as(own, false), who[i] == other ? MB_ERR_DENIED : 0);
+		assert_int_equal(connect_as(own, true), 0);
+		kill(listener, SIGKILL);
+		assert_int_equal(waitpid(listener, &status, 0), listener);
+	}
+	unlink(sa.sun_path);
+	assert_int_equal(connect_as(own, false), MB_ERR_NO_NODE);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -332,6 +411,7 @@ main(void)
 		TEST(random_messages_are_whole_or_refused),
 		TEST(messages_arrive_as_they_were_sent),
 		TEST(the_path_is_given_or_this_users),
+		TEST(nobody_elses_node_is_entered_unnamed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -219,7 +219,7 @@ given_up(void **state)
 		if (i < t.cnt) {
 			treeval_abort(&w.g, &edit);
 		} else {
-			assert_int_equal(treeval_seal(&w.g, &edit), 0);
+			assert_int_equal(treeval_seal(&w.g, &edit, UINT32_MAX), 0);
 			assert_int_equal(grown_commit(&w, &edit, &copy), 0);
 			assert_true(treeval_equal(tree_slice(&copy.view), tree_slice(&from.view)));
 			grown_release(&w, &copy);

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache_grow - a large collection made of another one, leaf by leaf
+ *
+ *	the other one:  a b c | d e f | g h i		a copy of what the store lent, or
+ *	                a'b'c'| d'e'f'| ..		what is left of an entry when all is deleted
+ *
+ * Nobody sees it before its root is shown, so to readers it is one change, however many steps it
+ * took. A delete goes leaf by leaf like a copy: a part of a collection is a collection, and what
+ * deletes the items of a leaf (clear.h) says nothing of any other.
+ *
+ *   I1  The items before `done` are in the edit, those from it on are not. A leaf that was added in
+ *       part, for want of memory, is not known to be: then all is begun anew.
+ */
+#include "cache_state.h"
+#include "check.h"
+#include "clear.h"
+#include "kvs_shard.h"
+#include "lattice.h"
+#include "microburst/error.h"
+
+/* To delete the items of a leaf takes so much longer than to copy them. */
+#define CLEAR_COST 4
+
+int
+cache_grow_begin(struct cache_core *c, struct cache_grow *g, const struct envelope *e, bool clear)
+{
+	uint32_t tries = 0;
+	int err = treeval_begin(cache_store_grove(c->store, &tries), e, &g->edit);
+
+	REQUIRE(!g->open);
+	g->open = err == 0;
+	g->clear = clear;
+	g->done = 0;
+	return err;
+}
+
+void
+cache_grow_end(struct cache_core *c, struct cache_grow *g)
+{
+	uint32_t tries = 0;
+
+	if (g->open) {
+		treeval_abort(cache_store_grove(c->store, &tries), &g->edit);
+		g->open = false;
+	}
+}
+
+/* Adds a leaf. Keeps I1. */
+static int
+leaf_add(struct cache_core *c, struct cache_grow *g, const struct table *leaf,
+	 struct cache_patience *p)
+{
+	const struct tree_node *last = g->edit.grove.kids.last;
+	int err = grove_add(cache_store_grove(c->store, &p->tries), &g->edit.grove, leaf);
+
+	if (err != 0 && g->edit.grove.kids.last != last) {
+		struct envelope e = g->edit.e;
+
+		cache_grow_end(c, g);
+		err = cache_grow_begin(c, g, &e, g->clear) != 0 ? MB_ERR_CORRUPT : err;
+	}
+	return err;
+}
+
+/* Adds what a delete leaves of a leaf, given the delta that deletes its items. */
+static int
+leaf_add_cleared(struct cache_core *c, struct cache_grow *g, struct slice leaf, struct slice delta,
+		 struct cache_patience *p)
+{
+	struct cache_block b = { 0 };
+	struct table t;
+	struct wbuf out;
+	int side, err = cache_core_scratch(c, lattice_merge_bound(leaf, delta), p, c->merge_mem, &b,
+					   &out);
+
+	if (err == 0) {
+		side = lattice_merge(g->edit.e.type, leaf, delta, &out);
+		err = side < 0 ? side
+			       : table_open(side == LATTICE_LEFT    ? leaf
+					    : side == LATTICE_RIGHT ? delta
+								    : wbuf_slice(&out),
+					    &t);
+	}
+	err = err != 0 ? err : leaf_add(c, g, &t, p);
+	cache_store_free(c->store, &b);
+	return err;
+}
+
+static int
+leaf_clear(struct cache_core *c, struct cache_grow *g, const struct table *leaf,
+	   struct cache_patience *p)
+{
+	struct slice state = slice_of(leaf->items, table_bytes(leaf));
+	struct cache_block b = { 0 };
+	struct wbuf out;
+	int err = cache_core_scratch(c, lattice_clear_bound(g->edit.e.type, state), p, c->delta_mem,
+				     &b, &out);
+
+	err = err != 0 ? err : lattice_clear(g->edit.e.type, state, &out);
+	err = err != 0 ? err : leaf_add_cleared(c, g, state, wbuf_slice(&out), p);
+	cache_store_free(c->store, &b);
+	return err;
+}
+
+/* Adds the next leaves. Returns: 0 when those were the last; MB_ERR_TRYAGAIN; an error. */
+static int
+leaves_add(struct cache_core *c, struct cache_grow *g, struct slice from, struct cache_patience *p)
+{
+	size_t bytes = 0;
+	struct envelope e;
+	struct table t, run;
+	uint32_t at;
+	int err = envelope_open(from, &e);
+
+	err = err != 0 ? err : table_open(e.state, &t);
+	while (err == 0 && bytes < CACHE_COPY_STEP && table_run(&t, g->done, &run, &at)) {
+		err = g->clear ? leaf_clear(c, g, &run, p) : leaf_add(c, g, &run, p);
+		if (err == 0) {
+			g->done += run.cnt;
+			bytes += (g->clear ? CLEAR_COST : 1) * table_bytes(&run);
+		}
+	}
+	return err != 0 || g->done == t.cnt ? err : MB_ERR_TRYAGAIN;
+}
+
+int
+cache_grow_step(struct cache_core *c, struct cache_grow *g, struct slice from, size_t key_len,
+		struct cache_patience *p, struct cache_block *ret, size_t *ret_len)
+{
+	struct tree_view view;
+	int err = leaves_add(c, g, from, p);
+
+	REQUIRE(g->open);
+	err = err != 0 ? err
+		       : treeval_seal(cache_store_grove(c->store, &p->tries), &g->edit,
+				      CACHE_GROW_NODES);
+	if (err == 0 && g->edit.flat_bytes > KVS_ENVELOPE_MAX) {
+		err = MB_ERR_TOO_LARGE;
+	}
+	if (err == 0) {
+		err = cache_store_tree_commit(c->store, key_len, &g->edit, &p->tries, ret, &view);
+	}
+	if (err != 0) {
+		return cache_core_patient(c, err, p);
+	}
+	g->open = false;
+	*ret_len = view.envelope.len;
+	return 0;
+}

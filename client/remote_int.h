@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* remote_int - what the parts of a remote client share
+ *
+ *	remote.c        datagrams, ops, lanes, questions
+ *	remote_call.c   calls
+ */
+#ifndef MB_CLIENT_REMOTE_INT_H
+#define MB_CLIENT_REMOTE_INT_H
+
+#include "carrier.h"
+#include "flow_ask.h"
+#include "remote.h"
+#include "rpc.h"
+#include "ways.h"
+
+struct remote_op {
+	uint8_t *bytes;
+	size_t len;
+	struct client_call *call; /* NULL: its caller waits */
+	struct remote_op *next;   /* in the queue */
+	bool done;
+	bool hello; /* a lane's */
+	int err;
+	uint8_t *answer; /* malloc'ed */
+	size_t answer_len;
+};
+
+/* To one net tile. */
+struct lane {
+	struct remote *r;
+	uint32_t idx;
+	bool up;                        /* requests go there */
+	struct remote_op *head, **tail; /* not started */
+	struct remote_op hello;
+	struct flow_ask ask;
+};
+
+struct remote {
+	struct carrier way;
+	uint32_t group; /* keys in a request that reads many, by what answers could hold */
+	uint64_t at_ns; /* what is received now came then */
+	struct mb_client *c;
+	uint64_t ended; /* ops so far, by an answer or by the clock */
+	struct remote_op op[MB_CALLS_MAX];
+	struct remote_op cancel;
+	struct seal seal; /* of the keys in MICROBURST_KEYS */
+	uint64_t seed;
+	int64_t node; /* its number */
+	struct ways ways;
+	uint64_t again_ns; /* its tiles are to be asked for; 0: they are known */
+	uint32_t lane_cnt; /* made so far */
+	struct lane lane[CARRIER_LANES];
+	_Alignas(8) uint8_t plain[WIRE_DATAGRAM_MAX];
+};
+
+/* remote_op_write makes an op's bytes. Returns: where the payload goes; NULL without memory.
+ * remote_op_start sends it, or has it wait for its turn. */
+uint8_t *remote_op_write(struct remote_op *op, const struct rpc_request *req);
+void remote_op_start(struct lane *l, struct remote_op *op);
+
+#endif

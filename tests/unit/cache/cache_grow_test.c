@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal:   the delete of a large collection is one change to readers and many short steps for the
+ *         tile; it deletes what it would delete of a small one, whatever happens meanwhile.
+ * Method: a cache_world. A cache too small first. Each type's delete against the same of the flat
+ *         value.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache_world.h"
+#include "compiler.h"
+#include "delta.h"
+#include "envelope.h"
+#include "lattice.h"
+#include "microburst/error.h"
+#include "table.h"
+#include "test_cmocka.h"
+#include "treeval.h"
+#include "view.h"
+
+#define P 1
+
+static uint32_t
+table_cnt_of(const struct cache_value *v)
+{
+	struct table t;
+
+	assert_int_equal(table_open(v->state, &t), 0);
+	return t.cnt;
+}
+
+/* Publishes one operation, and moves nothing. The set's memory is the caller's. */
+static void
+publish(struct world *w, uint16_t proc, const struct wset_op *op, uint64_t b, uint8_t mem[256])
+{
+	struct wset ws;
+
+	wset_init(&ws, mem, 256);
+	assert_int_equal(wset_add(&ws, op), 0);
+	world_publish(w, proc, b, wset_bytes(&ws), b);
+}
+
+/* A set of cnt members, in the store and in the cache. */
+static struct world *
+world_with_set(struct slice key, uint32_t cnt)
+{
+	struct world *w = world_make(&(struct world_cfg){ .heap_bytes = 64 << 20 });
+	struct cache_value v;
+
+	world_up(w, P);
+	assert_int_equal(world_fill(w, key, LATTICE_ORSET, 0, cnt), 0);
+	assert_int_equal(world_get(w, P, key, &v), CACHE_HIT);
+	cache_view_release(&w->proc[P].view, &v);
+	return w;
+}
+
+/* Goes on until the delete of a set is shown, and what was added since; till then all of the set
+ * is. Returns: after how many polls. */
+static uint32_t
+polls_till_deleted(struct world *w, struct slice key, uint32_t cnt)
+{
+	uint64_t before, most = 0;
+	struct cache_value v;
+	uint32_t polls = 0, there;
+
+	do {
+		before = cache_core_stats(w->core).used_bytes;
+		assert_true(cache_core_poll(w->core));
+		most = MAX(most, cache_core_stats(w->core).used_bytes - before);
+		assert_int_equal(cache_view_get(&w->proc[P].view, key, &v), CACHE_HIT);
+		there = view_cnt(v.type, v.state);
+		cache_view_release(&w->proc[P].view, &v);
+		polls++;
+	} while (there == cnt);
+	assert_int_equal(there, 1);
+	assert_true(most < 2 * CACHE_COPY_STEP);
+	return polls;
+}
+
+/* The delete of a large set takes many steps, and is one change to readers. What is added
+ * meanwhile, here or elsewhere, was not seen by it and stays. */
+static void
+deleted_in_pieces(void **state)
+{
+	enum { CNT = 100000 };
+	struct slice key = slice_str("set");
+	struct world *w = world_with_set(key, CNT);
+	struct wset_op del = { .kind = WSET_DEL, .key = key };
+	struct wset_op add = { .kind = WSET_SADD, .key = key, .value = slice_str("here") };
+	uint8_t mem[2][256], delta_mem[256];
+	struct wbuf delta = wbuf_init(delta_mem, sizeof(delta_mem));
+	struct cache_value v;
+	uint32_t polls;
+
+	(void)state;
+	publish(w, P, &del, 1, mem[0]);
+	publish(w, P, &add, 2, mem[1]);
+	add.value = slice_str("there");
+	assert_int_equal(delta_make(slice_of(NULL, 0), &add, hlc_time_of_us(1700000000000000),
+				    (struct writer_id){ 78 }, &delta),
+			 0);
+	assert_int_equal(world_guest(w, key, wbuf_slice(&delta)), 0);
+	world_core(w, 0, 1); /* told: not now */
+	polls = polls_till_deleted(w, key, CNT);
+	print_message("shown after %u polls\n", polls);
+	assert_true(polls > CNT * 30 / CACHE_COPY_STEP);
+	timebase_virtual_advance(&w->time, 5 * NS_PER_MS);
+	world_settle(w);
+	timebase_virtual_advance(&w->time, 5 * NS_PER_MS);
+	world_settle(w);
+	assert_int_equal(world_answer(w, P, DESC_PUBLISHED, 1).err, 0);
+	assert_int_equal(world_answer(w, P, DESC_PUBLISHED, 2).err, 0);
+	assert_int_equal(world_get(w, P, key, &v), CACHE_HIT);
+	assert_int_equal(view_cnt(v.type, v.state), 2);
+	assert_true(view_set_has(v.type, v.state, slice_str("here")));
+	assert_true(view_set_has(v.type, v.state, slice_str("there")));
+	assert_true(treeval_equal(v.envelope, world_stored(w, key)));
+	cache_view_release(&w->proc[P].view, &v);
+	world_end(w);
+}
+
+/* The copy that is being deleted goes (the store refused what was added before): the delete is of
+ * what the store has. */
+static void
+delete_begun_anew(void **state)
+{
+	enum { CNT = 20000 };
+	struct slice key = slice_str("set");
+	struct world *w = world_with_set(key, CNT);
+	struct wset_op add = { .kind = WSET_SADD, .key = key, .value = slice_str("refused") };
+	struct wset_op del = { .kind = WSET_DEL, .key = key };
+	struct desc merged = { .kind = DESC_KVS_MERGED, .err = MB_ERR_NO_MEMORY };
+	uint64_t fetched = cache_core_stats(w->core).fetched;
+	uint8_t mem[2][256];
+	struct cache_value v;
+
+	(void)state;
+	publish(w, P, &add, 1, mem[0]);
+	assert_int_equal(w->to_kvs[0].cnt, 1);
+	merged.b = w->to_kvs[0].d[w->to_kvs[0].head].b;
+	w->to_kvs[0].cnt = 0;
+	publish(w, P, &del, 2, mem[1]);
+	assert_true(cache_core_poll(w->core));
+	cache_core_step(w->core, (struct cache_from){ CACHE_FROM_KVS, 0 }, &merged);
+	world_settle(w);
+	assert_int_equal(world_answer(w, P, DESC_PUBLISHED, 1).err, MB_ERR_NO_MEMORY);
+	assert_int_equal(world_answer(w, P, DESC_PUBLISHED, 2).err, 0);
+	assert_int_equal(cache_core_stats(w->core).fetched, fetched + 1);
+	assert_int_equal(world_get(w, P, key, &v), CACHE_ABSENT);
+	assert_int_equal(table_cnt_of(&v), CNT); /* marks: not of what was refused */
+	assert_true(treeval_equal(v.envelope, world_stored(w, key)));
+	cache_view_release(&w->proc[P].view, &v);
+	world_end(w);
+}
+
+/* There is room for one such set, and not for what a delete of it leaves beside it. */
+static void
+delete_without_room(void **state)
+{
+	struct world *w = world_make(&(struct world_cfg){ .heap_bytes = 2 << 20 });
+	struct slice key = slice_str("set");
+	struct cache_value v;
+
+	(void)state;
+	world_up(w, P);
+	assert_int_equal(world_fill(w, key, LATTICE_ORSET, 0, 35000), 0);
+	assert_int_equal(world_get(w, P, key, &v), CACHE_HIT);
+	cache_view_release(&w->proc[P].view, &v);
+	assert_int_equal(world_del(w, P, "set"), MB_ERR_NO_MEMORY);
+	assert_int_equal(world_get(w, P, key, &v), CACHE_HIT);
+	assert_int_equal(view_cnt(v.type, v.state), 35000);
+	cache_view_release(&w->proc[P].view, &v);
+	world_end(w);
+}
+
+/* ------------------------------------------------------------------------------ of each type */
+
+#define FLAT_BYTES (1u << 20)
+
+struct flat {
+	uint8_t mem[FLAT_BYTES];
+	struct wbuf out;
+};
+
+static struct slice
+stored_flat(struct world *w, struct slice key, struct flat *f)
+{
+	f->out = wbuf_init(f->mem, sizeof(f->mem));
+	assert_int_equal(treeval_write(world_stored(w, key), &f->out), 0);
+	return wbuf_slice(&f->out);
+}
+
+/* Does some operations of a kind on items of their own, and then deletes a few of these. */
+static void
+fill_by_op(struct world *w, struct wset_op op, enum wset_kind del)
+{
+	char item[32], value[64];
+
+	memset(value, 'v', sizeof(value));
+	for (uint32_t i = 0; i < 300; i++) {
+		struct slice name =
+			slice_of(item, (size_t)snprintf(item, sizeof(item), "item %u", i));
+
+		op.n = i + 1;
+		if ((wset_has(op.kind) & WSET_HAS_FIELD) != 0) {
+			op.field = name;
+			op.value = (wset_has(op.kind) & WSET_HAS_VALUE) != 0
+					   ? slice_of(value, sizeof(value))
+					   : slice_of(NULL, 0);
+		} else {
+			op.value = name;
+		}
+		assert_int_equal(world_do(w, P, &op), 0);
+		if (del != 0 && i % 7 == 0) {
+			struct wset_op gone = { .kind = del, .key = op.key };
+
+			if (del == WSET_SREM) {
+				gone.value = name;
+			} else {
+				gone.field = name;
+			}
+			assert_int_equal(world_do(w, P, &gone), 0);
+		}
+	}
+}
+
+static void
+each_type(void **state)
+{
+	static const struct {
+		enum wset_kind add, del;
+		bool deadline;
+	} row[] = {
+		{ WSET_SADD, WSET_SREM, false },
+		{ WSET_MAP_PUT, WSET_MAP_DEL, false },
+		{ WSET_MAP_INCR, WSET_MAP_DEL, false },
+		{ WSET_ZADD, WSET_ZREM, false },
+		{ WSET_ZINCR, 0, false },
+		{ WSET_PUSH_LEFT, 0, false },
+		{ WSET_PUSH_RIGHT, 0, true },
+		{ WSET_MAP_PUT, 0, true },
+	};
+	struct flat *before = malloc(sizeof(*before)), *want = malloc(sizeof(*want));
+	struct slice key = slice_str("k");
+
+	(void)state;
+	for (uint32_t i = 0; i < ARRAY_CNT(row); i++) {
+		struct world *w = world_make(&(struct world_cfg){ 0 });
+		struct wset_op op = { .kind = WSET_EXPIRE,
+				      .key = key,
+				      .n = INT64_C(3000000000000000) };
+		uint8_t *delta_mem = malloc(FLAT_BYTES);
+		struct wbuf delta = wbuf_init(delta_mem, FLAT_BYTES);
+		struct cache_value v;
+		struct envelope e;
+
+		world_up(w, P);
+		fill_by_op(w, (struct wset_op){ .kind = row[i].add, .key = key }, row[i].del);
+		if (row[i].deadline) {
+			assert_int_equal(world_do(w, P, &op), 0);
+		}
+		assert_true(slice_is_tree(world_stored(w, key)));
+		op = (struct wset_op){ .kind = WSET_DEL, .key = key };
+		/* The flat one, with a time before that of the one here. */
+		assert_int_equal(delta_make(stored_flat(w, key, before), &op,
+					    hlc_time_of_us(timebase_wall_us(&w->time.tb)),
+					    (struct writer_id){ 0x1234 }, &delta),
+				 0);
+		want->out = wbuf_init(want->mem, sizeof(want->mem));
+		assert_true(lattice_merge_into(LATTICE_ENVELOPE, wbuf_slice(&before->out),
+					       wbuf_slice(&delta), &want->out) >= 0);
+		assert_int_equal(world_do(w, P, &op), 0);
+		assert_int_equal(world_get(w, P, key, &v), CACHE_ABSENT);
+		assert_true(treeval_equal(v.envelope, world_stored(w, key)));
+		if (row[i].deadline) {
+			assert_int_equal(envelope_open(v.envelope, &e), 0);
+			assert_int_equal(e.expiry.deadline.v, 0);
+			assert_int_equal(e.expiry.stamp.writer.v, 0x1234);
+		} else {
+			assert_true(treeval_equal(v.envelope, wbuf_slice(&want->out)));
+		}
+		cache_view_release(&w->proc[P].view, &v);
+		world_end(w);
+		free(delta_mem);
+	}
+	free(before);
+	free(want);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(delete_without_room),
+		cmocka_unit_test(deleted_in_pieces),
+		cmocka_unit_test(delete_begun_anew),
+		cmocka_unit_test(each_type),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

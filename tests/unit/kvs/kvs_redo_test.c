@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal:   large collections are settled, and forgotten when they are deleted, at all owners alike,
+ *         in short steps; one that is used as a queue does not grow for ever; and not before
+ *         everybody agrees.
+ * Method: the pieces against settle_items of the flat value, failures first; then a kvs_world.
+ */
+#include <endian.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "compiler.h"
+#include "kvs_redo.h"
+#include "kvs_value.h"
+#include "kvs_world.h"
+#include "lattice.h"
+#include "list.h"
+#include "microburst/error.h"
+#include "orset.h"
+#include "presence.h"
+#include "rng.h"
+#include "settle.h"
+#include "table.h"
+#include "test_cmocka.h"
+#include "test_seed.h"
+#include "treeval.h"
+
+#define KEY        "a large set"
+#define FLAT_BYTES (4u << 20)
+#define SETTLE_NS  ((KVS_SETTLE_PAUSES + 4) * WORLD_PAUSE_NS)
+
+/* Memory for values, given back together at a test's end. */
+static uint8_t *room[16];
+static uint32_t room_cnt;
+
+static struct wbuf
+room_new(void)
+{
+	uint8_t *p = malloc(FLAT_BYTES);
+
+	assert_non_null(p);
+	assert_true(room_cnt < ARRAY_CNT(room));
+	room[room_cnt++] = p;
+	return wbuf_init(p, FLAT_BYTES);
+}
+
+static int
+room_free(void **state)
+{
+	while (room_cnt > 0) {
+		free(room[--room_cnt]);
+	}
+	return 0;
+}
+
+static struct slice
+enveloped(struct slice state)
+{
+	struct envelope e = { .type = LATTICE_ORSET, .state = state };
+	struct wbuf out = room_new();
+
+	assert_int_equal(envelope_write(&e, &out), 0);
+	return wbuf_slice(&out);
+}
+
+/* Of the members [from, to) each in `step`, that they were added, or are gone. */
+static struct slice
+members(uint32_t from, uint32_t to, uint32_t step, bool gone)
+{
+	struct wbuf out = room_new();
+	struct table_builder b;
+
+	table_begin(&b, &out);
+	for (uint32_t i = from; i < to; i += step) {
+		uint8_t mem[64];
+		struct wbuf dot = wbuf_init(mem, sizeof(mem));
+		uint64_t be = htobe64(i);
+
+		presence_put_add(&dot, (struct stamp){ { 1 + i }, { 1 } });
+		wbuf_put(&out, &be, sizeof(be));
+		if (gone) {
+			assert_true(presence_put_gone(&out, wbuf_slice(&dot)));
+		} else {
+			wbuf_put(&out, dot.p, dot.len);
+		}
+		table_item_end(&b);
+	}
+	assert_int_equal(table_end(&b), 0);
+	return enveloped(wbuf_slice(&out));
+}
+
+/* ------------------------------------------------------------------------------- the pieces */
+
+#define SHARD_BYTES ((size_t)16 << 20)
+
+static struct kvs_shard *
+shard_new(size_t bytes)
+{
+	void *mem = aligned_alloc(64, bytes);
+
+	assert_non_null(mem);
+	return kvs_shard_init(mem, bytes, 5);
+}
+
+/* Steps to the end. Returns: the last answer; *ret_steps: after how many. */
+static int
+redo(struct kvs_shard *s, struct slice other, bool settle, struct kvs_value **ret,
+     uint32_t *ret_steps)
+{
+	struct kvs_key *k = kvs_shard_find(s, slice_str(KEY));
+	struct kvs_redo r = { 0 };
+	int err;
+
+	assert_true(kvs_redo_wanted(kvs_at(s->base, k->value)));
+	kvs_redo_begin(&r, s, k, other, settle);
+	*ret_steps = 0;
+	do {
+		err = kvs_redo_step(&r, s, ret);
+		++*ret_steps;
+	} while (err == MB_ERR_TRYAGAIN);
+	assert_null(r.value);
+	assert_int_equal(s->pin_cnt, 0);
+	while (kvs_shard_sweep(s)) {
+	}
+	return err;
+}
+
+/* One that differs in its last item; no memory; nothing to forget. */
+static void
+refused(void **state)
+{
+	struct kvs_shard *s = shard_new(SHARD_BYTES), *full = shard_new(KVS_SHARD_BYTES_MIN);
+	struct slice set = members(0, 20000, 1, false), other = members(0, 19999, 1, false);
+	struct slice last = members(20001, 20002, 1, false), gone = members(0, 3000, 2, true);
+	struct wbuf out = room_new();
+	struct kvs_value *v;
+	uint32_t steps;
+	size_t used;
+
+	(void)state;
+	assert_int_equal(kvs_shard_merge(s, slice_str(KEY), set), 0);
+	assert_true(lattice_merge_into(LATTICE_ENVELOPE, other, last, &out) > 0);
+	assert_int_equal(redo(s, wbuf_slice(&out), false, &v, &steps), MB_ERR_NOT_FOUND);
+	assert_true(steps > 20);
+	assert_int_equal(redo(s, other, false, &v, &steps), MB_ERR_NOT_FOUND);
+	assert_int_equal(steps, 1); /* their numbers differ */
+	assert_int_equal(redo(s, set, false, &v, &steps), 0);
+	assert_null(v);
+	used = kvs_shard_used_bytes(s);
+	assert_int_equal(redo(s, set, true, &v, &steps), 0);
+	assert_null(v); /* there is nothing to forget */
+	assert_int_equal(kvs_shard_used_bytes(s), used);
+	assert_int_equal(kvs_shard_merge(full, slice_str(KEY), members(0, 14000, 1, false)), 0);
+	assert_int_equal(kvs_shard_merge(full, slice_str(KEY), gone), 0);
+	while (kvs_shard_sweep(full)) {
+	}
+	used = kvs_shard_used_bytes(full);
+	assert_int_equal(redo(full, slice_of(NULL, 0), true, &v, &steps), MB_ERR_NO_MEMORY);
+	assert_int_equal(kvs_shard_used_bytes(full), used);
+	free(s);
+	free(full);
+}
+
+/* Sets of all kinds: what is made in pieces is what settle_items makes of the flat one. */
+static void
+as_in_one_piece(void **state)
+{
+	struct rng rng;
+	uint32_t flat = 0, trees = 0;
+
+	(void)state;
+	rng_init(&rng, test_seed("kvs_redo as_in_one_piece"));
+	for (uint32_t round = 0; round < 12; round++) {
+		struct kvs_shard *s = shard_new(SHARD_BYTES);
+		uint32_t cnt = 3000 + (uint32_t)rng_below(&rng, 5000);
+		struct wbuf whole, settled;
+		struct kvs_value *v;
+		uint32_t steps;
+
+		assert_int_equal(kvs_shard_merge(s, slice_str(KEY), members(0, cnt, 1, false)), 0);
+		for (uint32_t i = 0; i < 3; i++) { /* some here and there, and long rows */
+			uint32_t from = (uint32_t)rng_below(&rng, cnt - 10);
+			uint32_t to = i == 0 && round % 3 == 0 ? cnt - 5 : from + cnt / 4;
+
+			from = i == 0 && round % 3 == 0 ? 0 : from;
+			assert_int_equal(kvs_shard_merge(s, slice_str(KEY),
+							 members(from, MIN(to, cnt - 5),
+								 1 + (uint32_t)(i == 2), true)),
+					 0);
+		}
+		whole = room_new();
+		settled = room_new();
+		assert_int_equal(treeval_write(kvs_shard_get(s, slice_str(KEY)), &whole), 0);
+		assert_int_equal(settle_items(wbuf_slice(&whole), (struct hlc_time){ UINT64_MAX },
+					      &settled),
+				 LATTICE_MIXED);
+		assert_int_equal(redo(s, wbuf_slice(&whole), true, &v, &steps), 0);
+		assert_non_null(v);
+		assert_true(steps > whole.len / KVS_STEP_BYTES);
+		assert_true(treeval_equal(kvs_value_slice(v), wbuf_slice(&settled)));
+		flat += v->tree == 0;
+		trees += v->tree != 0;
+		assert_int_equal(v->settled, 1);
+		kvs_shard_take(s, kvs_shard_find(s, slice_str(KEY)), v);
+		free(s);
+		room_free(NULL);
+	}
+	assert_true(flat > 0);
+	assert_true(trees > 0);
+}
+
+/* -------------------------------------------------------------------------- several owners */
+
+static void
+merge(struct world *w, uint32_t rank, const char *key, struct slice delta)
+{
+	struct desc d;
+
+	world_merge(w, world_owner(w, key, rank), 0, key, delta, KVS_ACK_ONE);
+	for (uint32_t i = 0; !world_take(w, 0, DESC_KVS_MERGED, &d, NULL); i++) {
+		assert_true(i < 1000);
+		world_move(w, WORLD_PERIOD_NS);
+	}
+	assert_int_equal(d.err, 0);
+}
+
+static bool
+gone_everywhere(const struct world *w)
+{
+	for (uint32_t i = 0; i < w->tile_cnt; i++) {
+		if (kvs_shard_key_cnt(w->tile[i].shard) != 0) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static struct table
+table_at(const struct world *w, uint32_t tile, const char *key)
+{
+	struct envelope e;
+	struct table t;
+
+	assert_int_equal(envelope_open(world_has(w, tile, key), &e), 0);
+	assert_int_equal(table_open(e.state, &t), 0);
+	return t;
+}
+
+/* Few marks are not worth it; many are forgotten at all owners; the rest of it goes as a whole. */
+static void
+settled_and_forgotten(void **state)
+{
+	struct world *w = world_make(3, 3, 0, 16 << 20);
+	struct slice first = members(0, 10000, 1, false);
+
+	(void)state;
+	merge(w, 0, KEY, first);
+	merge(w, 1, KEY, members(0, 10000, 10, true));
+	world_move(w, SETTLE_NS);
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_int_equal(table_at(w, i, KEY).cnt, 10000);
+	}
+	merge(w, 2, KEY, members(0, 10000, 3, true));
+	world_move(w, SETTLE_NS);
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_int_equal(table_at(w, i, KEY).cnt, 6000);
+		assert_true(treeval_equal(world_has(w, i, KEY), world_has(w, 0, KEY)));
+	}
+	assert_int_equal(w->tile[world_owner(w, KEY, 0)].core.drops.stats.settled, 1);
+	merge(w, 0, KEY, members(0, 10000, 1, true));
+	world_move(w, SETTLE_NS);
+	assert_true(gone_everywhere(w));
+	world_end(w);
+}
+
+/* What is written while an owner looks through it stays, and it is kept. */
+static void
+written_meanwhile(void **state)
+{
+	struct world *w = world_make(2, 2, 0, 16 << 20);
+	uint32_t at = world_owner(w, KEY, 0);
+	struct slice set = members(0, 10000, 1, false), gone = members(0, 10000, 1, true);
+	struct slice late = members(10001, 10002, 1, false);
+	bool asked = false;
+
+	(void)state;
+	merge(w, 0, KEY, set);
+	merge(w, 0, KEY, gone);
+	world_move(w, WORLD_PERIOD_NS);
+	w->time.now_ns += WORLD_PAUSE_NS;
+	for (uint32_t i = 0; i < 100 && !asked; i++) {
+		world_turn(w);
+		asked = w->tile[1 - at].core.drops.redo.value != NULL;
+	}
+	assert_true(asked);
+	/* The primary takes it; the other one serves nobody. */
+	world_merge(w, 1 - at, 0, KEY, late, KVS_ACK_ONE);
+	assert_int_equal(w->asker[0].d[0].err, MB_ERR_MOVED);
+	w->asker[0].cnt = 0;
+	merge(w, 0, KEY, late);
+	world_move(w, SETTLE_NS);
+	for (uint32_t i = 0; i < 2; i++) {
+		struct envelope e;
+
+		assert_int_equal(envelope_open(world_has(w, i, KEY), &e), 0);
+		assert_int_equal(orset_cnt(e.state), 1);
+	}
+	assert_true(w->tile[at].core.drops.stats.kept > 0);
+	world_end(w);
+}
+
+/* Several at once: each tile looks through one at a time, and all are done in the end. */
+static void
+several_at_once(void **state)
+{
+	struct world *w = world_make(3, 3, 0, 16 << 20);
+	struct slice set = members(0, 6000, 1, false), gone = members(0, 6000, 1, true);
+	char key[16];
+
+	(void)state;
+	for (uint32_t i = 0; i < 6; i++) {
+		snprintf(key, sizeof(key), "set %u", i);
+		merge(w, 0, key, set);
+	}
+	for (uint32_t i = 0; i < 6; i++) {
+		snprintf(key, sizeof(key), "set %u", i);
+		merge(w, 0, key, gone);
+	}
+	world_move(w, 2 * SETTLE_NS);
+	assert_true(gone_everywhere(w));
+	world_end(w);
+}
+
+/* A list that items are put to and taken from, and that is never empty: it is about as long as what
+ * is in it, always. */
+static void
+a_queue_stays_short(void **state)
+{
+	enum { LIVE = 3000, CNT = 20000 };
+	struct world *w = world_make(2, 2, 0, 16 << 20);
+	uint32_t at = world_owner(w, KEY, 0), most = 0;
+	struct wbuf out = room_new();
+
+	(void)state;
+	for (uint32_t i = 0; i < CNT; i++) {
+		uint8_t mem[256];
+		struct wbuf st = wbuf_init(mem, sizeof(mem));
+		struct stamp stamp = { { 1 + i }, { 1 } };
+		struct envelope now = { 0 }, e = { .type = LATTICE_LIST };
+		struct table_walk first = { 0 };
+		struct list_item item;
+
+		for (uint32_t what = 0; what < 2; what++) {
+			assert_int_equal(envelope_open(world_has(w, at, KEY), &now), 0);
+			st.len = 0;
+			if (what == 0) {
+				assert_int_equal(list_delta_push(now.state, stamp, LIST_RIGHT,
+								 slice_str("item"), &st),
+						 0);
+			} else if (i >= LIVE && list_next(now.state, &first, &item)) {
+				assert_int_equal(list_delta_remove(now.state, item.id, &st), 0);
+			} else {
+				break;
+			}
+			e.state = wbuf_slice(&st);
+			out.len = 0;
+			assert_int_equal(envelope_write(&e, &out), 0);
+			merge(w, 0, KEY, wbuf_slice(&out));
+		}
+		if (i % 100 == 0) {
+			world_move(w, WORLD_PAUSE_NS);
+			most = MAX(most, table_at(w, at, KEY).cnt);
+		}
+	}
+	print_message("%u items at most, of %u put and %u there\n", most, CNT, LIVE);
+	assert_true(most < 2 * LIVE);
+	world_move(w, SETTLE_NS);
+	assert_true(treeval_equal(world_has(w, 0, KEY), world_has(w, 1, KEY)));
+	world_end(w);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(refused, room_free),
+		cmocka_unit_test_teardown(as_in_one_piece, room_free),
+		cmocka_unit_test_teardown(settled_and_forgotten, room_free),
+		cmocka_unit_test_teardown(written_meanwhile, room_free),
+		cmocka_unit_test_teardown(several_at_once, room_free),
+		cmocka_unit_test_teardown(a_queue_stays_short, room_free),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
