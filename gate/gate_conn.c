@@ -363,11 +363,9 @@ command_run(struct gate *g, struct gate_conn *c, struct slice text)
 	}
 	cmd = gate_command_find(g->args[0]);
 	follows = c->call_cnt > 0 ? CMD_CALL : CMD_RUN;
-	if (gate_run_before(c) &&
-	    (cmd == NULL || (cmd->flags & follows) == 0 || c->multi != NULL)) {
-		return GATE_WAIT;
-	}
-	if (unlikely(c->reply != REPLY_ON) && !gate_reply_begin(c)) {
+	if ((gate_run_before(c) &&
+	     (cmd == NULL || (cmd->flags & follows) == 0 || c->multi != NULL)) ||
+	    (unlikely(c->reply != REPLY_ON) && !gate_reply_begin(c))) {
 		return GATE_WAIT;
 	}
 	c->command = c->timed = cmd;
@@ -413,11 +411,8 @@ command_over(struct gate *g, struct gate_conn *c)
 {
 	c->began_tsc = 0;
 	c->timed = NULL;
-	if (unlikely(c->caching != 0)) {
-		gate_track_command_end(c);
-	}
-	if (unlikely(c->reply != REPLY_ON) && !gate_run_before(c)) {
-		gate_reply_end(c);
+	if (unlikely((c->caching | c->reply) != 0)) {
+		gate_command_end(c);
 	}
 	g->command_cnt++;
 	command_end(g, c);

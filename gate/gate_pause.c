@@ -98,3 +98,14 @@ gate_reply_begin(struct gate_conn *c)
 	}
 	return true;
 }
+
+void
+gate_command_end(struct gate_conn *c)
+{
+	if (c->caching != 0 && c->multi == NULL) { /* a transaction is one command */
+		c->caching--;
+	}
+	if (!gate_run_before(c)) { /* else its reply is not written yet */
+		gate_reply_end(c);
+	}
+}

@@ -24,6 +24,9 @@ int gate_client_pause(struct gate *g, struct gate_conn *c, const struct slice *a
 int gate_client_unpause(struct gate *g, struct gate_conn *c);
 int gate_client_reply(struct gate *g, struct gate_conn *c, struct slice word);
 
+/* gate_command_end: what was for one command, which is over: CLIENT CACHING, REPLY SKIP. */
+void gate_command_end(struct gate_conn *c);
+
 /* gate_reply_end: a command is over, and its reply written. */
 static inline void
 gate_reply_end(struct gate_conn *c)

@@ -409,14 +409,6 @@ gate_client_caching(struct gate *g, struct gate_conn *c, struct slice word)
 	return GATE_DONE;
 }
 
-void
-gate_track_command_end(struct gate_conn *c)
-{
-	if (c->multi == NULL) { /* a transaction is one command */
-		c->caching--;
-	}
-}
-
 int64_t
 gate_track_redirect(const struct gate_conn *c)
 {

@@ -23,8 +23,6 @@ void gate_track_flush(struct gate *g);
 void gate_track_tick(struct gate *g, uint64_t now_ns);
 /* gate_track_drop: a connection is told of nothing any more. */
 void gate_track_drop(struct gate *g, struct gate_conn *c);
-/* gate_track_command_end: CLIENT CACHING is for one command. */
-void gate_track_command_end(struct gate_conn *c);
 
 int gate_client_tracking(struct gate *g, struct gate_conn *c, const struct slice *arg,
 			 uint32_t arg_cnt);
