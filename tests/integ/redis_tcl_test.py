@@ -90,17 +90,17 @@ def sources_write(folder):
 def fetch():
     """The folder with Redis's tests."""
     folder = os.path.join(SCRATCH, 'redis-source')
-    found = glob.glob(f'{folder}/tree/redis-*/tests/test_helper.tcl')
-    if not found:
+    if not glob.glob(f'{folder}/redis_*.orig.tar.*'):
         if not shutil.which('apt-get'):
             skip('there is no apt-get')
         sources_write(folder)
         apt(folder, 'update')
         apt(folder, 'source', '--download-only', 'redis')
-        with tarfile.open(glob.glob(f'{folder}/redis_*.orig.tar.*')[0]) as tar:
-            tar.extractall(f'{folder}/tree', filter='data')
-        found = glob.glob(f'{folder}/tree/redis-*/tests/test_helper.tcl')
-        prepare(os.path.dirname(found[0]))
+    shutil.rmtree(f'{folder}/tree', ignore_errors=True)
+    with tarfile.open(glob.glob(f'{folder}/redis_*.orig.tar.*')[0]) as tar:
+        tar.extractall(f'{folder}/tree', filter='data')
+    found = glob.glob(f'{folder}/tree/redis-*/tests/test_helper.tcl')
+    prepare(os.path.dirname(found[0]))
     return os.path.dirname(os.path.dirname(found[0]))
 
 
