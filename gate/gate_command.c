@@ -24,6 +24,8 @@
 #define SHOWS    CMD_SHOWS
 #define DANGER   CMD_DANGER
 #define BLOCKING CMD_BLOCKING
+#define TO_FIRST CMD_TO_FIRST
+#define TO_LAST  CMD_TO_LAST
 #define CALL     CMD_CALL
 
 static struct gate_command command[] = {

@@ -554,6 +554,24 @@ class Users(Case):
             self.assertEqual(u('set', 'log:1', 'y'), '+OK')
             self.assertEqual(u('set', 'log:1', 'y', 'get'), no_key)
             self.assertEqual(u('get', 'log:1'), no_key)
+            # each key for what is done to it
+            self.assertEqual(c('acl', 'setuser', 'reader', '+copy', '+bitop', '+sunionstore',
+                               '+zunionstore', '+rename', '+sort', '+lmove'), '+OK')
+            for words in (('copy', 'app:1', 'log:c'), ('bitop', 'not', 'log:b', 'app:1'),
+                          ('sunionstore', 'log:s', 'app:none'), ('sort', 'app:none'),
+                          ('zunionstore', 'log:z', 1, 'app:none'),
+                          ('sort', 'app:none', 'store', 'log:l')):
+                self.assertNotEqual(u(*words), no_key, words)
+            for words in (('copy', 'log:c', 'app:1'), ('bitop', 'not', 'app:b', 'log:1'),
+                          ('sunionstore', 'log:s', 'log:s'), ('sort', 'log:l'),
+                          ('zunionstore', 'app:z', 1, 'log:z'), ('rename', 'log:1', 'app:r'),
+                          ('sort', 'app:none', 'store', 'x'),
+                          ('lmove', 'log:l', 'app:l', 'left', 'left')):
+                self.assertEqual(u(*words), no_key, words)
+            self.assertEqual(u('sort', 'app:none', 'get', 'log:*')[:28],
+                             '-ERR GET option of SORT denied')
+            self.assertIn('Selectors are not served',
+                          c('acl', 'setuser', 'reader', '(+get ~x)'))
             u.send(b''.join(b'set log:%d x\r\n' % i for i in range(5)) + b'set x y\r\n')
             self.assertEqual([u.answer() for _ in range(6)], ['+OK'] * 5 + [no_key])
             self.assertEqual(c('acl', 'setuser', 'reader', '+get', '+x')[:45],
