@@ -385,7 +385,7 @@ enum gate_command_flag {
 	CMD_SHOWS = 1 << 10,  /* of a plain write: its reply tells what the value is */
 	CMD_DANGER = 1 << 11, /* for who knows what he does */
 	CMD_BLOCKING = 1 << 12,
-	CMD_CALL = 1 << 13, /* may follow a call that is not answered yet */
+	CMD_CALL = 1 << 13,     /* may follow a call that is not answered yet */
 	CMD_TO_FIRST = 1 << 14, /* what it reads of the other keys goes to the first one */
 	CMD_TO_LAST = 1 << 15,  /* .. to the last one */
 };

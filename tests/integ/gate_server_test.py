@@ -568,7 +568,7 @@ class Users(Case):
                           ('sort', 'app:none', 'store', 'x'),
                           ('lmove', 'log:l', 'app:l', 'left', 'left')):
                 self.assertEqual(u(*words), no_key, words)
-            self.assertEqual(u('sort', 'app:none', 'get', 'log:*')[:28],
+            self.assertEqual(u('sort', 'app:none', 'get', 'log:*')[:30],
                              '-ERR GET option of SORT denied')
             self.assertIn('Selectors are not served',
                           c('acl', 'setuser', 'reader', '(+get ~x)'))
