@@ -32,7 +32,8 @@ NODE = {}
 WORDS = [b'get', b'set', b'mset', b'del', b'incr', b'lpush', b'blpop', b'multi', b'exec', b'eval',
          b'hset', b'zadd', b'zrange', b'sort', b'restore', b'dump', b'lcs', b'bitfield', b'client',
          b'tracking', b'on', b'reply', b'off', b'pause', b'subscribe', b'psubscribe', b'hello',
-         b'3', b'fcall', b'mb.call', b'increment', b'0', b'1', b'-1', b'9223372036854775807', b'k', b'l',
+         b'3', b'fcall', b'mb.call', b'increment', b'0', b'1', b'-1', b'9223372036854775807', b'k',
+         b'l',
          b'limit', b'by', b'get', b'store', b'config', b'acl', b'list', b'object', b'watch', b'',
          b'scan', b'match', b'*', b'count', b'copy', b'k*->f', b'linsert', b'before', b'info']
 
