@@ -9,6 +9,7 @@
 #include <microburst/error.h>
 
 #include "commands.h"
+#include "gate_pause.h"
 
 #define RUN      CMD_RUN
 #define WRITE    CMD_WRITE
@@ -23,6 +24,8 @@
 #define SHOWS    CMD_SHOWS
 #define DANGER   CMD_DANGER
 #define BLOCKING CMD_BLOCKING
+#define TO_FIRST CMD_TO_FIRST
+#define TO_LAST  CMD_TO_LAST
 #define CALL     CMD_CALL
 
 static struct gate_command command[] = {
@@ -198,6 +201,9 @@ gate_command_run(struct gate *g, struct gate_conn *c, struct gate_command *cmd,
 	if (unlikely(c->kicked)) {
 		c->kicked = false;
 		return gate_error(g, c, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
+	}
+	if (unlikely(g->pause_until_ns != 0) && gate_pause_holds(g, c, cmd)) {
+		return GATE_WAIT;
 	}
 	if (!c->begun) {
 		int wrong = second_key_check(cmd, arg);

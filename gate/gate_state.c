@@ -5,8 +5,9 @@
 #include <microburst/error.h>
 
 #include "check.h"
+#include "compiler.h"
 #include "envelope.h"
-#include "gate_int.h"
+#include "gate_track.h"
 #include "hash.h"
 #include "timebase.h"
 #include "view.h"
@@ -162,10 +163,32 @@ gate_deadline_us(const struct cache_value *v)
 		       : 0;
 }
 
+/* An absent key has a version, too; one that has reached its deadline counts as another. */
+static uint64_t
+version_shown(const struct cache_value *v, bool expired)
+{
+	return expired ? ~v->version : v->version;
+}
+
+uint64_t
+gate_version_of(struct gate *g, struct slice key, uint64_t hash)
+{
+	struct cache_value v;
+	int n = cache_view_get_hashed(&g->view, hash, key, &v);
+	uint64_t version = UINT64_MAX; /* nobody knows */
+
+	if (n == CACHE_HIT || n == CACHE_ABSENT) {
+		version = version_shown(&v, n == CACHE_HIT && is_expired(&v));
+		cache_view_release(&g->view, &v);
+	}
+	return n == MB_ERR_FULL ? 0 : version;
+}
+
 int
 gate_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *ret)
 {
 	uint64_t hash;
+	bool expired;
 	int n;
 
 	if (key.len == 0 || key.len > KEY_BYTES_MAX) {
@@ -174,8 +197,10 @@ gate_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_va
 	}
 	hash = hash_bytes(key.p, key.len);
 	n = cache_view_get_hashed(&g->view, hash, key, ret);
-	if (n == CACHE_HIT && is_expired(ret)) {
-		n = CACHE_ABSENT;
+	expired = n == CACHE_HIT && is_expired(ret);
+	n = expired ? (int)CACHE_ABSENT : n;
+	if (unlikely(c->track != 0) && (n == CACHE_HIT || n == CACHE_ABSENT)) {
+		gate_track_look(g, c, key, hash, version_shown(ret, expired));
 	}
 	if (n == CACHE_ABSENT) {
 		cache_view_release(&g->view, ret);
