@@ -481,9 +481,6 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 		struct slice rest = done == 0 ? text : slice_of(text.p + done, text.len - done);
 		int rc;
 
-		if (done != 0) { /* else there may be none at all */
-			rest = slice_of(text.p + done, text.len - done);
-		}
 		if (c->out.bytes > GATE_OUT_MAX) { /* N2; gate_conn_go goes on */
 			c->waiting = true;
 			c->out_full = true;
