@@ -43,7 +43,7 @@ act_make(struct kvs_acts *list, uint32_t i, struct slice stored, struct wbuf *ou
 	int err;
 
 	if (a->op.kind == WSET_INCR &&
-	    delta_incr_alone(stored, a->op.n, acts->writer, out, &a->word->n)) {
+	    cache_word_incr(stored, a->op.n, acts->writer, out, &a->word->n)) {
 		a->known = true;
 		return KVS_ACT_WHOLE;
 	}
@@ -153,7 +153,11 @@ cache_act_add(struct cache_core *c, struct cache_job *job)
 		c->acts_open[kvs] = acts;
 	}
 	i = acts->list.cnt++;
-	acts->list.act[i] = (struct kvs_act){ .key = job->op.key, .ack = job->ack };
+	acts->list.act[i] = (struct kvs_act){
+		.key = job->op.key,
+		.ack = job->ack,
+		.grows = job->op.kind != WSET_EXPIRE, /* a deadline that stays is known already */
+	};
 	acts->own[i] = (struct cache_act){
 		.job = job,
 		.op = job->op,

@@ -51,8 +51,8 @@ enum cache_msg_kind {
 
 /* A tile of the daemon that publishes (an inner process, inner.h) can have a word on each operation
  * of a set: ref_word[0] of its PUBLISH is the address of as many of these as the set has
- * operations, or 0; ref_word[1] is how many. They belong to the cache tile until the PUBLISHED. From any other process the
- * word is not looked at. */
+ * operations, or 0; ref_word[1] is how many. They belong to the cache tile until the PUBLISHED.
+ * From any other process neither is looked at. */
 struct cache_op_word {
 	uint64_t hash; /* in: hash_bytes of the key */
 	/* in: do it only if this is what a reader sees (cache_value.version); 0: in any case */

@@ -3,7 +3,8 @@
  * side
  *
  *   I1  A key has at most one entry, within CACHE_WAYS of its home, in one place for as long as it
- *       is in the cache. So a reader that does not find it there may call it a miss.
+ *       is in the cache. So a reader that does not find it there may call it a miss. It is the
+ *       first free place of them: one that was never used (version 0) has none behind it.
  *   I2  A block belongs to exactly one of: an entry, the retired ones, a lender whose entry
  *       changed, a caller that is filling it. Only blocks that no entry ever showed are freed at
  *       once.

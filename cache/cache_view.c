@@ -308,6 +308,9 @@ cache_view_get_hashed(struct cache_view *view, uint64_t hash, struct slice key,
 		const struct cache_entry *e = &shard->index[(home + way) & shard->mask];
 		int look = LOOK_OTHER_KEY;
 
+		if (atomic_load_explicit(&e->version, memory_order_relaxed) == 0) {
+			return CACHE_MISS; /* never used: none behind it (cache_store.c I1) */
+		}
 		if (atomic_load_explicit(&e->hash, memory_order_relaxed) == hash) {
 			look = entry_look(view, shard, e, hash, key, ret);
 			for (uint32_t i = 1; look == LOOK_AGAIN && i < CACHE_TRY_MAX; i++) {

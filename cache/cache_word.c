@@ -4,22 +4,21 @@
 
 #include <string.h>
 
-#include "delta.h"
 #include "envelope.h"
 #include "lattice.h"
 #include "map.h"
 #include "oset.h"
+#include "strval.h"
 #include "view.h"
 
 /* Finds the value that a field of a map shows. */
 static bool
-field_find(struct slice stored, struct slice field, unsigned int *ret_type, struct slice *ret)
+field_find(const struct envelope *e, struct slice field, unsigned int *ret_type, struct slice *ret)
 {
 	struct map_field f;
-	struct envelope e;
 
-	return envelope_open(stored, &e) == 0 && e.type == LATTICE_MAP &&
-	       map_get(e.state, field, &f) && map_field_value(&f, ret_type, ret);
+	return e->type == LATTICE_MAP && map_get(e->state, field, &f) &&
+	       map_field_value(&f, ret_type, ret);
 }
 
 /* Whether what an operation would add is there already. */
@@ -31,18 +30,36 @@ has_item(struct slice stored, const struct wset_op *op, struct hlc_time now)
 	struct envelope e;
 	double score;
 
-	if (!delta_present(stored, now)) {
+	if (envelope_open(stored, &e) != 0 || envelope_expired(&e, now)) {
 		return false;
 	}
 	if (op->kind == WSET_MAP_PUT) {
-		return field_find(stored, op->field, &type, &value);
+		return field_find(&e, op->field, &type, &value);
 	}
 	if (op->kind == WSET_ZADD) {
-		return envelope_open(stored, &e) == 0 && e.type == LATTICE_OSET &&
-		       oset_score(e.state, op->field, &score) == 0;
+		return e.type == LATTICE_OSET && oset_score(e.state, op->field, &score) == 0;
 	}
-	return envelope_open(stored, &e) == 0 && view_is_set(e.type) &&
-	       view_set_has(e.type, e.state, op->value);
+	return view_is_set(e.type) && view_set_has(e.type, e.state, op->value);
+}
+
+bool
+cache_word_incr(struct slice stored, int64_t n, struct writer_id writer, struct wbuf *out,
+		int64_t *ret_number)
+{
+	struct wbuf before = *out;
+	struct slice state;
+	unsigned int type;
+
+	/* Plain: so it has no deadline, and what describes it is as long as in all of them. */
+	if (!envelope_plain(stored, &type, &state) || type != LATTICE_STRING ||
+	    !strval_add_alone(state, writer, n, out, ret_number)) {
+		return false;
+	}
+	wbuf_put(out, stored.p + state.len, ENVELOPE_OVERHEAD); /* the same epoch and type */
+	if (out->full) {
+		*out = before;
+	}
+	return !out->full;
 }
 
 void
@@ -77,7 +94,7 @@ cache_word_after(struct slice stored, const struct wset_op *op, bool changed,
 		}
 		break;
 	case WSET_MAP_INCR:
-		if (field_find(stored, op->field, &type, &value)) {
+		if (envelope_open(stored, &e) == 0 && field_find(&e, op->field, &type, &value)) {
 			word->err = view_i64(type, value, &word->n);
 		}
 		break;

@@ -14,6 +14,15 @@
 #include "slice.h"
 #include "wset.h"
 
+/* cache_word_incr is delta_make of an INCR that nobody but this writer has added to: what it
+ * appends is the value that there is afterwards, as the delta contains all that is stored.
+ *
+ * Returns:   whether it did, with the number that the key shows; else nothing is appended, and
+ *            delta_make says what is to be done.
+ */
+bool cache_word_incr(struct slice stored, int64_t n, struct writer_id writer, struct wbuf *out,
+		     int64_t *ret_number);
+
 /* cache_word_before notes what only the value before tells. */
 void cache_word_before(struct slice stored, const struct wset_op *op, struct hlc_time now,
 		       struct cache_op_word *word);

@@ -172,26 +172,6 @@ make_incr(struct slice stored, int64_t n, const struct act *a, struct wbuf *out)
 	return finish(&base.tail, err, before, out);
 }
 
-bool
-delta_incr_alone(struct slice stored, int64_t n, struct writer_id writer, struct wbuf *out,
-		 int64_t *ret_number)
-{
-	struct wbuf before = *out;
-	struct slice state;
-	unsigned int type;
-
-	/* Plain: so it has no deadline, and what describes it is as long as in all of them. */
-	if (!envelope_plain(stored, &type, &state) || type != LATTICE_STRING ||
-	    !strval_add_alone(state, writer, n, out, ret_number)) {
-		return false;
-	}
-	wbuf_put(out, stored.p + state.len, ENVELOPE_OVERHEAD); /* the same epoch and type */
-	if (out->full) {
-		*out = before;
-	}
-	return !out->full;
-}
-
 /* -------------------------------------------------------------- collections */
 
 static int

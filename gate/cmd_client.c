@@ -11,6 +11,8 @@
 
 #include "check.h"
 #include "commands.h"
+#include "gate_pause.h"
+#include "gate_track.h"
 #include "timebase.h"
 
 #define LINE_BYTES 768
@@ -63,18 +65,19 @@ own_address(struct gate *g, const struct gate_conn *c, char ret[GATE_ADDRESS_MAX
 static size_t
 client_line(struct gate *g, const struct gate_conn *c, char ret[LINE_BYTES])
 {
-	char addr[GATE_ADDRESS_MAX], laddr[GATE_ADDRESS_MAX], flags[8];
+	char addr[GATE_ADDRESS_MAX], laddr[GATE_ADDRESS_MAX], flags[12];
 	int n;
 
 	gate_conn_address(g, c, addr);
 	own_address(g, c, laddr);
-	snprintf(flags, sizeof(flags), "%s%s%s%s", c->monitor ? "O" : "",
+	snprintf(flags, sizeof(flags), "%s%s%s%s%s%s", c->monitor ? "O" : "",
 		 gate_listens(c) ? "P" : "", c->multi != NULL && c->multi->queueing ? "x" : "",
-		 c->blocked ? "b" : "");
+		 c->blocked ? "b" : "", c->track != 0 ? "t" : "",
+		 (c->track & TRACK_BROKEN) != 0 ? "R" : "");
 	n = snprintf(ret, LINE_BYTES,
 		     "id=%llu addr=%s laddr=%s fd=%d name=%s age=%llu idle=%llu flags=%s db=0 "
 		     "sub=%u psub=%u ssub=%u multi=%d qbuf=%u qbuf-free=%u argv-mem=0 multi-mem=%u "
-		     "obl=%zu oll=0 omem=%zu tot-mem=%zu events=r cmd=%s user=%s redir=-1 "
+		     "obl=%zu oll=0 omem=%zu tot-mem=%zu events=r cmd=%s user=%s redir=%lld "
 		     "resp=%d\n",
 		     (unsigned long long)c->client_id, addr, laddr, stream_fd(g->stream, c->id),
 		     c->name != NULL ? c->name : "",
@@ -87,7 +90,8 @@ client_line(struct gate *g, const struct gate_conn *c, char ret[LINE_BYTES])
 		     c->pushed.bytes,
 		     sizeof(*c) + c->in_cap + c->out.bytes + c->pushed.bytes + c->sub_bytes,
 		     c->command != NULL ? c->command->name : "NULL",
-		     c->user != NULL ? c->user->acl.name : "(none)", c->proto);
+		     c->user != NULL ? c->user->acl.name : "(none)",
+		     (long long)gate_track_redirect(c), c->proto);
 	return (size_t)MIN(n, LINE_BYTES - 1);
 }
 
@@ -287,32 +291,6 @@ client_unblock(struct gate *g, struct gate_conn *c, const struct slice *arg, uin
 	return GATE_DONE;
 }
 
-/* What can be said only one way here. */
-static int
-client_fixed(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
-{
-	if (gate_word_is(arg[1], "reply") && arg_cnt == 3 && gate_word_is(arg[2], "on")) {
-		gate_ok(g, c);
-	} else if (gate_word_is(arg[1], "tracking") && arg_cnt == 3 &&
-		   gate_word_is(arg[2], "off")) {
-		gate_ok(g, c);
-	} else if (gate_word_is(arg[1], "trackinginfo") && arg_cnt == 2) {
-		gate_map(g, c, 3);
-		gate_bulk_str(g, c, "flags");
-		gate_set(g, c, 1);
-		gate_bulk_str(g, c, "off");
-		gate_bulk_str(g, c, "redirect");
-		gate_int(g, c, -1);
-		gate_bulk_str(g, c, "prefixes");
-		gate_array(g, c, 0);
-	} else if (gate_word_is(arg[1], "getredir") && arg_cnt == 2) {
-		gate_int(g, c, -1);
-	} else {
-		return gate_unknown_sub(g, c, "CLIENT", arg, arg_cnt);
-	}
-	return GATE_DONE;
-}
-
 int
 cmd_client(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
@@ -326,6 +304,20 @@ cmd_client(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 		return client_list(g, c, arg, arg_cnt);
 	} else if (gate_word_is(arg[1], "kill") && arg_cnt >= 3) {
 		return client_kill(g, c, arg, arg_cnt);
+	} else if (gate_word_is(arg[1], "pause") && (arg_cnt == 3 || arg_cnt == 4)) {
+		return gate_client_pause(g, c, arg, arg_cnt);
+	} else if (gate_word_is(arg[1], "unpause") && arg_cnt == 2) {
+		return gate_client_unpause(g, c);
+	} else if (gate_word_is(arg[1], "tracking") && arg_cnt >= 3) {
+		return gate_client_tracking(g, c, arg, arg_cnt);
+	} else if (gate_word_is(arg[1], "caching") && arg_cnt == 3) {
+		return gate_client_caching(g, c, arg[2]);
+	} else if (gate_word_is(arg[1], "trackinginfo") && arg_cnt == 2) {
+		return gate_client_tracking_info(g, c);
+	} else if (gate_word_is(arg[1], "getredir") && arg_cnt == 2) {
+		gate_int(g, c, gate_track_redirect(c));
+	} else if (gate_word_is(arg[1], "reply") && arg_cnt == 3) {
+		return gate_client_reply(g, c, arg[2]);
 	} else if (gate_word_is(arg[1], "unblock") && (arg_cnt == 3 || arg_cnt == 4)) {
 		return client_unblock(g, c, arg, arg_cnt);
 	} else if (gate_word_is(arg[1], "getname") && arg_cnt == 2) {
@@ -343,7 +335,7 @@ cmd_client(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 		    arg_cnt == 3)) {
 		gate_ok(g, c);
 	} else {
-		return client_fixed(g, c, arg, arg_cnt);
+		return gate_unknown_sub(g, c, "CLIENT", arg, arg_cnt);
 	}
 	return GATE_DONE;
 }

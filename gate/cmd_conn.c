@@ -6,6 +6,8 @@
 
 #include "check.h"
 #include "commands.h"
+#include "gate_pause.h"
+#include "gate_track.h"
 
 #define VERSION_SPOKEN "7.0.15" /* of Redis: what its clients are to expect of us */
 
@@ -62,10 +64,12 @@ cmd_reset(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 {
 	gate_multi_drop(g, c);
 	gate_subs_drop(g, c);
+	gate_track_drop(g, c);
 	gate_monitor_set(g, c, false);
 	gate_push_drop(g, c);
 	c->proto = 2;
 	c->ack = 0;
+	c->reply = REPLY_ON;
 	c->further = 0;
 	gate_login_default(g, c);
 	if (c->name != NULL) {

@@ -295,6 +295,9 @@ fn_call(struct gate *g, struct gate_conn *c, struct slice name, const struct sli
 		return gate_call_go(g, c, &d, list, (size_t)bytes, &opt, limit_ns);
 	}
 	call_desc(g, &d, &opt, limit_ns);
+	if (!opt.read_only) {
+		gate_wrote(g, c, opt.ack);
+	}
 	err = gate_pipe(g, c, &d, list, (size_t)bytes, exec, batched, key_cnt);
 	return err != 0 ? gate_call_refuse(g, c, err) : (int)GATE_SENT;
 }

@@ -8,6 +8,7 @@
 #include "check.h"
 #include "cmd_key.h"
 #include "commands.h"
+#include "gate_track.h"
 #include "lattice.h"
 #include "timebase.h"
 
@@ -236,6 +237,10 @@ cmd_flushall(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	if (arg_cnt > 2 ||
 	    (arg_cnt == 2 && !gate_word_is(arg[1], "async") && !gate_word_is(arg[1], "sync"))) {
 		return gate_error(g, c, "ERR syntax error");
+	}
+	if (!c->answered && c->acc == 0) {
+		c->acc = 1;
+		gate_track_flush(g);
 	}
 	for (;;) {
 		struct rbuf r;

@@ -247,6 +247,7 @@ static void
 sub_reply(struct gate *g, struct gate_conn *c, enum gate_topic_kind kind, const char *what,
 	  const struct slice *name)
 {
+	c->pushing = true; /* told also to who wants no replies */
 	gate_push_head(g, c, 3);
 	gate_bulk_str(g, c, what);
 	if (name != NULL) {
@@ -257,6 +258,7 @@ sub_reply(struct gate *g, struct gate_conn *c, enum gate_topic_kind kind, const 
 	gate_int(g, c,
 		 kind == TOPIC_SHARD ? c->sub_cnt[TOPIC_SHARD]
 				     : c->sub_cnt[TOPIC_CHANNEL] + c->sub_cnt[TOPIC_PATTERN]);
+	c->pushing = false;
 }
 
 static int

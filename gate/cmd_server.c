@@ -74,13 +74,14 @@ info_clients(struct gate *g, struct text *t)
 	uint32_t blocked = 0, listening = 0;
 
 	for (uint32_t i = 0; i < g->cfg.conn_max; i++) {
-		blocked += g->conn[i].used && g->conn[i].blocked;
+		blocked += g->conn[i].used && (g->conn[i].blocked || g->conn[i].halted);
 		listening += g->conn[i].used && gate_listens(&g->conn[i]);
 	}
 	text_add(t,
 		 "# Clients\r\nconnected_clients:%u\r\nmaxclients:%u\r\nblocked_clients:%u\r\n"
-		 "pubsub_clients:%u\r\n\r\n",
-		 stream_conn_cnt(g->stream), g->cfg.conn_max, blocked, listening);
+		 "pubsub_clients:%u\r\ntracking_clients:%u\r\n\r\n",
+		 stream_conn_cnt(g->stream), g->cfg.conn_max, blocked, listening,
+		 g->track_conn_cnt);
 }
 
 static void
@@ -104,11 +105,12 @@ info_stats(struct gate *g, struct text *t)
 		 "# Stats\r\ntotal_connections_received:%llu\r\ntotal_commands_processed:%llu\r\n"
 		 "total_net_input_bytes:%llu\r\ntotal_net_output_bytes:%llu\r\n"
 		 "rejected_connections:%llu\r\ntotal_error_replies:%llu\r\n"
-		 "pubsub_channels:%u\r\npubsub_patterns:%u\r\npubsubshard_channels:%u\r\n"
+		 "tracking_total_keys:%u\r\npubsub_channels:%u\r\npubsub_patterns:%u\r\n"
+		 "pubsubshard_channels:%u\r\n"
 		 "microburst_keys_fetched:%llu\r\nmicroburst_operations_published:%llu\r\n\r\n",
 		 (unsigned long long)g->accept_cnt, (unsigned long long)g->command_cnt,
 		 (unsigned long long)g->rx_bytes, (unsigned long long)g->tx_bytes,
-		 (unsigned long long)g->refuse_cnt, (unsigned long long)g->error_cnt,
+		 (unsigned long long)g->refuse_cnt, (unsigned long long)g->error_cnt, g->track_cnt,
 		 g->topic_cnt[TOPIC_CHANNEL], g->topic_cnt[TOPIC_PATTERN],
 		 g->topic_cnt[TOPIC_SHARD], (unsigned long long)g->fetch_cnt,
 		 (unsigned long long)g->op_cnt);

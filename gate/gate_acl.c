@@ -366,6 +366,9 @@ rule_take(struct acl_user *u, struct slice rule, char why[ACL_WHY_BYTES])
 	case '#':
 	case '!':
 		return password_rule(u, rule, why);
+	case '(':
+		snprintf(why, ACL_WHY_BYTES, "Selectors are not served: make a user for each");
+		return MB_ERR_INVALID;
 	default:
 		snprintf(why, ACL_WHY_BYTES, "Syntax error");
 		return MB_ERR_INVALID;

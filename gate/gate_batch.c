@@ -21,7 +21,10 @@
 #include <microburst/error.h>
 
 #include "check.h"
+#include "compiler.h"
 #include "gate_int.h"
+#include "gate_pause.h"
+#include "gate_track.h"
 #include "hash.h"
 #include "lattice.h"
 #include "timebase.h"
@@ -415,6 +418,9 @@ gate_batch_published(struct gate *g, const struct desc *d)
 	for (uint32_t i = 0; i < b->op_cnt; i++) {
 		op_over(g, b, i);
 	}
+	if (unlikely(g->track_cnt > 0)) {
+		gate_track_batch(g, b);
+	}
 	payload_release(g->inner.pool, b->msg.ref.handle, PROC_DAEMON);
 	STAILQ_INSERT_HEAD(&g->batch_free, b, next);
 	g->under_way--;
@@ -489,6 +495,7 @@ gate_run_over(struct gate *g, struct gate_run *run)
 			gate_timed(g, c, run->rec[i].cmd, cycles, &name, 1);
 			rec_reply(g, c, &run->rec[i]);
 		}
+		gate_reply_end(c);
 	}
 	heap_free(g->heap, run, sizeof(*run));
 	gate_conn_ready(g, c);

@@ -11,14 +11,15 @@
 #include "gate_acl.h"
 #include "slice.h"
 
-#define GATE_ADDRESS_MAX 96
-#define GATE_SLOW_CNT    128  /* slow commands that are remembered */
-#define GATE_LATENCY_CNT 24u  /* powers of two of microseconds; the last one is all above */
-#define GATE_ERROR_CNT   32   /* kinds of errors that are counted */
-#define GATE_CHAIN_CNT   1024 /* of the table of what is listened to */
-#define GATE_USER_MAX    128
-#define GATE_REFUSAL_CNT 64  /* for ACL LOG */
-#define GATE_NAME_MAX    128 /* of a client */
+#define GATE_ADDRESS_MAX     96
+#define GATE_SLOW_CNT        128  /* slow commands that are remembered */
+#define GATE_LATENCY_CNT     24u  /* powers of two of microseconds; the last one is all above */
+#define GATE_ERROR_CNT       32   /* kinds of errors that are counted */
+#define GATE_CHAIN_CNT       1024 /* of the table of what is listened to */
+#define GATE_USER_MAX        128
+#define GATE_REFUSAL_CNT     64   /* for ACL LOG */
+#define GATE_NAME_MAX        128  /* of a client */
+#define GATE_TRACK_CHAIN_CNT 4096 /* of the table of keys that clients keep */
 
 struct gate;
 struct gate_conn;
@@ -46,6 +47,20 @@ struct gate_topic {
 LIST_HEAD(gate_topics, gate_topic);
 
 LIST_HEAD(gate_monitors, gate_conn);
+
+/* ---- who keeps what, gate_track.c */
+
+enum gate_track_flag {
+	TRACK_ON = 1,
+	TRACK_OPTIN = 2,   /* only what is read behind CLIENT CACHING YES */
+	TRACK_OPTOUT = 4,  /* not what is read behind CLIENT CACHING NO */
+	TRACK_NOLOOP = 8,  /* nothing of its own writes */
+	TRACK_BROKEN = 16, /* whom it was to be told through is gone */
+};
+
+LIST_HEAD(gate_notes, gate_note);
+LIST_HEAD(gate_track_chain, gate_track);
+TAILQ_HEAD(gate_tracks, gate_track);
 
 struct gate_slow {
 	uint64_t id, at_s, us;

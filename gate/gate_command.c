@@ -9,6 +9,7 @@
 #include <microburst/error.h>
 
 #include "commands.h"
+#include "gate_pause.h"
 
 #define RUN      CMD_RUN
 #define WRITE    CMD_WRITE
@@ -23,6 +24,8 @@
 #define SHOWS    CMD_SHOWS
 #define DANGER   CMD_DANGER
 #define BLOCKING CMD_BLOCKING
+#define TO_FIRST CMD_TO_FIRST
+#define TO_LAST  CMD_TO_LAST
 #define CALL     CMD_CALL
 
 static struct gate_command command[] = {
@@ -151,6 +154,24 @@ unknown(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t a
 			    (int)MIN(arg[0].len, (size_t)128), (const char *)arg[0].p, shown);
 }
 
+/* Whether a command that moves something from its first key to its second can put it there: found
+ * before it is taken away. Returns: 0, or an error. */
+static int
+second_key_check(const struct gate_command *cmd, const struct slice *arg)
+{
+	struct slice to;
+
+	if (likely((cmd->flags & CMD_WRITE) == 0 || cmd->first == 0 ||
+		   cmd->last != cmd->first + 1)) {
+		return 0;
+	}
+	to = arg[cmd->last];
+	return to.len == 0              ? MB_ERR_INVALID
+	       : to.len > KEY_BYTES_MAX ? MB_ERR_TOO_LARGE
+	       : key_is_system(to)      ? MB_ERR_DENIED
+					: 0;
+}
+
 int
 gate_command_run(struct gate *g, struct gate_conn *c, struct gate_command *cmd,
 		 const struct slice *arg, uint32_t arg_cnt)
@@ -181,7 +202,15 @@ gate_command_run(struct gate *g, struct gate_conn *c, struct gate_command *cmd,
 		c->kicked = false;
 		return gate_error(g, c, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
 	}
+	if (unlikely(g->pause_until_ns != 0) && gate_pause_holds(g, c, cmd)) {
+		return GATE_WAIT;
+	}
 	if (!c->begun) {
+		int wrong = second_key_check(cmd, arg);
+
+		if (unlikely(wrong != 0)) {
+			return gate_run_before(c) ? (int)GATE_WAIT : gate_error_of(g, c, wrong);
+		}
 		if (unlikely(c->authed && !c->user->acl.full)) {
 			int err = gate_acl_check(g, c, cmd, arg, arg_cnt);
 

@@ -23,6 +23,8 @@
 #include "check.h"
 #include "compiler.h"
 #include "gate_int.h"
+#include "gate_pause.h"
+#include "gate_track.h"
 #include "timebase.h"
 
 /* What a rich burst of one connection may take of a poll. */
@@ -137,6 +139,7 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 	gate_unblock(g, c);
 	gate_multi_drop(g, c);
 	gate_subs_drop(g, c);
+	gate_track_drop(g, c);
 	gate_monitor_set(g, c, false);
 	if (c->run != NULL) {
 		c->run->conn = NULL; /* B2 */
@@ -360,8 +363,9 @@ command_run(struct gate *g, struct gate_conn *c, struct slice text)
 	}
 	cmd = gate_command_find(g->args[0]);
 	follows = c->call_cnt > 0 ? CMD_CALL : CMD_RUN;
-	if (gate_run_before(c) &&
-	    (cmd == NULL || (cmd->flags & follows) == 0 || c->multi != NULL)) {
+	if ((gate_run_before(c) &&
+	     (cmd == NULL || (cmd->flags & follows) == 0 || c->multi != NULL)) ||
+	    (unlikely(c->reply != REPLY_ON) && !gate_reply_begin(c))) {
 		return GATE_WAIT;
 	}
 	c->command = c->timed = cmd;
@@ -407,6 +411,9 @@ command_over(struct gate *g, struct gate_conn *c)
 {
 	c->began_tsc = 0;
 	c->timed = NULL;
+	if (unlikely((c->caching | c->reply) != 0)) {
+		gate_command_end(c);
+	}
 	g->command_cnt++;
 	command_end(g, c);
 	resp_next(&c->parser);
@@ -470,12 +477,9 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 		}
 	}
 	for (uint32_t i = 0; !c->waiting && !c->last; i++) {
-		struct slice rest = text;
+		/* At first there may be none at all. */
+		struct slice rest = done == 0 ? text : slice_of(text.p + done, text.len - done);
 		int rc;
-
-		if (done != 0) { /* else there may be none at all */
-			rest = slice_of(text.p + done, text.len - done);
-		}
 
 		if (c->out.bytes > GATE_OUT_MAX) { /* N2; gate_conn_go goes on */
 			c->waiting = true;
@@ -516,6 +520,14 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 			command_over(g, c);
 		} else if (rc == GATE_HELD) {
 			c->mark.set = true;
+			if (unlikely(c->run == NULL) && held_over(g, c)) { /* refused at once */
+				c->waiting = false;
+				command_timed(g, c, rest, &tsc);
+				done += c->parser.pos;
+				command_over(g, c);
+			}
+		} else if (c->missed) {
+			gate_look_ahead(g, c, rest);
 		}
 	}
 	if (c->run != NULL) {

@@ -12,6 +12,7 @@
  *   gate_call.c    calls of functions and DAGs, listings of keys; gate_pipe.c calls in a pipeline,
  *                  gate_direct.c on their way to an executor
  *   gate_block.c   commands that wait for an item
+ *   gate_pause.c   commands that wait for a while, replies that nobody wants
  *   gate_multi.c   commands that are kept, and run together
  *   cmd_pubsub.c   who listens to what
  *   gate_acl.c     a user and what he may; gate_users.c all of them
@@ -49,6 +50,7 @@
 #include "gate.h"
 #include "gate_beside.h"
 #include "gate_call.h"
+#include "gate_words.h"
 #include "heap.h"
 #include "metrics.h"
 #include "placement.h"
@@ -157,6 +159,7 @@ struct gate_fetch {
 	struct stream_id conn;
 	struct desc msg;
 	bool used;
+	bool ahead;    /* nobody waits for it yet */
 	uint32_t next; /* free, + 1 */
 };
 
@@ -191,6 +194,7 @@ struct gate_multi {
 	bool queueing;    /* MULTI was said */
 	bool wrong;       /* a command could not be kept */
 	bool running;     /* by EXEC */
+	bool writes;      /* one of the commands may */
 	uint32_t cnt, at; /* commands; where the next one begins */
 	uint32_t text_len, text_cap, watch_len, watch_cap, watch_at;
 	uint8_t *text, *watch; /* from the heap */
@@ -203,6 +207,7 @@ struct gate_conn {
 	bool waiting;      /* its command, or its run, is under way: no further one is begun */
 	bool queued;       /* in the list of those that go on, */
 	bool starving;     /* of those that wait for room */
+	bool missed;       /* its command asked for a key: those of the next ones can come, too */
 	bool out_full;     /* waiting, only because its replies are not read */
 	bool large_due;    /* a long word begins at parser.pos */
 	bool sending;      /* a send is under way */
@@ -215,6 +220,9 @@ struct gate_conn {
 	bool begun;        /* its command was begun, and counted */
 	bool monitor;      /* it is shown what others say */
 	bool kicked;       /* CLIENT UNBLOCK ... ERROR */
+	bool pushing;      /* a message is being written, no reply */
+	bool halted;       /* it waits for the end of CLIENT PAUSE */
+	uint8_t reply;     /* enum gate_reply (gate_pause.h) */
 	uint8_t proto;     /* 2, 3 */
 	uint8_t ack;       /* enum kvs_ack, of what it writes */
 	uint32_t further;  /* owners beside the first that have all it wrote, + 1; 0: nothing */
@@ -255,6 +263,11 @@ struct gate_conn {
 	struct gate_subs subs;
 	uint32_t sub_cnt[GATE_TOPIC_KINDS];
 	size_t sub_bytes;
+	/* what it keeps: enum gate_track_flag; whom it is told through, 0: itself */
+	uint8_t track, caching;
+	uint64_t redirect;
+	struct stream_id redirect_to;
+	struct gate_notes notes;
 	/* for CLIENT */
 	char *name; /* GATE_NAME_MAX, from the heap; NULL: none */
 	uint64_t client_id;
@@ -296,6 +309,8 @@ struct gate {
 	uint32_t slow_cnt; /* connections that owe */
 	struct gate_conns ready;
 	struct gate_conns starved;   /* wait for room: of batches, fetches, calls, memory */
+	uint64_t pause_until_ns;     /* by CLIENT PAUSE; 0: nothing is paused */
+	bool pause_all;              /* not only writes */
 	struct gate_conn *alone;     /* its transaction runs: no other command is begun; NULL */
 	uint32_t batch_cnt;          /* at their cache tiles, or on their way */
 	struct gate_blocked blocked; /* wait for an item, who waits longest first */
@@ -304,6 +319,10 @@ struct gate {
 	struct gate_topics topics[GATE_TOPIC_KINDS];
 	uint32_t topic_cnt[GATE_TOPIC_KINDS];
 	struct gate_monitors monitors;
+	struct gate_track_chain track_chain[GATE_TRACK_CHAIN_CNT];
+	struct gate_tracks tracks; /* who was looked at longest ago first */
+	uint32_t track_cnt, track_conn_cnt;
+	uint64_t track_tick_ns;
 	struct gate_slow *slow[GATE_SLOW_CNT];
 	uint64_t slow_seq, slow_first;
 	uint64_t slow_tsc; /* cycles of a slow one */
@@ -314,7 +333,7 @@ struct gate {
 	uint64_t refusal_seq, refusal_first;
 	struct gate_refusal refusal[GATE_REFUSAL_CNT];
 	struct gate_batches batch_free, batch_unsent;
-	uint32_t fetch_free;
+	uint32_t fetch_free, fetch_open;
 	uint64_t error_cnt, command_cnt, accept_cnt, refuse_cnt, rx_bytes, tx_bytes, fetch_cnt,
 		op_cnt;
 	uint8_t *scratch;       /* RESP_INLINE_MAX */
@@ -368,7 +387,9 @@ enum gate_command_flag {
 	CMD_SHOWS = 1 << 10,  /* of a plain write: its reply tells what the value is */
 	CMD_DANGER = 1 << 11, /* for who knows what he does */
 	CMD_BLOCKING = 1 << 12,
-	CMD_CALL = 1 << 13, /* may follow a call that is not answered yet */
+	CMD_CALL = 1 << 13,     /* may follow a call that is not answered yet */
+	CMD_TO_FIRST = 1 << 14, /* what it reads of the other keys goes to the first one */
+	CMD_TO_LAST = 1 << 15,  /* .. to the last one */
 };
 
 typedef int gate_command_fn(struct gate *g, struct gate_conn *c, const struct slice *arg,
@@ -578,6 +599,9 @@ void gate_look_end(struct gate *g, struct cache_value *v);
 /* gate_deadline_us is when a value ends, in microseconds since 1970; 0: never. */
 uint64_t gate_deadline_us(const struct cache_value *v);
 void gate_fetched(struct gate *g, const struct desc *d);
+/* gate_look_ahead has the keys brought that the next commands of a text will read, while the one
+ * before them, which was scanned, waits for its own. */
+void gate_look_ahead(struct gate *g, struct gate_conn *c, struct slice text);
 /* gate_look_refuse answers for what gate_look returned below 0, or waits. */
 int gate_look_refuse(struct gate *g, struct gate_conn *c, int err);
 
@@ -649,20 +673,5 @@ int gate_load_start(struct gate *g, struct gate_conn *c, struct slice source);
 /* gate_load_poll looks whether it is over. Requires: one is under way. */
 bool gate_load_poll(struct gate *g);
 void gate_load_stop(struct gate *g);
-
-/* ---- words, numbers */
-
-bool gate_word_is(struct slice word, const char *lower);
-bool gate_word_i64(struct slice word, int64_t *ret);
-/* gate_word_f64 takes what Redis takes for a number: decimal, hexadecimal, infinite; no NaN. */
-bool gate_word_f64(struct slice word, double *ret);
-/* gate_word_float and gate_float_text are those of INCRBYFLOAT: of long doubles. */
-#define GATE_FLOAT_MAX 5120
-bool gate_word_float(struct slice word, long double *ret);
-size_t gate_float_text(long double x, char ret[GATE_FLOAT_MAX]);
-/* gate_match is Redis's glob. */
-bool gate_match(struct slice pattern, struct slice text, bool any_case);
-/* What a pattern begins with that is no pattern. */
-struct slice gate_match_prefix(struct slice pattern);
 
 #endif

@@ -142,6 +142,8 @@ gate_multi_takes(struct gate *g, struct gate_conn *c, const struct gate_command 
 		return true;
 	}
 	m->cnt++;
+	m->writes |= (cmd->flags & CMD_WRITE) != 0 || cmd->run == cmd_publish ||
+		     cmd->run == cmd_spublish;
 	gate_simple(g, c, "QUEUED");
 	return true;
 }

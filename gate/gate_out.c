@@ -12,7 +12,9 @@
 #include <microburst/error.h>
 
 #include "check.h"
+#include "compiler.h"
 #include "gate_int.h"
+#include "gate_pause.h"
 
 static uint8_t
 	bin[GATE_CHUNK_BYTES]; /* what is written to a connection without memory; never read */
@@ -32,8 +34,12 @@ chunk_free(struct gate *g, struct gate_chunk *k)
 static struct gate_chunk *
 chunk_add(struct gate *g, struct gate_conn *c, uint32_t cap)
 {
-	struct gate_chunk *k = heap_alloc(g->heap, sizeof(*k) + cap);
+	struct gate_chunk *k;
 
+	if (unlikely(gate_mute(c))) {
+		return NULL;
+	}
+	k = heap_alloc(g->heap, sizeof(*k) + cap);
 	if (k == NULL) {
 		/* A reply that cannot be given whole is not given: the client sees the connection
 		 * end, and nothing that looks like an answer. */
@@ -57,6 +63,9 @@ gate_out_room(struct gate *g, struct gate_conn *c, size_t len)
 	struct gate_chunk *k = c->out.tail;
 
 	REQUIRE(len <= GATE_CHUNK_BYTES);
+	if (unlikely(gate_mute(c))) {
+		return wbuf_init(bin, sizeof(bin));
+	}
 	if (k == NULL || k->cap - k->len < len || k->slot != CACHE_SLOT_NONE) {
 		/* One reply and a little: what most connections ever need at once. */
 		uint32_t cap = k == NULL && len <= 224 ? 224 : GATE_CHUNK_BYTES - sizeof(*k);
@@ -258,6 +267,7 @@ lists_swap(struct gate_conn *c)
 void
 gate_push_begin(struct gate_conn *c)
 {
+	c->pushing = true;
 	lists_swap(c);
 }
 
@@ -274,6 +284,7 @@ gate_push_drop(struct gate *g, struct gate_conn *c)
 void
 gate_push_end(struct gate *g, struct gate_conn *c)
 {
+	c->pushing = false;
 	lists_swap(c);
 	if (c->pushed.bytes > g->cfg.backlog_bytes) {
 		c->last = true; /* it is told no more */

@@ -23,7 +23,7 @@
 #include "call.h"
 #include "check.h"
 #include "cmd_fn.h"
-#include "gate_int.h"
+#include "gate_pause.h"
 #include "placement.h"
 #include "timebase.h"
 #include "value.h"
@@ -209,6 +209,7 @@ gate_pipe_reply(struct gate *g, struct gate_conn *c)
 		}
 	}
 	if (c->call_first == NULL) {
+		gate_reply_end(c);
 		gate_conn_ready(g, c);
 		return;
 	}

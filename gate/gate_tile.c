@@ -12,7 +12,7 @@
 #include "check.h"
 #include "compiler.h"
 #include "domain.h"
-#include "gate_int.h"
+#include "gate_track.h"
 #include "lcore.h"
 #include "link.h"
 #include "log.h"
@@ -131,6 +131,7 @@ gate_create(struct gate **ret, const struct gate_cfg *cfg)
 	STAILQ_INIT(&g->ready);
 	STAILQ_INIT(&g->starved);
 	TAILQ_INIT(&g->blocked);
+	TAILQ_INIT(&g->tracks);
 	gate_batch_init(g);
 	gate_command_init();
 	g->slow_tsc = cfg->slowlog_ns != 0 ? timebase_ns_to_tsc(cfg->slowlog_ns) : UINT64_MAX;
@@ -325,6 +326,9 @@ gate_poll(void *ctx, uint64_t now_ns)
 	if (!TAILQ_EMPTY(&g->blocked)) {
 		gate_block_tick(g, now_ns);
 	}
+	if (g->track_cnt > 0) {
+		gate_track_tick(g, now_ns);
+	}
 	if (g->question_cnt > 0) {
 		busy += gate_admin_poll(g);
 	}
@@ -429,6 +433,9 @@ gate_next_timer(void *ctx)
 	if (!STAILQ_EMPTY(&g->starved) || !STAILQ_EMPTY(&g->batch_unsent) || g->owed_cnt > 0 ||
 	    g->question_cnt > 0 || g->load.used) {
 		return g->now_ns + NS_PER_MS; /* room, and ctl's answer, comes without a word */
+	}
+	if (g->track_cnt > 0) {
+		due = MIN(due, MAX(g->track_tick_ns, g->now_ns));
 	}
 	return TAILQ_EMPTY(&g->blocked) ? due : MIN(due, MAX(g->block_tick_ns, g->now_ns));
 }

@@ -278,12 +278,23 @@ gate_refused(struct gate *g, struct gate_conn *c, const char *reason, struct sli
 	*r = want;
 }
 
-/* What a command does to the keys that it names. */
+#define KEY_REFUSED                                                                                \
+	"NOPERM this user has no permissions to access one of the keys used as arguments"
+
+/* What a command does to the key at a place. */
 static unsigned int
-rights_of(const struct gate_command *cmd, const struct slice *arg, uint32_t arg_cnt)
+rights_of(const struct gate_command *cmd, const struct slice *arg, uint32_t arg_cnt, uint32_t at)
 {
-	if ((cmd->flags & CMD_WRITE) == 0) {
+	const int16_t to =
+		(cmd->flags & CMD_TO_LAST) != 0 || cmd->step == 0 ? cmd->last : cmd->first;
+
+	if ((cmd->flags & CMD_WRITE) == 0 || cmd->run == cmd_sort) { /* which asks for STORE */
 		return ACL_READ;
+	}
+	if ((cmd->flags & (CMD_TO_FIRST | CMD_TO_LAST)) != 0) {
+		bool moves = (cmd->flags & CMD_TO_LAST) != 0 && cmd->run != cmd_copy;
+
+		return (int64_t)at == to ? ACL_WRITE : moves ? ACL_READ | ACL_WRITE : ACL_READ;
 	}
 	if ((cmd->flags & CMD_RUN) == 0 || (cmd->flags & CMD_SHOWS) != 0) {
 		return ACL_READ | ACL_WRITE;
@@ -297,9 +308,6 @@ rights_of(const struct gate_command *cmd, const struct slice *arg, uint32_t arg_
 }
 
 /* The channel that the user may not use; p NULL: there is none. */
-#define KEY_REFUSED                                                                                \
-	"NOPERM this user has no permissions to access one of the keys used as arguments"
-
 static struct slice
 channel_refused(const struct acl_user *u, const struct gate_command *cmd, const struct slice *arg,
 		uint32_t arg_cnt)
@@ -322,14 +330,12 @@ static struct slice
 key_refused(const struct acl_user *u, const struct gate_command *cmd, const struct slice *arg,
 	    uint32_t arg_cnt)
 {
-	unsigned int rights = rights_of(cmd, arg, arg_cnt);
-
 	if (strcmp(cmd->group, "pubsub") == 0) {
 		return slice_of(NULL, 0);
 	}
 	for (uint32_t at = gate_key_next(cmd, arg, arg_cnt, 0); at != 0;
 	     at = gate_key_next(cmd, arg, arg_cnt, at)) {
-		if (!acl_key_ok(u, arg[at], rights)) {
+		if (!acl_key_ok(u, arg[at], rights_of(cmd, arg, arg_cnt, at))) {
 			return arg[at];
 		}
 	}

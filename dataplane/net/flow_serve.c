@@ -384,8 +384,15 @@ flow_serve_input(struct flow_serve *s, const struct wire_addr *from, const struc
 			flow_serve_reset(s, from, h);
 			return;
 		}
-		c = flow_session_make(s, from, h);
-		if (c == NULL) {
+		c = flow_session_make(s, from, h, now_ns);
+		if (c == NULL) { /* it has not run, and nothing is kept */
+			const struct wire_head busy = { .kind = WIRE_REFUSE,
+							.session = h->session,
+							.id = h->id,
+							.client = h->client,
+							.word = (uint32_t)-MB_ERR_BUSY };
+
+			flow_serve_send(s, from, &busy, NULL);
 			return;
 		}
 	} else if (c->client != h->client || !flow_addr_eq(&c->addr, from)) {

@@ -76,6 +76,7 @@ struct flow_serve {
 	struct flow_serve_stats stats;
 	uint64_t due_ns;    /* no xfer is due before */
 	uint64_t forget_ns; /* next look at old sessions */
+	uint64_t room_ns;   /* no look for one that is idle before */
 	uint32_t session_cnt, session_free, xfer_free, xfer_top;
 	uint32_t bucket_mask;
 	uint32_t *bucket;                         /* session + 1 */
@@ -104,7 +105,7 @@ bool flow_session_is_given(const struct flow_serve *s, const struct wire_addr *f
 bool flow_addr_eq(const struct wire_addr *a, const struct wire_addr *b);
 struct session *flow_session_find(struct flow_serve *s, uint64_t session);
 struct session *flow_session_make(struct flow_serve *s, const struct wire_addr *from,
-				  const struct wire_head *h);
+				  const struct wire_head *h, uint64_t now_ns);
 bool flow_session_has_left(const struct flow_serve *s, uint64_t session, uint64_t now_ns);
 void flow_session_leave(struct flow_serve *s, struct session *c, uint64_t now_ns);
 void flow_session_forget(struct flow_serve *s, struct session *c);

@@ -13,6 +13,10 @@
  * that is still needed stands there, the session itself stays until it is forgotten like any
  * other. So F1 does not hang on luck, and a client that comes and goes costs 16 bytes for a while.
  *
+ * When all sessions are taken, the client that was not heard for longest leaves in the same way, if
+ * it waits for nothing: should it come again it is told that it is not known, and greets. Who comes
+ * while none of them is idle is told BUSY.
+ *
  * A slot is small and there are FLOW_CREDITS of them in a session; what a message needs while it is
  * on its way stands in a pool that all share (xfer), and its bytes come from alloc, counted for
  * each client.
@@ -26,6 +30,7 @@
 #include "microburst/error.h"
 
 #define EPOCH_NS (FLOW_FORGET_NS / 2)
+#define IDLE_NS  (2 * FLOW_SILENCE_NS) /* a client not heard for so long makes room for another */
 
 static_assert(FLOW_SECRET_BYTES == crypto_shorthash_KEYBYTES, "of libsodium");
 static_assert(sizeof(uint64_t) == crypto_shorthash_BYTES, "of libsodium");
@@ -279,13 +284,20 @@ flow_session_has_left(const struct flow_serve *s, uint64_t session, uint64_t now
 	return l->session == session && now_ns < l->until_ns;
 }
 
+/* Whether what is known of a session when it goes has a place. */
+static bool
+left_is_free(const struct flow_serve *s, uint64_t session, uint64_t now_ns)
+{
+	return now_ns >= s->left[left_idx(session)].until_ns;
+}
+
 /* The client has gone: what is held for it goes too, and the session if that is safe. */
 void
 flow_session_leave(struct flow_serve *s, struct session *c, uint64_t now_ns)
 {
 	struct flow_left *l = &s->left[left_idx(c->session)];
 
-	if (now_ns >= l->until_ns) {
+	if (left_is_free(s, c->session, now_ns)) {
 		*l = (struct flow_left){ c->session, now_ns + FLOW_FORGET_NS };
 		flow_session_forget(s, c);
 		return;
@@ -297,13 +309,44 @@ flow_session_leave(struct flow_serve *s, struct session *c, uint64_t now_ns)
 	}
 }
 
+/* Ends the session that was not heard for longest, if it waits for nothing and that is long. */
+static void
+session_make_room(struct flow_serve *s, uint64_t now_ns)
+{
+	struct session *oldest = NULL;
+
+	if (now_ns < s->room_ns) {
+		return;
+	}
+	for (uint32_t i = 0; i < s->cfg.session_max; i++) {
+		struct session *c = &s->session[i];
+
+		if (c->used && c->running == 0 && c->sending == 0 &&
+		    (oldest == NULL || c->heard_ns < oldest->heard_ns) &&
+		    left_is_free(s, c->session, now_ns)) {
+			oldest = c;
+		}
+	}
+	if (oldest == NULL || now_ns - oldest->heard_ns < IDLE_NS) {
+		s->room_ns = oldest == NULL ? now_ns + IDLE_NS : oldest->heard_ns + IDLE_NS;
+		return; /* then it is looked for again */
+	}
+	flow_session_leave(s, oldest, now_ns);
+}
+
+/* Returns: NULL: all are taken. */
 struct session *
-flow_session_make(struct flow_serve *s, const struct wire_addr *from, const struct wire_head *h)
+flow_session_make(struct flow_serve *s, const struct wire_addr *from, const struct wire_head *h,
+		  uint64_t now_ns)
 {
 	uint32_t *bucket = &s->bucket[h->session >> 8 & s->bucket_mask];
 	struct session *c;
-	uint32_t i = s->session_free, gen;
+	uint32_t i, gen;
 
+	if (s->session_free == 0) {
+		session_make_room(s, now_ns);
+	}
+	i = s->session_free;
 	if (i == 0) {
 		s->stats.full++;
 		return NULL;

@@ -11,7 +11,11 @@
 #define MB_RT_DOMAIN_LIMITS_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
+
+#include "slice.h"
 
 /* Processes. Index 0 is the daemon. An index is used again only when every survivor has let go of
  * the dead process that had it, and then under a new incarnation. */
@@ -66,5 +70,13 @@ static_assert(PORT_CNT - PORT_DIRECT_FIRST >= EXECUTOR_CNT_MAX, "a client cannot
 static_assert((CHANNEL_DEPTH & (CHANNEL_DEPTH - 1)) == 0, "depth is a mask plus one");
 /* Equal today, and meant so: NOLINTNEXTLINE(misc-redundant-expression) */
 static_assert(VALUE_BYTES_MAX + 4096 <= PAYLOAD_BYTES_MAX, "a value does not fit a payload");
+
+/* key_is_system tells whether a key is the node's own. */
+static inline bool
+key_is_system(struct slice key)
+{
+	return key.len >= sizeof(KEY_SYSTEM) - 1 &&
+	       memcmp(key.p, KEY_SYSTEM, sizeof(KEY_SYSTEM) - 1) == 0;
+}
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "kvs_msg.h"
 #include "kvs_shard.h"
 #include "lattice.h"
 
@@ -34,6 +35,23 @@ kvs_act_do(struct kvs_shard *s, struct kvs_acts *acts, uint32_t i, uint8_t *mem,
 		acts->made(acts, i, found_value(s, &at), s->last.side != LATTICE_LEFT);
 	}
 	return err;
+}
+
+struct kvs_act *
+kvs_act_of(const struct desc *d)
+{
+	struct kvs_acts *acts = (struct kvs_acts *)(uintptr_t)d->word[0];
+
+	return d->kind == DESC_KVS_ACT ? &acts->act[d->word[1]] : NULL;
+}
+
+bool
+kvs_act_over(const struct desc *d, int err)
+{
+	struct kvs_acts *acts = (struct kvs_acts *)(uintptr_t)d->word[0];
+
+	acts->act[d->word[1]].err = err;
+	return --acts->open == 0;
 }
 
 void

@@ -22,11 +22,13 @@
 #define KVS_ACT_MAX   64
 #define KVS_ACT_WHOLE 1
 
+struct desc;
 struct kvs_shard;
 
 struct kvs_act {
 	struct slice key;
 	uint8_t ack; /* enum kvs_ack */
+	bool grows;  /* it only adds: of it nothing ends to exist, now or later (kvs_drop_look) */
 	int32_t err; /* out: as of a MERGED, or what make said */
 };
 
@@ -51,6 +53,12 @@ struct kvs_acts {
  */
 int kvs_act_do(struct kvs_shard *s, struct kvs_acts *acts, uint32_t i, uint8_t *mem, size_t cap,
 	       struct slice *ret_delta);
+
+/* Each act goes through the core with a copy of the request, whose word[1] is its place. kvs_act_of
+ * finds it; NULL: the request is something else. kvs_act_over ends it. Returns: whether it was the
+ * last one of its list that was open. */
+struct kvs_act *kvs_act_of(const struct desc *d);
+bool kvs_act_over(const struct desc *d, int err);
 
 /* kvs_act_prefetch asks the memory for what the acts will touch (kvs_shard_prefetch). */
 void kvs_act_prefetch(const struct kvs_shard *s, const struct kvs_acts *acts);

@@ -99,15 +99,12 @@ answer_with_state(struct kvs_core *c, struct desc *answer, struct kvs_key *k)
 	answer->word[2] = (uintptr_t)kvs_shard_pin_key(c->shard, k);
 }
 
-/* An act is over: the one that word[1] of its own copy of the request names. */
 static void
 act_over(struct kvs_core *c, uint32_t from, const struct desc *d, int err)
 {
-	struct kvs_acts *acts = (struct kvs_acts *)(uintptr_t)d->word[0];
 	struct desc answer;
 
-	acts->act[d->word[1]].err = err;
-	if (--acts->open == 0) {
+	if (kvs_act_over(d, err)) {
 		answer_begin(&answer, DESC_KVS_ACTED, d);
 		answer.word[0] = d->word[0];
 		c->out.send(c->out.ctx, from, &answer);
@@ -217,16 +214,18 @@ hold_fresh(struct kvs_core *c, uint32_t from, bool asked, uint64_t hash)
 	}
 }
 
-/* Notes who is owed what an asker wrote. has: it has a copy. Returns: which tiles are. */
+/* Notes who is owed what an asker wrote. act: its act; NULL: a merge, of which it has a copy.
+ * Returns: which tiles are. */
 static uint64_t
-asker_owed(struct kvs_core *c, uint32_t from, struct slice delta, bool whole, bool has)
+asker_owed(struct kvs_core *c, uint32_t from, struct slice delta, bool whole,
+	   const struct kvs_act *act)
 {
 	struct kvs_merged m = c->shard->last;
 	uint64_t hash = kvs_owner_hash(c, kvs_key_slice(m.key)), owed, tiles;
 
 	hold_fresh(c, from, true, hash);
 	owed = caches_of(m.key);
-	hold(c, from, m.key, has);
+	hold(c, from, m.key, act == NULL);
 	seen(c, m.key, hash);
 	if (from < c->cfg.cache_cnt) {
 		owed &= ~kvs_listener_bit(KVS_LISTENER_CACHE(from));
@@ -236,7 +235,9 @@ asker_owed(struct kvs_core *c, uint32_t from, struct slice delta, bool whole, bo
 		if ((owed | tiles) != 0) {
 			kvs_change_note(&c->changes, m.key, owed | tiles, delta, whole, c->now_ns);
 		}
-		kvs_drop_look(&c->drops, m.key, delta, c->now_ns);
+		if (act == NULL || !act->grows) {
+			kvs_drop_look(&c->drops, m.key, delta, c->now_ns);
+		}
 	}
 	return tiles;
 }
@@ -255,7 +256,7 @@ asker_merged(struct kvs_core *c, uint32_t from, const struct desc *d, struct sli
 		merged(c, from, d, 0);
 		return;
 	}
-	tiles = asker_owed(c, from, delta, whole, d->kind != DESC_KVS_ACT);
+	tiles = asker_owed(c, from, delta, whole, kvs_act_of(d));
 	need = tiles == 0 ? 0 : others_needed(c, d, (uint32_t)__builtin_popcountll(tiles));
 	if (need == 0) {
 		merged(c, from, d, 0);
@@ -589,7 +590,7 @@ out_job_merged(void *ctx, const struct kvs_job *job, struct slice delta, bool la
 	} else if (last) {
 		asker_merged(c, job->from, &job->request, delta, whole);
 	} else if (c->shard->last.key != NULL) {
-		asker_owed(c, job->from, delta, whole, true);
+		asker_owed(c, job->from, delta, whole, NULL);
 	}
 }
 

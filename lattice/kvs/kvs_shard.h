@@ -34,14 +34,6 @@
 
 #define KVS_SHARD_BYTES_MIN ((size_t)1 << 20)
 
-/* key_is_system tells whether a key is the node's own. */
-static inline bool
-key_is_system(struct slice key)
-{
-	return key.len >= sizeof(KEY_SYSTEM) - 1 &&
-	       memcmp(key.p, KEY_SYSTEM, sizeof(KEY_SYSTEM) - 1) == 0;
-}
-
 #define KVS_SCAN_VISIT_MAX 4096 /* keys looked at in one piece of a scan */
 /* A value at its limit and everything that may describe it. */
 #define KVS_ENVELOPE_MAX   (VALUE_BYTES_MAX + (1u << 20))

@@ -338,6 +338,145 @@ class Server(Case):
         self.assertIn('errorstat_ERR:count=', c('info', 'errorstats').decode())
 
 
+class Tracking(Case):
+    def keeper(self, *options):
+        c = self.client()
+        c('hello', 3)
+        self.assertEqual(c('client', 'tracking', 'on', *options), '+OK')
+        return c
+
+    def told(self, c, *keys):
+        for key in keys:
+            self.assertEqual(c.answer(), [b'invalidate', key and [key]])
+        self.assertEqual(c('echo', 'x'), b'x')  # and of nothing else
+
+    def test_who_keeps_a_key_is_told_once(self):
+        a, b, w = self.keeper(), self.keeper(), self.client()
+        w('mset', 'k', 1, 'l', 2)
+        self.assertEqual(a('mget', 'k', 'l', 'none'), [b'1', b'2', None])
+        self.assertEqual(b('get', 'k'), b'1')
+        self.assertEqual(w('incr', 'k'), 2)
+        self.told(a, b'k')
+        self.told(b, b'k')
+        self.assertEqual(w('incr', 'k'), 3)
+        self.told(a)
+        self.assertEqual(w('set', 'none', 'here'), '+OK')
+        self.assertEqual(w('del', 'l'), 1)
+        self.told(a, b'none', b'l')
+        self.assertEqual(a('get', 'k'), b'3')
+        self.assertEqual(a('set', 'k', 4), '+OK')
+        self.told(a, b'k')                      # of its own, too
+        self.assertEqual(a('client', 'tracking', 'off'), '+OK')
+        self.assertEqual(a('get', 'k'), b'4')
+        w('set', 'k', 5)
+        self.told(a)
+
+    def test_what_functions_write_and_time_ends_is_told(self):
+        a, w = self.keeper(), self.client()
+        self.assertIsNone(a('get', 'put'))
+        w('fcall', 'puts', 0)
+        self.told(a, b'put')
+        w('set', 'short', 'x', 'px', 30)
+        self.assertEqual(a('get', 'short'), b'x')
+        self.told(a, b'short')
+        self.assertIsNone(a('get', 'short'))
+        self.told(a)
+
+    def test_in_and_out_and_no_loop(self):
+        a, b, w = self.keeper('optin'), self.keeper('optout', 'noloop'), self.client()
+        w('mset', 'k', 1, 'l', 1)
+        a.send(b'get k\r\nclient caching yes\r\nget l\r\nget k\r\n')
+        self.assertEqual([a.answer() for _ in range(4)], [b'1', '+OK', b'1', b'1'])
+        b.send(b'get k\r\nclient caching no\r\nget l\r\n')
+        self.assertEqual([b.answer() for _ in range(3)], [b'1', '+OK', b'1'])
+        w('mset', 'k', 2, 'l', 2)
+        self.told(a, b'l')
+        self.told(b, b'k')
+        b('get', 'k')
+        b('set', 'k', 3)
+        self.told(b)
+        for words in (('caching', 'no'), ('tracking', 'on', 'optout'), ('tracking', 'maybe'),
+                      ('tracking', 'on', 'bcast'), ('tracking', 'on', 'redirect', 1 << 60)):
+            self.assertEqual(a('client', *words)[:4], '-ERR', words)
+        self.assertEqual(a('client', 'trackinginfo')[b'flags'], [b'on', b'optin'])
+
+    def test_told_through_another(self):
+        to, a, w = self.client(), self.client(), self.client()
+        to('subscribe', '__redis__:invalidate')
+        me = w('client', 'list').decode().split('cmd=subscribe')[0].split('id=')[-1].split()[0]
+        self.assertEqual(a('client', 'tracking', 'on', 'redirect', me), '+OK')
+        self.assertEqual(a('client', 'getredir'), int(me))
+        a('get', 'k')
+        w('set', 'k', 1)
+        self.assertEqual(to.answer(), [b'message', b'__redis__:invalidate', [b'k']])
+        a('get', 'k')
+        self.assertEqual(w('flushall'), '+OK')
+        self.assertEqual(to.answer(), [b'message', b'__redis__:invalidate', None])
+        to.close()
+        a('hello', 3)
+        while a('get', 'k') is not None or w('client', 'kill', 'id', me):
+            pass
+        w('set', 'k', 2)
+        self.assertEqual(a.answer(), [b'tracking-redir-broken', int(me)])
+        self.assertIn(b'broken_redirect', a('client', 'trackinginfo')[b'flags'])
+
+    def test_of_too_many_keys_the_oldest_count_as_changed(self):
+        a, w, told, cnt = self.keeper(), self.client(), set(), 70000
+        for i in range(0, cnt, 1000):
+            a.say('mget', *range(i, i + 1000))
+        a.say('echo', 'over')
+        while (answer := a.answer()) != b'over':
+            told.update(answer[1] if answer[0] == b'invalidate' else ())
+        info = w('info', 'stats').decode()
+        kept = int(info.split('tracking_total_keys:')[1].split()[0])
+        self.assertLessEqual(kept, 65536)
+        while len(told) + kept < cnt:
+            told.update(a.answer()[1])
+        a.close()
+
+
+class Pauses(Case):
+    def test_replies_that_nobody_wants(self):
+        c = self.client()
+        for n in (1, 40):       # 40: more than are published together
+            sets = b''.join(b'set k%d v\r\n' % i for i in range(n))
+            c.send(b'ping\r\nclient reply off\r\n' + sets + b'get k0\r\nnothing\r\nkeys *\r\n'
+                   b'client reply on\r\necho here\r\n')
+            self.assertEqual([c.answer() for _ in range(3)], ['+PONG', '+OK', b'here'])
+        c.send(b'client reply skip\r\nset k 1\r\nset k 2\r\nset l 3\r\nclient reply skip\r\n'
+               b'mget k l\r\nget k\r\n')
+        self.assertEqual([c.answer() for _ in range(3)], ['+OK', '+OK', b'2'])
+        c.send(b'client reply skip\r\nfcall increment 0 1\r\nfcall increment 0 2\r\n')
+        self.assertEqual(c.answer(), 3)
+        self.assertEqual(c('client', 'reply', 'maybe'), '-ERR syntax error')
+        c.send(b'client reply off\r\nreset\r\nping\r\n')
+        self.assertEqual([c.answer() for _ in range(2)], ['+RESET', '+PONG'])
+
+    def test_messages_come_to_who_wants_no_replies(self):
+        c, other = self.client(), self.client()
+        c.send(b'hello 3\r\nclient reply off\r\nsubscribe a\r\n')
+        self.assertIsInstance(c.answer(), dict)
+        self.assertEqual(c.answer()[:2], [b'subscribe', b'a'])
+        self.assertEqual(other('publish', 'a', 'x'), 1)
+        self.assertEqual(c.answer(), [b'message', b'a', b'x'])
+
+    def test_what_is_paused_waits(self):
+        a, b, d = self.client(), self.client(), self.client()
+        self.assertEqual(a('client', 'pause', 60000, 'write'), '+OK')
+        b.send(b'set k 1\r\nincr k\r\n')
+        d.send(b'multi\r\nincr k\r\nexec\r\n')
+        self.assertEqual([d.answer() for _ in range(2)], ['+OK', '+QUEUED'])
+        self.assertIsNone(a('get', 'k'))
+        self.assertIsNone(a('get', 'k'))
+        self.assertEqual(a('client', 'unpause'), '+OK')
+        self.assertEqual([b.answer() for _ in range(2)], ['+OK', 2])
+        self.assertEqual(len(d.answer()), 1)
+        self.assertEqual(a('client', 'pause', 50), '+OK')
+        self.assertEqual(a('get', 'k')[:1] in (b'2', b'3'), True)     # until it is over
+        for words in (('pause', 'x'), ('pause', -1), ('pause', 1, 'some')):
+            self.assertEqual(a('client', *words)[:4], '-ERR')
+
+
 class Users(Case):
     def test_functions_are_loaded_by_who_has_said_a_password(self):
         node, port = node_start(load='yes', password='sesame')
@@ -415,6 +554,24 @@ class Users(Case):
             self.assertEqual(u('set', 'log:1', 'y'), '+OK')
             self.assertEqual(u('set', 'log:1', 'y', 'get'), no_key)
             self.assertEqual(u('get', 'log:1'), no_key)
+            # each key for what is done to it
+            self.assertEqual(c('acl', 'setuser', 'reader', '+copy', '+bitop', '+sunionstore',
+                               '+zunionstore', '+rename', '+sort', '+lmove'), '+OK')
+            for words in (('copy', 'app:1', 'log:c'), ('bitop', 'not', 'log:b', 'app:1'),
+                          ('sunionstore', 'log:s', 'app:none'), ('sort', 'app:none'),
+                          ('zunionstore', 'log:z', 1, 'app:none'),
+                          ('sort', 'app:none', 'store', 'log:l')):
+                self.assertNotEqual(u(*words), no_key, words)
+            for words in (('copy', 'log:c', 'app:1'), ('bitop', 'not', 'app:b', 'log:1'),
+                          ('sunionstore', 'log:s', 'log:s'), ('sort', 'log:l'),
+                          ('zunionstore', 'app:z', 1, 'log:z'), ('rename', 'log:1', 'app:r'),
+                          ('sort', 'app:none', 'store', 'x'),
+                          ('lmove', 'log:l', 'app:l', 'left', 'left')):
+                self.assertEqual(u(*words), no_key, words)
+            self.assertEqual(u('sort', 'app:none', 'get', 'log:*')[:30],
+                             '-ERR GET option of SORT denied')
+            self.assertIn('Selectors are not served',
+                          c('acl', 'setuser', 'reader', '(+get ~x)'))
             u.send(b''.join(b'set log:%d x\r\n' % i for i in range(5)) + b'set x y\r\n')
             self.assertEqual([u.answer() for _ in range(6)], ['+OK'] * 5 + [no_key])
             self.assertEqual(c('acl', 'setuser', 'reader', '+get', '+x')[:45],

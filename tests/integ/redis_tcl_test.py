@@ -28,11 +28,13 @@ LONG_MS = 700
 LIST = os.path.join(SOURCE, 'tests/integ/redis_tcl.txt')
 # What an external server cannot do, and what takes minutes.
 TAGS = '-needs:debug -needs:repl -needs:save -needs:reset -external:skip -slow -large-memory'
-# Parameters of Redis's encodings mean nothing here: to set one is fine, and changes nothing.
+# Parameters of Redis's encodings, and of some limits, mean nothing here: to set one is fine, and
+# changes nothing.
 PRELUDE = r'''
 proc of_encoding {words} {
     if {[string tolower [lindex $words 0]] ne "config"} { return {} }
-    foreach p {*-max-ziplist-* *-max-listpack-* *-max-intset-* list-compress-depth save} {
+    foreach p {*-max-ziplist-* *-max-listpack-* *-max-intset-* list-compress-depth save
+                tracking-table-max-keys} {
         if {[string match $p [lindex $words 2]]} { return [string tolower [lindex $words 1]] }
     }
     return {}
@@ -88,17 +90,17 @@ def sources_write(folder):
 def fetch():
     """The folder with Redis's tests."""
     folder = os.path.join(SCRATCH, 'redis-source')
-    found = glob.glob(f'{folder}/tree/redis-*/tests/test_helper.tcl')
-    if not found:
+    if not glob.glob(f'{folder}/redis_*.orig.tar.*'):
         if not shutil.which('apt-get'):
             skip('there is no apt-get')
         sources_write(folder)
         apt(folder, 'update')
         apt(folder, 'source', '--download-only', 'redis')
-        with tarfile.open(glob.glob(f'{folder}/redis_*.orig.tar.*')[0]) as tar:
-            tar.extractall(f'{folder}/tree', filter='data')
-        found = glob.glob(f'{folder}/tree/redis-*/tests/test_helper.tcl')
-        prepare(os.path.dirname(found[0]))
+    shutil.rmtree(f'{folder}/tree', ignore_errors=True)
+    with tarfile.open(glob.glob(f'{folder}/redis_*.orig.tar.*')[0]) as tar:
+        tar.extractall(f'{folder}/tree', filter='data')
+    found = glob.glob(f'{folder}/tree/redis-*/tests/test_helper.tcl')
+    prepare(os.path.dirname(found[0]))
     return os.path.dirname(os.path.dirname(found[0]))
 
 

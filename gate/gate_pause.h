@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate_pause - commands that wait for a while, and replies that nobody wants: CLIENT PAUSE, REPLY
+ */
+#ifndef MB_GATE_PAUSE_H
+#define MB_GATE_PAUSE_H
+
+#include "gate_int.h"
+
+/* Whether a connection is told the replies of its commands. */
+enum gate_reply {
+	REPLY_ON = 0,
+	REPLY_SKIP_NEXT, /* but for the next command */
+	REPLY_OFF,       /* from here on they are written to nowhere */
+	REPLY_SKIP,      /* that of the command at hand */
+};
+
+/* gate_pause_holds: the command is not to be begun yet; the handler returns WAIT. */
+bool gate_pause_holds(struct gate *g, struct gate_conn *c, const struct gate_command *cmd);
+/* gate_reply_begin: a command of a connection whose replies are not all told. Returns: false: the
+ * one before it is not over; wait. */
+bool gate_reply_begin(struct gate_conn *c);
+int gate_client_pause(struct gate *g, struct gate_conn *c, const struct slice *arg,
+		      uint32_t arg_cnt);
+int gate_client_unpause(struct gate *g, struct gate_conn *c);
+int gate_client_reply(struct gate *g, struct gate_conn *c, struct slice word);
+
+/* gate_command_end: what was for one command, which is over: CLIENT CACHING, REPLY SKIP. */
+void gate_command_end(struct gate_conn *c);
+
+/* gate_reply_end: a command is over, and its reply written. */
+static inline void
+gate_reply_end(struct gate_conn *c)
+{
+	c->reply = c->reply == REPLY_SKIP ? REPLY_ON : c->reply;
+}
+
+/* Whether what is written now is told to nobody. */
+static inline bool
+gate_mute(const struct gate_conn *c)
+{
+	return c->reply >= REPLY_OFF && !c->pushing;
+}
+
+#endif

@@ -1,0 +1,227 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: Apache-2.0
+"""gate_attack_test.py MICROBURST SOURCE
+
+Goal:   whatever clients say, and however they go, the gate answers the others, loses no increment
+        and keeps nothing of who is gone.
+Method: a node with little memory for clients. Bytes by chance from a printed seed (SEED=, ROUNDS=):
+        garbage, damaged commands, types that only replies have, lengths that lie, pieces. Then
+        clients that vanish in the middle of everything, and executors that are killed while
+        clients count. A client that behaves asks between all of it; at the end the gate's memory
+        is what it was.
+"""
+import os
+import random
+import signal
+import socket
+import struct
+import sys
+import threading
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from node import Node, until   # noqa: E402
+from resp import Raw, port_of   # noqa: E402
+
+MICROBURST, SOURCE = sys.argv[1:3]
+SEED = int(os.environ.get('SEED', '4711'))
+ROUNDS = int(os.environ.get('ROUNDS', '400'))
+WAIT_S = 30
+MIB = 1 << 20
+NODE = {}
+WORDS = [b'get', b'set', b'mset', b'del', b'incr', b'lpush', b'blpop', b'multi', b'exec', b'eval',
+         b'hset', b'zadd', b'zrange', b'sort', b'restore', b'dump', b'lcs', b'bitfield', b'client',
+         b'tracking', b'on', b'reply', b'off', b'pause', b'subscribe', b'psubscribe', b'hello',
+         b'3', b'fcall', b'mb.call', b'increment', b'0', b'1', b'-1', b'9223372036854775807', b'k',
+         b'l',
+         b'limit', b'by', b'get', b'store', b'config', b'acl', b'list', b'object', b'watch', b'',
+         b'scan', b'match', b'*', b'count', b'copy', b'k*->f', b'linsert', b'before', b'info']
+
+
+def setUpModule():
+    node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', '--set', 'gate.memory=8m',
+                '--set', 'gate.slow=500ms', '--set', 'executor.count=2')
+    unittest.addModuleCleanup(node.remove)
+    NODE.update(node=node, port=port_of(node))
+    code, _, said = node.run('deploy', f'{SOURCE}/examples/increment.c')
+    if code != 0:
+        raise RuntimeError(said)
+
+
+def array(*words):
+    return b'*%d\r\n' % len(words) + b''.join(b'$%d\r\n%s\r\n' % (len(w), w) for w in words)
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.random = random.Random(SEED)
+        self.good = Raw(NODE['port'])
+        self.addCleanup(self.good.close)
+        self.assertEqual(self.good('flushall'), '+OK')
+        self.good('slowlog', 'reset')
+        self.before = self.number('mem_clients_normal') + 1024    # pieces of a reply
+
+    def tearDown(self):
+        self.good('client', 'kill', 'type', 'normal')
+        self.good('client', 'kill', 'type', 'pubsub')
+        until(lambda: self.number('connected_clients') == 1, WAIT_S, 'nobody else')
+        self.assertIsNone(NODE['node'].process.poll(), 'the node ended')
+        self.good('slowlog', 'reset')
+        self.assertLessEqual(self.number('mem_clients_normal'), self.before)
+
+    def number(self, name):
+        return int(self.good('info').decode().split(f'\r\n{name}:')[1].split('\r\n')[0])
+
+    def open(self):
+        s = socket.create_connection(('127.0.0.1', NODE['port']))
+        s.settimeout(WAIT_S)
+        return s
+
+    def vanish(self, s):
+        """Without a word: a reset."""
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+        s.close()
+
+
+class Fuzz(Case):
+    def command(self):
+        r = self.random
+        words = [r.choice(WORDS) if r.random() < 0.9 else r.randbytes(r.randrange(40))
+                 for _ in range(r.randrange(1, 7))]
+        if words[0].lower() == b'client' and b'pause' in words:     # it is meant to hold all
+            words[0] = b'echo'
+        return array(*words)
+
+    def bytes(self):
+        r = self.random
+        said = b''.join(self.command() for _ in range(r.randrange(1, 20)))
+        how = r.randrange(6)
+        if how == 0:
+            return r.randbytes(r.randrange(2000))
+        if how == 1:    # damaged
+            damaged = bytearray(said)
+            for _ in range(r.randrange(1, 9)):
+                damaged[r.randrange(len(damaged))] = r.choice(b'*$\r\n:0129-+%~_>\0\xff')
+            return bytes(damaged)
+        if how == 2:    # types of replies, nested
+            return r.choice((b'%1\r\n+k\r\n:1\r\n', b'~2\r\n:1\r\n:2\r\n', b'>2\r\n+a\r\n+b\r\n',
+                             b'*2\r\n*1\r\n$4\r\nping\r\n', b'_\r\n', b',1.5\r\n', b'#t\r\n',
+                             b'(123\r\n', b'=5\r\ntxt:x\r\n', b'*1\r\n' * 3000,
+                             b'*1\r\n$-1\r\n', b'*-1\r\nPING\r\n', b'|1\r\n+a\r\n+b\r\n')) + said
+        if how == 3:    # lengths that lie
+            return r.choice((b'*99999999\r\n', b'*1\r\n$99999999999\r\n', b'*2147483648\r\n',
+                             b'*3\r\n$3\r\nset\r\n$1\r\nk\r\n$67108865\r\n', b'$5\r\n',
+                             b'*1\r\n$18446744073709551617\r\nx\r\n', b'*' + b'1' * 100,
+                             b'x' * 70000))
+        if how == 4:    # cut
+            return said[:r.randrange(len(said))]
+        return said
+
+    def test_whatever_is_said(self):
+        for i in range(ROUNDS):
+            s, said = self.open(), self.bytes()
+            try:
+                if self.random.random() < 0.3:
+                    at = self.random.randrange(len(said) + 1)
+                    s.sendall(said[:at])
+                    said = said[at:]
+                s.sendall(said)
+                if self.random.random() < 0.3:
+                    s.shutdown(socket.SHUT_WR)
+                if self.random.random() < 0.3:
+                    s.setblocking(False)
+                    s.recv(1 << 16)
+            except OSError:     # it was closed already; or there is no answer yet
+                pass
+            if self.random.random() < 0.5:
+                self.vanish(s)
+            else:
+                s.close()
+            if i % 20 == 0:
+                self.assertEqual(self.good('echo', i), str(i).encode())
+
+
+class Gone(Case):
+    def test_in_the_middle_of_everything(self):
+        for said in (array(b'multi') + array(b'set', b'k', b'v'), array(b'blpop', b'l', b'0'),
+                     array(b'blmove', b'l', b'm', b'left', b'right', b'0'),
+                     array(b'subscribe', b'c') + array(b'psubscribe', b'*'), array(b'monitor'),
+                     array(b'hello', b'3') + array(b'client', b'tracking', b'on') +
+                     array(b'mget', *[b'%d' % i for i in range(500)]),
+                     array(b'watch', b'k') + array(b'multi'),
+                     b'*3\r\n$3\r\nset\r\n$1\r\nk\r\n$60000000\r\n' + b'x' * MIB,
+                     array(b'fcall', b'increment', b'0', b'1') * 50,
+                     array(b'client', b'reply', b'off') + array(b'keys', b'*')):
+            for _ in range(5):
+                s = self.open()
+                s.sendall(said)
+                self.assertEqual(self.good('ping'), '+PONG')
+                self.vanish(s)
+        until(lambda: self.number('connected_clients') == 1, WAIT_S, 'all of them gone')
+        self.assertEqual(self.good('exists', 'k'), 0)
+        self.assertEqual(self.good('rpush', 'l', 'item'), 1)
+        self.assertEqual(self.good('publish', 'c', 'x'), 0)
+        self.assertEqual(self.good('lrange', 'l', 0, -1), [b'item'])    # not given to who was gone
+
+    def test_a_long_value_in_pieces_beside_others(self):
+        s, value = self.open(), os.urandom(MIB) * 64
+        s.sendall(b'*3\r\n$3\r\nset\r\n$4\r\nlong\r\n$%d\r\n' % len(value))
+        for at in range(0, len(value), MIB + 7):
+            s.sendall(value[at:at + MIB + 7])
+            self.assertEqual(self.good('ping'), '+PONG')
+        s.sendall(b'\r\n')
+        self.assertEqual(s.recv(5), b'+OK\r\n')
+        s.close()
+        self.assertEqual(self.good('strlen', 'long'), 64 * MIB)
+        self.assertEqual(self.good('getrange', 'long', 63 * MIB, 63 * MIB + 99), value[:100])
+
+    def test_who_says_half_of_it_is_closed_and_others_are_not(self):
+        said = array(b'echo', b'hello')
+        half = [self.open() for _ in range(2 * len(said) - 2)]
+        for i, s in enumerate(half):
+            s.sendall(said[:i % (len(said) - 1) + 1])
+        waits = self.open()
+        waits.sendall(array(b'blpop', b'l', b'0'))
+        for i, s in enumerate(half):
+            self.assertEqual(s.recv(100), b'', i)
+            s.close()
+        self.assertEqual(self.good('rpush', 'l', 'x'), 1)
+        self.assertEqual(waits.recv(100), b'*2\r\n$1\r\nl\r\n$1\r\nx\r\n')
+        waits.close()
+
+
+class Killed(Case):
+    def test_increments_count_while_executors_are_killed(self):
+        over, told, failed = threading.Event(), [], []
+
+        def count():
+            c, made = Raw(NODE['port']), 0
+            while not over.is_set():
+                for _ in range(8):
+                    c.say('incr', 'n')
+                c.say('fcall', 'increment', 0, 4)
+                for _ in range(8):
+                    made += isinstance(c.answer(), int)
+                answer = c.answer()
+                if answer != 5 and not str(answer).startswith('-'):
+                    failed.append(answer)
+            c.close()
+            told.append(made)
+
+        threads = [threading.Thread(target=count) for _ in range(8)]
+        for t in threads:
+            t.start()
+        for _ in range(6):
+            pids = until(NODE['node'].executors, WAIT_S, 'executors')
+            os.kill(self.random.choice(pids), signal.SIGKILL)
+            until(lambda gone=pids: NODE['node'].executors() != gone, WAIT_S, 'another one')
+        over.set()
+        for t in threads:
+            t.join()
+        self.assertEqual(failed, [])
+        self.assertEqual(self.good('get', 'n'), str(sum(told)).encode())
+
+
+if __name__ == '__main__':
+    print(f'SEED={SEED}')
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:])

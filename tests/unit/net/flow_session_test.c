@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal:   when all sessions are taken a new client gets the one of who was idle longest, who is
+ *         told so when he comes again; with none idle the new one is told BUSY. Who cannot be idle
+ *         is not: a request of his runs. A session's number is good for its address only.
+ * Method: clients of one request each, by hand, at a server of few sessions; time is a number.
+ */
+#include <string.h>
+
+#include "flow_serve.h"
+#include "microburst/error.h"
+#include "test_cmocka.h"
+
+#define SESSIONS 3
+#define SECOND   UINT64_C(1000000000)
+
+static struct flow_serve *serve;
+static struct wire_head said; /* last */
+static struct flow_ref ran;   /* last */
+static uint32_t ran_cnt;
+static uint64_t now_ns;
+static uint8_t memory[4096];
+
+static void
+on_send(void *ctx, const struct wire_addr *to, const struct wire_head *h, const uint8_t *body)
+{
+	(void)ctx;
+	(void)to;
+	(void)body;
+	said = *h;
+}
+
+static void *
+on_alloc(void *ctx, size_t bytes)
+{
+	(void)ctx;
+	return bytes <= sizeof(memory) ? memory : NULL;
+}
+
+static void
+on_free(void *ctx, void *p, size_t bytes)
+{
+	(void)ctx;
+	(void)p;
+	(void)bytes;
+}
+
+static void
+on_request(void *ctx, struct flow_ref ref, struct slice bytes)
+{
+	(void)ctx;
+	(void)bytes;
+	ran = ref;
+	ran_cnt++;
+}
+
+static uint8_t *
+on_draft(void *ctx, size_t len)
+{
+	(void)ctx;
+	return len <= sizeof(memory) ? memory : NULL;
+}
+
+static int
+setup(void **state)
+{
+	const struct flow_serve_cfg cfg = { .session_max = SESSIONS,
+					    .xfer_max = 4,
+					    .client_bytes = 1 << 20,
+					    .datagram = 1400,
+					    .secret = "sixteen letters" };
+	const struct flow_serve_ops ops = {
+		on_send, on_alloc, on_free, on_request, on_draft, NULL
+	};
+
+	(void)state;
+	now_ns = 1000 * SECOND;
+	ran_cnt = 0;
+	return flow_serve_create(&serve, &cfg, &ops);
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	flow_serve_destroy(serve);
+	return 0;
+}
+
+static struct wire_addr
+addr_of(uint32_t client)
+{
+	return (struct wire_addr){ .port = (uint16_t)client };
+}
+
+/* Returns: the session that the client is given. */
+static uint64_t
+hello(uint32_t client)
+{
+	static const uint8_t body[100];
+	const struct wire_head h = { .kind = WIRE_HELLO,
+				     .client = client,
+				     .id = 9,
+				     .len = 100,
+				     .mss = 100 };
+	const struct wire_addr from = addr_of(client);
+
+	flow_serve_input(serve, &from, &h, slice_of(body, sizeof(body)), now_ns);
+	assert_int_equal(said.kind, WIRE_WELCOME);
+	return said.session;
+}
+
+/* Returns: whether the request ran; else said is what was answered. */
+static bool
+asks(uint32_t client, uint64_t session, uint64_t id, uint8_t flags)
+{
+	static const uint8_t body[10];
+	const struct wire_head h = { .kind = WIRE_REQUEST,
+				     .flags = flags,
+				     .client = client,
+				     .session = session,
+				     .id = id,
+				     .len = 10,
+				     .mss = 100,
+				     .total = 10,
+				     .word = (uint32_t)id - 1 };
+	const struct wire_addr from = addr_of(client);
+	uint32_t before = ran_cnt;
+
+	said = (struct wire_head){ 0 };
+	flow_serve_input(serve, &from, &h, slice_of(body, sizeof(body)), now_ns);
+	return ran_cnt > before;
+}
+
+static void
+answers(void)
+{
+	flow_serve_refuse(serve, ran, MB_ERR_NOT_FOUND);
+}
+
+static void
+who_was_idle_longest_makes_room(void **state)
+{
+	uint64_t s[6];
+
+	(void)state;
+	for (uint32_t i = 1; i <= 3; i++) {
+		s[i] = hello(i);
+		assert_true(asks(i, s[i], 1, WIRE_F_OPEN));
+		answers();
+		now_ns += SECOND;
+	}
+	s[4] = hello(4);
+	assert_false(asks(4, s[4], 1, WIRE_F_OPEN));
+	assert_int_equal(said.kind, WIRE_REFUSE);
+	assert_int_equal(said.word, -MB_ERR_BUSY);
+	assert_int_equal(said.id, 1);
+	assert_int_equal(flow_serve_stats(serve)->full, 1);
+
+	now_ns += 8 * SECOND; /* the first was heard eleven seconds ago, the next ten */
+	assert_true(asks(4, s[4], 2, WIRE_F_OPEN));
+	answers();
+	assert_int_equal(flow_serve_sessions(serve), SESSIONS);
+	assert_false(asks(1, s[1], 2, 0)); /* it is told, and greets */
+	assert_int_equal(said.kind, WIRE_RESET);
+	assert_false(asks(1, s[1], 1, WIRE_F_OPEN)); /* what was on its way does not run again */
+	assert_int_equal(said.kind, WIRE_RESET);
+	assert_true(asks(3, s[3], 2, 0)); /* the others are known */
+	answers();
+	s[5] = hello(5);
+	assert_true(asks(5, s[5], 1, WIRE_F_OPEN)); /* in the place of the second */
+	assert_false(asks(2, s[2], 2, 0));
+	assert_int_equal(said.kind, WIRE_RESET);
+}
+
+static void
+who_waits_for_an_answer_stays(void **state)
+{
+	struct flow_ref waits[SESSIONS + 1];
+	uint64_t s;
+
+	(void)state;
+	for (uint32_t i = 1; i <= SESSIONS; i++) {
+		assert_true(asks(i, hello(i), 1, WIRE_F_OPEN));
+		waits[i] = ran;
+	}
+	now_ns += 100 * SECOND;
+	s = hello(4);
+	assert_false(asks(4, s, 1, WIRE_F_OPEN));
+	assert_int_equal(said.kind, WIRE_REFUSE);
+	flow_serve_refuse(serve, waits[2], MB_ERR_NOT_FOUND);
+	now_ns += 10 * SECOND;
+	assert_true(asks(4, s, 2, WIRE_F_OPEN));
+	flow_serve_refuse(serve, waits[1], MB_ERR_NOT_FOUND); /* still there to be answered */
+	assert_int_equal(said.kind, WIRE_REFUSE);
+	assert_int_equal(said.client, 1);
+	said = (struct wire_head){ 0 };
+	flow_serve_refuse(serve, waits[2], MB_ERR_NOT_FOUND); /* nobody waits there any more */
+	assert_int_equal(said.kind, 0);
+}
+
+static void
+a_number_is_good_for_its_address(void **state)
+{
+	uint64_t s = hello(1);
+
+	(void)state;
+	assert_int_not_equal(s, hello(2));
+	assert_false(asks(2, s, 1, WIRE_F_OPEN));
+	assert_int_equal(said.kind, WIRE_RESET);
+	now_ns += FLOW_FORGET_NS + SECOND; /* nor for ever */
+	assert_false(asks(1, s, 1, WIRE_F_OPEN));
+	assert_int_equal(said.kind, WIRE_RESET);
+	assert_true(asks(1, hello(1), 1, WIRE_F_OPEN));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(who_was_idle_longest_makes_room),
+		TEST(who_waits_for_an_answer_stays),
+		TEST(a_number_is_good_for_its_address),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
