@@ -408,7 +408,7 @@ main(void)
 		MACHINE(steady_counter), MACHINE(isolated),   MACHINE(frequency),
 		MACHINE(sleep_states),   MACHINE(interrupts), MACHINE(huge_pages),
 		MACHINE(cgroups),        MACHINE(nics),       MACHINE(own_nic),
-		MACHINE(group),        MACHINE(nics),       MACHINE(own_nic),
+		MACHINE(group),          MACHINE(nics),       MACHINE(own_nic),
 		MACHINE(place),          MACHINE(rubbish),    MACHINE(code_in_memfds),
 	};
 
