@@ -371,8 +371,7 @@ node_sched(struct node *n)
 	return err;
 }
 
-/* kvs.ack, with auto resolved. */
-static enum kvs_ack
+enum kvs_ack
 node_ack(const struct node *n)
 {
 	static const char *const word[] = {

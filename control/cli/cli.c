@@ -375,6 +375,10 @@ cli_open(struct cli *cli)
 		const char *where = cli->socket != NULL ? cli->socket : getenv("MICROBURST_SOCKET");
 
 		cli->client = NULL;
+		if (err == MB_ERR_INVALID && where != NULL && strncmp(where, "udp://", 6) == 0) {
+			return cli_usage(cli, "a node elsewhere is udp://HOST:PORT, not \"%s\"",
+					 where);
+		}
 		return cli_fail(cli, err, NULL, "cannot reach %s%s",
 				where == NULL ? "your node" : "the node at ",
 				where == NULL ? "" : where);

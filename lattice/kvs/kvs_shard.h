@@ -137,6 +137,19 @@ struct kvs_key *kvs_shard_next(const struct kvs_shard *s, const struct kvs_key *
  */
 int kvs_shard_merge(struct kvs_shard *s, struct slice key, struct slice delta);
 
+/* kvs_shard_merge_found is the same for a key that kvs_shard_look has looked for, since when
+ * nothing was changed; the key that it enters, if there was none, stands in *at then. */
+struct kvs_found {
+	uint64_t hash;
+	struct kvs_key *key; /* NULL: there is none */
+};
+struct kvs_found kvs_shard_look(const struct kvs_shard *s, struct slice key);
+int kvs_shard_merge_found(struct kvs_shard *s, struct slice key, struct kvs_found *at,
+			  struct slice delta);
+
+/* kvs_shard_replace is kvs_shard_merge of a delta that is known to contain all that the key has. */
+int kvs_shard_replace(struct kvs_shard *s, struct kvs_key *k, struct slice delta);
+
 /* The same in pieces, for deltas that are too long to copy at once: kvs_shard_value_alloc takes
  * memory, the caller copies the delta into v->bytes, kvs_shard_merge_value merges it. The value is
  * the shard's from then on, whatever is returned; kvs_shard_value_free gives it up before that.

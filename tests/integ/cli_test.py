@@ -943,6 +943,8 @@ class UpAndDown(Case):
 
     def test_no_node(self):
         self.fails('status', '--socket', '/nonexistent', code=3, says='microburst up')
+        for where in ('udp://127.0.0.1:99999', 'udp://:7117', 'udp://127.0.0.1', 'udp://'):
+            self.fails('--connect', where, 'status', code=2, says='udp://HOST:PORT')
 
 
 if __name__ == '__main__':

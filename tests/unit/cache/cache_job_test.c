@@ -527,6 +527,7 @@ words_on_operations(void **state)
 	set_add(&s, WSET_DEL, "a", NULL, 0);
 	set_add(&s, WSET_DEL, "none", NULL, 0);
 	set_add(&s, WSET_INCR, "a", NULL, -3);
+	world_hashes(wset_bytes(&s.ws), word);
 	world_publish_words(w, P, wset_bytes(&s.ws), 5, word);
 	world_settle(w);
 	d = world_answer(w, P, DESC_PUBLISHED, 5);
@@ -563,6 +564,7 @@ only_at_a_version(void **state)
 	cache_view_release(&w->proc[P].view, &v);
 	set_add(&s, WSET_PUT, "a", "new", 0);
 	set_add(&s, WSET_PUT, "a", "late", 0);
+	world_hashes(wset_bytes(&s.ws), word);
 	world_publish_words(w, P, wset_bytes(&s.ws), 6, word);
 	world_settle(w);
 	world_answer(w, P, DESC_PUBLISHED, 6);
@@ -613,6 +615,7 @@ chained_key_is_lost(void **state)
 	op.ref = world_payload(w, P, value, 1 << 20);
 	assert_int_equal(wset_add(&s.ws, &op), 0);
 	word[1].if_before = 1;
+	world_hashes(wset_bytes(&s.ws), word);
 	world_publish_words(w, P, wset_bytes(&s.ws), 8, word);
 	cache_core_poll(w->core);
 	assert_int_equal(world_kvs(w, 0, 1), 1);

@@ -472,6 +472,16 @@ world_fetch(struct world *w, uint16_t proc, struct slice key, uint64_t b)
 }
 
 void
+world_hashes(struct slice set, struct cache_op_word *word)
+{
+	struct wset_op op;
+
+	for (uint32_t i = 0; wset_next(&set, &op) == 1; i++) {
+		word[i].hash = hash_bytes(op.key.p, op.key.len);
+	}
+}
+
+void
 world_publish_words(struct world *w, uint16_t proc, struct slice set, uint64_t b,
 		    struct cache_op_word *word)
 {
