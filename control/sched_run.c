@@ -362,7 +362,7 @@ run_check(struct sched *s, struct sched_run *r)
 
 /* --------------------------------------------------------------------- start */
 
-/* Whether two of a set of executors could run at the same time: those kept to one cpu take turns. */
+/* Whether two of a set of executors could run at the same time: those of one cpu take turns. */
 static bool
 run_side_by_side(const struct sched *s, const uint64_t *set, bool any)
 {
