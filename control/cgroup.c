@@ -212,6 +212,44 @@ cgroup_make(struct cgroup *g, const char *root, pid_t self, const uint64_t value
 	set_limits(g, value);
 }
 
+/* Which controllers a group may hand on. */
+static void
+controllers_find(struct cgroup *g, const char *dir)
+{
+	char path[CGROUP_PATH_BYTES + 24], text[256], *save = NULL;
+
+	snprintf(path, sizeof(path), "%s/cgroup.controllers", dir);
+	if (!sysfile_text(g->root, path, text, sizeof(text))) {
+		return;
+	}
+	for (char *word = strtok_r(text, " \n", &save); word != NULL;
+	     word = strtok_r(NULL, " \n", &save)) {
+		for (uint32_t i = 0; i < CGROUP_LIMIT_CNT; i++) {
+			g->on[i] |= strcmp(word, controllers[i] + 1) == 0;
+		}
+	}
+}
+
+bool
+cgroup_try(struct cgroup *g, const char *root, pid_t self, bool *ret_top)
+{
+	char own[CGROUP_PATH_BYTES], dir[CGROUP_PATH_BYTES];
+
+	memset(g, 0, sizeof(*g));
+	snprintf(g->root, sizeof(g->root), "%s", root);
+	if (!find_own(g, own, ret_top)) {
+		return false;
+	}
+	snprintf(dir, sizeof(dir), "%.*s/" NAME "%d", CGROUP_PATH_BYTES - 32, own, (int)self);
+	if (!make_dir(g, dir)) {
+		snprintf(g->why, sizeof(g->why), "a group cannot be made: %s", strerror(errno));
+		return false;
+	}
+	controllers_find(g, own);
+	remove_dir(g, dir);
+	return true;
+}
+
 void
 cgroup_take(struct cgroup *g, pid_t pid)
 {

@@ -53,6 +53,12 @@ struct cgroup {
 void cgroup_make(struct cgroup *g, const char *root, pid_t self,
 		 const uint64_t value[CGROUP_LIMIT_CNT]);
 
+/* cgroup_try makes a group where process self stands, takes it away again, and says what there is
+ * to limit: on, by enum cgroup_limit. Nothing else is changed. *ret_top: it stands in the topmost
+ * group, and need not be alone there. Returns: whether one could be made; why says what was in the
+ * way. */
+bool cgroup_try(struct cgroup *g, const char *root, pid_t self, bool *ret_top);
+
 /* cgroup_take puts a process, and what it will fork, into the group, if there is one. */
 void cgroup_take(struct cgroup *g, pid_t pid);
 

@@ -399,6 +399,7 @@ late_answer(void *ctx, void *answer, int err)
 	struct ctl *c = ctx;
 	struct catalog_late *late = answer;
 	struct ctl_conn *conn = admin_conn_by_id(c, late->conn_id);
+	char text[128];
 
 	if (conn == NULL || err != 0) {
 		json_decref(late->out);
@@ -406,8 +407,10 @@ late_answer(void *ctx, void *answer, int err)
 	if (conn != NULL && err == 0) {
 		admin_send_synced(c, conn, late->out);
 	} else if (conn != NULL) {
-		admin_send_error(c, conn, err,
-				 "it is done on this node, but the store did not take it");
+		snprintf(text, sizeof(text),
+			 "it is done here until the node ends, but the store did not take it: %s",
+			 mb_err_text(err));
+		admin_send_error(c, conn, err, text);
 	}
 	free(late);
 }

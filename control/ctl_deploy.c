@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ctl_deploy - deployments: tried in an executor, then shown, or refused (E3 of ctl_exec.c) */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,13 +42,16 @@ ctl_deploy_start(struct ctl *c, int fd, struct slice bytes, const uint16_t *fn, 
 void
 ctl_deploy_stored(struct ctl *c, uint64_t seq, int err)
 {
+	char text[128];
+
+	snprintf(text, sizeof(text), "the store cannot keep the object: %s", mb_err_text(err));
 	for (uint32_t i = 0; i < CTL_DEPLOY_MAX; i++) {
 		struct ctl_deploy *d = &c->deploy[i];
 
 		if (d->used && d->seq == seq) {
 			d->stored = true;
 			if (err != 0) {
-				ctl_deploy_refuse(c, d, err, "the store cannot keep the object");
+				ctl_deploy_refuse(c, d, err, text);
 			}
 		}
 	}

@@ -279,6 +279,7 @@ ctl_exec_serve(struct ctl *c, uint16_t e, uint16_t slot)
 		set->fn[set->cnt] = c->exec[e].fn[i];
 		set->cnt += ctl_may_run(c, c->exec[e].fn[i], slot);
 	}
+	set->cpu = (uint16_t)(c->exec[e].cpu + 1); /* -1: any */
 	d.word[0] = (uintptr_t)set;
 	ctl_tell_tile(c, CTL_TILE_SCHED, &d);
 	if (s->proc != 0) { /* E2 */

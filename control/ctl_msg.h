@@ -31,6 +31,7 @@ enum ctl_kind {
 };
 
 struct ctl_exec_set {
+	uint16_t cpu; /* 1 + the cpu that it is kept to; 0: it may run anywhere */
 	uint32_t cnt;
 	uint16_t fn[FUNCTION_CNT_MAX];
 };

@@ -102,6 +102,7 @@ struct sched {
 	uint32_t free;                        /* + 1 */
 	uint32_t running[EXEC_END];           /* record + 1; 0: nothing from us (S1) */
 	uint64_t shown[EXEC_END];             /* under which id it runs that */
+	uint16_t cpu[EXEC_END];               /* 1 + the one it is kept to; 0: none */
 	uint64_t taken[PLACEMENT_EXEC_WORDS]; /* those that run something from us */
 	uint64_t busy[PLACEMENT_EXEC_WORDS];  /* those at PICK_BUSY */
 	uint16_t load[PLACEMENT_EXEC_WORDS * 64];

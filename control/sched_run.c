@@ -362,8 +362,29 @@ run_check(struct sched *s, struct sched_run *r)
 
 /* --------------------------------------------------------------------- start */
 
+/* Whether two of a set of executors could run at the same time: those of one cpu take turns. */
+static bool
+run_side_by_side(const struct sched *s, const uint64_t *set, bool any)
+{
+	uint16_t before = 0;
+	uint32_t cnt = 0;
+
+	for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
+		for (uint64_t bits = set[w]; bits != 0; bits &= bits - 1) {
+			uint16_t cpu = s->cpu[w * 64 + (uint32_t)__builtin_ctzll(bits)];
+
+			if (cnt++ > 0 && (any || cpu == 0 || cpu != before)) {
+				return true;
+			}
+			before = cpu;
+		}
+	}
+	return false;
+}
+
 /* Whether a call of a DAG is run in parts: because no executor has all its functions, or because
- * two of them could run at the same time and take so long that it is worth the messages. */
+ * two of them could run at the same time and take so long that it is worth the messages. Without a
+ * bound on that (sched.dag_split=0) wherever two executors have them. */
 bool
 sched_run_wanted(const struct sched *s, uint32_t target, const struct desc *d)
 {
@@ -371,7 +392,6 @@ sched_run_wanted(const struct sched *s, uint32_t target, const struct desc *d)
 	uint64_t gen;
 	const struct placement_copy *p = placement_shown(s->placement, &gen);
 	const struct placement_dag *dag = &p->dag[target - FUNCTION_CNT_MAX];
-	uint32_t cnt = 0;
 
 	if ((d->sub & CALL_LEVEL_MASK) != CALL_LEVEL_LWW) {
 		return false; /* its functions read the same versions: they share a session */
@@ -384,10 +404,8 @@ sched_run_wanted(const struct sched *s, uint32_t target, const struct desc *d)
 		}
 		return true;
 	}
-	for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
-		cnt += (uint32_t)__builtin_popcountll(t->exec[w]);
-	}
-	return cnt > 1 && (dag->flags & PLACEMENT_DAG_LINEAR) == 0 && t->run_ns >= dag->split_ns;
+	return (dag->flags & PLACEMENT_DAG_LINEAR) == 0 && t->run_ns >= dag->split_ns &&
+	       run_side_by_side(s, t->exec, dag->split_ns == 0);
 }
 
 void

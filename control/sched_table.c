@@ -81,6 +81,7 @@ static void
 sched_on_exec_up(struct sched *s, uint16_t exec, struct ctl_exec_set *set, uint64_t now_ns)
 {
 	s->draining[exec] = DRAIN_NO;
+	s->cpu[exec] = set->cpu;
 	claim_drop(s->hints, exec);
 	sched_exec_mask(s, exec, set);
 	for (uint32_t i = 0; i < TARGET_CNT; i++) {

@@ -153,6 +153,7 @@ doctor_check(size_t i, const struct doctor_ask *ask, struct doctor_line *ret)
 		{ "interrupts", doctor_irqs },
 		{ "huge pages", doctor_huge_pages },
 		{ "cgroup limits", cgroup },
+		{ "executors' group", doctor_group },
 		{ "code in memfds", sealed_code },
 		{ "NICs", doctor_nic },
 		{ "the node's NIC", doctor_nic_own },

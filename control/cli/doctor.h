@@ -47,6 +47,7 @@ void doctor_governor(const struct doctor_ask *ask, struct doctor_line *line);
 void doctor_idle(const struct doctor_ask *ask, struct doctor_line *line);
 void doctor_irqs(const struct doctor_ask *ask, struct doctor_line *line);
 void doctor_huge_pages(const struct doctor_ask *ask, struct doctor_line *line);
+void doctor_group(const struct doctor_ask *ask, struct doctor_line *line);
 void doctor_nic(const struct doctor_ask *ask, struct doctor_line *line);
 void doctor_nic_own(const struct doctor_ask *ask, struct doctor_line *line);
 void doctor_nic_place(const struct doctor_ask *ask, struct doctor_line *line);

@@ -10,6 +10,7 @@ Method: one node for all tests, in a folder of its own; the examples, and functi
 """
 import json
 import os
+import random
 import re
 import signal
 import struct
@@ -787,6 +788,50 @@ class Catalog(Case):
         self.done('undeploy', 'brief')
         self.assertNotIn('fn/brief', self.keys())
         self.assertNotIn('object/' + second, self.keys())
+
+    def test_crowd(self):
+        """Whoever deploys, takes back and is killed meanwhile: the store has what the node has."""
+        def turn(chance):
+            i = chance.randrange(3)
+            source = f'{NODE.folder}/crowd{i}{chance.choice("ab")}.c'
+            command, ends = chance.choice([(['deploy', source], True), (['deploy', source], False),
+                                           (['undeploy', f'crowd{i}'], True),
+                                           (['dag', 'add', f'crowded{i}', f'crowd{i}'], True),
+                                           (['dag', 'rm', f'crowded{i}'], True)])
+            with subprocess.Popen([MICROBURST, *command, '--socket', NODE.socket],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as p:
+                if not ends:
+                    time.sleep(chance.random() / 4)
+                    p.kill()
+
+        def turns(seed):
+            chance = random.Random(seed)
+            for _ in range(8):
+                turn(chance)
+
+        def agrees():
+            has = [f'fn/{f["name"]}' for f in self.json('functions')['functions']]
+            has += [f'dag/{d["name"]}' for d in self.json('dag', 'list')['dags']]
+            keys = self.keys()
+            objects = {'object/' + json.loads(self.done('get', self.PREFIX + k.encode()))['object']
+                       for k in keys if k.startswith('fn/')}
+            return sorted(has + list(objects)) == sorted(keys)
+
+        for i in range(3):
+            for word in 'ab':
+                with open(f'{NODE.folder}/crowd{i}{word}.c', 'w', encoding='utf-8') as f:
+                    f.write(f'#include <microburst/function.h>\nMB_FUNCTION(crowd{i}) '
+                            f'{{ return mb_return_utf8(call, mb_str("{word}")); }}')
+        crowd = [threading.Thread(target=turns, args=(seed,)) for seed in range(3)]
+        for one in crowd:
+            one.start()
+        for one in crowd:
+            one.join()
+        until(agrees, 20, 'the store has what the node has, and no more')
+        for i in range(3):
+            microburst('dag', 'rm', f'crowded{i}')
+            microburst('undeploy', f'crowd{i}')
+        self.assertEqual([k for k in self.keys() if 'crowd' in k], [])
 
     def test_nobody_writes(self):
         self.done('deploy', f'{EXAMPLES}/increment.c')

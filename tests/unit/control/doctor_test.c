@@ -212,6 +212,25 @@ cgroups(void **state)
 	warns("cgroup limits", "50 %");
 }
 
+/* One is made for a try. What it could limit its parent says. */
+static void
+group(void **state)
+{
+	(void)state;
+	warns("executors' group", "no control groups of version 2");
+	tree_put("/sys/fs/cgroup/cgroup.controllers", "cpuset cpu pids\n");
+	tree_put("/proc/self/cgroup", "0::/\n");
+	warns("executors' group", "does not limit memory, only processes, share of the cpus");
+	tree_put("/sys/fs/cgroup/cgroup.controllers", "\n");
+	warns("executors' group", "does not limit memory:");
+	tree_put("/sys/fs/cgroup/cgroup.controllers", "cpu memory\n");
+	passes("executors' group", "can be made, limits memory, share of the cpus");
+	tree_put("/proc/self/cgroup", "0::/a.service\n");
+	warns("executors' group", "a group cannot be made: No such file");
+	tree_put("/sys/fs/cgroup/a.service/cgroup.controllers", "memory pids\n");
+	passes("executors' group", "memory, processes; of a node that is alone");
+}
+
 #define DEVICE "/sys/bus/pci/devices/0000:3b:00.0"
 #define GROUP  "/sys/kernel/iommu_groups/7"
 
@@ -389,6 +408,7 @@ main(void)
 		MACHINE(steady_counter), MACHINE(isolated),   MACHINE(frequency),
 		MACHINE(sleep_states),   MACHINE(interrupts), MACHINE(huge_pages),
 		MACHINE(cgroups),        MACHINE(nics),       MACHINE(own_nic),
+		MACHINE(group),          MACHINE(nics),       MACHINE(own_nic),
 		MACHINE(place),          MACHINE(rubbish),    MACHINE(code_in_memfds),
 	};
 

@@ -187,6 +187,43 @@ what_is_quick_or_alone_is_not_divided(void **state)
 	quiet(w);
 }
 
+/* Executors that are kept to one cpu could only take turns, unless all is to run in parts. */
+static void
+what_would_take_turns_is_not_divided(void **state)
+{
+	struct world *w = *state;
+	struct desc slow = { .kind = DESC_REPLY, .b = UINT64_C(50000) << 32 };
+	struct placement_copy *p;
+	uint16_t exec;
+	uint64_t gen;
+
+	put_dag(w, DAG, "a -> b, a -> c, b -> d, c -> d");
+	p = (struct placement_copy *)(uintptr_t)placement_shown(w->placement, &gen);
+	p->dag[DAG].split_ns = 1;
+	w->cpu = 5;
+	up_all(w, EXEC, 2);
+	call_dag(w, 1, 0); /* how long it takes */
+	exec = w->out[w->seen].proc;
+	assert_int_equal(sent(w, exec, DESC_CALL, 0)->sub, CALL_DAG);
+	slow.call = id_of(CLIENT, 1);
+	slow.flags = DESC_F_INLINE;
+	sched_on_proc(w->s, exec, &slow, w->now);
+	sent_answer(w, CLIENT, 1, 0);
+	call_dag(w, 2, 0); /* long, and yet */
+	exec = w->out[w->seen].proc;
+	assert_int_equal(sent(w, exec, DESC_CALL, 0)->sub, CALL_DAG);
+	reply(w, exec, CLIENT, 2);
+	sent(w, CLIENT, DESC_REPLY, 0);
+	w->cpu = 6;
+	up_all(w, EXEC + 2, 1);
+	p = (struct placement_copy *)(uintptr_t)placement_shown(w->placement, &gen);
+	p->dag[DAG].split_ns = 1;
+	call_dag(w, 3, 0);
+	returns(w, sent_part(w, 3, 0, "a"), 3, MB_ERR_FUNCTION_FAILED, 0, 0);
+	sent_answer(w, CLIENT, 3, MB_ERR_FUNCTION_FAILED);
+	quiet(w);
+}
+
 static void
 an_error_stops_what_runs_and_is_told_when_it_has(void **state)
 {
@@ -342,6 +379,7 @@ main(void)
 		STORY(functions_in_a_row_are_one_part),
 		STORY(a_dag_runs_where_its_functions_are),
 		STORY(what_is_quick_or_alone_is_not_divided),
+		STORY(what_would_take_turns_is_not_divided),
 		STORY(an_error_stops_what_runs_and_is_told_when_it_has),
 		STORY(a_part_without_effect_runs_once_more),
 		STORY(a_lost_result_begins_the_run_again_unless_it_wrote),

@@ -35,6 +35,7 @@ struct world {
 	uint32_t out_cnt, seen;
 	bool full, idle;
 	uint64_t busy_ns[PROC_CLIENT_FIRST]; /* what executors have run */
+	uint16_t cpu;                        /* that executors come up at (ctl_exec_set) */
 	int copies;
 	uint64_t now;
 };
@@ -210,6 +211,7 @@ up_with(struct world *w, uint16_t exec, const uint16_t *fn, uint32_t cnt)
 
 	assert_non_null(set);
 	set->cnt = cnt;
+	set->cpu = w->cpu;
 	memcpy(set->fn, fn, cnt * sizeof(*fn));
 	d.word[0] = (uintptr_t)set;
 	sched_on_ctl(w->s, &d, w->now);
