@@ -137,6 +137,7 @@ field_number(const struct field_op *op, uint64_t x)
 {
 	unsigned int above = 64 - op->bits;
 
+	REQUIRE(above < 64);
 	return op->is_signed ? (int64_t)(x << above) >> above : (int64_t)(x << above >> above);
 }
 

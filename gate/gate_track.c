@@ -142,7 +142,7 @@ track_changed(struct gate *g, struct gate_track *t, uint64_t now, const struct g
 			continue;
 		}
 		note_remove(g, n);
-		if (c != writer || (c->track & TRACK_NOLOOP) == 0) {
+		if (writer == NULL || c != writer || (writer->track & TRACK_NOLOOP) == 0) {
 			tell(g, c, &key);
 		}
 	}
