@@ -44,9 +44,9 @@
 #include "wset.h"
 #include <microburst/client.h>
 
-#define CLIENT_MAGIC  UINT32_C(0x4d42434c)
-#define NAME_CACHE    16 /* names looked up last; a power of two */
-#define REPLY_VALUES  8  /* values of an answer without an allocation */
+#define CLIENT_MAGIC UINT32_C(0x4d42434c)
+#define NAME_CACHE   16 /* names looked up last; a power of two */
+#define REPLY_VALUES 8  /* values of an answer without an allocation */
 
 #define CLIENT_ASK_MAX 1024 /* questions to tiles that are open; a power of two */
 #define CLIENT_MANY    128  /* keys of mb_client_get_many that are asked for at once */

@@ -64,6 +64,12 @@ owed_wait_answer(void *ctx, uint64_t until_ns, struct desc *ret)
 	}
 }
 
+static int
+owed_wait_settle(void *ctx)
+{
+	return owed_settle(ctx);
+}
+
 void
 owed_init(struct owed *o, const struct exec_ops *ops, struct payload_pool *pool,
 	  struct region_trace *trace)
@@ -73,6 +79,7 @@ owed_init(struct owed *o, const struct exec_ops *ops, struct payload_pool *pool,
 				      .wall_us = owed_wall,
 				      .send = owed_wait_send,
 				      .answer = owed_wait_answer,
+				      .settle = owed_wait_settle,
 				      .ctx = o };
 }
 
@@ -158,6 +165,9 @@ owed_answered(struct owed *o, const struct desc *d)
 
 	if (!owed_take(o, d, &a)) {
 		return false;
+	}
+	if (o->cnt == 0) {
+		session_all_sent(o->session);
 	}
 	session_sent(o->pool, &a.sent, d, text, sizeof(text));
 	if (d->err != 0) {

@@ -12,6 +12,8 @@
  *   O3  While anything is owed only functions run that were quick of late: an acknowledgement is
  *       seen between calls, and when a function waits. If one hangs all the same, what is owed
  *       waits until it is stopped, and its callers then hear that their writes happened.
+ *   O4  Who reads a key that is owed waits until nothing is: a call sees the writes of those that
+ *       came by its channel before it.
  *
  * Rejected: the cache tile answers callers itself. That is one message less, but whoever floods
  * the tile with answers of his own making fills the caller's queue there, and one that does not

@@ -117,6 +117,10 @@ bool session_sendable(const struct session *s, uint32_t *ret_tile);
  *            session_publish; MB_ERR_NO_NODE.
  */
 int session_send(struct session *s, uint32_t tile, struct desc *ret_sent);
+/* session_all_sent: all that session_send sent is acknowledged. Until then whoever reads a key of
+ * it waits for that (exec_wait.settle): calls that come by one channel see what those before them
+ * wrote. */
+void session_all_sent(struct session *s);
 
 /* session_sent ends a PUBLISH that was sent without waiting. If the store refused an operation,
  * text says which. */

@@ -171,12 +171,20 @@ struct session {
 	struct chain_bucket cut_bucket[SESSION_CUT_MAX];
 	struct view view[SESSION_VIEW_MAX];
 	struct cut cut[SESSION_CUT_MAX];
+	uint64_t owed_bits; /* of keys whose writes were sent and are not acknowledged */
 	struct held_key key[SESSION_KEY_MAX];
 	struct held_elem elem[SESSION_ELEM_MAX];
 	uint8_t merge_mem[SESSION_MERGE_MAX];
 	struct oset_entry zrange[SESSION_ZRANGE_MAX];
 	uint8_t bytes[SESSION_BYTES_MAX] __attribute__((__aligned__(8)));
 };
+
+/* A bit a key: who reads one that may be among those waits for all of them. */
+static inline uint64_t
+session_owed_bit(uint64_t hash)
+{
+	return UINT64_C(1) << (hash >> 58);
+}
 
 /* refuse notes the sentence for session_why and gives err back. */
 static inline int

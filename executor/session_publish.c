@@ -547,8 +547,17 @@ session_send(struct session *s, uint32_t tile, struct desc *ret_sent)
 	if (err != 0) {
 		return err;
 	}
+	for (uint32_t i = 0; any && i < s->key_cnt; i++) {
+		s->owed_bits |= session_owed_bit(s->key[i].hash);
+	}
 	session_discard(s);
 	return any ? 1 : 0;
+}
+
+void
+session_all_sent(struct session *s)
+{
+	s->owed_bits = 0;
 }
 
 /* The operations of a set that was sent, as they still lie in this process's memory. */

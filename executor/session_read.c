@@ -148,6 +148,13 @@ int
 read_cached(struct session *s, uint64_t hash, struct slice key, enum read_how how,
 	    struct cache_value *ret)
 {
+	if (unlikely((s->owed_bits & session_owed_bit(hash)) != 0 && how != READ_PEEK)) {
+		int err = s->conf.wait->settle(s->conf.wait->ctx);
+
+		if (err != 0) {
+			return err;
+		}
+	}
 	for (uint32_t turn = 0; turn < FETCH_TRY_MAX; turn++) {
 		int n = cache_view_get_hashed(s->conf.view, hash, key, ret);
 

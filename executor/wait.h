@@ -24,6 +24,9 @@ struct exec_wait {
 	 * until the time until_ns (0: without end).
 	 * Returns 1 with *ret; 0 at that time; MB_ERR_NO_NODE. */
 	int (*answer)(void *ctx, uint64_t until_ns, struct desc *ret);
+	/* Waits until what calls before this one have written is acknowledged (owed.h). NULL: it is
+	 * always. Returns 0; MB_ERR_NO_NODE. */
+	int (*settle)(void *ctx);
 	void *ctx;
 };
 

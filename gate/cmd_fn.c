@@ -295,7 +295,7 @@ fn_call(struct gate *g, struct gate_conn *c, struct slice name, const struct sli
 		return gate_call_go(g, c, &d, list, (size_t)bytes, &opt, limit_ns);
 	}
 	call_desc(g, &d, &opt, limit_ns);
-	err = gate_pipe(g, c, &d, list, (size_t)bytes, exec, batched);
+	err = gate_pipe(g, c, &d, list, (size_t)bytes, exec, batched, key_cnt);
 	return err != 0 ? gate_call_refuse(g, c, err) : (int)GATE_SENT;
 }
 
@@ -431,6 +431,9 @@ gate_call_go(struct gate *g, struct gate_conn *c, struct desc *d, const void *li
 	if (id != 0) {
 		d->flags |= CALL_F_REQUEST;
 		d->word[4] = id;
+	}
+	if (!opt->read_only) {
+		gate_wrote(g, c, opt->ack);
 	}
 	err = gate_call_start(g, c, d, list, bytes);
 	if (err != 0) {

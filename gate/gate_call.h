@@ -38,6 +38,7 @@ struct gate_call {
 	uint16_t exec;      /* where it went directly; 0: to sched */
 	uint64_t chan_seq;  /* its place in that channel */
 	uint64_t began_tsc; /* of the command */
+	uint32_t key_cnt;   /* its words that are keys */
 	struct gate_command *cmd;
 	struct gate_call *next; /* of its connection */
 	struct desc answer;
@@ -95,13 +96,12 @@ void gate_payload_back(struct gate *g, const struct desc *answer);
 /* ---- gate_pipe.c */
 
 /* gate_pipe sends a call behind the others of its connection. exec: who has the function; batched:
- * sched collects its calls. Returns: 0: the handler returns SENT; MB_ERR_FULL: WAIT; an error. */
+ * sched collects its calls; key_cnt: how many of its words are keys. Returns: 0: the handler
+ * returns SENT; MB_ERR_FULL: WAIT; an error. */
 int gate_pipe(struct gate *g, struct gate_conn *c, const struct desc *d, const void *list,
-	      size_t len, const uint64_t exec[], bool batched);
+	      size_t len, const uint64_t exec[], bool batched, uint32_t key_cnt);
 /* gate_pipe_answered: the answer of a call is there, and its arguments are free. */
 void gate_pipe_answered(struct gate *g, struct gate_call *call, const struct desc *answer);
-/* gate_pipe_error: the same, an error of our own. */
-void gate_pipe_error(struct gate *g, struct gate_call *call, int err, const char *text);
 /* gate_pipe_reply writes the replies that are due. */
 void gate_pipe_reply(struct gate *g, struct gate_conn *c);
 /* gate_pipe_late: its deadline has passed. */
@@ -111,8 +111,8 @@ void gate_pipe_drop(struct gate *g, struct gate_conn *c);
 
 /* ---- gate_direct.c */
 
-/* gate_direct_route says where a call of c, to function fn, may go. Returns: 0 with *ret, NULL: to sched;
- * MB_ERR_FULL: when there is room; MB_ERR_TRYAGAIN: when those before it are answered. */
+/* gate_direct_route says where a call of c, to function fn, may go. Returns: 0 with *ret, NULL: to
+ * sched; MB_ERR_FULL: when there is room; MB_ERR_TRYAGAIN: when those before it are answered. */
 int gate_direct_route(struct gate *g, const struct gate_conn *c, uint16_t fn, const uint64_t exec[],
 		      bool batched, struct channel **ret);
 /* gate_direct_send sends it there. Returns: 0; an error: it is not under way. */

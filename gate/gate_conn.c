@@ -168,9 +168,10 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 void
 gate_conn_close(struct gate *g, struct gate_conn *c)
 {
-	if (c->tls != NULL) {
+	if (c->tls != NULL && !c->closing) {
 		gate_tls_bye(g, c);
 	}
+	c->closing = true;
 	stream_close(g->stream, c->id);
 }
 
@@ -595,6 +596,9 @@ settle(struct gate *g, struct gate_conn *c)
 void
 gate_conn_go(struct gate *g, struct gate_conn *c)
 {
+	if (c->closing) {
+		return;
+	}
 	if (c->waiting && c->out.bytes <= GATE_OUT_MAX / 4 && c->out_full) {
 		c->waiting = false;
 		c->out_full = false;
@@ -686,15 +690,4 @@ gate_conn_sent(struct gate *g, struct stream_id id, size_t len, int err)
 		c->slow_ns = g->now_ns;
 	}
 	gate_conn_go(g, c);
-}
-
-void
-gate_conn_check(struct gate *g, struct gate_conn *c, uint64_t now_ns)
-{
-	if (c->slow_ns != 0 && now_ns - c->slow_ns > g->cfg.slow_ns) {
-		stream_reset(g->stream, c->id); /* N3 */
-	} else if (g->cfg.idle_ns != 0 && !c->waiting && !gate_listens(c) &&
-		   now_ns - c->used_ns > g->cfg.idle_ns) {
-		gate_conn_close(g, c);
-	}
 }

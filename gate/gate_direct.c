@@ -3,18 +3,18 @@
  *
  * As the client library does it (client/calls.c): a call goes directly to an executor whose claim
  * the gate wins and with which a channel is open; else to sched, which waits for a free one, and a
- * channel is asked for. The claim is held while calls are out there, and freed with the last answer;
- * when sched wants it, nothing more is sent there.
+ * channel is asked for. The claim is held while calls are out there, and freed with the last
+ * answer; when sched wants it, nothing more is sent there.
  *
- *   E1  A call goes behind others of ours when they are of its connection, and so have to run before
- *       it in any case; or when no other executor has the function. Else it would wait behind
- *       a function that runs while another executor is free.
+ *   E1  A call goes behind others of ours when they are of its connection, and so have to run
+ *       before it in any case; or when no other executor has the function. Else it would wait
+ *       behind a function that runs while another executor is free.
  *   E2  No more calls are out at an executor than its channel back holds answers.
  *   E3  Of a function that is called directly not more calls wait at sched than executors have it:
  *       with a queue there sched would keep the claims, and each call be a round trip for itself.
  *       The others wait here, and go when there is room, or a claim.
- *   E4  A call whose executor died is sent once more, by sched, if it has written nothing; more often
- *       if no executor had taken it. Else it is answered with what is known of its writes.
+ *   E4  A call whose executor died is sent once more, by sched, if it has written nothing; more
+ *       often if no executor had taken it. Else it is answered with what is known of its writes.
  */
 #include <stdio.h>
 #include <string.h>
@@ -205,16 +205,18 @@ static void
 answered(struct gate *g, const struct channel *ch, const struct desc *d)
 {
 	struct gate_call *call = &g->call[d->call % GATE_CALL_CNT];
+	const struct desc own = call_reply_own(d, ch->proc);
 
 	/* Only who was asked may answer. */
 	if (d->kind != DESC_REPLY || !call->used || call->id != d->call || call->exec != ch->proc) {
 		return;
 	}
+	d = &own;
 	gate_direct_over(g, call);
+	call->exec = 0; /* it is answered once */
 	if (unlikely((d->sub & REPLY_GOES_ON) != 0 && d->err == 0 && !call->over)) {
 		go_on(g, call, d);
 	} else {
-		call->exec = 0; /* it is answered once */
 		gate_pipe_answered(g, call, d);
 	}
 }

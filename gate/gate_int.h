@@ -209,6 +209,7 @@ struct gate_conn {
 	bool paused;       /* its socket is not read */
 	bool ended;        /* it will send no more */
 	bool last;         /* close it when its replies are out */
+	bool closing;      /* it is being closed: nothing is run or sent any more */
 	bool quiet;        /* nothing is sent before its command is done */
 	bool room;         /* waiting, only for room */
 	bool begun;        /* its command was begun, and counted */
@@ -216,6 +217,7 @@ struct gate_conn {
 	bool kicked;       /* CLIENT UNBLOCK ... ERROR */
 	uint8_t proto;     /* 2, 3 */
 	uint8_t ack;       /* enum kvs_ack, of what it writes */
+	uint32_t further;  /* owners beside the first that have all it wrote, + 1; 0: nothing */
 	uint32_t wait_cnt; /* answers its command waits for */
 	struct resp_parser parser;
 	uint8_t *in;
@@ -333,12 +335,21 @@ struct gate {
 	struct metrics_block metrics;
 };
 
-/* Whether plain writes that came before the command at hand are not answered yet, or calls: whatever
- * is not of their kind, an error too, waits for them. */
+/* Whether plain writes that came before the command at hand are not answered yet, or calls:
+ * whatever is not of their kind, an error too, waits for them. */
 static inline bool
 gate_run_before(const struct gate_conn *c)
 {
 	return (c->run != NULL && !c->run->open) || c->call_cnt > 0;
+}
+
+/* Something is written, to be answered by an enum kvs_ack. */
+static inline void
+gate_wrote(const struct gate *g, struct gate_conn *c, uint8_t ack)
+{
+	uint32_t further = g->cfg.further[ack] + 1;
+
+	c->further = c->further == 0 ? further : MIN(c->further, further);
 }
 
 /* ---- commands ------------------------------------------------------------------------------- */
@@ -424,7 +435,6 @@ void gate_conn_address(struct gate *g, const struct gate_conn *c, char ret[GATE_
 bool gate_conn_name(struct gate *g, struct gate_conn *c, struct slice name);
 /* gate_conn_renew makes the state of the command at hand that of one not begun. */
 void gate_conn_renew(struct gate *g, struct gate_conn *c);
-void gate_conn_check(struct gate *g, struct gate_conn *c, uint64_t now_ns);
 /* gate_conn_keep makes room for at least bytes in c->keep. Returns: false: there is no memory. */
 bool gate_conn_keep(struct gate *g, struct gate_conn *c, size_t bytes);
 

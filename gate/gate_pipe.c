@@ -9,12 +9,13 @@
  *
  *   G1  The calls of a connection that are not answered are a list, in their order; a reply is
  *       written when all before it are.
- *   G2  Of the list, those that are under way are at one executor, or there is one, at sched. A call
- *       whose executor died before it ran is unsent: it goes, by sched, when it is the first. (One
- *       that goes on with what its executor has not is overtaken by those behind it.)
+ *   G2  Of the list, those that are under way are at one executor, or there is one, at sched.
+ *       A call whose executor died before it ran is unsent: it goes, by sched, when it is the
+ *       first. (One that goes on with what its executor has not is overtaken by those behind it.)
  *   G3  A slot is free when its reply is written, or its connection gone, and its executor (or
  *       sched) has nothing of it any more. over: only the second is missing.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include <microburst/error.h>
@@ -23,7 +24,13 @@
 #include "check.h"
 #include "cmd_fn.h"
 #include "gate_int.h"
+#include "placement.h"
 #include "timebase.h"
+#include "value.h"
+
+#define SLOW_SHOWN  32 /* words of a slow one */
+#define NUMBER_TEXT 32
+#define FCALL_ARITY (-3) /* FCALL and FCALL_RO say how many keys there are */
 
 static void
 slot_end(struct gate *g, struct gate_call *call)
@@ -60,7 +67,7 @@ start(struct gate *g, struct gate_conn *c, struct gate_call *call, const void *l
 
 int
 gate_pipe(struct gate *g, struct gate_conn *c, const struct desc *d, const void *list, size_t len,
-	  const uint64_t exec[], bool batched)
+	  const uint64_t exec[], bool batched, uint32_t key_cnt)
 {
 	struct gate_call *call;
 	int err;
@@ -79,6 +86,7 @@ gate_pipe(struct gate *g, struct gate_conn *c, const struct desc *d, const void 
 	call->piped = true;
 	call->cmd = (struct gate_command *)(uintptr_t)c->command;
 	call->began_tsc = c->began_tsc;
+	call->key_cnt = key_cnt;
 	call->msg = *d;
 	call->msg.kind = DESC_CALL;
 	call->msg.call = call->id;
@@ -120,18 +128,82 @@ pop(struct gate_conn *c)
 
 /* ------------------------------------------------------------------ answers */
 
+/* Words of the command that are shown when it was slow. They are made of the arguments: the text is
+ * not there any more. */
+static uint32_t
+words(struct gate *g, const struct gate_call *call, char text[][NUMBER_TEXT], struct slice *ret)
+{
+	static struct value arg[MB_VALUES_MAX];
+	const struct desc *d = &call->msg;
+	const uint8_t *p =
+		(d->flags & DESC_F_INLINE) != 0 ? d->data : payload_own(g->inner.pool, &d->ref);
+	size_t len = (d->flags & DESC_F_INLINE) != 0 ? d->len : d->ref.len;
+	int n = p != NULL ? value_list_read(slice_of(p, len), arg) : 0;
+	uint64_t gen;
+	const struct placement_fn *fn =
+		placement_fn_get(placement_shown(g->placement, &gen), call->msg.a);
+	uint32_t cnt = 0;
+
+	ret[cnt++] = slice_of(call->cmd->name, call->cmd->name_len);
+	ret[cnt++] = fn != NULL ? slice_of(fn->name, strnlen(fn->name, NAME_BYTES_MAX))
+				: slice_of("?", 1);
+	if (call->cmd->arity == FCALL_ARITY) {
+		ret[cnt] = slice_of(text[cnt],
+				    (size_t)snprintf(text[cnt], NUMBER_TEXT, "%u", call->key_cnt));
+		cnt++;
+	}
+	for (int i = 0; i < n && cnt < SLOW_SHOWN; i++, cnt++) {
+		char *t = text[cnt];
+
+		if (arg[i].type == MB_I64) {
+			ret[cnt] = slice_of(t, (size_t)snprintf(t, NUMBER_TEXT, "%lld",
+								(long long)value_i64(arg[i])));
+		} else if (arg[i].type == MB_F64) {
+			ret[cnt] = slice_of(t, (size_t)snprintf(t, NUMBER_TEXT, "%.17g",
+								value_f64(arg[i])));
+		} else {
+			ret[cnt] = slice_of(arg[i].p, arg[i].len);
+		}
+	}
+	return cnt;
+}
+
+/* The call is answered; its arguments are still there. */
+static void
+timed(struct gate *g, const struct gate_call *call)
+{
+	struct gate_conn *c = gate_conn_find(g, call->conn);
+	uint64_t cycles = timebase_tsc() - call->began_tsc;
+	char text[SLOW_SHOWN][NUMBER_TEXT];
+	struct slice word[SLOW_SHOWN] = { slice_of(call->cmd->name, call->cmd->name_len) };
+	uint32_t cnt = 1;
+
+	if (unlikely(cycles >= g->slow_tsc)) {
+		cnt = words(g, call, text, word);
+	}
+	gate_timed(g, c, call->cmd, cycles, word, cnt);
+}
+
+/* It is answered by us. */
+static void
+error(struct gate *g, struct gate_call *call, int err)
+{
+	timed(g, call);
+	call->answer =
+		(struct desc){ .kind = DESC_REPLY, .flags = DESC_F_INLINE, .err = (int16_t)err };
+	call->done = true;
+}
+
 void
 gate_pipe_reply(struct gate *g, struct gate_conn *c)
 {
 	while (c->call_first != NULL && c->call_first->done) { /* G1 */
 		struct gate_call *call = pop(c);
-		struct slice name = slice_of(call->cmd->name, call->cmd->name_len);
 
 		c->command = call->cmd; /* whose error it is */
 		c->answer = call->answer;
 		c->answered = true;
 		gate_call_reply(g, c);
-		gate_timed(g, c, call->cmd, timebase_tsc() - call->began_tsc, &name, 1);
 		if (!call->over) { /* G3 */
 			slot_end(g, call);
 		}
@@ -146,8 +218,9 @@ gate_pipe_reply(struct gate *g, struct gate_conn *c)
 
 		call->unsent = false;
 		if (gate_direct_send(g, call, NULL) != 0) {
+			error(g, call, MB_ERR_BUSY);
 			arguments_free(g, call);
-			gate_pipe_error(g, call, MB_ERR_BUSY, "");
+			gate_pipe_reply(g, c);
 		}
 	}
 }
@@ -155,6 +228,9 @@ gate_pipe_reply(struct gate *g, struct gate_conn *c)
 void
 gate_pipe_answered(struct gate *g, struct gate_call *call, const struct desc *answer)
 {
+	if (!call->over) {
+		timed(g, call);
+	}
 	arguments_free(g, call);
 	if (call->over) { /* G3 */
 		gate_payload_back(g, answer);
@@ -170,27 +246,18 @@ gate_pipe_answered(struct gate *g, struct gate_call *call, const struct desc *an
 }
 
 void
-gate_pipe_error(struct gate *g, struct gate_call *call, int err, const char *text)
-{
-	struct desc d = { .kind = DESC_REPLY, .flags = DESC_F_INLINE, .err = (int16_t)err };
-
-	d.len = (uint8_t)strnlen(text, DESC_INLINE_BYTES);
-	memcpy(d.data, text, d.len);
-	call->answer = d;
-	call->done = true;
-	gate_pipe_reply(g, gate_conn_find(g, call->conn));
-}
-
-void
 gate_pipe_late(struct gate *g, struct gate_call *call)
 {
+	struct gate_conn *c = gate_conn_find(g, call->conn);
+
+	error(g, call, MB_ERR_DEADLINE);
 	if (call->unsent) {
 		call->unsent = false;
 		arguments_free(g, call);
 	} else {
 		gate_call_cancel(g, call, MB_ERR_DEADLINE);
 	}
-	gate_pipe_error(g, call, MB_ERR_DEADLINE, "");
+	gate_pipe_reply(g, c);
 }
 
 void

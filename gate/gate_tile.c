@@ -369,6 +369,19 @@ gate_count(struct gate *g)
 	}
 }
 
+/* Of a connection that owes, or is idle. N3 of gate_conn.c. */
+static void
+conn_check(struct gate *g, struct gate_conn *c, uint64_t now_ns)
+{
+	if (c->slow_ns != 0 && now_ns - c->slow_ns > g->cfg.slow_ns) {
+		c->closing = true;
+		stream_reset(g->stream, c->id);
+	} else if (g->cfg.idle_ns != 0 && !c->waiting && !gate_listens(c) &&
+		   now_ns - c->used_ns > g->cfg.idle_ns) {
+		gate_conn_close(g, c);
+	}
+}
+
 static void
 gate_housekeeping(void *ctx, uint64_t now_ns)
 {
@@ -385,7 +398,7 @@ gate_housekeeping(void *ctx, uint64_t now_ns)
 	if (g->slow_cnt > 0 || g->cfg.idle_ns != 0) {
 		for (uint32_t i = 0; i < g->cfg.conn_max; i++) {
 			if (g->conn[i].used) {
-				gate_conn_check(g, &g->conn[i], now_ns);
+				conn_check(g, &g->conn[i], now_ns);
 			}
 		}
 	}

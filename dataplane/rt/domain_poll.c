@@ -24,9 +24,13 @@
 #include "domain.h"
 #include "timebase.h"
 
-/* On a cpu that a daemon lcore uses too: pause so long, three warm calls, then yield; at once when
- * it is the daemon that is waited for. */
+/* Pause so long, three warm calls, then yield; at once when it is the daemon that is waited for, on
+ * a cpu that it uses. */
 #define SPIN_ALONE_NS 1000
+/* On a cpu that no daemon lcore uses a yield that lasts so long let a program run that knows no
+ * token. Whoever spins there takes from it what it may be waiting for, so for a time one sleeps. */
+#define CROWD_NS      (10 * NS_PER_US)
+#define CROWDED_NS    (10 * NS_PER_MS)
 #define ASK_AGAIN_NS  (100 * NS_PER_MS)
 #define OWED_RETRY_NS NS_PER_MS /* ctl reading its queue does not ring us */
 
@@ -119,8 +123,7 @@ domain_open_port(struct domain *d, const struct desc *m)
 	int err;
 
 	if (m->a < PORT_DIRECT_FIRST || m->a >= PORT_CNT || m->open.proc >= PROC_CNT_MAX ||
-	    m->open.port >= PORT_CNT || domain_port_open(d, m->a) ||
-	    m->b > d->welcome.lcore_cnt) {
+	    m->open.port >= PORT_CNT || domain_port_open(d, m->a) || m->b > d->welcome.lcore_cnt) {
 		return MB_ERR_INVALID;
 	}
 	err = peer_attach(&d->peers, m->open.proc, m->open.inc, &peer);
@@ -496,11 +499,16 @@ domain_wait_spin(struct domain *d, enum domain_await await, uint64_t until_ns, s
 		}
 		now = timebase_now_ns(timebase_real());
 		from = from == 0 ? now : from;
-		if (now - from >= d->welcome.spin_ns || (until_ns != 0 && now >= until_ns)) {
+		if (now - from >= d->welcome.spin_ns || (until_ns != 0 && now >= until_ns) ||
+		    now < d->crowded_until_ns) {
 			return 0;
 		}
-		if (shared && now - from >= SPIN_ALONE_NS) {
-			sched_yield();
+		if (now - from < SPIN_ALONE_NS) {
+			continue;
+		}
+		sched_yield();
+		if (!shared && timebase_now_ns(timebase_real()) - now >= CROWD_NS) {
+			d->crowded_until_ns = now + CROWDED_NS;
 		}
 	}
 }

@@ -48,12 +48,12 @@ struct inner {
 	struct inner_cfg cfg;
 	struct payload_pool *pool;
 	uint32_t port_cnt;
-	struct channel ch[PORT_CNT];      /* those of tiles, then the direct ones */
+	struct channel ch[PORT_CNT];        /* those of tiles, then the direct ones */
 	uint8_t port_of[PROC_CLIENT_FIRST]; /* the direct channel with an executor; 0: none */
-	uint64_t direct;                  /* a bit for each direct port that is open */
-	uint64_t unflushed;               /* of them, those with something put and not shown */
+	uint64_t direct;                    /* a bit for each direct port that is open */
+	uint64_t unflushed;                 /* of them, those with something put and not shown */
 	uint64_t asked_ns[PROC_CLIENT_FIRST];
-	uint64_t seq;                     /* of calls */
+	uint64_t seq; /* of calls */
 	uint32_t seg_seq;
 	size_t seg_bytes;
 };

@@ -340,7 +340,7 @@ world_make(uint32_t cache_cnt)
 	assert_int_equal(payload_create(&w->pool, WORLD_PROC, WORLD_INC, w->slab, WORLD_SLAB_BYTES,
 					0, &ops),
 			 0);
-	w->wait = (struct exec_wait){ wait_now, wait_wall, wait_send, wait_answer, w };
+	w->wait = (struct exec_wait){ wait_now, wait_wall, wait_send, wait_answer, NULL, w };
 	return w;
 }
 

@@ -30,6 +30,13 @@ MB_FUNCTION(count_other)
 	return mb_return_i64(call, n);
 }
 
+/* Looks at nothing. */
+MB_FUNCTION(adds)
+{
+	ran++;
+	return mb_incr(call, mb_str(same_tile[1]), 1, NULL);
+}
+
 MB_FUNCTION(both)
 {
 	ran++;
@@ -60,8 +67,8 @@ MB_FUNCTION(idle)
 }
 
 static const struct mb_function *const function[] = {
-	&mb_function_count,   &mb_function_count_other, &mb_function_both,
-	&mb_function_flushes, &mb_function_wrong_type,  &mb_function_idle,
+	&mb_function_count,      &mb_function_count_other, &mb_function_both, &mb_function_flushes,
+	&mb_function_wrong_type, &mb_function_idle,        &mb_function_adds,
 };
 
 static void
@@ -125,12 +132,25 @@ static void
 quick_calls_run_meanwhile(void **state)
 {
 	for (uint32_t i = 0; i < OWED_MAX; i++) {
-		take_call("count", 10 + i, 9);
+		take_call("adds", 10 + i, 9);
 	}
 	assert_int_equal(ran, OWED_MAX);
 	assert_int_equal(reply_cnt, 0);
 	take_call("idle", 99, 9); /* writes nothing; but there is no room to owe one more */
 	assert_int_equal(reply_cnt, OWED_MAX + 1);
+}
+
+static void
+who_reads_what_is_owed_waits(void **state)
+{
+	take_call("count", 10, 9);
+	take_call("count_other", 11, 9); /* another tile: waited for in any case (O1) */
+	assert_int_equal(reply_cnt, 1);
+	take_call("count_other", 12, 9);
+	take_call("count_other", 13, 9);
+	assert_int_equal(reply_cnt, 3); /* each saw the one before it */
+	assert_int_equal(exec_settle(x), 0);
+	assert_i64(2 * OWED_QUICK_CNT + 3); /* `both` adds there too */
 }
 
 static void
@@ -229,6 +249,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(an_answer_waits_for_the_store),
 		TEST(quick_calls_run_meanwhile),
+		TEST(who_reads_what_is_owed_waits),
 		TEST(what_writes_nothing_is_answered_at_once),
 		TEST(a_call_from_elsewhere_waits),
 		TEST(a_slow_function_waits),
