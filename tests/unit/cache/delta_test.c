@@ -535,8 +535,8 @@ named_times(void **state)
 	assert_true(slice_eq(text, slice_str("late")));
 }
 
-/* One more step of a key's life: increments, at the ends of the range too, a SET, a delete, and what
- * another writer adds. */
+/* One more step of a key's life: increments, at the ends of the range too, a SET, a delete, and
+ * what another writer adds. */
 static void
 live(struct replica *r, uint32_t what, bool *ret_alone)
 {
