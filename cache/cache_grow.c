@@ -67,20 +67,21 @@ static int
 leaf_add_cleared(struct cache_core *c, struct cache_grow *g, struct slice leaf, struct slice delta,
 		 struct cache_patience *p)
 {
+	size_t bound = lattice_merge_bound(leaf, delta);
+	struct wbuf out = wbuf_init(c->merge_mem, CACHE_SCRATCH);
 	struct cache_block b = { 0 };
 	struct table t;
-	struct wbuf out;
-	int side, err = cache_core_scratch(c, lattice_merge_bound(leaf, delta), p, c->merge_mem, &b,
-					   &out);
+	int side = lattice_merge(g->edit.e.type, leaf, delta, &out), err = 0;
 
-	if (err == 0) {
-		side = lattice_merge(g->edit.e.type, leaf, delta, &out);
-		err = side < 0 ? side
-			       : table_open(side == LATTICE_LEFT    ? leaf
-					    : side == LATTICE_RIGHT ? delta
-								    : wbuf_slice(&out),
-					    &t);
+	if (side == MB_ERR_TOO_LARGE && bound > CACHE_SCRATCH) { /* seldom: little is left */
+		err = cache_core_scratch(c, bound, p, c->merge_mem, &b, &out);
+		side = err != 0 ? err : lattice_merge(g->edit.e.type, leaf, delta, &out);
 	}
+	err = side < 0 ? side
+		       : table_open(side == LATTICE_LEFT    ? leaf
+				    : side == LATTICE_RIGHT ? delta
+							    : wbuf_slice(&out),
+				    &t);
 	err = err != 0 ? err : leaf_add(c, g, &t, p);
 	cache_store_free(c->store, &b);
 	return err;

@@ -440,13 +440,14 @@ put_in_place(struct cache_core *c, struct cache_job *job, struct hlc_time now)
 	return err;
 }
 
-/* Merges a delta into the entry, and gives it to the flush. */
+/* Merges a delta, in the scratch or in b, into the entry, and gives it to the flush. */
 static int
-merge_delta(struct cache_core *c, struct cache_job *job, struct slice delta, struct hlc_time now)
+merge_delta(struct cache_core *c, struct cache_job *job, struct slice delta, struct cache_block *b,
+	    struct hlc_time now)
 {
 	struct cache_work *w = job->work;
 	struct cache_place at = { w->entry, w->hash, cache_work_key(w) };
-	int side = cache_merge(c, &at, delta, now, &job->patience.tries);
+	int side = cache_merge(c, &at, delta, b, now, &job->patience.tries);
 
 	if (side < 0) {
 		return cache_core_patient(c, side, &job->patience);
@@ -498,6 +499,7 @@ op_apply(struct cache_core *c, struct cache_job *job)
 	struct slice stored = cache_store_envelope(c->store, job->work->entry);
 	struct cache_block b = { 0 };
 	struct wbuf out;
+	size_t bound;
 	int err;
 
 	if (job->op.kind == WSET_PUT && job->op.by_ref) {
@@ -509,13 +511,16 @@ op_apply(struct cache_core *c, struct cache_job *job)
 	if (job->op.kind == WSET_DEL && slice_is_tree(stored) && delta_clears(stored, now)) {
 		return clear_tree(c, job, stored, now);
 	}
-	err = cache_core_scratch(c, delta_bound(stored, &job->op, job->op.value.len),
-				 &job->patience, c->delta_mem, &b, &out);
+	bound = delta_bound(stored, &job->op, job->op.value.len);
+	if (bound > CACHE_SCRATCH) { /* it may be shown there */
+		bound = cache_block_bytes(job->work->key_len, bound);
+	}
+	err = cache_core_scratch(c, bound, &job->patience, c->delta_mem, &b, &out);
 	if (err == 0) {
 		err = delta_make(stored, &job->op, now, c->cfg.writer, &out);
 	}
 	if (err == 0 && out.len != 0) {
-		err = merge_delta(c, job, wbuf_slice(&out), now);
+		err = merge_delta(c, job, wbuf_slice(&out), &b, now);
 	}
 	cache_store_free(c->store, &b);
 	return err;

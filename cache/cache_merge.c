@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cache_merge - a delta merged into what an entry shows, flat or a tree
  *
- * A flat result is built in the scratch, or in a block when that is too small, and shown. A large
+ * A flat result is built in the scratch, or in a block when that is too small, and shown; a delta
+ * that wins whole is shown where it is, if that is a block. A large
  * collection is shown as a tree: when it gets too long for one node, and from then on each change
  * of it copies a few nodes (grove.c). When something fails, for want of memory most likely, what
  * was shown is shown still, and it can all be tried again.
  */
 #include "cache_state.h"
+#include "check.h"
 #include "kvs_shard.h"
 #include "lattice.h"
 #include "microburst/error.h"
@@ -68,39 +70,65 @@ merge_tree(struct cache_core *c, const struct cache_place *at, const struct tree
 	return err != 0 ? err : side;
 }
 
+/* Room for a result that may be too long for the scratch: a block, whose bytes out is from then on.
+ * Without memory there is none, and no error: it may come to little, as a delete does. */
 static int
-merge_flat(struct cache_core *c, const struct cache_place *at, struct slice stored,
-	   struct slice delta, struct hlc_time now, uint32_t *tries)
+room_for(struct cache_core *c, const struct cache_place *at, size_t bound, uint32_t *tries,
+	 struct cache_block *b, struct wbuf *out)
+{
+	int err = cache_store_alloc(c->store, cache_block_bytes(at->key.len, bound), tries, b);
+
+	if (err == 0) {
+		*out = wbuf_init(cache_block_ptr(c->cfg.base, b), b->bytes);
+	}
+	return err == MB_ERR_NO_MEMORY ? 0 : err;
+}
+
+/* Merges two flat envelopes; what is neither of them is written to out, which is the scratch, or
+ * becomes *b. Who wins whole, as a register does, needs no room: it is asked for when it is needed.
+ * Returns: as cache_merge. */
+static int
+flat_result(struct cache_core *c, const struct cache_place *at, struct slice stored,
+	    struct slice delta, uint32_t *tries, struct cache_block *b, struct wbuf *out)
 {
 	size_t bound = lattice_merge_bound(stored, delta);
-	struct wbuf out = wbuf_init(c->merge_mem, CACHE_SCRATCH);
-	struct cache_block b = { 0 };
-	struct slice result = delta;
-	int err = 0, side;
+	int err, side = lattice_merge(LATTICE_ENVELOPE, stored, delta, out);
 
-	if (bound > CACHE_SCRATCH) {
-		err = cache_store_alloc(c->store, cache_block_bytes(at->key.len, bound), tries, &b);
-		if (err != 0 && err != MB_ERR_NO_MEMORY) {
-			return err;
-		}
-		if (err == 0) {
-			out = wbuf_init(cache_block_ptr(c->cfg.base, &b), b.bytes);
-		} /* else it may come to little: a delete */
+	if (side != MB_ERR_TOO_LARGE || bound <= CACHE_SCRATCH) {
+		return side;
 	}
-	side = lattice_merge(LATTICE_ENVELOPE, stored, delta, &out);
-	if (side == MB_ERR_TOO_LARGE && bound > CACHE_SCRATCH && b.off == 0) {
-		side = MB_ERR_NO_MEMORY;
+	*out = wbuf_init(c->merge_mem, CACHE_SCRATCH);
+	err = room_for(c, at, bound, tries, b, out);
+	if (err != 0 || b->off == 0) {
+		return err != 0 ? err : MB_ERR_NO_MEMORY;
 	}
+	return lattice_merge(LATTICE_ENVELOPE, stored, delta, out);
+}
+
+static int
+merge_flat(struct cache_core *c, const struct cache_place *at, struct slice stored,
+	   struct slice delta, struct cache_block *own, struct hlc_time now, uint32_t *tries)
+{
+	struct wbuf out = wbuf_init(c->merge_mem, CACHE_SCRATCH);
+	struct cache_block b = { 0 }, *in = own;
+	struct slice result = delta;
+	int err, side = flat_result(c, at, stored, delta, tries, &b, &out);
+
 	if (side == LATTICE_MIXED) {
 		result = wbuf_slice(&out);
+		in = &b;
 	}
 	if (side < 0 || side == LATTICE_LEFT || result.len > KVS_ENVELOPE_MAX) {
 		cache_store_free(c->store, &b);
 		return side <= LATTICE_LEFT ? side : MB_ERR_TOO_LARGE;
 	}
-	if (side == LATTICE_MIXED && b.off != 0 && !treeval_wanted(result)) {
-		cache_store_show_block(c->store, at->entry, at->hash, at->key, &b, out.len,
-				       !delta_present(result, now));
+	if (in != NULL && in->off != 0 && !treeval_wanted(result) &&
+	    !cache_envelope_inline(at->key.len, result.len)) {
+		bool absent = !delta_present(result, now);
+
+		REQUIRE(result.p == cache_block_ptr(c->cfg.base, in));
+		cache_store_show_block(c->store, at->entry, at->hash, at->key, in, result.len,
+				       absent);
 		return side;
 	}
 	err = envelope_show(c, at, result, now, tries);
@@ -110,13 +138,13 @@ merge_flat(struct cache_core *c, const struct cache_place *at, struct slice stor
 
 int
 cache_merge(struct cache_core *c, const struct cache_place *at, struct slice delta,
-	    struct hlc_time now, uint32_t *tries)
+	    struct cache_block *own, struct hlc_time now, uint32_t *tries)
 {
 	struct slice stored = cache_store_envelope(c->store, at->entry);
 	bool kept =
 		cache_store_keep(c->store, at->entry); /* or what is merged into may be evicted */
 	int side = slice_is_tree(stored) ? merge_tree(c, at, slice_tree(stored), delta, now, tries)
-					 : merge_flat(c, at, stored, delta, now, tries);
+					 : merge_flat(c, at, stored, delta, own, now, tries);
 
 	if (!kept) {
 		cache_store_unkeep(c->store, at->entry);

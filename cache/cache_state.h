@@ -335,13 +335,16 @@ struct cache_place {
 	struct slice key;
 };
 
-/* cache_merge merges a flat delta, from outside of the entries, into what an entry shows.
+/* cache_merge merges a flat delta, from outside of the entries, into what an entry shows. own: the
+ * block at whose beginning the delta lies, with room for the key; NULL, or no block: it is
+ * elsewhere.
  *
+ * Ensures:   of own nothing is left, if it is what is shown now.
  * Returns:   enum lattice_side, of the entry and the delta; what lattice_merge, cache_store_alloc
  *            (with these tries) say, and nothing changed.
  */
 int cache_merge(struct cache_core *c, const struct cache_place *at, struct slice delta,
-		struct hlc_time now, uint32_t *tries);
+		struct cache_block *own, struct hlc_time now, uint32_t *tries);
 
 /* ---- cache_grow.c */
 

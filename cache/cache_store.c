@@ -487,9 +487,11 @@ hand_step(struct cache_store *s)
 int
 cache_store_alloc(struct cache_store *s, size_t bytes, uint32_t *tries, struct cache_block *ret)
 {
-	/* Two rounds: the first may find everything read lately. A third, because others write. */
+	/* Two rounds: the first may find everything read lately. A third, because others write. Who
+	 * wants much has done much before he asks, and will do it again: so he does not come often. */
 	const uint64_t entry_cnt = s->mask + 1;
-	const uint32_t tries_max = (uint32_t)(3 * entry_cnt / CACHE_EVICT_STEP + 1);
+	const uint32_t steps = MAX((uint32_t)CACHE_EVICT_STEP, (uint32_t)(bytes / 1024));
+	const uint32_t tries_max = (uint32_t)(3 * entry_cnt / steps + 1);
 	uint32_t evicted = 0;
 
 	if (heap_try(s, bytes, ret)) {
@@ -507,7 +509,7 @@ cache_store_alloc(struct cache_store *s, size_t bytes, uint32_t *tries, struct c
 	if (s->grove.garbage != NULL) {
 		return MB_ERR_TRYAGAIN;
 	}
-	for (uint32_t i = 0; i < CACHE_EVICT_STEP && s->hand_idle < 2 * entry_cnt; i++) {
+	for (uint32_t i = 0; i < steps && s->hand_idle < 2 * entry_cnt; i++) {
 		evicted += hand_step(s);
 	}
 	if (evicted > 0 && scan(s) > 0 && sweep_try(s, bytes, ret)) {

@@ -32,6 +32,9 @@
 #include "slice.h"
 
 #define WSET_OP_HEAD    16
+/* What describes a value stands behind it, in values that come as they are (MERGE, siblings): that
+ * much may be over VALUE_BYTES_MAX. */
+#define WSET_TAIL_MAX   4096
 #define WSET_INLINE_MAX 4096          /* bytes of a value inside the set */
 #define WSET_OP_CNT_MAX 65535         /* a PUBLISHED names an operation in 16 bits */
 #define WSET_BYTES_MAX  (16u << 20)   /* of the set itself, without what it refers to */
@@ -69,7 +72,7 @@ struct wset_op {
 	struct slice key;       /* 1..KEY_BYTES_MAX bytes */
 	struct slice field;     /* if it has one; else empty */
 	struct slice value;     /* up to WSET_INLINE_MAX bytes */
-	struct payload_ref ref; /* 0..VALUE_BYTES_MAX bytes; unchecked but for its length */
+	struct payload_ref ref; /* 0..VALUE_BYTES_MAX bytes, and a tail; else unchecked */
 	int64_t n;              /* if it has one */
 };
 

@@ -28,9 +28,14 @@ mb_client_merge(struct mb_client *c, const char *key, size_t key_len, const stru
 {
 	struct wset_op op = { .kind = WSET_MERGE };
 	unsigned int type = LATTICE_PAIR_LEX;
-	uint8_t *mem = malloc(PART_PAIR_MAX), id;
-	struct wbuf out = wbuf_init(mem, PART_PAIR_MAX);
-	int err = mem == NULL ? MB_ERR_NO_MEMORY : client_key(key, key_len, &op.key);
+	size_t bytes = second != NULL ? PART_PAIR_MAX : first->bytes.len + PART_OVERHEAD;
+	uint8_t *mem = first->bytes.len <= VALUE_BYTES_MAX ? malloc(bytes) : NULL, id;
+	struct wbuf out = wbuf_init(mem, bytes);
+	int err = client_key(key, key_len, &op.key);
+
+	if (mem == NULL) {
+		err = first->bytes.len > VALUE_BYTES_MAX ? MB_ERR_TOO_LARGE : MB_ERR_NO_MEMORY;
+	}
 
 	if (err == 0) {
 		err = second != NULL ? part_pair_write(first, second, &out)

@@ -382,9 +382,10 @@ run_side_by_side(const struct sched *s, const uint64_t *set, bool any)
 	return false;
 }
 
-/* Whether a call of a DAG is run in parts: because no executor has all its functions, or because
- * two of them could run at the same time and take so long that it is worth the messages. Without a
- * bound on that (sched.dag_split=0) wherever two executors have them. */
+/* Whether a call of a DAG is run in parts: because no executor has all its functions (at the level
+ * rr it is then refused, see sched_run_start), or because two of them could run at the same time
+ * and take so long that it is worth the messages. Without a bound on that (sched.dag_split=0)
+ * wherever two executors have them. */
 bool
 sched_run_wanted(const struct sched *s, uint32_t target, const struct desc *d)
 {
@@ -393,9 +394,6 @@ sched_run_wanted(const struct sched *s, uint32_t target, const struct desc *d)
 	const struct placement_copy *p = placement_shown(s->placement, &gen);
 	const struct placement_dag *dag = &p->dag[target - FUNCTION_CNT_MAX];
 
-	if ((d->sub & CALL_LEVEL_MASK) != CALL_LEVEL_LWW) {
-		return false; /* its functions read the same versions: they share a session */
-	}
 	if (sched_exec_none(t->exec)) {
 		for (uint32_t v = 0; v < dag->vertex_cnt; v++) {
 			if (sched_exec_none(s->target[dag->vertex[v].fn % FUNCTION_CNT_MAX].exec)) {
@@ -403,6 +401,9 @@ sched_run_wanted(const struct sched *s, uint32_t target, const struct desc *d)
 			}
 		}
 		return true;
+	}
+	if ((d->sub & CALL_LEVEL_MASK) != CALL_LEVEL_LWW) {
+		return false; /* its functions read the same versions: they share a session */
 	}
 	return (dag->flags & PLACEMENT_DAG_LINEAR) == 0 && t->run_ns >= dag->split_ns &&
 	       run_side_by_side(s, t->exec, dag->split_ns == 0);
@@ -413,13 +414,19 @@ sched_run_start(struct sched *s, uint16_t client, const struct desc *d)
 {
 	uint64_t gen;
 	const struct placement_copy *p = placement_shown(s->placement, &gen);
-	struct sched_run *r = run_alloc(s);
+	bool apart_rr = (d->sub & CALL_LEVEL_MASK) != CALL_LEVEL_LWW;
+	struct sched_run *r = apart_rr ? NULL : run_alloc(s);
 
 	if (r == NULL) {
 		struct desc refused = *d;
 
-		sched_answer(s, client, d->call, MB_ERR_BUSY,
-			     "too many DAG calls; try again later");
+		if (apart_rr) { /* it shares a session, or does not run: for ever, as things are */
+			sched_answer(s, client, d->call, MB_ERR_NO_EXECUTOR,
+				     "no executor has all of it, as rr needs");
+		} else {
+			sched_answer(s, client, d->call, MB_ERR_BUSY,
+				     "too many DAG calls; try again later");
+		}
 		sched_args_drop(s, &refused);
 		return;
 	}

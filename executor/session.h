@@ -192,8 +192,12 @@ int session_zscore(struct session *s, struct slice key, struct slice member, dou
 int session_zcard(struct session *s, struct slice key, uint64_t *ret);
 
 /* session_merge merges a value of a type that merges as it is (delta_mergeable).
- * session_merge_state shows the value of such a key, and which type it is of. */
+ * session_merge_tail the same of a type of which one of two values wins, given in two parts: so a
+ * long value is copied once. session_merge_state shows the value of such a key, and which type it
+ * is of. */
 int session_merge(struct session *s, struct slice key, unsigned int type, struct slice value);
+int session_merge_tail(struct session *s, struct slice key, unsigned int type, struct slice value,
+		       struct slice tail);
 int session_merge_state(struct session *s, struct slice key, unsigned int *ret_type,
 			struct slice *ret);
 

@@ -312,14 +312,16 @@ value_place(struct session *s, size_t len, struct held_value *ret)
 }
 
 int
-held_value_take(struct session *s, struct held_value *v, size_t len)
+held_value_take(struct session *s, struct held_value *v, size_t len, size_t tail_len)
 {
-	bool again = v->p != NULL && !v->shown && len <= v->cap &&
-		     (len > WSET_INLINE_MAX) == (v->owned != 0);
+	bool again, too_large = len > VALUE_BYTES_MAX;
 
-	if (len > VALUE_BYTES_MAX) {
+	len += tail_len;
+	if (too_large || len > VALUE_BYTES_MAX + (tail_len != 0 ? WSET_TAIL_MAX : 0)) {
 		return refuse(s, MB_ERR_TOO_LARGE, "a value may have 64 MiB");
 	}
+	again = v->p != NULL && !v->shown && len <= v->cap &&
+		(len > WSET_INLINE_MAX) == (v->owned != 0);
 	if (!again) {
 		int err = set_count(s, 0, MIN(len, (size_t)WSET_INLINE_MAX));
 
@@ -336,7 +338,7 @@ held_value_take(struct session *s, struct held_value *v, size_t len)
 int
 held_value_set(struct session *s, struct held_value *v, struct slice bytes)
 {
-	int err = held_value_take(s, v, bytes.len);
+	int err = held_value_take(s, v, bytes.len, 0);
 
 	/* The new value may be a view of the old one. */
 	if (err == 0 && bytes.len != 0) {

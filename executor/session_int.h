@@ -232,8 +232,9 @@ uint8_t *bytes_copy(struct session *s, struct slice from);
  * before. */
 int held_value_set(struct session *s, struct held_value *v, struct slice bytes);
 
-/* held_value_take is held_value_set without the bytes: v->len of them are to be written to v->p. */
-int held_value_take(struct session *s, struct held_value *v, size_t len);
+/* held_value_take is held_value_set without the bytes: v->len of them, the value's and those of
+ * what describes it and stands behind it, are to be written to v->p. */
+int held_value_take(struct session *s, struct held_value *v, size_t len, size_t tail_len);
 
 /* ----------------------------------------------------------- session_read.c */
 

@@ -69,6 +69,37 @@ session_merge(struct session *s, struct slice key, unsigned int type, struct sli
 	return err;
 }
 
+int
+session_merge_tail(struct session *s, struct slice key, unsigned int type, struct slice value,
+		   struct slice tail)
+{
+	struct held_value v = { .p = NULL };
+	struct wbuf none = wbuf_init(NULL, 0);
+	struct held_key *k;
+	int side = LATTICE_RIGHT;
+	int err = op_write(s, key, slice_of(NULL, 0), KIND_MERGE, &k);
+
+	err = err != 0 ? err : stored_check(s, k, type, tail);
+	err = err != 0 ? err : held_value_take(s, &v, value.len, tail.len);
+	if (err != 0) {
+		return err;
+	}
+	if (value.len != 0) {
+		memcpy(v.p, value.p, value.len);
+	}
+	memcpy(v.p + value.len, tail.p, tail.len);
+	if (k->kind == KIND_MERGE) { /* a chain: one of the two, and nothing mixed */
+		side = lattice_merge(type, slice_of(k->value.p, k->value.len), slice_of(v.p, v.len),
+				     &none);
+	}
+	if (side == LATTICE_RIGHT) {
+		k->value = v;
+		k->kind = KIND_MERGE;
+		k->type = (uint8_t)type;
+	}
+	return side < 0 ? side : 0;
+}
+
 /* ------------------------------------------------------------------ reading */
 
 /* The merge of two that are neither. It stays until the call ends. */
@@ -78,7 +109,7 @@ mixed(struct session *s, unsigned int type, struct slice a, struct slice b, stru
 	struct held_value v = { .p = NULL };
 	struct wbuf out;
 	int side, err = slice_is_tree(a) ? MB_ERR_TYPE
-					 : held_value_take(s, &v, lattice_merge_bound(a, b));
+					 : held_value_take(s, &v, lattice_merge_bound(a, b), 0);
 
 	if (err != 0) {
 		return err;

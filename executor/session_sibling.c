@@ -147,7 +147,7 @@ hold(struct session *s, struct held_key *k, struct slice name, enum held_base ba
 	struct held_elem *e = own_of(s, k);
 	struct held_value v = e != NULL ? e->value : (struct held_value){ .p = NULL };
 	struct wbuf tail;
-	int err = held_value_take(s, &v, seen->value.len + seen->context.len + SEEN_OVERHEAD);
+	int err = held_value_take(s, &v, seen->value.len, seen->context.len + SEEN_OVERHEAD);
 
 	if (err == 0) {
 		err = held_elem_add(s, k, name, &e);
@@ -326,7 +326,7 @@ fold_add(struct fold *f, struct slice value)
 int
 session_place_take(struct session *s, struct held_value *place, size_t len, uint8_t **ret)
 {
-	int err = held_value_take(s, place, len);
+	int err = held_value_take(s, place, len, 0);
 
 	if (err == 0) {
 		*ret = place->p;

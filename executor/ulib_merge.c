@@ -65,25 +65,48 @@ mb_merge_or(struct mb_call *call, struct mb_slice key, bool x)
 	return merge(call, key, LATTICE_BOOL_OR, err, &out, "mb_merge_or");
 }
 
+/* Merges a value before what describes it, which was made of no value. */
+static int
+merge_tail(struct mb_call *call, struct mb_slice key, unsigned int type, int err,
+	   struct mb_slice value, const struct wbuf *tail, const char *verb)
+{
+	uint8_t buf[PART_BYTES_MAX];
+	struct wbuf out = wbuf_init(buf, sizeof(buf));
+
+	if (value.len <= PART_VALUE_MAX) { /* many of one key take the room of one */
+		wbuf_put(&out, value.p, value.len);
+		wbuf_put(&out, tail->p, tail->len);
+		return merge(call, key, type, err, &out, verb);
+	}
+	if (unlikely(call->session == NULL)) {
+		return ulib_no_state(call);
+	}
+	if (err == 0) {
+		err = session_merge_tail(call->session, ulib_in(key), type, ulib_in(value),
+					 wbuf_slice(tail));
+	}
+	return ulib_outcome(call, err, verb, key);
+}
+
 int
 mb_merge_priority(struct mb_call *call, struct mb_slice key, int64_t number, struct mb_slice value)
 {
-	uint8_t buf[PART_VALUE_MAX + PRIORITY_OVERHEAD];
-	struct wbuf out = wbuf_init(buf, sizeof(buf));
-	int err = priority_delta(number, ulib_in(value), &out);
+	uint8_t buf[PRIORITY_OVERHEAD];
+	struct wbuf tail = wbuf_init(buf, sizeof(buf));
+	int err = priority_delta(number, slice_of(NULL, 0), &tail);
 
-	return merge(call, key, LATTICE_PRIORITY, err, &out, "mb_merge_priority");
+	return merge_tail(call, key, LATTICE_PRIORITY, err, value, &tail, "mb_merge_priority");
 }
 
 int
 mb_merge_lww(struct mb_call *call, struct mb_slice key, struct mb_slice value, uint64_t time_us)
 {
-	uint8_t buf[PART_VALUE_MAX + LWW_OVERHEAD];
-	struct wbuf out = wbuf_init(buf, sizeof(buf));
-	int err = lww_delta_set((struct stamp){ .time = hlc_time_of_us(time_us) }, ulib_in(value),
-				&out);
+	uint8_t buf[LWW_OVERHEAD];
+	struct wbuf tail = wbuf_init(buf, sizeof(buf));
+	struct stamp stamp = { .time = hlc_time_of_us(time_us) };
+	int err = lww_delta_set(stamp, slice_of(NULL, 0), &tail);
 
-	return merge(call, key, LATTICE_LWW, err, &out, "mb_merge_lww");
+	return merge_tail(call, key, LATTICE_LWW, err, value, &tail, "mb_merge_lww");
 }
 
 /* --------------------------------------------------------------------- clocks */

@@ -134,6 +134,24 @@ scalar_bound(size_t len)
 	return 2 * MIN(len, (size_t)CLEAR_SCALAR_MAX) + ENVELOPE_OVERHEAD;
 }
 
+/* A register, or one under the name of a merge: what each sibling had seen, and of no value. */
+static size_t
+register_bound(unsigned int type, struct slice state)
+{
+	size_t bytes = state.len;
+	struct slice mvreg = state;
+	struct mvreg_sibling s;
+	struct pair_lex p;
+
+	if (type == LATTICE_PAIR_LEX && pair_lex_open(state, &p) == 0) {
+		mvreg = p.second_type == LATTICE_MVREG ? p.second : slice_of(NULL, 0);
+	}
+	for (uint32_t i = 0; mvreg_next(mvreg, &i, &s);) {
+		bytes -= MIN(bytes, s.value.len);
+	}
+	return 2 * bytes + MVREG_OVERHEAD;
+}
+
 size_t
 lattice_clear_bound(unsigned int type, struct slice state)
 {
@@ -142,7 +160,7 @@ lattice_clear_bound(unsigned int type, struct slice state)
 	struct table t;
 
 	if (type == LATTICE_MVREG || type == LATTICE_PAIR_LEX) {
-		return 2 * state.len; /* what each sibling had seen; of no value */
+		return register_bound(type, state);
 	}
 	if (lattice_table_ops(type) == NULL) {
 		return scalar_bound(state.len);
@@ -151,7 +169,10 @@ lattice_clear_bound(unsigned int type, struct slice state)
 		return 0; /* it only grows */
 	}
 	if (type != LATTICE_MAP && type != LATTICE_OSET) {
-		return table_open(state, &t) == 0 ? table_bytes(&t) : 0;
+		if (table_open(state, &t) != 0) {
+			return 0;
+		}
+		return type == LATTICE_LIST ? (size_t)t.cnt * LIST_OVERHEAD : table_bytes(&t);
 	}
 	for (struct table_walk i = { 0 }; map_next(state, &i, &f);) {
 		struct envelope e;

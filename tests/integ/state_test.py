@@ -25,6 +25,7 @@ VALUE_MAX = 64 << 20
 FUNCTIONS = r"""
 #include <microburst/function.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 static void
@@ -79,6 +80,69 @@ MB_FUNCTION(second)
     MB_TRY(mb_arg_bytes(call, 1, &saw));
     MB_TRY(mb_return_utf8(call, saw));
     return show(call, key);
+}
+
+/* long KIND KEY N: a value of so many bytes, in each type that has values of any length; and how
+ * long it is then, as read. */
+MB_FUNCTION(long_value)
+{
+    struct mb_slice kind, key, v = { 0 }, x = mb_str("x");
+    char *p;
+    int64_t n;
+    int err = MB_ERR_INVALID;
+
+    MB_TRY(mb_arg_bytes(call, 0, &kind));
+    MB_TRY(mb_arg_bytes(call, 1, &key));
+    MB_TRY(mb_arg_i64(call, 2, &n));
+    p = calloc(1, (size_t)n + 1);
+    if (p == NULL) {
+        return mb_fail(call, "no memory");
+    }
+    v = mb_slice_of(p, (size_t)n);
+    switch (*(const char *)kind.p) {
+    case 's':
+        err = mb_put(call, key, v);
+        break;
+    case 'l':
+        err = mb_merge_lww(call, key, x, 1);
+        err = err == 0 ? mb_merge_lww(call, key, v, 5) : err;
+        err = err == 0 ? mb_merge_lww(call, key, x, 4) : err;
+        break;
+    case 'p':
+        err = mb_merge_priority(call, key, 1, v);
+        err = err == 0 ? mb_merge_priority(call, key, 2, x) : err;
+        break;
+    case 'r':
+        err = mb_put_sibling(call, key, v);
+        break;
+    case 'm':
+        err = mb_map_put(call, key, x, v);
+        break;
+    case 'i':
+        err = mb_push_right(call, key, v);
+        break;
+    }
+    free(p);
+    return err;
+}
+
+MB_FUNCTION(long_read)
+{
+    struct mb_slice kind, key, v;
+
+    MB_TRY(mb_arg_bytes(call, 0, &kind));
+    MB_TRY(mb_arg_bytes(call, 1, &key));
+    switch (*(const char *)kind.p) {
+    case 'm':
+        MB_TRY(mb_map_get(call, key, mb_str("x"), &v));
+        break;
+    case 'i':
+        MB_TRY(mb_pop_left(call, key, &v));
+        break;
+    default:
+        MB_TRY(mb_get(call, key, &v));
+    }
+    return mb_return_i64(call, (int64_t)v.len);
 }
 
 /* churn N: a count, a member, a register, a key that goes. */
@@ -176,6 +240,19 @@ class Lengths(unittest.TestCase):
             code, _, err = NODE.run('set', 'length', '-', stdin=value)
             self.assertEqual((code, err), (0, ''), n)
             self.assertTrue(NODE.run('get', 'length')[1] == value, n)
+
+    def test_of_each_type(self):
+        """Written by a function, read by another call; the greatest that there is, and one more."""
+        for kind in ('string', 'lww', 'priority', 'register', 'map', 'items'):
+            for n in (0, (64 << 10) + 1, VALUE_MAX):
+                code, _, err = NODE.run('call', 'long_value', kind, 'length', str(n))
+                self.assertEqual((code, err), (0, ''), (kind, n))
+                self.assertEqual(NODE.run('call', 'long_read', kind, 'length')[1].split(),
+                                 [b'%d' % n], (kind, n))
+                NODE.run('del', 'length')
+            code, _, err = NODE.run('call', 'long_value', kind, 'length', str(VALUE_MAX + 1))
+            self.assertEqual(code, 1, kind)
+            self.assertIn('64 MiB', err, kind)
 
     def test_one_byte_too_many(self):
         code, _, err = NODE.run('set', 'length', '-', stdin=bytes(VALUE_MAX + 1))

@@ -342,8 +342,7 @@ int mb_incr(struct mb_call *call, struct mb_slice key, int64_t delta, int64_t *r
  * whoever merged them when. mb_merge_min: the smallest; mb_merge_max_f64: the greatest double;
  * mb_merge_or: true, once anybody merged true; mb_merge_priority: the value that came with the
  * smallest number. A key holds one of these kinds. mb_get shows it (numbers as text, true as 1),
- * mb_get_i64 too. Errors: also MB_ERR_INVALID for a NaN; MB_ERR_TOO_LARGE for a priority's value
- * above 64 KiB. */
+ * mb_get_i64 too. Errors: also MB_ERR_INVALID for a NaN. */
 int mb_merge_max(struct mb_call *call, struct mb_slice key, uint64_t x);
 int mb_merge_min(struct mb_call *call, struct mb_slice key, uint64_t x);
 int mb_merge_max_f64(struct mb_call *call, struct mb_slice key, double x);
@@ -353,7 +352,7 @@ int mb_merge_priority(struct mb_call *call, struct mb_slice key, int64_t number,
 
 /* mb_merge_lww puts a value as if at a time, in microseconds since 1970: of all the one with the
  * latest stays, whatever the order in which they come; of equal times the greater value. mb_get
- * shows it. Errors: also MB_ERR_TOO_LARGE for a value above 64 KiB. */
+ * shows it. */
 int mb_merge_lww(struct mb_call *call, struct mb_slice key, struct mb_slice value,
 		 uint64_t time_us);
 

@@ -12,6 +12,7 @@
 #include "cache_world.h"
 #include "compiler.h"
 #include "delta.h"
+#include "lww.h"
 #include "microburst/error.h"
 #include "rng.h"
 #include "test_cmocka.h"
@@ -241,12 +242,69 @@ kept_while_merged(void **state)
 	assert_true(given_up >= 3);
 }
 
+/* -------------------------------------------------------------------------------- long values */
+
+/* Merges a register of len bytes. Returns: the answer; *ret_polls: what it took. */
+static int
+register_merge(struct world *w, struct slice key, size_t len, uint64_t time, uint32_t *ret_polls)
+{
+	uint8_t *value = calloc(1, len + LWW_OVERHEAD), mem[256], type = LATTICE_LWW;
+	struct wbuf tail = wbuf_init(value + len, LWW_OVERHEAD);
+	struct stamp stamp = { .time = { time } };
+	struct wset_op op = { .kind = WSET_MERGE,
+			      .key = key,
+			      .field = slice_of(&type, 1),
+			      .by_ref = true };
+	struct wset ws;
+
+	assert_int_equal(lww_delta_set(stamp, slice_of(NULL, 0), &tail), 0);
+	op.ref = world_payload(w, P, value, len + LWW_OVERHEAD);
+	wset_init(&ws, mem, sizeof(mem));
+	assert_int_equal(wset_add(&ws, &op), 0);
+	world_publish(w, P, 1, wset_bytes(&ws), 1);
+	for (*ret_polls = 0; !world_answered(w, P, 1); ++*ret_polls) {
+		world_turn(w);
+	}
+	memset(w->payload, 0, sizeof(w->payload));
+	free(value);
+	return world_answer(w, P, DESC_PUBLISHED, 1).err;
+}
+
+/* A value that wins whole is shown where its delta was made: it takes memory for that, and for the
+ * value that came. One that is too long for the memory is refused before long. */
+static void
+long_registers(void **state)
+{
+	struct world *w = world_make(&(struct world_cfg){ .heap_bytes = 4 << 20 });
+	struct slice key = slice_str("register"), deleted = slice_str("deleted");
+	struct cache_value v;
+	uint32_t polls;
+
+	(void)state;
+	world_up(w, P);
+	assert_int_equal(register_merge(w, key, 1600 << 10, 5, &polls), 0);
+	assert_int_equal(world_get(w, P, key, &v), CACHE_HIT);
+	assert_int_equal(v.state.len, (1600 << 10) + LWW_OVERHEAD);
+	cache_view_release(&w->proc[P].view, &v);
+	assert_int_equal(register_merge(w, key, 100000, 4, &polls), 0); /* is before it */
+	assert_int_equal(register_merge(w, key, 100, 6, &polls), 0);
+	assert_int_equal(world_put(w, P, "deleted", slice_str("x")), 0);
+	assert_int_equal(world_del(w, P, "deleted"), 0);
+	assert_int_equal(register_merge(w, deleted, 1600 << 10, 5, &polls), 0);
+	assert_int_equal(world_del(w, P, "deleted"), 0);
+	assert_int_equal(register_merge(w, key, 2300 << 10, 7, &polls), MB_ERR_NO_MEMORY);
+	print_message("refused after %u turns\n", polls);
+	assert_true(polls < 200);
+	world_end(w);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(both_sides_write),
 		cmocka_unit_test(kept_while_merged),
+		cmocka_unit_test(long_registers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,16 +6,22 @@
 #define DAG 1
 
 static void
-call_dag(struct world *w, uint64_t seq, uint64_t deadline)
+call_dag_at(struct world *w, uint64_t seq, uint64_t deadline, enum call_level level)
 {
 	struct desc d = { .kind = DESC_CALL,
-			  .sub = CALL_DAG,
+			  .sub = (uint8_t)(CALL_DAG | level),
 			  .flags = DESC_F_INLINE,
 			  .a = DAG,
 			  .call = id_of(CLIENT, seq),
 			  .b = deadline };
 
 	sched_on_proc(w->s, CLIENT, &d, w->now);
+}
+
+static void
+call_dag(struct world *w, uint64_t seq, uint64_t deadline)
+{
+	call_dag_at(w, seq, deadline, CALL_LEVEL_LWW);
 }
 
 static const uint16_t all[] = { 1, 2, 3, 4, 5, 6 };
@@ -158,6 +164,29 @@ a_dag_runs_where_its_functions_are(void **state)
 	assert_int_equal(sent_part(w, 1, 1, "c"), EXEC + 1);
 	returns(w, EXEC + 1, 1, 0, 0, 0);
 	sent_answer(w, CLIENT, 1, 0);
+	quiet(w);
+}
+
+/* At rr a DAG is one session: with an executor that has all of it, or not at all. While a function
+ * is nowhere it waits: it may come to where the others are. */
+static void
+at_rr_it_is_never_divided(void **state)
+{
+	struct world *w = *state;
+
+	put_dag(w, DAG, "a -> b -> c");
+	up_with(w, EXEC, (const uint16_t[]){ 1, 2 }, 2);
+	call_dag_at(w, 1, 0, CALL_LEVEL_RR);
+	w->seen = w->out_cnt; /* what is wanted */
+	up_with(w, EXEC + 1, (const uint16_t[]){ 3 }, 1);
+	sent_answer(w, CLIENT, 1, MB_ERR_NO_EXECUTOR);
+	call_dag_at(w, 2, 0, CALL_LEVEL_RR);
+	sent_answer(w, CLIENT, 2, MB_ERR_NO_EXECUTOR);
+	up_all(w, EXEC + 2, 1);
+	call_dag_at(w, 3, 0, CALL_LEVEL_RR);
+	assert_int_equal(sent(w, EXEC + 2, DESC_CALL, 0)->sub, CALL_DAG | CALL_LEVEL_RR);
+	reply(w, EXEC + 2, CLIENT, 3);
+	sent(w, CLIENT, DESC_REPLY, 0);
 	quiet(w);
 }
 
@@ -378,6 +407,7 @@ main(void)
 		STORY(a_run_goes_on),
 		STORY(functions_in_a_row_are_one_part),
 		STORY(a_dag_runs_where_its_functions_are),
+		STORY(at_rr_it_is_never_divided),
 		STORY(what_is_quick_or_alone_is_not_divided),
 		STORY(what_would_take_turns_is_not_divided),
 		STORY(an_error_stops_what_runs_and_is_told_when_it_has),

@@ -120,9 +120,35 @@ MB_FUNCTION(parts)
 
 MB_FUNCTION(long_priority)
 {
-	static char value[(64 << 10) + 1];
+	static char value[(64 << 20) + 1]; /* not touched */
 
 	return mb_merge_priority(call, KEY("p"), 5, mb_slice_of(value, sizeof(value)));
+}
+
+/* Long and short ones, in any order: one of them wins, within the call and in the store. */
+MB_FUNCTION(long_values)
+{
+	static char value[200000];
+	struct mb_slice v;
+
+	MB_TRY(mb_merge_priority(call, KEY("long"), 5, mb_slice_of(value, 100000)));
+	MB_TRY(mb_merge_priority(call, KEY("long"), 7, KEY("short")));
+	MB_TRY(mb_get(call, KEY("long"), &v));
+	CHECK(v.len == 100000);
+	MB_TRY(mb_merge_priority(call, KEY("long"), 6, mb_slice_of(value, 150000)));
+	MB_TRY(mb_get(call, KEY("long"), &v));
+	CHECK(v.len == 100000);
+	MB_TRY(mb_merge_priority(call, KEY("long"), 4, mb_slice_of(value, sizeof(value))));
+	MB_TRY(mb_merge_lww(call, KEY("long lww"), KEY("short"), 3));
+	MB_TRY(mb_merge_lww(call, KEY("long lww"), mb_slice_of(value, 70000), 5));
+	CHECK(mb_merge_lww(call, KEY("long"), mb_slice_of(value, 70000), 5) == MB_ERR_TYPE);
+	MB_TRY(mb_flush(call));
+	MB_TRY(mb_merge_lww(call, KEY("long lww"), mb_slice_of(value, 90000), 4));
+	MB_TRY(mb_get(call, KEY("long lww"), &v));
+	CHECK(v.len == 70000);
+	MB_TRY(mb_get(call, KEY("long"), &v));
+	CHECK(v.len == sizeof(value));
+	return 0;
 }
 
 MB_FUNCTION(mixed)
@@ -131,7 +157,8 @@ MB_FUNCTION(mixed)
 	return mb_merge_min(call, KEY("k"), 3);
 }
 
-FUNCTIONS(&mb_function_all, &mb_function_parts, &mb_function_long_priority, &mb_function_mixed)
+FUNCTIONS(&mb_function_all, &mb_function_parts, &mb_function_long_priority,
+	  &mb_function_long_values, &mb_function_mixed)
 
 static void
 refusals(void **state)
@@ -150,6 +177,16 @@ refusals(void **state)
 	assert_int_equal(mb_merge_max_f64(call, KEY("k"), 1), MB_ERR_NOT_SUPPORTED);
 	assert_int_equal(mb_merge_or(call, KEY("k"), 1), MB_ERR_NOT_SUPPORTED);
 	assert_int_equal(mb_merge_priority(call, KEY("k"), 1, KEY("v")), MB_ERR_NOT_SUPPORTED);
+}
+
+static void
+long_registers(void **state)
+{
+	call_none("long_values");
+	if (reply.err != 0) {
+		assert_error(0, "no error");
+	}
+	reply_release();
 }
 
 static void
@@ -187,6 +224,7 @@ main(void)
 		TEST(refusals),
 		TEST(all_of_it_works),
 		TEST(pairs_clocks_and_registers),
+		TEST(long_registers),
 #undef TEST
 	};
 

@@ -142,6 +142,13 @@ a_long_value_is_deleted_in_a_few_bytes(void **state)
 	v = field("k", 1, LATTICE_STRING, v);
 	assert_true(cleared(LATTICE_MAP, v).len < 64);
 	assert_true(lattice_clear_bound(LATTICE_MAP, v) < 1 << 17);
+	v = mvreg_put(slice_of(NULL, 0), slice_of(NULL, 0), text, 5, 1);
+	assert_true(cleared(LATTICE_MVREG, v).len < 128);
+	assert_true(lattice_clear_bound(LATTICE_MVREG, v) < 1 << 10);
+	v = MADE((1 << 20) + LIST_OVERHEAD,
+		 list_delta_push(slice_of(NULL, 0), at(5, 1), LIST_RIGHT, slice_str(text), out));
+	assert_true(cleared(LATTICE_LIST, v).len <= LIST_OVERHEAD);
+	assert_int_equal(lattice_clear_bound(LATTICE_LIST, v), LIST_OVERHEAD);
 	free(text);
 	made_forget();
 }
