@@ -52,7 +52,9 @@ struct conn {
 	bool ended;
 	bool closing;
 	uint8_t listener;
-	uint32_t next; /* free, or wanted */
+	uint32_t next;      /* free, or wanted */
+	uint32_t next_sent; /* of those whose send is over, */
+	int sent_res;       /* as the kernel said it; of one under way: what went at once */
 };
 
 struct listener {
@@ -68,6 +70,7 @@ struct stream {
 	struct stream_ops ops;
 	uint32_t conn_max, conn_cnt;
 	uint32_t free, wanted, wanted_last;
+	uint32_t sent; /* the sends that went at once, and whose users are not told yet */
 	uint32_t listen_cnt;
 	bool started, stopped;
 	struct io_uring_buf_ring *bufs;
@@ -197,31 +200,78 @@ stream_resume(struct stream *s, struct stream_id id)
 	}
 }
 
+/* Leaves out the first len bytes. */
+static uint32_t
+iov_skip(struct iovec *v, uint32_t cnt, size_t len)
+{
+	uint32_t first = 0;
+
+	while (first < cnt && len >= v[first].iov_len) {
+		len -= v[first++].iov_len;
+	}
+	memmove(v, v + first, (cnt - first) * sizeof(*v));
+	if (cnt > first) {
+		v->iov_base = (uint8_t *)v->iov_base + len;
+		v->iov_len -= len;
+	}
+	return cnt - first;
+}
+
+/* The rest of a send waits in the kernel until there is room. */
+static bool
+send_begin(struct stream *s, struct stream_id id, struct conn *c, const struct iovec *v,
+	   uint32_t cnt)
+{
+	struct io_uring_sqe *sqe =
+		lcore_op_sqe(s->lcore, s->op, token_make(TOKEN_SEND, id.idx, id.gen));
+
+	if (sqe == NULL) {
+		return false;
+	}
+	if (cnt == 1) {
+		io_uring_prep_send(sqe, c->fd, v->iov_base, v->iov_len, MSG_NOSIGNAL | MSG_WAITALL);
+	} else {
+		struct msghdr *m = &s->msg[s->msg_next];
+		struct iovec *iov = s->iov[s->msg_next];
+
+		s->msg_next = (s->msg_next + 1) % MSG_CNT;
+		memcpy(iov, v, cnt * sizeof(*v));
+		*m = (struct msghdr){ .msg_iov = iov, .msg_iovlen = cnt };
+		io_uring_prep_sendmsg(sqe, c->fd, m, MSG_NOSIGNAL | MSG_WAITALL);
+	}
+	return true;
+}
+
+/* Most answers fit the socket's buffer: they go now, not when the lcore comes by its ring again. */
 int
 stream_send(struct stream *s, struct stream_id id, const struct iovec *iov, uint32_t cnt)
 {
 	struct conn *c = conn_find(s, id);
-	struct io_uring_sqe *sqe;
+	struct iovec v[STREAM_IOV_MAX];
+	struct msghdr m = { .msg_iov = v, .msg_iovlen = cnt };
+	ssize_t n;
 
 	REQUIRE(c != NULL);
 	REQUIRE(cnt >= 1);
 	REQUIRE(cnt <= STREAM_IOV_MAX);
-	sqe = lcore_op_sqe(s->lcore, s->op, token_make(TOKEN_SEND, id.idx, id.gen));
-	if (sqe == NULL) {
-		return MB_ERR_TRYAGAIN;
+	memcpy(v, iov, cnt * sizeof(*v));
+	n = sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR || errno == ENOBUFS)) {
+		n = 0;
+	}
+	c->sent_res = n < 0 ? -errno : (int)n;
+	cnt = n < 0 ? 0 : iov_skip(v, cnt, (size_t)n);
+	if (cnt > 0 && !send_begin(s, id, c, v, cnt)) {
+		if (n == 0) {
+			return MB_ERR_TRYAGAIN;
+		}
+		c->sent_res = -EAGAIN; /* half of it is out, and the ring is full even so */
+		cnt = 0;
 	}
 	c->busy++;
-	if (cnt == 1) {
-		io_uring_prep_send(sqe, c->fd, iov->iov_base, iov->iov_len,
-				   MSG_NOSIGNAL | MSG_WAITALL);
-	} else {
-		struct msghdr *m = &s->msg[s->msg_next];
-		struct iovec *v = s->iov[s->msg_next];
-
-		s->msg_next = (s->msg_next + 1) % MSG_CNT;
-		memcpy(v, iov, cnt * sizeof(*v));
-		*m = (struct msghdr){ .msg_iov = v, .msg_iovlen = cnt };
-		io_uring_prep_sendmsg(sqe, c->fd, m, MSG_NOSIGNAL | MSG_WAITALL);
+	if (cnt == 0) {
+		c->next_sent = s->sent;
+		s->sent = id.idx;
 	}
 	return 0;
 }
@@ -261,10 +311,30 @@ conn_free_check(struct stream *s, struct conn *c)
 	s->ops.closed(s->ops.ctx, id);
 }
 
+static void
+on_sent(struct stream *s, struct conn *c)
+{
+	c->busy--;
+	if (!c->closing) {
+		s->ops.sent(s->ops.ctx, id_of(s, c), c->sent_res > 0 ? (size_t)c->sent_res : 0,
+			    c->sent_res < 0 ? MB_ERR_IO : 0);
+	}
+	conn_free_check(s, c);
+}
+
 bool
 stream_poll(struct stream *s)
 {
-	bool busy = false;
+	bool busy = s->sent != NONE;
+	uint32_t sent = s->sent;
+
+	s->sent = NONE; /* whom they tell may send again */
+	while (sent != NONE) {
+		struct conn *c = &s->conn[sent];
+
+		sent = c->next_sent;
+		on_sent(s, c);
+	}
 
 	for (uint32_t i = 0; s->started && !s->stopped && i < s->listen_cnt; i++) {
 		if (!s->listener[i].accepting) {
@@ -414,17 +484,6 @@ on_recv(struct stream *s, struct conn *c, int res, uint32_t flags)
 }
 
 static void
-on_send(struct stream *s, struct conn *c, int res)
-{
-	c->busy--;
-	if (!c->closing) {
-		s->ops.sent(s->ops.ctx, id_of(s, c), res > 0 ? (size_t)res : 0,
-			    res < 0 ? MB_ERR_IO : 0);
-	}
-	conn_free_check(s, c);
-}
-
-static void
 on_completion(void *ctx, uint64_t token, int res, uint32_t flags)
 {
 	struct stream *s = ctx;
@@ -441,7 +500,8 @@ on_completion(void *ctx, uint64_t token, int res, uint32_t flags)
 	if (kind == TOKEN_RECV) {
 		on_recv(s, c, res, flags);
 	} else if (kind == TOKEN_SEND) {
-		on_send(s, c, res);
+		c->sent_res = res < 0 ? res : c->sent_res + res;
+		on_sent(s, c);
 	} else {
 		c->busy--;
 		want(s, c);
@@ -605,7 +665,7 @@ stream_create(struct stream **ret, struct lcore *lcore, uint32_t conn_max,
 	s->lcore = lcore;
 	s->ops = *ops;
 	s->conn_max = conn_max;
-	s->wanted = NONE;
+	s->wanted = s->sent = NONE;
 	for (uint32_t i = 0; i < conn_max; i++) {
 		s->conn[i].fd = -1;
 		s->conn[i].next = i + 1 < conn_max ? i + 1 : NONE;

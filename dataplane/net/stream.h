@@ -82,7 +82,7 @@ bool stream_poll(struct stream *s);
 /* stream_stop lets nobody in any more. */
 void stream_stop(struct stream *s);
 
-/* stream_send sends cnt pieces, all of them, and says so with `sent`.
+/* stream_send sends cnt pieces, all of them, and says so with `sent`; later, never from inside.
  *
  * Requires:  none is under way for the connection; cnt <= STREAM_IOV_MAX; the pieces, not iov
  * itself,
