@@ -410,6 +410,7 @@ gate_arm(void *ctx, bool up)
 	struct gate *g = ctx;
 
 	inner_arm(&g->inner, up);
+	stream_sleepy(g->stream, up);
 }
 
 static uint64_t

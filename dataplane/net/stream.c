@@ -40,6 +40,12 @@
 #define MSG_CNT    256
 #define LISTEN_LOG 511 /* as Redis: connections that wait to be accepted */
 
+/* So few connections are looked at directly, so often, before the kernel is asked to tell of them:
+ * what a client sends after an answer is there some microseconds sooner, as nobody is woken for it
+ * and the ring is not entered. A look is a system call of 0.2 us. */
+#define FEW   4
+#define LOOKS 100
+
 enum token_kind { TOKEN_ACCEPT = 1, TOKEN_RECV, TOKEN_SEND, TOKEN_CANCEL };
 
 struct conn {
@@ -52,6 +58,7 @@ struct conn {
 	bool ended;
 	bool closing;
 	uint8_t listener;
+	uint8_t look_cnt;   /* in vain, since something came */
 	uint32_t next;      /* free, or wanted */
 	uint32_t next_sent; /* of those whose send is over, */
 	int sent_res;       /* as the kernel said it; of one under way: what went at once */
@@ -73,8 +80,10 @@ struct stream {
 	uint32_t sent; /* the sends that went at once, and whose users are not told yet */
 	uint32_t listen_cnt;
 	bool started, stopped;
+	bool sleepy; /* no look helps: the lcore is about to sleep */
 	struct io_uring_buf_ring *bufs;
 	uint8_t *buf_mem;
+	uint8_t own[STREAM_BUF_BYTES]; /* what a look finds */
 	uint32_t msg_next;
 	struct listener listener[STREAM_LISTEN_MAX];
 	struct msghdr msg[MSG_CNT];
@@ -137,7 +146,11 @@ recv_begin(struct stream *s, struct conn *c)
 	if (sqe == NULL) {
 		return false;
 	}
-	io_uring_prep_recv_multishot(sqe, c->fd, NULL, 0, 0);
+	if (s->conn_cnt > FEW) {
+		io_uring_prep_recv_multishot(sqe, c->fd, NULL, 0, 0);
+	} else { /* once: then it is looked at again */
+		io_uring_prep_recv(sqe, c->fd, NULL, 0, 0);
+	}
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = BUF_GROUP;
 	c->receiving = true;
@@ -311,6 +324,30 @@ conn_free_check(struct stream *s, struct conn *c)
 	s->ops.closed(s->ops.ctx, id);
 }
 
+/* Returns: whether anything came. */
+static bool
+look(struct stream *s, struct conn *c)
+{
+	ssize_t n = recv(c->fd, s->own, sizeof(s->own), MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		c->look_cnt++;
+		want(s, c);
+		return false;
+	}
+	c->look_cnt = 0;
+	c->busy++; /* it is not free before we are done */
+	if (n > 0) {
+		s->ops.received(s->ops.ctx, id_of(s, c), s->own, (size_t)n);
+	} else {
+		c->ended = true;
+		s->ops.ended(s->ops.ctx, id_of(s, c));
+	}
+	c->busy--;
+	want(s, c);
+	return true;
+}
+
 static void
 on_sent(struct stream *s, struct conn *c)
 {
@@ -326,7 +363,7 @@ bool
 stream_poll(struct stream *s)
 {
 	bool busy = s->sent != NONE;
-	uint32_t sent = s->sent;
+	uint32_t sent = s->sent, last;
 
 	s->sent = NONE; /* whom they tell may send again */
 	while (sent != NONE) {
@@ -341,18 +378,31 @@ stream_poll(struct stream *s)
 			busy |= accept_begin(s, i);
 		}
 	}
-	for (uint32_t n = 0; s->wanted != NONE && n < s->conn_max; n++) {
+	last = s->wanted_last;
+	for (bool more = true; more && s->wanted != NONE;) {
 		struct conn *c = &s->conn[s->wanted];
+		bool looks = s->conn_cnt <= FEW && c->look_cnt < LOOKS && !s->sleepy;
 
-		if (!c->closing && !c->paused && !recv_begin(s, c)) {
+		more = s->wanted != last;
+		if (!c->closing && !c->paused && !looks && !recv_begin(s, c)) {
 			break;
 		}
 		c->wanted = false;
 		s->wanted = c->next;
+		if (looks && !c->closing && !c->paused) {
+			busy |= look(s, c);
+		} else {
+			busy = true;
+		}
 		conn_free_check(s, c);
-		busy = true;
 	}
 	return busy;
+}
+
+void
+stream_sleepy(struct stream *s, bool on)
+{
+	s->sleepy = on;
 }
 
 void
@@ -469,6 +519,7 @@ on_recv(struct stream *s, struct conn *c, int res, uint32_t flags)
 	if ((flags & IORING_CQE_F_BUFFER) != 0) {
 		uint32_t buf = flags >> IORING_CQE_BUFFER_SHIFT;
 
+		c->look_cnt = 0;
 		if (res > 0 && !c->closing) {
 			s->ops.received(s->ops.ctx, id, buf_ptr(s, buf), (size_t)res);
 		}

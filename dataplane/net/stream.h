@@ -3,7 +3,8 @@
  *
  * Bytes in, bytes out, and the life of a connection; what the bytes mean is the user's. A listener
  * is one multishot accept, a connection one multishot receive into buffers that all of them share,
- * so what waits idle costs an entry in a table and nothing else. One send of a connection is under
+ * so what waits idle costs an entry in a table and nothing else. Where there are few, they are
+ * looked at for a while before the kernel is asked to tell of them. One send of a connection is under
  * way at a time, straight from the user's memory.
  *
  *      FREE ──accepted──► OPEN ──stream_close──► CLOSING ──last completion──► closed(), FREE
@@ -78,6 +79,10 @@ int stream_start(struct stream *s);
 /* stream_poll asks the kernel again for what it had no room for. Returns: whether it did anything.
  * */
 bool stream_poll(struct stream *s);
+
+/* stream_sleepy says that the lcore is about to sleep, for tile_ops.arm: from then on the kernel
+ * has to tell of what comes. */
+void stream_sleepy(struct stream *s, bool on);
 
 /* stream_stop lets nobody in any more. */
 void stream_stop(struct stream *s);
