@@ -360,7 +360,7 @@ on_sent(struct stream *s, struct conn *c)
 }
 
 bool
-stream_poll(struct stream *s)
+stream_poll(struct stream *s, bool later)
 {
 	bool busy = s->sent != NONE;
 	uint32_t sent = s->sent, last;
@@ -379,7 +379,7 @@ stream_poll(struct stream *s)
 		}
 	}
 	last = s->wanted_last;
-	for (bool more = true; more && s->wanted != NONE;) {
+	for (bool more = !later || s->conn_cnt > FEW || s->sleepy; more && s->wanted != NONE;) {
 		struct conn *c = &s->conn[s->wanted];
 		bool looks = s->conn_cnt <= FEW && c->look_cnt < LOOKS && !s->sleepy;
 
@@ -745,7 +745,7 @@ stream_start(struct stream *s)
 		buf_give(s, i);
 	}
 	s->started = true;
-	stream_poll(s);
+	stream_poll(s, false);
 	return 0;
 }
 

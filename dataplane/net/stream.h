@@ -76,9 +76,10 @@ int stream_listen_unix(struct stream *s, const char *path);
  * Returns: 0; MB_ERR_NOT_SUPPORTED. */
 int stream_start(struct stream *s);
 
-/* stream_poll asks the kernel again for what it had no room for. Returns: whether it did anything.
- * */
-bool stream_poll(struct stream *s);
+/* stream_poll tells of sends that are over, looks for what came, and asks the kernel again for what
+ * it had no room for. later: the owner is in a hurry, and polls again soon: no looks now. Returns:
+ * whether it did anything. */
+bool stream_poll(struct stream *s, bool later);
 
 /* stream_sleepy says that the lcore is about to sleep, for tile_ops.arm: from then on the kernel
  * has to tell of what comes. */
