@@ -47,6 +47,13 @@ cache_core_answer(struct cache_core *c, uint16_t proc, uint32_t inc, const struc
 }
 
 void
+cache_core_to_kvs(struct cache_core *c, uint32_t kvs, const struct desc *d)
+{
+	cache_act_send(c, kvs);
+	c->cfg.ops.to_kvs(c->cfg.ops.ctx, kvs, d);
+}
+
+void
 cache_core_moving(struct cache_core *c, bool *moving, bool is)
 {
 	if (*moving != is) {
@@ -122,7 +129,9 @@ proc_up(struct cache_core *c, const struct desc *d)
 	REQUIRE(d->open.proc < PROC_CNT_MAX);
 	REQUIRE(p->inc == 0);
 	REQUIRE(!p->down);
-	*p = (struct cache_proc){ .inc = d->open.inc, .inner = d->b != 0 };
+	*p = (struct cache_proc){ .inc = d->open.inc,
+				  .inner = d->b != 0,
+				  .system = d->sub == PROC_UP_SYSTEM };
 }
 
 void
@@ -191,6 +200,9 @@ step_kvs(struct cache_core *c, uint32_t kvs, const struct desc *d)
 		break;
 	case DESC_KVS_MERGED:
 		cache_flush_merged(c, d);
+		break;
+	case DESC_KVS_ACTED:
+		cache_act_acted(c, d);
 		break;
 	case DESC_KVS_SCANNED:
 		cache_scan_part(c, d);
@@ -328,7 +340,8 @@ cache_core_poll(struct cache_core *c)
 	bool busy = cache_store_sweep(c->store);
 
 	busy = poll_fills(c) || busy;
-	return poll_jobs(c) || busy;
+	busy = poll_jobs(c) || busy;
+	return cache_act_send_all(c) || busy;
 }
 
 uint64_t
@@ -387,6 +400,7 @@ cache_core_create(struct cache_core **ret, const struct cache_core_cfg *cfg)
 	}
 	hlc_init(&c->clock, (struct hlc_time){ 0 });
 	pools_init(c);
+	cache_acts_init(c);
 	err = cache_store_create(&c->store, &store);
 	if (err == 0) {
 		err = cache_scan_create(c);
@@ -432,14 +446,9 @@ cache_core_stats(const struct cache_core *c)
 uint32_t
 cache_core_busy(const struct cache_core *c)
 {
-	uint32_t cnt = CACHE_WAIT_MAX - c->wait_free_cnt;
+	uint32_t cnt = CACHE_WAIT_MAX - c->wait_free_cnt + CACHE_JOB_MAX - c->job_free_cnt +
+		       CACHE_WORK_MAX - c->work_free_cnt;
 
-	for (uint32_t i = 0; i < CACHE_JOB_MAX; i++) {
-		cnt += c->job[i].state != CACHE_JOB_FREE;
-	}
-	for (uint32_t i = 0; i < CACHE_WORK_MAX; i++) {
-		cnt += c->work[i].state != CACHE_WORK_FREE;
-	}
 	for (uint32_t i = 0; i < CACHE_SCAN_MAX; i++) {
 		cnt += c->scan[i].busy;
 	}
@@ -449,11 +458,12 @@ cache_core_busy(const struct cache_core *c)
 void
 cache_core_check(const struct cache_core *c)
 {
-	uint32_t kept = 0, moving = 0;
+	uint32_t kept = 0, moving = 0, job_cnt = 0, work_cnt = 0;
 
 	for (uint32_t i = 0; i < CACHE_WORK_MAX; i++) {
 		const struct cache_work *w = &c->work[i];
 
+		work_cnt += w->state != CACHE_WORK_FREE;
 		kept += w->state == CACHE_WORK_READY;
 		moving += w->moving;
 		INSIST(w->state != CACHE_WORK_READY ||
@@ -461,8 +471,11 @@ cache_core_check(const struct cache_core *c)
 		INSIST(w->state != CACHE_WORK_READY || STAILQ_EMPTY(&w->jobs));
 	}
 	for (uint32_t i = 0; i < CACHE_JOB_MAX; i++) {
+		job_cnt += c->job[i].state != CACHE_JOB_FREE;
 		moving += c->job[i].moving;
 	}
+	INSIST(job_cnt == CACHE_JOB_MAX - c->job_free_cnt);
+	INSIST(work_cnt == CACHE_WORK_MAX - c->work_free_cnt);
 	INSIST(kept == cache_store_kept_cnt(c->store));
 	INSIST(moving == c->moving_cnt);
 	cache_store_check(c->store);

@@ -37,16 +37,18 @@
 #define CACHE_JOB_MAX   512  /* publishes under way */
 #define CACHE_WORK_MAX  448  /* keys that are fetched or flushed */
 #define CACHE_WAIT_MAX  8192 /* whoever waits for one of them */
+#define CACHE_ACTS_MAX  24   /* lists of operations at the store (cache_act.c) */
 #define CACHE_SCAN_MAX  4    /* scans under way; more are BUSY */
 #define CACHE_PAGE_MAX  4    /* pages of scans that a process has not given back; more are BUSY */
 #define CACHE_KVS_MAX   64
 
 /* What a link to a kvs tile must hold, so that it is never full: for each key a request and the
- * release of what the last one lent, a scan, and answers to what the store tells. And what a link
- * back must hold. */
-#define CACHE_KVS_DEPTH (2 * CACHE_WORK_MAX + CACHE_SCAN_MAX + KVS_TELL_WINDOW + KVS_DROP_MAX)
+ * release of what the last one lent, lists of acts, a scan, and answers to what the store tells.
+ * And what a link back must hold. */
+#define CACHE_KVS_DEPTH                                                                            \
+	(2 * CACHE_WORK_MAX + CACHE_ACTS_MAX + CACHE_SCAN_MAX + KVS_TELL_WINDOW + KVS_DROP_MAX)
 
-static_assert(KVS_CACHE_MAX * (CACHE_WORK_MAX + CACHE_SCAN_MAX) <= KVS_BACKLOG_MAX,
+static_assert(KVS_CACHE_MAX * (CACHE_WORK_MAX + CACHE_ACTS_MAX + CACHE_SCAN_MAX) <= KVS_BACKLOG_MAX,
 	      "a kvs tile can take all that cache tiles ask");
 
 /* Where a message comes from. */
@@ -97,6 +99,7 @@ struct cache_stats {
 	uint64_t published;     /* write sets done */
 	uint64_t op_applied;    /* operations, */
 	uint64_t op_failed;     /* refused ones included */
+	uint64_t passed;        /* of these, done in the store: of keys that were not here */
 	uint64_t flushed;       /* deltas sent to the store, */
 	uint64_t flush_joined;  /* operations that went along with another's */
 	uint64_t flush_refused; /* deltas the store had no memory for */
@@ -139,8 +142,7 @@ uint64_t cache_core_published(const struct cache_core *c, uint16_t proc);
 
 struct cache_stats cache_core_stats(const struct cache_core *c);
 
-/* cache_core_busy counts what is under way, by walking: jobs, keys at work, waits, scans. 0:
- * quiet. */
+/* cache_core_busy counts what is under way: jobs, keys at work, waits, scans. 0: quiet. */
 uint32_t cache_core_busy(const struct cache_core *c);
 
 /* cache_core_check walks everything and stops the process at the first contradiction. For tests. */

@@ -150,7 +150,7 @@ cache_flush_go(struct cache_core *c, struct cache_work *w)
 	kvs_msg_set_delta(&d, w->flight.block.tree ? tree_slice(&w->flight_tree)
 						   : delta_slice(c, &w->flight));
 	d.a = MAX(w->flight_ack, (uint8_t)KVS_ACK_ONE);
-	c->cfg.ops.to_kvs(c->cfg.ops.ctx, cache_work_kvs(c, w), &d);
+	cache_core_to_kvs(c, cache_kvs_of(c, w->hash), &d);
 }
 
 static void

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "cache_state.h"
+#include "cache_word.h"
 #include "check.h"
 #include "envelope.h"
 #include "hash.h"
@@ -83,6 +84,15 @@ finish(struct cache_core *c, struct cache_job *job)
 	cache_core_down_check(c, proc);
 }
 
+/* Where all keys of a set are looked for first. */
+static void
+words_prefetch(const struct cache_core *c, const struct cache_op_word *word, uint32_t cnt)
+{
+	for (uint32_t i = 0; word != NULL && i < cnt; i++) {
+		cache_store_prefetch(c->store, word[i].hash);
+	}
+}
+
 void
 cache_job_start(struct cache_core *c, uint16_t proc, const struct desc *d)
 {
@@ -109,12 +119,13 @@ cache_job_start(struct cache_core *c, uint16_t proc, const struct desc *d)
 		job->payload = d->ref;
 		if (c->proc[proc].inner) {
 			job->word = (struct cache_op_word *)(uintptr_t)d->ref_word[0];
+			words_prefetch(c, job->word, (uint32_t)d->ref_word[1]);
 		}
 	}
 	if (job->ack > KVS_ACK_ALL) {
 		refuse(c, job, MB_ERR_INVALID);
 	} else if (c->work_free_cnt <= 2 * CACHE_RESERVE || /* others wait: behind them */
-		   cache_job_run(c, job) == CACHE_STEP_AGAIN) {
+		   STAILQ_EMPTY(&c->acts_free) || cache_job_run(c, job) == CACHE_STEP_AGAIN) {
 		STAILQ_INSERT_TAIL(&c->jobs_run, job, next);
 	}
 }
@@ -239,7 +250,8 @@ fetch_ahead(struct cache_core *c, struct cache_job *job)
 
 		job->ahead_cnt++;
 		cache_store_prefetch(c->store, hash);
-		if (cache_tile_of(hash, c->cfg.layout->shard_cnt) != c->cfg.shard ||
+		if (cache_act_may(job, &op, job->op_idx + job->ahead_cnt, job->ahead.len == 0) ||
+		    cache_tile_of(hash, c->cfg.layout->shard_cnt) != c->cfg.shard ||
 		    cache_store_find(c->store, hash, op.key) != CACHE_ENTRY_NONE) {
 			continue;
 		}
@@ -262,9 +274,12 @@ op_open(struct cache_core *c, struct cache_job *job)
 	} else {
 		job->ahead = job->rest;
 	}
-	fetch_ahead(c, job);
+	if (!cache_act_may(job, &job->op, job->op_idx, job->rest.len == 0)) {
+		fetch_ahead(c, job);
+	}
 	job->op_open = true;
-	job->hash = hash_bytes(job->op.key.p, job->op.key.len);
+	job->hash = job->word != NULL ? job->word[job->op_idx].hash
+				      : hash_bytes(job->op.key.p, job->op.key.len);
 	job->work_err = 0;
 	job->value_copied = 0;
 	job->patience = (struct cache_patience){ 0 };
@@ -325,6 +340,9 @@ op_work(struct cache_core *c, struct cache_job *job)
 		}
 		if (cache_tile_of(job->hash, c->cfg.layout->shard_cnt) != c->cfg.shard) {
 			return MB_ERR_INVALID; /* it was sent to the wrong tile */
+		}
+		if (key_is_system(job->op.key) && !c->proc[job->proc].system) {
+			return MB_ERR_DENIED;
 		}
 		w = cache_work_get(c, job->hash, job->op.key, CACHE_RESERVE);
 		if (w == NULL) {
@@ -388,69 +406,6 @@ op_value(struct cache_core *c, struct cache_job *job)
 		job->op.value = slice_of(cache_block_ptr(c->cfg.base, &job->value), len);
 	}
 	return step;
-}
-
-/* Finds the value that a field of a map shows. */
-static bool
-field_find(struct slice stored, struct slice field, unsigned int *ret_type, struct slice *ret)
-{
-	struct map_field f;
-	struct envelope e;
-
-	return envelope_open(stored, &e) == 0 && e.type == LATTICE_MAP &&
-	       map_get(e.state, field, &f) && map_field_value(&f, ret_type, ret);
-}
-
-/* Whether what an operation would add is there already. */
-static bool
-has_item(struct slice stored, const struct wset_op *op, struct hlc_time now)
-{
-	unsigned int type;
-	struct slice value;
-	struct envelope e;
-	double score;
-
-	if (!delta_present(stored, now)) {
-		return false;
-	}
-	if (op->kind == WSET_MAP_PUT) {
-		return field_find(stored, op->field, &type, &value);
-	}
-	if (op->kind == WSET_ZADD) {
-		return envelope_open(stored, &e) == 0 && e.type == LATTICE_OSET &&
-		       oset_score(e.state, op->field, &score) == 0;
-	}
-	return op->kind == WSET_SADD && envelope_open(stored, &e) == 0 && view_is_set(e.type) &&
-	       view_set_has(e.type, e.state, op->value);
-}
-
-/* What an inner process asked to know of an operation that was applied. */
-static void
-op_word(struct cache_core *c, struct cache_job *job, bool changed)
-{
-	struct cache_op_word *word = job->word != NULL ? &job->word[job->op_idx] : NULL;
-	struct slice stored, value;
-	struct envelope e;
-	unsigned int type;
-	double score;
-
-	if (word == NULL) {
-		return;
-	}
-	word->changed = changed;
-	stored = cache_store_envelope(c->store, job->work->entry);
-	if (job->op.kind == WSET_INCR && envelope_open(stored, &e) == 0) {
-		word->err = view_i64(e.type, e.state, &word->n);
-	} else if (job->op.kind == WSET_MAP_INCR &&
-		   field_find(stored, job->op.field, &type, &value)) {
-		word->err = view_i64(type, value, &word->n);
-	} else if ((job->op.kind == WSET_PUSH_LEFT || job->op.kind == WSET_PUSH_RIGHT) &&
-		   envelope_open(stored, &e) == 0) {
-		word->n = view_cnt(e.type, e.state);
-	} else if (job->op.kind == WSET_ZINCR && envelope_open(stored, &e) == 0 &&
-		   oset_score(e.state, job->op.field, &score) == 0) {
-		memcpy(&word->n, &score, sizeof(word->n));
-	}
 }
 
 /* Whether an inner process wants the operation at hand to be done. */
@@ -549,7 +504,7 @@ op_apply(struct cache_core *c, struct cache_job *job)
 		return put_in_place(c, job, now);
 	}
 	if (job->word != NULL) {
-		job->word[job->op_idx].n = !has_item(stored, &job->op, now);
+		cache_word_before(stored, &job->op, now, &job->word[job->op_idx]);
 	}
 	if (job->op.kind == WSET_DEL && slice_is_tree(stored) && delta_clears(stored, now)) {
 		return clear_tree(c, job, stored, now);
@@ -570,6 +525,7 @@ op_apply(struct cache_core *c, struct cache_job *job)
 static int
 op_apply_wanted(struct cache_core *c, struct cache_job *job)
 {
+	struct cache_op_word *word = job->word != NULL ? &job->word[job->op_idx] : NULL;
 	uint64_t version = cache_store_version(c->store, job->work->entry);
 	int err;
 
@@ -577,17 +533,51 @@ op_apply_wanted(struct cache_core *c, struct cache_job *job)
 		return CACHE_OTHER_VERSION;
 	}
 	err = op_apply(c, job);
+	if (word == NULL) {
+		return err;
+	}
 	if (err == 0) {
-		op_word(c, job, cache_store_version(c->store, job->work->entry) != version);
+		cache_word_after(cache_store_envelope(c->store, job->work->entry), &job->op,
+				 cache_store_version(c->store, job->work->entry) != version, word);
+	} else if (err == MB_ERR_TYPE) {
+		cache_word_type(cache_store_envelope(c->store, job->work->entry), &job->op, word);
 	}
 	return err;
+}
+
+/* Has the operation at hand done in the store, if it may be, and its key is not here (cache_act.c).
+ * Returns: whether it is. Or DONE: it is not for that; AGAIN: not yet. */
+static bool
+op_pass(struct cache_core *c, struct cache_job *job, int *ret_step)
+{
+	*ret_step = CACHE_STEP_DONE;
+	if (job->work != NULL || !cache_act_may(job, &job->op, job->op_idx, job->rest.len == 0) ||
+	    cache_tile_of(job->hash, c->cfg.layout->shard_cnt) != c->cfg.shard ||
+	    cache_work_find(c, job->hash, job->op.key) != NULL ||
+	    cache_store_find(c->store, job->hash, job->op.key) != CACHE_ENTRY_NONE) {
+		return false;
+	}
+	if (!cache_act_add(c, job)) {
+		*ret_step = CACHE_STEP_AGAIN;
+		return false;
+	}
+	c->stats.op_applied++;
+	op_close(c, job, 0);
+	return true;
 }
 
 /* Goes on with the operation at hand. Returns: as cache_step; DONE: with the next one. */
 static int
 op_step(struct cache_core *c, struct cache_job *job)
 {
-	int step = op_work(c, job);
+	int step;
+
+	if (op_pass(c, job, &step)) {
+		return CACHE_STEP_DONE;
+	}
+	if (step == CACHE_STEP_DONE) {
+		step = op_work(c, job);
+	}
 
 	if (step == CACHE_STEP_DONE) {
 		step = op_value(c, job);

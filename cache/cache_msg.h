@@ -36,6 +36,7 @@ enum cache_msg_kind {
 	/* err = 0: every operation is merged at as many of the key's owners in the store as were
 	 * asked for. Else the first operation that failed is number a: it changed nothing, all
 	 * others were done. MB_ERR_TYPE, MB_ERR_TOO_LARGE (limits of values and numbers),
+	 * MB_ERR_DENIED (a key of the node's own, KEY_SYSTEM),
 	 * MB_ERR_NO_MEMORY; MB_ERR_INDETERMINATE: it is done, but too few owners said so in time. A
 	 * malformed set is refused whole: MB_ERR_CORRUPT or MB_ERR_INVALID. */
 	DESC_PUBLISHED,
@@ -50,16 +51,19 @@ enum cache_msg_kind {
 
 /* A tile of the daemon that publishes (an inner process, inner.h) can have a word on each operation
  * of a set: ref_word[0] of its PUBLISH is the address of as many of these as the set has
- * operations, or 0. They belong to the cache tile until the PUBLISHED. From any other process the
+ * operations, or 0; ref_word[1] is how many. They belong to the cache tile until the PUBLISHED. From any other process the
  * word is not looked at. */
 struct cache_op_word {
+	uint64_t hash; /* in: hash_bytes of the key */
 	/* in: do it only if this is what a reader sees (cache_value.version); 0: in any case */
 	uint64_t if_version;
-	int32_t err;        /* out: as of a PUBLISHED, of this operation. MB_ERR_TRYAGAIN: another
+	int32_t err;         /* out: as of a PUBLISHED, of this operation. MB_ERR_TRYAGAIN: another
 			      * version */
-	uint32_t if_before; /* in: do it only if the operation before it in the set was done. If
+	uint32_t if_before;  /* in: do it only if the operation before it in the set was done. If
 			     * that is of the same key, nobody's operation comes between the two */
-	uint32_t changed;   /* out: 1 if it brought anything new, else 0 */
+	uint32_t changed;    /* out: 1 if it brought anything new, else 0 */
+	uint32_t not_number; /* out: with MB_ERR_TYPE of INCR and MAP_INCR: 1 if the key's type is
+			      * the right one, and what stands there is no number */
 	/* out: of INCR and MAP_INCR the number that it made, of ZINCR the score, a double's bits;
 	 * of a push the list's length; of SADD, MAP_PUT and ZADD 1 if there was no such member or
 	 * field before, else 0 */

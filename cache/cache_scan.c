@@ -163,7 +163,7 @@ part_ask(struct cache_core *c, struct cache_scan *s, uint32_t kvs)
 
 	d.b = (uint64_t)(s - c->scan) << 32 | kvs;
 	d.word[0] = (uintptr_t)part;
-	c->cfg.ops.to_kvs(c->cfg.ops.ctx, kvs, &d);
+	cache_core_to_kvs(c, kvs, &d);
 }
 
 void

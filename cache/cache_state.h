@@ -6,6 +6,7 @@
  *   cache_flush.c  a key's deltas on their way to the store
  *   cache_job.c    a write set being applied
  *   cache_grow.c   a large collection being made, leaf by leaf
+ *   cache_act.c    operations on keys that are not here, done in the store
  *   cache_scan.c   a page of keys being gathered
  *   cache_tell.c   what the store tells of keys that changed elsewhere
  *
@@ -34,6 +35,7 @@
 #include "cache_store.h"
 #include "delta.h"
 #include "envelope.h"
+#include "kvs_act.h"
 #include "kvs_msg.h"
 #include "wset.h"
 
@@ -176,6 +178,24 @@ struct cache_job {
 	uint8_t small[CACHE_SET_SMALL];
 };
 
+/* An operation that is done in the store. */
+struct cache_act {
+	struct cache_job *job;
+	struct cache_op_word *word;
+	struct wset_op op;
+	uint32_t op_idx;
+	bool known; /* the word has the number that it made */
+	struct hlc_time now;
+};
+
+struct cache_acts {
+	struct kvs_acts list; /* the kvs tile's, while it is there */
+	struct cache_act own[KVS_ACT_MAX];
+	struct writer_id writer;
+	STAILQ_ENTRY(cache_acts) next; /* of the free ones */
+};
+STAILQ_HEAD(cache_acts_list, cache_acts);
+
 struct cache_scan {
 	bool busy;
 	uint16_t proc;
@@ -194,6 +214,7 @@ struct cache_proc {
 	uint32_t job_cnt;  /* accepted write sets under way */
 	uint32_t page_cnt; /* pages not given back */
 	bool inner;        /* a tile of this daemon: addresses from it can be trusted */
+	bool system;       /* it may write under KEY_SYSTEM */
 	uint64_t published, published_ns;
 	bool owed; /* that one's answer */
 	bool down; /* down_msg is to be answered when job_cnt is 0 */
@@ -213,12 +234,15 @@ struct cache_core {
 	struct cache_jobs jobs_free, jobs_run;
 	struct cache_works works_free, works_fill;
 	struct cache_waits waits_free;
+	struct cache_acts_list acts_free;
+	struct cache_acts *acts_open[CACHE_KVS_MAX]; /* not sent; NULL: none */
 	struct cache_work *table[CACHE_WORK_TABLE];
 	struct cache_stats stats;
 	struct cache_proc proc[PROC_CNT_MAX];
 	struct cache_work work[CACHE_WORK_MAX];
 	struct cache_wait wait[CACHE_WAIT_MAX];
 	struct cache_job job[CACHE_JOB_MAX];
+	struct cache_acts acts[CACHE_ACTS_MAX];
 	struct cache_scan scan[CACHE_SCAN_MAX];
 	struct kvs_scan *scan_parts;
 	uint8_t *scan_mem;
@@ -248,10 +272,13 @@ int cache_core_patient(struct cache_core *c, int err, struct cache_patience *p);
 int cache_core_alloc(struct cache_core *c, size_t bytes, struct cache_patience *p,
 		     struct cache_block *ret);
 
-/* cache_core_scratch finds room for a result of at most bytes: in scratch, CACHE_SCRATCH bytes, or in a
- * block if that is too small. Returns: as cache_core_alloc. */
+/* cache_core_scratch finds room for a result of at most bytes: in scratch, CACHE_SCRATCH bytes, or
+ * in a block if that is too small. Returns: as cache_core_alloc. */
 int cache_core_scratch(struct cache_core *c, size_t bytes, struct cache_patience *p,
 		       uint8_t *scratch, struct cache_block *b, struct wbuf *ret);
+
+/* cache_core_to_kvs sends a message to a kvs tile, behind what is to be done there. */
+void cache_core_to_kvs(struct cache_core *c, uint32_t kvs, const struct desc *d);
 
 /* cache_core_moving keeps count: *moving is the flag of a work or a job. */
 void cache_core_moving(struct cache_core *c, bool *moving, bool is);
@@ -278,9 +305,9 @@ struct cache_work *cache_work_get(struct cache_core *c, uint64_t hash, struct sl
 /* cache_work_find finds the work at a key; NULL: there is none. */
 struct cache_work *cache_work_find(struct cache_core *c, uint64_t hash, struct slice key);
 
-/* cache_work_kvs is the kvs tile that a key's requests go to: always the same one, as what this
- * cache has written must be in what it reads. */
-uint32_t cache_work_kvs(const struct cache_core *c, const struct cache_work *w);
+/* cache_kvs_of is the kvs tile that a key's requests go to: always the same one, as what this cache
+ * has written must be in what it reads. */
+uint32_t cache_kvs_of(const struct cache_core *c, uint64_t hash);
 
 /* cache_work_fetch begins (again) to fetch a key that is not resident. */
 void cache_work_fetch(struct cache_core *c, struct cache_work *w);
@@ -364,6 +391,26 @@ void cache_job_ack(struct cache_core *c, struct cache_job *job, uint32_t op, int
 
 /* cache_job_drop_copying ends the jobs of a process that were not accepted. */
 void cache_job_drop_copying(struct cache_core *c, uint16_t proc);
+
+/* ---- cache_act.c */
+
+void cache_acts_init(struct cache_core *c);
+
+/* cache_act_may tells whether an operation may be done in the store, if its key is not here. last:
+ * none follows it in the set. */
+bool cache_act_may(const struct cache_job *job, const struct wset_op *op, uint32_t op_idx,
+		   bool last);
+
+/* cache_act_add has the operation at hand done in the store. Requires: cache_act_may; the key has
+ * neither an entry nor a work. Returns: false when there is no room in a list. */
+bool cache_act_add(struct cache_core *c, struct cache_job *job);
+
+/* cache_act_send sends what is gathered for a kvs tile; cache_act_send_all for all of them, and
+ * says whether there was any. */
+void cache_act_send(struct cache_core *c, uint32_t kvs);
+bool cache_act_send_all(struct cache_core *c);
+
+void cache_act_acted(struct cache_core *c, const struct desc *d);
 
 /* ---- cache_tell.c */
 

@@ -30,6 +30,8 @@
 /* What only the tile knows of an entry. */
 struct own {
 	uint32_t block_bytes; /* as allocated; 0: no block */
+	/* Of the key's hash; 0: free. So a key that is not here is not looked for elsewhere. */
+	uint16_t tag;
 	bool used : 1;
 	bool read : 1; /* since the hand came by */
 	bool kept : 1;
@@ -104,6 +106,13 @@ entry_key(const struct cache_store *s, const struct cache_entry *e)
 			key_len);
 }
 
+/* Other bits than cache_home takes of a small index; never 0. */
+static uint16_t
+tag_of(uint64_t hash)
+{
+	return (uint16_t)(hash >> 48 | 1);
+}
+
 uint32_t
 cache_store_find(const struct cache_store *s, uint64_t hash, struct slice key)
 {
@@ -111,7 +120,8 @@ cache_store_find(const struct cache_store *s, uint64_t hash, struct slice key)
 		uint64_t i = (cache_home(hash) + way) & s->mask;
 		const struct cache_entry *e = &s->index[i];
 
-		if (own_load(&e->hash) == hash && entry_used(e) && slice_eq(entry_key(s, e), key)) {
+		if (unlikely(s->own[i].tag == tag_of(hash)) && own_load(&e->hash) == hash &&
+		    slice_eq(entry_key(s, e), key)) {
 			return (uint32_t)i;
 		}
 	}
@@ -121,7 +131,10 @@ cache_store_find(const struct cache_store *s, uint64_t hash, struct slice key)
 void
 cache_store_prefetch(const struct cache_store *s, uint64_t hash)
 {
-	__builtin_prefetch(&s->own[cache_home(hash) & s->mask], 1);
+	uint64_t home = cache_home(hash);
+
+	__builtin_prefetch(&s->own[home & s->mask], 1);
+	__builtin_prefetch(&s->own[(home + CACHE_WAYS - 1) & s->mask], 1);
 }
 
 bool
@@ -220,6 +233,7 @@ entry_show(struct cache_store *s, uint32_t entry, uint64_t hash, struct slice ke
 	entry_let_go(s, entry, old_off);
 	s->own[entry].block_bytes = b->bytes;
 	s->own[entry].tree = b->tree;
+	s->own[entry].tag = tag_of(hash);
 	s->own[entry].used = true;
 	s->own[entry].read = true;
 	s->stats.key_cnt += !was_used;
@@ -272,6 +286,7 @@ cache_store_drop(struct cache_store *s, uint32_t entry)
 	entry_write(s, e, 0, 0, 0, NULL, 0, 0);
 	entry_let_go(s, entry, off);
 	s->own[entry].used = false;
+	s->own[entry].tag = 0;
 	s->stats.key_cnt--;
 }
 

@@ -25,7 +25,7 @@ answer(struct cache_core *c, uint32_t kvs, enum kvs_msg_kind kind, const struct 
 {
 	struct desc a = { .kind = (uint8_t)kind, .sub = d->sub, .err = (int16_t)err, .b = d->b };
 
-	c->cfg.ops.to_kvs(c->cfg.ops.ctx, kvs, &a);
+	cache_core_to_kvs(c, kvs, &a);
 }
 
 /* Merges a change into an entry, in one step. Returns: 0; an error, nothing changed. */

@@ -78,9 +78,9 @@ work_give(struct cache_core *c, struct cache_work *w)
 }
 
 uint32_t
-cache_work_kvs(const struct cache_core *c, const struct cache_work *w)
+cache_kvs_of(const struct cache_core *c, uint64_t hash)
 {
-	return hashring_primary(c->cfg.ring, c->cfg.member, w->hash);
+	return hashring_primary(c->cfg.ring, c->cfg.member, hash);
 }
 
 void
@@ -93,7 +93,7 @@ cache_work_fetch(struct cache_core *c, struct cache_work *w)
 	c->stats.fetched++;
 	cache_core_moving(c, &w->moving, true);
 	kvs_msg_set_bytes(&d, cache_work_key(w));
-	c->cfg.ops.to_kvs(c->cfg.ops.ctx, cache_work_kvs(c, w), &d);
+	cache_core_to_kvs(c, cache_kvs_of(c, w->hash), &d);
 }
 
 struct cache_work *
@@ -180,7 +180,7 @@ from_release(struct cache_core *c, struct cache_work *w)
 	if (w->lent != 0) {
 		d.word[2] = w->lent;
 		w->lent = 0;
-		c->cfg.ops.to_kvs(c->cfg.ops.ctx, cache_work_kvs(c, w), &d);
+		cache_core_to_kvs(c, cache_kvs_of(c, w->hash), &d);
 	}
 }
 

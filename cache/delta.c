@@ -172,6 +172,26 @@ make_incr(struct slice stored, int64_t n, const struct act *a, struct wbuf *out)
 	return finish(&base.tail, err, before, out);
 }
 
+bool
+delta_incr_alone(struct slice stored, int64_t n, struct writer_id writer, struct wbuf *out,
+		 int64_t *ret_number)
+{
+	struct wbuf before = *out;
+	struct slice state;
+	unsigned int type;
+
+	/* Plain: so it has no deadline, and what describes it is as long as in all of them. */
+	if (!envelope_plain(stored, &type, &state) || type != LATTICE_STRING ||
+	    !strval_add_alone(state, writer, n, out, ret_number)) {
+		return false;
+	}
+	wbuf_put(out, stored.p + state.len, ENVELOPE_OVERHEAD); /* the same epoch and type */
+	if (out->full) {
+		*out = before;
+	}
+	return !out->full;
+}
+
 /* -------------------------------------------------------------- collections */
 
 static int
@@ -301,12 +321,14 @@ make_item(struct slice stored, const struct wset_op *op, const struct act *a, st
 	const struct stamp stamp = { a->now, a->writer };
 	struct wbuf before = *out;
 	struct base base;
+	uint64_t position;
 	int err = base_for(stored, LATTICE_LIST, a, &base);
 
 	if (err != 0) {
 		return err;
 	}
-	if ((wset_has(op->kind) & WSET_HAS_FIELD) != 0 && op->field.len != LIST_ID_BYTES) {
+	if ((wset_has(op->kind) & WSET_HAS_FIELD) != 0 &&
+	    op->field.len != (op->kind == WSET_LIST_PLACE ? sizeof(position) : LIST_ID_BYTES)) {
 		return MB_ERR_INVALID;
 	}
 	switch (op->kind) {
@@ -315,6 +337,10 @@ make_item(struct slice stored, const struct wset_op *op, const struct act *a, st
 		break;
 	case WSET_PUSH_RIGHT:
 		err = list_delta_push(base.state, stamp, LIST_RIGHT, op->value, out);
+		break;
+	case WSET_LIST_PLACE:
+		memcpy(&position, op->field.p, sizeof(position));
+		err = list_delta_place(le64toh(position), stamp, op->value, out);
 		break;
 	case WSET_LIST_SET:
 		err = list_delta_set(base.state, op->field, stamp, op->value, out);
@@ -593,6 +619,7 @@ delta_bound(struct slice stored, const struct wset_op *op, size_t value_len)
 		return op->field.len + MAP_OVERHEAD + SCORE_BYTES_MAX + 2 * TAIL_MAX;
 	case WSET_PUSH_LEFT:
 	case WSET_PUSH_RIGHT:
+	case WSET_LIST_PLACE:
 	case WSET_LIST_SET:
 	case WSET_LIST_DEL:
 		return value_len + LIST_OVERHEAD + LWW_OVERHEAD + TAIL_MAX;
@@ -642,6 +669,7 @@ make(struct slice stored, const struct wset_op *op, const struct act *a, struct 
 		return make_field(LATTICE_OSET, stored, op, a, out);
 	case WSET_PUSH_LEFT:
 	case WSET_PUSH_RIGHT:
+	case WSET_LIST_PLACE:
 	case WSET_LIST_SET:
 	case WSET_LIST_DEL:
 		return make_item(stored, op, a, out);

@@ -19,6 +19,7 @@
  *	MAP_INCR   a MAP, or absent           as INCR in the field's envelope
  *	MAP_DEL    a MAP                      as DEL in it
  *	PUSH_..    a LIST, or absent          an item with an id of its own
+ *	LIST_PLACE a LIST, or absent          an item at a position, behind those that are there
  *	LIST_SET   a LIST                     the item's value, stamped now; NOT_FOUND
  *	LIST_DEL   a LIST                     the item is gone
  *	ZADD       an OSET, or absent         the member is an envelope: a score in a fresh epoch
@@ -67,6 +68,15 @@ size_t delta_bound(struct slice stored, const struct wset_op *op, size_t value_l
 int delta_make(struct slice stored, const struct wset_op *op, struct hlc_time now,
 	       struct writer_id writer, struct wbuf *out);
 
+/* delta_incr_alone is delta_make of an INCR that nobody but this writer has added to: what it appends
+ * is the value that there is afterwards, as the delta contains all that is stored.
+ *
+ * Returns:   whether it did, with the number that the key shows; else nothing is appended, and
+ *            delta_make says what is to be done.
+ */
+bool delta_incr_alone(struct slice stored, int64_t n, struct writer_id writer, struct wbuf *out,
+		      int64_t *ret_number);
+
 /* delta_put_tail appends what stands behind the value in the envelope of a PUT, at most
  * DELTA_PUT_TAIL_MAX bytes: for a value that is copied into its place in pieces, and is not to be
  * copied again. keep: with the deadline that is there.
@@ -78,8 +88,8 @@ int delta_put_tail(struct slice stored, bool keep, struct hlc_time now, struct w
 /* delta_clears tells whether a DEL deletes item by item. */
 bool delta_clears(struct slice stored, struct hlc_time now);
 
-/* delta_del_around opens what is stored as what stands around it after a DEL of a collection that it
- * shows, whose items are deleted in place: its deadline goes, as with delta_make. */
+/* delta_del_around opens what is stored as what stands around it after a DEL of a collection that
+ * it shows, whose items are deleted in place: its deadline goes, as with delta_make. */
 int delta_del_around(struct slice stored, struct hlc_time now, struct writer_id writer,
 		     struct envelope *ret);
 

@@ -361,7 +361,10 @@ client_go_on(struct mb_client *c, struct client_call *call, const struct desc *d
 		}
 	}
 	if (err != 0) {
-		client_fail(c, call, err == MB_ERR_FULL ? MB_ERR_BUSY : err,
+		client_fail(c, call,
+			    err == MB_ERR_FULL        ? MB_ERR_BUSY
+			    : err == MB_ERR_PEER_DIED ? MB_ERR_EXECUTOR_DIED
+						      : err,
 			    "it could not go on; its writes happened");
 	}
 }
@@ -370,12 +373,17 @@ void
 client_on_reply(struct mb_client *c, struct channel *ch, const struct desc *d)
 {
 	struct client_call *call = client_call_find(c, d->call);
+	struct desc own;
 	bool goes_on;
 
 	/* Only who was asked may answer. */
 	if (call == NULL || (ch->proc != PROC_DAEMON && ch->proc != call->exec) ||
 	    (ch->proc == PROC_DAEMON && call->exec != 0)) {
 		return;
+	}
+	if (unlikely(ch->proc != PROC_DAEMON && (d->flags & DESC_F_INLINE) == 0)) {
+		own = call_reply_own(d, ch->proc);
+		d = &own;
 	}
 	if (call->late) {
 		client_settle(c, call);

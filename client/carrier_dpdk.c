@@ -267,7 +267,7 @@ microburst_carrier_dpdk(struct carrier *ret, const char *where)
 {
 	struct dpdk *d = calloc(1, sizeof(*d));
 	struct topo_why why = { "" };
-	struct nic_cfg cfg = { 0 };
+	struct nic_cfg cfg = { .queue_cnt = 1 };
 	int err;
 
 	if (d == NULL) {

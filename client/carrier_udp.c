@@ -19,6 +19,7 @@
 #include "compiler.h"
 #include "microburst/error.h"
 #include "timebase.h"
+#include "where.h"
 
 #define IP_UDP_BYTES  48 /* IPv6 and UDP heads */
 #define SOCKET_BUFFER (4 << 20)
@@ -151,7 +152,7 @@ udp_lane(void *carrier, uint32_t lane, uint16_t port)
 		struct sockaddr any;
 		struct sockaddr_in v4;
 		struct sockaddr_in6 v6;
-	} to;
+	} to = { .v6 = { 0 } };
 	socklen_t len = sizeof(to);
 	int fd;
 
@@ -183,24 +184,15 @@ udp_connect(struct udp *u, const char *where, uint16_t *ret_datagram)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICSERV };
 	struct addrinfo *found = NULL;
-	const char *colon = strrchr(where, ':');
+	char host[WHERE_HOST_BYTES], port[WHERE_PORT_BYTES];
 	socklen_t len = sizeof(int);
 	int mtu = 0;
-	char host[256];
-	size_t n;
 	bool v6;
 
-	if (colon == NULL || colon == where || (size_t)(colon - where) >= sizeof(host)) {
+	if (where_split(where, host, port) != 0 || host[0] == '\0') {
 		return MB_ERR_INVALID;
 	}
-	n = (size_t)(colon - where);
-	if (where[0] == '[' && where[n - 1] == ']') {
-		where++;
-		n -= 2;
-	}
-	memcpy(host, where, n);
-	host[n] = '\0';
-	if (getaddrinfo(host, colon + 1, &hints, &found) != 0) {
+	if (getaddrinfo(host, port, &hints, &found) != 0) {
 		return MB_ERR_NO_NODE;
 	}
 	v6 = found->ai_family == AF_INET6;

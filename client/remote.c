@@ -443,7 +443,7 @@ int
 remote_ask(struct mb_client *c, const struct rpc_request *req, struct rpc_reply *ret,
 	   uint8_t **ret_bytes)
 {
-	int err;
+	int err = 0;
 
 	remote_ask_many(c, req, 1, ret, ret_bytes, &err);
 	return err;
@@ -458,7 +458,7 @@ remote_group(struct mb_client *c)
 int
 remote_do(struct mb_client *c, const struct rpc_request *req, int64_t *ret_n)
 {
-	struct rpc_reply reply;
+	struct rpc_reply reply = { 0 };
 	uint8_t *bytes;
 	int err = remote_ask(c, req, &reply, &bytes);
 

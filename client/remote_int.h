@@ -53,8 +53,8 @@ struct remote {
 	_Alignas(8) uint8_t plain[WIRE_DATAGRAM_MAX];
 };
 
-/* remote_op_write makes an op's bytes. Returns: where the payload goes; NULL without memory. remote_op_start
- * sends it, or has it wait for its turn. */
+/* remote_op_write makes an op's bytes. Returns: where the payload goes; NULL without memory.
+ * remote_op_start sends it, or has it wait for its turn. */
 uint8_t *remote_op_write(struct remote_op *op, const struct rpc_request *req);
 void remote_op_start(struct lane *l, struct remote_op *op);
 

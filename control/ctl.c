@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "call.h"
+#include "ctl_catalog.h"
 #include "ctl_use.h"
 #include "check.h"
 #include "log.h"
@@ -546,6 +547,7 @@ ctl_poll(void *ctx, uint64_t now_ns)
 		}
 		busy++;
 	}
+	busy += ctl_catalog_poll(c);
 	ports_flush(c->ports);
 	return busy;
 }
@@ -571,6 +573,7 @@ ctl_arm(void *ctx, bool up)
 {
 	struct ctl *c = ctx;
 
+	ctl_catalog_arm(c, up);
 	if (up) {
 		ports_arm(c->ports);
 	} else {
@@ -586,6 +589,7 @@ ctl_next_timer(void *ctx)
 		MIN(MIN(ctl_exec_timer(c), c->orphans_ns), MIN(ctl_lease_timer(c), c->watch_ns));
 	uint64_t nap = ports_sleep_ns(c->ports);
 
+	at = MIN(at, ctl_catalog_timer(c));
 	for (uint32_t i = 0; i < CTL_STOP_MAX; i++) {
 		if (c->stop[i].proc != 0 && c->stop[i].at_ns < at) {
 			at = c->stop[i].at_ns;
@@ -608,7 +612,7 @@ ctl_drain(void *ctx, uint64_t now_ns)
 			return false;
 		}
 	}
-	return c->late_cnt == 0;
+	return c->late_cnt == 0 && ctl_catalog_quiet(c);
 }
 
 static void
@@ -668,6 +672,7 @@ ctl_create(struct ctl **ret, const struct ctl_config *cfg, struct lcore *lcore)
 void
 ctl_destroy(struct ctl *c)
 {
+	ctl_catalog_destroy(c);
 	if (c->procs.proc != NULL) {
 		procs_destroy(&c->procs);
 	}

@@ -35,6 +35,7 @@
 #include "ports.h"
 #include "procs.h"
 #include "registry.h"
+#include "slice.h"
 #include "tile_msg.h"
 #include "timebase.h"
 
@@ -105,6 +106,8 @@ struct ctl_stop {
 /* A deployment under way: its functions are in the registry, not yet shown to anybody. */
 struct ctl_deploy {
 	bool used, active, pin;
+	bool read;   /* in the store, by a node that starts */
+	bool stored; /* its object is in the store: it can be tried */
 	uint8_t class;
 	int fd;       /* who asked; -1: gone */
 	uint64_t seq; /* first come, first checked */
@@ -164,7 +167,8 @@ struct ctl {
 	struct procs procs;
 	struct peers *peers;
 	struct registry registry;
-	struct region *region; /* the daemon's */
+	struct ctl_catalog *catalog; /* ctl_catalog.h: where they live */
+	struct region *region;       /* the daemon's */
 	int region_fd, hints_fd, cache_fd;
 	struct hints *hints;
 	struct ports *ports;
@@ -269,9 +273,10 @@ void ctl_seg_done(struct ctl *c, const struct desc *d);
 
 /* ctl_inner.c */
 /* ctl_inner_add makes the entry of a tile that is a process too, and tells sched and the caches.
- * wake_fd: the bell of its lcore. *ret is filled for inner_create.
- * Returns: 0; MB_ERR_NO_MEMORY; MB_ERR_BUSY. Threads: start-up. */
-int ctl_inner_add(struct ctl *c, const char *program, int wake_fd, struct inner_cfg *ret);
+ * wake_fd: the bell of its lcore. system: it may write under KEY_SYSTEM. *ret is filled for
+ * inner_create. Returns: 0; MB_ERR_NO_MEMORY; MB_ERR_BUSY. Threads: start-up. */
+int ctl_inner_add(struct ctl *c, const char *program, int wake_fd, bool system,
+		  struct inner_cfg *ret);
 
 /* ctl_zygote.c */
 /* ctl_zygote_start makes sure that there is a zygote. Returns: false when there is none that could
@@ -302,10 +307,13 @@ void ctl_pin_failed(struct ctl *c, int err);
 void ctl_exec_set_changed(struct ctl *c);
 
 /* ctl_deploy.c */
-/* ctl_deploy_start has functions that are in the registry checked by an executor of class, then
- * shown. fd: who asked. Returns: 0; MB_ERR_BUSY. */
-int ctl_deploy_start(struct ctl *c, int fd, struct fn_object *o, const uint16_t *fn, uint32_t cnt,
-		     bool pin, uint8_t class);
+/* ctl_deploy_start has functions that are in the registry put into the store with their object,
+ * whose bytes these are, checked by an executor of class, and then shown. Without bytes: they were
+ * read there. fd: who asked. Returns: 0 with the deployment's number; MB_ERR_BUSY. */
+int ctl_deploy_start(struct ctl *c, int fd, struct slice bytes, const uint16_t *fn, uint32_t cnt,
+		     bool pin, uint8_t class, uint64_t *ret_seq);
+/* ctl_deploy_stored: the object of a deployment is in the store, or is not. */
+void ctl_deploy_stored(struct ctl *c, uint64_t seq, int err);
 /* ctl_dag_show tells sched of a DAG, new or changed. */
 void ctl_dag_show(struct ctl *c, const struct dag *dag);
 

@@ -14,6 +14,7 @@
 #include "call.h"
 #include "check.h"
 #include "ctl_admin_int.h"
+#include "ctl_catalog.h"
 #include "sched_log.h"
 
 int
@@ -86,16 +87,26 @@ ctl_admin_synced(struct ctl *c, const struct desc *d)
 {
 	struct admin_late *late = (struct admin_late *)(uintptr_t)d->word[0];
 
+	struct ctl_conn *conn = admin_conn_by_id(c, late->conn_id);
+
 	c->late_cnt--;
+	if (conn != NULL) {
+		admin_send(c, conn, 0, late->out);
+	} else {
+		json_decref(late->out);
+	}
+	free(late);
+}
+
+struct ctl_conn *
+admin_conn_by_id(struct ctl *c, uint64_t id)
+{
 	for (uint32_t i = 0; i < CTL_CONN_MAX; i++) {
-		if (c->conn[i].fd >= 0 && c->conn[i].id == late->conn_id) {
-			admin_send(c, &c->conn[i], 0, late->out);
-			free(late);
-			return;
+		if (c->conn[i].fd >= 0 && c->conn[i].id == id) {
+			return &c->conn[i];
 		}
 	}
-	json_decref(late->out);
-	free(late);
+	return NULL;
 }
 
 struct ctl_conn *
@@ -264,6 +275,10 @@ ctl_admin(struct ctl *c, struct ctl_conn *conn, const char *text, const int *fd,
 		}
 	}
 	json_decref(r.in);
+	if (err == 0 && r.stores) {
+		ctl_catalog_answer(c, conn, r.out);
+		return;
+	}
 	if (err == 0) {
 		admin_send_synced(c, conn, r.out);
 		return;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ctl_admin_int.h"
+#include "ctl_catalog.h"
 
 /* ------------------------------------------------------------------- DAGs */
 
@@ -21,12 +22,41 @@ admin_resolve(void *ctx, const char *name, uint16_t *ret_id)
 }
 
 int
+ctl_dag_add(struct ctl *c, const char *name, const char *text, struct dag **ret,
+	    char why[WHY_BYTES])
+{
+	struct placement_dag plan = { 0 };
+	struct dagtext *parsed = malloc(sizeof(*parsed));
+	char *copy;
+	int err;
+
+	if (parsed == NULL) {
+		return MB_ERR_NO_MEMORY;
+	}
+	err = dagtext_parse(parsed, text, strlen(text), admin_resolve, c, why);
+	if (err == 0) {
+		dagtext_place(parsed, &plan);
+		plan.split_ns = (uint32_t)c->cfg.dag_split_ns;
+		snprintf(plan.name, sizeof(plan.name), "%s", name);
+		copy = strdup(text);
+		*ret = copy != NULL ? registry_dag_add(&c->registry, &plan, copy) : NULL;
+		if (*ret == NULL) {
+			free(copy);
+			snprintf(why, WHY_BYTES, "a node holds at most %d DAGs", DAG_CNT_MAX);
+			err = MB_ERR_TOO_LARGE;
+		} else {
+			ctl_dag_show(c, *ret);
+		}
+	}
+	free(parsed);
+	return err;
+}
+
+int
 admin_dag_add(struct admin_request *r)
 {
 	const char *name = admin_str(r, "name");
 	const char *text = admin_str(r, "text");
-	struct placement_dag plan = { 0 };
-	struct dagtext *parsed;
 	struct dag *dag;
 	int err;
 
@@ -40,29 +70,13 @@ admin_dag_add(struct admin_request *r)
 				  "there is a DAG '%s' already; remove it first (dag rm %s)", name,
 				  name);
 	}
-	parsed = malloc(sizeof(*parsed));
-	if (parsed == NULL) {
-		return MB_ERR_NO_MEMORY;
-	}
-	err = dagtext_parse(parsed, text, strlen(text), admin_resolve, r->c, r->why);
+	err = ctl_dag_add(r->c, name, text, &dag, r->why);
 	if (err == 0) {
-		char *copy = strdup(text);
-
-		dagtext_place(parsed, &plan);
-		plan.split_ns = (uint32_t)r->c->cfg.dag_split_ns;
-		snprintf(plan.name, sizeof(plan.name), "%s", name);
-		json_object_set_new(r->out, "vertices", json_integer(parsed->vertex_cnt));
-		json_object_set_new(r->out, "edges", json_integer(parsed->edge_cnt));
-		dag = copy != NULL ? registry_dag_add(&r->c->registry, &plan, copy) : NULL;
-		if (dag == NULL) {
-			free(copy);
-			err = admin_fail(r, MB_ERR_TOO_LARGE, "a node holds at most %d DAGs",
-					 DAG_CNT_MAX);
-		} else {
-			ctl_dag_show(r->c, dag);
-		}
+		json_object_set_new(r->out, "vertices", json_integer(dag->plan.vertex_cnt));
+		json_object_set_new(r->out, "edges", json_integer(dag->plan.edge_cnt));
+		ctl_catalog_dag(r->c, dag);
+		r->stores = true;
 	}
-	free(parsed);
 	return err;
 }
 
@@ -89,6 +103,8 @@ admin_dag_rm(struct admin_request *r)
 	if (dag != NULL) {
 		d.a = dag->id;
 		ctl_tell_tile(r->c, CTL_TILE_SCHED, &d);
+		ctl_catalog_dag_del(r->c, dag->plan.name);
+		r->stores = true;
 		registry_dag_remove(&r->c->registry, dag);
 	}
 	return err;

@@ -7,6 +7,7 @@
 
 #include "call.h"
 #include "ctl_admin_int.h"
+#include "ctl_catalog.h"
 #include "object.h"
 
 /* -------------------------------------------------------------- functions */
@@ -103,7 +104,9 @@ admin_deploy_file(struct admin_request *r, struct slice file, const struct objec
 		}
 	}
 	if (err == 0) {
-		err = ctl_deploy_start(r->c, r->conn->fd, o, id, cnt, pin, class);
+		uint64_t seq;
+
+		err = ctl_deploy_start(r->c, r->conn->fd, file, id, cnt, pin, class, &seq);
 		if (err != 0) {
 			admin_fail(r, err, "%d deployments wait already; try again later",
 				   CTL_DEPLOY_MAX);
@@ -194,7 +197,7 @@ ctl_admin_deployed(struct ctl *c, int fd, const uint16_t *fn, uint32_t cnt)
 						   f->version));
 	}
 	if (conn != NULL) {
-		admin_send_synced(c, conn, json_pack("{s:o}", "functions", a));
+		ctl_catalog_answer(c, conn, json_pack("{s:o}", "functions", a));
 	} else {
 		json_decref(a);
 	}
@@ -242,8 +245,10 @@ admin_undeploy(struct admin_request *r)
 		struct desc d = { .kind = DESC_FN_DEL, .a = f->id };
 
 		ctl_tell_tile(r->c, CTL_TILE_SCHED, &d);
-		registry_fn_remove(&r->c->registry, f);
+		ctl_fn_remove(r->c, f);
 	}
+	ctl_catalog_fn_del(r->c, name);
+	r->stores = true;
 	ctl_exec_set_changed(r->c);
 	return 0;
 }

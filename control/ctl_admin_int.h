@@ -29,6 +29,7 @@ struct admin_request {
 	json_t *out;
 	const int *fd;
 	uint32_t fd_cnt;
+	bool stores; /* it is answered when the store has what it changed */
 	char why[WHY_BYTES];
 };
 
@@ -38,6 +39,7 @@ int admin_fail(struct admin_request *r, int err, const char *fmt, ...)
 const char *admin_str(const struct admin_request *r, const char *key);
 /* admin_conn finds who asked; NULL when it has gone. */
 struct ctl_conn *admin_conn(struct ctl *c, int fd);
+struct ctl_conn *admin_conn_by_id(struct ctl *c, uint64_t id);
 /* admin_send_synced sends an answer when sched has done what it speaks of. Owns out. */
 void admin_send_synced(struct ctl *c, struct ctl_conn *conn, json_t *out);
 void admin_send_error(struct ctl *c, struct ctl_conn *conn, int err, const char *why);
@@ -46,6 +48,11 @@ void admin_send_error(struct ctl *c, struct ctl_conn *conn, int err, const char 
 int admin_call_id(struct admin_request *r, uint64_t *ret);
 /* admin_name is the name of a function or a DAG; "?" of one that is no more. */
 json_t *admin_name(struct ctl *c, uint16_t id, bool is_dag);
+
+/* ctl_dag_add makes a DAG of a text. Returns: 0; as dagtext_parse, MB_ERR_TOO_LARGE, with a
+ * sentence; MB_ERR_NO_MEMORY. */
+int ctl_dag_add(struct ctl *c, const char *name, const char *text, struct dag **ret,
+		char why[WHY_BYTES]);
 
 /* The handlers, by the names of their commands. */
 int admin_ps(struct admin_request *r);

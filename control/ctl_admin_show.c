@@ -157,7 +157,7 @@ admin_status(struct admin_request *r)
 	json_int_t clients = 0, fns = 0, dags = 0;
 
 	for (uint32_t i = PROC_CLIENT_FIRST; i < PROC_CNT_MAX; i++) {
-		clients += c->procs.proc[i].state == PROC_LIVE;
+		clients += c->procs.proc[i].state == PROC_LIVE && !c->procs.proc[i].is_inner;
 	}
 	for (uint32_t i = 0; i < FUNCTION_CNT_MAX; i++) {
 		fns += c->registry.fn[i].id != 0;

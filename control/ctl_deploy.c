@@ -4,12 +4,13 @@
 #include <string.h>
 
 #include "check.h"
+#include "ctl_catalog.h"
 #include "ctl_exec_int.h"
 #include "ctl_use.h"
 
 int
-ctl_deploy_start(struct ctl *c, int fd, struct fn_object *o, const uint16_t *fn, uint32_t cnt,
-		 bool pin, uint8_t class)
+ctl_deploy_start(struct ctl *c, int fd, struct slice bytes, const uint16_t *fn, uint32_t cnt,
+		 bool pin, uint8_t class, uint64_t *ret_seq)
 {
 	for (uint32_t i = 0; i < CTL_DEPLOY_MAX; i++) {
 		struct ctl_deploy *d = &c->deploy[i];
@@ -18,15 +19,39 @@ ctl_deploy_start(struct ctl *c, int fd, struct fn_object *o, const uint16_t *fn,
 			*d = (struct ctl_deploy){ .used = true,
 						  .pin = pin,
 						  .class = class,
+						  .stored = bytes.len == 0,
+						  .read = bytes.len == 0,
 						  .seq = ++c->deploy_seq,
 						  .fd = fd,
 						  .fn_cnt = cnt };
 			memcpy(d->fn, fn, cnt * sizeof(*fn));
+			*ret_seq = d->seq;
+			if (bytes.len != 0) {
+				ctl_catalog_object(c,
+						   registry_fn_by_id(&c->registry, fn[0])->object,
+						   bytes, d->seq);
+			}
 			ctl_exec_step(c);
 			return 0;
 		}
 	}
 	return MB_ERR_BUSY;
+}
+
+void
+ctl_deploy_stored(struct ctl *c, uint64_t seq, int err)
+{
+	for (uint32_t i = 0; i < CTL_DEPLOY_MAX; i++) {
+		struct ctl_deploy *d = &c->deploy[i];
+
+		if (d->used && d->seq == seq) {
+			d->stored = true;
+			if (err != 0) {
+				ctl_deploy_refuse(c, d, err, "the store cannot keep the object");
+			}
+		}
+	}
+	ctl_exec_step(c);
 }
 
 struct ctl_deploy *
@@ -93,9 +118,13 @@ ctl_deploy_commit(struct ctl *c, struct ctl_deploy *dep)
 		d.word[0] = (uintptr_t)shown;
 		ctl_tell_tile(c, CTL_TILE_SCHED, &d);
 		ctl_dags_renew(c, f);
+		if (!dep->read) {
+			ctl_catalog_fn(c, f);
+		}
 	}
 	c->gen++;
 	c->versions_old = true; /* perhaps: the next step looks */
+	ctl_catalog_deployed(c, dep, 0);
 	ctl_admin_deployed(c, dep->fd, dep->fn, dep->fn_cnt);
 	*dep = (struct ctl_deploy){ .fd = -1 };
 }
@@ -104,8 +133,9 @@ void
 ctl_deploy_refuse(struct ctl *c, struct ctl_deploy *dep, int err, const char *text)
 {
 	for (uint32_t i = 0; i < dep->fn_cnt; i++) {
-		registry_fn_remove(&c->registry, registry_fn_by_id(&c->registry, dep->fn[i]));
+		ctl_fn_remove(c, registry_fn_by_id(&c->registry, dep->fn[i]));
 	}
+	ctl_catalog_deployed(c, dep, err);
 	ctl_admin_refused(c, dep->fd, err, text);
 	*dep = (struct ctl_deploy){ .fd = -1 };
 }
@@ -136,7 +166,8 @@ ctl_deploy_step(struct ctl *c)
 		if (c->deploy[i].used && c->deploy[i].active) {
 			return; /* E3 */
 		}
-		if (c->deploy[i].used && (dep == NULL || c->deploy[i].seq < dep->seq)) {
+		if (c->deploy[i].used && c->deploy[i].stored &&
+		    (dep == NULL || c->deploy[i].seq < dep->seq)) {
 			dep = &c->deploy[i];
 		}
 	}

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "ctl_catalog.h"
 #include "ctl_exec_int.h"
 #include "ctl_use.h"
 #include "log.h"
@@ -336,7 +337,7 @@ ctl_old_versions_remove(struct ctl *c)
 		d.a = f->id;
 		d.b = newest->id;
 		ctl_tell_tile(c, CTL_TILE_SCHED, &d);
-		registry_fn_remove(&c->registry, f);
+		ctl_fn_remove(c, f);
 	}
 	c->versions_old = left;
 }

@@ -7,9 +7,11 @@
 #include "ctl.h"
 
 int
-ctl_inner_add(struct ctl *c, const char *program, int wake_fd, struct inner_cfg *ret)
+ctl_inner_add(struct ctl *c, const char *program, int wake_fd, bool system, struct inner_cfg *ret)
 {
-	struct desc up = { .kind = DESC_PROC_UP, .b = (uint64_t)wake_fd + 1 };
+	struct desc up = { .kind = DESC_PROC_UP,
+			   .sub = system ? PROC_UP_SYSTEM : 0,
+			   .b = (uint64_t)wake_fd + 1 };
 	struct proc *p;
 	int err = proc_new(&c->procs, false, -1, &p);
 

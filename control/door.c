@@ -6,14 +6,12 @@
  * is no such function.
  *
  * A call is answered when its reply comes: which request it belongs to stands in pending, by the
- * slot of the call's id. State is door_state.c.
+ * slot of the call's id. State is door_state.c, administration door_admin.c.
  */
 
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "check.h"
 #include "compiler.h"
@@ -260,79 +258,6 @@ door_on_reply(struct door *d, struct mb_reply *reply)
 	mb_reply_free(d->client, reply);
 }
 
-/* ------------------------------------------------------------ administration */
-
-/* A file that came with a question, as one of this machine. Returns: it, or an error. */
-static int
-door_file(struct slice bytes)
-{
-	int fd = memfd_create("door", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	size_t at = 0;
-
-	while (fd >= 0 && at < bytes.len) {
-		ssize_t n = write(fd, bytes.p + at, bytes.len - at);
-
-		if (n <= 0) {
-			close(fd);
-			return MB_ERR_NO_MEMORY;
-		}
-		at += (size_t)n;
-	}
-	return fd >= 0 ? fd : MB_ERR_NO_MEMORY;
-}
-
-static int
-door_admin_ask(struct door *d, const struct rpc_request *r, char **ret_answer)
-{
-	struct rbuf items = rbuf_of(r->payload);
-	int fd[DOMAIN_FD_MAX], n, err = 0;
-	struct slice json, file;
-	size_t cnt = 0;
-	char *text;
-
-	if (rpc_item_next(&items, &json) != 1) {
-		return MB_ERR_CORRUPT;
-	}
-	if (json.len > DOMAIN_TEXT_MAX) {
-		return MB_ERR_TOO_LARGE;
-	}
-	text = malloc(json.len + 1);
-	if (text == NULL) {
-		return MB_ERR_NO_MEMORY;
-	}
-	memcpy(text, json.p, json.len);
-	text[json.len] = '\0';
-	while (err == 0 && (n = rpc_item_next(&items, &file)) != 0) {
-		err = n < 0 ? n : cnt == DOMAIN_FD_MAX ? MB_ERR_TOO_LARGE : 0;
-		if (err == 0) {
-			fd[cnt] = door_file(file);
-			err = MIN(fd[cnt], 0);
-			cnt += err == 0;
-		}
-	}
-	if (err == 0) {
-		err = mb_client_admin(d->client, text, fd, cnt, ret_answer);
-	}
-	while (cnt > 0) {
-		close(fd[--cnt]);
-	}
-	free(text);
-	return err;
-}
-
-static void
-door_admin(struct door *d, struct flow_ref ref, const struct rpc_request *r)
-{
-	struct rpc_reply reply = { 0 };
-	char *answer = NULL;
-	int err = d->cfg.admin ? door_admin_ask(d, r, &answer) : MB_ERR_DENIED;
-
-	reply.err = (int16_t)(mb_err_client_visible(err) ? err : MB_ERR_IO);
-	reply.payload = answer != NULL ? slice_str(answer) : slice_of(NULL, 0);
-	door_reply(d, ref, &reply);
-	free(answer);
-}
-
 /* -------------------------------------------------------------------- service */
 
 static void
@@ -382,6 +307,7 @@ door_start(void *ctx, struct net_tile *tile)
 	int err = mb_client_open(&d->client, d->cfg.socket);
 
 	d->tile = tile;
+	d->lcore = net_tile_runs_on(tile);
 	if (err != 0) {
 		log_at(LOG_ERROR, "door: the node does not let its own net tile in: %s",
 		       mb_err_text(err));
@@ -429,7 +355,7 @@ door_drain(void *ctx)
 {
 	struct door *d = ctx;
 
-	return !door_waits(ctx) && d->op_cnt == 0;
+	return !door_waits(ctx) && d->op_cnt == 0 && d->admin_cnt == 0;
 }
 
 static void
@@ -437,6 +363,7 @@ door_stop(void *ctx)
 {
 	struct door *d = ctx;
 
+	door_admin_fini(d);
 	mb_client_close(d->client);
 	d->client = NULL;
 }
@@ -451,6 +378,7 @@ door_create(struct door **ret, const struct door_cfg *cfg, struct net_service *r
 	}
 	d->cfg = *cfg;
 	door_state_init(d);
+	door_admin_init(d);
 	*ret_service = (struct net_service){ .start = door_start,
 					     .request = door_request,
 					     .poll = door_poll,

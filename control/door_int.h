@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* door_int - what the parts of a door share
  *
- *	door.c        the service: calls, administration
+ *	door.c        the service: calls
  *	door_state.c  the store
+ *	door_admin.c  administration
  */
 #ifndef MB_DOOR_INT_H
 #define MB_DOOR_INT_H
@@ -13,7 +14,8 @@
 #include "impl.h"
 #include "rpc.h"
 
-#define DOOR_OP_CNT 1024 /* requests about the store that wait; above, a client is told BUSY */
+#define DOOR_ADMIN_CNT 16   /* questions of administration that are open; above, BUSY */
+#define DOOR_OP_CNT    1024 /* requests about the store that wait; above, a client is told BUSY */
 
 struct pending {
 	struct flow_ref ref;
@@ -50,10 +52,20 @@ struct door_op {
 };
 STAILQ_HEAD(door_ops, door_op);
 
+/* A question of administration, over a connection of its own. */
+struct door_admin {
+	struct door *door;
+	struct flow_ref ref;
+	int sock;  /* -1: free */
+	char *all; /* what came of the answer; malloc'ed */
+	size_t len;
+};
+
 struct door {
 	struct door_cfg cfg;
 	struct mb_client *client;
 	struct net_tile *tile;
+	struct lcore *lcore;
 	struct pending pending[MB_CALLS_MAX];
 	/* one request at a time */
 	struct mb_value dag_value[DAG_FUNCTION_MAX][MB_VALUES_MAX];
@@ -62,6 +74,9 @@ struct door {
 	uint32_t op_cnt; /* not free */
 	struct door_ops free, ready;
 	struct door_op op[DOOR_OP_CNT];
+	uint32_t admin_cnt; /* not free */
+	struct door_admin admin[DOOR_ADMIN_CNT];
+	char text[DOMAIN_TEXT_MAX + 1]; /* a part of such an answer */
 };
 
 /* door_room begins an answer with a head and a payload, whose bytes the caller fills in. Returns:
@@ -87,5 +102,10 @@ void door_state_fini(struct door *d);
 void door_state(struct door *d, struct flow_ref ref, const struct rpc_request *r,
 		struct slice bytes);
 int door_state_poll(struct door *d);
+
+/* door_admin asks ctl what a request of administration says, and answers when ctl has. */
+void door_admin_init(struct door *d);
+void door_admin_fini(struct door *d);
+void door_admin(struct door *d, struct flow_ref ref, const struct rpc_request *r);
 
 #endif

@@ -13,6 +13,7 @@
 #include "cache_tile.h"
 #include "check.h"
 #include "ctl.h"
+#include "ctl_catalog.h"
 #include "eal.h"
 #include "home.h"
 #include "kvs_shard.h"
@@ -370,8 +371,7 @@ node_sched(struct node *n)
 	return err;
 }
 
-/* kvs.ack, with auto resolved. */
-static enum kvs_ack
+enum kvs_ack
 node_ack(const struct node *n)
 {
 	static const char *const word[] = {
@@ -480,6 +480,9 @@ node_tiles(struct node *n, const char *executor_path, const char *sandbox, char 
 	}
 	for (uint32_t i = 0; err == 0 && i < n->params.kvs_tiles; i++) {
 		err = node_kvs_tile(n, i);
+	}
+	if (err == 0) {
+		err = ctl_catalog_create(n->ctl, n->cache, n->cache_plan.bytes);
 	}
 	if (err == 0 && node_has_gate(&n->params)) {
 		err = node_gate(n, why);

@@ -45,6 +45,19 @@ cli_find(char ret[NODE_PATH_BYTES])
 	ret[0] = '\0';
 }
 
+/* As kvs_core answers: a quorum is more than half of the owners. */
+static void
+further_fill(const struct node *n, uint32_t ret[GATE_ACK_CNT])
+{
+	uint32_t others = MIN(n->params.kvs_replication, n->params.kvs_tiles) - 1;
+
+	static_assert(KVS_ACK_ALL == GATE_ACK_CNT - 1, "a number for each");
+	ret[KVS_ACK_LOCAL] = ret[KVS_ACK_ONE] = 0;
+	ret[KVS_ACK_QUORUM] = (others + 1) / 2;
+	ret[KVS_ACK_ALL] = others;
+	ret[KVS_ACK_DEFAULT] = ret[node_ack(n)];
+}
+
 int
 node_gate(struct node *n, char why[NODE_WHY_BYTES])
 {
@@ -80,8 +93,9 @@ node_gate(struct node *n, char why[NODE_WHY_BYTES])
 	};
 	int err;
 
+	further_fill(n, cfg.further);
 	cli_find(cli);
-	err = ctl_inner_add(n->ctl, "gate", lcore_bell(lcore)->fd, &cfg.inner);
+	err = ctl_inner_add(n->ctl, "gate", lcore_bell(lcore)->fd, false, &cfg.inner);
 
 	if (err == 0) {
 		err = gate_create(&n->gate, &cfg);

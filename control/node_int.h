@@ -75,6 +75,9 @@ struct link *node_link(struct node *n, enum tile_kind from, uint32_t from_idx, e
 void node_tile_add(struct node *n, enum tile_kind kind, uint32_t idx, const struct tile_ops *ops,
 		   void *ctx, struct metrics_block *metrics);
 
+/* node_ack is kvs.ack, with auto resolved. */
+enum kvs_ack node_ack(const struct node *n);
+
 /* node_gate.c: whether Redis clients are to be served, and the tile that does. */
 bool node_has_gate(const struct params *p);
 void node_gate_ctl(struct node *n, struct ctl *c); /* its links, for ctl */

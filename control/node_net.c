@@ -50,13 +50,15 @@ net_sockets(struct node *n, const struct wire_addr *at, uint32_t cnt, struct net
 
 /* A NIC answers for one address: it has to be told which. */
 static int
-net_nic(struct node *n, const struct wire_addr *at, struct net_io *ret, char why[NODE_WHY_BYTES])
+net_nic(struct node *n, const struct wire_addr *at, uint32_t cnt, struct net_io *ret,
+	char why[NODE_WHY_BYTES])
 {
 	static const uint8_t none[sizeof(at->ip)];
 	struct nic_cfg cfg = { .device = n->params.net_nic,
 			       .at = *at,
 			       .vlan = (uint16_t)n->params.net_vlan,
-			       .mtu = (uint16_t)n->params.net_mtu };
+			       .mtu = (uint16_t)n->params.net_mtu,
+			       .queue_cnt = cnt };
 	struct topo_why tw = { "" };
 	int err;
 
@@ -68,7 +70,18 @@ net_nic(struct node *n, const struct wire_addr *at, struct net_io *ret, char why
 		return MB_ERR_CONFIG;
 	}
 	err = nic_open(ret, &cfg, &tw);
-	return err != 0 ? node_fail(why, err, tw.text) : 0;
+	if (err != 0) {
+		return node_fail(why, err, tw.text);
+	}
+	for (uint32_t i = 0; i < cnt; i++) {
+		for (uint32_t k = 0; k < cnt; k++) {
+			if (k != i) {
+				nic_link(&ret[i], k, node_link(n, TILE_NET, i, TILE_NET, k),
+					 node_link(n, TILE_NET, k, TILE_NET, i));
+			}
+		}
+	}
+	return 0;
 }
 
 static int
@@ -145,7 +158,7 @@ node_net(struct node *n, char why[NODE_WHY_BYTES])
 		err = net_keys(n, &seal, why);
 	}
 	if (err == 0) {
-		err = n->params.net_nic[0] != '\0' ? net_nic(n, &listen, io, why)
+		err = n->params.net_nic[0] != '\0' ? net_nic(n, &listen, cnt, io, why)
 						   : net_sockets(n, &listen, cnt, io, why);
 	}
 	n->ways = (struct ways){ .shard_cnt = n->params.cache_tiles, .tile_cnt = cnt };

@@ -125,6 +125,19 @@ registry_object_drop(struct fn_object *o)
 	}
 }
 
+bool
+registry_has_object(const struct registry *r, const char *hash)
+{
+	for (uint32_t i = 0; i < FUNCTION_CNT_MAX; i++) {
+		const struct fn *f = &r->fn[i];
+
+		if (f->id != 0 && f->object->in_store && strcmp(f->object->hash, hash) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 struct fn *
 registry_fn_add(struct registry *r, const char *name, const char *defined, struct fn_object *o,
 		bool pinned)

@@ -14,12 +14,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "catalog.h"
 #include "domain_limits.h"
 #include "placement.h"
 
 struct fn_object {
 	int fd; /* sealed memfd */
 	size_t bytes;
+	char hash[CATALOG_HASH_TEXT]; /* in_store: under which it is there */
+	bool in_store;
 	uint32_t refs; /* functions that come from it */
 };
 
@@ -66,6 +69,8 @@ bool registry_name_ok(const char *name);
 /* registry_object copies an object into a sealed memfd. Returns: NULL without memory. */
 struct fn_object *registry_object(const void *bytes, size_t len);
 void registry_object_drop(struct fn_object *o);
+/* registry_has_object: a function comes from an object that is in the store as hash. */
+bool registry_has_object(const struct registry *r, const char *hash);
 
 /* registry_fn_add takes an entry for name; an older version of it, if there is one, stays until
  * registry_fn_remove. Returns: NULL when FUNCTION_CNT_MAX are taken. */

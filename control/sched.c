@@ -435,10 +435,12 @@ static void
 sched_on_reply(struct sched *s, uint16_t exec, const struct desc *d, uint64_t now_ns)
 {
 	struct sched_call *c = exec < EXEC_END ? sched_running_take(s, exec, d->call) : NULL;
+	const struct desc own = call_reply_own(d, exec);
 
 	if (c == NULL) {
 		return; /* it was never asked */
 	}
+	d = &own;
 	if (c->run != 0) {
 		sched_run_on_reply(s, c, exec, d);
 		sched_drained(s, exec);

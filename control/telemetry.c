@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -24,21 +22,6 @@
 static const char *telemetry_socket;
 
 /* ------------------------------------------------------------------ asking */
-
-static int
-telemetry_connect(void)
-{
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-	INSIST(strlen(telemetry_socket) < sizeof(at.sun_path));
-	memcpy(at.sun_path, telemetry_socket, strlen(telemetry_socket));
-	if (fd >= 0 && connect(fd, (const struct sockaddr *)&at, sizeof(at)) != 0) {
-		close(fd);
-		fd = -1;
-	}
-	return fd;
-}
 
 /* Reads an answer, which comes in as many messages as it takes. NULL: none came. */
 static json_t *
@@ -80,9 +63,9 @@ telemetry_top(void)
 	static const char ask[] = "{\"cmd\":\"top\"}";
 	struct domain_msg m = { .kind = DOMAIN_ADMIN, .text_len = sizeof(ask) - 1 };
 	json_t *a = NULL;
-	int fd = telemetry_connect();
+	int fd;
 
-	if (fd < 0) {
+	if (domain_sock_connect(telemetry_socket, 0, &fd) != 0) {
 		return NULL;
 	}
 	if (domain_sock_send(fd, &m, ask, NULL, 0) == 0) {

@@ -66,6 +66,7 @@ cmd_reset(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 	gate_push_drop(g, c);
 	c->proto = 2;
 	c->ack = 0;
+	c->further = 0;
 	gate_login_default(g, c);
 	if (c->name != NULL) {
 		heap_free(g->heap, c->name, GATE_NAME_MAX);

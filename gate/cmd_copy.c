@@ -13,57 +13,7 @@
 #include "commands.h"
 #include "gate_fold.h"
 #include "lattice.h"
-#include "list.h"
-#include "map.h"
 #include "view.h"
-
-/* What a value becomes, as entries. Returns: the kind of their operations; 0: there is no memory;
- * an error. */
-static int
-value_keep(struct gate *g, struct gate_conn *c, const struct cache_value *v)
-{
-	struct table_walk walk = { 0 };
-	char buf[VIEW_TEXT_MAX];
-	struct list_item item;
-	struct map_field f;
-	struct slice s;
-	unsigned int type;
-	double score = 0;
-	bool ok = true;
-	int err;
-
-	switch (v->type) {
-	case LATTICE_GSET:
-	case LATTICE_ORSET:
-		while (ok && view_set_next(v->type, v->state, &walk, &s)) {
-			ok = gate_fold_put(g, c, 0, s);
-		}
-		return ok ? WSET_SADD : 0;
-	case LATTICE_OSET:
-		while (ok && oset_next(v->state, &walk, &s, &score)) {
-			ok = gate_fold_put(g, c, score, s);
-		}
-		return ok ? WSET_ZADD : 0;
-	case LATTICE_LIST:
-		while (ok && list_next(v->state, &walk, &item)) {
-			ok = gate_fold_put(g, c, 0, item.value);
-		}
-		return ok ? WSET_PUSH_RIGHT : 0;
-	case LATTICE_MAP:
-		while (ok && map_next(v->state, &walk, &f)) {
-			struct slice value;
-
-			if (map_field_value(&f, &type, &value) &&
-			    view_text(type, value, buf, &s) == 0) {
-				ok = gate_fold_put(g, c, 0, f.key) && gate_fold_put(g, c, 0, s);
-			}
-		}
-		return ok ? WSET_MAP_PUT : 0;
-	default:
-		err = view_text(v->type, v->state, buf, &s);
-		return err != 0 ? err : gate_fold_put(g, c, 0, s) ? WSET_PUT : 0;
-	}
-}
 
 static int
 kept_write(struct gate *g, struct gate_conn *c, struct slice to, struct slice gone, bool number)
@@ -131,7 +81,7 @@ copy(struct gate *g, struct gate_conn *c, struct slice from, struct slice to, bo
 		}
 		return GATE_DONE;
 	}
-	kind = value_keep(g, c, &v);
+	kind = gate_fold_value(g, c, &v);
 	c->total = (int64_t)gate_deadline_us(&v);
 	gate_look_end(g, &v);
 	if (kind <= 0) {
@@ -198,10 +148,14 @@ cmd_smove(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 		gate_int(g, c, 1);
 		return gate_held_end(g, c, gate_held_op(g, c, &add, 0, 0), 0);
 	}
-	n = gate_look_as(g, c, arg[2], LATTICE_ORSET, &v);
-	if (n == CACHE_HIT || n == CACHE_ABSENT) {
+	n = gate_look_as(g, c, arg[1], LATTICE_ORSET, &v);
+	if (n == CACHE_HIT) { /* of a set that is not there nothing is moved, wherever to */
 		gate_look_end(g, &v);
-		n = gate_look_as(g, c, arg[1], LATTICE_ORSET, &v);
+		n = gate_look_as(g, c, arg[2], LATTICE_ORSET, &v);
+		if (n == CACHE_HIT || n == CACHE_ABSENT) {
+			gate_look_end(g, &v);
+			n = gate_look_as(g, c, arg[1], LATTICE_ORSET, &v);
+		}
 	}
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);

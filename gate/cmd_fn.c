@@ -432,6 +432,9 @@ gate_call_go(struct gate *g, struct gate_conn *c, struct desc *d, const void *li
 		d->flags |= CALL_F_REQUEST;
 		d->word[4] = id;
 	}
+	if (!opt->read_only) {
+		gate_wrote(g, c, opt->ack);
+	}
 	err = gate_call_start(g, c, d, list, bytes);
 	if (err != 0) {
 		return gate_call_refuse(g, c, err);

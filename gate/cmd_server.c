@@ -29,23 +29,6 @@ cmd_time(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	return GATE_DONE;
 }
 
-/* A write is answered when its key's owner has it: there is nothing left to wait for, and no second
- * owner that could be counted. */
-int
-cmd_wait(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
-{
-	int64_t n;
-
-	if (!gate_word_i64(arg[1], &n) || !gate_word_i64(arg[2], &n)) {
-		return gate_error(g, c, "ERR value is not an integer or out of range");
-	}
-	if (n < 0) {
-		return gate_error(g, c, "ERR timeout is negative");
-	}
-	gate_int(g, c, 0);
-	return GATE_DONE;
-}
-
 /* ------------------------------------------------------------------------ INFO */
 
 struct text {

@@ -103,6 +103,7 @@ cmd_getrange(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	struct cache_value v;
 	struct slice text = { 0 };
 	int64_t from, to, len;
+	bool none;
 	int n;
 
 	if (!gate_word_i64(arg[2], &from) || !gate_word_i64(arg[3], &to)) {
@@ -113,9 +114,10 @@ cmd_getrange(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 		return gate_look_refuse(g, c, n);
 	}
 	len = n == CACHE_HIT ? (int64_t)text.len : 0;
+	none = from < 0 && to < 0 && from > to;
 	from = MAX(from < 0 ? from + len : from, 0);
 	to = MIN(to < 0 ? MAX(to + len, 0) : to, len - 1);
-	if (from > to || len == 0) {
+	if (none || from > to || len == 0) {
 		gate_bulk(g, c, slice_of("", 0));
 	} else {
 		gate_bulk(g, c, slice_of(text.p + from, (size_t)(to - from + 1)));

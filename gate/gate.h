@@ -22,6 +22,8 @@ struct lcore;
 struct link;
 struct metrics_block;
 
+#define GATE_ACK_CNT 5
+
 struct gate_cfg {
 	struct lcore *lcore;
 	struct inner_cfg inner; /* its region is taken over, if gate_create succeeds */
@@ -47,6 +49,9 @@ struct gate_cfg {
 	size_t backlog_bytes; /* that a listener may leave unread, and of its subscriptions */
 	bool protected_mode;
 	uint64_t node_id;
+	/* By enum kvs_ack: how many owners beside the first have what was answered so. 0: as of who
+	 * asks for none. */
+	uint32_t further[GATE_ACK_CNT];
 };
 
 /* gate_create makes a gate and listens. Returns: 0; as stream_listen_*; MB_ERR_NO_MEMORY. */

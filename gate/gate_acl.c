@@ -420,6 +420,21 @@ acl_key_ok(const struct acl_user *u, struct slice key, unsigned int wanted)
 }
 
 bool
+acl_keys_all(const struct acl_user *u, unsigned int wanted)
+{
+	struct slice pattern;
+	unsigned int rights;
+	uint32_t at = 0;
+
+	while (wanted != 0 && acl_pattern_next(u, &at, &rights, &pattern)) {
+		if (rights != ACL_CHANNEL && slice_eq(pattern, slice_of("*", 1))) {
+			wanted &= ~rights;
+		}
+	}
+	return wanted == 0;
+}
+
+bool
 acl_channel_ok(const struct acl_user *u, struct slice channel, bool is_pattern)
 {
 	struct slice pattern;

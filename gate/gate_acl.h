@@ -65,6 +65,8 @@ int acl_rules(struct acl_user *u, struct slice line, char why[ACL_WHY_BYTES]);
 bool acl_command_ok(const struct acl_user *u, uint32_t idx);
 /* acl_key_ok: whether all of rights are allowed for a key. */
 bool acl_key_ok(const struct acl_user *u, struct slice key, unsigned int rights);
+/* acl_keys_all: whether they are allowed for all keys. */
+bool acl_keys_all(const struct acl_user *u, unsigned int rights);
 /* acl_channel_ok: for a channel; is_pattern: for all that match it, so the same pattern must have
  * been allowed. */
 bool acl_channel_ok(const struct acl_user *u, struct slice channel, bool is_pattern);

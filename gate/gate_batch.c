@@ -51,6 +51,7 @@ batch_close(struct gate *g, struct gate_batch *b)
 {
 	payload_shrink(g->inner.pool, &b->msg.ref, (uint32_t)b->ws.out.len);
 	b->msg.ref_word[0] = (uint64_t)(uintptr_t)b->word;
+	b->msg.ref_word[1] = b->op_cnt;
 	b->msg.call = inner_call_id(&g->inner);
 	b->msg.b = (uint64_t)(b - g->batch);
 	b->msg.sub = b->run->ack;
@@ -151,6 +152,7 @@ gate_write(struct gate *g, struct gate_conn *c, enum gate_rec_kind kind)
 		}
 		*run = (struct gate_run){ .conn = c, .began_tsc = c->began_tsc, .ack = c->ack };
 		c->run = run;
+		gate_wrote(g, c, c->ack);
 	}
 	if (run->open) { /* it had to wait */
 		return &run->rec[run->rec_cnt - 1];
@@ -245,7 +247,7 @@ gate_write_op(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t 
 	large_given(c, handle);
 	b->rec[b->op_cnt] = (uint8_t)(run->rec_cnt - 1);
 	b->payload[b->op_cnt] = handle;
-	b->word[b->op_cnt] = (struct cache_op_word){ .if_version = if_version };
+	b->word[b->op_cnt] = (struct cache_op_word){ .hash = hash, .if_version = if_version };
 	b->op_cnt++;
 	if (op->kind == WSET_PUSH_LEFT || op->kind == WSET_PUSH_RIGHT || op->kind == WSET_ZADD ||
 	    op->kind == WSET_ZINCR) {
@@ -376,27 +378,6 @@ gate_held_end(struct gate *g, struct gate_conn *c, int err, uint32_t cnt)
 
 /* --------------------------------------------------------------------- acknowledged */
 
-/* "not an integer", or another type? Redis says them apart; to the cache both are TYPE. */
-static bool
-is_text(struct gate *g, const struct gate_batch *b, uint32_t idx)
-{
-	struct slice set = wset_bytes(&b->ws);
-	struct cache_value v;
-	struct wset_op op;
-	bool text = true; /* unless the key's own type is the trouble */
-
-	for (uint32_t i = 0; i <= idx; i++) {
-		if (wset_next(&set, &op) != 1) {
-			return true;
-		}
-	}
-	if (cache_view_get(&g->view, op.key, &v) == CACHE_HIT) {
-		text = op.kind == WSET_MAP_INCR ? v.type == LATTICE_MAP : v.type == LATTICE_STRING;
-		cache_view_release(&g->view, &v);
-	}
-	return text;
-}
-
 static void
 op_over(struct gate *g, struct gate_batch *b, uint32_t i)
 {
@@ -408,8 +389,8 @@ op_over(struct gate *g, struct gate_batch *b, uint32_t i)
 	}
 	if (word->err != 0 && rec->err == 0) {
 		rec->err = (int16_t)word->err;
-		rec->not_number =
-			word->err == MB_ERR_TYPE && rec->kind == REC_NUMBER && is_text(g, b, i);
+		/* "not an integer", or another type? Redis says them apart. */
+		rec->not_number = rec->kind == REC_NUMBER && word->not_number != 0;
 	}
 	if (rec->kind == REC_NUMBER || rec->kind == REC_LENGTH || rec->kind == REC_SCORE) {
 		rec->n = word->n;
@@ -459,7 +440,10 @@ rec_reply(struct gate *g, struct gate_conn *c, const struct gate_rec *rec)
 		} else if (rec->kind == REC_SCORE && rec->err == MB_ERR_INVALID) {
 			gate_error(g, c, "ERR resulting score is not a number (NaN)");
 		} else if (rec->not_number) {
-			gate_error(g, c, "ERR value is not an integer or out of range");
+			gate_error_f(g, c, "ERR %s",
+				     strcmp(rec->cmd->group, "hash") == 0
+					     ? "hash value is not an integer"
+					     : "value is not an integer or out of range");
 		} else {
 			gate_error_of(g, c, rec->err);
 		}

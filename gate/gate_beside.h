@@ -99,6 +99,9 @@ bool gate_auth(struct gate *g, struct gate_conn *c, struct slice name, struct sl
 /* gate_refused remembers what was not allowed. */
 void gate_refused(struct gate *g, struct gate_conn *c, const char *reason, struct slice name,
 		  struct slice object);
+/* gate_key_may: the same of a key that the command's row does not tell of. Returns: false: it is
+ * answered. */
+bool gate_key_may(struct gate *g, struct gate_conn *c, struct slice key, unsigned int rights);
 /* gate_acl_check: whether the connection's user may do this. Returns: 0; MB_ERR_DENIED: it is
  * answered; MB_ERR_TRYAGAIN: wait, and ask again. */
 int gate_acl_check(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,

@@ -41,7 +41,7 @@ gate_call_cancel(struct gate *g, struct gate_call *call, int err)
 struct gate_call *
 gate_call_take(struct gate *g, struct gate_conn *c)
 {
-	if (g->owed_cnt > ARRAY_CNT(g->owed) - 2 * GATE_CALL_CNT) {
+	if (g->owed_cnt > ARRAY_CNT(g->owed) - 2 * GATE_CALL_CNT - 2 * PROC_EXEC_CNT) {
 		return NULL; /* so that what is still to come has a place there */
 	}
 	for (uint32_t i = 0; i < GATE_CALL_CNT; i++) {

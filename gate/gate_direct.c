@@ -247,12 +247,15 @@ static void
 answered(struct gate *g, const struct channel *ch, const struct desc *d)
 {
 	struct gate_call *call = &g->call[d->call % GATE_CALL_CNT];
+	const struct desc own = call_reply_own(d, ch->proc);
 
 	/* Only who was asked may answer. */
 	if (d->kind != DESC_REPLY || !call->used || call->id != d->call || call->exec != ch->proc) {
 		return;
 	}
+	d = &own;
 	gate_direct_over(g, call);
+	call->exec = 0; /* it is answered once */
 	if (unlikely((d->sub & REPLY_NOT_BEGUN) != 0 && !call->over)) {
 		given_back(g, call);
 		return;
@@ -261,7 +264,6 @@ answered(struct gate *g, const struct channel *ch, const struct desc *d)
 	if (unlikely((d->sub & REPLY_GOES_ON) != 0 && d->err == 0 && !call->over)) {
 		go_on(g, call, d);
 	} else {
-		call->exec = 0; /* it is answered once */
 		gate_pipe_answered(g, call, d);
 	}
 }

@@ -9,6 +9,8 @@
 
 #include "check.h"
 #include "lattice.h"
+#include "list.h"
+#include "map.h"
 #include "view.h"
 
 #define ENTRY_HEAD (sizeof(double) + sizeof(uint32_t))
@@ -93,6 +95,52 @@ gate_fold_sorted(struct gate *g, struct gate_conn *c, uint32_t *ret_cnt)
 	oset_sort(e, cnt);
 	*ret_cnt = (uint32_t)cnt;
 	return e;
+}
+
+int
+gate_fold_value(struct gate *g, struct gate_conn *c, const struct cache_value *v)
+{
+	struct table_walk walk = { 0 };
+	char buf[VIEW_TEXT_MAX];
+	struct list_item item;
+	struct map_field f;
+	struct slice s;
+	unsigned int type;
+	double score = 0;
+	bool ok = true;
+	int err;
+
+	switch (v->type) {
+	case LATTICE_GSET:
+	case LATTICE_ORSET:
+		while (ok && view_set_next(v->type, v->state, &walk, &s)) {
+			ok = gate_fold_put(g, c, 0, s);
+		}
+		return ok ? WSET_SADD : 0;
+	case LATTICE_OSET:
+		while (ok && oset_next(v->state, &walk, &s, &score)) {
+			ok = gate_fold_put(g, c, score, s);
+		}
+		return ok ? WSET_ZADD : 0;
+	case LATTICE_LIST:
+		while (ok && list_next(v->state, &walk, &item)) {
+			ok = gate_fold_put(g, c, 0, item.value);
+		}
+		return ok ? WSET_PUSH_RIGHT : 0;
+	case LATTICE_MAP:
+		while (ok && map_next(v->state, &walk, &f)) {
+			struct slice value;
+
+			if (map_field_value(&f, &type, &value) &&
+			    view_text(type, value, buf, &s) == 0) {
+				ok = gate_fold_put(g, c, 0, f.key) && gate_fold_put(g, c, 0, s);
+			}
+		}
+		return ok ? WSET_MAP_PUT : 0;
+	default:
+		err = view_text(v->type, v->state, buf, &s);
+		return err != 0 ? err : gate_fold_put(g, c, 0, s) ? WSET_PUT : 0;
+	}
 }
 
 /* ------------------------------------------------------------------------ folding */

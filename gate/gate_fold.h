@@ -31,6 +31,10 @@ int gate_fold_key(struct gate *g, struct gate_conn *c, const struct gate_fold *f
 /* gate_fold_put adds an entry at the end. Returns: false: there is no memory. */
 bool gate_fold_put(struct gate *g, struct gate_conn *c, double score, struct slice bytes);
 
+/* gate_fold_value makes a list of what a value shows, of which gate_fold_write makes it again.
+ * Returns: the kind of the operations; 0: there is no memory; an error. */
+int gate_fold_value(struct gate *g, struct gate_conn *c, const struct cache_value *v);
+
 /* gate_fold_next walks the list, *at 0 at first. Returns: false behind the last one. */
 bool gate_fold_next(const struct gate_conn *c, uint32_t *at, double *ret_score,
 		    struct slice *ret_bytes);

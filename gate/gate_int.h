@@ -217,6 +217,7 @@ struct gate_conn {
 	bool kicked;       /* CLIENT UNBLOCK ... ERROR */
 	uint8_t proto;     /* 2, 3 */
 	uint8_t ack;       /* enum kvs_ack, of what it writes */
+	uint32_t further;  /* owners beside the first that have all it wrote, + 1; 0: nothing */
 	uint32_t wait_cnt; /* answers its command waits for */
 	struct resp_parser parser;
 	uint8_t *in;
@@ -340,6 +341,15 @@ static inline bool
 gate_run_before(const struct gate_conn *c)
 {
 	return (c->run != NULL && !c->run->open) || c->call_cnt > 0;
+}
+
+/* Something is written, to be answered by an enum kvs_ack. */
+static inline void
+gate_wrote(const struct gate *g, struct gate_conn *c, uint8_t ack)
+{
+	uint32_t further = g->cfg.further[ack] + 1;
+
+	c->further = c->further == 0 ? further : MIN(c->further, further);
 }
 
 /* ---- commands ------------------------------------------------------------------------------- */

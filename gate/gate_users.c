@@ -297,6 +297,9 @@ rights_of(const struct gate_command *cmd, const struct slice *arg, uint32_t arg_
 }
 
 /* The channel that the user may not use; p NULL: there is none. */
+#define KEY_REFUSED                                                                                \
+	"NOPERM this user has no permissions to access one of the keys used as arguments"
+
 static struct slice
 channel_refused(const struct acl_user *u, const struct gate_command *cmd, const struct slice *arg,
 		uint32_t arg_cnt)
@@ -333,6 +336,19 @@ key_refused(const struct acl_user *u, const struct gate_command *cmd, const stru
 	return slice_of(NULL, 0);
 }
 
+bool
+gate_key_may(struct gate *g, struct gate_conn *c, struct slice key, unsigned int rights)
+{
+	const struct acl_user *u = &c->user->acl;
+
+	if (u->full || acl_key_ok(u, key, rights)) {
+		return true;
+	}
+	gate_refused(g, c, "key", slice_of(u->name, strlen(u->name)), key);
+	gate_error(g, c, KEY_REFUSED);
+	return false;
+}
+
 int
 gate_acl_check(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 	       const struct slice *arg, uint32_t arg_cnt)
@@ -363,9 +379,7 @@ gate_acl_check(struct gate *g, struct gate_conn *c, const struct gate_command *c
 	}
 	gate_refused(g, c, reason, slice_of(u->name, strlen(u->name)), object);
 	if (strcmp(reason, "key") == 0) {
-		gate_error(g, c,
-			   "NOPERM this user has no permissions to access one of the keys used as "
-			   "arguments");
+		gate_error(g, c, KEY_REFUSED);
 	} else if (strcmp(reason, "channel") == 0) {
 		gate_error(g, c,
 			   "NOPERM this user has no permissions to access one of the channels used "

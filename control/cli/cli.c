@@ -40,7 +40,9 @@ static const struct {
 	{ MB_ERR_NO_DAG, "`microburst dag add` registers one, `microburst dag list` lists them" },
 	{ MB_ERR_NO_EXECUTOR, "`microburst status` shows the executors and their functions" },
 	{ MB_ERR_BUSY, "try again; `microburst ps` shows what runs" },
-	{ MB_ERR_DENIED, "run it as the user who started the node, or as root" },
+	{ MB_ERR_DENIED,
+	  "run it as the user who started the node, or as root; the node's own keys are "
+	  "nobody's to write" },
 	{ MB_ERR_DEADLINE, "give it longer with --deadline" },
 	{ MB_ERR_EXECUTOR_DIED, "`microburst logs` shows what it said last" },
 	{ MB_ERR_TYPE, "`microburst del KEY` lets the key become of another type" },
@@ -373,6 +375,10 @@ cli_open(struct cli *cli)
 		const char *where = cli->socket != NULL ? cli->socket : getenv("MICROBURST_SOCKET");
 
 		cli->client = NULL;
+		if (err == MB_ERR_INVALID && where != NULL && strncmp(where, "udp://", 6) == 0) {
+			return cli_usage(cli, "a node elsewhere is udp://HOST:PORT, not \"%s\"",
+					 where);
+		}
 		return cli_fail(cli, err, NULL, "cannot reach %s%s",
 				where == NULL ? "your node" : "the node at ",
 				where == NULL ? "" : where);

@@ -23,6 +23,7 @@ struct net_io_stats {
 	uint64_t rx_bad;     /* cut off, or not what they claim to be */
 	uint64_t rx_other;   /* a NIC's: for others, or of no kind that is spoken here */
 	uint64_t rx_missed;  /* a NIC's: came while there was no room */
+	uint64_t passed;     /* a NIC's: handed on to the tile they are for */
 	bool up;             /* the link */
 };
 

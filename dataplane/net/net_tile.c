@@ -166,6 +166,12 @@ net_tile_lcore(struct net_tile *t, struct lcore *lcore)
 	t->lcore = lcore;
 }
 
+struct lcore *
+net_tile_runs_on(const struct net_tile *t)
+{
+	return t->lcore;
+}
+
 struct wire_addr
 net_tile_local(const struct net_tile *t)
 {
@@ -334,6 +340,7 @@ net_tile_housekeeping(void *ctx, uint64_t now_ns)
 	metrics_set(&t->metrics, METRIC_net_datagram_forged, t->forged);
 	metrics_set(&t->metrics, METRIC_net_frame_other, s.rx_other);
 	metrics_set(&t->metrics, METRIC_net_frame_missed, s.rx_missed);
+	metrics_set(&t->metrics, METRIC_net_frame_passed, s.passed);
 	metrics_set(&t->metrics, METRIC_net_link_up, s.up);
 	metrics_set(&t->metrics, METRIC_net_request_taken, f->request);
 	metrics_set(&t->metrics, METRIC_net_request_repeated, f->again);

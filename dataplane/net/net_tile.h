@@ -54,6 +54,7 @@ void net_tile_destroy(struct net_tile *t);
 
 /* net_tile_lcore tells which lcore the tile was added to; before that lcore runs. */
 void net_tile_lcore(struct net_tile *t, struct lcore *lcore);
+struct lcore *net_tile_runs_on(const struct net_tile *t);
 
 struct wire_addr net_tile_local(const struct net_tile *t);
 const char *net_tile_text(const struct net_tile *t);

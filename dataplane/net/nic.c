@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nic - see nic.h
  *
- * Buffers. One pool; a buffer holds a whole frame, so what is received is in one piece unless a
- * device chains all the same (then it is copied together). They lie side by side, but for a device
- * that reads them itself: DPDK would not let one cross a page, and leave the rest of each page
- * empty; the driver of af_xdp gives the kernel as many bytes as the buffers have together, and what
- * lies beyond is dropped there in silence (with pages of 4 KiB that was two buffers of five). A
- * datagram is handed up 8-aligned: where the heads before it do not make it so, it is copied, as a
- * socket's would have been.
+ * A datagram is handed up 8-aligned: where the heads before it do not make it so, it is copied, as
+ * a socket's would have been.
  *
  * Sends are collected and offered to the device in one burst. What it does not take is dropped and
  * counted, and so sent again by flow, which knows whether anybody still wants it.
  *
- * A driver's socket. The PMDs of af_packet and af_xdp have no interrupts, but a socket that can be
- * polled. They do not tell which; it is the one of that family that was not there before the port
- * was made.
+ * Frames of others. With several queues a frame may come to another tile than the one whose port it
+ * is for. It is handed on by a link, unread, and read there as if it had come there; when the link
+ * is full it is dropped. What is for no tile's port (ARP, neighbour discovery, echo, strangers) is
+ * whoever's it came to: each has the same address, and answers the same. So a tile learns of its
+ * neighbours from datagrams and from questions; an answer to a question of its own may reach
+ * another tile, and does not matter: the next datagram tells as much.
  */
 #include "nic.h"
 
@@ -22,313 +20,129 @@
 #include <errno.h>
 #include <liburing.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <rte_bus_pci.h>
-#include <rte_dev.h>
-#include <rte_errno.h>
 #include <rte_ethdev.h>
-#include <rte_interrupts.h>
 #include <rte_mbuf.h>
-#include <rte_version.h>
 
 #include "check.h"
 #include "compiler.h"
-#include "host.h"
+#include "desc.h"
 #include "lcore.h"
+#include "link.h"
 #include "microburst/error.h"
+#include "nic_int.h"
+#include "steer.h"
 #include "timebase.h"
 
-#define BURST       64
-#define QUEUE_CNT   1024 /* descriptors each way, as far as the device has them */
-#define CACHE_CNT   256
-#define POOL_CNT    (2 * QUEUE_CNT + CACHE_CNT * 2 + 2 * BURST)
-#define FD_MAX      4096
-#define ETH_MAX     (RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN)
 #define NAP_NS      (50 * NS_PER_US)
 #define NAP_IDLE_NS (2 * NS_PER_MS)
 #define IDLE_NS     (20 * NS_PER_MS) /* nothing came for so long: it is idle */
 
 struct nic {
-	uint16_t port;
-	bool started, owned; /* owned: made by us, to be removed */
-	char device[RTE_DEV_NAME_MAX_LEN];
-	struct rte_mempool *pool;
+	struct nic_port *port;
+	uint16_t queue;
 	struct lcore *lcore;
 	uint32_t op;
 	int fd; /* wakes us; -1: none */
-	bool interrupt, watched;
+	bool watched;
 	uint64_t now_ns, heard_ns;
 	struct net_io_stats stats;
-	char text[128];
+	/* To and from the tiles of the other queues; NULL: none. */
+	struct link *to[NET_TILE_CNT_MAX], *from[NET_TILE_CNT_MAX];
+	uint32_t pass_cnt[NET_TILE_CNT_MAX];
+	struct desc pass[NET_TILE_CNT_MAX][NIC_BURST]; /* to be handed on */
 	uint32_t tx_cnt;
-	struct rte_mbuf *tx[BURST];
+	struct rte_mbuf *tx[NIC_BURST];
 	struct rte_mbuf *room; /* handed out by nic_room, not sent yet */
 	struct host host;
 	_Alignas(8) uint8_t flat[RTE_ETHER_MAX_JUMBO_FRAME_LEN + 64];
 };
 
-bool
-nic_is_pci(const char *device)
-{
-	struct rte_pci_addr addr;
-	char name[RTE_DEV_NAME_MAX_LEN];
-	size_t len = strcspn(device, ",");
-
-	if (len >= sizeof(name)) {
-		return false;
-	}
-	memcpy(name, device, len);
-	name[len] = '\0';
-	return rte_pci_addr_parse(name, &addr) == 0;
-}
-
 /* -------------------------------------------------------------------- opening */
-
-/* Sockets of the families that drivers wait at: a bit for each descriptor. */
-static void
-sockets_look(uint8_t seen[FD_MAX / 8], int *ret_new)
-{
-	for (int fd = 0; fd < FD_MAX; fd++) {
-		socklen_t len = sizeof(int);
-		int domain;
-
-		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) != 0 ||
-		    (domain != AF_PACKET && domain != AF_XDP)) {
-			continue;
-		}
-		if (ret_new == NULL) {
-			seen[fd / 8] |= (uint8_t)(1 << fd % 8);
-		} else if ((seen[fd / 8] >> fd % 8 & 1) == 0) {
-			*ret_new = fd;
-		}
-	}
-}
-
-static int
-nic_device(struct nic *n, const struct nic_cfg *cfg, struct topo_why *why)
-{
-	size_t len = strcspn(cfg->device, ",");
-	int rc;
-
-	if (len == 0 || len >= sizeof(n->device)) {
-		return topo_why_set(why, MB_ERR_CONFIG, "net.nic: \"%.64s\" names no device",
-				    cfg->device);
-	}
-	memcpy(n->device, cfg->device, len);
-	if (!nic_is_pci(cfg->device)) {
-		rc = rte_eal_hotplug_add("vdev", n->device,
-					 cfg->device[len] == ',' ? cfg->device + len + 1 : "");
-		if (rc != 0) {
-			return topo_why_set(why, rc == -EPERM ? MB_ERR_DENIED : MB_ERR_CONFIG,
-					    "net.nic = %.100s: DPDK cannot make this device: %s",
-					    cfg->device, rte_strerror(-rc));
-		}
-		n->owned = true;
-	}
-	if (rte_eth_dev_get_port_by_name(n->device, &n->port) != 0) {
-		return topo_why_set(why, MB_ERR_NOT_FOUND,
-				    "net.nic: there is no port %.64s; a PCI device must be bound "
-				    "to a driver that DPDK uses (vfio-pci), see `doctor`",
-				    n->device);
-	}
-	return 0;
-}
-
-/* The size of a packet: as asked, or as the device has it. */
-static int
-nic_mtu(struct nic *n, const struct nic_cfg *cfg, const struct rte_eth_dev_info *info,
-	uint16_t *ret_mtu, struct topo_why *why)
-{
-	int rc;
-
-	if (rte_eth_dev_get_mtu(n->port, ret_mtu) != 0) {
-		*ret_mtu = RTE_ETHER_MTU;
-	}
-	if (cfg->mtu != 0 && cfg->mtu != *ret_mtu) {
-		rc = rte_eth_dev_set_mtu(n->port, cfg->mtu);
-		/* Those who cannot set it copy whatever fits their buffers. */
-		if (rc != 0 && rc != -ENOTSUP) {
-			return topo_why_set(why, MB_ERR_CONFIG,
-					    "net.mtu = %u: %s takes at most %u: %s", cfg->mtu,
-					    info->driver_name, info->max_mtu, rte_strerror(-rc));
-		}
-		*ret_mtu = cfg->mtu;
-	}
-	if (*ret_mtu < WIRE_DATAGRAM_MIN + 48) {
-		return topo_why_set(why, MB_ERR_CONFIG, "net.nic: an MTU of %u is too small",
-				    *ret_mtu);
-	}
-	*ret_mtu = (uint16_t)MIN((uint32_t)*ret_mtu, WIRE_DATAGRAM_MAX + 48u);
-	return 0;
-}
-
-static int
-nic_pool(struct nic *n, uint16_t mtu, struct topo_why *why)
-{
-	struct rte_pktmbuf_pool_private p = {
-		.mbuf_data_room_size = (uint16_t)(RTE_PKTMBUF_HEADROOM +
-						  MAX(ALIGN_UP((uint32_t)mtu + ETH_MAX, 64u),
-						      (uint32_t)RTE_MBUF_DEFAULT_DATAROOM)),
-	};
-	char name[32];
-
-	snprintf(name, sizeof(name), "mb_net%u", n->port);
-	n->pool =
-		rte_mempool_create_empty(name, POOL_CNT - 1,
-					 (uint32_t)sizeof(struct rte_mbuf) + p.mbuf_data_room_size,
-					 CACHE_CNT, sizeof(p), rte_eth_dev_socket_id(n->port),
-					 n->owned ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0);
-	if (n->pool != NULL) {
-		rte_pktmbuf_pool_init(n->pool, &p);
-		if (rte_mempool_populate_default(n->pool) > 0 &&
-		    (!n->owned || n->pool->nb_mem_chunks == 1)) {
-			rte_mempool_obj_iter(n->pool, rte_pktmbuf_init, NULL);
-			return 0;
-		}
-	}
-	return topo_why_set(why, MB_ERR_NO_MEMORY,
-			    "net.nic: no memory in one piece for %u packets of %u bytes: "
-			    "node.memory, or huge pages",
-			    POOL_CNT, mtu);
-}
-
-static int
-nic_queues(struct nic *n, const struct nic_cfg *cfg, struct host_cfg *hc, struct topo_why *why)
-{
-	struct rte_eth_conf conf = { .intr_conf = { .rxq = 1 } };
-	struct rte_eth_dev_info info;
-	struct rte_ether_addr mac;
-	uint16_t rx_cnt = QUEUE_CNT, tx_cnt = QUEUE_CNT, mtu;
-	int rc = rte_eth_dev_info_get(n->port, &info), err;
-
-	if (rc == 0) {
-		uint64_t sums = RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
-
-		conf.txmode.offloads = info.tx_offload_capa & sums;
-		conf.rxmode.offloads = info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
-		hc->sum_by_nic = conf.txmode.offloads != 0;
-		n->interrupt = true;
-		rc = rte_eth_dev_configure(n->port, 1, 1, &conf);
-		if (rc != 0) {
-			conf.intr_conf.rxq = 0;
-			n->interrupt = false;
-			rc = rte_eth_dev_configure(n->port, 1, 1, &conf);
-		}
-	}
-	if (rc != 0) {
-		return topo_why_set(why, MB_ERR_IO, "net.nic = %s: not configured: %s", n->device,
-				    rte_strerror(-rc));
-	}
-	err = nic_mtu(n, cfg, &info, &mtu, why);
-	if (err != 0) {
-		return err;
-	}
-	err = nic_pool(n, mtu, why);
-	if (err != 0) {
-		return err;
-	}
-	rte_eth_dev_adjust_nb_rx_tx_desc(n->port, &rx_cnt, &tx_cnt);
-	rc = rte_eth_rx_queue_setup(n->port, 0, rx_cnt, rte_eth_dev_socket_id(n->port), NULL,
-				    n->pool);
-	if (rc == 0) {
-		rc = rte_eth_tx_queue_setup(n->port, 0, tx_cnt, rte_eth_dev_socket_id(n->port),
-					    NULL);
-	}
-	if (rc == 0) {
-		rc = rte_eth_dev_start(n->port);
-		n->started = rc == 0;
-	}
-	if (rc == 0) {
-		rc = rte_eth_macaddr_get(n->port, &mac);
-	}
-	if (rc != 0) {
-		return topo_why_set(why, rc == -EPERM ? MB_ERR_DENIED : MB_ERR_IO,
-				    "net.nic = %s: not started: %s", n->device, rte_strerror(-rc));
-	}
-	memcpy(hc->mac, mac.addr_bytes, sizeof(hc->mac));
-	hc->mtu = mtu;
-	/* Neighbours on this machine: the kernel leaves sums to a NIC that is not there. */
-	hc->partial = n->owned;
-	return 0;
-}
-
-/* How we hear that something came. */
-static void
-nic_waiting(struct nic *n, uint8_t seen[FD_MAX / 8])
-{
-	n->fd = -1;
-	if (n->interrupt && rte_eth_dev_rx_intr_enable(n->port, 0) == 0) {
-		n->fd = rte_eth_dev_rx_intr_ctl_q_get_fd(n->port, 0);
-		rte_eth_dev_rx_intr_disable(n->port, 0);
-	}
-	n->interrupt = n->fd >= 0;
-	if (!n->interrupt) {
-		sockets_look(seen, &n->fd);
-	}
-}
 
 static void nic_close(void *io);
 static const struct net_io_ops nic_ops;
 
+static struct nic *
+nic_create(struct nic_port *p, uint16_t queue, const struct host_cfg *hc)
+{
+	struct nic *n = aligned_alloc(CACHE_LINE, ALIGN_UP(sizeof(*n), CACHE_LINE));
+
+	if (n != NULL) {
+		memset(n, 0, sizeof(*n));
+		n->port = p;
+		n->queue = queue;
+		n->fd = p->fd[queue];
+		host_init(&n->host, hc);
+		n->host.cfg.at.port = (uint16_t)(hc->at.port + queue);
+		p->open_cnt++;
+	}
+	return n;
+}
+
 int
 nic_open(struct net_io *ret, const struct nic_cfg *cfg, struct topo_why *why)
 {
-	struct nic *n = aligned_alloc(CACHE_LINE, ALIGN_UP(sizeof(*n), CACHE_LINE));
+	struct nic_port *p = malloc(sizeof(*p));
 	struct host_cfg hc = { .at = cfg->at, .vlan = cfg->vlan };
-	uint8_t seen[FD_MAX / 8] = { 0 };
-	struct rte_eth_dev_info info;
 	int err;
 
-	if (n == NULL) {
+	REQUIRE(cfg->queue_cnt >= 1 && cfg->queue_cnt <= NET_TILE_CNT_MAX);
+	memset(ret, 0, cfg->queue_cnt * sizeof(*ret));
+	if (p == NULL) {
 		return topo_why_set(why, MB_ERR_NO_MEMORY, "net.nic: out of memory");
 	}
-	memset(n, 0, sizeof(*n));
-	n->port = RTE_MAX_ETHPORTS;
-	sockets_look(seen, NULL);
-	err = nic_device(n, cfg, why);
-	if (err == 0) {
-		err = nic_queues(n, cfg, &hc, why);
+	err = nic_port_open(p, cfg, &hc, why);
+	for (uint16_t i = 0; err == 0 && i < cfg->queue_cnt; i++) {
+		struct nic *n = nic_create(p, i, &hc);
+
+		if (n == NULL) {
+			err = topo_why_set(why, MB_ERR_NO_MEMORY, "net.nic: out of memory");
+			break;
+		}
+		ret[i] = (struct net_io){ &nic_ops, n };
 	}
-	if (err != 0) {
-		nic_close(n);
-		return err;
+	if (err != 0 && p->open_cnt == 0) {
+		nic_port_close(p);
+		free(p);
 	}
-	nic_waiting(n, seen);
-	host_init(&n->host, &hc);
-	rte_eth_dev_info_get(n->port, &info);
-	snprintf(n->text, sizeof(n->text), "%s, MTU %u, %s", info.driver_name, hc.mtu,
-		 n->interrupt ? "sleeps at its interrupt"
-		 : n->fd >= 0 ? "sleeps at its socket"
-			      : "naps 50 us, 2 ms when idle");
-	*ret = (struct net_io){ &nic_ops, n };
-	return 0;
+	for (uint32_t i = 0; err != 0 && i < cfg->queue_cnt; i++) {
+		if (ret[i].ops != NULL) {
+			nic_close(ret[i].io);
+			ret[i].ops = NULL;
+		}
+	}
+	return err;
+}
+
+void
+nic_link(const struct net_io *io, uint32_t i, struct link *to, struct link *from)
+{
+	struct nic *n = io->io;
+
+	REQUIRE(i < n->port->queue_cnt && i != n->queue);
+	n->to[i] = to;
+	n->from[i] = from;
 }
 
 static void
 nic_close(void *io)
 {
 	struct nic *n = io;
+	struct nic_port *p = n->port;
 
 	for (uint32_t i = 0; i < n->tx_cnt; i++) {
 		rte_pktmbuf_free(n->tx[i]);
 	}
 	rte_pktmbuf_free(n->room);
-	if (n->started) {
-		rte_eth_dev_stop(n->port);
-	}
-	if (n->port != RTE_MAX_ETHPORTS) {
-		rte_eth_dev_close(n->port);
-	}
-	if (n->owned) {
-		rte_eal_hotplug_remove("vdev", n->device);
-	}
-	rte_mempool_free(n->pool);
 	free(n);
+	if (--p->open_cnt == 0) {
+		nic_port_close(p);
+		free(p);
+	}
 }
 
 /* ----------------------------------------------------------------- receiving */
@@ -349,11 +163,11 @@ nic_flush(void *io)
 		return;
 	}
 	if (n->host.cfg.sum_by_nic) {
-		sent = rte_eth_tx_prepare(n->port, 0, n->tx, (uint16_t)n->tx_cnt);
+		sent = rte_eth_tx_prepare(n->port->id, n->queue, n->tx, (uint16_t)n->tx_cnt);
 	} else {
 		sent = n->tx_cnt;
 	}
-	sent = rte_eth_tx_burst(n->port, 0, n->tx, (uint16_t)sent);
+	sent = rte_eth_tx_burst(n->port->id, n->queue, n->tx, (uint16_t)sent);
 	n->stats.tx_dropped += n->tx_cnt - sent;
 	for (; sent < n->tx_cnt; sent++) {
 		rte_pktmbuf_free(n->tx[sent]);
@@ -384,7 +198,7 @@ recv_one(struct nic *n, struct rte_mbuf *m, net_recv_fn *fn, void *ctx)
 	}
 	bytes = slice_of(rte_pktmbuf_read(m, 0, len, n->flat), len);
 	/* A buffer for what the host may have to say. Without one it stays silent. */
-	answer = n->room != NULL ? n->room : rte_pktmbuf_alloc(n->pool);
+	answer = n->room != NULL ? n->room : rte_pktmbuf_alloc(n->port->pool);
 	n->room = answer;
 	verdict = host_input(&n->host, bytes, sum_is_good(m), n->now_ns, &from, &datagram,
 			     answer != NULL ? rte_pktmbuf_mtod(answer, uint8_t *) : NULL,
@@ -393,7 +207,7 @@ recv_one(struct nic *n, struct rte_mbuf *m, net_recv_fn *fn, void *ctx)
 		n->room = NULL;
 		answer->data_len = (uint16_t)answer_len;
 		answer->pkt_len = (uint32_t)answer_len;
-		if (n->tx_cnt == BURST) {
+		if (n->tx_cnt == NIC_BURST) {
 			nic_flush(n);
 		}
 		nic_queue(n, answer);
@@ -410,22 +224,85 @@ recv_one(struct nic *n, struct rte_mbuf *m, net_recv_fn *fn, void *ctx)
 	return true;
 }
 
+/* Keeps a frame for another tile, if it is for one. */
+static bool
+pass_one(struct nic *n, struct rte_mbuf *m)
+{
+	/* Its heads are in the first piece, or nobody's here. */
+	struct slice seen = slice_of(rte_pktmbuf_mtod(m, uint8_t *), rte_pktmbuf_data_len(m));
+	uint32_t first = n->host.cfg.at.port - n->queue, to = steer_port(seen) - first;
+
+	if (to >= n->port->queue_cnt || n->to[to] == NULL) {
+		return false;
+	}
+	n->pass[to][n->pass_cnt[to]++].word[0] = (uintptr_t)m;
+	return true;
+}
+
+static void
+pass_flush(struct nic *n)
+{
+	for (uint32_t i = 0; i < n->port->queue_cnt; i++) {
+		uint32_t sent = 0;
+
+		if (n->pass_cnt[i] > 0) {
+			sent = link_send_sp(n->to[i], n->pass[i], n->pass_cnt[i]);
+			n->stats.passed += sent;
+			n->stats.rx_missed += n->pass_cnt[i] - sent;
+		}
+		for (; sent < n->pass_cnt[i]; sent++) {
+			rte_pktmbuf_free((void *)(uintptr_t)n->pass[i][sent].word[0]);
+		}
+		n->pass_cnt[i] = 0;
+	}
+}
+
+/* What came to other tiles. */
+static uint32_t
+recv_passed(struct nic *n, net_recv_fn *fn, void *ctx)
+{
+	struct desc burst[LINK_BURST_MAX];
+	uint32_t all = 0;
+
+	for (uint32_t i = 0; i < n->port->queue_cnt; i++) {
+		uint32_t cnt =
+			n->from[i] != NULL ? link_recv_burst(n->from[i], burst, LINK_BURST_MAX) : 0;
+
+		for (uint32_t k = 0; k < cnt; k++) {
+			struct rte_mbuf *m = (void *)(uintptr_t)burst[k].word[0];
+
+			recv_one(n, m, fn, ctx);
+			rte_pktmbuf_free(m);
+		}
+		all += cnt;
+	}
+	return all;
+}
+
 static int
 nic_recv(void *io, uint32_t max, uint64_t now_ns, net_recv_fn *fn, void *ctx)
 {
 	struct nic *n = io;
-	struct rte_mbuf *burst[BURST];
-	uint16_t cnt = rte_eth_rx_burst(n->port, 0, burst, (uint16_t)MIN(max, (uint32_t)BURST));
+	struct rte_mbuf *burst[NIC_BURST];
+	uint32_t cnt = rte_eth_rx_burst(n->port->id, n->queue, burst,
+					(uint16_t)MIN(max, (uint32_t)NIC_BURST));
 
 	n->now_ns = now_ns;
-	if (cnt > 0) {
-		n->heard_ns = now_ns;
-	}
-	for (uint16_t i = 0; i < cnt; i++) {
+	for (uint32_t i = 0; i < cnt; i++) {
+		if (n->port->queue_cnt > 1 && pass_one(n, burst[i])) {
+			continue;
+		}
 		recv_one(n, burst[i], fn, ctx);
 		rte_pktmbuf_free(burst[i]);
 	}
-	return cnt;
+	if (n->port->queue_cnt > 1) {
+		pass_flush(n);
+		cnt += recv_passed(n, fn, ctx);
+	}
+	if (cnt > 0) {
+		n->heard_ns = now_ns;
+	}
+	return (int)cnt;
 }
 
 /* ------------------------------------------------------------------- sending */
@@ -435,11 +312,11 @@ nic_room(void *io, size_t len)
 {
 	struct nic *n = io;
 
-	if (n->tx_cnt == BURST) {
+	if (n->tx_cnt == NIC_BURST) {
 		nic_flush(n);
 	}
 	if (n->room == NULL) {
-		n->room = rte_pktmbuf_alloc(n->pool);
+		n->room = rte_pktmbuf_alloc(n->port->pool);
 	}
 	if (n->room == NULL || len > host_datagram_max(&n->host)) {
 		n->stats.tx_dropped++;
@@ -494,7 +371,8 @@ nic_woken(void *ctx, uint64_t token, int res, uint32_t cqe_flags)
 	(void)cqe_flags;
 	n->watched = false;
 	/* An interrupt's count is taken off, so that the next watch does not find it there. */
-	if (res > 0 && n->interrupt && read(n->fd, &count, sizeof(count)) < 0 && errno != EAGAIN) {
+	if (res > 0 && n->port->interrupt && read(n->fd, &count, sizeof(count)) < 0 &&
+	    errno != EAGAIN) {
 		n->stats.rx_bad++;
 	}
 }
@@ -521,10 +399,10 @@ nic_arm(void *io, bool up)
 	if (n->fd < 0) {
 		return;
 	}
-	if (n->interrupt && up) {
-		rte_eth_dev_rx_intr_enable(n->port, 0);
-	} else if (n->interrupt) {
-		rte_eth_dev_rx_intr_disable(n->port, 0);
+	if (n->port->interrupt && up) {
+		rte_eth_dev_rx_intr_enable(n->port->id, n->queue);
+	} else if (n->port->interrupt) {
+		rte_eth_dev_rx_intr_disable(n->port->id, n->queue);
 	}
 	if (up && !n->watched) {
 		sqe = lcore_op_sqe(n->lcore, n->op, 0);
@@ -557,16 +435,16 @@ nic_wait(const struct net_io *io, uint64_t ns)
 
 	if (n->fd < 0) {
 		ns = MIN(ns, nic_nap_ns(n));
-	} else if (n->interrupt) {
-		rte_eth_dev_rx_intr_enable(n->port, 0);
+	} else if (n->port->interrupt) {
+		rte_eth_dev_rx_intr_enable(n->port->id, n->queue);
 	}
 	ts = (struct timespec){ (time_t)(ns / NS_PER_S), (long)(ns % NS_PER_S) };
-	if (ppoll(&p, n->fd >= 0, &ts, NULL) > 0 && n->interrupt &&
+	if (ppoll(&p, n->fd >= 0, &ts, NULL) > 0 && n->port->interrupt &&
 	    read(n->fd, &count, sizeof(count)) < 0 && errno != EAGAIN) {
 		n->stats.rx_bad++;
 	}
-	if (n->interrupt) {
-		rte_eth_dev_rx_intr_disable(n->port, 0);
+	if (n->port->interrupt) {
+		rte_eth_dev_rx_intr_disable(n->port->id, n->queue);
 	}
 }
 
@@ -580,13 +458,14 @@ nic_stats(const void *io)
 	struct rte_eth_stats dev;
 	struct rte_eth_link link = { 0 };
 
-	if (rte_eth_stats_get(n->port, &dev) == 0) {
-		s.rx_missed = dev.imissed + dev.rx_nombuf;
+	/* The device counts for all its queues. */
+	if (n->queue == 0 && rte_eth_stats_get(n->port->id, &dev) == 0) {
+		s.rx_missed += dev.imissed + dev.rx_nombuf;
 		s.rx_bad += dev.ierrors;
 	}
 	s.rx_bad += n->host.stats.corrupt;
 	s.rx_other = n->host.stats.other;
-	s.up = rte_eth_link_get_nowait(n->port, &link) == 0 && link.link_status != 0;
+	s.up = rte_eth_link_get_nowait(n->port->id, &link) == 0 && link.link_status != 0;
 	return s;
 }
 
@@ -611,7 +490,7 @@ nic_text(const void *io)
 {
 	const struct nic *n = io;
 
-	return n->text;
+	return n->port->text;
 }
 
 static const struct net_io_ops nic_ops = {

@@ -29,6 +29,7 @@
 #include "compiler.h"
 #include "lcore.h"
 #include "microburst/error.h"
+#include "where.h"
 
 #define RX_CNT        256 /* buffers; a power of two */
 #define TX_CNT        64  /* sends in one burst */
@@ -89,26 +90,16 @@ sock_addr(const char *text, bool passive, struct wire_addr *ret)
 				  .ai_socktype = SOCK_DGRAM,
 				  .ai_flags = AI_V4MAPPED | AI_ALL | AI_NUMERICSERV };
 	struct addrinfo *found = NULL;
-	const char *colon = strrchr(text, ':');
+	char host[WHERE_HOST_BYTES], port[WHERE_PORT_BYTES];
 	struct sockaddr_in6 sa;
-	char host[256];
-	size_t len;
 
-	if (colon == NULL || colon == text || colon[1] == '\0' ||
-	    (size_t)(colon - text) >= sizeof(host)) {
+	if (where_split(text, host, port) != 0 || host[0] == '\0') {
 		return MB_ERR_INVALID;
 	}
-	len = (size_t)(colon - text);
-	if (text[0] == '[' && text[len - 1] == ']') {
-		text++;
-		len -= 2;
-	}
-	memcpy(host, text, len);
-	host[len] = '\0';
 	if (passive) {
 		hints.ai_flags |= AI_PASSIVE;
 	}
-	if (getaddrinfo(strcmp(host, "*") == 0 ? NULL : host, colon + 1, &hints, &found) != 0) {
+	if (getaddrinfo(strcmp(host, "*") == 0 ? NULL : host, port, &hints, &found) != 0) {
 		return MB_ERR_NOT_FOUND;
 	}
 	memcpy(&sa, found->ai_addr, sizeof(sa));

@@ -31,6 +31,7 @@
 #include "check.h"
 #include "compiler.h"
 #include "lcore.h"
+#include "where.h"
 
 #define BUF_GROUP  1
 #define IDX_BITS   16
@@ -593,30 +594,6 @@ listener_add(struct stream *s, int fd, const struct sockaddr *sa, socklen_t len)
 	return 0;
 }
 
-/* Takes "host:port" or "[host]:port" apart. */
-static int
-where_split(const char *where, char host[64], char port[8])
-{
-	const char *colon = strrchr(where, ':');
-	size_t len = colon != NULL ? (size_t)(colon - where) : 0;
-
-	if (colon == NULL || strlen(colon + 1) == 0 || strlen(colon + 1) > 5 ||
-	    strtoul(colon + 1, NULL, 10) > UINT16_MAX) {
-		return MB_ERR_INVALID;
-	}
-	if (len >= 2 && where[0] == '[' && where[len - 1] == ']') {
-		where++;
-		len -= 2;
-	}
-	if (len >= 64) {
-		return MB_ERR_INVALID;
-	}
-	memcpy(host, where, len);
-	host[len] = '\0';
-	snprintf(port, 8, "%s", colon + 1);
-	return 0;
-}
-
 int
 stream_listen_tcp(struct stream *s, const char *where, uint16_t *ret_port)
 {
@@ -625,7 +602,7 @@ stream_listen_tcp(struct stream *s, const char *where, uint16_t *ret_port)
 	struct sockaddr_storage got = { 0 };
 	socklen_t len = sizeof(got);
 	struct addrinfo *ai;
-	char host[64], port[8];
+	char host[WHERE_HOST_BYTES], port[WHERE_PORT_BYTES];
 	int err = where_split(where, host, port);
 	int fd, one = 1;
 

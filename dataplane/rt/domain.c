@@ -233,7 +233,7 @@ int
 domain_enter(struct domain **ret, const char *path, const char *program,
 	     const struct domain_events *ev)
 {
-	int sock, err = domain_sock_connect(path, &sock);
+	int sock, err = domain_sock_connect(path, 0, &sock);
 
 	if (err != 0) {
 		return err;

@@ -110,10 +110,11 @@ int domain_sock_recv(int sock, int timeout_ms, struct domain_msg *ret, char *tex
  * of this user. Returns: 0; MB_ERR_TOO_LARGE. */
 int domain_sock_path(const char *given, char *ret, size_t bytes);
 
-/* domain_sock_connect connects to the node there. Returns: 0 with *ret, the caller's; as
- * domain_sock_path; MB_ERR_NO_NODE; MB_ERR_DENIED, also when nobody named the socket and who
- * listens there is neither root nor this user; MB_ERR_NO_MEMORY. */
-int domain_sock_connect(const char *given, int *ret);
+/* domain_sock_connect connects to the node there; flags: SOCK_NONBLOCK or 0. Returns: 0 with *ret,
+ * the caller's; as domain_sock_path; MB_ERR_NO_NODE; MB_ERR_DENIED, also when nobody named the
+ * socket and who listens there is neither root nor this user; MB_ERR_BUSY when it is not to wait
+ * and too many have come at once; MB_ERR_NO_MEMORY. */
+int domain_sock_connect(const char *given, int flags, int *ret);
 
 struct domain;
 

@@ -45,7 +45,12 @@
 #define HAZARD_CNT        64
 #define CPU_CNT_MAX       1024
 
-#define KEY_BYTES_MAX   1024
+#define KEY_BYTES_MAX 1024
+/* Keys that begin so are the node's own (control/catalog.h): others read them, and do not write
+ * them, and who lists keys is shown them only if he asks for this beginning. */
+#define KEY_SYSTEM                                                                                 \
+	"\xff"                                                                                     \
+	"microburst/"
 #define VALUE_BYTES_MAX (64u << 20)
 
 #define FUNCTION_CNT_MAX 256

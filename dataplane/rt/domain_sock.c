@@ -198,17 +198,19 @@ sock_is_own(int sock)
 }
 
 int
-domain_sock_connect(const char *given, int *ret)
+domain_sock_connect(const char *given, int flags, int *ret)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	int err = domain_sock_path(given, sa.sun_path, sizeof(sa.sun_path));
-	int sock = err == 0 ? socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0) : -1;
+	int sock = err == 0 ? socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0) : -1;
 
 	if (sock < 0) {
 		return err != 0 ? err : MB_ERR_NO_MEMORY;
 	}
 	if (connect(sock, (struct sockaddr *)&sa, sizeof(sa)) != 0) {
-		err = errno == EACCES || errno == EPERM ? MB_ERR_DENIED : MB_ERR_NO_NODE;
+		err = errno == EACCES || errno == EPERM ? MB_ERR_DENIED
+		      : errno == EAGAIN                 ? MB_ERR_BUSY
+							: MB_ERR_NO_NODE;
 	} else if (sock_named(given) == NULL && !sock_is_own(sock)) {
 		err = MB_ERR_DENIED;
 	}

@@ -63,7 +63,9 @@ names_check(const char *path, const char *name, struct topo_why *why)
 	return MB_OK;
 }
 
-/* Opens the directory and locks it. Returns the fd, -EAGAIN if it was removed meanwhile, -errno. */
+/* Opens the directory and locks it. Where its name lies others may make it first (/tmp); then it is
+ * not ours, or they can write there, and what EAL puts into it would be theirs to replace.
+ * Returns the fd, -EAGAIN if it was removed meanwhile, -EPERM if it is not ours alone, -errno. */
 static int
 open_locked(const char *path, bool *made)
 {
@@ -75,9 +77,13 @@ open_locked(const char *path, bool *made)
 	} else if (errno != EEXIST) {
 		return -errno;
 	}
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0) {
 		return errno == ENOENT ? -EAGAIN : -errno;
+	}
+	if (fstat(fd, &mine) != 0 || mine.st_uid != geteuid() || (mine.st_mode & 022) != 0) {
+		close(fd);
+		return -EPERM;
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		int e = errno;
@@ -85,23 +91,25 @@ open_locked(const char *path, bool *made)
 		close(fd);
 		return -e;
 	}
-	if (stat(path, &there) != 0 || fstat(fd, &mine) != 0 || there.st_ino != mine.st_ino) {
+	if (stat(path, &there) != 0 || there.st_ino != mine.st_ino) {
 		close(fd);
 		return -EAGAIN;
 	}
 	return fd;
 }
 
-/* Removes <dir>/dpdk/<name> with what lies in it, and <dir>/dpdk if nothing else does. */
-static void
+/* Removes <dir>/dpdk/<name> with what lies in it, and <dir>/dpdk if nothing else does.
+ * Returns: whether there was one. */
+static bool
 clear(int dir_fd, const char *name)
 {
 	int dpdk_fd = openat(dir_fd, "dpdk", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	bool was = false;
 	int fd;
 	DIR *d;
 
 	if (dpdk_fd < 0) {
-		return;
+		return false;
 	}
 	fd = openat(dpdk_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	d = fd < 0 ? NULL : fdopendir(fd);
@@ -110,12 +118,13 @@ clear(int dir_fd, const char *name)
 			unlinkat(fd, e->d_name, 0); /* refuses directories, so . and .. too */
 		}
 		closedir(d); /* and fd */
-		unlinkat(dpdk_fd, name, AT_REMOVEDIR);
+		was = unlinkat(dpdk_fd, name, AT_REMOVEDIR) == 0;
 	} else if (fd >= 0) {
 		close(fd);
 	}
 	close(dpdk_fd);
 	unlinkat(dir_fd, "dpdk", AT_REMOVEDIR);
+	return was;
 }
 
 int
@@ -137,13 +146,18 @@ eal_dir_take(struct eal_dir *ret_dir, const char *path, const char *name, struct
 				    "this one another",
 				    path);
 	}
+	if (dir.lock_fd == -EPERM) {
+		return topo_why_set(why, MB_ERR_DENIED,
+				    "the runtime directory %s is not this user's alone: remove it",
+				    path);
+	}
 	if (dir.lock_fd < 0) {
 		return topo_why_set(why, err_of(-dir.lock_fd), "the runtime directory %s: %s", path,
 				    strerror(-dir.lock_fd));
 	}
 	snprintf(dir.path, sizeof(dir.path), "%s", path);
 	snprintf(dir.name, sizeof(dir.name), "%s", name);
-	clear(dir.lock_fd, name);
+	dir.made |= clear(dir.lock_fd, name); /* the dead one's is ours now */
 	*ret_dir = dir;
 	return MB_OK;
 }

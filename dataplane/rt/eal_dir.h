@@ -13,7 +13,7 @@
 
 struct eal_dir {
 	int lock_fd; /* of the directory; -1: not taken */
-	bool made;   /* by eal_dir_take */
+	bool made;   /* by eal_dir_take, or by a node that died here */
 	char path[EAL_PATH_BYTES_MAX];
 	char name[EAL_NAME_BYTES_MAX];
 };
@@ -22,11 +22,12 @@ struct eal_dir {
  * an earlier crash.
  *
  * Returns:   0; MB_ERR_EXISTS when a running process has it; MB_ERR_CONFIG for a name or path that
- *            cannot be one; MB_ERR_DENIED, MB_ERR_NOT_FOUND (its parent), MB_ERR_IO.
+ *            cannot be one; MB_ERR_DENIED, also when the directory is another user's or others
+ *            may write there; MB_ERR_NOT_FOUND (its parent), MB_ERR_IO.
  */
 int eal_dir_take(struct eal_dir *ret_dir, const char *path, const char *name, struct topo_why *why);
 
-/* eal_dir_release removes EAL's part, and the directory itself if it was made here and is empty,
+/* eal_dir_release removes EAL's part, and the directory itself if a node made it and it is empty,
  * and gives the lock back. */
 void eal_dir_release(struct eal_dir *dir);
 

@@ -52,6 +52,7 @@ struct payload_pool {
 	struct heap *heap;
 	struct payload_lease_ops ops;
 	uint16_t entry_free, hold_free; /* + 1 */
+	uint32_t alive;                 /* payloads */
 	struct payload_seg segs[PAYLOAD_SEG_MAX];
 	struct payload_entry entry[PAYLOAD_CNT_MAX];
 	struct payload_hold_entry hold[PAYLOAD_HOLD_MAX];
@@ -183,6 +184,7 @@ payload_hold_sub(struct payload_pool *pool, struct payload_entry *e, uint16_t ho
 	}
 	if (e->hold == 0) {
 		payload_free(pool, e);
+		pool->alive--;
 	}
 	return 0;
 }
@@ -287,6 +289,7 @@ payload_alloc(struct payload_pool *pool, size_t len, uint16_t holder, struct pay
 		return MB_ERR_NO_MEMORY;
 	}
 	pool->entry_free = e->next;
+	pool->alive++;
 	*ret_p = e->p;
 	*ret_ref = (struct payload_ref){
 		.inc = pool->inc,
@@ -422,10 +425,5 @@ payload_own(struct payload_pool *pool, const struct payload_ref *ref)
 uint32_t
 payload_alive(const struct payload_pool *pool)
 {
-	uint32_t cnt = 0;
-
-	for (uint32_t i = 0; i < PAYLOAD_CNT_MAX; i++) {
-		cnt += pool->entry[i].hold != 0;
-	}
-	return cnt;
+	return pool->alive;
 }

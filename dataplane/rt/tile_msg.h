@@ -24,9 +24,12 @@
 
 #include "desc.h"
 
+#define PROC_UP_SYSTEM 1
+
 enum tile_msg_kind {
 	/* ctl -> tile: open.proc, open.inc; the peers' table has its region. b: 0, or of an inner
-	 * process (inner.h) 1 + the eventfd that wakes it */
+	 * process (inner.h) 1 + the eventfd that wakes it. sub: PROC_UP_SYSTEM of the one that
+	 * may write under KEY_SYSTEM */
 	DESC_PROC_UP = 16,
 	DESC_PROC_BAD,  /* tile -> ctl: open.proc, open.inc, err = MB_ERR_PEER_CORRUPT */
 	DESC_PROC_DOWN, /* ctl -> tile: dead{} */

@@ -14,12 +14,15 @@
  *
  *        ctl ◄────► gate           ctl: who comes and goes. To sched and the caches a gate talks
  *                                  as processes do, through channels (inner.h)
- * net:k has no links: it is a client of its own node, with the channels that every client has.
+ *        net:k ◄─► net:l           frames that came to another tile's queue
+ *                                  To all else a net tile is a client of its own node, with the
+ *                                  channels that every client has
  *
  * All of them hold back when full; none drops. A tile that cannot send keeps what it has and goes
  * on receiving what needs no sending. Two tiles that wait for room in each other's link would stand
  * still for ever, so who asks holds a credit for each question: never more of them open than the
- * link that brings the answers holds. LINK_DROP_NEWEST is for links that begin at a NIC queue.
+ * link that brings the answers holds. Net tiles owe each other nothing: what does not fit is theirs
+ * to drop, with its buffer.
  *
  * Why a link a pair and direction, and not one inbox a tile: one producer each, so no producer ever
  * waits for another in the middle of an enqueue, and a full link names who floods whom.
@@ -53,6 +56,7 @@ const struct topo_pair topo_pairs[TOPO_PAIR_CNT] = {
 	{ TILE_KVS,   TILE_KVS,   LINK_BACKPRESSURE },
 	{ TILE_CTL,   TILE_GATE,  LINK_BACKPRESSURE },
 	{ TILE_GATE,  TILE_CTL,   LINK_BACKPRESSURE },
+	{ TILE_NET,   TILE_NET,   LINK_BACKPRESSURE },
 };
 /* clang-format on */
 

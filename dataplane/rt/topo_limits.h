@@ -40,7 +40,8 @@ static_assert(2 + CACHE_TILE_CNT_MAX + KVS_TILE_CNT_MAX + GATE_TILE_CNT_MAX + NE
 static_assert(NET_TILE_CNT_MAX < LCORE_CNT_MAX, "net tiles have lcores to themselves");
 static_assert(2 * (1 + 2 * CACHE_TILE_CNT_MAX + CACHE_TILE_CNT_MAX * KVS_TILE_CNT_MAX +
 		   KVS_TILE_CNT_MAX + GATE_TILE_CNT_MAX) +
-			      KVS_TILE_CNT_MAX * (KVS_TILE_CNT_MAX - 1) <=
+			      KVS_TILE_CNT_MAX * (KVS_TILE_CNT_MAX - 1) +
+			      NET_TILE_CNT_MAX * (NET_TILE_CNT_MAX - 1) <=
 		      LINK_CNT_MAX,
 	      "the links of the largest plan fit the link table");
 static_assert(LCORE_CNT_MAX <= 128, "Debian's DPDK has RTE_MAX_LCORE 128");

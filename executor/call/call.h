@@ -34,6 +34,7 @@
 #include <stdint.h>
 
 #include "desc.h"
+#include "microburst/error.h"
 
 enum call_kind {
 	/* a = function or DAG id, sub = call_sub, call, b = deadline_ns, err = how often it has
@@ -163,6 +164,21 @@ call_next(const struct desc *call, const struct desc *reply)
 
 	d.sub |= (reply->b >> 16 & 1) != 0 ? CALL_DAG : 0;
 	return d;
+}
+
+/* call_reply_own is a REPLY as it may be believed: what an executor answers lies in its own memory.
+ * What lies elsewhere is another's, who would be given it back by whoever reads it; it becomes an
+ * error. */
+static inline struct desc
+call_reply_own(const struct desc *reply, uint16_t exec)
+{
+	if ((reply->flags & DESC_F_INLINE) != 0 || reply->ref.proc == exec) {
+		return *reply;
+	}
+	return (struct desc){ .kind = DESC_REPLY,
+			      .flags = DESC_F_INLINE,
+			      .call = reply->call,
+			      .err = MB_ERR_PEER_CORRUPT };
 }
 
 /* The data of a STEP. */

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kvs_core - see kvs_core.h
  *
- *   I1  Each GET, MERGE, SCAN, TELL, ASK and LEAVE is answered once: at once, when its job ends, or
- *       when enough others have merged.
+ *   I1  Each GET, MERGE, ACT, SCAN, TELL, ASK and LEAVE is answered once: at once, when its job
+ *       ends, or when enough others have merged. An ACT when that is true of all its acts.
  *   I2  A job reads its delta only until the answer is sent: the delta is the asker's again then.
  *   I3  Who merges a change owes it to all other owners; the primary of a hot key also owes what
  *       it was told to the tiles beyond them. So each tile that has a key hears of each change, and
  *       nobody but the primary needs to know that the key is hot.
+ *
+ *   I4  An asker that acts has no copy of the key: it is not in `held` afterwards. What it fetches
+ *       later is in the link behind the ACT, and begun after it.
  *
  * Two long merges into one key can be under way at once, and short ones overtake them. That is no
  * harm: they commute.
@@ -96,12 +99,32 @@ answer_with_state(struct kvs_core *c, struct desc *answer, struct kvs_key *k)
 	answer->word[2] = (uintptr_t)kvs_shard_pin_key(c->shard, k);
 }
 
-/* Answers a MERGE. here: all of it is merged here, whatever err says of others. */
+/* An act is over: the one that word[1] of its own copy of the request names. */
+static void
+act_over(struct kvs_core *c, uint32_t from, const struct desc *d, int err)
+{
+	struct kvs_acts *acts = (struct kvs_acts *)(uintptr_t)d->word[0];
+	struct desc answer;
+
+	acts->act[d->word[1]].err = err;
+	if (--acts->open == 0) {
+		answer_begin(&answer, DESC_KVS_ACTED, d);
+		answer.word[0] = d->word[0];
+		c->out.send(c->out.ctx, from, &answer);
+	}
+}
+
+/* Answers a MERGE, or what an act has merged. here: all of it is merged here, whatever err says of
+ * others. */
 static void
 merged_here(struct kvs_core *c, uint32_t from, const struct desc *d, int err, bool here)
 {
 	struct desc answer;
 
+	if (d->kind == DESC_KVS_ACT) {
+		act_over(c, from, d, err);
+		return;
+	}
 	answer_begin(&answer, DESC_KVS_MERGED, d);
 	answer.err = (int16_t)err;
 	answer.flags = DESC_F_INLINE;
@@ -129,12 +152,14 @@ told(struct kvs_core *c, uint32_t tile, const struct desc *d, int err)
 
 /* ------------------------------------------------------------------ requests */
 
-/* An asker has, from now on, what this tile has of a key. */
+/* An asker has, from now on, what this tile has of a key; or (I4) has no copy. */
 static void
-hold(struct kvs_core *c, uint32_t from, struct kvs_key *k)
+hold(struct kvs_core *c, uint32_t from, struct kvs_key *k, bool has)
 {
 	if (from < c->cfg.cache_cnt) {
-		k->held |= (uint8_t)(1u << from);
+		uint8_t bit = (uint8_t)(1u << from);
+
+		k->held = has ? k->held | bit : k->held & (uint8_t)~bit;
 	}
 }
 
@@ -164,7 +189,7 @@ step_get(struct kvs_core *c, uint32_t from, const struct desc *d)
 		answer_with_state(c, &answer, k);
 	}
 	if (answer.err == 0 && k != NULL) {
-		hold(c, from, k);
+		hold(c, from, k, true);
 		seen(c, k, hash);
 	}
 	c->out.send(c->out.ctx, from, &answer);
@@ -192,16 +217,16 @@ hold_fresh(struct kvs_core *c, uint32_t from, bool asked, uint64_t hash)
 	}
 }
 
-/* Notes who is owed what an asker wrote. Returns: which tiles are. */
+/* Notes who is owed what an asker wrote. has: it has a copy. Returns: which tiles are. */
 static uint64_t
-asker_owed(struct kvs_core *c, uint32_t from, struct slice delta, bool whole)
+asker_owed(struct kvs_core *c, uint32_t from, struct slice delta, bool whole, bool has)
 {
 	struct kvs_merged m = c->shard->last;
 	uint64_t hash = kvs_owner_hash(c, kvs_key_slice(m.key)), owed, tiles;
 
 	hold_fresh(c, from, true, hash);
 	owed = caches_of(m.key);
-	hold(c, from, m.key);
+	hold(c, from, m.key, has);
 	seen(c, m.key, hash);
 	if (from < c->cfg.cache_cnt) {
 		owed &= ~kvs_listener_bit(KVS_LISTENER_CACHE(from));
@@ -230,7 +255,7 @@ asker_merged(struct kvs_core *c, uint32_t from, const struct desc *d, struct sli
 		merged(c, from, d, 0);
 		return;
 	}
-	tiles = asker_owed(c, from, delta, whole);
+	tiles = asker_owed(c, from, delta, whole, d->kind != DESC_KVS_ACT);
 	need = tiles == 0 ? 0 : others_needed(c, d, (uint32_t)__builtin_popcountll(tiles));
 	if (need == 0) {
 		merged(c, from, d, 0);
@@ -288,6 +313,32 @@ step_merge(struct kvs_core *c, uint32_t from, const struct desc *d)
 	}
 }
 
+static void
+step_act(struct kvs_core *c, uint32_t from, const struct desc *d)
+{
+	struct kvs_acts *acts = (struct kvs_acts *)(uintptr_t)d->word[0];
+	const uint32_t cnt = acts->cnt; /* after the last one it may be gone */
+	struct desc one = *d;
+
+	acts->open = cnt;
+	for (uint32_t i = 0; i < cnt; i++) {
+		struct slice key = acts->act[i].key, delta;
+		int err = MB_ERR_MOVED;
+
+		one.word[1] = i;
+		one.a = acts->act[i].ack;
+		if (c->cfg.tile_cnt == 1 ||
+		    serves(c, kvs_owner_hash(c, key), kvs_shard_find(c->shard, key))) {
+			err = kvs_act_do(c->shard, acts, i, c->act_mem, sizeof(c->act_mem), &delta);
+		}
+		if (likely(err == 0)) {
+			asker_merged(c, from, &one, delta, c->shard->last.side != LATTICE_MIXED);
+		} else {
+			merged(c, from, &one, err);
+		}
+	}
+}
+
 /* Only the primary lists a key: so none is listed twice, and none that was deleted there. */
 static bool
 lists(void *ctx, struct slice key)
@@ -318,16 +369,22 @@ request(struct kvs_core *c, uint32_t from, const struct desc *d)
 	case DESC_KVS_MERGE:
 		step_merge(c, from, d);
 		break;
+	case DESC_KVS_ACT:
+		step_act(c, from, d);
+		break;
 	default:
 		step_scan(c, from, d);
 	}
 }
 
-/* Whether a request may begin: it needs a job, a change and a wait at most. */
+/* Whether a request may begin: it needs a job, and a change and a wait for each key, at most. */
 static bool
-has_room(const struct kvs_core *c)
+has_room(const struct kvs_core *c, const struct desc *d)
 {
-	return c->jobs.free_cnt > KVS_JOB_SPARE && kvs_changes_room(&c->changes) > 0;
+	const struct kvs_acts *acts = (const struct kvs_acts *)(uintptr_t)d->word[0];
+	uint32_t key_cnt = d->kind == DESC_KVS_ACT ? acts->cnt : 1;
+
+	return c->jobs.free_cnt > KVS_JOB_SPARE && kvs_changes_room(&c->changes) >= key_cnt;
 }
 
 static void
@@ -345,7 +402,7 @@ backlog_turn(struct kvs_core *c)
 {
 	bool busy = false;
 
-	while (c->backlog_cnt > 0 && has_room(c)) {
+	while (c->backlog_cnt > 0 && has_room(c, &c->backlog[c->backlog_head].d)) {
 		struct kvs_backlog b = c->backlog[c->backlog_head];
 
 		c->backlog_head = (c->backlog_head + 1) % KVS_BACKLOG_MAX;
@@ -362,8 +419,9 @@ kvs_core_step(struct kvs_core *c, uint32_t from, const struct desc *d)
 	switch ((int)d->kind) {
 	case DESC_KVS_GET:
 	case DESC_KVS_MERGE:
+	case DESC_KVS_ACT:
 	case DESC_KVS_SCAN:
-		if (likely(c->backlog_cnt == 0 && has_room(c))) {
+		if (likely(c->backlog_cnt == 0 && has_room(c, d))) {
 			request(c, from, d);
 		} else {
 			backlog_put(c, from, d);
@@ -402,6 +460,9 @@ kvs_core_burst(struct kvs_core *c, uint32_t from, const struct desc *d, uint32_t
 		kvs_shard_prefetch(c->shard, p, n);
 	}
 	for (uint32_t i = 0; i < cnt; i++) {
+		if (d[i].kind == DESC_KVS_ACT) {
+			kvs_act_prefetch(c->shard, (const void *)(uintptr_t)d[i].word[0]);
+		}
 		kvs_core_step(c, from, &d[i]);
 	}
 }
@@ -528,7 +589,7 @@ out_job_merged(void *ctx, const struct kvs_job *job, struct slice delta, bool la
 	} else if (last) {
 		asker_merged(c, job->from, &job->request, delta, whole);
 	} else if (c->shard->last.key != NULL) {
-		asker_owed(c, job->from, delta, whole);
+		asker_owed(c, job->from, delta, whole, true);
 	}
 }
 

@@ -10,6 +10,9 @@
  * when a deleted one is forgotten (kvs_drop.h). Cache tiles ask the primary; an asker who does not
  * come from there is served by any owner, and reads what has arrived there.
  *
+ * An asker that has no copy of a key can have operations done here, in the place of fetching it
+ * (kvs_act.h).
+ *
  * No step copies more than KVS_STEP_BYTES, but for an item that is longer. A longer delta becomes a
  * job (kvs_job.h) that kvs_core_poll carries on, while other messages are served; a longer value
  * that is read is lent, not copied.
@@ -26,6 +29,7 @@
 
 #include "desc.h"
 #include "hashring.h"
+#include "kvs_act.h"
 #include "kvs_change.h"
 #include "kvs_drop.h"
 #include "kvs_hot.h"
@@ -89,6 +93,7 @@ struct kvs_core {
 	struct kvs_hot hot;
 	struct kvs_jobs jobs;
 	struct kvs_backlog backlog[KVS_BACKLOG_MAX];
+	uint8_t act_mem[KVS_STEP_BYTES]; /* the delta of an act */
 };
 
 /* kvs_core_init starts a core over a shard, which outlives it. There is nothing to undo. */

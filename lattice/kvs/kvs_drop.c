@@ -435,8 +435,8 @@ kvs_drops_turn(struct kvs_drops *ds, uint64_t now_ns)
 
 /* ---------------------------------------------------------------- as another owner */
 
-/* Begins to look through a large value, and says later whether this tile agrees. Returns: false: not
- * now. */
+/* Begins to look through a large value, and says later whether this tile agrees. Returns: false:
+ * not now. */
 static bool
 agree_later(struct kvs_drops *ds, uint32_t tile, const struct desc *d, struct kvs_key *key)
 {

@@ -18,7 +18,8 @@
  * entries of writers that are gone, and both may be forgotten on the same condition (settle.h). Who
  * agrees has made the settled value before, so DO cannot fail; all make the same one. A large value
  * is compared and made in pieces (kvs_redo.h), one at a time at each tile: who is asked about
- * another meanwhile says "not now". Keys with marks are looked for KVS_SETTLE_PAUSES times more rarely than deleted ones.
+ * another meanwhile says "not now". Keys with marks are looked for KVS_SETTLE_PAUSES times more
+ * rarely than deleted ones.
  *
  * Nothing is deleted, nothing expires, nothing is removed: nothing runs.
  *

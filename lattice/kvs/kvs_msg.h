@@ -6,9 +6,10 @@
  * sender has its answer. For a GOT, or a MERGED with state, that is not inline, the answer is
  * KVS_RELEASE.
  *
- * Each GET, MERGE, SCAN, TELL, ASK and LEAVE is answered exactly once, with `b` unchanged: the
+ * Each GET, MERGE, ACT, SCAN, TELL, ASK and LEAVE is answered exactly once, with `b` unchanged: the
  * asker's own word. The answers to two requests come in any order, and their effects too: who wants
- * one after the other waits for the first answer.
+ * one after the other waits for the first answer. But GETs and ACTs of one asker are begun in their
+ * order: a GET that follows an ACT shows what that did.
  */
 #ifndef MB_KVS_MSG_H
 #define MB_KVS_MSG_H
@@ -51,6 +52,11 @@ enum kvs_msg_kind {
 	/* answers ASK and LEAVE. err = 0: agreed; word[0] = the answerer's name for the key,
 	 * word[1] for what it settles to; 0: it goes */
 	DESC_KVS_DROPPED,
+
+	/* word[0] = pointer to a struct kvs_acts (kvs_act.h), lent until ACTED: from an asker that
+	 * has no copy of any of the keys */
+	DESC_KVS_ACT,
+	DESC_KVS_ACTED, /* word[0] as in ACT; each act has its err */
 };
 
 /* a of a MERGE: whose merge it waits for. */

@@ -390,11 +390,27 @@ merge_end(struct kvs_shard *s, struct kvs_key *k, int side, bool fresh)
 	return 0;
 }
 
+struct kvs_found
+kvs_shard_look(const struct kvs_shard *s, struct slice key)
+{
+	uint64_t hash = kvs_index_hash(&s->index, key);
+
+	return (struct kvs_found){ hash, kvs_index_find(&s->index, hash, key) };
+}
+
 int
 kvs_shard_merge(struct kvs_shard *s, struct slice key, struct slice delta)
 {
-	uint64_t hash = kvs_index_hash(&s->index, key);
-	struct kvs_key *k = kvs_index_find(&s->index, hash, key);
+	struct kvs_found at = kvs_shard_look(s, key);
+
+	return kvs_shard_merge_found(s, key, &at, delta);
+}
+
+int
+kvs_shard_merge_found(struct kvs_shard *s, struct slice key, struct kvs_found *at,
+		      struct slice delta)
+{
+	struct kvs_key *k = at->key;
 	struct kvs_value *v;
 	int side;
 
@@ -419,11 +435,19 @@ kvs_shard_merge(struct kvs_shard *s, struct slice key, struct slice delta)
 	if (v == NULL) {
 		return merge_end(s, NULL, MB_ERR_NO_MEMORY, false);
 	}
-	side = key_insert(s, hash, key, v, &k);
+	side = key_insert(s, at->hash, key, v, &at->key);
 	if (side != 0) {
 		kvs_shard_value_free(s, v);
 	}
-	return merge_end(s, k, side == 0 ? LATTICE_RIGHT : side, true);
+	return merge_end(s, at->key, side == 0 ? LATTICE_RIGHT : side, true);
+}
+
+int
+kvs_shard_replace(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
+{
+	int err = key_store(s, k, delta);
+
+	return merge_end(s, k, err != 0 ? err : (int)LATTICE_RIGHT, false);
 }
 
 int
@@ -586,6 +610,7 @@ scan_from(const struct kvs_shard *s, const struct kvs_key *k, struct kvs_scan *s
 {
 	const struct kvs_key *last = NULL;
 	uint32_t visit_cnt = 0;
+	bool hides = !key_is_system(scan->prefix);
 
 	for (; k != NULL; k = kvs_order_next(&s->order, k)) {
 		struct slice name = kvs_key_slice(k);
@@ -598,7 +623,8 @@ scan_from(const struct kvs_shard *s, const struct kvs_key *k, struct kvs_scan *s
 			break;
 		}
 		visit_cnt++;
-		if (shows(s, k, scan->now) && (lists == NULL || lists(ctx, name))) {
+		if (!(hides && key_is_system(name)) && shows(s, k, scan->now) &&
+		    (lists == NULL || lists(ctx, name))) {
 			scan->more = scan->out.cap - scan->out.len < sizeof(uint16_t) + name.len;
 			if (scan->more) {
 				break;

@@ -33,13 +33,22 @@
 #include "treeval.h"
 
 #define KVS_SHARD_BYTES_MIN ((size_t)1 << 20)
-#define KVS_SCAN_VISIT_MAX  4096 /* keys looked at in one piece of a scan */
+
+/* key_is_system tells whether a key is the node's own. */
+static inline bool
+key_is_system(struct slice key)
+{
+	return key.len >= sizeof(KEY_SYSTEM) - 1 &&
+	       memcmp(key.p, KEY_SYSTEM, sizeof(KEY_SYSTEM) - 1) == 0;
+}
+
+#define KVS_SCAN_VISIT_MAX 4096 /* keys looked at in one piece of a scan */
 /* A value at its limit and everything that may describe it. */
-#define KVS_ENVELOPE_MAX    (VALUE_BYTES_MAX + (1u << 20))
+#define KVS_ENVELOPE_MAX   (VALUE_BYTES_MAX + (1u << 20))
 /* What a merge may write without taking memory for it first. */
-#define KVS_SCRATCH_BYTES   (128u << 10)
+#define KVS_SCRATCH_BYTES  (128u << 10)
 /* What one step copies at most. */
-#define KVS_STEP_BYTES      (64u << 10)
+#define KVS_STEP_BYTES     (64u << 10)
 
 struct kvs_shard_stats {
 	uint64_t got;       /* reads */
@@ -127,6 +136,19 @@ struct kvs_key *kvs_shard_next(const struct kvs_shard *s, const struct kvs_key *
  *            changed; of a tree, of the nodes that changed
  */
 int kvs_shard_merge(struct kvs_shard *s, struct slice key, struct slice delta);
+
+/* kvs_shard_merge_found is the same for a key that kvs_shard_look has looked for, since when
+ * nothing was changed; the key that it enters, if there was none, stands in *at then. */
+struct kvs_found {
+	uint64_t hash;
+	struct kvs_key *key; /* NULL: there is none */
+};
+struct kvs_found kvs_shard_look(const struct kvs_shard *s, struct slice key);
+int kvs_shard_merge_found(struct kvs_shard *s, struct slice key, struct kvs_found *at,
+			  struct slice delta);
+
+/* kvs_shard_replace is kvs_shard_merge of a delta that is known to contain all that the key has. */
+int kvs_shard_replace(struct kvs_shard *s, struct kvs_key *k, struct slice delta);
 
 /* The same in pieces, for deltas that are too long to copy at once: kvs_shard_value_alloc takes
  * memory, the caller copies the delta into v->bytes, kvs_shard_merge_value merges it. The value is

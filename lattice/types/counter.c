@@ -284,6 +284,31 @@ counter_delta_add_over(int64_t base, struct slice state, struct writer_id writer
 	return codec_done(out, before);
 }
 
+bool
+counter_add_alone(int64_t base, struct slice state, struct writer_id writer, int64_t n,
+		  struct wbuf *out, int64_t *ret_total)
+{
+	struct rbuf r = rbuf_of(state);
+	struct counter_entry e = { .writer = writer };
+	counter_sum sum;
+
+	if (state.len != 0 && (counter_next(&r, &e) != 1 || r.len != 0)) {
+		return false;
+	}
+	if (n == 0 || e.writer.v != writer.v || e.incs_gone != 0 || e.decs_gone != 0 ||
+	    __builtin_add_overflow(n > 0 ? e.incs : e.decs, n > 0 ? (uint64_t)n : -(uint64_t)n,
+				   n > 0 ? &e.incs : &e.decs)) {
+		return false;
+	}
+	sum = (counter_sum)base + e.incs - e.decs;
+	if (sum > INT64_MAX || sum < INT64_MIN || out->cap - out->len < COUNTER_ENTRY_BYTES_MAX) {
+		return false;
+	}
+	entry_put(out, &e);
+	*ret_total = (int64_t)sum;
+	return true;
+}
+
 int
 counter_delta_add(struct slice state, struct writer_id writer, int64_t n, struct wbuf *out)
 {

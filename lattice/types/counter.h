@@ -62,6 +62,14 @@ int counter_delta_add(struct slice state, struct writer_id writer, int64_t n, st
 int counter_delta_add_over(int64_t base, struct slice state, struct writer_id writer, int64_t n,
 			   struct wbuf *out);
 
+/* counter_add_alone makes the counter that there is after counter_delta_add_over, where nobody but
+ * this writer has a part in it and nothing was deleted: its delta is then the whole counter.
+ *
+ * Returns:   whether it did, with base + sum; else nothing is written, and the delta is to be made.
+ */
+bool counter_add_alone(int64_t base, struct slice state, struct writer_id writer, int64_t n,
+		       struct wbuf *out, int64_t *ret_total);
+
 /* counter_delta_del makes the delta that deletes all that this state shows, and nothing else.
  *
  * Returns:   0, the delta appended to out (nothing, if there is nothing to delete);

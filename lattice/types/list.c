@@ -202,8 +202,6 @@ int
 list_delta_push(struct slice state, struct stamp stamp, enum list_end end, struct slice value,
 		struct wbuf *out)
 {
-	uint8_t id[LIST_ID_BYTES];
-	struct parts p = { .id = slice_of(id, sizeof(id)), .value = value };
 	uint64_t position;
 	struct table t;
 
@@ -213,6 +211,33 @@ list_delta_push(struct slice state, struct stamp stamp, enum list_end end, struc
 	if (!position_for(&t, end, &position)) {
 		return MB_ERR_TOO_LARGE;
 	}
+	return list_delta_place(position, stamp, value, out);
+}
+
+bool
+list_place_between(struct slice left, struct slice right, uint64_t *ret)
+{
+	uint64_t from = position_of(left), to = position_of(right);
+
+	if (left.len == 0 || right.len == 0) {
+		*ret = POSITION_FIRST;
+		return left.len != 0    ? !__builtin_add_overflow(from, LIST_STEP, ret)
+		       : right.len != 0 ? !__builtin_sub_overflow(to, LIST_STEP, ret)
+					: true;
+	}
+	if (from >= to) {
+		return false;
+	}
+	*ret = from + (to - from) / 2;
+	return true;
+}
+
+int
+list_delta_place(uint64_t position, struct stamp stamp, struct slice value, struct wbuf *out)
+{
+	uint8_t id[LIST_ID_BYTES];
+	struct parts p = { .id = slice_of(id, sizeof(id)), .value = value };
+
 	put_be64(id, position);
 	put_be64(id + 8, stamp.time.v);
 	put_be64(id + 16, stamp.writer.v);

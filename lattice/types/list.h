@@ -49,6 +49,18 @@ extern const struct table_merge_ops list_table_ops;
 int list_delta_push(struct slice state, struct stamp stamp, enum list_end end, struct slice value,
 		    struct wbuf *out);
 
+/* list_place_between finds a position between two items that are neighbours, by their ids; an empty
+ * one is the end of the list. When nothing is between their positions it may be the left one's:
+ * what is put there now comes behind what was put there before. Returns: false: there is none. */
+bool list_place_between(struct slice left, struct slice right, uint64_t *ret);
+
+/* list_delta_place makes the delta of putting a value at a position.
+ *
+ * Requires:  as list_delta_push.
+ * Returns:   0, appended to out; MB_ERR_TOO_LARGE when it does not fit, as of a push.
+ */
+int list_delta_place(uint64_t position, struct stamp stamp, struct slice value, struct wbuf *out);
+
 /* list_delta_set makes the delta that gives an item another value.
  *
  * Returns:   0, appended to out; MB_ERR_NOT_FOUND when it is not in this state, or removed;

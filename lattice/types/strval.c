@@ -297,6 +297,28 @@ strval_delta_add(struct slice state, struct writer_id writer, int64_t n, struct 
 	return codec_done(out, before);
 }
 
+bool
+strval_add_alone(struct slice state, struct writer_id writer, int64_t n, struct wbuf *out,
+		 int64_t *ret_total)
+{
+	struct wbuf before = *out;
+	struct strval s;
+	size_t counter_start;
+	int64_t base = 0;
+
+	if (strval_open(state, &s) < 0 || (s.kind == BASE_BYTES && !number_of(s.base, &base))) {
+		return false;
+	}
+	codec_put_slice(out, s.base);
+	counter_start = out->len;
+	if (!counter_add_alone(base, s.counter, writer, n, out, ret_total)) {
+		*out = before;
+		return false;
+	}
+	put_tail(out, s.kind, out->len - counter_start);
+	return codec_done(out, before) == 0;
+}
+
 int
 strval_delta_del(struct slice state, struct wbuf *out)
 {

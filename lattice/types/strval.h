@@ -56,6 +56,12 @@ int strval_delta_set(struct slice bytes, struct wbuf *out);
  */
 int strval_delta_add(struct slice state, struct writer_id writer, int64_t n, struct wbuf *out);
 
+/* strval_add_alone makes the state that there is after strval_delta_add, where nobody but this writer
+ * has added to it: as counter_add_alone.
+ */
+bool strval_add_alone(struct slice state, struct writer_id writer, int64_t n, struct wbuf *out,
+		      int64_t *ret_total);
+
 /* strval_delta_del makes the delta that deletes what this state shows, and nothing else: increments
  * it does not contain survive it.
  *

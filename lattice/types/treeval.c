@@ -283,7 +283,7 @@ frames_equal(const struct envelope *a, const struct envelope *b)
 	       slice_eq(a->dependencies, b->dependencies);
 }
 
-/* Whether items of two runs are equal, from these on as far as both have some; *ret_cnt: so many. */
+/* Whether items of two runs are equal, from these on as far as both have some: *ret_cnt. */
 static bool
 runs_equal(const struct table *a, uint32_t i, const struct table *b, uint32_t j, uint32_t *ret_cnt)
 {

@@ -30,6 +30,7 @@ struct options {
 #define OTHERS_MAX 0.2
 
 static volatile bool stopped;
+static volatile sig_atomic_t stop_signal;
 
 int
 bench_interleave(struct env *env, const struct bench *bench, const struct side *subject,
@@ -47,6 +48,7 @@ bench_interleave(struct env *env, const struct bench *bench, const struct side *
 static void
 on_signal(int sig)
 {
+	stop_signal = sig;
 	stopped = true;
 }
 
@@ -190,7 +192,7 @@ run(struct env *env, const struct options *o, const struct bench *bench, json_t 
 	meter_start(&meter);
 	err = m != NULL ? run_one(env, bench, m) : MB_ERR_NO_MEMORY;
 	meter_end(&meter, &others, &stolen);
-	if (err < 0) {
+	if (err < 0 && err != MB_ERR_INTERRUPTED) { /* run_all says that */
 		fprintf(stderr, "bench: %s: %s\n", bench->row[0].name, mb_err_text(err));
 	}
 	on = on_of(env, machine);
@@ -239,6 +241,11 @@ run_all(struct env *env, const struct options *o)
 		}
 	}
 	failed |= write_result(o, result);
+	if (stopped) {
+		fprintf(stderr, "bench: stopped by a signal (%s): not all was measured\n",
+			strsignal(stop_signal));
+		failed = 1;
+	}
 	json_decref(result);
 	json_decref(on);
 	return failed;

@@ -3,8 +3,8 @@
  *
  * Whatever the bytes: no look outside of them; a datagram that is passed up lies inside its frame
  * and was for us; an answer is a frame that reads, comes from us, and is never longer than a small
- * frame or its question; the same frame once more means the same; afterwards a datagram can still be
- * sent, and what is sent reads.
+ * frame or its question; the same frame once more means the same; afterwards a datagram can still
+ * be sent, and what is sent reads.
  *
  * Input: a byte of settings (bit 0 IPv6, 1 VLAN, 2 partial sums, 3 the NIC has looked), a frame.
  */
@@ -13,6 +13,7 @@
 #include "check.h"
 #include "compiler.h"
 #include "host.h"
+#include "steer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -62,10 +63,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	cfg.vlan = (data[0] & 2) != 0 ? 5 : 0;
 	cfg.partial = (data[0] & 4) != 0;
 	host_init(&h, &cfg);
+	(void)steer_port(slice_of(data + 1, len - 1));
 	switch (host_input(&h, slice_of(data + 1, len - 1), (data[0] & 8) != 0, 1, &from, &datagram,
 			   answer, sizeof(answer), &answer_len)) {
 	case HOST_DATAGRAM:
 		REQUIRE(datagram.p > data && datagram.p + datagram.len <= data + len);
+		REQUIRE(steer_port(slice_of(data + 1, len - 1)) == cfg.at.port);
 		/* Once more, as one of many with the same heads. */
 		REQUIRE(host_input(&h, slice_of(data + 1, len - 1), (data[0] & 8) != 0, 1, &same,
 				   &again, answer, sizeof(answer), &answer_len) == HOST_DATAGRAM);

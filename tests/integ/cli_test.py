@@ -750,6 +750,58 @@ class State(Case):
         self.fails('get', 'never', says='no such key')
 
 
+class Catalog(Case):
+    """What is deployed lives in the store, under keys that nobody else writes."""
+    PREFIX = b'\xffmicroburst/'
+
+    def keys(self):
+        listed = self.done('keys', self.PREFIX).split()
+        return [bytes.fromhex(k.removeprefix('b:')).removeprefix(self.PREFIX).decode()
+                for k in listed]
+
+    def test_kept(self):
+        self.done('deploy', f'{EXAMPLES}/increment.c', '--deadline', '7s')
+        self.done('dag', 'add', 'kept', 'increment#1 -> increment#2')
+        record = json.loads(self.done('get', self.PREFIX + b'fn/increment'))
+        self.assertEqual((record['deadline_ns'], record['defined']), (7 * 10**9, 'increment'))
+        self.assertIn('object/' + record['object'], self.keys())
+        self.assertEqual(json.loads(self.done('get', self.PREFIX + b'dag/kept')),
+                         {'text': 'increment#1 -> increment#2'})
+        self.assertNotIn('microburst/', self.done('keys'))
+        self.done('dag', 'rm', 'kept')
+        self.assertNotIn('dag/kept', self.keys())
+
+    def test_taken_back(self):
+        def deploy(text):
+            source = os.path.join(NODE.folder, 'brief.c')
+            with open(source, 'w', encoding='utf-8') as f:
+                f.write('#include <microburst/function.h>\nMB_FUNCTION(brief) { return '
+                        f'mb_return_utf8(call, mb_str("{text}")); }}')
+            self.done('deploy', source)
+            return json.loads(self.done('get', self.PREFIX + b'fn/brief'))['object']
+
+        first, second = deploy('a'), deploy('b')
+        self.assertNotEqual(first, second)
+        until(lambda: 'object/' + first not in self.keys(), 20, 'the old object has gone')
+        self.assertIn('object/' + second, self.keys())
+        self.done('undeploy', 'brief')
+        self.assertNotIn('fn/brief', self.keys())
+        self.assertNotIn('object/' + second, self.keys())
+
+    def test_nobody_writes(self):
+        self.done('deploy', f'{EXAMPLES}/increment.c')
+        self.fails('set', self.PREFIX + b'fn/increment', '{}', says='not permitted')
+        self.fails('del', self.PREFIX + b'fn/increment', says='not permitted')
+        source = os.path.join(NODE.folder, 'intrude.c')
+        with open(source, 'w', encoding='utf-8') as f:
+            f.write('#include <microburst/function.h>\nMB_FUNCTION(intrude) { return mb_put(call, '
+                    'mb_str("\\xff" "microburst/fn/increment"), mb_str("{}")); }')
+        self.done('deploy', source)
+        self.fails('call', 'intrude', says='not permitted')
+        self.assertEqual(self.done('call', 'increment', '4'), '5\n')
+        self.assertIn('version', self.done('get', self.PREFIX + b'fn/increment'))
+
+
 class TheNode(Case):
     def test_status(self):
         status = self.json('status')
@@ -846,6 +898,8 @@ class UpAndDown(Case):
 
     def test_no_node(self):
         self.fails('status', '--socket', '/nonexistent', code=3, says='microburst up')
+        for where in ('udp://127.0.0.1:99999', 'udp://:7117', 'udp://127.0.0.1', 'udp://'):
+            self.fails('--connect', where, 'status', code=2, says='udp://HOST:PORT')
 
 
 if __name__ == '__main__':

@@ -54,6 +54,87 @@ class Case(unittest.TestCase):
         return scores
 
 
+class Owners(unittest.TestCase):
+    def test_wait_tells_what_is_sure(self):
+        node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', '--set', 'kvs.tiles=3',
+                    '--set', 'kvs.replication=3')
+        self.addCleanup(node.remove)
+        for ack, want in (('all', 2), ('quorum', 1), ('default', 1), ('one', 0), ('local', 0)):
+            c = Raw(port_of(node))
+            self.assertEqual(c('wait', 2, 0), 2)    # it has written nothing that could be lost
+            self.assertEqual(c('mb.ack', ack), '+OK')
+            self.assertEqual(c('set', 'k', ack), '+OK')
+            self.assertEqual(c('wait', 2, 0), want, ack)
+            self.assertEqual(c('mb.ack', 'all'), '+OK')
+            self.assertEqual(c('set', 'other', ack), '+OK')
+            self.assertEqual(c('wait', 2, 0), want, 'the weakest counts')
+            c.close()
+
+
+class Inserts(Case):
+    def test_at_one_place(self):
+        for side, pivot in (('after', 'a'), ('before', 'z')):
+            want = ['a', 'z']
+            self.c('del', 'l')
+            self.c('rpush', 'l', *want)
+            for i in range(400):
+                at = want.index(pivot) + (side == 'after')
+                want.insert(at, f'{i}')
+                self.assertEqual(self.c('linsert', 'l', side, pivot, i), len(want), (side, i))
+            self.assertEqual(self.c('lrange', 'l', 0, -1), [b(x) for x in want])
+
+    def test_anywhere(self):
+        want = [str(-1 - i) for i in range(50)]
+        self.c('rpush', 'l', *want)
+        for i in range(2000):
+            side = self.random.choice(('after', 'before'))
+            at = self.random.randrange(min(len(want), 20))
+            self.assertEqual(self.c('linsert', 'l', side, want[at], i), len(want) + 1)
+            want.insert(at + (side == 'after'), str(i))
+            if i % 3 == 0:
+                at = self.random.randrange(len(want))
+                self.assertEqual(self.c('lrem', 'l', 1, want.pop(at)), 1)
+        self.assertEqual(self.c('lrange', 'l', 0, -1), [b(x) for x in want])
+
+
+class Dumps(Case):
+    def test_equal_values_are_equal_bytes(self):
+        c = self.c
+        c('set', 'k', 'v' * 5000)
+        c('incr', 'n')
+        for cnt in (3, 3000):
+            self.some_set(f't{cnt}', cnt, 10 * cnt)
+            self.some_zset(f'z{cnt}', cnt, 10 * cnt)
+            c('hset', f'h{cnt}', *[b(i // 2) for i in range(2 * cnt)])
+            c('rpush', f'l{cnt}', *[b(i % 7) for i in range(cnt)])
+        for key in sorted(c('keys', '*')):
+            dump = c('dump', key)
+            self.assertEqual(c('restore', 'copy', 100000, dump), '+OK')
+            self.assertEqual(c('dump', 'copy'), dump, key)
+            self.assertEqual(c('type', 'copy'), c('type', key))
+            self.assertTrue(0 < c('pttl', 'copy') <= 100000)
+            self.assertEqual(c('restore', 'copy', 0, dump), '-BUSYKEY Target key name already '
+                             'exists.')
+            self.assertEqual(c('restore', 'copy', 0, dump, 'replace'), '+OK')
+            self.assertEqual(c('pttl', 'copy'), -1)
+            self.assertEqual(c('restore', 'copy', 1, dump, 'replace', 'absttl'), '+OK')
+            self.assertEqual(c('exists', 'copy'), 0)
+        self.assertIsNone(c('dump', 'nothing'))
+
+    def test_what_is_no_dump_is_refused(self):
+        c = self.c
+        c('rpush', 'l', 'a', 'b')
+        dump = c('dump', 'l')
+        wrong = '-ERR DUMP payload version or checksum are wrong'
+        for text in (b'', b'x' * 40, dump[:-1], dump + b'x', dump[:3] + b'\xff' + dump[4:]):
+            self.assertEqual(c('restore', 'x', 0, text), wrong)
+        self.assertEqual(c('restore', 'x', -1, dump), '-ERR Invalid TTL value, must be >= 0')
+        self.assertEqual(c('restore', 'x', 0, dump, 'freq', 256),
+                         '-ERR Invalid FREQ value, must be >= 0 and <= 255')
+        self.assertEqual(c('restore', 'x', 0, dump, 'at'), '-ERR syntax error')
+        self.assertEqual(c('exists', 'x'), 0)
+
+
 class Several(Case):
     def test_sets(self):
         c = self.c

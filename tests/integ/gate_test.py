@@ -297,7 +297,7 @@ class Commands(Case):
         self.assertEqual(c('HDEL', 'h', 'f', 'x'), 1)
         self.assertEqual(c('HSET', 'h', 'f', 'back'), 1)
         self.assertEqual(c('HINCRBY', 'h', 'f', '1'),
-                         '-ERR value is not an integer or out of range')
+                         '-ERR hash value is not an integer')
         self.assertEqual(c('HINCRBY', 's', 'f', '1')[:10], '-WRONGTYPE')
         self.assertEqual(dict(zip(*[iter(c('HGETALL', 'h'))] * 2)),
                          {b'f': b'back', b'g': b'2', b'new': b'-5'})

@@ -1,6 +1,6 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: Apache-2.0
-"""hosts_test.py MICROBURST SOURCE MANY BADLINK
+"""hosts_test.py MICROBURST SOURCE MANY BADLINK LANES
 
 Goal:   a node whose NIC is DPDK's and a client whose NIC is the kernel's understand each other,
         over a link that is well, and over one that loses, doubles, delays and reorders; a cut is
@@ -21,7 +21,7 @@ import tempfile
 import time
 import unittest
 
-MICROBURST, SOURCE, MANY, BADLINK = sys.argv[1:5]
+MICROBURST, SOURCE, MANY, BADLINK, LANES = sys.argv[1:6]
 sys.path.insert(0, os.path.join(SOURCE, 'tests', 'lib'))
 import hosts    # pylint: disable=wrong-import-position
 from node import Node   # pylint: disable=wrong-import-position
@@ -53,6 +53,12 @@ while True:
         print(data[4:].hex())
         break
 '''
+
+
+def metric(node, name, tile='net:0'):
+    top = node.run('--json', 'top', '--once', '--interval', '50ms')[1]
+    tiles = json.loads(top)['tiles']
+    return next(t for t in tiles if t['name'] == tile)['metrics']['net_' + name]
 
 
 class OverNic(unittest.TestCase):
@@ -93,9 +99,7 @@ class OverNic(unittest.TestCase):
         return out
 
     def metric(self, name):
-        top = self.node.run('--json', 'top', '--once', '--interval', '50ms')[1]
-        tiles = json.loads(top)['tiles']
-        return next(t for t in tiles if t['name'] == 'net:0')['metrics']['net_' + name]
+        return metric(self.node, name)
 
     def large(self, size):
         value = random.Random(size).randbytes(size)
@@ -339,6 +343,63 @@ class Memif(unittest.TestCase):
                          (b'1\n', []))
 
 
+class TwoQueues(unittest.TestCase):
+    """A NIC with a queue for each of two tiles, whose driver spreads frames by a hash."""
+
+    @classmethod
+    def setUpClass(cls):
+        why = hosts.missing()
+        if why:
+            raise unittest.SkipTest(why)
+        cls.net = hosts.Hosts(2, NAME)
+        try:
+            hosts.ip('-n', cls.net.space(1), 'addr', 'flush', 'dev', 'eth0')
+            cls.node = Node(MICROBURST, '--set', f'net.listen=udp://{V4}:{PORT}', '--set',
+                            'net.nic=net_af_packet0,iface=eth0,qpairs=2', '--set', 'net.tiles=2',
+                            '--set', 'cache.tiles=2', '--set', 'cache.bytes=512m',
+                            within=cls.net.within(1))
+        except RuntimeError:
+            cls.net.down()
+            raise
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.node.remove()
+        cls.net.down()
+
+    def both(self, name):
+        return [metric(self.node, name, f'net:{i}') for i in (0, 1)]
+
+    def test_each_key_at_its_tile(self):
+        """Whichever queue a frame comes to, the tile that it is for answers it."""
+        self.assertEqual(self.node.said().count('steered by the tiles, sleeps at its socket'), 2)
+        for _ in range(20):     # each from ports of its own: the hash takes them elsewhere
+            before = self.both('request_taken')
+            with subprocess.Popen(self.net.within(2, LANES, f'udp://{V4}:{PORT}'), text=True,
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
+                for _ in range(2):
+                    client.stdin.write('round\n')
+                    client.stdin.flush()
+                    self.assertEqual(client.stdout.readline(), '0\n')
+                client.stdin.close()
+                self.assertEqual(client.wait(COMMAND_S), 0)
+            did = [a - b for a, b in zip(self.both('request_taken'), before)]
+            self.assertGreaterEqual(sum(did), 2 * 128 + 2)  # and a greeting each
+            self.assertGreater(min(did), 60)
+            # Each flow is right with even odds: soon some are handed on, and some are not.
+            passed, came = sum(self.both('frame_passed')), sum(self.both('datagram_rx'))
+            if 0 < passed < came:
+                return
+        self.fail((passed, came))
+
+    def test_too_few(self):
+        for nic, why in (('net_af_packet1,iface=eth0', 'has 1 queues'),
+                         ('net_memif1,socket-abstract=yes', 'one queue')):
+            with self.assertRaisesRegex(RuntimeError, why):
+                Node(MICROBURST, '--set', f'net.listen=udp://{V4}:{PORT}', '--set',
+                     f'net.nic={nic}', '--set', 'net.tiles=2', within=self.net.within(1))
+
+
 class AfPacket(OverNic):
     NIC = 'net_af_packet0,iface=eth0'
 
@@ -348,4 +409,4 @@ class AfXdp(OverNic):
 
 
 if __name__ == '__main__':
-    unittest.main(argv=sys.argv[:1] + sys.argv[5:], verbosity=2)
+    unittest.main(argv=sys.argv[:1] + sys.argv[6:], verbosity=2)

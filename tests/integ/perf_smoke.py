@@ -28,9 +28,23 @@ def expect(condition, what):
         sys.exit(1)
 
 
+def stopped(bench):
+    """Ended from outside it says so: what it printed is not all."""
+    with subprocess.Popen([bench, '--smoke'], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, text=True) as process:
+        with open(f'/proc/{process.pid}/status', encoding='ascii') as status:
+            while 'SigCgt:\t0000000000000000' in status.read():
+                status.seek(0)
+        process.terminate()
+        err = process.communicate()[1]
+    expect(process.returncode == 1 and 'stopped by a signal' in err,
+           f'a bench that is stopped says so: {process.returncode} {err}')
+
+
 def refusals(bench, perf, folder):
     unknown = run(bench, '--smoke', 'no_such_bench')
     expect(unknown.returncode == 2 and 'no_such_bench' in unknown.stderr, 'an unknown name is told')
+    stopped(bench)
     out = run(bench, '--smoke', '--out', os.path.join(folder, 'no', 'such'), 'floor_syscall')
     expect(out.returncode == 1 and 'no/such' in out.stderr, 'what cannot be written is told')
     broken = os.path.join(folder, 'broken.json')

@@ -15,6 +15,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -279,6 +280,32 @@ class Remote(unittest.TestCase):
         self.assertIn('increment', self.ok('functions'))
         self.assertIn('socket', self.ok('status'))
 
+    def test_administration_holds_up_nobody(self):
+        """While a function that takes long to begin is deployed, others are served; and so are
+        more questions at once than are taken at once."""
+        source = os.path.join(self.node.folder, 'slow.c')
+        with open(source, 'w', encoding='ascii') as f:
+            f.write('#include <microburst/function.h>\n#include <unistd.h>\n'
+                    'MB_INIT { for (int i = 0; i < 60; i++) usleep(50000); return MB_OK; }\n'
+                    'MB_FUNCTION(slow) { return mb_return_i64(call, 1); }\n')
+        with subprocess.Popen([MICROBURST, '--connect', f'udp://127.0.0.1:{self.node.port}',
+                               'deploy', source], stdout=subprocess.DEVNULL) as deploys:
+            longest, begun = 0, time.monotonic()
+            while deploys.poll() is None:
+                before = time.monotonic()
+                self.ok('incr', 'meanwhile')
+                longest = max(longest, time.monotonic() - before)
+            self.assertEqual(deploys.returncode, 0)
+            self.assertGreater(time.monotonic() - begun, 3)
+        self.assertLess(longest, 2)     # who waited for it waited three
+        self.assertEqual(self.ok('call', 'slow'), '1')
+        asks = [subprocess.Popen([MICROBURST, '--connect', f'udp://127.0.0.1:{self.node.port}',
+                                  'status'], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                for _ in range(24)]
+        for ask in asks:
+            out, err = ask.communicate(timeout=COMMAND_S)
+            self.assertTrue(b'socket' in out or b'busy' in err.lower(), (out, err))
+
     def test_large_values(self):
         for size in (1400, 8900, 9000, 100_000, 64 << 20):
             value = random.Random(size).randbytes(size)
@@ -341,6 +368,48 @@ class Remote(unittest.TestCase):
         thrower.close()
         self.assertEqual(self.ok('call', 'increment', '1'), '2')
         self.assertGreater(self.node.metric('datagram_refused'), before + 1000)
+
+    def test_hostile_client(self):
+        """A client that keeps to the protocol, and asks for nonsense: each request is answered,
+        nothing is left of them, and others are served."""
+        rng = random.Random(SEED)
+        peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        peer.connect(('127.0.0.1', self.node.port))
+        peer.settimeout(COMMAND_S)
+
+        def frame(kind, flags, session, ident, body, total=0):
+            return struct.pack('<BBBBHHQQIIII', 0xb1, kind, flags, 0, len(body), 1300, session,
+                               ident, 7, 0, total, 0) + body
+        peer.send(frame(1, 0, 0, 1, bytes(1300)))
+        session = struct.unpack_from('<Q', peer.recv(9000), 8)[0]
+        answered = 0
+        for i in range(1, 1000):
+            name = rng.choice((b'increment', b'counter', b'hostile', b'h' * 1024, b'', b'\0k'))
+            payload = rng.randbytes(rng.choice((0, 4, 8, 24, 40, 64, 200)))
+            if rng.random() < 0.3:      # an operation of a kind that there may be, on a key
+                payload = struct.pack('<I', rng.randrange(32)) + payload
+            ask = bytearray(struct.pack(
+                '<BBHIQqQ', rng.choice((1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12)),
+                rng.choice((0, 0, 1, 0x10, 0x30, 0xff)), len(name), len(payload),
+                rng.choice((0, 1, 10**6)), rng.choice((0, 1, 2, 3, -1, 1 << 62)),
+                rng.choice((0, 1, 1 << 63))) + name + bytes(-len(name) % 8) + payload)
+            if rng.random() < 0.2:
+                ask[rng.randrange(len(ask))] = rng.randrange(256)
+                ask[0] = ask[0] % 9     # not administration
+            ask = ask[:1300]
+            request = frame(3, 1, session, i, bytes(ask), len(ask))
+            peer.send(request)
+            ident = 0
+            while ident != i:           # an ACK says only that it runs
+                data = peer.recv(9000)
+                if data[1] in (4, 6):
+                    ident = struct.unpack_from('<Q', data, 16)[0]
+            answered += 1
+        peer.close()
+        self.assertEqual(answered, 999)
+        self.assertEqual(self.ok('call', 'increment', '1'), '2')
+        held = json.loads(self.node.local('--json', 'status')[1])['held']
+        self.assertEqual((held['calls_queued'], held['calls_running'], held['segments']), (0, 0, 0))
 
     def test_nobody_there(self):
         free = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -521,8 +590,8 @@ class Tiles(unittest.TestCase):
             before = [node.metric('request_taken', f'net:{i}') for i in (0, 1)]
             self.assertEqual(self.round(client), 0)
             after = [node.metric('request_taken', f'net:{i}') for i in (0, 1)]
-            # 64 keys, written and read; about half of them at each, and each once.
-            self.assertEqual(sum(after) - sum(before), 128)
+            # 64 keys, written and read (a read may run twice); about half of them at each.
+            self.assertGreaterEqual(sum(after) - sum(before), 128)
             self.assertGreater(min(a - b for a, b in zip(after, before)), 30)
             done = subprocess.run([MANY, f'udp://127.0.0.1:{port}'], capture_output=True,
                                   timeout=COMMAND_S, check=False)

@@ -101,6 +101,37 @@ malformed(void **state)
 	world_end(w);
 }
 
+/* The node's own keys: whoever else writes there is refused that operation, and no other. */
+static void
+system_keys(void **state)
+{
+	struct world *w = world_make(&(struct world_cfg){ 0 });
+	struct set s = set_make(8192);
+	struct desc d;
+
+	(void)state;
+	world_up_inner(w, P);
+	set_add(&s, WSET_PUT, "a", "1", 0);
+	set_add(&s, WSET_PUT, KEY_SYSTEM "x", "2", 0);
+	set_add(&s, WSET_DEL, KEY_SYSTEM, NULL, 0);
+	set_add(&s, WSET_PUT, "\xffmicroburst", "3", 0);
+	d = set_publish(w, &s);
+	assert_int_equal(d.err, MB_ERR_DENIED);
+	assert_int_equal(d.a, 1);
+	payloads_forget(w);
+	assert_string_equal(world_text(w, P, "a"), "1");
+	assert_string_equal(world_text(w, P, KEY_SYSTEM "x"), "");
+	assert_string_equal(world_text(w, P, "\xffmicroburst"), "3");
+	world_down(w, P);
+	world_settle(w);
+	world_up_system(w, P);
+	assert_int_equal(set_publish(w, &s).err, 0);
+	payloads_forget(w);
+	assert_string_equal(world_text(w, P, KEY_SYSTEM "x"), "2");
+	free(s.mem);
+	world_end(w);
+}
+
 static void
 payload_not_there(void **state)
 {
@@ -496,6 +527,7 @@ words_on_operations(void **state)
 	set_add(&s, WSET_DEL, "a", NULL, 0);
 	set_add(&s, WSET_DEL, "none", NULL, 0);
 	set_add(&s, WSET_INCR, "a", NULL, -3);
+	world_hashes(wset_bytes(&s.ws), word);
 	world_publish_words(w, P, wset_bytes(&s.ws), 5, word);
 	world_settle(w);
 	d = world_answer(w, P, DESC_PUBLISHED, 5);
@@ -532,6 +564,7 @@ only_at_a_version(void **state)
 	cache_view_release(&w->proc[P].view, &v);
 	set_add(&s, WSET_PUT, "a", "new", 0);
 	set_add(&s, WSET_PUT, "a", "late", 0);
+	world_hashes(wset_bytes(&s.ws), word);
 	world_publish_words(w, P, wset_bytes(&s.ws), 6, word);
 	world_settle(w);
 	world_answer(w, P, DESC_PUBLISHED, 6);
@@ -582,6 +615,7 @@ chained_key_is_lost(void **state)
 	op.ref = world_payload(w, P, value, 1 << 20);
 	assert_int_equal(wset_add(&s.ws, &op), 0);
 	word[1].if_before = 1;
+	world_hashes(wset_bytes(&s.ws), word);
 	world_publish_words(w, P, wset_bytes(&s.ws), 8, word);
 	cache_core_poll(w->core);
 	assert_int_equal(world_kvs(w, 0, 1), 1);
@@ -630,6 +664,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(malformed),
+		cmocka_unit_test(system_keys),
 		cmocka_unit_test(payload_not_there),
 		cmocka_unit_test(value_not_there),
 		cmocka_unit_test(wrong_types),

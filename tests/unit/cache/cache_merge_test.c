@@ -103,7 +103,7 @@ both_sides_write(void **state)
 static const uint32_t filler_len[] = { 16000, 3900, 3400, 2900, 2400, 1950, 1700, 1400,
 				       1150,  950,  800,  700,  560,  450,  400,  340 };
 
-/* A PUT that is copied, shown and on its way to the store, which does not hear of it: so it is kept.
+/* A PUT that is copied, shown and on its way to the store, which does not hear of it: it is kept.
  * Returns: whether there was room at once. */
 static bool
 fill(struct world *w, uint32_t i, uint32_t len)

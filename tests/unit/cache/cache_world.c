@@ -253,10 +253,10 @@ world_end(struct world *w)
 }
 
 static void
-up(struct world *w, uint16_t proc, bool inner)
+up(struct world *w, uint16_t proc, bool inner, uint8_t sub)
 {
 	struct world_proc *p = &w->proc[proc];
-	struct desc d = { .kind = DESC_PROC_UP, .b = inner };
+	struct desc d = { .kind = DESC_PROC_UP, .sub = sub, .b = inner };
 	static uint32_t inc;
 
 	memset(p, 0, sizeof(*p));
@@ -270,13 +270,19 @@ up(struct world *w, uint16_t proc, bool inner)
 void
 world_up(struct world *w, uint16_t proc)
 {
-	up(w, proc, false);
+	up(w, proc, false, 0);
 }
 
 void
 world_up_inner(struct world *w, uint16_t proc)
 {
-	up(w, proc, true);
+	up(w, proc, true, 0);
+}
+
+void
+world_up_system(struct world *w, uint16_t proc)
+{
+	up(w, proc, true, PROC_UP_SYSTEM);
 }
 
 void
@@ -462,6 +468,16 @@ world_fetch(struct world *w, uint16_t proc, struct slice key, uint64_t b)
 	request(w, proc, &d, key);
 	if (key.len > sizeof(d.data)) {
 		world_unpayload(w, &d.ref); /* the key is copied at once */
+	}
+}
+
+void
+world_hashes(struct slice set, struct cache_op_word *word)
+{
+	struct wset_op op;
+
+	for (uint32_t i = 0; wset_next(&set, &op) == 1; i++) {
+		word[i].hash = hash_bytes(op.key.p, op.key.len);
 	}
 }
 

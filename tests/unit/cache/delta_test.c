@@ -4,6 +4,7 @@
  * Method: a table of (what is there, operation) -> error or text. Then operations of two replicas
  *         on copies of one value, exchanged both ways.
  */
+#include "compiler.h"
 #include "delta_fixture.h"
 
 static void
@@ -70,6 +71,8 @@ table(void **state)
 		{ GONE_LIST, WSET_PUSH_RIGHT, 0, "{1}" },
 		{ LIST, WSET_LIST_SET, MB_ERR_INVALID, "{1}" }, /* "f" is no id */
 		{ LIST, WSET_LIST_DEL, MB_ERR_INVALID, "{1}" },
+		{ LIST, WSET_LIST_PLACE, MB_ERR_INVALID, "{1}" }, /* nor a position */
+		{ TEXT, WSET_LIST_PLACE, MB_ERR_TYPE, "text" },
 		{ LIST, WSET_SADD, MB_ERR_TYPE, "{1}" },
 		{ GONE_LIST, WSET_SADD, 0, "{1}" },
 		/* sorted sets */
@@ -417,7 +420,7 @@ lists_and_scores_meet(void **state)
 	{
 		struct list_item item;
 		struct envelope e;
-		uint8_t id[LIST_ID_BYTES];
+		uint8_t id[LIST_ID_BYTES], first[LIST_ID_BYTES];
 		struct table_walk walk = { 0 };
 		struct wset_op op = { .kind = WSET_LIST_SET,
 				      .key = slice_str("k"),
@@ -431,7 +434,20 @@ lists_and_scores_meet(void **state)
 		assert_int_equal(envelope_open(a.v, &e), 0);
 		assert_true(list_find(e.state, op.field, &item));
 		assert_true(slice_eq(item.value, slice_str("new")));
+		op.kind = WSET_LIST_PLACE; /* far to the left, so before it */
+		op.field = slice_of("\1\0\0\0\0\0\0\0", 8);
+		op.value = slice_str("first");
+		assert_int_equal(apply(&a, &op, &delta), 0);
+		assert_int_equal(envelope_open(a.v, &e), 0);
+		walk = (struct table_walk){ 0 };
+		assert_true(list_next(e.state, &walk, &item));
+		assert_true(slice_eq(item.value, slice_str("first")));
 		op.kind = WSET_LIST_DEL;
+		op.value = slice_str("");
+		memcpy(first, item.id.p, sizeof(first));
+		op.field = slice_of(first, sizeof(first));
+		assert_int_equal(apply(&a, &op, &delta), 0);
+		op.field = slice_of(id, sizeof(id));
 		op.value = slice_str("");
 		assert_int_equal(apply(&a, &op, &delta), 0);
 		assert_string_equal(shown(&a), "");
@@ -519,6 +535,62 @@ named_times(void **state)
 	assert_true(slice_eq(text, slice_str("late")));
 }
 
+/* One more step of a key's life: increments, at the ends of the range too, a SET, a delete, and what
+ * another writer adds. */
+static void
+live(struct replica *r, uint32_t what, bool *ret_alone)
+{
+	const int64_t n[] = { 1, -1, 7, 0, INT64_MAX, INT64_MIN };
+	struct replica other = { .v = r->v, .writer = 2 };
+	struct wset_op op = { .kind = WSET_INCR, .key = slice_str("k"), .n = 5 };
+	uint8_t mem[256];
+	struct wbuf out = wbuf_init(mem, sizeof(mem));
+	struct slice delta;
+	struct envelope e;
+	int64_t made, now;
+
+	*ret_alone = false;
+	if (what >= ARRAY_CNT(n)) {
+		if (what % 2 == 0 && apply(&other, &op, &delta) == 0) {
+			absorb(r, delta);
+		} else {
+			(void)quick(r, clock_now % 3 == 0 ? WSET_DEL : WSET_PUT, "41", 0);
+		}
+		return;
+	}
+	*ret_alone = delta_incr_alone(r->v, n[what], (struct writer_id){ r->writer }, &out, &made);
+	if (quick(r, WSET_INCR, NULL, n[what]) != 0 || !*ret_alone) {
+		assert_false(*ret_alone);
+		assert_int_equal(out.len, 0);
+		return;
+	}
+	assert_true(slice_eq(r->v, wbuf_slice(&out)));
+	assert_int_equal(envelope_open(r->v, &e), 0);
+	assert_int_equal(view_i64(e.type, e.state, &now), 0);
+	assert_int_equal(made, now);
+}
+
+/* An increment that no other writer's is beside: what is made at once is, to the byte, what the
+ * delta merges to. Where it is not made, something else is there. */
+static void
+alone_or_not(void **state)
+{
+	uint32_t alone_cnt = 0, cnt = 0;
+	bool alone;
+
+	(void)state;
+	for (uint32_t mix = 0; mix < 8 * 8 * 8 * 8; mix++) {
+		struct replica r = { .writer = 1 };
+
+		for (uint32_t left = mix + 4096; left > 1; left /= 8) {
+			live(&r, left % 8, &alone);
+			alone_cnt += alone;
+			cnt++;
+		}
+	}
+	assert_in_range(alone_cnt, cnt / 8, cnt - cnt / 8);
+}
+
 int
 main(void)
 {
@@ -536,6 +608,7 @@ main(void)
 		cmocka_unit_test(lists_and_scores_meet),
 		cmocka_unit_test(values_merge_as_they_are),
 		cmocka_unit_test(a_deadline_does_not_bring_the_state_along),
+		cmocka_unit_test(alone_or_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -223,7 +223,15 @@ nobody_gives_back_what_is_anothers(void **state)
 			   .b = call_next_make(OTHER, false, 1) };
 	d.ref = (struct payload_ref){ .inc = 1, .proc = EXEC + 5, .handle = 8 };
 	sched_on_proc(w->s, EXEC, &d, w->now);
-	sent_answer(w, CLIENT, 1, 0); /* to see what it makes of it */
+	/* Who reads what another holds for him would give it back there. */
+	sent_answer(w, CLIENT, 1, MB_ERR_PEER_CORRUPT);
+	quiet(w);
+	call(w, CLIENT, 2, FN, 0);
+	sent(w, EXEC, DESC_CALL, id_of(CLIENT, 2));
+	d.sub = 0;
+	d.call = id_of(CLIENT, 2);
+	sched_on_proc(w->s, EXEC, &d, w->now);
+	sent_answer(w, CLIENT, 2, MB_ERR_PEER_CORRUPT);
 	quiet(w);
 }
 

@@ -362,6 +362,14 @@ scans(void **state)
 	assert_int_equal(scan_all(s, "key-0012", UINT32_MAX, 40), 100);
 	assert_int_equal(scan_all(s, "kez", 1, 40), 1);
 	assert_int_equal(scan_all(s, "l", 1, 40), 0);
+	/* The node's own are shown to who asks for them by their beginning. */
+	assert_int_equal(set(s, slice_str(KEY_SYSTEM "fn"), 1, "v", 1), 0);
+	assert_int_equal(set(s, slice_str(KEY_SYSTEM "zz"), 1, "v", 1), 0);
+	assert_int_equal(set(s, slice_str("\xffz"), 1, "v", 1), 0);
+	assert_int_equal(scan_all(s, "", 100, 4096), 5003);
+	assert_int_equal(scan_all(s, "\xff", 1, 4096), 1);
+	assert_int_equal(scan_all(s, KEY_SYSTEM, 1, 4096), 2);
+	assert_int_equal(scan_all(s, KEY_SYSTEM "f", 1, 4096), 1);
 	/* What was deleted is not listed, and more of it than one piece looks at is no obstacle. */
 	out = room();
 	assert_int_equal(envelope_write(&tombstone, &out), 0);
@@ -369,7 +377,7 @@ scans(void **state)
 		assert_int_equal(kvs_shard_merge(s, key_of(buf, i), wbuf_slice(&out)), 0);
 	}
 	assert_int_equal(scan_all(s, "key-", 1000, 4096), 100);
-	assert_int_equal(kvs_shard_key_cnt(s), 5002);
+	assert_int_equal(kvs_shard_key_cnt(s), 5005);
 	free(s);
 }
 

@@ -89,7 +89,8 @@ static void
 addresses_are_read(void **state)
 {
 	static const char *const bad[] = {
-		"", ":", "host", ":80", "1.2.3.4:", "1.2.3.4:x", "no.such.host.invalid:1"
+		"",         ":",         "host",          ":80",
+		"1.2.3.4:", "1.2.3.4:x", "1.2.3.4:99999", "no.such.host.invalid:1"
 	};
 	struct wire_addr a;
 

@@ -346,7 +346,7 @@ connect_as(uid_t uid, bool named)
 		as_user(uid);
 		snprintf(sa.sun_path, sizeof(sa.sun_path), "/tmp/microburst-%u.sock",
 			 (unsigned)uid);
-		_exit(-domain_sock_connect(named ? sa.sun_path : NULL, &s));
+		_exit(-domain_sock_connect(named ? sa.sun_path : NULL, 0, &s));
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));

@@ -120,10 +120,27 @@ a_directory_in_use_is_refused_and_a_dead_nodes_taken_over(void **state)
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	assert_int_equal(eal_dir_take(&dir, path, "n", &why), MB_OK);
 	assert_false(there("/dpdk")); /* cleared */
-	assert_false(dir.made);       /* the dead one made it */
 	eal_dir_release(&dir);
-	assert_true(there(""));
+	assert_false(there("")); /* what the dead one made goes too */
+}
+
+static void
+what_others_may_write_to_is_refused(void **state)
+{
+	(void)state;
+	make_dir("");
+	assert_int_equal(chmod(path, 0777), 0);
+	assert_int_equal(eal_dir_take(&dir, path, "n", &why), MB_ERR_DENIED);
+	assert_non_null(strstr(why.text, path));
+	assert_int_equal(chmod(path, 0700), 0);
+	if (geteuid() == 0) {
+		assert_int_equal(chown(path, 65534, 65534), 0);
+		assert_int_equal(eal_dir_take(&dir, path, "n", &why), MB_ERR_DENIED);
+	}
 	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(symlink("/tmp", path), 0);
+	assert_int_not_equal(eal_dir_take(&dir, path, "n", &why), MB_OK);
+	assert_int_equal(unlink(path), 0);
 }
 
 static void
@@ -202,6 +219,7 @@ main(void)
 		IN_A_DIR(without_a_parent_it_is_not_found),
 		IN_A_DIR(a_directory_in_use_is_refused_and_a_dead_nodes_taken_over),
 		IN_A_DIR(what_was_made_is_removed_and_what_was_there_stays),
+		IN_A_DIR(what_others_may_write_to_is_refused),
 		IN_A_DIR(a_link_to_elsewhere_is_not_followed),
 	};
 

@@ -126,6 +126,44 @@ items_stand_in_order(void **state)
 	}
 }
 
+/* Puts an item between the one with an index and the next one; there is room. */
+static struct slice
+list_between(struct slice v, uint32_t left, const char *text, uint64_t time)
+{
+	uint64_t position;
+	bool found = list_place_between(list_id(v, left), list_id(v, left + 1), &position);
+
+	assert_true(found);
+	return made_copy(
+		merged(LATTICE_LIST, v,
+		       MADE(64, list_delta_place(position, at(time, 1), slice_str(text), out))));
+}
+
+/* In the middle of two neighbours; when there is nothing any more, behind the left one by its time;
+ * when that is taken, nowhere. */
+static void
+items_go_between_others(void **state)
+{
+	struct slice v = none;
+	uint64_t position;
+
+	assert_true(list_place_between(none, none, &position));
+	v = made_copy(merged(LATTICE_LIST, v,
+			     MADE(64, list_delta_place(position, at(1, 1), slice_str("a"), out))));
+	v = made_copy(list_push(v, LIST_RIGHT, "z", 2, 1));
+	for (uint64_t i = 0; i < 20; i++) {
+		v = list_between(v, 0, "m", 3 + i);
+	}
+	assert_int_equal(list_cnt(v), 22);
+	v = list_between(v, 0, "b", 30); /* behind the left one */
+	assert_memory_equal(text_of(v), "a b m m", 7);
+	assert_false(list_place_between(list_id(v, 0), list_id(v, 1), &position));
+	v = list_between(v, 1, "c", 31); /* and behind that */
+	assert_memory_equal(text_of(v), "a b c m", 7);
+	assert_true(list_place_between(none, list_id(v, 0), &position));
+	assert_true(list_place_between(list_id(v, 23), none, &position));
+}
+
 static void
 concurrent_pushes_all_stay(void **state)
 {
@@ -188,6 +226,7 @@ main(void)
 		cmocka_unit_test(damage_is_seen),
 		cmocka_unit_test(ends_are_not_passed),
 		cmocka_unit_test(items_stand_in_order),
+		cmocka_unit_test(items_go_between_others),
 		cmocka_unit_test(concurrent_pushes_all_stay),
 		cmocka_unit_test(like_an_array),
 	};

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache_act - operations on keys that are not here, done in the store (kvs_act.h)
+ *
+ *   job ──op──► a list, open ──(full; something else goes there; end of the poll)──► ACT
+ *    ▲                                                                               │
+ *    └────────────── acknowledged, one by one ◄─────────────── ACTED ◄───────────────┘
+ *
+ *   I1  An act goes only for a key that has no entry and no work here. So what a reader sees of the
+ *       key in the cache does not go back: there is nothing, and what is fetched later is asked for
+ *       behind the act, on the same link (cache_act_send before each other message).
+ *   I2  Whatever make and made look at (the set, the words, the list) is the job's or the list's,
+ *       and stays until ACTED. They run in the kvs tile's thread, and look at nothing else of the
+ *       core.
+ *   I3  A writer's times ascend along a link: an act has its time from when it was put in.
+ *
+ * So a write to a key that nobody reads costs one trip and no entry, no work, no copy; and a key
+ * that is only written does not push others out of the cache. Operations that depend on a version,
+ * belong together, carry long values, or whose delta may be long, are done in the cache.
+ */
+#include "cache_state.h"
+#include "cache_word.h"
+#include "check.h"
+#include "delta.h"
+#include "hash.h"
+#include "kvs_shard.h"
+#include "microburst/error.h"
+
+static_assert(KVS_STEP_BYTES >= WSET_INLINE_MAX + WSET_FIELD_MAX + 1024,
+	      "what an act may say fits");
+
+static struct cache_acts *
+acts_of(struct kvs_acts *list)
+{
+	return (struct cache_acts *)list; /* its first member */
+}
+
+/* Keeps I2. */
+static int
+act_make(struct kvs_acts *list, uint32_t i, struct slice stored, struct wbuf *out)
+{
+	struct cache_acts *acts = acts_of(list);
+	struct cache_act *a = &acts->own[i];
+	int err;
+
+	if (a->op.kind == WSET_INCR &&
+	    delta_incr_alone(stored, a->op.n, acts->writer, out, &a->word->n)) {
+		a->known = true;
+		return KVS_ACT_WHOLE;
+	}
+	cache_word_before(stored, &a->op, a->now, a->word);
+	err = delta_make(stored, &a->op, a->now, acts->writer, out);
+	if (err == MB_ERR_TYPE) {
+		cache_word_type(stored, &a->op, a->word);
+	}
+	return err;
+}
+
+static void
+act_made(struct kvs_acts *list, uint32_t i, struct slice stored, bool changed)
+{
+	struct cache_act *a = &acts_of(list)->own[i];
+
+	if (a->known) {
+		a->word->changed = changed;
+	} else {
+		cache_word_after(stored, &a->op, changed, a->word);
+	}
+}
+
+void
+cache_acts_init(struct cache_core *c)
+{
+	STAILQ_INIT(&c->acts_free);
+	for (uint32_t i = 0; i < CACHE_ACTS_MAX; i++) {
+		struct cache_acts *acts = &c->acts[i];
+
+		acts->list.make = act_make;
+		acts->list.made = act_made;
+		acts->writer = c->cfg.writer;
+		STAILQ_INSERT_TAIL(&c->acts_free, acts, next);
+	}
+}
+
+/* Whether a kind's delta is short, whatever it meets. */
+static bool
+kind_is_short(enum wset_kind kind)
+{
+	switch (kind) {
+	case WSET_PUT:
+	case WSET_INCR:
+	case WSET_SADD:
+	case WSET_GADD:
+	case WSET_MAP_PUT:
+	case WSET_MAP_INCR:
+	case WSET_PUSH_LEFT:
+	case WSET_PUSH_RIGHT:
+	case WSET_ZADD:
+	case WSET_ZINCR:
+	case WSET_EXPIRE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool
+cache_act_may(const struct cache_job *job, const struct wset_op *op, uint32_t op_idx, bool last)
+{
+	const struct cache_op_word *word = job->word;
+
+	return word != NULL && job->ack != KVS_ACK_LOCAL && !op->by_ref &&
+	       word[op_idx].if_version == 0 && word[op_idx].if_before == 0 &&
+	       (last || word[op_idx + 1].if_before == 0) && kind_is_short(op->kind);
+}
+
+void
+cache_act_send(struct cache_core *c, uint32_t kvs)
+{
+	struct cache_acts *acts = c->acts_open[kvs];
+	struct desc d = { .kind = DESC_KVS_ACT, .word[0] = (uintptr_t)acts };
+
+	if (acts != NULL) {
+		c->acts_open[kvs] = NULL;
+		c->cfg.ops.to_kvs(c->cfg.ops.ctx, kvs, &d);
+	}
+}
+
+bool
+cache_act_send_all(struct cache_core *c)
+{
+	bool busy = false;
+
+	for (uint32_t kvs = 0; kvs < c->cfg.kvs_cnt; kvs++) {
+		busy |= c->acts_open[kvs] != NULL;
+		cache_act_send(c, kvs);
+	}
+	return busy;
+}
+
+bool
+cache_act_add(struct cache_core *c, struct cache_job *job)
+{
+	uint32_t kvs = cache_kvs_of(c, job->hash), i;
+	struct cache_acts *acts = c->acts_open[kvs];
+
+	if (acts == NULL) {
+		acts = STAILQ_FIRST(&c->acts_free);
+		if (acts == NULL) {
+			return false;
+		}
+		STAILQ_REMOVE_HEAD(&c->acts_free, next);
+		acts->list.cnt = 0;
+		c->acts_open[kvs] = acts;
+	}
+	i = acts->list.cnt++;
+	acts->list.act[i] = (struct kvs_act){ .key = job->op.key, .ack = job->ack };
+	acts->own[i] = (struct cache_act){
+		.job = job,
+		.op = job->op,
+		.op_idx = job->op_idx,
+		.word = &job->word[job->op_idx],
+		.now = hlc_now(&c->clock, c->wall_us), /* keeps I3 */
+	};
+	job->ack_cnt++;
+	c->stats.passed++;
+	if (acts->list.cnt == KVS_ACT_MAX) {
+		cache_act_send(c, kvs);
+	}
+	return true;
+}
+
+void
+cache_act_acted(struct cache_core *c, const struct desc *d)
+{
+	struct cache_acts *acts = acts_of((struct kvs_acts *)(uintptr_t)d->word[0]);
+
+	for (uint32_t i = 0; i < acts->list.cnt; i++) {
+		cache_job_ack(c, acts->own[i].job, acts->own[i].op_idx, acts->list.act[i].err);
+	}
+	STAILQ_INSERT_HEAD(&c->acts_free, acts, next);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nic_int - what the parts of a NIC share
+ *
+ *	nic_port.c   the device: found, configured, started, its queues steered, closed
+ *	nic.c        a queue each way, as a net tile uses it
+ */
+#ifndef MB_NIC_INT_H
+#define MB_NIC_INT_H
+
+#include <rte_dev.h>
+#include <rte_mempool.h>
+
+#include "host.h"
+#include "nic.h"
+#include "topo_limits.h"
+
+#define NIC_BURST 64
+
+/* Who puts a frame into the queue of the tile whose port it is for. */
+enum nic_steer {
+	NIC_STEER_NONE = 0, /* there is one queue */
+	NIC_STEER_RULES,    /* the NIC, by rte_flow */
+	NIC_STEER_RSS,      /* nobody: it spreads them by a hash, and the tiles hand them on */
+	NIC_STEER_DRIVER,   /* nobody: in whatever way the driver spreads them */
+};
+
+/* A device and what its queues have in common; nobody writes it after nic_port_open. */
+struct nic_port {
+	uint16_t id;
+	bool started, owned; /* owned: made by us, to be removed */
+	bool interrupt;      /* its queues have one each */
+	bool sum_rx;         /* it looks at UDP's sums */
+	enum nic_steer steer;
+	uint32_t queue_cnt, open_cnt;
+	char device[RTE_DEV_NAME_MAX_LEN];
+	struct rte_mempool *pool;
+	int fd[NET_TILE_CNT_MAX]; /* wakes the owner of a queue; -1: none */
+	char text[192];
+};
+
+/* nic_port_open finds the device, and starts it. Returns: as nic_open; on an error too the port is
+ * to be closed. */
+int nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc,
+		  struct topo_why *why);
+void nic_port_close(struct nic_port *p);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kvs_act - see kvs_act.h */
+#include "kvs_act.h"
+
+#include "check.h"
+#include "compiler.h"
+#include "kvs_shard.h"
+#include "lattice.h"
+
+#define DELTA_BYTES 40 /* of most, with what stands behind the value */
+
+static struct slice
+found_value(const struct kvs_shard *s, const struct kvs_found *at)
+{
+	return at->key != NULL ? kvs_shard_value(s, at->key) : slice_of(NULL, 0);
+}
+
+int
+kvs_act_do(struct kvs_shard *s, struct kvs_acts *acts, uint32_t i, uint8_t *mem, size_t cap,
+	   struct slice *ret_delta)
+{
+	struct slice key = acts->act[i].key;
+	struct kvs_found at = kvs_shard_look(s, key);
+	struct wbuf out = wbuf_init(mem, cap);
+	int err = acts->make(acts, i, found_value(s, &at), &out);
+
+	*ret_delta = wbuf_slice(&out);
+	if (err == KVS_ACT_WHOLE && at.key != NULL) {
+		err = kvs_shard_replace(s, at.key, *ret_delta);
+	} else if (likely(err >= 0)) {
+		err = kvs_shard_merge_found(s, key, &at, *ret_delta);
+	}
+	if (likely(err == 0)) {
+		acts->made(acts, i, found_value(s, &at), s->last.side != LATTICE_LEFT);
+	}
+	return err;
+}
+
+void
+kvs_act_prefetch(const struct kvs_shard *s, const struct kvs_acts *acts)
+{
+	struct kvs_prefetch p[KVS_PREFETCH_MAX];
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; acts->cnt > 1 && i < acts->cnt; i++) {
+		p[n++] = (struct kvs_prefetch){ .key = acts->act[i].key, .delta_len = DELTA_BYTES };
+		if (n == KVS_PREFETCH_MAX || i + 1 == acts->cnt) {
+			kvs_shard_prefetch(s, p, n);
+			n = 0;
+		}
+	}
+}

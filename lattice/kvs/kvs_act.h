@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kvs_act - operations that are done where their values are
+ *
+ * An asker that has no copy of a key need not fetch its value to know what an operation means for
+ * it: it sends the operation, and the store asks back, with the value at hand, for the delta to
+ * merge. What an operation is, only the asker knows: the store has two functions of it, and calls
+ * them for one act after the other.
+ *
+ * A list of acts belongs to the kvs tile from ACT to ACTED, and with it whatever its functions look
+ * at. They run in that tile's thread.
+ *
+ * Owner: the asker, and the kvs tile in between. Errors: negative mb_err.
+ */
+#ifndef MB_KVS_ACT_H
+#define MB_KVS_ACT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "slice.h"
+
+#define KVS_ACT_MAX   64
+#define KVS_ACT_WHOLE 1
+
+struct kvs_shard;
+
+struct kvs_act {
+	struct slice key;
+	uint8_t ack; /* enum kvs_ack */
+	int32_t err; /* out: as of a MERGED, or what make said */
+};
+
+struct kvs_acts {
+	uint32_t cnt;
+	uint32_t open; /* the kvs tile's: not done, or not acknowledged */
+	/* make appends the delta that act i means for what is stored: an envelope, perhaps of a
+	 * tree; empty: never written. Nothing appended: there is nothing to do. KVS_ACT_WHOLE: the
+	 * delta contains all that is stored, so it is the value from now on. An error becomes the
+	 * act's, and nothing is changed. */
+	int (*make)(struct kvs_acts *acts, uint32_t i, struct slice stored, struct wbuf *out);
+	/* made looks at what became of it. changed: it brought anything new. Not called after an
+	 * error. */
+	void (*made)(struct kvs_acts *acts, uint32_t i, struct slice stored, bool changed);
+	struct kvs_act act[KVS_ACT_MAX];
+};
+
+/* kvs_act_do does one act.
+ *
+ * Returns:   0, and s->last tells what happened, delta what was merged: in mem, of which make had
+ *            cap bytes. Else what make said, or kvs_shard_merge.
+ */
+int kvs_act_do(struct kvs_shard *s, struct kvs_acts *acts, uint32_t i, uint8_t *mem, size_t cap,
+	       struct slice *ret_delta);
+
+/* kvs_act_prefetch asks the memory for what the acts will touch (kvs_shard_prefetch). */
+void kvs_act_prefetch(const struct kvs_shard *s, const struct kvs_acts *acts);
+
+#endif

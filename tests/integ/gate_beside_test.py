@@ -1,0 +1,223 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: Apache-2.0
+"""gate_beside_test.py MICROBURST SOURCE
+
+Goal:   a gate says what Redis says, and every command of Redis's is served or named, with why and
+        what to do instead, on the page of differences.
+Method: a node and a redis-server (Debian: redis-server; skipped without) are told the same:
+        commands by chance of the templates below, right and wrong ones, on few keys, so that they
+        meet other types, missing keys and each other's results. Replies are compared whole, error
+        texts too; of what has no order in Redis the order is not compared. SEED= and COUNT= take
+        others, and more.
+"""
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from node import Node, until   # noqa: E402
+from resp import Raw, port_of   # noqa: E402
+
+MICROBURST, SOURCE = sys.argv[1:3]
+SEED = int(os.environ.get('SEED', '4711'))
+COUNT = int(os.environ.get('COUNT', '3000'))
+FLUSH_EVERY = 250
+BOTH = {}
+
+# {k} a key of any type, {s} {l} {t} {h} {z} one that is mostly a string, list, set, hash, sorted
+# set; {q} a sorted set of one score, {n} {i} a large and a small number, {f} a score, {b} a place
+# of a bit, {v} {w} a value, {e} a member.
+STRINGS = '''
+set {s} {v}|set {s} {n}|get {k}|append {s} {v}|strlen {k}|getrange {s} {i} {i}
+setrange {s} {b} {v}|incr {s}|incrby {s} {n}|decr {s}|decrby {s} {n}|incrbyfloat {s} {f}
+getset {s} {v}|getdel {s}|setnx {s} {v}|mget {s} {k} {s}|mset {s} {v} {s} {v}
+msetnx {s} {v} {s} {v}|set {s} {v} xx get|set {s} {v} nx|setbit {s} {b} 1|setbit {s} {b} {i}
+getbit {s} {b}|bitcount {s}|bitcount {s} {i} {i}|bitcount {s} {i} {i} bit|bitpos {s} 1
+bitpos {s} 0|bitpos {s} 0 {i}|bitpos {s} 1 {i} {i}|bitpos {s} 0 {i} {i} bit|bitpos {k} 2
+bitop and {s} {s} {s}|bitop or {s} {s} {k}|bitop xor {s} {s} {s} {s}|bitop not {s} {s}
+bitop not {s} {s} {s}|bitop nand {s} {s}|bitfield {s} get u8 {b} get i5 #{i}
+bitfield {s} set u8 {b} {n} get u8 {b}
+bitfield {s} overflow sat incrby i8 {b} {i} overflow fail incrby u4 #1 {i}
+bitfield {s} set i64 {b} {n}
+bitfield {s} overflow sat set u6 {b} {i} set i6 {b} {i} overflow wrap set i7 {b} {n}|bitfield {k}
+bitfield {s} incrby i64 {b} {n} overflow sat incrby i64 {b} {n} overflow fail incrby u63 #1 {n}
+bitfield {s} get u64 0|bitfield {s} get i65 0|bitfield {s} set u8 x 1
+bitfield {s} overflow no get u8 0|bitfield_ro {s} get u8 {b}|bitfield_ro {s} set u8 0 1
+lcs {s} {s}|lcs {s} {k} len|lcs {s} {s} idx|lcs {s} {s} idx withmatchlen
+lcs {s} {s} idx minmatchlen 2|lcs {s} {s} idx len|lcs {s} {s} minmatchlen {i}|getex {s}
+substr {s} {i} {i}
+'''
+LISTS = '''
+lpush {l} {v}|rpush {l} {v} {w}|lpushx {l} {v}|rpushx {l} {v}|lpop {l}|rpop {l}|lpop {l} {i}
+rpop {l} 0|llen {k}|linsert {l} before {v} {w}|linsert {l} after {v} {w}|linsert {l} at {v} {w}
+lrange {l} {i} {i}|lrange {l} 0 -1|lindex {l} {i}|lset {l} {i} {v}|ltrim {l} {i} {i}
+lrem {l} {i} {v}|lpos {l} {v}|lpos {l} {v} rank {i}|lpos {l} {v} count {i}|lpos {l} {v} maxlen {i}
+lmove {l} {l} left right|lmove {l} {l} right left|rpoplpush {l} {l}|lmpop 2 {l} {l} left count 2
+blpop {l} 0.001|brpop {l} x|lmpop 0 {l} left
+'''
+SETS = '''
+sadd {t} {e} {e}|srem {t} {e}|scard {k}|sismember {t} {e}|smismember {t} {e} {e}|smembers {t}
+sinter {t} {t}|sunion {t} {t}|sdiff {t} {t}|sinterstore {t} {t} {t}|sunionstore {t} {t} {t}
+sdiffstore {t} {t} {t}|sintercard 2 {t} {t}|sintercard 2 {t} {t} limit 1|sintercard 0 {t}
+smove {t} {t} {e}
+'''
+HASHES = '''
+hset {h} {e} {v}|hset {h} {e} {n} {e} {v}|hset {h} {e}|hsetnx {h} {e} {v}|hget {h} {e}
+hmget {h} {e} {e}|hdel {h} {e}|hlen {k}|hexists {h} {e}|hgetall {h}|hkeys {h}|hvals {h}
+hstrlen {h} {e}|hincrby {h} {e} {i}|hincrbyfloat {h} {e} {f}|hmset {h} {e} {v}
+'''
+ZSETS = '''
+zadd {z} {f} {e}|zadd {z} {f} {e} {f} {e}|zadd {z} nx {f} {e}|zadd {z} gt ch {f} {e}
+zadd {z} xx incr {f} {e}|zadd {z} nx gt {f} {e}|zadd {z} x {e}|zrem {z} {e}|zscore {z} {e}
+zmscore {z} {e} {e}|zcard {k}|zrank {z} {e}|zrevrank {z} {e}|zincrby {z} {f} {e}
+zcount {z} {f} {f}|zcount {z} ({f} +inf|zrange {z} {i} {i}|zrange {z} {i} {i} withscores
+zrange {z} 0 -1 rev|zrange {z} {f} {f} byscore limit {i} {i}|zrangebyscore {z} {f} {f}
+zrevrangebyscore {z} {f} -inf|zadd {q} 0 {e} 0 {e}|zrangebylex {q} [{e} +|zlexcount {q} - ({e}
+zrevrangebylex {q} + ({e}|zremrangebylex {q} [{e} [{e}|zrange {q} - [{e} bylex limit 0 {i}
+zrangebylex {q} {e} +|zpopmin {z}|zpopmax {z} {i}|zmpop 2 {z} {z} min count 2
+zremrangebyscore {z} {f} {f}|zremrangebyrank {z} {i} {i}
+zunionstore {z} 2 {z} {z} weights {f} {i} aggregate max|zinterstore {z} 2 {z} {t}
+zdiff 2 {z} {z} withscores|zunion 2 {z} {z} withscores|zinter 2 {z} {z}|zintercard 2 {z} {z}
+zrangestore {z} {z} {i} {i}|zdiffstore {z} 1 {z}
+'''
+KEYS = '''
+sort {l}|sort {l} alpha|sort {t} alpha desc|sort {z} alpha limit {i} {i}|sort {q} by nosort
+sort {q} by nosort desc limit {i} {i}|sort {t} alpha get h*->a|sort {k}|sort_ro {l} alpha store x
+sort {l} alpha store {l}|mset wa {n} w1 {f} w2 {i}|sort {l} by w*|rpush {l} 0 3 1 2
+sort {l} by h*->a desc get h*->b get nothing|sadd {t} 0 3 1 2|sort {t} by w* store {k}
+sort {t} by w* get w* desc|sort_ro {t} get s*|del {k}|unlink {k} {k}|exists {k} {k} {k}|type {k}
+rename {k} {k}|renamenx {k} {k}|copy {k} {k}|copy {k} {k} replace|persist {k}|ttl {k}
+expire {k} 1000|expire {k} {i} nx|pexpire {k} 100000 gt|dbsize|touch {k}|keys *|nosuchcommand {k}
+get|ping {v}|echo {v}|select 0|select 99|wait 0 0|wait x 0|wait 0 -1|role|cluster info|readonly
+move {k} 0|move {k} x|swapdb 0 0|swapdb 0 99|sort {l} by w* get w* get #|sort {l} desc limit 1 x
+sort {q} by nosort get # store {l}
+'''
+FAMILIES = (STRINGS, LISTS, SETS, HASHES, ZSETS, KEYS)
+ANY_ORDER = {'smembers', 'sinter', 'sunion', 'sdiff', 'hkeys', 'hvals', 'keys'}
+PAIRS = {'hgetall'}
+
+
+def setUpModule():
+    if not shutil.which('redis-server'):
+        raise unittest.SkipTest('there is no redis-server')
+    node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0')
+    unittest.addModuleCleanup(node.remove)
+    folder = tempfile.mkdtemp(prefix='microburst-redis-')
+    path = os.path.join(folder, 'socket')
+    process = subprocess.Popen(['redis-server', '--port', '0', '--unixsocket', path, '--save', '',
+                                '--dir', folder], stdout=subprocess.DEVNULL)
+    unittest.addModuleCleanup(shutil.rmtree, folder)
+    unittest.addModuleCleanup(process.wait)
+    unittest.addModuleCleanup(process.terminate)
+    until(lambda: os.path.exists(path), 30, 'a redis-server')
+    BOTH.update(ours=port_of(node), redis=path)
+
+
+class Talk:
+    """Two connections that are told the same."""
+
+    def __init__(self, resp3=False):
+        self.ours, self.redis = Raw(BOTH['ours']), Raw(path=BOTH['redis'])
+        if resp3:
+            self.ours('hello', 3)
+            self.redis('hello', 3)
+
+    def __call__(self, *words):
+        for c in (self.ours, self.redis):
+            c.say(*words)
+        return tuple(comparable(words, c.answer()) for c in (self.ours, self.redis))
+
+    def close(self):
+        self.ours.close()
+        self.redis.close()
+
+
+def comparable(words, reply):
+    name = words[0].lower()
+    if isinstance(reply, list) and name in ANY_ORDER:
+        return sorted(reply)
+    if isinstance(reply, list) and name in PAIRS:
+        return sorted(zip(reply[::2], reply[1::2]))
+    return reply
+
+
+class Chance:
+    """Commands by chance."""
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+        self.templates = [[t for line in family.split('\n') for t in line.split('|') if t]
+                          for family in FAMILIES]
+
+    def word(self, kind):
+        r = self.random
+        if kind in 'sltzh':
+            kind = kind if r.random() < 0.97 else r.choice('sltzh')
+            return f'{kind}{r.randrange(4)}'
+        if kind == 'q':     # all of one score: else ranges of bytes mean nothing
+            return f'q{r.randrange(2)}'
+        if kind == 'k':
+            return f'{r.choice("sltzhx")}{r.randrange(4)}'
+        if kind == 'n':
+            return r.choice(('0', '1', '-1', '255', '-128', '9223372036854775807', '12x',
+                             '-9223372036854775808', '1000000', str(r.randrange(-1000, 1000))))
+        if kind == 'i':
+            return str(r.choice((0, 1, -1, 2, -2, 3, 5, -5, 100, -100)))
+        if kind == 'f':
+            return r.choice(('0', '1', '-1', '2.5', '1e3', 'inf', '-inf', '3', '-0.5'))
+        if kind == 'b':
+            return str(r.choice((0, 1, 7, 8, 9, 15, 23, 40, r.randrange(100))))
+        if kind == 'e':
+            return r.choice(('a', 'b', 'c', 'd', 'e', '1', '2', 'a b'))
+        return r.choice(('', 'a', 'abc', '10', '-3', '3.0e3', 'hello world', '\r\n', 'ohmytext',
+                         'mynewtext', 'x' * r.randrange(300), 'abcabcabd'))
+
+    def command(self):
+        template = self.random.choice(self.random.choice(self.templates))
+        return [re.sub(r'\{(.)\}', lambda m: self.word(m.group(1)), w) for w in template.split(' ')]
+
+
+class Beside(unittest.TestCase):
+    def same(self, resp3):
+        chance, talk, said, wrong = Chance(SEED), Talk(resp3), [], {}
+        self.addCleanup(talk.close)
+        for i in range(COUNT):
+            if i % FLUSH_EVERY == 0:
+                talk('flushall')
+                said = []
+            words = chance.command()
+            said.append(words)
+            ours, redis = talk(*words)
+            if ours != redis:   # they are no more the same: both begin anew
+                wrong.setdefault(words[0], f'command {i}\n' + '\n'.join(map(repr, said[-9:])) +
+                                 f'\nours:  {ours!r}\nredis: {redis!r}')
+                talk('flushall')
+                said = []
+        self.assertFalse(wrong, f'SEED={SEED}\n\n' + '\n\n'.join(wrong.values()))
+
+    def test_resp2(self):
+        self.same(False)
+
+    def test_resp3(self):
+        self.same(True)
+
+    def test_every_command_is_served_or_named(self):
+        talk = Talk()
+        self.addCleanup(talk.close)
+        served = set(talk.ours('command', 'list'))
+        with open(f'{SOURCE}/gate/DIFFERENCES.md', encoding='utf-8') as f:
+            named = set(re.findall(r'[A-Z][A-Z_]+', ' '.join(re.findall('`([^`]*)`', f.read()))))
+        gone = [name.decode() for name in talk.redis('command', 'list')
+                if b'|' not in name and name not in served and
+                name.decode().upper().replace('-', '_') not in named]
+        self.assertEqual(gone, [], 'neither served nor on the page of differences')
+
+
+if __name__ == '__main__':
+    print(f'SEED={SEED}')
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:])

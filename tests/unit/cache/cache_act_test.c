@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal:   an inner process's operation on a key that is not here is done in the store, with the
+ *         same effects and the same words as one in the cache, and never out of its order.
+ * Method: cache_world with a process of each kind. By hand: what goes where, and when. At random: a
+ *         small cache that evicts, counters written from both sides and read in between, until the
+ *         sums are compared.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache_world.h"
+#include "microburst/error.h"
+#include "rng.h"
+#include "test_cmocka.h"
+
+#define INNER   1
+#define OTHER   2
+#define KEYS    300
+#define ROUNDS  3000
+#define OPS     8
+#define SET_MEM 4096
+
+struct set {
+	struct wset ws;
+	_Alignas(8) uint8_t mem[SET_MEM];
+	struct cache_op_word word[OPS];
+};
+
+static void
+set_begin(struct set *s)
+{
+	wset_init(&s->ws, s->mem, sizeof(s->mem));
+	memset(s->word, 0, sizeof(s->word));
+}
+
+static void
+add(struct set *s, enum wset_kind kind, const char *key, const char *value, int64_t n)
+{
+	struct wset_op op = { .kind = kind, .key = slice_str(key), .n = n };
+
+	op.value = value != NULL ? slice_str(value) : op.value;
+	assert_int_equal(wset_add(&s->ws, &op), 0);
+}
+
+static void
+publish(struct world *w, struct set *s, uint64_t b)
+{
+	world_hashes(wset_bytes(&s->ws), s->word);
+	world_publish_words(w, INNER, wset_bytes(&s->ws), b, s->word);
+}
+
+static int
+over(struct world *w, uint64_t b)
+{
+	struct desc d;
+
+	world_settle(w);
+	d = world_answer(w, INNER, DESC_PUBLISHED, b);
+	for (uint32_t i = 0; i < WORLD_PAYLOAD_MAX; i++) {
+		if (w->payload[i].proc == INNER) {
+			w->payload[i] = (struct world_payload){ 0 };
+		}
+	}
+	return d.err;
+}
+
+static bool
+is_here(struct world *w, const char *key)
+{
+	struct cache_value v;
+	int found = cache_view_get(&w->proc[INNER].view, slice_str(key), &v);
+
+	if (found == CACHE_HIT) {
+		cache_view_release(&w->proc[INNER].view, &v);
+	}
+	return found != CACHE_MISS;
+}
+
+static struct world *
+make(uint32_t kvs_cnt)
+{
+	struct world *w = world_make(&(struct world_cfg){ .kvs_cnt = kvs_cnt });
+
+	world_up_inner(w, INNER);
+	world_up(w, OTHER);
+	return w;
+}
+
+/* One message to the store for all of them, and nothing of it stays in the cache. */
+static void
+done_in_the_store(void **state)
+{
+	struct world *w = make(1);
+	static struct set s;
+
+	(void)state;
+	set_begin(&s);
+	add(&s, WSET_PUT, "a", "41", 0);
+	add(&s, WSET_INCR, "a", NULL, 1);
+	add(&s, WSET_SADD, "s", "m", 0);
+	add(&s, WSET_SADD, "s", "m", 0);
+	add(&s, WSET_PUSH_LEFT, "l", "x", 0);
+	add(&s, WSET_INCR, "s", NULL, 1);
+	publish(w, &s, 5);
+	cache_core_poll(w->core);
+	assert_int_equal(w->to_kvs[0].cnt, 1);
+	assert_int_equal(over(w, 5), MB_ERR_TYPE);
+	assert_int_equal(cache_core_stats(w->core).passed, 6);
+	assert_int_equal(cache_core_stats(w->core).key_cnt, 0);
+	assert_true(!is_here(w, "a") && !is_here(w, "s"));
+	assert_int_equal(s.word[1].n, 42);
+	assert_true(s.word[2].changed && s.word[2].n == 1);
+	assert_int_equal(s.word[3].n, 0);
+	assert_int_equal(s.word[4].n, 1);
+	assert_int_equal(s.word[5].err, MB_ERR_TYPE);
+	assert_int_equal(s.word[5].not_number, 0);
+	assert_string_equal(world_text(w, OTHER, "a"), "42");
+	world_end(w);
+}
+
+/* Somebody asks for the key while the act is not even sent: he sees what it did. */
+static void
+a_fetch_comes_behind(void **state)
+{
+	struct world *w = make(1);
+	static struct set s;
+
+	(void)state;
+	set_begin(&s);
+	add(&s, WSET_PUT, "a", "new", 0);
+	publish(w, &s, 5);
+	assert_int_equal(w->to_kvs[0].cnt, 0);
+	world_fetch(w, OTHER, slice_str("a"), 9);
+	assert_int_equal(w->to_kvs[0].cnt, 2); /* the act, and then the question */
+	world_settle(w);
+	assert_int_equal(world_answer(w, OTHER, DESC_FETCHED, 9).sub, CACHE_FOUND_PRESENT);
+	assert_string_equal(world_text(w, OTHER, "a"), "new");
+	assert_int_equal(over(w, 5), 0);
+	world_end(w);
+}
+
+/* A key that is here, or on its way, is written here: whoever reads it sees each write. Also one
+ * whose absence was noted. */
+static void
+what_is_here_is_done_here(void **state)
+{
+	struct world *w = make(1);
+	static struct set s;
+
+	(void)state;
+	assert_string_equal(world_text(w, OTHER, "absent"), "");
+	assert_int_equal(world_put(w, OTHER, "here", slice_str("1")), 0);
+	world_fetch(w, OTHER, slice_str("coming"), 9);
+	set_begin(&s);
+	add(&s, WSET_INCR, "absent", NULL, 1);
+	add(&s, WSET_INCR, "here", NULL, 1);
+	add(&s, WSET_INCR, "coming", NULL, 1);
+	publish(w, &s, 5);
+	assert_int_equal(over(w, 5), 0);
+	world_answer(w, OTHER, DESC_FETCHED, 9);
+	assert_int_equal(cache_core_stats(w->core).passed, 0);
+	assert_true(is_here(w, "absent") && is_here(w, "here") && is_here(w, "coming"));
+	assert_string_equal(world_text(w, OTHER, "absent"), "1");
+	assert_string_equal(world_text(w, OTHER, "here"), "2");
+	assert_string_equal(world_text(w, OTHER, "coming"), "1");
+	world_end(w);
+}
+
+/* What belongs together, or depends on a version, or is a stranger's, is not passed on. */
+static void
+what_must_be_done_here(void **state)
+{
+	struct world *w = make(1);
+	static struct set s;
+
+	(void)state;
+	set_begin(&s);
+	add(&s, WSET_PUT, "a", "x", 0);
+	add(&s, WSET_PUT, "a", "y", 0);
+	s.word[1].if_before = 1;
+	add(&s, WSET_PUT, "b", "x", 0);
+	s.word[2].if_version = 12345;
+	add(&s, WSET_DEL, "c", NULL, 0);
+	publish(w, &s, 5);
+	assert_int_equal(over(w, 5), MB_ERR_TRYAGAIN);
+	assert_int_equal(s.word[2].err, MB_ERR_TRYAGAIN);
+	assert_int_equal(world_put(w, OTHER, "d", slice_str("1")), 0);
+	assert_int_equal(cache_core_stats(w->core).passed, 0);
+	assert_string_equal(world_text(w, OTHER, "a"), "y");
+	world_end(w);
+}
+
+/* More than all lists hold: the rest waits, and is done. */
+static void
+more_than_there_is_room_for(void **state)
+{
+	struct world *w = make(1);
+	static struct set s[40];
+	char key[32];
+
+	(void)state;
+	for (uint32_t i = 0; i < 40; i++) {
+		set_begin(&s[i]);
+		for (uint32_t k = 0; k < OPS; k++) {
+			(void)snprintf(key, sizeof(key), "k%u", k);
+			add(&s[i], WSET_INCR, key, NULL, 1);
+		}
+		publish(w, &s[i], 100 + i);
+		if (i % 2 == 0) { /* a list with only a few in it */
+			cache_core_poll(w->core);
+		}
+	}
+	for (uint32_t i = 0; i < 40; i++) {
+		assert_int_equal(over(w, 100 + i), 0);
+	}
+	assert_int_equal(cache_core_stats(w->core).passed, 40 * OPS);
+	assert_string_equal(world_text(w, OTHER, "k3"), "40");
+	world_end(w);
+}
+
+/* The store has no memory: the operation says so, nothing else happens. */
+static void
+the_store_is_full(void **state)
+{
+	struct world *w = world_make(&(struct world_cfg){ .kvs_bytes = KVS_SHARD_BYTES_MIN });
+	static struct set s;
+	static char value[3000];
+	char key[32];
+	int err = 0;
+
+	(void)state;
+	world_up_inner(w, INNER);
+	world_up(w, OTHER);
+	memset(value, 'v', sizeof(value) - 1);
+	for (uint32_t i = 0; err == 0; i++) {
+		assert_true(i < 10000);
+		set_begin(&s);
+		(void)snprintf(key, sizeof(key), "k%u", i);
+		add(&s, WSET_PUT, key, value, 0);
+		publish(w, &s, 5);
+		err = over(w, 5);
+	}
+	assert_int_equal(err, MB_ERR_NO_MEMORY);
+	assert_int_equal(s.word[0].err, MB_ERR_NO_MEMORY);
+	assert_string_equal(world_text(w, OTHER, key), "");
+	world_end(w);
+}
+
+/* Counters from both sides, through a cache that evicts, read now and then: no increment is lost or
+ * counted twice, and each word shows the sum at its time. */
+static void
+sums(uint32_t kvs_cnt, uint64_t seed)
+{
+	/* So small that a tenth of the keys is here. */
+	struct world *w = world_make(&(struct world_cfg){ .kvs_cnt = kvs_cnt, .keys_max = 1024 });
+	static struct set s;
+	int64_t sum[KEYS] = { 0 }, at[OPS];
+	uint32_t key_of[OPS], passed_cnt, read;
+	struct rng r;
+	char key[32], text[32];
+
+	rng_init(&r, seed);
+	world_up_inner(w, INNER);
+	world_up(w, OTHER);
+	for (uint32_t round = 0; round < ROUNDS; round++) {
+		set_begin(&s);
+		for (uint32_t i = 0; i < OPS; i++) {
+			key_of[i] = (uint32_t)rng_below(&r, KEYS);
+			(void)snprintf(key, sizeof(key), "k%u", key_of[i]);
+			add(&s, WSET_INCR, key, NULL, (int64_t)i + 1);
+			sum[key_of[i]] += (int64_t)i + 1;
+			at[i] = sum[key_of[i]];
+		}
+		publish(w, &s, 5);
+		read = (uint32_t)rng_below(&r, KEYS);
+		(void)snprintf(key, sizeof(key), "k%u", read);
+		if (rng_below(&r, 4) == 0) { /* it is here from now on, until others push it out */
+			(void)world_text(w, OTHER, key);
+		}
+		assert_int_equal(over(w, 5), 0);
+		for (uint32_t i = 0; i < OPS; i++) {
+			assert_int_equal(s.word[i].n, at[i]);
+		}
+		if (rng_below(&r, 8) == 0) {
+			assert_int_equal(world_incr(w, OTHER, key, 1), 0);
+			sum[read]++;
+		}
+		for (uint32_t i = 0; i < 4; i++) { /* what pushes out */
+			(void)snprintf(key, sizeof(key), "x%u", (uint32_t)rng_below(&r, 4000));
+			(void)world_text(w, OTHER, key);
+		}
+	}
+	passed_cnt = (uint32_t)cache_core_stats(w->core).passed;
+	assert_in_range(passed_cnt, ROUNDS, ROUNDS * OPS - ROUNDS);
+	assert_true(cache_core_stats(w->core).evicted > 0);
+	for (uint32_t k = 0; k < KEYS; k++) {
+		(void)snprintf(key, sizeof(key), "k%u", k);
+		(void)snprintf(text, sizeof(text), "%lld", (long long)sum[k]);
+		assert_string_equal(world_text(w, OTHER, key), text);
+	}
+	world_end(w);
+}
+
+static void
+no_increment_is_lost(void **state)
+{
+	(void)state;
+	sums(1, 11);
+	sums(3, 12);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(done_in_the_store),
+		cmocka_unit_test(a_fetch_comes_behind),
+		cmocka_unit_test(what_is_here_is_done_here),
+		cmocka_unit_test(what_must_be_done_here),
+		cmocka_unit_test(more_than_there_is_room_for),
+		cmocka_unit_test(the_store_is_full),
+		cmocka_unit_test(no_increment_is_lost),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
