@@ -256,7 +256,9 @@ send_begin(struct stream *s, struct stream_id id, struct conn *c, const struct i
 	return true;
 }
 
-/* Most answers fit the socket's buffer: they go now, not when the lcore comes by its ring again. */
+/* Of few connections an answer goes now, not when the lcore comes by its ring again; it nearly always
+ * fits the socket's buffer. Of many all answers of a pass go with one entry to the ring: sent at
+ * once, pipelines of 50 connections made 105 k requests a second where they make 170 k. */
 int
 stream_send(struct stream *s, struct stream_id id, const struct iovec *iov, uint32_t cnt)
 {
@@ -269,7 +271,11 @@ stream_send(struct stream *s, struct stream_id id, const struct iovec *iov, uint
 	REQUIRE(cnt >= 1);
 	REQUIRE(cnt <= STREAM_IOV_MAX);
 	memcpy(v, iov, cnt * sizeof(*v));
-	n = sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (s->conn_cnt > FEW) {
+		n = 0;
+	} else {
+		n = sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR || errno == ENOBUFS)) {
 		n = 0;
 	}
