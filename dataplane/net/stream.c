@@ -31,15 +31,12 @@
 #include "check.h"
 #include "compiler.h"
 #include "lcore.h"
-#include "where.h"
+#include "stream_int.h"
 
-#define BUF_GROUP  1
-#define IDX_BITS   16
-#define GEN_BITS   32
-#define NONE       UINT32_MAX
-/* Headers of sends that the kernel has not copied yet: more than its submission queue holds. */
-#define MSG_CNT    256
-#define LISTEN_LOG 511 /* as Redis: connections that wait to be accepted */
+#define BUF_GROUP 1
+#define IDX_BITS  16
+#define GEN_BITS  32
+#define NONE      UINT32_MAX
 
 /* So few connections are looked at directly, so often, before the kernel is asked to tell of them:
  * what a client sends after an answer is there some microseconds sooner, as nobody is woken for it
@@ -48,49 +45,6 @@
 #define LOOKS 100
 
 enum token_kind { TOKEN_ACCEPT = 1, TOKEN_RECV, TOKEN_SEND, TOKEN_CANCEL };
-
-struct conn {
-	int fd; /* -1: free */
-	uint32_t gen;
-	uint8_t busy;
-	bool receiving; /* the kernel has a receive */
-	bool wanted;    /* in the list of those to be read */
-	bool paused;
-	bool ended;
-	bool closing;
-	uint8_t listener;
-	uint8_t look_cnt;   /* in vain, since something came */
-	uint32_t next;      /* free, or wanted */
-	uint32_t next_sent; /* of those whose send is over, */
-	int sent_res;       /* as the kernel said it; of one under way: what went at once */
-};
-
-struct listener {
-	int fd;
-	bool accepting;
-	bool is_unix;
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-};
-
-struct stream {
-	struct lcore *lcore;
-	uint32_t op;
-	struct stream_ops ops;
-	uint32_t conn_max, conn_cnt;
-	uint32_t free, wanted, wanted_last;
-	uint32_t sent; /* the sends that went at once, and whose users are not told yet */
-	uint32_t listen_cnt;
-	bool started, stopped;
-	bool sleepy; /* no look helps: the lcore is about to sleep */
-	struct io_uring_buf_ring *bufs;
-	uint8_t *buf_mem;
-	uint8_t own[STREAM_BUF_BYTES]; /* what a look finds */
-	uint32_t msg_next;
-	struct listener listener[STREAM_LISTEN_MAX];
-	struct msghdr msg[MSG_CNT];
-	struct iovec iov[MSG_CNT][STREAM_IOV_MAX];
-	struct conn conn[];
-};
 
 static_assert(STREAM_CONN_CNT_MAX <= 1u << IDX_BITS, "a connection's place fits a token");
 
@@ -256,8 +210,8 @@ send_begin(struct stream *s, struct stream_id id, struct conn *c, const struct i
 	return true;
 }
 
-/* Of few connections an answer goes now, not when the lcore comes by its ring again; it nearly always
- * fits the socket's buffer. Of many all answers of a pass go with one entry to the ring: sent at
+/* Of few connections an answer goes now, not when the lcore comes by its ring again; it nearly
+ * always fits the socket's buffer. Of many all answers of a pass go with one entry to the ring: sent at
  * once, pipelines of 50 connections made 105 k requests a second where they make 170 k. */
 int
 stream_send(struct stream *s, struct stream_id id, const struct iovec *iov, uint32_t cnt)
@@ -565,110 +519,6 @@ on_completion(void *ctx, uint64_t token, int res, uint32_t flags)
 		want(s, c);
 		conn_free_check(s, c);
 	}
-}
-
-/* --------------------------------------------------------------------- listening */
-
-static int
-err_of_errno(void)
-{
-	switch (errno) {
-	case EADDRINUSE:
-		return MB_ERR_EXISTS;
-	case EACCES:
-	case EPERM:
-		return MB_ERR_DENIED;
-	case EADDRNOTAVAIL:
-	case EINVAL:
-		return MB_ERR_INVALID;
-	default:
-		return MB_ERR_IO;
-	}
-}
-
-static int
-listener_add(struct stream *s, int fd, const struct sockaddr *sa, socklen_t len)
-{
-	if (bind(fd, sa, len) != 0 || listen(fd, LISTEN_LOG) != 0) {
-		int err = err_of_errno();
-
-		close(fd);
-		return err;
-	}
-	s->listener[s->listen_cnt] = (struct listener){ .fd = fd };
-	s->listen_cnt++;
-	return 0;
-}
-
-int
-stream_listen_tcp(struct stream *s, const char *where, uint16_t *ret_port)
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
-				  .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV };
-	struct sockaddr_storage got = { 0 };
-	socklen_t len = sizeof(got);
-	struct addrinfo *ai;
-	char host[WHERE_HOST_BYTES], port[WHERE_PORT_BYTES];
-	int err = where_split(where, host, port);
-	int fd, one = 1;
-
-	if (err == 0 && getaddrinfo(host[0] == '\0' || strcmp(host, "*") == 0 ? NULL : host, port,
-				    &hints, &ai) != 0) {
-		err = MB_ERR_INVALID;
-	}
-	if (err != 0) {
-		return err;
-	}
-	REQUIRE(s->listen_cnt < STREAM_LISTEN_MAX);
-	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0) {
-		err = MB_ERR_IO;
-	} else {
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-		err = listener_add(s, fd, ai->ai_addr, ai->ai_addrlen);
-	}
-	freeaddrinfo(ai);
-	if (err == 0 && getsockname(fd, (struct sockaddr *)&got, &len) == 0) {
-		in_port_t at = 0; /* in the same place for IPv4 and IPv6 */
-
-		static_assert(offsetof(struct sockaddr_in, sin_port) ==
-				      offsetof(struct sockaddr_in6, sin6_port),
-			      "the port is the port");
-		memcpy(&at, (const uint8_t *)&got + offsetof(struct sockaddr_in, sin_port),
-		       sizeof(at));
-		*ret_port = ntohs(at);
-	}
-	return err;
-}
-
-int
-stream_listen_unix(struct stream *s, const char *path)
-{
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct listener *l = &s->listener[s->listen_cnt];
-	int err;
-
-	REQUIRE(s->listen_cnt < STREAM_LISTEN_MAX);
-	if (fd < 0 || strlen(path) >= sizeof(sa.sun_path)) {
-		close(fd);
-		return fd < 0 ? MB_ERR_IO : MB_ERR_TOO_LARGE;
-	}
-	memcpy(sa.sun_path, path, strlen(path) + 1);
-	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0) {
-		close(fd);
-		return MB_ERR_EXISTS;
-	}
-	if (errno == ECONNREFUSED) {
-		unlink(path); /* of a server that is gone */
-	}
-	err = listener_add(s, fd, (struct sockaddr *)&sa, sizeof(sa));
-	if (err == 0) {
-		l->is_unix = true;
-		memcpy(l->path, sa.sun_path, sizeof(l->path));
-		chmod(path, 0660);
-	}
-	return err;
 }
 
 /* --------------------------------------------------------------------- life */

@@ -4,8 +4,8 @@
  * Bytes in, bytes out, and the life of a connection; what the bytes mean is the user's. A listener
  * is one multishot accept, a connection one multishot receive into buffers that all of them share,
  * so what waits idle costs an entry in a table and nothing else. Where there are few, they are
- * looked at for a while before the kernel is asked to tell of them. One send of a connection is under
- * way at a time, straight from the user's memory.
+ * looked at for a while before the kernel is asked to tell of them. One send of a connection is
+ * under way at a time, straight from the user's memory.
  *
  *      FREE ──accepted──► OPEN ──stream_close──► CLOSING ──last completion──► closed(), FREE
  *
