@@ -310,17 +310,24 @@ client_fail(struct mb_client *c, struct client_call *call, int err, const char *
 	client_done(c, call, &d);
 }
 
-/* The executor, or sched, has nothing more to do with the call: its arguments are free (C2). */
+/* The call is not at its executor any more. */
 static void
-client_settle(struct mb_client *c, struct client_call *call)
+client_leave(struct mb_client *c, struct client_call *call)
 {
-	client_payload_free(c, call);
 	if (call->exec != 0) {
 		REQUIRE(c->out[call->exec] > 0);
 		if (--c->out[call->exec] == 0) {
 			client_claim_free(c, call->exec);
 		}
 	}
+}
+
+/* The executor, or sched, has nothing more to do with the call: its arguments are free (C2). */
+static void
+client_settle(struct mb_client *c, struct client_call *call)
+{
+	client_payload_free(c, call);
+	client_leave(c, call);
 	if (call->late) {
 		call->late = false;
 		c->late_cnt--;
@@ -381,6 +388,13 @@ client_on_reply(struct mb_client *c, struct channel *ch, const struct desc *d)
 	if (call->late) {
 		client_settle(c, call);
 		client_release(c, d);
+		return;
+	}
+	if (unlikely((d->sub & REPLY_NOT_BEGUN) != 0 && ch->proc != PROC_DAEMON &&
+		     !call->cancelled) &&
+	    channel_space(&c->d->ch[PORT_SCHED], 1) > 0) {
+		client_leave(c, call);
+		client_send_sched(c, call);
 		return;
 	}
 	goes_on = (d->sub & REPLY_GOES_ON) != 0 && d->err == 0 && ch->proc != PROC_DAEMON;

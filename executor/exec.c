@@ -102,6 +102,9 @@ exec_refuse(struct exec *x, const struct desc *d, const struct exec_from *from, 
 			      .flags = DESC_F_INLINE,
 			      .call = d->call };
 
+	if (err == MB_ERR_BUSY && from->proc != PROC_DAEMON) {
+		reply.sub = REPLY_NOT_BEGUN;
+	}
 	x->conf.ops.reply(x->conf.ops.ctx, from, &reply);
 }
 

@@ -31,6 +31,7 @@ struct exec_tile {
 	struct cache_view view;
 	bool drain;
 	bool calls;              /* a call runs */
+	bool listens;            /* and waits for messages, or may */
 	struct desc pong;        /* to be sent when it has ended; kind DESC_NONE: nothing is */
 	uint64_t drain_until_ns; /* 0: not idle yet since */
 	bool lost;               /* the node is gone */
@@ -96,7 +97,8 @@ put_aside(struct exec_tile *t, const struct desc *d, const struct channel *ch)
 {
 	struct exec_from from = from_of(ch);
 
-	if (t->aside_tail - t->aside_head == EXEC_ASIDE_MAX) {
+	if (t->aside_tail - t->aside_head == EXEC_ASIDE_MAX ||
+	    (t->listens && ch->port != PORT_SCHED)) {
 		exec_refuse(t->exec, d, &from, MB_ERR_BUSY);
 		return;
 	}
@@ -125,10 +127,35 @@ on_part(struct exec_tile *t, const struct desc *d)
 	}
 }
 
+/* The function waits for a message, which may be that of a call that stands behind it: what came
+ * directly goes back, to run elsewhere. */
+static void
+give_back(struct exec_tile *t)
+{
+	uint32_t cnt = t->aside_tail - t->aside_head;
+
+	for (; cnt > 0; cnt--) {
+		struct aside a = t->aside[t->aside_head++ & (EXEC_ASIDE_MAX - 1)];
+
+		if (a.from.port == PORT_SCHED) {
+			t->aside[t->aside_tail++ & (EXEC_ASIDE_MAX - 1)] = a; /* in their order */
+		} else {
+			exec_refuse(t->exec, &a.d, &a.from, MB_ERR_BUSY);
+		}
+	}
+}
+
 static int
 tile_send(void *ctx, uint32_t port, const struct desc *d)
 {
 	struct exec_tile *t = ctx;
+
+	if (unlikely(d->kind == DESC_LISTEN)) {
+		t->listens = (d->sub & LISTEN_END) == 0;
+		if (t->listens) {
+			give_back(t);
+		}
+	}
 
 	for (;;) {
 		struct timespec pause = { .tv_nsec = SEND_RETRY_NS };

@@ -37,6 +37,7 @@ struct gate_call {
 	uint8_t resent;     /* how often */
 	uint16_t exec;      /* where it went directly; 0: to sched */
 	uint64_t chan_seq;  /* its place in that channel */
+	uint32_t work_ns;   /* how long it is thought to run there */
 	uint64_t began_tsc; /* of the command */
 	uint32_t key_cnt;   /* its words that are keys */
 	struct gate_command *cmd;
@@ -49,8 +50,12 @@ struct gate_direct {
 	uint64_t who;                         /* in claims */
 	uint16_t last;                        /* executor of the last call */
 	uint32_t sched_cnt[FUNCTION_CNT_MAX]; /* calls of pipelines that went to sched */
-	uint32_t
-		out[PROC_CLIENT_FIRST]; /* calls at each executor; its claim is ours, unless lost */
+	/* Calls at each executor, whose claim is ours then, unless lost; and how long they are
+	 * thought to run, all together. */
+	uint32_t out[PROC_CLIENT_FIRST];
+	uint64_t work_ns[PROC_CLIENT_FIRST];
+	uint32_t run_ns[FUNCTION_CNT_MAX]; /* how long a function runs, rather more than less */
+	uint16_t run_fn[FUNCTION_CNT_MAX]; /* which one that is of; 0: of none */
 };
 
 /* ---- gate_call.c */

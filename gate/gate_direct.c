@@ -7,8 +7,10 @@
  * answer; when sched wants it, nothing more is sent there.
  *
  *   E1  A call goes behind others of ours when they are of its connection, and so have to run
- *       before it in any case; or when no other executor has the function. Else it would wait
- *       behind a function that runs while another executor is free.
+ *       before it in any case; when no other executor has the function; or when all of them are
+ *       thought to be over before a free executor would have woken up. Else it would wait behind
+ *       a function that runs while another executor is free. One that waits for a message holds up
+ *       nobody: its executor gives back what stands behind it, and that goes to sched.
  *   E2  No more calls are out at an executor than its channel back holds answers.
  *   E3  Of a function that is called directly not more calls wait at sched than executors have it:
  *       with a queue there sched would keep the claims, and each call be a round trip for itself.
@@ -26,6 +28,10 @@
 #include "compiler.h"
 #include "death.h"
 #include "gate_int.h"
+#include "timebase.h"
+
+#define BEHIND_NS (50 * NS_PER_US) /* a wake from one core to another, and some */
+#define NOT_KNOWN NS_PER_S         /* that a function is quick is learned first */
 
 /* ------------------------------------------------------------------ where to */
 
@@ -87,6 +93,24 @@ sched_cnt(struct gate *g, uint16_t fn)
 	return &g->direct.sched_cnt[fn % FUNCTION_CNT_MAX];
 }
 
+static uint32_t
+run_ns(const struct gate *g, uint16_t fn)
+{
+	uint32_t i = fn % FUNCTION_CNT_MAX;
+
+	return g->direct.run_fn[i] == fn ? g->direct.run_ns[i] : (uint32_t)NOT_KNOWN;
+}
+
+/* A function has run so long: longer runs are believed at once, shorter ones by and by. */
+static void
+run_learn(struct gate *g, uint16_t fn, uint32_t ns)
+{
+	uint32_t i = fn % FUNCTION_CNT_MAX, was = run_ns(g, fn);
+
+	g->direct.run_fn[i] = fn;
+	g->direct.run_ns[i] = MAX(ns, was - was / 8);
+}
+
 static void
 claim_give(struct gate *g, uint16_t e)
 {
@@ -102,6 +126,7 @@ gate_direct_route(struct gate *g, const struct gate_conn *c, uint16_t fn, const 
 		  bool batched, struct channel **ret)
 {
 	const struct gate_call *before = c->call_last;
+	bool only_one = exec_cnt(exec) == 1;
 	uint16_t e = g->direct.last;
 
 	*ret = NULL;
@@ -114,10 +139,11 @@ gate_direct_route(struct gate *g, const struct gate_conn *c, uint16_t fn, const 
 	if (batched) {
 		return 0;
 	}
-	if (g->direct.out[e] > 0 && exec_in(exec, e) && exec_cnt(exec) == 1) { /* E1 */
+	if (g->direct.out[e] > 0 && exec_in(exec, e) &&
+	    (only_one || g->direct.work_ns[e] <= BEHIND_NS)) { /* E1 */
 		int err = behind(g, e, ret);
 
-		if (err != MB_ERR_TRYAGAIN) {
+		if (err == 0 || (err == MB_ERR_FULL && only_one)) {
 			return err;
 		}
 	}
@@ -149,6 +175,8 @@ gate_direct_send(struct gate *g, struct gate_call *call, struct channel *ch)
 	call->chan_seq = ch->tail;
 	err = inner_put(&g->inner, ch, &call->msg);
 	if (err == 0) {
+		call->work_ns = run_ns(g, call->msg.a);
+		g->direct.work_ns[ch->proc] += call->work_ns;
 		g->direct.out[ch->proc]++;
 		g->direct.last = ch->proc;
 	} else if (g->direct.out[ch->proc] == 0) {
@@ -166,6 +194,7 @@ gate_direct_over(struct gate *g, struct gate_call *call)
 		return;
 	}
 	REQUIRE(g->direct.out[call->exec] > 0);
+	g->direct.work_ns[call->exec] -= call->work_ns;
 	if (--g->direct.out[call->exec] == 0) {
 		claim_give(g, call->exec);
 	}
@@ -201,6 +230,19 @@ go_on(struct gate *g, struct gate_call *call, const struct desc *d)
 	}
 }
 
+/* It has not begun where it was, and goes by sched when it is the first of its connection. */
+static void
+given_back(struct gate *g, struct gate_call *call)
+{
+	struct gate_conn *c = gate_conn_find(g, call->conn);
+
+	call->exec = 0;
+	call->unsent = true;
+	if (c->call_first == call) {
+		gate_pipe_reply(g, c);
+	}
+}
+
 static void
 answered(struct gate *g, const struct channel *ch, const struct desc *d)
 {
@@ -214,6 +256,11 @@ answered(struct gate *g, const struct channel *ch, const struct desc *d)
 	d = &own;
 	gate_direct_over(g, call);
 	call->exec = 0; /* it is answered once */
+	if (unlikely((d->sub & REPLY_NOT_BEGUN) != 0 && !call->over)) {
+		given_back(g, call);
+		return;
+	}
+	run_learn(g, call->msg.a, (uint32_t)(d->b >> 32));
 	if (unlikely((d->sub & REPLY_GOES_ON) != 0 && d->err == 0 && !call->over)) {
 		go_on(g, call, d);
 	} else {
@@ -334,6 +381,7 @@ died(struct gate *g, const struct desc *d)
 	}
 	if (e < PROC_CLIENT_FIRST) {
 		g->direct.out[e] = 0;
+		g->direct.work_ns[e] = 0;
 	}
 	payload_release_all(g->inner.pool, e);
 	ack.kind = DESC_DEAD_ACK;

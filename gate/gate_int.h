@@ -304,7 +304,7 @@ struct gate {
 	struct rng rng;
 	uint64_t client_seq, cursor_seq, future_seq;
 	uint32_t held_cnt; /* hazard slots of values being sent */
-	uint32_t under_way;
+	uint32_t under_way, turn;
 	_Atomic uint32_t under_way_shown;
 	uint32_t slow_cnt; /* connections that owe */
 	struct gate_conns ready;

@@ -20,9 +20,10 @@
 #include "tile_msg.h"
 #include "timebase.h"
 
-#define FILES_BESIDE  1024u             /* of the rest of the node: four a process, and some */
-#define GATE_BURST    64                /* answers of one tile in a poll */
-#define STARVED_TRIES 4                 /* that found no room, in a poll */
+#define FILES_BESIDE  1024u /* of the rest of the node: four a process, and some */
+#define GATE_BURST    64    /* answers of one tile in a poll */
+#define STARVED_TRIES 4     /* that found no room, in a poll */
+#define LOOK_TURNS    8     /* polls between two looks at sockets, while anything is under way */
 #define GATE_TICK_NS  (250 * NS_PER_MS) /* how exact the time of a slow or idle client is */
 
 /* ------------------------------------------------------------------ events of sockets */
@@ -344,7 +345,8 @@ gate_poll(void *ctx, uint64_t now_ns)
 	if (!STAILQ_EMPTY(&g->ready)) {
 		busy += poll_conns(g, &g->ready, false);
 	}
-	busy += stream_poll(g->stream);
+	/* What is under way first: on one lcore the tiles that it went to are next. */
+	busy += stream_poll(g->stream, g->under_way > 0 && ++g->turn % LOOK_TURNS != 0);
 	busy += inner_flush(&g->inner);
 	return busy;
 }
@@ -414,6 +416,7 @@ gate_arm(void *ctx, bool up)
 	struct gate *g = ctx;
 
 	inner_arm(&g->inner, up);
+	stream_sleepy(g->stream, up);
 }
 
 static uint64_t

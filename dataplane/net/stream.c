@@ -11,16 +11,12 @@
  */
 #include "stream.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -31,54 +27,20 @@
 #include "check.h"
 #include "compiler.h"
 #include "lcore.h"
-#include "where.h"
+#include "stream_int.h"
 
-#define BUF_GROUP  1
-#define IDX_BITS   16
-#define GEN_BITS   32
-#define NONE       UINT32_MAX
-/* Headers of sends that the kernel has not copied yet: more than its submission queue holds. */
-#define MSG_CNT    256
-#define LISTEN_LOG 511 /* as Redis: connections that wait to be accepted */
+#define BUF_GROUP 1
+#define IDX_BITS  16
+#define GEN_BITS  32
+#define NONE      UINT32_MAX
+
+/* So few connections are looked at directly, so often, before the kernel is asked to tell of them:
+ * what a client sends after an answer is there some microseconds sooner, as nobody is woken for it
+ * and the ring is not entered. A look is a system call of 0.2 us. */
+#define FEW   4
+#define LOOKS 100
 
 enum token_kind { TOKEN_ACCEPT = 1, TOKEN_RECV, TOKEN_SEND, TOKEN_CANCEL };
-
-struct conn {
-	int fd; /* -1: free */
-	uint32_t gen;
-	uint8_t busy;
-	bool receiving; /* the kernel has a receive */
-	bool wanted;    /* in the list of those to be read */
-	bool paused;
-	bool ended;
-	bool closing;
-	uint8_t listener;
-	uint32_t next; /* free, or wanted */
-};
-
-struct listener {
-	int fd;
-	bool accepting;
-	bool is_unix;
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-};
-
-struct stream {
-	struct lcore *lcore;
-	uint32_t op;
-	struct stream_ops ops;
-	uint32_t conn_max, conn_cnt;
-	uint32_t free, wanted, wanted_last;
-	uint32_t listen_cnt;
-	bool started, stopped;
-	struct io_uring_buf_ring *bufs;
-	uint8_t *buf_mem;
-	uint32_t msg_next;
-	struct listener listener[STREAM_LISTEN_MAX];
-	struct msghdr msg[MSG_CNT];
-	struct iovec iov[MSG_CNT][STREAM_IOV_MAX];
-	struct conn conn[];
-};
 
 static_assert(STREAM_CONN_CNT_MAX <= 1u << IDX_BITS, "a connection's place fits a token");
 
@@ -135,7 +97,11 @@ recv_begin(struct stream *s, struct conn *c)
 	if (sqe == NULL) {
 		return false;
 	}
-	io_uring_prep_recv_multishot(sqe, c->fd, NULL, 0, 0);
+	if (s->conn_cnt > FEW) {
+		io_uring_prep_recv_multishot(sqe, c->fd, NULL, 0, 0);
+	} else { /* once: then it is looked at again */
+		io_uring_prep_recv(sqe, c->fd, NULL, 0, 0);
+	}
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = BUF_GROUP;
 	c->receiving = true;
@@ -198,31 +164,84 @@ stream_resume(struct stream *s, struct stream_id id)
 	}
 }
 
+/* Leaves out the first len bytes. */
+static uint32_t
+iov_skip(struct iovec *v, uint32_t cnt, size_t len)
+{
+	uint32_t first = 0;
+
+	while (first < cnt && len >= v[first].iov_len) {
+		len -= v[first++].iov_len;
+	}
+	memmove(v, v + first, (cnt - first) * sizeof(*v));
+	if (cnt > first) {
+		v->iov_base = (uint8_t *)v->iov_base + len;
+		v->iov_len -= len;
+	}
+	return cnt - first;
+}
+
+/* The rest of a send waits in the kernel until there is room. */
+static bool
+send_begin(struct stream *s, struct stream_id id, struct conn *c, const struct iovec *v,
+	   uint32_t cnt)
+{
+	struct io_uring_sqe *sqe =
+		lcore_op_sqe(s->lcore, s->op, token_make(TOKEN_SEND, id.idx, id.gen));
+
+	if (sqe == NULL) {
+		return false;
+	}
+	if (cnt == 1) {
+		io_uring_prep_send(sqe, c->fd, v->iov_base, v->iov_len, MSG_NOSIGNAL | MSG_WAITALL);
+	} else {
+		struct msghdr *m = &s->msg[s->msg_next];
+		struct iovec *iov = s->iov[s->msg_next];
+
+		s->msg_next = (s->msg_next + 1) % MSG_CNT;
+		memcpy(iov, v, cnt * sizeof(*v));
+		*m = (struct msghdr){ .msg_iov = iov, .msg_iovlen = cnt };
+		io_uring_prep_sendmsg(sqe, c->fd, m, MSG_NOSIGNAL | MSG_WAITALL);
+	}
+	return true;
+}
+
+/* Of few connections an answer goes now, not when the lcore comes by its ring again; it nearly
+ * always fits the socket's buffer. Of many all answers of a pass go with one entry to the ring:
+ * sent at once, pipelines of 50 connections made 105 k requests a second where they make 170 k. */
 int
 stream_send(struct stream *s, struct stream_id id, const struct iovec *iov, uint32_t cnt)
 {
 	struct conn *c = conn_find(s, id);
-	struct io_uring_sqe *sqe;
+	struct iovec v[STREAM_IOV_MAX];
+	struct msghdr m = { .msg_iov = v, .msg_iovlen = cnt };
+	ssize_t n;
 
 	REQUIRE(c != NULL);
 	REQUIRE(cnt >= 1);
 	REQUIRE(cnt <= STREAM_IOV_MAX);
-	sqe = lcore_op_sqe(s->lcore, s->op, token_make(TOKEN_SEND, id.idx, id.gen));
-	if (sqe == NULL) {
-		return MB_ERR_TRYAGAIN;
+	memcpy(v, iov, cnt * sizeof(*v));
+	if (s->conn_cnt > FEW) {
+		n = 0;
+	} else {
+		n = sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+	}
+	if (n < 0 && (errno == EAGAIN || errno == EINTR || errno == ENOBUFS)) {
+		n = 0;
+	}
+	c->sent_res = n < 0 ? -errno : (int)n;
+	cnt = n < 0 ? 0 : iov_skip(v, cnt, (size_t)n);
+	if (cnt > 0 && !send_begin(s, id, c, v, cnt)) {
+		if (n == 0) {
+			return MB_ERR_TRYAGAIN;
+		}
+		c->sent_res = -EAGAIN; /* half of it is out, and the ring is full even so */
+		cnt = 0;
 	}
 	c->busy++;
-	if (cnt == 1) {
-		io_uring_prep_send(sqe, c->fd, iov->iov_base, iov->iov_len,
-				   MSG_NOSIGNAL | MSG_WAITALL);
-	} else {
-		struct msghdr *m = &s->msg[s->msg_next];
-		struct iovec *v = s->iov[s->msg_next];
-
-		s->msg_next = (s->msg_next + 1) % MSG_CNT;
-		memcpy(v, iov, cnt * sizeof(*v));
-		*m = (struct msghdr){ .msg_iov = v, .msg_iovlen = cnt };
-		io_uring_prep_sendmsg(sqe, c->fd, m, MSG_NOSIGNAL | MSG_WAITALL);
+	if (cnt == 0) {
+		c->next_sent = s->sent;
+		s->sent = id.idx;
 	}
 	return 0;
 }
@@ -262,28 +281,85 @@ conn_free_check(struct stream *s, struct conn *c)
 	s->ops.closed(s->ops.ctx, id);
 }
 
-bool
-stream_poll(struct stream *s)
+/* Returns: whether anything came. */
+static bool
+look(struct stream *s, struct conn *c)
 {
-	bool busy = false;
+	ssize_t n = recv(c->fd, s->own, sizeof(s->own), MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		c->look_cnt++;
+		want(s, c);
+		return false;
+	}
+	c->look_cnt = 0;
+	c->busy++; /* it is not free before we are done */
+	if (n > 0) {
+		s->ops.received(s->ops.ctx, id_of(s, c), s->own, (size_t)n);
+	} else {
+		c->ended = true;
+		s->ops.ended(s->ops.ctx, id_of(s, c));
+	}
+	c->busy--;
+	want(s, c);
+	return true;
+}
+
+static void
+on_sent(struct stream *s, struct conn *c)
+{
+	c->busy--;
+	if (!c->closing) {
+		s->ops.sent(s->ops.ctx, id_of(s, c), c->sent_res > 0 ? (size_t)c->sent_res : 0,
+			    c->sent_res < 0 ? MB_ERR_IO : 0);
+	}
+	conn_free_check(s, c);
+}
+
+bool
+stream_poll(struct stream *s, bool later)
+{
+	bool busy = s->sent != NONE;
+	uint32_t sent = s->sent, last;
+
+	s->sent = NONE; /* whom they tell may send again */
+	while (sent != NONE) {
+		struct conn *c = &s->conn[sent];
+
+		sent = c->next_sent;
+		on_sent(s, c);
+	}
 
 	for (uint32_t i = 0; s->started && !s->stopped && i < s->listen_cnt; i++) {
 		if (!s->listener[i].accepting) {
 			busy |= accept_begin(s, i);
 		}
 	}
-	for (uint32_t n = 0; s->wanted != NONE && n < s->conn_max; n++) {
+	last = s->wanted_last;
+	for (bool more = !later || s->conn_cnt > FEW || s->sleepy; more && s->wanted != NONE;) {
 		struct conn *c = &s->conn[s->wanted];
+		bool looks = s->conn_cnt <= FEW && c->look_cnt < LOOKS && !s->sleepy;
 
-		if (!c->closing && !c->paused && !recv_begin(s, c)) {
+		more = s->wanted != last;
+		if (!c->closing && !c->paused && !looks && !recv_begin(s, c)) {
 			break;
 		}
 		c->wanted = false;
 		s->wanted = c->next;
+		if (looks && !c->closing && !c->paused) {
+			busy |= look(s, c);
+		} else {
+			busy = true;
+		}
 		conn_free_check(s, c);
-		busy = true;
 	}
 	return busy;
+}
+
+void
+stream_sleepy(struct stream *s, bool on)
+{
+	s->sleepy = on;
 }
 
 void
@@ -400,6 +476,7 @@ on_recv(struct stream *s, struct conn *c, int res, uint32_t flags)
 	if ((flags & IORING_CQE_F_BUFFER) != 0) {
 		uint32_t buf = flags >> IORING_CQE_BUFFER_SHIFT;
 
+		c->look_cnt = 0;
 		if (res > 0 && !c->closing) {
 			s->ops.received(s->ops.ctx, id, buf_ptr(s, buf), (size_t)res);
 		}
@@ -411,17 +488,6 @@ on_recv(struct stream *s, struct conn *c, int res, uint32_t flags)
 		s->ops.ended(s->ops.ctx, id);
 	}
 	want(s, c);
-	conn_free_check(s, c);
-}
-
-static void
-on_send(struct stream *s, struct conn *c, int res)
-{
-	c->busy--;
-	if (!c->closing) {
-		s->ops.sent(s->ops.ctx, id_of(s, c), res > 0 ? (size_t)res : 0,
-			    res < 0 ? MB_ERR_IO : 0);
-	}
 	conn_free_check(s, c);
 }
 
@@ -442,116 +508,13 @@ on_completion(void *ctx, uint64_t token, int res, uint32_t flags)
 	if (kind == TOKEN_RECV) {
 		on_recv(s, c, res, flags);
 	} else if (kind == TOKEN_SEND) {
-		on_send(s, c, res);
+		c->sent_res = res < 0 ? res : c->sent_res + res;
+		on_sent(s, c);
 	} else {
 		c->busy--;
 		want(s, c);
 		conn_free_check(s, c);
 	}
-}
-
-/* --------------------------------------------------------------------- listening */
-
-static int
-err_of_errno(void)
-{
-	switch (errno) {
-	case EADDRINUSE:
-		return MB_ERR_EXISTS;
-	case EACCES:
-	case EPERM:
-		return MB_ERR_DENIED;
-	case EADDRNOTAVAIL:
-	case EINVAL:
-		return MB_ERR_INVALID;
-	default:
-		return MB_ERR_IO;
-	}
-}
-
-static int
-listener_add(struct stream *s, int fd, const struct sockaddr *sa, socklen_t len)
-{
-	if (bind(fd, sa, len) != 0 || listen(fd, LISTEN_LOG) != 0) {
-		int err = err_of_errno();
-
-		close(fd);
-		return err;
-	}
-	s->listener[s->listen_cnt] = (struct listener){ .fd = fd };
-	s->listen_cnt++;
-	return 0;
-}
-
-int
-stream_listen_tcp(struct stream *s, const char *where, uint16_t *ret_port)
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
-				  .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV };
-	struct sockaddr_storage got = { 0 };
-	socklen_t len = sizeof(got);
-	struct addrinfo *ai;
-	char host[WHERE_HOST_BYTES], port[WHERE_PORT_BYTES];
-	int err = where_split(where, host, port);
-	int fd, one = 1;
-
-	if (err == 0 && getaddrinfo(host[0] == '\0' || strcmp(host, "*") == 0 ? NULL : host, port,
-				    &hints, &ai) != 0) {
-		err = MB_ERR_INVALID;
-	}
-	if (err != 0) {
-		return err;
-	}
-	REQUIRE(s->listen_cnt < STREAM_LISTEN_MAX);
-	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0) {
-		err = MB_ERR_IO;
-	} else {
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-		err = listener_add(s, fd, ai->ai_addr, ai->ai_addrlen);
-	}
-	freeaddrinfo(ai);
-	if (err == 0 && getsockname(fd, (struct sockaddr *)&got, &len) == 0) {
-		in_port_t at = 0; /* in the same place for IPv4 and IPv6 */
-
-		static_assert(offsetof(struct sockaddr_in, sin_port) ==
-				      offsetof(struct sockaddr_in6, sin6_port),
-			      "the port is the port");
-		memcpy(&at, (const uint8_t *)&got + offsetof(struct sockaddr_in, sin_port),
-		       sizeof(at));
-		*ret_port = ntohs(at);
-	}
-	return err;
-}
-
-int
-stream_listen_unix(struct stream *s, const char *path)
-{
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct listener *l = &s->listener[s->listen_cnt];
-	int err;
-
-	REQUIRE(s->listen_cnt < STREAM_LISTEN_MAX);
-	if (fd < 0 || strlen(path) >= sizeof(sa.sun_path)) {
-		close(fd);
-		return fd < 0 ? MB_ERR_IO : MB_ERR_TOO_LARGE;
-	}
-	memcpy(sa.sun_path, path, strlen(path) + 1);
-	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0) {
-		close(fd);
-		return MB_ERR_EXISTS;
-	}
-	if (errno == ECONNREFUSED) {
-		unlink(path); /* of a server that is gone */
-	}
-	err = listener_add(s, fd, (struct sockaddr *)&sa, sizeof(sa));
-	if (err == 0) {
-		l->is_unix = true;
-		memcpy(l->path, sa.sun_path, sizeof(l->path));
-		chmod(path, 0660);
-	}
-	return err;
 }
 
 /* --------------------------------------------------------------------- life */
@@ -582,7 +545,7 @@ stream_create(struct stream **ret, struct lcore *lcore, uint32_t conn_max,
 	s->lcore = lcore;
 	s->ops = *ops;
 	s->conn_max = conn_max;
-	s->wanted = NONE;
+	s->wanted = s->sent = NONE;
 	for (uint32_t i = 0; i < conn_max; i++) {
 		s->conn[i].fd = -1;
 		s->conn[i].next = i + 1 < conn_max ? i + 1 : NONE;
@@ -611,7 +574,7 @@ stream_start(struct stream *s)
 		buf_give(s, i);
 	}
 	s->started = true;
-	stream_poll(s);
+	stream_poll(s, false);
 	return 0;
 }
 

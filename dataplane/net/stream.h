@@ -3,8 +3,9 @@
  *
  * Bytes in, bytes out, and the life of a connection; what the bytes mean is the user's. A listener
  * is one multishot accept, a connection one multishot receive into buffers that all of them share,
- * so what waits idle costs an entry in a table and nothing else. One send of a connection is under
- * way at a time, straight from the user's memory.
+ * so what waits idle costs an entry in a table and nothing else. Where there are few, they are
+ * looked at for a while before the kernel is asked to tell of them. One send of a connection is
+ * under way at a time, straight from the user's memory.
  *
  *      FREE ──accepted──► OPEN ──stream_close──► CLOSING ──last completion──► closed(), FREE
  *
@@ -75,14 +76,19 @@ int stream_listen_unix(struct stream *s, const char *path);
  * Returns: 0; MB_ERR_NOT_SUPPORTED. */
 int stream_start(struct stream *s);
 
-/* stream_poll asks the kernel again for what it had no room for. Returns: whether it did anything.
- * */
-bool stream_poll(struct stream *s);
+/* stream_poll tells of sends that are over, looks for what came, and asks the kernel again for what
+ * it had no room for. later: the owner is in a hurry, and polls again soon: no looks now. Returns:
+ * whether it did anything. */
+bool stream_poll(struct stream *s, bool later);
+
+/* stream_sleepy says that the lcore is about to sleep, for tile_ops.arm: from then on the kernel
+ * has to tell of what comes. */
+void stream_sleepy(struct stream *s, bool on);
 
 /* stream_stop lets nobody in any more. */
 void stream_stop(struct stream *s);
 
-/* stream_send sends cnt pieces, all of them, and says so with `sent`.
+/* stream_send sends cnt pieces, all of them, and says so with `sent`; later, never from inside.
  *
  * Requires:  none is under way for the connection; cnt <= STREAM_IOV_MAX; the pieces, not iov
  * itself,

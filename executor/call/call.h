@@ -132,6 +132,9 @@ enum step_sub {
 /* sub of a REPLY */
 enum reply_sub {
 	REPLY_PUBLISHED = 1, /* of an executor: the call wrote */
+	REPLY_NOT_BEGUN = 4, /* of an executor, on a direct channel, with MB_ERR_BUSY: its function
+			      * waits for a message, and nobody is to wait behind it: the call
+			      * goes to sched */
 	REPLY_GOES_ON = 2,   /* of an executor: b = call_next_make, the payload is its arguments */
 };
 

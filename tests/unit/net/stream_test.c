@@ -140,10 +140,18 @@ tile_poll_echo(void *ctx, uint64_t now_ns)
 			stream_resume(e.stream, (struct stream_id){ i, e.conn[i].gen });
 		}
 	}
-	return stream_poll(e.stream);
+	return stream_poll(e.stream, false);
 }
 
-static const struct tile_ops ops = { .kind = TILE_GATE, .poll = tile_poll_echo };
+static void
+tile_arm_echo(void *ctx, bool up)
+{
+	stream_sleepy(e.stream, up);
+}
+
+static const struct tile_ops ops = { .kind = TILE_GATE,
+				     .poll = tile_poll_echo,
+				     .arm = tile_arm_echo };
 
 static void *
 run(void *arg)

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* stream_listen - where the connections of a stream come in */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <microburst/error.h>
+
+#include "check.h"
+#include "stream_int.h"
+#include "where.h"
+
+#define LISTEN_LOG 511 /* as Redis: connections that wait to be accepted */
+
+static int
+err_of_errno(void)
+{
+	switch (errno) {
+	case EADDRINUSE:
+		return MB_ERR_EXISTS;
+	case EACCES:
+	case EPERM:
+		return MB_ERR_DENIED;
+	case EADDRNOTAVAIL:
+	case EINVAL:
+		return MB_ERR_INVALID;
+	default:
+		return MB_ERR_IO;
+	}
+}
+
+static int
+listener_add(struct stream *s, int fd, const struct sockaddr *sa, socklen_t len)
+{
+	if (bind(fd, sa, len) != 0 || listen(fd, LISTEN_LOG) != 0) {
+		int err = err_of_errno();
+
+		close(fd);
+		return err;
+	}
+	s->listener[s->listen_cnt] = (struct listener){ .fd = fd };
+	s->listen_cnt++;
+	return 0;
+}
+
+int
+stream_listen_tcp(struct stream *s, const char *where, uint16_t *ret_port)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+				  .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV };
+	struct sockaddr_storage got = { 0 };
+	socklen_t len = sizeof(got);
+	struct addrinfo *ai;
+	char host[WHERE_HOST_BYTES], port[WHERE_PORT_BYTES];
+	int err = where_split(where, host, port);
+	int fd, one = 1;
+
+	if (err == 0 && getaddrinfo(host[0] == '\0' || strcmp(host, "*") == 0 ? NULL : host, port,
+				    &hints, &ai) != 0) {
+		err = MB_ERR_INVALID;
+	}
+	if (err != 0) {
+		return err;
+	}
+	REQUIRE(s->listen_cnt < STREAM_LISTEN_MAX);
+	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		err = MB_ERR_IO;
+	} else {
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+		err = listener_add(s, fd, ai->ai_addr, ai->ai_addrlen);
+	}
+	freeaddrinfo(ai);
+	if (err == 0 && getsockname(fd, (struct sockaddr *)&got, &len) == 0) {
+		in_port_t at = 0; /* in the same place for IPv4 and IPv6 */
+
+		static_assert(offsetof(struct sockaddr_in, sin_port) ==
+				      offsetof(struct sockaddr_in6, sin6_port),
+			      "the port is the port");
+		memcpy(&at, (const uint8_t *)&got + offsetof(struct sockaddr_in, sin_port),
+		       sizeof(at));
+		*ret_port = ntohs(at);
+	}
+	return err;
+}
+
+int
+stream_listen_unix(struct stream *s, const char *path)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct listener *l = &s->listener[s->listen_cnt];
+	int err;
+
+	REQUIRE(s->listen_cnt < STREAM_LISTEN_MAX);
+	if (fd < 0 || strlen(path) >= sizeof(sa.sun_path)) {
+		close(fd);
+		return fd < 0 ? MB_ERR_IO : MB_ERR_TOO_LARGE;
+	}
+	memcpy(sa.sun_path, path, strlen(path) + 1);
+	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0) {
+		close(fd);
+		return MB_ERR_EXISTS;
+	}
+	if (errno == ECONNREFUSED) {
+		unlink(path); /* of a server that is gone */
+	}
+	err = listener_add(s, fd, (struct sockaddr *)&sa, sizeof(sa));
+	if (err == 0) {
+		l->is_unix = true;
+		memcpy(l->path, sa.sun_path, sizeof(l->path));
+		chmod(path, 0660);
+	}
+	return err;
+}
