@@ -488,7 +488,7 @@ int
 cache_store_alloc(struct cache_store *s, size_t bytes, uint32_t *tries, struct cache_block *ret)
 {
 	/* Two rounds: the first may find everything read lately. A third, because others write. Who
-	 * wants much has done much before he asks, and will do it again: so he does not come often. */
+	 * wants much has done much before asking, and will do it again: so does not come often. */
 	const uint64_t entry_cnt = s->mask + 1;
 	const uint32_t steps = MAX((uint32_t)CACHE_EVICT_STEP, (uint32_t)(bytes / 1024));
 	const uint32_t tries_max = (uint32_t)(3 * entry_cnt / steps + 1);

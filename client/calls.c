@@ -609,27 +609,6 @@ mb_call_cancel(struct mb_client *c, uint64_t id)
 
 /* ------------------------------------------------------------------- calls */
 
-/* Bytes of the list that the arguments make, or an error. */
-int64_t
-client_list_bytes(const struct mb_value *arg, size_t cnt)
-{
-	struct value v[MB_VALUES_MAX];
-
-	if (cnt > MB_VALUES_MAX) {
-		return MB_ERR_TOO_LARGE;
-	}
-	for (size_t i = 0; i < cnt; i++) {
-		bool scalar = arg[i].type == MB_I64 || arg[i].type == MB_F64;
-
-		if (arg[i].len > VALUE_BYTES_MAX) {
-			return MB_ERR_TOO_LARGE;
-		}
-		v[i] = (struct value){ .type = arg[i].type,
-				       .len = scalar ? 8 : (uint32_t)arg[i].len };
-	}
-	return value_list_footprint(v, (uint32_t)cnt);
-}
-
 /* Writes the arguments where the call's payload goes: inline, or in this client's memory. */
 static int
 client_args(struct mb_client *c, struct desc *d, const struct mb_value *arg, size_t cnt)

@@ -62,8 +62,8 @@ dag_vertex(const struct placement_copy *p, const struct placement_dag *dag, cons
 	return -1;
 }
 
-/* What a caller gave to the vertices: a set of bits says to which. Not a table of NULLs, which would have
- * to be cleared for each call. */
+/* What a caller gave to the vertices: a set of bits says to which. Not a table of NULLs, which
+ * would have to be cleared for each call. */
 struct dag_args {
 	uint64_t given;
 	const struct mb_dag_arg *of[DAG_FUNCTION_MAX];
@@ -77,8 +77,8 @@ dag_given(const struct dag_args *a, uint32_t v)
 	return (a->given >> v & 1) != 0;
 }
 
-/* Sorts the arguments by vertex. Returns how many entries the payload has: trailing NILs are left out,
- * so that two functions, the first with a number, fit a descriptor. */
+/* Sorts the arguments by vertex. Returns how many entries the payload has: trailing NILs are left
+ * out, so that two functions, the first with a number, fit a descriptor. */
 static int
 dag_args_sort(struct mb_client *c, uint16_t id, const struct mb_dag_arg *arg, size_t arg_cnt,
 	      struct dag_args *ret)
@@ -101,24 +101,6 @@ dag_args_sort(struct mb_client *c, uint16_t id, const struct mb_dag_arg *arg, si
 		ret->given |= UINT64_C(1) << v;
 	}
 	return ret->given == 0 ? 0 : 64 - __builtin_clzll(ret->given);
-}
-
-int64_t
-client_list_write(uint8_t *p, size_t bytes, const struct mb_value *arg, size_t cnt)
-{
-	struct value_writer w;
-
-	value_list_begin(&w, p, bytes, (uint32_t)cnt);
-	for (size_t i = 0; i < cnt; i++) {
-		if (arg[i].type == MB_I64) {
-			value_list_add_i64(&w, arg[i].i64);
-		} else if (arg[i].type == MB_F64) {
-			value_list_add_f64(&w, arg[i].f64);
-		} else {
-			value_list_add(&w, arg[i].type, arg[i].p, arg[i].len);
-		}
-	}
-	return value_list_end(&w);
 }
 
 static int64_t

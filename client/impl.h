@@ -142,7 +142,7 @@ struct mb_client {
  * Returns: 1 when one was handled; 0 at the time; MB_ERR_NO_NODE. */
 int client_pump(struct mb_client *c, uint64_t until_ns);
 
-/* client_list_bytes measures the list that values make; client_list_write writes it.
+/* list.c. client_list_bytes measures the list that values make; client_list_write writes it.
  * Returns: its bytes; MB_ERR_TOO_LARGE, MB_ERR_INVALID. */
 int64_t client_list_bytes(const struct mb_value *arg, size_t cnt);
 int64_t client_list_write(uint8_t *p, size_t bytes, const struct mb_value *arg, size_t cnt);

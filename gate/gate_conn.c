@@ -85,17 +85,6 @@ gate_conn_opened(struct gate *g, struct stream_id id, bool local, const char **r
 	return true;
 }
 
-static void
-larges_drop(struct gate *g, struct gate_conn *c)
-{
-	for (uint32_t i = 0; c->large != NULL && i < RESP_LARGE_CNT_MAX; i++) {
-		if (c->large[i].ref.handle != 0) {
-			payload_release(g->inner.pool, c->large[i].ref.handle, PROC_DAEMON);
-			c->large[i].ref.handle = 0;
-		}
-	}
-}
-
 void
 gate_conn_renew(struct gate *g, struct gate_conn *c)
 {
@@ -120,7 +109,7 @@ command_end(struct gate *g, struct gate_conn *c)
 {
 	gate_conn_renew(g, c);
 	if (c->large != NULL) {
-		larges_drop(g, c);
+		gate_larges_drop(g, c);
 		heap_free(g->heap, c->large, RESP_LARGE_CNT_MAX * sizeof(*c->large));
 		c->large = NULL;
 	}
@@ -296,47 +285,6 @@ protocol_error(struct gate *g, struct gate_conn *c, int err)
 	resp_error_text(&c->parser, err, text);
 	gate_error_f(g, c, "ERR %s", text);
 	c->last = true;
-}
-
-static struct gate_large *
-large_open(struct gate_conn *c)
-{
-	struct gate_large *l = c->large != NULL && c->parser.large_open
-				       ? &c->large[c->parser.large_cnt - 1]
-				       : NULL;
-
-	return l != NULL && l->got < l->len ? l : NULL;
-}
-
-/* A long word was announced: its memory. */
-static int
-large_begin(struct gate *g, struct gate_conn *c)
-{
-	struct gate_large *l;
-
-	if (c->large == NULL) {
-		c->large = heap_alloc(g->heap, RESP_LARGE_CNT_MAX * sizeof(*c->large));
-		if (c->large == NULL) {
-			return MB_ERR_NO_MEMORY;
-		}
-		memset(c->large, 0, RESP_LARGE_CNT_MAX * sizeof(*c->large));
-	}
-	l = &c->large[c->parser.large_cnt - 1];
-	*l = (struct gate_large){ .len = c->parser.large_len };
-	return payload_alloc(g->inner.pool, l->len, PROC_DAEMON, &l->ref, &l->p);
-}
-
-/* Bytes of a long word. Returns: how many were taken. */
-static size_t
-large_take(struct gate_large *l, const uint8_t *p, size_t len)
-{
-	size_t n = MIN(len, (size_t)(l->len - l->got));
-
-	if (n != 0) { /* p need not be */
-		memcpy(l->p + l->got, p, n);
-	}
-	l->got += (uint32_t)n;
-	return n;
 }
 
 /* ------------------------------------------------------------------- commands */
@@ -559,18 +507,19 @@ text_go(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len)
 			return; /* none is due, or this was the last command: no more is read */
 		}
 		c->large_due = false;
-		if (large_begin(g, c) != 0) {
+		if (gate_large_begin(g, c) != 0) {
 			gate_error(g, c, "OOM no memory for a value of this length");
 			c->last = true;
 			return;
 		}
 		/* Its bytes stand behind its head, which was kept, as far as they are here: the gap
 		 * is closed. */
-		done = large_take(large_open(c), c->in + c->parser.pos, c->in_len - c->parser.pos);
+		done = gate_large_take(gate_large_open(c), c->in + c->parser.pos,
+				       c->in_len - c->parser.pos);
 		c->in_len -= (uint32_t)done;
 		memmove(c->in + c->parser.pos, c->in + c->parser.pos + done,
 			c->in_len - c->parser.pos);
-		if (large_open(c) != NULL) {
+		if (gate_large_open(c) != NULL) {
 			return;
 		}
 	}
@@ -615,7 +564,7 @@ gate_conn_go(struct gate *g, struct gate_conn *c)
 		c->waiting = false;
 		c->out_full = false;
 	}
-	if (!c->waiting && large_open(c) == NULL && !c->last) {
+	if (!c->waiting && gate_large_open(c) == NULL && !c->last) {
 		text_go(g, c, NULL, 0);
 	}
 	settle(g, c);
@@ -644,9 +593,9 @@ gate_conn_plain(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t le
 {
 	struct gate_large *l;
 
-	l = large_open(c);
+	l = gate_large_open(c);
 	if (l != NULL) {
-		size_t n = large_take(l, p, len);
+		size_t n = gate_large_take(l, p, len);
 
 		p += n;
 		len -= n;
@@ -676,7 +625,7 @@ gate_conn_ended(struct gate *g, struct stream_id id)
 
 	REQUIRE(c != NULL);
 	c->ended = true;
-	if (large_open(c) != NULL || c->blocked) { /* an item would be given to nobody */
+	if (gate_large_open(c) != NULL || c->blocked) { /* an item would be given to nobody */
 		c->last = true;
 	}
 	settle(g, c);

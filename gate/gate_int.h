@@ -454,6 +454,13 @@ void gate_conn_close(struct gate *g, struct gate_conn *c);
 void gate_conn_address(struct gate *g, const struct gate_conn *c, char ret[GATE_ADDRESS_MAX]);
 /* gate_conn_name gives it a name. Returns: whether it could; else that is answered. */
 bool gate_conn_name(struct gate *g, struct gate_conn *c, struct slice name);
+/* gate_large.c: begin takes memory for the word that was announced (Returns: 0; MB_ERR_NO_MEMORY),
+ * open is the one whose bytes come now (NULL: none), take takes its next bytes (Returns: how many),
+ * drop gives back all that nobody took over. */
+int gate_large_begin(struct gate *g, struct gate_conn *c);
+struct gate_large *gate_large_open(struct gate_conn *c);
+size_t gate_large_take(struct gate_large *l, const uint8_t *p, size_t len);
+void gate_larges_drop(struct gate *g, struct gate_conn *c);
 /* gate_conn_renew makes the state of the command at hand that of one not begun. */
 void gate_conn_renew(struct gate *g, struct gate_conn *c);
 /* gate_conn_keep makes room for at least bytes in c->keep. Returns: false: there is no memory. */

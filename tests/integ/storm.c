@@ -173,6 +173,15 @@ start_dag(struct mb_client *c, struct pending *p, const char *bytes, uint64_t *s
 	return mb_dag_start(c, name[p->what], of, cnt, NULL, &p->call);
 }
 
+/* While a call is out, a death of this client leaves it unknown: counted so before it can have any
+ * effect, and until its answer was counted. */
+static void
+out(struct tally *t, enum what what, int n)
+{
+	t->unknown += what == ADD ? (uint64_t)n : 0;
+	t->once_unknown += what == ONCE ? (uint64_t)n : 0;
+}
+
 static int
 start_one(struct mb_client *c, struct tally *t, struct pending *p, uint64_t *seed)
 {
@@ -185,6 +194,7 @@ start_one(struct mb_client *c, struct tally *t, struct pending *p, uint64_t *see
 
 	if (dice < 500) {
 		p->what = ADD;
+		out(t, ADD, 1);
 		arg[0] = mb_utf8("storm/sum", 9);
 		arg[1] = mb_i64(1);
 		err = mb_call_start(c, "add", arg, 2, &opt, &p->call);
@@ -192,6 +202,7 @@ start_one(struct mb_client *c, struct tally *t, struct pending *p, uint64_t *see
 		err = start_dag(c, p, bytes, seed);
 	} else if (dice < 700) {
 		p->what = ONCE;
+		out(t, ONCE, 1);
 		opt.request_id = mb_request_id(c);
 		p->n = (int64_t)opt.request_id;
 		arg[0] = mb_utf8("storm/once", 10);
@@ -218,10 +229,8 @@ start_one(struct mb_client *c, struct tally *t, struct pending *p, uint64_t *see
 	if (err == 0) {
 		p->open = true;
 		t->started++;
-		/* From here until its answer, a death of this client leaves it unknown. */
-		t->unknown += p->what == ADD;
-		t->once_unknown += p->what == ONCE;
 	} else {
+		out(t, p->what, -1);
 		t->err[-err < ERR_CNT ? -err : 0]++;
 	}
 	return err;
@@ -260,6 +269,8 @@ client_run(uint32_t slot, uint64_t seed)
 			cnt++;
 		}
 		for (left = cnt; left > 0; left--) {
+			const struct pending *mine = NULL;
+
 			if (mb_call_wait(c, 20000000000, &r) != 1) {
 				fprintf(stderr, "storm: client %u has %u calls without an answer\n",
 					slot, left);
@@ -267,13 +278,13 @@ client_run(uint32_t slot, uint64_t seed)
 				break;
 			}
 			for (uint32_t i = 0; i < cnt; i++) {
-				if (p[i].open && p[i].call == r.call) { /* on_reply decides anew */
-					t->unknown -= p[i].what == ADD;
-					t->once_unknown -= p[i].what == ONCE;
-					again = p[i].what == ONCE && r.err == 0 ? p[i].n : 0;
-				}
+				mine = p[i].open && p[i].call == r.call ? &p[i] : mine;
 			}
 			on_reply(t, p, cnt, &r);
+			if (mine != NULL) {
+				out(t, mine->what, -1);
+				again = mine->what == ONCE && r.err == 0 ? mine->n : 0;
+			}
 			mb_reply_free(c, &r);
 			if (again != 0) {
 				ask_again(c, t, (uint64_t)again);
