@@ -387,8 +387,8 @@ run_side_by_side(const struct sched *s, const uint64_t *set, bool any)
 	return false;
 }
 
-/* Whether a call of a DAG is to wait function by function, each with the calls that wait there: when
- * one of them takes several in one run, and no executor is free for all of it. */
+/* Whether a call of a DAG is to wait function by function, with the calls that wait there: when one
+ * of them takes several in one run, and no executor is free for all of it. */
 static bool
 run_batches(const struct sched *s, const struct sched_target *t, const struct placement_dag *dag)
 {

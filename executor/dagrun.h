@@ -94,8 +94,8 @@ int dagrun_part(struct dagrun *r, const struct dagpart *part, const struct slice
 		const struct fns *fns, struct slice args, struct mb_call *call,
 		struct payload_pool *pool, uint16_t proc, struct result **ret_sink);
 
-/* dagrun_args gathers the arguments of a function that is a part of its own, of a DAG's vertex, into
- * r->arg. Returns how many; an error, which the call tells. */
+/* dagrun_args gathers the arguments of a vertex that is a part by itself into r->arg. Returns how
+ * many; an error, which the call tells. */
 int dagrun_args(struct dagrun *r, uint32_t vertex, struct slice args, const struct slice *input,
 		uint32_t input_cnt, struct mb_call *call);
 

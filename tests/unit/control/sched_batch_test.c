@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   calls that wait for a function with --batch, alone or as parts of DAG calls, go to an
- *         executor together, each with its own answer, its own end and its own second attempt, which is alone.
+ *         executor together, each with its own answer, its own end and its own second attempt,
+ *         which is alone.
  * Method: the core alone. What it sends is gathered; time is a number. */
 #include "sched_world.h"
 

@@ -502,12 +502,12 @@ calls_of_a_row_see_one_version(void **state)
 {
 	static const char *const second[] = { "later", "first" };
 
-	for (uint8_t level = CALL_LEVEL_LWW; level <= CALL_LEVEL_RR; level++) {
+	for (uint32_t level = CALL_LEVEL_LWW; level <= CALL_LEVEL_RR; level++) {
 		struct desc d[2] = { call_of("looks", 0, 0), call_of("looks", 1, 0) };
 		struct value v[MB_VALUES_MAX];
 
 		world_put(w, "a", "first");
-		d[0].sub = d[1].sub = level;
+		d[0].sub = d[1].sub = (uint8_t)level;
 		send_row(d, 2);
 		look(1);
 		assert_int_equal(reply_values(v), 1);
