@@ -30,7 +30,7 @@ on_closed(void *ctx, struct channel *ch, int err)
 }
 
 /* An executor that says it runs nothing and does not answer is found by whoever asks for it
- * (control/ctl_lease.c): who waits for it for long does. */
+ * (control/ctl/ctl_lease.c): who waits for it for long does. */
 static void
 on_slept(void *ctx)
 {

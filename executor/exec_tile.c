@@ -261,7 +261,7 @@ tile_pong(struct exec_tile *t)
 	t->pong.kind = DESC_NONE;
 }
 
-/* ctl wants to hear that no call runs (control/ctl_lease.c): a function that waits for something
+/* ctl wants to hear that no call runs (ctl_lease.c): a function that waits for something
  * does not answer for it. */
 static void
 tile_on_ping(void *ctx, const struct desc *d)

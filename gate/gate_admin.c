@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gate_admin - what a client asks of ctl: DAGs added and removed, functions taken away
  *
- * The gate asks as the command line does, in JSON over the node's socket (control/admin.h): one
+ * The gate asks as the command line does, in JSON over the node's socket (control/ctl/admin.h): one
  * connection a question, which is not waited for. ctl has one way to be asked, and one place where
  * a request is checked.
  *

@@ -18,7 +18,7 @@
  *   gate_acl.c     a user and what he may; gate_users.c all of them
  *   gate_watch.c   what is slow, how long commands take, and all of them for MONITOR
  *   gate_command.c the table of commands
- *   cmd_*.c        the commands
+ *   cmd/           the commands
  *
  * How a command is run. Its handler is called with its words, and says
  *

@@ -9,7 +9,7 @@
 #include <jansson.h>
 #include <stddef.h>
 
-/* answer_executors prints "executors" of an answer (control/admin.h) as a table. */
+/* answer_executors prints "executors" of an answer (control/ctl/admin.h) as a table. */
 void answer_executors(const json_t *executors);
 
 /* answer_names joins an array of strings with blanks, cut to bytes. Returns: buf. */

@@ -67,7 +67,7 @@ int cli_ack(struct cli *cli, enum mb_ack *ret);
 /* cli_open_for is cli_open, once key is one. */
 int cli_open_for(struct cli *cli, const char *key);
 
-/* cli_ask asks the node what control/admin.h lists, fd (or -1) with it. Enters the node first if
+/* cli_ask asks the node what ctl/admin.h lists, fd (or -1) with it. Enters the node first if
  * need be. Says so itself when that fails.
  * Returns: 0 with *ret, which the caller owns; or the exit code.
  * Owns:    takes request; NULL is allowed, and is said to be a name that is not UTF-8

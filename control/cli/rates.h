@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rates - what happened between two samples of the node's counters
  *
- * Samples are answers to "top" (control/admin.h). rates_add puts into each tile, executor and
+ * Samples are answers to "top" (control/ctl/admin.h). rates_add puts into each tile, executor and
  * function of the later sample what it did since the earlier one:
  *
  *	tiles       "busy"   share of one core, 0 .. 1; "turn_ns", how long a poll took that worked

@@ -62,7 +62,7 @@ enum domain_msg_kind {
 	DOMAIN_UNLEASE,      /* seg; answered by DOMAIN_READY */
 	DOMAIN_LOAD,         /* ctl -> spare executor: text, fds: see executor/call/load.h */
 	DOMAIN_LOADED,       /* err, text */
-	DOMAIN_ADMIN,        /* text = JSON, fds by request: see control/admin.h */
+	DOMAIN_ADMIN,        /* text = JSON, fds by request: see control/ctl/admin.h */
 	DOMAIN_ADMIN_REPLY,  /* err, text = JSON; word[0] = 1: more follows */
 };
 

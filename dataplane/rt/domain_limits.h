@@ -50,7 +50,7 @@
 #define CPU_CNT_MAX       1024
 
 #define KEY_BYTES_MAX 1024
-/* Keys that begin so are the node's own (control/catalog.h): others read them, and do not write
+/* Keys that begin so are the node's own (control/ctl/catalog.h): others read them, and do not write
  * them, and who lists keys is shown them only if he asks for this beginning. */
 #define KEY_SYSTEM                                                                                 \
 	"\xff"                                                                                     \

@@ -48,7 +48,7 @@ int node_start(struct node **ret, const struct node_place *place, const char *se
 /* node_stop ends the node and removes its directory. NULL is allowed. */
 void node_stop(struct node *n);
 
-/* node_ask asks the node (control/admin.h). fd -1: none. *ret may be NULL; else the caller drops
+/* node_ask asks the node (ctl/admin.h). fd -1: none. *ret may be NULL; else the caller drops
  * it. */
 int node_ask(struct node *n, json_t *request, int fd, json_t **ret);
 

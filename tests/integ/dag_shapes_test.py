@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """dag_shapes_test.py MICROBURST LIBMICROBURST
 
-Goal:   a DAG's text is taken or refused, and a DAG of any shape returns, as a model says that shares
-        no code with the node: whatever stands in the text, and whether the DAG runs as a whole, in
-        parts, or in parts that share runs of functions that take batches.
+Goal:   a DAG's text is taken or refused, and a DAG of any shape returns, as a model says that
+        shares no code with the node: whatever stands in the text, and whether the DAG runs as a
+        whole, in parts, or in parts that share runs of functions that take batches.
 Method: texts are drawn, most of them damaged in one or two ways, and given to a node through the
         client library. Graphs are drawn, and called many at a time; each function folds its
         arguments in their order, so that an edge too many, too few or out of place changes the

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simctl - the simulated ctl tile: who enters, who runs, who died
  *
- * The protocol is that of control/ctl.c and ctl_exec.c, over the shipped table of processes
+ * The protocol is that of control/ctl/ctl.c and ctl_exec.c, over the shipped table of processes
  * (procs.h);
  * sockets, pidfds and forks are function calls here. A death goes through the same three rounds:
  * cache

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* simctl_death - the three rounds of a death, as control/ctl.c has them
+/* simctl_death - the three rounds of a death, as control/ctl/ctl.c has them
  *
  *   1  cache tiles let go of the process, and say what it had published
  *   2  sched answers or repeats what ran there

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* simctl_exec - executors, as control/ctl_exec.c has them
+/* simctl_exec - executors, as control/ctl/ctl_exec.c has them
  *
  * Each slot shall have an executor with the wanted functions. One is asked for when there is none,
  * or

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tiles - the loops around sched, cache_core and kvs_core
  *
- * What control/sched_tile.c, cache/cache_tile.c and lattice/kvs/kvs_tile.c do with a core: its
- * ops, and
- * which message goes to which of its functions.
+ * What sched_tile.c, cache_tile.c and kvs_tile.c do with a core: its ops, and which message goes to
+ * which of its functions.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +76,7 @@ sched_idle(void *ctx, uint16_t exec)
 	       atomic_load_explicit(&region_run(r)->call, memory_order_relaxed) == 0;
 }
 
-/* As its client says (control/sched_tile.c). */
+/* As its client says (control/sched/sched_tile.c). */
 static enum inbox_alive
 sched_alive(void *ctx, uint64_t call)
 {

@@ -307,7 +307,7 @@ int mb_client_keys(struct mb_client *c, const char *prefix, size_t prefix_len, m
 /* --------------------------------------------------------- administration */
 
 /* mb_client_admin asks the node a question in JSON and gives its answer in JSON: what the command
- * line does (see control/admin.h). fds travel with the request.
+ * line does (see control/ctl/admin.h). fds travel with the request.
  * Returns: 0 or the answer's error, with *ret_json either way (free() it), NULL if none came. */
 int mb_client_admin(struct mb_client *c, const char *json, const int *fd, size_t fd_cnt,
 		    char **ret_json);
