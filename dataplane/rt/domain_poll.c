@@ -531,7 +531,7 @@ int
 domain_wait(struct domain *d, enum domain_await await, uint64_t until_ns, struct desc *ret,
 	    struct channel **ret_ch)
 {
-	for (;;) {
+	for (bool first = true;; first = false) {
 		uint64_t now;
 		int n = domain_poll(d, ret, ret_ch);
 
@@ -539,7 +539,7 @@ domain_wait(struct domain *d, enum domain_await await, uint64_t until_ns, struct
 			return n;
 		}
 		if (d->spin_skip > 0) {
-			d->spin_skip--;
+			d->spin_skip -= first;
 		} else if (domain_spin(d)) {
 			n = domain_wait_spin(d, await, until_ns, ret, ret_ch);
 			if (n != 0 || domain_interrupted(d)) {
