@@ -95,6 +95,9 @@ void door_tell(struct door *d, struct flow_ref ref, const struct rpc_reply *r);
 /* door_call_of gives the node's name of a call, which is one of that client's or anybody's. */
 uint64_t door_call_of(const struct door *d, struct flow_ref ref, uint64_t theirs);
 
+/* door_look answers a look that needs nobody. Returns: whether it was one, and is answered. */
+bool door_look(struct door *d, struct flow_ref ref, const struct rpc_request *r);
+
 /* door_state does what a request asks of the store; bytes is all of the request. door_state_poll
  * goes on with those that waited. Returns: how many. */
 void door_state_init(struct door *d);

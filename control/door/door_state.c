@@ -482,9 +482,8 @@ op_end(struct door_op *op, int err)
 	op_free(op);
 }
 
-/* A look that needs nobody. Returns: whether it was one, and is answered. */
-static bool
-look_now(struct door *d, struct flow_ref ref, const struct rpc_request *r)
+bool
+door_look(struct door *d, struct flow_ref ref, const struct rpc_request *r)
 {
 	struct cache_value v;
 	int err = is_key(r->name) ? client_look_now(d->client, r->name, &v) : CLIENT_PENDING;
@@ -510,9 +509,6 @@ door_state(struct door *d, struct flow_ref ref, const struct rpc_request *r, str
 	struct door_op *op;
 	int err;
 
-	if (r->op == RPC_LOOK && look_now(d, ref, r)) {
-		return;
-	}
 	op = STAILQ_FIRST(&d->free);
 	if (op == NULL) {
 		net_tile_refuse(d->tile, ref, MB_ERR_BUSY);

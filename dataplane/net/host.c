@@ -259,8 +259,7 @@ host_ask(struct host *h, const uint8_t ip[FRAME_IP_BYTES], uint8_t *p, uint64_t 
 static bool
 is_again(const struct host *h, const struct wire_addr *to, size_t len, uint64_t now_ns)
 {
-	return h->out_set && len <= h->datagram_max && h->out_to.port == to->port &&
-	       memcmp(h->out_to.ip, to->ip, FRAME_IP_BYTES) == 0 &&
+	return h->out_set && len <= h->datagram_max && wire_addr_eq(&h->out_to, to) &&
 	       now_ns - h->neighbour[h->last].heard_ns < HOST_EXPIRE_NS;
 }
 

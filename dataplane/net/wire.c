@@ -85,20 +85,17 @@ wire_write(uint8_t p[WIRE_HEAD_BYTES], const struct wire_head *h)
 int
 wire_read(struct slice datagram, struct wire_head *ret, struct slice *ret_body)
 {
-	struct wire_head h;
-
 	if (datagram.len < WIRE_HEAD_BYTES || datagram.len > WIRE_DATAGRAM_MAX) {
 		return MB_ERR_CORRUPT;
 	}
-	memcpy(&h, datagram.p, sizeof(h));
-	h = turned(h);
-	if (h.proto != WIRE_PROTO) {
+	memcpy(ret, datagram.p, sizeof(*ret));
+	*ret = turned(*ret);
+	if (ret->proto != WIRE_PROTO) {
 		return MB_ERR_VERSION;
 	}
-	if (h.len != datagram.len - WIRE_HEAD_BYTES || !head_ok(&h)) {
+	if (ret->len != datagram.len - WIRE_HEAD_BYTES || !head_ok(ret)) {
 		return MB_ERR_CORRUPT;
 	}
-	*ret = h;
-	*ret_body = slice_of(datagram.p + WIRE_HEAD_BYTES, h.len);
+	*ret_body = slice_of(datagram.p + WIRE_HEAD_BYTES, ret->len);
 	return 0;
 }

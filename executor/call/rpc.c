@@ -26,12 +26,6 @@ rpc_request_bytes(size_t name_len, size_t payload_len)
 	return request_payload_at(name_len) + payload_len;
 }
 
-size_t
-rpc_reply_bytes(size_t payload_len)
-{
-	return RPC_REPLY_HEAD + payload_len;
-}
-
 uint8_t *
 rpc_request_write(uint8_t *p, const struct rpc_request *r)
 {
@@ -50,25 +44,11 @@ rpc_request_write(uint8_t *p, const struct rpc_request *r)
 	return p + w.cap;
 }
 
-uint8_t *
-rpc_reply_write(uint8_t *p, const struct rpc_reply *r)
-{
-	struct wbuf w = wbuf_init(p, RPC_REPLY_HEAD);
-
-	wbuf_u16(&w, (uint16_t)r->err);
-	wbuf_u16(&w, r->executor);
-	wbuf_u32(&w, r->run_ns);
-	wbuf_u64(&w, (uint64_t)r->n);
-	wbuf_u32(&w, (uint32_t)r->payload.len);
-	wbuf_u32(&w, 0);
-	return p + w.len;
-}
-
 int
 rpc_request_read(struct slice bytes, struct rpc_request *ret)
 {
-	struct rpc_request r;
 	struct head h;
+	size_t at;
 
 	if (bytes.len < sizeof(h)) {
 		return MB_ERR_CORRUPT;
@@ -76,19 +56,19 @@ rpc_request_read(struct slice bytes, struct rpc_request *ret)
 	memcpy(&h, bytes.p, sizeof(h));
 	h.name_len = le16toh(h.name_len);
 	h.payload_len = le32toh(h.payload_len);
-	r.op = h.op;
-	r.level = h.how & 0xf;
-	r.ack = h.how >> 4;
-	r.deadline_ns = le64toh(h.deadline_ns);
-	r.n = (int64_t)le64toh(h.n);
-	r.call = le64toh(h.call);
-	if (r.op == 0 || r.op >= RPC_OP_CNT || h.name_len > RPC_NAME_MAX ||
-	    bytes.len != rpc_request_bytes(h.name_len, h.payload_len)) {
+	at = request_payload_at(h.name_len);
+	if (h.op == 0 || h.op >= RPC_OP_CNT || h.name_len > RPC_NAME_MAX ||
+	    bytes.len != at + h.payload_len) {
 		return MB_ERR_CORRUPT;
 	}
-	r.name = slice_of(bytes.p + RPC_REQUEST_HEAD, h.name_len);
-	r.payload = slice_of(bytes.p + request_payload_at(h.name_len), h.payload_len);
-	*ret = r;
+	*ret = (struct rpc_request){ .op = h.op,
+				     .level = h.how & 0xf,
+				     .ack = h.how >> 4,
+				     .deadline_ns = le64toh(h.deadline_ns),
+				     .n = (int64_t)le64toh(h.n),
+				     .call = le64toh(h.call),
+				     .name = slice_of(bytes.p + RPC_REQUEST_HEAD, h.name_len),
+				     .payload = slice_of(bytes.p + at, h.payload_len) };
 	return 0;
 }
 

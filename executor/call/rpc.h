@@ -85,12 +85,28 @@ struct rpc_reply {
 
 /* rpc_request_bytes and rpc_reply_bytes tell how long the message is. */
 size_t rpc_request_bytes(size_t name_len, size_t payload_len);
-size_t rpc_reply_bytes(size_t payload_len);
+static inline size_t
+rpc_reply_bytes(size_t payload_len)
+{
+	return RPC_REPLY_HEAD + payload_len;
+}
 
 /* rpc_request_write and rpc_reply_write write a message but for its payload, whose bytes need not
  * be there yet. Returns: where the payload goes. Requires: p has room for all of it. */
 uint8_t *rpc_request_write(uint8_t *p, const struct rpc_request *r);
-uint8_t *rpc_reply_write(uint8_t *p, const struct rpc_reply *r);
+static inline uint8_t *
+rpc_reply_write(uint8_t *p, const struct rpc_reply *r)
+{
+	struct wbuf w = wbuf_init(p, RPC_REPLY_HEAD);
+
+	wbuf_u16(&w, (uint16_t)r->err);
+	wbuf_u16(&w, r->executor);
+	wbuf_u32(&w, r->run_ns);
+	wbuf_u64(&w, (uint64_t)r->n);
+	wbuf_u32(&w, (uint32_t)r->payload.len);
+	wbuf_u32(&w, 0);
+	return p + RPC_REPLY_HEAD;
+}
 
 /* rpc_request_read and rpc_reply_read read one. What they return points into bytes. */
 int rpc_request_read(struct slice bytes, struct rpc_request *ret);
