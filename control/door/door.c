@@ -65,23 +65,6 @@ door_reply(struct door *d, struct flow_ref ref, const struct rpc_reply *r)
 	net_tile_reply(d->tile, ref, all, rpc_reply_bytes(r->payload.len));
 }
 
-void
-door_tell(struct door *d, struct flow_ref ref, const struct rpc_reply *r)
-{
-	size_t len = rpc_reply_bytes(r->payload.len), max;
-	uint8_t *p = net_tile_draft(d->tile, ref, &max), *payload;
-
-	if (p == NULL || len > max) {
-		door_reply(d, ref, r);
-		return;
-	}
-	payload = rpc_reply_write(p, r);
-	if (r->payload.len > 0) {
-		memcpy(payload, r->payload.p, r->payload.len);
-	}
-	net_tile_draft_send(d->tile, ref, p, len);
-}
-
 int16_t
 door_err(int err)
 {

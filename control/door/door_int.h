@@ -89,9 +89,6 @@ void door_end(struct door *d, struct flow_ref ref, int err, int64_t n);
 /* door_err is an error as a client is told it. */
 int16_t door_err(int err);
 
-/* door_tell is door_reply to a request that changes nothing: the answer need not be kept. */
-void door_tell(struct door *d, struct flow_ref ref, const struct rpc_reply *r);
-
 /* door_call_of gives the node's name of a call, which is one of that client's or anybody's. */
 uint64_t door_call_of(const struct door *d, struct flow_ref ref, uint64_t theirs);
 

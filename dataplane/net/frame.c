@@ -547,8 +547,8 @@ frame_udp_again(uint8_t *body, size_t len, bool sum_by_nic, const struct frame_a
 	if (sum_by_nic) {
 		sum = sum_fold((uint64_t)again->udp_sum + udp_len);
 	} else {
-		sum = (uint16_t)~sum_fold(sum_add((uint64_t)again->udp_sum + udp_len, p + AT_UDP,
-						  UDP_BYTES + len));
+		sum = (uint16_t)~sum_fold(
+			sum_add((uint64_t)again->udp_sum + udp_len, p + AT_UDP, UDP_BYTES + len));
 		sum = sum != 0 ? sum : 0xffff;
 	}
 	sum_put(p + AT_UDP + 6, sum);

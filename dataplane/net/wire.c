@@ -2,7 +2,11 @@
 #include "wire.h"
 
 #include "check.h"
+#include "compiler.h"
 #include "microburst/error.h"
+
+/* One that lies where it lies. */
+typedef struct wire_head head_anywhere __attribute__((aligned(1)));
 
 /* From this machine's order of bytes to the wire's, and back. */
 static struct wire_head
@@ -24,6 +28,9 @@ turned(struct wire_head h)
 static bool
 piece_ok(const struct wire_head *h)
 {
+	if (likely(h->off == 0 && h->len == h->total)) { /* all of it */
+		return h->len <= h->mss && h->len != 0;
+	}
 	if (h->total > WIRE_MESSAGE_MAX || h->off > h->total || h->len > h->total - h->off ||
 	    h->len > h->mss || h->mss == 0) {
 		return false;
@@ -68,10 +75,10 @@ head_ok(const struct wire_head *h)
 void
 wire_put(uint8_t p[WIRE_HEAD_BYTES], const struct wire_head *h)
 {
-	struct wire_head w = turned(*h);
+	head_anywhere *w = (head_anywhere *)p;
 
-	w.proto = WIRE_PROTO;
-	memcpy(p, &w, sizeof(w));
+	*w = turned(*h);
+	w->proto = WIRE_PROTO;
 }
 
 void

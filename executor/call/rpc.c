@@ -5,31 +5,16 @@
 #include "compiler.h"
 #include "microburst/error.h"
 
-/* A request's head as it lies there. */
-struct head {
-	uint8_t op, how;
-	uint16_t name_len;
-	uint32_t payload_len;
-	uint64_t deadline_ns, n, call;
-};
-static_assert(sizeof(struct head) == RPC_REQUEST_HEAD, "no holes");
-
-static size_t
-request_payload_at(size_t name_len)
-{
-	return ALIGN_UP(RPC_REQUEST_HEAD + name_len, 8);
-}
-
 size_t
 rpc_request_bytes(size_t name_len, size_t payload_len)
 {
-	return request_payload_at(name_len) + payload_len;
+	return rpc_payload_at(name_len) + payload_len;
 }
 
 uint8_t *
 rpc_request_write(uint8_t *p, const struct rpc_request *r)
 {
-	struct wbuf w = wbuf_init(p, request_payload_at(r->name.len));
+	struct wbuf w = wbuf_init(p, rpc_payload_at(r->name.len));
 
 	REQUIRE(r->name.len <= RPC_NAME_MAX);
 	wbuf_u8(&w, r->op);
@@ -42,34 +27,6 @@ rpc_request_write(uint8_t *p, const struct rpc_request *r)
 	wbuf_put(&w, r->name.p, r->name.len);
 	memset(p + w.len, 0, w.cap - w.len);
 	return p + w.cap;
-}
-
-int
-rpc_request_read(struct slice bytes, struct rpc_request *ret)
-{
-	struct head h;
-	size_t at;
-
-	if (bytes.len < sizeof(h)) {
-		return MB_ERR_CORRUPT;
-	}
-	memcpy(&h, bytes.p, sizeof(h));
-	h.name_len = le16toh(h.name_len);
-	h.payload_len = le32toh(h.payload_len);
-	at = request_payload_at(h.name_len);
-	if (h.op == 0 || h.op >= RPC_OP_CNT || h.name_len > RPC_NAME_MAX ||
-	    bytes.len != at + h.payload_len) {
-		return MB_ERR_CORRUPT;
-	}
-	*ret = (struct rpc_request){ .op = h.op,
-				     .level = h.how & 0xf,
-				     .ack = h.how >> 4,
-				     .deadline_ns = le64toh(h.deadline_ns),
-				     .n = (int64_t)le64toh(h.n),
-				     .call = le64toh(h.call),
-				     .name = slice_of(bytes.p + RPC_REQUEST_HEAD, h.name_len),
-				     .payload = slice_of(bytes.p + at, h.payload_len) };
-	return 0;
 }
 
 int

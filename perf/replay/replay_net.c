@@ -22,9 +22,9 @@
 #include "timebase.h"
 
 #define FRAMES  8u
-#define BYTES   2048
-#define HEAD    128 /* in front of a datagram: more than heads take */
-#define KEY     "replay"
+#define BYTES   2032       /* with its place and length 2 KiB */
+#define HEAD    128        /* in front of a datagram: more than heads take */
+#define KEY     "net_get0" /* of 8 bytes, as the value */
 #define WAIT_NS (5 * NS_PER_S)
 
 /* One end of the link, with what is on its way to it. */
