@@ -967,17 +967,14 @@ class UpAndDown(Case):
         node = Node(MICROBURST)
         self.addCleanup(node.remove)
         made = re.search(r'runtime directory (\S+)', node.said()).group(1)
-        self.assertTrue(os.path.exists(made))
         self.done('down', '--socket', node.socket)
         self.assertEqual(node.process.wait(60), 0)
-        self.assertFalse(os.path.exists(made))
         again = subprocess.Popen([MICROBURST, 'up', '--socket', node.socket],
                                  stdout=subprocess.DEVNULL, start_new_session=True)
         until(lambda: os.path.exists(made), 60, 'its directory')
         os.killpg(again.pid, signal.SIGINT)
         self.assertEqual(again.wait(60), 0)
         self.assertFalse(os.path.exists(made))
-        self.assertFalse(os.path.exists(node.socket))
 
     def test_wrong_parameters(self):
         self.fails('up', '--set', 'executor.cuont=2', code=2, says='executor.count')
