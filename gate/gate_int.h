@@ -6,6 +6,7 @@
  *   gate_out.c     replies on their way out
  *   gate_batch.c   operations of many connections, published together
  *   gate_state.c   looking values up, fetching what is not there
+ *   gate_ahead.c   what the next commands will read; values that are read once
  *   gate_tls.c     connections that are encrypted
  *   gate_admin.c   what is asked of ctl
  *   gate_load.c    source that is compiled and deployed
@@ -63,6 +64,7 @@
 #define GATE_BATCH_OPS    64  /* of a whole run */
 #define GATE_BATCH_BYTES  (16u << 10)  /* of a set: two of the longest operations, and more */
 #define GATE_FETCH_CNT    512          /* keys being fetched */
+#define GATE_READ_CNT     512          /* READs under way */
 #define GATE_RUN_MAX      32           /* commands in one run */
 #define GATE_IN_MAX       (64u << 10)  /* received and not run: then the socket is not read */
 #define GATE_OUT_MAX      (1u << 20)   /* not sent: then no further command is run */
@@ -163,6 +165,17 @@ struct gate_fetch {
 	uint32_t next; /* free, + 1 */
 };
 
+/* What the store showed for some commands behind one another: each has one key, and its read in its
+ * place. The value is as good as one that is looked at, if all before it were of the same moment: so
+ * what was in the cache counts only as long as it shows the same version. */
+struct gate_reads {
+	struct stream_id conn;
+	bool gone;     /* the connection has left them */
+	uint32_t open; /* READs not answered */
+	uint32_t at;   /* of the command at hand */
+	struct cache_reads list;
+};
+
 /* A question to ctl. */
 struct gate_question {
 	struct stream_id conn;
@@ -207,7 +220,9 @@ struct gate_conn {
 	bool waiting;      /* its command, or its run, is under way: no further one is begun */
 	bool queued;       /* in the list of those that go on, */
 	bool starving;     /* of those that wait for room */
-	bool missed;       /* its command asked for a key: those of the next ones can come, too */
+	bool missed;       /* its command asked for a key: those of the next ones can come, too; */
+	bool read_once;    /* it did not yet: with them, by a READ */
+	bool fetch_due;    /* its key is to be fetched, not read */
 	bool out_full;     /* waiting, only because its replies are not read */
 	bool large_due;    /* a long word begins at parser.pos */
 	bool sending;      /* a send is under way */
@@ -237,6 +252,7 @@ struct gate_conn {
 	struct gate_multi *multi; /* from the heap; NULL: none */
 	struct gate_mark mark;    /* of a HELD command: where its reply begins */
 	struct gate_run *run;
+	struct gate_reads *reads; /* for its next commands; NULL: none */
 	struct gate_call *call_first, *call_last; /* in a pipeline, not answered; NULL: none */
 	uint32_t call_cnt;                        /* of them */
 	/* the command at hand */
@@ -334,6 +350,7 @@ struct gate {
 	struct gate_refusal refusal[GATE_REFUSAL_CNT];
 	struct gate_batches batch_free, batch_unsent;
 	uint32_t fetch_free, fetch_open;
+	uint32_t reads_open; /* READs not answered */
 	uint64_t error_cnt, command_cnt, accept_cnt, refuse_cnt, rx_bytes, tx_bytes, fetch_cnt,
 		op_cnt;
 	uint8_t *scratch;       /* RESP_INLINE_MAX */
@@ -606,11 +623,28 @@ void gate_look_end(struct gate *g, struct cache_value *v);
 /* gate_deadline_us is when a value ends, in microseconds since 1970; 0: never. */
 uint64_t gate_deadline_us(const struct cache_value *v);
 void gate_fetched(struct gate *g, const struct desc *d);
-/* gate_look_ahead has the keys brought that the next commands of a text will read, while the one
- * before them, which was scanned, waits for its own. */
-void gate_look_ahead(struct gate *g, struct gate_conn *c, struct slice text);
+/* gate_fetch asks for a key. c: whose handler is called again when it is there; NULL: nobody's.
+ * Returns: false: not now. */
+bool gate_fetch(struct gate *g, struct gate_conn *c, struct slice key, uint64_t hash);
 /* gate_look_refuse answers for what gate_look returned below 0, or waits. */
 int gate_look_refuse(struct gate *g, struct gate_conn *c, int err);
+
+/* ---- gate_ahead.c */
+
+/* gate_look_ahead: the command that text begins with, which was scanned, waits for its key: it is
+ * asked for (c->read_once), or was; with it those that the next commands will read. */
+void gate_look_ahead(struct gate *g, struct gate_conn *c, struct slice text);
+/* gate_reads_may tells whether the command at hand can do with a value that is read once. */
+bool gate_reads_may(const struct gate_conn *c, struct slice key);
+/* gate_reads_look is gate_look in what was read for the command at hand. Requires: c->reads.
+ * Returns: CACHE_MISS: look for it in the cache; as cache_view_get. */
+int gate_reads_look(struct gate *g, struct gate_conn *c, struct slice key, uint64_t hash,
+		    struct cache_value *ret);
+/* gate_reads_next: the command at hand is over. gate_reads_drop: nothing is to be looked up in
+ * them. Both require: c->reads. */
+void gate_reads_next(struct gate *g, struct gate_conn *c);
+void gate_reads_drop(struct gate *g, struct gate_conn *c);
+void gate_reads_done(struct gate *g, const struct desc *d);
 
 /* ---- gate_block.c */
 

@@ -256,6 +256,9 @@ poll_answers(struct gate *g)
 			case DESC_FETCHED:
 				gate_fetched(g, &d);
 				break;
+			case DESC_READ_DONE:
+				gate_reads_done(g, &d);
+				break;
 			case DESC_SCANNED:
 				gate_scanned(g, &d);
 				break;
