@@ -2,10 +2,10 @@
 /* asked - which keys were asked for not long ago
  *
  * Two bits a key, both in one word, so that a question touches one cache line. Two rows of words:
- * what is asked for is noted in the newer one; when that has ASKED_CNT keys the older one is cleared
- * and becomes the newer. So a key is remembered for as long as it takes to ask for ASKED_CNT others,
- * and forgotten after twice as many. One in ten that were not asked for is taken for one that was,
- * at most.
+ * what is asked for is noted in the newer one; when that has ASKED_CNT keys the older one is
+ * cleared and becomes the newer. So a key is remembered for as long as it takes to ask for
+ * ASKED_CNT others, and forgotten after twice as many. One in ten that were not asked for is taken
+ * for one that was, at most.
  *
  * Plain data: all zeros is the empty one. Owner: whoever has it.
  */

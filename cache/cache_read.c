@@ -5,8 +5,8 @@
  * store and comes back, and no entry, no work, no copy. Whoever is asked for again while he is
  * remembered (asked.h) is fetched as well, when there is room: the next one will find him in place.
  *
- * What is here, or on its way, and what does not fit a read, is not shown: the asker looks for it in
- * the cache. A value that is too long is fetched meanwhile.
+ * What is here, or on its way, and what does not fit a read, is not shown: the asker looks for it
+ * in the cache. A value that is too long is fetched meanwhile.
  */
 #include <string.h>
 
@@ -100,8 +100,7 @@ fetch_beside(struct cache_core *c, const struct cache_read *r)
 {
 	struct slice key = slice_of(r->key, r->key_len);
 
-	if (c->work_free_cnt > 2 * CACHE_RESERVE &&
-	    cache_work_find(c, r->hash, key) == NULL &&
+	if (c->work_free_cnt > 2 * CACHE_RESERVE && cache_work_find(c, r->hash, key) == NULL &&
 	    cache_store_find(c->store, r->hash, key) == CACHE_ENTRY_NONE) {
 		(void)cache_work_get(c, r->hash, key, CACHE_RESERVE);
 	}

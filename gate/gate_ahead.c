@@ -29,7 +29,7 @@
 #include "check.h"
 #include "delta.h"
 #include "envelope.h"
-#include "gate_int.h"
+#include "gate_ahead.h"
 #include "hash.h"
 #include "timebase.h"
 
@@ -204,8 +204,8 @@ gate_reads_next(struct gate *g, struct gate_conn *c)
 void
 gate_reads_done(struct gate *g, const struct desc *d)
 {
-	struct gate_reads *reads = (struct gate_reads *)(uintptr_t)(d->b -
-								   offsetof(struct gate_reads, list));
+	uintptr_t at = d->b - offsetof(struct gate_reads, list);
+	struct gate_reads *reads = (struct gate_reads *)at;
 	struct gate_conn *c = reads->gone ? NULL : gate_conn_find(g, reads->conn);
 
 	REQUIRE(reads->open > 0);
@@ -225,7 +225,8 @@ bool
 gate_reads_may(const struct gate_conn *c, struct slice key)
 {
 	return c->reads == NULL && !c->fetch_due && c->multi == NULL && c->track == 0 &&
-	       !c->parser.in_line && c->parser.large_cnt == 0 && key.len <= CACHE_READ_KEY_MAX && is_short(c->command);
+	       !c->parser.in_line && c->parser.large_cnt == 0 && key.len <= CACHE_READ_KEY_MAX &&
+	       is_short(c->command);
 }
 
 /* Shows the copy of a value, which *ret then has. */

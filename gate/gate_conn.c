@@ -22,6 +22,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "gate_ahead.h"
 #include "gate_int.h"
 #include "gate_pause.h"
 #include "gate_track.h"

@@ -64,7 +64,6 @@
 #define GATE_BATCH_OPS    64  /* of a whole run */
 #define GATE_BATCH_BYTES  (16u << 10)  /* of a set: two of the longest operations, and more */
 #define GATE_FETCH_CNT    512          /* keys being fetched */
-#define GATE_READ_CNT     512          /* READs under way */
 #define GATE_RUN_MAX      32           /* commands in one run */
 #define GATE_IN_MAX       (64u << 10)  /* received and not run: then the socket is not read */
 #define GATE_OUT_MAX      (1u << 20)   /* not sent: then no further command is run */
@@ -165,17 +164,6 @@ struct gate_fetch {
 	uint32_t next; /* free, + 1 */
 };
 
-/* What the store showed for some commands behind one another: each has one key, and its read in its
- * place. The value is as good as one that is looked at, if all before it were of the same moment: so
- * what was in the cache counts only as long as it shows the same version. */
-struct gate_reads {
-	struct stream_id conn;
-	bool gone;     /* the connection has left them */
-	uint32_t open; /* READs not answered */
-	uint32_t at;   /* of the command at hand */
-	struct cache_reads list;
-};
-
 /* A question to ctl. */
 struct gate_question {
 	struct stream_id conn;
@@ -252,7 +240,7 @@ struct gate_conn {
 	struct gate_multi *multi; /* from the heap; NULL: none */
 	struct gate_mark mark;    /* of a HELD command: where its reply begins */
 	struct gate_run *run;
-	struct gate_reads *reads; /* for its next commands; NULL: none */
+	struct gate_reads *reads; /* for its next commands (gate_ahead.h); NULL: none */
 	struct gate_call *call_first, *call_last; /* in a pipeline, not answered; NULL: none */
 	uint32_t call_cnt;                        /* of them */
 	/* the command at hand */
@@ -628,23 +616,6 @@ void gate_fetched(struct gate *g, const struct desc *d);
 bool gate_fetch(struct gate *g, struct gate_conn *c, struct slice key, uint64_t hash);
 /* gate_look_refuse answers for what gate_look returned below 0, or waits. */
 int gate_look_refuse(struct gate *g, struct gate_conn *c, int err);
-
-/* ---- gate_ahead.c */
-
-/* gate_look_ahead: the command that text begins with, which was scanned, waits for its key: it is
- * asked for (c->read_once), or was; with it those that the next commands will read. */
-void gate_look_ahead(struct gate *g, struct gate_conn *c, struct slice text);
-/* gate_reads_may tells whether the command at hand can do with a value that is read once. */
-bool gate_reads_may(const struct gate_conn *c, struct slice key);
-/* gate_reads_look is gate_look in what was read for the command at hand. Requires: c->reads.
- * Returns: CACHE_MISS: look for it in the cache; as cache_view_get. */
-int gate_reads_look(struct gate *g, struct gate_conn *c, struct slice key, uint64_t hash,
-		    struct cache_value *ret);
-/* gate_reads_next: the command at hand is over. gate_reads_drop: nothing is to be looked up in
- * them. Both require: c->reads. */
-void gate_reads_next(struct gate *g, struct gate_conn *c);
-void gate_reads_drop(struct gate *g, struct gate_conn *c);
-void gate_reads_done(struct gate *g, const struct desc *d);
 
 /* ---- gate_block.c */
 

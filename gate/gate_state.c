@@ -7,6 +7,7 @@
 #include "check.h"
 #include "compiler.h"
 #include "envelope.h"
+#include "gate_ahead.h"
 #include "gate_track.h"
 #include "hash.h"
 #include "timebase.h"

@@ -12,6 +12,7 @@
 #include "check.h"
 #include "compiler.h"
 #include "domain.h"
+#include "gate_ahead.h"
 #include "gate_track.h"
 #include "lcore.h"
 #include "link.h"

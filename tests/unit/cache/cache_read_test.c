@@ -21,8 +21,7 @@
 static struct cache_reads *
 reads_make(const char *const *key, uint32_t cnt)
 {
-	struct cache_reads *reads =
-		calloc(1, sizeof(*reads) + cnt * sizeof(struct cache_read));
+	struct cache_reads *reads = calloc(1, sizeof(*reads) + cnt * sizeof(struct cache_read));
 
 	assert_non_null(reads);
 	reads->cnt = cnt;

@@ -18,7 +18,7 @@
 #define REFUSED MB_ERR_TYPE
 
 struct list {
-	struct kvs_acts acts;          /* first: make finds the rest */
+	struct kvs_acts acts; /* first: make finds the rest */
 	/* NULL: make refuses; "": nothing to do; "?": it only looks */
 	const char *text[KVS_ACT_MAX];
 	uint32_t made_cnt, changed_cnt, seen_len[KVS_ACT_MAX];
