@@ -22,6 +22,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "gate_ahead.h"
 #include "gate_int.h"
 #include "gate_pause.h"
 #include "gate_track.h"
@@ -97,6 +98,7 @@ gate_conn_renew(struct gate *g, struct gate_conn *c)
 	c->block_due_ns = 0;
 	c->quiet = false;
 	c->begun = false;
+	c->fetch_due = false;
 	if (c->keep != NULL) {
 		heap_free(g->heap, c->keep, c->keep_cap);
 		c->keep = NULL;
@@ -140,6 +142,9 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 	}
 	if (c->answered) {
 		gate_scan_end(g, c);
+	}
+	if (c->reads != NULL) {
+		gate_reads_drop(g, c);
 	}
 	gate_pipe_drop(g, c);
 	gate_call_drop(g, id);
@@ -363,6 +368,9 @@ command_over(struct gate *g, struct gate_conn *c)
 		gate_command_end(c);
 	}
 	g->command_cnt++;
+	if (c->reads != NULL) {
+		gate_reads_next(g, c);
+	}
 	command_end(g, c);
 	resp_next(&c->parser);
 }

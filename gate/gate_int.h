@@ -6,6 +6,7 @@
  *   gate_out.c     replies on their way out
  *   gate_batch.c   operations of many connections, published together
  *   gate_state.c   looking values up, fetching what is not there
+ *   gate_ahead.c   what the next commands will read; values that are read once
  *   gate_tls.c     connections that are encrypted
  *   gate_admin.c   what is asked of ctl
  *   gate_load.c    source that is compiled and deployed
@@ -207,7 +208,9 @@ struct gate_conn {
 	bool waiting;      /* its command, or its run, is under way: no further one is begun */
 	bool queued;       /* in the list of those that go on, */
 	bool starving;     /* of those that wait for room */
-	bool missed;       /* its command asked for a key: those of the next ones can come, too */
+	bool missed;       /* its command asked for a key: those of the next ones can come, too; */
+	bool read_once;    /* it did not yet: with them, by a READ */
+	bool fetch_due;    /* its key is to be fetched, not read */
 	bool out_full;     /* waiting, only because its replies are not read */
 	bool large_due;    /* a long word begins at parser.pos */
 	bool sending;      /* a send is under way */
@@ -237,6 +240,7 @@ struct gate_conn {
 	struct gate_multi *multi; /* from the heap; NULL: none */
 	struct gate_mark mark;    /* of a HELD command: where its reply begins */
 	struct gate_run *run;
+	struct gate_reads *reads; /* for its next commands (gate_ahead.h); NULL: none */
 	struct gate_call *call_first, *call_last; /* in a pipeline, not answered; NULL: none */
 	uint32_t call_cnt;                        /* of them */
 	/* the command at hand */
@@ -334,6 +338,7 @@ struct gate {
 	struct gate_refusal refusal[GATE_REFUSAL_CNT];
 	struct gate_batches batch_free, batch_unsent;
 	uint32_t fetch_free, fetch_open;
+	uint32_t reads_open; /* READs not answered */
 	uint64_t error_cnt, command_cnt, accept_cnt, refuse_cnt, rx_bytes, tx_bytes, fetch_cnt,
 		op_cnt;
 	uint8_t *scratch;       /* RESP_INLINE_MAX */
@@ -606,9 +611,9 @@ void gate_look_end(struct gate *g, struct cache_value *v);
 /* gate_deadline_us is when a value ends, in microseconds since 1970; 0: never. */
 uint64_t gate_deadline_us(const struct cache_value *v);
 void gate_fetched(struct gate *g, const struct desc *d);
-/* gate_look_ahead has the keys brought that the next commands of a text will read, while the one
- * before them, which was scanned, waits for its own. */
-void gate_look_ahead(struct gate *g, struct gate_conn *c, struct slice text);
+/* gate_fetch asks for a key. c: whose handler is called again when it is there; NULL: nobody's.
+ * Returns: false: not now. */
+bool gate_fetch(struct gate *g, struct gate_conn *c, struct slice key, uint64_t hash);
 /* gate_look_refuse answers for what gate_look returned below 0, or waits. */
 int gate_look_refuse(struct gate *g, struct gate_conn *c, int err);
 
