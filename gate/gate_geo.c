@@ -21,8 +21,8 @@ geo_place_ok(struct geo_place p)
 	       p.lat <= GEO_LAT_MAX;
 }
 
-/* In which of the cells that [-most, most] has x is. Its upper end is cell CELL_CNT, a bit more than
- * BITS; the number then has 54, as in Redis. */
+/* In which of the cells that [-most, most] has x is. Its upper end is cell CELL_CNT, one bit more
+ * than BITS; the number then has 54, as in Redis. */
 static uint32_t
 cell_of(double x, double most)
 {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hll.c - the greater of each register
  *
- * Why the merge is a merge: a value is a function from registers to ranks, 0 where none is said; the
- * merge takes the greater at each, which is a maximum of total orders side by side. One function has
- * one encoding: the longer form is refused where the shorter one would do, and a rank of 0 is not
- * said. The function that is 0 everywhere is a value, too, next above bottom. The merge is no longer than both (E4): it takes the long form only when both together have
- * more than HLL_FEW registers, three bytes each, or one of them has it already.
+ * Why the merge is a merge: a value is a function from registers to ranks, 0 where none is said;
+ * the merge takes the greater at each, which is a maximum of total orders side by side. One
+ * function has one encoding: the longer form is refused where the shorter one would do, and a
+ * rank of 0 is not said. The function that is 0 everywhere is a value, too, next above bottom.
+ * The merge is no longer than both (E4): it takes the long form only when both together have more
+ * than HLL_FEW registers, three bytes each, or one of them has it already.
  */
 #include "hll.h"
 

@@ -23,7 +23,7 @@
 #include "slice.h"
 
 #define HLL_REGISTER_CNT 16384
-#define HLL_RANK_MAX     51 /* of the 50 bits that do not choose the register, and none of them set */
+#define HLL_RANK_MAX     51 /* 50 bits do not choose the register: none of them is set */
 #define HLL_BYTES_MAX    HLL_REGISTER_CNT
 #define HLL_FEW          ((HLL_BYTES_MAX - 1) / 3)
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   a HyperLogLog counts what Redis's counts, to the last digit, takes the shorter form while
  *         there is one, and stays within its bytes whatever they are.
- * Method: estimates of a redis-server 7.0.15 for the same members; values at the edge of both forms,
- *         merged in all ways; damage of every kind. */
+ * Method: estimates of a redis-server 7.0.15 for the same members; values at the edge of both
+ *         forms, merged in all ways; damage of every kind. */
 #include "hll.h"
 
 #include <stdio.h>
