@@ -601,6 +601,9 @@ gate_conn_plain(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t le
 {
 	struct gate_large *l;
 
+	if (c->slow_ns != 0 && c->out.bytes == 0) {
+		c->slow_ns = g->now_ns; /* it moves */
+	}
 	l = gate_large_open(c);
 	if (l != NULL) {
 		size_t n = gate_large_take(l, p, len);
@@ -610,9 +613,6 @@ gate_conn_plain(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t le
 		if (l->got < l->len) {
 			return;
 		}
-	}
-	if (c->slow_ns != 0 && c->out.bytes == 0) {
-		c->slow_ns = g->now_ns; /* it moves */
 	}
 	if (c->waiting || c->in_len > 0) {
 		if (!text_keep(g, c, p, len)) {

@@ -21,8 +21,8 @@ geo_place_ok(struct geo_place p)
 	       p.lat <= GEO_LAT_MAX;
 }
 
-/* In which of the cells that [-most, most] has x is. Its upper end is cell CELL_CNT, a bit more than
- * BITS; the number then has 54, as in Redis. */
+/* In which of the cells that [-most, most] has x is. Its upper end is cell CELL_CNT, one bit more
+ * than BITS; the number then has 54, as in Redis. */
 static uint32_t
 cell_of(double x, double most)
 {
@@ -70,7 +70,7 @@ geo_score(struct geo_place p)
 struct geo_place
 geo_place_of(double score)
 {
-	/* Of what is no place nothing is asked but an answer: the cast of such a double has none. */
+	/* Any answer will do for what is no place: the cast of such a double has none. */
 	uint64_t bits = score >= 0 && score < 0x1p63 ? (uint64_t)score : 0;
 
 	return (struct geo_place){ .lon = cell_middle(every_other(bits >> 1), GEO_LON_MAX),

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gate_geo - places on the earth as scores of sorted sets, and the distance between two
  *
- * A place is a number of 52 bits: 26 of its longitude and 26 of its latitude, in turn, the latitude's
- * last. So it is a double that is exact, and places whose numbers have a long beginning in common
- * are near each other. The range of latitudes is that of maps in Mercator's projection, as in Redis,
- * whose numbers these are; a geohash of others (geo_text) is made of the whole range.
+ * A place is a number of 52 bits: 26 of its longitude and 26 of its latitude, in turn, the last one
+ * of its latitude. So it is a double that is exact, and places whose numbers begin alike are near
+ * each other. The range of latitudes is that of maps in Mercator's projection, as in Redis, whose
+ * numbers these are; a geohash of others (geo_text) is made of the whole range.
  *
  * Source of the interleaving and its text: G. Niemeyer's geohash; of the distance: the haversine of
  * a sphere. Pure. Threads: any.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_geo - places: GEOADD, GEOSEARCH and their kin
  *
- * A set of places is a sorted set, whose scores are the numbers of the places (gate_geo.h). A search
+ * A set of places is a sorted set whose scores are the numbers of the places (gate_geo.h). A search
  * looks at every member; most are passed over by their latitude.
  *
  * c->acc 1: what was found is the list in c->keep (gate_fold.h), and is being written.
@@ -423,8 +423,8 @@ by_distance_down(const void *pa, const void *pb)
 	return by_distance(pb, pa);
 }
 
-/* Those in the shape, in c->keep, in the order that they are shown. Returns: how many are; -1: there
- * is no memory. */
+/* Those in the shape, in c->keep, in the order that they are shown. Returns: how many are; -1:
+ * there is no memory. */
 static int64_t
 places_find(struct gate *g, struct gate_conn *c, const struct search *s)
 {

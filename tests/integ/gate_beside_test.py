@@ -31,7 +31,8 @@ BOTH = {}
 
 # {k} a key of any type, {s} {l} {t} {h} {z} one that is mostly a string, list, set, hash, sorted
 # set; {q} a sorted set of one score, {n} {i} a large and a small number, {f} a score, {b} a place
-# of a bit, {v} {w} a value, {e} a member, {p} a set of places, {o} {a} where, {m} how far.
+# of a bit, {v} {w} a value, {e} a member, {p} a set of places, {o} {a} where, {m} how far, {u} a
+# HyperLogLog.
 STRINGS = '''
 set {s} {v}|set {s} {n}|get {k}|append {s} {v}|strlen {k}|getrange {s} {i} {i}
 setrange {s} {b} {v}|incr {s}|incrby {s} {n}|decr {s}|decrby {s} {n}|incrbyfloat {s} {f}
@@ -105,6 +106,10 @@ georadius_ro {p} {o} {a} {m} km store {z}|georadiusbymember_ro {p} {e} {m} m des
 georadiusbymember {p} {e} {m} km asc withhash|georadiusbymember {p} {e} {m} km storedist {z}
 georadius {p} {o} {a} {m} km withdist store {z}
 '''
+COUNTS = '''
+pfadd {u} {e} {v}|pfadd {u} {n}|pfadd {u} {f} {w} {i} {b}|pfcount {u}|pfcount {u} {u} {u}
+pfcount {k} {u}|pfmerge {u} {u} {u}|pfmerge {u} {k}|pfmerge {u}|type {u}|exists {u} {u}
+'''
 KEYS = '''
 sort {l}|sort {l} alpha|sort {t} alpha desc|sort {z} alpha limit {i} {i}|sort {q} by nosort
 sort {q} by nosort desc limit {i} {i}|sort {t} alpha get h*->a|sort {k}|sort_ro {l} alpha store x
@@ -117,7 +122,7 @@ get|ping {v}|echo {v}|select 0|select 99|wait 0 0|wait x 0|wait 0 -1|role|cluste
 move {k} 0|move {k} x|swapdb 0 0|swapdb 0 99|sort {l} by w* get w* get #|sort {l} desc limit 1 x
 sort {q} by nosort get # store {l}
 '''
-FAMILIES = (STRINGS, LISTS, SETS, HASHES, ZSETS, PLACES, KEYS)
+FAMILIES = (STRINGS, LISTS, SETS, HASHES, ZSETS, PLACES, COUNTS, KEYS)
 ANY_ORDER = {'smembers', 'sinter', 'sunion', 'sdiff', 'hkeys', 'hvals', 'keys'}
 PAIRS = {'hgetall'}
 
@@ -181,8 +186,8 @@ class Chance:
             return f'{kind}{r.randrange(4)}'
         if kind == 'q':     # all of one score: else ranges of bytes mean nothing
             return f'q{r.randrange(2)}'
-        if kind == 'p':
-            return f'p{r.randrange(2)}'
+        if kind in 'pu':
+            return f'{kind}{r.randrange(2)}'
         if kind == 'o':
             return r.choice(('13.361389', '0', '-73.97', 'x', '181', f'{r.uniform(-120, 120):.6f}',
                              f'{r.uniform(10, 20):.6f}'))
