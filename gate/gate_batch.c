@@ -167,7 +167,7 @@ gate_write(struct gate *g, struct gate_conn *c, enum gate_rec_kind kind)
 	rec = &run->rec[run->rec_cnt++];
 	*rec = (struct gate_rec){
 		.kind = (uint8_t)kind,
-		.cmd = (struct gate_command *)(uintptr_t)c->command,
+		.cmd = c->command,
 	};
 	return rec;
 }
@@ -257,7 +257,7 @@ gate_write_op(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t 
 		b->wake_bits |= gate_key_bit(hash);
 	}
 	run->pending++;
-	g->op_cnt++;
+	g->tally.op_cnt++;
 	return 0;
 }
 

@@ -43,7 +43,7 @@ fetch(struct gate *g, struct gate_conn *c, struct slice key, uint64_t hash)
 	}
 	g->under_way++;
 	g->fetch_open++;
-	g->fetch_cnt++;
+	g->tally.fetch_cnt++;
 	return true;
 }
 

@@ -23,6 +23,7 @@ struct conn {
 	bool receiving; /* the kernel has a receive */
 	bool wanted;    /* in the list of those to be read */
 	bool paused;
+	bool cancelling; /* the kernel was asked to end its receive */
 	bool ended;
 	bool closing;
 	uint8_t listener;
