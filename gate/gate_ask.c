@@ -277,17 +277,22 @@ part_alone_end(struct gate *g, struct gate_ask *a)
 }
 
 bool
-gate_alone_ask(struct gate *g, struct gate_conn *c, int *ret_rc)
+gate_alone_begin(struct gate *g, struct gate_conn *c, int *ret_rc)
 {
 	struct gate_ask *a;
 
-	if (g->cfg.gate_cnt == 1 || g->many.alone != NULL) {
-		return true;
+	if (g->alone == NULL) {
+		g->alone = c;
 	}
-	if (c->ask == NULL && g->many.alone_open) { /* another one's end is on its way */
+	/* Another one's end may still be on its way to the others. */
+	if (g->alone != c || (c->run == NULL && g->batch_cnt > 0) ||
+	    (g->many.alone == NULL && c->ask == NULL && g->many.alone_open)) {
 		gate_conn_starve(g, c);
 		*ret_rc = GATE_WAIT;
 		return false;
+	}
+	if (g->cfg.gate_cnt == 1 || g->many.alone != NULL) {
+		return true;
 	}
 	a = gate_ask_all(g, c, part_alone, 0, NULL, 0, ret_rc);
 	g->many.alone_open = c->ask != NULL;
@@ -299,10 +304,14 @@ gate_alone_ask(struct gate *g, struct gate_conn *c, int *ret_rc)
 }
 
 void
-gate_alone_end(struct gate *g)
+gate_alone_end(struct gate *g, struct gate_conn *c)
 {
 	struct gate_ask *a = g->many.alone;
 
+	if (g->alone != c) {
+		return;
+	}
+	g->alone = NULL;
 	g->many.alone = NULL;
 	if (a != NULL) { /* else it is on its way, and goes on as the end when it comes back */
 		ask_over(g, a);

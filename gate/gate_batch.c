@@ -22,7 +22,7 @@
 
 #include "check.h"
 #include "compiler.h"
-#include "gate_int.h"
+#include "gate_many.h"
 #include "gate_pause.h"
 #include "gate_track.h"
 #include "hash.h"
@@ -482,6 +482,10 @@ gate_run_over(struct gate *g, struct gate_run *run)
 		return;
 	}
 	c->run = NULL;
+	if (unlikely(c->alone_run)) {
+		c->alone_run = false;
+		gate_alone_end(g, c);
+	}
 	if (run->rec[0].kind == REC_HELD) {
 		c->held_err = run->rec[0].err;
 	} else {

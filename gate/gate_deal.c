@@ -30,7 +30,7 @@ anywhere(const struct gate_command *cmd)
 	}
 	return cmd->first != 0 && (cmd->flags & (CMD_BLOCKING | CMD_NOSCRIPT)) == 0 &&
 	       strcmp(cmd->group, "pubsub") != 0 && strcmp(cmd->group, "transactions") != 0 &&
-	       cmd->run != cmd_hscan && cmd->run != cmd_sscan && cmd->run != cmd_zscan;
+	       cmd->run != cmd_msetnx && cmd->run != cmd_hscan && cmd->run != cmd_sscan && cmd->run != cmd_zscan;
 }
 
 uint64_t

@@ -282,6 +282,7 @@ struct gate_conn {
 	uint32_t plain_cnt; /* commands that any gate could run, since another one */
 	uint32_t to_gate;   /* where it goes */
 	bool leaving, called_home;
+	bool alone_run; /* no other command is begun until its writes are done */
 	LIST_ENTRY(gate_conn) next_leaving;
 	STAILQ_ENTRY(gate_conn) next;
 	TAILQ_ENTRY(gate_conn) next_blocked;

@@ -77,10 +77,11 @@ void gate_ask_say(struct gate_ask *a, const char *text, size_t len);
 /* gate_tell asks all gates, and waits for nobody. */
 void gate_tell(struct gate *g, gate_ask_fn *run, uint64_t n);
 
-/* gate_alone_ask has the other gates begin no command until gate_alone_end. Returns: whether they
- * do, and have none under way that writes; else *ret_rc is what the handler returns. */
-bool gate_alone_ask(struct gate *g, struct gate_conn *c, int *ret_rc);
-void gate_alone_end(struct gate *g);
+/* gate_alone_begin: no command of another connection is begun, at any gate, until gate_alone_end.
+ * Returns: whether it is so, and no write of others is under way; else *ret_rc is what the handler
+ * returns. gate_alone_end is harmless of another one. */
+bool gate_alone_begin(struct gate *g, struct gate_conn *c, int *ret_rc);
+void gate_alone_end(struct gate *g, struct gate_conn *c);
 
 /* Parts that several commands ask for. */
 bool gate_part_come_home(struct gate *g, struct gate_ask *a); /* all, with their next command */

@@ -39,10 +39,7 @@ gate_multi_drop(struct gate *g, struct gate_conn *c)
 {
 	struct gate_multi *m = c->multi;
 
-	if (g->alone == c) {
-		g->alone = NULL;
-		gate_alone_end(g);
-	}
+	gate_alone_end(g, c);
 	if (m == NULL) {
 		return;
 	}
@@ -330,14 +327,7 @@ cmd_exec(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	if (m->running) {
 		return multi_run(g, c);
 	}
-	if (g->alone == NULL) {
-		g->alone = c;
-	}
-	if (g->alone != c || g->batch_cnt > 0) { /* T1 */
-		gate_conn_starve(g, c);
-		return GATE_WAIT;
-	}
-	if (!gate_alone_ask(g, c, &same)) { /* T1, of the other gates */
+	if (!gate_alone_begin(g, c, &same)) { /* T1 */
 		return same;
 	}
 	same = watched_same(g, c);
