@@ -660,11 +660,7 @@ node_destroy(struct node *n)
 			kvs_tile_destroy(n->kvs_tile[i]);
 		}
 	}
-	for (uint32_t i = 0; i < GATE_TILE_CNT_MAX; i++) {
-		if (n->gate[i] != NULL) {
-			gate_destroy(n->gate[i]);
-		}
-	}
+	node_gate_destroy(n);
 	node_net_destroy(n);
 	if (n->ring != NULL) {
 		hashring_destroy(n->ring);

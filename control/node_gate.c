@@ -145,3 +145,13 @@ node_gate(struct node *n, char why[NODE_WHY_BYTES])
 	}
 	return err;
 }
+
+void
+node_gate_destroy(struct node *n)
+{
+	for (uint32_t i = 0; i < GATE_TILE_CNT_MAX; i++) {
+		if (n->gate[i] != NULL) {
+			gate_destroy(n->gate[i]);
+		}
+	}
+}

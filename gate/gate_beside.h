@@ -10,6 +10,7 @@
 
 #include "gate_acl.h"
 #include "slice.h"
+#include "topo_limits.h"
 
 #define GATE_ADDRESS_MAX     96
 #define GATE_SLOW_CNT        128  /* slow commands that are remembered */
@@ -101,6 +102,25 @@ struct gate_tally {
 	size_t memory; /* in use; only in a sum */
 	struct gate_errors error[GATE_ERROR_CNT];
 	struct gate_stat stat[ACL_COMMAND_MAX];
+};
+
+/* ---- other gates -------------------------------------------------------------------------- */
+
+struct gate_ask;
+LIST_HEAD(gate_leavings, gate_conn);
+STAILQ_HEAD(gate_asks, gate_ask);
+
+/* What a gate knows of the others (gate_many.h). */
+struct gate_many {
+	struct gate_leavings leaving;
+	struct gate_asks asks[GATE_TILE_CNT_MAX]; /* for that gate; in another than home: to do */
+	uint32_t ask_open[GATE_TILE_CNT_MAX], move_open[GATE_TILE_CNT_MAX];
+	uint32_t conn_cnt[GATE_TILE_CNT_MAX]; /* home's: connections of that gate */
+	struct gate_ask *alone;               /* home's: holds the other gates; NULL */
+	bool alone_open;                      /* home's: it, or its end, is on its way */
+	bool held;                            /* no command is begun: another gate's transaction */
+	uint64_t stay_until_ns;               /* all connections go home */
+	uint64_t gone_cnt, item_bits;         /* not told yet */
 };
 
 /* ---- cmd_pubsub.c */

@@ -30,7 +30,8 @@ anywhere(const struct gate_command *cmd)
 	}
 	return cmd->first != 0 && (cmd->flags & (CMD_BLOCKING | CMD_NOSCRIPT)) == 0 &&
 	       strcmp(cmd->group, "pubsub") != 0 && strcmp(cmd->group, "transactions") != 0 &&
-	       cmd->run != cmd_msetnx && cmd->run != cmd_hscan && cmd->run != cmd_sscan && cmd->run != cmd_zscan;
+	       cmd->run != cmd_msetnx && cmd->run != cmd_hscan && cmd->run != cmd_sscan &&
+	       cmd->run != cmd_zscan;
 }
 
 uint64_t
@@ -86,7 +87,8 @@ gate_moves(struct gate *g, struct gate_conn *c, const struct gate_command *cmd)
 	}
 	if (g->cfg.idx != 0) {
 		c->to_gate = 0;
-		return c->large == NULL && (!plain || c->called_home || g->now_ns < g->many.stay_until_ns);
+		return c->large == NULL &&
+		       (!plain || c->called_home || g->now_ns < g->many.stay_until_ns);
 	}
 	c->plain_cnt = plain ? c->plain_cnt + 1 : 0;
 	if (c->plain_cnt <= GATE_DEAL_AFTER || gate_run_before(c) || !is_plain(g, c)) {

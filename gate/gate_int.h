@@ -54,7 +54,6 @@
 #include "gate_call.h"
 #include "gate_words.h"
 #include "heap.h"
-#include "topo_limits.h"
 #include "metrics.h"
 #include "placement.h"
 #include "resp.h"
@@ -290,22 +289,6 @@ struct gate_conn {
 };
 TAILQ_HEAD(gate_blocked, gate_conn);
 STAILQ_HEAD(gate_conns, gate_conn);
-
-LIST_HEAD(gate_leavings, gate_conn);
-STAILQ_HEAD(gate_asks, gate_ask);
-
-/* What a gate knows of the others (gate_many.h). */
-struct gate_many {
-	struct gate_leavings leaving;
-	struct gate_asks asks[GATE_TILE_CNT_MAX]; /* for that gate; in another than home: to do */
-	uint32_t ask_open[GATE_TILE_CNT_MAX], move_open[GATE_TILE_CNT_MAX];
-	uint32_t conn_cnt[GATE_TILE_CNT_MAX]; /* home's: connections of that gate */
-	struct gate_ask *alone;               /* home's: holds the other gates; NULL */
-	bool alone_open;                      /* home's: it, or its end, is on its way */
-	bool held;                            /* no command is begun: another gate's transaction */
-	uint64_t stay_until_ns;               /* all connections go home */
-	uint64_t gone_cnt, item_bits;         /* not told yet */
-};
 
 struct gate_cursor {
 	uint64_t id;

@@ -29,9 +29,9 @@
 #include "lcore.h"
 #include "stream_int.h"
 
-#define IDX_BITS  16
-#define GEN_BITS  32
-#define NONE      UINT32_MAX
+#define IDX_BITS 16
+#define GEN_BITS 32
+#define NONE     UINT32_MAX
 
 /* So few connections are looked at directly, so often, before the kernel is asked to tell of them:
  * what a client sends after an answer is there some microseconds sooner, as nobody is woken for it
@@ -405,27 +405,6 @@ stream_reset(struct stream *s, struct stream_id id)
 	}
 }
 
-static bool
-is_local(int fd)
-{
-	struct sockaddr_storage sa = { 0 };
-	socklen_t len = sizeof(sa);
-
-	if (getpeername(fd, (struct sockaddr *)&sa, &len) != 0) {
-		return false;
-	}
-	if (sa.ss_family == AF_INET) {
-		return ntohl(((struct sockaddr_in *)&sa)->sin_addr.s_addr) >> 24 == 127;
-	}
-	if (sa.ss_family == AF_INET6) {
-		const struct in6_addr *a = &((struct sockaddr_in6 *)&sa)->sin6_addr;
-
-		return IN6_IS_ADDR_LOOPBACK(a) ||
-		       (IN6_IS_ADDR_V4MAPPED(a) && a->s6_addr[12] == 127);
-	}
-	return sa.ss_family == AF_UNIX;
-}
-
 static void
 refuse(int fd, const char *reason)
 {
@@ -458,7 +437,7 @@ on_accept(struct stream *s, uint32_t i, int res, uint32_t flags)
 	s->free = c->next;
 	*c = (struct conn){ .fd = res, .gen = c->gen, .listener = (uint8_t)i };
 	s->conn_cnt++;
-	if (!s->ops.opened(s->ops.ctx, id_of(s, c), is_local(res), &reason)) {
+	if (!s->ops.opened(s->ops.ctx, id_of(s, c), stream_is_local(res), &reason)) {
 		conn_free(s, c);
 		refuse(res, reason);
 		return;

@@ -60,4 +60,7 @@ struct stream {
 	struct conn conn[];
 };
 
+/* stream_is_local: whether the other end of a socket is on this machine. */
+bool stream_is_local(int fd);
+
 #endif

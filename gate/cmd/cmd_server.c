@@ -82,8 +82,8 @@ info_clients(struct gate *g, struct text *t)
 	text_add(t,
 		 "# Clients\r\nconnected_clients:%u\r\nmaxclients:%u\r\nblocked_clients:%u\r\n"
 		 "pubsub_clients:%u\r\ntracking_clients:%u\r\nmicroburst_home_clients:%u\r\n\r\n",
-		 gate_conn_all(g), g->cfg.conn_max, blocked, listening,
-		 g->track_conn_cnt, stream_conn_cnt(g->stream));
+		 gate_conn_all(g), g->cfg.conn_max, blocked, listening, g->track_conn_cnt,
+		 stream_conn_cnt(g->stream));
 }
 
 static void
@@ -103,6 +103,8 @@ info_memory(struct gate *g, struct text *t)
 static void
 info_stats(struct gate *g, struct text *t)
 {
+	const struct gate_tally *sum = t->tally;
+
 	text_add(t,
 		 "# Stats\r\ntotal_connections_received:%llu\r\ntotal_commands_processed:%llu\r\n"
 		 "total_net_input_bytes:%llu\r\ntotal_net_output_bytes:%llu\r\n"
@@ -110,12 +112,12 @@ info_stats(struct gate *g, struct text *t)
 		 "tracking_total_keys:%u\r\npubsub_channels:%u\r\npubsub_patterns:%u\r\n"
 		 "pubsubshard_channels:%u\r\n"
 		 "microburst_keys_fetched:%llu\r\nmicroburst_operations_published:%llu\r\n\r\n",
-		 (unsigned long long)t->tally->accept_cnt, (unsigned long long)t->tally->command_cnt,
-		 (unsigned long long)t->tally->rx_bytes, (unsigned long long)t->tally->tx_bytes,
-		 (unsigned long long)t->tally->refuse_cnt, (unsigned long long)t->tally->error_cnt, g->track_cnt,
-		 g->topic_cnt[TOPIC_CHANNEL], g->topic_cnt[TOPIC_PATTERN],
-		 g->topic_cnt[TOPIC_SHARD], (unsigned long long)t->tally->fetch_cnt,
-		 (unsigned long long)t->tally->op_cnt);
+		 (unsigned long long)sum->accept_cnt, (unsigned long long)sum->command_cnt,
+		 (unsigned long long)sum->rx_bytes, (unsigned long long)sum->tx_bytes,
+		 (unsigned long long)sum->refuse_cnt, (unsigned long long)sum->error_cnt,
+		 g->track_cnt, g->topic_cnt[TOPIC_CHANNEL], g->topic_cnt[TOPIC_PATTERN],
+		 g->topic_cnt[TOPIC_SHARD], (unsigned long long)sum->fetch_cnt,
+		 (unsigned long long)sum->op_cnt);
 }
 
 static void
