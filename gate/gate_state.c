@@ -39,7 +39,7 @@ gate_fetch(struct gate *g, struct gate_conn *c, struct slice key, uint64_t hash)
 	}
 	g->under_way++;
 	g->fetch_open++;
-	g->fetch_cnt++;
+	g->tally.fetch_cnt++;
 	return true;
 }
 
