@@ -6,11 +6,11 @@
  * lane; what is started beyond that stands in a queue.
  *
  * Lanes. A node with several net tiles tells of them when it is greeted. To each leads a lane, a
- * session of its own; what is about a key goes to the tile that its shard has (ways.h), all else
- * to the first. A lane is taken when the same node has answered a greeting there; until then, and
- * where ports are not what the node thinks (a relay, a wall), the first tile serves everything. A
- * request that a lane says has not run goes to the first tile; such a lane is left, and the node
- * asked for its tiles anew a while later.
+ * session of its own; what is about a key goes to the tile that its shard has (ways.h), a client's
+ * calls to one of its own choice, all else to the first. A lane is taken when the same node has
+ * answered a greeting there; until then, and where ports are not what the node thinks (a relay, a
+ * wall), the first tile serves everything. A request that a lane says has not run goes to the first
+ * tile; such a lane is left, and the node asked for its tiles anew a while later.
  */
 #include "remote.h"
 
@@ -289,6 +289,7 @@ remote_op_write(struct remote_op *op, const struct rpc_request *req)
 void
 remote_op_start(struct lane *l, struct remote_op *op)
 {
+	op->lane = l;
 	op->next = NULL;
 	*l->tail = op;
 	l->tail = &op->next;
@@ -418,12 +419,37 @@ remote_room(struct mb_client *c, struct slice key)
 	return MAX((size_t)mss, head) - head;
 }
 
+/* A client's own, and always the same: its calls are known to that tile only. */
+struct lane *
+remote_call_lane(struct remote *r)
+{
+	uint32_t i = r->home % MAX(r->ways.tile_cnt, 1U);
+
+	return i < r->lane_cnt && r->lane[i].up ? &r->lane[i] : &r->lane[0];
+}
+
+/* A message to a call of this client goes where the call went. */
+static struct lane *
+lane_of_call(struct remote *r, uint64_t call)
+{
+	const struct client_call *own = &r->c->call[SLOT(call)];
+
+	return own->state != CALL_FREE && own->id == call ? r->op[SLOT(call)].lane : &r->lane[0];
+}
+
 static struct lane *
 lane_of(struct remote *r, const struct rpc_request *req)
 {
-	return req->op == RPC_LOOK || req->op == RPC_WRITE || req->op == RPC_TAKE
-		       ? lane_of_key(r, req->name)
-		       : &r->lane[0];
+	switch (req->op) {
+	case RPC_LOOK:
+	case RPC_WRITE:
+	case RPC_TAKE:
+		return lane_of_key(r, req->name);
+	case RPC_SEND:
+		return lane_of_call(r, req->call);
+	default:
+		return &r->lane[0];
+	}
 }
 
 /* ------------------------------------------------------------------ questions */
@@ -550,6 +576,7 @@ remote_open(struct mb_client *c, const char *where)
 	r->c = c;
 	r->group = GROUP_FIRST;
 	err = getrandom(&r->seed, sizeof(r->seed), 0) == sizeof(r->seed) ? 0 : MB_ERR_IO;
+	r->home = (uint32_t)(r->seed >> 32);
 	if (err == 0) {
 		err = carrier_open(&r->way, where);
 	}
