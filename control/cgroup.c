@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/sysfile.h"
+#include "sysfile.h"
 
 /* A root, a group, and a file of it. */
 #define FULL_BYTES (sizeof(((struct cgroup *)NULL)->root) + CGROUP_PATH_BYTES + 64)
