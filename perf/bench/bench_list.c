@@ -76,7 +76,7 @@ static const struct pace heaviest = { .block_cnt = 10,
 				      .warm_cnt = 1,
 				      .attempt_cnt = 2 };
 static const struct pace moving = { .block_cnt = 8,
-				    .sample_cnt = 2,
+				    .sample_cnt = 1,
 				    .warm_cnt = 1,
 				    .attempt_cnt = 2 };
 static const struct pace whole = { .block_cnt = 5, .sample_cnt = 1, .attempt_cnt = 1 };
@@ -235,9 +235,8 @@ const struct bench bench_list[] = {
 	},
 	FLOOR_CABLE(af_packet, "a frame between two hosts and back, both by DPDK's af_packet")
 		FLOOR_CABLE(af_xdp, "a frame between two hosts and back, both by DPDK's af_xdp")
-			FLOOR_CABLE(
-				kernel_af_packet,
-				"a datagram of the kernel to a port of af_packet, and back")
+			FLOOR_CABLE(kernel_af_packet,
+				    "a datagram of the kernel to a port of af_packet, and back")
 				FLOOR_CABLE(
 					kernel_af_xdp,
 					"a datagram of the kernel to a port of af_xdp, and back"){

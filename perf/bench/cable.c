@@ -22,14 +22,14 @@ static int ends[CABLE_END_CNT] = { -1, -1 }, home = -1;
  * client sends to whoever is there. */
 static const char script[] =
 	"links='node af_packet af_xdp k_af_packet k_af_xdp'\n"
-	"quiet() { echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 || :; }\n"
+	"quiet='echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 || :'\n"
 	"plain() { ethtool -K $1 tx off rx off tso off gso off gro off >/dev/null\n"
 	"          ip link set $1 up; }\n"
 	"if [ $# = 0 ]; then\n"
 	"	for l in $links; do plain $l; done\n"
 	"	exit\n"
 	"fi\n"
-	"quiet; nsenter --net=$1 sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 || :'\n"
+	"eval \"$quiet\"; nsenter --net=$1 sh -c \"$quiet\"\n"
 	"for l in $links; do ip link add $l type veth peer name $l netns $1; plain $l; done\n"
 	"nsenter --net=$1 sh -ec \"$0\" \"$0\"\n"
 	"ip addr add " CABLE_HERE_AT "/24 dev node\n"
