@@ -484,7 +484,8 @@ static const struct {
 	{ "cancel", "{}" },
 	{ "explain",
 	  "{\"decisions\": [{\"name\": \"f\", \"executor\": 3, \"waited_ns\": 1500,"
-	  " \"input_bytes\": 2097152, \"near_bytes\": 1048576, \"ahead\": 2, \"able\": 4, \"load\": 125, \"attempt\": 1, \"functions\": 1}]}" },
+	  " \"input_bytes\": 2097152, \"near_bytes\": 1048576, \"ahead\": 2,"
+	  " \"able\": 4, \"load\": 125, \"attempt\": 1, \"functions\": 1}]}" },
 	{ "trace", "{\"call\": \"00000000000000ab\", \"hops\": [{\"name\": \"run\", \"ns\": 300,"
 		   " \"of\": \"f\", \"where\": \"executor\", \"executor\": 3, \"at_ns\": 0},"
 		   " {\"name\": \"reply\", \"ns\": 100, \"where\": \"client\", \"at_ns\": 300}]}" },
