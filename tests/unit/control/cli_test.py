@@ -125,7 +125,7 @@ TABLE = [
     ('call increment 4 --future --json', 0, r'\{"request_id":"0000000000001234"\}\n', r''),
     ('future 0000000000000010', 0, r'16\n', r''),
     ('call increment 4 --repeat 100 --parallel 7', 0, r'100 calls, 7 at a time: p50 .*/s\n', r''),
-    ('explain ab', 0, r'WHAT .*\nf +1 +3 +4 +12.5% +2 +1.50 .s +1\n', r''),
+    ('explain ab', 0, r'WHAT .*\nf +1 +3 +4 +12.5% +2.00 MiB +1.00 MiB +2 +1.50 .s +1\n', r''),
     ('dag add d a->b', 0, r'registered d: 2 functions, 1 edges\n', r''),
     ('dag call echo a=1 b=x a=2', 0, r'a\n1\n2\nb\nx\n', r''),
     ('dag call echo count#1=-4', 0, r'count#1\n-4\n', r''),
