@@ -1,26 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gate_int - what the parts of a gate share; nobody else includes it
  *
- *   gate_tile.c    the thread: events of sockets, answers of tiles, timers
- *   gate_conn.c    a connection: bytes to commands, one after the other, and when it must wait
- *   gate_out.c     replies on their way out
- *   gate_batch.c   operations of many connections, published together
- *   gate_state.c   looking values up, fetching what is not there
- *   gate_ahead.c   what the next commands will read; values that are read once
- *   gate_tls.c     connections that are encrypted
- *   gate_admin.c   what is asked of ctl
- *   gate_load.c    source that is compiled and deployed
- *   gate_call.c    calls of functions and DAGs, listings of keys; gate_pipe.c calls in a pipeline,
- *                  gate_direct.c on their way to an executor
- *   gate_block.c   commands that wait for an item
- *   gate_pause.c   commands that wait for a while, replies that nobody wants
- *   gate_multi.c   commands that are kept, and run together
- *   cmd_pubsub.c   who listens to what
- *   gate_acl.c     a user and what he may; gate_users.c all of them
- *   gate_watch.c   what is slow, how long commands take, and all of them for MONITOR
- *   gate_command.c the table of commands
- *   gate_deal.c    connections that move between gates; gate_ask.c what all gates are asked
- *   cmd/           the commands
+ * README.md says which part is which.
  *
  * How a command is run. Its handler is called with its words, and says
  *
