@@ -673,13 +673,4 @@ int gate_admin_reply(struct gate *g, struct gate_conn *c);
 bool gate_admin_poll(struct gate *g);
 void gate_admin_end(struct gate *g);
 
-/* ---- gate_load.c */
-
-/* gate_load_start has source deployed; the handler returns WAIT and finds c->answered, and what the
- * command line said in c->keep. Returns: 0; MB_ERR_FULL: wait; MB_ERR_IO. */
-int gate_load_start(struct gate *g, struct gate_conn *c, struct slice source);
-/* gate_load_poll looks whether it is over. Requires: one is under way. */
-bool gate_load_poll(struct gate *g);
-void gate_load_stop(struct gate *g);
-
 #endif
