@@ -16,7 +16,6 @@
 #include "ctl_catalog.h"
 #include "eal.h"
 #include "home.h"
-#include "kvs_shard.h"
 #include "kvs_tile.h"
 #include "log.h"
 #include "metrics.h"
@@ -84,18 +83,10 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 	if (err == 0) {
 		struct region_layout d = region_layout(REGION_DAEMON);
 		struct region_layout r = region_layout(REGION_PROCESS);
-		struct cache_region_cfg cc = { .shard_cnt = p->cache_tiles,
-					       .heap_bytes = p->cache_bytes,
-					       .keys_max = p->cache_keys_max };
 
-		err = cache_region_plan(&cc, &n->cache_plan);
+		err = node_cache_plan(p, &n->cache_plan, why);
 		if (err != 0) {
-			return node_fail(why, err, "cache.bytes is too small for cache.tiles");
-		}
-		if (p->kvs_bytes / p->kvs_tiles < KVS_SHARD_BYTES_MIN ||
-		    p->kvs_bytes / p->kvs_tiles > KVS_SHARD_BYTES_MAX) {
-			return node_fail(why, MB_ERR_CONFIG,
-					 "kvs.bytes over kvs.tiles must lie between 1m and 64g");
+			return err;
 		}
 		topo_memory_add(n->topo, "daemon region", 0, 1, d.bytes);
 		topo_memory_add(n->topo, "executor region", 0,
@@ -540,7 +531,10 @@ node_create(struct node **ret, const struct params *p, const char *executor_path
 		n->id = timebase_now_ns(timebase_real()) ^ (uint64_t)getpid() << 32;
 	}
 	rng_init(&n->rng, n->id);
-	err = node_socket(n, why);
+	err = node_check(p, true, why);
+	if (err == 0) {
+		err = node_socket(n, why);
+	}
 	if (err == 0 && !plan_only && ctl_sock_taken(n->socket)) {
 		snprintf(why, NODE_WHY_BYTES,
 			 "a node runs at %.300s already; microburst down ends it", n->socket);

@@ -121,11 +121,11 @@ node_gate_tile(struct node *n, uint32_t idx, char why[NODE_WHY_BYTES])
 	if (err == 0) {
 		err = gate_create(&n->gate[idx], &cfg);
 		if (err != 0 && err != MB_ERR_NO_MEMORY) {
-			snprintf(why, NODE_WHY_BYTES,
-				 "Redis clients cannot be served at %.200s%.200s: %s",
-				 p->gate_listen, p->gate_socket,
-				 err == MB_ERR_EXISTS ? "somebody listens there already"
-						      : mb_err_text(err));
+			snprintf(why, NODE_WHY_BYTES, "Redis clients cannot be served (gate.*): %s",
+				 err == MB_ERR_EXISTS    ? "somebody listens there already"
+				 : err == MB_ERR_INVALID ? "no address of this machine, or the "
+							   "line above tells"
+							 : mb_err_text(err));
 		}
 	}
 	if (err == 0) {

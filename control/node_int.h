@@ -66,6 +66,12 @@ struct node {
 /* node_fail keeps the first sentence of why something failed. Returns: err. */
 int node_fail(char why[NODE_WHY_BYTES], int err, const char *text);
 
+/* node_check.c, for what follows: node_wrong makes a sentence of a parameter that is wrong and
+ * returns MB_ERR_CONFIG; node_file_check: the file of a parameter, if it is set, can be read. */
+int node_wrong(char why[NODE_WHY_BYTES], const char *name, const char *value, const char *text);
+int node_file_check(char why[NODE_WHY_BYTES], const char *name, const char *path);
+int node_cache_plan(const struct params *p, struct cache_layout *ret, char why[NODE_WHY_BYTES]);
+
 /* node_memory.c: each takes what the plan says, and is undone by node_destroy. */
 int node_eal(struct node *n, FILE *out, char why[NODE_WHY_BYTES]);
 int node_memory(struct node *n, char why[NODE_WHY_BYTES]);
@@ -89,6 +95,7 @@ void node_gate_destroy(struct node *n);
 /* node_net.c: the net tiles and their doors; nothing without net.listen. node_net_pci: the device
  * that the EAL is to be told of, or NULL. */
 const char *node_net_pci(const struct params *p);
+int node_net_check(const struct params *p, bool here, char why[NODE_WHY_BYTES]);
 int node_net(struct node *n, char why[NODE_WHY_BYTES]);
 void node_net_print(const struct node *n, FILE *out);
 void node_net_destroy(struct node *n);

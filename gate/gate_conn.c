@@ -22,6 +22,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "gate_ahead.h"
 #include "gate_many.h"
 #include "gate_pause.h"
 #include "gate_track.h"
@@ -102,6 +103,7 @@ gate_conn_renew(struct gate *g, struct gate_conn *c)
 	c->block_due_ns = 0;
 	c->quiet = false;
 	c->begun = false;
+	c->fetch_due = false;
 	if (c->keep != NULL) {
 		heap_free(g->heap, c->keep, c->keep_cap);
 		c->keep = NULL;
@@ -150,6 +152,9 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 	}
 	if (c->answered) {
 		gate_scan_end(g, c);
+	}
+	if (c->reads != NULL) {
+		gate_reads_drop(g, c);
 	}
 	gate_pipe_drop(g, c);
 	gate_call_drop(g, id);
@@ -376,6 +381,9 @@ command_over(struct gate *g, struct gate_conn *c)
 		gate_command_end(c);
 	}
 	g->tally.command_cnt++;
+	if (c->reads != NULL) {
+		gate_reads_next(g, c);
+	}
 	command_end(g, c);
 	resp_next(&c->parser);
 }
@@ -618,6 +626,9 @@ gate_conn_plain(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t le
 {
 	struct gate_large *l;
 
+	if (c->slow_ns != 0 && c->out.bytes == 0) {
+		c->slow_ns = g->now_ns; /* it moves */
+	}
 	l = gate_large_open(c);
 	if (l != NULL) {
 		size_t n = gate_large_take(l, p, len);
@@ -627,9 +638,6 @@ gate_conn_plain(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t le
 		if (l->got < l->len) {
 			return;
 		}
-	}
-	if (c->slow_ns != 0 && c->out.bytes == 0) {
-		c->slow_ns = g->now_ns; /* it moves */
 	}
 	if (c->waiting || c->in_len > 0) {
 		if (!text_keep(g, c, p, len)) {

@@ -1,25 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gate_int - what the parts of a gate share; nobody else includes it
  *
- *   gate_tile.c    the thread: events of sockets, answers of tiles, timers
- *   gate_conn.c    a connection: bytes to commands, one after the other, and when it must wait
- *   gate_out.c     replies on their way out
- *   gate_batch.c   operations of many connections, published together
- *   gate_state.c   looking values up, fetching what is not there
- *   gate_tls.c     connections that are encrypted
- *   gate_admin.c   what is asked of ctl
- *   gate_load.c    source that is compiled and deployed
- *   gate_call.c    calls of functions and DAGs, listings of keys; gate_pipe.c calls in a pipeline,
- *                  gate_direct.c on their way to an executor
- *   gate_block.c   commands that wait for an item
- *   gate_pause.c   commands that wait for a while, replies that nobody wants
- *   gate_multi.c   commands that are kept, and run together
- *   cmd_pubsub.c   who listens to what
- *   gate_acl.c     a user and what he may; gate_users.c all of them
- *   gate_watch.c   what is slow, how long commands take, and all of them for MONITOR
- *   gate_command.c the table of commands
- *   gate_deal.c    connections that move between gates; gate_ask.c what all gates are asked
- *   cmd/           the commands
+ * README.md says which part is which.
  *
  * How a command is run. Its handler is called with its words, and says
  *
@@ -209,7 +191,9 @@ struct gate_conn {
 	bool waiting;      /* its command, or its run, is under way: no further one is begun */
 	bool queued;       /* in the list of those that go on, */
 	bool starving;     /* of those that wait for room */
-	bool missed;       /* its command asked for a key: those of the next ones can come, too */
+	bool missed;       /* its command asked for a key: those of the next ones can come, too; */
+	bool read_once;    /* it did not yet: with them, by a READ */
+	bool fetch_due;    /* its key is to be fetched, not read */
 	bool out_full;     /* waiting, only because its replies are not read */
 	bool large_due;    /* a long word begins at parser.pos */
 	bool sending;      /* a send is under way */
@@ -239,6 +223,7 @@ struct gate_conn {
 	struct gate_multi *multi; /* from the heap; NULL: none */
 	struct gate_mark mark;    /* of a HELD command: where its reply begins */
 	struct gate_run *run;
+	struct gate_reads *reads; /* for its next commands (gate_ahead.h); NULL: none */
 	struct gate_call *call_first, *call_last; /* in a pipeline, not answered; NULL: none */
 	uint32_t call_cnt;                        /* of them */
 	/* the command at hand */
@@ -342,6 +327,7 @@ struct gate {
 	struct gate_refusal refusal[GATE_REFUSAL_CNT];
 	struct gate_batches batch_free, batch_unsent;
 	uint32_t fetch_free, fetch_open;
+	uint32_t reads_open; /* READs not answered */
 	struct gate_tally tally;
 	struct gate_many many;
 	uint8_t *scratch;       /* RESP_INLINE_MAX */
@@ -621,9 +607,9 @@ void gate_look_end(struct gate *g, struct cache_value *v);
 /* gate_deadline_us is when a value ends, in microseconds since 1970; 0: never. */
 uint64_t gate_deadline_us(const struct cache_value *v);
 void gate_fetched(struct gate *g, const struct desc *d);
-/* gate_look_ahead has the keys brought that the next commands of a text will read, while the one
- * before them, which was scanned, waits for its own. */
-void gate_look_ahead(struct gate *g, struct gate_conn *c, struct slice text);
+/* gate_fetch asks for a key. c: whose handler is called again when it is there; NULL: nobody's.
+ * Returns: false: not now. */
+bool gate_fetch(struct gate *g, struct gate_conn *c, struct slice key, uint64_t hash);
 /* gate_look_refuse answers for what gate_look returned below 0, or waits. */
 int gate_look_refuse(struct gate *g, struct gate_conn *c, int err);
 

@@ -12,6 +12,7 @@
 #include "check.h"
 #include "compiler.h"
 #include "domain.h"
+#include "gate_ahead.h"
 #include "gate_many.h"
 #include "gate_track.h"
 #include "lcore.h"
@@ -263,6 +264,9 @@ poll_answers(struct gate *g)
 				break;
 			case DESC_FETCHED:
 				gate_fetched(g, &d);
+				break;
+			case DESC_READ_DONE:
+				gate_reads_done(g, &d);
 				break;
 			case DESC_SCANNED:
 				gate_scanned(g, &d);

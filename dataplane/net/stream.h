@@ -65,7 +65,11 @@ int stream_create(struct stream **ret, struct lcore *lcore, uint32_t conn_max,
 /* stream_destroy closes what is left, without a word. Requires: the lcore does not run any more. */
 void stream_destroy(struct stream *s);
 
-/* stream_listen_tcp listens at "host:port" or "[host]:port"; the host is an address, "*" is any.
+/* stream_where reads "host:port" or "[host]:port"; the host is an address, "*" or nothing is any.
+ * Returns: 0; MB_ERR_INVALID. */
+int stream_where(const char *where, struct sockaddr_storage *ret, socklen_t *ret_len);
+
+/* stream_listen_tcp listens at such a place.
  * Returns: 0 with *ret_port, the port (of port 0, the one that was given); MB_ERR_INVALID: that is
  * no address; MB_ERR_EXISTS: somebody listens there; MB_ERR_DENIED; MB_ERR_IO. */
 int stream_listen_tcp(struct stream *s, const char *where, uint16_t *ret_port);
