@@ -140,6 +140,8 @@ gate_ask_all(struct gate *g, struct gate_conn *c, gate_ask_fn *run, uint64_t n,
 		if (!a->done) {
 			a->waited = true;
 			ask_next(g, a);
+			*ret_rc = GATE_WAIT;
+			return NULL;
 		}
 	}
 	if (a->done && a->failed) {

@@ -13,7 +13,7 @@
  *       the kernel) when its place in one gate is named to the other one (GATE_MOVE), which copies
  *       it, and says so (GATE_MOVED); between the two the first one does not touch it.
  *   H2  A question (struct gate_ask) goes from home to each gate in turn and back. Who has it may
- *       write to it.
+ *       write to it; who waits for it, and where it is, only home does.
  *
  * What all gates have to do (show or close clients, count, hold for a transaction) is a question:
  * a function that is run in each of them, home first. With one gate it is a plain call.
