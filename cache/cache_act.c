@@ -207,8 +207,8 @@ cache_act_acted(struct cache_core *c, const struct desc *d)
 		struct cache_act *a = &acts->own[i];
 
 		if (a->job == NULL) {
-			beside += cache_read_over(c, a, acts->list.act[i].err,
-						  beside < CACHE_BESIDE);
+			beside +=
+				cache_read_over(c, a, acts->list.act[i].err, beside < CACHE_BESIDE);
 		} else {
 			cache_job_ack(c, a->job, a->op_idx, acts->list.act[i].err);
 		}

@@ -44,17 +44,10 @@ open_refused(void **state)
 	const struct cache_layout plan = plan_two();
 	struct cache_layout *head = aligned_alloc(64, 4096), got;
 	uint64_t *number[] = {
-		&head->bytes,
-		&head->shard[0].index,
-		&head->shard[0].entry_cnt,
-		&head->shard[0].used,
-		&head->shard[0].heap,
-		&head->shard[0].heap_bytes,
-		&head->shard[1].index,
-		&head->shard[1].entry_cnt,
-		&head->shard[1].used,
-		&head->shard[1].heap,
-		&head->shard[1].heap_bytes,
+		&head->bytes,          &head->shard[0].index,      &head->shard[0].entry_cnt,
+		&head->shard[0].used,  &head->shard[0].heap,       &head->shard[0].heap_bytes,
+		&head->shard[1].index, &head->shard[1].entry_cnt,  &head->shard[1].used,
+		&head->shard[1].heap,  &head->shard[1].heap_bytes,
 	};
 	static const uint64_t wrong[] = { UINT64_MAX, UINT64_MAX - 63, UINT64_C(1) << 63, 0, 1 };
 
