@@ -27,4 +27,7 @@ struct asked {
 /* asked_before tells whether a key was asked for, and notes that it was. hash: of the key */
 bool asked_before(struct asked *a, uint64_t hash);
 
+/* asked_prefetch begins to bring near what asked_before will look at. */
+void asked_prefetch(const struct asked *a, uint64_t hash);
+
 #endif

@@ -70,6 +70,7 @@ cache_read_start(struct cache_core *c, uint16_t proc, const struct desc *d)
 			}
 			if (pass == 0) {
 				cache_store_prefetch(c->store, r->hash);
+				asked_prefetch(&c->asked, r->hash);
 			} else {
 				*open += read_begin(c, proc, reads, r);
 			}
@@ -94,23 +95,25 @@ cache_read_look(struct cache_act *a, struct slice stored)
 	r->state = CACHE_READ_VALUE;
 }
 
-/* Brings a key here for whoever comes next. */
-static void
+/* Brings a key here for whoever comes next. Returns: whether it does. */
+static bool
 fetch_beside(struct cache_core *c, const struct cache_read *r)
 {
 	struct slice key = slice_of(r->key, r->key_len);
 
-	if (c->work_free_cnt > 2 * CACHE_RESERVE && cache_work_find(c, r->hash, key) == NULL &&
-	    cache_store_find(c->store, r->hash, key) == CACHE_ENTRY_NONE) {
-		(void)cache_work_get(c, r->hash, key, CACHE_RESERVE);
+	if (c->work_free_cnt <= 2 * CACHE_RESERVE || cache_work_find(c, r->hash, key) != NULL ||
+	    cache_store_find(c->store, r->hash, key) != CACHE_ENTRY_NONE) {
+		return false;
 	}
+	(void)cache_work_get(c, r->hash, key, CACHE_RESERVE);
+	return true;
 }
 
-void
-cache_read_over(struct cache_core *c, struct cache_act *a, int err)
+bool
+cache_read_over(struct cache_core *c, struct cache_act *a, int err, bool may)
 {
-	if (err == 0 && a->again) {
-		fetch_beside(c, a->read);
-	}
+	bool beside = err == 0 && a->again && may && fetch_beside(c, a->read);
+
 	read_done(c, a->proc, a->reads);
+	return beside;
 }

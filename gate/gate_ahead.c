@@ -187,6 +187,7 @@ gate_reads_drop(struct gate *g, struct gate_conn *c)
 	struct gate_reads *reads = c->reads;
 
 	c->reads = NULL;
+	c->wait_cnt -= reads->open; /* nobody waits for it */
 	reads->gone = true;
 	if (reads->open == 0) {
 		heap_free(g->heap, reads, reads_bytes(reads->list.cnt));
@@ -254,6 +255,9 @@ gate_reads_look(struct gate *g, struct gate_conn *c, struct slice key, uint64_t 
 	const struct cache_read *r = &c->reads->list.read[c->reads->at];
 	int n;
 
+	if (c->reads->open > 0) {
+		return CACHE_MISS; /* it was begun anew for another reason */
+	}
 	if (r->hash != hash || !slice_eq(key, slice_of(r->key, r->key_len))) {
 		return CACHE_MISS;
 	}
