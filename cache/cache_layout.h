@@ -141,13 +141,27 @@ cache_block_bytes(size_t key_len, size_t envelope_len)
 }
 
 /* A hazard word: the offset of the block that is read, or, when that is over, CACHE_HINT and the
- * offset of the entry, which tells the tile what was read lately. 0: nothing. */
-#define CACHE_HINT UINT64_C(1)
+ * offset of the entry, which tells the tile what was read lately; above it a turn, which makes it
+ * another word for each time that the slot was used. 0: nothing. */
+#define CACHE_HINT            UINT64_C(1)
+#define CACHE_HINT_TURN_SHIFT 48 /* no region is so long: cache.bytes ends at 2^40 */
 
 static inline bool
 cache_hazard_held(uint64_t word)
 {
 	return word != 0 && (word & CACHE_HINT) == 0;
+}
+
+static inline uint64_t
+cache_hint_make(uint64_t entry_off, uint32_t turn)
+{
+	return entry_off | CACHE_HINT | (uint64_t)turn << CACHE_HINT_TURN_SHIFT;
+}
+
+static inline uint64_t
+cache_hint_entry(uint64_t word)
+{
+	return word & ((UINT64_C(1) << CACHE_HINT_TURN_SHIFT) - 1) & ~CACHE_HINT;
 }
 
 #endif

@@ -34,6 +34,10 @@ struct cache_retire {
 	uint32_t named_cnt;
 	uint32_t named[CACHE_HAZARD_MAX]; /* places in the table that are taken */
 	uint64_t table[TABLE_SIZE];       /* offsets; 0: free */
+	/* What was in each slot that had a hint. A reader's slots stay as they are while it reads
+	 * nothing, and each hint counts once. Rows move when processes come and go: then some count
+	 * twice. */
+	uint64_t hint[PROC_CNT_MAX][HAZARD_CNT];
 	struct retired block[CACHE_RETIRE_MAX];
 };
 
@@ -73,13 +77,14 @@ place_of(const struct cache_retire *r, uint64_t off)
 }
 
 static void
-slot_read(struct cache_retire *r, uint64_t word)
+slot_read(struct cache_retire *r, uint64_t word, uint64_t *hint)
 {
-	if (word == 0) {
+	if (word == 0 || word == *hint) {
 		return;
 	}
 	if (!cache_hazard_held(word)) {
-		r->ops.hint(r->ops.ctx, word & ~CACHE_HINT);
+		*hint = word;
+		r->ops.hint(r->ops.ctx, cache_hint_entry(word));
 		return;
 	}
 	if (word >= r->heap && word < r->heap_end) {
@@ -99,13 +104,15 @@ hazards_read(struct cache_retire *r)
 	uint32_t iter = 0, proc_cnt = 0;
 
 	while ((slots = r->ops.hazards(r->ops.ctx, &iter)) != NULL) {
-		INSIST(proc_cnt++ < PROC_CNT_MAX);
+		INSIST(proc_cnt < PROC_CNT_MAX);
 		for (uint32_t i = 0; i < HAZARD_CNT; i++) {
 			/* A22: sequentially consistent; pairs with R22 and R24 in cache_view.c
 			 * (V3). Without it the load could come before the version store that hid
 			 * the block, and miss a reader that still saw it shown. */
-			slot_read(r, atomic_load_explicit(&slots[i], memory_order_seq_cst));
+			slot_read(r, atomic_load_explicit(&slots[i], memory_order_seq_cst),
+				  &r->hint[proc_cnt][i]);
 		}
+		proc_cnt++;
 	}
 }
 

@@ -36,7 +36,8 @@ struct cache_retire_ops {
 	const _Atomic uint64_t *(*hazards)(void *ctx, uint32_t *iter);
 	/* free gives a block back. tree: as it was added. */
 	void (*free)(void *ctx, uint64_t off, uint32_t bytes, bool tree);
-	/* hint says that the entry at this offset was read lately. From a stranger: check it. */
+	/* hint says that the entry at this offset was read since the last scan. From a stranger:
+	 * check it. */
 	void (*hint)(void *ctx, uint64_t entry_off);
 	void *ctx;
 };

@@ -465,9 +465,10 @@ cache_store_tree_commit(struct cache_store *s, size_t key_len, struct treeval_ed
 	return 0;
 }
 
-/* Moves the hand on by one entry. Returns: whether that was evicted. */
+/* Moves the hand on by one entry. spare: what was used lately stays. Returns: whether the entry was
+ * evicted. */
 static bool
-hand_step(struct cache_store *s)
+hand_step(struct cache_store *s, bool spare)
 {
 	uint32_t entry = (uint32_t)s->hand;
 	struct own *own = &s->own[entry];
@@ -477,7 +478,7 @@ hand_step(struct cache_store *s)
 	if (!own->used || own->kept) {
 		return false;
 	}
-	if (own->read) {
+	if (own->read && spare) {
 		own->read = false;
 		return false;
 	}
@@ -489,11 +490,13 @@ hand_step(struct cache_store *s)
 int
 cache_store_alloc(struct cache_store *s, size_t bytes, uint32_t *tries, struct cache_block *ret)
 {
-	/* Two rounds: the first may find everything read lately. A third, because others write. Who
-	 * wants much has done much before asking, and will do it again: so does not come often. */
+	/* Three rounds: the first may find everything read lately, the second what was read since.
+	 * The third spares nothing: readers may read all there is faster than the hand goes round.
+	 * Who wants much has done much before asking, and will do it again: so does not come often.
+	 */
 	const uint64_t entry_cnt = s->mask + 1;
 	const uint32_t steps = MAX((uint32_t)CACHE_EVICT_STEP, (uint32_t)(bytes / 1024));
-	const uint32_t tries_max = (uint32_t)(3 * entry_cnt / steps + 1);
+	uint64_t own_steps = (uint64_t)*tries * steps;
 	uint32_t evicted = 0;
 
 	if (heap_try(s, bytes, ret)) {
@@ -505,14 +508,14 @@ cache_store_alloc(struct cache_store *s, size_t bytes, uint32_t *tries, struct c
 	if (s->grove.garbage != NULL && sweep_try(s, bytes, ret)) {
 		return 0;
 	}
-	if (cache_retire_cnt(s->retire) > 0 && scan(s) > 0 && sweep_try(s, bytes, ret)) {
+	if (scan(s) > 0 && sweep_try(s, bytes, ret)) { /* in any case, for its hints */
 		return 0;
 	}
 	if (s->grove.garbage != NULL) {
 		return MB_ERR_TRYAGAIN;
 	}
-	for (uint32_t i = 0; i < steps && s->hand_idle < 2 * entry_cnt; i++) {
-		evicted += hand_step(s);
+	for (uint32_t i = 0; i < steps && s->hand_idle < 3 * entry_cnt; i++, own_steps++) {
+		evicted += hand_step(s, MAX(s->hand_idle, own_steps) < 2 * entry_cnt);
 	}
 	if (evicted > 0 && scan(s) > 0 && sweep_try(s, bytes, ret)) {
 		return 0;
@@ -520,10 +523,8 @@ cache_store_alloc(struct cache_store *s, size_t bytes, uint32_t *tries, struct c
 	if (s->grove.garbage != NULL) {
 		return MB_ERR_TRYAGAIN;
 	}
-	if (s->hand_idle >= 2 * entry_cnt || ++*tries > tries_max) {
-		return MB_ERR_NO_MEMORY;
-	}
-	return MB_ERR_TRYAGAIN;
+	++*tries;
+	return MAX(s->hand_idle, own_steps) < 3 * entry_cnt ? MB_ERR_TRYAGAIN : MB_ERR_NO_MEMORY;
 }
 
 int

@@ -9,8 +9,8 @@
  *
  * Eviction is a clock: a hand goes round the index; what was written, fetched or (as far as the
  * readers' hints tell) read since it last came by is passed over once. A hint is left in the
- * reader's hazard slots and seen at a scan, so what is read often is seen often. Readers never
- * report a hit.
+ * reader's hazard slots and seen at a scan, once, so what is read often is seen often. Readers
+ * never report a hit. Where a third round is needed, it passes over nothing but what is kept.
  *
  * Owner: the cache tile. Errors: negative mb_err.
  */

@@ -95,30 +95,36 @@ cache_view_open(struct cache_view *view, const uint8_t *base, size_t bytes,
 static inline uint32_t
 slot_pick(struct cache_view *view)
 {
-	uint64_t ahead = view->free & (UINT64_MAX << view->turn);
+	uint64_t ahead = view->free & (UINT64_MAX << view->turn % HAZARD_CNT);
 	uint32_t slot;
 
 	if (unlikely(view->free == 0)) {
 		return CACHE_SLOT_NONE;
 	}
-	slot = (uint32_t)__builtin_ctzll(ahead != 0 ? ahead : view->free);
-	view->turn = (slot + 1) % HAZARD_CNT;
+	if (ahead == 0) {
+		ahead = view->free;
+		view->turn += HAZARD_CNT;
+	}
+	slot = (uint32_t)__builtin_ctzll(ahead);
+	view->turn = view->turn / HAZARD_CNT * HAZARD_CNT + slot + 1;
 	return slot;
 }
 
+/* What is left in the slot that was picked last. */
 static inline uint64_t
 hint_of(const struct cache_view *view, const struct cache_entry *e)
 {
-	return (uint64_t)((const uint8_t *)e - view->base) | CACHE_HINT;
+	return cache_hint_make((uint64_t)((const uint8_t *)e - view->base),
+			       view->turn / HAZARD_CNT);
 }
 
 static inline void
-slot_hint(struct cache_view *view, uint64_t hint)
+slot_hint(struct cache_view *view, const struct cache_entry *e)
 {
 	uint32_t slot = slot_pick(view);
 
 	if (likely(slot != CACHE_SLOT_NONE)) {
-		atomic_store_explicit(&view->hazard[slot], hint, memory_order_relaxed);
+		atomic_store_explicit(&view->hazard[slot], hint_of(view, e), memory_order_relaxed);
 	}
 }
 
@@ -285,7 +291,7 @@ entry_look(struct cache_view *view, const struct cache_view_shard *shard,
 	}
 	if (block == NULL) {
 		block = (const uint8_t *)ret->inl + ALIGN_UP(look.key_len, 8U);
-		slot_hint(view, hint_of(view, e));
+		slot_hint(view, e);
 	}
 	ret->envelope = slice_of(block, look.envelope_len);
 	ret->version = look.version;

@@ -79,7 +79,7 @@ struct cache_view_shard {
 struct cache_view {
 	const uint8_t *base;
 	uint32_t shard_cnt;
-	uint32_t turn;             /* where to look for a free hazard slot next */
+	uint32_t turn;             /* slots passed so far: where to look for a free one next */
 	uint64_t free;             /* a bit for each hazard slot not in use */
 	_Atomic uint64_t *hazard;  /* HAZARD_CNT */
 	uint64_t hint[HAZARD_CNT]; /* what to leave in a slot when it is released */

@@ -112,14 +112,6 @@ wset_init(struct wset *ws, void *mem, size_t bytes)
 	*ws = (struct wset){ .out = wbuf_init(mem, bytes) };
 }
 
-void
-wset_move(struct wset *ws, void *mem, size_t bytes)
-{
-	REQUIRE(bytes >= ws->out.len);
-	ws->out.p = mem;
-	ws->out.cap = bytes;
-}
-
 size_t
 wset_op_bytes(const struct wset_op *op)
 {

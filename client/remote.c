@@ -455,12 +455,14 @@ lane_of(struct remote *r, const struct rpc_request *req)
 /* ------------------------------------------------------------------ questions */
 
 static int
-ask_start(struct mb_client *c, const struct rpc_request *req, struct remote_op *op)
+ask_start(struct mb_client *c, const struct rpc_request *req, struct slice rest,
+	  struct remote_op *op)
 {
 	struct rpc_request full = *req;
 	uint8_t *p;
 
 	full.ack = c->ack;
+	full.payload.len += rest.len;
 	p = remote_op_write(op, &full);
 	if (p == NULL) {
 		op->done = true;
@@ -469,20 +471,24 @@ ask_start(struct mb_client *c, const struct rpc_request *req, struct remote_op *
 	if (req->payload.len > 0) {
 		memcpy(p, req->payload.p, req->payload.len);
 	}
+	if (rest.len > 0) {
+		memcpy(p + req->payload.len, rest.p, rest.len);
+	}
 	remote_op_start(lane_of(c->remote, req), op);
 	return 0;
 }
 
 /* Starts questions, op by op, and waits for all of them. */
 static void
-ops_ask(struct mb_client *c, const struct rpc_request *req, size_t cnt, struct remote_op *op,
-	int *ret_err)
+ops_ask(struct mb_client *c, const struct rpc_request *req, const struct slice *rest, size_t cnt,
+	struct remote_op *op, int *ret_err)
 {
 	struct remote *r = c->remote;
 
 	for (size_t i = 0; i < cnt; i++) {
 		if (!op[i].done) {
-			ret_err[i] = ask_start(c, &req[i], &op[i]);
+			ret_err[i] = ask_start(c, &req[i],
+					       rest != NULL ? rest[i] : slice_of(NULL, 0), &op[i]);
 		}
 		if (i % FLUSH == FLUSH - 1) { /* the node begins with the first ones meanwhile */
 			r->way.ops->flush(r->way.carrier);
@@ -505,22 +511,22 @@ remote_ask_each(struct mb_client *c, const struct rpc_request *req, size_t cnt,
 	for (size_t i = 0; i < cnt; i++) {
 		op[i] = (struct remote_op){ .fn = fn, .fn_ctx = ctx, .fn_i = i };
 	}
-	ops_ask(c, req, cnt, op, ret_err);
+	ops_ask(c, req, NULL, cnt, op, ret_err);
 	for (size_t i = 0; i < cnt; i++) {
 		ret_err[i] = ret_err[i] != 0 ? ret_err[i] : op[i].err;
 	}
 }
 
 void
-remote_ask_many(struct mb_client *c, const struct rpc_request *req, size_t cnt,
-		struct rpc_reply *ret, uint8_t **ret_bytes, int *ret_err)
+remote_ask_many(struct mb_client *c, const struct rpc_request *req, const struct slice *rest,
+		size_t cnt, struct rpc_reply *ret, uint8_t **ret_bytes, int *ret_err)
 {
 	struct remote_op op[CLIENT_MANY];
 
 	for (size_t i = 0; i < cnt; i++) {
 		op[i] = (struct remote_op){ .done = req[i].op == 0 };
 	}
-	ops_ask(c, req, cnt, op, ret_err);
+	ops_ask(c, req, rest, cnt, op, ret_err);
 	for (size_t i = 0; i < cnt; i++) {
 		ret_bytes[i] = op[i].answer;
 		if (req[i].op != 0 && ret_err[i] == 0) {
@@ -538,7 +544,7 @@ remote_ask(struct mb_client *c, const struct rpc_request *req, struct rpc_reply 
 {
 	int err = 0;
 
-	remote_ask_many(c, req, 1, ret, ret_bytes, &err);
+	remote_ask_many(c, req, NULL, 1, ret, ret_bytes, &err);
 	return err;
 }
 

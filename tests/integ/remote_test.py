@@ -297,7 +297,7 @@ class Remote(unittest.TestCase):
                 longest = max(longest, time.monotonic() - before)
             self.assertEqual(deploys.returncode, 0)
             self.assertGreater(time.monotonic() - begun, 3)
-        self.assertLess(longest, 2)     # who waited for it waited three
+        self.assertLess(longest, 2.7)   # who waited for it waited three
         self.assertEqual(self.ok('call', 'slow'), '1')
         asks = [subprocess.Popen([MICROBURST, '--connect', f'udp://127.0.0.1:{self.node.port}',
                                   'status'], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -355,6 +355,13 @@ class Remote(unittest.TestCase):
         """Truncated, oversized, flipped and made-up frames: counted, and nothing else."""
         rng = random.Random(SEED)
         before = self.node.metric('datagram_refused')
+        until = time.monotonic() + COMMAND_S
+        while self.node.metric('datagram_refused') <= before + 1000:    # the kernel drops some
+            self.assertLess(time.monotonic(), until)
+            self.throw(rng)
+        self.assertEqual(self.ok('call', 'increment', '1'), '2')
+
+    def throw(self, rng):
         thrower = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         for i in range(3000):
             data = bytearray(rng.randbytes(rng.choice((0, 1, 39, 40, 41, 100, 1400, 9000))))
@@ -366,8 +373,6 @@ class Remote(unittest.TestCase):
             if i % 100 == 0:
                 time.sleep(0.005)
         thrower.close()
-        self.assertEqual(self.ok('call', 'increment', '1'), '2')
-        self.assertGreater(self.node.metric('datagram_refused'), before + 1000)
 
     def test_hostile_client(self):
         """A client that keeps to the protocol, and asks for nonsense: each request is answered,

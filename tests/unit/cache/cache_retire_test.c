@@ -128,6 +128,28 @@ strange_words(void **state)
 	world_end(w);
 }
 
+/* A hint is news once; the same entry read again is. */
+static void
+hint_once(void **state)
+{
+	struct world *w = world_make(2, UINT64_MAX);
+
+	(void)state;
+	for (uint32_t turn = 1; turn <= 3; turn++) {
+		w->slot[1][9] = cache_hint_make(4096, turn);
+		cache_retire_scan(w->r);
+		cache_retire_scan(w->r);
+		assert_int_equal(w->hint_cnt, turn);
+		assert_int_equal(w->hint_last, 4096);
+	}
+	w->slot[1][9] = off_of(1); /* held, which is no news of an entry, */
+	cache_retire_scan(w->r);
+	w->slot[1][9] = cache_hint_make(4096, 4); /* and let go */
+	cache_retire_scan(w->r);
+	assert_int_equal(w->hint_cnt, 4);
+	world_end(w);
+}
+
 /* Every slot names a block of its own; as many as can be are retired, and more. */
 static void
 all_held(void **state)
@@ -209,7 +231,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(held_is_kept), cmocka_unit_test(strange_words),
 		cmocka_unit_test(all_held),     cmocka_unit_test(scans_by_itself),
-		cmocka_unit_test(random_holds),
+		cmocka_unit_test(random_holds), cmocka_unit_test(hint_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -220,6 +220,15 @@ shapes(void **state)
 
 /* ------------------------------------------------------------------------ eviction */
 
+/* As a reader leaves it in each of its slots. */
+static void
+hint_at(struct world *w, uint32_t slot, const char *name, uint32_t turn)
+{
+	uint64_t index = w->layout.shard[0].index;
+
+	w->slot[slot] = cache_hint_make(index + find(w, name) * sizeof(struct cache_entry), turn);
+}
+
 /* What was used since the hand came by stays, what was not goes: also when only readers used it. */
 static void
 clock_spares_the_used(void **state)
@@ -232,15 +241,75 @@ clock_spares_the_used(void **state)
 	(void)state;
 	hot = (uint32_t)show(w, "hot", value, 100 << 10);
 	for (uint32_t i = 0; i < 200; i++) {
-		/* As a reader leaves it when it releases the value. */
-		w->slot[i % HAZARD_CNT] =
-			(w->layout.shard[0].index + hot * sizeof(struct cache_entry)) | CACHE_HINT;
+		hint_at(w, i % HAZARD_CNT, "hot", i / HAZARD_CNT);
 		snprintf(name, sizeof(name), "cold-%u", i);
 		assert_true(show(w, name, value, 100 << 10) >= 0);
 	}
 	assert_true(cache_store_stats(w->s).evicted > 150);
 	assert_int_equal(find(w, "hot"), hot);
 	assert_int_equal(find(w, "cold-0"), CACHE_ENTRY_NONE);
+	free(value);
+	world_end(w);
+}
+
+/* Few and large values, and each is the one that a slot was used for last: as hints stay where they
+ * are, they would all be read lately for ever. A value that is held is looked for at each try. */
+static void
+hints_count_once(void **state)
+{
+	const uint64_t keys = 100UL * CACHE_EVICT_STEP;
+	struct world *w = world_make(2 << 20, keys);
+	uint8_t *value = calloc(1, 100 << 10);
+	uint64_t scans;
+	char name[16];
+
+	(void)state;
+	w->slot[63] = block_of(w, (uint32_t)show(w, "held", value, 100 << 10));
+	cache_store_drop(w->s, find(w, "held"));
+	for (uint32_t i = 0; i < 60; i++) {
+		snprintf(name, sizeof(name), "k%u", i);
+		scans = cache_store_stats(w->s).scanned;
+		assert_true(show(w, name, value, 100 << 10) >= 0);
+		/* What is not read meanwhile goes when the hand comes by again: within a round. */
+		assert_true(cache_store_stats(w->s).scanned - scans <
+			    w->layout.shard[0].entry_cnt / CACHE_EVICT_STEP * 3 / 2);
+		hint_at(w, i, name, 1);
+	}
+	assert_true(cache_store_stats(w->s).evicted >= 40);
+	free(value);
+	world_end(w);
+}
+
+/* Whoever reads all there is, again and again, does not keep others from writing. */
+static void
+read_all_the_time(void **state)
+{
+	struct world *w = world_make(2 << 20, 1024);
+	uint8_t *value = calloc(1, 100 << 10);
+	uint32_t tries = 0, turn = 0;
+	struct cache_block b = { 0 };
+	char name[16];
+	int err;
+
+	(void)state;
+	for (uint32_t i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "k%u", i);
+		assert_true(show(w, name, value, 100 << 10) >= 0);
+	}
+	w->slot[63] = block_of(w, find(w, "k7"));
+	cache_store_drop(w->s, find(w, "k7"));
+	do {
+		turn++;
+		for (uint32_t i = 0; i < 20; i++) {
+			snprintf(name, sizeof(name), "k%u", i);
+			if (find(w, name) != CACHE_ENTRY_NONE) {
+				hint_at(w, i, name, turn);
+			}
+		}
+		err = cache_store_alloc(w->s, 150 << 10, &tries, &b);
+	} while (err == MB_ERR_TRYAGAIN);
+	assert_int_equal(err, 0);
+	cache_store_free(w->s, &b);
 	free(value);
 	world_end(w);
 }
@@ -370,6 +439,8 @@ main(void)
 		cmocka_unit_test(places_all_kept),
 		cmocka_unit_test(shapes),
 		cmocka_unit_test(clock_spares_the_used),
+		cmocka_unit_test(hints_count_once),
+		cmocka_unit_test(read_all_the_time),
 		cmocka_unit_test(held_block_is_not_reused),
 		cmocka_unit_test(lending),
 		cmocka_unit_test(against_model),
