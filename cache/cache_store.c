@@ -226,7 +226,9 @@ entry_show(struct cache_store *s, uint32_t entry, uint64_t hash, struct slice ke
 	size_t key_bytes = cache_key_inline(key.len) ? ALIGN_UP(key.len, (size_t)8) : 0;
 	size_t bytes = b->off != 0 ? key_bytes : cache_pair_bytes(key.len, envelope.len);
 	uint8_t flags = CACHE_META_USED | (absent ? CACHE_META_ABSENT : 0);
-	struct envelope opened = { 0 };
+	struct envelope opened;
+	bool is_open = envelope_open(envelope, &opened) == 0;
+	uint8_t type = is_open ? (uint8_t)opened.type : 0;
 	bool was_used = entry_used(e);
 	uint64_t old_off = own_load(&e->off);
 
@@ -237,14 +239,14 @@ entry_show(struct cache_store *s, uint32_t entry, uint64_t hash, struct slice ke
 	if (b->off == 0 && envelope.len != 0) {
 		memcpy((uint8_t *)word + key_bytes, envelope.p, envelope.len);
 	}
-	if (envelope_open(envelope, &opened) == 0 && is_plain(&opened, envelope)) {
+	if (is_open && is_plain(&opened, envelope)) {
 		flags |= b->tree ? CACHE_META_TREE : CACHE_META_PLAIN;
 	} else if (b->tree) {
 		flags |= CACHE_META_TREE;
 	}
 	/* The key of an entry that stays is there already. */
-	entry_write(s, e, hash, cache_meta_make(key.len, flags, (uint8_t)opened.type, envelope.len),
-		    b->off, word, was_used ? (uint32_t)(key_bytes / 8) : 0, (uint32_t)(bytes / 8));
+	entry_write(s, e, hash, cache_meta_make(key.len, flags, type, envelope.len), b->off, word,
+		    was_used ? (uint32_t)(key_bytes / 8) : 0, (uint32_t)(bytes / 8));
 	entry_let_go(s, entry, old_off);
 	s->own[entry].block_bytes = b->bytes;
 	s->own[entry].tree = b->tree;

@@ -122,7 +122,6 @@ envelope_open(struct slice v, struct envelope *ret_envelope)
 {
 	const uint8_t *trailer;
 	unsigned int tail;
-	struct envelope e;
 
 	if (unlikely(v.len == 0)) {
 		*ret_envelope = (struct envelope){ 0 };
@@ -139,13 +138,20 @@ envelope_open(struct slice v, struct envelope *ret_envelope)
 	if (tail >> FORMAT_SHIFT != FORMAT || (tail & ~(FORMAT << FORMAT_SHIFT) & ~HAS_ALL) != 0) {
 		return MB_ERR_VERSION;
 	}
-	e = (struct envelope){ .epoch = codec_stamp(trailer),
-			       .type = trailer[STAMP_BYTES],
-			       .state = v };
 	if (unlikely(tail & HAS_ALL)) {
+		struct envelope e = { .epoch = codec_stamp(trailer),
+				      .type = trailer[STAMP_BYTES],
+				      .state = v };
+
 		return sections_open(tail & HAS_ALL, e, ret_envelope);
 	}
-	*ret_envelope = e;
+	/* Part by part: gcc 12 zeroes a struct of this size by `rep stos`, 20 ns each time. */
+	ret_envelope->epoch = codec_stamp(trailer);
+	ret_envelope->type = trailer[STAMP_BYTES];
+	ret_envelope->state = v;
+	ret_envelope->expiry = (struct expiry){ 0 };
+	ret_envelope->context = slice_of(NULL, 0);
+	ret_envelope->dependencies = slice_of(NULL, 0);
 	return 0;
 }
 
