@@ -122,6 +122,17 @@ static const struct pace smoke = {
 	REMOTE_PACED(bench_name, beside, "us", slow, smoke, __VA_ARGS__)
 #define MOVE(bench_name, way, op, bytes, beside, how, ...)                                         \
 	REMOTE_PACED(bench_name, beside, UNIT_##how, how, smoke_rare, __VA_ARGS__)
+#define LOSS(bench_name, ppm, text, ...)                                                           \
+	{                                                                                          \
+		.row = { { .name = #bench_name,                                                    \
+			   .unit = "us",                                                           \
+			   .floor = "remote_io_uring",                                             \
+			   .what = (text),                                                         \
+			   .aim = { __VA_ARGS__ } } },                                             \
+		.run = subject_##bench_name,                                                       \
+		.pace = &slow,                                                                     \
+		.smoke = &smoke,                                                                   \
+	},
 #define UNIT_slow   "us"
 #define UNIT_heavy  "us"
 #define UNIT_moving "ms"

@@ -3,6 +3,7 @@
 
 #include <microburst/client.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "cable.h"
 #include "compiler.h"
 #include "cores.h"
+#include "lossy.h"
 
 #define SETTING NODE_ONE_EXECUTOR " net.listen=udp://127.0.0.1:0"
 #define KEY     "remote"
@@ -350,6 +352,62 @@ remote_run(struct env *env, const struct bench *bench, const struct way *way, si
 	return err;
 }
 
+/* --------------------------------------------------------------------- a bad network */
+
+struct lossy_caller {
+	struct remote_caller *c;
+	uint16_t port;
+	uint32_t ppm;
+};
+
+static int
+lossy_block(void *ctx, const struct pace *pace, struct figures *f)
+{
+	const struct lossy_caller *l = ctx;
+	int there = lossy_set(l->c->env->node->pid, l->port, l->ppm);
+	int here = lossy_set(getpid(), l->port, l->ppm);
+
+	if (here <= 0 || there <= 0) {
+		return here < 0 ? here : there < 0 ? there : MB_ERR_NOT_FOUND;
+	}
+	return call_block(l->c, pace, f);
+}
+
+/* A call that is lost ends the bench. */
+static int
+loss_run(struct env *env, const struct bench *bench, uint32_t ppm, struct measure *ret)
+{
+	struct remote_caller c = { .env = env };
+	struct lossy_caller well = { .c = &c }, ill = { .c = &c, .ppm = ppm };
+	struct side subject = { lossy_block, &ill, env_cpu_s, env }, floor = { lossy_block, &well };
+	int err = remote_enter(env, &by_udp, &c);
+	char where[64];
+
+	if (err != 0) {
+		return err;
+	}
+	err = udp_where(env, where, sizeof(where));
+	if (err == 0) {
+		well.port = ill.port = (uint16_t)atoi(strrchr(where, ':') + 1);
+		err = lossy_block(&well, &(struct pace){ .sample_cnt = 1 }, &ret->floor);
+	}
+	if (err == MB_ERR_DENIED) {
+		printf("no network that loses: the node's sockets cannot be reached\n");
+		err = BENCH_SKIPPED;
+	}
+	if (err == 0) {
+		err = interleave(bench_pace(env, bench), &subject, &floor, env->stop, ret);
+	}
+	mb_client_close(c.client);
+	env_node_end(env); /* its socket is as it should not be */
+	return err;
+}
+
+#define LOSS(name, ppm, ...)                                                                       \
+	int subject_##name(struct env *env, const struct bench *bench, struct measure *ret)        \
+	{                                                                                          \
+		return loss_run(env, bench, (ppm), ret);                                           \
+	}
 #define REMOTE(name, way, op, bytes, ...)                                                          \
 	int subject_##name(struct env *env, const struct bench *bench, struct measure *ret)        \
 	{                                                                                          \
