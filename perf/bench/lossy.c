@@ -65,7 +65,7 @@ lossy_set(pid_t pid, uint16_t port, uint32_t ppm)
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
 	dir = opendir(path);
 	while (dir != NULL && err == 0 && (e = readdir(dir)) != NULL) {
-		int fd = (int)syscall(SYS_pidfd_getfd, pidfd, atoi(e->d_name), 0);
+		int fd = (int)syscall(SYS_pidfd_getfd, pidfd, (int)strtol(e->d_name, NULL, 10), 0);
 
 		if (fd < 0 && errno == EPERM) {
 			err = MB_ERR_DENIED;

@@ -3,7 +3,6 @@
 
 #include <microburst/client.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -45,16 +44,25 @@ struct way {
 
 /* The port that the node says it has. */
 static int
-udp_where(struct env *env, char *ret, size_t bytes)
+udp_port(struct env *env, uint16_t *ret)
 {
 	json_t *answer = NULL;
 	int err = node_ask(env->node, json_pack("{s:s}", "cmd", "status"), -1, &answer);
 
 	if (err == 0) {
-		snprintf(ret, bytes, "udp://127.0.0.1:%d",
-			 (int)json_integer_value(json_object_get(answer, "net_port")));
+		*ret = (uint16_t)json_integer_value(json_object_get(answer, "net_port"));
 	}
 	json_decref(answer);
+	return err;
+}
+
+static int
+udp_where(struct env *env, char *ret, size_t bytes)
+{
+	uint16_t port = 0;
+	int err = udp_port(env, &port);
+
+	snprintf(ret, bytes, "udp://127.0.0.1:%u", port);
 	return err;
 }
 
@@ -381,14 +389,13 @@ loss_run(struct env *env, const struct bench *bench, uint32_t ppm, struct measur
 	struct lossy_caller well = { .c = &c }, ill = { .c = &c, .ppm = ppm };
 	struct side subject = { lossy_block, &ill, env_cpu_s, env }, floor = { lossy_block, &well };
 	int err = remote_enter(env, &by_udp, &c);
-	char where[64];
 
 	if (err != 0) {
 		return err;
 	}
-	err = udp_where(env, where, sizeof(where));
+	err = udp_port(env, &well.port);
 	if (err == 0) {
-		well.port = ill.port = (uint16_t)atoi(strrchr(where, ':') + 1);
+		ill.port = well.port;
 		err = lossy_block(&well, &(struct pace){ .sample_cnt = 1 }, &ret->floor);
 	}
 	if (err == MB_ERR_DENIED) {
