@@ -155,8 +155,9 @@ static int
 floor_cable(struct env *env, const struct bench *bench, struct measure *ret)
 {
 	struct side subject = echo_side(env->echoes, bench->subject);
+	const char *why = cable_need();
 
-	return cable_need() == 0 ? bench_interleave(env, bench, &subject, ret) : BENCH_SKIPPED;
+	return why == NULL ? bench_interleave(env, bench, &subject, ret) : bench_skip(bench, why);
 }
 
 const struct bench bench_list[] = {

@@ -131,13 +131,15 @@ there(void)
 
 /* Returns: 0; BENCH_SKIPPED; an error. */
 static int
-remote_enter(struct env *env, const struct way *way, struct remote_caller *c)
+remote_enter(struct env *env, const struct bench *bench, const struct way *way,
+	     struct remote_caller *c)
 {
+	const char *why = way->cable ? cable_need() : NULL;
 	char where[256];
 	int err;
 
-	if (way->cable && cable_need() != 0) {
-		return BENCH_SKIPPED;
+	if (why != NULL) {
+		return bench_skip(bench, why);
 	}
 	memif_name(memif_setting, sizeof(memif_setting), "");
 	memif_name(memif_large, sizeof(memif_large), LARGE);
@@ -339,7 +341,7 @@ remote_run(struct env *env, const struct bench *bench, const struct way *way, si
 	struct remote_caller c = { .env = env, .len = env->smoke ? MIN(len, SMOKE_BYTES) : len };
 	struct side subject = { .block = block, .ctx = &c, .cpu_s = env_cpu_s, .cpu_ctx = env };
 	bool moves = block == move_get_block || block == move_put_block;
-	int err = remote_enter(env, way, &c);
+	int err = remote_enter(env, bench, way, &c);
 
 	if (err != 0) {
 		return err;
@@ -388,7 +390,7 @@ loss_run(struct env *env, const struct bench *bench, uint32_t ppm, struct measur
 	struct remote_caller c = { .env = env };
 	struct lossy_caller well = { .c = &c }, ill = { .c = &c, .ppm = ppm };
 	struct side subject = { lossy_block, &ill, env_cpu_s, env }, floor = { lossy_block, &well };
-	int err = remote_enter(env, &by_udp, &c);
+	int err = remote_enter(env, bench, &by_udp, &c);
 
 	if (err != 0) {
 		return err;
@@ -399,8 +401,7 @@ loss_run(struct env *env, const struct bench *bench, uint32_t ppm, struct measur
 		err = lossy_block(&well, &(struct pace){ .sample_cnt = 1 }, &ret->floor);
 	}
 	if (err == MB_ERR_DENIED) {
-		printf("no network that loses: the node's sockets cannot be reached\n");
-		err = BENCH_SKIPPED;
+		err = bench_skip(bench, "there is no way to the node's sockets");
 	}
 	if (err == 0) {
 		err = interleave(bench_pace(env, bench), &subject, &floor, env->stop, ret);
