@@ -122,6 +122,17 @@ static const struct pace smoke = {
 	REMOTE_PACED(bench_name, beside, "us", slow, smoke, __VA_ARGS__)
 #define MOVE(bench_name, way, op, bytes, beside, how, ...)                                         \
 	REMOTE_PACED(bench_name, beside, UNIT_##how, how, smoke_rare, __VA_ARGS__)
+#define LOSS(bench_name, ppm, text, ...)                                                           \
+	{                                                                                          \
+		.row = { { .name = #bench_name,                                                    \
+			   .unit = "us",                                                           \
+			   .floor = "remote_io_uring",                                             \
+			   .what = (text),                                                         \
+			   .aim = { __VA_ARGS__ } } },                                             \
+		.run = subject_##bench_name,                                                       \
+		.pace = &slow,                                                                     \
+		.smoke = &smoke,                                                                   \
+	},
 #define UNIT_slow   "us"
 #define UNIT_heavy  "us"
 #define UNIT_moving "ms"
@@ -144,8 +155,9 @@ static int
 floor_cable(struct env *env, const struct bench *bench, struct measure *ret)
 {
 	struct side subject = echo_side(env->echoes, bench->subject);
+	const char *why = cable_need();
 
-	return cable_need() == 0 ? bench_interleave(env, bench, &subject, ret) : BENCH_SKIPPED;
+	return why == NULL ? bench_interleave(env, bench, &subject, ret) : bench_skip(bench, why);
 }
 
 const struct bench bench_list[] = {

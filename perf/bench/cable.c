@@ -79,14 +79,15 @@ links_make(void)
 	return 0;
 }
 
-int
+const char *
 cable_need(void)
 {
-	static int err;
+	static const char *why;
 	static bool tried;
+	int err;
 
 	if (tried) {
-		return err;
+		return why;
 	}
 	tried = true;
 	home = space_open();
@@ -97,13 +98,13 @@ cable_need(void)
 	if (err == 0) {
 		err = links_make();
 	}
-	cable_leave();
-	if (err != 0) {
-		printf("no two hosts here: %s\n", err == MB_ERR_DENIED
-							  ? "needs root, for network namespaces"
-							  : "needs ip, ethtool and nsenter");
+	if (ends[CABLE_THERE] >= 0) { /* else it has never left */
+		cable_leave();
 	}
-	return err;
+	why = err == 0               ? NULL
+	      : err == MB_ERR_DENIED ? "there is no second host: network namespaces need root"
+				     : "there is no second host: needs ip, ethtool and nsenter";
+	return why;
 }
 
 int
