@@ -29,6 +29,7 @@ struct m_exec {
 	uint32_t fns; /* bit by id */
 	bool busy;
 	uint32_t seq_cnt, step_cnt, input_cnt; /* of the sequence that comes */
+	bool has_cut;
 	uint16_t first, last;
 	bool sink;
 	struct desc call;
@@ -38,6 +39,7 @@ struct m_exec {
 
 struct m_call {
 	bool answered, dead; /* dead: its client is */
+	bool has_read;       /* a part that returned has */
 	uint16_t dag, client;
 	uint64_t done;    /* vertices that returned */
 	uint64_t again;   /* vertices that returned and began once more */
@@ -51,7 +53,7 @@ static struct {
 	struct m_exec exec[M_EXEC_END];
 	struct m_call call[M_CALLS];
 	uint32_t call_cnt, handle_seq;
-	uint32_t parts, fused, again, ok; /* so that the test shows that it tests something */
+	uint32_t parts, fused, again, ok, cuts; /* so that the test shows that it tests something */
 	const struct placement_dag *dag[M_DAG_CNT];
 } m;
 
@@ -122,6 +124,12 @@ m_take_call(uint16_t proc, const struct desc *d)
 	m.parts++;
 	assert_int_equal(d->err, e->seq_cnt);
 	assert_true(e->step_cnt > 0);
+	if ((d->sub & CALL_LEVEL_MASK) == CALL_LEVEL_RR) {
+		assert_int_equal(c->running, 1); /* in turn, and with what was read */
+		assert_true(e->has_cut ? c->has_read
+				       : !c->has_read || (d->sub & CALL_ATTEMPT_MASK) != 0);
+		m.cuts += e->has_cut;
+	}
 	for (uint32_t i = 0, in = 0; i < m.dag[c->dag]->edge_cnt; i++) {
 		if (m.dag[c->dag]->edge[i].to == e->first) {
 			assert_true((c->done >> m.dag[c->dag]->edge[i].from & 1) != 0);
@@ -175,11 +183,18 @@ m_send(void *ctx, uint16_t proc, const struct desc *d)
 	default:
 		if (d->b == 0) {
 			e->seq_cnt = e->step_cnt = e->input_cnt = 0;
+			e->has_cut = false;
 		}
 		assert_int_equal(d->b, e->seq_cnt);
 		e->seq_cnt++;
 		if (d->kind == DESC_TRIGGER) {
 			e->input_cnt++;
+			m_check_input(d);
+			break;
+		}
+		if (d->kind == DESC_CUT) {
+			assert_int_equal(e->step_cnt, 0);
+			e->has_cut = true;
 			m_check_input(d);
 			break;
 		}
@@ -257,6 +272,22 @@ m_row(const struct m_exec *e, const struct placement_dag *dag)
 	return row;
 }
 
+/* At the level rr a part says what it has read before it returns. */
+static void
+m_reads(uint16_t exec, struct m_call *c, bool sink)
+{
+	struct m_exec *e = &m.exec[exec];
+	struct desc d = { .kind = DESC_CUT, .call = e->call.call };
+
+	if ((e->call.sub & CALL_LEVEL_MASK) == CALL_LEVEL_RR && !sink && !one_in(3)) {
+		d.ref = (struct payload_ref){ .inc = e->inc, .proc = exec, .handle = ++m.handle_seq };
+		assert_true(e->handle_cnt < M_HANDLES);
+		e->handle[e->handle_cnt++] = m.handle_seq;
+		c->has_read = true;
+		sched_on_proc(m.w->s, exec, &d, m.w->now);
+	}
+}
+
 static void
 m_returns(uint16_t exec)
 {
@@ -269,11 +300,12 @@ m_returns(uint16_t exec)
 	d.sub = part && one_in(4) ? REPLY_PUBLISHED : 0;
 	if (!m.calm && one_in(20)) {
 		d.err = MB_ERR_FUNCTION_FAILED;
-	} else if (!m.calm && part && e->input_cnt != 0 && one_in(20)) {
+	} else if (!m.calm && part && (e->input_cnt != 0 || e->has_cut) && one_in(20)) {
 		d.err = MB_ERR_PEER_DIED;
 		d.flags = DESC_F_INLINE;
 	} else if (part) {
 		c->done |= m_row(e, m.dag[c->dag]);
+		m_reads(exec, c, e->sink);
 	}
 	d.ref = (struct payload_ref){ .inc = e->inc, .proc = exec, .handle = ++m.handle_seq };
 	if (part && !e->sink && d.err == 0 && d.flags == 0) {
@@ -295,6 +327,7 @@ m_call(void)
 	*c = (struct m_call){ .dag = (uint16_t)rng_below(&m.rng, M_DAG_CNT), .client = client };
 	d.a = (uint16_t)(1 + c->dag);
 	d.call = id_of(client, m.call_cnt++);
+	d.sub |= one_in(3) ? CALL_LEVEL_RR : 0;
 	d.b = one_in(8) ? m.w->now + MS : 0;
 	sched_on_proc(m.w->s, client, &d, m.w->now);
 }
@@ -406,7 +439,7 @@ whatever_happens_each_run_is_answered_once_and_leaves_nothing(void **state)
 	struct world *w = *state;
 	struct sched_ops ops = { .send = m_send, .tell_ctl = m_tell_ctl, .idle = m_idle };
 	uint64_t seed = test_seed("sched_run");
-	uint64_t gen;
+	uint64_t gen, cuts = 0;
 
 	for (uint64_t turn = 0; turn < 20; turn++) {
 		memset(&m, 0, sizeof(m));
@@ -428,7 +461,9 @@ whatever_happens_each_run_is_answered_once_and_leaves_nothing(void **state)
 		}
 		m_end();
 		assert_true(m.parts > 100 && m.ok > 50);
+		cuts += m.cuts;
 	}
+	assert_true(cuts > 0);
 }
 
 int
