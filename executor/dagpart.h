@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dagpart - the sequence of messages that says which part of a DAG runs here (call.h)
  *
- * Inputs come first, then what was read, then the functions to run, then the CALL. What was broken off, because the
- * node found no room for the rest, is forgotten when the next sequence begins; one that is not
- * whole is refused. Nothing is held meanwhile: a message names memory, it is looked at when the
- * CALL runs.
+ * Inputs come first, then what was read, then the functions to run, then the CALL. What was broken
+ * off, because the node found no room for the rest, is forgotten when the next sequence begins; one
+ * that is not whole is refused. Nothing is held meanwhile: a message names memory, it is looked at
+ * when the CALL runs.
  *
  * Owner: the executor. It has one at a time, as the node gives it one call at a time.
  */

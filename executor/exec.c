@@ -391,8 +391,7 @@ cut_give(struct exec *x, struct exec_outcome *out)
 	int err = session_hand_give(x->session, &out->cut);
 
 	return err == 0 ? 0
-			: call_refuse(&x->call, err, "the next function",
-				      session_why(x->session));
+			: call_refuse(&x->call, err, "the next function", session_why(x->session));
 }
 
 /* Sends it, or forgets it. */
@@ -402,7 +401,8 @@ cut_send(struct exec *x, const struct desc *d, const struct exec_from *from, int
 {
 	struct desc cut = { .kind = DESC_CUT, .call = d->call, .ref = out->cut };
 
-	if (out->cut.len != 0 && (err != 0 || x->conf.ops.reply(x->conf.ops.ctx, from, &cut) != 0)) {
+	if (out->cut.len != 0 &&
+	    (err != 0 || x->conf.ops.reply(x->conf.ops.ctx, from, &cut) != 0)) {
 		payload_release(x->conf.pool, out->cut.handle, PROC_DAEMON);
 	}
 }

@@ -50,7 +50,7 @@ struct exec_outcome {
 	uint64_t on_ns; /* how long what went on ran here */
 	/* Of a part at the level rr: what it has read, for the next one; len 0: nothing. */
 	struct payload_ref cut;
-	uint64_t next;  /* b of a reply that goes on; 0: it does not, or not from here */
+	uint64_t next; /* b of a reply that goes on; 0: it does not, or not from here */
 };
 
 /* exec_check says what can be said about a call before its arguments are looked at. */

@@ -48,7 +48,7 @@ enum call_kind {
 	DESC_TRIGGER, /* sched -> executor: call, b = place in the sequence; payload: an input */
 	DESC_LOG, /* executor -> ctl: call, a = function id (0: an MB_INIT), b = lines dropped since
 		       * the one before; payload: one line of text */
-	DESC_CUT,  /* executor -> sched: call; payload: what it has read (session_hand.c). sched ->
+	DESC_CUT, /* executor -> sched: call; payload: what it has read (session_hand.c). sched ->
 		    * executor: b = place in the sequence */
 	DESC_STEP, /* sched -> executor: call, b = place in the sequence, a = function id, sub =
 		    * step_sub, step{} */

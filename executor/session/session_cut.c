@@ -94,7 +94,8 @@ cut_take(struct session *s, struct slice key, struct slice envelope)
 	c->hash = hash_bytes(key.p, key.len);
 	c->key = key.p;
 	c->key_len = (uint16_t)key.len;
-	c->absent = !view_present(e.type, e.state); /* whether its deadline has passed since or not */
+	c->absent =
+		!view_present(e.type, e.state); /* whether its deadline has passed since or not */
 	c->value.type = e.type;
 	c->value.state = e.state;
 	c->value.envelope = envelope;

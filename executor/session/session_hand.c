@@ -73,8 +73,8 @@ op_whole(const struct session *s, const struct wset_op *op, uint32_t owned)
 	struct wset_op whole = *op;
 
 	if (owned != 0) {
-		whole.value =
-			slice_of(payload_ptr(s->conf.pool, s->owned[owned - 1].ref.handle), op->ref.len);
+		whole.value = slice_of(payload_ptr(s->conf.pool, s->owned[owned - 1].ref.handle),
+				       op->ref.len);
 	}
 	return whole;
 }

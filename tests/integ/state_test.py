@@ -182,7 +182,7 @@ MB_FUNCTION(NAME)
     MB_TRY(mb_get_i64(call, key, &n));
     MB_TRY(mb_return_i64(call, n));
     if (mb_arg_cnt(call) == 1) {
-        nanosleep(&(struct timespec){ 0, 400000000 }, NULL);
+        nanosleep(&(struct timespec){ 1, 0 }, NULL);
     }
     return mb_incr(call, key, 1, NULL);
 }
@@ -248,7 +248,9 @@ class Reads(unittest.TestCase):
                 node.run('set', 'n', '5')
                 command = [MICROBURST, *args, '--json', '--socket', node.socket, '--level', level]
                 with subprocess.Popen(command, stdout=subprocess.PIPE) as call:
-                    time.sleep(0.2)
+                    until(lambda: [c['function'] for c in node.json('ps')['calls']] == ['one'], 10,
+                          'the first part')
+                    time.sleep(0.05)    # it reads at once
                     self.assertEqual(node.run('incr', 'n', '100')[0], 0)
                     results = json.loads(call.communicate()[0])['results']
                 self.assertEqual([r['value'] for r in results], sees, level)

@@ -280,7 +280,9 @@ m_reads(uint16_t exec, struct m_call *c, bool sink)
 	struct desc d = { .kind = DESC_CUT, .call = e->call.call };
 
 	if ((e->call.sub & CALL_LEVEL_MASK) == CALL_LEVEL_RR && !sink && !one_in(3)) {
-		d.ref = (struct payload_ref){ .inc = e->inc, .proc = exec, .handle = ++m.handle_seq };
+		d.ref = (struct payload_ref){ .inc = e->inc,
+					      .proc = exec,
+					      .handle = ++m.handle_seq };
 		assert_true(e->handle_cnt < M_HANDLES);
 		e->handle[e->handle_cnt++] = m.handle_seq;
 		c->has_read = true;

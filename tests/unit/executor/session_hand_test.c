@@ -286,9 +286,12 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown_hand)
-		TEST(nothing_read_is_nothing), TEST(what_was_read_first_stays),
-		TEST(own_writes_lie_on_top),   TEST(writes_of_two_parts),
-		TEST(large_collections),       TEST(too_much),
+		TEST(nothing_read_is_nothing),
+		TEST(what_was_read_first_stays),
+		TEST(own_writes_lie_on_top),
+		TEST(writes_of_two_parts),
+		TEST(large_collections),
+		TEST(too_much),
 		TEST(any_bytes),
 #undef TEST
 	};
