@@ -509,10 +509,10 @@ class Dags(Case):
             return {f['name'] for f in self.json('functions', *on)['functions']
                     if f['pinned'] and f['executors'] > 0}
 
-        def loads(names, *args):
+        def loads(names, *args, since=None):
             """Does something after which they are loaded. On a busy machine they may have gone
-            again before that is seen."""
-            began = time.monotonic()
+            again before that is seen; or, used last at `since`, have been on their way out."""
+            began = since or time.monotonic()
             self.done(*args, *on)
             if not names <= loaded():
                 self.assertGreater(time.monotonic() - began, unpin_s)
@@ -521,8 +521,11 @@ class Dags(Case):
                   f'{EXAMPLES}/square.c')
             self.done('dag', 'add', 'both', 'increment -> square', *on)
 
+            used = [time.monotonic()]
+
             def square_goes_increment_stays():
-                loads({'increment'}, 'call', 'increment', '1')
+                used.append(time.monotonic())
+                loads({'increment'}, 'call', 'increment', '1', since=used[-2])
                 return 'square' not in loaded()
             until(square_goes_increment_stays, 10, 'square to be unpinned')
             until(lambda: not loaded(), 10, 'all to be unpinned')
