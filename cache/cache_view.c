@@ -318,10 +318,11 @@ cache_view_get_hashed(struct cache_view *view, uint64_t hash, struct slice key,
 			return CACHE_MISS; /* never used: none behind it (cache_store.c I1) */
 		}
 		if (atomic_load_explicit(&e->hash, memory_order_relaxed) == hash) {
-			look = entry_look(view, shard, e, hash, key, ret);
-			for (uint32_t i = 1; look == LOOK_AGAIN && i < CACHE_TRY_MAX; i++) {
+			uint32_t tries = 0;
+
+			do {
 				look = entry_look(view, shard, e, hash, key, ret);
-			}
+			} while (unlikely(look == LOOK_AGAIN) && ++tries < CACHE_TRY_MAX);
 		}
 		if (look != LOOK_OTHER_KEY) {
 			return look == LOOK_AGAIN ? CACHE_MISS : look;

@@ -478,6 +478,7 @@ delta_mergeable(unsigned int type)
 	case LATTICE_MAX_F64:
 	case LATTICE_GSET:
 	case LATTICE_PRIORITY:
+	case LATTICE_HLL:
 		return true;
 	default:
 		return false;

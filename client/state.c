@@ -40,17 +40,17 @@ client_fetch(struct mb_client *c, struct slice key, uint64_t hash, struct client
 	return err != 0 ? err : client_ask_start(c, client_tile(c, hash), &d, ask);
 }
 
-/* Whether a value that the cache still shows has reached its deadline. */
-static bool
+/* Whether a value that expires, and that the cache still shows, has reached its deadline. */
+static noinline bool
 client_expired(const struct cache_value *v)
 {
 	struct envelope e;
 
-	return envelope_expires(v->envelope) && envelope_open(v->envelope, &e) == 0 &&
+	return envelope_open(v->envelope, &e) == 0 &&
 	       envelope_expired(&e, hlc_time_of_us(timebase_wall_us(timebase_real())));
 }
 
-static int
+static inline int
 look_hashed(struct mb_client *c, uint64_t hash, struct slice key, struct cache_value *v)
 {
 	int n;
@@ -59,7 +59,7 @@ look_hashed(struct mb_client *c, uint64_t hash, struct slice key, struct cache_v
 		return c->dead;
 	}
 	n = cache_view_get_hashed(&c->view, hash, key, v);
-	if (n == CACHE_HIT && client_expired(v)) {
+	if (n == CACHE_HIT && envelope_expires(v->envelope) && client_expired(v)) {
 		n = CACHE_ABSENT;
 	}
 	if (n == CACHE_ABSENT) {

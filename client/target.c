@@ -37,6 +37,7 @@ client_target_read(struct mb_client *c, const char *name, bool dag, struct clien
 		for (uint32_t v = 0; v < cnt; v++) {
 			const struct placement_fn *f = placement_fn_get(p, g->vertex[v].fn);
 
+			ret->batched |= f != NULL && f->batch > 1;
 			for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
 				ret->exec[w] &= f != NULL ? f->exec[w] : 0;
 			}

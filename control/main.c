@@ -25,7 +25,9 @@ static const struct argp_option options[] = {
 	{ "config", 'c', "FILE", 0, "read parameters from FILE", 0 },
 	{ "set", 's', "SECTION.KEY=VALUE", 0, "set one parameter", 0 },
 	{ "params", OPT_PARAMS, NULL, 0, "list the parameters and end", 0 },
-	{ "plan", OPT_PLAN, NULL, 0, "print where everything would run, and end", 0 },
+	{ "plan", OPT_PLAN, NULL, 0,
+	  "look for what it needs on this machine too, print where everything would run, and end",
+	  0 },
 	{ "check", OPT_CHECK, NULL, 0,
 	  "read the configuration, say what it sets and whether it is right, and end", 0 },
 	{ "sandbox", OPT_SANDBOX, "full|none", 0, "none: functions run unconfined (for debugging)",
@@ -42,11 +44,16 @@ struct arguments {
 };
 
 static struct node *the_node;
+static volatile sig_atomic_t stop_wanted;
 
+/* While it starts there is nothing to stop yet: it is not run then. */
 static void
 on_signal(int sig)
 {
-	node_stop(the_node);
+	stop_wanted = 1;
+	if (the_node != NULL) {
+		node_stop(the_node);
+	}
 }
 
 static error_t
@@ -113,14 +120,18 @@ executor_find(char ret[NODE_PATH_BYTES])
 	}
 }
 
-/* What differs from the defaults, as --set takes it; what is wrong has ended the program before. */
+/* What differs from the defaults, as --set takes it, if it is right. */
 static int
-check(const struct params *p)
+check(const struct params *p, char why[NODE_WHY_BYTES])
 {
 	struct params initial;
 	const struct param *row;
 	char now[PARAM_STR_BYTES], was[PARAM_STR_BYTES];
 
+	if (node_check(p, false, why) != 0) {
+		fprintf(stderr, "microburstd: %s\n", why);
+		return 2;
+	}
 	params_default(&initial);
 	for (size_t i = 0; (row = params_row(i)) != NULL; i++) {
 		params_get(p, row->name, now);
@@ -155,7 +166,7 @@ main(int argc, char **argv)
 	argp_err_exit_status = 2;
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
 	if (a.check_only) {
-		return check(&a.params);
+		return check(&a.params, why);
 	}
 	if (a.executor[0] == '\0') {
 		executor_find(a.executor);
@@ -163,10 +174,10 @@ main(int argc, char **argv)
 	if (log_level_from_name(a.params.log_level, &level) == 0) {
 		log_open(STDERR_FILENO, level);
 	}
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
 	err = node_create(&the_node, &a.params, a.executor, a.sandbox, a.plan_only, stdout, why);
-	if (err == 0 && !a.plan_only) {
-		sigaction(SIGINT, &sa, NULL);
-		sigaction(SIGTERM, &sa, NULL);
+	if (err == 0 && !a.plan_only && !stop_wanted) {
 		signal(SIGPIPE, SIG_IGN);
 		err = node_run(the_node, stdout, why);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* node - everything a daemon is made of, put together in order and taken apart in reverse
  *
- *   zygote ─► plan ─► EAL ─► memory ─► lcores, links ─► tiles ─► socket ─► run
+ *   check ─► zygote ─► plan ─► EAL ─► memory ─► lcores, links ─► tiles ─► socket ─► run
  *
  * Each step prints what it got, so that the log of a start tells what this machine gave. A step
  * that fails says in one sentence what is missing and what to do; node_destroy undoes what was
@@ -20,6 +20,11 @@ struct node;
 
 #define NODE_WHY_BYTES  512
 #define NODE_PATH_BYTES 4096
+
+/* node_check looks for what would be wrong with a configuration at its start, without starting
+ * anything. here: on this machine too; else only what is wrong on every one.
+ * Returns: 0; MB_ERR_CONFIG, or why a sentence could not be made, with the sentence in why. */
+int node_check(const struct params *p, bool here, char why[NODE_WHY_BYTES]);
 
 /* node_create does everything up to, and without, listening.
  * plan_only: stop after the plan is printed to out. Returns: 0; an error with a sentence in why. */

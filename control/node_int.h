@@ -50,8 +50,8 @@ struct node {
 	struct cache_tile *cache_tile[CACHE_TILE_CNT_MAX];
 	struct hashring *ring; /* of this node alone */
 	struct kvs_tile *kvs_tile[KVS_TILE_CNT_MAX];
-	struct gate *gate;                   /* NULL: no Redis clients */
-	struct door *door[NET_TILE_CNT_MAX]; /* NULL: no net.listen */
+	struct gate *gate[GATE_TILE_CNT_MAX]; /* NULL: no Redis clients, or no such one */
+	struct door *door[NET_TILE_CNT_MAX];  /* NULL: no net.listen */
 	struct net_tile *net_tile[NET_TILE_CNT_MAX];
 	struct ways ways;                   /* to them */
 	struct net_io nic;                  /* the first tile's, if it is a NIC's */
@@ -65,6 +65,12 @@ struct node {
 
 /* node_fail keeps the first sentence of why something failed. Returns: err. */
 int node_fail(char why[NODE_WHY_BYTES], int err, const char *text);
+
+/* node_check.c, for what follows: node_wrong makes a sentence of a parameter that is wrong and
+ * returns MB_ERR_CONFIG; node_file_check: the file of a parameter, if it is set, can be read. */
+int node_wrong(char why[NODE_WHY_BYTES], const char *name, const char *value, const char *text);
+int node_file_check(char why[NODE_WHY_BYTES], const char *name, const char *path);
+int node_cache_plan(const struct params *p, struct cache_layout *ret, char why[NODE_WHY_BYTES]);
 
 /* node_memory.c: each takes what the plan says, and is undone by node_destroy. */
 int node_eal(struct node *n, FILE *out, char why[NODE_WHY_BYTES]);
@@ -82,11 +88,14 @@ enum kvs_ack node_ack(const struct node *n);
 /* node_gate.c: whether Redis clients are to be served, and the tile that does. */
 bool node_has_gate(const struct params *p);
 void node_gate_ctl(struct node *n, struct ctl *c); /* its links, for ctl */
+size_t node_gate_memory(const struct params *p);
 int node_gate(struct node *n, char why[NODE_WHY_BYTES]);
+void node_gate_destroy(struct node *n);
 
 /* node_net.c: the net tiles and their doors; nothing without net.listen. node_net_pci: the device
  * that the EAL is to be told of, or NULL. */
 const char *node_net_pci(const struct params *p);
+int node_net_check(const struct params *p, bool here, char why[NODE_WHY_BYTES]);
 int node_net(struct node *n, char why[NODE_WHY_BYTES]);
 void node_net_print(const struct node *n, FILE *out);
 void node_net_destroy(struct node *n);

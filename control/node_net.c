@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* node_net - the doors for remote clients, if the configuration opens them */
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,11 +21,77 @@ static int
 net_why(const struct node *n, int err, char why[NODE_WHY_BYTES])
 {
 	snprintf(why, NODE_WHY_BYTES, "net.listen = %.200s: %s", n->params.net_listen,
-		 err == MB_ERR_CONFIG    ? "it begins with udp://, as in udp://*:7117"
-		 : err == MB_ERR_EXISTS  ? "another program listens at that port"
+		 err == MB_ERR_EXISTS    ? "another program listens at that port"
 		 : err == MB_ERR_INVALID ? "it is no address of this machine and a port"
 					 : mb_err_text(err));
 	return err;
+}
+
+/* Where the first tile is to listen. */
+static int
+net_at(const struct params *p, struct wire_addr *ret, char why[NODE_WHY_BYTES])
+{
+	static const char form[] = "it begins with udp://, as in udp://*:7117";
+	static const uint8_t none[sizeof(ret->ip)];
+	const char *at = p->net_listen;
+	int err = strncmp(at, "udp://", 6) == 0 ? sock_addr(at + 6, true, ret) : MB_ERR_CONFIG;
+
+	if (err != 0) {
+		return node_wrong(why, "net.listen", at,
+				  err == MB_ERR_CONFIG      ? form
+				  : err == MB_ERR_NOT_FOUND ? "there is no such host"
+							    : "it is no host and a port");
+	}
+	if (ret->port > UINT16_MAX - p->net_tiles) {
+		return node_wrong(why, "net.listen", at, "there are not so many ports (net.tiles)");
+	}
+	if (p->net_nic[0] != '\0' && (ret->port == 0 || memcmp(ret->ip, none, sizeof(none)) == 0)) {
+		return node_wrong(why, "net.listen", at,
+				  "with net.nic it is one address and one port, as in "
+				  "udp://10.0.0.1:7117");
+	}
+	return 0;
+}
+
+/* Whether a device's name is one, and the interface that it is of is there. */
+static int
+nic_check(const char *nic, bool here, char why[NODE_WHY_BYTES])
+{
+	const char *iface = strstr(nic, ",iface=");
+	bool of_iface = strncmp(nic, "net_af_", strlen("net_af_")) == 0 && iface != NULL;
+	char name[IF_NAMESIZE];
+
+	if (!nic_is_pci(nic) && strncmp(nic, "net_", strlen("net_")) != 0) {
+		return node_wrong(why, "net.nic", nic,
+				  "neither a PCI address nor a virtual device of DPDK, as in "
+				  "net_af_xdp0,iface=eth1");
+	}
+	if (of_iface && here) {
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(iface + 7, ","), iface + 7);
+		if (if_nametoindex(name) == 0) {
+			return node_wrong(why, "net.nic", nic, "there is no such interface");
+		}
+	}
+	return 0;
+}
+
+int
+node_net_check(const struct params *p, bool here, char why[NODE_WHY_BYTES])
+{
+	struct wire_addr at;
+	int err;
+
+	if (p->net_listen[0] == '\0') {
+		return p->net_nic[0] == '\0'
+			       ? 0
+			       : node_wrong(why, "net.nic", p->net_nic,
+					    "nobody is served there without net.listen");
+	}
+	err = net_at(p, &at, why);
+	if (err == 0 && p->net_nic[0] != '\0') {
+		err = nic_check(p->net_nic, here, why);
+	}
+	return err == 0 && here ? node_file_check(why, "net.keys", p->net_keys) : err;
 }
 
 /* A socket a tile, at the ports from that of net.listen on. */
@@ -53,23 +120,14 @@ static int
 net_nic(struct node *n, const struct wire_addr *at, uint32_t cnt, struct net_io *ret,
 	char why[NODE_WHY_BYTES])
 {
-	static const uint8_t none[sizeof(at->ip)];
 	struct nic_cfg cfg = { .device = n->params.net_nic,
 			       .at = *at,
 			       .vlan = (uint16_t)n->params.net_vlan,
 			       .mtu = (uint16_t)n->params.net_mtu,
 			       .queue_cnt = cnt };
 	struct topo_why tw = { "" };
-	int err;
+	int err = nic_open(ret, &cfg, &tw);
 
-	if (at->port == 0 || memcmp(at->ip, none, sizeof(none)) == 0) {
-		snprintf(why, NODE_WHY_BYTES,
-			 "net.listen = %.200s: with net.nic it is one address and one port, as in "
-			 "udp://10.0.0.1:7117",
-			 n->params.net_listen);
-		return MB_ERR_CONFIG;
-	}
-	err = nic_open(ret, &cfg, &tw);
 	if (err != 0) {
 		return node_fail(why, err, tw.text);
 	}
@@ -136,24 +194,14 @@ int
 node_net(struct node *n, char why[NODE_WHY_BYTES])
 {
 	struct net_io io[NET_TILE_CNT_MAX] = { { 0 } };
-	const char *at = n->params.net_listen;
 	uint32_t cnt = n->topo->want.net_cnt;
 	bool sealed = n->params.net_keys[0] != '\0';
-	struct wire_addr listen;
+	struct wire_addr listen = { .port = 0 };
 	struct seal seal;
-	int err = MB_ERR_CONFIG;
+	int err = cnt != 0 ? net_at(&n->params, &listen, why) : 0;
 
-	if (cnt == 0) {
-		return 0;
-	}
-	if (strncmp(at, "udp://", 6) == 0) {
-		err = sock_addr(at + 6, true, &listen);
-	}
-	if (err == 0 && listen.port > UINT16_MAX - cnt) {
-		err = MB_ERR_INVALID;
-	}
-	if (err != 0) {
-		return net_why(n, err, why);
+	if (cnt == 0 || err != 0) {
+		return err;
 	}
 	if (sealed) {
 		err = net_keys(n, &seal, why);

@@ -4,36 +4,49 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-void
-batch_add(struct batch *b, const struct desc *d)
+static bool
+item_add(struct batch *b, const struct desc *d, struct dagpart *part)
 {
-	bool first = (d->sub & CALL_PART) != 0;
-	struct desc *to;
+	struct batch_item *to = &b->item[b->cnt];
+
+	if ((d->sub & CALL_PART) != 0) {
+		if (dagpart_take(part, d) != 0 || part->step_cnt != 1) {
+			return false;
+		}
+		to->part = *part;
+	} else if ((d->sub & CALL_DAG) != 0) {
+		return false;
+	}
+	to->d = *d;
+	to->d.kind = DESC_CALL;
+	to->d.flags &= (uint8_t)~CALL_F_BATCH;
+	b->cnt++;
+	return true;
+}
+
+void
+batch_add(struct batch *b, const struct desc *d, struct dagpart *part)
+{
+	bool first = (d->flags & CALL_F_BATCH) != 0;
 
 	b->cnt = first ? 0 : b->cnt;
-	if ((!first && b->cnt == 0) || b->cnt >= CALL_BATCH_MAX - 1) {
+	if ((!first && b->cnt == 0) || b->cnt >= CALL_BATCH_MAX - 1 || !item_add(b, d, part)) {
 		b->cnt = 0; /* not whole: nothing is added until the next row */
-		return;
 	}
-	to = &b->item[b->cnt++].d;
-	*to = *d;
-	to->kind = DESC_CALL;
-	to->sub &= (uint8_t)~CALL_PART;
 }
 
 bool
-batch_take(struct batch *b, const struct desc *last)
+batch_take(struct batch *b, const struct desc *last, struct dagpart *part)
 {
-	bool whole = b->cnt != 0;
-
-	for (uint32_t i = 0; i < b->cnt; i++) {
-		whole &= b->item[i].d.a == last->a && (b->item[i].d.sub & CALL_DAG) == 0;
-	}
-	if (!whole || (last->sub & (CALL_DAG | CALL_PART)) != 0) {
-		b->cnt = 0;
+	if (b->cnt == 0 || !item_add(b, last, part)) {
 		return false;
 	}
-	b->item[b->cnt++].d = *last;
+	for (uint32_t i = 1; i < b->cnt; i++) {
+		if (batch_fn(&b->item[i]) != batch_fn(&b->item[0])) {
+			b->cnt--;
+			return false;
+		}
+	}
 	return true;
 }
 
@@ -44,6 +57,7 @@ batch_turn(struct batch *b, struct mb_call *call, uint32_t i)
 
 	b->at = i;
 	call->id = item->d.call;
+	call->tag = batch_tag(item);
 	call->arg = item->arg;
 	call->arg_cnt = item->arg_cnt;
 	call->result = item->result;

@@ -91,7 +91,8 @@ dagrun_plan(struct dagrun *r, const struct placement *p, uint16_t id, const stru
 /* --------------------------------------------------------------------- run */
 
 /* An error of a vertex: its name goes in front of the text. */
-static int __attribute__((__cold__)) name_vertex(struct mb_call *call, int err)
+int
+dagrun_named(struct mb_call *call, int err)
 {
 	char name[DAGTEXT_VERTEX_BYTES];
 	char text[FN_TEXT_BYTES];
@@ -165,26 +166,33 @@ gather_step(struct dagrun *r, uint32_t i, const struct value *own, const struct 
 	return MIN(err, 0);
 }
 
+void
+dagrun_ran(struct mb_call *call, uint64_t run_ns, int err)
+{
+	struct stage_use *use;
+
+	if (call->use != NULL) {
+		use = &call->use[call->fn->id % FUNCTION_CNT_MAX];
+		if (likely(run_ns <= STAGE_FINE_MAX)) {
+			stage_add_fine(&use->run, (uint32_t)run_ns);
+		} else {
+			stage_add(&use->run, run_ns);
+		}
+		stage_use_ran(use, run_ns,
+			      call->result->len > RESULT_SMALL_BYTES ? call->result->len : 0,
+			      err != 0);
+	}
+}
+
 /* A function of a DAG has run. */
 static void
 vertex_ran(struct mb_call *call, int err)
 {
 	uint64_t now = mb_now_ns(call);
 	uint64_t ns = now - call->mark_ns;
-	struct stage_use *use;
 
 	call->mark_ns = now;
-	if (call->use != NULL) {
-		use = &call->use[call->fn->id % FUNCTION_CNT_MAX];
-		if (likely(ns <= STAGE_FINE_MAX)) {
-			stage_add_fine(&use->run, (uint32_t)ns);
-		} else {
-			stage_add(&use->run, ns);
-		}
-		stage_use_ran(use, ns,
-			      call->result->len > RESULT_SMALL_BYTES ? call->result->len : 0,
-			      err != 0);
-	}
+	dagrun_ran(call, ns, err);
 }
 
 /* Runs call->fn as vertex i, whose arguments were gathered with err. */
@@ -214,7 +222,7 @@ run_vertex(struct dagrun *r, uint32_t i, struct mb_call *call, int err)
 		session_views_end(call->session);
 		vertex_ran(call, err);
 	}
-	return likely(err == 0) ? 0 : name_vertex(call, err);
+	return likely(err == 0) ? 0 : dagrun_named(call, err);
 }
 
 /* Reads the call's payload: an entry for each vertex of the DAG, but for those at the end that have
@@ -379,6 +387,26 @@ dagrun_part(struct dagrun *r, const struct dagpart *part, const struct slice *in
 	}
 	*ret_sink = &r->result[part->step_cnt - 1];
 	return err;
+}
+
+int
+dagrun_args(struct dagrun *r, uint32_t vertex, struct slice args, const struct slice *input,
+	    uint32_t input_cnt, struct mb_call *call)
+{
+	int cnt = read_own(r, args, DAG_FUNCTION_MAX, call);
+	const struct value *own = own_of(r, cnt, vertex);
+	uint32_t arg_cnt;
+	int err = cnt < 0 ? cnt : check_own(own, call);
+
+	if (err != 0) {
+		return err;
+	}
+	err = gather_step(r, 0, own, input, 0, input_cnt, &arg_cnt);
+	if (err != 0) {
+		return call_refuse(call, err, "its arguments",
+				   err == MB_ERR_TOO_LARGE ? "there are more than 256" : NULL);
+	}
+	return (int)arg_cnt;
 }
 
 void

@@ -94,6 +94,16 @@ int dagrun_part(struct dagrun *r, const struct dagpart *part, const struct slice
 		const struct fns *fns, struct slice args, struct mb_call *call,
 		struct payload_pool *pool, uint16_t proc, struct result **ret_sink);
 
+/* dagrun_args gathers the arguments of a vertex that is a part by itself into r->arg. Returns how
+ * many; an error, which the call tells. */
+int dagrun_args(struct dagrun *r, uint32_t vertex, struct slice args, const struct slice *input,
+		uint32_t input_cnt, struct mb_call *call);
+
+/* dagrun_ran counts a run of call->fn, as one of a DAG's functions. dagrun_named puts its name in
+ * front of what the call tells of an error, which it gives back. */
+void dagrun_ran(struct mb_call *call, uint64_t run_ns, int err);
+int dagrun_named(struct mb_call *call, int err) __attribute__((__cold__));
+
 /* dagrun_drop gives back those of the first cnt results that were not sent. */
 void dagrun_drop(struct dagrun *r, uint32_t cnt);
 

@@ -162,23 +162,20 @@ run_function(struct exec *x, const struct fn *fn, struct slice args)
 	return err;
 }
 
-/* What comes from functions that ran elsewhere. Returns: 0; MB_ERR_PEER_DIED when it died with its
- * executor; another error. */
-static int
-inputs_open(struct exec *x, struct exec_outcome *out)
+int
+exec_inputs_open(struct exec *x, const struct dagpart *part, bool *view, uint32_t *ret_cnt)
 {
-	for (; out->input_cnt < x->part.input_cnt; out->input_cnt++) {
-		uint32_t i = out->input_cnt;
+	*ret_cnt = 0;
+	for (uint32_t i = 0; i < part->input_cnt; i++) {
 		const uint8_t *p;
 		size_t len;
 		int err;
 
-		x->input_view[i] = false;
-		err = x->conf.ops.bytes(x->conf.ops.ctx, &x->part.input[i], &p, &len,
-					&x->input_view[i]);
-		if (err == 0 && ((uintptr_t)p & 7) != 0) {
-			out->input_cnt++; /* to be closed */
-			err = MB_ERR_CORRUPT;
+		view[i] = false;
+		err = x->conf.ops.bytes(x->conf.ops.ctx, &part->input[i], &p, &len, &view[i]);
+		if (err == 0) {
+			++*ret_cnt;
+			err = ((uintptr_t)p & 7) != 0 ? MB_ERR_CORRUPT : 0;
 		}
 		if (err != 0) {
 			return call_refuse(&x->call, err, "what another function returned",
@@ -205,16 +202,12 @@ cut_open(struct exec *x)
 				      "it cannot be read");
 }
 
-static void
-inputs_close(struct exec *x, const struct exec_outcome *out)
+void
+exec_inputs_close(struct exec *x, const struct dagpart *part, const bool *view, uint32_t cnt)
 {
-	if (unlikely(x->cut_view)) {
-		x->conf.ops.drop(x->conf.ops.ctx, &x->part.cut.ref);
-		x->cut_view = false;
-	}
-	for (uint32_t i = 0; i < out->input_cnt; i++) {
-		if (x->input_view[i]) {
-			x->conf.ops.drop(x->conf.ops.ctx, &x->part.input[i].ref);
+	for (uint32_t i = 0; i < cnt; i++) {
+		if (view[i]) {
+			x->conf.ops.drop(x->conf.ops.ctx, &part->input[i].ref);
 		}
 	}
 }
@@ -230,7 +223,7 @@ run_part(struct exec *x, const struct desc *d, struct slice args, struct exec_ou
 	out->is_part = true;
 	x->mail.vertex = (uint8_t)x->part.step[0].vertex;
 	out->for_caller = x->part.step[x->part.step_cnt - 1].sink;
-	err = inputs_open(x, out);
+	err = exec_inputs_open(x, &x->part, x->input_view, &out->input_cnt);
 	if (err == 0 && x->part.has_cut) {
 		err = cut_open(x);
 	}
@@ -569,7 +562,11 @@ exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
 	PROBE3(call_replied, d->call, err, out.is_owed);
 	/* The answer is on its way: what is left is cleaning up. */
 	dagrun_drop(&x->dag, out.result_cnt);
-	inputs_close(x, &out);
+	exec_inputs_close(x, &x->part, x->input_view, out.input_cnt);
+	if (unlikely(x->cut_view)) {
+		x->conf.ops.drop(x->conf.ops.ctx, &x->part.cut.ref);
+		x->cut_view = false;
+	}
 	if (view) {
 		x->conf.ops.drop(x->conf.ops.ctx, &d->ref);
 	}
@@ -589,7 +586,7 @@ void
 exec_on_part(struct exec *x, const struct desc *d)
 {
 	if (d->kind == DESC_BATCH) {
-		batch_add(&x->batch, d);
+		batch_add(&x->batch, d, &x->part);
 	} else {
 		dagpart_add(&x->part, d);
 	}

@@ -3,6 +3,9 @@
  *
  *   open each ─► session for all, reads only ─► run once ─► each: store its output, answer
  *
+ * All are of one level. At rr the session holds what it reads, so they all see the same versions;
+ * what a session has room for (README, Limits) is for all of them.
+ *
  * A call that cannot be opened (its deadline has passed, its arguments are damaged) is answered
  * like every other, and the function does not see it. Each output is published by a session of its
  * own, right before its answer: so a death in between ends one call that has written, as it would
@@ -26,6 +29,25 @@ item_err(const struct exec *x, struct batch_item *item, int err)
 	}
 }
 
+/* What functions before it in its DAG returned, behind what its own entry says. */
+static int
+item_read_part(struct exec *x, struct batch_item *item, struct slice args)
+{
+	int err = exec_inputs_open(x, &item->part, item->input_view, &item->input_cnt);
+	int cnt;
+
+	if (err != 0) {
+		return err;
+	}
+	cnt = dagrun_args(&x->dag, item->part.step[0].vertex, args, x->input, item->input_cnt,
+			  &x->call);
+	if (cnt > 0) {
+		memcpy(item->arg, x->dag.arg, (uint32_t)cnt * sizeof(item->arg[0]));
+	}
+	item->arg_cnt = (uint32_t)MAX(cnt, 0);
+	return MIN(cnt, 0);
+}
+
 static int
 item_read(struct exec *x, struct batch_item *item, const struct exec_from *from, uint64_t now)
 {
@@ -44,6 +66,9 @@ item_read(struct exec *x, struct batch_item *item, const struct exec_from *from,
 		return call_refuse(&x->call, MB_ERR_CORRUPT, "the arguments",
 				   "they are not aligned");
 	}
+	if ((item->d.sub & CALL_PART) != 0) {
+		return item_read_part(x, item, slice_of(p, len));
+	}
 	cnt = value_list_read(slice_of(p, len), item->arg);
 	if (cnt < 0) {
 		return call_refuse(&x->call, cnt, "the arguments", NULL);
@@ -60,7 +85,8 @@ item_open(struct exec *x, struct batch_item *item, uint32_t i, const struct exec
 	x->call.text[0] = '\0';
 	item->err = 0;
 	item->text[0] = '\0';
-	item->view = false;
+	item->view = item->seen = item->wrote = false;
+	item->input_cnt = 0;
 	item->output = slice_of(NULL, 0);
 	item->result = &x->dag.result[i];
 	result_init(item->result, x->conf.pool, x->conf.proc);
@@ -81,11 +107,12 @@ item_keys(struct exec *x, struct batch_item *item)
 static void
 session_for(struct exec *x, const struct desc *d, uint64_t deadline_ns)
 {
-	session_begin(x->session,
-		      &(struct session_call){ .id = d->call,
-					      .deadline_ns = deadline_ns,
-					      .read_only = (d->sub & CALL_READ_ONLY) != 0,
-					      .ack = call_ack(d) });
+	session_begin(x->session, &(struct session_call){
+					  .id = d->call,
+					  .deadline_ns = deadline_ns,
+					  .read_only = (d->sub & CALL_READ_ONLY) != 0,
+					  .repeatable = (d->sub & CALL_LEVEL_MASK) == CALL_LEVEL_RR,
+					  .ack = call_ack(d) });
 }
 
 /* The first of them to be due. */
@@ -104,12 +131,10 @@ first_due(const struct batch *b)
 
 /* Runs the function. */
 static void
-run_all(struct exec *x, struct batch *b, const struct fn *fn)
+run_all(struct exec *x, struct batch *b)
 {
 	int err;
 
-	x->call.fn = fn;
-	x->call.tag = "";
 	x->call.last = false;
 	x->call.batch = b;
 	batch_turn(b, &x->call, 0);
@@ -140,24 +165,46 @@ item_store(struct exec *x, struct batch_item *item)
 	if (err != 0) {
 		session_discard(x->session);
 	}
+	item->wrote = session_published(x->session);
 	end = session_end(x->session);
 	return end;
 }
 
+/* Of a part: as dagrun does it for functions that it runs. */
+static void
+item_part_ended(struct exec *x, struct batch_item *item, const struct exec_outcome *out)
+{
+	x->call.tag = batch_tag(item);
+	x->call.result = item->result;
+	if (item->seen) {
+		dagrun_ran(&x->call, out->run_ns, item->err);
+	}
+	if (item->err != 0) {
+		dagrun_named(&x->call, item->err);
+	}
+}
+
 static void
 item_answer(struct exec *x, struct batch_item *item, const struct exec_from *from,
-	    const struct exec_outcome *out)
+	    struct exec_outcome *out)
 {
 	struct desc reply = exec_reply_to(x, item->d.call, out, out->ended_ns);
 
+	out->is_part = (item->d.sub & CALL_PART) != 0;
+	out->for_caller = !out->is_part || item->part.step[0].sink;
 	reply.err = (int16_t)item->err;
+	reply.sub = out->is_part && item->wrote ? REPLY_PUBLISHED : 0;
 	memcpy(x->call.text, item->text, sizeof(item->text));
-	exec_reply(x, from, &reply, item->result, true);
+	if (out->is_part) {
+		item_part_ended(x, item, out);
+	}
+	exec_reply(x, from, &reply, item->result, out->for_caller);
 	if (x->conf.trace != NULL) {
 		exec_note(x, &item->d, from, out->ended_ns, out, item->err);
 	}
 	PROBE3(call_replied, item->d.call, item->err, false);
 	result_drop(item->result);
+	exec_inputs_close(x, &item->part, item->input_view, item->input_cnt);
 	if (item->view) {
 		x->conf.ops.drop(x->conf.ops.ctx, &item->d.ref);
 	}
@@ -167,23 +214,27 @@ int
 exec_batch(struct exec *x, const struct desc *last, const struct exec_from *from)
 {
 	struct batch *b = &x->batch;
-	const struct fn *fn = fn_get(&x->fns, last->a);
+	const struct fn *fn;
 	struct exec_outcome out = { .for_caller = true };
+	bool whole;
 	int err = owed_settle(&x->owed);
 
 	if (err != 0) {
 		return err;
 	}
-	if (!batch_take(b, last) || fn == NULL || !fn->batched) {
-		uint32_t cnt = MAX(b->cnt, 1U) - 1;
-
-		for (uint32_t i = 0; i < cnt; i++) {
+	whole = batch_take(b, last, &x->part);
+	fn = whole ? fn_get(&x->fns, batch_fn(&b->item[0])) : NULL;
+	if (fn == NULL || !fn->batched) {
+		for (uint32_t i = 0; i < b->cnt; i++) {
 			exec_refuse(x, &b->item[i].d, from, MB_ERR_NO_FUNCTION);
 		}
+		if (!whole) {
+			exec_refuse(x, last, from, MB_ERR_NO_FUNCTION);
+		}
 		b->cnt = 0;
-		exec_refuse(x, last, from, MB_ERR_NO_FUNCTION);
 		return 0;
 	}
+	x->call.fn = fn;
 	out.start_ns = exec_now(x);
 	exec_show_run(x, last, out.start_ns); /* by that name it is stopped */
 	b->live = 0;
@@ -200,12 +251,13 @@ exec_batch(struct exec *x, const struct desc *last, const struct exec_from *from
 			item_keys(x, &b->item[i]);
 		}
 		if (b->item[i].err == 0) {
+			b->item[i].seen = true;
 			b->seen[b->live++] = &b->item[i];
 		}
 	}
 	out.began_ns = exec_now(x);
 	if (b->live > 0) {
-		run_all(x, b, fn);
+		run_all(x, b);
 	}
 	session_views_end(x->session);
 	session_discard(x->session);

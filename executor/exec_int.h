@@ -55,6 +55,11 @@ struct exec_outcome {
 
 /* exec_check says what can be said about a call before its arguments are looked at. */
 int exec_check(struct exec *x, const struct desc *d, const struct exec_from *from, uint64_t now);
+/* exec_inputs_open opens what functions before a part returned, into x->input. *ret_cnt: how many
+ * are to be closed, also after an error. Returns: 0; MB_ERR_PEER_DIED when it died with its
+ * executor; another error. */
+int exec_inputs_open(struct exec *x, const struct dagpart *part, bool *view, uint32_t *ret_cnt);
+void exec_inputs_close(struct exec *x, const struct dagpart *part, const bool *view, uint32_t cnt);
 /* exec_show_run says in shared memory what this executor does, exec_show_idle that it has done it.
  * */
 void exec_show_run(struct exec *x, const struct desc *d, uint64_t now);

@@ -37,6 +37,8 @@ static const struct acl_category_row {
 	{ "list", 0, 0, "list" },
 	{ "set", 0, 0, "set" },
 	{ "sortedset", 0, 0, "sorted-set" },
+	{ "geo", 0, 0, "geo" },
+	{ "hyperloglog", 0, 0, "hyperloglog" },
 	{ "pubsub", 0, 0, "pubsub" },
 	{ "connection", 0, 0, "connection" },
 	{ "transaction", 0, 0, "transactions" },

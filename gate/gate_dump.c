@@ -9,6 +9,7 @@
 
 #include "domain_limits.h"
 #include "hash.h"
+#include "lattice.h"
 
 void
 dump_begin(struct wbuf *out, enum dump_kind kind)
@@ -73,6 +74,7 @@ entries_ok(struct rbuf r, enum dump_kind kind)
 								     : (size_t)VALUE_BYTES_MAX;
 
 		if (one.len > most || isnan(score) ||
+		    (kind == DUMP_HLL && (one.len == 0 || lattice_check(LATTICE_HLL, one) != 0)) ||
 		    (ordered && cnt > 0 && slice_cmp(last, one) >= 0)) {
 			return false;
 		}
@@ -83,7 +85,7 @@ entries_ok(struct rbuf r, enum dump_kind kind)
 		last = one;
 		cnt++;
 	}
-	return rbuf_done(&r) && (kind == DUMP_STRING ? cnt == 1 : cnt > 0);
+	return rbuf_done(&r) && (kind == DUMP_STRING || kind == DUMP_HLL ? cnt == 1 : cnt > 0);
 }
 
 int

@@ -5,10 +5,11 @@
  *
  *	entry   score f64, of a sorted set only | len u32 | bytes
  *
- * Little endian. A string is one entry; a hash has two for each field, itself and its value. Sets,
- * hashes and sorted sets are in the order of the bytes of their members, each once: equal values
- * are equal bytes. The hash (XXH3) is that of all before it: it tells damage, not malice, so the
- * rest is checked whatever it says. No other program reads it, and Redis's RDB is not read here.
+ * Little endian. A string is one entry, and so is a HyperLogLog (hll.h); a hash has two for each
+ * field, itself and its value. Sets, hashes and sorted sets are in the order of the bytes of their
+ * members, each once: equal values are equal bytes. The hash (XXH3) is that of all before it: it
+ * tells damage, not malice, so the rest is checked whatever it says. No other program reads it, and
+ * Redis's RDB is not read here.
  *
  * Pure. Threads: any.
  */
@@ -24,7 +25,6 @@
 #define DUMP_VERSION 1
 #define DUMP_HEAD    1
 #define DUMP_TAIL    (sizeof(uint16_t) + sizeof(uint64_t))
-#define DUMP_ENTRY   (sizeof(double) + sizeof(uint32_t)) /* at most, over its bytes */
 
 enum dump_kind {
 	DUMP_STRING = 1,
@@ -32,6 +32,7 @@ enum dump_kind {
 	DUMP_SET,
 	DUMP_HASH,
 	DUMP_ZSET,
+	DUMP_HLL,
 	DUMP_KIND_CNT, /* 1 + how many */
 };
 

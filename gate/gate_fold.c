@@ -137,6 +137,8 @@ gate_fold_value(struct gate *g, struct gate_conn *c, const struct cache_value *v
 			}
 		}
 		return ok ? WSET_MAP_PUT : 0;
+	case LATTICE_HLL:
+		return gate_fold_put(g, c, 0, v->state) ? WSET_MERGE : 0;
 	default:
 		err = view_text(v->type, v->state, buf, &s);
 		return err != 0 ? err : gate_fold_put(g, c, 0, s) ? WSET_PUT : 0;
@@ -247,6 +249,8 @@ gate_fold_key(struct gate *g, struct gate_conn *c, const struct gate_fold *f, st
 
 /* ------------------------------------------------------------------------ writing */
 
+static const uint8_t type_hll = LATTICE_HLL; /* the only one that is merged as it is */
+
 /* The operation of the entry at *at, and of the next one if it takes two. */
 static struct wset_op
 entry_op(const struct gate_conn *c, const struct gate_fold_write *w, uint32_t *at)
@@ -263,6 +267,10 @@ entry_op(const struct gate_conn *c, const struct gate_fold_write *w, uint32_t *a
 		break;
 	case WSET_ZREM:
 		op.field = bytes;
+		break;
+	case WSET_MERGE:
+		op.field = slice_of(&type_hll, 1);
+		op.value = bytes;
 		break;
 	case WSET_MAP_PUT:
 		op.field = bytes;

@@ -48,7 +48,8 @@ struct oset_entry *gate_fold_sorted(struct gate *g, struct gate_conn *c, uint32_
 struct gate_fold_write {
 	struct slice key;
 	enum wset_kind kind; /* SADD, SREM: values; ZADD: fields with scores; ZREM: fields; MAP_PUT:
-			      * each two a field and its value; PUSH_RIGHT, PUT: values */
+			      * each two a field and its value; PUSH_RIGHT, PUT: values; MERGE: a
+			      * HyperLogLog */
 	bool replace;        /* after what is there is deleted */
 	int64_t deadline_us; /* and then ends; 0: never */
 	struct slice gone;   /* and then this key is deleted; empty: none */

@@ -53,7 +53,8 @@ tell(struct gate *g, struct gate_conn *c, const struct slice *key)
 
 	if (c->redirect != 0) {
 		to = gate_conn_find(g, c->redirect_to);
-		if (to == NULL || to->client_id != c->redirect) {
+		/* Who has said QUIT is gone, though its last reply may still be on its way. */
+		if (to == NULL || to->client_id != c->redirect || to->last || to->closing) {
 			c->track |= TRACK_BROKEN;
 			if (c->proto == 3) {
 				gate_push_begin(c);

@@ -40,6 +40,15 @@ add_rate(json_t *later, const json_t *earlier, const char *counter, const char *
 	return x;
 }
 
+/* A pass counts when it is over: what began before the first sample is of this time too. */
+static void
+add_share(json_t *later, const json_t *earlier, double ns)
+{
+	if (add_rate(later, earlier, "busy_ns", "busy", ns) > 1) {
+		json_object_set_new(later, "busy", json_real(1));
+	}
+}
+
 /* What "buckets" of an answer say: bucket, count, bucket, count ... */
 static void
 buckets_add(struct stage_sum *sum, const json_t *item, bool minus)
@@ -98,7 +107,7 @@ rates_add(json_t *later, const json_t *earlier)
 
 	json_array_foreach(json_object_get(later, "tiles"), i, item) {
 		was = same(json_object_get(earlier, "tiles"), item, "name");
-		add_rate(item, was, "busy_ns", "busy", ns);
+		add_share(item, was, ns);
 		add_turn(item, was);
 	}
 	json_array_foreach(json_object_get(later, "stages"), i, item) {
@@ -108,7 +117,7 @@ rates_add(json_t *later, const json_t *earlier)
 	}
 	json_array_foreach(json_object_get(later, "executors"), i, item) {
 		was = same(json_object_get(earlier, "executors"), item, "pid");
-		add_rate(item, was, "busy_ns", "busy", ns);
+		add_share(item, was, ns);
 		add_rate(item, was, "finished", "per_s", s);
 		add_quantiles(item, was);
 	}

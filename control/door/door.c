@@ -65,23 +65,6 @@ door_reply(struct door *d, struct flow_ref ref, const struct rpc_reply *r)
 	net_tile_reply(d->tile, ref, all, rpc_reply_bytes(r->payload.len));
 }
 
-void
-door_tell(struct door *d, struct flow_ref ref, const struct rpc_reply *r)
-{
-	size_t len = rpc_reply_bytes(r->payload.len), max;
-	uint8_t *p = net_tile_draft(d->tile, ref, &max), *payload;
-
-	if (p == NULL || len > max) {
-		door_reply(d, ref, r);
-		return;
-	}
-	payload = rpc_reply_write(p, r);
-	if (r->payload.len > 0) {
-		memcpy(payload, r->payload.p, r->payload.len);
-	}
-	net_tile_draft_send(d->tile, ref, p, len);
-}
-
 int16_t
 door_err(int err)
 {
@@ -270,33 +253,39 @@ door_hello(struct door *d, struct flow_ref ref)
 	door_reply(d, ref, &r);
 }
 
+static noinline void
+door_run(struct door *d, struct flow_ref ref, const struct rpc_request *r, struct slice bytes)
+{
+	switch (r->op) {
+	case RPC_CALL:
+	case RPC_DAG:
+	case RPC_FUTURE:
+		door_call(d, ref, r);
+		break;
+	case RPC_CANCEL:
+		door_cancel(d, ref, r);
+		break;
+	case RPC_ADMIN:
+		door_admin(d, ref, r);
+		break;
+	case RPC_HELLO:
+		door_hello(d, ref);
+		break;
+	default:
+		door_state(d, ref, r, bytes);
+	}
+}
+
 static void
 door_request(void *ctx, struct flow_ref ref, struct slice bytes)
 {
 	struct door *d = ctx;
 	struct rpc_request r;
 
-	if (rpc_request_read(bytes, &r) != 0) {
+	if (unlikely(rpc_request_read(bytes, &r) != 0)) {
 		net_tile_refuse(d->tile, ref, MB_ERR_CORRUPT);
-		return;
-	}
-	switch (r.op) {
-	case RPC_CALL:
-	case RPC_DAG:
-	case RPC_FUTURE:
-		door_call(d, ref, &r);
-		break;
-	case RPC_CANCEL:
-		door_cancel(d, ref, &r);
-		break;
-	case RPC_ADMIN:
-		door_admin(d, ref, &r);
-		break;
-	case RPC_HELLO:
-		door_hello(d, ref);
-		break;
-	default:
-		door_state(d, ref, &r, bytes);
+	} else if (r.op != RPC_LOOK || !door_look(d, ref, &r)) {
+		door_run(d, ref, &r, bytes);
 	}
 }
 
@@ -315,22 +304,27 @@ door_start(void *ctx, struct net_tile *tile)
 	return err;
 }
 
-static int
-door_poll(void *ctx, uint64_t now_ns)
+static noinline int
+door_replies(struct door *d)
 {
-	struct door *d = ctx;
 	struct mb_reply reply;
 	int cnt = 0;
 
-	(void)now_ns;
-	if (likely(client_raw_idle(d->client))) {
-		return STAILQ_EMPTY(&d->ready) ? 0 : door_state_poll(d);
-	}
 	while (cnt < REPLY_BURST && mb_call_poll(d->client, &reply) == 1) {
 		door_on_reply(d, &reply);
 		cnt++;
 	}
-	return cnt + door_state_poll(d);
+	return cnt;
+}
+
+static int
+door_poll(void *ctx, uint64_t now_ns)
+{
+	struct door *d = ctx;
+	int cnt = likely(client_raw_idle(d->client)) ? 0 : door_replies(d);
+
+	(void)now_ns;
+	return STAILQ_EMPTY(&d->ready) ? cnt : cnt + door_state_poll(d);
 }
 
 static const _Atomic uint32_t *

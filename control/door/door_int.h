@@ -89,11 +89,11 @@ void door_end(struct door *d, struct flow_ref ref, int err, int64_t n);
 /* door_err is an error as a client is told it. */
 int16_t door_err(int err);
 
-/* door_tell is door_reply to a request that changes nothing: the answer need not be kept. */
-void door_tell(struct door *d, struct flow_ref ref, const struct rpc_reply *r);
-
 /* door_call_of gives the node's name of a call, which is one of that client's or anybody's. */
 uint64_t door_call_of(const struct door *d, struct flow_ref ref, uint64_t theirs);
+
+/* door_look answers a look that needs nobody. Returns: whether it was one, and is answered. */
+bool door_look(struct door *d, struct flow_ref ref, const struct rpc_request *r);
 
 /* door_state does what a request asks of the store; bytes is all of the request. door_state_poll
  * goes on with those that waited. Returns: how many. */

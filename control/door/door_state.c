@@ -94,6 +94,24 @@ flat_bytes(const struct cache_value *v, size_t *ret)
 	return err;
 }
 
+/* Answers a request that changes nothing: the answer need not be kept. */
+static inline void
+look_tell(struct door *d, struct flow_ref ref, const struct rpc_reply *r)
+{
+	size_t len = rpc_reply_bytes(r->payload.len), max;
+	uint8_t *p = net_tile_draft(d->tile, ref, &max), *payload;
+
+	if (p == NULL || len > max) {
+		door_reply(d, ref, r);
+		return;
+	}
+	payload = rpc_reply_write(p, r);
+	if (r->payload.len > 0) {
+		memcpy(payload, r->payload.p, r->payload.len);
+	}
+	net_tile_draft_send(d->tile, ref, p, len);
+}
+
 /* The envelope of a collection with one item of it. */
 static int
 part_reply(struct door *d, struct flow_ref ref, struct slice item, const struct cache_value *v)
@@ -123,7 +141,7 @@ part_reply(struct door *d, struct flow_ref ref, struct slice item, const struct 
 	}
 	if (err == 0) {
 		reply.payload = wbuf_slice(&out);
-		door_tell(d, ref, &reply);
+		look_tell(d, ref, &reply);
 	}
 	free(out.p);
 	return err != 0 ? err : ANSWERED;
@@ -142,7 +160,7 @@ whole_reply(struct door *d, struct flow_ref ref, const struct cache_value *v)
 		return err != 0 ? err : MB_ERR_TOO_LARGE;
 	}
 	if (likely(!slice_is_tree(v->envelope))) {
-		door_tell(d, ref, &reply);
+		look_tell(d, ref, &reply);
 		return ANSWERED;
 	}
 	reply.payload = slice_of(NULL, bytes);
@@ -482,9 +500,8 @@ op_end(struct door_op *op, int err)
 	op_free(op);
 }
 
-/* A look that needs nobody. Returns: whether it was one, and is answered. */
-static bool
-look_now(struct door *d, struct flow_ref ref, const struct rpc_request *r)
+bool
+door_look(struct door *d, struct flow_ref ref, const struct rpc_request *r)
 {
 	struct cache_value v;
 	int err = is_key(r->name) ? client_look_now(d->client, r->name, &v) : CLIENT_PENDING;
@@ -493,13 +510,13 @@ look_now(struct door *d, struct flow_ref ref, const struct rpc_request *r)
 		return false;
 	}
 	if (likely(err == 0 && r->n == 0 && r->payload.len == 0 && !slice_is_tree(v.envelope))) {
-		door_tell(d, ref, &(struct rpc_reply){ .payload = v.envelope });
+		look_tell(d, ref, &(struct rpc_reply){ .payload = v.envelope });
 		client_look_end(d->client, &v);
 		return true;
 	}
 	err = look_reply(d, ref, r, err, &v);
 	if (err != ANSWERED) {
-		door_tell(d, ref, &(struct rpc_reply){ .err = door_err(err) });
+		look_tell(d, ref, &(struct rpc_reply){ .err = door_err(err) });
 	}
 	return true;
 }
@@ -510,9 +527,6 @@ door_state(struct door *d, struct flow_ref ref, const struct rpc_request *r, str
 	struct door_op *op;
 	int err;
 
-	if (r->op == RPC_LOOK && look_now(d, ref, r)) {
-		return;
-	}
 	op = STAILQ_FIRST(&d->free);
 	if (op == NULL) {
 		net_tile_refuse(d->tile, ref, MB_ERR_BUSY);

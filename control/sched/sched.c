@@ -75,9 +75,8 @@ sched_wake_at(struct sched *s, uint64_t at_ns)
 	s->timer_ns = at_ns < s->timer_ns ? at_ns : s->timer_ns;
 }
 
-/* Whether an executor may get the call at a queue's head. One that goes may get parts of the runs
- * it was kept for: they stand in front there. */
-static bool
+/* One that goes may get parts of the runs it was kept for: they stand in front there. */
+bool
 sched_may_run(const struct sched *s, const struct sched_target *t, uint16_t exec)
 {
 	if (likely(!s->draining[exec])) {
@@ -86,7 +85,7 @@ sched_may_run(const struct sched *s, const struct sched_target *t, uint16_t exec
 	return sched_exec_in(t->kept, exec) && s->call[t->head - 1].run != 0;
 }
 
-/* The next call that exec can run: the oldest head. */
+/* The next call that exec can run: the oldest head, but for those that let others pass. */
 static struct sched_target *
 sched_oldest(struct sched *s, uint16_t exec)
 {
@@ -100,10 +99,13 @@ sched_oldest(struct sched *s, uint16_t exec)
 			struct sched_target *t =
 				&s->target[w * 64 + (uint32_t)__builtin_ctzll(bits)];
 
+			uint64_t at = s->call[t->head - 1].seq;
+
 			bits &= bits - 1;
-			if (s->call[t->head - 1].seq < seq && sched_may_run(s, t, exec)) {
+			if (at < seq && at + sched_batch_pass(s, t) < seq &&
+			    sched_may_run(s, t, exec)) {
 				best = t;
-				seq = s->call[t->head - 1].seq;
+				seq = at + sched_batch_pass(s, t);
 			}
 		}
 	}
@@ -155,10 +157,8 @@ sched_note(struct sched *s, const struct sched_call *c)
 static bool
 sched_send(struct sched *s, struct sched_target *t, struct sched_call *c, uint16_t exec)
 {
-	uint32_t max = sched_batch_max(s, t, c);
-
-	if (unlikely(max > 1)) {
-		return sched_batch_send(s, t, c, exec, max);
+	if (unlikely(t->head != 0 && sched_batch_joins(s, t, c, exec))) {
+		return sched_batch_send(s, t, c, exec);
 	}
 	if (c->run != 0 ? !sched_part_send(s, c, exec)
 			: s->ops.send(s->ops.ctx, exec, &c->d) != 0) {
@@ -323,7 +323,7 @@ sched_call_begin(struct sched *s, uint16_t client, const struct desc *d, bool fr
 		sched_run_start(s, client, d);
 		return NULL;
 	}
-	c = t->cnt < s->queue_max ? sched_call_alloc(s, d, client) : NULL;
+	c = t->cnt < s->queue_max ? sched_call_alloc(s, d, client, ++s->seq) : NULL;
 	if (c == NULL) {
 		sched_call_refuse(s, client, d, MB_ERR_BUSY,
 				  "too many calls wait; try again later");
@@ -443,8 +443,7 @@ sched_on_reply(struct sched *s, uint16_t exec, const struct desc *d, uint64_t no
 	d = &own;
 	if (c->run != 0) {
 		sched_run_on_reply(s, c, exec, d);
-		sched_drained(s, exec);
-		sched_exec_next(s, exec, now_ns); /* its memory is warm with what it returned */
+		sched_exec_freed(s, exec, now_ns); /* its memory is warm with what it returned */
 		sched_waiting_run(s, now_ns);
 		return;
 	}

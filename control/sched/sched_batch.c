@@ -3,68 +3,113 @@
  *
  * Late binding does the gathering: what has come while no executor was free goes together to the
  * first that is, up to what the function takes; nothing waits for more to come. Their records are a
- * chain that begins at running[exec]. Each is answered by itself, the executor is free when the
- * last is.
+ * chain that begins at running[exec]. Each is answered by itself, in the order of the chain, the
+ * executor is free when the last is.
  *
- * A call that runs a second time runs alone: it may be the one that ended its batch.
+ * Parts of DAG calls are calls of their function here, and go with each other, also those of one
+ * DAG call, and with calls of the function alone. What would fill their batch lies before them in
+ * the DAG: so the oldest lets as many younger ones pass as a batch has room for, and no more.
+ *
+ * A call that runs a second time runs alone: it may be the one that ended its batch. A multi
+ * function runs once for each of its edges, alone. At the level rr a part runs alone: it begins
+ * with what those before it have read.
  */
 #include "call.h"
 #include "compiler.h"
+#include "dagtext.h"
+#include "microburst/error.h"
 #include "sched_int.h"
 
+/* A row fits the channel, behind what may lie there. */
+#define ROW_MESSAGES (CHANNEL_DEPTH - CALL_DIRECT_MARGIN)
+
 uint32_t
-sched_batch_max(struct sched *s, const struct sched_target *t, const struct sched_call *c)
+sched_batch_takes(const struct sched *s, uint16_t fn)
 {
 	uint64_t gen;
-	const struct placement_copy *p = placement_shown(s->placement, &gen);
-	uint32_t idx = (uint32_t)(t - s->target);
+	const struct placement_fn *f = placement_fn_get(placement_shown(s->placement, &gen), fn);
 
-	if (idx >= FUNCTION_CNT_MAX || t->head == 0 || c->run != 0 ||
-	    (c->d.sub & (CALL_LEVEL_MASK | CALL_ATTEMPT_MASK)) != 0) {
-		return 1;
-	}
-	return MIN(p->fn[idx].batch, (uint32_t)CALL_BATCH_MAX);
+	return f != NULL ? MIN(f->batch, (uint32_t)CALL_BATCH_MAX) : 0;
 }
 
-/* Whether the next in the queue may go with c. */
-static bool
-batch_joins(const struct sched *s, const struct sched_target *t, const struct sched_call *c)
+/* The function that a call is of, if it may share a run of it; 0. */
+static uint16_t
+batch_fn(const struct sched *s, const struct sched_call *c)
+{
+	const struct placement_vertex *v;
+
+	if ((c->d.sub & CALL_ATTEMPT_MASK) != 0) {
+		return 0;
+	}
+	if (c->run == 0) {
+		return (c->d.sub & CALL_DAG) == 0 ? c->d.a : 0;
+	}
+	if (sched_run_in_turn(SCHED_RUN(s, c))) {
+		return 0;
+	}
+	v = &SCHED_RUN(s, c)->dag.vertex[c->first];
+	return dagtext_is_multi(v->tag) ? 0 : v->fn;
+}
+
+uint32_t
+sched_batch_pass(const struct sched *s, const struct sched_target *t)
+{
+	const struct sched_call *c = &s->call[t->head - 1];
+	uint32_t takes = c->run != 0 ? sched_batch_takes(s, batch_fn(s, c)) : 0;
+
+	return takes > t->cnt ? takes : 0;
+}
+
+bool
+sched_batch_joins(const struct sched *s, const struct sched_target *t, const struct sched_call *c,
+		  uint16_t exec)
 {
 	const struct sched_call *next = t->head != 0 ? &s->call[t->head - 1] : NULL;
+	uint16_t fn = batch_fn(s, c);
 
-	return next != NULL && next->run == 0 && next->d.a == c->d.a &&
-	       ((next->d.sub ^ c->d.sub) & CALL_READ_ONLY) == 0 &&
-	       (next->d.sub & (CALL_LEVEL_MASK | CALL_ATTEMPT_MASK)) == 0 &&
-	       (next->d.b == 0 || next->d.b > s->now_ns);
+	return next != NULL && fn != 0 && batch_fn(s, next) == fn && sched_batch_takes(s, fn) > 1 &&
+	       ((next->d.sub ^ c->d.sub) & (CALL_READ_ONLY | CALL_LEVEL_MASK)) == 0 &&
+	       (next->d.b == 0 || next->d.b > s->now_ns) && sched_may_run(s, t, exec);
+}
+
+/* How many messages a call is. */
+static uint32_t
+batch_messages(const struct sched *s, const struct sched_call *c)
+{
+	return c->run == 0 ? 1 : 2 + sched_edges_in(&SCHED_RUN(s, c)->dag, c->first);
 }
 
 static int
-batch_send_one(struct sched *s, uint16_t exec, const struct desc *call, bool first, bool last)
+batch_send_one(struct sched *s, uint16_t exec, struct sched_call *c, bool first, bool last)
 {
-	struct desc d = *call;
+	struct desc d = c->d;
 
-	if (last) {
-		d.flags |= first ? 0 : CALL_F_BATCH;
-	} else {
-		d.kind = DESC_BATCH;
-		d.sub |= first ? CALL_PART : 0;
+	c->last = c->first;
+	if (c->run != 0 && !sched_part_lead(s, c, exec, &d)) {
+		return MB_ERR_FULL;
 	}
+	d.kind = last ? DESC_CALL : DESC_BATCH;
+	d.flags |= first != last ? CALL_F_BATCH : 0;
 	return s->ops.send(s->ops.ctx, exec, &d);
 }
 
 bool
-sched_batch_send(struct sched *s, struct sched_target *t, struct sched_call *c, uint16_t exec,
-		 uint32_t max)
+sched_batch_send(struct sched *s, struct sched_target *t, struct sched_call *c, uint16_t exec)
 {
 	struct sched_call *all[CALL_BATCH_MAX] = { c };
-	uint32_t cnt = 1;
+	uint32_t cnt = 1, max = sched_batch_takes(s, batch_fn(s, c));
+	uint32_t messages = batch_messages(s, c);
 	int err = 0;
 
-	while (cnt < max && batch_joins(s, t, c)) {
+	while (cnt < max && sched_batch_joins(s, t, c, exec)) {
+		messages += batch_messages(s, &s->call[t->head - 1]);
+		if (messages > ROW_MESSAGES) {
+			break;
+		}
 		all[cnt++] = sched_queue_pop(s, t);
 	}
 	for (uint32_t i = 0; i < cnt && err == 0; i++) {
-		err = batch_send_one(s, exec, &all[i]->d, i == 0, i == cnt - 1);
+		err = batch_send_one(s, exec, all[i], i == 0, i == cnt - 1);
 	}
 	for (uint32_t i = cnt; err != 0 && i > 0; i--) {
 		sched_queue_push_front(s, t, all[i - 1]); /* what came of it is forgotten there */
@@ -75,6 +120,9 @@ sched_batch_send(struct sched *s, struct sched_target *t, struct sched_call *c, 
 	for (uint32_t i = 0; i < cnt; i++) {
 		all[i]->exec = exec;
 		all[i]->batch = i + 1 < cnt ? (uint32_t)(all[i + 1] - s->call + 1) : 0;
+		if (all[i]->run != 0) {
+			sched_part_mark(SCHED_RUN(s, all[i]), all[i], true);
+		}
 		if (s->log != NULL) {
 			sched_note(s, all[i]);
 		}

@@ -149,7 +149,8 @@ struct sched {
 /* sched_queue.c: records come from a free list and stand in one queue, or run at one executor.
  * What each
  * does is said where it is. */
-struct sched_call *sched_call_alloc(struct sched *s, const struct desc *d, uint16_t client);
+struct sched_call *sched_call_alloc(struct sched *s, const struct desc *d, uint16_t client,
+				    uint64_t seq);
 void sched_call_free(struct sched *s, struct sched_call *c);
 /* sched_args_drop gives back arguments that an executor holds for us (CALL_F_KEPT). */
 void sched_args_drop(struct sched *s, struct desc *d);
@@ -221,18 +222,24 @@ int sched_messages_create(struct sched *s);
 void sched_messages_on(struct sched *s, uint16_t proc, const struct desc *d);
 void sched_messages_poll(struct sched *s);
 
-/* sched_batch.c: calls that a function gets in one run. sched_batch_max: how many calls of a target
- * it may get. sched_batch_send gathers what waits behind c, and sends it with c. Returns: false
- * when it was not taken; all wait again. The others work on what runs at exec: take one out, NULL
- * if it is not there; count the calls whose client lives. */
-uint32_t sched_batch_max(struct sched *s, const struct sched_target *t, const struct sched_call *c);
-bool sched_batch_send(struct sched *s, struct sched_target *t, struct sched_call *c, uint16_t exec,
-		      uint32_t max);
+/* sched_batch.c: calls that a function gets in one run. sched_batch_joins: whether c, taken out of
+ * t's queue for exec, may go with the next in it. sched_batch_send gathers all that may, and sends
+ * them. Returns: false when they were not taken; all wait again. sched_batch_takes: how many calls
+ * a function takes in one run, by its id. sched_batch_pass: how many younger calls go before what
+ * waits for t. The others work on what runs at exec: take one out, NULL if it is not there; count
+ * the calls whose client lives. */
+bool sched_batch_joins(const struct sched *s, const struct sched_target *t,
+		       const struct sched_call *c, uint16_t exec);
+bool sched_batch_send(struct sched *s, struct sched_target *t, struct sched_call *c, uint16_t exec);
+uint32_t sched_batch_takes(const struct sched *s, uint16_t fn);
+uint32_t sched_batch_pass(const struct sched *s, const struct sched_target *t);
 struct sched_call *sched_running_find(struct sched *s, uint16_t exec, uint64_t call);
 struct sched_call *sched_running_take(struct sched *s, uint16_t exec, uint64_t call);
 uint32_t sched_running_clients(const struct sched *s, uint16_t exec);
 
-/* sched.c: record + 1, and what follows it in its batch, runs at exec; 0: nothing. */
+/* sched.c: whether exec may get the call at a queue's head. */
+bool sched_may_run(const struct sched *s, const struct sched_target *t, uint16_t exec);
+/* Record + 1, and what follows it in its batch, runs at exec; 0: nothing. */
 void sched_running_set(struct sched *s, uint16_t exec, uint32_t record);
 void sched_note(struct sched *s, const struct sched_call *c);
 
@@ -240,6 +247,10 @@ void sched_note(struct sched *s, const struct sched_call *c);
 uint32_t sched_edges_in(const struct placement_dag *dag, uint8_t v);
 uint32_t sched_edges_out(const struct placement_dag *dag, uint8_t v, uint8_t *ret_to);
 void sched_part_mark(struct sched_run *r, const struct sched_call *part, bool begun);
+/* sched_part_lead sends what comes before a part's CALL, and makes that. Returns whether exec took
+ * it. */
+bool sched_part_lead(struct sched *s, const struct sched_call *part, uint16_t exec,
+		     struct desc *ret_call);
 bool sched_part_send(struct sched *s, struct sched_call *part, uint16_t exec);
 
 /* sched_out.c */

@@ -30,7 +30,8 @@ sched_edges_out(const struct placement_dag *dag, uint8_t v, uint8_t *ret_to)
 	return cnt;
 }
 
-/* The last function of the part that begins with first, at exec. */
+/* The last function of the part that begins with first, at exec. One that takes several calls in
+ * one run begins a part: so they meet in its queue. */
 static uint8_t
 part_end(struct sched *s, const struct sched_run *r, uint8_t first, uint16_t exec)
 {
@@ -39,7 +40,8 @@ part_end(struct sched *s, const struct sched_run *r, uint8_t first, uint16_t exe
 	while (sched_edges_out(&r->dag, last, &to) == 1 && sched_edges_in(&r->dag, to) == 1) {
 		const struct sched_target *t = sched_target_of(s, r, to);
 
-		if (!sched_exec_in(s->draining[exec] ? t->kept : t->exec, exec)) {
+		if (!sched_exec_in(s->draining[exec] ? t->kept : t->exec, exec) ||
+		    sched_batch_takes(s, r->dag.vertex[to].fn) > 1) {
 			break;
 		}
 		last = to;
@@ -62,13 +64,13 @@ sched_part_mark(struct sched_run *r, const struct sched_call *part, bool begun)
 
 /* The sequence of call.h. */
 bool
-sched_part_send(struct sched *s, struct sched_call *part, uint16_t exec)
+sched_part_lead(struct sched *s, const struct sched_call *part, uint16_t exec,
+		struct desc *ret_call)
 {
-	struct sched_run *r = SCHED_RUN(s, part);
+	const struct sched_run *r = SCHED_RUN(s, part);
 	struct desc d;
 	int16_t n = 0;
 
-	part->last = part_end(s, r, part->first, exec);
 	for (uint32_t e = 0; e < r->dag.edge_cnt; e++) {
 		if (r->dag.edge[e].to == part->first) {
 			d = r->vertex[r->dag.edge[e].from].out.d;
@@ -109,10 +111,20 @@ sched_part_send(struct sched *s, struct sched_call *part, uint16_t exec)
 		}
 		sched_edges_out(&r->dag, v, &to);
 	}
-	d = part->d;
-	d.sub |= CALL_PART;
-	d.err = n;
-	if (s->ops.send(s->ops.ctx, exec, &d) != 0) {
+	*ret_call = part->d;
+	ret_call->sub |= CALL_PART;
+	ret_call->err = n;
+	return true;
+}
+
+bool
+sched_part_send(struct sched *s, struct sched_call *part, uint16_t exec)
+{
+	struct sched_run *r = SCHED_RUN(s, part);
+	struct desc d;
+
+	part->last = part_end(s, r, part->first, exec);
+	if (!sched_part_lead(s, part, exec, &d) || s->ops.send(s->ops.ctx, exec, &d) != 0) {
 		return false;
 	}
 	sched_part_mark(r, part, true);

@@ -11,7 +11,7 @@
 /* ---------------------------------------------------------------- records */
 
 struct sched_call *
-sched_call_alloc(struct sched *s, const struct desc *d, uint16_t client)
+sched_call_alloc(struct sched *s, const struct desc *d, uint16_t client, uint64_t seq)
 {
 	struct sched_call *c;
 
@@ -20,10 +20,7 @@ sched_call_alloc(struct sched *s, const struct desc *d, uint16_t client)
 	}
 	c = &s->call[s->free - 1];
 	s->free = c->next;
-	*c = (struct sched_call){ .d = *d,
-				  .seq = ++s->seq,
-				  .came_ns = s->now_ns,
-				  .client = client };
+	*c = (struct sched_call){ .d = *d, .seq = seq, .came_ns = s->now_ns, .client = client };
 	return c;
 }
 

@@ -160,16 +160,22 @@ parts_unqueue(struct sched *s, struct sched_run *r)
 	}
 }
 
-/* Has the parts that run stopped. */
+/* Has the parts that run stopped, and what shares a run with them: that runs again. Those of a
+ * client that is dead go on beside others. */
 static void
 parts_stop(struct sched *s, const struct sched_run *r, int why)
 {
 	for (uint16_t e = PROC_EXEC_FIRST; e < EXEC_END && r->part_cnt > 0; e++) {
-		const struct sched_call *c =
-			s->running[e] != 0 ? &s->call[s->running[e] - 1] : NULL;
+		bool ours = false, others = false;
 
-		if (c != NULL && c->run == (uint32_t)(r - s->run + 1)) {
-			sched_stop(s, e, r->d.call, why);
+		for (uint32_t i = s->running[e]; i != 0; i = s->call[i - 1].batch) {
+			bool its = s->call[i - 1].run == (uint32_t)(r - s->run + 1);
+
+			ours |= its;
+			others |= !its;
+		}
+		if (ours && !(others && why == MB_ERR_PEER_DIED)) {
+			sched_stop(s, e, s->shown[e], why);
 		}
 	}
 }
@@ -246,7 +252,7 @@ part_push(struct sched *s, struct sched_run *r, uint8_t v, bool front)
 		run_fail(s, r, MB_ERR_NO_FUNCTION, "a function of it was removed");
 		return;
 	}
-	c = sched_call_alloc(s, &r->d, r->client);
+	c = sched_call_alloc(s, &r->d, r->client, r->seq);
 	if (c == NULL) {
 		run_fail(s, r, MB_ERR_BUSY, "too many calls wait; try again later");
 		return;
@@ -254,11 +260,10 @@ part_push(struct sched *s, struct sched_run *r, uint8_t v, bool front)
 	t = sched_target_of(s, r, v);
 	c->run = (uint32_t)(r - s->run + 1);
 	c->first = c->last = v;
-	c->seq = r->seq;
 	r->part_cnt++;
-	if (front) {
+	if (front && !(t->tail != 0 && s->call[t->tail - 1].run != 0)) {
 		sched_queue_push_front(s, t, c); /* a run that is on its way goes first */
-	} else {
+	} else {                                 /* behind those of others */
 		sched_queue_push(s, t, c);
 	}
 	if (sched_exec_none(t->exec) && sched_exec_none(t->kept)) {
@@ -343,9 +348,27 @@ run_side_by_side(const struct sched *s, const uint64_t *set, bool any)
 	return false;
 }
 
+/* Whether a call of a DAG is to wait function by function, with the calls that wait there: when one
+ * of them takes several in one run, and no executor is free for all of it. */
+static bool
+run_batches(const struct sched *s, const struct sched_target *t, const struct placement_dag *dag)
+{
+	uint64_t free = 0;
+	bool batched = false;
+
+	for (uint32_t v = 0; v < dag->vertex_cnt; v++) {
+		batched |= sched_batch_takes(s, dag->vertex[v].fn) > 1;
+	}
+	for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
+		free |= t->exec[w] & ~s->taken[w];
+	}
+	return batched && (t->head != 0 || free == 0);
+}
+
 /* Whether a call of a DAG is run in parts: because no executor has all its functions, or because
  * two of them could run at the same time and take so long that it is worth the messages. Without a
- * bound on that (sched.dag_split=0) wherever two executors have them. */
+ * bound on that (sched.dag_split=0) wherever two executors have them. Or because that fills
+ * batches. */
 bool
 sched_run_wanted(const struct sched *s, uint32_t target, const struct desc *d)
 {
@@ -365,8 +388,9 @@ sched_run_wanted(const struct sched *s, uint32_t target, const struct desc *d)
 	if ((d->sub & CALL_LEVEL_MASK) != CALL_LEVEL_LWW) {
 		return false; /* its functions read the same versions: best in one session */
 	}
-	return (dag->flags & PLACEMENT_DAG_LINEAR) == 0 && t->run_ns >= dag->split_ns &&
-	       run_side_by_side(s, t->exec, dag->split_ns == 0);
+	return ((dag->flags & PLACEMENT_DAG_LINEAR) == 0 && t->run_ns >= dag->split_ns &&
+		run_side_by_side(s, t->exec, dag->split_ns == 0)) ||
+	       run_batches(s, t, dag);
 }
 
 void

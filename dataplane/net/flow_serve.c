@@ -18,7 +18,7 @@
 /* ------------------------------------------------------------------ answers */
 
 /* An answer of one datagram. */
-static void
+static inline void
 answer_send(struct flow_serve *s, struct session *c, const struct slot *slot, const uint8_t *p,
 	    size_t len)
 {
@@ -225,19 +225,14 @@ slot_renew(struct flow_serve *s, struct session *c, struct slot *slot, uint64_t 
 	slot->took_us = 0;
 }
 
-static void
+/* The first segment of several. */
+static noinline void
 slot_begin(struct flow_serve *s, struct session *c, struct slot *slot, const struct wire_head *h,
 	   struct slice body, uint64_t now_ns)
 {
 	struct xfer *x;
 	uint8_t *p;
 
-	if (h->len == h->total) {
-		slot_renew(s, c, slot, h->id);
-		s->stats.request++;
-		slot_run(s, c, slot, body, now_ns);
-		return;
-	}
 	if (h->off != 0) {
 		return; /* overtook the first one */
 	}
@@ -263,7 +258,7 @@ slot_begin(struct flow_serve *s, struct session *c, struct slot *slot, const str
 }
 
 /* More of a request, or the same once more: F1. */
-static void
+static noinline void
 slot_again(struct flow_serve *s, struct session *c, struct slot *slot, const struct wire_head *h,
 	   struct slice body, uint64_t now_ns)
 {
@@ -296,18 +291,10 @@ slot_again(struct flow_serve *s, struct session *c, struct slot *slot, const str
 	}
 }
 
-/* Frees what the client is done with; word is the low half of an id below h->id. */
-static void
-session_done(struct flow_serve *s, struct session *c, const struct wire_head *h)
+/* Frees what is kept of requests that the client is done with. */
+static noinline void
+session_free(struct flow_serve *s, struct session *c, uint64_t from, uint64_t done)
 {
-	uint64_t back = (uint32_t)((uint32_t)h->id - h->word);
-	uint64_t done = back <= h->id ? h->id - back : 0;
-	uint64_t from = c->done + 1;
-
-	if (back == 0 || done <= c->done) {
-		return;
-	}
-	c->done = done;
 	if (done - from >= FLOW_CREDITS) {
 		from = done - FLOW_CREDITS + 1;
 	}
@@ -325,20 +312,31 @@ serve_on_request(struct flow_serve *s, struct session *c, const struct wire_head
 		 struct slice body, uint64_t now_ns)
 {
 	struct slot *slot = &c->slot[FLOW_SLOT(h->id)];
+	/* word is the low half of an id below this one. */
+	uint64_t back = (uint32_t)((uint32_t)h->id - h->word);
 
-	session_done(s, c, h);
+	if (back != 0 && back <= h->id && h->id - back > c->done) {
+		if (c->bytes > 0) {
+			session_free(s, c, c->done + 1, h->id - back);
+		}
+		c->done = h->id - back;
+	}
 	if (h->id < slot->id || h->id <= c->done) {
 		s->stats.again++;
 	} else if (h->id == slot->id) {
 		slot_again(s, c, slot, h, body, now_ns);
 	} else if (slot->state == SLOT_RUNNING) {
 		s->stats.bad++; /* it has no credit for this */
+	} else if (likely(h->len == h->total)) {
+		slot_renew(s, c, slot, h->id);
+		s->stats.request++;
+		slot_run(s, c, slot, body, now_ns);
 	} else {
 		slot_begin(s, c, slot, h, body, now_ns);
 	}
 }
 
-static void
+static noinline void
 serve_on_ack(struct flow_serve *s, struct session *c, const struct wire_head *h, struct slice body,
 	     uint64_t now_ns)
 {
@@ -363,39 +361,52 @@ serve_on_ack(struct flow_serve *s, struct session *c, const struct wire_head *h,
 	s->due_ns = MIN(s->due_ns, x->tx.due_ns);
 }
 
+/* A datagram of no session that is known. Returns: the one that its request makes; NULL: none. */
+static noinline struct session *
+serve_stranger(struct flow_serve *s, const struct wire_addr *from, const struct wire_head *h,
+	       uint64_t now_ns)
+{
+	struct session *c;
+
+	if (h->kind == WIRE_HELLO) {
+		flow_serve_on_hello(s, from, h, now_ns);
+		return NULL;
+	}
+	if (h->kind != WIRE_REQUEST) {
+		return NULL;
+	}
+	if ((h->flags & WIRE_F_OPEN) == 0 || !flow_session_is_given(s, from, h, now_ns) ||
+	    flow_session_has_left(s, h->session, now_ns)) {
+		flow_serve_reset(s, from, h);
+		return NULL;
+	}
+	c = flow_session_make(s, from, h, now_ns);
+	if (c == NULL) { /* it has not run, and nothing is kept */
+		const struct wire_head busy = { .kind = WIRE_REFUSE,
+						.session = h->session,
+						.id = h->id,
+						.client = h->client,
+						.word = (uint32_t)-MB_ERR_BUSY };
+
+		flow_serve_send(s, from, &busy, NULL);
+	}
+	return c;
+}
+
 void
 flow_serve_input(struct flow_serve *s, const struct wire_addr *from, const struct wire_head *h,
 		 struct slice body, uint64_t now_ns)
 {
-	struct session *c;
+	/* Of a HELLO it is 0, which names none. */
+	struct session *c = flow_session_find(s, h->session);
 
 	s->stats.came++;
-	if (h->kind == WIRE_HELLO) {
-		flow_serve_on_hello(s, from, h, now_ns);
-		return;
-	}
-	c = flow_session_find(s, h->session);
-	if (c == NULL) {
-		if (h->kind != WIRE_REQUEST) {
+	if (unlikely(c == NULL)) {
+		c = serve_stranger(s, from, h, now_ns);
+		if (c == NULL) {
 			return;
 		}
-		if ((h->flags & WIRE_F_OPEN) == 0 || !flow_session_is_given(s, from, h, now_ns) ||
-		    flow_session_has_left(s, h->session, now_ns)) {
-			flow_serve_reset(s, from, h);
-			return;
-		}
-		c = flow_session_make(s, from, h, now_ns);
-		if (c == NULL) { /* it has not run, and nothing is kept */
-			const struct wire_head busy = { .kind = WIRE_REFUSE,
-							.session = h->session,
-							.id = h->id,
-							.client = h->client,
-							.word = (uint32_t)-MB_ERR_BUSY };
-
-			flow_serve_send(s, from, &busy, NULL);
-			return;
-		}
-	} else if (c->client != h->client || !flow_addr_eq(&c->addr, from)) {
+	} else if (c->client != h->client || !wire_addr_eq(&c->addr, from)) {
 		s->stats.bad++;
 		return;
 	}

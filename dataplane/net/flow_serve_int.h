@@ -89,9 +89,26 @@ struct flow_serve {
 	struct flow_left *left; /* FLOW_LEFT_CNT */
 };
 
+static inline void
+flow_serve_send(struct flow_serve *s, const struct wire_addr *to, const struct wire_head *h,
+		const uint8_t *body)
+{
+	s->stats.sent++;
+	s->ops.send(s->ops.ctx, to, h, body);
+}
+
+static inline struct session *
+flow_session_find(struct flow_serve *s, uint64_t session)
+{
+	uint32_t i = s->bucket[session >> 8 & s->bucket_mask];
+
+	while (i != 0 && s->session[i - 1].session != session) {
+		i = s->session[i - 1].next;
+	}
+	return i != 0 ? &s->session[i - 1] : NULL;
+}
+
 /* flow_session.c; what each does is said where it is. */
-void flow_serve_send(struct flow_serve *s, const struct wire_addr *to, const struct wire_head *h,
-		     const uint8_t *body);
 struct flow_name flow_serve_name(struct flow_serve *s, struct session *c, const struct slot *slot,
 				 uint8_t kind);
 void *flow_serve_alloc(struct flow_serve *s, struct session *c, size_t len);
@@ -102,8 +119,6 @@ void flow_xfer_free(struct flow_serve *s, struct session *c, struct slot *slot);
 void flow_slot_drop(struct flow_serve *s, struct session *c, struct slot *slot);
 bool flow_session_is_given(const struct flow_serve *s, const struct wire_addr *from,
 			   const struct wire_head *h, uint64_t now_ns);
-bool flow_addr_eq(const struct wire_addr *a, const struct wire_addr *b);
-struct session *flow_session_find(struct flow_serve *s, uint64_t session);
 struct session *flow_session_make(struct flow_serve *s, const struct wire_addr *from,
 				  const struct wire_head *h, uint64_t now_ns);
 bool flow_session_has_left(const struct flow_serve *s, uint64_t session, uint64_t now_ns);

@@ -90,14 +90,6 @@ flow_serve_destroy(struct flow_serve *s)
 	free(s);
 }
 
-void
-flow_serve_send(struct flow_serve *s, const struct wire_addr *to, const struct wire_head *h,
-		const uint8_t *body)
-{
-	s->stats.sent++;
-	s->ops.send(s->ops.ctx, to, h, body);
-}
-
 static void
 serve_segment(void *ctx, const struct wire_addr *to, const struct wire_head *h, const uint8_t *body)
 {
@@ -230,23 +222,6 @@ flow_session_is_given(const struct flow_serve *s, const struct wire_addr *from,
 
 	return h->session == session_number(s, from, h->client, epoch) ||
 	       (epoch > 0 && h->session == session_number(s, from, h->client, epoch - 1));
-}
-
-bool
-flow_addr_eq(const struct wire_addr *a, const struct wire_addr *b)
-{
-	return a->port == b->port && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
-}
-
-struct session *
-flow_session_find(struct flow_serve *s, uint64_t session)
-{
-	uint32_t i = s->bucket[session >> 8 & s->bucket_mask];
-
-	while (i != 0 && s->session[i - 1].session != session) {
-		i = s->session[i - 1].next;
-	}
-	return i != 0 ? &s->session[i - 1] : NULL;
 }
 
 void

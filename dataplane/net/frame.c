@@ -73,56 +73,61 @@ load32(const uint8_t *p)
 	return v;
 }
 
-static inline uint64_t
-sum_word(uint64_t sum, const uint8_t *p)
+static uint64_t
+load64(const uint8_t *p)
 {
-	uint64_t word;
-	bool carry;
+	uint64_t v;
 
-	memcpy(&word, p, sizeof(word));
-	carry = __builtin_add_overflow(sum, word, &sum);
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline uint64_t
+sum_word(uint64_t sum, uint64_t word)
+{
+	bool carry = __builtin_add_overflow(sum, word, &sum);
+
 	return sum + carry;
 }
 
 /* The one's complement sum of RFC 1071, in the order of the bytes in memory. Words of any multiple
- * of 16 bits add up to the same; what comes back has 34 bits. */
+ * of 16 bits add up to the same. Heads are in front of p: 7 bytes there may be read. */
 static uint64_t
 sum_add(uint64_t sum, const uint8_t *p, size_t len)
 {
 	uint64_t other = 0; /* two chains of carries, each as long as the other */
-	uint16_t half;
+	size_t left = len;
 
-	for (; len >= 64; p += 64, len -= 64) {
-		sum = sum_word(sum, p);
-		other = sum_word(other, p + 8);
-		sum = sum_word(sum, p + 16);
-		other = sum_word(other, p + 24);
-		sum = sum_word(sum, p + 32);
-		other = sum_word(other, p + 40);
-		sum = sum_word(sum, p + 48);
-		other = sum_word(other, p + 56);
+	for (; left >= 64; left -= 64, p += 64) {
+		sum = sum_word(sum, load64(p));
+		other = sum_word(other, load64(p + 8));
+		sum = sum_word(sum, load64(p + 16));
+		other = sum_word(other, load64(p + 24));
+		sum = sum_word(sum, load64(p + 32));
+		other = sum_word(other, load64(p + 40));
+		sum = sum_word(sum, load64(p + 48));
+		other = sum_word(other, load64(p + 56));
 	}
-	sum = (sum & UINT32_MAX) + (sum >> 32) + (other & UINT32_MAX) + (other >> 32);
-	for (; len >= 8; p += 8, len -= 8) {
-		sum = sum_word(sum, p);
+	sum = sum_word(sum, other);
+	if ((len & 32) != 0) {
+		sum = sum_word(sum, load64(p));
+		sum = sum_word(sum, load64(p + 8));
+		sum = sum_word(sum, load64(p + 16));
+		sum = sum_word(sum, load64(p + 24));
+		p += 32;
 	}
-	sum = (sum & UINT32_MAX) + (sum >> 32);
-	if (len >= 4) {
-		sum += load32(p);
-		p += 4;
-		len -= 4;
+	if ((len & 16) != 0) {
+		sum = sum_word(sum, load64(p));
+		sum = sum_word(sum, load64(p + 8));
+		p += 16;
 	}
-	if (len >= 2) {
-		memcpy(&half, p, 2);
-		sum += half;
-		p += 2;
-		len -= 2;
+	if ((len & 8) != 0) {
+		sum = sum_word(sum, load64(p));
+		p += 8;
 	}
-	if (len > 0) {
-		uint8_t last[2] = { *p, 0 };
-
-		memcpy(&half, last, 2);
-		sum += half;
+	left = len & 7;
+	if (left != 0) { /* the last word: zeros follow, and not what is before */
+		sum = sum_word(sum, htole64(le64toh(load64(p + left - 8)) >> (64 - 8 * left)));
 	}
 	return sum;
 }
@@ -135,13 +140,16 @@ sum_v4(const uint8_t p[V4_BYTES])
 	       load32(p + 16);
 }
 
+/* To 16 bits: the halves are added, each to the other, so that the upper one has got the carry. */
 static uint16_t
 sum_fold(uint64_t sum)
 {
-	while (sum >> 16 != 0) {
-		sum = (sum & 0xffff) + (sum >> 16);
-	}
-	return (uint16_t)sum;
+	uint32_t half;
+
+	sum += sum << 32 | sum >> 32;
+	half = (uint32_t)(sum >> 32);
+	half += half << 16 | half >> 16;
+	return (uint16_t)(half >> 16);
 }
 
 static uint64_t
@@ -477,15 +485,6 @@ frame_udp(uint8_t *body, struct frame *f)
 #define AT_UDP_LEN (AT_UDP + 4) /* and the sum */
 static_assert(AT_UDP_LEN + 4 == FRAME_AGAIN_BYTES, "all heads");
 
-static uint64_t
-load64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
 /* The pseudo head's sum, but for the length. */
 static uint64_t
 again_pseudo(const uint8_t *p)
@@ -545,9 +544,11 @@ frame_udp_again(uint8_t *body, size_t len, bool sum_by_nic, const struct frame_a
 	memcpy(p + AT_TOTAL, &total, sizeof(total));
 	memcpy(p + AT_UDP_LEN, &udp_len, sizeof(udp_len));
 	sum_put(p + AT_IP_SUM, (uint16_t)~sum_fold((uint64_t)again->ip_sum + total));
-	sum = sum_fold((uint64_t)again->udp_sum + udp_len);
-	if (!sum_by_nic) {
-		sum = (uint16_t)~sum_fold(sum_add(sum, p + AT_UDP, UDP_BYTES + len));
+	if (sum_by_nic) {
+		sum = sum_fold((uint64_t)again->udp_sum + udp_len);
+	} else {
+		sum = (uint16_t)~sum_fold(
+			sum_add((uint64_t)again->udp_sum + udp_len, p + AT_UDP, UDP_BYTES + len));
 		sum = sum != 0 ? sum : 0xffff;
 	}
 	sum_put(p + AT_UDP + 6, sum);

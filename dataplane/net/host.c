@@ -134,8 +134,7 @@ host_remember(struct host *h, struct slice bytes, const struct frame *f)
 	}
 }
 
-/* A frame of any kind. */
-static noinline enum host_verdict
+enum host_verdict
 host_read(struct host *h, struct slice bytes, enum frame_sum sum, uint64_t now_ns,
 	  struct wire_addr *ret_from, struct slice *ret, uint8_t *answer, size_t room,
 	  size_t *ret_answer)
@@ -201,23 +200,6 @@ host_read(struct host *h, struct slice bytes, enum frame_sum sum, uint64_t now_n
 	return HOST_DROP;
 }
 
-enum host_verdict
-host_input(struct host *h, struct slice bytes, bool sum_good, uint64_t now_ns,
-	   struct wire_addr *ret_from, struct slice *ret, uint8_t *answer, size_t room,
-	   size_t *ret_answer)
-{
-	enum frame_sum sum = sum_good         ? FRAME_SUM_GOOD
-			     : h->cfg.partial ? FRAME_SUM_PARTIAL
-					      : FRAME_SUM_CHECK;
-
-	if (likely(h->in_set) && likely(frame_again(bytes, sum, h->in_head, ret))) {
-		h->neighbour[h->last].heard_ns = now_ns;
-		*ret_from = h->in_from;
-		return HOST_DATAGRAM;
-	}
-	return host_read(h, bytes, sum, now_ns, ret_from, ret, answer, room, ret_answer);
-}
-
 /* ------------------------------------------------------------------------ out */
 
 size_t
@@ -254,17 +236,7 @@ host_ask(struct host *h, const uint8_t ip[FRAME_IP_BYTES], uint8_t *p, uint64_t 
 	return frame_small(p, FRAME_SMALL_MAX, &f);
 }
 
-/* A datagram to where the last one went, whose neighbour is the one heard of last: they come in
- * bursts, as those that they answer. */
-static bool
-is_again(const struct host *h, const struct wire_addr *to, size_t len, uint64_t now_ns)
-{
-	return h->out_set && len <= h->datagram_max && h->out_to.port == to->port &&
-	       memcmp(h->out_to.ip, to->ip, FRAME_IP_BYTES) == 0 &&
-	       now_ns - h->neighbour[h->last].heard_ns < HOST_EXPIRE_NS;
-}
-
-static noinline int
+int
 host_write(struct host *h, const struct wire_addr *to, uint8_t *body, size_t len, uint64_t now_ns,
 	   struct frame *f, size_t *ret_head, size_t *ret_ask)
 {
@@ -294,20 +266,5 @@ host_write(struct host *h, const struct wire_addr *to, uint8_t *body, size_t len
 		h->out_to = *to;
 		h->out_set = true;
 	}
-	return 0;
-}
-
-int
-host_output(struct host *h, const struct wire_addr *to, uint8_t *body, size_t len, uint64_t now_ns,
-	    struct frame *f, size_t *ret_head, size_t *ret_ask)
-{
-	if (unlikely(!is_again(h, to, len, now_ns))) {
-		return host_write(h, to, body, len, now_ns, f, ret_head, ret_ask);
-	}
-	*ret_ask = 0;
-	f->sum_by_nic = h->cfg.sum_by_nic;
-	f->l2_bytes = FRAME_AGAIN_L2;
-	f->l3_bytes = FRAME_AGAIN_L3;
-	*ret_head = frame_udp_again(body, len, f->sum_by_nic, &h->out_again);
 	return 0;
 }

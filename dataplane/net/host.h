@@ -16,6 +16,7 @@
 #ifndef MB_HOST_H
 #define MB_HOST_H
 
+#include "compiler.h"
 #include "frame.h"
 #include "wire.h"
 
@@ -66,12 +67,32 @@ enum host_verdict { HOST_DROP = 0, HOST_DATAGRAM, HOST_ANSWER };
 
 void host_init(struct host *h, const struct host_cfg *cfg);
 
+/* A frame of any kind; a datagram to anywhere. For host_input and host_output. */
+enum host_verdict host_read(struct host *h, struct slice bytes, enum frame_sum sum, uint64_t now_ns,
+			    struct wire_addr *ret_from, struct slice *ret, uint8_t *answer,
+			    size_t room, size_t *ret_answer);
+int host_write(struct host *h, const struct wire_addr *to, uint8_t *body, size_t len,
+	       uint64_t now_ns, struct frame *f, size_t *ret_head, size_t *ret_ask);
+
 /* host_input takes a frame. sum_good: the NIC has checked UDP's sum.
  * Returns:   HOST_DATAGRAM with *ret_from and *ret (in the frame); HOST_ANSWER with a frame of
  *            *ret_answer bytes at answer, to be sent; HOST_DROP. */
-enum host_verdict host_input(struct host *h, struct slice bytes, bool sum_good, uint64_t now_ns,
-			     struct wire_addr *ret_from, struct slice *ret, uint8_t *answer,
-			     size_t room, size_t *ret_answer);
+static inline enum host_verdict
+host_input(struct host *h, struct slice bytes, bool sum_good, uint64_t now_ns,
+	   struct wire_addr *ret_from, struct slice *ret, uint8_t *answer, size_t room,
+	   size_t *ret_answer)
+{
+	enum frame_sum sum = sum_good         ? FRAME_SUM_GOOD
+			     : h->cfg.partial ? FRAME_SUM_PARTIAL
+					      : FRAME_SUM_CHECK;
+
+	if (likely(h->in_set) && likely(frame_again(bytes, sum, h->in_head, ret))) {
+		h->neighbour[h->last].heard_ns = now_ns;
+		*ret_from = h->in_from;
+		return HOST_DATAGRAM;
+	}
+	return host_read(h, bytes, sum, now_ns, ret_from, ret, answer, room, ret_answer);
+}
 
 /* host_datagram_max is how long a datagram may be on this link. */
 size_t host_datagram_max(const struct host *h);
@@ -81,7 +102,22 @@ size_t host_datagram_max(const struct host *h);
  * Returns:   0 with *f; MB_ERR_TOO_LARGE; MB_ERR_INVALID for an address of another family;
  *            MB_ERR_NOT_FOUND when it is not known where that is: then *ret_ask bytes at body are a
  *            frame that asks, if not 0. Requires: FRAME_SMALL_MAX bytes at body. */
-int host_output(struct host *h, const struct wire_addr *to, uint8_t *body, size_t len,
-		uint64_t now_ns, struct frame *f, size_t *ret_head, size_t *ret_ask);
+static inline int
+host_output(struct host *h, const struct wire_addr *to, uint8_t *body, size_t len, uint64_t now_ns,
+	    struct frame *f, size_t *ret_head, size_t *ret_ask)
+{
+	/* To where the last one went, whose neighbour is the one heard of last: they come in
+	 * bursts, as those that they answer. */
+	if (likely(h->out_set && len <= h->datagram_max && wire_addr_eq(&h->out_to, to) &&
+		   now_ns - h->neighbour[h->last].heard_ns < HOST_EXPIRE_NS)) {
+		*ret_ask = 0;
+		f->sum_by_nic = h->cfg.sum_by_nic;
+		f->l2_bytes = FRAME_AGAIN_L2;
+		f->l3_bytes = FRAME_AGAIN_L3;
+		*ret_head = frame_udp_again(body, len, f->sum_by_nic, &h->out_again);
+		return 0;
+	}
+	return host_write(h, to, body, len, now_ns, f, ret_head, ret_ask);
+}
 
 #endif

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <rte_bus_pci.h>
 #include <rte_errno.h>
@@ -335,7 +336,6 @@ static void
 port_waiting(struct nic_port *p, const uint8_t before[FD_MAX / 8])
 {
 	for (uint32_t i = 0; i < p->queue_cnt; i++) {
-		p->fd[i] = -1;
 		if (p->interrupt && rte_eth_dev_rx_intr_enable(p->id, (uint16_t)i) == 0) {
 			p->fd[i] = rte_eth_dev_rx_intr_ctl_q_get_fd(p->id, (uint16_t)i);
 			rte_eth_dev_rx_intr_disable(p->id, (uint16_t)i);
@@ -377,6 +377,7 @@ nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc
 	int err;
 
 	*p = (struct nic_port){ .id = RTE_MAX_ETHPORTS, .queue_cnt = cfg->queue_cnt };
+	memset(p->fd, -1, sizeof(p->fd));
 	sockets_look(before);
 	err = port_device(p, cfg, why);
 	if (err == 0 && rte_eth_dev_info_get(p->id, &info) != 0) {
@@ -406,6 +407,23 @@ nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc
 	return 0;
 }
 
+/* The driver of af_xdp (DPDK 22.11) leaves its sockets open, and so the queues taken for as long as
+ * this process lives: its count of who uses the memory begins at 0, and goes below. */
+static void
+sockets_close(const struct nic_port *p)
+{
+	for (uint32_t i = 0; i < p->queue_cnt && !p->interrupt; i++) {
+		socklen_t len = sizeof(int);
+		int domain;
+
+		if (p->fd[i] >= 0 &&
+		    getsockopt(p->fd[i], SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+		    domain == AF_XDP) {
+			close(p->fd[i]);
+		}
+	}
+}
+
 void
 nic_port_close(struct nic_port *p)
 {
@@ -415,6 +433,7 @@ nic_port_close(struct nic_port *p)
 	if (p->id != RTE_MAX_ETHPORTS) {
 		rte_eth_dev_close(p->id);
 	}
+	sockets_close(p);
 	if (p->owned) {
 		rte_eal_hotplug_remove("vdev", p->device);
 	}

@@ -200,9 +200,9 @@ key_find(const struct seal *s, uint8_t number)
 	return NULL;
 }
 
-static noinline int
-sealed_take(const struct seal *s, struct slice datagram, uint8_t *plain, struct wire_head *ret_head,
-	    struct slice *ret_body)
+int
+seal_take_sealed(const struct seal *s, struct slice datagram, uint8_t *plain,
+		 struct wire_head *ret_head, struct slice *ret_body)
 {
 	const struct seal_key *key;
 	const uint8_t *body, *tail;
@@ -228,12 +228,4 @@ sealed_take(const struct seal *s, struct slice datagram, uint8_t *plain, struct 
 	memcpy(plain, datagram.p, WIRE_HEAD_BYTES);
 	plain[KEY_AT] = 0;
 	return wire_read(slice_of(plain, WIRE_HEAD_BYTES + len), ret_head, ret_body);
-}
-
-int
-seal_take(const struct seal *s, struct slice datagram, uint8_t *plain, struct wire_head *ret_head,
-	  struct slice *ret_body)
-{
-	return unlikely(s->cnt > 0) ? sealed_take(s, datagram, plain, ret_head, ret_body)
-				    : wire_read(datagram, ret_head, ret_body);
 }

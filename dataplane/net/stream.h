@@ -65,7 +65,11 @@ int stream_create(struct stream **ret, struct lcore *lcore, uint32_t conn_max,
 /* stream_destroy closes what is left, without a word. Requires: the lcore does not run any more. */
 void stream_destroy(struct stream *s);
 
-/* stream_listen_tcp listens at "host:port" or "[host]:port"; the host is an address, "*" is any.
+/* stream_where reads "host:port" or "[host]:port"; the host is an address, "*" or nothing is any.
+ * Returns: 0; MB_ERR_INVALID. */
+int stream_where(const char *where, struct sockaddr_storage *ret, socklen_t *ret_len);
+
+/* stream_listen_tcp listens at such a place.
  * Returns: 0 with *ret_port, the port (of port 0, the one that was given); MB_ERR_INVALID: that is
  * no address; MB_ERR_EXISTS: somebody listens there; MB_ERR_DENIED; MB_ERR_IO. */
 int stream_listen_tcp(struct stream *s, const char *where, uint16_t *ret_port);
@@ -107,6 +111,18 @@ void stream_close(struct stream *s, struct stream_id id);
 /* stream_reset: the same, and what the kernel still has to send is thrown away: it is not kept for
  * one who does not read. */
 void stream_reset(struct stream *s, struct stream_id id);
+
+/* A connection that goes to another stream. stream_rest stops reading, asked again until the kernel
+ * has nothing of the connection any more (bytes may still come until then). Returns: whether so.
+ * stream_take, after that, gives its socket away; its place stays taken, until stream_forget, or
+ * stream_give_back, which makes it as it was. Requires: none is closing; no send is under way. */
+bool stream_rest(struct stream *s, struct stream_id id);
+int stream_take(struct stream *s, struct stream_id id);
+void stream_forget(struct stream *s, struct stream_id id);
+void stream_give_back(struct stream *s, struct stream_id id, int fd);
+/* stream_adopt takes over the socket of another stream's connection; `opened` is not called.
+ * Returns: 0; MB_ERR_FULL: there are conn_max. */
+int stream_adopt(struct stream *s, int fd, uint32_t listener, struct stream_id *ret);
 
 /* stream_listener is which listener it came by: 0 is the first one that was made. */
 uint32_t stream_listener(const struct stream *s, struct stream_id id);

@@ -49,42 +49,51 @@ listener_add(struct stream *s, int fd, const struct sockaddr *sa, socklen_t len)
 }
 
 int
-stream_listen_tcp(struct stream *s, const char *where, uint16_t *ret_port)
+stream_where(const char *where, struct sockaddr_storage *ret, socklen_t *ret_len)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 				  .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV };
-	struct sockaddr_storage got = { 0 };
-	socklen_t len = sizeof(got);
 	struct addrinfo *ai;
 	char host[WHERE_HOST_BYTES], port[WHERE_PORT_BYTES];
-	int err = where_split(where, host, port);
+
+	if (where_split(where, host, port) != 0 ||
+	    getaddrinfo(host[0] == '\0' || strcmp(host, "*") == 0 ? NULL : host, port, &hints,
+			&ai) != 0) {
+		return MB_ERR_INVALID;
+	}
+	memcpy(ret, ai->ai_addr, ai->ai_addrlen);
+	*ret_len = ai->ai_addrlen;
+	freeaddrinfo(ai);
+	return 0;
+}
+
+int
+stream_listen_tcp(struct stream *s, const char *where, uint16_t *ret_port)
+{
+	struct sockaddr_storage at, got = { 0 };
+	socklen_t len = sizeof(got), at_len;
+	int err = stream_where(where, &at, &at_len);
 	int fd, one = 1;
 
-	if (err == 0 && getaddrinfo(host[0] == '\0' || strcmp(host, "*") == 0 ? NULL : host, port,
-				    &hints, &ai) != 0) {
-		err = MB_ERR_INVALID;
-	}
 	if (err != 0) {
 		return err;
 	}
 	REQUIRE(s->listen_cnt < STREAM_LISTEN_MAX);
-	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0) {
-		err = MB_ERR_IO;
-	} else {
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-		err = listener_add(s, fd, ai->ai_addr, ai->ai_addrlen);
+		return MB_ERR_IO;
 	}
-	freeaddrinfo(ai);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	err = listener_add(s, fd, (const struct sockaddr *)&at, at_len);
 	if (err == 0 && getsockname(fd, (struct sockaddr *)&got, &len) == 0) {
-		in_port_t at = 0; /* in the same place for IPv4 and IPv6 */
+		in_port_t port = 0; /* in the same place for IPv4 and IPv6 */
 
 		static_assert(offsetof(struct sockaddr_in, sin_port) ==
 				      offsetof(struct sockaddr_in6, sin6_port),
 			      "the port is the port");
-		memcpy(&at, (const uint8_t *)&got + offsetof(struct sockaddr_in, sin_port),
-		       sizeof(at));
-		*ret_port = ntohs(at);
+		memcpy(&port, (const uint8_t *)&got + offsetof(struct sockaddr_in, sin_port),
+		       sizeof(port));
+		*ret_port = ntohs(port);
 	}
 	return err;
 }
@@ -117,4 +126,25 @@ stream_listen_unix(struct stream *s, const char *path)
 		chmod(path, 0660);
 	}
 	return err;
+}
+
+bool
+stream_is_local(int fd)
+{
+	struct sockaddr_storage sa = { 0 };
+	socklen_t len = sizeof(sa);
+
+	if (getpeername(fd, (struct sockaddr *)&sa, &len) != 0) {
+		return false;
+	}
+	if (sa.ss_family == AF_INET) {
+		return ntohl(((struct sockaddr_in *)&sa)->sin_addr.s_addr) >> 24 == 127;
+	}
+	if (sa.ss_family == AF_INET6) {
+		const struct in6_addr *a = &((struct sockaddr_in6 *)&sa)->sin6_addr;
+
+		return IN6_IS_ADDR_LOOPBACK(a) ||
+		       (IN6_IS_ADDR_V4MAPPED(a) && a->s6_addr[12] == 127);
+	}
+	return sa.ss_family == AF_UNIX;
 }

@@ -2,7 +2,11 @@
 #include "wire.h"
 
 #include "check.h"
+#include "compiler.h"
 #include "microburst/error.h"
+
+/* One that lies where it lies. */
+typedef struct wire_head head_anywhere __attribute__((aligned(1)));
 
 /* From this machine's order of bytes to the wire's, and back. */
 static struct wire_head
@@ -24,6 +28,9 @@ turned(struct wire_head h)
 static bool
 piece_ok(const struct wire_head *h)
 {
+	if (likely(h->off == 0 && h->len == h->total)) { /* all of it */
+		return h->len <= h->mss && h->len != 0;
+	}
 	if (h->total > WIRE_MESSAGE_MAX || h->off > h->total || h->len > h->total - h->off ||
 	    h->len > h->mss || h->mss == 0) {
 		return false;
@@ -68,10 +75,10 @@ head_ok(const struct wire_head *h)
 void
 wire_put(uint8_t p[WIRE_HEAD_BYTES], const struct wire_head *h)
 {
-	struct wire_head w = turned(*h);
+	head_anywhere *w = (head_anywhere *)p;
 
-	w.proto = WIRE_PROTO;
-	memcpy(p, &w, sizeof(w));
+	*w = turned(*h);
+	w->proto = WIRE_PROTO;
 }
 
 void
@@ -85,20 +92,17 @@ wire_write(uint8_t p[WIRE_HEAD_BYTES], const struct wire_head *h)
 int
 wire_read(struct slice datagram, struct wire_head *ret, struct slice *ret_body)
 {
-	struct wire_head h;
-
 	if (datagram.len < WIRE_HEAD_BYTES || datagram.len > WIRE_DATAGRAM_MAX) {
 		return MB_ERR_CORRUPT;
 	}
-	memcpy(&h, datagram.p, sizeof(h));
-	h = turned(h);
-	if (h.proto != WIRE_PROTO) {
+	memcpy(ret, datagram.p, sizeof(*ret));
+	*ret = turned(*ret);
+	if (ret->proto != WIRE_PROTO) {
 		return MB_ERR_VERSION;
 	}
-	if (h.len != datagram.len - WIRE_HEAD_BYTES || !head_ok(&h)) {
+	if (ret->len != datagram.len - WIRE_HEAD_BYTES || !head_ok(ret)) {
 		return MB_ERR_CORRUPT;
 	}
-	*ret = h;
-	*ret_body = slice_of(datagram.p + WIRE_HEAD_BYTES, h.len);
+	*ret_body = slice_of(datagram.p + WIRE_HEAD_BYTES, ret->len);
 	return 0;
 }

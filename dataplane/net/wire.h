@@ -28,6 +28,7 @@
 #include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "slice.h"
 
@@ -90,6 +91,16 @@ struct wire_addr {
 	uint16_t port;
 };
 
+static inline bool
+wire_addr_eq(const struct wire_addr *a, const struct wire_addr *b)
+{
+	uint64_t x[2], y[2];
+
+	memcpy(x, a->ip, sizeof(x));
+	memcpy(y, b->ip, sizeof(y));
+	return a->port == b->port && x[0] == y[0] && x[1] == y[1];
+}
+
 /* wire_write puts a head in front of its body: WIRE_HEAD_BYTES at p. Requires: a head that
  * wire_read takes. */
 void wire_write(uint8_t p[WIRE_HEAD_BYTES], const struct wire_head *h);
@@ -99,7 +110,8 @@ void wire_put(uint8_t p[WIRE_HEAD_BYTES], const struct wire_head *h);
 
 /* wire_read reads a datagram.
  * Returns:   0 with *ret and *ret_body (in the datagram); MB_ERR_VERSION for another protocol or
- *            version; MB_ERR_CORRUPT for anything else that is not a frame. */
+ *            version; MB_ERR_CORRUPT for anything else that is not a frame. Then *ret means
+ *            nothing. */
 int wire_read(struct slice datagram, struct wire_head *ret, struct slice *ret_body);
 
 #endif

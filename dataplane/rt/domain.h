@@ -166,7 +166,7 @@ struct domain {
 	uint8_t hot_next;
 	uint8_t next;  /* the port where the next look at the bell, or at all of them, begins */
 	uint32_t turn; /* of domain_poll */
-	uint64_t crowded_until_ns; /* others use the cpu that we spun on: sleep instead */
+	uint32_t spin_vain, spin_skip; /* how often it found nothing; waits that do without */
 	int lcore_fd[DOMAIN_LCORE_MAX];
 	bool interrupted; /* domain_interrupt */
 	bool spinning;    /* holds the spin token of spin_cpu */

@@ -24,18 +24,16 @@
 #include "domain.h"
 #include "timebase.h"
 
-/* Pause so long, three warm calls, then yield; at once when it is the daemon that is waited for, on
- * a cpu that it uses. */
-#define SPIN_ALONE_NS 1000
-/* On a cpu that no daemon lcore uses: pause so long, as an answer of the store or the next remote
- * call takes, then yield. A yield that lasts so long let a program run that knows no token. Whoever
- * spins there takes from it what it may be waiting for, so for a time one sleeps: a short one, as
- * that program may be gone. (10 ms: a remote call took 25 us instead of 17.) */
-#define SPIN_OWN_NS   (20 * NS_PER_US)
-#define CROWD_NS      (50 * NS_PER_US)
-#define CROWDED_NS    (1 * NS_PER_MS)
-#define ASK_AGAIN_NS  (100 * NS_PER_MS)
-#define OWED_RETRY_NS NS_PER_MS /* ctl reading its queue does not ring us */
+/* On a cpu that the daemon uses: pause so long, three warm calls, then yield; at once when it is
+ * the daemon that is waited for. */
+#define SPIN_SHARED_NS 1000
+/* On any other cpu one pauses for all of the budget. Who spun so in vain leaves it out the next
+ * time, or the next 2, 4 .. 64 times: nobody calls that often, or what would call has this cpu, and
+ * gets it when we sleep. No clock can tell which: a yield comes back at once also where somebody
+ * waits for the cpu, as who slept much is owed much. */
+#define SPIN_VAIN_MAX  6
+#define ASK_AGAIN_NS   (100 * NS_PER_MS)
+#define OWED_RETRY_NS  NS_PER_MS /* ctl reading its queue does not ring us */
 
 static inline bool
 domain_port_open(const struct domain *d, uint32_t port)
@@ -496,22 +494,25 @@ domain_wait_spin(struct domain *d, enum domain_await await, uint64_t until_ns, s
 			int n = domain_poll(d, ret, ret_ch);
 
 			if (n != 0 || unlikely(d->interrupted)) {
+				d->spin_vain = 0;
 				return n;
 			}
 			cpu_pause();
 		}
 		now = timebase_now_ns(timebase_real());
 		from = from == 0 ? now : from;
-		if (now - from >= d->welcome.spin_ns || (until_ns != 0 && now >= until_ns) ||
-		    now < d->crowded_until_ns) {
+		if (until_ns != 0 && now >= until_ns) {
 			return 0;
 		}
-		if (now - from < (shared ? SPIN_ALONE_NS : SPIN_OWN_NS)) {
-			continue;
+		if (now - from >= d->welcome.spin_ns) {
+			if (!shared) {
+				d->spin_skip = 1u << d->spin_vain;
+				d->spin_vain += d->spin_vain < SPIN_VAIN_MAX;
+			}
+			return 0;
 		}
-		sched_yield();
-		if (!shared && timebase_now_ns(timebase_real()) - now >= CROWD_NS) {
-			d->crowded_until_ns = now + CROWDED_NS;
+		if (shared && now - from >= SPIN_SHARED_NS) {
+			sched_yield();
 		}
 	}
 }
@@ -530,14 +531,16 @@ int
 domain_wait(struct domain *d, enum domain_await await, uint64_t until_ns, struct desc *ret,
 	    struct channel **ret_ch)
 {
-	for (;;) {
+	for (bool first = true;; first = false) {
 		uint64_t now;
 		int n = domain_poll(d, ret, ret_ch);
 
 		if (likely(n != 0) || domain_interrupted(d)) {
 			return n;
 		}
-		if (domain_spin(d)) {
+		if (d->spin_skip > 0) {
+			d->spin_skip -= first;
+		} else if (domain_spin(d)) {
 			n = domain_wait_spin(d, await, until_ns, ret, ret_ch);
 			if (n != 0 || domain_interrupted(d)) {
 				return n; /* and keep the token: the next wait is near */

@@ -52,8 +52,9 @@ enum call_kind {
 		    * executor: b = place in the sequence */
 	DESC_STEP, /* sched -> executor: call, b = place in the sequence, a = function id, sub =
 		    * step_sub, step{} */
-	/* sched -> executor: as a CALL, and one of several that the function gets in one run; sub
-	 * = CALL_PART: the first. The CALL behind them, with CALL_F_BATCH, is the last. */
+	/* sched -> executor: as a CALL, and one of several that the function gets in one run: the
+	 * first has CALL_F_BATCH. So has the CALL behind them, the last. A part of a DAG, of one
+	 * function, has its sequence before it, as ever. */
 	DESC_BATCH,
 	/* messages between calls: message.h */
 	DESC_SEND,
@@ -72,7 +73,7 @@ enum call_kind {
 #define REQUEST_INLINE_BYTES (DESC_INLINE_BYTES - 8)
 /* Inside sched: the arguments are results of a call that went on, held for the daemon. */
 #define CALL_F_KEPT          0x20
-/* Of sched to an executor: the last of a batch, whose others came before it. */
+/* Of sched to an executor: a BATCH that begins a row, or the CALL that ends it. */
 #define CALL_F_BATCH         0x40
 #define CALL_BATCH_MAX       32
 

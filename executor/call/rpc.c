@@ -5,37 +5,16 @@
 #include "compiler.h"
 #include "microburst/error.h"
 
-/* A request's head as it lies there. */
-struct head {
-	uint8_t op, how;
-	uint16_t name_len;
-	uint32_t payload_len;
-	uint64_t deadline_ns, n, call;
-};
-static_assert(sizeof(struct head) == RPC_REQUEST_HEAD, "no holes");
-
-static size_t
-request_payload_at(size_t name_len)
-{
-	return ALIGN_UP(RPC_REQUEST_HEAD + name_len, 8);
-}
-
 size_t
 rpc_request_bytes(size_t name_len, size_t payload_len)
 {
-	return request_payload_at(name_len) + payload_len;
-}
-
-size_t
-rpc_reply_bytes(size_t payload_len)
-{
-	return RPC_REPLY_HEAD + payload_len;
+	return rpc_payload_at(name_len) + payload_len;
 }
 
 uint8_t *
 rpc_request_write(uint8_t *p, const struct rpc_request *r)
 {
-	struct wbuf w = wbuf_init(p, request_payload_at(r->name.len));
+	struct wbuf w = wbuf_init(p, rpc_payload_at(r->name.len));
 
 	REQUIRE(r->name.len <= RPC_NAME_MAX);
 	wbuf_u8(&w, r->op);
@@ -48,48 +27,6 @@ rpc_request_write(uint8_t *p, const struct rpc_request *r)
 	wbuf_put(&w, r->name.p, r->name.len);
 	memset(p + w.len, 0, w.cap - w.len);
 	return p + w.cap;
-}
-
-uint8_t *
-rpc_reply_write(uint8_t *p, const struct rpc_reply *r)
-{
-	struct wbuf w = wbuf_init(p, RPC_REPLY_HEAD);
-
-	wbuf_u16(&w, (uint16_t)r->err);
-	wbuf_u16(&w, r->executor);
-	wbuf_u32(&w, r->run_ns);
-	wbuf_u64(&w, (uint64_t)r->n);
-	wbuf_u32(&w, (uint32_t)r->payload.len);
-	wbuf_u32(&w, 0);
-	return p + w.len;
-}
-
-int
-rpc_request_read(struct slice bytes, struct rpc_request *ret)
-{
-	struct rpc_request r;
-	struct head h;
-
-	if (bytes.len < sizeof(h)) {
-		return MB_ERR_CORRUPT;
-	}
-	memcpy(&h, bytes.p, sizeof(h));
-	h.name_len = le16toh(h.name_len);
-	h.payload_len = le32toh(h.payload_len);
-	r.op = h.op;
-	r.level = h.how & 0xf;
-	r.ack = h.how >> 4;
-	r.deadline_ns = le64toh(h.deadline_ns);
-	r.n = (int64_t)le64toh(h.n);
-	r.call = le64toh(h.call);
-	if (r.op == 0 || r.op >= RPC_OP_CNT || h.name_len > RPC_NAME_MAX ||
-	    bytes.len != rpc_request_bytes(h.name_len, h.payload_len)) {
-		return MB_ERR_CORRUPT;
-	}
-	r.name = slice_of(bytes.p + RPC_REQUEST_HEAD, h.name_len);
-	r.payload = slice_of(bytes.p + request_payload_at(h.name_len), h.payload_len);
-	*ret = r;
-	return 0;
 }
 
 int

@@ -27,9 +27,12 @@
 #ifndef MB_RPC_H
 #define MB_RPC_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "compiler.h"
+#include "microburst/error.h"
 #include "slice.h"
 
 #define RPC_REQUEST_HEAD 32
@@ -83,17 +86,75 @@ struct rpc_reply {
 	struct slice payload;
 };
 
+/* Where a request's payload begins. */
+static inline size_t
+rpc_payload_at(size_t name_len)
+{
+	return ALIGN_UP(RPC_REQUEST_HEAD + name_len, (size_t)8);
+}
+
 /* rpc_request_bytes and rpc_reply_bytes tell how long the message is. */
 size_t rpc_request_bytes(size_t name_len, size_t payload_len);
-size_t rpc_reply_bytes(size_t payload_len);
+static inline size_t
+rpc_reply_bytes(size_t payload_len)
+{
+	return RPC_REPLY_HEAD + payload_len;
+}
 
 /* rpc_request_write and rpc_reply_write write a message but for its payload, whose bytes need not
  * be there yet. Returns: where the payload goes. Requires: p has room for all of it. */
 uint8_t *rpc_request_write(uint8_t *p, const struct rpc_request *r);
-uint8_t *rpc_reply_write(uint8_t *p, const struct rpc_reply *r);
+static inline uint8_t *
+rpc_reply_write(uint8_t *p, const struct rpc_reply *r)
+{
+	struct wbuf w = wbuf_init(p, RPC_REPLY_HEAD);
+
+	wbuf_u16(&w, (uint16_t)r->err);
+	wbuf_u16(&w, r->executor);
+	wbuf_u32(&w, r->run_ns);
+	wbuf_u64(&w, (uint64_t)r->n);
+	wbuf_u32(&w, (uint32_t)r->payload.len);
+	wbuf_u32(&w, 0);
+	return p + RPC_REPLY_HEAD;
+}
+
+/* A request's head as it lies there. */
+struct rpc_request_head {
+	uint8_t op, how;
+	uint16_t name_len;
+	uint32_t payload_len;
+	uint64_t deadline_ns, n, call;
+};
+static_assert(sizeof(struct rpc_request_head) == RPC_REQUEST_HEAD, "no holes");
+typedef const struct rpc_request_head rpc_head_anywhere __attribute__((aligned(1)));
 
 /* rpc_request_read and rpc_reply_read read one. What they return points into bytes. */
-int rpc_request_read(struct slice bytes, struct rpc_request *ret);
+static inline int
+rpc_request_read(struct slice bytes, struct rpc_request *ret)
+{
+	rpc_head_anywhere *h = (rpc_head_anywhere *)bytes.p;
+	size_t name_len, payload_len, at;
+
+	if (bytes.len < sizeof(*h)) {
+		return MB_ERR_CORRUPT;
+	}
+	name_len = le16toh(h->name_len);
+	payload_len = le32toh(h->payload_len);
+	at = rpc_payload_at(name_len);
+	if (h->op == 0 || h->op >= RPC_OP_CNT || name_len > RPC_NAME_MAX ||
+	    bytes.len != at + payload_len) {
+		return MB_ERR_CORRUPT;
+	}
+	*ret = (struct rpc_request){ .op = h->op,
+				     .level = h->how & 0xf,
+				     .ack = h->how >> 4,
+				     .deadline_ns = le64toh(h->deadline_ns),
+				     .n = (int64_t)le64toh(h->n),
+				     .call = le64toh(h->call),
+				     .name = slice_of(bytes.p + RPC_REQUEST_HEAD, name_len),
+				     .payload = slice_of(bytes.p + at, payload_len) };
+	return 0;
+}
 int rpc_reply_read(struct slice bytes, struct rpc_reply *ret);
 
 /* Items: each a u32 length and its bytes. rpc_item_next returns 1 with *ret; 0 at the end;

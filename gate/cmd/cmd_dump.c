@@ -12,7 +12,7 @@
 
 static const enum wset_kind write_kind[DUMP_KIND_CNT] = {
 	[DUMP_STRING] = WSET_PUT,   [DUMP_LIST] = WSET_PUSH_RIGHT, [DUMP_SET] = WSET_SADD,
-	[DUMP_HASH] = WSET_MAP_PUT, [DUMP_ZSET] = WSET_ZADD,
+	[DUMP_HASH] = WSET_MAP_PUT, [DUMP_ZSET] = WSET_ZADD,       [DUMP_HLL] = WSET_MERGE,
 };
 
 static enum dump_kind

@@ -5,6 +5,7 @@
  */
 #include "bench.h"
 
+#include "cable.h"
 #include "compiler.h"
 #include "floor_syscall.h"
 #include "subject_call.h"
@@ -75,7 +76,7 @@ static const struct pace heaviest = { .block_cnt = 10,
 				      .warm_cnt = 1,
 				      .attempt_cnt = 2 };
 static const struct pace moving = { .block_cnt = 8,
-				    .sample_cnt = 2,
+				    .sample_cnt = 1,
 				    .warm_cnt = 1,
 				    .attempt_cnt = 2 };
 static const struct pace whole = { .block_cnt = 5, .sample_cnt = 1, .attempt_cnt = 1 };
@@ -105,36 +106,47 @@ static const struct pace smoke = {
 #define TYPES(subject, ...)                                                                        \
 	{ .row = { __VA_ARGS__ }, .run = (subject), .pace = &slow, .smoke = &smoke },
 /* bench_remote.def: a client that is elsewhere. */
-#define REMOTE(bench_name, subject, beside, row_unit, text, ...)                                   \
+#define REMOTE_PACED(bench_name, beside, row_unit, how, how_smoke, text, ...)                      \
 	{                                                                                          \
 		.row = { { .name = #bench_name,                                                    \
 			   .unit = row_unit,                                                       \
 			   .floor = #beside,                                                       \
 			   .what = (text),                                                         \
 			   .aim = { __VA_ARGS__ } } },                                             \
-		.run = subject_remote_##subject,                                                   \
+		.run = subject_##bench_name,                                                       \
 		.floor = &echo_##beside,                                                           \
+		.pace = &(how),                                                                    \
+		.smoke = &(how_smoke),                                                             \
+	},
+#define REMOTE(bench_name, way, op, bytes, beside, ...)                                            \
+	REMOTE_PACED(bench_name, beside, "us", slow, smoke, __VA_ARGS__)
+#define MOVE(bench_name, way, op, bytes, beside, how, ...)                                         \
+	REMOTE_PACED(bench_name, beside, UNIT_##how, how, smoke_rare, __VA_ARGS__)
+#define UNIT_slow   "us"
+#define UNIT_heavy  "us"
+#define UNIT_moving "ms"
+/* A floor that takes two hosts. */
+#define FLOOR_CABLE(id, text)                                                                      \
+	{                                                                                          \
+		.row = { { .name = "floor_" #id, .unit = "us", .what = (text) } },                 \
+		.run = floor_cable,                                                                \
+		.subject = &echo_##id,                                                             \
 		.pace = &slow,                                                                     \
 		.smoke = &smoke,                                                                   \
-	},
-/* A sample is 64 MiB. */
-#define MOVE(bench_name, subject, beside, text, ...)                                               \
-	{                                                                                          \
-		.row = { { .name = #bench_name,                                                    \
-			   .unit = "ms",                                                           \
-			   .floor = #beside,                                                       \
-			   .what = (text),                                                         \
-			   .aim = { __VA_ARGS__ } } },                                             \
-		.run = subject_remote_##subject,                                                   \
-		.floor = &echo_##beside,                                                           \
-		.pace = &moving,                                                                   \
-		.smoke = &smoke_rare,                                                              \
 	},
 #define ROW(row_name, beside, text, ...)                                                           \
 	{                                                                                          \
 		.name = #row_name, .unit = "ns", .floor = (beside), .what = (text),                \
 		.aim = { __VA_ARGS__ },                                                            \
 	}
+
+static int
+floor_cable(struct env *env, const struct bench *bench, struct measure *ret)
+{
+	struct side subject = echo_side(env->echoes, bench->subject);
+
+	return cable_need() == 0 ? bench_interleave(env, bench, &subject, ret) : BENCH_SKIPPED;
+}
 
 const struct bench bench_list[] = {
 	{
@@ -221,14 +233,20 @@ const struct bench bench_list[] = {
 		.pace = &slow,
 		.smoke = &smoke,
 	},
-	{
-		.row = { { .name = "floor_syscall",
-			   .unit = "ns",
-			   .what = "a system call that does nothing" } },
-		.run = floor_syscall,
-		.pace = &spinning,
-		.smoke = &smoke,
-	},
+	FLOOR_CABLE(af_packet, "a frame between two hosts and back, both by DPDK's af_packet")
+		FLOOR_CABLE(af_xdp, "a frame between two hosts and back, both by DPDK's af_xdp")
+			FLOOR_CABLE(kernel_af_packet,
+				    "a datagram of the kernel to a port of af_packet, and back")
+				FLOOR_CABLE(
+					kernel_af_xdp,
+					"a datagram of the kernel to a port of af_xdp, and back"){
+					.row = { { .name = "floor_syscall",
+						   .unit = "ns",
+						   .what = "a system call that does nothing" } },
+					.run = floor_syscall,
+					.pace = &spinning,
+					.smoke = &smoke,
+				},
 	{
 		.row = { { .name = "call",
 			   .unit = "ns",

@@ -12,11 +12,28 @@
 #include "partner.h"
 
 static const struct echo *const echo_all[] = {
-	&echo_line,  &echo_ring,           &echo_ring_pipelined, &echo_channel,
-	&echo_futex, &echo_futex_one_core, &echo_relay,          &echo_relay_asleep,
-	&echo_udp,   &echo_memif,          &echo_move,
+	&echo_line,
+	&echo_ring,
+	&echo_ring_pipelined,
+	&echo_channel,
+	&echo_futex,
+	&echo_futex_one_core,
+	&echo_relay,
+	&echo_relay_asleep,
+	&echo_udp,
+	&echo_move,
+	&echo_memif,
+	&echo_af_packet,
+	&echo_af_xdp,
+	&echo_kernel_af_packet,
+	&echo_kernel_af_xdp,
+	&echo_move_memif,
+	&echo_move_af_packet,
+	&echo_move_af_xdp,
 };
 #define ECHO_CNT ARRAY_CNT(echo_all)
+
+size_t echo_move_bytes;
 
 struct echo_run {
 	const struct echo *echo;
@@ -133,7 +150,8 @@ echo_block(void *ctx, const struct pace *pace, struct figures *f)
 		end = partner_close(all->relay);
 	}
 	cores_shared = all->cpu_own == all->cpu_partner;
-	return err < 0 ? err : end;
+	/* Without a partner this side only waits in vain. */
+	return end < 0 && end != MB_ERR_PEER_DIED ? end : err < 0 ? err : end;
 }
 
 struct side

@@ -41,14 +41,21 @@ extern const struct echo echo_ring; /* rte_ring, one writer, one reader, 64-byte
 extern const struct echo echo_ring_pipelined; /* the same with ECHO_WINDOW outstanding */
 extern const struct echo echo_channel;        /* dataplane/rt/channel.h */
 extern const struct echo echo_udp;            /* a datagram to an io_uring and back */
-extern const struct echo echo_move;           /* 64 MiB in datagrams, counted */
-extern const struct echo echo_memif;          /* a frame through a memif of DPDK's and back */
-extern const struct echo echo_futex;          /* a futex wake each way */
+extern const struct echo echo_move;           /* echo_move_bytes in datagrams, counted */
+/* By way of DPDK: a frame to another process and back. The last two are of the kernel's socket to a
+ * port. All but memif want a cable (cable.h), which the caller makes sure of. */
+extern const struct echo echo_memif, echo_af_packet, echo_af_xdp;
+extern const struct echo echo_kernel_af_packet, echo_kernel_af_xdp;
+extern const struct echo echo_move_memif, echo_move_af_packet, echo_move_af_xdp;
+extern const struct echo echo_futex; /* a futex wake each way */
 extern const struct echo echo_futex_one_core;
 extern const struct echo echo_relay;        /* rings through a third process on this one's cpu */
 extern const struct echo echo_relay_asleep; /* the same, this process sleeps meanwhile */
 
 #define ECHO_WINDOW 64 /* outstanding messages of the pipelined floor, and of pipelined calls */
+
+/* What the floors that move bytes move from now on. Owner: bench_main. */
+extern size_t echo_move_bytes;
 
 /* echo_prepare maps the memory of all echoes and forks the partners.
  * Returns: 0; MB_ERR_NO_MEMORY. Threads: start-up only, before anything that children must not

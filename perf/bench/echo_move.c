@@ -16,9 +16,9 @@
 #include "compiler.h"
 #include "cores.h"
 #include "echo.h"
+#include "udp_pair.h"
 
 #define DATAGRAM   8960u /* the widest that there are */
-#define BYTES      (UINT64_C(64) << 20)
 #define ACK_EVERY  16u
 #define WINDOW_MAX 256u
 #define BUFFER     (16 << 20)
@@ -35,24 +35,17 @@ struct move {
 static int
 move_prepare(void *mem)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET };
-	socklen_t len = sizeof(at);
-	int buffer = BUFFER;
+	socklen_t len = sizeof(int);
+	int buffer = BUFFER, err = udp_pair_open(&server, &client);
 
 	(void)mem;
-	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	server = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	client = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (server < 0 || client < 0 || bind(server, (struct sockaddr *)&at, sizeof(at)) != 0 ||
-	    getsockname(server, (struct sockaddr *)&at, &len) != 0 ||
-	    connect(client, (struct sockaddr *)&at, sizeof(at)) != 0) {
-		return MB_ERR_IO;
+	if (err != 0) {
+		return err;
 	}
 	if (setsockopt(server, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer)) != 0) {
 		setsockopt(server, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
 	}
 	setsockopt(client, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
-	len = sizeof(buffer);
 	if (getsockopt(server, SOL_SOCKET, SO_RCVBUF, &buffer, &len) != 0) {
 		return MB_ERR_IO;
 	}
@@ -65,10 +58,8 @@ static void
 move_reset(void *mem)
 {
 	struct move *m = mem;
-	uint32_t left;
 
-	while (recv(client, &left, sizeof(left), MSG_DONTWAIT) >= 0) {
-	}
+	udp_pair_drain(client);
 	atomic_store(&m->end, 0);
 }
 
@@ -105,14 +96,15 @@ move_serve(void *mem)
 static inline int
 move_once(void *mem)
 {
-	const uint32_t all = (uint32_t)(BYTES / DATAGRAM) + 1;
+	/* The last one is short, be it empty. */
+	const uint32_t all = (uint32_t)(echo_move_bytes / DATAGRAM) + 1;
 	uint64_t until = timebase_tsc() + timebase_ns_to_tsc(STALL_NS);
 	uint32_t sent = 0, acked = 0, n;
 
 	(void)mem;
 	while (acked < all) {
 		while (sent < all && sent - acked < window) {
-			size_t len = sent == all - 1 ? BYTES % DATAGRAM : DATAGRAM;
+			size_t len = sent == all - 1 ? echo_move_bytes % DATAGRAM : DATAGRAM;
 
 			if (send(client, bytes, len, MSG_DONTWAIT) != (ssize_t)len) {
 				break;

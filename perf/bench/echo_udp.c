@@ -15,6 +15,7 @@
 
 #include "cores.h"
 #include "echo.h"
+#include "udp_pair.h"
 
 #define BYTES 112 /* a call of an increment: heads, name, one number */
 
@@ -28,29 +29,16 @@ struct udp {
 static int
 udp_prepare(void *mem)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET };
-	socklen_t len = sizeof(at);
-
 	(void)mem;
-	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	server = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	client = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (server < 0 || client < 0 || bind(server, (struct sockaddr *)&at, sizeof(at)) != 0 ||
-	    getsockname(server, (struct sockaddr *)&at, &len) != 0 ||
-	    connect(client, (struct sockaddr *)&at, sizeof(at)) != 0) {
-		return MB_ERR_IO;
-	}
-	return 0;
+	return udp_pair_open(&server, &client);
 }
 
 static void
 udp_reset(void *mem)
 {
 	struct udp *u = mem;
-	uint8_t left[BYTES];
 
-	while (recv(client, left, sizeof(left), MSG_DONTWAIT) >= 0) {
-	}
+	udp_pair_drain(client);
 	atomic_store(&u->end, 0);
 }
 

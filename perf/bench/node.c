@@ -110,6 +110,9 @@ node_exec_daemon(struct node *n, const struct node_place *place, const char *dae
 	    prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != parent) {
 		_exit(127);
 	}
+	if (place->enter != NULL && place->enter() != 0) {
+		_exit(127);
+	}
 	setpgid(0, 0); /* Ctrl-C at a terminal is for us: we end the node */
 	sched_setaffinity(0, sizeof(*place->cpus), place->cpus);
 	execv(daemon, (char *const *)(uintptr_t)argv);

@@ -22,6 +22,7 @@
 struct node_place {
 	const char *daemon;    /* the microburstd to run; NULL: the one beside this program */
 	const cpu_set_t *cpus; /* where it may run: this process is bound, it shall not be */
+	int (*enter)(void);    /* called in the node's process first; NULL: nothing to do */
 };
 
 struct node {

@@ -4,8 +4,10 @@
 #include <microburst/client.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "cable.h"
 #include "compiler.h"
 #include "cores.h"
 
@@ -17,20 +19,26 @@
 #define MANY 64
 #define KEYS 1024
 
+#define OPEN_TRY_CNT 100
+#define SMOKE_BYTES  (1U << 20) /* of values then, at most */
+
 struct remote_caller {
 	struct mb_client *client;
 	struct env *env;
 	int64_t x;
-	size_t len; /* of values that are written and read many at once */
+	size_t len; /* of values */
 	uint32_t at;
 	char name[KEYS][8];
 	struct mb_key key[KEYS], value[KEYS];
 };
 
-/* The node's setting, and where it is then. Both ends are this machine's. */
+/* The node's setting, and where it is then. Both ends are this machine's; with a cable, of two
+ * hosts. */
 struct way {
 	const char *setting;
 	int (*where)(struct env *env, char *ret, size_t bytes);
+	const char *text; /* what follows the node's address, of what is always at the same */
+	bool cable;
 };
 
 /* The port that the node says it has. */
@@ -48,7 +56,7 @@ udp_where(struct env *env, char *ret, size_t bytes)
 	return err;
 }
 
-static char memif_setting[256];
+static char memif_setting[256], memif_large[256];
 
 /* Jumbo frames, as between the servers of one rack, each in one piece of memory. */
 static int
@@ -62,26 +70,81 @@ memif_where(struct env *env, char *ret, size_t bytes)
 	return 0;
 }
 
-static const struct way by_udp = { SETTING, udp_where };
-static const struct way by_udp_large = { SETTING " cache.bytes=512m", udp_where };
-static const struct way by_memif = { memif_setting, memif_where };
+static void
+memif_name(char *ret, size_t bytes, const char *more)
+{
+	snprintf(ret, bytes,
+		 NODE_ONE_EXECUTOR " net.listen=udp://" NODE_AT
+				   " net.mtu=9000 net.nic=net_memif0,role=server,bsize=9216,"
+				   "socket=/microburst-bench-%d%s",
+		 (int)getpid(), more);
+}
 
+#define LARGE   " cache.bytes=512m"
+#define AT_NODE NODE_ONE_EXECUTOR LARGE " net.listen=udp://" CABLE_NODE_AT ":7117"
+#define BY_NIC(kind)                                                                               \
+	AT_NODE " net.nic=net_" kind "0,iface=" CABLE_NODE, NULL,                                  \
+		"dpdk://" CABLE_NODE_AT ":7117?at=" CABLE_DPDK_AT "&nic=net_" kind                 \
+		"0,iface=" CABLE_NODE,                                                             \
+		true
+#define BY_KERNEL(kind)                                                                            \
+	AT_NODE " net.nic=net_" kind "0,iface=" CABLE_NODE, NULL, "udp://" CABLE_NODE_AT ":7117",  \
+		true
+
+static const struct way by_udp = { .setting = SETTING, .where = udp_where };
+static const struct way by_udp_large = { .setting = SETTING LARGE, .where = udp_where };
+static const struct way by_memif = { .setting = memif_setting, .where = memif_where };
+static const struct way by_memif_large = { .setting = memif_large, .where = memif_where };
+static const struct way by_af_packet = { BY_NIC("af_packet") };
+static const struct way by_af_xdp = { BY_NIC("af_xdp") };
+static const struct way by_kernel_af_packet = { BY_KERNEL("af_packet") };
+static const struct way by_kernel_af_xdp = { BY_KERNEL("af_xdp") };
+
+/* The kernel gives a queue of af_xdp back a little after its socket was closed. */
+static int
+client_open(struct mb_client **ret, const char *where)
+{
+	struct timespec nap = { .tv_nsec = 10 * NS_PER_MS };
+	int err;
+
+	for (int i = 0; (err = mb_client_open(ret, where)) == MB_ERR_IO && i < OPEN_TRY_CNT; i++) {
+		nanosleep(&nap, NULL);
+	}
+	return err;
+}
+
+static int
+there(void)
+{
+	return cable_enter(CABLE_THERE);
+}
+
+/* Returns: 0; BENCH_SKIPPED; an error. */
 static int
 remote_enter(struct env *env, const struct way *way, struct remote_caller *c)
 {
 	char where[256];
 	int err;
 
-	snprintf(memif_setting, sizeof(memif_setting),
-		 NODE_ONE_EXECUTOR " net.listen=udp://" NODE_AT
-				   " net.mtu=9000 net.nic=net_memif0,role=server,bsize=9216,"
-				   "socket=/microburst-bench-%d",
-		 (int)getpid());
+	if (way->cable && cable_need() != 0) {
+		return BENCH_SKIPPED;
+	}
+	memif_name(memif_setting, sizeof(memif_setting), "");
+	memif_name(memif_large, sizeof(memif_large), LARGE);
+	env->place.enter = way->cable ? there : NULL;
 	err = env_node(env, way->setting);
-	if (err == 0) {
+	env->place.enter = NULL;
+	if (err == 0 && way->where != NULL) {
 		err = way->where(env, where, sizeof(where));
 	}
-	return err == 0 ? mb_client_open(&c->client, where) : err;
+	if (err == 0 && way->cable) {
+		err = cable_enter(CABLE_HERE);
+	}
+	err = err == 0 ? client_open(&c->client, way->where != NULL ? where : way->text) : err;
+	if (way->cable) {
+		cable_leave();
+	}
+	return err;
 }
 
 static int
@@ -151,7 +214,7 @@ sets_once(void *ctx)
 	return err;
 }
 
-/* 64 MiB under one key. */
+/* As much as a value may be, under one key. */
 static uint8_t large[64 << 20];
 
 static int
@@ -159,7 +222,7 @@ move_put_once(void *ctx)
 {
 	struct remote_caller *c = ctx;
 
-	return mb_client_set(c->client, "large", 0, large, sizeof(large));
+	return mb_client_set(c->client, "large", 0, large, c->len);
 }
 
 static int
@@ -170,7 +233,7 @@ move_get_once(void *ctx)
 	int err = mb_client_get(c->client, "large", 0, &held);
 
 	if (err == 0) {
-		err = held.len == sizeof(large) ? 0 : MB_ERR_CORRUPT;
+		err = held.len == c->len ? 0 : MB_ERR_CORRUPT;
 		mb_client_release(c->client, &held);
 	}
 	return err;
@@ -257,12 +320,15 @@ keys_init(struct remote_caller *c)
 	}
 }
 
+typedef int block_fn(void *ctx, const struct pace *pace, struct figures *f);
+
 static int
 remote_run(struct env *env, const struct bench *bench, const struct way *way, size_t len,
-	   int (*block)(void *ctx, const struct pace *pace, struct figures *f), struct measure *ret)
+	   block_fn *block, struct measure *ret)
 {
-	struct remote_caller c = { .env = env, .len = len };
+	struct remote_caller c = { .env = env, .len = env->smoke ? MIN(len, SMOKE_BYTES) : len };
 	struct side subject = { .block = block, .ctx = &c, .cpu_s = env_cpu_s, .cpu_ctx = env };
+	bool moves = block == move_get_block || block == move_put_block;
 	int err = remote_enter(env, way, &c);
 
 	if (err != 0) {
@@ -270,10 +336,11 @@ remote_run(struct env *env, const struct bench *bench, const struct way *way, si
 	}
 	keys_init(&c);
 	err = put_once(&c);
-	for (int i = 0; i < KEYS && err == 0 && len > 0; i += MANY) {
+	for (int i = 0; i < KEYS && err == 0 && len > 0 && !moves; i += MANY) {
 		err = sets_once(&c);
 	}
-	if (err == 0 && (block == move_get_block || block == move_put_block)) {
+	if (err == 0 && moves) {
+		echo_move_bytes = c.len;
 		err = move_put_once(&c);
 	}
 	if (err == 0) {
@@ -283,98 +350,10 @@ remote_run(struct env *env, const struct bench *bench, const struct way *way, si
 	return err;
 }
 
-int
-subject_remote_call(struct env *env, const struct bench *bench, struct measure *ret)
-{
-	return remote_run(env, bench, &by_udp, 0, call_block, ret);
-}
-
-int
-subject_remote_get(struct env *env, const struct bench *bench, struct measure *ret)
-{
-	return remote_run(env, bench, &by_udp, 0, get_block, ret);
-}
-
-int
-subject_remote_put(struct env *env, const struct bench *bench, struct measure *ret)
-{
-	return remote_run(env, bench, &by_udp, 0, put_block, ret);
-}
-
-int
-subject_remote_gets(struct env *env, const struct bench *bench, struct measure *ret)
-{
-	return remote_run(env, bench, &by_udp, 8, gets_block, ret);
-}
-
-int
-subject_remote_gets_1k(struct env *env, const struct bench *bench, struct measure *ret)
-{
-	return remote_run(env, bench, &by_udp, 1024, gets_block, ret);
-}
-
-int
-subject_remote_sets(struct env *env, const struct bench *bench, struct measure *ret)
-{
-	return remote_run(env, bench, &by_udp, 8, sets_block, ret);
-}
-
-int
-subject_remote_sets_1k(struct env *env, const struct bench *bench, struct measure *ret)
-{
-	return remote_run(env, bench, &by_udp, 1024, sets_block, ret);
-}
-
-int
-subject_remote_call_memif(struct env *env, const struct bench *bench, struct measure *ret)
-{
-	return remote_run(env, bench, &by_memif, 0, call_block, ret);
-}
-
-int
-subject_remote_get_memif(struct env *env, const struct bench *bench, struct measure *ret)
-{
-	return remote_run(env, bench, &by_memif, 0, get_block, ret);
-}
-
-int
-subject_remote_put_memif(struct env *env, const struct bench *bench, struct measure *ret)
-{
-	return remote_run(env, bench, &by_memif, 0, put_block, ret);
-}
-
-int
-subject_remote_gets_memif(struct env *env, const struct bench *bench, struct measure *ret)
-{
-	return remote_run(env, bench, &by_memif, 8, gets_block, ret);
-}
-
-int
-subject_remote_gets_1k_memif(struct env *env, const struct bench *bench, struct measure *ret)
-{
-	return remote_run(env, bench, &by_memif, 1024, gets_block, ret);
-}
-
-int
-subject_remote_sets_memif(struct env *env, const struct bench *bench, struct measure *ret)
-{
-	return remote_run(env, bench, &by_memif, 8, sets_block, ret);
-}
-
-int
-subject_remote_sets_1k_memif(struct env *env, const struct bench *bench, struct measure *ret)
-{
-	return remote_run(env, bench, &by_memif, 1024, sets_block, ret);
-}
-
-int
-subject_remote_move_put(struct env *env, const struct bench *bench, struct measure *ret)
-{
-	return remote_run(env, bench, &by_udp_large, 0, move_put_block, ret);
-}
-
-int
-subject_remote_move_get(struct env *env, const struct bench *bench, struct measure *ret)
-{
-	return remote_run(env, bench, &by_udp_large, 0, move_get_block, ret);
-}
+#define REMOTE(name, way, op, bytes, ...)                                                          \
+	int subject_##name(struct env *env, const struct bench *bench, struct measure *ret)        \
+	{                                                                                          \
+		return remote_run(env, bench, &(way), (bytes), op##_block, ret);                   \
+	}
+#define MOVE REMOTE
+#include "bench_remote.def"

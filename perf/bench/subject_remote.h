@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* subject_remote - calls and reads of a client over UDP on this machine's loopback, and over DPDK
+/* subject_remote - calls and reads of a client over UDP on this machine's loopback, over DPDK, and
+ * between two hosts made of namespaces: a function for each row of bench_remote.def
  *
  * All three parties are here: the client, the net tile, the executor. With two cores they share
  * them, which a client of its own machine does not.
@@ -9,24 +10,11 @@
 
 #include "bench.h"
 
-int subject_remote_call(struct env *env, const struct bench *bench, struct measure *ret);
-int subject_remote_get(struct env *env, const struct bench *bench, struct measure *ret);
-int subject_remote_put(struct env *env, const struct bench *bench, struct measure *ret);
-
-int subject_remote_call_memif(struct env *env, const struct bench *bench, struct measure *ret);
-int subject_remote_get_memif(struct env *env, const struct bench *bench, struct measure *ret);
-int subject_remote_put_memif(struct env *env, const struct bench *bench, struct measure *ret);
-
-int subject_remote_move_put(struct env *env, const struct bench *bench, struct measure *ret);
-int subject_remote_move_get(struct env *env, const struct bench *bench, struct measure *ret);
-
-int subject_remote_gets(struct env *env, const struct bench *bench, struct measure *ret);
-int subject_remote_gets_1k(struct env *env, const struct bench *bench, struct measure *ret);
-int subject_remote_sets(struct env *env, const struct bench *bench, struct measure *ret);
-int subject_remote_sets_1k(struct env *env, const struct bench *bench, struct measure *ret);
-int subject_remote_gets_memif(struct env *env, const struct bench *bench, struct measure *ret);
-int subject_remote_gets_1k_memif(struct env *env, const struct bench *bench, struct measure *ret);
-int subject_remote_sets_memif(struct env *env, const struct bench *bench, struct measure *ret);
-int subject_remote_sets_1k_memif(struct env *env, const struct bench *bench, struct measure *ret);
+#define REMOTE(name, ...)                                                                          \
+	int subject_##name(struct env *env, const struct bench *bench, struct measure *ret);
+#define MOVE REMOTE
+#include "bench_remote.def"
+#undef REMOTE
+#undef MOVE
 
 #endif

@@ -224,17 +224,17 @@ lag_block(void *ctx, const struct pace *pace, struct figures *f)
 	struct mb_value n = mb_i64(pace->sample_cnt);
 	struct mb_reply reply;
 	uint64_t call;
-	int err = lag_put(env);
+	int err = lag_put(env), got = 0;
 
 	if (err == 0) {
 		err = mb_call_start(client, "bench_lag_watch", &n, 1, NULL, &call);
 	}
-	for (uint32_t i = 0; err == 0 && i < 2 * pace->sample_cnt; i++) {
+	while (err == 0 && (got = mb_call_poll(client, &reply)) == 0) {
 		err = lag_put(env);
 		f->cpu_ops++;
 	}
 	if (err == 0) {
-		err = mb_call_wait(client, 0, &reply) == 1 ? lag_take(&reply, f) : MB_ERR_IO;
+		err = got == 1 ? lag_take(&reply, f) : got;
 		mb_reply_free(client, &reply);
 	}
 	return err;

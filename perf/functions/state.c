@@ -150,7 +150,7 @@ MB_FUNCTION(bench_put_one)
  * nanoseconds, each new value was when it was seen here: n of them, or as many as came before none
  * came for LAG_IDLE_NS. */
 #define LAG_MAX     4096
-#define LAG_IDLE_NS UINT64_C(100000000)
+#define LAG_IDLE_NS UINT64_C(5000000000)
 MB_FUNCTION(bench_lag_watch)
 {
 	static uint32_t lag[LAG_MAX];

@@ -28,6 +28,24 @@ static int is(struct mb_slice s, const char *what)
     return s.len == strlen(what) && memcmp(s.p, what, s.len) == 0;
 }
 
+/* Touches all that it gets, until there is no more. */
+static void eat(void)
+{
+    char *p;
+
+    while ((p = malloc(1 << 20)) != NULL)
+        memset(p, 1, 1 << 20);
+    abort();
+}
+
+static int deeper(volatile char *from, int n)
+{
+    volatile char here[4096];
+
+    here[0] = from[0];
+    return n < 0 ? 0 : deeper(here, n + 1) + here[0];
+}
+
 /* act([way], ...): counts itself, then does what it is told. */
 MB_FUNCTION(act)
 {
@@ -56,6 +74,10 @@ MB_FUNCTION(act)
         MB_TRY(mb_flush(call));
         _exit(3);
     }
+    if (is(way, "eat"))
+        eat();
+    if (is(way, "sink"))
+        return deeper("x", 0);
     while (is(way, "loop"))
         __asm__ volatile("");
     return mb_return_i64(call, 1);
@@ -72,6 +94,8 @@ WAYS = {
     'abort': ('EXECUTOR_DIED', 'signal 6; its writes'),
     'exit': ('EXECUTOR_DIED', 'exit code 255; its writes'),
     'flush': ('EXECUTOR_DIED', 'exit code 3; its writes happened'),
+    'eat': ('EXECUTOR_DIED', 'out of memory; its writes'),
+    'sink': ('EXECUTOR_DIED', 'signal 11; its writes'),
     'loop': ('DEADLINE', ''),
 }
 PLACES = ('first', 'left', 'right', 'last')
@@ -86,7 +110,7 @@ class Failures(unittest.TestCase):
         path = os.path.join(node.folder, 'act.c')
         with open(path, 'w', encoding='utf-8') as f:
             f.write(FUNCTION)
-        self.assertEqual(node.run('deploy', path)[::2], (0, ''))
+        self.assertEqual(node.run('deploy', path, '--memory', '16m')[::2], (0, ''))
         self.assertEqual(node.run('dag', 'add', 'diamond', DIAMOND)[0], 0)
         return node
 

@@ -17,6 +17,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
@@ -40,7 +41,7 @@ WORDS = [b'get', b'set', b'mset', b'del', b'incr', b'lpush', b'blpop', b'multi',
 
 def setUpModule():
     node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', '--set', 'gate.memory=8m',
-                '--set', 'gate.slow=500ms', '--set', 'executor.count=2')
+                '--set', 'gate.slow=5s', '--set', 'executor.count=2')
     unittest.addModuleCleanup(node.remove)
     NODE.update(node=node, port=port_of(node))
     code, _, said = node.run('deploy', f'{SOURCE}/examples/increment.c')
@@ -180,11 +181,29 @@ class Gone(Case):
         half = [self.open() for _ in range(2 * len(said) - 2)]
         for i, s in enumerate(half):
             s.sendall(said[:i % (len(said) - 1) + 1])
-        waits = self.open()
+        waits, slowly, sent = self.open(), self.open(), 0
         waits.sendall(array(b'blpop', b'l', b'0'))
-        for i, s in enumerate(half):
+        slowly.sendall(b'*3\r\n$3\r\nset\r\n$1\r\ns\r\n$%d\r\n' % MIB)
+        half[0].settimeout(0.1)
+        while True:     # who says a long word slowly moves, and is not closed
+            slowly.sendall(b'x')
+            sent += 1
+            try:
+                self.assertEqual(half[0].recv(100), b'')
+                break
+            except TimeoutError:
+                pass
+        for _ in range(10):
+            slowly.sendall(b'x')
+            sent += 1
+            time.sleep(0.1)
+        slowly.sendall(b'x' * (MIB - sent) + b'\r\n')
+        self.assertEqual(slowly.recv(5), b'+OK\r\n')
+        slowly.close()
+        for i, s in enumerate(half[1:]):
             self.assertEqual(s.recv(100), b'', i)
             s.close()
+        half[0].close()
         self.assertEqual(self.good('rpush', 'l', 'x'), 1)
         self.assertEqual(waits.recv(100), b'*2\r\n$1\r\nl\r\n$1\r\nx\r\n')
         waits.close()

@@ -31,7 +31,8 @@ BOTH = {}
 
 # {k} a key of any type, {s} {l} {t} {h} {z} one that is mostly a string, list, set, hash, sorted
 # set; {q} a sorted set of one score, {n} {i} a large and a small number, {f} a score, {b} a place
-# of a bit, {v} {w} a value, {e} a member.
+# of a bit, {v} {w} a value, {e} a member, {p} a set of places, {o} {a} where, {m} how far, {u} a
+# HyperLogLog.
 STRINGS = '''
 set {s} {v}|set {s} {n}|get {k}|append {s} {v}|strlen {k}|getrange {s} {i} {i}
 setrange {s} {b} {v}|incr {s}|incrby {s} {n}|decr {s}|decrby {s} {n}|incrbyfloat {s} {f}
@@ -85,6 +86,30 @@ zunionstore {z} 2 {z} {z} weights {f} {i} aggregate max|zinterstore {z} 2 {z} {t
 zdiff 2 {z} {z} withscores|zunion 2 {z} {z} withscores|zinter 2 {z} {z}|zintercard 2 {z} {z}
 zrangestore {z} {z} {i} {i}|zdiffstore {z} 1 {z}
 '''
+PLACES = '''
+geoadd {p} {o} {a} {e}|geoadd {p} {o} {a} {e} {o} {a} {e}|geoadd {p} nx {o} {a} {e}
+geoadd {p} xx ch {o} {a} {e}|geoadd {p} nx xx {o} {a} {e}|geoadd {p} {o} {a} {e} {o} {a}
+geoadd {k} {o} {a} {e}|zrange {p} 0 -1 withscores|zrem {p} {e}|geopos {p} {e} {e}|geopos {k}
+geohash {p} {e} {e}|geodist {p} {e} {e}|geodist {p} {e} {e} km|geodist {p} {e} {e} {v}
+geosearch {p} fromlonlat {o} {a} byradius {m} km asc
+geosearch {p} fromlonlat {o} {a} byradius {m} mi desc withdist withcoord withhash
+geosearch {p} frommember {e} bybox {m} {m} km asc count 2 withdist
+geosearch {p} frommember {e} bybox {m} {m} ft desc count {i}
+geosearch {p} fromlonlat {o} {a} bybox {m} {m} km asc withcoord|geosearch {p} frommember {e} asc
+geosearch {p} fromlonlat {o} {a} byradius {m} km bybox 1 1 m|geosearch {p} byradius 1 m asc desc x
+geosearch {p} frommember {e} byradius {m} {v}|geosearch {p} frommember {e} byradius {m} m any
+geosearchstore {p} {p} fromlonlat {o} {a} byradius {m} km asc count 3
+geosearchstore {z} {p} frommember {e} byradius {m} km storedist|geosearchstore {p} {p} frommember
+geosearchstore {p} {p} frommember {e} byradius {m} km withdist
+georadius {p} {o} {a} {m} km asc withdist|georadius {p} {o} {a} {m} km store {z}
+georadius_ro {p} {o} {a} {m} km store {z}|georadiusbymember_ro {p} {e} {m} m desc
+georadiusbymember {p} {e} {m} km asc withhash|georadiusbymember {p} {e} {m} km storedist {z}
+georadius {p} {o} {a} {m} km withdist store {z}
+'''
+COUNTS = '''
+pfadd {u} {e} {v}|pfadd {u} {n}|pfadd {u} {f} {w} {i} {b}|pfcount {u}|pfcount {u} {u} {u}
+pfcount {k} {u}|pfmerge {u} {u} {u}|pfmerge {u} {k}|pfmerge {u}|type {u}|exists {u} {u}
+'''
 KEYS = '''
 sort {l}|sort {l} alpha|sort {t} alpha desc|sort {z} alpha limit {i} {i}|sort {q} by nosort
 sort {q} by nosort desc limit {i} {i}|sort {t} alpha get h*->a|sort {k}|sort_ro {l} alpha store x
@@ -97,7 +122,7 @@ get|ping {v}|echo {v}|select 0|select 99|wait 0 0|wait x 0|wait 0 -1|role|cluste
 move {k} 0|move {k} x|swapdb 0 0|swapdb 0 99|sort {l} by w* get w* get #|sort {l} desc limit 1 x
 sort {q} by nosort get # store {l}
 '''
-FAMILIES = (STRINGS, LISTS, SETS, HASHES, ZSETS, KEYS)
+FAMILIES = (STRINGS, LISTS, SETS, HASHES, ZSETS, PLACES, COUNTS, KEYS)
 ANY_ORDER = {'smembers', 'sinter', 'sunion', 'sdiff', 'hkeys', 'hvals', 'keys'}
 PAIRS = {'hgetall'}
 
@@ -161,6 +186,16 @@ class Chance:
             return f'{kind}{r.randrange(4)}'
         if kind == 'q':     # all of one score: else ranges of bytes mean nothing
             return f'q{r.randrange(2)}'
+        if kind in 'pu':
+            return f'{kind}{r.randrange(2)}'
+        if kind == 'o':
+            return r.choice(('13.361389', '0', '-73.97', 'x', '181', f'{r.uniform(-120, 120):.6f}',
+                             f'{r.uniform(10, 20):.6f}'))
+        if kind == 'a':
+            return r.choice(('38.115556', '0', '86', f'{r.uniform(-60, 60):.6f}',
+                             f'{r.uniform(30, 40):.6f}'))
+        if kind == 'm':
+            return r.choice(('0', '1', '100', '1500.5', '-1', 'x', str(r.randrange(3000))))
         if kind == 'k':
             return f'{r.choice("sltzhx")}{r.randrange(4)}'
         if kind == 'n':

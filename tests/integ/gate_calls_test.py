@@ -50,7 +50,8 @@ MB_FUNCTION(hears)
 
     MB_TRY(mb_put(call, mb_str("who"), mb_str("x")));
     MB_TRY(mb_flush(call));
-    return mb_recv(call, 20000000000ull, &got) == 0 ? mb_return_i64(call, 1) : 0;
+    MB_TRY(mb_recv(call, 20000000000ull, &got));
+    return mb_return_i64(call, 1);
 }
 MB_FUNCTION(fails) { return mb_fail(call, "no luck"); }
 """

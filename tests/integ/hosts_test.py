@@ -192,12 +192,15 @@ class OverNic(unittest.TestCase):
                    "    b = bytearray(os.urandom(random.randrange(0, 1400)))\n"
                    "    if b: b[0] = random.choice((0x45, 0x60, 0, b[0]))\n"
                    "    s.send(b'\\xff' * 6 + os.urandom(6) + kind.to_bytes(2, 'big') + b)\n")
-        before = self.metric('datagram_refused') + self.metric('frame_other')
-        subprocess.run(self.net.within(2, sys.executable, '-c', thrower), check=True,
-                       timeout=COMMAND_S)
+        def counted():
+            return self.metric('datagram_refused') + self.metric('frame_other')
+
+        before, until = counted(), time.monotonic() + COMMAND_S
+        while counted() <= before + 500:    # a busy node's queue overruns
+            self.assertLess(time.monotonic(), until)
+            subprocess.run(self.net.within(2, sys.executable, '-c', thrower), check=True,
+                           timeout=COMMAND_S)
         self.assertEqual(self.ok('call', 'increment', '1').strip(), b'2')
-        self.assertGreater(self.metric('datagram_refused') + self.metric('frame_other'),
-                           before + 500)
 
 
 # Sends numbered datagrams; or prints which came, in the order they came, until standard input has

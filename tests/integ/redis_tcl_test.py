@@ -13,6 +13,7 @@ import glob
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -25,6 +26,7 @@ from node import Node   # noqa: E402
 SKIPPED = 77
 FETCH_S, UNIT_S = 60, 120
 LONG_MS = 700
+PORT = 21111 + 64 * (os.getpid() % 150)     # around it the harness listens; another run elsewhere
 LIST = os.path.join(SOURCE, 'tests/integ/redis_tcl.txt')
 # What an external server cannot do, and what takes minutes.
 TAGS = '-needs:debug -needs:repl -needs:save -needs:reset -external:skip -slow -large-memory'
@@ -136,13 +138,16 @@ def unit_run(tree, port, unit, names, folder):
         f.write('\n'.join(names))
     command = ['tclsh', 'tests/test_helper.tcl', '--host', '127.0.0.1', '--port', port,
                '--singledb', '--ignore-encoding', '--ignore-digest', '--durable', '--skipfile',
-               skipfile, '--tags', TAGS, '--single', unit]
-    try:
-        done = subprocess.run(command, cwd=tree, capture_output=True, text=True, errors='replace',
-                              timeout=UNIT_S, check=False, stdin=subprocess.DEVNULL)
-        said = done.stdout
-    except subprocess.TimeoutExpired as late:
-        said = (late.stdout or b'').decode(errors='replace') + f'\n[err]: it hangs in {unit}\n'
+               skipfile, '--baseport', str(PORT), '--tags', TAGS, '--single', unit]
+    # Its helpers are a group of their own: they end with it, also when it hangs.
+    with subprocess.Popen(command, cwd=tree, stdout=subprocess.PIPE, text=True, errors='replace',
+                          stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                          start_new_session=True) as harness:
+        try:
+            said = harness.communicate(timeout=UNIT_S)[0]
+        except subprocess.TimeoutExpired:
+            os.killpg(harness.pid, signal.SIGKILL)
+            said = harness.communicate()[0] + f'\n[err]: it hangs in {unit}\n'
     return re.sub(r'\x1b\[[0-9;]*m', '', said)
 
 

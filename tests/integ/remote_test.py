@@ -297,7 +297,7 @@ class Remote(unittest.TestCase):
                 longest = max(longest, time.monotonic() - before)
             self.assertEqual(deploys.returncode, 0)
             self.assertGreater(time.monotonic() - begun, 3)
-        self.assertLess(longest, 2)     # who waited for it waited three
+        self.assertLess(longest, 2.7)   # who waited for it waited three
         self.assertEqual(self.ok('call', 'slow'), '1')
         asks = [subprocess.Popen([MICROBURST, '--connect', f'udp://127.0.0.1:{self.node.port}',
                                   'status'], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -355,6 +355,13 @@ class Remote(unittest.TestCase):
         """Truncated, oversized, flipped and made-up frames: counted, and nothing else."""
         rng = random.Random(SEED)
         before = self.node.metric('datagram_refused')
+        until = time.monotonic() + COMMAND_S
+        while self.node.metric('datagram_refused') <= before + 1000:    # the kernel drops some
+            self.assertLess(time.monotonic(), until)
+            self.throw(rng)
+        self.assertEqual(self.ok('call', 'increment', '1'), '2')
+
+    def throw(self, rng):
         thrower = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         for i in range(3000):
             data = bytearray(rng.randbytes(rng.choice((0, 1, 39, 40, 41, 100, 1400, 9000))))
@@ -366,8 +373,6 @@ class Remote(unittest.TestCase):
             if i % 100 == 0:
                 time.sleep(0.005)
         thrower.close()
-        self.assertEqual(self.ok('call', 'increment', '1'), '2')
-        self.assertGreater(self.node.metric('datagram_refused'), before + 1000)
 
     def test_hostile_client(self):
         """A client that keeps to the protocol, and asks for nonsense: each request is answered,
@@ -612,6 +617,48 @@ class Tiles(unittest.TestCase):
             client.stdout.close()
             node.remove()
         self.assertEqual(client.returncode, 0)
+
+    def test_calls_go_to_all_tiles(self):
+        """Each client has a tile of its own choice for its calls, and what it says of them."""
+        port = self.ports()
+        node = Node(port, '--set', 'net.tiles=2')
+        source = os.path.join(node.folder, 'hears.c')
+        with open(source, 'w', encoding='ascii') as f:
+            f.write('#include <microburst/function.h>\n'
+                    'MB_FUNCTION(hears) { struct mb_message m;\n'
+                    '  MB_TRY(mb_recv(call, MB_FOREVER, &m));\n'
+                    '  return mb_return_bytes(call, m.bytes); }\n')
+
+        def taken():
+            return [node.metric('request_taken', f'net:{i}') for i in (0, 1)]
+
+        def home(client):
+            """Which tile's count has grown by a round's calls, when it has been told."""
+            before = taken()
+            self.assertEqual(self.round(client), 0)
+            until = time.monotonic() + COMMAND_S
+            while True:
+                grown = [a - b for a, b in zip(taken(), before)]
+                if max(grown) > 64:
+                    return grown.index(max(grown))
+                self.assertLess(time.monotonic(), until)
+
+        try:
+            code, out, err = node.local('deploy', source)
+            self.assertEqual(code, 0, out + err)
+            seen = set()
+            for _ in range(40):
+                with subprocess.Popen([LANES, f'udp://127.0.0.1:{port}', 'calls'], text=True,
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
+                    self.assertEqual(self.round(client), 0)  # meanwhile it is told of both tiles
+                    seen.add(home(client))
+                    client.stdin.close()
+                    self.assertEqual(client.wait(COMMAND_S), 0)
+                if len(seen) == 2:
+                    break
+            self.assertEqual(seen, {0, 1})
+        finally:
+            node.remove()
 
     def test_a_tile_that_cannot_be_reached(self):
         """Behind a relay that knows the first port only, the first tile serves all keys."""

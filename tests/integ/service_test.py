@@ -123,6 +123,39 @@ class Service(unittest.TestCase):
             self.assertEqual(done.returncode, 2, args)
             self.assertIn('node.', done.stderr)
 
+    def test_what_would_fail_is_found_before(self):
+        """Form: by --check. What this machine lacks: by --plan, and so by the start."""
+        net = ['net.listen=udp://10.0.0.1:7117']
+        for sets, says in (
+                (['gate.listen=6379'], 'gate.listen = 6379'),
+                (['gate.listen=127.0.0.1:99999'], '99999'),
+                (['gate.tls_listen=*:0'], 'gate.tls_cert and gate.tls_key'),
+                (['net.listen=7117'], 'udp://'),
+                (['net.listen=udp://*:65535', 'net.tiles=2'], 'net.tiles'),
+                (['net.listen=udp://*:7117', 'net.nic=net_null0'], 'one address and one port'),
+                (net + ['net.nic=eth0'], 'net.nic = eth0'),
+                (['net.nic=net_null0'], 'net.listen'),
+                (['kvs.bytes=16m', 'kvs.tiles=32'], 'kvs.bytes over kvs.tiles'),
+        ):
+            self.wrong(sets, says, '--check')
+        for sets, says in (
+                (['gate.users=/none'], 'gate.users = /none'),
+                (net + ['net.keys=/none'], 'net.keys = /none'),
+                (net + ['net.nic=net_af_packet0,iface=none'], 'no such interface'),
+                (['node.cores=1023'], 'cpu 1023'),
+        ):
+            self.assertEqual(self.asked(sets, '--check').returncode, 0, sets)
+            self.wrong(sets, says, '--plan')
+
+    def asked(self, sets, *args):
+        return subprocess.run([MICROBURSTD, *args, *[f'--set={s}' for s in sets]],
+                              capture_output=True, text=True, timeout=LONG_S, check=False)
+
+    def wrong(self, sets, says, *args):
+        done = self.asked(sets, *args)
+        self.assertEqual(done.returncode, 2, sets)
+        self.assertIn(says, done.stderr)
+
     def test_the_configurations(self):
         files = glob.glob(f'{SOURCE}/configs/*.conf')
         self.assertGreaterEqual(len(files), 3)

@@ -649,9 +649,13 @@ int mb_continue_dag(struct mb_call *call, const char *dag);
  *		... mb_arg_*, mb_return_*, or mb_batch_fail
  *	}
  *
- * mb_batch_cnt counts the calls of this run: 1 when nobody else waits, in a DAG, and of every other
- * function. mb_batch_item turns to call i, as often as one likes. mb_batch_fail has this one end
- * with an error, and gives 0. An error that the function returns is that of all.
+ * mb_batch_cnt counts the calls of this run: 1 when nobody else waits, and of every other function.
+ * In DAGs the calls of its vertices meet there too, each with its own mb_tag; not those of a DAG
+ * call that one executor runs as a whole, because it was free or at the level rr, nor those of a
+ * multi function, which runs once for each of its edges. At rr all calls of a run see the same
+ * versions. What a call may look at is for all of a run together. mb_batch_item turns to call i,
+ * as often as one likes. mb_batch_fail has this one end with an error, and gives 0. An error that
+ * the function returns is that of all.
  *
  * Such a function reads, but writes and sends nothing (MB_ERR_DENIED, also when it has one call):
  * so a call that was in a batch with a death is simply run again. Output keys are written, each for

@@ -288,6 +288,20 @@ random_envelope(struct rng *rng, unsigned int depth)
 	return envelope_made(&e);
 }
 
+/* Few registers, or about as many as the short form has. */
+static struct slice
+random_hll(struct rng *rng)
+{
+	uint64_t left = rng_below(rng, 16) == 0 ? rng_below(rng, 3 * HLL_FEW) : rng_below(rng, 20);
+	struct hll h = { 0 };
+
+	for (; left > 0; left--) {
+		h.rank[rng_below(rng, HLL_REGISTER_CNT)] =
+			(uint8_t)(rng_below(rng, 3) == 0 ? HLL_RANK_MAX : 1 + rng_below(rng, 4));
+	}
+	return MADE(HLL_BYTES_MAX, hll_delta(&h, out));
+}
+
 static struct slice
 random_value(unsigned int type, struct rng *rng, unsigned int depth)
 {
@@ -331,6 +345,8 @@ random_value(unsigned int type, struct rng *rng, unsigned int depth)
 		bytes = random_bytes(rng);
 		return MADE(bytes.len + PRIORITY_OVERHEAD,
 			    priority_delta((int64_t)random_u64(rng), bytes, out));
+	case LATTICE_HLL:
+		return random_hll(rng);
 	case LATTICE_PAIR_LEX:
 		return depth == 0 ? slice_of(NULL, 0) : random_pair(rng, depth);
 	case LATTICE_MVREG:

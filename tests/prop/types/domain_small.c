@@ -187,6 +187,21 @@ small_priority(struct world *w)
 }
 
 static void
+small_hll(struct world *w)
+{
+	put(w, hll_made(0, 0, 1));
+	for (uint32_t reg = 0; reg < HLL_REGISTER_CNT; reg += HLL_REGISTER_CNT - 1) {
+		put(w, hll_made(reg, 1, 1));
+		put(w, hll_made(reg, 1, HLL_RANK_MAX));
+	}
+	/* As many registers as the short form has, and the first of the long one. */
+	put(w, hll_made(0, HLL_FEW, 1));
+	put(w, hll_made(1, HLL_FEW, 2));
+	put(w, hll_made(0, HLL_REGISTER_CNT, 1));
+	close_under_merge(w, LATTICE_HLL, 14);
+}
+
+static void
 small_pair(struct world *w)
 {
 	static const struct slice none;
@@ -370,6 +385,9 @@ domain_small(unsigned int type, struct slice value[DOMAIN_CNT_MAX])
 		break;
 	case LATTICE_PRIORITY:
 		small_priority(&w);
+		break;
+	case LATTICE_HLL:
+		small_hll(&w);
 		break;
 	case LATTICE_PAIR_LEX:
 		small_pair(&w);

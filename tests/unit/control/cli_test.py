@@ -165,8 +165,8 @@ TABLE = [
     ('send 1 hello', 1, r'', r'.*ended.*\n'),
     ('send x hello', 2, r'', r'.*hexadecimal.*'),
     ('trace ab', 0, r'HOP.*run +f +executor 3 +0 ns +300 ns +75.0 %  #{30}\n'
-     r'reply +client +300 ns +100 ns +25.0 %   {30}#{10}\nall +400 ns\n', r''),
-    ('call increment 4 --trace', 0, r'5\n\nHOP.*all +400 ns\n', r''),
+     r'reply +client +300 ns +100 ns +25.0 %   {30}#{10}\nall +00000000000000ab +400 ns\n', r''),
+    ('call increment 4 --trace', 0, r'5\n\nHOP.*all +00000000000000ab +400 ns\n', r''),
     ('call increment 4 --trace --json', 0, r'\{"call":.*"results":\[.*\].*"hops":\[.*\]\}\n', r''),
     ('down', 0, r'', r''),
     ('doctor', 0, r'(ok|warn) .*kernel.*', r''),

@@ -46,6 +46,19 @@ no_time(void **state)
 }
 
 static void
+a_pass_that_began_before_is_no_more_than_all(void **state)
+{
+	json_t *a = sample(1000, 0, 0, 0, 7), *b = sample(100001000, 1, 0, 150000000, 7);
+
+	(void)state;
+	rates_add(b, a);
+	assert_near(rate(b, "tiles", "busy"), 1);
+	assert_near(rate(b, "executors", "busy"), 1);
+	json_decref(a);
+	json_decref(b);
+}
+
+static void
 half_a_second(void **state)
 {
 	json_t *a = sample(1000, 100, 1, 2000, 7), *b = sample(500001000, 150, 2, 125002000, 7);
@@ -97,6 +110,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_time),
 		cmocka_unit_test(half_a_second),
+		cmocka_unit_test(a_pass_that_began_before_is_no_more_than_all),
 		cmocka_unit_test(started_anew),
 		cmocka_unit_test(nothing_there),
 	};

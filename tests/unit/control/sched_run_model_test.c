@@ -15,6 +15,7 @@
 #define M_HANDLES  64
 #define M_DAG_CNT  4
 #define M_FN_CNT   6
+#define M_BATCHED  3 /* c, and d: they take several calls in one run */
 
 static const char *const m_dag[M_DAG_CNT] = {
 	"a -> b, a -> c, b -> d, c -> d",
@@ -23,16 +24,21 @@ static const char *const m_dag[M_DAG_CNT] = {
 	"a -> b, b -> c#1, b -> c#2, c#1 -> d#1, c#2 -> d#1, c#1 -> e, d#1 -> f, e -> f",
 };
 
+struct m_part {
+	uint32_t seq_cnt, step_cnt, input_cnt;
+	uint16_t first, last, fn;
+	bool sink, has_cut;
+	struct desc call;
+};
+
 struct m_exec {
 	bool up, draining, leaving;
 	uint32_t inc;
 	uint32_t fns; /* bit by id */
 	bool busy;
-	uint32_t seq_cnt, step_cnt, input_cnt; /* of the sequence that comes */
-	bool has_cut;
-	uint16_t first, last;
-	bool sink;
-	struct desc call;
+	struct m_part next;                /* the sequence that comes */
+	struct m_part row[CALL_BATCH_MAX]; /* what it runs, or what comes of it */
+	uint32_t row_cnt, row_at;
 	uint32_t handle[M_HANDLES]; /* held for the daemon */
 	uint32_t handle_cnt;
 };
@@ -53,7 +59,8 @@ static struct {
 	struct m_exec exec[M_EXEC_END];
 	struct m_call call[M_CALLS];
 	uint32_t call_cnt, handle_seq;
-	uint32_t parts, fused, again, ok, cuts; /* so that the test shows that it tests something */
+	uint32_t parts, fused, again, ok, cuts,
+		batched; /* so that the test shows that it tests something */
 	const struct placement_dag *dag[M_DAG_CNT];
 } m;
 
@@ -106,16 +113,13 @@ m_check_input(const struct desc *d)
 
 /* A part begins: everything it needs has returned, and nothing that has runs again. */
 static void
-m_take_call(uint16_t proc, const struct desc *d)
+m_part_begins(const struct m_part *e)
 {
-	struct m_exec *e = &m.exec[proc];
+	const struct desc *d = &e->call;
 	struct m_call *c = m_call_of(d->call);
 
-	assert_false(e->busy);
 	assert_false(c->answered);
 	assert_false(c->dead);
-	e->busy = true;
-	e->call = *d;
 	c->running++;
 	if ((d->sub & CALL_PART) == 0) {
 		m.fused++;
@@ -141,6 +145,36 @@ m_take_call(uint16_t proc, const struct desc *d)
 		assert_int_equal(c->again >> e->first & 1, 0);
 		c->again |= UINT64_C(1) << e->first;
 		m.again++;
+	}
+}
+
+/* What comes before a CALL, or the CALL: what it ends begins. */
+static void
+m_take_call(struct m_exec *e, const struct desc *d)
+{
+	bool first = (d->kind == DESC_CALL) == ((d->flags & CALL_F_BATCH) == 0);
+
+	assert_false(e->busy);
+	e->row_cnt = first ? 0 : e->row_cnt;
+	assert_true(first || e->row_cnt > 0);
+	assert_true(e->row_cnt < CALL_BATCH_MAX);
+	e->row[e->row_cnt] = e->next;
+	e->row[e->row_cnt++].call = *d;
+	if (d->kind != DESC_CALL) {
+		return;
+	}
+	e->busy = true;
+	e->row_at = 0;
+	for (uint32_t i = 0; i < e->row_cnt; i++) {
+		m_part_begins(&e->row[i]);
+		if (e->row_cnt > 1) { /* one function, that takes them; each for the first time */
+			assert_true(e->row[i].fn >= M_BATCHED && e->row[i].fn == e->row[0].fn);
+			assert_int_equal(e->row[i].step_cnt, 1);
+			assert_int_equal(e->row[i].call.sub & CALL_ATTEMPT_MASK, 0);
+			assert_false((e->row[i].call.sub & CALL_PART) != 0 &&
+				     (e->row[i].call.sub & CALL_LEVEL_MASK) == CALL_LEVEL_RR);
+			m.batched++;
+		}
 	}
 }
 
@@ -178,30 +212,33 @@ m_send(void *ctx, uint16_t proc, const struct desc *d)
 		m_take_release(proc, d);
 		break;
 	case DESC_CALL:
-		m_take_call(proc, d);
+	case DESC_BATCH:
+		m_take_call(e, d);
 		break;
 	default:
 		if (d->b == 0) {
-			e->seq_cnt = e->step_cnt = e->input_cnt = 0;
-			e->has_cut = false;
+			e->next = (struct m_part){ .fn = 0 };
 		}
-		assert_int_equal(d->b, e->seq_cnt);
-		e->seq_cnt++;
+		assert_int_equal(d->b, e->next.seq_cnt);
+		e->next.seq_cnt++;
 		if (d->kind == DESC_TRIGGER) {
-			e->input_cnt++;
+			e->next.input_cnt++;
 			m_check_input(d);
 			break;
 		}
 		if (d->kind == DESC_CUT) {
-			assert_int_equal(e->step_cnt, 0);
-			e->has_cut = true;
+			assert_int_equal(e->next.step_cnt, 0);
+			e->next.has_cut = true;
 			m_check_input(d);
 			break;
 		}
 		assert_true((e->fns >> d->a & 1) != 0);
-		memcpy(&e->last, d->data, sizeof(e->last));
-		e->first = e->step_cnt++ == 0 ? e->last : e->first;
-		e->sink = (d->sub & STEP_SINK) != 0;
+		memcpy(&e->next.last, d->data, sizeof(e->next.last));
+		if (e->next.step_cnt++ == 0) {
+			e->next.first = e->next.last;
+			e->next.fn = d->a;
+		}
+		e->next.sink = (d->sub & STEP_SINK) != 0;
 	}
 	return 0;
 }
@@ -245,18 +282,18 @@ m_died(uint16_t exec)
 	d.dead.inc = e->inc;
 	d.dead.cause = DEATH_SIGNAL;
 	d.dead.status = 9;
-	d.dead.published = e->busy && one_in(2) ? e->call.call : 0;
+	d.dead.published = e->busy && one_in(2) ? e->row[e->row_at].call.call : 0;
 	e->up = false;
-	if (e->busy) {
-		m_call_of(e->call.call)->running--;
-		e->busy = false;
+	for (; e->busy && e->row_at < e->row_cnt; e->row_at++) {
+		m_call_of(e->row[e->row_at].call.call)->running--;
 	}
+	e->busy = false;
 	sched_proc_down(m.w->s, &d, m.w->now);
 }
 
 /* What vertices a part's return means: the row from its first to its last. */
 static uint64_t
-m_row(const struct m_exec *e, const struct placement_dag *dag)
+m_row(const struct m_part *e, const struct placement_dag *dag)
 {
 	uint64_t row = UINT64_C(1) << e->first;
 
@@ -274,12 +311,12 @@ m_row(const struct m_exec *e, const struct placement_dag *dag)
 
 /* At the level rr a part says what it has read before it returns. */
 static void
-m_reads(uint16_t exec, struct m_call *c, bool sink)
+m_reads(uint16_t exec, struct m_call *c, const struct m_part *p)
 {
 	struct m_exec *e = &m.exec[exec];
-	struct desc d = { .kind = DESC_CUT, .call = e->call.call };
+	struct desc d = { .kind = DESC_CUT, .call = p->call.call };
 
-	if ((e->call.sub & CALL_LEVEL_MASK) == CALL_LEVEL_RR && !sink && !one_in(3)) {
+	if ((p->call.sub & CALL_LEVEL_MASK) == CALL_LEVEL_RR && !p->sink && !one_in(3)) {
 		d.ref = (struct payload_ref){ .inc = e->inc,
 					      .proc = exec,
 					      .handle = ++m.handle_seq };
@@ -294,27 +331,28 @@ static void
 m_returns(uint16_t exec)
 {
 	struct m_exec *e = &m.exec[exec];
-	struct m_call *c = m_call_of(e->call.call);
-	bool part = (e->call.sub & CALL_PART) != 0;
-	struct desc d = { .kind = DESC_REPLY, .a = exec, .call = e->call.call };
+	const struct m_part *p = &e->row[e->row_at];
+	struct m_call *c = m_call_of(p->call.call);
+	bool part = (p->call.sub & CALL_PART) != 0;
+	struct desc d = { .kind = DESC_REPLY, .a = exec, .call = p->call.call };
 
 	d.flags = one_in(2) ? DESC_F_INLINE : 0;
 	d.sub = part && one_in(4) ? REPLY_PUBLISHED : 0;
 	if (!m.calm && one_in(20)) {
 		d.err = MB_ERR_FUNCTION_FAILED;
-	} else if (!m.calm && part && (e->input_cnt != 0 || e->has_cut) && one_in(20)) {
+	} else if (!m.calm && part && (p->input_cnt != 0 || p->has_cut) && one_in(20)) {
 		d.err = MB_ERR_PEER_DIED;
 		d.flags = DESC_F_INLINE;
 	} else if (part) {
-		c->done |= m_row(e, m.dag[c->dag]);
-		m_reads(exec, c, e->sink);
+		c->done |= m_row(p, m.dag[c->dag]);
+		m_reads(exec, c, p);
 	}
 	d.ref = (struct payload_ref){ .inc = e->inc, .proc = exec, .handle = ++m.handle_seq };
-	if (part && !e->sink && d.err == 0 && d.flags == 0) {
+	if (part && !p->sink && d.err == 0 && d.flags == 0) {
 		assert_true(e->handle_cnt < M_HANDLES);
 		e->handle[e->handle_cnt++] = m.handle_seq;
 	}
-	e->busy = false;
+	e->busy = ++e->row_at < e->row_cnt;
 	c->running--;
 	sched_on_proc(m.w->s, exec, &d, m.w->now);
 }
@@ -441,7 +479,8 @@ whatever_happens_each_run_is_answered_once_and_leaves_nothing(void **state)
 	struct world *w = *state;
 	struct sched_ops ops = { .send = m_send, .tell_ctl = m_tell_ctl, .idle = m_idle };
 	uint64_t seed = test_seed("sched_run");
-	uint64_t gen, cuts = 0;
+	uint64_t gen;
+	uint32_t batched = 0, cuts = 0;
 
 	for (uint64_t turn = 0; turn < 20; turn++) {
 		memset(&m, 0, sizeof(m));
@@ -451,6 +490,9 @@ whatever_happens_each_run_is_answered_once_and_leaves_nothing(void **state)
 		m.w = w;
 		sched_destroy(w->s);
 		assert_int_equal(sched_create(&w->s, w->placement, w->hints, 1000, seed, &ops), 0);
+		for (uint16_t fn = M_BATCHED; fn < M_BATCHED + 2; fn++) {
+			put_takes(w, fn, 4);
+		}
 		for (uint16_t i = 0; i < M_DAG_CNT; i++) {
 			put_dag(w, (uint16_t)(1 + i), m_dag[i]);
 		}
@@ -463,8 +505,10 @@ whatever_happens_each_run_is_answered_once_and_leaves_nothing(void **state)
 		}
 		m_end();
 		assert_true(m.parts > 100 && m.ok > 50);
+		batched += m.batched;
 		cuts += m.cuts;
 	}
+	assert_true(batched > 100);
 	assert_true(cuts > 0);
 }
 

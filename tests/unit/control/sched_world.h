@@ -34,6 +34,7 @@ struct world {
 	struct sent out[OUT];
 	uint32_t out_cnt, seen;
 	bool full, idle;
+	uint32_t room; /* how many messages go before it is full; 0: any number */
 	uint64_t busy_ns[PROC_CLIENT_FIRST]; /* what executors have run */
 	uint16_t cpu;                        /* that executors come up at (ctl_exec_set) */
 	int copies;
@@ -47,6 +48,9 @@ on_send(void *ctx, uint16_t proc, const struct desc *d)
 
 	if (w->full) {
 		return MB_ERR_FULL;
+	}
+	if (w->room > 0) {
+		w->full = --w->room == 0;
 	}
 	assert_true(w->out_cnt < OUT);
 	w->out[w->out_cnt++] = (struct sent){ proc, *d };
@@ -117,6 +121,21 @@ put_fn(struct world *w, uint16_t id, const char *name)
 	assert_non_null(f);
 	f->id = id;
 	strncat(f->name, name, sizeof(f->name) - 1);
+	d.word[0] = (uintptr_t)f;
+	sched_on_ctl(w->s, &d, w->now);
+}
+
+/* One that takes cnt calls in one run; its name is a letter. */
+static inline void
+put_takes(struct world *w, uint16_t id, uint32_t cnt)
+{
+	struct placement_fn *f = calloc(1, sizeof(*f));
+	struct desc d = { .kind = DESC_FN_PUT };
+
+	assert_non_null(f);
+	f->id = id;
+	f->batch = cnt;
+	f->name[0] = (char)('a' + id - 1);
 	d.word[0] = (uintptr_t)f;
 	sched_on_ctl(w->s, &d, w->now);
 }

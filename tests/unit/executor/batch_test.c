@@ -44,12 +44,49 @@ MB_FUNCTION(writes)
 	return mb_put(call, mb_str("written"), mb_str("1"));
 }
 
+/* The sum of its arguments, and its tag. */
+MB_FUNCTION(sums)
+{
+	runs++;
+	for (uint32_t i = 0; i < mb_batch_cnt(call); i++) {
+		int64_t sum = 0, n;
+
+		MB_TRY(mb_batch_item(call, i));
+		for (uint32_t k = 0; k < mb_arg_cnt(call); k++) {
+			MB_TRY(mb_arg_i64(call, k, &n));
+			sum += n;
+		}
+		if (sum == 13) {
+			MB_TRY(mb_batch_fail(call, "unlucky"));
+			continue;
+		}
+		MB_TRY(mb_return_i64(call, sum));
+		MB_TRY(mb_return_bytes(call, mb_str(mb_tag(call))));
+	}
+	return 0;
+}
+
+/* What is at a key, which changes meanwhile. */
+MB_FUNCTION(looks)
+{
+	struct mb_slice bytes;
+
+	for (uint32_t i = 0; i < mb_batch_cnt(call); i++) {
+		MB_TRY(mb_batch_item(call, i));
+		MB_TRY(mb_get(call, mb_str("a"), &bytes));
+		MB_TRY(mb_return_bytes(call, bytes));
+		world_put(w, "a", "later");
+	}
+	return 0;
+}
+
 MB_FUNCTION(plain)
 {
 	return mb_batch_cnt(call) == 1 ? mb_batch_fail(call, "not one of those") : -1;
 }
 
-FUNCTIONS(&mb_function_doubles, &mb_function_writes, &mb_function_plain)
+FUNCTIONS(&mb_function_doubles, &mb_function_writes, &mb_function_plain, &mb_function_sums,
+	  &mb_function_looks)
 
 static int
 gather_reply(void *ctx, const struct exec_from *from, const struct desc *d)
@@ -69,6 +106,8 @@ setup_batched(void **state)
 	answer_cnt = 0;
 	exec_fns(x)->fn[id_of("doubles")].batched = true;
 	exec_fns(x)->fn[id_of("writes")].batched = true;
+	exec_fns(x)->fn[id_of("sums")].batched = true;
+	exec_fns(x)->fn[id_of("looks")].batched = true;
 	runs = 0;
 	return err;
 }
@@ -98,7 +137,7 @@ send_row(struct desc *d, uint32_t cnt)
 	answer_cnt = 0;
 	for (uint32_t i = 0; i + 1 < cnt; i++) {
 		d[i].kind = DESC_BATCH;
-		d[i].sub |= i == 0 ? CALL_PART : 0;
+		d[i].flags |= i == 0 ? CALL_F_BATCH : 0;
 		exec_on_part(x, &d[i]);
 	}
 	d[cnt - 1].flags |= CALL_F_BATCH;
@@ -262,27 +301,26 @@ rows_that_are_not_whole(void **state)
 	assert_int_equal(exec_call(x, &last, &from), 0); /* nothing came before it */
 	assert_int_equal(answer[0].err, MB_ERR_NO_FUNCTION);
 	d[0].kind = DESC_BATCH; /* a row that was broken off, then a new one */
-	d[0].sub = CALL_PART;
+	d[0].flags |= CALL_F_BATCH;
 	exec_on_part(x, &d[0]);
 	send_row(d, ROW);
 	assert_int_equal(answer_cnt, ROW);
 	look(0);
 	assert_i64(0);
 	d[1].kind = DESC_BATCH; /* without its beginning */
-	d[1].sub = 0;
 	exec_on_part(x, &d[1]);
 	answer_cnt = 0;
 	assert_int_equal(exec_call(x, &last, &from), 0);
 	assert_int_equal(answer[0].err, MB_ERR_NO_FUNCTION);
 	d[0].a = id_of("plain"); /* of two functions */
-	d[0].sub = CALL_PART;
+	d[0].flags |= CALL_F_BATCH;
 	exec_on_part(x, &d[0]);
 	answer_cnt = 0;
 	assert_int_equal(exec_call(x, &last, &from), 0);
 	assert_int_equal(answer[0].err, MB_ERR_NO_FUNCTION);
-	d[1].sub = CALL_PART; /* longer than any */
+	d[1].flags |= CALL_F_BATCH; /* longer than any */
 	exec_on_part(x, &d[1]);
-	d[1].sub = 0;
+	d[1].flags &= (uint8_t)~CALL_F_BATCH;
 	for (uint32_t i = 0; i < CALL_BATCH_MAX; i++) {
 		exec_on_part(x, &d[1]);
 	}
@@ -292,15 +330,207 @@ rows_that_are_not_whole(void **state)
 	assert_int_equal(answer_cnt, 1);
 }
 
+/* ------------------------------------------------------------------ parts of DAG calls */
+
+/* What leads to a part of call i: an input, the function, as vertex 1. */
+static void
+lead(const char *name, uint32_t i, const char *tag, bool sink, int64_t input)
+{
+	struct call_step step = { .vertex = 1 };
+	struct desc d = { .kind = DESC_TRIGGER,
+			  .flags = DESC_F_INLINE,
+			  .call = call_id_make(CLIENT, 1, 100 + i) };
+	struct value_writer v;
+
+	value_list_begin(&v, d.data, sizeof(d.data), 1);
+	value_list_add_i64(&v, input);
+	d.len = (uint8_t)value_list_end(&v);
+	exec_on_part(x, &d);
+	memcpy(step.tag, tag, strlen(tag));
+	d.kind = DESC_STEP;
+	d.sub = sink ? STEP_SINK : 0;
+	d.a = id_of(name);
+	d.b = 1;
+	d.len = sizeof(step);
+	memcpy(d.data, &step, sizeof(step));
+	exec_on_part(x, &d);
+}
+
+/* The part's CALL. Its own argument is n; 0: it has none. */
+static struct desc
+part_of(uint32_t i, int64_t n)
+{
+	struct desc d = { .kind = DESC_CALL,
+			  .sub = CALL_DAG | CALL_PART,
+			  .flags = DESC_F_INLINE,
+			  .a = 1,
+			  .err = 2,
+			  .call = call_id_make(CLIENT, 1, 100 + i) };
+	struct value_writer v;
+	uint64_t inner[3];
+
+	if (n != 0) {
+		value_list_begin(&v, inner, sizeof(inner), 1);
+		value_list_add_i64(&v, n);
+		assert_int_equal(value_list_end(&v), sizeof(inner));
+		value_list_begin(&v, (uint8_t *)args + 256 * i, 256, 2);
+		value_list_add(&v, MB_NIL, NULL, 0);
+		value_list_add(&v, MB_LIST, inner, sizeof(inner));
+		d.flags = 0;
+		d.ref = (struct payload_ref){ .handle = 1,
+					      .off = 256 * i,
+					      .len = (uint32_t)value_list_end(&v) };
+	}
+	return d;
+}
+
+static void
+row_add(struct desc d, bool first)
+{
+	d.kind = DESC_BATCH;
+	d.flags |= first ? CALL_F_BATCH : 0;
+	exec_on_part(x, &d);
+}
+
+static void
+row_end(struct desc d)
+{
+	const struct exec_from from = { .port = PORT_SCHED, .proc = PROC_DAEMON };
+
+	answer_cnt = 0;
+	d.flags |= CALL_F_BATCH;
+	assert_int_equal(exec_call(x, &d, &from), 0);
+	assert_int_equal(exec_held(x), 0);
+	assert_int_equal(drop_cnt, 0);
+}
+
+/* Three parts, two of them of one call and one the sink, and a call of the function alone. */
+static void
+parts_go_with_calls(void **state)
+{
+	struct value v[MB_VALUES_MAX];
+	int64_t sum[] = { 6, 7, 8, 9 };
+
+	lead("sums", 0, "one", false, 1);
+	row_add(part_of(0, 5), true);
+	lead("sums", 0, "two", false, 7);
+	row_add(part_of(0, 0), false);
+	lead("sums", 2, "", true, 8);
+	row_add(part_of(2, 0), false);
+	row_end(call_of("sums", 3, 9));
+	assert_int_equal(runs, 1);
+	assert_int_equal(answer_cnt, 4);
+	for (uint32_t i = 0; i < 4; i++) {
+		reply = answer[i];
+		assert_true(reply.call == call_id_make(CLIENT, 1, 100 + (i == 1 ? 0 : i)));
+		assert_int_equal(reply_values(v), 2);
+		assert_int_equal(value_i64(v[0]), sum[i]);
+		assert_int_equal(v[1].len, i < 2 ? 3 : 0);
+		assert_memory_equal(v[1].p, i == 0 ? "one" : i == 1 ? "two" : "", v[1].len);
+		if ((reply.flags & DESC_F_INLINE) == 0) { /* whose it is */
+			assert_int_equal(payload_release(w->pool, reply.ref.handle,
+							 i < 2 ? PROC_DAEMON : CLIENT),
+					 0);
+		}
+	}
+}
+
+static void
+a_part_that_fails_is_named(void **state)
+{
+	struct desc gone = { .kind = DESC_TRIGGER, .call = call_id_make(CLIENT, 1, 102) };
+
+	lead("sums", 0, "t", true, 13);
+	row_add(part_of(0, 0), true);
+	lead("sums", 1, "", true, 1);
+	row_add(part_of(1, 1), false);
+	gone.ref = (struct payload_ref){ .proc = 7, .inc = 1, .handle = 2, .len = 24 };
+	lead("sums", 2, "", true, 1);
+	exec_on_part(x, &gone); /* as the first: the sequence begins anew */
+	{
+		struct call_step step = { .vertex = 1 };
+		struct desc d = { .kind = DESC_STEP,
+				  .flags = DESC_F_INLINE,
+				  .len = sizeof(step),
+				  .a = id_of("sums"),
+				  .b = 1,
+				  .call = gone.call };
+
+		memcpy(d.data, &step, sizeof(step));
+		exec_on_part(x, &d);
+	}
+	row_add(part_of(2, 0), false);
+	lead("sums", 3, "", true, 3);
+	row_end(part_of(3, 4));
+	assert_int_equal(answer_cnt, 4);
+	look(0);
+	assert_error(MB_ERR_FUNCTION_FAILED, "sums#t: unlucky");
+	look(2);
+	assert_error(MB_ERR_PEER_CORRUPT, "what another function returned");
+	look(1);
+	assert_int_equal(reply.err, 0);
+	reply_release();
+	look(3);
+	assert_int_equal(reply.err, 0);
+	reply_release();
+}
+
+/* A part without what leads to it, or of more than one function. */
+static void
+parts_that_are_not_whole(void **state)
+{
+	lead("sums", 0, "", true, 1);
+	row_add(part_of(0, 0), true);
+	row_end(part_of(1, 0));
+	assert_int_equal(answer_cnt, 2);
+	for (uint32_t i = 0; i < 2; i++) {
+		look(i);
+		assert_int_equal(reply.err, MB_ERR_NO_FUNCTION);
+	}
+	lead("sums", 0, "", true, 1);
+	row_add(part_of(0, 0), true);
+	lead("doubles", 1, "", true, 1); /* of two functions */
+	row_end(part_of(1, 0));
+	assert_int_equal(answer_cnt, 2);
+	assert_int_equal(answer[1].err, MB_ERR_NO_FUNCTION);
+	assert_int_equal(runs, 0);
+}
+
+/* At rr a key is what it was at the first look, for all of them. */
+static void
+calls_of_a_row_see_one_version(void **state)
+{
+	static const char *const second[] = { "later", "first" };
+
+	for (uint32_t level = CALL_LEVEL_LWW; level <= CALL_LEVEL_RR; level++) {
+		struct desc d[2] = { call_of("looks", 0, 0), call_of("looks", 1, 0) };
+		struct value v[MB_VALUES_MAX];
+
+		world_put(w, "a", "first");
+		d[0].sub = d[1].sub = (uint8_t)level;
+		send_row(d, 2);
+		look(1);
+		assert_int_equal(reply_values(v), 1);
+		assert_int_equal(v[0].len, 5);
+		assert_memory_equal(v[0].p, second[level], 5);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_batched, teardown)
 
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TEST(each_has_its_answer),        TEST(an_error_of_the_function_is_everybodys),
-		TEST(what_cannot_be_run_is_told), TEST(outputs_are_each_ones_own),
+		TEST(each_has_its_answer),
+		TEST(an_error_of_the_function_is_everybodys),
+		TEST(what_cannot_be_run_is_told),
+		TEST(outputs_are_each_ones_own),
 		TEST(rows_that_are_not_whole),
+		TEST(parts_go_with_calls),
+		TEST(a_part_that_fails_is_named),
+		TEST(parts_that_are_not_whole),
+		TEST(calls_of_a_row_see_one_version),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

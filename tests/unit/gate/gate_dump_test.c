@@ -36,10 +36,10 @@ dump_of(enum dump_kind kind, const char *const *word, size_t cnt, uint8_t mem[25
 static void
 what_was_put_in_comes_out(void **state)
 {
-	static const char *const word[] = { "a", "b", "c", "d" };
+	static const char *const word[] = { "!a1", "b", "c", "d" }; /* the first: a HyperLogLog */
 
 	for (int kind = DUMP_STRING; kind < DUMP_KIND_CNT; kind++) {
-		size_t cnt = kind == DUMP_STRING ? 1 : 4, i = 0;
+		size_t cnt = kind == DUMP_STRING || kind == DUMP_HLL ? 1 : 4, i = 0;
 		enum dump_kind got;
 		struct rbuf entries;
 		struct slice one;
@@ -81,7 +81,7 @@ static void
 what_nobody_writes_is_refused(void **state)
 {
 	static const char *const twice[] = { "a", "a" }, *const odd[] = { "a", "b", "c" },
-				 *const down[] = { "b", "a" };
+				 *const down[] = { "b", "a" }, *const pair[] = { "!a1", "!b1" };
 	const struct {
 		enum dump_kind kind;
 		const char *const *word;
@@ -98,6 +98,10 @@ what_nobody_writes_is_refused(void **state)
 		{ DUMP_STRING, odd, 2, MB_ERR_CORRUPT },
 		{ DUMP_STRING, odd, 0, MB_ERR_CORRUPT },
 		{ DUMP_SET, odd, 0, MB_ERR_CORRUPT },
+		{ DUMP_HLL, odd, 1, MB_ERR_CORRUPT },
+		{ DUMP_HLL, pair, 2, MB_ERR_CORRUPT },
+		{ DUMP_HLL, pair, 1, 0 },
+		{ DUMP_HLL, odd, 0, MB_ERR_CORRUPT },
 		{ DUMP_KIND_CNT, odd, 1, MB_ERR_CORRUPT },
 		{ (enum dump_kind)0, odd, 1, MB_ERR_CORRUPT },
 	};

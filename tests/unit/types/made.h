@@ -22,6 +22,7 @@
 #include "map.h"
 #include "microburst/error.h"
 #include "history.h"
+#include "hll.h"
 #include "mvreg.h"
 #include "orset.h"
 #include "pair_lex.h"
@@ -260,6 +261,18 @@ static inline struct slice
 envelope_made(const struct envelope *e)
 {
 	return MADE(envelope_bytes(e), envelope_write(e, out));
+}
+
+/* So many registers from the first on, all of one rank. */
+static inline struct slice
+hll_made(uint32_t first, uint32_t cnt, uint8_t rank)
+{
+	struct hll h = { 0 };
+
+	for (uint32_t i = first; i < first + cnt; i++) {
+		h.rank[i] = rank;
+	}
+	return MADE(HLL_BYTES_MAX, hll_delta(&h, out));
 }
 
 static inline struct slice
