@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dagpart - the sequence of messages that says which part of a DAG runs here (call.h)
  *
- * Inputs come first, then the functions to run, then the CALL. What was broken off, because the
- * node found no room for the rest, is forgotten when the next sequence begins; one that is not
- * whole is refused. Nothing is held meanwhile: a message names memory, it is looked at when the
- * CALL runs.
+ * Inputs come first, then what was read, then the functions to run, then the CALL. What was broken
+ * off, because the node found no room for the rest, is forgotten when the next sequence begins; one
+ * that is not whole is refused. Nothing is held meanwhile: a message names memory, it is looked at
+ * when the CALL runs.
  *
  * Owner: the executor. It has one at a time, as the node gives it one call at a time.
  */
@@ -28,11 +28,13 @@ struct dagpart_step {
 struct dagpart {
 	uint64_t call; /* 0: no sequence, or a broken one */
 	uint32_t input_cnt, step_cnt;
+	bool has_cut;
+	struct desc cut;
 	struct desc input[DAG_FUNCTION_MAX];
 	struct dagpart_step step[DAG_FUNCTION_MAX];
 };
 
-/* dagpart_add takes a TRIGGER or a STEP. */
+/* dagpart_add takes a TRIGGER, a CUT or a STEP. */
 void dagpart_add(struct dagpart *p, const struct desc *d);
 
 /* dagpart_take looks whether what came makes up the part that call is about. It can be taken once.

@@ -126,10 +126,6 @@ exec_check(struct exec *x, const struct desc *d, const struct exec_from *from, u
 		return call_refuse(&x->call, MB_ERR_NOT_SUPPORTED, "the call",
 				   "this consistency level is not");
 	}
-	if (unlikely((d->sub & CALL_LEVEL_MASK) != 0 && (d->sub & CALL_PART) != 0)) {
-		return call_refuse(&x->call, MB_ERR_NOT_SUPPORTED, "the DAG",
-				   "at this level it runs at one executor");
-	}
 	if (unlikely(d->b != 0 && now >= d->b)) {
 		return call_refuse(&x->call, MB_ERR_DEADLINE, "the function was not run",
 				   "the deadline had passed");
@@ -190,6 +186,22 @@ exec_inputs_open(struct exec *x, const struct dagpart *part, bool *view, uint32_
 	return 0;
 }
 
+/* What parts before this one have read, at the level rr. */
+static int
+cut_open(struct exec *x)
+{
+	const uint8_t *p;
+	size_t len;
+	int err = x->conf.ops.bytes(x->conf.ops.ctx, &x->part.cut, &p, &len, &x->cut_view);
+
+	if (err == 0) {
+		err = session_hand_take(x->session, slice_of(p, len));
+	}
+	return err == 0 ? 0
+			: call_refuse(&x->call, err, "what another function has read",
+				      "it cannot be read");
+}
+
 void
 exec_inputs_close(struct exec *x, const struct dagpart *part, const bool *view, uint32_t cnt)
 {
@@ -212,6 +224,9 @@ run_part(struct exec *x, const struct desc *d, struct slice args, struct exec_ou
 	x->mail.vertex = (uint8_t)x->part.step[0].vertex;
 	out->for_caller = x->part.step[x->part.step_cnt - 1].sink;
 	err = exec_inputs_open(x, &x->part, x->input_view, &out->input_cnt);
+	if (err == 0 && x->part.has_cut) {
+		err = cut_open(x);
+	}
 	if (err == 0) {
 		out->began_ns = exec_now(x); /* inputs lie in memory of others: mapping, faults */
 		x->call.mark_ns = out->began_ns;
@@ -362,6 +377,29 @@ publish(struct exec *x, const struct desc *d, const struct exec_from *from,
 	return err;
 }
 
+/* Makes what the next part begins with, before the own writes that are in it are published. */
+static int
+cut_give(struct exec *x, struct exec_outcome *out)
+{
+	int err = session_hand_give(x->session, &out->cut);
+
+	return err == 0 ? 0
+			: call_refuse(&x->call, err, "the next function", session_why(x->session));
+}
+
+/* Sends it, or forgets it. */
+static void
+cut_send(struct exec *x, const struct desc *d, const struct exec_from *from, int err,
+	 struct exec_outcome *out)
+{
+	struct desc cut = { .kind = DESC_CUT, .call = d->call, .ref = out->cut };
+
+	if (out->cut.len != 0 &&
+	    (err != 0 || x->conf.ops.reply(x->conf.ops.ctx, from, &cut) != 0)) {
+		payload_release(x->conf.pool, out->cut.handle, PROC_DAEMON);
+	}
+}
+
 /* Runs a call whose arguments can be read, and publishes what it wrote. */
 static int
 run_and_publish(struct exec *x, const struct desc *d, const struct exec_from *from,
@@ -380,6 +418,9 @@ run_and_publish(struct exec *x, const struct desc *d, const struct exec_from *fr
 	x->call.mail = &x->mail;
 	mail_begin(&x->mail, d->call);
 	err = run(x, d, args, began, out);
+	if (unlikely(out->is_part) && err == 0 && !out->for_caller) {
+		err = cut_give(x, out);
+	}
 	if (likely(err == 0) && session_written(x->session)) {
 		err = publish(x, d, from, out);
 	}
@@ -389,6 +430,9 @@ run_and_publish(struct exec *x, const struct desc *d, const struct exec_from *fr
 		if (err != 0) {
 			ulib_mail_refuse(&x->call, err, "publishing the messages");
 		}
+	}
+	if (unlikely(out->is_part)) {
+		cut_send(x, d, from, err, out);
 	}
 	if (unlikely(err != 0)) {
 		mail_discard(&x->mail);
@@ -519,6 +563,10 @@ exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
 	/* The answer is on its way: what is left is cleaning up. */
 	dagrun_drop(&x->dag, out.result_cnt);
 	exec_inputs_close(x, &x->part, x->input_view, out.input_cnt);
+	if (unlikely(x->cut_view)) {
+		x->conf.ops.drop(x->conf.ops.ctx, &x->part.cut.ref);
+		x->cut_view = false;
+	}
 	if (view) {
 		x->conf.ops.drop(x->conf.ops.ctx, &d->ref);
 	}

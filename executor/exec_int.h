@@ -26,7 +26,7 @@ struct exec {
 	struct dagrun dag; /* a single function's result is result[0] */
 	struct dagpart part;
 	struct slice input[DAG_FUNCTION_MAX]; /* of the part that runs */
-	bool input_view[DAG_FUNCTION_MAX];
+	bool input_view[DAG_FUNCTION_MAX], cut_view;
 	struct goal goal;
 	struct batch batch;
 	struct owed owed;
@@ -48,7 +48,9 @@ struct exec_outcome {
 	uint64_t ended_ns; /* its writes are published; 0: it never ran */
 	uint64_t run_ns;
 	uint64_t on_ns; /* how long what went on ran here */
-	uint64_t next;  /* b of a reply that goes on; 0: it does not, or not from here */
+	/* Of a part at the level rr: what it has read, for the next one; len 0: nothing. */
+	struct payload_ref cut;
+	uint64_t next; /* b of a reply that goes on; 0: it does not, or not from here */
 };
 
 /* exec_check says what can be said about a call before its arguments are looked at. */

@@ -122,7 +122,8 @@ is_call(const struct exec_tile *t, const struct desc *d, const struct channel *c
 static void
 on_part(struct exec_tile *t, const struct desc *d)
 {
-	if (d->kind == DESC_TRIGGER || d->kind == DESC_STEP || d->kind == DESC_BATCH) {
+	if (d->kind == DESC_TRIGGER || d->kind == DESC_CUT || d->kind == DESC_STEP ||
+	    d->kind == DESC_BATCH) {
 		exec_on_part(t->exec, d);
 	}
 }

@@ -540,6 +540,9 @@ sched_on_proc(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now
 	case DESC_REPLY:
 		sched_on_reply(s, proc, d, now_ns);
 		break;
+	case DESC_CUT:
+		sched_cut_on(s, proc, d);
+		break;
 	case DESC_FREED:
 		if (d->a >= PROC_EXEC_FIRST && d->a < EXEC_END) {
 			sched_exec_try(s, d->a, now_ns);

@@ -11,7 +11,8 @@
  * the DAG: so the oldest lets as many younger ones pass as a batch has room for, and no more.
  *
  * A call that runs a second time runs alone: it may be the one that ended its batch. A multi
- * function runs once for each of its edges, alone.
+ * function runs once for each of its edges, alone. At the level rr a part runs alone: it begins
+ * with what those before it have read.
  */
 #include "call.h"
 #include "compiler.h"
@@ -42,6 +43,9 @@ batch_fn(const struct sched *s, const struct sched_call *c)
 	}
 	if (c->run == 0) {
 		return (c->d.sub & CALL_DAG) == 0 ? c->d.a : 0;
+	}
+	if (sched_run_in_turn(SCHED_RUN(s, c))) {
+		return 0;
 	}
 	v = &SCHED_RUN(s, c)->dag.vertex[c->first];
 	return dagtext_is_multi(v->tag) ? 0 : v->fn;

@@ -3,6 +3,7 @@
 #ifndef MB_SCHED_INT_H
 #define MB_SCHED_INT_H
 
+#include "call.h"
 #include "pick.h"
 #include "sched.h"
 
@@ -64,13 +65,20 @@ enum sched_drain {
 	DRAIN_DONE, /* nothing runs, and ctl knows it */
 };
 
+/* What an executor made for others of a run to read. */
+struct run_out {
+	struct desc d;
+	uint8_t readers; /* who has not returned yet */
+	bool held;       /* d is a payload, and its hold is ours */
+};
+
 /* A function of a DAG run. */
 struct run_vertex {
-	struct desc out; /* what it returned, if others read it; held by us where it lies */
-	uint8_t need;    /* edges to it whose upstream function has not returned */
-	uint8_t readers; /* edges from it whose reader has not returned */
-	bool begun;      /* its part was sent */
-	bool held;       /* out is a payload, and its hold is ours */
+	struct run_out out; /* what it returned; it is read by those that edges from it lead to */
+	/* At the level rr: what its part had read, and those before it. The next part reads it. */
+	struct run_out cut;
+	uint8_t need; /* edges to it whose upstream function has not returned */
+	bool begun;   /* its part was sent */
 };
 
 /* A DAG call that runs in parts. Life: sched_run.c. */
@@ -85,6 +93,7 @@ struct sched_run {
 	bool ended;               /* it has its answer; waits for parts that run */
 	bool restart;             /* a result is lost: from the beginning, when no part runs */
 	bool published;           /* one of its functions wrote */
+	uint8_t cut_at;           /* whose cut the next part begins with, + 1; 0: nobody's */
 	struct placement_dag dag; /* as it was when the call came: it keeps its functions */
 	struct run_vertex vertex[DAG_FUNCTION_MAX];
 };
@@ -248,6 +257,21 @@ void sched_parts_near_run(struct sched *s, uint16_t exec, uint64_t now_ns);
 bool sched_part_lead(struct sched *s, const struct sched_call *part, uint16_t exec,
 		     struct desc *ret_call);
 bool sched_part_send(struct sched *s, struct sched_call *part, uint16_t exec);
+
+/* sched_out.c */
+bool sched_out_release(struct sched *s, struct run_out *out);
+bool sched_outs_release(struct sched *s, struct sched_run *r, bool all);
+void sched_outs_down(struct sched_run *r, uint16_t exec, bool lost[DAG_FUNCTION_MAX]);
+uint32_t sched_outs_held(const struct sched_run *r);
+void sched_out_drop(struct sched *s, const struct desc *d);
+void sched_cut_on(struct sched *s, uint16_t exec, const struct desc *d);
+void sched_cut_next(struct sched *s, struct sched_run *r, uint8_t v);
+
+static inline bool
+sched_run_in_turn(const struct sched_run *r)
+{
+	return (r->d.sub & CALL_LEVEL_MASK) != CALL_LEVEL_LWW;
+}
 
 static inline struct sched_target *
 sched_target_of(struct sched *s, const struct sched_run *r, uint8_t v)

@@ -148,7 +148,7 @@ sched_part_lead(struct sched *s, const struct sched_call *part, uint16_t exec,
 
 	for (uint32_t e = 0; e < r->dag.edge_cnt; e++) {
 		if (r->dag.edge[e].to == part->first) {
-			d = r->vertex[r->dag.edge[e].from].out;
+			d = r->vertex[r->dag.edge[e].from].out.d;
 			d.kind = DESC_TRIGGER;
 			d.sub = 0;
 			d.err = 0;
@@ -156,6 +156,13 @@ sched_part_lead(struct sched *s, const struct sched_call *part, uint16_t exec,
 			if (s->ops.send(s->ops.ctx, exec, &d) != 0) {
 				return false;
 			}
+		}
+	}
+	if (r->cut_at != 0) {
+		d = r->vertex[r->cut_at - 1].cut.d;
+		d.b = (uint64_t)n++;
+		if (s->ops.send(s->ops.ctx, exec, &d) != 0) {
+			return false;
 		}
 	}
 	for (uint8_t v = part->first, to = 0;; v = to) {

@@ -93,48 +93,6 @@ run_free(struct sched *s, struct sched_run *r)
 	kept_check(s);
 }
 
-/* ------------------------------------------------------------------- results */
-
-/* Gives back what the executor exec holds at handle for holder. */
-static bool
-release(struct sched *s, const struct payload_ref *ref, uint16_t holder)
-{
-	struct desc m = { .kind = DESC_RELEASE,
-			  .a = holder,
-			  .release = { .inc = ref->inc,
-				       .proc = ref->proc,
-				       .cnt = 1,
-				       .handle = { ref->handle } } };
-
-	return s->ops.send(s->ops.ctx, ref->proc, &m) != MB_ERR_FULL;
-}
-
-/* U4. Returns false when it is to be tried again. */
-static bool
-vertex_release(struct sched *s, struct run_vertex *v)
-{
-	if (v->held && v->readers == 0) {
-		v->held = !release(s, &v->out.ref, PROC_DAEMON);
-		if (v->held) {
-			s->runs_owe = true;
-			sched_wake_at(s, 0); /* sched_poll knows when */
-			return false;
-		}
-	}
-	return true;
-}
-
-/* An answer that nobody gets: its payload is held for the caller, or for us if the call was to go
- * on. */
-static void
-answer_drop(struct sched *s, const struct desc *d)
-{
-	if ((d->flags & DESC_F_INLINE) == 0) {
-		release(s, &d->ref,
-			(d->sub & REPLY_GOES_ON) != 0 ? PROC_DAEMON : call_id_proc(d->call));
-	}
-}
-
 /* --------------------------------------------------------------------- parts */
 
 static void
@@ -166,23 +124,17 @@ answer_effects(struct sched_run *r)
 static void
 run_finish(struct sched *s, struct sched_run *r)
 {
-	bool done = true;
-
 	answer_effects(r);
 	if (r->client != 0 && (r->answer.sub & REPLY_GOES_ON) != 0) {
 		sched_go_on(s, r->client, &r->d, &r->answer);
 	} else if (r->client != 0) {
 		sched_deliver(s, r->client, &r->answer);
 	} else {
-		answer_drop(s, &r->answer);
+		sched_out_drop(s, &r->answer);
 	}
 	r->client = 0;
 	r->answer = (struct desc){ .flags = DESC_F_INLINE }; /* once */
-	for (uint16_t v = 0; v < r->dag.vertex_cnt; v++) {
-		r->vertex[v].readers = 0;
-		done &= vertex_release(s, &r->vertex[v]);
-	}
-	if (done) {
+	if (sched_outs_release(s, r, true)) {
 		run_free(s, r);
 	}
 }
@@ -233,7 +185,7 @@ static void
 run_end(struct sched *s, struct sched_run *r, const struct desc *d, int stop)
 {
 	if (r->ended) {
-		answer_drop(s, d);
+		sched_out_drop(s, d);
 		return;
 	}
 	r->ended = true;
@@ -319,6 +271,21 @@ part_push(struct sched *s, struct sched_run *r, uint8_t v, bool front)
 	}
 }
 
+/* Pushes those that need nothing any more and are not under way: at the beginning; in turn, one at
+ * a time. */
+static void
+parts_push(struct sched *s, struct sched_run *r, bool front)
+{
+	for (uint16_t v = 0; v < r->dag.vertex_cnt; v++) {
+		if (r->vertex[v].need == 0 && !r->vertex[v].begun) {
+			part_push(s, r, (uint8_t)v, front);
+			if (sched_run_in_turn(r)) {
+				break;
+			}
+		}
+	}
+}
+
 /* Begins, or begins again: nothing of it runs. */
 static void
 run_begin(struct sched *s, struct sched_run *r)
@@ -327,15 +294,12 @@ run_begin(struct sched *s, struct sched_run *r)
 		uint8_t to;
 
 		r->vertex[v].need = (uint8_t)sched_edges_in(&r->dag, v);
-		r->vertex[v].readers = (uint8_t)sched_edges_out(&r->dag, v, &to);
+		r->vertex[v].out.readers = (uint8_t)sched_edges_out(&r->dag, v, &to);
 		r->vertex[v].begun = false;
-		r->vertex[v].held = false;
+		r->vertex[v].out.held = r->vertex[v].cut.held = false;
 	}
-	for (uint16_t v = 0; v < r->dag.vertex_cnt; v++) {
-		if (r->vertex[v].need == 0) {
-			part_push(s, r, v, r->restart);
-		}
-	}
+	r->cut_at = 0;
+	parts_push(s, r, r->restart);
 	r->restart = false;
 }
 
@@ -351,11 +315,8 @@ run_check(struct sched *s, struct sched_run *r)
 		run_fail(s, r, MB_ERR_EXECUTOR_DIED, RESULT_DIED);
 		run_finish(s, r);
 	} else if (r->restart) {
-		for (uint16_t v = 0; v < r->dag.vertex_cnt; v++) {
-			r->vertex[v].readers = 0;
-			if (!vertex_release(s, &r->vertex[v])) {
-				return; /* sched_run_poll comes by */
-			}
+		if (!sched_outs_release(s, r, true)) {
+			return; /* sched_run_poll comes by */
 		}
 		r->d.sub |= 1 << CALL_ATTEMPT_SHIFT;
 		run_begin(s, r);
@@ -404,10 +365,10 @@ run_batches(const struct sched *s, const struct sched_target *t, const struct pl
 	return batched && (t->head != 0 || free == 0);
 }
 
-/* Whether a call of a DAG is run in parts: because no executor has all its functions (at the level
- * rr it is then refused, see sched_run_start), or because two of them could run at the same time
- * and take so long that it is worth the messages. Without a bound on that (sched.dag_split=0)
- * wherever two executors have them. Or because that fills batches. */
+/* Whether a call of a DAG is run in parts: because no executor has all its functions, or because
+ * two of them could run at the same time and take so long that it is worth the messages. Without a
+ * bound on that (sched.dag_split=0) wherever two executors have them. Or because that fills
+ * batches. */
 bool
 sched_run_wanted(const struct sched *s, uint32_t target, const struct desc *d)
 {
@@ -425,7 +386,7 @@ sched_run_wanted(const struct sched *s, uint32_t target, const struct desc *d)
 		return true;
 	}
 	if ((d->sub & CALL_LEVEL_MASK) != CALL_LEVEL_LWW) {
-		return false; /* its functions read the same versions: they share a session */
+		return false; /* its functions read the same versions: best in one session */
 	}
 	return ((dag->flags & PLACEMENT_DAG_LINEAR) == 0 && t->run_ns >= dag->split_ns &&
 		run_side_by_side(s, t->exec, dag->split_ns == 0)) ||
@@ -437,19 +398,13 @@ sched_run_start(struct sched *s, uint16_t client, const struct desc *d)
 {
 	uint64_t gen;
 	const struct placement_copy *p = placement_shown(s->placement, &gen);
-	bool apart_rr = (d->sub & CALL_LEVEL_MASK) != CALL_LEVEL_LWW;
-	struct sched_run *r = apart_rr ? NULL : run_alloc(s);
+	struct sched_run *r = run_alloc(s);
 
 	if (r == NULL) {
 		struct desc refused = *d;
 
-		if (apart_rr) { /* it shares a session, or does not run: for ever, as things are */
-			sched_answer(s, client, d->call, MB_ERR_NO_EXECUTOR,
-				     "no executor has all of it, as rr needs");
-		} else {
-			sched_answer(s, client, d->call, MB_ERR_BUSY,
-				     "too many DAG calls; try again later");
-		}
+		sched_answer(s, client, d->call, MB_ERR_BUSY,
+			     "too many DAG calls; try again later");
 		sched_args_drop(s, &refused);
 		return;
 	}
@@ -470,24 +425,29 @@ sched_run_start(struct sched *s, uint16_t client, const struct desc *d)
 static void
 part_done(struct sched *s, struct sched_run *r, const struct sched_call *part, const struct desc *d)
 {
-	struct run_vertex *out = &r->vertex[part->last];
+	struct run_out *out = &r->vertex[part->last].out;
 
 	for (uint32_t e = 0; e < r->dag.edge_cnt; e++) {
-		struct run_vertex *in = &r->vertex[r->dag.edge[e].from];
+		struct run_out *in = &r->vertex[r->dag.edge[e].from].out;
 
 		if (r->dag.edge[e].to == part->first) {
 			in->readers--;
-			vertex_release(s, in);
+			sched_out_release(s, in);
 		}
 	}
-	out->out = *d;
+	out->d = *d;
 	out->held = (d->flags & DESC_F_INLINE) == 0;
 	for (uint32_t e = 0; e < r->dag.edge_cnt; e++) {
 		uint8_t to = r->dag.edge[e].to;
 
-		if (r->dag.edge[e].from == part->last && --r->vertex[to].need == 0) {
+		if (r->dag.edge[e].from == part->last && --r->vertex[to].need == 0 &&
+		    !sched_run_in_turn(r)) {
 			part_push(s, r, to, true);
 		}
+	}
+	if (sched_run_in_turn(r)) {
+		sched_cut_next(s, r, part->last);
+		parts_push(s, r, true);
 	}
 }
 
@@ -502,7 +462,7 @@ sched_run_on_reply(struct sched *s, struct sched_call *part, uint16_t exec, cons
 	r->run_ns += sched_goes_on(d, exec) ? 0 : d->b >> 32;
 	done.sub = sink && sched_goes_on(d, exec) ? REPLY_GOES_ON : 0;
 	if (d->err == MB_ERR_PEER_DIED) { /* what it was to read */
-		answer_drop(s, &done);
+		sched_out_drop(s, &done);
 		run_lost(s, r);
 	} else if (d->err != 0) {
 		run_end(s, r, &done, d->err);
@@ -519,8 +479,8 @@ sched_run_on_reply(struct sched *s, struct sched_call *part, uint16_t exec, cons
 	} else if (r->ended || r->restart) {
 		if ((d->flags & DESC_F_INLINE) == 0) {
 			/* Held for us: let go of with the rest. */
-			r->vertex[part->last].out = done;
-			r->vertex[part->last].held = true;
+			r->vertex[part->last].out.d = done;
+			r->vertex[part->last].out.held = true;
 		}
 	} else {
 		part_done(s, r, part, &done);
@@ -570,19 +530,14 @@ sched_run_exec_down(struct sched *s, uint16_t exec)
 
 	for (uint32_t i = s->run_first; i != 0; i = next) {
 		struct sched_run *r = &s->run[i - 1];
+		bool gone[DAG_FUNCTION_MAX] = { false };
 		bool lost = false;
 
 		next = r->next;
-		for (uint16_t v = 0; v < r->dag.vertex_cnt; v++) {
-			if (!r->vertex[v].held || r->vertex[v].out.ref.proc != exec) {
-				continue;
-			}
-			r->vertex[v].held = false;
-			for (uint32_t e = 0; e < r->dag.edge_cnt; e++) {
-				/* Who has begun has it mapped, or will say that it is not there. */
-				lost |= r->dag.edge[e].from == v &&
-					!r->vertex[r->dag.edge[e].to].begun;
-			}
+		sched_outs_down(r, exec, gone);
+		for (uint32_t e = 0; e < r->dag.edge_cnt; e++) {
+			/* Who has begun has it mapped, or will say that it is not there. */
+			lost |= gone[r->dag.edge[e].from] && !r->vertex[r->dag.edge[e].to].begun;
 		}
 		if (lost) {
 			run_lost(s, r);
@@ -645,9 +600,7 @@ sched_run_poll(struct sched *s)
 		struct sched_run *r = &s->run[i - 1];
 
 		next = r->next;
-		for (uint16_t v = 0; v < r->dag.vertex_cnt; v++) {
-			vertex_release(s, &r->vertex[v]);
-		}
+		sched_outs_release(s, r, false);
 		run_check(s, r);
 	}
 }
@@ -681,9 +634,7 @@ sched_held(const struct sched *s)
 	uint32_t cnt = 0;
 
 	for (uint32_t i = s->run_first; i != 0; i = s->run[i - 1].next) {
-		for (uint32_t v = 0; v < s->run[i - 1].dag.vertex_cnt; v++) {
-			cnt += s->run[i - 1].vertex[v].held;
-		}
+		cnt += sched_outs_held(&s->run[i - 1]);
 	}
 	return cnt;
 }

@@ -13,6 +13,7 @@
  * row, of a DAG comes as a sequence of messages on its port to sched, the CALL last.
  *
  *   TRIGGER, TRIGGER ...   what the functions before it returned, in the order of the edges
+ *   CUT                    at the level rr, what those before it have read, if anything
  *   STEP, STEP ...         the functions to run, each with what the one before it returned
  *   CALL with CALL_PART    a = DAG id; payload: the client's; err = how many came before it
  *
@@ -25,7 +26,8 @@
  *
  * b of TRIGGER and STEP counts from 0, so a sequence that was broken off is found when the next one
  * begins. The payload of a TRIGGER is held for the daemon by its producer until the daemon says
- * RELEASE: after the last of its readers has replied.
+ * RELEASE: after the last of its readers has replied. That of a CUT likewise; an executor sends one
+ * before the REPLY of a part.
  */
 #ifndef MB_CALL_H
 #define MB_CALL_H
@@ -46,6 +48,8 @@ enum call_kind {
 	DESC_TRIGGER, /* sched -> executor: call, b = place in the sequence; payload: an input */
 	DESC_LOG, /* executor -> ctl: call, a = function id (0: an MB_INIT), b = lines dropped since
 		       * the one before; payload: one line of text */
+	DESC_CUT, /* executor -> sched: call; payload: what it has read (session_hand.c). sched ->
+		    * executor: b = place in the sequence */
 	DESC_STEP, /* sched -> executor: call, b = place in the sequence, a = function id, sub =
 		    * step_sub, step{} */
 	/* sched -> executor: as a CALL, and one of several that the function gets in one run: the

@@ -134,6 +134,15 @@ void session_discard(struct session *s);
  * itself wrote stay until its end. */
 void session_views_end(struct session *s);
 
+/* session_hand_give makes of what a call at the level rr has read, with its own writes on top, what
+ * the next part of its DAG begins with; before they are published. It is held for the daemon.
+ * Returns: 0, ret->len == 0 when there is nothing; MB_ERR_TOO_LARGE, MB_ERR_NO_MEMORY.
+ *
+ * session_hand_take begins with it, in place: from a stranger, until session_end.
+ * Returns: 0; MB_ERR_TOO_LARGE; as lattice_check. */
+int session_hand_give(struct session *s, struct payload_ref *ret);
+int session_hand_take(struct session *s, struct slice handed);
+
 /* session_end ends the call and gives everything back. Waits for answers still under way.
  * Returns: 0; MB_ERR_NO_NODE. */
 int session_end(struct session *s);

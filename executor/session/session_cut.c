@@ -10,16 +10,17 @@
  *       the middle is refused: what it published would be in the store's version, not in the held
  *       one.
  *
- * A DAG runs fused at this level, so its functions have this one session, and a key has one version
- * for all of them. Rejected, on one server: versions held by the cache tile for a call whose parts
- * run at several executors. Each first read would be a message to that tile, and what one part
- * writes would have to be merged there into what the others read.
+ * A DAG runs fused at this level where an executor has all of it: its functions have this one
+ * session, and a key has one version for all of them. Else its parts run one after the other, and
+ * each begins with what those before it have read (session_hand.c).
  *
  * The cost: a large value keeps its hazard slot until the end, so a call reads 63 of them.
  */
 #include <string.h>
 
 #include "check.h"
+#include "envelope.h"
+#include "hash.h"
 #include "microburst/error.h"
 #include "session_int.h"
 
@@ -70,12 +71,45 @@ cut_hold(struct session *s, uint64_t hash, struct slice key, enum read_how how, 
 	return n;
 }
 
+/* The next free one, that c is, is in use. */
+static void
+cut_add(struct session *s, struct cut *c)
+{
+	uint32_t *head = chain_head(&s->cuts, c->hash);
+
+	c->next = *head;
+	*head = ++s->cut_cnt;
+}
+
+int
+cut_take(struct session *s, struct slice key, struct slice envelope)
+{
+	struct cut *c = &s->cut[s->cut_cnt];
+	struct envelope e;
+	int err = envelope_open(envelope, &e);
+
+	if (err != 0 || s->cut_cnt == SESSION_CUT_MAX) {
+		return err != 0 ? err : MB_ERR_TOO_LARGE;
+	}
+	c->hash = hash_bytes(key.p, key.len);
+	c->key = key.p;
+	c->key_len = (uint16_t)key.len;
+	c->absent =
+		!view_present(e.type, e.state); /* whether its deadline has passed since or not */
+	c->value.type = e.type;
+	c->value.state = e.state;
+	c->value.envelope = envelope;
+	c->value.version = UINT64_MAX - ++s->take_seq; /* none of the cache's is so great */
+	c->value.slot = CACHE_SLOT_NONE;
+	cut_add(s, c);
+	return 0;
+}
+
 int
 cut_read(struct session *s, uint64_t hash, struct slice key, enum read_how how,
 	 struct cache_value *ret)
 {
 	struct cut *c = cut_find(s, hash, key);
-	uint32_t *head;
 	int n;
 
 	if (c != NULL) {
@@ -89,9 +123,7 @@ cut_read(struct session *s, uint64_t hash, struct slice key, enum read_how how,
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return n;
 	}
-	head = chain_head(&s->cuts, hash);
-	c->next = *head;
-	*head = ++s->cut_cnt;
+	cut_add(s, c);
 	return cut_show(c, ret);
 }
 

@@ -5,6 +5,7 @@
  *   session_held.c     what is held back: keys, elements, values
  *   session_read.c     the cache: views, fetching
  *   session_cut.c      the versions held at the level rr
+ *   session_hand.c     and handed from one part of a DAG to the next
  *   session_op.c       the operations, made of the two: keys and strings
  *   session_set.c      sets
  *   session_map.c      maps
@@ -162,6 +163,8 @@ struct session {
 	struct seen_version seen_version[SESSION_SEEN_MAX];
 
 	uint32_t zrange_turn; /* counts the ranges of sorted sets that were made */
+	uint64_t take_seq;    /* and versions that were taken over */
+	uint64_t hand_seq;    /* and keys that were handed on with own writes */
 
 	/* One mapping, of which only what calls use is ever touched. */
 	struct owned owned[SESSION_OWNED_MAX];
@@ -171,6 +174,7 @@ struct session {
 	struct chain_bucket cut_bucket[SESSION_CUT_MAX];
 	struct view view[SESSION_VIEW_MAX];
 	struct cut cut[SESSION_CUT_MAX];
+	uint32_t hand_order[SESSION_CUT_MAX]; /* of these, by key */
 	uint64_t owed_bits; /* of keys whose writes were sent and are not acknowledged */
 	struct held_key key[SESSION_KEY_MAX];
 	struct held_elem elem[SESSION_ELEM_MAX];
@@ -253,9 +257,12 @@ int read_cached(struct session *s, uint64_t hash, struct slice key, enum read_ho
 int read_value(struct session *s, uint64_t hash, struct slice key, enum read_how how,
 	       struct cache_value *ret);
 
-/* cut_read is read_value at the level rr; cut_end gives back what is held. */
+/* cut_read is read_value at the level rr; cut_end gives back what is held. cut_take holds what
+ * another part of the call has read: a flat envelope, and a key, that stay until then. Returns: 0;
+ * MB_ERR_TOO_LARGE. */
 int cut_read(struct session *s, uint64_t hash, struct slice key, enum read_how how,
 	     struct cache_value *ret);
+int cut_take(struct session *s, struct slice key, struct slice envelope);
 void cut_end(struct session *s);
 
 /* read_view is read_value into a view, which is found again by its key's hash. An older view of the
@@ -302,6 +309,12 @@ int op_text_i64(struct slice text, int64_t *ret);
 int op_show(struct session *s, uint64_t hash, int64_t x, struct slice *ret);
 
 /* -------------------------------------------------------- session_publish.c */
+
+/* visit_key calls fn for each operation that a key's writes amount to, in their order, until it
+ * returns false. owned: the number + 1 of the payload that the operation refers to; 0: none.
+ * Returns: whether it went to the end. */
+typedef bool (*visit_fn)(void *ctx, const struct wset_op *op, uint32_t owned);
+bool visit_key(const struct session *s, const struct held_key *k, visit_fn fn, void *ctx);
 
 /* publish_one publishes one operation, without a payload of its own, and waits for it.
  * Returns: 0; what the store said of it; as session_publish. */

@@ -25,9 +25,6 @@
 #include "microburst/error.h"
 #include "session_int.h"
 
-/* owned: the number + 1 of the payload that the operation refers to; 0: none. */
-typedef bool (*visit_fn)(void *ctx, const struct wset_op *op, uint32_t owned);
-
 static uint32_t
 op_value(const struct session *s, const struct held_value *v, struct wset_op *op)
 {
@@ -161,7 +158,7 @@ visit_elems(const struct session *s, const struct held_key *k, visit_fn fn, void
 	return true;
 }
 
-static bool
+bool
 visit_key(const struct session *s, const struct held_key *k, visit_fn fn, void *ctx)
 {
 	struct wset_op op = { .key = slice_of(k->p, k->len) };

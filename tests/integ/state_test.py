@@ -161,6 +161,30 @@ MB_FUNCTION(churn)
 }
 """
 
+# NAME KEY [what others saw]: that, and what KEY shows; adds 1 to it. The first one takes its time.
+PART = r"""
+#include <microburst/function.h>
+#include <time.h>
+
+MB_FUNCTION(NAME)
+{
+    struct mb_slice key;
+    int64_t n;
+
+    MB_TRY(mb_arg_bytes(call, 0, &key));
+    for (uint32_t i = 1; i < mb_arg_cnt(call); i++) {
+        MB_TRY(mb_arg_i64(call, i, &n));
+        MB_TRY(mb_return_i64(call, n));
+    }
+    MB_TRY(mb_get_i64(call, key, &n));
+    MB_TRY(mb_return_i64(call, n));
+    if (mb_arg_cnt(call) == 1) {
+        nanosleep(&(struct timespec){ 1, 0 }, NULL);
+    }
+    return mb_incr(call, key, 1, NULL);
+}
+"""
+
 NODE = None
 
 
@@ -208,6 +232,33 @@ class Reads(unittest.TestCase):
         args = ('dag', 'call', 'both', 'first=d', 'second=d')
         self.assertEqual(self.while_changed('d', *args), ['old', 'new'])
         self.assertEqual(self.while_changed('d', *args, '--level', 'rr'), ['old', 'old'])
+
+    def test_the_functions_of_a_dag_that_no_executor_has_all_of(self):
+        """In parts, by three executors in turn: each sees what was read first, and their writes."""
+        node = Node(MICROBURST, '--set', 'executor.count=2', '--set', 'executor.classes=a=1,b=1')
+        try:
+            for name, where in (('one', 'a'), ('two', 'b'), ('three', 'a')):
+                path = os.path.join(node.folder, name + '.c')
+                with open(path, 'w', encoding='utf-8') as f:
+                    f.write(PART.replace('NAME', name))
+                self.assertEqual(node.run('deploy', path, '--class', where)[0], 0)
+            self.assertEqual(node.run('dag', 'add', 'apart', 'one -> two -> three')[0], 0)
+            args = ('dag', 'call', 'apart', 'one=n', 'two=n', 'three=n')
+            for level, sees in (('lww', [5, 106, 107]), ('rr', [5, 6, 7])):
+                node.run('set', 'n', '5')
+                command = [MICROBURST, *args, '--json', '--socket', node.socket, '--level', level]
+                with subprocess.Popen(command, stdout=subprocess.PIPE) as call:
+                    until(lambda: [c['function'] for c in node.json('ps')['calls']] == ['one'], 10,
+                          'the first part')
+                    time.sleep(0.05)    # it reads at once
+                    self.assertEqual(node.run('incr', 'n', '100')[0], 0)
+                    results = json.loads(call.communicate()[0])['results']
+                self.assertEqual([r['value'] for r in results], sees, level)
+                self.assertEqual(node.run('get', 'n')[1].split(), [b'108'])
+            until(lambda: all(n == 0 for n in node.json('status')['held'].values()), 10,
+                  'nothing held')
+        finally:
+            node.remove()
 
     def test_levels_that_there_are_not(self):
         code, _, err = NODE.run('call', 'twice', 'k', '0', '--level', 'dsc')

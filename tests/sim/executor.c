@@ -284,6 +284,24 @@ function(struct mb_call *call)
 	}
 }
 
+/* At the level rr, what the call's function has read is what others of its DAG read, wherever they
+ * run. */
+static void
+look_again(struct mb_call *call, uint32_t token)
+{
+	struct call c = proc_self()->sim->oracle.call[token]; /* a copy, as above */
+	int err = 0;
+
+	for (uint32_t i = 0; c.rr && err == 0 && i < c.op_cnt; i++) {
+		char text[TEXT_MAX];
+		size_t len = oracle_key_text(c.op[i].key_kind, c.op[i].key, text, sizeof(text));
+
+		if (c.op[i].kind == OP_READ) {
+			err = look(call, &c, token, &c.op[i], mb_slice_of(text, len));
+		}
+	}
+}
+
 /* Gives its arguments back. */
 static int
 pass(struct mb_call *call)
@@ -318,6 +336,7 @@ join(struct mb_call *call)
 	if (token != also) {
 		sim_fail(s, "a function of a DAG got what another call's returned");
 	}
+	look_again(call, (uint32_t)token);
 	work(1);
 	MB_TRY(mb_return_i64(call, token));
 	if (other == 2) {

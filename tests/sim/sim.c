@@ -105,6 +105,7 @@ shape_draw(struct sim *s)
 	h.ack = KVS_ACK_ONE + sim_below(s, 3);
 	h.guest_idle_ns = sim_one_in(s, 4) ? 0 : (20 + sim_below(s, 400)) * NS_PER_US;
 	h.pause_ns = (1 + sim_below(s, 200)) * NS_PER_US;
+	h.apart = h.slot_cnt > 1 && s->seed % 4 == 3; /* not drawn: the others do as they did */
 	return h;
 }
 
@@ -116,11 +117,11 @@ shape_trace(struct sim *s)
 	sim_trace(s,
 		  "%u cache, %u kvs (%u copies), %u slots, %u clients, %u functions (%u cold), "
 		  "queue %u, "
-		  "depth %u, %u keys, burst %u, %u operations, a fault every %u%s%s",
+		  "depth %u, %u keys, burst %u, %u operations, a fault every %u%s%s%s",
 		  h->cache_cnt, h->kvs_cnt, h->copies, h->slot_cnt, h->client_cnt, h->fn_cnt,
 		  h->cold_cnt, h->queue_max, h->depth_max, h->key_cnt, h->burst_max, h->op_cnt,
 		  h->fault_every, h->scribble ? ", hints scribbled over" : "",
-		  h->big ? ", large values" : "");
+		  h->big ? ", large values" : "", h->apart ? ", DAGs apart" : "");
 }
 
 /* ------------------------------------------------------------------------- run */

@@ -97,6 +97,7 @@ struct sim_shape {
 	uint32_t slow; /* one delay in so many is a long one */
 	bool scribble; /* hints may be overwritten */
 	bool big;      /* many values are large */
+	bool apart;    /* what DAGs end with is where their functions are not: they run in parts */
 };
 
 struct sim_options {

@@ -14,6 +14,8 @@
 #include "microburst/error.h"
 #include "simctl_state.h"
 
+#define SIM_SLOT_APART 0 /* whose executor alone ends DAGs (sim_shape.apart) */
+
 /* ----------------------------------------------------------------- executors */
 
 static void
@@ -63,7 +65,9 @@ simctl_loaded(struct simctl *c, struct sim_proc *p)
 		}
 	}
 	set->fn[set->cnt++] = SIM_FN_PASS;
-	set->fn[set->cnt++] = SIM_FN_JOIN;
+	if (!c->sim->shape.apart || x->slot == SIM_SLOT_APART) {
+		set->fn[set->cnt++] = SIM_FN_JOIN;
+	}
 	d.word[0] = (uintptr_t)set;
 	simctl_tell_sched(c, &d);
 	if (s->proc != 0) {
@@ -143,6 +147,21 @@ put_dag(struct simctl *c, uint32_t fn)
 	simctl_tell_sched(c, &d);
 }
 
+/* Which executors may have functions of DAGs, beside those that every DAG has; and one of them. */
+static bool
+slot_may(const struct simctl *c, uint32_t slot)
+{
+	return !c->sim->shape.apart || slot != SIM_SLOT_APART;
+}
+
+static uint32_t
+slot_of(const struct simctl *c, uint32_t n)
+{
+	uint32_t slot = n % c->sim->shape.slot_cnt;
+
+	return slot_may(c, slot) ? slot : (slot + 1) % c->sim->shape.slot_cnt;
+}
+
 void
 simctl_deploy(struct simctl *c, uint32_t fn)
 {
@@ -155,7 +174,7 @@ simctl_deploy(struct simctl *c, uint32_t fn)
 	put_dag(c, fn);
 	if (fn >= c->sim->shape.cold_cnt) {
 		for (uint32_t i = 0; i < c->sim->shape.slot_cnt; i++) {
-			if (i == fn % c->sim->shape.slot_cnt || !sim_one_in(c->sim, 4)) {
+			if (slot_may(c, i) && (i == slot_of(c, fn) || !sim_one_in(c->sim, 4))) {
 				c->slot[i].fns |= UINT64_C(1) << fn;
 			}
 		}
@@ -167,10 +186,10 @@ void
 simctl_pin_want(struct simctl *c, uint16_t id)
 {
 	struct desc d = { .kind = DESC_PIN_FAILED, .a = id, .err = MB_ERR_NO_EXECUTOR };
-	uint32_t slot = sim_below(c->sim, c->sim->shape.slot_cnt);
+	uint32_t slot = slot_of(c, sim_below(c->sim, c->sim->shape.slot_cnt));
 
 	if (id > c->sim->shape.fn_cnt) {
-		return; /* all have it */
+		return; /* all have it, or one always has */
 	}
 	for (uint32_t i = 0; i < c->sim->shape.slot_cnt; i++) {
 		if ((c->slot[i].fns >> (id - 1) & 1) != 0) {

@@ -46,8 +46,8 @@ sched_send(void *ctx, uint16_t proc, const struct desc *d)
 		ports_answer(t->tile.ports, proc, d);
 		return 0;
 	}
-	if ((d->kind == DESC_CALL || d->kind == DESC_TRIGGER || d->kind == DESC_STEP ||
-	     (d->kind == DESC_RELEASE && d->a == PROC_DAEMON)) &&
+	if ((d->kind == DESC_CALL || d->kind == DESC_TRIGGER || d->kind == DESC_CUT ||
+	     d->kind == DESC_STEP || (d->kind == DESC_RELEASE && d->a == PROC_DAEMON)) &&
 	    s->full_in > 0 && --s->full_in == 0) {
 		return MB_ERR_FULL;
 	}

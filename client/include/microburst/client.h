@@ -69,7 +69,8 @@ int mb_client_bind(struct mb_client *c);
 enum mb_level {
 	MB_LEVEL_LWW = 0, /* converges; each read shows what is there. The default */
 	/* repeatable reads: what a call, or any function of a DAG call, reads of a key is what was
-	 * read of it first, with the call's own writes on top. Its DAG runs at one executor. */
+	 * read of it first, with the call's own writes on top. The functions of a DAG run one after
+	 * the other. */
 	MB_LEVEL_RR = 1,
 };
 

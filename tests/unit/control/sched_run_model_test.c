@@ -27,7 +27,7 @@ static const char *const m_dag[M_DAG_CNT] = {
 struct m_part {
 	uint32_t seq_cnt, step_cnt, input_cnt;
 	uint16_t first, last, fn;
-	bool sink;
+	bool sink, has_cut;
 	struct desc call;
 };
 
@@ -45,6 +45,7 @@ struct m_exec {
 
 struct m_call {
 	bool answered, dead; /* dead: its client is */
+	bool has_read;       /* a part that returned has */
 	uint16_t dag, client;
 	uint64_t done;    /* vertices that returned */
 	uint64_t again;   /* vertices that returned and began once more */
@@ -58,7 +59,7 @@ static struct {
 	struct m_exec exec[M_EXEC_END];
 	struct m_call call[M_CALLS];
 	uint32_t call_cnt, handle_seq;
-	uint32_t parts, fused, again, ok,
+	uint32_t parts, fused, again, ok, cuts,
 		batched; /* so that the test shows that it tests something */
 	const struct placement_dag *dag[M_DAG_CNT];
 } m;
@@ -127,6 +128,12 @@ m_part_begins(const struct m_part *e)
 	m.parts++;
 	assert_int_equal(d->err, e->seq_cnt);
 	assert_true(e->step_cnt > 0);
+	if ((d->sub & CALL_LEVEL_MASK) == CALL_LEVEL_RR) {
+		assert_int_equal(c->running, 1); /* in turn, and with what was read */
+		assert_true(e->has_cut ? c->has_read
+				       : !c->has_read || (d->sub & CALL_ATTEMPT_MASK) != 0);
+		m.cuts += e->has_cut;
+	}
 	for (uint32_t i = 0, in = 0; i < m.dag[c->dag]->edge_cnt; i++) {
 		if (m.dag[c->dag]->edge[i].to == e->first) {
 			assert_true((c->done >> m.dag[c->dag]->edge[i].from & 1) != 0);
@@ -164,6 +171,8 @@ m_take_call(struct m_exec *e, const struct desc *d)
 			assert_true(e->row[i].fn >= M_BATCHED && e->row[i].fn == e->row[0].fn);
 			assert_int_equal(e->row[i].step_cnt, 1);
 			assert_int_equal(e->row[i].call.sub & CALL_ATTEMPT_MASK, 0);
+			assert_false((e->row[i].call.sub & CALL_PART) != 0 &&
+				     (e->row[i].call.sub & CALL_LEVEL_MASK) == CALL_LEVEL_RR);
 			m.batched++;
 		}
 	}
@@ -214,6 +223,12 @@ m_send(void *ctx, uint16_t proc, const struct desc *d)
 		e->next.seq_cnt++;
 		if (d->kind == DESC_TRIGGER) {
 			e->next.input_cnt++;
+			m_check_input(d);
+			break;
+		}
+		if (d->kind == DESC_CUT) {
+			assert_int_equal(e->next.step_cnt, 0);
+			e->next.has_cut = true;
 			m_check_input(d);
 			break;
 		}
@@ -294,6 +309,24 @@ m_row(const struct m_part *e, const struct placement_dag *dag)
 	return row;
 }
 
+/* At the level rr a part says what it has read before it returns. */
+static void
+m_reads(uint16_t exec, struct m_call *c, const struct m_part *p)
+{
+	struct m_exec *e = &m.exec[exec];
+	struct desc d = { .kind = DESC_CUT, .call = p->call.call };
+
+	if ((p->call.sub & CALL_LEVEL_MASK) == CALL_LEVEL_RR && !p->sink && !one_in(3)) {
+		d.ref = (struct payload_ref){ .inc = e->inc,
+					      .proc = exec,
+					      .handle = ++m.handle_seq };
+		assert_true(e->handle_cnt < M_HANDLES);
+		e->handle[e->handle_cnt++] = m.handle_seq;
+		c->has_read = true;
+		sched_on_proc(m.w->s, exec, &d, m.w->now);
+	}
+}
+
 static void
 m_returns(uint16_t exec)
 {
@@ -307,11 +340,12 @@ m_returns(uint16_t exec)
 	d.sub = part && one_in(4) ? REPLY_PUBLISHED : 0;
 	if (!m.calm && one_in(20)) {
 		d.err = MB_ERR_FUNCTION_FAILED;
-	} else if (!m.calm && part && p->input_cnt != 0 && one_in(20)) {
+	} else if (!m.calm && part && (p->input_cnt != 0 || p->has_cut) && one_in(20)) {
 		d.err = MB_ERR_PEER_DIED;
 		d.flags = DESC_F_INLINE;
 	} else if (part) {
 		c->done |= m_row(p, m.dag[c->dag]);
+		m_reads(exec, c, p);
 	}
 	d.ref = (struct payload_ref){ .inc = e->inc, .proc = exec, .handle = ++m.handle_seq };
 	if (part && !p->sink && d.err == 0 && d.flags == 0) {
@@ -333,6 +367,7 @@ m_call(void)
 	*c = (struct m_call){ .dag = (uint16_t)rng_below(&m.rng, M_DAG_CNT), .client = client };
 	d.a = (uint16_t)(1 + c->dag);
 	d.call = id_of(client, m.call_cnt++);
+	d.sub |= one_in(3) ? CALL_LEVEL_RR : 0;
 	d.b = one_in(8) ? m.w->now + MS : 0;
 	sched_on_proc(m.w->s, client, &d, m.w->now);
 }
@@ -445,7 +480,7 @@ whatever_happens_each_run_is_answered_once_and_leaves_nothing(void **state)
 	struct sched_ops ops = { .send = m_send, .tell_ctl = m_tell_ctl, .idle = m_idle };
 	uint64_t seed = test_seed("sched_run");
 	uint64_t gen;
-	uint32_t batched = 0;
+	uint32_t batched = 0, cuts = 0;
 
 	for (uint64_t turn = 0; turn < 20; turn++) {
 		memset(&m, 0, sizeof(m));
@@ -471,8 +506,10 @@ whatever_happens_each_run_is_answered_once_and_leaves_nothing(void **state)
 		m_end();
 		assert_true(m.parts > 100 && m.ok > 50);
 		batched += m.batched;
+		cuts += m.cuts;
 	}
 	assert_true(batched > 100);
+	assert_true(cuts > 0);
 }
 
 int

@@ -275,10 +275,42 @@ a_dag_runs_where_its_functions_are(void **state)
 	quiet(w);
 }
 
-/* At rr a DAG is one session: with an executor that has all of it, or not at all. While a function
- * is nowhere it waits: it may come to where the others are. */
+/* What a part has read, before it returns. */
 static void
-at_rr_it_is_never_divided(void **state)
+has_read(struct world *w, uint16_t exec, uint64_t seq, uint32_t handle)
+{
+	struct desc d = { .kind = DESC_CUT, .call = id_of(CLIENT, seq) };
+
+	d.ref = (struct payload_ref){ .inc = 1, .proc = exec, .handle = handle, .len = 100 };
+	sched_on_proc(w->s, exec, &d, w->now);
+}
+
+/* The next messages are a part without inputs and with a cut. */
+static void
+sent_part_with(struct world *w, uint16_t exec, uint64_t seq, uint32_t cut, char step)
+{
+	const struct desc *d = sent(w, exec, DESC_CUT, id_of(CLIENT, seq));
+
+	assert_int_equal(d->ref.handle, cut);
+	assert_int_equal(d->b, 0);
+	d = sent(w, exec, DESC_STEP, id_of(CLIENT, seq));
+	assert_int_equal(d->a, step - 'a' + 1);
+	assert_int_equal(d->b, 1);
+	d = sent(w, exec, DESC_CALL, id_of(CLIENT, seq));
+	assert_int_equal(d->err, 2);
+	assert_int_equal(d->sub & ~CALL_ATTEMPT_MASK, CALL_DAG | CALL_PART | CALL_LEVEL_RR);
+}
+
+static void
+released(struct world *w, uint16_t exec, uint32_t handle)
+{
+	assert_int_equal(sent(w, exec, DESC_RELEASE, 0)->release.handle[0], handle);
+}
+
+/* At rr a DAG is one session with an executor that has all of it; while a function is nowhere it
+ * waits: it may come to where the others are. */
+static void
+at_rr_it_is_one_part_where_it_can_be(void **state)
 {
 	struct world *w = *state;
 
@@ -286,15 +318,102 @@ at_rr_it_is_never_divided(void **state)
 	up_with(w, EXEC, (const uint16_t[]){ 1, 2 }, 2);
 	call_dag_at(w, 1, 0, CALL_LEVEL_RR);
 	w->seen = w->out_cnt; /* what is wanted */
-	up_with(w, EXEC + 1, (const uint16_t[]){ 3 }, 1);
-	sent_answer(w, CLIENT, 1, MB_ERR_NO_EXECUTOR);
-	call_dag_at(w, 2, 0, CALL_LEVEL_RR);
-	sent_answer(w, CLIENT, 2, MB_ERR_NO_EXECUTOR);
 	up_all(w, EXEC + 2, 1);
-	call_dag_at(w, 3, 0, CALL_LEVEL_RR);
 	assert_int_equal(sent(w, EXEC + 2, DESC_CALL, 0)->sub, CALL_DAG | CALL_LEVEL_RR);
-	reply(w, EXEC + 2, CLIENT, 3);
+	reply(w, EXEC + 2, CLIENT, 1);
 	sent(w, CLIENT, DESC_REPLY, 0);
+	quiet(w);
+}
+
+/* Else its parts go in turn, also where edges do not say so, and each gets what all before it have
+ * read: what is gone from the DAG's own memory is given back. */
+static void
+at_rr_parts_go_in_turn(void **state)
+{
+	struct world *w = *state;
+
+	put_dag(w, DAG, "a -> d, b -> d, c -> d");
+	for (uint16_t i = 0; i < 4; i++) {
+		const uint16_t fn = (uint16_t)(i + 1);
+
+		up_with(w, EXEC + i, &fn, 1);
+	}
+	call_dag_at(w, 1, 0, CALL_LEVEL_RR);
+	assert_int_equal(sent_part(w, 1, 0, "a"), EXEC);
+	sent_no_more(w);
+	returns(w, EXEC, 1, 0, 0, 0); /* it has read nothing */
+	assert_int_equal(sent_part(w, 1, 0, "b"), EXEC + 1);
+	sent_no_more(w);
+	has_read(w, EXEC + 1, 1, 41);
+	assert_int_equal(sched_held(w->s), 1);
+	returns(w, EXEC + 1, 1, 0, 0, 0);
+	sent_part_with(w, EXEC + 2, 1, 41, 'c');
+	has_read(w, EXEC + 2, 1, 42);
+	has_read(w, EXEC + 2, 1, 43); /* one is enough */
+	released(w, EXEC + 2, 43);
+	has_read(w, EXEC + 3, 1, 44); /* it does not run */
+	released(w, EXEC + 3, 44);
+	returns(w, EXEC + 2, 1, 0, 0, 0);
+	released(w, EXEC + 1, 41);
+	for (uint64_t b = 0; b < 3; b++) {
+		assert_int_equal(sent(w, EXEC + 3, DESC_TRIGGER, 0)->b, b);
+	}
+	assert_int_equal(sent(w, EXEC + 3, DESC_CUT, 0)->ref.handle, 42);
+	assert_int_equal(sent(w, EXEC + 3, DESC_STEP, 0)->b, 4);
+	assert_int_equal(sent(w, EXEC + 3, DESC_CALL, 0)->err, 5);
+	returns(w, EXEC + 3, 1, 0, 0, 0);
+	sent_answer(w, CLIENT, 1, 0);
+	released(w, EXEC + 2, 42);
+	assert_int_equal(sched_held(w->s), 0);
+	quiet(w);
+}
+
+/* Each way to end gives back what is held, and what is gone with its executor is made again. */
+static void
+a_cut_is_given_back_or_lost(void **state)
+{
+	struct world *w = *state;
+
+	put_dag(w, DAG, "a -> c, b -> c");
+	for (uint16_t i = 0; i < 3; i++) {
+		const uint16_t fn = (uint16_t)(i + 1);
+
+		up_with(w, EXEC + i, &fn, 1);
+	}
+	/* An error. */
+	call_dag_at(w, 1, 0, CALL_LEVEL_RR);
+	sent_part(w, 1, 0, "a");
+	has_read(w, EXEC, 1, 51);
+	returns(w, EXEC, 1, 0, 0, 0);
+	sent_part_with(w, EXEC + 1, 1, 51, 'b');
+	returns(w, EXEC + 1, 1, MB_ERR_FUNCTION_FAILED, 0, 0);
+	sent_answer(w, CLIENT, 1, MB_ERR_FUNCTION_FAILED);
+	released(w, EXEC, 51);
+	quiet(w);
+	/* Who held it is gone: the next part says so, and all begins again, once. */
+	call_dag_at(w, 2, 0, CALL_LEVEL_RR);
+	sent_part(w, 2, 0, "a");
+	has_read(w, EXEC, 2, 52);
+	returns(w, EXEC, 2, 0, 0, 0);
+	sent_part_with(w, EXEC + 1, 2, 52, 'b');
+	dies(w, EXEC, 0);
+	up_with(w, EXEC + 4, (const uint16_t[]){ 1 }, 1);
+	assert_int_equal(sched_held(w->s), 0);
+	returns(w, EXEC + 1, 2, MB_ERR_PEER_DIED, 0, 0);
+	assert_int_equal(sent_part(w, 2, 0, "a"), EXEC + 4);
+	has_read(w, EXEC + 4, 2, 53);
+	returns(w, EXEC + 4, 2, 0, 0, 0);
+	sent_part_with(w, EXEC + 1, 2, 53, 'b');
+	returns(w, EXEC + 1, 2, 0, 0, 0); /* it has read nothing: the cut is what it was */
+	for (uint64_t b = 0; b < 2; b++) {
+		assert_int_equal(sent(w, EXEC + 2, DESC_TRIGGER, 0)->b, b);
+	}
+	assert_int_equal(sent(w, EXEC + 2, DESC_CUT, 0)->ref.handle, 53);
+	sent(w, EXEC + 2, DESC_STEP, 0);
+	sent(w, EXEC + 2, DESC_CALL, 0);
+	returns(w, EXEC + 2, 2, 0, 0, 0);
+	sent_answer(w, CLIENT, 2, 0);
+	released(w, EXEC + 4, 53);
 	quiet(w);
 }
 
@@ -520,7 +639,9 @@ main(void)
 		STORY(nor_for_one_that_is_claimed),
 		STORY(nor_for_one_that_is_busy),
 		STORY(a_dag_runs_where_its_functions_are),
-		STORY(at_rr_it_is_never_divided),
+		STORY(at_rr_it_is_one_part_where_it_can_be),
+		STORY(at_rr_parts_go_in_turn),
+		STORY(a_cut_is_given_back_or_lost),
 		STORY(what_is_quick_or_alone_is_not_divided),
 		STORY(what_would_take_turns_is_not_divided),
 		STORY(an_error_stops_what_runs_and_is_told_when_it_has),

@@ -41,7 +41,16 @@ MB_FUNCTION(fail)
 	return mb_fail(call, "tag %s", mb_tag(call));
 }
 
-FUNCTIONS(&mb_function_increment, &mb_function_sum, &mb_function_large, &mb_function_fail)
+MB_FUNCTION(ran)
+{
+	int64_t n = 0;
+	int err = mb_get_i64(call, mb_str("ran"), &n);
+
+	return err != 0 && err != MB_ERR_NOT_FOUND ? err : mb_return_i64(call, n);
+}
+
+FUNCTIONS(&mb_function_increment, &mb_function_sum, &mb_function_large, &mb_function_fail,
+	  &mb_function_ran)
 
 static uint64_t seq;
 
@@ -91,15 +100,35 @@ step(const char *fn, uint16_t vertex, bool sink)
 }
 
 static void
-part(int err)
+part_at(int err, enum call_level level)
 {
-	struct desc d = { .sub = CALL_DAG | CALL_PART,
+	struct desc d = { .sub = (uint8_t)(CALL_DAG | CALL_PART | level),
 			  .flags = DESC_F_INLINE,
 			  .a = 1,
 			  .err = (int16_t)err };
 
 	seq = 0;
+	has_read.kind = 0;
 	send_call(&d);
+}
+
+static void
+part(int err)
+{
+	part_at(err, CALL_LEVEL_LWW);
+}
+
+/* What the last part has read, in another's memory. */
+static void
+cut(void)
+{
+	struct desc d = { .kind = DESC_CUT };
+
+	args_len = has_read.ref.len;
+	memcpy(args, world_bytes(w, &has_read.ref), args_len);
+	assert_int_equal(payload_release(w->pool, has_read.ref.handle, PROC_DAEMON), 0);
+	d.ref = (struct payload_ref){ .proc = 7, .inc = 1, .handle = 1, .len = (uint32_t)args_len };
+	add(&d);
 }
 
 static void
@@ -142,6 +171,62 @@ what_others_read_is_held_for_the_node(void **state)
 	assert_int_equal(reply.err, 0);
 	reply_release();
 	assert_int_equal(payload_alive(w->pool), 0);
+}
+
+/* The result of a part that is not the last. */
+static void
+assert_between(int64_t n)
+{
+	struct value v[MB_VALUES_MAX];
+
+	assert_int_equal(reply_values(v), 1);
+	assert_true(value_i64(v[0]) == n); /* small: inline, and nobody's */
+}
+
+/* At rr a part reads what those before it have read, with what they wrote on top; the last one says
+ * nothing. */
+static void
+what_was_read_goes_from_part_to_part(void **state)
+{
+	world_put(w, "ran", "4");
+	step("ran", 0, false);
+	part_at(1, CALL_LEVEL_RR);
+	assert_between(4);
+	assert_int_equal(has_read.kind, DESC_CUT);
+	world_put(w, "ran", "10");
+	input(1);
+	cut();
+	step("increment", 1, false);
+	part_at(3, CALL_LEVEL_RR);
+	assert_between(2);
+	cut();
+	step("ran", 2, true);
+	part_at(2, CALL_LEVEL_RR);
+	assert_int_equal(has_read.kind, 0);
+	assert_i64(5);
+	step("ran", 2, false);
+	part(1);
+	assert_int_equal(has_read.kind, 0);
+	assert_between(11);
+}
+
+/* Bytes that nobody gave. */
+static void
+what_others_say_they_have_read_is_checked(void **state)
+{
+	struct desc d = { .kind = DESC_CUT };
+
+	memset(args, 0x5a, 64);
+	d.ref = (struct payload_ref){ .proc = 7, .inc = 1, .handle = 1, .len = 64 };
+	add(&d);
+	step("ran", 0, true);
+	part_at(2, CALL_LEVEL_RR);
+	assert_error(MB_ERR_CORRUPT, "has read");
+	d.ref.handle = 2;
+	add(&d);
+	step("ran", 0, true);
+	part_at(2, CALL_LEVEL_RR);
+	assert_error(MB_ERR_PEER_CORRUPT, "has read");
 }
 
 static void
@@ -252,6 +337,8 @@ main(void)
 		TEST(inputs_come_in_their_order_whatever_way),
 		TEST(functions_in_a_row_pass_their_results_on),
 		TEST(what_others_read_is_held_for_the_node),
+		TEST(what_was_read_goes_from_part_to_part),
+		TEST(what_others_say_they_have_read_is_checked),
 		TEST(an_error_names_function_and_tag),
 		TEST(an_input_that_cannot_be_read_is_said),
 		TEST(what_is_not_loaded_does_not_run),

@@ -34,7 +34,7 @@ static struct exec *x;
 static struct placement *placement;
 static struct region_run run;
 static struct region_trace trace;
-static struct desc reply;
+static struct desc reply, has_read; /* has_read.kind: DESC_CUT, or there was none */
 static uint32_t reply_cnt, log_cnt, drop_cnt;
 static char logged[600];
 static bool nobody_there, log_full;
@@ -50,6 +50,10 @@ static size_t args_len;
 static inline int
 take_reply(void *ctx, const struct exec_from *from, const struct desc *d)
 {
+	if (d->kind == DESC_CUT) {
+		has_read = *d;
+		return nobody_there ? MB_ERR_PEER_DIED : 0;
+	}
 	reply_cnt++;
 	reply = *d;
 	return nobody_there ? MB_ERR_PEER_DIED : 0;
