@@ -15,8 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ASKED_CNT   (512u << 10)
-#define ASKED_WORDS (64u << 10)
+#define ASKED_CNT   (1u << 20)
+#define ASKED_WORDS (128u << 10)
 
 struct asked {
 	uint32_t newer; /* which row */

@@ -201,14 +201,12 @@ void
 cache_act_acted(struct cache_core *c, const struct desc *d)
 {
 	struct cache_acts *acts = acts_of((struct kvs_acts *)(uintptr_t)d->word[0]);
-	uint32_t beside = 0;
 
 	for (uint32_t i = 0; i < acts->list.cnt; i++) {
 		struct cache_act *a = &acts->own[i];
 
 		if (a->job == NULL) {
-			beside +=
-				cache_read_over(c, a, acts->list.act[i].err, beside < CACHE_BESIDE);
+			cache_read_over(c, a, acts->list.act[i].err);
 		} else {
 			cache_job_ack(c, a->job, a->op_idx, acts->list.act[i].err);
 		}

@@ -95,25 +95,23 @@ cache_read_look(struct cache_act *a, struct slice stored)
 	r->state = CACHE_READ_VALUE;
 }
 
-/* Brings a key here for whoever comes next. Returns: whether it does. */
-static bool
+/* Brings a key here for whoever comes next, if there is room. */
+static void
 fetch_beside(struct cache_core *c, const struct cache_read *r)
 {
 	struct slice key = slice_of(r->key, r->key_len);
 
-	if (c->work_free_cnt <= 2 * CACHE_RESERVE || cache_work_find(c, r->hash, key) != NULL ||
-	    cache_store_find(c->store, r->hash, key) != CACHE_ENTRY_NONE) {
-		return false;
+	if (c->work_free_cnt > 2 * CACHE_RESERVE && cache_work_find(c, r->hash, key) == NULL &&
+	    cache_store_find(c->store, r->hash, key) == CACHE_ENTRY_NONE) {
+		(void)cache_work_get(c, r->hash, key, CACHE_RESERVE);
 	}
-	(void)cache_work_get(c, r->hash, key, CACHE_RESERVE);
-	return true;
 }
 
-bool
-cache_read_over(struct cache_core *c, struct cache_act *a, int err, bool may)
+void
+cache_read_over(struct cache_core *c, struct cache_act *a, int err)
 {
-	bool beside = err == 0 && a->again && may && fetch_beside(c, a->read);
-
+	if (err == 0 && a->again) {
+		fetch_beside(c, a->read);
+	}
 	read_done(c, a->proc, a->reads);
-	return beside;
 }

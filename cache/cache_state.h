@@ -49,9 +49,6 @@
 #define CACHE_SCRATCH      (128u << 10)
 /* Inner nodes of a tree that a step makes: each is a look at some 50 nodes, out of the cache. */
 #define CACHE_GROW_NODES   8
-/* Of a list of reads so many keys are brought here beside: bringing one costs as much as reading
- * some, and those that are asked for often are asked for again. */
-#define CACHE_BESIDE       1
 /* Longer than any value takes to get to the store, shorter than a caller's deadline. */
 #define CACHE_ROOM_WAIT_NS (100 * NS_PER_MS)
 
@@ -438,9 +435,8 @@ void cache_read_start(struct cache_core *c, uint16_t proc, const struct desc *d)
 /* cache_read_look takes a copy of what the store has, in the kvs tile's thread. */
 void cache_read_look(struct cache_act *a, struct slice stored);
 
-/* cache_read_over: the act of a read was done, or failed. may: its key may be fetched as well.
- * Returns: whether it is. */
-bool cache_read_over(struct cache_core *c, struct cache_act *a, int err, bool may);
+/* cache_read_over: the act of a read was done, or failed. */
+void cache_read_over(struct cache_core *c, struct cache_act *a, int err);
 
 /* ---- cache_tell.c */
 

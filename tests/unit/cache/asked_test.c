@@ -44,7 +44,7 @@ remembered_and_forgotten(void **state)
 	for (uint64_t n = 0; n < ASKED_CNT; n += 97) {
 		assert_true(asked_before(a, hash_of(n)));
 	}
-	for (uint64_t n = 0; n < 3 * ASKED_CNT; n++) { /* others */
+	for (uint64_t n = 0; n < 2 * ASKED_CNT + ASKED_CNT / 4; n++) { /* others */
 		wrong += asked_before(a, hash_of(n + (UINT64_C(1) << 32)));
 	}
 	for (uint64_t n = 0; n < ASKED_CNT; n += 97) {

@@ -192,30 +192,6 @@ what_is_not_shown(void **state)
 	world_end(w);
 }
 
-/* Of one list only some are brought here: bringing costs more than reading. */
-static void
-few_come_at_a_time(void **state)
-{
-	static const char *const key[] = { "a", "b", "c", "d", "e", "f", "g", "h" };
-	struct cache_reads *reads = reads_make(key, 8);
-	struct world *w = make(1);
-
-	(void)state;
-	for (uint32_t i = 0; i < 3; i++) {
-		uint32_t here = 0;
-
-		assert_true(send(w, INNER, reads));
-		done(w, reads);
-		for (uint32_t k = 0; k < 8; k++) {
-			here += is_here(w, key[k]);
-			reads->read[k].state = CACHE_READ_ELSE;
-		}
-		assert_int_equal(here, i);
-	}
-	free(reads);
-	world_end(w);
-}
-
 /* More than all lists hold: those without a place are told so, and nobody waits. */
 static void
 more_than_there_is_room_for(void **state)
@@ -259,7 +235,6 @@ main(void)
 		cmocka_unit_test(shown_in_one_trip),
 		cmocka_unit_test(asked_for_again_it_comes),
 		cmocka_unit_test(what_is_not_shown),
-		cmocka_unit_test(few_come_at_a_time),
 		cmocka_unit_test(more_than_there_is_room_for),
 		cmocka_unit_test(strangers_are_refused),
 	};
