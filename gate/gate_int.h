@@ -450,7 +450,7 @@ void gate_conn_later(struct gate *g, struct gate_conn *c);
 /* gate_conn_find: the connection of an id that still has it; NULL. */
 struct gate_conn *gate_conn_find(struct gate *g, struct stream_id id);
 /* gate_conn_close ends it now, whatever is not sent; a transaction that has begun is finished
- * before, for nobody. gate_conn_reset: so that the kernel does not keep what was not read either. */
+ * before, for nobody. gate_conn_reset: so that the kernel keeps nothing of it either. */
 void gate_conn_close(struct gate *g, struct gate_conn *c);
 void gate_conn_reset(struct gate *g, struct gate_conn *c);
 /* gate_conn_address is where its client is: "host:port", or the socket's path. */
