@@ -42,6 +42,10 @@ act_make(struct kvs_acts *list, uint32_t i, struct slice stored, struct wbuf *ou
 	struct cache_act *a = &acts->own[i];
 	int err;
 
+	if (a->job == NULL) {
+		cache_read_look(a, stored);
+		return KVS_ACT_LOOKED;
+	}
 	if (a->op.kind == WSET_INCR &&
 	    cache_word_incr(stored, a->op.n, acts->writer, out, &a->word->n)) {
 		a->known = true;
@@ -137,28 +141,50 @@ cache_act_send_all(struct cache_core *c)
 	return busy;
 }
 
-bool
-cache_act_add(struct cache_core *c, struct cache_job *job)
+struct cache_act *
+cache_act_open(struct cache_core *c, uint64_t hash, struct kvs_act **ret_act)
 {
-	uint32_t kvs = cache_kvs_of(c, job->hash), i;
+	uint32_t kvs = cache_kvs_of(c, hash);
 	struct cache_acts *acts = c->acts_open[kvs];
 
 	if (acts == NULL) {
 		acts = STAILQ_FIRST(&c->acts_free);
 		if (acts == NULL) {
-			return false;
+			return NULL;
 		}
 		STAILQ_REMOVE_HEAD(&c->acts_free, next);
 		acts->list.cnt = 0;
 		c->acts_open[kvs] = acts;
 	}
-	i = acts->list.cnt++;
-	acts->list.act[i] = (struct kvs_act){
+	*ret_act = &acts->list.act[acts->list.cnt];
+	return &acts->own[acts->list.cnt];
+}
+
+void
+cache_act_put(struct cache_core *c, uint64_t hash)
+{
+	uint32_t kvs = cache_kvs_of(c, hash);
+
+	if (++c->acts_open[kvs]->list.cnt == KVS_ACT_MAX) {
+		cache_act_send(c, kvs);
+	}
+}
+
+bool
+cache_act_add(struct cache_core *c, struct cache_job *job)
+{
+	struct kvs_act *act;
+	struct cache_act *a = cache_act_open(c, job->hash, &act);
+
+	if (a == NULL) {
+		return false;
+	}
+	*act = (struct kvs_act){
 		.key = job->op.key,
 		.ack = job->ack,
 		.grows = job->op.kind != WSET_EXPIRE, /* a deadline that stays is known already */
 	};
-	acts->own[i] = (struct cache_act){
+	*a = (struct cache_act){
 		.job = job,
 		.op = job->op,
 		.op_idx = job->op_idx,
@@ -167,9 +193,7 @@ cache_act_add(struct cache_core *c, struct cache_job *job)
 	};
 	job->ack_cnt++;
 	c->stats.passed++;
-	if (acts->list.cnt == KVS_ACT_MAX) {
-		cache_act_send(c, kvs);
-	}
+	cache_act_put(c, job->hash);
 	return true;
 }
 
@@ -177,9 +201,17 @@ void
 cache_act_acted(struct cache_core *c, const struct desc *d)
 {
 	struct cache_acts *acts = acts_of((struct kvs_acts *)(uintptr_t)d->word[0]);
+	uint32_t beside = 0;
 
 	for (uint32_t i = 0; i < acts->list.cnt; i++) {
-		cache_job_ack(c, acts->own[i].job, acts->own[i].op_idx, acts->list.act[i].err);
+		struct cache_act *a = &acts->own[i];
+
+		if (a->job == NULL) {
+			beside +=
+				cache_read_over(c, a, acts->list.act[i].err, beside < CACHE_BESIDE);
+		} else {
+			cache_job_ack(c, a->job, a->op_idx, acts->list.act[i].err);
+		}
 	}
 	STAILQ_INSERT_HEAD(&c->acts_free, acts, next);
 }

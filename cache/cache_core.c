@@ -256,6 +256,13 @@ step_proc(struct cache_core *c, uint16_t proc, const struct desc *d)
 	case DESC_SCAN:
 		cache_scan_start(c, proc, d);
 		return true;
+	case DESC_READ:
+		if (c->proc[proc].inner) {
+			cache_read_start(c, proc, d);
+			return true;
+		}
+		c->stats.bad++;
+		return false;
 	case DESC_RELEASE:
 		step_release(c, proc, d);
 		return false;

@@ -100,6 +100,7 @@ struct cache_stats {
 	uint64_t op_applied;    /* operations, */
 	uint64_t op_failed;     /* refused ones included */
 	uint64_t passed;        /* of these, done in the store: of keys that were not here */
+	uint64_t read;          /* values shown once, of such keys */
 	uint64_t flushed;       /* deltas sent to the store, */
 	uint64_t flush_joined;  /* operations that went along with another's */
 	uint64_t flush_refused; /* deltas the store had no memory for */

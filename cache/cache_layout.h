@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cache_layout - what lies where in the cache region
  *
- *   head │ shard 0: index, heap │ shard 1: index, heap │ ...
+ *   head │ shard 0: index, used, heap │ shard 1: index, used, heap │ ...
  *
  * One shard a cache tile. The index is an array of entries of two cache lines; an entry lies within
  * CACHE_WAYS places of its home, which its key's hash says, and stays where it is until its key
@@ -15,6 +15,9 @@
  *          └──────────┴──────┘             key if that is longer than 96 bytes
  *
  * Memory that was never written is a free entry, so a fresh region needs no more than its head.
+ * `used` has a bit for each entry that was ever written: where it is 0 a key has its home in vain,
+ * and none behind it. So as long as there is room, what is not here costs a look at few lines, and
+ * no page of the index.
  *
  * Owner: the cache tile of a shard writes; all processes read, as cache_view.c argues.
  */
@@ -32,7 +35,7 @@
 #include "domain_limits.h"
 
 #define CACHE_LAYOUT_MAGIC   UINT32_C(0x4d424343)
-#define CACHE_LAYOUT_VERSION 1
+#define CACHE_LAYOUT_VERSION 2
 #define CACHE_SHARD_MAX      TILE_PORT_CNT
 #define CACHE_ENTRY_MIN      1024 /* of a shard */
 #define CACHE_INLINE_WORDS   (CACHE_INLINE_BYTES / 8)
@@ -50,6 +53,7 @@ static_assert(sizeof(struct cache_entry) == 2 * CACHE_LINE, "an entry is two cac
 struct cache_layout_shard {
 	uint64_t index; /* offsets in the region */
 	uint64_t entry_cnt;
+	uint64_t used;
 	uint64_t heap;
 	uint64_t heap_bytes;
 };

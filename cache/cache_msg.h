@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "desc.h"
+#include "domain.h"
 #include "slice.h"
 
 enum cache_msg_kind {
@@ -47,6 +48,11 @@ enum cache_msg_kind {
 	 * list of keys, ascending, each once. By reference unless it fits inline; return it with
 	 * RELEASE on the same port. */
 	DESC_SCANNED,
+
+	/* Of an inner process: show values that are not here, this once. b = address of a struct
+	 * cache_reads. */
+	DESC_READ,
+	DESC_READ_DONE, /* each read that is this tile's has its state */
 };
 
 /* A tile of the daemon that publishes (an inner process, inner.h) can have a word on each operation
@@ -68,6 +74,35 @@ struct cache_op_word {
 	 * of a push the list's length; of SADD, MAP_PUT and ZADD 1 if there was no such member or
 	 * field before, else 0 */
 	int64_t n;
+};
+
+/* Keys that a tile of the daemon looks at, of which most were not found in the cache: what is asked
+ * for once is answered by the store and leaves nothing behind, what is asked for again is brought
+ * here beside. The struct is the cache tiles' from READ to the last READ_DONE (a READ goes to each
+ * tile that has one of the keys). The reads that one tile answers from one kvs tile are done there
+ * in their order. */
+#define CACHE_READ_CNT     32
+#define CACHE_READ_KEY_MAX 32
+#define CACHE_READ_BYTES   72
+
+enum cache_read_state {
+	CACHE_READ_ELSE = 0, /* look for it in the cache, or FETCH it */
+	CACHE_READ_VALUE,    /* value has its envelope, of len bytes; 0: never written */
+};
+
+struct cache_read {
+	uint64_t hash;    /* in: hash_bytes of the key */
+	uint64_t version; /* in: it was found in the cache, and is passed over; 0: it was not */
+	uint8_t state;    /* out: enum cache_read_state */
+	uint8_t key_len, len;
+	uint8_t key[CACHE_READ_KEY_MAX];
+	uint8_t value[CACHE_READ_BYTES];
+};
+
+struct cache_reads {
+	uint32_t cnt;
+	uint32_t open[CACHE_TILE_MAX]; /* the tile's: reads at the store */
+	struct cache_read read[];      /* up to CACHE_READ_CNT */
 };
 
 /* sub of a FETCHED */

@@ -47,6 +47,8 @@ cache_region_plan(const struct cache_region_cfg *cfg, struct cache_layout *ret)
 		s->index = l.bytes;
 		l.bytes =
 			ALIGN_UP(l.bytes + s->entry_cnt * sizeof(struct cache_entry), REGION_ALIGN);
+		s->used = l.bytes;
+		l.bytes = ALIGN_UP(l.bytes + s->entry_cnt / 8, REGION_ALIGN);
 		s->heap = l.bytes;
 		s->heap_bytes = ALIGN_UP(cfg->heap_bytes / cfg->shard_cnt, REGION_ALIGN);
 		l.bytes += s->heap_bytes;
@@ -74,10 +76,10 @@ shard_is_sound(const struct cache_layout_shard *s, uint64_t bytes)
 {
 	uint64_t cnt = s->entry_cnt;
 
-	return cnt >= CACHE_WAYS && (cnt & (cnt - 1)) == 0 &&
+	return cnt >= CACHE_ENTRY_MIN && (cnt & (cnt - 1)) == 0 &&
 	       cnt <= bytes / sizeof(struct cache_entry) &&
 	       is_inside(s->index, cnt * sizeof(struct cache_entry), bytes) &&
-	       is_inside(s->heap, s->heap_bytes, bytes);
+	       is_inside(s->used, cnt / 8, bytes) && is_inside(s->heap, s->heap_bytes, bytes);
 }
 
 int

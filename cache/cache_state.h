@@ -7,6 +7,7 @@
  *   cache_job.c    a write set being applied
  *   cache_grow.c   a large collection being made, leaf by leaf
  *   cache_act.c    operations on keys that are not here, done in the store
+ *   cache_read.c   values that are not here, shown once
  *   cache_scan.c   a page of keys being gathered
  *   cache_tell.c   what the store tells of keys that changed elsewhere
  *
@@ -30,6 +31,7 @@
 
 #include <sys/queue.h>
 
+#include "asked.h"
 #include "cache_core.h"
 #include "cache_msg.h"
 #include "cache_store.h"
@@ -47,6 +49,9 @@
 #define CACHE_SCRATCH      (128u << 10)
 /* Inner nodes of a tree that a step makes: each is a look at some 50 nodes, out of the cache. */
 #define CACHE_GROW_NODES   8
+/* Of a list of reads so many keys are brought here beside: bringing one costs as much as reading
+ * some, and those that are asked for often are asked for again. */
+#define CACHE_BESIDE       1
 /* Longer than any value takes to get to the store, shorter than a caller's deadline. */
 #define CACHE_ROOM_WAIT_NS (100 * NS_PER_MS)
 
@@ -178,9 +183,13 @@ struct cache_job {
 	uint8_t small[CACHE_SET_SMALL];
 };
 
-/* An operation that is done in the store. */
+/* An operation that is done in the store; or a read. */
 struct cache_act {
-	struct cache_job *job;
+	struct cache_job *job; /* NULL: a read, */
+	struct cache_read *read;
+	struct cache_reads *reads; /* one of these, of process proc */
+	uint16_t proc;
+	bool again; /* it is wanted here, too */
 	struct cache_op_word *word;
 	struct wset_op op;
 	uint32_t op_idx;
@@ -243,6 +252,7 @@ struct cache_core {
 	struct cache_wait wait[CACHE_WAIT_MAX];
 	struct cache_job job[CACHE_JOB_MAX];
 	struct cache_acts acts[CACHE_ACTS_MAX];
+	struct asked asked; /* for keys that were not here */
 	struct cache_scan scan[CACHE_SCAN_MAX];
 	struct kvs_scan *scan_parts;
 	uint8_t *scan_mem;
@@ -414,6 +424,23 @@ void cache_act_send(struct cache_core *c, uint32_t kvs);
 bool cache_act_send_all(struct cache_core *c);
 
 void cache_act_acted(struct cache_core *c, const struct desc *d);
+
+/* cache_act_open finds the next free place in the list that goes to the kvs tile of a key; NULL:
+ * there is no room. *ret_act is what the kvs tile sees of it. Requires: as cache_act_add.
+ * cache_act_put: it is filled. */
+struct cache_act *cache_act_open(struct cache_core *c, uint64_t hash, struct kvs_act **ret_act);
+void cache_act_put(struct cache_core *c, uint64_t hash);
+
+/* ---- cache_read.c */
+
+void cache_read_start(struct cache_core *c, uint16_t proc, const struct desc *d);
+
+/* cache_read_look takes a copy of what the store has, in the kvs tile's thread. */
+void cache_read_look(struct cache_act *a, struct slice stored);
+
+/* cache_read_over: the act of a read was done, or failed. may: its key may be fetched as well.
+ * Returns: whether it is. */
+bool cache_read_over(struct cache_core *c, struct cache_act *a, int err, bool may);
 
 /* ---- cache_tell.c */
 

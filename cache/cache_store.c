@@ -44,6 +44,7 @@ static_assert(sizeof(struct own) == 8, "eight ways are a cache line, or two");
 struct cache_store {
 	uint8_t *base;
 	struct cache_entry *index;
+	_Atomic uint64_t *used;
 	uint64_t mask;
 	uint64_t index_off, index_end;
 	struct heap *heap;
@@ -161,12 +162,25 @@ word_store(_Atomic uint64_t *word, uint64_t v)
 	atomic_store_explicit(word, v, memory_order_release);
 }
 
+/* The entry is about to be written: a word of our own, as far as the machine is concerned. */
+static void
+used_note(struct cache_store *s, const struct cache_entry *e)
+{
+	uint64_t i = (uint64_t)(e - s->index);
+	uint64_t word = own_load(&s->used[i / 64]);
+
+	atomic_store_explicit(&s->used[i / 64], word | UINT64_C(1) << i % 64, memory_order_relaxed);
+}
+
 /* Changes an entry in one piece, as readers see it: meta, off, and its words from `first` on. */
 static void
 entry_write(struct cache_store *s, struct cache_entry *e, uint64_t hash, uint64_t meta,
 	    uint64_t off, const uint64_t *word, uint32_t first, uint32_t end)
 {
 	s->version += 2;
+	if (own_load(&e->version) == 0) {
+		used_note(s, e);
+	}
 	atomic_store_explicit(&e->version, s->version - 1, memory_order_relaxed);
 	word_store(&e->hash, hash);
 	word_store(&e->meta, meta);
@@ -212,7 +226,9 @@ entry_show(struct cache_store *s, uint32_t entry, uint64_t hash, struct slice ke
 	size_t key_bytes = cache_key_inline(key.len) ? ALIGN_UP(key.len, (size_t)8) : 0;
 	size_t bytes = b->off != 0 ? key_bytes : cache_pair_bytes(key.len, envelope.len);
 	uint8_t flags = CACHE_META_USED | (absent ? CACHE_META_ABSENT : 0);
-	struct envelope opened = { 0 };
+	struct envelope opened;
+	bool is_open = envelope_open(envelope, &opened) == 0;
+	uint8_t type = is_open ? (uint8_t)opened.type : 0;
 	bool was_used = entry_used(e);
 	uint64_t old_off = own_load(&e->off);
 
@@ -223,14 +239,14 @@ entry_show(struct cache_store *s, uint32_t entry, uint64_t hash, struct slice ke
 	if (b->off == 0 && envelope.len != 0) {
 		memcpy((uint8_t *)word + key_bytes, envelope.p, envelope.len);
 	}
-	if (envelope_open(envelope, &opened) == 0 && is_plain(&opened, envelope)) {
+	if (is_open && is_plain(&opened, envelope)) {
 		flags |= b->tree ? CACHE_META_TREE : CACHE_META_PLAIN;
 	} else if (b->tree) {
 		flags |= CACHE_META_TREE;
 	}
 	/* The key of an entry that stays is there already. */
-	entry_write(s, e, hash, cache_meta_make(key.len, flags, (uint8_t)opened.type, envelope.len),
-		    b->off, word, was_used ? (uint32_t)(key_bytes / 8) : 0, (uint32_t)(bytes / 8));
+	entry_write(s, e, hash, cache_meta_make(key.len, flags, type, envelope.len), b->off, word,
+		    was_used ? (uint32_t)(key_bytes / 8) : 0, (uint32_t)(bytes / 8));
 	entry_let_go(s, entry, old_off);
 	s->own[entry].block_bytes = b->bytes;
 	s->own[entry].tree = b->tree;
@@ -599,6 +615,7 @@ cache_store_create(struct cache_store **ret, const struct cache_store_cfg *cfg)
 	s->cfg = *cfg;
 	s->base = cfg->base;
 	s->index = (struct cache_entry *)(cfg->base + at->index);
+	s->used = (_Atomic uint64_t *)(cfg->base + at->used);
 	s->mask = at->entry_cnt - 1;
 	s->index_off = at->index;
 	s->index_end = at->index + at->entry_cnt * sizeof(struct cache_entry);
@@ -658,6 +675,8 @@ cache_store_check(const struct cache_store *s)
 		INSIST(own_load(&e->version) <= s->version);
 		INSIST((off != 0) == (s->own[i].block_bytes != 0));
 		INSIST(s->own[i].used == entry_used(e));
+		INSIST(own_load(&e->version) == 0 ||
+		       (own_load(&s->used[i / 64]) >> i % 64 & 1) != 0);
 		INSIST(!s->own[i].lent || (s->own[i].kept && off != 0));
 		if (!entry_used(e)) {
 			INSIST(off == 0);

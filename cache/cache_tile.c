@@ -283,6 +283,7 @@ cache_tile_count(struct cache_tile *t)
 		{ METRIC_cache_op_applied, s.op_applied },
 		{ METRIC_cache_op_failed, s.op_failed },
 		{ METRIC_cache_op_passed, s.passed },
+		{ METRIC_cache_key_read, s.read },
 		{ METRIC_cache_delta_flushed, s.flushed },
 		{ METRIC_cache_delta_joined, s.flush_joined },
 		{ METRIC_cache_delta_refused, s.flush_refused },

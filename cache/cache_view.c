@@ -80,6 +80,7 @@ cache_view_open(struct cache_view *view, const uint8_t *base, size_t bytes,
 
 		view->shard[i] = (struct cache_view_shard){
 			.index = (const struct cache_entry *)(uintptr_t)(base + s->index),
+			.used = (const _Atomic uint64_t *)(uintptr_t)(base + s->used),
 			.mask = s->entry_cnt - 1,
 			.heap = s->heap,
 			.heap_end = s->heap + s->heap_bytes,
@@ -302,6 +303,17 @@ entry_look(struct cache_view *view, const struct cache_view_shard *shard,
 	return (look.flags & CACHE_META_ABSENT) != 0 ? CACHE_ABSENT : CACHE_HIT;
 }
 
+/* Whether the home of a key was ever written: it may be here. The bit comes before the entry; a
+ * reader who does not see it yet has missed. */
+static inline bool
+home_used(const struct cache_view_shard *shard, uint64_t home)
+{
+	uint64_t i = home & shard->mask;
+
+	return (atomic_load_explicit(&shard->used[i / 64], memory_order_relaxed) >> i % 64 & 1) !=
+	       0;
+}
+
 int
 cache_view_get_hashed(struct cache_view *view, uint64_t hash, struct slice key,
 		      struct cache_value *ret)
@@ -310,6 +322,9 @@ cache_view_get_hashed(struct cache_view *view, uint64_t hash, struct slice key,
 	uint64_t home = cache_home(hash);
 
 	ret->slot = CACHE_SLOT_NONE;
+	if (!home_used(shard, home)) {
+		return CACHE_MISS;
+	}
 	for (uint32_t way = 0; way < CACHE_WAYS; way++) {
 		const struct cache_entry *e = &shard->index[(home + way) & shard->mask];
 		int look = LOOK_OTHER_KEY;
@@ -343,8 +358,10 @@ cache_view_prefetch(const struct cache_view *view, uint64_t hash)
 	const struct cache_view_shard *s = &view->shard[cache_tile_of(hash, view->shard_cnt)];
 	const char *e = (const char *)&s->index[cache_home(hash) & s->mask];
 
-	__builtin_prefetch(e);
-	__builtin_prefetch(e + CACHE_LINE);
+	if (home_used(s, cache_home(hash))) {
+		__builtin_prefetch(e);
+		__builtin_prefetch(e + CACHE_LINE);
+	}
 }
 
 void

@@ -72,8 +72,9 @@ struct cache_value {
 
 struct cache_view_shard {
 	const struct cache_entry *index;
-	uint64_t mask;           /* entries - 1 */
-	uint64_t heap, heap_end; /* where blocks may lie, as offsets in the region */
+	const _Atomic uint64_t *used; /* a bit for each entry that was ever written */
+	uint64_t mask;                /* entries - 1 */
+	uint64_t heap, heap_end;      /* where blocks may lie, as offsets in the region */
 };
 
 struct cache_view {

@@ -6,6 +6,8 @@
  */
 #include "wset.h"
 
+#include <assert.h>
+#include <endian.h>
 #include <string.h>
 
 #include "check.h"
@@ -110,14 +112,6 @@ wset_init(struct wset *ws, void *mem, size_t bytes)
 	*ws = (struct wset){ .out = wbuf_init(mem, bytes) };
 }
 
-void
-wset_move(struct wset *ws, void *mem, size_t bytes)
-{
-	REQUIRE(bytes >= ws->out.len);
-	ws->out.p = mem;
-	ws->out.cap = bytes;
-}
-
 size_t
 wset_op_bytes(const struct wset_op *op)
 {
@@ -175,78 +169,91 @@ wset_add(struct wset *ws, const struct wset_op *op)
 
 /* ------------------------------------------------------------------ reading */
 
-/* Takes the zeros off that fill an operation up. */
-static bool
-padding_take(struct rbuf *r, size_t op_bytes)
-{
-	struct slice zeros = rbuf_take(r, ALIGN_UP(op_bytes, OP_ALIGN) - op_bytes);
-	uint8_t any = 0;
+/* An operation's head as it lies there. */
+struct head {
+	uint8_t kind, flags;
+	uint16_t key_len, field_len, reserved;
+	uint64_t n; /* or how long its value is */
+};
+static_assert(sizeof(struct head) == WSET_OP_HEAD, "no holes");
 
-	for (size_t i = 0; i < zeros.len; i++) {
-		any |= zeros.p[i];
-	}
-	return any == 0;
+/* Whether the last bytes before end, less than 8 of at least that many, are zero. */
+static bool
+padding_ok(const uint8_t *end, size_t bytes)
+{
+	uint64_t last;
+
+	memcpy(&last, end - sizeof(last), sizeof(last));
+	return bytes == 0 || le64toh(last) >> (64 - 8 * bytes) == 0;
 }
 
 int
 wset_next(struct slice *set, struct wset_op *ret_op)
 {
-	struct rbuf r = rbuf_of(*set);
-	struct wset_op op = { 0 };
-	unsigned int kind, flags;
-	uint16_t key_len, field_len, reserved;
-	uint64_t n, value_len;
-	struct slice body;
-	bool has_n;
+	const uint8_t *p = set->p;
+	struct payload_ref ref = { 0 };
+	size_t body_len, bytes, all;
+	uint64_t n, value_len, time_us = 0;
+	struct head h;
+	bool has_n, by_ref, at;
 	int err;
 
 	if (set->len == 0) {
 		return 0;
 	}
-	kind = rbuf_u8(&r);
-	flags = rbuf_u8(&r);
-	key_len = rbuf_u16(&r);
-	field_len = rbuf_u16(&r);
-	reserved = rbuf_u16(&r);
-	n = rbuf_u64(&r);
-	if (r.bad || kind < WSET_PUT || kind >= WSET_KIND_CNT || reserved != 0 ||
-	    (flags & ~(WSET_F_REF | WSET_F_KEEP | WSET_F_AT | WSET_F_MUST)) != 0) {
+	if (set->len < sizeof(h)) {
 		return MB_ERR_CORRUPT;
 	}
-	has_n = (wset_has(kind) & WSET_HAS_N) != 0;
-	op.kind = (enum wset_kind)kind;
-	op.by_ref = (flags & WSET_F_REF) != 0;
-	op.keep = (flags & WSET_F_KEEP) != 0;
-	op.at = (flags & WSET_F_AT) != 0;
-	op.must = (flags & WSET_F_MUST) != 0;
-	op.n = has_n ? (int64_t)n : 0;
+	memcpy(&h, p, sizeof(h));
+	h.key_len = le16toh(h.key_len);
+	h.field_len = le16toh(h.field_len);
+	n = le64toh(h.n);
+	if (h.kind < WSET_PUT || h.kind >= WSET_KIND_CNT || h.reserved != 0 ||
+	    (h.flags & ~(WSET_F_REF | WSET_F_KEEP | WSET_F_AT | WSET_F_MUST)) != 0) {
+		return MB_ERR_CORRUPT;
+	}
+	has_n = (wset_has(h.kind) & WSET_HAS_N) != 0;
+	by_ref = (h.flags & WSET_F_REF) != 0;
+	at = (h.flags & WSET_F_AT) != 0;
 	value_len = has_n ? 0 : n;
-	if (!op_flags_ok(kind, flags)) {
+	if (h.flags != 0 && !op_flags_ok(h.kind, h.flags)) {
 		return MB_ERR_INVALID;
 	}
-	err = op_lengths_check(kind, op.by_ref, key_len, field_len, value_len);
+	err = op_lengths_check(h.kind, by_ref, h.key_len, h.field_len, value_len);
 	if (err != 0) {
 		return err;
 	}
-	op.time_us = op.at ? rbuf_u64(&r) : 0;
-	op.key = rbuf_take(&r, key_len);
-	op.field = rbuf_take(&r, field_len);
-	body = rbuf_take(&r, op.by_ref ? sizeof(op.ref) : value_len);
-	if (!padding_take(&r, (size_t)(set->len - r.len)) || r.bad) {
+	/* From here on none is long, so sums of them are what they say. */
+	body_len = by_ref ? sizeof(ref) : value_len;
+	bytes = sizeof(h) + (at ? sizeof(time_us) : 0) + h.key_len + h.field_len + body_len;
+	all = ALIGN_UP(bytes, OP_ALIGN);
+	if (all > set->len || !padding_ok(p + all, all - bytes)) {
 		return MB_ERR_CORRUPT;
 	}
-	if (!op.by_ref) {
-		op.value = body;
-	} else {
-		/* The reader is not bad, so body has its bytes:
-		 * NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
-		memcpy(&op.ref, body.p, sizeof(op.ref));
-		if (op.ref.len != value_len) {
+	if (at) {
+		memcpy(&time_us, p + sizeof(h), sizeof(time_us));
+	}
+	p += bytes - body_len;
+	if (by_ref) {
+		memcpy(&ref, p, sizeof(ref));
+		if (ref.len != value_len) {
 			return MB_ERR_CORRUPT;
 		}
 	}
-	*set = slice_of(r.p, r.len);
-	*ret_op = op;
+	*ret_op = (struct wset_op){
+		.kind = (enum wset_kind)h.kind,
+		.by_ref = by_ref,
+		.at = at,
+		.time_us = le64toh(time_us),
+		.keep = (h.flags & WSET_F_KEEP) != 0,
+		.must = (h.flags & WSET_F_MUST) != 0,
+		.key = slice_of(p - h.field_len - h.key_len, h.key_len),
+		.field = slice_of(p - h.field_len, h.field_len),
+		.value = slice_of(by_ref ? NULL : p, by_ref ? 0 : body_len),
+		.ref = ref,
+		.n = has_n ? (int64_t)n : 0,
+	};
+	*set = slice_of(set->p + all, set->len - all);
 	return 1;
 }
 

@@ -93,9 +93,6 @@ struct wset {
 /* wset_init starts an empty set in bytes of mem, which is 8-aligned. */
 void wset_init(struct wset *ws, void *mem, size_t bytes);
 
-/* wset_move tells the set that its bytes are now at mem (moved there by the caller: realloc). */
-void wset_move(struct wset *ws, void *mem, size_t bytes);
-
 /* wset_op_bytes is how many bytes wset_add will append. */
 size_t wset_op_bytes(const struct wset_op *op);
 

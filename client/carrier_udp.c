@@ -3,10 +3,15 @@
  *
  * A socket a lane. It is connected, so the kernel tells when nobody listens there, and gives the
  * path's width as far as this host knows it.
+ *
+ * Long datagrams that go one after the other and are equally long (the last may be shorter) are
+ * one send, which the kernel takes apart (UDP_SEGMENT), as sock.c's are. They are copied together
+ * for it: the copy stays in the core's cache.
  */
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,25 +26,92 @@
 #include "timebase.h"
 #include "where.h"
 
-#define IP_UDP_BYTES  48 /* IPv6 and UDP heads */
-#define SOCKET_BUFFER (4 << 20)
-#define SPIN_NS       (20 * NS_PER_US)
+#define IP_UDP_BYTES   48 /* IPv6 and UDP heads */
+#define SOCKET_BUFFER  (4 << 20)
+#define SPIN_NS        (20 * NS_PER_US)
+/* What the kernel takes apart: at least so long each, at most so much and so many in all. */
+#define SEGMENT_MIN    512u
+#define SEGMENTS_BYTES 65000u
+#define SEGMENTS_MAX   64u
 
 struct udp {
 	int fd[CARRIER_LANES]; /* -1: none */
+	bool whole;            /* the kernel does not take sends apart */
+	uint32_t many_lane;    /* datagrams that wait for the next ones: */
+	uint32_t many_cnt;
+	size_t many_each, many_len;
+	uint8_t many[SEGMENTS_BYTES];
 	uint8_t tx[WIRE_DATAGRAM_MAX];
 	_Alignas(8) uint8_t rx[WIRE_DATAGRAM_MAX + 1];
 };
+
+static void
+many_send(struct udp *u)
+{
+	uint16_t each = (uint16_t)u->many_each;
+	union {
+		struct cmsghdr head;
+		uint8_t bytes[CMSG_SPACE(sizeof(each))];
+	} segment = { .head = { .cmsg_len = CMSG_LEN(sizeof(each)),
+				.cmsg_level = SOL_UDP,
+				.cmsg_type = UDP_SEGMENT } };
+	struct iovec iov = { u->many, u->many_len };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	size_t len = u->many_len;
+
+	u->many_len = 0;
+	if (u->many_cnt > 1) {
+		memcpy(CMSG_DATA(&segment.head), &each, sizeof(each));
+		m.msg_control = &segment;
+		m.msg_controllen = sizeof(segment.bytes);
+		if (sendmsg(u->fd[u->many_lane], &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ||
+		    (errno != EIO && errno != EINVAL)) {
+			return;
+		}
+		u->whole = true;
+	}
+	for (size_t at = 0; at < len; at += each) {
+		send(u->fd[u->many_lane], u->many + at, MIN(len - at, (size_t)each),
+		     MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+}
+
+/* Whether a datagram of len bytes is one more of those that wait, or the first of some. */
+static bool
+many_takes(struct udp *u, uint32_t lane, size_t len)
+{
+	if (u->many_len > 0 &&
+	    (lane != u->many_lane || len > u->many_each ||
+	     u->many_len != u->many_cnt * u->many_each || u->many_cnt == SEGMENTS_MAX ||
+	     u->many_len + len > sizeof(u->many))) {
+		many_send(u);
+	}
+	if (u->many_len == 0) {
+		if (u->whole || len < SEGMENT_MIN) {
+			return false;
+		}
+		u->many_lane = lane;
+		u->many_each = len;
+		u->many_cnt = 0;
+	}
+	return true;
+}
 
 static void
 udp_send(void *carrier, uint32_t lane, struct seal *seal, const struct wire_head *h,
 	 const uint8_t *body)
 {
 	struct udp *u = carrier;
+	size_t len = WIRE_HEAD_BYTES + (size_t)h->len + (seal->cnt > 0 ? SEAL_BYTES : 0);
 	uint8_t head[WIRE_HEAD_BYTES];
 	struct iovec iov[2] = { { head, sizeof(head) }, { (void *)(uintptr_t)body, h->len } };
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = h->len > 0 ? 2 : 1 };
 
+	if (many_takes(u, lane, len)) {
+		u->many_len += seal_put(seal, u->many + u->many_len, h, body);
+		u->many_cnt++;
+		return;
+	}
 	if (seal->cnt > 0) {
 		iov[0] = (struct iovec){ u->tx, seal_put(seal, u->tx, h, body) };
 		m.msg_iovlen = 1;
@@ -52,7 +124,11 @@ udp_send(void *carrier, uint32_t lane, struct seal *seal, const struct wire_head
 static void
 udp_flush(void *carrier)
 {
-	(void)carrier; /* each has gone at once */
+	struct udp *u = carrier;
+
+	if (u->many_len > 0) {
+		many_send(u);
+	}
 }
 
 static uint32_t

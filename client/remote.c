@@ -6,11 +6,11 @@
  * lane; what is started beyond that stands in a queue.
  *
  * Lanes. A node with several net tiles tells of them when it is greeted. To each leads a lane, a
- * session of its own; what is about a key goes to the tile that its shard has (ways.h), all else
- * to the first. A lane is taken when the same node has answered a greeting there; until then, and
- * where ports are not what the node thinks (a relay, a wall), the first tile serves everything. A
- * request that a lane says has not run goes to the first tile; such a lane is left, and the node
- * asked for its tiles anew a while later.
+ * session of its own; what is about a key goes to the tile that its shard has (ways.h), a client's
+ * calls to one of its own choice, all else to the first. A lane is taken when the same node has
+ * answered a greeting there; until then, and where ports are not what the node thinks (a relay, a
+ * wall), the first tile serves everything. A request that a lane says has not run goes to the first
+ * tile; such a lane is left, and the node asked for its tiles anew a while later.
  */
 #include "remote.h"
 
@@ -289,6 +289,7 @@ remote_op_write(struct remote_op *op, const struct rpc_request *req)
 void
 remote_op_start(struct lane *l, struct remote_op *op)
 {
+	op->lane = l;
 	op->next = NULL;
 	*l->tail = op;
 	l->tail = &op->next;
@@ -418,23 +419,50 @@ remote_room(struct mb_client *c, struct slice key)
 	return MAX((size_t)mss, head) - head;
 }
 
+/* A client's own, and always the same: its calls are known to that tile only. */
+struct lane *
+remote_call_lane(struct remote *r)
+{
+	uint32_t i = r->home % MAX(r->ways.tile_cnt, 1U);
+
+	return i < r->lane_cnt && r->lane[i].up ? &r->lane[i] : &r->lane[0];
+}
+
+/* A message to a call of this client goes where the call went. */
+static struct lane *
+lane_of_call(struct remote *r, uint64_t call)
+{
+	const struct client_call *own = &r->c->call[SLOT(call)];
+
+	return own->state != CALL_FREE && own->id == call ? r->op[SLOT(call)].lane : &r->lane[0];
+}
+
 static struct lane *
 lane_of(struct remote *r, const struct rpc_request *req)
 {
-	return req->op == RPC_LOOK || req->op == RPC_WRITE || req->op == RPC_TAKE
-		       ? lane_of_key(r, req->name)
-		       : &r->lane[0];
+	switch (req->op) {
+	case RPC_LOOK:
+	case RPC_WRITE:
+	case RPC_TAKE:
+		return lane_of_key(r, req->name);
+	case RPC_SEND:
+		return lane_of_call(r, req->call);
+	default:
+		return &r->lane[0];
+	}
 }
 
 /* ------------------------------------------------------------------ questions */
 
 static int
-ask_start(struct mb_client *c, const struct rpc_request *req, struct remote_op *op)
+ask_start(struct mb_client *c, const struct rpc_request *req, struct slice rest,
+	  struct remote_op *op)
 {
 	struct rpc_request full = *req;
 	uint8_t *p;
 
 	full.ack = c->ack;
+	full.payload.len += rest.len;
 	p = remote_op_write(op, &full);
 	if (p == NULL) {
 		op->done = true;
@@ -443,20 +471,24 @@ ask_start(struct mb_client *c, const struct rpc_request *req, struct remote_op *
 	if (req->payload.len > 0) {
 		memcpy(p, req->payload.p, req->payload.len);
 	}
+	if (rest.len > 0) {
+		memcpy(p + req->payload.len, rest.p, rest.len);
+	}
 	remote_op_start(lane_of(c->remote, req), op);
 	return 0;
 }
 
 /* Starts questions, op by op, and waits for all of them. */
 static void
-ops_ask(struct mb_client *c, const struct rpc_request *req, size_t cnt, struct remote_op *op,
-	int *ret_err)
+ops_ask(struct mb_client *c, const struct rpc_request *req, const struct slice *rest, size_t cnt,
+	struct remote_op *op, int *ret_err)
 {
 	struct remote *r = c->remote;
 
 	for (size_t i = 0; i < cnt; i++) {
 		if (!op[i].done) {
-			ret_err[i] = ask_start(c, &req[i], &op[i]);
+			ret_err[i] = ask_start(c, &req[i],
+					       rest != NULL ? rest[i] : slice_of(NULL, 0), &op[i]);
 		}
 		if (i % FLUSH == FLUSH - 1) { /* the node begins with the first ones meanwhile */
 			r->way.ops->flush(r->way.carrier);
@@ -479,22 +511,22 @@ remote_ask_each(struct mb_client *c, const struct rpc_request *req, size_t cnt,
 	for (size_t i = 0; i < cnt; i++) {
 		op[i] = (struct remote_op){ .fn = fn, .fn_ctx = ctx, .fn_i = i };
 	}
-	ops_ask(c, req, cnt, op, ret_err);
+	ops_ask(c, req, NULL, cnt, op, ret_err);
 	for (size_t i = 0; i < cnt; i++) {
 		ret_err[i] = ret_err[i] != 0 ? ret_err[i] : op[i].err;
 	}
 }
 
 void
-remote_ask_many(struct mb_client *c, const struct rpc_request *req, size_t cnt,
-		struct rpc_reply *ret, uint8_t **ret_bytes, int *ret_err)
+remote_ask_many(struct mb_client *c, const struct rpc_request *req, const struct slice *rest,
+		size_t cnt, struct rpc_reply *ret, uint8_t **ret_bytes, int *ret_err)
 {
 	struct remote_op op[CLIENT_MANY];
 
 	for (size_t i = 0; i < cnt; i++) {
 		op[i] = (struct remote_op){ .done = req[i].op == 0 };
 	}
-	ops_ask(c, req, cnt, op, ret_err);
+	ops_ask(c, req, rest, cnt, op, ret_err);
 	for (size_t i = 0; i < cnt; i++) {
 		ret_bytes[i] = op[i].answer;
 		if (req[i].op != 0 && ret_err[i] == 0) {
@@ -512,7 +544,7 @@ remote_ask(struct mb_client *c, const struct rpc_request *req, struct rpc_reply 
 {
 	int err = 0;
 
-	remote_ask_many(c, req, 1, ret, ret_bytes, &err);
+	remote_ask_many(c, req, NULL, 1, ret, ret_bytes, &err);
 	return err;
 }
 
@@ -550,6 +582,7 @@ remote_open(struct mb_client *c, const char *where)
 	r->c = c;
 	r->group = GROUP_FIRST;
 	err = getrandom(&r->seed, sizeof(r->seed), 0) == sizeof(r->seed) ? 0 : MB_ERR_IO;
+	r->home = (uint32_t)(r->seed >> 32);
 	if (err == 0) {
 		err = carrier_open(&r->way, where);
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* remote_call - calls of a node that is elsewhere: all of them are the first lane's */
+/* remote_call - calls of a node that is elsewhere: all go one lane, and what is said of one goes
+ * after it */
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,7 +41,7 @@ call_go(struct mb_client *c, struct remote_op *op)
 	uint64_t id = op->call->id;
 
 	client_sent(c, op->call);
-	remote_op_start(&c->remote->lane[0], op);
+	remote_op_start(remote_call_lane(c->remote), op);
 	c->remote->way.ops->flush(c->remote->way.carrier);
 	return id;
 }
@@ -172,7 +173,7 @@ remote_cancel(struct mb_client *c, const struct client_call *call, int err)
 	if (op->bytes == NULL && remote_op_write(op, &req) != NULL) {
 		free(op->answer);
 		op->answer = NULL;
-		remote_op_start(&r->lane[0], op);
+		remote_op_start(r->op[call - c->call].lane, op);
 		r->way.ops->flush(r->way.carrier);
 	}
 }

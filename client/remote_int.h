@@ -17,6 +17,7 @@ struct remote_op {
 	uint8_t *bytes;
 	size_t len;
 	struct client_call *call; /* NULL: its caller waits */
+	struct lane *lane;        /* where it went */
 	struct remote_op *next;   /* in the queue */
 	bool done;
 	bool hello; /* a lane's */
@@ -49,13 +50,17 @@ struct remote {
 	struct remote_op cancel;
 	struct seal seal; /* of the keys in MICROBURST_KEYS */
 	uint64_t seed;
-	int64_t node; /* its number */
+	uint32_t home; /* random: which tile has its calls */
+	int64_t node;  /* its number */
 	struct ways ways;
 	uint64_t again_ns; /* its tiles are to be asked for; 0: they are known */
 	uint32_t lane_cnt; /* made so far */
 	struct lane lane[CARRIER_LANES];
 	_Alignas(8) uint8_t plain[WIRE_DATAGRAM_MAX];
 };
+
+/* remote_call_lane is where this client's calls go. */
+struct lane *remote_call_lane(struct remote *r);
 
 /* remote_op_write makes an op's bytes. Returns: where the payload goes; NULL without memory.
  * remote_op_start sends it, or has it wait for its turn. */

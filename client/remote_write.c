@@ -17,12 +17,12 @@
 
 #define TARGETS 64 /* shards that are told apart; a power of two */
 
-/* A write as a question; its payload is malloc'ed. */
+/* A write as a question; its payload is malloc'ed, and goes on with *ret_rest. */
 static int
-write_question(struct client_write *w, struct rpc_request *ret)
+write_question(struct client_write *w, struct rpc_request *ret, struct slice *ret_rest)
 {
 	size_t bytes = write_msg_bytes(w);
-	uint8_t *p = w->op.value.len <= VALUE_BYTES_MAX ? remote_alloc(bytes) : NULL;
+	uint8_t *p = w->op.value.len <= VALUE_BYTES_MAX ? malloc(bytes) : NULL;
 	int err;
 
 	if (p == NULL) {
@@ -37,14 +37,16 @@ write_question(struct client_write *w, struct rpc_request *ret)
 				     .name = w->op.key,
 				     .n = w->told,
 				     .payload = slice_of(p, bytes) };
+	*ret_rest = write_msg_rest(w);
 	return 0;
 }
 
 /* The questions that many writes are. */
 struct questions {
 	struct rpc_request req[CLIENT_MANY];
-	struct wset set[CLIENT_MANY]; /* op_cnt 0: it is of one write */
-	uint32_t target[CLIENT_MANY]; /* of a set */
+	struct slice rest[CLIENT_MANY]; /* of its payload */
+	struct wset set[CLIENT_MANY];   /* op_cnt 0: it is of one write */
+	uint32_t target[CLIENT_MANY];   /* of a set */
 	uint32_t cnt;
 	uint32_t open[TARGETS];   /* the last set of a target, + 1 */
 	uint32_t of[CLIENT_MANY]; /* of each write: its question; NO_QUESTION */
@@ -90,6 +92,7 @@ share(struct mb_client *c, struct questions *q, const struct client_write *w, ui
 	}
 	q->target[q->cnt] = target;
 	q->req[q->cnt] = (struct rpc_request){ .op = RPC_WRITE, .name = w->op.key };
+	q->rest[q->cnt] = slice_of(NULL, 0);
 	*ret = q->cnt++;
 	*open = q->cnt;
 	return 0;
@@ -98,7 +101,7 @@ share(struct mb_client *c, struct questions *q, const struct client_write *w, ui
 static int
 alone(struct questions *q, struct client_write *w, uint32_t *ret)
 {
-	int err = write_question(w, &q->req[q->cnt]);
+	int err = write_question(w, &q->req[q->cnt], &q->rest[q->cnt]);
 
 	if (err == 0) {
 		q->set[q->cnt].op_cnt = 0;
@@ -129,7 +132,7 @@ remote_writes(struct mb_client *c, struct client_write *w, size_t cnt, int *err)
 			q.req[k].payload = wset_bytes(&q.set[k]);
 		}
 	}
-	remote_ask_many(c, q.req, q.cnt, reply, bytes, said);
+	remote_ask_many(c, q.req, q.rest, q.cnt, reply, bytes, said);
 	for (size_t i = 0; i < cnt; i++) {
 		uint32_t k = q.of[i];
 
@@ -151,9 +154,16 @@ int
 remote_write(struct mb_client *c, struct client_write *w)
 {
 	struct rpc_request req = { .op = 0 };
-	int err = write_question(w, &req);
+	struct rpc_reply reply = { 0 };
+	struct slice rest;
+	uint8_t *bytes = NULL;
+	int err = write_question(w, &req, &rest);
 
-	err = err != 0 ? err : remote_do(c, &req, &w->n);
+	if (err == 0) {
+		remote_ask_many(c, &req, &rest, 1, &reply, &bytes, &err);
+		w->n = err == 0 ? reply.n : w->n;
+	}
+	free(bytes);
 	free((void *)(uintptr_t)req.payload.p);
 	return err;
 }

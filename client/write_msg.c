@@ -21,7 +21,13 @@ write_msg_bytes(const struct client_write *w)
 {
 	struct wset_op op = op_alone(w);
 
-	return w->set.len > 0 ? w->set.len : wset_op_bytes(&op) + (op.by_ref ? op.value.len : 0);
+	return w->set.len > 0 ? w->set.len : wset_op_bytes(&op);
+}
+
+struct slice
+write_msg_rest(const struct client_write *w)
+{
+	return w->set.len == 0 && op_alone(w).by_ref ? w->op.value : slice_of(NULL, 0);
 }
 
 int
@@ -29,18 +35,13 @@ write_msg_put(const struct client_write *w, uint8_t *p, size_t bytes)
 {
 	struct wset_op op = op_alone(w);
 	struct wset ws;
-	int err;
 
 	if (w->set.len > 0) {
 		memcpy(p, w->set.p, w->set.len);
 		return 0;
 	}
 	wset_init(&ws, p, bytes);
-	err = wset_add(&ws, &op);
-	if (err == 0 && op.by_ref) {
-		memcpy(p + ws.out.len, op.value.p, op.value.len);
-	}
-	return err;
+	return wset_add(&ws, &op);
 }
 
 static uint32_t

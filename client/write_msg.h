@@ -14,9 +14,11 @@
 
 #include "impl.h"
 
-/* write_msg_bytes tells how long a write's message is; write_msg_put writes it to p, bytes long,
- * 8-aligned. Returns: 0; as wset_add. */
+/* write_msg_bytes tells how long a write's message is but for a value that the operation refers to;
+ * write_msg_put writes it to p, bytes long, 8-aligned, and write_msg_rest gives that value (or
+ * nothing), which follows. Returns: 0; as wset_add. */
 size_t write_msg_bytes(const struct client_write *w);
+struct slice write_msg_rest(const struct client_write *w);
 int write_msg_put(const struct client_write *w, uint8_t *p, size_t bytes);
 
 /* write_msg_read reads one, for a node of tile_cnt cache tiles. What it fills in points into

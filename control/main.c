@@ -44,11 +44,16 @@ struct arguments {
 };
 
 static struct node *the_node;
+static volatile sig_atomic_t stop_wanted;
 
+/* While it starts there is nothing to stop yet: it is not run then. */
 static void
 on_signal(int sig)
 {
-	node_stop(the_node);
+	stop_wanted = 1;
+	if (the_node != NULL) {
+		node_stop(the_node);
+	}
 }
 
 static error_t
@@ -169,10 +174,10 @@ main(int argc, char **argv)
 	if (log_level_from_name(a.params.log_level, &level) == 0) {
 		log_open(STDERR_FILENO, level);
 	}
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
 	err = node_create(&the_node, &a.params, a.executor, a.sandbox, a.plan_only, stdout, why);
-	if (err == 0 && !a.plan_only) {
-		sigaction(SIGINT, &sa, NULL);
-		sigaction(SIGTERM, &sa, NULL);
+	if (err == 0 && !a.plan_only && !stop_wanted) {
 		signal(SIGPIPE, SIG_IGN);
 		err = node_run(the_node, stdout, why);
 	}

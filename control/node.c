@@ -70,7 +70,7 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 	topo_params_default(&tp);
 	tp.cache_cnt = p->cache_tiles;
 	tp.kvs_cnt = p->kvs_tiles;
-	tp.gate_cnt = node_has_gate(p);
+	tp.gate_cnt = node_has_gate(p) ? p->gate_tiles : 0;
 	tp.net_cnt = p->net_listen[0] != '\0' ? p->net_tiles : 0;
 	tp.lcore_cnt = p->node_lcores;
 	tp.executor_cnt = p->executor_count;
@@ -93,7 +93,8 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 				(uint32_t)(n->topo->executor_cnt + n->topo->spare_cnt), r.bytes);
 		topo_memory_add(n->topo, "cache region", 0, 1, n->cache_plan.bytes);
 		if (node_has_gate(p)) {
-			topo_memory_add(n->topo, "gate", 0, 1, r.bytes + p->gate_memory);
+			topo_memory_add(n->topo, "gate", 0, p->gate_tiles,
+					r.bytes + node_gate_memory(p));
 		}
 		topo_memory_add(n->topo, "kvs shard", 0, p->kvs_tiles, p->kvs_bytes / p->kvs_tiles);
 		if (tp.net_cnt > 0) {
@@ -245,7 +246,7 @@ node_ctl_config(struct node *n, const char *executor_path, const char *sandbox,
 
 	*cfg = (struct ctl_config){
 		.cache_cnt = p->cache_tiles,
-		.inner_cnt = node_has_gate(p),
+		.inner_cnt = n->topo->want.gate_cnt,
 		.lcore_cnt = MIN(n->topo->lcore_cnt, (uint32_t)TILE_PORT_CNT),
 		.executor_cnt = n->topo->executor_cnt,
 		.spare_cnt = n->topo->spare_cnt,
@@ -594,11 +595,11 @@ node_run(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 		}
 		n->lcores_started++;
 	}
-	if (n->gate != NULL && gate_port(n->gate) != 0) {
-		fprintf(out, "Redis clients: port %u\n", gate_port(n->gate));
+	if (n->gate[0] != NULL && gate_port(n->gate[0]) != 0) {
+		fprintf(out, "Redis clients: port %u\n", gate_port(n->gate[0]));
 	}
-	if (n->gate != NULL && gate_tls_port(n->gate) != 0) {
-		fprintf(out, "Redis clients over TLS: port %u\n", gate_tls_port(n->gate));
+	if (n->gate[0] != NULL && gate_tls_port(n->gate[0]) != 0) {
+		fprintf(out, "Redis clients over TLS: port %u\n", gate_tls_port(n->gate[0]));
 	}
 	fprintf(out, "io_uring: %s\n", lcore_uring_text(n->lcore[0]));
 	node_net_print(n, out);
@@ -653,9 +654,7 @@ node_destroy(struct node *n)
 			kvs_tile_destroy(n->kvs_tile[i]);
 		}
 	}
-	if (n->gate != NULL) {
-		gate_destroy(n->gate);
-	}
+	node_gate_destroy(n);
 	node_net_destroy(n);
 	if (n->ring != NULL) {
 		hashring_destroy(n->ring);

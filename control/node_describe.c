@@ -62,7 +62,7 @@ node_describe(void *ctx, void *json, bool top)
 	struct node *n = ctx;
 	json_t *o = json;
 	json_t *held = json_object_get(o, "held");
-	json_int_t cache_held = 0;
+	json_int_t cache_held = 0, gate_cnt = 0;
 	char *text = NULL;
 	size_t len;
 	FILE *f;
@@ -82,8 +82,11 @@ node_describe(void *ctx, void *json, bool top)
 		cache_held += cache_tile_held(n->cache_tile[i]);
 	}
 	json_object_set_new(held, "cache", json_integer(cache_held));
-	if (n->gate != NULL) {
-		json_object_set_new(held, "gate", json_integer(gate_held(n->gate)));
+	for (uint32_t i = 0; i < n->topo->want.gate_cnt; i++) {
+		gate_cnt += gate_held(n->gate[i]);
+	}
+	if (n->gate[0] != NULL) {
+		json_object_set_new(held, "gate", json_integer(gate_cnt));
 	}
 	json_object_set_new(o, "machine",
 			    json_pack("{s:i, s:b, s:b, s:s, s:s, s:s}", "cores", n->topo->core_cnt,

@@ -7,6 +7,8 @@
 #include "lcore.h"
 #include "node_int.h"
 
+#define MEMORY_MIN (4u << 20) /* of gate.memory in params.def */
+
 bool
 node_has_gate(const struct params *p)
 {
@@ -17,11 +19,13 @@ node_has_gate(const struct params *p)
 void
 node_gate_ctl(struct node *n, struct ctl *c)
 {
-	struct ctl_tile_link *t = &c->tile[CTL_TILE_CACHE + c->cfg.cache_cnt];
+	for (uint32_t i = 0; i < n->topo->want.gate_cnt; i++) {
+		struct ctl_tile_link *t = &c->tile[CTL_TILE_CACHE + c->cfg.cache_cnt + i];
 
-	t->to = node_link(n, TILE_CTL, 0, TILE_GATE, 0);
-	t->from = node_link(n, TILE_GATE, 0, TILE_CTL, 0);
-	t->lcore = n->topo->tile[topo_tile_find(n->topo, TILE_GATE, 0)].lcore;
+		t->to = node_link(n, TILE_CTL, 0, TILE_GATE, i);
+		t->from = node_link(n, TILE_GATE, i, TILE_CTL, 0);
+		t->lcore = n->topo->tile[topo_tile_find(n->topo, TILE_GATE, i)].lcore;
+	}
 }
 
 /* The command line stands beside this program, or where the build or the installation put it. */
@@ -58,16 +62,26 @@ further_fill(const struct node *n, uint32_t ret[GATE_ACK_CNT])
 	ret[KVS_ACK_DEFAULT] = ret[node_ack(n)];
 }
 
-int
-node_gate(struct node *n, char why[NODE_WHY_BYTES])
+/* They share gate.memory; each has at least what one can work with. */
+size_t
+node_gate_memory(const struct params *p)
+{
+	return MAX(p->gate_memory / p->gate_tiles, (size_t)MEMORY_MIN) & ~(size_t)4095;
+}
+
+static int
+node_gate_tile(struct node *n, uint32_t idx, char why[NODE_WHY_BYTES])
 {
 	static char cli[NODE_PATH_BYTES]; /* for as long as the gate is there */
 	const struct params *p = &n->params;
-	struct lcore *lcore = n->lcore[n->topo->tile[topo_tile_find(n->topo, TILE_GATE, 0)].lcore];
+	int tile = topo_tile_find(n->topo, TILE_GATE, idx);
+	struct lcore *lcore = n->lcore[n->topo->tile[tile].lcore];
 	struct gate_cfg cfg = {
 		.lcore = lcore,
-		.to_ctl = node_link(n, TILE_GATE, 0, TILE_CTL, 0),
-		.from_ctl = node_link(n, TILE_CTL, 0, TILE_GATE, 0),
+		.idx = idx,
+		.gate_cnt = n->topo->want.gate_cnt,
+		.to_ctl = node_link(n, TILE_GATE, idx, TILE_CTL, 0),
+		.from_ctl = node_link(n, TILE_CTL, 0, TILE_GATE, idx),
 		.daemon = &n->region,
 		.cache = n->cache,
 		.cache_bytes = n->cache_plan.bytes,
@@ -80,11 +94,12 @@ node_gate(struct node *n, char why[NODE_WHY_BYTES])
 		.node_socket = n->socket,
 		.cli = cli,
 		.load = p->gate_load,
-		.password = p->gate_password,
-		.users = p->gate_users,
+		/* Whoever another gate than home gets has said it, and is the user default. */
+		.password = idx == 0 ? p->gate_password : "",
+		.users = idx == 0 ? p->gate_users : "",
 		.protected_mode = p->gate_protected,
 		.conn_max = p->gate_connections,
-		.memory_bytes = p->gate_memory,
+		.memory_bytes = node_gate_memory(p),
 		.idle_ns = p->gate_idle,
 		.slow_ns = p->gate_slow,
 		.slowlog_ns = p->gate_slowlog,
@@ -95,10 +110,16 @@ node_gate(struct node *n, char why[NODE_WHY_BYTES])
 
 	further_fill(n, cfg.further);
 	cli_find(cli);
+	for (uint32_t i = 0; i < cfg.gate_cnt; i++) {
+		if (i != idx && (i == 0 || idx == 0)) {
+			cfg.to_gate[i] = node_link(n, TILE_GATE, idx, TILE_GATE, i);
+			cfg.from_gate[i] = node_link(n, TILE_GATE, i, TILE_GATE, idx);
+		}
+	}
 	err = ctl_inner_add(n->ctl, "gate", lcore_bell(lcore)->fd, false, &cfg.inner);
 
 	if (err == 0) {
-		err = gate_create(&n->gate, &cfg);
+		err = gate_create(&n->gate[idx], &cfg);
 		if (err != 0 && err != MB_ERR_NO_MEMORY) {
 			snprintf(why, NODE_WHY_BYTES, "Redis clients cannot be served (gate.*): %s",
 				 err == MB_ERR_EXISTS    ? "somebody listens there already"
@@ -108,7 +129,29 @@ node_gate(struct node *n, char why[NODE_WHY_BYTES])
 		}
 	}
 	if (err == 0) {
-		node_tile_add(n, TILE_GATE, 0, &gate_tile_ops, n->gate, gate_metrics(n->gate));
+		node_tile_add(n, TILE_GATE, idx, &gate_tile_ops, n->gate[idx],
+			      gate_metrics(n->gate[idx]));
 	}
 	return err;
+}
+
+int
+node_gate(struct node *n, char why[NODE_WHY_BYTES])
+{
+	int err = 0;
+
+	for (uint32_t i = 0; err == 0 && i < n->topo->want.gate_cnt; i++) {
+		err = node_gate_tile(n, i, why);
+	}
+	return err;
+}
+
+void
+node_gate_destroy(struct node *n)
+{
+	for (uint32_t i = 0; i < GATE_TILE_CNT_MAX; i++) {
+		if (n->gate[i] != NULL) {
+			gate_destroy(n->gate[i]);
+		}
+	}
 }

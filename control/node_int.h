@@ -50,8 +50,8 @@ struct node {
 	struct cache_tile *cache_tile[CACHE_TILE_CNT_MAX];
 	struct hashring *ring; /* of this node alone */
 	struct kvs_tile *kvs_tile[KVS_TILE_CNT_MAX];
-	struct gate *gate;                   /* NULL: no Redis clients */
-	struct door *door[NET_TILE_CNT_MAX]; /* NULL: no net.listen */
+	struct gate *gate[GATE_TILE_CNT_MAX]; /* NULL: no Redis clients, or no such one */
+	struct door *door[NET_TILE_CNT_MAX];  /* NULL: no net.listen */
 	struct net_tile *net_tile[NET_TILE_CNT_MAX];
 	struct ways ways;                   /* to them */
 	struct net_io nic;                  /* the first tile's, if it is a NIC's */
@@ -88,7 +88,9 @@ enum kvs_ack node_ack(const struct node *n);
 /* node_gate.c: whether Redis clients are to be served, and the tile that does. */
 bool node_has_gate(const struct params *p);
 void node_gate_ctl(struct node *n, struct ctl *c); /* its links, for ctl */
+size_t node_gate_memory(const struct params *p);
 int node_gate(struct node *n, char why[NODE_WHY_BYTES]);
+void node_gate_destroy(struct node *n);
 
 /* node_net.c: the net tiles and their doors; nothing without net.listen. node_net_pci: the device
  * that the EAL is to be told of, or NULL. */

@@ -196,7 +196,7 @@ node_net(struct node *n, char why[NODE_WHY_BYTES])
 	struct net_io io[NET_TILE_CNT_MAX] = { { 0 } };
 	uint32_t cnt = n->topo->want.net_cnt;
 	bool sealed = n->params.net_keys[0] != '\0';
-	struct wire_addr listen;
+	struct wire_addr listen = { .port = 0 };
 	struct seal seal;
 	int err = cnt != 0 ? net_at(&n->params, &listen, why) : 0;
 

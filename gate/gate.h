@@ -16,6 +16,7 @@
 
 #include "inner.h"
 #include "tile.h"
+#include "topo_limits.h"
 
 struct gate;
 struct lcore;
@@ -49,6 +50,9 @@ struct gate_cfg {
 	size_t backlog_bytes; /* that a listener may leave unread, and of its subscriptions */
 	bool protected_mode;
 	uint64_t node_id;
+	uint32_t idx, gate_cnt; /* 0 is the home of all connections (gate_many.h) */
+	/* Of gate 0 with each other one, and back. */
+	struct link *to_gate[GATE_TILE_CNT_MAX], *from_gate[GATE_TILE_CNT_MAX];
 	/* By enum kvs_ack: how many owners beside the first have what was answered so. 0: as of who
 	 * asks for none. */
 	uint32_t further[GATE_ACK_CNT];

@@ -22,7 +22,7 @@
 
 #include "check.h"
 #include "compiler.h"
-#include "gate_int.h"
+#include "gate_many.h"
 #include "gate_pause.h"
 #include "gate_track.h"
 #include "hash.h"
@@ -167,7 +167,7 @@ gate_write(struct gate *g, struct gate_conn *c, enum gate_rec_kind kind)
 	rec = &run->rec[run->rec_cnt++];
 	*rec = (struct gate_rec){
 		.kind = (uint8_t)kind,
-		.cmd = (struct gate_command *)(uintptr_t)c->command,
+		.cmd = c->command,
 	};
 	return rec;
 }
@@ -257,7 +257,7 @@ gate_write_op(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t 
 		b->wake_bits |= gate_key_bit(hash);
 	}
 	run->pending++;
-	g->op_cnt++;
+	g->tally.op_cnt++;
 	return 0;
 }
 
@@ -482,6 +482,10 @@ gate_run_over(struct gate *g, struct gate_run *run)
 		return;
 	}
 	c->run = NULL;
+	if (unlikely(c->alone_run)) {
+		c->alone_run = false;
+		gate_alone_end(g, c);
+	}
 	if (run->rec[0].kind == REC_HELD) {
 		c->held_err = run->rec[0].err;
 	} else {

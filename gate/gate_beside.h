@@ -10,6 +10,7 @@
 
 #include "gate_acl.h"
 #include "slice.h"
+#include "topo_limits.h"
 
 #define GATE_ADDRESS_MAX     96
 #define GATE_SLOW_CNT        128  /* slow commands that are remembered */
@@ -88,6 +89,40 @@ struct gate_errors {
 	uint64_t cnt;
 };
 
+/* What is counted of a command, by its place in the table. */
+struct gate_stat {
+	uint64_t calls, failed, ns;
+	uint64_t latency[GATE_LATENCY_CNT]; /* how many took up to 2^i microseconds */
+};
+
+/* All that a gate counts. */
+struct gate_tally {
+	uint64_t error_cnt, command_cnt, accept_cnt, refuse_cnt, rx_bytes, tx_bytes, fetch_cnt,
+		op_cnt;
+	size_t memory; /* in use; only in a sum */
+	struct gate_errors error[GATE_ERROR_CNT];
+	struct gate_stat stat[ACL_COMMAND_MAX];
+};
+
+/* ---- other gates -------------------------------------------------------------------------- */
+
+struct gate_ask;
+LIST_HEAD(gate_leavings, gate_conn);
+STAILQ_HEAD(gate_asks, gate_ask);
+
+/* What a gate knows of the others (gate_many.h). */
+struct gate_many {
+	struct gate_leavings leaving;
+	struct gate_asks asks[GATE_TILE_CNT_MAX]; /* for that gate; in another than home: to do */
+	uint32_t ask_open[GATE_TILE_CNT_MAX], move_open[GATE_TILE_CNT_MAX];
+	uint32_t conn_cnt[GATE_TILE_CNT_MAX]; /* home's: connections of that gate */
+	struct gate_ask *alone;               /* home's: holds the other gates; NULL */
+	bool alone_open;                      /* home's: it, or its end, is on its way */
+	bool held;                            /* no command is begun: another gate's transaction */
+	uint64_t stay_until_ns;               /* all connections go home */
+	uint64_t gone_cnt, item_bits;         /* not told yet */
+};
+
 /* ---- cmd_pubsub.c */
 
 /* gate_subs_drop: a connection listens to nothing any more. */
@@ -132,9 +167,11 @@ gate_user_open(const struct gate_user *u)
 /* ---- gate_watch.c */
 
 /* gate_timed: a command took so many cycles. arg: its words, as far as they are known. */
-void gate_timed(struct gate *g, const struct gate_conn *c, struct gate_command *cmd,
+void gate_timed(struct gate *g, const struct gate_conn *c, const struct gate_command *cmd,
 		uint64_t cycles, const struct slice *arg, uint32_t arg_cnt);
 void gate_slow_reset(struct gate *g);
+/* gate_slow_take adds what was slow at another gate. Owns: s, by malloc. */
+void gate_slow_take(struct gate *g, struct gate_slow *s);
 /* gate_monitor_show shows a command to all that said MONITOR. */
 void gate_monitor_show(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 		       const struct slice *arg, uint32_t arg_cnt);

@@ -70,6 +70,10 @@ gate_block_wake(struct gate *g, uint64_t bits)
 	if (bits == 0) {
 		return;
 	}
+	if (g->cfg.idx != 0) { /* whoever waits does so at home */
+		g->many.item_bits |= bits;
+		return;
+	}
 	for (c = TAILQ_FIRST(&g->blocked); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, next_blocked);
 		if ((c->block_bits & bits) != 0) {

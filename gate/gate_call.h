@@ -40,7 +40,7 @@ struct gate_call {
 	uint32_t work_ns;   /* how long it is thought to run there */
 	uint64_t began_tsc; /* of the command */
 	uint32_t key_cnt;   /* its words that are keys */
-	struct gate_command *cmd;
+	const struct gate_command *cmd;
 	struct gate_call *next; /* of its connection */
 	struct desc answer;
 };

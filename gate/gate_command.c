@@ -28,7 +28,7 @@
 #define TO_LAST  CMD_TO_LAST
 #define CALL     CMD_CALL
 
-static struct gate_command command[] = {
+static const struct gate_command command[] = {
 #define COMMAND(text, fn, words, bits, at, to, by, of, from, what)                                 \
 	{ .name = (text),                                                                          \
 	  .run = (fn),                                                                             \
@@ -72,12 +72,10 @@ gate_command_init(void)
 			at = (at + 1) % INDEX_SIZE;
 		}
 		by_name[at] = (uint16_t)(i + 1);
-		command[i].calls = command[i].failed = command[i].ns = 0;
-		memset(command[i].latency, 0, sizeof(command[i].latency));
 	}
 }
 
-struct gate_command *
+const struct gate_command *
 gate_command_find(struct slice name)
 {
 	uint32_t at;
@@ -86,7 +84,7 @@ gate_command_find(struct slice name)
 		return NULL;
 	}
 	for (at = name_hash(name.p, name.len); by_name[at] != 0; at = (at + 1) % INDEX_SIZE) {
-		struct gate_command *c = &command[by_name[at] - 1];
+		const struct gate_command *c = &command[by_name[at] - 1];
 
 		if (c->name_len == name.len && gate_word_is(name, c->name)) {
 			return c;
@@ -95,7 +93,7 @@ gate_command_find(struct slice name)
 	return NULL;
 }
 
-struct gate_command *
+const struct gate_command *
 gate_command_at(uint32_t idx)
 {
 	return idx < ARRAY_CNT(command) ? &command[idx] : NULL;
@@ -173,7 +171,7 @@ second_key_check(const struct gate_command *cmd, const struct slice *arg)
 }
 
 int
-gate_command_run(struct gate *g, struct gate_conn *c, struct gate_command *cmd,
+gate_command_run(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 		 const struct slice *arg, uint32_t arg_cnt)
 {
 	if (unlikely(cmd == NULL)) {
@@ -219,7 +217,7 @@ gate_command_run(struct gate *g, struct gate_conn *c, struct gate_command *cmd,
 			}
 		}
 		c->begun = true;
-		cmd->calls++;
+		gate_stat_of(g, cmd)->calls++;
 		if (unlikely(!LIST_EMPTY(&g->monitors))) {
 			gate_monitor_show(g, c, cmd, arg, arg_cnt);
 		}

@@ -24,7 +24,8 @@
 
 #include "check.h"
 #include "compiler.h"
-#include "gate_int.h"
+#include "gate_ahead.h"
+#include "gate_many.h"
 #include "gate_pause.h"
 #include "gate_track.h"
 #include "timebase.h"
@@ -42,12 +43,12 @@ gate_conn_find(struct gate *g, struct stream_id id)
 	return c->used && c->id.gen == id.gen ? c : NULL;
 }
 
-static void
-slow_set(struct gate *g, struct gate_conn *c, bool slow)
+void
+gate_conn_owes(struct gate *g, struct gate_conn *c, bool owes)
 {
-	if (slow != (c->slow_ns != 0)) {
-		g->slow_cnt += slow ? 1 : -1;
-		c->slow_ns = slow ? g->now_ns : 0;
+	if (owes != (c->slow_ns != 0)) {
+		g->slow_cnt += owes ? 1 : -1;
+		c->slow_ns = owes ? g->now_ns : 0;
 	}
 }
 
@@ -60,11 +61,16 @@ gate_conn_opened(struct gate *g, struct stream_id id, bool local, const char **r
 	bool known = local || (tls && g->cfg.tls_ca[0] != '\0');
 
 	REQUIRE(!c->used);
+	if (gate_conn_all(g) > g->cfg.conn_max) {
+		*ret_reason = "-ERR max number of clients reached\r\n";
+		g->tally.refuse_cnt++;
+		return false;
+	}
 	if (!known && g->cfg.protected_mode && gate_user_open(g->user_default)) {
 		*ret_reason = "-DENIED Microburst is running in protected mode because no password "
 			      "is set: it answers this machine only. Set gate.password, or "
 			      "gate.protected = no\r\n";
-		g->refuse_cnt++;
+		g->tally.refuse_cnt++;
 		return false;
 	}
 	*c = (struct gate_conn){
@@ -78,12 +84,12 @@ gate_conn_opened(struct gate *g, struct stream_id id, bool local, const char **r
 	};
 	if (tls && !gate_tls_open(g, c)) {
 		c->used = false;
-		g->refuse_cnt++;
+		g->tally.refuse_cnt++;
 		return false;
 	}
-	slow_set(g, c, tls); /* until the handshake is over */
+	gate_conn_owes(g, c, tls); /* until the handshake is over */
 	gate_login_default(g, c);
-	g->accept_cnt++;
+	g->tally.accept_cnt++;
 	return true;
 }
 
@@ -99,10 +105,14 @@ gate_conn_renew(struct gate *g, struct gate_conn *c)
 	c->block_due_ns = 0;
 	c->quiet = false;
 	c->begun = false;
+	c->fetch_due = false;
 	if (c->keep != NULL) {
 		heap_free(g->heap, c->keep, c->keep_cap);
 		c->keep = NULL;
 		c->keep_len = c->keep_cap = 0;
+	}
+	if (c->ask != NULL) {
+		gate_ask_drop(g, c);
 	}
 }
 
@@ -126,7 +136,9 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 	if (c->queued) {
 		STAILQ_REMOVE(c->starving ? &g->starved : &g->ready, c, gate_conn, next);
 	}
-	slow_set(g, c, false);
+	gate_conn_owes(g, c, false);
+	gate_leave_drop(g, c);
+	g->many.gone_cnt += g->cfg.idx != 0;
 	gate_unblock(g, c);
 	gate_multi_drop(g, c);
 	gate_subs_drop(g, c);
@@ -142,6 +154,9 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 	}
 	if (c->answered) {
 		gate_scan_end(g, c);
+	}
+	if (c->reads != NULL) {
+		gate_reads_drop(g, c);
 	}
 	gate_pipe_drop(g, c);
 	gate_call_drop(g, id);
@@ -318,7 +333,7 @@ static int
 command_run(struct gate *g, struct gate_conn *c, struct slice text)
 {
 	struct slice large[RESP_LARGE_CNT_MAX];
-	struct gate_command *cmd;
+	const struct gate_command *cmd;
 	struct gate_mark mark;
 	uint32_t follows;
 	int cnt, rc;
@@ -340,6 +355,9 @@ command_run(struct gate *g, struct gate_conn *c, struct slice text)
 	     (cmd == NULL || (cmd->flags & follows) == 0 || c->multi != NULL)) ||
 	    (unlikely(c->reply != REPLY_ON) && !gate_reply_begin(c))) {
 		return GATE_WAIT;
+	}
+	if (unlikely(g->cfg.gate_cnt > 1) && gate_moves(g, c, cmd)) {
+		return gate_run_before(c) ? GATE_WAIT : GATE_AWAY;
 	}
 	c->command = c->timed = cmd;
 	if (c->multi != NULL && gate_multi_takes(g, c, cmd, g->args, (uint32_t)cnt)) {
@@ -387,7 +405,10 @@ command_over(struct gate *g, struct gate_conn *c)
 	if (unlikely((c->caching | c->reply) != 0)) {
 		gate_command_end(c);
 	}
-	g->command_cnt++;
+	g->tally.command_cnt++;
+	if (c->reads != NULL) {
+		gate_reads_next(g, c);
+	}
 	command_end(g, c);
 	resp_next(&c->parser);
 }
@@ -470,11 +491,19 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 			gate_conn_ready(g, c);
 			break;
 		}
-		if (g->alone != NULL && g->alone != c) { /* a transaction first */
+		if ((g->alone != NULL && g->alone != c) || g->many.held) { /* a transaction first */
 			gate_conn_later(g, c);
 			break;
 		}
 		rc = resp_scan(&c->parser, rest);
+		if (unlikely(rc == RESP_LARGE) && gate_moves_large(g, c, rest)) {
+			resp_next(&c->parser); /* the long word goes where its command is run */
+			if (!gate_run_before(c)) {
+				c->waiting = true;
+				gate_leave(g, c);
+			}
+			break;
+		}
 		if (rc == RESP_MORE || rc == RESP_LARGE) {
 			c->large_due = rc == RESP_LARGE;
 			break;
@@ -506,6 +535,10 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 				done += c->parser.pos;
 				command_over(g, c);
 			}
+		} else if (rc == GATE_AWAY) {
+			c->began_tsc = 0;
+			resp_next(&c->parser);
+			gate_leave(g, c);
 		} else if (c->missed) {
 			gate_look_ahead(g, c, rest);
 		}
@@ -576,7 +609,7 @@ settle(struct gate *g, struct gate_conn *c)
 	}
 	owing = (c->tls != NULL && !gate_tls_ready(c)) || c->out.bytes > 0 ||
 		(!c->waiting && (c->in_len > 0 || c->large != NULL));
-	slow_set(g, c, owing);
+	gate_conn_owes(g, c, owing);
 	if (c->in_len > GATE_IN_MAX && c->waiting && !c->paused) {
 		c->paused = true;
 		stream_pause(g->stream, c->id);
@@ -613,7 +646,7 @@ gate_conn_received(struct gate *g, struct stream_id id, const uint8_t *p, size_t
 	struct gate_conn *c = gate_conn_find(g, id);
 
 	REQUIRE(c != NULL);
-	g->rx_bytes += len;
+	g->tally.rx_bytes += len;
 	c->used_ns = g->now_ns;
 	if (c->last) {
 		return;

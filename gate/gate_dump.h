@@ -25,7 +25,6 @@
 #define DUMP_VERSION 1
 #define DUMP_HEAD    1
 #define DUMP_TAIL    (sizeof(uint16_t) + sizeof(uint64_t))
-#define DUMP_ENTRY   (sizeof(double) + sizeof(uint32_t)) /* at most, over its bytes */
 
 enum dump_kind {
 	DUMP_STRING = 1,

@@ -1,24 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gate_int - what the parts of a gate share; nobody else includes it
  *
- *   gate_tile.c    the thread: events of sockets, answers of tiles, timers
- *   gate_conn.c    a connection: bytes to commands, one after the other, and when it must wait
- *   gate_out.c     replies on their way out
- *   gate_batch.c   operations of many connections, published together
- *   gate_state.c   looking values up, fetching what is not there
- *   gate_tls.c     connections that are encrypted
- *   gate_admin.c   what is asked of ctl
- *   gate_load.c    source that is compiled and deployed
- *   gate_call.c    calls of functions and DAGs, listings of keys; gate_pipe.c calls in a pipeline,
- *                  gate_direct.c on their way to an executor
- *   gate_block.c   commands that wait for an item
- *   gate_pause.c   commands that wait for a while, replies that nobody wants
- *   gate_multi.c   commands that are kept, and run together
- *   cmd_pubsub.c   who listens to what
- *   gate_acl.c     a user and what he may; gate_users.c all of them
- *   gate_watch.c   what is slow, how long commands take, and all of them for MONITOR
- *   gate_command.c the table of commands
- *   cmd/           the commands
+ * README.md says which part is which.
  *
  * How a command is run. Its handler is called with its words, and says
  *
@@ -27,6 +10,7 @@
  *         from the beginning, with the same words; c->step, 0 at first, tells how far it came
  *   HELD  it is under way, and its reply is written: sent when it succeeds, taken back when not
  *   SENT  it is under way, and its reply is written when its answer comes
+ *   AWAY  (before the handler) another gate will run it (gate_many.h)
  *
  * A connection runs one command at a time, with two exceptions that pipelines live on: plain writes
  * (CMD_RUN) are published together, and their replies are written in their order when all of them
@@ -82,7 +66,7 @@ static_assert(WSET_OP_HEAD + KEY_BYTES_MAX + WSET_FIELD_MAX + WSET_INLINE_MAX + 
 
 struct gate_conn;
 
-enum gate_result { GATE_DONE = 0, GATE_WAIT, GATE_HELD, GATE_SENT };
+enum gate_result { GATE_DONE = 0, GATE_WAIT, GATE_HELD, GATE_SENT, GATE_AWAY };
 
 /* ---- replies on their way ------------------------------------------------------------------- */
 
@@ -125,7 +109,7 @@ struct gate_rec {
 	int16_t err; /* the first operation's that failed */
 	bool not_number;
 	int64_t n;
-	struct gate_command *cmd;
+	const struct gate_command *cmd;
 };
 
 struct gate_run {
@@ -207,7 +191,9 @@ struct gate_conn {
 	bool waiting;      /* its command, or its run, is under way: no further one is begun */
 	bool queued;       /* in the list of those that go on, */
 	bool starving;     /* of those that wait for room */
-	bool missed;       /* its command asked for a key: those of the next ones can come, too */
+	bool missed;       /* its command asked for a key: those of the next ones can come, too; */
+	bool read_once;    /* it did not yet: with them, by a READ */
+	bool fetch_due;    /* its key is to be fetched, not read */
 	bool out_full;     /* waiting, only because its replies are not read */
 	bool large_due;    /* a long word begins at parser.pos */
 	bool sending;      /* a send is under way */
@@ -238,10 +224,11 @@ struct gate_conn {
 	struct gate_multi *multi; /* from the heap; NULL: none */
 	struct gate_mark mark;    /* of a HELD command: where its reply begins */
 	struct gate_run *run;
+	struct gate_reads *reads; /* for its next commands (gate_ahead.h); NULL: none */
 	struct gate_call *call_first, *call_last; /* in a pipeline, not answered; NULL: none */
 	uint32_t call_cnt;                        /* of them */
 	/* the command at hand */
-	struct gate_command *timed; /* since began_tsc; 0: not yet */
+	const struct gate_command *timed; /* since began_tsc; 0: not yet */
 	uint64_t began_tsc;
 	uint32_t step;
 	uint32_t tries; /* of a HELD command */
@@ -275,6 +262,13 @@ struct gate_conn {
 	uint64_t opened_ns, used_ns;
 	uint64_t slow_ns; /* since when it owes: half a command received, or a reply not read; 0 */
 	const struct gate_command *command; /* last one */
+	struct gate_ask *ask;               /* the question of its command; NULL: none */
+	/* between gates */
+	uint32_t plain_cnt; /* commands that any gate could run, since another one */
+	uint32_t to_gate;   /* where it goes */
+	bool leaving, called_home;
+	bool alone_run; /* no other command is begun until its writes are done */
+	LIST_ENTRY(gate_conn) next_leaving;
 	STAILQ_ENTRY(gate_conn) next;
 	TAILQ_ENTRY(gate_conn) next_blocked;
 	LIST_ENTRY(gate_conn) next_monitor;
@@ -327,7 +321,6 @@ struct gate {
 	struct gate_slow *slow[GATE_SLOW_CNT];
 	uint64_t slow_seq, slow_first;
 	uint64_t slow_tsc; /* cycles of a slow one */
-	struct gate_errors error[GATE_ERROR_CNT];
 	struct gate_users users;
 	struct gate_user *user_default;
 	uint32_t user_cnt;
@@ -335,8 +328,9 @@ struct gate {
 	struct gate_refusal refusal[GATE_REFUSAL_CNT];
 	struct gate_batches batch_free, batch_unsent;
 	uint32_t fetch_free, fetch_open;
-	uint64_t error_cnt, command_cnt, accept_cnt, refuse_cnt, rx_bytes, tx_bytes, fetch_cnt,
-		op_cnt;
+	uint32_t reads_open; /* READs not answered */
+	struct gate_tally tally;
+	struct gate_many many;
 	uint8_t *scratch;       /* RESP_INLINE_MAX */
 	struct slice *args;     /* GATE_ARGS_MAX */
 	struct gate_conn *conn; /* conn_max */
@@ -405,23 +399,26 @@ struct gate_command {
 	int16_t first, last, step;
 	const char *group, *since, *summary;
 	uint8_t name_len;
-	/* Owner: the gate, of which there is one */
-	uint64_t calls, failed, ns;
-	uint64_t latency[GATE_LATENCY_CNT]; /* how many took up to 2^i microseconds */
 };
 
 /* gate_command_find finds a command by its name, in any case; NULL. */
-struct gate_command *gate_command_find(struct slice name);
+const struct gate_command *gate_command_find(struct slice name);
 /* gate_command_at walks the table; NULL behind its end. */
-struct gate_command *gate_command_at(uint32_t idx);
+const struct gate_command *gate_command_at(uint32_t idx);
 uint32_t gate_command_cnt(void);
 uint32_t gate_command_idx(const struct gate_command *cmd);
+/* What is counted of it. */
+static inline struct gate_stat *
+gate_stat_of(struct gate *g, const struct gate_command *cmd)
+{
+	return &g->tally.stat[gate_command_idx(cmd)];
+}
 /* gate_key_next: the place of the next key behind word at, 0 at first. Returns: 0: there is none.
  */
 uint32_t gate_key_next(const struct gate_command *cmd, const struct slice *arg, uint32_t arg_cnt,
 		       uint32_t at);
 /* gate_command_run checks a command's words and runs it; cmd NULL: an unknown one. */
-int gate_command_run(struct gate *g, struct gate_conn *c, struct gate_command *cmd,
+int gate_command_run(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 		     const struct slice *arg, uint32_t arg_cnt);
 /* gate_command_init fills the index of names. Threads: start-up. */
 void gate_command_init(void);
@@ -464,6 +461,8 @@ int gate_large_begin(struct gate *g, struct gate_conn *c);
 struct gate_large *gate_large_open(struct gate_conn *c);
 size_t gate_large_take(struct gate_large *l, const uint8_t *p, size_t len);
 void gate_larges_drop(struct gate *g, struct gate_conn *c);
+/* gate_conn_owes: whether it does; of whom it is longer than gate.slow the connection ends. */
+void gate_conn_owes(struct gate *g, struct gate_conn *c, bool owes);
 /* gate_conn_renew makes the state of the command at hand that of one not begun. */
 void gate_conn_renew(struct gate *g, struct gate_conn *c);
 /* gate_conn_keep makes room for at least bytes in c->keep. Returns: false: there is no memory. */
@@ -518,6 +517,8 @@ void gate_set(struct gate *g, struct gate_conn *c, size_t cnt);
 /* gate_push_head: of a message of cnt items. */
 void gate_push_head(struct gate *g, struct gate_conn *c, size_t cnt);
 void gate_double(struct gate *g, struct gate_conn *c, double x);
+/* gate_error_counted counts errors of a kind: the first word of text. */
+void gate_error_counted(struct gate_tally *t, const char *text, uint64_t cnt);
 /* gate_error: text as behind the '-'. Returns: GATE_DONE, so that a handler can end with it. */
 int gate_error(struct gate *g, struct gate_conn *c, const char *text);
 int gate_error_f(struct gate *g, struct gate_conn *c, const char *format, ...)
@@ -609,9 +610,9 @@ void gate_look_end(struct gate *g, struct cache_value *v);
 /* gate_deadline_us is when a value ends, in microseconds since 1970; 0: never. */
 uint64_t gate_deadline_us(const struct cache_value *v);
 void gate_fetched(struct gate *g, const struct desc *d);
-/* gate_look_ahead has the keys brought that the next commands of a text will read, while the one
- * before them, which was scanned, waits for its own. */
-void gate_look_ahead(struct gate *g, struct gate_conn *c, struct slice text);
+/* gate_fetch asks for a key. c: whose handler is called again when it is there; NULL: nobody's.
+ * Returns: false: not now. */
+bool gate_fetch(struct gate *g, struct gate_conn *c, struct slice key, uint64_t hash);
 /* gate_look_refuse answers for what gate_look returned below 0, or waits. */
 int gate_look_refuse(struct gate *g, struct gate_conn *c, int err);
 
@@ -681,14 +682,5 @@ int gate_admin_reply(struct gate *g, struct gate_conn *c);
 /* gate_admin_poll takes answers. Returns: whether there were any. */
 bool gate_admin_poll(struct gate *g);
 void gate_admin_end(struct gate *g);
-
-/* ---- gate_load.c */
-
-/* gate_load_start has source deployed; the handler returns WAIT and finds c->answered, and what the
- * command line said in c->keep. Returns: 0; MB_ERR_FULL: wait; MB_ERR_IO. */
-int gate_load_start(struct gate *g, struct gate_conn *c, struct slice source);
-/* gate_load_poll looks whether it is over. Requires: one is under way. */
-bool gate_load_poll(struct gate *g);
-void gate_load_stop(struct gate *g);
 
 #endif

@@ -25,7 +25,7 @@
 #include <microburst/error.h>
 
 #include "check.h"
-#include "gate_int.h"
+#include "gate_load.h"
 
 extern char **environ;
 

@@ -18,6 +18,7 @@
 
 #include "check.h"
 #include "commands.h"
+#include "gate_many.h"
 
 #define MULTI_BYTES_MAX (1u << 20) /* kept for one connection */
 
@@ -38,9 +39,7 @@ gate_multi_drop(struct gate *g, struct gate_conn *c)
 {
 	struct gate_multi *m = c->multi;
 
-	if (g->alone == c) {
-		g->alone = NULL;
-	}
+	gate_alone_end(g, c);
 	if (m == NULL) {
 		return;
 	}
@@ -293,7 +292,7 @@ multi_run(struct gate *g, struct gate_conn *c)
 
 	while (m->at < m->text_len) {
 		uint32_t cnt = words_at(g, m);
-		struct gate_command *cmd = gate_command_find(g->args[0]);
+		const struct gate_command *cmd = gate_command_find(g->args[0]);
 		int rc;
 
 		c->timed_out = true; /* nothing is waited for here */
@@ -328,12 +327,8 @@ cmd_exec(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	if (m->running) {
 		return multi_run(g, c);
 	}
-	if (g->alone == NULL) {
-		g->alone = c;
-	}
-	if (g->alone != c || g->batch_cnt > 0) { /* T1 */
-		gate_conn_starve(g, c);
-		return GATE_WAIT;
+	if (!gate_alone_begin(g, c, &same)) { /* T1 */
+		return same;
 	}
 	same = watched_same(g, c);
 	if (same < 0) {

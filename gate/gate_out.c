@@ -16,7 +16,7 @@
 #include "gate_int.h"
 #include "gate_pause.h"
 
-static uint8_t
+static _Thread_local uint8_t
 	bin[GATE_CHUNK_BYTES]; /* what is written to a connection without memory; never read */
 
 static void
@@ -219,7 +219,7 @@ gate_out_flush(struct gate *g, struct gate_conn *c)
 void
 gate_out_sent(struct gate *g, struct gate_conn *c, size_t len)
 {
-	g->tx_bytes += len;
+	g->tally.tx_bytes += len;
 	c->out.bytes -= MIN(len, c->out.bytes);
 	while (c->out.head != NULL) {
 		struct gate_chunk *k = c->out.head;
@@ -411,30 +411,30 @@ gate_double(struct gate *g, struct gate_conn *c, double x)
 }
 
 /* What comes when all places are taken is counted in the sum only. */
-static void
-error_count(struct gate *g, const char *text)
+void
+gate_error_counted(struct gate_tally *t, const char *text, uint64_t cnt)
 {
-	struct gate_errors *e = g->error;
+	struct gate_errors *e = t->error;
 	size_t len = MIN(strcspn(text, " "), sizeof(e->word) - 1);
 
-	g->error_cnt++;
-	while (e < g->error + GATE_ERROR_CNT && e->cnt > 0 &&
+	while (e < t->error + GATE_ERROR_CNT && e->cnt > 0 &&
 	       (strlen(e->word) != len || memcmp(e->word, text, len) != 0)) {
 		e++;
 	}
-	if (e < g->error + GATE_ERROR_CNT) {
+	if (e < t->error + GATE_ERROR_CNT) {
 		memcpy(e->word, text, len);
 		e->word[len] = '\0';
-		e->cnt++;
+		e->cnt += cnt;
 	}
 }
 
 int
 gate_error(struct gate *g, struct gate_conn *c, const char *text)
 {
-	error_count(g, text);
+	g->tally.error_cnt++;
+	gate_error_counted(&g->tally, text, 1);
 	if (c->command != NULL) {
-		((struct gate_command *)(uintptr_t)c->command)->failed++;
+		gate_stat_of(g, c->command)->failed++;
 	}
 	REPLY(g, c, strlen(text) + 3, resp_put_error(&w, text));
 	return GATE_DONE;

@@ -7,6 +7,7 @@
 #include <microburst/error.h>
 
 #include "commands.h"
+#include "gate_many.h"
 #include "gate_pause.h"
 #include "timebase.h"
 
@@ -39,7 +40,10 @@ int
 gate_client_pause(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	bool all = arg_cnt == 3 || gate_word_is(arg[3], "all");
+	const struct gate_ask *a;
+	uint64_t until;
 	int64_t ms;
+	int rc;
 
 	if (!all && !gate_word_is(arg[3], "write")) {
 		return gate_error(g, c, "ERR CLIENT PAUSE mode must be WRITE or ALL");
@@ -50,7 +54,13 @@ gate_client_pause(struct gate *g, struct gate_conn *c, const struct slice *arg, 
 	if (ms < 0) {
 		return gate_error(g, c, "ERR timeout is negative");
 	}
-	g->pause_until_ns = MAX(g->pause_until_ns, g->now_ns + (uint64_t)ms * NS_PER_MS);
+	/* The others send everybody home first: whom this holds up is asked here. */
+	until = g->now_ns + (uint64_t)ms * NS_PER_MS;
+	a = gate_ask_all(g, c, gate_part_stay_home, MAX(until, gate_stays_until(g)), NULL, 0, &rc);
+	if (a == NULL) {
+		return rc;
+	}
+	g->pause_until_ns = MAX(g->pause_until_ns, until);
 	g->pause_all |= all;
 	gate_ok(g, c);
 	return GATE_DONE;
@@ -61,6 +71,9 @@ gate_client_unpause(struct gate *g, struct gate_conn *c)
 {
 	g->pause_until_ns = 0;
 	g->pause_all = false;
+	if (g->cfg.gate_cnt > 1) {
+		gate_tell(g, gate_part_stay_home, gate_stays_until(g));
+	}
 	gate_ok(g, c);
 	return GATE_DONE;
 }

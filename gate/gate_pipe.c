@@ -84,7 +84,7 @@ gate_pipe(struct gate *g, struct gate_conn *c, const struct desc *d, const void 
 		return MB_ERR_FULL;
 	}
 	call->piped = true;
-	call->cmd = (struct gate_command *)(uintptr_t)c->command;
+	call->cmd = c->command;
 	call->began_tsc = c->began_tsc;
 	call->key_cnt = key_cnt;
 	call->msg = *d;
@@ -133,7 +133,7 @@ pop(struct gate_conn *c)
 static uint32_t
 words(struct gate *g, const struct gate_call *call, char text[][NUMBER_TEXT], struct slice *ret)
 {
-	static struct value arg[MB_VALUES_MAX];
+	static _Thread_local struct value arg[MB_VALUES_MAX];
 	const struct desc *d = &call->msg;
 	const uint8_t *p =
 		(d->flags & DESC_F_INLINE) != 0 ? d->data : payload_own(g->inner.pool, &d->ref);

@@ -7,18 +7,14 @@
 #include "check.h"
 #include "compiler.h"
 #include "envelope.h"
+#include "gate_ahead.h"
 #include "gate_track.h"
 #include "hash.h"
 #include "timebase.h"
 #include "view.h"
 
-#define AHEAD_MAX   32                   /* keys, of the commands behind one that waits */
-#define AHEAD_SPARE (GATE_FETCH_CNT / 2) /* fetches that are left for those that wait */
-
-/* Asks for a key. c: whose handler is called again when it is there; NULL: nobody's.
- * Returns: false: not now. */
-static bool
-fetch(struct gate *g, struct gate_conn *c, struct slice key, uint64_t hash)
+bool
+gate_fetch(struct gate *g, struct gate_conn *c, struct slice key, uint64_t hash)
 {
 	struct gate_fetch *f = g->fetch_free != 0 ? &g->fetch[g->fetch_free - 1] : NULL;
 	uint32_t port = PORT_CACHE_FIRST + cache_tile_of(hash, g->view.shard_cnt);
@@ -43,80 +39,8 @@ fetch(struct gate *g, struct gate_conn *c, struct slice key, uint64_t hash)
 	}
 	g->under_way++;
 	g->fetch_open++;
-	g->fetch_cnt++;
+	g->tally.fetch_cnt++;
 	return true;
-}
-
-struct ahead {
-	uint32_t cnt;
-	struct slice key[AHEAD_MAX];
-	uint64_t hash[AHEAD_MAX];
-};
-
-/* Notes the keys of a command that reads. Returns: false: no further ones. */
-static bool
-ahead_note(struct gate *g, struct ahead *a, const struct gate_command *cmd, uint32_t cnt)
-{
-	for (uint32_t at = 0; (at = gate_key_next(cmd, g->args, cnt, at)) != 0;) {
-		struct slice key = g->args[at];
-
-		if (a->cnt == AHEAD_MAX || key.len == 0 || key.len > KEY_BYTES_MAX) {
-			return false;
-		}
-		a->key[a->cnt] = key;
-		a->hash[a->cnt] = hash_bytes(key.p, key.len);
-		cache_view_prefetch(&g->view, a->hash[a->cnt++]);
-	}
-	return true;
-}
-
-/* Has those brought that are not here. */
-static void
-ahead_fetch(struct gate *g, const struct ahead *a)
-{
-	struct cache_value v;
-
-	for (uint32_t i = 0; i < a->cnt && g->fetch_open < GATE_FETCH_CNT - AHEAD_SPARE; i++) {
-		int n = cache_view_get_hashed(&g->view, a->hash[i], a->key[i], &v);
-
-		if (n == CACHE_HIT || n == CACHE_ABSENT) {
-			cache_view_release(&g->view, &v);
-		} else if (n == CACHE_MISS && !fetch(g, NULL, a->key[i], a->hash[i])) {
-			return;
-		}
-	}
-}
-
-void
-gate_look_ahead(struct gate *g, struct gate_conn *c, struct slice text)
-{
-	struct resp_parser p = { 0 };
-	struct ahead a;
-
-	a.cnt = 0;
-	c->missed = false;
-	text.p += c->parser.pos;
-	text.len -= c->parser.pos;
-	for (uint32_t i = 0; c->multi == NULL && i < AHEAD_MAX; i++) {
-		const struct gate_command *cmd;
-		uint32_t cnt;
-
-		if (resp_scan(&p, text) != RESP_DONE || p.arg_cnt == 0 || p.large_cnt != 0) {
-			break;
-		}
-		cnt = (uint32_t)resp_args(&p, text, NULL, g->scratch, g->args);
-		cmd = gate_command_find(g->args[0]);
-		if (cmd == NULL || (cmd->flags & CMD_READONLY) == 0) {
-			break; /* what writes is better done where its key is */
-		}
-		if (!ahead_note(g, &a, cmd, cnt)) {
-			break;
-		}
-		text.p += p.pos;
-		text.len -= p.pos;
-		resp_next(&p);
-	}
-	ahead_fetch(g, &a);
 }
 
 void
@@ -196,7 +120,8 @@ gate_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_va
 		return MB_ERR_INVALID;
 	}
 	hash = hash_bytes(key.p, key.len);
-	n = cache_view_get_hashed(&g->view, hash, key, ret);
+	n = c->reads == NULL ? (int)CACHE_MISS : gate_reads_look(g, c, key, hash, ret);
+	n = n != CACHE_MISS ? n : cache_view_get_hashed(&g->view, hash, key, ret);
 	expired = n == CACHE_HIT && is_expired(ret);
 	n = expired ? (int)CACHE_ABSENT : n;
 	if (unlikely(c->track != 0) && (n == CACHE_HIT || n == CACHE_ABSENT)) {
@@ -209,7 +134,8 @@ gate_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_va
 			c->held_err = 0;
 			return MB_ERR_NO_MEMORY;
 		}
-		c->missed = fetch(g, c, key, hash);
+		c->read_once = gate_reads_may(c, key); /* gate_look_ahead asks for it */
+		c->missed = c->read_once || gate_fetch(g, c, key, hash);
 		if (!c->missed) {
 			gate_conn_starve(g, c);
 		}

@@ -12,6 +12,9 @@
 #include "check.h"
 #include "compiler.h"
 #include "domain.h"
+#include "gate_ahead.h"
+#include "gate_load.h"
+#include "gate_many.h"
 #include "gate_track.h"
 #include "lcore.h"
 #include "link.h"
@@ -103,10 +106,13 @@ listen_all(struct gate *g)
 	const struct stream_ops ops = { on_opened, on_received, on_ended, on_sent, on_closed, g };
 	int err = stream_create(&g->stream, g->cfg.lcore, g->cfg.conn_max, &ops);
 
+	g->tls_listener = UINT32_MAX;
+	if (g->cfg.idx != 0) {
+		return err; /* connections come in at home */
+	}
 	if (err == 0 && g->cfg.listen[0] != '\0') {
 		err = stream_listen_tcp(g->stream, g->cfg.listen, &g->port);
 	}
-	g->tls_listener = UINT32_MAX;
 	if (err == 0 && g->cfg.tls_listen[0] != '\0') {
 		err = stream_listen_tcp(g->stream, g->cfg.tls_listen, &g->tls_port);
 		g->tls_listener = g->cfg.listen[0] != '\0' ? 1 : 0; /* as they are made here */
@@ -128,11 +134,14 @@ gate_create(struct gate **ret, const struct gate_cfg *cfg)
 	}
 	memset(g, 0, sizeof(*g));
 	g->cfg = *cfg;
-	metrics_init(&g->metrics, METRICS_OWNER_gate, 0);
+	metrics_init(&g->metrics, METRICS_OWNER_gate, cfg->idx);
 	STAILQ_INIT(&g->ready);
 	STAILQ_INIT(&g->starved);
 	TAILQ_INIT(&g->blocked);
 	TAILQ_INIT(&g->tracks);
+	for (uint32_t i = 0; i < GATE_TILE_CNT_MAX; i++) {
+		STAILQ_INIT(&g->many.asks[i]);
+	}
 	gate_batch_init(g);
 	gate_command_init();
 	g->slow_tsc = cfg->slowlog_ns != 0 ? timebase_ns_to_tsc(cfg->slowlog_ns) : UINT64_MAX;
@@ -180,6 +189,7 @@ gate_destroy(struct gate *g)
 	}
 	inner_destroy(&g->inner);
 	gate_admin_end(g);
+	gate_slow_reset(g);
 	gate_load_stop(g);
 	gate_tls_end(g);
 	if (g->heap_mem != NULL) {
@@ -256,6 +266,9 @@ poll_answers(struct gate *g)
 			case DESC_FETCHED:
 				gate_fetched(g, &d);
 				break;
+			case DESC_READ_DONE:
+				gate_reads_done(g, &d);
+				break;
 			case DESC_SCANNED:
 				gate_scanned(g, &d);
 				break;
@@ -321,6 +334,9 @@ gate_poll(void *ctx, uint64_t now_ns)
 		busy = 1;
 	}
 	busy += poll_ctl(g);
+	if (g->cfg.gate_cnt > 1) {
+		busy += gate_many_poll(g);
+	}
 	busy += poll_answers(g);
 	busy += gate_direct_poll(g);
 	busy += gate_batch_again(g);
@@ -358,15 +374,15 @@ gate_count(struct gate *g)
 		enum metric metric;
 		uint64_t v;
 	} row[] = {
-		{ METRIC_gate_conn_accepted, g->accept_cnt },
-		{ METRIC_gate_conn_refused, g->refuse_cnt },
+		{ METRIC_gate_conn_accepted, g->tally.accept_cnt },
+		{ METRIC_gate_conn_refused, g->tally.refuse_cnt },
 		{ METRIC_gate_conn_open, stream_conn_cnt(g->stream) },
-		{ METRIC_gate_command_run, g->command_cnt },
-		{ METRIC_gate_command_failed, g->error_cnt },
-		{ METRIC_gate_op_published, g->op_cnt },
-		{ METRIC_gate_key_fetched, g->fetch_cnt },
-		{ METRIC_gate_socket_rx, g->rx_bytes },
-		{ METRIC_gate_socket_tx, g->tx_bytes },
+		{ METRIC_gate_command_run, g->tally.command_cnt },
+		{ METRIC_gate_command_failed, g->tally.error_cnt },
+		{ METRIC_gate_op_published, g->tally.op_cnt },
+		{ METRIC_gate_key_fetched, g->tally.fetch_cnt },
+		{ METRIC_gate_socket_rx, g->tally.rx_bytes },
+		{ METRIC_gate_socket_tx, g->tally.tx_bytes },
 		{ METRIC_gate_memory_used, heap_used_bytes(g->heap) },
 	};
 
@@ -433,7 +449,7 @@ gate_next_timer(void *ctx)
 	uint64_t due = timer_of_rest(g);
 
 	if (!STAILQ_EMPTY(&g->starved) || !STAILQ_EMPTY(&g->batch_unsent) || g->owed_cnt > 0 ||
-	    g->question_cnt > 0 || g->load.used) {
+	    g->question_cnt > 0 || g->load.used || gate_many_due(g)) {
 		return g->now_ns + NS_PER_MS; /* room, and ctl's answer, comes without a word */
 	}
 	if (g->track_cnt > 0) {

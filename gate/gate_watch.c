@@ -8,16 +8,17 @@
  *
  *   V1  The clock is read once a command that runs at once, and twice a run of writes.
  *   V2  What was slow is kept by GATE_SLOW_CNT entries with at most so many words, and bytes of
- *       each: 128 entries are at most 600 KiB of the gate's memory. Words of plain writes are not
+ *       each: 128 entries are at most 600 KiB, beside gate.memory. Words of plain writes are not
  *       there any more when they are acknowledged: their entries have the command's name.
  *   V3  Passwords are never shown: CMD_SECRET.
  */
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
-#include "gate_int.h"
+#include "gate_many.h"
 #include "timebase.h"
 
 #define SLOW_WORDS      32
@@ -39,12 +40,20 @@ latency_bucket(uint64_t us)
 static void
 slow_free(struct gate *g, uint32_t at)
 {
-	struct gate_slow *s = g->slow[at];
+	free(g->slow[at]);
+	g->slow[at] = NULL;
+}
 
-	if (s != NULL) {
-		heap_free(g->heap, s, sizeof(*s) + s->len);
-		g->slow[at] = NULL;
-	}
+void
+gate_slow_take(struct gate *g, struct gate_slow *s)
+{
+	uint32_t at = g->slow_seq % GATE_SLOW_CNT;
+
+	s->id = g->slow_seq++;
+	slow_free(g, at);
+	g->slow[at] = s;
+	g->slow_first =
+		MAX(g->slow_first, g->slow_seq > GATE_SLOW_CNT ? g->slow_seq - GATE_SLOW_CNT : 0);
 }
 
 void
@@ -75,9 +84,9 @@ static void
 slow_add(struct gate *g, const struct gate_conn *c, const struct gate_command *cmd, uint64_t us,
 	 const struct slice *arg, uint32_t arg_cnt)
 {
-	static char text[SLOW_WORDS * (SLOW_WORD_MAX + 40 + sizeof(uint32_t))];
+	static _Thread_local char text[SLOW_WORDS * (SLOW_WORD_MAX + 40 + sizeof(uint32_t))];
 	struct gate_slow *s;
-	uint32_t cnt = MIN(arg_cnt, (uint32_t)SLOW_WORDS), at = g->slow_seq % GATE_SLOW_CNT;
+	uint32_t cnt = MIN(arg_cnt, (uint32_t)SLOW_WORDS);
 	size_t len = 0;
 
 	for (uint32_t i = 0; i < cnt; i++) {
@@ -96,32 +105,33 @@ slow_add(struct gate *g, const struct gate_conn *c, const struct gate_command *c
 		memcpy(text + len, &n, sizeof(n));
 		len += sizeof(n) + n;
 	}
-	s = heap_alloc(g->heap, sizeof(*s) + len);
+	s = malloc(sizeof(*s) + len); /* of no gate's heap: home keeps it */
 	if (s == NULL) {
 		return; /* no memory for looking back */
 	}
-	*s = (struct gate_slow){ .id = g->slow_seq++,
-				 .at_s = timebase_wall_us(timebase_real()) / US_PER_S,
+	*s = (struct gate_slow){ .at_s = timebase_wall_us(timebase_real()) / US_PER_S,
 				 .us = us,
 				 .len = (uint32_t)len,
 				 .word_cnt = cnt };
 	gate_conn_address(g, c, s->address);
 	snprintf(s->name, sizeof(s->name), "%s", c->name != NULL ? c->name : "");
 	memcpy(s->text, text, len);
-	slow_free(g, at);
-	g->slow[at] = s;
-	g->slow_first =
-		MAX(g->slow_first, g->slow_seq > GATE_SLOW_CNT ? g->slow_seq - GATE_SLOW_CNT : 0);
+	if (g->cfg.idx != 0) {
+		gate_slow_send(g, s);
+	} else {
+		gate_slow_take(g, s);
+	}
 }
 
 void
-gate_timed(struct gate *g, const struct gate_conn *c, struct gate_command *cmd, uint64_t cycles,
-	   const struct slice *arg, uint32_t arg_cnt)
+gate_timed(struct gate *g, const struct gate_conn *c, const struct gate_command *cmd,
+	   uint64_t cycles, const struct slice *arg, uint32_t arg_cnt)
 {
+	struct gate_stat *stat = gate_stat_of(g, cmd);
 	uint64_t ns = timebase_tsc_to_ns(cycles);
 
-	cmd->latency[latency_bucket(ns / NS_PER_US)]++;
-	cmd->ns += ns;
+	stat->latency[latency_bucket(ns / NS_PER_US)]++;
+	stat->ns += ns;
 	if (unlikely(g->cfg.slowlog_ns != 0 && ns >= g->cfg.slowlog_ns)) {
 		slow_add(g, c, cmd, ns / NS_PER_US, arg, arg_cnt);
 	}
@@ -193,10 +203,16 @@ gate_monitor_show(struct gate *g, struct gate_conn *c, const struct gate_command
 void
 gate_monitor_set(struct gate *g, struct gate_conn *c, bool on)
 {
-	if (on && !c->monitor) {
+	if (on == c->monitor) {
+		return;
+	}
+	if (on) {
 		LIST_INSERT_HEAD(&g->monitors, c, next_monitor);
-	} else if (!on && c->monitor) {
+	} else {
 		LIST_REMOVE(c, next_monitor);
 	}
 	c->monitor = on;
+	if (g->cfg.gate_cnt > 1) {
+		gate_tell(g, gate_part_stay_home, gate_stays_until(g));
+	}
 }

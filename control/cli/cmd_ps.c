@@ -133,11 +133,13 @@ explain_run(struct cli *cli)
 		printf("The scheduler has decided nothing about it, or long ago: "
 		       "a call whose client finds a free executor goes there directly.\n");
 	} else {
-		columns_init(&t, "<WHAT >FUNCTIONS >EXECUTOR >ABLE >LOAD >AHEAD >WAITED >ATTEMPT");
+		columns_init(&t, "<WHAT >FUNCTIONS >EXECUTOR >ABLE >LOAD >INPUTS >HERE >AHEAD "
+				 ">WAITED >TRY");
 		json_array_foreach(decisions, i, d) {
 			snprintf(load, sizeof(load), "%.1f%%", (double)cli_u64(d, "load") / 10);
-			columns_row(&t, "suuusunu", cli_text(d, "name"), cli_u64(d, "functions"),
+			columns_row(&t, "suuusbbunu", cli_text(d, "name"), cli_u64(d, "functions"),
 				    cli_u64(d, "executor"), cli_u64(d, "able"), load,
+				    cli_u64(d, "input_bytes"), cli_u64(d, "near_bytes"),
 				    cli_u64(d, "ahead"), cli_u64(d, "waited_ns"),
 				    cli_u64(d, "attempt"));
 		}
@@ -153,8 +155,9 @@ const struct command cmd_explain = {
 	.args = "CALL",
 	.summary = "what the scheduler decided about a call, and out of what",
 	.more = "A line for each time it, or a part of a DAG, was given to an executor: how many "
-		"executors were able, how busy that one had been of late, how many calls were "
-		"ahead of it, how long it waited.",
+		"executors were able, how busy that one had been of late, how many bytes of what a "
+		"part of a DAG reads lie at executors, and of these at that one, how many calls "
+		"were ahead of it, how long it waited.",
 	.example = "microburst explain 00c0000000000017",
 	.flags = COMMAND_NODE | COMMAND_JSON,
 	.arg_min = 1,

@@ -5,6 +5,7 @@
  * flicker, no library. The terminal is put back as it was on every way out, signals included.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -17,12 +18,14 @@
 #include "answer.h"
 #include "cli.h"
 #include "columns.h"
+#include "fit.h"
 #include "fmt.h"
 #include "mem.h"
 #include "rates.h"
 
 #define INTERVAL_DEFAULT_NS 1000000000
 #define INTERVAL_MIN_NS     50000000
+#define FRAME_ROWS          4 /* the line of all calls, an empty one, that of the keys, the last */
 
 struct top {
 	bool once;
@@ -54,6 +57,21 @@ real(const json_t *object, const char *key)
 	return json_number_value(json_object_get(object, key));
 }
 
+/* A list of a sample, behind an empty line. */
+static void
+print_list(FILE *f, struct columns *t, const json_t *a, const char *list)
+{
+	char more[32];
+
+	snprintf(more, sizeof(more), "%s_more", list);
+	fputs(json_array_size(json_object_get(a, list)) > 0 ? "\n" : "", f);
+	columns_print(t, f);
+	columns_fini(t);
+	if (json_object_get(a, more) != NULL) {
+		fprintf(f, "%" PRIu64 " more\n", cli_u64(a, more));
+	}
+}
+
 static void
 print_frame(FILE *f, const json_t *a)
 {
@@ -62,16 +80,14 @@ print_frame(FILE *f, const json_t *a)
 	const json_t *x;
 	size_t i;
 
-	fprintf(f, "microburst: %s calls/s\n\n", fmt_rate(rate, real(a, "per_s")));
+	fprintf(f, "microburst: %s calls/s\n", fmt_rate(rate, real(a, "per_s")));
 	columns_init(&t, "<FUNCTION >CALLS/s >FAILED/s >p50 >p99 >CALLS");
 	json_array_foreach(json_object_get(a, "functions"), i, x) {
 		columns_row(&t, "srrnnu", cli_text(x, "name"), real(x, "per_s"),
 			    real(x, "failed_per_s"), cli_u64(x, "p50_ns"), cli_u64(x, "p99_ns"),
 			    cli_u64(x, "finished"));
 	}
-	columns_print(&t, f);
-	columns_fini(&t);
-	fputs(json_array_size(json_object_get(a, "functions")) > 0 ? "\n" : "", f);
+	print_list(f, &t, a, "functions");
 
 	columns_init(&t, ">EXECUTOR >PID >CPU <STATE >BUSY >CALLS/s >p50 >p99 <FUNCTIONS");
 	json_array_foreach(json_object_get(a, "executors"), i, x) {
@@ -80,26 +96,21 @@ print_frame(FILE *f, const json_t *a)
 			    real(x, "per_s"), cli_u64(x, "p50_ns"), cli_u64(x, "p99_ns"),
 			    answer_names(names, sizeof(names), json_object_get(x, "functions")));
 	}
-	columns_print(&t, f);
-	columns_fini(&t);
-	fputc('\n', f);
+	print_list(f, &t, a, "executors");
 
 	columns_init(&t, "<TILE >LCORE >CPU >BUSY >TURN");
 	json_array_foreach(json_object_get(a, "tiles"), i, x) {
 		columns_row(&t, "suupn", cli_text(x, "name"), cli_u64(x, "lcore"),
 			    cli_u64(x, "cpu"), real(x, "busy"), cli_u64(x, "turn_ns"));
 	}
-	columns_print(&t, f);
-	columns_fini(&t);
-	fputc('\n', f);
+	print_list(f, &t, a, "tiles");
 
 	columns_init(&t, "<STAGE >CALLS/s >p50 >p99");
 	json_array_foreach(json_object_get(a, "stages"), i, x) {
 		columns_row(&t, "srnn", cli_text(x, "name"), real(x, "per_s"), cli_u64(x, "p50_ns"),
 			    cli_u64(x, "p99_ns"));
 	}
-	columns_print(&t, f);
-	columns_fini(&t);
+	print_list(f, &t, a, "stages");
 }
 
 /* --------------------------------------------------------------- the terminal */
@@ -143,17 +154,24 @@ terminal_leave(void)
 	}
 }
 
-/* Writes a frame over the last one, cut to the window so that nothing scrolls or wraps. */
-static void
-terminal_show(const char *frame)
+static struct winsize
+terminal_size(void)
 {
 	struct winsize w;
-	size_t width = 0;
-	unsigned row = 1;
 
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) != 0 || w.ws_row == 0 || w.ws_col == 0) {
 		w = (struct winsize){ .ws_row = 24, .ws_col = 80 }; /* a line that does not know */
 	}
+	return w;
+}
+
+/* Writes a frame over the last one, cut to the window so that nothing scrolls or wraps. */
+static void
+terminal_show(const char *frame, struct winsize w)
+{
+	size_t width = 0;
+	unsigned row = 1;
+
 	fputs("\033[H", stdout);
 	for (; *frame != '\0' && row + 1 < w.ws_row; frame++) {
 		if (*frame == '\n') {
@@ -218,6 +236,23 @@ run_once(struct cli *cli, uint64_t interval_ns)
 	return code;
 }
 
+/* Behind the line of all calls, and before that of the keys. */
+static void
+show(const json_t *sample)
+{
+	struct winsize w = terminal_size();
+	json_t *fit = fit_sample(sample, w.ws_row > FRAME_ROWS ? w.ws_row - FRAME_ROWS : 0);
+	char *frame = NULL;
+	size_t len;
+	FILE *f = mem_need(open_memstream(&frame, &len));
+
+	print_frame(f, fit);
+	fclose(f);
+	terminal_show(mem_need(frame), w);
+	free(frame);
+	json_decref(fit);
+}
+
 static int
 run_live(struct cli *cli, uint64_t interval_ns)
 {
@@ -229,20 +264,12 @@ run_live(struct cli *cli, uint64_t interval_ns)
 	}
 	terminal_enter();
 	while (terminal_wait(interval_ns)) {
-		char *frame = NULL;
-		size_t len;
-		FILE *f;
-
 		code = sample(cli, &later);
 		if (code != 0) {
 			break;
 		}
 		rates_add(later, earlier);
-		f = mem_need(open_memstream(&frame, &len));
-		print_frame(f, later);
-		fclose(f);
-		terminal_show(mem_need(frame));
-		free(frame);
+		show(later);
 		json_decref(earlier);
 		earlier = later;
 	}

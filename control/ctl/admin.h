@@ -43,7 +43,8 @@
  *                                                   "text"}]}
  *   cancel     {"call": "id as printed"}          {}
  *   explain    {"call": "id"}                     {"decisions": [{"name", "executor",
- *                                                 "waited_ns", "ahead", "able", "load", "attempt",
+ *                                                 "waited_ns", "ahead", "input_bytes",
+ *                                                 "near_bytes", "able", "load", "attempt",
  *                                                 "functions"}]}
  *   trace      {"call": "id"}                     {"call", "error", "hops": [{"name", "of",
  *                                                   "where", "executor", "at_ns", "ns"}]}

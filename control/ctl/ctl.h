@@ -46,7 +46,8 @@
 #define CTL_LOG_BYTES  256
 #define CTL_TILE_SCHED 0 /* the tiles with ports, as bits and as indices of ctl.tile */
 #define CTL_TILE_CACHE 1
-#define CTL_INNER_MAX  1 /* behind the cache tiles: those that are processes too (inner.h) */
+/* Behind the cache tiles: those that are processes too (inner.h). */
+#define CTL_INNER_MAX  GATE_TILE_CNT_MAX
 #define CTL_TILE_MAX   (1 + CACHE_TILE_MAX + CTL_INNER_MAX)
 
 struct ctl_conn {

@@ -216,13 +216,15 @@ admin_explain(struct admin_request *r)
 	uint32_t cnt = err == 0 ? sched_log_find(r->c->cfg.sched_log, call, d, ARRAY_CNT(d)) : 0;
 
 	for (uint32_t i = 0; i < cnt; i++) {
-		json_array_append_new(a,
-				      json_pack("{s:o, s:i, s:I, s:I, s:i, s:i, s:i, s:i}", "name",
-						admin_name(r->c, d[i].target, d[i].dag), "executor",
-						d[i].exec, "waited_ns", (json_int_t)d[i].waited_ns,
-						"ahead", (json_int_t)d[i].ahead, "able", d[i].able,
-						"load", d[i].load, "attempt", d[i].attempt + 1,
-						"functions", d[i].last - d[i].first + 1));
+		json_array_append_new(
+			a, json_pack("{s:o, s:i, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i}", "name",
+				     admin_name(r->c, d[i].target, d[i].dag), "executor", d[i].exec,
+				     "waited_ns", (json_int_t)d[i].waited_ns, "ahead",
+				     (json_int_t)d[i].ahead, "input_bytes",
+				     (json_int_t)d[i].input_bytes, "near_bytes",
+				     (json_int_t)d[i].near_bytes, "able", d[i].able, "load",
+				     d[i].load, "attempt", d[i].attempt + 1, "functions",
+				     d[i].last - d[i].first + 1));
 	}
 	json_object_set_new(r->out, "decisions", a);
 	return err;

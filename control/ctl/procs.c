@@ -12,23 +12,11 @@
 #include "compiler.h"
 #include "microburst/error.h"
 
-static const char *const proc_state_text[] = {
-#define X(name, text, next) [PROC_##name] = text,
-	PROC_STATES(X)
-#undef X
-};
-
 static const uint32_t proc_state_next[] = {
-#define X(name, text, next) [PROC_##name] = next,
+#define X(name, next) [PROC_##name] = next,
 	PROC_STATES(X)
 #undef X
 };
-
-const char *
-proc_state_name(enum proc_state s)
-{
-	return s < PROC_STATE_CNT ? proc_state_text[s] : "?";
-}
 
 static void
 proc_move(struct proc *p, enum proc_state to)

@@ -32,14 +32,14 @@
 
 /*        state     may go to                       what may be trusted */
 #define PROC_STATES(X)                                                                             \
-	X(FREE, "free", 1 << PROC_MAPPING)                     /* nothing */                       \
-	X(MAPPING, "mapping", 1 << PROC_LIVE | 1 << PROC_FREE) /* socket, region fd */             \
-	X(LIVE, "live", 1 << PROC_DYING)  /* sealed, mapped, heard by tiles */                     \
-	X(DYING, "dying", 1 << PROC_DEAD) /* tiles may still read its region */                    \
-	X(DEAD, "dead", 1 << PROC_FREE)   /* processes may still have it mapped */
+	X(FREE, 1 << PROC_MAPPING)                  /* nothing */                                  \
+	X(MAPPING, 1 << PROC_LIVE | 1 << PROC_FREE) /* socket, region fd */                        \
+	X(LIVE, 1 << PROC_DYING)                    /* sealed, mapped, heard by tiles */           \
+	X(DYING, 1 << PROC_DEAD)                    /* tiles may still read its region */          \
+	X(DEAD, 1 << PROC_FREE)                     /* processes may still have it mapped */
 
 enum proc_state {
-#define X(name, text, next) PROC_##name,
+#define X(name, next) PROC_##name,
 	PROC_STATES(X)
 #undef X
 		PROC_STATE_CNT /* how many */
@@ -105,8 +105,6 @@ struct procs {
 
 int procs_create(struct procs *ps, struct peers *peers, size_t seg_budget, bool huge);
 void procs_destroy(struct procs *ps);
-
-const char *proc_state_name(enum proc_state s);
 
 /* proc_new takes a free entry and makes the region's memfd.
  * Returns: 0 with *ret in MAPPING; MB_ERR_BUSY when there is none; MB_ERR_NO_MEMORY. */

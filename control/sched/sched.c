@@ -140,6 +140,7 @@ sched_note(struct sched *s, const struct sched_call *c)
 		d.part = true;
 		d.first = c->first;
 		d.last = c->last;
+		d.input_bytes = sched_part_bytes(s, c, c->exec, &d.near_bytes);
 	} else {
 		d.dag = (c->d.sub & CALL_DAG) != 0;
 		d.target = c->d.a;
@@ -443,6 +444,7 @@ sched_on_reply(struct sched *s, uint16_t exec, const struct desc *d, uint64_t no
 	d = &own;
 	if (c->run != 0) {
 		sched_run_on_reply(s, c, exec, d);
+		sched_parts_near_run(s, exec, now_ns);
 		sched_exec_freed(s, exec, now_ns); /* its memory is warm with what it returned */
 		sched_waiting_run(s, now_ns);
 		return;

@@ -47,6 +47,10 @@
 /* a claim on an idle executor older than this is dropped */
 #define SCHED_STUCK_NS    UINT64_C(10000000)
 #define SCHED_TIMER_NONE  UINT64_MAX
+/* An executor that has so many bytes more of a part's inputs than another is nearer to it. Payloads
+ * above that have memory of their own, which every other executor has to map and to read into its
+ * cpu's cache. */
+#define SCHED_NEAR_BYTES  (64u << 10)
 
 struct sched_ops {
 	/* Sends to a process. Returns 0, or an error when it is gone or does not read its port. */

@@ -238,6 +238,11 @@ void sched_note(struct sched *s, const struct sched_call *c);
 uint32_t sched_edges_in(const struct placement_dag *dag, uint8_t v);
 uint32_t sched_edges_out(const struct placement_dag *dag, uint8_t v, uint8_t *ret_to);
 void sched_part_mark(struct sched_run *r, const struct sched_call *part, bool begun);
+/* sched_part_bytes: how many bytes of a part's inputs lie at executors, *ret_here: at exec.
+ * sched_parts_near_run gives parts that wait to who is nearer to them than exec, if it is free. */
+uint64_t sched_part_bytes(const struct sched *s, const struct sched_call *part, uint16_t exec,
+			  uint64_t *ret_here);
+void sched_parts_near_run(struct sched *s, uint16_t exec, uint64_t now_ns);
 /* sched_part_lead sends what comes before a part's CALL, and makes that. Returns whether exec took
  * it. */
 bool sched_part_lead(struct sched *s, const struct sched_call *part, uint16_t exec,

@@ -20,11 +20,13 @@
 /* A call, or a part of one, was given to an executor. */
 struct sched_decision {
 	uint64_t call;
-	uint64_t seq;       /* of the decision: from 1 */
-	uint64_t at_ns;     /* when */
-	uint64_t waited_ns; /* in its queue */
-	uint32_t ahead;     /* how many stood in that queue when it came */
-	uint16_t target;    /* function or DAG id */
+	uint64_t seq;         /* of the decision: from 1 */
+	uint64_t at_ns;       /* when */
+	uint64_t waited_ns;   /* in its queue */
+	uint64_t input_bytes; /* of a part's inputs: that lie at executors, */
+	uint64_t near_bytes;  /* and of these at the one that got it */
+	uint32_t ahead;       /* how many stood in that queue when it came */
+	uint16_t target;      /* function or DAG id */
 	uint16_t exec;
 	uint16_t able; /* executors that could have been given it */
 	uint16_t load; /* of the one that got it, of late: PICK_LOAD_FULL is all the time */

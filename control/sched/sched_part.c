@@ -62,6 +62,81 @@ sched_part_mark(struct sched_run *r, const struct sched_call *part, bool begun)
 	}
 }
 
+/* ------------------------------------------------------------------ where its inputs lie */
+
+/* Adds up what lies at each executor. Returns: all of it. */
+static uint64_t
+inputs_add(const struct sched *s, const struct sched_call *part, uint64_t bytes[EXEC_END])
+{
+	const struct sched_run *r = SCHED_RUN(s, part);
+	uint64_t all = 0;
+
+	for (uint32_t e = 0; e < r->dag.edge_cnt; e++) {
+		const struct run_vertex *in = &r->vertex[r->dag.edge[e].from];
+
+		if (r->dag.edge[e].to == part->first && in->held && in->out.ref.proc < EXEC_END) {
+			bytes[in->out.ref.proc] += in->out.ref.len;
+			all += in->out.ref.len;
+		}
+	}
+	return all;
+}
+
+uint64_t
+sched_part_bytes(const struct sched *s, const struct sched_call *part, uint16_t exec,
+		 uint64_t *ret_here)
+{
+	uint64_t bytes[EXEC_END] = { 0 };
+	uint64_t all = inputs_add(s, part, bytes);
+
+	*ret_here = bytes[exec];
+	return all;
+}
+
+/* Who has the most of them, and so many more than exec; 0: nobody. */
+static uint16_t
+part_near(const struct sched *s, const struct sched_call *part, uint16_t exec)
+{
+	uint64_t bytes[EXEC_END] = { 0 };
+	uint64_t most;
+	uint16_t near = 0;
+
+	if (inputs_add(s, part, bytes) < SCHED_NEAR_BYTES) {
+		return 0;
+	}
+	most = bytes[exec] + SCHED_NEAR_BYTES - 1;
+	for (uint16_t e = PROC_EXEC_FIRST; e < EXEC_END; e++) {
+		if (bytes[e] > most) {
+			most = bytes[e];
+			near = e;
+		}
+	}
+	return near;
+}
+
+/* A part gets ready when the last of what it needs has returned, and whoever returned that would
+ * take it. Nobody waits for an executor that is not free, or at PICK_BUSY while exec is below. */
+void
+sched_parts_near_run(struct sched *s, uint16_t exec, uint64_t now_ns)
+{
+	for (uint32_t w = 0; w < TARGET_WORDS; w++) {
+		for (uint64_t bits = s->waiting[w]; bits != 0; bits &= bits - 1) {
+			struct sched_target *t =
+				&s->target[w * 64 + (uint32_t)__builtin_ctzll(bits)];
+			const struct sched_call *c = t->head != 0 ? &s->call[t->head - 1] : NULL;
+			uint16_t near = c != NULL && c->run != 0 ? part_near(s, c, exec) : 0;
+
+			if (near != 0 && !sched_exec_in(s->taken, near) &&
+			    sched_may_run(s, t, near) &&
+			    (!sched_exec_in(s->busy, near) || sched_exec_in(s->busy, exec))) {
+				sched_exec_try(s, near, now_ns);
+			}
+		}
+	}
+}
+
+/* --------------------------------------------------------------------------- sending */
+
 /* The sequence of call.h. */
 bool
 sched_part_lead(struct sched *s, const struct sched_call *part, uint16_t exec,

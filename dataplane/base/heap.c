@@ -45,7 +45,6 @@
 
 #include <string.h>
 
-#include "arena.h"
 #include "check.h"
 #include "heap_layout.h"
 
@@ -373,13 +372,9 @@ large_free(struct heap *h, uint32_t page, const uint8_t *p, size_t rounded)
 static size_t
 pages_offset(const void *mem, uint32_t page_cnt, size_t *ret_runs, size_t *ret_tags)
 {
-	size_t end = arena_footprint(0, sizeof(struct heap), LINE);
-
-	*ret_runs = ALIGN_UP(end, LINE);
-	end = arena_footprint(end, runs_footprint(page_cnt), LINE);
-	*ret_tags = end;
-	end = arena_footprint(end, page_cnt, 1);
-	return page_round((uintptr_t)mem + end) - (uintptr_t)mem;
+	*ret_runs = ALIGN_UP(sizeof(struct heap), (size_t)LINE);
+	*ret_tags = *ret_runs + runs_footprint(page_cnt);
+	return page_round((uintptr_t)mem + *ret_tags + page_cnt) - (uintptr_t)mem;
 }
 
 struct heap *

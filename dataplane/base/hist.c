@@ -81,7 +81,6 @@ hist_add(struct hist *h, uint64_t value)
 		bump(&h->clipped_cnt, 1);
 	}
 	bump(&h->bucket[bucket_of(value)], 1);
-	bump(&h->sum, value);
 	if (~value > load(&h->min_inv)) {
 		store(&h->min_inv, ~value);
 	}
@@ -89,19 +88,6 @@ hist_add(struct hist *h, uint64_t value)
 		store(&h->max, value);
 	}
 	bump(&h->cnt, 1);
-}
-
-void
-hist_merge(struct hist *dst, const struct hist *src)
-{
-	for (unsigned b = 0; b < HIST_BUCKET_CNT; b++) {
-		bump(&dst->bucket[b], load(&src->bucket[b]));
-	}
-	bump(&dst->sum, load(&src->sum));
-	bump(&dst->clipped_cnt, load(&src->clipped_cnt));
-	store(&dst->min_inv, MAX(load(&dst->min_inv), load(&src->min_inv)));
-	store(&dst->max, MAX(load(&dst->max), load(&src->max)));
-	bump(&dst->cnt, load(&src->cnt));
 }
 
 /* The 1-based rank of the value that hist_quantile is to find. */
@@ -161,14 +147,6 @@ uint64_t
 hist_max(const struct hist *h)
 {
 	return load(&h->max);
-}
-
-double
-hist_mean(const struct hist *h)
-{
-	uint64_t cnt = hist_cnt(h);
-
-	return cnt != 0 ? (double)load(&h->sum) / (double)cnt : 0;
 }
 
 uint64_t

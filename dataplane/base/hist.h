@@ -28,7 +28,6 @@
 
 struct hist {
 	uint64_t cnt;
-	uint64_t sum;     /* of the values as counted, clipped */
 	uint64_t min_inv; /* ~min, so that zero means "none yet" */
 	uint64_t max;
 	uint64_t clipped_cnt;
@@ -45,12 +44,6 @@ void hist_init(struct hist *h);
  */
 void hist_add(struct hist *h, uint64_t value);
 
-/* hist_merge adds all of src to dst. The result is what adding every value to dst would have given.
- *
- * Threads:   the writer of dst
- */
-void hist_merge(struct hist *dst, const struct hist *src);
-
 /* hist_quantile gives the value that a share q of all values does not exceed: the ceil(q * cnt)-th
  * smallest (the smallest for q = 0), within 1 %.
  *
@@ -64,9 +57,6 @@ uint64_t hist_cnt(const struct hist *h);
 /* hist_min and hist_max are exact; 0 when the histogram is empty. */
 uint64_t hist_min(const struct hist *h);
 uint64_t hist_max(const struct hist *h);
-
-/* hist_mean is exact up to rounding; 0 when the histogram is empty. */
-double hist_mean(const struct hist *h);
 
 /* hist_clipped_cnt tells how many values were above HIST_VALUE_MAX. */
 uint64_t hist_clipped_cnt(const struct hist *h);

@@ -50,13 +50,6 @@ log_enabled(enum log_level level)
 	return (int)level <= __atomic_load_n(&log_level_max, __ATOMIC_RELAXED);
 }
 
-const char *
-log_level_name(enum log_level level)
-{
-	require_level(level);
-	return log_levels[level].name;
-}
-
 int
 log_level_from_name(const char *name, enum log_level *ret_level)
 {

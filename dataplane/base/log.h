@@ -45,10 +45,7 @@ void log_level_set(enum log_level level);
 /* log_enabled tells whether a line of this level would be written: for lines dear to make. */
 bool log_enabled(enum log_level level);
 
-/* log_level_name gives "error", "warn", "notice", "info" or "debug". */
-const char *log_level_name(enum log_level level);
-
-/* log_level_from_name is its inverse.
+/* log_level_from_name takes "error", "warn", "notice", "info" or "debug".
  *
  * Returns:   MB_OK; MB_ERR_INVALID for any other name.
  */

@@ -9,6 +9,11 @@
  * slots of a burst are free again when sock_flush returns, and only a refused send makes a
  * completion.
  *
+ * Long datagrams of a burst that go to one end and are equally long (the last may be shorter) are
+ * one send, which the kernel, or its NIC, takes apart (UDP_SEGMENT): the way through the kernel is
+ * gone once for up to 64 KiB. A kernel that refuses it for the way that they take (EIO, EINVAL) is
+ * not asked again; those datagrams are lost, and sent again by flow.
+ *
  * The eventfd is never read: each write is an edge for a poll, whatever the count (as the bells of
  * lcore_uring.c).
  */
@@ -18,6 +23,7 @@
 #include <liburing.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -40,26 +46,36 @@
 #define RX_NAME       (sizeof(struct sockaddr_in6) + 4) /* so that the bytes are 8-aligned */
 #define SOCKET_BUFFER (4 << 20)
 
-enum tag { TAG_RECV = 1, TAG_SEND };
+/* What the kernel takes apart: at least so long each, at most so much and so many in all. */
+#define SEGMENT_MIN    512u
+#define SEGMENTS_BYTES 65000u
+#define SEGMENTS_MAX   64u
+
+enum tag { TAG_RECV = 1, TAG_SEND }; /* of a send, from bit TAG_BITS on: how many datagrams */
+#define TAG_BITS 8
 
 static_assert(RX_HEAD % 8 == 0, "numbers in a frame are read in place");
 
 struct tx {
-	struct msghdr msg;
-	struct iovec iov;
+	struct msghdr msg; /* of a send that begins here; its pieces are iov[] from here on */
 	struct sockaddr_in6 to;
-	uint8_t *bytes;
+	union {
+		struct cmsghdr head;
+		uint8_t bytes[CMSG_SPACE(sizeof(uint16_t))];
+	} segment;
 };
 
 struct sock {
 	struct io_uring ring;
 	int fd, event;
 	bool ring_up, deferred, recv_on;
+	bool whole; /* the kernel does not take sends apart */
 	struct msghdr recv_msg;
 	struct io_uring_buf_ring *bufs;
 	uint8_t *rx, *tx_bytes;
 	uint32_t tx_cnt; /* in this burst */
 	struct sock_stats stats;
+	struct iovec iov[TX_CNT];
 	struct tx tx[TX_CNT];
 };
 
@@ -163,7 +179,7 @@ sock_memory(struct sock *s)
 	s->rx = p + ALIGN_UP(ring_bytes, 64);
 	s->tx_bytes = s->rx + rx_bytes;
 	for (uint32_t i = 0; i < TX_CNT; i++) {
-		s->tx[i].bytes = s->tx_bytes + i * (size_t)WIRE_DATAGRAM_MAX;
+		s->iov[i].iov_base = s->tx_bytes + i * (size_t)WIRE_DATAGRAM_MAX;
 	}
 	io_uring_buf_ring_init(s->bufs);
 	for (uint32_t i = 0; i < RX_CNT; i++) {
@@ -348,7 +364,9 @@ sock_recv(struct sock *s, uint32_t max, net_recv_fn *fn, void *ctx)
 		io_uring_get_events(&s->ring);
 	}
 	while ((uint32_t)cnt < max && io_uring_peek_cqe(&s->ring, &cqe) == 0) {
-		switch (io_uring_cqe_get_data64(cqe)) {
+		uint64_t tag = io_uring_cqe_get_data64(cqe), many = tag >> TAG_BITS;
+
+		switch (tag & ((1U << TAG_BITS) - 1)) {
 		case TAG_RECV:
 			s->recv_on = (cqe->flags & IORING_CQE_F_MORE) != 0;
 			if (cqe->res >= 0 && (cqe->flags & IORING_CQE_F_BUFFER) != 0) {
@@ -356,7 +374,9 @@ sock_recv(struct sock *s, uint32_t max, net_recv_fn *fn, void *ctx)
 			}
 			break;
 		default: /* TAG_SEND */
-			s->stats.tx_dropped++;
+			s->stats.tx_dropped += many;
+			s->whole =
+				s->whole || (many > 1 && (cqe->res == -EIO || cqe->res == -EINVAL));
 		}
 		io_uring_cqe_seen(&s->ring, cqe);
 	}
@@ -371,38 +391,75 @@ sock_room(struct sock *s)
 	if (s->tx_cnt == TX_CNT) {
 		sock_flush(s);
 	}
-	return s->tx[s->tx_cnt].bytes;
+	return s->iov[s->tx_cnt].iov_base;
 }
 
 void
 sock_send(struct sock *s, const struct wire_addr *to, size_t len)
 {
-	struct tx *tx = &s->tx[s->tx_cnt];
-	struct io_uring_sqe *sqe = sock_sqe(s);
-
 	REQUIRE(len <= WIRE_DATAGRAM_MAX);
-	if (sqe == NULL) {
-		s->stats.tx_dropped++;
-		return;
-	}
-	tx->to = sockaddr_of(to);
-	tx->iov = (struct iovec){ .iov_base = tx->bytes, .iov_len = len };
-	tx->msg = (struct msghdr){ .msg_name = &tx->to,
-				   .msg_namelen = sizeof(tx->to),
-				   .msg_iov = &tx->iov,
-				   .msg_iovlen = 1 };
-	io_uring_prep_sendmsg(sqe, s->fd, &tx->msg, MSG_DONTWAIT);
-	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-	io_uring_sqe_set_data64(sqe, TAG_SEND);
+	s->tx[s->tx_cnt].to = sockaddr_of(to);
+	s->iov[s->tx_cnt].iov_len = len;
 	s->tx_cnt++;
 	s->stats.tx++;
+}
+
+/* How many datagrams from the i-th on can be one send. */
+static uint32_t
+send_cnt(const struct sock *s, uint32_t i)
+{
+	size_t len = s->iov[i].iov_len, all = len;
+	uint32_t n = 1;
+
+	while (!s->whole && len >= SEGMENT_MIN && i + n < s->tx_cnt && n < SEGMENTS_MAX &&
+	       s->iov[i + n - 1].iov_len == len && s->iov[i + n].iov_len <= len &&
+	       all + s->iov[i + n].iov_len <= SEGMENTS_BYTES &&
+	       memcmp(&s->tx[i].to, &s->tx[i + n].to, sizeof(s->tx[i].to)) == 0) {
+		all += s->iov[i + n].iov_len;
+		n++;
+	}
+	return n;
+}
+
+static void
+send_make(struct sock *s, uint32_t i, uint32_t n)
+{
+	struct tx *tx = &s->tx[i];
+	struct io_uring_sqe *sqe = sock_sqe(s);
+	uint16_t len = (uint16_t)s->iov[i].iov_len;
+
+	if (sqe == NULL) {
+		s->stats.tx_dropped += n;
+		return;
+	}
+	tx->msg = (struct msghdr){ .msg_name = &tx->to,
+				   .msg_namelen = sizeof(tx->to),
+				   .msg_iov = &s->iov[i],
+				   .msg_iovlen = n };
+	if (n > 1) {
+		tx->msg.msg_control = &tx->segment;
+		tx->msg.msg_controllen = sizeof(tx->segment.bytes);
+		tx->segment.head = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(len)),
+						     .cmsg_level = SOL_UDP,
+						     .cmsg_type = UDP_SEGMENT };
+		memcpy(CMSG_DATA(&tx->segment.head), &len, sizeof(len));
+	}
+	io_uring_prep_sendmsg(sqe, s->fd, &tx->msg, MSG_DONTWAIT);
+	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	io_uring_sqe_set_data64(sqe, TAG_SEND | (uint64_t)n << TAG_BITS);
 }
 
 void
 sock_flush(struct sock *s)
 {
+	uint32_t n;
+
 	if (s->tx_cnt == 0) {
 		return;
+	}
+	for (uint32_t i = 0; i < s->tx_cnt; i += n) {
+		n = send_cnt(s, i);
+		send_make(s, i, n);
 	}
 	s->tx_cnt = 0;
 	io_uring_submit(&s->ring);

@@ -29,10 +29,9 @@
 #include "lcore.h"
 #include "stream_int.h"
 
-#define BUF_GROUP 1
-#define IDX_BITS  16
-#define GEN_BITS  32
-#define NONE      UINT32_MAX
+#define IDX_BITS 16
+#define GEN_BITS 32
+#define NONE     UINT32_MAX
 
 /* So few connections are looked at directly, so often, before the kernel is asked to tell of them:
  * what a client sends after an answer is there some microseconds sooner, as nobody is woken for it
@@ -103,7 +102,7 @@ recv_begin(struct stream *s, struct conn *c)
 		io_uring_prep_recv(sqe, c->fd, NULL, 0, 0);
 	}
 	sqe->flags |= IOSQE_BUFFER_SELECT;
-	sqe->buf_group = BUF_GROUP;
+	sqe->buf_group = (uint16_t)s->op; /* of this ring there may be other streams */
 	c->receiving = true;
 	c->busy++;
 	return true;
@@ -136,6 +135,7 @@ recv_cancel(struct stream *s, struct conn *c)
 
 		io_uring_prep_cancel64(sqe, other, 0);
 		sqe->user_data = mine;
+		c->cancelling = true;
 		c->busy++;
 	}
 }
@@ -265,6 +265,16 @@ buf_give(struct stream *s, uint32_t i)
 /* --------------------------------------------------------------------- life of one */
 
 static void
+conn_free(struct stream *s, struct conn *c)
+{
+	c->fd = -1;
+	c->gen++; /* keeps S1 */
+	c->next = s->free;
+	s->free = (uint32_t)(c - s->conn);
+	s->conn_cnt--;
+}
+
+static void
 conn_free_check(struct stream *s, struct conn *c)
 {
 	struct stream_id id = id_of(s, c);
@@ -273,11 +283,7 @@ conn_free_check(struct stream *s, struct conn *c)
 		return;
 	}
 	close(c->fd);
-	c->fd = -1;
-	c->gen++; /* keeps S1 */
-	c->next = s->free;
-	s->free = id.idx;
-	s->conn_cnt--;
+	conn_free(s, c);
 	s->ops.closed(s->ops.ctx, id);
 }
 
@@ -399,27 +405,6 @@ stream_reset(struct stream *s, struct stream_id id)
 	}
 }
 
-static bool
-is_local(int fd)
-{
-	struct sockaddr_storage sa = { 0 };
-	socklen_t len = sizeof(sa);
-
-	if (getpeername(fd, (struct sockaddr *)&sa, &len) != 0) {
-		return false;
-	}
-	if (sa.ss_family == AF_INET) {
-		return ntohl(((struct sockaddr_in *)&sa)->sin_addr.s_addr) >> 24 == 127;
-	}
-	if (sa.ss_family == AF_INET6) {
-		const struct in6_addr *a = &((struct sockaddr_in6 *)&sa)->sin6_addr;
-
-		return IN6_IS_ADDR_LOOPBACK(a) ||
-		       (IN6_IS_ADDR_V4MAPPED(a) && a->s6_addr[12] == 127);
-	}
-	return sa.ss_family == AF_UNIX;
-}
-
 static void
 refuse(int fd, const char *reason)
 {
@@ -452,12 +437,8 @@ on_accept(struct stream *s, uint32_t i, int res, uint32_t flags)
 	s->free = c->next;
 	*c = (struct conn){ .fd = res, .gen = c->gen, .listener = (uint8_t)i };
 	s->conn_cnt++;
-	if (!s->ops.opened(s->ops.ctx, id_of(s, c), is_local(res), &reason)) {
-		c->fd = -1;
-		c->gen++;
-		c->next = s->free;
-		s->free = (uint32_t)(c - s->conn);
-		s->conn_cnt--;
+	if (!s->ops.opened(s->ops.ctx, id_of(s, c), stream_is_local(res), &reason)) {
+		conn_free(s, c);
 		refuse(res, reason);
 		return;
 	}
@@ -511,10 +492,78 @@ on_completion(void *ctx, uint64_t token, int res, uint32_t flags)
 		c->sent_res = res < 0 ? res : c->sent_res + res;
 		on_sent(s, c);
 	} else {
+		c->cancelling = false;
 		c->busy--;
 		want(s, c);
 		conn_free_check(s, c);
 	}
+}
+
+/* ------------------------------------------------------------- from stream to stream */
+
+bool
+stream_rest(struct stream *s, struct stream_id id)
+{
+	struct conn *c = conn_find(s, id);
+
+	REQUIRE(c != NULL);
+	c->paused = true;
+	if (c->receiving && !c->cancelling) {
+		recv_cancel(s, c);
+	}
+	return c->busy == 0 && !c->wanted;
+}
+
+int
+stream_take(struct stream *s, struct stream_id id)
+{
+	struct conn *c = conn_find(s, id);
+	int fd;
+
+	REQUIRE(c != NULL);
+	REQUIRE(c->busy == 0);
+	fd = c->fd;
+	c->fd = -1;
+	return fd;
+}
+
+void
+stream_forget(struct stream *s, struct stream_id id)
+{
+	struct conn *c = &s->conn[id.idx];
+
+	REQUIRE(c->fd < 0);
+	REQUIRE(c->gen == id.gen);
+	conn_free(s, c);
+}
+
+void
+stream_give_back(struct stream *s, struct stream_id id, int fd)
+{
+	struct conn *c = &s->conn[id.idx];
+
+	REQUIRE(c->fd < 0);
+	REQUIRE(c->gen == id.gen);
+	c->fd = fd;
+	c->paused = false;
+	want(s, c);
+}
+
+int
+stream_adopt(struct stream *s, int fd, uint32_t listener, struct stream_id *ret)
+{
+	struct conn *c;
+
+	if (s->free == NONE) {
+		return MB_ERR_FULL;
+	}
+	c = &s->conn[s->free];
+	s->free = c->next;
+	*c = (struct conn){ .fd = fd, .gen = c->gen, .listener = (uint8_t)listener };
+	s->conn_cnt++;
+	*ret = id_of(s, c);
+	want(s, c);
+	return 0;
 }
 
 /* --------------------------------------------------------------------- life */
@@ -560,7 +609,7 @@ stream_start(struct stream *s)
 {
 	struct io_uring_buf_reg reg = { .ring_addr = (uint64_t)(uintptr_t)s->bufs,
 					.ring_entries = STREAM_BUF_CNT,
-					.bgid = BUF_GROUP };
+					.bgid = (uint16_t)s->op };
 	struct io_uring_probe *probe = io_uring_get_probe_ring(lcore_ring(s->lcore));
 	/* Multishot receive has no opcode of its own; SEND_ZC came with it. */
 	bool able = probe != NULL && io_uring_opcode_supported(probe, IORING_OP_SEND_ZC) != 0;

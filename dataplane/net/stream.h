@@ -112,6 +112,18 @@ void stream_close(struct stream *s, struct stream_id id);
  * one who does not read. */
 void stream_reset(struct stream *s, struct stream_id id);
 
+/* A connection that goes to another stream. stream_rest stops reading, asked again until the kernel
+ * has nothing of the connection any more (bytes may still come until then). Returns: whether so.
+ * stream_take, after that, gives its socket away; its place stays taken, until stream_forget, or
+ * stream_give_back, which makes it as it was. Requires: none is closing; no send is under way. */
+bool stream_rest(struct stream *s, struct stream_id id);
+int stream_take(struct stream *s, struct stream_id id);
+void stream_forget(struct stream *s, struct stream_id id);
+void stream_give_back(struct stream *s, struct stream_id id, int fd);
+/* stream_adopt takes over the socket of another stream's connection; `opened` is not called.
+ * Returns: 0; MB_ERR_FULL: there are conn_max. */
+int stream_adopt(struct stream *s, int fd, uint32_t listener, struct stream_id *ret);
+
 /* stream_listener is which listener it came by: 0 is the first one that was made. */
 uint32_t stream_listener(const struct stream *s, struct stream_id id);
 

@@ -23,6 +23,7 @@ struct conn {
 	bool receiving; /* the kernel has a receive */
 	bool wanted;    /* in the list of those to be read */
 	bool paused;
+	bool cancelling; /* the kernel was asked to end its receive */
 	bool ended;
 	bool closing;
 	uint8_t listener;
@@ -58,5 +59,8 @@ struct stream {
 	struct iovec iov[MSG_CNT][STREAM_IOV_MAX];
 	struct conn conn[];
 };
+
+/* stream_is_local: whether the other end of a socket is on this machine. */
+bool stream_is_local(int fd);
 
 #endif

@@ -24,16 +24,16 @@
 #include "domain.h"
 #include "timebase.h"
 
-/* On a cpu that the daemon uses: pause so long, three warm calls, then yield; at once when it is the
- * daemon that is waited for. */
+/* On a cpu that the daemon uses: pause so long, three warm calls, then yield; at once when it is
+ * the daemon that is waited for. */
 #define SPIN_SHARED_NS 1000
-/* On any other cpu one pauses for all of the budget. Who spun so in vain leaves it out the next time,
- * or the next 2, 4 .. 64 times: nobody calls that often, or what would call has this cpu, and gets
- * it when we sleep. No clock can tell which: a yield comes back at once also where somebody waits
- * for the cpu, as who slept much is owed much. */
+/* On any other cpu one pauses for all of the budget. Who spun so in vain leaves it out the next
+ * time, or the next 2, 4 .. 64 times: nobody calls that often, or what would call has this cpu, and
+ * gets it when we sleep. No clock can tell which: a yield comes back at once also where somebody
+ * waits for the cpu, as who slept much is owed much. */
 #define SPIN_VAIN_MAX  6
-#define ASK_AGAIN_NS  (100 * NS_PER_MS)
-#define OWED_RETRY_NS NS_PER_MS /* ctl reading its queue does not ring us */
+#define ASK_AGAIN_NS   (100 * NS_PER_MS)
+#define OWED_RETRY_NS  NS_PER_MS /* ctl reading its queue does not ring us */
 
 static inline bool
 domain_port_open(const struct domain *d, uint32_t port)

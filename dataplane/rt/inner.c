@@ -281,15 +281,3 @@ inner_bytes(struct inner *in, const struct desc *d, const uint8_t **ret, size_t 
 	*ret_len = d->ref.len;
 	return peer_view(in->cfg.peers, &d->ref, ret);
 }
-
-int
-inner_release(struct inner *in, const struct desc *d)
-{
-	struct desc m = { .kind = DESC_RELEASE,
-			  .release = { .inc = d->ref.inc,
-				       .proc = d->ref.proc,
-				       .cnt = 1,
-				       .handle = { d->ref.handle } } };
-
-	return (d->flags & DESC_F_INLINE) != 0 ? 0 : inner_send(in, PORT_SCHED, &m);
-}

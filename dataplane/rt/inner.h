@@ -125,7 +125,4 @@ void inner_payload_free(struct inner *in, const struct desc *d, uint16_t holder)
  * Returns: 0; as peer_view; MB_ERR_PEER_CORRUPT. */
 int inner_bytes(struct inner *in, const struct desc *d, const uint8_t **ret, size_t *ret_len);
 
-/* inner_release gives the hold on a received payload back to its producer, through sched. */
-int inner_release(struct inner *in, const struct desc *d);
-
 #endif

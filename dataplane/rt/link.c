@@ -177,12 +177,6 @@ link_stats(const struct link *link, struct link_stats *ret_stats)
 	};
 }
 
-const char *
-link_name(const struct link *link)
-{
-	return link->ring.name;
-}
-
 uint32_t
 link_depth(const struct link *link)
 {

@@ -107,8 +107,6 @@ uint32_t link_ready_cnt(const struct link *link);
 
 void link_stats(const struct link *link, struct link_stats *ret_stats);
 
-const char *link_name(const struct link *link);
-
 uint32_t link_depth(const struct link *link);
 
 #endif

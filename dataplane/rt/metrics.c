@@ -32,17 +32,6 @@ metrics_init(struct metrics_block *block, enum metrics_owner owner, uint32_t idx
 	}
 }
 
-uint64_t
-metrics_sum(const struct metrics_block *const *block, size_t block_cnt, enum metric m)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < block_cnt; i++) {
-		sum += metrics_get(block[i], m);
-	}
-	return sum;
-}
-
 const struct metrics_row *
 metrics_row(enum metric m)
 {

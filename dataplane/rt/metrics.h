@@ -101,9 +101,6 @@ metrics_get(const struct metrics_block *block, enum metric m)
 	return atomic_load_explicit(&block->v[m], memory_order_relaxed);
 }
 
-/* metrics_sum adds up one metric over some blocks. Threads: any. */
-uint64_t metrics_sum(const struct metrics_block *const *block, size_t block_cnt, enum metric m);
-
 /* metrics_row returns what the table says. Requires: m < METRIC_CNT. */
 const struct metrics_row *metrics_row(enum metric m);
 

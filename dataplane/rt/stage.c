@@ -59,14 +59,6 @@ stage_sum_add(struct stage_sum *sum, const struct stage_hist *h)
 	}
 }
 
-void
-stage_sum_merge(struct stage_sum *sum, const struct stage_sum *from)
-{
-	for (uint32_t i = 0; i < STAGE_BUCKET_CNT; i++) {
-		sum->bucket[i] = add_saturating(sum->bucket[i], from->bucket[i]);
-	}
-}
-
 uint64_t
 stage_sum_cnt(const struct stage_sum *sum)
 {

@@ -123,8 +123,6 @@ struct stage_sum {
 
 /* stage_sum_add adds a histogram, perhaps another process's, to a sum. */
 void stage_sum_add(struct stage_sum *sum, const struct stage_hist *h);
-/* stage_sum_merge adds a sum to a sum. */
-void stage_sum_merge(struct stage_sum *sum, const struct stage_sum *from);
 
 /* stage_sum_cnt: how many values; saturates. */
 uint64_t stage_sum_cnt(const struct stage_sum *sum);

@@ -14,6 +14,7 @@
  *
  *        ctl ◄────► gate           ctl: who comes and goes. To sched and the caches a gate talks
  *                                  as processes do, through channels (inner.h)
+ *        gate:0 ◄─► gate:n         connections that move, what all gates are asked
  *        net:k ◄─► net:l           frames that came to another tile's queue
  *                                  To all else a net tile is a client of its own node, with the
  *                                  channels that every client has
@@ -56,6 +57,7 @@ const struct topo_pair topo_pairs[TOPO_PAIR_CNT] = {
 	{ TILE_KVS,   TILE_KVS,   LINK_BACKPRESSURE },
 	{ TILE_CTL,   TILE_GATE,  LINK_BACKPRESSURE },
 	{ TILE_GATE,  TILE_CTL,   LINK_BACKPRESSURE },
+	{ TILE_GATE,  TILE_GATE,  LINK_BACKPRESSURE },
 	{ TILE_NET,   TILE_NET,   LINK_BACKPRESSURE },
 };
 /* clang-format on */

@@ -21,13 +21,13 @@
 #define LCORE_CNT_MAX      16 /* threads that run tiles; each process gets an eventfd of each */
 #define CACHE_TILE_CNT_MAX (TILE_PORT_CNT - 2)
 #define KVS_TILE_CNT_MAX   32
-#define GATE_TILE_CNT_MAX  1 /* a list of clients, or a message to all, is one tile's */
+#define GATE_TILE_CNT_MAX  4
 #define NET_TILE_CNT_MAX   8
 #define TILE_CNT_MAX       64 /* ctl + sched + cache + kvs + gate + net */
 
 /* Links: both directions of every pair that talks, see topo.c. */
 #define LINK_DEPTH_MAX 65535
-#define LINK_CNT_MAX   1536
+#define LINK_CNT_MAX   1600
 
 #define SPARE_CNT_MAX 32 /* executor processes that stand ready */
 
@@ -41,7 +41,8 @@ static_assert(NET_TILE_CNT_MAX < LCORE_CNT_MAX, "net tiles have lcores to themse
 static_assert(2 * (1 + 2 * CACHE_TILE_CNT_MAX + CACHE_TILE_CNT_MAX * KVS_TILE_CNT_MAX +
 		   KVS_TILE_CNT_MAX + GATE_TILE_CNT_MAX) +
 			      KVS_TILE_CNT_MAX * (KVS_TILE_CNT_MAX - 1) +
-			      NET_TILE_CNT_MAX * (NET_TILE_CNT_MAX - 1) <=
+			      NET_TILE_CNT_MAX * (NET_TILE_CNT_MAX - 1) +
+			      GATE_TILE_CNT_MAX * (GATE_TILE_CNT_MAX - 1) <=
 		      LINK_CNT_MAX,
 	      "the links of the largest plan fit the link table");
 static_assert(LCORE_CNT_MAX <= 128, "Debian's DPDK has RTE_MAX_LCORE 128");

@@ -11,7 +11,7 @@ struct topo_pair {
 	enum link_full full;
 };
 
-#define TOPO_PAIR_CNT 14
+#define TOPO_PAIR_CNT 15
 
 extern const struct topo_pair topo_pairs[TOPO_PAIR_CNT];
 

@@ -9,6 +9,7 @@
 
 #include "check.h"
 #include "commands.h"
+#include "gate_many.h"
 #include "timebase.h"
 
 #define GENPASS_BITS 256
@@ -29,6 +30,7 @@ acl_setuser(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 	struct gate_user *u = gate_user_find(g, arg[2]);
 	char why[ACL_WHY_BYTES] = "";
 	struct acl_user acl;
+	int rc;
 
 	if (u != NULL) {
 		acl = u->acl;
@@ -50,8 +52,12 @@ acl_setuser(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 					    (const char *)arg[i].p, why);
 		}
 	}
-	if (gate_user_put(g, &acl) == NULL) {
+	if (c->ask == NULL && gate_user_put(g, &acl) == NULL) {
 		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
+	}
+	/* Connections at other gates may do everything: as long as that is so. */
+	if (gate_ask_all(g, c, gate_part_come_home, 0, NULL, 0, &rc) == NULL) {
+		return rc;
 	}
 	gate_ok(g, c);
 	return GATE_DONE;

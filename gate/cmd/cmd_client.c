@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "commands.h"
+#include "gate_many.h"
 #include "gate_pause.h"
 #include "gate_track.h"
 #include "timebase.h"
@@ -151,58 +152,77 @@ is_meant(struct gate *g, const struct gate_conn *c, const struct filter *f)
 	return true;
 }
 
-static int
-client_list(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+/* Returns: whether the words are a filter. */
+static bool
+list_filter(const struct slice *arg, uint32_t arg_cnt, struct filter *ret)
+{
+	if (arg_cnt == 4 && gate_word_is(arg[2], "type")) {
+		ret->type = arg[3];
+	} else if (arg_cnt >= 4 && gate_word_is(arg[2], "id")) {
+		ret->ids = arg + 3;
+		ret->id_cnt = arg_cnt - 3;
+	} else {
+		return arg_cnt == 2;
+	}
+	return true;
+}
+
+static bool
+part_list(struct gate *g, struct gate_ask *a)
 {
 	struct filter f = { 0 };
 	char line[LINE_BYTES];
 
-	if (arg_cnt == 4 && gate_word_is(arg[2], "type")) {
-		f.type = arg[3];
-		if (!type_ok(f.type)) {
-			return gate_error_f(g, c, "ERR Unknown client type '%.*s'",
-					    (int)MIN(f.type.len, (size_t)64),
-					    (const char *)f.type.p);
+	list_filter(a->arg, a->arg_cnt, &f);
+	for (uint32_t i = 0; i < g->cfg.conn_max; i++) {
+		if (is_meant(g, &g->conn[i], &f)) {
+			gate_ask_say(a, line, client_line(g, &g->conn[i], line));
 		}
-	} else if (arg_cnt >= 4 && gate_word_is(arg[2], "id")) {
-		f.ids = arg + 3;
-		f.id_cnt = arg_cnt - 3;
-	} else if (arg_cnt != 2) {
+	}
+	return true;
+}
+
+static int
+client_list(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct filter f = { 0 };
+	struct gate_ask *a;
+	int rc;
+
+	if (!list_filter(arg, arg_cnt, &f)) {
 		return gate_error(g, c, "ERR syntax error");
 	}
-	for (uint32_t i = 0; i < g->cfg.conn_max; i++) {
-		size_t len;
-
-		if (!is_meant(g, &g->conn[i], &f)) {
-			continue;
-		}
-		len = client_line(g, &g->conn[i], line);
-		if (!gate_conn_keep(g, c, c->keep_len + len)) {
-			return gate_error_of(g, c, MB_ERR_NO_MEMORY);
-		}
-		memcpy(c->keep + c->keep_len, line, len);
-		c->keep_len += (uint32_t)len;
+	if (f.type.p != NULL && !type_ok(f.type)) {
+		return gate_error_f(g, c, "ERR Unknown client type '%.*s'",
+				    (int)MIN(f.type.len, (size_t)64), (const char *)f.type.p);
 	}
-	gate_bulk(g, c, slice_of(c->keep, c->keep_len));
+	a = gate_ask_all(g, c, part_list, 0, arg, arg_cnt, &rc);
+	if (a == NULL) {
+		return rc;
+	}
+	gate_bulk(g, c, slice_of(a->text, a->text_len));
 	return GATE_DONE;
 }
 
 /* ------------------------------------------------------------------------ going */
 
-/* Returns: whether the words are filters; else it is answered. */
-static bool
-kill_filters(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
-	     struct filter *ret)
+/* Returns: what is wrong with the filters; NULL: nothing. */
+static const char *
+kill_filters(const struct slice *arg, uint32_t arg_cnt, struct filter *ret)
 {
 	int64_t id;
 
+	if (arg_cnt == 3) { /* as it was once: an address */
+		ret->addr = arg[2];
+		ret->me = true;
+		return NULL;
+	}
 	for (uint32_t i = 2; i < arg_cnt; i += 2) {
 		const struct slice *word = i + 1 < arg_cnt ? &arg[i + 1] : NULL;
 
 		if (word != NULL && gate_word_is(arg[i], "id")) {
 			if (!gate_word_i64(*word, &id) || id < 1) {
-				gate_error(g, c, "ERR client-id should be greater than 0");
-				return false;
+				return "ERR client-id should be greater than 0";
 			}
 			ret->ids = word;
 			ret->id_cnt = 1;
@@ -218,8 +238,31 @@ kill_filters(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 			   (gate_word_is(*word, "yes") || gate_word_is(*word, "no"))) {
 			ret->me = gate_word_is(*word, "no");
 		} else {
-			gate_error(g, c, "ERR syntax error");
-			return false;
+			return "ERR syntax error";
+		}
+	}
+	return NULL;
+}
+
+/* Who asks has the id n. */
+static bool
+part_kill(struct gate *g, struct gate_ask *a)
+{
+	struct filter f = { 0 };
+
+	(void)kill_filters(a->arg, a->arg_cnt, &f);
+	for (uint32_t i = 0; i < g->cfg.conn_max; i++) {
+		struct gate_conn *o = &g->conn[i];
+		bool me = o->client_id == a->n;
+
+		if ((me && !f.me) || !is_meant(g, o, &f)) {
+			continue;
+		}
+		a->cnt++;
+		if (me) {
+			o->last = true;
+		} else {
+			gate_conn_close(g, o);
 		}
 	}
 	return true;
@@ -228,32 +271,21 @@ kill_filters(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 static int
 client_kill(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	bool old = arg_cnt == 3;
 	struct filter f = { 0 };
-	int64_t cnt = 0;
+	const char *wrong = kill_filters(arg, arg_cnt, &f);
+	struct gate_ask *a;
+	int rc;
 
-	if (old) {
-		f.addr = arg[2];
-		f.me = true;
-	} else if (!kill_filters(g, c, arg, arg_cnt, &f)) {
-		return GATE_DONE;
+	if (wrong != NULL) {
+		return gate_error(g, c, wrong);
 	}
-	for (uint32_t i = 0; i < g->cfg.conn_max; i++) {
-		struct gate_conn *o = &g->conn[i];
-
-		if ((o == c && !f.me) || !is_meant(g, o, &f)) {
-			continue;
-		}
-		cnt++;
-		if (o == c) {
-			c->last = true;
-		} else {
-			gate_conn_close(g, o);
-		}
+	a = gate_ask_all(g, c, part_kill, c->client_id, arg, arg_cnt, &rc);
+	if (a == NULL) {
+		return rc;
 	}
-	if (!old) {
-		gate_int(g, c, cnt);
-	} else if (cnt > 0) {
+	if (arg_cnt != 3) {
+		gate_int(g, c, a->cnt);
+	} else if (a->cnt > 0) {
 		gate_ok(g, c);
 	} else {
 		return gate_error(g, c, "ERR No such client");

@@ -8,6 +8,7 @@
 #include "check.h"
 #include "cmd_fn.h"
 #include "commands.h"
+#include "gate_load.h"
 #include "placement.h"
 
 static int

@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "commands.h"
+#include "gate_many.h"
 #include "timebase.h"
 
 #define INFO_BYTES (64u << 10)
@@ -34,6 +35,7 @@ cmd_time(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 struct text {
 	char *p;
 	size_t len, cap;
+	const struct gate_tally *tally; /* of all gates */
 };
 
 static void text_add(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -79,9 +81,9 @@ info_clients(struct gate *g, struct text *t)
 	}
 	text_add(t,
 		 "# Clients\r\nconnected_clients:%u\r\nmaxclients:%u\r\nblocked_clients:%u\r\n"
-		 "pubsub_clients:%u\r\ntracking_clients:%u\r\n\r\n",
-		 stream_conn_cnt(g->stream), g->cfg.conn_max, blocked, listening,
-		 g->track_conn_cnt);
+		 "pubsub_clients:%u\r\ntracking_clients:%u\r\nmicroburst_home_clients:%u\r\n\r\n",
+		 gate_conn_all(g), g->cfg.conn_max, blocked, listening, g->track_conn_cnt,
+		 stream_conn_cnt(g->stream));
 }
 
 static void
@@ -94,13 +96,15 @@ info_memory(struct gate *g, struct text *t)
 		 "# Memory\r\nused_memory_peak_rss:%llu\r\nmaxmemory:0\r\n"
 		 "maxmemory_policy:noeviction\r\nmem_clients_normal:%zu\r\n"
 		 "mem_clients_limit:%zu\r\n\r\n",
-		 (unsigned long long)u.ru_maxrss << 10, heap_used_bytes(g->heap),
-		 g->cfg.memory_bytes);
+		 (unsigned long long)u.ru_maxrss << 10, t->tally->memory,
+		 g->cfg.gate_cnt * g->cfg.memory_bytes);
 }
 
 static void
 info_stats(struct gate *g, struct text *t)
 {
+	const struct gate_tally *sum = t->tally;
+
 	text_add(t,
 		 "# Stats\r\ntotal_connections_received:%llu\r\ntotal_commands_processed:%llu\r\n"
 		 "total_net_input_bytes:%llu\r\ntotal_net_output_bytes:%llu\r\n"
@@ -108,12 +112,12 @@ info_stats(struct gate *g, struct text *t)
 		 "tracking_total_keys:%u\r\npubsub_channels:%u\r\npubsub_patterns:%u\r\n"
 		 "pubsubshard_channels:%u\r\n"
 		 "microburst_keys_fetched:%llu\r\nmicroburst_operations_published:%llu\r\n\r\n",
-		 (unsigned long long)g->accept_cnt, (unsigned long long)g->command_cnt,
-		 (unsigned long long)g->rx_bytes, (unsigned long long)g->tx_bytes,
-		 (unsigned long long)g->refuse_cnt, (unsigned long long)g->error_cnt, g->track_cnt,
-		 g->topic_cnt[TOPIC_CHANNEL], g->topic_cnt[TOPIC_PATTERN],
-		 g->topic_cnt[TOPIC_SHARD], (unsigned long long)g->fetch_cnt,
-		 (unsigned long long)g->op_cnt);
+		 (unsigned long long)sum->accept_cnt, (unsigned long long)sum->command_cnt,
+		 (unsigned long long)sum->rx_bytes, (unsigned long long)sum->tx_bytes,
+		 (unsigned long long)sum->refuse_cnt, (unsigned long long)sum->error_cnt,
+		 g->track_cnt, g->topic_cnt[TOPIC_CHANNEL], g->topic_cnt[TOPIC_PATTERN],
+		 g->topic_cnt[TOPIC_SHARD], (unsigned long long)sum->fetch_cnt,
+		 (unsigned long long)sum->op_cnt);
 }
 
 static void
@@ -139,16 +143,16 @@ info_commandstats(struct gate *g, struct text *t)
 {
 	text_add(t, "# Commandstats\r\n");
 	for (uint32_t i = 0; gate_command_at(i) != NULL; i++) {
-		const struct gate_command *cmd = gate_command_at(i);
+		const struct gate_stat *stat = &t->tally->stat[i];
 
-		if (cmd->calls != 0) {
+		if (stat->calls != 0) {
 			text_add(t,
 				 "cmdstat_%s:calls=%llu,usec=%llu,usec_per_call=%.2f,"
 				 "rejected_calls=0,failed_calls=%llu\r\n",
-				 cmd->name, (unsigned long long)cmd->calls,
-				 (unsigned long long)(cmd->ns / NS_PER_US),
-				 (double)cmd->ns / (double)NS_PER_US / (double)cmd->calls,
-				 (unsigned long long)cmd->failed);
+				 gate_command_at(i)->name, (unsigned long long)stat->calls,
+				 (unsigned long long)(stat->ns / NS_PER_US),
+				 (double)stat->ns / (double)NS_PER_US / (double)stat->calls,
+				 (unsigned long long)stat->failed);
 		}
 	}
 	text_add(t, "\r\n");
@@ -156,12 +160,12 @@ info_commandstats(struct gate *g, struct text *t)
 
 /* The power of two of microseconds that a share of a command's calls did not exceed. */
 static unsigned long long
-latency_of(const struct gate_command *cmd, uint64_t all, double share)
+latency_of(const struct gate_stat *stat, uint64_t all, double share)
 {
 	uint64_t sum = 0;
 
 	for (uint32_t i = 0; i < GATE_LATENCY_CNT; i++) {
-		sum += cmd->latency[i];
+		sum += stat->latency[i];
 		if ((double)sum >= share * (double)all) {
 			return 1ULL << i;
 		}
@@ -174,18 +178,18 @@ info_latencystats(struct gate *g, struct text *t)
 {
 	text_add(t, "# Latencystats\r\n");
 	for (uint32_t i = 0; gate_command_at(i) != NULL; i++) {
-		const struct gate_command *cmd = gate_command_at(i);
+		const struct gate_stat *stat = &t->tally->stat[i];
 		uint64_t all = 0;
 
 		for (uint32_t k = 0; k < GATE_LATENCY_CNT; k++) {
-			all += cmd->latency[k];
+			all += stat->latency[k];
 		}
 		if (all != 0) {
 			text_add(t,
 				 "latency_percentiles_usec_%s:p50=%llu.000,p99=%llu.000,"
 				 "p99.9=%llu.000\r\n",
-				 cmd->name, latency_of(cmd, all, 0.5), latency_of(cmd, all, 0.99),
-				 latency_of(cmd, all, 0.999));
+				 gate_command_at(i)->name, latency_of(stat, all, 0.5),
+				 latency_of(stat, all, 0.99), latency_of(stat, all, 0.999));
 		}
 	}
 	text_add(t, "\r\n");
@@ -201,9 +205,9 @@ static void
 info_errorstats(struct gate *g, struct text *t)
 {
 	text_add(t, "# Errorstats\r\n");
-	for (uint32_t i = 0; i < GATE_ERROR_CNT && g->error[i].cnt > 0; i++) {
-		text_add(t, "errorstat_%s:count=%llu\r\n", g->error[i].word,
-			 (unsigned long long)g->error[i].cnt);
+	for (uint32_t i = 0; i < GATE_ERROR_CNT && t->tally->error[i].cnt > 0; i++) {
+		text_add(t, "errorstat_%s:count=%llu\r\n", t->tally->error[i].word,
+			 (unsigned long long)t->tally->error[i].cnt);
 	}
 	text_add(t, "\r\n");
 }
@@ -257,7 +261,14 @@ int
 cmd_info(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	struct text t = { .cap = INFO_BYTES };
+	const struct gate_ask *a;
+	int rc;
 
+	a = gate_ask_all(g, c, gate_part_tally, 0, NULL, 0, &rc);
+	if (a == NULL) {
+		return rc;
+	}
+	t.tally = &a->tally;
 	if (!gate_conn_keep(g, c, INFO_BYTES)) {
 		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
 	}
@@ -327,6 +338,26 @@ config_get(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	return GATE_DONE;
 }
 
+static bool
+part_resetstat(struct gate *g, struct gate_ask *a)
+{
+	memset(g->tally.stat, 0, sizeof(g->tally.stat));
+	memset(g->tally.error, 0, sizeof(g->tally.error));
+	return true;
+}
+
+static int
+config_resetstat(struct gate *g, struct gate_conn *c)
+{
+	int rc;
+
+	if (gate_ask_all(g, c, part_resetstat, 0, NULL, 0, &rc) == NULL) {
+		return rc;
+	}
+	gate_ok(g, c);
+	return GATE_DONE;
+}
+
 int
 cmd_config(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
@@ -334,10 +365,7 @@ cmd_config(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 		return config_get(g, c, arg, arg_cnt);
 	}
 	if (gate_word_is(arg[1], "resetstat") && arg_cnt == 2) {
-		gate_command_init();
-		memset(g->error, 0, sizeof(g->error));
-		gate_ok(g, c);
-		return GATE_DONE;
+		return config_resetstat(g, c);
 	}
 	if (gate_word_is(arg[1], "set") || gate_word_is(arg[1], "rewrite")) {
 		return gate_error(g, c,

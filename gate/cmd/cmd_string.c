@@ -10,6 +10,7 @@
 
 #include "check.h"
 #include "commands.h"
+#include "gate_many.h"
 #include "view.h"
 
 /* ------------------------------------------------------------------------ reading */
@@ -532,16 +533,13 @@ cmd_msetnx(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	bool within = c->multi != NULL && c->multi->running;
 	struct gate_rec *rec;
 	struct cache_value v;
+	int rc;
 
 	if (arg_cnt % 2 == 0) {
 		return gate_error(g, c, "ERR wrong number of arguments for 'msetnx' command");
 	}
-	if (g->alone == NULL) {
-		g->alone = c;
-	}
-	if (g->alone != c || (c->run == NULL && g->batch_cnt > 0)) {
-		gate_conn_starve(g, c);
-		return GATE_WAIT;
+	if (!gate_alone_begin(g, c, &rc)) {
+		return rc;
 	}
 	for (uint32_t i = 1; c->acc == 0 && i < arg_cnt; i += 2) {
 		int n = gate_look(g, c, arg[i], &v);
@@ -552,7 +550,9 @@ cmd_msetnx(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 		if (n == CACHE_MISS || n == MB_ERR_FULL) {
 			return gate_look_refuse(g, c, n);
 		}
-		g->alone = within ? c : NULL;
+		if (!within) {
+			gate_alone_end(g, c);
+		}
 		if (n != CACHE_HIT) {
 			return gate_look_refuse(g, c, n);
 		}
@@ -575,8 +575,11 @@ cmd_msetnx(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 			return GATE_WAIT;
 		}
 	}
-	gate_run_flush(g, c->run); /* before those of others */
-	g->alone = within ? c : NULL;
+	gate_run_flush(g, c->run); /* before those of others here; of other gates when it is done */
+	c->alone_run = !within;
+	if (!within && g->cfg.gate_cnt == 1) {
+		gate_alone_end(g, c);
+	}
 	return gate_write_end(g, c);
 }
 

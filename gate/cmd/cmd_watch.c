@@ -6,12 +6,19 @@
 
 #include "check.h"
 #include "commands.h"
+#include "gate_many.h"
 
 #define SLOW_SHOWN 10 /* if the client does not say */
 
 int
 cmd_monitor(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
+	int rc;
+
+	/* Who is elsewhere comes home before he says anything more. */
+	if (gate_ask_all(g, c, gate_part_stay_home, UINT64_MAX, NULL, 0, &rc) == NULL) {
+		return rc;
+	}
 	gate_ok(g, c);
 	gate_monitor_set(g, c, true);
 	return GATE_DONE;
@@ -40,11 +47,23 @@ slow_reply(struct gate *g, struct gate_conn *c, const struct gate_slow *s)
 	gate_bulk_str(g, c, s->name);
 }
 
+/* What was slow at a gate is home before its answer to this. */
+static bool
+part_nothing(struct gate *g, struct gate_ask *a)
+{
+	return true;
+}
+
 int
 cmd_slowlog(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	int64_t most = SLOW_SHOWN, cnt = (int64_t)(g->slow_seq - g->slow_first);
+	int64_t most = SLOW_SHOWN, cnt;
+	int rc;
 
+	if (gate_ask_all(g, c, part_nothing, 0, NULL, 0, &rc) == NULL) {
+		return rc;
+	}
+	cnt = (int64_t)(g->slow_seq - g->slow_first);
 	if (gate_word_is(arg[1], "len") && arg_cnt == 2) {
 		gate_int(g, c, cnt);
 		return GATE_DONE;
@@ -73,14 +92,16 @@ cmd_slowlog(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 /* How many of a command's calls took no longer than each power of two of microseconds, as far as
  * that still grows. */
 static void
-histogram_reply(struct gate *g, struct gate_conn *c, const struct gate_command *cmd)
+histogram_reply(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
+		const struct gate_tally *tally)
 {
+	const struct gate_stat *stat = &tally->stat[gate_command_idx(cmd)];
 	uint64_t all = 0, sum = 0;
 	uint32_t rows = 0;
 
 	for (uint32_t i = 0; i < GATE_LATENCY_CNT; i++) {
-		all += cmd->latency[i];
-		rows += cmd->latency[i] != 0;
+		all += stat->latency[i];
+		rows += stat->latency[i] != 0;
 	}
 	gate_bulk_str(g, c, cmd->name);
 	gate_map(g, c, 2);
@@ -89,8 +110,8 @@ histogram_reply(struct gate *g, struct gate_conn *c, const struct gate_command *
 	gate_bulk_str(g, c, "histogram_usec");
 	gate_map(g, c, rows);
 	for (uint32_t i = 0; i < GATE_LATENCY_CNT; i++) {
-		sum += cmd->latency[i];
-		if (cmd->latency[i] != 0) {
+		sum += stat->latency[i];
+		if (stat->latency[i] != 0) {
 			gate_int(g, c, INT64_C(1) << i);
 			gate_int(g, c, (int64_t)sum);
 		}
@@ -98,12 +119,13 @@ histogram_reply(struct gate *g, struct gate_conn *c, const struct gate_command *
 }
 
 static bool
-was_timed(const struct gate_command *cmd)
+was_timed(const struct gate_command *cmd, const struct gate_tally *tally)
 {
+	const struct gate_stat *stat = &tally->stat[gate_command_idx(cmd)];
 	uint64_t any = 0;
 
 	for (uint32_t i = 0; i < GATE_LATENCY_CNT; i++) {
-		any |= cmd->latency[i];
+		any |= stat->latency[i];
 	}
 	return any != 0;
 }
@@ -111,27 +133,33 @@ was_timed(const struct gate_command *cmd)
 static int
 histograms(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
+	const struct gate_ask *a;
 	uint32_t cnt = 0;
+	int rc;
 
+	a = gate_ask_all(g, c, gate_part_tally, 0, NULL, 0, &rc);
+	if (a == NULL) {
+		return rc;
+	}
 	for (uint32_t i = 2; i < arg_cnt; i++) {
 		const struct gate_command *cmd = gate_command_find(arg[i]);
 
-		cnt += cmd != NULL && was_timed(cmd);
+		cnt += cmd != NULL && was_timed(cmd, &a->tally);
 	}
 	for (uint32_t i = 0; arg_cnt == 2 && gate_command_at(i) != NULL; i++) {
-		cnt += was_timed(gate_command_at(i));
+		cnt += was_timed(gate_command_at(i), &a->tally);
 	}
 	gate_map(g, c, cnt);
 	for (uint32_t i = 2; i < arg_cnt; i++) {
 		const struct gate_command *cmd = gate_command_find(arg[i]);
 
-		if (cmd != NULL && was_timed(cmd)) {
-			histogram_reply(g, c, cmd);
+		if (cmd != NULL && was_timed(cmd, &a->tally)) {
+			histogram_reply(g, c, cmd, &a->tally);
 		}
 	}
 	for (uint32_t i = 0; arg_cnt == 2 && gate_command_at(i) != NULL; i++) {
-		if (was_timed(gate_command_at(i))) {
-			histogram_reply(g, c, gate_command_at(i));
+		if (was_timed(gate_command_at(i), &a->tally)) {
+			histogram_reply(g, c, gate_command_at(i), &a->tally);
 		}
 	}
 	return GATE_DONE;

@@ -26,6 +26,10 @@ kvs_act_do(struct kvs_shard *s, struct kvs_acts *acts, uint32_t i, uint8_t *mem,
 	int err = acts->make(acts, i, found_value(s, &at), &out);
 
 	*ret_delta = wbuf_slice(&out);
+	if (err == KVS_ACT_LOOKED) {
+		s->last = (struct kvs_merged){ 0 };
+		return 0;
+	}
 	if (err == KVS_ACT_WHOLE && at.key != NULL) {
 		err = kvs_shard_replace(s, at.key, *ret_delta);
 	} else if (likely(err >= 0)) {

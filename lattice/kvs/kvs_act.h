@@ -19,8 +19,9 @@
 
 #include "slice.h"
 
-#define KVS_ACT_MAX   64
-#define KVS_ACT_WHOLE 1
+#define KVS_ACT_MAX    64
+#define KVS_ACT_WHOLE  1
+#define KVS_ACT_LOOKED 2
 
 struct desc;
 struct kvs_shard;
@@ -37,11 +38,11 @@ struct kvs_acts {
 	uint32_t open; /* the kvs tile's: not done, or not acknowledged */
 	/* make appends the delta that act i means for what is stored: an envelope, perhaps of a
 	 * tree; empty: never written. Nothing appended: there is nothing to do. KVS_ACT_WHOLE: the
-	 * delta contains all that is stored, so it is the value from now on. An error becomes the
-	 * act's, and nothing is changed. */
+	 * delta contains all that is stored, so it is the value from now on. KVS_ACT_LOOKED: the
+	 * value is all that was wanted. An error becomes the act's, and nothing is changed. */
 	int (*make)(struct kvs_acts *acts, uint32_t i, struct slice stored, struct wbuf *out);
 	/* made looks at what became of it. changed: it brought anything new. Not called after an
-	 * error. */
+	 * error, or a look. */
 	void (*made)(struct kvs_acts *acts, uint32_t i, struct slice stored, bool changed);
 	struct kvs_act act[KVS_ACT_MAX];
 };

@@ -20,6 +20,11 @@
 /* What run returns when it cannot be measured here; it has told why, on standard output. */
 #define BENCH_SKIPPED 1
 
+struct bench;
+
+/* bench_skip tells why, "there is no ...". Returns: BENCH_SKIPPED. */
+int bench_skip(const struct bench *bench, const char *why);
+
 struct bench {
 	struct row row
 		[BENCH_ROW_MAX]; /* the bench has the first row's name; the last ones are empty */

@@ -76,7 +76,7 @@ static const struct pace heaviest = { .block_cnt = 10,
 				      .warm_cnt = 1,
 				      .attempt_cnt = 2 };
 static const struct pace moving = { .block_cnt = 8,
-				    .sample_cnt = 2,
+				    .sample_cnt = 1,
 				    .warm_cnt = 1,
 				    .attempt_cnt = 2 };
 static const struct pace whole = { .block_cnt = 5, .sample_cnt = 1, .attempt_cnt = 1 };
@@ -122,6 +122,17 @@ static const struct pace smoke = {
 	REMOTE_PACED(bench_name, beside, "us", slow, smoke, __VA_ARGS__)
 #define MOVE(bench_name, way, op, bytes, beside, how, ...)                                         \
 	REMOTE_PACED(bench_name, beside, UNIT_##how, how, smoke_rare, __VA_ARGS__)
+#define LOSS(bench_name, ppm, text, ...)                                                           \
+	{                                                                                          \
+		.row = { { .name = #bench_name,                                                    \
+			   .unit = "us",                                                           \
+			   .floor = "remote_io_uring",                                             \
+			   .what = (text),                                                         \
+			   .aim = { __VA_ARGS__ } } },                                             \
+		.run = subject_##bench_name,                                                       \
+		.pace = &slow,                                                                     \
+		.smoke = &smoke,                                                                   \
+	},
 #define UNIT_slow   "us"
 #define UNIT_heavy  "us"
 #define UNIT_moving "ms"
@@ -144,8 +155,9 @@ static int
 floor_cable(struct env *env, const struct bench *bench, struct measure *ret)
 {
 	struct side subject = echo_side(env->echoes, bench->subject);
+	const char *why = cable_need();
 
-	return cable_need() == 0 ? bench_interleave(env, bench, &subject, ret) : BENCH_SKIPPED;
+	return why == NULL ? bench_interleave(env, bench, &subject, ret) : bench_skip(bench, why);
 }
 
 const struct bench bench_list[] = {
@@ -235,9 +247,8 @@ const struct bench bench_list[] = {
 	},
 	FLOOR_CABLE(af_packet, "a frame between two hosts and back, both by DPDK's af_packet")
 		FLOOR_CABLE(af_xdp, "a frame between two hosts and back, both by DPDK's af_xdp")
-			FLOOR_CABLE(
-				kernel_af_packet,
-				"a datagram of the kernel to a port of af_packet, and back")
+			FLOOR_CABLE(kernel_af_packet,
+				    "a datagram of the kernel to a port of af_packet, and back")
 				FLOOR_CABLE(
 					kernel_af_xdp,
 					"a datagram of the kernel to a port of af_xdp, and back"){

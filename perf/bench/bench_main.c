@@ -45,6 +45,13 @@ bench_interleave(struct env *env, const struct bench *bench, const struct side *
 			  env->stop, ret);
 }
 
+int
+bench_skip(const struct bench *bench, const char *why)
+{
+	printf("%-20s   skipped: %s\n", bench->row[0].name, why);
+	return BENCH_SKIPPED;
+}
+
 static void
 on_signal(int sig)
 {

@@ -22,14 +22,14 @@ static int ends[CABLE_END_CNT] = { -1, -1 }, home = -1;
  * client sends to whoever is there. */
 static const char script[] =
 	"links='node af_packet af_xdp k_af_packet k_af_xdp'\n"
-	"quiet() { echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 || :; }\n"
+	"quiet='echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 || :'\n"
 	"plain() { ethtool -K $1 tx off rx off tso off gso off gro off >/dev/null\n"
 	"          ip link set $1 up; }\n"
 	"if [ $# = 0 ]; then\n"
 	"	for l in $links; do plain $l; done\n"
 	"	exit\n"
 	"fi\n"
-	"quiet; nsenter --net=$1 sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 || :'\n"
+	"eval \"$quiet\"; nsenter --net=$1 sh -c \"$quiet\"\n"
 	"for l in $links; do ip link add $l type veth peer name $l netns $1; plain $l; done\n"
 	"nsenter --net=$1 sh -ec \"$0\" \"$0\"\n"
 	"ip addr add " CABLE_HERE_AT "/24 dev node\n"
@@ -79,14 +79,15 @@ links_make(void)
 	return 0;
 }
 
-int
+const char *
 cable_need(void)
 {
-	static int err;
+	static const char *why;
 	static bool tried;
+	int err;
 
 	if (tried) {
-		return err;
+		return why;
 	}
 	tried = true;
 	home = space_open();
@@ -97,13 +98,13 @@ cable_need(void)
 	if (err == 0) {
 		err = links_make();
 	}
-	cable_leave();
-	if (err != 0) {
-		printf("no two hosts here: %s\n", err == MB_ERR_DENIED
-							  ? "needs root, for network namespaces"
-							  : "needs ip, ethtool and nsenter");
+	if (ends[CABLE_THERE] >= 0) { /* else it has never left */
+		cable_leave();
 	}
-	return err;
+	why = err == 0               ? NULL
+	      : err == MB_ERR_DENIED ? "there is no second host: network namespaces need root"
+				     : "there is no second host: needs ip, ethtool and nsenter";
+	return why;
 }
 
 int

@@ -21,9 +21,8 @@
 enum cable_end { CABLE_HERE = 0, CABLE_THERE, CABLE_END_CNT };
 
 /* cable_need makes the namespaces with all links, unless they are there.
- * Returns: 0; MB_ERR_DENIED or MB_ERR_NOT_FOUND (a tool) after it has said on standard output why
- * there can be none here. */
-int cable_need(void);
+ * Returns: NULL; why there can be none here. */
+const char *cable_need(void);
 
 /* cable_enter moves the calling thread to an end's namespace, cable_leave back to where it was.
  * Returns: 0; MB_ERR_IO. Another process (a partner) enters by what cable_tell has told. */

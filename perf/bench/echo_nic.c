@@ -37,6 +37,7 @@
 #include "echo.h"
 #include "nic_int.h"
 #include "topo_why.h"
+#include "udp_pair.h"
 
 #define BODY_BYTES   112 /* of echo_udp: a call of an increment */
 #define HEAD_BYTES   42  /* Ethernet, IPv4, UDP */
@@ -70,6 +71,7 @@ static const struct link_kind link_kinds[LINK_CNT] = {
 struct nic_mem {
 	int link;
 	struct cable_told told; /* where the cable is */
+	_Atomic uint32_t ready; /* the server's port is there */
 	_Atomic uint32_t end;
 };
 
@@ -124,15 +126,35 @@ eal_start(void)
 }
 
 static bool
-port_up(const struct port *p)
+port_is_there(struct nic_mem *m)
+{
+	return atomic_load(&m->ready) != 0;
+}
+
+static bool
+port_is_up(struct nic_mem *m)
 {
 	struct rte_eth_link link = { 0 };
 
-	return rte_eth_link_get_nowait(p->nic.id, &link) == 0 && link.link_status != 0;
+	return rte_eth_link_get_nowait(ports[m->link].nic.id, &link) == 0 && link.link_status != 0;
 }
 
 static int
-port_try(struct port *p, const struct link_kind *k, enum cable_end end)
+nap_until(struct nic_mem *m, bool (*is_so)(struct nic_mem *m), uint64_t until)
+{
+	struct timespec nap = { .tv_nsec = NS_PER_MS };
+
+	while (!is_so(m)) {
+		if (timebase_tsc() > until) {
+			return MB_ERR_DEADLINE;
+		}
+		nanosleep(&nap, NULL);
+	}
+	return 0;
+}
+
+static int
+port_make(struct port *p, const struct link_kind *k, enum cable_end end)
 {
 	struct nic_cfg cfg = { .device = p->device, .mtu = k->mtu, .queue_cnt = 1 };
 	struct host_cfg hc = { .mtu = 0 };
@@ -152,13 +174,13 @@ port_try(struct port *p, const struct link_kind *k, enum cable_end end)
 	return err;
 }
 
-/* A client's memif does not start before the server's is there. */
+/* The server's port is made first: a client's memif does not start without it, and one that came
+ * while it was made was seen to be all that it ever let in. */
 static int
-port_open(const struct nic_mem *m, enum cable_end end)
+port_open(struct nic_mem *m, enum cable_end end)
 {
 	const struct link_kind *k = &link_kinds[m->link];
 	uint64_t until = timebase_tsc() + timebase_ns_to_tsc(WAIT_NS);
-	struct timespec nap = { .tv_nsec = NS_PER_MS };
 	struct port *p = &ports[m->link];
 	int err = p->open ? 0 : eal_start();
 
@@ -171,18 +193,17 @@ port_open(const struct nic_mem *m, enum cable_end end)
 			 "%s9%d,role=%s,bsize=9216,socket=/microburst-floor-%d", k->driver, m->link,
 			 end == CABLE_THERE ? "server" : "client", m->told.pid);
 	}
-	while (err == 0 && !p->open) {
-		err = port_try(p, k, end);
+	if (end == CABLE_HERE) {
+		err = err == 0 ? nap_until(m, port_is_there, until) : err;
+	}
+	if (err == 0 && !p->open) {
+		err = port_make(p, k, end);
 		p->open = err == 0;
-		if (err != 0 && k->name == NULL && timebase_tsc() < until) {
-			err = 0;
-			nanosleep(&nap, NULL);
-		}
 	}
-	while (err == 0 && end == CABLE_HERE && !port_up(p)) {
-		err = timebase_tsc() > until ? MB_ERR_DEADLINE : 0;
-		nanosleep(&nap, NULL);
+	if (end == CABLE_HERE) {
+		return err == 0 ? nap_until(m, port_is_up, until) : err;
 	}
+	atomic_store(&m->ready, err == 0);
 	return err;
 }
 
@@ -192,6 +213,7 @@ nic_reset(void *mem)
 	struct nic_mem *m = mem;
 
 	cable_tell(&m->told);
+	atomic_store(&m->ready, 0);
 	atomic_store(&m->end, 0);
 }
 
@@ -262,27 +284,30 @@ left_take(struct port *p)
 	return n;
 }
 
-/* The server's port is made meanwhile: what is sent before is nobody's. */
+/* Until the first one is answered: what is sent while a link comes up is nobody's. */
+static bool
+nic_is_heard(struct nic_mem *m)
+{
+	struct port *p = &ports[m->link];
+	struct move_head h = { .eth.ether_type = rte_cpu_to_be_16(MOVE_TYPE), .last = 1 };
+	struct rte_mbuf *f = frame_make(p, HEAD_BYTES + BODY_BYTES, &h);
+
+	if (f == NULL || rte_eth_tx_burst(p->nic.id, 0, &f, 1) == 0) {
+		rte_pktmbuf_free(f);
+	}
+	return left_take(p) > 0;
+}
+
 static int
 nic_enter(void *mem)
 {
 	struct nic_mem *m = mem;
-	struct port *p = &ports[m->link];
-	struct timespec nap = { .tv_nsec = NS_PER_MS };
-	struct move_head h = { .eth.ether_type = rte_cpu_to_be_16(MOVE_TYPE), .last = 1 };
 	int err = port_open(m, CABLE_HERE);
-	uint64_t until = timebase_tsc() + timebase_ns_to_tsc(WAIT_NS);
-	struct rte_mbuf *f;
 
-	while (err == 0 && left_take(p) == 0) {
-		err = timebase_tsc() > until ? MB_ERR_DEADLINE : 0;
-		f = frame_make(p, HEAD_BYTES + BODY_BYTES, &h);
-		if (f == NULL || rte_eth_tx_burst(p->nic.id, 0, &f, 1) == 0) {
-			rte_pktmbuf_free(f);
-		}
-		nanosleep(&nap, NULL);
+	if (err == 0) {
+		err = nap_until(m, nic_is_heard, timebase_tsc() + timebase_ns_to_tsc(WAIT_NS));
 	}
-	while (err == 0 && left_take(p) > 0) {
+	while (err == 0 && left_take(&ports[m->link]) > 0) {
 	}
 	return err;
 }
@@ -320,16 +345,22 @@ echo_measure(void *mem, const struct pace *pace, struct figures *f)
 
 /* ------------------------------------------------------ the kernel at this end */
 
+static bool
+kernel_is_heard(struct nic_mem *m)
+{
+	uint8_t bytes[BODY_BYTES] = { 0 };
+
+	send(kernel_fd[m->link], bytes, sizeof(bytes), 0);
+	return recv(kernel_fd[m->link], bytes, sizeof(bytes), MSG_DONTWAIT) >= 0;
+}
+
 static int
 kernel_enter(void *mem)
 {
-	const struct nic_mem *m = mem;
+	struct nic_mem *m = mem;
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(KERNEL_PORT) };
 	uint64_t until = timebase_tsc() + timebase_ns_to_tsc(WAIT_NS);
-	struct timespec nap = { .tv_nsec = NS_PER_MS };
-	uint8_t bytes[BODY_BYTES] = { 0 };
-	int *fd = &kernel_fd[m->link];
-	int err = 0;
+	int *fd = &kernel_fd[m->link], err = 0;
 
 	if (*fd < 0) {
 		to.sin_addr.s_addr =
@@ -341,13 +372,9 @@ kernel_enter(void *mem)
 		}
 		cable_leave();
 	}
-	/* Until the server is there. */
-	while (err == 0 && recv(*fd, bytes, sizeof(bytes), MSG_DONTWAIT) < 0) {
-		err = timebase_tsc() > until ? MB_ERR_DEADLINE : 0;
-		send(*fd, bytes, sizeof(bytes), 0);
-		nanosleep(&nap, NULL);
-	}
-	while (err == 0 && recv(*fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0) {
+	err = err == 0 ? nap_until(m, kernel_is_heard, until) : err;
+	if (err == 0) {
+		udp_pair_drain(*fd);
 	}
 	return err;
 }

@@ -10,6 +10,7 @@
 #include "cable.h"
 #include "compiler.h"
 #include "cores.h"
+#include "lossy.h"
 
 #define SETTING NODE_ONE_EXECUTOR " net.listen=udp://127.0.0.1:0"
 #define KEY     "remote"
@@ -43,16 +44,25 @@ struct way {
 
 /* The port that the node says it has. */
 static int
-udp_where(struct env *env, char *ret, size_t bytes)
+udp_port(struct env *env, uint16_t *ret)
 {
 	json_t *answer = NULL;
 	int err = node_ask(env->node, json_pack("{s:s}", "cmd", "status"), -1, &answer);
 
 	if (err == 0) {
-		snprintf(ret, bytes, "udp://127.0.0.1:%d",
-			 (int)json_integer_value(json_object_get(answer, "net_port")));
+		*ret = (uint16_t)json_integer_value(json_object_get(answer, "net_port"));
 	}
 	json_decref(answer);
+	return err;
+}
+
+static int
+udp_where(struct env *env, char *ret, size_t bytes)
+{
+	uint16_t port = 0;
+	int err = udp_port(env, &port);
+
+	snprintf(ret, bytes, "udp://127.0.0.1:%u", port);
 	return err;
 }
 
@@ -121,13 +131,15 @@ there(void)
 
 /* Returns: 0; BENCH_SKIPPED; an error. */
 static int
-remote_enter(struct env *env, const struct way *way, struct remote_caller *c)
+remote_enter(struct env *env, const struct bench *bench, const struct way *way,
+	     struct remote_caller *c)
 {
+	const char *why = way->cable ? cable_need() : NULL;
 	char where[256];
 	int err;
 
-	if (way->cable && cable_need() != 0) {
-		return BENCH_SKIPPED;
+	if (why != NULL) {
+		return bench_skip(bench, why);
 	}
 	memif_name(memif_setting, sizeof(memif_setting), "");
 	memif_name(memif_large, sizeof(memif_large), LARGE);
@@ -329,7 +341,7 @@ remote_run(struct env *env, const struct bench *bench, const struct way *way, si
 	struct remote_caller c = { .env = env, .len = env->smoke ? MIN(len, SMOKE_BYTES) : len };
 	struct side subject = { .block = block, .ctx = &c, .cpu_s = env_cpu_s, .cpu_ctx = env };
 	bool moves = block == move_get_block || block == move_put_block;
-	int err = remote_enter(env, way, &c);
+	int err = remote_enter(env, bench, way, &c);
 
 	if (err != 0) {
 		return err;
@@ -350,6 +362,60 @@ remote_run(struct env *env, const struct bench *bench, const struct way *way, si
 	return err;
 }
 
+/* --------------------------------------------------------------------- a bad network */
+
+struct lossy_caller {
+	struct remote_caller *c;
+	uint16_t port;
+	uint32_t ppm;
+};
+
+static int
+lossy_block(void *ctx, const struct pace *pace, struct figures *f)
+{
+	const struct lossy_caller *l = ctx;
+	int there = lossy_set(l->c->env->node->pid, l->port, l->ppm);
+	int here = lossy_set(getpid(), l->port, l->ppm);
+
+	if (here <= 0 || there <= 0) {
+		return here < 0 ? here : there < 0 ? there : MB_ERR_NOT_FOUND;
+	}
+	return call_block(l->c, pace, f);
+}
+
+/* A call that is lost ends the bench. */
+static int
+loss_run(struct env *env, const struct bench *bench, uint32_t ppm, struct measure *ret)
+{
+	struct remote_caller c = { .env = env };
+	struct lossy_caller well = { .c = &c }, ill = { .c = &c, .ppm = ppm };
+	struct side subject = { lossy_block, &ill, env_cpu_s, env }, floor = { lossy_block, &well };
+	int err = remote_enter(env, bench, &by_udp, &c);
+
+	if (err != 0) {
+		return err;
+	}
+	err = udp_port(env, &well.port);
+	if (err == 0) {
+		ill.port = well.port;
+		err = lossy_block(&well, &(struct pace){ .sample_cnt = 1 }, &ret->floor);
+	}
+	if (err == MB_ERR_DENIED) {
+		err = bench_skip(bench, "there is no way to the node's sockets");
+	}
+	if (err == 0) {
+		err = interleave(bench_pace(env, bench), &subject, &floor, env->stop, ret);
+	}
+	mb_client_close(c.client);
+	env_node_end(env); /* its socket is as it should not be */
+	return err;
+}
+
+#define LOSS(name, ppm, ...)                                                                       \
+	int subject_##name(struct env *env, const struct bench *bench, struct measure *ret)        \
+	{                                                                                          \
+		return loss_run(env, bench, (ppm), ret);                                           \
+	}
 #define REMOTE(name, way, op, bytes, ...)                                                          \
 	int subject_##name(struct env *env, const struct bench *bench, struct measure *ret)        \
 	{                                                                                          \

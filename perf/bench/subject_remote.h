@@ -13,8 +13,10 @@
 #define REMOTE(name, ...)                                                                          \
 	int subject_##name(struct env *env, const struct bench *bench, struct measure *ret);
 #define MOVE REMOTE
+#define LOSS REMOTE
 #include "bench_remote.def"
 #undef REMOTE
 #undef MOVE
+#undef LOSS
 
 #endif

@@ -325,7 +325,9 @@ get_end(void)
 	if (lcore != NULL) {
 		lcore_destroy(lcore);
 	}
-	door_destroy(door);
+	if (door != NULL) {
+		door_destroy(door);
+	}
 	node_stop(node);
 }
 

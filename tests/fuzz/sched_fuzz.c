@@ -87,6 +87,7 @@ put_fn(uint16_t id)
 
 	REQUIRE(f != NULL);
 	f->id = id;
+	f->batch = id == FN_CNT ? 3 : 0;
 	f->name[0] = (char)('a' + id);
 	d.word[0] = (uintptr_t)f;
 	sched_on_ctl(s, &d, now);

@@ -42,6 +42,13 @@ MB_FUNCTION(many)
 """
 
 
+def encoded(commands):
+    """Commands, their words apart by blanks, as bytes of a pipeline."""
+    return b''.join(b'*%d\r\n%s' % (len(words), b''.join(
+        b'$%d\r\n%s\r\n' % (len(w), w.encode()) for w in words))
+        for words in (c.split() for c in commands))
+
+
 def node_start(folder, extra=None):
     args = [MICROBURST, 'up', '--socket', f'{folder}/socket']
     settings = dict(SETTINGS, **{'gate.listen': '127.0.0.1:0', 'gate.socket': f'{folder}/redis'})
@@ -166,6 +173,35 @@ class Protocol(Case):
             for one in want[i:i + 5]:
                 self.assertEqual(self.c.answer(), one)
             self.assertTrue(self.c.answer().startswith('-ERR unknown command'))
+
+    def test_keys_that_nobody_has_read(self):
+        """In pipelines, of any kind and length, some known, some not there, each twice."""
+        self.c('SET', 'once:long', 'x' * 500)
+        self.c('RPUSH', 'once:list', 'a', 'b')
+        for i in range(40):
+            self.c('SET', 'once:%d' % i, 'v%d' % i)
+        one = ['GET once:%d' % i for i in range(20)] + [
+            'GET once:long', 'STRLEN once:long', 'LLEN once:list', 'GET once:list', 'GET once:none',
+            'HGET once:3 f', 'TTL once:4', 'TYPE once:list', 'EXISTS once:5 once:none'] + [
+            'GET once:%d' % i for i in range(20, 40)]
+        want = [b'v%d' % i for i in range(20)] + [
+            b'x' * 500, 500, 2, 'wrong type', None, 'wrong type', -1, '+list', 1] + [
+            b'v%d' % i for i in range(20, 40)]
+        for _ in range(3):
+            self.c.send(encoded(one))
+            for word, answer in zip(one, want):
+                got = self.c.answer()
+                if answer == 'wrong type':
+                    self.assertTrue(got.startswith('-WRONGTYPE'), (word, got))
+                else:
+                    self.assertEqual(got, answer, word)
+        # What is written between two reads of a pipeline is seen by the second.
+        for i in range(50):
+            self.c.send(encoded(w % i for w in (
+                'GET new:%d', 'GET new:%d', 'SET new:%d 1', 'GET new:%d', 'GETDEL new:%d',
+                'GET new:%d')))
+            self.assertEqual([self.c.answer() for _ in range(6)],
+                             [None, None, '+OK', b'1', b'1', None])
 
     def test_both_protocols(self):
         c = self.c

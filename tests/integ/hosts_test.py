@@ -410,6 +410,35 @@ class TwoQueues(unittest.TestCase):
                      f'net.nic={nic}', '--set', 'net.tiles=2', within=self.net.within(1))
 
 
+class Tap(unittest.TestCase):
+    """A device of DPDK's own making with two queues: the kernel's end of it is the client's."""
+
+    @classmethod
+    def setUpClass(cls):
+        why = hosts.missing() or (not os.path.exists('/dev/net/tun') and 'needs /dev/net/tun')
+        if why:
+            raise unittest.SkipTest(why)
+        cls.net = hosts.Hosts(1, NAME)
+        cls.addClassCleanup(cls.net.down)
+        cls.node = Node(MICROBURST, '--set', 'net.listen=udp://10.79.0.1:7117', '--set',
+                        'net.nic=net_tap0,iface=mbtap0', '--set', 'net.tiles=2', '--set',
+                        'cache.tiles=2', '--set', 'cache.bytes=512m', within=cls.net.within(1))
+        cls.addClassCleanup(cls.node.remove)
+        hosts.ip('-n', cls.net.space(1), 'addr', 'add', '10.79.0.2/24', 'dev', 'mbtap0')
+
+    def test_both_tiles(self):
+        """It is steered by rules where the kernel takes them, else spread by a hash; a client that
+        hashes to either queue, with every key, is served."""
+        self.assertRegex(self.node.said(), 'net_tap.*(its rules steer by port|spread by its hash)')
+        for i in range(8):
+            done = subprocess.run(self.net.within(1, MICROBURST, '--connect',
+                                                  'udp://10.79.0.1:7117', 'incr', f'k{i % 4}'),
+                                  capture_output=True, timeout=COMMAND_S, check=False)
+            self.assertEqual((done.returncode, done.stdout), (0, b'%d\n' % (i // 4 + 1)),
+                             done.stderr)
+        self.assertGreater(sum(metric(self.node, 'request_taken', f'net:{i}') for i in (0, 1)), 8)
+
+
 class AfPacket(OverNic):
     NIC = 'net_af_packet0,iface=eth0'
 

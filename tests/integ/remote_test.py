@@ -618,6 +618,48 @@ class Tiles(unittest.TestCase):
             node.remove()
         self.assertEqual(client.returncode, 0)
 
+    def test_calls_go_to_all_tiles(self):
+        """Each client has a tile of its own choice for its calls, and what it says of them."""
+        port = self.ports()
+        node = Node(port, '--set', 'net.tiles=2')
+        source = os.path.join(node.folder, 'hears.c')
+        with open(source, 'w', encoding='ascii') as f:
+            f.write('#include <microburst/function.h>\n'
+                    'MB_FUNCTION(hears) { struct mb_message m;\n'
+                    '  MB_TRY(mb_recv(call, MB_FOREVER, &m));\n'
+                    '  return mb_return_bytes(call, m.bytes); }\n')
+
+        def taken():
+            return [node.metric('request_taken', f'net:{i}') for i in (0, 1)]
+
+        def home(client):
+            """Which tile's count has grown by a round's calls, when it has been told."""
+            before = taken()
+            self.assertEqual(self.round(client), 0)
+            until = time.monotonic() + COMMAND_S
+            while True:
+                grown = [a - b for a, b in zip(taken(), before)]
+                if max(grown) > 64:
+                    return grown.index(max(grown))
+                self.assertLess(time.monotonic(), until)
+
+        try:
+            code, out, err = node.local('deploy', source)
+            self.assertEqual(code, 0, out + err)
+            seen = set()
+            for _ in range(40):
+                with subprocess.Popen([LANES, f'udp://127.0.0.1:{port}', 'calls'], text=True,
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
+                    self.assertEqual(self.round(client), 0)  # meanwhile it is told of both tiles
+                    seen.add(home(client))
+                    client.stdin.close()
+                    self.assertEqual(client.wait(COMMAND_S), 0)
+                if len(seen) == 2:
+                    break
+            self.assertEqual(seen, {0, 1})
+        finally:
+            node.remove()
+
     def test_a_tile_that_cannot_be_reached(self):
         """Behind a relay that knows the first port only, the first tile serves all keys."""
         port = self.ports()

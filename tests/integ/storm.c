@@ -402,8 +402,8 @@ quiet(struct mb_client *c)
 }
 
 static const char *const dags[] = {
-	"\"name\": \"fan\", \"text\": \"plus_one -> echo#1, plus_one -> echo#2, plus_one -> echo#3,"
-	" echo#1 -> echo#4, echo#2 -> echo#4, echo#3 -> echo#4\"",
+	"\"name\": \"fan\", \"text\": \"plus_one -> many#1, plus_one -> many#2, plus_one -> many#3,"
+	" many#1 -> echo#4, many#2 -> echo#4, many#3 -> echo#4\"", /* many takes batches */
 	"\"name\": \"big\", \"text\": \"echo -> echo#1, echo -> echo#2, echo#1 -> echo#3,"
 	" echo#2 -> echo#3\"",
 	"\"name\": \"adds\", \"text\": \"echo -> add#a, echo -> add#b, add#a -> echo#1,"

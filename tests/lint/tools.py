@@ -12,6 +12,7 @@ import sys
 import time
 
 JOBS = 2
+GCC_ONLY = '-mmemset-strategy='  # what clang, so clang-tidy, refuses in gcc's compile commands
 TIDY_SECONDS = 300      # a run that needs longer says so as a skip; the next one goes on from there
 
 
@@ -62,6 +63,20 @@ def commands(tree):
         found.setdefault(file, shlex.split(entry['command']))
     return {file: words for file, words in found.items()
             if file.endswith('.c') and file in tree.files}
+
+
+def commands_of_clang(tree):
+    """A folder with the compile commands as clang takes them."""
+    folder = os.path.join(tree.build, 'clang-tidy-commands')
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(tree.build, 'compile_commands.json'), encoding='utf-8') as f:
+        entries = json.load(f)
+    for entry in entries:
+        words = shlex.split(entry['command'])
+        entry['command'] = shlex.join(w for w in words if not w.startswith(GCC_ONLY))
+    with open(os.path.join(folder, 'compile_commands.json'), 'w', encoding='utf-8') as f:
+        json.dump(entries, f)
+    return folder
 
 
 def include_flags(words):
@@ -136,7 +151,7 @@ def check_clang_tidy(tree):
     compile_of, checks = commands(tree), tree.path('.clang-tidy')
     passed = os.path.join(tree.build, 'clang-tidy-passed')
     os.makedirs(passed, exist_ok=True)
-    began, left = time.monotonic(), []
+    began, left, database = time.monotonic(), [], commands_of_clang(tree)
 
     def tidy(file):
         stamp = os.path.join(passed, fingerprint(tree, file, compile_of[file]))
@@ -145,8 +160,7 @@ def check_clang_tidy(tree):
         if time.monotonic() - began > TIDY_SECONDS:
             left.append(file)
             return []
-        done = run([tool, '--quiet', f'-p={tree.build}', f'--config-file={checks}',
-                    # The compile commands are gcc's.
+        done = run([tool, '--quiet', f'-p={database}', f'--config-file={checks}',
                     '--extra-arg=-Wno-unknown-warning-option', tree.path(file)])
         if done.returncode == 0:
             with open(stamp, 'w', encoding='utf-8'):

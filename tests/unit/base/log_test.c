@@ -111,16 +111,16 @@ a_line_begins_with_the_time(void **state)
 }
 
 static void
-level_names_round_trip(void **state)
+each_level_has_a_name(void **state)
 {
+	static const char *const name[] = { "error", "warn", "notice", "info", "debug" };
 	enum log_level level = LOG_NOTICE;
 
 	assert_int_equal(log_level_from_name("loud", &level), MB_ERR_INVALID);
 	assert_int_equal(log_level_from_name("", &level), MB_ERR_INVALID);
 	assert_int_equal(level, LOG_NOTICE);
 	for (int i = LOG_ERROR; i <= LOG_DEBUG; i++) {
-		assert_int_equal(log_level_from_name(log_level_name((enum log_level)i), &level),
-				 MB_OK);
+		assert_int_equal(log_level_from_name(name[i - LOG_ERROR], &level), MB_OK);
 		assert_int_equal(level, i);
 	}
 }
@@ -134,7 +134,7 @@ main(void)
 		cmocka_unit_test(a_long_line_is_cut_visibly),
 		cmocka_unit_test(levels_hold_lines_back),
 		cmocka_unit_test(a_line_begins_with_the_time),
-		cmocka_unit_test(level_names_round_trip),
+		cmocka_unit_test(each_level_has_a_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,15 +44,10 @@ open_refused(void **state)
 	const struct cache_layout plan = plan_two();
 	struct cache_layout *head = aligned_alloc(64, 4096), got;
 	uint64_t *number[] = {
-		&head->bytes,
-		&head->shard[0].index,
-		&head->shard[0].entry_cnt,
-		&head->shard[0].heap,
-		&head->shard[0].heap_bytes,
-		&head->shard[1].index,
-		&head->shard[1].entry_cnt,
-		&head->shard[1].heap,
-		&head->shard[1].heap_bytes,
+		&head->bytes,          &head->shard[0].index,      &head->shard[0].entry_cnt,
+		&head->shard[0].used,  &head->shard[0].heap,       &head->shard[0].heap_bytes,
+		&head->shard[1].index, &head->shard[1].entry_cnt,  &head->shard[1].used,
+		&head->shard[1].heap,  &head->shard[1].heap_bytes,
 	};
 	static const uint64_t wrong[] = { UINT64_MAX, UINT64_MAX - 63, UINT64_C(1) << 63, 0, 1 };
 
@@ -63,7 +58,7 @@ open_refused(void **state)
 	assert_int_equal(cache_region_open((uint8_t *)head, plan.bytes - 1, &got), MB_ERR_CORRUPT);
 	for (size_t i = 0; i < sizeof(number) / sizeof(number[0]); i++) {
 		for (size_t j = 0; j < sizeof(wrong) / sizeof(wrong[0]); j++) {
-			bool is_size = i == 0 || i == 4 || i == 8;
+			bool is_size = i == 0 || i == 5 || i == 10;
 
 			cache_region_format((uint8_t *)head, &plan);
 			*number[i] = wrong[j];
@@ -100,7 +95,8 @@ planned(void **state)
 
 		assert_true(s->index >= end);
 		assert_int_equal(s->entry_cnt, 4096);
-		assert_true(s->heap >= s->index + s->entry_cnt * sizeof(struct cache_entry));
+		assert_true(s->used >= s->index + s->entry_cnt * sizeof(struct cache_entry));
+		assert_true(s->heap >= s->used + s->entry_cnt / 8);
 		assert_true(s->heap_bytes >= 5 << 19);
 		end = s->heap + s->heap_bytes;
 	}

@@ -482,9 +482,9 @@ static const struct {
 	{ "logs", "{\"lines\": [{\"seq\": 1, \"time_us\": 1500000, \"function\": \"f\","
 		  " \"call\": \"00000000000000ab\", \"text\": \"hello\\u001b[2J\"}]}" },
 	{ "cancel", "{}" },
-	{ "explain",
-	  "{\"decisions\": [{\"name\": \"f\", \"executor\": 3, \"waited_ns\": 1500,"
-	  " \"ahead\": 2, \"able\": 4, \"load\": 125, \"attempt\": 1, \"functions\": 1}]}" },
+	{ "explain", "{\"decisions\": [{\"name\": \"f\", \"executor\": 3, \"waited_ns\": 1500,"
+		     " \"input_bytes\": 2097152, \"near_bytes\": 1048576, \"ahead\": 2,"
+		     " \"able\": 4, \"load\": 125, \"attempt\": 1, \"functions\": 1}]}" },
 	{ "trace", "{\"call\": \"00000000000000ab\", \"hops\": [{\"name\": \"run\", \"ns\": 300,"
 		   " \"of\": \"f\", \"where\": \"executor\", \"executor\": 3, \"at_ns\": 0},"
 		   " {\"name\": \"reply\", \"ns\": 100, \"where\": \"client\", \"at_ns\": 300}]}" },

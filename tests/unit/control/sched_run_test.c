@@ -96,6 +96,114 @@ branches_run_side_by_side_and_the_sink_when_both_are_there(void **state)
 	quiet(w);
 }
 
+/* A part returns so many bytes, in memory of its executor. */
+static void
+returns_bytes(struct world *w, uint16_t exec, uint32_t bytes)
+{
+	struct desc d = { .kind = DESC_REPLY, .a = exec, .call = id_of(CLIENT, 1) };
+
+	d.ref = (struct payload_ref){ .inc = 1, .proc = exec, .handle = exec, .len = bytes };
+	sched_on_proc(w->s, exec, &d, w->now);
+}
+
+/* Two branches, the first of which returned so many bytes. Returns its executor; *ret_last is that
+ * of the other, which returns nothing by reference, and last. */
+static uint16_t
+two_branches(struct world *w, uint32_t bytes, uint16_t *ret_last)
+{
+	uint16_t b;
+
+	put_dag(w, DAG, "a -> c, b -> c");
+	up_all(w, EXEC, 2);
+	call_dag(w, 1, 0);
+	b = sent_part(w, 1, 0, "a");
+	*ret_last = sent_part(w, 1, 0, "b");
+	returns_bytes(w, b, bytes);
+	return b;
+}
+
+/* It runs there, and nothing is left; near gets back what it held. */
+static void
+sink_runs_at(struct world *w, uint16_t exec, uint16_t near)
+{
+	assert_int_equal(sent_part(w, 1, 2, "c"), exec);
+	returns(w, exec, 1, 0, 0, 0);
+	sent_answer(w, CLIENT, 1, 0);
+	assert_int_equal(sent(w, near, DESC_RELEASE, 0)->release.handle[0], near);
+}
+
+static void
+a_part_runs_where_most_of_its_inputs_lie(void **state)
+{
+	struct world *w = *state;
+	uint16_t last, near = two_branches(w, SCHED_NEAR_BYTES, &last);
+
+	returns(w, last, 1, 0, 0, 0);
+	sink_runs_at(w, near, near);
+	quiet(w);
+}
+
+/* What is little is read from anywhere: who returned last goes on. */
+static void
+few_bytes_do_not_matter(void **state)
+{
+	struct world *w = *state;
+	uint16_t last, near = two_branches(w, SCHED_NEAR_BYTES - 1, &last);
+
+	returns(w, last, 1, 0, 0, 0);
+	sink_runs_at(w, last, near);
+	quiet(w);
+}
+
+/* Nobody waits for who is nearer while that has another call ... */
+static void
+no_part_waits_for_who_is_near(void **state)
+{
+	struct world *w = *state;
+	uint16_t last, near = two_branches(w, 1 << 20, &last);
+
+	call(w, CLIENT + 1, 7, 1, 0);
+	sent(w, near, DESC_CALL, id_of(CLIENT + 1, 7));
+	returns(w, last, 1, 0, 0, 0);
+	sink_runs_at(w, last, near);
+	reply(w, near, CLIENT + 1, 7);
+	sent_answer(w, CLIENT + 1, 7, 0);
+	quiet(w);
+}
+
+/* ... or is a client's ... */
+static void
+nor_for_one_that_is_claimed(void **state)
+{
+	struct world *w = *state;
+	uint16_t last, near = two_branches(w, 1 << 20, &last);
+
+	assert_true(claim_try(w->hints, near, 4711));
+	returns(w, last, 1, 0, 0, 0);
+	sink_runs_at(w, last, near);
+	quiet(w);
+}
+
+/* ... or has been busy of late, and the other has not. */
+static void
+nor_for_one_that_is_busy(void **state)
+{
+	struct world *w = *state;
+	uint16_t last, near = two_branches(w, 1 << 20, &last);
+
+	for (uint64_t i = 0; i < 20; i++) {
+		w->now += SCHED_LOAD_NS;
+		w->busy_ns[near] += SCHED_LOAD_NS;
+		call(w, CLIENT + 1, 100 + i, 1, 0);
+		sent(w, near, DESC_CALL, id_of(CLIENT + 1, 100 + i));
+		reply(w, near, CLIENT + 1, 100 + i);
+		sent_answer(w, CLIENT + 1, 100 + i, 0);
+	}
+	returns(w, last, 1, 0, 0, 0);
+	sink_runs_at(w, last, near);
+	quiet(w);
+}
+
 /* The last function names what goes on: the run ends, and the call waits anew. */
 static void
 a_run_goes_on(void **state)
@@ -406,6 +514,11 @@ main(void)
 		STORY(branches_run_side_by_side_and_the_sink_when_both_are_there),
 		STORY(a_run_goes_on),
 		STORY(functions_in_a_row_are_one_part),
+		STORY(a_part_runs_where_most_of_its_inputs_lie),
+		STORY(few_bytes_do_not_matter),
+		STORY(no_part_waits_for_who_is_near),
+		STORY(nor_for_one_that_is_claimed),
+		STORY(nor_for_one_that_is_busy),
 		STORY(a_dag_runs_where_its_functions_are),
 		STORY(at_rr_it_is_never_divided),
 		STORY(what_is_quick_or_alone_is_not_divided),

@@ -21,7 +21,7 @@ commands_are_found_in_any_case(void **state)
 {
 	gate_command_init();
 	for (uint32_t i = 0; gate_command_at(i) != NULL; i++) {
-		struct gate_command *c = gate_command_at(i);
+		const struct gate_command *c = gate_command_at(i);
 		char upper[32];
 
 		for (size_t k = 0; k <= c->name_len; k++) {

@@ -18,9 +18,10 @@
 #define REFUSED MB_ERR_TYPE
 
 struct list {
-	struct kvs_acts acts;          /* first: make finds the rest */
-	const char *text[KVS_ACT_MAX]; /* NULL: make refuses; "": nothing to do */
-	uint32_t made_cnt, changed_cnt;
+	struct kvs_acts acts; /* first: make finds the rest */
+	/* NULL: make refuses; "": nothing to do; "?": it only looks */
+	const char *text[KVS_ACT_MAX];
+	uint32_t made_cnt, changed_cnt, seen_len[KVS_ACT_MAX];
 	uint64_t time;
 };
 
@@ -41,6 +42,10 @@ make(struct kvs_acts *acts, uint32_t i, struct slice stored, struct wbuf *out)
 	}
 	if (l->text[i][0] == 0) {
 		return 0;
+	}
+	if (l->text[i][0] == '?') {
+		l->seen_len[i] = (uint32_t)stored.len;
+		return KVS_ACT_LOOKED;
 	}
 	if (stored.len != 0) {
 		assert_int_equal(strval_text(e.state, buf, &was), 0);
@@ -120,6 +125,30 @@ one_after_the_other(void **state)
 	assert_int_equal(world_has(w, 0, "none").len, 0);
 	assert_int_equal(l.made_cnt, 3);
 	assert_int_equal(l.changed_cnt, 2);
+	world_end(w);
+}
+
+/* A look is told of nothing and tells nobody: who has a copy keeps it. */
+static void
+a_look_changes_nothing(void **state)
+{
+	struct world *w = world_make(1, 1, 1, 2 << 20);
+	struct list l = { 0 };
+	struct desc d;
+
+	(void)state;
+	add(&l, "a", "x", KVS_ACK_ONE);
+	add(&l, "a", "?", KVS_ACK_ALL);
+	add(&l, "none", "?", KVS_ACK_ONE);
+	send(w, 0, 0, &l);
+	assert_true(world_take(w, 0, DESC_KVS_ACTED, &d, NULL));
+	assert_int_equal(l.made_cnt, 1);
+	assert_int_equal(l.seen_len[1], world_has(w, 0, "a").len);
+	assert_int_equal(l.seen_len[2], 0);
+	assert_int_equal(l.acts.act[1].err, 0);
+	assert_int_equal(l.acts.act[2].err, 0);
+	is_text(w, 0, "a", "x");
+	assert_int_equal(world_has(w, 0, "none").len, 0);
 	world_end(w);
 }
 
@@ -210,6 +239,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_after_the_other),
+		cmocka_unit_test(a_look_changes_nothing),
 		cmocka_unit_test(who_acts_has_no_copy),
 		cmocka_unit_test(acknowledged_by_all),
 		cmocka_unit_test(no_memory),

@@ -189,6 +189,37 @@ bursts_are_sent(void **state)
 	assert_int_equal(sock_stats(s)->tx_dropped, 0);
 }
 
+/* Long ones go together, and come as they were: of two lengths, the last shorter, and between them
+ * some to another end. */
+static void
+long_ones_are_sent_together(void **state)
+{
+	static const size_t lens[] = { 8000, 8000, 8000, 700, 700, 700, 100, 8000, 600, 8000 };
+	struct wire_addr to = got.from, nobody = got.from;
+	uint8_t in[WIRE_DATAGRAM_MAX];
+
+	(void)state;
+	nobody.port = sock_local(s).port;
+	for (uint32_t round = 0; round < 20; round++) {
+		for (uint32_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+			memset(sock_room(s), (int)(round + i), lens[i]);
+			sock_send(s, i == 1 ? &nobody : &to, lens[i]);
+		}
+		sock_flush(s);
+		for (uint32_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+			if (i != 1) {
+				assert_int_equal(recv(plain, in, sizeof(in), 0), lens[i]);
+				assert_int_equal(in[0], (uint8_t)(round + i));
+				assert_int_equal(in[lens[i] - 1], (uint8_t)(round + i));
+			}
+		}
+	}
+	assert_int_equal(sock_stats(s)->tx_dropped, 0);
+	got.cnt = 0;
+	receive(20); /* what went to itself */
+	got.from = to;
+}
+
 static bool
 raised(int timeout_ms)
 {
@@ -226,6 +257,7 @@ main(void)
 		cmocka_unit_test(buffers_go_round),
 		cmocka_unit_test(more_than_the_buffers_hold_waits_in_the_socket),
 		cmocka_unit_test(bursts_are_sent),
+		cmocka_unit_test(long_ones_are_sent_together),
 		cmocka_unit_test(armed_it_raises_its_event),
 	};
 

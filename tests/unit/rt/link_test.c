@@ -138,7 +138,6 @@ an_empty_link_gives_nothing(void **state)
 	assert_int_equal(link_recv_burst(link, &d, 1), 0);
 	assert_int_equal(link_ready_cnt(link), 0);
 	assert_int_equal(link_free_cnt(link), 7);
-	assert_string_equal(link_name(link), "cache:0_kvs:0");
 	assert_int_equal(link_depth(link), 7);
 }
 

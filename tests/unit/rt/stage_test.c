@@ -111,16 +111,14 @@ static void
 a_sum_of_a_hostile_writer_saturates(void **state)
 {
 	struct stage_hist bad = { 0 };
-	struct stage_sum s = { 0 }, t = { 0 };
+	struct stage_sum s = { 0 };
 
 	atomic_store(&bad.bucket[3], UINT64_MAX);
 	atomic_store(&bad.bucket[4], UINT64_MAX);
 	stage_sum_add(&s, &bad);
 	stage_sum_add(&s, &bad);
-	stage_sum_merge(&t, &s);
-	stage_sum_merge(&t, &s);
-	assert_true(stage_sum_cnt(&t) == UINT64_MAX);
-	assert_true(stage_quantile(&t, 1) <= stage_bucket_begin(STAGE_BUCKET_CNT));
+	assert_true(stage_sum_cnt(&s) == UINT64_MAX);
+	assert_true(stage_quantile(&s, 1) <= stage_bucket_begin(STAGE_BUCKET_CNT));
 }
 
 static void

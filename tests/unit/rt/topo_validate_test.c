@@ -26,7 +26,7 @@ static struct topo topo;
 	X(topo.lcore_cnt = 0,                                                                      \
 	  "the plan has 0 lcores, not 1 to 16")                                                    \
 	X(topo.link_cnt = LINK_CNT_MAX + 1,                                                        \
-	  "the plan has 1537 links, not 0 to 1536")                                                \
+	  "the plan has 1601 links, not 0 to 1600")                                                \
 	X(topo.executor_cnt = 0,                                                                   \
 	  "the plan has 0 executors, not 1 to 64")                                                 \
 	X(topo.client_cpu_cnt = 0,                                                                 \

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate_load - FUNCTION LOAD: C source that a client sends is deployed by the command line
+ *
+ * One at a time; its own process compiles and deploys, and the tile goes on meanwhile.
+ */
+#ifndef MB_GATE_LOAD_H
+#define MB_GATE_LOAD_H
+
+#include "gate_int.h"
+
+/* gate_load_start has source deployed; the handler returns WAIT and finds c->answered, and what the
+ * command line said in c->keep. Returns: 0; MB_ERR_FULL: wait; MB_ERR_IO. */
+int gate_load_start(struct gate *g, struct gate_conn *c, struct slice source);
+/* gate_load_poll looks whether it is over. Requires: one is under way. */
+bool gate_load_poll(struct gate *g);
+void gate_load_stop(struct gate *g);
+
+#endif

@@ -1,0 +1,231 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: Apache-2.0
+"""gate_tiles_test.py MICROBURST SOURCE
+
+Goal:   with several gate tiles a client sees what it sees with one: connections that only read and
+        write are dealt out, and what concerns all of them is still one whole.
+Method: a node with three gate tiles; connections that are seen to be elsewhere (they are clients of
+        the node, and not of its first gate), and commands that have to find them there.
+"""
+import os
+import sys
+import threading
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from node import Node, until   # noqa: E402
+from resp import Raw, port_of   # noqa: E402
+
+MICROBURST, SOURCE = sys.argv[1:3]
+NODE = {}
+PLAIN = 40      # plain commands, one behind the other, after which a connection is elsewhere
+WAIT_S = 30
+
+
+def setUpModule():
+    node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', '--set', 'gate.tiles=3', '--set',
+                'cache.tiles=2', '--set', 'gate.slowlog=1us')
+    unittest.addModuleCleanup(node.remove)
+    NODE['node'], NODE['port'] = node, port_of(node)
+
+
+class Tiles(unittest.TestCase):
+    def setUp(self):
+        self.c = self.client()
+        self.assertEqual(self.c('flushall'), '+OK')
+
+    def client(self):
+        c = Raw(NODE['port'])
+        self.addCleanup(c.close)
+        return c
+
+    def info(self, section):
+        lines = self.c('info', section).decode().split('\r\n')
+        return dict(line.split(':', 1) for line in lines if ':' in line)
+
+    def elsewhere(self):
+        clients = self.info('clients')
+        return int(clients['connected_clients']) - int(clients['microburst_home_clients'])
+
+    def dealt(self, cnt):
+        """Connections that other gates serve; among cnt + those at home at least half of them."""
+        before, clients = self.elsewhere(), [self.client() for _ in range(cnt)]
+        for c in clients:
+            for i in range(PLAIN):
+                c.say('set', f'dealt{i % 3}', i)
+            for _ in range(PLAIN):
+                self.assertEqual(c.answer(), '+OK')
+            self.assertEqual(c('echo', 'still'), b'still')
+        until(lambda: self.elsewhere() >= before + cnt // 2, WAIT_S, 'clients that are dealt out')
+        return clients
+
+    def test_connections_are_dealt_out_and_come_home(self):
+        clients = self.dealt(9)
+        ids = []
+        for c in clients:
+            c.say('get', 'dealt0')
+            c.say('client', 'id')
+            c.say('get', 'dealt0')
+            self.assertEqual(c.answer(), b'39')
+            ids.append(c.answer())
+            self.assertEqual(c.answer(), b'39')
+        self.assertEqual(len(set(ids)), 9)
+        self.assertEqual(self.elsewhere(), 0)
+
+    def test_answers_stay_in_order(self):
+        clients, want = [self.client() for _ in range(6)], []
+        for turn in range(300):
+            for k, c in enumerate(clients):
+                if turn % 30 == 29 and k % 2 == 0:
+                    c.say('publish', 'nobody', turn)
+                else:
+                    c.say('hincrby', f'h{k}', 'n', 1)
+        for k, c in enumerate(clients):
+            got, want = [c.answer() for _ in range(300)], []
+            for turn in range(300):
+                published = turn % 30 == 29 and k % 2 == 0
+                want.append(0 if published else want[-1] + 1 if want and want[-1] else
+                            sum(1 for w in range(turn) if w % 30 != 29 or k % 2) + 1)
+            self.assertEqual(got, want)
+
+    def test_what_one_publishes_others_hear(self):
+        listener = self.client()
+        self.assertEqual(listener('subscribe', 'news'), [b'subscribe', b'news', 1])
+        large = b'x' * 300000
+        for c in self.dealt(4):
+            for text in (b'small', large):
+                self.assertEqual(c('publish', 'news', text), 1)
+                self.assertEqual(listener.answer(), [b'message', b'news', text])
+
+    def test_whoever_waits_for_an_item_gets_it(self):
+        clients, waiter = self.dealt(4), self.client()
+        for i, c in enumerate(clients):
+            waiter.say('blpop', 'queue', 0)
+            until(lambda: self.info('clients')['blocked_clients'] == '1', WAIT_S, 'who waits')
+            self.assertEqual(c('rpush', 'queue', i), 1)
+            self.assertEqual(waiter.answer(), [b'queue', str(i).encode()])
+
+    def test_all_clients_are_listed_and_can_be_closed(self):
+        clients = self.dealt(6)
+        for i, c in enumerate(clients):
+            self.assertEqual(c('client', 'setname', f'name{i}'), '+OK')
+            for _ in range(PLAIN):
+                self.assertEqual(c('set', 'k', 'v'), '+OK')
+        until(lambda: self.elsewhere() >= 3, WAIT_S, 'clients that are dealt out')
+        listed = {}
+        for line in self.c('client', 'list').decode().splitlines():
+            row = dict(word.split('=', 1) for word in line.split(' '))
+            listed[row['name']] = row
+        self.assertEqual(len(listed), 7)
+        for i in range(6):
+            self.assertEqual(listed[f'name{i}']['cmd'], 'set')
+            self.assertEqual(listed[f'name{i}']['user'], 'default')
+        for i in range(3):
+            self.assertEqual(self.c('client', 'kill', 'id', listed[f'name{i}']['id']), 1)
+            self.assertTrue(clients[i].ended())
+        self.assertEqual(self.c('client', 'kill', 'addr', '127.0.0.1:1'), 0)
+        self.assertEqual(self.c('client', 'kill', 'type', 'normal'), 3)
+        for c in clients[3:]:
+            self.assertTrue(c.ended())
+        until(lambda: self.info('clients')['connected_clients'] == '1', WAIT_S, 'their end')
+
+    def test_nobody_writes_within_a_transaction(self):
+        writers, stop = self.dealt(4), threading.Event()
+
+        def write(c):
+            while not stop.is_set():
+                c('incr', 'both')
+
+        threads = [threading.Thread(target=write, args=(c,)) for c in writers]
+        for t in threads:
+            t.start()
+        try:
+            for _ in range(60):
+                self.c('multi')
+                for _ in range(4):
+                    self.c('get', 'both')
+                got = self.c('exec')
+                self.assertEqual(len(set(got)), 1, got)
+        finally:
+            stop.set()
+            for t in threads:
+                t.join()
+
+    def test_a_watched_key_that_another_changes(self):
+        other = self.dealt(2)
+        for c in other:
+            self.assertEqual(self.c('watch', 'w'), '+OK')
+            self.c('multi')
+            self.c('set', 'w', 'mine')
+            self.assertEqual(c('set', 'w', 'theirs'), '+OK')
+            self.assertIsNone(self.c('exec'))
+            self.assertEqual(self.c('get', 'w'), b'theirs')
+
+    def test_monitor_shows_all(self):
+        clients, monitor = self.dealt(4), self.client()
+        self.assertEqual(monitor('monitor'), '+OK')
+        for i, c in enumerate(clients):
+            self.assertEqual(c('set', f'shown{i}', 'v'), '+OK')
+            self.assertIn(f'"set" "shown{i}" "v"', monitor.answer())
+        self.assertEqual(self.c('ping'), '+PONG')
+
+    def test_pause_holds_all_writers(self):
+        clients = self.dealt(4)
+        self.assertEqual(self.c('client', 'pause', 1000000, 'write'), '+OK')
+        for c in clients:
+            c.say('get', 'dealt0')
+            self.assertEqual(c.answer(), b'39')
+            c.say('set', 'dealt0', 'late')
+        until(lambda: self.info('clients')['blocked_clients'] == '4', WAIT_S, 'who is held')
+        self.assertEqual(self.c('get', 'dealt0'), b'39')
+        self.assertEqual(self.c('client', 'unpause'), '+OK')
+        for c in clients:
+            self.assertEqual(c.answer(), '+OK')
+
+    def test_rights_that_are_taken_are_taken_everywhere(self):
+        clients = self.dealt(4)
+        self.assertEqual(self.c('acl', 'setuser', 'default', '-set'), '+OK')
+        try:
+            for c in clients:
+                self.assertTrue(c('set', 'k', 'v').startswith('-NOPERM'))
+                self.assertEqual(c('get', 'dealt0'), b'39')
+        finally:
+            self.assertEqual(self.c('acl', 'setuser', 'default', '+@all'), '+OK')
+
+    def test_all_is_counted(self):
+        clients = self.dealt(6)
+        self.assertEqual(self.c('config', 'resetstat'), '+OK')
+        for c in clients:
+            for _ in range(PLAIN):
+                c('incr', 'n')
+            self.assertTrue(c('hget', 'n', 'f').startswith('-WRONGTYPE'))
+        stat = self.info('commandstats')
+        self.assertIn(f'calls={6 * PLAIN},', stat['cmdstat_incr'])
+        self.assertIn('failed_calls=6', stat['cmdstat_hget'])
+        self.assertEqual(self.info('errorstats')['errorstat_WRONGTYPE'], 'count=6')
+        histogram = self.c('latency', 'histogram', 'incr')
+        self.assertEqual(histogram[1][1], 6 * PLAIN)
+        self.c('slowlog', 'reset')
+        for c in clients:
+            c('getset', 'dealt1', 'slow')
+        seen = {row[4] for row in self.c('slowlog', 'get', -1) if row[3][0] == b'getset'}
+        self.assertEqual(len(seen), 6)
+
+    def test_they_come_and_go(self):
+        for turn in range(20):
+            clients = [self.client() for _ in range(8)]
+            for c in clients:
+                for i in range(PLAIN):
+                    c.say('incr', f'turn{turn}')
+            for c in clients[:4]:
+                c.close()
+            for c in clients[4:]:
+                for _ in range(PLAIN):
+                    self.assertIsInstance(c.answer(), int)
+                c.close()
+        until(lambda: self.info('clients')['connected_clients'] == '1', WAIT_S, 'their end')
+        self.assertEqual(self.elsewhere(), 0)
+
+
+if __name__ == '__main__':
+    unittest.main(argv=sys.argv[:1])
