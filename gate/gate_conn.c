@@ -15,6 +15,8 @@
  *       not read), one command of RESP_TEXT_MAX, GATE_OUT_MAX of replies (then no command is run)
  *       and the reply of one command more; all of it from the gate's memory, which all share.
  *   N3  Who owes (half a command, a reply not read) and does not move for gate.slow is closed.
+ *   N4  A transaction that has begun is finished, whoever is gone by then or does not read: it is
+ *       all or nothing, and all others wait for it. Its replies are one reply.
  */
 #include <string.h>
 
@@ -172,9 +174,32 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 	c->used = false;
 }
 
+/* Returns: whether its end has to wait for its transaction (N4). */
+static bool
+put_off(struct gate_conn *c)
+{
+	if (!gate_multi_runs(c)) {
+		return false;
+	}
+	c->last = c->gone = true;
+	return true;
+}
+
+void
+gate_conn_reset(struct gate *g, struct gate_conn *c)
+{
+	if (!put_off(c)) {
+		c->closing = true;
+		stream_reset(g->stream, c->id);
+	}
+}
+
 void
 gate_conn_close(struct gate *g, struct gate_conn *c)
 {
+	if (put_off(c)) {
+		return;
+	}
 	if (c->tls != NULL && !c->closing) {
 		gate_tls_bye(g, c);
 	}
@@ -431,6 +456,13 @@ held_over(struct gate *g, struct gate_conn *c)
 	return !multi_goes_on(g, c);
 }
 
+/* Whether its commands are run: of one that is at its end what EXEC has begun. */
+static bool
+goes_on(const struct gate_conn *c)
+{
+	return !c->last || gate_multi_runs(c);
+}
+
 /* Runs what is in the text. Returns: how much of it is done with. */
 static size_t
 text_run(struct gate *g, struct gate_conn *c, struct slice text)
@@ -445,12 +477,12 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 			command_over(g, c);
 		}
 	}
-	for (uint32_t i = 0; !c->waiting && !c->last; i++) {
+	for (uint32_t i = 0; !c->waiting && goes_on(c); i++) {
 		/* At first there may be none at all. */
 		struct slice rest = done == 0 ? text : slice_of(text.p + done, text.len - done);
 		int rc;
 
-		if (c->out.bytes > GATE_OUT_MAX) { /* N2; gate_conn_go goes on */
+		if (c->out.bytes > GATE_OUT_MAX && !gate_multi_runs(c)) { /* N2, N4 */
 			c->waiting = true;
 			c->out_full = true;
 			break;
@@ -531,7 +563,8 @@ text_go(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len)
 
 		if (kept) {
 			text_forget(g, c, done);
-		} else if (done < len && !c->last && !text_keep(g, c, p + done, len - done)) {
+		} else if (done < len && goes_on(c) && !text_keep(g, c, p + done, len - done)) {
+			gate_multi_drop(g, c); /* EXEC itself is lost */
 			gate_conn_close(g, c);
 			return;
 		}
@@ -564,6 +597,10 @@ settle(struct gate *g, struct gate_conn *c)
 {
 	bool owing;
 
+	if (c->gone) {
+		gate_conn_close(g, c); /* if it can be, now */
+		return;
+	}
 	if (!c->queued && (!c->waiting || c->blocked)) { /* no reply is half written */
 		gate_push_out(c);
 	}
@@ -597,7 +634,7 @@ gate_conn_go(struct gate *g, struct gate_conn *c)
 		c->waiting = false;
 		c->out_full = false;
 	}
-	if (!c->waiting && gate_large_open(c) == NULL && !c->last) {
+	if (!c->waiting && gate_large_open(c) == NULL && goes_on(c)) {
 		text_go(g, c, NULL, 0);
 	}
 	settle(g, c);

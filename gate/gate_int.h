@@ -201,6 +201,7 @@ struct gate_conn {
 	bool ended;        /* it will send no more */
 	bool last;         /* close it when its replies are out */
 	bool closing;      /* it is being closed: nothing is run or sent any more */
+	bool gone;         /* to be closed, once its transaction is over */
 	bool quiet;        /* nothing is sent before its command is done */
 	bool room;         /* waiting, only for room */
 	bool begun;        /* its command was begun, and counted */
@@ -445,8 +446,10 @@ void gate_conn_told(struct gate *g, struct gate_conn *c);
 void gate_conn_later(struct gate *g, struct gate_conn *c);
 /* gate_conn_find: the connection of an id that still has it; NULL. */
 struct gate_conn *gate_conn_find(struct gate *g, struct stream_id id);
-/* gate_conn_close ends it now, whatever is not sent. */
+/* gate_conn_close ends it now, whatever is not sent; a transaction that has begun is finished
+ * before, for nobody. gate_conn_reset: so that the kernel keeps nothing of it either. */
 void gate_conn_close(struct gate *g, struct gate_conn *c);
+void gate_conn_reset(struct gate *g, struct gate_conn *c);
 /* gate_conn_address is where its client is: "host:port", or the socket's path. */
 void gate_conn_address(struct gate *g, const struct gate_conn *c, char ret[GATE_ADDRESS_MAX]);
 /* gate_conn_name gives it a name. Returns: whether it could; else that is answered. */
@@ -654,6 +657,13 @@ bool gate_multi_takes(struct gate *g, struct gate_conn *c, const struct gate_com
 /* gate_multi_next: the command of EXEC that was at hand is over. */
 void gate_multi_next(struct gate *g, struct gate_conn *c);
 void gate_multi_drop(struct gate *g, struct gate_conn *c);
+
+/* gate_multi_runs: EXEC is at work: it is not left half done, whoever goes. */
+static inline bool
+gate_multi_runs(const struct gate_conn *c)
+{
+	return c->multi != NULL && c->multi->running;
+}
 
 /* whether it listens, and so (RESP2) may say little else. */
 static inline bool

@@ -288,8 +288,7 @@ gate_push_end(struct gate *g, struct gate_conn *c)
 	lists_swap(c);
 	if (c->pushed.bytes > g->cfg.backlog_bytes) {
 		c->last = true; /* it is told no more */
-		c->closing = true;
-		stream_reset(g->stream, c->id);
+		gate_conn_reset(g, c);
 	} else {
 		gate_conn_told(g, c);
 	}

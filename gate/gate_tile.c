@@ -396,8 +396,7 @@ static void
 conn_check(struct gate *g, struct gate_conn *c, uint64_t now_ns)
 {
 	if (c->slow_ns != 0 && now_ns - c->slow_ns > g->cfg.slow_ns) {
-		c->closing = true;
-		stream_reset(g->stream, c->id);
+		gate_conn_reset(g, c);
 	} else if (g->cfg.idle_ns != 0 && !c->waiting && !gate_listens(c) &&
 		   now_ns - c->used_ns > g->cfg.idle_ns) {
 		gate_conn_close(g, c);

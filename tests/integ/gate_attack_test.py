@@ -176,6 +176,38 @@ class Gone(Case):
         self.assertEqual(self.good('strlen', 'long'), 64 * MIB)
         self.assertEqual(self.good('getrange', 'long', 63 * MIB, 63 * MIB + 99), value[:100])
 
+    def test_a_transaction_is_whole_though_nobody_hears_of_it(self):
+        def count():
+            for i in range(100):
+                s = self.open()
+                s.sendall(array(b'multi') + (array(b'incr', b'one') + array(b'get', b'one')) * 20 +
+                          array(b'lpush', b'list', b'%d' % i) + array(b'exec'))
+                if i % 3 == 0:
+                    s.recv(10)
+                self.vanish(s)
+
+        threads = [threading.Thread(target=count) for _ in range(4)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        until(lambda: self.number('connected_clients') == 1, WAIT_S, 'all of them gone')
+        self.assertEqual(int(self.good('get', 'one') or 0), 20 * self.good('llen', 'list'))
+
+    def test_who_does_not_read_what_exec_says_holds_nobody(self):
+        self.good('set', 'v', 'x' * MIB)
+        deaf = Raw(NODE['port'])
+        deaf.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        deaf.send(array(b'multi') + (array(b'get', b'v') + array(b'incr', b'n')) * 40 +
+                  array(b'exec'))
+        until(lambda: self.good('get', 'n') == b'40', WAIT_S, 'the end of the transaction')
+        self.assertEqual(self.good('append', 'v', 'y'), MIB + 1)
+        self.assertEqual([deaf.answer() for _ in range(81)], ['+OK'] + ['+QUEUED'] * 80)
+        said = deaf.answer()
+        self.assertEqual(said[::2], [b'x' * MIB] * 40)
+        self.assertEqual(said[1::2], list(range(1, 41)))
+        deaf.close()
+
     def test_who_says_half_of_it_is_closed_and_others_are_not(self):
         said = array(b'echo', b'hello')
         half = [self.open() for _ in range(2 * len(said) - 2)]
