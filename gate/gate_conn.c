@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gate_conn - one connection: bytes to commands, in their order
- *
- *   received ──► text ──scan──► words ──► handler ──► DONE: the next one
- *                  ▲                         ├──────► WAIT: the same one, when it can go on
- *                  └── kept while it waits ◄─┴──────► HELD: the next one, when it succeeded
- *
- * The text of a command is where it was received as long as nothing has to wait, so a command that
- * came whole is not copied. Else it is kept, and grows there; a long word goes past it to memory of
- * its own, which becomes the value (gate_large).
+/* gate_conn - one connection: its life, and what it may make us keep
  *
  *   N1  waiting: no further command is begun. Who sets it has arranged for gate_conn_ready.
  *   N2  What a client makes us keep is bounded: GATE_IN_MAX received and not run (then its socket
- *   is
- *       not read), one command of RESP_TEXT_MAX, GATE_OUT_MAX of replies (then no command is run)
- *       and the reply of one command more; all of it from the gate's memory, which all share.
+ *       is not read), one command of RESP_TEXT_MAX, GATE_OUT_MAX of replies (then no command is
+ *       run) and the reply of one command more; all of it from the gate's memory, which all share.
  *   N3  Who owes (half a command, a reply not read) and does not move for gate.slow is closed.
  *   N4  A transaction that has begun is finished, whoever is gone by then or does not read: it is
  *       all or nothing, and all others wait for it. Its replies are one reply.
@@ -26,12 +17,8 @@
 #include "compiler.h"
 #include "gate_ahead.h"
 #include "gate_many.h"
-#include "gate_pause.h"
+#include "gate_text.h"
 #include "gate_track.h"
-#include "timebase.h"
-
-/* What a rich burst of one connection may take of a poll. */
-#define COMMANDS_A_TURN 512
 
 /* ------------------------------------------------------------------------- life */
 
@@ -116,17 +103,6 @@ gate_conn_renew(struct gate *g, struct gate_conn *c)
 	}
 }
 
-static void
-command_end(struct gate *g, struct gate_conn *c)
-{
-	gate_conn_renew(g, c);
-	if (c->large != NULL) {
-		gate_larges_drop(g, c);
-		heap_free(g->heap, c->large, RESP_LARGE_CNT_MAX * sizeof(*c->large));
-		c->large = NULL;
-	}
-}
-
 void
 gate_conn_closed(struct gate *g, struct stream_id id)
 {
@@ -160,7 +136,7 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 	}
 	gate_pipe_drop(g, c);
 	gate_call_drop(g, id);
-	command_end(g, c);
+	gate_text_end(g, c);
 	gate_out_drop(g, c);
 	if (c->tls != NULL) {
 		gate_tls_drop(g, c);
@@ -276,321 +252,6 @@ gate_conn_keep(struct gate *g, struct gate_conn *c, size_t bytes)
 	return true;
 }
 
-/* ------------------------------------------------------------------- the text */
-
-/* Adds bytes to what is kept. Returns: false: there is no memory. */
-static bool
-text_keep(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len)
-{
-	size_t want = c->in_len + len;
-
-	if (want > c->in_cap) {
-		size_t cap = heap_rounded_bytes(MAX(want, MIN(2UL * c->in_cap, want + (1u << 20))));
-		uint8_t *mem = heap_alloc(g->heap, cap);
-
-		if (mem == NULL) {
-			return false;
-		}
-		if (c->in != NULL) {
-			memcpy(mem, c->in, c->in_len);
-			heap_free(g->heap, c->in, c->in_cap);
-		}
-		c->in = mem;
-		c->in_cap = (uint32_t)cap;
-	}
-	memcpy(c->in + c->in_len, p, len);
-	c->in_len = (uint32_t)want;
-	return true;
-}
-
-/* Forgets the first len bytes of what is kept. */
-static void
-text_forget(struct gate *g, struct gate_conn *c, size_t len)
-{
-	c->in_len -= (uint32_t)len;
-	if (c->in_len != 0) {
-		memmove(c->in, c->in + len, c->in_len);
-	} else if (c->in != NULL) {
-		heap_free(g->heap, c->in, c->in_cap);
-		c->in = NULL;
-		c->in_cap = 0;
-	}
-}
-
-static void
-protocol_error(struct gate *g, struct gate_conn *c, int err)
-{
-	char text[64];
-
-	resp_error_text(&c->parser, err, text);
-	gate_error_f(g, c, "ERR %s", text);
-	c->last = true;
-}
-
-/* ------------------------------------------------------------------- commands */
-
-static int
-command_run(struct gate *g, struct gate_conn *c, struct slice text)
-{
-	struct slice large[RESP_LARGE_CNT_MAX];
-	const struct gate_command *cmd;
-	struct gate_mark mark;
-	uint32_t follows;
-	int cnt, rc;
-
-	for (uint32_t i = 0; i < c->parser.large_cnt; i++) {
-		large[i] = slice_of(c->large[i].p, c->large[i].len);
-	}
-	cnt = resp_args(&c->parser, text, large, g->scratch, g->args);
-	if (cnt < 0) {
-		protocol_error(g, c, cnt);
-		return GATE_DONE;
-	}
-	if (cnt == 0) {
-		return GATE_DONE;
-	}
-	cmd = gate_command_find(g->args[0]);
-	follows = c->call_cnt > 0 ? CMD_CALL : CMD_RUN;
-	if ((gate_run_before(c) &&
-	     (cmd == NULL || (cmd->flags & follows) == 0 || c->multi != NULL)) ||
-	    (unlikely(c->reply != REPLY_ON) && !gate_reply_begin(c))) {
-		return GATE_WAIT;
-	}
-	if (unlikely(g->cfg.gate_cnt > 1) && gate_moves(g, c, cmd)) {
-		return gate_run_before(c) ? GATE_WAIT : GATE_AWAY;
-	}
-	c->command = c->timed = cmd;
-	if (c->multi != NULL && gate_multi_takes(g, c, cmd, g->args, (uint32_t)cnt)) {
-		return GATE_DONE;
-	}
-	mark = gate_out_mark(c);
-	rc = gate_command_run(g, c, cmd, g->args, (uint32_t)cnt);
-	if (unlikely(rc == GATE_DONE && c->call_cnt > 0)) { /* refused, but not its turn yet */
-		gate_out_back(g, c, &mark);
-		return GATE_WAIT;
-	}
-	return rc;
-}
-
-/* A command that was begun at *tsc, or earlier, has been done now. Its words are looked for again
- * only if they are to be shown. */
-static void
-command_timed(struct gate *g, struct gate_conn *c, struct slice text, uint64_t *tsc)
-{
-	struct slice large[RESP_LARGE_CNT_MAX];
-	uint64_t now = timebase_tsc();
-	int cnt = 0;
-
-	if (c->timed != NULL && c->began_tsc != 0) {
-		if (unlikely(now - c->began_tsc >= g->slow_tsc)) {
-			for (uint32_t i = 0; i < c->parser.large_cnt; i++) {
-				large[i] = c->large[i].ref.handle != 0
-						   ? slice_of(c->large[i].p, c->large[i].len)
-						   : slice_of("", 0); /* it is the store's now */
-			}
-			cnt = resp_args(&c->parser, text, large, g->scratch, g->args);
-		}
-		gate_timed(g, c, c->timed, now - c->began_tsc, g->args,
-			   cnt > 0 ? (uint32_t)cnt : 0);
-	}
-	*tsc = now;
-}
-
-/* One command of the text has been done, or is under way. */
-static void
-command_over(struct gate *g, struct gate_conn *c)
-{
-	c->began_tsc = 0;
-	c->timed = NULL;
-	if (unlikely((c->caching | c->reply) != 0)) {
-		gate_command_end(c);
-	}
-	g->tally.command_cnt++;
-	if (c->reads != NULL) {
-		gate_reads_next(g, c);
-	}
-	command_end(g, c);
-	resp_next(&c->parser);
-}
-
-/* Whether what ended was one of EXEC's commands: the next one follows. */
-static bool
-multi_goes_on(struct gate *g, struct gate_conn *c)
-{
-	bool running = c->multi != NULL && c->multi->running;
-
-	if (running) {
-		c->tries = 0;
-		gate_multi_next(g, c);
-	}
-	return running;
-}
-
-/* How a HELD command ended: its reply stands, or it is begun again, or it failed.
- * Returns: true when it is over. */
-static bool
-held_over(struct gate *g, struct gate_conn *c)
-{
-	struct gate_mark mark = c->mark;
-	int err = c->held_err;
-
-	c->mark.set = false;
-	c->held_err = 0;
-	if (err == 0 && c->part_next != 0) { /* there is more to do */
-		c->part = c->part_next;
-		c->total = c->total_next;
-		c->part_next = 0;
-		return false;
-	}
-	if (err == 0) {
-		return !multi_goes_on(g, c);
-	}
-	gate_out_back(g, c, &mark);
-	c->part_next = 0;
-	if (err == MB_ERR_TRYAGAIN && c->tries++ < GATE_TRIES) {
-		c->step = 0;
-		c->acc = 0;
-		return false;
-	}
-	gate_error_of(g, c, err);
-	return !multi_goes_on(g, c);
-}
-
-/* Whether its commands are run: of one that is at its end what EXEC has begun. */
-static bool
-goes_on(const struct gate_conn *c)
-{
-	return !c->last || gate_multi_runs(c);
-}
-
-/* Runs what is in the text. Returns: how much of it is done with. */
-static size_t
-text_run(struct gate *g, struct gate_conn *c, struct slice text)
-{
-	uint64_t tsc = timebase_tsc();
-	size_t done = 0;
-
-	if (c->mark.set) { /* the command at hand was HELD */
-		if (held_over(g, c)) {
-			done = c->parser.pos;
-			command_timed(g, c, text, &tsc);
-			command_over(g, c);
-		}
-	}
-	for (uint32_t i = 0; !c->waiting && goes_on(c); i++) {
-		/* At first there may be none at all. */
-		struct slice rest = done == 0 ? text : slice_of(text.p + done, text.len - done);
-		int rc;
-
-		if (c->out.bytes > GATE_OUT_MAX && !gate_multi_runs(c)) { /* N2, N4 */
-			c->waiting = true;
-			c->out_full = true;
-			break;
-		}
-		if (i == COMMANDS_A_TURN) { /* the others first */
-			gate_conn_ready(g, c);
-			break;
-		}
-		if ((g->alone != NULL && g->alone != c) || g->many.held) { /* a transaction first */
-			gate_conn_later(g, c);
-			break;
-		}
-		rc = resp_scan(&c->parser, rest);
-		if (unlikely(rc == RESP_LARGE) && gate_moves_large(g, c, rest)) {
-			resp_next(&c->parser); /* the long word goes where its command is run */
-			if (!gate_run_before(c)) {
-				c->waiting = true;
-				gate_leave(g, c);
-			}
-			break;
-		}
-		if (rc == RESP_MORE || rc == RESP_LARGE) {
-			c->large_due = rc == RESP_LARGE;
-			break;
-		}
-		if (rc < 0) {
-			if (c->run == NULL &&
-			    c->call_cnt == 0) { /* else their replies come first */
-				protocol_error(g, c, rc);
-			}
-			break;
-		}
-		c->waiting = true; /* N1: unless it is done */
-		c->began_tsc = c->began_tsc != 0 ? c->began_tsc : tsc;
-		rc = command_run(g, c, rest);
-		if (rc == GATE_DONE || rc == GATE_SENT) {
-			c->waiting = false;
-			c->tries = 0;
-			/* else it is timed with its run, or when it is answered */
-			if (c->run == NULL && rc == GATE_DONE) {
-				command_timed(g, c, rest, &tsc);
-			}
-			done += c->parser.pos;
-			command_over(g, c);
-		} else if (rc == GATE_HELD) {
-			c->mark.set = true;
-			if (unlikely(c->run == NULL) && held_over(g, c)) { /* refused at once */
-				c->waiting = false;
-				command_timed(g, c, rest, &tsc);
-				done += c->parser.pos;
-				command_over(g, c);
-			}
-		} else if (rc == GATE_AWAY) {
-			c->began_tsc = 0;
-			resp_next(&c->parser);
-			gate_leave(g, c);
-		} else if (c->missed) {
-			gate_look_ahead(g, c, rest);
-		}
-	}
-	if (c->run != NULL) {
-		c->waiting = true;
-		gate_run_flush(g, c->run);
-	}
-	c->waiting |= c->call_cnt > 0;
-	return done;
-}
-
-/* Commands are run from where their text is until one must wait, or is not all there. */
-static void
-text_go(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len)
-{
-	bool kept = p == NULL;
-
-	for (;;) {
-		struct slice text = kept ? slice_of(c->in, c->in_len) : slice_of(p, len);
-		size_t done = text_run(g, c, text);
-
-		if (kept) {
-			text_forget(g, c, done);
-		} else if (done < len && goes_on(c) && !text_keep(g, c, p + done, len - done)) {
-			gate_multi_drop(g, c); /* EXEC itself is lost */
-			gate_conn_close(g, c);
-			return;
-		}
-		kept = true;
-		if (!c->large_due || c->in == NULL || c->in_len < c->parser.pos) {
-			return; /* none is due, or this was the last command: no more is read */
-		}
-		c->large_due = false;
-		if (gate_large_begin(g, c) != 0) {
-			gate_error(g, c, "OOM no memory for a value of this length");
-			c->last = true;
-			return;
-		}
-		/* Its bytes stand behind its head, which was kept, as far as they are here: the gap
-		 * is closed. */
-		done = gate_large_take(gate_large_open(c), c->in + c->parser.pos,
-				       c->in_len - c->parser.pos);
-		c->in_len -= (uint32_t)done;
-		memmove(c->in + c->parser.pos, c->in + c->parser.pos + done,
-			c->in_len - c->parser.pos);
-		if (gate_large_open(c) != NULL) {
-			return;
-		}
-	}
-}
-
 /* Replies go out; whoever owes is remembered; who is at the end is closed. */
 static void
 settle(struct gate *g, struct gate_conn *c)
@@ -634,8 +295,8 @@ gate_conn_go(struct gate *g, struct gate_conn *c)
 		c->waiting = false;
 		c->out_full = false;
 	}
-	if (!c->waiting && gate_large_open(c) == NULL && goes_on(c)) {
-		text_go(g, c, NULL, 0);
+	if (!c->waiting && gate_large_open(c) == NULL && gate_text_goes_on(c)) {
+		gate_text_go(g, c, NULL, 0);
 	}
 	settle(g, c);
 }
@@ -677,14 +338,14 @@ gate_conn_plain(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t le
 		}
 	}
 	if (c->waiting || c->in_len > 0) {
-		if (!text_keep(g, c, p, len)) {
+		if (!gate_text_keep(g, c, p, len)) {
 			gate_conn_close(g, c);
 			return;
 		}
 		gate_conn_go(g, c);
 		return;
 	}
-	text_go(g, c, p, len);
+	gate_text_go(g, c, p, len);
 	settle(g, c);
 }
 

@@ -74,9 +74,10 @@ inputs_add(const struct sched *s, const struct sched_call *part, uint64_t bytes[
 	for (uint32_t e = 0; e < r->dag.edge_cnt; e++) {
 		const struct run_vertex *in = &r->vertex[r->dag.edge[e].from];
 
-		if (r->dag.edge[e].to == part->first && in->held && in->out.ref.proc < EXEC_END) {
-			bytes[in->out.ref.proc] += in->out.ref.len;
-			all += in->out.ref.len;
+		if (r->dag.edge[e].to == part->first && in->out.held &&
+		    in->out.d.ref.proc < EXEC_END) {
+			bytes[in->out.d.ref.proc] += in->out.d.ref.len;
+			all += in->out.d.ref.len;
 		}
 	}
 	return all;
