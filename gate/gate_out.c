@@ -70,9 +70,7 @@ gate_out_room(struct gate *g, struct gate_conn *c, size_t len)
 		/* One reply and a little: what most connections ever need at once. */
 		uint32_t cap = k == NULL && len <= 224 ? 224 : GATE_CHUNK_BYTES - sizeof(*k);
 
-		if (k == NULL || !c->sending || k->cap != 0) {
-			k = chunk_add(g, c, MAX(cap, (uint32_t)len));
-		}
+		k = chunk_add(g, c, MAX(cap, (uint32_t)len));
 		if (k == NULL) {
 			return wbuf_init(bin, sizeof(bin));
 		}

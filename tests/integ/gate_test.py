@@ -614,6 +614,19 @@ class Limits(Case):
         self.assertTrue(deaf.ended())
         self.assertLess(time.monotonic() - began, 10) # nothing is kept for it in the kernel
 
+    def test_values_behind_a_value_that_is_being_sent(self):
+        value, cnt = b'x' * 400000, 12
+        self.c('SET', 'sent', value)
+        for _ in range(4): # so it is read in place
+            self.c('GET', 'sent')
+        slow = self.client()
+        slow.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        for _ in range(cnt): # what the kernel takes, and then some
+            slow.send(b'GET sent\r\n')
+            time.sleep(0.02)
+        for _ in range(cnt):
+            self.assertEqual(slow.take(len(value) + 11), b'$400000\r\n' + value + b'\r\n')
+
     def is_closed(self, c):
         c.s.settimeout(0.05)
         try:
