@@ -497,7 +497,8 @@ class Dags(Case):
             for _ in range(3):
                 self.assertEqual(self.done('dag', 'call', 'both', 'echo=4', *on), '25\n')
                 self.assertEqual(self.done('call', 'increment', '4', *on), '5\n')
-            self.fails('dag', 'call', 'both', 'echo=4', '--level', 'rr', *on, says='rr needs')
+            self.assertEqual('25\n', self.done('dag', 'call', 'both', 'echo=4', '--level', 'rr',
+                                               *on))
             serving = [e for e in self.json('ps', *on)['executors'] if e['state'] == 'serving']
             self.assertEqual({e['class']: sorted(set(e['functions']) - {'nop'})
                               for e in serving},

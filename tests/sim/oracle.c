@@ -277,9 +277,9 @@ answer_ok(const struct call *c, int err, const char *text, enum effect *ret)
 	case MB_ERR_CANCELLED:
 		*ret = EFFECT_MAYBE;
 		return c->cancelled;
-	case MB_ERR_NO_MEMORY:
+	case MB_ERR_NO_MEMORY: /* or no segment, of which there are none here, for a long cut */
 		*ret = EFFECT_MAYBE;
-		return call_writes(c);
+		return call_writes(c) || (c->dag && c->rr);
 	case MB_ERR_TYPE:
 	case MB_ERR_TOO_LARGE:
 		*ret = EFFECT_MAYBE;
