@@ -2,7 +2,8 @@
 /* asked - see asked.h */
 #include "asked.h"
 
-#include <string.h>
+/* Keys that are noted while a word of the third row is cleared. */
+#define NOTES_A_WORD (ASKED_CNT / ASKED_WORDS)
 
 /* Other bits than cache_tile_of and the hashring take. */
 static uint32_t
@@ -11,11 +12,17 @@ word_of(uint64_t hash)
 	return (uint32_t)(hash >> 12) % ASKED_WORDS;
 }
 
+static uint32_t
+row_of(const struct asked *a, uint32_t behind)
+{
+	return (a->newest + behind) % ASKED_ROWS;
+}
+
 void
 asked_prefetch(const struct asked *a, uint64_t hash)
 {
-	__builtin_prefetch(&a->word[0][word_of(hash)], 1);
-	__builtin_prefetch(&a->word[1][word_of(hash)], 1);
+	__builtin_prefetch(&a->word[a->newest][word_of(hash)], 1);
+	__builtin_prefetch(&a->word[row_of(a, 2)][word_of(hash)], 0);
 }
 
 bool
@@ -23,18 +30,18 @@ asked_before(struct asked *a, uint64_t hash)
 {
 	uint32_t at = word_of(hash);
 	uint64_t bits = UINT64_C(1) << (hash >> 58) | UINT64_C(1) << (hash >> 52 & 63);
-	bool before = (a->word[a->newer][at] & bits) == bits;
+	bool before = (a->word[row_of(a, 2)][at] & bits) == bits;
 
-	if (before) {
+	if ((a->word[a->newest][at] & bits) == bits) {
 		return true;
 	}
-	if (a->cnt == ASKED_CNT) {
-		a->newer ^= 1;
-		a->cnt = 0;
-		memset(a->word[a->newer], 0, sizeof(a->word[a->newer]));
+	a->word[a->newest][at] |= bits;
+	if (a->cnt % NOTES_A_WORD == 0) {
+		a->word[row_of(a, 1)][a->cnt / NOTES_A_WORD] = 0;
 	}
-	before = (a->word[a->newer ^ 1][at] & bits) == bits;
-	a->word[a->newer][at] |= bits;
-	a->cnt++;
+	if (++a->cnt == ASKED_CNT) {
+		a->newest = row_of(a, 1);
+		a->cnt = 0;
+	}
 	return before;
 }

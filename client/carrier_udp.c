@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/udp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,15 +23,12 @@
 #include "compiler.h"
 #include "microburst/error.h"
 #include "timebase.h"
+#include "udp_segment.h"
 #include "where.h"
 
-#define IP_UDP_BYTES   48 /* IPv6 and UDP heads */
-#define SOCKET_BUFFER  (4 << 20)
-#define SPIN_NS        (20 * NS_PER_US)
-/* What the kernel takes apart: at least so long each, at most so much and so many in all. */
-#define SEGMENT_MIN    512u
-#define SEGMENTS_BYTES 65000u
-#define SEGMENTS_MAX   64u
+#define IP_UDP_BYTES  48 /* IPv6 and UDP heads */
+#define SOCKET_BUFFER (4 << 20)
+#define SPIN_NS       (20 * NS_PER_US)
 
 struct udp {
 	int fd[CARRIER_LANES]; /* -1: none */
@@ -40,7 +36,7 @@ struct udp {
 	uint32_t many_lane;    /* datagrams that wait for the next ones: */
 	uint32_t many_cnt;
 	size_t many_each, many_len;
-	uint8_t many[SEGMENTS_BYTES];
+	uint8_t many[UDP_SEGMENTS_BYTES];
 	uint8_t tx[WIRE_DATAGRAM_MAX];
 	_Alignas(8) uint8_t rx[WIRE_DATAGRAM_MAX + 1];
 };
@@ -49,21 +45,14 @@ static void
 many_send(struct udp *u)
 {
 	uint16_t each = (uint16_t)u->many_each;
-	union {
-		struct cmsghdr head;
-		uint8_t bytes[CMSG_SPACE(sizeof(each))];
-	} segment = { .head = { .cmsg_len = CMSG_LEN(sizeof(each)),
-				.cmsg_level = SOL_UDP,
-				.cmsg_type = UDP_SEGMENT } };
+	union udp_segment segment;
 	struct iovec iov = { u->many, u->many_len };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
 	size_t len = u->many_len;
 
 	u->many_len = 0;
 	if (u->many_cnt > 1) {
-		memcpy(CMSG_DATA(&segment.head), &each, sizeof(each));
-		m.msg_control = &segment;
-		m.msg_controllen = sizeof(segment.bytes);
+		udp_segment_set(&m, &segment, each);
 		if (sendmsg(u->fd[u->many_lane], &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ||
 		    (errno != EIO && errno != EINVAL)) {
 			return;
@@ -82,12 +71,12 @@ many_takes(struct udp *u, uint32_t lane, size_t len)
 {
 	if (u->many_len > 0 &&
 	    (lane != u->many_lane || len > u->many_each ||
-	     u->many_len != u->many_cnt * u->many_each || u->many_cnt == SEGMENTS_MAX ||
+	     u->many_len != u->many_cnt * u->many_each || u->many_cnt == UDP_SEGMENTS_MAX ||
 	     u->many_len + len > sizeof(u->many))) {
 		many_send(u);
 	}
 	if (u->many_len == 0) {
-		if (u->whole || len < SEGMENT_MIN) {
+		if (u->whole || len < UDP_SEGMENT_BYTES_MIN) {
 			return false;
 		}
 		u->many_lane = lane;

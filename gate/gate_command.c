@@ -27,6 +27,7 @@
 #define TO_FIRST CMD_TO_FIRST
 #define TO_LAST  CMD_TO_LAST
 #define CALL     CMD_CALL
+#define HOME     CMD_HOME
 
 static const struct gate_command command[] = {
 #define COMMAND(text, fn, words, bits, at, to, by, of, from, what)                                 \

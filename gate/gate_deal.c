@@ -14,6 +14,7 @@
 #include "commands.h"
 #include "compiler.h"
 #include "desc.h"
+#include "gate_ahead.h"
 #include "gate_many.h"
 #include "link.h"
 
@@ -25,13 +26,10 @@
 static bool
 anywhere(const struct gate_command *cmd)
 {
-	if ((cmd->flags & CMD_CALL) != 0 || cmd->run == cmd_ping || cmd->run == cmd_echo) {
-		return true;
-	}
-	return cmd->first != 0 && (cmd->flags & (CMD_BLOCKING | CMD_NOSCRIPT)) == 0 &&
-	       strcmp(cmd->group, "pubsub") != 0 && strcmp(cmd->group, "transactions") != 0 &&
-	       cmd->run != cmd_msetnx && cmd->run != cmd_hscan && cmd->run != cmd_sscan &&
-	       cmd->run != cmd_zscan;
+	const uint32_t not = CMD_BLOCKING | CMD_NOSCRIPT | CMD_PUBSUB | CMD_NOMULTI | CMD_HOME;
+
+	return (cmd->flags & CMD_CALL) != 0 || cmd->run == cmd_ping || cmd->run == cmd_echo ||
+	       (cmd->first != 0 && (cmd->flags & not ) == 0);
 }
 
 uint64_t
@@ -125,6 +123,9 @@ gate_moves_large(struct gate *g, struct gate_conn *c, struct slice text)
 void
 gate_leave(struct gate *g, struct gate_conn *c)
 {
+	if (c->reads != NULL) { /* of those that it has not come to */
+		gate_reads_drop(g, c);
+	}
 	c->leaving = true;
 	LIST_INSERT_HEAD(&g->many.leaving, c, next_leaving);
 }

@@ -385,6 +385,8 @@ enum gate_command_flag {
 	CMD_CALL = 1 << 13,     /* may follow a call that is not answered yet */
 	CMD_TO_FIRST = 1 << 14, /* what it reads of the other keys goes to the first one */
 	CMD_TO_LAST = 1 << 15,  /* .. to the last one */
+	CMD_HOME =
+		1 << 16, /* has to do with what connections share, for all its keys (gate_many.h) */
 };
 
 typedef int gate_command_fn(struct gate *g, struct gate_conn *c, const struct slice *arg,

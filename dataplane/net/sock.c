@@ -23,7 +23,6 @@
 #include <liburing.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/udp.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -35,6 +34,7 @@
 #include "compiler.h"
 #include "lcore.h"
 #include "microburst/error.h"
+#include "udp_segment.h"
 #include "where.h"
 
 #define RX_CNT        256 /* buffers; a power of two */
@@ -46,11 +46,6 @@
 #define RX_NAME       (sizeof(struct sockaddr_in6) + 4) /* so that the bytes are 8-aligned */
 #define SOCKET_BUFFER (4 << 20)
 
-/* What the kernel takes apart: at least so long each, at most so much and so many in all. */
-#define SEGMENT_MIN    512u
-#define SEGMENTS_BYTES 65000u
-#define SEGMENTS_MAX   64u
-
 enum tag { TAG_RECV = 1, TAG_SEND }; /* of a send, from bit TAG_BITS on: how many datagrams */
 #define TAG_BITS 8
 
@@ -59,10 +54,7 @@ static_assert(RX_HEAD % 8 == 0, "numbers in a frame are read in place");
 struct tx {
 	struct msghdr msg; /* of a send that begins here; its pieces are iov[] from here on */
 	struct sockaddr_in6 to;
-	union {
-		struct cmsghdr head;
-		uint8_t bytes[CMSG_SPACE(sizeof(uint16_t))];
-	} segment;
+	union udp_segment segment;
 };
 
 struct sock {
@@ -411,9 +403,9 @@ send_cnt(const struct sock *s, uint32_t i)
 	size_t len = s->iov[i].iov_len, all = len;
 	uint32_t n = 1;
 
-	while (!s->whole && len >= SEGMENT_MIN && i + n < s->tx_cnt && n < SEGMENTS_MAX &&
-	       s->iov[i + n - 1].iov_len == len && s->iov[i + n].iov_len <= len &&
-	       all + s->iov[i + n].iov_len <= SEGMENTS_BYTES &&
+	while (!s->whole && len >= UDP_SEGMENT_BYTES_MIN && i + n < s->tx_cnt &&
+	       n < UDP_SEGMENTS_MAX && s->iov[i + n - 1].iov_len == len &&
+	       s->iov[i + n].iov_len <= len && all + s->iov[i + n].iov_len <= UDP_SEGMENTS_BYTES &&
 	       memcmp(&s->tx[i].to, &s->tx[i + n].to, sizeof(s->tx[i].to)) == 0) {
 		all += s->iov[i + n].iov_len;
 		n++;
@@ -426,7 +418,6 @@ send_make(struct sock *s, uint32_t i, uint32_t n)
 {
 	struct tx *tx = &s->tx[i];
 	struct io_uring_sqe *sqe = sock_sqe(s);
-	uint16_t len = (uint16_t)s->iov[i].iov_len;
 
 	if (sqe == NULL) {
 		s->stats.tx_dropped += n;
@@ -437,12 +428,7 @@ send_make(struct sock *s, uint32_t i, uint32_t n)
 				   .msg_iov = &s->iov[i],
 				   .msg_iovlen = n };
 	if (n > 1) {
-		tx->msg.msg_control = &tx->segment;
-		tx->msg.msg_controllen = sizeof(tx->segment.bytes);
-		tx->segment.head = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(len)),
-						     .cmsg_level = SOL_UDP,
-						     .cmsg_type = UDP_SEGMENT };
-		memcpy(CMSG_DATA(&tx->segment.head), &len, sizeof(len));
+		udp_segment_set(&tx->msg, &tx->segment, (uint16_t)s->iov[i].iov_len);
 	}
 	io_uring_prep_sendmsg(sqe, s->fd, &tx->msg, MSG_DONTWAIT);
 	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;

@@ -32,7 +32,7 @@
 
 /* An envelope of nothing, and what describes a value. */
 #define ENVELOPE_SPARE 64
-/* What the own writes of one call may have copied: a tenth of a second. */
+/* What the own writes of one call may have copied in all. */
 #define COPY_MAX       (256ull << 20)
 
 /* ----------------------------------------------------------------------- taking over */
