@@ -72,8 +72,9 @@ struct row {
 
 #define RAISE(sig) IF2(tgkill, ARG_OWN_PID(0), ARG_IS(2, sig))
 
-/* mmap: protection is argument 2, flags are 3. Huge pages are the node's. */
-#define MAP_IS_PRIVATE ARG_MASK(3, MAP_TYPE | MAP_HUGETLB, MAP_PRIVATE)
+/* mmap: protection is argument 2, flags are 3. Huge pages are the node's, and memory that grows
+ * downwards counts as stack, which no limit holds. */
+#define MAP_IS_PRIVATE ARG_MASK(3, MAP_TYPE | MAP_HUGETLB | MAP_GROWSDOWN, MAP_PRIVATE)
 #define MAP_IS_FILE    ARG_MASK(3, MAP_TYPE | MAP_ANONYMOUS, MAP_SHARED)
 
 /* What both lists allow. */
