@@ -75,9 +75,11 @@ MB_FUNCTION(rate)
 		return mb_fail(call, "user %lld, movie %lld: a timestamp is in seconds since 1970",
 			       (long long)user, (long long)movie);
 	}
-	/* "4.5 964981680": what it was, and when, as a person may read it. All digits that it
-	 * takes: a 3.96 is not liked, and must not be read as 4.0. */
-	len = snprintf(text, sizeof(text), "%.17g %lld", rating, (long long)at_s);
+	/* "4.5 964981680": what it was, and when, as a person may read it. What is no half star
+	 * has all its digits: a 3.96 is not liked, and must not be read as 4.0. */
+	len = snprintf(text, sizeof(text),
+		       2 * rating == (int)(2 * rating) ? "%.1f %lld" : "%.17g %lld", rating,
+		       (long long)at_s);
 	MB_TRY(mb_map_put_at(call, name_of(key, "history/", user), name_of(member, "", movie),
 			     mb_slice_of(text, (size_t)len), (uint64_t)at_s * 1000000));
 	if (rating >= LIKED) {
