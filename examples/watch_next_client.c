@@ -20,7 +20,7 @@
 
 #define DAG       "watch_next"
 #define UNDER_WAY 512 /* calls; a client may have up to MB_CALLS_MAX */
-#define BAR_WIDTH 40
+#define BAR_WIDTH 30
 #define COLUMNS   "userId,movieId,rating,timestamp"
 #define UTF8_MARK "\xef\xbb\xbf" /* what some programs begin a text with */
 
@@ -80,10 +80,21 @@ bar_show(struct bar *bar, size_t done, size_t all)
 	fprintf(stderr, "] %3d %%%s", percent, percent == 100 ? "\n" : "");
 }
 
+/* What is said next begins a line of its own. */
+static void
+bar_leave(struct bar *bar)
+{
+	if (bar->shown && bar->percent >= 0 && bar->percent < 100) {
+		fputc('\n', stderr);
+	}
+	bar->shown = false;
+}
+
 /* --------------------------------------------------------------------- rate */
 
 struct ingest {
 	struct mb_client *client;
+	struct bar bar;
 	size_t started, answered, refused;
 	int err; /* the first one */
 };
@@ -102,6 +113,7 @@ answer_take(struct ingest *in, bool wait)
 	in->refused += reply.err != MB_OK;
 	if (reply.err != MB_OK && in->err == MB_OK) {
 		in->err = reply.err;
+		bar_leave(&in->bar);
 		fprintf(stderr, "rate: %s: %s\n", mb_err_text(reply.err), reply.text);
 	}
 	mb_reply_free(in->client, &reply);
@@ -193,6 +205,7 @@ line_start(struct ingest *in, const struct mb_value arg[4])
 	if (err == MB_OK) {
 		in->started++;
 	} else {
+		bar_leave(&in->bar);
 		fprintf(stderr, "rate: %s\n", mb_err_text(err));
 	}
 	return err;
@@ -201,8 +214,8 @@ line_start(struct ingest *in, const struct mb_value arg[4])
 static int
 rate_all(struct mb_client *c, const char *path)
 {
-	struct ingest in = { .client = c };
-	struct bar bar = { .shown = isatty(STDERR_FILENO), .percent = -1 };
+	struct ingest in = { .client = c,
+			     .bar = { .shown = isatty(STDERR_FILENO), .percent = -1 } };
 	double started_s = now_s(), s;
 	struct mb_value arg[4];
 	size_t len, line_len, number = 0;
@@ -220,10 +233,11 @@ rate_all(struct mb_client *c, const char *path)
 			err = line_start(&in, arg);
 		} else if (line_len != strspn(line, " \t") &&
 			   !(number == 1 && strcmp(line, COLUMNS) == 0)) {
+			bar_leave(&in.bar);
 			line_refuse(path, number, line);
 			err = MB_ERR_INVALID;
 		}
-		bar_show(&bar, (size_t)(rest - text), len);
+		bar_show(&in.bar, (size_t)(rest - text), len);
 	}
 	while (in.answered < in.started && answer_take(&in, true)) {
 	}
