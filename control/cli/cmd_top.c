@@ -302,9 +302,10 @@ const struct command cmd_top = {
 	.name = "top",
 	.summary = "live rates and latencies: functions, executors, tiles",
 	.more = "q quits. In a pipe, on a dumb terminal, and with --json, it prints one interval "
-		"and ends, as with --once. BUSY is the share of one core, TURN how long a poll took "
-		"that found work, p50 and p99 how long functions ran in the interval. Stages are the parts of "
-		"a call; pick, link, transit and call are known of one direct call in 64.",
+		"and ends, as with --once. BUSY is the share of one core, TURN how long a poll "
+		"took that found work, p50 and p99 how long functions ran in the interval. Stages "
+		"are the parts of a call; pick, link, transit and call are known of one direct "
+		"call in 64.",
 	.example = "microburst top --interval 500ms",
 	.flags = COMMAND_NODE | COMMAND_JSON,
 	.option =

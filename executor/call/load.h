@@ -100,8 +100,8 @@ struct load_head {
 struct load_fn {
 	uint16_t id; /* function id, not 0 */
 	uint16_t object;
-	uint32_t batched;    /* 1: it takes several calls at a time, and writes nothing */
-	uint32_t memory_kib; /* private memory it may take while it runs; 0: what the executor may */
+	uint32_t batched;          /* 1: it takes several calls at a time, and writes nothing */
+	uint32_t memory_kib;       /* private memory it may take; 0: what the executor may */
 	char name[NAME_BYTES_MAX]; /* zero-terminated: the name it was defined under */
 };
 

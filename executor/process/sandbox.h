@@ -73,7 +73,8 @@ void sandbox_path_end(void);
 bool sandbox_memory(int statm_fd, uint64_t *ret_all, uint64_t *ret_private);
 
 /* sandbox_memory_limit says how much private memory may be mapped from now on, by objects as they
- * are loaded and by functions, and how much of others'. Where it cannot be enforced the bit goes. */
+ * are loaded and by functions, and how much of others'. Where it cannot be enforced the bit
+ * goes. */
 void sandbox_memory_limit(struct sandbox *sb, uint64_t private_bytes, uint64_t shared_bytes);
 
 /* sandbox_close is the third step.
