@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache_act - operations on keys that are not here, done in the store (kvs_act.h)
+/* cache_act - operations on keys that are not here, done in the store (kvs_act.h): of those who
+ * write and do not read here (PUBLISH_AFAR; inner processes with words)
  *
  *   job ──op──► a list, open ──(full; something else goes there; end of the poll)──► ACT
  *    ▲                                                                               │
@@ -46,6 +47,9 @@ act_make(struct kvs_acts *list, uint32_t i, struct slice stored, struct wbuf *ou
 		cache_read_look(a, stored);
 		return KVS_ACT_LOOKED;
 	}
+	if (a->word == NULL) {
+		return delta_make(stored, &a->op, a->now, acts->writer, out);
+	}
 	if (a->op.kind == WSET_INCR &&
 	    cache_word_incr(stored, a->op.n, acts->writer, out, &a->word->n)) {
 		a->known = true;
@@ -66,7 +70,7 @@ act_made(struct kvs_acts *list, uint32_t i, struct slice stored, bool changed)
 
 	if (a->known) {
 		a->word->changed = changed;
-	} else {
+	} else if (a->word != NULL) {
 		cache_word_after(stored, &a->op, changed, a->word);
 	}
 }
@@ -112,9 +116,9 @@ cache_act_may(const struct cache_job *job, const struct wset_op *op, uint32_t op
 {
 	const struct cache_op_word *word = job->word;
 
-	return word != NULL && job->ack != KVS_ACK_LOCAL && !op->by_ref &&
-	       word[op_idx].if_version == 0 && word[op_idx].if_before == 0 &&
-	       (last || word[op_idx + 1].if_before == 0) && kind_is_short(op->kind);
+	return job->afar && job->ack != KVS_ACK_LOCAL && !op->by_ref && kind_is_short(op->kind) &&
+	       (word == NULL || (word[op_idx].if_version == 0 && word[op_idx].if_before == 0 &&
+				 (last || word[op_idx + 1].if_before == 0)));
 }
 
 void
@@ -188,7 +192,7 @@ cache_act_add(struct cache_core *c, struct cache_job *job)
 		.job = job,
 		.op = job->op,
 		.op_idx = job->op_idx,
-		.word = &job->word[job->op_idx],
+		.word = job->word != NULL ? &job->word[job->op_idx] : NULL,
 		.now = hlc_now(&c->clock, c->wall_us), /* keeps I3 */
 	};
 	job->ack_cnt++;

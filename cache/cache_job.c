@@ -109,7 +109,8 @@ cache_job_start(struct cache_core *c, uint16_t proc, const struct desc *d)
 	job->call = d->call;
 	job->b = d->b;
 	job->err_op = OP_NONE;
-	job->owed = d->a != 0;
+	job->owed = (d->a & PUBLISH_OWED) != 0;
+	job->afar = (d->a & PUBLISH_AFAR) != 0;
 	job->ack = d->sub != KVS_ACK_DEFAULT ? d->sub : (uint8_t)c->cfg.ack;
 	job->set_len = is_inline ? d->len : d->ref.len;
 	if (is_inline) {
@@ -119,6 +120,7 @@ cache_job_start(struct cache_core *c, uint16_t proc, const struct desc *d)
 		job->payload = d->ref;
 		if (c->proc[proc].inner) {
 			job->word = (struct cache_op_word *)(uintptr_t)d->ref_word[0];
+			job->afar = job->afar || job->word != NULL;
 			words_prefetch(c, job->word, (uint32_t)d->ref_word[1]);
 		}
 	}
@@ -557,6 +559,7 @@ op_pass(struct cache_core *c, struct cache_job *job, int *ret_step)
 {
 	*ret_step = CACHE_STEP_DONE;
 	if (job->work != NULL || !cache_act_may(job, &job->op, job->op_idx, job->rest.len == 0) ||
+	    (key_is_system(job->op.key) && !c->proc[job->proc].system) ||
 	    cache_tile_of(job->hash, c->cfg.layout->shard_cnt) != c->cfg.shard ||
 	    cache_work_find(c, job->hash, job->op.key) != NULL ||
 	    cache_store_find(c->store, job->hash, job->op.key) != CACHE_ENTRY_NONE) {

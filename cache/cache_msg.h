@@ -31,8 +31,7 @@ enum cache_msg_kind {
 	DESC_FETCHED,
 
 	/* Apply a write set, all of it by this one message. Payload: the set (wset.h). sub = enum
-	 * kvs_ack: who must have merged it before it is answered. a = 1: the process goes on
-	 * meanwhile, which is told when it dies (desc.h: dead.owed). */
+	 * kvs_ack: who must have merged it before it is answered. a = PUBLISH_*. */
 	DESC_PUBLISH,
 	/* err = 0: every operation is merged at as many of the key's owners in the store as were
 	 * asked for. Else the first operation that failed is number a: it changed nothing, all
@@ -54,6 +53,10 @@ enum cache_msg_kind {
 	DESC_READ,
 	DESC_READ_DONE, /* each read that is this tile's has its state */
 };
+
+/* a of a PUBLISH */
+#define PUBLISH_OWED 1 /* the process goes on meanwhile: told when it dies (desc.h: dead.owed) */
+#define PUBLISH_AFAR 2 /* who writes does not read here: what is not here is done in the store */
 
 /* A tile of the daemon that publishes (an inner process, inner.h) can have a word on each operation
  * of a set: ref_word[0] of its PUBLISH is the address of as many of these as the set has

@@ -51,18 +51,24 @@ publish(struct world *w, struct set *s, uint64_t b)
 }
 
 static int
-over(struct world *w, uint64_t b)
+over_of(struct world *w, uint16_t proc, uint64_t b)
 {
 	struct desc d;
 
 	world_settle(w);
-	d = world_answer(w, INNER, DESC_PUBLISHED, b);
+	d = world_answer(w, proc, DESC_PUBLISHED, b);
 	for (uint32_t i = 0; i < WORLD_PAYLOAD_MAX; i++) {
-		if (w->payload[i].proc == INNER) {
+		if (w->payload[i].proc == proc) {
 			w->payload[i] = (struct world_payload){ 0 };
 		}
 	}
 	return d.err;
+}
+
+static int
+over(struct world *w, uint64_t b)
+{
+	return over_of(w, INNER, b);
 }
 
 static bool
@@ -116,6 +122,39 @@ done_in_the_store(void **state)
 	assert_int_equal(s.word[5].err, MB_ERR_TYPE);
 	assert_int_equal(s.word[5].not_number, 0);
 	assert_string_equal(world_text(w, OTHER, "a"), "42");
+	world_end(w);
+}
+
+/* So is what a process writes that passes on what others do: the set is the tile's then. Not what
+ * it may not write, and what others read is done where they read it. */
+static void
+of_one_afar(void **state)
+{
+	struct world *w = make(1);
+	static struct set s;
+	uint64_t passed;
+
+	(void)state;
+	set_begin(&s);
+	add(&s, WSET_PUT, "a", "41", 0);
+	add(&s, WSET_INCR, "a", NULL, 1);
+	add(&s, WSET_INCR, KEY_SYSTEM "a", NULL, 1);
+	add(&s, WSET_SADD, "a", "m", 0);
+	world_publish_afar(w, OTHER, wset_bytes(&s.ws), 5);
+	cache_core_poll(w->core);
+	memset(s.mem, 0xff, sizeof(s.mem));
+	assert_int_equal(over_of(w, OTHER, 5), MB_ERR_DENIED);
+	passed = cache_core_stats(w->core).passed;
+	assert_int_equal(passed, 3);
+	assert_int_equal(cache_core_stats(w->core).key_cnt, 0);
+	assert_string_equal(world_text(w, OTHER, "a"), "42");
+
+	set_begin(&s);
+	add(&s, WSET_INCR, "a", NULL, 1);
+	world_publish_afar(w, OTHER, wset_bytes(&s.ws), 6);
+	assert_int_equal(over_of(w, OTHER, 6), 0);
+	assert_int_equal(cache_core_stats(w->core).passed, passed);
+	assert_string_equal(world_text(w, OTHER, "a"), "43");
 	world_end(w);
 }
 
@@ -315,6 +354,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(done_in_the_store),
+		cmocka_unit_test(of_one_afar),
 		cmocka_unit_test(a_fetch_comes_behind),
 		cmocka_unit_test(what_is_here_is_done_here),
 		cmocka_unit_test(what_must_be_done_here),

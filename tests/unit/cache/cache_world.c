@@ -502,6 +502,14 @@ world_publish(struct world *w, uint16_t proc, uint64_t call, struct slice set, u
 }
 
 void
+world_publish_afar(struct world *w, uint16_t proc, struct slice set, uint64_t b)
+{
+	struct desc d = { .kind = DESC_PUBLISH, .a = PUBLISH_AFAR, .b = b };
+
+	request(w, proc, &d, set);
+}
+
+void
 world_scan(struct world *w, uint16_t proc, struct slice prefix, struct slice after, uint16_t limit,
 	   uint64_t b)
 {
