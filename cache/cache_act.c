@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache_act - operations on keys that are not here, done in the store (kvs_act.h): of those who
- * write and do not read here (PUBLISH_AFAR; inner processes with words)
+/* cache_act - operations on keys that are not here, done in the store (kvs_act.h): of the tiles of
+ * this daemon that pass on what others write
  *
  *   job ──op──► a list, open ──(full; something else goes there; end of the poll)──► ACT
  *    ▲                                                                               │
@@ -47,20 +47,20 @@ act_make(struct kvs_acts *list, uint32_t i, struct slice stored, struct wbuf *ou
 		cache_read_look(a, stored);
 		return KVS_ACT_LOOKED;
 	}
-	if (a->word == NULL) {
-		return delta_make(stored, &a->op, a->now, acts->writer, out);
-	}
-	if (a->op.kind == WSET_INCR &&
+	if (a->word != NULL && a->op.kind == WSET_INCR &&
 	    cache_word_incr(stored, a->op.n, acts->writer, out, &a->word->n)) {
 		a->known = true;
 		return KVS_ACT_WHOLE;
 	}
-	cache_word_before(stored, &a->op, a->now, a->word);
+	if (a->word != NULL) {
+		cache_word_before(stored, &a->op, a->now, a->word);
+	}
 	err = delta_make(stored, &a->op, a->now, acts->writer, out);
-	if (err == MB_ERR_TYPE) {
+	if (err == MB_ERR_TYPE && a->word != NULL) {
 		cache_word_type(stored, &a->op, a->word);
 	}
-	return err;
+	/* A PUT begins an epoch: it wins over all that is stored. */
+	return err == 0 && a->op.kind == WSET_PUT ? KVS_ACT_WHOLE : err;
 }
 
 static void
@@ -188,13 +188,12 @@ cache_act_add(struct cache_core *c, struct cache_job *job)
 		.ack = job->ack,
 		.grows = job->op.kind != WSET_EXPIRE, /* a deadline that stays is known already */
 	};
-	*a = (struct cache_act){
-		.job = job,
-		.op = job->op,
-		.op_idx = job->op_idx,
-		.word = job->word != NULL ? &job->word[job->op_idx] : NULL,
-		.now = hlc_now(&c->clock, c->wall_us), /* keeps I3 */
-	};
+	a->job = job; /* what is of a read only is not looked at */
+	a->op = job->op;
+	a->op_idx = job->op_idx;
+	a->word = job->word != NULL ? &job->word[job->op_idx] : NULL;
+	a->known = false;
+	a->now = hlc_now(&c->clock, c->wall_us); /* keeps I3 */
 	job->ack_cnt++;
 	c->stats.passed++;
 	cache_act_put(c, job->hash);

@@ -109,8 +109,8 @@ cache_job_start(struct cache_core *c, uint16_t proc, const struct desc *d)
 	job->call = d->call;
 	job->b = d->b;
 	job->err_op = OP_NONE;
-	job->owed = (d->a & PUBLISH_OWED) != 0;
-	job->afar = (d->a & PUBLISH_AFAR) != 0;
+	job->owed = d->a != 0;
+	job->afar = c->proc[proc].inner && !c->proc[proc].system;
 	job->ack = d->sub != KVS_ACK_DEFAULT ? d->sub : (uint8_t)c->cfg.ack;
 	job->set_len = is_inline ? d->len : d->ref.len;
 	if (is_inline) {
@@ -120,7 +120,6 @@ cache_job_start(struct cache_core *c, uint16_t proc, const struct desc *d)
 		job->payload = d->ref;
 		if (c->proc[proc].inner) {
 			job->word = (struct cache_op_word *)(uintptr_t)d->ref_word[0];
-			job->afar = job->afar || job->word != NULL;
 			words_prefetch(c, job->word, (uint32_t)d->ref_word[1]);
 		}
 	}
@@ -193,8 +192,8 @@ set_copy(struct cache_core *c, struct cache_job *job)
 	return copy_piece(c, &job->payload, set_mem(c, job), &job->copied);
 }
 
-/* Brings the set here and checks it. One of an inner process is read where it is: it is our own
- * program's, which leaves it as it is until it is answered. Returns: as cache_step, or an error. */
+/* Brings the set here and checks it. One of our own program is read where it is: who sent it has
+ * checked it, and leaves it as it is until it is answered. Returns: as cache_step, or an error. */
 static int
 set_bring(struct cache_core *c, struct cache_job *job)
 {
@@ -202,7 +201,7 @@ set_bring(struct cache_core *c, struct cache_job *job)
 	uint32_t op_cnt;
 	int step;
 
-	if (job->word != NULL) {
+	if (c->proc[job->proc].inner && job->copied == 0) {
 		step = c->cfg.ops.view(c->cfg.ops.ctx, &job->payload, &p);
 		job->rest = slice_of(p, job->set_len);
 		return step == 0 ? (int)CACHE_STEP_DONE : MB_ERR_INVALID;

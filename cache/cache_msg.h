@@ -31,7 +31,8 @@ enum cache_msg_kind {
 	DESC_FETCHED,
 
 	/* Apply a write set, all of it by this one message. Payload: the set (wset.h). sub = enum
-	 * kvs_ack: who must have merged it before it is answered. a = PUBLISH_*. */
+	 * kvs_ack: who must have merged it before it is answered. a = 1: the process goes on
+	 * meanwhile, which is told when it dies (desc.h: dead.owed). */
 	DESC_PUBLISH,
 	/* err = 0: every operation is merged at as many of the key's owners in the store as were
 	 * asked for. Else the first operation that failed is number a: it changed nothing, all
@@ -54,12 +55,9 @@ enum cache_msg_kind {
 	DESC_READ_DONE, /* each read that is this tile's has its state */
 };
 
-/* a of a PUBLISH */
-#define PUBLISH_OWED 1 /* the process goes on meanwhile: told when it dies (desc.h: dead.owed) */
-#define PUBLISH_AFAR 2 /* who writes does not read here: what is not here is done in the store */
-
-/* A tile of the daemon that publishes (an inner process, inner.h) can have a word on each operation
- * of a set: ref_word[0] of its PUBLISH is the address of as many of these as the set has
+/* A tile of the daemon that publishes (an inner process, inner.h; or a client, PROC_UP_OWN) has
+ * checked its sets, and leaves them as they are until they are answered. It can have a word on each
+ * operation of a set: ref_word[0] of its PUBLISH is the address of as many of these as the set has
  * operations, or 0; ref_word[1] is how many. They belong to the cache tile until the PUBLISHED.
  * From any other process neither is looked at. */
 struct cache_op_word {

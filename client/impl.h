@@ -134,7 +134,6 @@ struct mb_client {
 	uint32_t ask_cnt; /* not answered */
 	struct client_ask *ask[CLIENT_ASK_MAX];
 	uint8_t ack;           /* enum mb_ack, of own writes */
-	bool afar;             /* its owner passes writes on: PUBLISH_AFAR */
 	int dead;              /* MB_ERR_NO_NODE once the node is gone */
 	struct remote *remote; /* NULL: in the node's shared memory; else d is NULL */
 };

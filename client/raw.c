@@ -66,17 +66,6 @@ client_raw_awaits(const struct mb_client *c)
 	return c->call_cnt > 0 && c->ask_cnt == 0;
 }
 
-int
-client_raw_open(struct mb_client **ret, const char *socket)
-{
-	int err = mb_client_open(ret, socket);
-
-	if (err == 0) {
-		(*ret)->afar = true;
-	}
-	return err;
-}
-
 bool
 client_raw_waits(const struct mb_client *c)
 {

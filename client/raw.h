@@ -14,10 +14,6 @@
 #include "slice.h"
 #include <microburst/client.h>
 
-/* client_raw_open is mb_client_open, for an owner that passes on what others write and does not read
- * it: a write to a key that is not in the cache leaves nothing there. */
-int client_raw_open(struct mb_client **ret, const char *socket);
-
 /* client_raw_call is mb_call_start with arguments in encoded form, copied. */
 int client_raw_call(struct mb_client *c, const char *name, struct slice list,
 		    const struct mb_call_options *opt, uint64_t *ret_call);

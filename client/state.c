@@ -174,7 +174,7 @@ static int
 publish_set(struct mb_client *c, struct slice set, uint64_t hash, struct payload_ref value,
 	    uint8_t ack, struct client_ask *ask)
 {
-	struct desc d = { .kind = DESC_PUBLISH, .sub = ack, .a = c->afar ? PUBLISH_AFAR : 0 };
+	struct desc d = { .kind = DESC_PUBLISH, .sub = ack };
 	int err = domain_payload(c->d, &d, set.p, set.len, c->d->proc);
 
 	d.call = call_id_make(c->d->proc, c->d->inc, ++c->seq);

@@ -293,7 +293,7 @@ static int
 door_start(void *ctx, struct net_tile *tile)
 {
 	struct door *d = ctx;
-	int err = client_raw_open(&d->client, d->cfg.socket);
+	int err = mb_client_open(&d->client, d->cfg.socket);
 
 	d->tile = tile;
 	d->lcore = net_tile_runs_on(tile);

@@ -538,7 +538,7 @@ session_send(struct session *s, uint32_t tile, struct desc *ret_sent)
 
 	if (err == 0 && any) {
 		s->published = true;
-		ret_sent->a = PUBLISH_OWED;
+		ret_sent->a = 1;
 		err = s->conf.wait->send(s->conf.wait->ctx, PORT_CACHE_FIRST + tile, ret_sent);
 	}
 	if (err != 0) {

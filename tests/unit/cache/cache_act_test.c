@@ -16,6 +16,7 @@
 
 #define INNER   1
 #define OTHER   2
+#define OWN     3
 #define KEYS    300
 #define ROUNDS  3000
 #define OPS     8
@@ -125,35 +126,33 @@ done_in_the_store(void **state)
 	world_end(w);
 }
 
-/* So is what a process writes that passes on what others do: the set is the tile's then. Not what
- * it may not write, and what others read is done where they read it. */
+/* So is what a client writes that is a tile of this daemon, from where it lies. Not what it may not
+ * write; and what others read is done where they read it. */
 static void
-of_one_afar(void **state)
+of_a_client_that_passes_on(void **state)
 {
 	struct world *w = make(1);
 	static struct set s;
-	uint64_t passed;
 
 	(void)state;
+	world_up_own(w, OWN);
 	set_begin(&s);
 	add(&s, WSET_PUT, "a", "41", 0);
 	add(&s, WSET_INCR, "a", NULL, 1);
 	add(&s, WSET_INCR, KEY_SYSTEM "a", NULL, 1);
 	add(&s, WSET_SADD, "a", "m", 0);
-	world_publish_afar(w, OTHER, wset_bytes(&s.ws), 5);
-	cache_core_poll(w->core);
-	memset(s.mem, 0xff, sizeof(s.mem));
-	assert_int_equal(over_of(w, OTHER, 5), MB_ERR_DENIED);
-	passed = cache_core_stats(w->core).passed;
-	assert_int_equal(passed, 3);
-	assert_int_equal(cache_core_stats(w->core).key_cnt, 0);
+	world_publish(w, OWN, 0, wset_bytes(&s.ws), 5);
+	assert_int_equal(cache_core_stats(w->core).used_bytes, 0);
+	assert_int_equal(over_of(w, OWN, 5), MB_ERR_DENIED);
+	assert_int_equal(cache_core_stats(w->core).passed, 3);
+	assert_true(!is_here(w, "a"));
 	assert_string_equal(world_text(w, OTHER, "a"), "42");
 
 	set_begin(&s);
 	add(&s, WSET_INCR, "a", NULL, 1);
-	world_publish_afar(w, OTHER, wset_bytes(&s.ws), 6);
-	assert_int_equal(over_of(w, OTHER, 6), 0);
-	assert_int_equal(cache_core_stats(w->core).passed, passed);
+	world_publish(w, OWN, 0, wset_bytes(&s.ws), 6);
+	assert_int_equal(over_of(w, OWN, 6), 0);
+	assert_int_equal(cache_core_stats(w->core).passed, 3);
 	assert_string_equal(world_text(w, OTHER, "a"), "43");
 	world_end(w);
 }
@@ -354,7 +353,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(done_in_the_store),
-		cmocka_unit_test(of_one_afar),
+		cmocka_unit_test(of_a_client_that_passes_on),
 		cmocka_unit_test(a_fetch_comes_behind),
 		cmocka_unit_test(what_is_here_is_done_here),
 		cmocka_unit_test(what_must_be_done_here),

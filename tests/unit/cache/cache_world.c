@@ -286,6 +286,12 @@ world_up_system(struct world *w, uint16_t proc)
 }
 
 void
+world_up_own(struct world *w, uint16_t proc)
+{
+	up(w, proc, false, PROC_UP_OWN);
+}
+
+void
 world_down(struct world *w, uint16_t proc)
 {
 	struct desc d = { .kind = DESC_PROC_DOWN };
@@ -497,14 +503,6 @@ void
 world_publish(struct world *w, uint16_t proc, uint64_t call, struct slice set, uint64_t b)
 {
 	struct desc d = { .kind = DESC_PUBLISH, .call = call, .b = b };
-
-	request(w, proc, &d, set);
-}
-
-void
-world_publish_afar(struct world *w, uint16_t proc, struct slice set, uint64_t b)
-{
-	struct desc d = { .kind = DESC_PUBLISH, .a = PUBLISH_AFAR, .b = b };
 
 	request(w, proc, &d, set);
 }

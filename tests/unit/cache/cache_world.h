@@ -90,6 +90,8 @@ void world_down(struct world *w, uint16_t proc);
 void world_up_inner(struct world *w, uint16_t proc);
 /* As world_up_inner, of the one that may write under KEY_SYSTEM. */
 void world_up_system(struct world *w, uint16_t proc);
+/* The same of a client that is a tile of this daemon. */
+void world_up_own(struct world *w, uint16_t proc);
 
 /* world_kvs moves up to n messages through kvs tile j and back to the core's queue; world_core
  * gives up to n of its answers to the core. Each returns how many. */
@@ -115,8 +117,6 @@ void world_unpayload(struct world *w, const struct payload_ref *ref);
 /* Requests. `b` is echoed. The set's memory must stay until it is answered. */
 void world_fetch(struct world *w, uint16_t proc, struct slice key, uint64_t b);
 void world_publish(struct world *w, uint16_t proc, uint64_t call, struct slice set, uint64_t b);
-/* The same with PUBLISH_AFAR. */
-void world_publish_afar(struct world *w, uint16_t proc, struct slice set, uint64_t b);
 /* world_publish_words: with a word on each operation (cache_op_word); the set goes by reference.
  * world_hashes puts the keys' hashes into the words, before that. */
 void world_hashes(struct slice set, struct cache_op_word *word);
