@@ -110,6 +110,7 @@ cache_job_start(struct cache_core *c, uint16_t proc, const struct desc *d)
 	job->b = d->b;
 	job->err_op = OP_NONE;
 	job->owed = d->a != 0;
+	job->afar = c->proc[proc].inner && !c->proc[proc].system;
 	job->ack = d->sub != KVS_ACK_DEFAULT ? d->sub : (uint8_t)c->cfg.ack;
 	job->set_len = is_inline ? d->len : d->ref.len;
 	if (is_inline) {
@@ -191,8 +192,8 @@ set_copy(struct cache_core *c, struct cache_job *job)
 	return copy_piece(c, &job->payload, set_mem(c, job), &job->copied);
 }
 
-/* Brings the set here and checks it. One of an inner process is read where it is: it is our own
- * program's, which leaves it as it is until it is answered. Returns: as cache_step, or an error. */
+/* Brings the set here and checks it. One of our own program is read where it is: who sent it has
+ * checked it, and leaves it as it is until it is answered. Returns: as cache_step, or an error. */
 static int
 set_bring(struct cache_core *c, struct cache_job *job)
 {
@@ -200,7 +201,7 @@ set_bring(struct cache_core *c, struct cache_job *job)
 	uint32_t op_cnt;
 	int step;
 
-	if (job->word != NULL) {
+	if (c->proc[job->proc].inner && job->copied == 0) {
 		step = c->cfg.ops.view(c->cfg.ops.ctx, &job->payload, &p);
 		job->rest = slice_of(p, job->set_len);
 		return step == 0 ? (int)CACHE_STEP_DONE : MB_ERR_INVALID;
@@ -551,6 +552,7 @@ op_pass(struct cache_core *c, struct cache_job *job, int *ret_step)
 {
 	*ret_step = CACHE_STEP_DONE;
 	if (job->work != NULL || !cache_act_may(job, &job->op, job->op_idx, job->rest.len == 0) ||
+	    (key_is_system(job->op.key) && !c->proc[job->proc].system) ||
 	    cache_tile_of(job->hash, c->cfg.layout->shard_cnt) != c->cfg.shard ||
 	    cache_work_find(c, job->hash, job->op.key) != NULL ||
 	    cache_store_find(c->store, job->hash, job->op.key) != CACHE_ENTRY_NONE) {

@@ -153,6 +153,7 @@ struct cache_job {
 	uint64_t call, b;
 	uint8_t ack; /* enum kvs_ack */
 	bool owed;
+	bool afar; /* who wrote it is not on this machine, or none of ours: done where the value is */
 	/* the set */
 	struct payload_ref payload;
 	uint32_t set_len, copied;
