@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gate_command - the table of commands, its index, and what is checked before any of them runs */
 #include <ctype.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -165,10 +166,9 @@ second_key_check(const struct gate_command *cmd, const struct slice *arg)
 		return 0;
 	}
 	to = arg[cmd->last];
-	return to.len == 0              ? MB_ERR_INVALID
-	       : to.len > KEY_BYTES_MAX ? MB_ERR_TOO_LARGE
-	       : key_is_system(to)      ? MB_ERR_DENIED
-					: 0;
+	return to.len == 0 || to.len > KEY_BYTES_MAX ? GATE_ERR_KEY
+	       : key_is_system(to)                   ? MB_ERR_DENIED
+						     : 0;
 }
 
 int
@@ -273,8 +273,10 @@ gate_word_f64(struct slice word, double *ret)
 	}
 	memcpy(text, word.p, word.len);
 	text[word.len] = '\0';
+	errno = 0;
 	*ret = strtod(text, &end);
-	return end == text + word.len && !isnan(*ret);
+	return end == text + word.len && !isnan(*ret) &&
+	       (errno != ERANGE || (isfinite(*ret) && *ret != 0));
 }
 
 /* ------------------------------------------------------------------------ patterns */

@@ -528,6 +528,7 @@ int gate_error_f(struct gate *g, struct gate_conn *c, const char *format, ...)
 /* gate_unknown_sub: a container has no such subcommand, or not with so many words. */
 int gate_unknown_sub(struct gate *g, struct gate_conn *c, const char *container,
 		     const struct slice *arg, uint32_t arg_cnt);
+#define GATE_ERR_KEY (-1000) /* no enum mb_err: a key that is empty, or too long */
 /* gate_error_of says an mb_err as Redis would. */
 int gate_error_of(struct gate *g, struct gate_conn *c, int err);
 

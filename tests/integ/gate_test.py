@@ -250,7 +250,8 @@ class Commands(Case):
         value = os.urandom(1 << 20) * 64
         self.assertEqual(c('SET', 'longest', value), '+OK')
         self.assertEqual(c('GET', 'longest'), value)
-        self.assertEqual(c('APPEND', 'longest', 'x'), '-ERR string exceeds maximum allowed size')
+        self.assertEqual(c('APPEND', 'longest', 'x'), '-ERR string exceeds maximum allowed size '
+                         '(proto-max-bulk-len)')
         c.send(b'*3\r\n$3\r\nSET\r\n$1\r\na\r\n$%d\r\n' % ((64 << 20) + 1))
         self.assertEqual(c.answer(), '-ERR Protocol error: invalid bulk length')
 
