@@ -154,6 +154,42 @@ unknown(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t a
 			    (int)MIN(arg[0].len, (size_t)128), (const char *)arg[0].p, shown);
 }
 
+static bool
+arity_wrong(const struct gate_command *cmd, uint32_t arg_cnt)
+{
+	return (cmd->arity > 0 && arg_cnt != (uint32_t)cmd->arity) ||
+	       (cmd->arity < 0 && arg_cnt < (uint32_t)-cmd->arity);
+}
+
+bool
+gate_command_wrong(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
+		   const struct slice *arg, uint32_t arg_cnt)
+{
+	bool queueing = c->multi != NULL && c->multi->queueing;
+
+	if (likely(cmd != NULL && !arity_wrong(cmd, arg_cnt))) {
+		return false;
+	}
+	if (cmd == NULL && !c->authed) {
+		gate_error(g, c, "NOAUTH Authentication required.");
+	} else if (cmd == NULL) {
+		unknown(g, c, arg, arg_cnt);
+	} else if (cmd->run == cmd_exec) {
+		gate_multi_drop(g, c);
+		gate_error_f(g, c,
+			     "EXECABORT Transaction discarded because of: wrong number of "
+			     "arguments for '%s' command",
+			     cmd->name);
+		return true;
+	} else {
+		gate_error_f(g, c, "ERR wrong number of arguments for '%s' command", cmd->name);
+	}
+	if (queueing) {
+		c->multi->wrong = true;
+	}
+	return true;
+}
+
 /* Whether a command that moves something from its first key to its second can put it there: found
  * before it is taken away. Returns: 0, or an error. */
 static int
@@ -175,17 +211,11 @@ int
 gate_command_run(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 		 const struct slice *arg, uint32_t arg_cnt)
 {
-	if (unlikely(cmd == NULL)) {
-		return c->authed ? unknown(g, c, arg, arg_cnt)
-				 : gate_error(g, c, "NOAUTH Authentication required.");
+	if (unlikely(cmd == NULL || arity_wrong(cmd, arg_cnt)) && gate_run_before(c)) {
+		return GATE_WAIT;
 	}
-	if (unlikely((cmd->arity > 0 && arg_cnt != (uint32_t)cmd->arity) ||
-		     (cmd->arity < 0 && arg_cnt < (uint32_t)-cmd->arity))) {
-		return gate_run_before(c)
-			       ? (int)GATE_WAIT
-			       : gate_error_f(g, c,
-					      "ERR wrong number of arguments for '%s' command",
-					      cmd->name);
+	if (gate_command_wrong(g, c, cmd, arg, arg_cnt)) {
+		return GATE_DONE;
 	}
 	if (unlikely(!c->authed && (cmd->flags & CMD_NOAUTH) == 0)) {
 		return gate_error(g, c, "NOAUTH Authentication required.");

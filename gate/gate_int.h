@@ -419,6 +419,10 @@ gate_stat_of(struct gate *g, const struct gate_command *cmd)
  */
 uint32_t gate_key_next(const struct gate_command *cmd, const struct slice *arg, uint32_t arg_cnt,
 		       uint32_t at);
+/* gate_command_wrong: it is unknown (cmd NULL), or has too few or too many words, which is answered,
+ * and spoils the transaction that it is a part of. */
+bool gate_command_wrong(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
+			const struct slice *arg, uint32_t arg_cnt);
 /* gate_command_run checks a command's words and runs it; cmd NULL: an unknown one. */
 int gate_command_run(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 		     const struct slice *arg, uint32_t arg_cnt);
