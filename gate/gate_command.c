@@ -154,6 +154,76 @@ unknown(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t a
 			    (int)MIN(arg[0].len, (size_t)128), (const char *)arg[0].p, shown);
 }
 
+/* Redis's own lines, but one for each subcommand. */
+static int
+subs_help(struct gate *g, struct gate_conn *c, const char *container, const char *subs)
+{
+	char line[128];
+	size_t cnt = 1;
+
+	for (const char *p = subs; *p != '\0'; p++) {
+		cnt += *p == ' ';
+	}
+	gate_array(g, c, cnt + 1);
+	snprintf(line, sizeof(line), "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+		 container);
+	gate_simple(g, c, line);
+	for (const char *p = subs; *p != '\0'; p += *p == ' ') {
+		size_t len = 0;
+
+		for (; *p != '\0' && *p != ' '; p++) {
+			line[len++] = (char)toupper((unsigned char)*p);
+		}
+		line[len] = '\0';
+		gate_simple(g, c, line);
+	}
+	return GATE_DONE;
+}
+
+static bool
+subs_have(const char *subs, struct slice word)
+{
+	char lower[32];
+
+	for (const char *p = subs; *p != '\0'; p += *p == ' ') {
+		size_t len = strcspn(p, " ");
+
+		memcpy(lower, p, len);
+		lower[len] = '\0';
+		if (gate_word_is(word, lower)) {
+			return true;
+		}
+		p += len;
+	}
+	return false;
+}
+
+int
+gate_unknown_sub(struct gate *g, struct gate_conn *c, const char *container,
+		 const struct slice *arg, uint32_t arg_cnt, const char *subs)
+{
+	char name[64];
+	size_t len = 0;
+
+	if (arg_cnt == 2 && gate_word_is(arg[1], "help")) {
+		return subs_help(g, c, container, subs);
+	}
+	if (!subs_have(subs, arg[1])) {
+		return gate_error_f(g, c, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+				    (int)MIN(arg[1].len, (size_t)128), (const char *)arg[1].p,
+				    container);
+	}
+	for (const char *p = container; *p != '\0'; p++) {
+		name[len++] = (char)tolower((unsigned char)*p);
+	}
+	name[len++] = '|';
+	for (size_t i = 0; i < arg[1].len; i++) {
+		name[len++] = (char)tolower(arg[1].p[i]);
+	}
+	name[len] = '\0';
+	return gate_error_f(g, c, "ERR wrong number of arguments for '%s' command", name);
+}
+
 static bool
 arity_wrong(const struct gate_command *cmd, uint32_t arg_cnt)
 {

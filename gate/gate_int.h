@@ -529,9 +529,10 @@ void gate_error_counted(struct gate_tally *t, const char *text, uint64_t cnt);
 int gate_error(struct gate *g, struct gate_conn *c, const char *text);
 int gate_error_f(struct gate *g, struct gate_conn *c, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* gate_unknown_sub: a container has no such subcommand, or not with so many words. */
+/* gate_unknown_sub: a container has no such subcommand, or not with so many words; or HELP was asked
+ * for. subs: the names of those that it has, a space between two. */
 int gate_unknown_sub(struct gate *g, struct gate_conn *c, const char *container,
-		     const struct slice *arg, uint32_t arg_cnt);
+		     const struct slice *arg, uint32_t arg_cnt, const char *subs);
 #define GATE_ERR_KEY (-1000) /* no enum mb_err: a key that is empty, or too long */
 /* gate_error_of says an mb_err as Redis would. */
 int gate_error_of(struct gate *g, struct gate_conn *c, int err);

@@ -451,18 +451,6 @@ gate_error_f(struct gate *g, struct gate_conn *c, const char *format, ...)
 }
 
 int
-gate_unknown_sub(struct gate *g, struct gate_conn *c, const char *container,
-		 const struct slice *arg, uint32_t arg_cnt)
-{
-	(void)arg_cnt;
-	return gate_error_f(
-		g, c,
-		"ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s "
-		"HELP.",
-		(int)MIN(arg[1].len, (size_t)128), (const char *)arg[1].p, container);
-}
-
-int
 gate_error_of(struct gate *g, struct gate_conn *c, int err)
 {
 	switch (err) {
