@@ -250,7 +250,8 @@ class Commands(Case):
         value = os.urandom(1 << 20) * 64
         self.assertEqual(c('SET', 'longest', value), '+OK')
         self.assertEqual(c('GET', 'longest'), value)
-        self.assertEqual(c('APPEND', 'longest', 'x'), '-ERR string exceeds maximum allowed size')
+        self.assertEqual(c('APPEND', 'longest', 'x'), '-ERR string exceeds maximum allowed size '
+                         '(proto-max-bulk-len)')
         c.send(b'*3\r\n$3\r\nSET\r\n$1\r\na\r\n$%d\r\n' % ((64 << 20) + 1))
         self.assertEqual(c.answer(), '-ERR Protocol error: invalid bulk length')
 
@@ -405,6 +406,8 @@ class Commands(Case):
         self.assertEqual(c('ZADD', 'z', 'NX', 'INCR', 1, 'a'), None)
         self.assertEqual(c('ZADD', 'z', 'NX', 'XX', 1, 'a')[:6], '-ERR X')
         self.assertEqual(c('ZADD', 'z', 'x', 'a'), '-ERR value is not a valid float')
+        self.assertEqual(c('ZADD', 'z', '1e-400', 'a'), '-ERR value is not a valid float')
+        self.assertEqual(c('ZADD', 'z', 'XX', 1, 'twice', 2, 'twice'), 0)
         self.assertEqual(c('ZINCRBY', 'z', -0.5, 'a'), b'6')
         self.assertEqual(c('ZINCRBY', 'z', 2, 'f'), b'2')
         self.assertEqual(c('ZMSCORE', 'z', 'a', 'c', 'none'), [b'6', b'inf', None])
