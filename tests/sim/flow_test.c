@@ -572,6 +572,44 @@ who_left_runs_nothing_more(void **state)
 	assert_true(late > 10);
 }
 
+/* A way of 100 ms there and back, learned by both ends, of which each had begun with milliseconds:
+ * requests of some hundred segments do not stand still, and little is sent twice. */
+static void
+a_long_way_is_learned(void **state)
+{
+	const struct network_cfg cfg = { .node_cnt = CLIENTS + 1,
+					 .delay_min_ns = 50000000,
+					 .delay_max_ns = 50100000 };
+
+	(void)state;
+	for (uint64_t seed = 500; seed < 503; seed++) {
+		assert_int_equal(run(seed, &cfg, false, false, PLANT_NONE, ROOM, &world), 0);
+		assert_int_equal(world.failed, 0);
+		assert_true(world.events.now_ns - START_NS < 11 * SECOND_NS);
+		assert_true(world.again < CLIENTS * REQUESTS / 4);
+		finish(&world, true);
+	}
+}
+
+/* Half of the frames overtake the other half: that is no loss, and is not answered as one. */
+static void
+what_is_late_is_not_lost(void **state)
+{
+	struct network_cfg cfg = good_network;
+	uint64_t again = 0;
+
+	(void)state;
+	cfg.late_ppm = 500000;
+	cfg.late_ns = 10000000;
+	for (uint64_t seed = 600; seed < 603; seed++) {
+		assert_int_equal(run(seed, &cfg, false, false, PLANT_NONE, ROOM, &world), 0);
+		assert_int_equal(world.failed, 0);
+		again += world.again;
+		finish(&world, true);
+	}
+	assert_true(again < 1500); /* 3063 when each cut the window */
+}
+
 static void
 nobody_there_is_told(void **state)
 {
@@ -617,6 +655,8 @@ main(void)
 		cmocka_unit_test(a_new_server_runs_nothing_twice),
 		cmocka_unit_test(scarce_memory_is_waited_for),
 		cmocka_unit_test(who_left_runs_nothing_more),
+		cmocka_unit_test(a_long_way_is_learned),
+		cmocka_unit_test(what_is_late_is_not_lost),
 		cmocka_unit_test(nobody_there_is_told),
 		cmocka_unit_test(broken_protocols_are_found),
 	};
