@@ -369,6 +369,21 @@ flow_rx_take(struct flow_rx *r, const struct wire_head *h, struct slice body)
 }
 
 bool
+flow_rx_is_narrower(const struct flow_rx *r, const struct wire_head *h)
+{
+	return h->off == 0 && h->mss < r->mss && h->total == r->len;
+}
+
+void
+flow_rx_again(struct flow_rx *r, uint16_t mss)
+{
+	uint8_t *p = r->p;
+
+	flow_rx_init(r, r->len, mss);
+	r->p = p;
+}
+
+bool
 flow_rx_ack_now(const struct flow_rx *r)
 {
 	return r->since_ack >= ACK_EVERY || r->came == r->len;

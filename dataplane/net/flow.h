@@ -156,6 +156,10 @@ void flow_rx_init(struct flow_rx *r, uint32_t len, uint16_t mss);
 /* flow_rx_take puts a segment where it belongs. Requires: r->p.
  * Returns: 0; MB_ERR_CORRUPT when it does not fit the others. */
 int flow_rx_take(struct flow_rx *r, const struct wire_head *h, struct slice body);
+/* flow_rx_is_narrower tells whether a segment begins the same message anew, in shorter ones: the way
+ * has become narrow. flow_rx_again forgets what has come of it, and takes those. */
+bool flow_rx_is_narrower(const struct flow_rx *r, const struct wire_head *h);
+void flow_rx_again(struct flow_rx *r, uint16_t mss);
 /* flow_rx_ack says what has come, and grants everything if there is room, else nothing. */
 void flow_rx_ack(struct flow_rx *r, const struct flow_name *n);
 /* flow_rx_ack_now: an ACK should go before the burst ends. */
