@@ -45,7 +45,9 @@
 
 #define GATE_BATCH_CNT    256 /* write sets under way; sched and caches have ports for 128 */
 #define GATE_BATCH_OPS    64  /* of a whole run */
-#define GATE_BATCH_BYTES  (16u << 10)  /* of a set: two of the longest operations, and more */
+/* Of a set: two of the longest operations, and more. Not whole pages, of which taking and giving
+ * back is ten times the work. */
+#define GATE_BATCH_BYTES  (14u << 10)
 #define GATE_FETCH_CNT    512          /* keys being fetched */
 #define GATE_RUN_MAX      32           /* commands in one run */
 #define GATE_IN_MAX       (64u << 10)  /* received and not run: then the socket is not read */
