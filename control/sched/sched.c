@@ -498,10 +498,23 @@ sched_call_cancel(struct sched *s, uint64_t call, int err)
 	return 0;
 }
 
+void
+sched_call_stop(struct sched *s, uint64_t call, uint16_t at, int err)
+{
+	uint16_t exec = sched_call_cancel(s, call, err);
+
+	exec = exec != 0 ? exec : at;
+	if (exec != 0) {
+		bool ours = sched_running_find(s, exec, call) != NULL;
+
+		sched_stop(s, exec, ours ? s->shown[exec] : call, err);
+	}
+}
+
 static void
 sched_on_cancel(struct sched *s, uint16_t proc, const struct desc *d)
 {
-	uint16_t exec;
+	bool exec = d->a >= PROC_EXEC_FIRST && d->a < EXEC_END;
 
 	if (call_id_proc(d->call) != proc) {
 		return; /* not its call */
@@ -509,15 +522,8 @@ sched_on_cancel(struct sched *s, uint16_t proc, const struct desc *d)
 	if (sched_request_leave(s, d->call, proc, d->err)) {
 		return; /* the call goes on: it is not only his */
 	}
-	exec = sched_call_cancel(s, d->call, d->err);
-	if (exec == 0 && d->a >= PROC_EXEC_FIRST && d->a < EXEC_END) {
-		exec = d->a; /* sent directly: its caller knows where */
-	}
-	if (exec != 0) {
-		bool ours = sched_running_find(s, exec, d->call) != NULL;
-
-		sched_stop(s, exec, ours ? s->shown[exec] : d->call, d->err);
-	}
+	/* Sent directly, its caller knows where. */
+	sched_call_stop(s, d->call, exec ? d->a : 0, d->err);
 }
 
 void
