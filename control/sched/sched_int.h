@@ -18,6 +18,7 @@ struct sched_call {
 	struct desc d;
 	uint64_t seq; /* order of arrival */
 	uint64_t came_ns;
+	uint64_t sent_ns; /* to its executor */
 	uint32_t ahead; /* how many stood before it in its queue when it came */
 	uint32_t next;  /* in the target's queue, or the free list: + 1 */
 	uint32_t batch; /* the next that its executor got in the same run, + 1 (sched_batch.c) */
