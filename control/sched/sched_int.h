@@ -19,10 +19,10 @@ struct sched_call {
 	uint64_t seq; /* order of arrival */
 	uint64_t came_ns;
 	uint64_t sent_ns; /* to its executor */
-	uint32_t ahead; /* how many stood before it in its queue when it came */
-	uint32_t next;  /* in the target's queue, or the free list: + 1 */
-	uint32_t batch; /* the next that its executor got in the same run, + 1 (sched_batch.c) */
-	uint32_t run;   /* of which DAG run it is a part, + 1; 0: a call of its own */
+	uint32_t ahead;   /* how many stood before it in its queue when it came */
+	uint32_t next;    /* in the target's queue, or the free list: + 1 */
+	uint32_t batch;   /* the next that its executor got in the same run, + 1 (sched_batch.c) */
+	uint32_t run;     /* of which DAG run it is a part, + 1; 0: a call of its own */
 	uint16_t client;
 	uint16_t exec;       /* 0: it waits */
 	uint8_t first, last; /* a part: its functions; last is known from when it is sent */
@@ -46,9 +46,9 @@ struct sched_request {
 	uint64_t expire_ns;
 	uint64_t stop_ns; /* when its call is to be stopped, or told so again */
 	uint32_t chain;   /* of its hash, + 1 */
-	uint32_t next;   /* free, kept, or running: + 1 */
-	uint32_t prev;   /* running: + 1 */
-	uint32_t waiter; /* who waits for it, + 1 */
+	uint32_t next;    /* free, kept, or running: + 1 */
+	uint32_t prev;    /* running: + 1 */
+	uint32_t waiter;  /* who waits for it, + 1 */
 	uint16_t a;
 	uint8_t sub; /* CALL_DAG */
 	bool kept, stopped;
