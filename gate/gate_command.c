@@ -165,8 +165,8 @@ subs_help(struct gate *g, struct gate_conn *c, const char *container, const char
 		cnt += *p == ' ';
 	}
 	gate_array(g, c, cnt + 1);
-	snprintf(line, sizeof(line), "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-		 container);
+	snprintf(line, sizeof(line),
+		 "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", container);
 	gate_simple(g, c, line);
 	for (const char *p = subs; *p != '\0'; p += *p == ' ') {
 		size_t len = 0;

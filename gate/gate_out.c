@@ -462,8 +462,8 @@ gate_error_of(struct gate *g, struct gate_conn *c, int err)
 	case MB_ERR_TRYAGAIN:
 		return gate_error(g, c, "TRYAGAIN the key is being changed by others all the time");
 	case MB_ERR_TOO_LARGE:
-		return gate_error(
-			g, c, "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+		return gate_error(g, c,
+				  "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
 	case GATE_ERR_KEY:
 		return gate_error_f(g, c, "ERR a key has 1 to %d bytes here", KEY_BYTES_MAX);
 	default:

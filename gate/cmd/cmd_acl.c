@@ -332,6 +332,6 @@ cmd_acl(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t a
 				  "what ACL SETUSER changes is not written there");
 	}
 	return gate_unknown_sub(g, c, "ACL", arg, arg_cnt,
-					"cat deluser dryrun genpass getuser help list load log save "
-					"setuser users whoami");
+				"cat deluser dryrun genpass getuser help list load log save "
+				"setuser users whoami");
 }

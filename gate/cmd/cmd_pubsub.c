@@ -418,5 +418,5 @@ cmd_pubsub(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 		return GATE_DONE;
 	}
 	return gate_unknown_sub(g, c, "PUBSUB", arg, arg_cnt,
-					"channels help numpat numsub shardchannels shardnumsub");
+				"channels help numpat numsub shardchannels shardnumsub");
 }
