@@ -152,7 +152,7 @@ class Tiles(unittest.TestCase):
                 t.join()
 
     def test_one_that_waits_for_the_gates_while_its_replies_are_due(self):
-        """What runs alone waits for the end of the one before it."""
+        """What is alone waits for the end of the one before it, however its connection came."""
         self.assertEqual(self.c('msetnx', 'there', 1), 1)
         for i in range(20):
             for words in (('msetnx', 'there', 1), ('srem', '', 'refused at once'),
