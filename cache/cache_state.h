@@ -375,8 +375,10 @@ void cache_grow_end(struct cache_core *c, struct cache_grow *g);
 /* ---- cache_flush.c */
 
 /* cache_flush_add takes note of a delta that was merged into the entry of w. whole: the entry's
- * envelope is itself the delta. */
-void cache_flush_add(struct cache_core *c, struct cache_work *w, struct slice delta, bool whole);
+ * envelope is itself the delta. b: NULL, or the block that the delta begins, if one has it, which
+ * is taken over where that saves a copy. */
+void cache_flush_add(struct cache_core *c, struct cache_work *w, struct slice delta,
+		     struct cache_block *b, bool whole);
 
 /* cache_flush_ack makes job wait until the store has everything that was added. Requires: a free
  * wait. Returns: false when it has already. */
