@@ -43,7 +43,7 @@ write_question(struct client_write *w, struct rpc_request *ret, struct slice *re
 	return 0;
 }
 
-/* The questions that many writes are. Those of a set are started when it is full, while the next one
+/* The questions that many writes are. That of a set is started when it is full, while the next one
  * is made. */
 struct questions {
 	struct remote_op op[CLIENT_MANY];
