@@ -93,6 +93,7 @@ struct mb_call_options {
  * value, text and all they point to live until mb_reply_free. */
 struct mb_reply {
 	uint64_t call; /* which call this answers */
+	uint64_t name; /* what the node calls it, in ps and trace; of a local client: call */
 	int err;
 	uint32_t cnt;
 	const struct mb_value *value;
