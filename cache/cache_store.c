@@ -31,15 +31,12 @@
 /* What only the tile knows of an entry. */
 struct own {
 	uint32_t block_bytes; /* as allocated; 0: no block */
-	/* Of the key's hash; 0: free. So a key that is not here is not looked for elsewhere. */
-	uint16_t tag;
 	bool used : 1;
 	bool read : 1; /* since the hand came by */
 	bool kept : 1;
 	bool lent : 1; /* the block it shows now */
 	bool tree : 1; /* that is in the block */
 };
-static_assert(sizeof(struct own) == 8, "eight ways are a cache line, or two");
 
 struct cache_store {
 	uint8_t *base;
@@ -52,6 +49,10 @@ struct cache_store {
 	uint32_t *tries;       /* of whoever grows a tree */
 	struct tree_view seen; /* by the last cache_store_envelope */
 	struct own *own;
+	/* Of each place the key's hash; 0: free. So a key that is not here is not looked for
+	 * elsewhere. Apart: eight ways are a quarter of a cache line. The first ones stand once
+	 * more behind the last: ways do not end there. */
+	uint16_t *tag;
 	struct cache_retire *retire;
 	struct cache_store_cfg cfg;
 	uint64_t version; /* last one given out */
@@ -115,19 +116,51 @@ tag_of(uint64_t hash)
 	return (uint16_t)(hash >> 48 | 1);
 }
 
+/* Which of the ways behind home, not past the end, may have a key: a bit each. */
+static uint32_t
+ways_tagged(const struct cache_store *s, uint64_t home, uint16_t tag)
+{
+	typedef uint16_t tags __attribute__((vector_size(CACHE_WAYS * sizeof(uint16_t))));
+	uint64_t half[2];
+	uint32_t ways = 0;
+	tags t;
+
+	memcpy(&t, &s->tag[home], sizeof(t));
+	t = (tags)(t == tag);
+	memcpy(half, &t, sizeof(half));
+	if (likely((half[0] | half[1]) == 0)) {
+		return 0;
+	}
+	for (uint32_t way = 0; way < CACHE_WAYS; way++) {
+		ways |= (uint32_t)(t[way] & 1) << way;
+	}
+	return ways;
+}
+
 uint32_t
 cache_store_find(const struct cache_store *s, uint64_t hash, struct slice key)
 {
-	for (uint32_t way = 0; way < CACHE_WAYS; way++) {
-		uint64_t i = (cache_home(hash) + way) & s->mask;
+	uint32_t ways = ways_tagged(s, cache_home(hash) & s->mask, tag_of(hash));
+
+	while (unlikely(ways != 0)) {
+		uint64_t i = (cache_home(hash) + (uint32_t)__builtin_ctz(ways)) & s->mask;
 		const struct cache_entry *e = &s->index[i];
 
-		if (unlikely(s->own[i].tag == tag_of(hash)) && own_load(&e->hash) == hash &&
-		    slice_eq(entry_key(s, e), key)) {
+		if (own_load(&e->hash) == hash && slice_eq(entry_key(s, e), key)) {
 			return (uint32_t)i;
 		}
+		ways &= ways - 1;
 	}
 	return CACHE_ENTRY_NONE;
+}
+
+static void
+tag_set(struct cache_store *s, uint32_t entry, uint16_t tag)
+{
+	s->tag[entry] = tag;
+	if (entry < CACHE_WAYS - 1) {
+		s->tag[s->mask + 1 + entry] = tag;
+	}
 }
 
 void
@@ -135,8 +168,7 @@ cache_store_prefetch(const struct cache_store *s, uint64_t hash)
 {
 	uint64_t home = cache_home(hash);
 
-	__builtin_prefetch(&s->own[home & s->mask], 1);
-	__builtin_prefetch(&s->own[(home + CACHE_WAYS - 1) & s->mask], 1);
+	__builtin_prefetch(&s->tag[home & s->mask], 1);
 }
 
 bool
@@ -250,7 +282,7 @@ entry_show(struct cache_store *s, uint32_t entry, uint64_t hash, struct slice ke
 	entry_let_go(s, entry, old_off);
 	s->own[entry].block_bytes = b->bytes;
 	s->own[entry].tree = b->tree;
-	s->own[entry].tag = tag_of(hash);
+	tag_set(s, entry, tag_of(hash));
 	s->own[entry].used = true;
 	s->own[entry].read = true;
 	s->stats.key_cnt += !was_used;
@@ -303,7 +335,7 @@ cache_store_drop(struct cache_store *s, uint32_t entry)
 	entry_write(s, e, 0, 0, 0, NULL, 0, 0);
 	entry_let_go(s, entry, off);
 	s->own[entry].used = false;
-	s->own[entry].tag = 0;
+	tag_set(s, entry, 0);
 	s->stats.key_cnt--;
 }
 
@@ -572,11 +604,18 @@ cache_store_place(struct cache_store *s, uint64_t hash, uint32_t *ret_entry)
 
 /* --------------------------------------------------------------- life, inspection */
 
-/* Each operation looks at one, anywhere: in few pages, where the kernel has large ones. */
+static size_t
+own_bytes(uint64_t entry_cnt)
+{
+	return entry_cnt * sizeof(struct own) + (entry_cnt + CACHE_WAYS - 1) * sizeof(uint16_t);
+}
+
+/* What is known of each place, and the tags behind it. Each operation looks at one, anywhere: in few
+ * pages, where the kernel has large ones. */
 static struct own *
 own_make(uint64_t entry_cnt)
 {
-	size_t bytes = entry_cnt * sizeof(struct own);
+	size_t bytes = own_bytes(entry_cnt);
 	void *own = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
@@ -591,7 +630,7 @@ static void
 own_free(struct cache_store *s)
 {
 	if (s->own != NULL) {
-		munmap(s->own, (s->mask + 1) * sizeof(struct own));
+		munmap(s->own, own_bytes(s->mask + 1));
 	}
 }
 
@@ -623,6 +662,7 @@ cache_store_create(struct cache_store **ret, const struct cache_store_cfg *cfg)
 	nodes.ctx = s;
 	grove_init(&s->grove, s->base, at->heap, at->heap + at->heap_bytes, &nodes);
 	s->own = own_make(at->entry_cnt);
+	s->tag = (uint16_t *)(s->own + at->entry_cnt);
 	if (s->own == NULL || cache_retire_create(&s->retire, at->heap, at->heap + at->heap_bytes,
 						  at->heap_bytes / RETIRED_SHARE, &ops) != 0) {
 		own_free(s);

@@ -221,11 +221,10 @@ gate_write_op(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t 
 	uint32_t handle = 0;
 	int err;
 
-	if (op->key.len == 0) {
-		return MB_ERR_INVALID;
+	if (op->key.len == 0 || op->key.len > KEY_BYTES_MAX) {
+		return GATE_ERR_KEY;
 	}
-	if (op->key.len > KEY_BYTES_MAX || op->field.len > WSET_FIELD_MAX ||
-	    op->value.len > VALUE_BYTES_MAX) {
+	if (op->field.len > WSET_FIELD_MAX || op->value.len > VALUE_BYTES_MAX) {
 		return MB_ERR_TOO_LARGE;
 	}
 	err = batch_for(g, run, tile,

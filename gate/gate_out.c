@@ -451,18 +451,6 @@ gate_error_f(struct gate *g, struct gate_conn *c, const char *format, ...)
 }
 
 int
-gate_unknown_sub(struct gate *g, struct gate_conn *c, const char *container,
-		 const struct slice *arg, uint32_t arg_cnt)
-{
-	(void)arg_cnt;
-	return gate_error_f(
-		g, c,
-		"ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s "
-		"HELP.",
-		(int)MIN(arg[1].len, (size_t)128), (const char *)arg[1].p, container);
-}
-
-int
 gate_error_of(struct gate *g, struct gate_conn *c, int err)
 {
 	switch (err) {
@@ -474,7 +462,10 @@ gate_error_of(struct gate *g, struct gate_conn *c, int err)
 	case MB_ERR_TRYAGAIN:
 		return gate_error(g, c, "TRYAGAIN the key is being changed by others all the time");
 	case MB_ERR_TOO_LARGE:
-		return gate_error(g, c, "ERR string exceeds maximum allowed size");
+		return gate_error(g, c,
+				  "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+	case GATE_ERR_KEY:
+		return gate_error_f(g, c, "ERR a key has 1 to %d bytes here", KEY_BYTES_MAX);
 	default:
 		return gate_error_f(g, c, "%s %s", mb_err_name(err), mb_err_text(err));
 	}

@@ -88,6 +88,9 @@ command_run(struct gate *g, struct gate_conn *c, struct slice text)
 	}
 	cnt = resp_args(&c->parser, text, large, g->scratch, g->args);
 	if (cnt < 0) {
+		if (gate_run_before(c)) {
+			return GATE_WAIT; /* their replies come first */
+		}
 		protocol_error(g, c, cnt);
 		return GATE_DONE;
 	}

@@ -81,7 +81,8 @@ struct mb_call_options {
 	/* 0, or an id of mb_request_id: however often a call is started with it, by whomever, the
 	 * function runs once, and each start is answered alike. Such a call goes on when its caller
 	 * is dead or does not wait any more, and its answer is kept for a while
-	 * (sched.result_ttl). Arguments and results up to 32 KiB. */
+	 * (sched.result_ttl). The deadline of the first start is the call's, that of a later one
+	 * ends its waiting. Arguments and results up to 32 KiB. */
 	uint64_t request_id;
 	/* Have it followed on its way, for `microburst trace` (a few looks at the clock). Not of a
 	 * call with a request id. */
