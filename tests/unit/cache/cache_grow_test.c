@@ -334,10 +334,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(delete_without_room),
-		cmocka_unit_test(delete_in_a_full_store),
-		cmocka_unit_test(deleted_in_pieces),
-		cmocka_unit_test(delete_begun_anew),
+		cmocka_unit_test(delete_without_room), cmocka_unit_test(delete_in_a_full_store),
+		cmocka_unit_test(deleted_in_pieces),   cmocka_unit_test(delete_begun_anew),
 		cmocka_unit_test(each_type),
 	};
 
