@@ -496,10 +496,12 @@ void gate_out_value(struct gate *g, struct gate_conn *c, struct slice bytes, str
 struct gate_mark gate_out_mark(const struct gate_conn *c);
 /* gate_out_back takes back what was written since. Nothing of it was sent. */
 void gate_out_back(struct gate *g, struct gate_conn *c, const struct gate_mark *mark);
-/* gate_out_hole leaves a place whose few bytes are known later: gate_out_fill. */
+/* gate_out_hole leaves a place whose few bytes are known later: gate_out_fill; gate_out_fill_array:
+ * they begin an array of so many. */
 struct gate_chunk *gate_out_hole(struct gate *g, struct gate_conn *c);
 void gate_out_fill(struct gate *g, struct gate_conn *c, struct gate_chunk *hole,
 		   const struct wbuf *w);
+void gate_out_fill_array(struct gate *g, struct gate_conn *c, struct gate_chunk *hole, size_t cnt);
 void gate_out_flush(struct gate *g, struct gate_conn *c);
 void gate_out_sent(struct gate *g, struct gate_conn *c, size_t len);
 /* gate_out_lost: a reply that cannot be given whole is not given: the client sees the connection
@@ -640,11 +642,25 @@ int gate_look_refuse(struct gate *g, struct gate_conn *c, int err);
 
 /* gate_block_timeout reads the word; else it is answered. Returns: whether it is one. */
 bool gate_block_timeout(struct gate *g, struct gate_conn *c, struct slice word, double *ret_s);
-/* gate_look_first looks for the first of the keys that has items, of a type. Returns: as
- * gate_look_as, of key *ret_idx; ABSENT: none has; *ret_bits is what to wait for then. */
-int gate_look_first(struct gate *g, struct gate_conn *c, const struct slice *key, uint32_t key_cnt,
-		    unsigned int type, struct cache_value *ret, uint32_t *ret_idx,
-		    uint64_t *ret_bits);
+/* gate_first looks for the first of the keys that has items, of a type. timeout_s < 0: it does not
+ * wait for one. Returns: whether it is *ret, of key *ret_idx; else *ret_code is what the handler
+ * returns. */
+bool gate_first(struct gate *g, struct gate_conn *c, const struct slice *key, uint32_t key_cnt,
+		unsigned int type, double timeout_s, struct cache_value *ret, uint32_t *ret_idx,
+		int *ret_code);
+
+/* The words `numkeys key ... first|second [COUNT count]`, and what they mean. */
+struct gate_mpop {
+	struct cache_value value; /* of the first key that has items */
+	struct slice key;
+	bool second;
+	uint32_t most;
+};
+/* gate_mpop reads them from word at on, and looks, as gate_first. What is taken in parts is of the
+ * same key, whose hole is filled once it has no more. */
+bool gate_mpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
+	       uint32_t at, const char *first, const char *second, unsigned int type,
+	       double timeout_s, struct gate_mpop *ret, int *ret_code);
 /* gate_waits_on: whether who waits for an item already goes on waiting, although a look at a key
  * said n: it was made something else, for a moment perhaps. */
 static inline bool
