@@ -479,6 +479,9 @@ node_tiles(struct node *n, const char *executor_path, const char *sandbox, char 
 	if (err == 0) {
 		err = hashring_create(&n->ring, &self, 1);
 	}
+	if (err == 0 && node_has_gate(&n->params)) {
+		err = node_gate(n, why);
+	}
 	for (uint32_t i = 0; err == 0 && i < n->params.cache_tiles; i++) {
 		err = node_cache_tile(n, i);
 	}
@@ -487,9 +490,6 @@ node_tiles(struct node *n, const char *executor_path, const char *sandbox, char 
 	}
 	if (err == 0) {
 		err = ctl_catalog_create(n->ctl, n->cache, n->cache_plan.bytes);
-	}
-	if (err == 0 && node_has_gate(&n->params)) {
-		err = node_gate(n, why);
 	}
 	if (err == 0) {
 		err = node_net(n, why);

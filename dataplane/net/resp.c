@@ -28,11 +28,26 @@
 static int
 number_line(struct slice text, size_t pos, int64_t *ret_n, size_t *ret_pos)
 {
+	const uint8_t *p = text.p + pos;
 	size_t end = MIN(text.len, pos + RESP_LINE_MAX);
 	bool minus = pos < end && text.p[pos] == '-';
 	size_t i = pos + minus, digits = i;
 	int64_t n = 0;
 
+	if (likely(text.len - pos >= 4)) { /* nearly all have a digit, or two */
+		uint32_t one = p[0] - '0', two = p[1] - '0';
+
+		if (one < 10 && p[1] == '\r') {
+			*ret_n = one;
+			*ret_pos = pos + 3;
+			return 1;
+		}
+		if (one < 10 && two < 10 && p[2] == '\r') {
+			*ret_n = one * 10 + two;
+			*ret_pos = pos + 4;
+			return 1;
+		}
+	}
 	for (; i < end && isdigit(text.p[i]) && i - digits < 18; i++) {
 		n = n * 10 + (text.p[i] - '0');
 	}

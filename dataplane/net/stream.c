@@ -224,7 +224,8 @@ stream_send(struct stream *s, struct stream_id id, const struct iovec *iov, uint
 	if (s->conn_cnt > FEW) {
 		n = 0;
 	} else {
-		n = sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = cnt == 1 ? send(c->fd, v->iov_base, v->iov_len, MSG_NOSIGNAL | MSG_DONTWAIT)
+			     : sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR || errno == ENOBUFS)) {
 		n = 0;

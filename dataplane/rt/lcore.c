@@ -203,17 +203,28 @@ lcore_bell(struct lcore *lcore)
 
 /* ---- what happens once a pass ---------------------------------------------------------------- */
 
-/* Returns whether any tile found work. */
+/* Returns whether any tile found work. An answer goes the way back of its question: behind the last
+ * tile that worked those before it are polled again, as long as they worked and do so again. So a
+ * write is asked, done and answered in one pass where all that it passes are on one lcore. */
 static bool
 tiles_poll(struct lcore *l)
 {
-	int did = 0;
+	uint64_t worked = 0;
+	uint32_t i;
 
 	l->tsc = timebase_tsc();
-	for (uint32_t i = 0; i < l->tile_cnt; i++) {
-		did |= tile_poll(&l->tile[i], l->now_ns, &l->tsc);
+	for (i = 0; i < l->tile_cnt; i++) {
+		if (tile_poll(&l->tile[i], l->now_ns, &l->tsc) != 0) {
+			worked |= UINT64_C(1) << i;
+		}
 	}
-	return did != 0;
+	if (worked != 0) {
+		i = 63 - (uint32_t)__builtin_clzll(worked);
+		while (i-- > 0 && (worked >> i & 1) != 0 &&
+		       tile_poll(&l->tile[i], l->now_ns, &l->tsc) != 0) {
+		}
+	}
+	return worked != 0;
 }
 
 /* Asks every tile when its housekeeping is due. */

@@ -17,6 +17,7 @@
 
 #include "channel.h"
 #include "check.h"
+#include "compiler.h"
 
 struct port {
 	struct channel ch;
@@ -203,30 +204,25 @@ ports_push(struct ports *p, uint16_t proc)
 bool
 ports_turn(struct ports *p)
 {
-	struct set unsent = p->unsent;
+	bool sweep = p->turn_cnt++ % PORTS_SWEEP_TURNS == 0 || p->sweep;
 	bool busy = false;
-	int i;
 
-	if (p->turn_cnt++ % PORTS_SWEEP_TURNS == 0) {
-		p->sweep = true;
-	}
-	for (uint32_t w = 0; w < BELL_WORDS; w++) {
-		p->ready.w[w] |= bell_take(p->bell, w) & p->open.w[w];
-		if (p->sweep) {
-			p->ready.w[w] = p->open.w[w];
-		}
-		p->ready.w[w] &= ~p->bad.w[w];
-	}
 	p->sweep = false;
-	p->next = (p->next + 1) % PROC_CNT_MAX;
-	while ((i = set_first(&unsent)) >= 0) {
-		set_del(&unsent, (uint32_t)i);
-		busy |= ports_push(p, (uint16_t)i);
-	}
-	p->turn = p->ready;
+	p->next = p->next + 1 < PROC_CNT_MAX ? p->next + 1 : 0;
 	for (uint32_t w = 0; w < BELL_WORDS; w++) {
-		uint64_t bits = p->turn.w[w];
+		uint64_t bits = p->unsent.w[w];
 
+		while (unlikely(bits != 0)) {
+			busy |= ports_push(p, (uint16_t)(w * 64 + (uint32_t)__builtin_ctzll(bits)));
+			bits &= bits - 1;
+		}
+		bits = p->ready.w[w] | (bell_take(p->bell, w) & p->open.w[w]);
+		if (sweep) {
+			bits = p->open.w[w];
+		}
+		bits &= ~p->bad.w[w];
+		p->ready.w[w] = bits;
+		p->turn.w[w] = bits;
 		while (bits != 0) {
 			struct port *port = &p->port[w * 64 + (uint32_t)__builtin_ctzll(bits)];
 
