@@ -49,9 +49,8 @@ struct stream_ops {
 	bool (*opened)(void *ctx, struct stream_id id, bool local, const char **ret_reason);
 	/* Bytes came. They are the stream's again when the call returns. */
 	void (*received)(void *ctx, struct stream_id id, const uint8_t *p, size_t len);
-	/* Where what comes next may be put by the kernel, and how much of it, before `received` tells
-	 * of it there; NULL: nowhere. What is not looked for (README) is received elsewhere all the
-	 * same. Optional. */
+	/* Where the kernel may put what comes next, and how much of it; `received` then tells of it
+	 * there. NULL: nowhere. What comes by the ring is elsewhere all the same. Optional. */
 	uint8_t *(*room)(void *ctx, struct stream_id id, size_t *ret_len);
 	/* The peer will send no more. */
 	void (*ended)(void *ctx, struct stream_id id);
