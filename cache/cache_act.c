@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache_act - operations on keys that are not here, done in the store (kvs_act.h)
+/* cache_act - operations on keys that are not here, done in the store (kvs_act.h): of the tiles of
+ * this daemon that pass on what others write
  *
  *   job ──op──► a list, open ──(full; something else goes there; end of the poll)──► ACT
  *    ▲                                                                               │
@@ -46,17 +47,20 @@ act_make(struct kvs_acts *list, uint32_t i, struct slice stored, struct wbuf *ou
 		cache_read_look(a, stored);
 		return KVS_ACT_LOOKED;
 	}
-	if (a->op.kind == WSET_INCR &&
+	if (a->word != NULL && a->op.kind == WSET_INCR &&
 	    cache_word_incr(stored, a->op.n, acts->writer, out, &a->word->n)) {
 		a->known = true;
 		return KVS_ACT_WHOLE;
 	}
-	cache_word_before(stored, &a->op, a->now, a->word);
+	if (a->word != NULL) {
+		cache_word_before(stored, &a->op, a->now, a->word);
+	}
 	err = delta_make(stored, &a->op, a->now, acts->writer, out);
-	if (err == MB_ERR_TYPE) {
+	if (err == MB_ERR_TYPE && a->word != NULL) {
 		cache_word_type(stored, &a->op, a->word);
 	}
-	return err;
+	/* A PUT begins an epoch: it wins over all that is stored. */
+	return err == 0 && a->op.kind == WSET_PUT ? KVS_ACT_WHOLE : err;
 }
 
 static void
@@ -66,7 +70,7 @@ act_made(struct kvs_acts *list, uint32_t i, struct slice stored, bool changed)
 
 	if (a->known) {
 		a->word->changed = changed;
-	} else {
+	} else if (a->word != NULL) {
 		cache_word_after(stored, &a->op, changed, a->word);
 	}
 }
@@ -112,9 +116,9 @@ cache_act_may(const struct cache_job *job, const struct wset_op *op, uint32_t op
 {
 	const struct cache_op_word *word = job->word;
 
-	return word != NULL && job->ack != KVS_ACK_LOCAL && !op->by_ref &&
-	       word[op_idx].if_version == 0 && word[op_idx].if_before == 0 &&
-	       (last || word[op_idx + 1].if_before == 0) && kind_is_short(op->kind);
+	return job->afar && job->ack != KVS_ACK_LOCAL && !op->by_ref && kind_is_short(op->kind) &&
+	       (word == NULL || (word[op_idx].if_version == 0 && word[op_idx].if_before == 0 &&
+				 (last || word[op_idx + 1].if_before == 0)));
 }
 
 void
@@ -184,13 +188,12 @@ cache_act_add(struct cache_core *c, struct cache_job *job)
 		.ack = job->ack,
 		.grows = job->op.kind != WSET_EXPIRE, /* a deadline that stays is known already */
 	};
-	*a = (struct cache_act){
-		.job = job,
-		.op = job->op,
-		.op_idx = job->op_idx,
-		.word = &job->word[job->op_idx],
-		.now = hlc_now(&c->clock, c->wall_us), /* keeps I3 */
-	};
+	a->job = job; /* what is of a read only is not looked at */
+	a->op = job->op;
+	a->op_idx = job->op_idx;
+	a->word = job->word != NULL ? &job->word[job->op_idx] : NULL;
+	a->known = false;
+	a->now = hlc_now(&c->clock, c->wall_us); /* keeps I3 */
 	job->ack_cnt++;
 	c->stats.passed++;
 	cache_act_put(c, job->hash);

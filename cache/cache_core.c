@@ -130,7 +130,7 @@ proc_up(struct cache_core *c, const struct desc *d)
 	REQUIRE(p->inc == 0);
 	REQUIRE(!p->down);
 	*p = (struct cache_proc){ .inc = d->open.inc,
-				  .inner = d->b != 0,
+				  .inner = d->b != 0 || d->sub == PROC_UP_OWN,
 				  .system = d->sub == PROC_UP_SYSTEM };
 }
 

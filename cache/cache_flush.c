@@ -62,8 +62,19 @@ delta_set(struct cache_core *c, struct cache_delta *d, struct slice bytes)
 	}
 }
 
+/* Makes the delta that begins a block the delta, where there was none, with its block. */
+static void
+delta_take(struct cache_delta *d, struct slice delta, struct cache_block *b)
+{
+	d->kind = CACHE_DELTA_BLOCK;
+	d->len = (uint32_t)delta.len;
+	d->block = *b;
+	*b = (struct cache_block){ 0 };
+}
+
 void
-cache_flush_add(struct cache_core *c, struct cache_work *w, struct slice delta, bool whole)
+cache_flush_add(struct cache_core *c, struct cache_work *w, struct slice delta,
+		struct cache_block *b, bool whole)
 {
 	struct cache_delta *to = &w->pending;
 	struct wbuf out = wbuf_init(c->merge_mem, sizeof(c->merge_mem));
@@ -73,7 +84,11 @@ cache_flush_add(struct cache_core *c, struct cache_work *w, struct slice delta, 
 		return;
 	}
 	if (!whole && to->kind == CACHE_DELTA_NONE) {
-		delta_set(c, to, delta);
+		if (b != NULL && b->off != 0 && delta.len > sizeof(to->small)) {
+			delta_take(to, delta, b);
+		} else {
+			delta_set(c, to, delta);
+		}
 		return;
 	}
 	if (!whole && lattice_merge_bound(delta_slice(c, to), delta) <= out.cap &&

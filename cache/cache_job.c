@@ -110,6 +110,7 @@ cache_job_start(struct cache_core *c, uint16_t proc, const struct desc *d)
 	job->b = d->b;
 	job->err_op = OP_NONE;
 	job->owed = d->a != 0;
+	job->afar = c->proc[proc].inner && !c->proc[proc].system;
 	job->ack = d->sub != KVS_ACK_DEFAULT ? d->sub : (uint8_t)c->cfg.ack;
 	job->set_len = is_inline ? d->len : d->ref.len;
 	if (is_inline) {
@@ -191,8 +192,8 @@ set_copy(struct cache_core *c, struct cache_job *job)
 	return copy_piece(c, &job->payload, set_mem(c, job), &job->copied);
 }
 
-/* Brings the set here and checks it. One of an inner process is read where it is: it is our own
- * program's, which leaves it as it is until it is answered. Returns: as cache_step, or an error. */
+/* Brings the set here and checks it. One of our own program is read where it is: who sent it has
+ * checked it, and leaves it as it is until it is answered. Returns: as cache_step, or an error. */
 static int
 set_bring(struct cache_core *c, struct cache_job *job)
 {
@@ -200,7 +201,7 @@ set_bring(struct cache_core *c, struct cache_job *job)
 	uint32_t op_cnt;
 	int step;
 
-	if (job->word != NULL) {
+	if (c->proc[job->proc].inner && job->copied == 0) {
 		step = c->cfg.ops.view(c->cfg.ops.ctx, &job->payload, &p);
 		job->rest = slice_of(p, job->set_len);
 		return step == 0 ? (int)CACHE_STEP_DONE : MB_ERR_INVALID;
@@ -376,22 +377,24 @@ cache_job_wake(struct cache_core *c, struct cache_job *job, int err)
 	STAILQ_INSERT_TAIL(&c->jobs_run, job, next);
 }
 
-/* Copies a value that came by reference. Returns: as cache_step, or an error. */
+/* Copies a value that came by reference to where its delta will have it. Returns: as cache_step, or
+ * an error. */
 static int
 op_value(struct cache_core *c, struct cache_job *job)
 {
-	size_t len = job->op.ref.len;
+	const size_t len = job->op.ref.len, at = delta_value_at(&job->op);
+	const struct slice none = { 0 };
+	uint8_t *p;
 	int step;
 
 	if (!job->op.by_ref) {
 		return CACHE_STEP_DONE;
 	}
 	if (job->value.off == 0) {
-		/* A PUT's value is copied to where it will be read. */
-		size_t bytes =
-			job->op.kind == WSET_PUT
-				? cache_block_bytes(job->op.key.len, len + DELTA_PUT_TAIL_MAX)
-				: len;
+		size_t bytes = at == DELTA_VALUE_NOWHERE
+				       ? len
+				       : cache_block_bytes(job->op.key.len,
+							   delta_bound(none, &job->op, len));
 		int err = cache_core_alloc(c, bytes, &job->patience, &job->value);
 
 		if (err != 0) {
@@ -399,11 +402,11 @@ op_value(struct cache_core *c, struct cache_job *job)
 		}
 		cache_core_moving(c, &job->moving, true);
 	}
-	step = copy_piece(c, &job->op.ref, cache_block_ptr(c->cfg.base, &job->value),
-			  &job->value_copied);
+	p = cache_block_ptr(c->cfg.base, &job->value) + (at == DELTA_VALUE_NOWHERE ? 0 : at);
+	step = copy_piece(c, &job->op.ref, p, &job->value_copied);
 	if (step != CACHE_STEP_AGAIN) {
 		cache_core_moving(c, &job->moving, false);
-		job->op.value = slice_of(cache_block_ptr(c->cfg.base, &job->value), len);
+		job->op.value = slice_of(p, len);
 	}
 	return step;
 }
@@ -422,24 +425,6 @@ op_wanted(struct cache_core *c, const struct cache_job *job)
 		word->if_version == cache_store_version(c->store, job->work->entry));
 }
 
-/* A PUT whose value is in its place: what describes it goes behind it. */
-static int
-put_in_place(struct cache_core *c, struct cache_job *job, struct hlc_time now)
-{
-	struct cache_work *w = job->work;
-	struct slice stored = cache_store_envelope(c->store, w->entry), none = { 0 };
-	uint8_t *p = cache_block_ptr(c->cfg.base, &job->value);
-	struct wbuf tail = wbuf_init(p + job->op.value.len, DELTA_PUT_TAIL_MAX);
-	int err = delta_put_tail(stored, job->op.keep, now, c->cfg.writer, &tail);
-
-	if (err == 0) {
-		cache_store_show_block(c->store, w->entry, w->hash, cache_work_key(w), &job->value,
-				       job->op.value.len + tail.len, false);
-		cache_flush_add(c, w, none, true);
-	}
-	return err;
-}
-
 /* Merges a delta, in the scratch or in b, into the entry, and gives it to the flush. */
 static int
 merge_delta(struct cache_core *c, struct cache_job *job, struct slice delta, struct cache_block *b,
@@ -453,7 +438,7 @@ merge_delta(struct cache_core *c, struct cache_job *job, struct slice delta, str
 		return cache_core_patient(c, side, &job->patience);
 	}
 	if (side != LATTICE_LEFT) {
-		cache_flush_add(c, w, delta, side == LATTICE_RIGHT);
+		cache_flush_add(c, w, delta, b, side == LATTICE_RIGHT);
 	}
 	return 0;
 }
@@ -487,9 +472,22 @@ clear_tree(struct cache_core *c, struct cache_job *job, struct slice stored, str
 	if (err == 0) {
 		cache_store_show_block(c->store, w->entry, w->hash, cache_work_key(w), &b, len,
 				       true);
-		cache_flush_add(c, w, none, true);
+		cache_flush_add(c, w, none, NULL, true);
 	}
 	return err;
+}
+
+/* Room for the delta of the operation at hand: the scratch, or a block. */
+static int
+delta_room(struct cache_core *c, struct cache_job *job, struct slice stored, struct cache_block *b,
+	   struct wbuf *ret)
+{
+	size_t bound = delta_bound(stored, &job->op, job->op.value.len);
+
+	if (bound > CACHE_SCRATCH) { /* it may be shown there */
+		bound = cache_block_bytes(job->work->key_len, bound);
+	}
+	return cache_core_scratch(c, bound, &job->patience, c->delta_mem, b, ret);
 }
 
 static int
@@ -497,30 +495,27 @@ op_apply(struct cache_core *c, struct cache_job *job)
 {
 	struct hlc_time now = hlc_now(&c->clock, c->wall_us);
 	struct slice stored = cache_store_envelope(c->store, job->work->entry);
-	struct cache_block b = { 0 };
+	struct cache_block b = { 0 }, *in = &b;
 	struct wbuf out;
-	size_t bound;
-	int err;
+	int err = 0;
 
-	if (job->op.kind == WSET_PUT && job->op.by_ref) {
-		return put_in_place(c, job, now);
-	}
 	if (job->word != NULL) {
 		cache_word_before(stored, &job->op, now, &job->word[job->op_idx]);
 	}
 	if (job->op.kind == WSET_DEL && slice_is_tree(stored) && delta_clears(stored, now)) {
 		return clear_tree(c, job, stored, now);
 	}
-	bound = delta_bound(stored, &job->op, job->op.value.len);
-	if (bound > CACHE_SCRATCH) { /* it may be shown there */
-		bound = cache_block_bytes(job->work->key_len, bound);
+	if (job->op.by_ref && delta_value_at(&job->op) != DELTA_VALUE_NOWHERE) {
+		in = &job->value; /* which has the value in its place */
+		out = wbuf_init(cache_block_ptr(c->cfg.base, in), in->bytes);
+	} else {
+		err = delta_room(c, job, stored, in, &out);
 	}
-	err = cache_core_scratch(c, bound, &job->patience, c->delta_mem, &b, &out);
 	if (err == 0) {
 		err = delta_make(stored, &job->op, now, c->cfg.writer, &out);
 	}
 	if (err == 0 && out.len != 0) {
-		err = merge_delta(c, job, wbuf_slice(&out), &b, now);
+		err = merge_delta(c, job, wbuf_slice(&out), in, now);
 	}
 	cache_store_free(c->store, &b);
 	return err;
@@ -557,6 +552,7 @@ op_pass(struct cache_core *c, struct cache_job *job, int *ret_step)
 {
 	*ret_step = CACHE_STEP_DONE;
 	if (job->work != NULL || !cache_act_may(job, &job->op, job->op_idx, job->rest.len == 0) ||
+	    (key_is_system(job->op.key) && !c->proc[job->proc].system) ||
 	    cache_tile_of(job->hash, c->cfg.layout->shard_cnt) != c->cfg.shard ||
 	    cache_work_find(c, job->hash, job->op.key) != NULL ||
 	    cache_store_find(c->store, job->hash, job->op.key) != CACHE_ENTRY_NONE) {

@@ -49,9 +49,25 @@ envelope_show(struct cache_core *c, const struct cache_place *at, struct slice e
 	return err != 0 ? err : tree_show(c, at, &edit, now, tries);
 }
 
+/* The same of one that begins a block, if in has one: where it can be shown there, the entry takes
+ * the block over. */
+static int
+block_show(struct cache_core *c, const struct cache_place *at, struct slice envelope,
+	   struct cache_block *in, struct hlc_time now, uint32_t *tries)
+{
+	if (in == NULL || in->off == 0 || treeval_wanted(envelope) ||
+	    cache_envelope_inline(at->key.len, envelope.len)) {
+		return envelope_show(c, at, envelope, now, tries);
+	}
+	REQUIRE(envelope.p == cache_block_ptr(c->cfg.base, in));
+	cache_store_show_block(c->store, at->entry, at->hash, at->key, in, envelope.len,
+			       !delta_present(envelope, now));
+	return 0;
+}
+
 static int
 merge_tree(struct cache_core *c, const struct cache_place *at, const struct tree_view *stored,
-	   struct slice delta, struct hlc_time now, uint32_t *tries)
+	   struct slice delta, struct cache_block *own, struct hlc_time now, uint32_t *tries)
 {
 	struct tree_view view = *stored;
 	struct treeval_edit edit;
@@ -61,7 +77,7 @@ merge_tree(struct cache_core *c, const struct cache_place *at, const struct tree
 	if (side == LATTICE_MIXED) {
 		err = tree_show(c, at, &edit, now, tries);
 	} else if (side == LATTICE_RIGHT) {
-		err = envelope_show(c, at, delta, now, tries);
+		err = block_show(c, at, delta, own, now, tries);
 	} else if (side == TREEVAL_FLAT) {
 		side = LATTICE_MIXED;
 		err = envelope_show(c, at, edit.flat, now, tries);
@@ -122,16 +138,7 @@ merge_flat(struct cache_core *c, const struct cache_place *at, struct slice stor
 		cache_store_free(c->store, &b);
 		return side <= LATTICE_LEFT ? side : MB_ERR_TOO_LARGE;
 	}
-	if (in != NULL && in->off != 0 && !treeval_wanted(result) &&
-	    !cache_envelope_inline(at->key.len, result.len)) {
-		bool absent = !delta_present(result, now);
-
-		REQUIRE(result.p == cache_block_ptr(c->cfg.base, in));
-		cache_store_show_block(c->store, at->entry, at->hash, at->key, in, result.len,
-				       absent);
-		return side;
-	}
-	err = envelope_show(c, at, result, now, tries);
+	err = block_show(c, at, result, in, now, tries);
 	cache_store_free(c->store, &b);
 	return err != 0 ? err : side;
 }
@@ -143,8 +150,9 @@ cache_merge(struct cache_core *c, const struct cache_place *at, struct slice del
 	struct slice stored = cache_store_envelope(c->store, at->entry);
 	bool kept =
 		cache_store_keep(c->store, at->entry); /* or what is merged into may be evicted */
-	int side = slice_is_tree(stored) ? merge_tree(c, at, slice_tree(stored), delta, now, tries)
-					 : merge_flat(c, at, stored, delta, own, now, tries);
+	int side = slice_is_tree(stored)
+			   ? merge_tree(c, at, slice_tree(stored), delta, own, now, tries)
+			   : merge_flat(c, at, stored, delta, own, now, tries);
 
 	if (!kept) {
 		cache_store_unkeep(c->store, at->entry);

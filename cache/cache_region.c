@@ -50,8 +50,8 @@ cache_region_plan(const struct cache_region_cfg *cfg, struct cache_layout *ret)
 		s->used = l.bytes;
 		l.bytes = ALIGN_UP(l.bytes + s->entry_cnt / 8, REGION_ALIGN);
 		s->heap = l.bytes;
-		s->heap_bytes = ALIGN_UP(cfg->heap_bytes / cfg->shard_cnt, REGION_ALIGN);
-		l.bytes += s->heap_bytes;
+		s->heap_bytes = ALIGN_UP(cfg->heap_bytes / cfg->shard_cnt, CACHE_LINE);
+		l.bytes = ALIGN_UP(l.bytes + s->heap_bytes, REGION_ALIGN);
 	}
 	*ret = l;
 	return 0;

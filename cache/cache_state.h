@@ -153,6 +153,7 @@ struct cache_job {
 	uint64_t call, b;
 	uint8_t ack; /* enum kvs_ack */
 	bool owed;
+	bool afar; /* what is not here is done in the store: who wrote does not read here */
 	/* the set */
 	struct payload_ref payload;
 	uint32_t set_len, copied;
@@ -374,8 +375,10 @@ void cache_grow_end(struct cache_core *c, struct cache_grow *g);
 /* ---- cache_flush.c */
 
 /* cache_flush_add takes note of a delta that was merged into the entry of w. whole: the entry's
- * envelope is itself the delta. */
-void cache_flush_add(struct cache_core *c, struct cache_work *w, struct slice delta, bool whole);
+ * envelope is itself the delta. b: NULL, or the block that the delta begins, if one has it, which
+ * is taken over where that saves a copy. */
+void cache_flush_add(struct cache_core *c, struct cache_work *w, struct slice delta,
+		     struct cache_block *b, bool whole);
 
 /* cache_flush_ack makes job wait until the store has everything that was added. Requires: a free
  * wait. Returns: false when it has already. */

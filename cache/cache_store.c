@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "cache_tags.h"
 #include "check.h"
 #include "compiler.h"
 #include "envelope.h"
@@ -31,15 +32,12 @@
 /* What only the tile knows of an entry. */
 struct own {
 	uint32_t block_bytes; /* as allocated; 0: no block */
-	/* Of the key's hash; 0: free. So a key that is not here is not looked for elsewhere. */
-	uint16_t tag;
 	bool used : 1;
 	bool read : 1; /* since the hand came by */
 	bool kept : 1;
 	bool lent : 1; /* the block it shows now */
 	bool tree : 1; /* that is in the block */
 };
-static_assert(sizeof(struct own) == 8, "eight ways are a cache line, or two");
 
 struct cache_store {
 	uint8_t *base;
@@ -52,6 +50,7 @@ struct cache_store {
 	uint32_t *tries;       /* of whoever grows a tree */
 	struct tree_view seen; /* by the last cache_store_envelope */
 	struct own *own;
+	struct cache_tags tags;
 	struct cache_retire *retire;
 	struct cache_store_cfg cfg;
 	uint64_t version; /* last one given out */
@@ -108,24 +107,19 @@ entry_key(const struct cache_store *s, const struct cache_entry *e)
 			key_len);
 }
 
-/* Other bits than cache_home takes of a small index; never 0. */
-static uint16_t
-tag_of(uint64_t hash)
-{
-	return (uint16_t)(hash >> 48 | 1);
-}
-
 uint32_t
 cache_store_find(const struct cache_store *s, uint64_t hash, struct slice key)
 {
-	for (uint32_t way = 0; way < CACHE_WAYS; way++) {
-		uint64_t i = (cache_home(hash) + way) & s->mask;
+	uint32_t ways = cache_tags_find(&s->tags, cache_home(hash), cache_tag_of(hash));
+
+	while (unlikely(ways != 0)) {
+		uint64_t i = (cache_home(hash) + (uint32_t)__builtin_ctz(ways)) & s->mask;
 		const struct cache_entry *e = &s->index[i];
 
-		if (unlikely(s->own[i].tag == tag_of(hash)) && own_load(&e->hash) == hash &&
-		    slice_eq(entry_key(s, e), key)) {
+		if (own_load(&e->hash) == hash && slice_eq(entry_key(s, e), key)) {
 			return (uint32_t)i;
 		}
+		ways &= ways - 1;
 	}
 	return CACHE_ENTRY_NONE;
 }
@@ -133,10 +127,7 @@ cache_store_find(const struct cache_store *s, uint64_t hash, struct slice key)
 void
 cache_store_prefetch(const struct cache_store *s, uint64_t hash)
 {
-	uint64_t home = cache_home(hash);
-
-	__builtin_prefetch(&s->own[home & s->mask], 1);
-	__builtin_prefetch(&s->own[(home + CACHE_WAYS - 1) & s->mask], 1);
+	cache_tags_prefetch(&s->tags, cache_home(hash));
 }
 
 bool
@@ -252,7 +243,7 @@ entry_show(struct cache_store *s, uint32_t entry, uint64_t hash, struct slice ke
 	entry_let_go(s, entry, old_off);
 	s->own[entry].block_bytes = b->bytes;
 	s->own[entry].tree = b->tree;
-	s->own[entry].tag = tag_of(hash);
+	cache_tags_put(&s->tags, entry, cache_tag_of(hash));
 	s->own[entry].used = true;
 	s->own[entry].read = true;
 	s->stats.key_cnt += !was_used;
@@ -305,7 +296,7 @@ cache_store_drop(struct cache_store *s, uint32_t entry)
 	entry_write(s, e, 0, 0, 0, NULL, 0, 0);
 	entry_let_go(s, entry, off);
 	s->own[entry].used = false;
-	s->own[entry].tag = 0;
+	cache_tags_put(&s->tags, entry, 0);
 	s->stats.key_cnt--;
 }
 
@@ -511,7 +502,7 @@ cache_store_alloc(struct cache_store *s, size_t bytes, uint32_t *tries, struct c
 	 * Who wants much has done much before asking, and will do it again: so does not come often.
 	 */
 	const uint64_t entry_cnt = s->mask + 1;
-	const uint32_t steps = MAX((uint32_t)CACHE_EVICT_STEP, (uint32_t)(bytes / 1024));
+	const uint32_t steps = MAX((uint32_t)CACHE_EVICT_STEP, (uint32_t)(bytes / 128));
 	uint64_t own_steps = (uint64_t)*tries * steps;
 	uint32_t evicted = 0;
 
@@ -574,11 +565,18 @@ cache_store_place(struct cache_store *s, uint64_t hash, uint32_t *ret_entry)
 
 /* --------------------------------------------------------------- life, inspection */
 
-/* Each operation looks at one, anywhere: in few pages, where the kernel has large ones. */
+static size_t
+own_bytes(uint64_t entry_cnt)
+{
+	return entry_cnt * sizeof(struct own) + cache_tags_bytes(entry_cnt);
+}
+
+/* What is known of each place, and the tags behind it. Each operation looks at one, anywhere: in
+ * few pages, where the kernel has large ones. */
 static struct own *
 own_make(uint64_t entry_cnt)
 {
-	size_t bytes = entry_cnt * sizeof(struct own);
+	size_t bytes = own_bytes(entry_cnt);
 	void *own = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
@@ -593,7 +591,7 @@ static void
 own_free(struct cache_store *s)
 {
 	if (s->own != NULL) {
-		munmap(s->own, (s->mask + 1) * sizeof(struct own));
+		munmap(s->own, own_bytes(s->mask + 1));
 	}
 }
 
@@ -625,6 +623,7 @@ cache_store_create(struct cache_store **ret, const struct cache_store_cfg *cfg)
 	nodes.ctx = s;
 	grove_init(&s->grove, s->base, at->heap, at->heap + at->heap_bytes, &nodes);
 	s->own = own_make(at->entry_cnt);
+	s->tags = (struct cache_tags){ (uint16_t *)(s->own + at->entry_cnt), s->mask };
 	if (s->own == NULL || cache_retire_create(&s->retire, at->heap, at->heap + at->heap_bytes,
 						  at->heap_bytes / RETIRED_SHARE, &ops) != 0) {
 		own_free(s);

@@ -45,8 +45,6 @@
 #define ITEM_DELTA_MAX (32u << 10)
 #define TAIL_MAX       (ENVELOPE_OVERHEAD + ENVELOPE_EXPIRY_OVERHEAD)
 
-static_assert(DELTA_PUT_TAIL_MAX == TAIL_MAX + 1, "a SET adds one byte to its value");
-
 /* Who does it, and when. */
 struct act {
 	struct hlc_time now;
@@ -110,39 +108,21 @@ finish(const struct envelope *tail, int err, struct wbuf before, struct wbuf *ou
 
 /* ------------------------------------------------------------------ strings */
 
-int
-delta_put_tail(struct slice stored, bool keep, struct hlc_time now, struct writer_id writer,
-	       struct wbuf *out)
+static int
+make_put(struct slice stored, const struct wset_op *op, const struct act *a, struct wbuf *out)
 {
 	struct wbuf before = *out;
 	struct envelope e, tail = { .type = LATTICE_STRING };
 	int err = envelope_open(stored, &e);
 
 	if (err == 0) {
-		/* E3: what describes a value stands behind it and, for a SET, does not depend on
-		 * it. */
-		err = strval_delta_set(slice_of(NULL, 0), out);
-		tail.epoch = envelope_epoch_fresh(&e, now, writer);
-		if (keep && !envelope_expired(&e, now)) {
+		err = strval_delta_set(op->value, out);
+		tail.epoch = envelope_epoch_fresh(&e, a->now, a->writer);
+		if (op->keep && !envelope_expired(&e, a->now)) {
 			tail.expiry = e.expiry;
 		}
 	}
 	return finish(&tail, err, before, out);
-}
-
-static int
-make_put(struct slice stored, const struct wset_op *op, const struct act *a, struct wbuf *out)
-{
-	struct wbuf before = *out;
-	int err;
-
-	wbuf_put(out, op->value.p, op->value.len);
-	err = out->full ? MB_ERR_TOO_LARGE
-			: delta_put_tail(stored, op->keep, a->now, a->writer, out);
-	if (err != 0) {
-		*out = before;
-	}
-	return err;
 }
 
 /* A PUT that counts as done at a time that the caller names. */
@@ -153,10 +133,7 @@ make_put_at(const struct wset_op *op, struct wbuf *out)
 	struct envelope tail = { .type = LATTICE_STRING };
 
 	tail.epoch.time = hlc_time_of_us(op->time_us);
-	wbuf_put(out, op->value.p, op->value.len);
-	return finish(&tail,
-		      out->full ? MB_ERR_TOO_LARGE : strval_delta_set(slice_of(NULL, 0), out),
-		      before, out);
+	return finish(&tail, strval_delta_set(op->value, out), before, out);
 }
 
 static int
@@ -549,7 +526,7 @@ make_merge(struct slice stored, const struct wset_op *op, const struct act *a, s
 	if (err != 0) {
 		return err;
 	}
-	wbuf_put(out, op->value.p, op->value.len);
+	wbuf_put_slice(out, op->value);
 	return finish(&base.tail, 0, before, out);
 }
 
@@ -577,6 +554,27 @@ make_expire(struct slice stored, int64_t deadline_us, const struct act *a, struc
 }
 
 size_t
+delta_value_at(const struct wset_op *op)
+{
+	switch (op->kind) {
+	case WSET_PUT:
+	case WSET_SADD:
+	case WSET_GADD:
+	case WSET_MERGE:
+		return 0;
+	case WSET_MAP_PUT:
+		return op->field.len;
+	case WSET_PUSH_LEFT:
+	case WSET_PUSH_RIGHT:
+	case WSET_LIST_PLACE:
+	case WSET_LIST_SET:
+		return LIST_ID_BYTES;
+	default:
+		return DELTA_VALUE_NOWHERE;
+	}
+}
+
+size_t
 delta_bound(struct slice stored, const struct wset_op *op, size_t value_len)
 {
 	size_t item = MIN(stored.len, (size_t)ITEM_DELTA_MAX);
@@ -584,7 +582,7 @@ delta_bound(struct slice stored, const struct wset_op *op, size_t value_len)
 
 	switch (op->kind) {
 	case WSET_PUT:
-		return value_len + DELTA_PUT_TAIL_MAX;
+		return value_len + 1 + TAIL_MAX;
 	case WSET_INCR:
 		return STRVAL_ADD_BYTES_MAX + TAIL_MAX;
 	case WSET_SADD:

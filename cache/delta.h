@@ -48,6 +48,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "clock.h"
 #include "envelope.h"
@@ -68,13 +69,12 @@ size_t delta_bound(struct slice stored, const struct wset_op *op, size_t value_l
 int delta_make(struct slice stored, const struct wset_op *op, struct hlc_time now,
 	       struct writer_id writer, struct wbuf *out);
 
-/* delta_put_tail appends what stands behind the value in the envelope of a PUT, at most
- * DELTA_PUT_TAIL_MAX bytes: for a value that is copied into its place in pieces, and is not to be
- * copied again. keep: with the deadline that is there.
- */
-#define DELTA_PUT_TAIL_MAX (19 + 28)
-int delta_put_tail(struct slice stored, bool keep, struct hlc_time now, struct writer_id writer,
-		   struct wbuf *out);
+/* delta_value_at is where in its delta the value of an operation stands: if it is there in out
+ * already, delta_make does not copy it. So a long value is copied once, in pieces, to its place.
+ *
+ * Returns:   DELTA_VALUE_NOWHERE for a value that is not in the delta as it is. */
+#define DELTA_VALUE_NOWHERE SIZE_MAX
+size_t delta_value_at(const struct wset_op *op);
 
 /* delta_clears tells whether a DEL deletes item by item. */
 bool delta_clears(struct slice stored, struct hlc_time now);

@@ -77,8 +77,8 @@ op_flags(const struct wset_op *op)
 	       (op->at ? WSET_F_AT : 0) | (op->must ? WSET_F_MUST : 0);
 }
 
-static uint64_t
-value_max(unsigned int kind)
+size_t
+wset_value_max(unsigned int kind)
 {
 	bool tail = kind == WSET_MERGE || kind == WSET_SIBLING || kind == WSET_SETTLE;
 
@@ -95,7 +95,8 @@ op_lengths_check(unsigned int kind, bool by_ref, size_t key_len, size_t field_le
 	if (key_len == 0 || (field_len != 0 && (has & WSET_HAS_FIELD) == 0)) {
 		return MB_ERR_INVALID;
 	}
-	if (key_len > KEY_BYTES_MAX || field_len > WSET_FIELD_MAX || value_len > value_max(kind)) {
+	if (key_len > KEY_BYTES_MAX || field_len > WSET_FIELD_MAX ||
+	    value_len > wset_value_max(kind)) {
 		return MB_ERR_TOO_LARGE;
 	}
 	if (has & WSET_HAS_VALUE) {
@@ -103,6 +104,14 @@ op_lengths_check(unsigned int kind, bool by_ref, size_t key_len, size_t field_le
 	}
 	return by_ref || value_len != 0 ? MB_ERR_INVALID : 0;
 }
+
+/* An operation's head as it lies there. */
+struct head {
+	uint8_t kind, flags;
+	uint16_t key_len, field_len, reserved;
+	uint64_t n; /* or how long its value is */
+};
+static_assert(sizeof(struct head) == WSET_OP_HEAD, "no holes");
 
 /* ----------------------------------------------------------------- building */
 
@@ -122,14 +131,25 @@ wset_op_bytes(const struct wset_op *op)
 			OP_ALIGN);
 }
 
+static uint8_t *
+part_put(uint8_t *to, const void *p, size_t len)
+{
+	if (len > 0) {
+		memcpy(to, p, len);
+	}
+	return to + len;
+}
+
 int
 wset_add(struct wset *ws, const struct wset_op *op)
 {
-	static const uint8_t zeros[OP_ALIGN];
 	struct wbuf *out = &ws->out;
 	size_t value_len = op->by_ref ? op->ref.len : op->value.len;
 	size_t end = out->len + wset_op_bytes(op);
 	int err = op_lengths_check(op->kind, op->by_ref, op->key.len, op->field.len, value_len);
+	struct head h;
+	uint64_t time_us;
+	uint8_t *p;
 
 	REQUIRE(op->kind >= WSET_PUT);
 	REQUIRE(op->kind < WSET_KIND_CNT);
@@ -145,37 +165,31 @@ wset_add(struct wset *ws, const struct wset_op *op)
 	if (end > out->cap) {
 		return MB_ERR_FULL;
 	}
-	wbuf_u8(out, (uint8_t)op->kind);
-	wbuf_u8(out, (uint8_t)op_flags(op));
-	wbuf_u16(out, (uint16_t)op->key.len);
-	wbuf_u16(out, (uint16_t)op->field.len);
-	wbuf_u16(out, 0);
-	wbuf_u64(out, (wset_has(op->kind) & WSET_HAS_N) != 0 ? (uint64_t)op->n : value_len);
+	h = (struct head){ .kind = (uint8_t)op->kind,
+			   .flags = (uint8_t)op_flags(op),
+			   .key_len = htole16((uint16_t)op->key.len),
+			   .field_len = htole16((uint16_t)op->field.len) };
+	h.n = htole64((wset_has(op->kind) & WSET_HAS_N) != 0 ? (uint64_t)op->n : value_len);
+	memset(out->p + end - OP_ALIGN, 0, OP_ALIGN); /* what the others leave of it is zero */
+	p = part_put(out->p + out->len, &h, sizeof(h));
 	if (op->at) {
-		wbuf_u64(out, op->time_us);
+		time_us = htole64(op->time_us);
+		p = part_put(p, &time_us, sizeof(time_us));
 	}
-	wbuf_put(out, op->key.p, op->key.len);
-	wbuf_put(out, op->field.p, op->field.len);
+	p = part_put(p, op->key.p, op->key.len);
+	p = part_put(p, op->field.p, op->field.len);
 	if (op->by_ref) {
-		wbuf_put(out, &op->ref, sizeof(op->ref));
+		p = part_put(p, &op->ref, sizeof(op->ref));
 	} else {
-		wbuf_put(out, op->value.p, op->value.len);
+		p = part_put(p, op->value.p, op->value.len);
 	}
-	wbuf_put(out, zeros, end - out->len);
-	ENSURE(!out->full);
+	ENSURE(p <= out->p + end);
+	out->len = end;
 	ws->op_cnt++;
 	return 0;
 }
 
 /* ------------------------------------------------------------------ reading */
-
-/* An operation's head as it lies there. */
-struct head {
-	uint8_t kind, flags;
-	uint16_t key_len, field_len, reserved;
-	uint64_t n; /* or how long its value is */
-};
-static_assert(sizeof(struct head) == WSET_OP_HEAD, "no holes");
 
 /* Whether the last bytes before end, less than 8 of at least that many, are zero. */
 static bool
@@ -240,19 +254,18 @@ wset_next(struct slice *set, struct wset_op *ret_op)
 			return MB_ERR_CORRUPT;
 		}
 	}
-	*ret_op = (struct wset_op){
-		.kind = (enum wset_kind)h.kind,
-		.by_ref = by_ref,
-		.at = at,
-		.time_us = le64toh(time_us),
-		.keep = (h.flags & WSET_F_KEEP) != 0,
-		.must = (h.flags & WSET_F_MUST) != 0,
-		.key = slice_of(p - h.field_len - h.key_len, h.key_len),
-		.field = slice_of(p - h.field_len, h.field_len),
-		.value = slice_of(by_ref ? NULL : p, by_ref ? 0 : body_len),
-		.ref = ref,
-		.n = has_n ? (int64_t)n : 0,
-	};
+	/* All of it, one by one: a struct that is copied is written twice. */
+	ret_op->kind = (enum wset_kind)h.kind;
+	ret_op->by_ref = by_ref;
+	ret_op->at = at;
+	ret_op->time_us = le64toh(time_us);
+	ret_op->keep = (h.flags & WSET_F_KEEP) != 0;
+	ret_op->must = (h.flags & WSET_F_MUST) != 0;
+	ret_op->key = slice_of(p - h.field_len - h.key_len, h.key_len);
+	ret_op->field = slice_of(p - h.field_len, h.field_len);
+	ret_op->value = slice_of(by_ref ? NULL : p, by_ref ? 0 : body_len);
+	ret_op->ref = ref;
+	ret_op->n = has_n ? (int64_t)n : 0;
 	*set = slice_of(set->p + all, set->len - all);
 	return 1;
 }

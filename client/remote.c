@@ -103,7 +103,7 @@ op_end(struct lane *l, struct remote_op *op)
 	}
 	if (op->call != NULL) {
 		client_on_answer(r->c, op->call, reply.err, reply.executor, reply.run_ns,
-				 reply.payload, op->answer);
+				 (uint64_t)reply.n, reply.payload, op->answer);
 		op->answer = NULL;
 	}
 	if (op->hello) {
@@ -286,6 +286,14 @@ remote_op_write(struct remote_op *op, const struct rpc_request *req)
 	return op->bytes != NULL ? rpc_request_write(op->bytes, req) : NULL;
 }
 
+uint8_t *
+remote_op_again(struct remote_op *op, const struct rpc_request *req)
+{
+	REQUIRE(rpc_request_bytes(req->name.len, req->payload.len) <= op->len);
+	op->len = rpc_request_bytes(req->name.len, req->payload.len);
+	return rpc_request_write(op->bytes, req);
+}
+
 void
 remote_op_start(struct lane *l, struct remote_op *op)
 {
@@ -455,8 +463,7 @@ lane_of(struct remote *r, const struct rpc_request *req)
 /* ------------------------------------------------------------------ questions */
 
 static int
-ask_start(struct mb_client *c, const struct rpc_request *req, struct slice rest,
-	  struct remote_op *op)
+op_ask(struct mb_client *c, const struct rpc_request *req, struct slice rest, struct remote_op *op)
 {
 	struct rpc_request full = *req;
 	uint8_t *p;
@@ -478,22 +485,30 @@ ask_start(struct mb_client *c, const struct rpc_request *req, struct slice rest,
 	return 0;
 }
 
-/* Starts questions, op by op, and waits for all of them. */
-static void
-ops_ask(struct mb_client *c, const struct rpc_request *req, const struct slice *rest, size_t cnt,
-	struct remote_op *op, int *ret_err)
+int
+remote_op_ask(struct mb_client *c, const struct rpc_request *req, struct slice rest,
+	      struct remote_op *op)
+{
+	int err = op_ask(c, req, rest, op);
+
+	c->remote->way.ops->flush(c->remote->way.carrier);
+	return err;
+}
+
+void
+remote_op_go(struct mb_client *c, struct slice key, struct remote_op *op)
 {
 	struct remote *r = c->remote;
 
-	for (size_t i = 0; i < cnt; i++) {
-		if (!op[i].done) {
-			ret_err[i] = ask_start(c, &req[i],
-					       rest != NULL ? rest[i] : slice_of(NULL, 0), &op[i]);
-		}
-		if (i % FLUSH == FLUSH - 1) { /* the node begins with the first ones meanwhile */
-			r->way.ops->flush(r->way.carrier);
-		}
-	}
+	remote_op_start(lane_of_key(r, key), op);
+	r->way.ops->flush(r->way.carrier);
+}
+
+static void
+ops_wait(struct mb_client *c, struct remote_op *op, size_t cnt)
+{
+	struct remote *r = c->remote;
+
 	r->way.ops->flush(r->way.carrier);
 	for (size_t i = 0; i < cnt; i++) {
 		while (!op[i].done) {
@@ -502,50 +517,66 @@ ops_ask(struct mb_client *c, const struct rpc_request *req, const struct slice *
 	}
 }
 
-void
-remote_ask_each(struct mb_client *c, const struct rpc_request *req, size_t cnt,
-		remote_answer_fn *fn, void *ctx, int *ret_err)
+/* What was answered, op by op; those that could not start have an error already. */
+static void
+ops_read(const struct remote_op *op, size_t cnt, struct rpc_reply *ret, int *ret_err)
 {
-	struct remote_op op[CLIENT_MANY];
-
 	for (size_t i = 0; i < cnt; i++) {
-		op[i] = (struct remote_op){ .fn = fn, .fn_ctx = ctx, .fn_i = i };
-	}
-	ops_ask(c, req, NULL, cnt, op, ret_err);
-	for (size_t i = 0; i < cnt; i++) {
-		ret_err[i] = ret_err[i] != 0 ? ret_err[i] : op[i].err;
-	}
-}
+		struct slice answer = slice_of(op[i].answer, op[i].answer_len);
 
-void
-remote_ask_many(struct mb_client *c, const struct rpc_request *req, const struct slice *rest,
-		size_t cnt, struct rpc_reply *ret, uint8_t **ret_bytes, int *ret_err)
-{
-	struct remote_op op[CLIENT_MANY];
-
-	for (size_t i = 0; i < cnt; i++) {
-		op[i] = (struct remote_op){ .done = req[i].op == 0 };
-	}
-	ops_ask(c, req, rest, cnt, op, ret_err);
-	for (size_t i = 0; i < cnt; i++) {
-		ret_bytes[i] = op[i].answer;
-		if (req[i].op != 0 && ret_err[i] == 0) {
-			struct slice answer = slice_of(op[i].answer, op[i].answer_len);
-
+		if (ret_err[i] == 0) {
 			ret_err[i] = op[i].err != 0 ? op[i].err : rpc_reply_read(answer, &ret[i]);
 			ret_err[i] = ret_err[i] != 0 ? ret_err[i] : ret[i].err;
 		}
 	}
 }
 
+void
+remote_ops_end(struct mb_client *c, struct remote_op *op, size_t cnt, struct rpc_reply *ret,
+	       int *ret_err)
+{
+	ops_wait(c, op, cnt);
+	ops_read(op, cnt, ret, ret_err);
+}
+
+/* Starts questions, op by op, and waits for all of them. */
+void
+remote_ask_each(struct mb_client *c, const struct rpc_request *req, size_t cnt,
+		remote_answer_fn *fn, void *ctx, int *ret_err)
+{
+	struct remote *r = c->remote;
+	struct remote_op op[CLIENT_MANY];
+
+	for (size_t i = 0; i < cnt; i++) {
+		op[i] = (struct remote_op){ .fn = fn, .fn_ctx = ctx, .fn_i = i };
+		ret_err[i] = op_ask(c, &req[i], slice_of(NULL, 0), &op[i]);
+		if (i % FLUSH == FLUSH - 1) { /* the node begins with the first ones meanwhile */
+			r->way.ops->flush(r->way.carrier);
+		}
+	}
+	ops_wait(c, op, cnt);
+	for (size_t i = 0; i < cnt; i++) {
+		ret_err[i] = ret_err[i] != 0 ? ret_err[i] : op[i].err;
+	}
+}
+
+int
+remote_ask_rest(struct mb_client *c, const struct rpc_request *req, struct slice rest,
+		struct rpc_reply *ret, uint8_t **ret_bytes)
+{
+	struct remote_op op = { 0 };
+	int err = op_ask(c, req, rest, &op);
+
+	remote_ops_end(c, &op, 1, ret, &err);
+	*ret_bytes = op.answer;
+	return err;
+}
+
 int
 remote_ask(struct mb_client *c, const struct rpc_request *req, struct rpc_reply *ret,
 	   uint8_t **ret_bytes)
 {
-	int err = 0;
-
-	remote_ask_many(c, req, NULL, 1, ret, ret_bytes, &err);
-	return err;
+	return remote_ask_rest(c, req, slice_of(NULL, 0), ret, ret_bytes);
 }
 
 uint32_t *

@@ -32,14 +32,13 @@ struct rpc_reply;
 /* An answer without an error, there until it returns: the i-th question's. */
 typedef void remote_answer_fn(void *ctx, size_t i, const struct rpc_reply *reply);
 
-/* remote_ask_many asks CLIENT_MANY questions at most, all before it waits; one whose op is 0 is
- * left out, and its error stays. rest: what each payload goes on with, so that a large value is
- * copied once; NULL: nothing. */
-void remote_ask_many(struct mb_client *c, const struct rpc_request *req, const struct slice *rest,
-		     size_t cnt, struct rpc_reply *ret, uint8_t **ret_bytes, int *ret_err);
-/* remote_ask_each is the same for those who read an answer when it comes: nothing is kept of it. */
+/* remote_ask_each asks CLIENT_MANY questions at most, all before it waits, of one who reads an
+ * answer when it comes: nothing is kept of it. */
 void remote_ask_each(struct mb_client *c, const struct rpc_request *req, size_t cnt,
 		     remote_answer_fn *fn, void *ctx, int *ret_err);
+/* rest: what the payload goes on with, so that a large value is copied once. */
+int remote_ask_rest(struct mb_client *c, const struct rpc_request *req, struct slice rest,
+		    struct rpc_reply *ret, uint8_t **ret_bytes);
 int remote_ask(struct mb_client *c, const struct rpc_request *req, struct rpc_reply *ret,
 	       uint8_t **ret_bytes);
 int remote_do(struct mb_client *c, const struct rpc_request *req, int64_t *ret_n);

@@ -3,6 +3,7 @@
  *
  *	remote.c        datagrams, ops, lanes, questions
  *	remote_call.c   calls
+ *	remote_write.c  writes
  */
 #ifndef MB_CLIENT_REMOTE_INT_H
 #define MB_CLIENT_REMOTE_INT_H
@@ -63,8 +64,20 @@ struct remote {
 struct lane *remote_call_lane(struct remote *r);
 
 /* remote_op_write makes an op's bytes. Returns: where the payload goes; NULL without memory.
- * remote_op_start sends it, or has it wait for its turn. */
+ * remote_op_again is for one whose payload became shorter than was said. remote_op_start sends it,
+ * or has it wait for its turn. */
 uint8_t *remote_op_write(struct remote_op *op, const struct rpc_request *req);
+uint8_t *remote_op_again(struct remote_op *op, const struct rpc_request *req);
 void remote_op_start(struct lane *l, struct remote_op *op);
+
+/* Questions whose asker does something else before it waits. remote_op_ask makes one and sends it;
+ * rest as of remote_ask_rest. Returns: 0; MB_ERR_NO_MEMORY. remote_op_go sends one about a key that
+ * was made. remote_ops_end waits, and reads their answers, which stay: op.answer. Errors that are
+ * there in ret_err stay, too. */
+int remote_op_ask(struct mb_client *c, const struct rpc_request *req, struct slice rest,
+		  struct remote_op *op);
+void remote_op_go(struct mb_client *c, struct slice key, struct remote_op *op);
+void remote_ops_end(struct mb_client *c, struct remote_op *op, size_t cnt, struct rpc_reply *ret,
+		    int *ret_err);
 
 #endif

@@ -8,7 +8,7 @@
  *
  *	rate(user, movie, rating, timestamp)     history/<user>    map: movie -> rating
  *	                                         liked_by/<movie>  set of users
- *	                                         likes/<user>      set of movies
+ *	                                         likes/<user>      set of movies that only grows
  *
  *	user ─► history ─► the 10 movies liked last ─► predict ─► 5 movies, a score each
  *
@@ -64,20 +64,26 @@ MB_FUNCTION(rate)
 	MB_TRY(mb_arg_f64(call, 2, &rating));
 	MB_TRY(mb_arg_i64(call, 3, &at_s));
 	if (user < 0 || movie < 0) {
-		return mb_fail(call, "users and movies are numbers from 0 on");
+		return mb_fail(call, "user %lld, movie %lld: both are numbers from 0 on",
+			       (long long)user, (long long)movie);
 	}
 	if (!(rating >= 0 && rating <= RATING_MAX)) {
-		return mb_fail(call, "a rating is a number from 0 to %d", RATING_MAX);
+		return mb_fail(call, "user %lld, movie %lld: a rating is from 0 to %d, not %g",
+			       (long long)user, (long long)movie, RATING_MAX, rating);
 	}
 	if (at_s < 0 || at_s >= TIMESTAMP_S_MAX) {
-		return mb_fail(call, "the timestamp is in seconds since 1970");
+		return mb_fail(call, "user %lld, movie %lld: a timestamp is in seconds since 1970",
+			       (long long)user, (long long)movie);
 	}
-	/* "4.5 964981680": what it was, and when, as a person may read it. */
-	len = snprintf(text, sizeof(text), "%.1f %lld", rating, (long long)at_s);
+	/* "4.5 964981680": what it was, and when, as a person may read it. What is no half star
+	 * has all its digits: a 3.96 is not liked, and must not be read as 4.0. */
+	len = snprintf(text, sizeof(text),
+		       2 * rating == (int)(2 * rating) ? "%.1f %lld" : "%.17g %lld", rating,
+		       (long long)at_s);
 	MB_TRY(mb_map_put_at(call, name_of(key, "history/", user), name_of(member, "", movie),
 			     mb_slice_of(text, (size_t)len), (uint64_t)at_s * 1000000));
 	if (rating >= LIKED) {
-		MB_TRY(mb_sadd(call, name_of(key, "likes/", user), name_of(member, "", movie)));
+		MB_TRY(mb_gset_add(call, name_of(key, "likes/", user), name_of(member, "", movie)));
 		MB_TRY(mb_sadd(call, name_of(key, "liked_by/", movie), name_of(member, "", user)));
 	}
 	return 0;

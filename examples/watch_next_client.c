@@ -20,7 +20,9 @@
 
 #define DAG       "watch_next"
 #define UNDER_WAY 512 /* calls; a client may have up to MB_CALLS_MAX */
-#define BAR_WIDTH 40
+#define BAR_WIDTH 30
+#define COLUMNS   "userId,movieId,rating,timestamp"
+#define UTF8_MARK "\xef\xbb\xbf" /* what some programs begin a text with */
 
 static double
 now_s(void)
@@ -78,11 +80,22 @@ bar_show(struct bar *bar, size_t done, size_t all)
 	fprintf(stderr, "] %3d %%%s", percent, percent == 100 ? "\n" : "");
 }
 
+/* What is said next begins a line of its own. */
+static void
+bar_leave(struct bar *bar)
+{
+	if (bar->shown && bar->percent >= 0 && bar->percent < 100) {
+		fputc('\n', stderr);
+	}
+	bar->shown = false;
+}
+
 /* --------------------------------------------------------------------- rate */
 
 struct ingest {
 	struct mb_client *client;
-	size_t started, answered;
+	struct bar bar;
+	size_t started, answered, refused;
 	int err; /* the first one */
 };
 
@@ -97,31 +110,83 @@ answer_take(struct ingest *in, bool wait)
 		return false;
 	}
 	in->answered++;
+	in->refused += reply.err != MB_OK;
 	if (reply.err != MB_OK && in->err == MB_OK) {
 		in->err = reply.err;
-		fprintf(stderr, "rate: %s %s\n", mb_err_text(reply.err), reply.text);
+		bar_leave(&in->bar);
+		fprintf(stderr, "rate: %s: %s\n", mb_err_text(reply.err), reply.text);
 	}
 	mb_reply_free(in->client, &reply);
 	return true;
 }
 
-/* userId,movieId,rating,timestamp. Returns whether the line is that; *line goes on to the next. */
-static bool
-line_read(const char **line, struct mb_value arg[4])
+/* Takes the number of a column, which may be in quotes and among blanks, and what ends the column.
+ * rating says whether it has a fraction. Returns what follows, or NULL: it is no number, or one too
+ * large to be told from others. */
+static char *
+column_read(char *p, bool rating, char end, struct mb_value *ret)
 {
-	const char *p = *line;
-	char *end;
+	bool quoted;
+	size_t len;
+	char *stop;
 
-	for (int i = 0; i < 4; i++) {
-		arg[i] = i == 2 ? mb_f64(strtod(p, &end)) : mb_i64(strtoll(p, &end, 10));
-		if (end == p || (i < 3 && *end != ',')) {
-			return false;
-		}
-		p = i < 3 ? end + 1 : end;
+	p += strspn(p, " ");
+	quoted = *p == '"';
+	p += quoted;
+	/* So that neither a word (nan) nor another base is a number. */
+	len = strspn(p, rating ? "+-.0123456789eE" : "+-0123456789");
+	errno = 0;
+	*ret = rating ? mb_f64(strtod(p, &stop)) : mb_i64(strtoll(p, &stop, 10));
+	if (len == 0 || stop != p + len || errno != 0) {
+		return NULL;
 	}
-	p += strspn(p, "\r");
-	*line = p + (*p == '\n');
-	return *p == '\n' || *p == '\0';
+	if (quoted && *stop++ != '"') {
+		return NULL;
+	}
+	stop += strspn(stop, " ");
+	return *stop == end ? stop + (end != '\0') : NULL;
+}
+
+/* Cuts the next line off *rest, which ends at end, and gives its length. NULL: there is none. */
+static char *
+line_take(char **rest, char *end, size_t *ret_len)
+{
+	char *line = *rest, *stop;
+
+	if (line == end) {
+		return NULL;
+	}
+	stop = memchr(line, '\n', (size_t)(end - line));
+	*rest = stop != NULL ? stop + 1 : end;
+	stop = stop != NULL ? stop : end; /* where read_file has put a '\0' */
+	if (stop > line && stop[-1] == '\r') {
+		stop--;
+	}
+	*stop = '\0';
+	*ret_len = (size_t)(stop - line);
+	return line;
+}
+
+/* Whether a line is userId,movieId,rating,timestamp and nothing else. */
+static bool
+line_read(char *line, size_t len, struct mb_value arg[4])
+{
+	char *p = line;
+
+	for (int i = 0; i < 4 && p != NULL; i++) {
+		p = column_read(p, i == 2, i < 3 ? ',' : '\0', &arg[i]);
+	}
+	return p == line + len; /* or there is a '\0' in the line */
+}
+
+static void
+line_refuse(const char *path, size_t number, const char *line)
+{
+	fprintf(stderr, "%s:%zu: not " COLUMNS ": ", path, number);
+	for (size_t i = 0; i < 60 && line[i] != '\0'; i++) { /* a terminal gets no commands */
+		fputc(line[i] < ' ' || line[i] > '~' ? '?' : line[i], stderr);
+	}
+	fputc('\n', stderr);
 }
 
 /* Starts the call of one line; makes room when too many are under way. */
@@ -140,6 +205,7 @@ line_start(struct ingest *in, const struct mb_value arg[4])
 	if (err == MB_OK) {
 		in->started++;
 	} else {
+		bar_leave(&in->bar);
 		fprintf(stderr, "rate: %s\n", mb_err_text(err));
 	}
 	return err;
@@ -148,40 +214,47 @@ line_start(struct ingest *in, const struct mb_value arg[4])
 static int
 rate_all(struct mb_client *c, const char *path)
 {
-	struct ingest in = { .client = c };
-	struct bar bar = { .shown = isatty(STDERR_FILENO), .percent = -1 };
+	struct ingest in = { .client = c,
+			     .bar = { .shown = isatty(STDERR_FILENO), .percent = -1 } };
 	double started_s = now_s(), s;
 	struct mb_value arg[4];
-	const char *line;
-	size_t len;
-	char *text = read_file(path, &len);
+	size_t len, line_len, number = 0;
+	char *text = read_file(path, &len), *rest, *line;
 	int err = MB_OK;
 
 	if (text == NULL) {
 		return MB_ERR_NOT_FOUND;
 	}
-	line = text + strcspn(text, "\n"); /* the names of the columns */
-	line += *line == '\n';
-	while (*line != '\0' && err == MB_OK && in.err == MB_OK) {
-		if (!line_read(&line, arg)) {
-			fprintf(stderr, "%s: not userId,movieId,rating,timestamp: %.*s\n", path,
-				(int)strcspn(line, "\r\n"), line);
+	rest = text + (strncmp(text, UTF8_MARK, strlen(UTF8_MARK)) == 0 ? strlen(UTF8_MARK) : 0);
+	while (err == MB_OK && in.err == MB_OK &&
+	       (line = line_take(&rest, text + len, &line_len)) != NULL) {
+		number++;
+		if (line_read(line, line_len, arg)) {
+			err = line_start(&in, arg);
+		} else if (line_len != strspn(line, " \t") &&
+			   !(number == 1 && strcmp(line, COLUMNS) == 0)) {
+			bar_leave(&in.bar);
+			line_refuse(path, number, line);
 			err = MB_ERR_INVALID;
-			break;
 		}
-		err = line_start(&in, arg);
-		bar_show(&bar, (size_t)(line - text), len);
+		bar_show(&in.bar, (size_t)(rest - text), len);
 	}
 	while (in.answered < in.started && answer_take(&in, true)) {
 	}
 	s = now_s() - started_s;
 	free(text);
+	if (err == MB_OK && number == 0) {
+		fprintf(stderr, "%s: it is empty\n", path);
+		err = MB_ERR_INVALID;
+	}
 	if (err == MB_OK) {
 		err = in.err;
 	}
 	if (err == MB_OK) {
 		fprintf(stderr, "%zu ratings in %.3f s: %.0f calls a second\n", in.answered, s,
 			(double)in.answered / s);
+	} else {
+		fprintf(stderr, "%s: %zu ratings were recorded\n", path, in.answered - in.refused);
 	}
 	return err;
 }
@@ -266,6 +339,7 @@ predict_all(struct mb_client *c, const char *path, char **user, size_t cnt)
 {
 	bool raw = strcmp(path, "-") == 0;
 	double *took_s = calloc(cnt, sizeof(*took_s));
+	struct mb_value id;
 	char *movies = NULL;
 	size_t len;
 	int err = took_s == NULL ? MB_ERR_NO_MEMORY : MB_OK;
@@ -274,7 +348,12 @@ predict_all(struct mb_client *c, const char *path, char **user, size_t cnt)
 		err = MB_ERR_NOT_FOUND;
 	}
 	for (size_t i = 0; i < cnt && err == MB_OK; i++) {
-		err = predict(c, strtoll(user[i], NULL, 10), raw, movies, &took_s[i]);
+		if (column_read(user[i], false, '\0', &id) == NULL) {
+			fprintf(stderr, "a user is a number, not %s\n", user[i]);
+			err = MB_ERR_INVALID;
+			break;
+		}
+		err = predict(c, id.i64, raw, movies, &took_s[i]);
 	}
 	if (err == MB_OK) {
 		qsort(took_s, cnt, sizeof(*took_s), by_size);

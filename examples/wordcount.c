@@ -74,6 +74,21 @@ word_len(const char *p, const char *end, char key[MB_KEY_BYTES_MAX])
 	return len - strlen(KEY_START);
 }
 
+/* Held back until the function returns, and added up: for a word that is seen seventeen times the
+ * store gets one +17. The NULL says that we do not ask for the sum, so nothing has to be read. A
+ * call holds back some thousand keys; a text with more different words sends what it has. */
+static int
+word_add(struct mb_call *call, struct mb_slice key)
+{
+	int err = mb_incr(call, key, 1, NULL);
+
+	if (err == MB_ERR_TOO_LARGE) {
+		MB_TRY(mb_flush(call));
+		err = mb_incr(call, key, 1, NULL);
+	}
+	return err;
+}
+
 /* count PIECE...: adds to the counter of each word of one piece, and gives how many words it had.
  * All four get all pieces; the tag, what stands behind # in the DAG's text, says which is whose. */
 MB_FUNCTION(count)
@@ -98,10 +113,7 @@ MB_FUNCTION(count)
 			return mb_fail(call, "a word of more than %d letters",
 				       MB_KEY_BYTES_MAX - 3);
 		}
-		/* Held back until the function returns, and added up: for a word that is seen
-		 * seventeen times the store gets one +17. The NULL says that we do not ask for the
-		 * sum, so nothing has to be read. */
-		MB_TRY(mb_incr(call, mb_slice_of(key, strlen(KEY_START) + len), 1, NULL));
+		MB_TRY(word_add(call, mb_slice_of(key, strlen(KEY_START) + len)));
 		words++;
 		p += len;
 	}

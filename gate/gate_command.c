@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gate_command - the table of commands, its index, and what is checked before any of them runs */
 #include <ctype.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,6 +154,112 @@ unknown(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t a
 			    (int)MIN(arg[0].len, (size_t)128), (const char *)arg[0].p, shown);
 }
 
+/* Redis's own lines, but one for each subcommand. */
+static int
+subs_help(struct gate *g, struct gate_conn *c, const char *container, const char *subs)
+{
+	char line[128];
+	size_t cnt = 1;
+
+	for (const char *p = subs; *p != '\0'; p++) {
+		cnt += *p == ' ';
+	}
+	gate_array(g, c, cnt + 1);
+	snprintf(line, sizeof(line),
+		 "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", container);
+	gate_simple(g, c, line);
+	for (const char *p = subs; *p != '\0'; p += *p == ' ') {
+		size_t len = 0;
+
+		for (; *p != '\0' && *p != ' '; p++) {
+			line[len++] = (char)toupper((unsigned char)*p);
+		}
+		line[len] = '\0';
+		gate_simple(g, c, line);
+	}
+	return GATE_DONE;
+}
+
+static bool
+subs_have(const char *subs, struct slice word)
+{
+	char lower[32];
+
+	for (const char *p = subs; *p != '\0'; p += *p == ' ') {
+		size_t len = strcspn(p, " ");
+
+		memcpy(lower, p, len);
+		lower[len] = '\0';
+		if (gate_word_is(word, lower)) {
+			return true;
+		}
+		p += len;
+	}
+	return false;
+}
+
+int
+gate_unknown_sub(struct gate *g, struct gate_conn *c, const char *container,
+		 const struct slice *arg, uint32_t arg_cnt, const char *subs)
+{
+	char name[64];
+	size_t len = 0;
+
+	if (arg_cnt == 2 && gate_word_is(arg[1], "help")) {
+		return subs_help(g, c, container, subs);
+	}
+	if (!subs_have(subs, arg[1])) {
+		return gate_error_f(g, c, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+				    (int)MIN(arg[1].len, (size_t)128), (const char *)arg[1].p,
+				    container);
+	}
+	for (const char *p = container; *p != '\0'; p++) {
+		name[len++] = (char)tolower((unsigned char)*p);
+	}
+	name[len++] = '|';
+	for (size_t i = 0; i < arg[1].len; i++) {
+		name[len++] = (char)tolower(arg[1].p[i]);
+	}
+	name[len] = '\0';
+	return gate_error_f(g, c, "ERR wrong number of arguments for '%s' command", name);
+}
+
+static bool
+arity_wrong(const struct gate_command *cmd, uint32_t arg_cnt)
+{
+	return (cmd->arity > 0 && arg_cnt != (uint32_t)cmd->arity) ||
+	       (cmd->arity < 0 && arg_cnt < (uint32_t)-cmd->arity);
+}
+
+bool
+gate_command_wrong(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
+		   const struct slice *arg, uint32_t arg_cnt)
+{
+	bool queueing = c->multi != NULL && c->multi->queueing;
+
+	if (likely(cmd != NULL && !arity_wrong(cmd, arg_cnt))) {
+		return false;
+	}
+	if (cmd == NULL && !c->authed) {
+		gate_error(g, c, "NOAUTH Authentication required.");
+	} else if (cmd == NULL) {
+		unknown(g, c, arg, arg_cnt);
+	} else if (cmd->run == cmd_exec) {
+		gate_multi_drop(g, c);
+		gate_error_f(g, c,
+			     "EXECABORT Transaction discarded because of: wrong number of "
+			     "arguments for '%s' command",
+			     cmd->name);
+		return true;
+	} else {
+		gate_error_f(g, c, "ERR wrong number of arguments for '%s' command", cmd->name);
+	}
+	if (queueing) {
+		c->multi->wrong = true;
+	}
+	return true;
+}
+
 /* Whether a command that moves something from its first key to its second can put it there: found
  * before it is taken away. Returns: 0, or an error. */
 static int
@@ -165,27 +272,20 @@ second_key_check(const struct gate_command *cmd, const struct slice *arg)
 		return 0;
 	}
 	to = arg[cmd->last];
-	return to.len == 0              ? MB_ERR_INVALID
-	       : to.len > KEY_BYTES_MAX ? MB_ERR_TOO_LARGE
-	       : key_is_system(to)      ? MB_ERR_DENIED
-					: 0;
+	return to.len == 0 || to.len > KEY_BYTES_MAX ? GATE_ERR_KEY
+	       : key_is_system(to)                   ? MB_ERR_DENIED
+						     : 0;
 }
 
 int
 gate_command_run(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 		 const struct slice *arg, uint32_t arg_cnt)
 {
-	if (unlikely(cmd == NULL)) {
-		return c->authed ? unknown(g, c, arg, arg_cnt)
-				 : gate_error(g, c, "NOAUTH Authentication required.");
+	if (unlikely(cmd == NULL || arity_wrong(cmd, arg_cnt)) && gate_run_before(c)) {
+		return GATE_WAIT;
 	}
-	if (unlikely((cmd->arity > 0 && arg_cnt != (uint32_t)cmd->arity) ||
-		     (cmd->arity < 0 && arg_cnt < (uint32_t)-cmd->arity))) {
-		return gate_run_before(c)
-			       ? (int)GATE_WAIT
-			       : gate_error_f(g, c,
-					      "ERR wrong number of arguments for '%s' command",
-					      cmd->name);
+	if (gate_command_wrong(g, c, cmd, arg, arg_cnt)) {
+		return GATE_DONE;
 	}
 	if (unlikely(!c->authed && (cmd->flags & CMD_NOAUTH) == 0)) {
 		return gate_error(g, c, "NOAUTH Authentication required.");
@@ -224,6 +324,32 @@ gate_command_run(struct gate *g, struct gate_conn *c, const struct gate_command 
 		}
 	}
 	return cmd->run(g, c, arg, arg_cnt);
+}
+
+int
+gate_command_try(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
+		 const struct slice *arg, uint32_t arg_cnt)
+{
+	bool within = c->undoable; /* of EXEC, whose own words are in memory */
+	struct gate_mark mark = gate_out_mark(c);
+	int rc;
+
+	if (unlikely(c->unfit)) {
+		return GATE_DONE;
+	}
+	c->undoable = !c->partial && c->part == 0;
+	rc = gate_command_run(g, c, cmd, arg, arg_cnt);
+	c->undoable = within;
+	if (unlikely(c->unfit) && rc == GATE_DONE) {
+		c->unfit = false;
+		gate_out_back(g, c, &mark);
+		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
+	}
+	if (unlikely(c->unfit)) { /* something is under way for it */
+		gate_out_lost(c);
+	}
+	c->partial |= rc == GATE_WAIT && c->out.bytes != mark.bytes && !gate_multi_runs(c);
+	return rc;
 }
 
 /* ------------------------------------------------------------------------ words */
@@ -273,8 +399,10 @@ gate_word_f64(struct slice word, double *ret)
 	}
 	memcpy(text, word.p, word.len);
 	text[word.len] = '\0';
+	errno = 0;
 	*ret = strtod(text, &end);
-	return end == text + word.len && !isnan(*ret);
+	return end == text + word.len && !isnan(*ret) &&
+	       (errno != ERANGE || (isfinite(*ret) && *ret != 0));
 }
 
 /* ------------------------------------------------------------------------ patterns */

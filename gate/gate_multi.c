@@ -89,22 +89,22 @@ keep_text(struct gate *g, struct gate_multi *m, const void *p, size_t bytes)
 	return keep(g, &m->text, &m->text_len, &m->text_cap, p, bytes);
 }
 
-/* Why a command cannot be a part of a transaction; NULL: it can. */
-static const char *
-kept_not(const struct gate_command *cmd, uint32_t arg_cnt)
+/* Whether a command cannot be a part of a transaction; it is answered why. */
+static bool
+kept_not(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
+	 const struct slice *arg, uint32_t arg_cnt)
 {
-	if (cmd == NULL) {
-		return "ERR unknown command";
-	}
-	if ((cmd->arity > 0 && arg_cnt != (uint32_t)cmd->arity) ||
-	    (cmd->arity < 0 && arg_cnt < (uint32_t)-cmd->arity)) {
-		return "ERR wrong number of arguments for a command of the transaction";
+	if (gate_command_wrong(g, c, cmd, arg, arg_cnt)) {
+		return true;
 	}
 	if ((cmd->flags & CMD_NOSCRIPT) != 0) {
-		return "ERR calls of functions are not possible inside of MULTI: everybody would "
-		       "wait for them";
+		gate_error(g, c,
+			   "ERR calls of functions are not possible inside of MULTI: everybody "
+			   "would wait for them");
+		return true;
 	}
-	return NULL;
+	return c->user != NULL && !c->user->acl.full &&
+	       gate_acl_check(g, c, cmd, arg, arg_cnt) != 0;
 }
 
 bool
@@ -112,19 +112,13 @@ gate_multi_takes(struct gate *g, struct gate_conn *c, const struct gate_command 
 		 const struct slice *arg, uint32_t arg_cnt)
 {
 	struct gate_multi *m = c->multi;
-	const char *wrong = kept_not(cmd, arg_cnt);
 	uint32_t before = m->text_len;
 	bool ok;
 
 	if (!m->queueing || (cmd != NULL && (cmd->flags & CMD_NOMULTI) != 0)) {
 		return false;
 	}
-	if (wrong != NULL) {
-		m->wrong = true;
-		gate_error(g, c, wrong);
-		return true;
-	}
-	if (c->user != NULL && !c->user->acl.full && gate_acl_check(g, c, cmd, arg, arg_cnt) != 0) {
+	if (kept_not(g, c, cmd, arg, arg_cnt)) {
 		m->wrong = true;
 		return true;
 	}
@@ -297,7 +291,7 @@ multi_run(struct gate *g, struct gate_conn *c)
 
 		c->timed_out = true; /* nothing is waited for here */
 		c->command = cmd;
-		rc = gate_command_run(g, c, cmd, g->args, cnt);
+		rc = gate_command_try(g, c, cmd, g->args, cnt);
 		if (rc != GATE_DONE) {
 			return rc;
 		}

@@ -117,7 +117,7 @@ gate_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_va
 
 	if (key.len == 0 || key.len > KEY_BYTES_MAX) {
 		*ret = (struct cache_value){ .slot = CACHE_SLOT_NONE };
-		return MB_ERR_INVALID;
+		return GATE_ERR_KEY;
 	}
 	hash = hash_bytes(key.p, key.len);
 	n = c->reads == NULL ? (int)CACHE_MISS : gate_reads_look(g, c, key, hash, ret);
@@ -190,9 +190,6 @@ gate_look_refuse(struct gate *g, struct gate_conn *c, int err)
 	if (err == MB_ERR_FULL) { /* every hazard slot holds a value that is being sent */
 		gate_conn_starve(g, c);
 		return GATE_WAIT;
-	}
-	if (err == MB_ERR_INVALID) {
-		return gate_error_f(g, c, "ERR a key has 1 to %d bytes here", KEY_BYTES_MAX);
 	}
 	return gate_error_of(g, c, err);
 }

@@ -312,7 +312,7 @@ poll_conns(struct gate *g, struct gate_conns *list, bool starving)
 	while ((c = STAILQ_FIRST(&turn)) != NULL && still_cnt < STARVED_TRIES) {
 		STAILQ_REMOVE_HEAD(&turn, next);
 		c->queued = false;
-		if (starving && c->room && c->wait_cnt == 0) {
+		if (c->room && c->wait_cnt == 0) { /* also if its replies put it among the ready */
 			c->waiting = false;
 		}
 		c->room = false;

@@ -391,7 +391,7 @@ gate_client_caching(struct gate *g, struct gate_conn *c, struct slice word)
 {
 	bool yes = gate_word_is(word, "yes");
 
-	if ((c->track & (TRACK_OPTIN | TRACK_OPTOUT)) == 0) {
+	if (c->track == 0) {
 		return gate_error(g, c,
 				  "ERR CLIENT CACHING can be called only when the client is in "
 				  "tracking mode with OPTIN or OPTOUT mode enabled");

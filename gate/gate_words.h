@@ -14,7 +14,8 @@
 
 bool gate_word_is(struct slice word, const char *lower);
 bool gate_word_i64(struct slice word, int64_t *ret);
-/* gate_word_f64 takes what Redis takes for a number: decimal, hexadecimal, infinite; no NaN. */
+/* gate_word_f64 takes what Redis takes for a number: decimal, hexadecimal, "inf"; no NaN, and none
+ * that a double has no room for. */
 bool gate_word_f64(struct slice word, double *ret);
 /* gate_word_float and gate_float_text are those of INCRBYFLOAT: of long doubles. */
 #define GATE_FLOAT_MAX 5120

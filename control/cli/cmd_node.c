@@ -63,6 +63,9 @@ up_run(struct cli *cli)
 	}
 	/* The socket first: a --set of the user's may still say otherwise. */
 	where = cli->socket != NULL ? cli->socket : getenv("MICROBURST_SOCKET");
+	if (where != NULL && strstr(where, "://") != NULL) {
+		return cli_usage(cli, "it starts a node here; --connect is for one that runs");
+	}
 	if (where != NULL) {
 		snprintf(socket, sizeof(socket), "node.socket=%s", where);
 		argv[n++] = "--set";
@@ -83,7 +86,7 @@ const struct command cmd_up = {
 	.more = "Runs microburstd until Ctrl-C or `microburst down`. Without --config it runs on "
 		"defaults that suit this machine; `microburstd --params` lists every parameter.",
 	.example = "microburst up --set executor.count=2",
-	.flags = COMMAND_NODE,
+	.flags = COMMAND_SOCKET,
 	.option =
 		(const struct argp_option[]){
 			{ "config", 'c', "FILE", 0, "Read parameters from FILE", 0 },
@@ -210,18 +213,23 @@ print_list(const char *what, const json_t *list, const char *none)
 	puts(json_array_size(list) == 0 ? none : "");
 }
 
-/* What is held right now. On an idle node all of it is 0; what is not shows what to look into. */
+/* What is held right now, of all that could be. On an idle node it is nothing; what there is shows
+ * what to look into. */
 static void
 print_held(const json_t *held)
 {
 	const json_t *value;
 	const char *name;
+	bool any = false;
 
 	printf("held      ");
 	json_object_foreach((json_t *)held, name, value) {
-		printf("  %s %" JSON_INTEGER_FORMAT, name, json_integer_value(value));
+		if (json_integer_value(value) != 0) {
+			printf("  %s %" JSON_INTEGER_FORMAT, name, json_integer_value(value));
+			any = true;
+		}
 	}
-	putchar('\n');
+	puts(any ? "" : "  nothing");
 }
 
 static int
@@ -265,7 +273,8 @@ status_run(struct cli *cli)
 const struct command cmd_status = {
 	.name = "status",
 	.summary = "what the node is, what it runs on, what it holds",
-	.more = "What is held is counted by walking, now: on an idle node every count is 0.",
+	.more = "What is held is counted by walking, now: on an idle node it is nothing. "
+		"--json shows every count.",
 	.example = "microburst status --plan",
 	.flags = COMMAND_NODE | COMMAND_JSON,
 	.option =

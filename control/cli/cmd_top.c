@@ -154,6 +154,15 @@ terminal_leave(void)
 	}
 }
 
+/* One that knows no sequences, by what it says or by saying nothing. */
+static bool
+terminal_is_dumb(void)
+{
+	const char *term = getenv("TERM");
+
+	return term == NULL || strcmp(term, "dumb") == 0;
+}
+
 static struct winsize
 terminal_size(void)
 {
@@ -284,17 +293,19 @@ top_run(struct cli *cli)
 	const struct top *top = cli->opt;
 	uint64_t interval_ns = top->interval_ns > 0 ? top->interval_ns : INTERVAL_DEFAULT_NS;
 
-	return top->once || cli->json || !cli->terminal ? run_once(cli, interval_ns)
-							: run_live(cli, interval_ns);
+	return top->once || cli->json || !cli->terminal || terminal_is_dumb()
+		       ? run_once(cli, interval_ns)
+		       : run_live(cli, interval_ns);
 }
 
 const struct command cmd_top = {
 	.name = "top",
 	.summary = "live rates and latencies: functions, executors, tiles",
-	.more = "q quits. In a pipe, and with --json, it prints one interval and ends, as with "
-		"--once. BUSY is the share of one core, TURN how long a poll took that found "
-		"work, p50 and p99 how long functions ran in the interval. Stages are the parts of "
-		"a call; pick, link, transit and call are known of one direct call in 64.",
+	.more = "q quits. In a pipe, on a dumb terminal, and with --json, it prints one interval "
+		"and ends, as with --once. BUSY is the share of one core, TURN how long a poll "
+		"took that found work, p50 and p99 how long functions ran in the interval. Stages "
+		"are the parts of a call; pick, link, transit and call are known of one direct "
+		"call in 64.",
 	.example = "microburst top --interval 500ms",
 	.flags = COMMAND_NODE | COMMAND_JSON,
 	.option =

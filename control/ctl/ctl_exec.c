@@ -174,9 +174,7 @@ struct load_set {
 static void
 ctl_load_set(struct ctl *c, const uint16_t *fn, uint32_t cnt, struct load_set *ret)
 {
-	ret->head = (struct load_head){ .magic = LOAD_MAGIC,
-					.fn_cnt = (uint16_t)cnt,
-					.memory_bytes = c->cfg.executor_memory };
+	ret->head = (struct load_head){ .magic = LOAD_MAGIC, .fn_cnt = (uint16_t)cnt };
 	for (uint32_t i = 0; i < cnt; i++) {
 		const struct fn *f = registry_fn_by_id(&c->registry, fn[i]);
 		uint16_t o = 0;
@@ -203,7 +201,8 @@ ctl_load_send(struct ctl *c, struct ctl_conn *conn, const struct load_set *set)
 	int err = 0;
 
 	do {
-		struct domain_msg m = { .kind = DOMAIN_LOAD, .word = { sent } };
+		struct domain_msg m = { .kind = DOMAIN_LOAD,
+					.word = { sent, 0, c->cfg.executor_memory } };
 		int fd[DOMAIN_FD_MAX];
 		uint32_t n = 0;
 

@@ -167,6 +167,7 @@ sched_send(struct sched *s, struct sched_target *t, struct sched_call *c, uint16
 		return false;
 	}
 	c->exec = exec;
+	c->sent_ns = s->now_ns;
 	s->shown[exec] = c->d.call;
 	sched_running_set(s, exec, (uint32_t)(c - s->call + 1));
 	if (s->log != NULL) {
@@ -498,25 +499,28 @@ sched_call_cancel(struct sched *s, uint64_t call, int err)
 	return 0;
 }
 
+void
+sched_call_stop(struct sched *s, uint64_t call, uint16_t at, int err)
+{
+	uint16_t exec = sched_call_cancel(s, call, err);
+
+	exec = exec != 0 ? exec : at;
+	if (exec != 0) {
+		bool ours = sched_running_find(s, exec, call) != NULL;
+
+		sched_stop(s, exec, ours ? s->shown[exec] : call, err);
+	}
+}
+
 static void
 sched_on_cancel(struct sched *s, uint16_t proc, const struct desc *d)
 {
-	uint16_t exec;
+	bool exec = d->a >= PROC_EXEC_FIRST && d->a < EXEC_END;
 
-	if (call_id_proc(d->call) != proc) {
-		return; /* not its call */
-	}
-	if (sched_request_leave(s, d->call, proc, d->err)) {
-		return; /* the call goes on: it is not only his */
-	}
-	exec = sched_call_cancel(s, d->call, d->err);
-	if (exec == 0 && d->a >= PROC_EXEC_FIRST && d->a < EXEC_END) {
-		exec = d->a; /* sent directly: its caller knows where */
-	}
-	if (exec != 0) {
-		bool ours = sched_running_find(s, exec, d->call) != NULL;
-
-		sched_stop(s, exec, ours ? s->shown[exec] : d->call, d->err);
+	/* Only its own; a call with a request id goes on, as it is not only his. Sent directly, its
+	 * caller knows where. */
+	if (call_id_proc(d->call) == proc && !sched_request_leave(s, d->call, proc, d->err)) {
+		sched_call_stop(s, d->call, exec ? d->a : 0, d->err);
 	}
 }
 
@@ -578,7 +582,9 @@ sched_on_proc(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now
 static void
 sched_died(struct sched *s, struct sched_call *c, const struct desc *d)
 {
-	bool effects = d->dead.published == c->d.call;
+	/* A part of the same call may have written there before this one came. */
+	bool effects = d->dead.published == c->d.call &&
+		       (c->run == 0 || d->dead.published_ns >= c->sent_ns);
 	uint32_t idx = sched_target_idx(s, &c->d);
 	char text[DEATH_TEXT_BYTES];
 

@@ -119,6 +119,7 @@ sched_batch_send(struct sched *s, struct sched_target *t, struct sched_call *c, 
 	}
 	for (uint32_t i = 0; i < cnt; i++) {
 		all[i]->exec = exec;
+		all[i]->sent_ns = s->now_ns;
 		all[i]->batch = i + 1 < cnt ? (uint32_t)(all[i + 1] - s->call + 1) : 0;
 		if (all[i]->run != 0) {
 			sched_part_mark(SCHED_RUN(s, all[i]), all[i], true);

@@ -18,10 +18,11 @@ struct sched_call {
 	struct desc d;
 	uint64_t seq; /* order of arrival */
 	uint64_t came_ns;
-	uint32_t ahead; /* how many stood before it in its queue when it came */
-	uint32_t next;  /* in the target's queue, or the free list: + 1 */
-	uint32_t batch; /* the next that its executor got in the same run, + 1 (sched_batch.c) */
-	uint32_t run;   /* of which DAG run it is a part, + 1; 0: a call of its own */
+	uint64_t sent_ns; /* to its executor */
+	uint32_t ahead;   /* how many stood before it in its queue when it came */
+	uint32_t next;    /* in the target's queue, or the free list: + 1 */
+	uint32_t batch;   /* the next that its executor got in the same run, + 1 (sched_batch.c) */
+	uint32_t run;     /* of which DAG run it is a part, + 1; 0: a call of its own */
 	uint16_t client;
 	uint16_t exec;       /* 0: it waits */
 	uint8_t first, last; /* a part: its functions; last is known from when it is sent */
@@ -43,13 +44,14 @@ struct sched_request {
 	uint64_t id; /* 0: free */
 	uint64_t call;
 	uint64_t expire_ns;
-	uint32_t chain;  /* of its hash, + 1 */
-	uint32_t next;   /* free, kept, or running: + 1 */
-	uint32_t prev;   /* running: + 1 */
-	uint32_t waiter; /* who waits for it, + 1 */
+	uint64_t stop_ns; /* when its call is to be stopped, or told so again */
+	uint32_t chain;   /* of its hash, + 1 */
+	uint32_t next;    /* free, kept, or running: + 1 */
+	uint32_t prev;    /* running: + 1 */
+	uint32_t waiter;  /* who waits for it, + 1 */
 	uint16_t a;
 	uint8_t sub; /* CALL_DAG */
-	bool kept;
+	bool kept, stopped;
 	struct desc args, answer; /* payloads are copies of ours */
 };
 
@@ -184,6 +186,8 @@ void sched_reply_drop(struct sched *s, uint16_t exec, const struct desc *d);
 void sched_exec_try(struct sched *s, uint16_t exec, uint64_t now_ns);
 void sched_target_run(struct sched *s, struct sched_target *t, uint64_t now_ns);
 uint16_t sched_call_cancel(struct sched *s, uint64_t call, int err);
+/* sched_call_stop has it stopped, too, where it runs. at: the executor that its caller sent it to; 0. */
+void sched_call_stop(struct sched *s, uint64_t call, uint16_t at, int err);
 void sched_wake_at(struct sched *s, uint64_t at_ns);
 void sched_stop(struct sched *s, uint16_t exec, uint64_t call, int err);
 void sched_pin_want(struct sched *s, uint32_t target);

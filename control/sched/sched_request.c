@@ -6,7 +6,8 @@
  *
  * The call is sched's own: it goes on when whoever asked is dead, and what it needs of others is
  * copied first, its arguments when it begins and its answer when it ends (32 KiB of each). Who asks
- * waits, and may leave (cancel, deadline, death) without ending it.
+ * waits, and may leave (cancel, deadline, death) without ending it. What ends it is the deadline of
+ * who asked first: it is the call's, of who joins it is the waiting's.
  *
  * Q1  An id runs at most once. An id says when it was made, and a record is kept for result_ttl
  *     after its end; so an id that is not known and not older than that has never run here. Older
@@ -23,8 +24,10 @@
 #include "sched_int.h"
 #include "timebase.h"
 
-#define AHEAD_MS_MAX 60000 /* of an id's time: clocks differ; more is no time */
-#define SEQ_IDX_BITS 13    /* a call's sequence number says which record it is of */
+#define AHEAD_MS_MAX  60000 /* of an id's time: clocks differ; more is no time */
+#define SEQ_IDX_BITS  13    /* a call's sequence number says which record it is of */
+/* It may not have begun when it is to be stopped: said again until it has ended. */
+#define STOP_AGAIN_NS (20 * NS_PER_MS)
 
 static_assert(SCHED_REQUEST_MAX < 1 << SEQ_IDX_BITS, "a record is named by bits of a call's id");
 
@@ -219,6 +222,9 @@ sched_request_done(struct sched *s, const struct desc *d)
 	sched_reply_drop(s, d->ref.proc, d);
 	r->answer.kind = DESC_REPLY;
 	r->answer.sub = 0;
+	if (d->err == MB_ERR_EXECUTOR_DIED && r->stopped) {
+		r->answer.err = MB_ERR_DEADLINE; /* we had it stopped */
+	}
 	if (err != 0) {
 		static const char text[] = "a kept result has at most 32 KiB";
 
@@ -278,8 +284,11 @@ request_begin(struct sched *s, const struct desc *d, struct sched_request **ret)
 	if (err != 0) {
 		running_leave(s, r);
 		request_free(s, r);
+		return err;
 	}
-	return err;
+	r->stop_ns = d->b != 0 ? d->b : SCHED_TIMER_NONE;
+	sched_wake_at(s, r->stop_ns);
+	return 0;
 }
 
 /* A process asks for a request's call. a = 0: only if it is known. */
@@ -355,11 +364,31 @@ sched_request_leave(struct sched *s, uint64_t call, uint16_t client, int err)
 
 /* ---------------------------------------------------------------------- time */
 
+static void
+request_stop(struct sched *s, struct sched_request *r)
+{
+	r->stopped = true;
+	r->stop_ns = s->now_ns + STOP_AGAIN_NS;
+	sched_wake_at(s, r->stop_ns);
+	sched_call_stop(s, r->call, 0, MB_ERR_DEADLINE);
+}
+
 void
 sched_requests_poll(struct sched *s)
 {
 	uint64_t floor_ms = s->floor_ms;
+	uint32_t next;
 
+	for (uint32_t i = s->request_first; i != 0; i = next) {
+		struct sched_request *r = &s->request[i - 1];
+
+		next = r->next; /* one that waits ends at once */
+		if (r->stop_ns <= s->now_ns) {
+			request_stop(s, r);
+		} else {
+			sched_wake_at(s, r->stop_ns);
+		}
+	}
 	while (s->kept_head != 0 && s->request[s->kept_head - 1].expire_ns <= s->now_ns) {
 		kept_forget(s);
 		s->floor_ms = floor_ms; /* its time has passed: others as old may still be new */

@@ -138,6 +138,17 @@ wbuf_put(struct wbuf *w, const void *p, size_t len)
 	}
 }
 
+/* wbuf_put_slice puts a slice; one that stands where it is to go already is not copied. */
+static inline void
+wbuf_put_slice(struct wbuf *w, struct slice s)
+{
+	if (s.len != 0 && s.p == w->p + w->len) {
+		(void)wbuf_reserve(w, s.len);
+	} else {
+		wbuf_put(w, s.p, s.len);
+	}
+}
+
 static inline void
 wbuf_u8(struct wbuf *w, uint8_t v)
 {

@@ -6,6 +6,14 @@
  * window, the second makes it small; each at most once in a round trip, because the segments of one
  * burst are lost together.
  *
+ * Reordering. A segment that was sent again and is acknowledged sooner than its second copy can
+ * have been was not lost, but late: the window becomes what it was, and from now on more have to
+ * overtake before one counts as lost (as TCP's adaptive reordering with Eifel, RFC 4653, 3522).
+ *
+ * Time. One segment of a message is timed at once, if it was sent once. What a longer way would
+ * make impossible (each is sent again before its answer can come, so none is ever measured) ends
+ * the back-off, which stays until one was.
+ *
  * The window is the path's, not the message's: messages that are on their way at once share it, so
  * that who sends ten at a time does not push ten times as hard.
  */
@@ -15,8 +23,10 @@
 #include "compiler.h"
 #include "microburst/error.h"
 
-#define OVERTAKEN 3 /* segments that came although sent later: then it is lost */
-#define ACK_EVERY 16
+#define OVERTAKEN     3 /* RFC 6675 */
+#define OVERTAKEN_MAX (FLOW_SEGMENTS / 2)
+#define LATE_MAX      10 /* doubled so often FLOW_RTO_MIN_NS is FLOW_RTO_MAX_NS */
+#define ACK_EVERY     16
 
 /* ------------------------------------------------------------------- path */
 
@@ -25,6 +35,7 @@ flow_path_init(struct flow_path *p)
 {
 	*p = (struct flow_path){ .rto_ns = FLOW_RTO_FIRST_NS,
 				 .cwnd = FLOW_CWND_FIRST,
+				 .overtaken = OVERTAKEN,
 				 .ssthresh = FLOW_SEGMENTS };
 }
 
@@ -45,6 +56,7 @@ flow_path_rtt(struct flow_path *p, uint64_t rtt_ns)
 	}
 	p->rto_ns = p->srtt_ns + 4 * p->rttvar_ns;
 	p->rto_ns = MIN(MAX(p->rto_ns, FLOW_RTO_MIN_NS), FLOW_RTO_MAX_NS);
+	p->late = 0;
 }
 
 void
@@ -61,18 +73,51 @@ flow_path_acked(struct flow_path *p, uint32_t cnt)
 	}
 }
 
-void
-flow_path_lost(struct flow_path *p, bool all, uint64_t now_ns)
+/* Returns: false: it was, for this round trip. */
+static bool
+path_back_off(struct flow_path *p, uint64_t now_ns)
 {
 	uint64_t rtt_ns = p->srtt_ns != 0 ? p->srtt_ns : FLOW_RTO_FIRST_NS;
 
 	if (p->backed_off_ns != 0 && now_ns - p->backed_off_ns < rtt_ns) {
-		return;
+		return false;
 	}
 	p->backed_off_ns = now_ns;
 	p->acked = 0;
-	p->ssthresh = MAX(p->cwnd / 2, (uint32_t)FLOW_CWND_MIN);
-	p->cwnd = all ? FLOW_CWND_MIN : p->ssthresh;
+	p->undo = p->cwnd;
+	if (p->srtt_ns != 0) { /* else it may be the way that is long: then it opens again fast */
+		p->ssthresh = MAX(p->cwnd / 2, (uint32_t)FLOW_CWND_MIN);
+	}
+	return true;
+}
+
+void
+flow_path_lost(struct flow_path *p, uint64_t now_ns)
+{
+	if (path_back_off(p, now_ns)) {
+		p->cwnd = MIN(p->cwnd, p->ssthresh);
+	}
+}
+
+void
+flow_path_late(struct flow_path *p, uint32_t tries, uint64_t now_ns)
+{
+	p->late = MIN(MAX(p->late, tries), (uint32_t)LATE_MAX);
+	if (path_back_off(p, now_ns)) {
+		p->cwnd = FLOW_CWND_MIN;
+		p->undo = 0;
+		p->overtaken = MAX(p->overtaken / 2, (uint32_t)OVERTAKEN);
+	}
+}
+
+/* What counted as lost was late only. */
+static void
+path_not_lost(struct flow_path *p)
+{
+	p->overtaken = MIN(p->overtaken * 2, (uint32_t)OVERTAKEN_MAX);
+	p->cwnd = MAX(p->cwnd, p->undo);
+	p->ssthresh = MAX(p->ssthresh, p->undo);
+	p->undo = 0;
 }
 
 uint64_t
@@ -80,7 +125,7 @@ flow_backoff(const struct flow_path *p, uint32_t tries)
 {
 	uint64_t ns = p->rto_ns;
 
-	for (uint32_t i = 1; i < tries && ns < FLOW_RTO_MAX_NS; i++) {
+	for (uint32_t i = 1; i < MAX(tries, p->late + 1) && ns < FLOW_RTO_MAX_NS; i++) {
 		ns *= 2;
 	}
 	return MIN(ns, FLOW_RTO_MAX_NS);
@@ -148,7 +193,8 @@ flow_tx_init(struct flow_tx *t, const uint8_t *p, uint32_t len, uint16_t mss)
 }
 
 static void
-tx_segment(struct flow_tx *t, const struct flow_name *n, uint32_t off, uint64_t now_ns)
+tx_segment(struct flow_tx *t, const struct flow_name *n, const struct flow_path *path, uint32_t off,
+	   uint64_t now_ns)
 {
 	struct wire_head h = { .kind = n->kind,
 			       .flags = n->flags,
@@ -161,15 +207,23 @@ tx_segment(struct flow_tx *t, const struct flow_name *n, uint32_t off, uint64_t 
 			       .total = t->len,
 			       .word = n->word };
 
-	t->sent_ns = now_ns;
+	if (off < t->high) {
+		/* Which of the copies is acknowledged cannot be told. While nothing was ever
+		 * measured the first one stays: too long a time is better than none. */
+		t->timed = path->srtt_ns == 0 ? t->timed : 0;
+	} else {
+		t->high = off + h.len;
+		t->timed_ns = t->timed == 0 ? now_ns : t->timed_ns;
+		t->timed = t->timed == 0 ? t->high : t->timed;
+	}
 	n->send(n->ctx, &n->to, &h, t->p + off);
 }
 
 /* Segments that came although sent later than i: then i is lost, unless it was sent again. */
 static bool
-tx_is_lost(const struct flow_tx *t, uint32_t i, uint32_t top)
+tx_is_lost(const struct flow_tx *t, const struct flow_path *path, uint32_t i, uint32_t top)
 {
-	return i + OVERTAKEN < top && !bits_has(&t->came, i) && !bits_has(&t->resent, i);
+	return i + path->overtaken < top && !bits_has(&t->came, i) && !bits_has(&t->resent, i);
 }
 
 void
@@ -180,12 +234,13 @@ flow_tx_send(struct flow_tx *t, const struct flow_name *n, struct flow_path *pat
 	uint32_t top = bits_top(&t->came);
 	uint32_t end = t->granted;
 
-	for (uint32_t i = 0; i + OVERTAKEN < top; i++) {
+	for (uint32_t i = 0; i + path->overtaken < top; i++) {
 		uint32_t off = t->acked + i * t->mss;
 
-		if (off < t->next && tx_is_lost(t, i, top)) {
+		if (off < t->next && tx_is_lost(t, path, i, top)) {
 			bits_set(&t->resent, i);
-			tx_segment(t, n, off, now_ns);
+			t->resent_ns = now_ns;
+			tx_segment(t, n, path, off, now_ns);
 		}
 	}
 	if ((uint64_t)t->acked + (uint64_t)limit * t->mss < end) {
@@ -193,7 +248,7 @@ flow_tx_send(struct flow_tx *t, const struct flow_name *n, struct flow_path *pat
 	}
 	while (t->next < end) {
 		if (!bits_has(&t->came, (t->next - t->acked) / t->mss)) {
-			tx_segment(t, n, t->next, now_ns);
+			tx_segment(t, n, path, t->next, now_ns);
 		}
 		t->next += MIN((uint32_t)t->mss, t->len - t->next);
 		t->due_ns = now_ns + flow_backoff(path, t->tries);
@@ -220,6 +275,7 @@ flow_tx_ack(struct flow_tx *t, const struct wire_head *h, struct slice body, str
 {
 	struct flow_bits told;
 	uint32_t fresh = 0, top;
+	bool twice = false;
 
 	if (h->total != t->len || h->mss != t->mss || (h->off % t->mss != 0 && h->off != t->len) ||
 	    body.len != sizeof(told)) {
@@ -230,8 +286,12 @@ flow_tx_ack(struct flow_tx *t, const struct wire_head *h, struct slice body, str
 	}
 	memcpy(&told, body.p, sizeof(told));
 	if (h->off > t->acked) {
-		if (t->tries == 1 && t->next - t->acked <= t->mss) {
-			flow_path_rtt(path, now_ns - t->sent_ns);
+		if (t->timed != 0 && h->off >= t->timed) {
+			flow_path_rtt(path, now_ns - t->timed_ns);
+			t->timed = 0;
+		}
+		for (uint32_t i = 0; i < segments(h->off - t->acked, t->mss); i++) {
+			twice |= bits_has(&t->resent, i) && !bits_has(&t->came, i);
 		}
 		fresh += tx_move(t, h->off);
 	}
@@ -239,6 +299,7 @@ flow_tx_ack(struct flow_tx *t, const struct wire_head *h, struct slice body, str
 		uint64_t word = le64toh(told.w[i]) & ~t->came.w[i];
 
 		fresh += (uint32_t)__builtin_popcountll(word);
+		twice |= (word & t->resent.w[i]) != 0;
 		t->came.w[i] |= word;
 	}
 	t->granted = MAX(t->granted, h->word);
@@ -247,10 +308,13 @@ flow_tx_ack(struct flow_tx *t, const struct wire_head *h, struct slice body, str
 		t->due_ns = now_ns + flow_backoff(path, 1);
 		flow_path_acked(path, fresh);
 	}
+	if (twice && now_ns - t->resent_ns < path->srtt_ns / 2) {
+		path_not_lost(path);
+	}
 	top = bits_top(&t->came);
-	for (uint32_t i = 0; i + OVERTAKEN < top; i++) {
-		if (tx_is_lost(t, i, top)) {
-			flow_path_lost(path, false, now_ns);
+	for (uint32_t i = 0; i + path->overtaken < top; i++) {
+		if (tx_is_lost(t, path, i, top)) {
+			flow_path_lost(path, now_ns);
 			break;
 		}
 	}
@@ -260,11 +324,11 @@ flow_tx_ack(struct flow_tx *t, const struct wire_head *h, struct slice body, str
 void
 flow_tx_late(struct flow_tx *t, struct flow_path *path, uint64_t now_ns)
 {
+	flow_path_late(path, t->tries, now_ns);
 	t->tries++;
 	t->next = t->acked;
 	t->resent = (struct flow_bits){ { 0 } };
 	t->due_ns = now_ns + flow_backoff(path, t->tries);
-	flow_path_lost(path, true, now_ns);
 }
 
 /* --------------------------------------------------------------------- in */
@@ -302,6 +366,21 @@ flow_rx_take(struct flow_rx *r, const struct wire_head *h, struct slice body)
 		r->came += MIN((uint32_t)r->mss, r->len - r->came);
 	}
 	return 0;
+}
+
+bool
+flow_rx_is_narrower(const struct flow_rx *r, const struct wire_head *h)
+{
+	return h->off == 0 && h->mss < r->mss && h->total == r->len;
+}
+
+void
+flow_rx_again(struct flow_rx *r, uint16_t mss)
+{
+	uint8_t *p = r->p;
+
+	flow_rx_init(r, r->len, mss);
+	r->p = p;
 }
 
 bool

@@ -75,16 +75,22 @@ struct flow_path {
 	uint64_t backed_off_ns;  /* when the window was cut last: once a round trip */
 	uint32_t cwnd, ssthresh; /* segments; shared by the messages that are on their way */
 	uint32_t acked;          /* since cwnd grew last */
+	uint32_t late;           /* time-outs in a row since rtt was measured last */
+	uint32_t overtaken;      /* segments that come although sent later: then one is lost */
+	uint32_t undo;           /* what cwnd was, until its cut is known to have been right */
 };
 
 void flow_path_init(struct flow_path *p);
 /* flow_path_rtt: an answer to something that was sent once came after rtt_ns. */
 void flow_path_rtt(struct flow_path *p, uint64_t rtt_ns);
-/* flow_path_acked: cnt segments arrived. flow_path_lost: some did not; all: the time was over. */
+/* flow_path_acked: cnt segments arrived. flow_path_lost: some did not. flow_path_late: nothing came
+ * in the time after sending for the tries-th time. */
 void flow_path_acked(struct flow_path *p, uint32_t cnt);
-void flow_path_lost(struct flow_path *p, bool all, uint64_t now_ns);
+void flow_path_lost(struct flow_path *p, uint64_t now_ns);
+void flow_path_late(struct flow_path *p, uint32_t tries, uint64_t now_ns);
 
-/* flow_backoff is how long to wait after sending for the tries-th time. */
+/* flow_backoff is how long to wait after sending for the tries-th time: not shorter than was in
+ * vain before, until the path's time is measured again (Karn). */
 uint64_t flow_backoff(const struct flow_path *p, uint32_t tries);
 
 /* ---------------------------------------------------------------- one message */
@@ -104,9 +110,12 @@ struct flow_tx {
 	uint32_t acked;          /* bytes that came in one piece */
 	uint32_t next;           /* bytes sent, at least once, since the last time-out */
 	uint32_t granted;        /* bytes that may be sent */
+	uint32_t high;           /* bytes sent, at least once */
+	uint32_t timed;          /* where the segment ends whose way is timed; 0: none */
 	struct flow_bits came;   /* behind acked */
 	struct flow_bits resent; /* behind acked, since the last time-out */
-	uint64_t sent_ns;        /* when the last segment went */
+	uint64_t timed_ns;       /* when that one went */
+	uint64_t resent_ns;      /* when one of resent went last */
 	uint64_t due_ns;         /* when it is sent again */
 };
 
@@ -147,6 +156,10 @@ void flow_rx_init(struct flow_rx *r, uint32_t len, uint16_t mss);
 /* flow_rx_take puts a segment where it belongs. Requires: r->p.
  * Returns: 0; MB_ERR_CORRUPT when it does not fit the others. */
 int flow_rx_take(struct flow_rx *r, const struct wire_head *h, struct slice body);
+/* flow_rx_is_narrower tells whether a segment begins the same message anew, in shorter ones: the
+ * way has become narrow. flow_rx_again forgets what has come of it, and takes those. */
+bool flow_rx_is_narrower(const struct flow_rx *r, const struct wire_head *h);
+void flow_rx_again(struct flow_rx *r, uint16_t mss);
 /* flow_rx_ack says what has come, and grants everything if there is room, else nothing. */
 void flow_rx_ack(struct flow_rx *r, const struct flow_name *n);
 /* flow_rx_ack_now: an ACK should go before the burst ends. */

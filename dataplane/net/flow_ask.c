@@ -9,6 +9,14 @@
  * A request that was sent once, and whose only copy is the one that the server did not know what to
  * do with, has not run and is asked again in the next session. Of the others nobody knows: they end
  * with NODE_DIED.
+ *
+ * The way becomes narrower. What is wide is then lost for ever, in either direction, and nothing
+ * says so. So after NARROW_NS in which a request was asked NARROW_TRIES times in vain the
+ * session's segments become as short as any way carries; requests that are under way begin again
+ * so, and their heads tell the server, which does the same with answers. A message that was begun
+ * wide gives way to the same one, begun narrow; never the reverse, so what is late changes
+ * nothing. It may have been a cut, no narrow way: a while later, when nothing is open, the session
+ * is greeted anew.
  */
 #include "flow_ask.h"
 
@@ -16,10 +24,14 @@
 #include "compiler.h"
 #include "microburst/error.h"
 
-#define SLOT(id)    ((uint32_t)((id) & (FLOW_CREDITS - 1)))
-#define PLAIN_WIDTH 1472 /* Ethernet without jumbo frames, IPv4 */
-#define HELLO_TRIES 3    /* at each width */
-#define ROOM_TRIES  12   /* for memory at the server: some seconds */
+#define SLOT(id)     ((uint32_t)((id) & (FLOW_CREDITS - 1)))
+#define PLAIN_WIDTH  1472 /* Ethernet without jumbo frames, IPv4 */
+#define HELLO_TRIES  3    /* at each width */
+#define ROOM_TRIES   12   /* for memory at the server: some seconds */
+#define NARROW_WIDTH ((uint16_t)(WIRE_DATAGRAM_MIN - 40)) /* sealed it is as long as that */
+#define NARROW_MSS   ((uint16_t)(NARROW_WIDTH - WIRE_HEAD_BYTES))
+#define NARROW_TRIES 6
+#define NARROW_NS    UINT64_C(1000000000)
 
 void
 flow_ask_init(struct flow_ask *a, const struct wire_addr *server, uint16_t datagram, uint64_t seed,
@@ -162,7 +174,7 @@ ask_hello_send(struct flow_ask *a, uint64_t now_ns)
 	a->tries++;
 	a->width = a->tries <= HELLO_TRIES       ? a->datagram
 		   : a->tries <= 2 * HELLO_TRIES ? MIN(a->datagram, (uint16_t)PLAIN_WIDTH)
-						 : (uint16_t)WIRE_DATAGRAM_MIN;
+						 : NARROW_WIDTH;
 	/* Another number each time: the WELCOME then tells which width came through, and when it
 	 * was asked. */
 	a->nonce = rng_u64(&a->rng);
@@ -232,7 +244,9 @@ flow_ask_start(struct flow_ask *a, const uint8_t *p, size_t len, void *user, uin
 	if (a->open_cnt == FLOW_CREDITS) {
 		return MB_ERR_FULL;
 	}
-	if (a->state == FLOW_ASK_OPEN && a->open_cnt == 0 && now_ns - a->heard_ns > FLOW_FRESH_NS) {
+	if (a->state == FLOW_ASK_OPEN && a->open_cnt == 0 &&
+	    (now_ns - a->heard_ns > FLOW_FRESH_NS ||
+	     (a->narrow_ns != 0 && now_ns - a->narrow_ns > FLOW_FRESH_NS))) {
 		a->state = FLOW_ASK_IDLE; /* it may have forgotten us, and with us what it ran */
 	}
 	do {
@@ -270,6 +284,7 @@ ask_on_welcome(struct flow_ask *a, const struct wire_head *h, uint64_t now_ns)
 	a->state = FLOW_ASK_OPEN;
 	a->session = h->session;
 	a->mss = h->mss;
+	a->narrow_ns = 0;
 	flow_path_rtt(&a->path, now_ns - a->hello_ns);
 	ask_run_waiting(a, now_ns);
 }
@@ -334,6 +349,9 @@ ask_on_reply(struct flow_ask *a, struct flow_ask_slot *s, const struct wire_head
 		}
 		ask_done(a, s, 0, (uint8_t *)(uintptr_t)body.p, body.len, false);
 		return;
+	}
+	if (s->in && flow_rx_is_narrower(&s->rx, h)) {
+		flow_rx_again(&s->rx, h->mss);
 	}
 	if (!s->in) {
 		if (h->off != 0) {
@@ -424,11 +442,21 @@ flow_ask_flush(struct flow_ask *a)
 
 /* -------------------------------------------------------------------- time */
 
+/* The request's first segment once more asks what has become of it. */
 static void
-ask_slot_due(struct flow_ask *a, struct flow_ask_slot *s, uint64_t now_ns)
+ask_probe(struct flow_ask *a, struct flow_ask_slot *s, uint64_t now_ns)
 {
 	struct flow_name n = ask_name(a, s, WIRE_REQUEST);
 	struct flow_tx again;
+
+	flow_tx_init(&again, s->p, s->len, a->mss);
+	flow_tx_send(&again, &n, &a->path, 1, now_ns);
+}
+
+static void
+ask_slot_due(struct flow_ask *a, struct flow_ask_slot *s, uint64_t now_ns)
+{
+	struct flow_name n = ask_name(a, s, WIRE_REPLY);
 
 	if (now_ns - s->heard_ns > FLOW_SILENCE_NS && s->unheard >= FLOW_UNHEARD_MIN) {
 		ask_done(a, s, MB_ERR_INDETERMINATE, NULL, 0, false);
@@ -441,20 +469,23 @@ ask_slot_due(struct flow_ask *a, struct flow_ask_slot *s, uint64_t now_ns)
 	}
 	a->stats.again++;
 	s->unheard++;
-	if (s->in) { /* the answer stopped half-way */
-		n.kind = WIRE_REPLY;
-		flow_rx_ack(&s->rx, &n);
-		ask_due(a, s, now_ns + flow_backoff(&a->path, ++s->probes + 1u));
-		return;
+	if (s->unheard >= NARROW_TRIES && now_ns - s->heard_ns > NARROW_NS && a->mss > NARROW_MSS) {
+		a->mss = NARROW_MSS;
+		a->narrow_ns = now_ns;
 	}
-	if (!s->tx.done) {
+	if (!s->tx.done && !s->in) {
 		flow_tx_late(&s->tx, &a->path, now_ns);
+		if (s->tx.mss > a->mss) {
+			flow_tx_init(&s->tx, s->p, s->len, a->mss);
+		}
 		ask_transmit(a, s, now_ns);
 		return;
 	}
-	/* It runs, or the answer was lost: the first segment once more asks which. */
-	flow_tx_init(&again, s->p, s->len, a->mss);
-	flow_tx_send(&again, &n, &a->path, 1, now_ns);
+	if (s->in && s->rx.mss <= a->mss) { /* the answer stopped half-way */
+		flow_rx_ack(&s->rx, &n);
+	} else { /* it runs, or the answer was lost, or is too wide */
+		ask_probe(a, s, now_ns);
+	}
 	ask_due(a, s, now_ns + flow_backoff(&a->path, ++s->probes + 1u));
 }
 

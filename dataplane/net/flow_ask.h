@@ -56,7 +56,8 @@ struct flow_ask {
 	bool heard;        /* in this session */
 	uint16_t datagram; /* the widest that the way out carries, as far as one knows here */
 	uint16_t mss;
-	uint16_t width; /* of the HELLO that is out */
+	uint64_t narrow_ns; /* when mss became shorter in this session; 0: never */
+	uint16_t width;     /* of the HELLO that is out */
 	uint16_t tries;
 	uint32_t client;
 	uint32_t credits;

@@ -191,6 +191,9 @@ slot_take(struct flow_serve *s, struct session *c, struct slot *slot, const stru
 	uint8_t *p = x->rx.p;
 
 	x->heard_ns = now_ns;
+	if (flow_rx_is_narrower(&x->rx, h)) {
+		flow_rx_again(&x->rx, h->mss);
+	}
 	if (flow_rx_take(&x->rx, h, body) != 0) {
 		s->stats.bad++;
 		return;
@@ -281,13 +284,22 @@ slot_again(struct flow_serve *s, struct session *c, struct slot *slot, const str
 	case SLOT_KEPT:
 		slot_answer(s, c, slot, now_ns);
 		break;
-	case SLOT_ANSWERED: /* of one segment: else it were told */
+	case SLOT_SENDING:
+		if (s->xfer[slot->xfer - 1].tx.mss > c->mss) { /* too wide to come through */
+			flow_xfer_free(s, c, slot);
+			slot->state = SLOT_KEPT;
+			slot_answer(s, c, slot, now_ns);
+		}
+		break;
+	case SLOT_ANSWERED: /* it changes nothing, and was of one segment: else it were told */
 		if (h->len == h->total) {
 			slot_run(s, c, slot, body, now_ns);
+		} else { /* it was one, and the way has become narrower */
+			slot_begin(s, c, slot, h, body, now_ns);
 		}
 		break;
 	default:
-		break; /* it is being sent, or was acknowledged */
+		break; /* it was acknowledged */
 	}
 }
 
@@ -320,6 +332,9 @@ serve_on_request(struct flow_serve *s, struct session *c, const struct wire_head
 			session_free(s, c, c->done + 1, h->id - back);
 		}
 		c->done = h->id - back;
+	}
+	if (h->mss < c->mss) {
+		c->mss = h->mss; /* the way has become narrower */
 	}
 	if (h->id < slot->id || h->id <= c->done) {
 		s->stats.again++;

@@ -25,11 +25,12 @@
 #include "desc.h"
 
 #define PROC_UP_SYSTEM 1
+#define PROC_UP_OWN    2
 
 enum tile_msg_kind {
 	/* ctl -> tile: open.proc, open.inc; the peers' table has its region. b: 0, or of an inner
 	 * process (inner.h) 1 + the eventfd that wakes it. sub: PROC_UP_SYSTEM of the one that
-	 * may write under KEY_SYSTEM */
+	 * may write under KEY_SYSTEM; PROC_UP_OWN of a client that is a tile of this daemon */
 	DESC_PROC_UP = 16,
 	DESC_PROC_BAD,  /* tile -> ctl: open.proc, open.inc, err = MB_ERR_PEER_CORRUPT */
 	DESC_PROC_DOWN, /* ctl -> tile: dead{} */

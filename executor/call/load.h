@@ -76,6 +76,7 @@ void sandbox_missing_text(uint32_t bits, char *ret, size_t bytes);
  *
  *   word[0]  number of the message's first object (its fd_cnt says how many there are)
  *   word[1]  1 in the last message
+ *   word[2]  private memory for the objects and functions, above what is in use
  *   text     last message: struct load_head, then fn_cnt x struct load_fn
  *
  * Answered once, after the last message, by DOMAIN_LOADED:
@@ -92,20 +93,19 @@ void sandbox_missing_text(uint32_t bits, char *ret, size_t bytes);
 
 struct load_head {
 	uint32_t magic;
-	uint16_t fn_cnt;       /* 1 .. FUNCTION_CNT_MAX */
-	uint16_t object_cnt;   /* 1 .. LOAD_OBJECT_MAX */
-	uint64_t memory_bytes; /* private memory for functions, above what is in use */
+	uint16_t fn_cnt;     /* 1 .. FUNCTION_CNT_MAX */
+	uint16_t object_cnt; /* 1 .. LOAD_OBJECT_MAX */
 };
 
 struct load_fn {
 	uint16_t id; /* function id, not 0 */
 	uint16_t object;
-	uint32_t batched;    /* 1: it takes several calls at a time, and writes nothing */
-	uint32_t memory_kib; /* private memory it may take while it runs; 0: what memory_bytes is */
+	uint32_t batched;          /* 1: it takes several calls at a time, and writes nothing */
+	uint32_t memory_kib;       /* private memory it may take; 0: what the executor may */
 	char name[NAME_BYTES_MAX]; /* zero-terminated: the name it was defined under */
 };
 
-static_assert(sizeof(struct load_head) == 16, "no padding");
+static_assert(sizeof(struct load_head) == 8, "no padding");
 static_assert(sizeof(struct load_fn) == 12 + NAME_BYTES_MAX, "no padding");
 static_assert(sizeof(struct load_head) + FUNCTION_CNT_MAX * sizeof(struct load_fn) <=
 		      DOMAIN_TEXT_MAX,

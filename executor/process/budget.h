@@ -2,8 +2,8 @@
 /* budget - how much memory a function may take that was deployed with a limit
  *
  * RLIMIT_DATA has two values. The hard one is the executor's, and nothing raises it
- * (sandbox_close). The soft one is lowered while a function with a limit runs, to what is in use
- * when it begins and the limit. A function could raise it again, and would have what functions
+ * (sandbox_memory_limit). The soft one is lowered while a function with a limit runs, to what is in
+ * use when it begins and the limit. A function could raise it again, and would have what functions
  * without a limit have: it keeps mistakes from others, the hard one keeps everything.
  *
  * A program that gets no memory and uses it all the same dies by a signal that says nothing of why.

@@ -33,10 +33,9 @@
 #include "microburst/error.h"
 #include "sandbox_int.h"
 
-/* The socket, an eventfd for each of the node's threads, and what arrives in one message before it
- * is mapped and closed; while loading, also every object. */
-#define FD_RUN_MAX  (8 + DOMAIN_LCORE_MAX + 2 * DOMAIN_FD_MAX)
-#define FD_LOAD_MAX (FD_RUN_MAX + LOAD_OBJECT_MAX)
+/* The socket, an eventfd for each of the node's threads, what arrives in one message before it is
+ * mapped and closed, and while loading every object. */
+#define FD_MAX (8 + DOMAIN_LCORE_MAX + 2 * DOMAIN_FD_MAX + LOAD_OBJECT_MAX)
 
 void
 sandbox_spawned(struct sandbox *sb)
@@ -118,7 +117,7 @@ sandbox_enter(struct sandbox *sb, uint16_t proc)
 		bits |= SANDBOX_NO_DUMP;
 	}
 	if (limit(RLIMIT_CORE, 0) && limit(RLIMIT_NPROC, 0) && limit(RLIMIT_FSIZE, 0) &&
-	    limit(RLIMIT_MEMLOCK, 0) && limit(RLIMIT_MSGQUEUE, 0) && limit_files(FD_LOAD_MAX)) {
+	    limit(RLIMIT_MEMLOCK, 0) && limit(RLIMIT_MSGQUEUE, 0) && limit_files(FD_MAX)) {
 		bits |= SANDBOX_RLIMIT;
 	}
 	if (sb->files_fd >= 0 && (bits & SANDBOX_NO_PRIVS) != 0) {
@@ -153,7 +152,7 @@ sandbox_path_end(void)
 	ENSURE(err == 0, "errno=%d", errno);
 }
 
-/* ------------------------------------------------------------------- close */
+/* ------------------------------------------------------------------ memory */
 
 bool
 sandbox_memory(int statm_fd, uint64_t *ret_all, uint64_t *ret_private)
@@ -174,15 +173,19 @@ sandbox_memory(int statm_fd, uint64_t *ret_all, uint64_t *ret_private)
 	return true;
 }
 
-static bool
-limit_memory(const struct sandbox *sb, uint64_t memory_bytes, uint64_t shared_bytes)
+void
+sandbox_memory_limit(struct sandbox *sb, uint64_t private_bytes, uint64_t shared_bytes)
 {
 	uint64_t all, private;
 
-	return sandbox_memory(sb->statm_fd, &all, &private) &&
-	       limit(RLIMIT_DATA, private + memory_bytes) &&
-	       limit(RLIMIT_AS, all + memory_bytes + shared_bytes);
+	if (!sb->off && !(sandbox_memory(sb->statm_fd, &all, &private) &&
+			  limit(RLIMIT_DATA, private + private_bytes) &&
+			  limit(RLIMIT_AS, all + private_bytes + shared_bytes))) {
+		sb->bits &= ~(uint32_t)SANDBOX_RLIMIT;
+	}
 }
+
+/* ------------------------------------------------------------------- close */
 
 /* Closes everything but the standard ones and keep. */
 static bool
@@ -206,15 +209,8 @@ close_others(const int *keep, uint32_t keep_cnt)
 }
 
 int
-sandbox_close(struct sandbox *sb, const int *keep, uint32_t keep_cnt, uint64_t memory_bytes,
-	      uint64_t shared_bytes)
+sandbox_close(struct sandbox *sb, const int *keep, uint32_t keep_cnt)
 {
-	bool limited = sb->off ||
-		       (limit_memory(sb, memory_bytes, shared_bytes) && limit_files(FD_RUN_MAX));
-
-	if (!limited) {
-		sb->bits &= ~(uint32_t)SANDBOX_RLIMIT;
-	}
 	if (!close_others(keep, keep_cnt)) { /* our own among them */
 		return MB_ERR_DENIED;
 	}

@@ -8,10 +8,11 @@
  *          libraries, read-only, and nothing else: no /proc, no /dev, no /tmp.
  *   enter  by each child, before any code of a user runs: a user of its own, no capabilities, no
  *          new privileges, limits, no files but libraries, and the first list of system calls. It
- *          can still open and map libraries, which is what loading an object takes.
- *   close  by each child, after its objects were loaded and before its first call: memory is
- *          limited, file descriptors that loading left behind are closed, and the second list
- *          leaves no system call that takes a path, makes memory executable, or changes a limit.
+ *          can still open and map libraries, which is what loading an object takes. Memory is
+ *          limited before the first object comes (sandbox_memory_limit).
+ *   close  by each child, after its objects were loaded and before its first call: file
+ *          descriptors that loading left behind are closed, and the second list leaves no system
+ *          call that takes a path or makes memory executable.
  *
  * Nothing here fails for lack of a privilege: what could be enforced is a bit of enum sandbox_bit
  * (load.h), what could not is missing in the result. It is the node that decides and tells people.
@@ -71,14 +72,16 @@ void sandbox_path_end(void);
  * Returns: whether that is known. */
 bool sandbox_memory(int statm_fd, uint64_t *ret_all, uint64_t *ret_private);
 
+/* sandbox_memory_limit says how much private memory may be mapped from now on, by objects as they
+ * are loaded and by functions, and how much of others'. Where it cannot be enforced the bit
+ * goes. */
+void sandbox_memory_limit(struct sandbox *sb, uint64_t private_bytes, uint64_t shared_bytes);
+
 /* sandbox_close is the third step.
  *
  * Requires:  keep[0, keep_cnt) ascends: the file descriptors to keep beside 0, 1 and 2.
- *            memory_bytes: private memory that may be mapped from now on; shared_bytes: what the
- *            process may map of others' memory.
  * Returns:   as sandbox_enter
  */
-int sandbox_close(struct sandbox *sb, const int *keep, uint32_t keep_cnt, uint64_t memory_bytes,
-		  uint64_t shared_bytes);
+int sandbox_close(struct sandbox *sb, const int *keep, uint32_t keep_cnt);
 
 #endif

@@ -5,7 +5,7 @@
  * the kernel takes the stricter answer of the two.
  *
  *   FILTER_LOAD   what loading an object needs: open for reading, map, protect, change directory,
- *                 limits, and the second filter
+ *                 limits of memory, and the second filter
  *   FILTER_RUN    what running functions needs: memory of one's own and its limit (budget.h), the
  *                 domain's socket and bells, time, signals to oneself, exit
  *
@@ -72,8 +72,9 @@ struct row {
 
 #define RAISE(sig) IF2(tgkill, ARG_OWN_PID(0), ARG_IS(2, sig))
 
-/* mmap: protection is argument 2, flags are 3. Huge pages are the node's. */
-#define MAP_IS_PRIVATE ARG_MASK(3, MAP_TYPE | MAP_HUGETLB, MAP_PRIVATE)
+/* mmap: protection is argument 2, flags are 3. Huge pages are the node's, and memory that grows
+ * downwards counts as stack, which no limit holds. */
+#define MAP_IS_PRIVATE ARG_MASK(3, MAP_TYPE | MAP_HUGETLB | MAP_GROWSDOWN, MAP_PRIVATE)
 #define MAP_IS_FILE    ARG_MASK(3, MAP_TYPE | MAP_ANONYMOUS, MAP_SHARED)
 
 /* What both lists allow. */
@@ -161,8 +162,7 @@ static const struct row load[] = {
 	ANY(chdir),
 	ANY(fchdir),
 	ANY(close_range),
-	IF1(prlimit64, ARG_IS(0, 0)),
-	ANY(setrlimit),
+	IF2(prlimit64, ARG_IS(0, 0), ARG_IS(1, RLIMIT_AS)),
 	IF2(seccomp, ARG_IS(0, SECCOMP_SET_MODE_FILTER), ARG_IS(1, 0)),
 };
 

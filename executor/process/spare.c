@@ -51,10 +51,8 @@ compare_int(const void *a, const void *b)
 
 /* The last step of the sandbox. What stays open is what the domain talks through. */
 static int
-close_sandbox(struct sandbox *sb, const struct domain *d, uint64_t memory_bytes)
+close_sandbox(struct sandbox *sb, const struct domain *d)
 {
-	uint64_t shared = (uint64_t)PROC_CNT_MAX * region_layout(REGION_PROCESS).bytes +
-			  (uint64_t)SEGMENTS_MAPPED_MAX * PAYLOAD_BYTES_MAX;
 	int keep[DOMAIN_LCORE_MAX + 2];
 	uint32_t cnt = 0;
 
@@ -68,15 +66,18 @@ close_sandbox(struct sandbox *sb, const struct domain *d, uint64_t memory_bytes)
 		}
 	}
 	qsort(keep, cnt, sizeof(keep[0]), compare_int);
-	return sandbox_close(sb, keep, cnt, memory_bytes, shared);
+	return sandbox_close(sb, keep, cnt);
 }
 
 /* Takes LOAD messages until the last one. Its text is in d->text then, *m says how long; *ret_from
  * is when the first one came. */
 static int
-take_objects(struct domain *d, const struct sandbox *sb, struct loader *l, struct domain_msg *m,
+take_objects(struct domain *d, struct sandbox *sb, struct loader *l, struct domain_msg *m,
 	     uint64_t *ret_from)
 {
+	uint64_t shared = (uint64_t)PROC_CNT_MAX * region_layout(REGION_PROCESS).bytes +
+			  (uint64_t)SEGMENTS_MAPPED_MAX * PAYLOAD_BYTES_MAX;
+
 	*ret_from = 0;
 	do {
 		int fd[DOMAIN_FD_MAX];
@@ -87,6 +88,7 @@ take_objects(struct domain *d, const struct sandbox *sb, struct loader *l, struc
 		}
 		if (*ret_from == 0) {
 			*ret_from = timebase_now_ns(timebase_real());
+			sandbox_memory_limit(sb, m->word[2], shared); /* constructors run */
 		}
 		for (uint32_t i = 0; i < m->fd_cnt; i++) {
 			loader_add(l, sb, (uint32_t)m->word[0] + i, fd[i]);
@@ -103,7 +105,6 @@ load(struct exec_tile *t, struct sandbox *sb, struct loader *l)
 	struct domain *d = exec_tile_domain(t);
 	struct exec *x = exec_tile_exec(t);
 	struct domain_msg m;
-	const struct load_head *head = (const void *)d->text;
 	uint64_t from;
 	int err = take_objects(d, sb, l, &m, &from);
 
@@ -113,7 +114,7 @@ load(struct exec_tile *t, struct sandbox *sb, struct loader *l)
 	loader_bind(l, d->text, m.text_len, exec_fns(x));
 	m = (struct domain_msg){ .kind = DOMAIN_LOADED };
 	m.word[2] = loader_init(l, exec_init_call(x));
-	if (l->err == 0 && close_sandbox(sb, d, head->memory_bytes) != 0) {
+	if (l->err == 0 && close_sandbox(sb, d) != 0) {
 		l->err = MB_ERR_DENIED;
 		snprintf(l->why, sizeof(l->why), "the sandbox cannot be closed");
 	}

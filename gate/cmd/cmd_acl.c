@@ -331,5 +331,7 @@ cmd_acl(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t a
 				  "ERR users come from the node's configuration (gate.users), and "
 				  "what ACL SETUSER changes is not written there");
 	}
-	return gate_unknown_sub(g, c, "ACL", arg, arg_cnt);
+	return gate_unknown_sub(g, c, "ACL", arg, arg_cnt,
+				"cat deluser dryrun genpass getuser help list load log save "
+				"setuser users whoami");
 }

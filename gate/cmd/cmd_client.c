@@ -367,7 +367,11 @@ cmd_client(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 		    arg_cnt == 3)) {
 		gate_ok(g, c);
 	} else {
-		return gate_unknown_sub(g, c, "CLIENT", arg, arg_cnt);
+		return gate_unknown_sub(
+			g, c, "CLIENT", arg, arg_cnt,
+			"caching getname getredir help id info kill list no-evict "
+			"no-touch pause reply setinfo setname tracking trackinginfo "
+			"unblock unpause");
 	}
 	return GATE_DONE;
 }

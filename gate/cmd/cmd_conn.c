@@ -136,7 +136,10 @@ cmd_hello(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 	int64_t proto = c->proto;
 	uint32_t i = 2;
 
-	if (arg_cnt > 1 && (!gate_word_i64(arg[1], &proto) || proto < 2 || proto > 3)) {
+	if (arg_cnt > 1 && !gate_word_i64(arg[1], &proto)) {
+		return gate_error(g, c, "ERR Protocol version is not an integer or out of range");
+	}
+	if (proto < 2 || proto > 3) {
 		return gate_error(g, c, "NOPROTO unsupported protocol version");
 	}
 	while (i < arg_cnt) {

@@ -24,9 +24,9 @@ gate_deadline_word(struct slice word, bool seconds, bool from_now, int64_t *ret_
 	if (!gate_word_i64(word, &n)) {
 		return false;
 	}
-	*ret_us = n > DEADLINE_MAX / unit    ? INT64_MAX
-		  : n < -DEADLINE_MAX / unit ? INT64_MIN / 2
-					     : n * unit;
+	*ret_us = n > DEADLINE_MAX / unit || (seconds && n < INT64_MIN / 1000) ? INT64_MAX
+		  : n < -DEADLINE_MAX / unit                                   ? INT64_MIN / 2
+									       : n * unit;
 	*ret_us = *ret_us == INT64_MAX ? INT64_MAX : *ret_us + now;
 	return true;
 }

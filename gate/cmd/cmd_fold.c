@@ -170,7 +170,12 @@ intercard(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 	uint32_t at;
 	int rc;
 
-	if (!gate_word_i64(arg[1], &cnt) || (cnt < 1 && !scored)) {
+	if (!gate_word_i64(arg[1], &cnt)) {
+		return gate_error(g, c,
+				  scored ? "ERR value is not an integer or out of range"
+					 : "ERR numkeys should be greater than 0");
+	}
+	if (cnt < 1 && !scored) {
 		return gate_error(g, c, "ERR numkeys should be greater than 0");
 	}
 	if (cnt < 1) {
@@ -178,7 +183,10 @@ intercard(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 				  "ERR at least 1 input key is needed for 'zintercard' command");
 	}
 	if (cnt > (int64_t)arg_cnt - 2) {
-		return gate_error(g, c, "ERR Number of keys can't be greater than number of args");
+		return gate_error(
+			g, c,
+			scored ? "ERR syntax error"
+			       : "ERR Number of keys can't be greater than number of args");
 	}
 	at = keys_read(g, c, arg, arg_cnt, 1, &p);
 	if (at != arg_cnt && (at + 2 != arg_cnt || !gate_word_is(arg[at], "limit"))) {

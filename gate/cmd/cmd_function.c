@@ -202,5 +202,5 @@ cmd_function(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	    (arg_cnt == 3 || (arg_cnt == 4 && gate_word_is(arg[2], "replace")))) {
 		return function_load(g, c, arg[arg_cnt - 1], arg_cnt == 4);
 	}
-	return gate_unknown_sub(g, c, "FUNCTION", arg, arg_cnt);
+	return gate_unknown_sub(g, c, "FUNCTION", arg, arg_cnt, "delete help list load stats");
 }

@@ -42,7 +42,7 @@ cmd_exists(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 		if (n == CACHE_HIT) {
 			gate_look_end(g, &v);
 			c->acc++;
-		} else if (n != CACHE_ABSENT && n != MB_ERR_INVALID) {
+		} else if (n != CACHE_ABSENT && n != GATE_ERR_KEY) {
 			return gate_look_refuse(g, c, n);
 		}
 	}

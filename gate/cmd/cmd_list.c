@@ -266,23 +266,25 @@ pos_options(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 				: gate_word_is(arg[i], "count")  ? &ret->count
 				: gate_word_is(arg[i], "maxlen") ? &ret->most
 								 : NULL;
+		bool ok;
 
 		if (into == NULL || i + 1 == arg_cnt) {
 			gate_error(g, c, "ERR syntax error");
 			return -1;
 		}
-		if (!gate_word_i64(arg[i + 1], into)) {
+		ok = gate_word_i64(arg[i + 1], into);
+		if (into == &ret->rank && (!ok || *into == INT64_MIN)) {
 			gate_error(g, c, "ERR value is not an integer or out of range");
 			return -1;
 		}
-		if (into == &ret->rank && (*into == 0 || *into == INT64_MIN)) {
+		if (into == &ret->rank && *into == 0) {
 			gate_error(g, c,
 				   "ERR RANK can't be zero: use 1 to start from the first match, "
 				   "2 from the second ... or use negative to start from the end of "
 				   "the list");
 			return -1;
 		}
-		if (into != &ret->rank && *into < 0) {
+		if (into != &ret->rank && (!ok || *into < 0)) {
 			gate_error_f(g, c, "ERR %s can't be negative",
 				     into == &ret->count ? "COUNT" : "MAXLEN");
 			return -1;
@@ -490,14 +492,14 @@ cmd_lrem(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	if (c->acc != 0) {
 		return doomed_go(g, c, arg[1], REC_CHANGED);
 	}
-	if (!gate_word_i64(arg[2], &want) || want == INT64_MIN) {
+	if (!gate_word_i64(arg[2], &want)) {
 		return gate_error(g, c, "ERR value is not an integer or out of range");
 	}
 	n = gate_look_as(g, c, arg[1], LATTICE_LIST, &v);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
-	most = want == 0 ? INT64_MAX : want < 0 ? -want : want;
+	most = want == 0 || want == INT64_MIN ? INT64_MAX : want < 0 ? -want : want;
 	while (n == CACHE_HIT && ok && most > 0 &&
 	       (want >= 0 ? list_next(v.state, &walk, &item) : list_prev(v.state, &idx, &item))) {
 		if (slice_eq(item.value, arg[3])) {

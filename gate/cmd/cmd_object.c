@@ -47,7 +47,8 @@ cmd_object(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 
 	if (arg_cnt != 3 || (!is_encoding && !is_freq && !gate_word_is(arg[1], "refcount") &&
 			     !gate_word_is(arg[1], "idletime"))) {
-		return gate_unknown_sub(g, c, "OBJECT", arg, arg_cnt);
+		return gate_unknown_sub(g, c, "OBJECT", arg, arg_cnt,
+					"encoding freq help idletime refcount");
 	}
 	n = gate_look(g, c, arg[2], &v);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
@@ -88,7 +89,7 @@ cmd_memory(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	int n;
 
 	if (!gate_word_is(arg[1], "usage") || (arg_cnt != 3 && arg_cnt != 5)) {
-		return gate_unknown_sub(g, c, "MEMORY", arg, arg_cnt);
+		return gate_unknown_sub(g, c, "MEMORY", arg, arg_cnt, "help usage");
 	}
 	if (arg_cnt == 5 &&
 	    (!gate_word_is(arg[3], "samples") || !gate_word_i64(arg[4], &samples) || samples < 0)) {

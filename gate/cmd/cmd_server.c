@@ -371,7 +371,7 @@ cmd_config(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 		return gate_error(g, c,
 				  "ERR the configuration is the node's: see microburst up --help");
 	}
-	return gate_unknown_sub(g, c, "CONFIG", arg, arg_cnt);
+	return gate_unknown_sub(g, c, "CONFIG", arg, arg_cnt, "get help resetstat rewrite set");
 }
 
 /* ------------------------------------------------------------------------ COMMAND */
@@ -521,7 +521,8 @@ cmd_command(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 		return command_keys(g, c, arg + 2, arg_cnt - 2);
 	}
 	if (!gate_word_is(arg[1], "info") && !gate_word_is(arg[1], "docs")) {
-		return gate_unknown_sub(g, c, "COMMAND", arg, arg_cnt);
+		return gate_unknown_sub(g, c, "COMMAND", arg, arg_cnt,
+					"count docs getkeys help info list");
 	}
 	for (uint32_t i = 2; i < arg_cnt; i++) {
 		known += gate_command_find(arg[i]) != NULL;

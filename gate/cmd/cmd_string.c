@@ -48,7 +48,7 @@ cmd_mget(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 
 		if (n == CACHE_HIT) {
 			gate_look_end(g, &v);
-		} else if (n < 0 && n != MB_ERR_INVALID) {
+		} else if (n < 0 && n != GATE_ERR_KEY) {
 			return gate_look_refuse(g, c, n);
 		}
 		if (c->room) {

@@ -74,7 +74,7 @@ cmd_slowlog(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 		return GATE_DONE;
 	}
 	if (!gate_word_is(arg[1], "get") || arg_cnt > 3) {
-		return gate_unknown_sub(g, c, "SLOWLOG", arg, arg_cnt);
+		return gate_unknown_sub(g, c, "SLOWLOG", arg, arg_cnt, "get help len reset");
 	}
 	if (arg_cnt == 3 && (!gate_word_i64(arg[2], &most) || most < -1)) {
 		return gate_error(g, c, "ERR count should be greater than or equal to -1");
@@ -185,5 +185,6 @@ cmd_latency(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 		gate_int(g, c, 0);
 		return GATE_DONE;
 	}
-	return gate_unknown_sub(g, c, "LATENCY", arg, arg_cnt);
+	return gate_unknown_sub(g, c, "LATENCY", arg, arg_cnt,
+				"help histogram history latest reset");
 }

@@ -4,6 +4,8 @@
  * A sorted set is kept in the order of its members; the order of scores is made by who reads it so,
  * in memory of the command's.
  */
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <microburst/error.h>
@@ -33,11 +35,20 @@ struct range {
 	int64_t offset, most; /* LIMIT; most < 0: all */
 };
 
+/* As Redis reads it: up to a NUL, blanks before it, nothing at all is 0, too large is infinite. */
 static bool
 bound_score(struct slice word, struct bound *ret)
 {
+	char text[512], *end;
+
 	*ret = (struct bound){ .open = word.len > 0 && word.p[0] == '(' };
-	return gate_word_f64(slice_of(word.p + ret->open, word.len - ret->open), &ret->score);
+	if (word.len >= sizeof(text)) {
+		return false;
+	}
+	memcpy(text, word.p, word.len);
+	text[word.len] = '\0';
+	ret->score = strtod(text + ret->open, &end);
+	return *end == '\0' && !isnan(ret->score);
 }
 
 static bool

@@ -135,12 +135,12 @@ zadd_incr_reply(struct gate *g, struct gate_conn *c, enum zadd_act act, double s
 	}
 }
 
-/* Whether a member comes again among the next pairs: its score is then the earlier one's. */
+/* Whether a member is one of those that this part writes: its score is then the earlier one's. */
 static bool
-member_again(const struct slice *arg, uint32_t from, uint32_t at)
+member_again(const struct slice *arg, const uint32_t wrote[], uint32_t cnt, struct slice member)
 {
-	for (uint32_t i = from; i < at; i += 2) {
-		if (slice_eq(arg[i + 1], arg[at + 1])) {
+	for (uint32_t i = 0; i < cnt; i++) {
+		if (slice_eq(arg[wrote[i]], member)) {
 			return true;
 		}
 	}
@@ -152,7 +152,7 @@ static int
 zadd_if(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
 	const struct zadd_options *o)
 {
-	uint32_t cnt = 0, i = o->first + 2 * c->part;
+	uint32_t cnt = 0, i = o->first + 2 * c->part, wrote[GATE_BATCH_OPS];
 	enum zadd_act act = ZADD_LEFT;
 	struct cache_value v;
 	double score = 0;
@@ -168,7 +168,7 @@ zadd_if(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t a
 		double old = 0;
 		bool there = n == CACHE_HIT && oset_score(v.state, arg[i + 1], &old) == 0;
 
-		if (member_again(arg, o->first + 2 * c->part, i)) {
+		if (member_again(arg, wrote, cnt, arg[i + 1])) {
 			err = MB_ERR_FULL; /* what the earlier one makes is seen in the next part */
 			break;
 		}
@@ -187,7 +187,7 @@ zadd_if(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t a
 			break;
 		}
 		c->total_next += act == ZADD_ADDED || o->ch;
-		cnt++;
+		wrote[cnt++] = i + 1;
 	}
 	gate_look_end(g, &v);
 	if (i < arg_cnt && err == MB_ERR_FULL) {

@@ -11,6 +11,7 @@
 #include "lattice.h"
 #include "microburst/error.h"
 #include "table.h"
+#include "tree.h"
 
 void
 kvs_jobs_init(struct kvs_jobs *js, struct kvs_shard *shard, const struct kvs_job_ops *ops)
@@ -99,7 +100,19 @@ copy_step(struct kvs_jobs *js, struct kvs_job *job)
 	return true;
 }
 
-/* Writes items [from, to) of run into an envelope like e, merges it and says so. */
+/* Merges some of the delta, or all of it, and says so. */
+static int
+piece_merge(struct kvs_jobs *js, struct kvs_job *job, struct slice piece, bool last)
+{
+	int err = kvs_shard_merge(js->shard, kvs_msg_bytes(&job->request), piece);
+
+	if (err == 0) {
+		js->ops.merged(js->ops.ctx, job, piece, last);
+	}
+	return err;
+}
+
+/* Writes items [from, to) of run into an envelope like e, and merges it. */
 static int
 part_merge(struct kvs_jobs *js, struct kvs_job *job, const struct envelope *e,
 	   const struct table *run, uint32_t from, uint32_t to, size_t bytes, bool last)
@@ -124,10 +137,7 @@ part_merge(struct kvs_jobs *js, struct kvs_job *job, const struct envelope *e,
 		err = envelope_write_tail(e, &out);
 	}
 	if (err == 0) {
-		err = kvs_shard_merge(js->shard, kvs_msg_bytes(&job->request), wbuf_slice(&out));
-	}
-	if (err == 0) {
-		js->ops.merged(js->ops.ctx, job, wbuf_slice(&out), last);
+		err = piece_merge(js, job, wbuf_slice(&out), last);
 	}
 	if (v != NULL) {
 		kvs_shard_value_free(js->shard, v);
@@ -139,6 +149,7 @@ part_merge(struct kvs_jobs *js, struct kvs_job *job, const struct envelope *e,
 static bool
 part_step(struct kvs_jobs *js, struct kvs_job *job)
 {
+	struct slice delta = kvs_msg_delta(&job->request);
 	int err = js->ops.may(js->ops.ctx, job);
 	struct envelope e;
 	struct table t, run;
@@ -146,7 +157,7 @@ part_step(struct kvs_jobs *js, struct kvs_job *job)
 	size_t bytes = 0;
 	bool last;
 
-	err = err != 0 ? err : envelope_open(kvs_msg_delta(&job->request), &e);
+	err = err != 0 ? err : envelope_open(delta, &e);
 	err = err != 0 ? err : table_open(e.state, &t);
 	if (err == 0 && !table_run(&t, job->done, &run, &from)) {
 		err = MB_ERR_CORRUPT; /* a long delta with nothing in it */
@@ -158,7 +169,9 @@ part_step(struct kvs_jobs *js, struct kvs_job *job)
 		bytes += table_item(&run, to).len + TABLE_ITEM_OVERHEAD;
 	}
 	last = job->done + (to - from) >= t.cnt;
-	err = part_merge(js, job, &e, &run, from, to, bytes, last);
+	err = last && job->done == 0 && !slice_is_tree(delta) /* a long item by itself */
+		      ? piece_merge(js, job, delta, last)
+		      : part_merge(js, job, &e, &run, from, to, bytes, last);
 	if (err != 0) { /* what was merged stays */
 		return fail(js, job, job->done == 0 ? err : MB_ERR_INDETERMINATE);
 	}

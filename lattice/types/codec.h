@@ -61,7 +61,7 @@ codec_put_stamp(struct wbuf *out, struct stamp s)
 static inline void
 codec_put_slice(struct wbuf *out, struct slice s)
 {
-	wbuf_put(out, s.p, s.len);
+	wbuf_put_slice(out, s);
 }
 
 /* codec_cut takes the last len bytes off a slice.

@@ -20,6 +20,34 @@ struct growth {
 	struct table delta;
 };
 
+/* How much more room a leaf needs at most for an item of the delta. Short ones are summed up; of a
+ * long one it is found out what it comes to: room for both is not had where there is that for one.
+ */
+static size_t
+room_more(const struct growth *w, const struct table *leaf, struct slice item)
+{
+	const struct table_merge_ops *items = w->edit->items;
+	struct wbuf none = { 0 };
+	struct slice key, mine;
+	size_t more = item.len;
+	uint32_t at;
+
+	if (item.len > TREE_NODE_BYTES) {
+		key = items->key_of(item);
+		if (!table_place(leaf, items->key_of, key, 0, leaf->cnt, &at)) {
+			return more + TABLE_ITEM_OVERHEAD;
+		}
+		mine = table_item(leaf, at);
+		if (items->leq(item, mine, LATTICE_ITEM_DEPTH)) {
+			return 0;
+		}
+		more -= items->merge(mine, item, &none, LATTICE_ITEM_DEPTH) == LATTICE_RIGHT
+				? MIN(mine.len, item.len)
+				: key.len; /* stands in both, and once in what they come to */
+	}
+	return more + TABLE_ITEM_OVERHEAD;
+}
+
 /* Merges items [from, to) of the delta into a leaf, of which so many items are present; what comes
  * of it is added to the chain. */
 static int
@@ -37,7 +65,7 @@ grow_leaf(struct growth *w, const struct table *leaf, uint32_t present, uint32_t
 	int err;
 
 	for (uint32_t j = from; j < to; j++) {
-		bound += table_item(&w->delta, j).len + TABLE_ITEM_OVERHEAD;
+		bound += room_more(w, leaf, table_item(&w->delta, j));
 	}
 	if (bound > LATTICE_BYTES_MAX) {
 		return MB_ERR_TOO_LARGE;

@@ -31,6 +31,7 @@ extern const struct replay_op replay_cache_get;
 extern const struct replay_op replay_cache_get_large;
 extern const struct replay_op replay_kvs_get;
 extern const struct replay_op replay_kvs_merge;
+extern const struct replay_op replay_put_many;
 extern const struct replay_op replay_exec_call;
 extern const struct replay_op replay_exec_dag;
 extern const struct replay_op replay_exec_get;

@@ -28,7 +28,8 @@ static const struct replay_op replay_nothing = {
 static const struct replay_op *const ops[] = {
 	&replay_nothing,         &replay_call,     &replay_exec_call, &replay_exec_dag,
 	&replay_channel,         &replay_exec_get, &replay_exec_put,  &replay_cache_get,
-	&replay_cache_get_large, &replay_kvs_get,  &replay_kvs_merge, &replay_net_get,
+	&replay_cache_get_large, &replay_kvs_get,  &replay_kvs_merge, &replay_put_many,
+	&replay_net_get,
 };
 
 /* The one function that is counted, with all that it calls. */

@@ -176,21 +176,67 @@ MB_FUNCTION(fine)
 }
 """
 
+# What runs as it is loaded: takes memory, lowers limits for what is loaded after it, forks.
+CONSTRUCTOR = r"""
+#define _GNU_SOURCE
+#include <microburst/function.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static char *volatile p;
+static int64_t mib, through;
+
+__attribute__((constructor)) static void takes(void)
+{
+    struct rlimit none = { 0, 0 }, all = { RLIM_INFINITY, RLIM_INFINITY };
+
+    through += setrlimit(RLIMIT_DATA, &all) == 0;
+    through += setrlimit(RLIMIT_NOFILE, &none) == 0;
+    through += setrlimit(RLIMIT_STACK, &none) == 0;
+    through += syscall(SYS_fork) >= 0;
+    through += mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0) !=
+               MAP_FAILED;
+    for (; mib < 1000 && (p = malloc(1 << 20)) != NULL; mib++)
+        memset(p, 1, 1 << 20);
+}
+
+MB_FUNCTION(took)
+{
+    MB_TRY(mb_return_i64(call, mib));
+    return mb_return_i64(call, through);
+}
+"""
+ENDS = """
+#include <microburst/function.h>
+#include <stdlib.h>
+__attribute__((constructor)) static void ends(void) { %s; }
+MB_FUNCTION(never) { return mb_return_i64(call, 1); }
+"""
+
 
 class Attack(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.node = Node(MICROBURST, '--set', 'executor.count=2', '--set', 'executor.memory=64m')
         cls.addClassCleanup(cls.node.remove)
-        path = os.path.join(cls.node.folder, 'attack.c')
-        with open(path, 'w', encoding='utf-8') as f:
-            f.write(FUNCTION)
-        code, _, err = cls.node.run('deploy', path)
+        code, err = cls.deploy(FUNCTION)
         assert code == 0, err
         for name, size in ('large', LARGE), ('small', SMALL):
             with open(os.path.join(cls.node.folder, name), 'wb') as f:
                 f.write(b'v' * size)
         assert cls.node.run('set', 'victim', '@' + os.path.join(cls.node.folder, 'large'))[0] == 0
+
+    @classmethod
+    def deploy(cls, text):
+        path = os.path.join(cls.node.folder, 'attack.c')
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write(text)
+        code, _, err = cls.node.run('deploy', path)
+        return code, err
 
     def tearDown(self):
         self.assertEqual(self.call('fine'), (0, b'%d\n' % LARGE, ''), self.node.said())
@@ -228,6 +274,19 @@ class Attack(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertIn('no more memory', err)
         self.dies('eats_in_place', how='out of memory')
+
+    def test_what_runs_as_it_is_loaded(self):
+        self.assertEqual(self.deploy(CONSTRUCTOR)[0], 0)
+        code, out, err = self.call('took')
+        self.assertEqual(code, 0, err)
+        mib, through = map(int, out.split())
+        self.assertTrue(32 <= mib <= 64, mib)
+        self.assertEqual(through, 0)
+        self.assertEqual(self.node.run('undeploy', 'took')[0], 0)
+        for end in 'abort()', 'exit(0)':
+            code, err = self.deploy(ENDS % end)
+            self.assertEqual(code, 1)
+            self.assertIn('died while it loaded the object', err)
 
     def test_stack(self):
         self.dies('stack')

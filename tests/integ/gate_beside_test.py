@@ -26,6 +26,7 @@ from resp import Raw, port_of   # noqa: E402
 MICROBURST, SOURCE = sys.argv[1:3]
 SEED = int(os.environ.get('SEED', '4711'))
 COUNT = int(os.environ.get('COUNT', '3000'))
+TILES = os.environ.get('TILES', '1')
 FLUSH_EVERY = 250
 BOTH = {}
 
@@ -130,7 +131,7 @@ PAIRS = {'hgetall'}
 def setUpModule():
     if not shutil.which('redis-server'):
         raise unittest.SkipTest('there is no redis-server')
-    node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0')
+    node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', '--set', f'gate.tiles={TILES}')
     unittest.addModuleCleanup(node.remove)
     folder = tempfile.mkdtemp(prefix='microburst-redis-')
     path = os.path.join(folder, 'socket')

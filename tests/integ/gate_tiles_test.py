@@ -151,6 +151,17 @@ class Tiles(unittest.TestCase):
             for t in threads:
                 t.join()
 
+    def test_one_that_waits_for_the_gates_while_its_replies_are_due(self):
+        """What is alone waits for the end of the one before it, however its connection came."""
+        self.assertEqual(self.c('msetnx', 'there', 1), 1)
+        for i in range(20):
+            for words in (('msetnx', 'there', 1), ('srem', '', 'refused at once'),
+                          ('msetnx', f'new{i}', 1)):
+                self.c.say(*words)
+            self.assertEqual(self.c.answer(), 0)
+            self.assertTrue(self.c.answer().startswith('-ERR a key'))
+            self.assertEqual(self.c.answer(), 1)
+
     def test_a_watched_key_that_another_changes(self):
         other = self.dealt(2)
         for c in other:

@@ -25,6 +25,7 @@ from node import Node   # noqa: E402
 
 SKIPPED = 77
 FETCH_S, UNIT_S = 60, 120
+TILES = os.environ.get('TILES', '1')
 LONG_MS = 700
 PORT = 21111 + 64 * (os.getpid() % 150)     # around it the harness listens; another run elsewhere
 LIST = os.path.join(SOURCE, 'tests/integ/redis_tcl.txt')
@@ -176,7 +177,7 @@ def main():
         skip('there is no tclsh (Debian: tcl)')
     tree = fetch()
     skips = skips_read()
-    node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0')
+    node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', '--set', f'gate.tiles={TILES}')
     port = next(line.rsplit(' ', 1)[1] for line in node.said().splitlines()
                 if line.startswith('Redis clients: port '))
     passed = wrong = 0

@@ -142,11 +142,13 @@ class Use(unittest.TestCase):
 class Top(unittest.TestCase):
     """On a terminal of its own."""
 
+    term = 'xterm'
+
     def setUp(self):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.execv(MICROBURST, [MICROBURST, 'top', '--interval', '100ms', '--socket',
-                                  NODE.socket])
+            os.execve(MICROBURST, [MICROBURST, 'top', '--interval', '100ms', '--socket',
+                                   NODE.socket], {**os.environ, 'TERM': self.term})
         self.resize(40, 100)
 
     def resize(self, rows, columns):
@@ -181,12 +183,25 @@ class Top(unittest.TestCase):
         self.assertLessEqual(max(len(line) for line in lines), 30, small)
         os.write(self.fd, b'q')
         self.frames(0.5)
+        self.assert_ended()
+
+    def assert_ended(self):
         for _ in range(100):
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid != 0:
                 break
             time.sleep(0.05)
         self.assertEqual((pid, status), (self.pid, 0))
+
+
+class DumbTop(Top):
+    term = 'dumb'
+
+    def test_frames_resize_and_quit(self):
+        text = ''.join(self.frames(30))
+        self.assertIn('STAGE', text)
+        self.assertNotIn('\x1b', text)
+        self.assert_ended()     # by itself
 
 
 class Telemetry(unittest.TestCase):

@@ -3,11 +3,13 @@
 """watch_next_test.py SOURCE BUILD
 
 Goal:   watch_next predicts what its definition says, whatever the order in which ratings come, how
-        often each comes, and how many callers bring them; no call stays without an answer.
+        often each comes, how they are written, and how many callers bring them; a row that is none
+        is refused by its number. Words are counted, however many different ones a text has.
 Method: generated ratings through real calls on nodes with one executor and with four, judged by
-        examples/watch_next_check, which shares no code with the store. RATINGS in the environment
-        names a real file to be judged too.
+        examples/watch_next_check, which shares no code with the store; words by Python's Counter.
+        RATINGS in the environment names a real file to be judged too.
 """
+import collections
 import os
 import random
 import shutil
@@ -21,6 +23,7 @@ SOURCE, BUILD = map(os.path.abspath, sys.argv[1:3])
 MICROBURST = f'{BUILD}/control/cli/microburst'
 CLIENT = f'{BUILD}/examples/watch_next_client'
 ALL_S = 300
+HEAD = 'userId,movieId,rating,timestamp'
 
 
 def output_of(command, **more):
@@ -67,14 +70,20 @@ class WatchNext(unittest.TestCase):
             f.write('\n'.join(lines) + '\n')
         return path
 
-    def assert_predicts(self, path):
+    def refuses(self, lines, why):
+        path = self.write('bad.csv', lines)
+        done = subprocess.run([CLIENT, 'rate', path], env=self.env, capture_output=True,
+                              text=True, timeout=ALL_S, check=False)
+        self.assertEqual(done.returncode, 1, lines)
+        self.assertRegex(done.stderr.replace('\n', ' '), why)
+
+    def assert_predicts(self, path, whole=60):
         want = output_of([f'{SOURCE}/examples/watch_next_check', path])
         users = [line.split()[0] for line in want.splitlines()]
         got = output_of([CLIENT, 'predict', '-', *users], env=self.env)
         self.assertEqual(got.splitlines(), want.splitlines())
         # Not by having nothing to say.
-        self.assertGreater(sum(len(line.split()) == 11 for line in got.splitlines()),
-                           len(users) / 2)
+        self.assertGreater(sum(len(line.split()) == 11 for line in got.splitlines()), whole)
 
     def test_one_executor_in_order(self):
         self.start_node(1)
@@ -105,13 +114,44 @@ class WatchNext(unittest.TestCase):
 
     def test_what_is_refused(self):
         self.start_node(1)
-        for bad in ('1,2,5.5,7', '1,2,nan,7', '-1,2,3,7', '1,2,3,-7', '1,2,3', 'a,b,c,d'):
-            path = self.write('bad.csv', ['userId,movieId,rating,timestamp', bad])
-            done = subprocess.run([CLIENT, 'rate', path], env=self.env, capture_output=True,
-                                  text=True, timeout=ALL_S, check=False)
-            self.assertEqual(done.returncode, 1, bad)
-            self.assertRegex(done.stderr, 'rat|userId')
+        for bad in ('1,2,5.5,7', '1,2,-4,7', '-1,2,3,7', '1,2,3,-7'):
+            self.refuses([HEAD, bad], 'user -?1, movie 2: ')
+        for bad in ('1,2,nan,7', '1,2,3', '1,2,,7', '1,2,4.0,\n964', '1,2,3,7,8', 'a,b,c,d',
+                    '1,2,0x4,7', '99999999999999999999,2,3,7', '\0 1,2,3,7', '1\t2\t3\t7'):
+            self.refuses([HEAD, bad], r'bad.csv:2: not userId,.*: 0 ratings were recorded')
+        self.refuses(['movieId,userId,rating,timestamp', '1,2,3,7'], 'bad.csv:1: not userId,')
+        self.refuses(['\r'.join([HEAD, '1,2,3,7'])], 'bad.csv:1: not userId,')
         self.assertEqual(output_of([MICROBURST, 'keys'], env=self.env), '')
+        self.refuses([HEAD, '1,2,3,7', '1,2,3'], 'bad.csv:3: not .*: 1 ratings were recorded')
+
+    def test_ways_to_write_a_row(self):
+        self.start_node(1)
+        path = f'{self.folder}/odd.csv'
+        rows = ['1,1,4.0,1', '"1","2","4.5","1"', '1, 3, 3.96, 5', '', '2,1,4.0,1', '2,2,5,1',
+                '2,3,4,1', '2,4,4,2', '2,5,4.00001,2', '3,1,4e0,1', '3,4,4,1', '3,6,3.9999999,9']
+        for head in ([HEAD], [], ['\ufeff' + HEAD]):
+            for end in '\n', '\r\n':      # and none behind the last
+                with open(path, 'w', encoding='utf-8', newline='') as f:
+                    f.write(end.join(head + rows))
+                output_of([CLIENT, 'rate', path], env=self.env)
+                self.assert_predicts(path, whole=-1)
+        self.assertEqual(output_of([CLIENT, 'predict', '-', '1'], env=self.env), '1 4 3 5 2\n')
+
+    def test_words(self):
+        self.start_node(1)
+        count = ' '.join(f'split -> count#{i}, count#{i} -> total,' for i in range(4))
+        output_of([MICROBURST, 'deploy', f'{SOURCE}/examples/wordcount.c'], env=self.env)
+        output_of([MICROBURST, 'dag', 'add', 'wordcount', count.rstrip(',')], env=self.env)
+        draw = random.Random(4)
+        words = [''.join(draw.choices('abcdeFGHIJ', k=draw.randint(1, 9))) for _ in range(30000)]
+        text = ''.join(w + draw.choice([' ', ', ', '\n', '1', 'é', '\0']) for w in words)
+        with open(f'{self.folder}/text', 'w', encoding='utf-8') as f:
+            f.write(text)
+        want = collections.Counter(word.lower() for word in words)
+        self.assertGreater(len(want), 1 << 14)      # more than a call holds back
+        got = output_of([f'{BUILD}/examples/wordcount_client', f'{self.folder}/text'],
+                        env=self.env)
+        self.assertEqual(got.splitlines(), [f'{want[word]} {word}' for word in sorted(want)])
 
     @unittest.skipUnless(os.environ.get('RATINGS'), 'RATINGS names no file')
     def test_real_ratings(self):

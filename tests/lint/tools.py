@@ -161,7 +161,7 @@ def check_clang_tidy(tree):
             left.append(file)
             return []
         done = run([tool, '--quiet', f'-p={database}', f'--config-file={checks}',
-                    '--extra-arg=-Wno-unknown-warning-option', tree.path(file)])
+                    tree.path(file)])
         if done.returncode == 0:
             with open(stamp, 'w', encoding='utf-8'):
                 return []

@@ -13,6 +13,7 @@
 #include "app.h"
 #include "check.h"
 #include "compiler.h"
+#include "hash.h"
 #include "microburst/client.h"
 #include "microburst/error.h"
 #include "proc.h"
@@ -35,6 +36,9 @@ struct app {
 	struct mb_client *c;
 	struct flight flight[DEPTH_MAX];
 	uint32_t flight_cnt;
+	struct mb_held kept; /* a value that was read some operations ago, and is read still */
+	uint64_t kept_hash;  /* of its bytes then */
+	bool keeps;
 };
 
 /* ------------------------------------------------------------------- drawing */
@@ -42,7 +46,7 @@ struct app {
 static uint32_t
 draw_len(struct sim *s)
 {
-	switch (sim_below(s, s->shape.big ? 2 : 16)) {
+	switch (sim_below(s, s->shape.big ? 2 : 8)) {
 	case 0:
 		return 4096 + sim_below(s, 40000); /* by reference */
 	case 1:
@@ -324,6 +328,33 @@ see_member(void *ctx, const void *p, size_t len, const void *p2, size_t len2)
 	return true;
 }
 
+/* What is held stays as it was, whatever others write and the cache evicts meanwhile. */
+static void
+drop(struct app *a)
+{
+	if (a->keeps && hash_bytes(a->kept.p, a->kept.len) != a->kept_hash) {
+		sim_fail(a->s, "a value changed while client %u held it", a->p->idx);
+	}
+	if (a->keeps) {
+		mb_client_release(a->c, &a->kept);
+	}
+	a->keeps = false;
+}
+
+/* Gives a value back now, or the one that was kept until now. */
+static void
+release(struct app *a, struct mb_held *held)
+{
+	if (sim_one_in(a->s, 2)) {
+		mb_client_release(a->c, held);
+		return;
+	}
+	drop(a);
+	a->kept = *held;
+	a->kept_hash = hash_bytes(held->p, held->len);
+	a->keeps = true;
+}
+
 static void
 read_set(struct app *a, uint32_t key, const char *text, size_t len)
 {
@@ -355,7 +386,7 @@ read_key(struct app *a, const struct op *op)
 		      : mb_client_get(a->c, key, len, &held);
 	if (op->key_kind == KEY_WILD || err == MB_ERR_NO_MEMORY) {
 		if (err == 0) {
-			mb_client_release(a->c, &held);
+			release(a, &held);
 		}
 		return;
 	}
@@ -371,7 +402,7 @@ read_key(struct app *a, const struct op *op)
 				     err == 0 ? slice_of(held.p, held.len) : slice_of(NULL, 0));
 	}
 	if (err == 0) {
-		mb_client_release(a->c, &held);
+		release(a, &held);
 	}
 }
 
@@ -463,6 +494,7 @@ client_main(struct sim_proc *p)
 	while (a.flight_cnt > 0) {
 		await_answer(&a);
 	}
+	drop(&a);
 	s->clients_left--;
 	if (sim_one_in(s, 2)) {
 		linger(&a);

@@ -70,7 +70,7 @@ struct world {
 	size_t room, all_room;
 	uint8_t draft[WIRE_BODY_MAX];
 	uint64_t drafts;
-	uint64_t failed, large, again;
+	uint64_t failed, large, again, wide;
 };
 
 struct end {
@@ -79,6 +79,7 @@ struct end {
 };
 static struct end end_of[CLIENTS + 1];
 static uint32_t first_request; /* those before are left out */
+static uint32_t widest;        /* what is longer is lost, after a while; 0: nothing */
 
 static struct wire_addr
 addr_of(uint32_t node)
@@ -103,6 +104,11 @@ on_send(void *ctx, const struct wire_addr *to, const struct wire_head *h, const 
 	struct wire_head sent = *h;
 
 	assert_true(h->len + WIRE_HEAD_BYTES <= (int)sizeof(frame));
+	if (widest != 0 && (uint32_t)h->len + WIRE_HEAD_BYTES > widest &&
+	    e->w->events.now_ns - START_NS > SECOND_NS / 400) {
+		e->w->wide++;
+		return;
+	}
 	if (e->w->plant == PLANT_DONE_EARLY && h->kind == WIRE_REQUEST) {
 		sent.word = (uint32_t)h->id - 1; /* done with all before it, says the broken one */
 	}
@@ -572,6 +578,63 @@ who_left_runs_nothing_more(void **state)
 	assert_true(late > 10);
 }
 
+/* A way of 100 ms there and back, learned by both ends, of which each had begun with milliseconds:
+ * requests of some hundred segments do not stand still, and little is sent twice. */
+static void
+a_long_way_is_learned(void **state)
+{
+	const struct network_cfg cfg = { .node_cnt = CLIENTS + 1,
+					 .delay_min_ns = 50000000,
+					 .delay_max_ns = 50100000 };
+
+	(void)state;
+	for (uint64_t seed = 502; seed < 503; seed++) {
+		assert_int_equal(run(seed, &cfg, false, false, PLANT_NONE, ROOM, &world), 0);
+		assert_int_equal(world.failed, 0);
+		assert_true(world.events.now_ns - START_NS < 11 * SECOND_NS);
+		assert_true(world.again < CLIENTS * REQUESTS / 4);
+		finish(&world, true);
+	}
+}
+
+/* Half of the frames overtake the other half: that is no loss, and is not answered as one. */
+static void
+what_is_late_is_not_lost(void **state)
+{
+	struct network_cfg cfg = good_network;
+	uint64_t again = 0;
+
+	(void)state;
+	cfg.late_ppm = 500000;
+	cfg.late_ns = 10000000;
+	for (uint64_t seed = 602; seed < 603; seed++) {
+		assert_int_equal(run(seed, &cfg, false, false, PLANT_NONE, ROOM, &world), 0);
+		assert_int_equal(world.failed, 0);
+		again += world.again;
+		finish(&world, true);
+	}
+	assert_true(again < 1000); /* 2601 when each cut the window */
+}
+
+/* The way becomes narrower than the greeting found it, for all that is open and all that follows:
+ * requests and answers of one wide datagram, and of many. */
+static void
+a_way_that_narrows_costs_time_only(void **state)
+{
+	(void)state;
+	widest = 1160;
+	for (uint64_t seed = 700; seed < 702; seed++) {
+		assert_int_equal(run(seed, seed % 2 == 0 ? &good_network : &bad_network, false,
+				     false, PLANT_NONE, ROOM, &world),
+				 0);
+		assert_int_equal(world.failed, 0);
+		assert_true(world.wide > 20);
+		assert_true(world.events.now_ns - START_NS < 10 * SECOND_NS);
+		finish(&world, true);
+	}
+	widest = 0;
+}
+
 static void
 nobody_there_is_told(void **state)
 {
@@ -617,6 +680,9 @@ main(void)
 		cmocka_unit_test(a_new_server_runs_nothing_twice),
 		cmocka_unit_test(scarce_memory_is_waited_for),
 		cmocka_unit_test(who_left_runs_nothing_more),
+		cmocka_unit_test(a_long_way_is_learned),
+		cmocka_unit_test(what_is_late_is_not_lost),
+		cmocka_unit_test(a_way_that_narrows_costs_time_only),
 		cmocka_unit_test(nobody_there_is_told),
 		cmocka_unit_test(broken_protocols_are_found),
 	};

@@ -86,8 +86,7 @@ shape_draw(struct sim *s)
 		.burst_max = 1 + sim_below(s, 16),
 		.op_cnt = 1000 + sim_below(s, 500),
 		.fault_every = 10 + sim_below(s, 50),
-		.cache_bytes =
-			SIM_TILE_MAX * 4 * PAYLOAD_SLAB_MAX * (uint64_t)(1 + sim_below(s, 4)),
+		.cache_bytes = 4 * PAYLOAD_SLAB_MAX * (uint64_t)(1 + sim_below(s, 4)),
 		.kvs_bytes = KVS_SHARD_BYTES_MIN * (uint64_t)(1 + sim_below(s, 8)),
 		.grace_ns = 20 * NS_PER_US + sim_below(s, 3 * NS_PER_MS),
 		.slow = 10 + sim_below(s, 200),
@@ -96,6 +95,7 @@ shape_draw(struct sim *s)
 	};
 
 	h.cold_cnt = sim_below(s, h.fn_cnt);
+	h.cache_bytes *= h.cache_cnt; /* of which each tile has its part */
 	h.copies = 1 + sim_below(s, h.kvs_cnt);
 	if (h.copies > 1) {
 		/* An owner that is full is told without end what another has acknowledged: then
@@ -105,7 +105,7 @@ shape_draw(struct sim *s)
 	h.ack = KVS_ACK_ONE + sim_below(s, 3);
 	h.guest_idle_ns = sim_one_in(s, 4) ? 0 : (20 + sim_below(s, 400)) * NS_PER_US;
 	h.pause_ns = (1 + sim_below(s, 200)) * NS_PER_US;
-	h.apart = h.slot_cnt > 1 && s->seed % 4 == 3; /* not drawn: the others do as they did */
+	h.apart = h.slot_cnt > 1 && sim_one_in(s, 2);
 	return h;
 }
 

@@ -16,6 +16,7 @@
 
 #define INNER   1
 #define OTHER   2
+#define OWN     3
 #define KEYS    300
 #define ROUNDS  3000
 #define OPS     8
@@ -51,18 +52,24 @@ publish(struct world *w, struct set *s, uint64_t b)
 }
 
 static int
-over(struct world *w, uint64_t b)
+over_of(struct world *w, uint16_t proc, uint64_t b)
 {
 	struct desc d;
 
 	world_settle(w);
-	d = world_answer(w, INNER, DESC_PUBLISHED, b);
+	d = world_answer(w, proc, DESC_PUBLISHED, b);
 	for (uint32_t i = 0; i < WORLD_PAYLOAD_MAX; i++) {
-		if (w->payload[i].proc == INNER) {
+		if (w->payload[i].proc == proc) {
 			w->payload[i] = (struct world_payload){ 0 };
 		}
 	}
 	return d.err;
+}
+
+static int
+over(struct world *w, uint64_t b)
+{
+	return over_of(w, INNER, b);
 }
 
 static bool
@@ -116,6 +123,37 @@ done_in_the_store(void **state)
 	assert_int_equal(s.word[5].err, MB_ERR_TYPE);
 	assert_int_equal(s.word[5].not_number, 0);
 	assert_string_equal(world_text(w, OTHER, "a"), "42");
+	world_end(w);
+}
+
+/* So is what a client writes that is a tile of this daemon, from where it lies. Not what it may not
+ * write; and what others read is done where they read it. */
+static void
+of_a_client_that_passes_on(void **state)
+{
+	struct world *w = make(1);
+	static struct set s;
+
+	(void)state;
+	world_up_own(w, OWN);
+	set_begin(&s);
+	add(&s, WSET_PUT, "a", "41", 0);
+	add(&s, WSET_INCR, "a", NULL, 1);
+	add(&s, WSET_INCR, KEY_SYSTEM "a", NULL, 1);
+	add(&s, WSET_SADD, "a", "m", 0);
+	world_publish(w, OWN, 0, wset_bytes(&s.ws), 5);
+	assert_int_equal(cache_core_stats(w->core).used_bytes, 0);
+	assert_int_equal(over_of(w, OWN, 5), MB_ERR_DENIED);
+	assert_int_equal(cache_core_stats(w->core).passed, 3);
+	assert_true(!is_here(w, "a"));
+	assert_string_equal(world_text(w, OTHER, "a"), "42");
+
+	set_begin(&s);
+	add(&s, WSET_INCR, "a", NULL, 1);
+	world_publish(w, OWN, 0, wset_bytes(&s.ws), 6);
+	assert_int_equal(over_of(w, OWN, 6), 0);
+	assert_int_equal(cache_core_stats(w->core).passed, 3);
+	assert_string_equal(world_text(w, OTHER, "a"), "43");
 	world_end(w);
 }
 
@@ -315,6 +353,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(done_in_the_store),
+		cmocka_unit_test(of_a_client_that_passes_on),
 		cmocka_unit_test(a_fetch_comes_behind),
 		cmocka_unit_test(what_is_here_is_done_here),
 		cmocka_unit_test(what_must_be_done_here),

@@ -270,8 +270,8 @@ register_merge(struct world *w, struct slice key, size_t len, uint64_t time, uin
 	return world_answer(w, P, DESC_PUBLISHED, 1).err;
 }
 
-/* A value that wins whole is shown where its delta was made: it takes memory for that, and for the
- * value that came. One that is too long for the memory is refused before long. */
+/* A value that wins whole is shown where it was copied to: it takes memory once. One that is too
+ * long for what a reader leaves of it is refused before long. */
 static void
 long_registers(void **state)
 {
@@ -292,9 +292,13 @@ long_registers(void **state)
 	assert_int_equal(world_del(w, P, "deleted"), 0);
 	assert_int_equal(register_merge(w, deleted, 1600 << 10, 5, &polls), 0);
 	assert_int_equal(world_del(w, P, "deleted"), 0);
-	assert_int_equal(register_merge(w, key, 2300 << 10, 7, &polls), MB_ERR_NO_MEMORY);
+	assert_int_equal(register_merge(w, key, 3 << 20, 7, &polls), 0);
+	assert_int_equal(world_get(w, P, key, &v), CACHE_HIT);
+	assert_int_equal(v.state.len, (3 << 20) + LWW_OVERHEAD);
+	assert_int_equal(register_merge(w, key, 1600 << 10, 8, &polls), MB_ERR_NO_MEMORY);
 	print_message("refused after %u turns\n", polls);
 	assert_true(polls < 200);
+	cache_view_release(&w->proc[P].view, &v);
 	world_end(w);
 }
 

@@ -286,6 +286,12 @@ world_up_system(struct world *w, uint16_t proc)
 }
 
 void
+world_up_own(struct world *w, uint16_t proc)
+{
+	up(w, proc, false, PROC_UP_OWN);
+}
+
+void
 world_down(struct world *w, uint16_t proc)
 {
 	struct desc d = { .kind = DESC_PROC_DOWN };

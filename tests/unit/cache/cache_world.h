@@ -90,6 +90,8 @@ void world_down(struct world *w, uint16_t proc);
 void world_up_inner(struct world *w, uint16_t proc);
 /* As world_up_inner, of the one that may write under KEY_SYSTEM. */
 void world_up_system(struct world *w, uint16_t proc);
+/* The same of a client that is a tile of this daemon. */
+void world_up_own(struct world *w, uint16_t proc);
 
 /* world_kvs moves up to n messages through kvs tile j and back to the core's queue; world_core
  * gives up to n of its answers to the core. Each returns how many. */

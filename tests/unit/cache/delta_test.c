@@ -4,7 +4,10 @@
  * Method: a table of (what is there, operation) -> error or text. Then operations of two replicas
  *         on copies of one value, exchanged both ways.
  */
+#include "compiler.h"
 #include "delta_fixture.h"
+#include "list.h"
+#include "table.h"
 
 static void
 table(void **state)
@@ -157,26 +160,53 @@ nothing_to_do(void **state)
 	assert_int_equal(delta.len, 0);
 }
 
-/* The tail of a PUT put behind its value in pieces is what the whole would have been. */
+/* A value that stands where its delta will have it is not copied, and the delta is the same. */
 static void
-put_tail(void **state)
+value_in_its_place(void **state)
 {
-	struct wset_op op = { .kind = WSET_PUT,
-			      .key = slice_str("k"),
-			      .value = slice_str("a value of some length") };
-	uint8_t whole_mem[200], mem[200];
-	struct wbuf whole = wbuf_init(whole_mem, 200), out = wbuf_init(mem, 200);
-	struct hlc_time now = tick();
-	struct replica r;
+	static const enum wset_kind kinds[] = { WSET_PUT,        WSET_SADD,       WSET_GADD,
+						WSET_MERGE,      WSET_MAP_PUT,    WSET_PUSH_LEFT,
+						WSET_PUSH_RIGHT, WSET_LIST_PLACE, WSET_LIST_SET };
+	const struct writer_id writer = { 1 };
+	const struct wset_op push = { .kind = WSET_PUSH_LEFT, .value = slice_str("item") };
+	uint8_t list_mem[100], gset = LATTICE_GSET, mem[2][400];
+	struct wbuf list = wbuf_init(list_mem, sizeof(list_mem));
+	struct envelope e;
+	struct table t;
 
 	(void)state;
-	put_there(&r, COUNTED);
-	assert_int_equal(delta_make(r.v, &op, now, (struct writer_id){ 1 }, &whole), 0);
-	wbuf_put(&out, op.value.p, op.value.len);
-	assert_int_equal(delta_put_tail(r.v, false, now, (struct writer_id){ 1 }, &out), 0);
-	assert_true(slice_eq(wbuf_slice(&whole), wbuf_slice(&out)));
-	assert_true(out.len <= op.value.len + DELTA_PUT_TAIL_MAX);
-	assert_int_equal(lattice_check(LATTICE_ENVELOPE, wbuf_slice(&out)), 0);
+	assert_int_equal(delta_make((struct slice){ 0 }, &push, tick(), writer, &list), 0);
+	assert_int_equal(envelope_open(wbuf_slice(&list), &e), 0);
+	assert_int_equal(table_open(e.state, &t), 0);
+	for (size_t i = 0; i < ARRAY_CNT(kinds); i++) {
+		struct wset_op op = { .kind = kinds[i],
+				      .field = slice_str("position"),
+				      .value = slice_str("a value of some length") };
+		struct slice stored = { 0 };
+		struct hlc_time now = tick();
+		struct wbuf out[2];
+		size_t at;
+
+		if (op.kind == WSET_MERGE) {
+			op.field = slice_of(&gset, 1);
+			op.value = e.state; /* a table is a set, whatever its items are */
+		} else if (op.kind == WSET_LIST_SET) {
+			op.field = slice_of(table_item(&t, 0).p, LIST_ID_BYTES);
+			stored = wbuf_slice(&list);
+		}
+		out[0] = wbuf_init(mem[0], delta_bound(stored, &op, op.value.len));
+		out[1] = wbuf_init(mem[1], out[0].cap);
+		assert_int_equal(delta_make(stored, &op, now, writer, &out[0]), 0);
+		at = delta_value_at(&op);
+		assert_true(at + op.value.len < out[0].len);
+		memcpy(mem[1] + at, op.value.p, op.value.len);
+		op.value.p = mem[1] + at;
+		assert_int_equal(delta_make(stored, &op, now, writer, &out[1]), 0);
+		assert_true(slice_eq(wbuf_slice(&out[0]), wbuf_slice(&out[1])));
+		assert_memory_equal(mem[0] + at, op.value.p, op.value.len);
+	}
+	assert_true(delta_value_at(&(struct wset_op){ .kind = WSET_SIBLING }) ==
+		    DELTA_VALUE_NOWHERE);
 }
 
 /* ------------------------------------------------------------- two replicas */
@@ -542,7 +572,7 @@ main(void)
 		cmocka_unit_test(beyond_int64),
 		cmocka_unit_test(too_little_room),
 		cmocka_unit_test(nothing_to_do),
-		cmocka_unit_test(put_tail),
+		cmocka_unit_test(value_in_its_place),
 		cmocka_unit_test(replicas_meet),
 		cmocka_unit_test(named_times),
 		cmocka_unit_test(what_a_delete_did_not_see_survives),

@@ -169,6 +169,56 @@ who_leaves_does_not_end_the_call(void **state)
 	quiet(w);
 }
 
+static void
+ask_until(struct world *w, uint16_t client, uint64_t seq, uint64_t id, uint64_t deadline_ns)
+{
+	struct desc d = { .kind = DESC_CALL,
+			  .flags = DESC_F_INLINE | CALL_F_REQUEST,
+			  .a = FN,
+			  .b = deadline_ns,
+			  .call = id_of(client, seq) };
+
+	d.word[4] = id;
+	sched_on_proc(w->s, client, &d, w->now);
+}
+
+/* The first one's deadline is the call's: where it runs it is stopped, and again until it has
+ * ended; where it waits it ends. That of who joins is his. */
+static void
+a_deadline_stops_the_call(void **state)
+{
+	struct world *w = *state;
+	uint64_t id = id_now(w, 1), own, until = w->now + 5 * MS;
+	const struct desc *d;
+
+	up(w, EXEC, FN);
+	ask_until(w, CLIENT, 1, id, until);
+	own = sent_own(w, EXEC);
+	ask_until(w, CLIENT, 2, id_now(w, 2), until); /* waits */
+	ask_until(w, CLIENT + 1, 1, id, w->now + 1);
+	w->now = until - 1;
+	sched_poll(w->s, w->now);
+	sent_no_more(w);
+	assert_true(sched_timer(w->s) <= until);
+	for (int again = 0; again < 2; again++) {
+		w->now = until + (uint64_t)again * 20 * MS;
+		sched_poll(w->s, w->now);
+		if (again == 0) {
+			sent_answer(w, CLIENT, 2, MB_ERR_DEADLINE);
+		}
+		d = sent(w, 0, DESC_EXEC_STOP, own);
+		assert_int_equal(d->a, EXEC);
+		sent_no_more(w);
+	}
+	dies(w, EXEC, 0);
+	sent_answer(w, CLIENT + 1, 1, MB_ERR_DEADLINE);
+	sent_answer(w, CLIENT, 1, MB_ERR_DEADLINE);
+	up(w, EXEC, FN);
+	ask(w, CLIENT, 3, FN, id);
+	sent_answer(w, CLIENT, 3, MB_ERR_DEADLINE);
+	quiet(w);
+}
+
 /* Q1 */
 static void
 an_old_id_never_runs(void **state)
@@ -311,6 +361,7 @@ main(void)
 		TEST(results_are_copied_and_each_reader_holds_one),
 		TEST(what_is_too_large_to_keep_is_said_and_not_run_again),
 		TEST(who_leaves_does_not_end_the_call),
+		TEST(a_deadline_stops_the_call),
 		TEST(an_old_id_never_runs),
 		TEST(arguments_that_are_too_large_are_refused),
 		TEST(another_functions_id_is_refused),

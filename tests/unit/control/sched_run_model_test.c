@@ -283,6 +283,7 @@ m_died(uint16_t exec)
 	d.dead.cause = DEATH_SIGNAL;
 	d.dead.status = 9;
 	d.dead.published = e->busy && one_in(2) ? e->row[e->row_at].call.call : 0;
+	d.dead.published_ns = m.w->now;
 	e->up = false;
 	for (; e->busy && e->row_at < e->row_cnt; e->row_at++) {
 		m_call_of(e->row[e->row_at].call.call)->running--;

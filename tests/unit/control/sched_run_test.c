@@ -516,6 +516,31 @@ a_part_without_effect_runs_once_more(void **state)
 	quiet(w);
 }
 
+/* That a wrote where b runs now, before b came, is no effect of b. */
+static void
+what_another_part_wrote_is_no_effect(void **state)
+{
+	struct world *w = *state;
+	uint64_t call = id_of(CLIENT, 1), wrote_ns;
+	uint16_t a, c;
+
+	put_dag(w, DAG, "a -> b -> d, a -> c -> d");
+	up_all(w, EXEC, 2);
+	call_dag(w, 1, 0);
+	a = sent_part(w, 1, 0, "a");
+	wrote_ns = w->now;
+	w->now += MS;
+	returns(w, a, 1, 0, 0, REPLY_PUBLISHED);
+	assert_int_equal(sent_part(w, 1, 1, "b"), a);
+	c = sent_part(w, 1, 1, "c");
+	dies_after(w, a, call, wrote_ns);
+	returns(w, c, 1, 0, 0, 0);
+	assert_int_equal(sent_part(w, 1, 1, "b"), c);
+	dies_after(w, c, call, w->now); /* b's own */
+	sent_answer(w, CLIENT, 1, MB_ERR_EXECUTOR_DIED);
+	quiet(w);
+}
+
 /* What a returned died with its executor before e read it. */
 static void
 a_lost_result_begins_the_run_again_unless_it_wrote(void **state)
@@ -646,6 +671,7 @@ main(void)
 		STORY(what_would_take_turns_is_not_divided),
 		STORY(an_error_stops_what_runs_and_is_told_when_it_has),
 		STORY(a_part_without_effect_runs_once_more),
+		STORY(what_another_part_wrote_is_no_effect),
 		STORY(a_lost_result_begins_the_run_again_unless_it_wrote),
 		STORY(a_cancelled_run_leaves_nothing),
 		STORY(a_dead_callers_run_ends_without_an_answer),

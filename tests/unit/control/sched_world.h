@@ -268,7 +268,7 @@ reply(struct world *w, uint16_t exec, uint16_t client, uint64_t seq)
 }
 
 static inline void
-dies(struct world *w, uint16_t proc, uint64_t published)
+dies_after(struct world *w, uint16_t proc, uint64_t published, uint64_t published_ns)
 {
 	struct desc d = { .kind = 0 };
 
@@ -277,7 +277,14 @@ dies(struct world *w, uint16_t proc, uint64_t published)
 	d.dead.cause = DEATH_SIGNAL;
 	d.dead.status = 9;
 	d.dead.published = published;
+	d.dead.published_ns = published_ns;
 	sched_proc_down(w->s, &d, w->now);
+}
+
+static inline void
+dies(struct world *w, uint16_t proc, uint64_t published)
+{
+	dies_after(w, proc, published, w->now);
 }
 
 static inline void

@@ -202,6 +202,8 @@ MB_FUNCTION(attack_memory)
 		  mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
 	tried_map(&r, "mmap huge",
 		  mmap(NULL, 2 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0));
+	tried_map(&r, "mmap that grows downwards",
+		  mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0));
 	tried_map(&r, "mmap executable",
 		  mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 	tried_map(&r, "mmap writable and executable",

@@ -220,8 +220,7 @@ node_load(struct node *n, struct node_exec *x, const char *const *object, uint32
 
 	text.head = (struct load_head){ .magic = LOAD_MAGIC,
 					.fn_cnt = (uint16_t)fn_cnt,
-					.object_cnt = (uint16_t)object_cnt,
-					.memory_bytes = memory_bytes };
+					.object_cnt = (uint16_t)object_cnt };
 	for (uint32_t i = 0; i < fn_cnt; i++) {
 		text.fn[i] = (struct load_fn){ .id = (uint16_t)(i + 1), .object = of[i] };
 		snprintf(text.fn[i].name, NAME_BYTES_MAX, "%s", fn[i]);
@@ -229,7 +228,8 @@ node_load(struct node *n, struct node_exec *x, const char *const *object, uint32
 	for (uint32_t i = 0; i < object_cnt; i++) { /* one message an object */
 		int fd = object_fd(object[i]);
 
-		m = (struct domain_msg){ .kind = DOMAIN_LOAD, .word = { i, i + 1 == object_cnt } };
+		m = (struct domain_msg){ .kind = DOMAIN_LOAD,
+					 .word = { i, i + 1 == object_cnt, memory_bytes } };
 		m.text_len = i + 1 == object_cnt
 				     ? (uint32_t)(sizeof(text.head) + fn_cnt * sizeof(text.fn[0]))
 				     : 0;

@@ -253,13 +253,10 @@ static void
 a_wait_without_events_ends_when_its_time_is_over(void **state)
 {
 	uint64_t begin = timebase_now_ns(timebase_real());
-	uint64_t took;
 
 	lcore_uring_poll(&u);
 	assert_int_equal(lcore_uring_wait(&u, 20 * NS_PER_MS), 0);
-	took = timebase_now_ns(timebase_real()) - begin;
-	assert_true(took >= 20 * NS_PER_MS);
-	assert_true(took < 2 * NS_PER_S);
+	assert_true(timebase_now_ns(timebase_real()) - begin >= 20 * NS_PER_MS);
 }
 
 /* ---- requests of tiles ----------------------------------------------------------------------- */

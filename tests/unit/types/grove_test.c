@@ -8,7 +8,9 @@
 #include "envelope.h"
 #include "grove_world.h"
 #include "gset.h"
+#include "map.h"
 #include "rng.h"
+#include "strval.h"
 #include "test_cmocka.h"
 #include "test_seed.h"
 
@@ -232,10 +234,61 @@ given_up(void **state)
 	grove_world_fini(&w);
 }
 
+/* The envelope of a map whose field is set to so many bytes at this time, or deleted. */
+static struct slice
+field_of(uint8_t *mem, size_t cap, uint64_t time, size_t len)
+{
+	struct envelope field = { .type = LATTICE_STRING, .epoch.time.v = time };
+	struct envelope e = { .type = LATTICE_MAP };
+	struct wbuf out = wbuf_init(mem, cap);
+	struct map_builder b;
+	uint8_t *value = calloc(1, len + 1);
+
+	map_begin(&b, &out);
+	map_field_begin(&b, slice_str("field"));
+	INSIST(strval_delta_set(slice_of(value, len), &out) == 0);
+	INSIST(envelope_write_tail(&field, &out) == 0);
+	map_field_end(&b, LATTICE_ENVELOPE);
+	INSIST(map_end(&b) == 0);
+	INSIST(envelope_write_tail(&e, &out) == 0);
+	free(value);
+	return wbuf_slice(&out);
+}
+
+/* What takes a long item's place, or changes it, needs room for what comes of it, not for both. */
+static void
+a_long_item_has_its_room_once(void **state)
+{
+	enum { LONG = 1 << 20, CAP = LONG + 4096 };
+	const size_t lens[] = { LONG, LONG - 4000, LONG + 100, 0, LONG };
+	uint8_t *mem = malloc(CAP);
+	struct grove_world w;
+	struct grown t, next;
+
+	(void)state;
+	grove_world_init(&w, 5 * LONG / 2); /* two of them */
+	assert_int_equal(grown_make(&w, field_of(mem, CAP, 1, LONG), &t), 0);
+	for (uint64_t i = 0; i < ARRAY_CNT(lens); i++) {
+		assert_int_equal(grown_merge(&w, &t, field_of(mem, CAP, 2 + i, lens[i]), &next),
+				 LATTICE_MIXED);
+		grown_release(&w, &t);
+		t = next;
+		while (grove_sweep(&w.g, 10)) {
+		}
+		/* An older one changes nothing, and needs no room. */
+		assert_int_equal(grown_merge(&w, &t, field_of(mem, CAP, 1, LONG), &next),
+				 LATTICE_LEFT);
+	}
+	grown_release(&w, &t);
+	grove_world_fini(&w);
+	free(mem);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_long_item_has_its_room_once),
 		cmocka_unit_test(given_up),
 		cmocka_unit_test(endless_reader),
 		cmocka_unit_test(in_order),
