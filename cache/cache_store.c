@@ -500,7 +500,7 @@ cache_store_alloc(struct cache_store *s, size_t bytes, uint32_t *tries, struct c
 	 * Who wants much has done much before asking, and will do it again: so does not come often.
 	 */
 	const uint64_t entry_cnt = s->mask + 1;
-	const uint32_t steps = MAX((uint32_t)CACHE_EVICT_STEP, (uint32_t)(bytes / 1024));
+	const uint32_t steps = MAX((uint32_t)CACHE_EVICT_STEP, (uint32_t)(bytes / 128));
 	uint64_t own_steps = (uint64_t)*tries * steps;
 	uint32_t evicted = 0;
 
