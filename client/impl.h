@@ -246,7 +246,7 @@ int client_look(struct mb_client *c, struct slice key, struct slice item, struct
 void client_look_end(struct mb_client *c, struct cache_value *v);
 
 /* A write: one operation, or several of one cache tile in a set (wset.h), none by reference; then
- * op is the first of them. */
+ * op is the first of them. op.ref: an own payload in which a long value lies already, or all 0. */
 struct client_write {
 	struct wset_op op;
 	struct slice set;
