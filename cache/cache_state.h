@@ -153,7 +153,7 @@ struct cache_job {
 	uint64_t call, b;
 	uint8_t ack; /* enum kvs_ack */
 	bool owed;
-	bool afar; /* who wrote it is not on this machine, or none of ours: done where the value is */
+	bool afar; /* what is not here is done in the store: who wrote does not read here */
 	/* the set */
 	struct payload_ref payload;
 	uint32_t set_len, copied;

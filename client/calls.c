@@ -307,7 +307,7 @@ client_fail(struct mb_client *c, struct client_call *call, int err, const char *
 
 	d.len = (uint8_t)strnlen(text, DESC_INLINE_BYTES);
 	memcpy(d.data, text, d.len);
-	client_done(c, call, &d);
+	client_done(c, call, &d)->name = 0;
 }
 
 /* The call is not at its executor any more. */
@@ -420,7 +420,7 @@ client_on_reply(struct mb_client *c, struct channel *ch, const struct desc *d)
 
 void
 client_on_answer(struct mb_client *c, struct client_call *call, int err, uint16_t executor,
-		 uint32_t run_ns, struct slice payload, uint8_t *own)
+		 uint32_t run_ns, uint64_t name, struct slice payload, uint8_t *own)
 {
 	struct desc d = { .kind = DESC_REPLY,
 			  .flags = DESC_F_INLINE,
@@ -442,6 +442,7 @@ client_on_answer(struct mb_client *c, struct client_call *call, int err, uint16_
 	}
 	r = client_done(c, call, &d);
 	r->own = own;
+	r->name = name;
 	if (payload.len > 0) {
 		r->p = payload.p;
 		r->len = payload.len;

@@ -198,7 +198,7 @@ publish_one(struct mb_client *c, struct wset_op op, uint64_t hash, uint8_t ack,
 	uint8_t *p;
 	int err;
 
-	if (op.value.len > VALUE_BYTES_MAX) {
+	if (op.value.len > wset_value_max(op.kind)) {
 		return MB_ERR_TOO_LARGE;
 	}
 	if (op.value.len > WSET_INLINE_MAX) {

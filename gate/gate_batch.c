@@ -317,9 +317,13 @@ int
 gate_write_held_2(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t version,
 		  struct wset_op *then)
 {
-	struct gate_rec *rec = gate_write(g, c, REC_HELD);
+	struct gate_rec *rec;
 	int err;
 
+	if (unlikely(c->unfit)) {
+		return GATE_DONE; /* and nothing is written */
+	}
+	rec = gate_write(g, c, REC_HELD);
 	if (rec == NULL) {
 		gate_out_back(g, c, &c->mark);
 		return GATE_WAIT;
@@ -357,15 +361,51 @@ int
 gate_held_op(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t version,
 	     uint32_t cnt)
 {
-	if (gate_write(g, c, REC_HELD) == NULL) {
-		return MB_ERR_FULL;
+	if (unlikely(c->unfit) || gate_write(g, c, REC_HELD) == NULL) {
+		return MB_ERR_FULL; /* no more than these: none is on its way yet */
 	}
 	return cnt == 0 ? gate_write_op(g, c, op, version) : gate_write_op_after(g, c, op);
+}
+
+/* A HELD command whose reply there is no memory for: its operations are still here. */
+static int
+held_undo(struct gate *g, struct gate_conn *c)
+{
+	struct gate_run *run = c->run;
+
+	c->part_next = 0;
+	if (run == NULL) {
+		return GATE_DONE;
+	}
+	REQUIRE(run->open && run->rec_cnt == 1);
+	for (uint32_t tile = 0; tile < g->view.shard_cnt; tile++) {
+		struct gate_batch *b = run->batch[tile];
+
+		if (b == NULL) {
+			continue;
+		}
+		REQUIRE(run->batch_open[tile]);
+		for (uint32_t i = 0; i < b->op_cnt; i++) {
+			if (b->payload[i] != 0) {
+				payload_release(g->inner.pool, b->payload[i], PROC_DAEMON);
+			}
+		}
+		payload_release(g->inner.pool, b->msg.ref.handle, PROC_DAEMON);
+		STAILQ_INSERT_HEAD(&g->batch_free, b, next);
+		g->under_way--;
+		g->batch_cnt--;
+	}
+	c->run = NULL;
+	heap_free(g->heap, run, sizeof(*run));
+	return GATE_DONE;
 }
 
 int
 gate_held_end(struct gate *g, struct gate_conn *c, int err, uint32_t cnt)
 {
+	if (unlikely(c->unfit)) {
+		return held_undo(g, c);
+	}
 	if (err == MB_ERR_FULL && cnt == 0) {
 		gate_out_back(g, c, &c->mark);
 		c->part_next = 0;

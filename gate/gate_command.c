@@ -326,6 +326,32 @@ gate_command_run(struct gate *g, struct gate_conn *c, const struct gate_command 
 	return cmd->run(g, c, arg, arg_cnt);
 }
 
+int
+gate_command_try(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
+		 const struct slice *arg, uint32_t arg_cnt)
+{
+	bool within = c->undoable; /* of EXEC, whose own words are in memory */
+	struct gate_mark mark = gate_out_mark(c);
+	int rc;
+
+	if (unlikely(c->unfit)) {
+		return GATE_DONE;
+	}
+	c->undoable = !c->partial && c->part == 0;
+	rc = gate_command_run(g, c, cmd, arg, arg_cnt);
+	c->undoable = within;
+	if (unlikely(c->unfit) && rc == GATE_DONE) {
+		c->unfit = false;
+		gate_out_back(g, c, &mark);
+		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
+	}
+	if (unlikely(c->unfit)) { /* something is under way for it */
+		gate_out_lost(c);
+	}
+	c->partial |= rc == GATE_WAIT && c->out.bytes != mark.bytes && !gate_multi_runs(c);
+	return rc;
+}
+
 /* ------------------------------------------------------------------------ words */
 
 bool

@@ -93,6 +93,7 @@ gate_conn_renew(struct gate *g, struct gate_conn *c)
 	c->quiet = false;
 	c->begun = false;
 	c->fetch_due = false;
+	c->partial = false;
 	if (c->keep != NULL) {
 		heap_free(g->heap, c->keep, c->keep_cap);
 		c->keep = NULL;

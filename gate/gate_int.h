@@ -211,6 +211,9 @@ struct gate_conn {
 	bool kicked;       /* CLIENT UNBLOCK ... ERROR */
 	bool pushing;      /* a message is being written, no reply */
 	bool halted;       /* it waits for the end of CLIENT PAUSE */
+	bool undoable;     /* its command runs, and nothing of it is sent or done yet; */
+	bool unfit;        /* there is no memory for its reply */
+	bool partial;      /* it wrote a part of its reply, and waits */
 	uint8_t reply;     /* enum gate_reply (gate_pause.h) */
 	uint8_t proto;     /* 2, 3 */
 	uint8_t ack;       /* enum kvs_ack, of what it writes */
@@ -425,6 +428,10 @@ uint32_t gate_key_next(const struct gate_command *cmd, const struct slice *arg, 
  * and spoils the transaction that it is a part of. */
 bool gate_command_wrong(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 			const struct slice *arg, uint32_t arg_cnt);
+/* gate_command_try runs a command so that a reply that there is no memory for becomes an error, if
+ * nothing of it is sent and nothing is done. */
+int gate_command_try(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
+		     const struct slice *arg, uint32_t arg_cnt);
 /* gate_command_run checks a command's words and runs it; cmd NULL: an unknown one. */
 int gate_command_run(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 		     const struct slice *arg, uint32_t arg_cnt);
@@ -495,6 +502,9 @@ void gate_out_fill(struct gate *g, struct gate_conn *c, struct gate_chunk *hole,
 		   const struct wbuf *w);
 void gate_out_flush(struct gate *g, struct gate_conn *c);
 void gate_out_sent(struct gate *g, struct gate_conn *c, size_t len);
+/* gate_out_lost: a reply that cannot be given whole is not given: the client sees the connection
+ * end, and nothing that looks like an answer. */
+void gate_out_lost(struct gate_conn *c);
 void gate_out_drop(struct gate *g, struct gate_conn *c);
 
 /* Between gate_push_begin and gate_push_end what is written is a message, not a reply: it goes

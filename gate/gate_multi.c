@@ -291,7 +291,7 @@ multi_run(struct gate *g, struct gate_conn *c)
 
 		c->timed_out = true; /* nothing is waited for here */
 		c->command = cmd;
-		rc = gate_command_run(g, c, cmd, g->args, cnt);
+		rc = gate_command_try(g, c, cmd, g->args, cnt);
 		if (rc != GATE_DONE) {
 			return rc;
 		}

@@ -31,20 +31,29 @@ chunk_free(struct gate *g, struct gate_chunk *k)
 	heap_free(g->heap, k, sizeof(*k) + k->cap);
 }
 
+void
+gate_out_lost(struct gate_conn *c)
+{
+	c->unfit = false;
+	c->last = true;
+	c->out.bytes = SIZE_MAX / 2;
+}
+
 static struct gate_chunk *
 chunk_add(struct gate *g, struct gate_conn *c, uint32_t cap)
 {
 	struct gate_chunk *k;
 
-	if (unlikely(gate_mute(c))) {
+	if (unlikely(gate_mute(c) || c->unfit)) {
 		return NULL;
 	}
 	k = heap_alloc(g->heap, sizeof(*k) + cap);
+	if (k == NULL && c->undoable && !c->pushing) {
+		c->unfit = true;
+		return NULL;
+	}
 	if (k == NULL) {
-		/* A reply that cannot be given whole is not given: the client sees the connection
-		 * end, and nothing that looks like an answer. */
-		c->last = true;
-		c->out.bytes = SIZE_MAX / 2;
+		gate_out_lost(c);
 		return NULL;
 	}
 	*k = (struct gate_chunk){ .p = k->data, .cap = cap, .slot = CACHE_SLOT_NONE };
@@ -63,7 +72,7 @@ gate_out_room(struct gate *g, struct gate_conn *c, size_t len)
 	struct gate_chunk *k = c->out.tail;
 
 	REQUIRE(len <= GATE_CHUNK_BYTES);
-	if (unlikely(gate_mute(c))) {
+	if (unlikely(gate_mute(c) || c->unfit)) {
 		return wbuf_init(bin, sizeof(bin));
 	}
 	if (k == NULL || k->cap - k->len < len || k->slot != CACHE_SLOT_NONE) {

@@ -112,7 +112,7 @@ command_run(struct gate *g, struct gate_conn *c, struct slice text)
 		return GATE_DONE;
 	}
 	mark = gate_out_mark(c);
-	rc = gate_command_run(g, c, cmd, g->args, (uint32_t)cnt);
+	rc = gate_command_try(g, c, cmd, g->args, (uint32_t)cnt);
 	if (unlikely(rc == GATE_DONE && c->call_cnt > 0)) { /* refused, but not its turn yet */
 		gate_out_back(g, c, &mark);
 		return GATE_WAIT;

@@ -181,6 +181,10 @@ static const struct argp_option option_socket[] = {
 	  "The node's socket; default: $MICROBURST_SOCKET, else your own node's", 0 },
 	{ 0 },
 };
+static const struct argp_option option_connect[] = {
+	{ "connect", KEY_SOCKET, "WHERE", 0, "A node elsewhere: udp://HOST:PORT, dpdk://...", 0 },
+	{ 0 },
+};
 
 static error_t
 parse(int key, char *text, struct argp_state *state)
@@ -228,18 +232,21 @@ options_of(const struct command *c)
 	while (c->option != NULL && (c->option[cnt].name != NULL || c->option[cnt].key != 0)) {
 		cnt++;
 	}
-	if (cnt == 0 && (c->flags & (COMMAND_JSON | COMMAND_NODE)) == 0) {
+	if (cnt == 0 && (c->flags & (COMMAND_JSON | COMMAND_NODE | COMMAND_SOCKET)) == 0) {
 		return NULL;
 	}
-	out = mem_keep(calloc(cnt + 3, sizeof(*out)));
+	out = mem_keep(calloc(cnt + 4, sizeof(*out)));
 	for (size_t i = 0; i < cnt; i++) {
 		out[i] = c->option[i];
 	}
 	if (c->flags & COMMAND_JSON) {
 		out[cnt++] = option_json[0];
 	}
-	if (c->flags & COMMAND_NODE) {
+	if (c->flags & (COMMAND_NODE | COMMAND_SOCKET)) {
 		out[cnt++] = option_socket[0];
+	}
+	if (c->flags & COMMAND_NODE) {
+		out[cnt++] = option_connect[0];
 	}
 	return out;
 }
