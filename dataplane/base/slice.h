@@ -142,7 +142,7 @@ wbuf_put(struct wbuf *w, const void *p, size_t len)
 static inline void
 wbuf_put_slice(struct wbuf *w, struct slice s)
 {
-	if (s.len != 0 && s.p == w->p + w->len) {
+	if (s.len != 0 && (uintptr_t)s.p == (uintptr_t)w->p + w->len) { /* p may be NULL */
 		(void)wbuf_reserve(w, s.len);
 	} else {
 		wbuf_put(w, s.p, s.len);
