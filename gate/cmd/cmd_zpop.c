@@ -11,6 +11,7 @@
 #include "check.h"
 #include "cmd_zset.h"
 #include "commands.h"
+#include "gate_block.h"
 #include "lattice.h"
 #include "view.h"
 
