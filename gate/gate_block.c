@@ -12,9 +12,10 @@
  * Rejected: a word from the cache tiles for each key that is waited for. It would be exact for
  * functions too, at the price of a table of keys in the tiles that every write looks into.
  */
+#include "gate_block.h"
+
 #include <math.h>
 
-#include "gate_int.h"
 #include "hash.h"
 #include "timebase.h"
 

@@ -16,6 +16,7 @@
 #include "check.h"
 #include "compiler.h"
 #include "gate_ahead.h"
+#include "gate_block.h"
 #include "gate_many.h"
 #include "gate_text.h"
 #include "gate_track.h"

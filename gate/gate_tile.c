@@ -13,6 +13,7 @@
 #include "compiler.h"
 #include "domain.h"
 #include "gate_ahead.h"
+#include "gate_block.h"
 #include "gate_load.h"
 #include "gate_many.h"
 #include "gate_track.h"

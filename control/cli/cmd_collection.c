@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cmd_collection.c - sadd, srem, hset, hget, hincr, hdel, push, pop, zadd, zincr, zscore, zrem: members,
- * fields and items one by one
+/* cmd_collection.c - sadd, srem, hset, hget, hincr, hdel, push, pop, zadd, zincr, zscore, zrem:
+ * members, fields and items one by one
  *
  * As cmd_state.c, one storey down. */
 #include <inttypes.h>

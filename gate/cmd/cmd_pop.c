@@ -12,6 +12,7 @@
 #include "check.h"
 #include "cmd_list.h"
 #include "commands.h"
+#include "gate_block.h"
 #include "hash.h"
 #include "lattice.h"
 #include "view.h"
