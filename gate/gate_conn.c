@@ -303,6 +303,19 @@ gate_conn_go(struct gate *g, struct gate_conn *c)
 	settle(g, c);
 }
 
+uint8_t *
+gate_conn_room(struct gate *g, struct stream_id id, size_t *ret_len)
+{
+	struct gate_conn *c = gate_conn_find(g, id);
+	struct gate_large *l = c != NULL && !c->last && c->tls == NULL ? gate_large_open(c) : NULL;
+
+	if (l == NULL) {
+		return NULL;
+	}
+	*ret_len = l->len - l->got;
+	return l->p + l->got;
+}
+
 void
 gate_conn_received(struct gate *g, struct stream_id id, const uint8_t *p, size_t len)
 {

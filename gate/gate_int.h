@@ -442,6 +442,8 @@ void gate_command_init(void);
 
 bool gate_conn_opened(struct gate *g, struct stream_id id, bool local, const char **ret_reason);
 void gate_conn_received(struct gate *g, struct stream_id id, const uint8_t *p, size_t len);
+/* gate_conn_room: where the rest of a long word may be received; NULL: there is none. */
+uint8_t *gate_conn_room(struct gate *g, struct stream_id id, size_t *ret_len);
 /* gate_conn_plain: bytes of commands, as received or deciphered. */
 void gate_conn_plain(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len);
 void gate_conn_ended(struct gate *g, struct stream_id id);

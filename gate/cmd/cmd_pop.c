@@ -17,9 +17,10 @@
 #include "lattice.h"
 #include "view.h"
 
-/* Takes up to most items off an end; their values are written. */
+/* Takes up to most items off an end; their values are written, the last one from where the cache
+ * has it. */
 static int
-items_take(struct gate *g, struct gate_conn *c, struct slice key, const struct cache_value *v,
+items_take(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *v,
 	   enum list_end end, uint32_t most, uint32_t *ret_cnt)
 {
 	struct table_walk walk = { 0 };
@@ -35,8 +36,11 @@ items_take(struct gate *g, struct gate_conn *c, struct slice key, const struct c
 		if (err != 0) {
 			break;
 		}
-		gate_bulk(g, c, item.value);
-		cnt++;
+		if (++cnt == most) {
+			gate_bulk_value(g, c, item.value, v); /* nothing more is looked for */
+		} else {
+			gate_bulk(g, c, item.value);
+		}
 	}
 	*ret_cnt = cnt;
 	return err;

@@ -21,14 +21,16 @@ entries_take(struct gate *g, struct gate_conn *c, struct slice key, struct cache
 	     uint32_t most, bool pairs)
 {
 	uint32_t all, cnt = 0;
-	struct oset_entry *e = gate_zset_sorted(g, c, v, &all);
+	struct oset_entry *e = gate_zset_take(g, c, v, NULL, NULL, &all);
 	int err = 0;
 
 	if (e == NULL) {
 		gate_look_end(g, v);
 		return MB_ERR_NO_MEMORY;
 	}
-	for (most = MIN(most, all); cnt < most; cnt++) {
+	most = MIN(MIN(most, all), GATE_BATCH_OPS + 1U); /* one more than a part takes */
+	oset_sort_part(e, all, max ? all - most : 0, max ? all : most);
+	for (; cnt < most; cnt++) {
 		const struct oset_entry *at = &e[max ? all - 1 - cnt : cnt];
 		struct wset_op op = { .kind = WSET_ZREM, .key = key, .field = at->member };
 
