@@ -2,8 +2,8 @@
 /* gate_block - commands that take what the first of several keys has, and wait where none has
  * anything
  *
- * They wait for bits, of which each key has one of 64: who is woken for another key looks again,
- * and goes on waiting.
+ * They wait for bits, of which each key has one of 64: who is woken for another looks again, and
+ * goes on waiting.
  *
  * Owner: the gate tile. Home only: on other gates nobody waits.
  */

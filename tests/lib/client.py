@@ -16,7 +16,7 @@ class Reply(ctypes.Structure):
     _fields_ = [('call', ctypes.c_uint64), ('err', ctypes.c_int), ('cnt', ctypes.c_uint32),
                 ('value', ctypes.POINTER(Value)), ('text', ctypes.c_char_p),
                 ('run_ns', ctypes.c_uint32), ('executor', ctypes.c_uint32),
-                ('internal', ctypes.c_void_p)]
+                ('name', ctypes.c_uint64), ('internal', ctypes.c_void_p)]
 
 
 class DagArg(ctypes.Structure):
