@@ -20,7 +20,7 @@ from node import Node, until   # noqa: E402
 
 MICROBURST, LIBRARY = sys.argv[1:3]
 SEED = int(os.environ.get('MB_TEST_SEED', random.randrange(1 << 32)))
-CALLS, AT_ONCE, GRACE_NS = 200, 12, 80 * 10**6
+CALLS, AT_ONCE, GRACE_NS = 100, 12, 80 * 10**6
 
 FUNCTION = r"""
 #include <microburst/function.h>
