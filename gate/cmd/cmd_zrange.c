@@ -147,8 +147,8 @@ static struct oset_entry *
 range_take(struct gate *g, struct gate_conn *c, const struct cache_value *v, const struct range *r,
 	   uint32_t *ret_all, uint32_t *ret_at, uint32_t *ret_cnt)
 {
-	struct oset_entry *e = gate_zset_take(g, c, v, r->by != BY_INDEX ? in_range : NULL, r,
-					      ret_all);
+	struct oset_entry *e =
+		gate_zset_take(g, c, v, r->by != BY_INDEX ? in_range : NULL, r, ret_all);
 	uint32_t all = *ret_all, at = 0, cnt = 0;
 
 	if (e == NULL) {
