@@ -153,7 +153,7 @@ struct cache_job {
 	uint64_t call, b;
 	uint8_t ack; /* enum kvs_ack */
 	bool owed;
-	bool afar; /* who wrote it is not on this machine, or none of ours: done where the value is */
+	bool afar; /* what is not here is done in the store: who wrote does not read here */
 	/* the set */
 	struct payload_ref payload;
 	uint32_t set_len, copied;
@@ -371,6 +371,11 @@ int cache_grow_step(struct cache_core *c, struct cache_grow *g, struct slice fro
 
 /* cache_grow_end gives up what was begun, if anything was. */
 void cache_grow_end(struct cache_core *c, struct cache_grow *g);
+
+/* cache_grow_raze has an entry show a tombstone in a new epoch: the delete of a collection where
+ * there is no memory to delete what was seen and nothing else.
+ * Returns: 0; as cache_merge. */
+int cache_grow_raze(struct cache_core *c, const struct cache_place *at, struct hlc_time now);
 
 /* ---- cache_flush.c */
 

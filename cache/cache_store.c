@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "cache_tags.h"
 #include "check.h"
 #include "compiler.h"
 #include "envelope.h"
@@ -49,10 +50,7 @@ struct cache_store {
 	uint32_t *tries;       /* of whoever grows a tree */
 	struct tree_view seen; /* by the last cache_store_envelope */
 	struct own *own;
-	/* Of each place the key's hash; 0: free. So a key that is not here is not looked for
-	 * elsewhere. Apart: eight ways are a quarter of a cache line. The first ones stand once
-	 * more behind the last: ways do not end there. */
-	uint16_t *tag;
+	struct cache_tags tags;
 	struct cache_retire *retire;
 	struct cache_store_cfg cfg;
 	uint64_t version; /* last one given out */
@@ -109,38 +107,10 @@ entry_key(const struct cache_store *s, const struct cache_entry *e)
 			key_len);
 }
 
-/* Other bits than cache_home takes of a small index; never 0. */
-static uint16_t
-tag_of(uint64_t hash)
-{
-	return (uint16_t)(hash >> 48 | 1);
-}
-
-/* Which of the ways behind home, not past the end, may have a key: a bit each. */
-static uint32_t
-ways_tagged(const struct cache_store *s, uint64_t home, uint16_t tag)
-{
-	typedef uint16_t tags __attribute__((vector_size(CACHE_WAYS * sizeof(uint16_t))));
-	uint64_t half[2];
-	uint32_t ways = 0;
-	tags t;
-
-	memcpy(&t, &s->tag[home], sizeof(t));
-	t = (tags)(t == tag);
-	memcpy(half, &t, sizeof(half));
-	if (likely((half[0] | half[1]) == 0)) {
-		return 0;
-	}
-	for (uint32_t way = 0; way < CACHE_WAYS; way++) {
-		ways |= (uint32_t)(t[way] & 1) << way;
-	}
-	return ways;
-}
-
 uint32_t
 cache_store_find(const struct cache_store *s, uint64_t hash, struct slice key)
 {
-	uint32_t ways = ways_tagged(s, cache_home(hash) & s->mask, tag_of(hash));
+	uint32_t ways = cache_tags_find(&s->tags, cache_home(hash), cache_tag_of(hash));
 
 	while (unlikely(ways != 0)) {
 		uint64_t i = (cache_home(hash) + (uint32_t)__builtin_ctz(ways)) & s->mask;
@@ -154,21 +124,10 @@ cache_store_find(const struct cache_store *s, uint64_t hash, struct slice key)
 	return CACHE_ENTRY_NONE;
 }
 
-static void
-tag_set(struct cache_store *s, uint32_t entry, uint16_t tag)
-{
-	s->tag[entry] = tag;
-	if (entry < CACHE_WAYS - 1) {
-		s->tag[s->mask + 1 + entry] = tag;
-	}
-}
-
 void
 cache_store_prefetch(const struct cache_store *s, uint64_t hash)
 {
-	uint64_t home = cache_home(hash);
-
-	__builtin_prefetch(&s->tag[home & s->mask], 1);
+	cache_tags_prefetch(&s->tags, cache_home(hash));
 }
 
 bool
@@ -199,20 +158,22 @@ static void
 used_note(struct cache_store *s, const struct cache_entry *e)
 {
 	uint64_t i = (uint64_t)(e - s->index);
-	uint64_t word = own_load(&s->used[i / 64]);
+	uint64_t word = own_load(&s->used[i / 64]), bit = UINT64_C(1) << i % 64;
 
-	atomic_store_explicit(&s->used[i / 64], word | UINT64_C(1) << i % 64, memory_order_relaxed);
+	if ((word & bit) == 0) {
+		atomic_store_explicit(&s->used[i / 64], word | bit, memory_order_relaxed);
+	}
 }
 
-/* Changes an entry in one piece, as readers see it: meta, off, and its words from `first` on. */
+/* Changes an entry in one piece, as readers see it: meta, off, and its words from `first` on. Of a
+ * new page nothing is read before it is written: at a read the kernel looks around for others that
+ * it could map as well, for longer than it takes to get this one. */
 static void
 entry_write(struct cache_store *s, struct cache_entry *e, uint64_t hash, uint64_t meta,
 	    uint64_t off, const uint64_t *word, uint32_t first, uint32_t end)
 {
 	s->version += 2;
-	if (own_load(&e->version) == 0) {
-		used_note(s, e);
-	}
+	used_note(s, e);
 	atomic_store_explicit(&e->version, s->version - 1, memory_order_relaxed);
 	word_store(&e->hash, hash);
 	word_store(&e->meta, meta);
@@ -261,8 +222,8 @@ entry_show(struct cache_store *s, uint32_t entry, uint64_t hash, struct slice ke
 	struct envelope opened;
 	bool is_open = envelope_open(envelope, &opened) == 0;
 	uint8_t type = is_open ? (uint8_t)opened.type : 0;
-	bool was_used = entry_used(e);
-	uint64_t old_off = own_load(&e->off);
+	bool was_used = s->own[entry].used;
+	uint64_t old_off = was_used ? own_load(&e->off) : 0;
 
 	REQUIRE(bytes <= sizeof(word));
 	if (key_bytes != 0) {
@@ -282,7 +243,7 @@ entry_show(struct cache_store *s, uint32_t entry, uint64_t hash, struct slice ke
 	entry_let_go(s, entry, old_off);
 	s->own[entry].block_bytes = b->bytes;
 	s->own[entry].tree = b->tree;
-	tag_set(s, entry, tag_of(hash));
+	cache_tags_put(&s->tags, entry, cache_tag_of(hash));
 	s->own[entry].used = true;
 	s->own[entry].read = true;
 	s->stats.key_cnt += !was_used;
@@ -335,7 +296,7 @@ cache_store_drop(struct cache_store *s, uint32_t entry)
 	entry_write(s, e, 0, 0, 0, NULL, 0, 0);
 	entry_let_go(s, entry, off);
 	s->own[entry].used = false;
-	tag_set(s, entry, 0);
+	cache_tags_put(&s->tags, entry, 0);
 	s->stats.key_cnt--;
 }
 
@@ -541,7 +502,7 @@ cache_store_alloc(struct cache_store *s, size_t bytes, uint32_t *tries, struct c
 	 * Who wants much has done much before asking, and will do it again: so does not come often.
 	 */
 	const uint64_t entry_cnt = s->mask + 1;
-	const uint32_t steps = MAX((uint32_t)CACHE_EVICT_STEP, (uint32_t)(bytes / 1024));
+	const uint32_t steps = MAX((uint32_t)CACHE_EVICT_STEP, (uint32_t)(bytes / 128));
 	uint64_t own_steps = (uint64_t)*tries * steps;
 	uint32_t evicted = 0;
 
@@ -607,11 +568,11 @@ cache_store_place(struct cache_store *s, uint64_t hash, uint32_t *ret_entry)
 static size_t
 own_bytes(uint64_t entry_cnt)
 {
-	return entry_cnt * sizeof(struct own) + (entry_cnt + CACHE_WAYS - 1) * sizeof(uint16_t);
+	return entry_cnt * sizeof(struct own) + cache_tags_bytes(entry_cnt);
 }
 
-/* What is known of each place, and the tags behind it. Each operation looks at one, anywhere: in few
- * pages, where the kernel has large ones. */
+/* What is known of each place, and the tags behind it. Each operation looks at one, anywhere: in
+ * few pages, where the kernel has large ones. */
 static struct own *
 own_make(uint64_t entry_cnt)
 {
@@ -662,7 +623,7 @@ cache_store_create(struct cache_store **ret, const struct cache_store_cfg *cfg)
 	nodes.ctx = s;
 	grove_init(&s->grove, s->base, at->heap, at->heap + at->heap_bytes, &nodes);
 	s->own = own_make(at->entry_cnt);
-	s->tag = (uint16_t *)(s->own + at->entry_cnt);
+	s->tags = (struct cache_tags){ (uint16_t *)(s->own + at->entry_cnt), s->mask };
 	if (s->own == NULL || cache_retire_create(&s->retire, at->heap, at->heap + at->heap_bytes,
 						  at->heap_bytes / RETIRED_SHARE, &ops) != 0) {
 		own_free(s);

@@ -77,8 +77,8 @@ op_flags(const struct wset_op *op)
 	       (op->at ? WSET_F_AT : 0) | (op->must ? WSET_F_MUST : 0);
 }
 
-static uint64_t
-value_max(unsigned int kind)
+size_t
+wset_value_max(unsigned int kind)
 {
 	bool tail = kind == WSET_MERGE || kind == WSET_SIBLING || kind == WSET_SETTLE;
 
@@ -95,7 +95,8 @@ op_lengths_check(unsigned int kind, bool by_ref, size_t key_len, size_t field_le
 	if (key_len == 0 || (field_len != 0 && (has & WSET_HAS_FIELD) == 0)) {
 		return MB_ERR_INVALID;
 	}
-	if (key_len > KEY_BYTES_MAX || field_len > WSET_FIELD_MAX || value_len > value_max(kind)) {
+	if (key_len > KEY_BYTES_MAX || field_len > WSET_FIELD_MAX ||
+	    value_len > wset_value_max(kind)) {
 		return MB_ERR_TOO_LARGE;
 	}
 	if (has & WSET_HAS_VALUE) {

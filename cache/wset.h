@@ -80,6 +80,9 @@ struct wset_op {
 unsigned int wset_has(unsigned int kind);
 const char *wset_verb(unsigned int kind);
 
+/* wset_value_max is how long the value of an operation of this kind may be, with its tail. */
+size_t wset_value_max(unsigned int kind);
+
 /* ----------------------------------------------------------------- building
  *
  * The set grows in memory of the caller; when that is full an append says so and changes nothing,

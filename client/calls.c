@@ -4,7 +4,8 @@
  * Where a call goes. Directly to an executor whose claim this client wins, if a channel to it is
  * open; otherwise to sched, which waits for a free one (and a channel is asked for). A call goes
  * behind another of ours at the same executor only when no other executor has the function: then
- * there is nobody who could run it sooner.
+ * there is nobody who could run it sooner. A call of a function that takes batches goes directly
+ * when it is the only one that is out: calls meet at sched.
  *
  * A claim is held while calls are out at that executor, and freed with the last answer. When sched
  * wants it (CLAIM_WANTED), nothing more is sent there directly, so it becomes free soon.
@@ -76,7 +77,8 @@ static bool
 client_indirect(const struct mb_client *c, const struct client_name *t,
 		const struct client_call *call)
 {
-	return (call->d.flags & CALL_F_REQUEST) != 0 || t->batched ||
+	return (call->d.flags & CALL_F_REQUEST) != 0 ||
+	       (t->batched && c->call_cnt + c->late_cnt > 0) ||
 	       ((call->d.sub & CALL_LEVEL_MASK) == MB_LEVEL_LWW && client_splits(c, t));
 }
 
@@ -307,7 +309,7 @@ client_fail(struct mb_client *c, struct client_call *call, int err, const char *
 
 	d.len = (uint8_t)strnlen(text, DESC_INLINE_BYTES);
 	memcpy(d.data, text, d.len);
-	client_done(c, call, &d);
+	client_done(c, call, &d)->name = 0;
 }
 
 /* The call is not at its executor any more. */
@@ -420,7 +422,7 @@ client_on_reply(struct mb_client *c, struct channel *ch, const struct desc *d)
 
 void
 client_on_answer(struct mb_client *c, struct client_call *call, int err, uint16_t executor,
-		 uint32_t run_ns, struct slice payload, uint8_t *own)
+		 uint32_t run_ns, uint64_t name, struct slice payload, uint8_t *own)
 {
 	struct desc d = { .kind = DESC_REPLY,
 			  .flags = DESC_F_INLINE,
@@ -442,6 +444,7 @@ client_on_answer(struct mb_client *c, struct client_call *call, int err, uint16_
 	}
 	r = client_done(c, call, &d);
 	r->own = own;
+	r->name = name;
 	if (payload.len > 0) {
 		r->p = payload.p;
 		r->len = payload.len;

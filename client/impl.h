@@ -61,11 +61,12 @@ enum call_state { CALL_FREE = 0, CALL_SENT, CALL_DONE };
 struct client_reply {
 	struct desc d; /* the REPLY, or what stands for it */
 	const uint8_t
-		*p;   /* its payload, seen as soon as it came: its producer may die before it is */
-	size_t len;   /* handed out, and stays mapped for as long as it is viewed */
-	int err;      /* it could not be seen */
-	bool view;    /* d.ref is held */
-	uint8_t *own; /* malloc'ed, what p lies in; NULL: nothing */
+		*p;    /* its payload, seen as soon as it came: its producer may die before it is */
+	size_t len;    /* handed out, and stays mapped for as long as it is viewed */
+	int err;       /* it could not be seen */
+	bool view;     /* d.ref is held */
+	uint8_t *own;  /* malloc'ed, what p lies in; NULL: nothing */
+	uint64_t name; /* what a node that is elsewhere calls the call; 0: not known */
 	struct mb_value *values; /* inl, or malloc'ed */
 	struct mb_value inl[REPLY_VALUES];
 	char *text; /* malloc'ed, zero-terminated; or NULL: text_inl */
@@ -93,7 +94,8 @@ struct client_name {
 	uint64_t gen;
 	uint16_t id; /* 0: unused */
 	bool dag;
-	bool batched; /* it, or one of its functions, takes several calls: sched gathers them */
+	bool batched; /* it, or one of its functions, takes several calls: sched gathers those that
+		       * wait */
 	bool splits;  /* a DAG in which functions could run at the same time */
 	uint64_t limit_ns; /* of a function: how long a call may take; 0: any time */
 	uint32_t split_ns; /* of such a DAG: one that runs so long goes through sched */
@@ -158,7 +160,7 @@ struct client_call *client_slot(struct mb_client *c, const struct mb_call_option
 void client_sent(struct mb_client *c, struct client_call *call);
 /* client_on_answer ends a remote call; own, malloc'ed, is where payload lies and is taken. */
 void client_on_answer(struct mb_client *c, struct client_call *call, int err, uint16_t executor,
-		      uint32_t run_ns, struct slice payload, uint8_t *own);
+		      uint32_t run_ns, uint64_t name, struct slice payload, uint8_t *own);
 /* client_start sends a call whose payload is in *d already (a's target, sub, payload). */
 int client_start(struct mb_client *c, const struct client_name *target, struct desc *d,
 		 const struct mb_call_options *opt, uint64_t *ret_call);
@@ -244,7 +246,7 @@ int client_look(struct mb_client *c, struct slice key, struct slice item, struct
 void client_look_end(struct mb_client *c, struct cache_value *v);
 
 /* A write: one operation, or several of one cache tile in a set (wset.h), none by reference; then
- * op is the first of them. */
+ * op is the first of them. op.ref: an own payload in which a long value lies already, or all 0. */
 struct client_write {
 	struct wset_op op;
 	struct slice set;

@@ -103,7 +103,7 @@ op_end(struct lane *l, struct remote_op *op)
 	}
 	if (op->call != NULL) {
 		client_on_answer(r->c, op->call, reply.err, reply.executor, reply.run_ns,
-				 reply.payload, op->answer);
+				 (uint64_t)reply.n, reply.payload, op->answer);
 		op->answer = NULL;
 	}
 	if (op->hello) {

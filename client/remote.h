@@ -32,8 +32,8 @@ struct rpc_reply;
 /* An answer without an error, there until it returns: the i-th question's. */
 typedef void remote_answer_fn(void *ctx, size_t i, const struct rpc_reply *reply);
 
-/* remote_ask_each asks CLIENT_MANY questions at most, all before it waits, of one who reads an answer
- * when it comes: nothing is kept of it. */
+/* remote_ask_each asks CLIENT_MANY questions at most, all before it waits, of one who reads an
+ * answer when it comes: nothing is kept of it. */
 void remote_ask_each(struct mb_client *c, const struct rpc_request *req, size_t cnt,
 		     remote_answer_fn *fn, void *ctx, int *ret_err);
 /* rest: what the payload goes on with, so that a large value is copied once. */

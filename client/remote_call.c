@@ -29,6 +29,7 @@ call_begin(struct mb_client *c, const struct rpc_request *req, const struct mb_c
 	full.n = opt != NULL ? (int64_t)opt->request_id : 0;
 	full.level = opt != NULL ? (uint8_t)opt->level : 0;
 	full.ack = opt != NULL ? (uint8_t)opt->ack : 0;
+	full.trace = opt != NULL && opt->trace;
 	full.deadline_ns = opt != NULL ? opt->deadline_ns : 0;
 	*ret_payload = remote_op_write(op, &full);
 	*ret_op = op;

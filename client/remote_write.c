@@ -22,12 +22,13 @@
 static int
 write_question(struct client_write *w, struct rpc_request *ret, struct slice *ret_rest)
 {
+	bool fits = w->op.value.len <= wset_value_max(w->op.kind);
 	size_t bytes = write_msg_bytes(w);
-	uint8_t *p = w->op.value.len <= VALUE_BYTES_MAX ? malloc(bytes) : NULL;
+	uint8_t *p = fits ? malloc(bytes) : NULL;
 	int err;
 
 	if (p == NULL) {
-		return w->op.value.len > VALUE_BYTES_MAX ? MB_ERR_TOO_LARGE : MB_ERR_NO_MEMORY;
+		return fits ? MB_ERR_NO_MEMORY : MB_ERR_TOO_LARGE;
 	}
 	err = write_msg_put(w, p, bytes);
 	if (err != 0) {
@@ -42,7 +43,7 @@ write_question(struct client_write *w, struct rpc_request *ret, struct slice *re
 	return 0;
 }
 
-/* The questions that many writes are. Those of a set are started when it is full, while the next one
+/* The questions that many writes are. That of a set is started when it is full, while the next one
  * is made. */
 struct questions {
 	struct remote_op op[CLIENT_MANY];

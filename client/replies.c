@@ -62,6 +62,7 @@ client_hand_out(struct mb_client *c, uint32_t slot, struct mb_reply *out)
 
 	*out = (struct mb_reply){
 		.call = call->id,
+		.name = r->name != 0 ? r->name : call->id,
 		.err = r->d.err,
 		.text = "",
 		.run_ns = (uint32_t)(r->d.b >> 32),

@@ -8,7 +8,7 @@
  *
  *	rate(user, movie, rating, timestamp)     history/<user>    map: movie -> rating
  *	                                         liked_by/<movie>  set of users
- *	                                         likes/<user>      set of movies
+ *	                                         likes/<user>      set of movies that only grows
  *
  *	user ─► history ─► the 10 movies liked last ─► predict ─► 5 movies, a score each
  *
@@ -83,7 +83,7 @@ MB_FUNCTION(rate)
 	MB_TRY(mb_map_put_at(call, name_of(key, "history/", user), name_of(member, "", movie),
 			     mb_slice_of(text, (size_t)len), (uint64_t)at_s * 1000000));
 	if (rating >= LIKED) {
-		MB_TRY(mb_sadd(call, name_of(key, "likes/", user), name_of(member, "", movie)));
+		MB_TRY(mb_gset_add(call, name_of(key, "likes/", user), name_of(member, "", movie)));
 		MB_TRY(mb_sadd(call, name_of(key, "liked_by/", movie), name_of(member, "", user)));
 	}
 	return 0;

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "argval.h"
 #include "check.h"
 #include "compiler.h"
 #include "fmt.h"
@@ -181,6 +182,10 @@ static const struct argp_option option_socket[] = {
 	  "The node's socket; default: $MICROBURST_SOCKET, else your own node's", 0 },
 	{ 0 },
 };
+static const struct argp_option option_connect[] = {
+	{ "connect", KEY_SOCKET, "WHERE", 0, "A node elsewhere: udp://HOST:PORT, dpdk://...", 0 },
+	{ 0 },
+};
 
 static error_t
 parse(int key, char *text, struct argp_state *state)
@@ -228,18 +233,21 @@ options_of(const struct command *c)
 	while (c->option != NULL && (c->option[cnt].name != NULL || c->option[cnt].key != 0)) {
 		cnt++;
 	}
-	if (cnt == 0 && (c->flags & (COMMAND_JSON | COMMAND_NODE)) == 0) {
+	if (cnt == 0 && (c->flags & (COMMAND_JSON | COMMAND_NODE | COMMAND_SOCKET)) == 0) {
 		return NULL;
 	}
-	out = mem_keep(calloc(cnt + 3, sizeof(*out)));
+	out = mem_keep(calloc(cnt + 4, sizeof(*out)));
 	for (size_t i = 0; i < cnt; i++) {
 		out[i] = c->option[i];
 	}
 	if (c->flags & COMMAND_JSON) {
 		out[cnt++] = option_json[0];
 	}
-	if (c->flags & COMMAND_NODE) {
+	if (c->flags & (COMMAND_NODE | COMMAND_SOCKET)) {
 		out[cnt++] = option_socket[0];
+	}
+	if (c->flags & COMMAND_NODE) {
+		out[cnt++] = option_connect[0];
 	}
 	return out;
 }
@@ -379,12 +387,25 @@ cli_open(struct cli *cli)
 			return cli_usage(cli, "a node elsewhere is udp://HOST:PORT, not \"%s\"",
 					 where);
 		}
-		return cli_fail(cli, err, NULL, "cannot reach %s%s",
-				where == NULL ? "your node" : "the node at ",
+		return cli_fail(cli, err,
+				err == MB_ERR_NO_NODE && where != NULL && strstr(where, "://")
+					? "no node answers there: its net.listen says where it "
+					  "does, its net.keys to whom (MICROBURST_KEYS)"
+					: NULL,
+				"cannot reach %s%s", where == NULL ? "your node" : "the node at ",
 				where == NULL ? "" : where);
 	}
 	(void)mb_client_ack(cli->client, ack);
 	return 0;
+}
+
+int
+cli_value(struct cli *cli, const char *text, struct mb_value *ret)
+{
+	char err[ARGVAL_ERR_BYTES];
+	int rc = argval_bytes(text, ret, err);
+
+	return rc == MB_OK ? 0 : cli_fail(cli, rc, err, "%s", "");
 }
 
 int

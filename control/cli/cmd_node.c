@@ -63,6 +63,9 @@ up_run(struct cli *cli)
 	}
 	/* The socket first: a --set of the user's may still say otherwise. */
 	where = cli->socket != NULL ? cli->socket : getenv("MICROBURST_SOCKET");
+	if (where != NULL && strstr(where, "://") != NULL) {
+		return cli_usage(cli, "it starts a node here; --connect is for one that runs");
+	}
 	if (where != NULL) {
 		snprintf(socket, sizeof(socket), "node.socket=%s", where);
 		argv[n++] = "--set";
@@ -83,7 +86,7 @@ const struct command cmd_up = {
 	.more = "Runs microburstd until Ctrl-C or `microburst down`. Without --config it runs on "
 		"defaults that suit this machine; `microburstd --params` lists every parameter.",
 	.example = "microburst up --set executor.count=2",
-	.flags = COMMAND_NODE,
+	.flags = COMMAND_SOCKET,
 	.option =
 		(const struct argp_option[]){
 			{ "config", 'c', "FILE", 0, "Read parameters from FILE", 0 },

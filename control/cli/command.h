@@ -17,9 +17,10 @@ struct cli;
 #define COMMAND_ARGS_ANY (-1)
 
 enum command_flag {
-	COMMAND_NODE = 1 << 0, /* talks to a node: has --socket */
-	COMMAND_JSON = 1 << 1, /* has --json */
-	COMMAND_RAW = 1 << 2,  /* passes its arguments on as they are, but for --help */
+	COMMAND_NODE = 1 << 0,   /* talks to a node: has --socket and --connect */
+	COMMAND_JSON = 1 << 1,   /* has --json */
+	COMMAND_RAW = 1 << 2,    /* passes its arguments on as they are, but for --help */
+	COMMAND_SOCKET = 1 << 3, /* has --socket alone */
 };
 
 struct command {

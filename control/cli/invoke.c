@@ -98,7 +98,7 @@ print_reply(struct cli *cli, const struct mb_reply *reply, bool trace)
 	char id[17];
 	int code = 0;
 
-	snprintf(id, sizeof(id), "%016" PRIx64, reply->call);
+	snprintf(id, sizeof(id), "%016" PRIx64, reply->name);
 	if (trace) {
 		code = trace_ask(cli, id, &hops);
 	}

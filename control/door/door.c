@@ -179,6 +179,7 @@ door_call(struct door *d, struct flow_ref ref, const struct rpc_request *r)
 	struct mb_call_options opt = { .deadline_ns = r->deadline_ns,
 				       .level = (enum mb_level)r->level,
 				       .ack = (enum mb_ack)r->ack,
+				       .trace = r->trace,
 				       .request_id = (uint64_t)r->n };
 	char name[NAME_BYTES_MAX] = "";
 	uint64_t call;
@@ -227,6 +228,7 @@ door_on_reply(struct door *d, struct mb_reply *reply)
 	struct rpc_reply r = { .err = (int16_t)reply->err,
 			       .executor = (uint16_t)reply->executor,
 			       .run_ns = reply->run_ns,
+			       .n = (int64_t)reply->call,
 			       .payload = client_raw_bytes(reply) };
 
 	if (reply->err != 0) {
@@ -386,6 +388,8 @@ door_create(struct door **ret, const struct door_cfg *cfg, struct net_service *r
 	door_admin_init(d);
 	*ret_service = (struct net_service){ .start = door_start,
 					     .request = door_request,
+					     .take = door_take,
+					     .give = door_give,
 					     .poll = door_poll,
 					     .arm = door_arm,
 					     .awaits = door_awaits,

@@ -6,13 +6,13 @@
  * window, the second makes it small; each at most once in a round trip, because the segments of one
  * burst are lost together.
  *
- * Reordering. A segment that was sent again and is acknowledged sooner than its second copy can have
- * been was not lost, but late: the window becomes what it was, and from now on more have to overtake
- * before one counts as lost (as TCP's adaptive reordering with Eifel, RFC 4653, 3522).
+ * Reordering. A segment that was sent again and is acknowledged sooner than its second copy can
+ * have been was not lost, but late: the window becomes what it was, and from now on more have to
+ * overtake before one counts as lost (as TCP's adaptive reordering with Eifel, RFC 4653, 3522).
  *
- * Time. One segment of a message is timed at once, if it was sent once. What a longer way would make
- * impossible (each is sent again before its answer can come, so none is ever measured) ends the
- * back-off, which stays until one was.
+ * Time. One segment of a message is timed at once, if it was sent once. What a longer way would
+ * make impossible (each is sent again before its answer can come, so none is ever measured) ends
+ * the back-off, which stays until one was.
  *
  * The window is the path's, not the message's: messages that are on their way at once share it, so
  * that who sends ten at a time does not push ten times as hard.

@@ -89,8 +89,8 @@ void flow_path_acked(struct flow_path *p, uint32_t cnt);
 void flow_path_lost(struct flow_path *p, uint64_t now_ns);
 void flow_path_late(struct flow_path *p, uint32_t tries, uint64_t now_ns);
 
-/* flow_backoff is how long to wait after sending for the tries-th time: not shorter than was in vain
- * before, until the path's time is measured again (Karn). */
+/* flow_backoff is how long to wait after sending for the tries-th time: not shorter than was in
+ * vain before, until the path's time is measured again (Karn). */
 uint64_t flow_backoff(const struct flow_path *p, uint32_t tries);
 
 /* ---------------------------------------------------------------- one message */
@@ -156,8 +156,8 @@ void flow_rx_init(struct flow_rx *r, uint32_t len, uint16_t mss);
 /* flow_rx_take puts a segment where it belongs. Requires: r->p.
  * Returns: 0; MB_ERR_CORRUPT when it does not fit the others. */
 int flow_rx_take(struct flow_rx *r, const struct wire_head *h, struct slice body);
-/* flow_rx_is_narrower tells whether a segment begins the same message anew, in shorter ones: the way
- * has become narrow. flow_rx_again forgets what has come of it, and takes those. */
+/* flow_rx_is_narrower tells whether a segment begins the same message anew, in shorter ones: the
+ * way has become narrow. flow_rx_again forgets what has come of it, and takes those. */
 bool flow_rx_is_narrower(const struct flow_rx *r, const struct wire_head *h);
 void flow_rx_again(struct flow_rx *r, uint16_t mss);
 /* flow_rx_ack says what has come, and grants everything if there is room, else nothing. */

@@ -11,11 +11,12 @@
  * with NODE_DIED.
  *
  * The way becomes narrower. What is wide is then lost for ever, in either direction, and nothing
- * says so. So after NARROW_NS in which a request was asked NARROW_TRIES times in vain the session's
- * segments become as short as any way carries; requests that are under way begin again so, and their
- * heads tell the server, which does the same with answers. A message that was begun wide gives way
- * to the same one, begun narrow; never the reverse, so what is late changes nothing. It may have
- * been a cut, no narrow way: a while later, when nothing is open, the session is greeted anew.
+ * says so. So after NARROW_NS in which a request was asked NARROW_TRIES times in vain the
+ * session's segments become as short as any way carries; requests that are under way begin again
+ * so, and their heads tell the server, which does the same with answers. A message that was begun
+ * wide gives way to the same one, begun narrow; never the reverse, so what is late changes
+ * nothing. It may have been a cut, no narrow way: a while later, when nothing is open, the session
+ * is greeted anew.
  */
 #include "flow_ask.h"
 

@@ -559,6 +559,10 @@ domain_wait(struct domain *d, enum domain_await await, uint64_t until_ns, struct
 		if (d->events.slept != NULL) {
 			d->events.slept(d->events.ctx);
 		}
+		n = domain_poll(d, ret, ret_ch); /* first what it was woken for */
+		if (likely(n != 0) || domain_interrupted(d)) {
+			return n;
+		}
 		if (domain_node_gone(d)) {
 			/* What it had published before it died still counts. */
 			n = domain_poll_all(d, ret, ret_ch);

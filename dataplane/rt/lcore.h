@@ -86,7 +86,9 @@ int lcore_create(const struct lcore_cfg *cfg, struct lcore **ret_lcore);
  */
 void lcore_destroy(struct lcore *lcore);
 
-/* lcore_tile_add gives the lcore one more tile; they run in the order added.
+/* lcore_tile_add gives the lcore one more tile; they run in the order added, who asks before
+ * whom he asks: behind the last tile of a pass that worked, those before it that worked too are run
+ * once more, backwards, until one finds nothing.
  *
  * Requires:  not running; at most TILE_CNT_MAX; ops->poll is set; ops, ctx and metrics outlive the
  *            lcore. metrics NULL: counters of its own.

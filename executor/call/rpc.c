@@ -18,7 +18,7 @@ rpc_request_write(uint8_t *p, const struct rpc_request *r)
 
 	REQUIRE(r->name.len <= RPC_NAME_MAX);
 	wbuf_u8(&w, r->op);
-	wbuf_u8(&w, (uint8_t)(r->level | r->ack << 4));
+	wbuf_u8(&w, (uint8_t)(r->level | r->trace << 3 | r->ack << 4));
 	wbuf_u16(&w, (uint16_t)r->name.len);
 	wbuf_u32(&w, (uint32_t)r->payload.len);
 	wbuf_u64(&w, r->deadline_ns);

@@ -4,7 +4,8 @@
  * A request: a head of 32 bytes, a name (of a function or DAG; a key), padding to 8, a payload.
  *
  *	 0  u8  op        enum rpc_op
- *	 1  u8  how       enum mb_level; << 4: enum mb_ack, of what is written
+ *	 1  u8  how       enum mb_level; << 3: 1 has a call followed; << 4: enum mb_ack, of what is
+ *	                  written
  *	 2  u16 name_len
  *	 4  u32 payload_len
  *	 8  u64 deadline  what is left of it, in ns; 0: none
@@ -40,7 +41,8 @@
 #define RPC_NAME_MAX     1024 /* a key's */
 
 enum rpc_op {
-	/* of CALL and DAG, n: the caller's request id (mb_request_id); 0: none */
+	/* of CALL and DAG, n: the caller's request id (mb_request_id); 0: none. Answer: n, what
+	 * the node calls it */
 	RPC_CALL = 1, /* name; payload: a list of arguments. Answer: a list of results */
 	RPC_DAG,      /* name; payload: a list of a function's name, its list of arguments, ... */
 	RPC_CANCEL,   /* call: of a CALL or DAG of this client */
@@ -71,6 +73,7 @@ struct rpc_request {
 	uint8_t op;
 	uint8_t level;
 	uint8_t ack;
+	bool trace;
 	uint64_t deadline_ns;
 	int64_t n;
 	uint64_t call;
@@ -146,7 +149,8 @@ rpc_request_read(struct slice bytes, struct rpc_request *ret)
 		return MB_ERR_CORRUPT;
 	}
 	*ret = (struct rpc_request){ .op = h->op,
-				     .level = h->how & 0xf,
+				     .level = h->how & 7,
+				     .trace = (h->how & 8) != 0,
 				     .ack = h->how >> 4,
 				     .deadline_ns = le64toh(h->deadline_ns),
 				     .n = (int64_t)le64toh(h->n),

@@ -17,7 +17,7 @@
 #define NODE_AT "10.77.0.1:7117" /* on a link of two */
 #define OUR_AT  "10.77.0.2"
 
-#define MANY 64
+#define MANY 128
 #define KEYS 1024
 
 #define OPEN_TRY_CNT 100

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* replay_put.c - a write set on its way through the cores of a cache and of a kvs tile, and back
+/* replay_put.c - a write set on its way through a cache tile's core and a kvs tile's, and back
  *
  * Its keys are not in the cache: they are put by one who passes on what others write. */
 #include "replay.h"

@@ -167,6 +167,17 @@ class Remote(unittest.TestCase):
     def test_calls(self):
         self.assertEqual(self.ok('call', 'increment', '41'), '42')
         self.assertEqual(self.ok('call', 'increment', '--deadline', '5s', '1'), '2')
+        followed = self.ok('call', 'increment', '--trace', '1').split()
+        self.assertEqual(followed[0], '2')
+        self.assertIn('run', followed)
+        # Its name is the node's, wherever that is asked for it; and options may follow.
+        call = json.loads(self.ok('call', 'increment', '--trace', '--json', '1'))
+        self.assertEqual([hop['name'] for hop in call['hops']][-1], 'reply')
+        self.assertIn('run', self.node.local('trace', call['call'])[1])
+        code, out, err = microburst('get', 'nothing', '--connect',
+                                    f'udp://127.0.0.1:{self.node.port}')
+        self.assertEqual((code, out), (1, ''))
+        self.assertIn('no such key', err)
         code, _, err = self.remote('call', 'no_such_thing')
         self.assertEqual(code, 1)
         self.assertIn('no function of that name', err)

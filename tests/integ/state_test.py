@@ -296,8 +296,9 @@ class Lengths(unittest.TestCase):
         """Written by a function, read by another call; the greatest that there is, and one more."""
         for kind in ('string', 'lww', 'priority', 'register', 'map', 'items'):
             for n in (0, (64 << 10) + 1, VALUE_MAX):
-                code, _, err = NODE.run('call', 'long_value', kind, 'length', str(n))
-                self.assertEqual((code, err), (0, ''), (kind, n))
+                for _ in range(2 if kind == 'map' else 1):      # in the place of one as long
+                    code, _, err = NODE.run('call', 'long_value', kind, 'length', str(n))
+                    self.assertEqual((code, err), (0, ''), (kind, n))
                 self.assertEqual(NODE.run('call', 'long_read', kind, 'length')[1].split(),
                                  [b'%d' % n], (kind, n))
                 NODE.run('del', 'length')

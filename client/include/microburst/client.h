@@ -99,6 +99,7 @@ struct mb_reply {
 	const char *text;  /* "" when there is nothing to add to mb_err_text(err) */
 	uint32_t run_ns;   /* how long the function itself ran; saturates */
 	uint32_t executor; /* which process ran it; 0: none did */
+	uint64_t name;     /* the call's in ps and trace: of a local client as call */
 	void *internal;
 };
 
@@ -260,7 +261,8 @@ int mb_client_zpop(struct mb_client *c, const char *key, size_t key_len, bool hi
 /* mb_client_merge merges a value into what a key has of its kind; second not NULL: the pair of
  * both, of which that with the greater first stands whole, and of equal firsts the seconds merge.
  * mb_client_get shows it, of a pair the second; mb_client_members those that are collections.
- * MB_ERR_TYPE when the key has another kind, MB_ERR_INVALID for what is none. */
+ * MB_ERR_TYPE when the key has another kind, MB_ERR_INVALID for what is none, MB_ERR_TOO_LARGE for
+ * a pair above 64 KiB. */
 int mb_client_merge(struct mb_client *c, const char *key, size_t key_len,
 		    const struct mb_part *first, const struct mb_part *second);
 

@@ -154,6 +154,7 @@ mb_call_wait(struct mb_client *c, uint64_t timeout_ns, struct mb_reply *reply)
 		return 0;
 	}
 	*reply = (struct mb_reply){ .call = c->waiting[0],
+				    .name = c->waiting[0],
 				    .err = c->err,
 				    .cnt = c->cnt,
 				    .value = c->value,

@@ -352,9 +352,9 @@ class Help(unittest.TestCase):
                              if re.match(re.escape(command) + r'( [^a-z]|$)', head)), None)
                 self.assertIsNotNone(text, f'no paragraph of {command}')
                 for option in set(re.findall(r'--[a-z]+', usage)) - {
-                        '--help', '--usage', '--version', '--json', '--socket'}:
+                        '--help', '--usage', '--version', '--json', '--socket', '--connect'}:
                     self.assertIn(option, text)
-        for option in ('--json', '--socket'):
+        for option in ('--json', '--socket', '--connect'):
             self.assertIn(option, page)
 
 

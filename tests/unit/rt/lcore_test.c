@@ -95,6 +95,8 @@ a_stop_before_the_run_ends_it(void **state)
 	lcore_destroy(one.lcore);
 }
 
+static struct lcore *signalled;
+
 static void
 draining_goes_on_until_every_tile_is_done(void **state)
 {
@@ -112,7 +114,67 @@ draining_goes_on_until_every_tile_is_done(void **state)
 	assert_int_equal(quick.stop_cnt, 1);
 }
 
-static struct lcore *signalled;
+/* Three tiles in a row. The first one asks the second one once, that the third one; the answer
+ * goes back. What is asked of the third one alone, later, nobody waits for. Then the lcore is
+ * stopped. */
+struct row {
+	char trace[16];
+	uint32_t polled;
+	bool asked[3], answered[3];
+};
+
+struct row_tile {
+	struct row *row;
+	uint32_t idx;
+};
+
+static int
+row_poll(void *ctx, uint64_t now_ns)
+{
+	const struct row_tile *t = ctx;
+	struct row *r = t->row;
+
+	if (r->polled < sizeof(r->trace) - 1) {
+		r->trace[r->polled++] = (char)('a' + t->idx);
+	} else {
+		lcore_stop(signalled);
+	}
+	if (r->answered[t->idx]) {
+		r->answered[t->idx] = false;
+		if (t->idx > 0) {
+			r->answered[t->idx - 1] = true;
+		}
+		return 1;
+	}
+	if (!r->asked[t->idx]) {
+		return 0;
+	}
+	r->asked[t->idx] = false;
+	if (t->idx < 2) {
+		r->asked[t->idx + 1] = true;
+	} else if (r->polled < 5) { /* the second time nobody has asked */
+		r->answered[1] = r->asked[2] = true;
+	}
+	return 1;
+}
+
+static void
+an_answer_goes_the_way_back_in_the_same_pass(void **state)
+{
+	static const struct tile_ops ops = { .kind = TILE_KVS, .poll = row_poll };
+	struct row row = { .asked = { true } };
+	struct row_tile tile[3];
+
+	assert_int_equal(lcore_create(&one.cfg, &one.lcore), MB_OK);
+	signalled = one.lcore;
+	for (uint32_t i = 0; i < 3; i++) {
+		tile[i] = (struct row_tile){ &row, i };
+		lcore_tile_add(one.lcore, &ops, &tile[i], NULL);
+	}
+	assert_int_equal(lcore_run(one.lcore), MB_OK);
+	assert_memory_equal(row.trace, "abcbaabcabc", 11);
+	lcore_destroy(one.lcore);
+}
 
 static void
 on_signal(int sig)
@@ -471,6 +533,7 @@ main(void)
 		cmocka_unit_test_setup(a_tile_that_does_not_drain_is_cut_off, fresh),
 		cmocka_unit_test_setup(a_stop_before_the_run_ends_it, fresh),
 		cmocka_unit_test_setup(draining_goes_on_until_every_tile_is_done, fresh),
+		cmocka_unit_test_setup(an_answer_goes_the_way_back_in_the_same_pass, fresh),
 		cmocka_unit_test_setup(a_signal_handler_may_stop_it, fresh),
 		cmocka_unit_test_setup(an_idle_lcore_wakes_once_a_second_and_uses_nothing, fresh),
 		cmocka_unit_test_setup(time_is_booked_where_it_went, fresh),
