@@ -116,6 +116,13 @@ ask_over(struct gate *g, struct gate_ask *a)
 		ask_next(g, a);
 		return;
 	}
+	if (a == g->many.stay) {
+		g->many.stay_open = false;
+		if (g->many.stay_due) { /* it changed again meanwhile */
+			gate_stay_tell(g);
+		}
+		return;
+	}
 	g->many.alone_open &= a->run != part_alone_end;
 	ask_free(a);
 }
@@ -165,13 +172,38 @@ gate_ask_drop(struct gate *g, struct gate_conn *c)
 	}
 }
 
-void
-gate_tell(struct gate *g, gate_ask_fn *run, uint64_t n)
+bool
+gate_stay_init(struct gate *g)
 {
-	struct gate_ask *a = ask_make(run, n, NULL, 0);
+	g->many.stay = ask_make(gate_part_stay_home, 0, NULL, 0);
+	return g->many.stay != NULL;
+}
 
-	INSIST(a != NULL, "no memory for %zu bytes", sizeof(*a));
-	run(g, a);
+void
+gate_stay_end(struct gate *g)
+{
+	if (g->many.stay != NULL) {
+		ask_free(g->many.stay);
+	}
+}
+
+void
+gate_stay_tell(struct gate *g)
+{
+	struct gate_ask *a = g->many.stay;
+
+	if (g->cfg.gate_cnt == 1) {
+		return;
+	}
+	g->many.stay_due = g->many.stay_open;
+	if (g->many.stay_open) {
+		return;
+	}
+	g->many.stay_open = true;
+	a->n = gate_stays_until(g);
+	a->at = 0;
+	a->done = false;
+	a->run(g, a);
 	ask_next(g, a);
 }
 

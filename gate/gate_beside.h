@@ -120,6 +120,8 @@ struct gate_many {
 	bool alone_open;                      /* home's: it, or its end, is on its way */
 	bool held;                            /* no command is begun: another gate's transaction */
 	uint64_t stay_until_ns;               /* all connections go home */
+	struct gate_ask *stay;                /* home's: tells the others of it; */
+	bool stay_open, stay_due;             /* it is on its way; it changed meanwhile */
 	uint64_t gone_cnt, item_bits;         /* not told yet */
 };
 
@@ -127,6 +129,21 @@ struct gate_many {
 
 /* gate_subs_drop: a connection listens to nothing any more. */
 void gate_subs_drop(struct gate *g, struct gate_conn *c);
+
+/* ---- gate_command.c */
+
+/* gate_command_wrong: it is unknown (cmd NULL), or has too few or too many words: answered,
+ * and spoils the transaction that it is a part of. */
+bool gate_command_wrong(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
+			const struct slice *arg, uint32_t arg_cnt);
+/* gate_command_try runs a command so that a reply that there is no memory for becomes an error, if
+ * nothing of it is sent and nothing is done. */
+int gate_command_try(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
+		     const struct slice *arg, uint32_t arg_cnt);
+/* gate_unknown_sub: a container has no such subcommand, or not with so many words; or it was HELP.
+ * subs: the names of those that it has, a space between two. */
+int gate_unknown_sub(struct gate *g, struct gate_conn *c, const char *container,
+		     const struct slice *arg, uint32_t arg_cnt, const char *subs);
 
 /* ---- gate_users.c */
 

@@ -424,14 +424,6 @@ gate_stat_of(struct gate *g, const struct gate_command *cmd)
  */
 uint32_t gate_key_next(const struct gate_command *cmd, const struct slice *arg, uint32_t arg_cnt,
 		       uint32_t at);
-/* gate_command_wrong: it is unknown (cmd NULL), or has too few or too many words: answered,
- * and spoils the transaction that it is a part of. */
-bool gate_command_wrong(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
-			const struct slice *arg, uint32_t arg_cnt);
-/* gate_command_try runs a command so that a reply that there is no memory for becomes an error, if
- * nothing of it is sent and nothing is done. */
-int gate_command_try(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
-		     const struct slice *arg, uint32_t arg_cnt);
 /* gate_command_run checks a command's words and runs it; cmd NULL: an unknown one. */
 int gate_command_run(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 		     const struct slice *arg, uint32_t arg_cnt);
@@ -545,10 +537,6 @@ void gate_error_counted(struct gate_tally *t, const char *text, uint64_t cnt);
 int gate_error(struct gate *g, struct gate_conn *c, const char *text);
 int gate_error_f(struct gate *g, struct gate_conn *c, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* gate_unknown_sub: a container has no such subcommand, or not with so many words; or it was HELP.
- * subs: the names of those that it has, a space between two. */
-int gate_unknown_sub(struct gate *g, struct gate_conn *c, const char *container,
-		     const struct slice *arg, uint32_t arg_cnt, const char *subs);
 #define GATE_ERR_KEY (-1000) /* no enum mb_err: a key that is empty, or too long */
 /* gate_error_of says an mb_err as Redis would. */
 int gate_error_of(struct gate *g, struct gate_conn *c, int err);

@@ -74,8 +74,12 @@ struct gate_ask *gate_ask_all(struct gate *g, struct gate_conn *c, gate_ask_fn *
 void gate_ask_drop(struct gate *g, struct gate_conn *c);
 /* gate_ask_say adds to what is answered. */
 void gate_ask_say(struct gate_ask *a, const char *text, size_t len);
-/* gate_tell asks all gates, and waits for nobody. */
-void gate_tell(struct gate *g, gate_ask_fn *run, uint64_t n);
+/* gate_stay_tell tells all gates until when their connections are to be at home
+ * (gate_stays_until), and waits for nobody. Its one question is made at the start (gate_stay_init;
+ * false: there is no memory): it cannot fail. */
+void gate_stay_tell(struct gate *g);
+bool gate_stay_init(struct gate *g);
+void gate_stay_end(struct gate *g);
 
 /* gate_alone_begin: no command of another connection is begun, at any gate, until gate_alone_end.
  * Returns: whether it is so, and no write of others is under way; else *ret_rc is what the handler

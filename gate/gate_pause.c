@@ -71,9 +71,7 @@ gate_client_unpause(struct gate *g, struct gate_conn *c)
 {
 	g->pause_until_ns = 0;
 	g->pause_all = false;
-	if (g->cfg.gate_cnt > 1) {
-		gate_tell(g, gate_part_stay_home, gate_stays_until(g));
-	}
+	gate_stay_tell(g);
 	gate_ok(g, c);
 	return GATE_DONE;
 }

@@ -84,7 +84,8 @@ memory_make(struct gate *g)
 	g->args = calloc(GATE_ARGS_MAX, sizeof(*g->args));
 	g->scratch = malloc(RESP_INLINE_MAX);
 	g->admin_text = malloc(DOMAIN_TEXT_MAX + 1);
-	return g->conn != NULL && g->args != NULL && g->scratch != NULL && g->admin_text != NULL
+	return g->conn != NULL && g->args != NULL && g->scratch != NULL && g->admin_text != NULL &&
+			       gate_stay_init(g)
 		       ? 0
 		       : MB_ERR_NO_MEMORY;
 }
@@ -212,6 +213,7 @@ gate_destroy(struct gate *g)
 	free(g->args);
 	free(g->scratch);
 	free(g->admin_text);
+	gate_stay_end(g);
 	free(g);
 }
 

@@ -212,7 +212,5 @@ gate_monitor_set(struct gate *g, struct gate_conn *c, bool on)
 		LIST_REMOVE(c, next_monitor);
 	}
 	c->monitor = on;
-	if (g->cfg.gate_cnt > 1) {
-		gate_tell(g, gate_part_stay_home, gate_stays_until(g));
-	}
+	gate_stay_tell(g);
 }
