@@ -368,6 +368,24 @@ cli_ack(struct cli *cli, enum mb_ack *ret)
 	return 0;
 }
 
+/* What to do when a node elsewhere cannot be reached; NULL: what is said of any node. */
+static const char *
+elsewhere_todo(int err)
+{
+	const char *keys = getenv("MICROBURST_KEYS");
+
+	if (err == MB_ERR_NO_NODE) {
+		return "no node answers: none runs there, or it does not listen there "
+		       "(net.listen), or has other keys (net.keys) "
+		       "than MICROBURST_KEYS names here";
+	}
+	if (keys != NULL && *keys != '\0' &&
+	    (err == MB_ERR_NOT_FOUND || err == MB_ERR_DENIED || err == MB_ERR_CONFIG)) {
+		return "MICROBURST_KEYS has to name a file of keys that only its owner may read";
+	}
+	return NULL;
+}
+
 int
 cli_open(struct cli *cli)
 {
@@ -386,8 +404,10 @@ cli_open(struct cli *cli)
 			return cli_usage(cli, "a node elsewhere is udp://HOST:PORT, not \"%s\"",
 					 where);
 		}
-		return cli_fail(cli, err, NULL, "cannot reach %s%s",
-				where == NULL ? "your node" : "the node at ",
+		return cli_fail(cli, err,
+				where != NULL && strstr(where, "://") != NULL ? elsewhere_todo(err)
+									      : NULL,
+				"cannot reach %s%s", where == NULL ? "your node" : "the node at ",
 				where == NULL ? "" : where);
 	}
 	(void)mb_client_ack(cli->client, ack);
