@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "argval.h"
 #include "check.h"
 #include "compiler.h"
 #include "fmt.h"
@@ -375,9 +376,8 @@ elsewhere_todo(int err)
 	const char *keys = getenv("MICROBURST_KEYS");
 
 	if (err == MB_ERR_NO_NODE) {
-		return "no node answers: none runs there, or it does not listen there "
-		       "(net.listen), or has other keys (net.keys) "
-		       "than MICROBURST_KEYS names here";
+		return "no node answers there: its net.listen says where it does, its net.keys to "
+		       "whom (MICROBURST_KEYS)";
 	}
 	if (keys != NULL && *keys != '\0' &&
 	    (err == MB_ERR_NOT_FOUND || err == MB_ERR_DENIED || err == MB_ERR_CONFIG)) {
@@ -412,6 +412,15 @@ cli_open(struct cli *cli)
 	}
 	(void)mb_client_ack(cli->client, ack);
 	return 0;
+}
+
+int
+cli_value(struct cli *cli, const char *text, struct mb_value *ret)
+{
+	char err[ARGVAL_ERR_BYTES];
+	int rc = argval_bytes(text, ret, err);
+
+	return rc == MB_OK ? 0 : cli_fail(cli, rc, err, "%s", "");
 }
 
 int

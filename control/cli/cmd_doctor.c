@@ -224,7 +224,7 @@ vfio(struct cli *cli, json_t *answer, const char *text)
 	return 0;
 }
 
-/* One after the other; the first that fails ends it, and what was done before stays noted. A setting
+/* One after the other; the first that fails ends it, what was done before stays noted. A setting
  * that a machine has not (a virtual one has no governor) is no failure: there is nothing to do. */
 static int
 init(struct cli *cli, json_t *answer)

@@ -349,6 +349,22 @@ proc_seg_find(struct proc *p, uint32_t seg)
 	return NULL;
 }
 
+/* Whether so much more is there for p: of what others leave half, so that one that gives nothing
+ * back, being hostile or because its callers keep what they got, leaves the other half; but one
+ * segment in any case. */
+static bool
+proc_share_has(const struct procs *ps, const struct proc *p, size_t bytes)
+{
+	size_t own = 0, others;
+
+	for (uint32_t i = 0; i < PAYLOAD_SEG_MAX; i++) {
+		own += p->seg[i].seg != 0 ? p->seg[i].bytes : 0;
+	}
+	others = ps->seg_bytes - own;
+	return bytes <= ps->seg_budget - ps->seg_bytes &&
+	       (own == 0 || own + bytes <= (ps->seg_budget - others) / 2);
+}
+
 int
 proc_lease(struct procs *ps, struct proc *p, size_t bytes, struct proc_seg **ret)
 {
@@ -361,7 +377,7 @@ proc_lease(struct procs *ps, struct proc *p, size_t bytes, struct proc_seg **ret
 	for (uint32_t i = 0; i < PAYLOAD_SEG_MAX && s == NULL; i++) {
 		s = p->seg[i].seg == 0 ? &p->seg[i] : NULL;
 	}
-	if (s == NULL || bytes > ps->seg_budget - ps->seg_bytes) {
+	if (s == NULL || !proc_share_has(ps, p, bytes)) {
 		return MB_ERR_NO_MEMORY;
 	}
 	s->fd = memfd_create("microburst-payload", MFD_CLOEXEC | MFD_ALLOW_SEALING);

@@ -160,7 +160,8 @@ bool proc_port_made(struct procs *ps, struct proc *p, uint16_t port, bool made,
 bool proc_port_closed(struct procs *ps, struct proc *p, uint16_t port, struct proc **ret_peer,
 		      uint16_t *ret_port);
 
-/* proc_lease makes a segment's memfd. Returns: 0; MB_ERR_TOO_LARGE; MB_ERR_NO_MEMORY (budget). */
+/* proc_lease makes a segment's memfd. Returns: 0; MB_ERR_TOO_LARGE; MB_ERR_NO_MEMORY: the
+ * budget is out, or the half of it that one process may have of what others leave. */
 int proc_lease(struct procs *ps, struct proc *p, size_t bytes, struct proc_seg **ret);
 /* proc_lease_mapped seals it and publishes the daemon's mapping. */
 int proc_lease_mapped(struct procs *ps, struct proc *p, uint32_t seg);

@@ -46,7 +46,7 @@ struct nic {
 	uint16_t queue;
 	struct lcore *lcore;
 	uint32_t op;
-	int fd; /* wakes us; -1: none */
+	int fd;                 /* wakes us; -1: none */
 	uint64_t socket_missed; /* nic_port_missed */
 	bool watched;
 	uint64_t now_ns, heard_ns;

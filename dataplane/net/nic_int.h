@@ -47,8 +47,8 @@ int nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg
 		  struct topo_why *why);
 void nic_port_close(struct nic_port *p);
 
-/* nic_port_up tells whether it has a link. Drivers that sit on an interface of the kernel's say only
- * that it is enabled; whether a cable is in it the kernel knows.
+/* nic_port_up tells whether it has a link. Drivers that sit on an interface of the kernel's say
+ * only that it is enabled; whether a cable is in it the kernel knows.
  * nic_port_missed brings up to date how much the driver's socket of a queue has dropped. */
 bool nic_port_up(const struct nic_port *p);
 void nic_port_missed(const struct nic_port *p, uint32_t queue, uint64_t *sum);
