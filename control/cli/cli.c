@@ -369,6 +369,23 @@ cli_ack(struct cli *cli, enum mb_ack *ret)
 	return 0;
 }
 
+/* What to do when a node elsewhere cannot be reached; NULL: what is said of any node. */
+static const char *
+elsewhere_todo(int err)
+{
+	const char *keys = getenv("MICROBURST_KEYS");
+
+	if (err == MB_ERR_NO_NODE) {
+		return "no node answers there: its net.listen says where it does, its net.keys to "
+		       "whom (MICROBURST_KEYS)";
+	}
+	if (keys != NULL && *keys != '\0' &&
+	    (err == MB_ERR_NOT_FOUND || err == MB_ERR_DENIED || err == MB_ERR_CONFIG)) {
+		return "MICROBURST_KEYS has to name a file of keys that only its owner may read";
+	}
+	return NULL;
+}
+
 int
 cli_open(struct cli *cli)
 {
@@ -388,10 +405,8 @@ cli_open(struct cli *cli)
 					 where);
 		}
 		return cli_fail(cli, err,
-				err == MB_ERR_NO_NODE && where != NULL && strstr(where, "://")
-					? "no node answers there: its net.listen says where it "
-					  "does, its net.keys to whom (MICROBURST_KEYS)"
-					: NULL,
+				where != NULL && strstr(where, "://") != NULL ? elsewhere_todo(err)
+									      : NULL,
 				"cannot reach %s%s", where == NULL ? "your node" : "the node at ",
 				where == NULL ? "" : where);
 	}

@@ -22,7 +22,7 @@ struct net_io_stats {
 	uint64_t tx_dropped; /* there was no room, or nobody knows where to: they count as lost */
 	uint64_t rx_bad;     /* cut off, or not what they claim to be */
 	uint64_t rx_other;   /* a NIC's: for others, or of no kind that is spoken here */
-	uint64_t rx_missed;  /* a NIC's: came while there was no room */
+	uint64_t rx_missed;  /* came while there was no room */
 	uint64_t passed;     /* a NIC's: handed on to the tile they are for */
 	bool up;             /* the link */
 };
@@ -45,7 +45,7 @@ struct net_io_ops {
 	/* How long the lcore may sleep although nothing would wake it: for what must be looked at;
 	 * NET_IO_NAP_NEVER when arm is enough. */
 	uint64_t (*nap_ns)(const void *io);
-	struct net_io_stats (*stats)(const void *io);
+	struct net_io_stats (*stats)(void *io);
 	struct wire_addr (*local)(const void *io);
 	size_t (*datagram_max)(const void *io);
 	const char *(*text)(const void *io); /* which kind it is, and how it waits */

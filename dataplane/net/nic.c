@@ -46,7 +46,8 @@ struct nic {
 	uint16_t queue;
 	struct lcore *lcore;
 	uint32_t op;
-	int fd; /* wakes us; -1: none */
+	int fd;                 /* wakes us; -1: none */
+	uint64_t socket_missed; /* nic_port_missed */
 	bool watched;
 	uint64_t now_ns, heard_ns;
 	struct net_io_stats stats;
@@ -460,12 +461,15 @@ nic_wait(const struct net_io *io, uint64_t ns)
 /* ------------------------------------------------------------------- asking */
 
 static struct net_io_stats
-nic_stats(const void *io)
+nic_stats(void *io)
 {
-	const struct nic *n = io;
-	struct net_io_stats s = n->stats;
+	struct nic *n = io;
+	struct net_io_stats s;
 	struct rte_eth_stats dev;
-	struct rte_eth_link link = { 0 };
+
+	nic_port_missed(n->port, n->queue, &n->socket_missed);
+	s = n->stats;
+	s.rx_missed += n->socket_missed;
 
 	/* The device counts for all its queues. */
 	if (n->queue == 0 && rte_eth_stats_get(n->port->id, &dev) == 0) {
@@ -474,7 +478,7 @@ nic_stats(const void *io)
 	}
 	s.rx_bad += n->host.stats.corrupt;
 	s.rx_other = n->host.stats.other;
-	s.up = rte_eth_link_get_nowait(n->port->id, &link) == 0 && link.link_status != 0;
+	s.up = nic_port_up(n->port);
 	return s;
 }
 

@@ -7,6 +7,7 @@
 #ifndef MB_NIC_INT_H
 #define MB_NIC_INT_H
 
+#include <net/if.h>
 #include <rte_dev.h>
 #include <rte_mempool.h>
 
@@ -35,6 +36,8 @@ struct nic_port {
 	char device[RTE_DEV_NAME_MAX_LEN];
 	struct rte_mempool *pool;
 	int fd[NET_TILE_CNT_MAX]; /* wakes the owner of a queue; -1: none */
+	char iface[IF_NAMESIZE];  /* the kernel's interface that it is; "": none */
+	int ask_fd;               /* to ask of it */
 	char text[192];
 };
 
@@ -43,6 +46,12 @@ struct nic_port {
 int nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc,
 		  struct topo_why *why);
 void nic_port_close(struct nic_port *p);
+
+/* nic_port_up tells whether it has a link. Drivers that sit on an interface of the kernel's say
+ * only that it is enabled; whether a cable is in it the kernel knows.
+ * nic_port_missed brings up to date how much the driver's socket of a queue has dropped. */
+bool nic_port_up(const struct nic_port *p);
+void nic_port_missed(const struct nic_port *p, uint32_t queue, uint64_t *sum);
 
 void nic_port_counters(const struct nic_port *p, nic_counter_fn *fn, void *ctx);
 

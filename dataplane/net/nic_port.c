@@ -16,9 +16,13 @@
  * queue. A device that takes some of them only gets none: then its hash spreads the frames, or the
  * driver does, and the tiles hand on what is not theirs (nic.c).
  */
+#include <linux/if_packet.h>
+#include <linux/if_xdp.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -376,7 +380,7 @@ nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc
 	struct rte_eth_dev_info info;
 	int err;
 
-	*p = (struct nic_port){ .id = RTE_MAX_ETHPORTS, .queue_cnt = cfg->queue_cnt };
+	*p = (struct nic_port){ .id = RTE_MAX_ETHPORTS, .queue_cnt = cfg->queue_cnt, .ask_fd = -1 };
 	memset(p->fd, -1, sizeof(p->fd));
 	sockets_look(before);
 	err = port_device(p, cfg, why);
@@ -403,6 +407,9 @@ nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc
 	hc->partial = p->owned;
 	port_steer(p, cfg);
 	port_waiting(p, before);
+	if (info.if_index != 0 && if_indextoname(info.if_index, p->iface) != NULL) {
+		p->ask_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	}
 	port_text(p, info.driver_name, hc);
 	return 0;
 }
@@ -434,10 +441,47 @@ nic_port_close(struct nic_port *p)
 		rte_eth_dev_close(p->id);
 	}
 	sockets_close(p);
+	if (p->ask_fd >= 0) {
+		close(p->ask_fd);
+	}
 	if (p->owned) {
 		rte_eal_hotplug_remove("vdev", p->device);
 	}
 	rte_mempool_free(p->pool);
+}
+
+bool
+nic_port_up(const struct nic_port *p)
+{
+	struct rte_eth_link link = { 0 };
+	struct ifreq ask = { 0 };
+
+	if (rte_eth_link_get_nowait(p->id, &link) != 0 || link.link_status == 0) {
+		return false;
+	}
+	memcpy(ask.ifr_name, p->iface, sizeof(p->iface));
+	return p->ask_fd < 0 || ioctl(p->ask_fd, SIOCGIFFLAGS, &ask) != 0 ||
+	       (ask.ifr_flags & IFF_RUNNING) != 0;
+}
+
+void
+nic_port_missed(const struct nic_port *p, uint32_t queue, uint64_t *sum)
+{
+	struct tpacket_stats_v3 packet = { 0 };
+	struct xdp_statistics xdp = { 0 };
+	socklen_t len = sizeof(packet);
+
+	if (p->interrupt || p->fd[queue] < 0) {
+		return;
+	}
+	if (getsockopt(p->fd[queue], SOL_PACKET, PACKET_STATISTICS, &packet, &len) == 0) {
+		*sum += packet.tp_drops; /* asking sets it to 0 */
+		return;
+	}
+	len = sizeof(xdp);
+	if (getsockopt(p->fd[queue], SOL_XDP, XDP_STATISTICS, &xdp, &len) == 0) {
+		*sum = xdp.rx_ring_full; /* the driver tells of the rest (imissed) */
+	}
 }
 
 void

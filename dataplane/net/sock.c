@@ -22,6 +22,7 @@
 #include <errno.h>
 #include <liburing.h>
 #include <netdb.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -537,14 +538,21 @@ io_nap_ns(const void *io)
 }
 
 static struct net_io_stats
-io_stats(const void *io)
+io_stats(void *io)
 {
-	const struct sock_stats *s = sock_stats(io);
+	const struct sock *sock = io;
+	const struct sock_stats *s = sock_stats(sock);
+	uint32_t info[SK_MEMINFO_VARS] = { 0 };
+	socklen_t len = sizeof(info);
+
+	/* An older kernel has not the last of them: then it says nothing of what it dropped. */
+	(void)getsockopt(sock->fd, SOL_SOCKET, SO_MEMINFO, info, &len);
 
 	return (struct net_io_stats){ .rx = s->rx,
 				      .tx = s->tx,
 				      .tx_dropped = s->tx_dropped,
 				      .rx_bad = s->rx_truncated,
+				      .rx_missed = info[SK_MEMINFO_DROPS],
 				      .up = true };
 }
 

@@ -159,6 +159,15 @@ class OverNic(unittest.TestCase):
         _, err = calls.communicate(timeout=COMMAND_S)
         self.assertEqual((calls.returncode, err), (0, b''))
 
+    def test_the_link_is_told(self):
+        """Whether a cable is in it, which drivers on an interface of the kernel's do not tell."""
+        for off in (True, False):
+            self.net.cut(1, off=off)
+            until = time.monotonic() + COMMAND_S
+            while self.metric('link_up') != int(not off):
+                self.assertLess(time.monotonic(), until)
+                time.sleep(0.02)
+
     def test_its_host(self):
         data = os.urandom(48)
         if ':' in self.ADDRESS:
