@@ -12,6 +12,8 @@
  *       goes: the next reader gets what the store has. So nothing that was reported as failed stays
  *       visible.
  *
+ * But for the delete of all of a collection, of which a tombstone takes the place (cache_grow.c).
+ *
  * A delta that won whole (a SET) is not copied: the entry's own block is lent to the kvs tile until
  * it has merged it, even if the entry shows another by then.
  */
@@ -20,6 +22,7 @@
 #include "cache_state.h"
 #include "check.h"
 #include "compiler.h"
+#include "delta.h"
 #include "lattice.h"
 #include "microburst/error.h"
 
@@ -198,6 +201,29 @@ refused(struct cache_core *c, struct cache_work *w, int err)
 	acknowledge(c, &w->pending_acks, err);
 }
 
+/* A collection of which all is deleted, and for that the store has no memory: it is razed. Returns:
+ * whether it is such a one, and that is under way instead; whoever waits waits for that. */
+static bool
+razed(struct cache_core *c, struct cache_work *w, int err)
+{
+	struct cache_place at = { w->entry, w->hash, cache_work_key(w) };
+	struct hlc_time now = cache_core_now(c);
+
+	if ((err != MB_ERR_NO_MEMORY && err != MB_ERR_INDETERMINATE) ||
+	    w->flight.kind != CACHE_DELTA_LENT || !w->flight.block.tree ||
+	    w->pending.kind != CACHE_DELTA_NONE ||
+	    delta_present(tree_slice(&w->flight_tree), now) ||
+	    !cache_store_absent(c->store, w->entry) || cache_grow_raze(c, &at, now) != 0) {
+		return false;
+	}
+	cache_store_unlend(c->store, w->entry, &w->flight.block);
+	w->flight.kind = CACHE_DELTA_NONE;
+	w->pending.kind = CACHE_DELTA_ENTRY;
+	w->pending_ack = MAX(w->pending_ack, w->flight_ack);
+	cache_flush_go(c, w);
+	return true;
+}
+
 void
 cache_flush_merged(struct cache_core *c, const struct desc *d)
 {
@@ -212,7 +238,9 @@ cache_flush_merged(struct cache_core *c, const struct desc *d)
 		w->flight.kind = CACHE_DELTA_IN; /* nothing left to give back */
 	}
 	if (d->err != 0 && d->sub != KVS_MERGED_HERE) {
-		refused(c, w, d->err);
+		if (!razed(c, w, d->err)) {
+			refused(c, w, d->err);
+		}
 		return;
 	}
 	if (w->flight.kind == CACHE_DELTA_LENT) {

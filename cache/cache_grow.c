@@ -8,6 +8,10 @@
  * took. A delete goes leaf by leaf like a copy: a part of a collection is a collection, and what
  * deletes the items of a leaf (clear.h) says nothing of any other.
  *
+ * Where there is no memory for that, or in the store for what is then to be merged, a collection is
+ * razed: a tombstone in a new epoch takes its place, which needs none. It takes along what others
+ * add at the same time, unseen; else what fills the memory could not be deleted.
+ *
  *   I1  The items before `done` are in the edit, those from it on are not. A leaf that was added in
  *       part, for want of memory, is not known to be: then all is begun anew.
  */
@@ -146,5 +150,24 @@ cache_grow_step(struct cache_core *c, struct cache_grow *g, struct slice from, s
 	}
 	g->open = false;
 	*ret_len = view.envelope.len;
+	return 0;
+}
+
+int
+cache_grow_raze(struct cache_core *c, const struct cache_place *at, struct hlc_time now)
+{
+	uint8_t mem[ENVELOPE_OVERHEAD];
+	struct wbuf out = wbuf_init(mem, sizeof(mem));
+	struct envelope e, tomb = { .type = LATTICE_ABSENT };
+	uint32_t tries = 0;
+	int err = envelope_open(cache_store_envelope(c->store, at->entry), &e);
+
+	tomb.epoch = envelope_epoch_fresh(&e, now, c->cfg.writer);
+	err = err != 0 ? err : envelope_write(&tomb, &out);
+	err = err != 0 ? err : cache_merge(c, at, wbuf_slice(&out), NULL, now, &tries);
+	if (err < 0) {
+		return err;
+	}
+	c->stats.razed++;
 	return 0;
 }

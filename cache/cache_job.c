@@ -449,6 +449,7 @@ static int
 clear_tree(struct cache_core *c, struct cache_job *job, struct slice stored, struct hlc_time now)
 {
 	struct cache_work *w = job->work;
+	struct cache_place at = { w->entry, w->hash, cache_work_key(w) };
 	struct tree_view view = *slice_tree(stored);
 	struct cache_block b = { 0 };
 	struct slice none = { 0 };
@@ -472,6 +473,11 @@ clear_tree(struct cache_core *c, struct cache_job *job, struct slice stored, str
 	if (err == 0) {
 		cache_store_show_block(c->store, w->entry, w->hash, cache_work_key(w), &b, len,
 				       true);
+	} else if (err == MB_ERR_NO_MEMORY) {
+		cache_grow_end(c, &job->grow);
+		err = cache_grow_raze(c, &at, now);
+	}
+	if (err == 0) {
 		cache_flush_add(c, w, none, NULL, true);
 	}
 	return err;

@@ -372,6 +372,11 @@ int cache_grow_step(struct cache_core *c, struct cache_grow *g, struct slice fro
 /* cache_grow_end gives up what was begun, if anything was. */
 void cache_grow_end(struct cache_core *c, struct cache_grow *g);
 
+/* cache_grow_raze has an entry show a tombstone in a new epoch: the delete of a collection where
+ * there is no memory to delete what was seen and nothing else.
+ * Returns: 0; as cache_merge. */
+int cache_grow_raze(struct cache_core *c, const struct cache_place *at, struct hlc_time now);
+
 /* ---- cache_flush.c */
 
 /* cache_flush_add takes note of a delta that was merged into the entry of w. whole: the entry's

@@ -158,20 +158,22 @@ static void
 used_note(struct cache_store *s, const struct cache_entry *e)
 {
 	uint64_t i = (uint64_t)(e - s->index);
-	uint64_t word = own_load(&s->used[i / 64]);
+	uint64_t word = own_load(&s->used[i / 64]), bit = UINT64_C(1) << i % 64;
 
-	atomic_store_explicit(&s->used[i / 64], word | UINT64_C(1) << i % 64, memory_order_relaxed);
+	if ((word & bit) == 0) {
+		atomic_store_explicit(&s->used[i / 64], word | bit, memory_order_relaxed);
+	}
 }
 
-/* Changes an entry in one piece, as readers see it: meta, off, and its words from `first` on. */
+/* Changes an entry in one piece, as readers see it: meta, off, and its words from `first` on. Of a
+ * new page nothing is read before it is written: at a read the kernel looks around for others that
+ * it could map as well, for longer than it takes to get this one. */
 static void
 entry_write(struct cache_store *s, struct cache_entry *e, uint64_t hash, uint64_t meta,
 	    uint64_t off, const uint64_t *word, uint32_t first, uint32_t end)
 {
 	s->version += 2;
-	if (own_load(&e->version) == 0) {
-		used_note(s, e);
-	}
+	used_note(s, e);
 	atomic_store_explicit(&e->version, s->version - 1, memory_order_relaxed);
 	word_store(&e->hash, hash);
 	word_store(&e->meta, meta);
@@ -220,8 +222,8 @@ entry_show(struct cache_store *s, uint32_t entry, uint64_t hash, struct slice ke
 	struct envelope opened;
 	bool is_open = envelope_open(envelope, &opened) == 0;
 	uint8_t type = is_open ? (uint8_t)opened.type : 0;
-	bool was_used = entry_used(e);
-	uint64_t old_off = own_load(&e->off);
+	bool was_used = s->own[entry].used;
+	uint64_t old_off = was_used ? own_load(&e->off) : 0;
 
 	REQUIRE(bytes <= sizeof(word));
 	if (key_bytes != 0) {

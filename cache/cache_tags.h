@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cache_tags - of each place of the index sixteen bits of its key's hash, apart from all else
  *
- * A key that is not here is looked for in most operations, and found absent by these: its ways are a
- * quarter of a cache line, compared at once. 0: the place is free. The first tags stand once more
+ * A key that is not here is looked for in most operations, and found absent by these: its ways are
+ * a quarter of a cache line, compared at once. 0: the place is free. The first tags stand once more
  * behind the last: ways do not end there.
  *
  * Owner: the cache tile.

@@ -4,7 +4,8 @@
  * Where a call goes. Directly to an executor whose claim this client wins, if a channel to it is
  * open; otherwise to sched, which waits for a free one (and a channel is asked for). A call goes
  * behind another of ours at the same executor only when no other executor has the function: then
- * there is nobody who could run it sooner.
+ * there is nobody who could run it sooner. A call of a function that takes batches goes directly
+ * when it is the only one that is out: calls meet at sched.
  *
  * A claim is held while calls are out at that executor, and freed with the last answer. When sched
  * wants it (CLAIM_WANTED), nothing more is sent there directly, so it becomes free soon.
@@ -76,7 +77,8 @@ static bool
 client_indirect(const struct mb_client *c, const struct client_name *t,
 		const struct client_call *call)
 {
-	return (call->d.flags & CALL_F_REQUEST) != 0 || t->batched ||
+	return (call->d.flags & CALL_F_REQUEST) != 0 ||
+	       (t->batched && c->call_cnt + c->late_cnt > 0) ||
 	       ((call->d.sub & CALL_LEVEL_MASK) == MB_LEVEL_LWW && client_splits(c, t));
 }
 

@@ -94,7 +94,8 @@ struct client_name {
 	uint64_t gen;
 	uint16_t id; /* 0: unused */
 	bool dag;
-	bool batched; /* it, or one of its functions, takes several calls: sched gathers them */
+	bool batched; /* it, or one of its functions, takes several calls: sched gathers those that
+		       * wait */
 	bool splits;  /* a DAG in which functions could run at the same time */
 	uint64_t limit_ns; /* of a function: how long a call may take; 0: any time */
 	uint32_t split_ns; /* of such a DAG: one that runs so long goes through sched */
@@ -245,7 +246,7 @@ int client_look(struct mb_client *c, struct slice key, struct slice item, struct
 void client_look_end(struct mb_client *c, struct cache_value *v);
 
 /* A write: one operation, or several of one cache tile in a set (wset.h), none by reference; then
- * op is the first of them. */
+ * op is the first of them. op.ref: an own payload in which a long value lies already, or all 0. */
 struct client_write {
 	struct wset_op op;
 	struct slice set;

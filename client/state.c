@@ -202,11 +202,14 @@ publish_one(struct mb_client *c, struct wset_op op, uint64_t hash, uint8_t ack,
 		return MB_ERR_TOO_LARGE;
 	}
 	if (op.value.len > WSET_INLINE_MAX) {
-		err = payload_alloc(c->d->pool, op.value.len, c->d->proc, &value, &p);
-		if (err != 0) {
-			return err;
+		value = op.ref;
+		if (value.handle == 0 || payload_hold(c->d->pool, value.handle, c->d->proc) != 0) {
+			err = payload_alloc(c->d->pool, op.value.len, c->d->proc, &value, &p);
+			if (err != 0) {
+				return err;
+			}
+			memcpy(p, op.value.p, op.value.len);
 		}
-		memcpy(p, op.value.p, op.value.len);
 		op.by_ref = true;
 		op.ref = value;
 	}

@@ -67,6 +67,7 @@ write_msg_read(struct slice payload, uint32_t tile_cnt, struct client_write *ret
 			return MB_ERR_CORRUPT;
 		}
 		w.op.by_ref = false;
+		w.op.ref = (struct payload_ref){ 0 };
 		w.op.value = set;
 		set.len = 0;
 	}

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* echo - returns its arguments, whatever they are: every type there and back */
+/* echo.c - returns its arguments, whatever they are: every type there and back
+ *
+ *	microburst deploy examples/echo.c
+ *	microburst call echo 1 0.5 text b:00ff a:1,2.5
+ */
 #include <microburst/function.h>
 
 static int

@@ -22,6 +22,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "gate_block.h"
 #include "gate_many.h"
 #include "gate_pause.h"
 #include "gate_track.h"

@@ -12,9 +12,10 @@
  * Rejected: a word from the cache tiles for each key that is waited for. It would be exact for
  * functions too, at the price of a table of keys in the tiles that every write looks into.
  */
+#include "gate_block.h"
+
 #include <math.h>
 
-#include "gate_int.h"
 #include "hash.h"
 #include "timebase.h"
 
@@ -99,9 +100,11 @@ gate_block_tick(struct gate *g, uint64_t now_ns)
 	gate_block_wake(g, UINT64_MAX);
 }
 
-int
-gate_look_first(struct gate *g, struct gate_conn *c, const struct slice *key, uint32_t key_cnt,
-		unsigned int type, struct cache_value *ret, uint32_t *ret_idx, uint64_t *ret_bits)
+/* Returns: CACHE_HIT; CACHE_ABSENT: none has items, *ret_bits is what to wait for; as
+ * gate_look_as. */
+static int
+look_first(struct gate *g, struct gate_conn *c, const struct slice *key, uint32_t key_cnt,
+	   unsigned int type, struct cache_value *ret, uint32_t *ret_idx, uint64_t *ret_bits)
 {
 	*ret_bits = 0;
 	for (*ret_idx = 0; *ret_idx < key_cnt; ++*ret_idx) {
@@ -113,4 +116,75 @@ gate_look_first(struct gate *g, struct gate_conn *c, const struct slice *key, ui
 		*ret_bits |= gate_key_bit(hash_bytes(key[*ret_idx].p, key[*ret_idx].len));
 	}
 	return CACHE_ABSENT;
+}
+
+bool
+gate_first(struct gate *g, struct gate_conn *c, const struct slice *key, uint32_t key_cnt,
+	   unsigned int type, double timeout_s, struct cache_value *ret, uint32_t *ret_idx,
+	   int *ret_code)
+{
+	uint64_t bits;
+	int n = look_first(g, c, key, key_cnt, type, ret, ret_idx, &bits);
+
+	if (n == CACHE_HIT) {
+		return true;
+	}
+	if (n != CACHE_ABSENT) {
+		*ret_code = gate_look_refuse(g, c, n);
+	} else if (timeout_s >= 0 && !c->timed_out) {
+		*ret_code = gate_block(g, c, bits, timeout_s);
+	} else {
+		gate_null_array(g, c);
+		*ret_code = GATE_DONE;
+	}
+	return false;
+}
+
+bool
+gate_mpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
+	  uint32_t at, const char *first, const char *second, unsigned int type, double timeout_s,
+	  struct gate_mpop *ret, int *ret_code)
+{
+	const struct slice *key = arg + at + 1, *where;
+	int64_t key_cnt, most = 1;
+	uint32_t idx = (uint32_t)c->total;
+	int n;
+
+	*ret_code = GATE_DONE;
+	if (!gate_word_i64(arg[at], &key_cnt) || key_cnt < 1) {
+		gate_error(g, c, "ERR numkeys should be greater than 0");
+		return false;
+	}
+	where = key_cnt < arg_cnt - at - 1 ? key + key_cnt : NULL;
+	if (where == NULL || (!gate_word_is(*where, first) && !gate_word_is(*where, second)) ||
+	    (where + 1 != arg + arg_cnt &&
+	     (where + 3 != arg + arg_cnt || !gate_word_is(where[1], "count")))) {
+		gate_error(g, c, "ERR syntax error");
+		return false;
+	}
+	if (where + 3 == arg + arg_cnt && (!gate_word_i64(where[2], &most) || most <= 0)) {
+		gate_error(g, c, "ERR count should be greater than 0");
+		return false;
+	}
+	if (c->part == 0) {
+		if (!gate_first(g, c, key, (uint32_t)key_cnt, type, timeout_s, &ret->value, &idx,
+				ret_code)) {
+			return false;
+		}
+	} else { /* the key is chosen */
+		n = gate_look_as(g, c, key[idx], type, &ret->value);
+		if (n == CACHE_ABSENT) {
+			gate_out_fill_array(g, c, c->hole, c->part);
+			return false;
+		}
+		if (n != CACHE_HIT) {
+			*ret_code = gate_look_refuse(g, c, n);
+			return false;
+		}
+	}
+	c->total_next = idx;
+	ret->key = key[idx];
+	ret->second = gate_word_is(*where, second);
+	ret->most = (uint32_t)MIN(most, UINT32_MAX);
+	return true;
 }

@@ -16,6 +16,7 @@
 #include "check.h"
 #include "compiler.h"
 #include "gate_ahead.h"
+#include "gate_block.h"
 #include "gate_many.h"
 #include "gate_text.h"
 #include "gate_track.h"
@@ -300,6 +301,19 @@ gate_conn_go(struct gate *g, struct gate_conn *c)
 		gate_text_go(g, c, NULL, 0);
 	}
 	settle(g, c);
+}
+
+uint8_t *
+gate_conn_room(struct gate *g, struct stream_id id, size_t *ret_len)
+{
+	struct gate_conn *c = gate_conn_find(g, id);
+	struct gate_large *l = c != NULL && !c->last && c->tls == NULL ? gate_large_open(c) : NULL;
+
+	if (l == NULL) {
+		return NULL;
+	}
+	*ret_len = l->len - l->got;
+	return l->p + l->got;
 }
 
 void

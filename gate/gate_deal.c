@@ -15,6 +15,7 @@
 #include "compiler.h"
 #include "desc.h"
 #include "gate_ahead.h"
+#include "gate_block.h"
 #include "gate_many.h"
 #include "link.h"
 

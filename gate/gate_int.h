@@ -442,6 +442,8 @@ void gate_command_init(void);
 
 bool gate_conn_opened(struct gate *g, struct stream_id id, bool local, const char **ret_reason);
 void gate_conn_received(struct gate *g, struct stream_id id, const uint8_t *p, size_t len);
+/* gate_conn_room: where the rest of a long word may be received; NULL: there is none. */
+uint8_t *gate_conn_room(struct gate *g, struct stream_id id, size_t *ret_len);
 /* gate_conn_plain: bytes of commands, as received or deciphered. */
 void gate_conn_plain(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len);
 void gate_conn_ended(struct gate *g, struct stream_id id);
@@ -496,10 +498,12 @@ void gate_out_value(struct gate *g, struct gate_conn *c, struct slice bytes, str
 struct gate_mark gate_out_mark(const struct gate_conn *c);
 /* gate_out_back takes back what was written since. Nothing of it was sent. */
 void gate_out_back(struct gate *g, struct gate_conn *c, const struct gate_mark *mark);
-/* gate_out_hole leaves a place whose few bytes are known later: gate_out_fill. */
+/* gate_out_hole leaves a place whose few bytes are known later: gate_out_fill; gate_out_fill_array:
+ * they begin an array of so many. */
 struct gate_chunk *gate_out_hole(struct gate *g, struct gate_conn *c);
 void gate_out_fill(struct gate *g, struct gate_conn *c, struct gate_chunk *hole,
 		   const struct wbuf *w);
+void gate_out_fill_array(struct gate *g, struct gate_conn *c, struct gate_chunk *hole, size_t cnt);
 void gate_out_flush(struct gate *g, struct gate_conn *c);
 void gate_out_sent(struct gate *g, struct gate_conn *c, size_t len);
 /* gate_out_lost: a reply that cannot be given whole is not given: the client sees the connection
@@ -635,39 +639,6 @@ void gate_fetched(struct gate *g, const struct desc *d);
 bool gate_fetch(struct gate *g, struct gate_conn *c, struct slice key, uint64_t hash);
 /* gate_look_refuse answers for what gate_look returned below 0, or waits. */
 int gate_look_refuse(struct gate *g, struct gate_conn *c, int err);
-
-/* ---- gate_block.c */
-
-/* gate_block_timeout reads the word; else it is answered. Returns: whether it is one. */
-bool gate_block_timeout(struct gate *g, struct gate_conn *c, struct slice word, double *ret_s);
-/* gate_look_first looks for the first of the keys that has items, of a type. Returns: as
- * gate_look_as, of key *ret_idx; ABSENT: none has; *ret_bits is what to wait for then. */
-int gate_look_first(struct gate *g, struct gate_conn *c, const struct slice *key, uint32_t key_cnt,
-		    unsigned int type, struct cache_value *ret, uint32_t *ret_idx,
-		    uint64_t *ret_bits);
-/* gate_waits_on: whether who waits for an item already goes on waiting, although a look at a key
- * said n: it was made something else, for a moment perhaps. */
-static inline bool
-gate_waits_on(const struct gate_conn *c, int n)
-{
-	return n == MB_ERR_TYPE && c->block_due_ns != 0;
-}
-
-/* gate_block: the command found nothing: it is called again when one of its keys (the bits of
- * gate_key_bit) may have got an item, or with c->timed_out. Returns: GATE_WAIT. */
-int gate_block(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s);
-/* gate_unblock: it waits no more. */
-void gate_unblock(struct gate *g, struct gate_conn *c);
-/* gate_block_wake: keys of these bits got items. */
-void gate_block_wake(struct gate *g, uint64_t bits);
-/* gate_block_tick: those whose time is over, and those for whom a function may have written. */
-void gate_block_tick(struct gate *g, uint64_t now_ns);
-
-static inline uint64_t
-gate_key_bit(uint64_t hash)
-{
-	return UINT64_C(1) << (hash >> 58);
-}
 
 /* ---- gate_multi.c */
 

@@ -38,7 +38,7 @@ gate_large_take(struct gate_large *l, const uint8_t *p, size_t len)
 {
 	size_t n = MIN(len, (size_t)(l->len - l->got));
 
-	if (n != 0) { /* p need not be */
+	if (n != 0 && p != l->p + l->got) { /* else it is there already; of nothing p need not be */
 		memcpy(l->p + l->got, p, n);
 	}
 	l->got += (uint32_t)n;

@@ -97,6 +97,7 @@ kept_not(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 	if (gate_command_wrong(g, c, cmd, arg, arg_cnt)) {
 		return true;
 	}
+	REQUIRE(cmd != NULL); /* that is wrong */
 	if ((cmd->flags & CMD_NOSCRIPT) != 0) {
 		gate_error(g, c,
 			   "ERR calls of functions are not possible inside of MULTI: everybody "

@@ -189,6 +189,16 @@ gate_out_fill(struct gate *g, struct gate_conn *c, struct gate_chunk *hole, cons
 }
 
 void
+gate_out_fill_array(struct gate *g, struct gate_conn *c, struct gate_chunk *hole, size_t cnt)
+{
+	uint8_t head[RESP_ITEM_MAX];
+	struct wbuf w = wbuf_init(head, sizeof(head));
+
+	resp_put_array(&w, cnt);
+	gate_out_fill(g, c, hole, &w);
+}
+
+void
 gate_out_flush(struct gate *g, struct gate_conn *c)
 {
 	struct iovec iov[STREAM_IOV_MAX];

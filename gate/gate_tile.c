@@ -13,6 +13,7 @@
 #include "compiler.h"
 #include "domain.h"
 #include "gate_ahead.h"
+#include "gate_block.h"
 #include "gate_load.h"
 #include "gate_many.h"
 #include "gate_track.h"
@@ -41,6 +42,12 @@ static void
 on_received(void *ctx, struct stream_id id, const uint8_t *p, size_t len)
 {
 	gate_conn_received(ctx, id, p, len);
+}
+
+static uint8_t *
+on_room(void *ctx, struct stream_id id, size_t *ret_len)
+{
+	return gate_conn_room(ctx, id, ret_len);
 }
 
 static void
@@ -103,7 +110,13 @@ files_allow(struct gate *g)
 static int
 listen_all(struct gate *g)
 {
-	const struct stream_ops ops = { on_opened, on_received, on_ended, on_sent, on_closed, g };
+	const struct stream_ops ops = { .opened = on_opened,
+					.received = on_received,
+					.room = on_room,
+					.ended = on_ended,
+					.sent = on_sent,
+					.closed = on_closed,
+					.ctx = g };
 	int err = stream_create(&g->stream, g->cfg.lcore, g->cfg.conn_max, &ops);
 
 	g->tls_listener = UINT32_MAX;

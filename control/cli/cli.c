@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "argval.h"
 #include "check.h"
 #include "compiler.h"
 #include "fmt.h"
@@ -386,12 +387,25 @@ cli_open(struct cli *cli)
 			return cli_usage(cli, "a node elsewhere is udp://HOST:PORT, not \"%s\"",
 					 where);
 		}
-		return cli_fail(cli, err, NULL, "cannot reach %s%s",
-				where == NULL ? "your node" : "the node at ",
+		return cli_fail(cli, err,
+				err == MB_ERR_NO_NODE && where != NULL && strstr(where, "://")
+					? "no node answers there: its net.listen says where it "
+					  "does, its net.keys to whom (MICROBURST_KEYS)"
+					: NULL,
+				"cannot reach %s%s", where == NULL ? "your node" : "the node at ",
 				where == NULL ? "" : where);
 	}
 	(void)mb_client_ack(cli->client, ack);
 	return 0;
+}
+
+int
+cli_value(struct cli *cli, const char *text, struct mb_value *ret)
+{
+	char err[ARGVAL_ERR_BYTES];
+	int rc = argval_bytes(text, ret, err);
+
+	return rc == MB_OK ? 0 : cli_fail(cli, rc, err, "%s", "");
 }
 
 int

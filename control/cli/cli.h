@@ -64,6 +64,9 @@ int cli_open(struct cli *cli);
 /* cli_ack reads --ack. Returns: 0, or what cli_usage returned. */
 int cli_ack(struct cli *cli, enum mb_ack *ret);
 
+/* cli_value is the value that a word stands for. Returns: 0, or what cli_fail returned. */
+int cli_value(struct cli *cli, const char *text, struct mb_value *ret);
+
 /* cli_open_for is cli_open, once key is one. */
 int cli_open_for(struct cli *cli, const char *key);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cmd_collection.c - srem, hset, hget, hincr, hdel, push, pop, zadd, zincr, zscore, zrem: members,
- * fields and items one by one
+/* cmd_collection.c - sadd, srem, hset, hget, hincr, hdel, push, pop, zadd, zincr, zscore, zrem:
+ * members, fields and items one by one
  *
  * As cmd_state.c, one storey down. */
 #include <inttypes.h>
@@ -24,27 +24,22 @@ fail_field(struct cli *cli, int err, const char *verb)
 			"cannot %s %s of %s", verb, cli->arg[1], cli->arg[0]);
 }
 
+/* ---------------------------------------------------------------- sadd, srem */
+
+/* Members that are put into a set, or taken out of it. */
 static int
-read_value(struct cli *cli, const char *text, struct mb_value *ret)
-{
-	char err[ARGVAL_ERR_BYTES];
-	int rc = argval_bytes(text, ret, err);
-
-	return rc == MB_OK ? 0 : cli_fail(cli, rc, err, "%s", "");
-}
-
-/* ------------------------------------------------------------------- srem */
-
-static int
-srem_run(struct cli *cli)
+members_write(struct cli *cli,
+	      int (*write)(struct mb_client *c, const char *key, size_t key_len,
+			   const struct mb_value *member, size_t member_cnt, size_t *ret_cnt),
+	      const char *verb, const char *done)
 {
 	const char *key = cli->arg[0];
-	size_t cnt = (size_t)cli->arg_cnt - 1, removed;
+	size_t cnt = (size_t)cli->arg_cnt - 1, changed;
 	struct mb_value *member = mem_need(calloc(cnt, sizeof(*member)));
 	int code = 0, err;
 
 	for (size_t i = 0; i < cnt && code == 0; i++) {
-		code = read_value(cli, cli->arg[i + 1], &member[i]);
+		code = cli_value(cli, cli->arg[i + 1], &member[i]);
 	}
 	if (code == 0) {
 		code = cli_open_for(cli, key);
@@ -53,17 +48,40 @@ srem_run(struct cli *cli)
 		free(member);
 		return code;
 	}
-	err = mb_client_srem(cli->client, key, 0, member, cnt, &removed);
+	err = write(cli->client, key, 0, member, cnt, &changed);
 	free(member);
 	if (err != MB_OK) {
-		return cli_fail(cli, err, NULL, "cannot remove from %s", key);
+		return cli_fail(cli, err, NULL, "cannot %s %s", verb, key);
 	}
 	if (cli->json) {
-		return cli_json(cli, json_pack("{s:I}", "removed", (json_int_t)removed));
+		return cli_json(cli, json_pack("{s:I}", done, (json_int_t)changed));
 	}
-	printf("%zu\n", removed);
+	printf("%zu\n", changed);
 	return CLI_DONE;
 }
+
+static int
+sadd_run(struct cli *cli)
+{
+	return members_write(cli, mb_client_sadd, "add to", "added");
+}
+
+static int
+srem_run(struct cli *cli)
+{
+	return members_write(cli, mb_client_srem, "remove from", "removed");
+}
+
+const struct command cmd_sadd = {
+	.name = "sadd",
+	.args = "KEY MEMBER...",
+	.summary = "add members to a set and print how many are new",
+	.example = "microburst sadd colours red green",
+	.flags = COMMAND_NODE | COMMAND_JSON,
+	.arg_min = 2,
+	.arg_max = COMMAND_ARGS_ANY,
+	.run = sadd_run,
+};
 
 const struct command cmd_srem = {
 	.name = "srem",
@@ -82,7 +100,7 @@ static int
 hset_run(struct cli *cli)
 {
 	struct mb_value value;
-	int code = read_value(cli, cli->arg[2], &value), err;
+	int code = cli_value(cli, cli->arg[2], &value), err;
 
 	if (code == 0) {
 		code = cli_open_for(cli, cli->arg[0]);
@@ -232,7 +250,7 @@ push_run(struct cli *cli)
 	for (int i = 1; i < cli->arg_cnt && code == 0; i++) {
 		struct mb_value value;
 
-		code = read_value(cli, cli->arg[i], &value);
+		code = cli_value(cli, cli->arg[i], &value);
 		if (code == 0) {
 			code = cli_open_for(cli, cli->arg[0]);
 		}

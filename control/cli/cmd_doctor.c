@@ -187,10 +187,10 @@ static int
 tune_failed(struct cli *cli, const char *what, int err)
 {
 	return cli_fail(cli, err,
-			err == MB_ERR_DENIED      ? "it is the machine's: run it as root"
-			: err == MB_ERR_NOT_FOUND ? "this machine has no such setting"
-			: err == MB_ERR_IO        ? strerror(errno)
-						  : NULL,
+			err == MB_ERR_DENIED    ? "it is the machine's: run it as root"
+			: err == MB_ERR_INVALID ? "not all of these cpus are there"
+			: err == MB_ERR_IO      ? strerror(errno)
+						: NULL,
 			"cannot change the %s", what);
 }
 
@@ -224,7 +224,8 @@ vfio(struct cli *cli, json_t *answer, const char *text)
 	return 0;
 }
 
-/* One after the other; the first that fails ends it, and what was done before stays noted. */
+/* One after the other; the first that fails ends it, what was done before stays noted. A setting
+ * that a machine has not (a virtual one has no governor) is no failure: there is nothing to do. */
 static int
 init(struct cli *cli, json_t *answer)
 {
@@ -256,8 +257,12 @@ init(struct cli *cli, json_t *answer)
 		err = i == 0   ? doctor_do_governor(&t)
 		      : i == 1 ? doctor_do_idle(&t)
 			       : doctor_do_irqs(&t, &cpus);
-		if (err != 0) {
+		if (err != 0 && err != MB_ERR_NOT_FOUND) {
 			return tune_failed(cli, what[i], err);
+		}
+		if (err == MB_ERR_NOT_FOUND && !cli->json) {
+			printf("%s: this machine has no such setting, and needs none\n", what[i]);
+			continue;
 		}
 		tune_say(cli, answer, what[i], &t);
 	}

@@ -2,14 +2,13 @@
 /* cmd_send.c - send: a message to a call that runs */
 #include <stdlib.h>
 
-#include "argval.h"
 #include "cli.h"
 #include "trace.h"
 
 static int
 send_run(struct cli *cli)
 {
-	char id[17], why[ARGVAL_ERR_BYTES];
+	char id[17];
 	struct mb_value value;
 	int code = trace_call_id(cli, cli->arg[0], id);
 	int err;
@@ -17,17 +16,18 @@ send_run(struct cli *cli)
 	if (code != 0) {
 		return code;
 	}
-	err = argval_bytes(cli->arg[1], &value, why);
-	if (err != MB_OK) {
-		return err == MB_ERR_INVALID ? cli_usage(cli, "%s", why)
-					     : cli_fail(cli, err, why, "%s", "");
+	code = cli_value(cli, cli->arg[1], &value);
+	if (code == 0) {
+		code = cli_open(cli);
 	}
-	code = cli_open(cli);
 	if (code != 0) {
 		return code;
 	}
 	err = mb_client_send(cli->client, strtoull(id, NULL, 16), value.p, value.len);
-	return err == MB_OK ? CLI_DONE : cli_fail(cli, err, NULL, "sending to %s failed", id);
+	if (err != MB_OK) {
+		return cli_fail(cli, err, NULL, "sending to %s failed", id);
+	}
+	return cli->json ? cli_json(cli, json_object()) : CLI_DONE;
 }
 
 const struct command cmd_send = {
@@ -37,7 +37,7 @@ const struct command cmd_send = {
 	.more = "VALUE is text, @FILE for a file's bytes, - for those of standard input; at most "
 		"32 KiB.",
 	.example = "microburst send 00c0000000000017 stop",
-	.flags = COMMAND_NODE,
+	.flags = COMMAND_NODE | COMMAND_JSON,
 	.arg_min = 2,
 	.arg_max = 2,
 	.run = send_run,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cmd_state.c - get, set, incr, sadd, members, del, expire, keys: the store, key by key
+/* cmd_state.c - get, set, incr, members, del, expire, keys: the store, key by key
  *
  * Keys and values are any bytes; what a shell cannot write comes from a file (@FILE) or a pipe (-).
  */
@@ -25,16 +25,6 @@ fail_key(struct cli *cli, int err, const char *verb, const char *key)
 				"cannot %s %s", verb, key);
 	}
 	return cli_fail(cli, err, NULL, "cannot %s %s", verb, key);
-}
-
-/* The value that text stands for. */
-static int
-read_value(struct cli *cli, const char *text, struct mb_value *ret)
-{
-	char err[ARGVAL_ERR_BYTES];
-	int rc = argval_bytes(text, ret, err);
-
-	return rc == MB_OK ? 0 : cli_fail(cli, rc, err, "%s", "");
 }
 
 /* What members are shown to, one by one. */
@@ -193,7 +183,7 @@ set_run(struct cli *cli)
 {
 	const char *key = cli->arg[0];
 	struct mb_value value;
-	int code = read_value(cli, cli->arg[1], &value), err;
+	int code = cli_value(cli, cli->arg[1], &value), err;
 
 	if (code == 0) {
 		code = cli_open_for(cli, key);
@@ -286,48 +276,7 @@ const struct command cmd_incr = {
 	.run = incr_run,
 };
 
-/* ---------------------------------------------------------- sadd, members */
-
-static int
-sadd_run(struct cli *cli)
-{
-	const char *key = cli->arg[0];
-	size_t cnt = (size_t)cli->arg_cnt - 1, added;
-	struct mb_value *member = mem_need(calloc(cnt, sizeof(*member)));
-	int code = 0, err;
-
-	for (size_t i = 0; i < cnt && code == 0; i++) {
-		code = read_value(cli, cli->arg[i + 1], &member[i]);
-	}
-	if (code == 0) {
-		code = cli_open_for(cli, key);
-	}
-	if (code != 0) {
-		free(member);
-		return code;
-	}
-	err = mb_client_sadd(cli->client, key, 0, member, cnt, &added);
-	free(member);
-	if (err != MB_OK) {
-		return fail_key(cli, err, "add to", key);
-	}
-	if (cli->json) {
-		return cli_json(cli, json_pack("{s:I}", "added", (json_int_t)added));
-	}
-	printf("%zu\n", added);
-	return CLI_DONE;
-}
-
-const struct command cmd_sadd = {
-	.name = "sadd",
-	.args = "KEY MEMBER...",
-	.summary = "add members to a set and print how many are new",
-	.example = "microburst sadd colours red green",
-	.flags = COMMAND_NODE | COMMAND_JSON,
-	.arg_min = 2,
-	.arg_max = COMMAND_ARGS_ANY,
-	.run = sadd_run,
-};
+/* ---------------------------------------------------------------- members */
 
 static bool
 add_member(void *ctx, const void *p, size_t len, const void *p2, size_t len2)

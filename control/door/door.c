@@ -388,6 +388,8 @@ door_create(struct door **ret, const struct door_cfg *cfg, struct net_service *r
 	door_admin_init(d);
 	*ret_service = (struct net_service){ .start = door_start,
 					     .request = door_request,
+					     .take = door_take,
+					     .give = door_give,
 					     .poll = door_poll,
 					     .arm = door_arm,
 					     .awaits = door_awaits,

@@ -14,7 +14,10 @@
 #include "impl.h"
 #include "rpc.h"
 
-#define DOOR_ADMIN_CNT 16   /* questions of administration that are open; above, BUSY */
+#define DOOR_ADMIN_CNT 16 /* questions of administration that are open; above, BUSY */
+/* Requests about large values that lie in payloads from the start; others are copied to one. So who
+ * begins many and ends none takes no more of what there is. */
+#define DOOR_LARGE_CNT 2
 #define DOOR_OP_CNT    1024 /* requests about the store that wait; above, a client is told BUSY */
 
 struct pending {
@@ -52,6 +55,12 @@ struct door_op {
 };
 STAILQ_HEAD(door_ops, door_op);
 
+/* A request that comes, or has come, into a payload of this client; p NULL: free. */
+struct door_large {
+	const uint8_t *p;
+	struct payload_ref ref;
+};
+
 /* A question of administration, over a connection of its own. */
 struct door_admin {
 	struct door *door;
@@ -74,6 +83,7 @@ struct door {
 	uint32_t op_cnt; /* not free */
 	struct door_ops free, ready;
 	struct door_op op[DOOR_OP_CNT];
+	struct door_large large[DOOR_LARGE_CNT];
 	uint32_t admin_cnt; /* not free */
 	struct door_admin admin[DOOR_ADMIN_CNT];
 	char text[DOMAIN_TEXT_MAX + 1]; /* a part of such an answer */
@@ -94,6 +104,10 @@ uint64_t door_call_of(const struct door *d, struct flow_ref ref, uint64_t theirs
 
 /* door_look answers a look that needs nobody. Returns: whether it was one, and is answered. */
 bool door_look(struct door *d, struct flow_ref ref, const struct rpc_request *r);
+
+/* door_take and door_give are net_service.take and give. */
+void *door_take(void *ctx, size_t bytes);
+bool door_give(void *ctx, const void *p);
 
 /* door_state does what a request asks of the store; bytes is all of the request. door_state_poll
  * goes on with those that waited. Returns: how many. */

@@ -371,6 +371,64 @@ op_run(struct door_op *op)
 	}
 }
 
+/* ---------------------------------------------------------------------------- large requests */
+
+void *
+door_take(void *ctx, size_t bytes)
+{
+	struct door *d = ctx;
+	struct domain *domain = d->client->d;
+	struct payload_ref ref;
+	uint8_t *p;
+
+	for (uint32_t i = 0; i < DOOR_LARGE_CNT; i++) {
+		if (d->large[i].p == NULL) {
+			if (payload_alloc(domain->pool, bytes, domain->proc, &ref, &p) != 0) {
+				return NULL;
+			}
+			d->large[i] = (struct door_large){ p, ref };
+			return p;
+		}
+	}
+	return NULL;
+}
+
+bool
+door_give(void *ctx, const void *p)
+{
+	struct door *d = ctx;
+
+	for (uint32_t i = 0; i < DOOR_LARGE_CNT; i++) {
+		if (d->large[i].p == p) {
+			if (d->client != NULL) { /* else the payload went with it */
+				payload_release(d->client->d->pool, d->large[i].ref.handle,
+						d->client->d->proc);
+			}
+			d->large[i].p = NULL;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Where a value lies, if it lies in a payload; else all 0. */
+static struct payload_ref
+large_ref(const struct door *d, struct slice value)
+{
+	for (uint32_t i = 0; i < DOOR_LARGE_CNT; i++) {
+		const struct door_large *l = &d->large[i];
+
+		if (l->p != NULL && value.p >= l->p && value.p < l->p + l->ref.len) {
+			struct payload_ref ref = l->ref;
+
+			ref.off += (uint32_t)(value.p - l->p);
+			ref.len = (uint32_t)value.len;
+			return ref;
+		}
+	}
+	return (struct payload_ref){ 0 };
+}
+
 /* ---------------------------------------------------------------------------- a request's life */
 
 static int
@@ -389,10 +447,14 @@ op_begin(struct door_op *op)
 		return is_key(r->name) ? 0 : MB_ERR_INVALID;
 	case RPC_WRITE:
 		err = write_msg_read(r->payload, d->client->d->welcome.cache_cnt, &op->write);
+		if (err != 0) {
+			return err;
+		}
+		op->write.op.ref = large_ref(d, op->write.op.value);
 		op->write.told = op->write.told && r->n != 0;
 		op->write.ack = r->ack;
 		op->write.ask.woken = write_woken;
-		return err;
+		return 0;
 	case RPC_TAKE:
 		op->take = (struct client_take){
 			.op = { .kind = (r->n & 2) != 0 ? WSET_ZREM : WSET_LIST_DEL,
@@ -458,6 +520,9 @@ op_keep(struct door_op *op, struct slice bytes)
 	struct client_write *w = op->r.op == RPC_WRITE ? &op->write : NULL;
 	ptrdiff_t by;
 
+	if (w != NULL) {
+		w->op.ref = (struct payload_ref){ 0 }; /* from here on it may be gone */
+	}
 	if (w != NULL && w->step == 1 && w->ask.open && !w->told) {
 		/* A cache tile has all of it. */
 		op->r.name = op->r.payload = w->set = slice_of(NULL, 0);

@@ -186,7 +186,7 @@ void sched_reply_drop(struct sched *s, uint16_t exec, const struct desc *d);
 void sched_exec_try(struct sched *s, uint16_t exec, uint64_t now_ns);
 void sched_target_run(struct sched *s, struct sched_target *t, uint64_t now_ns);
 uint16_t sched_call_cancel(struct sched *s, uint64_t call, int err);
-/* sched_call_stop has it stopped, too, where it runs. at: the executor that its caller sent it to; 0. */
+/* sched_call_stop has it stopped, too, where it runs: at, if only its caller knows. */
 void sched_call_stop(struct sched *s, uint64_t call, uint16_t at, int err);
 void sched_wake_at(struct sched *s, uint64_t at_ns);
 void sched_stop(struct sched *s, uint16_t exec, uint64_t call, int err);

@@ -91,7 +91,7 @@ flow_serve_room(struct flow_serve *s, struct flow_ref ref, size_t len)
 	if (slot == NULL || slot->p != NULL) {
 		return NULL;
 	}
-	slot->p = flow_serve_alloc(s, c, len);
+	slot->p = flow_serve_alloc(s, c, len, false);
 	slot->len = slot->p != NULL ? (uint32_t)len : 0;
 	return slot->p;
 }
@@ -240,7 +240,7 @@ slot_begin(struct flow_serve *s, struct session *c, struct slot *slot, const str
 		return; /* overtook the first one */
 	}
 	flow_slot_drop(s, c, slot);
-	p = s->xfer_free != 0 ? flow_serve_alloc(s, c, h->total) : NULL;
+	p = s->xfer_free != 0 ? flow_serve_alloc(s, c, h->total, true) : NULL;
 	if (p == NULL) { /* nothing is granted, nothing kept, and it comes again */
 		struct flow_rx none;
 		struct slot fresh = { .id = h->id };

@@ -45,6 +45,9 @@ struct flow_serve_ops {
 	 * now. */
 	uint8_t *(*draft)(void *ctx, size_t len);
 	void *ctx;
+	/* NULL; or memory for a request of several segments that alloc is not asked for then: what
+	 * request is to have in a place of its own. free is given it back. NULL: none. */
+	void *(*take)(void *ctx, size_t bytes);
 };
 
 struct flow_serve_cfg {

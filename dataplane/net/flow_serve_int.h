@@ -111,7 +111,7 @@ flow_session_find(struct flow_serve *s, uint64_t session)
 /* flow_session.c; what each does is said where it is. */
 struct flow_name flow_serve_name(struct flow_serve *s, struct session *c, const struct slot *slot,
 				 uint8_t kind);
-void *flow_serve_alloc(struct flow_serve *s, struct session *c, size_t len);
+void *flow_serve_alloc(struct flow_serve *s, struct session *c, size_t len, bool request);
 void flow_serve_free(struct flow_serve *s, struct session *c, void *p, size_t len);
 struct xfer *flow_xfer_alloc(struct flow_serve *s, struct session *c, struct slot *slot, bool out,
 			     uint64_t now_ns);

@@ -113,12 +113,13 @@ flow_serve_name(struct flow_serve *s, struct session *c, const struct slot *slot
 /* ------------------------------------------------------------------- memory */
 
 void *
-flow_serve_alloc(struct flow_serve *s, struct session *c, size_t len)
+flow_serve_alloc(struct flow_serve *s, struct session *c, size_t len, bool request)
 {
 	void *p = NULL;
 
 	if (len <= s->cfg.client_bytes - MIN(c->bytes, s->cfg.client_bytes)) {
-		p = s->ops.alloc(s->ops.ctx, len);
+		p = request && s->ops.take != NULL ? s->ops.take(s->ops.ctx, len) : NULL;
+		p = p != NULL ? p : s->ops.alloc(s->ops.ctx, len);
 	}
 	if (p != NULL) {
 		c->bytes += len;

@@ -95,12 +95,22 @@ tile_alloc(void *ctx, size_t bytes)
 	return heap_alloc(t->heap, bytes);
 }
 
+static void *
+tile_take(void *ctx, size_t bytes)
+{
+	struct net_tile *t = ctx;
+
+	return bytes >= NET_TAKE_MIN ? t->service.take(t->service.ctx, bytes) : NULL;
+}
+
 static void
 tile_free(void *ctx, void *p, size_t bytes)
 {
 	struct net_tile *t = ctx;
 
-	heap_free(t->heap, p, bytes);
+	if (bytes < NET_TAKE_MIN || !t->service.give(t->service.ctx, p)) {
+		heap_free(t->heap, p, bytes);
+	}
 }
 
 static void
@@ -119,9 +129,8 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 				     .xfer_max = XFER_MAX,
 				     .client_bytes = cfg->memory_bytes / 2,
 				     .datagram = (uint16_t)cfg->io.ops->datagram_max(cfg->io.io) };
-	struct flow_serve_ops ops = {
-		tile_send, tile_alloc, tile_free, tile_request, tile_draft, t
-	};
+	struct flow_serve_ops ops = { tile_send,  tile_alloc, tile_free, tile_request,
+				      tile_draft, t,          tile_take };
 	int err = MB_ERR_NO_MEMORY;
 
 	if (t == NULL) {

@@ -20,11 +20,18 @@
 struct net_tile;
 
 /* Who answers requests. All are called on the tile's thread. */
+#define NET_TAKE_MIN (1U << 20)
+
 struct net_service {
 	/* The tile starts: the first call. Returns: 0, or an error that ends the tile's work. */
 	int (*start)(void *ctx, struct net_tile *tile);
 	/* As flow_serve_ops.request. Answer with net_tile_room and net_tile_reply, or _refuse. */
 	void (*request)(void *ctx, struct flow_ref ref, struct slice bytes);
+	/* A place for a request of so many bytes, NET_TAKE_MIN at least, where the service wants it
+	 * to lie; NULL: the tile's own memory will do. give: it has been run, or will not be.
+	 * Returns: whether it was such a place. */
+	void *(*take)(void *ctx, size_t bytes);
+	bool (*give)(void *ctx, const void *p);
 	/* Bounded work; as tile_ops.poll. */
 	int (*poll)(void *ctx, uint64_t now_ns);
 	/* The tile is about to sleep, or awake again. *ret_word, if not NULL: a futex word that

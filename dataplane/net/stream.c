@@ -292,8 +292,15 @@ conn_free_check(struct stream *s, struct conn *c)
 static bool
 look(struct stream *s, struct conn *c)
 {
-	ssize_t n = recv(c->fd, s->own, sizeof(s->own), MSG_DONTWAIT);
+	size_t room = 0;
+	uint8_t *to = s->ops.room != NULL ? s->ops.room(s->ops.ctx, id_of(s, c), &room) : NULL;
+	ssize_t n;
 
+	if (to == NULL) {
+		to = s->own;
+		room = sizeof(s->own);
+	}
+	n = recv(c->fd, to, room, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 		c->look_cnt++;
 		want(s, c);
@@ -302,7 +309,7 @@ look(struct stream *s, struct conn *c)
 	c->look_cnt = 0;
 	c->busy++; /* it is not free before we are done */
 	if (n > 0) {
-		s->ops.received(s->ops.ctx, id_of(s, c), s->own, (size_t)n);
+		s->ops.received(s->ops.ctx, id_of(s, c), to, (size_t)n);
 	} else {
 		c->ended = true;
 		s->ops.ended(s->ops.ctx, id_of(s, c));

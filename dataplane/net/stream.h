@@ -49,6 +49,9 @@ struct stream_ops {
 	bool (*opened)(void *ctx, struct stream_id id, bool local, const char **ret_reason);
 	/* Bytes came. They are the stream's again when the call returns. */
 	void (*received)(void *ctx, struct stream_id id, const uint8_t *p, size_t len);
+	/* Where the kernel may put what comes next, and how much of it; `received` then tells of it
+	 * there. NULL: nowhere. What comes by the ring is elsewhere all the same. Optional. */
+	uint8_t *(*room)(void *ctx, struct stream_id id, size_t *ret_len);
 	/* The peer will send no more. */
 	void (*ended)(void *ctx, struct stream_id id);
 	/* What stream_send was given is out; or err: it is not, and the connection is of no use. */

@@ -300,6 +300,11 @@ int op_write(struct session *s, struct slice key, struct slice name, enum held_k
 int op_parts(struct session *s, struct slice key, enum held_kind kind, struct held_key **ret_held,
 	     struct cache_value *v, bool *ret_hit);
 
+/* op_count is how many elements the collection at key has. adds: how many a held element makes of
+ * those that are stored (NULL: none are) more or fewer, by one at most. */
+int op_count(struct session *s, struct slice key, enum held_kind kind,
+	     int (*adds)(struct held_elem *e, const struct cache_value *stored), uint64_t *ret);
+
 /* op_iter_begin starts a walk over the collection at key. */
 int op_iter_begin(struct session *s, struct slice key, enum held_kind kind,
 		  struct session_iter *ret);

@@ -259,36 +259,20 @@ session_list_pop(struct session *s, struct slice key, enum list_end end, struct 
 	return err;
 }
 
+static int
+item_adds(struct held_elem *e, const struct cache_value *stored)
+{
+	struct list_item item;
+
+	if (e->len != LIST_ID_BYTES) {
+		return e->base == BASE_VALUE;
+	}
+	return -(e->base == BASE_ABSENT && stored != NULL &&
+		 list_find(stored->state, slice_of(e->p, e->len), &item));
+}
+
 int
 session_list_cnt(struct session *s, struct slice key, uint64_t *ret)
 {
-	struct cache_value v;
-	struct list_item item;
-	struct held_key *k;
-	struct held_elem *e;
-	uint64_t cnt;
-	uint32_t at = 0;
-	bool hit;
-	int err = op_key_check(s, key);
-
-	if (err == 0) {
-		err = op_parts(s, key, KIND_LIST, &k, &v, &hit);
-	}
-	if (err != 0) {
-		return err;
-	}
-	cnt = hit ? view_cnt(v.type, v.state) : 0;
-	while (k != NULL && (e = held_elem_next(s, k, &at)) != NULL) {
-		if (e->len != LIST_ID_BYTES) {
-			cnt += e->base == BASE_VALUE;
-		} else {
-			cnt -= e->base == BASE_ABSENT && hit &&
-			       list_find(v.state, slice_of(e->p, e->len), &item);
-		}
-	}
-	if (hit) {
-		cache_view_release(s->conf.view, &v);
-	}
-	*ret = cnt;
-	return 0;
+	return op_count(s, key, KIND_LIST, item_adds, ret);
 }

@@ -297,39 +297,23 @@ session_map_get(struct session *s, struct slice key, struct slice field, struct 
 			      : field_show(s, hash, e, &none, false, field, ret);
 }
 
+static int
+field_adds(struct held_elem *e, const struct cache_value *stored)
+{
+	bool hit = stored != NULL;
+	unsigned int type;
+	struct slice value;
+	bool counts = field_held(e, stored, hit) != NULL;
+	bool there = stored_field(stored, hit, slice_of(e->p, e->len), &type, &value) == 0;
+	bool gone = e->base == BASE_ABSENT && !e->summed;
+
+	return (counts && !gone && !there) - (gone && there);
+}
+
 int
 session_map_cnt(struct session *s, struct slice key, uint64_t *ret)
 {
-	struct cache_value v;
-	struct held_key *k;
-	struct held_elem *e;
-	unsigned int type;
-	struct slice value;
-	uint64_t cnt;
-	uint32_t at = 0;
-	bool hit;
-	int err = op_key_check(s, key);
-
-	if (err == 0) {
-		err = op_parts(s, key, KIND_MAP, &k, &v, &hit);
-	}
-	if (err != 0) {
-		return err;
-	}
-	cnt = hit ? view_cnt(v.type, v.state) : 0;
-	while (k != NULL && (e = held_elem_next(s, k, &at)) != NULL) {
-		bool counts = field_held(e, &v, hit) != NULL;
-		bool there = stored_field(&v, hit, slice_of(e->p, e->len), &type, &value) == 0;
-		bool gone = e->base == BASE_ABSENT && !e->summed;
-
-		cnt += counts && !gone && !there;
-		cnt -= gone && there;
-	}
-	if (hit) {
-		cache_view_release(s->conf.view, &v);
-	}
-	*ret = cnt;
-	return 0;
+	return op_count(s, key, KIND_MAP, field_adds, ret);
 }
 
 /* ------------------------------------------------------------------ walking */

@@ -130,6 +130,35 @@ op_parts(struct session *s, struct slice key, enum held_kind kind, struct held_k
 }
 
 int
+op_count(struct session *s, struct slice key, enum held_kind kind,
+	 int (*adds)(struct held_elem *e, const struct cache_value *stored), uint64_t *ret)
+{
+	struct cache_value v;
+	struct held_key *k;
+	struct held_elem *e;
+	uint64_t cnt;
+	uint32_t at = 0;
+	bool hit;
+	int err = op_key_check(s, key);
+
+	if (err == 0) {
+		err = op_parts(s, key, kind, &k, &v, &hit);
+	}
+	if (err != 0) {
+		return err;
+	}
+	cnt = hit ? view_cnt(v.type, v.state) : 0;
+	while (k != NULL && (e = held_elem_next(s, k, &at)) != NULL) {
+		cnt += (uint64_t)(int64_t)adds(e, hit ? &v : NULL);
+	}
+	if (hit) {
+		cache_view_release(s->conf.view, &v);
+	}
+	*ret = cnt;
+	return 0;
+}
+
+int
 op_iter_begin(struct session *s, struct slice key, enum held_kind kind, struct session_iter *ret)
 {
 	struct session_iter it = { .stored = slice_of(NULL, 0), .turn = s->elems.turn };

@@ -86,7 +86,7 @@ session_srem(struct session *s, struct slice key, struct slice member)
 int
 session_sismember(struct session *s, struct slice key, struct slice member, bool *ret)
 {
-	const struct held_elem *e;
+	struct held_elem *e;
 	struct cache_value v;
 	struct held_key *k;
 	bool hit;
@@ -109,35 +109,19 @@ session_sismember(struct session *s, struct slice key, struct slice member, bool
 	return 0;
 }
 
+static int
+member_adds(struct held_elem *e, const struct cache_value *stored)
+{
+	bool there =
+		stored != NULL && view_set_has(stored->type, stored->state, slice_of(e->p, e->len));
+
+	return (e->base == BASE_VALUE && !there) - (e->base == BASE_ABSENT && there);
+}
+
 int
 session_scard(struct session *s, struct slice key, uint64_t *ret)
 {
-	struct cache_value v;
-	struct held_key *k;
-	struct held_elem *e;
-	uint64_t cnt;
-	uint32_t at = 0;
-	bool hit;
-	int err = op_key_check(s, key);
-
-	if (err == 0) {
-		err = op_parts(s, key, KIND_SET, &k, &v, &hit);
-	}
-	if (err != 0) {
-		return err;
-	}
-	cnt = hit ? view_cnt(v.type, v.state) : 0;
-	while (k != NULL && (e = held_elem_next(s, k, &at)) != NULL) {
-		bool there = hit && view_set_has(v.type, v.state, slice_of(e->p, e->len));
-
-		cnt += e->base == BASE_VALUE && !there;
-		cnt -= e->base == BASE_ABSENT && there;
-	}
-	if (hit) {
-		cache_view_release(s->conf.view, &v);
-	}
-	*ret = cnt;
-	return 0;
+	return op_count(s, key, KIND_SET, member_adds, ret);
 }
 
 int
@@ -149,7 +133,7 @@ session_set_begin(struct session *s, struct slice key, struct session_iter *ret)
 bool
 session_set_next(struct session *s, struct session_iter *it, struct slice *ret_member)
 {
-	const struct held_elem *e;
+	struct held_elem *e;
 	struct held_key *k;
 
 	if (it->turn != s->elems.turn) {

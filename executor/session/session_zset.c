@@ -150,37 +150,20 @@ session_zincr(struct session *s, struct slice key, struct slice member, double x
 	return err;
 }
 
+static int
+score_adds(struct held_elem *e, const struct cache_value *stored)
+{
+	double score;
+	bool there = stored != NULL &&
+		     oset_score(stored->state, slice_of(e->p, e->len), &score) != MB_ERR_NOT_FOUND;
+
+	return (!elem_gone(e) && !there) - (elem_gone(e) && there);
+}
+
 int
 session_zcard(struct session *s, struct slice key, uint64_t *ret)
 {
-	struct cache_value v;
-	struct held_key *k;
-	struct held_elem *e;
-	uint64_t cnt;
-	uint32_t at = 0;
-	double score;
-	bool hit;
-	int err = op_key_check(s, key);
-
-	if (err == 0) {
-		err = op_parts(s, key, KIND_ZSET, &k, &v, &hit);
-	}
-	if (err != 0) {
-		return err;
-	}
-	cnt = hit ? view_cnt(v.type, v.state) : 0;
-	while (k != NULL && (e = held_elem_next(s, k, &at)) != NULL) {
-		bool there = hit && oset_score(v.state, slice_of(e->p, e->len), &score) !=
-					    MB_ERR_NOT_FOUND;
-
-		cnt += !elem_gone(e) && !there;
-		cnt -= elem_gone(e) && there;
-	}
-	if (hit) {
-		cache_view_release(s->conf.view, &v);
-	}
-	*ret = cnt;
-	return 0;
+	return op_count(s, key, KIND_ZSET, score_adds, ret);
 }
 
 int

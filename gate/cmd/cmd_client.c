@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "commands.h"
+#include "gate_block.h"
 #include "gate_many.h"
 #include "gate_pause.h"
 #include "gate_track.h"

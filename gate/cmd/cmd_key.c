@@ -197,8 +197,6 @@ int
 cmd_keys(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	struct slice list, key, last = { 0 };
-	uint8_t head[RESP_ITEM_MAX];
-	struct wbuf w = wbuf_init(head, sizeof(head));
 	int err;
 
 	if (c->step == 0) {
@@ -222,8 +220,7 @@ cmd_keys(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 			last = key;
 		}
 	} while (walk_on(g, c, last));
-	resp_put_array(&w, (size_t)c->acc);
-	gate_out_fill(g, c, c->hole, &w);
+	gate_out_fill_array(g, c, c->hole, (size_t)c->acc);
 	return GATE_DONE;
 }
 

@@ -88,8 +88,6 @@ static void
 reply_places(struct gate *g, struct gate_conn *c, const struct lcs *l, const struct lcs_options *o)
 {
 	size_t i = l->a.len, k = l->b.len, cnt = 0;
-	uint8_t head[RESP_ITEM_MAX];
-	struct wbuf w = wbuf_init(head, sizeof(head));
 	struct gate_chunk *hole;
 	struct lcs_run run;
 
@@ -108,8 +106,7 @@ reply_places(struct gate *g, struct gate_conn *c, const struct lcs *l, const str
 		}
 		cnt++;
 	}
-	resp_put_array(&w, cnt);
-	gate_out_fill(g, c, hole, &w);
+	gate_out_fill_array(g, c, hole, cnt);
 	gate_bulk_str(g, c, "len");
 	gate_int(g, c, length_at(l, l->a.len, l->b.len));
 }

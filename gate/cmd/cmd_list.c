@@ -324,8 +324,6 @@ positions(struct gate *g, struct gate_conn *c, const struct cache_value *v, stru
 int
 cmd_lpos(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	uint8_t head[RESP_ITEM_MAX];
-	struct wbuf w = wbuf_init(head, sizeof(head));
 	struct pos_options o;
 	struct cache_value v;
 	size_t found = 0;
@@ -345,8 +343,7 @@ cmd_lpos(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 		found = positions(g, c, &v, arg[2], &o);
 	}
 	if (o.count >= 0) {
-		resp_put_array(&w, found);
-		gate_out_fill(g, c, c->hole, &w);
+		gate_out_fill_array(g, c, c->hole, found);
 	} else if (found == 0) {
 		gate_null(g, c);
 	}

@@ -12,13 +12,15 @@
 #include "check.h"
 #include "cmd_list.h"
 #include "commands.h"
+#include "gate_block.h"
 #include "hash.h"
 #include "lattice.h"
 #include "view.h"
 
-/* Takes up to most items off an end; their values are written. */
+/* Takes up to most items off an end; their values are written, the last one from where the cache
+ * has it. */
 static int
-items_take(struct gate *g, struct gate_conn *c, struct slice key, const struct cache_value *v,
+items_take(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *v,
 	   enum list_end end, uint32_t most, uint32_t *ret_cnt)
 {
 	struct table_walk walk = { 0 };
@@ -34,21 +36,14 @@ items_take(struct gate *g, struct gate_conn *c, struct slice key, const struct c
 		if (err != 0) {
 			break;
 		}
-		gate_bulk(g, c, item.value);
-		cnt++;
+		if (++cnt == most) {
+			gate_bulk_value(g, c, item.value, v); /* nothing more is looked for */
+		} else {
+			gate_bulk(g, c, item.value);
+		}
 	}
 	*ret_cnt = cnt;
 	return err;
-}
-
-static void
-hole_fill(struct gate *g, struct gate_conn *c, int64_t cnt)
-{
-	uint8_t head[RESP_ITEM_MAX];
-	struct wbuf w = wbuf_init(head, sizeof(head));
-
-	resp_put_array(&w, (size_t)cnt);
-	gate_out_fill(g, c, c->hole, &w);
 }
 
 /* Up to most items as an array, in as many parts as that takes; before it, in the first part, the
@@ -74,7 +69,7 @@ many_take(struct gate *g, struct gate_conn *c, struct slice key, struct cache_va
 	if (err == MB_ERR_FULL && cnt > 0) {
 		c->part_next = c->part + cnt;
 	} else if (err == 0) {
-		hole_fill(g, c, (int64_t)c->part + cnt);
+		gate_out_fill_array(g, c, c->hole, (size_t)c->part + cnt);
 	}
 	if (err == 0 && cnt == 0) { /* none is left for this part */
 		return GATE_DONE;
@@ -104,7 +99,7 @@ pop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_c
 	}
 	if (n == CACHE_ABSENT) {
 		if (c->part > 0) {
-			hole_fill(g, c, c->part);
+			gate_out_fill_array(g, c, c->hole, c->part);
 		} else if (arg_cnt == 3) {
 			gate_null_array(g, c);
 		} else {
@@ -153,23 +148,14 @@ pop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 {
 	struct cache_value v;
 	uint32_t idx, cnt;
-	uint64_t bits;
 	double timeout_s;
-	int err, n;
+	int err, code;
 
 	if (!gate_block_timeout(g, c, arg[arg_cnt - 1], &timeout_s)) {
 		return GATE_DONE;
 	}
-	n = gate_look_first(g, c, arg + 1, arg_cnt - 2, LATTICE_LIST, &v, &idx, &bits);
-	if (n == CACHE_ABSENT && c->timed_out) {
-		gate_null_array(g, c);
-		return GATE_DONE;
-	}
-	if (n == CACHE_ABSENT) {
-		return gate_block(g, c, bits, timeout_s);
-	}
-	if (n != CACHE_HIT) {
-		return gate_look_refuse(g, c, n);
+	if (!gate_first(g, c, arg + 1, arg_cnt - 2, LATTICE_LIST, timeout_s, &v, &idx, &code)) {
+		return code;
 	}
 	gate_held_begin(c);
 	gate_array(g, c, 2);
@@ -191,55 +177,18 @@ cmd_brpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 	return pop_blocking(g, c, arg, arg_cnt, LIST_RIGHT);
 }
 
-/* numkeys key.. LEFT | RIGHT [COUNT n], from word at. */
 static int
 mpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt, uint32_t at,
      double timeout_s)
 {
-	int64_t key_cnt, most = 1;
-	struct cache_value v;
-	enum list_end end;
-	uint32_t idx, behind;
-	uint64_t bits;
-	int n;
+	struct gate_mpop m;
+	int code;
 
-	if (!gate_word_i64(arg[at], &key_cnt) || key_cnt <= 0) {
-		return gate_error(g, c, "ERR numkeys should be greater than 0");
-	}
-	if (key_cnt > arg_cnt || at + 1 + (uint32_t)key_cnt >= arg_cnt ||
-	    !end_word(arg[at + 1 + key_cnt], &end)) {
-		return gate_error(g, c, "ERR syntax error");
-	}
-	behind = at + 2 + (uint32_t)key_cnt;
-	if (behind != arg_cnt && (behind + 2 != arg_cnt || !gate_word_is(arg[behind], "count"))) {
-		return gate_error(g, c, "ERR syntax error");
-	}
-	if (behind != arg_cnt && (!gate_word_i64(arg[behind + 1], &most) || most <= 0)) {
-		return gate_error(g, c, "ERR count should be greater than 0");
-	}
-	if (c->part > 0) { /* the key is chosen */
-		idx = (uint32_t)c->total;
-		n = gate_look_as(g, c, arg[at + 1 + idx], LATTICE_LIST, &v);
-		if (n == CACHE_ABSENT) {
-			hole_fill(g, c, c->part);
-			return GATE_DONE;
-		}
-	} else {
-		n = gate_look_first(g, c, arg + at + 1, (uint32_t)key_cnt, LATTICE_LIST, &v, &idx,
-				    &bits);
-	}
-	if (n == CACHE_ABSENT && timeout_s >= 0 && !c->timed_out) {
-		return gate_block(g, c, bits, timeout_s);
-	}
-	if (n == CACHE_ABSENT) {
-		gate_null_array(g, c);
-		return GATE_DONE;
-	}
-	if (n != CACHE_HIT) {
-		return gate_look_refuse(g, c, n);
-	}
-	c->total_next = idx;
-	return many_take(g, c, arg[at + 1 + idx], &v, end, (uint32_t)MIN(most, UINT32_MAX), true);
+	return gate_mpop(g, c, arg, arg_cnt, at, "left", "right", LATTICE_LIST, timeout_s, &m,
+			 &code)
+		       ? many_take(g, c, m.key, &m.value, m.second ? LIST_RIGHT : LIST_LEFT, m.most,
+				   true)
+		       : code;
 }
 
 int

@@ -227,7 +227,7 @@ members_scan(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	struct scan_options opt;
 	struct cache_value v;
 	struct gate_cursor *k;
-	struct wbuf w;
+	struct wbuf w = wbuf_init(mem, sizeof(mem));
 	int64_t cursor;
 	char text[24];
 	int n;
@@ -260,12 +260,9 @@ members_scan(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	snprintf(text, sizeof(text), "%llu",
 		 (unsigned long long)(last.len != 0 ? cursor_new(g, last) : 0));
 	gate_look_end(g, &v);
-	w = wbuf_init(mem, sizeof(mem));
 	resp_put_bulk(&w, slice_of(text, strlen(text)));
 	gate_out_fill(g, c, head, &w);
-	w = wbuf_init(mem, sizeof(mem));
-	resp_put_array(&w, (size_t)c->acc);
-	gate_out_fill(g, c, list, &w);
+	gate_out_fill_array(g, c, list, (size_t)c->acc);
 	return GATE_DONE;
 }
 

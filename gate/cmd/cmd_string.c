@@ -249,7 +249,7 @@ set_if(struct gate *g, struct gate_conn *c, struct slice key, struct slice value
 	c->mark = gate_out_mark(c);
 	c->mark.set = false;
 	if (opt.get && there) {
-		gate_bulk(g, c, text);
+		gate_bulk_value(g, c, text, &v);
 	} else if (opt.get) {
 		gate_null(g, c);
 	}
@@ -417,7 +417,7 @@ cmd_getdel(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	}
 	c->mark = gate_out_mark(c);
 	c->mark.set = false;
-	gate_bulk(g, c, text);
+	gate_bulk_value(g, c, text, &v);
 	gate_look_end(g, &v);
 	return gate_write_held(g, c, &op, v.version);
 }
@@ -452,7 +452,7 @@ cmd_getex(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 		return GATE_DONE;
 	}
 	gate_held_begin(c);
-	gate_bulk(g, c, text);
+	gate_bulk_value(g, c, text, &v);
 	gate_look_end(g, &v);
 	op.n = opt.deadline_us;
 	return gate_write_held(g, c, &op, v.version);

@@ -11,6 +11,7 @@
 #include "check.h"
 #include "cmd_zset.h"
 #include "commands.h"
+#include "gate_block.h"
 #include "lattice.h"
 #include "view.h"
 
@@ -20,14 +21,16 @@ entries_take(struct gate *g, struct gate_conn *c, struct slice key, struct cache
 	     uint32_t most, bool pairs)
 {
 	uint32_t all, cnt = 0;
-	struct oset_entry *e = gate_zset_sorted(g, c, v, &all);
+	struct oset_entry *e = gate_zset_take(g, c, v, NULL, NULL, &all);
 	int err = 0;
 
 	if (e == NULL) {
 		gate_look_end(g, v);
 		return MB_ERR_NO_MEMORY;
 	}
-	for (most = MIN(most, all); cnt < most; cnt++) {
+	most = MIN(MIN(most, all), GATE_BATCH_OPS + 1U); /* one more than a part takes */
+	oset_sort_part(e, all, max ? all - most : 0, max ? all : most);
+	for (; cnt < most; cnt++) {
 		const struct oset_entry *at = &e[max ? all - 1 - cnt : cnt];
 		struct wset_op op = { .kind = WSET_ZREM, .key = key, .field = at->member };
 
@@ -44,16 +47,6 @@ entries_take(struct gate *g, struct gate_conn *c, struct slice key, struct cache
 	gate_look_end(g, v);
 	c->total_next = cnt;
 	return err;
-}
-
-static void
-hole_fill(struct gate *g, struct gate_conn *c, size_t cnt)
-{
-	uint8_t head[RESP_ITEM_MAX];
-	struct wbuf w = wbuf_init(head, sizeof(head));
-
-	resp_put_array(&w, cnt);
-	gate_out_fill(g, c, c->hole, &w);
 }
 
 static int
@@ -78,7 +71,7 @@ zpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_
 	if (n == CACHE_ABSENT || most == 0) {
 		gate_look_end(g, &v);
 		if (c->part > 0) {
-			hole_fill(g, c, (pairs ? 1 : 2) * (size_t)c->part);
+			gate_out_fill_array(g, c, c->hole, (pairs ? 1 : 2) * (size_t)c->part);
 		} else {
 			gate_array(g, c, 0);
 		}
@@ -99,7 +92,7 @@ zpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_
 	if (err == MB_ERR_FULL && cnt > 0) {
 		c->part_next = c->part + cnt;
 	} else if (err == 0) {
-		hole_fill(g, c, (pairs ? 1 : 2) * (size_t)(c->part + cnt));
+		gate_out_fill_array(g, c, c->hole, (pairs ? 1 : 2) * (size_t)(c->part + cnt));
 	}
 	return gate_held_end(g, c, err, cnt);
 }
@@ -122,23 +115,14 @@ zpop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint
 {
 	struct cache_value v;
 	double timeout_s;
-	uint64_t bits;
 	uint32_t idx;
-	int err, n;
+	int err, code;
 
 	if (!gate_block_timeout(g, c, arg[arg_cnt - 1], &timeout_s)) {
 		return GATE_DONE;
 	}
-	n = gate_look_first(g, c, arg + 1, arg_cnt - 2, LATTICE_OSET, &v, &idx, &bits);
-	if (n == CACHE_ABSENT && c->timed_out) {
-		gate_null_array(g, c);
-		return GATE_DONE;
-	}
-	if (n == CACHE_ABSENT) {
-		return gate_block(g, c, bits, timeout_s);
-	}
-	if (n != CACHE_HIT) {
-		return gate_look_refuse(g, c, n);
+	if (!gate_first(g, c, arg + 1, arg_cnt - 2, LATTICE_OSET, timeout_s, &v, &idx, &code)) {
+		return code;
 	}
 	gate_held_begin(c);
 	gate_array(g, c, 3);
@@ -165,61 +149,27 @@ cmd_bzpopmax(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 
 /* ------------------------------------------------------------------------ of several keys */
 
-/* numkeys key ... MIN|MAX [COUNT count]: up to count of the first that has any. timeout_s < 0: it
- * does not wait. */
 static int
 zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt, uint32_t at,
       double timeout_s)
 {
-	int64_t key_cnt, most = 1;
-	struct cache_value v;
-	uint32_t behind, idx, cnt;
-	uint64_t bits = 0;
-	int err, n;
+	struct gate_mpop m;
+	uint32_t cnt;
+	int64_t idx;
+	int err, code;
 
-	if (!gate_word_i64(arg[at], &key_cnt) || key_cnt < 1) {
-		return gate_error(g, c, "ERR numkeys should be greater than 0");
+	if (!gate_mpop(g, c, arg, arg_cnt, at, "min", "max", LATTICE_OSET, timeout_s, &m, &code)) {
+		return code;
 	}
-	behind = at + 1 + (uint32_t)MIN(key_cnt, (int64_t)arg_cnt);
-	if (behind >= arg_cnt ||
-	    (!gate_word_is(arg[behind], "min") && !gate_word_is(arg[behind], "max")) ||
-	    (behind + 1 != arg_cnt &&
-	     (behind + 3 != arg_cnt || !gate_word_is(arg[behind + 1], "count")))) {
-		return gate_error(g, c, "ERR syntax error");
-	}
-	if (behind + 3 == arg_cnt && (!gate_word_i64(arg[behind + 2], &most) || most <= 0)) {
-		return gate_error(g, c, "ERR count should be greater than 0");
-	}
-	if (c->part > 0) { /* the key is chosen */
-		idx = (uint32_t)c->total;
-		n = gate_look_as(g, c, arg[at + 1 + idx], LATTICE_OSET, &v);
-		if (n == CACHE_ABSENT) {
-			hole_fill(g, c, c->part);
-			return GATE_DONE;
-		}
-	} else {
-		n = gate_look_first(g, c, arg + at + 1, (uint32_t)key_cnt, LATTICE_OSET, &v, &idx,
-				    &bits);
-	}
-	if (n == CACHE_ABSENT && timeout_s >= 0 && !c->timed_out) {
-		return gate_block(g, c, bits, timeout_s);
-	}
-	if (n == CACHE_ABSENT) {
-		gate_null_array(g, c);
-		return GATE_DONE;
-	}
-	if (n != CACHE_HIT) {
-		return gate_look_refuse(g, c, n);
-	}
+	idx = c->total_next;
 	gate_held_begin(c);
 	if (c->part == 0) {
 		gate_array(g, c, 2);
-		gate_bulk(g, c, arg[at + 1 + idx]);
+		gate_bulk(g, c, m.key);
 		c->hole = gate_out_hole(g, c);
 		c->quiet = true;
 	}
-	err = entries_take(g, c, arg[at + 1 + idx], &v, gate_word_is(arg[behind], "max"),
-			   (uint32_t)MIN(most - (int64_t)c->part, UINT32_MAX), true);
+	err = entries_take(g, c, m.key, &m.value, m.second, m.most - c->part, true);
 	if (err == MB_ERR_NO_MEMORY) {
 		gate_out_back(g, c, &c->mark);
 		return gate_error_of(g, c, err);
@@ -228,7 +178,7 @@ zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg
 	if (err == MB_ERR_FULL && cnt > 0) {
 		c->part_next = c->part + cnt;
 	} else if (err == 0) {
-		hole_fill(g, c, (size_t)c->part + cnt);
+		gate_out_fill_array(g, c, c->hole, (size_t)c->part + cnt);
 	}
 	c->total_next = idx;
 	return gate_held_end(g, c, err, cnt);

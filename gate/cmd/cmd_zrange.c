@@ -78,8 +78,9 @@ bound_cmp(const struct range *r, const struct oset_entry *e, const struct bound 
 }
 
 static bool
-in_range(const struct range *r, const struct oset_entry *e)
+in_range(const void *arg, const struct oset_entry *e)
 {
+	const struct range *r = arg;
 	int low = bound_cmp(r, e, &r->min), high = bound_cmp(r, e, &r->max);
 
 	return (low > 0 || (low == 0 && !r->min.open)) && (high < 0 || (high == 0 && !r->max.open));
@@ -111,8 +112,6 @@ range_ends(struct range *r, struct slice first, struct slice second)
 static const char *
 range_options(struct range *r, const struct slice *arg, uint32_t arg_cnt, bool whole)
 {
-	bool limited = false;
-
 	for (uint32_t i = 4; i < arg_cnt; i++) {
 		if (gate_word_is(arg[i], "withscores")) {
 			r->scores = true;
@@ -121,7 +120,6 @@ range_options(struct range *r, const struct slice *arg, uint32_t arg_cnt, bool w
 			    !gate_word_i64(arg[i + 2], &r->most)) {
 				return "ERR value is not an integer or out of range";
 			}
-			limited = true;
 			i += 2;
 		} else if (whole && gate_word_is(arg[i], "rev")) {
 			r->rev = true;
@@ -133,7 +131,7 @@ range_options(struct range *r, const struct slice *arg, uint32_t arg_cnt, bool w
 			return "ERR syntax error";
 		}
 	}
-	if (limited && r->by == BY_INDEX) {
+	if (r->most != -1 && r->by == BY_INDEX) {
 		return "ERR syntax error, LIMIT is only supported in combination with either "
 		       "BYSCORE or BYLEX";
 	}
@@ -143,33 +141,30 @@ range_options(struct range *r, const struct slice *arg, uint32_t arg_cnt, bool w
 	return NULL;
 }
 
-/* Which entries are shown, in the order of scores: [*ret_at, *ret_at + *ret_cnt). */
-static void
-range_find(const struct range *r, const struct oset_entry *e, uint32_t all, uint32_t *ret_at,
-	   uint32_t *ret_cnt)
+/* The entries in a range, from *ret_at on, in the order of scores; *ret_all is how many were taken.
+ * Returns: NULL: there is no memory. */
+static struct oset_entry *
+range_take(struct gate *g, struct gate_conn *c, const struct cache_value *v, const struct range *r,
+	   uint32_t *ret_all, uint32_t *ret_at, uint32_t *ret_cnt)
 {
-	uint32_t first = 0, last = all;
+	struct oset_entry *e =
+		gate_zset_take(g, c, v, r->by != BY_INDEX ? in_range : NULL, r, ret_all);
+	uint32_t all = *ret_all, at = 0, cnt = 0;
 
+	if (e == NULL) {
+		return NULL;
+	}
 	if (r->by == BY_INDEX) {
-		(void)gate_range(r->from, r->to, all, ret_at, ret_cnt);
-		*ret_at = r->rev ? all - *ret_at - *ret_cnt : *ret_at;
-		return;
+		(void)gate_range(r->from, r->to, all, &at, &cnt);
+	} else if (r->offset >= 0 && r->offset < (int64_t)all) {
+		at = (uint32_t)r->offset;
+		cnt = r->most < 0 ? all - at : (uint32_t)MIN((int64_t)(all - at), r->most);
 	}
-	while (first < all && !in_range(r, &e[first])) {
-		first++;
-	}
-	for (last = first; last < all && in_range(r, &e[last]);) {
-		last++;
-	}
-	*ret_cnt = r->offset < 0 || r->offset >= (int64_t)(last - first)
-			   ? 0
-			   : last - first - (uint32_t)r->offset;
-	if (r->most >= 0) {
-		*ret_cnt = (uint32_t)MIN((int64_t)*ret_cnt, r->most);
-	}
-	*ret_at = *ret_cnt == 0 ? 0
-		  : r->rev      ? last - (uint32_t)r->offset - *ret_cnt
-				: first + (uint32_t)r->offset;
+	at = r->rev ? all - at - cnt : at;
+	oset_sort_part(e, all, at, at + cnt);
+	*ret_at = at;
+	*ret_cnt = cnt;
+	return e;
 }
 
 /* The entries in a range, as the list of what is to be written (gate_fold.h). Returns: 1; else what
@@ -189,12 +184,11 @@ range_keep(struct gate *g, struct gate_conn *c, struct slice key, const struct r
 	if (n == CACHE_ABSENT) {
 		return 1;
 	}
-	e = gate_zset_sorted(g, c, &v, &all);
+	e = range_take(g, c, &v, r, &all, &at, &cnt);
 	ok = e != NULL;
 	if (ok) {
 		size_t from = (size_t)((uint8_t *)e - c->keep);
 
-		range_find(r, e, all, &at, &cnt);
 		c->keep_len = (uint32_t)(from + all * sizeof(*e)); /* the list comes behind them */
 		for (uint32_t i = 0; ok && i < cnt; i++) {
 			struct oset_entry one;
@@ -299,12 +293,11 @@ range_show(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	if (n != CACHE_HIT) {
 		return gate_look_refuse(g, c, n);
 	}
-	e = gate_zset_sorted(g, c, &v, &all);
+	e = range_take(g, c, &v, &r, &all, &at, &cnt);
 	if (e == NULL) {
 		gate_look_end(g, &v);
 		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
 	}
-	range_find(&r, e, all, &at, &cnt);
 	gate_array(g, c, (size_t)cnt * (r.scores && c->proto == 2 ? 2 : 1));
 	if (cnt > 0) {
 		gate_zset_entries(g, c, r.rev ? &e[at + cnt - 1] : &e[at], cnt, r.rev, r.scores);

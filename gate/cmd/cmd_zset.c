@@ -353,25 +353,24 @@ cmd_zrevrank(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 /* ------------------------------------------------------------------------ in order */
 
 struct oset_entry *
-gate_zset_sorted(struct gate *g, struct gate_conn *c, const struct cache_value *v,
-		 uint32_t *ret_cnt)
+gate_zset_take(struct gate *g, struct gate_conn *c, const struct cache_value *v,
+	       gate_zset_want *want, const void *arg, uint32_t *ret_cnt)
 {
-	uint32_t most = view_cnt(v->type, v->state), cnt = 0;
+	uint32_t left = view_cnt(v->type, v->state), cnt = 0;
 	size_t at = ALIGN_UP((size_t)c->keep_len, sizeof(uint64_t));
 	struct table_walk walk = { 0 };
 	struct oset_entry *e;
 
-	if (!gate_conn_keep(g, c, at + (most + 1) * sizeof(*e))) {
+	if (!gate_conn_keep(g, c, at + (left + 1) * sizeof(*e))) {
 		return NULL;
 	}
 	e = (struct oset_entry *)(void *)(c->keep + at);
-	while (cnt < most && oset_next(v->state, &walk, &e[cnt].member, &e[cnt].score)) {
+	for (; left > 0 && oset_next(v->state, &walk, &e[cnt].member, &e[cnt].score); left--) {
 		if (isnan(e[cnt].score)) {
 			e[cnt].score = 0; /* infinities of both signs met; it must have a place */
 		}
-		cnt++;
+		cnt += want == NULL || want(arg, &e[cnt]);
 	}
-	oset_sort(e, cnt);
 	*ret_cnt = cnt;
 	return e;
 }

@@ -6,10 +6,12 @@
 #include "gate_int.h"
 #include "oset.h"
 
-/* gate_zset_sorted: all members in the order of their scores, in c->keep, behind what stands there.
- * Returns: NULL: there is no memory for so many. *ret_cnt is how many. */
-struct oset_entry *gate_zset_sorted(struct gate *g, struct gate_conn *c,
-				    const struct cache_value *v, uint32_t *ret_cnt);
+typedef bool gate_zset_want(const void *arg, const struct oset_entry *e);
+/* gate_zset_take: those members that are wanted (want NULL: all), in no order (oset_sort_part), in
+ * c->keep, behind what stands there. *ret_cnt is how many.
+ * Returns: NULL: there is no memory for all members. */
+struct oset_entry *gate_zset_take(struct gate *g, struct gate_conn *c, const struct cache_value *v,
+				  gate_zset_want *want, const void *arg, uint32_t *ret_cnt);
 
 /* gate_zset_entries writes members, with their scores, from first on, backwards if rev. */
 void gate_zset_entries(struct gate *g, struct gate_conn *c, const struct oset_entry *first,

@@ -275,8 +275,13 @@ key_store(struct kvs_shard *s, struct kvs_key *k, struct slice bytes)
 		return 0;
 	}
 	v = kvs_shard_value_make(s, bytes);
-	if (v == NULL && old->pin_cnt == 0 && old->tree == 0 && bytes.len <= old->cap) {
-		overwrite(old, bytes); /* too much room for it, but a full shard takes deletes */
+	if (v == NULL && old->pin_cnt == 0 && bytes.len <= old->cap && !treeval_wanted(bytes)) {
+		/* Too much room for it, but a full shard takes deletes. */
+		if (old->tree != 0) {
+			grove_release(&s->grove, treeval_root(old->bytes));
+			old->tree = 0;
+		}
+		overwrite(old, bytes);
 		return 0;
 	}
 	if (v == NULL) {

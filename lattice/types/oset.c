@@ -101,20 +101,52 @@ sink(struct oset_entry *entry, size_t idx, size_t cnt)
 	entry[idx] = e;
 }
 
-/* In place, and never worse than n log n: not qsort, which allocates. */
-void
-oset_sort(struct oset_entry *entry, size_t cnt)
+static void
+swap(struct oset_entry *a, struct oset_entry *b)
+{
+	struct oset_entry e = *a;
+
+	*a = *b;
+	*b = e;
+}
+
+static void
+heap_make(struct oset_entry *entry, size_t cnt)
 {
 	for (size_t i = cnt / 2; i-- > 0;) {
 		sink(entry, i, cnt);
 	}
-	for (size_t left = cnt; left-- > 1;) {
-		struct oset_entry top = entry[0];
+}
 
-		entry[0] = entry[left];
-		entry[left] = top;
+/* In place, and never worse than n log n: not qsort, which allocates. */
+void
+oset_sort_part(struct oset_entry *entry, size_t cnt, size_t from, size_t to)
+{
+	if (from == to) {
+		return;
+	}
+	if (to <= cnt / 2) { /* the least ones, in a heap of their own */
+		heap_make(entry, to);
+		for (size_t i = to; i < cnt; i++) {
+			if (oset_cmp(&entry[i], &entry[0]) < 0) {
+				swap(&entry[i], &entry[0]);
+				sink(entry, 0, to);
+			}
+		}
+		cnt = to;
+	} else {
+		heap_make(entry, cnt);
+	}
+	for (size_t left = cnt, last = from > 0 ? from : 1; left-- > last;) {
+		swap(&entry[0], &entry[left]);
 		sink(entry, 0, left);
 	}
+}
+
+void
+oset_sort(struct oset_entry *entry, size_t cnt)
+{
+	oset_sort_part(entry, cnt, 0, cnt);
 }
 
 bool

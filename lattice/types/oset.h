@@ -34,6 +34,9 @@ struct oset_entry {
 
 /* oset_sort puts entries in the order of (score, member): what a sorted set shows. */
 void oset_sort(struct oset_entry *entry, size_t cnt);
+/* oset_sort_part puts in the places [from, to) what oset_sort would; the others come in any order.
+ * Cost: of places near an end, little more than a look at each entry. */
+void oset_sort_part(struct oset_entry *entry, size_t cnt, size_t from, size_t to);
 
 /* oset_extreme finds the first member in that order, or the last one, without putting all in order.
  * Returns: false when no member has a score. */

@@ -10,9 +10,7 @@ Method: texts are drawn, most of them damaged in one or two ways, and given to a
         arguments in their order, so that an edge too many, too few or out of place changes the
         result. The seed is printed; MB_TEST_SEED sets it.
 """
-import ctypes
 import graphlib
-import json
 import os
 import random
 import re
@@ -20,6 +18,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from client import Client   # noqa: E402
 from node import Node   # noqa: E402
 
 MICROBURST, LIBRARY = sys.argv[1:3]
@@ -27,13 +26,11 @@ SEED = int(os.environ.get('MB_TEST_SEED', random.randrange(1 << 32)))
 TEXTS = 400
 SHAPES = 24
 CALLS = 6       # of each shape, all at the same time
-WAIT_NS = 60 * 10**9
 
 FUNCTIONS_MAX, EDGES_MAX, TEXT_MAX, NAME_MAX, TAG_MAX, VALUES_MAX = 64, 256, 65536, 63, 13, 256
 PLAIN = ('f0', 'f1', 'f2', 'f3', 'f4', 'f5')
 BATCHED = ('g0', 'g1')
 MODULUS = 2**31 - 1
-I64, LIST, INVALID = 2, 6, 9    # enum mb_type
 
 FOLD = r"""
 #include <microburst/function.h>
@@ -77,80 +74,6 @@ MB_FUNCTION(NAME)
     return 0;
 }
 """
-
-
-class Value(ctypes.Structure):
-    _fields_ = [('type', ctypes.c_int), ('i64', ctypes.c_int64), ('f64', ctypes.c_double),
-                ('p', ctypes.c_void_p), ('len', ctypes.c_size_t)]
-
-
-class Reply(ctypes.Structure):
-    _fields_ = [('call', ctypes.c_uint64), ('err', ctypes.c_int), ('cnt', ctypes.c_uint32),
-                ('value', ctypes.POINTER(Value)), ('text', ctypes.c_char_p),
-                ('run_ns', ctypes.c_uint32), ('executor', ctypes.c_uint32),
-                ('internal', ctypes.c_void_p)]
-
-
-class DagArg(ctypes.Structure):
-    _fields_ = [('function', ctypes.c_char_p), ('arg', ctypes.POINTER(Value)),
-                ('arg_cnt', ctypes.c_size_t)]
-
-
-class Client:
-    """The client library, as far as it is needed here."""
-
-    def __init__(self, where):
-        self.lib = ctypes.CDLL(LIBRARY)
-        self.lib.mb_err_name.restype = ctypes.c_char_p
-        self.lib.mb_call_wait.argtypes = (ctypes.c_void_p, ctypes.c_uint64, ctypes.POINTER(Reply))
-        self.lib.mb_dag_start.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.POINTER(DagArg),
-                                          ctypes.c_size_t, ctypes.c_void_p,
-                                          ctypes.POINTER(ctypes.c_uint64))
-        self.libc = ctypes.CDLL(None)
-        self.c = ctypes.c_void_p()
-        err = self.lib.mb_client_open(ctypes.byref(self.c), where.encode())
-        if err != 0:
-            raise RuntimeError(self.name(err))
-
-    def close(self):
-        self.lib.mb_client_close(self.c)
-
-    def name(self, err):
-        return self.lib.mb_err_name(err).decode()
-
-    def admin(self, **request):
-        """Its answer; with "error" if it was refused."""
-        at = ctypes.c_void_p()
-        err = self.lib.mb_client_admin(self.c, json.dumps(request).encode(), None,
-                                       ctypes.c_size_t(0), ctypes.byref(at))
-        if not at:
-            return {'error': self.name(err), 'text': 'too long to be sent'}
-        answer = json.loads(ctypes.string_at(at))
-        self.libc.free(at)
-        return answer
-
-    def start(self, dag, args):
-        """args: vertex name to integers. Returns the call's id."""
-        rows = []
-        for vertex, numbers in args.items():
-            values = (Value * len(numbers))(*(Value(type=I64, i64=n) for n in numbers))
-            rows.append(DagArg(vertex.encode(), values, len(numbers)))
-        call = ctypes.c_uint64()
-        err = self.lib.mb_dag_start(self.c, dag.encode(), (DagArg * len(rows))(*rows), len(rows),
-                                    None, ctypes.byref(call))
-        return call.value if err == 0 else self.name(err)
-
-    def wait(self):
-        """An answer: (call, what it returned, or its error's name)."""
-        reply = Reply()
-        if self.lib.mb_call_wait(self.c, WAIT_NS, ctypes.byref(reply)) != 1:
-            return None, 'no answer'
-        values = [reply.value[i] for i in range(reply.cnt)] if reply.err == 0 else ()
-        result = tuple(v.i64 if v.type == I64 else None if v.type == INVALID else ('type', v.type)
-                       for v in values)
-        answer = (reply.call, result if reply.err == 0 else self.name(reply.err))
-        self.lib.mb_reply_free(self.c, ctypes.byref(reply))
-        return answer
 
 
 # ------------------------------------------------------------------- what texts mean
@@ -298,7 +221,7 @@ class Shapes(unittest.TestCase):
             with open(path, 'w', encoding='utf-8') as f:
                 f.write(FOLD + ''.join(body.replace('NAME', fn) for fn in functions))
             self.assertEqual(node.run('deploy', path, *more)[::2], (0, ''))
-        client = Client(node.socket)
+        client = Client(LIBRARY, node.socket)
         self.addCleanup(client.close)
         return node, client
 
@@ -352,7 +275,7 @@ class Shapes(unittest.TestCase):
                 self.assertIsInstance(call, int, call)
                 expect[call] = (returns(vertices, edges, own), text, own)
         while expect:
-            call, result = client.wait()
+            call, result, _ = client.wait()
             self.assertIn(call, expect, result)     # once
             right, text, own = expect.pop(call)
             self.assertEqual(result, right, (text, own))

@@ -1,20 +1,26 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: Apache-2.0
-"""failures_test.py MICROBURST
+"""failures_test.py MICROBURST LIBMICROBURST
 
 Goal:   whichever function of a DAG fails, in whatever way, its call has one typed answer that says
         what is true of its writes; the next call works; nothing is left.
 Method: a diamond of one function, run on one executor and in parts. Each place of it fails in each
         way. Every function counts itself under a key, so what was written can be seen.
+        Then many at a time that fail or do not, of functions that take batches too, at both
+        levels, with request ids and without: drawn from a seed that is printed (MB_TEST_SEED).
 """
 import os
+import random
 import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from client import Client   # noqa: E402
 from node import Node, until   # noqa: E402
 
-MICROBURST = sys.argv[1]
+MICROBURST, LIBRARY = sys.argv[1:3]
+SEED = int(os.environ.get('MB_TEST_SEED', random.randrange(1 << 32)))
+CALLS, AT_ONCE, GRACE_NS = 200, 12, 80 * 10**6
 
 FUNCTION = r"""
 #include <microburst/function.h>
@@ -46,13 +52,11 @@ static int deeper(volatile char *from, int n)
     return n < 0 ? 0 : deeper(here, n + 1) + here[0];
 }
 
-/* act([way], ...): counts itself, then does what it is told. */
-MB_FUNCTION(act)
+static int act(struct mb_call *call)
 {
     struct mb_slice way = mb_str("");
     void *p;
 
-    MB_TRY(mb_incr(call, mb_str(mb_tag(call)), 1, NULL));
     if (mb_arg_cnt(call) > 0 && mb_arg_type(call, 0) == MB_UTF8) {
         MB_TRY(mb_arg_utf8(call, 0, &way));
     }
@@ -83,6 +87,28 @@ MB_FUNCTION(act)
     return mb_return_i64(call, 1);
 }
 """
+# act([way], ...): counts itself, then does what it is told. many takes batches, and counts nothing.
+ALONE = r"""
+MB_FUNCTION(act)
+{
+    MB_TRY(mb_incr(call, mb_str(mb_tag(call)), 1, NULL));
+    return act(call);
+}
+"""
+TOGETHER = r"""
+MB_FUNCTION(many)
+{
+    for (uint32_t i = 0; i < mb_batch_cnt(call); i++) {
+        int err;
+
+        MB_TRY(mb_batch_item(call, i));
+        err = act(call);
+        if (err != 0)
+            MB_TRY(mb_batch_fail(call, "act: %d", err));
+    }
+    return 0;
+}
+"""
 
 # way: error, what its text says, whether it can have been the function's own word
 WAYS = {
@@ -101,17 +127,20 @@ WAYS = {
 PLACES = ('first', 'left', 'right', 'last')
 DIAMOND = ('act#first -> act#left, act#first -> act#right, act#left -> act#last, '
            'act#right -> act#last')
+MIXED = DIAMOND.replace('act#left', 'many#left').replace('act#last', 'many#last')
 
 
 class Failures(unittest.TestCase):
     def on(self, *settings):
         node = Node(MICROBURST, *(x for s in settings for x in ('--set', s)))
         self.addCleanup(node.remove)
-        path = os.path.join(node.folder, 'act.c')
-        with open(path, 'w', encoding='utf-8') as f:
-            f.write(FUNCTION)
-        self.assertEqual(node.run('deploy', path, '--memory', '16m')[::2], (0, ''))
-        self.assertEqual(node.run('dag', 'add', 'diamond', DIAMOND)[0], 0)
+        for name, body, more in (('act.c', ALONE, ()), ('many.c', TOGETHER, ('--batch', '8'))):
+            path = os.path.join(node.folder, name)
+            with open(path, 'w', encoding='utf-8') as f:
+                f.write(FUNCTION + body)
+            self.assertEqual(node.run('deploy', path, '--memory', '16m', *more)[::2], (0, ''))
+        for name, text in (('diamond', DIAMOND), ('mixed', MIXED)):
+            self.assertEqual(node.run('dag', 'add', name, text)[0], 0)
         return node
 
     @staticmethod
@@ -135,15 +164,58 @@ class Failures(unittest.TestCase):
                     if b'writes happened' in out:
                         self.assertNotEqual(after, before)
                     self.assertEqual(node.run('dag', 'call', 'diamond')[:2], (0, b'1\n'))
+        self.check_nothing_held(node)
+
+    @staticmethod
+    def check_nothing_held(node):
         until(lambda: all(n == 0 for n in node.json('status')['held'].values()), 10,
               f"nothing held: {node.json('status')['held']}")
 
+    def check_many(self, node):
+        rng = random.Random(SEED)
+        client = Client(LIBRARY, node.socket)
+        flight = {}
+        for _ in range(CALLS):
+            if len(flight) == AT_ONCE:
+                self.check_answer(client, flight)
+            dag, level = rng.choice(('diamond', 'mixed')), rng.choice((0, 0, 1))
+            place, way = rng.choice(PLACES), rng.choice(('', '', '', *WAYS))
+            fn = 'many' if f'many#{place}' in MIXED and dag == 'mixed' else 'act'
+            call = client.start(dag, {f'{fn}#{place}': [way]}, level=level,
+                                deadline_ns=GRACE_NS if way == 'loop' else 0,
+                                request_id=rng.choice((0, client.request_id())))
+            self.assertIsInstance(call, int, call)
+            flight[call] = (way, fn, level)
+        while flight:
+            self.check_answer(client, flight)
+        client.close()
+        self.assertEqual(node.run('dag', 'call', 'mixed')[:2], (0, b'1\n'))
+        self.check_nothing_held(node)
+
+    def check_answer(self, client, flight):
+        call, result, says = client.wait()
+        self.assertIn(call, flight, (result, flight))   # once
+        way, fn, level = flight.pop(call)
+        if result == 'EXECUTOR_DIED' and 'its writes happened' in says:
+            return      # what it had returned, and others were to read, died in another's executor
+        right = {(1,)} if way == '' else {WAYS[way][0]}
+        if fn == 'many' and 'EXECUTOR_DIED' not in right and way not in ('', 'loop'):
+            right = {'FUNCTION_FAILED'}
+        if way == 'flush' and level == 1:
+            right = {'NOT_SUPPORTED', 'FUNCTION_FAILED'}
+        self.assertIn(result, right, (way, fn, level, says))
+
     def test_on_one_executor(self):
-        self.check(self.on('executor.count=1'), True)
+        node = self.on('executor.count=1')
+        self.check(node, True)
+        self.check_many(node)
 
     def test_in_parts(self):
-        self.check(self.on('executor.count=3', 'sched.dag_split=0'), False)
+        node = self.on('executor.count=3', 'sched.dag_split=0')
+        self.check(node, False)
+        self.check_many(node)
 
 
 if __name__ == '__main__':
-    unittest.main(argv=sys.argv[:1] + sys.argv[2:], verbosity=2)
+    print(f'MB_TEST_SEED={SEED}')
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)

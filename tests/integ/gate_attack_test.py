@@ -241,6 +241,27 @@ class Gone(Case):
         waits.close()
 
 
+class Replies(Case):
+    def test_one_that_memory_has_no_room_for(self):
+        """It is refused before anything is done; of one value it is sent from where that is."""
+        long, oom = b'x' * (20 * MIB), '-OOM'
+        for kind, fill in (('list', ('rpush', 'list', long)), ('hash', ('hset', 'hash', 'f', long)),
+                           ('text', ('set', 'text', long))):
+            self.assertEqual(self.good(*fill), '+OK' if kind == 'text' else 1)
+        for words in (('lpop', 'list', 3), ('hgetall', 'hash'), ('lrange', 'list', 0, -1),
+                      ('getrange', 'text', 0, -1), ('dump', 'text')):
+            self.assertEqual(self.good(*words)[:4], oom, words)
+        self.assertEqual(self.good('multi'), '+OK')
+        for words in (('incr', 'n'), ('lpop', 'list', 2), ('hlen', 'hash')):
+            self.assertEqual(self.good(*words), '+QUEUED')
+        one, refused, last = self.good('exec')
+        self.assertEqual((one, refused[:4], last), (1, oom, 1))
+        self.assertEqual(self.good('llen', 'list'), 1)
+        self.assertEqual(self.good('lpop', 'list'), long)
+        self.assertEqual(self.good('getset', 'text', 'y'), long)
+        self.assertEqual(self.good('mget', 'list', 'text'), [None, b'y'])
+
+
 class Killed(Case):
     def test_increments_count_while_executors_are_killed(self):
         over, told, failed = threading.Event(), [], []

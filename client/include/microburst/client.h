@@ -93,13 +93,13 @@ struct mb_call_options {
  * value, text and all they point to live until mb_reply_free. */
 struct mb_reply {
 	uint64_t call; /* which call this answers */
-	uint64_t name; /* what the node calls it, in ps and trace; of a local client: call */
 	int err;
 	uint32_t cnt;
 	const struct mb_value *value;
 	const char *text;  /* "" when there is nothing to add to mb_err_text(err) */
 	uint32_t run_ns;   /* how long the function itself ran; saturates */
 	uint32_t executor; /* which process ran it; 0: none did */
+	uint64_t name;     /* the call's in ps and trace: of a local client as call */
 	void *internal;
 };
 

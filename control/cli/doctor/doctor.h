@@ -72,7 +72,8 @@ int doctor_do_governor(struct tune *t);
 /* doctor_do_idle forbids every core the states that take longer to leave than the limit. */
 int doctor_do_idle(struct tune *t);
 
-/* doctor_do_irqs gives all interrupts to cpus. Some cannot be moved and are counted as refused. */
+/* doctor_do_irqs gives all interrupts to cpus. Some cannot be moved and are counted as refused.
+ * MB_ERR_INVALID: a cpu is not there. */
 int doctor_do_irqs(struct tune *t, const struct cpulist *cpus);
 
 /* doctor_ok and doctor_warn say what a check found; warn also what to do. */

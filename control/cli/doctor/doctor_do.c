@@ -111,6 +111,14 @@ int
 doctor_do_irqs(struct tune *t, const struct cpulist *cpus)
 {
 	char text[TUNE_VALUE_BYTES];
+	struct cpulist there;
 
+	if (sysfile_text(t->root, CPUS "/online", text, sizeof(text)) &&
+	    cpulist_parse(text, &there)) {
+		there = cpulist_and(&there, cpus);
+		if (cpulist_cnt(&there) < cpulist_cnt(cpus)) {
+			return MB_ERR_INVALID;
+		}
+	}
 	return walk(t, "/proc/irq", irq_do, cpulist_print(cpus, text, sizeof(text)));
 }

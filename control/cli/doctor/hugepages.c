@@ -99,7 +99,10 @@ hugepages_init(const char *root, uint64_t cnt, struct hugepages *ret)
 				   .after = got,
 				   .ours = MAX(got, now) - (now - ours) };
 	if (rc == MB_OK && ret->ours < cnt / 2) {
-		rc = MB_ERR_NO_MEMORY;
+		/* Of no use, and all the memory that others had. */
+		rc = ask_for(root, now, &ret->after);
+		rc = rc == MB_OK ? note(root, now - ours, now) : rc;
+		rc = rc == MB_OK ? MB_ERR_NO_MEMORY : rc;
 	}
 	return rc;
 }

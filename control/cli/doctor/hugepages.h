@@ -10,7 +10,7 @@
  * than setting the number that init found.
  *
  * Errors:  MB_ERR_DENIED not root; MB_ERR_NOT_SUPPORTED the kernel has no such pages; MB_ERR_IO;
- *          MB_ERR_NO_MEMORY the kernel found fewer than half of what was asked.
+ *          MB_ERR_NO_MEMORY the kernel found fewer than half of what was asked, and has them again.
  * Threads: one; two at the same time are for the administrator to avoid.
  */
 #ifndef MB_CLI_HUGEPAGES_H
@@ -24,7 +24,7 @@
 struct hugepages {
 	uint64_t before; /* pages there were, before this call */
 	uint64_t after;  /* and after it */
-	uint64_t ours;   /* of these, reserved by init and not given back */
+	uint64_t ours;   /* of these, reserved by init and not given back; of NO_MEMORY, found */
 };
 
 /* hugepages_init makes ours at least cnt, if it can. */

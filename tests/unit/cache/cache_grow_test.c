@@ -154,7 +154,7 @@ delete_begun_anew(void **state)
 	world_end(w);
 }
 
-/* There is room for one such set, and not for what a delete of it leaves beside it. */
+/* There is room for one such set, and not for what a delete of it leaves beside it: it is razed. */
 static void
 delete_without_room(void **state)
 {
@@ -167,10 +167,52 @@ delete_without_room(void **state)
 	assert_int_equal(world_fill(w, key, LATTICE_ORSET, 0, 35000), 0);
 	assert_int_equal(world_get(w, P, key, &v), CACHE_HIT);
 	cache_view_release(&w->proc[P].view, &v);
-	assert_int_equal(world_del(w, P, "set"), MB_ERR_NO_MEMORY);
-	assert_int_equal(world_get(w, P, key, &v), CACHE_HIT);
-	assert_int_equal(view_cnt(v.type, v.state), 35000);
+	assert_int_equal(world_del(w, P, "set"), 0);
+	assert_int_equal(world_get(w, P, key, &v), CACHE_ABSENT);
 	cache_view_release(&w->proc[P].view, &v);
+	assert_int_equal(world_stored(w, key).len, ENVELOPE_OVERHEAD);
+	assert_int_equal(cache_core_stats(w->core).razed, 1);
+	world_end(w);
+}
+
+/* The store is full of a set, of which it has no memory to delete what was seen. */
+static void
+delete_in_a_full_store(void **state)
+{
+	struct world *w =
+		world_make(&(struct world_cfg){ .heap_bytes = 8 << 20, .kvs_bytes = 1 << 20 });
+	struct slice key = slice_str("set");
+	uint8_t mem[256], member[8] = { 0 };
+	struct wset_op del = { .kind = WSET_DEL, .key = key };
+	struct wset_op add = { .kind = WSET_SADD, .key = key, .value = slice_of(member, 8) };
+	struct cache_value v;
+	uint32_t n = 0;
+
+	(void)state;
+	world_up(w, P);
+	while (world_fill(w, key, LATTICE_ORSET, n, n + 100) == 0) {
+		n += 100;
+	}
+	while (world_fill(w, key, LATTICE_ORSET, n, n + 1) == 0) { /* to the last leaf */
+		n++;
+	}
+	assert_int_equal(world_get(w, P, key, &v), CACHE_HIT);
+	cache_view_release(&w->proc[P].view, &v);
+	publish(w, P, &del, 1, mem);
+	while (!world_answered(w, P, 1)) {
+		world_turn(w);
+	}
+	assert_int_equal(world_answer(w, P, DESC_PUBLISHED, 1).err, 0);
+	assert_int_equal(world_get(w, P, key, &v), CACHE_ABSENT);
+	cache_view_release(&w->proc[P].view, &v);
+	assert_int_equal(cache_core_stats(w->core).razed, 1);
+	assert_int_equal(cache_core_stats(w->core).flush_refused, 0);
+	for (uint32_t i = 0; i < n / 2; i++) { /* there is room again */
+		member[0] = (uint8_t)i;
+		member[1] = (uint8_t)(i >> 8);
+		member[2] = (uint8_t)(i >> 16);
+		assert_int_equal(world_do(w, P, &add), 0);
+	}
 	world_end(w);
 }
 
@@ -292,9 +334,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(delete_without_room),
-		cmocka_unit_test(deleted_in_pieces),
-		cmocka_unit_test(delete_begun_anew),
+		cmocka_unit_test(delete_without_room), cmocka_unit_test(delete_in_a_full_store),
+		cmocka_unit_test(deleted_in_pieces),   cmocka_unit_test(delete_begun_anew),
 		cmocka_unit_test(each_type),
 	};
 

@@ -1,15 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   fini undoes exactly what init did, however often either is called and whatever others do.
- * Method: a kernel made of files, which gives every page that is asked for; then stories. */
+ * Method: a kernel made of files, which gives the pages that are asked for, up to a limit; then
+ *         stories. */
 #include "hugepages.h"
 
+#include <inttypes.h>
 #include <microburst/error.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "../base/test_cmocka.h"
 
 #include "sysfile_tree.h"
 
 #define NR "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+
+static uint64_t pages_max = UINT64_MAX;
+
+int __real_sysfile_put(const char *root, const char *path, const char *text);
+int __wrap_sysfile_put(const char *root, const char *path, const char *text);
+
+int
+__wrap_sysfile_put(const char *root, const char *path, const char *text)
+{
+	char fewer[32];
+
+	if (strcmp(path, NR) == 0 && strtoull(text, NULL, 10) > pages_max) {
+		snprintf(fewer, sizeof(fewer), "%" PRIu64, pages_max);
+		text = fewer;
+	}
+	return __real_sysfile_put(root, path, text);
+}
 
 static uint64_t
 pages(void)
@@ -110,6 +132,26 @@ others_take_some(void **state)
 	fini(2);
 }
 
+/* What is far too little is not kept: it would be of no use, and be missed. */
+static void
+too_many(void **state)
+{
+	struct hugepages h;
+
+	(void)state;
+	set_pages("5\n");
+	init(3, 8);
+	pages_max = 40;
+	assert_int_equal(hugepages_init(tree, 1000, &h), MB_ERR_NO_MEMORY);
+	assert_int_equal(h.ours, 35);
+	assert_int_equal(h.after, 8);
+	assert_int_equal(pages(), 8);
+	assert_int_equal(hugepages_init(tree, 60, &h), MB_OK); /* most of it */
+	assert_int_equal(h.ours, 35);
+	pages_max = UINT64_MAX;
+	fini(5);
+}
+
 static void
 note_without_sense(void **state)
 {
@@ -157,7 +199,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		STORY(no_such_pages),      STORY(fini_without_init), STORY(there_and_back),
 		STORY(on_top_of_others),   STORY(others_add_more),   STORY(others_take_some),
-		STORY(note_without_sense), STORY(quarter_of_memory),
+		STORY(note_without_sense), STORY(quarter_of_memory), STORY(too_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

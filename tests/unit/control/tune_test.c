@@ -176,6 +176,9 @@ doctors_orders(void **state)
 	assert_int_equal(doctor_do_idle(&t), MB_ERR_NOT_FOUND);
 	assert_true(cpulist_parse("1,0", &cpus));
 	assert_int_equal(doctor_do_irqs(&t, &cpus), MB_ERR_NOT_FOUND);
+	tree_put("/sys/devices/system/cpu/online", "0\n");
+	assert_int_equal(doctor_do_irqs(&t, &cpus), MB_ERR_INVALID);
+	tree_put("/sys/devices/system/cpu/online", "0-3\n");
 	tree_put(GOVERNOR(0), "powersave\n");
 	tree_put(GOVERNOR(1), "performance\n");
 	tree_put(IDLE(0, 1) "/latency", "2\n");

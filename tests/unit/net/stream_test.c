@@ -42,6 +42,8 @@ struct echo {
 	_Atomic uint32_t opened, closed, ended;
 	_Atomic bool pause; /* stop reading from everybody, at the next byte */
 	_Atomic bool resume;
+	uint8_t room[64 << 10];
+	uint32_t room_cnt;
 };
 
 static struct echo e;
@@ -72,6 +74,15 @@ send_on(struct stream_id id)
 		e.conn[id.idx].sending =
 			stream_send(e.stream, id, half > 0 ? iov : iov + 1, half > 0 ? 2 : 1) == 0;
 	}
+}
+
+/* Every other time there is. */
+static uint8_t *
+on_room(void *ctx, struct stream_id id, size_t *ret_len)
+{
+	assert_int_equal(e.conn[id.idx].gen, id.gen);
+	*ret_len = sizeof(e.room);
+	return e.room_cnt++ % 2 == 0 ? e.room : NULL;
 }
 
 static void
@@ -162,9 +173,12 @@ run(void *arg)
 static int
 setup(void **state)
 {
-	const struct stream_ops sops = {
-		on_opened, on_received, on_ended, on_sent, on_closed, NULL
-	};
+	const struct stream_ops sops = { .opened = on_opened,
+					 .received = on_received,
+					 .room = on_room,
+					 .ended = on_ended,
+					 .sent = on_sent,
+					 .closed = on_closed };
 	struct lcore_cfg cfg;
 
 	memset(&e, 0, sizeof(e));

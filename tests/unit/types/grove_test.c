@@ -75,7 +75,7 @@ static void
 change_is_a_path(void **state)
 {
 	struct grove_world w;
-	struct grown t, next;
+	struct grown t = { 0 }, next = { 0 };
 	uint64_t most = 0;
 	struct rng rng;
 
@@ -173,7 +173,7 @@ static void
 in_order(void **state)
 {
 	struct grove_world w;
-	struct grown t, next;
+	struct grown t = { 0 }, next = { 0 };
 
 	(void)state;
 	grove_world_init(&w, MEM);
@@ -263,7 +263,7 @@ a_long_item_has_its_room_once(void **state)
 	const size_t lens[] = { LONG, LONG - 4000, LONG + 100, 0, LONG };
 	uint8_t *mem = malloc(CAP);
 	struct grove_world w;
-	struct grown t, next;
+	struct grown t = { 0 }, next = { 0 };
 
 	(void)state;
 	grove_world_init(&w, 5 * LONG / 2); /* two of them */

@@ -122,7 +122,7 @@ damage_is_seen(void **state)
 	assert_int_equal(lattice_check(LATTICE_HLL, slice_of(p, HLL_BYTES_MAX)), MB_ERR_CORRUPT);
 	memset(p, 0xff, HLL_BYTES_MAX);
 	hll_fold(&h, slice_of(p, HLL_BYTES_MAX));
-	assert_true(hll_estimate(&h) == 0 || hll_estimate(&h) != 0); /* it has an answer */
+	(void)hll_estimate(&h); /* it has an answer, and ends */
 }
 
 int

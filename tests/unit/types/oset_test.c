@@ -60,12 +60,42 @@ members_have_scores(void **state)
 	assert_int_equal(oset_score(v, slice_str("b"), &x), MB_ERR_NOT_FOUND);
 }
 
+/* Goal:   a part is what the whole would have there.
+ * Method: all parts of up to 9 entries, few scores, so that members decide too. */
+static void
+parts_are_as_of_the_whole(void **state)
+{
+	static const char *const name[] = { "c", "a", "i", "e", "b", "h", "d", "g", "f" };
+	struct oset_entry whole[9], part[9];
+
+	for (size_t cnt = 0; cnt <= 9; cnt++) {
+		for (size_t to = 0; to <= cnt; to++) {
+			for (size_t from = 0; from <= to; from++) {
+				for (size_t i = 0; i < cnt; i++) {
+					whole[i].member = slice_str(name[i]);
+					whole[i].score = (double)(i * 7 % 4);
+					part[i] = whole[i];
+				}
+				oset_sort(whole, cnt);
+				oset_sort_part(part, cnt, from, to);
+				for (size_t i = from; i < to; i++) {
+					assert_int_equal(oset_cmp(&part[i], &whole[i]), 0);
+				}
+				for (size_t i = 1; i < cnt; i++) {
+					assert_true(oset_cmp(&whole[i - 1], &whole[i]) < 0);
+				}
+			}
+		}
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_scores_are_let_in),
 		cmocka_unit_test(members_have_scores),
+		cmocka_unit_test(parts_are_as_of_the_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

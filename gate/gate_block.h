@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate_block - commands that take what the first of several keys has, and wait where none has
+ * anything
+ *
+ * They wait for bits, of which each key has one of 64: who is woken for another looks again, and
+ * goes on waiting.
+ *
+ * Owner: the gate tile. Home only: on other gates nobody waits.
+ */
+#ifndef MB_GATE_BLOCK_H
+#define MB_GATE_BLOCK_H
+
+#include "gate_int.h"
+
+/* gate_block_timeout reads the word; else it is answered. Returns: whether it is one. */
+bool gate_block_timeout(struct gate *g, struct gate_conn *c, struct slice word, double *ret_s);
+/* gate_first looks for the first of the keys that has items, of a type. timeout_s < 0: it does not
+ * wait for one. Returns: whether it is *ret, of key *ret_idx; else *ret_code is what the handler
+ * returns. */
+bool gate_first(struct gate *g, struct gate_conn *c, const struct slice *key, uint32_t key_cnt,
+		unsigned int type, double timeout_s, struct cache_value *ret, uint32_t *ret_idx,
+		int *ret_code);
+
+/* The words `numkeys key ... first|second [COUNT count]`, and what they mean. */
+struct gate_mpop {
+	struct cache_value value; /* of the first key that has items */
+	struct slice key;
+	bool second;
+	uint32_t most;
+};
+/* gate_mpop reads them from word at on, and looks, as gate_first. What is taken in parts is of the
+ * same key, whose hole is filled once it has no more. */
+bool gate_mpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
+	       uint32_t at, const char *first, const char *second, unsigned int type,
+	       double timeout_s, struct gate_mpop *ret, int *ret_code);
+/* gate_waits_on: whether who waits for an item already goes on waiting, although a look at a key
+ * said n: it was made something else, for a moment perhaps. */
+static inline bool
+gate_waits_on(const struct gate_conn *c, int n)
+{
+	return n == MB_ERR_TYPE && c->block_due_ns != 0;
+}
+
+/* gate_block: the command found nothing: it is called again when one of its keys (the bits of
+ * gate_key_bit) may have got an item, or with c->timed_out. Returns: GATE_WAIT. */
+int gate_block(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s);
+/* gate_unblock: it waits no more. */
+void gate_unblock(struct gate *g, struct gate_conn *c);
+/* gate_block_wake: keys of these bits got items. */
+void gate_block_wake(struct gate *g, uint64_t bits);
+/* gate_block_tick: those whose time is over, and those for whom a function may have written. */
+void gate_block_tick(struct gate *g, uint64_t now_ns);
+
+static inline uint64_t
+gate_key_bit(uint64_t hash)
+{
+	return UINT64_C(1) << (hash >> 58);
+}
+
+#endif
