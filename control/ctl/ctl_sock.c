@@ -251,7 +251,7 @@ static void
 ctl_on_mapped(struct ctl *c, struct ctl_conn *conn, struct proc *p)
 {
 	struct domain_msg m = { .kind = DOMAIN_READY };
-	/* An executor's socket is one of a pair that we made ourselves: its credentials are ours. */
+	/* An executor has one of a pair of sockets that we made: its credentials are ours. */
 	bool own = !p->is_executor && conn->pid == getpid();
 	struct desc up = { .kind = DESC_PROC_UP, .sub = own ? PROC_UP_OWN : 0 };
 	int fd[TILE_PORT_CNT];
