@@ -251,7 +251,9 @@ static void
 ctl_on_mapped(struct ctl *c, struct ctl_conn *conn, struct proc *p)
 {
 	struct domain_msg m = { .kind = DOMAIN_READY };
-	struct desc up = { .kind = DESC_PROC_UP, .sub = conn->pid == getpid() ? PROC_UP_OWN : 0 };
+	/* An executor has one of a pair of sockets that we made: its credentials are ours. */
+	bool own = !p->is_executor && conn->pid == getpid();
+	struct desc up = { .kind = DESC_PROC_UP, .sub = own ? PROC_UP_OWN : 0 };
 	int fd[TILE_PORT_CNT];
 	int err = p->state == PROC_MAPPING ? ctl_wake_fds(c, p, fd) : MB_ERR_INVALID;
 

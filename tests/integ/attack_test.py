@@ -1,21 +1,24 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: Apache-2.0
-"""attack_test.py MICROBURST
+"""attack_test.py MICROBURST SOURCE
 
 Goal:   a function can do nothing to what it is shown, nor to the node through what it talks by: the
         caller's argument and the cached value stay what they were, and others go on being served.
 Method: functions that attack, on a whole node: pages it is shown made writable, moved, taken away,
         written; the executor's own sockets and bells filled with nonsense, half messages and
-        requests for memory; memory without end, a stack without end, processes without end.
+        requests for memory; memory without end, a stack without end, processes without end. One
+        that knows the node's headers speaks for its executor: messages by chance to each tile.
 """
 import os
+import signal
+import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from node import Node, until   # noqa: E402
 
-MICROBURST = sys.argv[1]
+MICROBURST, SOURCE = sys.argv[1], os.path.abspath(sys.argv[2])
 LARGE = 3 << 20     # an argument of its own segment, a value of its own pages
 SMALL = 4000        # an argument in its caller's slab
 
@@ -210,6 +213,64 @@ MB_FUNCTION(took)
     return mb_return_i64(call, through);
 }
 """
+# Messages of every kind, most of whose words are by chance, with an index that is right.
+SPEAKS_FOR_IT = r"""
+#include <microburst/function.h>
+#include "hints.h"
+#include "region.h"
+
+static uint64_t word;
+
+static uint64_t chance(void)
+{
+    word ^= word << 13;
+    word ^= word >> 7;
+    word ^= word << 17;
+    return word;
+}
+
+MB_FUNCTION(speaks_for_it)
+{
+    struct region own = { .at = region_layout(REGION_PROCESS) };
+    const struct region_head *head;
+    int64_t kind, seed;
+    void *p;
+
+    MB_TRY(mb_arg_i64(call, 0, &kind));
+    MB_TRY(mb_arg_i64(call, 1, &seed));
+    word = (uint64_t)seed * 2654435761u + 88172645463325252u;
+    MB_TRY(mb_return_reserve(call, MB_BYTES, 40000, &p));
+    own.base = (const uint8_t *)((uintptr_t)p & ~(uintptr_t)4095);
+    while ((head = (const void *)own.base)->magic != REGION_MAGIC) {
+        own.base -= 4096;
+    }
+    for (uint32_t port = 0; port < TILE_PORT_CNT; port++) {
+        uint64_t tail = region_tx(&own, port)->v;
+
+        for (uint32_t i = 0; i < CHANNEL_DEPTH / 4; i++) {
+            struct desc d;
+
+            for (uint32_t k = 0; k < sizeof(d) / 8; k++) {
+                ((uint64_t *)&d)[k] = chance();
+            }
+            d.kind = kind >= 0 ? (uint8_t)kind : (uint8_t)(chance() % DESC_KIND_CNT);
+            d.flags = (uint8_t)(chance() % 2 == 0 ? 0 : chance());
+            d.sub %= 8;
+            d.a %= 2;
+            if (chance() % 2 == 0) {
+                d.ref.proc = head->proc;
+                d.ref.inc = head->inc;
+                d.ref.seg = 0;
+                d.ref.off = (uint32_t)(own.at.slab + chance() % 100000);
+                d.ref.len = (uint32_t)(chance() % 100000);
+            }
+            region_slots(&own, port)[(tail + i) % CHANNEL_DEPTH] = d;
+        }
+        region_tx(&own, port)->v = tail + CHANNEL_DEPTH / 4;
+    }
+    return mb_return_i64(call, 1);
+}
+"""
 ENDS = """
 #include <microburst/function.h>
 #include <stdlib.h>
@@ -288,6 +349,22 @@ class Attack(unittest.TestCase):
             self.assertEqual(code, 1)
             self.assertIn('died while it loaded the object', err)
 
+    def test_speaking_for_its_executor(self):
+        name = os.path.join(self.node.folder, 'speaks_for_it')
+        with open(name + '.c', 'w', encoding='utf-8') as f:
+            f.write(SPEAKS_FOR_IT)
+        folders = ('dataplane/rt', 'dataplane/base', 'dataplane/base/include', 'executor/include')
+        subprocess.run(['cc', '-D_GNU_SOURCE', '-shared', '-fPIC', '-O1', '-w', name + '.c',
+                        f'{SOURCE}/dataplane/rt/region.c', '-o', name + '.so',
+                        *(f'-I{SOURCE}/{folder}' for folder in folders)], check=True)
+        self.assertEqual(self.node.run('deploy', name + '.so')[0], 0)
+        for kind in [-1] * 8 + [32, 33, 35, 41, 64, 65, 66, 67, 68, 69, 70, 71]:
+            self.call('speaks_for_it', str(kind), str(kind * 7 + 11))   # whatever becomes of it
+            self.assertIsNone(self.node.process.poll(), self.node.said()[-2000:])
+        for pid in self.node.executors():   # one that was believed says something wrong later
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: self.call('fine')[0] == 0, 20, 'executors that nobody spoke for')
+
     def test_stack(self):
         self.dies('stack')
 
@@ -298,4 +375,4 @@ class Attack(unittest.TestCase):
 
 
 if __name__ == '__main__':
-    unittest.main(argv=sys.argv[:1] + sys.argv[2:], verbosity=2)
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)
