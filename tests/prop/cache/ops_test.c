@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   the encodings that operations make keep the laws, and what was removed is what was seen:
- *         replicas that do operations of every kind at equal and wrong times, and hear of each other
- *         late, end with equal bytes, and with the members and items that the history says.
- * Method: random histories at three replicas, by delta_make, each about one type. What must be there
- *         is computed from which operations had been heard of by whom. The deltas in any order, some
- *         twice, against the states; the laws among deltas and states. The seed is printed.
+ *         replicas that do operations of every kind at equal and wrong times, and hear of each
+ *         other late, end with equal bytes, and with the members and items that the history says.
+ * Method: random histories at three replicas, by delta_make, each about one type. What must be
+ *         there is computed from which operations had been heard of by whom. The deltas in any
+ *         order, some twice, against the states; the laws among deltas and states. The seed is
+ *         printed.
  */
 #include <stdio.h>
 
