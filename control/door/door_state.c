@@ -208,22 +208,28 @@ look_part(uint8_t *p, size_t room, int err, const struct cache_value *v)
 	return rpc_part_bytes(bytes);
 }
 
-/* What is told of the first key of many has no place in a datagram: it is told alone. */
+/* The first key of many is told of alone: that has no place in a datagram, or the answer cannot be
+ * a draft any more. An error is the key's, too: that of an answer would be all keys'. */
 static int
-first_reply(struct door *d, struct flow_ref ref, const struct cache_value *v)
+first_reply(struct door *d, struct flow_ref ref, int err, const struct cache_value *v)
 {
 	struct rpc_reply reply = { .n = 1 };
 	uint8_t *all, *p;
-	size_t bytes;
-	int err = flat_bytes(v, &bytes);
+	size_t bytes = 0;
 
-	if (err != 0 || bytes > WIRE_MESSAGE_MAX - RPC_REPLY_HEAD - RPC_PART_HEAD - 8) {
-		return err != 0 ? err : MB_ERR_TOO_LARGE;
+	if (err == 0) {
+		err = flat_bytes(v, &bytes);
 	}
-	reply.payload.len = rpc_part_bytes(bytes);
+	if (err == 0 && bytes > WIRE_MESSAGE_MAX - RPC_REPLY_HEAD - RPC_PART_HEAD - 8) {
+		err = MB_ERR_TOO_LARGE;
+	}
+	if (!is_visible(err)) {
+		return err;
+	}
+	reply.payload.len = rpc_part_bytes(err == 0 ? bytes : 0);
 	p = door_room(d, ref, &reply, &all);
 	if (p != NULL) {
-		look_part(p, reply.payload.len, 0, v);
+		look_part(p, reply.payload.len, err, v);
 		net_tile_reply(d->tile, ref, all, rpc_reply_bytes(reply.payload.len));
 	}
 	return ANSWERED;
@@ -246,7 +252,7 @@ many_reply(struct door *d, struct flow_ref ref, const struct rpc_request *r, int
 		len = look_part(p + RPC_REPLY_HEAD, max, err, v);
 	}
 	if (len == 0) {
-		return err != 0 ? err : first_reply(d, ref, v);
+		return first_reply(d, ref, err, v);
 	}
 	while (rpc_item_next(&keys, &key) == 1 && is_key(key)) {
 		err = client_look_now(d->client, key, &w);
