@@ -183,7 +183,7 @@ class Remote(unittest.TestCase):
         self.assertIn('no function of that name', err)
 
     def test_many(self):
-        """Many keys at once, of a remote client, one whose datagrams come twice, and a local one."""
+        """Many keys at once: a remote client, one whose datagrams come twice, and a local one."""
         twice = Relay(self.node.port, loss=0, double=1.0)
         self.addCleanup(twice.end)
         for where in (f'udp://127.0.0.1:{twice.port}', f'udp://127.0.0.1:{self.node.port}',
