@@ -455,8 +455,9 @@ a_watched_fd_wakes_and_calls_back(void **state)
 		assert_int_equal(write(fd[1], "x", 1), 1);
 		until(&got, i);
 	}
+	assert_int_equal(runner_join(&one), MB_OK); /* a wake is counted behind its callback */
 	assert_true(metric(&one, METRIC_lcore_event_woken) >= 20);
-	assert_int_equal(runner_end(&one), MB_OK);
+	lcore_destroy(one.lcore);
 	close(fd[0]);
 	close(fd[1]);
 }

@@ -198,11 +198,12 @@ until(const _Atomic uint64_t *value, uint64_t least)
 static inline void
 until_asleep(const struct runner *r)
 {
-	uint64_t before = metric(r, METRIC_lcore_nap_begun);
+	uint64_t woken;
 
-	while (metric(r, METRIC_lcore_nap_begun) == before && !lcore_bell(r->lcore)->waiting) {
+	do { /* one nap has begun that has not ended */
 		sleep_ns(50 * NS_PER_US);
-	}
+		woken = metric(r, METRIC_lcore_event_woken) + metric(r, METRIC_lcore_timer_woken);
+	} while (metric(r, METRIC_lcore_nap_begun) != woken + 1);
 	sleep_ns(NS_PER_MS); /* between the count and the sleep there is a system call */
 }
 

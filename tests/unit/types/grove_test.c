@@ -112,7 +112,7 @@ static void
 endless_reader(void **state)
 {
 	struct grove_world w;
-	struct grown first, now, next, other;
+	struct grown first, now, next, other = { 0 };
 	size_t alone, most = 0;
 	bool has_other = false;
 	struct rng rng;

@@ -49,6 +49,7 @@ grove_world_free(void *ctx, void *p, size_t bytes)
 {
 	struct grove_world *w = ctx;
 
+	INSIST(p != NULL);
 	w->free_cnt++;
 	memset(p, 0xdb, bytes);
 	heap_free(w->heap, p, bytes);
