@@ -219,6 +219,30 @@ run(struct env *env, const struct options *o, const struct bench *bench, json_t 
 }
 
 static int
+out_failed(const struct options *o)
+{
+	fprintf(stderr, "bench: %s: %s\n", o->out, strerror(errno));
+	return 1;
+}
+
+/* That the result can be written is known before it is measured. What is there stays until then. */
+static int
+out_try(const struct options *o)
+{
+	FILE *f;
+
+	if (o->out == NULL) {
+		return 0;
+	}
+	f = fopen(o->out, "ae");
+	if (f == NULL) {
+		return out_failed(o);
+	}
+	fclose(f);
+	return 0;
+}
+
+static int
 write_result(const struct options *o, const json_t *result)
 {
 	if (o->json) {
@@ -226,8 +250,7 @@ write_result(const struct options *o, const json_t *result)
 		printf("\n");
 	}
 	if (o->out != NULL && json_dump_file(result, o->out, JSON_FLAGS) != 0) {
-		fprintf(stderr, "bench: %s: %s\n", o->out, strerror(errno));
-		return 1;
+		return out_failed(o);
 	}
 	return 0;
 }
@@ -272,6 +295,10 @@ main(int argc, char **argv)
 		list();
 		free(o.chosen);
 		return 0;
+	}
+	if (out_try(&o) != 0) {
+		free(o.chosen);
+		return 1;
 	}
 	timebase_tsc_calibrate();
 	sigaction(SIGINT, &stop, NULL);

@@ -29,7 +29,7 @@ struct remote_caller {
 	int64_t x;
 	size_t len; /* of values */
 	uint32_t at;
-	char name[KEYS][8];
+	char name[KEYS][8 + 1];
 	struct mb_key key[KEYS], value[KEYS];
 };
 
@@ -319,13 +319,14 @@ move_get_block(void *ctx, const struct pace *pace, struct figures *f)
 	return state_block(ctx, pace, f, move_get_once, 1);
 }
 
+/* What is put is nobody's who reads: a write to what the cache has is done there too. */
 static void
-keys_init(struct remote_caller *c)
+keys_init(struct remote_caller *c, char kind)
 {
 	static uint8_t value[1024];
 
 	for (int i = 0; i < KEYS; i++) {
-		int n = snprintf(c->name[i], sizeof(c->name[i]), "r%06d", i);
+		int n = snprintf(c->name[i], sizeof(c->name[i]), "%c%07d", kind, i);
 
 		c->key[i] = (struct mb_key){ c->name[i], (size_t)n };
 		c->value[i] = (struct mb_key){ value, c->len };
@@ -346,7 +347,7 @@ remote_run(struct env *env, const struct bench *bench, const struct way *way, si
 	if (err != 0) {
 		return err;
 	}
-	keys_init(&c);
+	keys_init(&c, block == gets_block ? 'r' : 'w');
 	err = put_once(&c);
 	for (int i = 0; i < KEYS && err == 0 && len > 0 && !moves; i += MANY) {
 		err = sets_once(&c);
