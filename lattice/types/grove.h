@@ -82,6 +82,8 @@ void grove_init(struct grove *g, uint8_t *base, uint64_t lo, uint64_t hi,
  *
  * Returns:   0: that were all; MB_ERR_TRYAGAIN; an error of ops->alloc. */
 int grove_ready_step(struct grove *g, struct grove_ready *r, size_t step);
+/* grove_ready_item does the same with all bytes of an item that is there. */
+int grove_ready_item(struct grove *g, struct grove_ready *r, struct slice item, size_t step);
 void grove_ready_drop(struct grove *g, struct grove_ready *r);
 
 /* grove_merge merges a flat table into a tree of this grove.

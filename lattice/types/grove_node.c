@@ -100,6 +100,16 @@ grove_ready_step(struct grove *g, struct grove_ready *r, size_t step)
 	return r->done < r->to ? MB_ERR_TRYAGAIN : 0;
 }
 
+int
+grove_ready_item(struct grove *g, struct grove_ready *r, struct slice item, size_t step)
+{
+	r->item = item.p;
+	r->from = 0;
+	r->to = item.len;
+	r->room = item.len + TREE_ITEM_OVERHEAD;
+	return grove_ready_step(g, r, step);
+}
+
 void
 grove_ready_drop(struct grove *g, struct grove_ready *r)
 {
