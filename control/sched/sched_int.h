@@ -67,7 +67,7 @@ enum sched_drain {
 	DRAIN_DONE, /* nothing runs, and ctl knows it */
 };
 
-/* What an executor made for others of a run to read. */
+/* What an executor made for others of a run to read: there, or a copy of ours. */
 struct run_out {
 	struct desc d;
 	uint8_t readers; /* who has not returned yet */
@@ -89,6 +89,7 @@ struct sched_run {
 	struct desc answer; /* once it has one */
 	uint64_t seq;
 	uint64_t run_ns;          /* all functions together */
+	uint64_t kept_ns;         /* when something of it was copied last */
 	uint32_t next;            /* in the list of runs, or the free list: + 1 */
 	uint16_t client;          /* 0: dead */
 	uint16_t part_cnt;        /* records of parts: waiting or running */
@@ -262,10 +263,14 @@ bool sched_part_lead(struct sched *s, const struct sched_call *part, uint16_t ex
 		     struct desc *ret_call);
 bool sched_part_send(struct sched *s, struct sched_call *part, uint16_t exec);
 
-/* sched_out.c */
+/* sched_out.c. sched_payload_release gives back what is held for holder, by an executor or by us.
+ * Returns: false when it is to be tried again. */
+bool sched_payload_release(struct sched *s, const struct payload_ref *ref, uint16_t holder);
 bool sched_out_release(struct sched *s, struct run_out *out);
 bool sched_outs_release(struct sched *s, struct sched_run *r, bool all);
-void sched_outs_down(struct sched_run *r, uint16_t exec, bool lost[DAG_FUNCTION_MAX]);
+void sched_outs_down(struct sched *s, struct sched_run *r, uint16_t exec,
+		     bool lost[DAG_FUNCTION_MAX]);
+bool sched_outs_keep(struct sched *s, struct sched_run *r, uint8_t part, uint64_t sent_ns);
 uint32_t sched_outs_held(const struct sched_run *r);
 void sched_out_drop(struct sched *s, const struct desc *d);
 void sched_cut_on(struct sched *s, uint16_t exec, const struct desc *d);
