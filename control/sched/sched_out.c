@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sched_out - what is held for a DAG run until others have read it: results, and at the level rr what
- * was read so far (a cut)
+/* sched_out - what is held for a DAG run until others have read it: results, and at the level rr
+ * what was read so far (a cut)
  *
  * An executor holds it, in the memory where it made it. When that executor dies we hold a copy: ctl
  * keeps a dead process's memory until we have said that we know of the death, and what a part has

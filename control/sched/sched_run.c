@@ -473,8 +473,7 @@ sched_run_on_reply(struct sched *s, struct sched_call *part, uint16_t exec, cons
 	done.sub = sink && sched_goes_on(d, exec) ? REPLY_GOES_ON : 0;
 	if (d->err == MB_ERR_PEER_DIED) { /* what it was to read; it has not run */
 		sched_out_drop(s, &done);
-		if (!r->ended && !r->restart &&
-		    sched_outs_keep(s, r, part->first, part->sent_ns)) {
+		if (!r->ended && !r->restart && sched_outs_keep(s, r, part->first, part->sent_ns)) {
 			part_again(s, r, part);
 			return;
 		}

@@ -58,8 +58,8 @@ sched_tile_busy_ns(void *ctx, uint16_t exec)
 		       : atomic_load_explicit(&region_run(r)->busy_ns, memory_order_relaxed);
 }
 
-/* Copies what a process holds for us, or held: one that died stays mapped until we have said that we
- * know it. It may write meanwhile: who reads the copy checks it. */
+/* Copies what a process holds for us, or held: one that died stays mapped until we have said that
+ * we know it. It may write meanwhile: who reads the copy checks it. */
 static int
 sched_tile_keep(void *ctx, const struct payload_ref *ref, struct payload_ref *ret)
 {

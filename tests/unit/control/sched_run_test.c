@@ -579,8 +579,8 @@ a_result_outlives_its_executor(void **state)
 	quiet(w);
 }
 
-/* A part cannot map what it is to read, and we know of the death already: it is sent again, with the
- * copy. */
+/* A part cannot map what it is to read, and we know of the death already: it is sent again, with
+ * the copy. */
 static void
 what_cannot_be_read_is_sent_again(void **state)
 {
