@@ -89,7 +89,6 @@ struct sched_run {
 	struct desc answer; /* once it has one */
 	uint64_t seq;
 	uint64_t run_ns;          /* all functions together */
-	uint64_t kept_ns;         /* when something of it was copied last */
 	uint32_t next;            /* in the list of runs, or the free list: + 1 */
 	uint16_t client;          /* 0: dead */
 	uint16_t part_cnt;        /* records of parts: waiting or running */
@@ -130,6 +129,7 @@ struct sched {
 	uint64_t waiting[TARGET_WORDS]; /* targets with a queue that is not empty */
 	uint32_t run_free, run_first;   /* + 1 */
 	uint32_t kept_cnt;              /* executors with a drain_seq */
+	uint64_t kept_ns;               /* when results were copied last (sched_out.c) */
 	bool runs_owe;                  /* an executor did not take what it holds for a run (U4) */
 	struct sched_target target[TARGET_CNT];
 	struct sched_call call[SCHED_CALL_MAX];
@@ -270,7 +270,12 @@ bool sched_out_release(struct sched *s, struct run_out *out);
 bool sched_outs_release(struct sched *s, struct sched_run *r, bool all);
 void sched_outs_down(struct sched *s, struct sched_run *r, uint16_t exec,
 		     bool lost[DAG_FUNCTION_MAX]);
-bool sched_outs_keep(struct sched *s, struct sched_run *r, uint8_t part, uint64_t sent_ns);
+/* sched_args_down has a copy of a call's arguments, if they lie at an executor that is gone.
+ * sched_call_keep, sched_part_keep: a call, or a part, says that something that it is to read
+ * cannot be read. Return whether it is worth to be sent again, with copies. */
+void sched_args_down(struct sched *s, struct desc *d, uint16_t exec);
+bool sched_call_keep(struct sched *s, struct sched_call *c);
+bool sched_part_keep(struct sched *s, struct sched_call *part);
 uint32_t sched_outs_held(const struct sched_run *r);
 void sched_out_drop(struct sched *s, const struct desc *d);
 void sched_cut_on(struct sched *s, uint16_t exec, const struct desc *d);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sched_out - what is held for a DAG run until others have read it: results, and at the level rr
- * what was read so far (a cut)
+/* sched_out - what is held until others have read it: of a DAG run results, and at the level rr
+ * what was read so far (a cut); of a call that goes on its arguments
  *
  * An executor holds it, in the memory where it made it. When that executor dies we hold a copy: ctl
  * keeps a dead process's memory until we have said that we know of the death, and what a part has
- * returned was whole before its REPLY. So what others do to an executor takes nothing from a run
+ * returned was whole before its REPLY. So what others do to an executor takes nothing from a call
  * that has returned there. (Above 64 KiB it is lost: nobody copies that much in one step, U3.)
  *
  *	part 1 ──CUT, REPLY──► run ──CUT, STEP, CALL──► part 2 ──CUT, REPLY──► ...
@@ -71,37 +71,80 @@ sched_outs_release(struct sched *s, struct sched_run *r, bool all)
 
 /* Has a copy of ours in the place of what an executor holds. Returns whether there is one. */
 static bool
-out_copy(struct sched *s, struct sched_run *r, struct run_out *out)
+payload_copy(struct sched *s, struct payload_ref *ref)
 {
 	struct payload_ref copy;
 
-	if (sched_request_keep(s, &out->d.ref, &copy) != 0) {
+	if (sched_request_keep(s, ref, &copy) != 0) {
 		return false;
 	}
-	out->d.ref = copy;
-	r->kept_ns = s->now_ns;
+	*ref = copy;
+	s->kept_ns = s->now_ns;
 	return true;
 }
 
-/* The same of an executor that may live, which gets its hold back. Returns whether it is ours, or
- * nobody's. */
+/* The same of an executor that may live, which gets its hold back. Returns whether it is ours. */
 static bool
-out_keep(struct sched *s, struct sched_run *r, struct run_out *out)
+payload_keep(struct sched *s, struct payload_ref *ref)
 {
-	struct payload_ref from = out->d.ref;
+	struct payload_ref from = *ref;
 
-	if (!out->held || from.proc == PROC_DAEMON) {
+	if (from.proc == PROC_DAEMON) {
 		return true;
 	}
-	if (!out_copy(s, r, out)) {
+	if (!payload_copy(s, ref)) {
 		return false;
 	}
 	if (!sched_payload_release(s, &from, PROC_DAEMON)) {
-		sched_payload_release(s, &out->d.ref, PROC_DAEMON);
-		out->d.ref = from;
+		sched_payload_release(s, ref, PROC_DAEMON);
+		*ref = from;
 		return false;
 	}
 	return true;
+}
+
+/* Arguments that an executor holds for us. */
+static bool
+args_keep(struct sched *s, struct desc *d)
+{
+	return (d->flags & CALL_F_KEPT) == 0 || payload_keep(s, &d->ref);
+}
+
+static bool
+out_keep(struct sched *s, struct run_out *out)
+{
+	return !out->held || payload_keep(s, &out->d.ref);
+}
+
+void
+sched_args_down(struct sched *s, struct desc *d, uint16_t exec)
+{
+	if ((d->flags & CALL_F_KEPT) != 0 && d->ref.proc == exec) {
+		payload_copy(s, &d->ref); /* if not, who is sent it says so */
+	}
+}
+
+/* Whoever holds what cannot be read is dead: we know of it by now, or do not. What was copied after
+ * it was sent could not have been read. */
+bool
+sched_call_keep(struct sched *s, struct sched_call *c)
+{
+	return args_keep(s, &c->d) && s->kept_ns >= c->sent_ns;
+}
+
+bool
+sched_part_keep(struct sched *s, struct sched_call *part)
+{
+	struct sched_run *r = SCHED_RUN(s, part);
+	bool kept = args_keep(s, &r->d) &&
+		    (r->cut_at == 0 || out_keep(s, &r->vertex[r->cut_at - 1].cut));
+
+	for (uint32_t e = 0; e < r->dag.edge_cnt; e++) {
+		if (r->dag.edge[e].to == part->first) {
+			kept &= out_keep(s, &r->vertex[r->dag.edge[e].from].out);
+		}
+	}
+	return kept && s->kept_ns >= part->sent_ns;
 }
 
 /* An executor is gone, its memory not yet: lost[v] if it held the result of v and we have no copy.
@@ -114,28 +157,12 @@ sched_outs_down(struct sched *s, struct sched_run *r, uint16_t exec, bool lost[D
 
 		for (uint32_t i = 0; i < 2; i++) {
 			if (out[i]->held && out[i]->d.ref.proc == exec &&
-			    (out[i]->readers == 0 || !out_copy(s, r, out[i]))) {
+			    (out[i]->readers == 0 || !payload_copy(s, &out[i]->d.ref))) {
 				out[i]->held = false;
 				lost[v] |= i == 0;
 			}
 		}
 	}
-}
-
-/* A part was sent at sent_ns and says that something that it is to read cannot be read: whoever
- * holds it is dead, which we know by now or do not. Returns whether it is worth to be sent again,
- * with copies. */
-bool
-sched_outs_keep(struct sched *s, struct sched_run *r, uint8_t part, uint64_t sent_ns)
-{
-	bool kept = r->cut_at == 0 || out_keep(s, r, &r->vertex[r->cut_at - 1].cut);
-
-	for (uint32_t e = 0; e < r->dag.edge_cnt; e++) {
-		if (r->dag.edge[e].to == part) {
-			kept &= out_keep(s, r, &r->vertex[r->dag.edge[e].from].out);
-		}
-	}
-	return kept && r->kept_ns >= sent_ns;
 }
 
 uint32_t

@@ -113,7 +113,8 @@ part_again(struct sched *s, struct sched_run *r, struct sched_call *part)
 
 /* ----------------------------------------------------------------------- end */
 
-/* A death is told with what it means for the whole run, now that nothing of it can write. */
+/* A death is told with what it means for the whole run, now that nothing of it can write; what went
+ * on as this run had written before, or may have. */
 static void
 answer_effects(struct sched_run *r)
 {
@@ -122,7 +123,7 @@ answer_effects(struct sched_run *r)
 	if (r->answer.err == MB_ERR_EXECUTOR_DIED) {
 		snprintf(text, sizeof(text), "%.*s; its writes %s", (int)r->answer.len,
 			 (const char *)r->answer.data,
-			 r->published ? "happened" : "did not happen");
+			 r->published || r->d.err > 0 ? "happened" : "did not happen");
 		r->answer.len = (uint8_t)strlen(text);
 		memcpy(r->answer.data, text, r->answer.len);
 	}
@@ -420,7 +421,6 @@ sched_run_start(struct sched *s, uint16_t client, const struct desc *d)
 	r->d = *d;
 	r->seq = ++s->seq;
 	r->run_ns = 0;
-	r->kept_ns = 0;
 	r->client = client;
 	r->part_cnt = 0;
 	r->ended = r->restart = r->published = false;
@@ -473,7 +473,7 @@ sched_run_on_reply(struct sched *s, struct sched_call *part, uint16_t exec, cons
 	done.sub = sink && sched_goes_on(d, exec) ? REPLY_GOES_ON : 0;
 	if (d->err == MB_ERR_PEER_DIED) { /* what it was to read; it has not run */
 		sched_out_drop(s, &done);
-		if (!r->ended && !r->restart && sched_outs_keep(s, r, part->first, part->sent_ns)) {
+		if (!r->ended && !r->restart && sched_part_keep(s, part)) {
 			part_again(s, r, part);
 			return;
 		}
@@ -548,6 +548,7 @@ sched_run_exec_down(struct sched *s, uint16_t exec)
 		bool lost = false;
 
 		next = r->next;
+		sched_args_down(s, &r->d, exec);
 		sched_outs_down(s, r, exec, gone);
 		for (uint32_t e = 0; e < r->dag.edge_cnt; e++) {
 			/* Who has begun has it mapped, or will say that it is not there. */
