@@ -10,8 +10,8 @@
  *         their parent: how many increments were acknowledged, how many ended in an error after
  *         which the effect is not known. At the end: acknowledged <= counter <= acknowledged + not
  *         known, where an error that says "did not happen" counts as not happened; and the node's
- *         `held` must become zero. So for calls of a function, for DAG calls, which increment twice,
- *         and for calls with a request id, of which one that was answered is asked for once more.
+ *         `held` must become zero. So for calls of a function, for DAG calls, which increment
+ *         twice, and for calls with a request id, which are asked for once more when answered.
  *
  * storm SOCKET SECONDS CLIENTS SEED [KILLS]
  * With KILLS it ends when so many executors were killed, and fails if SECONDS did not suffice.
