@@ -134,8 +134,11 @@ sched_note(struct sched *s, const struct sched_call *c)
 	const struct sched_target *t;
 
 	if (c->run != 0) {
+		const struct placement_vertex *v = &SCHED_RUN(s, c)->dag.vertex[c->first];
+
 		t = sched_target_of(s, SCHED_RUN(s, c), c->first);
-		d.target = SCHED_RUN(s, c)->dag.vertex[c->first].fn;
+		d.target = v->fn;
+		memcpy(d.tag, v->tag, sizeof(d.tag));
 		d.part = true;
 		d.first = c->first;
 		d.last = c->last;
