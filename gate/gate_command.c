@@ -348,7 +348,8 @@ gate_command_try(struct gate *g, struct gate_conn *c, const struct gate_command 
 	if (unlikely(c->unfit)) { /* something is under way for it */
 		gate_out_lost(c);
 	}
-	c->partial |= rc == GATE_WAIT && c->out.bytes != mark.bytes && !gate_multi_runs(c);
+	/* Of a transaction each command for itself. */
+	c->partial |= rc == GATE_WAIT && c->out.bytes != mark.bytes && cmd->run != cmd_exec;
 	return rc;
 }
 

@@ -54,7 +54,9 @@
 #define GATE_OUT_MAX      (1u << 20)   /* not sent: then no further command is run */
 #define GATE_CHUNK_BYTES  (4u << 10)   /* of replies; most are one */
 #define GATE_HOLD_MIN     (16u << 10)  /* a value above is sent from where the cache has it */
-#define GATE_HOLD_CNT     48           /* so many of the hazard slots; the rest are for looking */
+#define GATE_HOLD_CNT     48           /* so many of the hazard slots; the rest are for walks */
+#define GATE_TURN         2048         /* what a connection may do in a poll: about 150 us */
+#define GATE_TURN_COMMAND 4            /* of it, a command; an item of a collection is 1 */
 #define GATE_CURSOR_CNT   4096         /* of SCAN, remembered */
 #define GATE_TRIES        10000        /* of a HELD command: each lost one is another's success */
 #define GATE_SEND_MAX     (256u << 10) /* in one send: a slow reader is seen to move */
@@ -191,8 +193,6 @@ struct gate_conn {
 	bool used;
 	bool authed, local;
 	bool waiting;      /* its command, or its run, is under way: no further one is begun */
-	bool queued;       /* in the list of those that go on, */
-	bool starving;     /* of those that wait for room */
 	bool missed;       /* its command asked for a key: those of the next ones can come, too; */
 	bool read_once;    /* it did not yet: with them, by a READ */
 	bool fetch_due;    /* its key is to be fetched, not read */
@@ -248,6 +248,7 @@ struct gate_conn {
 	uint8_t *keep; /* memory of a command that takes long, from the heap; freed with it */
 	uint32_t keep_len, keep_cap;
 	int held_err;            /* how a HELD command ended */
+	struct gate_walk *walk;  /* a collection that its command goes through (gate_walk.h); NULL */
 	struct gate_chunk *hole; /* of a reply whose head is not known yet */
 	struct desc answer;      /* of a call or a listing */
 	bool answered;
@@ -274,7 +275,8 @@ struct gate_conn {
 	bool leaving, called_home;
 	bool alone_run; /* no other command is begun until its writes are done */
 	LIST_ENTRY(gate_conn) next_leaving;
-	STAILQ_ENTRY(gate_conn) next;
+	struct gate_conns *queue;     /* the list that it is in: ready, turned, starved; NULL */
+	STAILQ_ENTRY(gate_conn) next; /* in it */
 	TAILQ_ENTRY(gate_conn) next_blocked;
 	LIST_ENTRY(gate_conn) next_monitor;
 };
@@ -303,11 +305,13 @@ struct gate {
 	uint64_t now_ns, began_ns, tick_ns;
 	struct rng rng;
 	uint64_t client_seq, cursor_seq, future_seq;
-	uint32_t held_cnt; /* hazard slots of values being sent */
+	uint32_t held_cnt; /* hazard slots of values being sent, or walked through */
 	uint32_t under_way, turn;
 	_Atomic uint32_t under_way_shown;
 	uint32_t slow_cnt; /* connections that owe */
 	struct gate_conns ready;
+	struct gate_conns turned;    /* have more to do, but others come first: one a poll */
+	int32_t turn_left;           /* of GATE_TURN, of the connection at hand */
 	struct gate_conns starved;   /* wait for room: of batches, fetches, calls, memory */
 	uint64_t pause_until_ns;     /* by CLIENT PAUSE; 0: nothing is paused */
 	bool pause_all;              /* not only writes */
@@ -447,6 +451,10 @@ void gate_conn_go(struct gate *g, struct gate_conn *c);
 void gate_conn_ready(struct gate *g, struct gate_conn *c);
 /* gate_conn_flush: its replies go out in this poll or the next, whatever it waits for. */
 void gate_conn_flush(struct gate *g, struct gate_conn *c);
+/* gate_conn_turn: its turn is over; it goes on in one of the next polls. */
+void gate_conn_turn(struct gate *g, struct gate_conn *c);
+/* gate_turn_end: the same of a handler, which is called again then. Returns: GATE_WAIT. */
+int gate_turn_end(struct gate *g, struct gate_conn *c);
 /* gate_conn_starve: it waits for room that nobody will tell it of. */
 void gate_conn_starve(struct gate *g, struct gate_conn *c);
 /* gate_conn_told: messages were written for it; they go out in this poll or the next. */

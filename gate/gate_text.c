@@ -21,9 +21,6 @@
 #include "gate_pause.h"
 #include "timebase.h"
 
-/* What a rich burst of one connection may take of a poll. */
-#define COMMANDS_A_TURN 512
-
 bool
 gate_text_keep(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len)
 {
@@ -235,7 +232,8 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 			command_over(g, c);
 		}
 	}
-	for (uint32_t i = 0; !c->waiting && gate_text_goes_on(c); i++) {
+	g->turn_left = GATE_TURN;
+	for (; !c->waiting && gate_text_goes_on(c); g->turn_left -= GATE_TURN_COMMAND) {
 		/* At first there may be none at all. */
 		struct slice rest = done == 0 ? text : slice_of(text.p + done, text.len - done);
 		int rc;
@@ -245,8 +243,8 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 			c->out_full = true;
 			break;
 		}
-		if (i == COMMANDS_A_TURN) { /* the others first */
-			gate_conn_ready(g, c);
+		if (g->turn_left <= 0) { /* the others first */
+			gate_conn_turn(g, c);
 			break;
 		}
 		if ((g->alone != NULL && g->alone != c) || g->many.held) { /* a transaction first */
