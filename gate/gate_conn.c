@@ -89,6 +89,8 @@ gate_conn_renew(struct gate *g, struct gate_conn *c)
 	c->acc = 0;
 	c->held_err = 0;
 	c->part = c->part_next = 0;
+	c->cut = false;
+	c->hole = NULL;
 	c->total = c->total_next = 0;
 	c->timed_out = false;
 	c->block_due_ns = 0;

@@ -241,15 +241,16 @@ struct gate_conn {
 	uint32_t part,
 		part_next; /* how much of a HELD command is done; and if this part succeeds */
 	int64_t total, total_next; /* the same, for what it answers */
+	bool cut;                  /* no part of it is begun any more: its array ends here */
 	bool timed_out;            /* it has waited for an item long enough */
 	bool blocked;              /* in the list of those that wait for one */
 	uint64_t block_bits;       /* of the keys that it waits for, gate_key_bit */
 	uint64_t block_due_ns;     /* until then; 0: not set */
 	uint8_t *keep; /* memory of a command that takes long, from the heap; freed with it */
 	uint32_t keep_len, keep_cap;
-	int held_err;            /* how a HELD command ended */
-	struct gate_walk *walk;  /* a collection that its command goes through (gate_walk.h); NULL */
-	struct gate_chunk *hole; /* of a reply whose head is not known yet */
+	int held_err;           /* how a HELD command ended */
+	struct gate_walk *walk; /* a collection that its command goes through (gate_walk.h); NULL */
+	struct gate_chunk *hole; /* of a reply whose head is not known yet; NULL */
 	struct desc answer;      /* of a call or a listing */
 	bool answered;
 	struct gate_user *user; /* NULL: nobody yet */
@@ -598,7 +599,9 @@ int gate_write_held_2(struct gate *g, struct gate_conn *c, struct wset_op *op, u
  * gate_held_end. The first is done only if the key still shows version, each other one only if the
  * one before it was, and nobody's come between. When there is no room for more, the command goes on
  * in parts: with part_next (and total_next) set it is called again once this part has succeeded, as
- * c->part (and c->total); what was written to the reply then stands.
+ * c->part (and c->total); what was written to the reply then stands. If the reply is an array whose
+ * head is not known yet (c->hole), and another part fails or there is no memory for what it shows,
+ * the array ends before it: each part is whole, or is not done.
  *
  * cnt: how many were added in this part. gate_held_op returns: 0; MB_ERR_FULL: no more fit;
  * MB_ERR_TOO_LARGE. gate_held_end returns what the handler returns. */
@@ -626,6 +629,10 @@ int gate_look_as(struct gate *g, struct gate_conn *c, struct slice key, unsigned
 /* gate_look_text: the same as bytes. ret_text points into the value or buf. MB_ERR_TYPE. */
 int gate_look_text(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *ret,
 		   char buf[], struct slice *ret_text);
+/* gate_look_part: gate_look_as of what a HELD command in parts takes from; CACHE_ABSENT also when
+ * some are done and for whatever reason no other one will be. */
+int gate_look_part(struct gate *g, struct gate_conn *c, struct slice key, unsigned int type,
+		   struct cache_value *ret);
 void gate_look_end(struct gate *g, struct cache_value *v);
 /* gate_deadline_us is when a value ends, in microseconds since 1970; 0: never. */
 uint64_t gate_deadline_us(const struct cache_value *v);

@@ -19,6 +19,7 @@
 #include "gate_ahead.h"
 #include "gate_many.h"
 #include "gate_pause.h"
+#include "gate_walk.h"
 #include "timebase.h"
 
 bool
@@ -192,6 +193,9 @@ held_over(struct gate *g, struct gate_conn *c)
 
 	c->mark.set = false;
 	c->held_err = 0;
+	if (c->walk != NULL) { /* whatever comes now, it is another value */
+		gate_walk_drop(g, c);
+	}
 	if (err == 0 && c->part_next != 0) { /* there is more to do */
 		c->part = c->part_next;
 		c->total = c->total_next;
@@ -206,6 +210,10 @@ held_over(struct gate *g, struct gate_conn *c)
 	if (err == MB_ERR_TRYAGAIN && c->tries++ < GATE_TRIES) {
 		c->step = 0;
 		c->acc = 0;
+		return false;
+	}
+	if (c->part > 0 && c->hole != NULL) { /* what is done is answered */
+		c->cut = true;
 		return false;
 	}
 	gate_error_of(g, c, err);
@@ -238,7 +246,7 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 		struct slice rest = done == 0 ? text : slice_of(text.p + done, text.len - done);
 		int rc;
 
-		if (c->out.bytes > GATE_OUT_MAX && !gate_multi_runs(c)) { /* N2, N4 */
+		if (c->out.bytes > GATE_OUT_MAX && !c->begun && !gate_multi_runs(c)) { /* N2, N4 */
 			c->waiting = true;
 			c->out_full = true;
 			break;

@@ -27,12 +27,12 @@
 #include "gate_int.h"
 #include "table.h"
 
-#define GATE_WALK_SHORT       512           /* items, */
-#define GATE_WALK_SHORT_BYTES (128u << 10)  /* and bytes, that are gone through at once */
-#define GATE_WALK_BYTES       (128u << 10)  /* of a reply, in one turn */
-#define GATE_WALK_SPARE       (512u << 10)  /* of the gate's memory: less is waited for, not taken */
-#define GATE_WALK_HOLD_CNT    56            /* hazard slots for values being sent and walks */
-#define GATE_WALK_SLOW_CNT    24            /* while fewer are in use, walks wait for readers */
+#define GATE_WALK_SHORT       512          /* items, */
+#define GATE_WALK_SHORT_BYTES (128u << 10) /* and bytes, that are gone through at once */
+#define GATE_WALK_BYTES       (128u << 10) /* of a reply, in one turn */
+#define GATE_WALK_SPARE       (512u << 10) /* of the gate's memory: less is waited for, not taken */
+#define GATE_WALK_HOLD_CNT    56           /* hazard slots for values being sent and walks */
+#define GATE_WALK_SLOW_CNT    24           /* while fewer are in use, walks wait for readers */
 
 static_assert(GATE_WALK_HOLD_CNT > GATE_HOLD_CNT && GATE_WALK_HOLD_CNT < HAZARD_CNT,
 	      "replies that nobody reads leave some for walks, and those some for looking");
