@@ -394,8 +394,8 @@ gate_poll(void *ctx, uint64_t now_ns)
 	if (!STAILQ_EMPTY(&g->ready)) {
 		busy += poll_conns(g, &g->ready, false);
 	}
-	/* What is under way first: on one lcore the tiles that it went to are next. But a turn takes
-	 * longer than a look at sockets. */
+	/* What is under way first: on one lcore the tiles that it went to are next. But a turn
+	 * takes longer than a look at sockets. */
 	busy += stream_poll(g->stream, g->under_way > 0 && STAILQ_EMPTY(&g->turned) &&
 					       ++g->turn % LOOK_TURNS != 0);
 	if (!STAILQ_EMPTY(&g->turned)) {

@@ -34,7 +34,8 @@ reader_first(struct gate *g, struct gate_conn *c)
 	bool full = c->out.bytes > GATE_OUT_MAX && g->held_cnt <= GATE_WALK_SLOW_CNT;
 	bool spare = heap_capacity_bytes(g->heap) - heap_used_bytes(g->heap) > GATE_WALK_SPARE;
 
-	return !gate_multi_runs(c) && (full || (c->partial && !spare && c->out.bytes > 0));
+	return !gate_multi_runs(c) && !c->quiet &&
+	       (full || (c->partial && !spare && c->out.bytes > 0));
 }
 
 /* The value of a long collection, which is looked up where it will stay. */
@@ -54,8 +55,8 @@ hold(struct gate *g, struct gate_conn *c, struct slice key, unsigned int type)
 	}
 	w->held = true;
 	w->begun = false;
-	w->turn_cnt = 0;
 	w->at = (struct table_walk){ 0 };
+	w->idx = UINT32_MAX;
 	n = look(g, c, key, type, &w->v);
 	if (n != CACHE_HIT) { /* it went just now */
 		gate_look_end(g, &w->v);
@@ -77,6 +78,7 @@ gate_walk_open(struct gate *g, struct gate_conn *c, struct slice key, unsigned i
 	if (c->walk == NULL) {
 		now->held = now->begun = false;
 		now->at = (struct table_walk){ 0 };
+		now->idx = UINT32_MAX;
 		n = look(g, c, key, type, &now->v);
 		if (n != CACHE_HIT || !is_long(&now->v, most)) {
 			return n;
@@ -93,7 +95,6 @@ gate_walk_open(struct gate *g, struct gate_conn *c, struct slice key, unsigned i
 		return CACHE_MISS;
 	}
 	c->walk->out_bytes = c->out.bytes;
-	c->walk->turn_cnt++;
 	return CACHE_HIT;
 }
 

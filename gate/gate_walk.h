@@ -40,10 +40,10 @@ static_assert(GATE_WALK_HOLD_CNT > GATE_HOLD_CNT && GATE_WALK_HOLD_CNT < HAZARD_
 struct gate_walk {
 	struct cache_value v;
 	struct table_walk at;
-	bool held;         /* it is c->walk, else its caller's */
-	bool begun;        /* gate_walk_first was true */
-	size_t out_bytes;  /* of replies, when the turn began */
-	uint32_t turn_cnt; /* turns so far */
+	uint32_t idx;     /* for list_prev */
+	bool held;        /* it is c->walk, else its caller's */
+	bool begun;       /* gate_walk_first was true */
+	size_t out_bytes; /* of replies, when the turn began */
 };
 
 /* gate_walk_open: gate_look_as at the first turn (GATE_WALK_ANY: gate_look), into *now or, of a

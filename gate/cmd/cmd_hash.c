@@ -190,23 +190,27 @@ int
 cmd_hmget(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	char buf[VIEW_TEXT_MAX];
-	struct cache_value v;
+	struct gate_walk now, *w;
 	struct slice text;
-	int n = gate_look_as(g, c, arg[1], LATTICE_MAP, &v);
+	int n = gate_walk_open(g, c, arg[1], LATTICE_MAP, arg_cnt, &now, &w);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
-	gate_array(g, c, arg_cnt - 2);
-	for (uint32_t i = 2; i < arg_cnt; i++) {
-		if (field_find(n, &v, arg[i], buf, &text)) {
+	if (gate_walk_first(w)) {
+		gate_array(g, c, arg_cnt - 2);
+	}
+	for (; c->step + 2 < arg_cnt; c->step++) {
+		if (!gate_walk_more(g, c, w)) {
+			return gate_walk_wait(g, c);
+		}
+		if (field_find(n, &w->v, arg[c->step + 2], buf, &text)) {
 			gate_bulk(g, c, text);
 		} else {
 			gate_null(g, c);
 		}
 	}
-	gate_look_end(g, &v);
-	return GATE_DONE;
+	return gate_walk_end(g, c, w);
 }
 
 int

@@ -70,18 +70,23 @@ cmd_sismember(struct gate *g, struct gate_conn *c, const struct slice *arg, uint
 int
 cmd_smismember(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	struct cache_value v;
-	int n = gate_look_as(g, c, arg[1], LATTICE_ORSET, &v);
+	struct gate_walk now, *w;
+	int n = gate_walk_open(g, c, arg[1], LATTICE_ORSET, arg_cnt, &now, &w);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
-	gate_array(g, c, arg_cnt - 2);
-	for (uint32_t i = 2; i < arg_cnt; i++) {
-		gate_int(g, c, n == CACHE_HIT && view_set_has(v.type, v.state, arg[i]));
+	if (gate_walk_first(w)) {
+		gate_array(g, c, arg_cnt - 2);
 	}
-	gate_look_end(g, &v);
-	return GATE_DONE;
+	for (; c->step + 2 < arg_cnt; c->step++) {
+		if (!gate_walk_more(g, c, w)) {
+			return gate_walk_wait(g, c);
+		}
+		gate_int(g, c,
+			 n == CACHE_HIT && view_set_has(w->v.type, w->v.state, arg[c->step + 2]));
+	}
+	return gate_walk_end(g, c, w);
 }
 
 int
