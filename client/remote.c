@@ -23,6 +23,7 @@
 #include "cache_msg.h"
 #include "check.h"
 #include "compiler.h"
+#include "copy.h"
 #include "hash.h"
 #include "remote_int.h"
 #include "timebase.h"
@@ -479,7 +480,7 @@ op_ask(struct mb_client *c, const struct rpc_request *req, struct slice rest, st
 		memcpy(p, req->payload.p, req->payload.len);
 	}
 	if (rest.len > 0) {
-		memcpy(p + req->payload.len, rest.p, rest.len);
+		copy_bytes(p + req->payload.len, rest.p, rest.len);
 	}
 	remote_op_start(lane_of(c->remote, req), op);
 	return 0;

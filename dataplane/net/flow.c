@@ -21,6 +21,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "copy.h"
 #include "microburst/error.h"
 
 #define OVERTAKEN     3 /* RFC 6675 */
@@ -359,7 +360,7 @@ flow_rx_take(struct flow_rx *r, const struct wire_head *h, struct slice body)
 	if (i >= FLOW_SEGMENTS || bits_has(&r->bits, i)) {
 		return 0;
 	}
-	memcpy(r->p + h->off, body.p, body.len); /* wire_read: it lies inside the message */
+	copy_bytes(r->p + h->off, body.p, body.len); /* wire_read: it lies inside the message */
 	bits_set(&r->bits, i);
 	while (bits_has(&r->bits, 0)) {
 		bits_shift(&r->bits, 1);
