@@ -23,7 +23,6 @@
 #include "cache_msg.h"
 #include "check.h"
 #include "compiler.h"
-#include "copy.h"
 #include "hash.h"
 #include "remote_int.h"
 #include "timebase.h"
@@ -70,11 +69,34 @@ remote_alloc(size_t bytes)
 	return p;
 }
 
+void
+remote_spare(struct mb_client *c, void *p, size_t bytes)
+{
+	struct remote *r = c->remote;
+
+	if (bytes < LARGE_BYTES || bytes <= r->spare_bytes) {
+		free(p);
+		return;
+	}
+	free(r->spare);
+	r->spare = p;
+	r->spare_bytes = bytes;
+	madvise(p, bytes & ~((size_t)LARGE_PAGE - 1), MADV_FREE); /* a wish, too */
+}
+
+/* Of an answer. */
 static void *
 on_alloc(void *ctx, size_t bytes)
 {
-	(void)ctx;
-	return remote_alloc(bytes);
+	struct remote *r = ((struct lane *)ctx)->r;
+	void *p = r->spare;
+
+	if (bytes < LARGE_BYTES || bytes > r->spare_bytes) {
+		return remote_alloc(bytes);
+	}
+	r->spare = NULL;
+	r->spare_bytes = 0;
+	return p;
 }
 
 static void
@@ -219,7 +241,8 @@ lane_run(struct lane *l)
 	while (l->head != NULL) {
 		struct remote_op *op = l->head;
 
-		if (flow_ask_start(&l->ask, op->bytes, op->len, op, now()) != 0) {
+		if (flow_ask_start(&l->ask, slice_of(op->bytes, op->len), op->rest, op, now()) !=
+		    0) {
 			return;
 		}
 		l->head = op->next;
@@ -282,7 +305,7 @@ remote_pump(struct mb_client *c, uint64_t until_ns)
 uint8_t *
 remote_op_write(struct remote_op *op, const struct rpc_request *req)
 {
-	op->len = rpc_request_bytes(req->name.len, req->payload.len);
+	op->len = rpc_request_bytes(req->name.len, req->payload.len) - op->rest.len;
 	op->bytes = remote_alloc(op->len);
 	return op->bytes != NULL ? rpc_request_write(op->bytes, req) : NULL;
 }
@@ -471,6 +494,7 @@ op_ask(struct mb_client *c, const struct rpc_request *req, struct slice rest, st
 
 	full.ack = c->ack;
 	full.payload.len += rest.len;
+	op->rest = rest;
 	p = remote_op_write(op, &full);
 	if (p == NULL) {
 		op->done = true;
@@ -478,9 +502,6 @@ op_ask(struct mb_client *c, const struct rpc_request *req, struct slice rest, st
 	}
 	if (req->payload.len > 0) {
 		memcpy(p, req->payload.p, req->payload.len);
-	}
-	if (rest.len > 0) {
-		copy_bytes(p + req->payload.len, rest.p, rest.len);
 	}
 	remote_op_start(lane_of(c->remote, req), op);
 	return 0;
@@ -652,6 +673,7 @@ remote_close(struct mb_client *c)
 		}
 	}
 	free(r->cancel.answer);
+	free(r->spare);
 	if (r->way.ops != NULL) {
 		r->way.ops->flush(r->way.carrier);
 		r->way.ops->close(r->way.carrier);

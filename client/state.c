@@ -116,7 +116,7 @@ void
 client_look_end(struct mb_client *c, struct cache_value *v)
 {
 	if (unlikely(c->remote != NULL)) {
-		remote_look_end(v);
+		remote_look_end(c, v);
 	} else {
 		cache_view_release(&c->view, v);
 	}
