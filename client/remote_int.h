@@ -49,6 +49,7 @@ struct remote {
 	struct mb_client *c;
 	void *spare; /* malloc'ed; NULL: none */
 	size_t spare_bytes;
+	bool asked;     /* since it was looked for answers */
 	uint64_t ended; /* ops so far, by an answer or by the clock */
 	struct remote_op op[MB_CALLS_MAX];
 	struct remote_op cancel;
