@@ -392,7 +392,8 @@ static int
 op_value(struct cache_core *c, struct cache_job *job)
 {
 	const size_t len = job->op.ref.len, at = delta_value_at(&job->op);
-	const struct slice longest = { NULL, CACHE_SCRATCH }; /* nothing says more of it than that */
+	const struct slice longest = { NULL,
+				       CACHE_SCRATCH }; /* nothing says more of it than that */
 	uint8_t *p;
 	int step;
 
@@ -420,8 +421,8 @@ op_value(struct cache_core *c, struct cache_job *job)
 	return step;
 }
 
-/* Brings such a value, of a collection and too long for one step, to the leaf that it will have, too.
- * Returns: as cache_step. Without memory: nothing is brought, and merging will say so. */
+/* Brings such a value, of a collection and too long for one step, to the leaf that it will have,
+ * too. Returns: as cache_step. Without memory: nothing is brought, and merging will say so. */
 static int
 op_ready(struct cache_core *c, struct cache_job *job)
 {
@@ -620,7 +621,6 @@ op_step(struct cache_core *c, struct cache_job *job)
 	if (step == CACHE_STEP_DONE) {
 		step = op_work(c, job);
 	}
-
 	if (step == CACHE_STEP_DONE) {
 		step = op_value(c, job);
 	}

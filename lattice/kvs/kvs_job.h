@@ -3,9 +3,9 @@
  *
  * A collection is merged in pieces of some items each: a part of a collection is a delta as well,
  * so between two pieces readers see the items merged so far. A long item is a piece that takes many
- * steps: its bytes are brought to where they will be before it is merged. Anything else is copied first, piece
- * by piece, and then merged whole. What fails says so, and changes nothing; only a collection can
- * fail in the middle: that is MB_ERR_INDETERMINATE, and what was merged stays.
+ * steps: its bytes are brought to where they will be before it is merged. Anything else is copied
+ * first, piece by piece, and then merged whole. What fails says so, and changes nothing; only a
+ * collection can fail in the middle: that is MB_ERR_INDETERMINATE, and what was merged stays.
  *
  * Owner: the kvs tile; part of kvs_core.h, which answers.
  */

@@ -76,9 +76,9 @@ struct grove_edit {
 void grove_init(struct grove *g, uint8_t *base, uint64_t lo, uint64_t hi,
 		const struct grove_ops *ops);
 
-/* grove_ready_step brings up to so many bytes more to *r, whose item, from, to and room are set, and
- * all else is zero. Whoever makes the change shows it to the grove meanwhile (grove->ready), and
- * drops it afterwards: it may have been of no use.
+/* grove_ready_step brings up to so many bytes more to *r, whose item, from, to and room are set,
+ * and all else is zero. Whoever makes the change shows it to the grove meanwhile (grove->ready),
+ * and drops it afterwards: it may have been of no use.
  *
  * Returns:   0: that were all; MB_ERR_TRYAGAIN; an error of ops->alloc. */
 int grove_ready_step(struct grove *g, struct grove_ready *r, size_t step);

@@ -65,8 +65,8 @@ leaves_among(struct growth *w, const struct table *leaf, uint32_t before, uint32
 }
 
 /* As grow_leaf, where an item has a leaf for itself, or gets one: the others are put beside it.
- * Returns: also GROW_STAYS: MIXED, and the old leaf is among those that are added; GROW_TOGETHER: it
- * cannot be done like that. */
+ * Returns: also GROW_STAYS: MIXED, and the old leaf is among those that are added; GROW_TOGETHER:
+ * it cannot be done like that. */
 #define GROW_STAYS    (LATTICE_MIXED + 1)
 #define GROW_TOGETHER (LATTICE_MIXED + 2)
 static int
@@ -81,8 +81,7 @@ grow_apart(struct growth *w, const struct tree_node *child, const struct table *
 	uint32_t m;
 	int err;
 
-	if (is_long &&
-	    !table_place(&w->delta, items->key_of, items->key_of(mine), from, to, &m)) {
+	if (is_long && !table_place(&w->delta, items->key_of, items->key_of(mine), from, to, &m)) {
 		err = leaves_among(w, leaf, 0, 1, from, m, at, to_chain);
 		if (err == LATTICE_MIXED) {
 			old->at = at;

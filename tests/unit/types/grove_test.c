@@ -318,7 +318,10 @@ a_long_item_stays_where_it_is(void **state)
 		size_t len = i == 0 || i == 6 ? LONG : 10;
 		struct slice delta = member_of(mem, CAP, order[i], len);
 		struct grove_ready ready = {
-			.item = delta.p, .from = 5, .to = LONG - 5, .room = CAP,
+			.item = delta.p,
+			.from = 5,
+			.to = LONG - 5,
+			.room = CAP,
 		};
 		const uint8_t *at = NULL;
 
@@ -367,9 +370,10 @@ a_long_item_stays_where_it_is(void **state)
 	}
 	assert_int_equal(t.view.root->cnt, sizeof(order) - 1);
 	for (size_t i = 0; i + 1 < sizeof(order); i++) {
-		assert_true(treeval_merge(&w.g, &t.view,
-					  member_of(mem, CAP, order[i], i == 0 || i == 6 ? LONG : 10),
-					  &(struct treeval_edit){ 0 }) == LATTICE_LEFT);
+		size_t len = i == 0 || i == 6 ? LONG : 10;
+		struct slice delta = member_of(mem, CAP, order[i], len);
+
+		assert_int_equal(grown_merge(&w, &t, delta, &next), LATTICE_LEFT);
 	}
 	grown_release(&w, &t);
 	grove_world_fini(&w);
