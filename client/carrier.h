@@ -18,8 +18,8 @@
 #include "topo_limits.h"
 #include "wire.h"
 
-/* datagram.p NULL: the network says that nobody is at the lane's other end. Returns: whether more is
- * awaited on this lane. */
+/* datagram.p NULL: the network says that nobody is at the lane's other end. Returns: whether more
+ * is awaited on this lane. */
 typedef bool carrier_recv_fn(void *ctx, uint32_t lane, struct slice datagram);
 
 struct carrier_ops {

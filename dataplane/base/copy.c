@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* copy.c - see copy.h
  *
- * Four vectors are loaded, then stored. The compiler must not see that this is a copy: it would call
- * memcpy.
+ * Four vectors are loaded, then stored. The compiler must not see that this is a copy: it would
+ * call memcpy.
  */
 #include "copy.h"
 
