@@ -18,8 +18,8 @@
 #include "topo_limits.h"
 #include "wire.h"
 
-/* datagram.p NULL: the network says that nobody is at the lane's other end. Returns: whether more is
- * awaited on this lane. */
+/* datagram.p NULL: the network says that nobody is at the lane's other end. Returns: whether more
+ * is awaited on this lane. */
 typedef bool carrier_recv_fn(void *ctx, uint32_t lane, struct slice datagram);
 
 struct carrier_ops {
@@ -32,8 +32,8 @@ struct carrier_ops {
 		     const uint8_t *body);
 	void (*flush)(void *carrier); /* makes a burst of sends go */
 	/* Calls fn for each datagram that came, at most max a lane; it need not look for more where
-	 * none is awaited. The bytes are there, 8-aligned, until fn returns. Lanes without their bit in lanes need not be looked at. Returns: how
-	 * often it called. */
+	 * none is awaited. The bytes are there, 8-aligned, until fn returns. Lanes without their
+	 * bit in lanes need not be looked at. Returns: how often it called. */
 	int (*recv)(void *carrier, uint32_t lanes, uint32_t max, uint64_t now_ns,
 		    carrier_recv_fn *fn, void *ctx);
 	/* Sleeps until something may have come at one of the lanes, ns at most. */

@@ -271,24 +271,13 @@ lanes_run(struct remote *r, uint64_t at_ns)
 	return due_ns;
 }
 
-static bool
-is_one_open(const struct remote *r)
-{
-	uint32_t cnt = 0;
-
-	for (uint32_t i = 0; i < r->lane_cnt; i++) {
-		cnt += r->lane[i].ask.open_cnt;
-	}
-	return cnt == 1;
-}
-
 int
 remote_pump(struct mb_client *c, uint64_t until_ns)
 {
 	struct remote *r = c->remote;
 	uint64_t from_ns, at_ns;
 
-	if (r->asked && until_ns != 1 && is_one_open(r)) {
+	if (r->asked && until_ns != 1 && r->lane_cnt == 1 && r->lane[0].ask.open_cnt == 1) {
 		sched_yield(); /* its answer cannot be there yet */
 	}
 	r->asked = false;
