@@ -18,6 +18,7 @@
 #include "cache_state.h"
 #include "cache_word.h"
 #include "check.h"
+#include "copy.h"
 #include "envelope.h"
 #include "hash.h"
 #include "kvs_shard.h"
@@ -173,7 +174,7 @@ copy_piece(struct cache_core *c, const struct payload_ref *ref, uint8_t *mem, ui
 	if (c->cfg.ops.view(c->cfg.ops.ctx, ref, &p) != 0) {
 		return MB_ERR_INVALID;
 	}
-	memcpy(mem + *copied, p + *copied, len);
+	copy_bytes(mem + *copied, p + *copied, len);
 	*copied += len;
 	return *copied == ref->len ? CACHE_STEP_DONE : CACHE_STEP_AGAIN;
 }

@@ -15,6 +15,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "copy.h"
 #include "domain.h"
 #include "door_int.h"
 #include "kvs_msg.h"
@@ -59,7 +60,7 @@ door_reply(struct door *d, struct flow_ref ref, const struct rpc_reply *r)
 		return;
 	}
 	if (r->payload.len > 0) {
-		memcpy(p, r->payload.p, r->payload.len);
+		copy_bytes(p, r->payload.p, r->payload.len);
 	}
 	net_tile_reply(d->tile, ref, all, rpc_reply_bytes(r->payload.len));
 }

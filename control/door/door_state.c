@@ -14,6 +14,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "copy.h"
 #include "door_int.h"
 #include "envelope.h"
 #include "kvs_msg.h"
@@ -201,7 +202,7 @@ look_part(uint8_t *p, size_t room, int err, const struct cache_value *v)
 		return rpc_part_bytes(0);
 	}
 	if (likely(!slice_is_tree(v->envelope))) {
-		memcpy(p, v->envelope.p, bytes);
+		copy_bytes(p, v->envelope.p, bytes);
 		return rpc_part_bytes(bytes);
 	}
 	out = wbuf_init(p, bytes);
@@ -548,7 +549,7 @@ op_keep(struct door_op *op, struct slice bytes)
 	if (op->kept == NULL) {
 		return false;
 	}
-	memcpy(op->kept, bytes.p, bytes.len);
+	copy_bytes(op->kept, bytes.p, bytes.len);
 	by = op->kept - bytes.p;
 	move(&op->r.name, by);
 	move(&op->r.payload, by);

@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "copy.h"
 #include "envelope.h"
 #include "kvs_msg.h"
 #include "lattice.h"
@@ -95,7 +96,7 @@ copy_step(struct kvs_jobs *js, struct kvs_job *job)
 	size_t len = MIN(delta.len - job->done, (size_t)KVS_STEP_BYTES);
 	int err;
 
-	memcpy(job->value->bytes + job->done, delta.p + job->done, len);
+	copy_bytes(job->value->bytes + job->done, delta.p + job->done, len);
 	job->done += (uint32_t)len;
 	if (job->done < delta.len) {
 		return false;
