@@ -174,7 +174,7 @@ long_part(struct kvs_jobs *js, struct kvs_job *job, const struct envelope *e, st
 			return MB_ERR_NO_MEMORY;
 		}
 	}
-	memcpy(job->part->bytes + job->part_done, item.p + job->part_done, len);
+	copy_bytes(job->part->bytes + job->part_done, item.p + job->part_done, len);
 	job->part_done += (uint32_t)len;
 	if (job->part_done < item.len) {
 		return MB_ERR_TRYAGAIN;

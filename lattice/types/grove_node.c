@@ -10,6 +10,7 @@
 #include "check.h"
 #include "codec.h"
 #include "compiler.h"
+#include "copy.h"
 #include "microburst/error.h"
 
 /* -------------------------------------------------------------------------------------- leaves */
@@ -95,7 +96,7 @@ grove_ready_step(struct grove *g, struct grove_ready *r, size_t step)
 		r->done = r->from;
 	}
 	len = MIN(step, r->to - r->done);
-	memcpy(r->node->body + r->done, r->item + r->done, len);
+	copy_bytes(r->node->body + r->done, r->item + r->done, len);
 	r->done += len;
 	return r->done < r->to ? MB_ERR_TRYAGAIN : 0;
 }
