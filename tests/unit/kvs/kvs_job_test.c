@@ -243,6 +243,67 @@ merged_in_pieces(void **state)
 	world_end(w);
 }
 
+/* A set of two short members and one long one, that many times this byte; or of that one alone. */
+static struct slice
+long_member(struct world *w, char byte, bool alone)
+{
+	uint8_t *bytes = malloc(LONG_BYTES);
+	struct slice member[] = { slice_str("aa"), slice_of(bytes, LONG_BYTES), slice_str("zz") };
+	struct wbuf state = wbuf_init(w->mem + (8 << 20), 8 << 20);
+	struct envelope e = { .type = LATTICE_GSET };
+	size_t start = w->values.len;
+
+	memset(bytes, byte, LONG_BYTES);
+	assert_int_equal(gset_delta_add(alone ? &member[1] : member, alone ? 1 : 3, &state), 0);
+	e.state = wbuf_slice(&state);
+	assert_int_equal(envelope_write(&e, &w->values), 0);
+	free(bytes);
+	return slice_of(w->values.p + start, w->values.len - start);
+}
+
+/* A long item comes in many steps and is one piece; those beside it are pieces of their own. */
+static void
+a_long_item(void **state)
+{
+	const uint32_t steps = LONG_BYTES / KVS_STEP_BYTES;
+	struct world *w = world_make(SHARD_BYTES);
+	struct slice key = slice_str("k"), mixed = long_member(w, 'm', false);
+	struct envelope e;
+	size_t used;
+
+	(void)state;
+	assert_int_equal(kvs_shard_merge(w->shard, key, members(w, 10)), 0);
+	assert_int_equal(start(w, long_member(w, 'b', true)), 0); /* into a short one */
+	assert_in_range(run(w), steps, 2 * steps);
+	assert_int_equal(w->pieces, 1);
+	assert_int_equal(start(w, mixed), 0);
+	assert_in_range(run(w), 2 * steps, 3 * steps);
+	assert_int_equal(w->pieces, 4);
+	assert_int_equal(w->err, 0);
+	assert_int_equal(envelope_open(kvs_shard_get(w->shard, key), &e), 0);
+	assert_int_equal(gset_cnt(e.state), 14);
+	/* Again, flat and as a tree: nothing comes of it, and nothing stays. */
+	while (kvs_shard_sweep(w->shard)) {
+	}
+	used = heap_used_bytes(w->shard->heap);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(start(w, i == 0 ? mixed : kvs_shard_get(w->shard, key)), 0);
+		run(w);
+		assert_int_equal(w->err, 0);
+		assert_int_equal(w->shard->last.side, LATTICE_LEFT);
+		assert_int_equal(heap_used_bytes(w->shard->heap), used);
+	}
+	/* Given up on the way. */
+	assert_int_equal(start(w, mixed), 0);
+	assert_true(kvs_jobs_poll(&w->jobs)); /* "aa" */
+	assert_true(kvs_jobs_poll(&w->jobs));
+	w->may = MB_ERR_NO_MEMORY;
+	run(w);
+	assert_int_equal(w->err, MB_ERR_INDETERMINATE);
+	assert_int_equal(heap_used_bytes(w->shard->heap), used);
+	world_end(w);
+}
+
 int
 main(void)
 {
@@ -252,6 +313,7 @@ main(void)
 		cmocka_unit_test(stops_in_the_middle),
 		cmocka_unit_test(copied_then_merged),
 		cmocka_unit_test(merged_in_pieces),
+		cmocka_unit_test(a_long_item),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
