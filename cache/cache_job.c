@@ -386,6 +386,28 @@ cache_job_wake(struct cache_core *c, struct cache_job *job, int err)
 	STAILQ_INSERT_TAIL(&c->jobs_run, job, next);
 }
 
+/* Brings a value, if it is of a collection and too long for one step, to the leaf that it will have,
+ * too. Returns: as cache_step. Without memory: nothing is brought, and merging will say so. */
+static int
+op_ready(struct cache_core *c, struct cache_job *job, const uint8_t *delta, size_t at)
+{
+	const size_t len = job->op.ref.len;
+	struct grove *g = cache_store_grove(c->store, &job->patience.tries);
+	struct grove_ready *r = &job->ready;
+
+	if (len <= CACHE_COPY_STEP || job->op.kind == WSET_PUT || job->op.kind == WSET_MERGE) {
+		return CACHE_STEP_DONE;
+	}
+	r->item = delta;
+	r->from = at;
+	r->to = at + len;
+	r->room = job->value.bytes;
+	return cache_core_patient(c, grove_ready_step(g, r, CACHE_COPY_STEP), &job->patience) ==
+			       MB_ERR_TRYAGAIN
+		       ? CACHE_STEP_AGAIN
+		       : CACHE_STEP_DONE;
+}
+
 /* Copies a value that came by reference to where its delta will have it. Returns: as cache_step, or
  * an error. */
 static int
@@ -412,36 +434,15 @@ op_value(struct cache_core *c, struct cache_job *job)
 		}
 		cache_core_moving(c, &job->moving, true);
 	}
-	p = cache_block_ptr(c->cfg.base, &job->value) + (at == DELTA_VALUE_NOWHERE ? 0 : at);
-	step = copy_piece(c, &job->op.ref, p, &job->value_copied);
+	p = cache_block_ptr(c->cfg.base, &job->value);
+	step = copy_piece(c, &job->op.ref, p + (at == DELTA_VALUE_NOWHERE ? 0 : at),
+			  &job->value_copied);
 	if (step != CACHE_STEP_AGAIN) {
 		cache_core_moving(c, &job->moving, false);
-		job->op.value = slice_of(p, len);
+		job->op.value = slice_of(p + (at == DELTA_VALUE_NOWHERE ? 0 : at), len);
 	}
-	return step;
-}
-
-/* Brings such a value, of a collection and too long for one step, to the leaf that it will have,
- * too. Returns: as cache_step. Without memory: nothing is brought, and merging will say so. */
-static int
-op_ready(struct cache_core *c, struct cache_job *job)
-{
-	const size_t len = job->op.ref.len, at = delta_value_at(&job->op);
-	struct grove_ready *r = &job->ready;
-	int err;
-
-	if (!job->op.by_ref || len <= CACHE_COPY_STEP || at == DELTA_VALUE_NOWHERE ||
-	    job->op.kind == WSET_PUT || job->op.kind == WSET_MERGE) {
-		return CACHE_STEP_DONE;
-	}
-	r->item = cache_block_ptr(c->cfg.base, &job->value);
-	r->from = at;
-	r->to = at + len;
-	r->room = job->value.bytes;
-	err = grove_ready_step(cache_store_grove(c->store, &job->patience.tries), r,
-			       CACHE_COPY_STEP);
-	return cache_core_patient(c, err, &job->patience) == MB_ERR_TRYAGAIN ? CACHE_STEP_AGAIN
-									     : CACHE_STEP_DONE;
+	return step == CACHE_STEP_DONE && at != DELTA_VALUE_NOWHERE ? op_ready(c, job, p, at)
+								    : step;
 }
 
 /* Whether an inner process wants the operation at hand to be done. */
@@ -623,9 +624,6 @@ op_step(struct cache_core *c, struct cache_job *job)
 	}
 	if (step == CACHE_STEP_DONE) {
 		step = op_value(c, job);
-	}
-	if (step == CACHE_STEP_DONE) {
-		step = op_ready(c, job);
 	}
 	if (step == CACHE_STEP_DONE && c->wait_free_cnt <= CACHE_RESERVE) {
 		step = CACHE_STEP_AGAIN; /* keeps I3 */
