@@ -386,8 +386,8 @@ cache_job_wake(struct cache_core *c, struct cache_job *job, int err)
 	STAILQ_INSERT_TAIL(&c->jobs_run, job, next);
 }
 
-/* Brings a value, if it is of a collection and too long for one step, to the leaf that it will have,
- * too. Returns: as cache_step. Without memory: nothing is brought, and merging will say so. */
+/* Brings a value, if it is of a collection and too long for one step, to the leaf that it will
+ * have, too. Returns: as cache_step. Without memory: nothing is brought; merging will say so. */
 static int
 op_ready(struct cache_core *c, struct cache_job *job, const uint8_t *delta, size_t at)
 {
