@@ -3,8 +3,9 @@
  *
  * I1  In each bucket of a chain but the last all slots are taken, and free slots are at its end.
  * I2  A key of hash h stands in the chain of bucket_of(h), and nowhere else, exactly once.
- * I3  A split either happens whole or not at all: the memory it needs is taken before anything
- *     moves. Where there is none the table stays as it is and its chains get longer.
+ * I3  A split, or taking one back, either happens whole or not at all: the memory it needs is taken
+ *     before anything moves. Where there is none the table stays as it is, with longer chains or
+ *     more buckets.
  *
  * The hash is used from below for the bucket, its top 16 bits are the tag. Hashes are not stored: a
  * split computes them again from keys that it has to touch anyway.
@@ -200,17 +201,17 @@ chain_cut(struct kvs_index *x, struct chain_end *end)
 	}
 }
 
-/* Makes a chain of room for cnt keys behind an empty bucket, or nothing. */
+/* Makes room for cnt keys more at the end of a chain, or nothing. */
 static bool
-chain_extend(struct kvs_index *x, struct kvs_bucket *b, uint64_t cnt)
+chain_extend(struct kvs_index *x, struct chain_end end, uint64_t cnt)
 {
-	struct chain_end first = { .b = b };
+	struct kvs_bucket *b = end.b;
 
-	for (; cnt > KVS_INDEX_SLOTS; cnt -= KVS_INDEX_SLOTS) {
+	for (cnt += end.slot; cnt > KVS_INDEX_SLOTS; cnt -= KVS_INDEX_SLOTS) {
 		struct kvs_bucket *more = bucket_alloc(x);
 
 		if (more == NULL) {
-			chain_cut(x, &first);
+			chain_cut(x, &end);
 			return false;
 		}
 		b->more = kvs_ref_of(x->base, more);
@@ -253,7 +254,7 @@ split(struct kvs_index *x)
 		return;
 	}
 	move = (struct chain_end){ .b = bucket_at(x, other_idx) };
-	if (!chain_extend(x, move.b, chain_move_cnt(x, b))) {
+	if (!chain_extend(x, move, chain_move_cnt(x, b))) {
 		return;
 	}
 	/* What stays is written over places that were read already. */
@@ -267,6 +268,68 @@ split(struct kvs_index *x)
 	if (++x->split == UINT64_C(1) << x->level) {
 		x->level++;
 		x->split = 0;
+	}
+}
+
+/* ---------------------------------------------------------------- shrinking */
+
+static struct chain_end
+chain_end_of(const struct kvs_index *x, struct kvs_bucket *b)
+{
+	struct chain_end end;
+	struct kvs_bucket *more;
+
+	while ((more = bucket_more(x, b)) != NULL) {
+		b = more;
+	}
+	end = (struct chain_end){ .b = b };
+	while (end.slot < KVS_INDEX_SLOTS && b->key[end.slot].v != 0) {
+		end.slot++;
+	}
+	return end;
+}
+
+static uint64_t
+chain_cnt(const struct kvs_index *x, const struct kvs_bucket *b)
+{
+	uint64_t cnt = 0;
+
+	for (; b != NULL; b = bucket_more(x, b)) {
+		for (uint32_t i = 0; i < KVS_INDEX_SLOTS && b->key[i].v != 0; i++) {
+			cnt++;
+		}
+	}
+	return cnt;
+}
+
+/* Takes the last split back, if there is memory for it (I3). */
+static void
+unsplit(struct kvs_index *x)
+{
+	uint32_t level = x->split > 0 ? x->level : x->level - 1;
+	uint64_t idx = (x->split > 0 ? x->split : UINT64_C(1) << level) - 1;
+	uint64_t other_idx = (UINT64_C(1) << level) + idx;
+	struct chain_end end, none;
+
+	if (level < LEVEL_FIRST) {
+		return;
+	}
+	end = chain_end_of(x, bucket_at(x, idx));
+	none = (struct chain_end){ .b = bucket_at(x, other_idx) };
+	if (!chain_extend(x, end, chain_cnt(x, none.b))) {
+		return;
+	}
+	for (struct kvs_bucket *from = none.b; from != NULL; from = bucket_more(x, from)) {
+		for (uint32_t i = 0; i < KVS_INDEX_SLOTS && from->key[i].v != 0; i++) {
+			chain_put(x, &end, from->tag[i], from->key[i]);
+		}
+	}
+	chain_cut(x, &none);
+	x->level = level;
+	x->split = idx;
+	while (x->chunk_cnt * (uint64_t)KVS_INDEX_CHUNK - KVS_INDEX_CHUNK >= other_idx) {
+		heap_free(x->heap, x->chunk[--x->chunk_cnt],
+			  KVS_INDEX_CHUNK * sizeof(struct kvs_bucket));
 	}
 }
 
@@ -333,6 +396,9 @@ kvs_index_remove(struct kvs_index *x, uint64_t hash, const struct kvs_key *k)
 		heap_free(x->heap, last, sizeof(*last));
 	}
 	x->cnt--;
+	if (x->cnt * KVS_INDEX_SPARE < KVS_INDEX_FILL * ((UINT64_C(1) << x->level) + x->split)) {
+		unsplit(x);
+	}
 }
 
 size_t

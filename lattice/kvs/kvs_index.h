@@ -2,8 +2,8 @@
 /* kvs_index - from the hash of a key to the key: a hash table that grows by one bucket at a time
  *
  * Linear hashing. There is never a second table and never a pause in which everything is moved:
- * each insert that makes the table too full splits one bucket. Memory follows the number of keys,
- * from the same heap that holds the keys.
+ * each insert that makes the table too full splits one bucket, each removal that makes it too empty
+ * takes a split back. Memory follows the number of keys, from the same heap that holds the keys.
  *
  *   buckets   0 .. split-1 | split .. 2^level-1 | 2^level .. 2^level+split-1
  *             already split   not yet             the other halves
@@ -30,6 +30,9 @@
  * and 8. */
 #define KVS_INDEX_FILL  6
 #define KVS_INDEX_CHUNK 1024 /* buckets allocated at once: 64 KiB */
+/* It shrinks when it is so many times as large as it would have grown for its keys. Less: what comes
+ * and goes by turns would be moved each time. */
+#define KVS_INDEX_SPARE 2
 
 struct kvs_bucket;
 
@@ -67,7 +70,7 @@ const struct kvs_key *kvs_index_peek(const struct kvs_index *x, uint64_t hash);
 /* kvs_index_add enters a key that is not there yet. Returns: 0; MB_ERR_NO_MEMORY. */
 int kvs_index_add(struct kvs_index *x, uint64_t hash, struct kvs_key *k);
 
-/* kvs_index_remove takes a key out. Buckets stay: as many keys will come again.
+/* kvs_index_remove takes a key out.
  *
  * Requires:  it is there.
  */

@@ -125,6 +125,54 @@ grows(void **state)
 	free(w.mem);
 }
 
+static void
+take(struct world *w, uint32_t i)
+{
+	char buf[24];
+	struct slice name = name_of(buf, i);
+	uint64_t hash = kvs_index_hash(&w->x, name);
+	struct kvs_key *k = kvs_index_find(&w->x, hash, name);
+
+	assert_non_null(k);
+	kvs_index_remove(&w->x, hash, k);
+	heap_free(w->heap, k, kvs_key_bytes(1, name.len));
+}
+
+/* Down to nothing and up again, in an order of its own: what is left is found at each size, and the
+ * memory of what went is there for others. */
+static void
+shrinks(void **state)
+{
+	enum { CNT = 100000 };
+	struct world w;
+	size_t before, most;
+
+	(void)state;
+	world_make(&w, 16 << 20);
+	before = heap_used_bytes(w.heap);
+	for (uint32_t round = 0; round < 2; round++) {
+		for (uint32_t i = 0; i < CNT; i++) {
+			assert_int_equal(add(&w, i), 0);
+		}
+		most = kvs_index_bytes(&w.x);
+		for (uint32_t i = 0; i < CNT; i++) {
+			take(&w, (uint32_t)(i * UINT64_C(7919) % CNT));
+			if (i % (CNT / 50) == 0) {
+				for (uint32_t j = i + 1; j < CNT; j += 97) {
+					assert_true(has(&w, (uint32_t)(j * UINT64_C(7919) % CNT)));
+				}
+				assert_false(has(&w, (uint32_t)(i * UINT64_C(7919) % CNT)));
+			}
+			if (i == CNT * 3 / 4) {
+				assert_true(kvs_index_bytes(&w.x) < most * 2 / 3);
+			}
+		}
+		heap_check(w.heap);
+		assert_int_equal(heap_used_bytes(w.heap), before);
+	}
+	free(w.mem);
+}
+
 /* Two keys of one hash are two keys. */
 static void
 same_hash(void **state)
@@ -151,10 +199,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(full_heap),
-		cmocka_unit_test(empty),
-		cmocka_unit_test(grows),
-		cmocka_unit_test(same_hash),
+		cmocka_unit_test(full_heap), cmocka_unit_test(empty),     cmocka_unit_test(grows),
+		cmocka_unit_test(shrinks),   cmocka_unit_test(same_hash),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
