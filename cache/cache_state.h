@@ -154,6 +154,7 @@ struct cache_job {
 	uint64_t call, b;
 	uint8_t ack; /* enum kvs_ack */
 	bool owed;
+	bool late; /* committed by a process that is dead: counted before it is accepted */
 	bool afar; /* what is not here is done in the store: who wrote does not read here */
 	/* the set */
 	struct payload_ref payload;
@@ -220,14 +221,16 @@ struct cache_scan {
 
 struct cache_proc {
 	uint32_t inc;      /* 0: not up; answers to it are dropped */
-	uint32_t job_cnt;  /* accepted write sets under way */
+	uint32_t job_cnt;  /* write sets under way that outlive it */
 	uint32_t page_cnt; /* pages not given back */
 	bool inner;        /* a tile of this daemon: addresses from it can be trusted */
 	bool system;       /* it may write under KEY_SYSTEM */
 	uint64_t published, published_ns;
 	bool owed; /* that one's answer */
-	bool down; /* down_msg is to be answered when job_cnt is 0 */
+	uint64_t decided; /* b of the last set that was accepted or refused */
+	bool down; /* down_msg is to be answered when job_cnt is 0 and there is no late */
 	struct desc down_msg;
+	struct desc late; /* a set that it committed and this tile has not had; NONE */
 };
 
 struct cache_core {
@@ -237,6 +240,7 @@ struct cache_core {
 	uint64_t wall_us; /* when the job that is run began its step */
 	struct cache_store *store;
 	uint32_t job_free_cnt, work_free_cnt, wait_free_cnt;
+	uint32_t late_cnt; /* processes that have one */
 	/* How many works and jobs will certainly give memory back, or finish, without getting more.
 	 * While there are some, "no memory" is "not yet". */
 	uint32_t moving_cnt;
