@@ -356,8 +356,8 @@ items_choose(struct gate *g, struct gate_conn *c, const struct sort *s)
 static int
 items_phase(struct gate *g, struct gate_conn *c, struct slice key)
 {
-	struct cache_value v;
-	int n = gate_look(g, c, key, &v), kind = 1;
+	struct gate_walk now, *w;
+	int n = gate_walk_open(g, c, key, GATE_WALK_ANY, UINT32_MAX, &now, &w), kind;
 
 	if (n == CACHE_ABSENT) {
 		return 1;
@@ -365,15 +365,19 @@ items_phase(struct gate *g, struct gate_conn *c, struct slice key)
 	if (n != CACHE_HIT) {
 		return n;
 	}
-	c->part = v.type == LATTICE_OSET ? OF_ZSET : view_is_set(v.type) ? OF_SET : OF_LIST;
-	if (c->part == OF_LIST && v.type != LATTICE_LIST) {
-		gate_look_end(g, &v);
+	c->part = w->v.type == LATTICE_OSET ? OF_ZSET : view_is_set(w->v.type) ? OF_SET : OF_LIST;
+	if (c->part == OF_LIST && w->v.type != LATTICE_LIST) {
+		gate_walk_close(g, c, w);
 		return MB_ERR_TYPE;
 	}
-	kind = gate_fold_value(g, c, &v);
-	gate_look_end(g, &v);
+	kind = gate_fold_value(g, c, w);
+	if (kind == MB_ERR_TRYAGAIN) {
+		(void)gate_walk_wait(g, c);
+		return CACHE_MISS;
+	}
+	gate_walk_close(g, c, w);
 	c->total = c->keep_len;
-	return kind > 0 ? 1 : kind == 0 ? MB_ERR_NO_MEMORY : kind;
+	return kind > 0 ? 1 : kind;
 }
 
 static int
