@@ -451,6 +451,7 @@ cache_core_create(struct cache_core **ret, const struct cache_core_cfg *cfg)
 		c->cfg.ack = KVS_ACK_ONE;
 	}
 	hlc_init(&c->clock, (struct hlc_time){ 0 });
+	c->page_credit = CACHE_PAGE_CREDIT;
 	pools_init(c);
 	cache_acts_init(c);
 	err = cache_store_create(&c->store, &store);
