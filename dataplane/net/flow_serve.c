@@ -2,7 +2,8 @@
 /* flow_serve - see flow_serve.h for a slot's life, flow.h for F1..F3
  *
  * No room for a request: its first segment is answered with a grant of nothing, and it comes again.
- * No room for an answer: the request is refused as INDETERMINATE, for it has run.
+ * No room for an answer: the request is refused as INDETERMINATE, for it has run. So it is when a
+ * long answer was not taken for GIVE_UP_NS: its client has gone, and its memory others want.
  *
  * A session is forgotten when nothing was heard of it for FLOW_FORGET_NS, which is longer than its
  * client sends anything again.
@@ -12,7 +13,7 @@
 #include "flow_serve_int.h"
 #include "microburst/error.h"
 
-#define GIVE_UP_NS     (2 * FLOW_SILENCE_NS) /* a message that stopped half-way */
+#define GIVE_UP_NS     (2 * FLOW_SILENCE_NS) /* a message that stopped half-way, in or out */
 #define FORGET_EACH_NS UINT64_C(30000000000)
 
 /* ------------------------------------------------------------------ answers */
@@ -486,9 +487,10 @@ xfer_due(struct flow_serve *s, struct xfer *x, uint64_t now_ns)
 	if (x->tx.due_ns > now_ns) {
 		return x->tx.due_ns;
 	}
-	if (now_ns - x->heard_ns > FLOW_SILENCE_NS) {
-		flow_xfer_free(s, c, slot);
+	if (now_ns - x->heard_ns > GIVE_UP_NS) { /* who does not sleep does not wait any more */
+		flow_slot_drop(s, c, slot);
 		slot->state = SLOT_KEPT;
+		slot->err = MB_ERR_INDETERMINATE;
 		s->stats.expired++;
 		return FLOW_TIMER_NONE;
 	}
