@@ -2,7 +2,8 @@
 /* flow_serve - see flow_serve.h for a slot's life, flow.h for F1..F3
  *
  * No room for a request: its first segment is answered with a grant of nothing, and it comes again.
- * No room for an answer: the request is refused as INDETERMINATE, for it has run.
+ * No room for an answer: the request is refused as INDETERMINATE, for it has run. So it is when a
+ * long answer was not taken for GIVE_UP_NS: its client has gone, and its memory others want.
  *
  * A session is forgotten when nothing was heard of it for FLOW_FORGET_NS, which is longer than its
  * client sends anything again.
@@ -12,7 +13,7 @@
 #include "flow_serve_int.h"
 #include "microburst/error.h"
 
-#define GIVE_UP_NS     (2 * FLOW_SILENCE_NS) /* a message that stopped half-way */
+#define GIVE_UP_NS     (2 * FLOW_SILENCE_NS) /* a message that stopped half-way, in or out */
 #define FORGET_EACH_NS UINT64_C(30000000000)
 
 /* ------------------------------------------------------------------ answers */
@@ -73,19 +74,16 @@ slot_answer(struct flow_serve *s, struct session *c, struct slot *slot, uint64_t
 	slot_send(s, c, slot, slice_of(slot->p, slot->len), slice_of(NULL, 0), now_ns);
 }
 
-/* It was sent in vain. What was lent is not kept: asked once more, the request runs again. */
+/* It was sent in vain: nothing of it is kept. What was lent was a read: asked once more, it runs
+ * again. */
 static void
 slot_give_up(struct flow_serve *s, struct session *c, struct slot *slot)
 {
 	bool lent = s->xfer[slot->xfer - 1].lent;
 
-	flow_xfer_free(s, c, slot);
-	slot->state = SLOT_KEPT;
-	if (lent) {
-		flow_serve_free(s, c, slot->p, slot->len);
-		slot->p = NULL;
-		slot->state = SLOT_ANSWERED;
-	}
+	flow_slot_drop(s, c, slot);
+	slot->state = lent ? SLOT_ANSWERED : SLOT_KEPT;
+	slot->err = lent ? 0 : MB_ERR_INDETERMINATE;
 }
 
 static struct slot *
@@ -538,7 +536,7 @@ xfer_due(struct flow_serve *s, struct xfer *x, uint64_t now_ns)
 	if (x->tx.due_ns > now_ns) {
 		return x->tx.due_ns;
 	}
-	if (now_ns - x->heard_ns > FLOW_SILENCE_NS) {
+	if (now_ns - x->heard_ns > GIVE_UP_NS) { /* who does not sleep does not wait any more */
 		slot_give_up(s, c, slot);
 		s->stats.expired++;
 		return FLOW_TIMER_NONE;

@@ -4,7 +4,7 @@
  * A slot of a session:
  *
  *   FREE ──first segment──► TAKING ──all came──► RUNNING ──reply──► KEPT ◄──┐
- *    └──────── a request of one segment ─────────────▲  │            │      │ gave up sending
+ *    └──────── a request of one segment ─────────────▲  │            │      │ nobody takes it: lost
  *                                        once more │  │draft       ▼      │
  *                  GIVEN ◄──all acknowledged──────┼──┼─────────── SENDING ┤
  *                                                  └─ ANSWERED ◄────────┘ what was lent

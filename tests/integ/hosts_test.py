@@ -343,6 +343,21 @@ class Memif(unittest.TestCase):
         self.assertEqual(self.client('call', 'increment', '41')[:2], (0, b'42\n'))
         self.assertEqual(self.node.run('get', 'counted')[1].strip(), b'3')
 
+    def test_killed_and_started_again(self):
+        """What a killed node has left of its memif is in nobody's way."""
+        where = self.folder + '/killed'
+        device = f'socket={where},socket-abstract=no'
+        node = Node(MICROBURST, '--set', f'net.listen=udp://{V4}:{PORT}', '--set',
+                    f'net.nic=net_memif2,role=server,{device}')
+        node.process.kill()
+        node.remove()
+        self.assertTrue(os.path.exists(where))
+        node = Node(MICROBURST, '--set', f'net.listen=udp://{V4}:{PORT}', '--set',
+                    f'net.nic=net_memif2,role=server,{device}')
+        self.addCleanup(node.remove)
+        at = f'dpdk://{V4}:{PORT}?nic=net_memif2,role=client,{device}&at={hosts.NET4}2'
+        self.assertEqual(self.client('incr', 'n', where=at)[:2], (0, b'1\n'))
+
     def test_large(self):
         value = random.Random(5).randbytes(3 << 20)
         self.assertEqual(self.client('set', 'large', '-', data=value)[::2], (0, b''))
