@@ -30,8 +30,8 @@
  * and 8. */
 #define KVS_INDEX_FILL  6
 #define KVS_INDEX_CHUNK 1024 /* buckets allocated at once: 64 KiB */
-/* It shrinks when it is so many times as large as it would have grown for its keys. Less: what comes
- * and goes by turns would be moved each time. */
+/* It shrinks when it is so many times as large as it would have grown for its keys. Less: what
+ * comes and goes by turns would be moved each time. */
 #define KVS_INDEX_SPARE 2
 
 struct kvs_bucket;
