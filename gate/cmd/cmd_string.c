@@ -493,7 +493,7 @@ gate_float_text(long double x, char ret[GATE_FLOAT_MAX])
 bool
 gate_word_float(struct slice word, long double *ret)
 {
-	char text[256], *end;
+	char text[GATE_FLOAT_MAX], *end;
 
 	if (word.len == 0 || word.len >= sizeof(text) || isspace(word.p[0])) {
 		return false;
