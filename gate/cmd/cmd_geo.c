@@ -455,8 +455,8 @@ search_order(const struct search *s, bool any)
 	return s->order == 0 || any ? by_score : s->order < 0 ? by_distance : by_distance_down;
 }
 
-/* Those in the shape, in c->keep, in the order that they are shown: w->cnt from *ret on. Returns: 1;
- * 0: gate_walk_wait; MB_ERR_NO_MEMORY. */
+/* Those in the shape, in c->keep, in the order that they are shown: w->cnt from *ret on.
+ * Returns: 1; 0: gate_walk_wait; MB_ERR_NO_MEMORY. */
 static int
 places_find(struct gate *g, struct gate_conn *c, const struct search *s, struct gate_walk *w,
 	    uint8_t **ret)

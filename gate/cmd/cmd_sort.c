@@ -294,8 +294,8 @@ item_take(const struct gate_conn *c, const struct sort *s, struct gate_walk *w,
 	return s->text || s->as_it_is || number_of(ret->weight, &ret->number) ? 1 : MB_ERR_TYPE;
 }
 
-/* The items and their weights as an array of w->all behind the lists, and behind it room for it once
- * more, and for the items: nothing moves until they are chosen. Returns: 1; 0: gate_walk_wait;
+/* The items and their weights as an array of w->all behind the lists, and behind it room for as
+ * many, and for the items: nothing moves until they are chosen. Returns: 1; 0: gate_walk_wait;
  * MB_ERR_TYPE: one is no number; MB_ERR_NO_MEMORY. */
 static int
 items_array(struct gate *g, struct gate_conn *c, const struct sort *s, struct gate_walk *w)
