@@ -65,20 +65,6 @@ gate_fold_next(const struct gate_conn *c, uint32_t *at, double *ret_score, struc
 	return entry_at(c, c->keep_len, at, ret_score, ret_bytes);
 }
 
-size_t
-gate_fold_cnt(const struct gate_conn *c)
-{
-	struct slice bytes;
-	uint32_t at = 0;
-	double score;
-	size_t cnt = 0;
-
-	while (gate_fold_next(c, &at, &score, &bytes)) {
-		cnt++;
-	}
-	return cnt;
-}
-
 /* What an item shows: put as one entry, or two. Returns: 1; 0: there are no more; an error. */
 static int
 item_put(struct gate *g, struct gate_conn *c, struct gate_walk *w)

@@ -37,7 +37,6 @@ int gate_fold_value(struct gate *g, struct gate_conn *c, struct gate_walk *w);
 /* gate_fold_next walks the list, *at 0 at first. Returns: false behind the last one. */
 bool gate_fold_next(const struct gate_conn *c, uint32_t *at, double *ret_score,
 		    struct slice *ret_bytes);
-size_t gate_fold_cnt(const struct gate_conn *c);
 
 /* How the entries of a list become operations on a key. */
 struct gate_fold_write {

@@ -2,8 +2,8 @@
 /* gate_order - putting items in order, some steps at a time
  *
  * Runs of sorted items are merged to runs of twice the length, from one half of the memory into the
- * other, until there is one run. So it is stable, never worse than n log n, and can stop between any
- * two items.
+ * other, until there is one run. So it is stable, never worse than n log n, and can stop between
+ * any two items.
  *
  * Pure. Threads: one at a time.
  */

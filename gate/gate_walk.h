@@ -50,6 +50,7 @@ struct gate_walk {
 	bool has_member;
 	bool sorting;      /* all that it wants is in c->keep, and being put in order; */
 	bool ready;        /* and is */
+	bool taking;       /* out of that, one by one */
 	uint32_t all, cnt; /* so many were wanted; so many are kept */
 	struct gate_order order;
 	size_t out_bytes; /* of replies, when the turn began */

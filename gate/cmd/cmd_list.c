@@ -440,7 +440,8 @@ cmd_ltrim(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 	return doomed_go(g, c, arg[1], REC_OK);
 }
 
-/* Which items go: up to most with this value; c->total of them are doomed. Returns: as trim_doom. */
+/* Which items go: up to most with this value, c->total of them are doomed. Returns: as
+ * trim_doom. */
 static int
 rem_doom(struct gate *g, struct gate_conn *c, struct gate_walk *w, bool from_right, int64_t most,
 	 struct slice value)
