@@ -38,7 +38,9 @@
 #include "timebase.h"
 
 #define NAP_NS      (50 * NS_PER_US)
+#define SPIN_NS     (100 * NS_PER_US) /* what a nap is, late as it ends: never twice the best */
 #define NAP_IDLE_NS (2 * NS_PER_MS)
+#define TX_BYTES    (16U << 10) /* who gets so many begins with them while the next are made */
 #define IDLE_NS     (20 * NS_PER_MS) /* nothing came for so long: it is idle */
 
 struct nic {
@@ -56,6 +58,7 @@ struct nic {
 	uint32_t pass_cnt[NET_TILE_CNT_MAX];
 	struct desc pass[NET_TILE_CNT_MAX][NIC_BURST]; /* to be handed on */
 	uint32_t tx_cnt;
+	size_t tx_bytes;
 	struct rte_mbuf *tx[NIC_BURST];
 	struct rte_mbuf *room; /* handed out by nic_room, not sent yet */
 	struct host host;
@@ -183,6 +186,7 @@ nic_flush(void *io)
 		rte_pktmbuf_free(n->tx[sent]);
 	}
 	n->tx_cnt = 0;
+	n->tx_bytes = 0;
 }
 
 static bool
@@ -366,6 +370,10 @@ nic_send(void *io, const struct wire_addr *to, size_t len)
 	m->pkt_len = m->data_len;
 	n->room = NULL;
 	nic_queue(n, m);
+	n->tx_bytes += m->pkt_len;
+	if (n->tx_bytes >= TX_BYTES) {
+		nic_flush(n);
+	}
 }
 
 /* ------------------------------------------------------------------- waiting */
@@ -394,6 +402,9 @@ nic_start(void *io, struct lcore *lcore)
 
 	n->lcore = lcore;
 	n->op = lcore_op_add(lcore, nic_woken, n);
+	if (n->fd < 0) {
+		lcore_spin_longer(lcore, SPIN_NS);
+	}
 	return 0;
 }
 
