@@ -231,9 +231,9 @@ struct cache_proc {
 	bool inner;        /* a tile of this daemon: addresses from it can be trusted */
 	bool system;       /* it may write under KEY_SYSTEM */
 	uint64_t published, published_ns;
-	bool owed; /* that one's answer */
+	bool owed;        /* that one's answer */
 	uint64_t decided; /* b of the last set that was accepted or refused */
-	bool down; /* down_msg is to be answered when job_cnt is 0 and there is no late */
+	bool down;        /* down_msg is to be answered when job_cnt is 0 and there is no late */
 	struct desc down_msg;
 	struct desc late; /* a set that it committed and this tile has not had; NONE */
 };

@@ -13,6 +13,7 @@ Method: two network namespaces on a bridge (tests/lib/hosts.py). The node's own 
 import json
 import os
 import random
+import re
 import shutil
 import struct
 import subprocess
@@ -74,12 +75,16 @@ class OverNic(unittest.TestCase):
         cls.where = f'[{cls.ADDRESS}]:{PORT}' if ':' in cls.ADDRESS else f'{cls.ADDRESS}:{PORT}'
         try:
             hosts.ip('-n', cls.net.space(1), 'addr', 'flush', 'dev', 'eth0')
-            cls.node = Node(MICROBURST, '--set', f'net.listen=udp://{cls.where}', '--set',
-                            f'net.nic={cls.NIC}', '--set', 'cache.bytes=512m',
-                            within=cls.net.within(1))
+            cls.begin()
         except RuntimeError:
             cls.net.down()
             raise
+
+    @classmethod
+    def begin(cls):
+        cls.node = Node(MICROBURST, '--set', f'net.listen=udp://{cls.where}', '--set',
+                        f'net.nic={cls.NIC}', '--set', 'cache.bytes=512m',
+                        within=cls.net.within(1))
         cls.plug()
         cls.node.run('deploy', os.path.join(SOURCE, 'examples', 'increment.c'))
 
@@ -519,6 +524,24 @@ class MemifNic(OverNic):
 
     def cable(self, off):
         (self.pull if off else self.plug)()
+
+    def test_begun_again_it_is_found(self):
+        """Its card has another address then, which the client's kernel is told."""
+        self.ok('call', 'increment', '1')
+        before = self.neighbour()
+        self.pull()
+        self.node.remove()
+        self.begin()
+        until = time.monotonic() + COMMAND_S
+        while self.neighbour() == before:
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.02)
+        self.assertEqual(self.ok('call', 'increment', '1').strip(), b'2')
+
+    def neighbour(self):
+        done = subprocess.run(self.net.within(2, 'ip', 'neigh', 'show', self.ADDRESS), text=True,
+                              capture_output=True, check=True)
+        return re.findall('lladdr ([^ ]+)', done.stdout)
 
 
 class AfPacket(OverNic):
