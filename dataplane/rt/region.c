@@ -218,7 +218,7 @@ bool
 region_commit_find(const struct region_commit *c, uint32_t port, struct desc *ret)
 {
 	REQUIRE(port < TILE_PORT_CNT);
-	/* A35: acquire; pairs with R35 in region_commit_show and R36 in region_commit_clear. */
+	/* A35: acquire; pairs with R35 and R36 in region.h. */
 	if (atomic_load_explicit(&c->whole, memory_order_acquire) != 1) {
 		return false;
 	}

@@ -237,7 +237,8 @@ region_commit(const struct region *r)
 static inline void
 region_commit_show(struct region_commit *c)
 {
-	/* R35: release; pairs with A35 in region_commit_find. Who sees it whole sees its messages. */
+	/* R35: release; pairs with A35 in region_commit_find. Who sees it whole sees its
+	 * messages. */
 	atomic_store_explicit(&c->whole, 1, memory_order_release);
 }
 
