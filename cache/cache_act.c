@@ -188,6 +188,7 @@ cache_act_add(struct cache_core *c, struct cache_job *job)
 		.ack = job->ack,
 		.grows = job->op.kind != WSET_EXPIRE, /* a deadline that stays is known already */
 	};
+	++*cache_touched(c, job->hash);
 	a->job = job; /* what is of a read only is not looked at */
 	a->op = job->op;
 	a->op_idx = job->op_idx;

@@ -2,9 +2,9 @@
 /* cache_core - see cache_core.h; cache_state.h says what stands where
  *
  *   I1  Each request is answered once, while its process is up.
- *   I2  Only an accepted write set outlives its process, and PROC_DOWN is answered when the last
- *       one of it is done: until then the process's memory is mapped, after that nobody looks at
- *       it.
+ *   I2  Only a write set that was accepted, or committed (region.h), outlives its process, and
+ *       PROC_DOWN is answered when the last one of it is done: until then the process's memory is
+ *       mapped, after that nobody looks at it.
  *   I3  No pointer into another process is kept from one step to the next: each step asks view
  *       again.
  *   I4  What is not finished is in exactly one place: a list that cache_core_poll goes through (to
@@ -41,7 +41,7 @@ cache_core_now(struct cache_core *c)
 void
 cache_core_answer(struct cache_core *c, uint16_t proc, uint32_t inc, const struct desc *d)
 {
-	if (c->proc[proc].inc == inc) {
+	if (inc != 0 && c->proc[proc].inc == inc) {
 		c->cfg.ops.to_proc(c->cfg.ops.ctx, proc, d);
 	}
 }
@@ -140,7 +140,7 @@ cache_core_down_check(struct cache_core *c, uint16_t proc)
 	struct cache_proc *p = &c->proc[proc];
 	struct desc done;
 
-	if (!p->down || p->job_cnt != 0) {
+	if (!p->down || p->job_cnt != 0 || p->late.kind != DESC_NONE) {
 		return;
 	}
 	done = p->down_msg;
@@ -150,6 +150,31 @@ cache_core_down_check(struct cache_core *c, uint16_t proc)
 	done.dead.published_ns = p->published_ns;
 	*p = (struct cache_proc){ 0 };
 	c->cfg.ops.to_ctl(c->cfg.ops.ctx, &done);
+}
+
+static bool
+desc_sane(const struct desc *d)
+{
+	return (d->flags & DESC_F_INLINE) == 0 || d->len <= DESC_INLINE_BYTES;
+}
+
+/* Of what a process sent to several tiles it may have died before it sent this one its part, or
+ * before that was taken or accepted. What the others have of it happened, so this happens too. */
+static void
+proc_late(struct cache_core *c, uint16_t proc, uint32_t inc)
+{
+	struct cache_proc *p = &c->proc[proc];
+	struct desc late;
+
+	if (!c->cfg.ops.committed(c->cfg.ops.ctx, proc, inc, &late) || late.b == p->decided) {
+		return;
+	}
+	if (late.kind != DESC_PUBLISH || !desc_sane(&late)) {
+		c->stats.bad++;
+		return;
+	}
+	p->late = late;
+	c->late_cnt++;
 }
 
 static void
@@ -165,6 +190,7 @@ proc_down(struct cache_core *c, const struct desc *d)
 	p->down_msg = *d;
 	c->cfg.ops.page_release_all(c->cfg.ops.ctx, proc);
 	cache_job_drop_copying(c, proc);
+	proc_late(c, proc, d->dead.inc);
 	cache_core_down_check(c, proc);
 }
 
@@ -242,7 +268,7 @@ step_proc(struct cache_core *c, uint16_t proc, const struct desc *d)
 	if (c->proc[proc].inc == 0) {
 		return false;
 	}
-	if ((d->flags & DESC_F_INLINE) != 0 && d->len > DESC_INLINE_BYTES) {
+	if (!desc_sane(d)) {
 		c->stats.bad++;
 		return false;
 	}
@@ -341,11 +367,30 @@ poll_jobs(struct cache_core *c)
 	return busy;
 }
 
+/* Takes what dead processes have committed, as room permits. */
+static bool
+poll_late(struct cache_core *c)
+{
+	bool busy = c->late_cnt != 0;
+
+	for (uint16_t i = 0; i < PROC_CNT_MAX && c->late_cnt != 0; i++) {
+		struct desc d = c->proc[i].late;
+
+		if (d.kind != DESC_NONE && cache_core_room(c) > 0) {
+			c->proc[i].late.kind = DESC_NONE;
+			c->late_cnt--;
+			cache_job_start(c, i, &d);
+		}
+	}
+	return busy;
+}
+
 bool
 cache_core_poll(struct cache_core *c)
 {
 	bool busy = cache_store_sweep(c->store);
 
+	busy = poll_late(c) || busy;
 	busy = poll_fills(c) || busy;
 	busy = poll_jobs(c) || busy;
 	return cache_act_send_all(c) || busy;
@@ -406,6 +451,7 @@ cache_core_create(struct cache_core **ret, const struct cache_core_cfg *cfg)
 		c->cfg.ack = KVS_ACK_ONE;
 	}
 	hlc_init(&c->clock, (struct hlc_time){ 0 });
+	c->page_credit = CACHE_PAGE_CREDIT;
 	pools_init(c);
 	cache_acts_init(c);
 	err = cache_store_create(&c->store, &store);
@@ -454,7 +500,7 @@ uint32_t
 cache_core_busy(const struct cache_core *c)
 {
 	uint32_t cnt = CACHE_WAIT_MAX - c->wait_free_cnt + CACHE_JOB_MAX - c->job_free_cnt +
-		       CACHE_WORK_MAX - c->work_free_cnt;
+		       CACHE_WORK_MAX - c->work_free_cnt + c->late_cnt;
 
 	for (uint32_t i = 0; i < CACHE_SCAN_MAX; i++) {
 		cnt += c->scan[i].busy;

@@ -76,6 +76,10 @@ struct cache_ops {
 			  uint8_t **ret_p);
 	int (*page_release)(void *ctx, uint16_t proc, uint32_t handle);
 	void (*page_release_all)(void *ctx, uint16_t proc);
+	/* What a process that is dead had for this tile, of a publication that it sent to several
+	 * (region.h, commit). As little to be trusted as a message. Returns: false when there is
+	 * none. */
+	bool (*committed)(void *ctx, uint16_t proc, uint32_t inc, struct desc *ret);
 	void *ctx;
 };
 

@@ -68,14 +68,30 @@ job_give(struct cache_core *c, struct cache_job *job)
 	c->job_free_cnt++;
 }
 
+/* One that outlives its process has come to its end. */
+static void
+job_over(struct cache_core *c, uint16_t proc)
+{
+	REQUIRE(c->proc[proc].job_cnt > 0);
+	c->proc[proc].job_cnt--;
+	cache_core_down_check(c, proc);
+}
+
 /* The set is refused: nothing of it was done. */
 static int
 refuse(struct cache_core *c, struct cache_job *job, int err)
 {
+	uint16_t proc = job->proc;
+	bool late = job->late;
+
 	REQUIRE(job->state == CACHE_JOB_COPY);
 	job->err = err;
+	c->proc[proc].decided = job->b;
 	published(c, job);
 	job_give(c, job);
+	if (late) {
+		job_over(c, proc);
+	}
 	return CACHE_STEP_DONE;
 }
 
@@ -87,9 +103,7 @@ finish(struct cache_core *c, struct cache_job *job)
 	c->stats.published++;
 	published(c, job);
 	job_give(c, job);
-	REQUIRE(c->proc[proc].job_cnt > 0);
-	c->proc[proc].job_cnt--;
-	cache_core_down_check(c, proc);
+	job_over(c, proc);
 }
 
 /* Where all keys of a set are looked for first. */
@@ -118,6 +132,8 @@ cache_job_start(struct cache_core *c, uint16_t proc, const struct desc *d)
 	job->b = d->b;
 	job->err_op = OP_NONE;
 	job->owed = d->a != 0;
+	job->late = c->proc[proc].down;
+	c->proc[proc].job_cnt += job->late;
 	job->afar = c->proc[proc].inner && !c->proc[proc].system;
 	job->ack = d->sub != KVS_ACK_DEFAULT ? d->sub : (uint8_t)c->cfg.ack;
 	job->set_len = is_inline ? d->len : d->ref.len;
@@ -239,7 +255,8 @@ accept_set(struct cache_core *c, struct cache_job *job, bool *ret_accepted)
 	c->proc[job->proc].published = job->call;
 	c->proc[job->proc].owed = job->owed;
 	c->proc[job->proc].published_ns = timebase_now_ns(c->cfg.timebase);
-	c->proc[job->proc].job_cnt++;
+	c->proc[job->proc].decided = job->b;
+	c->proc[job->proc].job_cnt += !job->late;
 	*ret_accepted = true;
 	return CACHE_STEP_DONE;
 }

@@ -47,6 +47,9 @@
 #define CACHE_DELTA_SMALL  96 /* every envelope that is in an entry fits */
 #define CACHE_AHEAD        16 /* operations ahead whose keys are fetched already */
 #define CACHE_SCRATCH      (128u << 10)
+#define CACHE_TOUCHED_CNT  4096
+#define CACHE_PAGE_READS   64 /* that pay for a page of the index */
+#define CACHE_PAGE_CREDIT  (64u * CACHE_PAGE_READS)
 /* Inner nodes of a tree that a step makes: each is a look at some 50 nodes, out of the cache. */
 #define CACHE_GROW_NODES   8
 /* Longer than any value takes to get to the store, shorter than a caller's deadline. */
@@ -154,6 +157,7 @@ struct cache_job {
 	uint64_t call, b;
 	uint8_t ack; /* enum kvs_ack */
 	bool owed;
+	bool late; /* committed by a process that is dead: counted before it is accepted */
 	bool afar; /* what is not here is done in the store: who wrote does not read here */
 	/* the set */
 	struct payload_ref payload;
@@ -189,7 +193,9 @@ struct cache_act {
 	struct cache_read *read;
 	struct cache_reads *reads; /* one of these, of process proc */
 	uint16_t proc;
-	bool again; /* it is wanted here, too */
+	bool keeps;       /* what it shows is kept here, */
+	uint32_t touched; /* if nothing has touched the key since (cache_touched) */
+	bool fetch;       /* it is too long to be shown */
 	struct cache_op_word *word;
 	struct wset_op op;
 	uint32_t op_idx;
@@ -220,14 +226,16 @@ struct cache_scan {
 
 struct cache_proc {
 	uint32_t inc;      /* 0: not up; answers to it are dropped */
-	uint32_t job_cnt;  /* accepted write sets under way */
+	uint32_t job_cnt;  /* write sets under way that outlive it */
 	uint32_t page_cnt; /* pages not given back */
 	bool inner;        /* a tile of this daemon: addresses from it can be trusted */
 	bool system;       /* it may write under KEY_SYSTEM */
 	uint64_t published, published_ns;
-	bool owed; /* that one's answer */
-	bool down; /* down_msg is to be answered when job_cnt is 0 */
+	bool owed;        /* that one's answer */
+	uint64_t decided; /* b of the last set that was accepted or refused */
+	bool down;        /* down_msg is to be answered when job_cnt is 0 and there is no late */
 	struct desc down_msg;
+	struct desc late; /* a set that it committed and this tile has not had; NONE */
 };
 
 struct cache_core {
@@ -237,6 +245,7 @@ struct cache_core {
 	uint64_t wall_us; /* when the job that is run began its step */
 	struct cache_store *store;
 	uint32_t job_free_cnt, work_free_cnt, wait_free_cnt;
+	uint32_t late_cnt; /* processes that have one */
 	/* How many works and jobs will certainly give memory back, or finish, without getting more.
 	 * While there are some, "no memory" is "not yet". */
 	uint32_t moving_cnt;
@@ -253,6 +262,8 @@ struct cache_core {
 	struct cache_job job[CACHE_JOB_MAX];
 	struct cache_acts acts[CACHE_ACTS_MAX];
 	struct asked asked; /* for keys that were not here */
+	uint32_t touched[CACHE_TOUCHED_CNT];
+	uint32_t page_credit; /* of reads, for pages of the index */
 	struct cache_scan scan[CACHE_SCAN_MAX];
 	struct kvs_scan *scan_parts;
 	uint8_t *scan_mem;
@@ -261,6 +272,14 @@ struct cache_core {
 	uint8_t delta_mem[CACHE_SCRATCH];
 	uint8_t merge_mem[CACHE_SCRATCH];
 };
+
+/* cache_touched counts what concerns a key, or one with which it shares the count: a work for it,
+ * an operation that is done in the store, a word from the store. */
+static inline uint32_t *
+cache_touched(struct cache_core *c, uint64_t hash)
+{
+	return &c->touched[(hash >> 20) % CACHE_TOUCHED_CNT];
+}
 
 /* How a piece of work ended; or a negative error. */
 enum cache_step {

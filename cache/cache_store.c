@@ -69,12 +69,6 @@ own_load(const _Atomic uint64_t *word)
 	return atomic_load_explicit(word, memory_order_relaxed);
 }
 
-static bool
-entry_used(const struct cache_entry *e)
-{
-	return own_load(&e->meta) != 0;
-}
-
 struct slice
 cache_store_envelope(struct cache_store *s, uint32_t entry)
 {
@@ -164,6 +158,12 @@ used_note(struct cache_store *s, const struct cache_entry *e)
 	if ((word & bit) == 0) {
 		atomic_store_explicit(&s->used[i / 64], word | bit, memory_order_relaxed);
 	}
+}
+
+bool
+cache_store_is_new(const struct cache_store *s, uint32_t entry)
+{
+	return (uint32_t)(own_load(&s->used[entry / 64]) >> (entry & 32)) == 0; /* 32 a page */
 }
 
 /* Changes an entry in one piece, as readers see it: meta, off, and its words from `first` on. Of a
@@ -293,7 +293,7 @@ cache_store_drop(struct cache_store *s, uint32_t entry)
 	struct cache_entry *e = &s->index[entry];
 	uint64_t off = own_load(&e->off);
 
-	REQUIRE(entry_used(e));
+	REQUIRE(own_load(&e->meta) != 0);
 	entry_write(s, e, 0, 0, 0, NULL, 0, 0);
 	entry_let_go(s, entry, off);
 	s->own[entry].used = false;
@@ -676,11 +676,11 @@ cache_store_check(const struct cache_store *s)
 		INSIST(own_load(&e->version) % 2 == 0);
 		INSIST(own_load(&e->version) <= s->version);
 		INSIST((off != 0) == (s->own[i].block_bytes != 0));
-		INSIST(s->own[i].used == entry_used(e));
+		INSIST(s->own[i].used == (own_load(&e->meta) != 0));
 		INSIST(own_load(&e->version) == 0 ||
 		       (own_load(&s->used[i / 64]) >> i % 64 & 1) != 0);
 		INSIST(!s->own[i].lent || (s->own[i].kept && off != 0));
-		if (!entry_used(e)) {
+		if (!s->own[i].used) {
 			INSIST(off == 0);
 			continue;
 		}

@@ -67,6 +67,9 @@ uint32_t cache_store_find(const struct cache_store *s, uint64_t hash, struct sli
 
 /* cache_store_prefetch: the key of this hash will soon be looked for, and kept. */
 void cache_store_prefetch(const struct cache_store *s, uint64_t hash);
+/* cache_store_is_new tells whether nothing was ever shown in an entry's page of the index: the
+ * kernel will make it, which takes longer than all else. */
+bool cache_store_is_new(const struct cache_store *s, uint32_t entry);
 
 /* cache_store_envelope returns what an entry shows. Valid until it is changed; where it stands for
  * a tree, until the next call. */

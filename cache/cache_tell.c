@@ -9,7 +9,8 @@
  *       was read, and the answer contains it. A TELL that finds it in FILL may be newer than what
  *       is being filled in: it is wanted again later.
  *   I2  NOT_FOUND is said only while there is neither a copy nor a GET under way, so the primary
- *       forgets this tile only until the next GET.
+ *       forgets this tile only until the next GET. A read that would be kept (cache_read.c) is not,
+ *       as a word has come.
  *
  * Where a change cannot be merged at once (no memory, too long for a step) and nothing is under
  * way for the key, the copy goes instead: the next reader fetches it, in pieces.
@@ -77,10 +78,11 @@ void
 cache_tell(struct cache_core *c, uint32_t kvs, const struct desc *d)
 {
 	struct slice key = kvs_msg_bytes(d);
+	uint64_t hash = hash_bytes(key.p, key.len);
 
 	c->stats.told++;
-	answer(c, kvs, DESC_KVS_TOLD, d,
-	       take(c, hash_bytes(key.p, key.len), key, kvs_msg_delta(d)));
+	++*cache_touched(c, hash);
+	answer(c, kvs, DESC_KVS_TOLD, d, take(c, hash, key, kvs_msg_delta(d)));
 }
 
 void
@@ -91,6 +93,7 @@ cache_tell_drop(struct cache_core *c, uint32_t kvs, const struct desc *d)
 	uint32_t entry = cache_store_find(c->store, hash, key);
 	int err = cache_work_find(c, hash, key) != NULL ? MB_ERR_TRYAGAIN : 0;
 
+	++*cache_touched(c, hash);
 	if (err == 0 && entry != CACHE_ENTRY_NONE) {
 		cache_store_drop(c->store, entry);
 		c->stats.told_dropped++;

@@ -7,6 +7,7 @@
 #include "cache_core.h"
 #include "check.h"
 #include "compiler.h"
+#include "domain.h"
 #include "link.h"
 #include "metrics.h"
 #include "microburst/error.h"
@@ -110,6 +111,17 @@ cache_tile_page_release_all(void *ctx, uint16_t proc)
 	payload_release_all(t->pages, proc);
 }
 
+static bool
+cache_tile_committed(void *ctx, uint16_t proc, uint32_t inc, struct desc *ret)
+{
+	struct cache_tile *t = ctx;
+	struct peer *p = &t->cfg.peers->peer[proc];
+
+	/* A5: acquire; pairs with R5 in peer_put_region. */
+	return atomic_load_explicit(&p->inc, memory_order_acquire) == inc &&
+	       region_commit_find(region_commit(&p->region), PORT_CACHE_FIRST + t->cfg.idx, ret);
+}
+
 /* --------------------------------------------------------------------- life */
 
 static int
@@ -132,6 +144,7 @@ cache_tile_core(struct cache_tile *t)
 			 .page_alloc = cache_tile_page_alloc,
 			 .page_release = cache_tile_page_release,
 			 .page_release_all = cache_tile_page_release_all,
+			 .committed = cache_tile_committed,
 			 .ctx = t },
 	};
 

@@ -39,6 +39,7 @@ work_take(struct cache_core *c, uint64_t hash, struct slice key)
 	REQUIRE(key.len <= KEY_BYTES_MAX);
 	STAILQ_REMOVE_HEAD(&c->works_free, next);
 	c->work_free_cnt--;
+	++*cache_touched(c, hash);
 	w->state = CACHE_WORK_IDLE;
 	w->hash = hash;
 	w->use_cnt = 0;

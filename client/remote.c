@@ -30,7 +30,7 @@
 #define RECV_BURST  64
 #define LARGE_BYTES (4u << 20)
 #define LARGE_PAGE  (2u << 20)
-#define FLUSH       16
+#define FLUSH       4
 #define GROUP_FIRST 16
 #define AGAIN_NS    NS_PER_S /* a lane that failed is tried again */
 

@@ -623,7 +623,8 @@ exec_create(struct exec **ret, const struct exec_conf *conf)
 	struct session_conf sc = { .pool = conf->pool,
 				   .view = conf->view,
 				   .cache_cnt = conf->cache_cnt,
-				   .proc = conf->proc };
+				   .proc = conf->proc,
+				   .commit = conf->commit };
 	int err;
 
 	if (x == NULL) {

@@ -38,6 +38,7 @@ struct exec_conf {
 	const struct placement *placement;
 	struct region_run *run;     /* shown to the daemon */
 	struct region_trace *trace; /* the same. NULL: none */
+	struct region_commit *commit;
 	uint16_t proc;
 };
 

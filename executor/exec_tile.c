@@ -397,6 +397,7 @@ tile_make_exec(struct exec_tile *t)
 								      d->daemon.at.table),
 		.run = region_run(&d->own),
 		.trace = region_trace(&d->own),
+		.commit = region_commit(&d->own),
 		.proc = d->proc,
 	};
 	int err = cache_view_open(&t->view, d->cache, d->cache_bytes, region_hazard(&d->own));

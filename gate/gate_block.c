@@ -166,11 +166,14 @@ gate_mpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 		gate_error(g, c, "ERR count should be greater than 0");
 		return false;
 	}
-	if (c->part == 0) {
+	if (c->walk != NULL) { /* it is being gone through */
+		ret->value = (struct cache_value){ .slot = CACHE_SLOT_NONE };
+	} else if (c->part == 0) {
 		if (!gate_first(g, c, key, (uint32_t)key_cnt, type, timeout_s, &ret->value, &idx,
 				ret_code)) {
 			return false;
 		}
+		c->total = idx;
 	} else { /* the key is chosen */
 		n = gate_look_part(g, c, key[idx], type, &ret->value);
 		if (n == CACHE_ABSENT) {

@@ -11,6 +11,7 @@
 #include "lattice.h"
 #include "list.h"
 #include "map.h"
+#include "oset.h"
 #include "view.h"
 
 #define ENTRY_HEAD (sizeof(double) + sizeof(uint32_t))
@@ -64,84 +65,74 @@ gate_fold_next(const struct gate_conn *c, uint32_t *at, double *ret_score, struc
 	return entry_at(c, c->keep_len, at, ret_score, ret_bytes);
 }
 
-size_t
-gate_fold_cnt(const struct gate_conn *c)
+/* What an item shows: put as one entry, or two. Returns: 1; 0: there are no more; an error. */
+static int
+item_put(struct gate *g, struct gate_conn *c, struct gate_walk *w)
 {
-	struct slice bytes;
-	uint32_t at = 0;
-	double score;
-	size_t cnt = 0;
-
-	while (gate_fold_next(c, &at, &score, &bytes)) {
-		cnt++;
-	}
-	return cnt;
-}
-
-struct oset_entry *
-gate_fold_sorted(struct gate *g, struct gate_conn *c, uint32_t *ret_cnt)
-{
-	size_t cnt = gate_fold_cnt(c), from = ALIGN_UP((size_t)c->keep_len, sizeof(double));
-	struct oset_entry *e;
-	uint32_t at = 0;
-
-	if (!gate_conn_keep(g, c, from + (cnt + 1) * sizeof(*e))) {
-		return NULL;
-	}
-	e = (struct oset_entry *)(void *)(c->keep + from);
-	for (size_t i = 0; i < cnt; i++) {
-		(void)gate_fold_next(c, &at, &e[i].score, &e[i].member);
-	}
-	oset_sort(e, cnt);
-	*ret_cnt = (uint32_t)cnt;
-	return e;
-}
-
-int
-gate_fold_value(struct gate *g, struct gate_conn *c, const struct cache_value *v)
-{
-	struct table_walk walk = { 0 };
+	struct slice state = w->v.state, s, value;
 	char buf[VIEW_TEXT_MAX];
 	struct list_item item;
 	struct map_field f;
-	struct slice s;
 	unsigned int type;
 	double score = 0;
 	bool ok = true;
-	int err;
+
+	switch (w->v.type) {
+	case LATTICE_OSET:
+		if (!oset_next(state, &w->at, &s, &score)) {
+			return 0;
+		}
+		break;
+	case LATTICE_LIST:
+		if (!list_next(state, &w->at, &item)) {
+			return 0;
+		}
+		s = item.value;
+		break;
+	case LATTICE_MAP:
+		if (!map_next(state, &w->at, &f)) {
+			return 0;
+		}
+		if (!map_field_value(&f, &type, &value) || view_text(type, value, buf, &s) != 0) {
+			return 1;
+		}
+		ok = gate_fold_put(g, c, 0, f.key);
+		break;
+	default:
+		if (!view_set_next(w->v.type, state, &w->at, &s)) {
+			return 0;
+		}
+	}
+	return ok && gate_fold_put(g, c, score, s) ? 1 : MB_ERR_NO_MEMORY;
+}
+
+int
+gate_fold_value(struct gate *g, struct gate_conn *c, struct gate_walk *w)
+{
+	const struct cache_value *v = &w->v;
+	char buf[VIEW_TEXT_MAX];
+	struct slice s;
+	int rc;
 
 	switch (v->type) {
 	case LATTICE_GSET:
 	case LATTICE_ORSET:
-		while (ok && view_set_next(v->type, v->state, &walk, &s)) {
-			ok = gate_fold_put(g, c, 0, s);
-		}
-		return ok ? WSET_SADD : 0;
 	case LATTICE_OSET:
-		while (ok && oset_next(v->state, &walk, &s, &score)) {
-			ok = gate_fold_put(g, c, score, s);
-		}
-		return ok ? WSET_ZADD : 0;
 	case LATTICE_LIST:
-		while (ok && list_next(v->state, &walk, &item)) {
-			ok = gate_fold_put(g, c, 0, item.value);
-		}
-		return ok ? WSET_PUSH_RIGHT : 0;
 	case LATTICE_MAP:
-		while (ok && map_next(v->state, &walk, &f)) {
-			struct slice value;
-
-			if (map_field_value(&f, &type, &value) &&
-			    view_text(type, value, buf, &s) == 0) {
-				ok = gate_fold_put(g, c, 0, f.key) && gate_fold_put(g, c, 0, s);
-			}
-		}
-		return ok ? WSET_MAP_PUT : 0;
+		do {
+			rc = gate_walk_more(g, c, w) ? item_put(g, c, w) : MB_ERR_TRYAGAIN;
+		} while (rc == 1);
+		return rc < 0                    ? rc
+		       : v->type == LATTICE_OSET ? WSET_ZADD
+		       : v->type == LATTICE_LIST ? WSET_PUSH_RIGHT
+		       : v->type == LATTICE_MAP  ? WSET_MAP_PUT
+						 : WSET_SADD;
 	case LATTICE_HLL:
-		return gate_fold_put(g, c, 0, v->state) ? WSET_MERGE : 0;
+		return gate_fold_put(g, c, 0, v->state) ? (int)WSET_MERGE : MB_ERR_NO_MEMORY;
 	default:
-		err = view_text(v->type, v->state, buf, &s);
-		return err != 0 ? err : gate_fold_put(g, c, 0, s) ? WSET_PUT : 0;
+		rc = view_text(v->type, v->state, buf, &s);
+		return rc != 0 ? rc : gate_fold_put(g, c, 0, s) ? (int)WSET_PUT : MB_ERR_NO_MEMORY;
 	}
 }
 
@@ -172,66 +163,78 @@ summed(enum gate_fold_sum sum, double a, double b)
 	return isnan(x) ? 0 : x; /* infinities of both signs met */
 }
 
-/* One walk over the list and the collection: the new list is made behind the old one. */
+/* An entry of the list put once more, at its end. The list may move. */
 static bool
-fold_value(struct gate *g, struct gate_conn *c, const struct gate_fold *f, double weight,
-	   const struct cache_value *v)
+entry_again(struct gate *g, struct gate_conn *c, uint32_t at, double score, size_t len)
 {
-	struct table_walk walk = { 0 };
-	uint32_t end = c->keep_len, at = 0, next = 0;
-	struct slice a, b = { 0 };
-	double a_score, b_score = 0;
-	bool has_a = entry_at(c, end, &next, &a_score, &a);
-	bool has_b = source_next(v, &walk, weight, &b_score, &b), ok = true;
+	return gate_conn_keep(g, c, (size_t)c->keep_len + ENTRY_HEAD + len) &&
+	       gate_fold_put(g, c, score, slice_of(c->keep + at + ENTRY_HEAD, len));
+}
 
-	while (ok && (has_a || (has_b && f->kind == FOLD_UNION))) {
-		int cmp = !has_a ? 1 : !has_b ? -1 : slice_cmp(a, b);
-		bool from_a = cmp < 0 && f->kind != FOLD_INTER;
-		bool both = cmp == 0 && f->kind != FOLD_DIFF;
+/* One walk over the list and the collection: the new list is made behind the old one, w->cnt is how
+ * long it is. Returns: 1; 0: the turn is over; MB_ERR_NO_MEMORY. */
+static int
+fold_value(struct gate *g, struct gate_conn *c, const struct gate_fold *f, double weight,
+	   struct gate_walk *w)
+{
+	bool ok = true;
 
-		if (from_a || both) {
-			size_t len = a.len;
+	if (gate_walk_first(w)) {
+		w->list_end = c->keep_len;
+		w->list_at = 0;
+		w->has_member = source_next(&w->v, &w->at, weight, &w->score, &w->member);
+	}
+	while (ok) {
+		uint32_t next = w->list_at;
+		struct slice a = { 0 };
+		double score = 0;
+		bool has_a, both;
+		int cmp;
 
-			/* The list may move. */
-			ok = gate_conn_keep(g, c, (size_t)c->keep_len + ENTRY_HEAD + len);
-			if (ok) {
-				a.p = c->keep + at + ENTRY_HEAD;
-				ok = gate_fold_put(g, c,
-						   both ? summed(f->sum, a_score, b_score)
-							: a_score,
-						   a);
-			}
+		if (!gate_walk_more(g, c, w)) {
+			return 0;
+		}
+		has_a = entry_at(c, w->list_end, &next, &score, &a);
+		if (!has_a && !(w->has_member && f->kind == FOLD_UNION)) {
+			break;
+		}
+		cmp = !has_a ? 1 : !w->has_member ? -1 : slice_cmp(a, w->member);
+		both = cmp == 0 && f->kind != FOLD_DIFF;
+		if ((cmp < 0 && f->kind != FOLD_INTER) || both) {
+			score = both ? summed(f->sum, score, w->score) : score;
+			ok = entry_again(g, c, w->list_at, score, a.len);
+			w->cnt++;
 		} else if (cmp > 0 && f->kind == FOLD_UNION) {
-			ok = gate_fold_put(g, c, b_score, b);
+			ok = gate_fold_put(g, c, w->score, w->member);
+			w->cnt++;
 		}
 		if (cmp >= 0) {
-			has_b = source_next(v, &walk, weight, &b_score, &b);
+			w->has_member = source_next(&w->v, &w->at, weight, &w->score, &w->member);
 		}
 		if (cmp <= 0) {
-			at = next;
-			has_a = entry_at(c, end, &next, &a_score, &a);
-		} else if (has_a) {
-			a.p = c->keep + at + ENTRY_HEAD; /* the list may have moved */
+			w->list_at = next;
 		}
 	}
-	if (end != 0 && c->keep_len != end) {
-		memmove(c->keep, c->keep + end, c->keep_len - end);
+	if (w->list_end != 0 && c->keep_len != w->list_end) {
+		memmove(c->keep, c->keep + w->list_end, c->keep_len - w->list_end);
 	}
-	c->keep_len -= end;
-	return ok;
+	c->keep_len -= w->list_end;
+	return ok ? 1 : MB_ERR_NO_MEMORY;
 }
 
 int
 gate_fold_key(struct gate *g, struct gate_conn *c, const struct gate_fold *f, struct slice key,
 	      double weight, bool first)
 {
+	/* A long list is gone through with the shortest collection. */
+	uint32_t most = c->keep_len > GATE_WALK_SHORT_BYTES / 4 ? 0 : UINT32_MAX;
 	struct gate_fold as = *f;
-	struct cache_value v;
-	bool ok = true;
-	int n = gate_look(g, c, key, &v);
+	struct gate_walk now, *w;
+	int rc = 1, n = gate_walk_open(g, c, key, GATE_WALK_ANY, most, &now, &w);
 
-	if (n == CACHE_HIT && !view_is_set(v.type) && !(f->scored && v.type == LATTICE_OSET)) {
-		gate_look_end(g, &v);
+	if (n == CACHE_HIT && !view_is_set(w->v.type) &&
+	    !(f->scored && w->v.type == LATTICE_OSET)) {
+		gate_walk_close(g, c, w);
 		return MB_ERR_TYPE;
 	}
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
@@ -239,12 +242,18 @@ gate_fold_key(struct gate *g, struct gate_conn *c, const struct gate_fold *f, st
 	}
 	as.kind = first ? FOLD_UNION : f->kind;
 	if (n == CACHE_HIT) {
-		ok = fold_value(g, c, &as, weight, &v);
+		rc = fold_value(g, c, &as, weight, w);
+		c->total = w->cnt;
 	} else if (as.kind == FOLD_INTER) {
 		c->keep_len = 0;
+		c->total = 0;
 	}
-	gate_look_end(g, &v);
-	return ok ? (int)CACHE_HIT : MB_ERR_NO_MEMORY;
+	if (rc == 0) {
+		(void)gate_walk_wait(g, c);
+		return CACHE_MISS;
+	}
+	gate_walk_close(g, c, w);
+	return rc == 1 ? (int)CACHE_HIT : rc;
 }
 
 /* ------------------------------------------------------------------------ writing */

@@ -11,8 +11,7 @@
 #ifndef MB_GATE_FOLD_H
 #define MB_GATE_FOLD_H
 
-#include "gate_int.h"
-#include "oset.h"
+#include "gate_walk.h"
 
 enum gate_fold_kind { FOLD_UNION, FOLD_INTER, FOLD_DIFF };
 enum gate_fold_sum { FOLD_SUM, FOLD_MIN, FOLD_MAX };
@@ -23,26 +22,21 @@ struct gate_fold {
 	bool scored; /* sorted sets are taken too */
 };
 
-/* gate_fold_key folds a key's members in; the first one is the list. Returns: CACHE_HIT, also of
- * one that is absent; else as gate_look. */
+/* gate_fold_key folds a key's members in, in turns; the first one is the list. c->total is then how
+ * many entries there are. Returns: CACHE_HIT, also of one that is absent; else as gate_look. */
 int gate_fold_key(struct gate *g, struct gate_conn *c, const struct gate_fold *f, struct slice key,
 		  double weight, bool first);
 
 /* gate_fold_put adds an entry at the end. Returns: false: there is no memory. */
 bool gate_fold_put(struct gate *g, struct gate_conn *c, double score, struct slice bytes);
 
-/* gate_fold_value makes a list of what a value shows, of which gate_fold_write makes it again.
- * Returns: the kind of the operations; 0: there is no memory; an error. */
-int gate_fold_value(struct gate *g, struct gate_conn *c, const struct cache_value *v);
+/* gate_fold_value makes a list of what a value shows, of which gate_fold_write makes it again; in
+ * turns. Returns: the kind of the operations; MB_ERR_TRYAGAIN: gate_walk_wait; an error. */
+int gate_fold_value(struct gate *g, struct gate_conn *c, struct gate_walk *w);
 
 /* gate_fold_next walks the list, *at 0 at first. Returns: false behind the last one. */
 bool gate_fold_next(const struct gate_conn *c, uint32_t *at, double *ret_score,
 		    struct slice *ret_bytes);
-size_t gate_fold_cnt(const struct gate_conn *c);
-
-/* gate_fold_sorted is the list as entries in the order of scores, behind it in c->keep. NULL: there
- * is no memory. */
-struct oset_entry *gate_fold_sorted(struct gate *g, struct gate_conn *c, uint32_t *ret_cnt);
 
 /* How the entries of a list become operations on a key. */
 struct gate_fold_write {

@@ -20,6 +20,9 @@ is_long(const struct cache_value *v, uint32_t most)
 {
 	struct table t;
 
+	if (most == 0) {
+		return true;
+	}
 	if (lattice_table_ops(v->type) == NULL || table_open(v->state, &t) != 0 || t.cnt == 0) {
 		return false;
 	}
@@ -38,6 +41,18 @@ reader_first(struct gate *g, struct gate_conn *c)
 	       (full || (c->partial && !spare && c->out.bytes > 0));
 }
 
+static void
+begin(struct gate_walk *w, bool held)
+{
+	w->v.slot = CACHE_SLOT_NONE;
+	w->held = held;
+	w->begun = w->sorting = w->ready = w->taking = false;
+	w->at = (struct table_walk){ 0 };
+	w->idx = UINT32_MAX;
+	w->all = w->cnt = 0;
+	w->order = (struct gate_order){ 0 };
+}
+
 /* The value of a long collection, which is looked up where it will stay. */
 static int
 hold(struct gate *g, struct gate_conn *c, struct slice key, unsigned int type)
@@ -53,19 +68,26 @@ hold(struct gate *g, struct gate_conn *c, struct slice key, unsigned int type)
 	if (w == NULL) {
 		return MB_ERR_NO_MEMORY;
 	}
-	w->held = true;
-	w->begun = false;
-	w->at = (struct table_walk){ 0 };
-	w->idx = UINT32_MAX;
-	n = look(g, c, key, type, &w->v);
-	if (n != CACHE_HIT) { /* it went just now */
-		gate_look_end(g, &w->v);
-		heap_free(g->heap, w, sizeof(*w));
-		return n;
-	}
+	begin(w, true);
 	c->walk = w;
 	g->held_cnt++;
+	n = key.p != NULL ? look(g, c, key, type, &w->v) : (int)CACHE_HIT;
+	if (n != CACHE_HIT) { /* it went just now */
+		gate_walk_drop(g, c);
+	}
 	return n;
+}
+
+/* A turn of c->walk begins. Returns: as gate_walk_open. */
+static int
+turn(struct gate *g, struct gate_conn *c)
+{
+	if (reader_first(g, c)) {
+		c->out_full = true;
+		return CACHE_MISS;
+	}
+	c->walk->out_bytes = c->out.bytes;
+	return CACHE_HIT;
 }
 
 int
@@ -76,9 +98,7 @@ gate_walk_open(struct gate *g, struct gate_conn *c, struct slice key, unsigned i
 
 	*ret = now;
 	if (c->walk == NULL) {
-		now->held = now->begun = false;
-		now->at = (struct table_walk){ 0 };
-		now->idx = UINT32_MAX;
+		begin(now, false);
 		n = look(g, c, key, type, &now->v);
 		if (n != CACHE_HIT || !is_long(&now->v, most)) {
 			return n;
@@ -90,12 +110,42 @@ gate_walk_open(struct gate *g, struct gate_conn *c, struct slice key, unsigned i
 		}
 	}
 	*ret = c->walk;
-	if (reader_first(g, c)) {
-		c->out_full = true;
-		return CACHE_MISS;
+	return turn(g, c);
+}
+
+int
+gate_walk_list(struct gate *g, struct gate_conn *c, struct gate_walk *now, struct gate_walk **ret)
+{
+	int n;
+
+	*ret = now;
+	if (c->walk == NULL) {
+		begin(now, false);
+		if (c->keep_len <= GATE_WALK_SHORT_BYTES / 4) {
+			return CACHE_HIT;
+		}
+		n = hold(g, c, slice_of(NULL, 0), GATE_WALK_ANY);
+		if (n != CACHE_HIT) {
+			return n;
+		}
 	}
-	c->walk->out_bytes = c->out.bytes;
-	return CACHE_HIT;
+	*ret = c->walk;
+	return turn(g, c);
+}
+
+int
+gate_walk_part(struct gate *g, struct gate_conn *c, struct slice key, unsigned int type,
+	       struct gate_walk *now, struct gate_walk **ret)
+{
+	int n;
+
+	if (c->cut) {
+		begin(now, false);
+		*ret = now;
+		return gate_look_part(g, c, key, type, &now->v);
+	}
+	n = gate_walk_open(g, c, key, type, UINT32_MAX, now, ret);
+	return c->part > 0 && n < 0 && n != MB_ERR_FULL ? (int)CACHE_ABSENT : n;
 }
 
 bool

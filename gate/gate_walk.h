@@ -25,6 +25,7 @@
 #define MB_GATE_WALK_H
 
 #include "gate_int.h"
+#include "gate_order.h"
 #include "table.h"
 
 #define GATE_WALK_SHORT       512          /* items, */
@@ -40,18 +41,36 @@ static_assert(GATE_WALK_HOLD_CNT > GATE_HOLD_CNT && GATE_WALK_HOLD_CNT < HAZARD_
 struct gate_walk {
 	struct cache_value v;
 	struct table_walk at;
-	uint32_t idx;     /* for list_prev */
-	bool held;        /* it is c->walk, else its caller's */
-	bool begun;       /* gate_walk_first was true */
+	uint32_t idx;               /* for list_prev */
+	bool held;                  /* it is c->walk, else its caller's */
+	bool begun;                 /* gate_walk_first was true */
+	uint32_t list_end, list_at; /* of a list in c->keep that is folded with it (gate_fold.c) */
+	double score;               /* of its own next member */
+	struct slice member;
+	bool has_member;
+	bool sorting;      /* all that it wants is in c->keep, and being put in order; */
+	bool ready;        /* and is */
+	bool taking;       /* out of that, one by one */
+	uint32_t all, cnt; /* so many were wanted; so many are kept */
+	struct gate_order order;
 	size_t out_bytes; /* of replies, when the turn began */
 };
 
 /* gate_walk_open: gate_look_as at the first turn (GATE_WALK_ANY: gate_look), into *now or, of a
- * collection that is long, what is held; then that. most: no more items will be looked at.
+ * collection that is long, what is held; then that. most: no more items will be looked at; 0: it is
+ * to be held however short it is.
  * Returns: as gate_look; CACHE_MISS: wait. */
 #define GATE_WALK_ANY UINT32_MAX
 int gate_walk_open(struct gate *g, struct gate_conn *c, struct slice key, unsigned int type,
 		   uint32_t most, struct gate_walk *now, struct gate_walk **ret);
+
+/* gate_walk_list: the same of no value, to go through a long list in c->keep. */
+int gate_walk_list(struct gate *g, struct gate_conn *c, struct gate_walk *now,
+		   struct gate_walk **ret);
+
+/* gate_walk_part: gate_look_part so. */
+int gate_walk_part(struct gate *g, struct gate_conn *c, struct slice key, unsigned int type,
+		   struct gate_walk *now, struct gate_walk **ret);
 
 /* gate_walk_first: once, at the first turn. */
 static inline bool

@@ -390,6 +390,7 @@ door_create(struct door **ret, const struct door_cfg *cfg, struct net_service *r
 					     .request = door_request,
 					     .take = door_take,
 					     .give = door_give,
+					     .back = door_back,
 					     .poll = door_poll,
 					     .arm = door_arm,
 					     .awaits = door_awaits,

@@ -3,6 +3,7 @@
  *
  *	door.c        the service: calls
  *	door_state.c  the store
+ *	door_large.c  long values that lie in payloads, or in the cache
  *	door_admin.c  administration
  */
 #ifndef MB_DOOR_INT_H
@@ -18,6 +19,10 @@
 /* Requests about large values that lie in payloads from the start; others are copied to one. So who
  * begins many and ends none takes no more of what there is. */
 #define DOOR_LARGE_CNT 2
+/* Values that are sent from where the cache has them, from this length on; others are copied. Few,
+ * for the same reason: who takes one and never says so holds it. */
+#define DOOR_LENT_CNT  2
+#define DOOR_LEND_MIN  (256U << 10)
 #define DOOR_OP_CNT    1024 /* requests about the store that wait; above, a client is told BUSY */
 
 struct pending {
@@ -84,7 +89,8 @@ struct door {
 	struct door_ops free, ready;
 	struct door_op op[DOOR_OP_CNT];
 	struct door_large large[DOOR_LARGE_CNT];
-	uint32_t admin_cnt; /* not free */
+	struct cache_value lent[DOOR_LENT_CNT]; /* envelope.p NULL: free */
+	uint32_t admin_cnt;                     /* not free */
 	struct door_admin admin[DOOR_ADMIN_CNT];
 	char text[DOMAIN_TEXT_MAX + 1]; /* a part of such an answer */
 };
@@ -107,9 +113,15 @@ uint64_t door_call_of(const struct door *d, struct flow_ref ref, uint64_t theirs
 /* door_look answers a look that needs nobody. Returns: whether it was one, and is answered. */
 bool door_look(struct door *d, struct flow_ref ref, const struct rpc_request *r);
 
-/* door_take and door_give are net_service.take and give. */
+/* door_take, door_give and door_back are net_service.take, give and back. door_large_ref tells where
+ * a value lies, if it lies in what was taken; else all 0. */
 void *door_take(void *ctx, size_t bytes);
 bool door_give(void *ctx, const void *p);
+void door_back(void *ctx, const uint8_t *p);
+struct payload_ref door_large_ref(const struct door *d, struct slice value);
+/* door_lend answers with a value, which it holds until all of it is there. Returns: false: it is
+ * still the caller's, and nothing was answered. */
+bool door_lend(struct door *d, struct flow_ref ref, struct cache_value *v);
 
 /* door_state does what a request asks of the store; bytes is all of the request. door_state_poll
  * goes on with those that waited. Returns: how many. */

@@ -153,7 +153,7 @@ part_reply(struct door *d, struct flow_ref ref, struct slice item, const struct 
 }
 
 static int
-whole_reply(struct door *d, struct flow_ref ref, const struct cache_value *v)
+whole_reply(struct door *d, struct flow_ref ref, struct cache_value *v)
 {
 	struct rpc_reply reply = { .payload = v->envelope };
 	struct wbuf out;
@@ -165,7 +165,9 @@ whole_reply(struct door *d, struct flow_ref ref, const struct cache_value *v)
 		return err != 0 ? err : MB_ERR_TOO_LARGE;
 	}
 	if (likely(!slice_is_tree(v->envelope))) {
-		look_tell(d, ref, &reply);
+		if (bytes < DOOR_LEND_MIN || !door_lend(d, ref, v)) {
+			look_tell(d, ref, &reply);
+		}
 		return ANSWERED;
 	}
 	reply.payload = slice_of(NULL, bytes);
@@ -382,64 +384,6 @@ op_run(struct door_op *op)
 	}
 }
 
-/* ---------------------------------------------------------------------------- large requests */
-
-void *
-door_take(void *ctx, size_t bytes)
-{
-	struct door *d = ctx;
-	struct domain *domain = d->client->d;
-	struct payload_ref ref;
-	uint8_t *p;
-
-	for (uint32_t i = 0; i < DOOR_LARGE_CNT; i++) {
-		if (d->large[i].p == NULL) {
-			if (payload_alloc(domain->pool, bytes, domain->proc, &ref, &p) != 0) {
-				return NULL;
-			}
-			d->large[i] = (struct door_large){ p, ref };
-			return p;
-		}
-	}
-	return NULL;
-}
-
-bool
-door_give(void *ctx, const void *p)
-{
-	struct door *d = ctx;
-
-	for (uint32_t i = 0; i < DOOR_LARGE_CNT; i++) {
-		if (d->large[i].p == p) {
-			if (d->client != NULL) { /* else the payload went with it */
-				payload_release(d->client->d->pool, d->large[i].ref.handle,
-						d->client->d->proc);
-			}
-			d->large[i].p = NULL;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Where a value lies, if it lies in a payload; else all 0. */
-static struct payload_ref
-large_ref(const struct door *d, struct slice value)
-{
-	for (uint32_t i = 0; i < DOOR_LARGE_CNT; i++) {
-		const struct door_large *l = &d->large[i];
-
-		if (l->p != NULL && value.p >= l->p && value.p < l->p + l->ref.len) {
-			struct payload_ref ref = l->ref;
-
-			ref.off += (uint32_t)(value.p - l->p);
-			ref.len = (uint32_t)value.len;
-			return ref;
-		}
-	}
-	return (struct payload_ref){ 0 };
-}
-
 /* ---------------------------------------------------------------------------- a request's life */
 
 static int
@@ -461,7 +405,7 @@ op_begin(struct door_op *op)
 		if (err != 0) {
 			return err;
 		}
-		op->write.op.ref = large_ref(d, op->write.op.value);
+		op->write.op.ref = door_large_ref(d, op->write.op.value);
 		op->write.told = op->write.told && r->n != 0;
 		op->write.ack = r->ack;
 		op->write.ask.woken = write_woken;
@@ -585,7 +529,8 @@ door_look(struct door *d, struct flow_ref ref, const struct rpc_request *r)
 	if (err == CLIENT_PENDING || err == MB_ERR_FULL) {
 		return false;
 	}
-	if (likely(err == 0 && r->n == 0 && r->payload.len == 0 && !slice_is_tree(v.envelope))) {
+	if (likely(err == 0 && r->n == 0 && r->payload.len == 0 && !slice_is_tree(v.envelope) &&
+		   v.envelope.len < DOOR_LEND_MIN)) {
 		look_tell(d, ref, &(struct rpc_reply){ .payload = v.envelope });
 		client_look_end(d->client, &v);
 		return true;

@@ -93,8 +93,8 @@ struct sched_run {
 	uint16_t client;          /* 0: dead */
 	uint16_t part_cnt;        /* records of parts: waiting or running */
 	bool ended;               /* it has its answer; waits for parts that run */
-	bool restart;             /* a result is lost: from the beginning, when no part runs */
 	bool published;           /* one of its functions wrote */
+	const char *lost;         /* that is lost: from the beginning, when no part runs */
 	uint8_t cut_at;           /* whose cut the next part begins with, + 1; 0: nobody's */
 	struct placement_dag dag; /* as it was when the call came: it keeps its functions */
 	struct run_vertex vertex[DAG_FUNCTION_MAX];
@@ -276,7 +276,6 @@ void sched_outs_down(struct sched *s, struct sched_run *r, uint16_t exec,
 void sched_args_down(struct sched *s, struct desc *d, uint16_t exec);
 bool sched_call_keep(struct sched *s, struct sched_call *c);
 bool sched_part_keep(struct sched *s, struct sched_call *part);
-uint32_t sched_outs_held(const struct sched_run *r);
 void sched_out_drop(struct sched *s, const struct desc *d);
 void sched_cut_on(struct sched *s, uint16_t exec, const struct desc *d);
 void sched_cut_next(struct sched *s, struct sched_run *r, uint8_t v);
@@ -299,6 +298,7 @@ bool sched_run_wanted(const struct sched *s, uint32_t target, const struct desc 
 void sched_run_start(struct sched *s, uint16_t client, const struct desc *d);
 void sched_run_on_reply(struct sched *s, struct sched_call *part, uint16_t exec,
 			const struct desc *d);
+void sched_run_part_renew(struct sched *s, struct sched_call *part);
 void sched_run_part_end(struct sched *s, struct sched_call *part, int err, const char *text);
 void sched_run_part_died(struct sched *s, struct sched_call *part, bool effects, const char *text);
 bool sched_run_cancel(struct sched *s, uint64_t call, int err);

@@ -166,12 +166,16 @@ sched_outs_down(struct sched *s, struct sched_run *r, uint16_t exec, bool lost[D
 }
 
 uint32_t
-sched_outs_held(const struct sched_run *r)
+sched_held(const struct sched *s)
 {
 	uint32_t cnt = 0;
 
-	for (uint32_t v = 0; v < r->dag.vertex_cnt; v++) {
-		cnt += r->vertex[v].out.held + r->vertex[v].cut.held;
+	for (uint32_t i = s->run_first; i != 0; i = s->run[i - 1].next) {
+		const struct sched_run *r = &s->run[i - 1];
+
+		for (uint32_t v = 0; v < r->dag.vertex_cnt; v++) {
+			cnt += r->vertex[v].out.held + r->vertex[v].cut.held;
+		}
 	}
 	return cnt;
 }

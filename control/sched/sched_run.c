@@ -22,7 +22,8 @@
  *     functions has written.
  * U4  Each result held for us is released once; where its executor does not listen, later.
  * U5  A run keeps the functions it began with: executors that go stay until the runs that are older
- *     than their leave have ended (drain_seq).
+ *     than their leave have ended (drain_seq). When all of them have died it begins once more, with
+ *     what came in the place, if none of its functions has written: it never goes on with that.
  *
  * Rejected: executors that trigger each other. It saves a message an edge; for that an executor is
  * bound to a function before its inputs are there and a call waits behind another one's function,
@@ -38,7 +39,9 @@
 #include "microburst/error.h"
 #include "sched_int.h"
 
-#define RESULT_DIED "a result died" /* what a death means is added: 40 bytes in all */
+/* What is lost with its executors; what that means is added: 40 bytes in all. */
+#define RESULT_DIED "a result died"
+#define CODE_DIED   "its code died"
 
 /* ------------------------------------------------------------------- records */
 
@@ -219,34 +222,47 @@ run_fail(struct sched *s, struct sched_run *r, int err, const char *text)
 
 /* U3: something that is needed is gone. */
 static void
-run_lost(struct sched *s, struct sched_run *r)
+run_lost(struct sched *s, struct sched_run *r, const char *what)
 {
-	if (r->ended || r->restart) {
+	if (r->ended || r->lost != NULL) {
 		return;
 	}
 	if (r->published || (r->d.sub & CALL_ATTEMPT_MASK) != 0) {
-		run_fail(s, r, MB_ERR_EXECUTOR_DIED, RESULT_DIED);
+		run_fail(s, r, MB_ERR_EXECUTOR_DIED, what);
 		return;
 	}
-	r->restart = true;
+	r->lost = what;
 	parts_unqueue(s, r);
 }
 
 /* --------------------------------------------------------------------- begin */
 
-/* A function that is no more, and that no executor was kept for: its successor runs instead. */
+/* A function that is no more, and that no executor is kept for. */
 static bool
-vertex_renew(struct sched *s, struct sched_run *r, uint8_t v)
+vertex_gone(struct sched *s, const struct sched_run *r, uint8_t v)
 {
-	struct sched_target *t = sched_target_of(s, r, v);
 	uint64_t gen;
-	const struct placement_copy *p = placement_shown(s->placement, &gen);
 
-	if (placement_fn_get(p, r->dag.vertex[v].fn) != NULL || !sched_exec_none(t->kept)) {
-		return true;
+	return placement_fn_get(placement_shown(s->placement, &gen), r->dag.vertex[v].fn) == NULL &&
+	       sched_exec_none(sched_target_of(s, r, v)->kept);
+}
+
+/* Nothing of it has begun: functions that are no more give way to those that came in their places.
+ * Returns: false when one was removed. */
+static bool
+run_renew(struct sched *s, struct sched_run *r)
+{
+	for (uint16_t v = 0; v < r->dag.vertex_cnt; v++) {
+		for (uint32_t i = 0; vertex_gone(s, r, (uint8_t)v); i++) {
+			uint16_t instead = sched_target_of(s, r, (uint8_t)v)->instead;
+
+			if (instead == 0 || i == FUNCTION_CNT_MAX) {
+				return false;
+			}
+			r->dag.vertex[v].fn = instead;
+		}
 	}
-	r->dag.vertex[v].fn = t->instead;
-	return placement_fn_get(p, t->instead) != NULL;
+	return true;
 }
 
 static void
@@ -255,11 +271,11 @@ part_push(struct sched *s, struct sched_run *r, uint8_t v, bool front)
 	struct sched_target *t;
 	struct sched_call *c;
 
-	if (r->ended) {
+	if (r->ended || r->lost != NULL) {
 		return;
 	}
-	if (!vertex_renew(s, r, v)) {
-		run_fail(s, r, MB_ERR_NO_FUNCTION, "a function of it was removed");
+	if (vertex_gone(s, r, v)) { /* U5: all that were kept for it died */
+		run_lost(s, r, CODE_DIED);
 		return;
 	}
 	c = sched_call_alloc(s, &r->d, r->client, r->seq);
@@ -298,7 +314,7 @@ parts_push(struct sched *s, struct sched_run *r, bool front)
 
 /* Begins, or begins again: nothing of it runs. */
 static void
-run_begin(struct sched *s, struct sched_run *r)
+run_begin(struct sched *s, struct sched_run *r, bool front)
 {
 	for (uint16_t v = 0; v < r->dag.vertex_cnt; v++) {
 		uint8_t to;
@@ -309,8 +325,23 @@ run_begin(struct sched *s, struct sched_run *r)
 		r->vertex[v].out.held = r->vertex[v].cut.held = false;
 	}
 	r->cut_at = 0;
-	parts_push(s, r, r->restart);
-	r->restart = false;
+	r->lost = NULL;
+	if (run_renew(s, r)) {
+		parts_push(s, r, front);
+	} else {
+		run_fail(s, r, MB_ERR_NO_FUNCTION, "a function of it was removed");
+	}
+}
+
+static bool
+run_has_begun(const struct sched_run *r)
+{
+	for (uint16_t v = 0; v < r->dag.vertex_cnt; v++) {
+		if (r->vertex[v].begun) {
+			return true;
+		}
+	}
+	return false;
 }
 
 static void
@@ -321,15 +352,15 @@ run_check(struct sched *s, struct sched_run *r)
 	}
 	if (r->ended) {
 		run_finish(s, r);
-	} else if (r->restart && r->published) {
-		run_fail(s, r, MB_ERR_EXECUTOR_DIED, RESULT_DIED);
+	} else if (r->lost != NULL && r->published) {
+		run_fail(s, r, MB_ERR_EXECUTOR_DIED, r->lost);
 		run_finish(s, r);
-	} else if (r->restart) {
+	} else if (r->lost != NULL) {
 		if (!sched_outs_release(s, r, true)) {
 			return; /* sched_run_poll comes by */
 		}
 		r->d.sub |= 1 << CALL_ATTEMPT_SHIFT;
-		run_begin(s, r);
+		run_begin(s, r, true);
 		if (r->ended) {
 			run_finish(s, r);
 		}
@@ -423,9 +454,9 @@ sched_run_start(struct sched *s, uint16_t client, const struct desc *d)
 	r->run_ns = 0;
 	r->client = client;
 	r->part_cnt = 0;
-	r->ended = r->restart = r->published = false;
+	r->ended = r->published = false;
 	r->dag = p->dag[d->a % DAG_CNT_MAX];
-	run_begin(s, r);
+	run_begin(s, r, false);
 	run_check(s, r);
 }
 
@@ -473,11 +504,11 @@ sched_run_on_reply(struct sched *s, struct sched_call *part, uint16_t exec, cons
 	done.sub = sink && sched_goes_on(d, exec) ? REPLY_GOES_ON : 0;
 	if (d->err == MB_ERR_PEER_DIED) { /* what it was to read; it has not run */
 		sched_out_drop(s, &done);
-		if (!r->ended && !r->restart && sched_part_keep(s, part)) {
+		if (!r->ended && r->lost == NULL && sched_part_keep(s, part)) {
 			part_again(s, r, part);
 			return;
 		}
-		run_lost(s, r);
+		run_lost(s, r, RESULT_DIED);
 	} else if (d->err != 0) {
 		run_end(s, r, &done, d->err);
 	} else if (sink) {
@@ -490,7 +521,7 @@ sched_run_on_reply(struct sched *s, struct sched_call *part, uint16_t exec, cons
 		}
 		sched_learn(t, r->run_ns);
 		run_end(s, r, &done, 0);
-	} else if (r->ended || r->restart) {
+	} else if (r->ended || r->lost != NULL) {
 		if ((d->flags & DESC_F_INLINE) == 0) {
 			/* Held for us: let go of with the rest. */
 			r->vertex[part->last].out.d = done;
@@ -514,6 +545,22 @@ sched_run_part_end(struct sched *s, struct sched_call *part, int err, const char
 	run_check(s, r);
 }
 
+/* The function of a part that waits was replaced, and no executor is kept for it. */
+void
+sched_run_part_renew(struct sched *s, struct sched_call *part)
+{
+	struct sched_run *r = SCHED_RUN(s, part);
+
+	part_free(s, part);
+	if (run_has_begun(r)) {
+		run_lost(s, r, CODE_DIED);
+	} else {
+		parts_unqueue(s, r);
+		run_begin(s, r, true);
+	}
+	run_check(s, r);
+}
+
 /* -------------------------------------------------------------------- deaths */
 
 /* Its executor died. text: how. U3. */
@@ -523,13 +570,13 @@ sched_run_part_died(struct sched *s, struct sched_call *part, bool effects, cons
 	struct sched_run *r = SCHED_RUN(s, part);
 
 	r->published |= effects;
-	if (!r->ended && !r->restart && !effects && (part->d.sub & CALL_ATTEMPT_MASK) == 0) {
+	if (!r->ended && r->lost == NULL && !effects && (part->d.sub & CALL_ATTEMPT_MASK) == 0) {
 		part->d.sub |= 1 << CALL_ATTEMPT_SHIFT;
 		part_again(s, r, part);
 		return;
 	}
 	part_free(s, part);
-	if (!r->restart) {
+	if (r->lost == NULL) {
 		run_fail(s, r, MB_ERR_EXECUTOR_DIED, text);
 	}
 	run_check(s, r);
@@ -555,7 +602,7 @@ sched_run_exec_down(struct sched *s, uint16_t exec)
 			lost |= gone[r->dag.edge[e].from] && !r->vertex[r->dag.edge[e].to].begun;
 		}
 		if (lost) {
-			run_lost(s, r);
+			run_lost(s, r, RESULT_DIED);
 		}
 		run_check(s, r);
 	}
@@ -639,17 +686,6 @@ sched_runs(const struct sched *s)
 
 	for (uint32_t i = s->run_first; i != 0; i = s->run[i - 1].next) {
 		cnt++;
-	}
-	return cnt;
-}
-
-uint32_t
-sched_held(const struct sched *s)
-{
-	uint32_t cnt = 0;
-
-	for (uint32_t i = s->run_first; i != 0; i = s->run[i - 1].next) {
-		cnt += sched_outs_held(&s->run[i - 1]);
 	}
 	return cnt;
 }

@@ -152,10 +152,10 @@ sched_fn_gone(struct sched *s, uint32_t i)
 			sched_call_end(s, c, MB_ERR_NO_FUNCTION, "it was removed");
 		} else {
 			if (c->run != 0) {
-				SCHED_RUN(s, c)->dag.vertex[c->first].fn = t->instead;
-			} else {
-				c->d.a = t->instead;
+				sched_run_part_renew(s, c);
+				continue;
 			}
+			c->d.a = t->instead;
 			sched_queue_push(s, &s->target[t->instead % FUNCTION_CNT_MAX], c);
 		}
 	}

@@ -103,7 +103,9 @@ flow_path_lost(struct flow_path *p, uint64_t now_ns)
 void
 flow_path_late(struct flow_path *p, uint32_t tries, uint64_t now_ns)
 {
-	p->late = MIN(MAX(p->late, tries), (uint32_t)LATE_MAX);
+	/* A wait as long as it was in vain before is in vain again: it is not the way that is long,
+	 * it loses much. */
+	p->late = MIN(MAX(p->late / 2, tries), (uint32_t)LATE_MAX);
 	if (path_back_off(p, now_ns)) {
 		p->cwnd = FLOW_CWND_MIN;
 		p->undo = 0;

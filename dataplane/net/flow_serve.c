@@ -2,7 +2,8 @@
 /* flow_serve - see flow_serve.h for a slot's life, flow.h for F1..F3
  *
  * No room for a request: its first segment is answered with a grant of nothing, and it comes again.
- * No room for an answer: the request is refused as INDETERMINATE, for it has run.
+ * No room for an answer: the request is refused as INDETERMINATE, for it has run. So it is when a
+ * long answer was not taken for GIVE_UP_NS: its client has gone, and its memory others want.
  *
  * A session is forgotten when nothing was heard of it for FLOW_FORGET_NS, which is longer than its
  * client sends anything again.
@@ -12,7 +13,7 @@
 #include "flow_serve_int.h"
 #include "microburst/error.h"
 
-#define GIVE_UP_NS     (2 * FLOW_SILENCE_NS) /* a message that stopped half-way */
+#define GIVE_UP_NS     (2 * FLOW_SILENCE_NS) /* a message that stopped half-way, in or out */
 #define FORGET_EACH_NS UINT64_C(30000000000)
 
 /* ------------------------------------------------------------------ answers */
@@ -34,13 +35,23 @@ answer_send(struct flow_serve *s, struct session *c, const struct slot *slot, co
 	flow_serve_send(s, &c->addr, &h, p);
 }
 
+/* Sends an answer until it is acknowledged. */
+static void
+slot_send(struct flow_serve *s, struct session *c, struct slot *slot, struct slice first,
+	  struct slice rest, uint64_t now_ns)
+{
+	struct flow_name n = flow_serve_name(s, c, slot, WIRE_REPLY);
+	struct xfer *x = &s->xfer[slot->xfer - 1];
+
+	flow_tx_init(&x->tx, first, rest, c->mss);
+	flow_tx_send(&x->tx, &n, &c->path, c->path.cwnd / c->sending, now_ns);
+	s->due_ns = MIN(s->due_ns, x->tx.due_ns);
+}
+
 /* Sends the answer that a slot keeps: at once and for good, or until it is acknowledged. */
 static void
 slot_answer(struct flow_serve *s, struct session *c, struct slot *slot, uint64_t now_ns)
 {
-	struct flow_name n;
-	struct xfer *x;
-
 	if (slot->err != 0) {
 		struct wire_head h = { .kind = WIRE_REFUSE,
 				       .session = c->session,
@@ -55,16 +66,24 @@ slot_answer(struct flow_serve *s, struct session *c, struct slot *slot, uint64_t
 		answer_send(s, c, slot, slot->p, slot->len);
 		return;
 	}
-	x = flow_xfer_alloc(s, c, slot, true, now_ns);
-	if (x == NULL) {
+	if (flow_xfer_alloc(s, c, slot, true, now_ns) == NULL) {
 		return; /* it is kept, and the client asks again */
 	}
-	n = flow_serve_name(s, c, slot, WIRE_REPLY);
 	slot->state = SLOT_SENDING;
 	c->sending++;
-	flow_tx_init(&x->tx, slice_of(slot->p, slot->len), slice_of(NULL, 0), c->mss);
-	flow_tx_send(&x->tx, &n, &c->path, c->path.cwnd / c->sending, now_ns);
-	s->due_ns = MIN(s->due_ns, x->tx.due_ns);
+	slot_send(s, c, slot, slice_of(slot->p, slot->len), slice_of(NULL, 0), now_ns);
+}
+
+/* It was sent in vain: nothing of it is kept. What was lent was a read: asked once more, it runs
+ * again. */
+static void
+slot_give_up(struct flow_serve *s, struct session *c, struct slot *slot)
+{
+	bool lent = s->xfer[slot->xfer - 1].lent;
+
+	flow_slot_drop(s, c, slot);
+	slot->state = lent ? SLOT_ANSWERED : SLOT_KEPT;
+	slot->err = lent ? 0 : MB_ERR_INDETERMINATE;
 }
 
 static struct slot *
@@ -144,6 +163,36 @@ flow_serve_draft_send(struct flow_serve *s, struct flow_ref ref, const uint8_t *
 	REQUIRE(len > 0 && len <= c->mss, "len=%zu mss=%u", len, c->mss);
 	slot_ran(c, slot, SLOT_ANSWERED, now_ns);
 	answer_send(s, c, slot, p, len);
+}
+
+bool
+flow_serve_lend(struct flow_serve *s, struct flow_ref ref, struct slice head, struct slice rest,
+		uint64_t now_ns)
+{
+	struct session *c;
+	struct slot *slot = serve_slot(s, ref, &c);
+	struct xfer *x;
+	uint8_t *p;
+
+	if (slot == NULL || slot->p != NULL) {
+		return false;
+	}
+	p = flow_serve_alloc(s, c, head.len, false);
+	x = p != NULL ? flow_xfer_alloc(s, c, slot, true, now_ns) : NULL;
+	if (x == NULL) {
+		if (p != NULL) {
+			flow_serve_free(s, c, p, head.len);
+		}
+		return false;
+	}
+	memcpy(p, head.p, head.len);
+	slot->p = p;
+	slot->len = (uint32_t)head.len;
+	slot_ran(c, slot, SLOT_SENDING, now_ns);
+	c->sending++;
+	x->lent = true;
+	slot_send(s, c, slot, slice_of(p, head.len), rest, now_ns);
+	return true;
 }
 
 void
@@ -267,6 +316,7 @@ slot_again(struct flow_serve *s, struct session *c, struct slot *slot, const str
 {
 	struct flow_name n = flow_serve_name(s, c, slot, WIRE_REQUEST);
 	struct flow_rx all;
+	struct xfer *x;
 
 	if (slot->state == SLOT_TAKING) {
 		slot_take(s, c, slot, h, body, now_ns);
@@ -285,13 +335,13 @@ slot_again(struct flow_serve *s, struct session *c, struct slot *slot, const str
 		slot_answer(s, c, slot, now_ns);
 		break;
 	case SLOT_SENDING:
-		if (s->xfer[slot->xfer - 1].tx.mss > c->mss) { /* too wide to come through */
-			flow_xfer_free(s, c, slot);
-			slot->state = SLOT_KEPT;
-			slot_answer(s, c, slot, now_ns);
+		x = &s->xfer[slot->xfer - 1];
+		if (x->tx.mss > c->mss) { /* too wide to come through */
+			x->heard_ns = now_ns;
+			slot_send(s, c, slot, x->tx.first, x->tx.rest, now_ns);
 		}
 		break;
-	case SLOT_ANSWERED: /* it changes nothing, and was of one segment: else it were told */
+	case SLOT_ANSWERED: /* it changes nothing, and was of one segment, as far as it came here */
 		if (h->len == h->total) {
 			slot_run(s, c, slot, body, now_ns);
 		} else { /* it was one, and the way has become narrower */
@@ -486,9 +536,8 @@ xfer_due(struct flow_serve *s, struct xfer *x, uint64_t now_ns)
 	if (x->tx.due_ns > now_ns) {
 		return x->tx.due_ns;
 	}
-	if (now_ns - x->heard_ns > FLOW_SILENCE_NS) {
-		flow_xfer_free(s, c, slot);
-		slot->state = SLOT_KEPT;
+	if (now_ns - x->heard_ns > GIVE_UP_NS) { /* who does not sleep does not wait any more */
+		slot_give_up(s, c, slot);
 		s->stats.expired++;
 		return FLOW_TIMER_NONE;
 	}

@@ -4,10 +4,10 @@
  * A slot of a session:
  *
  *   FREE ──first segment──► TAKING ──all came──► RUNNING ──reply──► KEPT ◄──┐
- *    └──────── a request of one segment ─────────────▲  │            │      │ gave up sending
+ *    └──────── a request of one segment ─────────────▲  │            │      │ nobody takes it: lost
  *                                        once more │  │draft       ▼      │
- *                  GIVEN ◄──all acknowledged──────┼──┼─────────── SENDING ┘
- *                                                  └─ ANSWERED
+ *                  GIVEN ◄──all acknowledged──────┼──┼─────────── SENDING ┤
+ *                                                  └─ ANSWERED ◄────────┘ what was lent
  *
  * KEPT, GIVEN and ANSWERED slots take the next id that comes; what was kept is freed then, or when
  * a request says that its client is done with it. A request is known to whoever runs it by its
@@ -48,6 +48,8 @@ struct flow_serve_ops {
 	/* NULL; or memory for a request of several segments that alloc is not asked for then: what
 	 * request is to have in a place of its own. free is given it back. NULL: none. */
 	void *(*take)(void *ctx, size_t bytes);
+	/* What flow_serve_lend was lent is its owner's again. NULL for who never lends. */
+	void (*back)(void *ctx, const uint8_t *p);
 };
 
 struct flow_serve_cfg {
@@ -85,6 +87,11 @@ void flow_serve_reply(struct flow_serve *s, struct flow_ref ref, uint8_t *p, siz
 uint8_t *flow_serve_draft(struct flow_serve *s, struct flow_ref ref, size_t *ret_max);
 void flow_serve_draft_send(struct flow_serve *s, struct flow_ref ref, const uint8_t *p, size_t len,
 			   uint64_t now_ns);
+/* flow_serve_lend answers with head, which is copied, and rest, which must stay until ops.back: of a
+ * request that may run again, as it does when its answer was lost for good.
+ * Returns: false when it is not taken: the client is gone, there is no room. Then flow_serve_room. */
+bool flow_serve_lend(struct flow_serve *s, struct flow_ref ref, struct slice head,
+		     struct slice rest, uint64_t now_ns);
 /* flow_serve_refuse answers with an error (negative, client_visible) and nothing else. */
 void flow_serve_refuse(struct flow_serve *s, struct flow_ref ref, int err);
 

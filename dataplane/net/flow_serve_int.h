@@ -55,6 +55,7 @@ struct session {
 
 struct xfer {
 	bool used, out, listed;
+	bool lent; /* out: tx.rest is */
 	uint32_t session, slot;
 	uint32_t next; /* free list, + 1 */
 	uint64_t heard_ns;

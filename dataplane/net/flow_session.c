@@ -164,6 +164,9 @@ flow_xfer_free(struct flow_serve *s, struct session *c, struct slot *slot)
 
 	if (x->out) {
 		c->sending--;
+		if (x->lent) {
+			s->ops.back(s->ops.ctx, x->tx.rest.p);
+		}
 	} else if (x->rx.p != NULL) {
 		flow_serve_free(s, c, x->rx.p, x->rx.len);
 	}

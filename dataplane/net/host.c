@@ -8,6 +8,7 @@
 static const uint8_t mac_all[FRAME_MAC_BYTES] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 static const uint8_t ip_none[FRAME_IP_BYTES];
 static const uint8_t ip_all_nodes[FRAME_IP_BYTES] = { 0xff, 2, [15] = 1 };
+static const uint8_t mac_all_nodes[FRAME_MAC_BYTES] = { 0x33, 0x33, 0, 0, 0, 1 };
 
 void
 host_init(struct host *h, const struct host_cfg *cfg)
@@ -83,6 +84,17 @@ neighbour_learn(struct host *h, const struct frame_end *end, uint64_t now_ns)
 	h->last = (uint32_t)(n - h->neighbour);
 }
 
+/* Somebody says to all where he is. Of one who is not known that is nothing to remember. */
+static bool
+neighbour_moved(struct host *h, const struct frame_end *end, uint64_t now_ns)
+{
+	if (neighbour_find(h, end->ip, now_ns) == NULL) {
+		return false;
+	}
+	neighbour_learn(h, end, now_ns);
+	return true;
+}
+
 /* ------------------------------------------------------------------------- in */
 
 static bool
@@ -107,7 +119,7 @@ host_answer(struct host *h, const struct frame *asked, enum frame_kind kind, uin
 	if (memcmp(f.to.ip, ip_none, sizeof(ip_none)) == 0) {
 		/* Somebody tries out whether it may have our address: tell everybody. */
 		memcpy(f.to.ip, ip_all_nodes, sizeof(ip_all_nodes));
-		memcpy(f.to.mac, (const uint8_t[]){ 0x33, 0x33, 0, 0, 0, 1 }, FRAME_MAC_BYTES);
+		memcpy(f.to.mac, mac_all_nodes, FRAME_MAC_BYTES);
 	}
 	*ret_answer = frame_small(answer, room, &f);
 	if (*ret_answer == 0) {
@@ -168,6 +180,10 @@ host_read(struct host *h, struct slice bytes, enum frame_sum sum, uint64_t now_n
 			neighbour_learn(h, &f.from, now_ns);
 			return host_answer(h, &f, FRAME_ARP_TELL, answer, room, ret_answer);
 		}
+		if (memcmp(f.from.ip, f.to.ip, FRAME_IP_BYTES) == 0 &&
+		    neighbour_moved(h, &f.from, now_ns)) {
+			return HOST_DROP;
+		}
 		break;
 	case FRAME_ND_ASK:
 		if (is_mine(h, f.target)) {
@@ -182,9 +198,13 @@ host_read(struct host *h, struct slice bytes, enum frame_sum sum, uint64_t now_n
 		}
 		break;
 	case FRAME_ND_TELL:
+		memcpy(f.from.ip, f.target, FRAME_IP_BYTES);
 		if (unicast && is_mine(h, f.to.ip)) {
-			memcpy(f.from.ip, f.target, FRAME_IP_BYTES);
 			neighbour_learn(h, &f.from, now_ns);
+			return HOST_DROP;
+		}
+		if (memcmp(f.to.ip, ip_all_nodes, FRAME_IP_BYTES) == 0 &&
+		    neighbour_moved(h, &f.from, now_ns)) {
 			return HOST_DROP;
 		}
 		break;
@@ -233,6 +253,20 @@ host_ask(struct host *h, const uint8_t ip[FRAME_IP_BYTES], uint8_t *p, uint64_t 
 		f.to.mac[0] = f.to.mac[1] = 0x33;
 		memcpy(f.to.mac + 2, f.to.ip + 12, 4);
 	}
+	return frame_small(p, FRAME_SMALL_MAX, &f);
+}
+
+size_t
+host_announce(const struct host *h, uint8_t *p)
+{
+	bool v4 = frame_is_v4(h->cfg.at.ip);
+	struct frame f = { .kind = v4 ? FRAME_ARP_ASK : FRAME_ND_TELL, .vlan = h->cfg.vlan };
+
+	memcpy(f.from.mac, h->cfg.mac, FRAME_MAC_BYTES);
+	memcpy(f.from.ip, h->cfg.at.ip, FRAME_IP_BYTES);
+	memcpy(f.target, h->cfg.at.ip, FRAME_IP_BYTES);
+	memcpy(f.to.ip, v4 ? h->cfg.at.ip : ip_all_nodes, FRAME_IP_BYTES);
+	memcpy(f.to.mac, v4 ? mac_all : mac_all_nodes, FRAME_MAC_BYTES);
 	return frame_small(p, FRAME_SMALL_MAX, &f);
 }
 

@@ -9,7 +9,8 @@
  * between) is learned from it, as from ARP and neighbour discovery. So an end that is only ever
  * answering needs to know of no network mask and no router. For an address that it has not heard of
  * it asks, and the datagram counts as lost. The table is of a fixed size; the one heard of longest
- * ago makes room.
+ * ago makes room. One that was started again may be at another place on the link: it says so to all
+ * (host_announce), which is learned by who knows it already.
  *
  * Step core: pure. Owner: one thread.
  */
@@ -93,6 +94,10 @@ host_input(struct host *h, struct slice bytes, bool sum_good, uint64_t now_ns,
 	}
 	return host_read(h, bytes, sum, now_ns, ret_from, ret, answer, room, ret_answer);
 }
+
+/* host_announce writes a frame at p that tells all on the link where this host is: when the link
+ * has come up. Requires: FRAME_SMALL_MAX bytes. Returns: its length. */
+size_t host_announce(const struct host *h, uint8_t *p);
 
 /* host_datagram_max is how long a datagram may be on this link. */
 size_t host_datagram_max(const struct host *h);

@@ -45,6 +45,7 @@ struct net_io_ops {
 	/* How long the lcore may sleep although nothing would wake it: for what must be looked at;
 	 * NET_IO_NAP_NEVER when arm is enough. */
 	uint64_t (*nap_ns)(const void *io);
+	/* Now and then, also for what a NIC does when its link has come up. */
 	struct net_io_stats (*stats)(void *io);
 	struct wire_addr (*local)(const void *io);
 	size_t (*datagram_max)(const void *io);

@@ -114,6 +114,14 @@ tile_free(void *ctx, void *p, size_t bytes)
 }
 
 static void
+tile_back(void *ctx, const uint8_t *p)
+{
+	struct net_tile *t = ctx;
+
+	t->service.back(t->service.ctx, p);
+}
+
+static void
 tile_request(void *ctx, struct flow_ref ref, struct slice bytes)
 {
 	struct net_tile *t = ctx;
@@ -130,7 +138,7 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 				     .client_bytes = cfg->memory_bytes / 2,
 				     .datagram = (uint16_t)cfg->io.ops->datagram_max(cfg->io.io) };
 	struct flow_serve_ops ops = { tile_send,  tile_alloc, tile_free, tile_request,
-				      tile_draft, t,          tile_take };
+				      tile_draft, t,          tile_take, tile_back };
 	int err = MB_ERR_NO_MEMORY;
 
 	if (t == NULL) {
@@ -232,6 +240,12 @@ void
 net_tile_draft_send(struct net_tile *t, struct flow_ref ref, const uint8_t *p, size_t len)
 {
 	flow_serve_draft_send(t->serve, ref, p, len, t->now_ns);
+}
+
+bool
+net_tile_lend(struct net_tile *t, struct flow_ref ref, struct slice head, struct slice rest)
+{
+	return flow_serve_lend(t->serve, ref, head, rest, t->now_ns);
 }
 
 void

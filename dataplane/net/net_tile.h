@@ -32,6 +32,8 @@ struct net_service {
 	 * Returns: whether it was such a place. */
 	void *(*take)(void *ctx, size_t bytes);
 	bool (*give)(void *ctx, const void *p);
+	/* What net_tile_lend was lent is the service's again. */
+	void (*back)(void *ctx, const uint8_t *p);
 	/* Bounded work; as tile_ops.poll. */
 	int (*poll)(void *ctx, uint64_t now_ns);
 	/* The tile is about to sleep, or awake again. *ret_word, if not NULL: a futex word that
@@ -69,11 +71,12 @@ struct wire_addr net_tile_local(const struct net_tile *t);
 const char *net_tile_text(const struct net_tile *t);
 struct metrics_block *net_tile_metrics(struct net_tile *t);
 
-/* For the service: as flow_serve_room, _reply, _draft, _refuse. */
+/* For the service: as flow_serve_room, _reply, _draft, _lend, _refuse. */
 uint8_t *net_tile_room(struct net_tile *t, struct flow_ref ref, size_t len);
 void net_tile_reply(struct net_tile *t, struct flow_ref ref, uint8_t *p, size_t len);
 uint8_t *net_tile_draft(struct net_tile *t, struct flow_ref ref, size_t *ret_max);
 void net_tile_draft_send(struct net_tile *t, struct flow_ref ref, const uint8_t *p, size_t len);
+bool net_tile_lend(struct net_tile *t, struct flow_ref ref, struct slice head, struct slice rest);
 void net_tile_refuse(struct net_tile *t, struct flow_ref ref, int err);
 
 extern const struct tile_ops net_tile_ops;

@@ -37,9 +37,14 @@
 #include "steer.h"
 #include "timebase.h"
 
-#define NAP_NS      (50 * NS_PER_US)
-#define NAP_IDLE_NS (2 * NS_PER_MS)
-#define IDLE_NS     (20 * NS_PER_MS) /* nothing came for so long: it is idle */
+#define NAP_NS       (50 * NS_PER_US)
+#define SPIN_NS      (100 * NS_PER_US) /* what a nap is, late as it ends: never twice the best */
+#define NAP_IDLE_NS  (2 * NS_PER_MS)
+#define TX_BYTES     (16U << 10) /* who gets so many begins with them while the next are made */
+#define IDLE_NS      (20 * NS_PER_MS) /* nothing came for so long: it is idle */
+/* RFC 5227 has two, two seconds apart, for hosts that ask before whether the address is free. */
+#define ANNOUNCE_CNT 3u
+#define ANNOUNCE_NS  (300 * NS_PER_MS)
 
 struct nic {
 	struct nic_port *port;
@@ -51,11 +56,14 @@ struct nic {
 	bool watched;
 	uint64_t now_ns, heard_ns;
 	struct net_io_stats stats;
+	uint32_t announced; /* since the link came up */
+	uint64_t announce_ns;
 	/* To and from the tiles of the other queues; NULL: none. */
 	struct link *to[NET_TILE_CNT_MAX], *from[NET_TILE_CNT_MAX];
 	uint32_t pass_cnt[NET_TILE_CNT_MAX];
 	struct desc pass[NET_TILE_CNT_MAX][NIC_BURST]; /* to be handed on */
 	uint32_t tx_cnt;
+	size_t tx_bytes;
 	struct rte_mbuf *tx[NIC_BURST];
 	struct rte_mbuf *room; /* handed out by nic_room, not sent yet */
 	struct host host;
@@ -183,6 +191,7 @@ nic_flush(void *io)
 		rte_pktmbuf_free(n->tx[sent]);
 	}
 	n->tx_cnt = 0;
+	n->tx_bytes = 0;
 }
 
 static bool
@@ -366,6 +375,10 @@ nic_send(void *io, const struct wire_addr *to, size_t len)
 	m->pkt_len = m->data_len;
 	n->room = NULL;
 	nic_queue(n, m);
+	n->tx_bytes += m->pkt_len;
+	if (n->tx_bytes >= TX_BYTES) {
+		nic_flush(n);
+	}
 }
 
 /* ------------------------------------------------------------------- waiting */
@@ -394,6 +407,9 @@ nic_start(void *io, struct lcore *lcore)
 
 	n->lcore = lcore;
 	n->op = lcore_op_add(lcore, nic_woken, n);
+	if (n->fd < 0) {
+		lcore_spin_longer(lcore, SPIN_NS);
+	}
 	return 0;
 }
 
@@ -458,6 +474,28 @@ nic_wait(const struct net_io *io, uint64_t ns)
 	}
 }
 
+/* When the link has come up, whoever knew another card with this address hears of ours: a few times,
+ * for the other end may not be ready at once. */
+static void
+nic_announce(struct nic *n, bool up)
+{
+	uint8_t *p;
+
+	n->announced = up ? n->announced : 0;
+	if (!up || n->announced == ANNOUNCE_CNT || n->now_ns < n->announce_ns) {
+		return;
+	}
+	p = nic_room(n, FRAME_SMALL_MAX);
+	if (p != NULL) {
+		n->room->data_len = (uint16_t)host_announce(&n->host, p);
+		n->room->pkt_len = n->room->data_len;
+		nic_queue(n, n->room);
+		n->room = NULL;
+		n->announced++;
+		n->announce_ns = n->now_ns + ANNOUNCE_NS;
+	}
+}
+
 /* ------------------------------------------------------------------- asking */
 
 static struct net_io_stats
@@ -479,6 +517,9 @@ nic_stats(void *io)
 	s.rx_bad += n->host.stats.corrupt;
 	s.rx_other = n->host.stats.other;
 	s.up = nic_port_up(n->port);
+	if (n->queue == 0) {
+		nic_announce(n, s.up);
+	}
 	return s;
 }
 

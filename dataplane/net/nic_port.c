@@ -16,6 +16,7 @@
  * queue. A device that takes some of them only gets none: then its hash spreads the frames, or the
  * driver does, and the tiles hand on what is not theirs (nic.c).
  */
+#include <errno.h>
 #include <linux/if_packet.h>
 #include <linux/if_xdp.h>
 #include <net/if.h>
@@ -24,6 +25,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <rte_bus_pci.h>
@@ -97,6 +99,37 @@ sockets_new(struct nic_port *p, const uint8_t before[FD_MAX / 8])
 	}
 }
 
+/* The socket of a memif's server stays in its folder when the server is killed, and keeps the next
+ * one from making it. One that nobody listens at is taken away. */
+static void
+memif_clear(const char *device)
+{
+	const char *path = strstr(device, ",socket=");
+	bool server =
+		strstr(device, ",role=server") != NULL || strstr(device, ",role=master") != NULL;
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	size_t len;
+	int fd;
+
+	if (strncmp(device, "net_memif", strlen("net_memif")) != 0 || !server || path == NULL) {
+		return;
+	}
+	path += strlen(",socket=");
+	len = strcspn(path, ",");
+	if (len >= sizeof(at.sun_path)) {
+		return; /* the driver says so */
+	}
+	memcpy(at.sun_path, path, len);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0) {
+		return;
+	}
+	if (connect(fd, (struct sockaddr *)&at, sizeof(at)) != 0 && errno == ECONNREFUSED) {
+		unlink(at.sun_path);
+	}
+	close(fd);
+}
+
 static int
 port_device(struct nic_port *p, const struct nic_cfg *cfg, struct topo_why *why)
 {
@@ -109,6 +142,7 @@ port_device(struct nic_port *p, const struct nic_cfg *cfg, struct topo_why *why)
 	}
 	memcpy(p->device, cfg->device, len);
 	if (!nic_is_pci(cfg->device)) {
+		memif_clear(cfg->device);
 		rc = rte_eal_hotplug_add("vdev", p->device,
 					 cfg->device[len] == ',' ? cfg->device + len + 1 : "");
 		if (rc != 0) {

@@ -578,6 +578,12 @@ lcore_timer_at(struct lcore *lcore, uint32_t tile, uint64_t at_ns)
 	lcore->due_ns = MIN(lcore->due_ns, at_ns);
 }
 
+void
+lcore_spin_longer(struct lcore *lcore, uint64_t ns)
+{
+	lcore->cfg.spin_ns = MAX(lcore->cfg.spin_ns, ns);
+}
+
 const struct metrics_block *
 lcore_metrics(const struct lcore *lcore)
 {

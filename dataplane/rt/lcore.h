@@ -203,6 +203,10 @@ struct io_uring *lcore_ring(struct lcore *lcore);
  */
 void lcore_timer_at(struct lcore *lcore, uint32_t tile, uint64_t at_ns);
 
+/* lcore_spin_longer has the lcore spin for ns at least before it sleeps: for a tile whose input
+ * cannot wake it, so that a sleep costs more than elsewhere. Threads: owner. */
+void lcore_spin_longer(struct lcore *lcore, uint64_t ns);
+
 /* ---- inspection ------------------------------------------------------------------------------ */
 
 /* lcore_metrics returns the counters of the lcore (rows `lcore`), lcore_tile_metrics those of a

@@ -37,6 +37,8 @@ region_layout(enum region_kind kind)
 	off += kind == REGION_PROCESS ? sizeof(struct region_trace) : 0;
 	at.live = off;
 	off += kind == REGION_PROCESS ? sizeof(struct region_live) : 0;
+	at.commit = off;
+	off += kind == REGION_PROCESS ? sizeof(struct region_commit) : 0;
 	at.hazard = off;
 	off += ALIGN_UP(HAZARD_CNT * sizeof(uint64_t), CACHE_LINE);
 	at.rx = off;
@@ -212,6 +214,18 @@ region_unmap(struct region *r)
 
 /* The memory is its owner's, who may write on: a copy is taken, and counts if the name was there
  * before and after. */
+bool
+region_commit_find(const struct region_commit *c, uint32_t port, struct desc *ret)
+{
+	REQUIRE(port < TILE_PORT_CNT);
+	/* A35: acquire; pairs with R35 and R36 in region.h. */
+	if (atomic_load_explicit(&c->whole, memory_order_acquire) != 1) {
+		return false;
+	}
+	*ret = c->d[port];
+	return ret->kind != DESC_NONE;
+}
+
 bool
 region_trace_find(const struct region_trace *t, uint64_t call, uint32_t *at,
 		  struct region_trace_line *ret)

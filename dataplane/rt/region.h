@@ -15,6 +15,7 @@
  *   trace      where the time of its last TRACE_CNT calls went, of a client those it followed; and
  *              of all its calls, as histograms (stage.h)
  *   live       client: its calls that have not been answered
+ *   commit     executor: what it publishes to several tiles at once
  *   hazard     the offsets in the cache region that this process reads at this moment
  *   slots      CHANNEL_DEPTH descriptors a port
  *   table      daemon: the placement table
@@ -92,6 +93,17 @@ struct region_live {
 	_Atomic uint64_t call[LIVE_CNT];
 };
 
+/* The messages of one publication that goes to several tiles, each in the place of its port, before
+ * they are sent. From the moment that `whole` is set the publication happens: a tile that finds the
+ * process dead, and has not had its message, takes it from here. A process publishes one at a time,
+ * and takes `whole` back when all tiles have answered. Owner: the executor. The tiles look at it
+ * when it is dead, and trust it as little as a message. */
+struct region_commit {
+	_Atomic uint64_t whole;
+	uint64_t pad[7];
+	struct desc d[TILE_PORT_CNT]; /* DESC_NONE: nothing for this tile */
+};
+
 /* What a process says of its calls. */
 struct region_trace {
 	struct region_trace_line line[TRACE_CNT]; /* used round and round */
@@ -108,7 +120,7 @@ struct region_head {
 
 struct region_layout {
 	uint32_t port_cnt;
-	size_t run, trace, live, rx, tx, hazard, slots, table, slab;
+	size_t run, trace, live, commit, rx, tx, hazard, slots, table, slab;
 	size_t table_bytes, slab_bytes;
 	size_t bytes; /* of the whole, a multiple of 2 MiB so that huge pages can back it */
 };
@@ -213,6 +225,35 @@ region_live(const struct region *r)
 {
 	return (struct region_live *)(uintptr_t)(r->base + r->at.live);
 }
+
+static inline struct region_commit *
+region_commit(const struct region *r)
+{
+	return (struct region_commit *)(uintptr_t)(r->base + r->at.commit);
+}
+
+/* region_commit_show ends the writing of a publication, region_commit_clear says that it is done.
+ * Threads: the owner. */
+static inline void
+region_commit_show(struct region_commit *c)
+{
+	/* R35: release; pairs with A35 in region_commit_find. Who sees it whole sees its
+	 * messages. */
+	atomic_store_explicit(&c->whole, 1, memory_order_release);
+}
+
+static inline void
+region_commit_clear(struct region_commit *c)
+{
+	atomic_store_explicit(&c->whole, 0, memory_order_relaxed);
+	/* R36: a fence; pairs with A35 in region_commit_find. What is written of the next one comes
+	 * after this. */
+	atomic_thread_fence(memory_order_release);
+}
+
+/* region_commit_find copies a dead process's message to the tile of this port. Returns: whether
+ * there is one. Threads: any. */
+bool region_commit_find(const struct region_commit *c, uint32_t port, struct desc *ret);
 
 static inline _Atomic uint64_t *
 region_hazard(const struct region *r)

@@ -38,6 +38,7 @@
 #include "hash.h"
 #include "list.h"
 #include "payload.h"
+#include "region.h"
 #include "slice.h"
 #include "table.h"
 #include "wait.h"
@@ -61,6 +62,7 @@ struct session_conf {
 	uint32_t cache_cnt; /* cache tiles */
 	uint16_t proc;      /* this process */
 	const struct exec_wait *wait;
+	struct region_commit *commit; /* this process's */
 };
 
 /* session_create makes the session of an executor, used for one call after the other.

@@ -10,9 +10,10 @@
  * stands on, the sum, the elements. visit() is that order, for measuring, writing, and finding out
  * which operation a refusal means.
  *
- * Two tiles, two messages: a process that dies between the two sends has published half. The node
- * then sees that the call had effects (the tile remembers it) and reports it as such, as it does
- * for every executor that dies after it published.
+ * Two tiles, two messages, and a process may die between them. So all of them are written down in
+ * its region first (region.h, commit), and that they are whole is one store: before it nothing was
+ * published, after it everything is. A tile that hears of the death looks there for what it has not
+ * had (cache_core.c, proc_late).
  */
 #include <stdio.h>
 #include <string.h>
@@ -375,7 +376,9 @@ answer_published(struct session *s, const struct desc *d)
 			continue;
 		}
 		s->pending[t] = 0;
-		s->pending_cnt--;
+		if (--s->pending_cnt == 0) {
+			region_commit_clear(s->conf.commit);
+		}
 		unshare(s, t, (uint32_t)d->b);
 		if (d->err != 0 && s->publish_err == 0) {
 			s->publish_err = d->err;
@@ -458,6 +461,26 @@ publish_one(struct session *s, const struct wset_op *op)
 	return err != 0 ? err : s->publish_err;
 }
 
+/* From here on the publication is under way, and happens. (No other one is: N2.) */
+static void
+commit(struct session *s, const struct desc *d, const bool *any)
+{
+	struct region_commit *c = s->conf.commit;
+	uint32_t cnt = 0;
+
+	for (uint32_t t = 0; t < s->conf.cache_cnt; t++) {
+		s->pending[t] = any[t] ? d[t].b : 0;
+		cnt += any[t];
+	}
+	s->pending_cnt = cnt;
+	for (uint32_t t = 0; t < s->conf.cache_cnt && cnt > 1; t++) {
+		c->d[PORT_CACHE_FIRST + t] = any[t] ? d[t] : (struct desc){ .kind = DESC_NONE };
+	}
+	if (cnt > 1) {
+		region_commit_show(c);
+	}
+}
+
 int
 session_publish(struct session *s)
 {
@@ -484,14 +507,11 @@ session_publish(struct session *s)
 	s->publish_err = 0;
 	s->publishing = true;
 	s->published = true;
+	commit(s, d, any);
 	for (uint32_t t = 0; t < s->conf.cache_cnt; t++) {
-		if (any[t]) {
-			s->pending[t] = d[t].b;
-			s->pending_cnt++;
-			err = w->send(w->ctx, PORT_CACHE_FIRST + t, &d[t]);
-			if (err != 0) {
-				return err;
-			}
+		err = any[t] ? w->send(w->ctx, PORT_CACHE_FIRST + t, &d[t]) : 0;
+		if (err != 0) {
+			return err;
 		}
 	}
 	err = await(s);

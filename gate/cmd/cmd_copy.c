@@ -37,13 +37,14 @@ copy(struct gate *g, struct gate_conn *c, struct slice from, struct slice to, bo
      bool rename)
 {
 	bool number = !rename || !replace;
+	struct gate_walk now, *w;
 	struct cache_value v;
 	int kind, n;
 
 	if (c->acc != 0) {
 		return kept_write(g, c, to, rename ? from : slice_of(NULL, 0), number);
 	}
-	if (!replace) {
+	if (!replace && c->walk == NULL) {
 		n = gate_look(g, c, to, &v);
 		if (n == CACHE_HIT) {
 			gate_look_end(g, &v);
@@ -61,7 +62,7 @@ copy(struct gate *g, struct gate_conn *c, struct slice from, struct slice to, bo
 			return gate_look_refuse(g, c, n);
 		}
 	}
-	n = gate_look(g, c, from, &v);
+	n = gate_walk_open(g, c, from, GATE_WALK_ANY, UINT32_MAX, &now, &w);
 	if (n == CACHE_ABSENT) {
 		if (rename) {
 			return gate_error(g, c, "ERR no such key");
@@ -73,7 +74,7 @@ copy(struct gate *g, struct gate_conn *c, struct slice from, struct slice to, bo
 		return gate_look_refuse(g, c, n);
 	}
 	if (slice_eq(from, to)) {
-		gate_look_end(g, &v);
+		gate_walk_close(g, c, w);
 		if (number) {
 			gate_int(g, c, 0);
 		} else {
@@ -81,11 +82,14 @@ copy(struct gate *g, struct gate_conn *c, struct slice from, struct slice to, bo
 		}
 		return GATE_DONE;
 	}
-	kind = gate_fold_value(g, c, &v);
-	c->total = (int64_t)gate_deadline_us(&v);
-	gate_look_end(g, &v);
-	if (kind <= 0) {
-		return gate_error_of(g, c, kind < 0 ? kind : MB_ERR_NO_MEMORY);
+	kind = gate_fold_value(g, c, w);
+	if (kind == MB_ERR_TRYAGAIN) {
+		return gate_walk_wait(g, c);
+	}
+	c->total = (int64_t)gate_deadline_us(&w->v);
+	gate_walk_close(g, c, w);
+	if (kind < 0) {
+		return gate_error_of(g, c, kind);
 	}
 	c->acc = kind + 1;
 	return kept_write(g, c, to, rename ? from : slice_of(NULL, 0), number);

@@ -54,8 +54,8 @@ int
 cmd_dump(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	struct slice dump = { 0 };
-	struct cache_value v;
-	int n = gate_look(g, c, arg[1], &v), kind;
+	struct gate_walk now, *w;
+	int n = gate_walk_open(g, c, arg[1], GATE_WALK_ANY, UINT32_MAX, &now, &w), kind;
 
 	if (n == CACHE_ABSENT) {
 		gate_null(g, c);
@@ -64,8 +64,11 @@ cmd_dump(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	if (n != CACHE_HIT) {
 		return gate_look_refuse(g, c, n);
 	}
-	kind = gate_fold_value(g, c, &v);
-	gate_look_end(g, &v);
+	kind = gate_fold_value(g, c, w);
+	if (kind == MB_ERR_TRYAGAIN) {
+		return gate_walk_wait(g, c);
+	}
+	gate_walk_close(g, c, w);
 	if (kind > 0) {
 		dump = list_dump(g, c, kind_of(kind));
 	}

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_fold - commands on several sets, or sorted sets, at once: SUNION, ZINTERSTORE and their kin
  *
- * The keys are looked at one after the other; each as it is then. c->acc 1: all are, and the result
- * is being written.
+ * The keys are looked at one after the other; each as it is then. c->acc FOLDED: all are, and the
+ * result, of c->total entries, is being written or shown.
  */
-#include <math.h>
+#include <string.h>
 
 #include <microburst/error.h>
 
@@ -12,6 +12,8 @@
 #include "cmd_zset.h"
 #include "commands.h"
 #include "gate_fold.h"
+
+enum fold_phase { FOLDING = 0, FOLDED };
 
 /* Where the words of such a command are. */
 struct plan {
@@ -27,7 +29,7 @@ struct plan {
 static int
 keys_fold(struct gate *g, struct gate_conn *c, const struct slice *arg, const struct plan *p)
 {
-	for (; c->acc == 0 && c->step < p->cnt; c->step++) {
+	for (; c->acc == FOLDING && c->step < p->cnt; c->step++) {
 		double weight = 1;
 		int n;
 
@@ -38,6 +40,10 @@ keys_fold(struct gate *g, struct gate_conn *c, const struct slice *arg, const st
 		if (n != CACHE_HIT) {
 			return -1 - gate_look_refuse(g, c, n);
 		}
+	}
+	if (c->acc == FOLDING) {
+		c->acc = FOLDED;
+		c->step = 0;
 	}
 	return 1;
 }
@@ -52,11 +58,6 @@ store(struct gate *g, struct gate_conn *c, const struct plan *p)
 		.reply = REC_FIXED,
 	};
 
-	if (c->acc == 0) {
-		c->acc = 1;
-		c->step = 0;
-		c->total = (int64_t)gate_fold_cnt(c);
-	}
 	w.n = c->total;
 	return gate_fold_write(g, c, &w);
 }
@@ -64,9 +65,7 @@ store(struct gate *g, struct gate_conn *c, const struct plan *p)
 static int
 count_reply(struct gate *g, struct gate_conn *c, int64_t limit)
 {
-	int64_t cnt = (int64_t)gate_fold_cnt(c);
-
-	gate_int(g, c, limit > 0 ? MIN(cnt, limit) : cnt);
+	gate_int(g, c, limit > 0 ? MIN(c->total, limit) : c->total);
 	return GATE_DONE;
 }
 
@@ -77,8 +76,8 @@ sets(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_
      enum gate_fold_kind kind, bool stored)
 {
 	struct plan p = { .fold.kind = kind, .first = 1 + stored, .to = stored ? &arg[1] : NULL };
+	struct gate_walk now, *w;
 	struct slice member;
-	uint32_t at = 0;
 	double score;
 	int rc;
 
@@ -90,11 +89,21 @@ sets(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_
 	if (stored) {
 		return store(g, c, &p);
 	}
-	gate_set(g, c, gate_fold_cnt(c));
-	while (gate_fold_next(c, &at, &score, &member)) {
+	rc = gate_walk_list(g, c, &now, &w);
+	if (rc != CACHE_HIT) {
+		return gate_look_refuse(g, c, rc);
+	}
+	if (gate_walk_first(w)) {
+		gate_set(g, c, (size_t)c->total);
+	}
+	while (c->step < c->keep_len) {
+		if (!gate_walk_more(g, c, w)) {
+			return gate_walk_wait(g, c);
+		}
+		(void)gate_fold_next(c, &c->step, &score, &member);
 		gate_bulk(g, c, member);
 	}
-	return GATE_DONE;
+	return gate_walk_end(g, c, w);
 }
 
 int
@@ -251,13 +260,40 @@ zset_options(const struct slice *arg, uint32_t arg_cnt, uint32_t at, struct plan
 	return NULL;
 }
 
+/* The list as entries in the order of scores, behind it. Returns: as gate_zset_pick. */
+static int
+entries_sorted(struct gate *g, struct gate_conn *c, struct gate_walk *w,
+	       const struct oset_entry **ret)
+{
+	size_t at = ALIGN_UP((size_t)c->keep_len, sizeof(double));
+	struct oset_entry e;
+
+	if (gate_walk_first(w)) {
+		/* All the room at once: the list must not move any more. */
+		if (!gate_conn_keep(g, c, at + 2 * ((size_t)c->total + 1) * sizeof(e))) {
+			return MB_ERR_NO_MEMORY;
+		}
+		w->list_end = (uint32_t)at;
+		w->list_at = 0;
+	}
+	for (at = w->list_end; !w->sorting && w->cnt < c->total; w->cnt++) {
+		if (!gate_walk_more(g, c, w)) {
+			return 0;
+		}
+		(void)gate_fold_next(c, &w->list_at, &e.score, &e.member);
+		memcpy(c->keep + at + w->cnt * sizeof(e), &e, sizeof(e));
+	}
+	return gate_zset_order(g, c, w, at, ret);
+}
+
 static int
 zsets(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
       enum gate_fold_kind kind, bool stored)
 {
 	struct plan p = { .fold = { .kind = kind, .scored = true }, .to = stored ? &arg[1] : NULL };
-	uint32_t at = keys_read(g, c, arg, arg_cnt, 1 + stored, &p), cnt;
-	struct oset_entry *e;
+	uint32_t at = keys_read(g, c, arg, arg_cnt, 1 + stored, &p);
+	const struct oset_entry *e;
+	struct gate_walk now, *w;
 	const char *wrong;
 	int rc;
 
@@ -275,13 +311,24 @@ zsets(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg
 	if (stored) {
 		return store(g, c, &p);
 	}
-	e = gate_fold_sorted(g, c, &cnt);
-	if (e == NULL) {
-		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
+	rc = gate_walk_list(g, c, &now, &w);
+	if (rc != CACHE_HIT) {
+		return gate_look_refuse(g, c, rc);
 	}
-	gate_array(g, c, (size_t)cnt * (p.scores && c->proto == 2 ? 2 : 1));
-	gate_zset_entries(g, c, e, cnt, false, p.scores);
-	return GATE_DONE;
+	rc = entries_sorted(g, c, w, &e);
+	if (rc == 0) {
+		return gate_walk_wait(g, c);
+	}
+	if (rc != 1) {
+		gate_walk_close(g, c, w);
+		return gate_error_of(g, c, rc);
+	}
+	if (!w->ready) {
+		gate_array(g, c, (size_t)c->total * (p.scores && c->proto == 2 ? 2 : 1));
+		w->ready = true;
+	}
+	return gate_zset_entries(g, c, w, e, w->cnt, false, p.scores) ? gate_walk_end(g, c, w)
+								      : gate_walk_wait(g, c);
 }
 
 int

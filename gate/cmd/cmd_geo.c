@@ -18,6 +18,7 @@
 #include "gate_acl.h"
 #include "gate_fold.h"
 #include "gate_geo.h"
+#include "gate_walk.h"
 #include "lattice.h"
 
 #define SCORE_LEN  20 /* digits of a place's number */
@@ -423,51 +424,87 @@ by_distance_down(const void *pa, const void *pb)
 	return by_distance(pb, pa);
 }
 
-/* Those in the shape, in c->keep, in the order that they are shown. Returns: how many are; -1:
- * there is no memory. */
-static int64_t
-places_find(struct gate *g, struct gate_conn *c, const struct search *s)
+/* Collects those in the shape in c->keep. Returns: as places_find. */
+static int
+places_collect(struct gate *g, struct gate_conn *c, const struct search *s, struct gate_walk *w)
 {
-	struct table_walk walk = { 0 };
-	struct found *all;
-	uint32_t cnt = 0;
 	struct found f;
 
-	c->keep_len = 0;
-	while (s->v != NULL && oset_next(s->v->state, &walk, &f.member, &f.score)) {
+	while (s->v != NULL) {
+		if (!gate_walk_more(g, c, w)) {
+			return 0;
+		}
+		if (!oset_next(w->v.state, &w->at, &f.member, &f.score)) {
+			break;
+		}
 		if (!geo_inside(&s->shape, geo_place_of(f.score), &f.distance_m)) {
 			continue;
 		}
-		if (!gate_conn_keep(g, c, (cnt + 1) * sizeof(f))) {
-			return -1;
+		if (!gate_conn_keep(g, c, (w->cnt + 1UL) * sizeof(f))) {
+			return MB_ERR_NO_MEMORY;
 		}
-		memcpy(c->keep + cnt++ * sizeof(f), &f, sizeof(f));
-		c->keep_len = (uint32_t)(cnt * sizeof(f));
+		memcpy(c->keep + w->cnt++ * sizeof(f), &f, sizeof(f));
+		c->keep_len = (uint32_t)(w->cnt * sizeof(f));
 	}
-	if (cnt == 0) {
-		return 0;
-	}
-	all = (struct found *)(void *)c->keep;
-	/* Any: those whose numbers are the smallest, whether or not these are then put in order. */
-	qsort(all, cnt, sizeof(f),
-	      s->order == 0 || s->any ? by_score
-	      : s->order < 0          ? by_distance
-				      : by_distance_down);
-	cnt = s->most > 0 ? (uint32_t)MIN(s->most, (int64_t)cnt) : cnt;
-	if (s->any && s->order != 0) {
-		qsort(all, cnt, sizeof(f), s->order < 0 ? by_distance : by_distance_down);
-	}
-	return cnt;
+	return gate_conn_keep(g, c, 2 * (w->cnt + 1UL) * sizeof(f)) ? 1 : MB_ERR_NO_MEMORY;
 }
 
-static void
-found_reply(struct gate *g, struct gate_conn *c, const struct search *s, const struct found *f,
-	    uint32_t cnt)
+static gate_order_cmp *
+search_order(const struct search *s, bool any)
 {
+	return s->order == 0 || any ? by_score : s->order < 0 ? by_distance : by_distance_down;
+}
+
+/* Those in the shape, in c->keep, in the order that they are shown: w->cnt from *ret on.
+ * Returns: 1; 0: gate_walk_wait; MB_ERR_NO_MEMORY. */
+static int
+places_find(struct gate *g, struct gate_conn *c, const struct search *s, struct gate_walk *w,
+	    uint8_t **ret)
+{
+	int rc = w->sorting ? 1 : places_collect(g, c, s, w);
+	int32_t now = INT32_MAX, *steps = w->held ? &g->turn_left : &now;
+
+	if (rc != 1) {
+		return rc;
+	}
+	if (!w->sorting) {
+		w->sorting = true;
+		w->order = (struct gate_order){ .item_bytes = sizeof(struct found), .cnt = w->cnt };
+	}
+	/* Any: those whose numbers are the smallest, whether or not these are then put in order. */
+	if (!gate_order_go(&w->order, c->keep, search_order(s, s->any && !w->ready), steps)) {
+		return 0;
+	}
+	*ret = gate_order_first(&w->order, c->keep);
+	if (w->ready) {
+		return 1;
+	}
+	w->ready = true;
+	w->cnt = s->most > 0 ? (uint32_t)MIN(s->most, (int64_t)w->cnt) : w->cnt;
+	if (s->any && s->order != 0 && w->cnt > 0) {
+		memmove(c->keep, *ret, w->cnt * sizeof(struct found));
+		w->order = (struct gate_order){ .item_bytes = sizeof(struct found), .cnt = w->cnt };
+		return places_find(g, c, s, w, ret);
+	}
+	return 1;
+}
+
+static int
+found_reply(struct gate *g, struct gate_conn *c, const struct search *s, struct gate_walk *w,
+	    const uint8_t *mem)
+{
+	const struct found *all = (const struct found *)(const void *)mem;
 	uint32_t parts = 1u + s->with_m + s->with_score + s->with_place;
 
-	gate_array(g, c, cnt);
-	for (; cnt-- > 0; f++) {
+	if (gate_walk_first(w)) {
+		gate_array(g, c, w->cnt);
+	}
+	for (; c->step < w->cnt; c->step++) {
+		const struct found *f = &all[c->step];
+
+		if (!gate_walk_more(g, c, w)) {
+			return gate_walk_wait(g, c);
+		}
 		if (parts > 1) {
 			gate_array(g, c, parts);
 		}
@@ -482,27 +519,40 @@ found_reply(struct gate *g, struct gate_conn *c, const struct search *s, const s
 			place_reply(g, c, geo_place_of(f->score));
 		}
 	}
+	return gate_walk_end(g, c, w);
 }
 
-/* What was found becomes the list of what is to be written: behind it, then in its place. */
-static bool
-found_keep(struct gate *g, struct gate_conn *c, const struct search *s, uint32_t cnt)
+/* What was found becomes the list of what is to be written: behind it, then in its place. Returns:
+ * as places_find. */
+static int
+found_keep(struct gate *g, struct gate_conn *c, const struct search *s, struct gate_walk *w,
+	   const uint8_t *mem)
 {
-	size_t from = c->keep_len;
-	bool ok = true;
+	size_t at = w->cnt > 0 ? (size_t)(mem - c->keep) : 0;
+	size_t end = at + w->cnt * sizeof(struct found);
 
-	for (uint32_t i = 0; ok && i < cnt; i++) {
+	if (gate_walk_first(w)) {
+		c->keep_len = (uint32_t)end;
+	}
+	for (; c->step < w->cnt; c->step++) {
 		struct found f;
 
-		memcpy(&f, c->keep + i * sizeof(f), sizeof(f));
-		ok = gate_fold_put(g, c, s->to_distance ? f.distance_m / s->unit_m : f.score,
-				   f.member);
+		if (!gate_walk_more(g, c, w)) {
+			return 0;
+		}
+		memcpy(&f, c->keep + at + c->step * sizeof(f), sizeof(f));
+		if (!gate_fold_put(g, c, s->to_distance ? f.distance_m / s->unit_m : f.score,
+				   f.member)) {
+			return MB_ERR_NO_MEMORY;
+		}
 	}
-	c->keep_len -= (uint32_t)from;
-	if (ok && cnt > 0) {
-		memmove(c->keep, c->keep + from, c->keep_len);
+	c->keep_len -= (uint32_t)end;
+	if (c->keep_len > 0) {
+		memmove(c->keep, c->keep + end, c->keep_len);
 	}
-	return ok;
+	c->total = w->cnt;
+	c->step = 0;
+	return 1;
 }
 
 /* Answers, or keeps what is to be written. Returns: 1: that is kept; else what the handler returns,
@@ -511,21 +561,27 @@ static int
 search_once(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
 	    struct search *s)
 {
-	int64_t cnt;
+	struct gate_walk now, *w;
+	uint8_t *mem;
+	int rc, n = gate_walk_open(g, c, *s->key, LATTICE_OSET, UINT32_MAX, &now, &w);
 
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return -1 - gate_look_refuse(g, c, n);
+	}
+	s->v = n == CACHE_HIT ? &w->v : NULL;
 	if (!words_read(g, c, arg, arg_cnt, s)) {
-		return -1 - (int)GATE_DONE;
+		return -1 - gate_walk_end(g, c, w);
 	}
-	cnt = places_find(g, c, s);
-	if (cnt >= 0 && s->to == NULL) {
-		found_reply(g, c, s, (const struct found *)(void *)c->keep, (uint32_t)cnt);
-		return -1 - (int)GATE_DONE;
+	rc = places_find(g, c, s, w, &mem);
+	if (rc == 1 && s->to == NULL) {
+		return -1 - found_reply(g, c, s, w, mem);
 	}
-	if (cnt < 0 || !found_keep(g, c, s, (uint32_t)cnt)) {
-		return -1 - gate_error_of(g, c, MB_ERR_NO_MEMORY);
+	rc = rc == 1 ? found_keep(g, c, s, w, mem) : rc;
+	if (rc == 0) {
+		return -1 - gate_walk_wait(g, c);
 	}
-	c->total = cnt;
-	return 1;
+	gate_walk_close(g, c, w);
+	return rc == 1 ? 1 : -1 - gate_error_of(g, c, rc);
 }
 
 static int
@@ -533,17 +589,10 @@ search(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t ar
        struct search s)
 {
 	struct gate_fold_write w = { .kind = WSET_ZADD, .replace = true, .reply = REC_FIXED };
-	struct cache_value v;
 
 	if (c->acc == 0) {
-		int rc, n = gate_look_as(g, c, *s.key, LATTICE_OSET, &v);
+		int rc = search_once(g, c, arg, arg_cnt, &s);
 
-		if (n != CACHE_HIT && n != CACHE_ABSENT) {
-			return gate_look_refuse(g, c, n);
-		}
-		s.v = n == CACHE_HIT ? &v : NULL;
-		rc = search_once(g, c, arg, arg_cnt, &s);
-		gate_look_end(g, &v);
 		if (rc != 1) {
 			return -1 - rc;
 		}

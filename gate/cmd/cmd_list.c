@@ -252,62 +252,62 @@ pos_options(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 	return 0;
 }
 
-/* The places of a value, as replies. Returns: how many. */
-static size_t
-positions(struct gate *g, struct gate_conn *c, const struct cache_value *v, struct slice want,
+/* Shows the places of a value; c->step items were looked at, c->acc places shown. Returns: false:
+ * gate_walk_wait. */
+static bool
+positions(struct gate *g, struct gate_conn *c, struct gate_walk *w, struct slice want,
 	  const struct pos_options *o)
 {
-	uint32_t cnt = view_cnt(v->type, v->state), idx = UINT32_MAX;
-	int64_t skip = (o->rank < 0 ? -o->rank : o->rank) - 1;
-	struct table_walk walk = { 0 };
+	uint32_t cnt = view_cnt(w->v.type, w->v.state);
 	struct list_item item;
-	size_t found = 0;
 
-	for (uint32_t i = 0; i < cnt && (o->most == 0 || (int64_t)i < o->most); i++) {
-		if (!(o->rank > 0 ? list_next(v->state, &walk, &item)
-				  : list_prev(v->state, &idx, &item))) {
+	for (; c->step < cnt && (o->most == 0 || (int64_t)c->step < o->most); c->step++) {
+		if (!gate_walk_more(g, c, w)) {
+			return false;
+		}
+		if (!(o->rank > 0 ? list_next(w->v.state, &w->at, &item)
+				  : list_prev(w->v.state, &w->idx, &item))) {
 			break;
 		}
-		if (!slice_eq(item.value, want) || skip-- > 0) {
+		if (!slice_eq(item.value, want) || c->total-- > 0) {
 			continue;
 		}
-		gate_int(g, c, o->rank > 0 ? i : cnt - 1 - i);
-		found++;
-		if (o->count < 0 || (int64_t)found == o->count) {
+		gate_int(g, c, o->rank > 0 ? c->step : cnt - 1 - c->step);
+		if (++c->acc == o->count || o->count < 0) {
 			break;
 		}
 	}
-	return found;
+	return true;
 }
 
 int
 cmd_lpos(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
+	struct gate_walk now, *w;
 	struct pos_options o;
-	struct cache_value v;
-	size_t found = 0;
 	int n;
 
 	if (pos_options(g, c, arg, arg_cnt, &o) < 0) {
 		return GATE_DONE;
 	}
-	n = gate_look_as(g, c, arg[1], LATTICE_LIST, &v);
+	n = gate_walk_open(g, c, arg[1], LATTICE_LIST, UINT32_MAX, &now, &w);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
-	if (o.count >= 0) {
-		c->hole = gate_out_hole(g, c);
+	if (gate_walk_first(w)) {
+		c->total = (o.rank < 0 ? -o.rank : o.rank) - 1; /* so many are passed over */
+		c->hole = o.count >= 0 ? gate_out_hole(g, c) : NULL;
+		c->quiet = o.count >= 0;
 	}
-	if (n == CACHE_HIT) {
-		found = positions(g, c, &v, arg[2], &o);
+	if (n == CACHE_HIT && !positions(g, c, w, arg[2], &o)) {
+		return gate_walk_wait(g, c);
 	}
 	if (o.count >= 0) {
-		gate_out_fill_array(g, c, c->hole, found);
-	} else if (found == 0) {
+		gate_out_fill_array(g, c, c->hole, (size_t)c->acc);
+	} else if (c->acc == 0) {
 		gate_null(g, c);
 	}
-	gate_look_end(g, &v);
-	return GATE_DONE;
+	return gate_walk_end(g, c, w);
 }
 
 /* ------------------------------------------------------------------------ changing */
@@ -380,33 +380,36 @@ doomed_go(struct gate *g, struct gate_conn *c, struct slice key, enum gate_rec_k
 	return gate_write_end(g, c);
 }
 
-/* Which items of a list go: all but [from, from + cnt). */
-static bool
-trim_doom(struct gate *g, struct gate_conn *c, const struct cache_value *v, uint32_t len,
-	  uint32_t from, uint32_t cnt)
+/* Which items of a list go: all but [from, from + cnt). c->total of them are doomed. Returns: 1; 0:
+ * gate_walk_wait; MB_ERR_NO_MEMORY. */
+static int
+trim_doom(struct gate *g, struct gate_conn *c, struct gate_walk *w, uint32_t len, uint32_t from,
+	  uint32_t cnt)
 {
-	struct table_walk walk = { 0 };
-	uint32_t idx = UINT32_MAX;
 	struct list_item item;
-	bool ok = true;
 
-	for (uint32_t i = 0; ok && i < from && list_next(v->state, &walk, &item); i++) {
-		ok = doom(g, c, &item);
+	for (; c->total < (int64_t)len - cnt; c->total++) {
+		if (!gate_walk_more(g, c, w)) {
+			return 0;
+		}
+		if (!(c->total < from ? list_next(w->v.state, &w->at, &item)
+				      : list_prev(w->v.state, &w->idx, &item))) {
+			break;
+		}
+		if (!doom(g, c, &item)) {
+			return MB_ERR_NO_MEMORY;
+		}
 	}
-	for (uint32_t i = from + cnt; ok && i < len && list_prev(v->state, &idx, &item); i++) {
-		ok = doom(g, c, &item);
-	}
-	return ok;
+	return 1;
 }
 
 int
 cmd_ltrim(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	struct cache_value v;
+	struct gate_walk now, *w;
 	uint32_t len, at, cnt;
 	int64_t from, to;
-	bool ok = true;
-	int n;
+	int n, rc = 1;
 
 	if (c->acc != 0) { /* decided already */
 		return doomed_go(g, c, arg[1], REC_OK);
@@ -414,36 +417,61 @@ cmd_ltrim(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 	if (!gate_word_i64(arg[2], &from) || !gate_word_i64(arg[3], &to)) {
 		return gate_error(g, c, "ERR value is not an integer or out of range");
 	}
-	n = gate_look_as(g, c, arg[1], LATTICE_LIST, &v);
+	n = gate_walk_open(g, c, arg[1], LATTICE_LIST, UINT32_MAX, &now, &w);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
 	if (n == CACHE_HIT) {
-		len = view_cnt(v.type, v.state);
+		len = view_cnt(w->v.type, w->v.state);
 		if (!gate_range(from, to, len, &at, &cnt)) {
 			at = len;
 			cnt = 0;
 		}
-		ok = trim_doom(g, c, &v, len, at, cnt);
+		rc = trim_doom(g, c, w, len, at, cnt);
 	}
-	gate_look_end(g, &v);
-	if (!ok) {
-		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
+	if (rc == 0) {
+		return gate_walk_wait(g, c);
+	}
+	gate_walk_close(g, c, w);
+	if (rc < 0) {
+		return gate_error_of(g, c, rc);
 	}
 	c->acc = 1;
 	return doomed_go(g, c, arg[1], REC_OK);
 }
 
+/* Which items go: up to most with this value, c->total of them are doomed. Returns: as
+ * trim_doom. */
+static int
+rem_doom(struct gate *g, struct gate_conn *c, struct gate_walk *w, bool from_right, int64_t most,
+	 struct slice value)
+{
+	struct list_item item;
+
+	while (c->total < most) {
+		if (!gate_walk_more(g, c, w)) {
+			return 0;
+		}
+		if (!(from_right ? list_prev(w->v.state, &w->idx, &item)
+				 : list_next(w->v.state, &w->at, &item))) {
+			break;
+		}
+		if (slice_eq(item.value, value)) {
+			if (!doom(g, c, &item)) {
+				return MB_ERR_NO_MEMORY;
+			}
+			c->total++;
+		}
+	}
+	return 1;
+}
+
 int
 cmd_lrem(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	struct table_walk walk = { 0 };
-	uint32_t idx = UINT32_MAX;
-	struct list_item item;
-	struct cache_value v;
+	struct gate_walk now, *w;
 	int64_t want, most;
-	bool ok = true;
-	int n;
+	int n, rc;
 
 	if (c->acc != 0) {
 		return doomed_go(g, c, arg[1], REC_CHANGED);
@@ -451,21 +479,18 @@ cmd_lrem(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	if (!gate_word_i64(arg[2], &want)) {
 		return gate_error(g, c, "ERR value is not an integer or out of range");
 	}
-	n = gate_look_as(g, c, arg[1], LATTICE_LIST, &v);
+	n = gate_walk_open(g, c, arg[1], LATTICE_LIST, UINT32_MAX, &now, &w);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
 	most = want == 0 || want == INT64_MIN ? INT64_MAX : want < 0 ? -want : want;
-	while (n == CACHE_HIT && ok && most > 0 &&
-	       (want >= 0 ? list_next(v.state, &walk, &item) : list_prev(v.state, &idx, &item))) {
-		if (slice_eq(item.value, arg[3])) {
-			ok = doom(g, c, &item);
-			most--;
-		}
+	rc = n == CACHE_HIT ? rem_doom(g, c, w, want < 0, most, arg[3]) : 1;
+	if (rc == 0) {
+		return gate_walk_wait(g, c);
 	}
-	gate_look_end(g, &v);
-	if (!ok) {
-		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
+	gate_walk_close(g, c, w);
+	if (rc < 0) {
+		return gate_error_of(g, c, rc);
 	}
 	c->acc = 1;
 	return doomed_go(g, c, arg[1], REC_CHANGED);

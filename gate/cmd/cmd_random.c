@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_random - members of collections by chance: SPOP, SRANDMEMBER, HRANDFIELD, ZRANDMEMBER
  *
- * One walk over the collection takes each item with the chance that makes every choice equally
- * likely; so what is chosen comes in the order of the collection.
+ * Few items are drawn by their places, which are found in O(log n); of many different ones each is
+ * taken with the chance that makes every choice equally likely, on one walk over the collection.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +12,7 @@
 #include "check.h"
 #include "cmd_zset.h"
 #include "commands.h"
+#include "gate_walk.h"
 #include "lattice.h"
 #include "map.h"
 #include "view.h"
@@ -63,25 +64,6 @@ item_reply(struct gate *g, struct gate_conn *c, const struct item *item, enum sh
 	}
 }
 
-/* So many different items of all. */
-static void
-some_reply(struct gate *g, struct gate_conn *c, const struct cache_value *v, uint32_t all,
-	   uint32_t cnt, enum shown shown)
-{
-	struct table_walk walk = { 0 };
-	char buf[VIEW_TEXT_MAX];
-	struct item item = { 0 };
-
-	for (uint32_t left = all; cnt > 0 && left > 0; left--) {
-		bool more = item_next(v, &walk, buf, &item);
-
-		if (!more || rng_below(&g->rng, left) < cnt) {
-			item_reply(g, c, &item, shown); /* damaged: the count must hold */
-			cnt--;
-		}
-	}
-}
-
 static int
 place_cmp(const void *a, const void *b)
 {
@@ -90,29 +72,94 @@ place_cmp(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* So many items, each of all. Returns: false: there is no memory. */
-static bool
-repeated_reply(struct gate *g, struct gate_conn *c, const struct cache_value *v, uint32_t all,
-	       uint64_t cnt, enum shown shown)
+#define PLACES_MAX 256
+
+/* Draws so many different places of all, each choice as likely; they come in their order.
+ * Requires: cnt <= PLACES_MAX, cnt <= all. */
+static void
+places_draw(struct gate *g, uint32_t all, uint32_t cnt, uint32_t place[PLACES_MAX])
 {
-	struct table_walk walk = { 0 };
+	uint32_t have = 0;
+
+	/* More than a half: each place is taken with the chance that it has. */
+	for (uint32_t i = 0; cnt > all / 2 && have < cnt; i++) {
+		if (rng_below(&g->rng, all - i) < cnt - have) {
+			place[have++] = i;
+		}
+	}
+	while (have < cnt) {
+		uint32_t kept = 0;
+
+		for (; have < cnt; have++) {
+			place[have] = (uint32_t)rng_below(&g->rng, all);
+		}
+		qsort(place, cnt, sizeof(*place), place_cmp);
+		for (uint32_t i = 0; i < cnt; i++) { /* those that came twice are drawn anew */
+			if (kept == 0 || place[i] != place[kept - 1]) {
+				place[kept++] = place[i];
+			}
+		}
+		have = kept;
+	}
+}
+
+static void
+item_at(const struct cache_value *v, uint32_t place, char buf[VIEW_TEXT_MAX], struct item *ret)
+{
+	struct table_walk at;
+
+	if (view_seek_at(v->type, v->state, place, &at) != 0 || !item_next(v, &at, buf, ret)) {
+		*ret = (struct item){ 0 }; /* damaged: the count must hold */
+	}
+}
+
+/* So many different items of all; c->step were passed, c->acc shown. Returns: false:
+ * gate_walk_wait. */
+static bool
+some_reply(struct gate *g, struct gate_conn *c, struct gate_walk *w, uint32_t all, uint32_t cnt,
+	   enum shown shown)
+{
+	uint32_t place[PLACES_MAX];
 	char buf[VIEW_TEXT_MAX];
 	struct item item = { 0 };
-	uint32_t *place, at = 0;
 
-	if (cnt > UINT32_MAX / sizeof(*place) || !gate_conn_keep(g, c, cnt * sizeof(*place))) {
-		return false;
-	}
-	place = (uint32_t *)(void *)c->keep;
-	for (uint64_t i = 0; i < cnt; i++) {
-		place[i] = (uint32_t)rng_below(&g->rng, all);
-	}
-	qsort(place, cnt, sizeof(*place), place_cmp);
-	gate_array(g, c, cnt * (shown != SHOW_NAME && c->proto == 2 ? 2 : 1));
-	for (uint64_t i = 0; i < cnt; i++) {
-		for (; at <= place[i]; at++) {
-			(void)item_next(v, &walk, buf, &item);
+	if (cnt <= PLACES_MAX) {
+		places_draw(g, all, cnt, place);
+		g->turn_left -= (int32_t)cnt;
+		for (uint32_t i = 0; i < cnt; i++) {
+			item_at(&w->v, place[i], buf, &item);
+			item_reply(g, c, &item, shown);
 		}
+		return true;
+	}
+	for (; c->acc < cnt && c->step < all; c->step++) {
+		bool more;
+
+		if (!gate_walk_more(g, c, w)) {
+			return false;
+		}
+		more = item_next(&w->v, &w->at, buf, &item);
+		if (!more || rng_below(&g->rng, all - c->step) < (uint64_t)(cnt - c->acc)) {
+			item_reply(g, c, &item, shown); /* damaged: the count must hold */
+			c->acc++;
+		}
+	}
+	return true;
+}
+
+/* So many items, each of all. Returns: false: gate_walk_wait. */
+static bool
+repeated_reply(struct gate *g, struct gate_conn *c, struct gate_walk *w, uint32_t all, int64_t cnt,
+	       enum shown shown)
+{
+	char buf[VIEW_TEXT_MAX];
+	struct item item;
+
+	for (; c->acc < cnt; c->acc++) {
+		if (!gate_walk_more(g, c, w)) {
+			return false;
+		}
+		item_at(&w->v, (uint32_t)rng_below(&g->rng, all), buf, &item);
 		item_reply(g, c, &item, shown);
 	}
 	return true;
@@ -124,15 +171,15 @@ random_items(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	     unsigned int type, const char *with)
 {
 	enum shown shown = SHOW_NAME;
-	struct cache_value v;
+	struct gate_walk now, *w;
 	int64_t cnt = 1;
-	uint32_t all;
+	uint32_t all, most;
 	int n;
 
 	if (arg_cnt > 2 && !gate_word_i64(arg[2], &cnt)) {
 		return gate_error(g, c, "ERR value is not an integer or out of range");
 	}
-	if (cnt == INT64_MIN) {
+	if (cnt < -(int64_t)(UINT32_MAX / 4)) {
 		return gate_error(g, c, "ERR value is out of range");
 	}
 	if (arg_cnt > 4 || (arg_cnt == 4 && (with == NULL || !gate_word_is(arg[3], with)))) {
@@ -141,27 +188,28 @@ random_items(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	if (arg_cnt == 4) {
 		shown = type == LATTICE_OSET ? SHOW_SCORE : SHOW_VALUE;
 	}
-	n = gate_look_as(g, c, arg[1], type, &v);
+	most = cnt < -PLACES_MAX ? 0 : cnt > PLACES_MAX ? UINT32_MAX : PLACES_MAX;
+	n = gate_walk_open(g, c, arg[1], type, most, &now, &w);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
-	all = n == CACHE_HIT ? view_cnt(v.type, v.state) : 0;
-	if (arg_cnt == 2) {
-		if (all == 0) {
-			gate_null(g, c);
-		} else {
-			some_reply(g, c, &v, all, 1, shown);
-		}
-	} else if (all == 0 || cnt >= 0) {
-		cnt = MIN(cnt, (int64_t)all);
-		cnt = MAX(cnt, 0);
-		gate_array(g, c, (size_t)cnt * (shown != SHOW_NAME && c->proto == 2 ? 2 : 1));
-		some_reply(g, c, &v, all, (uint32_t)cnt, shown);
-	} else if (!repeated_reply(g, c, &v, all, (uint64_t)-cnt, shown)) {
-		gate_error(g, c, "ERR value is out of range");
+	all = n == CACHE_HIT ? view_cnt(w->v.type, w->v.state) : 0;
+	if (all == 0 || cnt > 0) {
+		cnt = all == 0 ? 0 : MIN(cnt, (int64_t)all);
 	}
-	gate_look_end(g, &v);
-	return GATE_DONE;
+	if (!gate_walk_first(w)) {
+		/* its head is written */
+	} else if (arg_cnt > 2) {
+		gate_array(g, c,
+			   (size_t)(cnt < 0 ? -cnt : cnt) *
+				   (shown != SHOW_NAME && c->proto == 2 ? 2 : 1));
+	} else if (all == 0) {
+		gate_null(g, c);
+	}
+	return (cnt < 0 ? repeated_reply(g, c, w, all, -cnt, shown)
+			: some_reply(g, c, w, all, (uint32_t)cnt, shown))
+		       ? gate_walk_end(g, c, w)
+		       : gate_walk_wait(g, c);
 }
 
 int
@@ -194,30 +242,26 @@ hole_fill(struct gate *g, struct gate_conn *c, size_t cnt)
 	gate_out_fill(g, c, c->hole, &w);
 }
 
-/* Takes up to most members, as many as fit one set; they are answered. */
+/* Takes so many members, or as many as fit one set; they are answered. */
 static int
 members_take(struct gate *g, struct gate_conn *c, struct slice key, const struct cache_value *v,
 	     uint32_t most, uint32_t *ret_cnt)
 {
-	uint32_t all = view_cnt(v->type, v->state), cnt = 0;
-	struct table_walk walk = { 0 };
-	struct slice member;
+	uint32_t cnt = 0, place[PLACES_MAX];
+	char buf[VIEW_TEXT_MAX];
+	struct item item;
 	int err = 0;
 
-	most = MIN(most, all);
-	for (uint32_t left = all; err == 0 && cnt < most && left > 0; left--) {
+	static_assert(GATE_BATCH_OPS <= PLACES_MAX, "a part is drawn at once");
+	places_draw(g, view_cnt(v->type, v->state), most, place);
+	for (; err == 0 && cnt < most; cnt += err == 0) {
 		struct wset_op op = { .kind = WSET_SREM, .key = key };
 
-		if (!view_set_next(v->type, v->state, &walk, &member)) {
-			break;
-		}
-		if (rng_below(&g->rng, left) < most - cnt) {
-			op.value = member;
-			err = gate_held_op(g, c, &op, v->version, cnt);
-			if (err == 0) {
-				gate_bulk(g, c, member);
-				cnt++;
-			}
+		item_at(v, place[cnt], buf, &item);
+		op.value = item.name;
+		err = gate_held_op(g, c, &op, v->version, cnt);
+		if (err == 0) {
+			gate_bulk(g, c, item.name);
 		}
 	}
 	*ret_cnt = cnt;

@@ -9,7 +9,9 @@
  *	                           has none; c->part: of what. One that is absent scores 1, else 0
  *	VALUES   chosen | values   the same, of what is to be shown of the items that were chosen;
  *	                           c->part: which of the item's patterns is next
- *	WRITE    values            they are shown, or go to the key of STORE
+ *	WRITE    values            they are shown, or go to the key of STORE; c->total: how many
+ *
+ * Each phase goes on in turns. c->total_next is how many items were chosen.
  *
  * The items are those of one moment; each key that a pattern names is looked at in a moment of its
  * own.
@@ -46,7 +48,6 @@ struct sort_item {
 	double number;
 	struct slice weight; /* p NULL: absent */
 	struct slice item;
-	uint32_t at;
 };
 
 /* ------------------------------------------------------------------------ words */
@@ -235,41 +236,27 @@ up_cmp(const void *left, const void *right, bool text)
 }
 
 static int
-as_they_were(const struct sort_item *a, const struct sort_item *b)
-{
-	return (a->at > b->at) - (a->at < b->at);
-}
-
-static int
 number_up(const void *a, const void *b)
 {
-	int diff = up_cmp(a, b, false);
-
-	return diff != 0 ? diff : as_they_were(a, b);
+	return up_cmp(a, b, false);
 }
 
 static int
 number_down(const void *a, const void *b)
 {
-	int diff = up_cmp(b, a, false);
-
-	return diff != 0 ? diff : as_they_were(a, b);
+	return up_cmp(b, a, false);
 }
 
 static int
 text_up(const void *a, const void *b)
 {
-	int diff = up_cmp(a, b, true);
-
-	return diff != 0 ? diff : as_they_were(a, b);
+	return up_cmp(a, b, true);
 }
 
 static int
 text_down(const void *a, const void *b)
 {
-	int diff = up_cmp(b, a, true);
-
-	return diff != 0 ? diff : as_they_were(a, b);
+	return up_cmp(b, a, true);
 }
 
 /* The number that an item is sorted by: nothing is 0, and blanks before it do not count. */
@@ -283,70 +270,118 @@ number_of(struct slice text, double *ret)
 	return text.len == 0 || gate_word_f64(text, ret);
 }
 
-/* The items and their weights as an array behind the lists, and behind it room for the items once
- * more: nothing moves until they are chosen. Returns: how many; MB_ERR_TYPE: one is no number;
- * MB_ERR_NO_MEMORY. */
-static int64_t
-items_array(struct gate *g, struct gate_conn *c, const struct sort *s, struct sort_item **ret)
+static size_t
+array_at(const struct gate_conn *c)
 {
-	uint32_t end = (uint32_t)c->total, item_at = 0, weight_at = end;
-	size_t from = ALIGN_UP((size_t)c->keep_len, sizeof(double)), cnt = 0;
-	struct slice one;
-	double score;
-
-	for (uint32_t at = 0; at < end; cnt++) {
-		(void)gate_fold_next(c, &at, &score, &one);
-	}
-	if (!gate_conn_keep(g, c, from + (cnt + 1) * sizeof(**ret) + end)) {
-		return MB_ERR_NO_MEMORY;
-	}
-	*ret = (struct sort_item *)(void *)(c->keep + from);
-	for (size_t i = 0; i < cnt; i++) {
-		struct sort_item *e = &(*ret)[i];
-
-		e->at = (uint32_t)i;
-		(void)gate_fold_next(c, &item_at, &e->number, &e->item);
-		e->weight = e->item;
-		if (weight_at < c->keep_len) {
-			(void)gate_fold_next(c, &weight_at, &score, &e->weight);
-			if (score == ABSENT_SCORE) {
-				e->weight = slice_of(NULL, 0);
-			}
-		}
-		if (!s->text && !s->as_it_is && !number_of(e->weight, &e->number)) {
-			return MB_ERR_TYPE;
-		}
-	}
-	return (int64_t)cnt;
+	return ALIGN_UP((size_t)c->keep_len, sizeof(double));
 }
 
-/* Sorts, and leaves the wanted items as the only list. Returns: 0; an error as items_array. */
+/* The next item and its weight. Returns: 1; MB_ERR_TYPE: it is no number. */
 static int
-items_choose(struct gate *g, struct gate_conn *c, const struct sort *s)
+item_take(const struct gate_conn *c, const struct sort *s, struct gate_walk *w,
+	  struct sort_item *ret)
 {
-	struct sort_item *e;
-	int64_t cnt = items_array(g, c, s, &e), from, wanted;
-	uint32_t at;
+	double score;
 
-	if (cnt < 0) {
-		return (int)cnt;
+	(void)gate_fold_next(c, &w->list_at, &ret->number, &ret->item);
+	ret->weight = ret->item;
+	if (w->list_end < c->keep_len) {
+		(void)gate_fold_next(c, &w->list_end, &score, &ret->weight);
+		if (score == ABSENT_SCORE) {
+			ret->weight = slice_of(NULL, 0);
+		}
 	}
-	if (!s->as_it_is || c->part == OF_ZSET) {
-		qsort(e, (size_t)cnt, sizeof(*e),
-		      s->text ? (s->down ? text_down : text_up)
-			      : (s->down ? number_down : number_up));
-	}
-	from = MIN(MAX(s->from, 0), cnt);
-	wanted = s->cnt < 0 ? cnt - from : MIN(s->cnt, cnt - from);
-	at = c->keep_len = (uint32_t)((uint8_t *)(e + cnt) - c->keep);
-	for (int64_t i = from; i < from + wanted; i++) {
-		bool ok = gate_fold_put(g, c, 0, e[i].item);
+	return s->text || s->as_it_is || number_of(ret->weight, &ret->number) ? 1 : MB_ERR_TYPE;
+}
 
-		ENSURE(ok, "there is room for item %lld", (long long)i);
+/* The items and their weights as an array of w->all behind the lists, and behind it room for as
+ * many, and for the items: nothing moves until they are chosen. Returns: 1; 0: gate_walk_wait;
+ * MB_ERR_TYPE: one is no number; MB_ERR_NO_MEMORY. */
+static int
+items_array(struct gate *g, struct gate_conn *c, const struct sort *s, struct gate_walk *w)
+{
+	uint32_t end = (uint32_t)c->total;
+	struct sort_item e;
+	int rc = 1;
+
+	if (gate_walk_first(w)) {
+		w->list_at = 0;
+		w->list_end = end;
 	}
-	c->keep_len -= at;
+	while (!w->ready && w->list_at < end) { /* how many are there? */
+		if (!gate_walk_more(g, c, w)) {
+			return 0;
+		}
+		(void)gate_fold_next(c, &w->list_at, &e.number, &e.item);
+		w->all++;
+	}
+	if (!w->ready) {
+		if (!gate_conn_keep(g, c, array_at(c) + 2 * (w->all + 1UL) * sizeof(e) + end)) {
+			return MB_ERR_NO_MEMORY;
+		}
+		w->list_at = 0;
+		w->ready = true;
+	}
+	for (; rc == 1 && w->cnt < w->all; w->cnt++) {
+		if (!gate_walk_more(g, c, w)) {
+			return 0;
+		}
+		rc = item_take(c, s, w, &e);
+		memcpy(c->keep + array_at(c) + w->cnt * sizeof(e), &e, sizeof(e));
+	}
+	return rc;
+}
+
+/* Sorts, and leaves the wanted items as the only list. Returns: as items_array. */
+static int
+items_choose(struct gate *g, struct gate_conn *c, const struct sort *s, struct gate_walk *w)
+{
+	int rc = w->taking ? 1 : items_array(g, c, s, w); /* then they are being chosen */
+	int32_t any = INT32_MAX;
+	int64_t from, wanted;
+	struct sort_item e;
+	size_t at;
+
+	if (rc != 1) {
+		return rc;
+	}
+	if (!w->sorting) {
+		w->sorting = true;
+		w->list_at = (uint32_t)array_at(c);
+		w->order = (struct gate_order){ .item_bytes = sizeof(e), .cnt = w->all };
+	}
+	if ((!s->as_it_is || c->part == OF_ZSET) &&
+	    !gate_order_go(&w->order, c->keep + w->list_at,
+			   s->text ? (s->down ? text_down : text_up)
+				   : (s->down ? number_down : number_up),
+			   w->held ? &g->turn_left : &any)) {
+		return 0;
+	}
+	at = w->list_at + 2UL * w->all * sizeof(e);
+	from = MIN(MAX(s->from, 0), (int64_t)w->all);
+	wanted = s->cnt < 0 ? w->all - from : MIN(s->cnt, w->all - from);
+	if (!w->taking) {
+		w->taking = true;
+		w->idx = 0;
+		c->keep_len = (uint32_t)at;
+	}
+	for (; w->idx < wanted; w->idx++) {
+		bool ok;
+
+		if (!gate_walk_more(g, c, w)) {
+			return 0;
+		}
+		memcpy(&e,
+		       gate_order_first(&w->order, c->keep + w->list_at) +
+			       (size_t)(from + w->idx) * sizeof(e),
+		       sizeof(e));
+		ok = gate_fold_put(g, c, 0, e.item);
+		ENSURE(ok, "there is room for item %u", w->idx);
+	}
+	c->keep_len -= (uint32_t)at;
 	memmove(c->keep, c->keep + at, c->keep_len);
-	return 0;
+	c->total_next = wanted;
+	return 1;
 }
 
 /* ------------------------------------------------------------------------ phases */
@@ -356,8 +391,8 @@ items_choose(struct gate *g, struct gate_conn *c, const struct sort *s)
 static int
 items_phase(struct gate *g, struct gate_conn *c, struct slice key)
 {
-	struct cache_value v;
-	int n = gate_look(g, c, key, &v), kind = 1;
+	struct gate_walk now, *w;
+	int n = gate_walk_open(g, c, key, GATE_WALK_ANY, UINT32_MAX, &now, &w), kind;
 
 	if (n == CACHE_ABSENT) {
 		return 1;
@@ -365,15 +400,19 @@ items_phase(struct gate *g, struct gate_conn *c, struct slice key)
 	if (n != CACHE_HIT) {
 		return n;
 	}
-	c->part = v.type == LATTICE_OSET ? OF_ZSET : view_is_set(v.type) ? OF_SET : OF_LIST;
-	if (c->part == OF_LIST && v.type != LATTICE_LIST) {
-		gate_look_end(g, &v);
+	c->part = w->v.type == LATTICE_OSET ? OF_ZSET : view_is_set(w->v.type) ? OF_SET : OF_LIST;
+	if (c->part == OF_LIST && w->v.type != LATTICE_LIST) {
+		gate_walk_close(g, c, w);
 		return MB_ERR_TYPE;
 	}
-	kind = gate_fold_value(g, c, &v);
-	gate_look_end(g, &v);
+	kind = gate_fold_value(g, c, w);
+	if (kind == MB_ERR_TRYAGAIN) {
+		(void)gate_walk_wait(g, c);
+		return CACHE_MISS;
+	}
+	gate_walk_close(g, c, w);
 	c->total = c->keep_len;
-	return kind > 0 ? 1 : kind == 0 ? MB_ERR_NO_MEMORY : kind;
+	return kind > 0 ? 1 : kind;
 }
 
 static int
@@ -384,8 +423,13 @@ weights_phase(struct gate *g, struct gate_conn *c, const struct sort *s)
 	double score;
 
 	while (by && c->step < (uint32_t)c->total) {
-		int n = pattern_put(g, c, s->by, c->step);
+		int n;
 
+		if (g->turn_left-- <= 0) {
+			(void)gate_turn_end(g, c);
+			return CACHE_MISS;
+		}
+		n = pattern_put(g, c, s->by, c->step);
 		if (n != CACHE_HIT) {
 			return n;
 		}
@@ -401,8 +445,13 @@ values_phase(struct gate *g, struct gate_conn *c, const struct sort *s)
 	double score;
 
 	while (c->step < (uint32_t)c->total) {
-		int n = pattern_put(g, c, get_pattern(s, c->part), c->step);
+		int n;
 
+		if (g->turn_left-- <= 0) {
+			(void)gate_turn_end(g, c);
+			return CACHE_MISS;
+		}
+		n = pattern_put(g, c, get_pattern(s, c->part), c->step);
 		if (n != CACHE_HIT) {
 			return n;
 		}
@@ -417,25 +466,38 @@ values_phase(struct gate *g, struct gate_conn *c, const struct sort *s)
 static int
 values_reply(struct gate *g, struct gate_conn *c)
 {
-	uint32_t at = 0;
+	struct gate_walk now, *w;
 	struct slice one;
 	double score;
+	int n = gate_walk_list(g, c, &now, &w);
 
-	gate_array(g, c, gate_fold_cnt(c));
-	while (gate_fold_next(c, &at, &score, &one)) {
+	if (n != CACHE_HIT) {
+		return gate_look_refuse(g, c, n);
+	}
+	if (gate_walk_first(w)) {
+		gate_array(g, c, (size_t)c->total);
+	}
+	while (c->step < c->keep_len) {
+		if (!gate_walk_more(g, c, w)) {
+			return gate_walk_wait(g, c);
+		}
+		(void)gate_fold_next(c, &c->step, &score, &one);
 		if (score == ABSENT_SCORE) {
 			gate_null(g, c);
 		} else {
 			gate_bulk(g, c, one);
 		}
 	}
-	return GATE_DONE;
+	return gate_walk_end(g, c, w);
 }
 
 static int
 sort(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt, bool only_read)
 {
-	struct gate_fold_write w = { .kind = WSET_PUSH_RIGHT, .replace = true, .reply = REC_FIXED };
+	struct gate_fold_write write = { .kind = WSET_PUSH_RIGHT,
+					 .replace = true,
+					 .reply = REC_FIXED };
+	struct gate_walk now, *w;
 	struct sort s;
 	int n;
 
@@ -459,8 +521,16 @@ sort(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_
 		if (n != 1) {
 			return gate_look_refuse(g, c, n);
 		}
-		n = items_choose(g, c, &s);
-		if (n != 0) {
+		n = gate_walk_list(g, c, &now, &w);
+		if (n != CACHE_HIT) {
+			return gate_look_refuse(g, c, n);
+		}
+		n = items_choose(g, c, &s, w);
+		if (n == 0) {
+			return gate_walk_wait(g, c);
+		}
+		gate_walk_close(g, c, w);
+		if (n != 1) {
 			return n == MB_ERR_TYPE
 				       ? gate_error(g, c,
 						    "ERR One or more scores can't be converted "
@@ -481,14 +551,15 @@ sort(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_
 			memmove(c->keep, c->keep + c->total, c->keep_len);
 		}
 		c->step = 0;
+		c->total = c->total_next * MAX(s.get_cnt, 1u);
 		c->acc = SORT_WRITE;
 	}
 	if (s.store.p == NULL) {
 		return values_reply(g, c);
 	}
-	w.key = s.store;
-	w.n = (int64_t)gate_fold_cnt(c);
-	return gate_fold_write(g, c, &w);
+	write.key = s.store;
+	write.n = c->total;
+	return gate_fold_write(g, c, &write);
 }
 
 int

@@ -15,26 +15,33 @@
 #include "lattice.h"
 #include "view.h"
 
-/* Takes up to most of the first (or last), as they are answered; c->part is how many are taken. */
+/* The first (or last) members that a part may take, in the order of scores. Returns: as
+ * gate_zset_pick. */
 static int
-entries_take(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *v, bool max,
-	     uint32_t most, bool pairs)
+entries_pick(struct gate *g, struct gate_conn *c, struct gate_walk *w, bool max, uint32_t most,
+	     const struct oset_entry **ret)
 {
-	uint32_t all, cnt = 0;
-	struct oset_entry *e = gate_zset_take(g, c, v, NULL, NULL, &all);
+	struct gate_zset_pick p = {
+		.most = MIN(most, GATE_BATCH_OPS + 1U), /* one more than a part takes */
+		.last = max,
+	};
+
+	return gate_zset_pick(g, c, w, &p, ret);
+}
+
+/* Takes them, as they are answered; c->total_next is how many. */
+static int
+entries_take(struct gate *g, struct gate_conn *c, struct slice key, struct gate_walk *w,
+	     const struct oset_entry *e, bool max, bool pairs)
+{
+	uint32_t cnt = 0;
 	int err = 0;
 
-	if (e == NULL) {
-		gate_look_end(g, v);
-		return MB_ERR_NO_MEMORY;
-	}
-	most = MIN(MIN(most, all), GATE_BATCH_OPS + 1U); /* one more than a part takes */
-	oset_sort_part(e, all, max ? all - most : 0, max ? all : most);
-	for (; cnt < most; cnt++) {
-		const struct oset_entry *at = &e[max ? all - 1 - cnt : cnt];
+	for (; cnt < w->cnt; cnt++) {
+		const struct oset_entry *at = &e[max ? w->cnt - 1 - cnt : cnt];
 		struct wset_op op = { .kind = WSET_ZREM, .key = key, .field = at->member };
 
-		err = gate_held_op(g, c, &op, v->version, cnt);
+		err = gate_held_op(g, c, &op, w->v.version, cnt);
 		if (err != 0) {
 			break;
 		}
@@ -44,16 +51,29 @@ entries_take(struct gate *g, struct gate_conn *c, struct slice key, struct cache
 		gate_bulk(g, c, at->member);
 		gate_double(g, c, at->score);
 	}
-	gate_look_end(g, v);
+	gate_walk_close(g, c, w);
 	c->total_next = cnt;
 	return err;
+}
+
+/* What entries_pick said, if not 1. */
+static int
+not_picked(struct gate *g, struct gate_conn *c, struct gate_walk *w, int rc)
+{
+	if (rc == 0) {
+		return gate_walk_wait(g, c);
+	}
+	gate_walk_close(g, c, w);
+	c->unfit = true; /* there is no memory, as for a reply */
+	return GATE_DONE;
 }
 
 static int
 zpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt, bool max)
 {
 	bool pairs = c->proto == 3 && arg_cnt == 3;
-	struct cache_value v;
+	const struct oset_entry *e;
+	struct gate_walk now, *w;
 	int64_t most = 1;
 	uint32_t cnt;
 	int err, n;
@@ -64,12 +84,12 @@ zpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_
 	if (arg_cnt == 3 && (!gate_word_i64(arg[2], &most) || most < 0)) {
 		return gate_error(g, c, "ERR value is out of range, must be positive");
 	}
-	n = gate_look_part(g, c, arg[1], LATTICE_OSET, &v);
+	n = gate_walk_part(g, c, arg[1], LATTICE_OSET, &now, &w);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
 	if (n == CACHE_ABSENT || most == 0) {
-		gate_look_end(g, &v);
+		gate_walk_close(g, c, w);
 		if (c->part > 0) {
 			gate_out_fill_array(g, c, c->hole, (pairs ? 1 : 2) * (size_t)c->part);
 		} else {
@@ -77,17 +97,17 @@ zpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_
 		}
 		return GATE_DONE;
 	}
+	most = MIN(most - (int64_t)c->part, UINT32_MAX);
+	n = entries_pick(g, c, w, max, (uint32_t)most, &e);
+	if (n != 1) {
+		return not_picked(g, c, w, n);
+	}
 	gate_held_begin(c);
 	if (c->part == 0) {
 		c->hole = gate_out_hole(g, c);
 		c->quiet = true;
 	}
-	err = entries_take(g, c, arg[1], &v, max,
-			   (uint32_t)MIN(most - (int64_t)c->part, UINT32_MAX), pairs);
-	if (err == MB_ERR_NO_MEMORY) {
-		c->unfit = true;
-		return GATE_DONE;
-	}
+	err = entries_take(g, c, arg[1], w, e, max, pairs);
 	cnt = (uint32_t)c->total_next;
 	if (err == MB_ERR_FULL && cnt > 0) {
 		c->part_next = c->part + cnt;
@@ -113,26 +133,34 @@ static int
 zpop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
 	      bool max)
 {
-	struct cache_value v;
+	const struct oset_entry *e;
+	struct gate_walk now, *w;
 	double timeout_s;
-	uint32_t idx;
-	int err, code;
+	int n, code;
 
 	if (!gate_block_timeout(g, c, arg[arg_cnt - 1], &timeout_s)) {
 		return GATE_DONE;
 	}
-	if (!gate_first(g, c, arg + 1, arg_cnt - 2, LATTICE_OSET, timeout_s, &v, &idx, &code)) {
-		return code;
+	if (c->walk == NULL) { /* c->step: the key that is gone through */
+		if (!gate_first(g, c, arg + 1, arg_cnt - 2, LATTICE_OSET, timeout_s, &now.v,
+				&c->step, &code)) {
+			return code;
+		}
+		gate_look_end(g, &now.v);
+	}
+	n = gate_walk_open(g, c, arg[1 + c->step], LATTICE_OSET, UINT32_MAX, &now, &w);
+	if (n != CACHE_HIT) {
+		return n == CACHE_ABSENT ? gate_turn_end(g, c) : gate_look_refuse(g, c, n);
+	}
+	n = entries_pick(g, c, w, max, 1, &e);
+	if (n != 1) {
+		return not_picked(g, c, w, n);
 	}
 	gate_held_begin(c);
 	gate_array(g, c, 3);
-	gate_bulk(g, c, arg[1 + idx]);
-	err = entries_take(g, c, arg[1 + idx], &v, max, 1, false);
-	if (err == MB_ERR_NO_MEMORY) {
-		c->unfit = true;
-		return GATE_DONE;
-	}
-	return gate_held_end(g, c, err, (uint32_t)c->total_next);
+	gate_bulk(g, c, arg[1 + c->step]);
+	n = entries_take(g, c, arg[1 + c->step], w, e, max, false);
+	return gate_held_end(g, c, n, (uint32_t)c->total_next);
 }
 
 int
@@ -153,15 +181,24 @@ static int
 zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt, uint32_t at,
       double timeout_s)
 {
+	const struct oset_entry *e;
+	struct gate_walk now, *w;
 	struct gate_mpop m;
 	uint32_t cnt;
-	int64_t idx;
-	int err, code;
+	int err, code, n;
 
 	if (!gate_mpop(g, c, arg, arg_cnt, at, "min", "max", LATTICE_OSET, timeout_s, &m, &code)) {
 		return code;
 	}
-	idx = c->total_next;
+	gate_look_end(g, &m.value);
+	n = gate_walk_part(g, c, m.key, LATTICE_OSET, &now, &w);
+	if (n != CACHE_HIT) { /* it went just now: who is next? */
+		return n == CACHE_ABSENT ? gate_turn_end(g, c) : gate_look_refuse(g, c, n);
+	}
+	n = entries_pick(g, c, w, m.second, m.most - c->part, &e);
+	if (n != 1) {
+		return not_picked(g, c, w, n);
+	}
 	gate_held_begin(c);
 	if (c->part == 0) {
 		gate_array(g, c, 2);
@@ -169,18 +206,14 @@ zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg
 		c->hole = gate_out_hole(g, c);
 		c->quiet = true;
 	}
-	err = entries_take(g, c, m.key, &m.value, m.second, m.most - c->part, true);
-	if (err == MB_ERR_NO_MEMORY) {
-		c->unfit = true;
-		return GATE_DONE;
-	}
+	err = entries_take(g, c, m.key, w, e, m.second, true);
 	cnt = (uint32_t)c->total_next;
 	if (err == MB_ERR_FULL && cnt > 0) {
 		c->part_next = c->part + cnt;
 	} else if (err == 0) {
 		gate_out_fill_array(g, c, c->hole, (size_t)c->part + cnt);
 	}
-	c->total_next = idx;
+	c->total_next = c->total;
 	return gate_held_end(g, c, err, cnt);
 }
 

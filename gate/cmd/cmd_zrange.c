@@ -142,66 +142,109 @@ range_options(struct range *r, const struct slice *arg, uint32_t arg_cnt, bool w
 	return NULL;
 }
 
-/* The entries in a range, from *ret_at on, in the order of scores; *ret_all is how many were taken.
- * Returns: NULL: there is no memory. */
-static struct oset_entry *
-range_take(struct gate *g, struct gate_conn *c, const struct cache_value *v, const struct range *r,
-	   uint32_t *ret_all, uint32_t *ret_at, uint32_t *ret_cnt)
+/* Which of all entries, in the order of scores, are shown. */
+static void
+range_places(const struct range *r, uint32_t all, uint32_t *ret_at, uint32_t *ret_cnt)
 {
-	struct oset_entry *e =
-		gate_zset_take(g, c, v, r->by != BY_INDEX ? in_range : NULL, r, ret_all);
-	uint32_t all = *ret_all, at = 0, cnt = 0;
+	uint32_t at = 0, cnt = 0;
 
-	if (e == NULL) {
-		return NULL;
-	}
 	if (r->by == BY_INDEX) {
 		(void)gate_range(r->from, r->to, all, &at, &cnt);
 	} else if (r->offset >= 0 && r->offset < (int64_t)all) {
 		at = (uint32_t)r->offset;
 		cnt = r->most < 0 ? all - at : (uint32_t)MIN((int64_t)(all - at), r->most);
 	}
-	at = r->rev ? all - at - cnt : at;
-	oset_sort_part(e, all, at, at + cnt);
-	*ret_at = at;
+	*ret_at = r->rev ? all - at - cnt : at;
 	*ret_cnt = cnt;
-	return e;
 }
 
-/* The entries in a range, as the list of what is to be written (gate_fold.h). Returns: 1; else what
- * the handler returns, negative - 1. */
+/* How few of them, from which end, are enough. */
+static struct gate_zset_pick
+range_pick(const struct range *r, uint32_t all)
+{
+	struct gate_zset_pick p = { .want = in_range, .arg = r, .most = UINT32_MAX };
+	uint32_t at, cnt;
+
+	if (r->by == BY_INDEX) {
+		range_places(r, all, &at, &cnt);
+		p.want = NULL;
+		p.last = at > all - at - cnt;
+		p.most = cnt == 0 ? 0 : p.last ? all - at : at + cnt;
+	} else if (r->offset < 0 || r->most == 0) {
+		p.most = 0;
+	} else if (r->most > 0 && r->offset < GATE_ZSET_FEW && r->most < GATE_ZSET_FEW) {
+		p.last = r->rev;
+		p.most = (uint32_t)(r->offset + r->most);
+	}
+	return p;
+}
+
+/* The entries in a range, in the order of scores. Returns: as gate_zset_pick. */
+static int
+range_take(struct gate *g, struct gate_conn *c, struct gate_walk *w, const struct range *r,
+	   const struct oset_entry **ret, uint32_t *ret_cnt)
+{
+	struct gate_zset_pick p = range_pick(r, view_cnt(w->v.type, w->v.state));
+	uint32_t at, before;
+	int rc = gate_zset_pick(g, c, w, &p, ret);
+
+	if (rc == 1) {
+		before = p.last ? w->all - w->cnt : 0; /* that were not kept */
+		range_places(r, w->all, &at, ret_cnt);
+		at = at > before ? at - before : 0;
+		*ret_cnt = at < w->cnt ? MIN(*ret_cnt, w->cnt - at) : 0;
+		*ret += at;
+	}
+	return rc;
+}
+
+/* The entries in a range, as the list of what is to be written (gate_fold.h): behind them, then in
+ * their place. Returns: 1: c->total is how many; else what the handler returns, negative - 1. */
 static int
 range_keep(struct gate *g, struct gate_conn *c, struct slice key, const struct range *r)
 {
-	uint32_t all, at = 0, cnt = 0;
-	struct oset_entry *e;
-	struct cache_value v;
-	bool ok = true;
-	int n = gate_look_as(g, c, key, LATTICE_OSET, &v);
+	const struct oset_entry *e;
+	struct gate_walk now, *w;
+	uint32_t cnt = 0;
+	size_t at, end;
+	int rc, n = gate_walk_open(g, c, key, LATTICE_OSET, UINT32_MAX, &now, &w);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return -1 - gate_look_refuse(g, c, n);
 	}
+	c->total = 0;
 	if (n == CACHE_ABSENT) {
 		return 1;
 	}
-	e = range_take(g, c, &v, r, &all, &at, &cnt);
-	ok = e != NULL;
-	if (ok) {
-		size_t from = (size_t)((uint8_t *)e - c->keep);
-
-		c->keep_len = (uint32_t)(from + all * sizeof(*e)); /* the list comes behind them */
-		for (uint32_t i = 0; ok && i < cnt; i++) {
-			struct oset_entry one;
-
-			memcpy(&one, c->keep + from + (at + i) * sizeof(one), sizeof(one));
-			ok = gate_fold_put(g, c, one.score, one.member);
-		}
-		c->keep_len -= (uint32_t)(from + all * sizeof(*e));
-		memmove(c->keep, c->keep + from + all * sizeof(*e), ok ? c->keep_len : 0);
+	rc = range_take(g, c, w, r, &e, &cnt);
+	if (rc == 0) {
+		return -1 - gate_walk_wait(g, c);
 	}
-	gate_look_end(g, &v);
-	return ok ? 1 : -1 - gate_error_of(g, c, MB_ERR_NO_MEMORY);
+	at = rc == 1 && cnt > 0 ? (size_t)((const uint8_t *)e - c->keep) : 0;
+	end = at + cnt * sizeof(*e);
+	if (rc == 1 && gate_walk_first(w)) {
+		c->keep_len = (uint32_t)end;
+	}
+	for (; rc == 1 && c->step < cnt; c->step++) {
+		struct oset_entry one;
+
+		if (!gate_walk_more(g, c, w)) {
+			return -1 - gate_walk_wait(g, c);
+		}
+		memcpy(&one, c->keep + at + c->step * sizeof(one), sizeof(one));
+		rc = gate_fold_put(g, c, one.score, one.member) ? 1 : MB_ERR_NO_MEMORY;
+	}
+	gate_walk_close(g, c, w);
+	if (rc != 1) {
+		return -1 - gate_error_of(g, c, rc);
+	}
+	c->keep_len -= (uint32_t)end;
+	if (c->keep_len != 0) {
+		memmove(c->keep, c->keep + end, c->keep_len);
+	}
+	c->step = 0;
+	c->total = cnt;
+	return 1;
 }
 
 /* ZREMRANGEBY...: which members go is decided at one moment. */
@@ -264,10 +307,7 @@ cmd_zrangestore(struct gate *g, struct gate_conn *c, const struct slice *arg, ui
 	if (rc != 1) {
 		return -1 - rc;
 	}
-	if (c->acc == 0) {
-		c->acc = 1;
-		c->total = (int64_t)gate_fold_cnt(c);
-	}
+	c->acc = 1;
 	w.n = c->total;
 	return gate_fold_write(g, c, &w);
 }
@@ -277,34 +317,32 @@ range_show(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	   struct range r, bool whole)
 {
 	const char *wrong = range_options(&r, arg, arg_cnt, whole);
-	uint32_t all, at = 0, cnt = 0;
-	struct oset_entry *e;
-	struct cache_value v;
-	int n;
+	const struct oset_entry *e = NULL;
+	struct gate_walk now, *w;
+	uint32_t cnt = 0;
+	int n, rc;
 
 	wrong = wrong != NULL ? wrong : range_ends(&r, arg[2], arg[3]);
 	if (wrong != NULL) {
 		return gate_error(g, c, wrong);
 	}
-	n = gate_look_as(g, c, arg[1], LATTICE_OSET, &v);
-	if (n == CACHE_ABSENT) {
-		gate_array(g, c, 0);
-		return GATE_DONE;
-	}
-	if (n != CACHE_HIT) {
+	n = gate_walk_open(g, c, arg[1], LATTICE_OSET, UINT32_MAX, &now, &w);
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
-	e = range_take(g, c, &v, &r, &all, &at, &cnt);
-	if (e == NULL) {
-		gate_look_end(g, &v);
-		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
+	rc = n == CACHE_HIT ? range_take(g, c, w, &r, &e, &cnt) : 1;
+	if (rc == 0) {
+		return gate_walk_wait(g, c);
 	}
-	gate_array(g, c, (size_t)cnt * (r.scores && c->proto == 2 ? 2 : 1));
-	if (cnt > 0) {
-		gate_zset_entries(g, c, r.rev ? &e[at + cnt - 1] : &e[at], cnt, r.rev, r.scores);
+	if (rc != 1) {
+		gate_walk_close(g, c, w);
+		return gate_error_of(g, c, rc);
 	}
-	gate_look_end(g, &v);
-	return GATE_DONE;
+	if (gate_walk_first(w)) {
+		gate_array(g, c, (size_t)cnt * (r.scores && c->proto == 2 ? 2 : 1));
+	}
+	return gate_zset_entries(g, c, w, e, cnt, r.rev, r.scores) ? gate_walk_end(g, c, w)
+								   : gate_walk_wait(g, c);
 }
 
 /* Counts without putting anything in order. */

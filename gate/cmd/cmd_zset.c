@@ -360,38 +360,106 @@ cmd_zrevrank(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 
 /* ------------------------------------------------------------------------ in order */
 
-struct oset_entry *
-gate_zset_take(struct gate *g, struct gate_conn *c, const struct cache_value *v,
-	       gate_zset_want *want, const void *arg, uint32_t *ret_cnt)
+/* Entries come in the order of members, and those of one score stay so. */
+static int
+score_cmp(const void *pa, const void *pb)
 {
-	uint32_t left = view_cnt(v->type, v->state), cnt = 0;
-	size_t at = ALIGN_UP((size_t)c->keep_len, sizeof(uint64_t));
-	struct table_walk walk = { 0 };
-	struct oset_entry *e;
+	const struct oset_entry *a = pa, *b = pb;
 
-	if (!gate_conn_keep(g, c, at + (left + 1) * sizeof(*e))) {
-		return NULL;
-	}
-	e = (struct oset_entry *)(void *)(c->keep + at);
-	for (; left > 0 && oset_next(v->state, &walk, &e[cnt].member, &e[cnt].score); left--) {
-		if (isnan(e[cnt].score)) {
-			e[cnt].score = 0; /* infinities of both signs met; it must have a place */
-		}
-		cnt += want == NULL || want(arg, &e[cnt]);
-	}
-	*ret_cnt = cnt;
-	return e;
+	return a->score < b->score ? -1 : a->score > b->score;
 }
 
-void
-gate_zset_entries(struct gate *g, struct gate_conn *c, const struct oset_entry *first, uint32_t cnt,
-		  bool rev, bool scores)
+int
+gate_zset_order(struct gate *g, struct gate_conn *c, struct gate_walk *w, size_t at,
+		const struct oset_entry **ret)
+{
+	int32_t any = INT32_MAX;
+	uint8_t *mem;
+
+	if (!w->sorting) {
+		c->keep_len = (uint32_t)(at + w->cnt * sizeof(**ret));
+		if (!gate_conn_keep(g, c, at + 2UL * (w->cnt + 1) * sizeof(**ret))) {
+			return MB_ERR_NO_MEMORY;
+		}
+		w->order = (struct gate_order){ .item_bytes = sizeof(**ret), .cnt = w->cnt };
+		w->sorting = true;
+	}
+	mem = c->keep + at;
+	if (!gate_order_go(&w->order, mem, score_cmp, w->held ? &g->turn_left : &any)) {
+		return 0;
+	}
+	*ret = (const struct oset_entry *)(void *)gate_order_first(&w->order, mem);
+	return 1;
+}
+
+/* Of more than are wanted those with the lowest scores stay, or with the highest, in front. */
+static void
+few_stay(struct gate_walk *w, struct oset_entry *e, const struct gate_zset_pick *pick)
+{
+	uint32_t most = MIN(pick->most, w->cnt), from = pick->last ? w->cnt - most : 0;
+
+	oset_sort_part(e, w->cnt, from, from + most);
+	if (from != 0) {
+		memmove(e, e + from, most * sizeof(*e));
+	}
+	w->cnt = most;
+}
+
+int
+gate_zset_pick(struct gate *g, struct gate_conn *c, struct gate_walk *w,
+	       const struct gate_zset_pick *pick, const struct oset_entry **ret)
+{
+	bool few = pick->most <= GATE_ZSET_FEW;
+	struct oset_entry e;
+
+	w->ready |= pick->most == 0;
+	while (!w->sorting && !w->ready) {
+		if (!gate_walk_more(g, c, w)) {
+			return 0;
+		}
+		if (!oset_next(w->v.state, &w->at, &e.member, &e.score)) {
+			break;
+		}
+		if (isnan(e.score)) {
+			e.score = 0; /* infinities of both signs met; it must have a place */
+		}
+		if (pick->want != NULL && !pick->want(pick->arg, &e)) {
+			continue;
+		}
+		w->all++;
+		c->keep_len = (uint32_t)(w->cnt * sizeof(e));
+		if (!gate_conn_keep(g, c, (w->cnt + 1UL) * sizeof(e))) {
+			return MB_ERR_NO_MEMORY;
+		}
+		memcpy(c->keep + c->keep_len, &e, sizeof(e));
+		if (++w->cnt == 2 * GATE_ZSET_FEW && few) {
+			few_stay(w, (struct oset_entry *)(void *)c->keep, pick);
+			g->turn_left -= GATE_TURN / 4;
+		}
+	}
+	if (!few) {
+		return gate_zset_order(g, c, w, 0, ret);
+	}
+	if (!w->ready && w->cnt > 0) {
+		few_stay(w, (struct oset_entry *)(void *)c->keep, pick);
+	}
+	w->ready = true;
+	*ret = (const struct oset_entry *)(void *)c->keep;
+	return 1;
+}
+
+bool
+gate_zset_entries(struct gate *g, struct gate_conn *c, const struct gate_walk *w,
+		  const struct oset_entry *first, uint32_t cnt, bool rev, bool scores)
 {
 	bool pairs = scores && c->proto == 3;
 
-	for (uint32_t i = 0; i < cnt; i++) {
-		const struct oset_entry *e = rev ? first - i : first + i;
+	for (; c->step < cnt; c->step++) {
+		const struct oset_entry *e = rev ? first + (cnt - 1 - c->step) : first + c->step;
 
+		if (!gate_walk_more(g, c, w)) {
+			return false;
+		}
 		if (pairs) {
 			gate_array(g, c, 2);
 		}
@@ -400,4 +468,5 @@ gate_zset_entries(struct gate *g, struct gate_conn *c, const struct oset_entry *
 			gate_double(g, c, e->score);
 		}
 	}
+	return true;
 }

@@ -3,18 +3,35 @@
 #ifndef MB_GATE_CMD_ZSET_H
 #define MB_GATE_CMD_ZSET_H
 
-#include "gate_int.h"
+#include "gate_walk.h"
 #include "oset.h"
 
 typedef bool gate_zset_want(const void *arg, const struct oset_entry *e);
-/* gate_zset_take: those members that are wanted (want NULL: all), in no order (oset_sort_part), in
- * c->keep, behind what stands there. *ret_cnt is how many.
- * Returns: NULL: there is no memory for all members. */
-struct oset_entry *gate_zset_take(struct gate *g, struct gate_conn *c, const struct cache_value *v,
-				  gate_zset_want *want, const void *arg, uint32_t *ret_cnt);
 
-/* gate_zset_entries writes members, with their scores, from first on, backwards if rev. */
-void gate_zset_entries(struct gate *g, struct gate_conn *c, const struct oset_entry *first,
-		       uint32_t cnt, bool rev, bool scores);
+/* Which members of a sorted set are looked for. */
+struct gate_zset_pick {
+	gate_zset_want *want; /* NULL: any */
+	const void *arg;
+	uint32_t most; /* only so many, that have the lowest scores, */
+	bool last;     /* or the highest */
+};
+#define GATE_ZSET_FEW 512 /* so many are found without putting all in order */
+
+/* gate_zset_pick goes through a sorted set, in turns; what it finds stands in c->keep in the order
+ * of scores: w->cnt entries from *ret on, of w->all that are wanted. (If `most` is not few, all of
+ * them.) Requires: nothing else is in c->keep.
+ * Returns: 1; 0: gate_walk_wait; MB_ERR_NO_MEMORY. */
+int gate_zset_pick(struct gate *g, struct gate_conn *c, struct gate_walk *w,
+		   const struct gate_zset_pick *pick, const struct oset_entry **ret);
+
+/* gate_zset_order puts the w->cnt entries that stand from byte `at` of c->keep on in the order of
+ * scores; they are in the order of members. Returns: as gate_zset_pick. */
+int gate_zset_order(struct gate *g, struct gate_conn *c, struct gate_walk *w, size_t at,
+		    const struct oset_entry **ret);
+
+/* gate_zset_entries shows cnt members, with their scores, from first on, backwards if rev; c->step
+ * is how many were shown. Returns: false: gate_walk_wait. */
+bool gate_zset_entries(struct gate *g, struct gate_conn *c, const struct gate_walk *w,
+		       const struct oset_entry *first, uint32_t cnt, bool rev, bool scores);
 
 #endif

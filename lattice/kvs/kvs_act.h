@@ -30,6 +30,7 @@ struct kvs_act {
 	struct slice key;
 	uint8_t ack; /* enum kvs_ack */
 	bool grows;  /* it only adds: of it nothing ends to exist, now or later (kvs_drop_look) */
+	bool keeps;  /* of a look: the asker has a copy from now on, as after a GET */
 	int32_t err; /* out: as of a MERGED, or what make said */
 };
 

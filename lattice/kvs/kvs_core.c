@@ -8,8 +8,8 @@
  *       it was told to the tiles beyond them. So each tile that has a key hears of each change, and
  *       nobody but the primary needs to know that the key is hot.
  *
- *   I4  An asker that acts has no copy of the key: it is not in `held` afterwards. What it fetches
- *       later is in the link behind the ACT, and begun after it.
+ *   I4  An asker that acts has no copy of the key, unless it keeps what it looked at: it is not in
+ *       `held` afterwards. What it fetches later is in the link behind the ACT, and begun after it.
  *
  * Two long merges into one key can be under way at once, and short ones overtake them. That is no
  * harm: they commute.
@@ -149,17 +149,6 @@ told(struct kvs_core *c, uint32_t tile, const struct desc *d, int err)
 
 /* ------------------------------------------------------------------ requests */
 
-/* An asker has, from now on, what this tile has of a key; or (I4) has no copy. */
-static void
-hold(struct kvs_core *c, uint32_t from, struct kvs_key *k, bool has)
-{
-	if (from < c->cfg.cache_cnt) {
-		uint8_t bit = (uint8_t)(1u << from);
-
-		k->held = has ? k->held | bit : k->held & (uint8_t)~bit;
-	}
-}
-
 /* The primary counts, and only where a key can have more tiles. */
 static void
 seen(struct kvs_core *c, struct kvs_key *k, uint64_t hash)
@@ -186,7 +175,7 @@ step_get(struct kvs_core *c, uint32_t from, const struct desc *d)
 		answer_with_state(c, &answer, k);
 	}
 	if (answer.err == 0 && k != NULL) {
-		hold(c, from, k, true);
+		kvs_owner_hold(c, from, k, true);
 		seen(c, k, hash);
 	}
 	c->out.send(c->out.ctx, from, &answer);
@@ -225,7 +214,7 @@ asker_owed(struct kvs_core *c, uint32_t from, struct slice delta, bool whole,
 
 	hold_fresh(c, from, true, hash);
 	owed = caches_of(m.key);
-	hold(c, from, m.key, act == NULL);
+	kvs_owner_hold(c, from, m.key, act == NULL);
 	seen(c, m.key, hash);
 	if (from < c->cfg.cache_cnt) {
 		owed &= ~kvs_listener_bit(KVS_LISTENER_CACHE(from));
@@ -331,6 +320,9 @@ step_act(struct kvs_core *c, uint32_t from, const struct desc *d)
 		if (c->cfg.tile_cnt == 1 ||
 		    serves(c, kvs_owner_hash(c, key), kvs_shard_find(c->shard, key))) {
 			err = kvs_act_do(c->shard, acts, i, c->act_mem, sizeof(c->act_mem), &delta);
+		}
+		if (acts->act[i].keeps && err == 0) {
+			kvs_owner_hold(c, from, kvs_shard_find(c->shard, key), true);
 		}
 		if (likely(err == 0)) {
 			asker_merged(c, from, &one, delta, c->shard->last.side != LATTICE_MIXED);

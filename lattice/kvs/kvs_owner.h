@@ -33,4 +33,16 @@ kvs_owner_set(const struct kvs_core *c, uint64_t hash, uint32_t cnt)
 	return set;
 }
 
+/* kvs_owner_hold: an asker has, from now on, what this tile has of a key, or has no copy of it. k:
+ * NULL: there is no such key. */
+static inline void
+kvs_owner_hold(const struct kvs_core *c, uint32_t from, struct kvs_key *k, bool has)
+{
+	if (k != NULL && from < c->cfg.cache_cnt) {
+		uint8_t bit = (uint8_t)(1u << from);
+
+		k->held = has ? k->held | bit : k->held & (uint8_t)~bit;
+	}
+}
+
 #endif

@@ -28,6 +28,7 @@ static struct payload_pool *pool;
 static void *slab;
 static struct region_run shown;
 static struct region_trace traced;
+static struct region_commit committed;
 static struct placement *placement;
 static struct desc call, answer;
 static struct mb_call *handle; /* of the function that runs */
@@ -202,6 +203,7 @@ exec_begin(uint16_t id)
 		.cache_cnt = 1,
 		.run = &shown,
 		.trace = &traced,
+		.commit = &committed,
 		.proc = PROC_EXEC_FIRST,
 	};
 	int err = cache_world_make(&conf.view);

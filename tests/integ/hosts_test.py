@@ -13,6 +13,7 @@ Method: two network namespaces on a bridge (tests/lib/hosts.py). The node's own 
 import json
 import os
 import random
+import re
 import shutil
 import struct
 import subprocess
@@ -74,12 +75,16 @@ class OverNic(unittest.TestCase):
         cls.where = f'[{cls.ADDRESS}]:{PORT}' if ':' in cls.ADDRESS else f'{cls.ADDRESS}:{PORT}'
         try:
             hosts.ip('-n', cls.net.space(1), 'addr', 'flush', 'dev', 'eth0')
-            cls.node = Node(MICROBURST, '--set', f'net.listen=udp://{cls.where}', '--set',
-                            f'net.nic={cls.NIC}', '--set', 'cache.bytes=512m',
-                            within=cls.net.within(1))
+            cls.begin()
         except RuntimeError:
             cls.net.down()
             raise
+
+    @classmethod
+    def begin(cls):
+        cls.node = Node(MICROBURST, '--set', f'net.listen=udp://{cls.where}', '--set',
+                        f'net.nic={cls.NIC}', '--set', 'cache.bytes=512m',
+                        within=cls.net.within(1))
         cls.plug()
         cls.node.run('deploy', os.path.join(SOURCE, 'examples', 'increment.c'))
 
@@ -343,6 +348,21 @@ class Memif(unittest.TestCase):
         self.assertEqual(self.client('call', 'increment', '41')[:2], (0, b'42\n'))
         self.assertEqual(self.node.run('get', 'counted')[1].strip(), b'3')
 
+    def test_killed_and_started_again(self):
+        """What a killed node has left of its memif is in nobody's way."""
+        where = self.folder + '/killed'
+        device = f'socket={where},socket-abstract=no'
+        node = Node(MICROBURST, '--set', f'net.listen=udp://{V4}:{PORT}', '--set',
+                    f'net.nic=net_memif2,role=server,{device}')
+        node.process.kill()
+        node.remove()
+        self.assertTrue(os.path.exists(where))
+        node = Node(MICROBURST, '--set', f'net.listen=udp://{V4}:{PORT}', '--set',
+                    f'net.nic=net_memif2,role=server,{device}')
+        self.addCleanup(node.remove)
+        at = f'dpdk://{V4}:{PORT}?nic=net_memif2,role=client,{device}&at={hosts.NET4}2'
+        self.assertEqual(self.client('incr', 'n', where=at)[:2], (0, b'1\n'))
+
     def test_large(self):
         value = random.Random(5).randbytes(3 << 20)
         self.assertEqual(self.client('set', 'large', '-', data=value)[::2], (0, b''))
@@ -504,6 +524,24 @@ class MemifNic(OverNic):
 
     def cable(self, off):
         (self.pull if off else self.plug)()
+
+    def test_begun_again_it_is_found(self):
+        """Its card has another address then, which the client's kernel is told."""
+        self.ok('call', 'increment', '1')
+        before = self.neighbour()
+        self.pull()
+        self.node.remove()
+        self.begin()
+        until = time.monotonic() + COMMAND_S
+        while self.neighbour() == before:
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.02)
+        self.assertEqual(self.ok('call', 'increment', '1').strip(), b'2')
+
+    def neighbour(self):
+        done = subprocess.run(self.net.within(2, 'ip', 'neigh', 'show', self.ADDRESS), text=True,
+                              capture_output=True, check=True)
+        return re.findall('lladdr ([^ ]+)', done.stdout)
 
 
 class AfPacket(OverNic):

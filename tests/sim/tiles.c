@@ -271,12 +271,27 @@ cache_to_kvs(void *ctx, uint32_t kvs, const struct desc *d)
 	lane_send(&t->tile.sim->node->kvs[kvs].from_cache[t->tile.idx], d);
 }
 
+/* The last call of a process whose writes were accepted, as far as it is known. */
+static void
+cache_accepted(struct cache_sim *t, uint16_t proc, uint64_t call)
+{
+	struct sim *s = t->tile.sim;
+
+	if (call != t->published[proc] && call != 0) {
+		t->published[proc] = call;
+		sim_trace(s, "cache:%u accepts %llx of process %u", t->tile.idx,
+			  (unsigned long long)call, proc);
+		oracle_accepted(&s->oracle, call, t->tile.idx);
+	}
+}
+
 static void
 cache_to_ctl(void *ctx, const struct desc *d)
 {
 	struct cache_sim *t = ctx;
 
 	if (d->kind == DESC_PROC_DOWN_DONE) {
+		cache_accepted(t, d->dead.proc, d->dead.published);
 		t->gone[d->dead.proc] = true;
 		t->published[d->dead.proc] = 0;
 		if (t->mute) {
@@ -343,24 +358,23 @@ cache_page_release_all(void *ctx, uint16_t proc)
 	payload_release_all(t->pages, proc);
 }
 
+static bool
+cache_committed(void *ctx, uint16_t proc, uint32_t inc, struct desc *ret)
+{
+	struct cache_sim *t = ctx;
+	struct peer *p = &t->tile.sim->node->peers.peer[proc];
+
+	return p->inc == inc &&
+	       region_commit_find(region_commit(&p->region), PORT_CACHE_FIRST + t->tile.idx, ret);
+}
+
 /* Finds out which calls' writes were accepted since the last look. */
 static void
 cache_look(struct cache_sim *t)
 {
-	struct sim *s = t->tile.sim;
-
 	for (uint16_t i = PROC_EXEC_FIRST; i < PROC_CNT_MAX; i++) {
-		uint64_t call;
-
-		if (ports_inc(t->tile.ports, i) == 0) {
-			continue;
-		}
-		call = cache_core_published(t->core, i);
-		if (call != t->published[i] && call != 0) {
-			t->published[i] = call;
-			sim_trace(s, "cache:%u accepts %llx of process %u", t->tile.idx,
-				  (unsigned long long)call, i);
-			oracle_accepted(&s->oracle, call, t->tile.idx);
+		if (ports_inc(t->tile.ports, i) != 0) {
+			cache_accepted(t, i, cache_core_published(t->core, i));
 		}
 	}
 }
@@ -470,7 +484,7 @@ cache_sim_init(struct cache_sim *t, struct sim *s, uint32_t idx)
 		.timebase = &s->clock.tb,
 		.ops = { cache_to_proc, cache_to_kvs, cache_to_ctl, cache_view_payload,
 			 cache_hazards, cache_page_alloc, cache_page_release,
-			 cache_page_release_all, t },
+			 cache_page_release_all, cache_committed, t },
 	};
 
 	tile_init(&t->tile, s, "cache", idx, PORT_CACHE_FIRST + idx, n->ctl_actor, cache_turn);

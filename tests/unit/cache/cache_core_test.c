@@ -244,14 +244,172 @@ counters_sum_exactly(void **state)
 	world_end(w);
 }
 
+/* ------------------------------------------------------------------- committed */
+
+/* INCR n, as a message whose set is not sent. */
+static struct desc
+committed_incr(uint64_t call, uint64_t b)
+{
+	struct wset_op op = { .kind = WSET_INCR, .key = slice_str("n"), .n = 1 };
+	struct desc d = { .kind = DESC_PUBLISH, .flags = DESC_F_INLINE, .call = call, .b = b };
+	struct wset ws;
+
+	wset_init(&ws, d.data, sizeof(d.data));
+	assert_int_equal(wset_add(&ws, &op), 0);
+	d.len = (uint8_t)wset_bytes(&ws).len;
+	return d;
+}
+
+/* What a process had committed when it died, and this tile had not taken, is done before it is
+ * said to be gone; what was taken is not done again. */
+static void
+committed_by_the_dead(void **state)
+{
+	struct world *w = world_make(&(struct world_cfg){ 0 });
+	struct cache_from from = { CACHE_FROM_PROC, 1 };
+
+	(void)state;
+	world_up(w, 2);
+	for (uint32_t i = 0; i < 4; i++) {
+		struct desc d = committed_incr(10 + i, UINT64_C(7) << 32);
+
+		world_up(w, 1);
+		w->proc[1].commit = d;
+		if (i % 2 != 0) {
+			cache_core_step(w->core, from, &d);
+		}
+		if (i == 3) {
+			world_settle(w);
+		}
+		w->to_ctl_cnt = 0;
+		world_down(w, 1);
+		w->proc[1].inc = 0; /* an answer to it would fail the test */
+		world_settle(w);
+		assert_int_equal(w->to_ctl_cnt, 1);
+		assert_int_equal(w->to_ctl[0].kind, DESC_PROC_DOWN_DONE);
+		assert_int_equal(w->to_ctl[0].dead.published, 10 + i);
+		assert_int_equal(world_incr(w, 2, "n", 10), 0);
+	}
+	assert_string_equal(world_text(w, 2, "n"), "44");
+	world_end(w);
+}
+
+/* A set that was being copied is copied anew; one that comes by reference is read before the memory
+ * is let go of. */
+static void
+committed_and_long(void **state)
+{
+	struct world *w = world_make(&(struct world_cfg){ 0 });
+	struct wset_op op = { .kind = WSET_SADD, .key = slice_str("s") };
+	size_t bytes = 300000;
+	uint8_t *mem = malloc(bytes);
+	struct wset ws;
+	uint32_t n = 0;
+	struct desc d = { .kind = DESC_PUBLISH, .call = 5, .b = UINT64_C(1) << 32 };
+
+	(void)state;
+	world_up(w, 1);
+	world_up(w, 2);
+	wset_init(&ws, mem, bytes);
+	do {
+		n++;
+		op.value = slice_of(&n, sizeof(n));
+	} while (wset_add(&ws, &op) == 0);
+	d.ref = world_payload(w, 1, mem, wset_bytes(&ws).len);
+	w->proc[1].commit = d;
+	cache_core_step(w->core, (struct cache_from){ CACHE_FROM_PROC, 1 }, &d);
+	assert_int_equal(cache_core_published(w->core, 1), 0); /* it is being copied */
+	world_down(w, 1);
+	assert_int_equal(w->to_ctl_cnt, 0);
+	w->proc[1].inc = 0;
+	world_settle(w);
+	assert_int_equal(w->to_ctl_cnt, 1);
+	assert_int_equal(w->to_ctl[0].dead.published, 5);
+	world_unpayload(w, &d.ref);
+	free(mem);
+	{
+		struct cache_value v;
+
+		assert_int_equal(world_get(w, 2, slice_str("s"), &v), CACHE_HIT);
+		assert_int_equal(view_cnt(v.type, v.state), n - 1);
+		cache_view_release(&w->proc[2].view, &v);
+	}
+	world_end(w);
+}
+
+/* Such a record is a stranger's. */
+static void
+committed_nonsense(void **state)
+{
+	struct world *w = world_make(&(struct world_cfg){ 0 });
+	struct rng rng;
+
+	(void)state;
+	rng_init(&rng, test_seed("cache_core committed_nonsense"));
+	for (uint32_t i = 0; i < 2000; i++) {
+		struct desc *d = &w->proc[1].commit;
+
+		world_up(w, 1);
+		*d = committed_incr(1, 1);
+		switch (rng_below(&rng, 3)) {
+		case 0:
+			for (uint32_t j = 0; j < sizeof(*d) / 8; j++) {
+				((uint64_t *)(void *)d)[j] = rng_u64(&rng);
+			}
+			d->kind = rng_below(&rng, 2) != 0 ? DESC_PUBLISH : DESC_SCAN;
+			break;
+		case 1:
+			((uint8_t *)d)[rng_below(&rng, sizeof(*d))] ^= 1 << rng_below(&rng, 8);
+			break;
+		default:
+			d->flags = 0; /* the set is where no payload is */
+			break;
+		}
+		w->to_ctl_cnt = 0;
+		world_down(w, 1);
+		w->proc[1].inc = 0;
+		world_settle(w);
+		assert_int_equal(w->to_ctl_cnt, 1);
+	}
+	world_end(w);
+}
+
+/* While there is no room it waits, and its process with it. */
+static void
+committed_without_room(void **state)
+{
+	struct world *w = world_make(&(struct world_cfg){ 0 });
+	struct desc d = committed_incr(9, 9);
+	uint32_t cnt = 0;
+
+	(void)state;
+	world_up(w, 1);
+	world_up(w, 2);
+	while (cache_core_room(w->core) > 0) {
+		world_fetch(w, 2, slice_of(&cnt, sizeof(cnt)), cnt);
+		cnt++;
+	}
+	w->proc[1].commit = d;
+	world_down(w, 1);
+	w->proc[1].inc = 0;
+	assert_true(cache_core_poll(w->core));
+	assert_int_equal(w->to_ctl_cnt, 0);
+	world_settle(w);
+	assert_int_equal(w->to_ctl_cnt, 1);
+	assert_int_equal(w->to_ctl[0].dead.published, 9);
+	w->proc[2].answer_cnt = 0;
+	assert_string_equal(world_text(w, 2, "n"), "1");
+	world_end(w);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(strange_messages),
-		cmocka_unit_test(come_and_go),
-		cmocka_unit_test(index_used_again),
-		cmocka_unit_test(counters_sum_exactly),
+		cmocka_unit_test(strange_messages),      cmocka_unit_test(come_and_go),
+		cmocka_unit_test(index_used_again),      cmocka_unit_test(counters_sum_exactly),
+		cmocka_unit_test(committed_by_the_dead), cmocka_unit_test(committed_and_long),
+		cmocka_unit_test(committed_nonsense),    cmocka_unit_test(committed_without_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,6 +164,103 @@ asked_for_again_it_comes(void **state)
 	world_end(w);
 }
 
+/* A write set that changes a key in the store, behind the cache's back, later than all others. */
+static void
+guest_writes(struct world *w, const char *key, const char *value)
+{
+	static uint64_t later = 1000000;
+	uint8_t mem[256];
+	struct wbuf out = wbuf_init(mem, sizeof(mem));
+	struct wset_op op = { .kind = WSET_PUT, .key = slice_str(key), .value = slice_str(value) };
+	struct hlc_time now = hlc_time_of_us(timebase_wall_us(&w->time.tb) + later++);
+
+	assert_int_equal(delta_make(slice_of(NULL, 0), &op, now, (struct writer_id){ 99 }, &out),
+			 0);
+	assert_int_equal(world_guest(w, slice_str(key), wbuf_slice(&out)), 0);
+}
+
+/* Between the look and its answer somebody else writes: the store tells of it behind the answer. */
+static void
+kept_is_told_of_changes(void **state)
+{
+	static const char *const key[] = { "a" };
+	struct cache_reads *reads = reads_make(key, 1);
+	struct world *w = make(1);
+
+	(void)state;
+	store(w, "a", slice_str("1"));
+	assert_true(send(w, INNER, reads));
+	done(w, reads);
+	assert_true(send(w, INNER, reads));
+	cache_core_poll(w->core);
+	assert_int_equal(world_kvs(w, 0, 1), 1);
+	guest_writes(w, "a", "2");
+	done(w, reads);
+	assert_string_equal(shown(&reads->read[0]), "1");
+	assert_true(is_here(w, "a"));
+	assert_string_equal(world_text(w, INNER, "a"), "2");
+	guest_writes(w, "a", "3");
+	world_settle(w);
+	assert_string_equal(world_text(w, INNER, "a"), "3");
+	free(reads);
+	world_end(w);
+}
+
+/* What is written in the store behind a read of the same list makes that old: it is not kept. */
+static void
+old_is_not_kept(void **state)
+{
+	static const char *const key[] = { "a" };
+	struct cache_reads *reads = reads_make(key, 1);
+	struct world *w = make(1);
+
+	(void)state;
+	store(w, "a", slice_str("1"));
+	assert_true(send(w, INNER, reads));
+	done(w, reads);
+	assert_true(send(w, INNER, reads));
+	store(w, "a", slice_str("2")); /* and that it is not here */
+	done(w, reads);
+	assert_string_equal(shown(&reads->read[0]), "1");
+	assert_string_equal(world_text(w, INNER, "a"), "2");
+	free(reads);
+	world_end(w);
+}
+
+/* New pages of the index are made now and then; who is asked for often is here in the end. */
+static void
+pages_are_paid_for(void **state)
+{
+	enum { CNT = 2048, AT_ONCE = 8, ROUNDS = 40 };
+	char name[AT_ONCE][16];
+	const char *key[AT_ONCE];
+	struct world *w = world_make(&(struct world_cfg){ .kvs_cnt = 1, .keys_max = 16384 });
+	uint32_t here[ROUNDS] = { 0 };
+
+	(void)state;
+	world_up_inner(w, INNER);
+	for (uint32_t round = 0; round < ROUNDS; round++) {
+		for (uint32_t i = 0; i < CNT; i += AT_ONCE) {
+			struct cache_reads *reads;
+
+			for (uint32_t j = 0; j < AT_ONCE; j++) {
+				(void)snprintf(name[j], sizeof(name[j]), "key %u", i + j);
+				key[j] = name[j];
+				here[round] += is_here(w, key[j]);
+			}
+			reads = reads_make(key, AT_ONCE);
+			assert_true(send(w, INNER, reads));
+			done(w, reads);
+			free(reads);
+		}
+	}
+	assert_true(here[1] < CNT / 4); /* asked for once, but for those taken for others */
+	assert_true(here[2] > 64);
+	assert_true(here[2] < CNT / 2);
+	assert_true(here[ROUNDS - 1] > CNT * 7 / 8);
+	world_end(w);
+}
+
 /* Here, on its way, found by the asker, or too long. */
 static void
 what_is_not_shown(void **state)
@@ -234,6 +331,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shown_in_one_trip),
 		cmocka_unit_test(asked_for_again_it_comes),
+		cmocka_unit_test(kept_is_told_of_changes),
+		cmocka_unit_test(old_is_not_kept),
+		cmocka_unit_test(pages_are_paid_for),
 		cmocka_unit_test(what_is_not_shown),
 		cmocka_unit_test(more_than_there_is_room_for),
 		cmocka_unit_test(strangers_are_refused),

@@ -139,6 +139,13 @@ op_page_release_all(void *ctx, uint16_t proc)
 	}
 }
 
+static bool
+op_committed(void *ctx, uint16_t proc, uint32_t inc, struct desc *ret)
+{
+	*ret = ((struct world *)ctx)->proc[proc].commit;
+	return ret->kind != DESC_NONE;
+}
+
 static void
 kvs_send(void *ctx, uint32_t to, const struct desc *d)
 {
@@ -181,6 +188,7 @@ core_make(struct world *w)
 			.page_alloc = op_page_alloc,
 			.page_release = op_page_release,
 			.page_release_all = op_page_release_all,
+			.committed = op_committed,
 			.ctx = w,
 		},
 	};

@@ -50,6 +50,7 @@ struct world_proc {
 	uint32_t inc; /* 0: not up */
 	_Atomic uint64_t hazard[HAZARD_CNT];
 	struct cache_view view;
+	struct desc commit; /* what it had committed for this tile; NONE: nothing */
 	struct desc answer[WORLD_ANSWER_MAX];
 	uint32_t answer_cnt;
 };

@@ -749,6 +749,92 @@ a_run_keeps_the_functions_it_began_with(void **state)
 	quiet(w);
 }
 
+/* All executors that were kept for the old d die, while a run is on its way to it. Returns who runs
+ * a, b and c now, and has a newer d. */
+static uint16_t
+code_dies(struct world *w, uint8_t sub)
+{
+	const uint16_t exec = EXEC + 2;
+	uint16_t a;
+
+	put_dag(w, DAG, "a -> b -> d, a -> c -> d");
+	up_all(w, EXEC, 2);
+	call_dag(w, 1, 0);
+	a = sent_part(w, 1, 0, "a");
+	put_fn(w, 30, "d");
+	tell(w, DESC_EXEC_DRAIN, EXEC, 0);
+	tell(w, DESC_EXEC_DRAIN, EXEC + 1, 0);
+	tell(w, DESC_FN_DEL, 4, 30);
+	dies(w, a == EXEC ? EXEC + 1 : EXEC, 0);
+	returns(w, a, 1, 0, 0, sub);
+	sent_part(w, 1, 1, "b");
+	dies(w, a, 0);
+	up_with(w, exec, (const uint16_t[]){ 1, 2, 3, 30 }, 4);
+	assert_int_equal(sent_part(w, 1, 1, "b"), exec);
+	returns(w, exec, 1, 0, 0, 0);
+	assert_int_equal(sent_part(w, 1, 1, "c"), exec);
+	returns(w, exec, 1, 0, 0, 0);
+	return exec;
+}
+
+/* It begins once more, and then with the newer one. */
+static void
+a_run_whose_code_died_begins_again(void **state)
+{
+	struct world *w = *state;
+	uint16_t exec = code_dies(w, 0);
+
+	for (const char *step = "abc"; *step != '\0'; step++) {
+		const char part[] = { *step, '\0' };
+
+		assert_int_equal(sent_part(w, 1, *step != 'a', part), exec);
+		returns(w, exec, 1, 0, 0, 0);
+	}
+	sent(w, exec, DESC_TRIGGER, 0);
+	sent(w, exec, DESC_TRIGGER, 0);
+	assert_int_equal(sent(w, exec, DESC_STEP, 0)->a, 30);
+	assert_true((sent(w, exec, DESC_CALL, 0)->sub & CALL_ATTEMPT_MASK) != 0);
+	returns(w, exec, 1, 0, 0, 0);
+	sent_answer(w, CLIENT, 1, 0);
+	quiet(w);
+}
+
+/* Not if it has written: nor does it go on with the newer one. */
+static void
+a_run_whose_code_died_ends_if_it_wrote(void **state)
+{
+	struct world *w = *state;
+
+	code_dies(w, REPLY_PUBLISHED);
+	assert_non_null(strstr((const char *)sent(w, CLIENT, DESC_REPLY, id_of(CLIENT, 1))->data,
+			       "its code died; its writes happened"));
+	quiet(w);
+}
+
+/* It waits, and nothing of it has begun: it begins with what there is. */
+static void
+a_run_that_has_not_begun_takes_the_newer_functions(void **state)
+{
+	struct world *w = *state;
+
+	put_dag(w, DAG, "a -> b -> d, a -> c -> d");
+	up(w, EXEC, 1);
+	up_with(w, EXEC + 1, (const uint16_t[]){ 2, 3, 4 }, 3);
+	call_dag(w, 1, 0);
+	assert_int_equal(sent_part(w, 1, 0, "a"), EXEC);
+	dies(w, EXEC, 0);
+	put_fn(w, 30, "a");
+	tell(w, DESC_FN_DEL, 1, 30);
+	sent(w, 0, DESC_PIN_WANT, 0);
+	sent_no_more(w);
+	up(w, EXEC + 2, 30);
+	assert_int_equal(sent(w, EXEC + 2, DESC_STEP, 0)->a, 30);
+	sent(w, EXEC + 2, DESC_CALL, 0);
+	returns(w, EXEC + 2, 1, MB_ERR_FUNCTION_FAILED, 0, 0);
+	sent_answer(w, CLIENT, 1, MB_ERR_FUNCTION_FAILED);
+	quiet(w);
+}
+
 int
 main(void)
 {
@@ -777,6 +863,9 @@ main(void)
 		STORY(a_cancelled_run_leaves_nothing),
 		STORY(a_dead_callers_run_ends_without_an_answer),
 		STORY(a_run_keeps_the_functions_it_began_with),
+		STORY(a_run_whose_code_died_begins_again),
+		STORY(a_run_whose_code_died_ends_if_it_wrote),
+		STORY(a_run_that_has_not_begun_takes_the_newer_functions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

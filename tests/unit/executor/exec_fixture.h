@@ -135,6 +135,7 @@ setup_with(const struct mb_function *const *function, uint32_t cnt)
 				   .placement = placement,
 				   .run = &run,
 				   .trace = &trace,
+				   .commit = &w->commit,
 				   .proc = WORLD_PROC };
 	assert_int_equal(exec_create(&x, &conf), 0);
 	for (uint32_t i = 0; i < cnt; i++) {

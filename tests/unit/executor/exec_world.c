@@ -64,6 +64,11 @@ op_to_kvs(void *ctx, uint32_t kvs, const struct desc *d)
 static void
 op_to_ctl(void *ctx, const struct desc *d)
 {
+	struct world_cache *c = ctx;
+
+	assert_int_equal(d->kind, DESC_PROC_DOWN_DONE);
+	c->world->down_call[c - c->world->cache] = d->dead.published;
+	c->world->down_cnt++;
 }
 
 const uint8_t *
@@ -114,6 +119,16 @@ op_page_release(void *ctx, uint16_t proc, uint32_t handle)
 static void
 op_page_release_all(void *ctx, uint16_t proc)
 {
+}
+
+static bool
+op_committed(void *ctx, uint16_t proc, uint32_t inc, struct desc *ret)
+{
+	struct world_cache *c = ctx;
+
+	assert_int_equal(proc, WORLD_PROC);
+	return region_commit_find(&c->world->commit,
+				  PORT_CACHE_FIRST + (uint32_t)(c - c->world->cache), ret);
 }
 
 static void
@@ -178,6 +193,9 @@ wait_send(void *ctx, uint32_t port, const struct desc *d)
 	struct world *w = ctx;
 
 	assert_in_range(port, PORT_CACHE_FIRST, PORT_CACHE_FIRST + w->cache_cnt - 1);
+	if (w->dies_in != 0 && --w->dies_in == 0) {
+		return MB_ERR_NO_NODE;
+	}
 	w->sent[d->kind]++;
 	assert_true(cache_core_step(w->cache[port - PORT_CACHE_FIRST].core,
 				    (struct cache_from){ CACHE_FROM_PROC, WORLD_PROC }, d));
@@ -243,6 +261,30 @@ tell_up(struct world *w, uint32_t t, uint16_t proc)
 	cache_core_step(w->cache[t].core, (struct cache_from){ CACHE_FROM_CTL, 0 }, &d);
 }
 
+void
+world_die(struct world *w)
+{
+	struct desc d = { .kind = DESC_PROC_DOWN };
+
+	d.dead.proc = WORLD_PROC;
+	d.dead.inc = WORLD_INC;
+	w->down_cnt = 0;
+	for (uint32_t t = 0; t < w->cache_cnt; t++) {
+		cache_core_step(w->cache[t].core, (struct cache_from){ CACHE_FROM_CTL, 0 }, &d);
+	}
+	world_settle(w);
+	assert_int_equal(w->down_cnt, w->cache_cnt);
+	w->answers.cnt = 0;
+	for (uint32_t t = 0; t < w->cache_cnt; t++) {
+		d = w->commit.d[PORT_CACHE_FIRST + t];
+		if (d.kind != DESC_NONE) {
+			d.kind = DESC_PUBLISHED;
+			queue_put(&w->answers, &d);
+		}
+		tell_up(w, t, WORLD_PROC);
+	}
+}
+
 /* Fresh zeros that cost what is touched of them. */
 static void *
 memory(size_t bytes)
@@ -279,6 +321,7 @@ caches_make(struct world *w)
 				 .page_alloc = op_page_alloc,
 				 .page_release = op_page_release,
 				 .page_release_all = op_page_release_all,
+				 .committed = op_committed,
 				 .ctx = c },
 		};
 

@@ -19,6 +19,7 @@
 #include "domain.h"
 #include "kvs_core.h"
 #include "payload.h"
+#include "region.h"
 #include "timebase.h"
 #include "wait.h"
 #include "wset.h"
@@ -65,6 +66,11 @@ struct world {
 	/* what a test turns */
 	bool hold;          /* answers do not come; a wait with a deadline ends at it */
 	uint32_t sent[128]; /* messages to cache tiles, by kind */
+	uint32_t dies_in;   /* so many messages more are sent, and the process dies; 0: it lives */
+	/* of the process */
+	struct region_commit commit;
+	uint32_t down_cnt;                  /* tiles that are done with it, */
+	uint64_t down_call[CACHE_TILE_MAX]; /* and which call published there last */
 };
 
 struct world *world_make(uint32_t cache_cnt);
@@ -74,6 +80,10 @@ void world_end(struct world *w);
 
 /* world_settle lets everything under way come to its end. */
 void world_settle(struct world *w);
+
+/* world_die is the death of the executor, as the tiles hear of it, and its end: they are done with
+ * it, and take it for a new one. Whoever still waits for its answers in a test gets them. */
+void world_die(struct world *w);
 
 /* world_do applies one operation as another process would, and waits for it. Returns: its err. */
 int world_do(struct world *w, const struct wset_op *op);

@@ -27,7 +27,8 @@ setup_with(uint32_t cache_cnt)
 				      .view = &w->view,
 				      .cache_cnt = cache_cnt,
 				      .proc = WORLD_PROC,
-				      .wait = &w->wait };
+				      .wait = &w->wait,
+				      .commit = &w->commit };
 	assert_int_equal(session_create(&s, &conf), 0);
 	session_begin(s, &(struct session_call){ .id = CALL });
 	return 0;

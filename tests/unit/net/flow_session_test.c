@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   when all sessions are taken a new client gets the one of who was idle longest, who is
  *         told so when he comes again; with none idle the new one is told BUSY. Who cannot be idle
- *         is not: a request of his runs. A session's number is good for its address only.
+ *         is not: a request of his runs. A session's number is good for its address only. A long
+ *         answer is kept for who takes it, and not much longer than anybody would wait for it.
  * Method: clients of one request each, by hand, at a server of few sessions; time is a number.
  */
 #include <string.h>
@@ -213,6 +214,54 @@ a_number_is_good_for_its_address(void **state)
 	assert_true(asks(1, hello(1), 1, WIRE_F_OPEN));
 }
 
+/* An answer of several segments; flow_serve_room's memory is counted by the server itself. */
+static void
+answers_long(void)
+{
+	uint8_t *p = flow_serve_room(serve, ran, 1000);
+
+	assert_non_null(p);
+	flow_serve_reply(serve, ran, p, 1000, now_ns);
+}
+
+static void
+an_answer_that_nobody_takes_is_not_kept(void **state)
+{
+	static const uint8_t none[WIRE_ACK_BODY];
+	const struct wire_addr from = addr_of(1);
+	uint64_t s = hello(1);
+	const struct wire_head ack = { .kind = WIRE_ACK,
+				       .flags = WIRE_F_OF_REPLY,
+				       .client = 1,
+				       .session = s,
+				       .id = 1,
+				       .len = sizeof(none),
+				       .mss = 100,
+				       .off = 100,
+				       .total = 1000,
+				       .word = 1000 };
+
+	(void)state;
+	assert_true(asks(1, s, 1, WIRE_F_OPEN));
+	answers_long();
+	assert_int_equal(said.kind, WIRE_REPLY);
+	now_ns += 9 * SECOND;
+	flow_serve_poll(serve, now_ns);
+	assert_int_equal(flow_serve_held(serve).bytes, 1000);
+	flow_serve_input(serve, &from, &ack, slice_of(none, sizeof(none)), now_ns);
+	now_ns += 9 * SECOND; /* he has taken some of it meanwhile */
+	flow_serve_poll(serve, now_ns);
+	assert_int_equal(flow_serve_held(serve).bytes, 1000);
+	now_ns += 2 * SECOND;
+	flow_serve_poll(serve, now_ns);
+	assert_int_equal(flow_serve_held(serve).bytes, 0);
+	assert_int_equal(flow_serve_held(serve).xfers, 0);
+	assert_false(asks(1, s, 1, 0)); /* who slept and asks is told, and it does not run again */
+	assert_int_equal(said.kind, WIRE_REFUSE);
+	assert_int_equal(said.word, -MB_ERR_INDETERMINATE);
+	assert_true(asks(1, s, 2, 0));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -222,6 +271,7 @@ main(void)
 		TEST(who_was_idle_longest_makes_room),
 		TEST(who_waits_for_an_answer_stays),
 		TEST(a_number_is_good_for_its_address),
+		TEST(an_answer_that_nobody_takes_is_not_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,6 +97,37 @@ neighbours_find_each_other(void **state)
 	finds_and_sends(true, 77);
 }
 
+/* One that was started again has another card: it says so, and who knew it sends there. */
+static void
+who_has_moved_is_followed(void **state)
+{
+	struct host_cfg cfg;
+	struct frame f;
+	size_t head, ask, len;
+
+	(void)state;
+	for (uint32_t i = 0; i < 4; i++) {
+		finds_and_sends(i % 2 != 0, i < 2 ? 0 : 77);
+		now_ns -= HOST_EXPIRE_NS;
+		cfg = b.cfg;
+		cfg.mac[5] = 9;
+		host_init(&b, &cfg);
+		len = host_announce(&b, memory);
+		assert_in_range(len, FRAME_MIN, FRAME_SMALL_MAX);
+		assert_int_equal(give(&a, memory, len), HOST_DROP);
+		assert_int_equal(a.stats.other + a.stats.corrupt, 0);
+		assert_int_equal(host_output(&a, &b.cfg.at, body, 5, now_ns, &f, &head, &ask), 0);
+		assert_int_equal(give(&b, body - head, head + 5), HOST_DATAGRAM);
+		/* Of a stranger nothing is kept. */
+		cfg = a.cfg;
+		host_init(&a, &cfg);
+		(void)give(&a, memory, host_announce(&b, memory));
+		assert_int_equal(a.stats.other, 1);
+		assert_int_equal(host_output(&a, &b.cfg.at, body, 5, now_ns, &f, &head, &ask),
+				 MB_ERR_NOT_FOUND);
+	}
+}
+
 /* A datagram from a to b, ready to be spoiled. */
 static uint8_t *
 datagram(bool v6, struct frame *f, size_t *ret_len)
@@ -345,6 +376,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(neighbours_find_each_other),
+		cmocka_unit_test(who_has_moved_is_followed),
 		cmocka_unit_test(each_changed_bit_is_noticed),
 		cmocka_unit_test(what_follows_has_the_same_heads),
 		cmocka_unit_test(others_are_not_ours),
