@@ -226,9 +226,9 @@ struct cache_proc {
 	bool inner;        /* a tile of this daemon: addresses from it can be trusted */
 	bool system;       /* it may write under KEY_SYSTEM */
 	uint64_t published, published_ns;
-	bool owed; /* that one's answer */
+	bool owed;        /* that one's answer */
 	uint64_t decided; /* b of the last set that was accepted or refused */
-	bool down; /* down_msg is to be answered when job_cnt is 0 and there is no late */
+	bool down;        /* down_msg is to be answered when job_cnt is 0 and there is no late */
 	struct desc down_msg;
 	struct desc late; /* a set that it committed and this tile has not had; NONE */
 };
@@ -382,6 +382,12 @@ void cache_grow_end(struct cache_core *c, struct cache_grow *g);
  * there is no memory to delete what was seen and nothing else.
  * Returns: 0; as cache_merge. */
 int cache_grow_raze(struct cache_core *c, const struct cache_place *at, struct hlc_time now);
+
+/* cache_grow_clear goes on deleting the large collection of a job's key, or begins. What others add
+ * meanwhile waits, or it would have to be begun anew: so it does what its last step says, at once.
+ * Returns: as cache_grow_step. */
+int cache_grow_clear(struct cache_core *c, struct cache_job *job, struct slice stored,
+		     struct hlc_time now);
 
 /* ---- cache_flush.c */
 

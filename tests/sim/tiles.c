@@ -364,8 +364,8 @@ cache_committed(void *ctx, uint16_t proc, uint32_t inc, struct desc *ret)
 	struct cache_sim *t = ctx;
 	struct peer *p = &t->tile.sim->node->peers.peer[proc];
 
-	return p->inc == inc && region_commit_find(region_commit(&p->region),
-						   PORT_CACHE_FIRST + t->tile.idx, ret);
+	return p->inc == inc &&
+	       region_commit_find(region_commit(&p->region), PORT_CACHE_FIRST + t->tile.idx, ret);
 }
 
 /* Finds out which calls' writes were accepted since the last look. */

@@ -406,14 +406,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(strange_messages),
-		cmocka_unit_test(come_and_go),
-		cmocka_unit_test(index_used_again),
-		cmocka_unit_test(counters_sum_exactly),
-		cmocka_unit_test(committed_by_the_dead),
-		cmocka_unit_test(committed_and_long),
-		cmocka_unit_test(committed_nonsense),
-		cmocka_unit_test(committed_without_room),
+		cmocka_unit_test(strange_messages),      cmocka_unit_test(come_and_go),
+		cmocka_unit_test(index_used_again),      cmocka_unit_test(counters_sum_exactly),
+		cmocka_unit_test(committed_by_the_dead), cmocka_unit_test(committed_and_long),
+		cmocka_unit_test(committed_nonsense),    cmocka_unit_test(committed_without_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

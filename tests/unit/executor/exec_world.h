@@ -69,7 +69,7 @@ struct world {
 	uint32_t dies_in;   /* so many messages more are sent, and the process dies; 0: it lives */
 	/* of the process */
 	struct region_commit commit;
-	uint32_t down_cnt; /* tiles that are done with it, */
+	uint32_t down_cnt;                  /* tiles that are done with it, */
 	uint64_t down_call[CACHE_TILE_MAX]; /* and which call published there last */
 };
 
