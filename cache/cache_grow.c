@@ -18,6 +18,7 @@
 #include "cache_state.h"
 #include "check.h"
 #include "clear.h"
+#include "delta.h"
 #include "kvs_shard.h"
 #include "lattice.h"
 #include "microburst/error.h"
@@ -193,4 +194,43 @@ cache_grow_raze(struct cache_core *c, const struct cache_place *at, struct hlc_t
 	}
 	c->stats.razed++;
 	return 0;
+}
+
+int
+cache_grow_clear(struct cache_core *c, struct cache_job *job, struct slice stored,
+		 struct hlc_time now)
+{
+	struct cache_work *w = job->work;
+	struct cache_place at = { w->entry, w->hash, cache_work_key(w) };
+	struct tree_view view = *slice_tree(stored);
+	struct cache_block b = { 0 };
+	struct slice none = { 0 };
+	struct envelope e;
+	size_t len;
+	int err = 0;
+
+	if (job->grow.version != cache_store_version(c->store, w->entry)) {
+		cache_grow_end(c, &job->grow);
+	}
+	if (!job->grow.open) {
+		err = delta_del_around(tree_slice(&view), now, c->cfg.writer, &e);
+		err = err != 0 ? err : cache_grow_begin(c, &job->grow, &e, true);
+		job->grow.version = cache_store_version(c->store, w->entry);
+		w->chain = job;
+	}
+	if (err == 0) {
+		err = cache_grow_step(c, &job->grow, tree_slice(&view), w->key_len, &job->patience,
+				      &b, &len);
+	}
+	if (err == 0) {
+		cache_store_show_block(c->store, w->entry, w->hash, cache_work_key(w), &b, len,
+				       true);
+	} else if (err == MB_ERR_NO_MEMORY) {
+		cache_grow_end(c, &job->grow);
+		err = cache_grow_raze(c, &at, now);
+	}
+	if (err == 0) {
+		cache_flush_add(c, w, none, NULL, true);
+	}
+	return err;
 }

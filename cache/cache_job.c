@@ -494,46 +494,6 @@ merge_delta(struct cache_core *c, struct cache_job *job, struct slice delta, str
 	return 0;
 }
 
-/* Goes on deleting a large collection, or begins. What others add meanwhile waits, or it would have
- * to be begun anew: so it does what its last step says, at once. Returns: as cache_grow_step. */
-static int
-clear_tree(struct cache_core *c, struct cache_job *job, struct slice stored, struct hlc_time now)
-{
-	struct cache_work *w = job->work;
-	struct cache_place at = { w->entry, w->hash, cache_work_key(w) };
-	struct tree_view view = *slice_tree(stored);
-	struct cache_block b = { 0 };
-	struct slice none = { 0 };
-	struct envelope e;
-	size_t len;
-	int err = 0;
-
-	if (job->grow.version != cache_store_version(c->store, w->entry)) {
-		cache_grow_end(c, &job->grow);
-	}
-	if (!job->grow.open) {
-		err = delta_del_around(tree_slice(&view), now, c->cfg.writer, &e);
-		err = err != 0 ? err : cache_grow_begin(c, &job->grow, &e, true);
-		job->grow.version = cache_store_version(c->store, w->entry);
-		w->chain = job;
-	}
-	if (err == 0) {
-		err = cache_grow_step(c, &job->grow, tree_slice(&view), w->key_len, &job->patience,
-				      &b, &len);
-	}
-	if (err == 0) {
-		cache_store_show_block(c->store, w->entry, w->hash, cache_work_key(w), &b, len,
-				       true);
-	} else if (err == MB_ERR_NO_MEMORY) {
-		cache_grow_end(c, &job->grow);
-		err = cache_grow_raze(c, &at, now);
-	}
-	if (err == 0) {
-		cache_flush_add(c, w, none, NULL, true);
-	}
-	return err;
-}
-
 /* Room for the delta of the operation at hand: the scratch, or a block. */
 static int
 delta_room(struct cache_core *c, struct cache_job *job, struct slice stored, struct cache_block *b,
@@ -561,7 +521,7 @@ op_apply(struct cache_core *c, struct cache_job *job)
 		cache_word_before(stored, &job->op, now, &job->word[job->op_idx]);
 	}
 	if (job->op.kind == WSET_DEL && slice_is_tree(stored) && delta_clears(stored, now)) {
-		return clear_tree(c, job, stored, now);
+		return cache_grow_clear(c, job, stored, now);
 	}
 	if (job->op.by_ref && delta_value_at(&job->op) != DELTA_VALUE_NOWHERE) {
 		in = &job->value; /* which has the value in its place */

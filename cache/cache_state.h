@@ -398,6 +398,12 @@ void cache_grow_end(struct cache_core *c, struct cache_grow *g);
  * Returns: 0; as cache_merge. */
 int cache_grow_raze(struct cache_core *c, const struct cache_place *at, struct hlc_time now);
 
+/* cache_grow_clear goes on deleting the large collection of a job's key, or begins. What others add
+ * meanwhile waits, or it would have to be begun anew: so it does what its last step says, at once.
+ * Returns: as cache_grow_step. */
+int cache_grow_clear(struct cache_core *c, struct cache_job *job, struct slice stored,
+		     struct hlc_time now);
+
 /* ---- cache_flush.c */
 
 /* cache_flush_add takes note of a delta that was merged into the entry of w. whole: the entry's

@@ -513,8 +513,9 @@ ctl_exec_gone(struct ctl *c, uint16_t e)
 		ctl_deploy_refuse(
 			c, ctl_deploy_active(c), MB_ERR_LOAD,
 			x.give_up_ns == UINT64_MAX
-				? "MB_INIT did not end in time"
-				: "the executor died while it loaded the object or ran MB_INIT");
+				? "loading it, an MB_INIT or trying its merges did not end in time"
+				: "the executor died while it loaded the object, ran an MB_INIT or "
+				  "tried its merges");
 	}
 	for (uint32_t i = 0; i < c->cfg.executor_cnt; i++) {
 		struct exec_slot *s = &c->slot[i];

@@ -212,13 +212,11 @@ region_unmap(struct region *r)
 	*r = (struct region){ 0 };
 }
 
-/* The memory is its owner's, who may write on: a copy is taken, and counts if the name was there
- * before and after. */
 bool
 region_commit_find(const struct region_commit *c, uint32_t port, struct desc *ret)
 {
 	REQUIRE(port < TILE_PORT_CNT);
-	/* A35: acquire; pairs with R35 and R36 in region.h. */
+	/* A35: acquire; pairs with R35 in region.h. */
 	if (atomic_load_explicit(&c->whole, memory_order_acquire) != 1) {
 		return false;
 	}
@@ -226,6 +224,8 @@ region_commit_find(const struct region_commit *c, uint32_t port, struct desc *re
 	return ret->kind != DESC_NONE;
 }
 
+/* The memory is its owner's, who may write on: a copy is taken, and counts if the name was there
+ * before and after. */
 bool
 region_trace_find(const struct region_trace *t, uint64_t call, uint32_t *at,
 		  struct region_trace_line *ret)

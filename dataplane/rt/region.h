@@ -237,8 +237,7 @@ region_commit(const struct region *r)
 static inline void
 region_commit_show(struct region_commit *c)
 {
-	/* R35: release; pairs with A35 in region_commit_find. Who sees it whole sees its
-	 * messages. */
+	/* R35: release; pairs with A35 in region.c. Who sees it whole sees its messages. */
 	atomic_store_explicit(&c->whole, 1, memory_order_release);
 }
 
@@ -246,9 +245,6 @@ static inline void
 region_commit_clear(struct region_commit *c)
 {
 	atomic_store_explicit(&c->whole, 0, memory_order_relaxed);
-	/* R36: a fence; pairs with A35 in region_commit_find. What is written of the next one comes
-	 * after this. */
-	atomic_thread_fence(memory_order_release);
 }
 
 /* region_commit_find copies a dead process's message to the tile of this port. Returns: whether

@@ -11,7 +11,8 @@
  *            ◄───────────────────────────────────  PROC_BAD  it broke the rules of the channel
  *   it is dead (pidfd, hang-up, PROC_BAD)
  *   PROC_DOWN ──────────────────────────────────►  takes nothing more from its port, finishes what
- *                                                  it had accepted, lets go of all its memory
+ *                                                  it had accepted or the process had committed
+ *                                                  (region.h), lets go of all its memory
  *            ◄───────────────────────────────────  PROC_DOWN_DONE
  *   peer_detach, the index is free again
  *
