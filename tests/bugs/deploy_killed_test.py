@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A deployment was refused because somebody killed the executor that tried it.
 
-SIGKILL is not the object's doing: the next spare tries it. But an object that brings it about, each
-time, is refused all the same.
+SIGKILL is not the object's doing: the next spare tries it. But an object that brings it about,
+each time, is refused all the same.
 
-Goal:   a deployment whose executor is killed once succeeds; one whose executors are killed one after
-        the other is refused, and nothing of it is left.
-Method: deploy_killed_test.py MICROBURST OBJECT. An MB_INIT that takes its time, and kills meanwhile.
+Goal:   a deployment whose executor is killed once succeeds; one whose executors are killed one
+        after the other is refused, and nothing of it is left.
+Method: deploy_killed_test.py MICROBURST OBJECT. An MB_INIT that takes its time, and kills
+        meanwhile.
 """
 import os
 import signal
