@@ -110,8 +110,9 @@ struct ctl_deploy {
 	bool read;   /* in the store, by a node that starts */
 	bool stored; /* its object is in the store: it can be tried */
 	uint8_t class;
-	int fd;       /* who asked; -1: gone */
-	uint64_t seq; /* first come, first checked */
+	uint8_t killed; /* how many executors were, as they tried it */
+	int fd;         /* who asked; -1: gone */
+	uint64_t seq;   /* first come, first checked */
 	uint32_t fn_cnt;
 	uint16_t fn[FUNCTION_CNT_MAX];
 };

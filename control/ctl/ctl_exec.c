@@ -28,12 +28,14 @@
 #include "log.h"
 #include "zygote.h"
 
-#define RETRY_NS_MIN    (50 * NS_PER_MS)
-#define RETRY_SHIFT_MAX 7
-#define FAILS_MAX       3 /* loads that fail in a row before waiting calls are told */
+#define RETRY_NS_MIN      (50 * NS_PER_MS)
+#define RETRY_SHIFT_MAX   7
+#define FAILS_MAX         3 /* loads that fail in a row before waiting calls are told */
+/* executors that may be killed by others as they try a deployment */
+#define DEPLOY_KILLED_MAX 3
 /* Who has waited for an executor has its cpu to himself for so long: then the next spare is made
  * there. Without it a first call took 1.1 ms instead of 0.8. */
-#define SPARES_WAIT_NS  (1 * NS_PER_MS)
+#define SPARES_WAIT_NS    (1 * NS_PER_MS)
 
 /* ----------------------------------------------------------------- spares */
 
@@ -505,17 +507,23 @@ ctl_exec_gone(struct ctl *c, uint16_t e)
 {
 	struct exec x = c->exec[e];
 	const struct desc *dead = &c->procs.proc[e].dead;
+	struct ctl_deploy *dep = ctl_deploy_active(c);
 	bool killed = dead->dead.cause == DEATH_SIGNAL && dead->dead.status == SIGKILL &&
 		      x.give_up_ns != UINT64_MAX;
 
 	c->exec[e] = (struct exec){ 0 };
-	if (x.state == EXEC_LOADING && x.for_deploy && ctl_deploy_active(c) != NULL) {
-		ctl_deploy_refuse(
-			c, ctl_deploy_active(c), MB_ERR_LOAD,
-			x.give_up_ns == UINT64_MAX
-				? "loading it, an MB_INIT or trying its merges did not end in time"
-				: "the executor died while it loaded the object, ran an MB_INIT or "
-				  "tried its merges");
+	if (x.state == EXEC_LOADING && x.for_deploy && dep != NULL) {
+		if (killed && dep->killed++ < DEPLOY_KILLED_MAX) {
+			dep->active = false; /* nor the object's: with the next spare */
+		} else {
+			ctl_deploy_refuse(
+				c, dep, MB_ERR_LOAD,
+				x.give_up_ns == UINT64_MAX
+					? "loading it, an MB_INIT or trying its merges did not end "
+					  "in time"
+					: "the executor died while it loaded the object, ran an "
+					  "MB_INIT or tried its merges");
+		}
 	}
 	for (uint32_t i = 0; i < c->cfg.executor_cnt; i++) {
 		struct exec_slot *s = &c->slot[i];
