@@ -56,7 +56,7 @@
 #define GATE_HOLD_MIN     (16u << 10)  /* a value above is sent from where the cache has it */
 #define GATE_HOLD_CNT     48           /* so many of the hazard slots; the rest are for walks */
 #define GATE_TURN         2048         /* what a connection may do in a poll: about 150 us */
-#define GATE_TURN_COMMAND 4            /* of it, a command; an item of a collection is 1 */
+#define GATE_TURN_COMMAND 8            /* of it, a command; an item of a collection is 1 */
 #define GATE_CURSOR_CNT   4096         /* of SCAN, remembered */
 #define GATE_TRIES        10000        /* of a HELD command: each lost one is another's success */
 #define GATE_SEND_MAX     (256u << 10) /* in one send: a slow reader is seen to move */

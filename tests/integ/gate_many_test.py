@@ -441,7 +441,7 @@ class Long(Case):
             (('zrevrank', 'z', names[77]), cnt - 1 - at),
             (('sunion', 's', 'o'), rest), (('sinter', 'o', 's'), names[::3]),
             (('sdiff', 's', 'o'), [m for m in names if m not in others]),
-            (('sintercard', 2, 's', 'o', 'limit', 1500), 1500),
+            (('sintercard', 2, 's', 'o', 'limit', 1300), 1300),
             (('zunion', 2, 'z', 'o'), weighed), (('zinter', 2, 'z', 'o'), weighed_inter(
                 names[::3], scores)),
             (('sort', 'l'), sorted(items, key=lambda x: (int(x), x))),
