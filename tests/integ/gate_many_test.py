@@ -10,6 +10,7 @@ Method: a node, two cache tiles; the same done to sets and dictionaries of Pytho
 import math
 import os
 import random
+import socket
 import sys
 import time
 import unittest
@@ -499,6 +500,33 @@ class Long(Case):
         del items[cnt - 1 - items[::-1].index(items[9])]
         self.assertEqual(c('ltrim', 'l', 2500, 2599), '+OK')
         self.assertEqual(c('lrange', 'l', 0, -1), items[2500:2600])
+
+    def test_long_ones_are_of_one_moment_and_not_all_in_memory(self):
+        """Three long replies are asked for, and read when what they show is gone: the first moment
+        stays, others are served meanwhile, and little of them is in memory."""
+        items = [b'%06d' % i + b'y' * 300 for i in range(40000)]
+        for at in range(0, len(items), 200):
+            some = items[at:at + 200]
+            self.c('sadd', 'set', *some)
+            self.c('rpush', 'list', *some)
+            self.c('hset', 'hash', *[x for s in some for x in (s[:6], s)])
+        asked = [(Raw(NODE['port']), words) for words in
+                 (('smembers', 'set'), ('lrange', 'list', 0, -1), ('hgetall', 'hash'))]
+        for c, words in asked:
+            c.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+            c.say(*words)
+        while self.c('client', 'list').count(b'obl=0') != 1:   # until all have begun
+            time.sleep(0.01)
+        self.c('del', 'set', 'list', 'hash')
+        for line in self.c('client', 'list').splitlines():
+            self.assertLess(int(line.split(b'obl=')[1].split()[0]), 2 * (1 << 20), line)
+        for c, words in asked:
+            got = c.answer()
+            if words[0] == 'hgetall':
+                self.assertEqual(got[::2], [x[:6] for x in items])
+                got = got[1::2]
+            self.assertEqual(got, items, words)
+            c.close()
 
 
 class Strings(Case):
