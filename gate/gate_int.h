@@ -48,17 +48,17 @@
 /* Of a set: two of the longest operations, and more. Not whole pages, of which taking and giving
  * back is ten times the work. */
 #define GATE_BATCH_BYTES  (14u << 10)
-#define GATE_FETCH_CNT    512          /* keys being fetched */
-#define GATE_RUN_MAX      32           /* commands in one run */
-#define GATE_IN_MAX       (64u << 10)  /* received and not run: then the socket is not read */
-#define GATE_OUT_MAX      (1u << 20)   /* not sent: then no further command is run */
-#define GATE_CHUNK_BYTES  (4u << 10)   /* of replies; most are one */
-#define GATE_HOLD_MIN     (16u << 10)  /* a value above is sent from where the cache has it */
-#define GATE_HOLD_CNT     48           /* so many of the hazard slots; the rest are for walks */
-#define GATE_TURN         2048         /* what a connection may do in a poll: about 150 us */
-#define GATE_TURN_COMMAND 4            /* of it, a command; an item of a collection is 1 */
-#define GATE_CURSOR_CNT   4096         /* of SCAN, remembered */
-#define GATE_TRIES        10000        /* of a HELD command: each lost one is another's success */
+#define GATE_FETCH_CNT    512         /* keys being fetched */
+#define GATE_RUN_MAX      32          /* commands in one run */
+#define GATE_IN_MAX       (64u << 10) /* received and not run: then the socket is not read */
+#define GATE_OUT_MAX      (1u << 20)  /* not sent: then no further command is run */
+#define GATE_CHUNK_BYTES  (4u << 10)  /* of replies; most are one */
+#define GATE_HOLD_MIN     (16u << 10) /* a value above is sent from where the cache has it */
+#define GATE_HOLD_CNT     48          /* so many of the hazard slots; the rest are for walks */
+#define GATE_TURN         2048        /* what a connection may do in a poll: about 150 us */
+#define GATE_TURN_COMMAND 8           /* of it, a command, or a key; an item of a collection is 1 */
+#define GATE_CURSOR_CNT   4096        /* of SCAN, remembered */
+#define GATE_TRIES        10000       /* of a HELD command: each lost one is another's success */
 #define GATE_SEND_MAX     (256u << 10) /* in one send: a slow reader is seen to move */
 #define GATE_QUESTION_CNT 8            /* to ctl, at a time */
 #define GATE_ARGS_MAX     RESP_ARG_CNT_MAX
@@ -365,6 +365,16 @@ static inline bool
 gate_run_before(const struct gate_conn *c)
 {
 	return (c->run != NULL && !c->run->open) || c->call_cnt > 0;
+}
+
+/* Whether a turn is over before one more command, or key. */
+static inline bool
+gate_turn_over(struct gate *g)
+{
+	bool over = g->turn_left <= 0;
+
+	g->turn_left -= GATE_TURN_COMMAND;
+	return over;
 }
 
 /* Something is written, to be answered by an enum kvs_ack. */

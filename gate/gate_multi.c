@@ -291,10 +291,9 @@ multi_run(struct gate *g, struct gate_conn *c)
 		const struct gate_command *cmd = gate_command_find(g->args[0]);
 		int rc;
 
-		if (g->turn_left <= 0) {
+		if (gate_turn_over(g)) {
 			return gate_turn_end(g, c);
 		}
-		g->turn_left -= GATE_TURN_COMMAND;
 		c->timed_out = true; /* nothing is waited for here */
 		c->command = cmd;
 		rc = gate_command_try(g, c, cmd, g->args, cnt);

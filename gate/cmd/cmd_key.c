@@ -39,7 +39,7 @@ cmd_exists(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	for (; c->step + 1 < arg_cnt; c->step++) {
 		int n;
 
-		if (g->turn_left-- <= 0) {
+		if (gate_turn_over(g)) {
 			return gate_turn_end(g, c);
 		}
 		n = gate_look(g, c, arg[c->step + 1], &v);

@@ -425,7 +425,7 @@ weights_phase(struct gate *g, struct gate_conn *c, const struct sort *s)
 	while (by && c->step < (uint32_t)c->total) {
 		int n;
 
-		if (g->turn_left-- <= 0) {
+		if (gate_turn_over(g)) {
 			(void)gate_turn_end(g, c);
 			return CACHE_MISS;
 		}
@@ -447,7 +447,7 @@ values_phase(struct gate *g, struct gate_conn *c, const struct sort *s)
 	while (c->step < (uint32_t)c->total) {
 		int n;
 
-		if (g->turn_left-- <= 0) {
+		if (gate_turn_over(g)) {
 			(void)gate_turn_end(g, c);
 			return CACHE_MISS;
 		}

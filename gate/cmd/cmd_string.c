@@ -46,7 +46,7 @@ cmd_mget(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	for (; c->acc == 0 && c->total + 1 < arg_cnt; c->total++) {
 		int n;
 
-		if (g->turn_left-- <= 0) {
+		if (gate_turn_over(g)) {
 			return gate_turn_end(g, c);
 		}
 		n = gate_look(g, c, arg[c->total + 1], &v);
@@ -71,7 +71,7 @@ cmd_mget(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	for (uint32_t i = c->step + 1; i < arg_cnt; i++) {
 		int n;
 
-		if (g->turn_left-- <= 0) {
+		if (gate_turn_over(g)) {
 			return gate_turn_end(g, c);
 		}
 		n = gate_look_text(g, c, arg[i], &v, buf, &text);

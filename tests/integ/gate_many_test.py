@@ -10,6 +10,7 @@ Method: a node, two cache tiles; the same done to sets and dictionaries of Pytho
 import math
 import os
 import random
+import socket
 import sys
 import time
 import unittest
@@ -31,6 +32,11 @@ def setUpModule():
 
 def b(x):
     return str(x).encode()
+
+
+def weighed_inter(members, scores):
+    """As ZINTER of a sorted set and a set, whose members count 1."""
+    return sorted(members, key=lambda m: (scores[m] + 1, m))
 
 
 class Case(unittest.TestCase):
@@ -384,6 +390,143 @@ class Walks(Case):
                 break
         self.assertLessEqual({b'%05d' % i for i in range(0, 2000, 2)}, set(found))
         self.assertEqual(len(found), len(set(found)))
+
+
+class Long(Case):
+    """Collections of several turns: commands that go on while others do, in transactions too."""
+
+    def test_turns_do_not_show(self):
+        c, cnt = self.c, 4200
+        names = [b'm%05d' % i for i in range(cnt)]
+        other = names[::3] + [b'x%05d' % i for i in range(cnt)]
+        scores = {m: self.random.randrange(-20, 20) for m in names}
+        items = [b'%d' % self.random.randrange(cnt) for _ in range(cnt)]
+        for at in range(0, cnt, 1000):
+            some = names[at:at + 1000]
+            c('sadd', 's', *some)
+            c('hset', 'h', *[x for m in some for x in (m, b'v' + m)])
+            c('zadd', 'z', *[x for m in some for x in (scores[m], m)])
+            c('rpush', 'l', *items[at:at + 1000])
+        for at in range(0, len(other), 1000):
+            c('sadd', 'o', *other[at:at + 1000])
+        places = {m: (self.random.uniform(10, 12), self.random.uniform(50, 51)) for m in names}
+        c('geoadd', 'g', *[x for m, (lon, lat) in places.items() for x in (lon, lat, m)])
+
+        ranked = sorted(names, key=lambda m: (scores[m], m))
+        pairs = [x for m in ranked for x in (m, b(scores[m]))]
+        low = [m for m in ranked if scores[m] >= 3]
+        rest = sorted(set(names) | set(other))
+        others = set(other)
+        weighed = sorted(rest, key=lambda m: (scores.get(m, 0) + (m in others), m))
+        at = ranked.index(names[77])
+        row = (
+            (('smembers', 's'), names), (('hkeys', 'h'), names),
+            (('hgetall', 'h'), [x for m in names for x in (m, b'v' + m)]),
+            (('lrange', 'l', 0, -1), items), (('lrange', 'l', -4000, -2), items[-4000:-1]),
+            (('lindex', 'l', 3210), items[3210]), (('lindex', 'l', -3210), items[-3210]),
+            (('lpos', 'l', items[9], 'count', 0),
+             [i for i, x in enumerate(items) if x == items[9]]),
+            (('lpos', 'l', items[9], 'rank', -1, 'count', 0),
+             [i for i, x in reversed(list(enumerate(items))) if x == items[9]]),
+            (('zrange', 'z', 0, -1, 'withscores'), pairs),
+            (('zrange', 'z', 2000, 4500), ranked[2000:4501]),
+            (('zrange', 'z', 0, 9), ranked[:10]), (('zrange', 'z', -600, -1), ranked[-600:]),
+            (('zrevrange', 'z', 3, 20), ranked[::-1][3:21]),
+            (('zrevrange', 'z', 2500, -1), ranked[::-1][2500:]),
+            (('zrangebyscore', 'z', 3, 'inf'), low),
+            (('zrangebyscore', 'z', 3, 'inf', 'limit', 5, 7), low[5:12]),
+            (('zrangebyscore', 'z', 3, 'inf', 'limit', 100, 900), low[100:1000]),
+            (('zrevrangebyscore', 'z', 'inf', 3, 'limit', 5, 7), low[::-1][5:12]),
+            (('zrangebylex', 'z', '-', '+', 'limit', 1, 2), ranked[1:3]),
+            (('zcount', 'z', 3, 'inf'), len(low)), (('zrank', 'z', names[77]), at),
+            (('zrevrank', 'z', names[77]), cnt - 1 - at),
+            (('sunion', 's', 'o'), rest), (('sinter', 'o', 's'), names[::3]),
+            (('sdiff', 's', 'o'), [m for m in names if m not in others]),
+            (('sintercard', 2, 's', 'o', 'limit', 1300), 1300),
+            (('zunion', 2, 'z', 'o'), weighed), (('zinter', 2, 'z', 'o'), weighed_inter(
+                names[::3], scores)),
+            (('sort', 'l'), sorted(items, key=lambda x: (int(x), x))),
+            (('sort', 'l', 'desc', 'limit', 1000, 3000),
+             sorted(items, key=int, reverse=True)[1000:4000]),
+            (('sort', 's', 'alpha', 'get', '#', 'get', 'none*'),
+             [x for m in names for x in (m, None)]),
+            (('smismember', 's', *names), [1] * cnt),
+            (('hmget', 'h', *names), [b'v' + m for m in names]),
+            (('mget', *names), [None] * cnt), (('exists', *names, 's'), 1),
+            (('zmscore', 'z', *names), [b(scores[m]) for m in names]),
+        )
+        for words, want in row:
+            self.assertEqual(c(*words), want, words[:5])
+        clients = [Raw(NODE['port']) for _ in range(4)]   # each begins with another one
+        for i, one in enumerate(clients):
+            for words, _ in row[i * 9:] + row[:i * 9]:
+                one.say(*words)
+        for i, one in enumerate(clients):
+            for words, want in row[i * 9:] + row[:i * 9]:
+                self.assertEqual(one.answer(), want, words[:5])
+            one.close()
+        c('multi')
+        for words, _ in row:
+            if len(words) < 100:
+                self.assertEqual(c(*words), '+QUEUED')
+        self.assertEqual(c('exec'), [want for words, want in row if len(words) < 100])
+
+        found = c('geosearch', 'g', 'fromlonlat', 11, 50.5, 'bybox', 400, 400, 'km', 'asc')
+        self.assertEqual(sorted(found), names)
+        self.assertEqual(c('geosearch', 'g', 'fromlonlat', 11, 50.5, 'bybox', 400, 400, 'km',
+                           'desc'), found[::-1])
+        self.assertEqual(c('geosearchstore', 'd', 'g', 'fromlonlat', 11, 50.5, 'bybox', 400, 400,
+                           'km'), cnt)
+        for words in (('srandmember', 's', 3000), ('hrandfield', 'h', 200),
+                      ('zrandmember', 'z', 1)):
+            got = c(*words)
+            self.assertEqual(len(set(got)), words[2])
+            self.assertTrue(set(got) <= set(names))
+        self.assertEqual(len(c('srandmember', 's', -5000)), 5000)
+        self.assertEqual(c('copy', 'h', 'd', 'replace'), 1)
+        self.assertEqual(c('hgetall', 'd'), c('hgetall', 'h'))
+        self.assertEqual(c('restore', 'd', 0, c('dump', 'z'), 'replace'), '+OK')
+        self.assertEqual(c('zrange', 'd', 0, -1, 'withscores'), pairs)
+        self.assertEqual(c('zrangestore', 'd', 'z', 0, 4000), 4001)
+        self.assertEqual(c('zrange', 'd', 0, -1), ranked[:4001])
+        self.assertEqual(c('sunionstore', 'd', 's', 'o'), len(rest))
+        self.assertEqual(c('smembers', 'd'), rest)
+        self.assertEqual(c('zpopmin', 'z', 100), pairs[:200])
+        self.assertEqual(c('zmpop', 2, 'none', 'z', 'max', 'count', 2)[1],
+                         [pairs[-2:], pairs[-4:-2]])
+        self.assertEqual(c('bzpopmax', 'z', 0), [b'z', *pairs[-6:-4]])
+        self.assertEqual(c('zremrangebyrank', 'z', 10, -11), cnt - 123)
+        self.assertEqual(c('lrem', 'l', -1, items[9]), 1)
+        del items[cnt - 1 - items[::-1].index(items[9])]
+        self.assertEqual(c('ltrim', 'l', 2500, 2599), '+OK')
+        self.assertEqual(c('lrange', 'l', 0, -1), items[2500:2600])
+
+    def test_long_ones_are_of_one_moment_and_not_all_in_memory(self):
+        """Three long replies are asked for, and read when what they show is gone: the first moment
+        stays, others are served meanwhile, and little of them is in memory."""
+        items = [b'%06d' % i + b'y' * 300 for i in range(40000)]
+        for at in range(0, len(items), 200):
+            some = items[at:at + 200]
+            self.c('sadd', 'set', *some)
+            self.c('rpush', 'list', *some)
+            self.c('hset', 'hash', *[x for s in some for x in (s[:6], s)])
+        asked = [(Raw(NODE['port']), words) for words in
+                 (('smembers', 'set'), ('lrange', 'list', 0, -1), ('hgetall', 'hash'))]
+        for c, words in asked:
+            c.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+            c.say(*words)
+        while self.c('client', 'list').count(b'obl=0') != 1:   # until all have begun
+            time.sleep(0.01)
+        self.c('del', 'set', 'list', 'hash')
+        for line in self.c('client', 'list').splitlines():
+            self.assertLess(int(line.split(b'obl=')[1].split()[0]), 2 * (1 << 20), line)
+        for c, words in asked:
+            got = c.answer()
+            if words[0] == 'hgetall':
+                self.assertEqual(got[::2], [x[:6] for x in items])
+                got = got[1::2]
+            self.assertEqual(got, items, words)
+            c.close()
 
 
 class Strings(Case):
