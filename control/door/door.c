@@ -35,16 +35,14 @@ static_assert((int)MB_ACK_LOCAL == (int)KVS_ACK_LOCAL && (int)MB_ACK_ONE == (int
 
 /* ------------------------------------------------------------------- answers */
 
-/* Answers with a head and a payload; payload.p may be NULL: the caller fills it in.
- * Returns: where the payload is; NULL when the request was refused. */
 uint8_t *
-door_room(struct door *d, struct flow_ref ref, const struct rpc_reply *r, uint8_t **ret_all)
+door_room(struct door *d, struct flow_ref ref, const struct rpc_reply *r, int full,
+	  uint8_t **ret_all)
 {
 	uint8_t *p = net_tile_room(d->tile, ref, rpc_reply_bytes(r->payload.len));
 
 	if (p == NULL) {
-		/* It has run; and that no room is left says nothing of it. */
-		net_tile_refuse(d->tile, ref, MB_ERR_INDETERMINATE);
+		net_tile_refuse(d->tile, ref, full);
 		return NULL;
 	}
 	*ret_all = p;
@@ -55,7 +53,8 @@ void
 door_reply(struct door *d, struct flow_ref ref, const struct rpc_reply *r)
 {
 	uint8_t *all;
-	uint8_t *p = door_room(d, ref, r, &all);
+	/* It has run; and that no room is left says nothing of it. */
+	uint8_t *p = door_room(d, ref, r, MB_ERR_INDETERMINATE, &all);
 
 	if (p == NULL) {
 		return;

@@ -101,16 +101,20 @@ look_tell(struct door *d, struct flow_ref ref, const struct rpc_reply *r)
 {
 	size_t len = rpc_reply_bytes(r->payload.len), max;
 	uint8_t *p = net_tile_draft(d->tile, ref, &max), *payload;
+	bool fits = p != NULL && len <= max;
 
-	if (p == NULL || len > max) {
-		door_reply(d, ref, r);
+	payload = fits ? rpc_reply_write(p, r) : door_room(d, ref, r, MB_ERR_NO_MEMORY, &p);
+	if (payload == NULL) {
 		return;
 	}
-	payload = rpc_reply_write(p, r);
 	if (r->payload.len > 0) {
 		memcpy(payload, r->payload.p, r->payload.len);
 	}
-	net_tile_draft_send(d->tile, ref, p, len);
+	if (fits) {
+		net_tile_draft_send(d->tile, ref, p, len);
+	} else {
+		net_tile_reply(d->tile, ref, p, len);
+	}
 }
 
 /* The envelope of a collection with one item of it. */
@@ -167,7 +171,7 @@ whole_reply(struct door *d, struct flow_ref ref, struct cache_value *v)
 		return ANSWERED;
 	}
 	reply.payload = slice_of(NULL, bytes);
-	p = door_room(d, ref, &reply, &all);
+	p = door_room(d, ref, &reply, MB_ERR_NO_MEMORY, &all);
 	if (p == NULL) {
 		return ANSWERED;
 	}
@@ -230,7 +234,7 @@ first_reply(struct door *d, struct flow_ref ref, int err, const struct cache_val
 		return err;
 	}
 	reply.payload.len = rpc_part_bytes(err == 0 ? bytes : 0);
-	p = door_room(d, ref, &reply, &all);
+	p = door_room(d, ref, &reply, MB_ERR_NO_MEMORY, &all);
 	if (p != NULL) {
 		look_part(p, reply.payload.len, err, v);
 		net_tile_reply(d->tile, ref, all, rpc_reply_bytes(reply.payload.len));

@@ -1,6 +1,6 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: Apache-2.0
-"""hosts_test.py MICROBURST SOURCE MANY BADLINK LANES
+"""hosts_test.py MICROBURST SOURCE MANY BADLINK LANES PLUG
 
 Goal:   a node whose NIC is DPDK's and a client whose NIC is the kernel's understand each other,
         over a link that is well, and over one that loses, doubles, delays and reorders; a cut is
@@ -21,7 +21,7 @@ import tempfile
 import time
 import unittest
 
-MICROBURST, SOURCE, MANY, BADLINK, LANES = sys.argv[1:6]
+MICROBURST, SOURCE, MANY, BADLINK, LANES, PLUG = sys.argv[1:7]
 sys.path.insert(0, os.path.join(SOURCE, 'tests', 'lib'))
 import hosts    # pylint: disable=wrong-import-position
 from node import Node   # pylint: disable=wrong-import-position
@@ -80,12 +80,22 @@ class OverNic(unittest.TestCase):
         except RuntimeError:
             cls.net.down()
             raise
+        cls.plug()
         cls.node.run('deploy', os.path.join(SOURCE, 'examples', 'increment.c'))
 
     @classmethod
     def tearDownClass(cls):
+        cls.pull()
         cls.node.remove()
         cls.net.down()
+
+    @classmethod
+    def plug(cls):
+        """Joins the node's device with the link, if it is not the link's end."""
+
+    @classmethod
+    def pull(cls):
+        """Parts them."""
 
     def remote(self, *args):
         done = subprocess.run(self.net.within(2, MICROBURST, '--connect', 'udp://' + self.where,
@@ -159,10 +169,13 @@ class OverNic(unittest.TestCase):
         _, err = calls.communicate(timeout=COMMAND_S)
         self.assertEqual((calls.returncode, err), (0, b''))
 
+    def cable(self, off):
+        self.net.cut(1, off=off)
+
     def test_the_link_is_told(self):
         """Whether a cable is in it, which drivers on an interface of the kernel's do not tell."""
         for off in (True, False):
-            self.net.cut(1, off=off)
+            self.cable(off)
             until = time.monotonic() + COMMAND_S
             while self.metric('link_up') != int(not off):
                 self.assertLess(time.monotonic(), until)
@@ -448,6 +461,51 @@ class Tap(unittest.TestCase):
         self.assertGreater(sum(metric(self.node, 'request_taken', f'net:{i}') for i in (0, 1)), 8)
 
 
+class TapNic(OverNic):
+    """The kernel's end of the device and the link are ports of a bridge."""
+    NIC, WAITS = 'net_tap0,iface=mbtap0', 'naps'
+    # What is flow's, and the same over any device, the others try.
+    test_idle = test_a_cut = test_one_in_a_hundred_lost = None
+
+    @classmethod
+    def plug(cls):
+        space = cls.net.space(1)
+        hosts.ip('-n', space, 'link', 'add', 'br1', 'type', 'bridge')
+        # Both ends of the device have one address, which the bridge would keep for itself.
+        hosts.ip('-n', space, 'link', 'set', 'mbtap0', 'address', '02:00:00:00:00:01')
+        for dev in ('mbtap0', 'eth0'):
+            hosts.ip('-n', space, 'link', 'set', dev, 'master', 'br1')
+        for dev in ('mbtap0', 'br1'):
+            hosts.ip('-n', space, 'link', 'set', dev, 'up')
+
+    def cable(self, off):
+        hosts.ip('-n', self.net.space(1), 'link', 'set', 'mbtap0', 'down' if off else 'up')
+
+
+class MemifNic(OverNic):
+    """A program with a device at each side passes frames between the node's memory and the link."""
+    FILE = os.path.join(tempfile.gettempdir(), f'microburst-memif-{os.getpid()}')
+    NIC = f'net_memif0,role=server,socket={FILE},socket-abstract=no'
+    WAITS, ADDRESS = 'naps', V6
+    test_a_cut = test_one_in_a_hundred_lost = None
+
+    @classmethod
+    def plug(cls):
+        cls.plugged = subprocess.Popen(
+            cls.net.within(1, PLUG, cls.NIC.replace('server', 'client'),
+                           'net_af_packet0,iface=eth0'), stdout=subprocess.PIPE, text=True)
+        if cls.plugged.stdout.readline() != 'ready\n':
+            raise RuntimeError('no plug')
+
+    @classmethod
+    def pull(cls):
+        cls.plugged.terminate()
+        cls.plugged.communicate(timeout=COMMAND_S)
+
+    def cable(self, off):
+        (self.pull if off else self.plug)()
+
+
 class AfPacket(OverNic):
     NIC = 'net_af_packet0,iface=eth0'
 
@@ -457,4 +515,4 @@ class AfXdp(OverNic):
 
 
 if __name__ == '__main__':
-    unittest.main(argv=sys.argv[:1] + sys.argv[6:], verbosity=2)
+    unittest.main(argv=sys.argv[:1] + sys.argv[7:], verbosity=2)
