@@ -370,8 +370,7 @@ nic_send(void *io, const struct wire_addr *to, size_t len)
 	m->pkt_len = m->data_len;
 	n->room = NULL;
 	nic_queue(n, m);
-	n->tx_bytes += m->pkt_len;
-	if (n->tx_bytes >= TX_BYTES) {
+	if (unlikely((n->tx_bytes += m->pkt_len) >= TX_BYTES)) {
 		nic_flush(n);
 	}
 }
