@@ -18,7 +18,6 @@
 #include "cache_state.h"
 #include "cache_word.h"
 #include "check.h"
-#include "copy.h"
 #include "envelope.h"
 #include "hash.h"
 #include "kvs_shard.h"

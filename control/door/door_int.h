@@ -113,8 +113,8 @@ uint64_t door_call_of(const struct door *d, struct flow_ref ref, uint64_t theirs
 /* door_look answers a look that needs nobody. Returns: whether it was one, and is answered. */
 bool door_look(struct door *d, struct flow_ref ref, const struct rpc_request *r);
 
-/* door_take, door_give and door_back are net_service.take, give and back. door_large_ref tells where
- * a value lies, if it lies in what was taken; else all 0. */
+/* door_take, door_give and door_back are net_service.take, give and back. door_large_ref tells
+ * where a value lies, if it lies in what was taken; else all 0. */
 void *door_take(void *ctx, size_t bytes);
 bool door_give(void *ctx, const void *p);
 void door_back(void *ctx, const uint8_t *p);

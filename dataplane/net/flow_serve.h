@@ -87,9 +87,10 @@ void flow_serve_reply(struct flow_serve *s, struct flow_ref ref, uint8_t *p, siz
 uint8_t *flow_serve_draft(struct flow_serve *s, struct flow_ref ref, size_t *ret_max);
 void flow_serve_draft_send(struct flow_serve *s, struct flow_ref ref, const uint8_t *p, size_t len,
 			   uint64_t now_ns);
-/* flow_serve_lend answers with head, which is copied, and rest, which must stay until ops.back: of a
- * request that may run again, as it does when its answer was lost for good.
- * Returns: false when it is not taken: the client is gone, there is no room. Then flow_serve_room. */
+/* flow_serve_lend answers with head, which is copied, and rest, which must stay until ops.back: of
+ * a request that may run again, as it does when its answer was lost for good.
+ * Returns: false when it is not taken: the client is gone, there is no room. Then flow_serve_room.
+ */
 bool flow_serve_lend(struct flow_serve *s, struct flow_ref ref, struct slice head,
 		     struct slice rest, uint64_t now_ns);
 /* flow_serve_refuse answers with an error (negative, client_visible) and nothing else. */

@@ -102,19 +102,20 @@ sum_add(uint64_t sum, const uint8_t *p, size_t len)
 	sum_vec all = { 0, 0 };
 	size_t left = len;
 
-	for (; left >= 64; left -= 64, p += 64) { /* words of 32 bits: 2^32 of them carry nothing */
+	for (; left >= 256; left -= 64, p += 64) { /* words of 32 bits: they add up to no carry */
 		const sum_vec *v = (const sum_vec *)p;
 
 		all += (v[0] & half) + (v[0] >> 32) + (v[1] & half) + (v[1] >> 32);
 		all += (v[2] & half) + (v[2] >> 32) + (v[3] & half) + (v[3] >> 32);
 	}
-	sum = sum_word(sum_word(sum, all[0]), all[1]);
-	if ((len & 32) != 0) {
+	if (len >= 256) {
+		sum = sum_word(sum_word(sum, all[0]), all[1]);
+	}
+	for (; left >= 32; left -= 32, p += 32) {
 		sum = sum_word(sum, load64(p));
 		sum = sum_word(sum, load64(p + 8));
 		sum = sum_word(sum, load64(p + 16));
 		sum = sum_word(sum, load64(p + 24));
-		p += 32;
 	}
 	if ((len & 16) != 0) {
 		sum = sum_word(sum, load64(p));

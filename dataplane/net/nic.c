@@ -40,7 +40,7 @@
 #define NAP_NS       (50 * NS_PER_US)
 #define SPIN_NS      (100 * NS_PER_US) /* what a nap is, late as it ends: never twice the best */
 #define NAP_IDLE_NS  (2 * NS_PER_MS)
-#define TX_BYTES     (16U << 10) /* who gets so many begins with them while the next are made */
+#define TX_BYTES     (32U << 10) /* who gets so many begins with them while the next are made */
 #define IDLE_NS      (20 * NS_PER_MS) /* nothing came for so long: it is idle */
 /* RFC 5227 has two, two seconds apart, for hosts that ask before whether the address is free. */
 #define ANNOUNCE_CNT 3u
@@ -375,8 +375,7 @@ nic_send(void *io, const struct wire_addr *to, size_t len)
 	m->pkt_len = m->data_len;
 	n->room = NULL;
 	nic_queue(n, m);
-	n->tx_bytes += m->pkt_len;
-	if (n->tx_bytes >= TX_BYTES) {
+	if (unlikely((n->tx_bytes += m->pkt_len) >= TX_BYTES)) {
 		nic_flush(n);
 	}
 }
