@@ -95,8 +95,8 @@ host_input(struct host *h, struct slice bytes, bool sum_good, uint64_t now_ns,
 	return host_read(h, bytes, sum, now_ns, ret_from, ret, answer, room, ret_answer);
 }
 
-/* host_announce writes a frame at p that tells all on the link where this host is: when the link has
- * come up. Requires: FRAME_SMALL_MAX bytes. Returns: its length. */
+/* host_announce writes a frame at p that tells all on the link where this host is: when it has come
+ * up. Requires: FRAME_SMALL_MAX bytes. Returns: its length. */
 size_t host_announce(const struct host *h, uint8_t *p);
 
 /* host_datagram_max is how long a datagram may be on this link. */
