@@ -35,6 +35,7 @@ cache_grow_begin(struct cache_core *c, struct cache_grow *g, const struct envelo
 	g->open = err == 0;
 	g->clear = clear;
 	g->done = 0;
+	g->ready = (struct grove_ready){ 0 };
 	return err;
 }
 
@@ -45,6 +46,7 @@ cache_grow_end(struct cache_core *c, struct cache_grow *g)
 
 	if (g->open) {
 		treeval_abort(cache_store_grove(c->store, &tries), &g->edit);
+		grove_ready_drop(cache_store_grove(c->store, &tries), &g->ready);
 		g->open = false;
 	}
 }
@@ -62,6 +64,27 @@ leaf_add(struct cache_core *c, struct cache_grow *g, const struct table *leaf,
 
 		cache_grow_end(c, g);
 		err = cache_grow_begin(c, g, &e, g->clear) != 0 ? MB_ERR_CORRUPT : err;
+	}
+	return err;
+}
+
+/* Adds a leaf of the other one: a long item by itself in pieces. */
+static int
+leaf_copy(struct cache_core *c, struct cache_grow *g, const struct table *leaf,
+	  struct cache_patience *p)
+{
+	struct grove *grove = cache_store_grove(c->store, &p->tries);
+	struct slice item = table_item(leaf, 0);
+	int err;
+
+	if (leaf->cnt > 1 || item.len <= CACHE_COPY_STEP) {
+		return leaf_add(c, g, leaf, p);
+	}
+	err = grove_ready_item(grove, &g->ready, item, CACHE_COPY_STEP);
+	if (err == 0) {
+		grove->ready = &g->ready;
+		err = leaf_add(c, g, leaf, p);
+		grove->ready = NULL;
 	}
 	return err;
 }
@@ -119,7 +142,7 @@ leaves_add(struct cache_core *c, struct cache_grow *g, struct slice from, struct
 
 	err = err != 0 ? err : table_open(e.state, &t);
 	while (err == 0 && bytes < CACHE_COPY_STEP && table_run(&t, g->done, &run, &at)) {
-		err = g->clear ? leaf_clear(c, g, &run, p) : leaf_add(c, g, &run, p);
+		err = g->clear ? leaf_clear(c, g, &run, p) : leaf_copy(c, g, &run, p);
 		if (err == 0) {
 			g->done += run.cnt;
 			bytes += (g->clear ? CLEAR_COST : 1) * table_bytes(&run);

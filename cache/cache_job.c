@@ -18,6 +18,7 @@
 #include "cache_state.h"
 #include "cache_word.h"
 #include "check.h"
+#include "copy.h"
 #include "envelope.h"
 #include "hash.h"
 #include "kvs_shard.h"
@@ -48,13 +49,20 @@ published(struct cache_core *c, const struct cache_job *job)
 }
 
 static void
+value_free(struct cache_core *c, struct cache_job *job)
+{
+	cache_store_free(c->store, &job->value);
+	grove_ready_drop(cache_store_grove(c->store, &job->patience.tries), &job->ready);
+}
+
+static void
 job_give(struct cache_core *c, struct cache_job *job)
 {
 	REQUIRE(job->ack_cnt == 0);
 	REQUIRE(job->work == NULL);
 	cache_core_moving(c, &job->moving, false);
 	cache_store_free(c->store, &job->set_block);
-	cache_store_free(c->store, &job->value);
+	value_free(c, job);
 	job->state = CACHE_JOB_FREE;
 	STAILQ_INSERT_HEAD(&c->jobs_free, job, next);
 	c->job_free_cnt++;
@@ -166,7 +174,7 @@ copy_piece(struct cache_core *c, const struct payload_ref *ref, uint8_t *mem, ui
 	if (c->cfg.ops.view(c->cfg.ops.ctx, ref, &p) != 0) {
 		return MB_ERR_INVALID;
 	}
-	memcpy(mem + *copied, p + *copied, len);
+	copy_bytes(mem + *copied, p + *copied, len);
 	*copied += len;
 	return *copied == ref->len ? CACHE_STEP_DONE : CACHE_STEP_AGAIN;
 }
@@ -283,6 +291,7 @@ op_open(struct cache_core *c, struct cache_job *job)
 				      : hash_bytes(job->op.key.p, job->op.key.len);
 	job->work_err = 0;
 	job->value_copied = 0;
+	job->ready = (struct grove_ready){ 0 };
 	job->patience = (struct cache_patience){ 0 };
 	return true;
 }
@@ -314,7 +323,7 @@ op_close(struct cache_core *c, struct cache_job *job, int err)
 			job->err_op = job->op_idx;
 		}
 	}
-	cache_store_free(c->store, &job->value);
+	value_free(c, job);
 	cache_grow_end(c, &job->grow);
 	cache_core_moving(c, &job->moving, false);
 	if (w != NULL) {
@@ -383,7 +392,8 @@ static int
 op_value(struct cache_core *c, struct cache_job *job)
 {
 	const size_t len = job->op.ref.len, at = delta_value_at(&job->op);
-	const struct slice none = { 0 };
+	const struct slice longest = { NULL,
+				       CACHE_SCRATCH }; /* nothing says more of it than that */
 	uint8_t *p;
 	int step;
 
@@ -394,7 +404,7 @@ op_value(struct cache_core *c, struct cache_job *job)
 		size_t bytes = at == DELTA_VALUE_NOWHERE
 				       ? len
 				       : cache_block_bytes(job->op.key.len,
-							   delta_bound(none, &job->op, len));
+							   delta_bound(longest, &job->op, len));
 		int err = cache_core_alloc(c, bytes, &job->patience, &job->value);
 
 		if (err != 0) {
@@ -409,6 +419,29 @@ op_value(struct cache_core *c, struct cache_job *job)
 		job->op.value = slice_of(p, len);
 	}
 	return step;
+}
+
+/* Brings such a value, of a collection and too long for one step, to the leaf that it will have,
+ * too. Returns: as cache_step. Without memory: nothing is brought, and merging will say so. */
+static int
+op_ready(struct cache_core *c, struct cache_job *job)
+{
+	const size_t len = job->op.ref.len, at = delta_value_at(&job->op);
+	struct grove_ready *r = &job->ready;
+	int err;
+
+	if (!job->op.by_ref || len <= CACHE_COPY_STEP || at == DELTA_VALUE_NOWHERE ||
+	    job->op.kind == WSET_PUT || job->op.kind == WSET_MERGE) {
+		return CACHE_STEP_DONE;
+	}
+	r->item = cache_block_ptr(c->cfg.base, &job->value);
+	r->from = at;
+	r->to = at + len;
+	r->room = job->value.bytes;
+	err = grove_ready_step(cache_store_grove(c->store, &job->patience.tries), r,
+			       CACHE_COPY_STEP);
+	return cache_core_patient(c, err, &job->patience) == MB_ERR_TRYAGAIN ? CACHE_STEP_AGAIN
+									     : CACHE_STEP_DONE;
 }
 
 /* Whether an inner process wants the operation at hand to be done. */
@@ -501,6 +534,7 @@ op_apply(struct cache_core *c, struct cache_job *job)
 {
 	struct hlc_time now = hlc_now(&c->clock, c->wall_us);
 	struct slice stored = cache_store_envelope(c->store, job->work->entry);
+	struct grove *grove = cache_store_grove(c->store, &job->patience.tries);
 	struct cache_block b = { 0 }, *in = &b;
 	struct wbuf out;
 	int err = 0;
@@ -521,7 +555,9 @@ op_apply(struct cache_core *c, struct cache_job *job)
 		err = delta_make(stored, &job->op, now, c->cfg.writer, &out);
 	}
 	if (err == 0 && out.len != 0) {
+		grove->ready = &job->ready;
 		err = merge_delta(c, job, wbuf_slice(&out), in, now);
+		grove->ready = NULL;
 	}
 	cache_store_free(c->store, &b);
 	return err;
@@ -585,9 +621,11 @@ op_step(struct cache_core *c, struct cache_job *job)
 	if (step == CACHE_STEP_DONE) {
 		step = op_work(c, job);
 	}
-
 	if (step == CACHE_STEP_DONE) {
 		step = op_value(c, job);
+	}
+	if (step == CACHE_STEP_DONE) {
+		step = op_ready(c, job);
 	}
 	if (step == CACHE_STEP_DONE && c->wait_free_cnt <= CACHE_RESERVE) {
 		step = CACHE_STEP_AGAIN; /* keeps I3 */

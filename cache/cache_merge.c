@@ -100,9 +100,18 @@ room_for(struct cache_core *c, const struct cache_place *at, size_t bound, uint3
 	return err == MB_ERR_NO_MEMORY ? 0 : err;
 }
 
+static bool
+is_collection(struct slice envelope)
+{
+	struct envelope e;
+
+	return envelope_open(envelope, &e) == 0 && lattice_table_ops(e.type) != NULL;
+}
+
 /* Merges two flat envelopes; what is neither of them is written to out, which is the scratch, or
  * becomes *b. Who wins whole, as a register does, needs no room: it is asked for when it is needed.
- * Returns: as cache_merge. */
+ * Returns: as cache_merge; SIDE_TREES: it is to be done as trees, which copies less. */
+#define SIDE_TREES (LATTICE_MIXED + 1)
 static int
 flat_result(struct cache_core *c, const struct cache_place *at, struct slice stored,
 	    struct slice delta, uint32_t *tries, struct cache_block *b, struct wbuf *out)
@@ -113,12 +122,31 @@ flat_result(struct cache_core *c, const struct cache_place *at, struct slice sto
 	if (side != MB_ERR_TOO_LARGE || bound <= CACHE_SCRATCH) {
 		return side;
 	}
+	if (treeval_wanted(delta) && is_collection(stored)) {
+		return SIDE_TREES;
+	}
 	*out = wbuf_init(c->merge_mem, CACHE_SCRATCH);
 	err = room_for(c, at, bound, tries, b, out);
 	if (err != 0 || b->off == 0) {
 		return err != 0 ? err : MB_ERR_NO_MEMORY;
 	}
 	return lattice_merge(LATTICE_ENVELOPE, stored, delta, out);
+}
+
+/* A short collection is shown as a tree, and that gets the delta. */
+static int
+merge_as_trees(struct cache_core *c, const struct cache_place *at, struct slice stored,
+	       struct slice delta, struct cache_block *own, struct hlc_time now, uint32_t *tries)
+{
+	struct treeval_edit edit;
+	int err = treeval_make(cache_store_grove(c->store, tries), stored, &edit);
+
+	err = err != 0 ? err : tree_show(c, at, &edit, now, tries);
+	if (err != 0) {
+		return err;
+	}
+	stored = cache_store_envelope(c->store, at->entry);
+	return merge_tree(c, at, slice_tree(stored), delta, own, now, tries);
 }
 
 static int
@@ -130,6 +158,9 @@ merge_flat(struct cache_core *c, const struct cache_place *at, struct slice stor
 	struct slice result = delta;
 	int err, side = flat_result(c, at, stored, delta, tries, &b, &out);
 
+	if (side == SIDE_TREES) {
+		return merge_as_trees(c, at, stored, delta, own, now, tries);
+	}
 	if (side == LATTICE_MIXED) {
 		result = wbuf_slice(&out);
 		in = &b;

@@ -94,6 +94,7 @@ struct cache_grow {
 	uint32_t done;    /* items of the other one */
 	uint64_t version; /* of the entry that shows the other one, if it is in an entry */
 	struct treeval_edit edit;
+	struct grove_ready ready; /* a leaf of one long item, on its way there */
 };
 
 enum cache_work_state {
@@ -169,7 +170,8 @@ struct cache_job {
 	int work_err;
 	struct cache_block value; /* copied of a value by reference */
 	uint32_t value_copied;
-	struct cache_grow grow; /* a DEL of a tree */
+	struct grove_ready ready; /* of a collection: the leaf that the value comes to */
+	struct cache_grow grow;   /* a DEL of a tree */
 	struct cache_patience patience;
 	bool moving;
 	/* the answer */

@@ -22,6 +22,7 @@
 #include "cache_tags.h"
 #include "check.h"
 #include "compiler.h"
+#include "copy.h"
 #include "envelope.h"
 #include "heap.h"
 #include "microburst/error.h"
@@ -265,7 +266,7 @@ cache_store_show(struct cache_store *s, uint32_t entry, uint64_t hash, struct sl
 	err = cache_store_alloc(s, cache_block_bytes(key.len, envelope.len), tries, &b);
 	s->own[entry].kept = kept;
 	if (err == 0) {
-		memcpy(cache_block_ptr(s->base, &b), envelope.p, envelope.len);
+		copy_bytes(cache_block_ptr(s->base, &b), envelope.p, envelope.len);
 		cache_store_show_block(s, entry, hash, key, &b, envelope.len, absent);
 	}
 	return err;

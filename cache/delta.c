@@ -559,6 +559,7 @@ delta_value_at(const struct wset_op *op)
 	switch (op->kind) {
 	case WSET_PUT:
 	case WSET_SADD:
+	case WSET_SREM:
 	case WSET_GADD:
 	case WSET_MERGE:
 		return 0;

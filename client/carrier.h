@@ -18,8 +18,9 @@
 #include "topo_limits.h"
 #include "wire.h"
 
-/* datagram.p NULL: the network says that nobody is at the lane's other end. */
-typedef void carrier_recv_fn(void *ctx, uint32_t lane, struct slice datagram);
+/* datagram.p NULL: the network says that nobody is at the lane's other end. Returns: whether more
+ * is awaited on this lane. */
+typedef bool carrier_recv_fn(void *ctx, uint32_t lane, struct slice datagram);
 
 struct carrier_ops {
 	/* Opens another lane, or leads it to another port. Returns: 0; MB_ERR_NO_MEMORY;
@@ -30,9 +31,9 @@ struct carrier_ops {
 	void (*send)(void *carrier, uint32_t lane, struct seal *seal, const struct wire_head *h,
 		     const uint8_t *body);
 	void (*flush)(void *carrier); /* makes a burst of sends go */
-	/* Calls fn for each datagram that came, at most max a lane; the bytes are there, 8-aligned,
-	 * until fn returns. Lanes without their bit in lanes need not be looked at. Returns: how
-	 * often it called. */
+	/* Calls fn for each datagram that came, at most max a lane; it need not look for more where
+	 * none is awaited. The bytes are there, 8-aligned, until fn returns. Lanes without their
+	 * bit in lanes need not be looked at. Returns: how often it called. */
 	int (*recv)(void *carrier, uint32_t lanes, uint32_t max, uint64_t now_ns,
 		    carrier_recv_fn *fn, void *ctx);
 	/* Sleeps until something may have come at one of the lanes, ns at most. */

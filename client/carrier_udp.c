@@ -124,14 +124,15 @@ static uint32_t
 lane_recv(struct udp *u, uint32_t lane, uint32_t max, carrier_recv_fn *fn, void *ctx)
 {
 	uint32_t cnt = 0;
+	bool more = true;
 
-	for (; cnt < max; cnt++) {
+	for (; more && cnt < max; cnt++) {
 		ssize_t n = recv(u->fd[lane], u->rx, sizeof(u->rx), MSG_DONTWAIT);
 
 		if (n < 0 && errno != ECONNREFUSED) {
 			break;
 		}
-		fn(ctx, lane, n < 0 ? slice_of(NULL, 0) : slice_of(u->rx, (size_t)n));
+		more = fn(ctx, lane, n < 0 ? slice_of(NULL, 0) : slice_of(u->rx, (size_t)n));
 	}
 	return cnt;
 }

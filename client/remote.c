@@ -69,11 +69,34 @@ remote_alloc(size_t bytes)
 	return p;
 }
 
+void
+remote_spare(struct mb_client *c, void *p, size_t bytes)
+{
+	struct remote *r = c->remote;
+
+	if (bytes < LARGE_BYTES || bytes <= r->spare_bytes) {
+		free(p);
+		return;
+	}
+	free(r->spare);
+	r->spare = p;
+	r->spare_bytes = bytes;
+	madvise(p, bytes & ~((size_t)LARGE_PAGE - 1), MADV_FREE); /* a wish, too */
+}
+
+/* Of an answer. */
 static void *
 on_alloc(void *ctx, size_t bytes)
 {
-	(void)ctx;
-	return remote_alloc(bytes);
+	struct remote *r = ((struct lane *)ctx)->r;
+	void *p = r->spare;
+
+	if (bytes < LARGE_BYTES || bytes > r->spare_bytes) {
+		return remote_alloc(bytes);
+	}
+	r->spare = NULL;
+	r->spare_bytes = 0;
+	return p;
 }
 
 static void
@@ -172,7 +195,7 @@ on_done(void *ctx, void *user, int err, uint8_t *p, size_t len, bool owned)
 	op_end(l, op);
 }
 
-static void
+static bool
 on_datagram(void *ctx, uint32_t lane, struct slice datagram)
 {
 	struct remote *r = ctx;
@@ -184,6 +207,7 @@ on_datagram(void *ctx, uint32_t lane, struct slice datagram)
 	} else if (seal_take(&r->seal, datagram, r->plain, &h, &body) == 0) {
 		flow_ask_input(&r->lane[lane].ask, &h, body, r->at_ns);
 	}
+	return r->lane[lane].ask.open_cnt > 0;
 }
 
 /* Where something is awaited; the first is always looked at. */
@@ -218,7 +242,8 @@ lane_run(struct lane *l)
 	while (l->head != NULL) {
 		struct remote_op *op = l->head;
 
-		if (flow_ask_start(&l->ask, op->bytes, op->len, op, now()) != 0) {
+		if (flow_ask_start(&l->ask, slice_of(op->bytes, op->len), op->rest, op, now()) !=
+		    0) {
 			return;
 		}
 		l->head = op->next;
@@ -250,8 +275,13 @@ int
 remote_pump(struct mb_client *c, uint64_t until_ns)
 {
 	struct remote *r = c->remote;
-	uint64_t from_ns = now(), at_ns = from_ns;
+	uint64_t from_ns, at_ns;
 
+	if (r->asked && until_ns != 1 && r->lane_cnt == 1 && r->lane[0].ask.open_cnt == 1) {
+		sched_yield(); /* its answer cannot be there yet */
+	}
+	r->asked = false;
+	from_ns = at_ns = now();
 	for (;;) {
 		uint64_t ended = r->ended;
 		bool came = remote_recv(r, at_ns);
@@ -281,7 +311,7 @@ remote_pump(struct mb_client *c, uint64_t until_ns)
 uint8_t *
 remote_op_write(struct remote_op *op, const struct rpc_request *req)
 {
-	op->len = rpc_request_bytes(req->name.len, req->payload.len);
+	op->len = rpc_request_bytes(req->name.len, req->payload.len) - op->rest.len;
 	op->bytes = remote_alloc(op->len);
 	return op->bytes != NULL ? rpc_request_write(op->bytes, req) : NULL;
 }
@@ -297,6 +327,7 @@ remote_op_again(struct remote_op *op, const struct rpc_request *req)
 void
 remote_op_start(struct lane *l, struct remote_op *op)
 {
+	l->r->asked = true;
 	op->lane = l;
 	op->next = NULL;
 	*l->tail = op;
@@ -470,6 +501,7 @@ op_ask(struct mb_client *c, const struct rpc_request *req, struct slice rest, st
 
 	full.ack = c->ack;
 	full.payload.len += rest.len;
+	op->rest = rest;
 	p = remote_op_write(op, &full);
 	if (p == NULL) {
 		op->done = true;
@@ -477,9 +509,6 @@ op_ask(struct mb_client *c, const struct rpc_request *req, struct slice rest, st
 	}
 	if (req->payload.len > 0) {
 		memcpy(p, req->payload.p, req->payload.len);
-	}
-	if (rest.len > 0) {
-		memcpy(p + req->payload.len, rest.p, rest.len);
 	}
 	remote_op_start(lane_of(c->remote, req), op);
 	return 0;
@@ -651,6 +680,7 @@ remote_close(struct mb_client *c)
 		}
 	}
 	free(r->cancel.answer);
+	free(r->spare);
 	if (r->way.ops != NULL) {
 		r->way.ops->flush(r->way.carrier);
 		r->way.ops->close(r->way.carrier);

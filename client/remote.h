@@ -19,8 +19,11 @@ void remote_close(struct mb_client *c);
  * now). */
 int remote_pump(struct mb_client *c, uint64_t until_ns);
 
-/* remote_alloc gives memory for a message of any length, for free(). */
+/* remote_alloc gives memory for a message of any length, for free(). remote_spare takes such memory
+ * of at least `bytes` instead; of megabytes it keeps one for the next answer, though the kernel may
+ * have its pages when they are short. */
 void *remote_alloc(size_t bytes);
+void remote_spare(struct mb_client *c, void *p, size_t bytes);
 
 /* remote_cancel asks for the end of a call, err says why. */
 void remote_cancel(struct mb_client *c, const struct client_call *call, int err);
@@ -36,7 +39,7 @@ typedef void remote_answer_fn(void *ctx, size_t i, const struct rpc_reply *reply
  * answer when it comes: nothing is kept of it. */
 void remote_ask_each(struct mb_client *c, const struct rpc_request *req, size_t cnt,
 		     remote_answer_fn *fn, void *ctx, int *ret_err);
-/* rest: what the payload goes on with, so that a large value is copied once. */
+/* rest: what the payload goes on with: sent from where it is. */
 int remote_ask_rest(struct mb_client *c, const struct rpc_request *req, struct slice rest,
 		    struct rpc_reply *ret, uint8_t **ret_bytes);
 int remote_ask(struct mb_client *c, const struct rpc_request *req, struct rpc_reply *ret,
@@ -53,7 +56,7 @@ int remote_future_start(struct mb_client *c, const struct mb_call_options *opt, 
 
 /* As client_look, client_look_end, client_write, client_take, client_send. */
 int remote_look(struct mb_client *c, struct slice key, struct slice item, struct cache_value *ret);
-void remote_look_end(struct cache_value *v);
+void remote_look_end(struct mb_client *c, struct cache_value *v);
 int remote_write(struct mb_client *c, struct client_write *w);
 /* The same of up to CLIENT_MANY, but for those with an error already. remote_looks calls fn with
  * each value, which is there until fn returns. remote_group: how many keys a request names by

@@ -17,6 +17,7 @@
 struct remote_op {
 	uint8_t *bytes;
 	size_t len;
+	struct slice rest;        /* what the request goes on with, its asker's: who waits */
 	struct client_call *call; /* NULL: its caller waits */
 	struct lane *lane;        /* where it went */
 	struct remote_op *next;   /* in the queue */
@@ -46,6 +47,9 @@ struct remote {
 	uint32_t group; /* keys in a request that reads many, by what answers could hold */
 	uint64_t at_ns; /* what is received now came then */
 	struct mb_client *c;
+	void *spare; /* malloc'ed; NULL: none */
+	size_t spare_bytes;
+	bool asked;     /* since it was looked for answers */
 	uint64_t ended; /* ops so far, by an answer or by the clock */
 	struct remote_op op[MB_CALLS_MAX];
 	struct remote_op cancel;

@@ -216,10 +216,11 @@ remote_looks(struct mb_client *c, const struct slice *key, size_t cnt, remote_lo
 
 /* What was brought lies behind the head of an answer, which is what was allocated. */
 void
-remote_look_end(struct cache_value *v)
+remote_look_end(struct mb_client *c, struct cache_value *v)
 {
 	if (v->envelope.p != NULL) {
-		free((void *)(uintptr_t)(v->envelope.p - RPC_REPLY_HEAD));
+		remote_spare(c, (void *)(uintptr_t)(v->envelope.p - RPC_REPLY_HEAD),
+			     v->envelope.len + RPC_REPLY_HEAD);
 		v->envelope.p = NULL;
 	}
 }

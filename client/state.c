@@ -7,6 +7,7 @@
 #include "cache_msg.h"
 #include "check.h"
 #include "compiler.h"
+#include "copy.h"
 #include "envelope.h"
 #include "hash.h"
 #include "impl.h"
@@ -115,7 +116,7 @@ void
 client_look_end(struct mb_client *c, struct cache_value *v)
 {
 	if (unlikely(c->remote != NULL)) {
-		remote_look_end(v);
+		remote_look_end(c, v);
 	} else {
 		cache_view_release(&c->view, v);
 	}
@@ -208,7 +209,7 @@ publish_one(struct mb_client *c, struct wset_op op, uint64_t hash, uint8_t ack,
 			if (err != 0) {
 				return err;
 			}
-			memcpy(p, op.value.p, op.value.len);
+			copy_bytes(p, op.value.p, op.value.len);
 		}
 		op.by_ref = true;
 		op.ref = value;

@@ -133,6 +133,27 @@ exec_check(struct exec *x, const struct desc *d, const struct exec_from *from, u
 	return 0;
 }
 
+int
+exec_args_open(struct exec *x, const struct desc *d, const struct exec_from *from,
+	       const uint8_t **ret, size_t *ret_len, bool *ret_view)
+{
+	int err = x->conf.ops.bytes(x->conf.ops.ctx, d, ret, ret_len, ret_view);
+
+	if (unlikely(err == MB_ERR_PEER_DIED && (d->flags & CALL_F_KEPT) != 0 &&
+		     from->proc == PROC_DAEMON)) {
+		return call_refuse(&x->call, err, "the arguments", "who returned them has died");
+	}
+	if (unlikely(err != 0)) {
+		return call_refuse(&x->call, MB_ERR_INVALID, "the arguments",
+				   "they cannot be read");
+	}
+	if (unlikely(((uintptr_t)*ret & 7) != 0)) {
+		return call_refuse(&x->call, MB_ERR_CORRUPT, "the arguments",
+				   "they are not aligned");
+	}
+	return 0;
+}
+
 static int
 run_function(struct exec *x, const struct fn *fn, struct slice args)
 {
@@ -527,15 +548,8 @@ exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
 	PROBE2(call_taken, d->call, d->a);
 	exec_show_run(x, d, start);
 	err = exec_check(x, d, from, start);
-	if (likely(err == 0) && x->conf.ops.bytes(x->conf.ops.ctx, d, &p, &len, &view) != 0) {
-		err = d->err > 0 ? call_refuse(&x->call, MB_ERR_EXECUTOR_DIED, "the arguments",
-					       "who returned them has died; its writes happened")
-				 : call_refuse(&x->call, MB_ERR_INVALID, "the arguments",
-					       "they cannot be read");
-	}
-	if (likely(err == 0) && ((uintptr_t)p & 7) != 0) {
-		err = call_refuse(&x->call, MB_ERR_CORRUPT, "the arguments",
-				  "they are not aligned");
+	if (likely(err == 0)) {
+		err = exec_args_open(x, d, from, &p, &len, &view);
 	}
 	if (likely(err == 0)) {
 		/* Looking at arguments in memory of others may take a while: mapping it, faults. */

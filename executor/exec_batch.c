@@ -55,16 +55,11 @@ item_read(struct exec *x, struct batch_item *item, const struct exec_from *from,
 	size_t len;
 	int cnt, err = exec_check(x, &item->d, from, now);
 
+	if (err == 0) {
+		err = exec_args_open(x, &item->d, from, &p, &len, &item->view);
+	}
 	if (err != 0) {
 		return err;
-	}
-	if (x->conf.ops.bytes(x->conf.ops.ctx, &item->d, &p, &len, &item->view) != 0) {
-		return call_refuse(&x->call, MB_ERR_INVALID, "the arguments",
-				   "they cannot be read");
-	}
-	if (((uintptr_t)p & 7) != 0) {
-		return call_refuse(&x->call, MB_ERR_CORRUPT, "the arguments",
-				   "they are not aligned");
 	}
 	if ((item->d.sub & CALL_PART) != 0) {
 		return item_read_part(x, item, slice_of(p, len));

@@ -55,6 +55,11 @@ struct exec_outcome {
 
 /* exec_check says what can be said about a call before its arguments are looked at. */
 int exec_check(struct exec *x, const struct desc *d, const struct exec_from *from, uint64_t now);
+/* exec_args_open opens a call's arguments. When *ret_view is set they are to be dropped, also after
+ * an error. Returns: 0; MB_ERR_PEER_DIED, to the node, when they died with the executor that it has
+ * them from; MB_ERR_INVALID, MB_ERR_CORRUPT. */
+int exec_args_open(struct exec *x, const struct desc *d, const struct exec_from *from,
+		   const uint8_t **ret, size_t *ret_len, bool *ret_view);
 /* exec_inputs_open opens what functions before a part returned, into x->input. *ret_cnt: how many
  * are to be closed, also after an error. Returns: 0; MB_ERR_PEER_DIED when it died with its
  * executor; another error. */

@@ -176,8 +176,8 @@ owed_answered(struct owed *o, const struct desc *d)
 	PROBE2(call_published, a.reply.call, d->err);
 	exec_trace_answered(o->trace, a.line, a.reply.call, owed_now(o), d->err);
 	err = o->ops->reply(o->ops->ctx, &o->from, &a.reply);
-	if (err != 0 && err != MB_ERR_PEER_DIED && (a.reply.flags & DESC_F_INLINE) == 0) {
-		/* Of one that died everything has come back. */
+	if (err != 0 && (a.reply.flags & DESC_F_INLINE) == 0) {
+		/* Of one that died all has come back that it held then; this may be younger. */
 		payload_release(o->pool, a.reply.ref.handle, call_id_proc(a.reply.call));
 	}
 	return true;

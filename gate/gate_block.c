@@ -172,7 +172,7 @@ gate_mpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 			return false;
 		}
 	} else { /* the key is chosen */
-		n = gate_look_as(g, c, key[idx], type, &ret->value);
+		n = gate_look_part(g, c, key[idx], type, &ret->value);
 		if (n == CACHE_ABSENT) {
 			gate_out_fill_array(g, c, c->hole, c->part);
 			return false;

@@ -337,8 +337,14 @@ gate_command_try(struct gate *g, struct gate_conn *c, const struct gate_command 
 	if (unlikely(c->unfit)) {
 		return GATE_DONE;
 	}
-	c->undoable = !c->partial && c->part == 0;
+	c->undoable = !c->partial && (c->part == 0 || c->hole != NULL);
 	rc = gate_command_run(g, c, cmd, arg, arg_cnt);
+	if (unlikely(c->unfit) && rc == GATE_DONE && c->part > 0 && c->hole != NULL && !c->cut) {
+		c->unfit = false;
+		c->cut = true; /* what is done is answered, which takes no memory */
+		gate_out_back(g, c, &mark);
+		rc = gate_command_run(g, c, cmd, arg, arg_cnt);
+	}
 	c->undoable = within;
 	if (unlikely(c->unfit) && rc == GATE_DONE) {
 		c->unfit = false;
@@ -348,7 +354,8 @@ gate_command_try(struct gate *g, struct gate_conn *c, const struct gate_command 
 	if (unlikely(c->unfit)) { /* something is under way for it */
 		gate_out_lost(c);
 	}
-	c->partial |= rc == GATE_WAIT && c->out.bytes != mark.bytes && !gate_multi_runs(c);
+	/* Of a transaction each command for itself. */
+	c->partial |= rc == GATE_WAIT && c->out.bytes != mark.bytes && cmd->run != cmd_exec;
 	return rc;
 }
 

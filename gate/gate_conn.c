@@ -20,6 +20,7 @@
 #include "gate_many.h"
 #include "gate_text.h"
 #include "gate_track.h"
+#include "gate_walk.h"
 
 /* ------------------------------------------------------------------------- life */
 
@@ -88,6 +89,8 @@ gate_conn_renew(struct gate *g, struct gate_conn *c)
 	c->acc = 0;
 	c->held_err = 0;
 	c->part = c->part_next = 0;
+	c->cut = false;
+	c->hole = NULL;
 	c->total = c->total_next = 0;
 	c->timed_out = false;
 	c->block_due_ns = 0;
@@ -100,6 +103,9 @@ gate_conn_renew(struct gate *g, struct gate_conn *c)
 		c->keep = NULL;
 		c->keep_len = c->keep_cap = 0;
 	}
+	if (c->walk != NULL) {
+		gate_walk_drop(g, c);
+	}
 	if (c->ask != NULL) {
 		gate_ask_drop(g, c);
 	}
@@ -111,8 +117,8 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 	struct gate_conn *c = gate_conn_find(g, id);
 
 	REQUIRE(c != NULL);
-	if (c->queued) {
-		STAILQ_REMOVE(c->starving ? &g->starved : &g->ready, c, gate_conn, next);
+	if (c->queue != NULL) {
+		STAILQ_REMOVE(c->queue, c, gate_conn, next);
 	}
 	gate_conn_owes(g, c, false);
 	gate_leave_drop(g, c);
@@ -187,14 +193,19 @@ gate_conn_close(struct gate *g, struct gate_conn *c)
 
 /* ------------------------------------------------------------------- going on */
 
+static void
+enqueue(struct gate_conns *list, struct gate_conn *c)
+{
+	if (c->queue == NULL) {
+		c->queue = list;
+		STAILQ_INSERT_TAIL(list, c, next);
+	}
+}
+
 void
 gate_conn_flush(struct gate *g, struct gate_conn *c)
 {
-	if (!c->queued) {
-		c->queued = true;
-		c->starving = false;
-		STAILQ_INSERT_TAIL(&g->ready, c, next);
-	}
+	enqueue(&g->ready, c);
 }
 
 void
@@ -202,6 +213,20 @@ gate_conn_ready(struct gate *g, struct gate_conn *c)
 {
 	c->waiting = false;
 	gate_conn_flush(g, c);
+}
+
+void
+gate_conn_turn(struct gate *g, struct gate_conn *c)
+{
+	enqueue(&g->turned, c);
+}
+
+int
+gate_turn_end(struct gate *g, struct gate_conn *c)
+{
+	c->room = true;
+	gate_conn_turn(g, c);
+	return GATE_WAIT;
 }
 
 void
@@ -224,11 +249,7 @@ gate_conn_told(struct gate *g, struct gate_conn *c)
 void
 gate_conn_later(struct gate *g, struct gate_conn *c)
 {
-	if (!c->queued) {
-		c->queued = true;
-		c->starving = true;
-		STAILQ_INSERT_TAIL(&g->starved, c, next);
-	}
+	enqueue(&g->starved, c);
 }
 
 bool
@@ -264,7 +285,7 @@ settle(struct gate *g, struct gate_conn *c)
 		gate_conn_close(g, c); /* if it can be, now */
 		return;
 	}
-	if (!c->queued && (!c->waiting || c->blocked)) { /* no reply is half written */
+	if (c->queue == NULL && (!c->waiting || c->blocked)) { /* no reply is half written */
 		gate_push_out(c);
 	}
 	if (!c->mark.set && !c->quiet && c->run == NULL) {
@@ -280,7 +301,7 @@ settle(struct gate *g, struct gate_conn *c)
 		c->paused = false;
 		stream_resume(g->stream, c->id);
 	}
-	if ((c->last || (c->ended && !c->waiting && !c->queued)) && c->out.bytes == 0) {
+	if ((c->last || (c->ended && !c->waiting && c->queue == NULL)) && c->out.bytes == 0) {
 		gate_conn_close(g, c);
 	} else if (c->last && c->out.bytes >= SIZE_MAX / 2) {
 		gate_conn_close(g, c); /* its reply had no room */

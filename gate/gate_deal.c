@@ -145,7 +145,7 @@ gate_leave_drop(struct gate *g, struct gate_conn *c)
 static bool
 at_rest(struct gate *g, struct gate_conn *c)
 {
-	return !c->queued && !c->closing && !c->sending && c->out.bytes == 0 &&
+	return c->queue == NULL && !c->closing && !c->sending && c->out.bytes == 0 &&
 	       c->pushed.bytes == 0 && g->many.move_open[c->to_gate] < GATE_MOVE_OPEN &&
 	       stream_rest(g->stream, c->id);
 }

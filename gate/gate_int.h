@@ -54,7 +54,9 @@
 #define GATE_OUT_MAX      (1u << 20)   /* not sent: then no further command is run */
 #define GATE_CHUNK_BYTES  (4u << 10)   /* of replies; most are one */
 #define GATE_HOLD_MIN     (16u << 10)  /* a value above is sent from where the cache has it */
-#define GATE_HOLD_CNT     48           /* so many of the hazard slots; the rest are for looking */
+#define GATE_HOLD_CNT     48           /* so many of the hazard slots; the rest are for walks */
+#define GATE_TURN         2048         /* what a connection may do in a poll: about 150 us */
+#define GATE_TURN_COMMAND 4            /* of it, a command; an item of a collection is 1 */
 #define GATE_CURSOR_CNT   4096         /* of SCAN, remembered */
 #define GATE_TRIES        10000        /* of a HELD command: each lost one is another's success */
 #define GATE_SEND_MAX     (256u << 10) /* in one send: a slow reader is seen to move */
@@ -191,8 +193,6 @@ struct gate_conn {
 	bool used;
 	bool authed, local;
 	bool waiting;      /* its command, or its run, is under way: no further one is begun */
-	bool queued;       /* in the list of those that go on, */
-	bool starving;     /* of those that wait for room */
 	bool missed;       /* its command asked for a key: those of the next ones can come, too; */
 	bool read_once;    /* it did not yet: with them, by a READ */
 	bool fetch_due;    /* its key is to be fetched, not read */
@@ -241,14 +241,16 @@ struct gate_conn {
 	uint32_t part,
 		part_next; /* how much of a HELD command is done; and if this part succeeds */
 	int64_t total, total_next; /* the same, for what it answers */
+	bool cut;                  /* no part of it is begun any more: its array ends here */
 	bool timed_out;            /* it has waited for an item long enough */
 	bool blocked;              /* in the list of those that wait for one */
 	uint64_t block_bits;       /* of the keys that it waits for, gate_key_bit */
 	uint64_t block_due_ns;     /* until then; 0: not set */
 	uint8_t *keep; /* memory of a command that takes long, from the heap; freed with it */
 	uint32_t keep_len, keep_cap;
-	int held_err;            /* how a HELD command ended */
-	struct gate_chunk *hole; /* of a reply whose head is not known yet */
+	int held_err;           /* how a HELD command ended */
+	struct gate_walk *walk; /* a collection that its command goes through (gate_walk.h); NULL */
+	struct gate_chunk *hole; /* of a reply whose head is not known yet; NULL */
 	struct desc answer;      /* of a call or a listing */
 	bool answered;
 	struct gate_user *user; /* NULL: nobody yet */
@@ -274,7 +276,8 @@ struct gate_conn {
 	bool leaving, called_home;
 	bool alone_run; /* no other command is begun until its writes are done */
 	LIST_ENTRY(gate_conn) next_leaving;
-	STAILQ_ENTRY(gate_conn) next;
+	struct gate_conns *queue;     /* the list that it is in: ready, turned, starved; NULL */
+	STAILQ_ENTRY(gate_conn) next; /* in it */
 	TAILQ_ENTRY(gate_conn) next_blocked;
 	LIST_ENTRY(gate_conn) next_monitor;
 };
@@ -303,11 +306,13 @@ struct gate {
 	uint64_t now_ns, began_ns, tick_ns;
 	struct rng rng;
 	uint64_t client_seq, cursor_seq, future_seq;
-	uint32_t held_cnt; /* hazard slots of values being sent */
+	uint32_t held_cnt; /* hazard slots of values being sent, or walked through */
 	uint32_t under_way, turn;
 	_Atomic uint32_t under_way_shown;
 	uint32_t slow_cnt; /* connections that owe */
 	struct gate_conns ready;
+	struct gate_conns turned;    /* have more to do, but others come first: one a poll */
+	int32_t turn_left;           /* of GATE_TURN, of the connection at hand */
 	struct gate_conns starved;   /* wait for room: of batches, fetches, calls, memory */
 	uint64_t pause_until_ns;     /* by CLIENT PAUSE; 0: nothing is paused */
 	bool pause_all;              /* not only writes */
@@ -447,6 +452,10 @@ void gate_conn_go(struct gate *g, struct gate_conn *c);
 void gate_conn_ready(struct gate *g, struct gate_conn *c);
 /* gate_conn_flush: its replies go out in this poll or the next, whatever it waits for. */
 void gate_conn_flush(struct gate *g, struct gate_conn *c);
+/* gate_conn_turn: its turn is over; it goes on in one of the next polls. */
+void gate_conn_turn(struct gate *g, struct gate_conn *c);
+/* gate_turn_end: the same of a handler, which is called again then. Returns: GATE_WAIT. */
+int gate_turn_end(struct gate *g, struct gate_conn *c);
 /* gate_conn_starve: it waits for room that nobody will tell it of. */
 void gate_conn_starve(struct gate *g, struct gate_conn *c);
 /* gate_conn_told: messages were written for it; they go out in this poll or the next. */
@@ -590,7 +599,9 @@ int gate_write_held_2(struct gate *g, struct gate_conn *c, struct wset_op *op, u
  * gate_held_end. The first is done only if the key still shows version, each other one only if the
  * one before it was, and nobody's come between. When there is no room for more, the command goes on
  * in parts: with part_next (and total_next) set it is called again once this part has succeeded, as
- * c->part (and c->total); what was written to the reply then stands.
+ * c->part (and c->total); what was written to the reply then stands. If the reply is an array whose
+ * head is not known yet (c->hole), and another part fails or there is no memory for what it shows,
+ * the array ends before it: each part is whole, or is not done.
  *
  * cnt: how many were added in this part. gate_held_op returns: 0; MB_ERR_FULL: no more fit;
  * MB_ERR_TOO_LARGE. gate_held_end returns what the handler returns. */
@@ -618,6 +629,10 @@ int gate_look_as(struct gate *g, struct gate_conn *c, struct slice key, unsigned
 /* gate_look_text: the same as bytes. ret_text points into the value or buf. MB_ERR_TYPE. */
 int gate_look_text(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *ret,
 		   char buf[], struct slice *ret_text);
+/* gate_look_part: gate_look_as of what a HELD command in parts takes from; CACHE_ABSENT also when
+ * some are done and for whatever reason no other one will be. */
+int gate_look_part(struct gate *g, struct gate_conn *c, struct slice key, unsigned int type,
+		   struct cache_value *ret);
 void gate_look_end(struct gate *g, struct cache_value *v);
 /* gate_deadline_us is when a value ends, in microseconds since 1970; 0: never. */
 uint64_t gate_deadline_us(const struct cache_value *v);

@@ -4,6 +4,7 @@
 
 #include <microburst/error.h>
 
+#include "copy.h"
 #include "gate_int.h"
 
 struct gate_large *
@@ -39,7 +40,7 @@ gate_large_take(struct gate_large *l, const uint8_t *p, size_t len)
 	size_t n = MIN(len, (size_t)(l->len - l->got));
 
 	if (n != 0 && p != l->p + l->got) { /* else it is there already; of nothing p need not be */
-		memcpy(l->p + l->got, p, n);
+		copy_bytes(l->p + l->got, p, n);
 	}
 	l->got += (uint32_t)n;
 	return n;

@@ -181,12 +181,13 @@ cmd_unwatch(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 	return GATE_DONE;
 }
 
-/* What a reader sees of a key: its version, which is even, and whether it is there. A key whose
- * time has passed is another one, though nobody wrote to it. */
+/* What a reader sees of a key: its version, which is not 0, or that it is not there: what it was
+ * before, or whether its entry is, is no matter then (a tombstone goes by itself). A key whose time
+ * has passed is another one, though nobody wrote to it. */
 static uint64_t
 watch_seen(const struct cache_value *v, int n)
 {
-	return v->version | (n == CACHE_HIT);
+	return n == CACHE_HIT ? v->version : 0;
 }
 
 int
@@ -290,6 +291,10 @@ multi_run(struct gate *g, struct gate_conn *c)
 		const struct gate_command *cmd = gate_command_find(g->args[0]);
 		int rc;
 
+		if (g->turn_left <= 0) {
+			return gate_turn_end(g, c);
+		}
+		g->turn_left -= GATE_TURN_COMMAND;
 		c->timed_out = true; /* nothing is waited for here */
 		c->command = cmd;
 		rc = gate_command_try(g, c, cmd, g->args, cnt);

@@ -158,6 +158,20 @@ gate_look_as(struct gate *g, struct gate_conn *c, struct slice key, unsigned int
 }
 
 int
+gate_look_part(struct gate *g, struct gate_conn *c, struct slice key, unsigned int type,
+	       struct cache_value *ret)
+{
+	int n;
+
+	if (c->cut) {
+		*ret = (struct cache_value){ .slot = CACHE_SLOT_NONE };
+		return CACHE_ABSENT;
+	}
+	n = gate_look_as(g, c, key, type, ret);
+	return c->part > 0 && n < 0 && n != MB_ERR_FULL ? (int)CACHE_ABSENT : n;
+}
+
+int
 gate_look_text(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *ret,
 	       char buf[], struct slice *ret_text)
 {

@@ -19,10 +19,8 @@
 #include "gate_ahead.h"
 #include "gate_many.h"
 #include "gate_pause.h"
+#include "gate_walk.h"
 #include "timebase.h"
-
-/* What a rich burst of one connection may take of a poll. */
-#define COMMANDS_A_TURN 512
 
 bool
 gate_text_keep(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len)
@@ -195,6 +193,9 @@ held_over(struct gate *g, struct gate_conn *c)
 
 	c->mark.set = false;
 	c->held_err = 0;
+	if (c->walk != NULL) { /* whatever comes now, it is another value */
+		gate_walk_drop(g, c);
+	}
 	if (err == 0 && c->part_next != 0) { /* there is more to do */
 		c->part = c->part_next;
 		c->total = c->total_next;
@@ -209,6 +210,10 @@ held_over(struct gate *g, struct gate_conn *c)
 	if (err == MB_ERR_TRYAGAIN && c->tries++ < GATE_TRIES) {
 		c->step = 0;
 		c->acc = 0;
+		return false;
+	}
+	if (c->part > 0 && c->hole != NULL) { /* what is done is answered */
+		c->cut = true;
 		return false;
 	}
 	gate_error_of(g, c, err);
@@ -235,18 +240,19 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 			command_over(g, c);
 		}
 	}
-	for (uint32_t i = 0; !c->waiting && gate_text_goes_on(c); i++) {
+	g->turn_left = GATE_TURN;
+	for (; !c->waiting && gate_text_goes_on(c); g->turn_left -= GATE_TURN_COMMAND) {
 		/* At first there may be none at all. */
 		struct slice rest = done == 0 ? text : slice_of(text.p + done, text.len - done);
 		int rc;
 
-		if (c->out.bytes > GATE_OUT_MAX && !gate_multi_runs(c)) { /* N2, N4 */
+		if (c->out.bytes > GATE_OUT_MAX && !c->begun && !gate_multi_runs(c)) { /* N2, N4 */
 			c->waiting = true;
 			c->out_full = true;
 			break;
 		}
-		if (i == COMMANDS_A_TURN) { /* the others first */
-			gate_conn_ready(g, c);
+		if (g->turn_left <= 0) { /* the others first */
+			gate_conn_turn(g, c);
 			break;
 		}
 		if ((g->alone != NULL && g->alone != c) || g->many.held) { /* a transaction first */

@@ -150,6 +150,7 @@ gate_create(struct gate **ret, const struct gate_cfg *cfg)
 	g->cfg = *cfg;
 	metrics_init(&g->metrics, METRICS_OWNER_gate, cfg->idx);
 	STAILQ_INIT(&g->ready);
+	STAILQ_INIT(&g->turned);
 	STAILQ_INIT(&g->starved);
 	TAILQ_INIT(&g->blocked);
 	TAILQ_INIT(&g->tracks);
@@ -301,6 +302,18 @@ poll_answers(struct gate *g)
 	return busy;
 }
 
+/* A connection that was taken off its list goes on. */
+static void
+conn_resume(struct gate *g, struct gate_conn *c)
+{
+	c->queue = NULL;
+	if (c->room && c->wait_cnt == 0) { /* also if its replies put it among the ready */
+		c->waiting = false;
+	}
+	c->room = false;
+	gate_conn_go(g, c);
+}
+
 /* Connections of one list, each once. Of those that starve no more are asked when some still do: as
  * a rule all wait for the same, and each would read its command again for nothing. */
 static int
@@ -314,13 +327,8 @@ poll_conns(struct gate *g, struct gate_conns *list, bool starving)
 	STAILQ_CONCAT(&turn, list);
 	while ((c = STAILQ_FIRST(&turn)) != NULL && still_cnt < STARVED_TRIES) {
 		STAILQ_REMOVE_HEAD(&turn, next);
-		c->queued = false;
-		if (c->room && c->wait_cnt == 0) { /* also if its replies put it among the ready */
-			c->waiting = false;
-		}
-		c->room = false;
-		gate_conn_go(g, c);
-		if (!c->queued || !c->starving) {
+		conn_resume(g, c);
+		if (c->queue != &g->starved) {
 			busy++;
 		} else if (starving) {
 			still_cnt++;
@@ -329,6 +337,16 @@ poll_conns(struct gate *g, struct gate_conns *list, bool starving)
 	STAILQ_CONCAT(&turn, list);
 	STAILQ_CONCAT(list, &turn);
 	return busy;
+}
+
+/* Whoever has more to do than a turn: one of them a poll, so that nobody else waits for longer. */
+static void
+poll_turned(struct gate *g)
+{
+	struct gate_conn *c = STAILQ_FIRST(&g->turned);
+
+	STAILQ_REMOVE_HEAD(&g->turned, next);
+	conn_resume(g, c);
 }
 
 static int
@@ -376,8 +394,14 @@ gate_poll(void *ctx, uint64_t now_ns)
 	if (!STAILQ_EMPTY(&g->ready)) {
 		busy += poll_conns(g, &g->ready, false);
 	}
-	/* What is under way first: on one lcore the tiles that it went to are next. */
-	busy += stream_poll(g->stream, g->under_way > 0 && ++g->turn % LOOK_TURNS != 0);
+	/* What is under way first: on one lcore the tiles that it went to are next. But a turn
+	 * takes longer than a look at sockets. */
+	busy += stream_poll(g->stream, g->under_way > 0 && STAILQ_EMPTY(&g->turned) &&
+					       ++g->turn % LOOK_TURNS != 0);
+	if (!STAILQ_EMPTY(&g->turned)) {
+		poll_turned(g);
+		busy++;
+	}
 	busy += inner_flush(&g->inner);
 	return busy;
 }

@@ -433,6 +433,7 @@ int
 cli_ask(struct cli *cli, json_t *request, int fd, json_t **ret)
 {
 	char *asked, *answer = NULL;
+	const char *why;
 	json_t *object;
 	int code, err;
 
@@ -453,8 +454,9 @@ cli_ask(struct cli *cli, json_t *request, int fd, json_t **ret)
 	if (err == MB_OK) {
 		err = MB_ERR_CORRUPT;
 	}
-	code = cli_fail(cli, err, cli_text(object, "text"), "%s",
-			*cli_text(object, "text") != '\0' ? "" : cli->command->name);
+	why = err == MB_ERR_TOO_LARGE && answer == NULL ? "a request has at most 64 KiB"
+							: cli_text(object, "text");
+	code = cli_fail(cli, err, why, "%s", *why != '\0' ? "" : cli->command->name);
 	json_decref(object);
 out:
 	free(answer);

@@ -157,7 +157,8 @@ const struct command cmd_explain = {
 	.more = "A line for each time it, or a part of a DAG, was given to an executor: how many "
 		"executors were able, how busy that one had been of late, how many bytes of what a "
 		"part of a DAG reads lie at executors, and of these at that one, how many calls "
-		"were ahead of it, how long it waited.",
+		"were ahead of it, how long it waited. What it reads of the store is as near to "
+		"any other executor: all read the server's cache in place.",
 	.example = "microburst explain 00c0000000000017",
 	.flags = COMMAND_NODE | COMMAND_JSON,
 	.arg_min = 1,

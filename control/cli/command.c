@@ -136,7 +136,7 @@ command_nearest(const char *text)
 	for (size_t i = 0; i < ARRAY_CNT(table); i++) {
 		unsigned d = distance(text, table[i].command->name);
 
-		if (d < best_distance && d < strlen(text)) {
+		if (d < best_distance && 2 * d <= strlen(text)) { /* half of it other: no slip */
 			best = table[i].command->name;
 			best_distance = d;
 		}

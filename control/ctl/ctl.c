@@ -76,7 +76,8 @@ ctl_orphans_stop(struct ctl *c, const struct proc *client)
 }
 
 /* And those that begin later: an executor may hold calls of a dead client that it has not begun. It
- * has not acknowledged the death then, so it is enough to look while that is awaited. */
+ * has not acknowledged the death then, so it is enough to look while that is awaited, and once more
+ * when it comes: a call that has just begun may wait for something, and acknowledges meanwhile. */
 static void
 ctl_orphans_due(struct ctl *c, uint64_t now)
 {
@@ -367,6 +368,9 @@ ctl_on_dead_ack(struct ctl *c, struct proc *p, const struct desc *d)
 	}
 	dead = &c->procs.proc[d->dead.proc];
 	if (dead->inc == d->dead.inc && dead->state == PROC_DEAD) {
+		if (dead->idx >= PROC_CLIENT_FIRST) {
+			ctl_orphans_stop(c, dead);
+		}
 		proc_acked(&c->procs, dead, p->idx);
 	}
 }

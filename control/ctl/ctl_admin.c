@@ -15,6 +15,7 @@
 #include "check.h"
 #include "ctl_admin_int.h"
 #include "ctl_catalog.h"
+#include "dagtext.h"
 #include "sched_log.h"
 
 int
@@ -205,6 +206,19 @@ admin_name(struct ctl *c, uint16_t id, bool is_dag)
 	return json_string(!is_dag && f != NULL ? f->name : "?");
 }
 
+json_t *
+admin_decided(struct ctl *c, const struct sched_decision *d)
+{
+	const struct fn *f = d->part ? registry_fn_by_id(&c->registry, d->target) : NULL;
+	char name[DAGTEXT_VERTEX_BYTES];
+
+	if (f == NULL) {
+		return admin_name(c, d->target, d->dag);
+	}
+	dagtext_vertex_name(f->name, d->tag, name);
+	return json_string(name);
+}
+
 /* What sched decided about a call, and out of what. */
 static int
 admin_explain(struct admin_request *r)
@@ -218,10 +232,9 @@ admin_explain(struct admin_request *r)
 	for (uint32_t i = 0; i < cnt; i++) {
 		json_array_append_new(
 			a, json_pack("{s:o, s:i, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i}", "name",
-				     admin_name(r->c, d[i].target, d[i].dag), "executor", d[i].exec,
-				     "waited_ns", (json_int_t)d[i].waited_ns, "ahead",
-				     (json_int_t)d[i].ahead, "input_bytes",
-				     (json_int_t)d[i].input_bytes, "near_bytes",
+				     admin_decided(r->c, &d[i]), "executor", d[i].exec, "waited_ns",
+				     (json_int_t)d[i].waited_ns, "ahead", (json_int_t)d[i].ahead,
+				     "input_bytes", (json_int_t)d[i].input_bytes, "near_bytes",
 				     (json_int_t)d[i].near_bytes, "able", d[i].able, "load",
 				     d[i].load, "attempt", d[i].attempt + 1, "functions",
 				     d[i].last - d[i].first + 1));

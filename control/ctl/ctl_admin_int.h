@@ -48,6 +48,9 @@ void admin_send_error(struct ctl *c, struct ctl_conn *conn, int err, const char 
 int admin_call_id(struct admin_request *r, uint64_t *ret);
 /* admin_name is the name of a function or a DAG; "?" of one that is no more. */
 json_t *admin_name(struct ctl *c, uint16_t id, bool is_dag);
+/* admin_decided is what a decision of sched was about, of a DAG as its text names it. */
+struct sched_decision;
+json_t *admin_decided(struct ctl *c, const struct sched_decision *d);
 
 /* ctl_dag_add makes a DAG of a text. Returns: 0; as dagtext_parse, MB_ERR_TOO_LARGE, with a
  * sentence; MB_ERR_NO_MEMORY. */

@@ -18,6 +18,8 @@ struct hop {
 	const char *name;
 	uint16_t target; /* 0: none */
 	bool is_dag;
+	const struct sched_decision
+		*decision; /* that is more exact about it; NULL: there is none */
 	const char *where;
 	uint16_t exec; /* where it was, if where is "executor" */
 	uint64_t at_ns, ns;
@@ -87,38 +89,43 @@ from_sched(struct ctl *c, struct trace *t)
 
 		hop_add(t, &(struct hop){ .name = "queue",
 					  .target = d->target,
-					  .is_dag = d->dag,
+					  .decision = d,
 					  .where = "sched",
 					  .at_ns = d->at_ns - d->waited_ns,
 					  .ns = d->waited_ns });
 	}
 }
 
-/* When a call was sent to the executor that took it then: by sched, if it did, else by the
- * client. */
-static uint64_t
-sent_to(const struct trace *t, uint16_t e, const struct region_trace_line *l)
+/* The last decision by which executor e had got the call when it took it; NULL: there is none, or
+ * it is forgotten. */
+static const struct sched_decision *
+decision_of(const struct trace *t, uint16_t e, const struct region_trace_line *l)
 {
-	uint64_t sent = 0;
+	const struct sched_decision *last = NULL;
 
 	for (uint32_t i = 0; i < t->decision_cnt; i++) {
 		const struct sched_decision *d = &t->decision[i];
 
-		if (d->exec == e && d->at_ns <= l->taken_ns && d->at_ns > sent) {
-			sent = d->at_ns;
+		if (d->exec == e && d->at_ns <= l->taken_ns &&
+		    (last == NULL || d->at_ns > last->at_ns)) {
+			last = d;
 		}
 	}
-	if (sent == 0 && t->decision_cnt == 0 && l->link_ns != 0) {
-		sent = l->taken_ns - l->link_ns;
-	}
-	return sent;
+	return last;
 }
 
 static void
 from_line(struct trace *t, uint16_t e, const struct region_trace_line *l)
 {
-	struct hop h = { .target = l->target, .is_dag = l->is_dag, .where = "executor", .exec = e };
-	uint64_t sent = sent_to(t, e, l);
+	const struct sched_decision *d = decision_of(t, e, l);
+	struct hop h = { .target = l->target,
+			 .is_dag = l->is_dag,
+			 .decision = l->is_part ? d : NULL,
+			 .where = "executor",
+			 .exec = e };
+	uint64_t sent = d != NULL                                 ? d->at_ns
+			: t->decision_cnt == 0 && l->link_ns != 0 ? l->taken_ns - l->link_ns
+								  : 0;
 
 	t->is_found = true;
 	t->err = t->err != 0 ? t->err : l->err;
@@ -201,7 +208,10 @@ hops(struct ctl *c, const struct trace *t)
 				  "at_ns", (json_int_t)(h->at_ns - first), "ns", (json_int_t)h->ns);
 
 		if (h->target != 0) {
-			json_object_set_new(o, "of", admin_name(c, h->target, h->is_dag));
+			json_object_set_new(o, "of",
+					    h->decision != NULL
+						    ? admin_decided(c, h->decision)
+						    : admin_name(c, h->target, h->is_dag));
 		}
 		if (h->exec != 0) {
 			json_object_set_new(o, "executor", json_integer(h->exec));

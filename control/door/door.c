@@ -15,6 +15,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "copy.h"
 #include "domain.h"
 #include "door_int.h"
 #include "kvs_msg.h"
@@ -34,16 +35,14 @@ static_assert((int)MB_ACK_LOCAL == (int)KVS_ACK_LOCAL && (int)MB_ACK_ONE == (int
 
 /* ------------------------------------------------------------------- answers */
 
-/* Answers with a head and a payload; payload.p may be NULL: the caller fills it in.
- * Returns: where the payload is; NULL when the request was refused. */
 uint8_t *
-door_room(struct door *d, struct flow_ref ref, const struct rpc_reply *r, uint8_t **ret_all)
+door_room(struct door *d, struct flow_ref ref, const struct rpc_reply *r, int full,
+	  uint8_t **ret_all)
 {
 	uint8_t *p = net_tile_room(d->tile, ref, rpc_reply_bytes(r->payload.len));
 
 	if (p == NULL) {
-		/* It has run; and that no room is left says nothing of it. */
-		net_tile_refuse(d->tile, ref, MB_ERR_INDETERMINATE);
+		net_tile_refuse(d->tile, ref, full);
 		return NULL;
 	}
 	*ret_all = p;
@@ -54,13 +53,14 @@ void
 door_reply(struct door *d, struct flow_ref ref, const struct rpc_reply *r)
 {
 	uint8_t *all;
-	uint8_t *p = door_room(d, ref, r, &all);
+	/* It has run; and that no room is left says nothing of it. */
+	uint8_t *p = door_room(d, ref, r, MB_ERR_INDETERMINATE, &all);
 
 	if (p == NULL) {
 		return;
 	}
 	if (r->payload.len > 0) {
-		memcpy(p, r->payload.p, r->payload.len);
+		copy_bytes(p, r->payload.p, r->payload.len);
 	}
 	net_tile_reply(d->tile, ref, all, rpc_reply_bytes(r->payload.len));
 }

@@ -89,9 +89,11 @@ struct door {
 	char text[DOMAIN_TEXT_MAX + 1]; /* a part of such an answer */
 };
 
-/* door_room begins an answer with a head and a payload, whose bytes the caller fills in. Returns:
- * where; NULL when the request was refused. door_reply answers, door_end with an error or n. */
-uint8_t *door_room(struct door *d, struct flow_ref ref, const struct rpc_reply *r,
+/* door_room begins an answer with a head and a payload, whose bytes the caller fills in; full is
+ * what is answered when there is no memory for them: INDETERMINATE of what has changed something.
+ * Returns: where; NULL when the request was refused. door_reply answers, door_end with an error or
+ * n. */
+uint8_t *door_room(struct door *d, struct flow_ref ref, const struct rpc_reply *r, int full,
 		   uint8_t **ret_all);
 void door_reply(struct door *d, struct flow_ref ref, const struct rpc_reply *r);
 void door_end(struct door *d, struct flow_ref ref, int err, int64_t n);

@@ -14,6 +14,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "copy.h"
 #include "door_int.h"
 #include "envelope.h"
 #include "kvs_msg.h"
@@ -100,16 +101,20 @@ look_tell(struct door *d, struct flow_ref ref, const struct rpc_reply *r)
 {
 	size_t len = rpc_reply_bytes(r->payload.len), max;
 	uint8_t *p = net_tile_draft(d->tile, ref, &max), *payload;
+	bool fits = p != NULL && len <= max;
 
-	if (p == NULL || len > max) {
-		door_reply(d, ref, r);
+	payload = fits ? rpc_reply_write(p, r) : door_room(d, ref, r, MB_ERR_NO_MEMORY, &p);
+	if (payload == NULL) {
 		return;
 	}
-	payload = rpc_reply_write(p, r);
 	if (r->payload.len > 0) {
 		memcpy(payload, r->payload.p, r->payload.len);
 	}
-	net_tile_draft_send(d->tile, ref, p, len);
+	if (fits) {
+		net_tile_draft_send(d->tile, ref, p, len);
+	} else {
+		net_tile_reply(d->tile, ref, p, len);
+	}
 }
 
 /* The envelope of a collection with one item of it. */
@@ -164,7 +169,7 @@ whole_reply(struct door *d, struct flow_ref ref, const struct cache_value *v)
 		return ANSWERED;
 	}
 	reply.payload = slice_of(NULL, bytes);
-	p = door_room(d, ref, &reply, &all);
+	p = door_room(d, ref, &reply, MB_ERR_NO_MEMORY, &all);
 	if (p == NULL) {
 		return ANSWERED;
 	}
@@ -197,7 +202,7 @@ look_part(uint8_t *p, size_t room, int err, const struct cache_value *v)
 		return rpc_part_bytes(0);
 	}
 	if (likely(!slice_is_tree(v->envelope))) {
-		memcpy(p, v->envelope.p, bytes);
+		copy_bytes(p, v->envelope.p, bytes);
 		return rpc_part_bytes(bytes);
 	}
 	out = wbuf_init(p, bytes);
@@ -227,7 +232,7 @@ first_reply(struct door *d, struct flow_ref ref, int err, const struct cache_val
 		return err;
 	}
 	reply.payload.len = rpc_part_bytes(err == 0 ? bytes : 0);
-	p = door_room(d, ref, &reply, &all);
+	p = door_room(d, ref, &reply, MB_ERR_NO_MEMORY, &all);
 	if (p != NULL) {
 		look_part(p, reply.payload.len, err, v);
 		net_tile_reply(d->tile, ref, all, rpc_reply_bytes(reply.payload.len));
@@ -544,7 +549,7 @@ op_keep(struct door_op *op, struct slice bytes)
 	if (op->kept == NULL) {
 		return false;
 	}
-	memcpy(op->kept, bytes.p, bytes.len);
+	copy_bytes(op->kept, bytes.p, bytes.len);
 	by = op->kept - bytes.p;
 	move(&op->r.name, by);
 	move(&op->r.payload, by);

@@ -67,7 +67,7 @@ enum sched_drain {
 	DRAIN_DONE, /* nothing runs, and ctl knows it */
 };
 
-/* What an executor made for others of a run to read. */
+/* What an executor made for others of a run to read: there, or a copy of ours. */
 struct run_out {
 	struct desc d;
 	uint8_t readers; /* who has not returned yet */
@@ -129,6 +129,7 @@ struct sched {
 	uint64_t waiting[TARGET_WORDS]; /* targets with a queue that is not empty */
 	uint32_t run_free, run_first;   /* + 1 */
 	uint32_t kept_cnt;              /* executors with a drain_seq */
+	uint64_t kept_ns;               /* when results were copied last (sched_out.c) */
 	bool runs_owe;                  /* an executor did not take what it holds for a run (U4) */
 	struct sched_target target[TARGET_CNT];
 	struct sched_call call[SCHED_CALL_MAX];
@@ -262,10 +263,19 @@ bool sched_part_lead(struct sched *s, const struct sched_call *part, uint16_t ex
 		     struct desc *ret_call);
 bool sched_part_send(struct sched *s, struct sched_call *part, uint16_t exec);
 
-/* sched_out.c */
+/* sched_out.c. sched_payload_release gives back what is held for holder, by an executor or by us.
+ * Returns: false when it is to be tried again. */
+bool sched_payload_release(struct sched *s, const struct payload_ref *ref, uint16_t holder);
 bool sched_out_release(struct sched *s, struct run_out *out);
 bool sched_outs_release(struct sched *s, struct sched_run *r, bool all);
-void sched_outs_down(struct sched_run *r, uint16_t exec, bool lost[DAG_FUNCTION_MAX]);
+void sched_outs_down(struct sched *s, struct sched_run *r, uint16_t exec,
+		     bool lost[DAG_FUNCTION_MAX]);
+/* sched_args_down has a copy of a call's arguments, if they lie at an executor that is gone.
+ * sched_call_keep, sched_part_keep: a call, or a part, says that something that it is to read
+ * cannot be read. Return whether it is worth to be sent again, with copies. */
+void sched_args_down(struct sched *s, struct desc *d, uint16_t exec);
+bool sched_call_keep(struct sched *s, struct sched_call *c);
+bool sched_part_keep(struct sched *s, struct sched_call *part);
 uint32_t sched_outs_held(const struct sched_run *r);
 void sched_out_drop(struct sched *s, const struct desc *d);
 void sched_cut_on(struct sched *s, uint16_t exec, const struct desc *d);

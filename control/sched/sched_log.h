@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "placement.h"
 #include "stage.h"
 
 #define SCHED_LOG_CNT 4096
@@ -34,6 +35,7 @@ struct sched_decision {
 	uint8_t attempt;
 	uint8_t first, last; /* a part of a DAG call: its functions; else 0 and 0 */
 	bool part;
+	char tag[sizeof(((struct placement_vertex *)0)->tag)]; /* of its first function */
 };
 
 struct sched_log {

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sched_out - what executors hold for a DAG run until others have read it: results, and at the
- * level rr what was read so far (a cut)
+/* sched_out - what is held until others have read it: of a DAG run results, and at the level rr
+ * what was read so far (a cut); of a call that goes on its arguments
+ *
+ * An executor holds it, in the memory where it made it. When that executor dies we hold a copy: ctl
+ * keeps a dead process's memory until we have said that we know of the death, and what a part has
+ * returned was whole before its REPLY. So what others do to an executor takes nothing from a call
+ * that has returned there. (Above 64 KiB it is lost: nobody copies that much in one step, U3.)
  *
  *	part 1 ──CUT, REPLY──► run ──CUT, STEP, CALL──► part 2 ──CUT, REPLY──► ...
  *
@@ -15,9 +20,8 @@
 #include "call.h"
 #include "sched_int.h"
 
-/* Gives back what the executor exec holds at handle for holder. */
-static bool
-release(struct sched *s, const struct payload_ref *ref, uint16_t holder)
+bool
+sched_payload_release(struct sched *s, const struct payload_ref *ref, uint16_t holder)
 {
 	struct desc m = { .kind = DESC_RELEASE,
 			  .a = holder,
@@ -26,6 +30,10 @@ release(struct sched *s, const struct payload_ref *ref, uint16_t holder)
 				       .cnt = 1,
 				       .handle = { ref->handle } } };
 
+	if (ref->proc == PROC_DAEMON) {
+		s->ops.drop(s->ops.ctx, ref, holder);
+		return true;
+	}
 	return s->ops.send(s->ops.ctx, ref->proc, &m) != MB_ERR_FULL;
 }
 
@@ -34,7 +42,7 @@ bool
 sched_out_release(struct sched *s, struct run_out *out)
 {
 	if (out->held && out->readers == 0) {
-		out->held = !release(s, &out->d.ref, PROC_DAEMON);
+		out->held = !sched_payload_release(s, &out->d.ref, PROC_DAEMON);
 		if (out->held) {
 			s->runs_owe = true;
 			sched_wake_at(s, 0); /* sched_poll knows when */
@@ -61,17 +69,99 @@ sched_outs_release(struct sched *s, struct sched_run *r, bool all)
 	return done;
 }
 
-/* An executor is gone: lost[v] if it held the result of v. (A part that is sent a cut that is gone
- * says so.) */
+/* Has a copy of ours in the place of what an executor holds. Returns whether there is one. */
+static bool
+payload_copy(struct sched *s, struct payload_ref *ref)
+{
+	struct payload_ref copy;
+
+	if (sched_request_keep(s, ref, &copy) != 0) {
+		return false;
+	}
+	*ref = copy;
+	s->kept_ns = s->now_ns;
+	return true;
+}
+
+/* The same of an executor that may live, which gets its hold back. Returns whether it is ours. */
+static bool
+payload_keep(struct sched *s, struct payload_ref *ref)
+{
+	struct payload_ref from = *ref;
+
+	if (from.proc == PROC_DAEMON) {
+		return true;
+	}
+	if (!payload_copy(s, ref)) {
+		return false;
+	}
+	if (!sched_payload_release(s, &from, PROC_DAEMON)) {
+		sched_payload_release(s, ref, PROC_DAEMON);
+		*ref = from;
+		return false;
+	}
+	return true;
+}
+
+/* Arguments that an executor holds for us. */
+static bool
+args_keep(struct sched *s, struct desc *d)
+{
+	return (d->flags & CALL_F_KEPT) == 0 || payload_keep(s, &d->ref);
+}
+
+static bool
+out_keep(struct sched *s, struct run_out *out)
+{
+	return !out->held || payload_keep(s, &out->d.ref);
+}
+
 void
-sched_outs_down(struct sched_run *r, uint16_t exec, bool lost[DAG_FUNCTION_MAX])
+sched_args_down(struct sched *s, struct desc *d, uint16_t exec)
+{
+	if ((d->flags & CALL_F_KEPT) != 0 && d->ref.proc == exec) {
+		payload_copy(s, &d->ref); /* if not, who is sent it says so */
+	}
+}
+
+/* Whoever holds what cannot be read is dead: we know of it by now, or do not. What was copied after
+ * it was sent could not have been read. */
+bool
+sched_call_keep(struct sched *s, struct sched_call *c)
+{
+	return args_keep(s, &c->d) && s->kept_ns >= c->sent_ns;
+}
+
+bool
+sched_part_keep(struct sched *s, struct sched_call *part)
+{
+	struct sched_run *r = SCHED_RUN(s, part);
+	bool kept = args_keep(s, &r->d) &&
+		    (r->cut_at == 0 || out_keep(s, &r->vertex[r->cut_at - 1].cut));
+
+	for (uint32_t e = 0; e < r->dag.edge_cnt; e++) {
+		if (r->dag.edge[e].to == part->first) {
+			kept &= out_keep(s, &r->vertex[r->dag.edge[e].from].out);
+		}
+	}
+	return kept && s->kept_ns >= part->sent_ns;
+}
+
+/* An executor is gone, its memory not yet: lost[v] if it held the result of v and we have no copy.
+ * (A part that is sent a cut that is gone says so.) */
+void
+sched_outs_down(struct sched *s, struct sched_run *r, uint16_t exec, bool lost[DAG_FUNCTION_MAX])
 {
 	for (uint16_t v = 0; v < r->dag.vertex_cnt; v++) {
-		struct run_out *out = &r->vertex[v].out, *cut = &r->vertex[v].cut;
+		struct run_out *const out[2] = { &r->vertex[v].out, &r->vertex[v].cut };
 
-		lost[v] = out->held && out->d.ref.proc == exec;
-		out->held &= !lost[v];
-		cut->held &= cut->d.ref.proc != exec;
+		for (uint32_t i = 0; i < 2; i++) {
+			if (out[i]->held && out[i]->d.ref.proc == exec &&
+			    (out[i]->readers == 0 || !payload_copy(s, &out[i]->d.ref))) {
+				out[i]->held = false;
+				lost[v] |= i == 0;
+			}
+		}
 	}
 }
 
@@ -92,8 +182,9 @@ void
 sched_out_drop(struct sched *s, const struct desc *d)
 {
 	if ((d->flags & DESC_F_INLINE) == 0) {
-		release(s, &d->ref,
-			(d->sub & REPLY_GOES_ON) != 0 ? PROC_DAEMON : call_id_proc(d->call));
+		sched_payload_release(s, &d->ref,
+				      (d->sub & REPLY_GOES_ON) != 0 ? PROC_DAEMON
+								    : call_id_proc(d->call));
 	}
 }
 
@@ -109,7 +200,7 @@ sched_cut_on(struct sched *s, uint16_t exec, const struct desc *d)
 	}
 	if (c == NULL || c->run == 0 || !sched_run_in_turn(SCHED_RUN(s, c)) ||
 	    SCHED_RUN(s, c)->vertex[c->last].cut.held) {
-		release(s, &d->ref, PROC_DAEMON);
+		sched_payload_release(s, &d->ref, PROC_DAEMON);
 		return;
 	}
 	cut = &SCHED_RUN(s, c)->vertex[c->last].cut;

@@ -188,6 +188,9 @@ sched_part_lead(struct sched *s, const struct sched_call *part, uint16_t exec,
 		sched_edges_out(&r->dag, v, &to);
 	}
 	*ret_call = part->d;
+	if ((r->d.flags & CALL_F_KEPT) != 0) {
+		ret_call->ref = r->d.ref; /* where it is now */
+	}
 	ret_call->sub |= CALL_PART;
 	ret_call->err = n;
 	return true;

@@ -27,16 +27,9 @@ sched_call_alloc(struct sched *s, const struct desc *d, uint16_t client, uint64_
 void
 sched_args_drop(struct sched *s, struct desc *d)
 {
-	struct desc m = { .kind = DESC_RELEASE,
-			  .a = PROC_DAEMON,
-			  .release = { .inc = d->ref.inc,
-				       .proc = d->ref.proc,
-				       .cnt = 1,
-				       .handle = { d->ref.handle } } };
-
 	if ((d->flags & CALL_F_KEPT) != 0) {
 		d->flags &= (uint8_t)~CALL_F_KEPT;
-		s->ops.send(s->ops.ctx, d->ref.proc, &m);
+		sched_payload_release(s, &d->ref, PROC_DAEMON);
 	}
 }
 

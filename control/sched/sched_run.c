@@ -11,14 +11,15 @@
  *
  * What a part returned stays where it was written. Its REPLY names it; the triggers of all that
  * read it carry that name (nothing is copied), and its hold, which is the daemon's, goes back when
- * the last reader has replied. A part publishes its writes before it replies: who runs after it
- * sees them.
+ * the last reader has replied. It outlives its executor (sched_out.c). A part publishes its writes
+ * before it replies: who runs after it sees them.
  *
  * U1  A run is answered once: when its sink has returned, or by the first thing that ends it; and
  *     only when no part of it runs any more, because the answer gives the caller's arguments back.
  * U2  Nothing of an ended run begins. Its parts leave the queues, those that run are stopped.
  * U3  A part whose executor died before it published is sent once more. A run whose result is lost
- *     with the executor that held it begins once more, if none of its functions has written.
+ *     with the executor that held it (one that we cannot copy) begins once more, if none of its
+ *     functions has written.
  * U4  Each result held for us is released once; where its executor does not listen, later.
  * U5  A run keeps the functions it began with: executors that go stay until the runs that are older
  *     than their leave have ended (drain_seq).
@@ -102,9 +103,18 @@ part_free(struct sched *s, struct sched_call *part)
 	sched_call_free(s, part);
 }
 
+/* What was sent waits again, before others. */
+static void
+part_again(struct sched *s, struct sched_run *r, struct sched_call *part)
+{
+	sched_part_mark(r, part, false);
+	sched_queue_push_front(s, sched_target_of(s, r, part->first), part);
+}
+
 /* ----------------------------------------------------------------------- end */
 
-/* A death is told with what it means for the whole run, now that nothing of it can write. */
+/* A death is told with what it means for the whole run, now that nothing of it can write; what went
+ * on as this run had written before, or may have. */
 static void
 answer_effects(struct sched_run *r)
 {
@@ -113,7 +123,7 @@ answer_effects(struct sched_run *r)
 	if (r->answer.err == MB_ERR_EXECUTOR_DIED) {
 		snprintf(text, sizeof(text), "%.*s; its writes %s", (int)r->answer.len,
 			 (const char *)r->answer.data,
-			 r->published ? "happened" : "did not happen");
+			 r->published || r->d.err > 0 ? "happened" : "did not happen");
 		r->answer.len = (uint8_t)strlen(text);
 		memcpy(r->answer.data, text, r->answer.len);
 	}
@@ -461,8 +471,12 @@ sched_run_on_reply(struct sched *s, struct sched_call *part, uint16_t exec, cons
 	r->published |= (d->sub & REPLY_PUBLISHED) != 0;
 	r->run_ns += sched_goes_on(d, exec) ? 0 : d->b >> 32;
 	done.sub = sink && sched_goes_on(d, exec) ? REPLY_GOES_ON : 0;
-	if (d->err == MB_ERR_PEER_DIED) { /* what it was to read */
+	if (d->err == MB_ERR_PEER_DIED) { /* what it was to read; it has not run */
 		sched_out_drop(s, &done);
+		if (!r->ended && !r->restart && sched_part_keep(s, part)) {
+			part_again(s, r, part);
+			return;
+		}
 		run_lost(s, r);
 	} else if (d->err != 0) {
 		run_end(s, r, &done, d->err);
@@ -511,8 +525,7 @@ sched_run_part_died(struct sched *s, struct sched_call *part, bool effects, cons
 	r->published |= effects;
 	if (!r->ended && !r->restart && !effects && (part->d.sub & CALL_ATTEMPT_MASK) == 0) {
 		part->d.sub |= 1 << CALL_ATTEMPT_SHIFT;
-		sched_part_mark(r, part, false);
-		sched_queue_push_front(s, sched_target_of(s, r, part->first), part);
+		part_again(s, r, part);
 		return;
 	}
 	part_free(s, part);
@@ -522,7 +535,8 @@ sched_run_part_died(struct sched *s, struct sched_call *part, bool effects, cons
 	run_check(s, r);
 }
 
-/* What an executor held for us is gone: runs that still need it begin again, or end. */
+/* What an executor held for us is gone, but for what we copy: runs that still need it begin again,
+ * or end. */
 void
 sched_run_exec_down(struct sched *s, uint16_t exec)
 {
@@ -534,7 +548,8 @@ sched_run_exec_down(struct sched *s, uint16_t exec)
 		bool lost = false;
 
 		next = r->next;
-		sched_outs_down(r, exec, gone);
+		sched_args_down(s, &r->d, exec);
+		sched_outs_down(s, r, exec, gone);
 		for (uint32_t e = 0; e < r->dag.edge_cnt; e++) {
 			/* Who has begun has it mapped, or will say that it is not there. */
 			lost |= gone[r->dag.edge[e].from] && !r->vertex[r->dag.edge[e].to].begun;

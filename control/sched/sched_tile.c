@@ -58,29 +58,28 @@ sched_tile_busy_ns(void *ctx, uint16_t exec)
 		       : atomic_load_explicit(&region_run(r)->busy_ns, memory_order_relaxed);
 }
 
-/* Copies what a process holds for us. It may write meanwhile: who reads the copy checks it. */
+/* Copies what a process holds for us, or held: one that died stays mapped until we have said that
+ * we know it. It may write meanwhile: who reads the copy checks it. */
 static int
 sched_tile_keep(void *ctx, const struct payload_ref *ref, struct payload_ref *ret)
 {
 	struct sched_tile *t = ctx;
-	const struct region *r;
+	const uint8_t *from;
 	uint8_t *p;
 	int err;
 
-	if (ref->proc == PROC_DAEMON || ref->proc >= PROC_CNT_MAX ||
-	    ports_inc(t->ports, ref->proc) != ref->inc) {
+	if (ref->proc == PROC_DAEMON) {
 		return MB_ERR_CORRUPT;
 	}
 	if (ref->seg != 0 || ref->len > PAYLOAD_SLAB_MAX) {
 		return MB_ERR_TOO_LARGE;
 	}
-	r = &t->peers->peer[ref->proc].region;
-	if (ref->off < r->at.slab || ref->off > r->at.bytes || ref->len > r->at.bytes - ref->off) {
+	if (peer_view(t->peers, ref, &from) != 0) {
 		return MB_ERR_CORRUPT;
 	}
 	err = payload_alloc(t->pool, ref->len, PROC_DAEMON, ret, &p);
 	if (err == 0) {
-		memcpy(p, r->base + ref->off, ref->len);
+		memcpy(p, from, ref->len);
 	}
 	return err;
 }

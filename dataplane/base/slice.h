@@ -23,6 +23,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "copy.h"
+
 /* The longest varint: 64 bits in groups of 7. */
 #define VARINT_BYTES_MAX 10
 
@@ -134,7 +136,7 @@ wbuf_put(struct wbuf *w, const void *p, size_t len)
 	}
 	to = wbuf_reserve(w, len);
 	if (to != NULL) {
-		memcpy(to, p, len);
+		copy_bytes(to, p, len);
 	}
 }
 

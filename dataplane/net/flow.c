@@ -21,6 +21,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "copy.h"
 #include "microburst/error.h"
 
 #define OVERTAKEN     3 /* RFC 6675 */
@@ -184,14 +185,30 @@ segments(uint32_t bytes, uint16_t mss)
 /* -------------------------------------------------------------------- out */
 
 void
-flow_tx_init(struct flow_tx *t, const uint8_t *p, uint32_t len, uint16_t mss)
+flow_tx_init(struct flow_tx *t, struct slice first, struct slice rest, uint16_t mss)
 {
+	uint32_t len = (uint32_t)(first.len + rest.len);
+
 	REQUIRE(mss > 0);
-	*t = (struct flow_tx){ .p = p,
+	*t = (struct flow_tx){ .first = first,
+			       .rest = rest,
 			       .len = len,
 			       .mss = mss,
 			       .tries = 1,
 			       .granted = MIN(len, (uint32_t)mss) };
+}
+
+/* Sends a segment that begins in the message's first part and ends in the other. */
+static noinline void
+tx_both(const struct flow_tx *t, const struct flow_name *n, const struct wire_head *h)
+{
+	size_t len = t->first.len - h->off;
+	uint8_t body[WIRE_BODY_MAX];
+
+	REQUIRE(h->len <= sizeof(body));
+	memcpy(body, t->first.p + h->off, len);
+	memcpy(body + len, t->rest.p, h->len - len);
+	n->send(n->ctx, &n->to, h, body);
 }
 
 static void
@@ -218,7 +235,13 @@ tx_segment(struct flow_tx *t, const struct flow_name *n, const struct flow_path 
 		t->timed_ns = t->timed == 0 ? now_ns : t->timed_ns;
 		t->timed = t->timed == 0 ? t->high : t->timed;
 	}
-	n->send(n->ctx, &n->to, &h, t->p + off);
+	if (off + h.len <= t->first.len) {
+		n->send(n->ctx, &n->to, &h, t->first.p + off);
+	} else if (off >= t->first.len) {
+		n->send(n->ctx, &n->to, &h, t->rest.p + (off - t->first.len));
+	} else {
+		tx_both(t, n, &h);
+	}
 }
 
 /* Segments that came although sent later than i: then i is lost, unless it was sent again. */
@@ -361,7 +384,7 @@ flow_rx_take(struct flow_rx *r, const struct wire_head *h, struct slice body)
 	if (i >= FLOW_SEGMENTS || bits_has(&r->bits, i)) {
 		return 0;
 	}
-	memcpy(r->p + h->off, body.p, body.len); /* wire_read: it lies inside the message */
+	copy_bytes(r->p + h->off, body.p, body.len); /* wire_read: it lies inside the message */
 	bits_set(&r->bits, i);
 	while (bits_has(&r->bits, 0)) {
 		bits_shift(&r->bits, 1);

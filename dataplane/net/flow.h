@@ -102,8 +102,8 @@ struct flow_bits {
 
 /* On its way out. */
 struct flow_tx {
-	const uint8_t *p;
-	uint32_t len;
+	struct slice first, rest; /* what it is, in this order */
+	uint32_t len;             /* of both */
 	uint16_t mss;
 	uint16_t tries;          /* since something was acknowledged last */
 	bool done;               /* all of it came */
@@ -131,8 +131,9 @@ struct flow_name {
 	void *ctx;
 };
 
-/* flow_tx_init: the first segment may be sent; what is behind it needs an ACK that grants it. */
-void flow_tx_init(struct flow_tx *t, const uint8_t *p, uint32_t len, uint16_t mss);
+/* flow_tx_init: the first segment may be sent; what is behind it needs an ACK that grants it. The
+ * message is first and, right behind it, rest, which may be nothing. */
+void flow_tx_init(struct flow_tx *t, struct slice first, struct slice rest, uint16_t mss);
 /* flow_tx_send sends what may be sent: granted, and within window segments. */
 void flow_tx_send(struct flow_tx *t, const struct flow_name *n, struct flow_path *path,
 		  uint32_t window, uint64_t now_ns);

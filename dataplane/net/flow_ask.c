@@ -228,14 +228,16 @@ ask_run_waiting(struct flow_ask *a, uint64_t now_ns)
 		s->begun_ns = s->heard_ns = now_ns;
 		a->waiting_cnt--;
 		a->unacked_cnt++;
-		flow_tx_init(&s->tx, s->p, s->len, a->mss);
+		flow_tx_init(&s->tx, s->first, s->rest, a->mss);
 		ask_transmit(a, s, now_ns);
 	}
 }
 
 int
-flow_ask_start(struct flow_ask *a, const uint8_t *p, size_t len, void *user, uint64_t now_ns)
+flow_ask_start(struct flow_ask *a, struct slice first, struct slice rest, void *user,
+	       uint64_t now_ns)
 {
+	size_t len = first.len + rest.len;
 	struct flow_ask_slot *s;
 
 	if (len == 0 || len > WIRE_MESSAGE_MAX) {
@@ -259,8 +261,8 @@ flow_ask_start(struct flow_ask *a, const uint8_t *p, size_t len, void *user, uin
 	s->id = a->next_id;
 	s->state = ASK_WAITING;
 	s->in = false;
-	s->p = p;
-	s->len = (uint32_t)len;
+	s->first = first;
+	s->rest = rest;
 	s->user = user;
 	a->open_cnt++;
 	a->waiting_cnt++;
@@ -336,7 +338,7 @@ ask_on_reply(struct flow_ask *a, struct flow_ask_slot *s, const struct wire_head
 	if (!s->tx.done) {
 		uint64_t there_ns = (uint64_t)h->word * 1000;
 
-		if (s->tx.tries == 1 && s->len <= a->mss && s->probes == 0 &&
+		if (s->tx.tries == 1 && s->tx.len <= a->mss && s->probes == 0 &&
 		    now_ns - s->begun_ns > there_ns) {
 			flow_path_rtt(&a->path, now_ns - s->begun_ns - there_ns);
 		}
@@ -449,7 +451,7 @@ ask_probe(struct flow_ask *a, struct flow_ask_slot *s, uint64_t now_ns)
 	struct flow_name n = ask_name(a, s, WIRE_REQUEST);
 	struct flow_tx again;
 
-	flow_tx_init(&again, s->p, s->len, a->mss);
+	flow_tx_init(&again, s->first, s->rest, a->mss);
 	flow_tx_send(&again, &n, &a->path, 1, now_ns);
 }
 
@@ -462,7 +464,7 @@ ask_slot_due(struct flow_ask *a, struct flow_ask_slot *s, uint64_t now_ns)
 		ask_done(a, s, MB_ERR_INDETERMINATE, NULL, 0, false);
 		return;
 	}
-	if (!s->tx.done && s->len > a->mss && s->tx.acked == 0 && s->tx.tries > ROOM_TRIES) {
+	if (!s->tx.done && s->tx.len > a->mss && s->tx.acked == 0 && s->tx.tries > ROOM_TRIES) {
 		/* It answers, and has no room. Only the first segment was ever sent. */
 		ask_done(a, s, MB_ERR_BUSY, NULL, 0, false);
 		return;
@@ -478,7 +480,7 @@ ask_slot_due(struct flow_ask *a, struct flow_ask_slot *s, uint64_t now_ns)
 		if (s->tx.mss > a->mss) {
 			uint16_t tries = s->tx.tries;
 
-			flow_tx_init(&s->tx, s->p, s->len, a->mss);
+			flow_tx_init(&s->tx, s->first, s->rest, a->mss);
 			s->tx.tries = tries; /* it was sent before, and is not timed */
 		}
 		ask_transmit(a, s, now_ns);

@@ -63,7 +63,7 @@ slot_answer(struct flow_serve *s, struct session *c, struct slot *slot, uint64_t
 	n = flow_serve_name(s, c, slot, WIRE_REPLY);
 	slot->state = SLOT_SENDING;
 	c->sending++;
-	flow_tx_init(&x->tx, slot->p, slot->len, c->mss);
+	flow_tx_init(&x->tx, slice_of(slot->p, slot->len), slice_of(NULL, 0), c->mss);
 	flow_tx_send(&x->tx, &n, &c->path, c->path.cwnd / c->sending, now_ns);
 	s->due_ns = MIN(s->due_ns, x->tx.due_ns);
 }

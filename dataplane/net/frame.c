@@ -82,6 +82,9 @@ load64(const uint8_t *p)
 	return v;
 }
 
+/* At any address. */
+typedef uint64_t sum_vec __attribute__((__vector_size__(16), __aligned__(1), __may_alias__));
+
 static inline uint64_t
 sum_word(uint64_t sum, uint64_t word)
 {
@@ -95,20 +98,17 @@ sum_word(uint64_t sum, uint64_t word)
 static uint64_t
 sum_add(uint64_t sum, const uint8_t *p, size_t len)
 {
-	uint64_t other = 0; /* two chains of carries, each as long as the other */
+	const sum_vec half = { UINT32_MAX, UINT32_MAX };
+	sum_vec all = { 0, 0 };
 	size_t left = len;
 
-	for (; left >= 64; left -= 64, p += 64) {
-		sum = sum_word(sum, load64(p));
-		other = sum_word(other, load64(p + 8));
-		sum = sum_word(sum, load64(p + 16));
-		other = sum_word(other, load64(p + 24));
-		sum = sum_word(sum, load64(p + 32));
-		other = sum_word(other, load64(p + 40));
-		sum = sum_word(sum, load64(p + 48));
-		other = sum_word(other, load64(p + 56));
+	for (; left >= 64; left -= 64, p += 64) { /* words of 32 bits: 2^32 of them carry nothing */
+		const sum_vec *v = (const sum_vec *)p;
+
+		all += (v[0] & half) + (v[0] >> 32) + (v[1] & half) + (v[1] >> 32);
+		all += (v[2] & half) + (v[2] >> 32) + (v[3] & half) + (v[3] >> 32);
 	}
-	sum = sum_word(sum, other);
+	sum = sum_word(sum_word(sum, all[0]), all[1]);
 	if ((len & 32) != 0) {
 		sum = sum_word(sum, load64(p));
 		sum = sum_word(sum, load64(p + 8));

@@ -9,6 +9,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "copy.h"
 #include "hash.h"
 #include "microburst/error.h"
 
@@ -184,7 +185,7 @@ seal_put(struct seal *s, uint8_t *p, const struct wire_head *h, const uint8_t *b
 		return sealed_put(s, p, h, body);
 	}
 	if (h->len > 0 && body != p + WIRE_HEAD_BYTES) {
-		memcpy(p + WIRE_HEAD_BYTES, body, h->len);
+		copy_bytes(p + WIRE_HEAD_BYTES, body, h->len);
 	}
 	return WIRE_HEAD_BYTES + (size_t)h->len;
 }

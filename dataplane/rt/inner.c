@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "copy.h"
 #include "timebase.h"
 
 /* ------------------------------------------------- payloads above PAYLOAD_SLAB_MAX */
@@ -257,7 +258,7 @@ inner_payload_most(struct inner *in, struct desc *d, const void *p, size_t len, 
 	}
 	err = payload_alloc(in->pool, len, holder, &d->ref, &to);
 	if (err == 0) {
-		memcpy(to, p, len);
+		copy_bytes(to, p, len);
 	}
 	return err;
 }

@@ -14,6 +14,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "copy.h"
 #include "heap.h"
 #include "microburst/error.h"
 
@@ -321,7 +322,7 @@ payload_put(struct payload_pool *pool, struct desc *desc, const void *bytes, siz
 	if (err != 0) {
 		return err;
 	}
-	memcpy(p, bytes, len);
+	copy_bytes(p, bytes, len);
 	desc->flags &= (uint8_t)~DESC_F_INLINE;
 	return 0;
 }

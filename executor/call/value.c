@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "copy.h"
 #include <microburst/error.h>
 
 /* ------------------------------------------------------------------- types */
@@ -317,7 +318,7 @@ value_list_add(struct value_writer *w, enum mb_type type, const void *p, size_t 
 	uint8_t *to = writer_place(w, type, len);
 
 	if (to != NULL && len != 0) {
-		memcpy(to, p, len);
+		copy_bytes(to, p, len);
 	}
 }
 

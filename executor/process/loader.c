@@ -141,7 +141,9 @@ loader_bind(struct loader *l, const void *text, size_t text_len, struct fns *fns
 		return;
 	}
 	if (load_check(text, text_len) != 0 || head->object_cnt != l->object_cnt) {
-		refuse(l, MB_ERR_CORRUPT, "the message that says what to load is malformed");
+		refuse(l, MB_ERR_CORRUPT,
+		       "the message that says what to load is malformed: are "
+		       "microburstd and microburst-executor of one build?");
 		return;
 	}
 	for (uint32_t i = 0; i < head->fn_cnt && l->err == 0; i++) {

@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "copy.h"
 #include "hash.h"
 #include "microburst/error.h"
 #include "session_int.h"
@@ -51,7 +52,7 @@ bytes_copy(struct session *s, struct slice from)
 	if (p == NULL) {
 		refuse(s, 0, FULL_TEXT);
 	} else if (from.len != 0) {
-		memcpy(p, from.p, from.len);
+		copy_bytes(p, from.p, from.len);
 	}
 	return p;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "compiler.h"
+#include "copy.h"
 #include "delta.h"
 #include "hash.h"
 #include "lattice.h"
@@ -85,7 +86,7 @@ session_merge_tail(struct session *s, struct slice key, unsigned int type, struc
 		return err;
 	}
 	if (value.len != 0) {
-		memcpy(v.p, value.p, value.len);
+		copy_bytes(v.p, value.p, value.len);
 	}
 	memcpy(v.p + value.len, tail.p, tail.len);
 	if (k->kind == KIND_MERGE) { /* a chain: one of the two, and nothing mixed */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "compiler.h"
+#include "copy.h"
 #include "fn.h"
 
 static const char *const type_name[] = {
@@ -176,7 +177,7 @@ return_copy(struct mb_call *call, enum mb_type type, const void *p, size_t len)
 	}
 	call->result->reserved = false;
 	if (len != 0) {
-		memcpy(to, p, len);
+		copy_bytes(to, p, len);
 	}
 	return 0;
 }

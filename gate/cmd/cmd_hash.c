@@ -7,6 +7,7 @@
 
 #include "check.h"
 #include "commands.h"
+#include "gate_walk.h"
 #include "lattice.h"
 #include "map.h"
 #include "view.h"
@@ -189,23 +190,27 @@ int
 cmd_hmget(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	char buf[VIEW_TEXT_MAX];
-	struct cache_value v;
+	struct gate_walk now, *w;
 	struct slice text;
-	int n = gate_look_as(g, c, arg[1], LATTICE_MAP, &v);
+	int n = gate_walk_open(g, c, arg[1], LATTICE_MAP, arg_cnt, &now, &w);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
-	gate_array(g, c, arg_cnt - 2);
-	for (uint32_t i = 2; i < arg_cnt; i++) {
-		if (field_find(n, &v, arg[i], buf, &text)) {
+	if (gate_walk_first(w)) {
+		gate_array(g, c, arg_cnt - 2);
+	}
+	for (; c->step + 2 < arg_cnt; c->step++) {
+		if (!gate_walk_more(g, c, w)) {
+			return gate_walk_wait(g, c);
+		}
+		if (field_find(n, &w->v, arg[c->step + 2], buf, &text)) {
 			gate_bulk(g, c, text);
 		} else {
 			gate_null(g, c);
 		}
 	}
-	gate_look_end(g, &v);
-	return GATE_DONE;
+	return gate_walk_end(g, c, w);
 }
 
 int
@@ -266,25 +271,29 @@ static int
 fields(struct gate *g, struct gate_conn *c, struct slice key, unsigned int parts)
 {
 	char buf[VIEW_TEXT_MAX];
-	struct cache_value v;
+	struct gate_walk now, *w;
 	struct map_field f;
 	struct slice text;
-	struct table_walk walk = { 0 };
 	uint32_t cnt;
-	int n = gate_look_as(g, c, key, LATTICE_MAP, &v);
+	int n = gate_walk_open(g, c, key, LATTICE_MAP, UINT32_MAX, &now, &w);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
-	cnt = field_cnt(n, &v);
-	if (parts == (FIELD_NAME | FIELD_VALUE)) {
+	cnt = field_cnt(n, &w->v);
+	if (!gate_walk_first(w)) {
+		/* its head is written */
+	} else if (parts == (FIELD_NAME | FIELD_VALUE)) {
 		gate_map(g, c, cnt);
 	} else {
 		gate_array(g, c, cnt);
 	}
-	for (uint32_t i = 0; i < cnt; i++) {
+	for (; c->step < cnt; c->step++) {
+		if (!gate_walk_more(g, c, w)) {
+			return gate_walk_wait(g, c);
+		}
 		/* What cannot be shown is shown empty: the count must hold. */
-		if (!map_next(v.state, &walk, &f)) {
+		if (!map_next(w->v.state, &w->at, &f)) {
 			f.key = slice_of("", 0);
 			text = f.key;
 		} else if (!field_text(&f, buf, &text)) {
@@ -297,8 +306,7 @@ fields(struct gate *g, struct gate_conn *c, struct slice key, unsigned int parts
 			gate_bulk(g, c, text);
 		}
 	}
-	gate_look_end(g, &v);
-	return GATE_DONE;
+	return gate_walk_end(g, c, w);
 }
 
 int

@@ -37,7 +37,12 @@ cmd_exists(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	struct cache_value v;
 
 	for (; c->step + 1 < arg_cnt; c->step++) {
-		int n = gate_look(g, c, arg[c->step + 1], &v);
+		int n;
+
+		if (g->turn_left-- <= 0) {
+			return gate_turn_end(g, c);
+		}
+		n = gate_look(g, c, arg[c->step + 1], &v);
 
 		if (n == CACHE_HIT) {
 			gate_look_end(g, &v);

@@ -11,6 +11,7 @@
 #include "check.h"
 #include "cmd_list.h"
 #include "commands.h"
+#include "gate_walk.h"
 #include "lattice.h"
 #include "view.h"
 
@@ -119,19 +120,12 @@ cmd_llen(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	return GATE_DONE;
 }
 
-/* Item at of cnt, from the end that is nearer. Requires: at < cnt. */
 static bool
-item_at(struct slice state, uint32_t cnt, uint32_t at, struct list_item *ret)
+item_at(struct slice state, uint32_t at, struct list_item *ret)
 {
-	bool left = at < cnt - at;
-	uint32_t steps = left ? at + 1 : cnt - at, idx = UINT32_MAX;
-	struct table_walk walk = { 0 };
-	bool found;
+	struct table_walk walk;
 
-	do {
-		found = left ? list_next(state, &walk, ret) : list_prev(state, &idx, ret);
-	} while (found && --steps > 0);
-	return found;
+	return view_seek_at(LATTICE_LIST, state, at, &walk) == 0 && list_next(state, &walk, ret);
 }
 
 /* An index of the client's, from either end. Returns: whether there is an item. */
@@ -161,7 +155,7 @@ cmd_lindex(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 		return gate_look_refuse(g, c, n);
 	}
 	if (n == CACHE_HIT && index_of(want, view_cnt(v.type, v.state), &at) &&
-	    item_at(v.state, view_cnt(v.type, v.state), at, &item)) {
+	    item_at(v.state, at, &item)) {
 		gate_bulk_value(g, c, item.value, &v);
 	} else {
 		gate_null(g, c);
@@ -180,76 +174,41 @@ gate_range(int64_t from, int64_t to, uint32_t cnt, uint32_t *ret_from, uint32_t 
 	return *ret_cnt > 0;
 }
 
-/* Items near the right end: found from there, and shown the other way round. */
-static bool
-range_from_right(struct gate *g, struct gate_conn *c, struct slice state, uint32_t behind,
-		 uint32_t cnt)
-{
-	uint32_t idx = UINT32_MAX;
-	struct list_item item, *at;
-	bool found = true;
-
-	if (!gate_conn_keep(g, c, cnt * sizeof(item))) {
-		return false;
-	}
-	at = (struct list_item *)(void *)c->keep;
-	for (uint32_t i = 0; found && i < behind; i++) {
-		found = list_prev(state, &idx, &item);
-	}
-	for (uint32_t i = cnt; i-- > 0;) {
-		found = found && list_prev(state, &idx, &item);
-		/* What cannot be shown is shown empty: the count must hold. */
-		at[i].value = found ? item.value : slice_of("", 0);
-	}
-	gate_array(g, c, cnt);
-	for (uint32_t i = 0; i < cnt; i++) {
-		gate_bulk(g, c, at[i].value);
-	}
-	return true;
-}
-
-static void
-range_from_left(struct gate *g, struct gate_conn *c, struct slice state, uint32_t from,
-		uint32_t cnt)
-{
-	struct table_walk walk = { 0 };
-	struct list_item item;
-	bool found = true;
-
-	gate_array(g, c, cnt);
-	for (uint32_t i = 0; i < from + cnt; i++) {
-		found = found && list_next(state, &walk, &item);
-		if (i >= from) {
-			gate_bulk(g, c, found ? item.value : slice_of("", 0));
-		}
-	}
-}
-
 int
 cmd_lrange(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	struct cache_value v;
+	struct gate_walk now, *w;
+	struct list_item item;
 	uint32_t len, at, cnt;
-	int64_t from, to;
+	int64_t from, to, most;
 	int n;
 
 	if (!gate_word_i64(arg[2], &from) || !gate_word_i64(arg[3], &to)) {
 		return gate_error(g, c, "ERR value is not an integer or out of range");
 	}
-	n = gate_look_as(g, c, arg[1], LATTICE_LIST, &v);
+	most = (from < 0) == (to < 0) && from <= to ? MIN(to - from, UINT32_MAX - 1) + 1
+						    : UINT32_MAX;
+	n = gate_walk_open(g, c, arg[1], LATTICE_LIST, (uint32_t)most, &now, &w);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
-	len = n == CACHE_HIT ? view_cnt(v.type, v.state) : 0;
-	if (!gate_range(from, to, len, &at, &cnt)) {
-		gate_array(g, c, 0);
-	} else if (at <= len - at - cnt) {
-		range_from_left(g, c, v.state, at, cnt);
-	} else if (!range_from_right(g, c, v.state, len - at - cnt, cnt)) {
-		gate_error_of(g, c, MB_ERR_NO_MEMORY);
+	len = n == CACHE_HIT ? view_cnt(w->v.type, w->v.state) : 0;
+	(void)gate_range(from, to, len, &at, &cnt);
+	if (gate_walk_first(w)) {
+		gate_array(g, c, cnt);
+		if (cnt > 0) {
+			(void)view_seek_at(w->v.type, w->v.state, at, &w->at);
+		}
 	}
-	gate_look_end(g, &v);
-	return GATE_DONE;
+	for (; c->step < cnt; c->step++) {
+		if (!gate_walk_more(g, c, w)) {
+			return gate_walk_wait(g, c);
+		}
+		/* What cannot be shown is shown empty: the count must hold. */
+		gate_bulk(g, c,
+			  list_next(w->v.state, &w->at, &item) ? item.value : slice_of("", 0));
+	}
+	return gate_walk_end(g, c, w);
 }
 
 struct pos_options {
@@ -375,7 +334,7 @@ cmd_lset(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 		return gate_error(g, c, "ERR no such key");
 	}
 	cnt = view_cnt(v.type, v.state);
-	if (!index_of(want, cnt, &at) || !item_at(v.state, cnt, at, &item)) {
+	if (!index_of(want, cnt, &at) || !item_at(v.state, at, &item)) {
 		gate_look_end(g, &v);
 		return gate_error(g, c, "ERR index out of range");
 	}

@@ -93,7 +93,7 @@ pop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_c
 	if (arg_cnt == 3 && (!gate_word_i64(arg[2], &most) || most < 0)) {
 		return gate_error(g, c, "ERR value is out of range, must be positive");
 	}
-	n = gate_look_as(g, c, arg[1], LATTICE_LIST, &v);
+	n = gate_look_part(g, c, arg[1], LATTICE_LIST, &v);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}

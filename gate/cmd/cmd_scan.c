@@ -11,6 +11,7 @@
 #include "lattice.h"
 #include "map.h"
 #include "oset.h"
+#include "gate_walk.h"
 #include "view.h"
 
 #define SCAN_COUNT 10  /* if the client does not say */
@@ -124,7 +125,7 @@ cmd_scan(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	}
 	c->step = 1;
 	err = gate_walk_page(g, c, gate_match_prefix(opt.match),
-			     (uint16_t)MIN(opt.count, UINT16_MAX), &list);
+			     (uint16_t)MIN(opt.count, GATE_TURN), &list);
 	if (err != 1) {
 		return gate_walk_refuse(g, c, err);
 	}
@@ -156,7 +157,8 @@ cmd_scan(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 /* ------------------------------------------------------------- members of collections
  *
  * The same with the members of one key: a cursor is the last one that was shown. Members that are
- * there from the first step to the last are shown once.
+ * there from the first step to the last are shown once. A step is a turn at most, whatever COUNT
+ * says.
  */
 
 /* What an item of a collection shows: one word, or two. */
@@ -195,7 +197,9 @@ static struct slice
 members_show(struct gate *g, struct gate_conn *c, const struct cache_value *v,
 	     struct table_walk walk, const struct scan_options *opt)
 {
-	int64_t most = view_cnt(v->type, v->state) <= SCAN_WHOLE ? INT64_MAX : opt->count;
+	int64_t most =
+		view_cnt(v->type, v->state) <= SCAN_WHOLE ? INT64_MAX : MIN(opt->count, GATE_TURN);
+	size_t before = c->out.bytes;
 	bool two = v->type == LATTICE_OSET || v->type == LATTICE_MAP;
 	struct slice name, second;
 	char buf[RESP_ITEM_MAX];
@@ -209,7 +213,8 @@ members_show(struct gate *g, struct gate_conn *c, const struct cache_value *v,
 			}
 			c->acc += two ? 2 : 1;
 		}
-		if (i >= most && name.len > 0 && name.len <= KEY_BYTES_MAX) {
+		if ((i >= most || c->out.bytes - before > GATE_WALK_BYTES) && name.len > 0 &&
+		    name.len <= KEY_BYTES_MAX) {
 			return name;
 		}
 	}

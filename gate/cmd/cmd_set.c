@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "commands.h"
+#include "gate_walk.h"
 #include "view.h"
 
 /* One operation a member. */
@@ -69,40 +70,48 @@ cmd_sismember(struct gate *g, struct gate_conn *c, const struct slice *arg, uint
 int
 cmd_smismember(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	struct cache_value v;
-	int n = gate_look_as(g, c, arg[1], LATTICE_ORSET, &v);
+	struct gate_walk now, *w;
+	int n = gate_walk_open(g, c, arg[1], LATTICE_ORSET, arg_cnt, &now, &w);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
-	gate_array(g, c, arg_cnt - 2);
-	for (uint32_t i = 2; i < arg_cnt; i++) {
-		gate_int(g, c, n == CACHE_HIT && view_set_has(v.type, v.state, arg[i]));
+	if (gate_walk_first(w)) {
+		gate_array(g, c, arg_cnt - 2);
 	}
-	gate_look_end(g, &v);
-	return GATE_DONE;
+	for (; c->step + 2 < arg_cnt; c->step++) {
+		if (!gate_walk_more(g, c, w)) {
+			return gate_walk_wait(g, c);
+		}
+		gate_int(g, c,
+			 n == CACHE_HIT && view_set_has(w->v.type, w->v.state, arg[c->step + 2]));
+	}
+	return gate_walk_end(g, c, w);
 }
 
 int
 cmd_smembers(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	struct cache_value v;
+	struct gate_walk now, *w;
 	struct slice member;
-	struct table_walk walk = { 0 };
 	uint32_t cnt;
-	int n = gate_look_as(g, c, arg[1], LATTICE_ORSET, &v);
+	int n = gate_walk_open(g, c, arg[1], LATTICE_ORSET, UINT32_MAX, &now, &w);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
-	cnt = n == CACHE_HIT ? view_cnt(v.type, v.state) : 0;
-	gate_set(g, c, cnt);
-	for (uint32_t i = 0; i < cnt; i++) {
-		if (!view_set_next(v.type, v.state, &walk, &member)) {
+	cnt = n == CACHE_HIT ? view_cnt(w->v.type, w->v.state) : 0;
+	if (gate_walk_first(w)) {
+		gate_set(g, c, cnt);
+	}
+	for (; c->step < cnt; c->step++) {
+		if (!gate_walk_more(g, c, w)) {
+			return gate_walk_wait(g, c);
+		}
+		if (!view_set_next(w->v.type, w->v.state, &w->at, &member)) {
 			member = slice_of("", 0); /* damaged: the count must hold */
 		}
 		gate_bulk(g, c, member);
 	}
-	gate_look_end(g, &v);
-	return GATE_DONE;
+	return gate_walk_end(g, c, w);
 }

@@ -43,8 +43,13 @@ cmd_mget(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	struct slice text;
 
 	/* First all of them are brought here, together; on the way some may be evicted again. */
-	for (uint32_t i = 1; i < arg_cnt && c->acc == 0; i++) {
-		int n = gate_look(g, c, arg[i], &v);
+	for (; c->acc == 0 && c->total + 1 < arg_cnt; c->total++) {
+		int n;
+
+		if (g->turn_left-- <= 0) {
+			return gate_turn_end(g, c);
+		}
+		n = gate_look(g, c, arg[c->total + 1], &v);
 
 		if (n == CACHE_HIT) {
 			gate_look_end(g, &v);
@@ -64,7 +69,12 @@ cmd_mget(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 		c->acc = 2;
 	}
 	for (uint32_t i = c->step + 1; i < arg_cnt; i++) {
-		int n = gate_look_text(g, c, arg[i], &v, buf, &text);
+		int n;
+
+		if (g->turn_left-- <= 0) {
+			return gate_turn_end(g, c);
+		}
+		n = gate_look_text(g, c, arg[i], &v, buf, &text);
 
 		if (n == CACHE_HIT) {
 			gate_bulk_value(g, c, text, &v);
@@ -483,7 +493,7 @@ gate_float_text(long double x, char ret[GATE_FLOAT_MAX])
 bool
 gate_word_float(struct slice word, long double *ret)
 {
-	char text[256], *end;
+	char text[GATE_FLOAT_MAX], *end;
 
 	if (word.len == 0 || word.len >= sizeof(text) || isspace(word.p[0])) {
 		return false;

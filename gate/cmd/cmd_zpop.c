@@ -64,7 +64,7 @@ zpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_
 	if (arg_cnt == 3 && (!gate_word_i64(arg[2], &most) || most < 0)) {
 		return gate_error(g, c, "ERR value is out of range, must be positive");
 	}
-	n = gate_look_as(g, c, arg[1], LATTICE_OSET, &v);
+	n = gate_look_part(g, c, arg[1], LATTICE_OSET, &v);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
@@ -85,8 +85,8 @@ zpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_
 	err = entries_take(g, c, arg[1], &v, max,
 			   (uint32_t)MIN(most - (int64_t)c->part, UINT32_MAX), pairs);
 	if (err == MB_ERR_NO_MEMORY) {
-		gate_out_back(g, c, &c->mark);
-		return gate_error_of(g, c, err);
+		c->unfit = true;
+		return GATE_DONE;
 	}
 	cnt = (uint32_t)c->total_next;
 	if (err == MB_ERR_FULL && cnt > 0) {
@@ -129,8 +129,8 @@ zpop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint
 	gate_bulk(g, c, arg[1 + idx]);
 	err = entries_take(g, c, arg[1 + idx], &v, max, 1, false);
 	if (err == MB_ERR_NO_MEMORY) {
-		gate_out_back(g, c, &c->mark);
-		return gate_error_of(g, c, err);
+		c->unfit = true;
+		return GATE_DONE;
 	}
 	return gate_held_end(g, c, err, (uint32_t)c->total_next);
 }
@@ -171,8 +171,8 @@ zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg
 	}
 	err = entries_take(g, c, m.key, &m.value, m.second, m.most - c->part, true);
 	if (err == MB_ERR_NO_MEMORY) {
-		gate_out_back(g, c, &c->mark);
-		return gate_error_of(g, c, err);
+		c->unfit = true;
+		return GATE_DONE;
 	}
 	cnt = (uint32_t)c->total_next;
 	if (err == MB_ERR_FULL && cnt > 0) {

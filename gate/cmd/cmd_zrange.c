@@ -15,6 +15,7 @@
 #include "cmd_zset.h"
 #include "commands.h"
 #include "gate_fold.h"
+#include "gate_walk.h"
 #include "view.h"
 
 enum range_by { BY_INDEX, BY_SCORE, BY_LEX };
@@ -311,26 +312,29 @@ static int
 range_count(struct gate *g, struct gate_conn *c, const struct slice *arg, enum range_by by)
 {
 	struct range r = { .by = by };
-	struct table_walk walk = { 0 };
 	const char *wrong = range_ends(&r, arg[2], arg[3]);
+	struct gate_walk now, *w;
 	struct oset_entry e;
-	struct cache_value v;
-	int64_t cnt = 0;
 	int n;
 
 	if (wrong != NULL) {
 		return gate_error(g, c, wrong);
 	}
-	n = gate_look_as(g, c, arg[1], LATTICE_OSET, &v);
+	n = gate_walk_open(g, c, arg[1], LATTICE_OSET, UINT32_MAX, &now, &w);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
-	while (n == CACHE_HIT && oset_next(v.state, &walk, &e.member, &e.score)) {
-		cnt += in_range(&r, &e);
+	while (n == CACHE_HIT) {
+		if (!gate_walk_more(g, c, w)) {
+			return gate_walk_wait(g, c);
+		}
+		if (!oset_next(w->v.state, &w->at, &e.member, &e.score)) {
+			break;
+		}
+		c->acc += in_range(&r, &e);
 	}
-	gate_look_end(g, &v);
-	gate_int(g, c, cnt);
-	return GATE_DONE;
+	gate_int(g, c, c->acc);
+	return gate_walk_end(g, c, w);
 }
 
 int

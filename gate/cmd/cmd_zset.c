@@ -8,6 +8,7 @@
 #include "check.h"
 #include "cmd_zset.h"
 #include "commands.h"
+#include "gate_walk.h"
 #include "lattice.h"
 #include "view.h"
 
@@ -295,47 +296,54 @@ cmd_zscore(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 int
 cmd_zmscore(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	struct cache_value v;
-	int n = gate_look_as(g, c, arg[1], LATTICE_OSET, &v);
+	struct gate_walk now, *w;
+	int n = gate_walk_open(g, c, arg[1], LATTICE_OSET, arg_cnt, &now, &w);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
-	gate_array(g, c, arg_cnt - 2);
-	for (uint32_t i = 2; i < arg_cnt; i++) {
-		score_reply(g, c, n, &v, arg[i]);
+	if (gate_walk_first(w)) {
+		gate_array(g, c, arg_cnt - 2);
 	}
-	gate_look_end(g, &v);
-	return GATE_DONE;
+	for (; c->step + 2 < arg_cnt; c->step++) {
+		if (!gate_walk_more(g, c, w)) {
+			return gate_walk_wait(g, c);
+		}
+		score_reply(g, c, n, &w->v, arg[c->step + 2]);
+	}
+	return gate_walk_end(g, c, w);
 }
 
 /* By counting who is before it: no order has to be made for that. */
 static int
 rank(struct gate *g, struct gate_conn *c, const struct slice *arg, bool rev)
 {
-	struct table_walk walk = { 0 };
+	struct gate_walk now, *w;
 	struct slice member;
-	struct cache_value v;
-	int64_t before = 0;
 	double want, score;
-	int n = gate_look_as(g, c, arg[1], LATTICE_OSET, &v);
+	int n = gate_walk_open(g, c, arg[1], LATTICE_OSET, UINT32_MAX, &now, &w);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
-	if (n == CACHE_ABSENT || oset_score(v.state, arg[2], &want) != 0) {
-		gate_look_end(g, &v);
+	if (n == CACHE_ABSENT || oset_score(w->v.state, arg[2], &want) != 0) {
 		gate_null(g, c);
-		return GATE_DONE;
+		return gate_walk_end(g, c, w);
 	}
-	while (oset_next(v.state, &walk, &member, &score)) {
-		bool less = score < want || (score == want && slice_cmp(member, arg[2]) < 0);
+	for (;;) {
+		bool less;
 
-		before += rev ? !less && !slice_eq(member, arg[2]) : less;
+		if (!gate_walk_more(g, c, w)) {
+			return gate_walk_wait(g, c);
+		}
+		if (!oset_next(w->v.state, &w->at, &member, &score)) {
+			break;
+		}
+		less = score < want || (score == want && slice_cmp(member, arg[2]) < 0);
+		c->acc += rev ? !less && !slice_eq(member, arg[2]) : less;
 	}
-	gate_look_end(g, &v);
-	gate_int(g, c, before);
-	return GATE_DONE;
+	gate_int(g, c, c->acc);
+	return gate_walk_end(g, c, w);
 }
 
 int

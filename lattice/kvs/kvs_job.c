@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "copy.h"
 #include "envelope.h"
 #include "kvs_msg.h"
 #include "lattice.h"
@@ -63,10 +64,23 @@ kvs_job_start(struct kvs_jobs *js, uint32_t from, bool told, const struct desc *
 	return 0;
 }
 
+/* The long item at hand, if there is one, is merged or given up. */
+static void
+part_end(struct kvs_jobs *js, struct kvs_job *job)
+{
+	if (job->part != NULL) {
+		kvs_shard_value_free(js->shard, job->part);
+		job->part = NULL;
+	}
+	job->part_done = 0;
+	grove_ready_drop(&js->shard->grove, &job->ready);
+}
+
 /* Ends a job that did not merge all. Returns: that it is over. */
 static bool
 fail(struct kvs_jobs *js, struct kvs_job *job, int err)
 {
+	part_end(js, job);
 	if (job->value != NULL) {
 		kvs_shard_value_free(js->shard, job->value);
 	}
@@ -82,7 +96,7 @@ copy_step(struct kvs_jobs *js, struct kvs_job *job)
 	size_t len = MIN(delta.len - job->done, (size_t)KVS_STEP_BYTES);
 	int err;
 
-	memcpy(job->value->bytes + job->done, delta.p + job->done, len);
+	copy_bytes(job->value->bytes + job->done, delta.p + job->done, len);
 	job->done += (uint32_t)len;
 	if (job->done < delta.len) {
 		return false;
@@ -123,7 +137,7 @@ part_merge(struct kvs_jobs *js, struct kvs_job *job, const struct envelope *e,
 	struct table_builder b;
 	int err;
 
-	if (cap > sizeof(js->piece)) { /* one long item, or sections of unusual length */
+	if (cap > sizeof(js->piece)) { /* sections of unusual length */
 		v = kvs_shard_value_alloc(js->shard, cap);
 		if (v == NULL) {
 			return MB_ERR_NO_MEMORY;
@@ -142,6 +156,64 @@ part_merge(struct kvs_jobs *js, struct kvs_job *job, const struct envelope *e,
 	if (v != NULL) {
 		kvs_shard_value_free(js->shard, v);
 	}
+	return err;
+}
+
+/* Makes a long item, in pieces, a delta by itself: in job->part. Returns: also MB_ERR_TRYAGAIN. */
+static int
+long_part(struct kvs_jobs *js, struct kvs_job *job, const struct envelope *e, struct slice item)
+{
+	size_t len = MIN(item.len - job->part_done, (size_t)KVS_STEP_BYTES);
+	size_t cap = item.len + TABLE_ITEM_OVERHEAD + envelope_bytes(e) - e->state.len;
+	struct table_builder b;
+	struct wbuf out;
+
+	if (job->part == NULL) {
+		job->part = kvs_shard_value_alloc(js->shard, cap);
+		if (job->part == NULL) {
+			return MB_ERR_NO_MEMORY;
+		}
+	}
+	memcpy(job->part->bytes + job->part_done, item.p + job->part_done, len);
+	job->part_done += (uint32_t)len;
+	if (job->part_done < item.len) {
+		return MB_ERR_TRYAGAIN;
+	}
+	out = wbuf_init(job->part->bytes, cap);
+	table_begin(&b, &out);
+	out.len = item.len;
+	table_item_end(&b);
+	INSIST(table_end(&b) == 0);
+	job->part->len = (uint32_t)cap;
+	return envelope_write_tail(e, &out);
+}
+
+/* Goes on with a long item: as a delta by itself, which the request's may be already; then to its
+ * leaf; then merged. Returns: also MB_ERR_TRYAGAIN. */
+static int
+long_step(struct kvs_jobs *js, struct kvs_job *job, const struct envelope *e, struct slice item,
+	  bool last)
+{
+	struct slice delta = kvs_msg_delta(&job->request);
+	struct grove *g = &js->shard->grove;
+	int err;
+
+	if (!last || job->done > 0 || slice_is_tree(delta)) {
+		if (job->part_done < item.len) {
+			err = long_part(js, job, e, item);
+			return err != 0 ? err : MB_ERR_TRYAGAIN;
+		}
+		delta = kvs_value_slice(job->part);
+		item.p = delta.p;
+	}
+	/* Without memory for the leaf merging will say so, if it needs it. */
+	if (grove_ready_item(g, &job->ready, item, KVS_STEP_BYTES) == MB_ERR_TRYAGAIN) {
+		return MB_ERR_TRYAGAIN;
+	}
+	g->ready = &job->ready;
+	err = piece_merge(js, job, delta, last);
+	g->ready = NULL;
+	part_end(js, job);
 	return err;
 }
 
@@ -165,13 +237,21 @@ part_step(struct kvs_jobs *js, struct kvs_job *job)
 	if (err != 0) {
 		return fail(js, job, job->done == 0 ? err : MB_ERR_INDETERMINATE);
 	}
-	for (to = from; to < run.cnt && (to == from || bytes < KVS_PIECE_BYTES); to++) {
-		bytes += table_item(&run, to).len + TABLE_ITEM_OVERHEAD;
+	for (to = from; to < run.cnt && bytes < KVS_PIECE_BYTES; to++) {
+		size_t item = table_item(&run, to).len;
+
+		if (to > from && item > KVS_STEP_BYTES) {
+			break;
+		}
+		bytes += item + TABLE_ITEM_OVERHEAD;
 	}
 	last = job->done + (to - from) >= t.cnt;
-	err = last && job->done == 0 && !slice_is_tree(delta) /* a long item by itself */
-		      ? piece_merge(js, job, delta, last)
+	err = table_item(&run, from).len > KVS_STEP_BYTES
+		      ? long_step(js, job, &e, table_item(&run, from), last)
 		      : part_merge(js, job, &e, &run, from, to, bytes, last);
+	if (err == MB_ERR_TRYAGAIN) {
+		return false;
+	}
 	if (err != 0) { /* what was merged stays */
 		return fail(js, job, job->done == 0 ? err : MB_ERR_INDETERMINATE);
 	}

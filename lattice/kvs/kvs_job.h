@@ -2,9 +2,10 @@
 /* kvs_job - merges of deltas that are too long for one step
  *
  * A collection is merged in pieces of some items each: a part of a collection is a delta as well,
- * so between two pieces readers see the items merged so far. Anything else is copied first, piece
- * by piece, and then merged whole. What fails says so, and changes nothing; only a collection can
- * fail in the middle: that is MB_ERR_INDETERMINATE, and what was merged stays.
+ * so between two pieces readers see the items merged so far. A long item is a piece that takes many
+ * steps: its bytes are brought to where they will be before it is merged. Anything else is copied
+ * first, piece by piece, and then merged whole. What fails says so, and changes nothing; only a
+ * collection can fail in the middle: that is MB_ERR_INDETERMINATE, and what was merged stays.
  *
  * Owner: the kvs tile; part of kvs_core.h, which answers.
  */
@@ -27,6 +28,10 @@ struct kvs_job {
 	uint32_t from;           /* an asker, or with told a tile */
 	bool told;
 	uint32_t done; /* bytes copied, or items merged */
+	/* A long item of a collection, on its way in pieces. */
+	struct kvs_value *part; /* a delta of it alone; NULL: none yet, or the request's is one */
+	uint32_t part_done;
+	struct grove_ready ready; /* the leaf that it comes to */
 	struct desc request;
 };
 

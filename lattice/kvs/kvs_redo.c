@@ -52,13 +52,28 @@ kvs_redo_end(struct kvs_redo *r, struct kvs_shard *s)
 		treeval_abort(&s->grove, &r->edit);
 		r->open = false;
 	}
+	grove_ready_drop(&s->grove, &r->ready);
 	if (r->value != NULL) {
 		kvs_shard_unpin(s, r->value);
 		r->value = NULL;
 	}
 }
 
-/* Adds what stays of a leaf. */
+/* Adds a leaf of one long item, in pieces: forgetting something of it is not worth it. */
+static int
+leaf_copy(struct kvs_redo *r, struct kvs_shard *s, const struct table *leaf)
+{
+	int err = grove_ready_item(&s->grove, &r->ready, table_item(leaf, 0), KVS_STEP_BYTES);
+
+	if (err == 0) {
+		s->grove.ready = &r->ready;
+		err = grove_add(&s->grove, &r->edit.grove, leaf);
+		s->grove.ready = NULL;
+	}
+	return err;
+}
+
+/* Adds what stays of a leaf. Returns: also MB_ERR_TRYAGAIN. */
 static int
 leaf_settle(struct kvs_redo *r, struct kvs_shard *s, unsigned int type, const struct table *leaf)
 {
@@ -67,11 +82,12 @@ leaf_settle(struct kvs_redo *r, struct kvs_shard *s, unsigned int type, const st
 	struct wbuf out = wbuf_init(s->scratch, sizeof(s->scratch));
 	struct slice state = slice_of(leaf->items, table_bytes(leaf));
 	struct table t = *leaf;
-	int side = LATTICE_LEFT;
+	int side;
 
-	if (state.len <= sizeof(s->scratch)) { /* else one long item: it is not worth it */
-		side = settle_part(type, state, any_time, &out);
+	if (state.len > sizeof(s->scratch)) {
+		return leaf_copy(r, s, leaf);
 	}
+	side = settle_part(type, state, any_time, &out);
 	if (side == LATTICE_MIXED) {
 		int err = table_open(wbuf_slice(&out), &t);
 
@@ -100,7 +116,7 @@ leaves_settle(struct kvs_redo *r, struct kvs_shard *s)
 	}
 	while (err == 0 && bytes < KVS_PIECE_BYTES && table_run(&t, r->done, &run, &at)) {
 		err = leaf_settle(r, s, e.type, &run);
-		r->done += run.cnt;
+		r->done += err == 0 ? run.cnt : 0;
 		bytes += table_bytes(&run);
 	}
 	return err != 0 || r->done == t.cnt ? err : MB_ERR_TRYAGAIN;

@@ -30,6 +30,7 @@ struct kvs_redo {
 	uint32_t compared, done; /* items */
 	bool forgot;             /* some are not in the edit */
 	struct treeval_edit edit;
+	struct grove_ready ready; /* a leaf of one long item, on its way there */
 };
 
 /* kvs_redo_wanted tells whether a value is to be looked through in pieces, and kvs_redo_worth

@@ -291,36 +291,6 @@ key_store(struct kvs_shard *s, struct kvs_key *k, struct slice bytes)
 	return 0;
 }
 
-/* Merges into a value where the result may be too long for the scratch: it is written where it
- * stays. */
-static int
-merge_long(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
-{
-	struct slice stored = kvs_value_slice(value_of(s, k));
-	struct kvs_value *v = kvs_shard_value_alloc(s, lattice_merge_bound(stored, delta));
-	struct wbuf out;
-	int side;
-
-	if (v == NULL) {
-		return MB_ERR_NO_MEMORY;
-	}
-	out = wbuf_init(v->bytes, v->cap);
-	side = lattice_merge(LATTICE_ENVELOPE, stored, delta, &out);
-	if (side != LATTICE_MIXED || out.len > KVS_ENVELOPE_MAX) {
-		kvs_shard_value_free(s, v);
-		return side == LATTICE_MIXED ? MB_ERR_TOO_LARGE : side;
-	}
-	v->len = (uint32_t)out.len;
-	if (treeval_wanted(wbuf_slice(&out))) {
-		int err = key_store(s, k, wbuf_slice(&out));
-
-		kvs_shard_value_free(s, v);
-		return err != 0 ? err : LATTICE_MIXED;
-	}
-	key_take(s, k, v);
-	return LATTICE_MIXED;
-}
-
 static noinline int
 merge_tree(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
 {
@@ -350,6 +320,61 @@ merge_tree(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
 	return side;
 }
 
+/* A short collection becomes a tree, and that gets the delta. */
+static int
+merge_as_trees(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
+{
+	struct treeval_edit edit;
+	struct kvs_value *v;
+	int err = treeval_make(&s->grove, kvs_value_slice(value_of(s, k)), &edit);
+
+	if (err != 0) {
+		return err;
+	}
+	v = kvs_shard_value_tree(s, &edit);
+	if (v == NULL) {
+		return MB_ERR_NO_MEMORY;
+	}
+	key_take(s, k, v);
+	return merge_tree(s, k, delta);
+}
+
+/* Merges into a value where the result is too long for the scratch: it is written where it stays;
+ * or beside what is there, where that copies less. */
+static noinline int
+merge_long(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
+{
+	struct slice stored = kvs_value_slice(value_of(s, k));
+	struct kvs_value *v;
+	struct envelope e;
+	struct wbuf out;
+	int side;
+
+	if (treeval_wanted(delta) && envelope_open(stored, &e) == 0 &&
+	    lattice_table_ops(e.type) != NULL) {
+		return merge_as_trees(s, k, delta);
+	}
+	v = kvs_shard_value_alloc(s, lattice_merge_bound(stored, delta));
+	if (v == NULL) {
+		return MB_ERR_NO_MEMORY;
+	}
+	out = wbuf_init(v->bytes, v->cap);
+	side = lattice_merge(LATTICE_ENVELOPE, stored, delta, &out);
+	if (side != LATTICE_MIXED || out.len > KVS_ENVELOPE_MAX) {
+		kvs_shard_value_free(s, v);
+		return side == LATTICE_MIXED ? MB_ERR_TOO_LARGE : side;
+	}
+	v->len = (uint32_t)out.len;
+	if (treeval_wanted(wbuf_slice(&out))) {
+		int err = key_store(s, k, wbuf_slice(&out));
+
+		kvs_shard_value_free(s, v);
+		return err != 0 ? err : LATTICE_MIXED;
+	}
+	key_take(s, k, v);
+	return LATTICE_MIXED;
+}
+
 /* Merges delta into what key k has, unless the delta wins whole: LATTICE_RIGHT, nothing done
  * yet. */
 static int
@@ -362,17 +387,11 @@ merge_into(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
 	if (unlikely(slice_is_tree(stored))) {
 		return merge_tree(s, k, delta);
 	}
-	if (unlikely(lattice_merge_bound(stored, delta) > sizeof(s->scratch))) {
-		err = merge_long(s, k, delta);
-		if (err != MB_ERR_NO_MEMORY) {
-			return err;
-		}
-		/* It may come to little: what deletes a long value has to work in a full shard. */
-	}
+	/* It may come to little: what deletes a long value has to work in a full shard. */
 	side = lattice_merge(LATTICE_ENVELOPE, stored, delta, &out);
 	if (unlikely(side == MB_ERR_TOO_LARGE &&
 		     lattice_merge_bound(stored, delta) > sizeof(s->scratch))) {
-		return MB_ERR_NO_MEMORY;
+		return merge_long(s, k, delta);
 	}
 	if (side == LATTICE_MIXED) {
 		err = key_store(s, k, wbuf_slice(&out));

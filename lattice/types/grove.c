@@ -7,7 +7,8 @@
  *	old root ─► A ─► a b c		new root ─► A' ─► a b' c
  *	        └─► B                           └─► B
  *
- * A and b are dead: only old roots have them.
+ * A and b are dead: only old roots have them. (A leaf of one long item, beside which others are
+ * put, is not copied: it stands among the new ones, as old as it is.)
  *
  * When is a node free? Each node has a birth, the number of the change that made it; each root is
  * younger than its nodes. The roots of one tree that can still be read stand in a row by age:
@@ -107,7 +108,9 @@ grove_garbage_chain(struct grove *g, const struct grove_chain *c, uint64_t young
 	while (node != NULL) {
 		struct tree_node *next = grove_node_at(g, node->link);
 
-		garbage_add(g, node, younger_than);
+		if (node->birth > younger_than || younger_than == GARBAGE_ALONE) {
+			garbage_add(g, node, younger_than);
+		}
 		node = next;
 	}
 }
@@ -185,7 +188,7 @@ grove_begin(struct grove *g, const struct table_merge_ops *items, struct grove_e
 int
 grove_add(struct grove *g, struct grove_edit *edit, const struct table *run)
 {
-	return grove_leaves_make(g, edit, run, true, 0, &edit->kids);
+	return grove_leaves_make(g, edit, run, 0, run->cnt, true, 0, &edit->kids);
 }
 
 /* How long the flat table is, by its root's children. */

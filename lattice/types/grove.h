@@ -32,12 +32,23 @@ struct grove_ops {
 	void *ctx;
 };
 
+/* A leaf for one long item, to which bytes of it are brought before it is merged, in pieces: where
+ * it is then written as it is, by itself, little is left to copy. */
+struct grove_ready {
+	struct tree_node *node; /* NULL: none */
+	const uint8_t *item;    /* where the item begins, now and when it is merged */
+	size_t from, to;        /* bytes of it that are there now, and stay */
+	size_t done;            /* of these, up to here */
+	size_t room;            /* for the item, at most so long, and TREE_ITEM_OVERHEAD */
+};
+
 struct grove {
 	struct grove_ops ops;
 	uint8_t *base;
 	uint64_t lo, hi;
 	uint64_t birth; /* the last one given out */
 	struct tree_node *garbage;
+	struct grove_ready *ready; /* of the change that is being made; NULL: none */
 };
 
 /* A row of nodes, linked by their offsets. */
@@ -64,6 +75,16 @@ struct grove_edit {
 
 void grove_init(struct grove *g, uint8_t *base, uint64_t lo, uint64_t hi,
 		const struct grove_ops *ops);
+
+/* grove_ready_step brings up to so many bytes more to *r, whose item, from, to and room are set,
+ * and all else is zero. Whoever makes the change shows it to the grove meanwhile (grove->ready),
+ * and drops it afterwards: it may have been of no use.
+ *
+ * Returns:   0: that were all; MB_ERR_TRYAGAIN; an error of ops->alloc. */
+int grove_ready_step(struct grove *g, struct grove_ready *r, size_t step);
+/* grove_ready_item does the same with all bytes of an item that is there. */
+int grove_ready_item(struct grove *g, struct grove_ready *r, struct slice item, size_t step);
+void grove_ready_drop(struct grove *g, struct grove_ready *r);
 
 /* grove_merge merges a flat table into a tree of this grove.
  *

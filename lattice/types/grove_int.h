@@ -67,8 +67,8 @@ grove_body(const struct tree_node *node)
 int grove_node_new(struct grove *g, const struct grove_edit *edit, size_t body_bytes,
 		   uint32_t height, uint32_t at, struct tree_node **ret);
 
-/* grove_garbage_chain gives up a row of nodes, and those of their children that are younger than
- * that. */
+/* grove_garbage_chain gives up the nodes of a row that are younger than that (GARBAGE_ALONE: all),
+ * and those of their children that are. */
 void grove_garbage_chain(struct grove *g, const struct grove_chain *c, uint64_t younger_than);
 
 /* -------------------------------------------------------------------------------- grove_node.c */
@@ -99,11 +99,19 @@ size_t grove_entry_bytes(const struct tree_entry *e);
 void grove_leaf_close(const struct grove_edit *edit, struct tree_node *leaf, size_t len,
 		      uint32_t present);
 
-/* grove_leaves_make packs a flat table into leaves; grove_inner_make children into inner nodes, of
- * two each at least. packed: as few nodes as can be; else of equal lengths. at: what they stand
- * for. Returns: 0; as ops->alloc, with those made so far in the chain. */
+/* grove_leaves_make packs items [from, to) of a flat table into leaves; grove_inner_make children
+ * into inner nodes, of two each at least. packed: as few nodes as can be; else of equal lengths.
+ * at: what they stand for. Returns: 0; as ops->alloc, with those made so far in the chain. */
 int grove_leaves_make(struct grove *g, const struct grove_edit *edit, const struct table *t,
-		      bool packed, uint32_t at, struct grove_chain *to_chain);
+		      uint32_t from, uint32_t to, bool packed, uint32_t at,
+		      struct grove_chain *to_chain);
+
+/* grove_item_long tells whether an item has a leaf for itself. */
+static inline bool
+grove_item_long(struct slice item)
+{
+	return item.len + TREE_ITEM_OVERHEAD > TREE_BODY_MAX;
+}
 int grove_inner_make(struct grove *g, const struct grove_edit *edit, struct grove_children c,
 		     uint32_t height, uint32_t at, bool packed, struct grove_chain *to_chain);
 

@@ -48,6 +48,62 @@ room_more(const struct growth *w, const struct table *leaf, struct slice item)
 	return more + TABLE_ITEM_OVERHEAD;
 }
 
+/* Adds leaves of items [from, to) of the delta, behind some of the leaf's and before others. */
+static int
+leaves_among(struct growth *w, const struct table *leaf, uint32_t before, uint32_t behind,
+	     uint32_t from, uint32_t to, uint32_t at, struct grove_chain *to_chain)
+{
+	int err = grove_leaves_make(w->g, w->edit, leaf, 0, before, true, at, to_chain);
+
+	if (err == 0) {
+		err = grove_leaves_make(w->g, w->edit, &w->delta, from, to, true, at, to_chain);
+	}
+	if (err == 0) {
+		err = grove_leaves_make(w->g, w->edit, leaf, behind, leaf->cnt, true, at, to_chain);
+	}
+	return err != 0 ? err : LATTICE_MIXED;
+}
+
+/* As grow_leaf, where an item has a leaf for itself, or gets one: the others are put beside it.
+ * Returns: also GROW_STAYS: MIXED, and the old leaf is among those that are added; GROW_TOGETHER:
+ * it cannot be done like that. */
+#define GROW_STAYS    (LATTICE_MIXED + 1)
+#define GROW_TOGETHER (LATTICE_MIXED + 2)
+static int
+grow_apart(struct growth *w, const struct tree_node *child, const struct table *leaf, uint32_t from,
+	   uint32_t to, uint32_t at, struct grove_chain *to_chain)
+{
+	struct tree_node *old = (struct tree_node *)(uintptr_t)child;
+	const struct table_merge_ops *items = w->edit->items;
+	struct slice item = table_item(&w->delta, from), mine = table_item(leaf, 0);
+	bool is_long = leaf->cnt == 1 && grove_item_long(mine), found;
+	struct wbuf none = { 0 };
+	uint32_t m;
+	int err;
+
+	if (is_long && !table_place(&w->delta, items->key_of, items->key_of(mine), from, to, &m)) {
+		err = leaves_among(w, leaf, 0, 1, from, m, at, to_chain);
+		if (err == LATTICE_MIXED) {
+			old->at = at;
+			grove_chain_add(w->g, to_chain, old);
+			err = leaves_among(w, leaf, 0, 1, m, to, at, to_chain);
+		}
+		return err == LATTICE_MIXED ? GROW_STAYS : err;
+	}
+	if (to - from > 1 || (!is_long && !grove_item_long(item))) {
+		return GROW_TOGETHER;
+	}
+	found = table_place(leaf, items->key_of, items->key_of(item), 0, leaf->cnt, &m);
+	mine = table_item(leaf, m);
+	if (found && items->leq(item, mine, LATTICE_ITEM_DEPTH)) {
+		return LATTICE_LEFT;
+	}
+	if (found && items->merge(mine, item, &none, LATTICE_ITEM_DEPTH) != LATTICE_RIGHT) {
+		return GROW_TOGETHER;
+	}
+	return leaves_among(w, leaf, m, m + found, from, to, at, to_chain);
+}
+
 /* Merges items [from, to) of the delta into a leaf, of which so many items are present; what comes
  * of it is added to the chain. */
 static int
@@ -91,7 +147,7 @@ grow_leaf(struct growth *w, const struct table *leaf, uint32_t present, uint32_t
 	t = grove_body(node);
 	at_end = slice_eq(items->key_of(table_item(&t, t.cnt - 1)),
 			  items->key_of(table_item(&w->delta, to - 1)));
-	err = grove_leaves_make(w->g, w->edit, &t, at_end, at, to_chain);
+	err = grove_leaves_make(w->g, w->edit, &t, 0, t.cnt, at_end, at, to_chain);
 	grove_node_free(w->g, node);
 	return err != 0 ? err : LATTICE_MIXED;
 }
@@ -145,7 +201,13 @@ grow_child(struct growth *w, const struct table *inner, uint32_t height, uint32_
 		return MB_ERR_CORRUPT;
 	}
 	if (height == 1) {
-		err = grow_leaf(w, &body, child->present, from, to, i, to_chain);
+		err = grow_apart(w, child, &body, from, to, i, to_chain);
+		if (err == GROW_STAYS) {
+			return LATTICE_MIXED;
+		}
+		if (err == GROW_TOGETHER) {
+			err = grow_leaf(w, &body, child->present, from, to, i, to_chain);
+		}
 	} else {
 		err = grow_inner(w, child, &body, from, to, &kids);
 		if (err == LATTICE_MIXED) {

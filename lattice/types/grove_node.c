@@ -10,6 +10,7 @@
 #include "check.h"
 #include "codec.h"
 #include "compiler.h"
+#include "microburst/error.h"
 
 /* -------------------------------------------------------------------------------------- leaves */
 
@@ -27,22 +28,49 @@ grove_leaf_close(const struct grove_edit *edit, struct tree_node *leaf, size_t l
 	tree_heads_put(leaf, edit->items->key_of);
 }
 
+/* Takes the leaf that an item was brought to, if there is one, with the rest of its bytes. */
+static struct tree_node *
+ready_take(struct grove *g, const struct grove_edit *edit, struct slice item, uint32_t at)
+{
+	struct grove_ready *r = g->ready;
+	struct tree_node *leaf;
+
+	if (r == NULL || r->node == NULL || r->item != item.p || r->done < r->to ||
+	    item.len < r->to || item.len + TREE_ITEM_OVERHEAD > r->room) {
+		return NULL;
+	}
+	leaf = r->node;
+	r->node = NULL;
+	memcpy(leaf->body, item.p, r->from);
+	memcpy(leaf->body + r->to, item.p + r->to, item.len - r->to);
+	leaf->birth = edit->birth;
+	leaf->at = at;
+	return leaf;
+}
+
 static int
 leaf_make(struct grove *g, const struct grove_edit *edit, const struct table *t, uint32_t from,
 	  uint32_t to, size_t bytes, uint32_t at, struct grove_chain *to_chain)
 {
-	struct tree_node *leaf;
+	struct slice item = table_item(t, from);
+	struct tree_node *leaf = to - from == 1 ? ready_take(g, edit, item, at) : NULL;
+	bool is_ready = leaf != NULL;
 	struct table_builder b;
 	struct table body;
 	struct wbuf out;
-	int err = grove_node_new(g, edit, bytes, 0, at, &leaf);
+	int err = is_ready ? 0 : grove_node_new(g, edit, bytes, 0, at, &leaf);
 
 	if (err != 0) {
 		return err;
 	}
 	out = wbuf_init(leaf->body, bytes);
 	table_begin(&b, &out);
-	table_add_run(&b, t, from, to);
+	if (is_ready) {
+		out.len = item.len;
+		table_item_end(&b);
+	} else {
+		table_add_run(&b, t, from, to);
+	}
 	INSIST(table_end(&b) == 0);
 	INSIST(table_open(wbuf_slice(&out), &body) == 0);
 	grove_leaf_close(edit, leaf, out.len, table_present_cnt(&body, edit->items));
@@ -51,16 +79,68 @@ leaf_make(struct grove *g, const struct grove_edit *edit, const struct table *t,
 }
 
 int
-grove_leaves_make(struct grove *g, const struct grove_edit *edit, const struct table *t,
-		  bool packed, uint32_t at, struct grove_chain *to_chain)
+grove_ready_step(struct grove *g, struct grove_ready *r, size_t step)
 {
-	size_t total = table_bytes(t) + (size_t)t->cnt * TREE_HEAD_BYTES;
+	size_t len;
+	void *p;
+	int err;
+
+	if (r->node == NULL) {
+		err = g->ops.alloc(g->ops.ctx, sizeof(*r->node) + r->room, &p);
+		if (err != 0) {
+			return err;
+		}
+		r->node = p;
+		*r->node = (struct tree_node){ .bytes = (uint32_t)(sizeof(*r->node) + r->room) };
+		r->done = r->from;
+	}
+	len = MIN(step, r->to - r->done);
+	memcpy(r->node->body + r->done, r->item + r->done, len);
+	r->done += len;
+	return r->done < r->to ? MB_ERR_TRYAGAIN : 0;
+}
+
+int
+grove_ready_item(struct grove *g, struct grove_ready *r, struct slice item, size_t step)
+{
+	r->item = item.p;
+	r->from = 0;
+	r->to = item.len;
+	r->room = item.len + TREE_ITEM_OVERHEAD;
+	return grove_ready_step(g, r, step);
+}
+
+void
+grove_ready_drop(struct grove *g, struct grove_ready *r)
+{
+	if (r->node != NULL) {
+		grove_node_free(g, r->node);
+		r->node = NULL;
+	}
+}
+
+/* How long items [from, to) of a flat table are. */
+static size_t
+run_bytes(const struct table *t, uint32_t from, uint32_t to)
+{
+	struct slice first = table_item(t, from), last = table_item(t, MAX(to, 1U) - 1);
+
+	return from >= to ? 0
+			  : (size_t)(last.p + last.len - first.p) +
+				    (size_t)(to - from) * TREE_ITEM_OVERHEAD;
+}
+
+int
+grove_leaves_make(struct grove *g, const struct grove_edit *edit, const struct table *t,
+		  uint32_t from, uint32_t to, bool packed, uint32_t at,
+		  struct grove_chain *to_chain)
+{
+	size_t total = run_bytes(t, from, to);
 	size_t piece_cnt = (total + TREE_BODY_MAX - 1) / TREE_BODY_MAX;
 	size_t enough = packed ? TREE_BODY_MAX : total / MAX(piece_cnt, (size_t)1) + 1;
-	uint32_t from = 0;
 	size_t bytes = 0;
 
-	for (uint32_t i = 0; i < t->cnt; i++) {
+	for (uint32_t i = from; i < to; i++) {
 		size_t item = table_item(t, i).len + TREE_ITEM_OVERHEAD;
 
 		if (i > from && (bytes >= enough || bytes + item > TREE_BODY_MAX)) {
@@ -74,7 +154,7 @@ grove_leaves_make(struct grove *g, const struct grove_edit *edit, const struct t
 		}
 		bytes += item;
 	}
-	return from < t->cnt ? leaf_make(g, edit, t, from, t->cnt, bytes, at, to_chain) : 0;
+	return from < to ? leaf_make(g, edit, t, from, to, bytes, at, to_chain) : 0;
 }
 
 /* ---------------------------------------------------------------------------------- inner nodes */

@@ -108,9 +108,10 @@ orset_delta_add(struct stamp stamp, struct slice member, struct wbuf *out)
 	return codec_done(out, before);
 }
 
-/* Adds to a delta that an item is gone, if it is there. Returns: false for a damaged one. */
+/* Adds to a delta that an item is gone, if it is there. member: its own, wherever those bytes
+ * stand; NULL: in the item. Returns: false for a damaged one. */
 static bool
-remove_item(struct table_builder *b, struct slice item)
+remove_item(struct table_builder *b, struct slice item, const struct slice *member)
 {
 	struct wbuf *out = b->out;
 	struct slice presence;
@@ -119,7 +120,7 @@ remove_item(struct table_builder *b, struct slice item)
 	if (!presence_cut(&item, &presence)) {
 		return false;
 	}
-	codec_put_slice(out, item);
+	codec_put_slice(out, member != NULL ? *member : item);
 	if (presence_put_gone(out, presence)) {
 		table_item_end(b);
 	} else {
@@ -140,7 +141,7 @@ orset_delta_remove(struct slice state, struct slice member, struct wbuf *out)
 		return MB_ERR_CORRUPT;
 	}
 	table_begin(&b, out);
-	if (table_find(&t, item_member, member, &item) && !remove_item(&b, item)) {
+	if (table_find(&t, item_member, member, &item) && !remove_item(&b, item, &member)) {
 		table_abort(&b);
 		return MB_ERR_CORRUPT;
 	}
@@ -162,7 +163,7 @@ orset_delta_clear(struct slice state, struct wbuf *out)
 	}
 	table_begin(&b, out);
 	for (uint32_t i = 0; i < t.cnt; i++) {
-		if (!table_walk_next(state, &walk, &item) || !remove_item(&b, item)) {
+		if (!table_walk_next(state, &walk, &item) || !remove_item(&b, item, NULL)) {
 			table_abort(&b);
 			return MB_ERR_CORRUPT;
 		}

@@ -530,21 +530,21 @@ table_present_cnt(const struct table *t, const struct table_merge_ops *ops)
 
 bool
 table_present_at(const struct table *t, const struct table_merge_ops *ops, uint32_t idx,
-		 struct slice *ret_item)
+		 uint32_t *ret_at)
 {
 	struct table run = *t;
-	uint32_t first;
+	uint32_t first = 0;
 
 	if (ops->present == NULL) {
-		*ret_item = table_item(t, idx);
+		*ret_at = idx;
 		return idx < t->cnt;
 	}
 	if (t->tree != NULL && !tree_leaf_present(t->tree, idx, &run, &first, &idx)) {
 		return false;
 	}
 	for (uint32_t i = 0; i < run.cnt; i++) {
-		*ret_item = item_of(&run, i);
-		if (ops->present(*ret_item) && idx-- == 0) {
+		if (ops->present(item_of(&run, i)) && idx-- == 0) {
+			*ret_at = first + i;
 			return true;
 		}
 	}

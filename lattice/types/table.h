@@ -176,12 +176,13 @@ int table_merge_run(const struct table *a, const struct table *b, uint32_t from,
 
 /* table_present_cnt is the number of items that are present; table_present_at finds the idx-th one.
  *
+ * Ensures:   *ret_at is which of all items it is.
  * Returns:   table_present_at: false behind the last one.
  * Cost:      flat and with ops->present: a walk. Of a tree: O(1), and O(log n).
  */
 uint32_t table_present_cnt(const struct table *t, const struct table_merge_ops *ops);
 bool table_present_at(const struct table *t, const struct table_merge_ops *ops, uint32_t idx,
-		      struct slice *ret_item);
+		      uint32_t *ret_at);
 
 /* table_leq tells whether each item of a is in b, or below the one there. */
 bool table_leq(struct slice a, struct slice b, const struct table_merge_ops *ops,

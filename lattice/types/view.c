@@ -302,6 +302,21 @@ view_seek(unsigned int type, struct slice state, struct slice key, bool behind,
 }
 
 int
+view_seek_at(unsigned int type, struct slice state, uint32_t idx, struct table_walk *ret)
+{
+	const struct table_merge_ops *ops = lattice_table_ops(type);
+	struct table t;
+	uint32_t at = 0;
+	int err = ops == NULL ? MB_ERR_TYPE : table_open(state, &t);
+
+	if (err == 0 && !table_present_at(&t, ops, idx, &at)) {
+		at = t.cnt;
+	}
+	*ret = (struct table_walk){ .first = at };
+	return err;
+}
+
+int
 view_part(struct slice item, struct wbuf *out)
 {
 	struct table_builder b;

@@ -76,6 +76,10 @@ int view_part(struct slice item, struct wbuf *out);
 int view_seek(unsigned int type, struct slice state, struct slice key, bool behind,
 	      struct table_walk *ret);
 
+/* view_seek_at: the same at the item that idx shown ones come before; behind the last one, at the
+ * end. Cost: as table_present_at. */
+int view_seek_at(unsigned int type, struct slice state, uint32_t idx, struct table_walk *ret);
+
 /* Sets, GSET and ORSET alike. view_set_next gives the members in order, *w all zero at first, and
  * false behind the last one. */
 bool view_is_set(unsigned int type);

@@ -260,7 +260,7 @@ get_between(void)
 
 	rpc_request_write(bytes, &req);
 	ended = false;
-	err = flow_ask_start(&ask, bytes, len, NULL, now());
+	err = flow_ask_start(&ask, slice_of(bytes, len), slice_of(NULL, 0), NULL, now());
 	while (err == 0 && !ended) {
 		err = replay_counted(poll_hot);
 		end_recv(&client, now(), on_datagram, NULL);

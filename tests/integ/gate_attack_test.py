@@ -261,6 +261,56 @@ class Replies(Case):
         self.assertEqual(self.good('getset', 'text', 'y'), long)
         self.assertEqual(self.good('mget', 'list', 'text'), [None, b'y'])
 
+    def test_long_ones_are_of_one_moment_and_not_all_in_memory(self):
+        """Three replies, each longer than memory for clients, are asked for, and read when what
+        they show is gone: the first moment stays, and others are served meanwhile."""
+        items = [b'%06d' % i + b'y' * 300 for i in range(40000)]
+        for at in range(0, len(items), 200):
+            some = items[at:at + 200]
+            self.good('sadd', 'set', *some)
+            self.good('rpush', 'list', *some)
+            self.good('hset', 'hash', *[x for s in some for x in (s[:6], s)])
+        asked = [(Raw(NODE['port']), words) for words in
+                 (('smembers', 'set'), ('lrange', 'list', 0, -1), ('hgetall', 'hash'))]
+        for c, words in asked:
+            c.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+            c.say(*words)
+        until(lambda: self.good('client', 'list').count(b'obl=0') == 1, WAIT_S, 'all have begun')
+        self.good('del', 'set', 'list', 'hash')
+        for line in self.good('client', 'list').splitlines():
+            self.assertLess(int(line.split(b'obl=')[1].split()[0]), 2 * MIB, line)
+        for c, words in asked:
+            got = c.answer()
+            if words[0] == 'hgetall':
+                self.assertEqual(got[::2], [x[:6] for x in items])
+                got = got[1::2]
+            self.assertEqual(got, items, words)
+            c.close()
+
+    def test_a_pop_whose_later_parts_memory_has_no_room_for(self):
+        """It ends where it is: what was taken is answered, all else is still there."""
+        def item(i):
+            return b'%06d' % i + b'x' * 100000
+
+        def fill():
+            self.good('del', 'list', 'set')
+            for i in range(120):
+                self.assertEqual(self.good('rpush', 'list', item(i)), i + 1)
+                self.assertEqual(self.good('sadd', 'set', item(i)), 1)
+
+        fill()
+        for words, left in ((('lpop', 'list', 110), 'llen'), (('spop', 'set', 110), 'scard')):
+            got = self.good(*words)
+            self.assertTrue(0 < len(got) < 110, len(got))
+            self.assertEqual(self.good(left, words[1]), 120 - len(got), words)
+            self.assertTrue(set(got) <= set(map(item, range(120))))
+        fill()
+        for words in (('multi',), ('rpop', 'list', 110), ('llen', 'list')):
+            self.good(*words)
+        got, left = self.good('exec')
+        self.assertEqual(got, [item(i) for i in reversed(range(left, 120))])
+        self.assertTrue(0 < left < 120, left)
+
 
 class Killed(Case):
     def test_increments_count_while_executors_are_killed(self):

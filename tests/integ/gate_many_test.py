@@ -395,6 +395,9 @@ class Strings(Case):
         self.assertEqual(c('incrbyfloat', 'f', 'x'), '-ERR value is not a valid float')
         self.assertEqual(c('incrbyfloat', 'f', 'inf'),
                          '-ERR increment would produce NaN or Infinity')
+        c('set', 'far', '1e308')
+        self.assertEqual(len(c('incrbyfloat', 'far', 1)), 308)
+        self.assertIn(len(c('incrbyfloat', 'far', '1e4000')), (4000, 4001))
         self.assertEqual([c('hincrbyfloat', 'h', 'f', '3'), c('hincrbyfloat', 'h', 'f', '-3.0')],
                          [b'3', b'0'])
         self.assertEqual([c('hsetnx', 'h', 'g', 'x'), c('hsetnx', 'h', 'g', 'y'),

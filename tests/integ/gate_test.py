@@ -465,6 +465,10 @@ class Commands(Case):
             c('MULTI')
             c('SET', 'b', 'seen')
             self.assertEqual(c('EXEC'), None if changed else ['+OK'])
+        # not there, whatever remembers what was: a tombstone, which goes by itself, is no change
+        self.assertEqual([c('WATCH', 'gone'), other('SET', 'gone', 1), other('DEL', 'gone'),
+                          c('MULTI'), c('GET', 'gone'), c('EXEC')],
+                         ['+OK', '+OK', 1, '+OK', '+QUEUED', [None]])
         c('MULTI')
         self.assertEqual(c('GET')[:4], '-ERR')
         self.assertEqual(c('MB.CALL', 'increment', 1)[:4], '-ERR')

@@ -42,6 +42,7 @@ MB_FUNCTION(works)      /* for so many microseconds */
     }
     return mb_return_i64(call, us);
 }
+MB_FUNCTION(fold) { return 0; }
 MB_FUNCTION(writes) { return mb_incr(call, mb_str("n"), 1, NULL); }
 MB_FUNCTION(fails) { return mb_fail(call, "no luck"); }
 """
@@ -50,14 +51,16 @@ NODE = None
 
 def setUpModule():
     global NODE
-    NODE = Node(MICROBURST)
+    NODE = Node(MICROBURST, '--set', 'executor.count=2', '--set', 'sched.dag_split=0')
     path = os.path.join(NODE.folder, 'f.c')
     with open(path, 'w', encoding='utf-8') as f:
         f.write(FUNCTIONS)
     code, _, err = NODE.run('deploy', path)
     assert code == 0, err
-    code, _, err = NODE.run('dag', 'add', 'twice', 'works#a -> works#b')
-    assert code == 0, err
+    for name, text in (('twice', 'works#a -> works#b'), ('joined', 'works#a -> fold#c, '
+                                                         'works#b -> fold#c')):
+        code, _, err = NODE.run('dag', 'add', name, text)
+        assert code == 0, err
 
 
 def tearDownModule():
@@ -104,6 +107,14 @@ class Trace(unittest.TestCase):
     def test_a_dag(self):
         a = self.hops('dag', 'call', 'twice', 'works#a=500', 'works#b=600')
         self.assertGreaterEqual(sum(h['ns'] for h in a['hops'] if h['name'] == 'run'), 1.1 * MS)
+
+    def test_parts_of_a_dag_are_named_as_in_its_text(self):
+        a = self.hops('dag', 'call', 'joined', 'works#a=500', 'works#b=600')
+        for name in ('queue', 'run'):
+            self.assertEqual(sorted(h['of'] for h in a['hops'] if h['name'] == name),
+                             ['fold#c', 'works#a', 'works#b'])
+        parts = NODE.json('explain', a['call'])['decisions']
+        self.assertEqual([d['name'] for d in parts], ['works#a', 'works#b', 'fold#c'])
 
     def test_usage(self):
         self.assertEqual(NODE.run('call', 'works', '1', '--trace', '--repeat', '5')[0], 2)

@@ -44,7 +44,7 @@ struct what {
 
 struct request {
 	struct what what;
-	uint8_t *bytes;
+	uint8_t *bytes, *rest;
 	uint32_t len;
 	uint32_t ran, ended;
 	int err;
@@ -290,6 +290,7 @@ begin(struct world *w, uint32_t c)
 	uint32_t n = w->begun[c]++;
 	struct request *r = &w->request[c][n];
 	uint64_t kind = rng_below(&w->rng, 10);
+	uint32_t first;
 
 	r->what = (struct what){ .client = c,
 				 .number = n,
@@ -312,7 +313,13 @@ begin(struct world *w, uint32_t c)
 		r->bytes[i] = byte_at(&r->what, i);
 	}
 	w->open[c]++;
-	assert_int_equal(flow_ask_start(w->ask[c], r->bytes, r->len, r, w->events.now_ns), 0);
+	first = n * 397 % (r->len + 1); /* the rest is not behind it */
+	r->rest = malloc(r->len - first + 1);
+	assert_non_null(r->rest);
+	memcpy(r->rest, r->bytes + first, r->len - first);
+	assert_int_equal(flow_ask_start(w->ask[c], slice_of(r->bytes, first),
+					slice_of(r->rest, r->len - first), r, w->events.now_ns),
+			 0);
 }
 
 static void
@@ -438,6 +445,7 @@ finish(struct world *w, bool check)
 	for (uint32_t c = 0; c < CLIENTS; c++) {
 		for (uint32_t n = 0; n < REQUESTS; n++) {
 			free(w->request[c][n].bytes);
+			free(w->request[c][n].rest);
 		}
 		free(w->ask[c]);
 	}

@@ -80,8 +80,7 @@ node_stop(struct sim *s)
 	struct node *n = s->node;
 
 	simctl_end(n->ctl);
-	sched_destroy(n->sched.core);
-	tile_fini(&n->sched.tile);
+	sched_sim_fini(&n->sched);
 	for (uint32_t i = 0; i < s->shape.cache_cnt; i++) {
 		cache_sim_fini(&n->cache_tile[i]);
 	}

@@ -25,6 +25,7 @@
 struct sched_sim {
 	struct tile tile;
 	struct sched *core;
+	struct payload_pool *pool; /* what it copies */
 };
 
 struct cache_sim {
@@ -86,6 +87,7 @@ void node_count(struct sim *s);
 void sched_sim_init(struct sched_sim *t, struct sim *s);
 void cache_sim_init(struct cache_sim *t, struct sim *s, uint32_t idx);
 void kvs_sim_init(struct kvs_sim *t, struct sim *s, uint32_t idx);
+void sched_sim_fini(struct sched_sim *t);
 void cache_sim_fini(struct cache_sim *t);
 void kvs_sim_fini(struct kvs_sim *t);
 

@@ -280,6 +280,9 @@ answer_ok(const struct call *c, int err, const char *text, enum effect *ret)
 	case MB_ERR_NO_MEMORY: /* or no segment, of which there are none here, for a long cut */
 		*ret = EFFECT_MAYBE;
 		return call_writes(c) || (c->dag && c->rr);
+	case MB_ERR_TRYAGAIN: /* a key that was brought here went before it was looked at */
+		*ret = EFFECT_MAYBE;
+		return strstr(text, "no room to keep the key") != NULL;
 	case MB_ERR_TYPE:
 	case MB_ERR_TOO_LARGE:
 		*ret = EFFECT_MAYBE;

@@ -39,6 +39,7 @@ check_sched(struct sim *s)
 	none(s, sched_running(core), "calls run for sched");
 	none(s, sched_runs(core), "DAG calls run");
 	none(s, sched_held(core), "results of a DAG's functions are held");
+	none(s, payload_alive(s->node->sched.pool), "copies of results were not given back");
 	none(s, sched_inboxes(core, &messages), "inboxes are kept");
 	none(s, messages, "messages are kept");
 	none(s, ports_waiting(s->node->sched.tile.ports), "messages of sched wait for processes");

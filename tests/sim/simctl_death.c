@@ -109,6 +109,9 @@ forget(struct simctl *c, uint16_t idx)
 void
 simctl_acked(struct simctl *c, struct proc *dead, uint16_t by)
 {
+	if (!dead->is_executor) {
+		orphans_stop(c, dead->idx);
+	}
 	if (proc_acked(&c->procs, dead, by)) {
 		forget(c, dead->idx);
 	}

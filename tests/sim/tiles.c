@@ -76,6 +76,49 @@ sched_idle(void *ctx, uint16_t exec)
 	       atomic_load_explicit(&region_run(r)->call, memory_order_relaxed) == 0;
 }
 
+/* The daemon's slab: a part for each cache tile, and one for sched. */
+static size_t
+slab_part(const struct sim *s)
+{
+	return s->node->region.at.slab_bytes / (s->shape.cache_cnt + 1) & ~(size_t)4095;
+}
+
+static int
+slab_pool(struct sim *s, uint32_t part, struct payload_pool **ret)
+{
+	struct node *n = s->node;
+	size_t off = n->region.at.slab + part * slab_part(s);
+
+	return payload_create(ret, PROC_DAEMON, 1, n->region.rw + off, slab_part(s), off, NULL);
+}
+
+static int
+sched_keep(void *ctx, const struct payload_ref *ref, struct payload_ref *ret)
+{
+	struct sched_sim *t = ctx;
+	const uint8_t *from;
+	uint8_t *p;
+	int err = peer_view(&t->tile.sim->node->peers, ref, &from);
+
+	if (err == 0) {
+		err = ref->len <= PAYLOAD_SLAB_MAX
+			      ? payload_alloc(t->pool, ref->len, PROC_DAEMON, ret, &p)
+			      : MB_ERR_TOO_LARGE;
+	}
+	if (err == 0) {
+		memcpy(p, from, ref->len);
+	}
+	return err;
+}
+
+static void
+sched_drop(void *ctx, const struct payload_ref *ref, uint16_t holder)
+{
+	struct sched_sim *t = ctx;
+
+	REQUIRE(payload_release(t->pool, ref->handle, holder) == 0);
+}
+
 /* As its client says (control/sched/sched_tile.c). */
 static enum inbox_alive
 sched_alive(void *ctx, uint64_t call)
@@ -190,13 +233,24 @@ sched_sim_init(struct sched_sim *t, struct sim *s)
 	struct sched_ops ops = { .send = sched_send,
 				 .tell_ctl = sched_tell_ctl,
 				 .idle = sched_idle,
+				 .keep = sched_keep,
+				 .drop = sched_drop,
 				 .alive = sched_alive,
 				 .ctx = t };
 
 	tile_init(&t->tile, s, "sched", 0, PORT_SCHED, s->node->ctl_actor, sched_turn);
 	REQUIRE(sched_create(&t->core, s->node->placement, s->node->hints, s->shape.queue_max,
 			     s->seed ^ SEED_SCHED, &ops) == 0);
+	REQUIRE(slab_pool(s, s->shape.cache_cnt, &t->pool) == 0);
 	sched_lease_set(t->core, LEASE_NS);
+}
+
+void
+sched_sim_fini(struct sched_sim *t)
+{
+	sched_destroy(t->core);
+	payload_destroy(t->pool);
+	tile_fini(&t->tile);
 }
 
 /* --------------------------------------------------------------------- cache */
@@ -405,8 +459,6 @@ void
 cache_sim_init(struct cache_sim *t, struct sim *s, uint32_t idx)
 {
 	struct node *n = s->node;
-	size_t pages = ALIGN_UP(n->region.at.slab_bytes / s->shape.cache_cnt - 4096, (size_t)4096);
-	size_t off = n->region.at.slab + idx * pages;
 	struct cache_core_cfg cfg = {
 		.base = n->cache,
 		.layout = &n->layout,
@@ -425,8 +477,7 @@ cache_sim_init(struct cache_sim *t, struct sim *s, uint32_t idx)
 	for (uint32_t k = 0; k < s->shape.kvs_cnt; k++) {
 		lane_init(&t->from_kvs[k], s, &t->tile.actor, CACHE_KVS_DEPTH);
 	}
-	REQUIRE(payload_create(&t->pages, PROC_DAEMON, 1, n->region.rw + off, pages, off, NULL) ==
-		0);
+	REQUIRE(slab_pool(s, idx, &t->pages) == 0);
 	REQUIRE(cache_core_create(&t->core, &cfg) == 0);
 }
 

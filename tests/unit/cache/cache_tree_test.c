@@ -56,11 +56,13 @@ member_at(const struct cache_value *v, uint32_t idx, struct slice *ret)
 {
 	struct slice presence;
 	struct table t;
+	uint32_t at;
 
 	if (table_open(v->state, &t) != 0 ||
-	    !table_present_at(&t, lattice_table_ops(v->type), idx, ret)) {
+	    !table_present_at(&t, lattice_table_ops(v->type), idx, &at)) {
 		return false;
 	}
+	*ret = table_item(&t, at);
 	return v->type != LATTICE_ORSET || presence_cut(ret, &presence);
 }
 

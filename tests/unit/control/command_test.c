@@ -50,6 +50,7 @@ nearest(void **state)
 	assert_string_equal(command_nearest("deploi"), "deploy");
 	assert_string_equal(command_nearest("undeplo"), "undeploy");
 	assert_null(command_nearest("xyzzy"));
+	assert_null(command_nearest("foo")); /* two of its three letters from "top" */
 	assert_null(command_nearest(""));
 	assert_null(command_nearest("a"));
 	assert_null(command_nearest("a very long word that no command comes near to"));

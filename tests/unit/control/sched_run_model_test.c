@@ -13,6 +13,7 @@
 #define M_CALLS    4096
 #define M_STEPS    4000
 #define M_HANDLES  64
+#define M_COPIES   256
 #define M_DAG_CNT  4
 #define M_FN_CNT   6
 #define M_BATCHED  3 /* c, and d: they take several calls in one run */
@@ -59,6 +60,8 @@ static struct {
 	struct m_exec exec[M_EXEC_END];
 	struct m_call call[M_CALLS];
 	uint32_t call_cnt, handle_seq;
+	uint32_t copy[M_COPIES]; /* that sched has: handles */
+	uint32_t copy_cnt, copied;
 	uint32_t parts, fused, again, ok, cuts,
 		batched; /* so that the test shows that it tests something */
 	const struct placement_dag *dag[M_DAG_CNT];
@@ -98,6 +101,43 @@ m_take_release(uint16_t proc, const struct desc *d)
 		 d->release.handle[0]);
 }
 
+/* Of what lives, or died just now; there is not always room. */
+static int
+m_keep(void *ctx, const struct payload_ref *ref, struct payload_ref *ret)
+{
+	if (one_in(4)) {
+		return MB_ERR_NO_MEMORY;
+	}
+	assert_true(m.copy_cnt < M_COPIES);
+	assert_int_equal(ref->inc, m.exec[ref->proc].inc);
+	*ret = (struct payload_ref){ .proc = PROC_DAEMON, .handle = ++m.handle_seq };
+	m.copy[m.copy_cnt++] = ret->handle;
+	m.copied++;
+	return 0;
+}
+
+/* Where a copy stands in the table; M_COPIES: nowhere. */
+static uint32_t
+m_copy_at(const struct payload_ref *ref)
+{
+	for (uint32_t i = 0; i < m.copy_cnt; i++) {
+		if (m.copy[i] == ref->handle) {
+			return i;
+		}
+	}
+	return M_COPIES;
+}
+
+static void
+m_drop(void *ctx, const struct payload_ref *ref, uint16_t holder)
+{
+	uint32_t i = m_copy_at(ref);
+
+	assert_int_equal(holder, PROC_DAEMON);
+	assert_true(i < M_COPIES); /* given back once */
+	m.copy[i] = m.copy[--m.copy_cnt];
+}
+
 /* What is to be read is held, unless it died a moment ago. */
 static void
 m_check_input(const struct desc *d)
@@ -105,6 +145,10 @@ m_check_input(const struct desc *d)
 	const struct m_exec *e = &m.exec[d->ref.proc % M_EXEC_END];
 	bool held = (d->flags & DESC_F_INLINE) != 0 || !e->up || e->inc != d->ref.inc;
 
+	if ((d->flags & DESC_F_INLINE) == 0 && d->ref.proc == PROC_DAEMON) {
+		assert_true(m_copy_at(&d->ref) < M_COPIES);
+		return;
+	}
 	for (uint32_t i = 0; i < e->handle_cnt; i++) {
 		held |= e->handle[i] == d->ref.handle;
 	}
@@ -344,6 +388,7 @@ m_returns(uint16_t exec)
 	} else if (!m.calm && part && (p->input_cnt != 0 || p->has_cut) && one_in(20)) {
 		d.err = MB_ERR_PEER_DIED;
 		d.flags = DESC_F_INLINE;
+		c->again &= ~(UINT64_C(1) << p->first); /* it has not run */
 	} else if (part) {
 		c->done |= m_row(p, m.dag[c->dag]);
 		m_reads(exec, c, p);
@@ -466,6 +511,7 @@ m_end(void)
 	assert_int_equal(sched_held(m.w->s), 0);
 	assert_int_equal(sched_queued(m.w->s), 0);
 	assert_int_equal(sched_running(m.w->s), 0);
+	assert_int_equal(m.copy_cnt, 0);
 	for (uint32_t i = 0; i < m.call_cnt; i++) {
 		assert_true(m.call[i].answered || m.call[i].dead);
 	}
@@ -478,10 +524,14 @@ static void
 whatever_happens_each_run_is_answered_once_and_leaves_nothing(void **state)
 {
 	struct world *w = *state;
-	struct sched_ops ops = { .send = m_send, .tell_ctl = m_tell_ctl, .idle = m_idle };
+	struct sched_ops ops = { .send = m_send,
+				 .tell_ctl = m_tell_ctl,
+				 .idle = m_idle,
+				 .keep = m_keep,
+				 .drop = m_drop };
 	uint64_t seed = test_seed("sched_run");
 	uint64_t gen;
-	uint32_t batched = 0, cuts = 0;
+	uint32_t batched = 0, cuts = 0, copied = 0;
 
 	for (uint64_t turn = 0; turn < 20; turn++) {
 		memset(&m, 0, sizeof(m));
@@ -508,9 +558,11 @@ whatever_happens_each_run_is_answered_once_and_leaves_nothing(void **state)
 		assert_true(m.parts > 100 && m.ok > 50);
 		batched += m.batched;
 		cuts += m.cuts;
+		copied += m.copied;
 	}
 	assert_true(batched > 100);
 	assert_true(cuts > 0);
+	assert_true(copied > 100);
 }
 
 int

@@ -71,6 +71,16 @@ returns(struct world *w, uint16_t exec, uint64_t seq, int err, uint32_t handle, 
 	sched_on_proc(w->s, exec, &d, w->now);
 }
 
+/* A part returns len bytes by reference. */
+static void
+returns_at(struct world *w, uint16_t exec, uint64_t seq, uint32_t handle, uint32_t len, uint8_t sub)
+{
+	struct desc d = { .kind = DESC_REPLY, .sub = sub, .a = exec, .call = id_of(CLIENT, seq) };
+
+	d.ref = (struct payload_ref){ .inc = 1, .proc = exec, .handle = handle, .len = len };
+	sched_on_proc(w->s, exec, &d, w->now);
+}
+
 /* ------------------------------------------------------------------- stories */
 
 static void
@@ -96,16 +106,6 @@ branches_run_side_by_side_and_the_sink_when_both_are_there(void **state)
 	quiet(w);
 }
 
-/* A part returns so many bytes, in memory of its executor. */
-static void
-returns_bytes(struct world *w, uint16_t exec, uint32_t bytes)
-{
-	struct desc d = { .kind = DESC_REPLY, .a = exec, .call = id_of(CLIENT, 1) };
-
-	d.ref = (struct payload_ref){ .inc = 1, .proc = exec, .handle = exec, .len = bytes };
-	sched_on_proc(w->s, exec, &d, w->now);
-}
-
 /* Two branches, the first of which returned so many bytes. Returns its executor; *ret_last is that
  * of the other, which returns nothing by reference, and last. */
 static uint16_t
@@ -118,7 +118,7 @@ two_branches(struct world *w, uint32_t bytes, uint16_t *ret_last)
 	call_dag(w, 1, 0);
 	b = sent_part(w, 1, 0, "a");
 	*ret_last = sent_part(w, 1, 0, "b");
-	returns_bytes(w, b, bytes);
+	returns_at(w, b, 1, b, bytes, 0);
 	return b;
 }
 
@@ -277,12 +277,18 @@ a_dag_runs_where_its_functions_are(void **state)
 
 /* What a part has read, before it returns. */
 static void
-has_read(struct world *w, uint16_t exec, uint64_t seq, uint32_t handle)
+has_read_bytes(struct world *w, uint16_t exec, uint64_t seq, uint32_t handle, uint32_t len)
 {
 	struct desc d = { .kind = DESC_CUT, .call = id_of(CLIENT, seq) };
 
-	d.ref = (struct payload_ref){ .inc = 1, .proc = exec, .handle = handle, .len = 100 };
+	d.ref = (struct payload_ref){ .inc = 1, .proc = exec, .handle = handle, .len = len };
 	sched_on_proc(w->s, exec, &d, w->now);
+}
+
+static void
+has_read(struct world *w, uint16_t exec, uint64_t seq, uint32_t handle)
+{
+	has_read_bytes(w, exec, seq, handle, 100);
 }
 
 /* The next messages are a part without inputs and with a cut. */
@@ -390,10 +396,11 @@ a_cut_is_given_back_or_lost(void **state)
 	sent_answer(w, CLIENT, 1, MB_ERR_FUNCTION_FAILED);
 	released(w, EXEC, 51);
 	quiet(w);
-	/* Who held it is gone: the next part says so, and all begins again, once. */
+	/* Who held it is gone, and it was too large to be copied: the next part says so, and all
+	 * begins again, once. */
 	call_dag_at(w, 2, 0, CALL_LEVEL_RR);
 	sent_part(w, 2, 0, "a");
-	has_read(w, EXEC, 2, 52);
+	has_read_bytes(w, EXEC, 2, 52, 1001);
 	returns(w, EXEC, 2, 0, 0, 0);
 	sent_part_with(w, EXEC + 1, 2, 52, 'b');
 	dies(w, EXEC, 0);
@@ -541,7 +548,98 @@ what_another_part_wrote_is_no_effect(void **state)
 	quiet(w);
 }
 
-/* What a returned died with its executor before e read it. */
+/* What a returned is copied when its executor dies, also of a run that wrote. b, which ran there,
+ * and e read the copy. */
+static void
+a_result_outlives_its_executor(void **state)
+{
+	struct world *w = *state;
+	uint16_t a, c;
+
+	put_dag(w, DAG, "a -> b -> d, a -> c -> d, a -> e -> d");
+	up_all(w, EXEC, 2);
+	call_dag(w, 1, 0);
+	a = sent_part(w, 1, 0, "a");
+	returns_at(w, a, 1, 77, 1000, REPLY_PUBLISHED);
+	assert_int_equal(sent_part(w, 1, 1, "b"), a);
+	c = sent_part(w, 1, 1, "c");
+	dies(w, a, 0);
+	assert_int_equal(w->copies, 1);
+	returns(w, c, 1, 0, 0, 0);
+	assert_int_equal(w->out[w->seen].d.ref.proc, PROC_DAEMON);
+	assert_int_equal(sent_part(w, 1, 1, "b"), c);
+	returns(w, c, 1, 0, 0, 0);
+	assert_int_equal(w->out[w->seen].d.ref.proc, PROC_DAEMON);
+	assert_int_equal(sent_part(w, 1, 1, "e"), c);
+	assert_int_equal(w->copies, 1);
+	returns(w, c, 1, 0, 0, 0);
+	assert_int_equal(w->copies, 0);
+	returns(w, sent_part(w, 1, 3, "d"), 1, 0, 0, 0);
+	sent_answer(w, CLIENT, 1, 0);
+	quiet(w);
+}
+
+/* A part cannot map what it is to read, and we know of the death already: it is sent again, with
+ * the copy. */
+static void
+what_cannot_be_read_is_sent_again(void **state)
+{
+	struct world *w = *state;
+	uint16_t a, c;
+
+	put_dag(w, DAG, "a -> b -> d, a -> c -> d");
+	up_all(w, EXEC, 2);
+	call_dag(w, 1, 0);
+	a = sent_part(w, 1, 0, "a");
+	returns_at(w, a, 1, 77, 1000, REPLY_PUBLISHED);
+	sent_part(w, 1, 1, "b");
+	c = sent_part(w, 1, 1, "c");
+	w->now += MS;
+	dies(w, a, 0);
+	w->now += MS;
+	returns(w, c, 1, MB_ERR_PEER_DIED, 0, 0);
+	returns(w, sent_part(w, 1, 1, "b"), 1, 0, 0, 0);
+	assert_int_equal(w->out[w->seen].d.ref.proc, PROC_DAEMON);
+	returns(w, sent_part(w, 1, 1, "c"), 1, 0, 0, 0);
+	returns(w, sent_part(w, 1, 2, "d"), 1, 0, 0, 0);
+	sent_answer(w, CLIENT, 1, 0);
+	assert_int_equal(w->copies, 0);
+	quiet(w);
+}
+
+/* Or we do not know of it yet. Who says that it cannot read our copy either lies. */
+static void
+nobody_says_twice_that_it_cannot_read(void **state)
+{
+	struct world *w = *state;
+	uint16_t a, c;
+
+	put_dag(w, DAG, "a -> b -> d, a -> c -> d");
+	up_all(w, EXEC, 2);
+	call_dag(w, 1, 0);
+	a = sent_part(w, 1, 0, "a");
+	returns_at(w, a, 1, 77, 1000, REPLY_PUBLISHED);
+	sent_part(w, 1, 1, "b");
+	c = sent_part(w, 1, 1, "c");
+	w->now += MS;
+	returns(w, c, 1, MB_ERR_PEER_DIED, 0, 0);
+	assert_int_equal(sent(w, a, DESC_RELEASE, 0)->release.handle[0], 77);
+	w->now += MS;
+	assert_int_equal(w->out[w->seen].d.ref.proc, PROC_DAEMON);
+	assert_int_equal(sent_part(w, 1, 1, "c"), c);
+	w->now += MS;
+	returns(w, c, 1, MB_ERR_PEER_DIED, 0, 0);
+	assert_int_equal(w->out[w->seen].d.ref.proc, PROC_DAEMON); /* in the step of the copy */
+	assert_int_equal(sent_part(w, 1, 1, "c"), c);
+	returns(w, c, 1, MB_ERR_PEER_DIED, 0, 0);
+	sent(w, 0, DESC_EXEC_STOP, id_of(CLIENT, 1));
+	returns(w, a, 1, 0, 0, 0);
+	sent_answer(w, CLIENT, 1, MB_ERR_EXECUTOR_DIED);
+	assert_int_equal(w->copies, 0);
+	quiet(w);
+}
+
+/* What a returned, too large to be copied, died with its executor before e read it. */
 static void
 a_lost_result_begins_the_run_again_unless_it_wrote(void **state)
 {
@@ -554,7 +652,7 @@ a_lost_result_begins_the_run_again_unless_it_wrote(void **state)
 		up_all(w, EXEC, 2);
 		call_dag(w, seq, 0);
 		a = sent_part(w, seq, 0, "a");
-		returns(w, a, seq, 0, 77, seq == 2 ? REPLY_PUBLISHED : 0);
+		returns_at(w, a, seq, 77, 1001, seq == 2 ? REPLY_PUBLISHED : 0);
 		assert_int_equal(sent_part(w, seq, 1, "b"), a);
 		c = sent_part(w, seq, 1, "c");
 		dies(w, a, 0);
@@ -672,6 +770,9 @@ main(void)
 		STORY(an_error_stops_what_runs_and_is_told_when_it_has),
 		STORY(a_part_without_effect_runs_once_more),
 		STORY(what_another_part_wrote_is_no_effect),
+		STORY(a_result_outlives_its_executor),
+		STORY(what_cannot_be_read_is_sent_again),
+		STORY(nobody_says_twice_that_it_cannot_read),
 		STORY(a_lost_result_begins_the_run_again_unless_it_wrote),
 		STORY(a_cancelled_run_leaves_nothing),
 		STORY(a_dead_callers_run_ends_without_an_answer),

@@ -197,9 +197,66 @@ what_goes_on_is_repeated_alone(void **state)
 		assert_int_equal(d->ref.handle, 5);
 		dies(w, exec, 0);
 	}
-	sent_answer(w, CLIENT, 1, MB_ERR_EXECUTOR_DIED);
+	/* What came before has happened, or may have. */
+	assert_non_null(strstr((const char *)sent(w, CLIENT, DESC_REPLY, id_of(CLIENT, 1))->data,
+			       "writes happened"));
 	sent_release(w, EXEC, 5);
 	quiet(w);
+}
+
+/* Its arguments are copied when who returned them dies, while it waits or when who runs it says
+ * that it cannot read them; twice means that they are not there. */
+static void
+what_goes_on_outlives_who_returned_it(void **state)
+{
+	struct world *w = *state;
+	struct desc unread = { .kind = DESC_REPLY,
+			       .flags = DESC_F_INLINE,
+			       .err = MB_ERR_PEER_DIED,
+			       .call = id_of(CLIENT, 1) };
+
+	for (uint32_t i = 0; i < 3; i++) { /* it waits; it runs; nobody knows of a death */
+		up(w, EXEC, FN);
+		if (i > 0) {
+			up(w, EXEC + 1, OTHER);
+		}
+		call(w, CLIENT, 1, FN, 0);
+		sent(w, EXEC, DESC_CALL, id_of(CLIENT, 1));
+		w->now += MS;
+		goes_on(w, EXEC, call_next_make(OTHER, false, 1), 5);
+		if (i > 0) {
+			assert_int_equal(sent(w, EXEC + 1, DESC_CALL, 0)->ref.proc, EXEC);
+		} else {
+			sent(w, 0, DESC_PIN_WANT, 0);
+		}
+		w->now += MS;
+		if (i < 2) {
+			dies(w, EXEC, 0);
+			assert_int_equal(w->copies, 1);
+		}
+		if (i == 0) {
+			up(w, EXEC + 1, OTHER);
+		} else {
+			sched_on_proc(w->s, EXEC + 1, &unread, w->now);
+		}
+		if (i == 2) {
+			sent_release(w, EXEC, 5);
+		}
+		assert_int_equal(sent(w, EXEC + 1, DESC_CALL, 0)->ref.proc, PROC_DAEMON);
+		w->now += MS;
+		if (i < 2) {
+			reply(w, EXEC + 1, CLIENT, 1);
+			sent_answer(w, CLIENT, 1, 0);
+		} else {
+			sched_on_proc(w->s, EXEC + 1, &unread, w->now);
+			sent(w, EXEC + 1, DESC_CALL, 0); /* sent in the step of the copy */
+			sched_on_proc(w->s, EXEC + 1, &unread, w->now);
+			sent_answer(w, CLIENT, 1, MB_ERR_EXECUTOR_DIED);
+		}
+		assert_int_equal(w->copies, 0);
+		quiet(w);
+		dies(w, EXEC + 1, 0);
+	}
 }
 
 /* An executor that names somebody else's memory, or a client that says its arguments are ours. */
@@ -538,6 +595,7 @@ main(void)
 		STORY(what_goes_on_waits_before_others),
 		STORY(what_cannot_go_on_is_answered),
 		STORY(what_goes_on_is_repeated_alone),
+		STORY(what_goes_on_outlives_who_returned_it),
 		STORY(nobody_gives_back_what_is_anothers),
 		STORY(a_deadline_that_passes_in_the_queue_is_told),
 		STORY(a_call_without_effect_runs_once_more_and_before_later_ones),

@@ -20,7 +20,8 @@
 #include <microburst/error.h>
 #include <microburst/function.h>
 
-#define CLIENT 200 /* a process that calls directly */
+#define CLIENT      200 /* a process that calls directly */
+#define DEAD_HANDLE 3   /* what it names died with its process */
 
 #define FUNCTIONS(...)                                                                             \
 	static const struct mb_function *const function[] = { __VA_ARGS__ };                       \
@@ -68,7 +69,7 @@ find_bytes(void *ctx, const struct desc *d, const uint8_t **ret, size_t *ret_len
 		return 0;
 	}
 	if (d->ref.handle != 1) {
-		return MB_ERR_PEER_CORRUPT;
+		return d->ref.handle == DEAD_HANDLE ? MB_ERR_PEER_DIED : MB_ERR_PEER_CORRUPT;
 	}
 	*ret = (const uint8_t *)args + d->ref.off;
 	*ret_len = d->ref.len;
@@ -163,10 +164,9 @@ teardown(void **state)
 static inline void
 send_call(struct desc *d)
 {
-	/* Parts of DAGs come from the node. */
-	struct exec_from from = { .port = 9,
-				  .proc = (d->sub & CALL_PART) != 0 ? PROC_DAEMON : CLIENT,
-				  .inc = 1 };
+	/* Parts of DAGs come from the node, and what goes on there. */
+	bool ours = (d->sub & CALL_PART) != 0 || (d->flags & CALL_F_KEPT) != 0;
+	struct exec_from from = { .port = 9, .proc = ours ? PROC_DAEMON : CLIENT, .inc = 1 };
 	uint32_t before = reply_cnt;
 
 	d->kind = DESC_CALL;

@@ -89,6 +89,20 @@ arguments_that_cannot_be_read_are_refused(void **state)
 	assert_error(MB_ERR_TOO_LARGE, "arguments");
 }
 
+/* The node has them copied, and sends the call again. */
+static void
+arguments_of_the_dead_are_said_to_the_node(void **state)
+{
+	struct desc d = { .flags = CALL_F_KEPT, .a = 1 };
+
+	d.ref.handle = DEAD_HANDLE;
+	send_call(&d);
+	assert_error(MB_ERR_PEER_DIED, "has died");
+	d.flags = 0; /* to others they are just not there */
+	send_call(&d);
+	assert_error(MB_ERR_INVALID, "cannot be read");
+}
+
 static void
 a_late_call_is_not_run(void **state)
 {
@@ -183,6 +197,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(calls_that_cannot_be_run_are_refused),
 		TEST(arguments_that_cannot_be_read_are_refused),
+		TEST(arguments_of_the_dead_are_said_to_the_node),
 		TEST(a_late_call_is_not_run),
 		TEST(a_deadline_ends_a_wait),
 		TEST(an_answer_for_nobody_holds_nothing),

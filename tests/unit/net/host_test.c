@@ -334,6 +334,43 @@ a_frame_that_somebody_else_made_is_taken(void **state)
 	assert_int_equal(from.port, 40000);
 }
 
+/* The sum of RFC 1071, 16 bits at a time, big endian; of what holds its own sum it is 0xffff. */
+static uint16_t
+sum_plainly(const uint8_t *p, size_t len, uint32_t sum)
+{
+	for (size_t i = 0; i < len; i += 2) {
+		sum += (uint32_t)p[i] << 8 | (i + 1 < len ? p[i + 1] : 0);
+		sum = (sum & 0xffff) + (sum >> 16);
+	}
+	return (uint16_t)sum;
+}
+
+/* Of every length, where the sum goes another way for long ones; and of all ones, where it carries
+ * most. */
+static void
+sums_are_those_of_the_rfc(void **state)
+{
+	enum { IP_AT = 14, UDP_AT = IP_AT + 20, LEN_MAX = 1400 };
+	struct wire_addr to = address(false, 2);
+	size_t head, ask, len;
+	struct frame f;
+	uint8_t *p = datagram(false, &f, &len);
+
+	(void)state;
+	for (len = 0; len <= LEN_MAX; len++) {
+		for (size_t i = 0; i < len; i++) {
+			body[i] = len % 3 == 0 ? 0xff : (uint8_t)(len * 31 + i * i * 7);
+		}
+		assert_int_equal(host_output(&a, &to, body, len, now_ns, &f, &head, &ask), 0);
+		p = body - head;
+		assert_int_equal(sum_plainly(p + UDP_AT, 8 + len,
+					     17 + 8 + (uint32_t)len +
+						     sum_plainly(p + IP_AT + 12, 8, 0)),
+				 0xffff);
+		assert_int_equal(give(&b, p, head + len), HOST_DATAGRAM);
+	}
+}
+
 int
 main(void)
 {
@@ -347,6 +384,7 @@ main(void)
 		cmocka_unit_test(echoes_are_answered),
 		cmocka_unit_test(too_much_and_another_family_are_refused),
 		cmocka_unit_test(a_frame_that_somebody_else_made_is_taken),
+		cmocka_unit_test(sums_are_those_of_the_rfc),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

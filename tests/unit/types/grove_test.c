@@ -284,10 +284,107 @@ a_long_item_has_its_room_once(void **state)
 	free(mem);
 }
 
+/* The envelope of a set of one member: this byte, so often. */
+static struct slice
+member_of(uint8_t *mem, size_t cap, char byte, size_t len)
+{
+	struct envelope e = { .type = LATTICE_GSET };
+	struct wbuf out = wbuf_init(mem, cap);
+	struct table_builder b;
+
+	table_begin(&b, &out);
+	memset(wbuf_reserve(&out, len), byte, len);
+	table_item_end(&b);
+	INSIST(table_end(&b) == 0);
+	INSIST(envelope_write_tail(&e, &out) == 0);
+	return wbuf_slice(&out);
+}
+
+/* What is put beside a long item does not copy it; one that was brought to its leaf before is not
+ * copied either. Each request for memory fails once, too: then nothing has changed. */
+static void
+a_long_item_stays_where_it_is(void **state)
+{
+	enum { LONG = 1 << 20, CAP = LONG + 4096 };
+	const char order[] = "mzanycxblopq";
+	uint8_t *mem = malloc(CAP);
+	struct grown t = { 0 }, next = { 0 };
+	struct grove_world w;
+	size_t used;
+
+	(void)state;
+	grove_world_init(&w, 3 * LONG);
+	for (size_t i = 0; i + 1 < sizeof(order); i++) {
+		size_t len = i == 0 || i == 6 ? LONG : 10;
+		struct slice delta = member_of(mem, CAP, order[i], len);
+		struct grove_ready ready = {
+			.item = delta.p,
+			.from = 5,
+			.to = LONG - 5,
+			.room = CAP,
+		};
+		const uint8_t *at = NULL;
+
+		if (len == LONG) {
+			while (grove_ready_step(&w.g, &ready, 100000) == MB_ERR_TRYAGAIN) {
+			}
+			at = ready.node->body;
+			memset(mem + ready.from, 0, LONG - 10); /* it is not read any more */
+			w.g.ready = &ready;
+		}
+		used = heap_used_bytes(w.heap);
+		if (i == 0) {
+			assert_int_equal(grown_make(&w, delta, &next), 0);
+		} else if (len == LONG) {
+			assert_int_equal(grown_merge(&w, &t, delta, &next), LATTICE_MIXED);
+		} else {
+			int side = MB_ERR_NO_MEMORY;
+
+			for (uint64_t n = 1; side == MB_ERR_NO_MEMORY; n++) {
+				w.fail_in = n;
+				side = grown_merge(&w, &t, delta, &next);
+				assert_int_equal(side > 0 ? LATTICE_MIXED : MB_ERR_NO_MEMORY, side);
+				while (side < 0 && grove_sweep(&w.g, 10)) {
+				}
+				assert_true(side > 0 || heap_used_bytes(w.heap) == used);
+			}
+			w.fail_in = 0;
+		}
+		assert_true(heap_used_bytes(w.heap) < used + 20000);
+		if (len == LONG) {
+			struct table leaf;
+			uint32_t first;
+
+			assert_null(ready.node);
+			assert_true(tree_leaf(&next.view, i == 0 ? 0 : 4, &leaf, &first));
+			assert_int_equal(leaf.cnt, 1);
+			assert_ptr_equal(leaf.items, at);
+		}
+		w.g.ready = NULL;
+		if (i > 0) {
+			grown_release(&w, &t);
+		}
+		t = next;
+		while (grove_sweep(&w.g, 10)) {
+		}
+	}
+	assert_int_equal(t.view.root->cnt, sizeof(order) - 1);
+	for (size_t i = 0; i + 1 < sizeof(order); i++) {
+		size_t len = i == 0 || i == 6 ? LONG : 10;
+		struct slice delta = member_of(mem, CAP, order[i], len);
+
+		assert_int_equal(grown_merge(&w, &t, delta, &next), LATTICE_LEFT);
+	}
+	grown_release(&w, &t);
+	grove_world_fini(&w);
+	free(mem);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_long_item_stays_where_it_is),
 		cmocka_unit_test(a_long_item_has_its_room_once),
 		cmocka_unit_test(given_up),
 		cmocka_unit_test(endless_reader),

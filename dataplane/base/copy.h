@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* copy.h - copies of what is long
+ *
+ * The C library copies what is long with one instruction (rep movsb). On some cpus (AMD's Zen 3 was
+ * measured) that takes 5 times as long when the two ends lie a little apart in their pages: 64 MiB
+ * 32 ms instead of 6.5. Values lie so often: heads of 8 to 56 bytes stand before them.
+ */
+#ifndef MB_COPY_H
+#define MB_COPY_H
+
+#include <stddef.h>
+#include <string.h>
+
+#define COPY_LONG_BYTES 2048 /* below, the C library takes registers too */
+
+/* copy_bytes is memcpy. copy_long is the same of what is long. */
+void copy_long(void *to, const void *from, size_t len);
+
+static inline void
+copy_bytes(void *to, const void *from, size_t len)
+{
+	if (len >= COPY_LONG_BYTES) {
+		copy_long(to, from, len);
+	} else {
+		memcpy(to, from, len);
+	}
+}
+
+#endif

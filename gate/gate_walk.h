@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate_walk - commands that go through all of a collection, a turn at a time
+ *
+ * What such a command looked up first is held until it is over: a value in the cache does not
+ * change while it is held, so all of the reply is of one moment. Each turn goes on where the last
+ * one ended; between two the other connections have theirs, and what is written goes out. A client
+ * that reads slower than the walk goes is waited for, so that no more than GATE_OUT_MAX of a reply
+ * is in memory; if many are as slow, only while hazard slots are not scarce.
+ *
+ * A short collection is gone through at once, and costs nothing of this.
+ *
+ *	n = gate_walk_open(g, c, key, type, UINT32_MAX, &now, &w);
+ *	if (n != CACHE_HIT && n != CACHE_ABSENT)
+ *		return gate_look_refuse(g, c, n);
+ *	if (gate_walk_first(w))
+ *		the head of the reply
+ *	for (; c->step < cnt; c->step++) {
+ *		if (!gate_walk_more(g, c, w))
+ *			return gate_walk_wait(g, c);
+ *		the next item, by w->at
+ *	}
+ *	return gate_walk_end(g, c, w);
+ */
+#ifndef MB_GATE_WALK_H
+#define MB_GATE_WALK_H
+
+#include "gate_int.h"
+#include "table.h"
+
+#define GATE_WALK_SHORT       512          /* items, */
+#define GATE_WALK_SHORT_BYTES (128u << 10) /* and bytes, that are gone through at once */
+#define GATE_WALK_BYTES       (128u << 10) /* of a reply, in one turn */
+#define GATE_WALK_SPARE       (512u << 10) /* of the gate's memory: less is waited for, not taken */
+#define GATE_WALK_HOLD_CNT    56           /* hazard slots for values being sent and walks */
+#define GATE_WALK_SLOW_CNT    24           /* while fewer are in use, walks wait for readers */
+
+static_assert(GATE_WALK_HOLD_CNT > GATE_HOLD_CNT && GATE_WALK_HOLD_CNT < HAZARD_CNT,
+	      "replies that nobody reads leave some for walks, and those some for looking");
+
+struct gate_walk {
+	struct cache_value v;
+	struct table_walk at;
+	uint32_t idx;     /* for list_prev */
+	bool held;        /* it is c->walk, else its caller's */
+	bool begun;       /* gate_walk_first was true */
+	size_t out_bytes; /* of replies, when the turn began */
+};
+
+/* gate_walk_open: gate_look_as at the first turn (GATE_WALK_ANY: gate_look), into *now or, of a
+ * collection that is long, what is held; then that. most: no more items will be looked at.
+ * Returns: as gate_look; CACHE_MISS: wait. */
+#define GATE_WALK_ANY UINT32_MAX
+int gate_walk_open(struct gate *g, struct gate_conn *c, struct slice key, unsigned int type,
+		   uint32_t most, struct gate_walk *now, struct gate_walk **ret);
+
+/* gate_walk_first: once, at the first turn. */
+static inline bool
+gate_walk_first(struct gate_walk *w)
+{
+	bool first = !w->begun;
+
+	w->begun = true;
+	return first;
+}
+
+/* gate_walk_over: the turn is. */
+bool gate_walk_over(const struct gate *g, const struct gate_conn *c, const struct gate_walk *w);
+
+/* gate_walk_more: whether one more item may be looked at. */
+static inline bool
+gate_walk_more(struct gate *g, const struct gate_conn *c, const struct gate_walk *w)
+{
+	return g->turn_left-- > 0 ? !w->held || !gate_walk_over(g, c, w) : !w->held;
+}
+
+/* gate_walk_wait: there is more, but not now. Returns: what the handler returns. */
+int gate_walk_wait(struct gate *g, struct gate_conn *c);
+
+/* gate_walk_close lets go of what was looked up: the command may open another one. gate_walk_end:
+ * it is done. Returns: GATE_DONE. gate_walk_drop: as close, of c->walk. */
+void gate_walk_close(struct gate *g, struct gate_conn *c, struct gate_walk *w);
+int gate_walk_end(struct gate *g, struct gate_conn *c, struct gate_walk *w);
+void gate_walk_drop(struct gate *g, struct gate_conn *c);
+
+#endif
