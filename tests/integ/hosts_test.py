@@ -15,6 +15,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -208,6 +209,25 @@ class OverNic(unittest.TestCase):
         with open(f'/proc/{self.node.process.pid}/stat', encoding='utf-8') as f:
             fields = f.read().rsplit(')', 1)[1].split()
         return sum(map(int, fields[11:13])) / os.sysconf('SC_CLK_TCK')
+
+    def test_what_it_misses_is_counted(self):
+        """Frames that come while nobody looks, more than the queue has room for."""
+        thrower = ("import socket\n"
+                   "s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\n"
+                   "s.bind(('eth0', 0))\n"
+                   "for i in range(8000): s.send(bytes.fromhex('ff' * 6 + '02' * 6 + '1234') +"
+                   " bytes(50))\n")
+        before = self.metric('frame_missed')
+        self.node.process.send_signal(signal.SIGSTOP)
+        try:
+            subprocess.run(self.net.within(2, sys.executable, '-c', thrower), check=True,
+                           timeout=COMMAND_S)
+        finally:
+            self.node.process.send_signal(signal.SIGCONT)
+        until = time.monotonic() + COMMAND_S
+        while self.metric('frame_missed') == before:
+            self.assertLess(time.monotonic(), until)
+        self.assertEqual(self.ok('call', 'increment', '1').strip(), b'2')
 
     def test_strangers(self):
         """Frames of every kind at the node's link: counted, and nothing else."""
@@ -486,6 +506,7 @@ class TapNic(OverNic):
     NIC, WAITS = 'net_tap0,iface=mbtap0', 'naps'
     # What is flow's, and the same over any device, the others try.
     test_idle = test_a_cut = test_one_in_a_hundred_lost = None
+    test_what_it_misses_is_counted = None   # its kernel counts, at the interface
 
     @classmethod
     def plug(cls):
@@ -508,6 +529,7 @@ class MemifNic(OverNic):
     NIC = f'net_memif0,role=server,socket={FILE},socket-abstract=no'
     WAITS, ADDRESS = 'naps', V6
     test_a_cut = test_one_in_a_hundred_lost = None
+    test_what_it_misses_is_counted = None   # who sends into a full memory counts
 
     @classmethod
     def plug(cls):
