@@ -472,6 +472,36 @@ class TwoQueues(unittest.TestCase):
                      f'net.nic={nic}', '--set', 'net.tiles=2', within=self.net.within(1))
 
 
+class Tagged(unittest.TestCase):
+    """A node on a VLAN, over af_xdp, and a dpdk:// client over af_packet."""
+
+    @classmethod
+    def setUpClass(cls):
+        why = hosts.missing()
+        if why:
+            raise unittest.SkipTest(why)
+        cls.net = hosts.Hosts(2, NAME)
+        cls.addClassCleanup(cls.net.down)
+        for i in (1, 2):
+            hosts.ip('-n', cls.net.space(i), 'addr', 'flush', 'dev', 'eth0')
+        cls.node = Node(MICROBURST, '--set', f'net.listen=udp://[{V6}]:{PORT}', '--set',
+                        'net.nic=net_af_xdp0,iface=eth0', '--set', 'net.vlan=42', '--set',
+                        'cache.bytes=512m', within=cls.net.within(1))
+        cls.addClassCleanup(cls.node.remove)
+
+    def test_frames_have_its_tag(self):
+        value = random.Random(42).randbytes(100_000)
+        where = (f'dpdk://[{V6}]:{PORT}?nic=net_af_packet0,iface=eth0&'
+                 f'at=[{hosts.NET6}2]&vlan=42')
+        done = subprocess.run(self.net.within(2, MICROBURST, '--connect', where, 'set', 'tagged',
+                                              '-'), capture_output=True, check=False,
+                              timeout=COMMAND_S, input=value)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        here = subprocess.run([MICROBURST, '--socket', self.node.socket, 'get', 'tagged'],
+                              capture_output=True, check=True, timeout=COMMAND_S)
+        self.assertTrue(here.stdout == value)
+
+
 class Tap(unittest.TestCase):
     """A device of DPDK's own making with two queues: the kernel's end of it is the client's."""
 
