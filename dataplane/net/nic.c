@@ -473,8 +473,8 @@ nic_wait(const struct net_io *io, uint64_t ns)
 	}
 }
 
-/* When the link has come up, whoever knew another card with this address hears of ours: a few times,
- * for the other end may not be ready at once. */
+/* When the link has come up, whoever knew another card with this address hears of ours: a few
+ * times, for the other end may not be ready at once. */
 static void
 nic_announce(struct nic *n, bool up)
 {

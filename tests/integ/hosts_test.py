@@ -15,6 +15,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -208,6 +209,25 @@ class OverNic(unittest.TestCase):
         with open(f'/proc/{self.node.process.pid}/stat', encoding='utf-8') as f:
             fields = f.read().rsplit(')', 1)[1].split()
         return sum(map(int, fields[11:13])) / os.sysconf('SC_CLK_TCK')
+
+    def test_what_it_misses_is_counted(self):
+        """Frames that come while nobody looks, more than the queue has room for."""
+        thrower = ("import socket\n"
+                   "s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\n"
+                   "s.bind(('eth0', 0))\n"
+                   "for i in range(8000): s.send(bytes.fromhex('ff' * 6 + '02' * 6 + '1234') +"
+                   " bytes(50))\n")
+        before = self.metric('frame_missed')
+        self.node.process.send_signal(signal.SIGSTOP)
+        try:
+            subprocess.run(self.net.within(2, sys.executable, '-c', thrower), check=True,
+                           timeout=COMMAND_S)
+        finally:
+            self.node.process.send_signal(signal.SIGCONT)
+        until = time.monotonic() + COMMAND_S
+        while self.metric('frame_missed') == before:
+            self.assertLess(time.monotonic(), until)
+        self.assertEqual(self.ok('call', 'increment', '1').strip(), b'2')
 
     def test_strangers(self):
         """Frames of every kind at the node's link: counted, and nothing else."""
@@ -452,6 +472,36 @@ class TwoQueues(unittest.TestCase):
                      f'net.nic={nic}', '--set', 'net.tiles=2', within=self.net.within(1))
 
 
+class Tagged(unittest.TestCase):
+    """A node on a VLAN, over af_xdp, and a dpdk:// client over af_packet."""
+
+    @classmethod
+    def setUpClass(cls):
+        why = hosts.missing()
+        if why:
+            raise unittest.SkipTest(why)
+        cls.net = hosts.Hosts(2, NAME)
+        cls.addClassCleanup(cls.net.down)
+        for i in (1, 2):
+            hosts.ip('-n', cls.net.space(i), 'addr', 'flush', 'dev', 'eth0')
+        cls.node = Node(MICROBURST, '--set', f'net.listen=udp://[{V6}]:{PORT}', '--set',
+                        'net.nic=net_af_xdp0,iface=eth0', '--set', 'net.vlan=42', '--set',
+                        'cache.bytes=512m', within=cls.net.within(1))
+        cls.addClassCleanup(cls.node.remove)
+
+    def test_frames_have_its_tag(self):
+        value = random.Random(42).randbytes(100_000)
+        where = (f'dpdk://[{V6}]:{PORT}?nic=net_af_packet0,iface=eth0&'
+                 f'at=[{hosts.NET6}2]&vlan=42')
+        done = subprocess.run(self.net.within(2, MICROBURST, '--connect', where, 'set', 'tagged',
+                                              '-'), capture_output=True, check=False,
+                              timeout=COMMAND_S, input=value)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        here = subprocess.run([MICROBURST, '--socket', self.node.socket, 'get', 'tagged'],
+                              capture_output=True, check=True, timeout=COMMAND_S)
+        self.assertTrue(here.stdout == value)
+
+
 class Tap(unittest.TestCase):
     """A device of DPDK's own making with two queues: the kernel's end of it is the client's."""
 
@@ -486,6 +536,7 @@ class TapNic(OverNic):
     NIC, WAITS = 'net_tap0,iface=mbtap0', 'naps'
     # What is flow's, and the same over any device, the others try.
     test_idle = test_a_cut = test_one_in_a_hundred_lost = None
+    test_what_it_misses_is_counted = None   # its kernel counts, at the interface
 
     @classmethod
     def plug(cls):
@@ -508,6 +559,7 @@ class MemifNic(OverNic):
     NIC = f'net_memif0,role=server,socket={FILE},socket-abstract=no'
     WAITS, ADDRESS = 'naps', V6
     test_a_cut = test_one_in_a_hundred_lost = None
+    test_what_it_misses_is_counted = None   # who sends into a full memory counts
 
     @classmethod
     def plug(cls):

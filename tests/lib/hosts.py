@@ -91,7 +91,7 @@ class Hosts:
     def plain(self, space, dev):
         """No offloads: what is sent is what comes."""
         self.run(space, 'ethtool', '-K', dev, 'tx', 'off', 'rx', 'off', 'tso', 'off', 'gso', 'off',
-                 'gro', 'off')
+                 'gro', 'off', 'txvlan', 'off', 'rxvlan', 'off')
 
     def worse(self, i, *how, seed=1):
         """What goes to host i is lost, late, doubled ... as badlink.c says; well with nothing.

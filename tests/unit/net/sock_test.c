@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   what is sent to the socket arrives whole, with its sender's address, as often as the
- *         buffers go round; what it sends arrives; an armed socket raises its eventfd.
+ *         buffers go round, and what does not is counted; what it sends arrives; an armed socket
+ *         raises its eventfd.
  * Method: a plain socket at the other end, on the loopback. Without io_uring, or without multishot
  *         receive, it is skipped.
  */
@@ -170,6 +171,27 @@ more_than_the_buffers_hold_waits_in_the_socket(void **state)
 	receive(600);
 }
 
+/* What has no room in the socket is lost, and counted by the kernel; all else comes. */
+static void
+what_has_no_room_is_counted(void **state)
+{
+	static uint8_t bytes[WIRE_DATAGRAM_MAX];
+	struct net_io io = sock_io(s);
+	const uint32_t cnt = 4000; /* 36 MB; the socket has 8 MiB */
+	uint64_t missed;
+
+	(void)state;
+	assert_int_equal(io.ops->stats(io.io).rx_missed, 0);
+	for (uint32_t i = 0; i < cnt; i++) {
+		assert_int_equal(send(plain, bytes, sizeof(bytes), 0), sizeof(bytes));
+	}
+	missed = io.ops->stats(io.io).rx_missed;
+	assert_in_range(missed, 1, cnt - 1);
+	got.cnt = 0;
+	receive(cnt - (uint32_t)missed);
+	assert_int_equal(io.ops->stats(io.io).rx_missed, missed);
+}
+
 static void
 bursts_are_sent(void **state)
 {
@@ -256,6 +278,7 @@ main(void)
 		cmocka_unit_test(datagrams_arrive_whole),
 		cmocka_unit_test(buffers_go_round),
 		cmocka_unit_test(more_than_the_buffers_hold_waits_in_the_socket),
+		cmocka_unit_test(what_has_no_room_is_counted),
 		cmocka_unit_test(bursts_are_sent),
 		cmocka_unit_test(long_ones_are_sent_together),
 		cmocka_unit_test(armed_it_raises_its_event),
