@@ -16,11 +16,13 @@
  *
  * So a write to a key that nobody reads costs one trip and no entry, no work, no copy; and a key
  * that is only written does not push others out of the cache. Operations that depend on a version,
- * belong together, carry long values, or whose delta may be long, are done in the cache.
+ * belong together, or whose delta may be long, are done in the cache. A long value of a PUT is
+ * copied once, from where the asker has it to where the store has it, the last one of its list.
  */
 #include "cache_state.h"
 #include "cache_word.h"
 #include "check.h"
+#include "compiler.h"
 #include "delta.h"
 #include "hash.h"
 #include "kvs_shard.h"
@@ -46,6 +48,9 @@ act_make(struct kvs_acts *list, uint32_t i, struct slice stored, struct wbuf *ou
 	if (a->job == NULL) {
 		cache_read_look(a, stored);
 		return KVS_ACT_LOOKED;
+	}
+	if (unlikely(a->op.by_ref && a->op.value.p == NULL)) {
+		return MB_ERR_INVALID;
 	}
 	if (a->word != NULL && a->op.kind == WSET_INCR &&
 	    cache_word_incr(stored, a->op.n, acts->writer, out, &a->word->n)) {
@@ -116,7 +121,8 @@ cache_act_may(const struct cache_job *job, const struct wset_op *op, uint32_t op
 {
 	const struct cache_op_word *word = job->word;
 
-	return job->afar && job->ack != KVS_ACK_LOCAL && !op->by_ref && kind_is_short(op->kind) &&
+	return job->afar && job->ack != KVS_ACK_LOCAL && kind_is_short(op->kind) &&
+	       (!op->by_ref || (op->kind == WSET_PUT && op->ref.len <= KVS_STEP_BYTES)) &&
 	       (word == NULL || (word[op_idx].if_version == 0 && word[op_idx].if_before == 0 &&
 				 (last || word[op_idx + 1].if_before == 0)));
 }
@@ -174,6 +180,19 @@ cache_act_put(struct cache_core *c, uint64_t hash)
 	}
 }
 
+/* A value by reference is looked at where the asker has it. */
+static void
+act_long(struct cache_core *c, struct cache_act *a, struct kvs_act *act)
+{
+	const uint8_t *p;
+
+	if (c->cfg.ops.view(c->cfg.ops.ctx, &a->op.ref, &p) != 0) {
+		p = NULL; /* it has none there */
+	}
+	a->op.value = slice_of(p, p != NULL ? a->op.ref.len : 0);
+	act->long_bytes = (uint32_t)delta_bound(slice_of(NULL, 0), &a->op, a->op.value.len);
+}
+
 bool
 cache_act_add(struct cache_core *c, struct cache_job *job)
 {
@@ -195,9 +214,15 @@ cache_act_add(struct cache_core *c, struct cache_job *job)
 	a->word = job->word != NULL ? &job->word[job->op_idx] : NULL;
 	a->known = false;
 	a->now = hlc_now(&c->clock, c->wall_us); /* keeps I3 */
+	if (job->op.by_ref) {
+		act_long(c, a, act);
+	}
 	job->ack_cnt++;
 	c->stats.passed++;
 	cache_act_put(c, job->hash);
+	if (job->op.by_ref) {
+		cache_act_send(c, cache_kvs_of(c, job->hash));
+	}
 	return true;
 }
 

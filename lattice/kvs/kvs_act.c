@@ -7,6 +7,7 @@
 #include "kvs_msg.h"
 #include "kvs_shard.h"
 #include "lattice.h"
+#include "microburst/error.h"
 
 #define DELTA_BYTES 40 /* of most, with what stands behind the value */
 
@@ -16,6 +17,35 @@ found_value(const struct kvs_shard *s, const struct kvs_found *at)
 	return at->key != NULL ? kvs_shard_value(s, at->key) : slice_of(NULL, 0);
 }
 
+/* A long delta is made in the memory that the value will have, and copied no more. */
+static int
+do_long(struct kvs_shard *s, struct kvs_acts *acts, uint32_t i, struct slice stored,
+	struct slice *ret_delta)
+{
+	struct kvs_value *v = kvs_shard_value_alloc(s, acts->act[i].long_bytes);
+	struct wbuf out;
+	int err;
+
+	if (v == NULL) {
+		s->stats.refused++;
+		return MB_ERR_NO_MEMORY;
+	}
+	out = wbuf_init(v->bytes, v->cap);
+	err = acts->make(acts, i, stored, &out);
+	if (err < 0) {
+		kvs_shard_value_free(s, v);
+		return err;
+	}
+	REQUIRE(err == KVS_ACT_WHOLE);
+	v->len = (uint32_t)out.len;
+	err = kvs_shard_merge_value(s, acts->act[i].key, v);
+	if (err == 0) {
+		*ret_delta = kvs_shard_value(s, s->last.key);
+		acts->made(acts, i, *ret_delta, s->last.side != LATTICE_LEFT);
+	}
+	return err;
+}
+
 int
 kvs_act_do(struct kvs_shard *s, struct kvs_acts *acts, uint32_t i, uint8_t *mem, size_t cap,
 	   struct slice *ret_delta)
@@ -23,8 +53,12 @@ kvs_act_do(struct kvs_shard *s, struct kvs_acts *acts, uint32_t i, uint8_t *mem,
 	struct slice key = acts->act[i].key;
 	struct kvs_found at = kvs_shard_look(s, key);
 	struct wbuf out = wbuf_init(mem, cap);
-	int err = acts->make(acts, i, found_value(s, &at), &out);
+	int err;
 
+	if (unlikely(acts->act[i].long_bytes != 0)) {
+		return do_long(s, acts, i, found_value(s, &at), ret_delta);
+	}
+	err = acts->make(acts, i, found_value(s, &at), &out);
 	*ret_delta = wbuf_slice(&out);
 	if (err == KVS_ACT_LOOKED) {
 		s->last = (struct kvs_merged){ 0 };

@@ -31,6 +31,9 @@ struct kvs_act {
 	uint8_t ack; /* enum kvs_ack */
 	bool grows;  /* it only adds: of it nothing ends to exist, now or later (kvs_drop_look) */
 	bool keeps;  /* of a look: the asker has a copy from now on, as after a GET */
+	/* What make may append, if that is long: it is made where it stays, and is the value whole.
+	 * 0: it is short. */
+	uint32_t long_bytes;
 	int32_t err; /* out: as of a MERGED, or what make said */
 };
 
@@ -51,7 +54,7 @@ struct kvs_acts {
 /* kvs_act_do does one act.
  *
  * Returns:   0, and s->last tells what happened, delta what was merged: in mem, of which make had
- *            cap bytes. Else what make said, or kvs_shard_merge.
+ *            cap bytes, or what the key has now. Else what make said, or kvs_shard_merge.
  */
 int kvs_act_do(struct kvs_shard *s, struct kvs_acts *acts, uint32_t i, uint8_t *mem, size_t cap,
 	       struct slice *ret_delta);

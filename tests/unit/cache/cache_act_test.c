@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cache_world.h"
+#include "envelope.h"
 #include "microburst/error.h"
 #include "rng.h"
 #include "test_cmocka.h"
@@ -92,6 +93,41 @@ make(uint32_t kvs_cnt)
 	world_up_inner(w, INNER);
 	world_up(w, OTHER);
 	return w;
+}
+
+/* A long value is in the store when that is answered, and nowhere else; where the asker has none,
+ * that is its error alone. */
+static void
+long_values_go_to_the_store(void **state)
+{
+	static const char value[60000] = "long";
+	static struct set s;
+	struct world *w = make(1);
+	struct wset_op op = { .kind = WSET_PUT, .key = slice_str("a"), .by_ref = true };
+	struct envelope e;
+
+	(void)state;
+	for (uint32_t i = 0; i < 2; i++) { /* into nothing, and over another */
+		op.ref = world_payload(w, INNER, value, sizeof(value) - i);
+		set_begin(&s);
+		assert_int_equal(wset_add(&s.ws, &op), 0);
+		publish(w, &s, 5);
+		assert_int_equal(over(w, 5), 0);
+		assert_int_equal(s.word[0].changed, 1);
+		assert_true(!is_here(w, "a"));
+		assert_int_equal(envelope_open(world_stored(w, slice_str("a")), &e), 0);
+		assert_true(e.state.len > sizeof(value) - 2 && e.state.len < sizeof(value) + 16);
+		assert_int_equal(cache_core_stats(w->core).fetched, 0);
+	}
+	op.ref.handle += 1000;
+	set_begin(&s);
+	assert_int_equal(wset_add(&s.ws, &op), 0);
+	add(&s, WSET_PUT, "b", "1", 0);
+	publish(w, &s, 5);
+	assert_int_equal(over(w, 5), MB_ERR_INVALID);
+	assert_int_equal(s.word[0].err, MB_ERR_INVALID);
+	assert_int_equal(s.word[1].err, 0);
+	world_end(w);
 }
 
 /* One message to the store for all of them, and nothing of it stays in the cache. */
@@ -353,6 +389,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(done_in_the_store),
+		cmocka_unit_test(long_values_go_to_the_store),
 		cmocka_unit_test(of_a_client_that_passes_on),
 		cmocka_unit_test(a_fetch_comes_behind),
 		cmocka_unit_test(what_is_here_is_done_here),
