@@ -118,6 +118,7 @@ answer(struct gate *g, struct gate_call *call, const struct desc *d, uint16_t ho
 	}
 	c->answer = *d;
 	c->answered = true;
+	c->listing = false;
 	if (--c->wait_cnt == 0) {
 		gate_conn_ready(g, c);
 	}
@@ -253,7 +254,9 @@ gate_scan(struct gate *g, struct gate_conn *c, struct slice prefix, struct slice
 	}
 	call->scan = true;
 	call->msg = (struct desc){ .kind = DESC_SCAN, .b = call->id };
-	return ask(g, c, call, PORT_CACHE_FIRST, mem, req.len, PROC_DAEMON);
+	err = ask(g, c, call, PORT_CACHE_FIRST, mem, req.len, PROC_DAEMON);
+	c->listing = err == 0;
+	return err;
 }
 
 int

@@ -253,6 +253,7 @@ struct gate_conn {
 	struct gate_chunk *hole; /* of a reply whose head is not known yet; NULL */
 	struct desc answer;      /* of a call or a listing */
 	bool answered;
+	bool listing;           /* a page of a listing is on its way: it is not asked for twice */
 	struct gate_user *user; /* NULL: nobody yet */
 	/* what it listens to */
 	struct gate_subs subs;

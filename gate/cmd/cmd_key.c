@@ -99,6 +99,9 @@ gate_walk_page(struct gate *g, struct gate_conn *c, struct slice prefix, uint16_
 {
 	int err;
 
+	if (c->listing) { /* something else woke us: a write of before, acknowledged */
+		return MB_ERR_TRYAGAIN;
+	}
 	if (!c->answered) {
 		err = gate_scan(g, c, prefix, slice_of(c->keep, c->keep_len), limit);
 		return err == 0 || err == MB_ERR_FULL ? MB_ERR_TRYAGAIN : err;

@@ -583,6 +583,17 @@ class Strings(Case):
                          '-ERR bit offset is not an integer or out of range')
         self.assertEqual(c('bitcount', 'b', 1), '-ERR syntax error')
 
+    def test_a_listing_of_several_pages_gives_each_back(self):
+        # Writes of one page are acknowledged while the next is on its way; of five pages that
+        # nobody gives back every further listing would wait for ever.
+        c = self.c
+        for _ in range(5):
+            c('mset', *[w for i in range(5000) for w in (b'page%d' % i, b'x')])
+            self.assertEqual([c('multi'), c('dbsize'), c('keys', 'page1*'), c('flushall'),
+                              c('dbsize')], ['+OK'] + 4 * ['+QUEUED'])
+            cnt, some, flushed, left = c('exec')
+            self.assertEqual([cnt >= 5000, len(some), flushed, left], [True, 1111, '+OK', 0])
+
     def test_a_key_by_chance(self):
         c = self.c
         self.assertIsNone(c('randomkey'))
