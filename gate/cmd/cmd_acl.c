@@ -109,7 +109,7 @@ static int
 acl_getuser(struct gate *g, struct gate_conn *c, struct slice name)
 {
 	const struct gate_user *found = gate_user_find(g, name);
-	const struct acl_user *u = &found->acl;
+	const struct acl_user *u;
 	char hash[2 * ACL_HASH_BYTES + 1], *text;
 
 	if (found == NULL) {
@@ -119,6 +119,7 @@ acl_getuser(struct gate *g, struct gate_conn *c, struct slice name)
 	if (!gate_conn_keep(g, c, ACL_TEXT_BYTES)) {
 		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
 	}
+	u = &found->acl;
 	text = (char *)c->keep;
 	gate_map(g, c, 6);
 	gate_bulk_str(g, c, "flags");
