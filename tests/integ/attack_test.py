@@ -355,7 +355,9 @@ class Attack(unittest.TestCase):
             f.write(SPEAKS_FOR_IT)
         folders = ('dataplane/rt', 'dataplane/base', 'dataplane/base/include', 'executor/include')
         subprocess.run(['cc', '-D_GNU_SOURCE', '-shared', '-fPIC', '-O1', '-w', name + '.c',
-                        f'{SOURCE}/dataplane/rt/region.c', '-o', name + '.so',
+                        *(f'{SOURCE}/dataplane/{c}.c' for c in ('rt/region', 'base/check',
+                                                                'base/log')),
+                        '-o', name + '.so',
                         *(f'-I{SOURCE}/{folder}' for folder in folders)], check=True)
         self.assertEqual(self.node.run('deploy', name + '.so')[0], 0)
         for kind in [-1] * 8 + [32, 33, 35, 41, 64, 65, 66, 67, 68, 69, 70, 71]:
