@@ -430,8 +430,8 @@ static int
 op_value(struct cache_core *c, struct cache_job *job)
 {
 	const size_t len = job->op.ref.len, at = delta_value_at(&job->op);
-	const struct slice longest = { NULL,
-				       CACHE_SCRATCH }; /* nothing says more of it than that */
+	/* What is stored is not known yet; nothing says more of it than that. */
+	const struct slice longest = { NULL, CACHE_SCRATCH };
 	uint8_t *p;
 	int step;
 

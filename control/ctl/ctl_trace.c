@@ -18,8 +18,7 @@ struct hop {
 	const char *name;
 	uint16_t target; /* 0: none */
 	bool is_dag;
-	const struct sched_decision
-		*decision; /* that is more exact about it; NULL: there is none */
+	const struct sched_decision *decision; /* more exact about it; NULL: there is none */
 	const char *where;
 	uint16_t exec; /* where it was, if where is "executor" */
 	uint64_t at_ns, ns;

@@ -245,6 +245,9 @@ static inline void
 region_commit_clear(struct region_commit *c)
 {
 	atomic_store_explicit(&c->whole, 0, memory_order_relaxed);
+	/* The next messages are written after this. The compiler must know, the cpu need not: who
+	 * looks does so when this process is dead, and sees what it had done, in order. */
+	__asm__ volatile("" : : : "memory");
 }
 
 /* region_commit_find copies a dead process's message to the tile of this port. Returns: whether
