@@ -206,7 +206,7 @@ cache_grow_clear(struct cache_core *c, struct cache_job *job, struct slice store
 	struct cache_block b = { 0 };
 	struct slice none = { 0 };
 	struct envelope e;
-	size_t len;
+	size_t len = 0;
 	int err = 0;
 
 	if (job->grow.version != cache_store_version(c->store, w->entry)) {

@@ -11,7 +11,6 @@
 #include "check.h"
 #include "microburst/error.h"
 #include "payload.h"
-#include "region.h"
 #include "tile_msg.h"
 
 #define SCHED_BURST 64
@@ -100,18 +99,12 @@ sched_tile_drop(void *ctx, const struct payload_ref *ref, uint16_t holder)
 	payload_release(t->pool, ref->handle, holder);
 }
 
-/* What its client says; of one that is not there any more there is no call. */
 static enum inbox_alive
 sched_tile_alive(void *ctx, uint64_t call)
 {
 	struct sched_tile *t = ctx;
-	uint16_t proc = call_id_proc(call);
-	uint32_t inc = proc < PROC_CNT_MAX ? ports_inc(t->ports, proc) : 0;
 
-	if (proc < PROC_CLIENT_FIRST || inc == 0 || call_id_make(proc, inc, call) != call) {
-		return ALIVE_NO;
-	}
-	return region_says_alive(&t->peers->peer[proc].region, call);
+	return alive_ask(t->ports, t->peers, call);
 }
 
 int

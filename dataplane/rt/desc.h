@@ -12,6 +12,7 @@
 #define MB_RT_DESC_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "domain_limits.h"
@@ -114,6 +115,15 @@ call_id_make(uint16_t proc, uint32_t inc, uint64_t seq)
 {
 	return ((uint64_t)proc << 54) | ((uint64_t)(inc & 0x3fff) << 40) |
 	       (seq & ((UINT64_C(1) << 40) - 1));
+}
+
+/* Whether a call is of an incarnation after `inc`, which is up to 8,191 away. */
+static inline bool
+call_id_is_after(uint64_t call, uint32_t inc)
+{
+	uint32_t ahead = ((uint32_t)(call >> 40) - inc) & 0x3fff;
+
+	return ahead != 0 && ahead < 0x2000;
 }
 
 static inline uint16_t

@@ -23,6 +23,7 @@ struct port {
 	struct channel ch;
 	struct desc *waiting; /* PORTS_WAITING_MAX */
 	uint32_t inc;         /* 0: closed */
+	uint32_t last;        /* the newest incarnation it was open to; 0: none yet */
 	uint16_t wait_head, wait_cnt;
 	uint16_t owed;
 	uint16_t burst; /* received in this turn */
@@ -126,6 +127,7 @@ ports_open(struct ports *p, uint16_t proc, uint32_t inc, const struct region *pe
 		     &p->hints->proc[proc], p->tile, -1);
 	port->ch.proc = proc;
 	port->inc = inc;
+	port->last = inc;
 	port->wait_head = 0;
 	port->wait_cnt = 0;
 	port->owed = 0;
@@ -163,6 +165,12 @@ uint32_t
 ports_inc(const struct ports *p, uint16_t proc)
 {
 	return proc < PROC_CNT_MAX ? p->port[proc].inc : 0;
+}
+
+uint32_t
+ports_last_inc(const struct ports *p, uint16_t proc)
+{
+	return proc < PROC_CNT_MAX ? p->port[proc].last : 0;
 }
 
 static void

@@ -66,6 +66,9 @@ void ports_close(struct ports *p, uint16_t proc);
 /* ports_inc tells which incarnation a port is open to; 0: closed. */
 uint32_t ports_inc(const struct ports *p, uint16_t proc);
 
+/* ports_last_inc tells the newest incarnation that a port has been open to; 0: none. */
+uint32_t ports_last_inc(const struct ports *p, uint16_t proc);
+
 /* ports_turn begins a turn: takes what the bell says, and sends what waits and now fits.
  *
  * Returns:   whether anything was sent, or is there to be received.

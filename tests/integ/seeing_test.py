@@ -146,8 +146,9 @@ class Use(unittest.TestCase):
         NODE.run('call', 'works', '1', '--repeat', '2000')
         stages = {s['name']: s for s in NODE.json('top', '--interval', '50ms')['stages']}
         self.assertGreaterEqual(stages['run']['calls'], 2000)
-        for name in ('pick', 'link', 'transit', 'call'):
-            self.assertTrue(20 <= stages[name]['calls'] <= stages['run']['calls'], stages[name])
+        # A call goes by way of sched when its executor was busy just then: it has no link's time.
+        for name, least in (('pick', 20), ('link', 1), ('transit', 20), ('call', 20)):
+            self.assertTrue(least <= stages[name]['calls'] <= stages['run']['calls'], stages[name])
 
 
 class Top(unittest.TestCase):

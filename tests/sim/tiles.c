@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alive.h"
 #include "call.h"
 #include "check.h"
 #include "compiler.h"
@@ -119,19 +120,12 @@ sched_drop(void *ctx, const struct payload_ref *ref, uint16_t holder)
 	REQUIRE(payload_release(t->pool, ref->handle, holder) == 0);
 }
 
-/* As its client says (control/sched/sched_tile.c). */
 static enum inbox_alive
 sched_alive(void *ctx, uint64_t call)
 {
 	struct sched_sim *t = ctx;
-	uint16_t proc = call_id_proc(call);
-	uint32_t inc = ports_inc(t->tile.ports, proc);
-	const struct region *r = &t->tile.sim->node->peers.peer[proc].region;
 
-	return inc != 0 && call_id_make(proc, inc, call) == call &&
-			       atomic_load(&region_live(r)->call[call % LIVE_CNT]) == call
-		       ? ALIVE_YES
-		       : ALIVE_NO;
+	return alive_ask(t->tile.ports, &t->tile.sim->node->peers, call);
 }
 
 static void

@@ -17,7 +17,8 @@ enum { AROUND = 64 };
 static void
 copy_at(struct rng *r, size_t from_at, size_t to_at, size_t len)
 {
-	uint8_t *from = malloc(from_at + len), *to = malloc(to_at + len + AROUND);
+	uint8_t *from = malloc(from_at + len + (from_at + len == 0)),
+		*to = malloc(to_at + len + AROUND);
 
 	for (size_t i = 0; i < from_at + len; i++) {
 		from[i] = (uint8_t)rng_u64(r);

@@ -278,6 +278,11 @@ closed(void **state)
 	ports_close(w->ports, proc_of(3));
 	ports_close(w->ports, proc_of(3));
 	assert_int_equal(ports_inc(w->ports, proc_of(3)), 0);
+	assert_int_equal(ports_last_inc(w->ports, proc_of(3)), 1);
+	assert_false(call_id_is_after(call_id_make(proc_of(3), 1, 7), 1));
+	assert_true(call_id_is_after(call_id_make(proc_of(3), 2, 7), 1));
+	assert_false(call_id_is_after(call_id_make(proc_of(3), 1, 7), 2));
+	assert_true(call_id_is_after(call_id_make(proc_of(3), 0x4000, 7), 0x3fff));
 	assert_int_equal(turn(w, 100, true, cnt), 0);
 	assert_int_equal(ports_send(w->ports, proc_of(3), &d), MB_ERR_PEER_DIED);
 	ports_answer(w->ports, proc_of(3), &d);
@@ -290,6 +295,7 @@ closed(void **state)
 	assert_int_equal(say(w, 3, 7), 0);
 	ports_open(w->ports, proc_of(3), 2, &w->view[3]);
 	assert_int_equal(ports_inc(w->ports, proc_of(3)), 2);
+	assert_int_equal(ports_last_inc(w->ports, proc_of(3)), 2);
 	assert_int_equal(turn(w, 100, true, cnt), 1);
 	assert_int_equal(read_all(w, 3, &next), 1);
 	world_end(w);
