@@ -83,6 +83,13 @@ int channel_send(struct channel *ch, const struct desc *d);
 int channel_put(struct channel *ch, const struct desc *d);
 void channel_flush(struct channel *ch);
 
+/* channel_to_tile tells whether the peer is a tile of the daemon. */
+static inline bool
+channel_to_tile(const struct channel *ch)
+{
+	return ch->wake_fd >= 0;
+}
+
 /* channel_wake makes the wake-up call that channel_send makes when the peer was asleep. */
 void channel_wake(struct channel *ch);
 

@@ -221,10 +221,13 @@ domain_idle(struct domain *d)
 	return true;
 }
 
-/* What a wait is for: the daemon, if it uses this cpu too, cannot answer before it has it. */
+/* What a wait is for. The daemon, if it uses this cpu too, says nothing before it has it: who
+ * awaits its answer yields; who has answered it, and awaits what it asks next, sleeps at once. A
+ * yield would come back to him as long as the kernel owes him time, and it does: he slept before. */
 enum domain_await {
 	AWAIT_ANY,
 	AWAIT_DAEMON,
+	AWAIT_DAEMON_NEXT,
 };
 
 /* domain_wait is domain_poll that waits: it spins for the budget where it may, then sleeps, until

@@ -484,6 +484,9 @@ domain_wait_spin(struct domain *d, enum domain_await await, uint64_t until_ns, s
 	bool shared = domain_cpu_in(d->welcome.cpu_daemon, d->spin_cpu);
 	uint64_t from = 0;
 
+	if (shared && await == AWAIT_DAEMON_NEXT) {
+		return 0;
+	}
 	if (shared && await == AWAIT_DAEMON) {
 		sched_yield();
 	}
