@@ -166,7 +166,8 @@ client_slot(struct mb_client *c, const struct mb_call_options *opt)
 {
 	struct client_call *call;
 
-	if (c->call_cnt + MAX(c->late_cnt, c->held_cnt) >= MB_CALLS_MAX) {
+	if (c->call_cnt + MAX(c->late_cnt, c->held_cnt) >= MB_CALLS_MAX ||
+	    (c->d != NULL && domain_returns(c->d) > DOMAIN_RETURNS_MAX - MB_CALLS_MAX)) {
 		return NULL;
 	}
 	do {

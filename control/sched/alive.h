@@ -23,9 +23,9 @@ region_says_alive(const struct region *client, uint64_t call)
 		       : ALIVE_NO;
 }
 
-/* alive_ask asks of any client's call: ALIVE_NO of a client that has gone, ALIVE_UNKNOWN of one that
- * the owner of these ports has not been told of yet. A client calls an executor directly from the
- * moment that it has entered, and what that executor sends may be here before ctl's word is. */
+/* alive_ask asks of any client's call: ALIVE_NO of a client that has gone, ALIVE_UNKNOWN of one
+ * that the owner of these ports has not been told of yet. A client calls an executor directly from
+ * the moment that it has entered, and what that executor sends may be here before ctl's word is. */
 static inline enum inbox_alive
 alive_ask(const struct ports *ports, const struct peers *peers, uint64_t call)
 {

@@ -45,8 +45,8 @@ sched_create(struct sched **ret, struct placement *placement, struct hints *hint
 	s->free = 1;
 	sched_runs_init(s);
 	sched_requests_init(s);
-	if (sched_messages_create(s) != 0) {
-		free(s);
+	if (sched_messages_create(s) != 0 || returns_create(&s->returns, SCHED_RETURNS_MAX) != 0) {
+		sched_destroy(s);
 		return MB_ERR_NO_MEMORY;
 	}
 	*ret = s;
@@ -63,6 +63,7 @@ void
 sched_destroy(struct sched *s)
 {
 	inboxes_destroy(s->inboxes);
+	returns_destroy(s->returns);
 	free(s);
 }
 
@@ -391,15 +392,12 @@ sched_go_on(struct sched *s, uint16_t client, const struct desc *call, const str
 void
 sched_reply_drop(struct sched *s, uint16_t exec, const struct desc *d)
 {
-	struct desc m = { .kind = DESC_RELEASE,
-			  .a = call_id_proc(d->call),
-			  .release = { .inc = d->ref.inc,
-				       .proc = exec,
-				       .cnt = 1,
-				       .handle = { d->ref.handle } } };
-
 	if ((d->flags & DESC_F_INLINE) == 0) {
-		s->ops.send(s->ops.ctx, exec, &m);
+		struct payload_ref ref = { .inc = d->ref.inc,
+					   .proc = exec,
+					   .handle = d->ref.handle };
+
+		sched_payload_return(s, &ref, call_id_proc(d->call));
 	}
 }
 
@@ -552,8 +550,6 @@ sched_on_cancel(struct sched *s, uint16_t proc, const struct desc *d)
 void
 sched_on_proc(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now_ns)
 {
-	struct desc m = *d;
-
 	s->now_ns = now_ns;
 	switch (d->kind) {
 	case DESC_CALL:
@@ -585,15 +581,14 @@ sched_on_proc(struct sched *s, uint16_t proc, const struct desc *d, uint64_t now
 		sched_messages_on(s, proc, d);
 		break;
 	case DESC_RELEASE:
-		m.a = proc; /* whose holds they are */
 		for (uint32_t i = 0; d->release.proc == PROC_DAEMON && i < d->release.cnt && i < 8;
 		     i++) {
 			struct payload_ref ref = { .handle = d->release.handle[i] };
 
 			s->ops.drop(s->ops.ctx, &ref, proc);
 		}
-		if (d->release.proc != PROC_DAEMON && d->release.proc < PROC_CNT_MAX) {
-			s->ops.send(s->ops.ctx, d->release.proc, &m);
+		if (d->release.proc != PROC_DAEMON) {
+			sched_release_pass(s, proc, d);
 		}
 		break;
 	default:
@@ -612,6 +607,7 @@ sched_poll(struct sched *s, uint64_t now_ns)
 	}
 	s->timer_ns = SCHED_TIMER_NONE;
 	sched_run_poll(s);
+	sched_returns_poll(s);
 	sched_requests_poll(s);
 	sched_messages_poll(s);
 	sched_leases(s);

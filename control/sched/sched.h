@@ -16,6 +16,7 @@
  * S4  The claim is a hint. A free executor that seems claimed is found after STUCK_NS; a claimed
  *     one that seems free queues a call behind another.
  * S5  Queues are bounded: BUSY.
+ * S6  A hold goes back to its executor once, also when that listens to nobody for a while.
  *
  * A DAG call is one call to one executor, which runs its functions back to back (fused), or a run:
  * sched gives each function, when its inputs are there, to the next free executor (sched_run.c).

@@ -66,6 +66,7 @@ sched_exec_down(struct sched *s, const struct desc *d, uint64_t now_ns)
 	sched_calls_args_down(s, exec);
 	sched_running_set(s, exec, 0);
 	sched_load_drop(s, exec);
+	returns_drop(s->returns, exec);
 	s->draining[exec] = DRAIN_NO;
 	sched_unkeep(s, exec);
 	s->busy_since_ns[exec] = 0;

@@ -5,6 +5,7 @@
 
 #include "call.h"
 #include "pick.h"
+#include "returns.h"
 #include "sched.h"
 
 #define TARGET_CNT   (FUNCTION_CNT_MAX + DAG_CNT_MAX)
@@ -13,6 +14,11 @@
 #define SCHED_SELF   PROC_CNT_MAX /* the client of a request's call */
 #define EXEC_END     PROC_CLIENT_FIRST
 #define TARGET_WORDS ((TARGET_CNT + 63) / 64)
+
+/* Holds that wait to go back to executors: ours, and those of clients that an executor does not
+ * listen to meanwhile. Some places are only for ours: one for each call. */
+#define SCHED_RETURNS_MAX 65536
+#define SCHED_RETURNS_OWN SCHED_CALL_MAX
 
 struct sched_call {
 	struct desc d;
@@ -130,6 +136,7 @@ struct sched {
 	uint32_t run_free, run_first;   /* + 1 */
 	uint32_t kept_cnt;              /* executors with a drain_seq */
 	uint64_t kept_ns;               /* when results were copied last (sched_out.c) */
+	struct returns *returns;        /* holds that executors have not been told of (S6) */
 	bool runs_owe;                  /* an executor did not take what it holds for a run (U4) */
 	struct sched_target target[TARGET_CNT];
 	struct sched_call call[SCHED_CALL_MAX];
@@ -264,8 +271,12 @@ bool sched_part_lead(struct sched *s, const struct sched_call *part, uint16_t ex
 bool sched_part_send(struct sched *s, struct sched_call *part, uint16_t exec);
 
 /* sched_out.c. sched_payload_release gives back what is held for holder, by an executor or by us.
- * Returns: false when it is to be tried again. */
+ * Returns: false when it is to be tried again, as sched_payload_return has sched_returns_poll do.
+ * sched_release_pass passes on a RELEASE of a process's own holds, and keeps what does not fit. */
 bool sched_payload_release(struct sched *s, const struct payload_ref *ref, uint16_t holder);
+void sched_payload_return(struct sched *s, const struct payload_ref *ref, uint16_t holder);
+void sched_release_pass(struct sched *s, uint16_t holder, const struct desc *d);
+void sched_returns_poll(struct sched *s);
 bool sched_out_release(struct sched *s, struct run_out *out);
 bool sched_outs_release(struct sched *s, struct sched_run *r, bool all);
 void sched_outs_down(struct sched *s, struct sched_run *r, uint16_t exec,

@@ -37,6 +37,55 @@ sched_payload_release(struct sched *s, const struct payload_ref *ref, uint16_t h
 	return s->ops.send(s->ops.ctx, ref->proc, &m) != MB_ERR_FULL;
 }
 
+void
+sched_payload_return(struct sched *s, const struct payload_ref *ref, uint16_t holder)
+{
+	if (!sched_payload_release(s, ref, holder) && returns_add(s->returns, ref, holder)) {
+		sched_wake_at(s, 0); /* sched_poll knows when */
+	}
+}
+
+void
+sched_returns_poll(struct sched *s)
+{
+	struct desc m;
+
+	for (uint16_t p = returns_proc(s->returns, 0); p < PROC_CNT_MAX;
+	     p = returns_proc(s->returns, (uint16_t)(p + 1))) {
+		while (returns_next(s->returns, p, &m) > 0 &&
+		       s->ops.send(s->ops.ctx, p, &m) != MB_ERR_FULL) {
+			returns_sent(s->returns, p, &m);
+		}
+	}
+	if (returns_cnt(s->returns) > 0) {
+		sched_wake_at(s, 0);
+	}
+}
+
+/* Others' holds: one that is about its own memory, or has no place left, keeps who sent it from
+ * nothing but that. */
+void
+sched_release_pass(struct sched *s, uint16_t holder, const struct desc *d)
+{
+	struct desc m = *d;
+
+	m.a = holder;
+	if (d->release.proc >= PROC_CNT_MAX || d->release.cnt > RETURNS_BATCH ||
+	    s->ops.send(s->ops.ctx, d->release.proc, &m) != MB_ERR_FULL) {
+		return;
+	}
+	for (uint32_t i = 0; i < d->release.cnt; i++) {
+		struct payload_ref ref = { .inc = d->release.inc,
+					   .proc = d->release.proc,
+					   .handle = d->release.handle[i] };
+
+		if (returns_cnt(s->returns) < SCHED_RETURNS_MAX - SCHED_RETURNS_OWN &&
+		    returns_add(s->returns, &ref, holder)) {
+			sched_wake_at(s, 0);
+		}
+	}
+}
+
 /* Gives back what has no readers any more. Returns false when it is to be tried again (U4). */
 bool
 sched_out_release(struct sched *s, struct run_out *out)
@@ -95,11 +144,7 @@ payload_keep(struct sched *s, struct payload_ref *ref)
 	if (!payload_copy(s, ref)) {
 		return false;
 	}
-	if (!sched_payload_release(s, &from, PROC_DAEMON)) {
-		sched_payload_release(s, ref, PROC_DAEMON);
-		*ref = from;
-		return false;
-	}
+	sched_payload_return(s, &from, PROC_DAEMON);
 	return true;
 }
 
@@ -186,9 +231,9 @@ void
 sched_out_drop(struct sched *s, const struct desc *d)
 {
 	if ((d->flags & DESC_F_INLINE) == 0) {
-		sched_payload_release(s, &d->ref,
-				      (d->sub & REPLY_GOES_ON) != 0 ? PROC_DAEMON
-								    : call_id_proc(d->call));
+		sched_payload_return(s, &d->ref,
+				     (d->sub & REPLY_GOES_ON) != 0 ? PROC_DAEMON
+								   : call_id_proc(d->call));
 	}
 }
 
@@ -204,7 +249,7 @@ sched_cut_on(struct sched *s, uint16_t exec, const struct desc *d)
 	}
 	if (c == NULL || c->run == 0 || !sched_run_in_turn(SCHED_RUN(s, c)) ||
 	    SCHED_RUN(s, c)->vertex[c->last].cut.held) {
-		sched_payload_release(s, &d->ref, PROC_DAEMON);
+		sched_payload_return(s, &d->ref, PROC_DAEMON);
 		return;
 	}
 	cut = &SCHED_RUN(s, c)->vertex[c->last].cut;

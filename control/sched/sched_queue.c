@@ -29,7 +29,7 @@ sched_args_drop(struct sched *s, struct desc *d)
 {
 	if ((d->flags & CALL_F_KEPT) != 0) {
 		d->flags &= (uint8_t)~CALL_F_KEPT;
-		sched_payload_release(s, &d->ref, PROC_DAEMON);
+		sched_payload_return(s, &d->ref, PROC_DAEMON);
 	}
 }
 

@@ -220,6 +220,9 @@ domain_enter_fd(struct domain **ret, int sock, const char *program, const struct
 		err = payload_create(&d->pool, d->proc, d->inc, d->own.rw + d->own.at.slab,
 				     d->own.at.slab_bytes, d->own.at.slab, &lease);
 	}
+	if (err == 0) {
+		err = returns_create(&d->returns, DOMAIN_RETURNS_MAX);
+	}
 	if (err != 0) {
 		domain_leave(d);
 		return err;
@@ -255,6 +258,7 @@ domain_leave(struct domain *d)
 	if (d->pool != NULL) {
 		payload_destroy(d->pool);
 	}
+	returns_destroy(d->returns);
 	for (uint32_t i = 0; i < DOMAIN_LCORE_MAX; i++) {
 		if (d->lcore_fd[i] >= 0) {
 			close(d->lcore_fd[i]);

@@ -33,6 +33,7 @@
 #include "payload.h"
 #include "peer.h"
 #include "region.h"
+#include "returns.h"
 #include "slice.h"
 
 #define DOMAIN_PROTO     1
@@ -146,6 +147,10 @@ struct domain_events {
  * open, and that it is closed. */
 #define DOMAIN_OWED_MAX (PROC_CNT_MAX + 2 * PORT_CNT)
 
+/* Holds that can wait to go back to executors. Who has so many more to give back that they would
+ * not fit asks for nothing new (client_slot). */
+#define DOMAIN_RETURNS_MAX 4096
+
 struct domain {
 	uint32_t magic;
 	uint16_t proc;
@@ -176,6 +181,7 @@ struct domain {
 	struct desc buried[PROC_CNT_MAX];  /* DEAD notices to acknowledge when views are ended */
 	struct desc owed[DOMAIN_OWED_MAX]; /* to ctl, when its queue has room */
 	uint16_t owed_first, owed_cnt;
+	struct returns *returns; /* holds, where a channel had no room for them */
 	uint64_t asked_ns[PORT_DIRECT_FIRST + PROC_EXEC_CNT]; /* when a channel was asked for */
 	struct domain_events events;
 	char *text; /* DOMAIN_TEXT_MAX + 1, for the socket */
@@ -261,11 +267,13 @@ int domain_view(struct domain *d, const struct payload_ref *ref, const uint8_t *
 
 /* domain_drop ends a view whose hold is given back by other means (a REPLY returns its call's
  * arguments), domain_release one whose hold goes back to the producer by a message: over the direct
- * channel if there is one, else through sched. Each view is ended once, by one of the two. A
+ * channel if there is one with room, else through sched; what fits neither goes from domain_poll,
+ * later (domain_returns says how many). Each view is ended once, by one of the two. A
  * reference that comes to us and names our own payload never carries a hold: anybody can send one.
  */
 void domain_drop(struct domain *d, const struct payload_ref *ref);
 void domain_release(struct domain *d, const struct payload_ref *ref);
+uint32_t domain_returns(const struct domain *d);
 
 /* domain_payload puts bytes into desc: inline when they fit, else into a payload held by holder.
  * Returns: 0; as payload_alloc. */

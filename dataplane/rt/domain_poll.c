@@ -200,9 +200,39 @@ domain_bury(struct domain *d)
 		d->events.dead(d->events.ctx, &m);
 	}
 	payload_release_all(d->pool, m.dead.proc);
+	returns_drop(d->returns, m.dead.proc);
 	d->buried[m.dead.proc] = m;
 	d->views[m.dead.proc]++; /* so that the end of the last view is in one place */
 	domain_view_end(d, m.dead.proc);
+}
+
+/* Sends a RELEASE straight, or by sched, who keeps what its producer does not take. */
+static bool
+domain_send_release(struct domain *d, uint16_t proc, const struct desc *m)
+{
+	struct channel *ch = domain_channel(d, proc);
+
+	return (ch != NULL && channel_send(ch, m) == 0) ||
+	       channel_send(&d->ch[PORT_SCHED], m) != MB_ERR_FULL;
+}
+
+static void
+domain_return(struct domain *d, uint16_t proc)
+{
+	struct desc m;
+
+	while (returns_next(d->returns, proc, &m) > 0 && domain_send_release(d, proc, &m)) {
+		returns_sent(d->returns, proc, &m);
+	}
+}
+
+static void
+domain_return_all(struct domain *d)
+{
+	for (uint16_t p = returns_proc(d->returns, 0); p < PROC_CNT_MAX;
+	     p = returns_proc(d->returns, (uint16_t)(p + 1))) {
+		domain_return(d, p);
+	}
 }
 
 static void
@@ -403,6 +433,7 @@ domain_poll(struct domain *d, struct desc *ret, struct channel **ret_ch)
 
 	if (unlikely(turn % BELL_SWEEP == 0)) {
 		domain_push_ctl(d);
+		domain_return_all(d);
 		n = turn % PORT_SWEEP == 0 ? domain_poll_all(d, ret, ret_ch)
 					   : domain_poll_bell(d, ret, ret_ch);
 		if (n != 0) {
@@ -557,8 +588,10 @@ domain_wait(struct domain *d, enum domain_await await, uint64_t until_ns, struct
 			bell_disarm(d->bell);
 			return n;
 		}
-		bell_sleep(d->bell, MIN(until_ns != 0 ? until_ns - now : WAIT_MAX_NS,
-					d->owed_cnt > 0 ? OWED_RETRY_NS : WAIT_MAX_NS));
+		bell_sleep(d->bell,
+			   MIN(until_ns != 0 ? until_ns - now : WAIT_MAX_NS,
+			       d->owed_cnt > 0 || returns_cnt(d->returns) > 0 ? OWED_RETRY_NS
+									      : WAIT_MAX_NS));
 		if (d->events.slept != NULL) {
 			d->events.slept(d->events.ctx);
 		}
@@ -595,46 +628,6 @@ domain_open(struct domain *d, uint16_t proc)
 	return channel_send(&d->ch[PORT_CTL], &m);
 }
 
-int
-domain_view(struct domain *d, const struct payload_ref *ref, const uint8_t **ret)
-{
-	int err;
-
-	if (ref->proc == d->proc && ref->inc != d->inc) {
-		return MB_ERR_PEER_DIED; /* who had our index before us */
-	}
-	if (ref->proc == d->proc) {
-		const uint8_t *p = payload_own(d->pool, ref);
-
-		if (p == NULL) {
-			return MB_ERR_PEER_CORRUPT;
-		}
-		/* Who sent it may give his hold back while we look. */
-		err = payload_hold(d->pool, ref->handle, d->proc);
-		if (err == 0) {
-			d->views[d->proc]++;
-			*ret = p;
-		}
-		return err;
-	}
-	if (ref->proc == PROC_DAEMON) { /* mapped since the welcome */
-		const struct region_layout *at = &d->daemon.at;
-
-		if (ref->seg != 0 || ref->off < at->slab || ref->off > at->bytes ||
-		    ref->len > at->bytes - ref->off) {
-			return MB_ERR_PEER_CORRUPT;
-		}
-		d->views[PROC_DAEMON]++;
-		*ret = d->daemon.base + ref->off;
-		return 0;
-	}
-	err = peer_view(&d->peers, ref, ret);
-	if (err == 0) {
-		d->views[ref->proc]++;
-	}
-	return err;
-}
-
 void
 domain_drop(struct domain *d, const struct payload_ref *ref)
 {
@@ -642,6 +635,19 @@ domain_drop(struct domain *d, const struct payload_ref *ref)
 		payload_release(d->pool, ref->handle, d->proc); /* domain_view's */
 	}
 	domain_view_end(d, ref->proc);
+}
+
+/* Many go eight in a message, so that sched's queue takes what a client can have. */
+static void
+domain_owe(struct domain *d, const struct payload_ref *ref)
+{
+	const int few = CHANNEL_DEPTH - RETURNS_BATCH;
+
+	if (returns_add(d->returns, ref, 0) &&
+	    (returns_of(d->returns, ref->proc) >= RETURNS_BATCH ||
+	     channel_space(&d->ch[PORT_SCHED], (uint32_t)few) >= few)) {
+		domain_return(d, ref->proc);
+	}
 }
 
 void
@@ -660,38 +666,15 @@ domain_release(struct domain *d, const struct payload_ref *ref)
 	}
 	if (d->buried[ref->proc].kind == DESC_NONE) {
 		ch = domain_channel(d, ref->proc);
-		/* The ports are as deep as what may be outstanding, so a release finds room; if a
-		 * stopped peer has let its queue fill up, the hold returns when one of us ends. */
-		channel_send(ch != NULL ? ch : &d->ch[PORT_SCHED], &m);
+		if (channel_send(ch != NULL ? ch : &d->ch[PORT_SCHED], &m) == MB_ERR_FULL) {
+			domain_owe(d, ref);
+		}
 	}
 	domain_view_end(d, ref->proc);
 }
 
-int
-domain_payload(struct domain *d, struct desc *desc, const void *bytes, size_t len, uint16_t holder)
+uint32_t
+domain_returns(const struct domain *d)
 {
-	return payload_put(d->pool, desc, bytes, len, holder);
-}
-
-int
-domain_bytes(struct domain *d, const struct desc *desc, const uint8_t **ret, size_t *ret_len,
-	     bool *ret_view)
-{
-	int err;
-
-	if ((desc->flags & DESC_F_INLINE) != 0) {
-		if (desc->len > DESC_INLINE_BYTES) {
-			return MB_ERR_PEER_CORRUPT;
-		}
-		*ret = desc->data;
-		*ret_len = desc->len;
-		*ret_view = false;
-		return 0;
-	}
-	err = domain_view(d, &desc->ref, ret);
-	if (err == 0) {
-		*ret_len = desc->ref.len;
-		*ret_view = true;
-	}
-	return err;
+	return returns_cnt(d->returns);
 }

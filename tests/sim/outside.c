@@ -206,6 +206,7 @@ __wrap_domain_enter(struct domain **ret, const char *path, const char *program,
 	d->cache_bytes = n->layout.bytes;
 	d->events = *ev;
 	REQUIRE(peers_create(&d->peers, &ops) == 0);
+	REQUIRE(returns_create(&d->returns, DOMAIN_RETURNS_MAX) == 0);
 	REQUIRE(payload_create(&d->pool, p->idx, p->inc, d->own.rw + d->own.at.slab,
 			       d->own.at.slab_bytes, d->own.at.slab, NULL) == 0);
 	domain_ports(d, n);
@@ -227,6 +228,7 @@ __wrap_domain_leave(struct domain *d)
 	struct sim_proc *p = d->peers.ops.ctx;
 
 	payload_destroy(d->pool);
+	returns_destroy(d->returns);
 	peers_destroy(&d->peers);
 	free(d);
 	p->domain = NULL;

@@ -609,6 +609,9 @@ uint64_t mb_self(const struct mb_call *call);
  * one time. That the receiver has ended is found out then: mb_flush, or the call, ends with
  * MB_ERR_GONE, the other messages being sent. A receiver for which a thousand messages wait:
  * MB_ERR_BUSY. Errors: MB_ERR_TOO_LARGE above 32 KiB or 256 messages, MB_ERR_NO_MEMORY.
+ * Messages are no writes: a call that has flushed some, and has written nothing, is tried again if
+ * its executor dies. Of what it sends then its receivers get what comes after those that they have,
+ * by number; "its writes did not happen" says nothing of messages.
  *
  * mb_recv takes the next message, waiting at most timeout_ns for it (MB_FOREVER: until the
  * deadline). The executor runs nothing else meanwhile. Its bytes are valid until the next mb_recv

@@ -259,6 +259,44 @@ what_goes_on_outlives_who_returned_it(void **state)
 	}
 }
 
+/* An executor that runs for long and listens to nobody gets its holds back when it does. */
+static void
+what_an_executor_does_not_take_goes_back_later(void **state)
+{
+	struct world *w = *state;
+	struct desc d = { .kind = DESC_RELEASE, .release = { 1, EXEC, 2, { 5, 6 } } };
+	const struct desc *got;
+
+	up(w, EXEC, FN);
+	call(w, CLIENT, 1, FN, 0);
+	sent(w, EXEC, DESC_CALL, id_of(CLIENT, 1));
+	goes_on(w, EXEC, call_next_make(OTHER, false, 1), 8); /* which nobody runs */
+	sent(w, 0, DESC_PIN_WANT, 0);
+	w->full = true;
+	cancel(w, CLIENT, 1, 0);
+	sched_on_proc(w->s, CLIENT + 1, &d, w->now); /* passed on */
+	w->now += MS;
+	sched_poll(w->s, w->now);
+	w->full = false;
+	assert_true(sched_timer(w->s) != SCHED_TIMER_NONE);
+	w->now += SCHED_RETRY_NS;
+	sched_poll(w->s, w->now);
+	sent_release(w, EXEC, 8);
+	got = sent(w, EXEC, DESC_RELEASE, 0);
+	assert_int_equal(got->a, CLIENT + 1);
+	assert_int_equal(got->release.cnt, 2);
+	assert_int_equal(got->release.handle[1], 6);
+	quiet(w);
+	/* The dead want nothing. */
+	w->full = true;
+	sched_on_proc(w->s, CLIENT + 1, &d, w->now);
+	dies(w, EXEC, 0);
+	w->full = false;
+	w->now += MS;
+	sched_poll(w->s, w->now);
+	quiet(w);
+}
+
 /* An executor that names somebody else's memory, or a client that says its arguments are ours. */
 static void
 nobody_gives_back_what_is_anothers(void **state)
@@ -596,6 +634,7 @@ main(void)
 		STORY(what_cannot_go_on_is_answered),
 		STORY(what_goes_on_is_repeated_alone),
 		STORY(what_goes_on_outlives_who_returned_it),
+		STORY(what_an_executor_does_not_take_goes_back_later),
 		STORY(nobody_gives_back_what_is_anothers),
 		STORY(a_deadline_that_passes_in_the_queue_is_told),
 		STORY(a_call_without_effect_runs_once_more_and_before_later_ones),

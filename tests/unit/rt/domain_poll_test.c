@@ -380,6 +380,63 @@ nobody_gives_back_what_others_hold(void **state)
 	assert_int_equal(payload_alive(d->pool), 0);
 }
 
+/* Takes all RELEASEs of a peer's payloads that have come at its end or at sched's, and marks their
+ * handles. */
+static void
+releases_take(struct channel *end, uint16_t proc, uint8_t *seen)
+{
+	struct desc m;
+
+	while (channel_recv(end, &m) == 1) {
+		if (m.kind == DESC_RELEASE) {
+			assert_int_equal(m.release.proc, proc);
+			assert_int_equal(m.release.inc, TEST_DOMAIN_INC);
+			for (uint32_t i = 0; i < m.release.cnt; i++) {
+				seen[m.release.handle[i]]++;
+			}
+		}
+	}
+}
+
+/* Who reads an executor's results gives back more at once than its channel holds, and it does not
+ * read: it runs a function. */
+static void
+no_hold_is_lost_in_a_full_queue(void **state)
+{
+	static const struct desc note = { .kind = DESC_PONG };
+	enum { HOLDS = 1024 };
+	static uint8_t seen[HOLDS];
+	struct test_peer *peer = &t.peer[3];
+	struct payload_ref ref = { .proc = peer->proc,
+				   .inc = TEST_DOMAIN_INC,
+				   .seg = TEST_DOMAIN_SEG,
+				   .len = TEST_DOMAIN_SEG_BYTES };
+	struct channel sched;
+	const uint8_t *p;
+
+	channel_init(&sched, &t.daemon_own, region_daemon_port(PORT_SCHED, TEST_DOMAIN_US),
+		     &t.own_view, PORT_SCHED, d->bell, PORT_SCHED, -1);
+	memset(seen, 0, sizeof(seen));
+	for (uint32_t round = 0; round < 2; round++) { /* in the second one sched is busy, too */
+		while (round == 1 && channel_send(&d->ch[PORT_SCHED], &note) == 0) {
+		}
+		for (ref.handle = 0; ref.handle < HOLDS; ref.handle++) {
+			assert_int_equal(domain_view(d, &ref, &p), 0);
+			domain_release(d, &ref);
+		}
+		assert_int_equal(domain_returns(d) >= RETURNS_BATCH, round == 1);
+		for (uint32_t i = 0; i < HOLDS / RETURNS_BATCH; i++) {
+			releases_take(&sched, peer->proc, seen);
+			poll_turns(BELL_SWEEP);
+		}
+		releases_take(&peer->end, peer->proc, seen);
+		assert_int_equal(domain_returns(d), 0);
+		for (uint32_t i = 0; i < HOLDS; i++) {
+			assert_int_equal(seen[i], round + 1);
+		}
+	}
+}
+
 /* ---------------------------------------------------------------- deaths */
 
 static void
@@ -459,6 +516,7 @@ main(void)
 		TEST(a_liars_channel_is_closed),
 		TEST(what_others_say_about_the_domain_is_ignored),
 		TEST(nobody_gives_back_what_others_hold),
+		TEST(no_hold_is_lost_in_a_full_queue),
 		TEST(a_death_is_told_after_the_last_message),
 		TEST(no_acknowledgement_is_lost_in_a_full_queue),
 	};

@@ -150,6 +150,7 @@ test_domain_begin(struct test_domain *t)
 	for (uint32_t i = 0; i < t->peer_cnt; i++) {
 		test_domain_open(t, &t->peer[i]);
 	}
+	REQUIRE(returns_create(&d->returns, DOMAIN_RETURNS_MAX) == 0);
 	REQUIRE(payload_create(&d->pool, TEST_DOMAIN_US, TEST_DOMAIN_INC,
 			       t->own.rw + t->own.at.slab, t->own.at.slab_bytes, t->own.at.slab,
 			       NULL) == 0);
@@ -159,6 +160,7 @@ static inline void
 test_domain_end(struct test_domain *t)
 {
 	payload_destroy(t->d.pool);
+	returns_destroy(t->d.returns);
 	peers_destroy(&t->d.peers);
 }
 
