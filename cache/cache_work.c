@@ -218,7 +218,8 @@ fill_copy(struct cache_core *c, struct cache_work *w)
 		cache_core_moving(c, &w->moving, true);
 	}
 	len = MIN(w->from.len - w->copied, (size_t)CACHE_COPY_STEP);
-	copy_bytes(cache_block_ptr(c->cfg.base, &w->block) + w->copied, w->from.p + w->copied, len);
+	copy_part(cache_block_ptr(c->cfg.base, &w->block) + w->copied, w->from.p + w->copied, len,
+		  w->from.len);
 	w->copied += (uint32_t)len;
 	return w->copied == w->from.len ? CACHE_STEP_DONE : CACHE_STEP_AGAIN;
 }

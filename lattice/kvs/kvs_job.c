@@ -96,7 +96,7 @@ copy_step(struct kvs_jobs *js, struct kvs_job *job)
 	size_t len = MIN(delta.len - job->done, (size_t)KVS_STEP_BYTES);
 	int err;
 
-	copy_bytes(job->value->bytes + job->done, delta.p + job->done, len);
+	copy_part(job->value->bytes + job->done, delta.p + job->done, len, delta.len);
 	job->done += (uint32_t)len;
 	if (job->done < delta.len) {
 		return false;
