@@ -138,6 +138,36 @@ cache_work_settle(struct cache_core *c, struct cache_work *w)
 	}
 }
 
+/* ------------------------------------------------------------- at work in the store */
+
+struct cache_work *
+cache_work_act(struct cache_core *c, uint64_t hash, struct slice key)
+{
+	struct cache_work *w;
+
+	if (c->work_free_cnt <= CACHE_RESERVE) {
+		return NULL;
+	}
+	w = work_take(c, hash, key);
+	w->entry = CACHE_ENTRY_NONE;
+	w->state = CACHE_WORK_ACT;
+	w->use_cnt = 1;
+	return w;
+}
+
+void
+cache_work_acted(struct cache_core *c, struct cache_work *w)
+{
+	REQUIRE(w->state == CACHE_WORK_ACT);
+	w->state = CACHE_WORK_IDLE;
+	w->use_cnt--;
+	if (!STAILQ_EMPTY(&w->jobs) || !STAILQ_EMPTY(&w->waits)) {
+		cache_work_fetch(c, w);
+	} else {
+		cache_work_settle(c, w);
+	}
+}
+
 /* --------------------------------------------------------------------- filling */
 
 static void
