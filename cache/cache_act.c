@@ -8,7 +8,9 @@
  *
  *   I1  An act goes only for a key that has no entry and no work here. So what a reader sees of the
  *       key in the cache does not go back: there is nothing, and what is fetched later is asked for
- *       behind the act, on the same link (cache_act_send before each other message).
+ *       behind the act, on the same link (cache_act_send before each other message). An act with a
+ *       long value takes the store many steps: until it is done the key has a work here (ACT), and
+ *       whoever needs the key waits.
  *   I2  Whatever make and made look at (the set, the words, the list) is the job's or the list's,
  *       and stays until ACTED. They run in the kvs tile's thread, and look at nothing else of the
  *       core.
@@ -17,7 +19,8 @@
  * So a write to a key that nobody reads costs one trip and no entry, no work, no copy; and a key
  * that is only written does not push others out of the cache. Operations that depend on a version,
  * belong together, or whose delta may be long, are done in the cache. A long value of a PUT is
- * copied once, from where the asker has it to where the store has it, the last one of its list.
+ * copied once, from where the asker has it to where the store has it, the last one of its list; one
+ * that is longer than a step copies, in pieces.
  */
 #include "cache_state.h"
 #include "cache_word.h"
@@ -59,6 +62,9 @@ act_make(struct kvs_acts *list, uint32_t i, struct slice stored, struct wbuf *ou
 	}
 	if (a->word != NULL) {
 		cache_word_before(stored, &a->op, a->now, a->word);
+	}
+	if (list->act[i].value.len > 0) {
+		a->op.value.p = out->p + list->act[i].value_at;
 	}
 	err = delta_make(stored, &a->op, a->now, acts->writer, out);
 	if (err == MB_ERR_TYPE && a->word != NULL) {
@@ -122,7 +128,7 @@ cache_act_may(const struct cache_job *job, const struct wset_op *op, uint32_t op
 	const struct cache_op_word *word = job->word;
 
 	return job->afar && job->ack != KVS_ACK_LOCAL && kind_is_short(op->kind) &&
-	       (!op->by_ref || (op->kind == WSET_PUT && op->ref.len <= KVS_STEP_BYTES)) &&
+	       (!op->by_ref || op->kind == WSET_PUT) &&
 	       (word == NULL || (word[op_idx].if_version == 0 && word[op_idx].if_before == 0 &&
 				 (last || word[op_idx + 1].if_before == 0)));
 }
@@ -191,6 +197,10 @@ act_long(struct cache_core *c, struct cache_act *a, struct kvs_act *act)
 	}
 	a->op.value = slice_of(p, p != NULL ? a->op.ref.len : 0);
 	act->long_bytes = (uint32_t)delta_bound(slice_of(NULL, 0), &a->op, a->op.value.len);
+	if (a->work != NULL) {
+		act->value = a->op.value;
+		act->value_at = (uint32_t)delta_value_at(&a->op);
+	}
 }
 
 bool
@@ -198,9 +208,16 @@ cache_act_add(struct cache_core *c, struct cache_job *job)
 {
 	struct kvs_act *act;
 	struct cache_act *a = cache_act_open(c, job->hash, &act);
+	struct cache_work *w = NULL;
 
 	if (a == NULL) {
 		return false;
+	}
+	if (job->op.by_ref && job->op.ref.len > KVS_STEP_BYTES) {
+		w = cache_work_act(c, job->hash, job->op.key); /* keeps I1 */
+		if (w == NULL) {
+			return false;
+		}
 	}
 	*act = (struct kvs_act){
 		.key = job->op.key,
@@ -209,6 +226,7 @@ cache_act_add(struct cache_core *c, struct cache_job *job)
 	};
 	++*cache_touched(c, job->hash);
 	a->job = job; /* what is of a read only is not looked at */
+	a->work = w;
 	a->op = job->op;
 	a->op_idx = job->op_idx;
 	a->word = job->word != NULL ? &job->word[job->op_idx] : NULL;
@@ -237,6 +255,9 @@ cache_act_acted(struct cache_core *c, const struct desc *d)
 		if (a->job == NULL) {
 			cache_read_over(c, a, acts->list.act[i].err);
 		} else {
+			if (a->work != NULL) {
+				cache_work_acted(c, a->work);
+			}
 			cache_job_ack(c, a->job, a->op_idx, acts->list.act[i].err);
 		}
 	}

@@ -189,7 +189,7 @@ copy_piece(struct cache_core *c, const struct payload_ref *ref, uint8_t *mem, ui
 	if (c->cfg.ops.view(c->cfg.ops.ctx, ref, &p) != 0) {
 		return MB_ERR_INVALID;
 	}
-	copy_bytes(mem + *copied, p + *copied, len);
+	copy_part(mem + *copied, p + *copied, len, ref->len);
 	*copied += len;
 	return *copied == ref->len ? CACHE_STEP_DONE : CACHE_STEP_AGAIN;
 }

@@ -19,9 +19,11 @@
  *             │              ▼               │
  *             ├──────────── IDLE ──► free    │
  *             └──────────────────────────────┘ the store refused a delta
+ *   act with a long value ──► ACT ──ACTED──► IDLE
  *
  *   state   may go to      trusted in this state
  *   FETCH   FILL           a GET is at the kvs tile
+ *   ACT     IDLE           an act with a long value is there; nothing else is asked of the key
  *   FILL    READY, IDLE    from: the envelope; lent by the kvs tile, or in got
  *   IDLE    FETCH, free    nothing; a job that uses it has not noticed yet
  *   READY   FETCH, free    entry: it shows this key
@@ -103,6 +105,7 @@ struct cache_grow {
 enum cache_work_state {
 	CACHE_WORK_FREE = 0,
 	CACHE_WORK_IDLE,
+	CACHE_WORK_ACT,
 	CACHE_WORK_FETCH,
 	CACHE_WORK_FILL,
 	CACHE_WORK_READY,
@@ -197,6 +200,7 @@ struct cache_act {
 	uint32_t touched; /* if nothing has touched the key since (cache_touched) */
 	bool fetch;       /* it is too long to be shown */
 	struct cache_op_word *word;
+	struct cache_work *work; /* ACT; NULL: the value is not that long */
 	struct wset_op op;
 	uint32_t op_idx;
 	bool known; /* the word has the number that it made */
@@ -344,6 +348,11 @@ void cache_work_fetch(struct cache_core *c, struct cache_work *w);
 /* cache_work_settle ends work at a key, if there is nothing left to do. */
 void cache_work_settle(struct cache_core *c, struct cache_work *w);
 
+/* cache_work_act begins work at a key that is not here, with an act that has a long value: whoever
+ * needs the key waits. cache_work_acted: it is done. Returns: NULL when there are too few. */
+struct cache_work *cache_work_act(struct cache_core *c, uint64_t hash, struct slice key);
+void cache_work_acted(struct cache_core *c, struct cache_work *w);
+
 void cache_work_got(struct cache_core *c, const struct desc *d);
 
 /* cache_work_fill goes on with a work that is in FILL. Returns: as cache_step, never an error. */
@@ -447,7 +456,7 @@ bool cache_act_may(const struct cache_job *job, const struct wset_op *op, uint32
 		   bool last);
 
 /* cache_act_add has the operation at hand done in the store. Requires: cache_act_may; the key has
- * neither an entry nor a work. Returns: false when there is no room in a list. */
+ * neither an entry nor a work. Returns: false when there is no room in a list, or no work. */
 bool cache_act_add(struct cache_core *c, struct cache_job *job);
 
 /* cache_act_send sends what is gathered for a kvs tile; cache_act_send_all for all of them, and

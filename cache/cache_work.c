@@ -138,6 +138,36 @@ cache_work_settle(struct cache_core *c, struct cache_work *w)
 	}
 }
 
+/* ------------------------------------------------------------- at work in the store */
+
+struct cache_work *
+cache_work_act(struct cache_core *c, uint64_t hash, struct slice key)
+{
+	struct cache_work *w;
+
+	if (c->work_free_cnt <= CACHE_RESERVE) {
+		return NULL;
+	}
+	w = work_take(c, hash, key);
+	w->entry = CACHE_ENTRY_NONE;
+	w->state = CACHE_WORK_ACT;
+	w->use_cnt = 1;
+	return w;
+}
+
+void
+cache_work_acted(struct cache_core *c, struct cache_work *w)
+{
+	REQUIRE(w->state == CACHE_WORK_ACT);
+	w->state = CACHE_WORK_IDLE;
+	w->use_cnt--;
+	if (!STAILQ_EMPTY(&w->jobs) || !STAILQ_EMPTY(&w->waits)) {
+		cache_work_fetch(c, w);
+	} else {
+		cache_work_settle(c, w);
+	}
+}
+
 /* --------------------------------------------------------------------- filling */
 
 static void
@@ -218,7 +248,8 @@ fill_copy(struct cache_core *c, struct cache_work *w)
 		cache_core_moving(c, &w->moving, true);
 	}
 	len = MIN(w->from.len - w->copied, (size_t)CACHE_COPY_STEP);
-	copy_bytes(cache_block_ptr(c->cfg.base, &w->block) + w->copied, w->from.p + w->copied, len);
+	copy_part(cache_block_ptr(c->cfg.base, &w->block) + w->copied, w->from.p + w->copied, len,
+		  w->from.len);
 	w->copied += (uint32_t)len;
 	return w->copied == w->from.len ? CACHE_STEP_DONE : CACHE_STEP_AGAIN;
 }

@@ -209,7 +209,7 @@ publish_one(struct mb_client *c, struct wset_op op, uint64_t hash, uint8_t ack,
 			if (err != 0) {
 				return err;
 			}
-			copy_bytes(p, op.value.p, op.value.len);
+			copy_part(p, op.value.p, op.value.len, op.value.len);
 		}
 		op.by_ref = true;
 		op.ref = value;

@@ -384,7 +384,8 @@ flow_rx_take(struct flow_rx *r, const struct wire_head *h, struct slice body)
 	if (i >= FLOW_SEGMENTS || bits_has(&r->bits, i)) {
 		return 0;
 	}
-	copy_bytes(r->p + h->off, body.p, body.len); /* wire_read: it lies inside the message */
+	/* wire_read: it lies inside the message */
+	copy_part(r->p + h->off, body.p, body.len, r->len);
 	bits_set(&r->bits, i);
 	while (bits_has(&r->bits, 0)) {
 		bits_shift(&r->bits, 1);

@@ -17,21 +17,14 @@ found_value(const struct kvs_shard *s, const struct kvs_found *at)
 	return at->key != NULL ? kvs_shard_value(s, at->key) : slice_of(NULL, 0);
 }
 
-/* A long delta is made in the memory that the value will have, and copied no more. */
-static int
-do_long(struct kvs_shard *s, struct kvs_acts *acts, uint32_t i, struct slice stored,
-	struct slice *ret_delta)
+int
+kvs_act_long(struct kvs_shard *s, struct kvs_acts *acts, uint32_t i, struct kvs_value *v,
+	     struct slice *ret_delta)
 {
-	struct kvs_value *v = kvs_shard_value_alloc(s, acts->act[i].long_bytes);
-	struct wbuf out;
-	int err;
+	struct kvs_found at = kvs_shard_look(s, acts->act[i].key);
+	struct wbuf out = wbuf_init(v->bytes, v->cap);
+	int err = acts->make(acts, i, found_value(s, &at), &out);
 
-	if (v == NULL) {
-		s->stats.refused++;
-		return MB_ERR_NO_MEMORY;
-	}
-	out = wbuf_init(v->bytes, v->cap);
-	err = acts->make(acts, i, stored, &out);
 	if (err < 0) {
 		kvs_shard_value_free(s, v);
 		return err;
@@ -46,18 +39,32 @@ do_long(struct kvs_shard *s, struct kvs_acts *acts, uint32_t i, struct slice sto
 	return err;
 }
 
+/* A long delta is made in the memory that the value will have, and copied no more. */
+static int
+do_long(struct kvs_shard *s, struct kvs_acts *acts, uint32_t i, struct slice *ret_delta)
+{
+	struct kvs_value *v = kvs_shard_value_alloc(s, acts->act[i].long_bytes);
+
+	if (v == NULL) {
+		s->stats.refused++;
+		return MB_ERR_NO_MEMORY;
+	}
+	return kvs_act_long(s, acts, i, v, ret_delta);
+}
+
 int
 kvs_act_do(struct kvs_shard *s, struct kvs_acts *acts, uint32_t i, uint8_t *mem, size_t cap,
 	   struct slice *ret_delta)
 {
 	struct slice key = acts->act[i].key;
-	struct kvs_found at = kvs_shard_look(s, key);
 	struct wbuf out = wbuf_init(mem, cap);
+	struct kvs_found at;
 	int err;
 
 	if (unlikely(acts->act[i].long_bytes != 0)) {
-		return do_long(s, acts, i, found_value(s, &at), ret_delta);
+		return acts->act[i].value.len != 0 ? KVS_ACT_LATER : do_long(s, acts, i, ret_delta);
 	}
+	at = kvs_shard_look(s, key);
 	err = acts->make(acts, i, found_value(s, &at), &out);
 	*ret_delta = wbuf_slice(&out);
 	if (err == KVS_ACT_LOOKED) {

@@ -22,9 +22,11 @@
 #define KVS_ACT_MAX    64
 #define KVS_ACT_WHOLE  1
 #define KVS_ACT_LOOKED 2
+#define KVS_ACT_LATER  3
 
 struct desc;
 struct kvs_shard;
+struct kvs_value;
 
 struct kvs_act {
 	struct slice key;
@@ -34,6 +36,12 @@ struct kvs_act {
 	/* What make may append, if that is long: it is made where it stays, and is the value whole.
 	 * 0: it is short. */
 	uint32_t long_bytes;
+	/* Of a long delta, if it is longer than a step copies (KVS_STEP_BYTES): what stands in it
+	 * as it is, at value_at. It is brought there in pieces (kvs_job.h) before make is asked,
+	 * which finds it in out. Others of the same list, and of later ones, overtake it: until
+	 * ACTED the asker asks nothing else of that key. One of a list at most. Empty: none. */
+	struct slice value;
+	uint32_t value_at;
 	int32_t err; /* out: as of a MERGED, or what make said */
 };
 
@@ -55,9 +63,18 @@ struct kvs_acts {
  *
  * Returns:   0, and s->last tells what happened, delta what was merged: in mem, of which make had
  *            cap bytes, or what the key has now. Else what make said, or kvs_shard_merge.
+ *            KVS_ACT_LATER: nothing is done; its value is to be brought first.
  */
 int kvs_act_do(struct kvs_shard *s, struct kvs_acts *acts, uint32_t i, uint8_t *mem, size_t cap,
 	       struct slice *ret_delta);
+
+/* kvs_act_long does an act whose delta is made in v, in which act's value has its place already.
+ *
+ * Returns:   as kvs_act_do.
+ * Owns:      v is the shard's, whatever it says.
+ */
+int kvs_act_long(struct kvs_shard *s, struct kvs_acts *acts, uint32_t i, struct kvs_value *v,
+		 struct slice *ret_delta);
 
 /* Each act goes through the core with a copy of the request, whose word[1] is its place. kvs_act_of
  * finds it; NULL: the request is something else. kvs_act_over ends it. Returns: whether it was the

@@ -9,7 +9,8 @@
  *       nobody but the primary needs to know that the key is hot.
  *
  *   I4  An asker that acts has no copy of the key, unless it keeps what it looked at: it is not in
- *       `held` afterwards. What it fetches later is in the link behind the ACT, and begun after it.
+ *       `held` afterwards. What it fetches later is in the link behind the ACT, and begun after it;
+ *       of an act with a value that takes many steps, after the ACTED (kvs_act.h).
  *
  * Two long merges into one key can be under way at once, and short ones overtake them. That is no
  * harm: they commute.
@@ -321,6 +322,12 @@ step_act(struct kvs_core *c, uint32_t from, const struct desc *d)
 		    serves(c, kvs_owner_hash(c, key), kvs_shard_find(c->shard, key))) {
 			err = kvs_act_do(c->shard, acts, i, c->act_mem, sizeof(c->act_mem), &delta);
 		}
+		if (unlikely(err == KVS_ACT_LATER)) {
+			err = kvs_job_start(&c->jobs, from, false, &one);
+			if (err == 0) {
+				continue;
+			}
+		}
 		if (acts->act[i].keeps && err == 0) {
 			kvs_owner_hold(c, from, kvs_shard_find(c->shard, key), true);
 		}
@@ -558,7 +565,7 @@ out_acked(void *ctx, uint32_t from, const struct desc *request, int err)
 static int
 out_job_may(void *ctx, const struct kvs_job *job)
 {
-	struct slice key = kvs_msg_bytes(&job->request);
+	struct slice key = kvs_job_key(job);
 	const struct kvs_core *c = ctx;
 
 	if (job->told) {

@@ -8,6 +8,7 @@
 #include "compiler.h"
 #include "copy.h"
 #include "envelope.h"
+#include "kvs_act.h"
 #include "kvs_msg.h"
 #include "lattice.h"
 #include "microburst/error.h"
@@ -36,23 +37,47 @@ has_parts(struct slice delta)
 	return envelope_open(delta, &e) == 0 && lattice_table_ops(e.type) != NULL;
 }
 
+struct slice
+kvs_job_key(const struct kvs_job *job)
+{
+	const struct kvs_act *act = kvs_act_of(&job->request);
+
+	return act != NULL ? act->key : kvs_msg_bytes(&job->request);
+}
+
+/* The memory of what a job merges whole; NULL in *ret: it is merged in pieces. */
+static int
+value_make(struct kvs_jobs *js, const struct desc *request, struct kvs_value **ret)
+{
+	const struct kvs_act *act = kvs_act_of(request);
+	size_t len = act != NULL ? act->long_bytes : kvs_msg_delta(request).len;
+
+	*ret = NULL;
+	if (act == NULL && has_parts(kvs_msg_delta(request))) {
+		return 0;
+	}
+	if (len > KVS_ENVELOPE_MAX) {
+		return MB_ERR_TOO_LARGE;
+	}
+	*ret = kvs_shard_value_alloc(js->shard, len);
+	if (*ret == NULL) {
+		js->shard->stats.refused++;
+		return MB_ERR_NO_MEMORY;
+	}
+	return 0;
+}
+
 int
 kvs_job_start(struct kvs_jobs *js, uint32_t from, bool told, const struct desc *request)
 {
-	struct slice delta = kvs_msg_delta(request);
 	struct kvs_job *job = js->free, **last = &js->busy;
-	struct kvs_value *v = NULL;
+	struct kvs_value *v;
+	int err;
 
 	REQUIRE(job != NULL);
-	if (!has_parts(delta)) {
-		if (delta.len > KVS_ENVELOPE_MAX) {
-			return MB_ERR_TOO_LARGE;
-		}
-		v = kvs_shard_value_alloc(js->shard, delta.len);
-		if (v == NULL) {
-			js->shard->stats.refused++;
-			return MB_ERR_NO_MEMORY;
-		}
+	err = value_make(js, request, &v);
+	if (err != 0) {
+		return err;
 	}
 	js->free = job->next;
 	js->free_cnt--;
@@ -88,15 +113,19 @@ fail(struct kvs_jobs *js, struct kvs_job *job, int err)
 	return true;
 }
 
-/* Copies the next piece of a delta, and merges it after the last. Returns: whether that was it. */
+/* Copies the next piece of a delta, or of an act's value, and merges it after the last. Returns:
+ * whether that was it. */
 static bool
 copy_step(struct kvs_jobs *js, struct kvs_job *job)
 {
-	struct slice delta = kvs_msg_delta(&job->request);
+	const struct kvs_act *act = kvs_act_of(&job->request);
+	struct slice delta = act != NULL ? act->value : kvs_msg_delta(&job->request);
+	size_t at = job->done + (act != NULL ? act->value_at : 0);
 	size_t len = MIN(delta.len - job->done, (size_t)KVS_STEP_BYTES);
+	struct kvs_value *v = job->value;
 	int err;
 
-	copy_bytes(job->value->bytes + job->done, delta.p + job->done, len);
+	copy_part(v->bytes + at, delta.p + job->done, len, delta.len);
 	job->done += (uint32_t)len;
 	if (job->done < delta.len) {
 		return false;
@@ -105,8 +134,13 @@ copy_step(struct kvs_jobs *js, struct kvs_job *job)
 	if (err != 0) {
 		return fail(js, job, err);
 	}
-	err = kvs_shard_merge_value(js->shard, kvs_msg_bytes(&job->request), job->value);
-	job->value = NULL; /* the shard's, whatever it said */
+	job->value = NULL; /* the shard's, whatever it says */
+	if (act != NULL) {
+		err = kvs_act_long(js->shard, (struct kvs_acts *)(uintptr_t)job->request.word[0],
+				   (uint32_t)job->request.word[1], v, &delta);
+	} else {
+		err = kvs_shard_merge_value(js->shard, kvs_msg_bytes(&job->request), v);
+	}
 	if (err != 0) {
 		return fail(js, job, err);
 	}

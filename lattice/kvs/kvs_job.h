@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kvs_job - merges of deltas that are too long for one step
+/* kvs_job - merges of deltas that are too long for one step, and acts with such a value
  *
  * A collection is merged in pieces of some items each: a part of a collection is a delta as well,
  * so between two pieces readers see the items merged so far. A long item is a piece that takes many
  * steps: its bytes are brought to where they will be before it is merged. Anything else is copied
- * first, piece by piece, and then merged whole. What fails says so, and changes nothing; only a
+ * first, piece by piece, and then merged whole; of an act its value is, and then what is around it
+ * is made. What fails says so, and changes nothing; only a
  * collection can fail in the middle: that is MB_ERR_INDETERMINATE, and what was merged stays.
  *
  * Owner: the kvs tile; part of kvs_core.h, which answers.
@@ -32,7 +33,7 @@ struct kvs_job {
 	struct kvs_value *part; /* a delta of it alone; NULL: none yet, or the request's is one */
 	uint32_t part_done;
 	struct grove_ready ready; /* the leaf that it comes to */
-	struct desc request;
+	struct desc request;      /* DESC_KVS_MERGE, DESC_KVS_TELL; or ACT, with word[1] */
 };
 
 struct kvs_job_ops {
@@ -57,7 +58,10 @@ struct kvs_jobs {
 
 void kvs_jobs_init(struct kvs_jobs *js, struct kvs_shard *shard, const struct kvs_job_ops *ops);
 
-/* kvs_job_start begins a merge of the request's delta.
+/* kvs_job_key is the key that a job is about. */
+struct slice kvs_job_key(const struct kvs_job *job);
+
+/* kvs_job_start begins a merge of the request's delta, or the act that it is.
  *
  * Requires:  free_cnt > 0.
  * Returns:   0: ops.merged or ops.failed ends it; MB_ERR_NO_MEMORY, MB_ERR_TOO_LARGE: neither does.

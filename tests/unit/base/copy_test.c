@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   copy_bytes copies all of it and nothing else, wherever the two ends lie.
+/* Goal:   copy_part copies all of it and nothing else, wherever the two ends lie.
  * Method: lengths around those where it goes another way, at all distances from a vector's
  *         alignment, between bytes that must stay; buffers of the exact size, for sanitizers. */
 #include "copy.h"
@@ -14,8 +14,9 @@
 
 enum { AROUND = 64 };
 
+/* all: it is a part of so much. */
 static void
-copy_at(struct rng *r, size_t from_at, size_t to_at, size_t len)
+copy_at(struct rng *r, size_t from_at, size_t to_at, size_t len, size_t all)
 {
 	uint8_t *from = malloc(from_at + len + (from_at + len == 0)),
 		*to = malloc(to_at + len + AROUND);
@@ -24,7 +25,7 @@ copy_at(struct rng *r, size_t from_at, size_t to_at, size_t len)
 		from[i] = (uint8_t)rng_u64(r);
 	}
 	memset(to, 0xee, to_at + len + AROUND);
-	copy_bytes(to + to_at, from + from_at, len);
+	copy_part(to + to_at, from + from_at, len, all);
 	assert_memory_equal(to + to_at, from + from_at, len);
 	for (size_t i = 0; i < to_at; i++) {
 		assert_int_equal(to[i], 0xee);
@@ -49,9 +50,11 @@ copies_exactly(void **state)
 	rng_init(&r, test_seed("copy"));
 	for (size_t i = 0; i < ARRAY_CNT(lens); i++) {
 		for (size_t at = 0; at < 16; at += 5) {
-			copy_at(&r, at, 0, lens[i]);
-			copy_at(&r, 0, at, lens[i]);
-			copy_at(&r, at, 24, lens[i]);
+			for (size_t all = 0; all <= COPY_PAST_BYTES; all += COPY_PAST_BYTES) {
+				copy_at(&r, at, 0, lens[i], all);
+				copy_at(&r, 0, at, lens[i], all);
+				copy_at(&r, at, 24, lens[i], all);
+			}
 		}
 	}
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cache_world.h"
+#include "compiler.h"
 #include "envelope.h"
 #include "microburst/error.h"
 #include "rng.h"
@@ -95,38 +96,139 @@ make(uint32_t kvs_cnt)
 	return w;
 }
 
+static char longest[(1 << 20) + 1]; /* more than a step copies */
+
+static void
+add_long(struct world *w, struct set *s, const char *key, size_t len)
+{
+	struct wset_op op = { .kind = WSET_PUT, .key = slice_str(key), .by_ref = true };
+
+	for (size_t i = 0; i < len; i++) {
+		longest[i] = (char)('a' + i * 31 % 23);
+	}
+	op.ref = world_payload(w, INNER, longest, len);
+	assert_int_equal(wset_add(&s->ws, &op), 0);
+}
+
+static void
+stored_is_long(struct world *w, const char *key, size_t len)
+{
+	struct envelope e;
+
+	assert_int_equal(envelope_open(world_stored(w, slice_str(key)), &e), 0);
+	assert_in_range(e.state.len, len, len + 16);
+	assert_memory_equal(e.state.p, longest, len);
+}
+
 /* A long value is in the store when that is answered, and nowhere else; where the asker has none,
  * that is its error alone. */
 static void
 long_values_go_to_the_store(void **state)
 {
-	static const char value[60000] = "long";
+	static const size_t lens[] = { 60000, 59999, sizeof(longest), 300000, 299999, 5000 };
 	static struct set s;
 	struct world *w = make(1);
 	struct wset_op op = { .kind = WSET_PUT, .key = slice_str("a"), .by_ref = true };
-	struct envelope e;
 
 	(void)state;
-	for (uint32_t i = 0; i < 2; i++) { /* into nothing, and over another */
-		op.ref = world_payload(w, INNER, value, sizeof(value) - i);
+	for (uint32_t i = 0; i < ARRAY_CNT(lens); i++) { /* into nothing, and over another */
 		set_begin(&s);
-		assert_int_equal(wset_add(&s.ws, &op), 0);
+		add_long(w, &s, "a", lens[i]);
 		publish(w, &s, 5);
 		assert_int_equal(over(w, 5), 0);
 		assert_int_equal(s.word[0].changed, 1);
 		assert_true(!is_here(w, "a"));
-		assert_int_equal(envelope_open(world_stored(w, slice_str("a")), &e), 0);
-		assert_true(e.state.len > sizeof(value) - 2 && e.state.len < sizeof(value) + 16);
+		stored_is_long(w, "a", lens[i]);
 		assert_int_equal(cache_core_stats(w->core).fetched, 0);
+		assert_int_equal(cache_core_stats(w->core).used_bytes, 0);
 	}
-	op.ref.handle += 1000;
+	op.ref.handle = 1000;
+	for (op.ref.len = 60000; op.ref.len <= 600000; op.ref.len *= 10) {
+		set_begin(&s);
+		assert_int_equal(wset_add(&s.ws, &op), 0);
+		add(&s, WSET_PUT, "b", "1", 0);
+		publish(w, &s, 5);
+		assert_int_equal(over(w, 5), MB_ERR_INVALID);
+		assert_int_equal(s.word[0].err, MB_ERR_INVALID);
+		assert_int_equal(s.word[1].err, 0);
+	}
+	stored_is_long(w, "a", 5000);
+	world_end(w);
+}
+
+/* Who asks for a key whose long value is on its way there, or writes to it, comes behind it; others
+ * do not wait. */
+static void
+a_long_value_is_not_overtaken(void **state)
+{
+	static struct set s, behind, other;
+	struct world *w = make(1);
+	struct envelope e;
+
+	(void)state;
 	set_begin(&s);
-	assert_int_equal(wset_add(&s.ws, &op), 0);
-	add(&s, WSET_PUT, "b", "1", 0);
+	add_long(w, &s, "a", sizeof(longest));
 	publish(w, &s, 5);
-	assert_int_equal(over(w, 5), MB_ERR_INVALID);
-	assert_int_equal(s.word[0].err, MB_ERR_INVALID);
-	assert_int_equal(s.word[1].err, 0);
+	assert_true(world_turn(w)); /* some of it is copied */
+	assert_int_equal(world_stored(w, slice_str("a")).len, 0);
+	world_fetch(w, OTHER, slice_str("a"), 9);
+	set_begin(&behind);
+	add(&behind, WSET_PUT, "a", "short", 0);
+	publish(w, &behind, 6);
+	set_begin(&other);
+	add(&other, WSET_PUT, "b", "1", 0);
+	publish(w, &other, 7);
+	for (uint32_t i = 0; i < 4; i++) {
+		assert_true(world_turn(w));
+	}
+	assert_true(world_answered(w, INNER, 7));
+	assert_false(world_answered(w, INNER, 5));
+	assert_false(world_answered(w, INNER, 6));
+	assert_false(world_answered(w, OTHER, 9));
+	while (!world_answered(w, INNER, 5)) {
+		assert_true(world_turn(w));
+	}
+	stored_is_long(w, "a", sizeof(longest));
+	assert_int_equal(over(w, 5), 0);
+	assert_int_equal(over(w, 6), 0);
+	assert_int_equal(over(w, 7), 0);
+	assert_int_equal(world_answer(w, OTHER, DESC_FETCHED, 9).sub, CACHE_FOUND_PRESENT);
+	assert_string_equal(world_text(w, OTHER, "a"), "short");
+	assert_int_equal(envelope_open(world_stored(w, slice_str("a")), &e), 0);
+	assert_true(e.state.len < 32);
+
+	/* And in one set: both, in their order. */
+	set_begin(&s);
+	add_long(w, &s, "c", sizeof(longest));
+	add(&s, WSET_PUT, "c", "7", 0);
+	add(&s, WSET_INCR, "c", NULL, 1);
+	publish(w, &s, 5);
+	assert_int_equal(over(w, 5), 0);
+	assert_int_equal(s.word[2].n, 8);
+	assert_string_equal(world_text(w, OTHER, "c"), "8");
+	world_end(w);
+}
+
+/* The store has no memory for a long value: who wrote is told, what is there stays, and whoever
+ * waited goes on. */
+static void
+a_long_value_is_refused(void **state)
+{
+	struct world *w = world_make(&(struct world_cfg){ .kvs_bytes = 1 << 20 });
+	static struct set s;
+
+	(void)state;
+	world_up_inner(w, INNER);
+	world_up(w, OTHER);
+	set_begin(&s);
+	add(&s, WSET_PUT, "a", "1", 0);
+	add_long(w, &s, "a", sizeof(longest));
+	publish(w, &s, 5);
+	world_fetch(w, OTHER, slice_str("a"), 9);
+	assert_int_equal(over(w, 5), MB_ERR_NO_MEMORY);
+	assert_int_equal(s.word[1].err, MB_ERR_NO_MEMORY);
+	assert_int_equal(world_answer(w, OTHER, DESC_FETCHED, 9).sub, CACHE_FOUND_PRESENT);
+	assert_string_equal(world_text(w, OTHER, "a"), "1");
 	world_end(w);
 }
 
@@ -390,6 +492,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(done_in_the_store),
 		cmocka_unit_test(long_values_go_to_the_store),
+		cmocka_unit_test(a_long_value_is_not_overtaken),
+		cmocka_unit_test(a_long_value_is_refused),
 		cmocka_unit_test(of_a_client_that_passes_on),
 		cmocka_unit_test(a_fetch_comes_behind),
 		cmocka_unit_test(what_is_here_is_done_here),

@@ -206,6 +206,65 @@ acknowledged_by_all(void **state)
 	world_end(w);
 }
 
+/* What a long act has put around its value, which was in its place. */
+static int
+make_long(struct kvs_acts *acts, uint32_t i, struct slice stored, struct wbuf *out)
+{
+	struct list *l = (struct list *)acts;
+	struct slice value = acts->act[i].value;
+	struct envelope to = { .type = LATTICE_STRING };
+
+	(void)stored;
+	assert_int_equal(out->len, 0);
+	assert_memory_equal(out->p + acts->act[i].value_at, value.p, value.len);
+	if (l->text[i] == NULL) {
+		return REFUSED;
+	}
+	value.p = out->p;
+	assert_int_equal(strval_delta_set(value, out), 0);
+	to.epoch.time.v = ++l->time;
+	assert_int_equal(envelope_write_tail(&to, out), 0);
+	return KVS_ACT_WHOLE;
+}
+
+/* A long value is brought in pieces, and merged after the last; the list is answered then. What is
+ * refused leaves what was there. */
+static void
+a_long_value_takes_many_steps(void **state)
+{
+	static uint8_t value[5 * KVS_STEP_BYTES + 1];
+	struct world *w = world_make(1, 1, 1, 2 << 20);
+	struct list l = { 0 };
+	struct desc d;
+	uint32_t steps;
+
+	(void)state;
+	memset(value, 'v', sizeof(value));
+	add(&l, "a", "x", KVS_ACK_ONE);
+	send(w, 0, 0, &l);
+	assert_true(world_take(w, 0, DESC_KVS_ACTED, &d, NULL));
+	for (uint32_t round = 0; round < 3; round++) {
+		l.acts.cnt = 0;
+		add(&l, "a", round == 1 ? NULL : "", KVS_ACK_ONE);
+		l.acts.make = make_long;
+		l.acts.act[0].value = slice_of(value, sizeof(value));
+		l.acts.act[0].long_bytes = round == 2 ? 3 << 20 : sizeof(value) + 64;
+		send(w, 0, 0, &l);
+		for (steps = 0; !world_take(w, 0, DESC_KVS_ACTED, &d, NULL); steps++) {
+			assert_true(steps < 100);
+			assert_true(world_turn(w));
+		}
+		assert_int_equal(steps, round == 2 ? 0 : 6);
+		assert_int_equal(l.acts.act[0].err, round == 0   ? 0
+						    : round == 1 ? REFUSED
+								 : MB_ERR_NO_MEMORY);
+		assert_in_range(world_has(w, 0, "a").len, sizeof(value), sizeof(value) + 64);
+		assert_memory_equal(world_has(w, 0, "a").p, value, sizeof(value));
+	}
+	assert_int_equal(w->tile[0].core.jobs.free_cnt, KVS_JOB_MAX);
+	world_end(w);
+}
+
 /* A full shard refuses a new key, and says so of that act only. */
 static void
 no_memory(void **state)
@@ -242,6 +301,7 @@ main(void)
 		cmocka_unit_test(a_look_changes_nothing),
 		cmocka_unit_test(who_acts_has_no_copy),
 		cmocka_unit_test(acknowledged_by_all),
+		cmocka_unit_test(a_long_value_takes_many_steps),
 		cmocka_unit_test(no_memory),
 	};
 
