@@ -140,11 +140,8 @@ static const struct pace smoke = {
 #define FLOOR_CABLE(id, text)                                                                      \
 	{                                                                                          \
 		.row = { { .name = "floor_" #id, .unit = "us", .what = (text) } },                 \
-		.run = floor_cable,                                                                \
-		.subject = &echo_##id,                                                             \
-		.pace = &slow,                                                                     \
-		.smoke = &smoke,                                                                   \
-	},
+		.run = floor_cable, .subject = &echo_##id, .pace = &slow, .smoke = &smoke,         \
+	}
 #define ROW(row_name, beside, text, ...)                                                           \
 	{                                                                                          \
 		.name = #row_name, .unit = "ns", .floor = (beside), .what = (text),                \
@@ -245,20 +242,31 @@ const struct bench bench_list[] = {
 		.pace = &slow,
 		.smoke = &smoke,
 	},
-	FLOOR_CABLE(af_packet, "a frame between two hosts and back, both by DPDK's af_packet")
-		FLOOR_CABLE(af_xdp, "a frame between two hosts and back, both by DPDK's af_xdp")
-			FLOOR_CABLE(kernel_af_packet,
-				    "a datagram of the kernel to a port of af_packet, and back")
-				FLOOR_CABLE(
-					kernel_af_xdp,
-					"a datagram of the kernel to a port of af_xdp, and back"){
-					.row = { { .name = "floor_syscall",
-						   .unit = "ns",
-						   .what = "a system call that does nothing" } },
-					.run = floor_syscall,
-					.pace = &spinning,
-					.smoke = &smoke,
-				},
+	{
+		.row = { { .name = "floor_relay_memif",
+			   .unit = "us",
+			   .what = "a frame through memif to this core's other process, which asks "
+				   "a third" } },
+		.subject = &echo_relay_memif,
+		.floor = &echo_memif,
+		.pace = &slow,
+		.smoke = &smoke,
+	},
+	FLOOR_CABLE(af_packet, "a frame between two hosts and back, both by DPDK's af_packet"),
+	FLOOR_CABLE(af_xdp, "a frame between two hosts and back, both by DPDK's af_xdp"),
+	FLOOR_CABLE(relay_af_xdp, "the same to this core's other process, which asks a third"),
+	FLOOR_CABLE(kernel_af_packet, "a datagram of the kernel to a port of af_packet, and back"),
+	FLOOR_CABLE(kernel_af_xdp, "a datagram of the kernel to a port of af_xdp, and back"),
+	FLOOR_CABLE(relay_kernel_af_xdp,
+		    "the same to this core's other process, which asks a third"),
+	{
+		.row = { { .name = "floor_syscall",
+			   .unit = "ns",
+			   .what = "a system call that does nothing" } },
+		.run = floor_syscall,
+		.pace = &spinning,
+		.smoke = &smoke,
+	},
 	{
 		.row = { { .name = "call",
 			   .unit = "ns",

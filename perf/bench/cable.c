@@ -21,7 +21,7 @@ static int ends[CABLE_END_CNT] = { -1, -1 }, home = -1;
 /* $1: the namespace at the other end. Nobody speaks IPv6 here, so nothing comes unasked. A kernel's
  * client sends to whoever is there. */
 static const char script[] =
-	"links='node af_packet af_xdp k_af_packet k_af_xdp'\n"
+	"links='node af_packet af_xdp k_af_packet k_af_xdp r_af_xdp r_k_af_xdp'\n"
 	"quiet='echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 || :'\n"
 	"plain() { ethtool -K $1 tx off rx off tso off gso off gro off >/dev/null\n"
 	"          ip link set $1 up; }\n"
@@ -33,7 +33,7 @@ static const char script[] =
 	"for l in $links; do ip link add $l type veth peer name $l netns $1; plain $l; done\n"
 	"nsenter --net=$1 sh -ec \"$0\" \"$0\"\n"
 	"ip addr add " CABLE_HERE_AT "/24 dev node\n"
-	"n=0; for l in k_af_packet k_af_xdp; do\n"
+	"n=0; for l in k_af_packet k_af_xdp r_k_af_xdp; do\n"
 	"	n=$((n + 1))\n"
 	"	ip addr add 10.78.$n.2/24 dev $l\n"
 	"	ip neigh add 10.78.$n.1 lladdr 02:00:00:00:00:01 dev $l\n"

@@ -46,6 +46,8 @@ extern const struct echo echo_move;           /* echo_move_bytes in datagrams, c
  * port. All but memif want a cable (cable.h), which the caller makes sure of. */
 extern const struct echo echo_memif, echo_af_packet, echo_af_xdp;
 extern const struct echo echo_kernel_af_packet, echo_kernel_af_xdp;
+/* The same with a third process: the server asks it, and is itself on this one's cpu. */
+extern const struct echo echo_relay_memif, echo_relay_af_xdp, echo_relay_kernel_af_xdp;
 extern const struct echo echo_move_memif, echo_move_af_packet, echo_move_af_xdp;
 extern const struct echo echo_futex; /* a futex wake each way */
 extern const struct echo echo_futex_one_core;

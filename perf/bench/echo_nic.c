@@ -7,6 +7,10 @@
  * very buffers that it received, with the ends exchanged. An exchange is as long as what a call of
  * an increment sends. Nothing is checked.
  *
+ * A relay has a third process: the server is on this end's cpu, as the net tile is where there are
+ * two of them, and asks a worker on the other by a cache line, as that asks an executor. So it is
+ * what a call would take whose parts take no time.
+ *
  * To move bytes, the client sends frames as long as ours, the server counts them and says so after
  * each few, as whoever wants none lost must.
  *
@@ -48,6 +52,7 @@
 #define WAIT_NS      (10 * NS_PER_S)
 #define STALL_NS     (30 * NS_PER_S)
 #define SPINS_MAX    (1U << 23) /* a second and more */
+#define WORK_SPINS   1024u      /* longer than the other cpu takes */
 #define DEVICE_BYTES 96
 
 /* What a port is, and its name's number. */
@@ -58,7 +63,18 @@ struct link_kind {
 	int net;      /* of the kernel's end: 10.78.net.0; 0: a port too */
 };
 
-enum { LINK_MEMIF, LINK_AF_PACKET, LINK_AF_XDP, LINK_K_AF_PACKET, LINK_K_AF_XDP, LINK_CNT };
+/* A relay's server is another process than an echo's: it has a link of its own. */
+enum {
+	LINK_MEMIF,
+	LINK_AF_PACKET,
+	LINK_AF_XDP,
+	LINK_K_AF_PACKET,
+	LINK_K_AF_XDP,
+	LINK_R_MEMIF,
+	LINK_R_AF_XDP,
+	LINK_R_K_AF_XDP,
+	LINK_CNT
+};
 
 static const struct link_kind link_kinds[LINK_CNT] = {
 	[LINK_MEMIF] = { NULL, "net_memif", 9000, 0 },
@@ -66,6 +82,9 @@ static const struct link_kind link_kinds[LINK_CNT] = {
 	[LINK_AF_XDP] = { "af_xdp", "net_af_xdp", 0, 0 },
 	[LINK_K_AF_PACKET] = { "k_af_packet", "net_af_packet", 0, 1 },
 	[LINK_K_AF_XDP] = { "k_af_xdp", "net_af_xdp", 0, 2 },
+	[LINK_R_MEMIF] = { NULL, "net_memif", 9000, 0 },
+	[LINK_R_AF_XDP] = { "r_af_xdp", "net_af_xdp", 0, 0 },
+	[LINK_R_K_AF_XDP] = { "r_k_af_xdp", "net_af_xdp", 0, 3 },
 };
 
 struct nic_mem {
@@ -73,6 +92,9 @@ struct nic_mem {
 	struct cable_told told; /* where the cable is */
 	_Atomic uint32_t ready; /* the server's port is there */
 	_Atomic uint32_t end;
+	/* Of a relay: */
+	_Alignas(2 * CACHE_LINE) _Atomic uint32_t asked; /* server -> worker */
+	_Alignas(2 * CACHE_LINE) _Atomic uint32_t done;  /* worker -> server */
 };
 
 /* What a frame of a move says behind its Ethernet head. */
@@ -89,7 +111,7 @@ static struct port {
 	uint32_t frame; /* the longest */
 	bool open;
 } ports[LINK_CNT];
-static int kernel_fd[LINK_CNT] = { -1, -1, -1, -1, -1 };
+static int kernel_fd[LINK_CNT] = { [0 ... LINK_CNT - 1] = -1 };
 
 static int
 eal_start(void)
@@ -190,8 +212,8 @@ port_open(struct nic_mem *m, enum cable_end end)
 			 k->name);
 	} else {
 		snprintf(p->device, sizeof(p->device),
-			 "%s9%d,role=%s,bsize=9216,socket=/microburst-floor-%d", k->driver, m->link,
-			 end == CABLE_THERE ? "server" : "client", m->told.pid);
+			 "%s9%d,role=%s,bsize=9216,socket=/microburst-floor-%d-%d", k->driver,
+			 m->link, end == CABLE_THERE ? "server" : "client", m->link, m->told.pid);
 	}
 	if (end == CABLE_HERE) {
 		err = err == 0 ? nap_until(m, port_is_there, until) : err;
@@ -215,6 +237,8 @@ nic_reset(void *mem)
 	cable_tell(&m->told);
 	atomic_store(&m->ready, 0);
 	atomic_store(&m->end, 0);
+	atomic_store(&m->asked, 0);
+	atomic_store(&m->done, 0);
 }
 
 /* What an answer to a frame has the other way round: the ends, of IPv4 and UDP too, whose sums stay
@@ -238,20 +262,66 @@ frame_turn(struct rte_mbuf *m)
 	}
 }
 
+static bool
+is_ended(struct nic_mem *m)
+{
+	return atomic_load_explicit(&m->end, memory_order_relaxed) != 0;
+}
+
+/* The executor of a relay. */
 static int
-echo_serve(void *mem)
+work_serve(void *mem)
 {
 	struct nic_mem *m = mem;
+	uint32_t seen, served = 0;
+
+	while (!is_ended(m)) {
+		seen = atomic_load_explicit(&m->asked, memory_order_acquire);
+		if (seen != served) {
+			served = seen;
+			atomic_store_explicit(&m->done, seen, memory_order_release);
+		} else {
+			cores_relax();
+		}
+	}
+	return 0;
+}
+
+/* Asks the worker. It is on another cpu, unless there is one only, and its answer is nearer than
+ * two switches of processes. */
+static void
+work_ask(struct nic_mem *m)
+{
+	uint32_t asked = atomic_load_explicit(&m->asked, memory_order_relaxed) + 1;
+
+	atomic_store_explicit(&m->asked, asked, memory_order_release);
+	for (uint32_t spins = 1;
+	     atomic_load_explicit(&m->done, memory_order_acquire) != asked && !is_ended(m);
+	     spins++) {
+		if (spins % WORK_SPINS == 0) {
+			cores_relax();
+		} else {
+			cpu_pause();
+		}
+	}
+}
+
+static int
+frames_serve(struct nic_mem *m, bool relay)
+{
 	struct rte_mbuf *burst[NIC_BURST];
 	int err = port_open(m, CABLE_THERE);
 	uint16_t id = ports[m->link].nic.id;
 
-	while (err == 0 && atomic_load_explicit(&m->end, memory_order_relaxed) == 0) {
+	while (err == 0 && !is_ended(m)) {
 		uint16_t cnt = rte_eth_rx_burst(id, 0, burst, NIC_BURST), sent = 0;
 
 		if (cnt == 0) {
 			cores_relax();
 			continue;
+		}
+		if (relay) {
+			work_ask(m);
 		}
 		for (uint16_t i = 0; i < cnt; i++) {
 			frame_turn(burst[i]);
@@ -260,6 +330,18 @@ echo_serve(void *mem)
 		rte_pktmbuf_free_bulk(burst + sent, cnt - sent);
 	}
 	return err;
+}
+
+static int
+echo_serve(void *mem)
+{
+	return frames_serve(mem, false);
+}
+
+static int
+relay_serve(void *mem)
+{
+	return frames_serve(mem, true);
 }
 
 static struct rte_mbuf *
@@ -442,7 +524,7 @@ move_serve(void *mem)
 	uint32_t cnt = 0;
 	int err = port_open(m, CABLE_THERE);
 
-	while (err == 0 && atomic_load_explicit(&m->end, memory_order_relaxed) == 0) {
+	while (err == 0 && !is_ended(m)) {
 		uint16_t n = rte_eth_rx_burst(p->nic.id, 0, burst, NIC_BURST);
 
 		if (n == 0) {
@@ -533,8 +615,8 @@ nic_end(void *mem)
 
 /* --------------------------------------------------------------------- the floors */
 
-/* A kind of link in the echo's memory, for both processes. */
-#define FLOOR(id, kind, how, enter_fn, measure_fn)                                                 \
+/* A kind of link in the echo's memory, for all processes. */
+#define FLOOR_BY(id, kind, serve_fn, relay_fn, enter_fn, measure_fn)                               \
 	static int id##_prepare(void *mem)                                                         \
 	{                                                                                          \
 		((struct nic_mem *)mem)->link = (kind);                                            \
@@ -546,10 +628,15 @@ nic_end(void *mem)
 		.prepare = id##_prepare,                                                           \
 		.reset = nic_reset,                                                                \
 		.enter = (enter_fn),                                                               \
-		.serve = how##_serve,                                                              \
+		.serve = (serve_fn),                                                               \
+		.serve_relay = (relay_fn),                                                         \
 		.measure = (measure_fn),                                                           \
 		.end = nic_end,                                                                    \
 	};
+#define FLOOR(id, kind, how, enter_fn, measure_fn)                                                 \
+	FLOOR_BY(id, kind, how##_serve, NULL, enter_fn, measure_fn)
+#define RELAY(id, kind, enter_fn, measure_fn)                                                      \
+	FLOOR_BY(id, kind, work_serve, relay_serve, enter_fn, measure_fn)
 
 FLOOR(memif, LINK_MEMIF, echo, nic_enter, echo_measure)
 FLOOR(af_packet, LINK_AF_PACKET, echo, nic_enter, echo_measure)
@@ -559,3 +646,6 @@ FLOOR(kernel_af_xdp, LINK_K_AF_XDP, echo, kernel_enter, kernel_measure)
 FLOOR(move_memif, LINK_MEMIF, move, nic_enter, move_measure)
 FLOOR(move_af_packet, LINK_AF_PACKET, move, nic_enter, move_measure)
 FLOOR(move_af_xdp, LINK_AF_XDP, move, nic_enter, move_measure)
+RELAY(relay_memif, LINK_R_MEMIF, nic_enter, echo_measure)
+RELAY(relay_af_xdp, LINK_R_AF_XDP, nic_enter, echo_measure)
+RELAY(relay_kernel_af_xdp, LINK_R_K_AF_XDP, kernel_enter, kernel_measure)
