@@ -226,7 +226,7 @@ gate_out_flush(struct gate *g, struct gate_conn *c)
 	if (cnt == 0) {
 		return;
 	}
-	if (stream_send(g->stream, c->id, iov, cnt) == 0) {
+	if (stream_send(g->stream, c->id, iov, cnt, false) == 0) {
 		c->sending = true;
 	} else {
 		gate_conn_later(g, c);
