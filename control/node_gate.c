@@ -98,6 +98,10 @@ node_gate_tile(struct node *n, uint32_t idx, char why[NODE_WHY_BYTES])
 		.password = idx == 0 ? p->gate_password : "",
 		.users = idx == 0 ? p->gate_users : "",
 		.protected_mode = p->gate_protected,
+		.lending = strcmp(p->gate_zerocopy, "no") == 0    ? STREAM_LEND_NO
+			   : strcmp(p->gate_zerocopy, "yes") == 0 ? STREAM_LEND_YES
+								  : STREAM_LEND_AUTO,
+		.lend_min = (uint32_t)p->gate_zerocopy_min,
 		.conn_max = p->gate_connections,
 		.memory_bytes = node_gate_memory(p),
 		.idle_ns = p->gate_idle,

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "inner.h"
+#include "stream.h"
 #include "tile.h"
 #include "topo_limits.h"
 
@@ -49,6 +50,8 @@ struct gate_cfg {
 	uint64_t slowlog_ns;  /* a command that takes longer is remembered; 0: none is */
 	size_t backlog_bytes; /* that a listener may leave unread, and of its subscriptions */
 	bool protected_mode;
+	enum stream_lending lending; /* long values may be lent to the kernel, of lend_min bytes */
+	uint32_t lend_min;
 	uint64_t node_id;
 	uint32_t idx, gate_cnt; /* 0 is the home of all connections (gate_many.h) */
 	/* Of gate 0 with each other one, and back. */

@@ -270,6 +270,7 @@ gate_part_tally(struct gate *g, struct gate_ask *a)
 {
 	const struct gate_tally *t = &g->tally;
 	struct gate_tally *sum = &a->tally;
+	const struct stream_lend_tally sent = stream_lend_tally(g->stream);
 
 	sum->error_cnt += t->error_cnt;
 	sum->command_cnt += t->command_cnt;
@@ -280,6 +281,9 @@ gate_part_tally(struct gate *g, struct gate_ask *a)
 	sum->fetch_cnt += t->fetch_cnt;
 	sum->op_cnt += t->op_cnt;
 	sum->memory += heap_used_bytes(g->heap);
+	sum->held_cnt += g->held_cnt;
+	sum->lent_bytes += sent.bytes;
+	sum->copied_cnt += sent.copied_cnt;
 	for (uint32_t i = 0; i < GATE_ERROR_CNT && t->error[i].cnt > 0; i++) {
 		gate_error_counted(sum, t->error[i].word, t->error[i].cnt);
 	}

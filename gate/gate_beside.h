@@ -99,10 +99,34 @@ struct gate_stat {
 struct gate_tally {
 	uint64_t error_cnt, command_cnt, accept_cnt, refuse_cnt, rx_bytes, tx_bytes, fetch_cnt,
 		op_cnt;
-	size_t memory; /* in use; only in a sum */
+	/* Only in a sum: memory in use; values that are sent or walked through; bytes that were
+	 * lent, and pieces of them that the kernel copied. */
+	size_t memory;
+	uint64_t held_cnt, lent_bytes, copied_cnt;
 	struct gate_errors error[GATE_ERROR_CNT];
 	struct gate_stat stat[ACL_COMMAND_MAX];
 };
+
+/* ---- gate_lend.c */
+
+/* What a connection's kernel was lent. */
+struct gate_lent {
+	struct gate_chunk *first; /* of those that are sent, and not returned */
+	uint32_t marks;           /* taken; bits */
+	int queue_len;            /* of the socket, when it was last looked at */
+};
+
+/* gate_lend_due: whether the rest of a chunk is to be lent, rather than sent. */
+bool gate_lend_due(const struct gate *g, const struct gate_conn *c, const struct gate_chunk *k);
+/* gate_lend lends as much of it as goes in one send. Returns: as stream_lend. */
+int gate_lend(struct gate *g, struct gate_conn *c, struct gate_chunk *k);
+/* gate_lend_sent: all of a chunk is sent. It is freed, now or when it is returned. */
+void gate_lend_sent(struct gate *g, struct gate_conn *c, struct gate_chunk *k);
+void gate_lend_returned(struct gate *g, struct gate_conn *c, uint32_t mark);
+/* gate_lend_moves: whether the peer has acknowledged anything since it was last asked. */
+bool gate_lend_moves(const struct gate *g, struct gate_conn *c);
+/* gate_lend_drop frees all: the connection is closed, and the kernel has nothing of it. */
+void gate_lend_drop(struct gate *g, struct gate_conn *c);
 
 /* ---- other gates -------------------------------------------------------------------------- */
 

@@ -292,7 +292,7 @@ settle(struct gate *g, struct gate_conn *c)
 		gate_out_flush(g, c);
 	}
 	owing = (c->tls != NULL && !gate_tls_ready(c)) || c->out.bytes > 0 ||
-		(!c->waiting && (c->in_len > 0 || c->large != NULL));
+		c->lent.first != NULL || (!c->waiting && (c->in_len > 0 || c->large != NULL));
 	gate_conn_owes(g, c, owing);
 	if (c->in_len > GATE_IN_MAX && c->waiting && !c->paused) {
 		c->paused = true;
@@ -416,6 +416,19 @@ gate_conn_sent(struct gate *g, struct stream_id id, size_t len, int err)
 	}
 	if (c->slow_ns != 0) {
 		c->slow_ns = g->now_ns;
+	}
+	gate_conn_go(g, c);
+}
+
+void
+gate_conn_returned(struct gate *g, struct stream_id id, uint32_t mark)
+{
+	struct gate_conn *c = gate_conn_find(g, id);
+
+	REQUIRE(c != NULL);
+	gate_lend_returned(g, c, mark);
+	if (c->slow_ns != 0) {
+		c->slow_ns = g->now_ns; /* it moves */
 	}
 	gate_conn_go(g, c);
 }

@@ -79,6 +79,9 @@ struct gate_chunk {
 	const uint8_t *p; /* data, or a value in the cache region */
 	uint32_t len, sent, cap;
 	uint32_t slot; /* hazard slot that keeps p; CACHE_SLOT_NONE */
+	uint32_t
+		lent; /* parts of p that the kernel was lent, and has not returned (gate_lend.c); */
+	uint8_t mark; /* their mark, + 1; 0: none */
 	uint8_t data[];
 };
 
@@ -225,6 +228,7 @@ struct gate_conn {
 	struct gate_large *large; /* RESP_LARGE_CNT_MAX; NULL: none */
 	struct gate_tls *tls;     /* NULL: plain */
 	struct gate_out out;
+	struct gate_lent lent;
 	struct gate_out pushed;   /* messages; behind the replies of the command at hand */
 	struct gate_multi *multi; /* from the heap; NULL: none */
 	struct gate_mark mark;    /* of a HELD command: where its reply begins */
@@ -456,6 +460,7 @@ uint8_t *gate_conn_room(struct gate *g, struct stream_id id, size_t *ret_len);
 void gate_conn_plain(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len);
 void gate_conn_ended(struct gate *g, struct stream_id id);
 void gate_conn_sent(struct gate *g, struct stream_id id, size_t len, int err);
+void gate_conn_returned(struct gate *g, struct stream_id id, uint32_t mark);
 void gate_conn_closed(struct gate *g, struct stream_id id);
 /* gate_conn_go runs what a connection has received, as far as it gets. */
 void gate_conn_go(struct gate *g, struct gate_conn *c);
@@ -522,6 +527,7 @@ void gate_out_sent(struct gate *g, struct gate_conn *c, size_t len);
  * end, and nothing that looks like an answer. */
 void gate_out_lost(struct gate_conn *c);
 void gate_out_drop(struct gate *g, struct gate_conn *c);
+void gate_chunk_free(struct gate *g, struct gate_chunk *k);
 
 /* Between gate_push_begin and gate_push_end what is written is a message, not a reply: it goes
  * behind the replies of the command at hand, of which there may be one. A connection that leaves

@@ -3,7 +3,8 @@
  *
  * A list of chunks from the gate's memory. What is sent is named in place, at most STREAM_IOV_MAX
  * of them at once; a long value is a chunk that names the cache's own memory, kept by a hazard slot
- * until the kernel has it. So no reply is moved once it is written.
+ * until the kernel has it, or has given it back (gate_lend.c). So no reply is moved once it is
+ * written.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,8 +20,8 @@
 static _Thread_local uint8_t
 	bin[GATE_CHUNK_BYTES]; /* what is written to a connection without memory; never read */
 
-static void
-chunk_free(struct gate *g, struct gate_chunk *k)
+void
+gate_chunk_free(struct gate *g, struct gate_chunk *k)
 {
 	if (k->slot != CACHE_SLOT_NONE) {
 		struct cache_value v = { .slot = k->slot };
@@ -154,7 +155,7 @@ gate_out_back(struct gate *g, struct gate_conn *c, const struct gate_mark *mark)
 
 	for (; k != NULL; k = next) {
 		next = k->next;
-		chunk_free(g, k);
+		gate_chunk_free(g, k);
 	}
 	c->out.tail = mark->tail;
 	if (mark->tail != NULL) {
@@ -204,6 +205,8 @@ gate_out_flush(struct gate *g, struct gate_conn *c)
 	struct iovec iov[STREAM_IOV_MAX];
 	uint32_t cnt = 0;
 	size_t len = 0;
+	struct gate_chunk *lend = NULL;
+	int err;
 
 	if (c->tls != NULL) {
 		gate_tls_flush(g, c);
@@ -215,6 +218,10 @@ gate_out_flush(struct gate *g, struct gate_conn *c)
 	for (struct gate_chunk *k = c->out.head;
 	     k != NULL && cnt < STREAM_IOV_MAX && len < GATE_SEND_MAX; k = k->next) {
 		if (k->len > k->sent) {
+			if (gate_lend_due(g, c, k)) { /* for itself */
+				lend = k;
+				break;
+			}
 			iov[cnt].iov_base = (void *)(uintptr_t)(k->p + k->sent);
 			iov[cnt].iov_len = MIN(k->len - k->sent, GATE_SEND_MAX);
 			len += iov[cnt++].iov_len;
@@ -223,10 +230,12 @@ gate_out_flush(struct gate *g, struct gate_conn *c)
 			}
 		}
 	}
-	if (cnt == 0) {
+	if (cnt == 0 && lend == NULL) {
 		return;
 	}
-	if (stream_send(g->stream, c->id, iov, cnt) == 0) {
+	err = cnt > 0 ? stream_send(g->stream, c->id, iov, cnt, lend != NULL)
+		      : gate_lend(g, c, lend);
+	if (err == 0) {
 		c->sending = true;
 	} else {
 		gate_conn_later(g, c);
@@ -257,7 +266,7 @@ gate_out_sent(struct gate *g, struct gate_conn *c, size_t len)
 		if (k->next == NULL) {
 			c->out.tail = NULL;
 		}
-		chunk_free(g, k);
+		gate_lend_sent(g, c, k);
 	}
 }
 
@@ -267,6 +276,7 @@ gate_out_drop(struct gate *g, struct gate_conn *c)
 	struct gate_mark none = { 0 };
 
 	gate_out_back(g, c, &none);
+	gate_lend_drop(g, c);
 	gate_push_drop(g, c);
 }
 

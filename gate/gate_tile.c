@@ -63,6 +63,12 @@ on_sent(void *ctx, struct stream_id id, size_t len, int err)
 }
 
 static void
+on_returned(void *ctx, struct stream_id id, uint32_t mark)
+{
+	gate_conn_returned(ctx, id, mark);
+}
+
+static void
 on_closed(void *ctx, struct stream_id id)
 {
 	gate_conn_closed(ctx, id);
@@ -116,10 +122,14 @@ listen_all(struct gate *g)
 					.room = on_room,
 					.ended = on_ended,
 					.sent = on_sent,
+					.returned = on_returned,
 					.closed = on_closed,
 					.ctx = g };
 	int err = stream_create(&g->stream, g->cfg.lcore, g->cfg.conn_max, &ops);
 
+	if (err == 0) {
+		stream_lend_set(g->stream, g->cfg.lending, g->cfg.slow_ns);
+	}
 	g->tls_listener = UINT32_MAX;
 	if (g->cfg.idx != 0) {
 		return err; /* connections come in at home */
@@ -409,6 +419,7 @@ gate_poll(void *ctx, uint64_t now_ns)
 static void
 gate_count(struct gate *g)
 {
+	const struct stream_lend_tally sent = stream_lend_tally(g->stream);
 	const struct {
 		enum metric metric;
 		uint64_t v;
@@ -422,6 +433,9 @@ gate_count(struct gate *g)
 		{ METRIC_gate_key_fetched, g->tally.fetch_cnt },
 		{ METRIC_gate_socket_rx, g->tally.rx_bytes },
 		{ METRIC_gate_socket_tx, g->tally.tx_bytes },
+		{ METRIC_gate_socket_lent, sent.bytes },
+		{ METRIC_gate_lend_copied, sent.copied_cnt },
+		{ METRIC_gate_value_held, g->held_cnt },
 		{ METRIC_gate_memory_used, heap_used_bytes(g->heap) },
 	};
 
@@ -434,6 +448,9 @@ gate_count(struct gate *g)
 static void
 conn_check(struct gate *g, struct gate_conn *c, uint64_t now_ns)
 {
+	if (c->slow_ns != 0 && gate_lend_moves(g, c)) {
+		c->slow_ns = now_ns;
+	}
 	if (c->slow_ns != 0 && now_ns - c->slow_ns > g->cfg.slow_ns) {
 		gate_conn_reset(g, c);
 	} else if (g->cfg.idle_ns != 0 && !c->waiting && !gate_listens(c) &&

@@ -204,7 +204,7 @@ gate_tls_flush(struct gate *g, struct gate_conn *c)
 		ENSURE(BIO_read(tx, t->cipher, (int)len) == (int)len, "len=%zu", len);
 	}
 	iov = (struct iovec){ t->cipher, t->cipher_len };
-	if (stream_send(g->stream, c->id, &iov, 1) == 0) {
+	if (stream_send(g->stream, c->id, &iov, 1, false) == 0) {
 		c->sending = true;
 	} else {
 		gate_conn_later(g, c);

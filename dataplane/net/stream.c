@@ -3,8 +3,9 @@
  *
  * Requests of a connection that the kernel may have: one receive, one send, one cancellation of the
  * receive. Each completion names its kind, the place and the generation; `busy` counts the
- * requests, and a connection is free again when it is closing and busy is 0 (S2). Closing begins
- * with a shutdown(2): receive and send then complete by themselves, at once.
+ * requests, and a connection is free again when it is closing, busy is 0 and nothing is lent
+ * (stream_send.c; S2). Closing begins with a shutdown(2): receive and send then complete by
+ * themselves, at once.
  *
  * A receive ends now and then: no buffer was free, or the kernel had no room for a completion. It
  * is then wanted, and asked for again by stream_poll.
@@ -29,42 +30,7 @@
 #include "lcore.h"
 #include "stream_int.h"
 
-#define IDX_BITS 16
-#define GEN_BITS 32
-#define NONE     UINT32_MAX
-
-/* So few connections are looked at directly, so often, before the kernel is asked to tell of them:
- * what a client sends after an answer is there some microseconds sooner, as nobody is woken for it
- * and the ring is not entered. A look is a system call of 0.2 us. */
-#define FEW   4
-#define LOOKS 100
-
-enum token_kind { TOKEN_ACCEPT = 1, TOKEN_RECV, TOKEN_SEND, TOKEN_CANCEL };
-
-static_assert(STREAM_CONN_CNT_MAX <= 1u << IDX_BITS, "a connection's place fits a token");
-
-static uint64_t
-token_make(enum token_kind kind, uint32_t idx, uint32_t gen)
-{
-	return (uint64_t)kind << (IDX_BITS + GEN_BITS) | (uint64_t)idx << GEN_BITS | gen;
-}
-
-static struct stream_id
-id_of(const struct stream *s, const struct conn *c)
-{
-	return (struct stream_id){ (uint32_t)(c - s->conn), c->gen };
-}
-
-/* The open connection of an id; NULL: there is none (S1). */
-static struct conn *
-conn_find(const struct stream *s, struct stream_id id)
-{
-	const struct conn *c = id.idx < s->conn_max ? &s->conn[id.idx] : NULL;
-
-	return c != NULL && c->fd >= 0 && c->gen == id.gen && !c->closing
-		       ? (struct conn *)(uintptr_t)c
-		       : NULL;
-}
+#define LOOKS 100 /* of few connections (stream_int.h) before the kernel is asked to tell of them */
 
 /* --------------------------------------------------------------------- requests */
 
@@ -164,89 +130,6 @@ stream_resume(struct stream *s, struct stream_id id)
 	}
 }
 
-/* Leaves out the first len bytes. */
-static uint32_t
-iov_skip(struct iovec *v, uint32_t cnt, size_t len)
-{
-	uint32_t first = 0;
-
-	while (first < cnt && len >= v[first].iov_len) {
-		len -= v[first++].iov_len;
-	}
-	memmove(v, v + first, (cnt - first) * sizeof(*v));
-	if (cnt > first) {
-		v->iov_base = (uint8_t *)v->iov_base + len;
-		v->iov_len -= len;
-	}
-	return cnt - first;
-}
-
-/* The rest of a send waits in the kernel until there is room. */
-static bool
-send_begin(struct stream *s, struct stream_id id, struct conn *c, const struct iovec *v,
-	   uint32_t cnt)
-{
-	struct io_uring_sqe *sqe =
-		lcore_op_sqe(s->lcore, s->op, token_make(TOKEN_SEND, id.idx, id.gen));
-
-	if (sqe == NULL) {
-		return false;
-	}
-	if (cnt == 1) {
-		io_uring_prep_send(sqe, c->fd, v->iov_base, v->iov_len, MSG_NOSIGNAL | MSG_WAITALL);
-	} else {
-		struct msghdr *m = &s->msg[s->msg_next];
-		struct iovec *iov = s->iov[s->msg_next];
-
-		s->msg_next = (s->msg_next + 1) % MSG_CNT;
-		memcpy(iov, v, cnt * sizeof(*v));
-		*m = (struct msghdr){ .msg_iov = iov, .msg_iovlen = cnt };
-		io_uring_prep_sendmsg(sqe, c->fd, m, MSG_NOSIGNAL | MSG_WAITALL);
-	}
-	return true;
-}
-
-/* Of few connections an answer goes now, not when the lcore comes by its ring again; it nearly
- * always fits the socket's buffer. Of many all answers of a pass go with one entry to the ring:
- * sent at once, pipelines of 50 connections made 105 k requests a second where they make 170 k. */
-int
-stream_send(struct stream *s, struct stream_id id, const struct iovec *iov, uint32_t cnt)
-{
-	struct conn *c = conn_find(s, id);
-	struct iovec v[STREAM_IOV_MAX];
-	struct msghdr m = { .msg_iov = v, .msg_iovlen = cnt };
-	ssize_t n;
-
-	REQUIRE(c != NULL);
-	REQUIRE(cnt >= 1);
-	REQUIRE(cnt <= STREAM_IOV_MAX);
-	memcpy(v, iov, cnt * sizeof(*v));
-	if (s->conn_cnt > FEW) {
-		n = 0;
-	} else {
-		n = cnt == 1 ? send(c->fd, v->iov_base, v->iov_len, MSG_NOSIGNAL | MSG_DONTWAIT)
-			     : sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
-	}
-	if (n < 0 && (errno == EAGAIN || errno == EINTR || errno == ENOBUFS)) {
-		n = 0;
-	}
-	c->sent_res = n < 0 ? -errno : (int)n;
-	cnt = n < 0 ? 0 : iov_skip(v, cnt, (size_t)n);
-	if (cnt > 0 && !send_begin(s, id, c, v, cnt)) {
-		if (n == 0) {
-			return MB_ERR_TRYAGAIN;
-		}
-		c->sent_res = -EAGAIN; /* half of it is out, and the ring is full even so */
-		cnt = 0;
-	}
-	c->busy++;
-	if (cnt == 0) {
-		c->next_sent = s->sent;
-		s->sent = id.idx;
-	}
-	return 0;
-}
-
 /* --------------------------------------------------------------------- buffers */
 
 static uint8_t *
@@ -275,15 +158,21 @@ conn_free(struct stream *s, struct conn *c)
 	s->conn_cnt--;
 }
 
-static void
-conn_free_check(struct stream *s, struct conn *c)
+void
+stream_conn_check(struct stream *s, struct conn *c)
 {
 	struct stream_id id = id_of(s, c);
 
 	if (!c->closing || c->busy != 0 || c->wanted) {
 		return;
 	}
-	close(c->fd);
+	if (c->fd >= 0) {
+		close(c->fd); /* keeps L3: no request has it any more */
+		c->fd = -1;
+	}
+	if (c->lent_cnt != 0) {
+		return; /* stream_lent comes by */
+	}
 	conn_free(s, c);
 	s->ops.closed(s->ops.ctx, id);
 }
@@ -319,17 +208,6 @@ look(struct stream *s, struct conn *c)
 	return true;
 }
 
-static void
-on_sent(struct stream *s, struct conn *c)
-{
-	c->busy--;
-	if (!c->closing) {
-		s->ops.sent(s->ops.ctx, id_of(s, c), c->sent_res > 0 ? (size_t)c->sent_res : 0,
-			    c->sent_res < 0 ? MB_ERR_IO : 0);
-	}
-	conn_free_check(s, c);
-}
-
 bool
 stream_poll(struct stream *s, bool later)
 {
@@ -341,7 +219,7 @@ stream_poll(struct stream *s, bool later)
 		struct conn *c = &s->conn[sent];
 
 		sent = c->next_sent;
-		on_sent(s, c);
+		stream_sent(s, c);
 	}
 
 	for (uint32_t i = 0; s->started && !s->stopped && i < s->listen_cnt; i++) {
@@ -365,7 +243,7 @@ stream_poll(struct stream *s, bool later)
 		} else {
 			busy = true;
 		}
-		conn_free_check(s, c);
+		stream_conn_check(s, c);
 	}
 	return busy;
 }
@@ -384,6 +262,7 @@ stream_close(struct stream *s, struct stream_id id)
 	if (c == NULL) {
 		return;
 	}
+	stream_lend_closing(s, c);
 	c->closing = true;
 	shutdown(c->fd, SHUT_RDWR);
 	if (c->busy == 0 && !c->wanted) {
@@ -427,6 +306,7 @@ on_accept(struct stream *s, uint32_t i, int res, uint32_t flags)
 {
 	const char *reason = NULL;
 	struct conn *c;
+	bool local;
 	int one = 1;
 
 	s->listener[i].accepting = (flags & IORING_CQE_F_MORE) != 0;
@@ -441,11 +321,13 @@ on_accept(struct stream *s, uint32_t i, int res, uint32_t flags)
 		setsockopt(res, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 		setsockopt(res, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
 	}
+	local = stream_is_local(res);
 	c = &s->conn[s->free];
 	s->free = c->next;
 	*c = (struct conn){ .fd = res, .gen = c->gen, .listener = (uint8_t)i };
+	c->lends = s->lend.how == STREAM_LEND_YES || (s->lend.how == STREAM_LEND_AUTO && !local);
 	s->conn_cnt++;
-	if (!s->ops.opened(s->ops.ctx, id_of(s, c), stream_is_local(res), &reason)) {
+	if (!s->ops.opened(s->ops.ctx, id_of(s, c), local, &reason)) {
 		conn_free(s, c);
 		refuse(res, reason);
 		return;
@@ -477,14 +359,15 @@ on_recv(struct stream *s, struct conn *c, int res, uint32_t flags)
 		s->ops.ended(s->ops.ctx, id);
 	}
 	want(s, c);
-	conn_free_check(s, c);
+	stream_conn_check(s, c);
 }
 
 static void
 on_completion(void *ctx, uint64_t token, int res, uint32_t flags)
 {
 	struct stream *s = ctx;
-	enum token_kind kind = (enum token_kind)(token >> (IDX_BITS + GEN_BITS));
+	uint32_t what = (uint32_t)(token >> (IDX_BITS + GEN_BITS));
+	enum token_kind kind = (enum token_kind)(what & ((1u << KIND_BITS) - 1));
 	uint32_t idx = token >> GEN_BITS & ((1u << IDX_BITS) - 1);
 	struct conn *c = &s->conn[idx];
 
@@ -498,12 +381,14 @@ on_completion(void *ctx, uint64_t token, int res, uint32_t flags)
 		on_recv(s, c, res, flags);
 	} else if (kind == TOKEN_SEND) {
 		c->sent_res = res < 0 ? res : c->sent_res + res;
-		on_sent(s, c);
+		stream_sent(s, c);
+	} else if (kind == TOKEN_LEND) {
+		stream_lent(s, c, what >> KIND_BITS, res, flags);
 	} else {
 		c->cancelling = false;
 		c->busy--;
 		want(s, c);
-		conn_free_check(s, c);
+		stream_conn_check(s, c);
 	}
 }
 
@@ -519,7 +404,7 @@ stream_rest(struct stream *s, struct stream_id id)
 	if (c->receiving && !c->cancelling) {
 		recv_cancel(s, c);
 	}
-	return c->busy == 0 && !c->wanted;
+	return c->busy == 0 && !c->wanted && c->lent_cnt == 0;
 }
 
 int
@@ -530,6 +415,7 @@ stream_take(struct stream *s, struct stream_id id)
 
 	REQUIRE(c != NULL);
 	REQUIRE(c->busy == 0);
+	REQUIRE(c->lent_cnt == 0);
 	fd = c->fd;
 	c->fd = -1;
 	return fd;
@@ -568,6 +454,8 @@ stream_adopt(struct stream *s, int fd, uint32_t listener, struct stream_id *ret)
 	c = &s->conn[s->free];
 	s->free = c->next;
 	*c = (struct conn){ .fd = fd, .gen = c->gen, .listener = (uint8_t)listener };
+	c->lends = s->lend.how != STREAM_LEND_NO &&
+		   (s->lend.how == STREAM_LEND_YES || !stream_is_local(fd));
 	s->conn_cnt++;
 	*ret = id_of(s, c);
 	want(s, c);

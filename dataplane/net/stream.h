@@ -5,7 +5,7 @@
  * is one multishot accept, a connection one multishot receive into buffers that all of them share,
  * so what waits idle costs an entry in a table and nothing else. Where there are few, they are
  * looked at for a while before the kernel is asked to tell of them. One send of a connection is
- * under way at a time, straight from the user's memory.
+ * under way at a time, straight from the user's memory, which the kernel copies, or is lent.
  *
  *      FREE ──accepted──► OPEN ──stream_close──► CLOSING ──last completion──► closed(), FREE
  *
@@ -34,9 +34,14 @@
 #define STREAM_BUF_CNT      256u        /* shared receive buffers; a power of two */
 #define STREAM_BUF_BYTES    (16u << 10) /* of one: 16 commands in a pipeline fit a hundred times */
 #define STREAM_IOV_MAX      16u
+#define STREAM_LEND_MAX     8u /* marks of a connection's lends */
 
 struct lcore;
 struct stream;
+
+/* Whom memory may be lent to. AUTO: connections of other machines, until the kernel copied of one
+ * what it was lent. YES: all of them (to measure, and for tests). */
+enum stream_lending { STREAM_LEND_NO, STREAM_LEND_AUTO, STREAM_LEND_YES };
 
 struct stream_id {
 	uint32_t idx; /* 0 .. conn_max - 1 */
@@ -56,6 +61,10 @@ struct stream_ops {
 	void (*ended)(void *ctx, struct stream_id id);
 	/* What stream_send was given is out; or err: it is not, and the connection is of no use. */
 	void (*sent)(void *ctx, struct stream_id id, size_t len, int err);
+	/* The kernel has a piece that it was lent no longer; if a mark stands for several, one of
+	 * them. After its `sent`; just before it, if the kernel did not take it, or copied it. Not
+	 * told of a connection that closes. Needed by whoever lends. */
+	void (*returned)(void *ctx, struct stream_id id, uint32_t mark);
 	/* The last event of a connection. */
 	void (*closed)(void *ctx, struct stream_id id);
 	void *ctx;
@@ -96,13 +105,42 @@ void stream_sleepy(struct stream *s, bool on);
 void stream_stop(struct stream *s);
 
 /* stream_send sends cnt pieces, all of them, and says so with `sent`; later, never from inside.
+ * more: what follows comes at once, and may share a packet with them.
  *
  * Requires:  none is under way for the connection; cnt <= STREAM_IOV_MAX; the pieces, not iov
  * itself,
  *            stay until `sent` or `closed`.
  * Returns:   0; MB_ERR_TRYAGAIN: the kernel takes nothing just now.
  */
-int stream_send(struct stream *s, struct stream_id id, const struct iovec *iov, uint32_t cnt);
+int stream_send(struct stream *s, struct stream_id id, const struct iovec *iov, uint32_t cnt,
+		bool more);
+
+/* stream_lend_set says who is lent memory: nobody, if it is not called. A connection that is closed
+ * while its kernel has some is cut when its peer does not move for close_ns. Threads: start-up. */
+void stream_lend_set(struct stream *s, enum stream_lending how, uint64_t close_ns);
+
+/* stream_lends tells whether stream_lend may be called for a connection now. */
+bool stream_lends(const struct stream *s, struct stream_id id);
+
+/* stream_lend sends one piece without copying it: `sent` as of stream_send, except that of a piece
+ * which the kernel does not take as lent it says 0 bytes (and stream_lends is false from then on);
+ * `returned` when the kernel has no use for the memory any more, which may be long after. For long
+ * pieces, of which the copy costs more than a second completion.
+ *
+ * Requires:  stream_lends; no send is under way; mark < STREAM_LEND_MAX.
+ * Owns:      the piece stays as it is until `returned` said its mark as often as it was lent, or
+ *            `closed`.
+ * Returns:   0; MB_ERR_TRYAGAIN: the kernel takes nothing just now.
+ */
+int stream_lend(struct stream *s, struct stream_id id, const struct iovec *piece, uint32_t mark);
+
+/* stream_lend_tally: who is lent memory (NO too when the kernel turned out not to know how), bytes
+ * that were lent so far, and how many pieces the kernel copied all the same. */
+struct stream_lend_tally {
+	enum stream_lending how;
+	uint64_t bytes, copied_cnt;
+};
+struct stream_lend_tally stream_lend_tally(const struct stream *s);
 
 /* stream_pause stops reading, stream_resume goes on. Some bytes may still come. */
 void stream_pause(struct stream *s, struct stream_id id);

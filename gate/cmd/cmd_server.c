@@ -103,6 +103,9 @@ info_memory(struct gate *g, struct text *t)
 static void
 info_stats(struct gate *g, struct text *t)
 {
+	static const char *const lending[] = { [STREAM_LEND_NO] = "no",
+					       [STREAM_LEND_AUTO] = "auto",
+					       [STREAM_LEND_YES] = "yes" };
 	const struct gate_tally *sum = t->tally;
 
 	text_add(t,
@@ -111,13 +114,17 @@ info_stats(struct gate *g, struct text *t)
 		 "rejected_connections:%llu\r\ntotal_error_replies:%llu\r\n"
 		 "tracking_total_keys:%u\r\npubsub_channels:%u\r\npubsub_patterns:%u\r\n"
 		 "pubsubshard_channels:%u\r\n"
-		 "microburst_keys_fetched:%llu\r\nmicroburst_operations_published:%llu\r\n\r\n",
+		 "microburst_keys_fetched:%llu\r\nmicroburst_operations_published:%llu\r\n"
+		 "microburst_zerocopy:%s\r\nmicroburst_zerocopy_bytes:%llu\r\n"
+		 "microburst_zerocopy_copied:%llu\r\nmicroburst_values_held:%llu\r\n\r\n",
 		 (unsigned long long)sum->accept_cnt, (unsigned long long)sum->command_cnt,
 		 (unsigned long long)sum->rx_bytes, (unsigned long long)sum->tx_bytes,
 		 (unsigned long long)sum->refuse_cnt, (unsigned long long)sum->error_cnt,
 		 g->track_cnt, g->topic_cnt[TOPIC_CHANNEL], g->topic_cnt[TOPIC_PATTERN],
 		 g->topic_cnt[TOPIC_SHARD], (unsigned long long)sum->fetch_cnt,
-		 (unsigned long long)sum->op_cnt);
+		 (unsigned long long)sum->op_cnt, lending[stream_lend_tally(g->stream).how],
+		 (unsigned long long)sum->lent_bytes, (unsigned long long)sum->copied_cnt,
+		 (unsigned long long)sum->held_cnt);
 }
 
 static void

@@ -71,8 +71,8 @@ send_on(struct stream_id id)
 
 		iov[0] = (struct iovec){ e.conn[id.idx].p, half };
 		iov[1] = (struct iovec){ e.conn[id.idx].p + half, e.conn[id.idx].len - half };
-		e.conn[id.idx].sending =
-			stream_send(e.stream, id, half > 0 ? iov : iov + 1, half > 0 ? 2 : 1) == 0;
+		e.conn[id.idx].sending = stream_send(e.stream, id, half > 0 ? iov : iov + 1,
+						     half > 0 ? 2 : 1, false) == 0;
 	}
 }
 

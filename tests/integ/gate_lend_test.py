@@ -1,0 +1,196 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: Apache-2.0
+"""gate_lend_test.py MICROBURST SOURCE
+
+Goal:   long replies are whole and of one value, and nothing is held for whoever does not read them
+        or goes away, whether the kernel copies them, is lent them, or takes no lends.
+Method: nodes with gate.zerocopy of each kind, their gates one or several; clients over TCP and the
+        Unix socket that read slowly, or not, while others overwrite and delete what they asked for.
+        INFO tells what is held. (The loopback copies what is read, and leaves lent what is not.)
+"""
+import hashlib
+import os
+import shutil
+import socket
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from node import Node   # noqa: E402
+from resp import Raw, port_of   # noqa: E402
+
+MICROBURST, SOURCE = sys.argv[1:3]
+MIB = 1 << 20
+SLOW_S = 1.5
+
+
+def value_of(seed, size):
+    block = b''.join(hashlib.sha256(b'%d %d' % (seed, i)).digest() for i in range(2048))
+    return (block * (size // len(block) + 1))[:size]
+
+
+class Long(unittest.TestCase):
+    zerocopy, settings = 'yes', ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix='microburst-lend-')
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.path = f'{cls.folder}/redis'
+        cls.node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', '--set',
+                        f'gate.socket={cls.path}', '--set', f'gate.zerocopy={cls.zerocopy}',
+                        '--set', f'gate.slow={int(SLOW_S * 1000)}ms', '--set', 'gate.memory=16m',
+                        *[x for s in cls.settings for x in ('--set', s)])
+        cls.addClassCleanup(cls.node.end)
+        cls.port = port_of(cls.node)
+
+    def setUp(self):
+        self.c = self.client()
+
+    def client(self, unix=False, narrow=False):
+        c = Raw(self.port, path=self.path if unix else None)
+        if narrow:
+            c.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        self.addCleanup(c.close)
+        return c
+
+    def stat(self, name):
+        for line in self.c('info', 'stats').decode().split('\r\n'):
+            if line.startswith(name + ':'):
+                return line.split(':')[1]
+        raise KeyError(name)
+
+    def nothing_is_held(self):
+        until = time.monotonic() + 15
+        while self.stat('microburst_values_held') != '0':
+            self.assertLess(time.monotonic(), until, self.c('client', 'list'))
+            time.sleep(0.05)
+
+    def put(self, key, value):
+        self.assertEqual(self.c('set', key, value), '+OK')
+        self.assertEqual(self.c('get', key), value)     # from here on it is read in place
+
+    def test_values_of_all_sizes_are_whole(self):
+        for unix in (False, True):
+            for size in (16383, 65535, 65536, 262144, 262145, 400000, 3 * MIB + 1, 64 * MIB):
+                c, value = self.client(unix), value_of(size, size)
+                self.put('v', value)
+                c.send(b'GET v\r\nPING\r\nGET v\r\nSTRLEN v\r\n')
+                for want in (value, '+PONG', value, size):
+                    self.assertEqual(c.answer(), want)
+        self.c('del', 'v')
+        self.nothing_is_held()
+        self.assertEqual(self.stat('microburst_zerocopy'), self.zerocopy)
+        lent = int(self.stat('microburst_zerocopy_bytes'))
+        self.assertEqual(lent > 64 * MIB, self.zerocopy == 'yes', lent)
+
+    def test_many_long_values_in_one_reply(self):
+        want = [value_of(i, 100000 * (1 + i % 7)) for i in range(40)]
+        for i, value in enumerate(want):
+            self.put(f'm{i}', value)
+        for unix in (False, True):
+            c = self.client(unix, narrow=True)
+            c.say('mget', *[f'm{i}' for i in range(40)])
+            time.sleep(0.3)
+            self.assertEqual(c.answer(), want)
+        self.nothing_is_held()
+
+    def test_what_is_sent_is_one_value_whoever_writes_meanwhile(self):
+        size = 32 * MIB
+        for unix in (False, True):
+            for change in ('set', 'append', 'setrange', 'del', 'flushall'):
+                before = value_of(1, size)
+                self.put('k', before)
+                c = self.client(unix, narrow=True)
+                c.send(b'GET k\r\n')
+                head = c.take(1000)         # it is on its way
+                self.c(*{'set': ('set', 'k', value_of(2, size)), 'append': ('append', 'k', 'x'),
+                         'setrange': ('setrange', 'k', 5000000, b'!' * 100000),
+                         'del': ('del', 'k'), 'flushall': ('flushall',)}[change])
+                for i in range(8):          # and its memory is wanted by others
+                    self.c('set', f'o{i}', value_of(3 + i, 4 * MIB))
+                    self.c('get', f'o{i}')
+                want = b'$%d\r\n%s\r\n' % (size, before)
+                got = head + c.take(len(want) - len(head))
+                self.assertTrue(got == want, (unix, change))
+        self.nothing_is_held()
+
+    def test_a_reader_that_goes_away_or_does_not_read_holds_nothing(self):
+        self.put('big', value_of(5, 64 * MIB))
+        for unix in (False, True):
+            gone = [self.client(unix, narrow=True) for _ in range(6)]
+            for c in gone:
+                c.send(b'GET big\r\n' * 2)
+                c.take(100000)
+            self.assertNotEqual(self.stat('microburst_values_held'), '0')
+            gone[0].close()
+            gone[1].s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b'\1\0\0\0\0\0\0\0')
+            gone[1].close()
+            gone[2].s.shutdown(socket.SHUT_WR)      # half closed; the others just do not read
+            gone[3].s.shutdown(socket.SHUT_RD)
+            self.c('client', 'kill', 'skipme', 'yes')
+            self.nothing_is_held()
+            deaf = [self.client(unix, narrow=True) for _ in range(3)]
+            for c in deaf:
+                c.send(b'GET big\r\n')
+            time.sleep(0.3)
+            self.assertEqual(self.stat('microburst_values_held'), '3')
+            began = time.monotonic()
+            self.nothing_is_held()                  # gate.slow
+            self.assertGreater(time.monotonic() - began, SLOW_S / 3)
+
+    def test_who_has_read_nearly_all_holds_what_the_kernel_has(self):
+        self.put('big', value_of(6, 1 * MIB))
+        c = self.client(narrow=True)
+        c.send(b'GET big\r\n')
+        time.sleep(0.2)
+        c.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, b'\0' * 16)
+        for _ in range(8):
+            c.take(100000)
+            time.sleep(SLOW_S / 5)                  # slow, but it moves
+        self.assertEqual(len(c.take(MIB + 12 - 800000)), MIB + 12 - 800000)
+        self.assertEqual(c('ping'), '+PONG')
+        self.nothing_is_held()
+
+    def test_a_quit_behind_a_long_value_loses_nothing(self):
+        value = value_of(7, 4 * MIB)
+        self.put('last', value)
+        for unix in (False, True):
+            c = self.client(unix, narrow=True)
+            c.send(b'GET last\r\nQUIT\r\n')
+            time.sleep(0.2)
+            self.assertTrue(c.answer() == value)
+            self.assertEqual(c.answer(), '+OK')
+            self.assertEqual(c.s.recv(1), b'')
+        self.nothing_is_held()
+
+
+class Copied(Long):
+    zerocopy = 'no'
+
+
+class Several(Long):
+    settings = ('gate.tiles=2', 'gate.zerocopy_min=16k')
+
+
+class Auto(unittest.TestCase):
+    def test_to_this_machine_nothing_is_lent(self):
+        node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0')
+        self.addCleanup(node.end)
+        c = Raw(port_of(node))
+        self.addCleanup(c.close)
+        c('set', 'v', value_of(1, MIB))
+        for _ in range(3):
+            self.assertEqual(c('get', 'v'), value_of(1, MIB))
+        said = c('info', 'stats')
+        self.assertIn(b'microburst_zerocopy:auto\r\nmicroburst_zerocopy_bytes:0\r\n', said)
+
+    def test_a_wrong_word_is_refused(self):
+        with self.assertRaisesRegex(RuntimeError, 'gate.zerocopy'):
+            Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', '--set', 'gate.zerocopy=maybe')
+
+
+if __name__ == '__main__':
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)
