@@ -22,28 +22,31 @@ static const struct acl_category_row {
 	const char *name;
 	uint32_t flags, not_flags; /* any of these, none of those; 0: any */
 	const char *group;
+	uint32_t of; /* of no such group, but in the category nevertheless */
 } category[] = {
-	{ "all", 0, 0, NULL },
-	{ "read", CMD_READONLY, 0, NULL },
-	{ "write", CMD_WRITE, 0, NULL },
-	{ "fast", CMD_FAST, 0, NULL },
-	{ "slow", 0, CMD_FAST, NULL },
-	{ "admin", CMD_ADMIN, 0, NULL },
-	{ "dangerous", CMD_ADMIN | CMD_DANGER, 0, NULL },
-	{ "blocking", CMD_BLOCKING, 0, NULL },
-	{ "keyspace", 0, 0, "generic" },
-	{ "string", 0, 0, "string" },
-	{ "hash", 0, 0, "hash" },
-	{ "list", 0, 0, "list" },
-	{ "set", 0, 0, "set" },
-	{ "sortedset", 0, 0, "sorted-set" },
-	{ "geo", 0, 0, "geo" },
-	{ "hyperloglog", 0, 0, "hyperloglog" },
-	{ "pubsub", 0, 0, "pubsub" },
-	{ "connection", 0, 0, "connection" },
-	{ "transaction", 0, 0, "transactions" },
-	{ "scripting", 0, 0, "scripting" },
-	{ "microburst", 0, 0, "microburst" },
+	{ "all", 0, 0, NULL, 0 },
+	{ "read", CMD_READONLY, 0, NULL, 0 },
+	{ "write", CMD_WRITE, 0, NULL, 0 },
+	{ "fast", CMD_FAST, 0, NULL, 0 },
+	{ "slow", 0, CMD_FAST, NULL, 0 },
+	{ "admin", CMD_ADMIN | CMD_OF_ADMIN, 0, NULL, 0 },
+	{ "dangerous", CMD_ADMIN | CMD_DANGER, 0, NULL, 0 },
+	{ "blocking", CMD_BLOCKING, 0, NULL, 0 },
+	{ "keyspace", 0, 0, "generic", CMD_OF_KEYS },
+	{ "string", 0, 0, "string", 0 },
+	{ "bitmap", 0, 0, "bitmap", 0 },
+	{ "hash", 0, 0, "hash", 0 },
+	{ "list", 0, 0, "list", CMD_OF_ITEMS },
+	{ "set", 0, 0, "set", CMD_OF_ITEMS },
+	{ "sortedset", 0, 0, "sorted-set", CMD_OF_ITEMS },
+	{ "geo", 0, 0, "geo", 0 },
+	{ "stream", 0, 0, "stream", 0 }, /* there are none: rules that name it mean the same */
+	{ "hyperloglog", 0, 0, "hyperloglog", 0 },
+	{ "pubsub", 0, 0, "pubsub", 0 },
+	{ "connection", 0, 0, "connection", CMD_OF_CONNECTION },
+	{ "transaction", 0, 0, "transactions", 0 },
+	{ "scripting", 0, 0, "scripting", 0 },
+	{ "microburst", 0, 0, "microburst", 0 },
 };
 
 const char *
@@ -55,12 +58,21 @@ acl_category(uint32_t idx)
 bool
 acl_category_has(uint32_t idx, uint32_t command)
 {
+	/* What is of another category is not of its group's: SORT is no command on keys. */
+	const uint32_t else_where = CMD_OF_KEYS | CMD_OF_CONNECTION | CMD_OF_ITEMS | CMD_CONTAINER;
 	const struct acl_category_row *row = &category[idx];
 	const struct gate_command *cmd = gate_command_at(command);
+	uint32_t flags = cmd->flags;
 
-	return (row->flags == 0 || (cmd->flags & row->flags) != 0) &&
-	       (cmd->flags & row->not_flags) == 0 &&
-	       (row->group == NULL || strcmp(cmd->group, row->group) == 0);
+	if ((flags & CMD_CALL) != 0 && strcmp(cmd->group, "scripting") == 0) {
+		flags &= ~(uint32_t)(CMD_WRITE | CMD_READONLY); /* it is the function that writes */
+	}
+	if ((row->flags != 0 && (flags & row->flags) == 0) || (flags & row->not_flags) != 0) {
+		return false;
+	}
+	return row->group == NULL || (flags & row->of) != 0 ||
+	       ((flags & else_where) == 0 && strcmp(cmd->group, row->group) == 0 &&
+		((flags & CMD_HELP) == 0 || strcmp(cmd->group, "pubsub") != 0));
 }
 
 int
@@ -124,10 +136,20 @@ acl_user_init(struct acl_user *u, struct slice name)
 	return true;
 }
 
+static bool
+two_bars(struct slice name)
+{
+	const uint8_t *bar = name.len != 0 ? memchr(name.p, '|', name.len) : NULL;
+	size_t rest = bar != NULL ? name.len - (size_t)(bar + 1 - name.p) : 0;
+
+	return rest != 0 && memchr(bar + 1, '|', rest) != NULL;
+}
+
 static int
 commands_rule(struct acl_user *u, struct slice name, bool allowed, char why[ACL_WHY_BYTES])
 {
 	const struct gate_command *cmd;
+	uint32_t first = 0, cnt;
 	int cat;
 
 	if (name.len > 0 && name.p[0] == '@') {
@@ -143,16 +165,20 @@ commands_rule(struct acl_user *u, struct slice name, bool allowed, char why[ACL_
 		}
 		return 0;
 	}
-	if (name.len != 0 && memchr(name.p, '|', name.len) != NULL) {
-		snprintf(why, ACL_WHY_BYTES, "Rights for single subcommands are not kept here");
+	cmd = gate_command_named(name);
+	if (cmd == NULL && two_bars(name)) {
+		snprintf(why, ACL_WHY_BYTES, "Allowing first-arg of a subcommand is not supported");
 		return MB_ERR_INVALID;
 	}
-	cmd = gate_command_find(name);
 	if (cmd == NULL) {
 		snprintf(why, ACL_WHY_BYTES, "Unknown command or category name in ACL");
 		return MB_ERR_INVALID;
 	}
 	command_set(u, gate_command_idx(cmd), allowed);
+	cnt = (cmd->flags & CMD_CONTAINER) != 0 ? gate_command_subs(cmd, &first) : 0;
+	for (uint32_t i = first; i < first + cnt; i++) {
+		command_set(u, i, allowed);
+	}
 	return 0;
 }
 
@@ -188,8 +214,22 @@ pattern_add(struct acl_user *u, unsigned int rights, struct slice pattern, char 
 		}
 	}
 	while (acl_pattern_next(u, &at, &old_rights, &old)) {
+		bool channels = rights == ACL_CHANNEL;
+
 		if (old_rights == rights && slice_eq(old, pattern)) {
 			return 0;
+		}
+		if (old_rights == (channels ? ACL_CHANNEL : ACL_READ | ACL_WRITE) &&
+		    slice_eq(old, slice_of("*", 1))) {
+			snprintf(why, ACL_WHY_BYTES,
+				 "Adding a pattern after the * pattern (or the "
+				 "'%s' flag) is not valid and does not have "
+				 "any effect. Try '%s' to start with an empty "
+				 "list of %s",
+				 channels ? "allchannels" : "allkeys",
+				 channels ? "resetchannels" : "resetkeys",
+				 channels ? "channels" : "patterns");
+			return MB_ERR_INVALID;
 		}
 	}
 	if (pattern.len > ACL_PATTERN_BYTES ||
@@ -252,7 +292,8 @@ hash_remove(struct acl_user *u, const uint8_t hash[ACL_HASH_BYTES], char why[ACL
 			return 0;
 		}
 	}
-	snprintf(why, ACL_WHY_BYTES, "The password you are trying to remove is not there");
+	snprintf(why, ACL_WHY_BYTES,
+		 "The password you are trying to remove from the user does not exist");
 	return MB_ERR_INVALID;
 }
 
@@ -262,17 +303,21 @@ password_rule(struct acl_user *u, struct slice rule, char why[ACL_WHY_BYTES])
 	struct slice rest = slice_of(rule.p + 1, rule.len - 1);
 	bool add = rule.p[0] == '>' || rule.p[0] == '#';
 	uint8_t hash[ACL_HASH_BYTES];
+	bool lower = true;
 	size_t got = 0;
 
+	for (size_t i = 0; i < rest.len; i++) {
+		lower &= !isupper(rest.p[i]);
+	}
 	if (rule.p[0] == '>' || rule.p[0] == '<') {
 		crypto_hash_sha256(hash, rest.p, rest.len);
-	} else if (rest.len != 2 * (size_t)ACL_HASH_BYTES ||
+	} else if (rest.len != 2 * (size_t)ACL_HASH_BYTES || !lower ||
 		   sodium_hex2bin(hash, sizeof(hash), (const char *)rest.p, rest.len, NULL, &got,
 				  NULL) != 0 ||
 		   got != ACL_HASH_BYTES) {
 		snprintf(why, ACL_WHY_BYTES,
 			 "The password hash must be exactly 64 characters and contain only "
-			 "hexadecimal characters");
+			 "lowercase hexadecimal characters");
 		return MB_ERR_INVALID;
 	}
 	return add ? hash_add(u, hash, why) : hash_remove(u, hash, why);
@@ -317,12 +362,12 @@ word_rule(struct acl_user *u, struct slice rule, char why[ACL_WHY_BYTES])
 	} else if (gate_word_is(rule, "resetpass")) {
 		u->nopass = false;
 		u->hash_cnt = 0;
-	} else if (gate_word_is(rule, "allkeys")) {
+	} else if (gate_word_is(rule, "allkeys") || gate_word_is(rule, "~*")) {
 		patterns_reset(u, false);
 		return pattern_add(u, ACL_READ | ACL_WRITE, any, why);
 	} else if (gate_word_is(rule, "resetkeys")) {
 		patterns_reset(u, false);
-	} else if (gate_word_is(rule, "allchannels")) {
+	} else if (gate_word_is(rule, "allchannels") || gate_word_is(rule, "&*")) {
 		patterns_reset(u, true);
 		return pattern_add(u, ACL_CHANNEL, any, why);
 	} else if (gate_word_is(rule, "resetchannels")) {
@@ -496,6 +541,22 @@ text_add(struct text *t, const char *before, struct slice bytes)
 	t->p[t->len] = '\0';
 }
 
+/* Those of a container that are not as it is itself. */
+static void
+subs_text(struct text *t, const struct acl_user *u, const struct gate_command *container)
+{
+	bool all = acl_command_ok(u, gate_command_idx(container));
+	uint32_t first = 0, cnt = gate_command_subs(container, &first);
+
+	for (uint32_t i = first; i < first + cnt; i++) {
+		const struct gate_command *cmd = gate_command_at(i);
+
+		if (acl_command_ok(u, i) != all) {
+			text_add(t, all ? " -" : " +", slice_of(cmd->name, cmd->name_len));
+		}
+	}
+}
+
 size_t
 acl_commands_text(const struct acl_user *u, char *ret, size_t cap)
 {
@@ -508,11 +569,14 @@ acl_commands_text(const struct acl_user *u, char *ret, size_t cap)
 	}
 	most = cnt > gate_command_cnt() / 2;
 	text_add(&t, most ? "+@all" : "-@all", slice_of("", 0));
-	for (uint32_t i = 0; i < gate_command_cnt(); i++) {
+	for (uint32_t i = 0; i < gate_command_top_cnt(); i++) {
 		const struct gate_command *cmd = gate_command_at(i);
 
 		if (acl_command_ok(u, i) != most) {
 			text_add(&t, most ? " -" : " +", slice_of(cmd->name, cmd->name_len));
+		}
+		if ((cmd->flags & CMD_CONTAINER) != 0) {
+			subs_text(&t, u, cmd);
 		}
 	}
 	return t.len;

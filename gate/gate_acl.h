@@ -8,6 +8,7 @@
  *	#sha256 !sha256                 the same, of a password's hash in 64 hexadecimal digits
  *	nopass resetpass                any password does; none does
  *	+command -command +@cat -@cat   may run it; allcommands and nocommands are +@all and -@all
+ *	+config -config|set             a container's subcommands all; one of them
  *	~pattern %R~pattern %W~pattern  keys, to read and write, to read, to write
  *	&pattern                        channels
  *	allkeys resetkeys allchannels resetchannels
@@ -31,7 +32,7 @@
 #define ACL_PASSWORD_MAX  8    /* of one user */
 #define ACL_HASH_BYTES    32   /* SHA-256 */
 #define ACL_PATTERN_BYTES 2048 /* all patterns of one user */
-#define ACL_WHY_BYTES     128
+#define ACL_WHY_BYTES     192
 #define ACL_TEXT_BYTES    16384 /* a user as one line */
 
 /* of a pattern, and what is asked for */

@@ -83,7 +83,7 @@ ahead_find(struct gate *g, struct ahead *a, struct slice text, bool once)
 			return;
 		}
 		cnt = (uint32_t)resp_args(&p, text, NULL, g->scratch, g->args);
-		cmd = gate_command_find(g->args[0]);
+		cmd = gate_command_of(g->args, cnt);
 		/* What writes is better done where its key is. */
 		if (cmd == NULL || (cmd->flags & CMD_READONLY) == 0 || (once && !is_short(cmd)) ||
 		    !ahead_note(g, a, cmd, cnt, once ? CACHE_READ_KEY_MAX : KEY_BYTES_MAX) ||

@@ -164,10 +164,8 @@ bool gate_command_wrong(struct gate *g, struct gate_conn *c, const struct gate_c
  * nothing of it is sent and nothing is done. */
 int gate_command_try(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 		     const struct slice *arg, uint32_t arg_cnt);
-/* gate_unknown_sub: a container has no such subcommand, or not with so many words; or it was HELP.
- * subs: the names of those that it has, a space between two. */
-int gate_unknown_sub(struct gate *g, struct gate_conn *c, const char *container,
-		     const struct slice *arg, uint32_t arg_cnt, const char *subs);
+/* gate_sub_rest: what is left for a container: HELP, or a subcommand with words that it has not. */
+int gate_sub_rest(struct gate *g, struct gate_conn *c, const struct slice *arg);
 
 /* ---- gate_users.c */
 
@@ -193,6 +191,10 @@ void gate_refused(struct gate *g, struct gate_conn *c, const char *reason, struc
 /* gate_key_may: the same of a key that the command's row does not tell of. Returns: false: it is
  * answered. */
 bool gate_key_may(struct gate *g, struct gate_conn *c, struct slice key, unsigned int rights);
+/* gate_acl_refusal: what of a command a user may not. Returns: NULL: he may; "command", "channel",
+ * "key", and which in *ret_object. */
+const char *gate_acl_refusal(const struct acl_user *u, const struct gate_command *cmd,
+			     const struct slice *arg, uint32_t arg_cnt, struct slice *ret_object);
 /* gate_acl_check: whether the connection's user may do this. Returns: 0; MB_ERR_DENIED: it is
  * answered; MB_ERR_TRYAGAIN: wait, and ask again. */
 int gate_acl_check(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,

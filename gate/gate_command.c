@@ -29,6 +29,14 @@
 #define TO_LAST  CMD_TO_LAST
 #define CALL     CMD_CALL
 #define HOME     CMD_HOME
+#define GROWS    CMD_GROWS
+#define HELP     CMD_HELP
+
+#define CONTAINER     CMD_CONTAINER
+#define OF_KEYS       CMD_OF_KEYS
+#define OF_CONNECTION CMD_OF_CONNECTION
+#define OF_ADMIN      CMD_OF_ADMIN
+#define OF_ITEMS      CMD_OF_ITEMS
 
 static const struct gate_command command[] = {
 #define COMMAND(text, fn, words, bits, at, to, by, of, from, what)                                 \
@@ -44,11 +52,22 @@ static const struct gate_command command[] = {
 	  .summary = (what),                                                                       \
 	  .name_len = sizeof(text) - 1 },
 #include "commands.def"
+#include "subcommands.def"
+#undef COMMAND
+};
+
+enum {
+	TOP_CNT = 0
+#define COMMAND(...) +1
+#include "commands.def"
 #undef COMMAND
 };
 
 #define INDEX_SIZE 1024
 #define NAME_MAX_  31
+
+static_assert(ARRAY_CNT(command) <= ACL_COMMAND_MAX, "a bit each");
+static_assert(2 * ARRAY_CNT(command) <= INDEX_SIZE, "names are found at once");
 
 static uint16_t by_name[INDEX_SIZE]; /* number + 1; 0: none */
 
@@ -78,7 +97,7 @@ gate_command_init(void)
 }
 
 const struct gate_command *
-gate_command_find(struct slice name)
+gate_command_named(struct slice name)
 {
 	uint32_t at;
 
@@ -96,6 +115,50 @@ gate_command_find(struct slice name)
 }
 
 const struct gate_command *
+gate_command_find(struct slice name)
+{
+	const struct gate_command *c = gate_command_named(name);
+
+	return c != NULL && c < command + TOP_CNT ? c : NULL;
+}
+
+const struct gate_command *
+gate_command_of(const struct slice *arg, uint32_t arg_cnt)
+{
+	const struct gate_command *c = gate_command_find(arg[0]);
+	char name[NAME_MAX_];
+	size_t len;
+
+	if (likely(c == NULL || (c->flags & CMD_CONTAINER) == 0 || arg_cnt == 1)) {
+		return c;
+	}
+	len = (size_t)c->name_len + 1 + arg[1].len;
+	if (len > sizeof(name)) {
+		return NULL;
+	}
+	memcpy(name, c->name, c->name_len);
+	name[c->name_len] = '|';
+	if (arg[1].len != 0) {
+		memcpy(name + c->name_len + 1, arg[1].p, arg[1].len);
+	}
+	return gate_command_named(slice_of(name, len));
+}
+
+uint32_t
+gate_command_subs(const struct gate_command *cmd, uint32_t *ret_first)
+{
+	uint32_t cnt = 0;
+
+	for (uint32_t i = TOP_CNT; i < ARRAY_CNT(command); i++) {
+		if (strncmp(command[i].name, cmd->name, cmd->name_len) == 0 &&
+		    command[i].name[cmd->name_len] == '|') {
+			*ret_first = cnt++ == 0 ? i : *ret_first;
+		}
+	}
+	return cnt;
+}
+
+const struct gate_command *
 gate_command_at(uint32_t idx)
 {
 	return idx < ARRAY_CNT(command) ? &command[idx] : NULL;
@@ -105,6 +168,12 @@ uint32_t
 gate_command_cnt(void)
 {
 	return ARRAY_CNT(command);
+}
+
+uint32_t
+gate_command_top_cnt(void)
+{
+	return TOP_CNT;
 }
 
 uint32_t
@@ -136,13 +205,29 @@ gate_key_next(const struct gate_command *cmd, const struct slice *arg, uint32_t 
 	return next < (int64_t)arg_cnt && next - cmd->first <= last ? (uint32_t)next : 0;
 }
 
+static void
+upper(char *ret, const char *name, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		ret[i] = (char)toupper((unsigned char)name[i]);
+	}
+	ret[len] = '\0';
+}
+
 /* Redis's own words, with the first words of the command, as far as they can be shown. */
 static int
 unknown(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	char shown[160];
+	const struct gate_command *container = gate_command_find(arg[0]);
+	char shown[160], name[NAME_MAX_ + 1];
 	size_t len = 0;
 
+	if (container != NULL) {
+		upper(name, container->name, container->name_len);
+		return gate_error_f(g, c, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+				    (int)MIN(arg[1].len, (size_t)128), (const char *)arg[1].p,
+				    name);
+	}
 	shown[0] = '\0';
 	for (uint32_t i = 1; i < arg_cnt && len < 128; i++) {
 		len += (size_t)snprintf(shown + len, sizeof(shown) - len, "'%.*s' ",
@@ -156,76 +241,43 @@ unknown(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t a
 
 /* Redis's own lines, but one for each subcommand. */
 static int
-subs_help(struct gate *g, struct gate_conn *c, const char *container, const char *subs)
+subs_help(struct gate *g, struct gate_conn *c, const struct gate_command *container)
 {
-	char line[128];
-	size_t cnt = 1;
+	char line[128], name[NAME_MAX_ + 1];
+	uint32_t first = 0, cnt = gate_command_subs(container, &first);
 
-	for (const char *p = subs; *p != '\0'; p++) {
-		cnt += *p == ' ';
-	}
 	gate_array(g, c, cnt + 1);
+	upper(name, container->name, container->name_len);
 	snprintf(line, sizeof(line),
-		 "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", container);
+		 "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", name);
 	gate_simple(g, c, line);
-	for (const char *p = subs; *p != '\0'; p += *p == ' ') {
-		size_t len = 0;
+	for (uint32_t i = first; i < first + cnt; i++) {
+		size_t skip = (size_t)container->name_len + 1;
 
-		for (; *p != '\0' && *p != ' '; p++) {
-			line[len++] = (char)toupper((unsigned char)*p);
-		}
-		line[len] = '\0';
+		upper(line, command[i].name + skip, command[i].name_len - skip);
 		gate_simple(g, c, line);
 	}
 	return GATE_DONE;
 }
 
-static bool
-subs_have(const char *subs, struct slice word)
-{
-	char lower[32];
-
-	for (const char *p = subs; *p != '\0'; p += *p == ' ') {
-		size_t len = strcspn(p, " ");
-
-		memcpy(lower, p, len);
-		lower[len] = '\0';
-		if (gate_word_is(word, lower)) {
-			return true;
-		}
-		p += len;
-	}
-	return false;
-}
-
 int
-gate_unknown_sub(struct gate *g, struct gate_conn *c, const char *container,
-		 const struct slice *arg, uint32_t arg_cnt, const char *subs)
+gate_sub_rest(struct gate *g, struct gate_conn *c, const struct slice *arg)
 {
-	char name[64];
-	size_t len = 0;
+	const struct gate_command *container = gate_command_find(arg[0]);
+	char name[NAME_MAX_ + 1];
 
-	if (arg_cnt == 2 && gate_word_is(arg[1], "help")) {
-		return subs_help(g, c, container, subs);
+	if (gate_word_is(arg[1], "help")) {
+		return subs_help(g, c, container);
 	}
-	if (!subs_have(subs, arg[1])) {
-		return gate_error_f(g, c, "ERR unknown subcommand '%.*s'. Try %s HELP.",
-				    (int)MIN(arg[1].len, (size_t)128), (const char *)arg[1].p,
-				    container);
-	}
-	for (const char *p = container; *p != '\0'; p++) {
-		name[len++] = (char)tolower((unsigned char)*p);
-	}
-	name[len++] = '|';
-	for (size_t i = 0; i < arg[1].len; i++) {
-		name[len++] = (char)tolower(arg[1].p[i]);
-	}
-	name[len] = '\0';
-	return gate_error_f(g, c, "ERR wrong number of arguments for '%s' command", name);
+	upper(name, container->name, container->name_len);
+	return gate_error_f(g, c,
+			    "ERR unknown subcommand or wrong number of arguments for '%.*s'. "
+			    "Try %s HELP.",
+			    (int)MIN(arg[1].len, (size_t)128), (const char *)arg[1].p, name);
 }
 
-static bool
-arity_wrong(const struct gate_command *cmd, uint32_t arg_cnt)
+bool
+gate_command_arity_wrong(const struct gate_command *cmd, uint32_t arg_cnt)
 {
 	return (cmd->arity > 0 && arg_cnt != (uint32_t)cmd->arity) ||
 	       (cmd->arity < 0 && arg_cnt < (uint32_t)-cmd->arity);
@@ -237,7 +289,7 @@ gate_command_wrong(struct gate *g, struct gate_conn *c, const struct gate_comman
 {
 	bool queueing = c->multi != NULL && c->multi->queueing;
 
-	if (likely(cmd != NULL && !arity_wrong(cmd, arg_cnt))) {
+	if (likely(cmd != NULL && !gate_command_arity_wrong(cmd, arg_cnt))) {
 		return false;
 	}
 	if (cmd == NULL && !c->authed) {
@@ -281,7 +333,7 @@ int
 gate_command_run(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 		 const struct slice *arg, uint32_t arg_cnt)
 {
-	if (unlikely(cmd == NULL || arity_wrong(cmd, arg_cnt)) && gate_run_before(c)) {
+	if (unlikely(cmd == NULL || gate_command_arity_wrong(cmd, arg_cnt)) && gate_run_before(c)) {
 		return GATE_WAIT;
 	}
 	if (gate_command_wrong(g, c, cmd, arg, arg_cnt)) {

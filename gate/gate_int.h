@@ -34,6 +34,7 @@
 #include "gate.h"
 #include "gate_beside.h"
 #include "gate_call.h"
+#include "gate_command.h"
 #include "gate_words.h"
 #include "heap.h"
 #include "metrics.h"
@@ -393,62 +394,15 @@ gate_wrote(const struct gate *g, struct gate_conn *c, uint8_t ack)
 
 /* ---- commands ------------------------------------------------------------------------------- */
 
-enum gate_command_flag {
-	CMD_RUN = 1 << 0, /* may be a part of a run: it reads nothing */
-	CMD_WRITE = 1 << 1,
-	CMD_READONLY = 1 << 2,
-	CMD_FAST = 1 << 3,
-	CMD_NOAUTH = 1 << 4, /* also for who has not said a password */
-	CMD_ADMIN = 1 << 5,
-	CMD_NOSCRIPT = 1 << 6,
-	CMD_NOMULTI = 1 << 7, /* runs at once, inside of MULTI too */
-	CMD_PUBSUB = 1 << 8,  /* also for a RESP2 connection that listens */
-	CMD_SECRET = 1 << 9,  /* its words are not shown to others */
-	CMD_SHOWS = 1 << 10,  /* of a plain write: its reply tells what the value is */
-	CMD_DANGER = 1 << 11, /* for who knows what he does */
-	CMD_BLOCKING = 1 << 12,
-	CMD_CALL = 1 << 13,     /* may follow a call that is not answered yet */
-	CMD_TO_FIRST = 1 << 14, /* what it reads of the other keys goes to the first one */
-	CMD_TO_LAST = 1 << 15,  /* .. to the last one */
-	CMD_HOME =
-		1 << 16, /* has to do with what connections share, for all its keys (gate_many.h) */
-};
-
-typedef int gate_command_fn(struct gate *g, struct gate_conn *c, const struct slice *arg,
-			    uint32_t arg_cnt);
-
-struct gate_command {
-	const char *name; /* lower case */
-	gate_command_fn *run;
-	int arity; /* as in COMMAND: the words, negative: at least so many */
-	uint32_t flags;
-	/* Where keys are. step 0: word first says how many follow it; word last is one, if not 0 */
-	int16_t first, last, step;
-	const char *group, *since, *summary;
-	uint8_t name_len;
-};
-
-/* gate_command_find finds a command by its name, in any case; NULL. */
-const struct gate_command *gate_command_find(struct slice name);
-/* gate_command_at walks the table; NULL behind its end. */
-const struct gate_command *gate_command_at(uint32_t idx);
-uint32_t gate_command_cnt(void);
-uint32_t gate_command_idx(const struct gate_command *cmd);
 /* What is counted of it. */
 static inline struct gate_stat *
 gate_stat_of(struct gate *g, const struct gate_command *cmd)
 {
 	return &g->tally.stat[gate_command_idx(cmd)];
 }
-/* gate_key_next: the place of the next key behind word at, 0 at first. Returns: 0: there is none.
- */
-uint32_t gate_key_next(const struct gate_command *cmd, const struct slice *arg, uint32_t arg_cnt,
-		       uint32_t at);
 /* gate_command_run checks a command's words and runs it; cmd NULL: an unknown one. */
 int gate_command_run(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 		     const struct slice *arg, uint32_t arg_cnt);
-/* gate_command_init fills the index of names. Threads: start-up. */
-void gate_command_init(void);
 
 /* ---- gate_conn.c */
 

@@ -288,7 +288,7 @@ multi_run(struct gate *g, struct gate_conn *c)
 
 	while (m->at < m->text_len) {
 		uint32_t cnt = words_at(g, m);
-		const struct gate_command *cmd = gate_command_find(g->args[0]);
+		const struct gate_command *cmd = gate_command_of(g->args, cnt);
 		int rc;
 
 		if (gate_turn_over(g)) {

@@ -95,7 +95,7 @@ command_run(struct gate *g, struct gate_conn *c, struct slice text)
 	if (cnt == 0) {
 		return GATE_DONE;
 	}
-	cmd = gate_command_find(g->args[0]);
+	cmd = gate_command_of(g->args, (uint32_t)cnt);
 	follows = c->call_cnt > 0 ? CMD_CALL : CMD_RUN;
 	if ((gate_run_before(c) &&
 	     (cmd == NULL || (cmd->flags & follows) == 0 || c->multi != NULL)) ||

@@ -355,16 +355,15 @@ gate_key_may(struct gate *g, struct gate_conn *c, struct slice key, unsigned int
 	return false;
 }
 
-int
-gate_acl_check(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
-	       const struct slice *arg, uint32_t arg_cnt)
+const char *
+gate_acl_refusal(const struct acl_user *u, const struct gate_command *cmd, const struct slice *arg,
+		 uint32_t arg_cnt, struct slice *ret_object)
 {
-	const struct acl_user *u = &c->user->acl;
 	struct slice object = slice_of(NULL, 0);
 	const char *reason = "command";
 
 	if ((cmd->flags & CMD_NOAUTH) != 0) {
-		return 0;
+		return NULL;
 	}
 	if (!acl_command_ok(u, gate_command_idx(cmd))) {
 		object = slice_of(cmd->name, cmd->name_len);
@@ -377,7 +376,19 @@ gate_acl_check(struct gate *g, struct gate_conn *c, const struct gate_command *c
 		reason = "key";
 		object = key_refused(u, cmd, arg, arg_cnt);
 	}
-	if (object.p == NULL) {
+	*ret_object = object;
+	return object.p != NULL ? reason : NULL;
+}
+
+int
+gate_acl_check(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
+	       const struct slice *arg, uint32_t arg_cnt)
+{
+	const struct acl_user *u = &c->user->acl;
+	struct slice object;
+	const char *reason = gate_acl_refusal(u, cmd, arg, arg_cnt, &object);
+
+	if (reason == NULL) {
 		return 0;
 	}
 	if (gate_run_before(c)) { /* a refusal comes behind their answers */

@@ -168,8 +168,11 @@ acl_list(struct gate *g, struct gate_conn *c, bool names)
 static int
 acl_dryrun(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	struct gate_user *u = gate_user_find(g, arg[2]), *own = c->user;
-	const struct gate_command *cmd = gate_command_find(arg[3]);
+	const struct gate_user *u = gate_user_find(g, arg[2]);
+	const struct gate_command *cmd = gate_command_of(arg + 3, arg_cnt - 3);
+	char text[ACL_WHY_BYTES + 64];
+	const char *reason;
+	struct slice object;
 
 	if (u == NULL) {
 		return gate_error_f(g, c, "ERR User '%.*s' not found",
@@ -179,11 +182,19 @@ acl_dryrun(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 		return gate_error_f(g, c, "ERR Command '%.*s' not found",
 				    (int)MIN(arg[3].len, (size_t)64), (const char *)arg[3].p);
 	}
-	c->user = u;
-	if (gate_acl_check(g, c, cmd, arg + 3, arg_cnt - 3) == 0) {
-		gate_ok(g, c);
+	if (gate_command_arity_wrong(cmd, arg_cnt - 3)) {
+		return gate_error_f(g, c, "ERR wrong number of arguments for '%s' command",
+				    cmd->name);
 	}
-	c->user = own;
+	reason = gate_acl_refusal(&u->acl, cmd, arg + 3, arg_cnt - 3, &object);
+	if (reason == NULL) {
+		gate_ok(g, c);
+		return GATE_DONE;
+	}
+	snprintf(text, sizeof(text), "This user has no permissions to %s the '%.*s' %s",
+		 strcmp(reason, "command") == 0 ? "run" : "access",
+		 (int)MIN(object.len, (size_t)ACL_WHY_BYTES), (const char *)object.p, reason);
+	gate_bulk_str(g, c, text);
 	return GATE_DONE;
 }
 
@@ -231,11 +242,11 @@ acl_log(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t a
 		gate_ok(g, c);
 		return GATE_DONE;
 	}
-	if (arg_cnt == 3 && (!gate_word_i64(arg[2], &most) || most < 0)) {
+	if (arg_cnt == 3 && !gate_word_i64(arg[2], &most)) {
 		return gate_error(g, c, "ERR value is not an integer or out of range");
 	}
 	cnt = MIN(g->refusal_seq - g->refusal_first, (uint64_t)GATE_REFUSAL_CNT);
-	cnt = MIN(cnt, (uint64_t)most);
+	cnt = MIN(cnt, (uint64_t)MAX(most, 0));
 	gate_array(g, c, cnt);
 	for (uint64_t i = 0; i < cnt; i++) {
 		refusal_reply(g, c, &g->refusal[(g->refusal_seq - 1 - i) % GATE_REFUSAL_CNT]);
@@ -285,7 +296,10 @@ acl_genpass(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 	char text[2 * sizeof(drawn) + 1];
 	int64_t bits = GENPASS_BITS;
 
-	if (arg_cnt == 3 && (!gate_word_i64(arg[2], &bits) || bits < 1 || bits > GENPASS_MAX)) {
+	if (arg_cnt == 3 && !gate_word_i64(arg[2], &bits)) {
+		return gate_error(g, c, "ERR value is not an integer or out of range");
+	}
+	if (bits < 1 || bits > GENPASS_MAX) {
 		return gate_error(g, c,
 				  "ERR ACL GENPASS argument must be the number of bits for the "
 				  "output password, a positive number up to 4096");
@@ -332,7 +346,5 @@ cmd_acl(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t a
 				  "ERR users come from the node's configuration (gate.users), and "
 				  "what ACL SETUSER changes is not written there");
 	}
-	return gate_unknown_sub(g, c, "ACL", arg, arg_cnt,
-				"cat deluser dryrun genpass getuser help list load log save "
-				"setuser users whoami");
+	return gate_sub_rest(g, c, arg);
 }

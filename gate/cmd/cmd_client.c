@@ -99,6 +99,8 @@ client_line(struct gate *g, const struct gate_conn *c, char ret[LINE_BYTES])
 
 /* ------------------------------------------------------------------------ filters */
 
+static const char unknown_type[] = "ERR Unknown client type '%.*s'";
+
 struct filter {
 	const struct slice *ids; /* NULL: any */
 	uint32_t id_cnt;
@@ -188,14 +190,20 @@ client_list(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 {
 	struct filter f = { 0 };
 	struct gate_ask *a;
+	int64_t id;
 	int rc;
 
 	if (!list_filter(arg, arg_cnt, &f)) {
 		return gate_error(g, c, "ERR syntax error");
 	}
 	if (f.type.p != NULL && !type_ok(f.type)) {
-		return gate_error_f(g, c, "ERR Unknown client type '%.*s'",
-				    (int)MIN(f.type.len, (size_t)64), (const char *)f.type.p);
+		return gate_error_f(g, c, unknown_type, (int)MIN(f.type.len, (size_t)64),
+				    (const char *)f.type.p);
+	}
+	for (uint32_t i = 0; i < f.id_cnt; i++) {
+		if (!gate_word_i64(f.ids[i], &id)) {
+			return gate_error(g, c, "ERR Invalid client ID");
+		}
 	}
 	a = gate_ask_all(g, c, part_list, 0, arg, arg_cnt, &rc);
 	if (a == NULL) {
@@ -233,8 +241,11 @@ kill_filters(const struct slice *arg, uint32_t arg_cnt, struct filter *ret)
 			ret->laddr = *word;
 		} else if (word != NULL && gate_word_is(arg[i], "user")) {
 			ret->user = *word;
-		} else if (word != NULL && gate_word_is(arg[i], "type") && type_ok(*word)) {
+		} else if (word != NULL && gate_word_is(arg[i], "type")) {
 			ret->type = *word;
+			if (!type_ok(*word)) {
+				return unknown_type;
+			}
 		} else if (word != NULL && gate_word_is(arg[i], "skipme") &&
 			   (gate_word_is(*word, "yes") || gate_word_is(*word, "no"))) {
 			ret->me = gate_word_is(*word, "no");
@@ -277,6 +288,14 @@ client_kill(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 	struct gate_ask *a;
 	int rc;
 
+	if (wrong == NULL && f.user.p != NULL && gate_user_find(g, f.user) == NULL) {
+		return gate_error_f(g, c, "ERR No such user '%.*s'",
+				    (int)MIN(f.user.len, (size_t)64), (const char *)f.user.p);
+	}
+	if (wrong == unknown_type) {
+		return gate_error_f(g, c, unknown_type, (int)MIN(f.type.len, (size_t)64),
+				    (const char *)f.type.p);
+	}
 	if (wrong != NULL) {
 		return gate_error(g, c, wrong);
 	}
@@ -363,16 +382,15 @@ cmd_client(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 		if (gate_conn_name(g, c, arg[2])) {
 			gate_ok(g, c);
 		}
-	} else if ((gate_word_is(arg[1], "setinfo") && arg_cnt == 4) ||
-		   ((gate_word_is(arg[1], "no-evict") || gate_word_is(arg[1], "no-touch")) &&
-		    arg_cnt == 3)) {
+	} else if (gate_word_is(arg[1], "setinfo") && arg_cnt == 4) {
+		gate_ok(g, c);
+	} else if (gate_word_is(arg[1], "no-evict") || gate_word_is(arg[1], "no-touch")) {
+		if (!gate_word_is(arg[2], "on") && !gate_word_is(arg[2], "off")) {
+			return gate_error(g, c, "ERR syntax error");
+		}
 		gate_ok(g, c);
 	} else {
-		return gate_unknown_sub(
-			g, c, "CLIENT", arg, arg_cnt,
-			"caching getname getredir help id info kill list no-evict "
-			"no-touch pause reply setinfo setname tracking trackinginfo "
-			"unblock unpause");
+		return gate_sub_rest(g, c, arg);
 	}
 	return GATE_DONE;
 }

@@ -234,5 +234,5 @@ cmd_mb_dag(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	if (gate_word_is(arg[1], "list") && arg_cnt == 2) {
 		return dag_list(g, c);
 	}
-	return gate_unknown_sub(g, c, "MB.DAG", arg, arg_cnt, "add call help list rm show");
+	return gate_sub_rest(g, c, arg);
 }

@@ -64,20 +64,44 @@ function_stats(struct gate *g, struct gate_conn *c)
 	return GATE_DONE;
 }
 
-static int
-function_list(struct gate *g, struct gate_conn *c)
+static bool
+is_listed(const struct placement_fn *fn, struct slice pattern)
 {
+	return fn->id != 0 && fn->name[0] != '\0' &&
+	       (pattern.p == NULL ||
+		gate_match(pattern, slice_of(fn->name, strnlen(fn->name, NAME_BYTES_MAX)), true));
+}
+
+/* FUNCTION LIST [LIBRARYNAME pattern] [WITHCODE]: of code nothing is kept but what was compiled. */
+static int
+function_list(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
+{
+	struct slice pattern = slice_of(NULL, 0);
 	const struct placement_copy *shown;
-	size_t cnt;
+	size_t cnt = 0;
 	uint64_t gen;
 
+	for (uint32_t i = 2; i < arg_cnt; i++) {
+		if (pattern.p == NULL && gate_word_is(arg[i], "libraryname")) {
+			if (++i == arg_cnt) {
+				return gate_error(g, c, "ERR library name argument was not given");
+			}
+			pattern = arg[i];
+		} else if (!gate_word_is(arg[i], "withcode")) {
+			return gate_error_f(g, c, "ERR Unknown argument %.*s",
+					    (int)MIN(arg[i].len, (size_t)128),
+					    (const char *)arg[i].p);
+		}
+	}
 	shown = placement_shown(g->placement, &gen);
-	cnt = function_cnt(shown);
+	for (uint32_t i = 0; i < FUNCTION_CNT_MAX; i++) {
+		cnt += is_listed(&shown->fn[i], pattern);
+	}
 	gate_array(g, c, cnt);
 	for (uint32_t i = 0; i < FUNCTION_CNT_MAX && cnt > 0; i++) {
 		const struct placement_fn *fn = &shown->fn[i];
 
-		if (fn->id == 0 || fn->name[0] == '\0') {
+		if (!is_listed(fn, pattern)) {
 			continue;
 		}
 		cnt--;
@@ -189,8 +213,8 @@ function_load(struct gate *g, struct gate_conn *c, struct slice code, bool repla
 int
 cmd_function(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	if (gate_word_is(arg[1], "list") && arg_cnt == 2) {
-		return function_list(g, c);
+	if (gate_word_is(arg[1], "list")) {
+		return function_list(g, c, arg, arg_cnt);
 	}
 	if (gate_word_is(arg[1], "stats") && arg_cnt == 2) {
 		return function_stats(g, c);
@@ -202,5 +226,5 @@ cmd_function(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	    (arg_cnt == 3 || (arg_cnt == 4 && gate_word_is(arg[2], "replace")))) {
 		return function_load(g, c, arg[arg_cnt - 1], arg_cnt == 4);
 	}
-	return gate_unknown_sub(g, c, "FUNCTION", arg, arg_cnt, "delete help list load stats");
+	return gate_sub_rest(g, c, arg);
 }

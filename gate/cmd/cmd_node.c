@@ -16,8 +16,11 @@ cmd_wait(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 {
 	int64_t n;
 
-	if (!gate_word_i64(arg[1], &n) || !gate_word_i64(arg[2], &n)) {
+	if (!gate_word_i64(arg[1], &n)) {
 		return gate_error(g, c, "ERR value is not an integer or out of range");
+	}
+	if (!gate_word_i64(arg[2], &n)) {
+		return gate_error(g, c, "ERR timeout is not an integer or out of range");
 	}
 	if (n < 0) {
 		return gate_error(g, c, "ERR timeout is negative");

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_object - OBJECT, MEMORY: what can be said of how a value is kept */
 #include <string.h>
+#include <sys/resource.h>
 
 #include <microburst/error.h>
 
 #include "check.h"
 #include "commands.h"
+#include "gate_many.h"
 #include "lattice.h"
 #include "tree.h"
 #include "view.h"
@@ -47,8 +49,7 @@ cmd_object(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 
 	if (arg_cnt != 3 || (!is_encoding && !is_freq && !gate_word_is(arg[1], "refcount") &&
 			     !gate_word_is(arg[1], "idletime"))) {
-		return gate_unknown_sub(g, c, "OBJECT", arg, arg_cnt,
-					"encoding freq help idletime refcount");
+		return gate_sub_rest(g, c, arg);
 	}
 	n = gate_look(g, c, arg[2], &v);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
@@ -81,18 +82,70 @@ usage(struct slice key, const struct cache_value *v)
 	return (int64_t)(key.len + bytes);
 }
 
+/* What Redis calls so, as far as there is a like. */
+static int
+memory_stats(struct gate *g, struct gate_conn *c)
+{
+	struct rusage u = { 0 };
+	const struct gate_ask *a;
+	int rc;
+
+	a = gate_ask_all(g, c, gate_part_tally, 0, NULL, 0, &rc);
+	if (a == NULL) {
+		return rc;
+	}
+	getrusage(RUSAGE_SELF, &u);
+	gate_map(g, c, 3);
+	gate_bulk_str(g, c, "peak.allocated");
+	gate_int(g, c, (int64_t)u.ru_maxrss << 10);
+	gate_bulk_str(g, c, "clients.normal");
+	gate_int(g, c, (int64_t)a->tally.memory);
+	gate_bulk_str(g, c, "clients.limit");
+	gate_int(g, c, (int64_t)(g->cfg.gate_cnt * g->cfg.memory_bytes));
+	return GATE_DONE;
+}
+
+/* Returns: false: it is none of these. */
+static bool
+memory_word(struct gate *g, struct gate_conn *c, struct slice word)
+{
+	if (gate_word_is(word, "purge")) {
+		gate_ok(g, c);
+	} else if (gate_word_is(word, "malloc-stats")) {
+		gate_bulk_str(g, c, "Stats not supported for the current allocator");
+	} else if (gate_word_is(word, "doctor")) {
+		gate_bulk_str(g, c,
+			      "Memory is taken at the start, within the limits kvs.bytes, "
+			      "cache.bytes, gate.memory: see INFO memory, microburst top.");
+	} else {
+		return false;
+	}
+	return true;
+}
+
 int
 cmd_memory(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	struct cache_value v;
-	int64_t samples;
+	int64_t samples = 0;
 	int n;
 
-	if (!gate_word_is(arg[1], "usage") || (arg_cnt != 3 && arg_cnt != 5)) {
-		return gate_unknown_sub(g, c, "MEMORY", arg, arg_cnt, "help usage");
+	if (arg_cnt == 2 && gate_word_is(arg[1], "stats")) {
+		return memory_stats(g, c);
 	}
-	if (arg_cnt == 5 &&
-	    (!gate_word_is(arg[3], "samples") || !gate_word_i64(arg[4], &samples) || samples < 0)) {
+	if (arg_cnt == 2 && memory_word(g, c, arg[1])) {
+		return GATE_DONE;
+	}
+	if (!gate_word_is(arg[1], "usage")) {
+		return gate_sub_rest(g, c, arg);
+	}
+	if (arg_cnt != 3 && (arg_cnt != 5 || !gate_word_is(arg[3], "samples"))) {
+		return gate_error(g, c, "ERR syntax error");
+	}
+	if (arg_cnt == 5 && !gate_word_i64(arg[4], &samples)) {
+		return gate_error(g, c, "ERR value is not an integer or out of range");
+	}
+	if (samples < 0) {
 		return gate_error(g, c, "ERR syntax error");
 	}
 	n = gate_look(g, c, arg[2], &v);

@@ -417,6 +417,5 @@ cmd_pubsub(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 		gate_int(g, c, g->topic_cnt[TOPIC_PATTERN]);
 		return GATE_DONE;
 	}
-	return gate_unknown_sub(g, c, "PUBSUB", arg, arg_cnt,
-				"channels help numpat numsub shardchannels shardnumsub");
+	return gate_sub_rest(g, c, arg);
 }

@@ -55,24 +55,28 @@ struct scan_options {
 	int64_t count;
 };
 
-static int
+/* Returns: what is wrong; NULL: nothing. */
+static const char *
 scan_options(const struct slice *arg, uint32_t arg_cnt, uint32_t at, struct scan_options *ret)
 {
 	*ret = (struct scan_options){ .match = slice_of("*", 1), .count = SCAN_COUNT };
 	for (uint32_t i = at; i < arg_cnt; i += 2) {
 		if (i + 1 == arg_cnt) {
-			return MB_ERR_INVALID;
+			return "ERR syntax error";
 		}
 		if (gate_word_is(arg[i], "match")) {
 			ret->match = arg[i + 1];
 		} else if (at == 2 && gate_word_is(arg[i], "type")) {
 			ret->type = arg[i + 1];
-		} else if (!gate_word_is(arg[i], "count") ||
-			   !gate_word_i64(arg[i + 1], &ret->count) || ret->count < 1) {
-			return MB_ERR_INVALID;
+		} else if (!gate_word_is(arg[i], "count")) {
+			return "ERR syntax error";
+		} else if (!gate_word_i64(arg[i + 1], &ret->count)) {
+			return "ERR value is not an integer or out of range";
+		} else if (ret->count < 1) {
+			return "ERR syntax error";
 		}
 	}
-	return 0;
+	return NULL;
 }
 
 /* Whether a key is of a type: answered from the cache, MISS when it has to be brought. */
@@ -103,14 +107,16 @@ cmd_scan(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	int64_t cursor;
 	uint32_t hits = 0;
 	uint64_t next;
+	const char *wrong;
 	char text[24];
 	int err;
 
 	if (!gate_word_i64(arg[1], &cursor) || cursor < 0) {
 		return gate_error(g, c, "ERR invalid cursor");
 	}
-	if (scan_options(arg, arg_cnt, 2, &opt) != 0) {
-		return gate_error(g, c, "ERR syntax error");
+	wrong = scan_options(arg, arg_cnt, 2, &opt);
+	if (wrong != NULL) {
+		return gate_error(g, c, wrong);
 	}
 	if (c->step == 0 && cursor != 0) {
 		k = cursor_find(g, (uint64_t)cursor);
@@ -234,14 +240,16 @@ members_scan(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	struct gate_cursor *k;
 	struct wbuf w = wbuf_init(mem, sizeof(mem));
 	int64_t cursor;
+	const char *wrong;
 	char text[24];
 	int n;
 
 	if (!gate_word_i64(arg[2], &cursor) || cursor < 0) {
 		return gate_error(g, c, "ERR invalid cursor");
 	}
-	if (scan_options(arg, arg_cnt, 3, &opt) != 0) {
-		return gate_error(g, c, "ERR syntax error");
+	wrong = scan_options(arg, arg_cnt, 3, &opt);
+	if (wrong != NULL) {
+		return gate_error(g, c, wrong);
 	}
 	if (cursor != 0) {
 		k = cursor_find(g, (uint64_t)cursor);

@@ -74,7 +74,7 @@ cmd_slowlog(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 		return GATE_DONE;
 	}
 	if (!gate_word_is(arg[1], "get") || arg_cnt > 3) {
-		return gate_unknown_sub(g, c, "SLOWLOG", arg, arg_cnt, "get help len reset");
+		return gate_sub_rest(g, c, arg);
 	}
 	if (arg_cnt == 3 && (!gate_word_i64(arg[2], &most) || most < -1)) {
 		return gate_error(g, c, "ERR count should be greater than or equal to -1");
@@ -142,7 +142,7 @@ histograms(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 		return rc;
 	}
 	for (uint32_t i = 2; i < arg_cnt; i++) {
-		const struct gate_command *cmd = gate_command_find(arg[i]);
+		const struct gate_command *cmd = gate_command_named(arg[i]);
 
 		cnt += cmd != NULL && was_timed(cmd, &a->tally);
 	}
@@ -151,7 +151,7 @@ histograms(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	}
 	gate_map(g, c, cnt);
 	for (uint32_t i = 2; i < arg_cnt; i++) {
-		const struct gate_command *cmd = gate_command_find(arg[i]);
+		const struct gate_command *cmd = gate_command_named(arg[i]);
 
 		if (cmd != NULL && was_timed(cmd, &a->tally)) {
 			histogram_reply(g, c, cmd, &a->tally);
@@ -181,10 +181,19 @@ cmd_latency(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 		gate_array(g, c, 0);
 		return GATE_DONE;
 	}
+	if (gate_word_is(arg[1], "graph") && arg_cnt == 3) {
+		return gate_error_f(g, c, "ERR No samples available for event '%.*s'",
+				    (int)MIN(arg[2].len, (size_t)64), (const char *)arg[2].p);
+	}
+	if (gate_word_is(arg[1], "doctor") && arg_cnt == 2) {
+		gate_bulk_str(g, c,
+			      "There are no events here that stop the server: LATENCY HISTOGRAM "
+			      "tells how long commands take, SLOWLOG GET which were slow.");
+		return GATE_DONE;
+	}
 	if (gate_word_is(arg[1], "reset")) {
 		gate_int(g, c, 0);
 		return GATE_DONE;
 	}
-	return gate_unknown_sub(g, c, "LATENCY", arg, arg_cnt,
-				"help histogram history latest reset");
+	return gate_sub_rest(g, c, arg);
 }

@@ -33,7 +33,7 @@ user(const char *rules)
 static bool
 may_run(const struct acl_user *u, const char *name)
 {
-	return acl_command_ok(u, gate_command_idx(gate_command_find(s(name))));
+	return acl_command_ok(u, gate_command_idx(gate_command_named(s(name))));
 }
 
 static void
@@ -65,6 +65,51 @@ commands_and_categories_in_their_order(void **state)
 	u = user("-@all +get ALLCOMMANDS -keys");
 	assert_true(may_run(&u, "lpush"));
 	assert_false(may_run(&u, "keys"));
+}
+
+static void
+subcommands_each_and_by_their_container(void **state)
+{
+	struct acl_user u = user("+config|get");
+	char why[ACL_WHY_BYTES] = "";
+
+	assert_true(may_run(&u, "config|get"));
+	assert_false(may_run(&u, "config|set"));
+	assert_false(may_run(&u, "config"));
+	u = user("+config -config|set");
+	assert_true(may_run(&u, "config|get"));
+	assert_false(may_run(&u, "config|set"));
+	u = user("+client|id -client");
+	assert_false(may_run(&u, "client|id"));
+	u = user("+@all -@admin");
+	assert_true(may_run(&u, "client|id"));
+	assert_false(may_run(&u, "client|kill"));
+	u = user("+@all ~* &* -config|set");
+	assert_false(u.full);
+	assert_int_not_equal(acl_rule(&u, s("+config|nosuch"), why), 0);
+	assert_string_equal(why, "Unknown command or category name in ACL");
+	assert_int_not_equal(acl_rule(&u, s("+get|x"), why), 0);
+}
+
+static void
+text_is(const char *rules, const char *want)
+{
+	struct acl_user u = user(rules), back;
+	char text[ACL_TEXT_BYTES];
+
+	acl_commands_text(&u, text, sizeof(text));
+	assert_string_equal(text, want);
+	back = user(text);
+	assert_memory_equal(u.command, back.command, sizeof(u.command));
+}
+
+static void
+subcommands_as_text(void **state)
+{
+	text_is("+get +config|get", "-@all +config|get +get");
+	text_is("+config -config|set", "-@all +config -config|set");
+	text_is("+@all -config|set", "+@all -config|set");
+	text_is("+@all -config +config|get", "+@all -config +config|get");
 }
 
 static void
@@ -243,6 +288,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_is_new_may_nothing),
 		cmocka_unit_test(commands_and_categories_in_their_order),
+		cmocka_unit_test(subcommands_each_and_by_their_container),
+		cmocka_unit_test(subcommands_as_text),
 		cmocka_unit_test(keys_by_pattern_and_right),
 		cmocka_unit_test(channels_and_their_patterns),
 		cmocka_unit_test(passwords_are_compared_by_hash),

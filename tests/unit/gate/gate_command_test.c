@@ -28,8 +28,10 @@ commands_are_found_in_any_case(void **state)
 			upper[k] = (char)(c->name[k] >= 'a' && c->name[k] <= 'z' ? c->name[k] - 32
 										 : c->name[k]);
 		}
-		assert_ptr_equal(gate_command_find(s(c->name)), c);
-		assert_ptr_equal(gate_command_find(s(upper)), c);
+		assert_ptr_equal(gate_command_named(s(c->name)), c);
+		assert_ptr_equal(gate_command_named(s(upper)), c);
+		assert_ptr_equal(gate_command_find(s(upper)),
+				 i < gate_command_top_cnt() ? c : NULL);
 		assert_true(c->arity != 0);
 		assert_true(c->first >= 0 && c->step >= 0);
 	}
@@ -38,6 +40,44 @@ commands_are_found_in_any_case(void **state)
 	assert_null(gate_command_find(s("ge")));
 	assert_null(gate_command_find(s("a name that is longer than any command's")));
 	assert_null(gate_command_find(slice_of("get\0", 4)));
+}
+
+static const char *
+name_of(const char *first, const char *second)
+{
+	struct slice arg[] = { s(first), s(second) };
+	const struct gate_command *c = gate_command_of(arg, second[0] != '\0' ? 2 : 1);
+
+	return c != NULL ? c->name : "";
+}
+
+static void
+a_subcommand_is_found_behind_its_container_only(void **state)
+{
+	uint32_t first = 0, cnt = 0;
+
+	gate_command_init();
+	assert_string_equal(name_of("CONFIG", "Get"), "config|get");
+	assert_string_equal(name_of("config", ""), "config");
+	assert_string_equal(name_of("config", "nosuch"), "");
+	assert_string_equal(name_of("config", "get|x"), "");
+	assert_string_equal(name_of("config", "a word that is longer than any subcommand"), "");
+	assert_string_equal(name_of("config|get", "x"), "");
+	assert_string_equal(name_of("get", "config"), "get");
+	assert_string_equal(name_of("nosuch", "x"), "");
+	/* Each stands behind a container, which has all that are called after it. */
+	for (uint32_t i = 0; i < gate_command_top_cnt(); i++) {
+		const struct gate_command *c = gate_command_at(i);
+		uint32_t subs = gate_command_subs(c, &first);
+
+		assert_int_equal(subs > 0, (c->flags & CMD_CONTAINER) != 0);
+		for (uint32_t k = first; k < first + subs; k++) {
+			assert_ptr_equal(gate_command_at(k)->run, c->run);
+			assert_memory_equal(gate_command_at(k)->name, c->name, c->name_len);
+		}
+		cnt += subs;
+	}
+	assert_int_equal(cnt, gate_command_cnt() - gate_command_top_cnt());
 }
 
 static void
@@ -117,6 +157,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(commands_are_found_in_any_case),
+		cmocka_unit_test(a_subcommand_is_found_behind_its_container_only),
 		cmocka_unit_test(numbers_are_what_redis_takes_for_numbers),
 		cmocka_unit_test(patterns_match_as_redis_does),
 		cmocka_unit_test(no_pattern_costs_for_ever),

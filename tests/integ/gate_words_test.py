@@ -1,0 +1,188 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: Apache-2.0
+"""gate_words_test.py MICROBURST SOURCE
+
+Goal:   what a gate says of its commands is what Redis says of them: words, flags, keys, categories,
+        subcommands, and every error of the commands that administer; a subcommand that is not
+        served is named on the page of differences.
+Method: a node and a redis-server (Debian: redis-server; skipped without) are asked the same.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from node import Node, until   # noqa: E402
+from resp import Raw, port_of   # noqa: E402
+
+MICROBURST, SOURCE = sys.argv[1:3]
+BOTH = {}
+
+# Those that concern what is not here, as the page of differences says.
+FLAGS_ELSEWHERE = {'loading', 'stale', 'noscript', 'allow_busy', 'no_async_loading',
+                   'skip_slowlog', 'skip_monitor', 'no_mandatory_keys'}
+
+# Said one after the other to both; \s is a space within a word.
+SAID = r"""
+acl;acl nosuch;acl whoami x;acl whoami;acl cat nosuch;acl cat a b;acl setuser;acl setuser eve
+acl setuser eve +config|get;acl dryrun eve config get x;acl dryrun eve config set x y
+acl dryrun eve config nosuch;acl dryrun eve config;acl dryrun eve get;acl dryrun eve get x
+acl dryrun nobody get x;acl dryrun eve nosuch;acl dryrun eve acl whoami
+acl setuser eve +config|nosuch;acl setuser eve +config|get|x;acl setuser eve -config|get
+acl dryrun eve config get x;acl setuser eve +@nosuch;acl setuser eve +nosuch;acl setuser eve nosuch
+acl setuser eve ~;acl setuser eve ~* ~x;acl setuser eve resetkeys &* &x
+acl setuser eve resetchannels;acl setuser eve %~x;acl setuser eve %X~x;acl setuser eve %RR~x
+acl setuser eve #abc
+acl setuser eve !e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+acl setuser eve !e3;acl setuser eve |;acl setuser eve +;acl setuser eve +@;acl getuser nosuch
+acl getuser;acl deluser default;acl deluser nosuch;acl deluser eve nosuch;acl genpass 0
+acl genpass -1;acl genpass x;acl genpass 5000;acl genpass 1 2;acl log x;acl log -1;acl log reset x
+acl log reset;acl list x;acl users x;client;client nosuch;client id x;client getname;client setname
+client setname a\sb;client kill;client kill x;client kill id x;client kill id 0
+client kill nosuch x;client kill type nosuch;client kill skipme x;client kill id 999999
+client kill user nosuch;client kill addr x:1 skipme yes;client list type x
+client list type normal extra;client list id;client list id x;client list id 0;client list nosuch
+client pause;client pause x;client pause -1;client pause 0 x;client pause 0 write;client unpause x
+client reply x;client reply;client tracking;client tracking x;client tracking on nosuch
+client tracking on redirect x;client tracking on redirect 99999;client tracking on optin optout
+client tracking on prefix x;client caching yes;client caching x;client trackinginfo x
+client getredir;client unblock x;client unblock 99999;client unblock 1 x;client unblock 1 error x
+client no-evict x;client no-evict on;client no-evict off;command nosuch;command count x
+command getkeys;command getkeys x;command getkeys get;command getkeys get x;command getkeys get x y
+command getkeys nosuch x;command getkeys ping x;command getkeys sort x store y store z
+command getkeys sort x limit store y;command getkeys sort x by store y
+command getkeys georadius x 1 1 1 m store y storedist z
+command getkeys georadiusbymember x 1 1 m storedist z;command getkeys zunionstore d 2 a b
+command getkeys zunionstore d 5 a b;command getkeys zunionstore d x a b
+command getkeys zunion 2 a b;command getkeys lmpop 1 a left;command getkeys blmpop 1 2 a b left
+command getkeys fcall f 0;command getkeys fcall f 1 a;command getkeys fcall f 2 a
+command getkeys mset a 1 b 2;command getkeys mset a 1 b;command getkeys object encoding x
+command getkeys object help;command getkeys memory usage x;command getkeys config get x
+command getkeys publish a b;command getkeys spublish a b;command getkeys ssubscribe a
+command getkeysandflags set a b;command getkeysandflags set a b get
+command getkeysandflags set a b nx get;command getkeysandflags bitfield a get u8 0
+command getkeysandflags bitfield a get u8 0 set u8 0 1;command getkeysandflags bitfield a
+command getkeysandflags zunionstore d 2 a b;command getkeysandflags sort a store b
+command getkeysandflags copy a b;command getkeysandflags rename a b
+command getkeysandflags lmove a b left right;command getkeysandflags sinterstore a b c
+command getkeysandflags pfmerge a b c;command getkeysandflags bitop and a b c
+command getkeysandflags del a b;command getkeysandflags mset a 1 b 2
+command getkeysandflags fcall f 1 a;command getkeysandflags ping;command info nosuch
+command info config|nosuch;command docs nosuch;command list filterby;command list filterby x y
+command list filterby aclcat x;command list filterby module x;command list x;config;config nosuch
+config get;config get nosuch;config resetstat x;config set;config set a;config rewrite x;function
+function nosuch;function stats x;function delete;function load;function list x;latency
+latency nosuch;latency latest x;latency history;latency history x;latency reset x;latency graph x
+latency graph;latency histogram nosuch;latency doctor x;memory;memory nosuch;memory usage
+memory usage x;memory usage x y;memory usage x samples;memory usage x samples x
+memory usage x samples -1;memory usage x samples 1 2;memory purge x;memory purge;memory stats x
+memory doctor x;object;object nosuch x;object encoding;object encoding x;object encoding x y
+object freq x;object idletime x;object refcount x;pubsub;pubsub nosuch;pubsub channels a b
+pubsub channels;pubsub channels x;pubsub numpat x;pubsub numpat;pubsub numsub;pubsub numsub a b
+pubsub shardchannels;pubsub shardchannels a b;pubsub shardnumsub a;slowlog;slowlog nosuch
+slowlog get x;slowlog get -2;slowlog get 1 2;slowlog len x;slowlog reset x;slowlog reset;hello x
+hello 4;hello 3 auth;hello 2 auth a;hello 2 auth a b;hello 2 setname;hello 2 setname a\sb
+hello 2 nosuch;auth x;auth a b;auth a b c;select x;select 99;select -1;select;reset x;echo;ping a b
+time x;wait;wait 0 x;wait 0 -1;multi x;exec;exec x;discard;discard x;watch;watch x;unwatch x;multi
+watch x;multi;config nosuch;exec;multi;config get;exec;multi;acl whoami x;exec;multi;select 99;ping
+exec;multi;role;exec;multi;wait 0 0;exec;multi;nosuch;discard;subscribe;psubscribe;ssubscribe
+publish x;spublish x;unsubscribe;unsubscribe a;punsubscribe;sunsubscribe;monitor x;dbsize x
+flushall x;flushall sync x;flushall sync;flushall async;flushdb x;keys;keys a b;scan;scan x
+scan 0 count 0;scan 0 count x;scan 0 match;scan 0 type nosuch;scan 0 nosuch x;randomkey x;role x
+swapdb x 0;swapdb 0 x;swapdb 0;move x;fcall;fcall f;fcall f 0;fcall_ro f 0
+"""
+
+
+def setUpModule():
+    if not shutil.which('redis-server'):
+        raise unittest.SkipTest('there is no redis-server')
+    node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0')
+    unittest.addModuleCleanup(node.remove)
+    folder = tempfile.mkdtemp(prefix='microburst-redis-')
+    path = os.path.join(folder, 'socket')
+    process = subprocess.Popen(['redis-server', '--port', '0', '--unixsocket', path, '--save', '',
+                                '--dir', folder], stdout=subprocess.DEVNULL)
+    unittest.addModuleCleanup(shutil.rmtree, folder)
+    unittest.addModuleCleanup(process.wait)
+    unittest.addModuleCleanup(process.terminate)
+    until(lambda: os.path.exists(path), 30, 'a redis-server')
+    BOTH.update(ours=port_of(node), redis=path)
+
+
+def words_of(flags):
+    return {f.lstrip('+') for f in flags} - FLAGS_ELSEWHERE
+
+
+def keys_of(specs):
+    """Without the notes."""
+    return [(sorted(f.lstrip('+') for f in s[b'flags']), s[b'begin_search'], s[b'find_keys'])
+            for s in specs]
+
+
+def rows(reply, ret):
+    """COMMAND INFO, subcommands too, by name."""
+    for name, arity, flags, first, last, step, cats, _, specs, subs in reply:
+        ret[name.decode()] = (arity, words_of(flags), (first, last, step), words_of(cats),
+                              keys_of(specs))
+        rows(subs, ret)
+    return ret
+
+
+class Words(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self.ours, self.redis = Raw(BOTH['ours']), Raw(path=BOTH['redis'])
+        self.addCleanup(self.ours.close)
+        self.addCleanup(self.redis.close)
+
+    def both(self, *words):
+        for c in (self.ours, self.redis):
+            c.say(*words)
+        return self.ours.answer(), self.redis.answer()
+
+    def test_what_commands_are(self):
+        self.both('hello', 3)
+        ours, redis = (rows(reply, {}) for reply in self.both('command'))
+        self.assertGreater(len(set(ours) & set(redis)), 270)
+        wrong = {n: (ours[n], redis[n]) for n in set(ours) & set(redis) if ours[n] != redis[n]}
+        self.assertEqual(wrong, {})
+
+    def test_categories(self):
+        ours, redis = self.both('acl', 'cat')
+        self.assertEqual(set(redis) - set(ours), set())
+        served = set(self.ours('command', 'list', 'filterby', 'pattern', '*'))
+        for cat in redis:
+            ours, theirs = self.both('acl', 'cat', cat)
+            self.assertEqual({c for c in ours if not c.startswith(b'mb.')} -
+                             {b'client|setinfo', b'client|no-touch'},
+                             set(theirs) & served, cat)
+
+    def test_every_subcommand_is_served_or_named(self):
+        served = {n.decode() for n in self.ours('command', 'list', 'filterby', 'pattern', '*')}
+        with open(f'{SOURCE}/gate/DIFFERENCES.md', encoding='utf-8') as f:
+            named = set()
+            for code in re.findall('`([^`]*)`', f.read()):
+                container, _, subs = code.partition(' ')
+                named |= {f'{container} {sub}'.lower() for sub in subs.split()} | {code.lower()}
+        theirs = [n.decode() for n in self.redis('command', 'list') if b'|' in n]
+        gone = [n for n in theirs if n not in served and n.replace('|', ' ') not in named and
+                n.split('|')[0] not in named]
+        self.assertEqual(gone, [], 'neither served nor on the page of differences')
+
+    def test_errors_and_answers(self):
+        wrong = []
+        for said in SAID.replace('\n', ';').strip(';').split(';'):
+            words = [w.replace('\\s', ' ') for w in said.split(' ')]
+            ours, redis = self.both(*words)
+            if ours != redis:
+                wrong.append(f'{said}\n  ours:  {ours!r}\n  redis: {redis!r}')
+        self.assertEqual('\n'.join(wrong), '')
+
+
+if __name__ == '__main__':
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:])
