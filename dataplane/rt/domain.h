@@ -228,8 +228,8 @@ domain_idle(struct domain *d)
 }
 
 /* What a wait is for. The daemon, if it uses this cpu too, says nothing before it has it: who
- * awaits its answer yields; who has answered it, and awaits what it asks next, sleeps at once. A
- * yield would come back to him as long as the kernel owes him time, and it does: he slept before. */
+ * awaits its answer yields; who has answered it, and awaits what it asks next, sleeps at once: a
+ * yield would come back to him as long as the kernel owes him time, as it does to who slept. */
 enum domain_await {
 	AWAIT_ANY,
 	AWAIT_DAEMON,
