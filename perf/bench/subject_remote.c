@@ -27,7 +27,8 @@ struct remote_caller {
 	struct mb_client *client;
 	struct env *env;
 	int64_t x;
-	size_t len; /* of values */
+	size_t len;        /* of values */
+	const char *large; /* the key that is moved: what is put is nobody's who reads */
 	uint32_t at;
 	char name[KEYS][8 + 1];
 	struct mb_key key[KEYS], value[KEYS];
@@ -234,7 +235,7 @@ move_put_once(void *ctx)
 {
 	struct remote_caller *c = ctx;
 
-	return mb_client_set(c->client, "large", 0, large, c->len);
+	return mb_client_set(c->client, c->large, 0, large, c->len);
 }
 
 static int
@@ -242,7 +243,7 @@ move_get_once(void *ctx)
 {
 	struct remote_caller *c = ctx;
 	struct mb_held held;
-	int err = mb_client_get(c->client, "large", 0, &held);
+	int err = mb_client_get(c->client, c->large, 0, &held);
 
 	if (err == 0) {
 		err = held.len == c->len ? 0 : MB_ERR_CORRUPT;
@@ -354,6 +355,7 @@ remote_run(struct env *env, const struct bench *bench, const struct way *way, si
 	}
 	if (err == 0 && moves) {
 		echo_move_bytes = c.len;
+		c.large = block == move_get_block ? "large, read" : "large";
 		err = move_put_once(&c);
 	}
 	if (err == 0) {
