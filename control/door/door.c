@@ -312,7 +312,9 @@ door_replies(struct door *d)
 	struct mb_reply reply;
 	int cnt = 0;
 
-	while (cnt < REPLY_BURST && mb_call_poll(d->client, &reply) == 1) {
+	/* Nearly always there is one: that no other has come is found for less than a poll. */
+	while (cnt < REPLY_BURST && (cnt == 0 || !client_raw_idle(d->client)) &&
+	       mb_call_poll(d->client, &reply) == 1) {
 		door_on_reply(d, &reply);
 		cnt++;
 	}

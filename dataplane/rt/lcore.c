@@ -71,7 +71,8 @@ struct lcore {
 	uint64_t due_ns;          /* no tile's housekeeping is due before */
 	uint64_t housekeeping_ns; /* all tiles' housekeeping is due */
 	enum spin spin;
-	bool untidy; /* worked since all tiles' last housekeeping */
+	bool awaited; /* the cpu was kept, though another wants it, for what a tile awaits */
+	bool untidy;  /* worked since all tiles' last housekeeping */
 	uint32_t eal_lcore_id;
 	uint32_t tile_cnt;
 	struct tile tile[TILE_CNT_MAX];
@@ -283,14 +284,10 @@ account(struct lcore *l, bool busy)
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
-/* Whether what a tile waits for is about to come from another core: two switches of threads, there
- * and back, take longer. */
+/* Whether a tile waits for what comes from another core. */
 static bool
-awaits(const struct lcore *l)
+tiles_await(const struct lcore *l)
 {
-	if (l->now_ns - l->idle_ns >= l->cfg.await_ns) { /* a pass with work may have been long */
-		return false;
-	}
 	for (uint32_t i = 0; i < l->tile_cnt; i++) {
 		const struct tile *t = &l->tile[i];
 
@@ -299,6 +296,14 @@ awaits(const struct lcore *l)
 		}
 	}
 	return false;
+}
+
+/* Whether it is about to come: two switches of threads, there and back, take longer. */
+static bool
+awaits(const struct lcore *l)
+{
+	/* A pass with work may have been long. */
+	return l->now_ns - l->idle_ns < l->cfg.await_ns && tiles_await(l);
 }
 
 /* May the lcore, idle, go on polling? Asks for the cpu's token when it begins to. */
@@ -315,7 +320,8 @@ may_spin(struct lcore *l)
 			metrics_add(l->metrics, METRIC_lcore_spin_refused, 1);
 		}
 	}
-	if (l->spin == SPIN_ALONE || awaits(l)) {
+	l->awaited = l->spin == SPIN_YIELD && awaits(l);
+	if (l->spin == SPIN_ALONE || l->awaited) {
 		cpu_pause();
 	} else {
 		sched_yield();
@@ -330,6 +336,18 @@ spin_end(struct lcore *l)
 		l->cfg.spin_release(l->cfg.spin_ctx);
 	}
 	l->spin = SPIN_NOT;
+	l->awaited = false;
+}
+
+/* After a pass with work. Who shares the cpu waits for what was made of what has come now: one more
+ * look before he gets it would be time of his. */
+static void
+hand_over(struct lcore *l)
+{
+	if (unlikely(l->awaited) && !tiles_await(l)) {
+		l->awaited = false;
+		sched_yield();
+	}
 }
 
 static void
@@ -434,7 +452,9 @@ loop(struct lcore *l)
 				return MB_ERR_DEADLINE;
 			}
 		}
-		if (!busy && !may_spin(l)) {
+		if (busy) {
+			hand_over(l);
+		} else if (!may_spin(l)) {
 			int err = nap(l, drain_until_ns, drain_until_ns != UINT64_MAX);
 
 			if (err != MB_OK) {

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -359,6 +360,77 @@ what_is_awaited_is_looked_for_a_while(void **state)
 	assert_int_equal(runner_end(&one), MB_OK);
 }
 
+/* This program's, in place of the C library's. */
+static _Thread_local uint64_t yield_cnt;
+
+int
+sched_yield(void)
+{
+	yield_cnt++;
+	return (int)syscall(SYS_sched_yield);
+}
+
+/* Asks, and finds the answer ten looks later; had it given the cpu away before it looked again? */
+struct asker {
+	uint32_t poll_cnt;
+	bool awaits;
+	uint64_t yields_then;
+	_Atomic uint64_t answered, yielded;
+};
+
+static int
+asker_poll(void *ctx, uint64_t now_ns)
+{
+	struct asker *a = ctx;
+	uint32_t turn = a->poll_cnt++ % 20;
+
+	switch (turn) {
+	case 0:
+		a->awaits = true;
+		return 1;
+	case 10:
+		a->awaits = false;
+		a->yields_then = yield_cnt;
+		return 1;
+	case 11:
+		a->yielded += yield_cnt > a->yields_then;
+		a->answered++;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static bool
+asker_awaits(void *ctx)
+{
+	const struct asker *a = ctx;
+
+	return a->awaits;
+}
+
+static const struct tile_ops asker_ops = { .kind = TILE_KVS,
+					   .poll = asker_poll,
+					   .awaits = asker_awaits };
+
+static void
+who_shares_the_cpu_has_it_as_soon_as_the_awaited_is_there(void **state)
+{
+	struct token token = { .free = false };
+	struct asker asker = { 0 };
+
+	one.cfg.spin_ns = one.cfg.await_ns = 60 * NS_PER_S;
+	one.cfg.spin_try = token_try;
+	one.cfg.spin_release = token_release;
+	one.cfg.spin_ctx = &token;
+	assert_int_equal(lcore_create(&one.cfg, &one.lcore), MB_OK);
+	lcore_tile_add(one.lcore, &asker_ops, &asker, NULL);
+	runner_start(&one);
+	until(&asker.answered, 100);
+	assert_int_equal(runner_end(&one), MB_OK);
+	assert_int_equal(asker.yielded, asker.answered);
+}
+
 static void
 whom_this_cpu_is_needed_for_is_not_awaited(void **state)
 {
@@ -543,6 +615,8 @@ main(void)
 		cmocka_unit_test_setup(without_the_token_it_yields, fresh),
 		cmocka_unit_test_setup(the_token_is_held_to_spin_and_given_back_to_sleep, fresh),
 		cmocka_unit_test_setup(what_is_awaited_is_looked_for_a_while, fresh),
+		cmocka_unit_test_setup(who_shares_the_cpu_has_it_as_soon_as_the_awaited_is_there,
+				       fresh),
 		cmocka_unit_test_setup(whom_this_cpu_is_needed_for_is_not_awaited, fresh),
 		cmocka_unit_test_setup(a_timer_wakes_a_sleeping_lcore_in_time, fresh),
 		cmocka_unit_test_setup(a_tile_that_answers_a_time_is_kept_house_for_then, fresh),
