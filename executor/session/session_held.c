@@ -199,34 +199,41 @@ held_elem_find(struct session *s, const struct held_key *k, struct slice name)
 	return e != NULL && e->listed ? e : NULL;
 }
 
-/* Copies an element's name to where it stays: only members of sets are longer than small values. */
-static int
-name_place(struct session *s, struct slice name, const uint8_t **ret_p, struct held_value *ret_own)
+/* A member of a set that is longer than small values: it is one. */
+static int noinline __attribute__((__cold__))
+member_own(struct session *s, struct slice name, struct held_value *ret)
 {
-	int err;
+	int err = value_own(s, name.len, ret);
 
-	if (likely(name.len <= WSET_INLINE_MAX)) {
-		*ret_p = bytes_copy(s, name);
-		return *ret_p != NULL ? 0 : MB_ERR_TOO_LARGE;
-	}
-	err = value_own(s, name.len, ret_own);
 	if (err == 0) {
-		copy_bytes(ret_own->p, name.p, name.len);
-		ret_own->len = (uint32_t)name.len;
-		ret_own->shown = true;
-		*ret_p = ret_own->p;
+		copy_bytes(ret->p, name.p, name.len);
+		ret->len = (uint32_t)name.len;
+		ret->shown = true;
 	}
 	return err;
 }
 
+/* Copies an element's name to where it stays. */
 static int
+name_place(struct session *s, struct slice name, struct held_elem *e)
+{
+	int err;
+
+	if (likely(name.len <= WSET_INLINE_MAX)) {
+		e->p = bytes_copy(s, name);
+		return e->p != NULL ? 0 : MB_ERR_TOO_LARGE;
+	}
+	err = member_own(s, name, &e->value);
+	e->p = e->value.p;
+	return err;
+}
+
+static int noinline
 elem_new(struct session *s, const struct held_key *k, struct slice name, uint64_t hash,
 	 struct held_elem **ret)
 {
 	struct held_elem *e = &s->elem[s->elem_cnt];
 	uint32_t *head = chain_head(&s->elems, hash);
-	struct held_value own = { .p = NULL };
-	const uint8_t *p;
 	int err;
 
 	if (s->elem_cnt == SESSION_ELEM_MAX) {
@@ -234,16 +241,16 @@ elem_new(struct session *s, const struct held_key *k, struct slice name, uint64_
 	}
 	err = set_count(s, 1,
 			sizeof(uint64_t) + (size_t)k->len + MIN(name.len, (size_t)WSET_INLINE_MAX));
-	err = err != 0 ? err : name_place(s, name, &p, &own);
+	if (err == 0) {
+		*e = (struct held_elem){ .hash = hash,
+					 .len = (uint32_t)name.len,
+					 .key = (uint32_t)(k - s->key) + 1,
+					 .next = *head };
+		err = name_place(s, name, e);
+	}
 	if (err != 0) {
 		return err;
 	}
-	*e = (struct held_elem){ .hash = hash,
-				 .value = own,
-				 .p = p,
-				 .len = (uint32_t)name.len,
-				 .key = (uint32_t)(k - s->key) + 1,
-				 .next = *head };
 	*head = ++s->elem_cnt;
 	*ret = e;
 	return 0;
