@@ -141,6 +141,29 @@ held_reset(struct session *s, struct held_key *k, enum held_base base)
 	k->kind = base == BASE_VALUE ? KIND_STRING : KIND_NONE;
 }
 
+/* ---------------------------------------------------------------- payloads */
+
+/* A value, or a member, in a payload of its own: the store copies it from there. */
+static int
+value_own(struct session *s, size_t len, struct held_value *ret)
+{
+	struct owned *o = &s->owned[s->owned_cnt];
+	uint8_t *p;
+	int err;
+
+	if (s->owned_cnt == SESSION_OWNED_MAX) {
+		return refuse(s, MB_ERR_TOO_LARGE,
+			      "a call may write 2,048 values and members of more than 4 KiB");
+	}
+	err = payload_alloc(s->conf.pool, len, s->conf.proc, &o->ref, &p);
+	if (err != 0) {
+		return refuse(s, err, "no payload memory is left for what is written");
+	}
+	o->sent = false;
+	*ret = (struct held_value){ .p = p, .cap = (uint32_t)len, .owned = ++s->owned_cnt };
+	return 0;
+}
+
 /* ---------------------------------------------------------------- elements */
 
 static uint64_t
@@ -176,29 +199,58 @@ held_elem_find(struct session *s, const struct held_key *k, struct slice name)
 	return e != NULL && e->listed ? e : NULL;
 }
 
+/* A member of a set that is longer than small values: it is one. */
+static int noinline __attribute__((__cold__))
+member_own(struct session *s, struct slice name, struct held_value *ret)
+{
+	int err = value_own(s, name.len, ret);
+
+	if (err == 0) {
+		copy_bytes(ret->p, name.p, name.len);
+		ret->len = (uint32_t)name.len;
+		ret->shown = true;
+	}
+	return err;
+}
+
+/* Copies an element's name to where it stays. */
 static int
+name_place(struct session *s, struct slice name, struct held_elem *e)
+{
+	int err;
+
+	if (likely(name.len <= WSET_INLINE_MAX)) {
+		e->p = bytes_copy(s, name);
+		return e->p != NULL ? 0 : MB_ERR_TOO_LARGE;
+	}
+	err = member_own(s, name, &e->value);
+	e->p = e->value.p;
+	return err;
+}
+
+static int noinline
 elem_new(struct session *s, const struct held_key *k, struct slice name, uint64_t hash,
 	 struct held_elem **ret)
 {
 	struct held_elem *e = &s->elem[s->elem_cnt];
 	uint32_t *head = chain_head(&s->elems, hash);
-	const uint8_t *p;
+	int err;
 
 	if (s->elem_cnt == SESSION_ELEM_MAX) {
 		return refuse(s, MB_ERR_TOO_LARGE, "a call may write 32,767 members and fields");
 	}
-	if (set_count(s, 1, sizeof(uint64_t) + (size_t)k->len + name.len) != 0) {
-		return MB_ERR_TOO_LARGE;
+	err = set_count(s, 1,
+			sizeof(uint64_t) + (size_t)k->len + MIN(name.len, (size_t)WSET_INLINE_MAX));
+	if (err == 0) {
+		*e = (struct held_elem){ .hash = hash,
+					 .len = (uint32_t)name.len,
+					 .key = (uint32_t)(k - s->key) + 1,
+					 .next = *head };
+		err = name_place(s, name, e);
 	}
-	p = bytes_copy(s, name);
-	if (p == NULL) {
-		return MB_ERR_TOO_LARGE;
+	if (err != 0) {
+		return err;
 	}
-	*e = (struct held_elem){ .hash = hash,
-				 .p = p,
-				 .len = (uint16_t)name.len,
-				 .key = (uint32_t)(k - s->key) + 1,
-				 .next = *head };
 	*head = ++s->elem_cnt;
 	*ret = e;
 	return 0;
@@ -274,27 +326,6 @@ held_elem_sum(struct session *s, struct held_elem *e, int64_t n)
 }
 
 /* ------------------------------------------------------------------ values */
-
-/* A value of its own payload: the store copies it from there. */
-static int
-value_own(struct session *s, size_t len, struct held_value *ret)
-{
-	struct owned *o = &s->owned[s->owned_cnt];
-	uint8_t *p;
-	int err;
-
-	if (s->owned_cnt == SESSION_OWNED_MAX) {
-		return refuse(s, MB_ERR_TOO_LARGE,
-			      "a call may write 2,048 values of more than 4 KiB");
-	}
-	err = payload_alloc(s->conf.pool, len, s->conf.proc, &o->ref, &p);
-	if (err != 0) {
-		return refuse(s, err, "no payload memory is left for the value");
-	}
-	o->sent = false;
-	*ret = (struct held_value){ .p = p, .cap = (uint32_t)len, .owned = ++s->owned_cnt };
-	return 0;
-}
 
 static int
 value_place(struct session *s, size_t len, struct held_value *ret)

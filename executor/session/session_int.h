@@ -17,9 +17,9 @@
  *   session_sibling.c  values that stay beside each other, and merging them by a user's function
  *   session_publish.c  from what is held to write sets, and the answers
  *
- * Strings of bytes that are written (keys, members, small values) lie one behind the other in
- * `bytes` until the call ends, so that a view of an own write lasts as long as one of a cached
- * value.
+ * Strings of bytes that are written (keys, fields, small members and values) lie one behind the
+ * other in `bytes` until the call ends, so that a view of an own write lasts as long as one of a
+ * cached value.
  */
 #ifndef MB_EXEC_SESSION_INT_H
 #define MB_EXEC_SESSION_INT_H
@@ -87,11 +87,12 @@ struct held_key {
 };
 
 /* A member of a set or a sorted set, a field of a map, an item of a list. Its base: BASE_VALUE,
- * added or put; BASE_ABSENT, removed; BASE_STORE, only added to. */
+ * added or put; BASE_ABSENT, removed; BASE_STORE, only added to. A member of a set is a value, too:
+ * above WSET_INLINE_MAX it stands in value, and p is there. */
 struct held_elem {
 	uint64_t hash;
 	const uint8_t *p;
-	uint16_t len;
+	uint32_t len;
 	bool listed; /* in its key's list; else put and then overtaken by a put or a delete */
 	uint8_t base;
 	bool summed;      /* a field: sum was added */
@@ -278,9 +279,9 @@ void view_drop(struct session *s, struct view *v);
 
 /* ------------------------------------------------------------- session_op.c */
 
-/* What all operations begin with: is the key one, is the name of a member or field? */
+/* What all operations begin with: is the key one, is the name of an element of this kind of key? */
 int op_key_check(struct session *s, struct slice key);
-int op_elem_check(struct session *s, struct slice name);
+int op_elem_check(struct session *s, enum held_kind kind, struct slice name);
 int op_wrong_type(struct session *s);
 
 /* op_held finds what is held under a key, if anything of it changes what is read. */

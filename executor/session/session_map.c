@@ -270,7 +270,7 @@ session_map_get(struct session *s, struct slice key, struct slice field, struct 
 	int n = op_key_check(s, key);
 
 	if (n == 0) {
-		n = op_elem_check(s, field);
+		n = op_elem_check(s, KIND_MAP, field);
 	}
 	if (n != 0) {
 		return n;

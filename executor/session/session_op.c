@@ -37,12 +37,24 @@ op_key_check(struct session *s, struct slice key)
 	return 0;
 }
 
-int
-op_elem_check(struct session *s, struct slice name)
+/* Of a name that is longer than a key: members of sets may be. */
+static int noinline __attribute__((__cold__))
+long_elem_check(struct session *s, enum held_kind kind, size_t len)
 {
-	return name.len <= KEY_BYTES_MAX
-		       ? 0
-		       : refuse(s, MB_ERR_TOO_LARGE, "a member or field may have 1,024 bytes");
+	if (kind == KIND_SET) {
+		return len <= VALUE_BYTES_MAX
+			       ? 0
+			       : refuse(s, MB_ERR_TOO_LARGE, "a member of a set may have 64 MiB");
+	}
+	return refuse(s, MB_ERR_TOO_LARGE,
+		      kind == KIND_ZSET ? "a member of a sorted set may have 1,024 bytes"
+					: "a field may have 1,024 bytes");
+}
+
+int
+op_elem_check(struct session *s, enum held_kind kind, struct slice name)
+{
+	return likely(name.len <= KEY_BYTES_MAX) ? 0 : long_elem_check(s, kind, name.len);
 }
 
 int
@@ -91,7 +103,7 @@ op_write(struct session *s, struct slice key, struct slice name, enum held_kind 
 	int err = op_key_check(s, key);
 
 	if (err == 0) {
-		err = op_elem_check(s, name);
+		err = op_elem_check(s, kind, name);
 	}
 	if (err == 0) {
 		err = held_write(s, key, ret);

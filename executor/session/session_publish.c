@@ -3,8 +3,8 @@
  * it
  *
  * A set is measured, its memory taken, and then written where the tile will read it: in the
- * descriptor if it fits, else in a payload. Values above WSET_INLINE_MAX stand in payloads of their
- * own, since they were put; the set refers to them.
+ * descriptor if it fits, else in a payload. Values and members of sets above WSET_INLINE_MAX stand
+ * in payloads of their own, since they were put; the write set refers to them.
  *
  * The order of operations within a set is that of the keys' entries, and within a key: what it
  * stands on, the sum, the elements. visit() is that order, for measuring, writing, and finding out
@@ -41,9 +41,15 @@ op_value(const struct session *s, const struct held_value *v, struct wset_op *op
 
 /* A member of a set. */
 static bool
-visit_member(bool grows, const struct held_elem *e, struct wset_op *op, visit_fn fn, void *ctx)
+visit_member(const struct session *s, const struct held_elem *e, struct wset_op *op, visit_fn fn,
+	     void *ctx)
 {
+	bool grows = s->key[e->key - 1].type == LATTICE_GSET;
+
 	op->kind = e->base != BASE_VALUE ? WSET_SREM : grows ? WSET_GADD : WSET_SADD;
+	if (unlikely(e->len > WSET_INLINE_MAX)) {
+		return fn(ctx, op, op_value(s, &e->value, op));
+	}
 	op->value = slice_of(e->p, e->len);
 	return fn(ctx, op, 0);
 }
@@ -136,7 +142,7 @@ visit_elem(const struct session *s, const struct held_key *k, const struct held_
 
 	switch (k->kind) {
 	case KIND_SET:
-		return visit_member(k->type == LATTICE_GSET, e, &op, fn, ctx);
+		return visit_member(s, e, &op, fn, ctx);
 	case KIND_LIST:
 		return visit_item(s, e, &op, fn, ctx);
 	case KIND_ZSET:

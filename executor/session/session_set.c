@@ -93,7 +93,7 @@ session_sismember(struct session *s, struct slice key, struct slice member, bool
 	int err = op_key_check(s, key);
 
 	if (err == 0) {
-		err = op_elem_check(s, member);
+		err = op_elem_check(s, KIND_SET, member);
 	}
 	if (err == 0) {
 		err = op_parts(s, key, KIND_SET, &k, &v, &hit);

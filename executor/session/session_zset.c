@@ -92,7 +92,7 @@ session_zscore(struct session *s, struct slice key, struct slice member, double 
 	int err = op_key_check(s, key);
 
 	if (err == 0) {
-		err = op_elem_check(s, member);
+		err = op_elem_check(s, KIND_ZSET, member);
 	}
 	if (err == 0) {
 		err = op_parts(s, key, KIND_ZSET, &k, &v, &hit);

@@ -59,8 +59,9 @@ extern "C" {
 #define MB_FUNCTION_ABI 1
 
 /* Limits. Past one of them: a typed error whose text names the limit. */
-#define MB_KEY_BYTES_MAX   1024        /* a key, a field of a map, a member of a set */
-#define MB_VALUE_BYTES_MAX (64u << 20) /* one argument, one result, one stored value */
+#define MB_KEY_BYTES_MAX 1024 /* a key, a field of a map, a member of a sorted set */
+#define MB_VALUE_BYTES_MAX                                                                         \
+	(64u << 20) /* an argument, a result, a stored value, a member of a set */
 
 /* One call of one function. Lives from the function's entry to its return. */
 struct mb_call;
@@ -272,8 +273,9 @@ int mb_fail(struct mb_call *call, const char *format, ...)
 
 /* -------------------------------------------------------------------- state
  *
- * Keys and fields are 1 .. MB_KEY_BYTES_MAX bytes, values up to MB_VALUE_BYTES_MAX. All are any
- * bytes. Inputs are copied before a call returns.
+ * Keys are 1 .. MB_KEY_BYTES_MAX bytes, fields and members of sorted sets up to that many, values
+ * and members of sets up to MB_VALUE_BYTES_MAX. All are any bytes. Inputs are copied before a call
+ * returns.
  *
  * A key holds a string (put, incr), a set (sadd, gset_add), a map (map_put), a list (push_..), a
  * sorted set (zadd), one of the values that merge (merge_..), or values beside each other
@@ -283,7 +285,8 @@ int mb_fail(struct mb_call *call, const char *format, ...)
  *
  * Errors:    MB_ERR_TOO_LARGE a key, a value, or what one call may write (16,384 keys; 32,767
  *            members and fields; 16 MiB of keys, members and values up to 4 KiB; 2,048 larger
- *            values) or look at (see mb_release) is above its limit; MB_ERR_INVALID an empty key;
+ *            members and values) or look at (see mb_release) is above its limit; MB_ERR_INVALID an
+ *            empty key;
  *            MB_ERR_TYPE the key holds another type. A write finds out when it can be seen here,
  *            else when the writes are published: then the call fails with it, and the other writes
  *            of the call have happened;
@@ -415,7 +418,7 @@ int mb_put_keep(struct mb_call *call, struct mb_slice key, struct mb_slice value
  * the same time survive. Deleting an absent key is no error. */
 int mb_delete(struct mb_call *call, struct mb_slice key);
 
-/* mb_sadd adds a member, 0 .. MB_KEY_BYTES_MAX bytes, to the set at key. */
+/* mb_sadd adds a member, 0 .. MB_VALUE_BYTES_MAX bytes, to the set at key. */
 int mb_sadd(struct mb_call *call, struct mb_slice key, struct mb_slice member);
 
 /* mb_gset_add adds a member to a set that only grows: it has no removes to remember, and is

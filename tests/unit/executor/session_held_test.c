@@ -19,12 +19,20 @@ keys_and_values_have_limits(void **state)
 	assert_int_equal(session_get(s, too_long, &got), MB_ERR_TOO_LARGE);
 	assert_non_null(strstr(session_why(s), "1,024 bytes"));
 	assert_int_equal(session_put(s, too_long, k("v")), MB_ERR_TOO_LARGE);
-	assert_int_equal(session_sadd(s, k("s"), too_long), MB_ERR_TOO_LARGE);
-	assert_int_equal(session_sismember(s, k("s"), too_long, &in), MB_ERR_TOO_LARGE);
 	assert_int_equal(session_map_put(s, k("m"), too_long, k("v")), MB_ERR_TOO_LARGE);
+	assert_string_equal(session_why(s), "a field may have 1,024 bytes");
+	assert_int_equal(session_zadd(s, k("z"), too_long, 1), MB_ERR_TOO_LARGE);
+	assert_string_equal(session_why(s), "a member of a sorted set may have 1,024 bytes");
 	assert_int_equal(session_put(s, k("v"), slice_of(long_key, VALUE_BYTES_MAX + 1)),
 			 MB_ERR_TOO_LARGE);
 	assert_non_null(strstr(session_why(s), "64 MiB"));
+	/* A member of a set is a value. */
+	too_long = slice_of(long_key, VALUE_BYTES_MAX + 1);
+	assert_int_equal(session_sadd(s, k("s"), too_long), MB_ERR_TOO_LARGE);
+	assert_string_equal(session_why(s), "a member of a set may have 64 MiB");
+	assert_int_equal(session_gset_add(s, k("s"), too_long), MB_ERR_TOO_LARGE);
+	assert_int_equal(session_srem(s, k("s"), too_long), MB_ERR_TOO_LARGE);
+	assert_int_equal(session_sismember(s, k("s"), too_long, &in), MB_ERR_TOO_LARGE);
 	assert_int_equal(session_put(s, longest, k("fits")), 0);
 	assert_int_equal(session_publish(s), 0);
 	assert_string_equal(world_text(w, longest), "fits");
@@ -113,6 +121,29 @@ large_values_end_with_the_memory(void **state)
 	assert_int_equal(session_put(s, k("again"), slice_of(value, sizeof(value))), 0);
 }
 
+static void
+long_members_end_with_the_memory(void **state)
+{
+	static uint8_t member[1 << 20];
+	uint64_t cnt;
+	int err = 0, i;
+
+	w->seg_budget = 8 << 20;
+	for (i = 0; err == 0; i++) {
+		member[0] = (uint8_t)i;
+		err = session_sadd(s, k("set"), slice_of(member, sizeof(member)));
+		assert_true(i < 16);
+	}
+	assert_int_equal(err, MB_ERR_NO_MEMORY);
+	assert_non_null(strstr(session_why(s), "payload memory"));
+	/* What was held before stays as it is, and can be published. */
+	assert_int_equal(session_scard(s, k("set"), &cnt), 0);
+	assert_int_equal(cnt, i - 1);
+	assert_int_equal(session_publish(s), 0);
+	begin(0);
+	assert_int_equal(session_sadd(s, k("set"), slice_of(member, sizeof(member))), 0);
+}
+
 int
 main(void)
 {
@@ -120,7 +151,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(keys_and_values_have_limits),      TEST(as_many_keys_as_fit),
 		TEST(as_many_members_as_fit),           TEST(as_many_bytes_as_fit),
-		TEST(large_values_end_with_the_memory),
+		TEST(large_values_end_with_the_memory), TEST(long_members_end_with_the_memory),
 #undef TEST
 	};
 

@@ -86,6 +86,17 @@ enum { MODEL_KEYS = 4, MODEL_NAMES = 3 };
 
 static const char *const model_name[MODEL_NAMES] = { "x", "y", "zz" };
 
+/* The same as a member of a set, of which one is longer than a key, and one than a small value. */
+static struct slice
+model_member(int i)
+{
+	static const size_t len[MODEL_NAMES] = { 1, KEY_BYTES_MAX + 1, WSET_INLINE_MAX + 1 };
+	static char mem[MODEL_NAMES][WSET_INLINE_MAX + 1];
+
+	memset(mem[i], model_name[i][0], len[i]);
+	return slice_of(mem[i], len[i]);
+}
+
 /* What is shown under a key, whatever its type, in words. */
 static void
 words_of(struct slice key, char *ret, size_t bytes)
@@ -114,7 +125,7 @@ words_of(struct slice key, char *ret, size_t bytes)
 		assert_int_not_equal(cnt, 0);
 		len = (size_t)snprintf(ret, bytes, "set of %d", (int)cnt);
 		for (int i = 0; i < MODEL_NAMES; i++) {
-			assert_int_equal(session_sismember(s, key, k(model_name[i]), &in), 0);
+			assert_int_equal(session_sismember(s, key, model_member(i), &in), 0);
 			len += (size_t)snprintf(ret + len, bytes - len, "%s", in ? " in" : " out");
 		}
 		return;
@@ -155,7 +166,8 @@ words_of(struct slice key, char *ret, size_t bytes)
 static void
 random_op(struct rng *r, struct slice key)
 {
-	const char *name = model_name[rng_below(r, MODEL_NAMES)];
+	int which = (int)rng_below(r, MODEL_NAMES);
+	const char *name = model_name[which];
 	struct slice got;
 	char value[16];
 	double score;
@@ -185,10 +197,10 @@ random_op(struct rng *r, struct slice key)
 		break;
 	case 4:
 	case 5:
-		err = session_sadd(s, key, k(name));
+		err = session_sadd(s, key, model_member(which));
 		break;
 	case 6:
-		err = session_srem(s, key, k(name));
+		err = session_srem(s, key, model_member(which));
 		break;
 	case 7:
 		err = session_map_delete(s, key, k(name));

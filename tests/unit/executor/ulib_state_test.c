@@ -134,7 +134,7 @@ MB_FUNCTION(no_key)
 
 MB_FUNCTION(odd_key)
 {
-	return mb_sadd(call, KEY("a\nb"), mb_slice_of("", 2000));
+	return mb_map_put(call, KEY("a\nb"), mb_slice_of("", 2000), KEY("v"));
 }
 
 MB_FUNCTION(absent)
@@ -155,7 +155,7 @@ refusals_name_function_key_and_reason(void **state)
 	call_none("no_key");
 	assert_error(MB_ERR_INVALID, "mb_get '': a key is empty");
 	call_none("odd_key");
-	assert_error(MB_ERR_TOO_LARGE, "mb_sadd 'a?b': a member or field may have 1,024 bytes");
+	assert_error(MB_ERR_TOO_LARGE, "mb_map_put 'a?b': a field may have 1,024 bytes");
 	call_none("absent");
 	assert_error(MB_ERR_NOT_FOUND, "");
 }
