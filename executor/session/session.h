@@ -254,13 +254,15 @@ int session_take_score(struct session *s, struct slice key, bool highest, struct
 /* A walk over a collection: first what is stored and stands, then what only this call has. It
  * ends when what is held is published or discarded. */
 struct session_iter {
-	struct slice stored; /* what is in the cache, held until session_views_end; may be empty */
+	struct slice
+		stored; /* what is in the cache, held until the key is released; may be empty */
 	struct table_walk walk; /* over that */
 	uint32_t type;          /* of that */
 	uint32_t last;          /* of a walk from the right: behind the next stored one */
 	uint32_t key;           /* what is held, number + 1; 0: nothing */
 	uint32_t elem; /* the own one that was shown last, + 1; 0: none yet. A list: how many */
 	uint32_t turn; /* of the table of elements */
+	uint32_t view; /* what holds stored, see view_mark; 0: nothing */
 };
 int session_set_begin(struct session *s, struct slice key, struct session_iter *ret);
 bool session_set_next(struct session *s, struct session_iter *it, struct slice *ret_member);

@@ -114,8 +114,9 @@ struct owned {
 
 /* A cached value that the call looks at. */
 struct view {
-	uint64_t hash; /* of the key */
-	uint32_t next; /* in its chain, or in the free list */
+	uint64_t hash;  /* of the key */
+	uint32_t next;  /* in its chain, or in the free list */
+	uint32_t drops; /* how often this place was given up: walks over what stood in it end */
 	bool used;
 	struct cache_value value; /* version 0: none, only a text */
 	char text[VIEW_TEXT_MAX]; /* of a value that is a number */
@@ -164,6 +165,7 @@ struct session {
 	struct seen_version seen_version[SESSION_SEEN_MAX];
 
 	uint32_t zrange_turn; /* counts the ranges of sorted sets that were made */
+	uint32_t zrange_view; /* what holds the members of the last one, as in session_iter */
 	uint64_t take_seq;    /* and versions that were taken over */
 	uint64_t hand_seq;    /* and keys that were handed on with own writes */
 
@@ -277,6 +279,13 @@ struct view *view_new(struct session *s);
 void view_put(struct session *s, struct view *v, uint64_t hash);
 void view_drop(struct session *s, struct view *v);
 
+/* view_mark names a view for as long as it is held, not 0. view_marked is the view of a mark; NULL
+ * when it was given up. */
+#define VIEW_MARK_BITS 14
+static_assert(SESSION_VIEW_MAX < 1u << VIEW_MARK_BITS, "a mark has room for the place of a view");
+uint32_t view_mark(const struct session *s, const struct view *v);
+const struct view *view_marked(const struct session *s, uint32_t mark);
+
 /* ------------------------------------------------------------- session_op.c */
 
 /* What all operations begin with: is the key one, is the name of an element of this kind of key? */
@@ -309,6 +318,9 @@ int op_count(struct session *s, struct slice key, enum held_kind kind,
 /* op_iter_begin starts a walk over the collection at key. */
 int op_iter_begin(struct session *s, struct slice key, enum held_kind kind,
 		  struct session_iter *ret);
+
+/* op_iter_on: a walk goes on, until what was written is published, or its key released. */
+bool op_iter_on(const struct session *s, const struct session_iter *it);
 
 /* op_text_i64 reads text as a number, as the store would. op_show shows a number as text. */
 int op_text_i64(struct slice text, int64_t *ret);

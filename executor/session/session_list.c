@@ -168,8 +168,7 @@ session_list_next(struct session *s, struct session_iter *it, struct slice *ret_
 {
 	struct place p;
 
-	if (it->turn != s->elems.turn ||
-	    !next(s, it->key != 0 ? &s->key[it->key - 1] : NULL, it, &p)) {
+	if (!op_iter_on(s, it) || !next(s, it->key != 0 ? &s->key[it->key - 1] : NULL, it, &p)) {
 		return false;
 	}
 	*ret_value = p.value;

@@ -332,15 +332,17 @@ session_map_next(struct session *s, struct session_iter *it, struct slice *ret_f
 	struct held_elem *e;
 	struct map_field f;
 	struct held_key *k;
+	uint64_t hash;
 
 	*ret_err = 0;
-	if (it->turn != s->elems.turn) {
+	if (!op_iter_on(s, it)) {
 		return false;
 	}
 	k = it->key != 0 ? &s->key[it->key - 1] : NULL;
+	hash = k != NULL ? k->hash : it->view != 0 ? view_marked(s, it->view)->hash : 0;
 	while (map_next(it->stored, &it->walk, &f)) {
 		e = k != NULL ? held_elem_find(s, k, f.key) : NULL;
-		*ret_err = field_show(s, 0, e, &v, true, f.key, ret_value);
+		*ret_err = field_show(s, hash, e, &v, true, f.key, ret_value);
 		if (*ret_err == 0) {
 			*ret_field = f.key;
 			return true;
@@ -360,7 +362,7 @@ session_map_next(struct session *s, struct session_iter *it, struct slice *ret_f
 				continue; /* it was shown above */
 			}
 		}
-		*ret_err = field_show(s, 0, e, &v, true, name, ret_value);
+		*ret_err = field_show(s, hash, e, &v, true, name, ret_value);
 		if (*ret_err == 0) {
 			*ret_field = name;
 			return true;

@@ -196,10 +196,17 @@ op_iter_begin(struct session *s, struct slice key, enum held_kind kind, struct s
 		if (n == CACHE_HIT && read_kind(&view->value) == kind) {
 			it.stored = view->value.state;
 			it.type = view->value.type;
+			it.view = view_mark(s, view);
 		}
 	}
 	*ret = it;
 	return 0;
+}
+
+bool
+op_iter_on(const struct session *s, const struct session_iter *it)
+{
+	return it->turn == s->elems.turn && (it->view == 0 || view_marked(s, it->view) != NULL);
 }
 
 /* ---------------------------------------------------------------- strings */

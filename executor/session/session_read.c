@@ -232,8 +232,23 @@ view_drop(struct session *s, struct view *v)
 		cache_view_release(s->conf.view, &v->value);
 	}
 	v->used = false;
+	v->drops++;
 	v->next = s->view_free;
 	s->view_free = (uint32_t)(v - s->view) + 1;
+}
+
+uint32_t
+view_mark(const struct session *s, const struct view *v)
+{
+	return v->drops << VIEW_MARK_BITS | (uint32_t)(v - s->view + 1);
+}
+
+const struct view *
+view_marked(const struct session *s, uint32_t mark)
+{
+	const struct view *v = &s->view[(mark & ((1u << VIEW_MARK_BITS) - 1)) - 1];
+
+	return view_mark(s, v) == mark ? v : NULL;
 }
 
 static struct view *

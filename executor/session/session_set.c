@@ -136,7 +136,7 @@ session_set_next(struct session *s, struct session_iter *it, struct slice *ret_m
 	struct held_elem *e;
 	struct held_key *k;
 
-	if (it->turn != s->elems.turn) {
+	if (!op_iter_on(s, it)) {
 		return false;
 	}
 	k = it->key != 0 ? &s->key[it->key - 1] : NULL;

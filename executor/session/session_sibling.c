@@ -26,6 +26,7 @@
 struct stored {
 	struct slice name, mvreg;
 	struct stamp epoch;
+	uint32_t view; /* the mark of what holds them; 0: nothing */
 };
 
 static struct held_elem *
@@ -65,6 +66,7 @@ stored_read(struct session *s, uint64_t hash, struct slice key, const struct hel
 	if (n != CACHE_HIT || read_kind(&v->value) == KIND_NONE) {
 		return n < 0 ? n : 0;
 	}
+	ret->view = view_mark(s, v);
 	return stored_open(&v->value, ret) ? 0 : op_wrong_type(s);
 }
 
@@ -255,6 +257,7 @@ session_sibling_begin(struct session *s, struct slice key, struct session_iter *
 		return err;
 	}
 	it.stored = stored.mvreg;
+	it.view = stored.view;
 	if (own != NULL) {
 		it.key = own->key;
 		it.type = stamp_cmp(seen.epoch, stored.epoch) == 0; /* what it says counts here */
@@ -270,7 +273,7 @@ session_sibling_next(struct session *s, struct session_iter *it, struct slice *r
 	struct seen seen = { .context = slice_of(NULL, 0) };
 	struct held_elem *own;
 
-	if (it->turn != s->elems.turn) {
+	if (!op_iter_on(s, it)) {
 		return false;
 	}
 	own = it->key != 0 ? own_of(s, &s->key[it->key - 1]) : NULL;

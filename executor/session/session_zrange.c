@@ -24,6 +24,7 @@ collect(struct session *s, struct slice key, double min, double max, uint32_t *r
 		return err;
 	}
 	s->zrange_turn++;
+	s->zrange_view = it.view;
 	while (session_zset_next(s, &it, &e.member, &e.score)) {
 		if (!(e.score >= min && e.score <= max)) {
 			continue;
@@ -42,7 +43,10 @@ collect(struct session *s, struct slice key, double min, double max, uint32_t *r
 static void
 walk(struct session *s, uint32_t first, uint32_t end, struct session_iter *ret)
 {
-	*ret = (struct session_iter){ .last = first, .elem = end, .turn = s->zrange_turn };
+	*ret = (struct session_iter){ .last = first,
+				      .elem = end,
+				      .turn = s->zrange_turn,
+				      .view = s->zrange_view };
 }
 
 int
@@ -86,7 +90,8 @@ bool
 session_zrange_next(struct session *s, struct session_iter *it, struct slice *ret_member,
 		    double *ret_score)
 {
-	if (it->turn != s->zrange_turn || it->last >= it->elem) {
+	if (it->turn != s->zrange_turn || it->last >= it->elem ||
+	    (it->view != 0 && view_marked(s, it->view) == NULL)) {
 		return false;
 	}
 	*ret_member = s->zrange[it->last].member;

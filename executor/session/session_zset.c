@@ -180,7 +180,7 @@ session_zset_next(struct session *s, struct session_iter *it, struct slice *ret_
 	struct held_key *k;
 	double score;
 
-	if (it->turn != s->elems.turn) {
+	if (!op_iter_on(s, it)) {
 		return false;
 	}
 	k = it->key != 0 ? &s->key[it->key - 1] : NULL;

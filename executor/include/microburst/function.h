@@ -436,7 +436,7 @@ int mb_scard(struct mb_call *call, struct mb_slice key, uint64_t *ret);
 
 /* Members of a set, one after the other, in no particular order. The set is the one that
  * mb_set_begin saw; members that this call adds meanwhile may be shown or not. mb_flush ends the
- * walk.
+ * walk, and so does mb_release of its key: no more is shown then.
  *
  *	struct mb_set_iter it;
  *	struct mb_slice member;
@@ -573,10 +573,10 @@ int mb_take_lowest(struct mb_call *call, struct mb_slice key, struct mb_slice *r
 int mb_take_highest(struct mb_call *call, struct mb_slice key, struct mb_slice *ret_member,
 		    double *ret_score);
 
-/* mb_release ends the views that this call has of the value at key. A call may look at 8,192
- * different values at a time, 63 of them larger than some 48 bytes (MB_ERR_TOO_LARGE at the next):
- * whoever looks at more lets go. Views of a value that this call wrote itself count only while it
- * is a sum. */
+/* mb_release ends the views that this call has of the value at key, and walks over it. A call may
+ * look at 8,192 different values at a time, 63 of them larger than some 48 bytes (MB_ERR_TOO_LARGE
+ * at the next): whoever looks at more lets go. Views of a value that this call wrote itself count
+ * only while it is a sum. */
 void mb_release(struct mb_call *call, struct mb_slice key);
 
 /* mb_flush publishes the writes made so far and waits until the store has them. They stay, whatever

@@ -157,6 +157,66 @@ what_counts_is_the_time_that_was_named(void **state)
 	assert_string_equal(world_text(w, k("at")), "(map of 2)");
 }
 
+static void
+a_walk_ends_when_its_key_is_released(void **state)
+{
+	struct session_iter it, ranged;
+	struct slice f, v;
+	double score;
+	int err;
+
+	assert_int_equal(session_map_put(s, k("map"), k("a"), k("1")), 0);
+	assert_int_equal(session_map_put(s, k("map"), k("b"), k("2")), 0);
+	assert_int_equal(session_zadd(s, k("z"), k("a"), 1), 0);
+	assert_int_equal(session_zadd(s, k("z"), k("b"), 2), 0);
+	assert_int_equal(session_publish(s), 0);
+	begin(0);
+	assert_int_equal(session_map_begin(s, k("map"), &it), 0);
+	assert_int_equal(session_zrange_rank(s, k("z"), 0, -1, &ranged), 0);
+	assert_true(session_map_next(s, &it, &f, &v, &err));
+	assert_true(session_zrange_next(s, &ranged, &f, &score));
+	session_release(s, k("map"));
+	session_release(s, k("z"));
+	/* What it walked over may be something else by now. */
+	assert_int_equal(session_get(s, k("none"), &v), MB_ERR_NOT_FOUND);
+	assert_int_equal(session_map_get(s, k("map"), k("a"), &v), 0);
+	assert_int_equal(session_zscore(s, k("z"), k("a"), &score), 0);
+	assert_false(session_map_next(s, &it, &f, &v, &err));
+	assert_int_equal(err, 0);
+	assert_false(session_zrange_next(s, &ranged, &f, &score));
+	assert_int_equal(session_map_begin(s, k("map"), &it), 0);
+	assert_true(session_map_next(s, &it, &f, &v, &err));
+	session_release(s, k("z")); /* another key */
+	assert_true(session_map_next(s, &it, &f, &v, &err));
+}
+
+/* Two maps whose numbers are more than a call may look at. */
+static void
+numbers_that_a_walk_showed_can_be_let_go_of(void **state)
+{
+	struct session_iter it;
+	struct slice f, v;
+	char field[32];
+	int err, shown;
+
+	for (int i = 0; i < SESSION_VIEW_MAX / 2 + 8; i++) {
+		snprintf(field, sizeof(field), "n%d", i);
+		assert_int_equal(session_map_incr(s, k("map"), k(field), 1, NULL), 0);
+	}
+	assert_int_equal(session_publish(s), 0);
+	begin(0);
+	for (int walk = 0; walk < 3; walk++) {
+		assert_int_equal(session_map_begin(s, k("map"), &it), 0);
+		for (shown = 0; session_map_next(s, &it, &f, &v, &err); shown++) {
+			assert_true(slice_eq(v, k("1")));
+		}
+		assert_int_equal(err, 0);
+		assert_int_equal(shown, SESSION_VIEW_MAX / 2 + 8);
+		session_release(s, k("map"));
+	}
+	assert_int_equal(session_held(s), 0);
+}
+
 int
 main(void)
 {
@@ -165,6 +225,8 @@ main(void)
 		TEST(maps_show_stored_and_own_fields),
 		TEST(fields_are_counted_and_deleted),
 		TEST(a_walk_shows_each_field_once),
+		TEST(a_walk_ends_when_its_key_is_released),
+		TEST(numbers_that_a_walk_showed_can_be_let_go_of),
 		TEST(what_counts_is_the_time_that_was_named),
 #undef TEST
 	};
