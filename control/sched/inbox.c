@@ -28,10 +28,16 @@ struct inbox {
 	uint32_t next, prev;  /* of those that there are: + 1 */
 	uint32_t first, last; /* messages, + 1 */
 	uint32_t cnt;
-	uint16_t exec;   /* who listens; 0: nobody */
-	uint32_t cursor; /* the next message to give him, + 1; 0: none yet */
-	uint64_t given;  /* how many he has been given */
-	uint64_t until;  /* how many he may be */
+	uint16_t listeners; /* the executor that listens, and its next; 0: nobody */
+};
+
+/* What an executor listens to: it runs the call, or a part of it. */
+struct listener {
+	uint32_t box;    /* + 1; 0: nothing */
+	uint32_t cursor; /* the last message that it was given, + 1; 0: none yet */
+	uint64_t given;  /* how many it has been given */
+	uint64_t until;  /* how many it may be */
+	uint16_t next;   /* who else listens to that; 0: nobody */
 };
 
 struct inboxes {
@@ -39,6 +45,7 @@ struct inboxes {
 	uint64_t now_ns, sweep_ns;
 	uint32_t free, used, message_free; /* + 1 */
 	uint32_t chain[CHAIN_CNT];
+	struct listener listener[PROC_CLIENT_FIRST];
 	struct inbox inbox[INBOX_CNT_MAX];
 	struct message message[MESSAGE_CNT_MAX];
 };
@@ -145,29 +152,65 @@ inbox_free(struct inboxes *b, struct inbox *box)
 
 /* ------------------------------------------------------------------- giving */
 
-/* Gives the listener what its window has room for (B2). */
 static void
-give(struct inboxes *b, struct inbox *box)
+listener_leave(struct inboxes *b, uint16_t exec)
 {
-	while (box->exec != 0 && box->given < box->until && box->given < box->cnt) {
+	struct listener *l = &b->listener[exec];
+	uint16_t *at;
+
+	if (l->box == 0) {
+		return;
+	}
+	at = &b->inbox[l->box - 1].listeners;
+	while (*at != exec) {
+		at = &b->listener[*at].next;
+	}
+	*at = l->next;
+	*l = (struct listener){ 0 };
+}
+
+/* From the beginning: it is a new attempt, or another part. */
+static void
+listener_join(struct inboxes *b, struct inbox *box, uint16_t exec)
+{
+	listener_leave(b, exec);
+	b->listener[exec] =
+		(struct listener){ .box = (uint32_t)(box - b->inbox + 1), .next = box->listeners };
+	box->listeners = exec;
+}
+
+/* Gives a listener what its window has room for (B2). */
+static void
+give(struct inboxes *b, const struct inbox *box, uint16_t exec)
+{
+	struct listener *l = &b->listener[exec];
+
+	while (l->given < l->until && l->given < box->cnt) {
 		struct message *m =
-			&b->message[(box->cursor == 0 ? box->first
-						      : b->message[box->cursor - 1].next) -
+			&b->message[(l->cursor == 0 ? box->first : b->message[l->cursor - 1].next) -
 				    1];
 		bool held = (m->d.flags & DESC_F_INLINE) == 0;
 
-		if (held && b->ops.hold(b->ops.ctx, &m->d.ref, box->exec) != 0) {
+		if (held && b->ops.hold(b->ops.ctx, &m->d.ref, exec) != 0) {
 			return; /* with its next LISTEN, or message, or sweep */
 		}
-		m->d.b = box->given;
-		if (b->ops.send(b->ops.ctx, box->exec, &m->d) != 0) {
+		m->d.b = l->given;
+		if (b->ops.send(b->ops.ctx, exec, &m->d) != 0) {
 			if (held) {
-				b->ops.drop(b->ops.ctx, &m->d.ref, box->exec);
+				b->ops.drop(b->ops.ctx, &m->d.ref, exec);
 			}
 			return;
 		}
-		box->cursor = (uint32_t)(m - b->message + 1);
-		box->given++;
+		l->cursor = (uint32_t)(m - b->message + 1);
+		l->given++;
+	}
+}
+
+static void
+give_all(struct inboxes *b, const struct inbox *box)
+{
+	for (uint16_t e = box->listeners; e != 0; e = b->listener[e].next) {
+		give(b, box, e);
 	}
 }
 
@@ -242,7 +285,7 @@ send_to(struct inboxes *b, const struct desc *d)
 	}
 	if (!is_known(b, box, d)) {
 		err = keep(b, box, d);
-		give(b, box);
+		give_all(b, box);
 	}
 	return err;
 }
@@ -253,11 +296,13 @@ static void
 on_listen(struct inboxes *b, uint16_t proc, const struct desc *d)
 {
 	struct inbox *box = inbox_find(b, d->call);
+	struct listener *l = &b->listener[proc];
+	bool listens = box != NULL && l->box == (uint32_t)(box - b->inbox + 1);
 
 	if ((d->sub & LISTEN_END) != 0) {
-		if (box != NULL && box->exec == proc) {
-			box->exec = 0;
-			if (b->ops.alive(b->ops.ctx, d->call) == ALIVE_NO) {
+		if (listens) {
+			listener_leave(b, proc);
+			if (box->listeners == 0 && b->ops.alive(b->ops.ctx, d->call) == ALIVE_NO) {
 				inbox_free(b, box); /* a part's end is not the call's */
 			}
 		}
@@ -266,18 +311,16 @@ on_listen(struct inboxes *b, uint16_t proc, const struct desc *d)
 	if (box == NULL && b->ops.alive(b->ops.ctx, d->call) != ALIVE_NO) {
 		box = inbox_of(b, d->call);
 	}
-	if (box == NULL || (box->exec != proc && box->exec != 0 && d->b != 0)) {
+	if (box == NULL || (!listens && d->b != 0)) {
 		return; /* its call has ended, or there is no room: it waits until its time */
 	}
-	if (box->exec != proc || d->b == 0) { /* from the beginning: it is a new attempt */
-		box->exec = proc;
-		box->cursor = 0;
-		box->given = 0;
+	if (d->b == 0) {
+		listener_join(b, box, proc);
 	}
-	if (d->b <= box->given) { /* what it has taken is what it was given */
-		box->until = d->b + MESSAGE_WINDOW;
+	if (d->b <= l->given) { /* what it has taken is what it was given */
+		l->until = d->b + MESSAGE_WINDOW;
 	}
-	give(b, box);
+	give(b, box, proc);
 }
 
 void
@@ -301,10 +344,8 @@ inboxes_on(struct inboxes *b, uint16_t proc, const struct desc *d, uint64_t now_
 void
 inboxes_proc_down(struct inboxes *b, uint16_t proc)
 {
-	for (uint32_t i = b->used; i != 0; i = b->inbox[i - 1].next) {
-		if (b->inbox[i - 1].exec == proc) {
-			b->inbox[i - 1].exec = 0;
-		}
+	if (proc < PROC_CLIENT_FIRST) {
+		listener_leave(b, proc);
 	}
 }
 
@@ -330,11 +371,11 @@ inboxes_poll(struct inboxes *b, uint64_t now_ns)
 
 		next = box->next;
 		/* Whoever listens runs it, and says when it does not. */
-		if (box->exec == 0 && has_ended(b, box)) {
+		if (box->listeners == 0 && has_ended(b, box)) {
 			inbox_free(b, box);
 			continue;
 		}
-		give(b, box);
+		give_all(b, box);
 		b->sweep_ns = now_ns + INBOX_SWEEP_NS;
 	}
 	return b->sweep_ns;

@@ -19,7 +19,7 @@
  * B4  What is sent to a call that has ended is answered MB_ERR_GONE, and not kept.
  *
  * A call's parts (a DAG at several executors) share its id and its inbox: each that listens sees
- * all messages from the first on, and the one that began last is given them.
+ * all messages from the first on, also while others do.
  *
  * A step core. Owner: the sched tile.
  */

@@ -145,6 +145,21 @@ MB_FUNCTION(floods)
     return 0;
 }
 
+MB_FUNCTION(nothing)
+{
+    return 0;
+}
+
+MB_FUNCTION(both)
+{
+    int64_t a, b;
+
+    MB_TRY(mb_arg_i64(call, 0, &a));
+    MB_TRY(mb_arg_i64(call, 1, &b));
+    MB_TRY(mb_return_i64(call, a));
+    return mb_return_i64(call, b);
+}
+
 MB_FUNCTION(waits)
 {
     struct mb_message m;
@@ -161,7 +176,7 @@ NODE = None
 
 def setUpModule():
     global NODE
-    NODE = Node(MICROBURST, '--set', 'executor.count=5')
+    NODE = Node(MICROBURST, '--set', 'executor.count=5', '--set', 'sched.dag_split=0')
     path = os.path.join(NODE.folder, 'f.c')
     with open(path, 'w', encoding='utf-8') as f:
         f.write(FUNCTIONS)
@@ -245,6 +260,19 @@ class Messages(unittest.TestCase):
         until(lambda: running('digits'), 10, 'a second attempt')
         self.assertEqual(NODE.run('send', call, '3')[0], 0)
         self.ends(receiver, '123\n')
+
+    def test_functions_of_a_dag_hear_the_same_side_by_side(self):
+        self.assertEqual(NODE.run('dag', 'add', 'hears', 'nothing -> digits#a -> both, '
+                                  'nothing -> digits#b -> both')[0], 0)
+        dag = start('dag', 'call', 'hears')
+
+        def both_hear():
+            calls = [c['call'] for c in NODE.json('ps')['calls']]
+            return calls[0] if len(calls) == 2 and calls[0] == calls[1] else None
+        call = until(both_hear, 10, 'two receivers')
+        for digit in '456':
+            self.assertEqual(NODE.run('send', call, digit)[0], 0)
+        self.ends(dag, '456\n456\n')
 
     def test_waiting_ends(self):
         began = time.monotonic()

@@ -242,6 +242,34 @@ a_second_attempt_gets_the_same(void **state)
 	assert_true(inboxes_poll(b, now + INBOX_SWEEP_NS) == UINT64_MAX);
 }
 
+/* Two functions of a DAG call that run side by side both hear what comes, each at its own pace. */
+static void
+parts_hear_all_side_by_side(void **state)
+{
+	hear(EXEC, CALL, 0, 0);
+	assert_int_equal(post(CALL, 1, 1, 8), 0);
+	assert_int_equal(sent_cnt, 1);
+	hear(EXEC + 1, CALL, 0, 0);
+	assert_int_equal(sent_cnt, 1);
+	for (uint64_t i = 2; i <= MESSAGE_WINDOW + 5; i++) {
+		assert_int_equal(post(CALL, 1, i, 100), 0);
+		assert_int_equal(sent_cnt, i <= MESSAGE_WINDOW ? 2 : 0);
+	}
+	hear(EXEC + 1, CALL, 2, 0);
+	assert_int_equal(sent_cnt, 2);
+	hear(EXEC, CALL, 5, 0);
+	assert_int_equal(sent_cnt, 5);
+	assert_int_equal(sent[4].b, MESSAGE_WINDOW + 4);
+	hear(EXEC, CALL, MESSAGE_WINDOW + 5, LISTEN_END);
+	hear(EXEC + 1, CALL, 5, 0); /* it goes on for the other */
+	assert_int_equal(sent_cnt, 3);
+	inboxes_proc_down(b, EXEC + 1);
+	assert_int_equal(post(CALL, 1, 1000, 8), 0);
+	assert_int_equal(sent_cnt, 0);
+	hear(EXEC, CALL, 0, 0); /* another part of it, in the same executor */
+	assert_int_equal(sent_cnt, MESSAGE_WINDOW);
+}
+
 static void
 a_call_nobody_knows_the_end_of_has_its_time(void **state)
 {
@@ -358,6 +386,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_message_is_kept_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_window_at_a_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_second_attempt_gets_the_same, setup, teardown),
+		cmocka_unit_test_setup_teardown(parts_hear_all_side_by_side, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_call_nobody_knows_the_end_of_has_its_time, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(whatever_happens_lists_agree, setup, teardown),
