@@ -8,6 +8,7 @@
 #ifndef MB_NET_STREAM_INT_H
 #define MB_NET_STREAM_INT_H
 
+#include <assert.h>
 #include <sys/un.h>
 
 #include <liburing.h>
