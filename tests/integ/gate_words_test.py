@@ -174,6 +174,37 @@ class Words(unittest.TestCase):
                 n.split('|')[0] not in named]
         self.assertEqual(gone, [], 'neither served nor on the page of differences')
 
+    def test_info_sections(self):
+        for words in ((), ('all',), ('everything',), ('default', 'commandstats'), ('keyspace',),
+                      ('KEYSPACE', 'server', 'keyspace'), ('nosuch',), ('nosuch', 'cpu')):
+            ours, redis = (re.findall('^# .*', text.decode(), re.M)
+                           for text in self.both('info', *words))
+            self.assertEqual(ours, redis, words)
+
+    def test_info_counts(self):
+        c = self.ours
+        c('config', 'resetstat')
+        c('set', 'counted', 'x' * 10000)
+        c('get')
+        c('config', 'get')
+        c('config', 'get', 'port')
+        c('incr', 'counted')
+        said = c('info', 'commandstats').decode()
+        for row in ('set:calls=1,.*rejected_calls=0,failed_calls=0',
+                    'get:calls=0,.*rejected_calls=1,failed_calls=0',
+                    r'config\|get:calls=1,.*rejected_calls=1,failed_calls=0',
+                    'incr:calls=1,.*rejected_calls=0,failed_calls=1'):
+            self.assertRegex(said, f'(?m)^cmdstat_{row}')
+
+        def value(name):
+            return int(re.search(f'(?m)^{name}:(\\d+)', c('info').decode()).group(1))
+
+        until(lambda: value('used_memory') > 10000, 10, 'the store that counts its memory')
+        self.assertGreater(value('used_memory_rss'), value('used_memory'))
+        self.assertEqual(value('maxmemory'), int(c('config', 'get', 'maxmemory')[1]))
+        until(lambda: re.search('(?m)^db0:keys=[1-9][0-9]*,expires=0,avg_ttl=0\r$',
+                                c('info', 'keyspace').decode()), 10, 'the store that counts keys')
+
     def test_errors_and_answers(self):
         wrong = []
         for said in SAID.replace('\n', ';').strip(';').split(';'):
