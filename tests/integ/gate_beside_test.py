@@ -243,6 +243,19 @@ class Beside(unittest.TestCase):
     def test_resp3(self):
         self.same(True)
 
+    def test_an_infinite_increment_goes_with_its_member(self):
+        talk = Talk()
+        self.addCleanup(talk.close)
+        talk('flushall')
+        for way in ('zrem endless a', 'del endless', 'zpopmin endless', 'zadd endless 3 a',
+                    'zremrangebyscore endless -inf inf', 'zincrby endless inf a'):
+            for words in ('zincrby endless -inf a', 'zincrby endless -inf a',
+                          'zincrby endless inf a', 'zincrby endless 5 a', way,
+                          'zscore endless a', 'zincrby endless 1 a', 'zincrby endless inf a',
+                          'zscore endless a', 'zrange endless 0 -1 withscores', 'del endless'):
+                ours, redis = talk(*words.split())
+                self.assertEqual(ours, redis, (way, words))
+
     def test_every_command_is_served_or_named(self):
         talk = Talk()
         self.addCleanup(talk.close)
