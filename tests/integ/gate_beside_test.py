@@ -119,7 +119,8 @@ sort {l} by h*->a desc get h*->b get nothing|sadd {t} 0 3 1 2|sort {t} by w* sto
 sort {t} by w* get w* desc|sort_ro {t} get s*|del {k}|unlink {k} {k}|exists {k} {k} {k}|type {k}
 rename {k} {k}|renamenx {k} {k}|copy {k} {k}|copy {k} {k} replace|persist {k}|ttl {k}
 expire {k} 1000|expire {k} {i} nx
-expire {k} {e} {e}|expireat {k} {e} gt|pexpire {k} 100000 gt|dbsize|touch {k}|keys *|nosuchcommand {k}
+expire {k} {e} {e}|expireat {k} {e} gt|pexpire {k} 100000 gt|dbsize|touch {k}|keys *
+nosuchcommand {k}
 get|ping {v}|echo {v}|select 0|select 99|wait 0 0|wait x 0|wait 0 -1|role|cluster info|readonly
 move {k} 0|move {k} x|swapdb 0 0|swapdb 0 99|sort {l} by w* get w* get #|sort {l} desc limit 1 x
 sort {q} by nosort get # store {l}
