@@ -427,6 +427,7 @@ node_cache_tile(struct node *n, uint32_t i)
 	if (err == 0) {
 		node_tile_add(n, TILE_CACHE, i, &cache_tile_ops, n->cache_tile[i],
 			      cache_tile_metrics(n->cache_tile[i]));
+		n->cache_count[i] = cache_tile_metrics(n->cache_tile[i]);
 	}
 	return err;
 }
@@ -463,6 +464,7 @@ node_kvs_tile(struct node *n, uint32_t i)
 	if (err == 0) {
 		node_tile_add(n, TILE_KVS, i, &kvs_tile_ops, n->kvs_tile[i],
 			      kvs_tile_metrics(n->kvs_tile[i]));
+		n->kvs_count[i] = kvs_tile_metrics(n->kvs_tile[i]);
 	}
 	return err;
 }

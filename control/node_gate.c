@@ -109,6 +109,11 @@ node_gate_tile(struct node *n, uint32_t idx, char why[NODE_WHY_BYTES])
 		.slowlog_ns = p->gate_slowlog,
 		.backlog_bytes = p->gate_backlog,
 		.node_id = n->id,
+		.store = n->kvs_count,
+		.store_cnt = p->kvs_tiles,
+		.store_bytes = p->kvs_bytes,
+		.caches = n->cache_count,
+		.cache_cnt = p->cache_tiles,
 	};
 	int err;
 

@@ -50,6 +50,7 @@ struct node {
 	struct cache_tile *cache_tile[CACHE_TILE_CNT_MAX];
 	struct hashring *ring; /* of this node alone */
 	struct kvs_tile *kvs_tile[KVS_TILE_CNT_MAX];
+	const struct metrics_block *cache_count[CACHE_TILE_CNT_MAX], *kvs_count[KVS_TILE_CNT_MAX];
 	struct gate *gate[GATE_TILE_CNT_MAX]; /* NULL: no Redis clients, or no such one */
 	struct door *door[NET_TILE_CNT_MAX];  /* NULL: no net.listen */
 	struct net_tile *net_tile[NET_TILE_CNT_MAX];

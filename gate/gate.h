@@ -59,6 +59,11 @@ struct gate_cfg {
 	/* By enum kvs_ack: how many owners beside the first have what was answered so. 0: as of who
 	 * asks for none. */
 	uint32_t further[GATE_ACK_CNT];
+	/* What the tiles of the store and of the cache count, for INFO: by the time that clients
+	 * are served they are there. */
+	const struct metrics_block *const *store, *const *caches;
+	uint32_t store_cnt, cache_cnt;
+	uint64_t store_bytes; /* that it may have */
 };
 
 /* gate_create makes a gate and listens. Returns: 0; as stream_listen_*; MB_ERR_NO_MEMORY. */

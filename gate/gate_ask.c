@@ -290,6 +290,7 @@ gate_part_tally(struct gate *g, struct gate_ask *a)
 	for (uint32_t i = 0; i < gate_command_cnt(); i++) {
 		sum->stat[i].calls += t->stat[i].calls;
 		sum->stat[i].failed += t->stat[i].failed;
+		sum->stat[i].rejected += t->stat[i].rejected;
 		sum->stat[i].ns += t->stat[i].ns;
 		for (uint32_t k = 0; k < GATE_LATENCY_CNT; k++) {
 			sum->stat[i].latency[k] += t->stat[i].latency[k];

@@ -91,8 +91,8 @@ struct gate_errors {
 
 /* What is counted of a command, by its place in the table. */
 struct gate_stat {
-	uint64_t calls, failed, ns;
-	uint64_t latency[GATE_LATENCY_CNT]; /* how many took up to 2^i microseconds */
+	uint64_t calls, failed, rejected, ns; /* rejected: before it was begun */
+	uint64_t latency[GATE_LATENCY_CNT];   /* how many took up to 2^i microseconds */
 };
 
 /* All that a gate counts. */

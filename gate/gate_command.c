@@ -302,9 +302,11 @@ gate_command_wrong(struct gate *g, struct gate_conn *c, const struct gate_comman
 			     "EXECABORT Transaction discarded because of: wrong number of "
 			     "arguments for '%s' command",
 			     cmd->name);
+		gate_rejected(g, c);
 		return true;
 	} else {
 		gate_error_f(g, c, "ERR wrong number of arguments for '%s' command", cmd->name);
+		gate_rejected(g, c);
 	}
 	if (queueing) {
 		c->multi->wrong = true;
@@ -340,14 +342,16 @@ gate_command_run(struct gate *g, struct gate_conn *c, const struct gate_command 
 		return GATE_DONE;
 	}
 	if (unlikely(!c->authed && (cmd->flags & CMD_NOAUTH) == 0)) {
-		return gate_error(g, c, "NOAUTH Authentication required.");
+		gate_error(g, c, "NOAUTH Authentication required.");
+		return gate_rejected(g, c);
 	}
 	if (unlikely(c->proto == 2 && gate_listens(c) && (cmd->flags & CMD_PUBSUB) == 0)) {
-		return gate_error_f(g, c,
-				    "ERR Can't execute '%s': only (P|S)SUBSCRIBE / "
-				    "(P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
-				    "context",
-				    cmd->name);
+		gate_error_f(g, c,
+			     "ERR Can't execute '%s': only (P|S)SUBSCRIBE / "
+			     "(P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
+			     "context",
+			     cmd->name);
+		return gate_rejected(g, c);
 	}
 	if (unlikely(c->kicked)) {
 		c->kicked = false;

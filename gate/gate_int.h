@@ -400,6 +400,17 @@ gate_stat_of(struct gate *g, const struct gate_command *cmd)
 {
 	return &g->tally.stat[gate_command_idx(cmd)];
 }
+
+/* What the connection's command was just answered with is no failure of it: it was not begun. */
+static inline int
+gate_rejected(struct gate *g, const struct gate_conn *c)
+{
+	if (c->command != NULL) {
+		gate_stat_of(g, c->command)->failed--;
+		gate_stat_of(g, c->command)->rejected++;
+	}
+	return GATE_DONE;
+}
 /* gate_command_run checks a command's words and runs it; cmd NULL: an unknown one. */
 int gate_command_run(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 		     const struct slice *arg, uint32_t arg_cnt);

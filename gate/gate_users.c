@@ -405,5 +405,6 @@ gate_acl_check(struct gate *g, struct gate_conn *c, const struct gate_command *c
 		gate_error_f(g, c, "NOPERM this user has no permissions to run the '%s' command",
 			     cmd->name);
 	}
+	gate_rejected(g, c);
 	return MB_ERR_DENIED;
 }

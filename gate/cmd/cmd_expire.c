@@ -99,46 +99,52 @@ expire_if(struct gate *g, struct gate_conn *c, struct wset_op *op, unsigned int 
 	return gate_write_held(g, c, op, v.version);
 }
 
+/* Returns: whether the words behind the time are options; else it is answered what is wrong. */
+static bool
+options_ok(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
+	   unsigned int *ret)
+{
+	uint32_t wrong = expire_options(arg, arg_cnt, ret);
+
+	if (wrong != 0) {
+		gate_error_f(g, c, "ERR Unsupported option %.*s",
+			     (int)MIN(arg[wrong].len, (size_t)32), (const char *)arg[wrong].p);
+	} else if ((*ret & IF_NX) != 0 && *ret != IF_NX) {
+		gate_error(g, c,
+			   "ERR NX and XX, GT or LT options at the same time are not compatible");
+	} else if ((*ret & (IF_GT | IF_LT)) == (IF_GT | IF_LT)) {
+		gate_error(g, c, "ERR GT and LT options at the same time are not compatible");
+	} else {
+		return true;
+	}
+	return false;
+}
+
 static int
 expire(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt, bool seconds,
        bool from_now)
 {
 	struct wset_op op = { .kind = WSET_EXPIRE, .key = arg[1] };
-	unsigned int options;
-	uint32_t wrong;
+	bool fit = gate_deadline_word(arg[2], seconds, from_now, &op.n) && gate_deadline_ok(op.n);
+	unsigned int options = 0;
+	int64_t n;
 
-	if (!gate_deadline_word(arg[2], seconds, from_now, &op.n) || !gate_deadline_ok(op.n) ||
-	    arg_cnt > 3) {
-		if (gate_run_before(c)) {
-			return GATE_WAIT; /* no plain write, or an error */
-		}
-		if (!gate_word_i64(arg[2], &op.n)) {
-			return gate_error(g, c, "ERR value is not an integer or out of range");
-		}
-		(void)gate_deadline_word(arg[2], seconds, from_now, &op.n);
+	if ((!fit || arg_cnt > 3) && gate_run_before(c)) {
+		return GATE_WAIT; /* no plain write, or an error */
 	}
-	if (!gate_deadline_ok(op.n)) {
+	if (arg_cnt > 3 && !options_ok(g, c, arg, arg_cnt, &options)) {
+		return GATE_DONE;
+	}
+	if (!fit && !gate_word_i64(arg[2], &n)) {
+		return gate_error(g, c, "ERR value is not an integer or out of range");
+	}
+	if (!fit) {
 		return gate_error_f(g, c, "ERR invalid expire time in '%s' command",
 				    c->command->name);
 	}
 	op.n = MAX(op.n, 1); /* passed is passed */
 	if (arg_cnt == 3) {
 		return gate_write_one(g, c, REC_CHANGED, &op);
-	}
-	wrong = expire_options(arg, arg_cnt, &options);
-	if (wrong != 0) {
-		return gate_error_f(g, c, "ERR Unsupported option %.*s",
-				    (int)MIN(arg[wrong].len, (size_t)32),
-				    (const char *)arg[wrong].p);
-	}
-	if ((options & (IF_GT | IF_LT)) == (IF_GT | IF_LT)) {
-		return gate_error(g, c,
-				  "ERR GT and LT options at the same time are not compatible");
-	}
-	if ((options & IF_NX) != 0 && options != IF_NX) {
-		return gate_error(g, c,
-				  "ERR NX and XX, GT or LT options at the same time are not "
-				  "compatible");
 	}
 	return expire_if(g, c, &op, options);
 }

@@ -56,6 +56,11 @@ cmd_move(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	if (!gate_word_i64(arg[2], &db)) {
 		return gate_error(g, c, "ERR value is not an integer or out of range");
 	}
+	if (db < INT32_MIN || db > INT32_MAX) {
+		return gate_error(g, c,
+				  "ERR value is out of range, value must between -2147483648 and "
+				  "2147483647");
+	}
 	return gate_error(g, c,
 			  db == 0 ? "ERR source and destination objects are the same"
 				  : "ERR DB index is out of range");

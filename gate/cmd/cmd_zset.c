@@ -222,11 +222,18 @@ cmd_zadd(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 int
 cmd_zincrby(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
+	const struct zadd_options whatever_is_there = { .incr = true, .first = 2 };
 	struct wset_op op = { .kind = WSET_ZINCR, .key = arg[1], .field = arg[3] };
 	double x;
 
 	if (!gate_word_f64(arg[2], &x)) {
 		return gate_run_before(c) ? (int)GATE_WAIT : gate_error(g, c, NOT_A_FLOAT);
+	}
+	/* What it makes is infinite, whatever it was: a score like any other, while a sum of
+	 * increments would stay so for all that come after it, and after the member is gone. */
+	if (unlikely(isinf(x))) {
+		return gate_run_before(c) ? (int)GATE_WAIT
+					  : zadd_if(g, c, arg, arg_cnt, &whatever_is_there);
 	}
 	op.n = bits_of(x);
 	return gate_write_one(g, c, REC_SCORE, &op);

@@ -118,7 +118,9 @@ sort {l} alpha store {l}|mset wa {n} w1 {f} w2 {i}|sort {l} by w*|rpush {l} 0 3 
 sort {l} by h*->a desc get h*->b get nothing|sadd {t} 0 3 1 2|sort {t} by w* store {k}
 sort {t} by w* get w* desc|sort_ro {t} get s*|del {k}|unlink {k} {k}|exists {k} {k} {k}|type {k}
 rename {k} {k}|renamenx {k} {k}|copy {k} {k}|copy {k} {k} replace|persist {k}|ttl {k}
-expire {k} 1000|expire {k} {i} nx|pexpire {k} 100000 gt|dbsize|touch {k}|keys *|nosuchcommand {k}
+expire {k} 1000|expire {k} {i} nx
+expire {k} {e} {e}|expireat {k} {e} gt|pexpire {k} 100000 gt|dbsize|touch {k}|keys *
+nosuchcommand {k}
 get|ping {v}|echo {v}|select 0|select 99|wait 0 0|wait x 0|wait 0 -1|role|cluster info|readonly
 move {k} 0|move {k} x|swapdb 0 0|swapdb 0 99|sort {l} by w* get w* get #|sort {l} desc limit 1 x
 sort {q} by nosort get # store {l}
@@ -241,6 +243,19 @@ class Beside(unittest.TestCase):
 
     def test_resp3(self):
         self.same(True)
+
+    def test_an_infinite_increment_goes_with_its_member(self):
+        talk = Talk()
+        self.addCleanup(talk.close)
+        talk('flushall')
+        for way in ('zrem endless a', 'del endless', 'zpopmin endless', 'zadd endless 3 a',
+                    'zremrangebyscore endless -inf inf', 'zincrby endless inf a'):
+            for words in ('zincrby endless -inf a', 'zincrby endless -inf a',
+                          'zincrby endless inf a', 'zincrby endless 5 a', way,
+                          'zscore endless a', 'zincrby endless 1 a', 'zincrby endless inf a',
+                          'zscore endless a', 'zrange endless 0 -1 withscores', 'del endless'):
+                ours, redis = talk(*words.split())
+                self.assertEqual(ours, redis, (way, words))
 
     def test_every_command_is_served_or_named(self):
         talk = Talk()

@@ -5,9 +5,11 @@
 Goal:   what a gate says of its commands is what Redis says of them: words, flags, keys, categories,
         subcommands, and every error of the commands that administer; a subcommand that is not
         served is named on the page of differences.
-Method: a node and a redis-server (Debian: redis-server; skipped without) are asked the same.
+Method: a node and a redis-server (Debian: redis-server; skipped without) are asked the same; what
+        users may is asked of users by chance. SEED= takes others.
 """
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -20,6 +22,7 @@ from node import Node, until   # noqa: E402
 from resp import Raw, port_of   # noqa: E402
 
 MICROBURST, SOURCE = sys.argv[1:3]
+SEED = int(os.environ.get('SEED', '4711'))
 BOTH = {}
 
 # Those that concern what is not here, as the page of differences says.
@@ -174,6 +177,63 @@ class Words(unittest.TestCase):
                 n.split('|')[0] not in named]
         self.assertEqual(gone, [], 'neither served nor on the page of differences')
 
+    def test_rights_of_users_by_chance(self):
+        """Of keys all is allowed: those have a row of their own on the page."""
+        chance = random.Random(SEED)
+        self.both('hello', 3)
+        ours, redis = (rows(reply, {}) for reply in self.both('command'))
+        self.both('hello', 2)
+        names = sorted(n for n in set(ours) & set(redis) if not n.startswith('cluster'))
+        containers = {n.split('|')[0] for n in names if '|' in n}
+        cats = sorted(c.decode() for c in self.redis('acl', 'cat'))
+        for _ in range(60):
+            rules = [chance.choice('+-') + (chance.choice(names) if chance.random() < 0.6 else
+                                            '@' + chance.choice(cats))
+                     for _ in range(chance.randrange(1, 8))]
+            self.assertEqual(self.both('acl', 'setuser', 'eve', 'reset', '~*', '&*', *rules),
+                             ('+OK', '+OK'), rules)
+            for name in chance.sample(names, 40):
+                words = name.split('|')
+                if name not in containers:
+                    words += ['1'] * (abs(ours[name][0]) - len(words))
+                    a, b = self.both('acl', 'dryrun', 'eve', *words)
+                    self.assertEqual(a, b, (SEED, rules, words))
+            # what is shown of a user makes the same one
+            shown = [w.split() for w in self.ours('acl', 'list') if w.startswith(b'user eve ')][0]
+            self.assertEqual(self.ours('acl', 'setuser', 'eve', 'reset', *shown[2:]), '+OK')
+            self.assertIn(b' '.join(shown), self.ours('acl', 'list'))
+
+    def test_info_sections(self):
+        for words in ((), ('all',), ('everything',), ('default', 'commandstats'), ('keyspace',),
+                      ('KEYSPACE', 'server', 'keyspace'), ('nosuch',), ('nosuch', 'cpu')):
+            ours, redis = (re.findall('^# .*', text.decode(), re.M)
+                           for text in self.both('info', *words))
+            self.assertEqual(ours, redis, words)
+
+    def test_info_counts(self):
+        c = self.ours
+        c('config', 'resetstat')
+        c('set', 'counted', 'x' * 10000)
+        c('get')
+        c('config', 'get')
+        c('config', 'get', 'port')
+        c('incr', 'counted')
+        said = c('info', 'commandstats').decode()
+        for row in ('set:calls=1,.*rejected_calls=0,failed_calls=0',
+                    'get:calls=0,.*rejected_calls=1,failed_calls=0',
+                    r'config\|get:calls=1,.*rejected_calls=1,failed_calls=0',
+                    'incr:calls=1,.*rejected_calls=0,failed_calls=1'):
+            self.assertRegex(said, f'(?m)^cmdstat_{row}')
+
+        def value(name):
+            return int(re.search(f'(?m)^{name}:(\\d+)', c('info').decode()).group(1))
+
+        until(lambda: value('used_memory') > 10000, 10, 'the store that counts its memory')
+        self.assertGreater(value('used_memory_rss'), value('used_memory'))
+        self.assertEqual(value('maxmemory'), int(c('config', 'get', 'maxmemory')[1]))
+        until(lambda: re.search('(?m)^db0:keys=[1-9][0-9]*,expires=0,avg_ttl=0\r$',
+                                c('info', 'keyspace').decode()), 10, 'the store that counts keys')
+
     def test_errors_and_answers(self):
         wrong = []
         for said in SAID.replace('\n', ';').strip(';').split(';'):
@@ -185,4 +245,5 @@ class Words(unittest.TestCase):
 
 
 if __name__ == '__main__':
+    print(f'SEED={SEED}')
     unittest.main(argv=sys.argv[:1] + sys.argv[3:])
