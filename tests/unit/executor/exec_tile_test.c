@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   calls are answered in order, however many come at once; results of every size arrive; an
- *         idle executor frees a claim that nobody works under, answers a ping, and sleeps.
+ *         idle executor frees a claim that nobody works under, answers a ping, and sleeps;
+ *         once between two calls.
  * Method: a real executor (fake_node); its claim and its counters in shared memory. */
 #include "process_fixture.h"
 
@@ -141,6 +142,46 @@ idle_costs_nothing(void **state)
 	assert_int_equal(reply.err, 0);
 }
 
+/* How often it went to sleep. */
+static long
+sleeps(pid_t pid)
+{
+	char path[64], line[128];
+	long cnt = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL) {
+		sscanf(line, "voluntary_ctxt_switches: %ld", &cnt);
+	}
+	fclose(f);
+	assert_true(cnt >= 0);
+	return cnt;
+}
+
+/* Calls that are some milliseconds apart are a sleep each: no timer runs out between them. */
+static void
+a_call_is_one_sleep(void **state)
+{
+	enum { CALLS = 100, TRIES = 5 };
+
+	for (int i = 0; i < TRIES; i++) {
+		uint64_t began_ns = timebase_now_ns(timebase_real());
+		long before = sleeps(x.pid);
+
+		for (int k = 0; k < CALLS; k++) {
+			call("fine");
+			pause_ms(3);
+		}
+		if (timebase_now_ns(timebase_real()) - began_ns < CALLS * 5 * NS_PER_MS) {
+			assert_in_range(sleeps(x.pid) - before, 0, CALLS * 3 / 2);
+			return;
+		} /* else the machine was busy, and the calls further apart */
+	}
+}
+
 PROCESS_MAIN(TEST(a_claim_of_nobody_is_freed), TEST(a_ping_is_answered),
 	     TEST(a_channel_full_of_calls_is_answered_in_order), TEST(results_of_every_size_arrive),
-	     TEST(idle_costs_nothing))
+	     TEST(idle_costs_nothing), TEST(a_call_is_one_sleep))
