@@ -255,7 +255,8 @@ struct client_write {
 		      * SADD and SREM how many members that changed */
 	int64_t n;
 	uint8_t step;
-	size_t before;
+	size_t before; /* members of the set before it, and of those that it names */
+	size_t named;
 	struct client_ask ask;
 };
 int client_write_try(struct mb_client *c, struct client_write *w);

@@ -238,17 +238,35 @@ client_publish_try(struct mb_client *c, const struct wset_op *op, struct slice s
 			   : publish_one(c, *op, hash, ack, ask);
 }
 
-/* How many members a set has now; 0 when there is none. */
+/* How many of a write's members a set has. */
+static size_t
+set_has_cnt(const struct cache_value *v, const struct client_write *w)
+{
+	struct slice set = w->set;
+	struct wset_op op = w->op;
+	size_t cnt = 0;
+
+	if (set.len == 0) {
+		return view_set_has(v->type, v->state, op.value);
+	}
+	while (wset_next(&set, &op) == 1) {
+		cnt += view_set_has(v->type, v->state, op.value);
+	}
+	return cnt;
+}
+
+/* How many members a set has now, and how many of those that w names; 0 when there is none. */
 static int
-set_cnt_try(struct mb_client *c, struct slice key, size_t *ret, struct client_ask *ask)
+set_cnt_try(struct mb_client *c, struct client_write *w, size_t *ret, size_t *ret_named)
 {
 	struct cache_value v = { 0 };
-	int err = client_look_try(c, key, &v, ask);
+	int err = client_look_try(c, w->op.key, &v, &w->ask);
 
-	*ret = 0;
+	*ret = *ret_named = 0;
 	if (err == 0) {
 		if (view_is_set(v.type)) {
 			*ret = view_cnt(v.type, v.state);
+			*ret_named = set_has_cnt(&v, w);
 		} else {
 			err = MB_ERR_TYPE;
 		}
@@ -308,23 +326,28 @@ client_write_try(struct mb_client *c, struct client_write *w)
 	bool set = w->told && (w->op.kind == WSET_SADD || w->op.kind == WSET_SREM);
 	bool number = w->told && (w->op.kind == WSET_INCR || w->op.kind == WSET_MAP_INCR ||
 				  w->op.kind == WSET_ZINCR);
-	size_t after;
+	bool add = w->op.kind == WSET_SADD;
+	size_t after, named;
 	int err = 0;
 
 	if (w->step == 0) {
-		err = set ? set_cnt_try(c, w->op.key, &w->before, &w->ask) : 0;
+		err = set ? set_cnt_try(c, w, &w->before, &w->named) : 0;
 		w->step += err == 0;
 	}
 	if (w->step == 1 && err == 0) {
 		err = client_publish_try(c, &w->op, w->set, w->ack, &w->ask);
 		w->step += err == 0;
 	}
-	if (w->step == 2 && err == 0 && set) {
-		err = set_cnt_try(c, w->op.key, &after, &w->ask);
-		if (err == 0) {
-			size_t less = MIN(w->before, after);
-
-			w->n = (int64_t)((w->op.kind == WSET_SADD ? after : w->before) - less);
+	if (w->step == 2 && err == 0 && set && w->set.len == 0) {
+		w->n = w->named == !add;
+	} else if (w->step == 2 && err == 0 && set) {
+		/* One may be named twice; and others' members that came meanwhile do not count. */
+		err = set_cnt_try(c, w, &after, &named);
+		if (err == 0 && add) {
+			w->n = (int64_t)MIN(after - MIN(w->before, after),
+					    named - MIN(w->named, named));
+		} else if (err == 0) {
+			w->n = (int64_t)MIN(w->before - MIN(w->before, after), w->named);
 		}
 	} else if (w->step == 2 && err == 0 && number) {
 		err = made_try(c, w);

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* many WHERE
  *
- * Goal:   mb_client_set_many and mb_client_get_many do what as many single ones do.
+ * Goal:   mb_client_set_many and mb_client_get_many do what as many single ones do; adding to and
+ *         removing from a set tells of the own members only, while another client does the same.
  * Method: values of many lengths under more keys than one burst has; read with keys between them
  *         that are not there, that are too long, that hold a collection; read singly what was
- *         written at once, and the reverse.
+ *         written at once, and the reverse. Two processes that add and remove members of their own.
  */
 #include <microburst/client.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#define CNT 600
+#define CNT     600
+#define SET_CNT 300
 
 static char name[CNT][1100];
 static uint8_t bytes[4096];
@@ -33,13 +37,48 @@ expect_value(const struct mb_held *h, size_t i)
 	EXPECT(h->len == value[i].len && memcmp(h->p, value[i].p, h->len) == 0);
 }
 
+/* One of two that change a set at the same time. */
+static void
+change_set(const char *where, const char *a, const char *b)
+{
+	struct mb_value m[3] = { mb_bytes(a, 1), mb_bytes(b, 1), mb_bytes(a, 1) };
+	struct mb_client *c;
+	size_t cnt;
+
+	EXPECT(mb_client_open(&c, where) == 0);
+	for (int i = 0; i < SET_CNT; i++) {
+		EXPECT(mb_client_sadd(c, "many both", 0, m, 1, &cnt) == 0 && cnt == 1);
+		EXPECT(mb_client_sadd(c, "many both", 0, m, 3, &cnt) == 0 && cnt <= 1);
+		EXPECT(mb_client_srem(c, "many both", 0, m, 1, &cnt) == 0 && cnt == 1);
+		EXPECT(mb_client_srem(c, "many both", 0, m, 1, &cnt) == 0 && cnt == 0);
+		EXPECT(mb_client_srem(c, "many both", 0, m, 3, &cnt) == 0 && cnt <= 1);
+	}
+	mb_client_close(c);
+}
+
+static void
+expect_own_members_only(const char *where)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		change_set(where, "a", "b");
+		_exit(0);
+	}
+	change_set(where, "c", "d");
+	EXPECT(waitpid(child, &status, 0) == child && status == 0);
+}
+
 int
 main(int argc, char **argv)
 {
 	struct mb_client *c;
 	struct mb_value member = mb_i64(1);
 
-	EXPECT(argc == 2 && mb_client_open(&c, argv[1]) == 0);
+	EXPECT(argc == 2);
+	expect_own_members_only(argv[1]);
+	EXPECT(mb_client_open(&c, argv[1]) == 0);
 	for (size_t i = 0; i < sizeof(bytes); i++) {
 		bytes[i] = (uint8_t)(i * 7 + i / 256);
 	}
