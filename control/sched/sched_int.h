@@ -289,6 +289,7 @@ bool sched_call_keep(struct sched *s, struct sched_call *c);
 bool sched_part_keep(struct sched *s, struct sched_call *part);
 void sched_out_drop(struct sched *s, const struct desc *d);
 void sched_cut_on(struct sched *s, uint16_t exec, const struct desc *d);
+void sched_cut_forget(struct sched *s, struct sched_run *r, uint8_t v);
 void sched_cut_next(struct sched *s, struct sched_run *r, uint8_t v);
 
 static inline bool

@@ -256,6 +256,19 @@ sched_cut_on(struct sched *s, uint16_t exec, const struct desc *d)
 	*cut = (struct run_out){ .d = *d, .readers = 1, .held = true };
 }
 
+/* The part that ends with v died when it had said what it has read: it reads anew. What it held is
+ * gone with it; there may be a copy of ours. */
+void
+sched_cut_forget(struct sched *s, struct sched_run *r, uint8_t v)
+{
+	struct run_out *cut = &r->vertex[v].cut;
+
+	if (cut->held && cut->d.ref.proc == PROC_DAEMON) {
+		sched_payload_release(s, &cut->d.ref, PROC_DAEMON);
+	}
+	cut->held = false;
+}
+
 /* The part that ends with v has returned: the next one begins with what that has read. */
 void
 sched_cut_next(struct sched *s, struct sched_run *r, uint8_t v)

@@ -572,6 +572,7 @@ sched_run_part_died(struct sched *s, struct sched_call *part, bool effects, cons
 	r->published |= effects;
 	if (!r->ended && r->lost == NULL && !effects && (part->d.sub & CALL_ATTEMPT_MASK) == 0) {
 		part->d.sub |= 1 << CALL_ATTEMPT_SHIFT;
+		sched_cut_forget(s, r, part->last);
 		part_again(s, r, part);
 		return;
 	}

@@ -296,6 +296,53 @@ at_rr_parts_go_in_turn(void **state)
 	quiet(w);
 }
 
+/* A part says what it has read, and dies before it returns: what counts is what is read in its
+ * place. */
+static void
+what_a_dead_attempt_has_read_is_forgotten(void **state)
+{
+	struct world *w = *state;
+
+	put_dag(w, DAG, "a -> b -> c");
+	for (uint16_t i = 0; i < 3; i++) {
+		const uint16_t fn = (uint16_t)(i + 1);
+
+		up_with(w, EXEC + i, &fn, 1);
+	}
+	for (uint64_t seq = 1; seq <= 2; seq++) {
+		const uint16_t dead = seq == 1 ? EXEC + 1 : EXEC + 3;
+		const uint16_t next = (uint16_t)(EXEC + 2 + seq);
+
+		call_dag_at(w, seq, 0, CALL_LEVEL_RR);
+		sent_part(w, seq, 0, "a");
+		returns(w, EXEC, seq, 0, 0, 0);
+		assert_int_equal(sent_part(w, seq, 1, "b"), dead);
+		has_read(w, dead, seq, 61);
+		dies(w, dead, 0);
+		up_with(w, next, (const uint16_t[]){ 2 }, 1);
+		assert_int_equal(sent_part(w, seq, 1, "b"), next);
+		assert_int_equal(sched_held(w->s), 0);
+		if (seq == 1) {
+			has_read(w, next, seq, 62);
+			returns(w, next, seq, 0, 0, 0);
+			assert_int_equal(sent(w, EXEC + 2, DESC_TRIGGER, 0)->b, 0);
+			assert_int_equal(sent(w, EXEC + 2, DESC_CUT, 0)->ref.handle, 62);
+			sent(w, EXEC + 2, DESC_STEP, 0);
+			sent(w, EXEC + 2, DESC_CALL, 0);
+		} else { /* this time nothing was there to be read */
+			returns(w, next, seq, 0, 0, 0);
+			assert_int_equal(sent_part(w, seq, 1, "c"), EXEC + 2);
+		}
+		returns(w, EXEC + 2, seq, 0, 0, 0);
+		sent_answer(w, CLIENT, seq, 0);
+		if (seq == 1) {
+			released(w, next, 62);
+		}
+		assert_int_equal(sched_held(w->s), 0);
+	}
+	quiet(w);
+}
+
 /* Each way to end gives back what is held, and what is gone with its executor is made again. */
 static void
 a_cut_is_given_back_or_lost(void **state)
@@ -549,6 +596,7 @@ main(void)
 		STORY(at_rr_it_is_one_part_where_it_can_be),
 		STORY(at_rr_parts_go_in_turn),
 		STORY(a_cut_is_given_back_or_lost),
+		STORY(what_a_dead_attempt_has_read_is_forgotten),
 		STORY(what_is_quick_or_alone_is_not_divided),
 		STORY(what_would_take_turns_is_not_divided),
 		STORY(an_error_stops_what_runs_and_is_told_when_it_has),
