@@ -468,7 +468,7 @@ exec_show_run(struct exec *x, const struct desc *d, uint64_t now)
 {
 	struct region_run *run = x->conf.run;
 
-	atomic_store_explicit(&run->fn, d->a, memory_order_relaxed);
+	atomic_store_explicit(&run->fn, 0, memory_order_relaxed); /* until one begins */
 	atomic_store_explicit(&run->started_ns, now, memory_order_relaxed);
 	atomic_store_explicit(&run->call, d->call, memory_order_relaxed);
 }
@@ -650,6 +650,7 @@ exec_create(struct exec **ret, const struct exec_conf *conf)
 	x->call.use = conf->trace != NULL ? conf->trace->stages.use : NULL;
 	x->call.log = exec_log;
 	x->call.log_ctx = x;
+	x->call.shown = &x->conf.run->fn;
 	*ret = x;
 	return 0;
 }

@@ -69,6 +69,8 @@ struct mb_call {
 	 * NULL: nobody does. */
 	void (*budget)(uint64_t bytes);
 	uint32_t log_dropped; /* lines, since the last one that went */
+	/* Where others see which function runs, in a DAG too; NULL: nowhere. */
+	_Atomic uint32_t *shown;
 	struct stage_use
 		*use;     /* FUNCTION_CNT_MAX: what functions of DAGs have used; NULL: not said */
 	uint64_t mark_ns; /* of a DAG: when its last function ended, or it began */

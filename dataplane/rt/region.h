@@ -56,7 +56,7 @@ struct region_run {
 	_Atomic uint64_t started_ns;
 	_Atomic uint64_t finished; /* calls ended so far */
 	_Atomic uint64_t busy_ns;  /* time spent in functions so far */
-	_Atomic uint32_t fn;       /* function id of call */
+	_Atomic uint32_t fn;       /* id of the function that runs; 0: none has begun */
 	_Atomic uint32_t full;     /* 1: it dies with no memory left */
 	uint32_t pad[6];
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ulib.c - running a function, and what it may say: errors, lines, who and when it is */
+#include <stdatomic.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -76,6 +77,9 @@ call_run(struct mb_call *call)
 	call->item_err = 0;
 	if (unlikely(call->fn->batched)) {
 		session_read_only(call->session, true);
+	}
+	if (likely(call->shown != NULL)) {
+		atomic_store_explicit(call->shown, call->fn->id, memory_order_relaxed);
 	}
 	PROBE2(function_begin, call->id, call->fn->id);
 	if (unlikely(call->fn->memory_kib != 0 && call->budget != NULL)) {

@@ -142,6 +142,14 @@ class Use(unittest.TestCase):
         self.assertEqual(after['finished'], before['finished'] + 1)
         self.assertGreater(after['run_ns'], before['run_ns'])
 
+    def test_ps_names_the_function_that_runs_in_a_dag(self):
+        call = subprocess.Popen([MICROBURST, '--socket', NODE.socket, 'dag', 'call', 'twice',
+                                 'works#a=1000000', 'works#b=1'], stdout=subprocess.DEVNULL)
+        until, seen = time.monotonic() + 20, set()
+        while call.poll() is None and time.monotonic() < until:
+            seen |= {c['function'] for c in NODE.json('ps')['calls']} - {''}
+        self.assertEqual((call.wait(), seen), (0, {'works'}))
+
     def test_sampled_calls_show_the_stages(self):
         NODE.run('call', 'works', '1', '--repeat', '2000')
         stages = {s['name']: s for s in NODE.json('top', '--interval', '50ms')['stages']}
