@@ -202,8 +202,9 @@ int mb_client_set_many(struct mb_client *c, const struct mb_key *key, const stru
 		       size_t cnt, int *ret_err);
 
 int mb_client_set(struct mb_client *c, const char *key, size_t key_len, const void *p, size_t len);
-/* mb_client_incr adds n, and gives the sum that this write led to. MB_ERR_TYPE when the value is
- * not an integer. */
+/* mb_client_incr adds n, and gives the sum that this write led to, with what others have added by
+ * then: two who add at the same time may be told the same sum (so of mb_client_hincr and
+ * mb_client_zincr). MB_ERR_TYPE when the value is not an integer. */
 int mb_client_incr(struct mb_client *c, const char *key, size_t key_len, int64_t n,
 		   int64_t *ret_sum);
 /* mb_client_sadd adds members to a set. *ret_added: how many were not in it before. */
