@@ -77,7 +77,9 @@ main(int argc, char **argv)
 	struct mb_value member = mb_i64(1);
 
 	EXPECT(argc == 2);
-	expect_own_members_only(argv[1]);
+	if (strncmp(argv[1], "dpdk:", 5) != 0) { /* the other end of a NIC is one process */
+		expect_own_members_only(argv[1]);
+	}
 	EXPECT(mb_client_open(&c, argv[1]) == 0);
 	for (size_t i = 0; i < sizeof(bytes); i++) {
 		bytes[i] = (uint8_t)(i * 7 + i / 256);
