@@ -173,10 +173,15 @@ stored_version(struct session *s, const struct cache_value *v, struct hash128 *r
 	case KIND_MERGE:
 	case KIND_OTHER:
 		err = view_text(v->type, v->state, text, &shown);
+		if (err ==
+		    MB_ERR_TYPE) { /* a clock, or a pair with one: there is one state of it */
+			shown = v->state;
+			err = 0;
+		}
 		if (err == 0) {
 			*ret = hash_slice(shown);
 		}
-		return err == MB_ERR_TYPE ? op_wrong_type(s) : err;
+		return err;
 	default:
 		return collection(s, v, NULL, kind, ret);
 	}
@@ -214,6 +219,7 @@ session_version(struct session *s, struct slice key, struct hash128 *ret)
 	struct held_key *k;
 	struct cache_value v;
 	struct slice text;
+	unsigned int type;
 	bool hit;
 	int err = op_key_check(s, key);
 
@@ -240,6 +246,9 @@ session_version(struct session *s, struct slice key, struct hash128 *ret)
 		return err;
 	default:
 		err = session_get(s, key, &text);
+		if (err == MB_ERR_TYPE) {
+			err = session_merge_state(s, key, &type, &text);
+		}
 		if (err == 0) {
 			*ret = hash_slice(text);
 		}

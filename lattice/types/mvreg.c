@@ -302,11 +302,17 @@ mvreg_delta_put(struct slice state, struct slice context, struct writer_id write
 {
 	uint8_t dot_mem[HISTORY_RUN_BYTES];
 	struct wbuf dot = wbuf_init(dot_mem, sizeof(dot_mem)), before = *out;
-	uint64_t last = MAX(last_of(state, writer), history_last(context, writer));
+	uint64_t known = last_of(state, writer), last = MAX(known, history_last(context, writer));
 	struct table_builder b;
 	size_t start;
 	int rc;
 
+	/* Where nothing is known of this writer there may have been much, deleted and forgotten, and
+	 * somebody may still say that he saw it. So its numbers begin with the time, which they do
+	 * not overtake: nobody has seen what is written now. */
+	if (known == 0) {
+		last = MAX(last, sibling->time.v);
+	}
 	if (last >= UINT64_MAX - 1) {
 		return MB_ERR_TOO_LARGE;
 	}

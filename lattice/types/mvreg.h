@@ -48,9 +48,10 @@ int mvreg_context(struct slice state, struct wbuf *out);
 /* mvreg_delta_put makes the delta of a write by one who has seen `context`: it overwrites that, and
  * stands beside all else.
  *
- * Requires:  state is what this writer's tile holds: all that this writer ever wrote. context is a
- *            history of this state, earlier or now; value and dependencies are in *sibling, and the
- *            time; its history is not looked at.
+ * Requires:  state is what this writer's tile holds: all that this writer wrote since the key was
+ *            last forgotten. context is a history of this key, earlier or now, and may be of before
+ *            that; value and dependencies are in *sibling, and the time, which is later than that
+ *            of any other write of this writer; its history is not looked at.
  * Returns:   0, appended to out; MB_ERR_TOO_LARGE when it does not fit (MVREG_OVERHEAD, context and
  *            HISTORY_RUN_BYTES over value and dependencies do); MB_ERR_CORRUPT.
  */

@@ -425,7 +425,8 @@ int mb_sadd(struct mb_call *call, struct mb_slice key, struct mb_slice member);
  * smaller. Errors: also MB_ERR_TYPE when the set at key is one that mb_sadd made. */
 int mb_gset_add(struct mb_call *call, struct mb_slice key, struct mb_slice member);
 
-/* mb_srem removes a member. One that another call adds at the same time stays. */
+/* mb_srem removes a member, as it is in the cache when the call's writes are published. One that
+ * another server adds at the same time stays. */
 int mb_srem(struct mb_call *call, struct mb_slice key, struct mb_slice member);
 
 /* mb_sismember says whether member is in the set at key; an absent key is an empty set. */

@@ -3,9 +3,12 @@
  *         wrote it and whether it was published; and asking for it leaves nothing behind.
  * Method: of each kind a value, made in two orders, changed and changed back, each asked about
  *         before and after it is published. */
+#include "part.h"
+
 #include "session_fixture.h"
 
 #include "hash.h"
+#include "lattice.h"
 
 static struct hash128
 version(const char *key)
@@ -219,6 +222,34 @@ others_write(void **state)
 	assert_true(hash128_eq(v, version("text")));
 }
 
+/* A clock, and a pair with one, are shown in parts: they have a version all the same. */
+static void
+what_has_no_text(void **state)
+{
+	const struct mb_part first = { .kind = MB_PART_MAX, .u64 = 1 };
+	struct mb_part clock = { .kind = MB_PART_CLOCK, .u64 = 4, .number = 2 };
+	uint8_t mem[PART_BYTES_MAX];
+	struct hash128 v = { 0, 0 };
+
+	for (uint64_t n = 2; n < 5; n++) {
+		struct wbuf out = wbuf_init(mem, sizeof(mem));
+		struct hash128 now;
+		unsigned int type;
+
+		clock.number = (int64_t)n;
+		assert_int_equal(part_write(&clock, &type, &out), 0);
+		assert_int_equal(session_merge(s, k("clock"), type, wbuf_slice(&out)), 0);
+		now = version_published("clock");
+		assert_false(hash128_eq(v, now));
+		v = now;
+		out = wbuf_init(mem, sizeof(mem));
+		assert_int_equal(part_pair_write(&first, &clock, &out), 0);
+		assert_int_equal(session_merge(s, k("pair"), LATTICE_PAIR_LEX, wbuf_slice(&out)),
+				 0);
+		(void)version_published("pair");
+	}
+}
+
 int
 main(void)
 {
@@ -231,6 +262,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(siblings, setup, teardown),
 		cmocka_unit_test_setup_teardown(large_ones, setup, teardown),
 		cmocka_unit_test_setup_teardown(others_write, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_has_no_text, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,6 +85,21 @@ blind_writes_of_one_writer_stay_beside_each_other(void **state)
 	}
 }
 
+/* Deleted, and forgotten: the register begins anew, and what one had seen before is none of it. */
+static void
+who_saw_what_is_forgotten_saw_nothing_of_now(void **state)
+{
+	const struct slice old = mvreg_put(mvreg_put(none, none, "1", 1, 1), none, "2", 2, 1);
+	struct slice v = mvreg_put(none, none, "new", 100, 1);
+
+	v = mvreg_put(v, old, "late", 101, 1);
+	assert_true(shows(v, "new") && shows(v, "late"));
+	/* And the reverse: what is written now is nothing that anybody has seen. */
+	v = mvreg_put(none, old, "late", 100, 1);
+	v = mvreg_put(v, mvreg_put(none, old, "then", 50, 1), "later", 101, 1);
+	assert_true(shows(v, "late") && shows(v, "later"));
+}
+
 static void
 siblings_stay_until_somebody_has_seen_them(void **state)
 {
@@ -188,6 +203,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(damage_is_seen),
 		cmocka_unit_test(blind_writes_of_one_writer_stay_beside_each_other),
+		cmocka_unit_test(who_saw_what_is_forgotten_saw_nothing_of_now),
 		cmocka_unit_test(siblings_stay_until_somebody_has_seen_them),
 		cmocka_unit_test(a_delete_removes_what_it_saw),
 		cmocka_unit_test(grouping_does_not_matter),
