@@ -307,9 +307,9 @@ mvreg_delta_put(struct slice state, struct slice context, struct writer_id write
 	size_t start;
 	int rc;
 
-	/* Where nothing is known of this writer there may have been much, deleted and forgotten, and
-	 * somebody may still say that he saw it. So its numbers begin with the time, which they do
-	 * not overtake: nobody has seen what is written now. */
+	/* Where nothing is known of this writer there may have been much, deleted and forgotten,
+	 * and somebody may still say that he saw it. So its numbers begin with the time, which they
+	 * do not overtake: nobody has seen what is written now. */
 	if (known == 0) {
 		last = MAX(last, sibling->time.v);
 	}
