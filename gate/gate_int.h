@@ -80,9 +80,8 @@ struct gate_chunk {
 	const uint8_t *p; /* data, or a value in the cache region */
 	uint32_t len, sent, cap;
 	uint32_t slot; /* hazard slot that keeps p; CACHE_SLOT_NONE */
-	uint32_t
-		lent; /* parts of p that the kernel was lent, and has not returned (gate_lend.c); */
-	uint8_t mark; /* their mark, + 1; 0: none */
+	uint32_t lent; /* parts that the kernel has, and has not returned (gate_lend.c) */
+	uint8_t mark;  /* their mark, + 1; 0: none */
 	uint8_t data[];
 };
 

@@ -80,10 +80,11 @@ owed_pop(struct returns *r, struct owed *o, uint32_t cnt)
 bool
 returns_add(struct returns *r, const struct payload_ref *ref, uint16_t holder)
 {
-	struct owed *o = &r->owed[ref->proc];
+	struct owed *o;
 	uint32_t i;
 
 	REQUIRE(ref->proc < PROC_CNT_MAX);
+	o = &r->owed[ref->proc];
 	if (o->inc != ref->inc) {
 		owed_pop(r, o, o->cnt);
 		o->inc = ref->inc;

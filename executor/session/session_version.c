@@ -4,7 +4,8 @@
  * Of a text it is the text's hash. Of a collection it is a hash of what a walk over it shows, own
  * writes included, so it is the same before they are published and after: but for a list, in which
  * the order counts, the items' hashes are added up, as own members come last in a walk and in their
- * places later. Siblings are such a collection too, unless there is only one, which is a text.
+ * places later. Siblings are such a collection too, unless there is only one, which is a text. Of
+ * what has no text, a clock or a pair with one, it is the hash of its state, which is canonical.
  *
  * Whoever asks again and again asks mostly about what did not change. A version of the cache is one
  * value of one key (cache_view.c V2), so what was hashed is remembered under it, from call to call.

@@ -13,14 +13,12 @@ Method: a node and a redis-server (Debian: redis-server; skipped without) are to
 import os
 import random
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from node import Node, until   # noqa: E402
+from beside import redis_server   # noqa: E402
+from node import Node   # noqa: E402
 from resp import Raw, port_of   # noqa: E402
 
 MICROBURST, SOURCE = sys.argv[1:3]
@@ -131,18 +129,9 @@ PAIRS = {'hgetall'}
 
 
 def setUpModule():
-    if not shutil.which('redis-server'):
-        raise unittest.SkipTest('there is no redis-server')
+    path = redis_server()
     node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', '--set', f'gate.tiles={TILES}')
     unittest.addModuleCleanup(node.remove)
-    folder = tempfile.mkdtemp(prefix='microburst-redis-')
-    path = os.path.join(folder, 'socket')
-    process = subprocess.Popen(['redis-server', '--port', '0', '--unixsocket', path, '--save', '',
-                                '--dir', folder], stdout=subprocess.DEVNULL)
-    unittest.addModuleCleanup(shutil.rmtree, folder)
-    unittest.addModuleCleanup(process.wait)
-    unittest.addModuleCleanup(process.terminate)
-    until(lambda: os.path.exists(path), 30, 'a redis-server')
     BOTH.update(ours=port_of(node), redis=path)
 
 

@@ -9,22 +9,19 @@ Method: a node with two cache tiles and a gate. Functions written here make a me
         alone, so does this program; what the one adds the others find, read and remove. Then
         members above what a slab has, while executors are killed.
 """
-import json
 import os
-import signal
 import sys
-import threading
-import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from node import Node, until   # noqa: E402
 from resp import Raw, port_of   # noqa: E402
+from storm import storm   # noqa: E402
 
 MICROBURST = sys.argv[1]
 VALUE_MAX = 64 << 20
 LENGTHS = (0, 1, 1024, 1025, 4096, 4097, 64 << 10, (64 << 10) + 1, 1 << 20)
-STORM_S, STORM_MORE_S, STORM_MEMBERS = 5, 60, 300   # of 70,000 bytes
+STORM_MEMBERS = 300     # of 70,000 bytes
 STORM_BYTES = 70000
 
 FUNCTIONS = r"""
@@ -346,40 +343,7 @@ class Storm(unittest.TestCase):
     """Executors killed meanwhile: each call's member is there, or not, as its answer says."""
 
     def test_nothing_lost_nothing_left(self):
-        happened, odd, lock, over = set(), [], threading.Lock(), threading.Event()
-
-        def client(first):
-            n = first
-            while not over.is_set() and len(happened) < STORM_MEMBERS:
-                n += 3
-                code, out, err = NODE.run('call', 'churn', str(n), str(STORM_BYTES), '--json')
-                said = err if code == 0 else json.loads(out).get('text', '') + out.decode()
-                with lock:
-                    if code == 0 or 'its writes happened' in said:
-                        happened.add(n)
-                    elif 'did not happen' not in said:
-                        odd.append((n, code, said))
-
-        clients = [threading.Thread(target=client, args=(i,)) for i in range(3)]
-        for c in clients:
-            c.start()
-        kills, end = 0, time.monotonic() + STORM_S
-        while time.monotonic() < end or kills <= 20 or len(happened) <= 50:
-            for pid in NODE.executors():
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                    kills += 1
-                except ProcessLookupError:
-                    pass
-            if time.monotonic() > end + STORM_MORE_S:
-                break
-            time.sleep(0.1)
-        over.set()
-        for c in clients:
-            c.join()
-        self.assertEqual(odd, [])
-        self.assertGreater(kills, 20)
-        self.assertGreater(len(happened), 50)
+        happened = storm(self, NODE, lambda n: (str(n), str(STORM_BYTES)), 50, STORM_MEMBERS)
         until(NODE.executors, 20, 'an executor')
         c = Raw(port_of(NODE))
         found = set()

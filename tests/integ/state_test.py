@@ -8,18 +8,16 @@ Method: a node with two kvs tiles that both have each key, and functions written
 """
 import json
 import os
-import signal
 import subprocess
 import sys
-import threading
 import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from node import Node, run, until   # noqa: E402
+from storm import storm   # noqa: E402
 
 MICROBURST = sys.argv[1]
-STORM_S, STORM_MORE_S = 5, 60   # on a busy machine it takes longer until enough has happened
 VALUE_MAX = 64 << 20
 
 FUNCTIONS = r"""
@@ -363,40 +361,7 @@ class Storm(unittest.TestCase):
 
     def test_nothing_lost_nothing_doubled(self):
         NODE.run('del', 'total', 'members', 'by_ten')
-        happened, odd, lock, over = set(), [], threading.Lock(), threading.Event()
-
-        def client(first):
-            n = first
-            while not over.is_set():
-                n += 3
-                code, out, err = NODE.run('call', 'churn', str(n), '--json')
-                said = err if code == 0 else json.loads(out).get('text', '') + out.decode()
-                with lock:
-                    if code == 0 or 'its writes happened' in said:
-                        happened.add(n)
-                    elif 'did not happen' not in said:
-                        odd.append((n, code, said))
-
-        clients = [threading.Thread(target=client, args=(i,)) for i in range(3)]
-        for c in clients:
-            c.start()
-        kills, end = 0, time.monotonic() + STORM_S
-        while time.monotonic() < end or kills <= 20 or len(happened) <= 100:
-            for pid in NODE.executors():
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                    kills += 1
-                except ProcessLookupError:
-                    pass
-            if time.monotonic() > end + STORM_MORE_S:
-                break
-            time.sleep(0.1)
-        over.set()
-        for c in clients:
-            c.join()
-        self.assertEqual(odd, [])
-        self.assertGreater(kills, 20)
-        self.assertGreater(len(happened), 100)
+        happened = storm(self, NODE, lambda n: (str(n),), 100)
         until(NODE.executors, 20, 'an executor')
         members = {int(m) for m in NODE.json('members', 'members')['members']}
         self.assertEqual(members, happened)

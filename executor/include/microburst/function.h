@@ -476,7 +476,8 @@ int mb_map_get(struct mb_call *call, struct mb_slice key, struct mb_slice field,
 int mb_map_incr(struct mb_call *call, struct mb_slice key, struct mb_slice field, int64_t delta,
 		int64_t *ret);
 
-/* mb_map_delete removes a field. A value that another call puts there at the same time stays. */
+/* mb_map_delete removes a field, as it is in the cache when the call's writes are published. A
+ * value that another server puts there at the same time stays. */
 int mb_map_delete(struct mb_call *call, struct mb_slice key, struct mb_slice field);
 
 /* mb_map_cnt counts the fields of the map at key. */
