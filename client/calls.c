@@ -2,10 +2,9 @@
 /* calls - see impl.h for the life of a call and C1..C3
  *
  * Where a call goes. Directly to an executor whose claim this client wins, if a channel to it is
- * open; otherwise to sched, which waits for a free one (and a channel is asked for). A call goes
- * behind another of ours at the same executor only when no other executor has the function: then
- * there is nobody who could run it sooner. A call of a function that takes batches goes directly
- * when it is the only one that is out: calls meet at sched.
+ * open; or behind others of ours at an executor, where nobody could run it sooner (direct.h);
+ * otherwise to sched, which waits for a free one (and a channel is asked for). A call of a function
+ * that takes batches goes directly when it is the only one that is out: calls meet at sched.
  *
  * A claim is held while calls are out at that executor, and freed with the last answer. When sched
  * wants it (CLAIM_WANTED), nothing more is sent there directly, so it becomes free soon.
@@ -41,26 +40,9 @@ client_claim_free(struct mb_client *c, uint16_t exec)
 {
 	struct desc m = { .kind = DESC_FREED, .a = exec };
 
-	if (claim_free(c->d->hints, exec, c->who)) {
+	if (claim_free(c->d->hints, exec, c->direct.who)) {
 		channel_send(&c->d->ch[PORT_SCHED], &m);
 	}
-}
-
-static bool
-client_only_one(const uint64_t exec[PLACEMENT_EXEC_WORDS])
-{
-	uint32_t cnt = 0;
-
-	for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
-		cnt += (uint32_t)__builtin_popcountll(exec[w]);
-	}
-	return cnt == 1;
-}
-
-static bool
-client_exec_in(const uint64_t exec[PLACEMENT_EXEC_WORDS], uint16_t e)
-{
-	return (exec[e / 64] >> (e % 64) & 1) != 0;
 }
 
 /* Whether a call is worth running at several executors at a time, as far as is known here. sched
@@ -68,8 +50,8 @@ client_exec_in(const uint64_t exec[PLACEMENT_EXEC_WORDS], uint16_t e)
 static bool
 client_splits(const struct mb_client *c, const struct client_name *t)
 {
-	return t->splits && c->dag_ns[t->id % DAG_CNT_MAX] >= t->split_ns &&
-	       !client_only_one(t->exec);
+	return t->splits && t->where.spread != PLACEMENT_ALONE &&
+	       direct_run_ns(&c->direct, t->id, true) >= t->split_ns;
 }
 
 /* Calls that go through sched whoever is free. */
@@ -78,49 +60,42 @@ client_indirect(const struct mb_client *c, const struct client_name *t,
 		const struct client_call *call)
 {
 	return (call->d.flags & CALL_F_REQUEST) != 0 ||
-	       (t->batched && c->call_cnt + c->late_cnt > 0) ||
+	       (t->where.batched && c->call_cnt + c->late_cnt > 0) ||
 	       ((call->d.sub & CALL_LEVEL_MASK) == MB_LEVEL_LWW && client_splits(c, t));
 }
 
 /* The channel on which a call may go directly now; NULL: through sched. */
 static struct channel *
-client_route(struct mb_client *c, const struct client_name *t)
+client_route(struct mb_client *c, const struct client_name *t, uint32_t run_ns)
 {
-	uint16_t last = c->last_exec;
+	const struct placement_where *w = &t->where;
+	struct hints *hints = c->d->hints;
+	uint16_t last = c->direct.last;
+	uint16_t e = direct_behind(&c->direct, hints, w, run_ns, false);
 	struct channel *ch;
-	uint16_t e;
 
-	if (c->out[last] > 0 && client_exec_in(t->exec, last)) {
-		uint64_t claim =
-			atomic_load_explicit(&c->d->hints->claim[last].v, memory_order_relaxed);
-
-		ch = domain_channel(c->d, last);
-		/* No more calls out than the channel back holds answers: the executor may take
-		 * calls off its channel long before it runs them. */
-		if (client_only_one(t->exec)) {
-			return ch != NULL && claim == c->who && c->out[last] < CALL_DIRECT_MAX &&
-					       channel_space(ch, CALL_DIRECT_MARGIN + 1) >
-						       CALL_DIRECT_MARGIN
-				       ? ch
-				       : NULL;
-		}
+	if (likely(e == 0)) {
+		e = likely(placement_in(w->exec, last) && claim_try(hints, last, c->direct.who))
+			    ? last
+			    : placement_pick(w->exec, last, c->direct.who, rng_u64(&c->rng), hints);
 	}
-	if (likely(client_exec_in(t->exec, last) && claim_try(c->d->hints, last, c->who))) {
-		e = last;
-	} else {
-		e = placement_pick(t->exec, last, c->who, rng_u64(&c->rng), c->d->hints);
+	if (e == 0) {
+		e = direct_behind(&c->direct, hints, w, run_ns, true);
 	}
 	if (e == 0) {
 		return NULL;
 	}
 	ch = domain_channel(c->d, e);
-	if (unlikely(ch == NULL)) {
-		client_claim_free(c, e);
-		domain_open(c->d, e);
-		return NULL;
+	if (likely(ch != NULL && direct_room(&c->direct, ch))) {
+		return ch;
 	}
-	c->last_exec = e;
-	return ch;
+	if (c->direct.out[e] == 0) { /* or it is held for those */
+		client_claim_free(c, e);
+	}
+	if (ch == NULL) {
+		domain_open(c->d, e);
+	}
+	return NULL;
 }
 
 /* ------------------------------------------------------------------ sending */
@@ -174,7 +149,7 @@ client_slot(struct mb_client *c, const struct mb_call_options *opt)
 		c->seq++;
 	} while (c->call[SLOT(c->seq)].state != CALL_FREE || c->call[SLOT(c->seq)].late);
 	call = &c->call[SLOT(c->seq)];
-	call->id = call_id_make((uint16_t)c->who, (uint32_t)(c->who >> 16), c->seq);
+	call->id = call_id_make(c->d->proc, c->d->inc, c->seq);
 	client_live(c, call->id, true);
 	call->resent = 0;
 	call->cancelled = false;
@@ -232,7 +207,9 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 	}
 	d->b = call->deadline_ns;
 	call->d = *d;
-	ch = unlikely(client_indirect(c, target, call)) ? NULL : client_route(c, target);
+	call->work_ns = direct_run_ns(&c->direct, target->id, target->dag);
+	ch = unlikely(client_indirect(c, target, call)) ? NULL
+							: client_route(c, target, call->work_ns);
 	if (likely(ch != NULL)) {
 		call->exec = ch->proc;
 		call->chan_seq = ch->tail;
@@ -241,8 +218,8 @@ client_start(struct mb_client *c, const struct client_name *target, struct desc 
 		}
 		err = channel_send(ch, &call->d);
 		if (likely(err == 0)) {
-			c->out[ch->proc]++;
-		} else if (c->out[ch->proc] == 0) {
+			direct_sent(&c->direct, ch->proc, call->work_ns);
+		} else if (c->direct.out[ch->proc] == 0) {
 			client_claim_free(c, ch->proc);
 		}
 	}
@@ -318,8 +295,9 @@ static void
 client_leave(struct mb_client *c, struct client_call *call)
 {
 	if (call->exec != 0) {
-		REQUIRE(c->out[call->exec] > 0);
-		if (--c->out[call->exec] == 0) {
+		REQUIRE(c->direct.out[call->exec] > 0);
+		direct_over(&c->direct, call->exec, call->work_ns);
+		if (c->direct.out[call->exec] == 0) {
 			client_claim_free(c, call->exec);
 		}
 	}
@@ -414,9 +392,8 @@ client_on_reply(struct mb_client *c, struct channel *ch, const struct desc *d)
 		client_release(c, d);
 		client_fail(c, call, MB_ERR_CANCELLED, "");
 	} else {
-		if ((call->d.sub & CALL_DAG) != 0) {
-			c->dag_ns[call->d.a % DAG_CNT_MAX] = (uint32_t)(d->b >> 32);
-		}
+		direct_learn(&c->direct, call->d.a, (call->d.sub & CALL_DAG) != 0,
+			     (uint32_t)(d->b >> 32));
 		client_done(c, call, d);
 	}
 }
@@ -509,10 +486,11 @@ client_on_dead(struct mb_client *c, const struct desc *d)
 {
 	uint16_t exec = d->dead.proc;
 
-	if (exec >= PROC_CLIENT_FIRST || c->out[exec] == 0) {
+	if (exec >= PROC_CLIENT_FIRST || c->direct.out[exec] == 0) {
 		return;
 	}
-	c->out[exec] = 0;
+	c->direct.out[exec] = 0;
+	c->direct.work_ns[exec] = 0;
 	for (uint32_t i = 0; i < MB_CALLS_MAX; i++) {
 		struct client_call *call = &c->call[i];
 

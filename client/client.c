@@ -42,7 +42,7 @@ on_slept(void *ctx)
 	}
 	c->looked_ns = now;
 	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
-		if (c->out[e] > 0) {
+		if (c->direct.out[e] > 0) {
 			struct desc m = { .kind = DESC_LOOK, .a = e };
 
 			(void)channel_send(&c->d->ch[PORT_CTL], &m); /* no room: the next time */
@@ -84,7 +84,7 @@ client_enter(struct mb_client *c, const char *where)
 	}
 	c->placement =
 		(const struct placement *)(const void *)(c->d->daemon.base + c->d->daemon.at.table);
-	c->who = (uint64_t)c->d->inc << 16 | c->d->proc;
+	c->direct.who = claim_who(call_id_make(c->d->proc, c->d->inc, 0));
 	c->live = region_live(&c->d->own)->call;
 	atomic_store_explicit(&region_live(&c->d->own)->keeps, 1, memory_order_relaxed);
 	return 0;
@@ -109,14 +109,13 @@ mb_client_open(struct mb_client **ret, const char *where)
 		c->reply[i].next = i + 1 < MB_CALLS_MAX ? i + 2 : 0;
 	}
 	c->reply_free = 1;
-	memset(c->dag_ns, 0xff, sizeof(c->dag_ns)); /* not known: sched may know */
 	err = remote ? remote_open(c, where) : client_enter(c, where);
 	if (err != 0) {
 		free(c->reply);
 		free(c);
 		return err;
 	}
-	rng_init(&c->rng, c->who ^ timebase_now_ns(timebase_real()));
+	rng_init(&c->rng, c->direct.who ^ timebase_now_ns(timebase_real()));
 	c->magic = CLIENT_MAGIC;
 	*ret = c;
 	return 0;
@@ -127,8 +126,8 @@ client_leave(struct mb_client *c)
 {
 	cache_view_release_all(&c->view);
 	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
-		if (c->out[e] > 0) {
-			claim_free(c->d->hints, e, c->who);
+		if (c->direct.out[e] > 0) {
+			claim_free(c->d->hints, e, c->direct.who);
 		}
 	}
 	domain_leave(c->d);

@@ -35,6 +35,7 @@
 #include "cache_view.h"
 #include "call.h"
 #include "compiler.h"
+#include "direct.h"
 #include "domain.h"
 #include "oset.h"
 #include "placement.h"
@@ -86,6 +87,7 @@ struct client_call {
 	uint64_t deadline_ns;
 	uint64_t began_ns;  /* of one that is followed (CALL_F_TRACED) */
 	uint64_t cancel_ns; /* cancelled: when that is said again; 0: never */
+	uint32_t work_ns;   /* how long it is thought to run where it went directly */
 	struct desc d;      /* as sent */
 };
 
@@ -94,12 +96,10 @@ struct client_name {
 	uint64_t gen;
 	uint16_t id; /* 0: unused */
 	bool dag;
-	bool batched; /* it, or one of its functions, takes several calls: sched gathers those that
-		       * wait */
-	bool splits;  /* a DAG in which functions could run at the same time */
+	bool splits;       /* a DAG in which functions could run at the same time */
 	uint64_t limit_ns; /* of a function: how long a call may take; 0: any time */
 	uint32_t split_ns; /* of such a DAG: one that runs so long goes through sched */
-	uint64_t exec[PLACEMENT_EXEC_WORDS];
+	struct placement_where where;
 };
 
 struct remote;
@@ -111,20 +111,17 @@ struct mb_client {
 	const struct placement *placement;
 	struct cache_view view;
 	struct rng rng;
-	uint64_t who; /* in claims */
+	struct direct direct;
 	uint64_t seq;
 	uint32_t call_cnt; /* SENT and DONE */
 	uint32_t late_cnt;
 	uint32_t held_cnt;         /* answers that were handed out and not freed */
 	uint64_t next_deadline_ns; /* 0: none */
 	uint64_t looked_ns;        /* when ctl was last asked to look after executors */
-	uint16_t last_exec;
 	uint32_t follow_cnt;
-	_Atomic uint64_t *live;          /* in our region (region.h); NULL: remote */
-	uint16_t out[PROC_CLIENT_FIRST]; /* calls sent directly and not answered */
+	_Atomic uint64_t *live; /* in our region (region.h); NULL: remote */
 	struct client_name name[NAME_CACHE];
 	struct client_name *name_last; /* of them; NULL */
-	uint32_t dag_ns[DAG_CNT_MAX];  /* how long a DAG's functions ran last, together */
 	struct client_call call[MB_CALLS_MAX];
 	/* answers not handed out yet, oldest first: slot numbers */
 	uint16_t done[MB_CALLS_MAX];

@@ -23,8 +23,7 @@ client_target_read(struct mb_client *c, const char *name, bool dag, struct clien
 		if (f != NULL) {
 			ret->id = f->id;
 			ret->limit_ns = f->deadline_ns;
-			ret->batched = f->batch > 1;
-			memcpy(ret->exec, f->exec, sizeof(ret->exec));
+			placement_fn_where(p, f, &ret->where);
 		}
 	} else {
 		const struct placement_dag *g = placement_dag_find(p, name);
@@ -33,15 +32,16 @@ client_target_read(struct mb_client *c, const char *name, bool dag, struct clien
 		ret->id = cnt > 0 ? g->id : 0;
 		ret->splits = cnt > 0 && (g->flags & PLACEMENT_DAG_LINEAR) == 0;
 		ret->split_ns = cnt > 0 ? g->split_ns : 0;
-		memset(ret->exec, cnt > 0 ? 0xff : 0, sizeof(ret->exec));
+		memset(ret->where.exec, cnt > 0 ? 0xff : 0, sizeof(ret->where.exec));
 		for (uint32_t v = 0; v < cnt; v++) {
 			const struct placement_fn *f = placement_fn_get(p, g->vertex[v].fn);
 
-			ret->batched |= f != NULL && f->batch > 1;
+			ret->where.batched |= f != NULL && f->batch > 1;
 			for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
-				ret->exec[w] &= f != NULL ? f->exec[w] : 0;
+				ret->where.exec[w] &= f != NULL ? f->exec[w] : 0;
 			}
 		}
+		ret->where.spread = placement_spread(p, ret->where.exec);
 	}
 	return !placement_stale(c->placement, gen);
 }

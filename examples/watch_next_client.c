@@ -19,7 +19,7 @@
 #include <microburst/client.h>
 
 #define DAG       "watch_next"
-#define UNDER_WAY 512 /* calls; a client may have up to MB_CALLS_MAX */
+#define UNDER_WAY 64 /* calls: more than hides the way to an executor and back */
 #define BAR_WIDTH 30
 #define COLUMNS   "userId,movieId,rating,timestamp"
 #define UTF8_MARK "\xef\xbb\xbf" /* what some programs begin a text with */

@@ -20,6 +20,7 @@
 struct gate;
 struct gate_conn;
 struct gate_command;
+struct placement_where;
 
 struct gate_call {
 	struct stream_id conn;
@@ -43,19 +44,6 @@ struct gate_call {
 	const struct gate_command *cmd;
 	struct gate_call *next; /* of its connection */
 	struct desc answer;
-};
-
-/* What is under way directly at executors. */
-struct gate_direct {
-	uint64_t who;                         /* in claims */
-	uint16_t last;                        /* executor of the last call */
-	uint32_t sched_cnt[FUNCTION_CNT_MAX]; /* calls of pipelines that went to sched */
-	/* Calls at each executor, whose claim is ours then, unless lost; and how long they are
-	 * thought to run, all together. */
-	uint32_t out[PROC_CLIENT_FIRST];
-	uint64_t work_ns[PROC_CLIENT_FIRST];
-	uint32_t run_ns[FUNCTION_CNT_MAX]; /* how long a function runs, rather more than less */
-	uint16_t run_fn[FUNCTION_CNT_MAX]; /* which one that is of; 0: of none */
 };
 
 /* ---- gate_call.c */
@@ -100,11 +88,11 @@ void gate_payload_back(struct gate *g, const struct desc *answer);
 
 /* ---- gate_pipe.c */
 
-/* gate_pipe sends a call behind the others of its connection. exec: who has the function; batched:
- * sched collects its calls; key_cnt: how many of its words are keys. Returns: 0: the handler
+/* gate_pipe sends a call behind the others of its connection. where: who has the function;
+ * key_cnt: how many of its words are keys. Returns: 0: the handler
  * returns SENT; MB_ERR_FULL: WAIT; an error. */
 int gate_pipe(struct gate *g, struct gate_conn *c, const struct desc *d, const void *list,
-	      size_t len, const uint64_t exec[], bool batched, uint32_t key_cnt);
+	      size_t len, const struct placement_where *where, uint32_t key_cnt);
 /* gate_pipe_answered: the answer of a call is there, and its arguments are free. */
 void gate_pipe_answered(struct gate *g, struct gate_call *call, const struct desc *answer);
 /* gate_pipe_reply writes the replies that are due. */
@@ -118,8 +106,8 @@ void gate_pipe_drop(struct gate *g, struct gate_conn *c);
 
 /* gate_direct_route says where a call of c, to function fn, may go. Returns: 0 with *ret, NULL: to
  * sched; MB_ERR_FULL: when there is room; MB_ERR_TRYAGAIN: when those before it are answered. */
-int gate_direct_route(struct gate *g, const struct gate_conn *c, uint16_t fn, const uint64_t exec[],
-		      bool batched, struct channel **ret);
+int gate_direct_route(struct gate *g, const struct gate_conn *c, uint16_t fn,
+		      const struct placement_where *w, struct channel **ret);
 /* gate_direct_send sends it there. Returns: 0; an error: it is not under way. */
 int gate_direct_send(struct gate *g, struct gate_call *call, struct channel *ch);
 /* gate_direct_over: a call that was sent is not under way any more. */

@@ -7,10 +7,7 @@
  * answer; when sched wants it, nothing more is sent there.
  *
  *   E1  A call goes behind others of ours when they are of its connection, and so have to run
- *       before it in any case; when no other executor has the function; or when all of them are
- *       thought to be over before a free executor would have woken up. Else it would wait behind
- *       a function that runs while another executor is free. One that waits for a message holds up
- *       nobody: its executor gives back what stands behind it, and that goes to sched.
+ *       before it in any case; or where nobody could run it sooner (direct.h).
  *   E2  No more calls are out at an executor than its channel back holds answers.
  *   E3  Of a function that is called directly not more calls wait at sched than executors have it:
  *       with a queue there sched would keep the claims, and each call be a round trip for itself.
@@ -30,46 +27,19 @@
 #include "gate_int.h"
 #include "timebase.h"
 
-#define BEHIND_NS (50 * NS_PER_US) /* a wake from one core to another, and some */
-#define NOT_KNOWN NS_PER_S         /* that a function is quick is learned first */
-
 /* ------------------------------------------------------------------ where to */
 
-static uint32_t
-exec_cnt(const uint64_t exec[])
-{
-	uint32_t cnt = 0;
-
-	for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
-		cnt += (uint32_t)__builtin_popcountll(exec[w]);
-	}
-	return cnt;
-}
-
-static bool
-exec_in(const uint64_t exec[], uint16_t e)
-{
-	return (exec[e / 64] >> (e % 64) & 1) != 0;
-}
-
-/* The channel on which one more call goes behind those that are out there. Returns: 0 with *ret;
- * MB_ERR_FULL: there is no room just now, E2; MB_ERR_TRYAGAIN: the claim is not ours alone. */
+/* The channel on which one more call goes to an executor, whose claim is ours or lent to us.
+ * Returns: 0 with *ret, NULL: it is being opened; MB_ERR_FULL: there is no room just now, E2. */
 static int
-behind(struct gate *g, uint16_t e, struct channel **ret)
+channel_to(struct gate *g, uint16_t e, struct channel **ret)
 {
-	uint64_t claim =
-		atomic_load_explicit(&g->inner.cfg.hints->claim[e].v, memory_order_relaxed);
-	struct channel *ch = inner_channel(&g->inner, e);
-
-	if (ch == NULL || claim != g->direct.who) {
-		return MB_ERR_TRYAGAIN;
+	*ret = inner_channel(&g->inner, e);
+	if (*ret == NULL) {
+		inner_open(&g->inner, e, g->now_ns);
+		return 0;
 	}
-	if (g->direct.out[e] >= CALL_DIRECT_MAX ||
-	    channel_space(ch, CALL_DIRECT_MARGIN + 1) <= CALL_DIRECT_MARGIN) {
-		return MB_ERR_FULL;
-	}
-	*ret = ch;
-	return 0;
+	return direct_room(&g->direct, *ret) ? 0 : MB_ERR_FULL;
 }
 
 /* Whether a channel is open with one that has the function. */
@@ -79,7 +49,7 @@ direct_any(struct gate *g, const uint64_t exec[])
 	for (uint64_t left = g->inner.direct; left != 0; left &= left - 1) {
 		uint32_t port = PORT_DIRECT_FIRST + (uint32_t)__builtin_ctzll(left);
 
-		if (exec_in(exec, g->inner.ch[port].proc)) {
+		if (placement_in(exec, g->inner.ch[port].proc)) {
 			return true;
 		}
 	}
@@ -90,25 +60,7 @@ direct_any(struct gate *g, const uint64_t exec[])
 static uint32_t *
 sched_cnt(struct gate *g, uint16_t fn)
 {
-	return &g->direct.sched_cnt[fn % FUNCTION_CNT_MAX];
-}
-
-static uint32_t
-run_ns(const struct gate *g, uint16_t fn)
-{
-	uint32_t i = fn % FUNCTION_CNT_MAX;
-
-	return g->direct.run_fn[i] == fn ? g->direct.run_ns[i] : (uint32_t)NOT_KNOWN;
-}
-
-/* A function has run so long: longer runs are believed at once, shorter ones by and by. */
-static void
-run_learn(struct gate *g, uint16_t fn, uint32_t ns)
-{
-	uint32_t i = fn % FUNCTION_CNT_MAX, was = run_ns(g, fn);
-
-	g->direct.run_fn[i] = fn;
-	g->direct.run_ns[i] = MAX(ns, was - was / 8);
+	return &g->sched_cnt[fn % FUNCTION_CNT_MAX];
 }
 
 static void
@@ -122,42 +74,47 @@ claim_give(struct gate *g, uint16_t e)
 }
 
 int
-gate_direct_route(struct gate *g, const struct gate_conn *c, uint16_t fn, const uint64_t exec[],
-		  bool batched, struct channel **ret)
+gate_direct_route(struct gate *g, const struct gate_conn *c, uint16_t fn,
+		  const struct placement_where *w, struct channel **ret)
 {
 	const struct gate_call *before = c->call_last;
-	bool only_one = exec_cnt(exec) == 1;
-	uint16_t e = g->direct.last;
+	const struct hints *hints = g->inner.cfg.hints;
+	uint32_t run_ns = direct_run_ns(&g->direct, fn, false);
+	uint16_t e;
 
 	*ret = NULL;
 	if (before != NULL) { /* E1 */
-		return before->exec != 0 && !before->unsent && !batched &&
-				       exec_in(exec, before->exec)
-			       ? behind(g, before->exec, ret)
+		return before->exec != 0 && !before->unsent && !w->batched &&
+				       placement_in(w->exec, before->exec) &&
+				       direct_joins(&g->direct, hints, before->exec, run_ns)
+			       ? channel_to(g, before->exec, ret)
 			       : MB_ERR_TRYAGAIN;
 	}
-	if (batched) {
+	if (w->batched) {
 		return 0;
 	}
-	if (g->direct.out[e] > 0 && exec_in(exec, e) &&
-	    (only_one || g->direct.work_ns[e] <= BEHIND_NS)) { /* E1 */
-		int err = behind(g, e, ret);
+	e = direct_behind(&g->direct, hints, w, run_ns, false);
+	if (e != 0) {
+		return channel_to(g, e, ret);
+	}
+	e = placement_pick(w->exec, g->direct.last, g->direct.who, rng_u64(&g->rng),
+			   g->inner.cfg.hints);
+	if (e != 0) {
+		int err = channel_to(g, e, ret);
 
-		if (err == 0 || (err == MB_ERR_FULL && only_one)) {
+		if (g->direct.out[e] == 0 && (err != 0 || *ret == NULL)) {
+			claim_give(g, e);
+		}
+		if (err != 0 || *ret != NULL) {
 			return err;
 		}
 	}
-	e = placement_pick(exec, e, g->direct.who, rng_u64(&g->rng), g->inner.cfg.hints);
+	e = direct_behind(&g->direct, hints, w, run_ns, true);
 	if (e != 0) {
-		*ret = inner_channel(&g->inner, e);
-		if (*ret != NULL) {
-			return 0;
-		}
-		claim_give(g, e);
-		inner_open(&g->inner, e, g->now_ns);
+		return channel_to(g, e, ret);
 	}
-	return direct_any(g, exec) && *sched_cnt(g, fn) >= exec_cnt(exec) ? MB_ERR_FULL
-									  : 0; /* E3 */
+	return direct_any(g, w->exec) && *sched_cnt(g, fn) >= placement_cnt(w->exec) ? MB_ERR_FULL
+										     : 0; /* E3 */
 }
 
 int
@@ -175,10 +132,8 @@ gate_direct_send(struct gate *g, struct gate_call *call, struct channel *ch)
 	call->chan_seq = ch->tail;
 	err = inner_put(&g->inner, ch, &call->msg);
 	if (err == 0) {
-		call->work_ns = run_ns(g, call->msg.a);
-		g->direct.work_ns[ch->proc] += call->work_ns;
-		g->direct.out[ch->proc]++;
-		g->direct.last = ch->proc;
+		call->work_ns = direct_run_ns(&g->direct, call->msg.a, false);
+		direct_sent(&g->direct, ch->proc, call->work_ns);
 	} else if (g->direct.out[ch->proc] == 0) {
 		claim_give(g, ch->proc);
 	}
@@ -194,8 +149,8 @@ gate_direct_over(struct gate *g, struct gate_call *call)
 		return;
 	}
 	REQUIRE(g->direct.out[call->exec] > 0);
-	g->direct.work_ns[call->exec] -= call->work_ns;
-	if (--g->direct.out[call->exec] == 0) {
+	direct_over(&g->direct, call->exec, call->work_ns);
+	if (g->direct.out[call->exec] == 0) {
 		claim_give(g, call->exec);
 	}
 }
@@ -260,7 +215,7 @@ answered(struct gate *g, const struct channel *ch, const struct desc *d)
 		given_back(g, call);
 		return;
 	}
-	run_learn(g, call->msg.a, (uint32_t)(d->b >> 32));
+	direct_learn(&g->direct, call->msg.a, false, (uint32_t)(d->b >> 32));
 	if (unlikely((d->sub & REPLY_GOES_ON) != 0 && d->err == 0 && !call->over)) {
 		go_on(g, call, d);
 	} else {

@@ -30,6 +30,7 @@
 
 #include "cache_msg.h"
 #include "cache_view.h"
+#include "direct.h"
 #include "domain_limits.h"
 #include "gate.h"
 #include "gate_beside.h"
@@ -359,7 +360,8 @@ struct gate {
 	uint64_t call_due_ns; /* no deadline passes before */
 	uint32_t owed_cnt;
 	struct desc owed[GATE_OWED_CNT]; /* what the channels had no room for */
-	struct gate_direct direct;
+	struct direct direct;
+	uint32_t sched_cnt[FUNCTION_CNT_MAX]; /* calls of pipelines that went to sched */
 	struct gate_cursor cursor[GATE_CURSOR_CNT];
 	struct metrics_block metrics;
 };

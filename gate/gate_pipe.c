@@ -47,7 +47,7 @@ arguments_free(struct gate *g, struct gate_call *call)
 
 static int
 start(struct gate *g, struct gate_conn *c, struct gate_call *call, const void *list, size_t len,
-      const uint64_t exec[], bool batched)
+      const struct placement_where *where)
 {
 	struct channel *ch;
 	int err = inner_payload(&g->inner, &call->msg, list, len, g->inner.cfg.proc);
@@ -55,7 +55,7 @@ start(struct gate *g, struct gate_conn *c, struct gate_call *call, const void *l
 	if (err != 0) {
 		return err == MB_ERR_NO_MEMORY ? MB_ERR_FULL : err;
 	}
-	err = gate_direct_route(g, c, call->msg.a, exec, batched, &ch);
+	err = gate_direct_route(g, c, call->msg.a, where, &ch);
 	if (err == 0) {
 		err = gate_direct_send(g, call, ch);
 	}
@@ -67,7 +67,7 @@ start(struct gate *g, struct gate_conn *c, struct gate_call *call, const void *l
 
 int
 gate_pipe(struct gate *g, struct gate_conn *c, const struct desc *d, const void *list, size_t len,
-	  const uint64_t exec[], bool batched, uint32_t key_cnt)
+	  const struct placement_where *where, uint32_t key_cnt)
 {
 	struct gate_call *call;
 	int err;
@@ -90,7 +90,7 @@ gate_pipe(struct gate *g, struct gate_conn *c, const struct desc *d, const void 
 	call->msg = *d;
 	call->msg.kind = DESC_CALL;
 	call->msg.call = call->id;
-	err = start(g, c, call, list, len, exec, batched);
+	err = start(g, c, call, list, len, where);
 	if (err != 0) {
 		call->used = false;
 		if (err == MB_ERR_FULL) {

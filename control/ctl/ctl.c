@@ -44,7 +44,8 @@ ctl_tell_tile(struct ctl *c, uint32_t tile, const struct desc *d)
 static void
 ctl_hints_clear(struct ctl *c, const struct proc *p)
 {
-	uint64_t who = (uint64_t)p->inc << 16 | p->idx;
+	uint64_t who = claim_who(call_id_make(p->idx, p->inc, 0));
+	uint64_t spins = (uint64_t)p->inc << 16 | p->idx;
 
 	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
 		if (claim_free(c->hints, e, who) || (e == p->idx && claim_drop(c->hints, e))) {
@@ -52,7 +53,7 @@ ctl_hints_clear(struct ctl *c, const struct proc *p)
 		}
 	}
 	for (uint32_t cpu = 0; cpu < CPU_CNT_MAX; cpu++) {
-		spin_release(c->hints, cpu, who);
+		spin_release(c->hints, cpu, spins);
 	}
 	memset(&c->hints->proc[p->idx], 0, sizeof(c->hints->proc[p->idx]));
 }

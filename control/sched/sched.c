@@ -18,6 +18,7 @@
 #include "call.h"
 #include "check.h"
 #include "compiler.h"
+#include "direct.h"
 #include "message.h"
 #include "microburst/error.h"
 #include "probe.h"
@@ -157,10 +158,27 @@ sched_note(struct sched *s, const struct sched_call *c)
 	sched_log_add(s->log, &d);
 }
 
+/* Whether the client of a call that is being sent may send more behind it. */
+static bool
+sched_lends(struct sched *s, const struct sched_target *t, const struct sched_call *c,
+	    uint16_t exec)
+{
+	const struct sched_target *next;
+
+	if (c->run != 0 || c->client == SCHED_SELF || t->run_ns == 0 ||
+	    t->run_ns > DIRECT_WAKE_NS) {
+		return false;
+	}
+	next = sched_oldest(s, exec);
+	return next == NULL || s->call[next->head - 1].client == c->client;
+}
+
 /* Sends a call to an executor whose claim is ours, with others if its function takes several. */
 static bool
 sched_send(struct sched *s, struct sched_target *t, struct sched_call *c, uint16_t exec)
 {
+	claim_show(s->hints, exec,
+		   sched_lends(s, t, c, exec) ? claim_who(c->d.call) | CLAIM_LENT : SCHED_WHO);
 	if (unlikely(t->head != 0 && sched_batch_joins(s, t, c, exec))) {
 		return sched_batch_send(s, t, c, exec);
 	}
@@ -413,14 +431,13 @@ sched_drained(struct sched *s, uint16_t exec)
 	}
 }
 
-/* How long a DAG's functions run, all together: a mean that forgets. */
+/* How long a function, or a DAG's together, runs: a mean that forgets. */
 void
-sched_learn(struct sched_target *dag, uint64_t run_ns)
+sched_learn(struct sched_target *t, uint64_t run_ns)
 {
 	uint64_t ns = MIN(run_ns, (uint64_t)UINT32_MAX);
 
-	dag->run_ns =
-		dag->run_ns == 0 ? (uint32_t)ns : (uint32_t)((3 * (uint64_t)dag->run_ns + ns) / 4);
+	t->run_ns = t->run_ns == 0 ? (uint32_t)ns : (uint32_t)((3 * (uint64_t)t->run_ns + ns) / 4);
 }
 
 /* An executor has answered; of a batch, perhaps not the last. */
@@ -455,6 +472,7 @@ sched_on_reply(struct sched *s, uint16_t exec, const struct desc *d, uint64_t no
 {
 	struct sched_call *c = exec < EXEC_END ? sched_running_take(s, exec, d->call) : NULL;
 	const struct desc own = call_reply_own(d, exec);
+	uint32_t idx;
 
 	if (c == NULL) {
 		return; /* it was never asked */
@@ -480,8 +498,9 @@ sched_on_reply(struct sched *s, uint16_t exec, const struct desc *d, uint64_t no
 		sched_waiting_run(s, now_ns);
 		return;
 	}
-	if ((c->d.sub & CALL_DAG) != 0 && d->err == 0) {
-		sched_learn(&s->target[FUNCTION_CNT_MAX + c->d.a % DAG_CNT_MAX], d->b >> 32);
+	idx = sched_target_idx(s, &c->d);
+	if (idx != TARGET_NONE && d->err == 0) {
+		sched_learn(&s->target[idx], d->b >> 32);
 	}
 	if (c->client != 0) {
 		sched_deliver(s, c->client, d);

@@ -10,7 +10,7 @@
 
 #define TARGET_CNT   (FUNCTION_CNT_MAX + DAG_CNT_MAX)
 #define TARGET_NONE  UINT32_MAX
-#define SCHED_WHO    UINT64_C(1)  /* in a claim; processes put inc << 16 | proc, so never this */
+#define SCHED_WHO    UINT64_C(1)  /* in a claim; claim_who is never this */
 #define SCHED_SELF   PROC_CNT_MAX /* the client of a request's call */
 #define EXEC_END     PROC_CLIENT_FIRST
 #define TARGET_WORDS ((TARGET_CNT + 63) / 64)
@@ -40,7 +40,7 @@ struct sched_target {
 	uint64_t kept[PLACEMENT_EXEC_WORDS];
 	uint32_t head, tail; /* + 1; 0: empty */
 	uint32_t cnt;
-	uint32_t run_ns;  /* a DAG: how long its functions ran, all together, of late */
+	uint32_t run_ns;  /* how long it, or all functions of a DAG together, ran of late */
 	uint16_t instead; /* the function that came in the place of the one that was here last */
 	bool pin_wanted;  /* ctl has been asked */
 };
@@ -119,7 +119,6 @@ struct sched {
 	uint32_t free;                        /* + 1 */
 	uint32_t running[EXEC_END];           /* record + 1; 0: nothing from us (S1) */
 	uint64_t shown[EXEC_END];             /* under which id it runs that */
-	uint16_t cpu[EXEC_END];               /* 1 + the one it is kept to; 0: none */
 	uint64_t taken[PLACEMENT_EXEC_WORDS]; /* those that run something from us */
 	uint64_t busy[PLACEMENT_EXEC_WORDS];  /* those at PICK_BUSY */
 	uint16_t load[PLACEMENT_EXEC_WORDS * 64];
@@ -200,7 +199,7 @@ void sched_wake_at(struct sched *s, uint64_t at_ns);
 void sched_stop(struct sched *s, uint16_t exec, uint64_t call, int err);
 void sched_pin_want(struct sched *s, uint32_t target);
 void sched_waiting_run(struct sched *s, uint64_t now_ns);
-void sched_learn(struct sched_target *dag, uint64_t run_ns);
+void sched_learn(struct sched_target *t, uint64_t run_ns);
 void sched_drained(struct sched *s, uint16_t exec);
 
 /* sched_load.c: sched_loads looks at the executors' loads, if that is due. */

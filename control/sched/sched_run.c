@@ -369,26 +369,6 @@ run_check(struct sched *s, struct sched_run *r)
 
 /* --------------------------------------------------------------------- start */
 
-/* Whether two of a set of executors could run at the same time: those of one cpu take turns. */
-static bool
-run_side_by_side(const struct sched *s, const uint64_t *set, bool any)
-{
-	uint16_t before = 0;
-	uint32_t cnt = 0;
-
-	for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
-		for (uint64_t bits = set[w]; bits != 0; bits &= bits - 1) {
-			uint16_t cpu = s->cpu[w * 64 + (uint32_t)__builtin_ctzll(bits)];
-
-			if (cnt++ > 0 && (any || cpu == 0 || cpu != before)) {
-				return true;
-			}
-			before = cpu;
-		}
-	}
-	return false;
-}
-
 /* Whether a call of a DAG is to wait function by function, with the calls that wait there: when one
  * of them takes several in one run, and no executor is free for all of it. */
 static bool
@@ -430,7 +410,8 @@ sched_run_wanted(const struct sched *s, uint32_t target, const struct desc *d)
 		return false; /* its functions read the same versions: best in one session */
 	}
 	return ((dag->flags & PLACEMENT_DAG_LINEAR) == 0 && t->run_ns >= dag->split_ns &&
-		run_side_by_side(s, t->exec, dag->split_ns == 0)) ||
+		placement_spread(p, t->exec) >=
+			(dag->split_ns == 0 ? PLACEMENT_TURNS : PLACEMENT_APART)) ||
 	       run_batches(s, t, dag);
 }
 

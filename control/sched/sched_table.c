@@ -18,6 +18,7 @@ sched_exec_mask(struct sched *s, uint16_t exec, const struct ctl_exec_set *set)
 	for (uint32_t i = 0; i < FUNCTION_CNT_MAX; i++) {
 		sched_exec_set(p->fn[i].exec, exec, false);
 	}
+	p->cpu[exec] = set != NULL ? set->cpu : 0;
 	for (uint32_t i = 0; set != NULL && i < set->cnt; i++) {
 		struct placement_fn *f = &p->fn[set->fn[i] % FUNCTION_CNT_MAX];
 
@@ -81,7 +82,6 @@ static void
 sched_on_exec_up(struct sched *s, uint16_t exec, struct ctl_exec_set *set, uint64_t now_ns)
 {
 	s->draining[exec] = DRAIN_NO;
-	s->cpu[exec] = set->cpu;
 	claim_drop(s->hints, exec);
 	sched_exec_mask(s, exec, set);
 	for (uint32_t i = 0; i < TARGET_CNT; i++) {
@@ -107,6 +107,7 @@ sched_on_fn_put(struct sched *s, struct placement_fn *fn)
 	}
 	p->fn[i] = *fn;
 	memset(p->fn[i].exec, 0, sizeof(p->fn[i].exec));
+	s->target[i].run_ns = 0;
 	p->fn_cnt = i + 1 > p->fn_cnt ? i + 1 : p->fn_cnt;
 	placement_show(s->placement);
 	s->target[i].pin_wanted = false;

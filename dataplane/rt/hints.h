@@ -147,8 +147,25 @@ bell_keep(struct bell *bell, uint32_t bit)
 
 /* The claim of an executor: 0 = free, else who has it. The top bit says that sched waits for it, so
  * whoever frees it tells sched. A claim is freed by who took it, by the executor when it is idle
- * and finds it taken, or by ctl when the claimant died. */
+ * and finds it taken, or by ctl when the claimant died.
+ *
+ * The next bit says that it is sched's, and that whose call runs there may send more calls behind
+ * it, if they are quick (direct.h). */
 #define CLAIM_WANTED (UINT64_C(1) << 63)
+#define CLAIM_LENT   (UINT64_C(1) << 62)
+
+/* claim_who is what a caller puts there, by the id of any call of his. */
+static inline uint64_t
+claim_who(uint64_t call)
+{
+	return call >> 40; /* process and incarnation */
+}
+
+static inline uint64_t
+claim_seen(const struct hints *h, uint16_t exec)
+{
+	return atomic_load_explicit(&h->claim[exec].v, memory_order_relaxed);
+}
 
 static inline bool
 claim_try(struct hints *h, uint16_t exec, uint64_t who)
@@ -177,6 +194,15 @@ claim_free(struct hints *h, uint16_t exec, uint64_t who)
 		return atomic_compare_exchange_strong(&h->claim[exec].v, &seen, 0);
 	}
 	return false;
+}
+
+/* claim_show changes what the claim says. Threads: who holds it. */
+static inline void
+claim_show(struct hints *h, uint16_t exec, uint64_t v)
+{
+	if (claim_seen(h, exec) != v) {
+		atomic_store_explicit(&h->claim[exec].v, v, memory_order_relaxed);
+	}
 }
 
 /* claim_want asks for a word when a taken claim is freed. Returns: false when it is free now. */

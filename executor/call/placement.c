@@ -81,6 +81,34 @@ placement_dag_get(const struct placement_copy *c, uint16_t id)
 	return id != 0 && dag->id == id ? dag : NULL;
 }
 
+enum placement_spread
+placement_spread(const struct placement_copy *c, const uint64_t exec[PLACEMENT_EXEC_WORDS])
+{
+	uint16_t first = 0;
+	uint32_t cnt = 0;
+
+	for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
+		for (uint64_t left = exec[w]; left != 0; left &= left - 1) {
+			uint16_t cpu = c->cpu[w * 64 + (uint32_t)__builtin_ctzll(left)];
+
+			first = cnt++ == 0 ? cpu : first;
+			if (cnt > 1 && (cpu == 0 || cpu != first)) {
+				return PLACEMENT_APART;
+			}
+		}
+	}
+	return cnt > 1 ? PLACEMENT_TURNS : PLACEMENT_ALONE;
+}
+
+void
+placement_fn_where(const struct placement_copy *c, const struct placement_fn *fn,
+		   struct placement_where *ret)
+{
+	memcpy(ret->exec, fn->exec, sizeof(ret->exec));
+	ret->batched = fn->batch > 1;
+	ret->spread = placement_spread(c, ret->exec);
+}
+
 /* Tries the executors of the set from its number `from` on, up to its number `to`. */
 static uint16_t
 pick_between(const uint64_t exec[PLACEMENT_EXEC_WORDS], uint32_t from, uint32_t to, uint64_t who,
@@ -104,18 +132,15 @@ uint16_t
 placement_pick(const uint64_t exec[PLACEMENT_EXEC_WORDS], uint16_t last, uint64_t who,
 	       uint64_t random, struct hints *h)
 {
-	uint32_t cnt = 0;
+	uint32_t cnt;
 	uint32_t start;
 	uint16_t got;
 
 	static_assert(PLACEMENT_EXEC_WORDS * 64 == PROC_CLIENT_FIRST, "a bit an index");
-	if (likely(last < PROC_CLIENT_FIRST && (exec[last / 64] >> (last % 64) & 1) != 0 &&
-		   claim_try(h, last, who))) {
+	if (likely(placement_in(exec, last) && claim_try(h, last, who))) {
 		return last;
 	}
-	for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
-		cnt += (uint32_t)__builtin_popcountll(exec[w]);
-	}
+	cnt = placement_cnt(exec);
 	if (cnt == 0) {
 		return 0;
 	}

@@ -34,6 +34,20 @@ struct placement_fn {
 	uint64_t exec[PLACEMENT_EXEC_WORDS]; /* executors that accept calls of it */
 };
 
+/* How the executors of a set can run beside each other. */
+enum placement_spread {
+	PLACEMENT_ALONE, /* there is one, or none */
+	PLACEMENT_TURNS, /* all are kept to one cpu: one runs while the others do not */
+	PLACEMENT_APART,
+};
+
+/* Where a function, or a DAG in one piece, can run. */
+struct placement_where {
+	uint64_t exec[PLACEMENT_EXEC_WORDS];
+	enum placement_spread spread;
+	bool batched; /* it takes several calls in one run: sched gathers those that wait */
+};
+
 struct placement_vertex {
 	uint16_t fn;  /* function id */
 	char tag[14]; /* "" or what stands behind '#' in the text */
@@ -62,7 +76,8 @@ enum placement_dag_flag {
 };
 
 struct placement_copy {
-	uint32_t fn_cnt, dag_cnt; /* highest used entry + 1 */
+	uint32_t fn_cnt, dag_cnt;        /* highest used entry + 1 */
+	uint16_t cpu[PROC_CLIENT_FIRST]; /* of an executor: 1 + the one it is kept to; 0: none */
 	struct placement_fn fn[FUNCTION_CNT_MAX];
 	struct placement_dag dag[DAG_CNT_MAX];
 };
@@ -85,6 +100,31 @@ const struct placement_fn *placement_fn_find(const struct placement_copy *c, con
 const struct placement_dag *placement_dag_find(const struct placement_copy *c, const char *name);
 const struct placement_fn *placement_fn_get(const struct placement_copy *c, uint16_t id);
 const struct placement_dag *placement_dag_get(const struct placement_copy *c, uint16_t id);
+
+/* placement_spread says how the executors of a set can run beside each other. */
+enum placement_spread placement_spread(const struct placement_copy *c,
+				       const uint64_t exec[PLACEMENT_EXEC_WORDS]);
+
+/* placement_fn_where says where a function can run. */
+void placement_fn_where(const struct placement_copy *c, const struct placement_fn *fn,
+			struct placement_where *ret);
+
+static inline uint32_t
+placement_cnt(const uint64_t exec[PLACEMENT_EXEC_WORDS])
+{
+	uint32_t cnt = 0;
+
+	for (uint32_t w = 0; w < PLACEMENT_EXEC_WORDS; w++) {
+		cnt += (uint32_t)__builtin_popcountll(exec[w]);
+	}
+	return cnt;
+}
+
+static inline bool
+placement_in(const uint64_t exec[PLACEMENT_EXEC_WORDS], uint16_t e)
+{
+	return e < PROC_CLIENT_FIRST && (exec[e / 64] >> (e % 64) & 1) != 0;
+}
 
 /* placement_pick chooses the executor for a call by a client or by sched, from those in exec whose
  * claim it can win: the last one used first, then the rest from a random start. The claim is held

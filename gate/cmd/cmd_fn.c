@@ -248,13 +248,12 @@ fn_call(struct gate *g, struct gate_conn *c, struct slice name, const struct sli
 	struct desc d = { 0 };
 	char text[NAME_BYTES_MAX];
 	struct value_writer w;
-	uint64_t exec[PLACEMENT_EXEC_WORDS];
+	struct placement_where where;
 	uint64_t small[ARGS_SMALL / 8];
 	void *list = small;
 	uint64_t gen;
 	uint64_t limit_ns;
 	int64_t bytes;
-	bool batched;
 	int err;
 
 	if (c->answered) {
@@ -266,9 +265,8 @@ fn_call(struct gate *g, struct gate_conn *c, struct slice name, const struct sli
 		fn = gate_name_of(name, text) ? placement_fn_find(shown, text) : NULL;
 		d.a = fn != NULL ? fn->id : 0;
 		limit_ns = fn != NULL ? fn->deadline_ns : 0;
-		batched = fn != NULL && fn->batch > 1;
 		if (fn != NULL) {
-			memcpy(exec, fn->exec, sizeof(exec));
+			placement_fn_where(shown, fn, &where);
 		}
 	} while (placement_stale(g->placement, gen));
 	if (fn == NULL) {
@@ -298,7 +296,7 @@ fn_call(struct gate *g, struct gate_conn *c, struct slice name, const struct sli
 	if (!opt.read_only) {
 		gate_wrote(g, c, opt.ack);
 	}
-	err = gate_pipe(g, c, &d, list, (size_t)bytes, exec, batched, key_cnt);
+	err = gate_pipe(g, c, &d, list, (size_t)bytes, &where, key_cnt);
 	return err != 0 ? gate_call_refuse(g, c, err) : (int)GATE_SENT;
 }
 

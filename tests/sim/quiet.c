@@ -81,7 +81,7 @@ check_client(struct sim *s, const struct mb_client *c)
 	uint32_t out = 0;
 
 	for (uint32_t e = 0; e < PROC_CLIENT_FIRST; e++) {
-		out += c->out[e];
+		out += c->direct.out[e];
 	}
 	none(s, c->call_cnt, "calls are open at a client");
 	none(s, c->late_cnt, "late answers are still to come to a client");
