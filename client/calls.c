@@ -149,7 +149,7 @@ client_slot(struct mb_client *c, const struct mb_call_options *opt)
 		c->seq++;
 	} while (c->call[SLOT(c->seq)].state != CALL_FREE || c->call[SLOT(c->seq)].late);
 	call = &c->call[SLOT(c->seq)];
-	call->id = call_id_make(c->d->proc, c->d->inc, c->seq);
+	call->id = call_id_by(c->direct.who, c->seq);
 	client_live(c, call->id, true);
 	call->resent = 0;
 	call->cancelled = false;

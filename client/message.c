@@ -24,7 +24,7 @@ client_send_try(struct mb_client *c, uint64_t call, struct slice bytes, struct c
 		return err;
 	}
 	/* This client's own name: sequence numbers of calls begin with 1. */
-	d.word[4] = call_id_make(c->d->proc, c->d->inc, 0);
+	d.word[4] = call_id_by(c->direct.who, 0);
 	return client_ask_start(c, PORT_SCHED, &d, ask);
 }
 

@@ -178,7 +178,7 @@ static bool
 sched_send(struct sched *s, struct sched_target *t, struct sched_call *c, uint16_t exec)
 {
 	claim_show(s->hints, exec,
-		   sched_lends(s, t, c, exec) ? claim_who(c->d.call) | CLAIM_LENT : SCHED_WHO);
+		   sched_lends(s, t, c, exec) ? call_caller(c->d.call) | CLAIM_LENT : SCHED_WHO);
 	if (unlikely(t->head != 0 && sched_batch_joins(s, t, c, exec))) {
 		return sched_batch_send(s, t, c, exec);
 	}

@@ -10,7 +10,7 @@
 
 #define TARGET_CNT   (FUNCTION_CNT_MAX + DAG_CNT_MAX)
 #define TARGET_NONE  UINT32_MAX
-#define SCHED_WHO    UINT64_C(1)  /* in a claim; claim_who is never this */
+#define SCHED_WHO    UINT64_C(1)  /* in a claim; call_caller is never this */
 #define SCHED_SELF   PROC_CNT_MAX /* the client of a request's call */
 #define EXEC_END     PROC_CLIENT_FIRST
 #define TARGET_WORDS ((TARGET_CNT + 63) / 64)

@@ -110,18 +110,32 @@ enum death_cause {
 
 /* A call's name in the domain: the process that made it and that process's count, so it is unique
  * as long as the (index, incarnation) is. 0 is no call. */
+#define CALL_SEQ_BITS 40
+
+/* call_caller is the first half of it: who made it. */
+static inline uint64_t
+call_caller(uint64_t call)
+{
+	return call >> CALL_SEQ_BITS;
+}
+
+static inline uint64_t
+call_id_by(uint64_t caller, uint64_t seq)
+{
+	return caller << CALL_SEQ_BITS | (seq & ((UINT64_C(1) << CALL_SEQ_BITS) - 1));
+}
+
 static inline uint64_t
 call_id_make(uint16_t proc, uint32_t inc, uint64_t seq)
 {
-	return ((uint64_t)proc << 54) | ((uint64_t)(inc & 0x3fff) << 40) |
-	       (seq & ((UINT64_C(1) << 40) - 1));
+	return call_id_by((uint64_t)proc << 14 | (inc & 0x3fff), seq);
 }
 
 /* Whether a call is of an incarnation after `inc`, which is up to 8,191 away. */
 static inline bool
 call_id_is_after(uint64_t call, uint32_t inc)
 {
-	uint32_t ahead = ((uint32_t)(call >> 40) - inc) & 0x3fff;
+	uint32_t ahead = ((uint32_t)call_caller(call) - inc) & 0x3fff;
 
 	return ahead != 0 && ahead < 0x2000;
 }

@@ -145,21 +145,14 @@ bell_keep(struct bell *bell, uint32_t bit)
 				 memory_order_relaxed);
 }
 
-/* The claim of an executor: 0 = free, else who has it. The top bit says that sched waits for it, so
- * whoever frees it tells sched. A claim is freed by who took it, by the executor when it is idle
- * and finds it taken, or by ctl when the claimant died.
+/* The claim of an executor: 0 = free, else who has it (call_caller). The top bit says that sched
+ * waits for it, so whoever frees it tells sched. A claim is freed by who took it, by the executor
+ * when it is idle and finds it taken, or by ctl when the claimant died.
  *
  * The next bit says that it is sched's, and that whose call runs there may send more calls behind
  * it, if they are quick (direct.h). */
 #define CLAIM_WANTED (UINT64_C(1) << 63)
 #define CLAIM_LENT   (UINT64_C(1) << 62)
-
-/* claim_who is what a caller puts there, by the id of any call of his. */
-static inline uint64_t
-claim_who(uint64_t call)
-{
-	return call >> 40; /* process and incarnation */
-}
 
 static inline uint64_t
 claim_seen(const struct hints *h, uint16_t exec)

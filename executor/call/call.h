@@ -206,7 +206,8 @@ call_wrote(uint64_t call, const struct desc *dead)
 {
 	uint64_t last = dead->dead.published;
 
-	return call == last || (dead->dead.owed != 0 && call >> 40 == last >> 40 && call < last);
+	return call == last ||
+	       (dead->dead.owed != 0 && call_caller(call) == call_caller(last) && call < last);
 }
 
 /* b of a REPLY: how long the function ran, and how long the call took inside the executor until the

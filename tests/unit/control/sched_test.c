@@ -639,7 +639,7 @@ replies_after(struct world *w, uint64_t seq, uint64_t run_ns)
 static uint64_t
 lent_to(uint16_t client)
 {
-	return claim_who(id_of(client, 1)) | CLAIM_LENT;
+	return call_caller(id_of(client, 1)) | CLAIM_LENT;
 }
 
 /* Only while a quick call of his runs, and nobody else waits for that executor. */
