@@ -74,7 +74,7 @@ client_route(struct mb_client *c, const struct client_name *t, uint32_t run_ns)
 	uint16_t e = direct_behind(&c->direct, hints, w, run_ns, false);
 	struct channel *ch;
 
-	if (likely(e == 0)) {
+	if (likely(e == 0 || c->direct.out[e] >= CALL_DIRECT_MAX)) {
 		e = likely(placement_in(w->exec, last) && claim_try(hints, last, c->direct.who))
 			    ? last
 			    : placement_pick(w->exec, last, c->direct.who, rng_u64(&c->rng), hints);

@@ -95,7 +95,11 @@ gate_direct_route(struct gate *g, const struct gate_conn *c, uint16_t fn,
 	}
 	e = direct_behind(&g->direct, hints, w, run_ns, false);
 	if (e != 0) {
-		return channel_to(g, e, ret);
+		int err = channel_to(g, e, ret);
+
+		if (err == 0 || w->spread == PLACEMENT_ALONE) {
+			return err;
+		}
 	}
 	e = placement_pick(w->exec, g->direct.last, g->direct.who, rng_u64(&g->rng),
 			   g->inner.cfg.hints);
