@@ -39,6 +39,10 @@ gate_block_timeout(struct gate *g, struct gate_conn *c, struct slice word, doubl
 int
 gate_block(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s)
 {
+	if (gate_conn_over(c)) { /* N5 */
+		c->last = true;
+		return GATE_DONE;
+	}
 	if (c->block_due_ns == 0) { /* K2 */
 		c->block_due_ns =
 			timeout_s == 0 ? UINT64_MAX

@@ -357,8 +357,12 @@ gate_command_run(struct gate *g, struct gate_conn *c, const struct gate_command 
 		c->kicked = false;
 		return gate_error(g, c, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
 	}
+	if (unlikely(c->block_due_ns != 0) && c->part == 0 && gate_conn_over(c)) { /* N5 */
+		c->last = true;
+		return GATE_DONE;
+	}
 	if (unlikely(g->pause_until_ns != 0) && gate_pause_holds(g, c, cmd)) {
-		return GATE_WAIT;
+		return c->last ? (int)GATE_DONE : (int)GATE_WAIT;
 	}
 	if (!c->begun) {
 		int wrong = second_key_check(cmd, arg);

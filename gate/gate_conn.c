@@ -2,12 +2,22 @@
 /* gate_conn - one connection: its life, and what it may make us keep
  *
  *   N1  waiting: no further command is begun. Who sets it has arranged for gate_conn_ready.
- *   N2  What a client makes us keep is bounded: GATE_IN_MAX received and not run (then its socket
- *       is not read), one command of RESP_TEXT_MAX, GATE_OUT_MAX of replies (then no command is
- *       run) and the reply of one command more; all of it from the gate's memory, which all share.
+ *   N2  What a client makes us keep is bounded: GATE_IN_MAX received and not run (GATE_IN_BEHIND
+ *       while it waits as in N5; then its socket is not read, only its end looked for), one
+ *       command of RESP_TEXT_MAX, GATE_OUT_MAX of replies (then no command is run) and the reply
+ *       of one command more; all of it from the gate's memory, which all share.
  *   N3  Who owes (half a command, a reply not read) and does not move for gate.slow is closed.
  *   N4  A transaction that has begun is finished, whoever is gone by then or does not read: it is
  *       all or nothing, and all others wait for it. Its replies are one reply.
+ *   N5  Who waits, for an item or the end of CLIENT PAUSE, and whose end is seen (gate_conn_over)
+ *       gets nothing any more, and is closed: an end that comes while it waits closes it, one that
+ *       came before keeps it from waiting (gate_block, gate_pause_holds), and one that comes after
+ *       it was woken keeps it from looking again (gate_command_run). So an item is taken for a
+ *       client that is gone only if its end came after the taking was sent to the cache tile, or
+ *       if the command never had to wait: whoever says LPOP and no more may still be reading, as
+ *       half a close looks like all of it. In Redis such items are lost too. What is not seen is
+ *       an end behind more than GATE_IN_BEHIND and what the kernel takes of it: the connection
+ *       lasts until the other kernel has given it up, and keepalive finds that out.
  */
 #include <string.h>
 
@@ -275,10 +285,18 @@ gate_conn_keep(struct gate *g, struct gate_conn *c, size_t bytes)
 	return true;
 }
 
+/* Whether its replies stay here until the command at hand is done. */
+static bool
+held_back(const struct gate_conn *c)
+{
+	return c->mark.set || c->quiet || c->run != NULL;
+}
+
 /* Replies go out; whoever owes is remembered; who is at the end is closed. */
 static void
 settle(struct gate *g, struct gate_conn *c)
 {
+	uint32_t in_max;
 	bool owing;
 
 	if (c->gone) {
@@ -288,16 +306,19 @@ settle(struct gate *g, struct gate_conn *c)
 	if (c->queue == NULL && (!c->waiting || c->blocked)) { /* no reply is half written */
 		gate_push_out(c);
 	}
-	if (!c->mark.set && !c->quiet && c->run == NULL) {
+	if (!held_back(c)) {
 		gate_out_flush(g, c);
 	}
-	owing = (c->tls != NULL && !gate_tls_ready(c)) || c->out.bytes > 0 ||
-		c->lent.first != NULL || (!c->waiting && (c->in_len > 0 || c->large != NULL));
+	/* What we hold back ourselves, until a command is done, nobody owes us to read. */
+	owing = (c->tls != NULL && !gate_tls_ready(c)) || c->sending || c->lent.first != NULL ||
+		(c->out.bytes > 0 && !held_back(c)) ||
+		(!c->waiting && (c->in_len > 0 || c->large != NULL));
 	gate_conn_owes(g, c, owing);
-	if (c->in_len > GATE_IN_MAX && c->waiting && !c->paused) {
+	in_max = c->blocked || c->halted ? GATE_IN_BEHIND : GATE_IN_MAX;
+	if (c->in_len > in_max && c->waiting && !c->paused) {
 		c->paused = true;
 		stream_pause(g->stream, c->id);
-	} else if (c->paused && (c->in_len <= GATE_IN_MAX || !c->waiting)) {
+	} else if (c->paused && (c->in_len <= in_max || !c->waiting)) {
 		c->paused = false;
 		stream_resume(g->stream, c->id);
 	}
@@ -392,7 +413,20 @@ gate_conn_ended(struct gate *g, struct stream_id id)
 
 	REQUIRE(c != NULL);
 	c->ended = true;
-	if (gate_large_open(c) != NULL || c->blocked) { /* an item would be given to nobody */
+	if (gate_large_open(c) != NULL || c->blocked || c->halted) { /* N5 */
+		c->last = true;
+	}
+	settle(g, c);
+}
+
+void
+gate_conn_leaves(struct gate *g, struct stream_id id)
+{
+	struct gate_conn *c = gate_conn_find(g, id);
+
+	REQUIRE(c != NULL);
+	c->leaves = true;
+	if (c->blocked || c->halted) { /* N5 */
 		c->last = true;
 	}
 	settle(g, c);

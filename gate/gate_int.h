@@ -53,6 +53,7 @@
 #define GATE_FETCH_CNT    512         /* keys being fetched */
 #define GATE_RUN_MAX      32          /* commands in one run */
 #define GATE_IN_MAX       (64u << 10) /* received and not run: then the socket is not read */
+#define GATE_IN_BEHIND    (1u << 20)  /* the same behind a command that waits (N5) */
 #define GATE_OUT_MAX      (1u << 20)  /* not sent: then no further command is run */
 #define GATE_CHUNK_BYTES  (4u << 10)  /* of replies; most are one */
 #define GATE_HOLD_MIN     (16u << 10) /* a value above is sent from where the cache has it */
@@ -205,6 +206,7 @@ struct gate_conn {
 	bool sending;      /* a send is under way */
 	bool paused;       /* its socket is not read */
 	bool ended;        /* it will send no more */
+	bool leaves;       /* nor will it, behind what is not read yet */
 	bool last;         /* close it when its replies are out */
 	bool closing;      /* it is being closed: nothing is run or sent any more */
 	bool gone;         /* to be closed, once its transaction is over */
@@ -425,6 +427,7 @@ uint8_t *gate_conn_room(struct gate *g, struct stream_id id, size_t *ret_len);
 /* gate_conn_plain: bytes of commands, as received or deciphered. */
 void gate_conn_plain(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len);
 void gate_conn_ended(struct gate *g, struct stream_id id);
+void gate_conn_leaves(struct gate *g, struct stream_id id);
 void gate_conn_sent(struct gate *g, struct stream_id id, size_t len, int err);
 void gate_conn_returned(struct gate *g, struct stream_id id, uint32_t mark);
 void gate_conn_closed(struct gate *g, struct stream_id id);
@@ -640,6 +643,13 @@ static inline bool
 gate_multi_runs(const struct gate_conn *c)
 {
 	return c->multi != NULL && c->multi->running;
+}
+
+/* whether its client's end was seen: who waits (for an item, the end of CLIENT PAUSE) is let go. */
+static inline bool
+gate_conn_over(const struct gate_conn *c)
+{
+	return c->ended || c->leaves;
 }
 
 /* whether it listens, and so (RESP2) may say little else. */

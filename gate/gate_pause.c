@@ -29,7 +29,9 @@ gate_pause_holds(struct gate *g, struct gate_conn *c, const struct gate_command 
 	}
 	c->halted = g->pause_until_ns != 0 && (c->multi == NULL || !c->multi->running) &&
 		    (g->pause_all || writes(c, cmd));
-	if (c->halted) {
+	if (c->halted && gate_conn_over(c)) { /* N5: it will not be begun */
+		c->last = true;
+	} else if (c->halted) {
 		gate_conn_starve(g, c);
 	}
 	return c->halted;

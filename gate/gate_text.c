@@ -159,6 +159,7 @@ command_over(struct gate *g, struct gate_conn *c)
 {
 	c->began_tsc = 0;
 	c->timed = NULL;
+	c->tries = 0;
 	if (unlikely((c->caching | c->reply) != 0)) {
 		gate_command_end(c);
 	}
@@ -284,7 +285,6 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 		rc = command_run(g, c, rest);
 		if (rc == GATE_DONE || rc == GATE_SENT) {
 			c->waiting = false;
-			c->tries = 0;
 			/* else it is timed with its run, or when it is answered */
 			if (c->run == NULL && rc == GATE_DONE) {
 				command_timed(g, c, rest, &tsc);

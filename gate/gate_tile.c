@@ -57,6 +57,12 @@ on_ended(void *ctx, struct stream_id id)
 }
 
 static void
+on_leaves(void *ctx, struct stream_id id)
+{
+	gate_conn_leaves(ctx, id);
+}
+
+static void
 on_sent(void *ctx, struct stream_id id, size_t len, int err)
 {
 	gate_conn_sent(ctx, id, len, err);
@@ -121,6 +127,7 @@ listen_all(struct gate *g)
 					.received = on_received,
 					.room = on_room,
 					.ended = on_ended,
+					.leaves = on_leaves,
 					.sent = on_sent,
 					.returned = on_returned,
 					.closed = on_closed,

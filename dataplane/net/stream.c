@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* stream - see stream.h
  *
- * Requests of a connection that the kernel may have: one receive, one send, one cancellation of the
- * receive. Each completion names its kind, the place and the generation; `busy` counts the
- * requests, and a connection is free again when it is closing, busy is 0 and nothing is lent
- * (stream_send.c; S2). Closing begins with a shutdown(2): receive and send then complete by
- * themselves, at once.
+ * Requests of a connection that the kernel may have: one receive, one send, cancellations, and one
+ * watch: a poll for the peer's end, begun when the connection is paused first, and left where it is
+ * when it is read again. Each completion names its kind, the place and the generation; `busy`
+ * counts the requests, and a connection is free again when it is closing, busy is 0 and nothing is
+ * lent (stream_send.c; S2). Closing begins with a shutdown(2): receive, send and watch then
+ * complete by themselves, at once.
  *
  * A receive ends now and then: no buffer was free, or the kernel had no room for a completion. It
  * is then wanted, and asked for again by stream_poll.
@@ -15,6 +16,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -34,12 +36,19 @@
 
 /* --------------------------------------------------------------------- requests */
 
+/* Whether it is to be watched, as nobody reads it. */
+static bool
+watch_due(const struct stream *s, const struct conn *c)
+{
+	return c->paused && !c->resting && !c->watching && !c->leaves && s->ops.leaves != NULL;
+}
+
 static void
 want(struct stream *s, struct conn *c)
 {
 	uint32_t idx = (uint32_t)(c - s->conn);
 
-	if (c->wanted || c->receiving || c->paused || c->ended || c->closing) {
+	if (c->wanted || c->ended || c->closing || (c->paused ? !watch_due(s, c) : c->receiving)) {
 		return;
 	}
 	c->wanted = true;
@@ -75,6 +84,32 @@ recv_begin(struct stream *s, struct conn *c)
 }
 
 static bool
+watch_begin(struct stream *s, struct conn *c)
+{
+	struct io_uring_sqe *sqe =
+		lcore_op_sqe(s->lcore, s->op,
+			     token_make(TOKEN_WATCH, (uint32_t)(c - s->conn), c->gen));
+
+	if (sqe == NULL) {
+		return false;
+	}
+	io_uring_prep_poll_add(sqe, c->fd, POLLRDHUP);
+	c->watching = true;
+	c->busy++;
+	return true;
+}
+
+/* What a wanted connection waits for. Returns: false: the kernel takes nothing just now. */
+static bool
+wanted_begin(struct stream *s, struct conn *c)
+{
+	if (c->closing || c->ended) {
+		return true;
+	}
+	return c->paused ? !watch_due(s, c) || watch_begin(s, c) : recv_begin(s, c);
+}
+
+static bool
 accept_begin(struct stream *s, uint32_t i)
 {
 	struct io_uring_sqe *sqe = lcore_op_sqe(s->lcore, s->op, token_make(TOKEN_ACCEPT, i, 0));
@@ -88,7 +123,7 @@ accept_begin(struct stream *s, uint32_t i)
 }
 
 static void
-recv_cancel(struct stream *s, struct conn *c)
+op_cancel(struct stream *s, struct conn *c, enum token_kind kind)
 {
 	uint32_t idx = (uint32_t)(c - s->conn);
 	struct io_uring_sqe *sqe =
@@ -97,7 +132,7 @@ recv_cancel(struct stream *s, struct conn *c)
 	if (sqe != NULL) { /* else some more bytes come, and the next pause tries again */
 		uint64_t mine = sqe->user_data;
 		uint64_t other = mine - token_make(TOKEN_CANCEL, idx, c->gen) +
-				 token_make(TOKEN_RECV, idx, c->gen);
+				 token_make(kind, idx, c->gen);
 
 		io_uring_prep_cancel64(sqe, other, 0);
 		sqe->user_data = mine;
@@ -114,8 +149,9 @@ stream_pause(struct stream *s, struct stream_id id)
 	if (c != NULL && !c->paused) {
 		c->paused = true;
 		if (c->receiving) {
-			recv_cancel(s, c);
+			op_cancel(s, c, TOKEN_RECV);
 		}
+		want(s, c); /* to be watched */
 	}
 }
 
@@ -230,15 +266,15 @@ stream_poll(struct stream *s, bool later)
 	last = s->wanted_last;
 	for (bool more = !later || s->conn_cnt > FEW || s->sleepy; more && s->wanted != NONE;) {
 		struct conn *c = &s->conn[s->wanted];
-		bool looks = s->conn_cnt <= FEW && c->look_cnt < LOOKS && !s->sleepy;
+		bool looks = s->conn_cnt <= FEW && c->look_cnt < LOOKS && !s->sleepy && !c->paused;
 
 		more = s->wanted != last;
-		if (!c->closing && !c->paused && !looks && !recv_begin(s, c)) {
+		if (!looks && !wanted_begin(s, c)) {
 			break;
 		}
 		c->wanted = false;
 		s->wanted = c->next;
-		if (looks && !c->closing && !c->paused) {
+		if (looks && !c->closing) {
 			busy |= look(s, c);
 		} else {
 			busy = true;
@@ -301,6 +337,18 @@ refuse(int fd, const char *reason)
 	close(fd);
 }
 
+/* As Redis's default: who is gone without a word is found in ten minutes, not in two hours. */
+static void
+keepalive_set(int fd)
+{
+	const int one = 1, idle_s = 300, every_s = 100, cnt = 3;
+
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof(every_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &cnt, sizeof(cnt));
+}
+
 static void
 on_accept(struct stream *s, uint32_t i, int res, uint32_t flags)
 {
@@ -319,7 +367,7 @@ on_accept(struct stream *s, uint32_t i, int res, uint32_t flags)
 	}
 	if (!s->listener[i].is_unix) {
 		setsockopt(res, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-		setsockopt(res, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+		keepalive_set(res);
 	}
 	local = stream_is_local(res);
 	c = &s->conn[s->free];
@@ -363,6 +411,19 @@ on_recv(struct stream *s, struct conn *c, int res, uint32_t flags)
 }
 
 static void
+on_watch(struct stream *s, struct conn *c, int res)
+{
+	c->watching = false;
+	c->busy--;
+	if (res > 0 && !c->closing && !c->ended) {
+		c->leaves = true;
+		s->ops.leaves(s->ops.ctx, id_of(s, c));
+	}
+	want(s, c);
+	stream_conn_check(s, c);
+}
+
+static void
 on_completion(void *ctx, uint64_t token, int res, uint32_t flags)
 {
 	struct stream *s = ctx;
@@ -379,6 +440,8 @@ on_completion(void *ctx, uint64_t token, int res, uint32_t flags)
 	REQUIRE(c->gen == (uint32_t)token); /* it is not free while the kernel has something */
 	if (kind == TOKEN_RECV) {
 		on_recv(s, c, res, flags);
+	} else if (kind == TOKEN_WATCH) {
+		on_watch(s, c, res);
 	} else if (kind == TOKEN_SEND) {
 		c->sent_res = res < 0 ? res : c->sent_res + res;
 		stream_sent(s, c);
@@ -400,9 +463,12 @@ stream_rest(struct stream *s, struct stream_id id)
 	struct conn *c = conn_find(s, id);
 
 	REQUIRE(c != NULL);
-	c->paused = true;
+	c->paused = c->resting = true;
 	if (c->receiving && !c->cancelling) {
-		recv_cancel(s, c);
+		op_cancel(s, c, TOKEN_RECV);
+	}
+	if (c->watching && !c->cancelling) {
+		op_cancel(s, c, TOKEN_WATCH);
 	}
 	return c->busy == 0 && !c->wanted && c->lent_cnt == 0;
 }
@@ -439,7 +505,7 @@ stream_give_back(struct stream *s, struct stream_id id, int fd)
 	REQUIRE(c->fd < 0);
 	REQUIRE(c->gen == id.gen);
 	c->fd = fd;
-	c->paused = false;
+	c->paused = c->resting = false;
 	want(s, c);
 }
 

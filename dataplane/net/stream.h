@@ -14,7 +14,8 @@
  *   S2  After stream_close no event but `closed` comes; it comes once, when the kernel has nothing
  *   of
  *       the connection any more: then the memory of its send is the user's again.
- *   S3  A connection that is paused is not read: its peer's window closes.
+ *   S3  A connection that is paused is not read: its peer's window closes. Its end is seen all the
+ *       same (`leaves`), unless it is behind more than the kernel has room for.
  *
  * Needs Linux 6.0 (multishot receive): MB_ERR_NOT_SUPPORTED before.
  *
@@ -59,6 +60,9 @@ struct stream_ops {
 	uint8_t *(*room)(void *ctx, struct stream_id id, size_t *ret_len);
 	/* The peer will send no more. */
 	void (*ended)(void *ctx, struct stream_id id);
+	/* The peer of a paused connection will send no more than what is there to be read. Once;
+	 * `ended` comes too, when that has been read. Optional. */
+	void (*leaves)(void *ctx, struct stream_id id);
 	/* What stream_send was given is out; or err: it is not, and the connection is of no use. */
 	void (*sent)(void *ctx, struct stream_id id, size_t len, int err);
 	/* The kernel has a piece that it was lent no longer; if a mark stands for several, one of

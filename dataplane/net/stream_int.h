@@ -27,7 +27,7 @@
  * ring is not entered. A look is a system call of 0.2 us. */
 #define FEW 4
 
-enum token_kind { TOKEN_ACCEPT = 1, TOKEN_RECV, TOKEN_SEND, TOKEN_CANCEL, TOKEN_LEND };
+enum token_kind { TOKEN_ACCEPT = 1, TOKEN_RECV, TOKEN_SEND, TOKEN_CANCEL, TOKEN_LEND, TOKEN_WATCH };
 #define KIND_BITS 4 /* above them: the mark of a lend */
 
 static_assert(STREAM_CONN_CNT_MAX <= 1u << IDX_BITS, "a connection's place fits a token");
@@ -41,6 +41,9 @@ struct conn {
 	bool wanted;    /* in the list of those to be read */
 	bool paused;
 	bool cancelling; /* the kernel was asked to end its receive */
+	bool watching;   /* the kernel was asked to tell of its peer's end */
+	bool leaves;     /* which it did */
+	bool resting;    /* it is about to go to another stream */
 	bool ended;
 	bool closing;
 	bool lends; /* its kernel may be lent memory */

@@ -39,7 +39,7 @@ struct echo {
 		bool sending, ended, open;
 		uint32_t gen;
 	} conn[CONN_MAX];
-	_Atomic uint32_t opened, closed, ended;
+	_Atomic uint32_t opened, closed, ended, leaving;
 	_Atomic bool pause; /* stop reading from everybody, at the next byte */
 	_Atomic bool resume;
 	uint8_t room[64 << 10];
@@ -115,6 +115,13 @@ on_ended(void *ctx, struct stream_id id)
 }
 
 static void
+on_leaves(void *ctx, struct stream_id id)
+{
+	assert_int_equal(e.conn[id.idx].gen, id.gen);
+	atomic_fetch_add(&e.leaving, 1);
+}
+
+static void
 on_sent(void *ctx, struct stream_id id, size_t len, int err)
 {
 	e.conn[id.idx].sending = false;
@@ -177,6 +184,7 @@ setup(void **state)
 					 .received = on_received,
 					 .room = on_room,
 					 .ended = on_ended,
+					 .leaves = on_leaves,
 					 .sent = on_sent,
 					 .closed = on_closed };
 	struct lcore_cfg cfg;
@@ -372,6 +380,51 @@ a_paused_connection_is_not_read_until_it_is_resumed(void **state)
 	wait_for(&e.closed, 1);
 }
 
+static void
+the_end_of_a_paused_connection_is_seen(void **state)
+{
+	char said[5];
+	int fd = dial();
+
+	atomic_store(&e.pause, true);
+	assert_int_equal(write(fd, "first", 5), 5);
+	assert_int_equal(read_all(fd, said, 5), 5);
+	atomic_store(&e.pause, false);
+	nap(20000);
+	assert_int_equal(write(fd, "later", 5), 5);
+	nap(20000);
+	assert_int_equal(atomic_load(&e.leaving), 0);
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	wait_for(&e.leaving, 1);
+	assert_int_equal(atomic_load(&e.ended), 0);
+	atomic_store(&e.resume, true); /* what is before the end is read all the same */
+	lcore_bell_ring(lcore_bell(e.lcore));
+	assert_int_equal(read_all(fd, said, 5), 5);
+	wait_for(&e.ended, 1);
+	close(fd);
+	wait_for(&e.closed, 1);
+	assert_int_equal(atomic_load(&e.leaving), 1);
+}
+
+static void
+a_watched_connection_is_closed_from_inside(void **state)
+{
+	char said[5];
+	int fd = dial();
+
+	atomic_store(&e.pause, true);
+	assert_int_equal(write(fd, "first", 5), 5);
+	assert_int_equal(read_all(fd, said, 5), 5);
+	atomic_store(&e.pause, false);
+	atomic_store(&e.resume, true);
+	lcore_bell_ring(lcore_bell(e.lcore));
+	assert_int_equal(write(fd, "QUIT", 4), 4);
+	wait_for(&e.closed, 1);
+	assert_int_equal(read_all(fd, said, 5), 0);
+	close(fd);
+	assert_int_equal(atomic_load(&e.leaving), 0);
+}
+
 int
 main(void)
 {
@@ -384,6 +437,10 @@ main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_paused_connection_is_not_read_until_it_is_resumed,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(the_end_of_a_paused_connection_is_seen, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_watched_connection_is_closed_from_inside, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
