@@ -19,6 +19,7 @@
 #include "compiler.h"
 #include "lattice.h"
 #include "microburst/error.h"
+#include "tree.h"
 
 enum {
 	GONE = 1,
@@ -219,37 +220,104 @@ presence_any(const struct table_merge_ops *ops, struct slice v)
 	       presence_next(ops, v, &w, &item);
 }
 
+/* A tree knows how many items are seen below each node: leaves without any are passed over, so a
+ * queue's first item is found in O(log n) whatever was taken off before it.
+ *
+ * Goes on with the next leaf that has one, when a walk is at the end of a leaf. Returns: false:
+ * there is none. */
+static bool
+next_leaf(const struct tree_view *tree, struct table_walk *w)
+{
+	uint32_t at = w->first + w->cnt, before, in_leaf;
+	struct table leaf;
+
+	if (tree->root->present == tree->root->cnt) {
+		return true; /* the walk finds it */
+	}
+	if (!tree_present_before(tree, at, &before) ||
+	    !tree_leaf_present(tree, before, &leaf, &w->first, &in_leaf)) {
+		return false;
+	}
+	/* The next step opens the leaf: at where the walk was, if that is in it. */
+	w->first = MAX(w->first, at);
+	w->cnt = w->idx = 0;
+	return true;
+}
+
 bool
 presence_next(const struct table_merge_ops *ops, struct slice v, struct table_walk *w,
 	      struct slice *ret_item)
 {
 	struct slice item;
 
-	while (table_walk_next(v, w, &item)) {
+	for (;;) {
+		if (slice_is_tree(v) && ops->present != NULL && w->idx == w->cnt &&
+		    !next_leaf(slice_tree(v), w)) {
+			return false;
+		}
+		if (!table_walk_next(v, w, &item)) {
+			return false;
+		}
 		if (ops->present == NULL || ops->present(item)) {
 			*ret_item = item;
 			return true;
 		}
 	}
-	return false;
+}
+
+/* The same backwards, from the beginning of a leaf: *idx moves to the end of the one before it that
+ * has an item that is seen. */
+static bool
+prev_leaf(const struct tree_view *tree, uint32_t *idx)
+{
+	uint32_t before, in_leaf, first;
+	struct table leaf;
+
+	if (*idx == 0 || tree->root->present == tree->root->cnt) {
+		return *idx != 0;
+	}
+	/* All that are seen, or those before the leaf that begins here. */
+	before = tree->root->present;
+	if ((*idx < tree->root->cnt && !tree_present_before(tree, *idx, &before)) || before == 0 ||
+	    !tree_leaf_present(tree, before - 1, &leaf, &first, &in_leaf) ||
+	    first + leaf.cnt > *idx) {
+		return false;
+	}
+	*idx = first + leaf.cnt;
+	return true;
 }
 
 bool
 presence_prev(const struct table_merge_ops *ops, struct slice v, uint32_t *idx,
 	      struct slice *ret_item)
 {
-	struct table t;
+	struct table t, run;
+	uint32_t at;
 
 	if (table_open(v, &t) < 0) {
 		return false;
 	}
 	*idx = MIN(*idx, t.cnt);
-	while (*idx != 0) {
-		struct slice item = table_item(&t, --*idx);
+	while (*idx != 0 && table_run(&t, *idx - 1, &run, &at)) {
+		if (t.tree != NULL && ops->present != NULL && at + 1 == run.cnt) {
+			uint32_t was = *idx;
 
-		if (ops->present == NULL || ops->present(item)) {
-			*ret_item = item;
-			return true;
+			if (!prev_leaf(t.tree, idx)) {
+				*idx = 0;
+				return false;
+			}
+			if (*idx != was) {
+				continue;
+			}
+		}
+		for (uint32_t i = at + 1; i != 0; i--, --*idx) {
+			struct slice item = table_item(&run, i - 1);
+
+			if (ops->present == NULL || ops->present(item)) {
+				--*idx;
+				*ret_item = item;
+				return true;
+			}
 		}
 	}
 	return false;

@@ -351,6 +351,16 @@ tree_leaf_present(const struct tree_view *view, uint32_t idx, struct table *ret_
 }
 
 bool
+tree_present_before(const struct tree_view *view, uint32_t idx, uint32_t *ret)
+{
+	struct table leaf;
+	uint32_t first;
+
+	return leaf_at(view, idx, BY_ITEM, &leaf, &first, ret) && idx >= first &&
+	       idx - first < leaf.cnt;
+}
+
+bool
 tree_leaf_find(const struct tree_view *view, struct slice key, struct table *ret_leaf,
 	       uint32_t *ret_from, uint32_t *ret_to)
 {

@@ -122,6 +122,12 @@ bool tree_leaf(const struct tree_view *view, uint32_t idx, struct table *ret_lea
 bool tree_leaf_present(const struct tree_view *view, uint32_t idx, struct table *ret_leaf,
 		       uint32_t *ret_first, uint32_t *ret_idx);
 
+/* tree_present_before counts the present items that come before the leaf which holds item idx.
+ *
+ * Returns:   false when there is no such item.
+ */
+bool tree_present_before(const struct tree_view *view, uint32_t idx, uint32_t *ret);
+
 /* tree_leaf_find gives the leaf that an item with this sort key belongs to, and which of its items
  * may have that key: [*ret_from, *ret_to), by their heads.
  *

@@ -12,12 +12,14 @@
 #include "envelope.h"
 #include "grove_world.h"
 #include "gset.h"
+#include "list.h"
 #include "lww.h"
 #include "map.h"
 #include "presence.h"
 #include "rng.h"
 #include "test_cmocka.h"
 #include "test_seed.h"
+#include "view.h"
 
 #define MEM         ((size_t)64 << 20)
 #define FLAT_MAX    ((size_t)4 << 20)
@@ -334,6 +336,122 @@ no_memory(void **state)
 	assert_true(failed > 200);
 }
 
+/* ------------------------------------------------------------------------ passing over marks */
+
+static uint32_t look_cnt;
+
+static bool
+present_counted(struct slice item)
+{
+	look_cnt++;
+	return list_table_ops.present(item);
+}
+
+/* Puts the mark of item i, or the item, into a list. */
+static struct slice
+list_item_delta(uint8_t *mem, uint64_t i, bool gone)
+{
+	uint8_t item_mem[64];
+	struct wbuf out = wbuf_init(mem, 512), item = wbuf_init(item_mem, sizeof(item_mem));
+	struct wbuf mark = wbuf_init(state_mem, 512);
+	struct envelope e = { .epoch = { { 1 }, { 1 } }, .type = LATTICE_LIST };
+
+	INSIST(list_delta_place(i, (struct stamp){ { 1 }, { 1 } }, slice_str("value"), &item) == 0);
+	e.state = wbuf_slice(&item);
+	if (gone) {
+		struct list_item first;
+		struct table_walk walk = { 0 };
+
+		INSIST(list_next(e.state, &walk, &first));
+		INSIST(list_delta_remove(e.state, first.id, &mark) == 0);
+		e.state = wbuf_slice(&mark);
+	}
+	INSIST(envelope_write(&e, &out) == 0);
+	return wbuf_slice(&out);
+}
+
+static void
+list_put(struct grove_world *w, struct grown *t, uint64_t i, bool gone)
+{
+	uint8_t mem[512];
+	struct grown next;
+
+	assert_int_equal(grown_merge(w, t, list_item_delta(mem, i, gone), &next), LATTICE_MIXED);
+	grown_release(w, t);
+	*t = next;
+	(void)grove_sweep(&w->g, UINT32_MAX);
+}
+
+/* The items that are seen, from both ends, and from the one that so many come before. */
+static void
+assert_seen(const struct grown *t, const uint64_t *want, uint32_t cnt, uint32_t looks_max)
+{
+	struct table_merge_ops ops = list_table_ops;
+	struct table_walk walk = { 0 };
+	uint32_t idx = UINT32_MAX;
+	struct envelope e;
+	struct slice item;
+	uint64_t be;
+
+	ops.present = present_counted;
+	look_cnt = 0;
+	assert_int_equal(envelope_open(tree_slice(&t->view), &e), 0);
+	for (uint32_t i = 0; i < cnt; i++) {
+		assert_true(presence_next(&ops, e.state, &walk, &item));
+		memcpy(&be, item.p, sizeof(be));
+		assert_int_equal(be64toh(be), want[i]);
+	}
+	assert_false(presence_next(&ops, e.state, &walk, &item));
+	for (uint32_t i = cnt; i > 0; i--) {
+		assert_true(presence_prev(&ops, e.state, &idx, &item));
+		memcpy(&be, item.p, sizeof(be));
+		assert_int_equal(be64toh(be), want[i - 1]);
+	}
+	assert_false(presence_prev(&ops, e.state, &idx, &item));
+	assert_true(look_cnt <= looks_max);
+	for (uint32_t i = 0; i < cnt; i++) {
+		assert_int_equal(view_seek_at(LATTICE_LIST, e.state, i, &walk), 0);
+		assert_true(presence_next(&ops, e.state, &walk, &item));
+		memcpy(&be, item.p, sizeof(be));
+		assert_int_equal(be64toh(be), want[i]);
+	}
+}
+
+/* What was taken off a list is not looked at again: only the leaves of what is seen are. */
+static void
+marks_are_passed_over(void **state)
+{
+	enum { CNT = 6000 };
+	const uint64_t want[] = { 1, 700, 701, CNT - 1 };
+	struct grove_world w;
+	struct slice flat = { 0 };
+	struct grown t;
+
+	(void)state;
+	grove_world_init(&w, MEM);
+	for (uint64_t i = 0; !treeval_wanted(flat); i++) {
+		struct wbuf out = wbuf_init(flat_mem[i % 2], FLAT_MAX);
+		uint8_t mem[512];
+
+		(void)lattice_merge_into(LATTICE_ENVELOPE, flat,
+					 list_item_delta(mem, CNT + i, true), &out);
+		flat = wbuf_slice(&out);
+	}
+	assert_int_equal(grown_make(&w, flat, &t), 0);
+	assert_seen(&t, want, 0, 0);
+	for (uint64_t i = CNT; i-- > 0;) {
+		list_put(&w, &t, i, i != 1 && i != 700 && i != 701 && i != CNT - 1);
+	}
+	/* Both ways, at most three leaves and what is beside them. */
+	assert_seen(&t, want, ARRAY_CNT(want), 2 * 4 * (TREE_NODE_BYTES / LIST_OVERHEAD));
+	list_put(&w, &t, CNT - 1, true);
+	assert_seen(&t, want, 3, 2 * 3 * (TREE_NODE_BYTES / LIST_OVERHEAD));
+	list_put(&w, &t, 1, true);
+	assert_seen(&t, want + 1, 2, 2 * 2 * (TREE_NODE_BYTES / LIST_OVERHEAD));
+	grown_release(&w, &t);
+	grove_world_fini(&w);
+}
+
 /* ---------------------------------------------------------------------------------------- ranks */
 
 static struct slice
@@ -432,6 +550,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_memory),
+		cmocka_unit_test(marks_are_passed_over),
 		cmocka_unit_test(ranks),
 		cmocka_unit_test(against_model),
 	};
