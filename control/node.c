@@ -131,8 +131,9 @@ node_spin_try(void *ctx)
 	return spin_try(s->hints, s->cpu, s->who);
 }
 
-/* Remote clients know of no token. One that runs here would wait for the end of an lcore's spin
- * before its request is even sent: with a net tile whoever shares a cpu gives it away. */
+/* Clients over a network, Redis clients too, know of no token. One that runs here would wait for
+ * the end of an lcore's spin before its request is even sent: a gate that spun gave one answer in
+ * a hundred 100 us late. So with a net or gate tile whoever shares a cpu gives it away. */
 static bool
 node_spin_never(void *ctx)
 {
@@ -162,7 +163,8 @@ node_runs_executor(const struct node *n, int cpu)
 static int
 node_lcores(struct node *n, char why[NODE_WHY_BYTES])
 {
-	bool strangers = topo_tile_find(n->topo, TILE_NET, 0) >= 0;
+	bool strangers = topo_tile_find(n->topo, TILE_NET, 0) >= 0 ||
+			 topo_tile_find(n->topo, TILE_GATE, 0) >= 0;
 
 	for (uint32_t i = 0; i < n->topo->lcore_cnt; i++) {
 		struct lcore_cfg cfg;

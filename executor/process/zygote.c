@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -50,7 +51,24 @@ first_to_go(void)
 	}
 }
 
-/* As a process of its own: a signal to the daemon's group (Ctrl-C) is the daemon's business. */
+/* Out of the reach of the daemon's terminal: Ctrl-C is the daemon's business, and a function has
+ * none with the terminal. Not by a session of its own, if it can be: Linux shares cpus out between
+ * sessions first (autogroup), and an lcore that gives its cpu away gives it to its own session. */
+static void
+terminal_leave(void)
+{
+	int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	bool away = fd >= 0 ? ioctl(fd, TIOCNOTTY) == 0 : errno == ENXIO; /* there is none */
+
+	if (fd >= 0) {
+		close(fd);
+	}
+	if (!away || setpgid(0, 0) != 0) {
+		(void)setsid();
+	}
+}
+
+/* As a process of its own. */
 static bool
 stand_alone(const struct zygote_conf *conf)
 {
@@ -61,7 +79,7 @@ stand_alone(const struct zygote_conf *conf)
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || getppid() != conf->parent) {
 		return false;
 	}
-	(void)setsid();
+	terminal_leave();
 	for (int s = 1; s < NSIG; s++) {
 		(void)sigaction(s, &dfl, NULL);
 	}

@@ -8,6 +8,7 @@ Method: functions that attack, on a whole node: pages it is shown made writable,
         written; the executor's own sockets and bells filled with nonsense, half messages and
         requests for memory; memory without end, a stack without end, processes without end. One
         that knows the node's headers speaks for its executor: messages by chance to each tile.
+        A node with a terminal, whose executors have none.
 """
 import os
 import signal
@@ -374,6 +375,28 @@ class Attack(unittest.TestCase):
         code, _, err = self.call('forks')
         self.assertEqual(code, 1)
         self.assertIn('none', err)
+
+    def test_its_terminal(self):
+        """Is the daemon's business alone; the time of its session is of all its processes."""
+        ours, its = os.openpty()
+        takes = 'import os, sys; os.open(sys.argv[1], os.O_RDWR); os.execvp(sys.argv[2], ' \
+                'sys.argv[2:])'
+        node = Node(MICROBURST, within=(sys.executable, '-c', takes, os.ttyname(its)))
+        self.addCleanup(os.close, ours)
+        self.addCleanup(os.close, its)
+        self.addCleanup(node.remove)
+
+        def group_session_terminal(pid):
+            with open(f'/proc/{pid}/stat', encoding='utf-8') as f:
+                return f.read().rsplit(')', 1)[1].split()[2:5]
+
+        group, session, terminal = group_session_terminal(node.process.pid)
+        self.assertNotEqual(terminal, '0')
+        for pid in [node.zygote(), *node.executors()]:
+            its_group, its_session, its_terminal = group_session_terminal(pid)
+            self.assertNotEqual(its_group, group)
+            self.assertEqual(its_session, session)
+            self.assertEqual(its_terminal, '0')
 
 
 if __name__ == '__main__':

@@ -5,11 +5,13 @@
 Goal:   with several gate tiles a client sees what it sees with one: connections that only read and
         write are dealt out, and what concerns all of them is still one whole.
 Method: a node with three gate tiles; connections that are seen to be elsewhere (they are clients of
-        the node, and not of its first gate), and commands that have to find them there.
+        the node, and not of its first gate), and commands that have to find them there. A node of
+        one cpu, on which clients may run too: whether it gives the cpu away while it looks.
 """
 import os
 import sys
 import threading
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
@@ -236,6 +238,25 @@ class Tiles(unittest.TestCase):
                 c.close()
         until(lambda: self.info('clients')['connected_clients'] == '1', WAIT_S, 'their end')
         self.assertEqual(self.elsewhere(), 0)
+
+
+class SharedCpu(unittest.TestCase):
+    def refused(self):
+        return sum(x['lcore_spin_refused'] for x in self.node.json('status')['lcores'])
+
+    def test_who_looks_for_what_comes_gives_the_cpu_away(self):
+        turns = 100     # of an answer, and looks behind it until the node sleeps
+        cpu = str(min(os.sched_getaffinity(0)))
+        self.node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0',
+                         within=('taskset', '-c', cpu))
+        self.addCleanup(self.node.remove)
+        c = Raw(port_of(self.node))
+        self.addCleanup(c.close)
+        before = self.refused()
+        for _ in range(turns):
+            self.assertEqual(c('ping'), '+PONG')
+            time.sleep(0.002)
+        self.assertGreaterEqual(self.refused() - before, turns // 2)
 
 
 if __name__ == '__main__':

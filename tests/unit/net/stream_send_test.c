@@ -3,10 +3,12 @@
  *         does not read, goes away or is cut; where the kernel does not take it, it is sent.
  * Method: a real lcore on a thread whose one tile sends a long value to whoever says a word, in
  *         pieces; clients are plain sockets of this thread. The loopback copies what a client
- *         reads; what it does not read stays lent. */
+ *         reads; what it does not read stays lent. A kernel older than the flag that lends have
+ *         (Linux 6.2) is made of this one: a flag that it does not know is added on the way. */
 #include "stream.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <poll.h>
@@ -18,6 +20,8 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <liburing.h>
 
 #include <microburst/error.h>
 
@@ -50,6 +54,51 @@ struct teller {
 };
 
 static struct teller t;
+
+/* ---- a kernel that does not know the flag ---------------------------------------------------- */
+
+#define FLAG_UNKNOWN (1u << 15) /* of a SEND_ZC, in ioprio: EINVAL */
+
+static _Atomic bool kernel_is_old;
+
+static void
+make_old(struct io_uring *ring)
+{
+	struct io_uring_sq *sq = &ring->sq;
+
+	for (unsigned i = *sq->khead; atomic_load(&kernel_is_old) && i != sq->sqe_tail; i++) {
+		struct io_uring_sqe *sqe = &sq->sqes[i & *sq->kring_mask];
+
+		if (sqe->opcode == IORING_OP_SEND_ZC) {
+			sqe->ioprio |= FLAG_UNKNOWN;
+		}
+	}
+}
+
+/* This program's, in place of the library's. */
+int
+io_uring_submit(struct io_uring *ring)
+{
+	int (*next)(struct io_uring *) = NULL;
+
+	*(void **)&next = dlsym(RTLD_NEXT, "io_uring_submit");
+	make_old(ring);
+	return next(ring);
+}
+
+int
+io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe **cqe, unsigned nr,
+				 struct __kernel_timespec *ts, sigset_t *mask)
+{
+	int (*next)(struct io_uring *, struct io_uring_cqe **, unsigned, struct __kernel_timespec *,
+		    sigset_t *) = NULL;
+
+	*(void **)&next = dlsym(RTLD_NEXT, "io_uring_submit_and_wait_timeout");
+	make_old(ring);
+	return next(ring, cqe, nr, ts, mask);
+}
+
+/* ---- the tile -------------------------------------------------------------------------------- */
 
 static bool
 on_opened(void *ctx, struct stream_id id, bool local, const char **ret_reason)
@@ -213,8 +262,16 @@ setup_no(void **state)
 }
 
 static int
+setup_old(void **state)
+{
+	atomic_store(&kernel_is_old, true);
+	return begin(STREAM_LEND_YES, "127.0.0.1:0");
+}
+
+static int
 teardown(void **state)
 {
+	atomic_store(&kernel_is_old, false);
 	lcore_stop(t.lcore);
 	pthread_join(t.thread, NULL);
 	stream_destroy(t.stream);
@@ -334,6 +391,32 @@ a_unix_socket_takes_none_and_is_sent_to(void **state)
 }
 
 static void
+a_kernel_without_the_flag_is_lent_nothing_again(void **state)
+{
+	int fd[2] = { dial_local(), dial_local() };
+	uint32_t lent;
+
+	assert_int_equal(write(fd[1], "x", 1), 1); /* both at once, as a rule */
+	ask(fd[0]);
+	lent = atomic_load(&t.lent);
+	assert_true(lent == 1 || lent == 2);
+	assert_int_equal(atomic_load(&t.refused), lent);
+	assert_int_equal(atomic_load(&t.returned), lent);
+	assert_int_equal(stream_lend_tally(t.stream).bytes, 0);
+	assert_int_equal(stream_lend_tally(t.stream).how, STREAM_LEND_NO);
+	close(fd[1]);
+	assert_true(comes(&t.closed, 1, 5000));
+
+	fd[1] = dial_local(); /* of a new one nothing is tried */
+	ask(fd[0]);
+	ask(fd[1]);
+	assert_int_equal(atomic_load(&t.lent), lent);
+	close(fd[0]);
+	close(fd[1]);
+	assert_true(comes(&t.closed, 3, 5000));
+}
+
+static void
 a_client_that_goes_away_holds_nothing(void **state)
 {
 	int fd = deaf();
@@ -417,6 +500,8 @@ main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_unix_socket_takes_none_and_is_sent_to, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_kernel_without_the_flag_is_lent_nothing_again,
+						setup_old, teardown),
 		cmocka_unit_test_setup_teardown(a_client_that_goes_away_holds_nothing, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_reset_gives_all_back_at_once, setup, teardown),
