@@ -258,7 +258,7 @@ struct session_iter {
 		stored; /* what is in the cache, held until the key is released; may be empty */
 	struct table_walk walk; /* over that */
 	uint32_t type;          /* of that */
-	uint32_t last;          /* of a walk from the right: behind the next stored one */
+	uint32_t last;          /* from the right: behind the next stored one; a map: text_place */
 	uint32_t key;           /* what is held, number + 1; 0: nothing */
 	uint32_t elem; /* the own one that was shown last, + 1; 0: none yet. A list: how many */
 	uint32_t turn; /* of the table of elements */
@@ -286,8 +286,8 @@ bool session_zrange_next(struct session *s, struct session_iter *it, struct slic
 			 double *ret_score);
 int session_zrank(struct session *s, struct slice key, struct slice member, uint64_t *ret);
 
-/* session_map_next: *ret_err is MB_ERR_TOO_LARGE when a number cannot be shown as there are too
- * many views; then the walk is over. */
+/* session_map_next: a number's text is good until the next one. *ret_err is MB_ERR_TOO_LARGE when
+ * there are too many views to show the first one; then the walk is over. */
 bool session_map_next(struct session *s, struct session_iter *it, struct slice *ret_field,
 		      struct slice *ret_value, int *ret_err);
 

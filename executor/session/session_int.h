@@ -284,7 +284,7 @@ void view_drop(struct session *s, struct view *v);
 #define VIEW_MARK_BITS 14
 static_assert(SESSION_VIEW_MAX < 1u << VIEW_MARK_BITS, "a mark has room for the place of a view");
 uint32_t view_mark(const struct session *s, const struct view *v);
-const struct view *view_marked(const struct session *s, uint32_t mark);
+struct view *view_marked(struct session *s, uint32_t mark);
 
 /* ------------------------------------------------------------- session_op.c */
 
@@ -320,11 +320,19 @@ int op_iter_begin(struct session *s, struct slice key, enum held_kind kind,
 		  struct session_iter *ret);
 
 /* op_iter_on: a walk goes on, until what was written is published, or its key released. */
-bool op_iter_on(const struct session *s, const struct session_iter *it);
+bool op_iter_on(struct session *s, const struct session_iter *it);
 
 /* op_text_i64 reads text as a number, as the store would. op_show shows a number as text. */
 int op_text_i64(struct slice text, int64_t *ret);
 int op_show(struct session *s, uint64_t hash, int64_t x, struct slice *ret);
+
+/* op_show_at shows it in the place of the number that was shown there before; mark 0: at a new one.
+ * Returns: as op_show. */
+struct text_place {
+	uint64_t hash;
+	uint32_t mark; /* of a view */
+};
+int op_show_at(struct session *s, struct text_place *at, int64_t x, struct slice *ret);
 
 /* -------------------------------------------------------- session_publish.c */
 

@@ -223,10 +223,10 @@ session_map_incr(struct session *s, struct slice key, struct slice field, int64_
 	return err;
 }
 
-/* Shows a field: what is held of it (e, or NULL), else what is stored. */
+/* Shows a field, a number at *at: what is held of it (e, or NULL), else what is stored. */
 static int
-field_show(struct session *s, uint64_t hash, struct held_elem *e, const struct cache_value *v,
-	   bool hit, struct slice field, struct slice *ret)
+field_show(struct session *s, struct text_place *at, struct held_elem *e,
+	   const struct cache_value *v, bool hit, struct slice field, struct slice *ret)
 {
 	char text[VIEW_TEXT_MAX];
 	unsigned int type;
@@ -245,7 +245,7 @@ field_show(struct session *s, uint64_t hash, struct held_elem *e, const struct c
 			return MB_ERR_NOT_FOUND;
 		}
 		err = field_i64(s, e, v, hit, field, 0, &x);
-		return err != 0 ? err : op_show(s, hash, x, ret);
+		return err != 0 ? err : op_show_at(s, at, x, ret);
 	}
 	err = stored_field(v, hit, field, &type, &value);
 	if (err == 0) {
@@ -254,7 +254,7 @@ field_show(struct session *s, uint64_t hash, struct held_elem *e, const struct c
 	if (err == 0 && ret->p >= (const uint8_t *)text &&
 	    ret->p < (const uint8_t *)text + sizeof(text)) {
 		err = view_i64(type, value, &x);
-		return err != 0 ? err : op_show(s, hash, x, ret);
+		return err != 0 ? err : op_show_at(s, at, x, ret);
 	}
 	return err == MB_ERR_TYPE ? op_wrong_type(s) : err;
 }
@@ -262,7 +262,7 @@ field_show(struct session *s, uint64_t hash, struct held_elem *e, const struct c
 int
 session_map_get(struct session *s, struct slice key, struct slice field, struct slice *ret)
 {
-	uint64_t hash = hash_bytes(key.p, key.len);
+	struct text_place at = { .hash = hash_bytes(key.p, key.len) };
 	struct cache_value none = { 0 };
 	struct held_elem *e = NULL;
 	struct held_key *k;
@@ -275,16 +275,16 @@ session_map_get(struct session *s, struct slice key, struct slice field, struct 
 	if (n != 0) {
 		return n;
 	}
-	k = op_held(s, hash, key);
+	k = op_held(s, at.hash, key);
 	if (k != NULL && (k->base == BASE_VALUE || (k->kind != KIND_MAP && k->kind != KIND_NONE))) {
 		return op_wrong_type(s);
 	}
 	e = k != NULL ? held_elem_find(s, k, field) : NULL;
 	if ((e != NULL && e->base != BASE_STORE && !e->at) ||
 	    (k != NULL && k->base == BASE_ABSENT)) {
-		return field_show(s, hash, e, &none, false, field, ret);
+		return field_show(s, &at, e, &none, false, field, ret);
 	}
-	n = read_view(s, hash, key, &v);
+	n = read_view(s, at.hash, key, &v);
 	if (n < 0) {
 		return n;
 	}
@@ -292,9 +292,9 @@ session_map_get(struct session *s, struct slice key, struct slice field, struct 
 	    read_kind(&v->value) != KIND_NONE) {
 		return op_wrong_type(s);
 	}
-	return n == CACHE_HIT ? field_show(s, hash, e, &v->value, read_kind(&v->value) == KIND_MAP,
+	return n == CACHE_HIT ? field_show(s, &at, e, &v->value, read_kind(&v->value) == KIND_MAP,
 					   field, ret)
-			      : field_show(s, hash, e, &none, false, field, ret);
+			      : field_show(s, &at, e, &none, false, field, ret);
 }
 
 static int
@@ -332,17 +332,18 @@ session_map_next(struct session *s, struct session_iter *it, struct slice *ret_f
 	struct held_elem *e;
 	struct map_field f;
 	struct held_key *k;
-	uint64_t hash;
+	struct text_place at = { .mark = it->last };
 
 	*ret_err = 0;
 	if (!op_iter_on(s, it)) {
 		return false;
 	}
 	k = it->key != 0 ? &s->key[it->key - 1] : NULL;
-	hash = k != NULL ? k->hash : it->view != 0 ? view_marked(s, it->view)->hash : 0;
+	at.hash = k != NULL ? k->hash : it->view != 0 ? view_marked(s, it->view)->hash : 0;
 	while (map_next(it->stored, &it->walk, &f)) {
 		e = k != NULL ? held_elem_find(s, k, f.key) : NULL;
-		*ret_err = field_show(s, hash, e, &v, true, f.key, ret_value);
+		*ret_err = field_show(s, &at, e, &v, true, f.key, ret_value);
+		it->last = at.mark;
 		if (*ret_err == 0) {
 			*ret_field = f.key;
 			return true;
@@ -362,7 +363,8 @@ session_map_next(struct session *s, struct session_iter *it, struct slice *ret_f
 				continue; /* it was shown above */
 			}
 		}
-		*ret_err = field_show(s, hash, e, &v, true, name, ret_value);
+		*ret_err = field_show(s, &at, e, &v, true, name, ret_value);
+		it->last = at.mark;
 		if (*ret_err == 0) {
 			*ret_field = name;
 			return true;

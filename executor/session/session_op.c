@@ -204,7 +204,7 @@ op_iter_begin(struct session *s, struct slice key, enum held_kind kind, struct s
 }
 
 bool
-op_iter_on(const struct session *s, const struct session_iter *it)
+op_iter_on(struct session *s, const struct session_iter *it)
 {
 	return it->turn == s->elems.turn && (it->view == 0 || view_marked(s, it->view) != NULL);
 }
@@ -267,16 +267,28 @@ held_i64(struct session *s, const struct held_key *k, enum read_how how, int64_t
 
 /* The text is a view like others. */
 int
-op_show(struct session *s, uint64_t hash, int64_t x, struct slice *ret)
+op_show_at(struct session *s, struct text_place *at, int64_t x, struct slice *ret)
 {
-	struct view *v = view_new(s);
+	struct view *v = at->mark != 0 ? view_marked(s, at->mark) : NULL;
 
 	if (v == NULL) {
-		return MB_ERR_TOO_LARGE;
+		v = view_new(s);
+		if (v == NULL) {
+			return MB_ERR_TOO_LARGE;
+		}
+		view_put(s, v, at->hash);
+		at->mark = view_mark(s, v);
 	}
 	*ret = slice_of(v->text, (size_t)snprintf(v->text, sizeof(v->text), "%lld", (long long)x));
-	view_put(s, v, hash);
 	return 0;
+}
+
+int
+op_show(struct session *s, uint64_t hash, int64_t x, struct slice *ret)
+{
+	struct text_place at = { .hash = hash };
+
+	return op_show_at(s, &at, x, ret);
 }
 
 /* Whether a collection that this call took items from has none left: it reads absent. */

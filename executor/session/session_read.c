@@ -243,10 +243,10 @@ view_mark(const struct session *s, const struct view *v)
 	return v->drops << VIEW_MARK_BITS | (uint32_t)(v - s->view + 1);
 }
 
-const struct view *
-view_marked(const struct session *s, uint32_t mark)
+struct view *
+view_marked(struct session *s, uint32_t mark)
 {
-	const struct view *v = &s->view[(mark & ((1u << VIEW_MARK_BITS) - 1)) - 1];
+	struct view *v = &s->view[(mark & ((1u << VIEW_MARK_BITS) - 1)) - 1];
 
 	return view_mark(s, v) == mark ? v : NULL;
 }

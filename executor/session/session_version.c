@@ -72,7 +72,7 @@ add_items(struct session *s, struct session_iter *it, struct sum *sum)
 	}
 }
 
-/* Fields as they are stored: numbers are shown in place, where session_map_next takes views. */
+/* Fields as they are stored: numbers are shown in place, where session_map_next takes a view. */
 static int
 add_fields_stored(struct slice state, struct sum *sum)
 {

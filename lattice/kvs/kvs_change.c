@@ -39,6 +39,7 @@ kvs_changes_init(struct kvs_changes *cs, struct kvs_shard *shard, uint64_t perio
 	TAILQ_INIT(&cs->later);
 	TAILQ_INIT(&cs->waits_free);
 	TAILQ_INIT(&cs->waits_all);
+	TAILQ_INIT(&cs->waits_hasty);
 	for (uint32_t i = 0; i < KVS_CHANGE_MAX; i++) {
 		TAILQ_INSERT_TAIL(&cs->free, &cs->change[i], next);
 	}
@@ -241,6 +242,7 @@ kvs_change_wait(struct kvs_changes *cs, struct kvs_key *key, uint32_t from,
 				.request = *request,
 				.from = from,
 				.need = need,
+				.asked = ch->pending & KVS_LISTENER_TILES,
 				.deadline_ns = now_ns + cs->timeout_ns };
 	TAILQ_INSERT_TAIL(&ch->waits, w, of_change);
 	TAILQ_INSERT_TAIL(&cs->waits_all, w, of_all);
@@ -257,7 +259,7 @@ wait_end(struct kvs_changes *cs, struct kvs_wait *w, int err)
 	uint32_t from = w->from;
 
 	TAILQ_REMOVE(w->told ? &w->change->told_waits : &w->change->waits, w, of_change);
-	TAILQ_REMOVE(&cs->waits_all, w, of_all);
+	TAILQ_REMOVE(w->hasty ? &cs->waits_hasty : &cs->waits_all, w, of_all);
 	TAILQ_INSERT_HEAD(&cs->waits_free, w, of_change);
 	cs->wait_free_cnt++;
 	cs->stats.late += err == MB_ERR_INDETERMINATE;
@@ -272,8 +274,31 @@ waits_heard(struct kvs_changes *cs, struct kvs_change *ch, uint32_t listener)
 	for (; w != NULL; w = next) {
 		next = TAILQ_NEXT(w, of_change);
 		w->heard |= kvs_listener_bit(listener);
+		w->refused &= ~kvs_listener_bit(listener);
 		if ((uint32_t)__builtin_popcountll(w->heard) >= w->need) {
 			wait_end(cs, w, 0);
+		}
+	}
+}
+
+/* A listener has no memory for what it was told. Who waits for more owners than may still have some
+ * does not wait long. */
+static void
+waits_refused(struct kvs_changes *cs, struct kvs_change *ch, uint32_t listener, uint64_t now_ns)
+{
+	struct kvs_wait *w;
+
+	TAILQ_FOREACH(w, &ch->told_waits, of_change)
+	{
+		uint64_t until = now_ns + cs->timeout_ns / KVS_REFUSED_SHARE;
+
+		w->refused |= kvs_listener_bit(listener);
+		if (!w->hasty && until < w->deadline_ns &&
+		    (uint32_t)__builtin_popcountll(w->asked & ~w->refused) < w->need) {
+			TAILQ_REMOVE(&cs->waits_all, w, of_all);
+			TAILQ_INSERT_TAIL(&cs->waits_hasty, w, of_all);
+			w->hasty = true;
+			w->deadline_ns = until;
 		}
 	}
 }
@@ -400,6 +425,9 @@ kvs_change_told(struct kvs_changes *cs, uint32_t listener, const struct desc *d,
 	} else if (d->err != 0) {
 		ch->failed |= kvs_listener_bit(listener);
 		cs->stats.again++;
+		if (d->err == MB_ERR_NO_MEMORY && listener < KVS_TILE_MAX) {
+			waits_refused(cs, ch, listener, now_ns);
+		}
 	} else if (listener < KVS_TILE_MAX) {
 		waits_heard(cs, ch, listener);
 	}
@@ -408,19 +436,28 @@ kvs_change_told(struct kvs_changes *cs, uint32_t listener, const struct desc *d,
 	}
 }
 
+/* Ends the waits of a list whose time is over. Returns: whether there was one. */
+static bool
+waits_late(struct kvs_changes *cs, struct kvs_waits *waits, uint64_t now_ns)
+{
+	struct kvs_wait *w;
+	bool any = false;
+
+	while ((w = TAILQ_FIRST(waits)) != NULL && w->deadline_ns <= now_ns) {
+		wait_end(cs, w, MB_ERR_INDETERMINATE);
+		any = true;
+	}
+	return any;
+}
+
 bool
 kvs_changes_turn(struct kvs_changes *cs, uint64_t now_ns)
 {
-	struct kvs_wait *w = TAILQ_FIRST(&cs->waits_all);
 	struct kvs_changes_list full = TAILQ_HEAD_INITIALIZER(full);
 	struct kvs_change *ch;
-	bool busy = false;
+	bool busy = waits_late(cs, &cs->waits_all, now_ns);
 
-	while (w != NULL && w->deadline_ns <= now_ns) {
-		wait_end(cs, w, MB_ERR_INDETERMINATE);
-		w = TAILQ_FIRST(&cs->waits_all);
-		busy = true;
-	}
+	busy |= waits_late(cs, &cs->waits_hasty, now_ns);
 	if (cs->due_ns <= now_ns) {
 		TAILQ_FOREACH(ch, &cs->later, next)
 		{
@@ -447,6 +484,8 @@ uint64_t
 kvs_changes_timer(const struct kvs_changes *cs)
 {
 	const struct kvs_wait *w = TAILQ_FIRST(&cs->waits_all);
+	const struct kvs_wait *hasty = TAILQ_FIRST(&cs->waits_hasty);
+	uint64_t due_ns = w != NULL ? MIN(cs->due_ns, w->deadline_ns) : cs->due_ns;
 
-	return w != NULL ? MIN(cs->due_ns, w->deadline_ns) : cs->due_ns;
+	return hasty != NULL ? MIN(due_ns, hasty->deadline_ns) : due_ns;
 }

@@ -54,17 +54,24 @@ kvs_listener_bit(uint32_t listener)
 	return UINT64_C(1) << listener;
 }
 
+/* Of the time that a writer waits, what is left when so many owners have no memory for its write
+ * that too few remain: a value that is being replaced may give some back meanwhile. */
+#define KVS_REFUSED_SHARE 16
+
 /* A writer that waits until `need` other owners have merged. */
 struct kvs_wait {
 	TAILQ_ENTRY(kvs_wait) of_change;
-	TAILQ_ENTRY(kvs_wait) of_all; /* by deadline */
+	TAILQ_ENTRY(kvs_wait) of_all; /* of waits_all or waits_hasty, by deadline */
 	struct kvs_change *change;
 	struct desc request;
 	uint32_t from;
 	uint32_t need;
-	uint64_t heard; /* who did */
+	uint64_t heard;   /* who did */
+	uint64_t asked;   /* tiles that will be told */
+	uint64_t refused; /* of these, who had no memory */
 	uint64_t deadline_ns;
 	bool told;
+	bool hasty; /* in waits_hasty: too few are left */
 };
 TAILQ_HEAD(kvs_waits, kvs_wait);
 
@@ -117,7 +124,7 @@ struct kvs_changes {
 	uint32_t free_cnt, wait_free_cnt;
 	uint32_t window[KVS_LISTENER_CNT]; /* unanswered */
 	struct kvs_changes_list free, now, later;
-	struct kvs_waits waits_free, waits_all;
+	struct kvs_waits waits_free, waits_all, waits_hasty;
 	struct kvs_change_stats stats;
 	struct kvs_change *table[KVS_CHANGE_TABLE];
 	struct kvs_change change[KVS_CHANGE_MAX];

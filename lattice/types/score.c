@@ -12,6 +12,7 @@
  * up in the order of their ids, the same everywhere.
  *
  * I1  n of what was deleted is not above n. I2 a delta brings the base along (strval.c, I1).
+ * I3  A delta brings along what is deleted of its writer: its sum may begin behind that one.
  */
 #include "score.h"
 
@@ -268,6 +269,14 @@ score_leq(struct slice a, struct slice b, unsigned int depth)
 
 /* -------------------------------------------------------------------------------------- reading */
 
+/* What is left of a writer's additions. What it added beside an infinity that was deleted cannot be
+ * told from it, and goes with it: the difference of two infinities is no number. */
+static double
+entry_left(const struct entry *e)
+{
+	return isinf(e->all.x) && e->all.x == e->deleted.x ? 0 : e->all.x - e->deleted.x;
+}
+
 /* Sums up all, and finds the entry of a writer on the way (all zero if it has none). */
 static int
 score_scan(struct slice state, struct writer_id writer, struct score *ret, struct entry *ret_own,
@@ -286,7 +295,7 @@ score_scan(struct slice state, struct writer_id writer, struct score *ret, struc
 	*ret_present = s.kind == BASE_VALUE;
 	while ((rc = entry_next(&s.entries, &e)) > 0) {
 		if (sum_cmp(e.all, e.deleted) != 0) {
-			*ret_sum += e.all.x - e.deleted.x;
+			*ret_sum += entry_left(&e);
 			*ret_present = true;
 		}
 		if (e.writer.v == writer.v) {
@@ -330,6 +339,19 @@ score_delta_set(double x, struct wbuf *out)
 	return codec_done(out, before);
 }
 
+/* Where all that a writer added is deleted, its next sum begins at zero again, or what was large
+ * would swallow what is added now: one more addition makes the sum zero, and is deleted too. I3. */
+static void
+entry_afresh(struct entry *e)
+{
+	if (e->deleted.n == 0 || entry_left(e) != 0 ||
+	    (sum_cmp(e->all, e->deleted) != 0 && !isinf(e->all.x))) {
+		return;
+	}
+	e->all = (struct sum){ .n = e->all.n + 1, .x = 0 };
+	e->deleted = e->all;
+}
+
 int
 score_delta_add(struct slice state, struct writer_id writer, double x, struct wbuf *out)
 {
@@ -343,10 +365,10 @@ score_delta_add(struct slice state, struct writer_id writer, double x, struct wb
 	if (rc < 0) {
 		return rc;
 	}
+	entry_afresh(&own);
 	own.all.n++;
 	own.all.x += x;
 	own.all.x = own.all.x == 0 ? 0 : own.all.x;
-	own.deleted = (struct sum){ 0 }; /* said already */
 	if (isnan(own.all.x) || isnan(sum + x) || own.all.n == 0) {
 		return MB_ERR_INVALID;
 	}

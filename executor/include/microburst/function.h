@@ -484,8 +484,10 @@ int mb_map_delete(struct mb_call *call, struct mb_slice key, struct mb_slice fie
 int mb_map_cnt(struct mb_call *call, struct mb_slice key, uint64_t *ret);
 
 /* Fields of a map and their values, one after the other, as mb_set_begin and mb_set_next show
- * members. mb_map_next returns 1 with a field; 0 behind the last one; MB_ERR_TOO_LARGE when the
- * call looks at too many values, see mb_release. */
+ * members. A value that mb_map_incr made is shown as a text that is good until the next
+ * mb_map_next of this walk, so a map may have any number of them. mb_map_next returns 1 with a
+ * field; 0 behind the last one; MB_ERR_TOO_LARGE when the call looks at too many values, see
+ * mb_release. */
 struct mb_map_iter {
 	struct mb_call *call;
 	uint64_t word[9]; /* not for you */

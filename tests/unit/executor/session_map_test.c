@@ -190,31 +190,56 @@ a_walk_ends_when_its_key_is_released(void **state)
 	assert_true(session_map_next(s, &it, &f, &v, &err));
 }
 
-/* Two maps whose numbers are more than a call may look at. */
+/* A map whose numbers are more than a call may look at. */
 static void
-numbers_that_a_walk_showed_can_be_let_go_of(void **state)
+a_walk_shows_any_number_of_numbers(void **state)
 {
-	struct session_iter it;
-	struct slice f, v;
+	const int cnt = SESSION_VIEW_MAX + 8;
+	struct session_iter it, other;
+	struct slice f, v, beside;
 	char field[32];
 	int err, shown;
 
-	for (int i = 0; i < SESSION_VIEW_MAX / 2 + 8; i++) {
+	for (int i = 0; i < cnt; i++) {
 		snprintf(field, sizeof(field), "n%d", i);
-		assert_int_equal(session_map_incr(s, k("map"), k(field), 1, NULL), 0);
+		assert_int_equal(session_map_incr(s, k("map"), k(field), i, NULL), 0);
 	}
 	assert_int_equal(session_publish(s), 0);
 	begin(0);
+	assert_int_equal(session_map_begin(s, k("map"), &other), 0);
+	assert_true(session_map_next(s, &other, &f, &beside, &err));
+	snprintf(field, sizeof(field), "%.*s", (int)beside.len, (const char *)beside.p);
 	for (int walk = 0; walk < 3; walk++) {
 		assert_int_equal(session_map_begin(s, k("map"), &it), 0);
 		for (shown = 0; session_map_next(s, &it, &f, &v, &err); shown++) {
-			assert_true(slice_eq(v, k("1")));
+			/* n7 is 7 */
+			assert_true(slice_eq(v, slice_of(f.p + 1, f.len - 1)));
 		}
 		assert_int_equal(err, 0);
-		assert_int_equal(shown, SESSION_VIEW_MAX / 2 + 8);
-		session_release(s, k("map"));
+		assert_int_equal(shown, cnt);
 	}
+	assert_true(slice_eq(beside, k(field))); /* another walk has a place of its own */
+	assert_int_equal(session_get(s, k("none"), &v), MB_ERR_NOT_FOUND);
+	session_release(s, k("map"));
 	assert_int_equal(session_held(s), 0);
+}
+
+/* What a call added to a map that is not there: nothing but the text is looked at. */
+static void
+a_walk_over_own_numbers_outlives_their_release(void **state)
+{
+	struct session_iter it;
+	struct slice f, v;
+	int err;
+
+	assert_int_equal(session_map_incr(s, k("map"), k("a"), 1, NULL), 0);
+	assert_int_equal(session_map_incr(s, k("map"), k("b"), 1, NULL), 0);
+	assert_int_equal(session_map_begin(s, k("map"), &it), 0);
+	assert_true(session_map_next(s, &it, &f, &v, &err));
+	session_release(s, k("map"));
+	assert_true(session_map_next(s, &it, &f, &v, &err));
+	assert_true(slice_eq(v, k("1")));
+	assert_false(session_map_next(s, &it, &f, &v, &err));
 }
 
 int
@@ -226,7 +251,8 @@ main(void)
 		TEST(fields_are_counted_and_deleted),
 		TEST(a_walk_shows_each_field_once),
 		TEST(a_walk_ends_when_its_key_is_released),
-		TEST(numbers_that_a_walk_showed_can_be_let_go_of),
+		TEST(a_walk_shows_any_number_of_numbers),
+		TEST(a_walk_over_own_numbers_outlives_their_release),
 		TEST(what_counts_is_the_time_that_was_named),
 #undef TEST
 	};

@@ -96,6 +96,66 @@ full_replica(void **state)
 	world_end(w);
 }
 
+/* Takes all memory of a shard, down to what no value fits in. */
+struct hogs {
+	struct kvs_shard *shard;
+	struct kvs_value *v[256];
+	uint32_t cnt;
+};
+
+static void
+hogs_take(struct hogs *h, struct kvs_shard *shard)
+{
+	struct kvs_value *v;
+
+	*h = (struct hogs){ .shard = shard };
+	for (uint32_t bytes = 16 << 10; bytes >= 64; bytes /= 2) {
+		while ((v = kvs_shard_value_alloc(shard, bytes)) != NULL) {
+			assert_true(h->cnt < 256);
+			h->v[h->cnt++] = v;
+		}
+	}
+}
+
+static void
+hogs_give(struct hogs *h)
+{
+	while (h->cnt > 0) {
+		kvs_shard_value_free(h->shard, h->v[--h->cnt]);
+	}
+}
+
+/* Too few others have memory for a write: its writer does not wait for what will not come. */
+static void
+full_replicas_keep_no_writer(void **state)
+{
+	struct world *w = world_make(3, 3, 0, 1 << 20);
+	uint32_t at = world_owner(w, KEY, 0);
+	uint8_t zeros[4096] = { 0 };
+	struct slice big = value_set(&w->values, 1, slice_of(zeros, sizeof(zeros)));
+	struct hogs hogs[2];
+
+	(void)state;
+	for (uint32_t i = 0; i < 2; i++) {
+		hogs_take(&hogs[i], w->tile[world_owner(w, KEY, i + 1)].shard);
+		world_merge(w, at, GUEST, i == 0 ? KEY : "b", big, KVS_ACK_QUORUM);
+		world_move(w, 20 * NS_PER_MS);
+		/* One of two has room; then none has. */
+		merged(w, GUEST, i == 0 ? 0 : MB_ERR_INDETERMINATE);
+	}
+	/* One that gets memory soon is waited for. */
+	world_merge(w, at, GUEST, "c", big, KVS_ACK_QUORUM);
+	world_move(w, 3 * NS_PER_MS);
+	nothing_for(w, GUEST);
+	hogs_give(&hogs[0]);
+	world_move(w, 20 * NS_PER_MS);
+	merged(w, GUEST, 0);
+	hogs_give(&hogs[1]);
+	world_move(w, 20 * NS_PER_MS);
+	nothing_for(w, GUEST);
+	world_end(w);
+}
+
 /* However often a key changes in a period, the others hear of it once, and have it by then. */
 static void
 once_a_period(void **state)
@@ -355,6 +415,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(late_acknowledgement),
 		cmocka_unit_test(full_replica),
+		cmocka_unit_test(full_replicas_keep_no_writer),
 		cmocka_unit_test(once_a_period),
 		cmocka_unit_test(deltas_travel),
 		cmocka_unit_test(a_tree_travels),

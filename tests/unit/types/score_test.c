@@ -94,6 +94,34 @@ a_delete_takes_what_it_saw(void **state)
 	assert_true(read(score_plus(gone, 1, 1)) > 0.99);
 }
 
+/* Sums are doubles: what a deleted one was too large for must not be lost beside it. */
+static void
+what_is_added_after_a_delete_begins_at_zero(void **state)
+{
+	const struct slice large = score_deleted(score_plus(none, 1, 1e17));
+	const struct slice inf = score_deleted(score_plus(none, 1, INFINITY));
+	const struct slice more = score_plus(score_plus(none, 1, INFINITY), 1, 1);
+	const struct slice beside = merged(LATTICE_SCORE, inf, more);
+	const struct slice one = MADE(SCORE_BYTES_MAX, score_delta_add(large, by(1), 1, out));
+	const struct slice two =
+		MADE(SCORE_BYTES_MAX,
+		     score_delta_add(merged(LATTICE_SCORE, large, one), by(1), 1, out));
+
+	assert_true(read(score_plus(large, 1, 1)) == 1);
+	assert_true(read(score_plus(score_plus(large, 1, 1), 1, 2)) == 3);
+	assert_true(read(score_plus(inf, 1, 1)) == 1);
+	assert_true(read(score_plus(inf, 1, -INFINITY)) == -INFINITY);
+	/* What was added unseen beside an infinity cannot be told from it. */
+	assert_true(read(beside) == 0);
+	assert_true(read(score_plus(beside, 1, -INFINITY)) == -INFINITY);
+	/* The second addition before the first, and a delete that saw neither. */
+	assert_true(read(merged(LATTICE_SCORE, large, two)) == 2);
+	assert_true(read(merged(LATTICE_SCORE, merged(LATTICE_SCORE, large, two), one)) == 2);
+	assert_true(read(merged(LATTICE_SCORE, score_deleted(large), score_plus(large, 1, 1))) ==
+		    1);
+	assert_true(isnan(read(score_deleted(score_plus(large, 1, 1)))));
+}
+
 int
 main(void)
 {
@@ -102,6 +130,7 @@ main(void)
 		cmocka_unit_test(damage_is_seen),
 		cmocka_unit_test(additions_all_count),
 		cmocka_unit_test(a_delete_takes_what_it_saw),
+		cmocka_unit_test(what_is_added_after_a_delete_begins_at_zero),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
