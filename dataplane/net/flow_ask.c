@@ -372,6 +372,8 @@ ask_on_reply(struct flow_ask *a, struct flow_ask_slot *s, const struct wire_head
 	ask_due(a, s, now_ns + 2 * a->path.rto_ns);
 	if (flow_rx_ack_now(&s->rx)) {
 		flow_rx_ack(&s->rx, &n);
+	} else {
+		a->owed |= UINT32_C(1) << SLOT(s->id) % 32;
 	}
 	if (flow_rx_done(&s->rx)) {
 		ask_done(a, s, 0, s->rx.p, s->rx.len, true);
@@ -428,17 +430,17 @@ flow_ask_input(struct flow_ask *a, const struct wire_head *h, struct slice body,
 void
 flow_ask_flush(struct flow_ask *a)
 {
-	if (a->open_cnt == 0) {
-		return;
-	}
-	for (uint32_t i = 0; i < FLOW_CREDITS; i++) {
-		struct flow_ask_slot *s = &a->slot[i];
+	while (a->owed != 0) {
+		for (uint32_t i = (uint32_t)__builtin_ctz(a->owed); i < FLOW_CREDITS; i += 32) {
+			struct flow_ask_slot *s = &a->slot[i];
 
-		if (s->state == ASK_SENT && s->in && s->rx.ack_due) {
-			struct flow_name n = ask_name(a, s, WIRE_REPLY);
+			if (s->state == ASK_SENT && s->in && s->rx.ack_due) {
+				struct flow_name n = ask_name(a, s, WIRE_REPLY);
 
-			flow_rx_ack(&s->rx, &n);
+				flow_rx_ack(&s->rx, &n);
+			}
 		}
+		a->owed &= a->owed - 1;
 	}
 }
 

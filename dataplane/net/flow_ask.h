@@ -66,6 +66,7 @@ struct flow_ask {
 	uint64_t done_id; /* none up to here is open */
 	uint64_t due_ns;  /* no slot is due before */
 	uint32_t open_cnt, waiting_cnt, unacked_cnt;
+	uint32_t owed; /* slots whose rx owes an ACK: bit i is one of those with i mod 32 */
 	struct flow_ask_slot slot[FLOW_CREDITS];
 };
 

@@ -15,6 +15,8 @@
 
 #define GIVE_UP_NS     (2 * FLOW_SILENCE_NS) /* a message that stopped half-way, in or out */
 #define FORGET_EACH_NS UINT64_C(30000000000)
+#define EVICT_EACH_NS  UINT64_C(50000000)   /* looked for in vain, it is not before */
+#define BARRED_NS      UINT64_C(3000000000) /* several times as long as who waits asks again */
 
 /* ------------------------------------------------------------------ answers */
 
@@ -74,6 +76,12 @@ slot_answer(struct flow_serve *s, struct session *c, struct slot *slot, uint64_t
 	slot_send(s, c, slot, slice_of(slot->p, slot->len), slice_of(NULL, 0), now_ns);
 }
 
+static uint32_t
+xfer_len(const struct xfer *x)
+{
+	return x->out ? x->tx.len : x->rx.len;
+}
+
 /* It was sent in vain: nothing of it is kept. What was lent was a read: asked once more, it runs
  * again. */
 static void
@@ -84,6 +92,46 @@ slot_give_up(struct flow_serve *s, struct session *c, struct slot *slot)
 	flow_slot_drop(s, c, slot);
 	slot->state = lent ? SLOT_ANSWERED : SLOT_KEPT;
 	slot->err = lent ? 0 : MB_ERR_INDETERMINATE;
+}
+
+/* A request that came too slowly has not run; of an answer nobody can say whether it came. */
+bool
+flow_serve_evict(struct flow_serve *s)
+{
+	struct xfer *most = NULL;
+	struct session *c;
+	struct slot *slot;
+
+	if (s->now_ns < s->evict_ns) {
+		return false;
+	}
+	for (uint32_t i = 0; i < s->xfer_top; i++) {
+		struct xfer *x = &s->xfer[i];
+
+		if (x->used && !x->lent && flow_xfer_is_slow(x, s->now_ns) &&
+		    (most == NULL || xfer_len(x) > xfer_len(most))) {
+			most = x;
+		}
+	}
+	if (most == NULL) {
+		bool freed = flow_session_let_go(s);
+
+		s->evict_ns = freed ? s->evict_ns : s->now_ns + EVICT_EACH_NS;
+		return freed;
+	}
+	c = &s->session[most->session];
+	slot = &c->slot[most->slot];
+	c->barred_ns = s->now_ns + BARRED_NS;
+	s->stats.expired++;
+	if (most->out) {
+		slot_give_up(s, c, slot);
+	} else {
+		flow_slot_drop(s, c, slot);
+		slot->state = SLOT_KEPT;
+		slot->err = MB_ERR_BUSY;
+		slot_answer(s, c, slot, s->now_ns);
+	}
+	return true;
 }
 
 static struct slot *
@@ -110,7 +158,7 @@ flow_serve_room(struct flow_serve *s, struct flow_ref ref, size_t len)
 	if (slot == NULL || slot->p != NULL) {
 		return NULL;
 	}
-	slot->p = flow_serve_alloc(s, c, len, false);
+	slot->p = flow_serve_alloc(s, c, len);
 	slot->len = slot->p != NULL ? (uint32_t)len : 0;
 	return slot->p;
 }
@@ -177,7 +225,7 @@ flow_serve_lend(struct flow_serve *s, struct flow_ref ref, struct slice head, st
 	if (slot == NULL || slot->p != NULL) {
 		return false;
 	}
-	p = flow_serve_alloc(s, c, head.len, false);
+	p = flow_serve_alloc(s, c, head.len);
 	x = p != NULL ? flow_xfer_alloc(s, c, slot, true, now_ns) : NULL;
 	if (x == NULL) {
 		if (p != NULL) {
@@ -283,13 +331,14 @@ slot_begin(struct flow_serve *s, struct session *c, struct slot *slot, const str
 	   struct slice body, uint64_t now_ns)
 {
 	struct xfer *x;
+	bool counted;
 	uint8_t *p;
 
 	if (h->off != 0) {
 		return; /* overtook the first one */
 	}
 	flow_slot_drop(s, c, slot);
-	p = s->xfer_free != 0 ? flow_serve_alloc(s, c, h->total, true) : NULL;
+	p = flow_xfer_is_room(s) ? flow_serve_alloc_taking(s, c, h->total, &counted) : NULL;
 	if (p == NULL) { /* nothing is granted, nothing kept, and it comes again */
 		struct flow_rx none;
 		struct slot fresh = { .id = h->id };
@@ -305,6 +354,7 @@ slot_begin(struct flow_serve *s, struct session *c, struct slot *slot, const str
 	x = flow_xfer_alloc(s, c, slot, false, now_ns);
 	flow_rx_init(&x->rx, h->total, h->mss);
 	x->rx.p = p;
+	x->counted = counted;
 	s->due_ns = MIN(s->due_ns, now_ns + GIVE_UP_NS);
 	slot_take(s, c, slot, h, body, now_ns);
 }
@@ -466,6 +516,7 @@ flow_serve_input(struct flow_serve *s, const struct wire_addr *from, const struc
 	struct session *c = flow_session_find(s, h->session);
 
 	s->stats.came++;
+	s->now_ns = now_ns;
 	if (unlikely(c == NULL)) {
 		c = serve_stranger(s, from, h, now_ns);
 		if (c == NULL) {
@@ -549,6 +600,7 @@ xfer_due(struct flow_serve *s, struct xfer *x, uint64_t now_ns)
 void
 flow_serve_poll(struct flow_serve *s, uint64_t now_ns)
 {
+	s->now_ns = now_ns;
 	if (now_ns >= s->due_ns) {
 		s->due_ns = FLOW_TIMER_NONE;
 		for (uint32_t i = 0; i < s->xfer_top; i++) {

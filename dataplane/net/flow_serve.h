@@ -56,6 +56,7 @@ struct flow_serve_cfg {
 	uint32_t session_max;
 	uint32_t xfer_max;     /* messages of several segments that are on their way at once */
 	uint64_t client_bytes; /* of memory, for one client's messages */
+	uint64_t taking_bytes; /* of alloc's, for requests on their way: the rest is for answers */
 	uint16_t datagram;     /* the widest that can be sent and received here */
 	uint8_t secret[FLOW_SECRET_BYTES]; /* random: what sessions are made from */
 };

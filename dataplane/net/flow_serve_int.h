@@ -46,6 +46,7 @@ struct session {
 	uint32_t next; /* in its bucket, or the free list: + 1 */
 	uint32_t running;
 	uint32_t sending;
+	uint64_t barred_ns; /* nothing long is begun before: it had to make room */
 	uint16_t mss;
 	bool used;
 	struct wire_addr addr;
@@ -57,7 +58,11 @@ struct xfer {
 	bool used, out, listed;
 	bool lent; /* out: tx.rest is */
 	uint32_t session, slot;
+	bool slow;     /* between the last two looks at its pace */
+	bool counted;  /* in taking_bytes */
 	uint32_t next; /* free list, + 1 */
+	uint32_t mark; /* how far it was at the last look */
+	uint64_t mark_ns;
 	uint64_t heard_ns;
 	union {
 		struct flow_tx tx;
@@ -75,9 +80,12 @@ struct flow_serve {
 	struct flow_serve_cfg cfg;
 	struct flow_serve_ops ops;
 	struct flow_serve_stats stats;
-	uint64_t due_ns;    /* no xfer is due before */
-	uint64_t forget_ns; /* next look at old sessions */
-	uint64_t room_ns;   /* no look for one that is idle before */
+	uint64_t due_ns;       /* no xfer is due before */
+	uint64_t forget_ns;    /* next look at old sessions */
+	uint64_t room_ns;      /* no look for one that is idle before */
+	uint64_t evict_ns;     /* no look for what is too slow before */
+	uint64_t now_ns;       /* of the last datagram, or poll */
+	uint64_t taking_bytes; /* of alloc, for requests that have not come yet */
 	uint32_t session_cnt, session_free, xfer_free, xfer_top;
 	uint32_t bucket_mask;
 	uint32_t *bucket;                         /* session + 1 */
@@ -109,13 +117,21 @@ flow_session_find(struct flow_serve *s, uint64_t session)
 	return i != 0 ? &s->session[i - 1] : NULL;
 }
 
+/* flow_serve.c: makes room. Returns: whether something was freed. */
+bool flow_serve_evict(struct flow_serve *s);
+
 /* flow_session.c; what each does is said where it is. */
 struct flow_name flow_serve_name(struct flow_serve *s, struct session *c, const struct slot *slot,
 				 uint8_t kind);
-void *flow_serve_alloc(struct flow_serve *s, struct session *c, size_t len, bool request);
+void *flow_serve_alloc(struct flow_serve *s, struct session *c, size_t len);
+void *flow_serve_alloc_taking(struct flow_serve *s, struct session *c, size_t len,
+			      bool *ret_counted);
 void flow_serve_free(struct flow_serve *s, struct session *c, void *p, size_t len);
+bool flow_xfer_is_room(struct flow_serve *s);
 struct xfer *flow_xfer_alloc(struct flow_serve *s, struct session *c, struct slot *slot, bool out,
 			     uint64_t now_ns);
+bool flow_xfer_is_slow(struct xfer *x, uint64_t now_ns);
+bool flow_session_let_go(struct flow_serve *s);
 void flow_xfer_free(struct flow_serve *s, struct session *c, struct slot *slot);
 void flow_slot_drop(struct flow_serve *s, struct session *c, struct slot *slot);
 bool flow_session_is_given(const struct flow_serve *s, const struct wire_addr *from,

@@ -17,6 +17,13 @@
  * it waits for nothing: should it come again it is told that it is not known, and greets. Who comes
  * while none of them is idle is told BUSY.
  *
+ * Memory that is short. A message that holds some must move: PACE_CNT-th parts of it a second, or
+ * PACE_MIN, on the average since the last look. Nobody looks while there is room. When there is
+ * none the longest of those that are too slow goes (flow_serve.c), and its client begins nothing
+ * long for BARRED_NS, in which those who wait ask again. So who sends a byte now and then holds
+ * what he was granted for a second or two, and nobody who moves has to go. When none is slow, the
+ * answers of clients go that have not been heard for so long that they wait for nothing.
+ *
  * A slot is small and there are FLOW_CREDITS of them in a session; what a message needs while it is
  * on its way stands in a pool that all share (xfer), and its bytes come from alloc, counted for
  * each client.
@@ -31,6 +38,9 @@
 
 #define EPOCH_NS (FLOW_FORGET_NS / 2)
 #define IDLE_NS  (2 * FLOW_SILENCE_NS) /* a client not heard for so long makes room for another */
+#define PACE_NS  UINT64_C(1000000000)
+#define PACE_CNT 16
+#define PACE_MIN (64u << 10)
 
 static_assert(FLOW_SECRET_BYTES == crypto_shorthash_KEYBYTES, "of libsodium");
 static_assert(sizeof(uint64_t) == crypto_shorthash_BYTES, "of libsodium");
@@ -112,18 +122,46 @@ flow_serve_name(struct flow_serve *s, struct session *c, const struct slot *slot
 
 /* ------------------------------------------------------------------- memory */
 
+static bool
+session_may(const struct flow_serve *s, const struct session *c, size_t len)
+{
+	return len <= s->cfg.client_bytes - MIN(c->bytes, s->cfg.client_bytes);
+}
+
 void *
-flow_serve_alloc(struct flow_serve *s, struct session *c, size_t len, bool request)
+flow_serve_alloc(struct flow_serve *s, struct session *c, size_t len)
 {
 	void *p = NULL;
 
-	if (len <= s->cfg.client_bytes - MIN(c->bytes, s->cfg.client_bytes)) {
-		p = request && s->ops.take != NULL ? s->ops.take(s->ops.ctx, len) : NULL;
-		p = p != NULL ? p : s->ops.alloc(s->ops.ctx, len);
+	while (session_may(s, c, len)) {
+		p = s->ops.alloc(s->ops.ctx, len);
+		if (likely(p != NULL) || !flow_serve_evict(s)) {
+			break;
+		}
 	}
-	if (p != NULL) {
-		c->bytes += len;
+	c->bytes += p != NULL ? len : 0;
+	return p;
+}
+
+/* The same for a request that is to come. Answers cannot wait, so some room stays theirs. */
+void *
+flow_serve_alloc_taking(struct flow_serve *s, struct session *c, size_t len, bool *ret_counted)
+{
+	void *p = NULL;
+
+	*ret_counted = false;
+	while (session_may(s, c, len) && s->now_ns >= c->barred_ns) {
+		p = s->ops.take != NULL ? s->ops.take(s->ops.ctx, len) : NULL;
+		if (p == NULL && s->taking_bytes + len <= s->cfg.taking_bytes) {
+			p = s->ops.alloc(s->ops.ctx, len);
+			*ret_counted = p != NULL;
+		}
+		if (p != NULL || !flow_serve_evict(s)) {
+			break;
+		}
 	}
+	c->bytes += p != NULL ? len : 0;
+	s->taking_bytes += *ret_counted ? len : 0;
 	return p;
 }
 
@@ -135,13 +173,21 @@ flow_serve_free(struct flow_serve *s, struct session *c, void *p, size_t len)
 	s->ops.free(s->ops.ctx, p, len);
 }
 
+bool
+flow_xfer_is_room(struct flow_serve *s)
+{
+	while (unlikely(s->xfer_free == 0) && flow_serve_evict(s)) {
+	}
+	return s->xfer_free != 0;
+}
+
 struct xfer *
 flow_xfer_alloc(struct flow_serve *s, struct session *c, struct slot *slot, bool out,
 		uint64_t now_ns)
 {
 	struct xfer *x;
 
-	if (s->xfer_free == 0) {
+	if (!flow_xfer_is_room(s)) {
 		return NULL;
 	}
 	x = &s->xfer[s->xfer_free - 1];
@@ -152,8 +198,24 @@ flow_xfer_alloc(struct flow_serve *s, struct session *c, struct slot *slot, bool
 			    .out = out,
 			    .session = (uint32_t)(c - s->session),
 			    .slot = (uint32_t)(slot - c->slot),
+			    .mark_ns = now_ns,
 			    .heard_ns = now_ns };
 	return x;
+}
+
+/* Whether a message stands in others' way. */
+bool
+flow_xfer_is_slow(struct xfer *x, uint64_t now_ns)
+{
+	uint32_t len = x->out ? x->tx.len : x->rx.len, at = x->out ? x->tx.acked : x->rx.came;
+	uint64_t took = (now_ns - x->mark_ns) / PACE_NS;
+
+	if (took > 0) {
+		x->slow = at < x->mark + took * MAX(len / PACE_CNT, PACE_MIN);
+		x->mark = at;
+		x->mark_ns = now_ns;
+	}
+	return x->slow;
 }
 
 /* Ends a message on its way; a request's bytes go with it, an answer's stay in its slot. */
@@ -170,6 +232,7 @@ flow_xfer_free(struct flow_serve *s, struct session *c, struct slot *slot)
 	} else if (x->rx.p != NULL) {
 		flow_serve_free(s, c, x->rx.p, x->rx.len);
 	}
+	s->taking_bytes -= x->counted ? x->rx.len : 0;
 	for (uint32_t i = 0; x->listed && i < s->ack_cnt; i++) {
 		if (s->ack[i] == slot->xfer) {
 			s->ack[i] = s->ack[--s->ack_cnt];
@@ -311,6 +374,34 @@ session_make_room(struct flow_serve *s, uint64_t now_ns)
 		return; /* then it is looked for again */
 	}
 	flow_session_leave(s, oldest, now_ns);
+}
+
+/* Of the client that keeps most of those that wait for nothing, what is kept goes: should it ask
+ * again, nobody can say. Returns: whether there was one. */
+bool
+flow_session_let_go(struct flow_serve *s)
+{
+	struct session *most = NULL;
+
+	for (uint32_t i = 0; i < s->cfg.session_max; i++) {
+		struct session *c = &s->session[i];
+
+		if (c->used && c->bytes > 0 && c->running == 0 && c->sending == 0 &&
+		    s->now_ns - c->heard_ns >= IDLE_NS &&
+		    (most == NULL || c->bytes > most->bytes)) {
+			most = c;
+		}
+	}
+	for (uint32_t k = 0; most != NULL && k < FLOW_CREDITS; k++) {
+		struct slot *slot = &most->slot[k];
+
+		if (slot->state == SLOT_KEPT && slot->p != NULL) {
+			flow_slot_drop(s, most, slot);
+			slot->state = SLOT_KEPT;
+			slot->err = MB_ERR_INDETERMINATE;
+		}
+	}
+	return most != NULL && most->bytes == 0;
 }
 
 /* Returns: NULL: all are taken. */

@@ -469,7 +469,7 @@ frame_udp(uint8_t *body, struct frame *f)
 	sum_put(udp + 6, 0);
 	if (f->sum_by_nic) {
 		sum_put(udp + 6, sum_fold(sum_pseudo(f, PROTO_UDP, len)));
-	} else {
+	} else if (!f->sum_none || !v4) {
 		sum = (uint16_t)~sum_fold(sum_add(sum_pseudo(f, PROTO_UDP, len), udp, len));
 		sum_put(udp + 6, sum != 0 ? sum : 0xffff);
 	}
@@ -535,7 +535,7 @@ frame_udp_keep(const uint8_t *body, struct frame_again *ret)
 }
 
 size_t
-frame_udp_again(uint8_t *body, size_t len, bool sum_by_nic, const struct frame_again *again)
+frame_udp_again(uint8_t *body, size_t len, const struct frame *f, const struct frame_again *again)
 {
 	uint8_t *p = body - FRAME_AGAIN_BYTES;
 	uint16_t sum, total = htobe16((uint16_t)(V4_BYTES + UDP_BYTES + len));
@@ -545,7 +545,9 @@ frame_udp_again(uint8_t *body, size_t len, bool sum_by_nic, const struct frame_a
 	memcpy(p + AT_TOTAL, &total, sizeof(total));
 	memcpy(p + AT_UDP_LEN, &udp_len, sizeof(udp_len));
 	sum_put(p + AT_IP_SUM, (uint16_t)~sum_fold((uint64_t)again->ip_sum + total));
-	if (sum_by_nic) {
+	if (f->sum_none) {
+		sum = 0;
+	} else if (f->sum_by_nic) {
 		sum = sum_fold((uint64_t)again->udp_sum + udp_len);
 	} else {
 		sum = (uint16_t)~sum_fold(

@@ -10,7 +10,8 @@
  *
  * Checksums. A NIC may have looked already (GOOD), or may be asked to complete them (sum_by_nic).
  * From a neighbour on the same machine a UDP datagram may come with the sum of its pseudo-header
- * only, because there is no wire to protect it from (veth, tap): PARTIAL takes those too.
+ * only, because there is no wire to protect it from (veth, tap): PARTIAL takes those too. To one
+ * that shares memory with us it goes without any, as RFC 768 lets it over IPv4 (sum_none).
  *
  * Pure. Errors: negative mb_err. Threads: any.
  */
@@ -54,6 +55,7 @@ struct frame {
 	uint8_t target[FRAME_IP_BYTES]; /* neighbour discovery */
 	struct slice body;              /* of UDP; of an echo: identifier, number and data */
 	bool sum_by_nic;                /* writing UDP: see above */
+	bool sum_none;                  /* the same, over IPv4 */
 	uint8_t l2_bytes, l3_bytes;     /* filled in by frame_udp */
 };
 
@@ -98,7 +100,8 @@ struct frame_again {
 bool frame_again(struct slice bytes, enum frame_sum sum, const uint8_t head[FRAME_AGAIN_BYTES],
 		 struct slice *ret_body);
 void frame_udp_keep(const uint8_t *body, struct frame_again *ret);
-size_t frame_udp_again(uint8_t *body, size_t len, bool sum_by_nic, const struct frame_again *again);
+size_t frame_udp_again(uint8_t *body, size_t len, const struct frame *f,
+		       const struct frame_again *again);
 
 /* frame_small writes a frame of any other kind at p.
  * Returns:   its length; 0 when it does not fit room. */

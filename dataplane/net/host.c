@@ -20,7 +20,8 @@ host_init(struct host *h, const struct host_cfg *cfg)
 	h->out = (struct frame){ .kind = FRAME_UDP,
 				 .vlan = cfg->vlan,
 				 .from.port = cfg->at.port,
-				 .sum_by_nic = cfg->sum_by_nic };
+				 .sum_by_nic = cfg->sum_by_nic,
+				 .sum_none = cfg->sum_none };
 	memcpy(h->out.from.mac, cfg->mac, FRAME_MAC_BYTES);
 	memcpy(h->out.from.ip, cfg->at.ip, FRAME_IP_BYTES);
 }

@@ -33,6 +33,7 @@ struct host_cfg {
 	uint16_t mtu;        /* bytes of an IP packet */
 	bool partial;        /* neighbours on this machine: FRAME_SUM_PARTIAL */
 	bool sum_by_nic;
+	bool sum_none; /* neighbours that share memory with us */
 };
 
 struct host_stats {
@@ -117,9 +118,10 @@ host_output(struct host *h, const struct wire_addr *to, uint8_t *body, size_t le
 		   now_ns - h->neighbour[h->last].heard_ns < HOST_EXPIRE_NS)) {
 		*ret_ask = 0;
 		f->sum_by_nic = h->cfg.sum_by_nic;
+		f->sum_none = h->cfg.sum_none;
 		f->l2_bytes = FRAME_AGAIN_L2;
 		f->l3_bytes = FRAME_AGAIN_L3;
-		*ret_head = frame_udp_again(body, len, f->sum_by_nic, &h->out_again);
+		*ret_head = frame_udp_again(body, len, f, &h->out_again);
 		return 0;
 	}
 	return host_write(h, to, body, len, now_ns, f, ret_head, ret_ask);

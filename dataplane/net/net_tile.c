@@ -136,6 +136,7 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 	struct flow_serve_cfg fc = { .session_max = SESSION_MAX,
 				     .xfer_max = XFER_MAX,
 				     .client_bytes = cfg->memory_bytes / 2,
+				     .taking_bytes = cfg->memory_bytes / 4 * 3,
 				     .datagram = (uint16_t)cfg->io.ops->datagram_max(cfg->io.io) };
 	struct flow_serve_ops ops = { tile_send,  tile_alloc, tile_free, tile_request,
 				      tile_draft, t,          tile_take, tile_back };

@@ -265,6 +265,7 @@ port_configure(struct nic_port *p, const struct rte_eth_dev_info *info, struct h
 	} else if (cnt > 1) {
 		p->steer = NIC_STEER_DRIVER;
 	}
+	hc->sum_none = strcmp(info->driver_name, "net_memif") == 0;
 	hc->sum_by_nic = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_UDP_CKSUM) != 0;
 	p->sum_rx = conf.rxmode.offloads != 0;
 	p->interrupt = true;
@@ -399,6 +400,7 @@ port_text(struct nic_port *p, const char *driver, const struct host_cfg *hc)
 		 hc->sum_by_nic && p->sum_rx ? "by the NIC"
 		 : hc->sum_by_nic            ? "by the NIC for what is sent"
 		 : p->sum_rx                 ? "by the NIC for what comes"
+		 : hc->sum_none              ? "none over IPv4"
 					     : "by the cpu",
 		 steer[p->steer],
 		 p->interrupt    ? "sleeps at its interrupt"

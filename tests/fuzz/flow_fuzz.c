@@ -165,6 +165,7 @@ setup(void)
 	struct flow_serve_cfg cfg = { .session_max = 2,
 				      .xfer_max = 8,
 				      .client_bytes = LIMIT,
+				      .taking_bytes = LIMIT,
 				      .datagram = DATAGRAM };
 	struct flow_serve_ops so = { on_serve_send, on_alloc, on_free, on_request, on_draft, &w };
 	struct flow_ask_ops ao = { on_ask_send, on_alloc, on_free, on_done, NULL };

@@ -82,6 +82,8 @@ struct end {
 static struct end end_of[CLIENTS + 1];
 static uint32_t first_request; /* those before are left out */
 static uint32_t widest;        /* what is longer is lost, after a while; 0: nothing */
+static uint32_t tricklers;     /* so many clients send long requests a segment now and then */
+static uint64_t trickled_ns[CLIENTS];
 
 static struct wire_addr
 addr_of(uint32_t node)
@@ -110,6 +112,12 @@ on_send(void *ctx, const struct wire_addr *to, const struct wire_head *h, const 
 	    e->w->events.now_ns - START_NS > SECOND_NS / 400) {
 		e->w->wide++;
 		return;
+	}
+	if (e->node < tricklers && h->kind == WIRE_REQUEST && h->off > 0) {
+		if (e->w->events.now_ns - trickled_ns[e->node] < SECOND_NS / 4) {
+			return;
+		}
+		trickled_ns[e->node] = e->w->events.now_ns;
 	}
 	if (e->w->plant == PLANT_DONE_EARLY && h->kind == WIRE_REQUEST) {
 		sent.word = (uint32_t)h->id - 1; /* done with all before it, says the broken one */
@@ -277,7 +285,8 @@ serve_make(struct world *w)
 {
 	struct flow_serve_cfg cfg = { .session_max = 8,
 				      .xfer_max = 64,
-				      .client_bytes = w->all_room,
+				      .client_bytes = w->all_room / (tricklers > 0 ? 2 : 1),
+				      .taking_bytes = w->all_room / 4 * 3,
 				      .datagram = 1400 };
 	struct flow_serve_ops ops = { .send = on_send,
 				      .alloc = on_alloc,
@@ -339,6 +348,7 @@ begin(struct world *w, uint32_t c)
 				 .reply_bytes = 1 + (uint32_t)rng_below(&w->rng, 900),
 				 .reads = rng_below(&w->rng, 3) == 0 };
 	r->len = (uint32_t)(sizeof(r->what) + rng_below(&w->rng, 1000));
+	kind = c < tricklers ? 1 : kind;
 	if (kind == 0) {
 		r->what.reply_bytes = 1 + (uint32_t)rng_below(&w->rng, LARGE);
 	} else if (kind == 1) {
@@ -399,7 +409,7 @@ ran_well(const struct request *r)
 static bool
 all_ended(const struct world *w)
 {
-	for (uint32_t c = 0; c < CLIENTS; c++) {
+	for (uint32_t c = tricklers; c < CLIENTS; c++) {
 		if (w->ended[c] < REQUESTS) {
 			return false;
 		}
@@ -466,7 +476,7 @@ run(uint64_t seed, const struct network_cfg *cfg, bool cuts, bool restart, enum 
 			restart = false;
 		}
 	}
-	for (uint32_t c = 0; c < CLIENTS; c++) {
+	for (uint32_t c = tricklers; c < CLIENTS; c++) {
 		for (uint32_t n = first_request; n < REQUESTS; n++) {
 			struct request *r = &w->request[c][n];
 
@@ -593,6 +603,35 @@ scarce_memory_is_waited_for(void **state)
 		finish(&world, true);
 	}
 	assert_true(lost > 0);
+}
+
+/* Two clients send what they were granted room for a segment now and then: theirs goes, which they
+ * are told, and the third one's requests all have room, and its short answers. */
+static void
+who_trickles_makes_room(void **state)
+{
+	uint32_t busy = 0;
+
+	(void)state;
+	tricklers = CLIENTS - 1;
+	for (uint64_t seed = 900; seed < 904; seed++) {
+		memset(trickled_ns, 0, sizeof(trickled_ns));
+		assert_int_equal(run(seed, &good_network, false, false, PLANT_NONE, ROOM / 8,
+				     &world),
+				 0);
+		for (uint32_t n = 0; n < REQUESTS; n++) {
+			const struct request *r = &world.request[CLIENTS - 1][n];
+
+			assert_int_not_equal(r->err, MB_ERR_BUSY);
+			assert_true(r->err == 0 || r->what.reply_bytes > 1000);
+			busy += world.request[0][n].err == MB_ERR_BUSY;
+			assert_true(world.request[0][n].err != MB_ERR_BUSY ||
+				    world.request[0][n].ran == 0);
+		}
+		finish(&world, true);
+	}
+	tricklers = 0;
+	assert_true(busy > 0);
 }
 
 /* A client says goodbye; what of its requests is on its way, late or doubled, runs nothing. */
@@ -755,6 +794,7 @@ main(void)
 		cmocka_unit_test(cuts_cost_time_only),
 		cmocka_unit_test(a_new_server_runs_nothing_twice),
 		cmocka_unit_test(scarce_memory_is_waited_for),
+		cmocka_unit_test(who_trickles_makes_room),
 		cmocka_unit_test(who_left_runs_nothing_more),
 		cmocka_unit_test(a_long_way_is_learned),
 		cmocka_unit_test(what_is_late_is_not_lost),

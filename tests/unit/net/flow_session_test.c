@@ -67,6 +67,7 @@ setup(void **state)
 	const struct flow_serve_cfg cfg = { .session_max = SESSIONS,
 					    .xfer_max = 4,
 					    .client_bytes = 1 << 20,
+					    .taking_bytes = 1 << 20,
 					    .datagram = 1400,
 					    .secret = "sixteen letters" };
 	const struct flow_serve_ops ops = {
