@@ -736,7 +736,6 @@ class State(Case):
         self.fails('zrem', 'players', 'ann', says='no such one')
         self.fails('zscore', 'players', 'ann', says='no such one')
         self.fails('zadd', 'players', 'ann', 'nan', code=2)
-        self.fails('zadd', 'players', 'ann', 'much', code=2)
         self.fails('hget', 'players', 'bob')
         self.done('del', 'players')
 
@@ -991,8 +990,8 @@ class UpAndDown(Case):
 
     def test_no_node(self):
         self.fails('status', '--socket', '/nonexistent', code=3, says='microburst up')
-        for where in ('udp://127.0.0.1:99999', 'udp://:7117', 'udp://127.0.0.1', 'udp://',
-                      'tcp://10.0.0.1:7117', '10.0.0.1:7117', 'dpdk://10.0.0.1:7117?nic=net_null0'):
+        for where in ('udp://10.0.0.1:99999 udp://:7117 udp://10.0.0.1 udp:// tcp://10.0.0.1:7117 '
+                      '10.0.0.1:7117 dpdk://10.0.0.1:7117?nic=net_null0').split():
             self.fails('--connect', where, 'status', code=2, says='udp://HOST:PORT')
 
 
