@@ -53,10 +53,18 @@ net_at(const struct params *p, struct wire_addr *ret, char why[NODE_WHY_BYTES])
 	return 0;
 }
 
-/* Whether a device's name is one, and the interface that it is of is there. */
+/* Whether a device's name is one, it has the argument that its driver cannot be without, and the
+ * interface that it is of is there. */
 static int
 nic_check(const char *nic, bool here, char why[NODE_WHY_BYTES])
 {
+	static const struct {
+		const char *driver, *argument, *says;
+	} needs[] = {
+		{ "net_af_", ",iface=", "it needs an interface: iface=eth1" },
+		{ "net_vhost", ",iface=", "it needs a socket's path: iface=/run/vhost.sock" },
+		{ "net_virtio_user", ",path=", "it needs a socket's path: path=/run/vhost.sock" },
+	};
 	const char *iface = strstr(nic, ",iface=");
 	bool of_iface = strncmp(nic, "net_af_", strlen("net_af_")) == 0 && iface != NULL;
 	char name[IF_NAMESIZE];
@@ -65,6 +73,12 @@ nic_check(const char *nic, bool here, char why[NODE_WHY_BYTES])
 		return node_wrong(why, "net.nic", nic,
 				  "neither a PCI address nor a virtual device of DPDK, as in "
 				  "net_af_xdp0,iface=eth1");
+	}
+	for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
+		if (strncmp(nic, needs[i].driver, strlen(needs[i].driver)) == 0 &&
+		    strstr(nic, needs[i].argument) == NULL) {
+			return node_wrong(why, "net.nic", nic, needs[i].says);
+		}
 	}
 	if (of_iface && here) {
 		snprintf(name, sizeof(name), "%.*s", (int)strcspn(iface + 7, ","), iface + 7);

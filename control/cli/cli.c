@@ -139,12 +139,13 @@ cli_usage(struct cli *cli, const char *what, ...)
 
 /* ------------------------------------------------------------ command line */
 
-/* "-4", "-.5": a sign and a number. */
+/* "-4", "-.5", "-inf": a sign and a number. */
 static bool
 is_negative(const char *s)
 {
 	return s[0] == '-' &&
-	       (isdigit((unsigned char)s[1]) || (s[1] == '.' && isdigit((unsigned char)s[2])));
+	       (isdigit((unsigned char)s[1]) || (s[1] == '.' && isdigit((unsigned char)s[2])) ||
+		strcmp(s + 1, "inf") == 0);
 }
 
 /* A copy of argv with the mark before negative numbers. */
@@ -386,6 +387,21 @@ elsewhere_todo(int err)
 	return NULL;
 }
 
+/* Whether where can only be meant as a node elsewhere, and is not written as one. */
+static bool
+elsewhere_wrong(const char *where, int err)
+{
+	if (where == NULL) {
+		return false;
+	}
+	if (strncmp(where, "udp://", 6) == 0 || strncmp(where, "dpdk://", 7) == 0) {
+		return err == MB_ERR_INVALID;
+	}
+	return err == MB_ERR_NO_NODE &&
+	       (strstr(where, "://") != NULL ||
+		(strchr(where, ':') != NULL && strchr(where, '/') == NULL));
+}
+
 int
 cli_open(struct cli *cli)
 {
@@ -400,8 +416,10 @@ cli_open(struct cli *cli)
 		const char *where = cli->socket != NULL ? cli->socket : getenv("MICROBURST_SOCKET");
 
 		cli->client = NULL;
-		if (err == MB_ERR_INVALID && where != NULL && strncmp(where, "udp://", 6) == 0) {
-			return cli_usage(cli, "a node elsewhere is udp://HOST:PORT, not \"%s\"",
+		if (elsewhere_wrong(where, err)) {
+			return cli_usage(cli,
+					 "a node elsewhere is udp://HOST:PORT or "
+					 "dpdk://ADDRESS:PORT?nic=DEVICE&at=ADDRESS, not \"%s\"",
 					 where);
 		}
 		return cli_fail(cli, err,

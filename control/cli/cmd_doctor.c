@@ -137,6 +137,10 @@ pages_failed(struct cli *cli, const char *verb, int rc, const struct hugepages *
 				"this kernel has no huge pages of 2 MiB; the node runs without",
 				"cannot %s huge pages", verb);
 	}
+	if (rc == MB_ERR_TOO_LARGE) {
+		return cli_fail(cli, rc, "others work with the rest of the memory: ask for fewer",
+				"there is room for %" PRIu64 " huge pages", h->ours);
+	}
 	if (rc == MB_ERR_NO_MEMORY) {
 		return cli_fail(cli, rc,
 				"memory is too fragmented: do it soon after boot, or ask for fewer",
@@ -315,6 +319,7 @@ doctor_run(struct cli *cli)
 	if (is_check) {
 		return check(cli);
 	}
+	tune_alone("");
 	answer = json_object();
 	code = is_init ? init(cli, answer) : fini(cli, answer);
 	if (code == 0 && cli->json) {

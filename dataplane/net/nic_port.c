@@ -130,6 +130,20 @@ memif_clear(const char *device)
 	close(fd);
 }
 
+/* Tells that a driver says no. Its -1 is no errno: it stands for whatever it did not like. */
+static int
+refused(struct topo_why *why, const struct nic_port *p, const char *what, int rc)
+{
+	bool any = rc == -1, root = geteuid() == 0;
+	int err = any && !root ? MB_ERR_DENIED : any || p->owned ? MB_ERR_IO : MB_ERR_CONFIG;
+
+	return topo_why_set(why, err, "net.nic = %s: %s: %s", p->device, what,
+			    !any   ? rte_strerror(-rc)
+			    : root ? "its driver refuses: an argument is wrong or missing, or "
+				     "nobody is at its other end"
+				   : "its driver refuses: it may need root, or other arguments");
+}
+
 static int
 port_device(struct nic_port *p, const struct nic_cfg *cfg, struct topo_why *why)
 {
@@ -146,9 +160,7 @@ port_device(struct nic_port *p, const struct nic_cfg *cfg, struct topo_why *why)
 		rc = rte_eal_hotplug_add("vdev", p->device,
 					 cfg->device[len] == ',' ? cfg->device + len + 1 : "");
 		if (rc != 0) {
-			return topo_why_set(why, rc == -EPERM ? MB_ERR_DENIED : MB_ERR_CONFIG,
-					    "net.nic = %.100s: DPDK cannot make this device: %s",
-					    cfg->device, rte_strerror(-rc));
+			return refused(why, p, "DPDK cannot make this device", rc);
 		}
 		p->owned = true;
 	}
@@ -305,8 +317,7 @@ port_start(struct nic_port *p, struct host_cfg *hc, struct topo_why *why)
 		rc = rte_eth_macaddr_get(p->id, &mac);
 	}
 	if (rc != 0) {
-		return topo_why_set(why, rc == -EPERM ? MB_ERR_DENIED : MB_ERR_IO,
-				    "net.nic = %s: not started: %s", p->device, rte_strerror(-rc));
+		return refused(why, p, "not started", rc);
 	}
 	memcpy(hc->mac, mac.addr_bytes, sizeof(hc->mac));
 	return 0;

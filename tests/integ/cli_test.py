@@ -730,13 +730,12 @@ class State(Case):
         self.assertEqual(self.done('zincr', 'players', 'ann', '0.25'), '12.75\n')
         self.assertEqual(self.json('zincr', 'players', 'cat'), {'score': 1.0})
         self.assertEqual(self.done('members', 'players'), 'ann\t12.75\nbob\t1000\ncat\t1\n')
-        self.done('zadd', 'players', 'ann', '-1')
-        self.assertEqual(self.done('zscore', 'players', 'ann'), '-1\n')
+        self.done('zadd', 'players', 'ann', '-inf')
+        self.assertEqual(self.done('zscore', 'players', 'ann'), '-inf\n')
         self.done('zrem', 'players', 'ann')
         self.fails('zrem', 'players', 'ann', says='no such one')
         self.fails('zscore', 'players', 'ann', says='no such one')
         self.fails('zadd', 'players', 'ann', 'nan', code=2)
-        self.fails('zadd', 'players', 'ann', 'much', code=2)
         self.fails('hget', 'players', 'bob')
         self.done('del', 'players')
 
@@ -991,7 +990,8 @@ class UpAndDown(Case):
 
     def test_no_node(self):
         self.fails('status', '--socket', '/nonexistent', code=3, says='microburst up')
-        for where in ('udp://127.0.0.1:99999', 'udp://:7117', 'udp://127.0.0.1', 'udp://'):
+        for where in ('udp://10.0.0.1:99999 udp://:7117 udp://10.0.0.1 udp:// tcp://10.0.0.1:7117 '
+                      '10.0.0.1:7117 dpdk://10.0.0.1:7117?nic=net_null0').split():
             self.fails('--connect', where, 'status', code=2, says='udp://HOST:PORT')
 
 

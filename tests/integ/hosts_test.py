@@ -401,6 +401,9 @@ class Memif(unittest.TestCase):
         code, _, text = self.client('get', 'counted', where=self.where.replace('memif0', 'nosuch0'))
         self.assertNotEqual(code, 0)
         self.assertIn(b'DPDK cannot make this device', text)
+        code, _, text = self.client('get', 'counted', where=self.where.replace(
+            'role=client', 'rolle=client'))
+        self.assertIn(b'an argument is wrong', text)
         done = subprocess.run([MICROBURST, '--connect', self.where, 'incr', 'n'], check=True,
                               timeout=COMMAND_S, capture_output=True,
                               env={**os.environ, 'RUNTIME_DIRECTORY': self.folder})

@@ -135,6 +135,9 @@ class Service(unittest.TestCase):
                 (['net.listen=udp://*:7117', 'net.nic=net_null0'], 'one address and one port'),
                 (net + ['net.nic=eth0'], 'net.nic = eth0'),
                 (['net.nic=net_null0'], 'net.listen'),
+                (net + ['net.nic=net_af_packet0'], 'iface=eth1'),
+                (net + ['net.nic=net_vhost0,queues=1'], 'iface=/run/vhost.sock'),
+                (net + ['net.nic=net_virtio_user0'], 'path=/run/vhost.sock'),
                 (['kvs.bytes=16m', 'kvs.tiles=32'], 'kvs.bytes over kvs.tiles'),
         ):
             self.wrong(sets, says, '--check')

@@ -87,7 +87,7 @@ cmdline_list(const struct doctor_ask *ask, const char *word, struct cpulist *ret
 void
 doctor_isolated(const struct doctor_ask *ask, struct doctor_line *line)
 {
-	struct cpulist cores, isolated = { 0 }, quiet = { 0 }, nocbs = { 0 }, lacks;
+	struct cpulist cores, isolated = { 0 }, quiet = { 0 }, nocbs = { 0 }, online, lacks;
 	char text[LIST_TEXT];
 
 	list_of(ask, CPUS "/isolated", &isolated);
@@ -104,6 +104,15 @@ doctor_isolated(const struct doctor_ask *ask, struct doctor_line *line)
 			ask->cores[0] == '\0' ? "none: others' programs interrupt the node"
 					      : "node.cores is no list of cpus");
 		return;
+	}
+	if (list_of(ask, CPUS "/online", &online)) {
+		lacks = cpulist_minus(&cores, &online);
+		if (cpulist_cnt(&lacks) > 0) {
+			doctor_warn(line, "name others in node.cores: lscpu lists what there is",
+				    "%s of the node are not here",
+				    cpulist_print(&lacks, text, sizeof(text)));
+			return;
+		}
 	}
 	lacks = cpulist_minus(&cores, &isolated);
 	if (cpulist_cnt(&lacks) > 0) {

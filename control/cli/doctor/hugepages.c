@@ -68,6 +68,20 @@ ask_for(const char *root, uint64_t cnt, uint64_t *ret_got)
 	return sysfile_u64(root, NR_PATH, ret_got) ? MB_OK : MB_ERR_IO;
 }
 
+/* More than this the kernel could only find by taking what others work with. */
+static uint64_t
+more_max(const char *root)
+{
+	uint64_t kib;
+	char text[64];
+
+	if (!sysfile_line(root, "/proc/meminfo", "MemAvailable:", text, sizeof(text)) ||
+	    sscanf(text, "%" SCNu64, &kib) != 1) {
+		return UINT64_MAX;
+	}
+	return kib * 1024 / HUGEPAGES_BYTES / 8 * 7;
+}
+
 int
 hugepages_init(const char *root, uint64_t cnt, struct hugepages *ret)
 {
@@ -84,6 +98,12 @@ hugepages_init(const char *root, uint64_t cnt, struct hugepages *ret)
 	}
 	/* Someone took ours away: start anew. */
 	ours = now >= ours ? ours : 0;
+	if (cnt - ours > more_max(root)) {
+		*ret = (struct hugepages){ .before = now,
+					   .after = now,
+					   .ours = ours + more_max(root) };
+		return MB_ERR_TOO_LARGE;
+	}
 	/* Noted first: an end in between must not leave pages that nobody knows of. */
 	rc = note(root, now - ours, now + cnt - ours);
 	if (rc != MB_OK) {

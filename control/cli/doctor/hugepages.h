@@ -10,8 +10,9 @@
  * than setting the number that init found.
  *
  * Errors:  MB_ERR_DENIED not root; MB_ERR_NOT_SUPPORTED the kernel has no such pages; MB_ERR_IO;
- *          MB_ERR_NO_MEMORY the kernel found fewer than half of what was asked, and has them again.
- * Threads: one; two at the same time are for the administrator to avoid.
+ *          MB_ERR_NO_MEMORY the kernel found fewer than half of what was asked, and has them again;
+ *          MB_ERR_TOO_LARGE there is no memory for so many that others do not work with.
+ * Threads: one; of several processes the caller lets one at a time (tune_alone).
  */
 #ifndef MB_CLI_HUGEPAGES_H
 #define MB_CLI_HUGEPAGES_H
@@ -24,7 +25,8 @@
 struct hugepages {
 	uint64_t before; /* pages there were, before this call */
 	uint64_t after;  /* and after it */
-	uint64_t ours;   /* of these, reserved by init and not given back; of NO_MEMORY, found */
+	uint64_t ours;   /* of these, reserved by init and not given back; of NO_MEMORY, found; of
+			* TOO_LARGE, how many it may be */
 };
 
 /* hugepages_init makes ours at least cnt, if it can. */

@@ -9,11 +9,13 @@
 #include "tune.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,11 +27,29 @@
 
 #define RUN_DIR   "/run/microburst"
 #define NOTE_PATH RUN_DIR "/doctor"
+#define LOCK_PATH RUN_DIR "/doctor.lock"
 
 static int
 io_error(void)
 {
 	return errno == EACCES || errno == EPERM || errno == EROFS ? MB_ERR_DENIED : MB_ERR_IO;
+}
+
+void
+tune_alone(const char *root)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s" RUN_DIR, root);
+	if (mkdir(path, 0755) != 0 && errno != EEXIST) {
+		return;
+	}
+	/* Nobody else may open it, and so hold it. */
+	snprintf(path, sizeof(path), "%s" LOCK_PATH, root);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	while (fd >= 0 && flock(fd, LOCK_EX) != 0 && errno == EINTR) {
+	}
 }
 
 /* What may be changed at all. */

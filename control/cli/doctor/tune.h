@@ -30,6 +30,10 @@ struct tune {
 	uint32_t others;  /* somebody else changed it since: left alone */
 };
 
+/* tune_alone waits until no other process changes settings or huge pages by us; then none does
+ * until this one ends. Who may not write there goes on: it is refused anyway. */
+void tune_alone(const char *root);
+
 /* tune_set writes value to the setting at path; not to one that tune_undo would not take. */
 int tune_set(struct tune *t, const char *path, const char *value);
 

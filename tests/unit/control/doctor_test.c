@@ -110,6 +110,9 @@ isolated(void **state)
 	tree_put("/proc/cmdline", "quiet rcu_nocbs=2-7\n");
 	ask.cores = "1-7";
 	warns("isolated cores", "run on 1 of the node");
+	tree_put("/sys/devices/system/cpu/online", "0-7\n");
+	ask.cores = "6-9";
+	warns("isolated cores", "8-9 of the node are not here");
 	ask.cores = "3,5";
 	passes("isolated cores", "3,5");
 	tree_put("/sys/devices/system/cpu/nohz_full", "(null)\n");

@@ -153,6 +153,22 @@ too_many(void **state)
 }
 
 static void
+not_all_the_memory(void **state)
+{
+	struct hugepages h;
+
+	(void)state;
+	set_pages("5\n");
+	tree_put("/proc/meminfo", "MemTotal: 65536000 kB\nMemAvailable:  204800 kB\n");
+	init(80, 85);
+	assert_int_equal(hugepages_init(tree, 200, &h), MB_ERR_TOO_LARGE);
+	assert_int_equal(h.ours, 80 + 84);
+	assert_int_equal(pages(), 85);
+	init(164, 169);
+	fini(5);
+}
+
+static void
 note_without_sense(void **state)
 {
 	(void)state;
@@ -197,9 +213,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		STORY(no_such_pages),      STORY(fini_without_init), STORY(there_and_back),
-		STORY(on_top_of_others),   STORY(others_add_more),   STORY(others_take_some),
-		STORY(note_without_sense), STORY(quarter_of_memory), STORY(too_many),
+		STORY(not_all_the_memory), STORY(no_such_pages),      STORY(fini_without_init),
+		STORY(there_and_back),     STORY(on_top_of_others),   STORY(others_add_more),
+		STORY(others_take_some),   STORY(note_without_sense), STORY(quarter_of_memory),
+		STORY(too_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,10 @@
  * Method: a kernel made of files; stories. */
 #include "tune.h"
 
+#include <fcntl.h>
 #include <microburst/error.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "doctor.h"
 #include "pci_tree.h"
@@ -203,6 +206,23 @@ doctors_orders(void **state)
 	is("/proc/irq/25/smp_affinity_list", "0-1");
 }
 
+static void
+one_at_a_time(void **state)
+{
+	char path[512];
+	int fd;
+
+	(void)state;
+	tree_put("/run/x", "");
+	tune_alone(tree);
+	snprintf(path, sizeof(path), "%s/run/microburst/doctor.lock", tree);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), -1);
+	assert_int_equal(errno, EWOULDBLOCK);
+	close(fd);
+}
+
 static int
 setup(void **state)
 {
@@ -233,6 +253,7 @@ main(void)
 		STORY(note_without_sense),
 		STORY(a_nic),
 		STORY(doctors_orders),
+		STORY(one_at_a_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
