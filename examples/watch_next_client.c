@@ -7,6 +7,9 @@
  *	./watch_next_client predict - 1 2 3             a line each: user, movie score, movie score
  *
  * Progress is shown on a terminal; how long it took goes to standard error.
+ *
+ * A rating that is recorded twice is recorded once, as it has a time of its own: so a call whose
+ * executor died, having written or not, is made again.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -20,6 +23,7 @@
 
 #define DAG       "watch_next"
 #define UNDER_WAY 64 /* calls: more than hides the way to an executor and back */
+#define TRIES     4  /* of a call whose executor dies */
 #define BAR_WIDTH 30
 #define COLUMNS   "userId,movieId,rating,timestamp"
 #define UTF8_MARK "\xef\xbb\xbf" /* what some programs begin a text with */
@@ -92,26 +96,65 @@ bar_leave(struct bar *bar)
 
 /* --------------------------------------------------------------------- rate */
 
+/* A line whose call is under way, or to be made again. */
+struct row {
+	char *line; /* in the file's text; NULL: this place is free */
+	size_t len;
+	uint64_t call;
+	int tries;
+	bool again;
+};
+
 struct ingest {
 	struct mb_client *client;
 	struct bar bar;
-	size_t started, answered, refused;
-	int err; /* the first one */
+	struct row row[UNDER_WAY];
+	size_t row_cnt, again_cnt;  /* places taken; of these, to be made again */
+	size_t free_at, answer_at;  /* where to look first: answers mostly come in order */
+	size_t recorded, retry_cnt; /* rows; calls made again */
+	int err;                    /* the first one */
 };
+
+static struct row *
+row_of(struct ingest *in, uint64_t call)
+{
+	size_t i = in->answer_at;
+
+	while (in->row[i].line == NULL || in->row[i].again || in->row[i].call != call) {
+		i = (i + 1) % UNDER_WAY;
+	}
+	in->answer_at = (i + 1) % UNDER_WAY;
+	return &in->row[i];
+}
+
+/* Whether a call may be made again after this error, and be answered otherwise. */
+static bool
+is_passing(int err)
+{
+	return err == MB_ERR_EXECUTOR_DIED || err == MB_ERR_BUSY || err == MB_ERR_INDETERMINATE;
+}
 
 /* Takes an answer that is there, or waits for one. Returns whether one came. */
 static bool
 answer_take(struct ingest *in, bool wait)
 {
 	struct mb_reply reply;
+	struct row *row;
 	int got = wait ? mb_call_wait(in->client, 0, &reply) : mb_call_poll(in->client, &reply);
 
 	if (got != 1) {
 		return false;
 	}
-	in->answered++;
-	in->refused += reply.err != MB_OK;
-	if (reply.err != MB_OK && in->err == MB_OK) {
+	row = row_of(in, reply.call);
+	row->again = is_passing(reply.err) && row->tries < TRIES;
+	if (row->again) {
+		in->again_cnt++;
+	} else {
+		row->line = NULL;
+		in->row_cnt--;
+		in->recorded += reply.err == MB_OK;
+	}
+	if (reply.err != MB_OK && !row->again && in->err == MB_OK) {
 		in->err = reply.err;
 		bar_leave(&in->bar);
 		fprintf(stderr, "rate: %s: %s\n", mb_err_text(reply.err), reply.text);
@@ -189,25 +232,76 @@ line_refuse(const char *path, size_t number, const char *line)
 	fputc('\n', stderr);
 }
 
-/* Starts the call of one line; makes room when too many are under way. */
+/* Makes the call of a row that is not under way. */
 static int
-line_start(struct ingest *in, const struct mb_value arg[4])
+row_start(struct ingest *in, struct row *row)
 {
-	uint64_t call;
+	struct mb_value arg[4];
 	int err;
 
-	while (in->started - in->answered >= UNDER_WAY) {
-		answer_take(in, true);
-	}
-	while ((err = mb_call_start(in->client, "rate", arg, 4, NULL, &call)) == MB_ERR_BUSY &&
+	(void)line_read(row->line, row->len, arg); /* it could be read before */
+	while ((err = mb_call_start(in->client, "rate", arg, 4, NULL, &row->call)) == MB_ERR_BUSY &&
 	       answer_take(in, true)) {
 	}
-	if (err == MB_OK) {
-		in->started++;
-	} else {
+	in->again_cnt -= row->again;
+	in->retry_cnt += row->again && err == MB_OK;
+	row->again = false;
+	row->tries++;
+	if (err != MB_OK) {
+		row->line = NULL;
+		in->row_cnt--;
 		bar_leave(&in->bar);
 		fprintf(stderr, "rate: %s\n", mb_err_text(err));
 	}
+	return err;
+}
+
+/* Makes the calls again that are to be. */
+static int
+rows_again(struct ingest *in)
+{
+	int err = MB_OK;
+
+	for (size_t i = 0; in->again_cnt > 0 && i < UNDER_WAY && err == MB_OK; i++) {
+		if (in->row[i].again) {
+			err = row_start(in, &in->row[i]);
+		}
+	}
+	return err;
+}
+
+/* Starts the call of one line; waits while too many are under way. */
+static int
+line_start(struct ingest *in, char *line, size_t len)
+{
+	struct row *row;
+	int err = rows_again(in);
+
+	while (err == MB_OK && in->row_cnt == UNDER_WAY) {
+		answer_take(in, true);
+		err = rows_again(in);
+	}
+	if (err != MB_OK) {
+		return err;
+	}
+	while (in->row[in->free_at].line != NULL) {
+		in->free_at = (in->free_at + 1) % UNDER_WAY;
+	}
+	row = &in->row[in->free_at];
+	*row = (struct row){ .line = line, .len = len };
+	in->row_cnt++;
+	return row_start(in, row);
+}
+
+/* Waits for all that is under way; makes calls again as long as that goes. */
+static int
+rows_end(struct ingest *in)
+{
+	int err = MB_OK;
+
+	do {
+		err = err == MB_OK ? rows_again(in) : err;
+	} while (in->row_cnt > in->again_cnt && answer_take(in, true));
 	return err;
 }
 
@@ -220,7 +314,7 @@ rate_all(struct mb_client *c, const char *path)
 	struct mb_value arg[4];
 	size_t len, line_len, number = 0;
 	char *text = read_file(path, &len), *rest, *line;
-	int err = MB_OK;
+	int err = MB_OK, ended;
 
 	if (text == NULL) {
 		return MB_ERR_NOT_FOUND;
@@ -230,7 +324,7 @@ rate_all(struct mb_client *c, const char *path)
 	       (line = line_take(&rest, text + len, &line_len)) != NULL) {
 		number++;
 		if (line_read(line, line_len, arg)) {
-			err = line_start(&in, arg);
+			err = line_start(&in, line, line_len);
 		} else if (line_len != strspn(line, " \t") &&
 			   !(number == 1 && strcmp(line, COLUMNS) == 0)) {
 			bar_leave(&in.bar);
@@ -239,9 +333,9 @@ rate_all(struct mb_client *c, const char *path)
 		}
 		bar_show(&in.bar, (size_t)(rest - text), len);
 	}
-	while (in.answered < in.started && answer_take(&in, true)) {
-	}
+	ended = rows_end(&in);
 	s = now_s() - started_s;
+	err = err == MB_OK ? ended : err;
 	free(text);
 	if (err == MB_OK && number == 0) {
 		fprintf(stderr, "%s: it is empty\n", path);
@@ -251,10 +345,14 @@ rate_all(struct mb_client *c, const char *path)
 		err = in.err;
 	}
 	if (err == MB_OK) {
-		fprintf(stderr, "%zu ratings in %.3f s: %.0f calls a second\n", in.answered, s,
-			(double)in.answered / s);
+		fprintf(stderr, "%zu ratings in %.3f s: %.0f calls a second\n", in.recorded, s,
+			(double)in.recorded / s);
 	} else {
-		fprintf(stderr, "%s: %zu ratings were recorded\n", path, in.answered - in.refused);
+		fprintf(stderr, "%s: %zu ratings were recorded\n", path, in.recorded);
+	}
+	if (in.retry_cnt > 0) {
+		fprintf(stderr, "%zu calls were made again: their executors died, or were busy\n",
+			in.retry_cnt);
 	}
 	return err;
 }

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <microburst/value.h>
+
 #include "sched_log.h"
 
 static const struct stages *
@@ -17,13 +19,71 @@ load(const _Atomic uint64_t *v)
 	return atomic_load_explicit(v, memory_order_relaxed);
 }
 
-static void
-use_add(struct ctl_use *to, const struct stage_use *from)
+/* ---------------------------------------------------------------- believed */
+
+#define LIFE_SLACK_NS  NS_PER_S
+/* Of a process's calls so many may wait at a time. */
+#define WAIT_CNT_MAX   ((double)PROC_CNT_MAX * 1024)
+/* So many bytes a function may hold at a time. */
+#define HELD_BYTES_MAX ((double)(2 * MB_VALUES_MAX) * (64 << 20))
+
+/* Looks once at a histogram that its process may write meanwhile. Returns whether it had the time
+ * for that, with so many calls at a time. */
+static bool
+sum_take(const struct ctl *c, const struct proc *p, const struct stage_hist *h, double at_a_time,
+	 struct stage_sum *ret)
 {
-	to->run_ns += load(&from->run_ns);
-	to->failed += load(&from->failed);
-	to->byte_us += load(&from->byte_us);
-	stage_sum_add(&to->run, &from->run);
+	double life_ns = (double)(ctl_now(c) - p->live_ns + LIFE_SLACK_NS);
+
+	memset(ret, 0, sizeof(*ret));
+	stage_sum_add(ret, h);
+	return (double)stage_sum_cnt(ret) <= life_ns && stage_sum_ns(ret) <= life_ns * at_a_time;
+}
+
+/* The same of all that a function used. */
+static bool
+use_take(const struct ctl *c, const struct proc *p, const struct stage_use *from,
+	 struct ctl_use *ret)
+{
+	double life_ns = (double)(ctl_now(c) - p->live_ns + LIFE_SLACK_NS);
+
+	ret->run_ns = load(&from->run_ns);
+	ret->failed = load(&from->failed);
+	ret->byte_us = load(&from->byte_us);
+	return sum_take(c, p, &from->run, 1, &ret->run) && (double)ret->run_ns <= life_ns &&
+	       (double)ret->failed <= life_ns &&
+	       (double)ret->byte_us <= life_ns / 1000 * HELD_BYTES_MAX;
+}
+
+static void
+sum_add(struct stage_sum *to, const struct stage_sum *from)
+{
+	for (uint32_t i = 0; i < STAGE_BUCKET_CNT; i++) {
+		to->bucket[i] += from->bucket[i];
+	}
+}
+
+static void
+use_add(const struct ctl *c, const struct proc *p, uint16_t id, struct ctl_use *to)
+{
+	struct ctl_use own;
+
+	if (use_take(c, p, &stages_of(c, p)->use[id % FUNCTION_CNT_MAX], &own)) {
+		to->run_ns += own.run_ns;
+		to->failed += own.failed;
+		to->byte_us += own.byte_us;
+		sum_add(&to->run, &own.run);
+	}
+}
+
+static void
+stage_take(const struct ctl *c, const struct proc *p, enum stage stage, struct stage_sum *to)
+{
+	struct stage_sum own;
+
+	if (sum_take(c, p, &stages_of(c, p)->hist[stage], WAIT_CNT_MAX, &own)) {
+		sum_add(to, &own);
+	}
 }
 
 /* Adds how long all functions of an executor ran. */
@@ -31,8 +91,12 @@ static void
 add_runs(const struct ctl *c, const struct proc *p, struct stage_sum *sum)
 {
 	for (uint32_t i = 0; p->is_executor && i < c->exec[p->idx].fn_cnt; i++) {
-		stage_sum_add(sum,
-			      &stages_of(c, p)->use[c->exec[p->idx].fn[i] % FUNCTION_CNT_MAX].run);
+		struct ctl_use own;
+
+		if (use_take(c, p, &stages_of(c, p)->use[c->exec[p->idx].fn[i] % FUNCTION_CNT_MAX],
+			     &own)) {
+			sum_add(sum, &own.run);
+		}
 	}
 }
 
@@ -83,10 +147,8 @@ use_of(struct ctl *c, uint16_t id)
 void
 ctl_use_gone(struct ctl *c, const struct proc *p)
 {
-	const struct stages *s = stages_of(c, p);
-
 	for (uint32_t i = 0; i < STAGE_CNT; i++) {
-		stage_sum_add(&c->uses->stage[i], &s->hist[i]);
+		stage_take(c, p, (enum stage)i, &c->uses->stage[i]);
 	}
 	add_runs(c, p, &c->uses->stage[STAGE_RUN]);
 	for (uint32_t i = 0; p->is_executor && i < c->exec[p->idx].fn_cnt; i++) {
@@ -94,7 +156,7 @@ ctl_use_gone(struct ctl *c, const struct proc *p)
 		struct ctl_use *u = use_of(c, id);
 
 		if (u != NULL) {
-			use_add(u, &s->use[id % FUNCTION_CNT_MAX]);
+			use_add(c, p, id, u);
 		}
 	}
 }
@@ -135,7 +197,7 @@ use_sum(struct ctl *c, const struct ctl_use *row, struct ctl_use *ret)
 			uint16_t id = c->exec[e].fn[i];
 
 			if (use_of(c, id) == row) {
-				use_add(ret, &stages_of(c, p)->use[id % FUNCTION_CNT_MAX]);
+				use_add(c, p, id, ret);
 			}
 		}
 	}
@@ -189,7 +251,7 @@ ctl_use_stages(struct ctl *c)
 
 		for (uint16_t p = 1; p < PROC_CNT_MAX; p++) {
 			if (c->procs.proc[p].state == PROC_LIVE) {
-				stage_sum_add(&sum, &stages_of(c, &c->procs.proc[p])->hist[i]);
+				stage_take(c, &c->procs.proc[p], (enum stage)i, &sum);
 			}
 			if (c->procs.proc[p].state == PROC_LIVE && i == STAGE_RUN) {
 				add_runs(c, &c->procs.proc[p], &sum);

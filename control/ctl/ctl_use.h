@@ -6,8 +6,9 @@
  * let go of the process, which writes no more then. Functions are known by name: a new version goes
  * on where the old one was.
  *
- * What a process says of itself is its word. An executor that runs a hostile function may say
- * anything of the functions it has, and of no others.
+ * What a process says of itself is its word. An executor that runs a hostile function may say of
+ * the functions it has, and of no others, whatever it had the time to do: what is more than that is
+ * not taken, so that nonsense once written does not stay in these figures.
  *
  * Owner: ctl.
  */

@@ -70,6 +70,17 @@ stage_sum_cnt(const struct stage_sum *sum)
 	return cnt;
 }
 
+double
+stage_sum_ns(const struct stage_sum *sum)
+{
+	double ns = 0;
+
+	for (uint32_t i = 0; i < STAGE_BUCKET_CNT; i++) {
+		ns += (double)sum->bucket[i] * (double)stage_bucket_begin(i);
+	}
+	return ns;
+}
+
 uint64_t
 stage_quantile(const struct stage_sum *sum, double q)
 {

@@ -127,6 +127,9 @@ void stage_sum_add(struct stage_sum *sum, const struct stage_hist *h);
 /* stage_sum_cnt: how many values; saturates. */
 uint64_t stage_sum_cnt(const struct stage_sum *sum);
 
+/* stage_sum_ns: so long all values are together, or longer. */
+double stage_sum_ns(const struct stage_sum *sum);
+
 /* stage_quantile gives the value that a share q of all does not exceed, on a straight line through
  * its bucket. 0 when there are none.
  *

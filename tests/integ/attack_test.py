@@ -7,8 +7,8 @@ Goal:   a function can do nothing to what it is shown, nor to the node through w
 Method: functions that attack, on a whole node: pages it is shown made writable, moved, taken away,
         written; the executor's own sockets and bells filled with nonsense, half messages and
         requests for memory; memory without end, a stack without end, processes without end. One
-        that knows the node's headers speaks for its executor: messages by chance to each tile.
-        A node with a terminal, whose executors have none.
+        that knows the node's headers speaks for its executor: messages by chance to each tile, and
+        figures by chance of what was used. A node with a terminal, whose executors have none.
 """
 import os
 import signal
@@ -230,21 +230,44 @@ static uint64_t chance(void)
     return word;
 }
 
+static int own_find(struct mb_call *call, struct region *own)
+{
+    void *p;
+
+    own->at = region_layout(REGION_PROCESS);
+    MB_TRY(mb_return_reserve(call, MB_BYTES, 40000, &p));
+    own->base = (const uint8_t *)((uintptr_t)p & ~(uintptr_t)4095);
+    while (((const struct region_head *)own->base)->magic != REGION_MAGIC) {
+        own->base -= 4096;
+    }
+    return 0;
+}
+
+/* Fills what its executor says that its functions used. */
+MB_FUNCTION(counts_for_it)
+{
+    struct region own = { 0 };
+    uint64_t *at, *end;
+
+    MB_TRY(own_find(call, &own));
+    at = (uint64_t *)&region_trace(&own)->stages;
+    end = (uint64_t *)(&region_trace(&own)->stages + 1);
+    for (word = 88172645463325252u; at < end; at++)
+        *at = chance() >> chance() % 64;
+    return 0;
+}
+
 MB_FUNCTION(speaks_for_it)
 {
-    struct region own = { .at = region_layout(REGION_PROCESS) };
+    struct region own = { 0 };
     const struct region_head *head;
     int64_t kind, seed;
-    void *p;
 
     MB_TRY(mb_arg_i64(call, 0, &kind));
     MB_TRY(mb_arg_i64(call, 1, &seed));
     word = (uint64_t)seed * 2654435761u + 88172645463325252u;
-    MB_TRY(mb_return_reserve(call, MB_BYTES, 40000, &p));
-    own.base = (const uint8_t *)((uintptr_t)p & ~(uintptr_t)4095);
-    while ((head = (const void *)own.base)->magic != REGION_MAGIC) {
-        own.base -= 4096;
-    }
+    MB_TRY(own_find(call, &own));
+    head = (const void *)own.base;
     for (uint32_t port = 0; port < TILE_PORT_CNT; port++) {
         uint64_t tail = region_tx(&own, port)->v;
 
@@ -350,7 +373,7 @@ class Attack(unittest.TestCase):
             self.assertEqual(code, 1)
             self.assertIn('died while it loaded the object', err)
 
-    def test_speaking_for_its_executor(self):
+    def deploy_with_headers(self):
         name = os.path.join(self.node.folder, 'speaks_for_it')
         with open(name + '.c', 'w', encoding='utf-8') as f:
             f.write(SPEAKS_FOR_IT)
@@ -361,6 +384,23 @@ class Attack(unittest.TestCase):
                         '-o', name + '.so',
                         *(f'-I{SOURCE}/{folder}' for folder in folders)], check=True)
         self.assertEqual(self.node.run('deploy', name + '.so')[0], 0)
+
+    def test_counting_for_its_executor(self):
+        self.deploy_with_headers()
+        self.call('fine')
+        for _ in range(4):
+            self.call('counts_for_it')
+            for pid in self.node.executors():   # what it said is taken over
+                os.kill(pid, signal.SIGKILL)
+            until(lambda: self.call('fine')[0] == 0, 20, 'executors')
+            ps = self.node.json('ps')
+            for f in ps['functions']:
+                self.assertLess(f['finished'], 10**6, f)
+                self.assertLess(f['failed'], 10**6, f)
+                self.assertLess(f['run_ns'], 3600 * 10**9, f)
+
+    def test_speaking_for_its_executor(self):
+        self.deploy_with_headers()
         for kind in [-1] * 8 + [32, 33, 35, 41, 64, 65, 66, 67, 68, 69, 70, 71]:
             self.call('speaks_for_it', str(kind), str(kind * 7 + 11))   # whatever becomes of it
             self.assertIsNone(self.node.process.poll(), self.node.said()[-2000:])

@@ -3,16 +3,20 @@
 """watch_next_test.py SOURCE BUILD
 
 Goal:   watch_next predicts what its definition says, whatever the order in which ratings come, how
-        often each comes, how they are written, and how many callers bring them; a row that is none
-        is refused by its number. Words are counted, however many different ones a text has.
+        often each comes, how they are written, how many callers bring them, and how many executors
+        die meanwhile; a row that is none is refused by its number. Words are counted, however many
+        different ones a text has.
 Method: generated ratings through real calls on nodes with one executor and with four, judged by
         examples/watch_next_check, which shares no code with the store; words by Python's Counter.
         RATINGS in the environment names a real file to be judged too.
 """
 import collections
+import json
 import os
 import random
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -110,6 +114,29 @@ class WatchNext(unittest.TestCase):
         for caller in callers:
             _, err = caller.communicate(timeout=ALL_S)
             self.assertEqual(caller.returncode, 0, err)
+        self.assert_predicts(path)
+
+    def test_executors_die_meanwhile(self):
+        self.start_node(2)
+        path = f'{self.folder}/ratings.csv'
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write(output_of([f'{SOURCE}/examples/ratings_make', '5', '400', '2000']))
+        killed, again = 0, 0
+        for _ in range(20):
+            caller = subprocess.Popen([CLIENT, 'rate', path], env=self.env, text=True,
+                                      stderr=subprocess.PIPE)
+            while caller.poll() is None:
+                status = output_of([MICROBURST, '--json', 'status'], env=self.env)
+                pids = [e['pid'] for e in json.loads(status)['executors'] if e['functions']]
+                for pid in pids[:1]:
+                    os.kill(pid, signal.SIGKILL)
+                    killed += 1
+            _, err = caller.communicate(timeout=ALL_S)
+            self.assertEqual(caller.returncode, 0, err)
+            again += sum(map(int, re.findall(r'^(\d+) calls were made again', err, re.M)))
+            if again > 0:
+                break
+        self.assertGreater(again, 0, f'{killed} executors were killed')
         self.assert_predicts(path)
 
     def test_what_is_refused(self):

@@ -119,6 +119,28 @@ a_sum_of_a_hostile_writer_saturates(void **state)
 	stage_sum_add(&s, &bad);
 	assert_true(stage_sum_cnt(&s) == UINT64_MAX);
 	assert_true(stage_quantile(&s, 1) <= stage_bucket_begin(STAGE_BUCKET_CNT));
+	assert_true(stage_sum_ns(&s) > 1e19);
+}
+
+static void
+all_values_together(void **state)
+{
+	struct rng rng;
+	struct stage_hist own = { 0 };
+	struct stage_sum s = { 0 };
+	double ns = 0;
+
+	rng_init(&rng, test_seed("stage"));
+	assert_true(stage_sum_ns(&s) == 0);
+	for (uint32_t i = 0; i < 1000; i++) {
+		uint64_t v = rng_u64(&rng) >> 34;
+
+		ns += (double)v;
+		stage_add(&own, v);
+	}
+	stage_sum_add(&s, &own);
+	assert_true(stage_sum_ns(&s) <= ns);
+	assert_true(stage_sum_ns(&s) >= ns * 8 / 9);
 }
 
 static void
@@ -138,6 +160,7 @@ main(void)
 		cmocka_unit_test(fine_ones_are_counted_alike),
 		cmocka_unit_test(quantiles_are_near_the_truth),
 		cmocka_unit_test(a_sum_of_a_hostile_writer_saturates),
+		cmocka_unit_test(all_values_together),
 		cmocka_unit_test(each_stage_has_its_words),
 	};
 
