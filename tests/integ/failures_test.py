@@ -201,6 +201,8 @@ class Failures(unittest.TestCase):
             right = {'FUNCTION_FAILED'}
         if way == 'flush' and level == 1:
             right = {'NOT_SUPPORTED', 'FUNCTION_FAILED'}
+        if way == 'loop' and 'publishing' in says:      # the deadline passed before it ran
+            right = {'INDETERMINATE'}
         self.assertIn(result, right, (way, fn, level, says))
 
     def test_on_one_executor(self):
