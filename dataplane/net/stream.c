@@ -68,6 +68,7 @@ recv_begin(struct stream *s, struct conn *c)
 		lcore_op_sqe(s->lcore, s->op,
 			     token_make(TOKEN_RECV, (uint32_t)(c - s->conn), c->gen));
 
+	REQUIRE(!c->receiving);
 	if (sqe == NULL) {
 		return false;
 	}
@@ -99,11 +100,13 @@ watch_begin(struct stream *s, struct conn *c)
 	return true;
 }
 
-/* What a wanted connection waits for. Returns: false: the kernel takes nothing just now. */
+/* What a wanted connection waits for; nothing, if it was paused and resumed since, and its receive
+ * has not ended: one at a time, or bytes would come in another order. Returns: false: the kernel
+ * takes nothing just now. */
 static bool
 wanted_begin(struct stream *s, struct conn *c)
 {
-	if (c->closing || c->ended) {
+	if (c->closing || c->ended || (c->receiving && !c->paused)) {
 		return true;
 	}
 	return c->paused ? !watch_due(s, c) || watch_begin(s, c) : recv_begin(s, c);
@@ -266,7 +269,8 @@ stream_poll(struct stream *s, bool later)
 	last = s->wanted_last;
 	for (bool more = !later || s->conn_cnt > FEW || s->sleepy; more && s->wanted != NONE;) {
 		struct conn *c = &s->conn[s->wanted];
-		bool looks = s->conn_cnt <= FEW && c->look_cnt < LOOKS && !s->sleepy && !c->paused;
+		bool looks = s->conn_cnt <= FEW && c->look_cnt < LOOKS && !s->sleepy &&
+			     !c->paused && !c->receiving && !c->ended;
 
 		more = s->wanted != last;
 		if (!looks && !wanted_begin(s, c)) {

@@ -131,7 +131,7 @@ class Waiting(Case):
 
     def test_with_more_behind_the_command(self):
         for how in ('tcp', 'unix', 'tls'):
-            for bytes in (70 << 10, 200 << 10, MIB + (60 << 10)):
+            for bytes in (70 << 10, 200 << 10, MIB + (20 << 10)):
                 with self.subTest(how=how, bytes=bytes):
                     c = self.open(how)
                     c.send(array('blpop', 'q', 0))

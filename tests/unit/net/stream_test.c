@@ -42,6 +42,7 @@ struct echo {
 	_Atomic uint32_t opened, closed, ended, leaving;
 	_Atomic bool pause; /* stop reading from everybody, at the next byte */
 	_Atomic bool resume;
+	_Atomic bool bounce; /* pause and resume whoever sends */
 	uint8_t room[64 << 10];
 	uint32_t room_cnt;
 };
@@ -101,8 +102,11 @@ on_received(void *ctx, struct stream_id id, const uint8_t *p, size_t len)
 	e.conn[id.idx].p = realloc(e.conn[id.idx].p, e.conn[id.idx].len + len);
 	memcpy(e.conn[id.idx].p + e.conn[id.idx].len, p, len);
 	e.conn[id.idx].len += len;
-	if (atomic_load(&e.pause)) {
+	if (atomic_load(&e.pause) || atomic_load(&e.bounce)) {
 		stream_pause(e.stream, id);
+	}
+	if (atomic_load(&e.bounce)) {
+		stream_resume(e.stream, id);
 	}
 	send_on(id);
 }
@@ -406,6 +410,30 @@ the_end_of_a_paused_connection_is_seen(void **state)
 	assert_int_equal(atomic_load(&e.leaving), 1);
 }
 
+/* With many connections, so that the kernel has a receive while it is paused. */
+static void
+a_connection_that_is_paused_and_resumed_at_once_is_read_in_order(void **state)
+{
+	int fd[CONN_MAX];
+
+	atomic_store(&e.bounce, true);
+	for (uint32_t i = 0; i < CONN_MAX; i++) {
+		fd[i] = dial();
+	}
+	wait_for(&e.opened, CONN_MAX);
+	for (uint32_t i = 0; i < 200 * CONN_MAX; i++) {
+		uint32_t got = ~i;
+
+		assert_int_equal(write(fd[i % CONN_MAX], &i, sizeof(i)), sizeof(i));
+		assert_int_equal(read_all(fd[i % CONN_MAX], &got, sizeof(got)), sizeof(got));
+		assert_int_equal(got, i);
+	}
+	for (uint32_t i = 0; i < CONN_MAX; i++) {
+		close(fd[i]);
+	}
+	wait_for(&e.closed, CONN_MAX);
+}
+
 static void
 a_watched_connection_is_closed_from_inside(void **state)
 {
@@ -441,6 +469,9 @@ main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_watched_connection_is_closed_from_inside, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(
+			a_connection_that_is_paused_and_resumed_at_once_is_read_in_order, setup,
+			teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
