@@ -129,8 +129,9 @@ cache_act_may(const struct cache_job *job, const struct wset_op *op, uint32_t op
 
 	return job->afar && job->ack != KVS_ACK_LOCAL && kind_is_short(op->kind) &&
 	       (!op->by_ref || op->kind == WSET_PUT) &&
-	       (word == NULL || (word[op_idx].if_version == 0 && word[op_idx].if_before == 0 &&
-				 (last || word[op_idx + 1].if_before == 0)));
+	       (word == NULL ||
+		(word[op_idx].if_version == 0 && word[op_idx].if_before == 0 &&
+		 word[op_idx].if_end == 0 && (last || word[op_idx + 1].if_before == 0)));
 }
 
 void

@@ -60,14 +60,19 @@ enum cache_msg_kind {
  * operation of a set: ref_word[0] of its PUBLISH is the address of as many of these as the set has
  * operations, or 0; ref_word[1] is how many. They belong to the cache tile until the PUBLISHED.
  * From any other process neither is looked at. */
+enum cache_end { CACHE_END_ANY = 0, CACHE_END_FIRST, CACHE_END_LAST };
+
 struct cache_op_word {
 	uint64_t hash; /* in: hash_bytes of the key */
 	/* in: do it only if this is what a reader sees (cache_value.version); 0: in any case */
 	uint64_t if_version;
-	int32_t err;         /* out: as of a PUBLISHED, of this operation. MB_ERR_TRYAGAIN: another
-			      * version */
-	uint32_t if_before;  /* in: do it only if the operation before it in the set was done. If
+	int32_t err;        /* out: as of a PUBLISHED, of this operation. MB_ERR_TRYAGAIN: another
+			      * version, or end */
+	uint32_t if_before; /* in: do it only if the operation before it in the set was done. If
 			     * that is of the same key, nobody's operation comes between the two */
+	/* in: of LIST_DEL, do it only if the item is at this end of what shows (enum cache_end): a
+	 * push at the other one does not matter then */
+	uint32_t if_end;
 	uint32_t changed;    /* out: 1 if it brought anything new, else 0 */
 	uint32_t not_number; /* out: with MB_ERR_TYPE of INCR and MAP_INCR: 1 if the key's type is
 			      * the right one, and what stands there is no number */

@@ -6,6 +6,7 @@
 
 #include "envelope.h"
 #include "lattice.h"
+#include "list.h"
 #include "map.h"
 #include "oset.h"
 #include "strval.h"
@@ -40,6 +41,21 @@ has_item(struct slice stored, const struct wset_op *op, struct hlc_time now)
 		return e.type == LATTICE_OSET && oset_score(e.state, op->field, &score) == 0;
 	}
 	return view_is_set(e.type) && view_set_has(e.type, e.state, op->value);
+}
+
+bool
+cache_word_ends(struct slice stored, struct slice id, struct hlc_time now, uint32_t end)
+{
+	struct table_walk walk = { 0 };
+	uint32_t idx = UINT32_MAX;
+	struct list_item item;
+	struct envelope e;
+
+	return envelope_open(stored, &e) == 0 && !envelope_expired(&e, now) &&
+	       e.type == LATTICE_LIST &&
+	       (end == CACHE_END_FIRST ? list_next(e.state, &walk, &item)
+				       : list_prev(e.state, &idx, &item)) &&
+	       slice_eq(item.id, id);
 }
 
 bool

@@ -250,6 +250,7 @@ gate_write_op(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t 
 	large_given(c, handle);
 	b->rec[b->op_cnt] = (uint8_t)(run->rec_cnt - 1);
 	b->payload[b->op_cnt] = handle;
+	b->pop[b->op_cnt] = 0;
 	b->word[b->op_cnt] = (struct cache_op_word){ .hash = hash, .if_version = if_version };
 	b->op_cnt++;
 	if (op->kind == WSET_PUSH_LEFT || op->kind == WSET_PUSH_RIGHT || op->kind == WSET_ZADD ||
@@ -350,6 +351,18 @@ gate_write_held(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_
 	return gate_write_held_2(g, c, op, version, NULL);
 }
 
+/* What an operation of a batch has beside it. */
+static void
+op_forget(struct gate *g, struct gate_batch *b, uint32_t i)
+{
+	if (b->payload[i] != 0) {
+		payload_release(g->inner.pool, b->payload[i], PROC_DAEMON);
+	}
+	if (b->pop[i] != 0) {
+		gate_pop_over(g, b->pop[i]);
+	}
+}
+
 void
 gate_held_begin(struct gate_conn *c)
 {
@@ -368,15 +381,15 @@ gate_held_op(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t v
 	return cnt == 0 ? gate_write_op(g, c, op, version) : gate_write_op_after(g, c, op);
 }
 
-/* A HELD command whose reply there is no memory for: its operations are still here. */
-static int
-held_undo(struct gate *g, struct gate_conn *c)
+/* Its operations are still here. */
+void
+gate_held_undo(struct gate *g, struct gate_conn *c)
 {
 	struct gate_run *run = c->run;
 
 	c->part_next = 0;
 	if (run == NULL) {
-		return GATE_DONE;
+		return;
 	}
 	REQUIRE(run->open && run->rec_cnt == 1);
 	for (uint32_t tile = 0; tile < g->view.shard_cnt; tile++) {
@@ -387,9 +400,7 @@ held_undo(struct gate *g, struct gate_conn *c)
 		}
 		REQUIRE(run->batch_open[tile]);
 		for (uint32_t i = 0; i < b->op_cnt; i++) {
-			if (b->payload[i] != 0) {
-				payload_release(g->inner.pool, b->payload[i], PROC_DAEMON);
-			}
+			op_forget(g, b, i);
 		}
 		payload_release(g->inner.pool, b->msg.ref.handle, PROC_DAEMON);
 		STAILQ_INSERT_HEAD(&g->batch_free, b, next);
@@ -398,14 +409,14 @@ held_undo(struct gate *g, struct gate_conn *c)
 	}
 	c->run = NULL;
 	heap_free(g->heap, run, sizeof(*run));
-	return GATE_DONE;
 }
 
 int
 gate_held_end(struct gate *g, struct gate_conn *c, int err, uint32_t cnt)
 {
-	if (unlikely(c->unfit)) {
-		return held_undo(g, c);
+	if (unlikely(c->unfit)) { /* there is no memory for its reply */
+		gate_held_undo(g, c);
+		return GATE_DONE;
 	}
 	if (err == MB_ERR_FULL && cnt == 0) {
 		gate_out_back(g, c, &c->mark);
@@ -427,9 +438,7 @@ op_over(struct gate *g, struct gate_batch *b, uint32_t i)
 	const struct cache_op_word *word = &b->word[i];
 	struct gate_rec *rec = &b->run->rec[b->rec[i]];
 
-	if (b->payload[i] != 0) {
-		payload_release(g->inner.pool, b->payload[i], PROC_DAEMON);
-	}
+	op_forget(g, b, i);
 	if (word->err != 0 && rec->err == 0) {
 		rec->err = (int16_t)word->err;
 		/* "not an integer", or another type? Redis says them apart. */

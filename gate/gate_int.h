@@ -36,6 +36,7 @@
 #include "gate_beside.h"
 #include "gate_call.h"
 #include "gate_command.h"
+#include "gate_pop.h"
 #include "gate_words.h"
 #include "heap.h"
 #include "metrics.h"
@@ -144,6 +145,7 @@ struct gate_batch {
 	struct gate_run *run;
 	uint8_t rec[GATE_BATCH_OPS];
 	uint32_t payload[GATE_BATCH_OPS]; /* handle of a value by reference, + 1 */
+	uint32_t pop[GATE_BATCH_OPS];     /* gate_pop_note's; 0: none */
 	struct cache_op_word word[GATE_BATCH_OPS];
 };
 STAILQ_HEAD(gate_batches, gate_batch);
@@ -354,6 +356,7 @@ struct gate {
 	struct gate_conn *conn; /* conn_max */
 	struct gate_fetch fetch[GATE_FETCH_CNT];
 	struct gate_call call[GATE_CALL_CNT];
+	struct gate_pops pops;
 	struct gate_batch batch[GATE_BATCH_CNT];
 	struct gate_load load;
 	uint32_t question_cnt;
@@ -595,6 +598,8 @@ void gate_held_begin(struct gate_conn *c);
 int gate_held_op(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t version,
 		 uint32_t cnt);
 int gate_held_end(struct gate *g, struct gate_conn *c, int err, uint32_t cnt);
+/* gate_held_undo: nothing that this part has added is done. */
+void gate_held_undo(struct gate *g, struct gate_conn *c);
 /* gate_run_flush sends what a run has added. */
 void gate_run_flush(struct gate *g, struct gate_run *run);
 /* gate_batch_again sends what had no room. Returns: whether any of it went. */

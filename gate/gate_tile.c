@@ -175,6 +175,7 @@ gate_create(struct gate **ret, const struct gate_cfg *cfg)
 		STAILQ_INIT(&g->many.asks[i]);
 	}
 	gate_batch_init(g);
+	gate_pops_init(g);
 	gate_command_init();
 	g->slow_tsc = cfg->slowlog_ns != 0 ? timebase_ns_to_tsc(cfg->slowlog_ns) : UINT64_MAX;
 	for (uint32_t i = 0; i < GATE_FETCH_CNT; i++) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_pop - commands that take items off lists, and move them to others
  *
- * An item is given to one client only: it is taken if the list is still the one that was looked at,
- * else the command looks again. From one list to another of the same cache tile an item moves in
- * one step; else it is first taken, then pushed, and in between it is in none of the two.
+ * An item is given to one client only: it is taken if it is still at the list's end, else the
+ * command looks again (gate_pop.h). From one list to another of the same cache tile an item moves
+ * in one step; else it is first taken, then pushed, and in between it is in none of the two.
  */
 #include <string.h>
 
@@ -17,22 +17,37 @@
 #include "lattice.h"
 #include "view.h"
 
+/* The next item that can be taken; the first one, whoever takes it already (T2 of gate_pop.h). */
+static bool
+item_find(const struct gate *g, const struct cache_value *v, struct gate_pop_walk *walk, bool first,
+	  struct list_item *ret)
+{
+	const struct gate_pop_walk from = *walk;
+
+	if (gate_pop_next(g, v->state, walk, ret)) {
+		return true;
+	}
+	if (!first) {
+		return false;
+	}
+	*walk = from;
+	walk->all = true;
+	return gate_pop_next(g, v->state, walk, ret);
+}
+
 /* Takes up to most items off an end; their values are written, the last one from where the cache
  * has it. */
 static int
 items_take(struct gate *g, struct gate_conn *c, struct slice key, struct cache_value *v,
 	   enum list_end end, uint32_t most, uint32_t *ret_cnt)
 {
-	struct table_walk walk = { 0 };
-	uint32_t idx = UINT32_MAX, cnt = 0;
+	struct gate_pop_walk walk = gate_pop_walk(key, end);
 	struct list_item item;
+	uint32_t cnt = 0;
 	int err = 0;
 
-	while (cnt < most && (end == LIST_LEFT ? list_next(v->state, &walk, &item)
-					       : list_prev(v->state, &idx, &item))) {
-		struct wset_op op = { .kind = WSET_LIST_DEL, .key = key, .field = item.id };
-
-		err = gate_held_op(g, c, &op, v->version, cnt);
+	while (cnt < most && item_find(g, v, &walk, cnt == 0, &item)) {
+		err = gate_pop_op(g, c, key, item.id, end, cnt);
 		if (err != 0) {
 			break;
 		}
@@ -224,15 +239,14 @@ static int
 move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
      enum list_end from_end, enum list_end to_end, double timeout_s)
 {
-	struct wset_op op = { .kind = WSET_LIST_DEL, .key = from };
 	struct wset_op then = { .kind = to_end == LIST_LEFT ? WSET_PUSH_LEFT : WSET_PUSH_RIGHT,
 				.key = to };
 	uint64_t from_hash = hash_bytes(from.p, from.len), to_hash = hash_bytes(to.p, to.len);
-	struct table_walk walk = { 0 };
+	struct gate_pop_walk walk = gate_pop_walk(from, from_end);
 	uint8_t id[LIST_ID_BYTES];
-	uint32_t idx = UINT32_MAX;
 	struct cache_value v, there;
 	struct list_item item;
+	bool apart;
 	int n;
 
 	if (c->part > 0) {
@@ -251,9 +265,7 @@ move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
 			return gate_look_refuse(g, c, to_n);
 		}
 	}
-	if (n == CACHE_ABSENT ||
-	    (n == CACHE_HIT && !(from_end == LIST_LEFT ? list_next(v.state, &walk, &item)
-						       : list_prev(v.state, &idx, &item)))) {
+	if (n == CACHE_ABSENT || (n == CACHE_HIT && !item_find(g, &v, &walk, true, &item))) {
 		gate_look_end(g, &v);
 		gate_null(g, c);
 		return GATE_DONE;
@@ -269,16 +281,25 @@ move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
 	memcpy(c->keep, item.value.len != 0 ? item.value.p : (const uint8_t *)"", item.value.len);
 	c->keep_len = (uint32_t)item.value.len;
 	gate_look_end(g, &v);
-	op.field = slice_of(id, LIST_ID_BYTES);
 	then.value = slice_of(c->keep, c->keep_len);
 	gate_held_begin(c);
-	if (cache_tile_of(from_hash, g->view.shard_cnt) !=
-	    cache_tile_of(to_hash, g->view.shard_cnt)) {
-		c->part_next = 1;
-		return gate_write_held(g, c, &op, v.version);
+	apart = cache_tile_of(from_hash, g->view.shard_cnt) !=
+		cache_tile_of(to_hash, g->view.shard_cnt);
+	if (!apart) {
+		gate_bulk(g, c, then.value);
 	}
-	gate_bulk(g, c, then.value);
-	return gate_write_held_2(g, c, &op, v.version, &then);
+	n = gate_pop_op(g, c, from, slice_of(id, LIST_ID_BYTES), from_end, 0);
+	if (n != 0 || apart) {
+		c->part_next = n == 0 ? 1 : 0;
+		return gate_held_end(g, c, n, 0);
+	}
+	n = gate_write_op_after(g, c, &then);
+	if (n != 0) { /* none of the two, then */
+		gate_held_undo(g, c);
+		gate_out_back(g, c, &c->mark);
+		return n == MB_ERR_FULL ? (int)GATE_WAIT : gate_error_of(g, c, n);
+	}
+	return gate_held_end(g, c, 0, 1);
 }
 
 int

@@ -6,6 +6,7 @@
 #include "cache_word.h"
 #include "compiler.h"
 #include "delta_fixture.h"
+#include "list.h"
 
 static const struct writer_id writer = { 7 };
 static uint8_t value_mem[4096], next_mem[4096];
@@ -178,6 +179,46 @@ alone_or_not(void **state)
 	assert_in_range(alone_cnt, cnt / 8, cnt - cnt / 8);
 }
 
+/* Whether the item idx from the left of value is at an end, as of now. */
+static bool
+ends(uint32_t idx, uint32_t end)
+{
+	struct table_walk walk = { 0 };
+	struct list_item item;
+	struct envelope e;
+
+	assert_int_equal(envelope_open(value, &e), 0);
+	for (uint32_t i = 0; i <= idx; i++) {
+		assert_true(list_next(e.state, &walk, &item));
+	}
+	return cache_word_ends(value, item.id, hlc_time_of_us(now_us), end);
+}
+
+static void
+which_item_is_at_an_end(void **state)
+{
+	const struct slice none = slice_of("", 0);
+	struct cache_op_word word;
+
+	value = none;
+	assert_false(cache_word_ends(value, none, hlc_time_of_us(now_us), CACHE_END_FIRST));
+	assert_int_equal(act(WSET_PUSH_RIGHT, NULL, "b", 0, &word), 0);
+	assert_true(ends(0, CACHE_END_FIRST) && ends(0, CACHE_END_LAST));
+	assert_int_equal(act(WSET_PUSH_RIGHT, NULL, "c", 0, &word), 0);
+	assert_true(ends(0, CACHE_END_FIRST) && !ends(0, CACHE_END_LAST));
+	assert_int_equal(act(WSET_PUSH_LEFT, NULL, "a", 0, &word), 0);
+	assert_true(!ends(1, CACHE_END_FIRST) && !ends(1, CACHE_END_LAST));
+	assert_true(ends(0, CACHE_END_FIRST) && ends(2, CACHE_END_LAST));
+	assert_int_equal(act(WSET_EXPIRE, NULL, NULL, (int64_t)now_us + 100, &word), 0);
+	assert_true(ends(2, CACHE_END_LAST));
+	now_us += 200;
+	assert_false(ends(2, CACHE_END_LAST)); /* it shows nothing any more */
+	value = none;
+	assert_int_equal(act(WSET_SADD, NULL, "a", 0, &word), 0);
+	assert_false(
+		cache_word_ends(value, slice_str("a"), hlc_time_of_us(now_us), CACHE_END_FIRST));
+}
+
 int
 main(void)
 {
@@ -186,6 +227,7 @@ main(void)
 		cmocka_unit_test(what_is_new),
 		cmocka_unit_test(why_the_type_is_wrong),
 		cmocka_unit_test(alone_or_not),
+		cmocka_unit_test(which_item_is_at_an_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
