@@ -12,7 +12,7 @@
 
 #define FLOW_SLOT(id)     ((uint32_t)((id) & (FLOW_CREDITS - 1)))
 #define FLOW_ACK_LIST_CNT 64
-#define FLOW_LEFT_CNT     65536 /* clients that leave in FLOW_FORGET_NS, at no cost */
+#define FLOW_LEFT_CNT     65536 /* clients that left of which is known that they were here */
 
 enum slot_state {
 	SLOT_FREE = 0,
@@ -72,8 +72,8 @@ struct xfer {
 
 /* A client that left: its session is not made again by what of it is still on its way. */
 struct flow_left {
-	uint64_t session;
-	uint64_t until_ns;
+	uint64_t session; /* 0: none */
+	uint64_t epoch;   /* when it left */
 };
 
 struct flow_serve {
@@ -86,6 +86,9 @@ struct flow_serve {
 	uint64_t evict_ns;     /* no look for what is too slow before */
 	uint64_t now_ns;       /* of the last datagram, or poll */
 	uint64_t taking_bytes; /* of alloc, for requests that have not come yet */
+	uint64_t epoch;        /* of the numbers that are given now: flow_session.c */
+	uint64_t epoch_ns;     /* when it began */
+	uint32_t left_cnt;     /* that left since */
 	uint32_t session_cnt, session_free, xfer_free, xfer_top;
 	uint32_t bucket_mask;
 	uint32_t *bucket;                         /* session + 1 */
@@ -134,11 +137,11 @@ bool flow_xfer_is_slow(struct xfer *x, uint64_t now_ns);
 bool flow_session_let_go(struct flow_serve *s);
 void flow_xfer_free(struct flow_serve *s, struct session *c, struct slot *slot);
 void flow_slot_drop(struct flow_serve *s, struct session *c, struct slot *slot);
-bool flow_session_is_given(const struct flow_serve *s, const struct wire_addr *from,
+bool flow_session_is_given(struct flow_serve *s, const struct wire_addr *from,
 			   const struct wire_head *h, uint64_t now_ns);
 struct session *flow_session_make(struct flow_serve *s, const struct wire_addr *from,
 				  const struct wire_head *h, uint64_t now_ns);
-bool flow_session_has_left(const struct flow_serve *s, uint64_t session, uint64_t now_ns);
+bool flow_session_has_left(struct flow_serve *s, uint64_t session, uint64_t now_ns);
 void flow_session_leave(struct flow_serve *s, struct session *c, uint64_t now_ns);
 void flow_session_forget(struct flow_serve *s, struct session *c);
 void flow_serve_on_hello(struct flow_serve *s, const struct wire_addr *from,

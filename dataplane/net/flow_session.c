@@ -9,9 +9,10 @@
  *
  * A client that leaves says so, and its session goes; but not the knowledge that it was: a copy
  * of one of its requests that is still on its way would make the session again, and run. That
- * knowledge is an entry in a table, at the place that the session's number names; when an entry
- * that is still needed stands there, the session itself stays until it is forgotten like any
- * other. So F1 does not hang on luck, and a client that comes and goes costs 16 bytes for a while.
+ * knowledge is an entry in a table, at one of the places that the session's number names; when
+ * entries that are still needed stand there, the session itself stays until it is forgotten like
+ * any other, and all numbers will be good for a shorter time (epoch_renew). So F1 does not hang on
+ * luck, and a client that comes and goes costs 16 bytes for a while.
  *
  * When all sessions are taken, the client that was not heard for longest leaves in the same way, if
  * it waits for nothing: should it come again it is told that it is not known, and greets. Who comes
@@ -36,12 +37,16 @@
 #include "flow_serve_int.h"
 #include "microburst/error.h"
 
-#define EPOCH_NS (FLOW_FORGET_NS / 2)
-#define IDLE_NS  (2 * FLOW_SILENCE_NS) /* a client not heard for so long makes room for another */
-#define PACE_NS  UINT64_C(1000000000)
-#define PACE_CNT 16
-#define PACE_MIN (64u << 10)
+#define EPOCH_NS     (FLOW_FORGET_NS / 2)
+#define EPOCH_MIN_NS FLOW_SILENCE_NS       /* who was given a number has so long to use it */
+#define IDLE_NS      (2 * FLOW_SILENCE_NS) /* who is not heard for so long makes room */
+#define LEFT_ROW     8u                    /* places that a session's number names */
+#define LEFT_MANY    (FLOW_LEFT_CNT / 16)  /* in an epoch: one place in a row of two epochs */
+#define PACE_NS      UINT64_C(1000000000)
+#define PACE_CNT     16
+#define PACE_MIN     (64u << 10)
 
+static_assert(FLOW_LEFT_CNT % LEFT_ROW == 0 && (LEFT_ROW & (LEFT_ROW - 1)) == 0, "rows of places");
 static_assert(FLOW_SECRET_BYTES == crypto_shorthash_KEYBYTES, "of libsodium");
 static_assert(sizeof(uint64_t) == crypto_shorthash_BYTES, "of libsodium");
 
@@ -62,6 +67,7 @@ flow_serve_create(struct flow_serve **ret, const struct flow_serve_cfg *cfg,
 	s->cfg = *cfg;
 	s->ops = *ops;
 	s->due_ns = FLOW_TIMER_NONE;
+	s->epoch = 1;
 	s->bucket_mask = buckets - 1;
 	s->bucket = calloc(buckets, sizeof(*s->bucket));
 	s->session = calloc(cfg->session_max, sizeof(*s->session));
@@ -263,7 +269,26 @@ flow_slot_drop(struct flow_serve *s, struct session *c, struct slot *slot)
 
 /* A number is good for making a session in the epoch in which it was given, and in the next: at
  * most FLOW_FORGET_NS. A session is remembered for that long after it was made. So none is made
- * twice with one number, whoever repeats what, and whenever. */
+ * twice with one number, whoever repeats what, and whenever.
+ *
+ * An epoch ends sooner when so many clients have left that there may be no place for what is known
+ * of them: two ends later the knowledge is not needed, for the numbers are good for nothing. Who
+ * was given one and has not used it in that time is told that it is not known, and greets. */
+static void
+epoch_renew(struct flow_serve *s, uint64_t now_ns, bool crowded)
+{
+	uint64_t passed = now_ns > s->epoch_ns ? (now_ns - s->epoch_ns) / EPOCH_NS : 0;
+
+	s->epoch += passed;
+	s->epoch_ns += passed * EPOCH_NS;
+	if (crowded && now_ns >= s->epoch_ns + EPOCH_MIN_NS) {
+		passed = 1;
+		s->epoch++;
+		s->epoch_ns = now_ns;
+	}
+	s->left_cnt = passed > 0 ? 0 : s->left_cnt;
+}
+
 static uint64_t
 session_number(const struct flow_serve *s, const struct wire_addr *addr, uint32_t client,
 	       uint64_t epoch)
@@ -282,13 +307,12 @@ session_number(const struct flow_serve *s, const struct wire_addr *addr, uint32_
 }
 
 bool
-flow_session_is_given(const struct flow_serve *s, const struct wire_addr *from,
-		      const struct wire_head *h, uint64_t now_ns)
+flow_session_is_given(struct flow_serve *s, const struct wire_addr *from, const struct wire_head *h,
+		      uint64_t now_ns)
 {
-	uint64_t epoch = now_ns / EPOCH_NS;
-
-	return h->session == session_number(s, from, h->client, epoch) ||
-	       (epoch > 0 && h->session == session_number(s, from, h->client, epoch - 1));
+	epoch_renew(s, now_ns, false);
+	return h->session == session_number(s, from, h->client, s->epoch) ||
+	       h->session == session_number(s, from, h->client, s->epoch - 1);
 }
 
 void
@@ -312,35 +336,60 @@ flow_session_forget(struct flow_serve *s, struct session *c)
 	s->session_cnt--;
 }
 
-static uint32_t
-left_idx(uint64_t session)
+/* The places for what is known of a session when it has gone. */
+static struct flow_left *
+left_row(const struct flow_serve *s, uint64_t session)
 {
-	return (uint32_t)(session >> 32) & (FLOW_LEFT_CNT - 1);
+	return &s->left[(uint32_t)(session >> 32) & (FLOW_LEFT_CNT - 1) & ~(LEFT_ROW - 1)];
+}
+
+/* Whether the number of one that left then may still be good. */
+static bool
+left_is_needed(const struct flow_serve *s, const struct flow_left *l)
+{
+	return l->session != 0 && l->epoch + 1 >= s->epoch;
 }
 
 bool
-flow_session_has_left(const struct flow_serve *s, uint64_t session, uint64_t now_ns)
+flow_session_has_left(struct flow_serve *s, uint64_t session, uint64_t now_ns)
 {
-	const struct flow_left *l = &s->left[left_idx(session)];
+	const struct flow_left *l = left_row(s, session);
 
-	return l->session == session && now_ns < l->until_ns;
+	epoch_renew(s, now_ns, false);
+	for (uint32_t i = 0; i < LEFT_ROW; i++) {
+		if (l[i].session == session && left_is_needed(s, &l[i])) {
+			return true;
+		}
+	}
+	return false;
 }
 
-/* Whether what is known of a session when it goes has a place. */
-static bool
-left_is_free(const struct flow_serve *s, uint64_t session, uint64_t now_ns)
+/* A place that is free. Returns: NULL: there is none. */
+static struct flow_left *
+left_place(struct flow_serve *s, uint64_t session, uint64_t now_ns)
 {
-	return now_ns >= s->left[left_idx(session)].until_ns;
+	struct flow_left *l = left_row(s, session);
+
+	for (int tries = 0; tries < 2; tries++) {
+		epoch_renew(s, now_ns, tries > 0 || s->left_cnt >= LEFT_MANY);
+		for (uint32_t i = 0; i < LEFT_ROW; i++) {
+			if (!left_is_needed(s, &l[i])) {
+				return &l[i];
+			}
+		}
+	}
+	return NULL;
 }
 
 /* The client has gone: what is held for it goes too, and the session if that is safe. */
 void
 flow_session_leave(struct flow_serve *s, struct session *c, uint64_t now_ns)
 {
-	struct flow_left *l = &s->left[left_idx(c->session)];
+	struct flow_left *l = left_place(s, c->session, now_ns);
 
-	if (left_is_free(s, c->session, now_ns)) {
-		*l = (struct flow_left){ c->session, now_ns + FLOW_FORGET_NS };
+	if (l != NULL) {
+		*l = (struct flow_left){ c->session, s->epoch };
+		s->left_cnt++;
 		flow_session_forget(s, c);
 		return;
 	}
@@ -365,7 +414,7 @@ session_make_room(struct flow_serve *s, uint64_t now_ns)
 
 		if (c->used && c->running == 0 && c->sending == 0 &&
 		    (oldest == NULL || c->heard_ns < oldest->heard_ns) &&
-		    left_is_free(s, c->session, now_ns)) {
+		    left_place(s, c->session, now_ns) != NULL) {
 			oldest = c;
 		}
 	}
@@ -447,10 +496,11 @@ flow_serve_on_hello(struct flow_serve *s, const struct wire_addr *from, const st
 	struct wire_head w = { .kind = WIRE_WELCOME,
 			       .id = h->id,
 			       .client = h->client,
-			       .session = session_number(s, from, h->client, now_ns / EPOCH_NS),
 			       .word = FLOW_CREDITS };
 
+	epoch_renew(s, now_ns, false);
 	s->stats.hello++;
+	w.session = session_number(s, from, h->client, s->epoch);
 	w.len = (uint16_t)MIN(h->len, (uint16_t)(s->cfg.datagram - WIRE_HEAD_BYTES));
 	w.mss = w.len;
 	flow_serve_send(s, from, &w, padding);

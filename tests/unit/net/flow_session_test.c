@@ -3,6 +3,8 @@
  *         told so when he comes again; with none idle the new one is told BUSY. Who cannot be idle
  *         is not: a request of his runs. A session's number is good for its address only. A long
  *         answer is kept for who takes it, and not much longer than anybody would wait for it.
+ *         Clients that come and go without end take no session from others, and what they asked
+ *         does not run again.
  * Method: clients of one request each, by hand, at a server of few sessions; time is a number.
  */
 #include <string.h>
@@ -263,6 +265,66 @@ an_answer_that_nobody_takes_is_not_kept(void **state)
 	assert_true(asks(1, s, 2, 0));
 }
 
+static void
+leaves(uint32_t client, uint64_t session)
+{
+	const struct wire_head h = { .kind = WIRE_RESET, .client = client, .session = session };
+	const struct wire_addr from = addr_of(client);
+
+	flow_serve_input(serve, &from, &h, slice_of(NULL, 0), now_ns);
+}
+
+/* Far more than there are places to know of them; nobody is told BUSY, and nothing runs again. */
+static void
+many_come_and_go(void **state)
+{
+	static uint64_t s[60001];
+
+	(void)state;
+	for (uint32_t i = 1; i <= 60000; i++) {
+		s[i] = hello(i);
+		assert_true(asks(i, s[i], 1, WIRE_F_OPEN));
+		answers();
+		leaves(i, s[i]);
+		now_ns += SECOND / 1000;
+		if (i % 100 == 0) {
+			for (uint32_t k = i; k > 0; k = k * 3 / 4) {
+				assert_false(asks(k, s[k], 1, WIRE_F_OPEN));
+				assert_int_equal(said.kind, WIRE_RESET);
+			}
+		}
+	}
+	for (uint32_t i = 1; i <= 60000; i++) {
+		assert_false(asks(i, s[i], 1, WIRE_F_OPEN));
+	}
+	assert_int_equal(flow_serve_stats(serve)->full, 0);
+}
+
+/* Who was given a number has some seconds to use it, however many come and go. */
+static void
+a_number_is_good_for_a_while(void **state)
+{
+	uint64_t late = 0, s;
+
+	(void)state;
+	for (uint32_t i = 1; i <= 60000; i++) {
+		if (i % 5000 == 1) {
+			late = hello(65000);
+		}
+		s = hello(i);
+		assert_true(asks(i, s, 1, WIRE_F_OPEN));
+		answers();
+		leaves(i, s);
+		now_ns += SECOND / 1000;
+		if (i % 5000 == 0) {
+			assert_true(asks(65000, late, 1, WIRE_F_OPEN));
+			answers();
+			leaves(65000, late);
+			now_ns += 200 * SECOND; /* it is another number then */
+		}
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -273,6 +335,8 @@ main(void)
 		TEST(who_waits_for_an_answer_stays),
 		TEST(a_number_is_good_for_its_address),
 		TEST(an_answer_that_nobody_takes_is_not_kept),
+		TEST(many_come_and_go),
+		TEST(a_number_is_good_for_a_while),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
