@@ -55,13 +55,13 @@ enum cache_msg_kind {
 	DESC_READ_DONE, /* each read that is this tile's has its state */
 };
 
+enum cache_end { CACHE_END_ANY = 0, CACHE_END_FIRST, CACHE_END_LAST };
+
 /* A tile of the daemon that publishes (an inner process, inner.h; or a client, PROC_UP_OWN) has
  * checked its sets, and leaves them as they are until they are answered. It can have a word on each
  * operation of a set: ref_word[0] of its PUBLISH is the address of as many of these as the set has
  * operations, or 0; ref_word[1] is how many. They belong to the cache tile until the PUBLISHED.
  * From any other process neither is looked at. */
-enum cache_end { CACHE_END_ANY = 0, CACHE_END_FIRST, CACHE_END_LAST };
-
 struct cache_op_word {
 	uint64_t hash; /* in: hash_bytes of the key */
 	/* in: do it only if this is what a reader sees (cache_value.version); 0: in any case */

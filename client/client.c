@@ -84,7 +84,7 @@ client_enter(struct mb_client *c, const char *where)
 	}
 	c->placement =
 		(const struct placement *)(const void *)(c->d->daemon.base + c->d->daemon.at.table);
-	c->direct.who = call_caller(call_id_make(c->d->proc, c->d->inc, 0));
+	c->direct.who = call_caller_make(c->d->proc, c->d->inc);
 	c->live = region_live(&c->d->own)->call;
 	atomic_store_explicit(&region_live(&c->d->own)->keeps, 1, memory_order_relaxed);
 	return 0;

@@ -89,8 +89,8 @@ void gate_payload_back(struct gate *g, const struct desc *answer);
 /* ---- gate_pipe.c */
 
 /* gate_pipe sends a call behind the others of its connection. where: who has the function;
- * key_cnt: how many of its words are keys. Returns: 0: the handler
- * returns SENT; MB_ERR_FULL: WAIT; an error. */
+ * key_cnt: how many of its words are keys. Returns: 0: the handler returns SENT; MB_ERR_FULL:
+ * WAIT; an error. */
 int gate_pipe(struct gate *g, struct gate_conn *c, const struct desc *d, const void *list,
 	      size_t len, const struct placement_where *where, uint32_t key_cnt);
 /* gate_pipe_answered: the answer of a call is there, and its arguments are free. */

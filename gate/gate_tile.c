@@ -201,7 +201,7 @@ gate_create(struct gate **ret, const struct gate_cfg *cfg)
 	if (err == 0) {
 		err = inner_create(&g->inner, &cfg->inner);
 	}
-	g->direct.who = call_caller(call_id_make(cfg->inner.proc, cfg->inner.inc, 0));
+	g->direct.who = call_caller_make(cfg->inner.proc, cfg->inner.inc);
 	if (err == 0) {
 		err = cache_view_open(&g->view, cfg->cache, cfg->cache_bytes,
 				      region_hazard(&g->inner.cfg.own));

@@ -44,7 +44,7 @@ ctl_tell_tile(struct ctl *c, uint32_t tile, const struct desc *d)
 static void
 ctl_hints_clear(struct ctl *c, const struct proc *p)
 {
-	uint64_t who = call_caller(call_id_make(p->idx, p->inc, 0));
+	uint64_t who = call_caller_make(p->idx, p->inc);
 	uint64_t spins = (uint64_t)p->inc << 16 | p->idx;
 
 	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {

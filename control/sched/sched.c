@@ -81,9 +81,9 @@ bool
 sched_may_run(const struct sched *s, const struct sched_target *t, uint16_t exec)
 {
 	if (likely(!s->draining[exec])) {
-		return sched_exec_in(t->exec, exec);
+		return placement_in(t->exec, exec);
 	}
-	return sched_exec_in(t->kept, exec) && s->call[t->head - 1].run != 0;
+	return placement_in(t->kept, exec) && s->call[t->head - 1].run != 0;
 }
 
 /* The next call that exec can run: the oldest head, but for those that let others pass. */

@@ -174,7 +174,6 @@ void sched_queue_end(struct sched *s, struct sched_target *t, int err, const cha
 void sched_queue_remove(struct sched *s, struct sched_target *t, uint64_t call, uint16_t client,
 			int err);
 void sched_queue_parts_first(struct sched *s, struct sched_target *t);
-bool sched_exec_in(const uint64_t *set, uint16_t exec);
 bool sched_exec_none(const uint64_t *set);
 void sched_exec_set(uint64_t *set, uint16_t exec, bool in);
 void sched_targets_refresh(struct sched *s);

@@ -40,7 +40,7 @@ part_end(struct sched *s, const struct sched_run *r, uint8_t first, uint16_t exe
 	while (sched_edges_out(&r->dag, last, &to) == 1 && sched_edges_in(&r->dag, to) == 1) {
 		const struct sched_target *t = sched_target_of(s, r, to);
 
-		if (!sched_exec_in(s->draining[exec] ? t->kept : t->exec, exec) ||
+		if (!placement_in(s->draining[exec] ? t->kept : t->exec, exec) ||
 		    sched_batch_takes(s, r->dag.vertex[to].fn) > 1) {
 			break;
 		}
@@ -127,9 +127,9 @@ sched_parts_near_run(struct sched *s, uint16_t exec, uint64_t now_ns)
 			const struct sched_call *c = t->head != 0 ? &s->call[t->head - 1] : NULL;
 			uint16_t near = c != NULL && c->run != 0 ? part_near(s, c, exec) : 0;
 
-			if (near != 0 && !sched_exec_in(s->taken, near) &&
+			if (near != 0 && !placement_in(s->taken, near) &&
 			    sched_may_run(s, t, near) &&
-			    (!sched_exec_in(s->busy, near) || sched_exec_in(s->busy, exec))) {
+			    (!placement_in(s->busy, near) || placement_in(s->busy, exec))) {
 				sched_exec_try(s, near, now_ns);
 			}
 		}

@@ -226,12 +226,6 @@ sched_queue_parts_first(struct sched *s, struct sched_target *t)
 }
 
 bool
-sched_exec_in(const uint64_t *set, uint16_t exec)
-{
-	return (set[exec / 64] >> (exec % 64) & 1) != 0;
-}
-
-bool
 sched_exec_none(const uint64_t *set)
 {
 	uint64_t any = 0;

@@ -40,7 +40,7 @@ sched_keep(struct sched *s, uint16_t exec)
 	s->drain_seq[exec] = s->seq + 1;
 	s->kept_cnt++;
 	for (uint32_t i = 0; i < FUNCTION_CNT_MAX; i++) {
-		if (sched_exec_in(s->target[i].exec, exec)) {
+		if (placement_in(s->target[i].exec, exec)) {
 			sched_exec_set(s->target[i].kept, exec, true);
 			sched_queue_parts_first(s, &s->target[i]);
 		}
@@ -85,7 +85,7 @@ sched_on_exec_up(struct sched *s, uint16_t exec, struct ctl_exec_set *set, uint6
 	claim_drop(s->hints, exec);
 	sched_exec_mask(s, exec, set);
 	for (uint32_t i = 0; i < TARGET_CNT; i++) {
-		if (sched_exec_in(s->target[i].exec, exec)) {
+		if (placement_in(s->target[i].exec, exec)) {
 			s->target[i].pin_wanted = false;
 		}
 	}

@@ -126,9 +126,15 @@ call_id_by(uint64_t caller, uint64_t seq)
 }
 
 static inline uint64_t
+call_caller_make(uint16_t proc, uint32_t inc)
+{
+	return (uint64_t)proc << 14 | (inc & 0x3fff);
+}
+
+static inline uint64_t
 call_id_make(uint16_t proc, uint32_t inc, uint64_t seq)
 {
-	return call_id_by((uint64_t)proc << 14 | (inc & 0x3fff), seq);
+	return call_id_by(call_caller_make(proc, inc), seq);
 }
 
 /* Whether a call is of an incarnation after `inc`, which is up to 8,191 away. */

@@ -189,7 +189,8 @@ claim_free(struct hints *h, uint16_t exec, uint64_t who)
 	return false;
 }
 
-/* claim_show changes what the claim says. Threads: who holds it. */
+/* claim_show changes what the claim says. Threads: who holds it. Who has won it meanwhile, because
+ * the executor thought that nobody used it, loses it: it is a hint. */
 static inline void
 claim_show(struct hints *h, uint16_t exec, uint64_t v)
 {

@@ -22,7 +22,8 @@
  * One that waits for a message holds up nobody: its executor gives back what stands behind it.
  *
  * How long a function runs is learned from its replies: longer runs are believed at once, shorter
- * ones by and by; one that is not known is not quick.
+ * ones by and by; one that is not known is not quick. One that suddenly runs long holds up what its
+ * caller had sent behind it, and nobody else.
  *
  * Threads: its owner's.
  */

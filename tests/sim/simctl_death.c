@@ -80,7 +80,7 @@ static void
 hints_clear(struct simctl *c, const struct proc *p)
 {
 	struct hints *h = c->node->hints;
-	uint64_t who = call_caller(call_id_make(p->idx, p->inc, 0));
+	uint64_t who = call_caller_make(p->idx, p->inc);
 
 	for (uint16_t e = PROC_EXEC_FIRST; e < PROC_CLIENT_FIRST; e++) {
 		claim_free(h, e, who);

@@ -361,10 +361,10 @@ a_client_that_does_not_read_holds_nobody_up(void **state)
 	wait_for(&e.closed, 2);
 }
 
-static void
-a_paused_connection_is_not_read_until_it_is_resumed(void **state)
+/* A connection that is not read any more. */
+static int
+dial_paused(void)
 {
-	struct pollfd pfd;
 	char said[5];
 	int fd = dial();
 
@@ -372,6 +372,16 @@ a_paused_connection_is_not_read_until_it_is_resumed(void **state)
 	assert_int_equal(write(fd, "first", 5), 5);
 	assert_int_equal(read_all(fd, said, 5), 5);
 	atomic_store(&e.pause, false);
+	return fd;
+}
+
+static void
+a_paused_connection_is_not_read_until_it_is_resumed(void **state)
+{
+	struct pollfd pfd;
+	char said[5];
+	int fd = dial_paused();
+
 	nap(20000);
 	assert_int_equal(write(fd, "later", 5), 5);
 	pfd = (struct pollfd){ fd, POLLIN, 0 };
@@ -388,12 +398,8 @@ static void
 the_end_of_a_paused_connection_is_seen(void **state)
 {
 	char said[5];
-	int fd = dial();
+	int fd = dial_paused();
 
-	atomic_store(&e.pause, true);
-	assert_int_equal(write(fd, "first", 5), 5);
-	assert_int_equal(read_all(fd, said, 5), 5);
-	atomic_store(&e.pause, false);
 	nap(20000);
 	assert_int_equal(write(fd, "later", 5), 5);
 	nap(20000);
@@ -438,12 +444,8 @@ static void
 a_watched_connection_is_closed_from_inside(void **state)
 {
 	char said[5];
-	int fd = dial();
+	int fd = dial_paused();
 
-	atomic_store(&e.pause, true);
-	assert_int_equal(write(fd, "first", 5), 5);
-	assert_int_equal(read_all(fd, said, 5), 5);
-	atomic_store(&e.pause, false);
 	atomic_store(&e.resume, true);
 	lcore_bell_ring(lcore_bell(e.lcore));
 	assert_int_equal(write(fd, "QUIT", 4), 4);
