@@ -29,6 +29,8 @@
 
 #define LOAD_TIMEOUT_NS (10 * NS_PER_S) /* of an executor, user's MB_INITs included */
 #define DRAIN_NS        (2 * NS_PER_S)
+/* Who is awaited needs the only cpu, and a yield gives none to other sessions (autogroup). */
+#define ONE_CPU_SPIN_NS (10 * NS_PER_US)
 
 int
 node_fail(char why[NODE_WHY_BYTES], int err, const char *text)
@@ -175,6 +177,7 @@ node_lcores(struct node *n, char why[NODE_WHY_BYTES])
 		cfg.cpu = n->topo->lcore[i].cpu;
 		cfg.drain_ns = DRAIN_NS;
 		cfg.await_ns = node_runs_executor(n, cfg.cpu) ? 0 : cfg.await_ns;
+		cfg.spin_ns = n->topo->cpu_cnt == 1 ? ONE_CPU_SPIN_NS : cfg.spin_ns;
 		spin_ctx[i] =
 			(struct spin_ctx){ n->hints, n->topo->lcore[i].cpu, PROC_DAEMON + 1 + i };
 		if (n->topo->lcore[i].shared) {

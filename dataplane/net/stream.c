@@ -281,7 +281,8 @@ stream_poll(struct stream *s, bool later)
 		if (looks && !c->closing) {
 			busy |= look(s, c);
 		} else {
-			busy = true;
+			/* The lcore's wait submits it: that is no reason not to sleep. */
+			busy |= !s->sleepy || c->closing;
 		}
 		stream_conn_check(s, c);
 	}

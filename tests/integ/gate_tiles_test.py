@@ -241,22 +241,38 @@ class Tiles(unittest.TestCase):
 
 
 class SharedCpu(unittest.TestCase):
-    def refused(self):
-        return sum(x['lcore_spin_refused'] for x in self.node.json('status')['lcores'])
+    turns = 100     # of an answer, and looks behind it until the node sleeps
 
-    def test_who_looks_for_what_comes_gives_the_cpu_away(self):
-        turns = 100     # of an answer, and looks behind it until the node sleeps
-        cpu = str(min(os.sched_getaffinity(0)))
-        self.node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0',
-                         within=('taskset', '-c', cpu))
-        self.addCleanup(self.node.remove)
-        c = Raw(port_of(self.node))
+    def did(self, cpu_cnt):
+        """What the lcores of a node of so many cpus did in so many turns."""
+        cpus = sorted(os.sched_getaffinity(0))[:cpu_cnt]
+        if len(cpus) < cpu_cnt:
+            self.skipTest(f'there are no {cpu_cnt} cpus')
+        node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0',
+                    within=('taskset', '-c', ','.join(map(str, cpus))))
+        self.addCleanup(node.remove)
+        c = Raw(port_of(node))
         self.addCleanup(c.close)
-        before = self.refused()
-        for _ in range(turns):
+
+        def lcores():
+            rows = node.json('status')['lcores']
+            return {name: sum(row[name] for row in rows) for name in rows[0]}
+
+        before = lcores()
+        for _ in range(self.turns):
             self.assertEqual(c('ping'), '+PONG')
             time.sleep(0.002)
-        self.assertGreaterEqual(self.refused() - before, turns // 2)
+        return {name: value - before[name] for name, value in lcores().items()}
+
+    def test_who_looks_for_what_comes_gives_the_cpu_away(self):
+        did = self.did(2)
+        self.assertGreaterEqual(did['lcore_spin_refused'], self.turns // 4, did)
+
+    def test_on_the_only_cpu_it_soon_sleeps(self):
+        did = self.did(1)
+        self.assertGreaterEqual(did['lcore_nap_begun'], self.turns // 2, did)
+        self.assertLess(did['lcore_nap_refused'], self.turns // 2, did)
+        self.assertLess(did['lcore_pass_run'], 50 * self.turns, did)
 
 
 if __name__ == '__main__':
