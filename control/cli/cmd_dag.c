@@ -6,12 +6,15 @@
 #include "argval.h"
 #include "cli.h"
 #include "columns.h"
+#include "fmt.h"
 #include "invoke.h"
 #include "mem.h"
 
 static int
 dag_add_run(struct cli *cli)
 {
+	char functions[FMT_BYTES];
+	char edges[FMT_BYTES];
 	json_t *a;
 	int code = cli_ask(cli,
 			   json_pack("{s:s, s:s, s:s}", "cmd", "dag_add", "name", cli->arg[0],
@@ -21,8 +24,9 @@ dag_add_run(struct cli *cli)
 	if (code != 0 || cli->json) {
 		return code != 0 ? code : cli_json(cli, a);
 	}
-	printf("registered %s: %llu functions, %llu edges\n", cli->arg[0],
-	       (unsigned long long)cli_u64(a, "vertices"), (unsigned long long)cli_u64(a, "edges"));
+	printf("registered %s: %s, %s\n", cli->arg[0],
+	       fmt_count(functions, cli_u64(a, "vertices"), "function"),
+	       fmt_count(edges, cli_u64(a, "edges"), "edge"));
 	json_decref(a);
 	return CLI_DONE;
 }

@@ -91,7 +91,7 @@ const struct command cmd_up = {
 		(const struct argp_option[]){
 			{ "config", 'c', "FILE", 0, "Read parameters from FILE", 0 },
 			{ "set", 's', "KEY=VALUE", 0,
-			  "Set one parameter, after the file; may be repeated", 0 },
+			  "Set one parameter, after the file; repeatable", 0 },
 			{ 0 },
 		},
 	.opt_bytes = sizeof(struct up),
@@ -236,7 +236,7 @@ static int
 status_run(struct cli *cli)
 {
 	const json_t *node, *machine;
-	char uptime[FMT_BYTES], planned[FMT_BYTES];
+	char uptime[FMT_BYTES], planned[FMT_BYTES], count[3][FMT_BYTES];
 	json_t *a;
 	int code;
 
@@ -250,16 +250,17 @@ status_run(struct cli *cli)
 	       (unsigned long long)cli_u64(node, "pid"),
 	       fmt_ns(uptime, cli_u64(node, "uptime_s") * 1000000000));
 	printf("socket      %s\n", cli_text(node, "socket"));
-	printf("machine     %llu cores, huge pages: %s, root: %s, io_uring: %s\n",
-	       (unsigned long long)cli_u64(machine, "cores"), yes_no(machine, "huge_pages"),
-	       yes_no(machine, "root"), cli_text(machine, "uring"));
+	printf("machine     %s, huge pages: %s, root: %s, io_uring: %s\n",
+	       fmt_count(count[0], cli_u64(machine, "cores"), "core"),
+	       yes_no(machine, "huge_pages"), yes_no(machine, "root"), cli_text(machine, "uring"));
 	print_list("unenforced", json_object_get(machine, "sandbox"),
 		   "nothing: the sandbox is whole");
 	printf("memory      %s planned\n",
 	       fmt_bytes(planned, cli_u64(json_object_get(a, "memory"), "planned_bytes")));
-	printf("registered  %llu functions, %llu DAGs; %llu clients are here\n",
-	       (unsigned long long)cli_u64(a, "functions"), (unsigned long long)cli_u64(a, "dags"),
-	       (unsigned long long)cli_u64(a, "clients"));
+	printf("registered  %s, %s; %s here now\n",
+	       fmt_count(count[0], cli_u64(a, "functions"), "function"),
+	       fmt_count(count[1], cli_u64(a, "dags"), "DAG"),
+	       fmt_count(count[2], cli_u64(a, "clients"), "client"));
 	print_held(json_object_get(a, "held"));
 	putchar('\n');
 	if (((struct status *)cli->opt)->plan) {

@@ -54,6 +54,7 @@ print_use(const json_t *functions)
 static int
 ps_run(struct cli *cli)
 {
+	char waiting[FMT_BYTES];
 	const json_t *q;
 	json_t *a;
 	size_t i;
@@ -65,8 +66,8 @@ ps_run(struct cli *cli)
 	}
 	print_calls(json_object_get(a, "calls"));
 	json_array_foreach(json_object_get(a, "queued"), i, q) {
-		printf("%llu calls of %s wait for an executor.\n",
-		       (unsigned long long)cli_u64(q, "calls"), cli_text(q, "function"));
+		printf("%s of %s waiting for an executor.\n",
+		       fmt_count(waiting, cli_u64(q, "calls"), "call"), cli_text(q, "function"));
 	}
 	answer_executors(json_object_get(a, "executors"));
 	print_use(json_object_get(a, "functions"));

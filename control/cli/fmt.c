@@ -66,6 +66,13 @@ fmt_bytes(char buf[static FMT_BYTES], uint64_t bytes)
 }
 
 const char *
+fmt_count(char buf[static FMT_BYTES], uint64_t n, const char *thing)
+{
+	snprintf(buf, FMT_BYTES, "%" PRIu64 " %s%s", n, thing, n == 1 ? "" : "s");
+	return buf;
+}
+
+const char *
 fmt_rate(char buf[static FMT_BYTES], double per_s)
 {
 	static const char *const unit[] = { "", "k", "M", "G" };

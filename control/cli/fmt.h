@@ -23,6 +23,9 @@ const char *fmt_bytes(char buf[static FMT_BYTES], uint64_t bytes);
 /* fmt_rate writes a number of events a second: "0", "12.3", "45.6 k", "1.23 M". */
 const char *fmt_rate(char buf[static FMT_BYTES], double per_s);
 
+/* fmt_count writes how many there are of a thing whose name takes an s: "1 edge", "2 edges". */
+const char *fmt_count(char buf[static FMT_BYTES], uint64_t n, const char *thing);
+
 /* fmt_f64 writes the shortest text that reads back as the same number and as a decimal: "5.0",
  * "0.1", "1e+300", "nan". */
 const char *fmt_f64(char buf[static FMT_BYTES], double x);

@@ -30,8 +30,8 @@
  */
 bool presence_cut(struct slice *item, struct slice *ret_presence);
 
-/* presence_check: is this in canonical form? Requires: it was cut off an item. 0; MB_ERR_CORRUPT.
- *  */
+/* presence_check: is this in canonical form? Requires: it was cut off an item. Returns: 0;
+ * MB_ERR_CORRUPT. */
 int presence_check(struct slice presence);
 
 /* presence_live tells whether a dot of it is not gone. */

@@ -333,7 +333,7 @@ class Dags(Case):
     def test_two(self):
         self.done('deploy', f'{EXAMPLES}/increment.c', f'{EXAMPLES}/square.c')
         self.assertEqual(self.done('dag', 'add', 'both', 'increment -> square'),
-                         'registered both: 2 functions, 1 edges\n')
+                         'registered both: 2 functions, 1 edge\n')
         self.assertEqual(self.done('dag', 'call', 'both', 'increment=4'), '25\n')
         self.assertEqual(self.json('dag', 'call', 'both', 'increment=4', '--repeat', '50',
                                    '--parallel', '8')['calls'], 50)

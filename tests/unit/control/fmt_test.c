@@ -55,6 +55,9 @@ sizes_and_rates(void **state)
 	assert_string_equal(fmt_rate(buf, 12.34), "12.3");
 	assert_string_equal(fmt_rate(buf, 999.6), "1.00 k");
 	assert_string_equal(fmt_rate(buf, 3456789), "3.46 M");
+	assert_string_equal(fmt_count(buf, 0, "edge"), "0 edges");
+	assert_string_equal(fmt_count(buf, 1, "edge"), "1 edge");
+	assert_string_equal(fmt_count(buf, UINT64_MAX, "edge"), "18446744073709551615 edges");
 }
 
 /* Each double reads back as itself, and never as an integer. */
