@@ -425,6 +425,31 @@ gate_acl_refusal(const struct acl_user *u, const struct gate_command *cmd, const
 	return object.p != NULL ? reason : NULL;
 }
 
+static void
+refusal_say(struct gate *g, struct gate_conn *c, const struct gate_command *cmd, const char *reason)
+{
+	bool key = strcmp(reason, "key") == 0, channel = strcmp(reason, "channel") == 0;
+
+	if (gate_multi_runs(c)) { /* it might when it was kept */
+		gate_error_f(g, c,
+			     "NOPERM ACLs rules changed between the moment the transaction was "
+			     "accumulated and the EXEC call. This command is no longer allowed for "
+			     "the following reason: no permission to %s",
+			     key       ? "touch the specified keys"
+			     : channel ? "access one of the channels used as arguments"
+				       : "execute the command or subcommand");
+	} else if (key) {
+		gate_error(g, c, KEY_REFUSED);
+	} else if (channel) {
+		gate_error(g, c,
+			   "NOPERM this user has no permissions to access one of the channels used "
+			   "as arguments");
+	} else {
+		gate_error_f(g, c, "NOPERM this user has no permissions to run the '%s' command",
+			     cmd->name);
+	}
+}
+
 int
 gate_acl_check(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 	       const struct slice *arg, uint32_t arg_cnt)
@@ -440,16 +465,7 @@ gate_acl_check(struct gate *g, struct gate_conn *c, const struct gate_command *c
 		return MB_ERR_TRYAGAIN;
 	}
 	gate_refused(g, c, reason, slice_of(u->name, strlen(u->name)), object);
-	if (strcmp(reason, "key") == 0) {
-		gate_error(g, c, KEY_REFUSED);
-	} else if (strcmp(reason, "channel") == 0) {
-		gate_error(g, c,
-			   "NOPERM this user has no permissions to access one of the channels used "
-			   "as arguments");
-	} else {
-		gate_error_f(g, c, "NOPERM this user has no permissions to run the '%s' command",
-			     cmd->name);
-	}
+	refusal_say(g, c, cmd, reason);
 	gate_rejected(g, c);
 	return MB_ERR_DENIED;
 }

@@ -92,7 +92,7 @@ class Rights(Case):
         self.assertEqual(c('acl', 'setuser', 'u', 'resetchannels'), '+OK')
         self.assertTrue(c.ended())
         c = self.user()
-        c.send(b'get a\r\nacl deluser u\r\nget b\r\n')
+        c.send(b'get none\r\nacl deluser u\r\nget none\r\n')
         self.assertEqual([c.answer(), c.answer()], [None, 1])
         self.assertTrue(c.ended())
 
@@ -120,6 +120,22 @@ class Rights(Case):
             self.assertEqual(self.admin('acl', 'setuser', 'u', *rules), '+OK')
             self.assertEqual(self.admin('rpush', 'w', 'x'), 1)
             self.assertEqual(c.answer(), [b'w', b'x'])
+
+
+    def test_what_was_kept_is_asked_for_again(self):
+        why = ('-NOPERM ACLs rules changed between the moment the transaction was accumulated and '
+               'the EXEC call. This command is no longer allowed for the following reason: '
+               'no permission to ')
+        for rule, said, want in (
+                ('-get', 'get a', 'execute the command or subcommand'),
+                ('%W~*', 'get a', 'touch the specified keys'),
+                ('&y', 'publish x a', 'access one of the channels used as arguments')):
+            c = self.user('&*')
+            self.assertEqual([c('multi'), c('set', 'a', 1), c(*said.split()), c('incr', 'a')],
+                             ['+OK'] + ['+QUEUED'] * 3)
+            first = {'%': ['resetkeys'], '&': ['resetchannels']}.get(rule[0], [])
+            self.assertEqual(self.admin('acl', 'setuser', 'u', *first, rule), '+OK')
+            self.assertEqual(c('exec')[:2], ['+OK', why + want])
 
 
 class Tiles(Rights):
