@@ -505,6 +505,21 @@ acl_channel_ok(const struct acl_user *u, struct slice channel, bool is_pattern)
 }
 
 bool
+acl_channels_kept(const struct acl_user *before, const struct acl_user *now)
+{
+	struct slice pattern;
+	unsigned int rights;
+	uint32_t at = 0;
+
+	while (acl_pattern_next(before, &at, &rights, &pattern)) {
+		if (rights == ACL_CHANNEL && !acl_channel_ok(now, pattern, true)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+bool
 acl_password_ok(const struct acl_user *u, struct slice password)
 {
 	uint8_t hash[ACL_HASH_BYTES];

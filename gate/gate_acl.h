@@ -71,6 +71,8 @@ bool acl_keys_all(const struct acl_user *u, unsigned int rights);
 /* acl_channel_ok: for a channel; is_pattern: for all that match it, so the same pattern must have
  * been allowed. */
 bool acl_channel_ok(const struct acl_user *u, struct slice channel, bool is_pattern);
+/* acl_channels_kept: whether now may use every channel that before might. */
+bool acl_channels_kept(const struct acl_user *before, const struct acl_user *now);
 /* acl_password_ok takes as long for a wrong one as for the right one. */
 bool acl_password_ok(const struct acl_user *u, struct slice password);
 

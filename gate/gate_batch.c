@@ -145,6 +145,7 @@ batch_for(struct gate *g, struct gate_run *run, uint32_t tile, size_t bytes,
 struct gate_rec *
 gate_write(struct gate *g, struct gate_conn *c, enum gate_rec_kind kind)
 {
+	uint64_t began_tsc = gate_multi_runs(c) ? c->multi->began_tsc : c->began_tsc;
 	struct gate_run *run = c->run;
 	struct gate_rec *rec;
 
@@ -154,7 +155,7 @@ gate_write(struct gate *g, struct gate_conn *c, enum gate_rec_kind kind)
 			gate_conn_starve(g, c);
 			return NULL;
 		}
-		*run = (struct gate_run){ .conn = c, .began_tsc = c->began_tsc, .ack = c->ack };
+		*run = (struct gate_run){ .conn = c, .began_tsc = began_tsc, .ack = c->ack };
 		c->run = run;
 		gate_wrote(g, c, c->ack);
 	}

@@ -177,8 +177,13 @@ int gate_users_text(struct gate *g, struct slice text, uint32_t *ret_line, char 
 struct gate_user *gate_user_find(struct gate *g, struct slice name);
 /* gate_user_put adds a user, or changes the one of this name. Returns: NULL: there is no memory. */
 struct gate_user *gate_user_put(struct gate *g, const struct acl_user *acl);
-/* gate_user_remove: whoever is logged in so is closed. */
-void gate_user_remove(struct gate *g, struct gate_user *u);
+/* gate_user_remove: whoever is logged in so is closed; asks when its reply is out. */
+void gate_user_remove(struct gate *g, struct gate_user *u, const struct gate_conn *asks);
+/* gate_user_narrowed: he may no more what before might; whoever is logged in so, and listens to a
+ * channel that he may not use, is closed. Returns: whether asks is one of them, and is to be when
+ * its reply is out. */
+bool gate_user_narrowed(struct gate *g, const struct gate_user *u, const struct acl_user *before,
+			const struct gate_conn *asks);
 void gate_login(struct gate_conn *c, struct gate_user *u);
 void gate_logout(struct gate_conn *c);
 /* gate_login_default: as who has said nothing. */

@@ -364,7 +364,7 @@ gate_command_run(struct gate *g, struct gate_conn *c, const struct gate_command 
 	if (unlikely(g->pause_until_ns != 0) && gate_pause_holds(g, c, cmd)) {
 		return c->last ? (int)GATE_DONE : (int)GATE_WAIT;
 	}
-	if (!c->begun) {
+	if (!c->begun && !(cmd->run == cmd_exec && gate_multi_runs(c))) { /* it was, long ago */
 		int wrong = second_key_check(cmd, arg);
 
 		if (unlikely(wrong != 0)) {

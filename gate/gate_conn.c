@@ -438,6 +438,7 @@ gate_conn_sent(struct gate *g, struct stream_id id, size_t len, int err)
 	struct gate_conn *c = gate_conn_find(g, id);
 
 	REQUIRE(c != NULL);
+	c->used_ns = g->now_ns;
 	c->sending = false;
 	if (err != 0) {
 		gate_conn_close(g, c);

@@ -186,11 +186,12 @@ struct gate_large {
 /* Of MULTI: the commands that are to run together, and what was watched. Each of text is
  * word_cnt u32 | ( len u32 | bytes ) *; of watch version u64 | key_len u32 | key. */
 struct gate_multi {
-	bool queueing;    /* MULTI was said */
-	bool wrong;       /* a command could not be kept */
-	bool running;     /* by EXEC */
-	bool writes;      /* one of the commands may */
-	uint32_t cnt, at; /* commands; where the next one begins */
+	bool queueing;      /* MULTI was said */
+	bool wrong;         /* a command could not be kept */
+	bool running;       /* by EXEC */
+	bool writes;        /* one of the commands may */
+	uint32_t cnt, at;   /* commands; where the next one begins */
+	uint64_t began_tsc; /* of the one at hand; 0: not yet */
 	uint32_t text_len, text_cap, watch_len, watch_cap, watch_at;
 	uint8_t *text, *watch; /* from the heap */
 };
@@ -242,7 +243,7 @@ struct gate_conn {
 	struct gate_call *call_first, *call_last; /* in a pipeline, not answered; NULL: none */
 	uint32_t call_cnt;                        /* of them */
 	/* the command at hand */
-	const struct gate_command *timed; /* since began_tsc; 0: not yet */
+	const struct gate_command *timed; /* since began_tsc; 0: not yet; NULL: it takes no time */
 	uint64_t began_tsc;
 	uint32_t step;
 	uint32_t tries; /* of a HELD command */
@@ -407,10 +408,12 @@ gate_stat_of(struct gate *g, const struct gate_command *cmd)
 	return &g->tally.stat[gate_command_idx(cmd)];
 }
 
-/* What the connection's command was just answered with is no failure of it: it was not begun. */
+/* What the connection's command was just answered with is no failure of it: it was not begun, and
+ * took no time. */
 static inline int
-gate_rejected(struct gate *g, const struct gate_conn *c)
+gate_rejected(struct gate *g, struct gate_conn *c)
 {
+	c->timed = NULL;
 	if (c->command != NULL) {
 		gate_stat_of(g, c->command)->failed--;
 		gate_stat_of(g, c->command)->rejected++;
@@ -639,7 +642,8 @@ int gate_look_refuse(struct gate *g, struct gate_conn *c, int err);
 /* gate_multi_takes: the command is kept for EXEC, and answered so. */
 bool gate_multi_takes(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 		      const struct slice *arg, uint32_t arg_cnt);
-/* gate_multi_next: the command of EXEC that was at hand is over. */
+/* gate_multi_next: the command of EXEC that was at hand is over; it took time unless c->timed is
+ * NULL. */
 void gate_multi_next(struct gate *g, struct gate_conn *c);
 void gate_multi_drop(struct gate *g, struct gate_conn *c);
 

@@ -19,6 +19,7 @@
 #include "check.h"
 #include "commands.h"
 #include "gate_many.h"
+#include "timebase.h"
 
 #define MULTI_BYTES_MAX (1u << 20) /* kept for one connection */
 
@@ -276,6 +277,10 @@ gate_multi_next(struct gate *g, struct gate_conn *c)
 	struct gate_multi *m = c->multi;
 	uint32_t cnt = words_at(g, m);
 
+	if (c->timed != NULL && m->began_tsc != 0) {
+		gate_timed(g, c, c->timed, timebase_tsc() - m->began_tsc, g->args, cnt);
+	}
+	m->began_tsc = 0;
 	m->at = (uint32_t)(g->args[cnt - 1].p + g->args[cnt - 1].len - m->text);
 	gate_conn_renew(g, c);
 }
@@ -295,17 +300,20 @@ multi_run(struct gate *g, struct gate_conn *c)
 			return gate_turn_end(g, c);
 		}
 		c->timed_out = true; /* nothing is waited for here */
-		c->command = cmd;
+		c->command = c->timed = cmd;
+		m->began_tsc = m->began_tsc != 0 ? m->began_tsc : timebase_tsc();
 		rc = gate_command_try(g, c, cmd, g->args, cnt);
 		if (rc != GATE_DONE) {
 			return rc;
 		}
+		c->timed = c->run == NULL ? c->timed : NULL; /* else with its run */
 		gate_multi_next(g, c);
 		if (c->run != NULL) { /* its reply is written when it is acknowledged */
 			return GATE_WAIT;
 		}
 	}
 	gate_multi_drop(g, c);
+	c->command = c->timed = gate_command_find(slice_of("exec", 4));
 	return GATE_DONE;
 }
 

@@ -107,6 +107,7 @@ command_run(struct gate *g, struct gate_conn *c, struct slice text)
 	}
 	c->command = c->timed = cmd;
 	if (c->multi != NULL && gate_multi_takes(g, c, cmd, g->args, (uint32_t)cnt)) {
+		c->timed = NULL; /* it is when it runs */
 		return GATE_DONE;
 	}
 	mark = gate_out_mark(c);
@@ -127,7 +128,7 @@ command_timed(struct gate *g, struct gate_conn *c, struct slice text, uint64_t *
 	uint64_t now = timebase_tsc();
 	int cnt = 0;
 
-	if (c->timed != NULL && c->began_tsc != 0) {
+	if (c->timed != NULL && c->began_tsc != 0 && !(c->timed_out && c->block_due_ns != 0)) {
 		if (unlikely(now - c->began_tsc >= g->slow_tsc)) {
 			for (uint32_t i = 0; i < c->parser.large_cnt; i++) {
 				large[i] = c->large[i].ref.handle != 0

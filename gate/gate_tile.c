@@ -452,16 +452,23 @@ gate_count(struct gate *g)
 	}
 }
 
+/* Who waits, or is to be told what others do, need not say anything. */
+static bool
+silent_by_right(const struct gate_conn *c)
+{
+	return c->waiting || gate_listens(c) || c->monitor;
+}
+
 /* Of a connection that owes, or is idle. N3 of gate_conn.c. */
 static void
 conn_check(struct gate *g, struct gate_conn *c, uint64_t now_ns)
 {
 	if (c->slow_ns != 0 && gate_lend_moves(g, c)) {
-		c->slow_ns = now_ns;
+		c->slow_ns = c->used_ns = now_ns;
 	}
 	if (c->slow_ns != 0 && now_ns - c->slow_ns > g->cfg.slow_ns) {
 		gate_conn_reset(g, c);
-	} else if (g->cfg.idle_ns != 0 && !c->waiting && !gate_listens(c) &&
+	} else if (g->cfg.idle_ns != 0 && !silent_by_right(c) &&
 		   now_ns - c->used_ns > g->cfg.idle_ns) {
 		gate_conn_close(g, c);
 	}

@@ -7,6 +7,9 @@
  *
  *   L1  A connection's user is in the list, or it has none (c->authed false).
  *   L2  A user who may everything costs a look at one word a command (acl_user.full).
+ *   L3  What is taken from a user is taken at once: the connections of one that is removed end,
+ *       waiting or not, and those that listen to what he may hear no more. All of them are at home:
+ *       other gates have only those that are logged in as `default` and listen to nothing.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -60,15 +63,16 @@ gate_user_put(struct gate *g, const struct acl_user *acl)
 }
 
 void
-gate_user_remove(struct gate *g, struct gate_user *u)
+gate_user_remove(struct gate *g, struct gate_user *u, const struct gate_conn *asks)
 {
 	for (uint32_t i = 0; i < g->cfg.conn_max; i++) {
 		struct gate_conn *c = &g->conn[i];
 
 		if (c->used && c->user == u) {
 			gate_logout(c);
-			c->last = true; /* whoever asks still hears of it */
-			if (!c->waiting) {
+			if (c == asks) {
+				c->last = true;
+			} else {
 				gate_conn_close(g, c);
 			}
 		}
@@ -76,6 +80,47 @@ gate_user_remove(struct gate *g, struct gate_user *u)
 	LIST_REMOVE(u, next);
 	g->user_cnt--;
 	heap_free(g->heap, u, sizeof(*u));
+}
+
+static bool
+hears_too_much(const struct gate_conn *c)
+{
+	const struct gate_sub *s;
+
+	LIST_FOREACH(s, &c->subs, next_of_conn)
+	{
+		const struct gate_topic *t = s->topic;
+
+		if (!acl_channel_ok(&c->user->acl, slice_of(t->name, t->len),
+				    t->kind == TOPIC_PATTERN)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool
+gate_user_narrowed(struct gate *g, const struct gate_user *u, const struct acl_user *before,
+		   const struct gate_conn *asks)
+{
+	bool itself = false;
+
+	if (acl_channels_kept(before, &u->acl)) {
+		return false;
+	}
+	for (uint32_t i = 0; i < g->cfg.conn_max; i++) {
+		struct gate_conn *c = &g->conn[i];
+
+		if (!c->used || c->user != u || !hears_too_much(c)) {
+			continue;
+		}
+		if (c == asks) {
+			itself = true;
+		} else {
+			gate_conn_close(g, c);
+		}
+	}
+	return itself;
 }
 
 static int
@@ -380,6 +425,31 @@ gate_acl_refusal(const struct acl_user *u, const struct gate_command *cmd, const
 	return object.p != NULL ? reason : NULL;
 }
 
+static void
+refusal_say(struct gate *g, struct gate_conn *c, const struct gate_command *cmd, const char *reason)
+{
+	bool key = strcmp(reason, "key") == 0, channel = strcmp(reason, "channel") == 0;
+
+	if (gate_multi_runs(c)) { /* it might when it was kept */
+		gate_error_f(g, c,
+			     "NOPERM ACLs rules changed between the moment the transaction was "
+			     "accumulated and the EXEC call. This command is no longer allowed for "
+			     "the following reason: no permission to %s",
+			     key       ? "touch the specified keys"
+			     : channel ? "access one of the channels used as arguments"
+				       : "execute the command or subcommand");
+	} else if (key) {
+		gate_error(g, c, KEY_REFUSED);
+	} else if (channel) {
+		gate_error(g, c,
+			   "NOPERM this user has no permissions to access one of the channels used "
+			   "as arguments");
+	} else {
+		gate_error_f(g, c, "NOPERM this user has no permissions to run the '%s' command",
+			     cmd->name);
+	}
+}
+
 int
 gate_acl_check(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 	       const struct slice *arg, uint32_t arg_cnt)
@@ -395,16 +465,7 @@ gate_acl_check(struct gate *g, struct gate_conn *c, const struct gate_command *c
 		return MB_ERR_TRYAGAIN;
 	}
 	gate_refused(g, c, reason, slice_of(u->name, strlen(u->name)), object);
-	if (strcmp(reason, "key") == 0) {
-		gate_error(g, c, KEY_REFUSED);
-	} else if (strcmp(reason, "channel") == 0) {
-		gate_error(g, c,
-			   "NOPERM this user has no permissions to access one of the channels used "
-			   "as arguments");
-	} else {
-		gate_error_f(g, c, "NOPERM this user has no permissions to run the '%s' command",
-			     cmd->name);
-	}
+	refusal_say(g, c, cmd, reason);
 	gate_rejected(g, c);
 	return MB_ERR_DENIED;
 }

@@ -24,14 +24,31 @@ name_of(const struct acl_user *u)
 
 /* ------------------------------------------------------------------------ users */
 
+/* Connections at other gates may do everything: as long as that is so. c->step: its own is closed
+ * behind the reply. */
+static int
+setuser_told(struct gate *g, struct gate_conn *c)
+{
+	int rc;
+
+	if (gate_ask_all(g, c, gate_part_come_home, 0, NULL, 0, &rc) == NULL) {
+		return rc;
+	}
+	gate_ok(g, c);
+	c->last |= c->step != 0;
+	return GATE_DONE;
+}
+
 static int
 acl_setuser(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	struct gate_user *u = gate_user_find(g, arg[2]);
 	char why[ACL_WHY_BYTES] = "";
-	struct acl_user acl;
-	int rc;
+	struct acl_user acl, before;
 
+	if (c->ask != NULL) { /* it is done, and the other gates are being told */
+		return setuser_told(g, c);
+	}
 	if (u != NULL) {
 		acl = u->acl;
 	} else if (!acl_user_init(&acl, arg[2])) {
@@ -52,15 +69,13 @@ acl_setuser(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 					    (const char *)arg[i].p, why);
 		}
 	}
-	if (c->ask == NULL && gate_user_put(g, &acl) == NULL) {
+	before = u != NULL ? u->acl : acl;
+	u = gate_user_put(g, &acl);
+	if (u == NULL) {
 		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
 	}
-	/* Connections at other gates may do everything: as long as that is so. */
-	if (gate_ask_all(g, c, gate_part_come_home, 0, NULL, 0, &rc) == NULL) {
-		return rc;
-	}
-	gate_ok(g, c);
-	return GATE_DONE;
+	c->step = gate_user_narrowed(g, u, &before, c);
+	return setuser_told(g, c);
 }
 
 static int
@@ -77,7 +92,7 @@ acl_deluser(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 		struct gate_user *u = gate_user_find(g, arg[i]);
 
 		if (u != NULL) {
-			gate_user_remove(g, u);
+			gate_user_remove(g, u, c);
 			cnt++;
 		}
 	}

@@ -300,21 +300,39 @@ fn_call(struct gate *g, struct gate_conn *c, struct slice name, const struct sli
 	return err != 0 ? gate_call_refuse(g, c, err) : (int)GATE_SENT;
 }
 
+static bool
+fn_is_there(const struct gate *g, struct slice name)
+{
+	char text[NAME_BYTES_MAX];
+	uint64_t gen;
+	bool there;
+
+	if (!gate_name_of(name, text)) {
+		return false;
+	}
+	do {
+		there = placement_fn_find(placement_shown(g->placement, &gen), text) != NULL;
+	} while (placement_stale(g->placement, gen));
+	return there;
+}
+
 static int
 fcall(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
       bool read_only)
 {
 	struct gate_call_options opt = { .read_only = read_only, .ack = c->ack };
+	const char *wrong = NULL;
 	int64_t keys;
 
 	if (!gate_word_i64(arg[2], &keys)) {
-		return gate_error(g, c, "ERR Bad number of keys provided");
+		wrong = "ERR Bad number of keys provided";
+	} else if (keys < 0) {
+		wrong = "ERR Number of keys can't be negative";
+	} else if (keys > (int64_t)arg_cnt - 3) {
+		wrong = "ERR Number of keys can't be greater than number of args";
 	}
-	if (keys < 0) {
-		return gate_error(g, c, "ERR Number of keys can't be negative");
-	}
-	if (keys > (int64_t)arg_cnt - 3) {
-		return gate_error(g, c, "ERR Number of keys can't be greater than number of args");
+	if (wrong != NULL) { /* of keys only, as Redis says it */
+		return gate_error(g, c, fn_is_there(g, arg[1]) ? wrong : "ERR Function not found");
 	}
 	return fn_call(g, c, arg[1], arg + 3, arg_cnt - 3, (uint32_t)keys, opt);
 }

@@ -130,38 +130,56 @@ was_timed(const struct gate_command *cmd, const struct gate_tally *tally)
 	return any != 0;
 }
 
+/* A command, and the subcommands of a container, as far as they were timed; say: they are shown.
+ * Returns: how many. */
+static uint32_t
+family_reply(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
+	     const struct gate_tally *tally, bool say)
+{
+	uint32_t first = 0, sub_cnt = gate_command_subs(cmd, &first), cnt = 0;
+
+	for (uint32_t i = 0; i < 1 + sub_cnt; i++) {
+		const struct gate_command *one = i == 0 ? cmd : gate_command_at(first + i - 1);
+
+		if (was_timed(one, tally)) {
+			cnt++;
+			if (say) {
+				histogram_reply(g, c, one, tally);
+			}
+		}
+	}
+	return cnt;
+}
+
+/* The same of all that are named; none is: of all. */
+static uint32_t
+families_reply(struct gate *g, struct gate_conn *c, const struct gate_ask *a, bool say)
+{
+	uint32_t cnt = 0;
+
+	for (uint32_t i = 0; i < a->arg_cnt; i++) {
+		const struct gate_command *cmd = gate_command_named(a->arg[i]);
+
+		cnt += cmd != NULL ? family_reply(g, c, cmd, &a->tally, say) : 0;
+	}
+	for (uint32_t i = 0; a->arg_cnt == 0 && i < gate_command_top_cnt(); i++) {
+		cnt += family_reply(g, c, gate_command_at(i), &a->tally, say);
+	}
+	return cnt;
+}
+
 static int
 histograms(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	const struct gate_ask *a;
-	uint32_t cnt = 0;
 	int rc;
 
-	a = gate_ask_all(g, c, gate_part_tally, 0, NULL, 0, &rc);
+	a = gate_ask_all(g, c, gate_part_tally, 0, arg + 2, arg_cnt - 2, &rc);
 	if (a == NULL) {
 		return rc;
 	}
-	for (uint32_t i = 2; i < arg_cnt; i++) {
-		const struct gate_command *cmd = gate_command_named(arg[i]);
-
-		cnt += cmd != NULL && was_timed(cmd, &a->tally);
-	}
-	for (uint32_t i = 0; arg_cnt == 2 && gate_command_at(i) != NULL; i++) {
-		cnt += was_timed(gate_command_at(i), &a->tally);
-	}
-	gate_map(g, c, cnt);
-	for (uint32_t i = 2; i < arg_cnt; i++) {
-		const struct gate_command *cmd = gate_command_named(arg[i]);
-
-		if (cmd != NULL && was_timed(cmd, &a->tally)) {
-			histogram_reply(g, c, cmd, &a->tally);
-		}
-	}
-	for (uint32_t i = 0; arg_cnt == 2 && gate_command_at(i) != NULL; i++) {
-		if (was_timed(gate_command_at(i), &a->tally)) {
-			histogram_reply(g, c, gate_command_at(i), &a->tally);
-		}
-	}
+	gate_map(g, c, families_reply(g, c, a, false));
+	families_reply(g, c, a, true);
 	return GATE_DONE;
 }
 

@@ -94,7 +94,8 @@ exec;multi;role;exec;multi;wait 0 0;exec;multi;nosuch;discard;subscribe;psubscri
 publish x;spublish x;unsubscribe;unsubscribe a;punsubscribe;sunsubscribe;monitor x;dbsize x
 flushall x;flushall sync x;flushall sync;flushall async;flushdb x;keys;keys a b;scan;scan x
 scan 0 count 0;scan 0 count x;scan 0 match;scan 0 type nosuch;scan 0 nosuch x;randomkey x;role x
-swapdb x 0;swapdb 0 x;swapdb 0;move x;fcall;fcall f;fcall f 0;fcall_ro f 0
+swapdb x 0;swapdb 0 x;swapdb 0;move x;fcall;fcall f;fcall f 0;fcall_ro f 0;fcall f x;fcall f -1
+fcall_ro f 5 a
 """
 
 
@@ -222,6 +223,36 @@ class Words(unittest.TestCase):
         self.assertEqual(value('maxmemory'), int(c('config', 'get', 'maxmemory')[1]))
         until(lambda: re.search('(?m)^db0:keys=[1-9][0-9]*,expires=0,avg_ttl=0\r$',
                                 c('info', 'keyspace').decode()), 10, 'the store that counts keys')
+
+    def test_what_is_counted_and_timed(self):
+        """Of commands that are refused, or are a part of a transaction, or wait in vain, too."""
+        def counted(c):
+            c('config', 'resetstat')
+            for said in ('get', 'config get', 'config nosuch', 'config get port', 'nosuch',
+                         'mset a', 'set a 1', 'incr b', 'blpop none 0.01', 'multi', 'set a x',
+                         'get a', 'get', 'exec', 'multi', 'set a x', 'incr a', 'get a',
+                         'zadd z 1 m', 'zpopmin z', 'lpush a 1', 'rename a c', 'rename no c',
+                         'zpopmin z', 'exec', 'multi', 'blpop none 0', 'exec', 'exec'):
+                c(*said.split())
+            stats = c('info', 'commandstats').decode()
+            rows = {name: re.sub('usec=.*?,rej', 'rej', row)
+                    for name, row in re.findall(r'(?m)^cmdstat_(.*):(.*)\r$', stats)
+                    if name not in ('info', 'config|resetstat')}    # what asks
+            errors = sorted(re.findall(r'(?m)^errorstat_.*', c('info', 'errorstats').decode()))
+            return rows, errors, c('latency', 'histogram')
+
+        for c in (self.ours, self.redis):
+            c('del', 'a', 'b', 'c', 'z', 'none')
+        (rows, errors, timed), (their_rows, their_errors, theirs) = map(
+            counted, (self.ours, self.redis))
+        self.assertEqual((rows, errors), (their_rows, their_errors))
+        cnt, their_cnt = ({name: row[1] for name, row in zip(*[iter(t)] * 2)}
+                          for t in (timed, theirs))
+        self.assertEqual(cnt, their_cnt)
+        self.ours('config', 'help')
+        got = self.ours('latency', 'histogram', 'config', 'config|help', 'nosuch')[::2]
+        self.assertEqual((sorted(got[:-1]), got[-1]),
+                         ([b'config|get', b'config|help', b'config|resetstat'], b'config|help'))
 
     def test_errors_and_answers(self):
         wrong = []
