@@ -144,14 +144,33 @@ gate_first(struct gate *g, struct gate_conn *c, const struct slice *key, uint32_
 	return false;
 }
 
+/* Reads the words behind first|second. Returns: what is wrong with them; NULL: nothing. */
+static const char *
+mpop_options(const struct slice *word, const struct slice *end, int64_t *ret_most)
+{
+	*ret_most = 0; /* not said */
+	for (; word != end; word += 2) {
+		if (*ret_most != 0 || word + 1 == end || !gate_word_is(*word, "count")) {
+			return "ERR syntax error";
+		}
+		if (!gate_word_i64(word[1], ret_most) || *ret_most <= 0) {
+			return "ERR count should be greater than 0";
+		}
+	}
+	*ret_most = MAX(*ret_most, 1);
+	return NULL;
+}
+
 bool
 gate_mpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
-	  uint32_t at, const char *first, const char *second, unsigned int type, double timeout_s,
-	  struct gate_mpop *ret, int *ret_code)
+	  uint32_t at, const char *first, const char *second, unsigned int type,
+	  const struct slice *timeout, struct gate_mpop *ret, int *ret_code)
 {
 	const struct slice *key = arg + at + 1, *where;
 	int64_t key_cnt, most = 1;
 	uint32_t idx = (uint32_t)c->total;
+	double timeout_s = -1;
+	const char *wrong;
 	int n;
 
 	*ret_code = GATE_DONE;
@@ -160,14 +179,14 @@ gate_mpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 		return false;
 	}
 	where = key_cnt < arg_cnt - at - 1 ? key + key_cnt : NULL;
-	if (where == NULL || (!gate_word_is(*where, first) && !gate_word_is(*where, second)) ||
-	    (where + 1 != arg + arg_cnt &&
-	     (where + 3 != arg + arg_cnt || !gate_word_is(where[1], "count")))) {
-		gate_error(g, c, "ERR syntax error");
+	wrong = where == NULL || (!gate_word_is(*where, first) && !gate_word_is(*where, second))
+			? "ERR syntax error"
+			: mpop_options(where + 1, arg + arg_cnt, &most);
+	if (wrong != NULL) {
+		gate_error(g, c, wrong);
 		return false;
 	}
-	if (where + 3 == arg + arg_cnt && (!gate_word_i64(where[2], &most) || most <= 0)) {
-		gate_error(g, c, "ERR count should be greater than 0");
+	if (timeout != NULL && !gate_block_timeout(g, c, *timeout, &timeout_s)) {
 		return false;
 	}
 	if (c->walk != NULL) { /* it is being gone through */

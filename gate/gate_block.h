@@ -28,11 +28,12 @@ struct gate_mpop {
 	bool second;
 	uint32_t most;
 };
-/* gate_mpop reads them from word at on, and looks, as gate_first. What is taken in parts is of the
- * same key, whose hole is filled once it has no more. */
+/* gate_mpop reads them from word at on, and looks, as gate_first. timeout: how long it waits; NULL:
+ * it does not. What is taken in parts is of the same key, whose hole is filled once it has no more.
+ */
 bool gate_mpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
 	       uint32_t at, const char *first, const char *second, unsigned int type,
-	       double timeout_s, struct gate_mpop *ret, int *ret_code);
+	       const struct slice *timeout, struct gate_mpop *ret, int *ret_code);
 /* gate_waits_on: whether who waits for an item already goes on waiting, although a look at a key
  * said n: it was made something else, for a moment perhaps. */
 static inline bool

@@ -134,17 +134,18 @@ cmd_bitcount(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 {
 	bool in_bits = arg_cnt == 5 && gate_word_is(arg[4], "bit"), none;
 	int64_t from = 0, to = -1;
+	const char *wrong = NULL;
 	char buf[VIEW_TEXT_MAX];
 	struct cache_value v;
 	struct slice text;
 	int n;
 
-	if (arg_cnt == 3 || arg_cnt > 5 ||
-	    (arg_cnt == 5 && !in_bits && !gate_word_is(arg[4], "byte"))) {
-		return gate_error(g, c, "ERR syntax error");
-	}
-	if (arg_cnt > 3 && (!gate_word_i64(arg[2], &from) || !gate_word_i64(arg[3], &to))) {
-		return gate_error(g, c, "ERR value is not an integer or out of range");
+	if (arg_cnt == 3 || arg_cnt > 5) {
+		wrong = "ERR syntax error";
+	} else if (arg_cnt > 3 && (!gate_word_i64(arg[2], &from) || !gate_word_i64(arg[3], &to))) {
+		wrong = "ERR value is not an integer or out of range";
+	} else if (arg_cnt == 5 && !in_bits && !gate_word_is(arg[4], "byte")) {
+		wrong = "ERR syntax error";
 	}
 	n = gate_look_text(g, c, arg[1], &v, buf, &text);
 	if (n == CACHE_ABSENT) {
@@ -153,6 +154,10 @@ cmd_bitcount(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	}
 	if (n != CACHE_HIT) {
 		return gate_look_refuse(g, c, n);
+	}
+	if (wrong != NULL) { /* of a value that is there */
+		gate_look_end(g, &v);
+		return gate_error(g, c, wrong);
 	}
 	none = from < 0 && to < 0 && from > to;
 	none = none || !bit_range(text, in_bits ? 1 : 8, &from, &to);
@@ -184,6 +189,7 @@ cmd_bitpos(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 {
 	bool in_bits = arg_cnt == 6 && gate_word_is(arg[5], "bit");
 	int64_t from = 0, to = -1, bit, at = -1;
+	const char *wrong = NULL;
 	char buf[VIEW_TEXT_MAX];
 	struct cache_value v;
 	struct slice text;
@@ -195,12 +201,14 @@ cmd_bitpos(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	if (bit != 0 && bit != 1) {
 		return gate_error(g, c, "ERR The bit argument must be 1 or 0.");
 	}
-	if (arg_cnt > 6 || (arg_cnt == 6 && !in_bits && !gate_word_is(arg[5], "byte"))) {
-		return gate_error(g, c, "ERR syntax error");
-	}
-	if ((arg_cnt > 3 && !gate_word_i64(arg[3], &from)) ||
-	    (arg_cnt > 4 && !gate_word_i64(arg[4], &to))) {
-		return gate_error(g, c, "ERR value is not an integer or out of range");
+	if (arg_cnt > 6) {
+		wrong = "ERR syntax error";
+	} else if (arg_cnt > 3 && !gate_word_i64(arg[3], &from)) {
+		wrong = "ERR value is not an integer or out of range";
+	} else if (arg_cnt == 6 && !in_bits && !gate_word_is(arg[5], "byte")) {
+		wrong = "ERR syntax error";
+	} else if (arg_cnt > 4 && !gate_word_i64(arg[4], &to)) {
+		wrong = "ERR value is not an integer or out of range";
 	}
 	n = gate_look_text(g, c, arg[1], &v, buf, &text);
 	if (n == CACHE_ABSENT) {
@@ -209,6 +217,10 @@ cmd_bitpos(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	}
 	if (n != CACHE_HIT) {
 		return gate_look_refuse(g, c, n);
+	}
+	if (wrong != NULL) { /* of a value that is there */
+		gate_look_end(g, &v);
+		return gate_error(g, c, wrong);
 	}
 	if (bit_range(text, in_bits ? 1 : 8, &from, &to)) {
 		at = bit_find(text, (unsigned int)bit, from, to);

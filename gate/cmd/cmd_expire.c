@@ -108,7 +108,7 @@ options_ok(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 
 	if (wrong != 0) {
 		gate_error_f(g, c, "ERR Unsupported option %.*s",
-			     (int)MIN(arg[wrong].len, (size_t)32), (const char *)arg[wrong].p);
+			     (int)MIN(arg[wrong].len, (size_t)128), (const char *)arg[wrong].p);
 	} else if ((*ret & IF_NX) != 0 && *ret != IF_NX) {
 		gate_error(g, c,
 			   "ERR NX and XX, GT or LT options at the same time are not compatible");

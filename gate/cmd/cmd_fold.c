@@ -169,12 +169,28 @@ keys_read(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 	return p->first + p->cnt;
 }
 
+/* The words behind the keys. What is wrong with them; NULL: nothing. */
+static const char *
+limit_options(const struct slice *arg, uint32_t arg_cnt, uint32_t at, struct plan *p)
+{
+	for (; at < arg_cnt; at += 2) {
+		if (at + 1 == arg_cnt || !gate_word_is(arg[at], "limit")) {
+			return "ERR syntax error";
+		}
+		if (!gate_word_i64(arg[at + 1], &p->limit) || p->limit < 0) {
+			return "ERR LIMIT can't be negative";
+		}
+	}
+	return NULL;
+}
+
 /* SINTERCARD and ZINTERCARD: numkeys key ... [LIMIT limit] */
 static int
 intercard(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
 	  bool scored)
 {
 	struct plan p = { .fold = { .kind = FOLD_INTER, .scored = scored } };
+	const char *wrong;
 	int64_t cnt;
 	uint32_t at;
 	int rc;
@@ -198,14 +214,14 @@ intercard(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 			       : "ERR Number of keys can't be greater than number of args");
 	}
 	at = keys_read(g, c, arg, arg_cnt, 1, &p);
-	if (at != arg_cnt && (at + 2 != arg_cnt || !gate_word_is(arg[at], "limit"))) {
-		return gate_error(g, c, "ERR syntax error");
+	wrong = limit_options(arg, arg_cnt, at, &p);
+	if (wrong != NULL && !scored) {
+		return gate_error(g, c, wrong);
 	}
-	if (at + 2 == arg_cnt && (!gate_word_i64(arg[at + 1], &p.limit) || p.limit < 0)) {
-		return gate_error(g, c, "ERR LIMIT can't be negative");
-	}
-	rc = keys_fold(g, c, arg, &p);
-	return rc != 1 ? -1 - rc : count_reply(g, c, p.limit);
+	rc = keys_fold(g, c, arg, &p); /* a wrong type comes first */
+	return rc != 1         ? -1 - rc
+	       : wrong != NULL ? gate_error(g, c, wrong)
+			       : count_reply(g, c, p.limit);
 }
 
 int
@@ -301,12 +317,13 @@ zsets(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg
 		return GATE_DONE;
 	}
 	wrong = zset_options(arg, arg_cnt, at, &p);
-	if (wrong != NULL) {
-		return gate_error(g, c, wrong);
-	}
-	rc = keys_fold(g, c, arg, &p);
+	p.weights = wrong != NULL ? 0 : p.weights;
+	rc = keys_fold(g, c, arg, &p); /* a wrong type comes before what is wrong with options */
 	if (rc != 1) {
 		return -1 - rc;
+	}
+	if (wrong != NULL) {
+		return gate_error(g, c, wrong);
 	}
 	if (stored) {
 		return store(g, c, &p);

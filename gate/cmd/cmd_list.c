@@ -144,15 +144,16 @@ cmd_lindex(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	struct list_item item;
 	struct cache_value v;
 	uint32_t at;
-	int64_t want;
+	int64_t want = 0;
 	int n;
 
-	if (!gate_word_i64(arg[2], &want)) {
-		return gate_error(g, c, "ERR value is not an integer or out of range");
-	}
 	n = gate_look_as(g, c, arg[1], LATTICE_LIST, &v);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
+	}
+	if (n == CACHE_HIT && !gate_word_i64(arg[2], &want)) {
+		gate_look_end(g, &v);
+		return gate_error(g, c, "ERR value is not an integer or out of range");
 	}
 	if (n == CACHE_HIT && index_of(want, view_cnt(v.type, v.state), &at) &&
 	    item_at(v.state, at, &item)) {
@@ -323,15 +324,16 @@ cmd_lset(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	int64_t want;
 	int n;
 
-	if (!gate_word_i64(arg[2], &want)) {
-		return gate_error(g, c, "ERR value is not an integer or out of range");
-	}
 	n = gate_look_as(g, c, arg[1], LATTICE_LIST, &v);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
 	if (n == CACHE_ABSENT) {
 		return gate_error(g, c, "ERR no such key");
+	}
+	if (!gate_word_i64(arg[2], &want)) {
+		gate_look_end(g, &v);
+		return gate_error(g, c, "ERR value is not an integer or out of range");
 	}
 	cnt = view_cnt(v.type, v.state);
 	if (!index_of(want, cnt, &at) || !item_at(v.state, at, &item)) {

@@ -194,13 +194,12 @@ cmd_brpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 
 static int
 mpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt, uint32_t at,
-     double timeout_s)
+     const struct slice *timeout)
 {
 	struct gate_mpop m;
 	int code;
 
-	return gate_mpop(g, c, arg, arg_cnt, at, "left", "right", LATTICE_LIST, timeout_s, &m,
-			 &code)
+	return gate_mpop(g, c, arg, arg_cnt, at, "left", "right", LATTICE_LIST, timeout, &m, &code)
 		       ? many_take(g, c, m.key, &m.value, m.second ? LIST_RIGHT : LIST_LEFT, m.most,
 				   true)
 		       : code;
@@ -209,16 +208,13 @@ mpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_
 int
 cmd_lmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	return mpop(g, c, arg, arg_cnt, 1, -1);
+	return mpop(g, c, arg, arg_cnt, 1, NULL);
 }
 
 int
 cmd_blmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	double timeout_s;
-
-	return gate_block_timeout(g, c, arg[1], &timeout_s) ? mpop(g, c, arg, arg_cnt, 2, timeout_s)
-							    : (int)GATE_DONE;
+	return mpop(g, c, arg, arg_cnt, 2, &arg[1]);
 }
 
 /* ------------------------------------------------------------------------ moving */

@@ -176,14 +176,22 @@ random_items(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	uint32_t all, most;
 	int n;
 
+	if (arg_cnt > 3 && with == NULL) {
+		return gate_error(g, c, "ERR syntax error");
+	}
 	if (arg_cnt > 2 && !gate_word_i64(arg[2], &cnt)) {
 		return gate_error(g, c, "ERR value is not an integer or out of range");
 	}
-	if (cnt < -(int64_t)(UINT32_MAX / 4)) {
-		return gate_error(g, c, "ERR value is out of range");
+	if (cnt == INT64_MIN) {
+		return gate_error(g, c,
+				  "ERR value is out of range, value must between "
+				  "-9223372036854775807 and 9223372036854775807");
 	}
 	if (arg_cnt > 4 || (arg_cnt == 4 && (with == NULL || !gate_word_is(arg[3], with)))) {
 		return gate_error(g, c, "ERR syntax error");
+	}
+	if (arg_cnt == 4 && (cnt > INT64_MAX / 2 || cnt < -INT64_MAX / 2)) {
+		return gate_error(g, c, "ERR value is out of range");
 	}
 	if (arg_cnt == 4) {
 		shown = type == LATTICE_OSET ? SHOW_SCORE : SHOW_VALUE;
@@ -194,6 +202,10 @@ random_items(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 		return gate_look_refuse(g, c, n);
 	}
 	all = n == CACHE_HIT ? view_cnt(w->v.type, w->v.state) : 0;
+	if (all != 0 && cnt < -(int64_t)(UINT32_MAX / 4)) { /* more than a reply has room for */
+		gate_walk_close(g, c, w);
+		return gate_error(g, c, "ERR value is out of range");
+	}
 	if (all == 0 || cnt > 0) {
 		cnt = all == 0 ? 0 : MIN(cnt, (int64_t)all);
 	}

@@ -247,20 +247,19 @@ members_scan(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	if (!gate_word_i64(arg[2], &cursor) || cursor < 0) {
 		return gate_error(g, c, "ERR invalid cursor");
 	}
-	wrong = scan_options(arg, arg_cnt, 3, &opt);
-	if (wrong != NULL) {
-		return gate_error(g, c, wrong);
-	}
-	if (cursor != 0) {
-		k = cursor_find(g, (uint64_t)cursor);
-		if (k == NULL) {
-			return gate_error(g, c, "ERR invalid cursor");
-		}
-		from = slice_of(k->key, k->len);
-	}
 	n = gate_look_as(g, c, arg[1], type, &v);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
+	}
+	wrong = n == CACHE_HIT ? scan_options(arg, arg_cnt, 3, &opt) : NULL;
+	if (wrong == NULL && n == CACHE_HIT && cursor != 0) {
+		k = cursor_find(g, (uint64_t)cursor);
+		wrong = k == NULL ? "ERR invalid cursor" : NULL;
+		from = k != NULL ? slice_of(k->key, k->len) : from;
+	}
+	if (wrong != NULL) { /* of what is there */
+		gate_look_end(g, &v);
+		return gate_error(g, c, wrong);
 	}
 	gate_array(g, c, 2);
 	head = gate_out_hole(g, c);

@@ -171,6 +171,8 @@ set_deadline(const struct slice *arg, struct set_options *ret)
 static int
 set_options(const struct slice *arg, uint32_t arg_cnt, struct set_options *ret)
 {
+	int late = 0; /* what is wrong with the time, if nothing else is */
+
 	*ret = (struct set_options){ 0 };
 	for (uint32_t i = 3; i < arg_cnt; i++) {
 		if (gate_word_is(arg[i], "nx") && !ret->xx) {
@@ -184,15 +186,17 @@ set_options(const struct slice *arg, uint32_t arg_cnt, struct set_options *ret)
 		} else if (i + 1 < arg_cnt && !ret->keep && ret->deadline_us == 0) {
 			int err = set_deadline(arg + i, ret);
 
-			if (err != 1) {
-				return err == 0 ? MB_ERR_INVALID : err;
+			if (err == 0) {
+				return MB_ERR_INVALID;
 			}
+			late = err != 1 ? err : late;
+			ret->deadline_us = err != 1 ? 1 : ret->deadline_us; /* there is one */
 			i++;
 		} else {
 			return MB_ERR_INVALID;
 		}
 	}
-	return 0;
+	return late;
 }
 
 static int
@@ -445,8 +449,8 @@ cmd_getex(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 	struct slice text;
 	int err = arg_cnt == 4 ? set_deadline(arg + 2, &opt) : 1, n;
 
-	if (err != 1 || arg_cnt > 4 || (arg_cnt == 3 && !persist)) {
-		return set_refuse(g, c, err == 1 ? 0 : err);
+	if (err == 0 || arg_cnt > 4 || (arg_cnt == 3 && !persist)) {
+		return set_refuse(g, c, 0);
 	}
 	n = gate_look_text(g, c, arg[1], &v, buf, &text);
 	if (n == CACHE_ABSENT) {
@@ -455,6 +459,10 @@ cmd_getex(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 	}
 	if (n != CACHE_HIT) {
 		return gate_look_refuse(g, c, n);
+	}
+	if (err != 1) { /* of a value that is there */
+		gate_look_end(g, &v);
+		return set_refuse(g, c, err);
 	}
 	if (arg_cnt == 2) {
 		gate_bulk_value(g, c, text, &v);
@@ -514,14 +522,11 @@ cmd_incrbyfloat(struct gate *g, struct gate_conn *c, const struct slice *arg, ui
 	struct slice text;
 	int n;
 
-	if (!gate_word_float(arg[2], &by)) {
-		return gate_error(g, c, "ERR value is not a valid float");
-	}
 	n = gate_look_text(g, c, arg[1], &v, buf, &text);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
-	if (n == CACHE_HIT && !gate_word_float(text, &x)) {
+	if (!gate_word_float(arg[2], &by) || (n == CACHE_HIT && !gate_word_float(text, &x))) {
 		gate_look_end(g, &v);
 		return gate_error(g, c, "ERR value is not a valid float");
 	}

@@ -179,7 +179,7 @@ cmd_bzpopmax(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 
 static int
 zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt, uint32_t at,
-      double timeout_s)
+      const struct slice *timeout)
 {
 	const struct oset_entry *e;
 	struct gate_walk now, *w;
@@ -187,7 +187,7 @@ zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg
 	uint32_t cnt;
 	int err, code, n;
 
-	if (!gate_mpop(g, c, arg, arg_cnt, at, "min", "max", LATTICE_OSET, timeout_s, &m, &code)) {
+	if (!gate_mpop(g, c, arg, arg_cnt, at, "min", "max", LATTICE_OSET, timeout, &m, &code)) {
 		return code;
 	}
 	gate_look_end(g, &m.value);
@@ -220,15 +220,11 @@ zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg
 int
 cmd_zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	return zmpop(g, c, arg, arg_cnt, 1, -1);
+	return zmpop(g, c, arg, arg_cnt, 1, NULL);
 }
 
 int
 cmd_bzmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	double timeout_s;
-
-	return gate_block_timeout(g, c, arg[1], &timeout_s)
-		       ? zmpop(g, c, arg, arg_cnt, 2, timeout_s)
-		       : (int)GATE_DONE;
+	return zmpop(g, c, arg, arg_cnt, 2, &arg[1]);
 }

@@ -122,11 +122,11 @@ range_options(struct range *r, const struct slice *arg, uint32_t arg_cnt, bool w
 				return "ERR value is not an integer or out of range";
 			}
 			i += 2;
-		} else if (whole && gate_word_is(arg[i], "rev")) {
+		} else if (whole && !r->rev && gate_word_is(arg[i], "rev")) {
 			r->rev = true;
-		} else if (whole && gate_word_is(arg[i], "byscore")) {
+		} else if (whole && r->by == BY_INDEX && gate_word_is(arg[i], "byscore")) {
 			r->by = BY_SCORE;
-		} else if (whole && gate_word_is(arg[i], "bylex")) {
+		} else if (whole && r->by == BY_INDEX && gate_word_is(arg[i], "bylex")) {
 			r->by = BY_LEX;
 		} else {
 			return "ERR syntax error";

@@ -96,6 +96,28 @@ flushall x;flushall sync x;flushall sync;flushall async;flushdb x;keys;keys a b;
 scan 0 count 0;scan 0 count x;scan 0 match;scan 0 type nosuch;scan 0 nosuch x;randomkey x;role x
 swapdb x 0;swapdb 0 x;swapdb 0;move x;fcall;fcall f;fcall f 0;fcall_ro f 0;fcall f x;fcall f -1
 fcall_ro f 5 a
+bitcount none x;bitcount none x y;bitcount none 0 1 x;bitpos none 1 x;bitpos none 0 0 1 bit x
+set str ab;bitcount str x;bitcount str x y bit;bitcount str 0 1 x;bitcount str x 1 x
+bitpos str 1 x;bitpos str 1 x 1 x;bitpos str 1 0 x x;bitpos str 1 0 1 bit x;lindex none x
+lindex str x;lset none x y;lset str x y;rpush list a b;lindex list x;lset list x y
+blmpop x 1 none left count 0;blmpop -1 x none left;blmpop x 1 none;blmpop x 1 none left
+blmpop 0.001 1 none left count 1 count;blmpop 0.001 1 none left count x x
+bzmpop x 1 none min count 0;bzmpop -1 x none min;bzmpop x 1 none;bzmpop x 1 none min
+bzmpop 0.001 1 none min count x x;lmpop 1 list left count 1 count 1;getex none ex x
+getex none ex -1;getex list ex -1;getex none nosuch 1;getex str ex x;getex str ex 0
+set str x ex -1 nosuch;set str x ex x nosuch;set str x ex x;set str x ex 0;set str x ex 0 px 1
+set str x ex 0 keepttl;incrbyfloat list x;incrbyfloat none x;incrbyfloat str 1
+srandmember none x y;srandmember none -9223372036854775808;srandmember none x
+hrandfield none 9223372036854775807 withvalues;hrandfield none 1 nosuch;hrandfield none x nosuch
+zrandmember none -9223372036854775807 withscores;zrandmember none 9223372036854775807
+hrandfield none -2147483649;sscan none 0 nosuch;hscan none 0 count x;zscan none 0 count 0
+sscan list 0 nosuch;sadd set a;sscan set 0 nosuch;sscan set x nosuch;sscan set 0 count 0
+sintercard 1 set limit -1 x;sintercard 1 list x;zintercard 1 set limit -1 x;zintercard 1 list x
+zintercard 1 set limit 1 limit 0;zinter 1 list weights x;zinter 1 set weights x
+zunionstore z 1 list aggregate x;zunionstore z 1 set aggregate x;zdiff 1 list nosuch
+zrange z 0 1 rev rev;zrange z 0 1 byscore bylex withscores;zrange z 0 1 bylex withscores
+expire none 1 xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+del str list set z
 """
 
 
