@@ -165,7 +165,7 @@ leaving_poll(struct gate *g)
 		}
 		busy = true;
 		gate_leave_drop(g, c);
-		gate_conn_owes(g, c, false);
+		gate_conn_owes(g, c, false, false);
 		c->used = false; /* H1: no walk over connections finds it */
 		d.sub = (uint8_t)stream_listener(g->stream, c->id);
 		d.word[1] = (uint64_t)stream_take(g->stream, c->id);

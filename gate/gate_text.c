@@ -18,6 +18,7 @@
 #include "compiler.h"
 #include "gate_ahead.h"
 #include "gate_many.h"
+#include "gate_memory.h"
 #include "gate_pause.h"
 #include "gate_walk.h"
 #include "timebase.h"
@@ -29,8 +30,11 @@ gate_text_keep(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len
 
 	if (want > c->in_cap) {
 		size_t cap = heap_rounded_bytes(MAX(want, MIN(2UL * c->in_cap, want + (1u << 20))));
-		uint8_t *mem = heap_alloc(g->heap, cap);
+		uint8_t *mem = gate_memory_take(g, c, cap);
 
+		while (mem == NULL && gate_memory_relieve(g, c, MEMORY_HEAP) == RELIEF_NOW) {
+			mem = gate_memory_take(g, c, cap);
+		}
 		if (mem == NULL) {
 			return false;
 		}
@@ -160,6 +164,7 @@ command_over(struct gate *g, struct gate_conn *c)
 	c->began_tsc = 0;
 	c->timed = NULL;
 	c->tries = 0;
+	c->half_ns = c->half_ns != 0 ? g->now_ns : 0; /* the next one begins */
 	if (unlikely((c->caching | c->reply) != 0)) {
 		gate_command_end(c);
 	}
@@ -315,6 +320,38 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 	return done;
 }
 
+static void
+no_memory(struct gate *g, struct gate_conn *c)
+{
+	gate_error(g, c, "OOM no memory for a value of this length");
+	c->last = true;
+}
+
+/* The long word that is due. When there is no room others may be sending theirs: it waits for them,
+ * for gate.slow. Returns: whether it has begun. */
+static bool
+large_begin(struct gate *g, struct gate_conn *c)
+{
+	int err = gate_large_begin(g, c);
+
+	if (err == 0) {
+		c->large_waits = false;
+		return true;
+	}
+	if (!c->large_waits) {
+		c->large_waits = true;
+		c->large_ns = g->now_ns;
+	}
+	if (err != MB_ERR_NO_MEMORY || g->now_ns - c->large_ns > g->cfg.slow_ns) {
+		no_memory(g, c);
+		return false;
+	}
+	c->large_due = true;
+	c->waiting = true;
+	gate_conn_starve(g, c);
+	return false;
+}
+
 void
 gate_text_go(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len)
 {
@@ -322,7 +359,7 @@ gate_text_go(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len)
 
 	for (;;) {
 		struct slice text = kept ? slice_of(c->in, c->in_len) : slice_of(p, len);
-		size_t done = text_run(g, c, text);
+		size_t done = c->large_waits ? 0 : text_run(g, c, text);
 
 		if (kept) {
 			text_forget(g, c, done);
@@ -337,15 +374,17 @@ gate_text_go(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len)
 			return; /* none is due, or this was the last command: no more is read */
 		}
 		c->large_due = false;
-		if (gate_large_begin(g, c) != 0) {
-			gate_error(g, c, "OOM no memory for a value of this length");
-			c->last = true;
+		if (!large_begin(g, c)) {
 			return;
 		}
 		/* Its bytes stand behind its head, which was kept, as far as they are here: the gap
 		 * is closed. */
-		done = gate_large_take(gate_large_open(c), c->in + c->parser.pos,
+		done = gate_large_take(g, c, gate_large_open(c), c->in + c->parser.pos,
 				       c->in_len - c->parser.pos);
+		if (done == SIZE_MAX) {
+			no_memory(g, c);
+			return;
+		}
 		c->in_len -= (uint32_t)done;
 		memmove(c->in + c->parser.pos, c->in + c->parser.pos + done,
 			c->in_len - c->parser.pos);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate_memory - the memory that connections share: its reserve, and who gives way when it is short
+ *
+ *   Y1  A part of gate.memory is for what has to work when clients hold all the rest: the replies
+ *       of commands about the server and the connection, and what has come of a short command.
+ *   Y2  Short of memory, the one that holds most and moves least is closed: by what it holds, the
+ *       longer the less it has moved for that. Nobody who moves as fast as a network does, and
+ *       nobody who owes nothing and holds nothing.
+ *
+ * Owner: the gate tile.
+ */
+#ifndef MB_GATE_MEMORY_H
+#define MB_GATE_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct gate;
+struct gate_conn;
+
+/* RELIEF_NOW: there is more memory now. RELIEF_LATER: there will be, when the kernel has let go of
+ * it. */
+enum gate_relief { RELIEF_NONE, RELIEF_LATER, RELIEF_NOW };
+
+/* Which memory: gate.memory, or that of long words and values (payload.h). */
+enum gate_memory { MEMORY_HEAP, MEMORY_LONG };
+
+/* gate_memory_init sets the reserve aside. Threads: start-up. */
+void gate_memory_init(struct gate *g);
+
+/* gate_memory_take is heap_alloc for a reply or a command of c: of the reserve too, if that is for
+ * it (Y1). */
+void *gate_memory_take(struct gate *g, const struct gate_conn *c, size_t bytes);
+
+/* gate_memory_relieve closes the one who gives way (Y2), never `but`. */
+enum gate_relief gate_memory_relieve(struct gate *g, const struct gate_conn *but,
+				     enum gate_memory which);
+
+/* gate_memory_tick gives way before memory is used up, and gives pages back to the system that are
+ * not used any more, some at a time. */
+void gate_memory_tick(struct gate *g);
+/* gate_memory_due: whether it has to be called though nothing happens. */
+bool gate_memory_due(const struct gate *g);
+
+#endif
