@@ -411,7 +411,7 @@ gate_command_try(struct gate *g, struct gate_conn *c, const struct gate_command 
 		c->unfit = false;
 		gate_out_back(g, c, &mark);
 		if (!within && c->part == 0 &&
-		    gate_memory_relieve(g, c, MEMORY_HEAP) != RELIEF_NONE) {
+		    gate_memory_relieve(g, c, MEMORY_HEAP, 0) != RELIEF_NONE) {
 			gate_conn_renew(g, c);
 			c->begun = true; /* it was counted */
 			gate_conn_starve(g, c);

@@ -28,6 +28,7 @@
 #include "compiler.h"
 #include "gate_ahead.h"
 #include "gate_block.h"
+#include "gate_large.h"
 #include "gate_many.h"
 #include "gate_memory.h"
 #include "gate_text.h"
@@ -50,10 +51,6 @@ gate_conn_owes(struct gate *g, struct gate_conn *c, bool half, bool reading)
 {
 	bool did = (c->half_ns | c->slow_ns) != 0;
 
-	if (!did) {
-		c->owes_ns = g->now_ns;
-		c->moved = 0;
-	}
 	c->half_ns = !half ? 0 : c->half_ns != 0 ? c->half_ns : g->now_ns;
 	c->slow_ns = !reading ? 0 : c->slow_ns != 0 ? c->slow_ns : g->now_ns;
 	g->slow_cnt += (uint32_t)(half || reading) - (uint32_t)did;
@@ -315,7 +312,7 @@ keep_long(struct gate *g, struct gate_conn *c, size_t bytes)
 		return true;
 	}
 	while (payload_alloc(g->inner.pool, bytes, PROC_DAEMON, &ref, &p) != 0) {
-		if (gate_memory_relieve(g, c, MEMORY_LONG) != RELIEF_NOW) {
+		if (gate_memory_relieve(g, c, MEMORY_LONG, 0) != RELIEF_NOW) {
 			return false;
 		}
 	}
@@ -340,7 +337,7 @@ gate_conn_keep(struct gate *g, struct gate_conn *c, size_t bytes)
 	}
 	cap = heap_rounded_bytes(MAX(bytes, 2UL * c->keep_cap));
 	p = bytes <= UINT32_MAX / 4 ? gate_memory_take(g, c, cap) : NULL;
-	while (p == NULL && gate_memory_relieve(g, c, MEMORY_HEAP) == RELIEF_NOW) {
+	while (p == NULL && gate_memory_relieve(g, c, MEMORY_HEAP, cap) == RELIEF_NOW) {
 		p = gate_memory_take(g, c, cap);
 	}
 	if (p == NULL) {
@@ -533,8 +530,6 @@ gate_conn_returned(struct gate *g, struct stream_id id, uint32_t mark)
 
 	REQUIRE(c != NULL);
 	gate_lend_returned(g, c, mark);
-	if (c->slow_ns != 0) {
-		c->slow_ns = g->now_ns; /* it moves */
-	}
+	gate_conn_moved(g, c, &c->slow_ns, GATE_SEND_MAX);
 	gate_conn_go(g, c);
 }

@@ -99,8 +99,8 @@ gate_moves(struct gate *g, struct gate_conn *c, const struct gate_command *cmd)
 }
 
 /* "*3\r\n$7\r\nPUBLISH\r\n..": its third item. */
-static struct slice
-first_word(struct slice text)
+struct slice
+gate_first_word(struct slice text)
 {
 	const uint8_t *p = text.p, *end = text.p + text.len;
 
@@ -118,7 +118,7 @@ first_word(struct slice text)
 bool
 gate_moves_large(struct gate *g, struct gate_conn *c, struct slice text)
 {
-	return g->cfg.idx != 0 && gate_moves(g, c, gate_command_find(first_word(text)));
+	return g->cfg.idx != 0 && gate_moves(g, c, gate_command_find(gate_first_word(text)));
 }
 
 void

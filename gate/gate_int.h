@@ -287,7 +287,8 @@ struct gate_conn {
 	 * not. Each byte that moves moves it (gate_conn_moved). */
 	uint64_t half_ns, slow_ns;
 	uint64_t large_ns;                  /* since when a long word waits for room */
-	uint64_t owes_ns, moved;            /* since when either, and the bytes that moved since */
+	uint64_t moved;                     /* bytes, since it was looked at; */
+	uint8_t rests;                      /* so often they were too few (gate_yield.h) */
 	const struct gate_command *command; /* last one */
 	struct gate_ask *ask;               /* the question of its command; NULL: none */
 	/* between gates */
@@ -473,17 +474,6 @@ void gate_conn_reset(struct gate *g, struct gate_conn *c);
 void gate_conn_address(struct gate *g, const struct gate_conn *c, char ret[GATE_ADDRESS_MAX]);
 /* gate_conn_name gives it a name. Returns: whether it could; else that is answered. */
 bool gate_conn_name(struct gate *g, struct gate_conn *c, struct slice name);
-/* gate_large.c: begin takes memory for the word that was announced, as much as a part of it needs
- * (Returns: 0; MB_ERR_NO_MEMORY); open is the one whose bytes come now (NULL: none); room is where
- * the next ones go, longer if need be (Returns: bytes there; 0: there is no memory); take takes
- * what has come (Returns: how many; SIZE_MAX: there is no memory); drop gives back all that nobody
- * took over. */
-size_t gate_large_room(struct gate *g, const struct gate_conn *c, struct gate_large *l);
-int gate_large_begin(struct gate *g, struct gate_conn *c);
-struct gate_large *gate_large_open(struct gate_conn *c);
-size_t gate_large_take(struct gate *g, const struct gate_conn *c, struct gate_large *l,
-		       const uint8_t *p, size_t len);
-void gate_larges_drop(struct gate *g, struct gate_conn *c);
 /* gate_conn_owes: whether it owes the rest of a command, and that it reads; of whom it is longer
  * than gate.slow the connection ends. gate_conn_moved: so many bytes came, or were read: they move
  * since when (one of c's two) by the time that they take at gate.slow_rate. */

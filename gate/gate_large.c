@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gate_large - a long word on its way to memory of its own, which becomes the value
+/* gate_large - see gate_large.h
  *
  * What is announced takes no memory: it grows with the bytes that come, and the kernel moves its
  * pages where it cannot grow in place, so no byte is copied for that.
@@ -10,7 +10,7 @@
 
 #include "compiler.h"
 #include "copy.h"
-#include "gate_int.h"
+#include "gate_large.h"
 #include "gate_memory.h"
 
 #define FIRST_BYTES (128u << 10) /* a segment is no shorter */
@@ -33,7 +33,7 @@ gate_large_begin(struct gate *g, struct gate_conn *c)
 	int err;
 
 	if (c->large == NULL) {
-		c->large = heap_alloc(g->heap, RESP_LARGE_CNT_MAX * sizeof(*c->large));
+		c->large = gate_memory_take(g, c, RESP_LARGE_CNT_MAX * sizeof(*c->large));
 		if (c->large == NULL) {
 			return MB_ERR_NO_MEMORY;
 		}
@@ -46,7 +46,7 @@ gate_large_begin(struct gate *g, struct gate_conn *c)
 	}
 	while ((err = payload_alloc(g->inner.pool, now.cap, PROC_DAEMON, &now.ref, &now.p)) ==
 		       MB_ERR_NO_MEMORY &&
-	       gate_memory_relieve(g, c, MEMORY_LONG) == RELIEF_NOW) {
+	       gate_memory_relieve(g, c, MEMORY_LONG, 0) == RELIEF_NOW) {
 	}
 	if (err == 0) {
 		*l = now;
@@ -64,7 +64,7 @@ gate_large_room(struct gate *g, const struct gate_conn *c, struct gate_large *l)
 		return l->cap - l->got;
 	}
 	while ((err = payload_grow(g->inner.pool, &l->ref, &l->p, cap)) == MB_ERR_NO_MEMORY &&
-	       gate_memory_relieve(g, c, MEMORY_LONG) == RELIEF_NOW) {
+	       gate_memory_relieve(g, c, MEMORY_LONG, 0) == RELIEF_NOW) {
 	}
 	l->cap = err == 0 ? cap : l->cap;
 	return l->cap - l->got;

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gate_memory - see gate_memory.h
- *
- * Redis's maxmemory-clients is the model of Y2: it evicts whoever holds most. Here that would be
- * the one who sends or reads the longest value, however fast; so what counts is for how long the
- * memory would be held at the pace that was seen: bytes held * time / bytes moved.
  */
 #include "gate_memory.h"
 
@@ -14,15 +10,14 @@
 #include "compiler.h"
 #include "gate_int.h"
 #include "gate_text.h"
+#include "gate_yield.h"
 #include "log.h"
 #include "timebase.h"
 
-#define RESERVE_SHARE   16                /* of the memory, Y1 */
-#define RESERVE_SHORT   1024u             /* of any command, or a reply, that may stand in it */
-#define SHORT_SHARE     8                 /* so little is free, beside the reserve: it is short */
-#define HELD_MIN        (1u << 10)        /* who holds less does not matter */
-#define PACE_NS         (200 * NS_PER_MS) /* what is held for less, at its pace, moves */
-#define IDLE_NS         NS_PER_S          /* of who holds something, and owes nothing */
+#define RESERVE_SHARE   16    /* of the memory, Y1 */
+#define RESERVE_SHORT   1024u /* of any command, or a reply, that may stand in it */
+#define SHORT_SHARE     8     /* so little is free, beside the reserve: it is short */
+#define LOOK_SHARE      2     /* so much is used: all are looked at */
 #define NO_RELIEF_NS    (20 * NS_PER_MS)
 #define TICK_VICTIM_CNT 64         /* closed in a tick */
 #define TRIM_BYTES      (4u << 20) /* looked through in a tick: about 1 ms */
@@ -90,49 +85,59 @@ held(const struct gate_conn *c, enum gate_memory which)
 	return bytes + c->sub_bytes;
 }
 
-/* How much it gives way: what it holds, times for how long at its pace, in bytes * ns. 0: it does
- * not. */
-static double
-weight(const struct gate *g, const struct gate_conn *c, enum gate_memory which)
+/* Whose turn it is. */
+static enum yield_turn
+turn_of(const struct gate *g, const struct gate_conn *c)
 {
-	bool owes = (c->half_ns | c->slow_ns) != 0;
-	uint64_t age_ns = g->now_ns - (owes ? c->owes_ns : c->used_ns);
-	size_t bytes;
-	double pace_ns;
-
-	if (age_ns < (owes ? PACE_NS : IDLE_NS) ||
-	    (!owes && c->waiting && !c->blocked && !c->halted)) {
-		return 0; /* too new to be told; or it waits for us */
+	if (!c->used || c->closing || c->pushing || gate_multi_runs(c) || c->halted ||
+	    c->queue != NULL || g->alone != NULL) {
+		return YIELD_NEVER;
 	}
-	bytes = held(c, which);
-	pace_ns = (double)age_ns * (double)bytes / (double)((owes ? c->moved : 0) + 1);
-	return bytes < HELD_MIN || pace_ns < (double)PACE_NS ? 0 : pace_ns * (double)bytes;
+	if ((c->half_ns | c->slow_ns) != 0) {
+		return YIELD_OWES;
+	}
+	return c->waiting && !c->blocked ? YIELD_NEVER : YIELD_IDLE;
+}
+
+void
+gate_memory_look(const struct gate *g, struct gate_conn *c)
+{
+	struct yield_claim claim = { turn_of(g, c), 0, c->rests };
+
+	if (claim.turn != YIELD_NEVER) {
+		claim.held = held(c, MEMORY_HEAP) + held(c, MEMORY_LONG);
+	}
+	c->rests = gate_yield_look(&claim, c->moved);
+	c->moved = 0;
+}
+
+bool
+gate_memory_looks(const struct gate *g)
+{
+	return g->slow_cnt > 0 || heap_used_bytes(g->heap) > g->cfg.memory_bytes / LOOK_SHARE;
 }
 
 static struct gate_conn *
-victim(struct gate *g, const struct gate_conn *but, enum gate_memory which)
+victim(const struct gate *g, const struct gate_conn *but, enum gate_memory which, size_t asks)
 {
-	struct gate_conn *most = NULL;
-	double most_weight = 0;
+	struct yield y = { NULL, NULL, 0, 0 };
 
 	for (uint32_t i = 0; i < g->cfg.conn_max; i++) {
-		struct gate_conn *c = &g->conn[i];
-		double w;
+		const struct gate_conn *c = &g->conn[i];
+		struct yield_claim claim = { c->used && c != but ? turn_of(g, c) : YIELD_NEVER, 0,
+					     c->rests };
 
-		if (!c->used || c == but || c->closing || c->pushing || gate_multi_runs(c)) {
-			continue;
-		}
-		w = weight(g, c, which);
-		if (w > most_weight) {
-			most_weight = w;
-			most = c;
+		if (claim.turn != YIELD_NEVER) {
+			claim.held = held(c, which);
+			gate_yield_see(&y, c, &claim);
 		}
 	}
-	return most;
+	return (struct gate_conn *)(uintptr_t)gate_yield_who(&y, asks);
 }
 
 enum gate_relief
-gate_memory_relieve(struct gate *g, const struct gate_conn *but, enum gate_memory which)
+gate_memory_relieve(struct gate *g, const struct gate_conn *but, enum gate_memory which,
+		    size_t asks)
 {
 	struct gate_conn *c;
 	size_t before, bytes;
@@ -140,7 +145,7 @@ gate_memory_relieve(struct gate *g, const struct gate_conn *but, enum gate_memor
 	if (g->now_ns < g->no_relief_ns) {
 		return RELIEF_NONE;
 	}
-	c = victim(g, but, which);
+	c = victim(g, but, which, asks);
 	if (c == NULL) {
 		g->no_relief_ns = g->now_ns + NO_RELIEF_NS; /* looking at all takes its time */
 		return RELIEF_NONE;
@@ -186,7 +191,7 @@ gate_memory_tick(struct gate *g)
 {
 	for (uint32_t i = 0;
 	     i < TICK_VICTIM_CNT && free_bytes(g) < g->cfg.memory_bytes / SHORT_SHARE &&
-	     gate_memory_relieve(g, NULL, MEMORY_HEAP) == RELIEF_NOW;
+	     gate_memory_relieve(g, NULL, MEMORY_HEAP, 0) == RELIEF_NOW;
 	     i++) {
 	}
 	if (traffic(g) - g->trim_seen > TRIM_TRAFFIC) {

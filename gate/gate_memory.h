@@ -3,9 +3,9 @@
  *
  *   Y1  A part of gate.memory is for what has to work when clients hold all the rest: the replies
  *       of commands about the server and the connection, and what has come of a short command.
- *   Y2  Short of memory, the one that holds most and moves least is closed: by what it holds, the
- *       longer the less it has moved for that. Nobody who moves as fast as a network does, and
- *       nobody who owes nothing and holds nothing.
+ *   Y2  Short of memory, one that rests while it is its turn is closed, who holds most first: never
+ *       one whose command we are at, nor one that moves (gate_yield.h). When there is none the one
+ *       that asks gets none: a reply becomes an error, half a command its end.
  *
  * Owner: the gate tile.
  */
@@ -32,9 +32,14 @@ void gate_memory_init(struct gate *g);
  * it (Y1). */
 void *gate_memory_take(struct gate *g, const struct gate_conn *c, size_t bytes);
 
-/* gate_memory_relieve closes the one who gives way (Y2), never `but`. */
+/* gate_memory_relieve closes the one who gives way (Y2), never `but`, who would hold `asks` bytes
+ * in all; 0: only one that was seen at rest. */
 enum gate_relief gate_memory_relieve(struct gate *g, const struct gate_conn *but,
-				     enum gate_memory which);
+				     enum gate_memory which, size_t asks);
+
+/* gate_memory_look sees whether one moves; of all of them, in a tick, if gate_memory_looks. */
+void gate_memory_look(const struct gate *g, struct gate_conn *c);
+bool gate_memory_looks(const struct gate *g);
 
 /* gate_memory_tick gives way before memory is used up, and gives pages back to the system that are
  * not used any more, some at a time. */

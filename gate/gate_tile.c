@@ -459,6 +459,7 @@ static void
 conn_check(struct gate *g, struct gate_conn *c, uint64_t now_ns)
 {
 	gate_conn_moved(g, c, &c->slow_ns, gate_lend_moves(g, c));
+	gate_memory_look(g, c);
 	if ((c->slow_ns != 0 && now_ns - c->slow_ns > g->cfg.slow_ns) ||
 	    (c->half_ns != 0 && now_ns - c->half_ns > g->cfg.slow_ns)) {
 		gate_conn_reset(g, c);
@@ -481,14 +482,14 @@ gate_housekeeping(void *ctx, uint64_t now_ns)
 		return;
 	}
 	g->tick_ns = now_ns + GATE_TICK_NS;
-	gate_memory_tick(g);
-	if (g->slow_cnt > 0 || g->cfg.idle_ns != 0) {
+	if (g->cfg.idle_ns != 0 || gate_memory_looks(g)) {
 		for (uint32_t i = 0; i < g->cfg.conn_max; i++) {
 			if (g->conn[i].used) {
 				conn_check(g, &g->conn[i], now_ns);
 			}
 		}
 	}
+	gate_memory_tick(g);
 }
 
 static void
