@@ -2,7 +2,9 @@
 /* gate_large - see gate_large.h
  *
  * What is announced takes no memory: it grows with the bytes that come, and the kernel moves its
- * pages where it cannot grow in place, so no byte is copied for that.
+ * pages where it cannot grow in place, so no byte is copied for that. New pages cost as much as the
+ * bytes themselves; so where a segment lies unused that is long enough, the word goes on there as
+ * soon as its first FIRST_BYTES are here, the only ones that are copied.
  */
 #include <string.h>
 
@@ -54,13 +56,33 @@ gate_large_begin(struct gate *g, struct gate_conn *c)
 	return err;
 }
 
+/* The first bytes are here: it goes on in a segment that nobody uses. Returns: whether there is
+ * one. */
+static bool
+moves_to_spare(struct gate *g, struct gate_large *l)
+{
+	struct payload_ref ref;
+	uint8_t *p;
+
+	if (l->cap != FIRST_BYTES || !payload_spare(g->inner.pool, l->len) ||
+	    payload_alloc(g->inner.pool, l->len, PROC_DAEMON, &ref, &p) != 0) {
+		return false;
+	}
+	copy_bytes(p, l->p, l->got);
+	payload_release(g->inner.pool, l->ref.handle, PROC_DAEMON);
+	l->ref = ref;
+	l->p = p;
+	l->cap = l->len;
+	return true;
+}
+
 size_t
 gate_large_room(struct gate *g, const struct gate_conn *c, struct gate_large *l)
 {
 	uint32_t cap = (uint32_t)MIN(2UL * l->cap, (size_t)l->len);
 	int err = 0;
 
-	if (l->got < l->cap) {
+	if (l->got < l->cap || moves_to_spare(g, l)) {
 		return l->cap - l->got;
 	}
 	while ((err = payload_grow(g->inner.pool, &l->ref, &l->p, cap)) == MB_ERR_NO_MEMORY &&
