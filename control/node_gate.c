@@ -106,6 +106,7 @@ node_gate_tile(struct node *n, uint32_t idx, char why[NODE_WHY_BYTES])
 		.memory_bytes = node_gate_memory(p),
 		.idle_ns = p->gate_idle,
 		.slow_ns = p->gate_slow,
+		.slow_rate = p->gate_slow_rate,
 		.slowlog_ns = p->gate_slowlog,
 		.backlog_bytes = p->gate_backlog,
 		.node_id = n->id,

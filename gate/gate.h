@@ -47,6 +47,7 @@ struct gate_cfg {
 	size_t memory_bytes; /* for what connections have received and not yet been sent */
 	uint64_t idle_ns;    /* 0: for ever */
 	uint64_t slow_ns;
+	uint64_t slow_rate;   /* bytes a second that who owes moves at least; not 0 */
 	uint64_t slowlog_ns;  /* a command that takes longer is remembered; 0: none is */
 	size_t backlog_bytes; /* that a listener may leave unread, and of its subscriptions */
 	bool protected_mode;

@@ -276,6 +276,7 @@ gate_part_tally(struct gate *g, struct gate_ask *a)
 	sum->command_cnt += t->command_cnt;
 	sum->accept_cnt += t->accept_cnt;
 	sum->refuse_cnt += t->refuse_cnt;
+	sum->evict_cnt += t->evict_cnt;
 	sum->rx_bytes += t->rx_bytes;
 	sum->tx_bytes += t->tx_bytes;
 	sum->fetch_cnt += t->fetch_cnt;

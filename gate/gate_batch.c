@@ -175,7 +175,7 @@ gate_write(struct gate *g, struct gate_conn *c, enum gate_rec_kind kind)
 }
 
 /* A value that is too long to stand in the set: one of the command's large words, which are in a
- * payload already, or copied to one. */
+ * payload already, part of the command's memory, or copied to one. */
 static int
 value_by_ref(struct gate *g, struct gate_conn *c, struct wset_op *op, uint32_t *ret_handle)
 {
@@ -191,6 +191,16 @@ value_by_ref(struct gate *g, struct gate_conn *c, struct wset_op *op, uint32_t *
 			op->by_ref = true;
 			return 0;
 		}
+	}
+	if (c->keep_ref.handle != 0 && op->value.p >= c->keep &&
+	    op->value.p < c->keep + c->keep_cap &&
+	    payload_hold(g->inner.pool, c->keep_ref.handle, PROC_DAEMON) == 0) {
+		op->ref =
+			payload_part(g->inner.pool, c->keep_ref.handle, op->value.p, op->value.len);
+		*ret_handle = c->keep_ref.handle;
+		op->by_ref = true;
+		c->keep_given = true;
+		return 0;
 	}
 	err = payload_alloc(g->inner.pool, op->value.len, PROC_DAEMON, &op->ref, &p);
 	if (err != 0) {

@@ -97,8 +97,8 @@ struct gate_stat {
 
 /* All that a gate counts. */
 struct gate_tally {
-	uint64_t error_cnt, command_cnt, accept_cnt, refuse_cnt, rx_bytes, tx_bytes, fetch_cnt,
-		op_cnt;
+	uint64_t error_cnt, command_cnt, accept_cnt, refuse_cnt, evict_cnt, rx_bytes, tx_bytes,
+		fetch_cnt, op_cnt;
 	/* Only in a sum: memory in use; values that are sent or walked through; bytes that were
 	 * lent, and pieces of them that the kernel copied. */
 	size_t memory;
@@ -123,8 +123,8 @@ int gate_lend(struct gate *g, struct gate_conn *c, struct gate_chunk *k);
 /* gate_lend_sent: all of a chunk is sent. It is freed, now or when it is returned. */
 void gate_lend_sent(struct gate *g, struct gate_conn *c, struct gate_chunk *k);
 void gate_lend_returned(struct gate *g, struct gate_conn *c, uint32_t mark);
-/* gate_lend_moves: whether the peer has acknowledged anything since it was last asked. */
-bool gate_lend_moves(const struct gate *g, struct gate_conn *c);
+/* gate_lend_moves: about how many bytes the peer has acknowledged since it was last asked. */
+size_t gate_lend_moves(const struct gate *g, struct gate_conn *c);
 /* gate_lend_drop frees all: the connection is closed, and the kernel has nothing of it. */
 void gate_lend_drop(struct gate *g, struct gate_conn *c);
 

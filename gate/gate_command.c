@@ -10,6 +10,7 @@
 #include <microburst/error.h>
 
 #include "commands.h"
+#include "gate_memory.h"
 #include "gate_pause.h"
 
 #define RUN      CMD_RUN
@@ -409,6 +410,13 @@ gate_command_try(struct gate *g, struct gate_conn *c, const struct gate_command 
 	if (unlikely(c->unfit) && rc == GATE_DONE) {
 		c->unfit = false;
 		gate_out_back(g, c, &mark);
+		if (!within && c->part == 0 &&
+		    gate_memory_relieve(g, c, MEMORY_HEAP, 0) != RELIEF_NONE) {
+			gate_conn_renew(g, c);
+			c->begun = true; /* it was counted */
+			gate_conn_starve(g, c);
+			return GATE_WAIT; /* until there is room for it */
+		}
 		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
 	}
 	if (unlikely(c->unfit)) { /* something is under way for it */

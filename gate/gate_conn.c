@@ -6,7 +6,8 @@
  *       while it waits as in N5; then its socket is not read, only its end looked for), one
  *       command of RESP_TEXT_MAX, GATE_OUT_MAX of replies (then no command is run) and the reply
  *       of one command more; all of it from the gate's memory, which all share.
- *   N3  Who owes (half a command, a reply not read) and does not move for gate.slow is closed.
+ *   N3  Who owes (half a command, a reply not read) for longer than gate.slow is closed. Each byte
+ *       that moves counts as the time it takes at gate.slow_rate: a byte now and then is no move.
  *   N4  A transaction that has begun is finished, whoever is gone by then or does not read: it is
  *       all or nothing, and all others wait for it. Its replies are one reply.
  *   N5  Who waits, for an item or the end of CLIENT PAUSE, and whose end is seen (gate_conn_over)
@@ -27,10 +28,13 @@
 #include "compiler.h"
 #include "gate_ahead.h"
 #include "gate_block.h"
+#include "gate_large.h"
 #include "gate_many.h"
+#include "gate_memory.h"
 #include "gate_text.h"
 #include "gate_track.h"
 #include "gate_walk.h"
+#include "timebase.h"
 
 /* ------------------------------------------------------------------------- life */
 
@@ -43,11 +47,24 @@ gate_conn_find(struct gate *g, struct stream_id id)
 }
 
 void
-gate_conn_owes(struct gate *g, struct gate_conn *c, bool owes)
+gate_conn_owes(struct gate *g, struct gate_conn *c, bool half, bool reading)
 {
-	if (owes != (c->slow_ns != 0)) {
-		g->slow_cnt += owes ? 1 : -1;
-		c->slow_ns = owes ? g->now_ns : 0;
+	bool did = (c->half_ns | c->slow_ns) != 0;
+
+	c->half_ns = !half ? 0 : c->half_ns != 0 ? c->half_ns : g->now_ns;
+	c->slow_ns = !reading ? 0 : c->slow_ns != 0 ? c->slow_ns : g->now_ns;
+	g->slow_cnt += (uint32_t)(half || reading) - (uint32_t)did;
+}
+
+void
+gate_conn_moved(const struct gate *g, struct gate_conn *c, uint64_t *since_ns, size_t bytes)
+{
+	c->moved += bytes;
+	c->used_ns = bytes != 0 ? g->now_ns : c->used_ns;
+	if (*since_ns != 0) {
+		size_t n = MIN(bytes, (size_t)1 << 32); /* so that the product has room */
+
+		*since_ns = MIN(*since_ns + n * NS_PER_S / g->cfg.slow_rate, g->now_ns);
 	}
 }
 
@@ -86,10 +103,24 @@ gate_conn_opened(struct gate *g, struct stream_id id, bool local, const char **r
 		g->tally.refuse_cnt++;
 		return false;
 	}
-	gate_conn_owes(g, c, tls); /* until the handshake is over */
+	gate_conn_owes(g, c, false, tls); /* until the handshake is over */
 	gate_login_default(g, c);
 	g->tally.accept_cnt++;
 	return true;
+}
+
+static void
+keep_free(struct gate *g, struct gate_conn *c)
+{
+	if (c->keep_ref.handle != 0) {
+		payload_release(g->inner.pool, c->keep_ref.handle, PROC_DAEMON);
+		c->keep_ref.handle = 0;
+	} else {
+		heap_free(g->heap, c->keep, c->keep_cap);
+	}
+	c->keep = NULL;
+	c->keep_cap = 0;
+	c->keep_given = false;
 }
 
 void
@@ -109,9 +140,8 @@ gate_conn_renew(struct gate *g, struct gate_conn *c)
 	c->fetch_due = false;
 	c->partial = false;
 	if (c->keep != NULL) {
-		heap_free(g->heap, c->keep, c->keep_cap);
-		c->keep = NULL;
-		c->keep_len = c->keep_cap = 0;
+		keep_free(g, c);
+		c->keep_len = 0;
 	}
 	if (c->walk != NULL) {
 		gate_walk_drop(g, c);
@@ -130,7 +160,7 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 	if (c->queue != NULL) {
 		STAILQ_REMOVE(c->queue, c, gate_conn, next);
 	}
-	gate_conn_owes(g, c, false);
+	gate_conn_owes(g, c, false, false);
 	gate_leave_drop(g, c);
 	g->many.gone_cnt += g->cfg.idx != 0;
 	gate_unblock(g, c);
@@ -262,23 +292,61 @@ gate_conn_later(struct gate *g, struct gate_conn *c)
 	enqueue(&g->starved, c);
 }
 
+/* Long memory of a command is a payload, which can be a value as it is, and does not count into
+ * what connections share. Returns: whether there is some. */
+static bool
+keep_long(struct gate *g, struct gate_conn *c, size_t bytes)
+{
+	size_t want = MIN(MAX(bytes, 2UL * c->keep_cap), (size_t)PAYLOAD_BYTES_MAX);
+	struct payload_ref ref;
+	uint8_t *p;
+
+	if (bytes <= PAYLOAD_SLAB_MAX || bytes > PAYLOAD_BYTES_MAX) {
+		return false;
+	}
+	if (c->keep_ref.handle != 0 && !c->keep_given) {
+		if (payload_grow(g->inner.pool, &c->keep_ref, &c->keep, want) != 0 &&
+		    payload_grow(g->inner.pool, &c->keep_ref, &c->keep, bytes) != 0) {
+			return false;
+		}
+		c->keep_cap = c->keep_ref.len;
+		return true;
+	}
+	while (payload_alloc(g->inner.pool, bytes, PROC_DAEMON, &ref, &p) != 0) {
+		if (gate_memory_relieve(g, c, MEMORY_LONG, 0) != RELIEF_NOW) {
+			return false;
+		}
+	}
+	if (c->keep != NULL) {
+		memcpy(p, c->keep, c->keep_len);
+		keep_free(g, c);
+	}
+	c->keep = p;
+	c->keep_cap = ref.len;
+	c->keep_ref = ref;
+	return true;
+}
+
 bool
 gate_conn_keep(struct gate *g, struct gate_conn *c, size_t bytes)
 {
 	uint8_t *p;
 	size_t cap;
 
-	if (bytes <= c->keep_cap) {
+	if ((bytes <= c->keep_cap && !c->keep_given) || keep_long(g, c, bytes)) {
 		return true;
 	}
 	cap = heap_rounded_bytes(MAX(bytes, 2UL * c->keep_cap));
-	p = bytes <= UINT32_MAX / 4 ? heap_alloc(g->heap, cap) : NULL;
+	p = bytes <= UINT32_MAX / 4 ? gate_memory_take(g, c, cap) : NULL;
+	while (p == NULL && gate_memory_relieve(g, c, MEMORY_HEAP, cap) == RELIEF_NOW) {
+		p = gate_memory_take(g, c, cap);
+	}
 	if (p == NULL) {
 		return false;
 	}
 	if (c->keep != NULL) {
-		memcpy(p, c->keep, c->keep_len);
-		heap_free(g->heap, c->keep, c->keep_cap);
+		memcpy(p, c->keep, MIN((size_t)c->keep_len, cap));
+		keep_free(g, c);
 	}
 	c->keep = p;
 	c->keep_cap = (uint32_t)cap;
@@ -297,7 +365,7 @@ static void
 settle(struct gate *g, struct gate_conn *c)
 {
 	uint32_t in_max;
-	bool owing;
+	bool half, reading;
 
 	if (c->gone) {
 		gate_conn_close(g, c); /* if it can be, now */
@@ -309,11 +377,11 @@ settle(struct gate *g, struct gate_conn *c)
 	if (!held_back(c)) {
 		gate_out_flush(g, c);
 	}
+	half = !c->waiting && (c->in_len > 0 || c->large != NULL);
 	/* What we hold back ourselves, until a command is done, nobody owes us to read. */
-	owing = (c->tls != NULL && !gate_tls_ready(c)) || c->sending || c->lent.first != NULL ||
-		(c->out.bytes > 0 && !held_back(c)) ||
-		(!c->waiting && (c->in_len > 0 || c->large != NULL));
-	gate_conn_owes(g, c, owing);
+	reading = (c->tls != NULL && !gate_tls_ready(c)) || c->sending || c->lent.first != NULL ||
+		  (c->out.bytes > 0 && !held_back(c));
+	gate_conn_owes(g, c, half, reading);
 	in_max = c->blocked || c->halted ? GATE_IN_BEHIND : GATE_IN_MAX;
 	if (c->in_len > in_max && c->waiting && !c->paused) {
 		c->paused = true;
@@ -354,8 +422,8 @@ gate_conn_room(struct gate *g, struct stream_id id, size_t *ret_len)
 	if (l == NULL) {
 		return NULL;
 	}
-	*ret_len = l->len - l->got;
-	return l->p + l->got;
+	*ret_len = gate_large_room(g, c, l);
+	return *ret_len != 0 ? l->p + l->got : NULL;
 }
 
 void
@@ -381,13 +449,17 @@ gate_conn_plain(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t le
 {
 	struct gate_large *l;
 
-	if (c->slow_ns != 0 && c->out.bytes == 0) {
-		c->slow_ns = g->now_ns; /* it moves */
-	}
+	gate_conn_moved(g, c, &c->half_ns, len);
 	l = gate_large_open(c);
 	if (l != NULL) {
-		size_t n = gate_large_take(l, p, len);
+		size_t n = gate_large_take(g, c, l, p, len);
 
+		if (n == SIZE_MAX) {
+			gate_error(g, c, "OOM no memory for a value of this length");
+			c->last = true;
+			settle(g, c);
+			return;
+		}
 		p += n;
 		len -= n;
 		if (l->got < l->len) {
@@ -438,7 +510,6 @@ gate_conn_sent(struct gate *g, struct stream_id id, size_t len, int err)
 	struct gate_conn *c = gate_conn_find(g, id);
 
 	REQUIRE(c != NULL);
-	c->used_ns = g->now_ns;
 	c->sending = false;
 	if (err != 0) {
 		gate_conn_close(g, c);
@@ -449,9 +520,7 @@ gate_conn_sent(struct gate *g, struct stream_id id, size_t len, int err)
 	} else {
 		gate_out_sent(g, c, len);
 	}
-	if (c->slow_ns != 0) {
-		c->slow_ns = g->now_ns;
-	}
+	gate_conn_moved(g, c, &c->slow_ns, len);
 	gate_conn_go(g, c);
 }
 
@@ -462,8 +531,6 @@ gate_conn_returned(struct gate *g, struct stream_id id, uint32_t mark)
 
 	REQUIRE(c != NULL);
 	gate_lend_returned(g, c, mark);
-	if (c->slow_ns != 0) {
-		c->slow_ns = g->now_ns; /* it moves */
-	}
+	gate_conn_moved(g, c, &c->slow_ns, GATE_SEND_MAX);
 	gate_conn_go(g, c);
 }

@@ -99,8 +99,8 @@ gate_moves(struct gate *g, struct gate_conn *c, const struct gate_command *cmd)
 }
 
 /* "*3\r\n$7\r\nPUBLISH\r\n..": its third item. */
-static struct slice
-first_word(struct slice text)
+struct slice
+gate_first_word(struct slice text)
 {
 	const uint8_t *p = text.p, *end = text.p + text.len;
 
@@ -118,7 +118,7 @@ first_word(struct slice text)
 bool
 gate_moves_large(struct gate *g, struct gate_conn *c, struct slice text)
 {
-	return g->cfg.idx != 0 && gate_moves(g, c, gate_command_find(first_word(text)));
+	return g->cfg.idx != 0 && gate_moves(g, c, gate_command_find(gate_first_word(text)));
 }
 
 void
@@ -165,7 +165,7 @@ leaving_poll(struct gate *g)
 		}
 		busy = true;
 		gate_leave_drop(g, c);
-		gate_conn_owes(g, c, false);
+		gate_conn_owes(g, c, false, false);
 		c->used = false; /* H1: no walk over connections finds it */
 		d.sub = (uint8_t)stream_listener(g->stream, c->id);
 		d.word[1] = (uint64_t)stream_take(g->stream, c->id);

@@ -82,9 +82,10 @@ struct gate_chunk {
 	struct gate_chunk *next;
 	const uint8_t *p; /* data, or a value in the cache region */
 	uint32_t len, sent, cap;
-	uint32_t slot; /* hazard slot that keeps p; CACHE_SLOT_NONE */
-	uint32_t lent; /* parts that the kernel has, and has not returned (gate_lend.c) */
-	uint8_t mark;  /* their mark, + 1; 0: none */
+	uint32_t slot;   /* hazard slot that keeps p; CACHE_SLOT_NONE */
+	uint32_t handle; /* payload that p is in; 0: none */
+	uint32_t lent;   /* parts that the kernel has, and has not returned (gate_lend.c) */
+	uint8_t mark;    /* their mark, + 1; 0: none */
 	uint8_t data[];
 };
 
@@ -180,7 +181,7 @@ struct gate_load {
 struct gate_large {
 	struct payload_ref ref; /* handle 0: given away */
 	uint8_t *p;
-	uint32_t len, got;
+	uint32_t len, got, cap; /* cap: bytes at p, which grow with what has come */
 };
 
 /* Of MULTI: the commands that are to run together, and what was watched. Each of text is
@@ -206,6 +207,7 @@ struct gate_conn {
 	bool fetch_due;    /* its key is to be fetched, not read */
 	bool out_full;     /* waiting, only because its replies are not read */
 	bool large_due;    /* a long word begins at parser.pos */
+	bool large_waits;  /* and there is no room for it yet */
 	bool sending;      /* a send is under way */
 	bool paused;       /* its socket is not read */
 	bool ended;        /* it will send no more */
@@ -256,8 +258,12 @@ struct gate_conn {
 	bool blocked;              /* in the list of those that wait for one */
 	uint64_t block_bits;       /* of the keys that it waits for, gate_key_bit */
 	uint64_t block_due_ns;     /* until then; 0: not set */
-	uint8_t *keep; /* memory of a command that takes long, from the heap; freed with it */
+	/* Memory of a command that takes long, freed with it: from the heap; where it is long, a
+	 * payload, which becomes the value. keep_given: a write has that, it stays as it is. */
+	uint8_t *keep;
 	uint32_t keep_len, keep_cap;
+	struct payload_ref keep_ref; /* handle 0: of the heap */
+	bool keep_given;
 	int held_err;           /* how a HELD command ended */
 	struct gate_walk *walk; /* a collection that its command goes through (gate_walk.h); NULL */
 	struct gate_chunk *hole; /* of a reply whose head is not known yet; NULL */
@@ -278,7 +284,12 @@ struct gate_conn {
 	char *name; /* GATE_NAME_MAX, from the heap; NULL: none */
 	uint64_t client_id;
 	uint64_t opened_ns, used_ns;
-	uint64_t slow_ns; /* since when it owes: half a command received, or a reply not read; 0 */
+	/* Since when it owes: the rest of a command; that it reads, or its handshake. 0: it does
+	 * not. Each byte that moves moves it (gate_conn_moved). */
+	uint64_t half_ns, slow_ns;
+	uint64_t large_ns;                  /* since when a long word waits for room */
+	uint64_t moved;                     /* bytes, since it was looked at; */
+	uint8_t rests;                      /* so often they were too few (gate_yield.h) */
 	const struct gate_command *command; /* last one */
 	struct gate_ask *ask;               /* the question of its command; NULL: none */
 	/* between gates */
@@ -321,6 +332,9 @@ struct gate {
 	uint32_t under_way, turn;
 	_Atomic uint32_t under_way_shown;
 	uint32_t slow_cnt; /* connections that owe */
+	/* Ticks until memory is given back again, how often yet; the traffic when that was set. */
+	uint32_t trim_wait, trim_cnt, trim_tick;
+	uint64_t trim_seen, no_relief_ns;
 	struct gate_conns ready;
 	struct gate_conns turned;    /* have more to do, but others come first: one a poll */
 	int32_t turn_left;           /* of GATE_TURN, of the connection at hand */
@@ -463,15 +477,11 @@ void gate_conn_reset(struct gate *g, struct gate_conn *c);
 void gate_conn_address(struct gate *g, const struct gate_conn *c, char ret[GATE_ADDRESS_MAX]);
 /* gate_conn_name gives it a name. Returns: whether it could; else that is answered. */
 bool gate_conn_name(struct gate *g, struct gate_conn *c, struct slice name);
-/* gate_large.c: begin takes memory for the word that was announced (Returns: 0; MB_ERR_NO_MEMORY),
- * open is the one whose bytes come now (NULL: none), take takes its next bytes (Returns: how many),
- * drop gives back all that nobody took over. */
-int gate_large_begin(struct gate *g, struct gate_conn *c);
-struct gate_large *gate_large_open(struct gate_conn *c);
-size_t gate_large_take(struct gate_large *l, const uint8_t *p, size_t len);
-void gate_larges_drop(struct gate *g, struct gate_conn *c);
-/* gate_conn_owes: whether it does; of whom it is longer than gate.slow the connection ends. */
-void gate_conn_owes(struct gate *g, struct gate_conn *c, bool owes);
+/* gate_conn_owes: whether it owes the rest of a command, and that it reads; of whom it is longer
+ * than gate.slow the connection ends. gate_conn_moved: so many bytes came, or were read: they move
+ * since when (one of c's two) by the time that they take at gate.slow_rate. */
+void gate_conn_owes(struct gate *g, struct gate_conn *c, bool half, bool reading);
+void gate_conn_moved(const struct gate *g, struct gate_conn *c, uint64_t *since_ns, size_t bytes);
 /* gate_conn_renew makes the state of the command at hand that of one not begun. */
 void gate_conn_renew(struct gate *g, struct gate_conn *c);
 /* gate_conn_keep makes room for at least bytes in c->keep. Returns: false: there is no memory. */
@@ -523,6 +533,8 @@ void gate_ok(struct gate *g, struct gate_conn *c);
 void gate_simple(struct gate *g, struct gate_conn *c, const char *text);
 void gate_int(struct gate *g, struct gate_conn *c, int64_t n);
 void gate_bulk(struct gate *g, struct gate_conn *c, struct slice bytes);
+/* gate_bulk_kept: the same of bytes in c->keep, sent from there if they are long. */
+void gate_bulk_kept(struct gate *g, struct gate_conn *c, struct slice bytes);
 void gate_bulk_str(struct gate *g, struct gate_conn *c, const char *text);
 void gate_null(struct gate *g, struct gate_conn *c);
 void gate_null_array(struct gate *g, struct gate_conn *c);

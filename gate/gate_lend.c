@@ -23,6 +23,7 @@
  * that more comes. Rejected: head and value in one SENDMSG_ZC; the head's chunk would be lent, too.
  */
 #include <linux/sockios.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 
 #include "check.h"
@@ -98,13 +99,14 @@ gate_lend_returned(struct gate *g, struct gate_conn *c, uint32_t mark)
 
 /* A part is returned as a whole: of somebody who reads a quarter of one in gate.slow that would be
  * too late. */
-bool
+size_t
 gate_lend_moves(const struct gate *g, struct gate_conn *c)
 {
 	int fd = stream_fd(g->stream, c->id), was = c->lent.queue_len;
 
-	return c->lent.marks != 0 && fd >= 0 && ioctl(fd, SIOCOUTQ, &c->lent.queue_len) == 0 &&
-	       c->lent.queue_len != was;
+	return c->lent.marks != 0 && fd >= 0 && ioctl(fd, SIOCOUTQ, &c->lent.queue_len) == 0
+		       ? (size_t)abs(c->lent.queue_len - was)
+		       : 0;
 }
 
 void

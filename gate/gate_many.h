@@ -97,6 +97,8 @@ bool gate_part_tally(struct gate *g, struct gate_ask *a);     /* adds what it ha
 /* gate_moves: whether the command is to be run by another gate: the handler's caller then says
  * GATE_AWAY. */
 bool gate_moves(struct gate *g, struct gate_conn *c, const struct gate_command *cmd);
+/* gate_first_word is the word that text begins with; empty, if that is not all here. */
+struct slice gate_first_word(struct slice text);
 /* gate_moves_large: the same of one whose text up to a long word is here. */
 bool gate_moves_large(struct gate *g, struct gate_conn *c, struct slice text);
 /* gate_leave: nothing of the connection is run here any more; it goes when it is at rest. */

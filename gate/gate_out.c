@@ -15,10 +15,18 @@
 #include "check.h"
 #include "compiler.h"
 #include "gate_int.h"
+#include "gate_memory.h"
 #include "gate_pause.h"
 
 static _Thread_local uint8_t
 	bin[GATE_CHUNK_BYTES]; /* what is written to a connection without memory; never read */
+
+/* Whether its bytes lie in memory that is not its own. */
+static bool
+elsewhere(const struct gate_chunk *k)
+{
+	return k->slot != CACHE_SLOT_NONE || k->handle != 0;
+}
 
 void
 gate_chunk_free(struct gate *g, struct gate_chunk *k)
@@ -28,6 +36,9 @@ gate_chunk_free(struct gate *g, struct gate_chunk *k)
 
 		cache_view_release(&g->view, &v);
 		g->held_cnt--;
+	}
+	if (k->handle != 0) {
+		payload_release(g->inner.pool, k->handle, PROC_DAEMON);
 	}
 	heap_free(g->heap, k, sizeof(*k) + k->cap);
 }
@@ -48,7 +59,7 @@ chunk_add(struct gate *g, struct gate_conn *c, uint32_t cap)
 	if (unlikely(gate_mute(c) || c->unfit)) {
 		return NULL;
 	}
-	k = heap_alloc(g->heap, sizeof(*k) + cap);
+	k = gate_memory_take(g, c, sizeof(*k) + cap);
 	if (k == NULL && c->undoable && !c->pushing) {
 		c->unfit = true;
 		return NULL;
@@ -76,7 +87,7 @@ gate_out_room(struct gate *g, struct gate_conn *c, size_t len)
 	if (unlikely(gate_mute(c) || c->unfit)) {
 		return wbuf_init(bin, sizeof(bin));
 	}
-	if (k == NULL || k->cap - k->len < len || k->slot != CACHE_SLOT_NONE) {
+	if (k == NULL || k->cap - k->len < len || elsewhere(k)) {
 		/* One reply and a little: what most connections ever need at once. */
 		uint32_t cap = k == NULL && len <= 224 ? 224 : GATE_CHUNK_BYTES - sizeof(*k);
 
@@ -109,7 +120,7 @@ gate_out_bytes(struct gate *g, struct gate_conn *c, const void *p, size_t len)
 		struct gate_chunk *k = c->out.tail;
 		struct wbuf w;
 
-		if (k != NULL && k->slot == CACHE_SLOT_NONE && k->cap > k->len) {
+		if (k != NULL && !elsewhere(k) && k->cap > k->len) {
 			n = MIN(n, (size_t)(k->cap - k->len));
 		}
 		w = gate_out_room(g, c, n);
@@ -139,6 +150,28 @@ gate_out_value(struct gate *g, struct gate_conn *c, struct slice bytes, struct c
 		g->held_cnt++;
 		c->out.bytes += bytes.len;
 	}
+}
+
+static bool
+out_kept(struct gate *g, struct gate_conn *c, struct slice bytes)
+{
+	struct gate_chunk *k;
+
+	if (c->keep_ref.handle == 0 ||
+	    payload_hold(g->inner.pool, c->keep_ref.handle, PROC_DAEMON) != 0) {
+		return false;
+	}
+	k = chunk_add(g, c, 0);
+	if (k == NULL) {
+		payload_release(g->inner.pool, c->keep_ref.handle, PROC_DAEMON);
+		return true; /* as of any reply that there is no memory for */
+	}
+	c->keep_given = true;
+	k->p = bytes.p;
+	k->len = (uint32_t)bytes.len;
+	k->handle = c->keep_ref.handle;
+	c->out.bytes += bytes.len;
+	return true;
 }
 
 struct gate_mark
@@ -256,8 +289,7 @@ gate_out_sent(struct gate *g, struct gate_conn *c, size_t len)
 		if (k->sent < k->len) {
 			return;
 		}
-		if (k->next == NULL &&
-		    (k->slot == CACHE_SLOT_NONE && k->cap < GATE_CHUNK_BYTES / 2)) {
+		if (k->next == NULL && (!elsewhere(k) && k->cap < GATE_CHUNK_BYTES / 2)) {
 			k->len = 0; /* a small one is kept for the next reply */
 			k->sent = 0;
 			return;
@@ -374,6 +406,16 @@ gate_bulk(struct gate *g, struct gate_conn *c, struct slice bytes)
 	}
 	REPLY(g, c, RESP_ITEM_MAX, resp_put_bulk_head(&w, bytes.len));
 	gate_out_bytes(g, c, bytes.p, bytes.len);
+	REPLY(g, c, RESP_ITEM_MAX, resp_put_end(&w));
+}
+
+void
+gate_bulk_kept(struct gate *g, struct gate_conn *c, struct slice bytes)
+{
+	REPLY(g, c, RESP_ITEM_MAX, resp_put_bulk_head(&w, bytes.len));
+	if (!out_kept(g, c, bytes)) {
+		gate_out_bytes(g, c, bytes.p, bytes.len);
+	}
 	REPLY(g, c, RESP_ITEM_MAX, resp_put_end(&w));
 }
 

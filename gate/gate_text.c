@@ -17,7 +17,9 @@
 
 #include "compiler.h"
 #include "gate_ahead.h"
+#include "gate_large.h"
 #include "gate_many.h"
+#include "gate_memory.h"
 #include "gate_pause.h"
 #include "gate_walk.h"
 #include "timebase.h"
@@ -29,8 +31,11 @@ gate_text_keep(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len
 
 	if (want > c->in_cap) {
 		size_t cap = heap_rounded_bytes(MAX(want, MIN(2UL * c->in_cap, want + (1u << 20))));
-		uint8_t *mem = heap_alloc(g->heap, cap);
+		uint8_t *mem = gate_memory_take(g, c, cap);
 
+		while (mem == NULL && gate_memory_relieve(g, c, MEMORY_HEAP, cap) == RELIEF_NOW) {
+			mem = gate_memory_take(g, c, cap);
+		}
 		if (mem == NULL) {
 			return false;
 		}
@@ -161,6 +166,7 @@ command_over(struct gate *g, struct gate_conn *c)
 	c->began_tsc = 0;
 	c->timed = NULL;
 	c->tries = 0;
+	c->half_ns = c->half_ns != 0 ? g->now_ns : 0; /* the next one begins */
 	if (unlikely((c->caching | c->reply) != 0)) {
 		gate_command_end(c);
 	}
@@ -228,6 +234,20 @@ gate_text_goes_on(const struct gate_conn *c)
 	return !c->last || gate_multi_runs(c);
 }
 
+/* Goes on with the next command. A value's dump is longer than a value may be. */
+static int
+scan(struct gate_conn *c, struct slice text)
+{
+	int rc = resp_scan(&c->parser, text);
+
+	if (unlikely(rc == RESP_ERR_BULK) && !c->parser.longer &&
+	    gate_word_is(gate_first_word(text), "restore")) {
+		c->parser.longer = true;
+		rc = resp_scan(&c->parser, text);
+	}
+	return rc;
+}
+
 /* Runs what is in the text. Returns: how much of it is done with. */
 static size_t
 text_run(struct gate *g, struct gate_conn *c, struct slice text)
@@ -261,7 +281,7 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 			gate_conn_later(g, c);
 			break;
 		}
-		rc = resp_scan(&c->parser, rest);
+		rc = scan(c, rest);
 		if (unlikely(rc == RESP_LARGE) && gate_moves_large(g, c, rest)) {
 			resp_next(&c->parser); /* the long word goes where its command is run */
 			if (!gate_run_before(c)) {
@@ -316,41 +336,107 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 	return done;
 }
 
+static void
+no_memory(struct gate *g, struct gate_conn *c)
+{
+	gate_error(g, c, "OOM no memory for a value of this length");
+	c->last = true;
+}
+
+/* The long word that is due. When there is no room others may be sending theirs: it waits for them,
+ * for gate.slow. Returns: whether it has begun. */
+static bool
+large_begin(struct gate *g, struct gate_conn *c)
+{
+	int err = gate_large_begin(g, c);
+
+	if (err == 0) {
+		c->large_waits = false;
+		return true;
+	}
+	if (!c->large_waits) {
+		c->large_waits = true;
+		c->large_ns = g->now_ns;
+	}
+	if (err != MB_ERR_NO_MEMORY || g->now_ns - c->large_ns > g->cfg.slow_ns) {
+		no_memory(g, c);
+		return false;
+	}
+	c->large_due = true;
+	c->waiting = true;
+	gate_conn_starve(g, c);
+	return false;
+}
+
+/* Keeps bytes; when there is no memory for them the connection ends. Returns: whether so. */
+static bool
+keep_or_end(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len)
+{
+	bool ok = len == 0 || gate_text_keep(g, c, p, len);
+
+	if (!ok) {
+		gate_multi_drop(g, c); /* EXEC itself is lost */
+		gate_conn_close(g, c);
+	}
+	return ok;
+}
+
+/* A long word is due, whose head is kept. Its bytes, as far as they are here, stand behind that,
+ * where the gap is closed, or in `behind`, which is not kept yet. Returns: whether all are here. */
+static bool
+large_go(struct gate *g, struct gate_conn *c, struct slice behind)
+{
+	uint8_t *gap = c->in + c->parser.pos;
+	size_t stand = c->in_len - c->parser.pos, done;
+
+	if (!large_begin(g, c)) {
+		if (!c->last) { /* it waits */
+			keep_or_end(g, c, behind.p, behind.len);
+		}
+		return false;
+	}
+	done = gate_large_take(g, c, gate_large_open(c), stand != 0 ? gap : behind.p,
+			       stand != 0 ? stand : behind.len);
+	if (done == SIZE_MAX) {
+		no_memory(g, c);
+		return false;
+	}
+	if (stand != 0) {
+		c->in_len -= (uint32_t)done;
+		memmove(gap, gap + done, stand - done);
+	} else if (!keep_or_end(g, c, behind.p + done, behind.len - done)) {
+		return false;
+	}
+	return gate_large_open(c) == NULL;
+}
+
 void
 gate_text_go(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len)
 {
 	bool kept = p == NULL;
 
 	for (;;) {
+		struct slice behind = slice_of("", 0);
 		struct slice text = kept ? slice_of(c->in, c->in_len) : slice_of(p, len);
-		size_t done = text_run(g, c, text);
+		size_t done = c->large_waits ? 0 : text_run(g, c, text);
 
 		if (kept) {
 			text_forget(g, c, done);
-		} else if (done < len && gate_text_goes_on(c) &&
-			   !gate_text_keep(g, c, p + done, len - done)) {
-			gate_multi_drop(g, c); /* EXEC itself is lost */
-			gate_conn_close(g, c);
-			return;
+		} else if (done < len && gate_text_goes_on(c)) {
+			/* Of a command with a long word its head. */
+			size_t n = c->large_due ? c->parser.pos : len - done;
+
+			behind = slice_of(p + done + n, len - done - n);
+			if (!keep_or_end(g, c, p + done, n)) {
+				return;
+			}
 		}
 		kept = true;
 		if (!c->large_due || c->in == NULL || c->in_len < c->parser.pos) {
 			return; /* none is due, or this was the last command: no more is read */
 		}
 		c->large_due = false;
-		if (gate_large_begin(g, c) != 0) {
-			gate_error(g, c, "OOM no memory for a value of this length");
-			c->last = true;
-			return;
-		}
-		/* Its bytes stand behind its head, which was kept, as far as they are here: the gap
-		 * is closed. */
-		done = gate_large_take(gate_large_open(c), c->in + c->parser.pos,
-				       c->in_len - c->parser.pos);
-		c->in_len -= (uint32_t)done;
-		memmove(c->in + c->parser.pos, c->in + c->parser.pos + done,
-			c->in_len - c->parser.pos);
-		if (gate_large_open(c) != NULL) {
+		if (!large_go(g, c, behind)) {
 			return;
 		}
 	}

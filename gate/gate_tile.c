@@ -16,6 +16,7 @@
 #include "gate_block.h"
 #include "gate_load.h"
 #include "gate_many.h"
+#include "gate_memory.h"
 #include "gate_track.h"
 #include "lcore.h"
 #include "link.h"
@@ -92,6 +93,7 @@ memory_make(struct gate *g)
 		return MB_ERR_NO_MEMORY;
 	}
 	g->heap = heap_init(g->heap_mem, g->cfg.memory_bytes);
+	gate_memory_init(g);
 	g->conn = calloc(g->cfg.conn_max, sizeof(*g->conn));
 	g->args = calloc(GATE_ARGS_MAX, sizeof(*g->args));
 	g->scratch = malloc(RESP_INLINE_MAX);
@@ -463,10 +465,10 @@ silent_by_right(const struct gate_conn *c)
 static void
 conn_check(struct gate *g, struct gate_conn *c, uint64_t now_ns)
 {
-	if (c->slow_ns != 0 && gate_lend_moves(g, c)) {
-		c->slow_ns = c->used_ns = now_ns;
-	}
-	if (c->slow_ns != 0 && now_ns - c->slow_ns > g->cfg.slow_ns) {
+	gate_conn_moved(g, c, &c->slow_ns, gate_lend_moves(g, c));
+	gate_memory_look(g, c);
+	if ((c->slow_ns != 0 && now_ns - c->slow_ns > g->cfg.slow_ns) ||
+	    (c->half_ns != 0 && now_ns - c->half_ns > g->cfg.slow_ns)) {
 		gate_conn_reset(g, c);
 	} else if (g->cfg.idle_ns != 0 && !silent_by_right(c) &&
 		   now_ns - c->used_ns > g->cfg.idle_ns) {
@@ -487,13 +489,14 @@ gate_housekeeping(void *ctx, uint64_t now_ns)
 		return;
 	}
 	g->tick_ns = now_ns + GATE_TICK_NS;
-	if (g->slow_cnt > 0 || g->cfg.idle_ns != 0) {
+	if (g->cfg.idle_ns != 0 || gate_memory_looks(g)) {
 		for (uint32_t i = 0; i < g->cfg.conn_max; i++) {
 			if (g->conn[i].used) {
 				conn_check(g, &g->conn[i], now_ns);
 			}
 		}
 	}
+	gate_memory_tick(g);
 }
 
 static void
@@ -508,7 +511,8 @@ gate_arm(void *ctx, bool up)
 static uint64_t
 timer_of_rest(const struct gate *g)
 {
-	return g->slow_cnt > 0 || (g->cfg.idle_ns != 0 && stream_conn_cnt(g->stream) > 0)
+	return g->slow_cnt > 0 || gate_memory_due(g) ||
+			       (g->cfg.idle_ns != 0 && stream_conn_cnt(g->stream) > 0)
 		       ? MIN(MAX(g->tick_ns, g->now_ns), g->call_due_ns)
 		       : g->call_due_ns;
 }

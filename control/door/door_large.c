@@ -63,9 +63,9 @@ door_tidy(void *ctx, uint64_t now_ns)
 
 	if (now_ns >= d->age_ns) {
 		d->age_ns = now_ns + AGE_NS;
-		payload_age(pool);
+		payload_age(pool, PAYLOAD_SEG_MAX);
 	}
-	return payload_spare(pool) > 0 ? d->age_ns : TILE_TIMER_NEVER;
+	return payload_unused(pool) > 0 ? d->age_ns : TILE_TIMER_NEVER;
 }
 
 struct payload_ref

@@ -44,6 +44,7 @@
 #include "heap.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 #include "check.h"
 #include "heap_layout.h"
@@ -210,12 +211,32 @@ span_format(struct heap *h, uint32_t page, uint32_t page_cnt, unsigned cls)
 	}
 }
 
+/* Pages for somebody who may take all but `leave` of the free ones. */
+static uint32_t
+pages_take(struct heap *h, uint32_t cnt, enum runs_end end, uint32_t leave)
+{
+	uint32_t page = PAGE_NONE;
+
+	if (cnt <= h->free_cnt && h->free_cnt - cnt >= leave) {
+		page = runs_alloc(&h->runs, cnt, end);
+		h->free_cnt -= page != PAGE_NONE ? cnt : 0;
+	}
+	return page;
+}
+
+static void
+pages_give(struct heap *h, uint32_t page, uint32_t cnt)
+{
+	runs_free(&h->runs, page, cnt);
+	h->free_cnt += cnt;
+}
+
 /* Adds a span to a class, shorter than wanted if need be.
  *
  * Returns:   false when there is not even room for one object.
  */
 static bool
-span_add(struct heap *h, unsigned cls)
+span_add(struct heap *h, unsigned cls, uint32_t leave)
 {
 	struct heap_class *c = &h->classes[cls];
 
@@ -225,7 +246,7 @@ span_add(struct heap *h, unsigned cls)
 		if (span_object_cnt(c->bytes, pages) == 0) {
 			return false;
 		}
-		page = runs_alloc(&h->runs, pages, RUNS_LOW);
+		page = pages_take(h, pages, RUNS_LOW, leave);
 		if (page != PAGE_NONE) {
 			span_format(h, page, pages, cls);
 			list_push(h, c, page);
@@ -242,7 +263,7 @@ span_release(struct heap *h, struct span *s, uint32_t page)
 
 	list_remove(h, &h->classes[s->cls], s);
 	s->magic = 0;
-	runs_free(&h->runs, page, page_cnt);
+	pages_give(h, page, page_cnt);
 }
 
 /* Gives back every empty span (I3: one a class at most).
@@ -274,13 +295,13 @@ spans_trim(struct heap *h)
 /* ---------------------------------------------------------- small objects */
 
 static void *
-small_alloc(struct heap *h, unsigned cls)
+small_alloc(struct heap *h, unsigned cls, uint32_t leave)
 {
 	struct heap_class *c = &h->classes[cls];
 	struct span *s;
 	unsigned w, bit;
 
-	if (unlikely(c->spans == PAGE_NONE) && !span_add(h, cls)) {
+	if (unlikely(c->spans == PAGE_NONE) && !span_add(h, cls, leave)) {
 		return NULL;
 	}
 	s = heap_span(h, c->spans);
@@ -333,10 +354,11 @@ small_free(struct heap *h, uint32_t page, uint8_t *p, unsigned cls)
 /* ---------------------------------------------------------- large objects */
 
 static void *
-large_alloc(struct heap *h, size_t rounded)
+large_alloc(struct heap *h, size_t rounded, uint32_t leave)
 {
 	uint32_t cnt = (uint32_t)(rounded / HEAP_PAGE);
-	uint32_t page = runs_alloc(&h->runs, cnt, cnt < RUN_HIGH_PAGES ? RUNS_LOW : RUNS_HIGH);
+	enum runs_end end = cnt < RUN_HIGH_PAGES ? RUNS_LOW : RUNS_HIGH;
+	uint32_t page = pages_take(h, cnt, end, leave);
 
 	if (page == PAGE_NONE) {
 		return NULL;
@@ -363,7 +385,7 @@ large_free(struct heap *h, uint32_t page, const uint8_t *p, size_t rounded)
 	REQUIRE(behind == h->runs.page_cnt || h->tag[behind] != TAG_RUN_MORE ||
 			runs_is_free(&h->runs, behind),
 		"p=%p is longer than %zu bytes", (const void *)p, rounded);
-	runs_free(&h->runs, page, (uint32_t)cnt);
+	pages_give(h, page, (uint32_t)cnt);
 }
 
 /* -------------------------------------------------------------------- use */
@@ -411,19 +433,20 @@ heap_init(void *mem, size_t bytes)
 			.spans = PAGE_NONE,
 		};
 	}
+	h->free_cnt = (uint32_t)page_cnt;
 	h->magic = HEAP_MAGIC;
 	return h;
 }
 
 static void *
-try_alloc(struct heap *h, size_t rounded)
+try_alloc(struct heap *h, size_t rounded, uint32_t leave)
 {
-	return is_whole_pages(rounded) ? large_alloc(h, rounded)
-				       : small_alloc(h, class_of(rounded));
+	return is_whole_pages(rounded) ? large_alloc(h, rounded, leave)
+				       : small_alloc(h, class_of(rounded), leave);
 }
 
-void *
-heap_alloc(struct heap *h, size_t bytes)
+static void *
+alloc_leaving(struct heap *h, size_t bytes, uint32_t leave)
 {
 	size_t rounded;
 	void *p;
@@ -433,14 +456,33 @@ heap_alloc(struct heap *h, size_t bytes)
 		return NULL;
 	}
 	rounded = heap_rounded_bytes(bytes);
-	p = try_alloc(h, rounded);
+	p = try_alloc(h, rounded, leave);
 	if (unlikely(p == NULL) && spans_trim(h)) {
-		p = try_alloc(h, rounded);
+		p = try_alloc(h, rounded, leave);
 	}
 	if (likely(p != NULL)) {
 		h->used_bytes += rounded;
 	}
 	return p;
+}
+
+void *
+heap_alloc(struct heap *h, size_t bytes)
+{
+	return alloc_leaving(h, bytes, h->reserve_cnt);
+}
+
+void *
+heap_alloc_reserve(struct heap *h, size_t bytes)
+{
+	return alloc_leaving(h, bytes, 0);
+}
+
+void
+heap_reserve(struct heap *h, size_t bytes)
+{
+	REQUIRE(bytes <= heap_capacity_bytes(h));
+	h->reserve_cnt = (uint32_t)(bytes / HEAP_PAGE);
 }
 
 void
@@ -474,4 +516,38 @@ size_t
 heap_capacity_bytes(const struct heap *h)
 {
 	return (size_t)h->runs.page_cnt * HEAP_PAGE;
+}
+
+size_t
+heap_free_bytes(const struct heap *h)
+{
+	return (size_t)h->free_cnt * HEAP_PAGE;
+}
+
+bool
+heap_trim(struct heap *h, size_t bytes)
+{
+	uint32_t most = (uint32_t)MIN(bytes / HEAP_PAGE, (size_t)UINT32_MAX), cnt = 0;
+
+	if (h->trim_at == 0) {
+		spans_trim(h);
+	}
+	while (cnt < most && h->trim_at < h->runs.page_cnt) {
+		uint32_t from = h->trim_at, to = from;
+
+		while (to < h->runs.page_cnt && to - from < most - cnt &&
+		       runs_is_free(&h->runs, to)) {
+			to++;
+		}
+		if (to > from) {
+			madvise(heap_span(h, from), (size_t)(to - from) * HEAP_PAGE, MADV_DONTNEED);
+		}
+		cnt += MAX(to - from, 1U);
+		h->trim_at = MAX(to, from + 1);
+	}
+	if (h->trim_at < h->runs.page_cnt) {
+		return true;
+	}
+	h->trim_at = 0;
+	return false;
 }

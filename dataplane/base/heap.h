@@ -20,6 +20,7 @@
 #ifndef MB_HEAP_H
 #define MB_HEAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -45,6 +46,15 @@ struct heap *heap_init(void *mem, size_t bytes);
  */
 void *heap_alloc(struct heap *h, size_t bytes);
 
+/* heap_reserve sets how much of the free pages heap_alloc leaves alone; heap_alloc_reserve is
+ * heap_alloc that takes them too. At first nothing is reserved. For what has to work when all
+ * others have used up the rest.
+ *
+ * Requires:  bytes <= heap_capacity_bytes
+ */
+void heap_reserve(struct heap *h, size_t bytes);
+void *heap_alloc_reserve(struct heap *h, size_t bytes);
+
 /* heap_free takes an object back.
  *
  * Requires:  p came from heap_alloc of this heap, and was not freed since. bytes are what was asked
@@ -61,6 +71,17 @@ size_t heap_rounded_bytes(size_t bytes);
 
 /* heap_used_bytes gives the sum of the rounded sizes of all objects. */
 size_t heap_used_bytes(const struct heap *h);
+
+/* heap_free_bytes gives the pages that nothing is in; they need not lie in a row. */
+size_t heap_free_bytes(const struct heap *h);
+
+/* heap_trim gives free pages back to the system, which has them zeroed when they are used again:
+ * those among the next `bytes` of the extent, so that a call stays short.
+ *
+ * Requires:  the extent is private anonymous memory, in pages of 4 KiB
+ * Returns:   whether the end was not reached: call again. After false it begins anew.
+ */
+bool heap_trim(struct heap *h, size_t bytes);
 
 /* heap_capacity_bytes gives the largest object an empty heap can hold. */
 size_t heap_capacity_bytes(const struct heap *h);

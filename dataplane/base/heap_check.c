@@ -91,12 +91,14 @@ heap_check(const struct heap *h)
 {
 	uint32_t open_spans[HEAP_CLASS_CNT] = { 0 };
 	size_t used = 0;
+	uint32_t free_cnt = 0;
 
 	INSIST(h->magic == HEAP_MAGIC);
 	runs_check(&h->runs);
 	for (uint32_t page = 0; page < h->runs.page_cnt;) {
 		size_t used_here = 0;
 
+		free_cnt += runs_is_free(&h->runs, page);
 		page += runs_is_free(&h->runs, page) ? 1
 						     : taken_check(h, page, &used_here, open_spans);
 		used += used_here;
@@ -106,5 +108,6 @@ heap_check(const struct heap *h)
 
 		INSIST(cnt == open_spans[c], "class=%u listed=%u found=%u", c, cnt, open_spans[c]);
 	}
+	INSIST(free_cnt == h->free_cnt, "found=%u noted=%u", free_cnt, h->free_cnt);
 	INSIST(used == h->used_bytes, "found=%zu noted=%zu", used, h->used_bytes); /* I5 */
 }

@@ -130,7 +130,7 @@ scan_word(struct resp_parser *p, struct slice text)
 	if (rc <= 0) {
 		return rc == 0 ? RESP_MORE : RESP_ERR_BULK;
 	}
-	if (n < 0 || n > RESP_BULK_MAX) {
+	if (n < 0 || n > RESP_BULK_MAX + (p->longer ? RESP_BULK_MORE : 0)) {
 		return RESP_ERR_BULK;
 	}
 	if (n > UNAUTH_BULK_MAX && p->limited) {

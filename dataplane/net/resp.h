@@ -39,6 +39,7 @@
 #define RESP_LARGE_MIN     (64u << 10) /* above, a word is taken out of the text */
 #define RESP_LARGE_CNT_MAX 8u          /* in one command */
 #define RESP_BULK_MAX      VALUE_BYTES_MAX
+#define RESP_BULK_MORE     64u /* of a word that is a value and something around it */
 #define RESP_LINE_MAX      32u /* "$67108864", with room for what is wrong with it */
 #define RESP_ITEM_MAX      48u
 
@@ -67,6 +68,7 @@ struct resp_parser {
 	uint8_t wrong;     /* the byte that was no '$' */
 	bool in_line;      /* an inline command */
 	bool limited;    /* the client is not known yet: short commands only. Kept by the caller */
+	bool longer;     /* words of this command may have RESP_BULK_MORE. Set by the caller */
 	bool done;       /* all of it is there */
 	bool large_open; /* a large word was announced; its bytes are gone from the text */
 };

@@ -195,7 +195,7 @@ int
 domain_enter_fd(struct domain **ret, int sock, const char *program, const struct domain_events *ev)
 {
 	struct domain *d = calloc(1, sizeof(*d));
-	struct payload_lease_ops lease = { domain_lease, domain_unlease, d };
+	struct payload_lease_ops lease = { domain_lease, domain_unlease, NULL, d };
 	struct peer_attach_ops attach = { domain_attach_fd, d };
 	int err;
 

@@ -48,12 +48,34 @@ inner_unlease(void *ctx, uint32_t seg, uint8_t *p, size_t bytes)
 	peer_detach_seg(in->cfg.peers, in->cfg.proc, in->cfg.inc, seg); /* unmaps */
 }
 
+/* The kernel moves the pages, not the bytes. */
+static int
+inner_grow(void *ctx, uint32_t seg, size_t bytes, uint8_t **p, size_t *p_bytes)
+{
+	struct inner *in = ctx;
+	void *moved;
+
+	bytes = ALIGN_UP(bytes, (size_t)4096);
+	if (bytes - *p_bytes > in->cfg.seg_budget - in->seg_bytes) {
+		return MB_ERR_NO_MEMORY;
+	}
+	moved = mremap(*p, *p_bytes, bytes, MREMAP_MAYMOVE);
+	if (moved == MAP_FAILED) {
+		return MB_ERR_NO_MEMORY;
+	}
+	peer_seg_moved(in->cfg.peers, in->cfg.proc, in->cfg.inc, seg, moved, bytes);
+	in->seg_bytes += bytes - *p_bytes;
+	*p = moved;
+	*p_bytes = bytes;
+	return 0;
+}
+
 /* ---------------------------------------------------------------------------- life */
 
 int
 inner_create(struct inner *in, const struct inner_cfg *cfg)
 {
-	struct payload_lease_ops ops = { inner_lease, inner_unlease, in };
+	struct payload_lease_ops ops = { inner_lease, inner_unlease, inner_grow, in };
 	int err;
 
 	REQUIRE(cfg->cache_cnt <= CACHE_TILE_MAX);

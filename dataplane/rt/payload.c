@@ -22,6 +22,7 @@ static_assert(PAYLOAD_CNT_MAX < UINT16_MAX, "an entry is named by 16 bits");
 static_assert(PAYLOAD_HOLD_MAX < UINT16_MAX, "a hold is named by 16 bits");
 
 #define SEG_BYTES_MIN ((size_t)128 << 10)
+#define SEG_WASTE     4 /* times as long as what is asked for */
 
 struct payload_entry {
 	uint8_t *p;
@@ -191,7 +192,8 @@ payload_hold_sub(struct payload_pool *pool, struct payload_entry *e, uint16_t ho
 	return 0;
 }
 
-/* The smallest unused segment of at least bytes, + 1; 0 when there is none. */
+/* The smallest unused segment of at least bytes, + 1; 0 when there is none. One that is much longer
+ * is left for what needs it. */
 static uint16_t
 payload_seg_unused(const struct payload_pool *pool, size_t bytes)
 {
@@ -201,6 +203,7 @@ payload_seg_unused(const struct payload_pool *pool, size_t bytes)
 		const struct payload_seg *s = &pool->segs[i];
 
 		if (s->p != NULL && !s->used && s->bytes >= bytes &&
+		    s->bytes / SEG_WASTE <= bytes &&
 		    (best == 0 || s->bytes < pool->segs[best - 1].bytes)) {
 			best = (uint16_t)(i + 1);
 		}
@@ -329,6 +332,67 @@ payload_put(struct payload_pool *pool, struct desc *desc, const void *bytes, siz
 	return 0;
 }
 
+bool
+payload_spare(const struct payload_pool *pool, size_t len)
+{
+	return payload_seg_unused(pool, len) != 0;
+}
+
+int
+payload_grow(struct payload_pool *pool, struct payload_ref *ref, uint8_t **ret_p, size_t len)
+{
+	struct payload_entry *e = payload_find(pool, ref->handle);
+	struct payload_seg *s;
+	int err;
+
+	REQUIRE(e != NULL && len >= ref->len);
+	if (e->seg == 0 || pool->ops.grow == NULL) {
+		return MB_ERR_NOT_SUPPORTED;
+	}
+	if (len > PAYLOAD_BYTES_MAX) {
+		return MB_ERR_TOO_LARGE;
+	}
+	s = &pool->segs[e->seg - 1];
+	if (s->bytes < len) {
+		size_t usual = payload_seg_bytes(len);
+
+		err = pool->ops.grow(pool->ops.ctx, s->seg, usual, &s->p, &s->bytes);
+		if (err != 0 && payload_trim(pool) > 0) {
+			err = pool->ops.grow(pool->ops.ctx, s->seg, usual, &s->p, &s->bytes);
+		}
+		if (err != 0) {
+			err = pool->ops.grow(pool->ops.ctx, s->seg, len, &s->p, &s->bytes);
+		}
+		if (err != 0) {
+			return err;
+		}
+	}
+	e->p = s->p;
+	e->bytes = (uint32_t)len;
+	ref->len = (uint32_t)len;
+	*ret_p = e->p;
+	return 0;
+}
+
+struct payload_ref
+payload_part(struct payload_pool *pool, uint32_t handle, const uint8_t *p, size_t len)
+{
+	const struct payload_entry *e = payload_find(pool, handle);
+	const uint8_t *from;
+
+	REQUIRE(e != NULL);
+	from = e->seg != 0 ? e->p : pool->slab - pool->slab_off;
+	REQUIRE(p >= e->p && len <= e->bytes && (size_t)(p - e->p) <= e->bytes - len);
+	return (struct payload_ref){
+		.inc = pool->inc,
+		.proc = pool->proc,
+		.seg = e->seg != 0 ? pool->segs[e->seg - 1].seg : 0,
+		.handle = handle,
+		.len = (uint32_t)len,
+		.off = (uint32_t)(p - from),
+	};
+}
+
 void
 payload_shrink(struct payload_pool *pool, struct payload_ref *ref, uint32_t len)
 {
@@ -382,13 +446,13 @@ payload_release_all(struct payload_pool *pool, uint16_t holder)
 	}
 }
 
-/* Returns what is not used to the daemon; of that only what is old, or all. */
+/* Returns what is not used to the daemon: what is old, or all, but not more than `most`. */
 static uint32_t
-payload_unlease(struct payload_pool *pool, bool all)
+payload_unlease(struct payload_pool *pool, bool all, uint32_t most)
 {
 	uint32_t cnt = 0;
 
-	for (uint32_t i = 0; i < PAYLOAD_SEG_MAX; i++) {
+	for (uint32_t i = 0; i < PAYLOAD_SEG_MAX && cnt < most; i++) {
 		struct payload_seg *s = &pool->segs[i];
 
 		if (s->p != NULL && !s->used && (all || s->old)) {
@@ -403,13 +467,13 @@ payload_unlease(struct payload_pool *pool, bool all)
 uint32_t
 payload_trim(struct payload_pool *pool)
 {
-	return payload_unlease(pool, true);
+	return payload_unlease(pool, true, PAYLOAD_SEG_MAX);
 }
 
 uint32_t
-payload_age(struct payload_pool *pool)
+payload_age(struct payload_pool *pool, uint32_t most)
 {
-	uint32_t cnt = payload_unlease(pool, false);
+	uint32_t cnt = payload_unlease(pool, false, most);
 
 	for (uint32_t i = 0; i < PAYLOAD_SEG_MAX; i++) {
 		pool->segs[i].old = !pool->segs[i].used;
@@ -418,7 +482,7 @@ payload_age(struct payload_pool *pool)
 }
 
 uint32_t
-payload_spare(const struct payload_pool *pool)
+payload_unused(const struct payload_pool *pool)
 {
 	uint32_t cnt = 0;
 

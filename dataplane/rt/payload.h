@@ -28,7 +28,7 @@
 
 #define PAYLOAD_CNT_MAX  4096 /* payloads alive at one producer */
 #define PAYLOAD_HOLD_MAX 8192
-#define PAYLOAD_SEG_MAX  64
+#define PAYLOAD_SEG_MAX  512
 
 /* How a producer gets and returns segments. lease: a fresh writable mapping of at least bytes that
  * is sealed for everybody else. */
@@ -36,6 +36,9 @@ struct payload_lease_ops {
 	int (*lease)(void *ctx, size_t bytes, uint32_t *ret_seg, uint8_t **ret_p,
 		     size_t *ret_bytes);
 	void (*unlease)(void *ctx, uint32_t seg, uint8_t *p, size_t bytes);
+	/* Makes a segment longer that nobody else has been told of, its bytes as they are; *p
+	 * moves. Optional. Returns: 0; MB_ERR_NO_MEMORY, and nothing has changed. */
+	int (*grow)(void *ctx, uint32_t seg, size_t bytes, uint8_t **p, size_t *p_bytes);
 	void *ctx;
 };
 
@@ -62,6 +65,19 @@ int payload_put(struct payload_pool *pool, struct desc *desc, const void *bytes,
 /* payload_shrink makes a payload shorter than it was allocated. */
 void payload_shrink(struct payload_pool *pool, struct payload_ref *ref, uint32_t len);
 
+/* payload_grow makes a payload above PAYLOAD_SLAB_MAX longer, without copying it: *ret_p may move.
+ * Requires: nobody else has been told of it. Returns: 0; as payload_alloc, and all is as it was;
+ * MB_ERR_NOT_SUPPORTED: it lies in the slab, or segments do not grow here. */
+int payload_grow(struct payload_pool *pool, struct payload_ref *ref, uint8_t **ret_p, size_t len);
+
+/* payload_spare tells whether a segment is unused here that is not much longer than len:
+ * payload_alloc then takes that one. */
+bool payload_spare(const struct payload_pool *pool, size_t len);
+
+/* payload_part makes a reference to len bytes at p, which lie in an own payload. */
+struct payload_ref payload_part(struct payload_pool *pool, uint32_t handle, const uint8_t *p,
+				size_t len);
+
 /* payload_hold adds a hold of holder. Returns: 0; MB_ERR_NOT_FOUND; MB_ERR_NO_MEMORY (table full).
  */
 int payload_hold(struct payload_pool *pool, uint32_t handle, uint16_t holder);
@@ -78,10 +94,11 @@ void payload_release_all(struct payload_pool *pool, uint16_t holder);
 /* payload_trim returns unused segments to the daemon. Returns: how many. */
 uint32_t payload_trim(struct payload_pool *pool);
 
-/* payload_age returns to the daemon the segments that nothing used since the call before. Returns:
- * how many. payload_spare tells how many are kept and not used now. */
-uint32_t payload_age(struct payload_pool *pool);
-uint32_t payload_spare(const struct payload_pool *pool);
+/* payload_age returns to the daemon the segments that nothing used since the call before, but not
+ * more than `most`: each takes time. Returns: how many. payload_unused tells how many are kept and
+ * not used now. */
+uint32_t payload_age(struct payload_pool *pool, uint32_t most);
+uint32_t payload_unused(const struct payload_pool *pool);
 
 /* payload_ptr finds an own payload's bytes by handle; NULL when it is gone. */
 uint8_t *payload_ptr(struct payload_pool *pool, uint32_t handle);

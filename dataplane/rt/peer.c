@@ -103,6 +103,19 @@ peer_seg_find(struct peer *peer, uint32_t seg)
 	return NULL;
 }
 
+void
+peer_seg_moved(struct peers *ps, uint16_t proc, uint32_t inc, uint32_t seg, const uint8_t *p,
+	       size_t bytes)
+{
+	struct peer *peer = peer_find(ps, proc, inc);
+	struct peer_seg *s = peer != NULL ? peer_seg_find(peer, seg) : NULL;
+
+	REQUIRE(s != NULL);
+	s->bytes = bytes;
+	/* Whoever is told of the segment is told later, by a message: that publishes this too. */
+	atomic_store_explicit(&s->p, p, memory_order_relaxed);
+}
+
 static void
 peer_seg_unmap(struct peer_seg *s)
 {

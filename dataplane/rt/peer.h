@@ -57,6 +57,11 @@ int peer_put_region(struct peers *ps, uint16_t proc, uint32_t inc, const struct 
 int peer_put_seg(struct peers *ps, uint16_t proc, uint32_t inc, uint32_t seg, const uint8_t *p,
 		 size_t bytes);
 
+/* peer_seg_moved says that a mapping is elsewhere, and longer: of a segment that nobody was told
+ * of. */
+void peer_seg_moved(struct peers *ps, uint16_t proc, uint32_t inc, uint32_t seg, const uint8_t *p,
+		    size_t bytes);
+
 /* peer_detach unmaps everything of proc; peer_detach_seg one segment. peer_seg_gone marks a segment
  * to be unmapped by the next peer_sweep of proc. */
 void peer_detach(struct peers *ps, uint16_t proc);

@@ -50,6 +50,31 @@ list_dump(struct gate *g, struct gate_conn *c, enum dump_kind kind)
 	return wbuf_slice(&out);
 }
 
+/* The dump of a list of one entry, made around it. Returns: empty: there is no memory. */
+static struct slice
+one_dump(struct gate *g, struct gate_conn *c, enum dump_kind kind)
+{
+	const size_t head = DUMP_HEAD + sizeof(uint32_t);
+	struct slice one;
+	struct wbuf out;
+	uint32_t at = 0;
+	double score;
+
+	if (!gate_conn_keep(g, c, c->keep_len + DUMP_TAIL)) {
+		return slice_of(NULL, 0);
+	}
+	REQUIRE(gate_fold_next(c, &at, &score, &one) && at == c->keep_len);
+	out = wbuf_init(c->keep + at - one.len - head, head + one.len + DUMP_TAIL);
+	dump_begin(&out, kind);
+	wbuf_u32(&out, (uint32_t)one.len);
+	if (one.len != 0) {
+		(void)wbuf_reserve(&out, one.len); /* it stands there */
+	}
+	dump_end(&out);
+	ENSURE(!out.full, "%zu bytes", one.len);
+	return wbuf_slice(&out);
+}
+
 int
 cmd_dump(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
@@ -70,12 +95,15 @@ cmd_dump(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	}
 	gate_walk_close(g, c, w);
 	if (kind > 0) {
-		dump = list_dump(g, c, kind_of(kind));
+		enum dump_kind as = kind_of(kind);
+
+		dump = as == DUMP_STRING || as == DUMP_HLL ? one_dump(g, c, as)
+							   : list_dump(g, c, as);
 	}
 	if (dump.len == 0) {
 		return gate_error_of(g, c, kind < 0 ? kind : MB_ERR_NO_MEMORY);
 	}
-	gate_bulk(g, c, dump);
+	gate_bulk_kept(g, c, dump);
 	return GATE_DONE;
 }
 

@@ -153,7 +153,7 @@ info_stats(struct gate *g, struct text *t)
 		 "# Stats\r\ntotal_connections_received:%llu\r\ntotal_commands_processed:%llu\r\n"
 		 "total_net_input_bytes:%llu\r\ntotal_net_output_bytes:%llu\r\n"
 		 "rejected_connections:%llu\r\ntotal_error_replies:%llu\r\n"
-		 "evicted_keys:0\r\nevicted_clients:0\r\n"
+		 "evicted_keys:0\r\nevicted_clients:%llu\r\n"
 		 "tracking_total_keys:%u\r\npubsub_channels:%u\r\npubsub_patterns:%u\r\n"
 		 "pubsubshard_channels:%u\r\n"
 		 "microburst_keys_fetched:%llu\r\nmicroburst_operations_published:%llu\r\n"
@@ -162,11 +162,11 @@ info_stats(struct gate *g, struct text *t)
 		 (unsigned long long)sum->accept_cnt, (unsigned long long)sum->command_cnt,
 		 (unsigned long long)sum->rx_bytes, (unsigned long long)sum->tx_bytes,
 		 (unsigned long long)sum->refuse_cnt, (unsigned long long)sum->error_cnt,
-		 g->track_cnt, g->topic_cnt[TOPIC_CHANNEL], g->topic_cnt[TOPIC_PATTERN],
-		 g->topic_cnt[TOPIC_SHARD], (unsigned long long)sum->fetch_cnt,
-		 (unsigned long long)sum->op_cnt, lending[stream_lend_tally(g->stream).how],
-		 (unsigned long long)sum->lent_bytes, (unsigned long long)sum->copied_cnt,
-		 (unsigned long long)sum->held_cnt);
+		 (unsigned long long)sum->evict_cnt, g->track_cnt, g->topic_cnt[TOPIC_CHANNEL],
+		 g->topic_cnt[TOPIC_PATTERN], g->topic_cnt[TOPIC_SHARD],
+		 (unsigned long long)sum->fetch_cnt, (unsigned long long)sum->op_cnt,
+		 lending[stream_lend_tally(g->stream).how], (unsigned long long)sum->lent_bytes,
+		 (unsigned long long)sum->copied_cnt, (unsigned long long)sum->held_cnt);
 }
 
 static void

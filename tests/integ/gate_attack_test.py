@@ -213,21 +213,21 @@ class Gone(Case):
         half = [self.open() for _ in range(2 * len(said) - 2)]
         for i, s in enumerate(half):
             s.sendall(said[:i % (len(said) - 1) + 1])
-        waits, slowly, sent = self.open(), self.open(), 0
+        waits, slowly, sent, piece = self.open(), self.open(), 0, b'x' * 300
         waits.sendall(array(b'blpop', b'l', b'0'))
         slowly.sendall(b'*3\r\n$3\r\nset\r\n$1\r\ns\r\n$%d\r\n' % MIB)
         half[0].settimeout(0.1)
-        while True:     # who says a long word slowly moves, and is not closed
-            slowly.sendall(b'x')
-            sent += 1
+        while True:     # who says a long word slowly (gate.slow_rate) moves, and is not closed
+            slowly.sendall(piece)
+            sent += len(piece)
             try:
                 self.assertEqual(half[0].recv(100), b'')
                 break
             except TimeoutError:
                 pass
         for _ in range(10):
-            slowly.sendall(b'x')
-            sent += 1
+            slowly.sendall(piece)
+            sent += len(piece)
             time.sleep(0.1)
         slowly.sendall(b'x' * (MIB - sent) + b'\r\n')
         self.assertEqual(slowly.recv(5), b'+OK\r\n')
@@ -241,6 +241,149 @@ class Gone(Case):
         waits.close()
 
 
+    def test_who_drips_a_byte_now_and_then_is_closed(self):
+        """From the first byte of a command on there is a deadline, which moves with its bytes at
+        gate.slow_rate; a client that says whole commands, however seldom, has none."""
+        drips = [self.open() for _ in range(4)]
+        long = b'*3\r\n$3\r\nset\r\n$1\r\nk\r\n$%d\r\n' % (64 * MIB)
+        for s, said in zip(drips, (b'*2\r\n$4\r\necho\r\n$60000\r\n', long, b'get ' + b'x' * 99,
+                                   long + b'x' * 2000)):
+            s.sendall(said)
+            s.settimeout(0.05)
+        seldom, began, open_ = self.open(), time.monotonic(), set(drips)
+        said = array(b'echo', b'hello')
+        seldom.sendall(said[:9])
+        while open_ and time.monotonic() < began + 20:
+            for s in list(open_):
+                try:
+                    s.sendall(b'x')
+                    self.assertEqual(s.recv(100), b'')
+                    open_.discard(s)
+                except TimeoutError:
+                    pass
+                except OSError:
+                    open_.discard(s)
+            time.sleep(0.2)
+            seldom.sendall(said[9:] + said[:9])
+            self.assertEqual(seldom.recv(11), b'$5\r\nhello\r\n')
+        self.assertEqual(len(open_), 0)
+        self.assertLess(time.monotonic() - began, 5 + 2 + 2)    # gate.slow, 2000 bytes, and a tick
+        self.assertGreater(time.monotonic() - began, 5 - 0.5)
+        for s in drips + [seldom]:
+            s.close()
+
+
+class Memory(Case):
+    """gate.memory is 8m; who holds most of it and moves least gives way, nobody else."""
+
+    def hold(self, said, cnt, keep=True):
+        held = []
+        for _ in range(cnt):
+            s = self.open()
+            s.setblocking(False)
+            try:
+                s.send(said)
+            except OSError:     # it was closed already
+                pass
+            held.append(s)
+        return held
+
+    def drip(self, held):
+        for s in list(held):
+            try:
+                s.send(b'x')
+            except OSError:
+                held.remove(s)
+
+    def test_who_drips_into_all_of_it_gives_way_to_others(self):
+        half = b'*3\r\n$3\r\nset\r\n$1\r\nd\r\n$65000\r\n' + b'x' * 50000
+        evicted = self.number('evicted_clients')
+        active, big = Raw(NODE['port']), b'y' * 300000
+        self.addCleanup(active.close)
+        began = time.monotonic()
+        held = self.hold(half, 400)
+        while time.monotonic() < began + 4:      # less than gate.slow
+            self.drip(held)
+            self.assertEqual(self.good('ping'), '+PONG')
+            self.assertIn(b'id=', self.good('client', 'list'))
+            self.assertEqual(self.good('config', 'get', 'maxclients')[0], b'maxclients')
+            self.assertEqual(active('set', 'big', big), '+OK')
+            time.sleep(0.1)
+        self.assertEqual(active('get', 'big'), big)
+        self.assertEqual(len(active('mget', *['big'] * 4)), 4)
+        self.assertEqual(active('append', 'big', 'z'), len(big) + 1)
+        self.assertGreater(self.number('evicted_clients'), evicted)
+        for s in held:
+            s.close()
+
+    def test_a_transaction_that_is_left_lying_gives_way(self):
+        left = [Raw(NODE['port']) for _ in range(12)]
+        word = b'x' * 30000
+        for c in left:
+            try:
+                c.send(array(b'multi') + array(b'set', b'm', word) * 30)
+            except OSError:     # there was no memory for it, and nobody at rest yet
+                pass
+        time.sleep(1.5)
+        self.assertEqual(len(self.good('config', 'get', '*')) > 0, True)
+        self.good('set', 'list', '0' * 2000000)
+        self.assertEqual(self.good('append', 'list', '1'), 2000001)
+        self.assertIn(b'id=', self.good('client', 'list'))
+        for c in left:
+            c.close()
+
+    def test_who_only_announces_long_words_takes_no_room(self):
+        """Nor do they keep others from sending theirs."""
+        said = b'*3\r\n$3\r\nset\r\n$1\r\nk\r\n$%d\r\n' % (64 * MIB)
+        held = self.hold(said, 200) + self.hold(said + b'x' * 100, 200)
+        began = time.monotonic()
+        while time.monotonic() < began + 3:
+            self.drip(held)
+            self.assertIn(b'id=', self.good('client', 'list'))
+            self.assertEqual(self.good('set', 'mine', b'm' * MIB), '+OK')
+            time.sleep(0.2)
+        self.assertGreater(len(held), 390)
+        self.assertEqual(self.good('set', 'mine', b'm' * (64 * MIB)), '+OK')
+        for s in held:
+            s.close()
+
+    def test_many_long_words_at_a_time_all_arrive(self):
+        value, cnt = b'v' * 100000, 150
+        many = [Raw(NODE['port']) for _ in range(cnt)]
+        for i, c in enumerate(many):
+            c.send(b'*3\r\n$3\r\nset\r\n$4\r\nl%03d\r\n$%d\r\n' % (i, len(value)) +
+                   value[:50000])
+        for c in many:
+            c.send(value[50000:] + b'\r\n')
+        self.assertEqual([c.answer() for c in many], ['+OK'] * cnt)
+        for c in many:
+            c.close()
+
+
+class Long(Case):
+    def test_what_makes_a_long_value_makes_the_longest(self):
+        """gate.memory is 8m: the memory of the command becomes the value."""
+        size, last = 64 * MIB, 64 * MIB - 1
+        self.assertEqual(self.good('setrange', 'k', last, 'z'), size)
+        self.assertEqual(self.good('setbit', 'k', 8 * last + 7, 1), 0)
+        self.assertEqual(self.good('copy', 'k', 'copy'), 1)
+        self.assertEqual(self.good('del', 'k'), 1)
+        self.assertEqual(self.good('bitop', 'not', 'not', 'copy'), size)
+        self.assertEqual(self.good('bitcount', 'copy') + self.good('bitcount', 'not'), 8 * size)
+        self.assertEqual(self.good('del', 'copy', 'not'), 2)
+        self.assertEqual(self.good('set', 'a', b'a' * (size - 5)), '+OK')
+        self.assertEqual(self.good('append', 'a', 'bcdef'), size)
+        dump = self.good('dump', 'a')
+        self.assertEqual(len(dump), size + 15)
+        self.assertEqual(self.good('restore', 'again', 0, dump), '+OK')
+        self.assertEqual(self.good('getrange', 'again', size - 7, -1), b'aabcdef')
+        other = Raw(NODE['port'])       # nobody else may say so much
+        other.send(b'*3\r\n$3\r\nset\r\n$1\r\nk\r\n$%d\r\n' % (size + 1))
+        self.assertEqual(other.answer(), '-ERR Protocol error: invalid bulk length')
+        other.close()
+        self.assertEqual(self.good('flushall'), '+OK')
+
+
 class Replies(Case):
     def test_one_that_memory_has_no_room_for(self):
         """It is refused before anything is done; of one value it is sent from where that is."""
@@ -249,8 +392,9 @@ class Replies(Case):
                            ('text', ('set', 'text', long))):
             self.assertEqual(self.good(*fill), '+OK' if kind == 'text' else 1)
         for words in (('lpop', 'list', 3), ('hgetall', 'hash'), ('lrange', 'list', 0, -1),
-                      ('getrange', 'text', 0, -1), ('dump', 'text')):
+                      ('getrange', 'text', 0, -1)):
             self.assertEqual(self.good(*words)[:4], oom, words)
+        self.assertEqual(len(self.good('dump', 'text')), len(long) + 15)     # sent as it is made
         self.assertEqual(self.good('multi'), '+OK')
         for words in (('incr', 'n'), ('lpop', 'list', 2), ('hlen', 'hash')):
             self.assertEqual(self.good(*words), '+QUEUED')

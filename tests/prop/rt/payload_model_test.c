@@ -209,7 +209,7 @@ step_consumer(struct rng *rng)
 static void
 run(uint64_t seed)
 {
-	const struct payload_lease_ops ops = { test_lease, test_unlease, &lessor };
+	const struct payload_lease_ops ops = { test_lease, test_unlease, NULL, &lessor };
 	uint32_t most = 0;
 	struct rng rng;
 

@@ -345,6 +345,73 @@ a_huge_extent_is_touched_only_where_used(void **state)
 	munmap(mem, bytes);
 }
 
+static void
+a_reserve_is_left_to_who_asks_for_it(void **state)
+{
+	struct heap *h = heap_make(MIB);
+	uint32_t cnt = 0, more = 0;
+	void *p[256];
+
+	heap_reserve(h, 8 * HEAP_PAGE);
+	while ((p[cnt] = heap_alloc(h, HEAP_PAGE)) != NULL) {
+		cnt++;
+	}
+	assert_int_equal(heap_free_bytes(h), 8 * HEAP_PAGE);
+	assert_null(heap_alloc(h, 100)); /* nor for a span */
+	assert_non_null(heap_alloc_reserve(h, 100));
+	assert_non_null(heap_alloc(h, 100)); /* that has room */
+	while (heap_alloc_reserve(h, HEAP_PAGE) != NULL) {
+		more++;
+	}
+	assert_in_range(more, 4, 7);
+	heap_free(h, p[0], HEAP_PAGE);
+	assert_null(heap_alloc(h, HEAP_PAGE)); /* the reserve is filled first */
+	heap_check(h);
+	free(extent);
+}
+
+static uint32_t
+resident_cnt(uint8_t *mem, size_t bytes)
+{
+	unsigned char map[1024];
+	uint32_t cnt = 0;
+
+	assert_true(bytes / HEAP_PAGE <= sizeof(map));
+	assert_int_equal(mincore(mem, bytes, map), 0);
+	for (size_t i = 0; i < bytes / HEAP_PAGE; i++) {
+		cnt += map[i] & 1;
+	}
+	return cnt;
+}
+
+static void
+free_pages_go_back_to_the_system(void **state)
+{
+	const size_t bytes = 4 * MIB;
+	uint8_t *mem =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct heap *h;
+	uint8_t *stays, *large;
+	uint32_t calls = 1;
+
+	assert_ptr_not_equal(mem, MAP_FAILED);
+	madvise(mem, bytes, MADV_NOHUGEPAGE);
+	h = heap_init(mem, bytes);
+	stays = memset(heap_alloc(h, HEAP_PAGE), 7, HEAP_PAGE);
+	large = memset(heap_alloc(h, 3 * MIB), 1, 3 * MIB);
+	heap_free(h, large, 3 * MIB);
+	assert_true(resident_cnt(mem, bytes) >= 3 * MIB / HEAP_PAGE);
+	while (heap_trim(h, MIB / 4)) {
+		calls++;
+	}
+	assert_in_range(calls, 15, 17); /* each has its bound */
+	assert_true(resident_cnt(mem, bytes) < 16);
+	assert_int_equal(stays[HEAP_PAGE - 1], 7);
+	heap_check(h);
+	assert_non_null(heap_alloc(h, 3 * MIB));
+	munmap(mem, bytes);
+}
+
 int
 main(void)
 {
@@ -360,6 +427,8 @@ main(void)
 		cmocka_unit_test(an_extent_may_begin_and_end_anywhere),
 		cmocka_unit_test(small_and_large_keep_to_their_ends),
 		cmocka_unit_test(a_huge_extent_is_touched_only_where_used),
+		cmocka_unit_test(a_reserve_is_left_to_who_asks_for_it),
+		cmocka_unit_test(free_pages_go_back_to_the_system),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

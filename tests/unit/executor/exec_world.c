@@ -360,7 +360,7 @@ world_make(uint32_t cache_cnt)
 					   .heap_bytes = (uint64_t)512 << 20,
 					   .keys_max = 1 << 16 };
 	struct world *w = calloc(1, sizeof(*w));
-	struct payload_lease_ops ops = { lease, unlease, w };
+	struct payload_lease_ops ops = { lease, unlease, NULL, w };
 	struct kvs_out out = { .send = kvs_send, .ctx = w };
 	struct kvs_core_cfg kvs = { .tile_cnt = 1,
 				    .cache_cnt = cache_cnt,

@@ -56,6 +56,22 @@ what_is_no_command_is_refused(void **state)
 }
 
 static void
+a_word_may_be_longer_where_the_caller_says_so(void **state)
+{
+	const char text[] = "*1\r\n$67108928\r\n", more[] = "*1\r\n$67108929\r\n";
+	struct resp_parser p = { 0 };
+
+	assert_int_equal(scan(&p, text, sizeof(text) - 1), RESP_ERR_BULK);
+	p.longer = true;
+	assert_int_equal(scan(&p, text, sizeof(text) - 1), RESP_LARGE);
+	assert_int_equal(p.large_len, RESP_BULK_MAX + RESP_BULK_MORE);
+	resp_next(&p);
+	assert_false(p.longer);
+	p.longer = true;
+	assert_int_equal(scan(&p, more, sizeof(more) - 1), RESP_ERR_BULK);
+}
+
+static void
 a_line_without_end_is_refused_at_the_limit(void **state)
 {
 	char *line = malloc(RESP_INLINE_MAX + 2);
@@ -265,6 +281,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_no_command_is_refused),
+		cmocka_unit_test(a_word_may_be_longer_where_the_caller_says_so),
 		cmocka_unit_test(a_line_without_end_is_refused_at_the_limit),
 		cmocka_unit_test(who_has_not_said_a_password_gets_short_commands),
 		cmocka_unit_test(a_command_has_a_largest_text),

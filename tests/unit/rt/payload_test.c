@@ -29,7 +29,7 @@ static struct payload_pool *pool;
 static int
 setup(void **state)
 {
-	const struct payload_lease_ops ops = { test_lease, test_unlease, &lessor };
+	const struct payload_lease_ops ops = { test_lease, test_unlease, test_grow, &lessor };
 
 	lessor = (struct test_lessor){ .budget_bytes = 256u << 20 };
 	return payload_create(&pool, OWN, INC, slab, sizeof(slab), SLAB_OFF, &ops);
@@ -190,9 +190,12 @@ segments_are_bounded_and_reused(void **state)
 	/* The smallest that fits is taken. */
 	small = take(BIG, READER);
 	assert_int_equal(small.seg, refs[0].seg);
-	assert_int_equal(take(BIG, READER).seg, large.seg);
+	assert_false(payload_spare(pool, BIG));
+	assert_int_not_equal(take(BIG, READER).seg, large.seg); /* much longer: it is left */
+	assert_true(payload_spare(pool, PAYLOAD_BYTES_MAX / 2));
+	assert_int_equal(take(PAYLOAD_BYTES_MAX / 2, READER).seg, large.seg);
 	payload_release_all(pool, READER);
-	assert_int_equal(payload_trim(pool), 2);
+	assert_int_equal(payload_trim(pool), 3);
 	assert_int_equal(payload_trim(pool), 0);
 	assert_int_equal(lessor.seg_cnt, 0);
 }
@@ -203,20 +206,48 @@ what_nobody_used_for_a_while_goes_back(void **state)
 	struct payload_ref held = take(BIG, READER);
 
 	take(BIG, OTHER);
-	assert_int_equal(payload_spare(pool), 0);
+	assert_int_equal(payload_unused(pool), 0);
 	payload_release_all(pool, OTHER);
-	assert_int_equal(payload_spare(pool), 1);
-	assert_int_equal(payload_age(pool), 0); /* it was used since the last time */
+	assert_int_equal(payload_unused(pool), 1);
+	assert_int_equal(payload_age(pool, PAYLOAD_SEG_MAX),
+			 0); /* it was used since the last time */
 	take(BIG, OTHER);
 	payload_release_all(pool, OTHER);
-	assert_int_equal(payload_age(pool), 0); /* again */
-	assert_int_equal(payload_age(pool), 1);
-	assert_int_equal(payload_spare(pool), 0);
-	assert_int_equal(payload_age(pool), 0); /* the other is in use */
+	assert_int_equal(payload_age(pool, PAYLOAD_SEG_MAX), 0); /* again */
+	assert_int_equal(payload_age(pool, 0), 0);               /* not more than is asked for */
+	assert_int_equal(payload_age(pool, 1), 1);
+	assert_int_equal(payload_unused(pool), 0);
+	assert_int_equal(payload_age(pool, PAYLOAD_SEG_MAX), 0); /* the other is in use */
 	assert_non_null(payload_ptr(pool, held.handle));
 	payload_release_all(pool, READER);
-	assert_int_equal(payload_age(pool), 0);
-	assert_int_equal(payload_age(pool), 1);
+	assert_int_equal(payload_age(pool, PAYLOAD_SEG_MAX), 0);
+	assert_int_equal(payload_age(pool, PAYLOAD_SEG_MAX), 1);
+	assert_int_equal(lessor.seg_cnt, 0);
+}
+
+static void
+one_grows_where_it_is(void **state)
+{
+	struct payload_ref ref, part, small;
+	uint8_t *p;
+
+	assert_int_equal(payload_alloc(pool, BIG, READER, &ref, &p), 0);
+	memset(p, 7, BIG);
+	lessor.budget_bytes = 4 << 20;
+	assert_int_equal(payload_grow(pool, &ref, &p, 3 << 20), 0);
+	assert_int_equal(ref.len, 3 << 20);
+	assert_int_equal(p[BIG - 1], 7);
+	assert_ptr_equal(payload_ptr(pool, ref.handle), p);
+	part = payload_part(pool, ref.handle, p + 100, BIG);
+	assert_ptr_equal(payload_own(pool, &part), p + 100);
+	assert_int_equal(payload_grow(pool, &ref, &p, 5 << 20), MB_ERR_NO_MEMORY);
+	assert_int_equal(ref.len, 3 << 20); /* all is as it was */
+	small = take(100, READER);
+	assert_int_equal(payload_grow(pool, &small, &p, 200), MB_ERR_NOT_SUPPORTED);
+	payload_release_all(pool, READER);
+	assert_int_equal(lessor.seg_cnt, 1);
+	assert_int_equal(payload_age(pool, PAYLOAD_SEG_MAX), 0); /* it was used until now */
+	assert_int_equal(payload_age(pool, PAYLOAD_SEG_MAX), 1);
 	assert_int_equal(lessor.seg_cnt, 0);
 }
 
@@ -441,6 +472,7 @@ main(void)
 		TEST(a_full_hold_table_is_refused_and_recovers),
 		TEST(segments_are_bounded_and_reused),
 		TEST(what_nobody_used_for_a_while_goes_back),
+		TEST(one_grows_where_it_is),
 		TEST(a_short_budget_is_made_room_in),
 		TEST(without_leases_there_are_small_ones),
 		TEST(a_release_of_anything_else_changes_nothing),

@@ -46,4 +46,22 @@ test_unlease(void *ctx, uint32_t seg, uint8_t *p, size_t bytes)
 	free(p);
 }
 
+static inline int
+test_grow(void *ctx, uint32_t seg, size_t bytes, uint8_t **p, size_t *p_bytes)
+{
+	struct test_lessor *l = ctx;
+	uint8_t *grown;
+
+	l->asked++;
+	if (l->leased_bytes + bytes - *p_bytes > l->budget_bytes) {
+		return MB_ERR_NO_MEMORY;
+	}
+	grown = realloc(*p, bytes);
+	REQUIRE(grown != NULL);
+	l->leased_bytes += bytes - *p_bytes;
+	*p = grown;
+	*p_bytes = bytes;
+	return 0;
+}
+
 #endif

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate_memory - see gate_memory.h
+ */
+#include "gate_memory.h"
+
+#include <string.h>
+
+#include <microburst/error.h>
+
+#include "compiler.h"
+#include "gate_int.h"
+#include "gate_text.h"
+#include "gate_yield.h"
+#include "log.h"
+#include "timebase.h"
+
+#define RESERVE_SHARE   16    /* of the memory, Y1 */
+#define RESERVE_SHORT   1024u /* of any command, or a reply, that may stand in it */
+#define SHORT_SHARE     8     /* so little is free, beside the reserve: it is short */
+#define LOOK_SHARE      2     /* so much is used: all are looked at */
+#define NO_RELIEF_NS    (20 * NS_PER_MS)
+#define TICK_VICTIM_CNT 64         /* closed in a tick */
+#define TRIM_BYTES      (4u << 20) /* looked through in a tick: about 1 ms */
+#define TRIM_TRAFFIC    (1u << 20) /* after so much there may be something to give back; */
+#define TRIM_CNT        3          /* then it is looked for so often */
+#define TRIM_LONG_TICKS 2          /* between two segments, of which one takes 10 ms */
+#define TRIM_TICKS      8          /* between two times */
+
+void
+gate_memory_init(struct gate *g)
+{
+	heap_reserve(g->heap, g->cfg.memory_bytes / RESERVE_SHARE);
+}
+
+static bool
+reserved_for(const struct gate_conn *c, size_t bytes)
+{
+	const struct gate_command *cmd = c->command;
+
+	if (c->out.bytes == 0 && c->in_len + bytes <= RESERVE_SHORT) {
+		return true; /* the beginning of a command, or an error */
+	}
+	return cmd != NULL && c->out.bytes <= GATE_OUT_MAX &&
+	       (strcmp(cmd->group, "server") == 0 || strcmp(cmd->group, "connection") == 0);
+}
+
+void *
+gate_memory_take(struct gate *g, const struct gate_conn *c, size_t bytes)
+{
+	void *p = heap_alloc(g->heap, bytes);
+
+	return unlikely(p == NULL) && reserved_for(c, bytes) ? heap_alloc_reserve(g->heap, bytes)
+							     : p;
+}
+
+/* ------------------------------------------------------------------------ who gives way */
+
+static size_t
+chunks_held(const struct gate_out *out)
+{
+	size_t bytes = 0;
+
+	for (const struct gate_chunk *k = out->head; k != NULL; k = k->next) {
+		bytes += sizeof(*k) + k->cap;
+	}
+	return bytes;
+}
+
+static size_t
+held(const struct gate_conn *c, enum gate_memory which)
+{
+	size_t bytes = 0;
+
+	if (which == MEMORY_LONG) {
+		for (uint32_t i = 0; c->large != NULL && i < RESP_LARGE_CNT_MAX; i++) {
+			bytes += c->large[i].ref.handle != 0 ? c->large[i].cap : 0;
+		}
+		return bytes;
+	}
+	bytes = c->in_cap + (c->keep_ref.handle == 0 ? c->keep_cap : 0) + chunks_held(&c->out) +
+		chunks_held(&c->pushed);
+	if (c->multi != NULL) {
+		bytes += sizeof(*c->multi) + c->multi->text_cap + c->multi->watch_cap;
+	}
+	return bytes + c->sub_bytes;
+}
+
+/* Whose turn it is. */
+static enum yield_turn
+turn_of(const struct gate *g, const struct gate_conn *c)
+{
+	if (!c->used || c->closing || c->pushing || gate_multi_runs(c) || c->halted ||
+	    c->queue != NULL || g->alone != NULL) {
+		return YIELD_NEVER;
+	}
+	if ((c->half_ns | c->slow_ns) != 0) {
+		return YIELD_OWES;
+	}
+	return c->waiting && !c->blocked ? YIELD_NEVER : YIELD_IDLE;
+}
+
+void
+gate_memory_look(const struct gate *g, struct gate_conn *c)
+{
+	struct yield_claim claim = { turn_of(g, c), 0, c->rests };
+
+	if (claim.turn != YIELD_NEVER) {
+		claim.held = held(c, MEMORY_HEAP) + held(c, MEMORY_LONG);
+	}
+	c->rests = gate_yield_look(&claim, c->moved);
+	c->moved = 0;
+}
+
+bool
+gate_memory_looks(const struct gate *g)
+{
+	return g->slow_cnt > 0 || heap_used_bytes(g->heap) > g->cfg.memory_bytes / LOOK_SHARE;
+}
+
+static struct gate_conn *
+victim(const struct gate *g, const struct gate_conn *but, enum gate_memory which, size_t asks)
+{
+	struct yield y = { NULL, NULL, 0, 0 };
+
+	for (uint32_t i = 0; i < g->cfg.conn_max; i++) {
+		const struct gate_conn *c = &g->conn[i];
+		struct yield_claim claim = { c->used && c != but ? turn_of(g, c) : YIELD_NEVER, 0,
+					     c->rests };
+
+		if (claim.turn != YIELD_NEVER) {
+			claim.held = held(c, which);
+			gate_yield_see(&y, c, &claim);
+		}
+	}
+	return (struct gate_conn *)(uintptr_t)gate_yield_who(&y, asks);
+}
+
+enum gate_relief
+gate_memory_relieve(struct gate *g, const struct gate_conn *but, enum gate_memory which,
+		    size_t asks)
+{
+	struct gate_conn *c;
+	size_t before, bytes;
+
+	if (g->now_ns < g->no_relief_ns) {
+		return RELIEF_NONE;
+	}
+	c = victim(g, but, which, asks);
+	if (c == NULL) {
+		g->no_relief_ns = g->now_ns + NO_RELIEF_NS; /* looking at all takes its time */
+		return RELIEF_NONE;
+	}
+	bytes = held(c, which);
+	before = heap_used_bytes(g->heap);
+	log_at(LOG_INFO, "Redis client %llu is closed: memory is short, and it holds %zu bytes",
+	       (unsigned long long)c->client_id, bytes);
+	g->tally.evict_cnt++;
+	gate_conn_reset(g, c);
+	/* Nothing is called for it but `closed`: what the kernel has no part in goes now. */
+	if (!c->waiting) {
+		gate_text_end(g, c);
+		gate_multi_drop(g, c);
+		if (c->in != NULL) {
+			heap_free(g->heap, c->in, c->in_cap);
+			c->in = NULL;
+			c->in_len = c->in_cap = 0;
+		}
+	}
+	return which == MEMORY_LONG || heap_used_bytes(g->heap) < before ? RELIEF_NOW
+									 : RELIEF_LATER;
+}
+
+/* ------------------------------------------------------------------------ from time to time */
+
+static size_t
+free_bytes(const struct gate *g)
+{
+	size_t bytes = heap_free_bytes(g->heap), reserve = g->cfg.memory_bytes / RESERVE_SHARE;
+
+	return bytes > reserve ? bytes - reserve : 0;
+}
+
+static uint64_t
+traffic(const struct gate *g)
+{
+	return g->tally.rx_bytes + g->tally.tx_bytes;
+}
+
+void
+gate_memory_tick(struct gate *g)
+{
+	for (uint32_t i = 0;
+	     i < TICK_VICTIM_CNT && free_bytes(g) < g->cfg.memory_bytes / SHORT_SHARE &&
+	     gate_memory_relieve(g, NULL, MEMORY_HEAP, 0) == RELIEF_NOW;
+	     i++) {
+	}
+	if (traffic(g) - g->trim_seen > TRIM_TRAFFIC) {
+		g->trim_seen = traffic(g);
+		g->trim_cnt = TRIM_CNT;
+	}
+	if (g->trim_cnt == 0) {
+		return;
+	}
+	if (g->trim_wait > 0) {
+		g->trim_wait--;
+	} else if (!heap_trim(g->heap, TRIM_BYTES)) {
+		g->trim_wait = TRIM_TICKS;
+		g->trim_cnt--;
+	}
+	if (++g->trim_tick % TRIM_LONG_TICKS == 0 && payload_age(g->inner.pool, 1) > 0) {
+		g->trim_cnt = MAX(g->trim_cnt, 1U); /* there may be more */
+	}
+}
+
+bool
+gate_memory_due(const struct gate *g)
+{
+	return g->trim_cnt > 0 || traffic(g) - g->trim_seen > TRIM_TRAFFIC;
+}

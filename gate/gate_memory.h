@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate_memory - the memory that connections share: its reserve, and who gives way when it is short
+ *
+ *   Y1  A part of gate.memory is for what has to work when clients hold all the rest: the replies
+ *       of commands about the server and the connection, and what has come of a short command.
+ *   Y2  Short of memory, one that rests while it is its turn is closed, who holds most first: never
+ *       one whose command we are at, nor one that moves (gate_yield.h). When there is none the one
+ *       that asks gets none: a reply becomes an error, half a command its end.
+ *
+ * Owner: the gate tile.
+ */
+#ifndef MB_GATE_MEMORY_H
+#define MB_GATE_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct gate;
+struct gate_conn;
+
+/* RELIEF_NOW: there is more memory now. RELIEF_LATER: there will be, when the kernel has let go of
+ * it. */
+enum gate_relief { RELIEF_NONE, RELIEF_LATER, RELIEF_NOW };
+
+/* Which memory: gate.memory, or that of long words and values (payload.h). */
+enum gate_memory { MEMORY_HEAP, MEMORY_LONG };
+
+/* gate_memory_init sets the reserve aside. Threads: start-up. */
+void gate_memory_init(struct gate *g);
+
+/* gate_memory_take is heap_alloc for a reply or a command of c: of the reserve too, if that is for
+ * it (Y1). */
+void *gate_memory_take(struct gate *g, const struct gate_conn *c, size_t bytes);
+
+/* gate_memory_relieve closes the one who gives way (Y2), never `but`, who would hold `asks` bytes
+ * in all; 0: only one that was seen at rest. */
+enum gate_relief gate_memory_relieve(struct gate *g, const struct gate_conn *but,
+				     enum gate_memory which, size_t asks);
+
+/* gate_memory_look sees whether one moves; of all of them, in a tick, if gate_memory_looks. */
+void gate_memory_look(const struct gate *g, struct gate_conn *c);
+bool gate_memory_looks(const struct gate *g);
+
+/* gate_memory_tick gives way before memory is used up, and gives pages back to the system that are
+ * not used any more, some at a time. */
+void gate_memory_tick(struct gate *g);
+/* gate_memory_due: whether it has to be called though nothing happens. */
+bool gate_memory_due(const struct gate *g);
+
+#endif

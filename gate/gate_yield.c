@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate_yield - see gate_yield.h */
+#include "gate_yield.h"
+
+#include "compiler.h"
+
+uint8_t
+gate_yield_look(const struct yield_claim *claim, uint64_t moved)
+{
+	if (claim->turn == YIELD_NEVER || moved * YIELD_SPAN >= MAX(claim->held, (size_t)1)) {
+		return 0;
+	}
+	return (uint8_t)MIN(claim->rests + 1u, YIELD_RESTS_MAX);
+}
+
+void
+gate_yield_see(struct yield *y, const void *who, const struct yield_claim *claim)
+{
+	bool owes = claim->turn == YIELD_OWES;
+	uint64_t weight = (uint64_t)claim->rests * (owes ? claim->held : claim->held / 4);
+
+	if (claim->turn == YIELD_NEVER || claim->held < YIELD_HELD_MIN) {
+		return;
+	}
+	if (claim->rests >= (owes ? YIELD_RESTS : YIELD_RESTS_IDLE) && weight > y->rests_weight) {
+		y->rests = who;
+		y->rests_weight = weight;
+	}
+	if (owes && claim->held > y->largest_held) {
+		y->largest = who;
+		y->largest_held = claim->held;
+	}
+}
+
+const void *
+gate_yield_who(const struct yield *y, size_t asks)
+{
+	return y->rests != NULL                          ? y->rests
+	       : asks != 0 && y->largest_held / 2 > asks ? y->largest
+							 : NULL;
+}
