@@ -154,6 +154,16 @@ MB_FUNCTION(ends)
 	MB_TRY(mb_flush(call));
 	MB_TRY(mb_expires(call, KEY("q"), &at));
 	CHECK(at == 0);
+	/* Not when the call puts others in their place. */
+	MB_TRY(mb_expire(call, KEY("q"), INT64_C(4000000000000000)));
+	MB_TRY(mb_flush(call));
+	MB_TRY(mb_pop_left(call, KEY("q"), &item));
+	MB_TRY(mb_push_right(call, KEY("q"), KEY("k")));
+	MB_TRY(mb_expires(call, KEY("q"), &at));
+	CHECK(at == INT64_C(4000000000000000));
+	MB_TRY(mb_flush(call));
+	MB_TRY(mb_expires(call, KEY("q"), &at));
+	CHECK(at == INT64_C(4000000000000000));
 	return 0;
 }
 
