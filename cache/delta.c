@@ -84,6 +84,11 @@ base_for(struct slice stored, unsigned int type, const struct act *a, struct bas
 	if (shown.type == type || shown.type == LATTICE_ABSENT) {
 		ret->tail.epoch = envelope_epoch_stay(&e, a->now);
 		ret->state = shown.state;
+		/* What was emptied item by item has ended, and its deadline with it. */
+		if (shown.expiry.deadline.v != 0 && !envelope_expired(&e, a->now) &&
+		    !view_present(shown.type, shown.state)) {
+			ret->tail.expiry.stamp = (struct stamp){ a->now, a->writer };
+		}
 		return 0;
 	}
 	if (view_present(shown.type, shown.state)) {
@@ -118,7 +123,7 @@ make_put(struct slice stored, const struct wset_op *op, const struct act *a, str
 	if (err == 0) {
 		err = strval_delta_set(op->value, out);
 		tail.epoch = envelope_epoch_fresh(&e, a->now, a->writer);
-		if (op->keep && !envelope_expired(&e, a->now)) {
+		if (op->keep && delta_present(stored, a->now)) {
 			tail.expiry = e.expiry;
 		}
 	}

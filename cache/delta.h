@@ -39,7 +39,8 @@
  *	SREM .., DEL, EXPIRE of absent        nothing; with WSET_F_MUST: NOT_FOUND
  *	any other combination                 MB_ERR_TYPE
  *
- * "Absent" is: never written, deleted, or expired. Where something of another type was deleted, the
+ * "Absent" is: never written, deleted, emptied, or expired. What is added to an emptied collection
+ * has not its deadline. Where something of another type was deleted, the
  * change of type starts a fresh epoch. A PUT starts an epoch, so a deadline does not outlive it,
  * unless it is to be kept.
  */

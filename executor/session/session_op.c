@@ -291,7 +291,8 @@ op_show(struct session *s, uint64_t hash, int64_t x, struct slice *ret)
 	return op_show_at(s, &at, x, ret);
 }
 
-/* Whether a collection that this call took items from has none left: it reads absent. */
+/* Whether this is a collection that this call took items from, and has none left: it reads
+ * absent. */
 static bool
 emptied(struct session *s, const struct held_key *k)
 {
@@ -309,9 +310,11 @@ emptied(struct session *s, const struct held_key *k)
 	case KIND_LIST:
 		err = session_list_cnt(s, key, &cnt);
 		break;
-	default:
+	case KIND_ZSET:
 		err = session_zcard(s, key, &cnt);
 		break;
+	default:
+		return false;
 	}
 	return err == 0 && cnt == 0;
 }
@@ -527,7 +530,7 @@ session_expires(struct session *s, struct slice key, int64_t *ret_at_us)
 		return n;
 	}
 	k = held_find(s, hash, key);
-	if (k != NULL && k->base == BASE_ABSENT && k->kind == KIND_NONE) {
+	if (k != NULL && ((k->base == BASE_ABSENT && k->kind == KIND_NONE) || emptied(s, k))) {
 		return MB_ERR_NOT_FOUND;
 	}
 	n = k != NULL && k->base != BASE_STORE && !k->keep

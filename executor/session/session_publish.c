@@ -154,11 +154,27 @@ visit_elem(const struct session *s, const struct held_key *k, const struct held_
 	}
 }
 
+/* What removes an element comes behind what adds one: a collection that is not empty before, nor
+ * after, is not in between either, and keeps its deadline. */
 static bool
 visit_elems(const struct session *s, const struct held_key *k, visit_fn fn, void *ctx)
 {
+	const bool sorts = k->kind != KIND_SIBLING;
+	bool left = false;
+
 	for (uint32_t i = k->elem_first; i != 0; i = s->elem[i - 1].sibling) {
-		if (!visit_elem(s, k, &s->elem[i - 1], fn, ctx)) {
+		const struct held_elem *e = &s->elem[i - 1];
+		bool removes = sorts && e->base == BASE_ABSENT;
+
+		left = left || removes;
+		if (!removes && !visit_elem(s, k, e, fn, ctx)) {
+			return false;
+		}
+	}
+	for (uint32_t i = left ? k->elem_first : 0; i != 0; i = s->elem[i - 1].sibling) {
+		const struct held_elem *e = &s->elem[i - 1];
+
+		if (e->base == BASE_ABSENT && !visit_elem(s, k, e, fn, ctx)) {
 			return false;
 		}
 	}

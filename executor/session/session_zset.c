@@ -73,7 +73,7 @@ int
 session_zadd(struct session *s, struct slice key, struct slice member, double score)
 {
 	return isnan(score) ? refuse(s, MB_ERR_INVALID, "a score is a number")
-			    : zset_write(s, key, member, BASE_VALUE, score);
+			    : zset_write(s, key, member, BASE_VALUE, score + 0.0); /* not -0 */
 }
 
 int

@@ -508,6 +508,17 @@ class Commands(Case):
         self.assertEqual(c('EXPIRE', 'a', '100'), 1)
         self.assertIn(c('TTL', 'a'), range(51, 101))
         self.assertEqual(c('EXPIRE', 'none', '100'), 0)
+        for add, remove in ((('RPUSH', 'l', 'x'), ('LPOP', 'l')),   # what was emptied has ended
+                            (('SADD', 's', 'x'), ('SREM', 's', 'x')),
+                            (('ZADD', 'z', '1', 'x'), ('ZPOPMIN', 'z')),
+                            (('HSET', 'h', 'f', 'x'), ('HDEL', 'h', 'f'))):
+            c(*add)
+            self.assertEqual(c('EXPIRE', add[1], '100'), 1)
+            c(*remove)
+            self.assertEqual(c('TTL', add[1]), -2)
+            c(*add)
+            self.assertEqual((add[1], c('TTL', add[1])), (add[1], -1))
+            c('DEL', add[1])
         self.assertEqual(c('EXPIRE', 'a', '50', 'GT'), 0)
         self.assertEqual(c('EXPIRE', 'a', '50', 'LT'), 1)
         self.assertEqual(c('EXPIRE', 'a', '50', 'NX'), 0)

@@ -289,8 +289,8 @@ int mb_client_set_keep(struct mb_client *c, const char *key, size_t key_len, con
 int mb_client_expires(struct mb_client *c, const char *key, size_t key_len, int64_t *ret_at_us);
 
 /* mb_client_expire lets a key end at a time, in microseconds since 1970; 0: it does not end any
- * more. A later mb_client_set takes the end back, too. MB_ERR_NOT_FOUND when there is no
- * such key. */
+ * more. A later mb_client_set takes the end back, too, and so does the removal of a collection's
+ * last item. MB_ERR_NOT_FOUND when there is no such key. */
 int mb_client_expire(struct mb_client *c, const char *key, size_t key_len, int64_t at_us);
 
 /* mb_client_del deletes a key. MB_ERR_NOT_FOUND when there was none. */

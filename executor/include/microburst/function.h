@@ -408,7 +408,9 @@ int mb_get_merged(struct mb_call *call, struct mb_slice key, const char *merge,
 
 /* mb_expire lets a key end at a time, in microseconds since 1970; 0: it does not end any more. A
  * later mb_put takes the end back, too; mb_put_keep is mb_put that does not. mb_expires tells when
- * a key ends; 0: never. A key that is not there is not made by mb_expire, nor is that an error.
+ * a key ends; 0: never. A key that is not there is not made by mb_expire, nor is that an error. It
+ * counts for what the call leaves there, also when that was put into a collection later. A
+ * collection that a call leaves without items has ended, and its time with it.
  * Errors: also MB_ERR_INVALID before 1970; MB_ERR_NOT_FOUND (mb_expires). */
 int mb_expire(struct mb_call *call, struct mb_slice key, int64_t at_us);
 int mb_expires(struct mb_call *call, struct mb_slice key, int64_t *ret_at_us);

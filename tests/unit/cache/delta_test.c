@@ -378,6 +378,56 @@ deadlines(void **state)
 	}
 }
 
+/* A collection without items is an absent key: what comes into it later has not its deadline. */
+static void
+a_deadline_ends_with_the_last_item(void **state)
+{
+	static const struct {
+		enum there there;
+		enum wset_kind remove, add;
+	} row[] = {
+		{ SET, WSET_SREM, WSET_SADD },
+		{ MAP, WSET_MAP_DEL, WSET_MAP_PUT },
+		{ OSET, WSET_ZREM, WSET_ZINCR },
+	};
+
+	struct wset_op keep = op_of(WSET_PUT, "", "kept", 0);
+	struct slice delta;
+
+	keep.keep = true;
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		const char *text = row[i].there == OSET ? NULL : "m";
+		const int64_t one = row[i].there == OSET ? 0x3ff0000000000000 : 0;
+		struct replica r;
+
+		clock_to(100);
+		put_there(&r, row[i].there);
+		assert_int_equal(quick(&r, WSET_EXPIRE, NULL, 200), 0);
+		assert_int_equal(quick(&r, row[i].add, text, one), 0);
+		clock_to(201);
+		assert_string_equal(shown(&r), "");
+		clock_to(100);
+		put_there(&r, row[i].there);
+		assert_int_equal(quick(&r, WSET_EXPIRE, NULL, 200), 0);
+		assert_int_equal(quick(&r, row[i].remove, row[i].there == SET ? "m" : NULL, 0), 0);
+		assert_string_equal(shown(&r), "");
+		assert_int_equal(quick(&r, row[i].add, text, one), 0);
+		clock_to(201);
+		assert_string_equal(shown(&r), "{1}");
+		/* And what it is given after that counts; but not for a put that keeps it. */
+		assert_int_equal(quick(&r, WSET_EXPIRE, NULL, 300), 0);
+		clock_to(301);
+		assert_string_equal(shown(&r), "");
+		clock_to(100);
+		put_there(&r, row[i].there);
+		assert_int_equal(quick(&r, WSET_EXPIRE, NULL, 200), 0);
+		assert_int_equal(quick(&r, row[i].remove, row[i].there == SET ? "m" : NULL, 0), 0);
+		assert_int_equal(apply(&r, &keep, &delta), 0);
+		clock_to(201);
+		assert_string_equal(shown(&r), "kept");
+	}
+}
+
 static void
 a_deadline_does_not_bring_the_state_along(void **state)
 {
@@ -580,6 +630,7 @@ main(void)
 		cmocka_unit_test(deadlines),
 		cmocka_unit_test(lists_and_scores_meet),
 		cmocka_unit_test(values_merge_as_they_are),
+		cmocka_unit_test(a_deadline_ends_with_the_last_item),
 		cmocka_unit_test(a_deadline_does_not_bring_the_state_along),
 	};
 

@@ -85,12 +85,24 @@ scores_are_set_added_to_and_removed(void **state)
 	assert_string_equal(world_text(w, k("z")), "(absent)");
 }
 
+/* Before it is published as after: no score is -0. */
+static void
+a_zero_has_no_sign(void **state)
+{
+	assert_int_equal(session_zadd(s, k("z"), k("a"), -0.0), 0);
+	assert_string_equal(members(), "a=0 ");
+	assert_int_equal(session_publish(s), 0);
+	begin(0);
+	assert_string_equal(members(), "a=0 ");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(scores_are_set_added_to_and_removed),
+		TEST(a_zero_has_no_sign),
 #undef TEST
 	};
 

@@ -120,6 +120,7 @@ MB_FUNCTION(taken)
 
 MB_FUNCTION(ends)
 {
+	struct mb_slice item;
 	int64_t at = -1;
 
 	CHECK(mb_expires(call, KEY("e"), &at) == MB_ERR_NOT_FOUND);
@@ -142,6 +143,27 @@ MB_FUNCTION(ends)
 	CHECK(at == 0);
 	MB_TRY(mb_expire(call, KEY("e"), 1)); /* long ago */
 	CHECK(mb_expires(call, KEY("e"), &at) == MB_ERR_NOT_FOUND);
+	/* A collection ends with its last item, and its deadline with it. */
+	MB_TRY(mb_push_right(call, KEY("q"), KEY("i")));
+	MB_TRY(mb_expire(call, KEY("q"), INT64_C(4000000000000000)));
+	MB_TRY(mb_flush(call));
+	MB_TRY(mb_pop_left(call, KEY("q"), &item));
+	CHECK(mb_expires(call, KEY("q"), &at) == MB_ERR_NOT_FOUND);
+	MB_TRY(mb_flush(call));
+	MB_TRY(mb_push_right(call, KEY("q"), KEY("j")));
+	MB_TRY(mb_flush(call));
+	MB_TRY(mb_expires(call, KEY("q"), &at));
+	CHECK(at == 0);
+	/* Not when the call puts others in their place. */
+	MB_TRY(mb_expire(call, KEY("q"), INT64_C(4000000000000000)));
+	MB_TRY(mb_flush(call));
+	MB_TRY(mb_pop_left(call, KEY("q"), &item));
+	MB_TRY(mb_push_right(call, KEY("q"), KEY("k")));
+	MB_TRY(mb_expires(call, KEY("q"), &at));
+	CHECK(at == INT64_C(4000000000000000));
+	MB_TRY(mb_flush(call));
+	MB_TRY(mb_expires(call, KEY("q"), &at));
+	CHECK(at == INT64_C(4000000000000000));
 	return 0;
 }
 
