@@ -18,7 +18,8 @@
  *       if the command never had to wait: whoever says LPOP and no more may still be reading, as
  *       half a close looks like all of it. In Redis such items are lost too. What is not seen is
  *       an end behind more than GATE_IN_BEHIND and what the kernel takes of it: the connection
- *       lasts until the other kernel has given it up, and keepalive finds that out.
+ *       lasts until the other kernel has given it up (Linux: 50 s after its program's end), and
+ *       is asked whether it has (stream_doubt).
  */
 #include <string.h>
 
@@ -386,9 +387,17 @@ settle(struct gate *g, struct gate_conn *c)
 	if (c->in_len > in_max && c->waiting && !c->paused) {
 		c->paused = true;
 		stream_pause(g->stream, c->id);
+		c->doubted = in_max == GATE_IN_BEHIND; /* N5 */
+		if (c->doubted) {
+			stream_doubt(g->stream, c->id, true);
+		}
 	} else if (c->paused && (c->in_len <= in_max || !c->waiting)) {
 		c->paused = false;
 		stream_resume(g->stream, c->id);
+		if (c->doubted) {
+			c->doubted = false;
+			stream_doubt(g->stream, c->id, false);
+		}
 	}
 	if ((c->last || (c->ended && !c->waiting && c->queue == NULL)) && c->out.bytes == 0) {
 		gate_conn_close(g, c);

@@ -209,7 +209,8 @@ struct gate_conn {
 	bool large_due;    /* a long word begins at parser.pos */
 	bool large_waits;  /* and there is no room for it yet */
 	bool sending;      /* a send is under way */
-	bool paused;       /* its socket is not read */
+	bool paused;       /* its socket is not read, */
+	bool doubted;      /* and its end may be behind what is not */
 	bool ended;        /* it will send no more */
 	bool leaves;       /* nor will it, behind what is not read yet */
 	bool last;         /* close it when its replies are out */

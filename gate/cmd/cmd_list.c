@@ -233,10 +233,11 @@ pos_options(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 			return -1;
 		}
 		ok = gate_word_i64(arg[i + 1], into);
-		if (into == &ret->rank && (!ok || *into == INT64_MIN)) {
+		if (into == &ret->rank && !ok) {
 			gate_error(g, c, "ERR value is not an integer or out of range");
 			return -1;
 		}
+		ret->rank = MAX(ret->rank, -INT64_MAX); /* it is negated */
 		if (into == &ret->rank && *into == 0) {
 			gate_error(g, c,
 				   "ERR RANK can't be zero: use 1 to start from the first match, "

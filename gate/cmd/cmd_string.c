@@ -442,14 +442,17 @@ int
 cmd_getex(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	struct wset_op op = { .kind = WSET_EXPIRE, .key = arg[1] };
-	bool persist = arg_cnt == 3 && gate_word_is(arg[2], "persist");
+	bool persist = arg_cnt == 3 || (arg_cnt > 3 && gate_word_is(arg[2], "persist"));
 	struct set_options opt = { 0 };
 	char buf[VIEW_TEXT_MAX];
 	struct cache_value v;
 	struct slice text;
-	int err = arg_cnt == 4 ? set_deadline(arg + 2, &opt) : 1, n;
+	int err = arg_cnt == 4 && !persist ? set_deadline(arg + 2, &opt) : 1, n;
 
-	if (err == 0 || arg_cnt > 4 || (arg_cnt == 3 && !persist)) {
+	for (uint32_t i = 2; persist && err == 1 && i < arg_cnt; i++) { /* as often as one likes */
+		err = gate_word_is(arg[i], "persist");
+	}
+	if (err == 0 || (arg_cnt > 4 && !persist)) {
 		return set_refuse(g, c, 0);
 	}
 	n = gate_look_text(g, c, arg[1], &v, buf, &text);

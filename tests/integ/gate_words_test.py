@@ -105,6 +105,7 @@ blmpop 0.001 1 none left count 1 count;blmpop 0.001 1 none left count x x
 bzmpop x 1 none min count 0;bzmpop -1 x none min;bzmpop x 1 none;bzmpop x 1 none min
 bzmpop 0.001 1 none min count x x;lmpop 1 list left count 1 count 1;getex none ex x
 getex none ex -1;getex list ex -1;getex none nosuch 1;getex str ex x;getex str ex 0
+getex str persist persist;getex str persist x;getex str nosuch;getex str ex 10 persist
 set str x ex -1 nosuch;set str x ex x nosuch;set str x ex x;set str x ex 0;set str x ex 0 px 1
 set str x ex 0 keepttl;incrbyfloat list x;incrbyfloat none x;incrbyfloat str 1
 srandmember none x y;srandmember none -9223372036854775808;srandmember none x
@@ -117,6 +118,7 @@ zintercard 1 set limit 1 limit 0;zinter 1 list weights x;zinter 1 set weights x
 zunionstore z 1 list aggregate x;zunionstore z 1 set aggregate x;zdiff 1 list nosuch
 zrange z 0 1 rev rev;zrange z 0 1 byscore bylex withscores;zrange z 0 1 bylex withscores
 expire none 1 xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+lpos list a rank -9223372036854775808 maxlen -1
 del str list set z
 """
 

@@ -64,7 +64,7 @@ class Raw:
         if kind == b':':
             return int(rest)
         if kind in (b'+', b'-', b',', b'#'):
-            return line.decode()
+            return line.decode(errors='replace')
         if kind == b'_':
             return None
         if kind in (b'*', b'~', b'>'):
