@@ -394,6 +394,7 @@ door_create(struct door **ret, const struct door_cfg *cfg, struct net_service *r
 					     .give = door_give,
 					     .back = door_back,
 					     .poll = door_poll,
+					     .tidy = door_tidy,
 					     .arm = door_arm,
 					     .awaits = door_awaits,
 					     .waits = door_waits,

@@ -89,6 +89,7 @@ struct door {
 	struct door_ops free, ready;
 	struct door_op op[DOOR_OP_CNT];
 	struct door_large large[DOOR_LARGE_CNT];
+	uint64_t age_ns;                        /* when the payloads' segments age next */
 	struct cache_value lent[DOOR_LENT_CNT]; /* envelope.p NULL: free */
 	uint32_t admin_cnt;                     /* not free */
 	struct door_admin admin[DOOR_ADMIN_CNT];
@@ -113,11 +114,12 @@ uint64_t door_call_of(const struct door *d, struct flow_ref ref, uint64_t theirs
 /* door_look answers a look that needs nobody. Returns: whether it was one, and is answered. */
 bool door_look(struct door *d, struct flow_ref ref, const struct rpc_request *r);
 
-/* door_take, door_give and door_back are net_service.take, give and back. door_large_ref tells
- * where a value lies, if it lies in what was taken; else all 0. */
+/* door_take, door_give, door_back and door_tidy are net_service.take, give, back and tidy.
+ * door_large_ref tells where a value lies, if it lies in what was taken; else all 0. */
 void *door_take(void *ctx, size_t bytes);
 bool door_give(void *ctx, const void *p);
 void door_back(void *ctx, const uint8_t *p);
+uint64_t door_tidy(void *ctx, uint64_t now_ns);
 struct payload_ref door_large_ref(const struct door *d, struct slice value);
 /* door_lend answers with a value, which it holds until all of it is there. Returns: false: it is
  * still the caller's, and nothing was answered. */

@@ -4,10 +4,18 @@
  * A long request comes into a payload of this client, from which its value is put. A long value is
  * sent from where the cache has it; meanwhile it is held, as by any reader. Both are few at a time:
  * what finds no place goes by way of the net tile's memory.
+ *
+ * The memory that payloads lie in is the node's, for all processes (executor.payload_budget): a
+ * client of 64 MiB that has gone must not have it for ever.
  */
 #include "check.h"
 #include "door_int.h"
 #include "payload.h"
+#include "timebase.h"
+
+/* Segments of payloads are kept for the next, so long or twice as long; then the node has them
+ * again. */
+#define AGE_NS NS_PER_S
 
 void *
 door_take(void *ctx, size_t bytes)
@@ -45,6 +53,19 @@ door_give(void *ctx, const void *p)
 		}
 	}
 	return false;
+}
+
+uint64_t
+door_tidy(void *ctx, uint64_t now_ns)
+{
+	struct door *d = ctx;
+	struct payload_pool *pool = d->client->d->pool;
+
+	if (now_ns >= d->age_ns) {
+		d->age_ns = now_ns + AGE_NS;
+		payload_age(pool);
+	}
+	return payload_spare(pool) > 0 ? d->age_ns : TILE_TIMER_NEVER;
 }
 
 struct payload_ref

@@ -45,6 +45,7 @@ struct net_tile {
 	struct seal seal;
 	const char *keys;
 	uint64_t keys_ns; /* when the file is looked at next */
+	uint64_t tidy_ns; /* when the service is asked to tidy */
 	uint64_t now_ns, refused, forged;
 	bool started, failed, naps;
 	bool futex_out, futex_unknown;
@@ -154,6 +155,7 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 			MAX((uint16_t)(fc.datagram - SEAL_BYTES), (uint16_t)WIRE_DATAGRAM_MIN);
 	}
 	t->memory_bytes = cfg->memory_bytes;
+	t->tidy_ns = TILE_TIMER_NEVER;
 	metrics_init(&t->metrics, METRICS_OWNER_net, cfg->idx);
 	memcpy(fc.secret, cfg->secret, sizeof(fc.secret));
 	t->memory = mmap(NULL, t->memory_bytes, PROT_READ | PROT_WRITE,
@@ -366,6 +368,7 @@ net_tile_housekeeping(void *ctx, uint64_t now_ns)
 	}
 	tile_keys(t, now_ns);
 	flow_serve_poll(t->serve, now_ns);
+	t->tidy_ns = t->service.tidy(t->service.ctx, now_ns);
 	t->io.ops->flush(t->io.io);
 	s = t->io.ops->stats(t->io.io);
 	metrics_set(&t->metrics, METRIC_net_datagram_rx, s.rx);
@@ -412,19 +415,20 @@ static uint64_t
 net_tile_next_timer(void *ctx)
 {
 	struct net_tile *t = ctx;
-	uint64_t nap_ns;
+	uint64_t nap_ns, timer_ns;
 
 	if (!t->started) {
 		return TILE_TIMER_NEVER;
 	}
+	timer_ns = MIN(flow_serve_timer(t->serve), t->tidy_ns);
 	nap_ns = t->io.ops->nap_ns(t->io.io);
 	if (t->naps && t->service.waits(t->service.ctx)) {
 		nap_ns = MIN(nap_ns, NAP_NS);
 	}
 	if (nap_ns == NET_IO_NAP_NEVER) {
-		return flow_serve_timer(t->serve);
+		return timer_ns;
 	}
-	return MIN(flow_serve_timer(t->serve), timebase_now_ns(timebase_real()) + nap_ns);
+	return MIN(timer_ns, timebase_now_ns(timebase_real()) + nap_ns);
 }
 
 static bool

@@ -36,6 +36,8 @@ struct net_service {
 	void (*back)(void *ctx, const uint8_t *p);
 	/* Bounded work; as tile_ops.poll. */
 	int (*poll)(void *ctx, uint64_t now_ns);
+	/* Its housekeeping. Returns: when it is due again; TILE_TIMER_NEVER. */
+	uint64_t (*tidy)(void *ctx, uint64_t now_ns);
 	/* The tile is about to sleep, or awake again. *ret_word, if not NULL: a futex word that
 	 * wakes it while it holds `expect`. */
 	const _Atomic uint32_t *(*arm)(void *ctx, bool up, uint32_t *ret_expect);

@@ -43,6 +43,7 @@ struct payload_seg {
 	size_t bytes;
 	uint32_t seg;
 	bool used;
+	bool old; /* not used since the last payload_age */
 };
 
 struct payload_pool {
@@ -254,6 +255,7 @@ payload_seg_take(struct payload_pool *pool, size_t bytes)
 	}
 	if (s != 0) {
 		pool->segs[s - 1].used = true;
+		pool->segs[s - 1].old = false;
 	}
 	return s;
 }
@@ -380,19 +382,48 @@ payload_release_all(struct payload_pool *pool, uint16_t holder)
 	}
 }
 
-uint32_t
-payload_trim(struct payload_pool *pool)
+/* Returns what is not used to the daemon; of that only what is old, or all. */
+static uint32_t
+payload_unlease(struct payload_pool *pool, bool all)
 {
 	uint32_t cnt = 0;
 
 	for (uint32_t i = 0; i < PAYLOAD_SEG_MAX; i++) {
 		struct payload_seg *s = &pool->segs[i];
 
-		if (s->p != NULL && !s->used) {
+		if (s->p != NULL && !s->used && (all || s->old)) {
 			pool->ops.unlease(pool->ops.ctx, s->seg, s->p, s->bytes);
 			*s = (struct payload_seg){ 0 };
 			cnt++;
 		}
+	}
+	return cnt;
+}
+
+uint32_t
+payload_trim(struct payload_pool *pool)
+{
+	return payload_unlease(pool, true);
+}
+
+uint32_t
+payload_age(struct payload_pool *pool)
+{
+	uint32_t cnt = payload_unlease(pool, false);
+
+	for (uint32_t i = 0; i < PAYLOAD_SEG_MAX; i++) {
+		pool->segs[i].old = !pool->segs[i].used;
+	}
+	return cnt;
+}
+
+uint32_t
+payload_spare(const struct payload_pool *pool)
+{
+	uint32_t cnt = 0;
+
+	for (uint32_t i = 0; i < PAYLOAD_SEG_MAX; i++) {
+		cnt += pool->segs[i].p != NULL && !pool->segs[i].used;
 	}
 	return cnt;
 }

@@ -11,7 +11,8 @@
  *     and ignored. Handles carry a generation.
  * P3  When a process dies, payload_release_all(proc) returns what it held.
  * P4  Segments are leased from the daemon within a budget, kept and used again, and given back when
- *     the budget is short.
+ *     the budget is short for their producer. Who lives as long as the node gives them back when it
+ *     has no use for them (payload_trim, payload_age): the budget is everybody's.
  *
  * Owner: the process (daemon: the tile) whose region it is. Threads: that one.
  */
@@ -76,6 +77,11 @@ void payload_release_all(struct payload_pool *pool, uint16_t holder);
 
 /* payload_trim returns unused segments to the daemon. Returns: how many. */
 uint32_t payload_trim(struct payload_pool *pool);
+
+/* payload_age returns to the daemon the segments that nothing used since the call before. Returns:
+ * how many. payload_spare tells how many are kept and not used now. */
+uint32_t payload_age(struct payload_pool *pool);
+uint32_t payload_spare(const struct payload_pool *pool);
 
 /* payload_ptr finds an own payload's bytes by handle; NULL when it is gone. */
 uint8_t *payload_ptr(struct payload_pool *pool, uint32_t handle);

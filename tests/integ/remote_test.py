@@ -336,6 +336,22 @@ class Remote(unittest.TestCase):
                                   check=True)
             self.assertTrue(done.stdout == value, size)
 
+    def test_large_values_leave_room(self):
+        """The memory that they came into is for processes of this machine again, soon after."""
+        node = Node(0, '--set', 'executor.payload_budget=80m')
+        self.addCleanup(node.remove)
+        path = os.path.join(node.folder, 'value')
+        with open(path, 'wb') as f:
+            f.write(bytes(64 << 20))
+        self.ok('set', 'large', '@' + path, port=node.port)
+        until = time.monotonic() + 20
+        while node.local('set', 'large', '@' + path)[0] != 0:
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.1)
+        while json.loads(node.local('--json', 'status')[1])['held']['segments'] != 0:
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.1)
+
     def test_many_calls_at_once(self):
         self.ok('call', 'increment', '1', '--repeat', '3000', '--parallel', '100')
 

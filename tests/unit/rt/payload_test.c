@@ -198,6 +198,29 @@ segments_are_bounded_and_reused(void **state)
 }
 
 static void
+what_nobody_used_for_a_while_goes_back(void **state)
+{
+	struct payload_ref held = take(BIG, READER);
+
+	take(BIG, OTHER);
+	assert_int_equal(payload_spare(pool), 0);
+	payload_release_all(pool, OTHER);
+	assert_int_equal(payload_spare(pool), 1);
+	assert_int_equal(payload_age(pool), 0); /* it was used since the last time */
+	take(BIG, OTHER);
+	payload_release_all(pool, OTHER);
+	assert_int_equal(payload_age(pool), 0); /* again */
+	assert_int_equal(payload_age(pool), 1);
+	assert_int_equal(payload_spare(pool), 0);
+	assert_int_equal(payload_age(pool), 0); /* the other is in use */
+	assert_non_null(payload_ptr(pool, held.handle));
+	payload_release_all(pool, READER);
+	assert_int_equal(payload_age(pool), 0);
+	assert_int_equal(payload_age(pool), 1);
+	assert_int_equal(lessor.seg_cnt, 0);
+}
+
+static void
 a_short_budget_is_made_room_in(void **state)
 {
 	struct payload_ref held;
@@ -417,6 +440,7 @@ main(void)
 		TEST(a_full_table_is_refused_and_recovers),
 		TEST(a_full_hold_table_is_refused_and_recovers),
 		TEST(segments_are_bounded_and_reused),
+		TEST(what_nobody_used_for_a_while_goes_back),
 		TEST(a_short_budget_is_made_room_in),
 		TEST(without_leases_there_are_small_ones),
 		TEST(a_release_of_anything_else_changes_nothing),
