@@ -13,7 +13,7 @@
  *         `held` must become zero. So for calls of a function, for DAG calls, which increment
  *         twice, and for calls with a request id, which are asked for once more when answered.
  *
- * storm SOCKET SECONDS CLIENTS SEED [KILLS]
+ * storm SOCKET|udp://HOST:PORT SECONDS CLIENTS SEED [KILLS]
  * With KILLS it ends when so many executors were killed, and fails if SECONDS did not suffice.
  */
 #include <errno.h>
@@ -396,6 +396,7 @@ counter_read(struct mb_client *c, const char *key)
 static bool
 quiet(struct mb_client *c)
 {
+	bool far = sock_path != NULL && strncmp(sock_path, "udp://", 6) == 0;
 	char *last = NULL;
 
 	for (int i = 0; i < 100; i++) {
@@ -406,7 +407,8 @@ quiet(struct mb_client *c)
 		bool zero = held != NULL;
 
 		json_object_foreach(held, key, v) {
-			zero &= json_integer_value(v) == 0;
+			/* The net tile keeps its channels to executors. */
+			zero &= json_integer_value(v) == 0 || (far && strcmp(key, "channels") == 0);
 		}
 		free(last);
 		last = held != NULL ? json_dumps(held, 0) : NULL;
