@@ -236,14 +236,21 @@ remote_recv(struct remote *r, uint64_t at_ns)
 	return n != 0;
 }
 
+/* Whether it changes nothing at the node. */
+static bool
+op_reads(const struct remote_op *op)
+{
+	return op->bytes[0] == RPC_LOOK || op->bytes[0] == RPC_KEYS || op->bytes[0] == RPC_HELLO;
+}
+
 static void
 lane_run(struct lane *l)
 {
 	while (l->head != NULL) {
 		struct remote_op *op = l->head;
+		struct flow_request r = { slice_of(op->bytes, op->len), op->rest, op_reads(op) };
 
-		if (flow_ask_start(&l->ask, slice_of(op->bytes, op->len), op->rest, op, now()) !=
-		    0) {
+		if (flow_ask_start(&l->ask, &r, op, now()) != 0) {
 			return;
 		}
 		l->head = op->next;

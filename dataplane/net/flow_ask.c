@@ -7,8 +7,8 @@
  *
  * After a RESET the server knows nothing of the session: it was started again, or has forgotten us.
  * A request that was sent once, and whose only copy is the one that the server did not know what to
- * do with, has not run and is asked again in the next session. Of the others nobody knows: they end
- * with NODE_DIED.
+ * do with, has not run and is asked again in the next session, and so is what changes nothing. Of
+ * the others nobody knows: they end with NODE_DIED.
  *
  * The way becomes narrower. What is wide is then lost for ever, in either direction, and nothing
  * says so. So after NARROW_NS in which a request was asked NARROW_TRIES times in vain the
@@ -109,7 +109,28 @@ ask_done(struct flow_ask *a, struct flow_ask_slot *s, int err, uint8_t *p, size_
 	a->ops.done(a->ops.ctx, s->user, err, p, len, owned);
 }
 
-/* Ends the session; what was sent ends with err, but for the one that is known not to have run. */
+/* Whether a request is asked again in the next session: it is known not to have run, or may run
+ * twice. */
+static bool
+ask_goes_on(const struct flow_ask_slot *s, uint64_t not_run)
+{
+	return s->r.reads || (s->id == not_run && s->tx.tries == 1 && !s->tx.done && !s->in);
+}
+
+/* What it had come to is forgotten. */
+static void
+ask_wait_again(struct flow_ask *a, struct flow_ask_slot *s)
+{
+	if (s->in && s->rx.p != NULL) {
+		a->ops.free(a->ops.ctx, s->rx.p, s->rx.len);
+	}
+	a->unacked_cnt -= !s->tx.done;
+	a->waiting_cnt++;
+	s->in = false;
+	s->state = ASK_WAITING;
+}
+
+/* Ends the session; what was sent ends with err, but for what is asked again. */
 static void
 ask_session_end(struct flow_ask *a, uint64_t not_run, int err)
 {
@@ -123,10 +144,8 @@ ask_session_end(struct flow_ask *a, uint64_t not_run, int err)
 		if (s->state != ASK_SENT || s->id > last) {
 			continue;
 		}
-		if (s->id == not_run && s->tx.tries == 1 && !s->tx.done && !s->in) {
-			s->state = ASK_WAITING;
-			a->unacked_cnt--;
-			a->waiting_cnt++;
+		if (ask_goes_on(s, not_run)) {
+			ask_wait_again(a, s);
 		} else {
 			ask_done(a, s, err, NULL, 0, false);
 		}
@@ -228,16 +247,15 @@ ask_run_waiting(struct flow_ask *a, uint64_t now_ns)
 		s->begun_ns = s->heard_ns = now_ns;
 		a->waiting_cnt--;
 		a->unacked_cnt++;
-		flow_tx_init(&s->tx, s->first, s->rest, a->mss);
+		flow_tx_init(&s->tx, s->r.first, s->r.rest, a->mss);
 		ask_transmit(a, s, now_ns);
 	}
 }
 
 int
-flow_ask_start(struct flow_ask *a, struct slice first, struct slice rest, void *user,
-	       uint64_t now_ns)
+flow_ask_start(struct flow_ask *a, const struct flow_request *r, void *user, uint64_t now_ns)
 {
-	size_t len = first.len + rest.len;
+	size_t len = r->first.len + r->rest.len;
 	struct flow_ask_slot *s;
 
 	if (len == 0 || len > WIRE_MESSAGE_MAX) {
@@ -261,8 +279,7 @@ flow_ask_start(struct flow_ask *a, struct slice first, struct slice rest, void *
 	s->id = a->next_id;
 	s->state = ASK_WAITING;
 	s->in = false;
-	s->first = first;
-	s->rest = rest;
+	s->r = *r;
 	s->user = user;
 	a->open_cnt++;
 	a->waiting_cnt++;
@@ -380,6 +397,13 @@ ask_on_reply(struct flow_ask *a, struct flow_ask_slot *s, const struct wire_head
 	}
 }
 
+/* The answer of what changes nothing had no room: that is no doubt. */
+static int
+ask_refused(const struct flow_ask_slot *s, int err)
+{
+	return s->r.reads && err == MB_ERR_INDETERMINATE ? MB_ERR_BUSY : err;
+}
+
 void
 flow_ask_input(struct flow_ask *a, const struct wire_head *h, struct slice body, uint64_t now_ns)
 {
@@ -420,7 +444,7 @@ flow_ask_input(struct flow_ask *a, const struct wire_head *h, struct slice body,
 	} else if (h->kind == WIRE_ACK && mine && (h->flags & WIRE_F_OF_REPLY) == 0) {
 		ask_on_ack(a, s, h, body, now_ns);
 	} else if (h->kind == WIRE_REFUSE && mine) {
-		ask_done(a, s, -(int)h->word, NULL, 0, false);
+		ask_done(a, s, ask_refused(s, -(int)h->word), NULL, 0, false);
 		ask_run_waiting(a, now_ns);
 	} else {
 		a->stats.bad++;
@@ -453,7 +477,7 @@ ask_probe(struct flow_ask *a, struct flow_ask_slot *s, uint64_t now_ns)
 	struct flow_name n = ask_name(a, s, WIRE_REQUEST);
 	struct flow_tx again;
 
-	flow_tx_init(&again, s->first, s->rest, a->mss);
+	flow_tx_init(&again, s->r.first, s->r.rest, a->mss);
 	flow_tx_send(&again, &n, &a->path, 1, now_ns);
 }
 
@@ -463,7 +487,7 @@ ask_slot_due(struct flow_ask *a, struct flow_ask_slot *s, uint64_t now_ns)
 	struct flow_name n = ask_name(a, s, WIRE_REPLY);
 
 	if (now_ns - s->heard_ns > FLOW_SILENCE_NS && s->unheard >= FLOW_UNHEARD_MIN) {
-		ask_done(a, s, MB_ERR_INDETERMINATE, NULL, 0, false);
+		ask_done(a, s, s->r.reads ? MB_ERR_NO_NODE : MB_ERR_INDETERMINATE, NULL, 0, false);
 		return;
 	}
 	if (!s->tx.done && s->tx.len > a->mss && s->tx.acked == 0 && s->tx.tries > ROOM_TRIES) {
@@ -482,7 +506,7 @@ ask_slot_due(struct flow_ask *a, struct flow_ask_slot *s, uint64_t now_ns)
 		if (s->tx.mss > a->mss) {
 			uint16_t tries = s->tx.tries;
 
-			flow_tx_init(&s->tx, s->first, s->rest, a->mss);
+			flow_tx_init(&s->tx, s->r.first, s->r.rest, a->mss);
 			s->tx.tries = tries; /* it was sent before, and is not timed */
 		}
 		ask_transmit(a, s, now_ns);

@@ -25,6 +25,13 @@ struct flow_ask_ops {
 	void *ctx;
 };
 
+/* A request: first and, right behind it, rest. reads: it changes nothing, and may run again: what
+ * became of it is never in doubt. */
+struct flow_request {
+	struct slice first, rest;
+	bool reads;
+};
+
 struct flow_ask_stats {
 	uint64_t sent, came, again, bad, hello, reset;
 };
@@ -37,8 +44,8 @@ struct flow_ask_slot {
 	uint8_t state;
 	bool in; /* rx is in use */
 	uint16_t probes;
-	uint16_t unheard;         /* sent again since something was heard */
-	struct slice first, rest; /* the request */
+	uint16_t unheard; /* sent again since something was heard */
+	struct flow_request r;
 	void *user;
 	uint64_t begun_ns, heard_ns, due_ns;
 	struct flow_tx tx;
@@ -75,11 +82,9 @@ struct flow_ask {
 void flow_ask_init(struct flow_ask *a, const struct wire_addr *server, uint16_t datagram,
 		   uint64_t seed, const struct flow_ask_ops *ops);
 
-/* flow_ask_start asks with first and, right behind it, rest (together 1..WIRE_MESSAGE_MAX), which
- * stay until done.
+/* flow_ask_start asks with a request of 1..WIRE_MESSAGE_MAX bytes, which stay until done.
  * Returns: 0; MB_ERR_FULL when FLOW_CREDITS requests are open; MB_ERR_TOO_LARGE. */
-int flow_ask_start(struct flow_ask *a, struct slice first, struct slice rest, void *user,
-		   uint64_t now_ns);
+int flow_ask_start(struct flow_ask *a, const struct flow_request *r, void *user, uint64_t now_ns);
 
 /* flow_ask_input takes a frame from the server. */
 void flow_ask_input(struct flow_ask *a, const struct wire_head *h, struct slice body,

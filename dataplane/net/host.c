@@ -104,6 +104,24 @@ is_mine(const struct host *h, const uint8_t ip[FRAME_IP_BYTES])
 	return memcmp(ip, h->cfg.at.ip, FRAME_IP_BYTES) == 0;
 }
 
+/* Whether a frame comes from one machine, which is not us (RFC 1122, 3.2.1.3; RFC 4291, 2.5.2 and
+ * 2.7): what answers another would go to all on the link, or to ourselves. Only who asks where
+ * somebody is may have no address yet. */
+static bool
+is_from_somebody(const struct host *h, const struct frame *f)
+{
+	bool asks = f->kind == FRAME_ARP_ASK || f->kind == FRAME_ND_ASK;
+	const uint8_t *ip = f->from.ip;
+
+	if ((f->from.mac[0] & 1) != 0 || is_mine(h, ip)) {
+		return false;
+	}
+	if (frame_is_v4(ip)) {
+		return ip[12] < 224 && (asks || ip[12] != 0);
+	}
+	return ip[0] != 0xff && (asks || memcmp(ip, ip_none, sizeof(ip_none)) != 0);
+}
+
 /* Answers: from us to whoever asked. */
 static enum host_verdict
 host_answer(struct host *h, const struct frame *asked, enum frame_kind kind, uint8_t *answer,
@@ -156,6 +174,9 @@ host_read(struct host *h, struct slice bytes, enum frame_sum sum, uint64_t now_n
 	struct frame f;
 	int err = frame_read(bytes, sum, &f);
 
+	if (err == 0 && !is_from_somebody(h, &f)) {
+		err = MB_ERR_CORRUPT;
+	}
 	if (err != 0) {
 		*(err == MB_ERR_CORRUPT ? &h->stats.corrupt : &h->stats.other) += 1;
 		return HOST_DROP;

@@ -255,12 +255,13 @@ get_between(void)
 	struct rpc_request req = { .op = RPC_LOOK, .name = slice_str(KEY) };
 	uint64_t until = now() + WAIT_NS;
 	uint8_t bytes[64];
-	size_t len = rpc_request_bytes(req.name.len, 0);
+	struct flow_request r = { .first = slice_of(bytes, rpc_request_bytes(req.name.len, 0)),
+				  .reads = true };
 	int err;
 
 	rpc_request_write(bytes, &req);
 	ended = false;
-	err = flow_ask_start(&ask, slice_of(bytes, len), slice_of(NULL, 0), NULL, now());
+	err = flow_ask_start(&ask, &r, NULL, now());
 	while (err == 0 && !ended) {
 		err = replay_counted(poll_hot);
 		end_recv(&client, now(), on_datagram, NULL);

@@ -184,10 +184,11 @@ setup(void)
 	REQUIRE(w.welcomed);
 	flow_ask_init(&w.ask, &a, DATAGRAM, 1, &ao);
 	for (uint32_t i = 0; i < REQUESTS; i++) {
-		struct slice first = slice_of(question, 100);
-		struct slice rest = slice_of(question + 100, i % 2 == 0 ? 0 : 2900);
+		struct flow_request r = { .first = slice_of(question, 100),
+					  .rest = slice_of(question + 100, i % 2 == 0 ? 0 : 2900),
+					  .reads = i % 3 == 0 };
 
-		REQUIRE(flow_ask_start(&w.ask, first, rest, &w.ended[i], w.now_ns) == 0);
+		REQUIRE(flow_ask_start(&w.ask, &r, &w.ended[i], w.now_ns) == 0);
 	}
 	/* The client's session is made the same as the server's. */
 	hello = (struct wire_head){ .kind = WIRE_WELCOME,

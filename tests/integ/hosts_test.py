@@ -521,6 +521,14 @@ class Tap(unittest.TestCase):
         cls.addClassCleanup(cls.node.remove)
         hosts.ip('-n', cls.net.space(1), 'addr', 'add', '10.79.0.2/24', 'dev', 'mbtap0')
 
+    def test_wrong_arguments(self):
+        """Its driver would take no notice of them, and then of none."""
+        for nic, what in (('net_tap1,iface=mbtap1,ifacee=x', 'ifacee'), ('net_tap1,iface', 'iface'),
+                          ('net_ring1,nodes=2', 'nodes')):
+            with self.assertRaisesRegex(RuntimeError, f'has no argument "{what}"'):
+                Node(MICROBURST, '--set', f'net.listen=udp://{V4}:{PORT}', '--set',
+                     f'net.nic={nic}', within=self.net.within(1))
+
     def test_both_tiles(self):
         """It is steered by rules where the kernel takes them, else spread by a hash; a client that
         hashes to either queue, with every key, is served."""

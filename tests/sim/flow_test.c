@@ -341,6 +341,7 @@ begin(struct world *w, uint32_t c)
 	uint32_t n = w->begun[c]++;
 	struct request *r = &w->request[c][n];
 	uint64_t kind = rng_below(&w->rng, 10);
+	struct flow_request asked;
 	uint32_t first;
 
 	r->what = (struct what){ .client = c,
@@ -369,9 +370,9 @@ begin(struct world *w, uint32_t c)
 	r->rest = malloc(r->len - first + 1);
 	assert_non_null(r->rest);
 	memcpy(r->rest, r->bytes + first, r->len - first);
-	assert_int_equal(flow_ask_start(w->ask[c], slice_of(r->bytes, first),
-					slice_of(r->rest, r->len - first), r, w->events.now_ns),
-			 0);
+	asked = (struct flow_request){ slice_of(r->bytes, first), slice_of(r->rest, r->len - first),
+				       r->what.reads != 0 };
+	assert_int_equal(flow_ask_start(w->ask[c], &asked, r, w->events.now_ns), 0);
 }
 
 static void
@@ -582,6 +583,11 @@ a_new_server_runs_nothing_twice(void **state)
 	for (uint64_t seed = 200; seed < 206; seed++) {
 		assert_int_equal(run(seed, &bad_network, false, true, PLANT_NONE, ROOM, &world), 0);
 		failed += world.failed;
+		for (uint32_t i = 0; i < CLIENTS * REQUESTS; i++) {
+			const struct request *r = &world.request[i / REQUESTS][i % REQUESTS];
+
+			assert_true(r->err == 0 || r->what.reads == 0); /* asked again */
+		}
 		finish(&world, false);
 	}
 	assert_true(failed > 0); /* some were on their way: what became of them nobody knows */
@@ -765,6 +771,29 @@ nobody_there_is_told(void **state)
 	finish(&world, true);
 }
 
+/* A server that answered and is silent from then on: what of a request is not known is said only of
+ * those that may have changed something. */
+static void
+silence_leaves_no_doubt_of_what_reads(void **state)
+{
+	uint32_t doubts = 0;
+
+	(void)state;
+	widest = 1;
+	run(850, &good_network, false, false, PLANT_NONE, ROOM, &world);
+	widest = 0;
+	for (uint32_t i = 0; i < CLIENTS * REQUESTS; i++) {
+		const struct request *r = &world.request[i / REQUESTS][i % REQUESTS];
+
+		assert_int_equal(r->ended, 1);
+		assert_true(r->err == 0 || r->err == MB_ERR_NO_NODE ||
+			    (r->err == MB_ERR_INDETERMINATE && r->what.reads == 0));
+		doubts += r->err == MB_ERR_INDETERMINATE;
+	}
+	assert_true(doubts > 0);
+	finish(&world, false);
+}
+
 static void
 broken_protocols_are_found(void **state)
 {
@@ -801,6 +830,7 @@ main(void)
 		cmocka_unit_test(a_way_that_narrows_costs_time_only),
 		cmocka_unit_test(heavy_loss_is_got_over),
 		cmocka_unit_test(nobody_there_is_told),
+		cmocka_unit_test(silence_leaves_no_doubt_of_what_reads),
 		cmocka_unit_test(broken_protocols_are_found),
 	};
 

@@ -296,6 +296,50 @@ echoes_are_answered(void **state)
 	}
 }
 
+/* An answer to all, to nobody or to oneself would be heard by those who did not ask. */
+static void
+who_is_nobody_is_not_answered(void **state)
+{
+	static const uint8_t wrong_v4[][4] = { { 0, 0, 0, 0 },
+					       { 224, 0, 0, 1 },
+					       { 255, 255, 255, 255 },
+					       { 10, 0, 0, 2 } };
+	static const uint8_t wrong_v6[][16] = { { 0 },
+						{ 0xff, 2, [15] = 1 },
+						{ 0xfd, [13] = 1, 2, 2 } };
+	const uint32_t v4_cnt = 4, cnt = v4_cnt + 3;
+
+	(void)state;
+	for (uint32_t i = 0; i < 2 * (cnt + 1); i++) {
+		bool echo = i % 2 == 0, v6 = i / 2 >= v4_cnt;
+		struct frame f, ask = { .kind = FRAME_ECHO_ASK };
+		uint8_t data[8] = "echo";
+		size_t len;
+
+		(void)datagram(v6, &f, &len);
+		if (i / 2 == cnt) {
+			f.from.mac[0] = 0xff;
+		} else if (v6) {
+			memcpy(f.from.ip, wrong_v6[i / 2 - v4_cnt], 16);
+		} else {
+			memcpy(f.from.ip + 12, wrong_v4[i / 2], 4);
+		}
+		ask.from = f.from;
+		ask.to = f.to;
+		ask.body = slice_of(data, sizeof(data));
+		if (echo) {
+			len = frame_small(memory, sizeof(memory), &ask);
+			assert_int_equal(give(&b, memory, len), HOST_DROP);
+		} else {
+			f.body = slice_of(body, 5);
+			len = frame_udp(body, &f);
+			assert_int_equal(give(&b, body - len, len + 5), HOST_DROP);
+		}
+		assert_int_equal(b.stats.corrupt, 1);
+		assert_int_equal(b.stats.told, 1); /* where it is, before */
+	}
+}
+
 static void
 too_much_and_another_family_are_refused(void **state)
 {
@@ -383,6 +427,7 @@ main(void)
 		cmocka_unit_test(others_are_not_ours),
 		cmocka_unit_test(a_sum_of_the_pseudo_head_only_is_for_this_machine),
 		cmocka_unit_test(echoes_are_answered),
+		cmocka_unit_test(who_is_nobody_is_not_answered),
 		cmocka_unit_test(too_much_and_another_family_are_refused),
 		cmocka_unit_test(a_frame_that_somebody_else_made_is_taken),
 		cmocka_unit_test(sums_are_those_of_the_rfc),
