@@ -196,6 +196,9 @@ refused(struct cache_core *c, struct cache_work *w, int err)
 	cache_store_unkeep(c->store, w->entry);
 	w->flight.kind = CACHE_DELTA_NONE;
 	w->state = CACHE_WORK_IDLE;
+	if (w->hushed) {
+		cache_tell_hushed(c, w, MB_ERR_TRYAGAIN);
+	}
 	cache_work_fetch(c, w);
 	acknowledge(c, &w->flight_acks, err);
 	acknowledge(c, &w->pending_acks, err);
@@ -225,6 +228,23 @@ razed(struct cache_core *c, struct cache_work *w, int err)
 }
 
 void
+cache_flush_hushed(struct cache_core *c, struct cache_work *w)
+{
+	if (!w->hushed || w->flight.kind != CACHE_DELTA_NONE) {
+		return;
+	}
+	REQUIRE(w->state == CACHE_WORK_READY && w->pending.kind == CACHE_DELTA_NONE);
+	cache_store_drop(c->store, w->entry);
+	cache_store_unkeep(c->store, w->entry);
+	c->stats.told_dropped++;
+	w->state = CACHE_WORK_IDLE;
+	cache_tell_hushed(c, w, 0);
+	if (!STAILQ_EMPTY(&w->jobs) || !STAILQ_EMPTY(&w->waits)) {
+		cache_work_fetch(c, w);
+	}
+}
+
+void
 cache_flush_merged(struct cache_core *c, const struct desc *d)
 {
 	struct cache_work *w = &c->work[d->b];
@@ -249,5 +269,6 @@ cache_flush_merged(struct cache_core *c, const struct desc *d)
 	w->flight.kind = CACHE_DELTA_NONE;
 	acknowledge(c, &w->flight_acks, d->err); /* it is merged, by whomever */
 	cache_flush_go(c, w);
+	cache_flush_hushed(c, w);
 	cache_work_settle(c, w);
 }

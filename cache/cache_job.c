@@ -377,7 +377,7 @@ op_work(struct cache_core *c, struct cache_job *job)
 		w->use_cnt++;
 		job->work = w;
 	}
-	if (w->state == CACHE_WORK_READY) {
+	if (w->state == CACHE_WORK_READY && !w->hushed) {
 		return w->chain == NULL || w->chain == job ? CACHE_STEP_DONE : CACHE_STEP_AGAIN;
 	}
 	if (w->state == CACHE_WORK_IDLE) {

@@ -137,6 +137,8 @@ struct cache_work {
 	struct cache_delta flight, pending; /* at the kvs tile; to go next */
 	struct tree_view flight_tree;       /* of an entry that is lent and is a tree */
 	struct cache_waits flight_acks, pending_acks;
+	bool hushed;     /* the store has asked for it, as soon as there is no delta any more */
+	uint64_t hush_b; /* the store's word for it */
 	uint8_t flight_ack, pending_ack; /* enum kvs_ack: the most that one of them asks for */
 
 	uint16_t key_len;
@@ -430,6 +432,10 @@ void cache_flush_go(struct cache_core *c, struct cache_work *w);
 
 void cache_flush_merged(struct cache_core *c, const struct desc *d);
 
+/* cache_flush_hushed gives up the copy of a key that the store has asked for, when all of it is
+ * merged there; whoever waits for the key has it fetched again. */
+void cache_flush_hushed(struct cache_core *c, struct cache_work *w);
+
 /* ---- cache_job.c */
 
 void cache_job_start(struct cache_core *c, uint16_t proc, const struct desc *d);
@@ -483,6 +489,9 @@ void cache_read_look(struct cache_act *a, struct slice stored);
 void cache_read_over(struct cache_core *c, struct cache_act *a, int err);
 
 /* ---- cache_tell.c */
+
+/* cache_tell_hushed answers for a key that was hushed. */
+void cache_tell_hushed(struct cache_core *c, struct cache_work *w, int err);
 
 /* cache_tell does a TELL of a kvs tile, cache_tell_drop an ASK. */
 void cache_tell(struct cache_core *c, uint32_t kvs, const struct desc *d);

@@ -86,14 +86,32 @@ cache_tell(struct cache_core *c, uint32_t kvs, const struct desc *d)
 }
 
 void
+cache_tell_hushed(struct cache_core *c, struct cache_work *w, int err)
+{
+	struct desc d = { .sub = KVS_DROP_HUSH, .b = w->hush_b };
+
+	w->hushed = false;
+	answer(c, cache_kvs_of(c, w->hash), DESC_KVS_DROPPED, &d, err);
+}
+
+void
 cache_tell_drop(struct cache_core *c, uint32_t kvs, const struct desc *d)
 {
 	struct slice key = kvs_msg_bytes(d);
 	uint64_t hash = hash_bytes(key.p, key.len);
 	uint32_t entry = cache_store_find(c->store, hash, key);
-	int err = cache_work_find(c, hash, key) != NULL ? MB_ERR_TRYAGAIN : 0;
+	struct cache_work *w = cache_work_find(c, hash, key);
+	int err = w != NULL ? MB_ERR_TRYAGAIN : 0;
 
 	++*cache_touched(c, hash);
+	if (d->sub == KVS_DROP_HUSH && w != NULL && w->state == CACHE_WORK_READY &&
+	    w->chain == NULL && !w->hushed) {
+		w->hushed = true;
+		w->hush_b = d->b;
+		cache_flush_hushed(c, w);
+		cache_work_settle(c, w);
+		return;
+	}
 	if (err == 0 && entry != CACHE_ENTRY_NONE) {
 		cache_store_drop(c->store, entry);
 		c->stats.told_dropped++;

@@ -44,6 +44,7 @@ work_take(struct cache_core *c, uint64_t hash, struct slice key)
 	w->hash = hash;
 	w->use_cnt = 0;
 	w->chain = NULL;
+	w->hushed = false;
 	w->flight_ack = 0;
 	w->pending_ack = 0;
 	w->lent = 0;

@@ -160,13 +160,18 @@ seen(struct kvs_core *c, struct kvs_key *k, uint64_t hash)
 }
 
 static void
-step_get(struct kvs_core *c, uint32_t from, const struct desc *d)
+step_get(void *ctx, uint32_t from, const struct desc *d)
 {
+	struct kvs_core *c = ctx;
 	struct slice key = kvs_msg_bytes(d);
 	struct kvs_key *k = kvs_shard_find(c->shard, key);
 	uint64_t hash = kvs_owner_hash(c, key);
 	struct desc answer;
 
+	if (unlikely(k != NULL && c->drops.hush.key == k) && from < c->cfg.cache_cnt &&
+	    kvs_hush_wait(&c->drops.hush, from, d)) {
+		return;
+	}
 	c->shard->stats.got++;
 	answer_begin(&answer, DESC_KVS_GOT, d);
 	if (!serves(c, hash, k)) {
@@ -545,12 +550,6 @@ out_listener(void *ctx, uint32_t listener, const struct desc *d)
 }
 
 static void
-out_tile(void *ctx, uint32_t tile, const struct desc *d)
-{
-	out_listener(ctx, tile, d);
-}
-
-static void
 out_cache(void *ctx, uint32_t cache, const struct desc *d)
 {
 	out_listener(ctx, KVS_LISTENER_CACHE(cache), d);
@@ -635,8 +634,8 @@ kvs_core_init(struct kvs_core *c, struct kvs_shard *shard, const struct kvs_core
 	      const struct kvs_out *out)
 {
 	const struct kvs_job_ops jobs = { out_job_may, out_job_merged, out_job_failed, c };
-	const struct kvs_change_ops changes = { out_tile, out_cache, out_acked, c };
-	const struct kvs_drop_ops drops = { out_listener, out_listeners, out_removed, c };
+	const struct kvs_change_ops changes = { out_listener, out_cache, out_acked, c };
+	const struct kvs_drop_ops drops = { out_listener, out_listeners, out_removed, step_get, c };
 
 	REQUIRE(cfg->tile_cnt >= 1);
 	REQUIRE(cfg->tile_cnt <= KVS_TILE_MAX);

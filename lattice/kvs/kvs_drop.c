@@ -50,7 +50,9 @@ kvs_drops_init(struct kvs_drops *ds, struct kvs_shard *shard, const struct timeb
 		.ops = *ops,
 		.due_ns = UINT64_MAX,
 		.expiry_us = UINT64_MAX,
+		.hush_bytes = KVS_HUSH_BYTES,
 	};
+	kvs_hush_init(&ds->hush);
 }
 
 /* ---------------------------------------------------------------------- dead? */
@@ -159,6 +161,7 @@ kvs_drop_look(struct kvs_drops *ds, const struct kvs_key *key, struct slice delt
 static void
 key_remove(struct kvs_drops *ds, struct kvs_key *key)
 {
+	REQUIRE(ds->hush.key != key); /* its name is lent */
 	if (ds->redo_key == key && ds->redo.value != NULL) {
 		REQUIRE(!ds->redo_asked); /* it is dying */
 		kvs_redo_end(&ds->redo, ds->shard);
@@ -216,12 +219,36 @@ keep(struct kvs_drops *ds, const struct kvs_drop *dr, uint64_t now_ns)
 	}
 }
 
+/* GETs that have waited for a key are done. */
+static void
+hush_release(struct kvs_drops *ds)
+{
+	struct kvs_hush_wait wait[KVS_CACHE_MAX];
+	uint32_t cnt = kvs_hush_release(&ds->hush, wait);
+
+	for (uint32_t i = 0; i < cnt; i++) {
+		ds->ops.get(ds->ops.ctx, wait[i].from, &wait[i].d);
+	}
+}
+
+/* A key's settling came to its end, if it was that of the one that is hushed; who has waited for it
+ * still does. Returns: whether it was. */
+static bool
+hush_end(struct kvs_drops *ds, const struct kvs_key *key)
+{
+	if (ds->hush.key != key || !ds->hush.working) {
+		return false;
+	}
+	ds->hush.key = NULL;
+	return true;
+}
+
 /* All have answered: keeps I1. */
 static void
 conclude(struct kvs_drops *ds, struct kvs_drop *dr, uint64_t now_ns)
 {
 	struct kvs_key *key = dr->key;
-	bool agree = agreed(ds, dr);
+	bool agree = agreed(ds, dr), hushed = hush_end(ds, key);
 
 	finish(ds, dr, agree ? KVS_DROP_DO : KVS_DROP_KEEP);
 	if (!agree) {
@@ -235,6 +262,9 @@ conclude(struct kvs_drops *ds, struct kvs_drop *dr, uint64_t now_ns)
 	}
 	dr->key = NULL;
 	ds->busy_cnt--;
+	if (hushed) {
+		hush_release(ds);
+	}
 }
 
 static void
@@ -270,6 +300,10 @@ kvs_drop_answered(struct kvs_drops *ds, uint32_t listener, const struct desc *d,
 {
 	struct kvs_drop *dr = &ds->drop[d->b];
 
+	if (d->sub == KVS_DROP_HUSH) {
+		kvs_hush_answered(&ds->hush, listener, d->err);
+		return;
+	}
 	REQUIRE(d->b < KVS_DROP_MAX);
 	REQUIRE((dr->asked & kvs_listener_bit(listener)) != 0);
 	dr->asked &= ~kvs_listener_bit(listener);
@@ -310,14 +344,19 @@ redo_ask(struct kvs_drops *ds, const struct kvs_value *of, struct kvs_value *set
 	struct kvs_key *key = ds->redo_key;
 	uint64_t listeners;
 
-	if (kvs_at(ds->shard->base, key->value) == (const void *)of && !key->changing &&
-	    !key->dying && ds->busy_cnt < KVS_DROP_MAX &&
+	if (settled != NULL && kvs_at(ds->shard->base, key->value) == (const void *)of &&
+	    !key->changing && !key->dying && ds->busy_cnt < KVS_DROP_MAX &&
 	    ds->ops.listeners(ds->ops.ctx, key, &listeners)) {
 		ask(ds, key, settled, listeners, now_ns);
 		return;
 	}
-	kvs_shard_value_free(ds->shard, settled);
+	if (settled != NULL) {
+		kvs_shard_value_free(ds->shard, settled);
+	}
 	arm_settling(ds, now_ns);
+	if (hush_end(ds, key)) {
+		hush_release(ds);
+	}
 }
 
 /* As another owner: it is known whether this tile agrees. */
@@ -354,10 +393,98 @@ redo_turn(struct kvs_drops *ds, uint64_t now_ns)
 	}
 	if (ds->redo_asked) {
 		redo_answer(ds, err, settled);
-	} else if (settled != NULL) {
+	} else if (settled != NULL || err != 0) {
 		redo_ask(ds, of, settled, now_ns);
-	} else if (err != 0) {
-		arm_settling(ds, now_ns);
+	} else if (hush_end(ds, ds->redo_key)) { /* nothing may be forgotten */
+		hush_release(ds);
+	}
+	return true;
+}
+
+/* ------------------------------------------------------------------- a busy key */
+
+static void
+hush(struct kvs_drops *ds, struct kvs_key *key, uint64_t caches, uint64_t now_ns)
+{
+	struct desc d = { .kind = DESC_KVS_DROP, .sub = KVS_DROP_HUSH, .a = 1 };
+
+	kvs_hush_begin(&ds->hush, key, caches, now_ns);
+	kvs_msg_set_bytes(&d, kvs_key_slice(key));
+	for (uint64_t left = caches; left != 0; left &= left - 1) {
+		ds->ops.send(ds->ops.ctx, (uint32_t)__builtin_ctzll(left), &d);
+	}
+}
+
+/* No cache has anything of the key: it is settled, or goes. Returns: false: not yet. */
+static bool
+hushed_settle(struct kvs_drops *ds, struct kvs_key *key, uint64_t listeners, uint64_t now_ns)
+{
+	struct kvs_value *value = kvs_at(ds->shard->base, key->value), *settled = NULL;
+	uint64_t at_us;
+	enum life life = life_of(ds, key, timebase_wall_us(ds->timebase), &at_us);
+
+	if (key->changing || key->dying || ds->busy_cnt == KVS_DROP_MAX) {
+		return false;
+	}
+	if (life != DEAD && kvs_redo_wanted(value)) {
+		if (ds->redo.value != NULL) {
+			return false;
+		}
+		ds->hush.working = true;
+		kvs_redo_begin(&ds->redo, ds->shard, key, slice_of(NULL, 0), true);
+		ds->redo_key = key;
+		ds->redo_asked = false;
+		return true;
+	}
+	ds->hush.working = true;
+	if (life == DEAD || (kvs_shard_settled(ds->shard, key, ds->writers_max, &settled) == 0 &&
+			     settled != NULL)) {
+		ask(ds, key, settled, listeners, now_ns);
+	} else if (hush_end(ds, key)) {
+		hush_release(ds);
+	}
+	return true;
+}
+
+static void
+hush_turn(struct kvs_drops *ds, uint64_t now_ns)
+{
+	struct kvs_hush *h = &ds->hush;
+	uint64_t listeners;
+
+	if (h->key == NULL) {
+		return;
+	}
+	if (now_ns >= h->until_ns) {
+		hush_release(ds);
+	}
+	if (h->asked != 0 || h->working) {
+		return;
+	}
+	if (kvs_hush_quiet(h) && ds->ops.listeners(ds->ops.ctx, h->key, &listeners)) {
+		(void)hushed_settle(ds, h->key, listeners, now_ns);
+		return;
+	}
+	h->key = NULL;
+	hush_release(ds);
+	arm_settling(ds, now_ns);
+}
+
+/* Whether a key is not asked about, but hushed, now or later. */
+static bool
+visit_busy(struct kvs_drops *ds, struct kvs_key *key, uint64_t listeners, uint64_t now_ns)
+{
+	uint64_t caches = listeners & ~(kvs_listener_bit(KVS_TILE_MAX) - 1);
+
+	if (key != ds->hush.key &&
+	    (caches == 0 || (ds->redo.value != NULL && ds->redo_key == key) ||
+	     !kvs_hush_worth(kvs_at(ds->shard->base, key->value), ds->hush_bytes))) {
+		return false;
+	}
+	if (ds->hush.key == NULL) {
+		hush(ds, key, caches, now_ns);
+	} else {
+		ds->later = true;
 	}
 	return true;
 }
@@ -377,6 +504,9 @@ visit(struct kvs_drops *ds, struct kvs_key *key, uint64_t wall_us, uint64_t now_
 	if ((life != DEAD && value->settled != 0) || key->dying ||
 	    !ds->ops.listeners(ds->ops.ctx, key, &listeners)) {
 		return false; /* its primary sweeps too */
+	}
+	if (visit_busy(ds, key, listeners, now_ns)) {
+		return false;
 	}
 	if (key->changing || ds->busy_cnt == KVS_DROP_MAX) {
 		ds->again |= life == DEAD;
@@ -400,6 +530,7 @@ kvs_drops_turn(struct kvs_drops *ds, uint64_t now_ns)
 	bool busy = redo_turn(ds, now_ns);
 	uint64_t wall_us;
 
+	hush_turn(ds, now_ns);
 	if (ds->due_ns > now_ns) {
 		return busy;
 	}
@@ -475,7 +606,7 @@ leave(struct kvs_drops *ds, struct kvs_key *key)
 	if (key == NULL) {
 		return 0;
 	}
-	if (key->changing || key->held != 0 || key->dying) {
+	if (key->changing || key->held != 0 || key->dying || ds->hush.key == key) {
 		return MB_ERR_TRYAGAIN;
 	}
 	key_remove(ds, key);
@@ -506,9 +637,10 @@ obey(struct kvs_drops *ds, const struct desc *d)
 
 /* Whether nothing is under way of a key of which this tile was asked. */
 static bool
-is_quiet(const struct kvs_key *key)
+is_quiet(const struct kvs_drops *ds, const struct kvs_key *key)
 {
-	return key != NULL && !key->changing && key->held == 0 && !key->dying;
+	return key != NULL && !key->changing && key->held == 0 && !key->dying &&
+	       ds->hush.key != key;
 }
 
 bool
@@ -525,9 +657,9 @@ kvs_drop_asked(struct kvs_drops *ds, uint32_t tile, const struct desc *d, struct
 	*ret = (struct desc){ .kind = DESC_KVS_DROPPED, .sub = d->sub, .b = d->b };
 	if (d->sub == KVS_DROP_ASK) {
 		ret->err = MB_ERR_TRYAGAIN;
-		if (is_quiet(key) && !kvs_redo_wanted(kvs_at(ds->shard->base, key->value))) {
+		if (is_quiet(ds, key) && !kvs_redo_wanted(kvs_at(ds->shard->base, key->value))) {
 			ret->err = (int16_t)agree(ds, d, key, &settled);
-		} else if (is_quiet(key) && agree_later(ds, tile, d, key)) {
+		} else if (is_quiet(ds, key) && agree_later(ds, tile, d, key)) {
 			return false;
 		}
 		ret->word[0] = (uintptr_t)key;

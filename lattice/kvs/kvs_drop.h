@@ -21,6 +21,8 @@
  * another meanwhile says "not now". Keys with marks are looked for KVS_SETTLE_PAUSES times more
  * rarely than deleted ones.
  *
+ * A key of which much could be forgotten and that is never at rest is given a rest (kvs_hush.h).
+ *
  * Nothing is deleted, nothing expires, nothing is removed: nothing runs.
  *
  * Owner: the kvs tile.
@@ -33,6 +35,7 @@
 
 #include "desc.h"
 #include "kvs_change.h"
+#include "kvs_hush.h"
 #include "kvs_redo.h"
 #include "kvs_shard.h"
 #include "timebase.h"
@@ -58,7 +61,8 @@ struct kvs_drop_ops {
 	/* Everybody who may have a key of which this tile is the primary. false: it is not, or this
 	 * is not the time. */
 	bool (*listeners)(void *ctx, struct kvs_key *key, uint64_t *ret);
-	void (*removed)(void *ctx, struct kvs_key *key); /* it is about to be */
+	void (*removed)(void *ctx, struct kvs_key *key);             /* it is about to be */
+	void (*get)(void *ctx, uint32_t from, const struct desc *d); /* one that has waited */
 	void *ctx;
 };
 
@@ -87,6 +91,8 @@ struct kvs_drops {
 	bool redo_asked;
 	uint32_t redo_tile; /* who asked, and */
 	struct desc redo_ask;
+	struct kvs_hush hush;
+	size_t hush_bytes; /* KVS_HUSH_BYTES, but for tests */
 	struct kvs_drop drop[KVS_DROP_MAX];
 };
 
@@ -113,13 +119,13 @@ bool kvs_drops_turn(struct kvs_drops *ds, uint64_t now_ns);
 static inline uint32_t
 kvs_drops_busy(const struct kvs_drops *ds)
 {
-	return ds->busy_cnt + (ds->redo.value != NULL);
+	return ds->busy_cnt + (ds->redo.value != NULL) + (ds->hush.key != NULL);
 }
 
 static inline uint64_t
 kvs_drops_timer(const struct kvs_drops *ds)
 {
-	return ds->due_ns;
+	return ds->due_ns < ds->hush.until_ns ? ds->due_ns : ds->hush.until_ns;
 }
 
 #endif

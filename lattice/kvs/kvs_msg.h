@@ -6,10 +6,10 @@
  * sender has its answer. For a GOT, or a MERGED with state, that is not inline, the answer is
  * KVS_RELEASE.
  *
- * Each GET, MERGE, ACT, SCAN, TELL, ASK and LEAVE is answered exactly once, with `b` unchanged: the
- * asker's own word. The answers to two requests come in any order, and their effects too: who wants
- * one after the other waits for the first answer. But GETs and ACTs of one asker are begun in their
- * order: a GET that follows an ACT shows what that did.
+ * Each GET, MERGE, ACT, SCAN, TELL, ASK, LEAVE and HUSH is answered exactly once, with `b`
+ * unchanged: the asker's own word. The answers to two requests come in any order, and their effects
+ * too: who wants one after the other waits for the first answer. But GETs and ACTs of one asker are
+ * begun in their order: a GET that follows an ACT shows what that did.
  */
 #ifndef MB_KVS_MSG_H
 #define MB_KVS_MSG_H
@@ -47,9 +47,9 @@ enum kvs_msg_kind {
 	DESC_KVS_TOLD,
 	/* About a key that is deleted or expired, or that has something to forget (kvs_drop.h).
 	 * sub = enum kvs_drop_step. ASK: the key, and the envelope as in TELL; a = 1: it is to be
-	 * settled; LEAVE: the key; DO and KEEP: word[0] and word[1] as in DROPPED */
+	 * settled; LEAVE, HUSH: the key; DO and KEEP: word[0] and word[1] as in DROPPED */
 	DESC_KVS_DROP,
-	/* answers ASK and LEAVE. err = 0: agreed; word[0] = the answerer's name for the key,
+	/* answers ASK, LEAVE and HUSH. err = 0: agreed; word[0] = the answerer's name for the key,
 	 * word[1] for what it settles to; 0: it goes */
 	DESC_KVS_DROPPED,
 
@@ -74,6 +74,7 @@ enum kvs_drop_step {
 	KVS_DROP_DO,    /* forget it, or what was to be settled; not answered */
 	KVS_DROP_KEEP,  /* go on as before; not answered */
 	KVS_DROP_LEAVE, /* the key is no longer hot: forget it, others have it */
+	KVS_DROP_HUSH,  /* to a cache: come to an end with it, then let go of your copy */
 };
 
 enum kvs_msg_sub {

@@ -512,7 +512,8 @@ kvs_send(void *ctx, uint32_t to, const struct desc *d)
 		return;
 	}
 	if (d->kind == DESC_KVS_DROP &&
-	    sim_planted(t->sim, d->a != 0 ? PLANT_EARLY_SETTLE : PLANT_EARLY_TOMBSTONE)) {
+	    ((d->sub == KVS_DROP_HUSH && sim_planted(t->sim, PLANT_EARLY_TOMBSTONE)) ||
+	     sim_planted(t->sim, d->a != 0 ? PLANT_EARLY_SETTLE : PLANT_EARLY_TOMBSTONE))) {
 		struct desc agreed = { .kind = DESC_KVS_DROPPED, .sub = d->sub, .b = d->b };
 
 		lane_send(&t->from_cache[to], &agreed);
@@ -632,6 +633,7 @@ kvs_sim_init(struct kvs_sim *t, struct sim *s, uint32_t idx)
 	t->mem = node_map(s->shape.kvs_bytes);
 	t->shard = kvs_shard_init(t->mem, s->shape.kvs_bytes, s->seed ^ SEED_KVS);
 	kvs_core_init(&t->core, t->shard, &cfg, &out);
+	t->core.drops.hush_bytes = 0; /* values are small here */
 	lane_init(&t->from_guest, s, &t->actor, GUEST_LANE_DEPTH);
 	for (uint32_t i = 0; i < s->shape.kvs_cnt; i++) {
 		if (i != idx) {

@@ -255,14 +255,65 @@ not_while_it_is_at_work(void **state)
 	world_end(w);
 }
 
+/* The store wants a rest: what is under way is merged first, what comes meanwhile waits and is done
+ * with what the store has then. */
+static void
+it_comes_to_an_end_when_asked(void **state)
+{
+	struct world *w = world_with("5");
+	struct wset_op op = { .kind = WSET_INCR, .key = slice_str(KEY), .n = 1 };
+	struct desc d = { .kind = DESC_KVS_DROP, .sub = KVS_DROP_HUSH, .a = 1 };
+	struct kvs_key *key = kvs_shard_find(w->shard[0], slice_str(KEY));
+	struct world_queue *to = &w->to_kvs[0];
+	uint8_t set_mem[2][256] __attribute__((__aligned__(8)));
+	struct wset ws[2];
+
+	(void)state;
+	kvs_hush_begin(&w->kvs[0].drops.hush, key, kvs_listener_bit(KVS_LISTENER_CACHE(0)),
+		       w->time.now_ns);
+	kvs_msg_set_bytes(&d, kvs_key_slice(key));
+	for (uint32_t i = 0; i < 2; i++) {
+		wset_init(&ws[i], set_mem[i], sizeof(set_mem[i]));
+		assert_int_equal(wset_add(&ws[i], &op), 0);
+	}
+	world_publish(w, P, 9, wset_bytes(&ws[0]), 9);
+	assert_int_equal(to->cnt, 1); /* a delta, at the kvs tile's door */
+	cache_core_step(w->core, (struct cache_from){ CACHE_FROM_KVS, 0 }, &d);
+	world_publish(w, P, 10, wset_bytes(&ws[1]), 10);
+	assert_int_equal(to->cnt, 1); /* no answer, and nothing more begun */
+	assert_int_equal(w->kvs[0].drops.hush.asked != 0, true);
+	world_settle(w);
+	assert_int_equal(w->kvs[0].drops.hush.asked, 0);
+	assert_int_equal(cache_core_stats(w->core).told_dropped, 1);
+	assert_int_equal(world_answer(w, P, DESC_PUBLISHED, 9).err, 0);
+	assert_int_equal(world_answer(w, P, DESC_PUBLISHED, 10).err, 0);
+	assert_string_equal(world_text(w, P, KEY), "7");
+	/* With nothing under way it goes at once, and with no copy there is nothing to do. */
+	for (uint32_t i = 0; i < 2; i++) {
+		kvs_hush_begin(&w->kvs[0].drops.hush, key, kvs_listener_bit(KVS_LISTENER_CACHE(0)),
+			       w->time.now_ns);
+		cache_core_step(w->core, (struct cache_from){ CACHE_FROM_KVS, 0 }, &d);
+		assert_int_equal(answered(w, DESC_KVS_DROPPED), 0);
+		world_settle(w);
+		assert_int_equal(cache_core_stats(w->core).told_dropped, 2);
+	}
+	assert_string_equal(world_text(w, P, KEY), "7");
+	world_end(w);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(while_it_is_filled), cmocka_unit_test(no_copy),
-		cmocka_unit_test(too_long),           cmocka_unit_test(a_copy_is_told),
-		cmocka_unit_test(both_ways),          cmocka_unit_test(absent_no_more),
-		cmocka_unit_test(deleted_keys_go),    cmocka_unit_test(not_while_it_is_at_work),
+		cmocka_unit_test(while_it_is_filled),
+		cmocka_unit_test(no_copy),
+		cmocka_unit_test(too_long),
+		cmocka_unit_test(a_copy_is_told),
+		cmocka_unit_test(both_ways),
+		cmocka_unit_test(absent_no_more),
+		cmocka_unit_test(deleted_keys_go),
+		cmocka_unit_test(not_while_it_is_at_work),
+		cmocka_unit_test(it_comes_to_an_end_when_asked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

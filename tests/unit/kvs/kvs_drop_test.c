@@ -378,6 +378,91 @@ trees_settle(void **state)
 	world_end(w);
 }
 
+static uint32_t
+gots(struct world *w)
+{
+	struct desc d;
+	uint32_t cnt = 0;
+
+	while (world_take(w, 0, DESC_KVS_GOT, &d, NULL)) {
+		struct desc done = { .kind = DESC_KVS_RELEASE };
+
+		cnt++;
+		done.word[2] = d.word[2];
+		if ((d.flags & DESC_F_INLINE) == 0) {
+			kvs_core_step(&w->tile[world_owner(w, KEY, 0)].core, 0, &done);
+		}
+	}
+	return cnt;
+}
+
+/* Time goes by until the cache is asked for a rest. */
+static struct desc
+hush_asked(struct world *w)
+{
+	struct desc d;
+	uint32_t tile;
+
+	for (uint32_t i = 0; !world_take(w, 0, DESC_KVS_DROP, &d, &tile); i++) {
+		assert_true(i < 2 * SETTLE_NS / WORLD_PERIOD_NS);
+		world_move(w, WORLD_PERIOD_NS);
+	}
+	assert_int_equal(tile, world_owner(w, KEY, 0));
+	return d;
+}
+
+/* A key that always has a write under way somewhere: the cache is asked to come to an end, and
+ * what it asks meanwhile waits; but not for long. */
+static void
+a_busy_key_gets_a_rest(void **state)
+{
+	struct world *w = world_make(2, 2, 1, 4 << 20);
+	uint32_t at = world_owner(w, KEY, 0);
+	char member[24];
+	struct desc d;
+
+	(void)state;
+	add(w, "stays");
+	for (uint32_t i = 0; i < 700; i++) {
+		snprintf(member, sizeof(member), "member %u", i);
+		add(w, member);
+		take_away(w, member);
+	}
+	/* It refuses: nobody waits, nothing changes. */
+	d = hush_asked(w);
+	assert_int_equal(d.sub, KVS_DROP_HUSH);
+	world_reply(w, 0, at, &d, MB_ERR_TRYAGAIN);
+	world_move(w, WORLD_PERIOD_NS);
+	world_get(w, at, 0, KEY);
+	assert_int_equal(gots(w), 1);
+	assert_true(world_has(w, at, KEY).len == TREE_SLICE);
+	/* It takes too long: whoever waits is answered, and what it says then is too late. */
+	d = hush_asked(w);
+	world_get(w, at, 0, KEY);
+	assert_int_equal(gots(w), 0);
+	world_move(w, KVS_HUSH_NS + WORLD_PERIOD_NS);
+	assert_int_equal(gots(w), 1);
+	world_reply(w, 0, at, &d, MB_ERR_TRYAGAIN);
+	assert_int_equal(w->tile[at].core.drops.stats.settled, 0);
+	/* What it had comes, then it agrees; what it asks for at once has no marks. */
+	d = hush_asked(w);
+	assert_int_equal(d.sub, KVS_DROP_HUSH);
+	add(w, "last");
+	world_reply(w, 0, at, &d, 0);
+	world_get(w, at, 0, KEY);
+	assert_int_equal(gots(w), 0);
+	world_move(w, 5 * WORLD_PERIOD_NS);
+	assert_int_equal(gots(w), 1);
+	assert_int_equal(w->tile[at].core.drops.stats.settled, 1);
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_int_equal(members_of(w, i), 2);
+		assert_true(world_has(w, i, KEY).len < 200);
+	}
+	/* It is the cache's again: what is told is for it. */
+	move_answering(w, SETTLE_NS, 0);
+	world_end(w);
+}
+
 /* Counters that writers of former lives added to: their sum becomes the base of all. */
 static void
 writers_that_are_gone_fold(void **state)
@@ -422,6 +507,7 @@ main(void)
 		cmocka_unit_test(marks_go_at_all_owners),
 		cmocka_unit_test(a_write_meanwhile_stays),
 		cmocka_unit_test(trees_settle),
+		cmocka_unit_test(a_busy_key_gets_a_rest),
 		cmocka_unit_test(writers_that_are_gone_fold),
 	};
 
