@@ -59,7 +59,8 @@ kvs_redo_end(struct kvs_redo *r, struct kvs_shard *s)
 	}
 }
 
-/* Adds a leaf of one long item, in pieces: forgetting something of it is not worth it. */
+/* Adds a leaf of one long item, in pieces. If it is no mark as a whole, forgetting something of it
+ * is not worth it. */
 static int
 leaf_copy(struct kvs_redo *r, struct kvs_shard *s, const struct table *leaf)
 {
@@ -84,10 +85,10 @@ leaf_settle(struct kvs_redo *r, struct kvs_shard *s, unsigned int type, const st
 	struct table t = *leaf;
 	int side;
 
-	if (state.len > sizeof(s->scratch)) {
+	side = settle_part(type, state, any_time, &out);
+	if (side == MB_ERR_TOO_LARGE) {
 		return leaf_copy(r, s, leaf);
 	}
-	side = settle_part(type, state, any_time, &out);
 	if (side == LATTICE_MIXED) {
 		int err = table_open(wbuf_slice(&out), &t);
 
@@ -146,6 +147,9 @@ settle_step(struct kvs_redo *r, struct kvs_shard *s, struct kvs_value **ret)
 {
 	int err = leaves_settle(r, s);
 
+	if (err == 0 && !r->forgot) {
+		r->value->settled = 1; /* whoever looks again finds the same */
+	}
 	if (err != 0 || !r->forgot || r->edit.grove.kids.first == NULL) {
 		return err;
 	}

@@ -26,12 +26,11 @@
 
 /* ----------------------------------------------------------------------- items */
 
-/* A member keeps the dots that are live or young; one that has none is not there. */
+/* A member keeps the dots that are live or young. Returns: whether it has others. */
 static bool
 member_put(struct slice item, struct hlc_time before, struct table_builder *b)
 {
 	struct slice presence, member = item;
-	size_t start = b->out->len;
 	bool any;
 
 	if (!presence_cut(&member, &presence)) {
@@ -39,12 +38,20 @@ member_put(struct slice item, struct hlc_time before, struct table_builder *b)
 	}
 	codec_put_slice(b->out, member);
 	any = presence_put_since(b->out, presence, before);
-	if (b->out->len == start + member.len) {
-		b->out->len = start;
-	} else {
-		table_item_end(b);
-	}
+	table_item_end(b);
 	return any;
+}
+
+/* Whether a member keeps no dot: then it is not there, however long it is. */
+static bool
+member_old(struct slice item, struct hlc_time before)
+{
+	uint8_t mem[1];
+	struct wbuf none = wbuf_init(mem, 0);
+	struct slice presence, member = item;
+
+	return presence_cut(&member, &presence) && presence_put_since(&none, presence, before) &&
+	       !none.full;
 }
 
 /* The id of a list's item holds when it was put there; that it was removed has no time. */
@@ -77,6 +84,8 @@ static bool
 item_old(unsigned int type, struct slice item, struct hlc_time before)
 {
 	switch (type) {
+	case LATTICE_ORSET:
+		return member_old(item, before);
 	case LATTICE_LIST:
 		return mark_old(item, before);
 	case LATTICE_MAP:
@@ -100,10 +109,10 @@ items_put(const struct envelope *e, const struct table_merge_ops *ops, struct hl
 
 	table_begin(&b, out);
 	while (table_walk_next(e->state, &walk, &item)) {
-		if (e->type == LATTICE_ORSET) {
-			gone += member_put(item, before, &b);
-		} else if (!ops->present(item) && item_old(e->type, item, before)) {
+		if (!ops->present(item) && item_old(e->type, item, before)) {
 			gone++;
+		} else if (e->type == LATTICE_ORSET) {
+			gone += member_put(item, before, &b);
 		} else {
 			codec_put_slice(out, item);
 			table_item_end(&b);

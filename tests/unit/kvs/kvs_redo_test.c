@@ -16,11 +16,13 @@
 #include "kvs_world.h"
 #include "lattice.h"
 #include "list.h"
+#include "map.h"
 #include "microburst/error.h"
 #include "orset.h"
 #include "presence.h"
 #include "rng.h"
 #include "settle.h"
+#include "strval.h"
 #include "table.h"
 #include "test_cmocka.h"
 #include "test_seed.h"
@@ -55,9 +57,9 @@ room_free(void **state)
 }
 
 static struct slice
-enveloped(struct slice state)
+enveloped(unsigned int type, struct slice state)
 {
-	struct envelope e = { .type = LATTICE_ORSET, .state = state };
+	struct envelope e = { .type = type, .state = state };
 	struct wbuf out = room_new();
 
 	assert_int_equal(envelope_write(&e, &out), 0);
@@ -87,7 +89,37 @@ members(uint32_t from, uint32_t to, uint32_t step, bool gone)
 		table_item_end(&b);
 	}
 	assert_int_equal(table_end(&b), 0);
-	return enveloped(wbuf_slice(&out));
+	return enveloped(LATTICE_ORSET, wbuf_slice(&out));
+}
+
+/* A map of cnt fields, all but the first deleted, which were put at a time that was named: they
+ * stay. */
+static struct slice
+fields_that_stay(uint32_t cnt)
+{
+	struct wbuf out = room_new();
+	struct map_builder b;
+
+	map_begin(&b, &out);
+	for (uint32_t i = 0; i < cnt; i++) {
+		struct envelope e = { .epoch = { .time = { 7 } }, .type = LATTICE_ABSENT };
+		uint64_t be = htobe64(i);
+		uint8_t mem[64], text_mem[64];
+		struct wbuf value = wbuf_init(mem, sizeof(mem));
+		struct wbuf text = wbuf_init(text_mem, sizeof(text_mem));
+
+		if (i == 0) {
+			assert_int_equal(strval_delta_set(slice_str("here"), &text), 0);
+			e.type = LATTICE_STRING;
+			e.state = wbuf_slice(&text);
+		}
+		assert_int_equal(envelope_write(&e, &value), 0);
+		map_add(&b, &(struct map_field){ .key = slice_of(&be, sizeof(be)),
+						 .type = LATTICE_ENVELOPE,
+						 .value = wbuf_slice(&value) });
+	}
+	assert_int_equal(map_end(&b), 0);
+	return enveloped(LATTICE_MAP, wbuf_slice(&out));
 }
 
 /* ------------------------------------------------------------------------------- the pieces */
@@ -332,6 +364,66 @@ several_at_once(void **state)
 	world_end(w);
 }
 
+/* Members too long to be looked at in one piece leave marks that go like others. */
+static void
+long_marks_go(void **state)
+{
+	enum { LONG = 2 * KVS_SCRATCH_BYTES, CNT = 4 };
+	struct world *w = world_make(2, 2, 0, 16 << 20);
+	uint32_t at = world_owner(w, KEY, 0);
+	struct wbuf member = room_new(), out = room_new();
+
+	(void)state;
+	memset(wbuf_reserve(&member, LONG), 'm', LONG);
+	for (uint32_t i = 0; i < 2 * CNT - 1; i++) { /* all are added, all but one removed */
+		struct wbuf of = room_new();
+		struct envelope now, e = { .type = LATTICE_ORSET };
+
+		member.p[LONG - 1] = (uint8_t)(i % CNT);
+		if (i < CNT) {
+			assert_int_equal(orset_delta_add((struct stamp){ { 1 + i }, { 1 } },
+							 wbuf_slice(&member), &of),
+					 0);
+		} else {
+			assert_int_equal(envelope_open(world_has(w, at, KEY), &now), 0);
+			assert_int_equal(orset_delta_remove(now.state, wbuf_slice(&member), &of),
+					 0);
+		}
+		e.state = wbuf_slice(&of);
+		out.len = 0;
+		assert_int_equal(envelope_write(&e, &out), 0);
+		merge(w, 0, KEY, wbuf_slice(&out));
+	}
+	assert_int_equal(table_at(w, at, KEY).cnt, CNT);
+	world_move(w, SETTLE_NS);
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_int_equal(table_at(w, i, KEY).cnt, 1);
+		assert_int_equal(kvs_core_timer(&w->tile[i].core), UINT64_MAX);
+	}
+	world_end(w);
+}
+
+/* Values that have many marks, none of which may be forgotten: each is looked through once. */
+static void
+in_vain_once(void **state)
+{
+	struct world *w = world_make(2, 2, 0, 16 << 20);
+	struct slice map = fields_that_stay(8000);
+	char key[16];
+
+	(void)state;
+	for (uint32_t i = 0; i < 6; i++) {
+		snprintf(key, sizeof(key), "map %u", i);
+		merge(w, 0, key, map);
+	}
+	world_move(w, 8 * SETTLE_NS);
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_int_equal(kvs_core_timer(&w->tile[i].core), UINT64_MAX);
+		assert_int_equal(w->tile[i].core.drops.stats.settled, 0);
+	}
+	world_end(w);
+}
+
 /* A list that items are put to and taken from, and that is never empty: it is about as long as what
  * is in it, always. */
 static void
@@ -389,6 +481,8 @@ main(void)
 		cmocka_unit_test_teardown(settled_and_forgotten, room_free),
 		cmocka_unit_test_teardown(written_meanwhile, room_free),
 		cmocka_unit_test_teardown(several_at_once, room_free),
+		cmocka_unit_test_teardown(long_marks_go, room_free),
+		cmocka_unit_test_teardown(in_vain_once, room_free),
 		cmocka_unit_test_teardown(a_queue_stays_short, room_free),
 	};
 
