@@ -415,8 +415,8 @@ hush(struct kvs_drops *ds, struct kvs_key *key, uint64_t caches, uint64_t now_ns
 	}
 }
 
-/* No cache has anything of the key: it is settled, or goes. Returns: false: not yet. */
-static bool
+/* No cache has anything of the key: it is settled, or goes; or not yet. */
+static void
 hushed_settle(struct kvs_drops *ds, struct kvs_key *key, uint64_t listeners, uint64_t now_ns)
 {
 	struct kvs_value *value = kvs_at(ds->shard->base, key->value), *settled = NULL;
@@ -424,17 +424,17 @@ hushed_settle(struct kvs_drops *ds, struct kvs_key *key, uint64_t listeners, uin
 	enum life life = life_of(ds, key, timebase_wall_us(ds->timebase), &at_us);
 
 	if (key->changing || key->dying || ds->busy_cnt == KVS_DROP_MAX) {
-		return false;
+		return;
 	}
 	if (life != DEAD && kvs_redo_wanted(value)) {
 		if (ds->redo.value != NULL) {
-			return false;
+			return;
 		}
 		ds->hush.working = true;
 		kvs_redo_begin(&ds->redo, ds->shard, key, slice_of(NULL, 0), true);
 		ds->redo_key = key;
 		ds->redo_asked = false;
-		return true;
+		return;
 	}
 	ds->hush.working = true;
 	if (life == DEAD || (kvs_shard_settled(ds->shard, key, ds->writers_max, &settled) == 0 &&
@@ -443,7 +443,6 @@ hushed_settle(struct kvs_drops *ds, struct kvs_key *key, uint64_t listeners, uin
 	} else if (hush_end(ds, key)) {
 		hush_release(ds);
 	}
-	return true;
 }
 
 static void
@@ -462,7 +461,7 @@ hush_turn(struct kvs_drops *ds, uint64_t now_ns)
 		return;
 	}
 	if (kvs_hush_quiet(h) && ds->ops.listeners(ds->ops.ctx, h->key, &listeners)) {
-		(void)hushed_settle(ds, h->key, listeners, now_ns);
+		hushed_settle(ds, h->key, listeners, now_ns);
 		return;
 	}
 	h->key = NULL;
@@ -470,19 +469,25 @@ hush_turn(struct kvs_drops *ds, uint64_t now_ns)
 	arm_settling(ds, now_ns);
 }
 
-/* Whether a key is not asked about, but hushed, now or later. */
+/* Whether a key is not asked about, but hushed, now or later. The sweep waits for the one that is
+ * hushed: else one that is always worth it would take the turn of all behind it. */
 static bool
 visit_busy(struct kvs_drops *ds, struct kvs_key *key, uint64_t listeners, uint64_t now_ns)
 {
 	uint64_t caches = listeners & ~(kvs_listener_bit(KVS_TILE_MAX) - 1);
 
-	if (key != ds->hush.key &&
-	    (caches == 0 || (ds->redo.value != NULL && ds->redo_key == key) ||
-	     !kvs_hush_worth(kvs_at(ds->shard->base, key->value), ds->hush_bytes))) {
+	if (key == ds->hush.key) {
+		ds->later = true;
+		return true;
+	}
+	if (!ds->hushes || caches == 0 || (ds->redo.value != NULL && ds->redo_key == key) ||
+	    !kvs_hush_worth(kvs_at(ds->shard->base, key->value), ds->hush_bytes)) {
 		return false;
 	}
 	if (ds->hush.key == NULL) {
 		hush(ds, key, caches, now_ns);
+	} else if (kvs_hush_ends(&ds->hush)) {
+		ds->cursor = key;
 	} else {
 		ds->later = true;
 	}
@@ -506,6 +511,7 @@ visit(struct kvs_drops *ds, struct kvs_key *key, uint64_t wall_us, uint64_t now_
 		return false; /* its primary sweeps too */
 	}
 	if (visit_busy(ds, key, listeners, now_ns)) {
+		ds->again |= life == DEAD;
 		return false;
 	}
 	if (key->changing || ds->busy_cnt == KVS_DROP_MAX) {
@@ -541,6 +547,10 @@ kvs_drops_turn(struct kvs_drops *ds, uint64_t now_ns)
 		ds->again = false;
 		ds->later = false;
 		ds->expiry_us = UINT64_MAX;
+		ds->hushes = now_ns >= ds->hush_due_ns;
+		if (ds->hushes) {
+			ds->hush_due_ns = now_ns + KVS_SETTLE_PAUSES * ds->pause_ns;
+		}
 	}
 	for (uint32_t i = 0; i < KVS_DROP_VISIT && ds->cursor != NULL; i++) {
 		struct kvs_key *key = ds->cursor;
@@ -548,6 +558,9 @@ kvs_drops_turn(struct kvs_drops *ds, uint64_t now_ns)
 		ds->cursor = kvs_shard_next(ds->shard, key);
 		if (visit(ds, key, wall_us, now_ns)) {
 			i += KVS_DROP_VISIT / 4;
+		}
+		if (ds->cursor == key) { /* it waits */
+			break;
 		}
 	}
 	if (ds->cursor != NULL) {

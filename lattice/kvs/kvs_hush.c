@@ -1,7 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kvs_hush - see kvs_hush.h
  *
- * A cache has one GET of a key under way at most, so there is room for all that can wait.
+ *   I1  A hush decides nothing. It only makes the moment in which all can agree; whether they do is
+ *       asked and judged as ever (kvs_drop.c, I1 to I3), and it may come to nothing at any time.
+ *   I2  A cache agrees when it has neither a copy nor a delta of the key, and by the order of the
+ *       link that is true until this tile answers a GET of it. Those wait here. An act that keeps
+ *       what it looked at, and a merge of anybody else, are not stopped: they are seen in `held`,
+ *       in `changing`, or as another value.
+ *   I3  Each GET is answered once: when it was settled, when it came to nothing, or after
+ *       KVS_HUSH_NS. A cache has one of a key under way at most, so there is room for all.
+ *   I4  The key stays lent to the caches until each has answered, however late: it is not removed,
+ *       and no other key is hushed.
+ *   I5  A hush that came to nothing is tried again by a later sweep that hushes, not by the next
+ *       turn; each key that is worth it has its turn in each such sweep.
+ *
+ * A write that is not flushed: the cache sends it and agrees after its MERGED; refused (no memory)
+ * the cache refuses too. What came for the key meanwhile waits at the cache, as for a fetch.
+ *
+ * A reader that holds a version: it has it in the cache's region, where it stays until it is let
+ * go, whether the entry goes by this or by eviction; and what is forgotten is shown to nobody. Who
+ * writes on condition of a version finds another one, and looks again.
+ *
+ * A set of operations of one key that nothing may come between: the cache refuses.
+ *
+ * More owners: tiles are not hushed, they are only asked. One that is owed changes at every moment
+ * keeps the key `changing`, and after KVS_HUSH_NS the hush has come to nothing. A key has one
+ * primary, so no two tiles hush the same one; two that hush others are two works of the cache. A
+ * write whose owners are slow to acknowledge has those behind it wait that long.
+ *
+ * A cache does not die alone: caches and stores are tiles of one process. A dead executor's writes
+ * end like a living one's.
+ *
+ * Rejected: that caches drop their copies by themselves when those have many marks. They would
+ * fetch them again at once, as they are, from a store that may not forget them yet.
  */
 #include "kvs_hush.h"
 

@@ -61,6 +61,13 @@ kvs_hush_quiet(const struct kvs_hush *h)
 	return h->asked == 0 && !h->refused && h->until_ns != UINT64_MAX;
 }
 
+/* kvs_hush_ends tells whether there is an end to it without any cache: it is soon. */
+static inline bool
+kvs_hush_ends(const struct kvs_hush *h)
+{
+	return h->working || h->until_ns != UINT64_MAX;
+}
+
 /* kvs_hush_release lets nobody wait any more. Returns: how many GETs were copied to ret, which are
  * to be done now. */
 uint32_t kvs_hush_release(struct kvs_hush *h, struct kvs_hush_wait ret[KVS_CACHE_MAX]);

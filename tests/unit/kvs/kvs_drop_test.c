@@ -463,6 +463,47 @@ a_busy_key_gets_a_rest(void **state)
 	world_end(w);
 }
 
+/* Keys that are never given their rest: each is asked for it, but not more often because others are
+ * deleted. */
+static void
+each_busy_key_has_its_turn(void **state)
+{
+	const char *const keys[] = { "a", "b", "c", "deleted" };
+	struct world *w = world_make(1, 1, 1, 2 << 20);
+	uint32_t asked[4] = { 0 }, hushed[4] = { 0 };
+	struct slice none = { 0 };
+	struct desc d;
+
+	(void)state;
+	w->tile[0].core.drops.hush_bytes = 0;
+	for (uint32_t i = 0; i < 3; i++) {
+		put(w, keys[i], 0, set_delta(w, 1, none, "stays"));
+		put(w, keys[i], 0, set_delta(w, 2, none, "goes"));
+		put(w, keys[i], 0, set_delta(w, 0, world_has(w, 0, keys[i]), "goes"));
+	}
+	put(w, keys[3], 0, world_tombstone(w, 3));
+	for (uint64_t ns = 0; ns < 5 * SETTLE_NS; ns += WORLD_PERIOD_NS) {
+		world_move(w, WORLD_PERIOD_NS);
+		while (world_take(w, 0, DESC_KVS_DROP, &d, NULL)) {
+			for (uint32_t i = 0; i < 4; i++) {
+				bool is = slice_eq(kvs_msg_bytes(&d), slice_str(keys[i]));
+
+				hushed[i] += is && d.sub == KVS_DROP_HUSH;
+				asked[i] += is && d.sub == KVS_DROP_ASK;
+			}
+			world_reply(w, 0, 0, &d, MB_ERR_TRYAGAIN);
+		}
+	}
+	for (uint32_t i = 0; i < 4; i++) {
+		assert_in_range(hushed[i], 3, 6);
+	}
+	assert_true(asked[3] > 40);
+	move_answering(w, 2 * SETTLE_NS, 0);
+	assert_int_equal(w->tile[0].core.drops.stats.settled, 3);
+	assert_int_equal(w->tile[0].core.drops.stats.dropped, 1);
+	world_end(w);
+}
+
 /* Counters that writers of former lives added to: their sum becomes the base of all. */
 static void
 writers_that_are_gone_fold(void **state)
@@ -508,6 +549,7 @@ main(void)
 		cmocka_unit_test(a_write_meanwhile_stays),
 		cmocka_unit_test(trees_settle),
 		cmocka_unit_test(a_busy_key_gets_a_rest),
+		cmocka_unit_test(each_busy_key_has_its_turn),
 		cmocka_unit_test(writers_that_are_gone_fold),
 	};
 
