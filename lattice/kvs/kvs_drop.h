@@ -92,8 +92,8 @@ struct kvs_drops {
 	uint32_t redo_tile; /* who asked, and */
 	struct desc redo_ask;
 	struct kvs_hush hush;
-	bool hushes;          /* this sweep does */
-	uint64_t hush_due_ns; /* the next one that begins then does */
+	bool hushes;          /* this sweep does: not each that is due to deletes */
+	uint64_t hush_due_ns; /* the next sweep that begins then does */
 	size_t hush_bytes;    /* KVS_HUSH_BYTES, but for tests */
 	struct kvs_drop drop[KVS_DROP_MAX];
 };
