@@ -17,7 +17,6 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 
 #include "cache_msg.h"
@@ -31,8 +30,6 @@
 /* The node may be on this machine, and on this cpu, which it gets so often; if it is on another, it
  * is looked for so long before who else is here gets it again. */
 #define LOOK_NS     (2 * NS_PER_US)
-#define LARGE_BYTES (4u << 20)
-#define LARGE_PAGE  (2u << 20)
 #define FLUSH       4
 #define GROUP_FIRST 16
 #define AGAIN_NS    NS_PER_S /* a lane that failed is tried again */
@@ -57,49 +54,11 @@ on_send(void *ctx, const struct wire_addr *to, const struct wire_head *h, const 
 	r->way.ops->send(r->way.carrier, l->idx, &r->seal, h, body);
 }
 
-/* Megabytes are written once and given back: with small pages a third of the time that they take
- * would go into making those. */
-void *
-remote_alloc(size_t bytes)
-{
-	void *p = bytes >= LARGE_BYTES
-			  ? aligned_alloc(LARGE_PAGE, ALIGN_UP(bytes, (size_t)LARGE_PAGE))
-			  : malloc(bytes);
-
-	if (p != NULL && bytes >= LARGE_BYTES) {
-		madvise(p, bytes, MADV_HUGEPAGE); /* or not: it is a wish */
-	}
-	return p;
-}
-
-void
-remote_spare(struct mb_client *c, void *p, size_t bytes)
-{
-	struct remote *r = c->remote;
-
-	if (bytes < LARGE_BYTES || bytes <= r->spare_bytes) {
-		free(p);
-		return;
-	}
-	free(r->spare);
-	r->spare = p;
-	r->spare_bytes = bytes;
-	madvise(p, bytes & ~((size_t)LARGE_PAGE - 1), MADV_FREE); /* a wish, too */
-}
-
 /* Of an answer. */
 static void *
 on_alloc(void *ctx, size_t bytes)
 {
-	struct remote *r = ((struct lane *)ctx)->r;
-	void *p = r->spare;
-
-	if (bytes < LARGE_BYTES || bytes > r->spare_bytes) {
-		return remote_alloc(bytes);
-	}
-	r->spare = NULL;
-	r->spare_bytes = 0;
-	return p;
+	return remote_alloc_spare(((struct lane *)ctx)->r, bytes);
 }
 
 static void

@@ -64,6 +64,9 @@ struct remote {
 	_Alignas(8) uint8_t plain[WIRE_DATAGRAM_MAX];
 };
 
+/* remote_alloc_spare is remote_alloc for an answer: it may lie in what remote_spare keeps. */
+void *remote_alloc_spare(struct remote *r, size_t bytes);
+
 /* remote_call_lane is where this client's calls go. */
 struct lane *remote_call_lane(struct remote *r);
 
