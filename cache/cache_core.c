@@ -65,7 +65,8 @@ cache_core_moving(struct cache_core *c, bool *moving, bool is)
 bool
 cache_core_is_long(const struct cache_core *c, size_t bytes)
 {
-	return bytes > c->cfg.layout->shard[c->cfg.shard].heap_bytes / CACHE_LONG_SHARE;
+	return bytes >= CACHE_LONG_MIN &&
+	       bytes > c->cfg.layout->shard[c->cfg.shard].heap_bytes / CACHE_LONG_SHARE;
 }
 
 /* How long it is worth waiting until some memory comes back by itself: not at all where none will.

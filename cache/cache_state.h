@@ -61,7 +61,8 @@
 #define CACHE_ROOM_WAIT_NS   (100 * NS_PER_MS)
 #define CACHE_LONG_WAIT_NS   (5000 * NS_PER_MS)
 #define CACHE_READER_WAIT_NS (500 * NS_PER_MS)
-/* A value is long, for this, that takes such a part of the cache. */
+/* A value is long, for this, that takes such a part of the cache, and some time to copy. */
+#define CACHE_LONG_MIN       (1u << 20)
 #define CACHE_LONG_SHARE     32
 
 static_assert(CACHE_DELTA_SMALL >= CACHE_INLINE_BYTES, "an entry's envelope fits a small delta");
