@@ -62,19 +62,38 @@ cache_core_moving(struct cache_core *c, bool *moving, bool is)
 	}
 }
 
+bool
+cache_core_is_long(const struct cache_core *c, size_t bytes)
+{
+	return bytes >= CACHE_LONG_MIN &&
+	       bytes > c->cfg.layout->shard[c->cfg.shard].heap_bytes / CACHE_LONG_SHARE;
+}
+
+/* How long it is worth waiting until some memory comes back by itself: not at all where none will.
+ */
+static uint64_t
+wait_max_ns(const struct cache_core *c, const struct cache_patience *p)
+{
+	if (c->moving_cnt != 0) {
+		return p->is_long ? CACHE_LONG_WAIT_NS : CACHE_ROOM_WAIT_NS;
+	}
+	return p->is_long && cache_store_stats(c->store).retired_bytes != 0 ? CACHE_READER_WAIT_NS
+									    : 0;
+}
+
 int
 cache_core_patient(struct cache_core *c, int err, struct cache_patience *p)
 {
-	uint64_t now;
+	uint64_t now, wait_ns = wait_max_ns(c, p);
 
-	if (err != MB_ERR_NO_MEMORY || c->moving_cnt == 0) {
+	if (err != MB_ERR_NO_MEMORY || wait_ns == 0) {
 		return err;
 	}
 	now = timebase_now_ns(c->cfg.timebase);
 	if (p->since_ns == 0) {
 		p->since_ns = now;
 	}
-	return now - p->since_ns < CACHE_ROOM_WAIT_NS ? MB_ERR_TRYAGAIN : err;
+	return now - p->since_ns < wait_ns ? MB_ERR_TRYAGAIN : err;
 }
 
 int

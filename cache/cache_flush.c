@@ -15,7 +15,8 @@
  * But for the delete of all of a collection, of which a tombstone takes the place (cache_grow.c).
  *
  * A delta that won whole (a SET) is not copied: the entry's own block is lent to the kvs tile until
- * it has merged it, even if the entry shows another by then.
+ * it has merged it, even if the entry shows another by then. Nor is one whose long item a tree took
+ * over, with all the delta around it: the tree's root is lent, and with it all that is below.
  */
 #include <string.h>
 
@@ -29,18 +30,19 @@
 static struct slice
 delta_slice(struct cache_core *c, const struct cache_delta *d)
 {
-	if (d->kind == CACHE_DELTA_IN) {
-		return slice_of(d->small, d->len);
-	}
-	return slice_of(cache_block_ptr(c->cfg.base, &d->block), d->len);
+	return slice_of(d->kind == CACHE_DELTA_IN ? d->small : c->cfg.base + d->off, d->len);
 }
 
 /* Forgets a delta that was never sent. */
 static void
-delta_drop(struct cache_core *c, struct cache_delta *d)
+pending_drop(struct cache_core *c, struct cache_work *w)
 {
+	struct cache_delta *d = &w->pending;
+
 	if (d->kind == CACHE_DELTA_BLOCK) {
 		cache_store_free(c->store, &d->block);
+	} else if (d->kind == CACHE_DELTA_LEAF) {
+		cache_store_unlend(c->store, w->entry, &d->block);
 	}
 	d->kind = CACHE_DELTA_NONE;
 }
@@ -48,29 +50,32 @@ delta_drop(struct cache_core *c, struct cache_delta *d)
 /* Makes bytes the delta, in place of what it was. Where there is no memory the entry's envelope
  * takes its part: it contains everything. */
 static void
-delta_set(struct cache_core *c, struct cache_delta *d, struct slice bytes)
+pending_set(struct cache_core *c, struct cache_work *w, struct slice bytes)
 {
+	struct cache_delta *d = &w->pending;
 	uint32_t tries = 0;
 
-	delta_drop(c, d);
+	pending_drop(c, w);
 	d->len = (uint32_t)bytes.len;
 	if (bytes.len <= sizeof(d->small)) {
 		d->kind = CACHE_DELTA_IN;
 		memcpy(d->small, bytes.p, bytes.len);
 	} else if (cache_store_alloc(c->store, bytes.len, &tries, &d->block) == 0) {
 		d->kind = CACHE_DELTA_BLOCK;
+		d->off = d->block.off;
 		memcpy(cache_block_ptr(c->cfg.base, &d->block), bytes.p, bytes.len);
 	} else {
 		d->kind = CACHE_DELTA_ENTRY;
 	}
 }
 
-/* Makes the delta that begins a block the delta, where there was none, with its block. */
+/* Makes the delta that is in a block the delta, where there was none, with its block. */
 static void
-delta_take(struct cache_delta *d, struct slice delta, struct cache_block *b)
+delta_take(struct cache_core *c, struct cache_delta *d, struct slice delta, struct cache_block *b)
 {
 	d->kind = CACHE_DELTA_BLOCK;
 	d->len = (uint32_t)delta.len;
+	d->off = (uint64_t)(delta.p - c->cfg.base);
 	d->block = *b;
 	*b = (struct cache_block){ 0 };
 }
@@ -88,19 +93,38 @@ cache_flush_add(struct cache_core *c, struct cache_work *w, struct slice delta,
 	}
 	if (!whole && to->kind == CACHE_DELTA_NONE) {
 		if (b != NULL && b->off != 0 && delta.len > sizeof(to->small)) {
-			delta_take(to, delta, b);
+			delta_take(c, to, delta, b);
 		} else {
-			delta_set(c, to, delta);
+			pending_set(c, w, delta);
 		}
 		return;
 	}
 	if (!whole && lattice_merge_bound(delta_slice(c, to), delta) <= out.cap &&
 	    lattice_merge_into(LATTICE_ENVELOPE, delta_slice(c, to), delta, &out) >= 0) {
-		delta_set(c, to, wbuf_slice(&out));
+		pending_set(c, w, wbuf_slice(&out));
 		return;
 	}
-	delta_drop(c, to);
+	pending_drop(c, w);
 	to->kind = CACHE_DELTA_ENTRY;
+}
+
+void
+cache_flush_add_leaf(struct cache_core *c, struct cache_work *w, struct slice delta)
+{
+	struct cache_delta *to = &w->pending;
+
+	REQUIRE(w->state == CACHE_WORK_READY);
+	if (to->kind != CACHE_DELTA_NONE &&
+	    (to->kind == CACHE_DELTA_ENTRY ||
+	     !lattice_leq(LATTICE_ENVELOPE, delta_slice(c, to), delta))) {
+		cache_flush_add(c, w, delta, NULL, true); /* it is in the entry's, as all is */
+		return;
+	}
+	pending_drop(c, w);
+	to->kind = CACHE_DELTA_LEAF;
+	to->len = (uint32_t)delta.len;
+	to->off = (uint64_t)(delta.p - c->cfg.base);
+	INSIST(cache_store_lend(c->store, w->entry, &to->block));
 }
 
 bool
@@ -156,6 +180,7 @@ cache_flush_go(struct cache_core *c, struct cache_work *w)
 		w->flight.len = (uint32_t)envelope.len;
 		if (cache_store_lend(c->store, w->entry, &w->flight.block)) {
 			w->flight.kind = CACHE_DELTA_LENT;
+			w->flight.off = w->flight.block.off;
 		} else {
 			w->flight.kind = CACHE_DELTA_IN;
 			memcpy(w->flight.small, envelope.p, envelope.len);
@@ -165,8 +190,9 @@ cache_flush_go(struct cache_core *c, struct cache_work *w)
 	cache_core_moving(c, &w->moving, true);
 	kvs_msg_set_bytes(&d, cache_work_key(w));
 	/* All of it, where a tree is lent: the store merges it in pieces. */
-	kvs_msg_set_delta(&d, w->flight.block.tree ? tree_slice(&w->flight_tree)
-						   : delta_slice(c, &w->flight));
+	kvs_msg_set_delta(&d, w->flight.kind == CACHE_DELTA_LENT && w->flight.block.tree
+				      ? tree_slice(&w->flight_tree)
+				      : delta_slice(c, &w->flight));
 	d.a = MAX(w->flight_ack, (uint8_t)KVS_ACK_ONE);
 	cache_core_to_kvs(c, cache_kvs_of(c, w->hash), &d);
 }
@@ -183,14 +209,21 @@ acknowledge(struct cache_core *c, struct cache_waits *acks, int err)
 	}
 }
 
+/* What is under way is the entry's, or was. */
+static bool
+flight_is_lent(const struct cache_work *w)
+{
+	return w->flight.kind == CACHE_DELTA_LENT || w->flight.kind == CACHE_DELTA_LEAF;
+}
+
 /* Keeps I3. */
 static void
 refused(struct cache_core *c, struct cache_work *w, int err)
 {
 	c->stats.flush_refused++;
-	delta_drop(c, &w->pending);
+	pending_drop(c, w);
 	cache_store_drop(c->store, w->entry);
-	if (w->flight.kind == CACHE_DELTA_LENT) {
+	if (flight_is_lent(w)) {
 		cache_store_unlend(c->store, w->entry, &w->flight.block);
 	}
 	cache_store_unkeep(c->store, w->entry);
@@ -263,7 +296,7 @@ cache_flush_merged(struct cache_core *c, const struct desc *d)
 		}
 		return;
 	}
-	if (w->flight.kind == CACHE_DELTA_LENT) {
+	if (flight_is_lent(w)) {
 		cache_store_unlend(c->store, w->entry, &w->flight.block);
 	}
 	w->flight.kind = CACHE_DELTA_NONE;

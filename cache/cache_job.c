@@ -48,20 +48,13 @@ published(struct cache_core *c, const struct cache_job *job)
 }
 
 static void
-value_free(struct cache_core *c, struct cache_job *job)
-{
-	cache_store_free(c->store, &job->value);
-	grove_ready_drop(cache_store_grove(c->store, &job->patience.tries), &job->ready);
-}
-
-static void
 job_give(struct cache_core *c, struct cache_job *job)
 {
 	REQUIRE(job->ack_cnt == 0);
 	REQUIRE(job->work == NULL);
 	cache_core_moving(c, &job->moving, false);
 	cache_store_free(c->store, &job->set_block);
-	value_free(c, job);
+	cache_value_free(c, job);
 	job->state = CACHE_JOB_FREE;
 	STAILQ_INSERT_HEAD(&c->jobs_free, job, next);
 	c->job_free_cnt++;
@@ -176,24 +169,6 @@ set_mem(struct cache_core *c, struct cache_job *job)
 	return job->set_block.off != 0 ? cache_block_ptr(c->cfg.base, &job->set_block) : job->small;
 }
 
-/* Copies the next piece of len bytes at ref to mem. Returns: as cache_step, or an error. */
-static int
-copy_piece(struct cache_core *c, const struct payload_ref *ref, uint8_t *mem, uint32_t *copied)
-{
-	uint32_t len = MIN(ref->len - *copied, CACHE_COPY_STEP);
-	const uint8_t *p;
-
-	if (len == 0) {
-		return CACHE_STEP_DONE;
-	}
-	if (c->cfg.ops.view(c->cfg.ops.ctx, ref, &p) != 0) {
-		return MB_ERR_INVALID;
-	}
-	copy_part(mem + *copied, p + *copied, len, ref->len);
-	*copied += len;
-	return *copied == ref->len ? CACHE_STEP_DONE : CACHE_STEP_AGAIN;
-}
-
 static int
 set_copy(struct cache_core *c, struct cache_job *job)
 {
@@ -212,7 +187,7 @@ set_copy(struct cache_core *c, struct cache_job *job)
 		}
 		job->patience = (struct cache_patience){ 0 };
 	}
-	return copy_piece(c, &job->payload, set_mem(c, job), &job->copied);
+	return cache_value_piece(c, &job->payload, set_mem(c, job), &job->copied);
 }
 
 /* Brings the set here and checks it. One of our own program is read where it is: who sent it has
@@ -308,7 +283,9 @@ op_open(struct cache_core *c, struct cache_job *job)
 	job->work_err = 0;
 	job->value_copied = 0;
 	job->ready = (struct grove_ready){ 0 };
-	job->patience = (struct cache_patience){ 0 };
+	job->patience = (struct cache_patience){
+		.is_long = job->op.by_ref && cache_core_is_long(c, job->op.ref.len),
+	};
 	return true;
 }
 
@@ -339,7 +316,8 @@ op_close(struct cache_core *c, struct cache_job *job, int err)
 			job->err_op = job->op_idx;
 		}
 	}
-	value_free(c, job);
+	cache_value_free(c, job);
+	cache_value_end(c, job);
 	cache_grow_end(c, &job->grow);
 	cache_core_moving(c, &job->moving, false);
 	if (w != NULL) {
@@ -402,65 +380,6 @@ cache_job_wake(struct cache_core *c, struct cache_job *job, int err)
 	STAILQ_INSERT_TAIL(&c->jobs_run, job, next);
 }
 
-/* Brings a value, if it is of a collection and too long for one step, to the leaf that it will
- * have, too. Returns: as cache_step. Without memory: nothing is brought; merging will say so. */
-static int
-op_ready(struct cache_core *c, struct cache_job *job, const uint8_t *delta, size_t at)
-{
-	const size_t len = job->op.ref.len;
-	struct grove *g = cache_store_grove(c->store, &job->patience.tries);
-	struct grove_ready *r = &job->ready;
-
-	if (len <= CACHE_COPY_STEP || job->op.kind == WSET_PUT || job->op.kind == WSET_MERGE) {
-		return CACHE_STEP_DONE;
-	}
-	r->item = delta;
-	r->from = at;
-	r->to = at + len;
-	r->room = job->value.bytes;
-	return cache_core_patient(c, grove_ready_step(g, r, CACHE_COPY_STEP), &job->patience) ==
-			       MB_ERR_TRYAGAIN
-		       ? CACHE_STEP_AGAIN
-		       : CACHE_STEP_DONE;
-}
-
-/* Copies a value that came by reference to where its delta will have it. Returns: as cache_step, or
- * an error. */
-static int
-op_value(struct cache_core *c, struct cache_job *job)
-{
-	const size_t len = job->op.ref.len, at = delta_value_at(&job->op);
-	/* What is stored is not known yet; nothing says more of it than that. */
-	const struct slice longest = { NULL, CACHE_SCRATCH };
-	uint8_t *p;
-	int step;
-
-	if (!job->op.by_ref) {
-		return CACHE_STEP_DONE;
-	}
-	if (job->value.off == 0) {
-		size_t bytes = at == DELTA_VALUE_NOWHERE
-				       ? len
-				       : cache_block_bytes(job->op.key.len,
-							   delta_bound(longest, &job->op, len));
-		int err = cache_core_alloc(c, bytes, &job->patience, &job->value);
-
-		if (err != 0) {
-			return err == MB_ERR_TRYAGAIN ? (int)CACHE_STEP_AGAIN : err;
-		}
-		cache_core_moving(c, &job->moving, true);
-	}
-	p = cache_block_ptr(c->cfg.base, &job->value);
-	step = copy_piece(c, &job->op.ref, p + (at == DELTA_VALUE_NOWHERE ? 0 : at),
-			  &job->value_copied);
-	if (step != CACHE_STEP_AGAIN) {
-		cache_core_moving(c, &job->moving, false);
-		job->op.value = slice_of(p + (at == DELTA_VALUE_NOWHERE ? 0 : at), len);
-	}
-	return step == CACHE_STEP_DONE && at != DELTA_VALUE_NOWHERE ? op_ready(c, job, p, at)
-								    : step;
-}
-
 /* Whether an inner process wants the operation at hand to be done. */
 static bool
 op_wanted(struct cache_core *c, const struct cache_job *job)
@@ -478,19 +397,28 @@ op_wanted(struct cache_core *c, const struct cache_job *job)
 				hlc_now(&c->clock, c->wall_us), word->if_end));
 }
 
-/* Merges a delta, in the scratch or in b, into the entry, and gives it to the flush. */
+/* Merges a delta, in the scratch or in b, into the entry, and gives it to the flush. Where b was to
+ * become a leaf, and did, it is the tree's; after an error the value is to be brought again. */
 static int
 merge_delta(struct cache_core *c, struct cache_job *job, struct slice delta, struct cache_block *b,
 	    struct hlc_time now)
 {
 	struct cache_work *w = job->work;
 	struct cache_place at = { w->entry, w->hash, cache_work_key(w) };
-	int side = cache_merge(c, &at, delta, b, now, &job->patience.tries);
+	bool for_leaf = job->ready.node != NULL, is_leaf;
+	int side = cache_merge(c, &at, delta, for_leaf ? NULL : b, now, &job->patience.tries);
 
+	is_leaf = for_leaf && job->ready.node == NULL;
+	if (is_leaf) {
+		job->value = (struct cache_block){ 0 };
+		job->value_copied = 0;
+	}
 	if (side < 0) {
 		return cache_core_patient(c, side, &job->patience);
 	}
-	if (side != LATTICE_LEFT) {
+	if (is_leaf) {
+		cache_flush_add_leaf(c, w, delta);
+	} else if (side != LATTICE_LEFT) {
 		cache_flush_add(c, w, delta, b, side == LATTICE_RIGHT);
 	}
 	return 0;
@@ -515,6 +443,7 @@ op_apply(struct cache_core *c, struct cache_job *job)
 	struct hlc_time now = hlc_now(&c->clock, c->wall_us);
 	struct slice stored = cache_store_envelope(c->store, job->work->entry);
 	struct grove *grove = cache_store_grove(c->store, &job->patience.tries);
+	const size_t head = cache_value_head(&job->op);
 	struct cache_block b = { 0 }, *in = &b;
 	struct wbuf out;
 	int err = 0;
@@ -527,7 +456,7 @@ op_apply(struct cache_core *c, struct cache_job *job)
 	}
 	if (job->op.by_ref && delta_value_at(&job->op) != DELTA_VALUE_NOWHERE) {
 		in = &job->value; /* which has the value in its place */
-		out = wbuf_init(cache_block_ptr(c->cfg.base, in), in->bytes);
+		out = wbuf_init(cache_block_ptr(c->cfg.base, in) + head, in->bytes - head);
 	} else {
 		err = delta_room(c, job, stored, in, &out);
 	}
@@ -598,11 +527,17 @@ op_step(struct cache_core *c, struct cache_job *job)
 	if (op_pass(c, job, &step)) {
 		return CACHE_STEP_DONE;
 	}
-	if (step == CACHE_STEP_DONE) {
-		step = op_work(c, job);
+	if (step == CACHE_STEP_DONE && !cache_value_begin(c, job)) {
+		step = CACHE_STEP_AGAIN;
 	}
 	if (step == CACHE_STEP_DONE) {
-		step = op_value(c, job);
+		step = op_work(c, job);
+		if (step == CACHE_STEP_AGAIN) { /* whoever it waits for may need to be the one */
+			cache_value_end(c, job);
+		}
+	}
+	if (step == CACHE_STEP_DONE) {
+		step = cache_value_bring(c, job);
 	}
 	if (step == CACHE_STEP_DONE && c->wait_free_cnt <= CACHE_RESERVE) {
 		step = CACHE_STEP_AGAIN; /* keeps I3 */

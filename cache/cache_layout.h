@@ -35,7 +35,7 @@
 #include "domain_limits.h"
 
 #define CACHE_LAYOUT_MAGIC   UINT32_C(0x4d424343)
-#define CACHE_LAYOUT_VERSION 2
+#define CACHE_LAYOUT_VERSION 3
 #define CACHE_SHARD_MAX      TILE_PORT_CNT
 #define CACHE_ENTRY_MIN      1024 /* of a shard */
 #define CACHE_INLINE_WORDS   (CACHE_INLINE_BYTES / 8)

@@ -5,6 +5,7 @@
  *   cache_work.c   a key at work: fetched, filled
  *   cache_flush.c  a key's deltas on their way to the store
  *   cache_job.c    a write set being applied
+ *   cache_value.c  a value that came by reference
  *   cache_grow.c   a large collection being made, leaf by leaf
  *   cache_act.c    operations on keys that are not here, done in the store
  *   cache_read.c   values that are not here, shown once
@@ -43,19 +44,26 @@
 #include "kvs_msg.h"
 #include "wset.h"
 
-#define CACHE_WORK_TABLE   1024 /* heads of chains */
+#define CACHE_WORK_TABLE     1024 /* heads of chains */
 /* Of works and waits, kept for FETCH: a write set that needs many leaves these alone. */
-#define CACHE_RESERVE      64
-#define CACHE_DELTA_SMALL  96 /* every envelope that is in an entry fits */
-#define CACHE_AHEAD        16 /* operations ahead whose keys are fetched already */
-#define CACHE_SCRATCH      (128u << 10)
-#define CACHE_TOUCHED_CNT  4096
-#define CACHE_PAGE_READS   64 /* that pay for a page of the index */
-#define CACHE_PAGE_CREDIT  (64u * CACHE_PAGE_READS)
+#define CACHE_RESERVE        64
+#define CACHE_DELTA_SMALL    96 /* every envelope that is in an entry fits */
+#define CACHE_AHEAD          16 /* operations ahead whose keys are fetched already */
+#define CACHE_SCRATCH        (128u << 10)
+#define CACHE_TOUCHED_CNT    4096
+#define CACHE_PAGE_READS     64 /* that pay for a page of the index */
+#define CACHE_PAGE_CREDIT    (64u * CACHE_PAGE_READS)
 /* Inner nodes of a tree that a step makes: each is a look at some 50 nodes, out of the cache. */
-#define CACHE_GROW_NODES   8
-/* Longer than any value takes to get to the store, shorter than a caller's deadline. */
-#define CACHE_ROOM_WAIT_NS (100 * NS_PER_MS)
+#define CACHE_GROW_NODES     8
+/* Longer than any value takes to get to the store, shorter than a caller's deadline. Of a long
+ * value that others are before, as long as a slow machine takes to write some of 64 MiB; that
+ * readers leave no room, as long as it takes to send some of these. */
+#define CACHE_ROOM_WAIT_NS   (100 * NS_PER_MS)
+#define CACHE_LONG_WAIT_NS   (5000 * NS_PER_MS)
+#define CACHE_READER_WAIT_NS (500 * NS_PER_MS)
+/* A value is long, for this, that takes such a part of the cache, and some time to copy. */
+#define CACHE_LONG_MIN       (1u << 20)
+#define CACHE_LONG_SHARE     32
 
 static_assert(CACHE_DELTA_SMALL >= CACHE_INLINE_BYTES, "an entry's envelope fits a small delta");
 
@@ -74,6 +82,7 @@ STAILQ_HEAD(cache_waits, cache_wait);
 /* How long somebody has been waiting for memory. */
 struct cache_patience {
 	uint32_t tries;
+	bool is_long; /* and with it CACHE_LONG_WAIT_NS */
 	uint64_t since_ns;
 };
 
@@ -81,6 +90,7 @@ enum cache_delta_kind {
 	CACHE_DELTA_NONE = 0,
 	CACHE_DELTA_IN,    /* in small */
 	CACHE_DELTA_BLOCK, /* in a block of its own */
+	CACHE_DELTA_LEAF,  /* in a leaf of the tree whose root's block is lent */
 	CACHE_DELTA_LENT,  /* it is the entry's envelope, in the entry's block */
 	CACHE_DELTA_ENTRY, /* it will be the entry's envelope, when it is sent */
 };
@@ -88,6 +98,7 @@ enum cache_delta_kind {
 struct cache_delta {
 	enum cache_delta_kind kind;
 	uint32_t len;
+	uint64_t off; /* in the region, but for IN: where it begins */
 	struct cache_block block;
 	uint8_t small[CACHE_DELTA_SMALL];
 };
@@ -179,7 +190,7 @@ struct cache_job {
 	int work_err;
 	struct cache_block value; /* copied of a value by reference */
 	uint32_t value_copied;
-	struct grove_ready ready; /* of a collection: the leaf that the value comes to */
+	struct grove_ready ready; /* of a collection: that block, as the leaf it becomes */
 	struct cache_grow grow;   /* a DEL of a tree */
 	struct cache_patience patience;
 	bool moving;
@@ -255,6 +266,7 @@ struct cache_core {
 	/* How many works and jobs will certainly give memory back, or finish, without getting more.
 	 * While there are some, "no memory" is "not yet". */
 	uint32_t moving_cnt;
+	struct cache_job *long_job; /* the one whose operation has a long value; NULL: none */
 	struct cache_jobs jobs_free, jobs_run;
 	struct cache_works works_free, works_fill;
 	struct cache_waits waits_free;
@@ -300,8 +312,12 @@ enum cache_step {
 void cache_core_answer(struct cache_core *c, uint16_t proc, uint32_t inc, const struct desc *d);
 
 /* cache_core_patient turns "no memory" into "not yet" while others are about to give some back, for
- * up to CACHE_ROOM_WAIT_NS. Any other err, and 0, it returns as it is. */
+ * up to CACHE_ROOM_WAIT_NS; where p is_long up to CACHE_LONG_WAIT_NS, and while readers hold some
+ * up to CACHE_READER_WAIT_NS. Any other err, and 0, it returns as it is. */
 int cache_core_patient(struct cache_core *c, int err, struct cache_patience *p);
+
+/* cache_core_is_long tells whether a value is long beside the cache. */
+bool cache_core_is_long(const struct cache_core *c, size_t bytes);
 
 /* cache_core_alloc is cache_store_alloc with patience. */
 int cache_core_alloc(struct cache_core *c, size_t bytes, struct cache_patience *p,
@@ -419,9 +435,12 @@ int cache_grow_clear(struct cache_core *c, struct cache_job *job, struct slice s
 
 /* cache_flush_add takes note of a delta that was merged into the entry of w. whole: the entry's
  * envelope is itself the delta. b: NULL, or the block that the delta begins, if one has it, which
- * is taken over where that saves a copy. */
+ * is taken over where that saves a copy.
+ *
+ * cache_flush_add_leaf: the delta is in a leaf of the tree that the entry shows. */
 void cache_flush_add(struct cache_core *c, struct cache_work *w, struct slice delta,
 		     struct cache_block *b, bool whole);
+void cache_flush_add_leaf(struct cache_core *c, struct cache_work *w, struct slice delta);
 
 /* cache_flush_ack makes job wait until the store has everything that was added. Requires: a free
  * wait. Returns: false when it has already. */
@@ -451,6 +470,28 @@ void cache_job_ack(struct cache_core *c, struct cache_job *job, uint32_t op, int
 
 /* cache_job_drop_copying ends the jobs of a process that were not accepted. */
 void cache_job_drop_copying(struct cache_core *c, uint16_t proc);
+
+/* ---- cache_value.c */
+
+/* cache_value_piece copies the next piece of what is at ref to mem. Returns: as cache_step, or an
+ * error. */
+int cache_value_piece(struct cache_core *c, const struct payload_ref *ref, uint8_t *mem,
+		      uint32_t *copied);
+
+/* cache_value_begin: of operations with long values (cache_core_is_long) one is done at a time:
+ * each takes what its key has, and its value, before it gives anything back, and of several none
+ * might get both. Returns: whether it is the one at hand; else it waits. */
+bool cache_value_begin(struct cache_core *c, struct cache_job *job);
+void cache_value_end(struct cache_core *c, const struct cache_job *job);
+
+/* cache_value_bring copies a value that came by reference to where its delta will have it. Returns:
+ * as cache_step, or an error. */
+int cache_value_bring(struct cache_core *c, struct cache_job *job);
+void cache_value_free(struct cache_core *c, struct cache_job *job);
+
+/* cache_value_head is what stands in the block of a value before its delta: of a collection's item
+ * that is too long for one step, the head of the leaf that both become. */
+size_t cache_value_head(const struct wset_op *op);
 
 /* ---- cache_act.c */
 

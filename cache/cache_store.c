@@ -405,10 +405,11 @@ scan(struct cache_store *s)
 static bool
 heap_try(struct cache_store *s, size_t bytes, struct cache_block *ret)
 {
-	uint8_t *p = heap_alloc(s->heap, bytes);
+	const size_t room = heap_long_bytes(bytes); /* one fits where another was */
+	uint8_t *p = heap_alloc(s->heap, room);
 
 	if (p != NULL) {
-		*ret = (struct cache_block){ (uint64_t)(p - s->base), (uint32_t)bytes, false };
+		*ret = (struct cache_block){ (uint64_t)(p - s->base), (uint32_t)room, false };
 	}
 	return p != NULL;
 }
@@ -445,7 +446,7 @@ node_free(void *ctx, void *p, size_t bytes)
 {
 	struct cache_store *s = ctx;
 
-	heap_free(s->heap, p, bytes);
+	heap_free(s->heap, p, heap_long_bytes(bytes));
 	s->hand_idle = 0;
 }
 
@@ -525,7 +526,8 @@ cache_store_alloc(struct cache_store *s, size_t bytes, uint32_t *tries, struct c
 	for (uint32_t i = 0; i < steps && s->hand_idle < 3 * entry_cnt; i++, own_steps++) {
 		evicted += hand_step(s, MAX(s->hand_idle, own_steps) < 2 * entry_cnt);
 	}
-	if (evicted > 0 && scan(s) > 0 && sweep_try(s, bytes, ret)) {
+	evicted += evicted > 0 ? scan(s) : 0; /* one may have been due, and have freed it all */
+	if (evicted > 0 && sweep_try(s, bytes, ret)) {
 		return 0;
 	}
 	if (s->grove.garbage != NULL) {

@@ -328,8 +328,12 @@ cache_work_got(struct cache_core *c, const struct desc *d)
 	REQUIRE(w->state == CACHE_WORK_FETCH);
 	w->state = CACHE_WORK_FILL;
 	w->copied = 0;
-	w->patience = (struct cache_patience){ 0 };
 	w->from = kvs_msg_bytes(d);
+	w->patience = (struct cache_patience){
+		.is_long = cache_core_is_long(c, slice_is_tree(w->from)
+							 ? slice_tree(w->from)->root->items_len
+							 : w->from.len),
+	};
 	if ((d->flags & DESC_F_INLINE) != 0) {
 		memcpy(w->got, d->data, sizeof(w->got));
 		w->from.p = w->got;

@@ -54,7 +54,9 @@ enum {
 	LINE = 64,       /* alignment of objects of this size and more */
 	LINE_LG_MAX = 8, /* below 2^8 a quarter octave is less than a line */
 
-	RUN_HIGH_PAGES = 16,   /* as long as the longest span */
+	RUN_HIGH_PAGES = 16, /* as long as the longest span */
+	LONG_MIN = 1 << 20,
+	LONG_LG = 4,           /* steps an octave */
 	SPAN_WASTE_SHARE = 32, /* a span wastes at most 1/32 of its pages, where that can be had */
 
 	JUNK = 0xdb,
@@ -88,6 +90,14 @@ heap_rounded_bytes(size_t bytes)
 		return ALIGN_UP(bytes, (size_t)1 << (log2_floor(bytes - 1) - 2));
 	}
 	return page_round(bytes);
+}
+
+size_t
+heap_long_bytes(size_t bytes)
+{
+	REQUIRE(bytes <= SIZE_MAX / 2);
+	return bytes > LONG_MIN ? ALIGN_UP(bytes, (size_t)1 << (log2_floor(bytes - 1) - LONG_LG))
+				: bytes;
 }
 
 /* The class of a rounded size up to HEAP_SMALL_MAX: 0..3 are 16..64, 4..6 are 128..256, then four

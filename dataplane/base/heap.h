@@ -69,6 +69,15 @@ void heap_free(struct heap *h, void *p, size_t bytes);
  */
 size_t heap_rounded_bytes(size_t bytes);
 
+/* heap_long_bytes rounds a size above 1 MiB up to a sixteenth of the power of two below it, others
+ * not at all. Who asks for such sizes gets one long object where another of about the same length
+ * was: in an extent of 256 MiB there is room for three of 64 MiB and a little, and any kilobytes
+ * between two of them leave room for two. What is not touched is not populated.
+ *
+ * Requires:  bytes <= SIZE_MAX / 2
+ */
+size_t heap_long_bytes(size_t bytes);
+
 /* heap_used_bytes gives the sum of the rounded sizes of all objects. */
 size_t heap_used_bytes(const struct heap *h);
 

@@ -60,11 +60,14 @@ value_make(struct kvs_jobs *js, const struct desc *request, struct kvs_value **r
 		return MB_ERR_TOO_LARGE;
 	}
 	*ret = kvs_shard_value_alloc(js->shard, len);
-	if (*ret == NULL) {
-		js->shard->stats.refused++;
-		return MB_ERR_NO_MEMORY;
-	}
-	return 0;
+	return *ret == NULL ? MB_ERR_NO_MEMORY : 0;
+}
+
+/* Whether a job that finds no memory is not refused, but tried again. */
+static bool
+may_wait(const struct kvs_jobs *js, const struct kvs_job *job, int err)
+{
+	return err == MB_ERR_NO_MEMORY && js->busy != NULL && job != js->busy;
 }
 
 int
@@ -72,16 +75,25 @@ kvs_job_start(struct kvs_jobs *js, uint32_t from, bool told, const struct desc *
 {
 	struct kvs_job *job = js->free, **last = &js->busy;
 	struct kvs_value *v;
+	bool waits;
 	int err;
 
 	REQUIRE(job != NULL);
 	err = value_make(js, request, &v);
-	if (err != 0) {
+	waits = may_wait(js, job, err);
+	if (err != 0 && !waits) {
+		js->shard->stats.refused += err == MB_ERR_NO_MEMORY;
 		return err;
 	}
 	js->free = job->next;
 	js->free_cnt--;
-	*job = (struct kvs_job){ .value = v, .from = from, .told = told, .request = *request };
+	*job = (struct kvs_job){
+		.value = v,
+		.from = from,
+		.told = told,
+		.waits = waits,
+		.request = *request,
+	};
 	while (*last != NULL) {
 		last = &(*last)->next;
 	}
@@ -241,7 +253,8 @@ long_step(struct kvs_jobs *js, struct kvs_job *job, const struct envelope *e, st
 		item.p = delta.p;
 	}
 	/* Without memory for the leaf merging will say so, if it needs it. */
-	if (grove_ready_item(g, &job->ready, item, KVS_STEP_BYTES) == MB_ERR_TRYAGAIN) {
+	err = grove_ready_item(g, &job->ready, item, KVS_STEP_BYTES);
+	if (err == MB_ERR_TRYAGAIN || may_wait(js, job, err)) {
 		return MB_ERR_TRYAGAIN;
 	}
 	g->ready = &job->ready;
@@ -283,7 +296,7 @@ part_step(struct kvs_jobs *js, struct kvs_job *job)
 	err = table_item(&run, from).len > KVS_STEP_BYTES
 		      ? long_step(js, job, &e, table_item(&run, from), last)
 		      : part_merge(js, job, &e, &run, from, to, bytes, last);
-	if (err == MB_ERR_TRYAGAIN) {
+	if (err == MB_ERR_TRYAGAIN || may_wait(js, job, err)) {
 		return false;
 	}
 	if (err != 0) { /* what was merged stays */
@@ -291,6 +304,29 @@ part_step(struct kvs_jobs *js, struct kvs_job *job)
 	}
 	job->done += to - from;
 	return last;
+}
+
+/* Takes the memory for which a job waits. Returns: whether the job is over: it was refused. */
+static bool
+wait_step(struct kvs_jobs *js, struct kvs_job *job)
+{
+	int err = value_make(js, &job->request, &job->value);
+
+	if (err == 0 || may_wait(js, job, err)) {
+		job->waits = err != 0;
+		return false;
+	}
+	js->shard->stats.refused++;
+	return fail(js, job, err);
+}
+
+static bool
+job_step(struct kvs_jobs *js, struct kvs_job *job)
+{
+	if (job->waits) {
+		return wait_step(js, job);
+	}
+	return job->value != NULL ? copy_step(js, job) : part_step(js, job);
 }
 
 bool
@@ -302,7 +338,7 @@ kvs_jobs_poll(struct kvs_jobs *js)
 	while (*at != NULL) {
 		struct kvs_job *job = *at;
 
-		if (!(job->value != NULL ? copy_step(js, job) : part_step(js, job))) {
+		if (!job_step(js, job)) {
 			at = &job->next;
 			continue;
 		}

@@ -8,6 +8,9 @@
  * is made. What fails says so, and changes nothing; only a
  * collection can fail in the middle: that is MB_ERR_INDETERMINATE, and what was merged stays.
  *
+ * The oldest job is refused when it finds no memory. Any other waits for those before it: they give
+ * back what their values take the place of.
+ *
  * Owner: the kvs tile; part of kvs_core.h, which answers.
  */
 #ifndef MB_KVS_JOB_H
@@ -28,6 +31,7 @@ struct kvs_job {
 	struct kvs_value *value; /* NULL: it is a collection, merged in pieces */
 	uint32_t from;           /* an asker, or with told a tile */
 	bool told;
+	bool waits;    /* for the memory of value */
 	uint32_t done; /* bytes copied, or items merged */
 	/* A long item of a collection, on its way in pieces. */
 	struct kvs_value *part; /* a delta of it alone; NULL: none yet, or the request's is one */

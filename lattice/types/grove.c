@@ -42,6 +42,7 @@
 #include "check.h"
 #include "codec.h"
 #include "compiler.h"
+#include "heap.h"
 #include "lattice.h"
 #include "microburst/error.h"
 
@@ -58,7 +59,7 @@ int
 grove_node_new(struct grove *g, const struct grove_edit *edit, size_t body_bytes, uint32_t height,
 	       uint32_t at, struct tree_node **ret)
 {
-	size_t bytes = sizeof(struct tree_node) + body_bytes;
+	size_t bytes = heap_long_bytes(sizeof(struct tree_node) + body_bytes);
 	void *p;
 	int err = g->ops.alloc(g->ops.ctx, bytes, &p);
 

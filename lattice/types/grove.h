@@ -33,7 +33,9 @@ struct grove_ops {
 };
 
 /* A leaf for one long item, to which bytes of it are brought before it is merged, in pieces: where
- * it is then written as it is, by itself, little is left to copy. */
+ * it is then written as it is, by itself, little is left to copy. Nothing at all, if the item is
+ * merged from there (grove_ready_here): a delta of that item alone begins the leaf's body, which
+ * stays as it is, with what stands behind the table. */
 struct grove_ready {
 	struct tree_node *node; /* NULL: none */
 	const uint8_t *item;    /* where the item begins, now and when it is merged */
@@ -84,6 +86,11 @@ void grove_init(struct grove *g, uint8_t *base, uint64_t lo, uint64_t hi,
 int grove_ready_step(struct grove *g, struct grove_ready *r, size_t step);
 /* grove_ready_item does the same with all bytes of an item that is there. */
 int grove_ready_item(struct grove *g, struct grove_ready *r, struct slice item, size_t step);
+/* grove_ready_here makes memory of the grove, from ops->alloc of these bytes, such a leaf, whose
+ * item and the delta around it are, or will be, at its body. It becomes a part of the tree
+ * (ret->node is then NULL, also after an error: it goes with what was begun), or stays the
+ * caller's. */
+void grove_ready_here(struct grove_ready *ret, void *mem, size_t bytes, size_t item_len);
 void grove_ready_drop(struct grove *g, struct grove_ready *r);
 
 /* grove_merge merges a flat table into a tree of this grove.

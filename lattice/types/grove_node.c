@@ -11,6 +11,7 @@
 #include "codec.h"
 #include "compiler.h"
 #include "copy.h"
+#include "heap.h"
 #include "microburst/error.h"
 
 /* -------------------------------------------------------------------------------------- leaves */
@@ -31,7 +32,8 @@ grove_leaf_close(const struct grove_edit *edit, struct tree_node *leaf, size_t l
 
 /* Takes the leaf that an item was brought to, if there is one, with the rest of its bytes. */
 static struct tree_node *
-ready_take(struct grove *g, const struct grove_edit *edit, struct slice item, uint32_t at)
+ready_take(struct grove *g, const struct grove_edit *edit, const struct table *t, struct slice item,
+	   uint32_t at)
 {
 	struct grove_ready *r = g->ready;
 	struct tree_node *leaf;
@@ -41,9 +43,13 @@ ready_take(struct grove *g, const struct grove_edit *edit, struct slice item, ui
 		return NULL;
 	}
 	leaf = r->node;
+	if (item.p != leaf->body) {
+		memcpy(leaf->body, item.p, r->from);
+		memcpy(leaf->body + r->to, item.p + r->to, item.len - r->to);
+	} else if (t->cnt != 1 || t->ends != item.p + item.len) {
+		return NULL; /* its table is not that of a leaf */
+	}
 	r->node = NULL;
-	memcpy(leaf->body, item.p, r->from);
-	memcpy(leaf->body + r->to, item.p + r->to, item.len - r->to);
 	leaf->birth = edit->birth;
 	leaf->at = at;
 	return leaf;
@@ -54,8 +60,8 @@ leaf_make(struct grove *g, const struct grove_edit *edit, const struct table *t,
 	  uint32_t to, size_t bytes, uint32_t at, struct grove_chain *to_chain)
 {
 	struct slice item = table_item(t, from);
-	struct tree_node *leaf = to - from == 1 ? ready_take(g, edit, item, at) : NULL;
-	bool is_ready = leaf != NULL;
+	struct tree_node *leaf = to - from == 1 ? ready_take(g, edit, t, item, at) : NULL;
+	bool is_ready = leaf != NULL, is_here = is_ready && item.p == leaf->body;
 	struct table_builder b;
 	struct table body;
 	struct wbuf out;
@@ -65,14 +71,18 @@ leaf_make(struct grove *g, const struct grove_edit *edit, const struct table *t,
 		return err;
 	}
 	out = wbuf_init(leaf->body, bytes);
-	table_begin(&b, &out);
-	if (is_ready) {
-		out.len = item.len;
-		table_item_end(&b);
+	if (is_here) {
+		out.len = table_bytes(t);
 	} else {
-		table_add_run(&b, t, from, to);
+		table_begin(&b, &out);
+		if (is_ready) {
+			out.len = item.len;
+			table_item_end(&b);
+		} else {
+			table_add_run(&b, t, from, to);
+		}
+		INSIST(table_end(&b) == 0);
 	}
-	INSIST(table_end(&b) == 0);
 	INSIST(table_open(wbuf_slice(&out), &body) == 0);
 	grove_leaf_close(edit, leaf, out.len, table_present_cnt(&body, edit->items));
 	grove_chain_add(g, to_chain, leaf);
@@ -107,8 +117,24 @@ grove_ready_item(struct grove *g, struct grove_ready *r, struct slice item, size
 	r->item = item.p;
 	r->from = 0;
 	r->to = item.len;
-	r->room = item.len + TREE_ITEM_OVERHEAD;
+	r->room = heap_long_bytes(sizeof(*r->node) + item.len + TREE_ITEM_OVERHEAD) -
+		  sizeof(*r->node);
 	return grove_ready_step(g, r, step);
+}
+
+void
+grove_ready_here(struct grove_ready *ret, void *mem, size_t bytes, size_t item_len)
+{
+	struct tree_node *node = mem;
+
+	*node = (struct tree_node){ .bytes = (uint32_t)bytes };
+	*ret = (struct grove_ready){
+		.node = node,
+		.item = node->body,
+		.to = item_len,
+		.done = item_len,
+		.room = bytes - sizeof(*node),
+	};
 }
 
 void

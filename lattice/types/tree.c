@@ -129,7 +129,7 @@ heads_equal(const struct table *t, uint32_t head, uint32_t *from, uint32_t *to)
 	const uint8_t *heads;
 	uint32_t at, end;
 
-	if (*from >= *to) { /* none; there may be no table at all */
+	if (*from >= *to || t->cnt == 1) { /* none; or one, which may be without a head */
 		return;
 	}
 	heads = heads_of(t);
@@ -161,6 +161,9 @@ tree_heads_put(struct tree_node *node, table_key_fn *key_of)
 	struct wbuf out;
 
 	INSIST(table_open(slice_of(node->body, node->len), &t) == 0);
+	if (node->height == 0 && t.cnt == 1) {
+		return;
+	}
 	node->prefix = first < t.cnt ? common_len(key(table_item(&t, first)),
 						  key(table_item(&t, t.cnt - 1)))
 				     : 0;

@@ -24,7 +24,9 @@
  * a number that is in the order of the keys. A search goes through the heads, which lie in a few
  * cache lines side by side, and looks at those keys only whose heads are equal to its own: mostly
  * at one in a leaf, and at none in an inner node. There the first key is not asked (what comes
- * before it can only be new, and goes to the first child), and may be without the prefix.
+ * before it can only be new, and goes to the first child), and may be without the prefix. A leaf of
+ * one item has room for its head, and perhaps no head: it is looked at in any case. So behind the
+ * table of such a leaf something else may stand, which makes both a delta (grove.h).
  *
  * A tree is read through a view, and a view goes wherever a flat state or envelope goes: a slice
  * whose length is TREE_SLICE points to one. table_open and envelope_open know such slices, so that

@@ -262,6 +262,12 @@ sizes_are_rounded_as_promised(void **state)
 	assert_int_equal(heap_rounded_bytes(0), 16);
 	assert_int_equal(heap_rounded_bytes(257), 320);
 	assert_int_equal(heap_rounded_bytes(64 * MIB + 1), 64 * MIB + HEAP_PAGE);
+	assert_int_equal(heap_long_bytes(MIB), MIB);
+	assert_int_equal(heap_long_bytes(MIB + 1), MIB + MIB / 16);
+	assert_int_equal(heap_long_bytes(64 * MIB), 64 * MIB);
+	assert_int_equal(heap_long_bytes(64 * MIB + 1), 68 * MIB);
+	assert_int_equal(heap_long_bytes(68 * MIB), 68 * MIB);
+	assert_int_equal(heap_long_bytes(0), 0);
 }
 
 static void

@@ -304,6 +304,32 @@ a_long_item(void **state)
 	world_end(w);
 }
 
+/* Of more jobs than there is memory for at once, each is done: a later one waits for those before
+ * it. Registers, which are merged whole, and long members. */
+static void
+wait_for_each_other(void **state)
+{
+	(void)state;
+	for (int kind = 0; kind < 2; kind++) {
+		struct world *w = world_make(KVS_SHARD_BYTES_MIN + 4 * LONG_BYTES);
+		struct slice delta = kind == 0 ? long_set(w) : long_member(w, 'b', true);
+
+		assert_int_equal(start(w, delta), 0);
+		run(w);
+		for (uint32_t i = 0; i < 8; i++) {
+			assert_int_equal(start(w, kind == 0 ? long_set(w)
+							    : long_member(w, (char)('b' + i % 2),
+									  true)),
+					 0);
+		}
+		run(w);
+		assert_int_equal(w->ends, 9);
+		assert_int_equal(w->err, 0);
+		assert_int_equal(w->shard->stats.refused, 0);
+		world_end(w);
+	}
+}
+
 int
 main(void)
 {
@@ -314,6 +340,7 @@ main(void)
 		cmocka_unit_test(copied_then_merged),
 		cmocka_unit_test(merged_in_pieces),
 		cmocka_unit_test(a_long_item),
+		cmocka_unit_test(wait_for_each_other),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
