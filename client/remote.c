@@ -28,6 +28,9 @@
 #include "timebase.h"
 
 #define RECV_BURST  64
+/* The node may be on this machine, and on this cpu, which it gets so often; if it is on another, it
+ * is looked for so long before who else is here gets it again. */
+#define LOOK_NS     (2 * NS_PER_US)
 #define LARGE_BYTES (4u << 20)
 #define LARGE_PAGE  (2u << 20)
 #define FLUSH       4
@@ -275,13 +278,13 @@ int
 remote_pump(struct mb_client *c, uint64_t until_ns)
 {
 	struct remote *r = c->remote;
-	uint64_t from_ns, at_ns;
+	uint64_t from_ns, at_ns, given_ns;
 
 	if (r->asked && until_ns != 1 && r->lane_cnt == 1 && r->lane[0].ask.open_cnt == 1) {
 		sched_yield(); /* its answer cannot be there yet */
 	}
 	r->asked = false;
-	from_ns = at_ns = now();
+	from_ns = given_ns = at_ns = now();
 	for (;;) {
 		uint64_t ended = r->ended;
 		bool came = remote_recv(r, at_ns);
@@ -296,7 +299,10 @@ remote_pump(struct mb_client *c, uint64_t until_ns)
 			return 0;
 		}
 		if (at_ns - from_ns < r->way.spin_ns) {
-			sched_yield(); /* the node may be on this machine, and on this cpu */
+			if (at_ns - given_ns >= LOOK_NS) {
+				sched_yield();
+				given_ns = now();
+			}
 			continue;
 		}
 		due_ns = MIN(due_ns, until_ns != 0 ? until_ns : UINT64_MAX);

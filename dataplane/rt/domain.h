@@ -173,8 +173,10 @@ struct domain {
 	uint32_t turn; /* of domain_poll */
 	uint32_t spin_vain, spin_skip; /* how often it found nothing; waits that do without */
 	int lcore_fd[DOMAIN_LCORE_MAX];
-	bool interrupted; /* domain_interrupt */
-	bool spinning;    /* holds the spin token of spin_cpu */
+	bool interrupted;              /* domain_interrupt */
+	bool spinning;                 /* holds the spin token of spin_cpu */
+	bool guest;                    /* somebody has that cpu too, and gives it back */
+	uint32_t give_vain, give_skip; /* as of spins: how often he did not */
 	uint32_t spin_cpu;
 	struct desc dying;            /* a DEAD notice that waits until its channel is drained */
 	uint16_t views[PROC_CNT_MAX]; /* payload views held, by producer */
@@ -209,6 +211,9 @@ int domain_ask(struct domain *d, struct domain_msg *m, const void *text, size_t 
  * Returns: 1 with *ret and *ret_ch; 0 when there is none now; MB_ERR_NO_NODE when the daemon's
  *          half is corrupt or the node died. */
 int domain_poll(struct domain *d, struct desc *ret, struct channel **ret_ch);
+
+/* domain_poll_all is domain_poll that looks at every port, whatever the hints say. */
+int domain_poll_all(struct domain *d, struct desc *ret, struct channel **ret_ch);
 
 /* domain_idle is a turn of domain_poll without a call, for who polls between other work: true,
  * there was nothing; false, ask domain_poll. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* domain_poll - taking messages, waiting for them, and what ctl tells a process
+/* domain_poll - taking messages, and what ctl tells a process
  *
  * Which ports are looked at. A process may have 72, of which a few are in use at a time. The hot
  * ones, those that spoke last, are polled at every turn; the bell says which others have spoken,
@@ -15,8 +15,6 @@
  *      acknowledged. ctl gives the index away again only after that.
  * While one death waits, ctl's port is not read: notices are handled in order.
  */
-#include <poll.h>
-#include <sched.h>
 #include <string.h>
 
 #include "check.h"
@@ -24,16 +22,7 @@
 #include "domain.h"
 #include "timebase.h"
 
-/* On a cpu that the daemon uses: pause so long, three warm calls, then yield; at once when it is
- * the daemon that is waited for. */
-#define SPIN_SHARED_NS 1000
-/* On any other cpu one pauses for all of the budget. Who spun so in vain leaves it out the next
- * time, or the next 2, 4 .. 64 times: nobody calls that often, or what would call has this cpu, and
- * gets it when we sleep. No clock can tell which: a yield comes back at once also where somebody
- * waits for the cpu, as who slept much is owed much. */
-#define SPIN_VAIN_MAX  6
-#define ASK_AGAIN_NS   (100 * NS_PER_MS)
-#define OWED_RETRY_NS  NS_PER_MS /* ctl reading its queue does not ring us */
+#define ASK_AGAIN_NS (100 * NS_PER_MS)
 
 static inline bool
 domain_port_open(const struct domain *d, uint32_t port)
@@ -400,7 +389,7 @@ domain_poll_bell(struct domain *d, struct desc *ret, struct channel **ret_ch)
 
 /* Every port, whatever the hints say. While a death waits ctl's port is not read, so after it is
  * buried all is looked at once more. */
-static int
+int
 domain_poll_all(struct domain *d, struct desc *ret, struct channel **ret_ch)
 {
 	int n;
@@ -460,151 +449,6 @@ domain_poll(struct domain *d, struct desc *ret, struct channel **ret_ch)
 		return domain_poll_dying(d, ret, ret_ch);
 	}
 	return 0;
-}
-
-static bool
-domain_cpu_in(const uint8_t *set, uint32_t cpu)
-{
-	return (set[cpu / 8] >> (cpu % 8) & 1) != 0;
-}
-
-/* Takes the right to spin here, if this process may spin on this cpu at all: executors on theirs,
- * clients on those that no executor uses. */
-static bool
-domain_spin(struct domain *d)
-{
-	int cpu = sched_getcpu();
-
-	if (cpu < 0 || cpu >= CPU_CNT_MAX || d->welcome.spin_ns == 0) {
-		return false;
-	}
-	if (d->spinning && d->spin_cpu != (uint32_t)cpu) {
-		domain_rest(d);
-	}
-	if (!d->welcome.is_executor && domain_cpu_in(d->welcome.cpu_exec, (uint32_t)cpu)) {
-		return false;
-	}
-	d->spin_cpu = (uint32_t)cpu;
-	d->spinning = spin_try(d->hints, d->spin_cpu, (uint64_t)d->inc << 16 | d->proc);
-	return d->spinning;
-}
-
-void
-domain_rest(struct domain *d)
-{
-	if (d->spinning) {
-		spin_release(d->hints, d->spin_cpu, (uint64_t)d->inc << 16 | d->proc);
-		d->spinning = false;
-	}
-}
-
-static bool
-domain_node_gone(const struct domain *d)
-{
-	struct pollfd p = { .fd = d->sock, .events = 0 };
-
-	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
-}
-
-/* Spins for the budget. Returns as domain_poll; 0 when the budget or the time is used up. The clock
- * is read between rounds of polls only: it costs as much as several of them. */
-static int
-domain_wait_spin(struct domain *d, enum domain_await await, uint64_t until_ns, struct desc *ret,
-		 struct channel **ret_ch)
-{
-	bool shared = domain_cpu_in(d->welcome.cpu_daemon, d->spin_cpu);
-	uint64_t from = 0;
-
-	if (shared && await == AWAIT_DAEMON_NEXT) {
-		return 0;
-	}
-	if (shared && await == AWAIT_DAEMON) {
-		sched_yield();
-	}
-	for (;;) {
-		uint64_t now;
-
-		for (uint32_t i = 0; i < BELL_SWEEP; i++) {
-			int n = domain_poll(d, ret, ret_ch);
-
-			if (n != 0 || unlikely(d->interrupted)) {
-				d->spin_vain = 0;
-				return n;
-			}
-			cpu_pause();
-		}
-		now = timebase_now_ns(timebase_real());
-		from = from == 0 ? now : from;
-		if (until_ns != 0 && now >= until_ns) {
-			return 0;
-		}
-		if (now - from >= d->welcome.spin_ns) {
-			if (!shared) {
-				d->spin_skip = 1u << d->spin_vain;
-				d->spin_vain += d->spin_vain < SPIN_VAIN_MAX;
-			}
-			return 0;
-		}
-		if (shared && now - from >= SPIN_SHARED_NS) {
-			sched_yield();
-		}
-	}
-}
-
-/* Whether a callback asked for the end of the wait; and forgets it. */
-static inline bool
-domain_interrupted(struct domain *d)
-{
-	bool was = d->interrupted;
-
-	d->interrupted = false;
-	return unlikely(was);
-}
-
-int
-domain_wait(struct domain *d, enum domain_await await, uint64_t until_ns, struct desc *ret,
-	    struct channel **ret_ch)
-{
-	for (bool first = true;; first = false) {
-		uint64_t now;
-		int n = domain_poll(d, ret, ret_ch);
-
-		if (likely(n != 0) || domain_interrupted(d)) {
-			return n;
-		}
-		if (d->spin_skip > 0) {
-			d->spin_skip -= first;
-		} else if (domain_spin(d)) {
-			n = domain_wait_spin(d, await, until_ns, ret, ret_ch);
-			if (n != 0 || domain_interrupted(d)) {
-				return n; /* and keep the token: the next wait is near */
-			}
-			domain_rest(d);
-		}
-		bell_arm(d->bell);
-		n = domain_poll_all(d, ret, ret_ch);
-		now = timebase_now_ns(timebase_real());
-		if (n != 0 || domain_interrupted(d) || (until_ns != 0 && now >= until_ns)) {
-			bell_disarm(d->bell);
-			return n;
-		}
-		bell_sleep(d->bell,
-			   MIN(until_ns != 0 ? until_ns - now : WAIT_MAX_NS,
-			       d->owed_cnt > 0 || returns_cnt(d->returns) > 0 ? OWED_RETRY_NS
-									      : WAIT_MAX_NS));
-		if (d->events.slept != NULL) {
-			d->events.slept(d->events.ctx);
-		}
-		n = domain_poll(d, ret, ret_ch); /* first what it was woken for */
-		if (likely(n != 0) || domain_interrupted(d)) {
-			return n;
-		}
-		if (domain_node_gone(d)) {
-			/* What it had published before it died still counts. */
-			n = domain_poll_all(d, ret, ret_ch);
-			return n != 0 ? n : MB_ERR_NO_NODE;
-		}
-	}
 }
 
 int

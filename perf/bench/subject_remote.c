@@ -258,6 +258,19 @@ call_block(void *ctx, const struct pace *pace, struct figures *f)
 	return pace_run(pace, f, call_once, ctx);
 }
 
+/* The client where the executor is: nothing keeps a program of this machine from it. */
+static int
+beside_block(void *ctx, const struct pace *pace, struct figures *f)
+{
+	struct remote_caller *c = ctx;
+	int err;
+
+	cores_bind(c->env->cpu_exec);
+	err = pace_run(pace, f, call_once, c);
+	cores_bind(c->env->cpu_client);
+	return err;
+}
+
 /* No function runs: the executor's core, asleep, is that of the machine that the client would be
  * on. */
 static int

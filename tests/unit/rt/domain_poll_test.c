@@ -6,7 +6,6 @@
  *         tests/fuzz/domain_poll_fuzz.c. */
 #include <pthread.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "test_cmocka.h"
 #include "test_domain.h"
@@ -232,68 +231,6 @@ a_lost_bit_is_found_before_a_sleep(void **state)
 			 0);
 }
 
-/* Until it spun for all of its budget: where the machine is busy, its time may be over before. */
-static void
-wait_in_vain(uint32_t vain)
-{
-	struct channel *ch;
-	struct desc m;
-
-	for (uint32_t i = 0; i < 1000 && d->spin_vain < vain; i++) {
-		assert_int_equal(domain_wait(d, AWAIT_ANY,
-					     timebase_now_ns(timebase_real()) + NS_PER_MS, &m, &ch),
-				 0);
-	}
-	assert_int_equal(d->spin_vain, vain);
-}
-
-static void
-who_spun_in_vain_does_without_it_for_some_waits(void **state)
-{
-	struct channel *ch;
-	struct desc m;
-
-	d->welcome.spin_ns = 20 * NS_PER_US;
-	d->welcome.is_executor = true;
-	wait_in_vain(2);
-	assert_int_equal(d->spin_skip, 2);
-	for (uint32_t left = 2; left > 0; left--) {
-		assert_int_equal(d->spin_skip, left);
-		assert_int_equal(domain_wait(d, AWAIT_ANY, 1, &m, &ch), 0);
-		assert_false(d->spinning);
-	}
-	say(3, CALL);
-	assert_int_equal(domain_wait(d, AWAIT_ANY, 0, &m, &ch), 1);
-	assert_int_equal(d->spin_skip, 0);
-}
-
-static uint64_t
-cpu_ns(void)
-{
-	struct timespec used;
-
-	assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used), 0);
-	return (uint64_t)used.tv_sec * NS_PER_S + (uint64_t)used.tv_nsec;
-}
-
-/* Where the daemon has this cpu too; on one of its own it may spin. */
-static void
-who_has_answered_the_daemon_leaves_it_the_cpu(void **state)
-{
-	struct channel *ch;
-	struct desc m;
-	uint64_t from = cpu_ns();
-
-	(void)state;
-	d->welcome.spin_ns = NS_PER_S;
-	d->welcome.is_executor = true;
-	memset(d->welcome.cpu_daemon, 0xff, sizeof(d->welcome.cpu_daemon));
-	assert_int_equal(domain_wait(d, AWAIT_DAEMON_NEXT,
-				     timebase_now_ns(timebase_real()) + 50 * NS_PER_MS, &m, &ch),
-			 0);
-	assert_true(cpu_ns() - from < 10 * NS_PER_MS);
-}
-
 static void
 bits_of_nothing_are_harmless(void **state)
 {
@@ -510,8 +447,6 @@ main(void)
 		TEST(a_poll_ends),
 		TEST(a_lost_bit_is_found_without_a_sleep),
 		TEST(a_lost_bit_is_found_before_a_sleep),
-		TEST(who_spun_in_vain_does_without_it_for_some_waits),
-		TEST(who_has_answered_the_daemon_leaves_it_the_cpu),
 		TEST(bits_of_nothing_are_harmless),
 		TEST(a_liars_channel_is_closed),
 		TEST(what_others_say_about_the_domain_is_ignored),

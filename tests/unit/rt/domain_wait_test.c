@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal:   who waits has the cpu when that helps, and others have it when that does.
+ * Method: the process under test alone (test_domain.h), with a thread beside it on its cpu. */
+#include <pthread.h>
+#include <sched.h>
+#include <time.h>
+
+#include "test_cmocka.h"
+#include "test_domain.h"
+#include "timebase.h"
+
+enum {
+	PEERS = 4,
+	CALL = DESC_CALL_FIRST,
+};
+
+static struct test_domain t;
+static struct domain *const d = &t.d;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	if (t.hints == NULL) {
+		test_domain_make(&t, PEERS);
+	}
+	test_domain_begin(&t);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	test_domain_end(&t);
+	return 0;
+}
+
+static void
+say(uint32_t peer, uint8_t kind)
+{
+	struct desc m = { .kind = kind, .call = peer };
+
+	assert_int_equal(channel_send(&t.peer[peer].end, &m), 0);
+}
+
+/* Until it spun for all of its budget: where the machine is busy, its time may be over before. */
+static void
+wait_in_vain(uint32_t vain)
+{
+	struct channel *ch;
+	struct desc m;
+
+	for (uint32_t i = 0; i < 1000 && d->spin_vain < vain; i++) {
+		assert_int_equal(domain_wait(d, AWAIT_ANY,
+					     timebase_now_ns(timebase_real()) + NS_PER_MS, &m, &ch),
+				 0);
+	}
+	assert_int_equal(d->spin_vain, vain);
+}
+
+static void
+who_spun_in_vain_does_without_it_for_some_waits(void **state)
+{
+	struct channel *ch;
+	struct desc m;
+
+	d->welcome.spin_ns = 20 * NS_PER_US;
+	d->welcome.is_executor = true;
+	wait_in_vain(2);
+	assert_int_equal(d->spin_skip, 2);
+	for (uint32_t left = 2; left > 0; left--) {
+		assert_int_equal(d->spin_skip, left);
+		assert_int_equal(domain_wait(d, AWAIT_ANY, 1, &m, &ch), 0);
+		assert_false(d->spinning);
+	}
+	say(3, CALL);
+	assert_int_equal(domain_wait(d, AWAIT_ANY, 0, &m, &ch), 1);
+	assert_int_equal(d->spin_skip, 0);
+}
+
+static uint64_t
+cpu_ns(void)
+{
+	struct timespec used;
+
+	assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used), 0);
+	return (uint64_t)used.tv_sec * NS_PER_S + (uint64_t)used.tv_nsec;
+}
+
+/* Where the daemon has this cpu too; on one of its own it may spin. */
+static void
+who_has_answered_the_daemon_leaves_it_the_cpu(void **state)
+{
+	struct channel *ch;
+	struct desc m;
+	uint64_t from = cpu_ns();
+
+	(void)state;
+	d->welcome.spin_ns = NS_PER_S;
+	d->welcome.is_executor = true;
+	memset(d->welcome.cpu_daemon, 0xff, sizeof(d->welcome.cpu_daemon));
+	assert_int_equal(domain_wait(d, AWAIT_DAEMON_NEXT,
+				     timebase_now_ns(timebase_real()) + 50 * NS_PER_MS, &m, &ch),
+			 0);
+	assert_true(cpu_ns() - from < 10 * NS_PER_MS);
+}
+
+/* Somebody on the cpu of this thread: a guest, who gives it back, or not. */
+static struct {
+	_Atomic bool end, hog;
+	_Atomic uint32_t turns;
+} other;
+
+static void *
+other_runs(void *ctx)
+{
+	(void)ctx;
+	while (!other.end) {
+		other.turns++;
+		if (!other.hog) {
+			sched_yield();
+		}
+	}
+	return NULL;
+}
+
+/* Waits a millisecond at a time until the other has had enough turns in one of them. Returns:
+ * whether he had; where the machine is busy, many waits have a third one on the cpu. */
+static bool
+wait_with_other(uint32_t enough)
+{
+	struct channel *ch;
+	struct desc m;
+
+	for (uint32_t i = 0; i < 2000; i++) {
+		uint32_t from = other.turns;
+
+		d->spin_skip = 0;
+		assert_int_equal(domain_wait(d, AWAIT_ANY,
+					     timebase_now_ns(timebase_real()) + NS_PER_MS, &m, &ch),
+				 0);
+		if (other.turns - from >= enough) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A client from outside may be on this very machine, and on the cpu of the executor that is to run
+ * what it sent. */
+static void
+an_executor_gives_its_cpu_to_a_guest_and_not_to_a_hog(void **state)
+{
+	cpu_set_t were, one;
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(were), &were), 0);
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	d->welcome.spin_ns = NS_PER_S;
+	d->welcome.is_executor = true;
+	other.hog = other.end = false;
+	assert_int_equal(pthread_create(&thread, NULL, other_runs, NULL), 0);
+	assert_true(wait_with_other(100));
+
+	other.hog = true;
+	for (uint32_t i = 0; i < 2000 && d->give_skip == 0; i++) {
+		wait_with_other(0);
+	}
+	assert_true(d->give_skip > 0);
+	other.end = true;
+	pthread_join(thread, NULL);
+	sched_setaffinity(0, sizeof(were), &were);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(who_spun_in_vain_does_without_it_for_some_waits),
+		TEST(who_has_answered_the_daemon_leaves_it_the_cpu),
+		TEST(an_executor_gives_its_cpu_to_a_guest_and_not_to_a_hog),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
