@@ -221,6 +221,30 @@ sched_exec_next(struct sched *s, uint16_t exec, uint64_t now_ns)
 	claim_drop(s->hints, exec);
 }
 
+/* Whether a claim on exec has been in our way for long, without use: each time that we looked, and
+ * we do while a call waits. One that was there long ago is another: its executor may be about to
+ * begin what was sent there just now, and a call behind that would wait for ever if that one waits
+ * for a message from it. */
+static bool
+sched_exec_stuck(struct sched *s, uint16_t exec, uint64_t now_ns)
+{
+	uint64_t *since = &s->stuck_since_ns[exec], *seen = &s->stuck_seen_ns[exec];
+
+	if (!s->ops.idle(s->ops.ctx, exec)) {
+		*since = 0;
+		return false;
+	}
+	if (*since == 0 || now_ns - *seen > SCHED_STUCK_NS / 2) {
+		*since = now_ns;
+	}
+	*seen = now_ns;
+	if (now_ns - *since <= SCHED_STUCK_NS) {
+		return false;
+	}
+	*since = 0;
+	return true;
+}
+
 /* Tries to get exec, which may be in a client's hands. */
 void
 sched_exec_try(struct sched *s, uint16_t exec, uint64_t now_ns)
@@ -230,17 +254,13 @@ sched_exec_try(struct sched *s, uint16_t exec, uint64_t now_ns)
 	}
 	do {
 		if (claim_try(s->hints, exec, SCHED_WHO)) {
-			s->busy_since_ns[exec] = 0;
+			s->stuck_since_ns[exec] = 0;
 			sched_exec_next(s, exec, now_ns);
 			return;
 		}
 	} while (!claim_want(s->hints, exec));
-	if (s->busy_since_ns[exec] == 0) {
-		s->busy_since_ns[exec] = now_ns;
-	} else if (now_ns - s->busy_since_ns[exec] > SCHED_STUCK_NS &&
-		   s->ops.idle(s->ops.ctx, exec)) {
+	if (sched_exec_stuck(s, exec, now_ns)) {
 		claim_drop(s->hints, exec); /* S4: whoever took it does not use it */
-		s->busy_since_ns[exec] = 0;
 	}
 	sched_wake_at(s, now_ns + SCHED_RETRY_NS);
 }

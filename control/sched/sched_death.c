@@ -69,7 +69,7 @@ sched_exec_down(struct sched *s, const struct desc *d, uint64_t now_ns)
 	returns_drop(s->returns, exec);
 	s->draining[exec] = DRAIN_NO;
 	sched_unkeep(s, exec);
-	s->busy_since_ns[exec] = 0;
+	s->stuck_since_ns[exec] = 0;
 	sched_exec_mask(s, exec, NULL);
 	for (; i != 0; i = next) {
 		next = s->call[i - 1].batch;

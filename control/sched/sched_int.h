@@ -124,8 +124,9 @@ struct sched {
 	uint16_t load[PLACEMENT_EXEC_WORDS * 64];
 	uint64_t load_busy_ns[EXEC_END]; /* what an executor had run when it was looked at */
 	uint64_t load_ns;                /* when all were */
-	/* when a claim was first found in our way; 0: it is not */
-	uint64_t busy_since_ns[EXEC_END];
+	/* since when a claim is in our way that nothing runs for, 0: it is not; and when that was
+	 * last seen */
+	uint64_t stuck_since_ns[EXEC_END], stuck_seen_ns[EXEC_END];
 	uint64_t lease_ns;            /* 0: none */
 	uint64_t lease_at_ns;         /* when those that run something from us are looked at */
 	uint64_t quiet_ns[EXEC_END];  /* since when one of them says that it does not; 0: it does */

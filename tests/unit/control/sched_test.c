@@ -511,14 +511,45 @@ a_claim_that_nobody_uses_is_dropped(void **state)
 
 	up(w, EXEC, FN);
 	assert_true(claim_try(w->hints, EXEC, 12345));
-	call(w, CLIENT, 1, FN, 0);
 	w->idle = true;
+	call(w, CLIENT, 1, FN, 0);
 	while (w->out_cnt == 0 && w->now < end) {
 		w->now = sched_timer(w->s);
 		sched_poll(w->s, w->now);
 	}
 	assert_true(w->now > MS + SCHED_STUCK_NS); /* not before */
 	sent(w, EXEC, DESC_CALL, id_of(CLIENT, 1));
+}
+
+/* That it was in the way once, long ago, says nothing of who has it now: his call may be on its way
+ * there, and one behind it would wait for ever if that one waits for a message from it. */
+static void
+a_claim_is_not_dropped_for_one_of_long_ago(void **state)
+{
+	struct world *w = *state;
+	struct desc freed = { .kind = DESC_FREED, .a = EXEC + 1 };
+
+	up(w, EXEC, FN);
+	up(w, EXEC + 1, FN);
+	assert_true(claim_try(w->hints, EXEC, 12345));
+	assert_true(claim_try(w->hints, EXEC + 1, 12345));
+	call(w, CLIENT, 1, FN, 0);
+	w->idle = true;
+	assert_true(claim_free(w->hints, EXEC + 1, 12345));
+	sched_on_proc(w->s, CLIENT, &freed, w->now);
+	sent(w, EXEC + 1, DESC_CALL, id_of(CLIENT, 1));
+	claim_free(w->hints, EXEC, 12345);
+	assert_true(claim_try(w->hints, EXEC, 12345));
+	w->now += 10 * SCHED_STUCK_NS;
+	call(w, CLIENT, 2, FN, 0);
+	for (uint32_t i = 0; i < 3; i++) {
+		w->now = sched_timer(w->s);
+		sched_poll(w->s, w->now);
+	}
+	sent_no_more(w);
+	reply(w, EXEC + 1, CLIENT, 1);
+	sent(w, CLIENT, DESC_REPLY, id_of(CLIENT, 1));
+	sent(w, EXEC + 1, DESC_CALL, id_of(CLIENT, 2));
 }
 
 /* ---------------------------------------------------------------------- the usual */
@@ -645,6 +676,7 @@ main(void)
 		STORY(an_executor_whose_port_is_full_is_tried_again),
 		STORY(a_claimed_executor_is_waited_for),
 		STORY(a_claim_that_nobody_uses_is_dropped),
+		STORY(a_claim_is_not_dropped_for_one_of_long_ago),
 		STORY(calls_wait_for_the_first_that_is_free_in_order),
 		STORY(a_cancelled_call_is_answered_or_stopped),
 		STORY(only_its_caller_cancels_a_call),
