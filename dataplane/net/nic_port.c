@@ -220,7 +220,29 @@ port_device(struct nic_port *p, const struct nic_cfg *cfg, struct topo_why *why)
 	return 0;
 }
 
-/* The size of a packet: as asked, or as the device has it. */
+/* The kernel's interface that the device is, if it is one. */
+static void
+port_iface(struct nic_port *p, const struct rte_eth_dev_info *info)
+{
+	if (info->if_index != 0 && if_indextoname(info->if_index, p->iface) != NULL) {
+		p->ask_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	}
+}
+
+/* Its MTU; 0: not known. */
+static uint32_t
+iface_mtu(const struct nic_port *p)
+{
+	struct ifreq ask = { 0 };
+
+	memcpy(ask.ifr_name, p->iface, sizeof(p->iface));
+	return p->ask_fd >= 0 && ioctl(p->ask_fd, SIOCGIFMTU, &ask) == 0 && ask.ifr_mtu > 0
+		       ? (uint32_t)ask.ifr_mtu
+		       : 0;
+}
+
+/* The size of a packet: as asked, or as the device has it. Drivers that sit on an interface of the
+ * kernel's say 1,500 whatever that has; above it their buffers end. */
 static int
 port_mtu(struct nic_port *p, const struct nic_cfg *cfg, const struct rte_eth_dev_info *info,
 	 uint16_t *ret_mtu, struct topo_why *why)
@@ -239,6 +261,8 @@ port_mtu(struct nic_port *p, const struct nic_cfg *cfg, const struct rte_eth_dev
 					    info->driver_name, info->max_mtu, rte_strerror(-rc));
 		}
 		*ret_mtu = cfg->mtu;
+	} else if (iface_mtu(p) != 0) {
+		*ret_mtu = (uint16_t)MIN((uint32_t)*ret_mtu, iface_mtu(p));
 	}
 	if (*ret_mtu < WIRE_DATAGRAM_MIN + 48) {
 		return topo_why_set(why, MB_ERR_CONFIG, "net.nic: an MTU of %u is too small",
@@ -363,6 +387,14 @@ port_start(struct nic_port *p, struct host_cfg *hc, struct topo_why *why)
 	if (rc == 0) {
 		rc = rte_eth_macaddr_get(p->id, &mac);
 	}
+	if (rc == -EINVAL && iface_mtu(p) > RTE_ETHER_MTU &&
+	    strncmp(p->device, "net_af_xdp", strlen("net_af_xdp")) == 0) {
+		return topo_why_set(why, MB_ERR_CONFIG,
+				    "net.nic = %s: not started: the MTU of %s is %u, and XDP takes "
+				    "no packets that are longer than a page: ip link set dev %s "
+				    "mtu 1500",
+				    p->device, p->iface, iface_mtu(p), p->iface);
+	}
 	if (rc != 0) {
 		return refused(why, p, "not started", rc);
 	}
@@ -483,6 +515,7 @@ nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc
 				   p->device);
 	}
 	if (err == 0) {
+		port_iface(p, &info);
 		err = port_configure(p, &info, hc, why);
 	}
 	if (err == 0) {
@@ -501,9 +534,6 @@ nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc
 	hc->partial = p->owned;
 	port_steer(p, cfg);
 	port_waiting(p, before);
-	if (info.if_index != 0 && if_indextoname(info.if_index, p->iface) != NULL) {
-		p->ask_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	}
 	port_text(p, info.driver_name, hc);
 	return 0;
 }

@@ -475,6 +475,28 @@ class TwoQueues(unittest.TestCase):
                      f'net.nic={nic}', '--set', 'net.tiles=2', within=self.net.within(1))
 
 
+class Widths(unittest.TestCase):
+    """An interface of the kernel's whose packets are not as long as Ethernet's."""
+
+    def test_what_the_interface_has(self):
+        why = hosts.missing()
+        if why:
+            raise unittest.SkipTest(why)
+        net = hosts.Hosts(1, NAME)
+        self.addCleanup(net.down)
+        hosts.ip('-n', net.space(1), 'link', 'set', 'eth0', 'mtu', '1300')
+        for nic in 'net_af_packet0,iface=eth0', 'net_af_xdp0,iface=eth0':
+            node = Node(MICROBURST, '--set', f'net.listen=udp://{V4}:{PORT}', '--set',
+                        f'net.nic={nic}', within=net.within(1))
+            self.assertIn('MTU 1300', node.said())
+            node.remove()
+        for space, dev in (NAME + 'hub', net.link(1)), (net.space(1), 'eth0'):
+            hosts.ip('-n', space, 'link', 'set', dev, 'mtu', '9000')
+        with self.assertRaisesRegex(RuntimeError, 'the MTU of eth0 is 9000'):
+            Node(MICROBURST, '--set', f'net.listen=udp://{V4}:{PORT}', '--set', f'net.nic={nic}',
+                 within=net.within(1))
+
+
 class Tagged(unittest.TestCase):
     """A node on a VLAN, over af_xdp, and a dpdk:// client over af_packet."""
 
