@@ -8,7 +8,8 @@
  *       of one command more; all of it from the gate's memory, which all share.
  *   N3  Who owes (half a command, a reply not read) and does not move for gate.slow is closed.
  *   N4  A transaction that has begun is finished, whoever is gone by then or does not read: it is
- *       all or nothing, and all others wait for it. Its replies are one reply.
+ *       all or nothing, and all others wait for it. Its replies are one reply. And so is a command
+ *       that has taken an item, and not put it anywhere yet (cmd_move.c).
  *   N5  Who waits, for an item or the end of CLIENT PAUSE, and whose end is seen (gate_conn_over)
  *       gets nothing any more, and is closed: an end that comes while it waits closes it, one that
  *       came before keeps it from waiting (gate_block, gate_pause_holds), and one that comes after
@@ -108,6 +109,7 @@ gate_conn_renew(struct gate *g, struct gate_conn *c)
 	c->begun = false;
 	c->fetch_due = false;
 	c->partial = false;
+	c->moves = GATE_MOVES_NOT;
 	if (c->keep != NULL) {
 		heap_free(g->heap, c->keep, c->keep_cap);
 		c->keep = NULL;
@@ -168,11 +170,11 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 	c->used = false;
 }
 
-/* Returns: whether its end has to wait for its transaction (N4). */
+/* Returns: whether its end has to wait (N4). */
 static bool
 put_off(struct gate_conn *c)
 {
-	if (!gate_multi_runs(c)) {
+	if (!gate_stays(c)) {
 		return false;
 	}
 	c->last = c->gone = true;

@@ -213,6 +213,9 @@ held_over(struct gate *g, struct gate_conn *c)
 		c->acc = 0;
 		return false;
 	}
+	if (unlikely(gate_move_goes_on(c, err))) {
+		return false;
+	}
 	if (c->part > 0 && c->hole != NULL) { /* what is done is answered */
 		c->cut = true;
 		return false;
@@ -224,7 +227,7 @@ held_over(struct gate *g, struct gate_conn *c)
 bool
 gate_text_goes_on(const struct gate_conn *c)
 {
-	return !c->last || gate_multi_runs(c);
+	return !c->last || gate_stays(c);
 }
 
 /* Runs what is in the text. Returns: how much of it is done with. */
