@@ -380,6 +380,7 @@ gate_held_begin(struct gate_conn *c)
 	c->mark = gate_out_mark(c);
 	c->mark.set = false;
 	c->part_next = 0;
+	c->done_cnt = 0;
 }
 
 int
@@ -462,7 +463,10 @@ op_over(struct gate *g, struct gate_batch *b, uint32_t i)
 	} else if (rec->kind == REC_MADE) {
 		rec->n += word->err == 0 ? word->n : 0;
 	} else {
-		rec->n += word->err == 0 && word->changed;
+		/* What too few owners said that they have is done. */
+		rec->n += (word->err == 0 ||
+			   (rec->kind == REC_HELD && word->err == MB_ERR_INDETERMINATE)) &&
+			  word->changed;
 	}
 }
 
@@ -548,6 +552,7 @@ gate_run_over(struct gate *g, struct gate_run *run)
 	}
 	if (run->rec[0].kind == REC_HELD) {
 		c->held_err = run->rec[0].err;
+		c->done_cnt = (uint32_t)run->rec[0].n;
 	} else {
 		uint64_t cycles = timebase_tsc() - run->began_tsc;
 

@@ -9,7 +9,8 @@
  *   N3  Who owes (half a command, a reply not read) for longer than gate.slow is closed. Each byte
  *       that moves counts as the time it takes at gate.slow_rate: a byte now and then is no move.
  *   N4  A transaction that has begun is finished, whoever is gone by then or does not read: it is
- *       all or nothing, and all others wait for it. Its replies are one reply.
+ *       all or nothing, and all others wait for it. Its replies are one reply. And so is a command
+ *       that has taken an item, and not put it anywhere yet (cmd_move.c).
  *   N5  Who waits, for an item or the end of CLIENT PAUSE, and whose end is seen (gate_conn_over)
  *       gets nothing any more, and is closed: an end that comes while it waits closes it, one that
  *       came before keeps it from waiting (gate_block, gate_pause_holds), and one that comes after
@@ -33,6 +34,7 @@
 #include "gate_many.h"
 #include "gate_memory.h"
 #include "gate_text.h"
+#include "gate_tls.h"
 #include "gate_track.h"
 #include "gate_walk.h"
 #include "timebase.h"
@@ -140,6 +142,7 @@ gate_conn_renew(struct gate *g, struct gate_conn *c)
 	c->begun = false;
 	c->fetch_due = false;
 	c->partial = false;
+	c->moves = GATE_MOVES_NOT;
 	if (c->keep != NULL) {
 		keep_free(g, c);
 		c->keep_len = 0;
@@ -199,11 +202,11 @@ gate_conn_closed(struct gate *g, struct stream_id id)
 	c->used = false;
 }
 
-/* Returns: whether its end has to wait for its transaction (N4). */
+/* Returns: whether its end has to wait (N4). */
 static bool
 put_off(struct gate_conn *c)
 {
-	if (!gate_multi_runs(c)) {
+	if (!gate_stays(c)) {
 		return false;
 	}
 	c->last = c->gone = true;

@@ -74,6 +74,10 @@ static_assert(WSET_OP_HEAD + KEY_BYTES_MAX + WSET_FIELD_MAX + WSET_INLINE_MAX + 
 
 struct gate_conn;
 
+/* Of a command that moves an item from one list to another, in one step or in two: while it is not
+ * NOT, the item may be in none of them (cmd_move.c). */
+enum gate_moves { GATE_MOVES_NOT = 0, GATE_MOVES_ONE, GATE_MOVES_APART };
+
 enum gate_result { GATE_DONE = 0, GATE_WAIT, GATE_HELD, GATE_SENT, GATE_AWAY };
 
 /* ---- replies on their way ------------------------------------------------------------------- */
@@ -226,6 +230,7 @@ struct gate_conn {
 	bool undoable;     /* its command runs, and nothing of it is sent or done yet; */
 	bool unfit;        /* there is no memory for its reply */
 	bool partial;      /* it wrote a part of its reply, and waits */
+	uint8_t moves;     /* enum gate_moves, of its command */
 	uint8_t reply;     /* enum gate_reply (gate_pause.h) */
 	uint8_t proto;     /* 2, 3 */
 	uint8_t ack;       /* enum kvs_ack, of what it writes */
@@ -265,7 +270,8 @@ struct gate_conn {
 	uint32_t keep_len, keep_cap;
 	struct payload_ref keep_ref; /* handle 0: of the heap */
 	bool keep_given;
-	int held_err;           /* how a HELD command ended */
+	int held_err;           /* how a HELD command ended, */
+	uint32_t done_cnt;      /* and how many of its operations were done */
 	struct gate_walk *walk; /* a collection that its command goes through (gate_walk.h); NULL */
 	struct gate_chunk *hole; /* of a reply whose head is not known yet; NULL */
 	struct desc answer;      /* of a call or a listing */
@@ -555,22 +561,6 @@ int gate_error_f(struct gate *g, struct gate_conn *c, const char *format, ...)
 /* gate_error_of says an mb_err as Redis would. */
 int gate_error_of(struct gate *g, struct gate_conn *c, int err);
 
-/* ---- gate_tls.c */
-
-/* gate_tls_init reads certificate and key, if gate.tls_listen is set. Threads: start-up.
- * Returns: 0; an error, and it is logged. */
-int gate_tls_init(struct gate *g);
-void gate_tls_end(struct gate *g);
-/* gate_tls_open: a connection is to be encrypted. Returns: false: there is no memory. */
-bool gate_tls_open(struct gate *g, struct gate_conn *c);
-void gate_tls_drop(struct gate *g, struct gate_conn *c);
-/* gate_tls_ready: the handshake is over. */
-bool gate_tls_ready(const struct gate_conn *c);
-void gate_tls_received(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len);
-void gate_tls_flush(struct gate *g, struct gate_conn *c);
-void gate_tls_sent(struct gate *g, struct gate_conn *c);
-void gate_tls_bye(struct gate *g, struct gate_conn *c);
-
 /* ---- gate_batch.c */
 
 void gate_batch_init(struct gate *g);
@@ -666,6 +656,17 @@ gate_multi_runs(const struct gate_conn *c)
 {
 	return c->multi != NULL && c->multi->running;
 }
+
+/* gate_stays: it is brought to an end, whoever goes. */
+static inline bool
+gate_stays(const struct gate_conn *c)
+{
+	return gate_multi_runs(c) || c->moves != GATE_MOVES_NOT;
+}
+
+/* gate_move_goes_on: a part of a command that moves an item failed. Returns: whether another part
+ * follows. */
+bool gate_move_goes_on(struct gate_conn *c, int err);
 
 /* whether its client's end was seen: who waits (for an item, the end of CLIENT PAUSE) is let go. */
 static inline bool

@@ -17,6 +17,7 @@
 #include "gate_int.h"
 #include "gate_memory.h"
 #include "gate_pause.h"
+#include "gate_tls.h"
 
 static _Thread_local uint8_t
 	bin[GATE_CHUNK_BYTES]; /* what is written to a connection without memory; never read */

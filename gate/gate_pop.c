@@ -105,6 +105,23 @@ gate_pop_next(const struct gate *g, struct slice state, struct gate_pop_walk *w,
 	return false;
 }
 
+bool
+gate_pop_find(const struct gate *g, struct slice state, struct gate_pop_walk *w, bool first,
+	      struct list_item *ret)
+{
+	const struct gate_pop_walk from = *w;
+
+	if (gate_pop_next(g, state, w, ret)) {
+		return true;
+	}
+	if (!first) {
+		return false;
+	}
+	*w = from;
+	w->all = true;
+	return gate_pop_next(g, state, w, ret);
+}
+
 int
 gate_pop_op(struct gate *g, struct gate_conn *c, struct slice key, struct slice id,
 	    enum list_end end, uint32_t cnt)

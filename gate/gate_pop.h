@@ -55,6 +55,10 @@ struct gate_pop_walk gate_pop_walk(struct slice key, enum list_end end);
 bool gate_pop_next(const struct gate *g, struct slice state, struct gate_pop_walk *w,
 		   struct list_item *ret);
 
+/* gate_pop_find: the next item that can be taken; the first one, whoever takes it already (T2). */
+bool gate_pop_find(const struct gate *g, struct slice state, struct gate_pop_walk *w, bool first,
+		   struct list_item *ret);
+
 /* gate_pop_op adds the operation that takes an item from an end, to a HELD command, as
  * gate_held_op. */
 int gate_pop_op(struct gate *g, struct gate_conn *c, struct slice key, struct slice id,

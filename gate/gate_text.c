@@ -220,6 +220,9 @@ held_over(struct gate *g, struct gate_conn *c)
 		c->acc = 0;
 		return false;
 	}
+	if (unlikely(gate_move_goes_on(c, err))) {
+		return false;
+	}
 	if (c->part > 0 && c->hole != NULL) { /* what is done is answered */
 		c->cut = true;
 		return false;
@@ -231,7 +234,7 @@ held_over(struct gate *g, struct gate_conn *c)
 bool
 gate_text_goes_on(const struct gate_conn *c)
 {
-	return !c->last || gate_multi_runs(c);
+	return !c->last || gate_stays(c);
 }
 
 /* Goes on with the next command. A value's dump is longer than a value may be. */

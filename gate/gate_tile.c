@@ -17,6 +17,7 @@
 #include "gate_load.h"
 #include "gate_many.h"
 #include "gate_memory.h"
+#include "gate_tls.h"
 #include "gate_track.h"
 #include "lcore.h"
 #include "link.h"

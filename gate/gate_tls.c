@@ -16,6 +16,8 @@
  * shared buffers); a record a reply (a pipeline of small replies would pay 30 bytes and a call for
  * each).
  */
+#include "gate_tls.h"
+
 #include <stdio.h>
 #include <sys/socket.h>
 

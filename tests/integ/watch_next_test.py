@@ -10,8 +10,8 @@ Method: generated ratings through real calls on nodes with one executor and with
         examples/watch_next_check, which shares no code with the store; words by Python's Counter.
         RATINGS in the environment names a real file to be judged too.
 """
-import contextlib
 import collections
+import contextlib
 import json
 import os
 import random
