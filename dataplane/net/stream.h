@@ -32,7 +32,8 @@
 
 #define STREAM_CONN_CNT_MAX 65536u
 #define STREAM_LISTEN_MAX   8u
-#define STREAM_BUF_CNT      256u        /* shared receive buffers; a power of two */
+#define STREAM_BUF_CNT      256u        /* shared receive buffers; of more connections one each, */
+#define STREAM_BUF_MAX      1024u       /* up to so many; a power of two */
 #define STREAM_BUF_BYTES    (16u << 10) /* of one: 16 commands in a pipeline fit a hundred times */
 #define STREAM_IOV_MAX      16u
 #define STREAM_LEND_MAX     8u /* marks of a connection's lends */

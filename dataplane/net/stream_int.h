@@ -76,6 +76,7 @@ struct stream {
 	uint32_t lend_close_ms;
 	struct io_uring_buf_ring *bufs;
 	uint8_t *buf_mem;
+	uint32_t buf_cnt; /* the kernel was given so many, or they are on their way back to it */
 	uint8_t own[STREAM_BUF_BYTES]; /* what a look finds */
 	uint32_t msg_next;
 	struct listener listener[STREAM_LISTEN_MAX];
