@@ -128,7 +128,8 @@ on_done(void *ctx, void *user, int err, uint8_t *p, size_t len, bool owned)
 	struct remote_op *op = user;
 	struct lane *l = ctx;
 
-	if (err == MB_ERR_NO_NODE || err == MB_ERR_NODE_DIED) {
+	if (err == MB_ERR_NO_NODE || err == MB_ERR_NODE_DIED || l->reset != l->ask.stats.reset) {
+		l->reset = l->ask.stats.reset; /* what reads was asked again, and heard nothing */
 		lane_lost(l);
 	}
 	if (err == MB_ERR_NO_NODE && l->idx > 0 && !op->hello) {

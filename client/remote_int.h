@@ -39,6 +39,7 @@ struct lane {
 	bool up;                        /* requests go there */
 	struct remote_op *head, **tail; /* not started */
 	struct remote_op hello;
+	uint64_t reset; /* ask.stats.reset when it was up last */
 	struct flow_ask ask;
 };
 

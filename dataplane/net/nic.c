@@ -22,6 +22,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <rte_ethdev.h>
@@ -382,20 +383,35 @@ nic_send(void *io, const struct wire_addr *to, size_t len)
 
 /* ------------------------------------------------------------------- waiting */
 
-/* Whoever is woken polls: there is nothing to be done with the news itself. */
+/* The descriptor had something to tell, which is taken off so that the next look does not find it
+ * there: an interrupt's count; that the socket's interface went down. */
+static void
+nic_fd_told(struct nic *n, int events)
+{
+	uint64_t count;
+	socklen_t len = sizeof(int);
+	int down;
+
+	if (n->port->interrupt) {
+		if (read(n->fd, &count, sizeof(count)) < 0 && errno != EAGAIN) {
+			n->stats.rx_bad++;
+		}
+	} else if ((events & POLLERR) != 0) {
+		(void)getsockopt(n->fd, SOL_SOCKET, SO_ERROR, &down, &len);
+	}
+}
+
+/* Whoever is woken polls: there is nothing else to be done with the news. */
 static void
 nic_woken(void *ctx, uint64_t token, int res, uint32_t cqe_flags)
 {
 	struct nic *n = ctx;
-	uint64_t count;
 
 	(void)token;
 	(void)cqe_flags;
 	n->watched = false;
-	/* An interrupt's count is taken off, so that the next watch does not find it there. */
-	if (res > 0 && n->port->interrupt && read(n->fd, &count, sizeof(count)) < 0 &&
-	    errno != EAGAIN) {
-		n->stats.rx_bad++;
+	if (res > 0) {
+		nic_fd_told(n, res);
 	}
 }
 
@@ -456,7 +472,6 @@ nic_wait(const struct net_io *io, uint64_t ns)
 	struct nic *n = io->io;
 	struct pollfd p = { .fd = n->fd, .events = POLLIN };
 	struct timespec ts;
-	uint64_t count;
 
 	if (n->fd < 0) {
 		ns = MIN(ns, nic_nap_ns(n));
@@ -464,9 +479,8 @@ nic_wait(const struct net_io *io, uint64_t ns)
 		rte_eth_dev_rx_intr_enable(n->port->id, n->queue);
 	}
 	ts = (struct timespec){ (time_t)(ns / NS_PER_S), (long)(ns % NS_PER_S) };
-	if (ppoll(&p, n->fd >= 0, &ts, NULL) > 0 && n->port->interrupt &&
-	    read(n->fd, &count, sizeof(count)) < 0 && errno != EAGAIN) {
-		n->stats.rx_bad++;
+	if (ppoll(&p, n->fd >= 0, &ts, NULL) > 0) {
+		nic_fd_told(n, p.revents);
 	}
 	if (n->port->interrupt) {
 		rte_eth_dev_rx_intr_disable(n->port->id, n->queue);

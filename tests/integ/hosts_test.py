@@ -632,9 +632,17 @@ class MemifNic(OverNic):
 class AfPacket(OverNic):
     NIC = 'net_af_packet0,iface=eth0'
 
+    def test_an_interface_that_is_down(self):
+        """Its socket says so until it is asked; the node is idle all the same, and goes on."""
+        for state in ('down', 'up'):
+            hosts.ip('-n', self.net.space(1), 'link', 'set', 'eth0', state)
+            self.test_idle()
+        self.assertEqual(self.ok('call', 'increment', '1').strip(), b'2')
+
 
 class AfXdp(OverNic):
     NIC, ADDRESS = 'net_af_xdp0,iface=eth0', V6
+    test_an_interface_that_is_down = AfPacket.test_an_interface_that_is_down
 
 
 if __name__ == '__main__':
