@@ -393,8 +393,8 @@ op_wanted(struct cache_core *c, const struct cache_job *job)
 	       (word->if_version == 0 ||
 		word->if_version == cache_store_version(c->store, job->work->entry)) &&
 	       (word->if_end == 0 ||
-		cache_word_ends(cache_store_envelope(c->store, job->work->entry), job->op.field,
-				hlc_now(&c->clock, c->wall_us), word->if_end));
+		cache_word_ends(cache_store_envelope(c->store, job->work->entry), &job->op,
+				hlc_now(&c->clock, c->wall_us), word));
 }
 
 /* Merges a delta, in the scratch or in b, into the entry, and gives it to the flush. Where b was to

@@ -55,7 +55,13 @@ enum cache_msg_kind {
 	DESC_READ_DONE, /* each read that is this tile's has its state */
 };
 
-enum cache_end { CACHE_END_ANY = 0, CACHE_END_FIRST, CACHE_END_LAST };
+/* Which member or item must still be there. */
+enum cache_end {
+	CACHE_END_ANY = 0,
+	CACHE_END_FIRST, /* the first one that shows: of a list; of a sorted set, by its score */
+	CACHE_END_LAST,
+	CACHE_END_NONE, /* of a set: it shows */
+};
 
 /* A tile of the daemon that publishes (an inner process, inner.h; or a client, PROC_UP_OWN) has
  * checked its sets, and leaves them as they are until they are answered. It can have a word on each
@@ -70,8 +76,9 @@ struct cache_op_word {
 			      * version, or end */
 	uint32_t if_before; /* in: do it only if the operation before it in the set was done. If
 			     * that is of the same key, nobody's operation comes between the two */
-	/* in: of LIST_DEL, do it only if the item is at this end of what shows (enum cache_end): a
-	 * push at the other one does not matter then */
+	/* in: of LIST_DEL, ZREM and SREM, do it only if what it removes is there (enum cache_end),
+	 * whatever else has changed; of ZREM, with the score of which n has the bits. That of a
+	 * sorted set takes a look at each member */
 	uint32_t if_end;
 	uint32_t changed;    /* out: 1 if it brought anything new, else 0 */
 	uint32_t not_number; /* out: with MB_ERR_TYPE of INCR and MAP_INCR: 1 if the key's type is

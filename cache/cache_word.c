@@ -2,6 +2,7 @@
 /* cache_word - see cache_word.h */
 #include "cache_word.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "envelope.h"
@@ -43,19 +44,65 @@ has_item(struct slice stored, const struct wset_op *op, struct hlc_time now)
 	return view_is_set(e.type) && view_set_has(e.type, e.state, op->value);
 }
 
-bool
-cache_word_ends(struct slice stored, struct slice id, struct hlc_time now, uint32_t end)
+/* Whether an item, by its id, is at an end of a list. */
+static bool
+list_ends(struct slice list, struct slice id, uint32_t end)
 {
 	struct table_walk walk = { 0 };
 	uint32_t idx = UINT32_MAX;
 	struct list_item item;
+
+	return (end == CACHE_END_FIRST ? list_next(list, &walk, &item)
+				       : list_prev(list, &idx, &item)) &&
+	       slice_eq(item.id, id);
+}
+
+/* Whether a member is at an end of a sorted set, with this score. */
+static bool
+oset_ends(struct slice set, struct slice member, int64_t score_bits, uint32_t end)
+{
+	struct oset_entry want = { .member = member }, e;
+	struct table_walk walk = { 0 };
+	bool there = false;
+
+	memcpy(&want.score, &score_bits, sizeof(want.score));
+	while (oset_next(set, &walk, &e.member, &e.score)) {
+		int order;
+
+		e.score = isnan(e.score) ? 0 : e.score; /* as it is shown */
+		order = oset_cmp(&e, &want);
+		if (!there && slice_eq(e.member, member)) {
+			if (order != 0) {
+				return false;
+			}
+			there = true;
+		} else if ((order < 0) == (end == CACHE_END_FIRST)) {
+			return false;
+		}
+	}
+	return there;
+}
+
+bool
+cache_word_ends(struct slice stored, const struct wset_op *op, struct hlc_time now,
+		const struct cache_op_word *word)
+{
 	struct envelope e;
 
-	return envelope_open(stored, &e) == 0 && !envelope_expired(&e, now) &&
-	       e.type == LATTICE_LIST &&
-	       (end == CACHE_END_FIRST ? list_next(e.state, &walk, &item)
-				       : list_prev(e.state, &idx, &item)) &&
-	       slice_eq(item.id, id);
+	if (envelope_open(stored, &e) != 0 || envelope_expired(&e, now)) {
+		return false;
+	}
+	switch (op->kind) {
+	case WSET_LIST_DEL:
+		return e.type == LATTICE_LIST && list_ends(e.state, op->field, word->if_end);
+	case WSET_ZREM:
+		return e.type == LATTICE_OSET &&
+		       oset_ends(e.state, op->field, word->n, word->if_end);
+	case WSET_SREM:
+		return view_is_set(e.type) && view_set_has(e.type, e.state, op->value);
+	default:
+		return false;
+	}
 }
 
 bool
@@ -88,6 +135,8 @@ cache_word_before(struct slice stored, const struct wset_op *op, struct hlc_time
 	case WSET_SADD:
 		word->n = !has_item(stored, op, now);
 		break;
+	case WSET_ZREM:
+		break; /* n is what is wanted, also when it is begun again */
 	default:
 		word->n = 1;
 	}

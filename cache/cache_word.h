@@ -23,8 +23,9 @@
 bool cache_word_incr(struct slice stored, int64_t n, struct writer_id writer, struct wbuf *out,
 		     int64_t *ret_number);
 
-/* cache_word_ends: whether an item (by its id) is at an end of the list that shows. */
-bool cache_word_ends(struct slice stored, struct slice id, struct hlc_time now, uint32_t end);
+/* cache_word_ends: whether what an operation removes is where word->if_end wants it. */
+bool cache_word_ends(struct slice stored, const struct wset_op *op, struct hlc_time now,
+		     const struct cache_op_word *word);
 
 /* cache_word_before notes what only the value before tells. */
 void cache_word_before(struct slice stored, const struct wset_op *op, struct hlc_time now,

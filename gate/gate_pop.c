@@ -2,8 +2,6 @@
 /* gate_pop - see gate_pop.h */
 #include "gate_pop.h"
 
-#include <string.h>
-
 #include "check.h"
 #include "gate_int.h"
 #include "hash.h"
@@ -39,7 +37,6 @@ gate_pop_note(struct gate *g, uint64_t key_hash, struct slice id)
 	ps->free = p->next;
 	ps->cnt++;
 	p->hash = pop_hash(key_hash, id);
-	memcpy(p->id, id.p, LIST_ID_BYTES);
 	chain = &ps->chain[p->hash % GATE_POP_CHAIN];
 	p->next = *chain;
 	*chain = at;
@@ -63,8 +60,8 @@ gate_pop_over(struct gate *g, uint32_t pop)
 	ps->cnt--;
 }
 
-static bool
-is_noted(const struct gate *g, uint64_t key_hash, struct slice id)
+bool
+gate_pop_is_noted(const struct gate *g, uint64_t key_hash, struct slice id)
 {
 	const struct gate_pops *ps = &g->pops;
 	uint64_t hash;
@@ -76,7 +73,7 @@ is_noted(const struct gate *g, uint64_t key_hash, struct slice id)
 	for (uint32_t at = ps->chain[hash % GATE_POP_CHAIN]; at != 0;) {
 		const struct gate_pop *p = &ps->pop[at - 1];
 
-		if (p->hash == hash && slice_eq(slice_of(p->id, LIST_ID_BYTES), id)) {
+		if (p->hash == hash) {
 			return true;
 		}
 		at = p->next;
@@ -98,7 +95,7 @@ gate_pop_next(const struct gate *g, struct slice state, struct gate_pop_walk *w,
 {
 	while (w->end == LIST_LEFT ? list_next(state, &w->left, ret)
 				   : list_prev(state, &w->right, ret)) {
-		if (w->all || !is_noted(g, w->key_hash, ret->id)) {
+		if (w->all || !gate_pop_is_noted(g, w->key_hash, ret->id)) {
 			return true;
 		}
 	}
@@ -123,17 +120,17 @@ gate_pop_find(const struct gate *g, struct slice state, struct gate_pop_walk *w,
 }
 
 int
-gate_pop_op(struct gate *g, struct gate_conn *c, struct slice key, struct slice id,
-	    enum list_end end, uint32_t cnt)
+gate_pop_op(struct gate *g, struct gate_conn *c, struct wset_op *op, uint32_t if_end, uint32_t cnt)
 {
-	struct wset_op op = { .kind = WSET_LIST_DEL, .key = key, .field = id };
-	uint64_t hash = hash_bytes(key.p, key.len);
-	int err = gate_held_op(g, c, &op, 0, cnt);
+	const struct slice id = op->kind == WSET_SREM ? op->value : op->field;
+	const uint64_t hash = hash_bytes(op->key.p, op->key.len);
+	int err = gate_held_op(g, c, op, 0, cnt);
 	struct gate_batch *b;
 
 	if (err == 0) {
 		b = c->run->batch[cache_tile_of(hash, g->view.shard_cnt)];
-		b->word[b->op_cnt - 1].if_end = end == LIST_LEFT ? CACHE_END_FIRST : CACHE_END_LAST;
+		b->word[b->op_cnt - 1].if_end = if_end;
+		b->word[b->op_cnt - 1].n = op->n;
 		b->pop[b->op_cnt - 1] = gate_pop_note(g, hash, id); /* T1 */
 	}
 	return err;

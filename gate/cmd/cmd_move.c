@@ -83,11 +83,14 @@ static int
 move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
      enum list_end from_end, enum list_end to_end, double timeout_s)
 {
+	uint8_t id[LIST_ID_BYTES];
+	struct wset_op take = { .kind = WSET_LIST_DEL,
+				.key = from,
+				.field = slice_of(id, sizeof(id)) };
 	struct wset_op then = { .kind = to_end == LIST_LEFT ? WSET_PUSH_LEFT : WSET_PUSH_RIGHT,
 				.key = to };
 	uint64_t from_hash = hash_bytes(from.p, from.len), to_hash = hash_bytes(to.p, to.len);
 	struct gate_pop_walk walk = gate_pop_walk(from, from_end);
-	uint8_t id[LIST_ID_BYTES];
 	struct cache_value v, there;
 	struct list_item item;
 	bool apart;
@@ -135,7 +138,7 @@ move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
 	if (!apart) {
 		gate_bulk(g, c, then.value);
 	}
-	n = gate_pop_op(g, c, from, slice_of(id, LIST_ID_BYTES), from_end, 0);
+	n = gate_pop_op(g, c, &take, gate_pop_end(from_end), 0);
 	if (n != 0 || apart) {
 		c->part_next = n == 0 ? MOVE_PUSH : MOVE_TAKE;
 		c->moves = n == 0 ? GATE_MOVES_APART : GATE_MOVES_NOT; /* M1 */

@@ -26,7 +26,9 @@ items_take(struct gate *g, struct gate_conn *c, struct slice key, struct cache_v
 	int err = 0;
 
 	while (cnt < most && gate_pop_find(g, v->state, &walk, cnt == 0, &item)) {
-		err = gate_pop_op(g, c, key, item.id, end, cnt);
+		struct wset_op op = { .kind = WSET_LIST_DEL, .key = key, .field = item.id };
+
+		err = gate_pop_op(g, c, &op, gate_pop_end(end), cnt);
 		if (err != 0) {
 			break;
 		}

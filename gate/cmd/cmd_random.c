@@ -13,9 +13,12 @@
 #include "cmd_zset.h"
 #include "commands.h"
 #include "gate_walk.h"
+#include "hash.h"
 #include "lattice.h"
 #include "map.h"
 #include "view.h"
+
+#define SPOP_TRIES 8 /* to draw a member that nobody takes */
 
 /* What of an item is answered. */
 enum shown { SHOW_NAME, SHOW_VALUE, SHOW_SCORE };
@@ -280,6 +283,28 @@ members_take(struct gate *g, struct gate_conn *c, struct slice key, const struct
 	return err;
 }
 
+/* Takes one, by chance, that nobody else takes; if there is none, one that somebody takes. */
+static int
+member_take(struct gate *g, struct gate_conn *c, struct slice key, const struct cache_value *v)
+{
+	struct wset_op op = { .kind = WSET_SREM, .key = key };
+	uint64_t key_hash = hash_bytes(key.p, key.len);
+	uint32_t all = view_cnt(v->type, v->state), tries = 0;
+	char buf[VIEW_TEXT_MAX];
+	struct item item;
+	int err;
+
+	do {
+		item_at(v, (uint32_t)rng_below(&g->rng, all), buf, &item);
+	} while (gate_pop_is_noted(g, key_hash, item.name) && tries++ < SPOP_TRIES);
+	op.value = item.name;
+	err = gate_pop_op(g, c, &op, CACHE_END_NONE, 0);
+	if (err == 0) {
+		gate_bulk(g, c, item.name);
+	}
+	return err;
+}
+
 int
 cmd_spop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
@@ -310,7 +335,12 @@ cmd_spop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 		return GATE_DONE;
 	}
 	gate_held_begin(c);
-	if (arg_cnt == 3 && c->part == 0) {
+	if (arg_cnt == 2) {
+		err = member_take(g, c, arg[1], &v);
+		gate_look_end(g, &v);
+		return gate_held_end(g, c, err, 0);
+	}
+	if (c->part == 0) {
 		c->hole = gate_out_hole(g, c);
 		c->quiet = true;
 	}
@@ -320,9 +350,9 @@ cmd_spop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	most = MIN(most - (int64_t)c->part, (int64_t)view_cnt(v.type, v.state));
 	err = members_take(g, c, arg[1], &v, (uint32_t)MIN(most, GATE_BATCH_OPS), &cnt);
 	gate_look_end(g, &v);
-	if (arg_cnt == 3 && ((err == MB_ERR_FULL && cnt > 0) || (err == 0 && cnt < most))) {
+	if ((err == MB_ERR_FULL && cnt > 0) || (err == 0 && cnt < most)) {
 		c->part_next = c->part + cnt;
-	} else if (arg_cnt == 3 && err == 0) {
+	} else if (err == 0) {
 		hole_fill(g, c, (size_t)c->part + cnt);
 	}
 	if (err == 0 && cnt == 0) {

@@ -2,7 +2,10 @@
 /* cmd_zpop - commands that take members off sorted sets
  *
  * A member is given to one client only: it is taken if the set is still the one that was looked at,
- * else the command looks again.
+ * else the command looks again. One member of a set of up to SMALL is taken if it is still the
+ * first one (or the last), whatever became of the others, and clients of this gate take one each
+ * (gate_pop.h): so neither writers nor others that pop keep it looking. Of a longer set the cache
+ * tile would look too long.
  */
 #include <string.h>
 
@@ -12,40 +15,87 @@
 #include "cmd_zset.h"
 #include "commands.h"
 #include "gate_block.h"
+#include "hash.h"
 #include "lattice.h"
 #include "view.h"
 
+#define SMALL 1024 /* members: 40 us for the cache tile */
+
+/* Who takes. */
+struct taker {
+	struct slice key;
+	uint32_t most; /* so many, of those that are left to take */
+	bool max;      /* the last ones */
+	bool pairs;    /* how they are answered */
+};
+
+/* What is passed over. */
+struct noted {
+	const struct gate *g;
+	uint64_t key_hash;
+};
+
+static bool
+not_noted(const void *arg, const struct oset_entry *e)
+{
+	const struct noted *n = arg;
+
+	return !gate_pop_is_noted(n->g, n->key_hash, e->member);
+}
+
+static bool
+takes_one(const struct gate_walk *w, const struct taker *t)
+{
+	return t->most == 1 && view_cnt(w->v.type, w->v.state) <= SMALL;
+}
+
 /* The first (or last) members that a part may take, in the order of scores. Returns: as
- * gate_zset_pick. */
+ * gate_zset_pick. With w->cnt = 0: others are taking all that there are. */
 static int
-entries_pick(struct gate *g, struct gate_conn *c, struct gate_walk *w, bool max, uint32_t most,
+entries_pick(struct gate *g, struct gate_conn *c, struct gate_walk *w, const struct taker *t,
 	     const struct oset_entry **ret)
 {
+	const struct noted noted = { g, hash_bytes(t->key.p, t->key.len) };
 	struct gate_zset_pick p = {
-		.most = MIN(most, GATE_BATCH_OPS + 1U), /* one more than a part takes */
-		.last = max,
+		.want = takes_one(w, t) ? not_noted : NULL,
+		.arg = &noted,
+		.most = MIN(t->most, GATE_BATCH_OPS + 1U), /* one more than a part takes */
+		.last = t->max,
 	};
 
 	return gate_zset_pick(g, c, w, &p, ret);
 }
 
+/* Adds the operation that takes one, number cnt of its part. */
+static int
+entry_op(struct gate *g, struct gate_conn *c, const struct gate_walk *w, const struct taker *t,
+	 const struct oset_entry *at, uint32_t cnt)
+{
+	struct wset_op op = { .kind = WSET_ZREM, .key = t->key, .field = at->member };
+
+	if (!takes_one(w, t)) {
+		return gate_held_op(g, c, &op, w->v.version, cnt);
+	}
+	memcpy(&op.n, &at->score, sizeof(op.n));
+	return gate_pop_op(g, c, &op, t->max ? CACHE_END_LAST : CACHE_END_FIRST, cnt);
+}
+
 /* Takes them, as they are answered; c->total_next is how many. */
 static int
-entries_take(struct gate *g, struct gate_conn *c, struct slice key, struct gate_walk *w,
-	     const struct oset_entry *e, bool max, bool pairs)
+entries_take(struct gate *g, struct gate_conn *c, struct gate_walk *w, const struct taker *t,
+	     const struct oset_entry *e)
 {
 	uint32_t cnt = 0;
 	int err = 0;
 
 	for (; cnt < w->cnt; cnt++) {
-		const struct oset_entry *at = &e[max ? w->cnt - 1 - cnt : cnt];
-		struct wset_op op = { .kind = WSET_ZREM, .key = key, .field = at->member };
+		const struct oset_entry *at = &e[t->max ? w->cnt - 1 - cnt : cnt];
 
-		err = gate_held_op(g, c, &op, w->v.version, cnt);
+		err = entry_op(g, c, w, t, at, cnt);
 		if (err != 0) {
 			break;
 		}
-		if (pairs) {
+		if (t->pairs) {
 			gate_array(g, c, 2);
 		}
 		gate_bulk(g, c, at->member);
@@ -56,7 +106,7 @@ entries_take(struct gate *g, struct gate_conn *c, struct slice key, struct gate_
 	return err;
 }
 
-/* What entries_pick said, if not 1. */
+/* What entries_pick said, if not 1; or there is none to take. */
 static int
 not_picked(struct gate *g, struct gate_conn *c, struct gate_walk *w, int rc)
 {
@@ -64,6 +114,9 @@ not_picked(struct gate *g, struct gate_conn *c, struct gate_walk *w, int rc)
 		return gate_walk_wait(g, c);
 	}
 	gate_walk_close(g, c, w);
+	if (rc == 1) {
+		return gate_turn_end(g, c); /* theirs fail, or there is none then */
+	}
 	c->unfit = true; /* there is no memory, as for a reply */
 	return GATE_DONE;
 }
@@ -71,7 +124,7 @@ not_picked(struct gate *g, struct gate_conn *c, struct gate_walk *w, int rc)
 static int
 zpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt, bool max)
 {
-	bool pairs = c->proto == 3 && arg_cnt == 3;
+	struct taker t = { .key = arg[1], .max = max, .pairs = c->proto == 3 && arg_cnt == 3 };
 	const struct oset_entry *e;
 	struct gate_walk now, *w;
 	int64_t most = 1;
@@ -91,15 +144,15 @@ zpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_
 	if (n == CACHE_ABSENT || most == 0) {
 		gate_walk_close(g, c, w);
 		if (c->part > 0) {
-			gate_out_fill_array(g, c, c->hole, (pairs ? 1 : 2) * (size_t)c->part);
+			gate_out_fill_array(g, c, c->hole, (t.pairs ? 1 : 2) * (size_t)c->part);
 		} else {
 			gate_array(g, c, 0);
 		}
 		return GATE_DONE;
 	}
-	most = MIN(most - (int64_t)c->part, UINT32_MAX);
-	n = entries_pick(g, c, w, max, (uint32_t)most, &e);
-	if (n != 1) {
+	t.most = (uint32_t)MIN(most - (int64_t)c->part, UINT32_MAX);
+	n = entries_pick(g, c, w, &t, &e);
+	if (n != 1 || w->cnt == 0) {
 		return not_picked(g, c, w, n);
 	}
 	gate_held_begin(c);
@@ -107,12 +160,12 @@ zpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_
 		c->hole = gate_out_hole(g, c);
 		c->quiet = true;
 	}
-	err = entries_take(g, c, arg[1], w, e, max, pairs);
+	err = entries_take(g, c, w, &t, e);
 	cnt = (uint32_t)c->total_next;
 	if (err == MB_ERR_FULL && cnt > 0) {
 		c->part_next = c->part + cnt;
 	} else if (err == 0) {
-		gate_out_fill_array(g, c, c->hole, (pairs ? 1 : 2) * (size_t)(c->part + cnt));
+		gate_out_fill_array(g, c, c->hole, (t.pairs ? 1 : 2) * (size_t)(c->part + cnt));
 	}
 	return gate_held_end(g, c, err, cnt);
 }
@@ -133,6 +186,7 @@ static int
 zpop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
 	      bool max)
 {
+	struct taker t = { .most = 1, .max = max };
 	const struct oset_entry *e;
 	struct gate_walk now, *w;
 	double timeout_s;
@@ -152,14 +206,15 @@ zpop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint
 	if (n != CACHE_HIT) {
 		return n == CACHE_ABSENT ? gate_turn_end(g, c) : gate_look_refuse(g, c, n);
 	}
-	n = entries_pick(g, c, w, max, 1, &e);
-	if (n != 1) {
+	t.key = arg[1 + c->step];
+	n = entries_pick(g, c, w, &t, &e);
+	if (n != 1 || w->cnt == 0) {
 		return not_picked(g, c, w, n);
 	}
 	gate_held_begin(c);
 	gate_array(g, c, 3);
 	gate_bulk(g, c, arg[1 + c->step]);
-	n = entries_take(g, c, arg[1 + c->step], w, e, max, false);
+	n = entries_take(g, c, w, &t, e);
 	return gate_held_end(g, c, n, (uint32_t)c->total_next);
 }
 
@@ -182,6 +237,7 @@ zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg
       const struct slice *timeout)
 {
 	const struct oset_entry *e;
+	struct taker t;
 	struct gate_walk now, *w;
 	struct gate_mpop m;
 	uint32_t cnt;
@@ -195,8 +251,9 @@ zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg
 	if (n != CACHE_HIT) { /* it went just now: who is next? */
 		return n == CACHE_ABSENT ? gate_turn_end(g, c) : gate_look_refuse(g, c, n);
 	}
-	n = entries_pick(g, c, w, m.second, m.most - c->part, &e);
-	if (n != 1) {
+	t = (struct taker){ m.key, m.most - c->part, m.second, true };
+	n = entries_pick(g, c, w, &t, &e);
+	if (n != 1 || w->cnt == 0) {
 		return not_picked(g, c, w, n);
 	}
 	gate_held_begin(c);
@@ -206,7 +263,7 @@ zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg
 		c->hole = gate_out_hole(g, c);
 		c->quiet = true;
 	}
-	err = entries_take(g, c, m.key, w, e, m.second, true);
+	err = entries_take(g, c, w, &t, e);
 	cnt = (uint32_t)c->total_next;
 	if (err == MB_ERR_FULL && cnt > 0) {
 		c->part_next = c->part + cnt;

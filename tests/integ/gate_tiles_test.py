@@ -107,6 +107,26 @@ class Tiles(unittest.TestCase):
             self.assertEqual(c('rpush', 'queue', i), 1)
             self.assertEqual(waiter.answer(), [b'queue', str(i).encode()])
 
+    def test_each_member_comes_out_once(self):
+        """Of many clients that pop at once, at several gates, beside one that adds."""
+        clients, adder = self.dealt(6), self.client()
+        for word in ('spop', 'zpopmin', 'zpopmax'):
+            add = ('sadd', word) if word == 'spop' else ('zadd', word, 1)
+            for n in range(300):
+                self.c(*add, n)
+            for n in range(300, 600):
+                adder.say(*add, n)
+            for _ in range(110):
+                for c in clients:
+                    c.say(word, word)
+            for n in range(300, 600):
+                self.assertEqual(adder.answer(), 1)
+            out = [c.answer() for c in clients for _ in range(110)]
+            while self.c('exists', word):
+                out.append(self.c(word, word))
+            out = [a if word == 'spop' else a[0] for a in out if a]
+            self.assertEqual(sorted(map(int, out)), list(range(600)))
+
     def test_all_clients_are_listed_and_can_be_closed(self):
         clients = self.dealt(6)
         for i, c in enumerate(clients):

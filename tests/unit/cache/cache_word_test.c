@@ -191,17 +191,20 @@ ends(uint32_t idx, uint32_t end)
 	for (uint32_t i = 0; i <= idx; i++) {
 		assert_true(list_next(e.state, &walk, &item));
 	}
-	return cache_word_ends(value, item.id, hlc_time_of_us(now_us), end);
+	return cache_word_ends(value, &(struct wset_op){ .kind = WSET_LIST_DEL, .field = item.id },
+			       hlc_time_of_us(now_us), &(struct cache_op_word){ .if_end = end });
 }
 
 static void
 which_item_is_at_an_end(void **state)
 {
 	const struct slice none = slice_of("", 0);
+	const struct cache_op_word first = { .if_end = CACHE_END_FIRST };
+	struct wset_op del = { .kind = WSET_LIST_DEL };
 	struct cache_op_word word;
 
 	value = none;
-	assert_false(cache_word_ends(value, none, hlc_time_of_us(now_us), CACHE_END_FIRST));
+	assert_false(cache_word_ends(value, &del, hlc_time_of_us(now_us), &first));
 	assert_int_equal(act(WSET_PUSH_RIGHT, NULL, "b", 0, &word), 0);
 	assert_true(ends(0, CACHE_END_FIRST) && ends(0, CACHE_END_LAST));
 	assert_int_equal(act(WSET_PUSH_RIGHT, NULL, "c", 0, &word), 0);
@@ -215,8 +218,54 @@ which_item_is_at_an_end(void **state)
 	assert_false(ends(2, CACHE_END_LAST)); /* it shows nothing any more */
 	value = none;
 	assert_int_equal(act(WSET_SADD, NULL, "a", 0, &word), 0);
-	assert_false(
-		cache_word_ends(value, slice_str("a"), hlc_time_of_us(now_us), CACHE_END_FIRST));
+	del.field = slice_str("a");
+	assert_false(cache_word_ends(value, &del, hlc_time_of_us(now_us), &first));
+}
+
+/* Whether a member of the sorted set is at an end, with this score. */
+static bool
+zends(const char *member, double score, uint32_t end)
+{
+	const struct wset_op op = { .kind = WSET_ZREM, .field = slice_str(member) };
+	struct cache_op_word word = { .if_end = end };
+
+	memcpy(&word.n, &score, sizeof(word.n));
+	return cache_word_ends(value, &op, hlc_time_of_us(now_us), &word);
+}
+
+static void
+which_member_is_at_an_end(void **state)
+{
+	const struct wset_op rem = { .kind = WSET_SREM, .value = slice_str("m") };
+	const struct cache_op_word there = { .if_end = CACHE_END_NONE };
+	const char *const names[] = { "c", "a", "b", "d" };
+	const double scores[] = { 1, 2, 2, 3 };
+	struct cache_op_word word;
+
+	value = slice_of("", 0);
+	assert_false(zends("c", 1, CACHE_END_FIRST));
+	for (uint32_t i = 0; i < 4; i++) {
+		int64_t bits;
+
+		memcpy(&bits, &scores[i], sizeof(bits));
+		assert_int_equal(act(WSET_ZADD, names[i], NULL, bits, &word), 0);
+	}
+	for (uint32_t i = 0; i < 4; i++) {
+		assert_int_equal(zends(names[i], scores[i], CACHE_END_FIRST), i == 0);
+		assert_int_equal(zends(names[i], scores[i], CACHE_END_LAST), i == 3);
+	}
+	assert_false(zends("c", 0, CACHE_END_FIRST)); /* it has another score by now */
+	assert_false(zends("d", 4, CACHE_END_LAST));
+	assert_false(zends("x", 0, CACHE_END_FIRST));
+	assert_int_equal(act(WSET_ZREM, "c", NULL, 0, &word), 0);
+	assert_false(zends("c", 1, CACHE_END_FIRST));
+	assert_true(zends("a", 2, CACHE_END_FIRST)); /* of two scores alike the lesser name */
+	assert_false(cache_word_ends(value, &rem, hlc_time_of_us(now_us), &there));
+	value = slice_of("", 0);
+	assert_int_equal(act(WSET_SADD, NULL, "m", 0, &word), 0);
+	assert_true(cache_word_ends(value, &rem, hlc_time_of_us(now_us), &there));
+	assert_int_equal(act(WSET_SREM, NULL, "m", 0, &word), 0);
+	assert_false(cache_word_ends(value, &rem, hlc_time_of_us(now_us), &there));
 }
 
 int
@@ -228,6 +277,7 @@ main(void)
 		cmocka_unit_test(why_the_type_is_wrong),
 		cmocka_unit_test(alone_or_not),
 		cmocka_unit_test(which_item_is_at_an_end),
+		cmocka_unit_test(which_member_is_at_an_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
