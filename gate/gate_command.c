@@ -12,6 +12,10 @@
 #include "commands.h"
 #include "gate_memory.h"
 #include "gate_pause.h"
+#include "log.h"
+#include "timebase.h"
+
+#define FOREIGN_LOG_NS (60 * NS_PER_S)
 
 #define RUN      CMD_RUN
 #define WRITE    CMD_WRITE
@@ -240,6 +244,30 @@ unknown(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t a
 			    (int)MIN(arg[0].len, (size_t)128), (const char *)arg[0].p, shown);
 }
 
+/* A browser that somebody made send this by HTTP: none of what follows is run, least of all a body
+ * that is commands. */
+static bool
+is_foreign(struct slice word)
+{
+	return gate_word_is(word, "post") || gate_word_is(word, "host:");
+}
+
+static void
+foreign_cut(struct gate *g, struct gate_conn *c)
+{
+	char address[GATE_ADDRESS_MAX];
+
+	c->last = true;
+	if (g->foreign_ns == 0 || g->now_ns - g->foreign_ns > FOREIGN_LOG_NS) {
+		g->foreign_ns = g->now_ns;
+		gate_conn_address(g, c, address);
+		log_at(LOG_WARN,
+		       "%s sent POST or Host: to the gate, as somebody does who makes a browser "
+		       "talk to Redis; it is closed, and the next ones for a minute without a word",
+		       address);
+	}
+}
+
 /* Redis's own lines, but one for each subcommand. */
 static int
 subs_help(struct gate *g, struct gate_conn *c, const struct gate_command *container)
@@ -293,7 +321,9 @@ gate_command_wrong(struct gate *g, struct gate_conn *c, const struct gate_comman
 	if (likely(cmd != NULL && !gate_command_arity_wrong(cmd, arg_cnt))) {
 		return false;
 	}
-	if (cmd == NULL && !c->authed) {
+	if (cmd == NULL && is_foreign(arg[0])) {
+		foreign_cut(g, c);
+	} else if (cmd == NULL && !c->authed) {
 		gate_error(g, c, "NOAUTH Authentication required.");
 	} else if (cmd == NULL) {
 		unknown(g, c, arg, arg_cnt);
@@ -343,7 +373,11 @@ gate_command_run(struct gate *g, struct gate_conn *c, const struct gate_command 
 		return GATE_DONE;
 	}
 	if (unlikely(!c->authed && (cmd->flags & CMD_NOAUTH) == 0)) {
-		gate_error(g, c, "NOAUTH Authentication required.");
+		gate_error(g, c,
+			   cmd->run == cmd_exec
+				   ? "EXECABORT Transaction discarded because of: NOAUTH "
+				     "Authentication required."
+				   : "NOAUTH Authentication required.");
 		return gate_rejected(g, c);
 	}
 	if (unlikely(c->proto == 2 && gate_listens(c) && (cmd->flags & CMD_PUBSUB) == 0)) {
@@ -380,7 +414,8 @@ gate_command_run(struct gate *g, struct gate_conn *c, const struct gate_command 
 		}
 		c->begun = true;
 		gate_stat_of(g, cmd)->calls++;
-		if (unlikely(!LIST_EMPTY(&g->monitors))) {
+		if (unlikely(!LIST_EMPTY(&g->monitors)) &&
+		    (cmd->run != cmd_exec || c->multi == NULL || !c->multi->queueing)) {
 			gate_monitor_show(g, c, cmd, arg, arg_cnt);
 		}
 	}

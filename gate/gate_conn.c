@@ -18,9 +18,9 @@
  *       client that is gone only if its end came after the taking was sent to the cache tile, or
  *       if the command never had to wait: whoever says LPOP and no more may still be reading, as
  *       half a close looks like all of it. In Redis such items are lost too. What is not seen is
- *       an end behind more than GATE_IN_BEHIND and what the kernel takes of it: the connection
- *       lasts until the other kernel has given it up (Linux: 50 s after its program's end), and
- *       is asked whether it has (stream_doubt).
+ *       an end behind more than GATE_IN_BEHIND and what the kernel takes of it (the other one
+ *       keeps the rest, and asks for room for five minutes before it gives it up): who has sent
+ *       so much, and waits for gate.slow longer, is closed.
  */
 #include <string.h>
 
@@ -381,26 +381,19 @@ settle(struct gate *g, struct gate_conn *c)
 	if (!held_back(c)) {
 		gate_out_flush(g, c);
 	}
-	half = !c->waiting && (c->in_len > 0 || c->large != NULL);
+	in_max = c->blocked || c->halted ? GATE_IN_BEHIND : GATE_IN_MAX;
+	half = (!c->waiting && (c->in_len > 0 || c->large != NULL)) ||
+	       (in_max == GATE_IN_BEHIND && c->in_len > in_max); /* N5 */
 	/* What we hold back ourselves, until a command is done, nobody owes us to read. */
 	reading = (c->tls != NULL && !gate_tls_ready(c)) || c->sending || c->lent.first != NULL ||
 		  (c->out.bytes > 0 && !held_back(c));
 	gate_conn_owes(g, c, half, reading);
-	in_max = c->blocked || c->halted ? GATE_IN_BEHIND : GATE_IN_MAX;
 	if (c->in_len > in_max && c->waiting && !c->paused) {
 		c->paused = true;
 		stream_pause(g->stream, c->id);
-		c->doubted = in_max == GATE_IN_BEHIND; /* N5 */
-		if (c->doubted) {
-			stream_doubt(g->stream, c->id, true);
-		}
 	} else if (c->paused && (c->in_len <= in_max || !c->waiting)) {
 		c->paused = false;
 		stream_resume(g->stream, c->id);
-		if (c->doubted) {
-			c->doubted = false;
-			stream_doubt(g->stream, c->id, false);
-		}
 	}
 	if ((c->last || (c->ended && !c->waiting && c->queue == NULL)) && c->out.bytes == 0) {
 		gate_conn_close(g, c);

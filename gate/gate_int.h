@@ -213,8 +213,7 @@ struct gate_conn {
 	bool large_due;    /* a long word begins at parser.pos */
 	bool large_waits;  /* and there is no room for it yet */
 	bool sending;      /* a send is under way */
-	bool paused;       /* its socket is not read, */
-	bool doubted;      /* and its end may be behind what is not */
+	bool paused;       /* its socket is not read */
 	bool ended;        /* it will send no more */
 	bool leaves;       /* nor will it, behind what is not read yet */
 	bool last;         /* close it when its replies are out */
@@ -346,6 +345,7 @@ struct gate {
 	struct gate_conns turned;    /* have more to do, but others come first: one a poll */
 	int32_t turn_left;           /* of GATE_TURN, of the connection at hand */
 	struct gate_conns starved;   /* wait for room: of batches, fetches, calls, memory */
+	uint64_t foreign_ns;         /* when somebody who is no Redis client was logged */
 	uint64_t pause_until_ns;     /* by CLIENT PAUSE; 0: nothing is paused */
 	bool pause_all;              /* not only writes */
 	struct gate_conn *alone;     /* its transaction runs: no other command is begun; NULL */

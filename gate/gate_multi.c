@@ -17,6 +17,7 @@
 #include <microburst/error.h>
 
 #include "check.h"
+#include "compiler.h"
 #include "commands.h"
 #include "gate_many.h"
 #include "timebase.h"
@@ -285,6 +286,17 @@ gate_multi_next(struct gate *g, struct gate_conn *c)
 	gate_conn_renew(g, c);
 }
 
+/* It is shown behind its commands. */
+static void
+exec_show(struct gate *g, struct gate_conn *c)
+{
+	const struct slice word = slice_of("exec", 4);
+
+	if (unlikely(!LIST_EMPTY(&g->monitors))) {
+		gate_monitor_show(g, c, gate_command_find(word), &word, 1);
+	}
+}
+
 /* Runs what is left. */
 static int
 multi_run(struct gate *g, struct gate_conn *c)
@@ -313,6 +325,7 @@ multi_run(struct gate *g, struct gate_conn *c)
 		}
 	}
 	gate_multi_drop(g, c);
+	exec_show(g, c);
 	c->command = c->timed = gate_command_find(slice_of("exec", 4));
 	return GATE_DONE;
 }
@@ -328,6 +341,7 @@ cmd_exec(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	}
 	if (m->wrong) {
 		gate_multi_drop(g, c);
+		exec_show(g, c);
 		return gate_error(g, c,
 				  "EXECABORT Transaction discarded because of previous errors.");
 	}
@@ -343,6 +357,7 @@ cmd_exec(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	}
 	if (same == 0) {
 		gate_multi_drop(g, c);
+		exec_show(g, c);
 		gate_null_array(g, c);
 		return GATE_DONE;
 	}

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "commands.h"
 #include "gate_many.h"
 #include "timebase.h"
 
@@ -173,8 +174,9 @@ gate_monitor_show(struct gate *g, struct gate_conn *c, const struct gate_command
 	struct wbuf w = wbuf_init((uint8_t *)line, sizeof(line));
 	uint64_t us = timebase_wall_us(timebase_real());
 	struct gate_conn *m;
+	bool hidden;
 
-	if ((cmd->flags & (CMD_SECRET | CMD_ADMIN)) != 0) { /* V3 */
+	if ((cmd->flags & CMD_ADMIN) != 0) {
 		return;
 	}
 	gate_conn_address(g, c, address);
@@ -187,7 +189,9 @@ gate_monitor_show(struct gate *g, struct gate_conn *c, const struct gate_command
 			break;
 		}
 		wbuf_u8(&w, ' ');
-		repr(&w, arg[i]);
+		/* V3; of HELLO the first word is a version. */
+		hidden = (cmd->flags & CMD_SECRET) != 0 && i > (cmd->run == cmd_hello ? 1 : 0);
+		repr(&w, hidden ? slice_of("(redacted)", 10) : arg[i]);
 	}
 	wbuf_put(&w, "\r\n", 2);
 	LIST_FOREACH(m, &g->monitors, next_monitor)

@@ -42,7 +42,7 @@ number_line(struct slice text, size_t pos, int64_t *ret_n, size_t *ret_pos)
 			*ret_pos = pos + 3;
 			return 1;
 		}
-		if (one < 10 && two < 10 && p[2] == '\r') {
+		if (one - 1 < 9 && two < 10 && p[2] == '\r') {
 			*ret_n = one * 10 + two;
 			*ret_pos = pos + 4;
 			return 1;
@@ -54,8 +54,8 @@ number_line(struct slice text, size_t pos, int64_t *ret_n, size_t *ret_pos)
 	if (i == end) {
 		return end == pos + RESP_LINE_MAX ? -1 : 0;
 	}
-	if (text.p[i] != '\r' || i == digits) {
-		return -1;
+	if (text.p[i] != '\r' || i == digits || (text.p[digits] == '0' && i - pos > 1)) {
+		return -1; /* 0 is written so, and no number begins with it */
 	}
 	if (i + 1 == text.len) {
 		return 0;
@@ -256,13 +256,22 @@ quoted(const uint8_t *p, size_t len, uint8_t quote, uint8_t *to, size_t *to_len)
 	return 0;
 }
 
+/* Other spaces do not, though a word does not begin with one. */
+static bool
+ends_word(uint8_t c)
+{
+	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
 /* The words of a line, as Redis splits them. */
 static int
 args_line(struct slice line, uint8_t *scratch, struct slice *ret)
 {
+	const uint8_t *nul = memchr(line.p, '\0', line.len);
 	size_t used = 0, i = 0;
 	int cnt = 0;
 
+	line.len = nul != NULL ? (size_t)(nul - line.p) : line.len; /* the line ends there */
 	for (;;) {
 		size_t start = used;
 
@@ -272,7 +281,7 @@ args_line(struct slice line, uint8_t *scratch, struct slice *ret)
 		if (i == line.len) {
 			return cnt;
 		}
-		while (i < line.len && !isspace(line.p[i])) {
+		while (i < line.len && !ends_word(line.p[i])) {
 			uint8_t c = line.p[i++];
 
 			if (c == '"' || c == '\'') {
@@ -282,6 +291,7 @@ args_line(struct slice line, uint8_t *scratch, struct slice *ret)
 					return RESP_ERR_QUOTES;
 				}
 				i += n;
+				break; /* it ends the word, whatever space is there */
 			} else {
 				scratch[used++] = c;
 			}

@@ -32,10 +32,6 @@
 #include "lcore.h"
 #include "stream_int.h"
 
-#define KEEPALIVE_IDLE_S  300
-#define KEEPALIVE_EVERY_S 100
-#define DOUBT_S           30 /* stream_doubt */
-
 #define LOOKS 100 /* of few connections (stream_int.h) before the kernel is asked to tell of them */
 
 /* --------------------------------------------------------------------- requests */
@@ -361,32 +357,14 @@ refuse(int fd, const char *reason)
 
 /* As Redis's default: who is gone without a word is found in ten minutes, not in two hours. */
 static void
-keepalive_set(int fd, int idle_s, int every_s)
+keepalive_set(int fd)
 {
-	const int one = 1, cnt = 3;
+	const int one = 1, idle_s = 300, every_s = 100, cnt = 3;
 
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof(every_s));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &cnt, sizeof(cnt));
-}
-
-static void
-keepalive_usual(int fd)
-{
-	keepalive_set(fd, KEEPALIVE_IDLE_S, KEEPALIVE_EVERY_S);
-}
-
-void
-stream_doubt(struct stream *s, struct stream_id id, bool doubtful)
-{
-	struct conn *c = conn_find(s, id);
-
-	if (c != NULL && doubtful) {
-		keepalive_set(c->fd, DOUBT_S, DOUBT_S);
-	} else if (c != NULL) {
-		keepalive_usual(c->fd);
-	}
 }
 
 static void
@@ -407,7 +385,7 @@ on_accept(struct stream *s, uint32_t i, int res, uint32_t flags)
 	}
 	if (!s->listener[i].is_unix) {
 		setsockopt(res, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-		keepalive_usual(res);
+		keepalive_set(res);
 	}
 	local = stream_is_local(res);
 	c = &s->conn[s->free];

@@ -151,13 +151,6 @@ struct stream_lend_tally stream_lend_tally(const struct stream *s);
 void stream_pause(struct stream *s, struct stream_id id);
 void stream_resume(struct stream *s, struct stream_id id);
 
-/* stream_doubt: it is paused, and its peer may have ended behind more than the kernel has room for,
- * so that nobody sees it. The peer's kernel is asked each half minute whether it still knows the
- * connection (not: as usual, after five minutes of silence): one whose program has ended gives it
- * up within a minute or two, and then it ends here. Harmless of a Unix socket, which needs no such
- * thing. */
-void stream_doubt(struct stream *s, struct stream_id id, bool doubtful);
-
 /* stream_close ends a connection; closed() comes later, never from inside. Harmless when it is
  * closing. */
 void stream_close(struct stream *s, struct stream_id id);

@@ -162,7 +162,7 @@ cmd_hello(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 	if (!c->authed) {
 		return gate_error(g, c,
 				  "NOAUTH HELLO must be called with the client already "
-				  "authenticated, otherwise the HELLO <proto> AUTH <user> <pass> "
+				  "authenticated, otherwise the HELLO AUTH <user> <pass> "
 				  "option can be used to authenticate the client and select the "
 				  "RESP protocol version at the same time");
 	}

@@ -115,11 +115,11 @@ class Rights(Case):
     def test_who_waits_keeps_waiting_when_rights_are_taken(self):
         for rules in (['off'], ['resetkeys'], ['-blpop']):
             c = self.user()
-            c.say('blpop', 'w', 0)
+            c.say('blpop', 'waited', 0)
             until(lambda: self.number(self.admin, 'blocked_clients') == 1, WAIT_S, 'it waits')
             self.assertEqual(self.admin('acl', 'setuser', 'u', *rules), '+OK')
-            self.assertEqual(self.admin('rpush', 'w', 'x'), 1)
-            self.assertEqual(c.answer(), [b'w', b'x'])
+            self.assertEqual(self.admin('rpush', 'waited', 'x'), 1)
+            self.assertEqual(c.answer(), [b'waited', b'x'])
 
 
     def test_what_was_kept_is_asked_for_again(self):
@@ -136,6 +136,40 @@ class Rights(Case):
             first = {'%': ['resetkeys'], '&': ['resetchannels']}.get(rule[0], [])
             self.assertEqual(self.admin('acl', 'setuser', 'u', *first, rule), '+OK')
             self.assertEqual(c('exec')[:2], ['+OK', why + want])
+
+
+    def test_what_a_browser_sends_is_not_run(self):
+        body = 'SET posted yes\r\n'
+        for head in ('POST / HTTP/1.1', 'GET / HTTP/1.1'):
+            c = self.client()
+            c.send(f'{head}\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n{body}'
+                   .encode())
+            if head.startswith('GET'):
+                self.assertEqual(c.answer(),
+                                 "-ERR wrong number of arguments for 'get' command")
+            self.assertEqual(c.s.recv(100), b'')
+        c = self.client()
+        c.send(b'set before 1\r\nmulti\r\nget before\r\npost x\r\nexec\r\nset posted yes\r\n')
+        self.assertEqual([c.answer() for _ in range(3)], ['+OK', '+OK', '+QUEUED'])
+        self.assertEqual(c.s.recv(100), b'')
+        self.assertIsNone(self.admin('get', 'posted'))
+
+    def test_a_transaction_is_shown_behind_its_commands(self):
+        m = self.client()
+        m('monitor')
+        c = self.user()
+        for said in ('multi', 'set a 1', 'get a', 'exec', 'watch w', 'multi', 'get a'):
+            c(*said.split())
+        self.admin('set', 'w', 1)
+        for said in ('exec', 'multi', 'nosuch', 'exec', 'exec', 'hello 2 auth u password'):
+            c(*said.split())
+        said = []
+        while not said or 'hello' not in said[-1]:
+            said.append(m.line().decode().split('] ', 1)[1])
+        self.assertEqual(said, ['"auth" "(redacted)" "(redacted)"', '"multi"', '"set" "a" "1"',
+                                '"get" "a"', '"exec"', '"watch" "w"', '"multi"', '"set" "w" "1"',
+                                '"exec"', '"multi"', '"exec"', '"exec"',
+                                '"hello" "2" "(redacted)" "(redacted)" "(redacted)"'])
 
 
 class Tiles(Rights):

@@ -289,6 +289,7 @@ class Server(Case):
         line = m.line().decode()
         self.assertRegex(line, r'^\+[0-9]+\.[0-9]{6} \[0 127\.0\.0\.1:[0-9]+\] "set" "a" ')
         self.assertTrue(line.endswith(r'"x \"\\\n\x00"'), line)
+        self.assertTrue(m.line().endswith(b'] "auth" "(redacted)"'))
         line = m.line()
         self.assertIn(b'"get" "aaaa', line)
         self.assertLess(len(line), 4096)
