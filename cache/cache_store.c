@@ -29,6 +29,7 @@
 
 #define RETIRED_SHARE 16 /* of the heap may be retired before a scan is due */
 #define SWEEP_STEP    64 /* nodes of trees: some microseconds */
+#define EVICT_EVERY   1024
 
 /* What only the tile knows of an entry. */
 struct own {
@@ -501,11 +502,12 @@ cache_store_alloc(struct cache_store *s, size_t bytes, uint32_t *tries, struct c
 {
 	/* Three rounds: the first may find everything read lately, the second what was read since.
 	 * The third spares nothing: readers may read all there is faster than the hand goes round.
-	 * Who wants much has done much before asking, and will do it again: so does not come often.
-	 */
+	 * Who wants much has done much before, and comes seldom. Who had three rounds in vain, and
+	 * waits for what others give back, evicts again once in a while. */
 	const uint64_t entry_cnt = s->mask + 1;
 	const uint32_t steps = MAX((uint32_t)CACHE_EVICT_STEP, (uint32_t)(bytes / 128));
 	uint64_t own_steps = (uint64_t)*tries * steps;
+	const uint32_t most = own_steps < 3 * entry_cnt || *tries % EVICT_EVERY == 0 ? steps : 0;
 	uint32_t evicted = 0;
 
 	if (heap_try(s, bytes, ret)) {
@@ -514,16 +516,14 @@ cache_store_alloc(struct cache_store *s, size_t bytes, uint32_t *tries, struct c
 	if (bytes > heap_capacity_bytes(s->heap)) {
 		return MB_ERR_TOO_LARGE;
 	}
-	if (s->grove.garbage != NULL && sweep_try(s, bytes, ret)) {
-		return 0;
-	}
-	if (scan(s) > 0 && sweep_try(s, bytes, ret)) { /* in any case, for its hints */
+	if ((s->grove.garbage != NULL && sweep_try(s, bytes, ret)) ||
+	    (scan(s) > 0 && sweep_try(s, bytes, ret))) { /* in any case, for its hints */
 		return 0;
 	}
 	if (s->grove.garbage != NULL) {
 		return MB_ERR_TRYAGAIN;
 	}
-	for (uint32_t i = 0; i < steps && s->hand_idle < 3 * entry_cnt; i++, own_steps++) {
+	for (uint32_t i = 0; i < most && s->hand_idle < 3 * entry_cnt; i++, own_steps++) {
 		evicted += hand_step(s, MAX(s->hand_idle, own_steps) < 2 * entry_cnt);
 	}
 	evicted += evicted > 0 ? scan(s) : 0; /* one may have been due, and have freed it all */

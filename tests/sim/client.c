@@ -288,7 +288,8 @@ static void
 write_key(struct app *a, struct op *op)
 {
 	static uint8_t bytes[65536];
-	char key[TEXT_MAX], member[TEXT_MAX];
+	static char members[PROC_CNT_MAX][ORACLE_MEMBER_MAX];
+	char key[TEXT_MAX], *member = members[a->p->idx];
 	size_t len = oracle_key_text(op->key_kind, op->key, key, sizeof(key));
 	struct mb_value m = { .type = MB_BYTES, .p = member };
 	int err;
@@ -302,7 +303,7 @@ write_key(struct app *a, struct op *op)
 	} else if (op->key_kind == KEY_COUNTER || op->kind == OP_INCR) {
 		err = mb_client_incr(a->c, key, len, op->n, NULL);
 	} else if (op->key_kind == KEY_SET || op->kind == OP_SADD) {
-		m.len = oracle_member_text(op->n, member, sizeof(member));
+		m.len = oracle_member_text(op->n, member, ORACLE_MEMBER_MAX);
 		err = mb_client_sadd(a->c, key, len, &m, 1, NULL);
 	} else if (op->kind == OP_DELETE) {
 		err = mb_client_del(a->c, key, len);

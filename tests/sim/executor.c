@@ -143,7 +143,7 @@ static int
 write_key(struct mb_call *call, const struct op *op, struct mb_slice key)
 {
 	static uint8_t value[1 << 16]; /* copied before anybody else runs */
-	char member[TEXT_MAX];
+	static char member[ORACLE_MEMBER_MAX];
 
 	if (op->key_kind == KEY_FIELD) {
 		return op->kind == OP_DELETE

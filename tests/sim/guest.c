@@ -37,8 +37,8 @@ struct guest {
 	uint32_t done_cnt, done_cap;
 	char key[TEXT_MAX];
 	size_t key_len;
-	uint8_t value[VALUE_MAX];
-	uint8_t delta[2 * VALUE_MAX];
+	uint8_t value[ORACLE_MEMBER_MAX];
+	uint8_t delta[2 * ORACLE_MEMBER_MAX];
 };
 
 static void

@@ -247,6 +247,18 @@ call_writes(const struct call *c)
 	return false;
 }
 
+/* Whether it looks at a set, which may have grown longer than a cache is. */
+static bool
+call_takes_set(const struct call *c)
+{
+	for (uint32_t i = 0; i < c->op_cnt; i++) {
+		if (c->op[i].key_kind == KEY_SET) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool
 call_is_wild(const struct call *c)
 {
@@ -279,7 +291,7 @@ answer_ok(const struct call *c, int err, const char *text, enum effect *ret)
 		return c->cancelled;
 	case MB_ERR_NO_MEMORY: /* or no segment, of which there are none here, for a long cut */
 		*ret = EFFECT_MAYBE;
-		return call_writes(c) || (c->dag && c->rr);
+		return call_writes(c) || call_takes_set(c) || (c->dag && c->rr);
 	case MB_ERR_TRYAGAIN: /* a key that was brought here went before it was looked at */
 		*ret = EFFECT_MAYBE;
 		return strstr(text, "no room to keep the key") != NULL;
@@ -377,11 +389,11 @@ oracle_read_register(struct oracle *o, uint32_t key, bool absent, struct slice v
 void
 oracle_read_member(struct oracle *o, uint32_t key, struct slice member)
 {
-	char text[32];
+	static char text[ORACLE_MEMBER_MAX];
 	uint32_t n = 0;
 	const struct oracle_write *w;
 
-	for (size_t i = 1; i < member.len && i < 12; i++) {
+	for (size_t i = 1; i < member.len && i < 12 && member.p[i] != '.'; i++) {
 		n = n * 10 + (uint32_t)(member.p[i] - '0');
 	}
 	w = n >= 1 && n <= o->write_cnt ? &o->write[n - 1] : NULL;
@@ -508,7 +520,17 @@ oracle_number(struct slice text)
 size_t
 oracle_member_text(uint32_t n, char *ret, size_t bytes)
 {
-	return (size_t)snprintf(ret, bytes, "m%u", n);
+	size_t len = (size_t)snprintf(ret, bytes, "m%u", n), end = len;
+
+	if (n % 97 == 50) {
+		end = 4097 + n * 7919U % 40000;
+	} else if (n % 23 == 11) {
+		end = 1025 + n * 7919U % 3072;
+	}
+	for (size_t i = len; i < end && i < bytes; i++) {
+		ret[i] = i == len ? '.' : (char)('a' + (i * 7 + n) % 26);
+	}
+	return MAX(len, MIN(end, bytes));
 }
 
 const char *

@@ -154,7 +154,7 @@ static void
 check_member(void *ctx, uint32_t n)
 {
 	struct missing *m = ctx;
-	char text[TEXT_MAX];
+	static char text[ORACLE_MEMBER_MAX];
 
 	m->sim->oracle.stats.checks++;
 	if (!view_set_has(m->set->type, m->set->state,
