@@ -133,6 +133,7 @@ class WatchNext(unittest.TestCase):
                     with contextlib.suppress(ProcessLookupError):   # gone since it was asked for
                         os.kill(pid, signal.SIGKILL)
                         killed += 1
+                time.sleep(0.05)        # a call is made again a few times, not for ever
             _, err = caller.communicate(timeout=ALL_S)
             self.assertEqual(caller.returncode, 0, err)
             again += sum(map(int, re.findall(r'^(\d+) calls were made again', err, re.M)))
