@@ -551,13 +551,13 @@ kvs_shard_remove(struct kvs_shard *s, struct kvs_key *k)
 }
 
 struct kvs_key *
-kvs_shard_first(const struct kvs_shard *s)
+kvs_shard_first(struct kvs_shard *s)
 {
 	return kvs_order_from(&s->order, slice_of(NULL, 0), false);
 }
 
 struct kvs_key *
-kvs_shard_next(const struct kvs_shard *s, const struct kvs_key *k)
+kvs_shard_next(struct kvs_shard *s, const struct kvs_key *k)
 {
 	return kvs_order_next(&s->order, k);
 }
@@ -629,7 +629,7 @@ shows(const struct kvs_shard *s, const struct kvs_key *k, struct hlc_time now)
 
 /* Goes on from key k. Returns: the last key that was looked at; NULL: none. */
 static const struct kvs_key *
-scan_from(const struct kvs_shard *s, const struct kvs_key *k, struct kvs_scan *scan,
+scan_from(struct kvs_shard *s, const struct kvs_key *k, struct kvs_scan *scan,
 	  bool (*lists)(void *ctx, struct slice key), void *ctx)
 {
 	const struct kvs_key *last = NULL;

@@ -116,8 +116,8 @@ int kvs_shard_settled(struct kvs_shard *s, const struct kvs_key *k, uint32_t wri
 void kvs_shard_take(struct kvs_shard *s, struct kvs_key *k, struct kvs_value *v);
 
 /* kvs_shard_first, kvs_shard_next: all keys, in order; NULL behind the last. */
-struct kvs_key *kvs_shard_first(const struct kvs_shard *s);
-struct kvs_key *kvs_shard_next(const struct kvs_shard *s, const struct kvs_key *k);
+struct kvs_key *kvs_shard_first(struct kvs_shard *s);
+struct kvs_key *kvs_shard_next(struct kvs_shard *s, const struct kvs_key *k);
 
 /* kvs_shard_merge merges delta, a checked flat envelope outside of the shard's memory, into a key.
  *

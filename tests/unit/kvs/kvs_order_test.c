@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   the order gives every key once, ascending, from any starting point.
  * Method: keys entered in a shuffled order, heights from hashes, compared with a sorted array: the
- *         walk, and the place found for keys that are there, between, before and behind.
+ *         walk, and the place found for keys that are there, between, before and behind. The same
+ *         while keys come, go and are looked for by turns, so that few and many of them wait.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +39,7 @@ name_of(char buf[16], uint32_t i)
 	return slice_of(buf, (size_t)snprintf(buf, 16, "%08u", i));
 }
 
-static void
+static struct kvs_key *
 add(struct world *w, uint32_t i)
 {
 	char buf[16];
@@ -50,6 +51,7 @@ add(struct world *w, uint32_t i)
 	*k = (struct kvs_key){ .key_len = (uint16_t)name.len, .height = (uint8_t)height };
 	memcpy(&k->next[height], name.p, name.len);
 	kvs_order_add(&w->o, k);
+	return k;
 }
 
 static void
@@ -97,7 +99,7 @@ shuffled(void **state)
 		number[j] = 2 * i;
 	}
 	for (uint32_t i = 0; i < KEY_CNT; i++) {
-		add(&w, number[i]);
+		(void)add(&w, number[i]);
 	}
 	k = kvs_order_from(&w.o, slice_of(NULL, 0), false);
 	for (uint32_t i = 0; i < KEY_CNT; i++) {
@@ -113,6 +115,66 @@ shuffled(void **state)
 		there = name_of(buf, 2 * i + 1);
 		assert_at(&w, kvs_order_from(&w.o, there, false), 2 * i + 2);
 		assert_at(&w, kvs_order_from(&w.o, there, true), 2 * i + 2);
+	}
+	free(w.mem);
+}
+
+/* What is there is asked for in one step of 48, so groups of all lengths are entered. */
+static void
+coming_and_going(void **state)
+{
+	static struct kvs_key *there[KEY_CNT];
+	struct world w;
+	struct rng rng;
+	char buf[16];
+
+	(void)state;
+	memset(there, 0, sizeof(there));
+	rng_init(&rng, test_seed("kvs_order coming and going"));
+	world_make(&w);
+	for (uint32_t step = 0; step < 200000; step++) {
+		uint32_t i = (uint32_t)rng_below(&rng, KEY_CNT);
+		bool look = rng_below(&rng, 48) == 0;
+
+		if (look) {
+			struct slice from = name_of(buf, i);
+			struct kvs_key *k = kvs_order_from(&w.o, from, false);
+
+			for (uint32_t n = 0; n < 3; n++, i++) {
+				while (i < KEY_CNT && there[i] == NULL) {
+					i++;
+				}
+				assert_ptr_equal(k, i < KEY_CNT ? there[i] : NULL);
+				if (k == NULL) {
+					break;
+				}
+				k = kvs_order_next(&w.o, k);
+			}
+		} else if (there[i] == NULL) {
+			there[i] = add(&w, i);
+		} else {
+			kvs_order_remove(&w.o, there[i]);
+			heap_free(w.heap, there[i],
+				  kvs_key_bytes(there[i]->height, there[i]->key_len));
+			there[i] = NULL;
+		}
+	}
+	free(w.mem);
+}
+
+/* Who stands at a key sees what is added behind it, however few were added. */
+static void
+next_sees_what_waits(void **state)
+{
+	struct world w;
+	struct kvs_key *k;
+
+	(void)state;
+	world_make(&w);
+	for (uint32_t i = 1; i < 100; i++) {
+		(void)add(&w, 100 - i);
+		k = add(&w, 200 - 2 * i + 1000);
+		assert_at(&w, kvs_order_next(&w.o, k), i == 1 ? 2 * KEY_CNT : 202 - 2 * i + 1000);
 	}
 	free(w.mem);
 }
@@ -143,6 +205,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(empty),
 		cmocka_unit_test(shuffled),
+		cmocka_unit_test(coming_and_going),
+		cmocka_unit_test(next_sees_what_waits),
 		cmocka_unit_test(heights),
 	};
 
