@@ -241,6 +241,29 @@ class Gone(Case):
         waits.close()
 
 
+    def test_half_of_it_that_memory_has_no_room_for_behind_a_whole_one(self):
+        """Who says it is closed with his answer still to go out, and nobody else is."""
+        said = b'ping\r\n' + b'*2\r\n$4\r\necho\r\n$16000\r\n' + b'x' * 15000
+        many = [self.open() for _ in range(800)]
+        for s in many:
+            try:
+                s.sendall(said)
+            except OSError:
+                pass    # it was closed before it had said all
+        self.assertEqual(self.good('ping'), '+PONG')
+        ends = 0
+        for s in many:
+            s.settimeout(0.01)
+            try:
+                ends += s.recv(100) != b'+PONG\r\n'
+            except TimeoutError:
+                pass
+            except ConnectionError:
+                ends += 1
+            s.close()
+        self.assertGreater(ends, 0, 'memory had room for all')
+
+
 class Replies(Case):
     def test_one_that_memory_has_no_room_for(self):
         """It is refused before anything is done; of one value it is sent from where that is."""
