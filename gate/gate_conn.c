@@ -371,6 +371,9 @@ settle(struct gate *g, struct gate_conn *c)
 	uint32_t in_max;
 	bool half, reading;
 
+	if (c->closing) {
+		return; /* what it said last found no memory, say: its replies go nowhere */
+	}
 	if (c->gone) {
 		gate_conn_close(g, c); /* if it can be, now */
 		return;

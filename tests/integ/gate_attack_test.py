@@ -240,6 +240,27 @@ class Gone(Case):
         self.assertEqual(waits.recv(100), b'*2\r\n$1\r\nl\r\n$1\r\nx\r\n')
         waits.close()
 
+    def test_half_of_it_that_memory_has_no_room_for_behind_a_whole_one(self):
+        """Who says it is closed with his answer still to go out, and nobody else is."""
+        said = b'ping\r\n' + b'*2\r\n$4\r\necho\r\n$16000\r\n' + b'x' * 15000
+        many = [self.open() for _ in range(800)]
+        for s in many:
+            try:
+                s.sendall(said)
+            except OSError:
+                pass    # it was closed before it had said all
+        self.assertEqual(self.good('ping'), '+PONG')
+        ends = 0
+        for s in many:
+            s.settimeout(0.01)
+            try:
+                ends += s.recv(100) != b'+PONG\r\n'
+            except TimeoutError:
+                pass
+            except ConnectionError:
+                ends += 1
+            s.close()
+        self.assertGreater(ends, 0, 'memory had room for all')
 
     def test_who_drips_a_byte_now_and_then_is_closed(self):
         """From the first byte of a command on there is a deadline, which moves with its bytes at
