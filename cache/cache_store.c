@@ -534,6 +534,7 @@ cache_store_alloc(struct cache_store *s, size_t bytes, uint32_t *tries, struct c
 		return MB_ERR_TRYAGAIN;
 	}
 	++*tries;
+	own_steps = most == 0 ? 0 : own_steps; /* it was not looked at what may have come free */
 	return MAX(s->hand_idle, own_steps) < 3 * entry_cnt ? MB_ERR_TRYAGAIN : MB_ERR_NO_MEMORY;
 }
 

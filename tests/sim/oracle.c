@@ -523,7 +523,7 @@ oracle_member_text(uint32_t n, char *ret, size_t bytes)
 	size_t len = (size_t)snprintf(ret, bytes, "m%u", n), end = len;
 
 	if (n % 97 == 50) {
-		end = 4097 + n * 7919U % 40000;
+		end = 4097 + n * 7919U % 12000;
 	} else if (n % 23 == 11) {
 		end = 1025 + n * 7919U % 3072;
 	}

@@ -194,7 +194,7 @@ void oracle_end(struct oracle *o);
 /* A register's value of number n: its number, and then bytes that follow from it. A set's member:
  * its number, and of some of them so many bytes more that it is in no write set, or too long for a
  * step, or for a node of a tree. */
-#define ORACLE_MEMBER_MAX 45056
+#define ORACLE_MEMBER_MAX 16384
 void oracle_value_fill(uint32_t n, uint8_t *p, uint32_t len);
 bool oracle_value_ok(uint32_t n, const uint8_t *p, uint32_t len);
 int64_t oracle_number(struct slice text);
