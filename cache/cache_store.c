@@ -502,8 +502,7 @@ cache_store_alloc(struct cache_store *s, size_t bytes, uint32_t *tries, struct c
 {
 	/* Three rounds: the first may find everything read lately, the second what was read since.
 	 * The third spares nothing: readers may read all there is faster than the hand goes round.
-	 * Who wants much has done much before, and comes seldom. Who had three rounds in vain, and
-	 * waits for what others give back, evicts again once in a while. */
+	 * Who wants much comes seldom. Who had all three in vain evicts again once in a while. */
 	const uint64_t entry_cnt = s->mask + 1;
 	const uint32_t steps = MAX((uint32_t)CACHE_EVICT_STEP, (uint32_t)(bytes / 128));
 	uint64_t own_steps = (uint64_t)*tries * steps;
@@ -533,8 +532,8 @@ cache_store_alloc(struct cache_store *s, size_t bytes, uint32_t *tries, struct c
 	if (s->grove.garbage != NULL) {
 		return MB_ERR_TRYAGAIN;
 	}
-	++*tries;
 	own_steps = most == 0 ? 0 : own_steps; /* it was not looked at what may have come free */
+	++*tries;
 	return MAX(s->hand_idle, own_steps) < 3 * entry_cnt ? MB_ERR_TRYAGAIN : MB_ERR_NO_MEMORY;
 }
 
