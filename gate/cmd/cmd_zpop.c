@@ -27,6 +27,7 @@ struct taker {
 	uint32_t most; /* so many, of those that are left to take */
 	bool max;      /* the last ones */
 	bool pairs;    /* how they are answered */
+	bool waited;   /* for an item */
 };
 
 /* What is passed over. */
@@ -43,10 +44,11 @@ not_noted(const void *arg, const struct oset_entry *e)
 	return !gate_pop_is_noted(n->g, n->key_hash, e->member);
 }
 
+/* Who waited does not: it would pass those who wait longer and take more. */
 static bool
 takes_one(const struct gate_walk *w, const struct taker *t)
 {
-	return t->most == 1 && view_cnt(w->v.type, w->v.state) <= SMALL;
+	return t->most == 1 && !t->waited && view_cnt(w->v.type, w->v.state) <= SMALL;
 }
 
 /* The first (or last) members that a part may take, in the order of scores. Returns: as
@@ -186,7 +188,7 @@ static int
 zpop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
 	      bool max)
 {
-	struct taker t = { .most = 1, .max = max };
+	struct taker t = { .most = 1, .max = max, .waited = c->block_due_ns != 0 };
 	const struct oset_entry *e;
 	struct gate_walk now, *w;
 	double timeout_s;
@@ -251,7 +253,7 @@ zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg
 	if (n != CACHE_HIT) { /* it went just now: who is next? */
 		return n == CACHE_ABSENT ? gate_turn_end(g, c) : gate_look_refuse(g, c, n);
 	}
-	t = (struct taker){ m.key, m.most - c->part, m.second, true };
+	t = (struct taker){ m.key, m.most - c->part, m.second, true, c->block_due_ns != 0 };
 	n = entries_pick(g, c, w, &t, &e);
 	if (n != 1 || w->cnt == 0) {
 		return not_picked(g, c, w, n);
