@@ -201,7 +201,7 @@ def soon(add):
             add()
             return
         except AssertionError as e:
-            if time.monotonic() > end or not re.search('exceeds maximum|too large', str(e)):
+            if time.monotonic() > end or not re.search('exceeds maximum|larger than', str(e)):
                 raise
             time.sleep(0.05)
 
