@@ -5,7 +5,8 @@
  * else the command looks again. One member of a set of up to SMALL is taken if it is still the
  * first one (or the last), whatever became of the others, and clients of this gate take one each
  * (gate_pop.h): so neither writers nor others that pop keep it looking. Of a longer set the cache
- * tile would look too long.
+ * tile would look too long. Who waited for a member always looks again: those who wait are served
+ * in their order, however many each takes (test: redis_tcl, BZMPOP with multiple blocked clients).
  */
 #include <string.h>
 
