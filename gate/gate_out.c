@@ -281,6 +281,7 @@ gate_out_sent(struct gate *g, struct gate_conn *c, size_t len)
 {
 	g->tally.tx_bytes += len;
 	c->out.bytes -= MIN(len, c->out.bytes);
+	c->mark.bytes -= MIN(len, c->mark.bytes); /* a send that was under way before it */
 	while (c->out.head != NULL) {
 		struct gate_chunk *k = c->out.head;
 		size_t n = MIN(len, (size_t)(k->len - k->sent));
@@ -293,7 +294,13 @@ gate_out_sent(struct gate *g, struct gate_conn *c, size_t len)
 		if (k->next == NULL && (!elsewhere(k) && k->cap < GATE_CHUNK_BYTES / 2)) {
 			k->len = 0; /* a small one is kept for the next reply */
 			k->sent = 0;
+			if (c->mark.tail == k) {
+				c->mark.len = 0;
+			}
 			return;
+		}
+		if (c->mark.tail == k) {
+			c->mark.tail = NULL;
 		}
 		c->out.head = k->next;
 		if (k->next == NULL) {

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -93,6 +94,9 @@ class Node:
                 self.process.wait()
 
     def remove(self):
+        code = self.process.poll()
+        if code:    # what else would be seen is that nobody can connect
+            print(f'the node ended with {code}:\n' + self.said(), file=sys.stderr)
         self.end()
         self.log.close()
         shutil.rmtree(self.folder)
