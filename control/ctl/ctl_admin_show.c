@@ -14,14 +14,21 @@ static const char *const exec_state_text[] = {
 	[EXEC_LOADING] = "loading", [EXEC_SERVING] = "serving",   [EXEC_DRAINING] = "draining",
 };
 
+/* One that has died keeps its place until all others have let go of it. It has no process id any
+ * more, and who would end all that serve must not take its 0 for one. */
+static const char *
+exec_state_of(const struct exec *x, const struct proc *p)
+{
+	return p->state == PROC_DYING || p->state == PROC_DEAD ? "dead" : exec_state_text[x->state];
+}
+
 static json_t *
 admin_exec(struct ctl *c, uint16_t e)
 {
 	const struct exec *x = &c->exec[e];
 	const struct proc *p = &c->procs.proc[e];
-	json_t *o =
-		json_pack("{s:i, s:I, s:i, s:i, s:s}", "proc", e, "inc", (json_int_t)p->inc, "pid",
-			  (int)p->pid, "cpu", x->cpu, "state", exec_state_text[x->state]);
+	json_t *o = json_pack("{s:i, s:I, s:i, s:i, s:s}", "proc", e, "inc", (json_int_t)p->inc,
+			      "pid", (int)p->pid, "cpu", x->cpu, "state", exec_state_of(x, p));
 	json_t *names = json_array();
 
 	for (uint32_t i = 0; i < x->fn_cnt; i++) {

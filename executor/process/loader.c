@@ -40,6 +40,19 @@ linker_text(void)
 /* Who loads an object: its constructors announce merges, and have no argument to say to whom. */
 static struct loader *loading;
 
+/* Whether the object that is being loaded has announced one of this name already: functions name a
+ * merge, and would get one or the other. */
+static bool
+merge_twice(const struct loader *l, const char *name)
+{
+	uint32_t i = l->object_cnt != 0 ? l->merge_end[l->object_cnt - 1] : 0;
+
+	while (i < l->merge_cnt && strcmp(l->merge[i]->name, name) != 0) {
+		i++;
+	}
+	return i < l->merge_cnt;
+}
+
 void
 mb_merge_add(const struct mb_merge *merge)
 {
@@ -55,6 +68,8 @@ mb_merge_add(const struct mb_merge *merge)
 	} else if (strlen(merge->name) >= NAME_BYTES_MAX) {
 		refuse(l, MB_ERR_TOO_LARGE, "the name of the merge '%.32s...' is too long",
 		       merge->name);
+	} else if (merge_twice(l, merge->name)) {
+		refuse(l, MB_ERR_LOAD, "the object has two merges of the name '%s'", merge->name);
 	} else if (l->merge_cnt == LOADER_MERGE_MAX) {
 		refuse(l, MB_ERR_TOO_LARGE, "an executor can have %u merges", LOADER_MERGE_MAX);
 	} else {

@@ -50,7 +50,7 @@
 #define SESSION_BYTES_MAX  (16u << 20)  /* of write sets: keys, members, fields, small values */
 #define SESSION_OWNED_MAX  2048         /* larger values */
 #define SESSION_VIEW_MAX   8192         /* values looked at, HAZARD_CNT - 1 of them large */
-#define SESSION_CUT_MAX    4096         /* keys read at the level rr */
+#define SESSION_CUT_MAX    16384        /* keys read at the level rr, and written if handed on */
 #define SESSION_MERGE_MAX  (256u << 10) /* what is merged into one key of session_merge */
 #define SESSION_ZRANGE_MAX (1u << 20)   /* members of a sorted set that is put in order */
 
@@ -136,9 +136,10 @@ void session_discard(struct session *s);
  * itself wrote stay until its end. */
 void session_views_end(struct session *s);
 
-/* session_hand_give makes of what a call at the level rr has read, with its own writes on top, what
- * the next part of its DAG begins with; before they are published. It is held for the daemon.
- * Returns: 0, ret->len == 0 when there is nothing; MB_ERR_TOO_LARGE, MB_ERR_NO_MEMORY.
+/* session_hand_give makes of what a call at the level rr has read and written what the next part of
+ * its DAG begins with; before that is published. It is held for the daemon. What was written on
+ * what the store has, and not read, is looked at now.
+ * Returns: 0, ret->len == 0 when there is nothing; MB_ERR_TOO_LARGE, MB_ERR_NO_MEMORY; as a read.
  *
  * session_hand_take begins with it, in place: from a stranger, until session_end.
  * Returns: 0; MB_ERR_TOO_LARGE; as lattice_check. */

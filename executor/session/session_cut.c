@@ -24,6 +24,8 @@
 #include "microburst/error.h"
 #include "session_int.h"
 
+#define FULL_TEXT "a call at the level rr may read 16,384 keys"
+
 static struct cut *
 cut_find(struct session *s, uint64_t hash, struct slice key)
 {
@@ -116,7 +118,7 @@ cut_read(struct session *s, uint64_t hash, struct slice key, enum read_how how,
 		return cut_show(c, ret);
 	}
 	if (s->cut_cnt == SESSION_CUT_MAX) {
-		return refuse(s, MB_ERR_TOO_LARGE, "a call at the level rr may read 4,096 keys");
+		return refuse(s, MB_ERR_TOO_LARGE, FULL_TEXT);
 	}
 	c = &s->cut[s->cut_cnt];
 	n = cut_hold(s, hash, key, how, c);
@@ -125,6 +127,26 @@ cut_read(struct session *s, uint64_t hash, struct slice key, enum read_how how,
 	}
 	cut_add(s, c);
 	return cut_show(c, ret);
+}
+
+int
+cut_nothing(struct session *s, uint64_t hash, struct slice key)
+{
+	struct cut *c = &s->cut[s->cut_cnt];
+
+	if (cut_find(s, hash, key) != NULL) {
+		return 0;
+	}
+	if (s->cut_cnt == SESSION_CUT_MAX) {
+		return refuse(s, MB_ERR_TOO_LARGE, FULL_TEXT);
+	}
+	*c = (struct cut){ .hash = hash,
+			   .key = key.p,
+			   .key_len = (uint16_t)key.len,
+			   .absent = true,
+			   .value = { .slot = CACHE_SLOT_NONE } };
+	cut_add(s, c);
+	return 0;
 }
 
 void

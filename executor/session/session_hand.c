@@ -13,6 +13,9 @@
  *       What they become there is another thing: there they meet what others have written.
  *   H3  A writer's times and dots are its own: each giving has a writer of its own, and none of
  *       them leaves the call.
+ *   H4  What was written and never read is in the cut, too, when it is given: else the next part
+ *       would read what others have put there since. What stands on nothing that is stored, a put
+ *       or a delete, needs no look at the store.
  *
  * Rejected: versions kept by the cache until the call ends, and named to the next part. Each first
  * read would be a message, and each way to end a call had to let go of them at one more place. This
@@ -209,6 +212,25 @@ give_written(struct session *s, const struct cut *c, const struct held_key *k, s
 
 /* ----------------------------------------------------------------------------- giving */
 
+/* Holds what own writes stand on, of keys that were not read (H4). */
+static int
+written_hold(struct session *s)
+{
+	for (uint32_t i = 0; i < s->key_cnt; i++) {
+		const struct held_key *k = &s->key[i];
+		const struct slice key = slice_of(k->p, k->len);
+		const bool alone = k->base != BASE_STORE && !k->keep;
+		struct cache_value v;
+		int n = alone ? cut_nothing(s, k->hash, key)
+			      : cut_read(s, k->hash, key, READ_FETCH, &v);
+
+		if (n < 0) {
+			return n;
+		}
+	}
+	return 0;
+}
+
 static int
 by_key(const void *a, const void *b, void *ctx)
 {
@@ -274,8 +296,9 @@ session_hand_give(struct session *s, struct payload_ref *ret)
 	int err;
 
 	ret->len = 0;
-	if (s->cut_cnt == 0) {
-		return 0;
+	err = s->call.repeatable ? written_hold(s) : 0;
+	if (err != 0 || s->cut_cnt == 0) {
+		return err;
 	}
 	for (uint32_t i = 0; i < s->cut_cnt; i++) {
 		s->hand_order[i] = i;

@@ -261,11 +261,13 @@ int read_value(struct session *s, uint64_t hash, struct slice key, enum read_how
 	       struct cache_value *ret);
 
 /* cut_read is read_value at the level rr; cut_end gives back what is held. cut_take holds what
- * another part of the call has read: a flat envelope, and a key, that stay until then. Returns: 0;
+ * another part of the call has read: a flat envelope, and a key, that stay until then. cut_nothing
+ * holds that there is nothing, of a key that was not read; the key stays until then. Returns: 0;
  * MB_ERR_TOO_LARGE. */
 int cut_read(struct session *s, uint64_t hash, struct slice key, enum read_how how,
 	     struct cache_value *ret);
 int cut_take(struct session *s, struct slice key, struct slice envelope);
+int cut_nothing(struct session *s, uint64_t hash, struct slice key);
 void cut_end(struct session *s);
 
 /* read_view is read_value into a view, which is found again by its key's hash. An older view of the

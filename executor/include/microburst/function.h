@@ -150,7 +150,7 @@ void mb_merge_add(const struct mb_merge *merge);
 	static int mb_merge_run_##merge(struct mb_slice a, struct mb_slice b,                      \
 					struct mb_merged *out);                                    \
 	static const struct mb_slice mb_merge_sample_##merge[] = { __VA_ARGS__ };                  \
-	static const struct mb_merge mb_merge_##merge = {                                          \
+	static const struct mb_merge mb_merge_def_##merge = {                                      \
 		MB_FUNCTION_ABI,                                                                   \
 		sizeof(struct mb_merge),                                                           \
 		#merge,                                                                            \
@@ -160,7 +160,7 @@ void mb_merge_add(const struct mb_merge *merge);
 	};                                                                                         \
 	__attribute__((__constructor__)) static void mb_merge_add_##merge(void)                    \
 	{                                                                                          \
-		mb_merge_add(&mb_merge_##merge);                                                   \
+		mb_merge_add(&mb_merge_def_##merge);                                               \
 	}                                                                                          \
 	static int mb_merge_run_##merge(struct mb_slice a, struct mb_slice b, struct mb_merged *out)
 

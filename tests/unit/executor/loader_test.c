@@ -28,6 +28,8 @@ what_cannot_be_loaded_is_named(void **state)
 	refused(&object[BAD_INIT], 1, "never", 0, MB_ERR_FUNCTION_FAILED, "the flux is missing");
 	refused(&object[BAD_MERGE], 1, "never", 0, MB_ERR_LOAD,
 		"the merge 'average' is not associative: merge(merge(");
+	refused(&object[BAD_MERGE_TWICE], 1, "never", 0, MB_ERR_LOAD,
+		"two merges of the name 'max'");
 	refused(&object[ATTACKS], 1, "nothing", 0, MB_ERR_LOAD, "the function 'nothing'");
 	refused(&text_file, 1, "never", 0, MB_ERR_LOAD, "cannot be loaded");
 	refused(&object[ATTACKS], 1, "fine", 3, MB_ERR_CORRUPT, "malformed");

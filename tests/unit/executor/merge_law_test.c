@@ -118,22 +118,22 @@ MB_MERGE(lonely, MB_SAMPLE("a"))
 static void
 what_is_no_merge_is_refused(void **state)
 {
-	says(&mb_merge_first, "'first' is not commutative: merge(\"a\", \"b\") = \"a\", but "
-			      "merge(\"b\", \"a\") = \"b\"");
-	says(&mb_merge_both, "'both' is not idempotent");
-	says(&mb_merge_middle, "'middle' is not associative: merge(merge(");
-	says(&mb_merge_counted, "'counted' is not deterministic");
-	says(&mb_merge_silent, "makes nothing of");
-	says(&mb_merge_twice, "refuses");
-	says(&mb_merge_picky, "'picky' refuses");
-	says(&mb_merge_huge, "larger than the limit");
-	says(&mb_merge_lonely, "two samples");
+	says(&mb_merge_def_first, "'first' is not commutative: merge(\"a\", \"b\") = \"a\", but "
+				  "merge(\"b\", \"a\") = \"b\"");
+	says(&mb_merge_def_both, "'both' is not idempotent");
+	says(&mb_merge_def_middle, "'middle' is not associative: merge(merge(");
+	says(&mb_merge_def_counted, "'counted' is not deterministic");
+	says(&mb_merge_def_silent, "makes nothing of");
+	says(&mb_merge_def_twice, "refuses");
+	says(&mb_merge_def_picky, "'picky' refuses");
+	says(&mb_merge_def_huge, "larger than the limit");
+	says(&mb_merge_def_lonely, "two samples");
 }
 
 static void
 what_is_one_is_taken(void **state)
 {
-	assert_int_equal(check(&mb_merge_greatest), 0);
+	assert_int_equal(check(&mb_merge_def_greatest), 0);
 	assert_string_equal(why, "");
 	assert_ptr_not_equal(added, NULL); /* they announce themselves */
 }

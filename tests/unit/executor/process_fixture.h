@@ -27,14 +27,14 @@
 #define MEMORY     (UINT64_C(64) << 20)
 #define PROC       5
 #define CALL_MS    10000
-#define OBJECT_CNT 5
+#define OBJECT_CNT 6
 
 /* Ids of the attacks' functions: their places in this list, + 1. */
 static const char *const fn[] = { "attack_calls",    "attack_memory", "attack_fds", "attack_region",
 				  "attack_scribble", "who",           "eat",        "segv",
 				  "do_abort",        "do_exit",       "overflow",   "loop",
 				  "close_all",       "fill",          "fine",       "found" };
-enum { ATTACKS, ATTACK_INIT, BAD_INIT, BAD_SYMBOL, BAD_MERGE };
+enum { ATTACKS, ATTACK_INIT, BAD_INIT, BAD_SYMBOL, BAD_MERGE, BAD_MERGE_TWICE };
 
 static const char *executor_path;
 static const char *object[OBJECT_CNT];

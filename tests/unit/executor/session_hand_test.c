@@ -59,12 +59,56 @@ teardown_hand(void **state)
 }
 
 static void
-nothing_read_is_nothing(void **state)
+nothing_is_nothing(void **state)
 {
 	begin_rr();
+	give();
+	assert_int_equal(handed_len, 0);
+	begin(0); /* and at lww nothing is handed on */
 	assert_int_equal(session_put(s, k("a"), k("1")), 0);
 	give();
 	assert_int_equal(handed_len, 0);
+}
+
+/* What was only written is read by the next part as the call wrote it. */
+static void
+writes_that_read_nothing(void **state)
+{
+	uint64_t cnt;
+	bool is;
+
+	world_put(w, "put", "old");
+	world_put(w, "gone", "old");
+	world_put(w, "n", "5");
+	world_sadd(w, "set", "a");
+	world_sadd(w, "set", "b");
+	world_evict(w);
+	begin_rr();
+	assert_int_equal(session_put(s, k("put"), k("own")), 0);
+	assert_int_equal(session_put(s, k("new"), k("own")), 0);
+	assert_int_equal(session_delete(s, k("gone")), 0);
+	assert_int_equal(session_delete(s, k("never")), 0);
+	assert_int_equal(session_incr(s, k("n"), 1, NULL), 0);
+	assert_int_equal(session_srem(s, k("set"), k("a")), 0);
+	next_part();
+	world_put(w, "put", "other");
+	world_put(w, "new", "other");
+	world_put(w, "gone", "other");
+	world_put(w, "never", "other");
+	world_put(w, "n", "100");
+	world_sadd(w, "set", "a");
+	for (int part = 0; part < 2; part++) {
+		assert_shows("put", "own");
+		assert_shows("new", "own");
+		assert_absent("gone");
+		assert_absent("never");
+		assert_shows("n", "6");
+		assert_int_equal(session_sismember(s, k("set"), k("a"), &is), 0);
+		assert_false(is);
+		assert_int_equal(session_scard(s, k("set"), &cnt), 0);
+		assert_int_equal(cnt, 1);
+		next_part();
+	}
 }
 
 static void
@@ -289,7 +333,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown_hand)
-		TEST(nothing_read_is_nothing),
+		TEST(nothing_is_nothing),
+		TEST(writes_that_read_nothing),
 		TEST(what_was_read_first_stays),
 		TEST(own_writes_lie_on_top),
 		TEST(writes_of_two_parts),
