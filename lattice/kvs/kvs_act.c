@@ -5,6 +5,7 @@
 #include "check.h"
 #include "compiler.h"
 #include "kvs_msg.h"
+#include "kvs_prefetch.h"
 #include "kvs_shard.h"
 #include "lattice.h"
 #include "microburst/error.h"
@@ -108,7 +109,7 @@ kvs_act_prefetch(const struct kvs_shard *s, const struct kvs_acts *acts)
 	for (uint32_t i = 0; acts->cnt > 1 && i < acts->cnt; i++) {
 		p[n++] = (struct kvs_prefetch){ .key = acts->act[i].key, .delta_len = DELTA_BYTES };
 		if (n == KVS_PREFETCH_MAX || i + 1 == acts->cnt) {
-			kvs_shard_prefetch(s, p, n);
+			kvs_prefetch_burst(s, p, n);
 			n = 0;
 		}
 	}

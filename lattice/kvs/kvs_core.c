@@ -16,6 +16,7 @@
  * harm: they commute.
  */
 #include "kvs_core.h"
+#include "kvs_prefetch.h"
 
 #include <string.h>
 
@@ -462,7 +463,7 @@ kvs_core_burst(struct kvs_core *c, uint32_t from, const struct desc *d, uint32_t
 		}
 	}
 	if (n > 0) {
-		kvs_shard_prefetch(c->shard, p, n);
+		kvs_prefetch_burst(c->shard, p, n);
 	}
 	for (uint32_t i = 0; i < cnt; i++) {
 		if (d[i].kind == DESC_KVS_ACT) {

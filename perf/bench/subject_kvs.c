@@ -21,6 +21,7 @@
 #include "envelope.h"
 #include "hash.h"
 #include "kvs_core.h"
+#include "kvs_prefetch.h"
 #include "list.h"
 #include "lww.h"
 #include "map.h"
@@ -297,7 +298,7 @@ burst_bare(struct load *l)
 		key[i] = l->drawn[l->at++ % DRAWN_CNT];
 		p[i] = (struct kvs_prefetch){ slice_of(&key[i], sizeof(key[i])), l->len[i] };
 	}
-	kvs_shard_prefetch(s, p, BURST);
+	kvs_prefetch_burst(s, p, BURST);
 	for (uint32_t i = 0; i < BURST; i++) {
 		int err = kvs_shard_merge(s, p[i].key, slice_of(l->value[i], l->len[i]));
 

@@ -11,6 +11,7 @@
 
 #include "clear.h"
 #include "compiler.h"
+#include "kvs_prefetch.h"
 #include "kvs_shard.h"
 #include "kvs_value.h"
 #include "microburst/error.h"
@@ -477,7 +478,7 @@ removals(void **state)
 		struct kvs_prefetch p = { key_of(buf, n), 8 };
 		struct kvs_key *k;
 
-		kvs_shard_prefetch(s, &p, 1);
+		kvs_prefetch_burst(s, &p, 1);
 		k = kvs_shard_find(s, p.key);
 		assert_int_equal(k != NULL, there[n]);
 		/* Times when there are few of them, and times when there are many. */
