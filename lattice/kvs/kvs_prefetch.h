@@ -10,7 +10,6 @@
 #ifndef MB_KVS_PREFETCH_H
 #define MB_KVS_PREFETCH_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include "slice.h"
@@ -19,16 +18,11 @@
 
 struct kvs_shard;
 
-struct kvs_prefetch {
-	struct slice key;
-	size_t delta_len; /* that will be merged; 0: it is read */
-};
-
 /* kvs_prefetch_burst asks for what reads of some keys, and merges into them, will touch, before the
  * first of them is done.
  *
  * Requires:  cnt <= KVS_PREFETCH_MAX
  */
-void kvs_prefetch_burst(const struct kvs_shard *s, const struct kvs_prefetch *p, uint32_t cnt);
+void kvs_prefetch_burst(const struct kvs_shard *s, const struct slice *key, uint32_t cnt);
 
 #endif

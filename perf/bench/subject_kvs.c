@@ -291,16 +291,16 @@ static void
 burst_bare(struct load *l)
 {
 	struct kvs_shard *s = l->tile[0].shard;
-	struct kvs_prefetch p[BURST];
-	uint64_t key[BURST];
+	struct slice key[BURST];
+	uint64_t name[BURST];
 
 	for (uint32_t i = 0; i < BURST; i++) {
-		key[i] = l->drawn[l->at++ % DRAWN_CNT];
-		p[i] = (struct kvs_prefetch){ slice_of(&key[i], sizeof(key[i])), l->len[i] };
+		name[i] = l->drawn[l->at++ % DRAWN_CNT];
+		key[i] = slice_of(&name[i], sizeof(name[i]));
 	}
-	kvs_prefetch_burst(s, p, BURST);
+	kvs_prefetch_burst(s, key, BURST);
 	for (uint32_t i = 0; i < BURST; i++) {
-		int err = kvs_shard_merge(s, p[i].key, slice_of(l->value[i], l->len[i]));
+		int err = kvs_shard_merge(s, key[i], slice_of(l->value[i], l->len[i]));
 
 		l->err = err != 0 ? err : l->err;
 	}

@@ -35,15 +35,14 @@ put(struct kvs_shard *s, uint64_t time, char c, size_t len)
 {
 	static uint8_t value[VALUE_MAX];
 	struct wbuf out = wbuf_init(mem, sizeof(mem));
-	struct kvs_prefetch p = { .key = slice_str("k") };
+	struct slice key = slice_str("k");
 	struct slice delta;
 
 	memset(value, c, len);
 	delta = value_set(&out, time, slice_of(value, len));
-	p.delta_len = delta.len;
-	kvs_prefetch_burst(s, &p, 1);
-	assert_int_equal(kvs_shard_merge(s, p.key, delta), 0);
-	assert_true(slice_eq(value_text(kvs_shard_get(s, p.key)), slice_of(value, len)));
+	kvs_prefetch_burst(s, &key, 1);
+	assert_int_equal(kvs_shard_merge(s, key, delta), 0);
+	assert_true(slice_eq(value_text(kvs_shard_get(s, key)), slice_of(value, len)));
 }
 
 static void
