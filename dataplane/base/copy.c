@@ -43,7 +43,7 @@ copy_long(void *to, const void *from, size_t len)
 
 /* Whole lines only: a line of which a part is written past the caches is read all the same. */
 void
-copy_past(void *to, const void *from, size_t len)
+copy_past_open(void *to, const void *from, size_t len)
 {
 	size_t head = MIN(-(uintptr_t)to % CACHE_LINE, len);
 	__m128i *d = (__m128i *)((uint8_t *)to + head);
@@ -63,15 +63,32 @@ copy_past(void *to, const void *from, size_t len)
 		s += STEP;
 	}
 	memcpy(d, s, left);
+}
+
+void
+copy_past_close(void)
+{
 	_mm_sfence(); /* such stores are in no order with those that tell of them */
 }
 
 #else
 
 void
-copy_past(void *to, const void *from, size_t len)
+copy_past_open(void *to, const void *from, size_t len)
 {
 	copy_bytes(to, from, len);
 }
 
+void
+copy_past_close(void)
+{
+}
+
 #endif
+
+void
+copy_past(void *to, const void *from, size_t len)
+{
+	copy_past_open(to, from, len);
+	copy_past_close();
+}

@@ -5,11 +5,10 @@
 #include "check.h"
 #include "compiler.h"
 #include "kvs_msg.h"
+#include "kvs_prefetch.h"
 #include "kvs_shard.h"
 #include "lattice.h"
 #include "microburst/error.h"
-
-#define DELTA_BYTES 40 /* of most, with what stands behind the value */
 
 static struct slice
 found_value(const struct kvs_shard *s, const struct kvs_found *at)
@@ -102,13 +101,13 @@ kvs_act_over(const struct desc *d, int err)
 void
 kvs_act_prefetch(const struct kvs_shard *s, const struct kvs_acts *acts)
 {
-	struct kvs_prefetch p[KVS_PREFETCH_MAX];
+	struct slice key[KVS_PREFETCH_MAX];
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; acts->cnt > 1 && i < acts->cnt; i++) {
-		p[n++] = (struct kvs_prefetch){ .key = acts->act[i].key, .delta_len = DELTA_BYTES };
+		key[n++] = acts->act[i].key;
 		if (n == KVS_PREFETCH_MAX || i + 1 == acts->cnt) {
-			kvs_shard_prefetch(s, p, n);
+			kvs_prefetch_burst(s, key, n);
 			n = 0;
 		}
 	}

@@ -82,7 +82,7 @@ int kvs_act_long(struct kvs_shard *s, struct kvs_acts *acts, uint32_t i, struct 
 struct kvs_act *kvs_act_of(const struct desc *d);
 bool kvs_act_over(const struct desc *d, int err);
 
-/* kvs_act_prefetch asks the memory for what the acts will touch (kvs_shard_prefetch). */
+/* kvs_act_prefetch asks the memory for what the acts will touch (kvs_prefetch_burst). */
 void kvs_act_prefetch(const struct kvs_shard *s, const struct kvs_acts *acts);
 
 #endif

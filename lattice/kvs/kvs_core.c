@@ -16,6 +16,7 @@
  * harm: they commute.
  */
 #include "kvs_core.h"
+#include "kvs_prefetch.h"
 
 #include <string.h>
 
@@ -449,20 +450,17 @@ kvs_core_step(struct kvs_core *c, uint32_t from, const struct desc *d)
 void
 kvs_core_burst(struct kvs_core *c, uint32_t from, const struct desc *d, uint32_t cnt)
 {
-	struct kvs_prefetch p[KVS_PREFETCH_MAX];
+	struct slice key[KVS_PREFETCH_MAX];
 	uint32_t n = 0;
 
 	REQUIRE(cnt <= KVS_PREFETCH_MAX);
 	for (uint32_t i = 0; cnt > 1 && i < cnt; i++) {
 		if (d[i].kind == DESC_KVS_MERGE || d[i].kind == DESC_KVS_GET) {
-			p[n++] = (struct kvs_prefetch){
-				.key = kvs_msg_bytes(&d[i]),
-				.delta_len = d[i].kind == DESC_KVS_MERGE ? d[i].word[3] : 0,
-			};
+			key[n++] = kvs_msg_bytes(&d[i]);
 		}
 	}
 	if (n > 0) {
-		kvs_shard_prefetch(c->shard, p, n);
+		kvs_prefetch_burst(c->shard, key, n);
 	}
 	for (uint32_t i = 0; i < cnt; i++) {
 		if (d[i].kind == DESC_KVS_ACT) {

@@ -8,11 +8,14 @@
  * I2  The bytes of a pinned value never change. A merge then makes a new value, the old one is an
  *     orphan and is freed with its last pin.
  * I3  A merge that fails has changed nothing.
+ * I4  Other threads read pinned values only, so a pin waits for what was written past the caches.
  *
  * A value is overwritten where it lies when it fits and nobody reads it: for a hot key that is
  * updated millions of times a second this saves the heap's work and stays in the cache. It is not
- * kept in a place more than twice its size. A tree is never overwritten: each change has a value of
- * its own with the root, and shares the rest (grove.c); a pin on a value keeps its root readable.
+ * kept in a place more than twice its size. A long one that was not written lately is written past
+ * the caches (kvs_recent.h); such stores are waited for by the next pin (I4), each time would cost
+ * more than they save. A tree is never overwritten: each change has a value of its own with the
+ * root, and shares the rest (grove.c); a pin on a value keeps its root readable.
  */
 #include "kvs_shard.h"
 
@@ -20,6 +23,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "copy.h"
 #include "envelope.h"
 #include "lattice.h"
 #include "microburst/error.h"
@@ -123,9 +127,11 @@ kvs_shard_value_alloc(struct kvs_shard *s, size_t len)
 	struct kvs_value *v = mem_alloc(s, bytes);
 
 	if (v != NULL) {
+		kvs_recent_count(&s->recent, len);
 		*v = (struct kvs_value){
 			.len = (uint32_t)len,
 			.cap = (uint32_t)(bytes - sizeof(struct kvs_value)),
+			.written = kvs_recent_now(&s->recent),
 		};
 	}
 	return v;
@@ -166,6 +172,10 @@ kvs_shard_pin_key(struct kvs_shard *s, struct kvs_key *k)
 {
 	struct kvs_value *v = value_of(s, k);
 
+	if (s->past_open) { /* keeps I4 */
+		copy_past_close();
+		s->past_open = false;
+	}
 	v->pin_cnt++;
 	s->pin_cnt++;
 	return v;
@@ -263,18 +273,20 @@ overwrite(struct kvs_value *v, struct slice bytes)
 	v->settled = 0;
 }
 
-/* Replaces the value of a key by bytes from outside of the shard's values. */
-static int
-key_store(struct kvs_shard *s, struct kvs_key *k, struct slice bytes)
+/* Whether bytes can be written where a value lies, and should be. */
+static inline bool
+fits(const struct kvs_value *v, struct slice bytes)
 {
-	struct kvs_value *old = value_of(s, k), *v;
+	return v->pin_cnt == 0 && v->tree == 0 && bytes.len <= v->cap && bytes.len >= v->cap / 2 &&
+	       !treeval_wanted(bytes);
+}
 
-	if (likely(old->pin_cnt == 0 && old->tree == 0 && bytes.len <= old->cap &&
-		   bytes.len >= old->cap / 2 && !treeval_wanted(bytes))) {
-		overwrite(old, bytes);
-		return 0;
-	}
-	v = kvs_shard_value_make(s, bytes);
+/* As key_store, where the value does not fit or is not to be changed. */
+static noinline int
+key_store_moved(struct kvs_shard *s, struct kvs_key *k, struct slice bytes)
+{
+	struct kvs_value *v = kvs_shard_value_make(s, bytes), *old = value_of(s, k);
+
 	if (v == NULL && old->pin_cnt == 0 && bytes.len <= old->cap && !treeval_wanted(bytes)) {
 		/* Too much room for it, but a full shard takes deletes. */
 		if (old->tree != 0) {
@@ -289,6 +301,43 @@ key_store(struct kvs_shard *s, struct kvs_key *k, struct slice bytes)
 	}
 	key_take(s, k, v);
 	return 0;
+}
+
+/* Replaces the value of a key by bytes from outside of the shard's values. */
+static inline int
+key_store(struct kvs_shard *s, struct kvs_key *k, struct slice bytes)
+{
+	struct kvs_value *v = value_of(s, k);
+
+	if (unlikely(!fits(v, bytes))) {
+		return key_store_moved(s, k, bytes);
+	}
+	overwrite(v, bytes);
+	return 0;
+}
+
+/* By a long delta that won whole: of the old value nothing was read but its ends. */
+static noinline int
+key_store_past(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
+{
+	struct kvs_value *v = value_of(s, k);
+
+	if (!fits(v, delta)) {
+		return key_store_moved(s, k, delta);
+	}
+	copy_past_open(v->bytes, delta.p, delta.len);
+	s->past_open = true;
+	v->len = (uint32_t)delta.len;
+	v->settled = 0;
+	return 0;
+}
+
+static inline int
+key_store_whole(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
+{
+	bool past = delta.len >= KVS_LONG_BYTES && !kvs_recent_add(&s->recent, value_of(s, k));
+
+	return unlikely(past) ? key_store_past(s, k, delta) : key_store(s, k, delta);
 }
 
 static noinline int
@@ -446,7 +495,7 @@ kvs_shard_merge_found(struct kvs_shard *s, struct slice key, struct kvs_found *a
 	if (likely(k != NULL)) {
 		side = merge_into(s, k, delta);
 		if (side == LATTICE_RIGHT) {
-			int err = key_store(s, k, delta);
+			int err = key_store_whole(s, k, delta);
 
 			side = err != 0 ? err : side;
 		}
@@ -560,53 +609,6 @@ struct kvs_key *
 kvs_shard_next(struct kvs_shard *s, const struct kvs_key *k)
 {
 	return kvs_order_next(&s->order, k);
-}
-
-/* ------------------------------------------------------------------ prefetch */
-
-/* Lines of a value that are asked for: the hardware goes on with longer ones by itself. */
-#define PREFETCH_BYTES_MAX 2048u
-
-static void
-prefetch_value(const struct kvs_shard *s, const struct kvs_key *k, size_t delta_len)
-{
-	const uint8_t *v = kvs_at(s->base, k->value);
-	size_t bytes = MIN(sizeof(struct kvs_value) + delta_len, (size_t)PREFETCH_BYTES_MAX);
-
-	/* The value is as long as the delta, or it will be. */
-	for (size_t i = 0; i < bytes + CACHE_LINE; i += CACHE_LINE) {
-		__builtin_prefetch(v + i, 1);
-	}
-}
-
-void
-kvs_shard_prefetch(const struct kvs_shard *s, const struct kvs_prefetch *p, uint32_t cnt)
-{
-	const struct kvs_key *key[KVS_PREFETCH_MAX];
-	uint64_t hash[KVS_PREFETCH_MAX];
-	size_t delta_len[KVS_PREFETCH_MAX];
-	uint32_t n = 0;
-
-	REQUIRE(cnt <= KVS_PREFETCH_MAX);
-	for (uint32_t i = 0; i < cnt; i++) {
-		if (i > 0 && slice_eq(p[i].key, p[i - 1].key)) {
-			continue; /* a hot key: asked for already */
-		}
-		hash[n] = kvs_index_hash(&s->index, p[i].key);
-		delta_len[n] = p[i].delta_len;
-		kvs_index_prefetch(&s->index, hash[n++]);
-	}
-	for (uint32_t i = 0; i < n; i++) {
-		key[i] = kvs_index_peek(&s->index, hash[i]);
-		if (key[i] != NULL) {
-			__builtin_prefetch(key[i]);
-		}
-	}
-	for (uint32_t i = 0; i < n; i++) {
-		if (key[i] != NULL) {
-			prefetch_value(s, key[i], delta_len[i]);
-		}
-	}
 }
 
 /* ---------------------------------------------------------------------- scan */

@@ -28,6 +28,7 @@
 #include "kvs_key.h"
 #include "kvs_msg.h"
 #include "kvs_order.h"
+#include "kvs_recent.h"
 #include "domain_limits.h"
 #include "slice.h"
 #include "treeval.h"
@@ -68,6 +69,8 @@ struct kvs_shard {
 	uint64_t pin_cnt;
 	struct kvs_merged last;
 	struct kvs_shard_stats stats;
+	struct kvs_recent recent;
+	bool past_open; /* values were written past the caches, and nobody waited for it */
 	uint8_t scratch[KVS_SCRATCH_BYTES];
 };
 
@@ -161,19 +164,6 @@ struct kvs_value *kvs_shard_value_tree(struct kvs_shard *s, struct treeval_edit 
 /* kvs_shard_sweep gives back a bounded part of what trees no longer need; merges do some of it,
  * too. Returns: whether there is more. */
 bool kvs_shard_sweep(struct kvs_shard *s);
-
-/* kvs_shard_prefetch asks the memory for what merges into some keys will touch, all of them at the
- * same time: for a burst of requests, before the first is done. A key in no cache costs four misses
- * one after the other; those of eight keys then cost little more than one key's.
- *
- * Requires:  cnt <= KVS_PREFETCH_MAX
- */
-#define KVS_PREFETCH_MAX 32
-struct kvs_prefetch {
-	struct slice key;
-	size_t delta_len;
-};
-void kvs_shard_prefetch(const struct kvs_shard *s, const struct kvs_prefetch *p, uint32_t cnt);
 
 /* kvs_shard_scan does one piece of a scan, bounded by KVS_SCAN_VISIT_MAX keys and the room in out.
  * lists says of a key whether it is to be listed here; NULL: all are. */

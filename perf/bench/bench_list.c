@@ -93,10 +93,12 @@ static const struct pace smoke = {
 };
 
 /* bench_state.def: a bench of the store alone, and one whose rows are functions of types.c. */
-#define KVS(bench_name, subject, text, ...)                                                        \
+#define KVS(bench_name, subject, text, ...) KVS_FLOOR(bench_name, subject, NULL, text, __VA_ARGS__)
+#define KVS_FLOOR(bench_name, subject, floor_name, text, ...)                                      \
 	{                                                                                          \
 		.row = { { .name = #bench_name,                                                    \
 			   .unit = "ns",                                                           \
+			   .floor = (floor_name),                                                  \
 			   .what = (text),                                                         \
 			   .aim = { __VA_ARGS__ } } },                                             \
 		.run = subject_kvs_##subject,                                                      \

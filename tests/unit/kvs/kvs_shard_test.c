@@ -11,6 +11,7 @@
 
 #include "clear.h"
 #include "compiler.h"
+#include "kvs_prefetch.h"
 #include "kvs_shard.h"
 #include "kvs_value.h"
 #include "microburst/error.h"
@@ -474,11 +475,11 @@ removals(void **state)
 	rng_init(&rng, test_seed("kvs_shard removals"));
 	for (uint32_t i = 0; i < 200000; i++) {
 		uint32_t n = (uint32_t)rng_below(&rng, ARRAY_CNT(there));
-		struct kvs_prefetch p = { key_of(buf, n), 8 };
+		struct slice key = key_of(buf, n);
 		struct kvs_key *k;
 
-		kvs_shard_prefetch(s, &p, 1);
-		k = kvs_shard_find(s, p.key);
+		kvs_prefetch_burst(s, &key, 1);
+		k = kvs_shard_find(s, key);
 		assert_int_equal(k != NULL, there[n]);
 		/* Times when there are few of them, and times when there are many. */
 		if (k != NULL && rng_below(&rng, 4) > (i / 20000) % 4) {
@@ -486,7 +487,7 @@ removals(void **state)
 			there[n] = false;
 			cnt--;
 		} else if (k == NULL) {
-			assert_int_equal(set(s, p.key, 1, "value", 5), 0);
+			assert_int_equal(set(s, key, 1, "value", 5), 0);
 			assert_true(s->last.fresh);
 			there[n] = true;
 			cnt++;
