@@ -10,12 +10,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "compiler.h"
+#include "seal.h"
 #include "slice.h"
 #include "wire.h"
 
 struct lcore;
 
 #define NET_IO_NAP_NEVER UINT64_MAX
+#define NET_IO_FROM_MIN  4096u /* a copy of less costs less than a second piece, and a send alone */
 
 struct net_io_stats {
 	uint64_t rx, tx;
@@ -40,6 +43,11 @@ struct net_io_ops {
 	uint8_t *(*room)(void *io, size_t len);
 	void (*send)(void *io, const struct wire_addr *to, size_t len);
 	void (*flush)(void *io);
+	/* Sends head and, behind it, a long body from where that is, at once; both are the
+	 * caller's again when it returns. Returns: false when this cannot: it is to be copied to a
+	 * room. NULL: never. */
+	bool (*send_from)(void *io, const struct wire_addr *to, struct slice head,
+			  struct slice body);
 	/* The lcore is about to sleep, or awake: something that comes wakes it. */
 	void (*arm)(void *io, bool up);
 	/* How long the lcore may sleep although nothing would wake it: for what must be looked at;
@@ -57,5 +65,20 @@ struct net_io {
 	const struct net_io_ops *ops; /* NULL: none */
 	void *io;
 };
+
+/* net_io_send_from sends a datagram whose body is long from where that is (send_from).
+ * Returns: false: it is to be copied to a room. */
+static inline bool
+net_io_send_from(const struct net_io *io, const struct seal *seal, const struct wire_addr *to,
+		 const struct wire_head *h, const uint8_t *body)
+{
+	uint8_t head[WIRE_HEAD_BYTES];
+
+	if (likely(h->len < NET_IO_FROM_MIN) || seal->cnt > 0 || io->ops->send_from == NULL) {
+		return false;
+	}
+	wire_write(head, h);
+	return io->ops->send_from(io->io, to, slice_of(head, sizeof(head)), slice_of(body, h->len));
+}
 
 #endif

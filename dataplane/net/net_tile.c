@@ -67,6 +67,9 @@ tile_send(void *ctx, const struct wire_addr *to, const struct wire_head *h, cons
 		t->io.ops->send(t->io.io, to, len);
 		return;
 	}
+	if (net_io_send_from(&t->io, &t->seal, to, h, body)) {
+		return;
+	}
 	p = t->io.ops->room(t->io.io, len + (t->seal.cnt > 0 ? SEAL_BYTES : 0));
 	if (p != NULL) {
 		t->io.ops->send(t->io.io, to, seal_put(&t->seal, p, h, body));

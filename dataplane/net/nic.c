@@ -7,6 +7,9 @@
  * Sends are collected and offered to the device in one burst. What it does not take is dropped and
  * counted, and so sent again by flow, which knows whether anybody still wants it.
  *
+ * A long body may be sent from where it is, if the device copies what it takes before it returns
+ * (nic_port.c): as a frame's second piece, and at once, so that nobody has to keep it.
+ *
  * Frames of others. With several queues a frame may come to another tile than the one whose port it
  * is for. It is handed on by a link, unread, and read there as if it had come there; when the link
  * is full it is dropped. What is for no tile's port (ARP, neighbour discovery, echo, strangers) is
@@ -66,7 +69,8 @@ struct nic {
 	uint32_t tx_cnt;
 	size_t tx_bytes;
 	struct rte_mbuf *tx[NIC_BURST];
-	struct rte_mbuf *room; /* handed out by nic_room, not sent yet */
+	struct rte_mbuf *room;                     /* handed out by nic_room, not sent yet */
+	struct rte_mbuf_ext_shared_info elsewhere; /* of bodies that are: it never ends */
 	struct host host;
 	_Alignas(8) uint8_t flat[RTE_ETHER_MAX_JUMBO_FRAME_LEN + 64];
 };
@@ -89,6 +93,7 @@ nic_create(struct nic_port *p, uint16_t queue, const struct host_cfg *hc)
 		n->queue = queue;
 		n->fd = p->fd[queue];
 		host_init(&n->host, &mine);
+		rte_mbuf_ext_refcnt_set(&n->elsewhere, 1);
 		p->open_cnt++;
 	}
 	return n;
@@ -381,6 +386,46 @@ nic_send(void *io, const struct wire_addr *to, size_t len)
 	}
 }
 
+static bool
+nic_send_from(void *io, const struct wire_addr *to, struct slice head, struct slice body)
+{
+	struct nic *n = io;
+	struct rte_mbuf *m[2];
+	size_t heads = 0, ask = 0;
+	struct frame f;
+
+	if (n->port->from_pool == NULL || rte_pktmbuf_alloc_bulk(n->port->from_pool, m, 2) != 0) {
+		return false;
+	}
+	memcpy(rte_pktmbuf_mtod(m[0], uint8_t *), head.p, head.len);
+	if (host_output(&n->host, to, rte_pktmbuf_mtod(m[0], uint8_t *), head.len + body.len,
+			n->now_ns, &f, &heads, &ask) != 0) {
+		rte_pktmbuf_free(m[1]);
+		n->stats.tx_dropped++;
+		if (ask == 0) {
+			rte_pktmbuf_free(m[0]);
+			return true;
+		}
+		m[0]->data_len = (uint16_t)ask;
+		m[0]->pkt_len = m[0]->data_len;
+	} else {
+		rte_mbuf_ext_refcnt_update(&n->elsewhere, 1);
+		rte_pktmbuf_attach_extbuf(m[1], (void *)(uintptr_t)body.p, RTE_BAD_IOVA,
+					  (uint16_t)body.len, &n->elsewhere);
+		m[1]->data_len = (uint16_t)body.len;
+		m[0]->data_off = (uint16_t)(m[0]->data_off - heads);
+		m[0]->data_len = (uint16_t)(heads + head.len);
+		m[0]->pkt_len = m[0]->data_len + (uint32_t)body.len;
+		m[0]->nb_segs = 2;
+		m[0]->next = m[1];
+		n->stats.tx++;
+	}
+	nic_flush(n); /* it goes behind what was sent before, and by itself: nic_port.c */
+	nic_queue(n, m[0]);
+	nic_flush(n);
+	return true;
+}
+
 /* ------------------------------------------------------------------- waiting */
 
 /* The descriptor had something to tell, which is taken off so that the next look does not find it
@@ -566,6 +611,7 @@ static const struct net_io_ops nic_ops = {
 	.room = nic_room,
 	.send = nic_send,
 	.flush = nic_flush,
+	.send_from = nic_send_from,
 	.arm = nic_arm,
 	.nap_ns = nic_nap_ns,
 	.stats = nic_stats,

@@ -35,6 +35,8 @@ struct nic_port {
 	uint32_t queue_cnt, open_cnt;
 	char device[RTE_DEV_NAME_MAX_LEN];
 	struct rte_mempool *pool;
+	struct rte_mempool
+		*from_pool;       /* of frames whose bodies are elsewhere; NULL: there are none */
 	int fd[NET_TILE_CNT_MAX]; /* wakes the owner of a queue; -1: none */
 	char iface[IF_NAMESIZE];  /* the kernel's interface that it is; "": none */
 	int ask_fd;               /* to ask of it */

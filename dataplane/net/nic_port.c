@@ -8,6 +8,11 @@
  * together, and what lies beyond is dropped there in silence (with pages of 4 KiB that was two
  * buffers of five).
  *
+ * Bodies elsewhere. memif copies what it sends before it returns, from as many pieces as a frame
+ * has: so a long body need not be in a buffer (nic_send_from). Frames with such have a pool of
+ * their own, whose buffers are longer than memif's. With others the driver (22.11) takes a slot for
+ * each piece, says in the slot that another follows, and never takes that back.
+ *
  * A driver's socket. The PMDs of af_packet and af_xdp have no interrupts, but a socket a queue that
  * can be polled. They do not tell which; they are those of that family that were not there before
  * the port was made, in the order of the queues.
@@ -39,11 +44,14 @@
 #include "microburst/error.h"
 #include "nic_int.h"
 
-#define QUEUE_CNT 1024u /* descriptors each way, as far as the device has them */
-#define CACHE_CNT 256u
-#define FD_MAX    4096
-#define ETH_MAX   (RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN)
-#define RSS_UDP   (RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_NONFRAG_IPV6_UDP)
+#define QUEUE_CNT   1024u /* descriptors each way, as far as the device has them */
+#define CACHE_CNT   256u
+#define FROM_CNT    127u /* one frame at a time has two; a power of two less one */
+#define FROM_CACHE  32u
+#define MEMIF_BSIZE 2048ul /* the driver's, if it is not told another */
+#define FD_MAX      4096
+#define ETH_MAX     (RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN)
+#define RSS_UDP     (RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_NONFRAG_IPV6_UDP)
 
 bool
 nic_is_pci(const char *device)
@@ -316,6 +324,24 @@ port_pool(struct nic_port *p, const struct nic_cfg *cfg, uint16_t mtu, struct to
 			    cnt, mtu);
 }
 
+/* Frames whose bodies are elsewhere are a gain, and no need. */
+static void
+port_from_pool(struct nic_port *p, const char *device, const struct host_cfg *hc)
+{
+	const char *arg = strstr(device, ",bsize=");
+	unsigned long bsize = arg != NULL ? strtoul(arg + strlen(",bsize="), NULL, 0) : MEMIF_BSIZE;
+	uint64_t room = RTE_PKTMBUF_HEADROOM + ALIGN_UP(bsize + 1, 64ul);
+	char name[32];
+
+	if (!hc->sum_none || !frame_is_v4(hc->at.ip) || strstr(device, ",zero-copy=") != NULL ||
+	    bsize < (unsigned long)hc->mtu + ETH_MAX || room > UINT16_MAX) {
+		return;
+	}
+	snprintf(name, sizeof(name), "mb_net%u_from", p->id);
+	p->from_pool = rte_pktmbuf_pool_create(name, FROM_CNT, FROM_CACHE, 0, (uint16_t)room,
+					       rte_eth_dev_socket_id(p->id));
+}
+
 /* ------------------------------------------------------------------- queues */
 
 static int
@@ -525,6 +551,9 @@ nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc
 		err = port_pool(p, cfg, hc->mtu, why);
 	}
 	if (err == 0) {
+		port_from_pool(p, cfg->device, hc);
+	}
+	if (err == 0) {
 		err = port_start(p, hc, why);
 	}
 	if (err != 0) {
@@ -572,6 +601,7 @@ nic_port_close(struct nic_port *p)
 		rte_eal_hotplug_remove("vdev", p->device);
 	}
 	rte_mempool_free(p->pool);
+	rte_mempool_free(p->from_pool);
 }
 
 bool

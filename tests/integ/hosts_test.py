@@ -388,6 +388,21 @@ class Memif(unittest.TestCase):
         self.assertEqual(self.client('set', 'large', '-', data=value)[::2], (0, b''))
         self.assertEqual(self.client('get', 'large')[1], value)
 
+    def test_long_frames(self):
+        """Long bodies are frames' second pieces; short frames come after them in the same slots."""
+        device = f'socket={self.folder}/long,socket-abstract=no,bsize=9216'
+        node = Node(MICROBURST, '--set', f'net.listen=udp://{V4}:{PORT}', '--set', 'net.mtu=9000',
+                    '--set', f'net.nic=net_memif3,role=server,{device}', '--set',
+                    'cache.bytes=512m')
+        self.addCleanup(node.remove)
+        at = f'dpdk://{V4}:{PORT}?nic=net_memif3,role=client,{device}&at={hosts.NET4}2&mtu=9000'
+        for length in (20_000_003, 8_905, 4_200):
+            value = random.Random(length).randbytes(length)
+            self.assertEqual(self.client('set', 'long', '-', data=value, where=at)[::2], (0, b''))
+            self.assertEqual(self.client('get', 'long', where=at)[1], value)
+            done = subprocess.run([MANY, at], capture_output=True, timeout=COMMAND_S, check=False)
+            self.assertEqual((done.returncode, done.stdout), (0, b'many\n'), done.stderr)
+
     def test_many(self):
         done = subprocess.run([MANY, self.where], capture_output=True, timeout=COMMAND_S,
                               check=False)

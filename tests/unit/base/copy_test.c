@@ -40,10 +40,22 @@ copy_at(struct rng *r, size_t from_at, size_t to_at, size_t len, size_t all)
 static void
 copies_exactly(void **state)
 {
-	static const size_t lens[] = {
-		0,    1,    63,   64,  COPY_LONG_BYTES - 1, COPY_LONG_BYTES, 2049, 2063,
-		2064, 2111, 2112, 8920
-	};
+	static const size_t lens[] = { 0,
+				       1,
+				       63,
+				       64,
+				       COPY_LONG_BYTES - 1,
+				       COPY_LONG_BYTES,
+				       2049,
+				       2063,
+				       2064,
+				       2111,
+				       2112,
+				       8920,
+				       16383,
+				       16384,
+				       16447,
+				       33000 };
 	struct rng r;
 
 	(void)state;
