@@ -16,6 +16,8 @@
 #include "check.h"
 #include "desc.h"
 #include "gate_many.h"
+#include "gate_memory.h"
+#include "gate_tls.h"
 #include "link.h"
 
 /* Words that come behind each other, with their array. */
@@ -281,7 +283,8 @@ gate_part_tally(struct gate *g, struct gate_ask *a)
 	sum->tx_bytes += t->tx_bytes;
 	sum->fetch_cnt += t->fetch_cnt;
 	sum->op_cnt += t->op_cnt;
-	sum->memory += heap_used_bytes(g->heap);
+	sum->memory += gate_memory_used(g);
+	sum->tls_memory += gate_tls_used(g);
 	sum->held_cnt += g->held_cnt;
 	sum->lent_bytes += sent.bytes;
 	sum->copied_cnt += sent.copied_cnt;

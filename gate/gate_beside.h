@@ -99,9 +99,9 @@ struct gate_stat {
 struct gate_tally {
 	uint64_t error_cnt, command_cnt, accept_cnt, refuse_cnt, evict_cnt, rx_bytes, tx_bytes,
 		fetch_cnt, op_cnt;
-	/* Only in a sum: memory in use; values that are sent or walked through; bytes that were
-	 * lent, and pieces of them that the kernel copied. */
-	size_t memory;
+	/* Only in a sum: memory in use, and of it OpenSSL's; values that are sent or walked
+	 * through; bytes that were lent, and pieces of them that the kernel copied. */
+	size_t memory, tls_memory;
 	uint64_t held_cnt, lent_bytes, copied_cnt;
 	struct gate_errors error[GATE_ERROR_CNT];
 	struct gate_stat stat[ACL_COMMAND_MAX];

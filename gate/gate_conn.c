@@ -385,7 +385,8 @@ settle(struct gate *g, struct gate_conn *c)
 		gate_out_flush(g, c);
 	}
 	in_max = c->blocked || c->halted ? GATE_IN_BEHIND : GATE_IN_MAX;
-	half = (!c->waiting && (c->in_len > 0 || c->large != NULL)) ||
+	half = (!c->waiting &&
+		(c->in_len > 0 || c->large != NULL || (c->tls != NULL && gate_tls_half(c)))) ||
 	       (in_max == GATE_IN_BEHIND && c->in_len > in_max); /* N5 */
 	/* What we hold back ourselves, until a command is done, nobody owes us to read. */
 	reading = (c->tls != NULL && !gate_tls_ready(c)) || c->sending || c->lent.first != NULL ||

@@ -10,6 +10,7 @@
 #include "compiler.h"
 #include "gate_int.h"
 #include "gate_text.h"
+#include "gate_tls.h"
 #include "gate_yield.h"
 #include "log.h"
 #include "timebase.h"
@@ -53,6 +54,20 @@ gate_memory_take(struct gate *g, const struct gate_conn *c, size_t bytes)
 							     : p;
 }
 
+size_t
+gate_memory_free(const struct gate *g)
+{
+	size_t bytes = heap_free_bytes(g->heap), reserve = g->cfg.memory_bytes / RESERVE_SHARE;
+
+	return bytes > reserve ? bytes - reserve : 0;
+}
+
+size_t
+gate_memory_used(const struct gate *g)
+{
+	return heap_used_bytes(g->heap) + gate_tls_used(g);
+}
+
 /* ------------------------------------------------------------------------ who gives way */
 
 static size_t
@@ -78,7 +93,7 @@ held(const struct gate_conn *c, enum gate_memory which)
 		return bytes;
 	}
 	bytes = c->in_cap + (c->keep_ref.handle == 0 ? c->keep_cap : 0) + chunks_held(&c->out) +
-		chunks_held(&c->pushed);
+		chunks_held(&c->pushed) + (c->tls != NULL ? gate_tls_held(c) : 0);
 	if (c->multi != NULL) {
 		bytes += sizeof(*c->multi) + c->multi->text_cap + c->multi->watch_cap;
 	}
@@ -114,7 +129,7 @@ gate_memory_look(const struct gate *g, struct gate_conn *c)
 bool
 gate_memory_looks(const struct gate *g)
 {
-	return g->slow_cnt > 0 || heap_used_bytes(g->heap) > g->cfg.memory_bytes / LOOK_SHARE;
+	return g->slow_cnt > 0 || gate_memory_used(g) > g->cfg.memory_bytes / LOOK_SHARE;
 }
 
 static struct gate_conn *
@@ -151,12 +166,15 @@ gate_memory_relieve(struct gate *g, const struct gate_conn *but, enum gate_memor
 		return RELIEF_NONE;
 	}
 	bytes = held(c, which);
-	before = heap_used_bytes(g->heap);
+	before = gate_memory_used(g);
 	log_at(LOG_INFO, "Redis client %llu is closed: memory is short, and it holds %zu bytes",
 	       (unsigned long long)c->client_id, bytes);
 	g->tally.evict_cnt++;
 	gate_conn_reset(g, c);
 	/* Nothing is called for it but `closed`: what the kernel has no part in goes now. */
+	if (c->tls != NULL && !c->sending) {
+		gate_tls_drop(g, c);
+	}
 	if (!c->waiting) {
 		gate_text_end(g, c);
 		gate_multi_drop(g, c);
@@ -166,19 +184,10 @@ gate_memory_relieve(struct gate *g, const struct gate_conn *but, enum gate_memor
 			c->in_len = c->in_cap = 0;
 		}
 	}
-	return which == MEMORY_LONG || heap_used_bytes(g->heap) < before ? RELIEF_NOW
-									 : RELIEF_LATER;
+	return which == MEMORY_LONG || gate_memory_used(g) < before ? RELIEF_NOW : RELIEF_LATER;
 }
 
 /* ------------------------------------------------------------------------ from time to time */
-
-static size_t
-free_bytes(const struct gate *g)
-{
-	size_t bytes = heap_free_bytes(g->heap), reserve = g->cfg.memory_bytes / RESERVE_SHARE;
-
-	return bytes > reserve ? bytes - reserve : 0;
-}
 
 static uint64_t
 traffic(const struct gate *g)
@@ -190,7 +199,7 @@ void
 gate_memory_tick(struct gate *g)
 {
 	for (uint32_t i = 0;
-	     i < TICK_VICTIM_CNT && free_bytes(g) < g->cfg.memory_bytes / SHORT_SHARE &&
+	     i < TICK_VICTIM_CNT && gate_memory_free(g) < g->cfg.memory_bytes / SHORT_SHARE &&
 	     gate_memory_relieve(g, NULL, MEMORY_HEAP, 0) == RELIEF_NOW;
 	     i++) {
 	}
@@ -206,6 +215,7 @@ gate_memory_tick(struct gate *g)
 	} else if (!heap_trim(g->heap, TRIM_BYTES)) {
 		g->trim_wait = TRIM_TICKS;
 		g->trim_cnt--;
+		gate_tls_trim(g);
 	}
 	if (++g->trim_tick % TRIM_LONG_TICKS == 0 && payload_age(g->inner.pool, 1) > 0) {
 		g->trim_cnt = MAX(g->trim_cnt, 1U); /* there may be more */

@@ -32,6 +32,11 @@ void gate_memory_init(struct gate *g);
  * it (Y1). */
 void *gate_memory_take(struct gate *g, const struct gate_conn *c, size_t bytes);
 
+/* gate_memory_free tells how much of it is free, beside the reserve; gate_memory_used how much is
+ * not, what OpenSSL has taken too. */
+size_t gate_memory_free(const struct gate *g);
+size_t gate_memory_used(const struct gate *g);
+
 /* gate_memory_relieve closes the one who gives way (Y2), never `but`, who would hold `asks` bytes
  * in all; 0: only one that was seen at rest. */
 enum gate_relief gate_memory_relieve(struct gate *g, const struct gate_conn *but,

@@ -447,7 +447,7 @@ gate_count(struct gate *g)
 		{ METRIC_gate_socket_lent, sent.bytes },
 		{ METRIC_gate_lend_copied, sent.copied_cnt },
 		{ METRIC_gate_value_held, g->held_cnt },
-		{ METRIC_gate_memory_used, heap_used_bytes(g->heap) },
+		{ METRIC_gate_memory_used, gate_memory_used(g) },
 	};
 
 	for (uint32_t i = 0; i < ARRAY_CNT(row); i++) {

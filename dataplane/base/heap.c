@@ -227,6 +227,7 @@ pages_take(struct heap *h, uint32_t cnt, enum runs_end end, uint32_t leave)
 {
 	uint32_t page = PAGE_NONE;
 
+	leave += h->charged_cnt;
 	if (cnt <= h->free_cnt && h->free_cnt - cnt >= leave) {
 		page = runs_alloc(&h->runs, cnt, end);
 		h->free_cnt -= page != PAGE_NONE ? cnt : 0;
@@ -496,6 +497,13 @@ heap_reserve(struct heap *h, size_t bytes)
 }
 
 void
+heap_charge(struct heap *h, size_t bytes)
+{
+	bytes = MIN(bytes, heap_capacity_bytes(h)); /* so that all is, and a sum does not wrap */
+	h->charged_cnt = (uint32_t)(page_round(bytes) / HEAP_PAGE);
+}
+
+void
 heap_free(struct heap *h, void *p, size_t bytes)
 {
 	size_t rounded = heap_rounded_bytes(bytes);
@@ -531,7 +539,7 @@ heap_capacity_bytes(const struct heap *h)
 size_t
 heap_free_bytes(const struct heap *h)
 {
-	return (size_t)h->free_cnt * HEAP_PAGE;
+	return (size_t)(h->free_cnt - MIN(h->free_cnt, h->charged_cnt)) * HEAP_PAGE;
 }
 
 bool

@@ -55,6 +55,12 @@ void *heap_alloc(struct heap *h, size_t bytes);
 void heap_reserve(struct heap *h, size_t bytes);
 void *heap_alloc_reserve(struct heap *h, size_t bytes);
 
+/* heap_charge says how many bytes are used elsewhere on the heap's account: so many fewer of the
+ * free pages are given out, by heap_alloc_reserve neither. They are none of heap_used_bytes. More
+ * than is free may be charged: then no page is given out before as many are free.
+ */
+void heap_charge(struct heap *h, size_t bytes);
+
 /* heap_free takes an object back.
  *
  * Requires:  p came from heap_alloc of this heap, and was not freed since. bytes are what was asked
@@ -81,7 +87,8 @@ size_t heap_long_bytes(size_t bytes);
 /* heap_used_bytes gives the sum of the rounded sizes of all objects. */
 size_t heap_used_bytes(const struct heap *h);
 
-/* heap_free_bytes gives the pages that nothing is in; they need not lie in a row. */
+/* heap_free_bytes gives the pages that nothing is in, less those charged; they need not lie in a
+ * row. */
 size_t heap_free_bytes(const struct heap *h);
 
 /* heap_trim gives free pages back to the system, which has them zeroed when they are used again:

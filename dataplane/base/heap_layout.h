@@ -68,6 +68,7 @@ struct heap {
 	size_t used_bytes;
 	uint32_t free_cnt;    /* pages */
 	uint32_t reserve_cnt; /* of them heap_alloc leaves */
+	uint32_t charged_cnt; /* of them everybody leaves */
 	uint32_t trim_at;     /* the page that heap_trim looks at next */
 	struct runs runs;
 	struct heap_class classes[HEAP_CLASS_CNT];

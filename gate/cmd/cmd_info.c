@@ -135,8 +135,8 @@ info_memory(struct gate *g, struct text *t)
 	text_add(t,
 		 "maxmemory_policy:noeviction\r\nmem_clients_normal:%zu\r\n"
 		 "mem_clients_slaves:0\r\nmem_clients_limit:%zu\r\nmem_allocator:microburst\r\n"
-		 "microburst_cache_used:%llu\r\n\r\n",
-		 t->tally->memory, g->cfg.gate_cnt * g->cfg.memory_bytes,
+		 "microburst_tls_used:%zu\r\nmicroburst_cache_used:%llu\r\n\r\n",
+		 t->tally->memory, g->cfg.gate_cnt * g->cfg.memory_bytes, t->tally->tls_memory,
 		 (unsigned long long)counted(g->cfg.caches, g->cfg.cache_cnt,
 					     METRIC_cache_memory_used));
 }

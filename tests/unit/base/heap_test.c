@@ -376,6 +376,40 @@ a_reserve_is_left_to_who_asks_for_it(void **state)
 	free(extent);
 }
 
+/* Goal:   what is used elsewhere on a heap's account is not given out, out of the reserve neither;
+ *         when less is, it is again.
+ * Method: so much charged that two pages are left beside the reserve; then all, more than there
+ *         is, and nothing.
+ */
+static void
+what_is_charged_is_not_given_out(void **state)
+{
+	struct heap *h = heap_make(MIB);
+	size_t free_bytes = heap_free_bytes(h);
+	void *p[3];
+
+	heap_reserve(h, 8 * HEAP_PAGE);
+	heap_charge(h, free_bytes - 10 * HEAP_PAGE - 1);
+	assert_int_equal(heap_free_bytes(h), 10 * HEAP_PAGE);
+	assert_int_equal(heap_used_bytes(h), 0);
+	for (uint32_t i = 0; i < 3; i++) {
+		p[i] = heap_alloc(h, HEAP_PAGE);
+		assert_int_equal(p[i] != NULL, i < 2);
+	}
+	assert_non_null(heap_alloc_reserve(h, 8 * HEAP_PAGE));
+	assert_null(heap_alloc_reserve(h, 1));
+	assert_int_equal(heap_free_bytes(h), 0);
+	heap_charge(h, SIZE_MAX / 2);
+	heap_free(h, p[0], HEAP_PAGE);
+	assert_int_equal(heap_free_bytes(h), 0);
+	assert_null(heap_alloc_reserve(h, HEAP_PAGE));
+	heap_charge(h, 0);
+	assert_int_equal(heap_free_bytes(h), free_bytes - 9 * HEAP_PAGE);
+	assert_non_null(heap_alloc(h, free_bytes - 17 * HEAP_PAGE));
+	heap_check(h);
+	free(extent);
+}
+
 static uint32_t
 resident_cnt(uint8_t *mem, size_t bytes)
 {
@@ -434,6 +468,7 @@ main(void)
 		cmocka_unit_test(small_and_large_keep_to_their_ends),
 		cmocka_unit_test(a_huge_extent_is_touched_only_where_used),
 		cmocka_unit_test(a_reserve_is_left_to_who_asks_for_it),
+		cmocka_unit_test(what_is_charged_is_not_given_out),
 		cmocka_unit_test(free_pages_go_back_to_the_system),
 	};
 
