@@ -53,9 +53,11 @@ static void
 pending_set(struct cache_core *c, struct cache_work *w, struct slice bytes)
 {
 	struct cache_delta *d = &w->pending;
+	struct room *room = cache_store_room(c->store);
 	uint32_t tries = 0;
 
 	pending_drop(c, w);
+	room_for(room, bytes); /* all of a collection would take much longer to merge */
 	d->len = (uint32_t)bytes.len;
 	if (bytes.len <= sizeof(d->small)) {
 		d->kind = CACHE_DELTA_IN;
@@ -67,6 +69,7 @@ pending_set(struct cache_core *c, struct cache_work *w, struct slice bytes)
 	} else {
 		d->kind = CACHE_DELTA_ENTRY;
 	}
+	room_for(room, slice_of(NULL, 0));
 }
 
 /* Makes the delta that is in a block the delta, where there was none, with its block. */

@@ -89,8 +89,8 @@ merge_tree(struct cache_core *c, const struct cache_place *at, const struct tree
 /* Room for a result that may be too long for the scratch: a block, whose bytes out is from then on.
  * Without memory there is none, and no error: it may come to little, as a delete does. */
 static int
-room_for(struct cache_core *c, const struct cache_place *at, size_t bound, uint32_t *tries,
-	 struct cache_block *b, struct wbuf *out)
+result_room(struct cache_core *c, const struct cache_place *at, size_t bound, uint32_t *tries,
+	    struct cache_block *b, struct wbuf *out)
 {
 	int err = cache_store_alloc(c->store, cache_block_bytes(at->key.len, bound), tries, b);
 
@@ -126,7 +126,7 @@ flat_result(struct cache_core *c, const struct cache_place *at, struct slice sto
 		return SIDE_TREES;
 	}
 	*out = wbuf_init(c->merge_mem, CACHE_SCRATCH);
-	err = room_for(c, at, bound, tries, b, out);
+	err = result_room(c, at, bound, tries, b, out);
 	if (err != 0 || b->off == 0) {
 		return err != 0 ? err : MB_ERR_NO_MEMORY;
 	}
@@ -181,10 +181,12 @@ cache_merge(struct cache_core *c, const struct cache_place *at, struct slice del
 	struct slice stored = cache_store_envelope(c->store, at->entry);
 	bool kept =
 		cache_store_keep(c->store, at->entry); /* or what is merged into may be evicted */
-	int side = slice_is_tree(stored)
-			   ? merge_tree(c, at, slice_tree(stored), delta, own, now, tries)
-			   : merge_flat(c, at, stored, delta, own, now, tries);
+	int side;
 
+	room_for(cache_store_room(c->store), delta);
+	side = slice_is_tree(stored) ? merge_tree(c, at, slice_tree(stored), delta, own, now, tries)
+				     : merge_flat(c, at, stored, delta, own, now, tries);
+	room_for(cache_store_room(c->store), slice_of(NULL, 0));
 	if (!kept) {
 		cache_store_unkeep(c->store, at->entry);
 	}

@@ -17,9 +17,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-#include "cache_tags.h"
+#include "cache_own.h"
 #include "check.h"
 #include "compiler.h"
 #include "copy.h"
@@ -31,16 +30,6 @@
 #define SWEEP_STEP    64 /* nodes of trees: some microseconds */
 #define EVICT_EVERY   1024
 
-/* What only the tile knows of an entry. */
-struct own {
-	uint32_t block_bytes; /* as allocated; 0: no block */
-	bool used : 1;
-	bool read : 1; /* since the hand came by */
-	bool kept : 1;
-	bool lent : 1; /* the block it shows now */
-	bool tree : 1; /* that is in the block */
-};
-
 struct cache_store {
 	uint8_t *base;
 	struct cache_entry *index;
@@ -48,10 +37,11 @@ struct cache_store {
 	uint64_t mask;
 	uint64_t index_off, index_end;
 	struct heap *heap;
+	struct room room;
 	struct grove grove;
 	uint32_t *tries;       /* of whoever grows a tree */
 	struct tree_view seen; /* by the last cache_store_envelope */
-	struct own *own;
+	struct cache_own *own;
 	struct cache_tags tags;
 	struct cache_retire *retire;
 	struct cache_store_cfg cfg;
@@ -192,7 +182,7 @@ entry_write(struct cache_store *s, struct cache_entry *e, uint64_t hash, uint64_
 static void
 entry_let_go(struct cache_store *s, uint32_t entry, uint64_t off)
 {
-	struct own *own = &s->own[entry];
+	struct cache_own *own = &s->own[entry];
 	struct cache_block b = { off, own->block_bytes, own->tree };
 
 	own->block_bytes = 0;
@@ -404,15 +394,35 @@ scan(struct cache_store *s)
 }
 
 static bool
+block_of(const struct cache_store *s, const uint8_t *p, size_t bytes, struct cache_block *ret)
+{
+	if (p != NULL) {
+		*ret = (struct cache_block){ (uint64_t)(p - s->base), (uint32_t)bytes, false };
+	}
+	return p != NULL;
+}
+
+static bool
 heap_try(struct cache_store *s, size_t bytes, struct cache_block *ret)
 {
 	const size_t room = heap_long_bytes(bytes); /* one fits where another was */
-	uint8_t *p = heap_alloc(s->heap, room);
 
-	if (p != NULL) {
-		*ret = (struct cache_block){ (uint64_t)(p - s->base), (uint32_t)room, false };
-	}
-	return p != NULL;
+	return block_of(s, room_alloc(&s->room, room), room, ret);
+}
+
+/* The same for who removes, from the reserve: before others' entries go. */
+static bool
+reserve_try(struct cache_store *s, size_t bytes, struct cache_block *ret)
+{
+	const size_t room = heap_long_bytes(bytes);
+
+	return block_of(s, room_alloc_last(&s->room, room), room, ret);
+}
+
+struct room *
+cache_store_room(struct cache_store *s)
+{
+	return &s->room;
 }
 
 bool
@@ -481,7 +491,7 @@ static bool
 hand_step(struct cache_store *s, bool spare)
 {
 	uint32_t entry = (uint32_t)s->hand;
-	struct own *own = &s->own[entry];
+	struct cache_own *own = &s->own[entry];
 
 	s->hand = (s->hand + 1) & s->mask;
 	s->hand_idle++;
@@ -516,7 +526,8 @@ cache_store_alloc(struct cache_store *s, size_t bytes, uint32_t *tries, struct c
 		return MB_ERR_TOO_LARGE;
 	}
 	if ((s->grove.garbage != NULL && sweep_try(s, bytes, ret)) ||
-	    (scan(s) > 0 && sweep_try(s, bytes, ret))) { /* in any case, for its hints */
+	    (scan(s) > 0 && sweep_try(s, bytes, ret)) || /* in any case, for its hints */
+	    reserve_try(s, bytes, ret)) {
 		return 0;
 	}
 	if (s->grove.garbage != NULL) {
@@ -544,7 +555,7 @@ cache_store_place(struct cache_store *s, uint64_t hash, uint32_t *ret_entry)
 
 	for (uint32_t way = 0; way < CACHE_WAYS; way++) {
 		uint32_t entry = (uint32_t)((cache_home(hash) + way) & s->mask);
-		struct own *own = &s->own[entry];
+		struct cache_own *own = &s->own[entry];
 
 		if (!own->used) {
 			*ret_entry = entry;
@@ -567,36 +578,6 @@ cache_store_place(struct cache_store *s, uint64_t hash, uint32_t *ret_entry)
 }
 
 /* --------------------------------------------------------------- life, inspection */
-
-static size_t
-own_bytes(uint64_t entry_cnt)
-{
-	return entry_cnt * sizeof(struct own) + cache_tags_bytes(entry_cnt);
-}
-
-/* What is known of each place, and the tags behind it. Each operation looks at one, anywhere: in
- * few pages, where the kernel has large ones. */
-static struct own *
-own_make(uint64_t entry_cnt)
-{
-	size_t bytes = own_bytes(entry_cnt);
-	void *own = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (own == MAP_FAILED) {
-		return NULL;
-	}
-	(void)madvise(own, bytes, MADV_HUGEPAGE);
-	return own;
-}
-
-static void
-own_free(struct cache_store *s)
-{
-	if (s->own != NULL) {
-		munmap(s->own, own_bytes(s->mask + 1));
-	}
-}
 
 int
 cache_store_create(struct cache_store **ret, const struct cache_store_cfg *cfg)
@@ -623,13 +604,13 @@ cache_store_create(struct cache_store **ret, const struct cache_store_cfg *cfg)
 	s->index_off = at->index;
 	s->index_end = at->index + at->entry_cnt * sizeof(struct cache_entry);
 	s->heap = heap_init(cfg->base + at->heap, at->heap_bytes);
+	room_init(&s->room, s->heap, at->heap_bytes);
 	nodes.ctx = s;
 	grove_init(&s->grove, s->base, at->heap, at->heap + at->heap_bytes, &nodes);
-	s->own = own_make(at->entry_cnt);
-	s->tags = (struct cache_tags){ (uint16_t *)(s->own + at->entry_cnt), s->mask };
+	s->own = cache_own_make(at->entry_cnt, &s->tags);
 	if (s->own == NULL || cache_retire_create(&s->retire, at->heap, at->heap + at->heap_bytes,
 						  at->heap_bytes / RETIRED_SHARE, &ops) != 0) {
-		own_free(s);
+		cache_own_free(s->own, &s->tags);
 		free(s);
 		return MB_ERR_NO_MEMORY;
 	}
@@ -641,7 +622,7 @@ void
 cache_store_destroy(struct cache_store *s)
 {
 	cache_retire_destroy(s->retire);
-	own_free(s);
+	cache_own_free(s->own, &s->tags);
 	free(s);
 }
 

@@ -23,6 +23,7 @@
 
 #include "cache_layout.h"
 #include "cache_retire.h"
+#include "room.h"
 #include "slice.h"
 #include "treeval.h"
 
@@ -101,6 +102,9 @@ cache_block_ptr(uint8_t *base, const struct cache_block *b)
 {
 	return base + b->off;
 }
+
+/* cache_store_room says who gets the last of the memory: see there. */
+struct room *cache_store_room(struct cache_store *s);
 
 /* cache_store_grove is where this shard's trees grow (treeval.h). Its memory is taken as
  * cache_store_alloc does, with these tries, until the next call. */

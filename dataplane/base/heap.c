@@ -242,7 +242,7 @@ pages_give(struct heap *h, uint32_t page, uint32_t cnt)
 	h->free_cnt += cnt;
 }
 
-/* Adds a span to a class, shorter than wanted if need be.
+/* Adds a span to a class, shorter than wanted if need be. Of the reserve, as short as may be.
  *
  * Returns:   false when there is not even room for one object.
  */
@@ -250,8 +250,14 @@ static bool
 span_add(struct heap *h, unsigned cls, uint32_t leave)
 {
 	struct heap_class *c = &h->classes[cls];
+	uint32_t pages = c->page_cnt;
 
-	for (uint32_t pages = c->page_cnt; pages > 0; pages /= 2) {
+	if (leave < h->reserve_cnt && h->free_cnt < h->reserve_cnt + pages) {
+		for (pages = 1; span_object_cnt(c->bytes, pages) == 0;) {
+			pages++;
+		}
+	}
+	for (; pages > 0; pages /= 2) {
 		uint32_t page;
 
 		if (span_object_cnt(c->bytes, pages) == 0) {
@@ -487,6 +493,14 @@ void *
 heap_alloc_reserve(struct heap *h, size_t bytes)
 {
 	return alloc_leaving(h, bytes, 0);
+}
+
+bool
+heap_reserve_whole(struct heap *h)
+{
+	const uint32_t whole = h->reserve_cnt + h->charged_cnt;
+
+	return likely(h->free_cnt >= whole) || (spans_trim(h) && h->free_cnt >= whole);
 }
 
 void

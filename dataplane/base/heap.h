@@ -47,13 +47,18 @@ struct heap *heap_init(void *mem, size_t bytes);
 void *heap_alloc(struct heap *h, size_t bytes);
 
 /* heap_reserve sets how much of the free pages heap_alloc leaves alone; heap_alloc_reserve is
- * heap_alloc that takes them too. At first nothing is reserved. For what has to work when all
- * others have used up the rest.
+ * heap_alloc that takes them too: as few as will do, so that they go round. At first nothing is
+ * reserved. For what has to work when all others have used up the rest.
+ *
+ * heap_reserve_whole tells whether so many pages are free, after empty spans were given back. Some
+ * may not be, and there may be room in spans that they became: who asks before each heap_alloc
+ * leaves that to heap_alloc_reserve, and the pages come back.
  *
  * Requires:  bytes <= heap_capacity_bytes
  */
 void heap_reserve(struct heap *h, size_t bytes);
 void *heap_alloc_reserve(struct heap *h, size_t bytes);
+bool heap_reserve_whole(struct heap *h);
 
 /* heap_charge says how many bytes are used elsewhere on the heap's account: so many fewer of the
  * free pages are given out, by heap_alloc_reserve neither. They are none of heap_used_bytes. More

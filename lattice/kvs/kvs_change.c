@@ -157,9 +157,11 @@ delta_add(struct kvs_changes *cs, struct kvs_change *ch, struct slice delta)
 	if (ch->delta != NULL) {
 		old = slice_of(ch->delta->bytes, ch->delta->len);
 	}
+	room_for(&cs->shard->room, delta); /* the whole value would take much longer to tell */
 	v = old.len + delta.len <= KVS_STEP_BYTES
 		    ? kvs_shard_value_alloc(cs->shard, lattice_merge_bound(old, delta))
 		    : NULL;
+	room_for(&cs->shard->room, slice_of(NULL, 0));
 	if (v == NULL) {
 		delta_whole(cs, ch);
 		return;

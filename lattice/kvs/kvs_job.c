@@ -14,6 +14,7 @@
 #include "microburst/error.h"
 #include "table.h"
 #include "tree.h"
+#include "view.h"
 
 void
 kvs_jobs_init(struct kvs_jobs *js, struct kvs_shard *shard, const struct kvs_job_ops *ops)
@@ -293,9 +294,11 @@ part_step(struct kvs_jobs *js, struct kvs_job *job)
 		bytes += item + TABLE_ITEM_OVERHEAD;
 	}
 	last = job->done + (to - from) >= t.cnt;
+	js->shard->room.whole = slice_is_tree(delta) && !view_present(e.type, e.state);
 	err = table_item(&run, from).len > KVS_STEP_BYTES
 		      ? long_step(js, job, &e, table_item(&run, from), last)
 		      : part_merge(js, job, &e, &run, from, to, bytes, last);
+	js->shard->room.whole = false;
 	if (err == MB_ERR_TRYAGAIN || may_wait(js, job, err)) {
 		return false;
 	}

@@ -45,13 +45,13 @@ kvs_shard_sweep(struct kvs_shard *s)
 static void *
 mem_alloc(struct kvs_shard *s, size_t bytes)
 {
-	void *p = heap_alloc(s->heap, bytes);
+	void *p = room_alloc(&s->room, bytes);
 
 	while (unlikely(p == NULL) && s->grove.garbage != NULL) {
 		(void)kvs_shard_sweep(s);
-		p = heap_alloc(s->heap, bytes);
+		p = room_alloc(&s->room, bytes);
 	}
-	return p;
+	return likely(p != NULL) ? p : room_alloc_last(&s->room, bytes);
 }
 
 static int
@@ -88,6 +88,7 @@ kvs_shard_init(void *mem, size_t bytes, uint64_t seed)
 	kvs_order_init(&s->order, s->base);
 	nodes.ctx = s;
 	grove_init(&s->grove, mem, head, bytes, &nodes);
+	room_init(&s->room, s->heap, bytes - head);
 	return s;
 }
 
@@ -453,6 +454,7 @@ merge_into(struct kvs_shard *s, struct kvs_key *k, struct slice delta)
 static int
 merge_end(struct kvs_shard *s, struct kvs_key *k, int side, bool fresh)
 {
+	room_for(&s->room, slice_of(NULL, 0));
 	if (side < 0) {
 		s->stats.refused += side == MB_ERR_NO_MEMORY;
 		return side;
@@ -492,6 +494,7 @@ kvs_shard_merge_found(struct kvs_shard *s, struct slice key, struct kvs_found *a
 	if (unlikely(delta.len > KVS_ENVELOPE_MAX)) {
 		return MB_ERR_TOO_LARGE;
 	}
+	room_for(&s->room, delta);
 	if (likely(k != NULL)) {
 		side = merge_into(s, k, delta);
 		if (side == LATTICE_RIGHT) {

@@ -9,7 +9,8 @@
  * that away, when it is known that nothing older is on its way (kvs_drop.h).
  *
  * All memory, the index included, comes from the bytes given at the start. When they are used up, a
- * merge that needs more is refused and changes nothing; merges that fit where the value lies go on.
+ * merge that needs more is refused and changes nothing; merges that fit where the value lies go on,
+ * and those that take items off a collection have a reserve (room.h).
  *
  * No I/O, no clock, no threads, no messages: those are kvs_core.h.
  *
@@ -30,6 +31,7 @@
 #include "kvs_order.h"
 #include "kvs_recent.h"
 #include "domain_limits.h"
+#include "room.h"
 #include "slice.h"
 #include "treeval.h"
 
@@ -66,6 +68,7 @@ struct kvs_shard {
 	struct kvs_index index;
 	struct kvs_order order;
 	struct grove grove; /* large collections */
+	struct room room;
 	uint64_t pin_cnt;
 	struct kvs_merged last;
 	struct kvs_shard_stats stats;

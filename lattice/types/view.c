@@ -9,6 +9,7 @@
 
 #include "compiler.h"
 #include "counter.h"
+#include "envelope.h"
 #include "gset.h"
 #include "lww.h"
 #include "microburst/error.h"
@@ -262,6 +263,14 @@ view_present(unsigned int type, struct slice state)
 	const struct table_merge_ops *ops = lattice_table_ops(type);
 
 	return ops != NULL ? presence_any(ops, state) : view_present_scalar(type, state);
+}
+
+bool
+view_removes(struct slice delta)
+{
+	struct envelope e;
+
+	return envelope_open(delta, &e) == 0 && !view_present(e.type, e.state);
 }
 
 int

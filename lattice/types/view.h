@@ -55,8 +55,15 @@ int view_i64(unsigned int type, struct slice state, int64_t *ret_number);
  */
 bool view_present(unsigned int type, struct slice state);
 
-/* view_present_scalar is the same for a map's field: a collection there counts as shown unless it
- * is bottom, as damaged bytes could nest without end.
+/* view_removes tells whether a delta, a checked envelope, adds nothing that is seen: what it merges
+ * into shows no more than before. So do deletes, of a key or of items, and deadlines.
+ *
+ * Cost:      as view_present
+ */
+bool view_removes(struct slice delta);
+
+/* view_present_scalar is view_present for a map's field: a collection there counts as shown unless
+ * it is bottom, as damaged bytes could nest without end.
  */
 bool view_present_scalar(unsigned int type, struct slice state);
 

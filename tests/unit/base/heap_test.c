@@ -406,6 +406,35 @@ what_is_charged_is_not_given_out(void **state)
 	heap_charge(h, 0);
 	assert_int_equal(heap_free_bytes(h), free_bytes - 9 * HEAP_PAGE);
 	assert_non_null(heap_alloc(h, free_bytes - 17 * HEAP_PAGE));
+}
+
+/* Pages of the reserve go round: a class takes one, and nobody else the room that is left in it. */
+static void
+a_reserve_lasts_and_comes_back(void **state)
+{
+	static const size_t sizes[] = { 48, 100, 700, 1000, 2000, 2500 };
+	struct heap *h = heap_make(MIB);
+	void *p[ARRAY_CNT(sizes)], *last = NULL, *page;
+
+	(void)state;
+	heap_reserve(h, 8 * HEAP_PAGE);
+	while ((page = heap_alloc(h, HEAP_PAGE)) != NULL) {
+		last = page;
+	}
+	assert_true(heap_reserve_whole(h));
+	for (uint32_t round = 0; round < 3; round++) {
+		for (uint32_t i = 0; i < ARRAY_CNT(sizes); i++) {
+			p[i] = heap_alloc_reserve(h, sizes[i]);
+			assert_non_null(p[i]);
+			assert_false(heap_reserve_whole(h));
+		}
+		for (uint32_t i = 0; i < ARRAY_CNT(sizes); i++) {
+			heap_free(h, p[i], sizes[i]);
+		}
+		assert_true(heap_reserve_whole(h)); /* the empty spans count */
+	}
+	heap_free(h, last, HEAP_PAGE);
+	assert_non_null(heap_alloc(h, 100));
 	heap_check(h);
 	free(extent);
 }
@@ -469,6 +498,7 @@ main(void)
 		cmocka_unit_test(a_huge_extent_is_touched_only_where_used),
 		cmocka_unit_test(a_reserve_is_left_to_who_asks_for_it),
 		cmocka_unit_test(what_is_charged_is_not_given_out),
+		cmocka_unit_test(a_reserve_lasts_and_comes_back),
 		cmocka_unit_test(free_pages_go_back_to_the_system),
 	};
 

@@ -14,6 +14,7 @@
 #include "kvs_prefetch.h"
 #include "kvs_shard.h"
 #include "kvs_value.h"
+#include "list.h"
 #include "microburst/error.h"
 #include "rng.h"
 #include "test_cmocka.h"
@@ -118,6 +119,60 @@ deletes_when_full(void **state)
 	}
 	heap_check(s->heap);
 	free(bytes);
+	free(s);
+}
+
+/* A list that has filled the shard is emptied item by item, by those who read it; what adds is
+ * refused before that, and goes on after it. */
+static void
+a_queue_is_emptied_when_full(void **state)
+{
+	struct kvs_shard *s = shard_make(4 << 20);
+	struct envelope e = { .type = LATTICE_LIST };
+	struct slice key = slice_str("queue");
+	uint8_t item[1000] = { 0 };
+	struct list_item first;
+	uint32_t pushed = 0, popped = 0;
+	struct wbuf out;
+	char buf[32];
+	int err;
+
+	(void)state;
+	do {
+		struct stamp stamp = { { pushed + 1 }, { 1 } };
+		struct slice stored = kvs_shard_get(s, key);
+		struct envelope there = { .state = slice_of(NULL, 0) };
+
+		(void)envelope_open(stored, &there);
+		out = room();
+		assert_int_equal(list_delta_push(there.state, stamp, LIST_RIGHT,
+						 slice_of(item, sizeof(item)), &out),
+				 0);
+		assert_int_equal(envelope_write_tail(&e, &out), 0);
+		err = kvs_shard_merge(s, key, wbuf_slice(&out));
+		pushed += err == 0;
+	} while (err == 0);
+	assert_int_equal(err, MB_ERR_NO_MEMORY);
+	assert_true(pushed > 2000);
+	for (uint32_t i = 0; set(s, key_of(buf, i), 1, "12345678", 8) == 0; i++) {
+	}
+	for (;; popped++) {
+		struct table_walk w = { 0 };
+		struct envelope there;
+
+		assert_int_equal(envelope_open(kvs_shard_get(s, key), &there), 0);
+		if (!list_next(there.state, &w, &first)) {
+			break;
+		}
+		out = room();
+		assert_int_equal(list_delta_remove(there.state, first.id, &out), 0);
+		assert_int_equal(envelope_write_tail(&e, &out), 0);
+		assert_int_equal(kvs_shard_merge(s, key, wbuf_slice(&out)), 0);
+	}
+	assert_int_equal(popped, pushed);
+	assert_int_equal(set(s, slice_str("new"), 1, item, sizeof(item)), 0);
+	assert_true(heap_reserve_whole(s->heap));
+	heap_check(s->heap);
 	free(s);
 }
 
@@ -536,6 +591,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(memory_full),
 		cmocka_unit_test(deletes_when_full),
+		cmocka_unit_test(a_queue_is_emptied_when_full),
 		cmocka_unit_test(growing_value_full),
 		cmocka_unit_test(too_large),
 		cmocka_unit_test(bottom_makes_no_key),
