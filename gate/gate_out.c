@@ -276,11 +276,23 @@ gate_out_flush(struct gate *g, struct gate_conn *c)
 	}
 }
 
+/* What a HELD command goes back to stands behind what was being sent when it began: it is nearer to
+ * the front now, and its chunk may be gone. */
+static void
+mark_sent(struct gate_conn *c, const struct gate_chunk *k, bool gone)
+{
+	if (c->mark.set && c->mark.tail == k) {
+		c->mark.tail = gone ? NULL : c->mark.tail;
+		c->mark.len = 0;
+	}
+}
+
 void
 gate_out_sent(struct gate *g, struct gate_conn *c, size_t len)
 {
 	g->tally.tx_bytes += len;
 	c->out.bytes -= MIN(len, c->out.bytes);
+	c->mark.bytes -= MIN(len, c->mark.bytes);
 	while (c->out.head != NULL) {
 		struct gate_chunk *k = c->out.head;
 		size_t n = MIN(len, (size_t)(k->len - k->sent));
@@ -293,12 +305,14 @@ gate_out_sent(struct gate *g, struct gate_conn *c, size_t len)
 		if (k->next == NULL && (!elsewhere(k) && k->cap < GATE_CHUNK_BYTES / 2)) {
 			k->len = 0; /* a small one is kept for the next reply */
 			k->sent = 0;
+			mark_sent(c, k, false);
 			return;
 		}
 		c->out.head = k->next;
 		if (k->next == NULL) {
 			c->out.tail = NULL;
 		}
+		mark_sent(c, k, true);
 		gate_lend_sent(g, c, k);
 	}
 }
