@@ -386,12 +386,18 @@ op_wanted(struct cache_core *c, const struct cache_job *job)
 {
 	const struct cache_op_word *word = job->word != NULL ? &job->word[job->op_idx] : NULL;
 
+	uint64_t version = cache_store_version(c->store, job->work->entry);
+
 	if (word == NULL) {
 		return true;
 	}
+	if (word->if_end == CACHE_FRONT_LOW || word->if_end == CACHE_FRONT_HIGH) {
+		return cache_front_takes(&c->fronts, version,
+					 cache_store_envelope(c->store, job->work->entry), &job->op,
+					 hlc_now(&c->clock, c->wall_us), word);
+	}
 	return (word->if_before == 0 || job->op_idx == 0 || word[-1].err == 0) &&
-	       (word->if_version == 0 ||
-		word->if_version == cache_store_version(c->store, job->work->entry)) &&
+	       (word->if_version == 0 || word->if_version == version) &&
 	       (word->if_end == 0 ||
 		cache_word_ends(cache_store_envelope(c->store, job->work->entry), &job->op,
 				hlc_now(&c->clock, c->wall_us), word));
@@ -477,19 +483,27 @@ static int
 op_apply_wanted(struct cache_core *c, struct cache_job *job)
 {
 	struct cache_op_word *word = job->word != NULL ? &job->word[job->op_idx] : NULL;
-	uint64_t version = cache_store_version(c->store, job->work->entry);
+	uint64_t version = cache_store_version(c->store, job->work->entry), after;
+	unsigned int spares;
 	int err;
 
 	if (!op_wanted(c, job)) {
 		return CACHE_OTHER_VERSION;
 	}
+	spares = cache_front_spares(&c->fronts, job->hash,
+				    cache_store_envelope(c->store, job->work->entry), &job->op,
+				    word);
 	err = op_apply(c, job);
+	after = cache_store_version(c->store, job->work->entry);
+	if (err == 0) {
+		cache_front_done(&c->fronts, job->hash, spares, version, after);
+	}
 	if (word == NULL) {
 		return err;
 	}
 	if (err == 0) {
 		cache_word_after(cache_store_envelope(c->store, job->work->entry), &job->op,
-				 cache_store_version(c->store, job->work->entry) != version, word);
+				 after != version, word);
 	} else if (err == MB_ERR_TYPE) {
 		cache_word_type(cache_store_envelope(c->store, job->work->entry), &job->op, word);
 	}

@@ -61,6 +61,10 @@ enum cache_end {
 	CACHE_END_FIRST, /* the first one that shows: of a list; of a sorted set, by its score */
 	CACHE_END_LAST,
 	CACHE_END_NONE, /* of a set: it shows */
+	/* Of a sorted set: it is number front_idx of the front that was looked at in version
+	 * if_version, of which the last one's score has the bits n (cache_front.h). */
+	CACHE_FRONT_LOW,
+	CACHE_FRONT_HIGH,
 };
 
 /* A tile of the daemon that publishes (an inner process, inner.h; or a client, PROC_UP_OWN) has
@@ -80,6 +84,7 @@ struct cache_op_word {
 	 * whatever else has changed; of ZREM, with the score of which n has the bits. That of a
 	 * sorted set takes a look at each member */
 	uint32_t if_end;
+	uint32_t front_idx;  /* in: with CACHE_FRONT_LOW or HIGH */
 	uint32_t changed;    /* out: 1 if it brought anything new, else 0 */
 	uint32_t not_number; /* out: with MB_ERR_TYPE of INCR and MAP_INCR: 1 if the key's type is
 			      * the right one, and what stands there is no number */

@@ -36,6 +36,7 @@
 
 #include "asked.h"
 #include "cache_core.h"
+#include "cache_front.h"
 #include "cache_msg.h"
 #include "cache_store.h"
 #include "delta.h"
@@ -279,6 +280,7 @@ struct cache_core {
 	struct cache_wait wait[CACHE_WAIT_MAX];
 	struct cache_job job[CACHE_JOB_MAX];
 	struct cache_acts acts[CACHE_ACTS_MAX];
+	struct cache_fronts fronts;
 	struct asked asked; /* for keys that were not here */
 	uint32_t touched[CACHE_TOUCHED_CNT];
 	uint32_t page_credit; /* of reads, for pages of the index */

@@ -393,6 +393,15 @@ gate_held_op(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t v
 	return cnt == 0 ? gate_write_op(g, c, op, version) : gate_write_op_after(g, c, op);
 }
 
+struct cache_op_word *
+gate_word_last(struct gate *g, struct gate_conn *c, struct slice key)
+{
+	uint32_t tile = cache_tile_of(hash_bytes(key.p, key.len), g->view.shard_cnt);
+	struct gate_batch *b = c->run->batch[tile];
+
+	return &b->word[b->op_cnt - 1];
+}
+
 /* Its operations are still here. */
 void
 gate_held_undo(struct gate *g, struct gate_conn *c)
@@ -413,6 +422,9 @@ gate_held_undo(struct gate *g, struct gate_conn *c)
 		REQUIRE(run->batch_open[tile]);
 		for (uint32_t i = 0; i < b->op_cnt; i++) {
 			op_forget(g, b, i);
+			if (b->word[i].if_end >= CACHE_FRONT_LOW) {
+				gate_front_over(&g->fronts, &b->word[i], false);
+			}
 		}
 		payload_release(g->inner.pool, b->msg.ref.handle, PROC_DAEMON);
 		STAILQ_INSERT_HEAD(&g->batch_free, b, next);
@@ -451,6 +463,10 @@ op_over(struct gate *g, struct gate_batch *b, uint32_t i)
 	struct gate_rec *rec = &b->run->rec[b->rec[i]];
 
 	op_forget(g, b, i);
+	if (unlikely(word->if_end >= CACHE_FRONT_LOW)) {
+		gate_front_over(&g->fronts, word,
+				word->err == 0 || word->err == MB_ERR_INDETERMINATE);
+	}
 	if (word->err != 0 && rec->err == 0) {
 		rec->err = (int16_t)word->err;
 		/* "not an integer", or another type? Redis says them apart. */

@@ -381,10 +381,16 @@ gate_command_run(struct gate *g, struct gate_conn *c, const struct gate_command 
 		return gate_rejected(g, c);
 	}
 	if (unlikely(c->proto == 2 && gate_listens(c) && (cmd->flags & CMD_PUBSUB) == 0)) {
+		bool is_exec = cmd->run == cmd_exec;
+
+		if (is_exec) {
+			gate_multi_drop(g, c);
+		}
 		gate_error_f(g, c,
-			     "ERR Can't execute '%s': only (P|S)SUBSCRIBE / "
+			     "%s Can't execute '%s': only (P|S)SUBSCRIBE / "
 			     "(P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
 			     "context",
+			     is_exec ? "EXECABORT Transaction discarded because of:" : "ERR",
 			     cmd->name);
 		return gate_rejected(g, c);
 	}

@@ -36,6 +36,7 @@
 #include "gate_beside.h"
 #include "gate_call.h"
 #include "gate_command.h"
+#include "gate_front.h"
 #include "gate_pop.h"
 #include "gate_words.h"
 #include "heap.h"
@@ -379,6 +380,7 @@ struct gate {
 	struct gate_fetch fetch[GATE_FETCH_CNT];
 	struct gate_call call[GATE_CALL_CNT];
 	struct gate_pops pops;
+	struct gate_fronts fronts;
 	struct gate_batch batch[GATE_BATCH_CNT];
 	struct gate_load load;
 	uint32_t question_cnt;

@@ -69,6 +69,9 @@ bool gate_pop_is_noted(const struct gate *g, uint64_t key_hash, struct slice id)
 int gate_pop_op(struct gate *g, struct gate_conn *c, struct wset_op *op, uint32_t if_end,
 		uint32_t cnt);
 
+/* gate_word_last is the word on the operation that was added last, on that key. */
+struct cache_op_word *gate_word_last(struct gate *g, struct gate_conn *c, struct slice key);
+
 static inline uint32_t
 gate_pop_end(enum list_end end)
 {

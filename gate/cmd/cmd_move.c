@@ -117,7 +117,11 @@ move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
 	if (n == CACHE_ABSENT ||
 	    (n == CACHE_HIT && !gate_pop_find(g, v.state, &walk, true, &item))) {
 		gate_look_end(g, &v);
-		gate_null(g, c);
+		if (c->timed_out) {
+			gate_null_array(g, c);
+		} else {
+			gate_null(g, c);
+		}
 		return GATE_DONE;
 	}
 	if (n != CACHE_HIT) {

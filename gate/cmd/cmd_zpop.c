@@ -2,11 +2,13 @@
 /* cmd_zpop - commands that take members off sorted sets
  *
  * A member is given to one client only: it is taken if the set is still the one that was looked at,
- * else the command looks again. One member of a set of up to SMALL is taken if it is still the
- * first one (or the last), whatever became of the others, and clients of this gate take one each
- * (gate_pop.h): so neither writers nor others that pop keep it looking. Of a longer set the cache
- * tile would look too long. Who waited for a member always looks again: those who wait are served
- * in their order, however many each takes (test: redis_tcl, BZMPOP with multiple blocked clients).
+ * else the command looks again. Who takes one looks for some hundred, and leaves the others to
+ * those who come behind (gate_front.h): so many that pop do not keep each other looking. One of a
+ * set of up to SMALL that others write to is taken if it is still the first one (or the last),
+ * whatever became of the others, and clients of this gate take one each (gate_pop.h). Of a longer
+ * set the cache tile would look too long. Who waited for a member always looks again: those who
+ * wait are served in their order, however many each takes (test: redis_tcl, BZMPOP with multiple
+ * blocked clients).
  */
 #include <string.h>
 
@@ -16,11 +18,14 @@
 #include "cmd_zset.h"
 #include "commands.h"
 #include "gate_block.h"
+#include "gate_front.h"
 #include "hash.h"
 #include "lattice.h"
 #include "view.h"
 
-#define SMALL 1024 /* members: 40 us for the cache tile */
+#define SHORT 128 /* members: less than a front is worth */
+#define SMALL 512 /* looked at at once; 20 us for the cache tile */
+#define TRIES 3   /* to take what is in a front of a set that others write to */
 
 /* Who takes. */
 struct taker {
@@ -29,6 +34,9 @@ struct taker {
 	bool max;      /* the last ones */
 	bool pairs;    /* how they are answered */
 	bool waited;   /* for an item */
+	/* what stands in its front (gate_front.h); NULL: look */
+	struct gate_front *front;
+	struct oset_entry entry;
 };
 
 /* What is passed over. */
@@ -52,10 +60,76 @@ takes_one(const struct gate_walk *w, const struct taker *t)
 	return t->most == 1 && !t->waited && view_cnt(w->v.type, w->v.state) <= SMALL;
 }
 
+/* A transaction does not: who looks for it would not go on. */
+static bool
+takes_front(const struct gate_conn *c, const struct taker *t)
+{
+	return t->most == 1 && !t->waited && !gate_multi_runs(c) && c->part == 0 && !c->cut;
+}
+
+static bool
+fills_front(const struct gate_conn *c, const struct gate_walk *w, const struct taker *t)
+{
+	return takes_front(c, t) &&
+	       view_cnt(w->v.type, w->v.state) > (c->tries < TRIES ? SHORT : SMALL);
+}
+
+/* Looks the set up; its members are to be gone through unless t->front has one. Returns: as
+ * gate_walk_part. */
+static int
+set_open(struct gate *g, struct gate_conn *c, struct taker *t, struct gate_walk *now,
+	 struct gate_walk **ret)
+{
+	const uint64_t hash = hash_bytes(t->key.p, t->key.len);
+	bool front = takes_front(c, t);
+	int n;
+
+	if (front && c->walk == NULL) {
+		t->front = gate_front_next(&g->fronts, hash, t->max, &t->entry);
+		if (t->front != NULL) {
+			n = gate_look_as(g, c, t->key, LATTICE_OSET, &now->v);
+			gate_look_end(g, &now->v);
+			*now = (struct gate_walk){ .v.slot = CACHE_SLOT_NONE };
+			*ret = now;
+			return n;
+		}
+		if (gate_front_is_due(&g->fronts, hash, t->max, g->now_ns)) {
+			gate_turn_end(g, c);
+			return CACHE_MISS;
+		}
+	}
+	n = gate_walk_part(g, c, t->key, LATTICE_OSET, now, ret);
+	if (n == CACHE_HIT && (*ret)->held && fills_front(c, *ret, t)) {
+		gate_front_look(&g->fronts, hash, t->max, g->now_ns);
+	}
+	return n;
+}
+
+/* Of a long set: the first of some hundred, which stay for others. */
+static int
+front_pick(struct gate *g, struct gate_conn *c, struct gate_walk *w, struct taker *t,
+	   const struct oset_entry **ret)
+{
+	const struct gate_zset_pick p = { .most = GATE_FRONT_MEMBERS, .last = t->max };
+	const uint64_t hash = hash_bytes(t->key.p, t->key.len);
+	int rc = gate_zset_pick(g, c, w, &p, ret);
+
+	if (rc == 0) {
+		return rc;
+	}
+	gate_front_looked(&g->fronts, hash, t->max);
+	if (rc == 1 && w->cnt > 0) {
+		t->front = gate_front_fill(&g->fronts, hash, t->max, w->v.version, *ret, w->cnt);
+		*ret += t->max ? w->cnt - 1 : 0;
+		w->cnt = 1;
+	}
+	return rc;
+}
+
 /* The first (or last) members that a part may take, in the order of scores. Returns: as
  * gate_zset_pick. With w->cnt = 0: others are taking all that there are. */
 static int
-entries_pick(struct gate *g, struct gate_conn *c, struct gate_walk *w, const struct taker *t,
+entries_pick(struct gate *g, struct gate_conn *c, struct gate_walk *w, struct taker *t,
 	     const struct oset_entry **ret)
 {
 	const struct noted noted = { g, hash_bytes(t->key.p, t->key.len) };
@@ -66,6 +140,14 @@ entries_pick(struct gate *g, struct gate_conn *c, struct gate_walk *w, const str
 		.last = t->max,
 	};
 
+	if (t->front != NULL) {
+		*ret = &t->entry;
+		w->cnt = 1;
+		return 1;
+	}
+	if (fills_front(c, w, t)) {
+		return front_pick(g, c, w, t, ret);
+	}
 	return gate_zset_pick(g, c, w, &p, ret);
 }
 
@@ -75,7 +157,15 @@ entry_op(struct gate *g, struct gate_conn *c, const struct gate_walk *w, const s
 	 const struct oset_entry *at, uint32_t cnt)
 {
 	struct wset_op op = { .kind = WSET_ZREM, .key = t->key, .field = at->member };
+	int err;
 
+	if (t->front != NULL) {
+		err = gate_held_op(g, c, &op, 0, cnt);
+		if (err == 0) {
+			gate_front_word(t->front, gate_word_last(g, c, t->key));
+		}
+		return err;
+	}
 	if (!takes_one(w, t)) {
 		return gate_held_op(g, c, &op, w->v.version, cnt);
 	}
@@ -140,7 +230,8 @@ zpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_
 	if (arg_cnt == 3 && (!gate_word_i64(arg[2], &most) || most < 0)) {
 		return gate_error(g, c, "ERR value is out of range, must be positive");
 	}
-	n = gate_walk_part(g, c, arg[1], LATTICE_OSET, &now, &w);
+	t.most = (uint32_t)MIN(most - (int64_t)c->part, UINT32_MAX);
+	n = set_open(g, c, &t, &now, &w);
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
@@ -153,7 +244,6 @@ zpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_
 		}
 		return GATE_DONE;
 	}
-	t.most = (uint32_t)MIN(most - (int64_t)c->part, UINT32_MAX);
 	n = entries_pick(g, c, w, &t, &e);
 	if (n != 1 || w->cnt == 0) {
 		return not_picked(g, c, w, n);
@@ -205,11 +295,11 @@ zpop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint
 		}
 		gate_look_end(g, &now.v);
 	}
-	n = gate_walk_open(g, c, arg[1 + c->step], LATTICE_OSET, UINT32_MAX, &now, &w);
+	t.key = arg[1 + c->step];
+	n = set_open(g, c, &t, &now, &w);
 	if (n != CACHE_HIT) {
 		return n == CACHE_ABSENT ? gate_turn_end(g, c) : gate_look_refuse(g, c, n);
 	}
-	t.key = arg[1 + c->step];
 	n = entries_pick(g, c, w, &t, &e);
 	if (n != 1 || w->cnt == 0) {
 		return not_picked(g, c, w, n);
@@ -250,11 +340,17 @@ zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg
 		return code;
 	}
 	gate_look_end(g, &m.value);
-	n = gate_walk_part(g, c, m.key, LATTICE_OSET, &now, &w);
+	t = (struct taker){
+		.key = m.key,
+		.most = m.most - c->part,
+		.max = m.second,
+		.pairs = true,
+		.waited = c->block_due_ns != 0,
+	};
+	n = set_open(g, c, &t, &now, &w);
 	if (n != CACHE_HIT) { /* it went just now: who is next? */
 		return n == CACHE_ABSENT ? gate_turn_end(g, c) : gate_look_refuse(g, c, n);
 	}
-	t = (struct taker){ m.key, m.most - c->part, m.second, true, c->block_due_ns != 0 };
 	n = entries_pick(g, c, w, &t, &e);
 	if (n != 1 || w->cnt == 0) {
 		return not_picked(g, c, w, n);

@@ -127,6 +127,34 @@ class Tiles(unittest.TestCase):
             out = [a if word == 'spop' else a[0] for a in out if a]
             self.assertEqual(sorted(map(int, out)), list(range(600)))
 
+    def test_many_take_the_first_of_a_long_set(self):
+        """Each member comes out once, in order, though others are added on either side; and soon:
+        each look at all of them serves many."""
+        cnt, most = 3000, 6000
+        for clients in ([self.client() for _ in range(20)], self.dealt(10)):
+            for word, sign in (('zpopmin', 1), ('zpopmax', -1)):
+                pairs = [(sign * (n * 7919 % cnt), n) for n in range(cnt)]
+                for at in range(0, cnt, 100):
+                    self.c('zadd', word, *(x for pair in pairs[at:at + 100] for x in pair))
+                adder, began = self.client(), time.monotonic()
+                for c in clients:
+                    for _ in range(most // 2 // len(clients)):
+                        c.say(word, word)
+                for n in range(most - cnt):
+                    adder.say('zadd', word, sign * (cnt + n if n % 100 else -1 - n), cnt + n)
+                out = [[c.answer() for _ in range(most // 2 // len(clients))] for c in clients]
+                for n in range(most - cnt):
+                    self.assertEqual(adder.answer(), 1)
+                self.assertLess(time.monotonic() - began, 10)
+                for popped in out:
+                    scores = [sign * float(score) for _, score in popped]
+                    scores = [score for score in scores if score >= 0]
+                    self.assertEqual(scores, sorted(scores))
+                gone = [int(m) for popped in out for m, _ in popped]
+                gone += map(int, self.c('zrange', word, 0, -1))
+                self.assertEqual(sorted(gone), list(range(most)))
+                self.c('del', word)
+
     def test_all_clients_are_listed_and_can_be_closed(self):
         clients = self.dealt(6)
         for i, c in enumerate(clients):

@@ -31,6 +31,12 @@ PORT = 21111 + 64 * (os.getpid() % 150)     # around it the harness listens; ano
 LIST = os.path.join(SOURCE, 'tests/integ/redis_tcl.txt')
 # What an external server cannot do, and what takes minutes.
 TAGS = '-needs:debug -needs:repl -needs:save -needs:reset -external:skip -slow -large-memory'
+# Tagged as not for an external server, as they change its users, or look at all its clients.
+OURS = {
+    'acl': 'start_server {tags {"acl external:skip"}} {',
+    'acl-v2': 'start_server {tags {"acl external:skip"}} {',
+    'pubsubshard': 'start_server {tags {"pubsubshard external:skip"}} {',
+}
 # Parameters of Redis's encodings, and of some limits, mean nothing here: to set one is fine, and
 # changes nothing.
 PRELUDE = r'''
@@ -120,6 +126,10 @@ def prepare(tests):
     # Functions here are programs that were deployed: nobody flushes them.
     replace(f'{tests}/support/server.tcl', '    r function flush\n', '')
     replace(f'{tests}/test_helper.tcl', 'proc r {args} {\n', PRELUDE + SHORTCUT)
+    for unit, first in OURS.items():    # the first server of these can be the node as well
+        replace(f'{tests}/unit/{unit}.tcl', first, first.replace(' external:skip', ''))
+    # There is no EVAL; the tests behind it need this user.
+    replace(f'{tests}/unit/acl.tcl', 'antirez +eval +multi', 'antirez +multi')
 
 
 def skips_read():

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache_front - see cache_front.h */
+#include "cache_front.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "envelope.h"
+#include "lattice.h"
+#include "oset.h"
+
+static double
+of_bits(int64_t bits)
+{
+	double score;
+
+	memcpy(&score, &bits, sizeof(score));
+	return score;
+}
+
+static struct cache_front *
+place(struct cache_fronts *fs, uint64_t hash, bool high)
+{
+	return &fs->front[(hash >> 32) % CACHE_FRONT_SETS][high];
+}
+
+/* The score that a member of a set shows. */
+static bool
+shown(struct slice stored, struct slice member, double *ret)
+{
+	struct envelope e;
+
+	if (envelope_open(stored, &e) != 0 || e.type != LATTICE_OSET ||
+	    oset_score(e.state, member, ret) != 0) {
+		return false;
+	}
+	*ret = isnan(*ret) ? 0 : *ret;
+	return true;
+}
+
+bool
+cache_front_takes(struct cache_fronts *fs, uint64_t version, struct slice stored,
+		  const struct wset_op *op, struct hlc_time now, const struct cache_op_word *word)
+{
+	bool high = word->if_end == CACHE_FRONT_HIGH;
+	struct cache_front *f = place(fs, word->hash, high);
+	struct envelope e;
+	double score;
+
+	if (op->kind != WSET_ZREM || envelope_open(stored, &e) != 0 || envelope_expired(&e, now) ||
+	    !shown(stored, op->field, &score)) {
+		return false;
+	}
+	if (f->hash == word->hash && f->base == word->if_version && f->taken == word->front_idx &&
+	    f->now == version) {
+		return true; /* F2 */
+	}
+	if (word->front_idx != 0 || word->if_version != version) {
+		return false;
+	}
+	fs->cnt++;
+	*f = (struct cache_front){ word->hash, version, version, of_bits(word->n), 0 };
+	return true;
+}
+
+/* Whether what an operation does, it does beyond the front's last one. */
+static bool
+is_beyond(const struct cache_front *f, bool high, struct slice stored, const struct wset_op *op)
+{
+	double score;
+
+	if (op->kind == WSET_ZADD) {
+		score = of_bits(op->n);
+		if (!(high ? score < f->bound : score > f->bound)) {
+			return false;
+		}
+	} else if (op->kind != WSET_ZREM) {
+		return false;
+	}
+	return !shown(stored, op->field, &score) || (high ? score < f->bound : score > f->bound);
+}
+
+unsigned int
+cache_front_spares(const struct cache_fronts *fs, uint64_t hash, struct slice stored,
+		   const struct wset_op *op, const struct cache_op_word *word)
+{
+	uint32_t end = word != NULL ? word->if_end : CACHE_END_ANY;
+	unsigned int spares = 0;
+
+	if (fs->cnt == 0) {
+		return 0;
+	}
+	for (unsigned int high = 0; high < 2; high++) {
+		const struct cache_front *f = place((struct cache_fronts *)fs, hash, high);
+
+		if (f->base == 0 || f->hash != hash) {
+			continue;
+		}
+		if (end == (high ? CACHE_FRONT_HIGH : CACHE_FRONT_LOW)) {
+			spares |= CACHE_FRONT_SPARES(high) | CACHE_FRONT_TAKEN(high);
+		} else if (is_beyond(f, high, stored, op)) {
+			spares |= CACHE_FRONT_SPARES(high);
+		}
+	}
+	return spares;
+}
+
+void
+cache_front_done(struct cache_fronts *fs, uint64_t hash, unsigned int spares, uint64_t before,
+		 uint64_t after)
+{
+	for (unsigned int high = 0; spares != 0 && high < 2; high++) {
+		struct cache_front *f = place(fs, hash, high);
+
+		if ((spares & CACHE_FRONT_SPARES(high)) != 0 && f->now == before) {
+			f->now = after; /* keeps F1; else F3 */
+			f->taken += (spares & CACHE_FRONT_TAKEN(high)) != 0;
+		}
+	}
+}

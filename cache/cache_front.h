@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache_front - the front of a sorted set from which members are being taken
+ *
+ * Where the first members of a long set are is known only to who has looked at all of them. A gate
+ * that did keeps the first few hundred, its front (gate_front.h), and takes one after the other off
+ * the set: each of these operations says of which version of the set the front is, the how many-th
+ * of it it takes, and the score of the last one. What has become of the set since then is known
+ * here:
+ *
+ *   F1  A note (hash, end) says: between the versions base and now only the first `taken` of the
+ *       front were removed, in their order, and besides members were added, moved or removed whose
+ *       scores are beyond the front's last one, before and after.
+ *   F2  So the next one of the front is the first member of the set, if the set has version `now`.
+ *   F3  Whatever else changes the set gives it a version that the note does not have.
+ *
+ * A note that is lost, as another set has its place, costs the gate a look. Pure.
+ *
+ * Owner: the cache tile.
+ */
+#ifndef MB_CACHE_FRONT_H
+#define MB_CACHE_FRONT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cache_msg.h"
+#include "clock.h"
+#include "slice.h"
+#include "wset.h"
+
+#define CACHE_FRONT_SETS 16 /* places, by hash; each has one note for either end */
+
+struct cache_front {
+	uint64_t hash, base, now; /* base 0: none */
+	double bound;             /* the score of the front's last one */
+	uint32_t taken;
+};
+
+struct cache_fronts {
+	uint32_t cnt; /* notes ever made, so that most look no further */
+	struct cache_front front[CACHE_FRONT_SETS][2]; /* 1: the set's last members */
+};
+
+/* cache_front_takes: whether an operation with if_end CACHE_FRONT_LOW or HIGH takes what is the
+ * first (or last) member of the set, which has this version and envelope. Notes a new front. */
+bool cache_front_takes(struct cache_fronts *fs, uint64_t version, struct slice stored,
+		       const struct wset_op *op, struct hlc_time now,
+		       const struct cache_op_word *word);
+
+/* cache_front_spares, before an operation is done: which notes hold after it; bits. word: NULL:
+ * none. */
+#define CACHE_FRONT_SPARES(high) (1u << (high))
+#define CACHE_FRONT_TAKEN(high)  (4u << (high)) /* and it takes the front's next one */
+unsigned int cache_front_spares(const struct cache_fronts *fs, uint64_t hash, struct slice stored,
+				const struct wset_op *op, const struct cache_op_word *word);
+
+/* cache_front_done: it is, and has made `after` of version `before`. */
+void cache_front_done(struct cache_fronts *fs, uint64_t hash, unsigned int spares, uint64_t before,
+		      uint64_t after);
+
+#endif

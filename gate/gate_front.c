@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate_front - see gate_front.h */
+#include "gate_front.h"
+
+#include <string.h>
+
+#include "check.h"
+
+static struct gate_front *
+find(struct gate_fronts *fs, uint64_t hash, bool high)
+{
+	for (uint32_t i = 0; i < GATE_FRONT_CNT; i++) {
+		struct gate_front *f = &fs->front[i];
+
+		if (f->version != 0 && f->hash == hash && f->high == high) {
+			return f;
+		}
+	}
+	return NULL;
+}
+
+struct gate_front *
+gate_front_next(struct gate_fronts *fs, uint64_t hash, bool high, struct oset_entry *ret)
+{
+	struct gate_front *f = find(fs, hash, high);
+
+	if (f == NULL || f->next == f->cnt) {
+		return NULL;
+	}
+	f->used_seq = ++fs->seq;
+	ret->member = slice_of(f->member + f->at[f->next], f->len[f->next]);
+	ret->score = f->score[f->next];
+	return f;
+}
+
+void
+gate_front_word(struct gate_front *f, struct cache_op_word *word)
+{
+	word->if_version = f->version;
+	word->if_end = f->high ? CACHE_FRONT_HIGH : CACHE_FRONT_LOW;
+	word->front_idx = f->next++;
+	f->open_cnt++;
+	memcpy(&word->n, &f->bound, sizeof(word->n));
+}
+
+struct gate_front *
+gate_front_fill(struct gate_fronts *fs, uint64_t hash, bool high, uint64_t version,
+		const struct oset_entry *entry, uint32_t cnt)
+{
+	struct gate_front *f = find(fs, hash, high);
+
+	for (uint32_t i = 0; f == NULL && i < GATE_FRONT_CNT; i++) {
+		f = fs->front[i].version == 0 ? &fs->front[i] : NULL;
+	}
+	if (f == NULL) {
+		f = &fs->front[0];
+		for (uint32_t i = 1; i < GATE_FRONT_CNT; i++) {
+			f = fs->front[i].used_seq < f->used_seq ? &fs->front[i] : f;
+		}
+	}
+	f->version = 0;
+	f->next = f->cnt = f->bytes = f->open_cnt = 0;
+	for (uint32_t i = 0; i < cnt && f->cnt < GATE_FRONT_MEMBERS; i++) {
+		const struct oset_entry *e = &entry[high ? cnt - 1 - i : i];
+
+		if (e->member.len > GATE_FRONT_BYTES - f->bytes) {
+			break;
+		}
+		f->at[f->cnt] = (uint16_t)f->bytes;
+		f->len[f->cnt] = (uint16_t)e->member.len;
+		f->score[f->cnt] = f->bound = e->score;
+		memcpy(f->member + f->bytes, e->member.p, e->member.len);
+		f->bytes += (uint32_t)e->member.len;
+		f->cnt++;
+	}
+	if (f->cnt == 0) {
+		return NULL;
+	}
+	f->hash = hash;
+	f->high = high;
+	f->version = version;
+	f->used_seq = ++fs->seq;
+	return f;
+}
+
+void
+gate_front_over(struct gate_fronts *fs, const struct cache_op_word *word, bool done)
+{
+	struct gate_front *f = find(fs, word->hash, word->if_end == CACHE_FRONT_HIGH);
+
+	if (f == NULL || f->version != word->if_version) {
+		return;
+	}
+	f->open_cnt -= f->open_cnt > 0; /* it may have been filled anew, of the same version */
+	if (!done) {
+		f->version = 0;
+	}
+}
+
+static struct gate_front *
+looked(const struct gate_fronts *fs, uint64_t hash, bool high)
+{
+	for (uint32_t i = 0; i < GATE_FRONT_CNT; i++) {
+		const struct gate_front *f = &fs->front[i];
+
+		if (f->look_ns != 0 && f->look_hash == hash && f->look_high == high) {
+			return (struct gate_front *)f;
+		}
+	}
+	return NULL;
+}
+
+void
+gate_front_look(struct gate_fronts *fs, uint64_t hash, bool high, uint64_t now_ns)
+{
+	struct gate_front *f = looked(fs, hash, high);
+
+	for (uint32_t i = 0; f == NULL && i < GATE_FRONT_CNT; i++) {
+		if (fs->front[i].look_ns + GATE_FRONT_LATE_NS < now_ns) {
+			f = &fs->front[i];
+		}
+	}
+	if (f != NULL) {
+		f->look_hash = hash;
+		f->look_high = high;
+		f->look_ns = now_ns;
+	}
+}
+
+void
+gate_front_looked(struct gate_fronts *fs, uint64_t hash, bool high)
+{
+	struct gate_front *f = looked(fs, hash, high);
+
+	if (f != NULL) {
+		f->look_ns = 0;
+	}
+}
+
+bool
+gate_front_is_due(struct gate_fronts *fs, uint64_t hash, bool high, uint64_t now_ns)
+{
+	const struct gate_front *l = looked(fs, hash, high), *f = find(fs, hash, high);
+
+	return (l != NULL && now_ns - l->look_ns <= GATE_FRONT_LATE_NS) ||
+	       (f != NULL && f->open_cnt > 0);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate_front - the first members of long sorted sets, to be taken one after the other
+ *
+ * Which member is the first is known to who has looked at all of them. Whoever does, to take one,
+ * leaves the next few hundred here. Those who come then take the next one each, without a look and
+ * without waiting for each other: the cache tile knows whether it is the first one still
+ * (cache_front.h), and if not, the front is forgotten, and one of them looks anew.
+ *
+ *   O1  A front is of one version of its set, for one end of it; what is taken is passed over.
+ *   O2  While one connection looks, the others wait for it, as long as it goes on; and nobody looks
+ *       before the last of a front are gone.
+ *   O3  A guess only: the tile decides.
+ *
+ * Owner: the gate tile.
+ */
+#ifndef MB_GATE_FRONT_H
+#define MB_GATE_FRONT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cache_msg.h"
+#include "oset.h"
+#include "slice.h"
+
+#define GATE_FRONT_CNT     4
+#define GATE_FRONT_MEMBERS 512 /* of 100,000: 3 ms to look, 6 us each (GATE_ZSET_FEW) */
+#define GATE_FRONT_BYTES   (16u << 10)
+#define GATE_FRONT_LATE_NS 10000000u /* who looks and does not go on holds up nobody */
+
+struct gate_front {
+	uint64_t hash, version; /* version 0: nothing is here */
+	bool high;
+	uint32_t next, cnt, bytes;
+	uint32_t open_cnt; /* operations that are not answered */
+	double bound;      /* the score of the last one */
+	uint64_t used_seq;
+	/* who looks: it went on last at that time; 0: nobody */
+	uint64_t look_hash, look_ns;
+	bool look_high;
+	double score[GATE_FRONT_MEMBERS];
+	uint16_t len[GATE_FRONT_MEMBERS], at[GATE_FRONT_MEMBERS];
+	uint8_t member[GATE_FRONT_BYTES];
+};
+
+struct gate_fronts {
+	uint64_t seq;
+	struct gate_front front[GATE_FRONT_CNT];
+};
+
+/* gate_front_next finds the front of a set whose next member can be taken, and that member: it is
+ * good until a front is filled. Returns: NULL: there is none. */
+struct gate_front *gate_front_next(struct gate_fronts *fs, uint64_t hash, bool high,
+				   struct oset_entry *ret);
+
+/* gate_front_word tells the cache tile what is taken, and passes it over. */
+void gate_front_word(struct gate_front *f, struct cache_op_word *word);
+
+/* gate_front_fill keeps the first (or last) cnt members of a version of a set; entry is in the
+ * order of scores. Returns: NULL: it cannot, they are too long. */
+struct gate_front *gate_front_fill(struct gate_fronts *fs, uint64_t hash, bool high,
+				   uint64_t version, const struct oset_entry *entry, uint32_t cnt);
+
+/* gate_front_over: an operation with such a word is answered. */
+void gate_front_over(struct gate_fronts *fs, const struct cache_op_word *word, bool done);
+
+/* gate_front_look: a connection looks at all members of a set. gate_front_looked: at so many as it
+ * wanted. gate_front_is_due: one does just now, or the last of a front are being taken (O2). */
+void gate_front_look(struct gate_fronts *fs, uint64_t hash, bool high, uint64_t now_ns);
+void gate_front_looked(struct gate_fronts *fs, uint64_t hash, bool high);
+bool gate_front_is_due(struct gate_fronts *fs, uint64_t hash, bool high, uint64_t now_ns);
+
+#endif
