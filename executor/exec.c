@@ -281,6 +281,11 @@ go_on(struct exec *x, const struct desc *d, struct exec_outcome *out)
 	err = goal_run(&x->goal, &x->call, cnt, &out->result, &out->result_cnt, &out->next);
 	out->on_ns = x->call.mark_ns - out->ended_ns;
 	out->ended_ns = x->call.mark_ns;
+	if (err == 0 && out->next != 0 && session_bound(x->session)) {
+		err = call_refuse(&x->call, MB_ERR_NOT_SUPPORTED, "mb_continue",
+				  "at the level rr what a call has read does not go to another "
+				  "executor; a DAG takes it there");
+	}
 	return err;
 }
 

@@ -146,6 +146,10 @@ void session_views_end(struct session *s);
 int session_hand_give(struct session *s, struct payload_ref *ret);
 int session_hand_take(struct session *s, struct slice handed);
 
+/* session_bound tells whether a call at the level rr has read or written: what runs for it
+ * elsewhere has to have that. */
+bool session_bound(const struct session *s);
+
 /* session_end ends the call and gives everything back. Waits for answers still under way.
  * Returns: 0; MB_ERR_NO_NODE. */
 int session_end(struct session *s);

@@ -149,6 +149,12 @@ cut_nothing(struct session *s, uint64_t hash, struct slice key)
 	return 0;
 }
 
+bool
+session_bound(const struct session *s)
+{
+	return s->call.repeatable && (s->cut_cnt != 0 || s->key_cnt != 0);
+}
+
 void
 cut_end(struct session *s)
 {

@@ -183,6 +183,37 @@ MB_FUNCTION(NAME)
 }
 """
 
+# goes HOW KEY, and then elsewhere, shows KEY.
+GOES_ON = {'goes': r"""
+#include <microburst/function.h>
+
+MB_FUNCTION(goes)
+{
+    struct mb_slice how, key, v;
+
+    MB_TRY(mb_arg_bytes(call, 0, &how));
+    MB_TRY(mb_arg_bytes(call, 1, &key));
+    if (*(const char *)how.p == 'r') {
+        MB_TRY(mb_get(call, key, &v));
+    } else if (*(const char *)how.p == 'w') {
+        MB_TRY(mb_put(call, key, mb_str("written")));
+    }
+    MB_TRY(mb_return_bytes(call, key));
+    return mb_continue(call, "shows");
+}
+""", 'shows': r"""
+#include <microburst/function.h>
+
+MB_FUNCTION(shows)
+{
+    struct mb_slice key, v;
+
+    MB_TRY(mb_arg_bytes(call, 0, &key));
+    MB_TRY(mb_get(call, key, &v));
+    return mb_return_utf8(call, v);
+}
+"""}
+
 NODE = None
 
 
@@ -253,6 +284,28 @@ class Reads(unittest.TestCase):
                     results = json.loads(call.communicate()[0])['results']
                 self.assertEqual([r['value'] for r in results], sees, level)
                 self.assertEqual(node.run('get', 'n')[1].split(), [b'108'])
+            until(lambda: all(n == 0 for n in node.json('status')['held'].values()), 10,
+                  'nothing held')
+        finally:
+            node.remove()
+
+    def test_what_goes_on_elsewhere(self):
+        """It would not have what was read: such a call ends. One that has read nothing goes on."""
+        node = Node(MICROBURST, '--set', 'executor.count=2', '--set', 'executor.classes=a=1,b=1')
+        try:
+            for name, where in (('goes', 'a'), ('shows', 'b')):
+                path = os.path.join(node.folder, name + '.c')
+                with open(path, 'w', encoding='utf-8') as f:
+                    f.write(GOES_ON[name])
+                self.assertEqual(node.run('deploy', path, '--class', where)[0], 0)
+            node.run('set', 'k', '1')
+            for level, how, code, says in (('lww', 'reads', 0, '1\n'), ('rr', 'nothing', 0, '1\n'),
+                                           ('rr', 'reads', 1, 'level rr'),
+                                           ('rr', 'writes', 1, 'level rr')):
+                got, out, err = node.run('call', 'goes', how, 'k', '--level', level)
+                self.assertEqual(got, code, (level, how, err))
+                self.assertIn(says, out.decode() + err)
+            self.assertEqual(node.run('get', 'k')[1].split(), [b'1'])
             until(lambda: all(n == 0 for n in node.json('status')['held'].values()), 10,
                   'nothing held')
         finally:

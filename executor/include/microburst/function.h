@@ -644,7 +644,9 @@ int mb_recv(struct mb_call *call, uint64_t timeout_ns, struct mb_message *ret);
  * times in a call. The call's id, deadline, level and acknowledgement stay.
  *
  * If this executor has it, it runs here, sees what the call wrote, and all is published together.
- * If not, this call's writes are published and it runs elsewhere: an error of it leaves them.
+ * If not, this call's writes are published and it runs elsewhere: an error of it leaves them. At
+ * the level rr a call that has read or written does not go elsewhere: it ends with
+ * MB_ERR_NOT_SUPPORTED, and has written nothing. (A DAG's functions may be anywhere.)
  *
  * Errors: MB_ERR_INVALID no name of a function; MB_ERR_NOT_SUPPORTED from a function that others of
  * its DAG come after. That there is nothing of that name ends the call, MB_ERR_NO_FUNCTION or
