@@ -5,8 +5,7 @@
  * else the command looks again. One member of a set of up to SMALL is taken if it is still the
  * first one (or the last), whatever became of the others, and clients of this gate take one each
  * (gate_pop.h): so neither writers nor others that pop keep it looking. Of a longer set the cache
- * tile would look too long. Who waited for a member always looks again: those who wait are served
- * in their order, however many each takes (test: redis_tcl, BZMPOP with multiple blocked clients).
+ * tile would look too long.
  */
 #include <string.h>
 
@@ -28,7 +27,6 @@ struct taker {
 	uint32_t most; /* so many, of those that are left to take */
 	bool max;      /* the last ones */
 	bool pairs;    /* how they are answered */
-	bool waited;   /* for an item */
 };
 
 /* What is passed over. */
@@ -45,11 +43,10 @@ not_noted(const void *arg, const struct oset_entry *e)
 	return !gate_pop_is_noted(n->g, n->key_hash, e->member);
 }
 
-/* Who waited does not: it would pass those who wait longer and take more. */
 static bool
 takes_one(const struct gate_walk *w, const struct taker *t)
 {
-	return t->most == 1 && !t->waited && view_cnt(w->v.type, w->v.state) <= SMALL;
+	return t->most == 1 && view_cnt(w->v.type, w->v.state) <= SMALL;
 }
 
 /* The first (or last) members that a part may take, in the order of scores. Returns: as
@@ -189,10 +186,11 @@ static int
 zpop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
 	      bool max)
 {
-	struct taker t = { .most = 1, .max = max, .waited = c->block_due_ns != 0 };
+	struct taker t = { .most = 1, .max = max };
 	const struct oset_entry *e;
 	struct gate_walk now, *w;
 	double timeout_s;
+	bool one;
 	int n, code;
 
 	if (!gate_block_timeout(g, c, arg[arg_cnt - 1], &timeout_s)) {
@@ -214,11 +212,13 @@ zpop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint
 	if (n != 1 || w->cnt == 0) {
 		return not_picked(g, c, w, n);
 	}
+	one = takes_one(w, &t);
 	gate_held_begin(c);
 	gate_array(g, c, 3);
 	gate_bulk(g, c, arg[1 + c->step]);
 	n = entries_take(g, c, w, &t, e);
-	return gate_held_end(g, c, n, (uint32_t)c->total_next);
+	n = gate_held_end(g, c, n, (uint32_t)c->total_next);
+	return one ? gate_block_chosen(g, c, n) : n;
 }
 
 int
@@ -244,6 +244,7 @@ zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg
 	struct gate_walk now, *w;
 	struct gate_mpop m;
 	uint32_t cnt;
+	bool one;
 	int err, code, n;
 
 	if (!gate_mpop(g, c, arg, arg_cnt, at, "min", "max", LATTICE_OSET, timeout, &m, &code)) {
@@ -254,11 +255,12 @@ zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg
 	if (n != CACHE_HIT) { /* it went just now: who is next? */
 		return n == CACHE_ABSENT ? gate_turn_end(g, c) : gate_look_refuse(g, c, n);
 	}
-	t = (struct taker){ m.key, m.most - c->part, m.second, true, c->block_due_ns != 0 };
+	t = (struct taker){ m.key, m.most - c->part, m.second, true };
 	n = entries_pick(g, c, w, &t, &e);
 	if (n != 1 || w->cnt == 0) {
 		return not_picked(g, c, w, n);
 	}
+	one = takes_one(w, &t);
 	gate_held_begin(c);
 	if (c->part == 0) {
 		gate_array(g, c, 2);
@@ -274,7 +276,8 @@ zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg
 		gate_out_fill_array(g, c, c->hole, (size_t)c->part + cnt);
 	}
 	c->total_next = c->total;
-	return gate_held_end(g, c, err, cnt);
+	n = gate_held_end(g, c, err, cnt);
+	return one ? gate_block_chosen(g, c, n) : n;
 }
 
 int
