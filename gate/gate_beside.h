@@ -107,6 +107,17 @@ struct gate_tally {
 	struct gate_stat stat[ACL_COMMAND_MAX];
 };
 
+/* ---- gate_block.c */
+
+/* The place of a connection among those that wait for an item. */
+struct gate_place {
+	bool taken;   /* since its command waited first, until that is over */
+	bool looking; /* among those that were woken */
+	bool behind;  /* looking, and waits until one before it has chosen */
+	uint64_t seq; /* who waits longest has the least */
+	TAILQ_ENTRY(gate_conn) next_blocked, next_looking;
+};
+
 /* ---- gate_lend.c */
 
 /* What a connection's kernel was lent. */

@@ -1,21 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gate_block - commands that wait for an item: BLPOP and its kin
  *
- * A command that finds nothing stands in one list, who waits longest first. It looks again when a
- * client of this gate has put something under one of its keys, and, as functions write too, every
- * BLOCK_TICK_NS. Looking is all that being woken means: two may be woken for one item, and the one
- * that comes too late waits on.
+ * A command that finds nothing takes its place in one list, who waits longest first. It looks again
+ * when a client of this gate has put something under one of its keys, and, as functions write too,
+ * every BLOCK_TICK_NS. Looking is all that being woken means: two may be woken for one item, and
+ * the one that comes too late waits on.
  *
- *   K1  Who is in the list is waiting (N1) and not queued, and owns nothing but its place.
- *   K2  Its end was set when it waited first; it is kept over all the looking (command_end).
+ *	blocked ──an item, a tick──► looking ──chosen──► under way ──► over
+ *	   ▲                         │     ▲                 │
+ *	   ├──────nothing there──────┤     └─another was───── ┤
+ *	   └──behind (still looking)─┘        faster
+ *
+ *   K1  Who is blocked is waiting (N1) and not queued, and owns nothing but its place.
+ *   K2  Its end was set when it waited first; it and the place are kept over all the looking, until
+ *       the command is over (gate_conn_renew).
+ *   K3  Those that look are in the order of their places. Who finds an item under a key for which
+ *       one before it looks (its own key must be fetched, say) waits behind that one.
+ *   K4  Who has chosen looks no more: others see what it takes (gate_pop.h), and pass over it. Who
+ *       takes in a way that they cannot see looks until its command is over.
  *
  * Rejected: a word from the cache tiles for each key that is waited for. It would be exact for
- * functions too, at the price of a table of keys in the tiles that every write looks into.
+ * functions too, at the price of a table of keys in the tiles that every write looks into. That
+ * each waits until the one before it is over, which would be exact for BLMOVE to the same list:
+ * workers of one queue would take its items one round trip after the other.
  */
 #include "gate_block.h"
 
 #include <math.h>
 
+#include "compiler.h"
 #include "hash.h"
 #include "timebase.h"
 
@@ -36,8 +49,61 @@ gate_block_timeout(struct gate *g, struct gate_conn *c, struct slice word, doubl
 	return true;
 }
 
-int
-gate_block(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s)
+/* ------------------------------------------------------------------------ places */
+
+static void
+looking_add(struct gate *g, struct gate_conn *c)
+{
+	struct gate_conn *before = TAILQ_LAST(&g->looking, gate_blocked);
+
+	while (before != NULL && before->place.seq > c->place.seq) { /* K3 */
+		before = TAILQ_PREV(before, gate_blocked, place.next_looking);
+	}
+	if (before != NULL) {
+		TAILQ_INSERT_AFTER(&g->looking, before, c, place.next_looking);
+	} else {
+		TAILQ_INSERT_HEAD(&g->looking, c, place.next_looking);
+	}
+	c->place.looking = true;
+}
+
+static void
+behind_set(struct gate *g, struct gate_conn *c, bool behind)
+{
+	g->behind_cnt += (uint32_t)behind - (uint32_t)c->place.behind;
+	c->place.behind = behind;
+}
+
+static void
+wake(struct gate *g, struct gate_conn *c)
+{
+	c->blocked = false;
+	behind_set(g, c, false);
+	if (!c->place.looking) {
+		looking_add(g, c);
+	}
+	gate_conn_ready(g, c);
+}
+
+/* It has chosen, or found nothing: who is behind it goes on. */
+static void
+looking_end(struct gate *g, struct gate_conn *c)
+{
+	struct gate_conn *next = TAILQ_NEXT(c, place.next_looking);
+
+	TAILQ_REMOVE(&g->looking, c, place.next_looking);
+	c->place.looking = false;
+	behind_set(g, c, false);
+	for (; next != NULL && g->behind_cnt > 0; next = TAILQ_NEXT(next, place.next_looking)) {
+		if (next->place.behind && (next->block_bits & c->block_bits) != 0) {
+			wake(g, next);
+		}
+	}
+}
+
+/* It waits, behind another one or for an item. Returns: as gate_block. */
+static int
+block(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s, bool behind)
 {
 	if (gate_conn_over(c)) { /* N5 */
 		c->last = true;
@@ -51,26 +117,81 @@ gate_block(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s)
 	if (TAILQ_EMPTY(&g->blocked)) {
 		g->block_tick_ns = g->now_ns + BLOCK_TICK_NS;
 	}
+	if (!c->place.taken) {
+		c->place.taken = true;
+		c->place.seq = ++g->block_seq;
+		TAILQ_INSERT_TAIL(&g->blocked, c, place.next_blocked);
+	}
 	c->block_bits = bits;
 	c->began_tsc = 0; /* its time is from when there is an item */
 	c->blocked = true;
-	TAILQ_INSERT_TAIL(&g->blocked, c, next_blocked);
+	if (behind && !c->place.looking) {
+		looking_add(g, c);
+	} else if (!behind && c->place.looking) {
+		looking_end(g, c);
+	}
+	behind_set(g, c, behind);
 	return GATE_WAIT;
+}
+
+int
+gate_block(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s)
+{
+	return block(g, c, bits, timeout_s, false);
+}
+
+bool
+gate_block_yields(struct gate *g, struct gate_conn *c, uint64_t bit, uint64_t bits,
+		  double timeout_s, int *ret_code)
+{
+	const struct gate_conn *o;
+
+	if (TAILQ_EMPTY(&g->looking) || timeout_s < 0 || c->timed_out) {
+		return false;
+	}
+	if (c->place.taken && !c->place.looking) { /* it had chosen, and another was faster */
+		looking_add(g, c);
+	}
+	TAILQ_FOREACH(o, &g->looking, place.next_looking)
+	{
+		if (o == c) {
+			return false;
+		}
+		if ((o->block_bits & bit) != 0) {
+			*ret_code = block(g, c, bits, timeout_s, true);
+			return true;
+		}
+	}
+	return false;
+}
+
+int
+gate_block_chosen(struct gate *g, struct gate_conn *c, int rc)
+{
+	if (c->place.looking && rc == GATE_HELD && c->part_next == 0) { /* K4 */
+		looking_end(g, c);
+	}
+	return rc;
 }
 
 void
 gate_unblock(struct gate *g, struct gate_conn *c)
 {
-	if (c->blocked) {
-		c->blocked = false;
-		TAILQ_REMOVE(&g->blocked, c, next_blocked);
+	if (!c->place.taken) {
+		return;
+	}
+	c->blocked = false;
+	c->place.taken = false;
+	TAILQ_REMOVE(&g->blocked, c, place.next_blocked);
+	if (c->place.looking) {
+		looking_end(g, c);
 	}
 }
 
 void
 gate_block_wake(struct gate *g, uint64_t bits)
 {
-	struct gate_conn *c, *next;
+	struct gate_conn *c;
 
 	if (bits == 0) {
 		return;
@@ -79,11 +200,10 @@ gate_block_wake(struct gate *g, uint64_t bits)
 		g->many.item_bits |= bits;
 		return;
 	}
-	for (c = TAILQ_FIRST(&g->blocked); c != NULL; c = next) {
-		next = TAILQ_NEXT(c, next_blocked);
-		if ((c->block_bits & bits) != 0) {
-			gate_unblock(g, c);
-			gate_conn_ready(g, c);
+	TAILQ_FOREACH(c, &g->blocked, place.next_blocked)
+	{
+		if (c->blocked && (c->block_bits & bits) != 0) {
+			wake(g, c);
 		}
 	}
 }
@@ -97,11 +217,19 @@ gate_block_tick(struct gate *g, uint64_t now_ns)
 		return;
 	}
 	g->block_tick_ns = now_ns + BLOCK_TICK_NS;
-	TAILQ_FOREACH(c, &g->blocked, next_blocked)
+	TAILQ_FOREACH(c, &g->blocked, place.next_blocked)
 	{
-		c->timed_out = now_ns >= c->block_due_ns;
+		c->timed_out = c->blocked ? now_ns >= c->block_due_ns : c->timed_out;
 	}
 	gate_block_wake(g, UINT64_MAX);
+}
+
+/* ------------------------------------------------------------------------ keys */
+
+static uint64_t
+bit_of(struct slice key)
+{
+	return gate_key_bit(hash_bytes(key.p, key.len));
 }
 
 /* Returns: CACHE_HIT; CACHE_ABSENT: none has items, *ret_bits is what to wait for; as
@@ -117,9 +245,22 @@ look_first(struct gate *g, struct gate_conn *c, const struct slice *key, uint32_
 		if (n != CACHE_ABSENT && !gate_waits_on(c, n)) {
 			return n;
 		}
-		*ret_bits |= gate_key_bit(hash_bytes(key[*ret_idx].p, key[*ret_idx].len));
+		*ret_bits |= bit_of(key[*ret_idx]);
 	}
 	return CACHE_ABSENT;
+}
+
+/* Whether who finds an item under key idx goes behind one that waits longer. */
+static bool
+yields(struct gate *g, struct gate_conn *c, const struct slice *key, uint32_t key_cnt, uint32_t idx,
+       double timeout_s, int *ret_code)
+{
+	uint64_t bits = 0;
+
+	for (uint32_t i = 0; i < key_cnt; i++) {
+		bits |= bit_of(key[i]);
+	}
+	return gate_block_yields(g, c, bit_of(key[idx]), bits, timeout_s, ret_code);
 }
 
 bool
@@ -131,7 +272,12 @@ gate_first(struct gate *g, struct gate_conn *c, const struct slice *key, uint32_
 	int n = look_first(g, c, key, key_cnt, type, ret, ret_idx, &bits);
 
 	if (n == CACHE_HIT) {
-		return true;
+		if (likely(TAILQ_EMPTY(&g->looking)) ||
+		    !yields(g, c, key, key_cnt, *ret_idx, timeout_s, ret_code)) {
+			return true;
+		}
+		gate_look_end(g, ret);
+		return false;
 	}
 	if (n != CACHE_ABSENT) {
 		*ret_code = gate_look_refuse(g, c, n);

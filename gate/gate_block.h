@@ -3,7 +3,8 @@
  * anything
  *
  * They wait for bits, of which each key has one of 64: who is woken for another looks again, and
- * goes on waiting.
+ * goes on waiting. Of those that were woken nobody takes from a key before who waits longer for it
+ * has chosen, nor does who comes just then.
  *
  * Owner: the gate tile. Home only: on other gates nobody waits.
  */
@@ -45,6 +46,15 @@ gate_waits_on(const struct gate_conn *c, int n)
 /* gate_block: the command found nothing: it is called again when one of its keys (the bits of
  * gate_key_bit) may have got an item, or with c->timed_out. Returns: GATE_WAIT. */
 int gate_block(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s);
+/* gate_block_yields: there is an item under a key of the command (its bit; that of all its keys),
+ * and who waits longer for it looks just now: the command is called again when that one has chosen.
+ * Returns: whether it is so; then the handler returns GATE_WAIT, or GATE_DONE if its client is
+ * gone: *ret_code. */
+bool gate_block_yields(struct gate *g, struct gate_conn *c, uint64_t bit, uint64_t bits,
+		       double timeout_s, int *ret_code);
+/* gate_block_chosen: what it takes is under way (rc, of gate_held_end, is GATE_HELD), and others
+ * look past it (gate_pop.h). Returns: rc. */
+int gate_block_chosen(struct gate *g, struct gate_conn *c, int rc);
 /* gate_unblock: it waits no more. */
 void gate_unblock(struct gate *g, struct gate_conn *c);
 /* gate_block_wake: keys of these bits got items. */

@@ -138,6 +138,9 @@ gate_conn_renew(struct gate *g, struct gate_conn *c)
 	c->total = c->total_next = 0;
 	c->timed_out = false;
 	c->block_due_ns = 0;
+	if (unlikely(c->place.taken)) {
+		gate_unblock(g, c);
+	}
 	c->quiet = false;
 	c->begun = false;
 	c->fetch_due = false;

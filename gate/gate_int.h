@@ -261,7 +261,8 @@ struct gate_conn {
 	int64_t total, total_next; /* the same, for what it answers */
 	bool cut;                  /* no part of it is begun any more: its array ends here */
 	bool timed_out;            /* it has waited for an item long enough */
-	bool blocked;              /* in the list of those that wait for one */
+	bool blocked;              /* it waits for one */
+	struct gate_place place;   /* among those that do */
 	uint64_t block_bits;       /* of the keys that it waits for, gate_key_bit */
 	uint64_t block_due_ns;     /* until then; 0: not set */
 	/* Memory of a command that takes long, freed with it: from the heap; where it is long, a
@@ -307,7 +308,6 @@ struct gate_conn {
 	LIST_ENTRY(gate_conn) next_leaving;
 	struct gate_conns *queue;     /* the list that it is in: ready, turned, starved; NULL */
 	STAILQ_ENTRY(gate_conn) next; /* in it */
-	TAILQ_ENTRY(gate_conn) next_blocked;
 	LIST_ENTRY(gate_conn) next_monitor;
 };
 TAILQ_HEAD(gate_blocked, gate_conn);
@@ -343,16 +343,17 @@ struct gate {
 	uint32_t trim_wait, trim_cnt, trim_tick;
 	uint64_t trim_seen, no_relief_ns;
 	struct gate_conns ready;
-	struct gate_conns turned;    /* have more to do, but others come first: one a poll */
-	int32_t turn_left;           /* of GATE_TURN, of the connection at hand */
-	struct gate_conns starved;   /* wait for room: of batches, fetches, calls, memory */
-	uint64_t foreign_ns;         /* when somebody who is no Redis client was logged */
-	uint64_t pause_until_ns;     /* by CLIENT PAUSE; 0: nothing is paused */
-	bool pause_all;              /* not only writes */
-	struct gate_conn *alone;     /* its transaction runs: no other command is begun; NULL */
-	uint32_t batch_cnt;          /* at their cache tiles, or on their way */
-	struct gate_blocked blocked; /* wait for an item, who waits longest first */
-	uint64_t block_tick_ns;
+	struct gate_conns turned;  /* have more to do, but others come first: one a poll */
+	int32_t turn_left;         /* of GATE_TURN, of the connection at hand */
+	struct gate_conns starved; /* wait for room: of batches, fetches, calls, memory */
+	uint64_t foreign_ns;       /* when somebody who is no Redis client was logged */
+	uint64_t pause_until_ns;   /* by CLIENT PAUSE; 0: nothing is paused */
+	bool pause_all;            /* not only writes */
+	struct gate_conn *alone;   /* its transaction runs: no other command is begun; NULL */
+	uint32_t batch_cnt;        /* at their cache tiles, or on their way */
+	struct gate_blocked blocked, looking; /* for an item (gate_block.c) */
+	uint64_t block_tick_ns, block_seq;
+	uint32_t behind_cnt;
 	struct gate_topics topic_chain[GATE_CHAIN_CNT];
 	struct gate_topics topics[GATE_TOPIC_KINDS];
 	uint32_t topic_cnt[GATE_TOPIC_KINDS];

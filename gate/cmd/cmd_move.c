@@ -94,7 +94,7 @@ move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
 	struct cache_value v, there;
 	struct list_item item;
 	bool apart;
-	int n;
+	int n, code;
 
 	if (c->part != MOVE_TAKE) {
 		return c->part == MOVE_PUSH ? move_push(g, c, to, to_end)
@@ -104,6 +104,11 @@ move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
 	n = gate_look_as(g, c, from, LATTICE_LIST, &v);
 	if ((n == CACHE_ABSENT || gate_waits_on(c, n)) && timeout_s >= 0 && !c->timed_out) {
 		return gate_block(g, c, gate_key_bit(from_hash), timeout_s);
+	}
+	if (n == CACHE_HIT && gate_block_yields(g, c, gate_key_bit(from_hash),
+						gate_key_bit(from_hash), timeout_s, &code)) {
+		gate_look_end(g, &v);
+		return code;
 	}
 	if (n == CACHE_HIT) { /* else it does not matter what is there */
 		int to_n = gate_look_as(g, c, to, LATTICE_LIST, &there);
@@ -146,7 +151,7 @@ move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
 	if (n != 0 || apart) {
 		c->part_next = n == 0 ? MOVE_PUSH : MOVE_TAKE;
 		c->moves = n == 0 ? GATE_MOVES_APART : GATE_MOVES_NOT; /* M1 */
-		return gate_held_end(g, c, n, 0);
+		return gate_block_chosen(g, c, gate_held_end(g, c, n, 0));
 	}
 	n = gate_write_op_after(g, c, &then);
 	if (n != 0) { /* none of the two, then */
@@ -155,7 +160,7 @@ move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
 		return n == MB_ERR_FULL ? (int)GATE_WAIT : gate_error_of(g, c, n);
 	}
 	c->moves = GATE_MOVES_ONE;
-	return gate_held_end(g, c, 0, 1);
+	return gate_block_chosen(g, c, gate_held_end(g, c, 0, 1));
 }
 
 static bool

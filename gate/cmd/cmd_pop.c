@@ -70,7 +70,7 @@ many_take(struct gate *g, struct gate_conn *c, struct slice key, struct cache_va
 	if (err == 0 && cnt == 0) { /* none is left for this part */
 		return GATE_DONE;
 	}
-	return gate_held_end(g, c, err, cnt);
+	return gate_block_chosen(g, c, gate_held_end(g, c, err, cnt));
 }
 
 static int
@@ -151,7 +151,7 @@ pop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	gate_bulk(g, c, arg[1 + idx]);
 	err = items_take(g, c, arg[1 + idx], &v, end, 1, &cnt);
 	gate_look_end(g, &v);
-	return gate_held_end(g, c, err, cnt);
+	return gate_block_chosen(g, c, gate_held_end(g, c, err, cnt));
 }
 
 int

@@ -6,9 +6,7 @@
  * those who come behind (gate_front.h): so many that pop do not keep each other looking. One of a
  * set of up to SMALL that others write to is taken if it is still the first one (or the last),
  * whatever became of the others, and clients of this gate take one each (gate_pop.h). Of a longer
- * set the cache tile would look too long. Who waited for a member always looks again: those who
- * wait are served in their order, however many each takes (test: redis_tcl, BZMPOP with multiple
- * blocked clients).
+ * set the cache tile would look too long, so who waited for a member of one looks again.
  */
 #include <string.h>
 
@@ -53,11 +51,10 @@ not_noted(const void *arg, const struct oset_entry *e)
 	return !gate_pop_is_noted(n->g, n->key_hash, e->member);
 }
 
-/* Who waited does not: it would pass those who wait longer and take more. */
 static bool
 takes_one(const struct gate_walk *w, const struct taker *t)
 {
-	return t->most == 1 && !t->waited && view_cnt(w->v.type, w->v.state) <= SMALL;
+	return t->most == 1 && view_cnt(w->v.type, w->v.state) <= SMALL;
 }
 
 /* A transaction does not: who looks for it would not go on. */
@@ -283,6 +280,7 @@ zpop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint
 	const struct oset_entry *e;
 	struct gate_walk now, *w;
 	double timeout_s;
+	bool one;
 	int n, code;
 
 	if (!gate_block_timeout(g, c, arg[arg_cnt - 1], &timeout_s)) {
@@ -304,11 +302,13 @@ zpop_blocking(struct gate *g, struct gate_conn *c, const struct slice *arg, uint
 	if (n != 1 || w->cnt == 0) {
 		return not_picked(g, c, w, n);
 	}
+	one = takes_one(w, &t);
 	gate_held_begin(c);
 	gate_array(g, c, 3);
 	gate_bulk(g, c, arg[1 + c->step]);
 	n = entries_take(g, c, w, &t, e);
-	return gate_held_end(g, c, n, (uint32_t)c->total_next);
+	n = gate_held_end(g, c, n, (uint32_t)c->total_next);
+	return one ? gate_block_chosen(g, c, n) : n;
 }
 
 int
@@ -334,6 +334,7 @@ zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg
 	struct gate_walk now, *w;
 	struct gate_mpop m;
 	uint32_t cnt;
+	bool one;
 	int err, code, n;
 
 	if (!gate_mpop(g, c, arg, arg_cnt, at, "min", "max", LATTICE_OSET, timeout, &m, &code)) {
@@ -355,6 +356,7 @@ zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg
 	if (n != 1 || w->cnt == 0) {
 		return not_picked(g, c, w, n);
 	}
+	one = takes_one(w, &t);
 	gate_held_begin(c);
 	if (c->part == 0) {
 		gate_array(g, c, 2);
@@ -370,7 +372,8 @@ zmpop(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg
 		gate_out_fill_array(g, c, c->hole, (size_t)c->part + cnt);
 	}
 	c->total_next = c->total;
-	return gate_held_end(g, c, err, cnt);
+	n = gate_held_end(g, c, err, cnt);
+	return one ? gate_block_chosen(g, c, n) : n;
 }
 
 int

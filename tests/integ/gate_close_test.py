@@ -10,6 +10,7 @@ Method: clients that end at every moment of a command that waits, over TCP, a Un
         and push one list at once, and count.
 """
 import os
+import random
 import selectors
 import socket
 import ssl
@@ -25,6 +26,7 @@ from resp import Raw, port_of   # noqa: E402
 
 MICROBURST, SOURCE = sys.argv[1:3]
 WAIT_S = 10
+SEED = int(os.environ.get('SEED', '4711'))
 MIB = 1 << 20
 NODE = {}
 
@@ -245,6 +247,68 @@ class Crowd(Case):
         pushed = sum(1 for kind, _ in answers if kind == 'push')
         print(f'pushed={pushed} popped={popped}')
         self.assertEqual(self.good('llen', 'q'), pushed - popped)
+
+
+class Order(Case):
+    """Who waits longest is served first, whatever else he waits for, and however many he takes."""
+
+    def wait(self, n):
+        until(lambda: self.number('blocked_clients') == n, WAIT_S, f'{n} wait')
+
+    def served(self, name, kind):
+        """One key that all wait for; some do for so many others that have to be fetched that they
+        are just looking when something is put there."""
+        others = [f'other{i}' for i in range(300)]
+        self.good('mset', *[w for key in others for w in (key, 1)])
+        self.assertEqual(self.good('flushall'), '+OK')
+        waiting = []
+        for n in range(self.random.randrange(3, 8)):
+            keys = others[:self.random.choice((0, 0, 3, 300))] + [name]
+            cnt = self.random.randrange(1, 4)
+            side = self.random.choice(('left', 'right') if kind == 'list' else ('min', 'max'))
+            one = {'left': 'blpop', 'right': 'brpop', 'min': 'bzpopmin', 'max': 'bzpopmax'}[side]
+            c = Raw(NODE['port'])
+            self.addCleanup(c.close)
+            if self.random.randrange(2):
+                c.say('blmpop' if kind == 'list' else 'bzmpop', WAIT_S, len(keys), *keys, side,
+                      'count', cnt)
+            else:
+                c.say(one, *keys, WAIT_S)
+                cnt = None
+            waiting.append((c, side, cnt))
+            self.wait(n + 1)
+        return waiting
+
+    def model(self, waiting, items):
+        for _, side, cnt in waiting:
+            took = []
+            while items and len(took) < (cnt or 1):
+                took.append(items.pop(0 if side in ('left', 'min') else -1))
+            if not took:
+                return
+            yield took
+
+    def test_in_the_order_in_which_they_came(self):
+        self.random = random.Random(SEED)
+        for turn in range(60):
+            kind = ('list', 'zset')[turn % 2]
+            name = f'order{turn % 4}'
+            waiting = self.served(name, kind)
+            items = [b'%d' % i for i in range(self.random.randrange(1, 9))]
+            if kind == 'list':
+                self.good('rpush', name, *items)
+            else:
+                self.good('zadd', name, *[w for i, x in enumerate(items) for w in (i, x)])
+            expected = list(self.model(waiting, items))
+            for (c, _, cnt), want in zip(waiting, expected):
+                got = c.answer()
+                took = got[1:2] if cnt is None else got[1] if kind == 'list' else \
+                    [x[0] for x in got[1]]
+                self.assertEqual(took, want, (turn, kind, [w[1:] for w in waiting]))
+            self.wait(len(waiting) - len(expected))
+            for c, _, _ in waiting:
+                c.close()
+            self.wait(0)
 
 
 if __name__ == '__main__':
