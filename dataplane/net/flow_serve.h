@@ -63,6 +63,7 @@ struct flow_serve_cfg {
 
 struct flow_serve_stats {
 	uint64_t came, sent, bad, hello, reset, request, again, refused, expired, full;
+	uint64_t begun; /* requests of several segments, of which the first came, and had room */
 };
 
 /* flow_serve_create makes a server's end. Returns: 0; MB_ERR_NO_MEMORY. */

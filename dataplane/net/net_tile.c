@@ -130,6 +130,15 @@ tile_request(void *ctx, struct flow_ref ref, struct slice bytes)
 	t->service.request(t->service.ctx, ref, bytes);
 }
 
+static uint64_t
+tile_proofs(void *ctx)
+{
+	struct net_tile *t = ctx;
+	const struct flow_serve_stats *f = flow_serve_stats(t->serve);
+
+	return f->request + f->begun;
+}
+
 int
 net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 {
@@ -172,6 +181,9 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 		return err;
 	}
 	t->io = cfg->io;
+	if (t->io.ops->proofs != NULL) {
+		t->io.ops->proofs(t->io.io, tile_proofs, t);
+	}
 	*ret = t;
 	return 0;
 }
