@@ -59,6 +59,7 @@ struct flow_serve_cfg {
 	uint64_t taking_bytes; /* of alloc's, for requests on their way: the rest is for answers */
 	uint16_t datagram;     /* the widest that can be sent and received here */
 	uint8_t secret[FLOW_SECRET_BYTES]; /* random: what sessions are made from */
+	uint64_t born_ns;                  /* not before whoever was at this address has ended */
 };
 
 struct flow_serve_stats {

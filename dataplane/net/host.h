@@ -13,10 +13,10 @@
  * (host_announce), which is learned by who knows it already.
  *
  * Anybody on the link can send in a neighbour's name. So who is heard is not moved by a datagram
- * from elsewhere, which is HOST_MOVED: what is said at once in answer to it goes where it came from, so
- * that whoever has moved can prove it to the user, who has more to tell by; then host_settle. Who
- * has not been heard for a while is believed to have moved. What ARP and neighbour discovery say
- * of one who was just heard raises a doubt only: if he falls silent he is asked for.
+ * from elsewhere, which is HOST_MOVED: what is said at once in answer to it goes where it came
+ * from, so that whoever has moved can prove it to the user, who has more to tell by; then
+ * host_settle. Who has not been heard for a while is believed to have moved. What ARP and neighbour
+ * discovery say of one who was just heard raises a doubt only: if he falls silent he is asked for.
  *
  * Step core: pure. Owner: one thread.
  */

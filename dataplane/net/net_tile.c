@@ -147,7 +147,8 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 				     .xfer_max = XFER_MAX,
 				     .client_bytes = cfg->memory_bytes / 2,
 				     .taking_bytes = cfg->memory_bytes / 4 * 3,
-				     .datagram = (uint16_t)cfg->io.ops->datagram_max(cfg->io.io) };
+				     .datagram = (uint16_t)cfg->io.ops->datagram_max(cfg->io.io),
+				     .born_ns = timebase_now_ns(timebase_real()) };
 	struct flow_serve_ops ops = { tile_send,  tile_alloc, tile_free, tile_request,
 				      tile_draft, t,          tile_take, tile_back };
 	int err = MB_ERR_NO_MEMORY;
