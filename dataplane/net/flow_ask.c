@@ -507,10 +507,10 @@ ask_slot_due(struct flow_ask *a, struct flow_ask_slot *s, uint64_t now_ns)
 	if (!s->tx.done && !s->in) {
 		flow_tx_late(&s->tx, &a->path, now_ns);
 		if (s->tx.mss > a->mss) {
-			uint16_t tries = s->tx.tries;
-
 			flow_tx_init(&s->tx, s->r.first, s->r.rest, a->mss);
-			s->tx.tries = tries; /* it was sent before, and is not timed */
+			/* It was sent before, and is not timed; that was too wide, not too soon. */
+			s->tx.tries = 2;
+			a->path.late = 0;
 		}
 		ask_transmit(a, s, now_ns);
 		return;
