@@ -6,9 +6,10 @@
  * free in any order, so ids may be skipped; one long request does not hold up the others.
  *
  * After a RESET the server knows nothing of the session: it was started again, or has forgotten us.
- * A request that was sent once, and whose only copy is the one that the server did not know what to
- * do with, has not run and is asked again in the next session, and so is what changes nothing. Of
- * the others nobody knows: they end with NODE_DIED.
+ * It says since when it is here. A request that was first sent after that has not run, for the one
+ * before cannot have had it, and is asked again in the next session; so is what changes nothing. Of
+ * the others nobody knows: they end with NODE_DIED. (That it was sent once only proves
+ * nothing: the network, or who has recorded it, may have doubled it.)
  *
  * The way becomes narrower. What is wide is then lost for ever, in either direction, and nothing
  * says so. So after NARROW_NS in which a request was asked NARROW_TRIES times in vain the
@@ -109,12 +110,12 @@ ask_done(struct flow_ask *a, struct flow_ask_slot *s, int err, uint8_t *p, size_
 	a->ops.done(a->ops.ctx, s->user, err, p, len, owned);
 }
 
-/* Whether a request is asked again in the next session: it is known not to have run, or may run
- * twice. */
+/* Whether a request is asked again in the next session: it may run twice, or was first sent when
+ * the server that knows nothing of it was there already. */
 static bool
-ask_goes_on(const struct flow_ask_slot *s, uint64_t not_run)
+ask_goes_on(const struct flow_ask_slot *s, uint64_t since_ns)
 {
-	return s->r.reads || (s->id == not_run && s->tx.tries == 1 && !s->tx.done && !s->in);
+	return s->r.reads || (s->begun_ns > since_ns && !s->tx.done && !s->in);
 }
 
 /* What it had come to is forgotten. */
@@ -132,7 +133,7 @@ ask_wait_again(struct flow_ask *a, struct flow_ask_slot *s)
 
 /* Ends the session; what was sent ends with err, but for what is asked again. */
 static void
-ask_session_end(struct flow_ask *a, uint64_t not_run, int err)
+ask_session_end(struct flow_ask *a, uint64_t since_ns, int err)
 {
 	uint64_t last = a->next_id;
 
@@ -144,7 +145,7 @@ ask_session_end(struct flow_ask *a, uint64_t not_run, int err)
 		if (s->state != ASK_SENT || s->id > last) {
 			continue;
 		}
-		if (ask_goes_on(s, not_run)) {
+		if (ask_goes_on(s, since_ns)) {
 			ask_wait_again(a, s);
 		} else {
 			ask_done(a, s, err, NULL, 0, false);
@@ -157,7 +158,7 @@ ask_fail_all(struct flow_ask *a, int sent, int waiting)
 {
 	uint64_t last = a->next_id;
 
-	ask_session_end(a, 0, sent);
+	ask_session_end(a, UINT64_MAX, sent);
 	for (uint32_t i = 0; i < FLOW_CREDITS; i++) {
 		if (a->slot[i].state == ASK_WAITING && a->slot[i].id <= last) {
 			ask_done(a, &a->slot[i], waiting, NULL, 0, false);
@@ -408,6 +409,7 @@ void
 flow_ask_input(struct flow_ask *a, const struct wire_head *h, struct slice body, uint64_t now_ns)
 {
 	struct flow_ask_slot *s = &a->slot[SLOT(h->id)];
+	uint64_t here_ns;
 	bool mine;
 
 	a->stats.came++;
@@ -421,7 +423,8 @@ flow_ask_input(struct flow_ask *a, const struct wire_head *h, struct slice body,
 	}
 	if (h->kind == WIRE_RESET) {
 		a->stats.reset++;
-		ask_session_end(a, h->id, MB_ERR_NODE_DIED);
+		here_ns = h->word * UINT64_C(1000000);
+		ask_session_end(a, now_ns - MIN(here_ns, now_ns), MB_ERR_NODE_DIED);
 		if (a->waiting_cnt > 0 && a->state == FLOW_ASK_IDLE) {
 			ask_hello(a, now_ns);
 		}
@@ -504,10 +507,10 @@ ask_slot_due(struct flow_ask *a, struct flow_ask_slot *s, uint64_t now_ns)
 	if (!s->tx.done && !s->in) {
 		flow_tx_late(&s->tx, &a->path, now_ns);
 		if (s->tx.mss > a->mss) {
-			uint16_t tries = s->tx.tries;
-
 			flow_tx_init(&s->tx, s->r.first, s->r.rest, a->mss);
-			s->tx.tries = tries; /* it was sent before, and is not timed */
+			/* It was sent before, and is not timed; that was too wide, not too soon. */
+			s->tx.tries = 2;
+			a->path.late = 0;
 		}
 		ask_transmit(a, s, now_ns);
 		return;

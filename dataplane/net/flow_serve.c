@@ -448,6 +448,7 @@ serve_on_request(struct flow_serve *s, struct session *c, const struct wire_head
 		slot_run(s, c, slot, body, now_ns);
 	} else {
 		slot_begin(s, c, slot, h, body, now_ns);
+		s->stats.begun += slot->id == h->id;
 	}
 }
 

@@ -59,10 +59,12 @@ struct flow_serve_cfg {
 	uint64_t taking_bytes; /* of alloc's, for requests on their way: the rest is for answers */
 	uint16_t datagram;     /* the widest that can be sent and received here */
 	uint8_t secret[FLOW_SECRET_BYTES]; /* random: what sessions are made from */
+	uint64_t born_ns;                  /* not before whoever was at this address has ended */
 };
 
 struct flow_serve_stats {
 	uint64_t came, sent, bad, hello, reset, request, again, refused, expired, full;
+	uint64_t begun; /* requests of several segments, of which the first came, and had room */
 };
 
 /* flow_serve_create makes a server's end. Returns: 0; MB_ERR_NO_MEMORY. */

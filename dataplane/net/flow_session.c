@@ -38,10 +38,10 @@
 #include "microburst/error.h"
 
 #define EPOCH_NS     (FLOW_FORGET_NS / 2)
-#define EPOCH_MIN_NS FLOW_SILENCE_NS       /* who was given a number has so long to use it */
-#define IDLE_NS      (2 * FLOW_SILENCE_NS) /* who is not heard for so long makes room */
-#define LEFT_ROW     8u                    /* places that a session's number names */
-#define LEFT_MANY    (FLOW_LEFT_CNT / 16)  /* in an epoch: one place in a row of two epochs */
+#define EPOCH_MIN_NS FLOW_SILENCE_NS      /* who was given a number has so long to use it */
+#define IDLE_NS      FLOW_KNOWN_NS        /* who is not heard for so long makes room */
+#define LEFT_ROW     8u                   /* places that a session's number names */
+#define LEFT_MANY    (FLOW_LEFT_CNT / 16) /* in an epoch: one place in a row of two epochs */
 #define PACE_NS      UINT64_C(1000000000)
 #define PACE_CNT     16
 #define PACE_MIN     (64u << 10)
@@ -506,13 +506,17 @@ flow_serve_on_hello(struct flow_serve *s, const struct wire_addr *from, const st
 	flow_serve_send(s, from, &w, padding);
 }
 
+/* What was sent since this server is here came to no other, and what has come to this one in the
+ * last FLOW_KNOWN_NS is in a session that is known. */
 void
 flow_serve_reset(struct flow_serve *s, const struct wire_addr *from, const struct wire_head *h)
 {
+	uint64_t here_ns = MIN(s->now_ns - MIN(s->cfg.born_ns, s->now_ns), FLOW_KNOWN_NS);
 	struct wire_head r = { .kind = WIRE_RESET,
 			       .session = h->session,
 			       .client = h->client,
-			       .id = h->id };
+			       .id = h->id,
+			       .word = (uint32_t)(here_ns / 1000000) };
 
 	s->stats.reset++;
 	flow_serve_send(s, from, &r, NULL);

@@ -40,39 +40,65 @@ neighbours_of(struct host *h, const uint8_t ip[FRAME_IP_BYTES])
 	return &h->neighbour[(half[0] >> 32 & (HOST_SETS - 1)) * HOST_WAYS];
 }
 
+/* Where what is sent to an address goes. Of one who is doubted, and silent, that is not known. */
 static const struct host_neighbour *
 neighbour_find(struct host *h, const uint8_t ip[FRAME_IP_BYTES], uint64_t now_ns)
 {
 	struct host_neighbour *set = neighbours_of(h, ip);
 
+	if (unlikely(h->moved.heard_ns != 0) && memcmp(h->moved.ip, ip, FRAME_IP_BYTES) == 0) {
+		return &h->moved;
+	}
 	for (uint32_t i = 0; i < HOST_WAYS; i++) {
 		if (set[i].heard_ns != 0 && memcmp(set[i].ip, ip, FRAME_IP_BYTES) == 0) {
-			return now_ns - set[i].heard_ns < HOST_EXPIRE_NS ? &set[i] : NULL;
+			uint64_t for_ns = set[i].doubted ? HOST_DOUBT_NS : HOST_EXPIRE_NS;
+
+			return now_ns - set[i].heard_ns < for_ns ? &set[i] : NULL;
 		}
 	}
 	return NULL;
 }
 
-static void
-neighbour_learn(struct host *h, const struct frame_end *end, uint64_t now_ns)
+/* How it is known where somebody is: it was said, a datagram came from there, and it was his. */
+enum learned { LEARNED_TOLD, LEARNED_SPOKE, LEARNED_PROVED };
+
+/* Whether a neighbour who is known to be elsewhere stays there. */
+static bool
+neighbour_stays(const struct host_neighbour *n, enum learned how, uint64_t now_ns)
+{
+	static const uint64_t for_ns[] = { HOST_DOUBT_NS, HOST_STAYS_NS, 0 };
+
+	return n->spoke && now_ns - n->heard_ns < for_ns[how];
+}
+
+/* Returns: false: somebody else is known there, who stays. */
+static bool
+neighbour_learn(struct host *h, const struct frame_end *end, enum learned how, uint64_t now_ns)
 {
 	struct host_neighbour *set, *n = &h->neighbour[h->last];
+	bool same = false;
 
 	if (likely(n->heard_ns != 0 && memcmp(n->ip, end->ip, FRAME_IP_BYTES) == 0 &&
 		   memcmp(n->mac, end->mac, FRAME_MAC_BYTES) == 0)) {
 		n->heard_ns = now_ns;
-		return;
+		n->spoke |= how != LEARNED_TOLD;
+		return true;
 	}
 	n = set = neighbours_of(h, end->ip);
 	/* No address of one machine: nothing is sent there. */
 	if ((end->mac[0] & 1) != 0 || end->ip[0] == 0xff ||
 	    memcmp(end->ip, ip_none, sizeof(ip_none)) == 0) {
-		return;
+		return true;
 	}
 	h->in_set = h->out_set = false;
 	for (uint32_t i = 0; i < HOST_WAYS; i++) {
 		if (set[i].heard_ns != 0 && memcmp(set[i].ip, end->ip, FRAME_IP_BYTES) == 0) {
 			n = &set[i];
+			same = memcmp(n->mac, end->mac, FRAME_MAC_BYTES) == 0;
+			if (!same && neighbour_stays(n, how, now_ns)) {
+				n->doubted |= how == LEARNED_TOLD;
+				return false;
+			}
 			break;
 		}
 		if (set[i].heard_ns < n->heard_ns) {
@@ -82,18 +108,40 @@ neighbour_learn(struct host *h, const struct frame_end *end, uint64_t now_ns)
 	memcpy(n->ip, end->ip, FRAME_IP_BYTES);
 	memcpy(n->mac, end->mac, FRAME_MAC_BYTES);
 	n->heard_ns = MAX(now_ns, (uint64_t)1);
+	n->spoke = how != LEARNED_TOLD || (same && n->spoke);
+	n->doubted = false;
 	h->last = (uint32_t)(n - h->neighbour);
+	return true;
 }
 
 /* Somebody says to all where he is. Of one who is not known that is nothing to remember. */
 static bool
 neighbour_moved(struct host *h, const struct frame_end *end, uint64_t now_ns)
 {
-	if (neighbour_find(h, end->ip, now_ns) == NULL) {
-		return false;
+	const struct host_neighbour *set = neighbours_of(h, end->ip);
+
+	for (uint32_t i = 0; i < HOST_WAYS; i++) {
+		if (set[i].heard_ns != 0 && memcmp(set[i].ip, end->ip, FRAME_IP_BYTES) == 0 &&
+		    now_ns - set[i].heard_ns < HOST_EXPIRE_NS) {
+			(void)neighbour_learn(h, end, LEARNED_TOLD, now_ns);
+			return true;
+		}
 	}
-	neighbour_learn(h, end, now_ns);
-	return true;
+	return false;
+}
+
+void
+host_settle(struct host *h, bool proved, uint64_t now_ns)
+{
+	struct frame_end end = { .port = 0 };
+
+	REQUIRE(h->moved.heard_ns != 0);
+	memcpy(end.ip, h->moved.ip, FRAME_IP_BYTES);
+	memcpy(end.mac, h->moved.mac, FRAME_MAC_BYTES);
+	h->moved.heard_ns = 0;
+	if (proved) {
+		(void)neighbour_learn(h, &end, LEARNED_PROVED, now_ns);
+	}
 }
 
 /* ------------------------------------------------------------------------- in */
@@ -165,6 +213,15 @@ host_remember(struct host *h, struct slice bytes, const struct frame *f)
 	}
 }
 
+static enum host_verdict
+host_moved(struct host *h, const struct frame_end *end, uint64_t now_ns)
+{
+	h->moved = (struct host_neighbour){ .heard_ns = MAX(now_ns, (uint64_t)1) };
+	memcpy(h->moved.ip, end->ip, FRAME_IP_BYTES);
+	memcpy(h->moved.mac, end->mac, FRAME_MAC_BYTES);
+	return HOST_MOVED;
+}
+
 enum host_verdict
 host_read(struct host *h, struct slice bytes, enum frame_sum sum, uint64_t now_ns,
 	  struct wire_addr *ret_from, struct slice *ret, uint8_t *answer, size_t room,
@@ -189,17 +246,19 @@ host_read(struct host *h, struct slice bytes, enum frame_sum sum, uint64_t now_n
 	switch (f.kind) {
 	case FRAME_UDP:
 		if (unicast && is_mine(h, f.to.ip) && f.to.port == h->cfg.at.port) {
-			neighbour_learn(h, &f.from, now_ns);
 			memcpy(ret_from->ip, f.from.ip, FRAME_IP_BYTES);
 			ret_from->port = f.from.port;
 			*ret = f.body;
+			if (!neighbour_learn(h, &f.from, LEARNED_SPOKE, now_ns)) {
+				return host_moved(h, &f.from, now_ns);
+			}
 			host_remember(h, bytes, &f);
 			return HOST_DATAGRAM;
 		}
 		break;
 	case FRAME_ARP_ASK:
 		if (is_mine(h, f.to.ip)) {
-			neighbour_learn(h, &f.from, now_ns);
+			(void)neighbour_learn(h, &f.from, LEARNED_TOLD, now_ns);
 			return host_answer(h, &f, FRAME_ARP_TELL, answer, room, ret_answer);
 		}
 		if (memcmp(f.from.ip, f.to.ip, FRAME_IP_BYTES) == 0 &&
@@ -209,20 +268,20 @@ host_read(struct host *h, struct slice bytes, enum frame_sum sum, uint64_t now_n
 		break;
 	case FRAME_ND_ASK:
 		if (is_mine(h, f.target)) {
-			neighbour_learn(h, &f.from, now_ns);
+			(void)neighbour_learn(h, &f.from, LEARNED_TOLD, now_ns);
 			return host_answer(h, &f, FRAME_ND_TELL, answer, room, ret_answer);
 		}
 		break;
 	case FRAME_ARP_TELL:
 		if (unicast && is_mine(h, f.to.ip)) {
-			neighbour_learn(h, &f.from, now_ns);
+			(void)neighbour_learn(h, &f.from, LEARNED_TOLD, now_ns);
 			return HOST_DROP;
 		}
 		break;
 	case FRAME_ND_TELL:
 		memcpy(f.from.ip, f.target, FRAME_IP_BYTES);
 		if (unicast && is_mine(h, f.to.ip)) {
-			neighbour_learn(h, &f.from, now_ns);
+			(void)neighbour_learn(h, &f.from, LEARNED_TOLD, now_ns);
 			return HOST_DROP;
 		}
 		if (memcmp(f.to.ip, ip_all_nodes, FRAME_IP_BYTES) == 0 &&
@@ -317,7 +376,7 @@ host_write(struct host *h, const struct wire_addr *to, uint8_t *body, size_t len
 	memcpy(f->to.ip, to->ip, FRAME_IP_BYTES);
 	f->to.port = to->port;
 	*ret_head = frame_udp(body, f);
-	if (n == &h->neighbour[h->last] && *ret_head == FRAME_AGAIN_BYTES) {
+	if (n == &h->neighbour[h->last] && !n->doubted && *ret_head == FRAME_AGAIN_BYTES) {
 		frame_udp_keep(body, &h->out_again);
 		h->out_to = *to;
 		h->out_set = true;

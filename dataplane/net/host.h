@@ -12,6 +12,12 @@
  * ago makes room. One that was started again may be at another place on the link: it says so to all
  * (host_announce), which is learned by who knows it already.
  *
+ * Anybody on the link can send in a neighbour's name. So who is heard is not moved by a datagram
+ * from elsewhere, which is HOST_MOVED: what is said at once in answer to it goes where it came
+ * from, so that whoever has moved can prove it to the user, who has more to tell by; then
+ * host_settle. Who has not been heard for a while is believed to have moved. What ARP and neighbour
+ * discovery say of one who was just heard raises a doubt only: if he falls silent he is asked for.
+ *
  * Step core: pure. Owner: one thread.
  */
 #ifndef MB_HOST_H
@@ -25,6 +31,8 @@
 #define HOST_SETS      512u              /* a power of two */
 #define HOST_ASK_NS    UINT64_C(1000000) /* one question in this time */
 #define HOST_EXPIRE_NS UINT64_C(60000000000)
+#define HOST_STAYS_NS  UINT64_C(3000000000) /* shorter than FLOW_SILENCE_NS: nobody gives up */
+#define HOST_DOUBT_NS  UINT64_C(500000000)  /* shorter than who comes up announces himself */
 
 struct host_cfg {
 	uint8_t mac[FRAME_MAC_BYTES];
@@ -46,6 +54,8 @@ struct host_stats {
 struct host_neighbour {
 	uint8_t ip[FRAME_IP_BYTES];
 	uint8_t mac[FRAME_MAC_BYTES];
+	bool spoke;        /* a datagram came from there: it is not only said to be there */
+	bool doubted;      /* somebody said that it is elsewhere */
 	uint64_t heard_ns; /* 0: free */
 };
 
@@ -62,10 +72,12 @@ struct host {
 	struct wire_addr out_to; /* of the last one that went to it */
 	struct frame_again out_again;
 	struct frame out; /* what all datagrams from here have in common */
+	/* HOST_MOVED: where that datagram came from; heard_ns 0: none is at hand. */
+	struct host_neighbour moved;
 	struct host_neighbour neighbour[HOST_SETS * HOST_WAYS];
 };
 
-enum host_verdict { HOST_DROP = 0, HOST_DATAGRAM, HOST_ANSWER };
+enum host_verdict { HOST_DROP = 0, HOST_DATAGRAM, HOST_ANSWER, HOST_MOVED };
 
 void host_init(struct host *h, const struct host_cfg *cfg);
 
@@ -78,7 +90,8 @@ int host_write(struct host *h, const struct wire_addr *to, uint8_t *body, size_t
 
 /* host_input takes a frame. sum_good: the NIC has checked UDP's sum.
  * Returns:   HOST_DATAGRAM with *ret_from and *ret (in the frame); HOST_ANSWER with a frame of
- *            *ret_answer bytes at answer, to be sent; HOST_DROP. */
+ *            *ret_answer bytes at answer, to be sent; HOST_DROP; HOST_MOVED: as HOST_DATAGRAM, from
+ *            elsewhere than its sender is known to be. Then host_settle before the next frame. */
 static inline enum host_verdict
 host_input(struct host *h, struct slice bytes, bool sum_good, uint64_t now_ns,
 	   struct wire_addr *ret_from, struct slice *ret, uint8_t *answer, size_t room,
@@ -95,6 +108,10 @@ host_input(struct host *h, struct slice bytes, bool sum_good, uint64_t now_ns,
 	}
 	return host_read(h, bytes, sum, now_ns, ret_from, ret, answer, room, ret_answer);
 }
+
+/* host_settle ends what host_input began with HOST_MOVED. proved: it did come from who it says it
+ * is from, and is no copy of what did once. */
+void host_settle(struct host *h, bool proved, uint64_t now_ns);
 
 /* host_announce writes a frame at p that tells all on the link where this host is: when the link
  * has come up. Requires: FRAME_SMALL_MAX bytes. Returns: its length. */

@@ -31,6 +31,8 @@ struct net_io_stats {
 };
 
 typedef void net_recv_fn(void *ctx, const struct wire_addr *from, struct slice datagram);
+/* How many datagrams were who they said they were from, and no copies: told by the user of recv. */
+typedef uint64_t net_proofs_fn(void *ctx);
 
 struct net_io_ops {
 	/* The calling thread becomes the owner; it runs on lcore. Returns: 0; MB_ERR_IO. */
@@ -58,6 +60,9 @@ struct net_io_ops {
 	struct wire_addr (*local)(const void *io);
 	size_t (*datagram_max)(const void *io);
 	const char *(*text)(const void *io); /* which kind it is, and how it waits */
+	/* Whom the io asks before it believes that an address has moved; NULL: it knows of none.
+	 * Without it, it believes nobody before the one who was there has fallen silent. */
+	void (*proofs)(void *io, net_proofs_fn *fn, void *ctx);
 	void (*close)(void *io);
 };
 

@@ -133,6 +133,15 @@ tile_request(void *ctx, struct flow_ref ref, struct slice bytes)
 	t->service.request(t->service.ctx, ref, bytes);
 }
 
+static uint64_t
+tile_proofs(void *ctx)
+{
+	struct net_tile *t = ctx;
+	const struct flow_serve_stats *f = flow_serve_stats(t->serve);
+
+	return f->request + f->begun;
+}
+
 int
 net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 {
@@ -141,7 +150,8 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 				     .xfer_max = XFER_MAX,
 				     .client_bytes = cfg->memory_bytes / 2,
 				     .taking_bytes = cfg->memory_bytes / 4 * 3,
-				     .datagram = (uint16_t)cfg->io.ops->datagram_max(cfg->io.io) };
+				     .datagram = (uint16_t)cfg->io.ops->datagram_max(cfg->io.io),
+				     .born_ns = timebase_now_ns(timebase_real()) };
 	struct flow_serve_ops ops = { tile_send,  tile_alloc, tile_free, tile_request,
 				      tile_draft, t,          tile_take, tile_back };
 	int err = MB_ERR_NO_MEMORY;
@@ -175,6 +185,9 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 		return err;
 	}
 	t->io = cfg->io;
+	if (t->io.ops->proofs != NULL) {
+		t->io.ops->proofs(t->io.io, tile_proofs, t);
+	}
 	*ret = t;
 	return 0;
 }

@@ -71,6 +71,8 @@ struct nic {
 	struct rte_mbuf *tx[NIC_BURST];
 	struct rte_mbuf *room;                     /* handed out by nic_room, not sent yet */
 	struct rte_mbuf_ext_shared_info elsewhere; /* of bodies that are: it never ends */
+	net_proofs_fn *proofs; /* NULL: nobody can prove that he has moved */
+	void *proofs_ctx;
 	struct host host;
 	_Alignas(8) uint8_t flat[RTE_ETHER_MAX_JUMBO_FRAME_LEN + 64];
 };
@@ -206,6 +208,30 @@ sum_is_good(const struct rte_mbuf *m)
 	return (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
 }
 
+/* A datagram goes up. */
+static inline void
+recv_give(struct nic *n, const struct wire_addr *from, struct slice datagram, net_recv_fn *fn,
+	  void *ctx)
+{
+	n->stats.rx++;
+	if ((uintptr_t)datagram.p % 8 != 0) {
+		memmove(n->flat, datagram.p, datagram.len);
+		datagram.p = n->flat;
+	}
+	fn(ctx, from, datagram);
+}
+
+/* It came from elsewhere than its sender is known to be. */
+static noinline void
+recv_moved(struct nic *n, const struct wire_addr *from, struct slice datagram, net_recv_fn *fn,
+	   void *ctx)
+{
+	uint64_t before = n->proofs != NULL ? n->proofs(n->proofs_ctx) : 0;
+
+	recv_give(n, from, datagram, fn, ctx);
+	host_settle(&n->host, n->proofs != NULL && n->proofs(n->proofs_ctx) != before, n->now_ns);
+}
+
 /* One frame. Returns whether it was a datagram for the user. */
 static bool
 recv_one(struct nic *n, struct rte_mbuf *m, net_recv_fn *fn, void *ctx)
@@ -237,15 +263,13 @@ recv_one(struct nic *n, struct rte_mbuf *m, net_recv_fn *fn, void *ctx)
 		}
 		nic_queue(n, answer);
 	}
-	if (verdict != HOST_DATAGRAM) {
-		return false;
+	if (unlikely(verdict != HOST_DATAGRAM)) {
+		if (verdict == HOST_MOVED) {
+			recv_moved(n, &from, datagram, fn, ctx);
+		}
+		return verdict == HOST_MOVED;
 	}
-	n->stats.rx++;
-	if ((uintptr_t)datagram.p % 8 != 0) {
-		memmove(n->flat, datagram.p, datagram.len);
-		datagram.p = n->flat;
-	}
-	fn(ctx, &from, datagram);
+	recv_give(n, &from, datagram, fn, ctx);
 	return true;
 }
 
@@ -605,6 +629,15 @@ nic_text(const void *io)
 	return n->port->text;
 }
 
+static void
+nic_proofs(void *io, net_proofs_fn *fn, void *ctx)
+{
+	struct nic *n = io;
+
+	n->proofs = fn;
+	n->proofs_ctx = ctx;
+}
+
 static const struct net_io_ops nic_ops = {
 	.start = nic_start,
 	.recv = nic_recv,
@@ -618,5 +651,6 @@ static const struct net_io_ops nic_ops = {
 	.local = nic_local,
 	.datagram_max = nic_datagram_max,
 	.text = nic_text,
+	.proofs = nic_proofs,
 	.close = nic_close,
 };

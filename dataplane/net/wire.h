@@ -56,7 +56,9 @@ enum wire_kind {
 	/* server -> client: request id ended without running, or its answer is lost; word:
 	 * -mb_err */
 	WIRE_REFUSE,
-	WIRE_RESET, /* server -> client: I know no such session; client -> server: I am leaving */
+	/* server -> client: I know no such session, and have had none of what was sent in the last
+	 * word ms; client -> server: I am leaving */
+	WIRE_RESET,
 	WIRE_KIND_CNT,
 };
 

@@ -41,6 +41,42 @@ send_one(const struct wire_addr *to)
 	REQUIRE(back.to.port == to->port && back.vlan == h.cfg.vlan);
 }
 
+/* Which byte the address of the card ends in, nearly, that a datagram goes to. */
+static uint8_t
+sent_to(const struct wire_addr *to)
+{
+	static uint8_t memory[FRAME_HEAD_MAX + 2048];
+	size_t head = 0, ask;
+	struct frame f;
+
+	REQUIRE(host_output(&h, to, memory + FRAME_HEAD_MAX, 8, 2, &f, &head, &ask) == 0);
+	return memory[FRAME_HEAD_MAX - head + 2];
+}
+
+/* The same datagram, from another card: what answers it goes there, what follows only if it was
+ * proved. */
+static void
+from_elsewhere(struct slice frame, const struct wire_addr *at, uint8_t how)
+{
+	static uint8_t copy[1 << 16];
+	struct wire_addr to = *at, from;
+	struct slice datagram;
+	uint8_t answer[FRAME_SMALL_MAX];
+	size_t answer_len = 0;
+	bool proved = (how & 32) != 0;
+
+	if (frame.len > sizeof(copy)) {
+		return;
+	}
+	memcpy(copy, frame.p, frame.len);
+	copy[8] ^= 1;
+	REQUIRE(host_input(&h, slice_of(copy, frame.len), (how & 8) != 0, 2, &from, &datagram,
+			   answer, sizeof(answer), &answer_len) == HOST_MOVED);
+	REQUIRE(sent_to(&to) == copy[8]);
+	host_settle(&h, proved, 2);
+	REQUIRE(sent_to(&to) == (proved ? copy[8] : frame.p[8]));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -75,6 +111,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		REQUIRE(again.p == datagram.p && again.len == datagram.len);
 		REQUIRE(same.port == from.port && memcmp(same.ip, from.ip, sizeof(from.ip)) == 0);
 		send_one(&from);
+		from_elsewhere(slice_of(data + 1, len - 1), &from, data[0]);
+		break;
+	case HOST_MOVED: /* nobody was known */
+		REQUIRE(false);
 		break;
 	case HOST_ANSWER:
 		REQUIRE(answer_len <= MAX(len + 8, (size_t)FRAME_SMALL_MAX));

@@ -56,6 +56,41 @@ while True:
         break
 '''
 
+# Run in the client's namespace, until it is ended: datagrams to the node (address, port, card) with
+# the client's address, which come from another card.
+SPOOF = '''
+import os, socket, struct, sys, time
+me, to, port, card = socket.inet_aton(sys.argv[1]), socket.inet_aton(sys.argv[2]), \\
+    int(sys.argv[3]), bytes.fromhex(sys.argv[4].replace(':', ''))
+def total(data):
+    n = sum(struct.unpack(f'!{len(data) // 2}H', data))
+    n = (n & 0xffff) + (n >> 16)
+    return 0xffff ^ ((n & 0xffff) + (n >> 16))
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(('eth0', 0))
+print(flush=True)
+while True:
+    data = os.urandom(64)
+    head = struct.pack('!HHH', 9999, port, 72)
+    udp = head + struct.pack('!H', total(me + to + b'\\0\\x11\\0\\x48' + head + data)) + data
+    ip = struct.pack('!BBHHHBBH', 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0) + me + to
+    ip = ip[:10] + struct.pack('!H', total(ip)) + ip[12:]
+    s.send(card + bytes.fromhex('020000006666') + b'\\x08\\0' + ip + udp)
+    time.sleep(0.001)
+'''
+SLOW = '''
+#include <microburst/function.h>
+#include <time.h>
+
+MB_FUNCTION(slow)
+{
+    struct timespec t = { 0, 200000000 };
+
+    nanosleep(&t, NULL);
+    return mb_return_i64(call, 1);
+}
+'''
+
 
 def metric(node, name, tile='net:0'):
     top = node.run('--json', 'top', '--once', '--interval', '50ms')[1]
@@ -198,6 +233,33 @@ class OverNic(unittest.TestCase):
                                               ask.hex()), capture_output=True, timeout=COMMAND_S,
                               check=False)
         self.assertEqual(done.stdout.decode().strip(), ask[4:].hex(), done.stderr)
+
+    def test_who_speaks_in_anothers_name(self):
+        """Answers that are long in coming go to who asked, whoever claims to be him meanwhile."""
+        if ':' in self.ADDRESS:
+            self.skipTest('the same over IPv6: tests/unit/net/host_test.c')
+        path = os.path.join(self.node.folder, 'slow.c')
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write(SLOW)
+        self.node.run('deploy', path)
+        self.ok('call', 'slow')
+        seen = subprocess.run(self.net.within(2, 'ip', 'neigh', 'show', self.ADDRESS), text=True,
+                              capture_output=True, timeout=COMMAND_S, check=True).stdout
+        card = re.search('lladdr ([0-9a-f:]+)', seen)[1]
+        before = self.metric('datagram_refused')
+        spoof = subprocess.Popen(self.net.within(2, sys.executable, '-c', SPOOF, hosts.NET4 + '2',
+                                                 self.ADDRESS, str(PORT), card),
+                                 stdout=subprocess.PIPE)
+        try:
+            spoof.stdout.readline()
+            began = time.monotonic()
+            for _ in range(3):
+                self.assertEqual(self.ok('call', 'slow').strip(), b'1')
+            self.assertLess(time.monotonic() - began, 8)
+        finally:
+            spoof.kill()
+            spoof.communicate()
+        self.assertGreater(self.metric('datagram_refused') - before, 100)
 
     def test_idle(self):
         time.sleep(0.5)

@@ -106,6 +106,29 @@ nic_iface(const char *nic, char ret[IF_BYTES])
 	return true;
 }
 
+/* One of DPDK's own making: the name of its driver and a number. (net_bonding takes a name behind
+ * it.) Whether the driver is installed the node finds out. */
+static bool
+nic_virtual(const char *nic)
+{
+	static const char *const drivers[] = { "net_af_packet", "net_af_xdp", "net_memif",
+					       "net_tap",       "net_ring",   "net_null",
+					       "net_pcap",      "net_vhost",  "net_virtio_user",
+					       "net_bonding" };
+	size_t len = strcspn(nic, ",");
+
+	for (uint32_t i = 0; i < ARRAY_CNT(drivers); i++) {
+		size_t name = strlen(drivers[i]);
+
+		if (name <= len && strncmp(nic, drivers[i], name) == 0 &&
+		    (strspn(nic + name, "0123456789") == len - name ||
+		     strcmp(drivers[i], "net_bonding") == 0)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* A PCI address, with what stands behind it for the driver. */
 static bool
 nic_pci(const char *nic, char ret[static PCI_ADDR_BYTES])
@@ -206,8 +229,13 @@ doctor_nic_own(const struct doctor_ask *ask, struct doctor_line *line)
 		} else {
 			doctor_ok(line, "%s, of the kernel's interface %s", ask->nic, iface);
 		}
-	} else {
+	} else if (nic_virtual(ask->nic)) {
 		doctor_ok(line, "%s: a virtual one", ask->nic);
+	} else {
+		doctor_warn(line,
+			    "name a PCI address (lspci -D), or one of DPDK's virtual devices: "
+			    "net_af_packet0,iface=eth1, net_memif0, ...",
+			    "%.60s is no device that is known here", ask->nic);
 	}
 }
 

@@ -300,6 +300,14 @@ own_nic(void **state)
 	passes("the node's NIC", "a virtual one");
 	ask.nic = "net_af_xdp0,iface=../../etc";
 	passes("the node's NIC", "a virtual one"); /* and no path of ours */
+	ask.nic = "net_null7";
+	passes("the node's NIC", "a virtual one");
+	ask.nic = "net_bogus0";
+	warns("the node's NIC", "no device that is known");
+	ask.nic = "0000:3b:99.0";
+	warns("the node's NIC", "no device that is known");
+	ask.nic = "net_nullx";
+	warns("the node's NIC", "no device that is known");
 }
 
 static void

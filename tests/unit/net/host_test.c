@@ -114,7 +114,10 @@ who_has_moved_is_followed(void **state)
 		host_init(&b, &cfg);
 		len = host_announce(&b, memory);
 		assert_in_range(len, FRAME_MIN, FRAME_SMALL_MAX);
-		assert_int_equal(give(&a, memory, len), HOST_DROP);
+		for (uint32_t k = 0; k < 2; k++) { /* who was just heard is not moved at once */
+			assert_int_equal(give(&a, memory, len), HOST_DROP);
+			now_ns += HOST_DOUBT_NS;
+		}
 		assert_int_equal(a.stats.other + a.stats.corrupt, 0);
 		assert_int_equal(host_output(&a, &b.cfg.at, body, 5, now_ns, &f, &head, &ask), 0);
 		assert_int_equal(give(&b, body - head, head + 5), HOST_DATAGRAM);
@@ -125,6 +128,90 @@ who_has_moved_is_followed(void **state)
 		assert_int_equal(a.stats.other, 1);
 		assert_int_equal(host_output(&a, &b.cfg.at, body, 5, now_ns, &f, &head, &ask),
 				 MB_ERR_NOT_FOUND);
+	}
+}
+
+/* Whether what b sends to a goes to the card whose address ends in last. */
+static bool
+goes_to(uint8_t last)
+{
+	struct frame f;
+	size_t head, ask;
+
+	return host_output(&b, &a.cfg.at, body, 5, now_ns, &f, &head, &ask) == 0 &&
+	       body[5 - (int)head] == last;
+}
+
+/* Somebody whose card's address ends in last says that it is a's: to b, or to all. */
+static void
+claim(uint8_t last, bool datagram)
+{
+	static struct host c;
+	struct frame f;
+	size_t head, ask;
+
+	c = a;
+	c.cfg.mac[5] = c.out.from.mac[5] = last;
+	c.out_set = false;
+	if (!datagram) {
+		assert_int_equal(give(&b, memory, host_announce(&c, memory)), HOST_DROP);
+		return;
+	}
+	assert_int_equal(host_output(&c, &b.cfg.at, body, 5, now_ns, &f, &head, &ask), 0);
+	assert_int_equal(give(&b, body - head, head + 5), HOST_MOVED);
+}
+
+/* Who is heard stays where he is, whoever speaks in his name: but what answers that goes there. */
+static void
+who_is_heard_is_not_moved_by_others(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 4; i++) {
+		finds_and_sends(i % 2 != 0, i < 2 ? 0 : 77);
+		now_ns -= HOST_EXPIRE_NS;
+		assert_true(goes_to(1));
+		claim(66, true);
+		assert_true(goes_to(66));
+		host_settle(&b, false, now_ns);
+		assert_true(goes_to(1));
+		claim(66, false);
+		assert_true(goes_to(1));
+		/* He has proved it. */
+		claim(9, true);
+		host_settle(&b, true, now_ns);
+		assert_true(goes_to(9));
+		/* That one is not heard any more. */
+		now_ns += HOST_STAYS_NS - 1;
+		claim(66, true);
+		host_settle(&b, false, now_ns);
+		assert_true(goes_to(9));
+		now_ns += HOST_STAYS_NS;
+		claim(66, false);
+		assert_true(goes_to(66));
+	}
+}
+
+/* Who was just heard is said to be elsewhere, and is silent from then on: he is asked for. */
+static void
+who_is_doubted_is_asked_for(void **state)
+{
+	struct frame f;
+	size_t head, ask;
+
+	(void)state;
+	for (uint32_t i = 0; i < 4; i++) {
+		finds_and_sends(i % 2 != 0, i < 2 ? 0 : 77);
+		now_ns -= HOST_EXPIRE_NS;
+		claim(9, false);
+		assert_true(goes_to(1));
+		now_ns += HOST_DOUBT_NS;
+		assert_int_equal(host_output(&b, &a.cfg.at, body, 5, now_ns, &f, &head, &ask),
+				 MB_ERR_NOT_FOUND);
+		a.cfg.mac[5] = 9;
+		assert_int_equal(give(&a, body, ask), HOST_ANSWER);
+		memcpy(memory, answer, answer_len);
+		assert_int_equal(give(&b, memory, answer_len), HOST_DROP);
+		assert_true(goes_to(9));
 	}
 }
 
@@ -422,6 +509,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(neighbours_find_each_other),
 		cmocka_unit_test(who_has_moved_is_followed),
+		cmocka_unit_test(who_is_heard_is_not_moved_by_others),
+		cmocka_unit_test(who_is_doubted_is_asked_for),
 		cmocka_unit_test(each_changed_bit_is_noticed),
 		cmocka_unit_test(what_follows_has_the_same_heads),
 		cmocka_unit_test(others_are_not_ours),
