@@ -24,7 +24,8 @@
  * Fragmentation. Small objects fill the lowest free one of a span. Spans, and runs below
  * RUN_HIGH_PAGES, take the lowest pages that fit, larger runs the highest: what is small and
  * long-lived gathers at one end, and the other stays good for 64 MiB. When no run is long enough
- * for the span a class wants, it makes do with a shorter one.
+ * for the span a class wants, it makes do with a shorter one. In an extent below 2 MiB spans are
+ * shorter, too: else one held object of each class could keep all of 256 KiB.
  *
  * Misuse. heap_free proves what it is told: the address is where an object of that class begins,
  * the bit says it is taken; a large object begins and ends at tags that say so. A double free, a
@@ -58,6 +59,7 @@ enum {
 	LONG_MIN = 1 << 20,
 	LONG_LG = 4,           /* steps an octave */
 	SPAN_WASTE_SHARE = 32, /* a span wastes at most 1/32 of its pages, where that can be had */
+	SPAN_SHARE = 32,       /* of the extent a span is at most 1/32, where an object fits */
 
 	JUNK = 0xdb,
 };
@@ -147,14 +149,15 @@ span_object_cnt(uint32_t object_bytes, uint32_t page_cnt)
 	return cnt;
 }
 
-/* The fewest pages that waste little; if none does, those that waste least. */
+/* The fewest pages that waste little; if none does, those that waste least: up to `most` pages, or
+ * as many as one object needs. One object that stays keeps a whole span. */
 static uint32_t
-span_pages_wanted(uint32_t object_bytes)
+span_pages_wanted(uint32_t object_bytes, uint32_t most)
 {
-	uint32_t best = 1;
+	uint32_t best = 0;
 	uint32_t best_waste = HEAP_PAGE; /* for each page */
 
-	for (uint32_t pages = 1; pages <= SPAN_PAGES_MAX; pages++) {
+	for (uint32_t pages = 1; pages <= SPAN_PAGES_MAX && (pages <= most || best == 0); pages++) {
 		uint32_t cnt = span_object_cnt(object_bytes, pages);
 		uint32_t waste = HEAP_PAGE - cnt * object_bytes / pages;
 
@@ -423,6 +426,7 @@ heap_init(void *mem, size_t bytes)
 	struct heap *h = (struct heap *)from;
 	size_t runs_at, tags_at, pages_at;
 	size_t page_cnt;
+	uint32_t most;
 
 	REQUIRE(mem != NULL && bytes >= HEAP_EXTENT_BYTES_MIN, "bytes=%zu", bytes);
 	bytes -= (size_t)(from - (uint8_t *)mem);
@@ -441,12 +445,14 @@ heap_init(void *mem, size_t bytes)
 
 	*h = (struct heap){ .page = from + pages_at, .tag = from + tags_at };
 	runs_init(&h->runs, from + runs_at, (uint32_t)page_cnt);
+	most = (uint32_t)page_cnt / SPAN_SHARE;
 	for (size_t size = GRAIN; size <= HEAP_SMALL_MAX; size = heap_rounded_bytes(size + 1)) {
 		h->classes[class_of(size)] = (struct heap_class){
 			.bytes = (uint32_t)size,
 			.reciprocal = (uint32_t)((UINT64_C(1) << 32) / size +
 						 ((UINT64_C(1) << 32) % size != 0)),
-			.page_cnt = is_whole_pages(size) ? 0 : span_pages_wanted((uint32_t)size),
+			.page_cnt =
+				is_whole_pages(size) ? 0 : span_pages_wanted((uint32_t)size, most),
 			.spans = PAGE_NONE,
 		};
 	}

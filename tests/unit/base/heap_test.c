@@ -243,6 +243,23 @@ kept_empty_spans_are_given_up(void **state)
 	free(extent);
 }
 
+/* One object keeps its span. One of each class must not keep all of a small extent. */
+static void
+one_of_each_class_leaves_half_a_small_extent(void **state)
+{
+	struct heap *h = heap_make(MIB / 4);
+
+	for (size_t bytes = 1; bytes < HEAP_SMALL_MAX; bytes = heap_rounded_bytes(bytes) + 1) {
+		if (heap_rounded_bytes(bytes) % HEAP_PAGE != 0) {
+			assert_non_null(heap_alloc(h, bytes));
+		}
+	}
+	assert_true(heap_free_bytes(h) * 5 > heap_capacity_bytes(h) * 2);
+	assert_non_null(heap_alloc(h, 64 << 10));
+	heap_check(h);
+	free(extent);
+}
+
 /* --------------------------------------------------------- size and place */
 
 static void
@@ -491,6 +508,7 @@ main(void)
 		cmocka_unit_test(scattered_pages_still_serve_small_objects),
 		cmocka_unit_test(a_class_keeps_one_empty_span),
 		cmocka_unit_test(kept_empty_spans_are_given_up),
+		cmocka_unit_test(one_of_each_class_leaves_half_a_small_extent),
 		cmocka_unit_test(sizes_are_rounded_as_promised),
 		cmocka_unit_test(objects_are_aligned),
 		cmocka_unit_test(an_extent_may_begin_and_end_anywhere),
