@@ -29,7 +29,7 @@
 #define ROOM_SHARE    128
 #define ROOM_MIN      ((size_t)8 * 4096)
 #define ROOM_MAX      ((size_t)1 << 20)
-#define ROOM_HEAP_MIN ((size_t)512 << 10)
+#define ROOM_HEAP_MIN ((size_t)2 << 20)
 
 struct room {
 	struct heap *heap;
