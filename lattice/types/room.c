@@ -17,6 +17,9 @@ room_init(struct room *r, struct heap *heap, size_t bytes)
 void *
 room_alloc(struct room *r, size_t bytes)
 {
+	if (unlikely(bytes >= ROOM_LONG)) {
+		return heap_alloc_reserve(r->heap, bytes);
+	}
 	return likely(heap_reserve_whole(r->heap)) ? heap_alloc(r->heap, bytes) : NULL;
 }
 

@@ -29,7 +29,9 @@
 #define ROOM_SHARE    128
 #define ROOM_MIN      ((size_t)8 * 4096)
 #define ROOM_MAX      ((size_t)1 << 20)
-#define ROOM_HEAP_MIN ((size_t)512 << 10)
+/* So long a value may take the reserve: it needs pages in a row, and seldom comes. */
+#define ROOM_LONG     ((size_t)1 << 20)
+#define ROOM_HEAP_MIN ((size_t)2 << 20)
 
 struct room {
 	struct heap *heap;

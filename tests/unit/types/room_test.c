@@ -10,7 +10,7 @@
 #include "orset.h"
 #include "test_cmocka.h"
 
-#define HEAP_BYTES ((size_t)1 << 20)
+#define HEAP_BYTES ROOM_HEAP_MIN
 
 static struct slice
 delta_of(unsigned int type, struct slice set, uint8_t mem[256])
