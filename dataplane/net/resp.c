@@ -333,6 +333,7 @@ void
 resp_error_text(const struct resp_parser *p, int err, char ret[64])
 {
 	const char *text = "";
+	char wrong;
 
 	switch (err) {
 	case RESP_ERR_MULTIBULK:
@@ -342,8 +343,9 @@ resp_error_text(const struct resp_parser *p, int err, char ret[64])
 		text = "invalid bulk length";
 		break;
 	case RESP_ERR_DOLLAR:
+		wrong = p->wrong == '\r' || p->wrong == '\n' ? ' ' : p->wrong;
 		snprintf(ret, 64, "Protocol error: expected '$', got '%c'",
-			 isprint(p->wrong) ? p->wrong : '?');
+			 wrong != '\0' ? wrong : '?');
 		return;
 	case RESP_ERR_INLINE:
 		text = "too big inline request";

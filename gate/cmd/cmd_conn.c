@@ -52,6 +52,11 @@ cmd_select(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	if (!gate_word_i64(arg[1], &n)) {
 		return gate_error(g, c, "ERR value is not an integer or out of range");
 	}
+	if (n < INT32_MIN || n > INT32_MAX) {
+		return gate_error(g, c,
+				  "ERR value is out of range, value must between -2147483648 and "
+				  "2147483647");
+	}
 	if (n != 0) {
 		return gate_error(g, c, "ERR DB index is out of range");
 	}

@@ -663,8 +663,6 @@ cmd_setrange(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	if (offset < 0) {
 		return gate_error(g, c, "ERR offset is out of range");
 	}
-	if (offset > VALUE_BYTES_MAX) {
-		return gate_error_of(g, c, MB_ERR_TOO_LARGE);
-	}
+	offset = MIN(offset, (int64_t)VALUE_BYTES_MAX + 1); /* too far, unless nothing is written */
 	return put_together(g, c, arg[1], (size_t)offset, arg[3], false);
 }

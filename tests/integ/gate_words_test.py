@@ -90,7 +90,8 @@ hello 4;hello 3 auth;hello 2 auth a;hello 2 auth a b;hello 2 setname;hello 2 set
 hello 2 nosuch;auth x;auth a b;auth a b c;select x;select 99;select -1;select;reset x;echo;ping a b
 time x;wait;wait 0 x;wait 0 -1;multi x;exec;exec x;discard;discard x;watch;watch x;unwatch x;multi
 watch x;multi;config nosuch;exec;multi;config get;exec;multi;acl whoami x;exec;multi;select 99;ping
-exec;multi;role;exec;multi;wait 0 0;exec;multi;nosuch;discard;subscribe;psubscribe;ssubscribe
+exec;select 4294967296;select -2147483649;multi;subscribe a;exec;multi;get a;unsubscribe;exec
+multi;role;exec;multi;wait 0 0;exec;multi;nosuch;discard;subscribe;psubscribe;ssubscribe
 publish x;spublish x;unsubscribe;unsubscribe a;punsubscribe;sunsubscribe;monitor x;dbsize x
 flushall x;flushall sync x;flushall sync;flushall async;flushdb x;keys;keys a b;scan;scan x
 scan 0 count 0;scan 0 count x;scan 0 match;scan 0 type nosuch;scan 0 nosuch x;randomkey x;role x
@@ -286,6 +287,21 @@ class Words(unittest.TestCase):
             if ours != redis:
                 wrong.append(f'{said}\n  ours:  {ours!r}\n  redis: {redis!r}')
         self.assertEqual('\n'.join(wrong), '')
+
+    def test_of_two_nulls_the_same(self):
+        for said in ('blmove none nil left left 0.01', 'lmove none a left left',
+                     'rpoplpush none nil', 'brpoplpush none nil 0.01', 'blpop none 0.01',
+                     'lpop none', 'lpop none 1'):
+            for c in (self.ours, self.redis):
+                c.say(*said.split())
+            self.assertEqual(self.ours.line(), self.redis.line(), said)
+
+    def test_nothing_is_written_far_behind_the_end(self):
+        for words in (('set', 's', 'v'), ('setrange', 's', 1 << 29, ''), ('del', 's'),
+                      ('setrange', 's', 1 << 29, ''), ('lpush', 's', 'v'),
+                      ('setrange', 's', 1 << 29, ''), ('setrange', 's', 1 << 29, 'x')):
+            self.assertEqual(*self.both(*words))
+        self.both('del', 's')
 
 
 if __name__ == '__main__':

@@ -46,6 +46,8 @@ what_is_no_command_is_refused(void **state)
 	refuses("*99999999999999999999\r\n", "Protocol error: invalid multibulk length");
 	refuses("*65537\r\n", "Protocol error: invalid multibulk length");
 	refuses("*1\r\n+PING\r\n", "Protocol error: expected '$', got '+'");
+	refuses("*1\r\n\xff\r\n", "Protocol error: expected '$', got '\xff'");
+	refuses("*1\r\n\n\r\n", "Protocol error: expected '$', got ' '");
 	refuses("*1\r\n$x\r\n", "Protocol error: invalid bulk length");
 	refuses("*1\r\n$-1\r\n", "Protocol error: invalid bulk length");
 	refuses("*1\r\n$67108865\r\n", "Protocol error: invalid bulk length");
@@ -53,6 +55,18 @@ what_is_no_command_is_refused(void **state)
 	refuses("set \"a\"b c\r\n", "Protocol error: unbalanced quotes in request");
 	refuses("*1\r\n$00000000000000000000000000000000000001\r\n",
 		"Protocol error: invalid bulk length");
+}
+
+static void
+what_stands_behind_a_nul_in_a_line_is_passed_over(void **state)
+{
+	static const char text[] = "get a\0b \"\0\r\nping\r\n";
+	struct resp_parser p = { 0 };
+
+	assert_int_equal(scan(&p, text, sizeof(text) - 1), RESP_DONE);
+	assert_int_equal(resp_args(&p, slice_of(text, p.pos), NULL, scratch, arg), 2);
+	assert_true(slice_eq(arg[1], slice_str("a")));
+	assert_string_equal(text + p.pos, "ping\r\n");
 }
 
 static void
@@ -281,6 +295,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_no_command_is_refused),
+		cmocka_unit_test(what_stands_behind_a_nul_in_a_line_is_passed_over),
 		cmocka_unit_test(a_word_may_be_longer_where_the_caller_says_so),
 		cmocka_unit_test(a_line_without_end_is_refused_at_the_limit),
 		cmocka_unit_test(who_has_not_said_a_password_gets_short_commands),
