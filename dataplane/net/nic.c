@@ -71,7 +71,7 @@ struct nic {
 	struct rte_mbuf *tx[NIC_BURST];
 	struct rte_mbuf *room;                     /* handed out by nic_room, not sent yet */
 	struct rte_mbuf_ext_shared_info elsewhere; /* of bodies that are: it never ends */
-	net_proofs_fn *proofs; /* NULL: nobody can prove that he has moved */
+	net_proofs_fn *proofs;                     /* NULL: nobody can prove that he has moved */
 	void *proofs_ctx;
 	struct host host;
 	_Alignas(8) uint8_t flat[RTE_ETHER_MAX_JUMBO_FRAME_LEN + 64];

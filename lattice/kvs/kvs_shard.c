@@ -45,11 +45,10 @@ kvs_shard_sweep(struct kvs_shard *s)
 static void *
 mem_alloc(struct kvs_shard *s, size_t bytes)
 {
-	void *p = room_alloc(&s->room, bytes);
+	void *p;
 
-	while (unlikely(p == NULL) && s->grove.garbage != NULL) {
+	while (unlikely((p = room_alloc(&s->room, bytes)) == NULL) && s->grove.garbage != NULL) {
 		(void)kvs_shard_sweep(s);
-		p = room_alloc(&s->room, bytes);
 	}
 	return likely(p != NULL) ? p : room_alloc_last(&s->room, bytes);
 }
