@@ -63,9 +63,7 @@ node_alloc(void *ctx, size_t bytes, void **ret)
 static void
 node_free(void *ctx, void *p, size_t bytes)
 {
-	struct kvs_shard *s = ctx;
-
-	heap_free(s->heap, p, bytes);
+	heap_free(((struct kvs_shard *)ctx)->heap, p, bytes);
 }
 
 struct kvs_shard *
