@@ -508,7 +508,7 @@ void gate_out_bytes(struct gate *g, struct gate_conn *c, const void *p, size_t l
  * which the reply then holds instead of *v. */
 void gate_out_value(struct gate *g, struct gate_conn *c, struct slice bytes, struct cache_value *v);
 struct gate_mark gate_out_mark(const struct gate_conn *c);
-/* gate_out_back takes back what was written since; c->mark goes along as what is before it is sent. */
+/* gate_out_back takes back what was written since; c->mark moves as what is before it is sent. */
 void gate_out_back(struct gate *g, struct gate_conn *c, const struct gate_mark *mark);
 /* gate_out_hole leaves a place whose few bytes are known later: gate_out_fill; gate_out_fill_array:
  * they begin an array of so many. */
