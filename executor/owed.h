@@ -8,7 +8,8 @@
  *   O1  What is owed came by one direct channel, and all of its writes went to one cache tile. So
  *       when this process dies, the last call whose writes that tile has accepted (desc.h: dead)
  *       stands for all: the calls before it wrote, those behind it did not (call_wrote).
- *   O2  While anything is owed no other writes leave this process, so O1 stays what the node sees.
+ *   O2  While anything is owed no other writes leave this process, and none are committed
+ *       (region.h), so O1 stays what the node sees.
  *   O3  While anything is owed only functions run that were quick of late: an acknowledgement is
  *       seen between calls, and when a function waits. If one hangs all the same, what is owed
  *       waits until it is stopped, and its callers then hear that their writes happened.

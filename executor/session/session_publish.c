@@ -515,6 +515,9 @@ session_publish(struct session *s)
 		return 0;
 	}
 	err = await(s); /* N2: of a flush that met the deadline */
+	if (err == 0 && w->settle != NULL) {
+		err = w->settle(w->ctx); /* what is committed leaves this process (owed.h, O2) */
+	}
 	for (uint32_t t = 0; t < s->conf.cache_cnt && err == 0; t++) {
 		err = make(s, t, &d[t], &any[t]);
 		for (uint32_t u = 0; err != 0 && u < t; u++) {

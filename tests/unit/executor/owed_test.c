@@ -105,10 +105,26 @@ take_call(const char *name, uint64_t seq, uint16_t port)
 	assert_int_equal(exec_call(x, &d, &from), 0);
 }
 
+/* When the store acknowledged a call that wrote to one tile, what other was committed already. */
+static bool committed_early;
+
+static int
+answer_watched(void *ctx, uint64_t until_ns, struct desc *ret)
+{
+	int n = node.answer(ctx, until_ns, ret);
+
+	committed_early |= n == 1 && ret->kind == DESC_PUBLISHED && reply_cnt == 0 &&
+			   atomic_load(&w->commit.whole) != 0;
+	return n;
+}
+
 static int
 setup(void **state)
 {
-	int err = setup_with(function, ARRAY_CNT(function));
+	int err;
+
+	fixture_answer = answer_watched;
+	err = setup_with(function, ARRAY_CNT(function));
 
 	key_on_tile(same_tile[0], 0, "a");
 	key_on_tile(same_tile[1], 0, "b");
@@ -210,6 +226,18 @@ no_other_writes_leave_while_answers_are_owed(void **state)
 	assert_int_equal(exec_held(x), 0);
 }
 
+/* What is written for two tiles happens from when it is committed, before any of it is sent. Were
+ * that while another answer is owed, a death then would hide that that call wrote (O2). */
+static void
+nothing_is_committed_while_answers_are_owed(void **state)
+{
+	committed_early = false;
+	take_call("count", 10, 9);
+	take_call("both", 11, 9);
+	assert_int_equal(reply_cnt, 2);
+	assert_false(committed_early);
+}
+
 static void
 a_refused_write_is_the_callers_error(void **state)
 {
@@ -268,6 +296,7 @@ main(void)
 		TEST(a_call_from_elsewhere_waits),
 		TEST(a_slow_function_waits),
 		TEST(no_other_writes_leave_while_answers_are_owed),
+		TEST(nothing_is_committed_while_answers_are_owed),
 		TEST(a_refused_write_is_the_callers_error),
 		TEST(an_answer_for_nobody_holds_nothing),
 		TEST(the_last_call_that_wrote_stands_for_those_before_it),
