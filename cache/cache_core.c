@@ -77,8 +77,10 @@ wait_max_ns(const struct cache_core *c, const struct cache_patience *p)
 	if (c->moving_cnt != 0) {
 		return p->is_long ? CACHE_LONG_WAIT_NS : CACHE_ROOM_WAIT_NS;
 	}
-	return p->is_long && cache_store_stats(c->store).retired_bytes != 0 ? CACHE_READER_WAIT_NS
-									    : 0;
+	if (cache_store_stats(c->store).retired_bytes == 0) {
+		return 0;
+	}
+	return p->is_long ? CACHE_READER_WAIT_NS : CACHE_MOMENT_NS;
 }
 
 int

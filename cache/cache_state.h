@@ -62,6 +62,8 @@
 #define CACHE_ROOM_WAIT_NS   (100 * NS_PER_MS)
 #define CACHE_LONG_WAIT_NS   (5000 * NS_PER_MS)
 #define CACHE_READER_WAIT_NS (500 * NS_PER_MS)
+/* Many times what most functions run; and not much, for one that waits for what it holds itself. */
+#define CACHE_MOMENT_NS      (1 * NS_PER_MS)
 /* A value is long, for this, that takes such a part of the cache, and some time to copy. */
 #define CACHE_LONG_MIN       (1u << 20)
 #define CACHE_LONG_SHARE     32
@@ -314,8 +316,8 @@ enum cache_step {
 void cache_core_answer(struct cache_core *c, uint16_t proc, uint32_t inc, const struct desc *d);
 
 /* cache_core_patient turns "no memory" into "not yet" while others are about to give some back, for
- * up to CACHE_ROOM_WAIT_NS; where p is_long up to CACHE_LONG_WAIT_NS, and while readers hold some
- * up to CACHE_READER_WAIT_NS. Any other err, and 0, it returns as it is. */
+ * up to CACHE_ROOM_WAIT_NS, and while readers hold some, up to CACHE_MOMENT_NS; where p is_long up
+ * to CACHE_LONG_WAIT_NS and CACHE_READER_WAIT_NS. Any other err, and 0, it returns as it is. */
 int cache_core_patient(struct cache_core *c, int err, struct cache_patience *p);
 
 /* cache_core_is_long tells whether a value is long beside the cache. */

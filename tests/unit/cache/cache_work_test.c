@@ -97,6 +97,40 @@ held_memory(void **state)
 	world_end(w);
 }
 
+/* Others wait for a reader as well, though not as long: he is most often about to let go. */
+static void
+a_short_value_waits_for_readers(void **state)
+{
+	struct world *w = world_make(&(struct world_cfg){ .heap_bytes = 2 << 20 });
+	static uint8_t value[800 << 10], mem[1700 << 10];
+	const char *const name[] = { "a", "b", "c" };
+	struct cache_value v[2];
+
+	(void)state;
+	world_up(w, P);
+	world_up(w, Q);
+	for (uint32_t i = 0; i < ARRAY_CNT(name); i++) {
+		struct wbuf out = wbuf_init(mem, sizeof(mem));
+
+		assert_int_equal(kvs_shard_merge(w->shard[0], slice_str(name[i]),
+						 value_set(&out, 1 + i,
+							   slice_of(value, sizeof(value)))),
+				 0);
+	}
+	assert_int_equal(world_get(w, Q, slice_str("a"), &v[0]), CACHE_HIT);
+	assert_int_equal(world_get(w, Q, slice_str("b"), &v[1]), CACHE_HIT);
+	world_fetch(w, P, slice_str("c"), 1);
+	for (uint32_t i = 0; i < 100; i++) {
+		world_turn(w);
+	}
+	assert_int_equal(w->proc[P].answer_cnt, 0);
+	cache_view_release(&w->proc[Q].view, &v[0]);
+	world_settle(w);
+	assert_int_equal(world_answer(w, P, DESC_FETCHED, 1).err, 0);
+	cache_view_release(&w->proc[Q].view, &v[1]);
+	world_end(w);
+}
+
 static void
 absent(void **state)
 {
@@ -222,9 +256,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bad_requests), cmocka_unit_test(no_room),
-		cmocka_unit_test(held_memory),  cmocka_unit_test(absent),
-		cmocka_unit_test(joined),       cmocka_unit_test(long_fill),
-		cmocka_unit_test(many_keys),
+		cmocka_unit_test(held_memory),  cmocka_unit_test(a_short_value_waits_for_readers),
+		cmocka_unit_test(absent),       cmocka_unit_test(joined),
+		cmocka_unit_test(long_fill),    cmocka_unit_test(many_keys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
