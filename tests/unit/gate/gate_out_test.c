@@ -29,7 +29,7 @@ setup(void **state)
 {
 	g = calloc(1, sizeof(*g));
 	c = calloc(1, sizeof(*c));
-	memory = malloc(HEAP_BYTES);
+	memory = calloc(1, HEAP_BYTES);
 	assert_true(g != NULL && c != NULL && memory != NULL);
 	g->heap = heap_init(memory, HEAP_BYTES);
 	len = 0;

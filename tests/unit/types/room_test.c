@@ -27,7 +27,7 @@ delta_of(unsigned int type, struct slice set, uint8_t mem[256])
 static void
 the_last_is_for_what_removes(void **state)
 {
-	uint8_t *mem = malloc(HEAP_BYTES), add_mem[64], gone_mem[64], delta_mem[3][256];
+	uint8_t *mem = calloc(1, HEAP_BYTES), add_mem[64], gone_mem[64], delta_mem[3][256];
 	struct wbuf add = wbuf_init(add_mem, 64), gone = wbuf_init(gone_mem, 64);
 	struct stamp stamp = { { 1 }, { 1 } };
 	struct slice adds, removes, ends;
