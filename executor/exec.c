@@ -54,19 +54,18 @@ put_text(struct exec *x, struct desc *d, uint16_t reader)
 	}
 }
 
-/* Sends a reply, whose payload the holder holds. */
-static void
-exec_send_reply(struct exec *x, const struct exec_from *from, const struct desc *d, uint16_t holder)
+void
+exec_reply(struct exec *x, const struct exec_from *from, const struct desc *d, bool for_caller)
 {
 	if (unlikely(x->conf.ops.reply(x->conf.ops.ctx, from, d) != 0 &&
 		     (d->flags & DESC_F_INLINE) == 0)) {
-		payload_release(x->conf.pool, d->ref.handle, holder);
+		payload_release(x->conf.pool, d->ref.handle,
+				d->err != 0 || for_caller ? call_id_proc(d->call) : PROC_DAEMON);
 	}
 }
 
 void
-exec_reply(struct exec *x, const struct exec_from *from, struct desc *d, struct result *result,
-	   bool for_caller)
+exec_reply_fill(struct exec *x, struct desc *d, struct result *result, bool for_caller)
 {
 	uint16_t reader = call_id_proc(d->call);
 
@@ -82,7 +81,6 @@ exec_reply(struct exec *x, const struct exec_from *from, struct desc *d, struct 
 	if (d->err != 0) {
 		put_text(x, d, reader);
 	}
-	exec_send_reply(x, from, d, d->err != 0 || for_caller ? reader : PROC_DAEMON);
 }
 
 /* Whether a call may run while answers are owed (O1, O3). */
@@ -352,25 +350,24 @@ static int
 owe(struct exec *x, const struct desc *d, const struct exec_from *from, uint32_t tile,
     struct exec_outcome *out)
 {
-	struct desc reply = exec_reply_to(x, d->call, out, out->ended_ns);
+	struct desc *reply = out->reply;
 	uint16_t caller = call_id_proc(d->call);
-	int err = result_send(out->result, &reply, caller);
+	int err;
 
+	*reply = exec_reply_to(x, d->call, out, out->ended_ns);
+	err = result_send(out->result, reply, caller);
 	if (unlikely(err != 0)) {
 		return call_refuse(&x->call, err, "the results",
 				   "no payload memory is left for them");
 	}
-	err = owed_add(&x->owed, from, tile, &reply, x->finished);
+	err = owed_add(&x->owed, from, tile, reply, x->finished);
 	if (likely(err >= 0)) {
-		if (unlikely(err == 0)) { /* what it wrote came to nothing */
-			exec_send_reply(x, from, &reply, caller);
-		}
-		out->is_owed = err != 0;
-		out->answered = true;
+		out->is_owed = err != 0; /* 0: what it wrote came to nothing */
+		out->is_filled = true;
 		return 0;
 	}
-	if ((reply.flags & DESC_F_INLINE) == 0) {
-		payload_release(x->conf.pool, reply.ref.handle, caller);
+	if ((reply->flags & DESC_F_INLINE) == 0) {
+		payload_release(x->conf.pool, reply->ref.handle, caller);
 	}
 	return call_refuse(&x->call, err, "publishing the writes", session_why(x->session));
 }
@@ -478,11 +475,11 @@ exec_show_run(struct exec *x, const struct desc *d, uint64_t now)
 	atomic_store_explicit(&run->call, d->call, memory_order_relaxed);
 }
 
-/* Remembers where the time went. */
 void
-exec_note(struct exec *x, const struct desc *d, const struct exec_from *from, uint64_t end,
+exec_note(struct exec *x, const struct desc *d, const struct exec_from *from,
 	  const struct exec_outcome *out, int err)
 {
+	uint64_t end = out->ended_ns;
 	uint64_t began = out->began_ns != 0 ? out->began_ns : end;
 	uint64_t sent = (d->flags & CALL_F_TRACED) != 0 ? d->word[4] : 0;
 	struct exec_trace line = {
@@ -500,6 +497,9 @@ exec_note(struct exec *x, const struct desc *d, const struct exec_from *from, ui
 		.after_ns = end - began - out->run_ns - out->on_ns,
 	};
 
+	if (unlikely(x->conf.trace == NULL)) {
+		return;
+	}
 	/* What the client says is its word: it may say that it sent the call after it came. */
 	if (unlikely(sent != 0 && sent < out->start_ns)) {
 		line.link_ns = out->start_ns - sent;
@@ -528,9 +528,9 @@ exec_show_idle(struct exec *x, uint64_t busy_ns)
 int
 exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
 {
-	struct exec_outcome out = { .for_caller = true };
-	uint64_t start, end;
 	struct desc reply;
+	struct exec_outcome out = { .for_caller = true, .reply = &reply };
+	uint64_t start;
 	const uint8_t *p;
 	size_t len;
 	bool view = false;
@@ -561,9 +561,9 @@ exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
 		err = run_and_publish(x, d, from, slice_of(p, len), view ? exec_now(x) : start,
 				      &out);
 	}
-	end = out.ended_ns != 0 ? out.ended_ns : exec_now(x);
-	if (!out.answered) {
-		reply = exec_reply_to(x, d->call, &out, end);
+	out.ended_ns = out.ended_ns != 0 ? out.ended_ns : exec_now(x);
+	if (!out.is_filled) {
+		reply = exec_reply_to(x, d->call, &out, out.ended_ns);
 		reply.err = (int16_t)err;
 		if (unlikely(out.is_part) && session_published(x->session)) {
 			reply.sub = REPLY_PUBLISHED;
@@ -573,10 +573,11 @@ exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
 			reply.b = out.next;
 			out.for_caller = from->proc != PROC_DAEMON;
 		}
-		exec_reply(x, from, &reply, out.result, out.for_caller);
+		exec_reply_fill(x, &reply, out.result, out.for_caller);
 	}
-	if (x->conf.trace != NULL) {
-		exec_note(x, d, from, end, &out, err);
+	exec_note(x, d, from, &out, reply.err);
+	if (likely(!out.is_owed)) {
+		exec_reply(x, from, &reply, out.for_caller);
 	}
 	PROBE3(call_replied, d->call, err, out.is_owed);
 	/* The answer is on its way: what is left is cleaning up. */
@@ -591,7 +592,7 @@ exec_call(struct exec *x, const struct desc *d, const struct exec_from *from)
 	}
 	err = unlikely(x->mail.used) ? mail_end(&x->mail) : 0;
 	err = likely(err == 0) ? session_end(x->session) : err;
-	exec_show_idle(x, end - start);
+	exec_show_idle(x, out.ended_ns - start);
 	return err;
 }
 

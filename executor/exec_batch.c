@@ -193,10 +193,9 @@ item_answer(struct exec *x, struct batch_item *item, const struct exec_from *fro
 	if (out->is_part) {
 		item_part_ended(x, item, out);
 	}
-	exec_reply(x, from, &reply, item->result, out->for_caller);
-	if (x->conf.trace != NULL) {
-		exec_note(x, &item->d, from, out->ended_ns, out, item->err);
-	}
+	exec_reply_fill(x, &reply, item->result, out->for_caller);
+	exec_note(x, &item->d, from, out, reply.err);
+	exec_reply(x, from, &reply, out->for_caller);
 	PROBE3(call_replied, item->d.call, item->err, false);
 	result_drop(item->result);
 	exec_inputs_close(x, &item->part, item->input_view, item->input_cnt);

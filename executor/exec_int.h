@@ -41,8 +41,9 @@ struct exec_outcome {
 	uint32_t input_cnt;  /* of a part: looked at */
 	bool is_part;
 	bool for_caller; /* else others of the DAG read the result */
-	bool answered;   /* or its answer is owed */
-	bool is_owed;
+	bool is_filled;  /* the reply has its results */
+	bool is_owed;    /* and is sent later */
+	struct desc *reply;
 	uint64_t start_ns; /* when the call was taken */
 	uint64_t began_ns; /* 0: it never ran */
 	uint64_t ended_ns; /* its writes are published; 0: it never ran */
@@ -69,14 +70,16 @@ void exec_inputs_close(struct exec *x, const struct dagpart *part, const bool *v
  * */
 void exec_show_run(struct exec *x, const struct desc *d, uint64_t now);
 void exec_show_idle(struct exec *x, uint64_t busy_ns);
-/* exec_reply_to begins an answer, exec_reply sends it with the results, or with call.text for its
- * error. for_caller: who called reads them; else others of the DAG. */
+/* exec_reply_to begins an answer, exec_reply_fill gives it the results, or call.text for its error,
+ * exec_reply sends it. for_caller: who called reads them; else others of the DAG. */
 struct desc exec_reply_to(const struct exec *x, uint64_t call, const struct exec_outcome *out,
 			  uint64_t end);
-void exec_reply(struct exec *x, const struct exec_from *from, struct desc *d, struct result *result,
+void exec_reply_fill(struct exec *x, struct desc *d, struct result *result, bool for_caller);
+void exec_reply(struct exec *x, const struct exec_from *from, const struct desc *d,
 		bool for_caller);
-/* exec_note remembers where the time went. */
-void exec_note(struct exec *x, const struct desc *d, const struct exec_from *from, uint64_t end,
+/* exec_note remembers where the time went, until out->ended_ns. It comes before exec_reply: who has
+ * the answer finds the line. */
+void exec_note(struct exec *x, const struct desc *d, const struct exec_from *from,
 	       const struct exec_outcome *out, int err);
 
 /* exec_batch is exec_call for the last of a batch. */

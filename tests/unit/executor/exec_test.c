@@ -190,6 +190,51 @@ the_last_calls_leave_a_trace(void **state)
 	}
 }
 
+static int
+reply_to_a_reader(void *ctx, const struct exec_from *from, const struct desc *d)
+{
+	struct region_trace_line line;
+	uint32_t at = 0;
+
+	assert_true(region_trace_find(&trace, d->call, &at, &line));
+	assert_int_equal(line.err, d->err);
+	return take_reply(ctx, from, d);
+}
+
+static int
+setup_reader(void **state)
+{
+	fixture_reply = reply_to_a_reader;
+	return setup(state);
+}
+
+static int
+teardown_reader(void **state)
+{
+	fixture_reply = NULL;
+	return teardown(state);
+}
+
+/* Who has the answer of a call may ask for its trace at once, and finds it. */
+static void
+the_trace_is_there_when_the_reply_is(void **state)
+{
+	struct desc d = { .call = call_id_make(CLIENT, 1, 3) };
+
+	args_len = 0;
+	call_with("count", &d); /* waits for the store */
+	assert_i64(1);
+	args_i64(1, 41, 0);
+	d = (struct desc){ .call = call_id_make(CLIENT, 1, 4) };
+	call_with("increment", &d);
+	assert_i64(42);
+	args_len = 0;
+	d = (struct desc){ .call = call_id_make(CLIENT, 1, 5) };
+	call_with("increment", &d); /* without its argument */
+	assert_int_not_equal(reply.err, 0);
+	reply_release();
+}
+
 int
 main(void)
 {
@@ -204,6 +249,8 @@ main(void)
 		TEST(an_integer_there_and_back),
 		TEST(writes_are_there_when_the_reply_is),
 		TEST(the_last_calls_leave_a_trace),
+		cmocka_unit_test_setup_teardown(the_trace_is_there_when_the_reply_is, setup_reader,
+						teardown_reader),
 #undef TEST
 	};
 
