@@ -18,10 +18,11 @@ of_bits(int64_t bits)
 	return score;
 }
 
-static struct cache_front *
-place(struct cache_fronts *fs, uint64_t hash, bool high)
+/* Of the two notes of a set. */
+static uint32_t
+place_of(uint64_t hash)
 {
-	return &fs->front[(hash >> 32) % CACHE_FRONT_SETS][high];
+	return (uint32_t)(hash >> 32) % CACHE_FRONT_SETS;
 }
 
 /* The score that a member of a set shows. */
@@ -43,7 +44,7 @@ cache_front_takes(struct cache_fronts *fs, uint64_t version, struct slice stored
 		  const struct wset_op *op, struct hlc_time now, const struct cache_op_word *word)
 {
 	bool high = word->if_end == CACHE_FRONT_HIGH;
-	struct cache_front *f = place(fs, word->hash, high);
+	struct cache_front *f = &fs->front[place_of(word->hash)][high];
 	struct envelope e;
 	double score;
 
@@ -91,7 +92,7 @@ cache_front_spares(const struct cache_fronts *fs, uint64_t hash, struct slice st
 		return 0;
 	}
 	for (unsigned int high = 0; high < 2; high++) {
-		const struct cache_front *f = place((struct cache_fronts *)fs, hash, high);
+		const struct cache_front *f = &fs->front[place_of(hash)][high];
 
 		if (f->base == 0 || f->hash != hash) {
 			continue;
@@ -110,7 +111,7 @@ cache_front_done(struct cache_fronts *fs, uint64_t hash, unsigned int spares, ui
 		 uint64_t after)
 {
 	for (unsigned int high = 0; spares != 0 && high < 2; high++) {
-		struct cache_front *f = place(fs, hash, high);
+		struct cache_front *f = &fs->front[place_of(hash)][high];
 
 		if ((spares & CACHE_FRONT_SPARES(high)) != 0 && f->now == before) {
 			f->now = after; /* keeps F1; else F3 */

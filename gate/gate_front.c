@@ -97,14 +97,14 @@ gate_front_over(struct gate_fronts *fs, const struct cache_op_word *word, bool d
 	}
 }
 
-static struct gate_front *
-looked(const struct gate_fronts *fs, uint64_t hash, bool high)
+static struct gate_look *
+look_of(struct gate_fronts *fs, uint64_t hash, bool high)
 {
 	for (uint32_t i = 0; i < GATE_FRONT_CNT; i++) {
-		const struct gate_front *f = &fs->front[i];
+		struct gate_look *l = &fs->look[i];
 
-		if (f->look_ns != 0 && f->look_hash == hash && f->look_high == high) {
-			return (struct gate_front *)f;
+		if (l->ns != 0 && l->hash == hash && l->high == high) {
+			return l;
 		}
 	}
 	return NULL;
@@ -113,35 +113,34 @@ looked(const struct gate_fronts *fs, uint64_t hash, bool high)
 void
 gate_front_look(struct gate_fronts *fs, uint64_t hash, bool high, uint64_t now_ns)
 {
-	struct gate_front *f = looked(fs, hash, high);
+	struct gate_look *l = look_of(fs, hash, high);
 
-	for (uint32_t i = 0; f == NULL && i < GATE_FRONT_CNT; i++) {
-		if (fs->front[i].look_ns + GATE_FRONT_LATE_NS < now_ns) {
-			f = &fs->front[i];
+	for (uint32_t i = 0; l == NULL && i < GATE_FRONT_CNT; i++) {
+		if (fs->look[i].ns + GATE_FRONT_LATE_NS < now_ns) {
+			l = &fs->look[i];
 		}
 	}
-	if (f != NULL) {
-		f->look_hash = hash;
-		f->look_high = high;
-		f->look_ns = now_ns;
+	if (l != NULL) {
+		*l = (struct gate_look){ hash, now_ns, high };
 	}
 }
 
 void
 gate_front_looked(struct gate_fronts *fs, uint64_t hash, bool high)
 {
-	struct gate_front *f = looked(fs, hash, high);
+	struct gate_look *l = look_of(fs, hash, high);
 
-	if (f != NULL) {
-		f->look_ns = 0;
+	if (l != NULL) {
+		l->ns = 0;
 	}
 }
 
 bool
 gate_front_is_due(struct gate_fronts *fs, uint64_t hash, bool high, uint64_t now_ns)
 {
-	const struct gate_front *l = looked(fs, hash, high), *f = find(fs, hash, high);
+	const struct gate_look *l = look_of(fs, hash, high);
+	const struct gate_front *f = find(fs, hash, high);
 
-	return (l != NULL && now_ns - l->look_ns <= GATE_FRONT_LATE_NS) ||
+	return (l != NULL && now_ns - l->ns <= GATE_FRONT_LATE_NS) ||
 	       (f != NULL && f->open_cnt > 0);
 }

@@ -35,17 +35,21 @@ struct gate_front {
 	uint32_t open_cnt; /* operations that are not answered */
 	double bound;      /* the score of the last one */
 	uint64_t used_seq;
-	/* who looks: it went on last at that time; 0: nobody */
-	uint64_t look_hash, look_ns;
-	bool look_high;
 	double score[GATE_FRONT_MEMBERS];
 	uint16_t len[GATE_FRONT_MEMBERS], at[GATE_FRONT_MEMBERS];
 	uint8_t member[GATE_FRONT_BYTES];
 };
 
+/* One connection looks at all members of a set. */
+struct gate_look {
+	uint64_t hash, ns; /* it went on last at that time; 0: nobody looks */
+	bool high;
+};
+
 struct gate_fronts {
 	uint64_t seq;
 	struct gate_front front[GATE_FRONT_CNT];
+	struct gate_look look[GATE_FRONT_CNT];
 };
 
 /* gate_front_next finds the front of a set whose next member can be taken, and that member: it is
