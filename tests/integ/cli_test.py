@@ -221,9 +221,8 @@ class Functions(Case):
     def test_a_future_outlives_its_executor(self):
         request = self.done('call', 'loops', '--future').strip()
         self.fails('future', request, '--deadline', '50ms', code=1)
-        until(lambda: [c['function'] for c in self.json('ps')['calls']] == ['loops'], 20,
-              'a call that runs')
-        calls = self.json('ps')['calls']
+        calls = until(lambda: self.json('ps')['calls'], 20, 'a call that runs')
+        self.assertEqual([c['function'] for c in calls], ['loops'])
         self.done('cancel', calls[0]['call'])
         self.fails('future', request)
 
