@@ -298,7 +298,8 @@ class Gone(Case):
             seldom.sendall(said[9:] + said[:9])
             self.assertEqual(seldom.recv(11), b'$5\r\nhello\r\n')
         self.assertEqual(len(open_), 0)
-        self.assertLess(time.monotonic() - began, 5 + 2 + 2)    # gate.slow, 2000 bytes, and a tick
+        # gate.slow, 2000 bytes, a tick, and what a busy machine takes.
+        self.assertLess(time.monotonic() - began, 5 + 2 + 2 + 5)
         self.assertGreater(time.monotonic() - began, 5 - 0.5)
         for s in drips + [seldom]:
             s.close()
@@ -366,9 +367,9 @@ class Memory(Case):
     def test_who_only_announces_long_words_takes_no_room(self):
         """Nor do they keep others from sending theirs."""
         said = b'*3\r\n$3\r\nset\r\n$1\r\nk\r\n$%d\r\n' % (64 * MIB)
-        held = self.hold(said, 200) + self.hold(said + b'x' * 100, 200)
         began = time.monotonic()
-        while time.monotonic() < began + 3:
+        held = self.hold(said, 200) + self.hold(said + b'x' * 100, 200)
+        while time.monotonic() < began + 3:     # less than gate.slow
             self.drip(held)
             self.assertIn(b'id=', self.good('client', 'list'))
             self.assertEqual(self.good('set', 'mine', b'm' * MIB), '+OK')

@@ -182,7 +182,7 @@ class Waiting(Case):
         for at in ('before', 'after'):
             for end in ('close', 'half', 'reset') if at == 'after' else ('close', 'half'):
                 with self.subTest(at=at, end=end):
-                    self.assertEqual(self.good('client', 'pause', 400, 'write'), '+OK')
+                    self.assertEqual(self.good('client', 'pause', 60000, 'write'), '+OK')
                     before = self.number('total_connections_received')
                     c = self.open()
                     c.send(array('lpop', 'q'))
@@ -190,7 +190,8 @@ class Waiting(Case):
                         time.sleep(0.1)
                     self.end(c, end)
                     self.gone(before)
-                    time.sleep(0.5)
+                    self.assertEqual(self.good('client', 'unpause'), '+OK')
+                    time.sleep(0.1)
                     self.assertEqual(self.good('llen', 'q'), 1)
 
     def test_half_a_close_does_not_keep_from_an_answer(self):

@@ -19,6 +19,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from node import until   # noqa: E402
 from resp import Raw   # noqa: E402
 
 MICROBURST, SOURCE = sys.argv[1:3]
@@ -493,12 +494,16 @@ class Commands(Case):
             self.assertEqual(c.answer(), want)
         self.assertEqual(c('LRANGE', 'r', 0, -1), [b'y'])
         c.say('BLPOP', 'q', 0)
-        time.sleep(0.02)
+        self.blocked(other, 1)
         c.close()
-        time.sleep(0.05)
+        self.blocked(other, 0)
         self.assertEqual(other('RPUSH', 'q', 'kept'), 1)
         time.sleep(0.05)
         self.assertEqual(other('LPOP', 'q'), b'kept')
+
+    def blocked(self, c, cnt):
+        until(lambda: b'\r\nblocked_clients:%d\r\n' % cnt in c('INFO', 'clients'), 20,
+              f'{cnt} who wait')
 
     def test_keys_end(self):
         c = self.c

@@ -255,17 +255,20 @@ class OverNic(unittest.TestCase):
             began = time.monotonic()
             for _ in range(3):
                 self.assertEqual(self.ok('call', 'slow').strip(), b'1')
-            self.assertLess(time.monotonic() - began, 8)
+            self.assertLess(time.monotonic() - began, 20)
         finally:
             spoof.kill()
             spoof.communicate()
         self.assertGreater(self.metric('datagram_refused') - before, 100)
 
     def test_idle(self):
-        time.sleep(0.5)
-        before = self.cpu_s()
-        time.sleep(1)
-        self.assertLess(self.cpu_s() - before, 0.2)
+        took, until = 1, time.monotonic() + 20
+        while took >= 0.2:      # what was before it may take a while to end
+            self.assertLess(time.monotonic(), until, took)
+            time.sleep(0.5)
+            before = self.cpu_s()
+            time.sleep(1)
+            took = self.cpu_s() - before
 
     def cpu_s(self):
         with open(f'/proc/{self.node.process.pid}/stat', encoding='utf-8') as f:

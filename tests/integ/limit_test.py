@@ -112,34 +112,36 @@ def start(*args):
 
 class Limits(unittest.TestCase):
     def test_deadline(self):
-        deploy('--deadline', '1s')
+        deploy('--deadline', '3s')
         code, out, err = NODE.run('call', 'limited', '1')
         self.assertEqual(code, 0, err)
-        self.assertTrue(0 < int(out) < 1000, out)       # what it is told is left
+        self.assertTrue(0 < int(out) < 3000, out)       # what it is told is left
         began = time.monotonic()
         code, _, err = NODE.run('call', 'limited', '60000')
         self.assertEqual(code, 1)
         self.assertIn('deadline', err)
-        self.assertLess(time.monotonic() - began, 10)
+        self.assertLess(time.monotonic() - began, 30)
         code, _, err = NODE.run('call', 'limited', '100', '--deadline', '50ms')     # less is heeded
         self.assertIn('deadline', err)
         code, _, err = NODE.run('call', 'limited', '60000', '--deadline', '1min')   # more is not
         self.assertIn('deadline', err)
-        self.assertLess(time.monotonic() - began, 20)
+        self.assertLess(time.monotonic() - began, 50)
         until(lambda: not NODE.json('ps')['calls'], 10, 'what was stopped to end')
 
     def test_concurrency(self):
         deploy('--concurrency', '2')
-        calls = [start('call', 'limited', '250') for _ in range(6)]
-        most = 0
-        while any(c.poll() is None for c in calls):
-            most = max(most, len(NODE.json('ps')['calls']))
-        for c in calls:
-            self.assertEqual(c.returncode, 0, c.communicate()[1])
-            c.communicate()
+        most, turns = 0, 0
+        while most < 2 and turns < 10:  # a busy machine may show none or one
+            calls = [start('call', 'limited', '250') for _ in range(6)]
+            while any(c.poll() is None for c in calls):
+                most = max(most, len(NODE.json('ps')['calls']))
+            for c in calls:
+                self.assertEqual(c.returncode, 0, c.communicate()[1])
+                c.communicate()
+            turns += 1
         self.assertEqual(most, 2)
         deploy()        # without a limit again
-        calls = [start('call', 'limited', '700') for _ in range(4)]
+        calls = [start('call', 'limited', '3000') for _ in range(4)]
         until(lambda: len(NODE.json('ps')['calls']) > 2, 10, 'more than two at a time')
         for c in calls:
             self.assertEqual(c.wait(), 0)

@@ -208,8 +208,9 @@ NODE = None
 
 def setUpModule():
     global NODE
-    settings = ('kvs.tiles=2', 'kvs.replication=2', 'kvs.bytes=1g', 'cache.tiles=2',
-                'cache.bytes=1g', 'executor.count=2', 'sched.dag_split=0',
+    # A busy machine takes its time to bring 64 MiB to both owners.
+    settings = ('kvs.tiles=2', 'kvs.replication=2', 'kvs.ack_timeout=30s', 'kvs.bytes=1g',
+                'cache.tiles=2', 'cache.bytes=1g', 'executor.count=2', 'sched.dag_split=0',
                 'gate.listen=127.0.0.1:0',
                 'gate.memory=256m')     # a list is written whole: the longest member fits
     NODE = Node(MICROBURST, *(x for s in settings for x in ('--set', s)))

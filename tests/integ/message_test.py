@@ -63,7 +63,7 @@ MB_FUNCTION(sums)
         uint64_t n;
         int s = 0;
 
-        MB_TRY(mb_recv(call, 10000000000u, &m));
+        MB_TRY(mb_recv(call, 30000000000u, &m));
         memcpy(&n, m.bytes.p, sizeof(n));
         while (from[s] != 0 && from[s] != m.from) {
             s++;
@@ -116,18 +116,23 @@ MB_FUNCTION(sends_and_fails)
     return mb_fail(call, "on second thought");
 }
 
-/* Makes a number of three digits that it is sent, and dies of a fourth. */
+/* Makes a number of three digits that it is sent, and dies of a fourth, if it is to wait for one:
+ * for so many ms. */
 MB_FUNCTION(digits)
 {
-    int64_t sum = 0;
+    int64_t sum = 0, ms = 0;
+
+    if (mb_arg_cnt(call) > 0 && mb_arg_type(call, 0) == MB_I64) {
+        MB_TRY(mb_arg_i64(call, 0, &ms));
+    }
 
     for (int i = 0; i < 3; i++) {
         struct mb_message m;
 
-        MB_TRY(mb_recv(call, 10000000000u, &m));
+        MB_TRY(mb_recv(call, 30000000000u, &m));
         sum = sum * 10 + ((const char *)m.bytes.p)[0] - '0';
     }
-    if (mb_recv(call, 300000000u, &(struct mb_message){ 0 }) == 0) {
+    if (ms > 0 && mb_recv(call, (uint64_t)ms * 1000000u, &(struct mb_message){ 0 }) == 0) {
         abort();
     }
     return mb_return_i64(call, sum);
@@ -202,7 +207,7 @@ class Messages(unittest.TestCase):
         def nothing_held():
             held = NODE.json('status')['held']
             return held['inboxes'] == 0 and held['messages'] == 0
-        until(nothing_held, 5, 'inboxes to go')
+        until(nothing_held, 20, 'inboxes to go')
 
     def ends(self, process, out):
         was, err = process.communicate(timeout=30)
@@ -238,7 +243,7 @@ class Messages(unittest.TestCase):
         self.assertIn('has ended', err)
 
     def test_from_outside_and_to_a_second_attempt(self):
-        receiver = start('call', 'digits')
+        receiver = start('call', 'digits', '60000')
         call = until(lambda: running('digits'), 10, 'a receiver')
         for digit in '123':
             self.assertEqual(NODE.run('send', call, digit)[0], 0)

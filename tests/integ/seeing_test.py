@@ -87,7 +87,7 @@ class Trace(unittest.TestCase):
             self.assertIn(name, names)
         run = next(h for h in a['hops'] if h['name'] == 'run')
         self.assertEqual(run['of'], 'works')
-        self.assertTrue(3 * MS <= run['ns'] < 100 * MS, run)
+        self.assertTrue(3 * MS <= run['ns'] < 10000 * MS, run)
         self.assertEqual(run['executor'], a['executor'])
         ends = [h['at_ns'] + h['ns'] for h in a['hops']]
         for before, hop in zip(ends, a['hops'][1:]):        # no gap, nothing twice
@@ -129,7 +129,7 @@ class Use(unittest.TestCase):
         NODE.run('call', 'fails')
         after = function('works')
         self.assertEqual(after['finished'] - before['finished'], 5)
-        self.assertTrue(8 * MS <= after['run_ns'] - before['run_ns'] < 200 * MS)
+        self.assertTrue(8 * MS <= after['run_ns'] - before['run_ns'] < 10000 * MS)
         self.assertEqual(function('fails')['failed'] - failed, 1)
 
     def test_nothing_is_lost_when_executors_go(self):

@@ -10,7 +10,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
@@ -159,13 +158,13 @@ MB_FUNCTION(churn)
 }
 """
 
-# NAME KEY [what others saw]: that, and what KEY shows; adds 1 to it. The first one takes its time.
+# NAME KEY [what others saw]: that, and what KEY shows; adds 1 to it. The first one waits between.
 PART = r"""
 #include <microburst/function.h>
-#include <time.h>
 
 MB_FUNCTION(NAME)
 {
+    struct mb_message m;
     struct mb_slice key;
     int64_t n;
 
@@ -177,7 +176,8 @@ MB_FUNCTION(NAME)
     MB_TRY(mb_get_i64(call, key, &n));
     MB_TRY(mb_return_i64(call, n));
     if (mb_arg_cnt(call) == 1) {
-        nanosleep(&(struct timespec){ 1, 0 }, NULL);
+        mb_log(call, "it is read");
+        MB_TRY(mb_recv(call, MB_FOREVER, &m));
     }
     return mb_incr(call, key, 1, NULL);
 }
@@ -220,7 +220,8 @@ NODE = None
 def setUpModule():
     global NODE
     NODE = Node(MICROBURST, '--set', 'kvs.tiles=2', '--set', 'kvs.replication=2',
-                '--set', 'executor.count=2')
+                '--set', 'executor.count=2',
+                '--set', 'kvs.ack_timeout=30s')     # for 64 MiB on a busy machine
     path = os.path.join(NODE.folder, 'functions.c')
     with open(path, 'w', encoding='utf-8') as f:
         f.write(FUNCTIONS)
@@ -238,29 +239,33 @@ def tearDownModule():
 class Reads(unittest.TestCase):
     """At rr a key shows what it showed first; at lww the same calls see the change."""
 
-    def while_changed(self, key, *args):
-        """A call, and a write of the key between its two reads."""
+    def while_changed(self, node, change, *args):
+        """What a call shows that waits for a message after its first read; the change is a
+        command that runs before that."""
         def read_cnt():
-            return NODE.run('logs')[1].count(b'it is read')
+            return node.run('logs')[1].count(b'it is read')
 
-        NODE.run('set', key, 'old')
         before = read_cnt()
-        command = [MICROBURST, *args, '--json', '--socket', NODE.socket]
+        command = [MICROBURST, *args, '--json', '--socket', node.socket]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as call:
             until(lambda: read_cnt() > before, 30, 'the first read')
-            self.assertEqual(NODE.run('set', key, 'new')[0], 0)
-            self.assertEqual(NODE.run('send', NODE.json('ps')['calls'][0]['call'], 'go')[0], 0)
+            self.assertEqual(node.run(*change)[0], 0)
+            self.assertEqual(node.run('send', node.json('ps')['calls'][0]['call'], 'go')[0], 0)
             return [r['value'] for r in json.loads(call.communicate()[0])['results']]
+
+    def both_reads(self, key, *args):
+        NODE.run('set', key, 'old')
+        return self.while_changed(NODE, ('set', key, 'new'), *args)
 
     def test_a_call(self):
         args = ('call', 'twice', 'k')
-        self.assertEqual(self.while_changed('k', *args), ['old', 'new'])
-        self.assertEqual(self.while_changed('k', *args, '--level', 'rr'), ['old', 'old'])
+        self.assertEqual(self.both_reads('k', *args), ['old', 'new'])
+        self.assertEqual(self.both_reads('k', *args, '--level', 'rr'), ['old', 'old'])
 
     def test_the_functions_of_a_dag(self):
         args = ('dag', 'call', 'both', 'first=d', 'second=d')
-        self.assertEqual(self.while_changed('d', *args), ['old', 'new'])
-        self.assertEqual(self.while_changed('d', *args, '--level', 'rr'), ['old', 'old'])
+        self.assertEqual(self.both_reads('d', *args), ['old', 'new'])
+        self.assertEqual(self.both_reads('d', *args, '--level', 'rr'), ['old', 'old'])
 
     def test_the_functions_of_a_dag_that_no_executor_has_all_of(self):
         """In parts, by three executors in turn: each sees what was read first, and their writes."""
@@ -275,14 +280,8 @@ class Reads(unittest.TestCase):
             args = ('dag', 'call', 'apart', 'one=n', 'two=n', 'three=n')
             for level, sees in (('lww', [5, 106, 107]), ('rr', [5, 6, 7])):
                 node.run('set', 'n', '5')
-                command = [MICROBURST, *args, '--json', '--socket', node.socket, '--level', level]
-                with subprocess.Popen(command, stdout=subprocess.PIPE) as call:
-                    until(lambda: [c['function'] for c in node.json('ps')['calls']] == ['one'], 10,
-                          'the first part')
-                    time.sleep(0.05)    # it reads at once
-                    self.assertEqual(node.run('incr', 'n', '100')[0], 0)
-                    results = json.loads(call.communicate()[0])['results']
-                self.assertEqual([r['value'] for r in results], sees, level)
+                self.assertEqual(self.while_changed(node, ('incr', 'n', '100'), *args, '--level',
+                                                    level), sees)
                 self.assertEqual(node.run('get', 'n')[1].split(), [b'108'])
             until(lambda: all(n == 0 for n in node.json('status')['held'].values()), 10,
                   'nothing held')
