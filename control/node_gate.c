@@ -94,6 +94,7 @@ node_gate_tile(struct node *n, uint32_t idx, char why[NODE_WHY_BYTES])
 		.node_socket = n->socket,
 		.cli = cli,
 		.load = p->gate_load,
+		.load_ns = p->gate_load_time,
 		/* Whoever another gate than home gets has said it, and is the user default. */
 		.password = idx == 0 ? p->gate_password : "",
 		.users = idx == 0 ? p->gate_users : "",

@@ -41,6 +41,7 @@ struct gate_cfg {
 	const char *node_socket; /* ctl's */
 	const char *cli;         /* the program microburst; "": it was not found */
 	bool load;               /* clients may have functions compiled */
+	uint64_t load_ns;        /* for so long */
 	const char *password;    /* of the user default; "": none */
 	const char *users;       /* a file; "": none */
 	uint32_t conn_max;

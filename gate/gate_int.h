@@ -175,10 +175,10 @@ struct gate_question {
 struct gate_load {
 	struct stream_id conn;
 	bool used;
-	int fd; /* what it says */
+	int fd, group; /* what it says; whose */
+	uint64_t began_ns;
 	uint32_t len;
-	char said[4096];
-	char dir[256], file[280];
+	char said[4096], dir[256], file[280];
 };
 
 /* ---- connections ---------------------------------------------------------------------------- */

@@ -165,7 +165,11 @@ load_reply(struct gate *g, struct gate_conn *c, struct slice name)
 {
 	json_t *said = json_loadb((const char *)c->keep, c->keep_len, 0, NULL);
 	const char *why = json_string_value(json_object_get(said, "text"));
+	const char *err = json_string_value(json_object_get(said, "error"));
 
+	if (err != NULL && strcmp(err, mb_err_name(MB_ERR_COMPILE)) == 0) {
+		why = "see what microburst deploy says of it"; /* who asks has no terminal */
+	}
 	gate_scan_end(g, c);
 	if (json_object_get(said, "functions") != NULL) {
 		gate_bulk(g, c, name);

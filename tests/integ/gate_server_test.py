@@ -17,7 +17,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from node import Node   # noqa: E402
+from node import Node, until   # noqa: E402
 from resp import Raw, port_of   # noqa: E402
 
 MICROBURST, SOURCE = sys.argv[1:3]
@@ -48,6 +48,14 @@ MB_FUNCTION(puts) { return mb_put(call, mb_str("put"), mb_str("yes")); }
 MB_FUNCTION(writes) { return mb_put(call, mb_str("written"), mb_str("yes")); }
 """
 NODE = {}
+
+
+def is_read(fifo):
+    try:
+        os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True
 
 
 def node_start(**settings):
@@ -512,6 +520,31 @@ class Users(Case):
             self.assertRegex(c('function', 'load', code % ('x', 'x', 1)), '^-NOPERM')
         finally:
             node.end()
+
+    def test_what_is_loaded_is_bounded(self):
+        """The compiler reads a file that has no end until it has all that it may have; for one
+        that nobody writes it waits until gate.load_time. Then the next one has its turn."""
+        folder = tempfile.mkdtemp(prefix='microburst-load-')
+        os.mkfifo(f'{folder}/fifo')
+        node, port = node_start(load='yes', password='sesame', load_time='60s')
+        late, late_port = node_start(load='yes', password='sesame', load_time='1s')
+        try:
+            c = self.client(port)
+            self.assertEqual(c('auth', 'sesame'), '+OK')
+            began = time.monotonic()
+            self.assertEqual(c('function', 'load', '#!c name=x\n#include "/dev/zero"\n'),
+                             '-ERR Error compiling function: see what microburst deploy says of it')
+            self.assertLess(time.monotonic() - began, 50)
+            c = self.client(late_port)
+            self.assertEqual(c('auth', 'sesame'), '+OK')
+            c.say('function', 'load', f'#!c name=x\n#include "{folder}/fifo"\n')
+            self.assertEqual(c.answer(), '-ERR Error compiling function: it took longer than '
+                             'gate.load_time')
+            until(lambda: not is_read(f'{folder}/fifo'), ANSWER_S, 'the end of the compiler')
+        finally:
+            node.end()
+            late.end()
+            shutil.rmtree(folder)
 
     def test_users(self):
         folder = tempfile.mkdtemp(prefix='microburst-users-')
