@@ -263,8 +263,9 @@ class Words(unittest.TestCase):
             rows = {name: re.sub('usec=.*?,rej', 'rej', row)
                     for name, row in re.findall(r'(?m)^cmdstat_(.*):(.*)\r$', stats)
                     if name not in ('info', 'config|resetstat')}    # what asks
-            errors = sorted(re.findall(r'(?m)^errorstat_.*', c('info', 'errorstats').decode()))
-            return rows, errors, c('latency', 'histogram')
+            errors = re.findall(r'(?m)^errorstat_.*', c('info', 'errorstats').decode())
+            errors += re.findall(r'(?m)^total_(?:error|conn).*', c('info', 'stats').decode())
+            return rows, sorted(errors), c('latency', 'histogram')
 
         for c in (self.ours, self.redis):
             c('del', 'a', 'b', 'c', 'z', 'none')
