@@ -274,13 +274,13 @@ gate_part_tally(struct gate *g, struct gate_ask *a)
 	struct gate_tally *sum = &a->tally;
 	const struct stream_lend_tally sent = stream_lend_tally(g->stream);
 
-	sum->error_cnt += t->error_cnt;
-	sum->command_cnt += t->command_cnt;
-	sum->accept_cnt += t->accept_cnt;
-	sum->refuse_cnt += t->refuse_cnt;
-	sum->evict_cnt += t->evict_cnt;
-	sum->rx_bytes += t->rx_bytes;
-	sum->tx_bytes += t->tx_bytes;
+	sum->total.error_cnt += t->total.error_cnt - t->reset.error_cnt;
+	sum->total.command_cnt += t->total.command_cnt - t->reset.command_cnt;
+	sum->total.accept_cnt += t->total.accept_cnt - t->reset.accept_cnt;
+	sum->total.refuse_cnt += t->total.refuse_cnt - t->reset.refuse_cnt;
+	sum->total.evict_cnt += t->total.evict_cnt - t->reset.evict_cnt;
+	sum->total.rx_bytes += t->total.rx_bytes - t->reset.rx_bytes;
+	sum->total.tx_bytes += t->total.tx_bytes - t->reset.tx_bytes;
 	sum->fetch_cnt += t->fetch_cnt;
 	sum->op_cnt += t->op_cnt;
 	sum->memory += gate_memory_used(g);

@@ -95,10 +95,16 @@ struct gate_stat {
 	uint64_t latency[GATE_LATENCY_CNT];   /* how many took up to 2^i microseconds */
 };
 
+/* What INFO tells since the last CONFIG RESETSTAT. */
+struct gate_totals {
+	uint64_t error_cnt, command_cnt, accept_cnt, refuse_cnt, evict_cnt, rx_bytes, tx_bytes;
+};
+
 /* All that a gate counts. */
 struct gate_tally {
-	uint64_t error_cnt, command_cnt, accept_cnt, refuse_cnt, evict_cnt, rx_bytes, tx_bytes,
-		fetch_cnt, op_cnt;
+	struct gate_totals total; /* of a gate since its start; in a sum since RESETSTAT */
+	struct gate_totals reset; /* what they were then */
+	uint64_t fetch_cnt, op_cnt;
 	/* Only in a sum: memory in use, and of it OpenSSL's; values that are sent or walked
 	 * through; bytes that were lent, and pieces of them that the kernel copied. */
 	size_t memory, tls_memory;

@@ -33,7 +33,8 @@
 #include "timebase.h"
 
 #define BLOCK_TICK_NS (5 * NS_PER_MS)
-#define TIMEOUT_S_MAX 1e9 /* 31 years */
+#define TIMEOUT_S_MAX 9.2e15 /* as many milliseconds as an int64_t has */
+#define WAIT_S_MAX    1e9    /* 31 years, as many nanoseconds as a uint64_t has behind now */
 
 bool
 gate_block_timeout(struct gate *g, struct gate_conn *c, struct slice word, double *ret_s)
@@ -46,6 +47,7 @@ gate_block_timeout(struct gate *g, struct gate_conn *c, struct slice word, doubl
 		gate_error(g, c, "ERR timeout is negative");
 		return false;
 	}
+	*ret_s = MIN(*ret_s, WAIT_S_MAX);
 	return true;
 }
 

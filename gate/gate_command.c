@@ -380,7 +380,8 @@ gate_command_run(struct gate *g, struct gate_conn *c, const struct gate_command 
 				   : "NOAUTH Authentication required.");
 		return gate_rejected(g, c);
 	}
-	if (unlikely(c->proto == 2 && gate_listens(c) && (cmd->flags & CMD_PUBSUB) == 0)) {
+	if (unlikely(c->proto == 2 && gate_listens(c) && (cmd->flags & CMD_PUBSUB) == 0 &&
+		     !gate_multi_runs(c))) { /* those behind a SUBSCRIBE in it were let in */
 		bool is_exec = cmd->run == cmd_exec;
 
 		if (is_exec) {

@@ -82,14 +82,14 @@ gate_conn_opened(struct gate *g, struct stream_id id, bool local, const char **r
 	REQUIRE(!c->used);
 	if (gate_conn_all(g) > g->cfg.conn_max) {
 		*ret_reason = "-ERR max number of clients reached\r\n";
-		g->tally.refuse_cnt++;
+		g->tally.total.refuse_cnt++;
 		return false;
 	}
 	if (!known && g->cfg.protected_mode && gate_user_open(g->user_default)) {
 		*ret_reason = "-DENIED Microburst is running in protected mode because no password "
 			      "is set: it answers this machine only. Set gate.password, or "
 			      "gate.protected = no\r\n";
-		g->tally.refuse_cnt++;
+		g->tally.total.refuse_cnt++;
 		return false;
 	}
 	*c = (struct gate_conn){
@@ -103,12 +103,12 @@ gate_conn_opened(struct gate *g, struct stream_id id, bool local, const char **r
 	};
 	if (tls && !gate_tls_open(g, c)) {
 		c->used = false;
-		g->tally.refuse_cnt++;
+		g->tally.total.refuse_cnt++;
 		return false;
 	}
 	gate_conn_owes(g, c, false, tls); /* until the handshake is over */
 	gate_login_default(g, c);
-	g->tally.accept_cnt++;
+	g->tally.total.accept_cnt++;
 	return true;
 }
 
@@ -444,7 +444,7 @@ gate_conn_received(struct gate *g, struct stream_id id, const uint8_t *p, size_t
 	struct gate_conn *c = gate_conn_find(g, id);
 
 	REQUIRE(c != NULL);
-	g->tally.rx_bytes += len;
+	g->tally.total.rx_bytes += len;
 	c->used_ns = g->now_ns;
 	if (c->last) {
 		return;

@@ -169,7 +169,7 @@ gate_memory_relieve(struct gate *g, const struct gate_conn *but, enum gate_memor
 	before = gate_memory_used(g);
 	log_at(LOG_INFO, "Redis client %llu is closed: memory is short, and it holds %zu bytes",
 	       (unsigned long long)c->client_id, bytes);
-	g->tally.evict_cnt++;
+	g->tally.total.evict_cnt++;
 	gate_conn_reset(g, c);
 	/* Nothing is called for it but `closed`: what the kernel has no part in goes now. */
 	if (c->tls != NULL && !c->sending) {
@@ -192,7 +192,7 @@ gate_memory_relieve(struct gate *g, const struct gate_conn *but, enum gate_memor
 static uint64_t
 traffic(const struct gate *g)
 {
-	return g->tally.rx_bytes + g->tally.tx_bytes;
+	return g->tally.total.rx_bytes + g->tally.total.tx_bytes;
 }
 
 void

@@ -279,7 +279,7 @@ gate_out_flush(struct gate *g, struct gate_conn *c)
 void
 gate_out_sent(struct gate *g, struct gate_conn *c, size_t len)
 {
-	g->tally.tx_bytes += len;
+	g->tally.total.tx_bytes += len;
 	c->out.bytes -= MIN(len, c->out.bytes);
 	c->mark.bytes -= MIN(len, c->mark.bytes); /* a send that was under way before it */
 	while (c->out.head != NULL) {
@@ -508,7 +508,7 @@ gate_error_counted(struct gate_tally *t, const char *text, uint64_t cnt)
 int
 gate_error(struct gate *g, struct gate_conn *c, const char *text)
 {
-	g->tally.error_cnt++;
+	g->tally.total.error_cnt++;
 	gate_error_counted(&g->tally, text, 1);
 	if (c->command != NULL) {
 		gate_stat_of(g, c->command)->failed++;

@@ -170,7 +170,7 @@ command_over(struct gate *g, struct gate_conn *c)
 	if (unlikely((c->caching | c->reply) != 0)) {
 		gate_command_end(c);
 	}
-	g->tally.command_cnt++;
+	g->tally.total.command_cnt++;
 	if (c->reads != NULL) {
 		gate_reads_next(g, c);
 	}

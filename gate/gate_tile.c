@@ -436,15 +436,15 @@ gate_count(struct gate *g)
 		enum metric metric;
 		uint64_t v;
 	} row[] = {
-		{ METRIC_gate_conn_accepted, g->tally.accept_cnt },
-		{ METRIC_gate_conn_refused, g->tally.refuse_cnt },
+		{ METRIC_gate_conn_accepted, g->tally.total.accept_cnt },
+		{ METRIC_gate_conn_refused, g->tally.total.refuse_cnt },
 		{ METRIC_gate_conn_open, stream_conn_cnt(g->stream) },
-		{ METRIC_gate_command_run, g->tally.command_cnt },
-		{ METRIC_gate_command_failed, g->tally.error_cnt },
+		{ METRIC_gate_command_run, g->tally.total.command_cnt },
+		{ METRIC_gate_command_failed, g->tally.total.error_cnt },
 		{ METRIC_gate_op_published, g->tally.op_cnt },
 		{ METRIC_gate_key_fetched, g->tally.fetch_cnt },
-		{ METRIC_gate_socket_rx, g->tally.rx_bytes },
-		{ METRIC_gate_socket_tx, g->tally.tx_bytes },
+		{ METRIC_gate_socket_rx, g->tally.total.rx_bytes },
+		{ METRIC_gate_socket_tx, g->tally.total.tx_bytes },
 		{ METRIC_gate_socket_lent, sent.bytes },
 		{ METRIC_gate_lend_copied, sent.copied_cnt },
 		{ METRIC_gate_value_held, g->held_cnt },

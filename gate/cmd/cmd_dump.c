@@ -119,6 +119,7 @@ static bool
 options(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
 	struct restore_options *ret)
 {
+	bool of_use[2] = { false, false }; /* one of them at most is told: FREQ, IDLETIME */
 	int64_t n;
 
 	for (uint32_t i = 4; i < arg_cnt; i++) {
@@ -128,7 +129,9 @@ options(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t a
 			ret->replace = true;
 		} else if (gate_word_is(arg[i], "absttl")) {
 			ret->at_time = true;
-		} else if ((idle || gate_word_is(arg[i], "freq")) && i + 1 < arg_cnt) {
+		} else if ((idle || gate_word_is(arg[i], "freq")) && i + 1 < arg_cnt &&
+			   !of_use[!idle]) {
+			of_use[idle] = true;
 			if (!gate_word_i64(arg[++i], &n)) { /* it is not kept */
 				gate_error(g, c, "ERR value is not an integer or out of range");
 				return false;

@@ -197,7 +197,7 @@ cmd_persist(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 
 /* ------------------------------------------------------------------------ reading */
 
-/* -2: no such key; -1: it never ends. */
+/* -2: no such key; -1: it never ends. Seconds are the nearest, as Redis's. */
 static int
 ttl(struct gate *g, struct gate_conn *c, struct slice key, bool seconds, bool from_now)
 {
@@ -221,7 +221,7 @@ ttl(struct gate *g, struct gate_conn *c, struct slice key, bool seconds, bool fr
 	if (from_now) {
 		us = MAX(us - (int64_t)timebase_wall_us(timebase_real()), 0);
 	}
-	gate_int(g, c, (us + (from_now ? unit / 2 : 0)) / unit);
+	gate_int(g, c, (us + (from_now || seconds ? unit / 2 : 0)) / unit);
 	return GATE_DONE;
 }
 

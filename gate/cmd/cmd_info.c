@@ -148,6 +148,7 @@ info_stats(struct gate *g, struct text *t)
 					       [STREAM_LEND_AUTO] = "auto",
 					       [STREAM_LEND_YES] = "yes" };
 	const struct gate_tally *sum = t->tally;
+	const struct gate_totals *n = &sum->total;
 
 	text_add(t,
 		 "# Stats\r\ntotal_connections_received:%llu\r\ntotal_commands_processed:%llu\r\n"
@@ -159,10 +160,10 @@ info_stats(struct gate *g, struct text *t)
 		 "microburst_keys_fetched:%llu\r\nmicroburst_operations_published:%llu\r\n"
 		 "microburst_zerocopy:%s\r\nmicroburst_zerocopy_bytes:%llu\r\n"
 		 "microburst_zerocopy_copied:%llu\r\nmicroburst_values_held:%llu\r\n\r\n",
-		 (unsigned long long)sum->accept_cnt, (unsigned long long)sum->command_cnt,
-		 (unsigned long long)sum->rx_bytes, (unsigned long long)sum->tx_bytes,
-		 (unsigned long long)sum->refuse_cnt, (unsigned long long)sum->error_cnt,
-		 (unsigned long long)sum->evict_cnt, g->track_cnt, g->topic_cnt[TOPIC_CHANNEL],
+		 (unsigned long long)n->accept_cnt, (unsigned long long)n->command_cnt,
+		 (unsigned long long)n->rx_bytes, (unsigned long long)n->tx_bytes,
+		 (unsigned long long)n->refuse_cnt, (unsigned long long)n->error_cnt,
+		 (unsigned long long)n->evict_cnt, g->track_cnt, g->topic_cnt[TOPIC_CHANNEL],
 		 g->topic_cnt[TOPIC_PATTERN], g->topic_cnt[TOPIC_SHARD],
 		 (unsigned long long)sum->fetch_cnt, (unsigned long long)sum->op_cnt,
 		 lending[stream_lend_tally(g->stream).how], (unsigned long long)sum->lent_bytes,

@@ -86,6 +86,7 @@ part_resetstat(struct gate *g, struct gate_ask *a)
 {
 	memset(g->tally.stat, 0, sizeof(g->tally.stat));
 	memset(g->tally.error, 0, sizeof(g->tally.error));
+	g->tally.reset = g->tally.total; /* the node's metrics go on */
 	return true;
 }
 

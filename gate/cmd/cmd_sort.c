@@ -259,11 +259,13 @@ text_down(const void *a, const void *b)
 	return up_cmp(b, a, true);
 }
 
-/* The number that an item is sorted by: nothing is 0, and blanks before it do not count. */
+/* The number that an item is sorted by: nothing is 0, blanks before it do not count, nor does what
+ * is behind a NUL, as in Redis. */
 static bool
 number_of(struct slice text, double *ret)
 {
 	*ret = 0;
+	text.len = text.len == 0 ? 0 : strnlen((const char *)text.p, text.len);
 	while (text.len > 1 && isspace(text.p[0])) {
 		text = slice_of(text.p + 1, text.len - 1);
 	}

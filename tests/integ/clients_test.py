@@ -68,6 +68,7 @@ TABLE = [
 
 PYTHON_SCRIPT = r"""
 import sys
+import threading
 import redis
 
 def same(got, want):
@@ -103,6 +104,55 @@ try:
     sys.exit('an unknown command was run')
 except redis.ResponseError:
     pass
+
+# Scripts are not served, which redis-py's Lock is given back with. This one does without.
+class Lock(redis.lock.Lock):
+    def register_scripts(self):
+        pass
+
+    def mine(self, token, change):
+        def body(p):
+            if p.get(self.name) not in (token, token.decode()):
+                raise redis.exceptions.LockNotOwnedError(self.name)
+            left = p.pttl(self.name)
+            p.multi()
+            change(p, left)
+        self.redis.transaction(body, self.name)
+        return True
+
+    def do_release(self, token):
+        self.mine(token, lambda p, left: p.delete(self.name))
+
+    def do_extend(self, more, replace_ttl):
+        return self.mine(self.local.token, lambda p, left: p.pexpire(
+            self.name, int(more * 1000) + (0 if replace_ttl else left)))
+
+    def do_reacquire(self):
+        return self.do_extend(self.timeout, True)
+
+def locked():
+    own = redis.Redis(port=int(sys.argv[1]))
+    for _ in range(10):
+        with own.lock('lock', timeout=30, sleep=0.001, lock_class=Lock):
+            own.set('sum', int(own.get('sum') or 0) + 1)
+
+threads = [threading.Thread(target=locked) for _ in range(5)]
+[t.start() for t in threads]
+[t.join() for t in threads]
+same((r.get('sum'), r.exists('lock')), ('50', 0))
+lock = r.lock('lock', timeout=10, lock_class=Lock)
+same((lock.acquire(), lock.locked(), lock.owned()), (True, True, True))
+same(r.lock('lock', lock_class=Lock).acquire(blocking=False), False)
+lock.extend(100)
+same(100 < r.ttl('lock') <= 110, True)
+lock.reacquire()
+same(0 < r.ttl('lock') <= 10, True)
+r.set('lock', 'of somebody else')
+try:
+    lock.release()
+    sys.exit("somebody else's lock was released")
+except redis.exceptions.LockNotOwnedError:
+    same(r.get('lock'), 'of somebody else')
 """
 
 NODE_SCRIPT = r"""

@@ -263,8 +263,9 @@ class Words(unittest.TestCase):
             rows = {name: re.sub('usec=.*?,rej', 'rej', row)
                     for name, row in re.findall(r'(?m)^cmdstat_(.*):(.*)\r$', stats)
                     if name not in ('info', 'config|resetstat')}    # what asks
-            errors = sorted(re.findall(r'(?m)^errorstat_.*', c('info', 'errorstats').decode()))
-            return rows, errors, c('latency', 'histogram')
+            errors = re.findall(r'(?m)^errorstat_.*', c('info', 'errorstats').decode())
+            errors += re.findall(r'(?m)^total_(?:error|conn).*', c('info', 'stats').decode())
+            return rows, sorted(errors), c('latency', 'histogram')
 
         for c in (self.ours, self.redis):
             c('del', 'a', 'b', 'c', 'z', 'none')
@@ -295,6 +296,34 @@ class Words(unittest.TestCase):
             for c in (self.ours, self.redis):
                 c.say(*said.split())
             self.assertEqual(self.ours.line(), self.redis.line(), said)
+
+    def test_a_transaction_goes_on_behind_its_subscribe(self):
+        for words in (('multi',), ('subscribe', 'a'), ('set', 'txt', 'v'), ('get', 'txt'),
+                      ('exec',), ('get', 'txt'), ('unsubscribe', 'a'), ('get', 'txt'),
+                      ('del', 'txt')):
+            self.assertEqual(*self.both(*words), words)
+
+    def test_times_as_they_are_told(self):
+        for ms in (1896970101400, 1896970101500, 1896970101999):
+            self.both('set', 't', 'v', 'pxat', ms)
+            for words in (('expiretime', 't'), ('pexpiretime', 't')):
+                self.assertEqual(*self.both(*words), (ms, words))
+        for timeout in ('1e9', '2147483647', '1e10', '9.2e15', '-1e10', '1e', 'nan'):
+            self.both('rpush', 'waited', 'v')
+            self.assertEqual(*self.both('blpop', 'waited', timeout), timeout)
+        self.both('del', 't', 'waited')
+
+    def test_what_is_sorted_ends_at_a_nul(self):
+        self.both('rpush', 'nul', b'2\0x', b'\0\xff', b'1', b'', b'-1\0')
+        self.assertEqual(*self.both('sort', 'nul'))
+        self.both('rpush', 'nul', b'x\0')
+        self.assertEqual(*self.both('sort', 'nul'))
+        self.both('del', 'nul')
+
+    def test_restore_is_told_one_use(self):
+        for words in (('idletime', 1, 'freq', 1), ('freq', 1, 'idletime', 1), ('freq', 300),
+                      ('idletime', -1), ('freq',), ('idletime', 1, 'absttl', 'freq', 1)):
+            self.assertEqual(*self.both('restore', 'restored', 0, 'no dump', *words), words)
 
     def test_nothing_is_written_far_behind_the_end(self):
         for words in (('set', 's', 'v'), ('setrange', 's', 1 << 29, ''), ('del', 's'),

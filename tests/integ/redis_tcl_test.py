@@ -35,6 +35,8 @@ TAGS = '-needs:debug -needs:repl -needs:save -needs:reset -external:skip -slow -
 OURS = {
     'acl': 'start_server {tags {"acl external:skip"}} {',
     'acl-v2': 'start_server {tags {"acl external:skip"}} {',
+    'auth': 'start_server {tags {"auth external:skip"}} {',
+    'info': 'start_server {tags {"info" "external:skip"}} {',
     'pubsubshard': 'start_server {tags {"pubsubshard external:skip"}} {',
 }
 # Parameters of Redis's encodings, and of some limits, mean nothing here: to set one is fine, and
@@ -127,7 +129,8 @@ def prepare(tests):
     replace(f'{tests}/support/server.tcl', '    r function flush\n', '')
     replace(f'{tests}/test_helper.tcl', 'proc r {args} {\n', PRELUDE + SHORTCUT)
     for unit, first in OURS.items():    # the first server of these can be the node as well
-        replace(f'{tests}/unit/{unit}.tcl', first, first.replace(' external:skip', ''))
+        ours = re.sub(' external:skip| "external:skip"', '', first)
+        replace(f'{tests}/unit/{unit}.tcl', first, ours)
     # There is no EVAL; the tests behind it need this user.
     replace(f'{tests}/unit/acl.tcl', 'antirez +eval +multi', 'antirez +multi')
 
