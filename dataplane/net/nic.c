@@ -23,6 +23,7 @@
 #include <errno.h>
 #include <liburing.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -44,6 +45,7 @@
 #define NAP_NS       (50 * NS_PER_US)
 #define SPIN_NS      (100 * NS_PER_US) /* what a nap is, late as it ends: never twice the best */
 #define NAP_IDLE_NS  (2 * NS_PER_MS)
+#define GATE_TRIES   4096u
 #define TX_BYTES     (32U << 10) /* who gets so many begins with them while the next are made */
 #define IDLE_NS      (20 * NS_PER_MS) /* nothing came for so long: it is idle */
 /* RFC 5227 has two, two seconds apart, for hosts that ask before whether the address is free. */
@@ -114,6 +116,9 @@ nic_open(struct net_io *ret, const struct nic_cfg *cfg, struct topo_why *why)
 		return topo_why_set(why, MB_ERR_NO_MEMORY, "net.nic: out of memory");
 	}
 	err = nic_port_open(p, cfg, &hc, why);
+	if (err == 0) {
+		err = nic_port_gate(p, why);
+	}
 	for (uint16_t i = 0; err == 0 && i < cfg->queue_cnt; i++) {
 		struct nic *n = nic_create(p, i, &hc);
 
@@ -179,6 +184,23 @@ nic_queue(struct nic *n, struct rte_mbuf *m)
 	n->tx[n->tx_cnt++] = m;
 }
 
+/* A round of the gate is short: what is to be sent waits for it. */
+static noinline uint32_t
+send_gated(struct nic *n, uint32_t cnt)
+{
+	struct nic_gate *g = &n->port->gate;
+
+	for (uint32_t i = 0; !nic_gate_enter(g); i++) {
+		if (i == GATE_TRIES || !nic_port_up(n->port)) {
+			return 0;
+		}
+		sched_yield();
+	}
+	cnt = rte_eth_tx_burst(n->port->id, n->queue, n->tx, (uint16_t)cnt);
+	nic_gate_leave(g);
+	return cnt;
+}
+
 static void
 nic_flush(void *io)
 {
@@ -193,7 +215,8 @@ nic_flush(void *io)
 	} else {
 		sent = n->tx_cnt;
 	}
-	sent = rte_eth_tx_burst(n->port->id, n->queue, n->tx, (uint16_t)sent);
+	sent = n->port->gated ? send_gated(n, sent)
+			      : rte_eth_tx_burst(n->port->id, n->queue, n->tx, (uint16_t)sent);
 	n->stats.tx_dropped += n->tx_cnt - sent;
 	for (; sent < n->tx_cnt; sent++) {
 		rte_pktmbuf_free(n->tx[sent]);
@@ -333,10 +356,18 @@ nic_recv(void *io, uint32_t max, uint64_t now_ns, net_recv_fn *fn, void *ctx)
 {
 	struct nic *n = io;
 	struct rte_mbuf *burst[NIC_BURST];
-	uint32_t cnt = rte_eth_rx_burst(n->port->id, n->queue, burst,
-					(uint16_t)MIN(max, (uint32_t)NIC_BURST));
+	struct nic_gate *g = n->port->gated ? &n->port->gate : NULL;
+	uint32_t cnt;
 
 	n->now_ns = now_ns;
+	if (g != NULL && !nic_gate_enter(g)) {
+		return 0;
+	}
+	cnt = rte_eth_rx_burst(n->port->id, n->queue, burst,
+			       (uint16_t)MIN(max, (uint32_t)NIC_BURST));
+	if (g != NULL) {
+		nic_gate_leave(g);
+	}
 	for (uint32_t i = 0; i < cnt; i++) {
 		if (n->port->queue_cnt > 1 && pass_one(n, burst[i])) {
 			continue;

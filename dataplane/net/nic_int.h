@@ -3,6 +3,7 @@
  *
  *	nic_port.c   the device: found, configured, started, its queues steered, closed
  *	nic.c        a queue each way, as a net tile uses it
+ *	nic_gate.c   when there may be no burst
  */
 #ifndef MB_NIC_INT_H
 #define MB_NIC_INT_H
@@ -13,6 +14,7 @@
 
 #include "host.h"
 #include "nic.h"
+#include "nic_gate.h"
 #include "topo_limits.h"
 
 #define NIC_BURST 64
@@ -25,7 +27,7 @@ enum nic_steer {
 	NIC_STEER_DRIVER,   /* nobody: in whatever way the driver spreads them */
 };
 
-/* A device and what its queues have in common; nobody writes it after nic_port_open. */
+/* A device and what its queues have in common; nobody writes it after nic_open. */
 struct nic_port {
 	uint16_t id;
 	bool started, owned; /* owned: made by us, to be removed */
@@ -40,6 +42,8 @@ struct nic_port {
 	int fd[NET_TILE_CNT_MAX]; /* wakes the owner of a queue; -1: none */
 	char iface[IF_NAMESIZE];  /* the kernel's interface that it is; "": none */
 	int ask_fd;               /* to ask of it */
+	bool gated;               /* bursts go through the gate: memif, which has one queue */
+	struct nic_gate gate;
 	char text[192];
 };
 
@@ -48,6 +52,10 @@ struct nic_port {
 int nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc,
 		  struct topo_why *why);
 void nic_port_close(struct nic_port *p);
+
+/* nic_port_gate has the bursts of a port that needs it go through the gate, from the first on: its
+ * owner asks p->gated. Returns: 0; MB_ERR_NOT_SUPPORTED. */
+int nic_port_gate(struct nic_port *p, struct topo_why *why);
 
 /* nic_port_up tells whether it has a link. Drivers that sit on an interface of the kernel's say
  * only that it is enabled; whether a cable is in it the kernel knows.

@@ -567,6 +567,20 @@ nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc
 	return 0;
 }
 
+int
+nic_port_gate(struct nic_port *p, struct topo_why *why)
+{
+	if (strncmp(p->device, "net_memif", strlen("net_memif")) != 0) {
+		return 0;
+	}
+	if (nic_gate_add(&p->gate, p->id) != 0) {
+		return topo_why_set(why, MB_ERR_NOT_SUPPORTED,
+				    "net.nic = %s: this kernel has no membarrier", p->device);
+	}
+	p->gated = true;
+	return 0;
+}
+
 /* The driver of af_xdp (DPDK 22.11) leaves its sockets open, and so the queues taken for as long as
  * this process lives: its count of who uses the memory begins at 0, and goes below. */
 static void
@@ -587,6 +601,9 @@ sockets_close(const struct nic_port *p)
 void
 nic_port_close(struct nic_port *p)
 {
+	if (p->gated) {
+		nic_gate_remove(&p->gate);
+	}
 	if (p->started) {
 		rte_eth_dev_stop(p->id);
 	}

@@ -1,0 +1,126 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: Apache-2.0
+"""A client over memif that ended took the node with it, on a busy machine (SIGSEGV in the driver).
+
+Goal:   a peer may go at any instant, also while the tile is about to read from its memory.
+Method: memif_peer_test.py MICROBURST OBJECT. A client calls without pause. The node's tiles are
+        stopped again and again (ptrace) until one is inside the driver; then the client is killed,
+        what DPDK's interrupt thread does about that has its time, and the tile goes on.
+"""
+import ctypes
+import os
+import subprocess
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from node import Node, until   # noqa: E402
+
+MICROBURST, OBJECT = sys.argv[1:3]
+SEIZE, INTERRUPT, DETACH, GETREGS, CONT, WALL = 0x4206, 0x4207, 17, 12, 7, 0x40000000
+RIP, REGS = 16, 27      # in struct user_regs_struct
+DRIVER, TRIES, HEARD_S = 'librte_net_memif', 20000, 0.3
+AT = '10.77.0.1:7117'
+
+
+class Thread:
+    """One that is traced; stopped between stop() and go()."""
+    LIBC = ctypes.CDLL(None, use_errno=True)
+    LIBC.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+
+    def __init__(self, tid):
+        self.tid = tid
+        self.traced = self.LIBC.ptrace(SEIZE, tid, None, None) == 0
+
+    def stop(self):
+        """Returns where it is."""
+        regs = (ctypes.c_ulonglong * REGS)()
+        self.LIBC.ptrace(INTERRUPT, self.tid, None, None)
+        os.waitpid(self.tid, WALL)
+        self.LIBC.ptrace(GETREGS, self.tid, None, regs)
+        return regs[RIP]
+
+    def go(self):
+        self.LIBC.ptrace(CONT, self.tid, None, None)
+
+    def detach(self):
+        self.LIBC.ptrace(DETACH, self.tid, None, None)
+
+
+def driver_at(pid):
+    """Where the driver's code is: [from, to)."""
+    with open(f'/proc/{pid}/maps', encoding='utf-8') as f:
+        at = [line.split()[0] for line in f if DRIVER in line and ' r-xp ' in line]
+    return [int(x, 16) for x in at[0].split('-')]
+
+
+def tiles(pid):
+    for tid in map(int, os.listdir(f'/proc/{pid}/task')):
+        with open(f'/proc/{pid}/task/{tid}/comm', encoding='utf-8') as f:
+            if tid == pid or f.read().startswith('rte-worker'):
+                yield tid
+
+
+@unittest.skipUnless(os.uname().machine == 'x86_64', 'registers as x86 has them')
+class MemifPeer(unittest.TestCase):
+    def setUp(self):
+        self.device = f'bsize=9216,socket=/microburst-bug-{os.getpid()}'
+        self.node = Node(MICROBURST, '--set', f'net.listen=udp://{AT}', '--set',
+                         f'net.nic=net_memif0,role=server,{self.device}')
+        self.addCleanup(self.node.remove)
+        self.assertEqual(self.node.run('deploy', OBJECT)[0], 0)
+
+    def client(self, *args):
+        where = f'dpdk://{AT}?at=10.77.0.2&nic=net_memif0,role=client,{self.device}'
+        return [MICROBURST, '--connect', where, *args]
+
+    def node_pid(self):
+        """microburst up runs the daemon in its place."""
+        return self.node.process.pid
+
+    def caught(self, threads, inside):
+        """One of the threads, stopped inside the driver."""
+        for _ in range(TRIES):
+            for thread in threads:
+                if inside[0] <= thread.stop() < inside[1]:
+                    return thread
+                thread.go()
+            time.sleep(0.0005)
+        return None
+
+    def test_killed_while_it_is_read(self):
+        pid = self.node_pid()
+        inside = driver_at(pid)
+        for _ in range(3):
+            with subprocess.Popen(self.client('call', 'plus_one', '1', '--repeat', '100000000'),
+                                  stdout=subprocess.DEVNULL) as client:
+                until(lambda: json_calls(self.node) > 0, 60, 'calls')
+                threads = [Thread(tid) for tid in tiles(pid)]
+                if not all(thread.traced for thread in threads):
+                    client.kill()
+                    self.skipTest('a child may not be traced here')
+                thread = self.caught(threads, inside)
+                client.kill()
+            self.assertIsNotNone(thread, 'no tile was ever in the driver')
+            time.sleep(HEARD_S)
+            thread.go()
+            time.sleep(HEARD_S)
+            for thread in threads:
+                if self.node.process.poll() is None:
+                    thread.stop()
+                    thread.detach()
+            self.assertIsNone(self.node.process.poll())
+        done = subprocess.run(self.client('call', 'plus_one', '1'), capture_output=True,
+                              timeout=60, check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, b'2\n'), done.stderr)
+
+
+def json_calls(node):
+    tiles_now = node.json('top', '--once', '--interval', '50ms')['tiles']
+    net = next(t for t in tiles_now if t['name'] == 'net:0')
+    return net['metrics']['net_request_taken']
+
+
+if __name__ == '__main__':
+    unittest.main(argv=sys.argv[:1], verbosity=2)
