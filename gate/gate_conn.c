@@ -344,10 +344,7 @@ gate_conn_keep(struct gate *g, struct gate_conn *c, size_t bytes)
 		return true;
 	}
 	cap = heap_rounded_bytes(MAX(bytes, 2UL * c->keep_cap));
-	p = bytes <= UINT32_MAX / 4 ? gate_memory_take(g, c, cap) : NULL;
-	while (p == NULL && gate_memory_relieve(g, c, MEMORY_HEAP, cap) == RELIEF_NOW) {
-		p = gate_memory_take(g, c, cap);
-	}
+	p = bytes <= UINT32_MAX / 4 ? gate_memory_take(g, c, cap, MEMORY_MUST) : NULL;
 	if (p == NULL) {
 		return false;
 	}

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gate_memory - the memory that connections share: its reserve, and who gives way when it is short
  *
- *   Y1  A part of gate.memory is for what has to work when clients hold all the rest: the replies
- *       of commands about the server and the connection, and what has come of a short command.
+ *   Y1  A part of gate.memory, the reserve, is for what has to work when clients hold all the rest:
+ *       for those who hold little themselves, be it of commands, replies or anything else, and the
+ *       replies of commands about the server and the connection. Some of it is left for those who
+ *       hold least.
  *   Y2  Short of memory, one that rests while it is its turn is closed, who holds most first: never
  *       one whose command we are at, nor one that moves (gate_yield.h). When there is none the one
- *       that asks gets none: a reply becomes an error, half a command its end.
+ *       that asks gets none: a reply becomes an error, half a command its end. But a short reply of
+ *       a command of which nothing is done yet waits until it is seen who rests.
+ *   Y3  Whoever holds little is not closed, nor made to wait, because others hold much: it has the
+ *       reserve, and when that is used up the one that holds most gives way at once.
  *
  * Owner: the gate tile.
  */
@@ -28,9 +33,18 @@ enum gate_memory { MEMORY_HEAP, MEMORY_LONG };
 /* gate_memory_init sets the reserve aside. Threads: start-up. */
 void gate_memory_init(struct gate *g);
 
-/* gate_memory_take is heap_alloc for a reply or a command of c: of the reserve too, if that is for
- * it (Y1). */
-void *gate_memory_take(struct gate *g, const struct gate_conn *c, size_t bytes);
+/* How it is taken. MUST: c cannot do without, so if need be others give way; else it can wait, or
+ * be refused, and others do only if c holds little (Y3). REPLY: for one. */
+enum gate_memory_how { MEMORY_MUST = 1, MEMORY_REPLY = 2 };
+
+/* gate_memory_take is heap_alloc for c: of the reserve too, if that is for it (Y1). */
+void *gate_memory_take(struct gate *g, const struct gate_conn *c, size_t bytes, unsigned int how);
+/* gate_memory_held tells how much of it c holds. */
+size_t gate_memory_held(const struct gate_conn *c);
+
+/* gate_memory_waits tells whether there will be room for the reply of c's command, which had none
+ * (c->unfit_bytes): it is run again. Others give way for it if they were seen at rest. */
+bool gate_memory_waits(struct gate *g, struct gate_conn *c);
 
 /* gate_memory_free tells how much of it is free, beside the reserve; gate_memory_used how much is
  * not, what OpenSSL has taken too. */
