@@ -39,6 +39,7 @@
 #include "gate_front.h"
 #include "gate_pop.h"
 #include "gate_words.h"
+#include "gate_yield.h"
 #include "heap.h"
 #include "metrics.h"
 #include "placement.h"
@@ -299,7 +300,7 @@ struct gate_conn {
 	uint64_t unfit_ns;                  /* since when its reply does; 0: it does not; */
 	size_t unfit_bytes;                 /* with which it would have held so much */
 	uint64_t moved;                     /* bytes, since it was looked at; */
-	uint8_t rests;                      /* so often they were too few (gate_yield.h) */
+	struct yield_rest rest;             /* when they were too few */
 	const struct gate_command *command; /* last one */
 	struct gate_ask *ask;               /* the question of its command; NULL: none */
 	/* between gates */

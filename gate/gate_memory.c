@@ -108,12 +108,12 @@ turn_of(const struct gate *g, const struct gate_conn *c)
 void
 gate_memory_look(const struct gate *g, struct gate_conn *c)
 {
-	struct yield_claim claim = { turn_of(g, c), 0, c->rests };
+	struct yield_claim claim = { turn_of(g, c), 0, c->rest };
 
 	if (claim.turn != YIELD_NEVER) {
 		claim.held = held(c, MEMORY_HEAP) + held(c, MEMORY_LONG);
 	}
-	c->rests = gate_yield_look(&claim, c->moved);
+	c->rest = gate_yield_look(&claim, c->moved);
 	c->moved = 0;
 }
 
@@ -133,7 +133,7 @@ victim(const struct gate *g, const struct gate_conn *but, enum gate_memory which
 		const struct gate_conn *c = &g->conn[i];
 		struct yield_claim claim = { c->used && c != but && c != g->at ? turn_of(g, c)
 									       : YIELD_NEVER,
-					     0, c->rests };
+					     0, c->rest };
 
 		if (claim.turn != YIELD_NEVER) {
 			claim.held = held(c, which);

@@ -13,7 +13,8 @@
  * Whoever has moved, since the last look, so much that what it holds is through in YIELD_SPAN looks
  * moves. Whoever has not, at YIELD_RESTS looks in a row (IDLE: YIELD_RESTS_IDLE), is at rest, and
  * may have to give way: of those the one that holds most for most looks, where IDLE holds a quarter
- * of that.
+ * of that. What it holds is what it held at each of these looks: who was idle, holding nothing, and
+ * says something just now is none of them.
  *
  * When nobody was seen at rest yet (all have just come) only the size is left, as with Redis's
  * maxmemory-clients: who owes, and holds more than twice what the one would that asks.
@@ -38,11 +39,17 @@
 
 enum yield_turn { YIELD_NEVER, YIELD_OWES, YIELD_IDLE };
 
+/* Looks in a row at which one had not moved, and the least that it held at them. */
+struct yield_rest {
+	uint8_t looks;
+	size_t held;
+};
+
 /* One of whom one is chosen. */
 struct yield_claim {
 	enum yield_turn turn;
 	size_t held;
-	uint8_t rests; /* looks in a row at which it had not moved */
+	struct yield_rest rest;
 };
 
 /* The choice so far; all zero, NULLs, at first. */
@@ -52,9 +59,8 @@ struct yield {
 	size_t largest_held;
 };
 
-/* gate_yield_look gives rests as it is after a look, since the last of which so many bytes moved.
- */
-uint8_t gate_yield_look(const struct yield_claim *claim, uint64_t moved);
+/* gate_yield_look gives rest as it is after a look, since the last of which so many bytes moved. */
+struct yield_rest gate_yield_look(const struct yield_claim *claim, uint64_t moved);
 
 /* gate_yield_see adds one to choose from; who is what the choice then names. */
 void gate_yield_see(struct yield *y, const void *who, const struct yield_claim *claim);
