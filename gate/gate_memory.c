@@ -15,9 +15,9 @@
 #include "log.h"
 #include "timebase.h"
 
-#define RESERVE_SHARE   16         /* of the memory, Y1 */
-#define HOLDS_LEAST     1024u      /* in all: all of it is for such a one; */
-#define HOLDS_LITTLE    (8u << 10) /* three quarters of it for such a one; */
+#define RESERVE_SHARE   16           /* of the memory, Y1 */
+#define HOLDS_LEAST     1024u        /* in all: all of it is for such a one; */
+#define HOLDS_LITTLE    YIELD_LITTLE /* three quarters of it for such a one; */
 #define LEFT_LITTLE     4
 #define LEFT_MUCH       2 /* half of it for others */
 #define SHORT_SHARE     8 /* so little is free, beside the reserve: it is short */
@@ -96,7 +96,7 @@ static enum yield_turn
 turn_of(const struct gate *g, const struct gate_conn *c)
 {
 	if (!c->used || c->closing || c->pushing || gate_multi_runs(c) || c->halted ||
-	    c->queue != NULL || g->alone != NULL) {
+	    c->queue != NULL) { /* where it is, too, while a transaction keeps it back */
 		return YIELD_NEVER;
 	}
 	if ((c->half_ns | c->slow_ns) != 0) {
@@ -105,10 +105,23 @@ turn_of(const struct gate *g, const struct gate_conn *c)
 	return c->waiting && !c->blocked ? YIELD_NEVER : YIELD_IDLE;
 }
 
+static struct yield_claim
+claim_of(const struct gate *g, const struct gate_conn *c)
+{
+	uint64_t half = c->half_ns, since = half != 0 && half < c->slow_ns ? half : c->slow_ns;
+
+	since = since != 0 ? since : half;
+	return (struct yield_claim){
+		.turn = turn_of(g, c),
+		.late = since != 0 && g->now_ns - since > YIELD_LATE_NS,
+		.rest = c->rest,
+	};
+}
+
 void
 gate_memory_look(const struct gate *g, struct gate_conn *c)
 {
-	struct yield_claim claim = { turn_of(g, c), 0, c->rest };
+	struct yield_claim claim = claim_of(g, c);
 
 	if (claim.turn != YIELD_NEVER) {
 		claim.held = held(c, MEMORY_HEAP) + held(c, MEMORY_LONG);
@@ -131,10 +144,12 @@ victim(const struct gate *g, const struct gate_conn *but, enum gate_memory which
 
 	for (uint32_t i = 0; i < g->cfg.conn_max; i++) {
 		const struct gate_conn *c = &g->conn[i];
-		struct yield_claim claim = { c->used && c != but && c != g->at ? turn_of(g, c)
-									       : YIELD_NEVER,
-					     0, c->rest };
+		struct yield_claim claim;
 
+		if (!c->used || c == but || c == g->at) {
+			continue;
+		}
+		claim = claim_of(g, c);
 		if (claim.turn != YIELD_NEVER) {
 			claim.held = held(c, which);
 			gate_yield_see(&y, c, &claim);

@@ -32,6 +32,10 @@ gate_yield_see(struct yield *y, const void *who, const struct yield_claim *claim
 		y->rests = who;
 		y->rests_weight = weight;
 	}
+	if (owes && claim->late && claim->held > y->late_held) {
+		y->late = who;
+		y->late_held = claim->held;
+	}
 	if (owes && claim->held > y->largest_held) {
 		y->largest = who;
 		y->largest_held = claim->held;
@@ -41,7 +45,11 @@ gate_yield_see(struct yield *y, const void *who, const struct yield_claim *claim
 const void *
 gate_yield_who(const struct yield *y, size_t asks)
 {
-	return y->rests != NULL                          ? y->rests
-	       : asks != 0 && y->largest_held / 2 > asks ? y->largest
-							 : NULL;
+	if (y->rests != NULL) {
+		return y->rests;
+	}
+	if (asks != 0 && y->late != NULL && (asks <= YIELD_LITTLE || y->late_held / 2 > asks)) {
+		return y->late;
+	}
+	return asks != 0 && y->largest_held / 2 > asks ? y->largest : NULL;
 }

@@ -17,7 +17,9 @@
  * says something just now is none of them.
  *
  * When nobody was seen at rest yet (all have just come) only the size is left, as with Redis's
- * maxmemory-clients: who owes, and holds more than twice what the one would that asks.
+ * maxmemory-clients: who owes, and holds more than twice what the one would that asks; those who
+ * owe for YIELD_LATE_NS first. To one that would hold little (YIELD_LITTLE) the largest of these
+ * gives way, whatever it holds: small commands, and replies that are read, are through before.
  *
  * Rejected: time instead of looks (a gate that got no cpu for half a second took everybody's bytes
  * for late); the pace since it began to owe (who was fast once could rest long after).
@@ -36,6 +38,8 @@
 #define YIELD_RESTS      3u
 #define YIELD_RESTS_IDLE 4u
 #define YIELD_RESTS_MAX  8u /* past it only the size counts */
+#define YIELD_LATE_NS    (20u * 1000 * 1000)
+#define YIELD_LITTLE     (8u << 10)
 
 enum yield_turn { YIELD_NEVER, YIELD_OWES, YIELD_IDLE };
 
@@ -48,15 +52,16 @@ struct yield_rest {
 /* One of whom one is chosen. */
 struct yield_claim {
 	enum yield_turn turn;
+	bool late; /* it owes for YIELD_LATE_NS */
 	size_t held;
 	struct yield_rest rest;
 };
 
 /* The choice so far; all zero, NULLs, at first. */
 struct yield {
-	const void *rests, *largest; /* at rest; of all that owe */
+	const void *rests, *late, *largest; /* at rest; of those late; of all that owe */
 	uint64_t rests_weight;
-	size_t largest_held;
+	size_t late_held, largest_held;
 };
 
 /* gate_yield_look gives rest as it is after a look, since the last of which so many bytes moved. */

@@ -11,7 +11,7 @@
 static struct yield_claim
 after_looks(enum yield_turn turn, size_t held, uint32_t cnt, uint64_t moved)
 {
-	struct yield_claim c = { turn, held, { 0 } };
+	struct yield_claim c = { turn, false, held, { 0 } };
 
 	for (uint32_t i = 0; i < cnt; i++) {
 		c.rest = gate_yield_look(&c, moved);
@@ -122,15 +122,32 @@ static void
 when_all_have_just_come_only_the_size_is_left(void **state)
 {
 	const struct yield_claim c[] = {
-		{ YIELD_OWES, 60 * KIB, { 0 } },
-		{ YIELD_OWES, 64 * KIB, { 0 } },
-		{ YIELD_NEVER, 1024 * KIB, { 0 } },
-		{ YIELD_OWES, 100, { YIELD_RESTS_MAX, 100 } }, /* it does not matter */
+		{ YIELD_OWES, false, 60 * KIB, { 0 } },
+		{ YIELD_OWES, false, 64 * KIB, { 0 } },
+		{ YIELD_NEVER, false, 1024 * KIB, { 0 } },
+		{ YIELD_OWES, false, 100, { YIELD_RESTS_MAX, 100 } }, /* it does not matter */
 	};
 
 	assert_ptr_equal(chosen(c, 4, 16 * KIB), &c[1]);
 	assert_null(chosen(c, 4, 32 * KIB)); /* it would hold as much itself */
 	assert_null(chosen(c, 4, 0));
+}
+
+static void
+to_one_who_holds_little_the_largest_of_those_that_are_late_gives_way(void **state)
+{
+	const struct yield_claim c[] = {
+		{ YIELD_OWES, true, 3 * KIB, { 0 } },
+		{ YIELD_OWES, true, 2 * KIB, { 0 } },
+		{ YIELD_OWES, false, 4 * KIB, { 0 } }, /* a reply on its way */
+		{ YIELD_IDLE, false, 8 * KIB, { 0 } },
+	};
+
+	assert_ptr_equal(chosen(c, 4, KIB), &c[0]);
+	assert_ptr_equal(chosen(c, 4, YIELD_LITTLE), &c[0]);
+	assert_null(chosen(c, 4, YIELD_LITTLE + 1)); /* it would hold more itself */
+	assert_null(chosen(c + 2, 2, 2 * KIB));
+	assert_ptr_equal(chosen(c + 2, 2, KIB), &c[2]);
 }
 
 int
@@ -144,6 +161,8 @@ main(void)
 		cmocka_unit_test(who_was_idle_and_speaks_just_now_does_not),
 		cmocka_unit_test(how_long_it_has_rested_counts_up_to_an_end),
 		cmocka_unit_test(when_all_have_just_come_only_the_size_is_left),
+		cmocka_unit_test(
+			to_one_who_holds_little_the_largest_of_those_that_are_late_gives_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
