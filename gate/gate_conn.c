@@ -56,6 +56,7 @@ gate_conn_owes(struct gate *g, struct gate_conn *c, bool half, bool reading)
 
 	c->half_ns = !half ? 0 : c->half_ns != 0 ? c->half_ns : g->now_ns;
 	c->slow_ns = !reading ? 0 : c->slow_ns != 0 ? c->slow_ns : g->now_ns;
+	c->owes_poll = did ? c->owes_poll : g->poll_cnt;
 	g->slow_cnt += (uint32_t)(half || reading) - (uint32_t)did;
 }
 

@@ -296,6 +296,7 @@ struct gate_conn {
 	/* Since when it owes: the rest of a command; that it reads, or its handshake. 0: it does
 	 * not. Each byte that moves moves it (gate_conn_moved). */
 	uint64_t half_ns, slow_ns;
+	uint32_t owes_poll;                 /* the gate's poll in which it began to */
 	uint64_t large_ns;                  /* since when a long word waits for room */
 	uint64_t unfit_ns;                  /* since when its reply does; 0: it does not; */
 	size_t unfit_bytes;                 /* with which it would have held so much */
@@ -348,6 +349,7 @@ struct gate {
 	uint32_t under_way, turn;
 	_Atomic uint32_t under_way_shown;
 	uint32_t slow_cnt; /* connections that owe */
+	uint32_t poll_cnt;
 	/* Ticks until memory is given back again, how often yet; the traffic when that was set. */
 	uint32_t trim_wait, trim_cnt, trim_tick;
 	uint64_t trim_seen;

@@ -23,6 +23,8 @@
 #define SHORT_SHARE     8 /* so little is free, beside the reserve: it is short */
 #define LOOK_SHARE      2 /* so much is used: all are looked at */
 #define NO_RELIEF_NS    (20 * NS_PER_MS)
+#define POLLS_JUST      2u /* what was sent in one is seen to be out in the next */
+#define LATE_NS         (20 * NS_PER_MS)
 #define WAIT_NS         (1500 * NS_PER_MS) /* for somebody who rests: some looks, and a tick */
 #define WAIT_BYTES      (64u << 10)        /* a reply that is longer is refused at once */
 #define TICK_VICTIM_CNT 64                 /* closed in a tick */
@@ -113,7 +115,9 @@ claim_of(const struct gate *g, const struct gate_conn *c)
 	since = since != 0 ? since : half;
 	return (struct yield_claim){
 		.turn = turn_of(g, c),
-		.late = since != 0 && g->now_ns - since > YIELD_LATE_NS,
+		.age = g->poll_cnt - c->owes_poll < POLLS_JUST     ? YIELD_JUST
+		       : since != 0 && g->now_ns - since > LATE_NS ? YIELD_LATE
+								   : YIELD_SINCE,
 		.rest = c->rest,
 	};
 }
@@ -142,9 +146,12 @@ victim(const struct gate *g, const struct gate_conn *but, enum gate_memory which
 {
 	struct yield y = { NULL, NULL, 0, 0 };
 
-	for (uint32_t i = 0; i < g->cfg.conn_max; i++) {
+	for (uint32_t i = 0, seen = 0; seen < stream_conn_cnt(g->stream) && i < g->cfg.conn_max;
+	     i++) {
 		const struct gate_conn *c = &g->conn[i];
 		struct yield_claim claim;
+
+		seen += c->used;
 
 		if (!c->used || c == but || c == g->at) {
 			continue;

@@ -32,11 +32,11 @@ gate_yield_see(struct yield *y, const void *who, const struct yield_claim *claim
 		y->rests = who;
 		y->rests_weight = weight;
 	}
-	if (owes && claim->late && claim->held > y->late_held) {
+	if (owes && claim->age == YIELD_LATE && claim->held > y->late_held) {
 		y->late = who;
 		y->late_held = claim->held;
 	}
-	if (owes && claim->held > y->largest_held) {
+	if (owes && claim->age != YIELD_JUST && claim->held > y->largest_held) {
 		y->largest = who;
 		y->largest_held = claim->held;
 	}

@@ -17,8 +17,8 @@
  * says something just now is none of them.
  *
  * When nobody was seen at rest yet (all have just come) only the size is left, as with Redis's
- * maxmemory-clients: who owes, and holds more than twice what the one would that asks; those who
- * owe for YIELD_LATE_NS first. To one that would hold little (YIELD_LITTLE) the largest of these
+ * maxmemory-clients: who owes, not just now, and holds more than twice what the one would that
+ * asks; those who do for long first. To one that would hold little (YIELD_LITTLE) the largest of these
  * gives way, whatever it holds: small commands, and replies that are read, are through before.
  *
  * Rejected: time instead of looks (a gate that got no cpu for half a second took everybody's bytes
@@ -38,8 +38,11 @@
 #define YIELD_RESTS      3u
 #define YIELD_RESTS_IDLE 4u
 #define YIELD_RESTS_MAX  8u /* past it only the size counts */
-#define YIELD_LATE_NS    (20u * 1000 * 1000)
 #define YIELD_LITTLE     (8u << 10)
+
+/* For how long it owes: JUST: what it owes may be here, unseen; LATE: for longer than small commands,
+ * and replies that are read, are under way. */
+enum yield_age { YIELD_JUST, YIELD_SINCE, YIELD_LATE };
 
 enum yield_turn { YIELD_NEVER, YIELD_OWES, YIELD_IDLE };
 
@@ -52,7 +55,7 @@ struct yield_rest {
 /* One of whom one is chosen. */
 struct yield_claim {
 	enum yield_turn turn;
-	bool late; /* it owes for YIELD_LATE_NS */
+	enum yield_age age; /* if it owes */
 	size_t held;
 	struct yield_rest rest;
 };

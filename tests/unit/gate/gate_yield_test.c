@@ -11,7 +11,7 @@
 static struct yield_claim
 after_looks(enum yield_turn turn, size_t held, uint32_t cnt, uint64_t moved)
 {
-	struct yield_claim c = { turn, false, held, { 0 } };
+	struct yield_claim c = { turn, YIELD_SINCE, held, { 0 } };
 
 	for (uint32_t i = 0; i < cnt; i++) {
 		c.rest = gate_yield_look(&c, moved);
@@ -122,10 +122,10 @@ static void
 when_all_have_just_come_only_the_size_is_left(void **state)
 {
 	const struct yield_claim c[] = {
-		{ YIELD_OWES, false, 60 * KIB, { 0 } },
-		{ YIELD_OWES, false, 64 * KIB, { 0 } },
-		{ YIELD_NEVER, false, 1024 * KIB, { 0 } },
-		{ YIELD_OWES, false, 100, { YIELD_RESTS_MAX, 100 } }, /* it does not matter */
+		{ YIELD_OWES, YIELD_SINCE, 60 * KIB, { 0 } },
+		{ YIELD_OWES, YIELD_SINCE, 64 * KIB, { 0 } },
+		{ YIELD_NEVER, YIELD_SINCE, 1024 * KIB, { 0 } },
+		{ YIELD_OWES, YIELD_SINCE, 100, { YIELD_RESTS_MAX, 100 } }, /* it does not matter */
 	};
 
 	assert_ptr_equal(chosen(c, 4, 16 * KIB), &c[1]);
@@ -137,17 +137,18 @@ static void
 to_one_who_holds_little_the_largest_of_those_that_are_late_gives_way(void **state)
 {
 	const struct yield_claim c[] = {
-		{ YIELD_OWES, true, 3 * KIB, { 0 } },
-		{ YIELD_OWES, true, 2 * KIB, { 0 } },
-		{ YIELD_OWES, false, 4 * KIB, { 0 } }, /* a reply on its way */
-		{ YIELD_IDLE, false, 8 * KIB, { 0 } },
+		{ YIELD_OWES, YIELD_LATE, 3 * KIB, { 0 } },
+		{ YIELD_OWES, YIELD_LATE, 2 * KIB, { 0 } },
+		{ YIELD_OWES, YIELD_SINCE, 4 * KIB, { 0 } }, /* a reply on its way */
+		{ YIELD_OWES, YIELD_JUST, 16 * KIB, { 0 } },
+		{ YIELD_IDLE, YIELD_SINCE, 8 * KIB, { 0 } },
 	};
 
-	assert_ptr_equal(chosen(c, 4, KIB), &c[0]);
-	assert_ptr_equal(chosen(c, 4, YIELD_LITTLE), &c[0]);
-	assert_null(chosen(c, 4, YIELD_LITTLE + 1)); /* it would hold more itself */
-	assert_null(chosen(c + 2, 2, 2 * KIB));
-	assert_ptr_equal(chosen(c + 2, 2, KIB), &c[2]);
+	assert_ptr_equal(chosen(c, 5, KIB), &c[0]);
+	assert_ptr_equal(chosen(c, 5, YIELD_LITTLE), &c[0]);
+	assert_null(chosen(c, 5, YIELD_LITTLE + 1)); /* it would hold more itself */
+	assert_null(chosen(c + 2, 3, 2 * KIB));
+	assert_ptr_equal(chosen(c + 2, 3, KIB), &c[2]);
 }
 
 int
