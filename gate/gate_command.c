@@ -433,7 +433,7 @@ gate_command_try(struct gate *g, struct gate_conn *c, const struct gate_command 
 		 const struct slice *arg, uint32_t arg_cnt)
 {
 	bool within = c->undoable; /* of EXEC, whose own words are in memory */
-	const struct gate_conn *before = g->at;
+	const struct gate_conn *before = g->memory.at;
 	struct gate_mark mark = gate_out_mark(c);
 	int rc;
 
@@ -441,7 +441,7 @@ gate_command_try(struct gate *g, struct gate_conn *c, const struct gate_command 
 		return GATE_DONE;
 	}
 	c->undoable = !c->partial && (c->part == 0 || c->hole != NULL);
-	g->at = c;
+	g->memory.at = c;
 	rc = gate_command_run(g, c, cmd, arg, arg_cnt);
 	if (unlikely(c->unfit) && rc == GATE_DONE && c->part > 0 && c->hole != NULL && !c->cut) {
 		c->unfit = false;
@@ -449,7 +449,7 @@ gate_command_try(struct gate *g, struct gate_conn *c, const struct gate_command 
 		gate_out_back(g, c, &mark);
 		rc = gate_command_run(g, c, cmd, arg, arg_cnt);
 	}
-	g->at = before;
+	g->memory.at = before;
 	c->undoable = within;
 	if (unlikely(c->unfit) && rc == GATE_DONE) {
 		c->unfit = false;

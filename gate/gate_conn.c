@@ -56,14 +56,14 @@ gate_conn_owes(struct gate *g, struct gate_conn *c, bool half, bool reading)
 
 	c->half_ns = !half ? 0 : c->half_ns != 0 ? c->half_ns : g->now_ns;
 	c->slow_ns = !reading ? 0 : c->slow_ns != 0 ? c->slow_ns : g->now_ns;
-	c->owes_poll = did ? c->owes_poll : g->poll_cnt;
+	c->memory.owes_poll = did ? c->memory.owes_poll : g->memory.poll_cnt;
 	g->slow_cnt += (uint32_t)(half || reading) - (uint32_t)did;
 }
 
 void
 gate_conn_moved(const struct gate *g, struct gate_conn *c, uint64_t *since_ns, size_t bytes)
 {
-	c->moved += bytes;
+	c->memory.moved += bytes;
 	c->used_ns = bytes != 0 ? g->now_ns : c->used_ns;
 	if (*since_ns != 0) {
 		size_t n = MIN(bytes, (size_t)1 << 32); /* so that the product has room */

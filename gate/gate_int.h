@@ -37,9 +37,9 @@
 #include "gate_call.h"
 #include "gate_command.h"
 #include "gate_front.h"
+#include "gate_memory.h"
 #include "gate_pop.h"
 #include "gate_words.h"
-#include "gate_yield.h"
 #include "heap.h"
 #include "metrics.h"
 #include "placement.h"
@@ -296,12 +296,8 @@ struct gate_conn {
 	/* Since when it owes: the rest of a command; that it reads, or its handshake. 0: it does
 	 * not. Each byte that moves moves it (gate_conn_moved). */
 	uint64_t half_ns, slow_ns;
-	uint32_t owes_poll;                 /* the gate's poll in which it began to */
+	struct gate_memory_one memory;
 	uint64_t large_ns;                  /* since when a long word waits for room */
-	uint64_t unfit_ns;                  /* since when its reply does; 0: it does not; */
-	size_t unfit_bytes;                 /* with which it would have held so much */
-	uint64_t moved;                     /* bytes, since it was looked at; */
-	struct yield_rest rest;             /* when they were too few */
 	const struct gate_command *command; /* last one */
 	struct gate_ask *ask;               /* the question of its command; NULL: none */
 	/* between gates */
@@ -316,12 +312,6 @@ struct gate_conn {
 };
 TAILQ_HEAD(gate_blocked, gate_conn);
 STAILQ_HEAD(gate_conns, gate_conn);
-
-/* Until then nobody gives way to one who asks for so much, or more. */
-struct gate_no_relief {
-	uint64_t until_ns;
-	size_t asks;
-};
 
 struct gate_cursor {
 	uint64_t id;
@@ -349,21 +339,16 @@ struct gate {
 	uint32_t under_way, turn;
 	_Atomic uint32_t under_way_shown;
 	uint32_t slow_cnt; /* connections that owe */
-	uint32_t poll_cnt;
-	/* Ticks until memory is given back again, how often yet; the traffic when that was set. */
-	uint32_t trim_wait, trim_cnt, trim_tick;
-	uint64_t trim_seen;
-	struct gate_no_relief no_relief[2]; /* of each enum gate_memory */
+	struct gate_memory_all memory;
 	struct gate_conns ready;
-	struct gate_conns turned;   /* have more to do, but others come first: one a poll */
-	int32_t turn_left;          /* of GATE_TURN, of the connection at hand */
-	struct gate_conns starved;  /* wait for room: of batches, fetches, calls, memory */
-	uint64_t foreign_ns;        /* when somebody who is no Redis client was logged */
-	uint64_t pause_until_ns;    /* by CLIENT PAUSE; 0: nothing is paused */
-	bool pause_all;             /* not only writes */
-	const struct gate_conn *at; /* whose command is run just now; NULL */
-	struct gate_conn *alone;    /* its transaction runs: no other command is begun; NULL */
-	uint32_t batch_cnt;         /* at their cache tiles, or on their way */
+	struct gate_conns turned;  /* have more to do, but others come first: one a poll */
+	int32_t turn_left;         /* of GATE_TURN, of the connection at hand */
+	struct gate_conns starved; /* wait for room: of batches, fetches, calls, memory */
+	uint64_t foreign_ns;       /* when somebody who is no Redis client was logged */
+	uint64_t pause_until_ns;   /* by CLIENT PAUSE; 0: nothing is paused */
+	bool pause_all;            /* not only writes */
+	struct gate_conn *alone;   /* its transaction runs: no other command is begun; NULL */
+	uint32_t batch_cnt;        /* at their cache tiles, or on their way */
 	struct gate_blocked blocked, looking; /* for an item (gate_block.c) */
 	uint64_t block_tick_ns, block_seq;
 	uint32_t behind_cnt;
@@ -534,9 +519,6 @@ void gate_out_sent(struct gate *g, struct gate_conn *c, size_t len);
 /* gate_out_lost: a reply that cannot be given whole is not given: the client sees the connection
  * end, and nothing that looks like an answer. */
 void gate_out_lost(struct gate_conn *c);
-/* gate_unfit: there is no memory for the reply of a command of which nothing is done; with it c
- * would hold so much. */
-void gate_unfit(struct gate_conn *c, size_t bytes);
 void gate_out_drop(struct gate *g, struct gate_conn *c);
 void gate_chunk_free(struct gate *g, struct gate_chunk *k);
 

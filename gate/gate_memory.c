@@ -115,10 +115,10 @@ claim_of(const struct gate *g, const struct gate_conn *c)
 	since = since != 0 ? since : half;
 	return (struct yield_claim){
 		.turn = turn_of(g, c),
-		.age = g->poll_cnt - c->owes_poll < POLLS_JUST     ? YIELD_JUST
-		       : since != 0 && g->now_ns - since > LATE_NS ? YIELD_LATE
-								   : YIELD_SINCE,
-		.rest = c->rest,
+		.age = g->memory.poll_cnt - c->memory.owes_poll < POLLS_JUST ? YIELD_JUST
+		       : since != 0 && g->now_ns - since > LATE_NS           ? YIELD_LATE
+									     : YIELD_SINCE,
+		.rest = c->memory.rest,
 	};
 }
 
@@ -130,8 +130,8 @@ gate_memory_look(const struct gate *g, struct gate_conn *c)
 	if (claim.turn != YIELD_NEVER) {
 		claim.held = held(c, MEMORY_HEAP) + held(c, MEMORY_LONG);
 	}
-	c->rest = gate_yield_look(&claim, c->moved);
-	c->moved = 0;
+	c->memory.rest = gate_yield_look(&claim, c->memory.moved);
+	c->memory.moved = 0;
 }
 
 bool
@@ -153,7 +153,7 @@ victim(const struct gate *g, const struct gate_conn *but, enum gate_memory which
 
 		seen += c->used;
 
-		if (!c->used || c == but || c == g->at) {
+		if (!c->used || c == but || c == g->memory.at) {
 			continue;
 		}
 		claim = claim_of(g, c);
@@ -169,17 +169,18 @@ enum gate_relief
 gate_memory_relieve(struct gate *g, const struct gate_conn *but, enum gate_memory which,
 		    size_t asks)
 {
-	struct gate_no_relief *no = &g->no_relief[which];
 	struct gate_conn *c;
 	size_t before, bytes;
 
-	if (g->now_ns < no->until_ns && (asks == 0 || asks >= no->asks)) {
+	if (g->now_ns < g->memory.no_relief[which].until_ns &&
+	    (asks == 0 || asks >= g->memory.no_relief[which].asks)) {
 		return RELIEF_NONE;
 	}
 	c = victim(g, but, which, asks);
 	if (c == NULL) {
-		no->until_ns = g->now_ns + NO_RELIEF_NS; /* looking at all takes its time */
-		no->asks = asks != 0 ? asks : SIZE_MAX;
+		g->memory.no_relief[which].until_ns =
+			g->now_ns + NO_RELIEF_NS; /* looking at all takes its time */
+		g->memory.no_relief[which].asks = asks != 0 ? asks : SIZE_MAX;
 		return RELIEF_NONE;
 	}
 	bytes = held(c, which);
@@ -262,6 +263,13 @@ gate_memory_take(struct gate *g, const struct gate_conn *c, size_t bytes, unsign
 	return likely(p != NULL) ? p : take_short(g, c, bytes, how);
 }
 
+void
+gate_memory_unfit(struct gate_conn *c, size_t bytes)
+{
+	c->unfit = true;
+	c->memory.unfit_bytes = bytes;
+}
+
 bool
 gate_memory_waits(struct gate *g, struct gate_conn *c)
 {
@@ -270,9 +278,9 @@ gate_memory_waits(struct gate *g, struct gate_conn *c)
 	if (gate_memory_relieve(g, c, MEMORY_HEAP, 0) != RELIEF_NONE) {
 		return true;
 	}
-	c->unfit_ns = c->unfit_ns != 0 ? c->unfit_ns : g->now_ns;
-	return g->slow_cnt > self && c->unfit_bytes <= WAIT_BYTES &&
-	       g->now_ns - c->unfit_ns < WAIT_NS;
+	c->memory.unfit_ns = c->memory.unfit_ns != 0 ? c->memory.unfit_ns : g->now_ns;
+	return g->slow_cnt > self && c->memory.unfit_bytes <= WAIT_BYTES &&
+	       g->now_ns - c->memory.unfit_ns < WAIT_NS;
 }
 
 /* ------------------------------------------------------------------------ from time to time */
@@ -291,27 +299,27 @@ gate_memory_tick(struct gate *g)
 	     gate_memory_relieve(g, NULL, MEMORY_HEAP, 0) == RELIEF_NOW;
 	     i++) {
 	}
-	if (traffic(g) - g->trim_seen > TRIM_TRAFFIC) {
-		g->trim_seen = traffic(g);
-		g->trim_cnt = TRIM_CNT;
+	if (traffic(g) - g->memory.trim_seen > TRIM_TRAFFIC) {
+		g->memory.trim_seen = traffic(g);
+		g->memory.trim_cnt = TRIM_CNT;
 	}
-	if (g->trim_cnt == 0) {
+	if (g->memory.trim_cnt == 0) {
 		return;
 	}
-	if (g->trim_wait > 0) {
-		g->trim_wait--;
+	if (g->memory.trim_wait > 0) {
+		g->memory.trim_wait--;
 	} else if (!heap_trim(g->heap, TRIM_BYTES)) {
-		g->trim_wait = TRIM_TICKS;
-		g->trim_cnt--;
+		g->memory.trim_wait = TRIM_TICKS;
+		g->memory.trim_cnt--;
 		gate_tls_trim(g);
 	}
-	if (++g->trim_tick % TRIM_LONG_TICKS == 0 && payload_age(g->inner.pool, 1) > 0) {
-		g->trim_cnt = MAX(g->trim_cnt, 1U); /* there may be more */
+	if (++g->memory.trim_tick % TRIM_LONG_TICKS == 0 && payload_age(g->inner.pool, 1) > 0) {
+		g->memory.trim_cnt = MAX(g->memory.trim_cnt, 1U); /* there may be more */
 	}
 }
 
 bool
 gate_memory_due(const struct gate *g)
 {
-	return g->trim_cnt > 0 || traffic(g) - g->trim_seen > TRIM_TRAFFIC;
+	return g->memory.trim_cnt > 0 || traffic(g) - g->memory.trim_seen > TRIM_TRAFFIC;
 }

@@ -19,6 +19,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include "gate_yield.h"
 
 struct gate;
 struct gate_conn;
@@ -29,6 +32,28 @@ enum gate_relief { RELIEF_NONE, RELIEF_LATER, RELIEF_NOW };
 
 /* Which memory: gate.memory, or that of long words and values (payload.h). */
 enum gate_memory { MEMORY_HEAP, MEMORY_LONG };
+
+/* What a connection has of this. */
+struct gate_memory_one {
+	uint32_t owes_poll;     /* the gate's poll in which it began to owe */
+	uint64_t moved;         /* bytes, since it was looked at; */
+	struct yield_rest rest; /* when they were too few */
+	uint64_t unfit_ns;      /* since when its reply waits for room; 0: it does not; */
+	size_t unfit_bytes;     /* with which it would hold so much */
+};
+
+/* What a gate has. */
+struct gate_memory_all {
+	const struct gate_conn *at; /* whose command is run just now; NULL */
+	uint32_t poll_cnt;
+	struct {
+		uint64_t until_ns; /* until then nobody gives way to one who asks for */
+		size_t asks;       /* so much, or more */
+	} no_relief[2];            /* of each enum gate_memory */
+	/* Ticks until memory is given back again, how often yet; the traffic when that was set. */
+	uint32_t trim_wait, trim_cnt, trim_tick;
+	uint64_t trim_seen;
+};
 
 /* gate_memory_init sets the reserve aside. Threads: start-up. */
 void gate_memory_init(struct gate *g);
@@ -42,8 +67,12 @@ void *gate_memory_take(struct gate *g, const struct gate_conn *c, size_t bytes, 
 /* gate_memory_held tells how much of it c holds. */
 size_t gate_memory_held(const struct gate_conn *c);
 
+/* gate_memory_unfit: there is no memory for the reply of a command of which nothing is done; with
+ * it c would hold so much. */
+void gate_memory_unfit(struct gate_conn *c, size_t bytes);
+
 /* gate_memory_waits tells whether there will be room for the reply of c's command, which had none
- * (c->unfit_bytes): it is run again. Others give way for it if they were seen at rest. */
+ * (gate_memory_unfit): it is run again. Others give way for it if they were seen at rest. */
 bool gate_memory_waits(struct gate *g, struct gate_conn *c);
 
 /* gate_memory_free tells how much of it is free, beside the reserve; gate_memory_used how much is

@@ -52,13 +52,6 @@ gate_out_lost(struct gate_conn *c)
 	c->out.bytes = SIZE_MAX / 2;
 }
 
-void
-gate_unfit(struct gate_conn *c, size_t bytes)
-{
-	c->unfit = true;
-	c->unfit_bytes = bytes;
-}
-
 static struct gate_chunk *
 chunk_add(struct gate *g, struct gate_conn *c, uint32_t cap)
 {
@@ -71,7 +64,7 @@ chunk_add(struct gate *g, struct gate_conn *c, uint32_t cap)
 	k = gate_memory_take(g, c, sizeof(*k) + cap,
 			     undoable ? MEMORY_REPLY : MEMORY_REPLY | MEMORY_MUST);
 	if (k == NULL && undoable) {
-		gate_unfit(c, gate_memory_held(c) + sizeof(*k) + cap);
+		gate_memory_unfit(c, gate_memory_held(c) + sizeof(*k) + cap);
 		return NULL;
 	}
 	if (k == NULL) {

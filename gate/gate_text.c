@@ -163,7 +163,7 @@ command_over(struct gate *g, struct gate_conn *c)
 	c->began_tsc = 0;
 	c->timed = NULL;
 	c->tries = 0;
-	c->unfit_ns = 0;
+	c->memory.unfit_ns = 0;
 	c->half_ns = c->half_ns != 0 ? g->now_ns : 0; /* the next one begins */
 	if (unlikely((c->caching | c->reply) != 0)) {
 		gate_command_end(c);

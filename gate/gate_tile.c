@@ -378,7 +378,7 @@ gate_poll(void *ctx, uint64_t now_ns)
 	int busy = 0;
 
 	g->now_ns = now_ns;
-	g->poll_cnt++;
+	g->memory.poll_cnt++;
 	if (unlikely(!g->started)) {
 		g->started = true;
 		if (stream_start(g->stream) != 0) {

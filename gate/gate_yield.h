@@ -18,8 +18,9 @@
  *
  * When nobody was seen at rest yet (all have just come) only the size is left, as with Redis's
  * maxmemory-clients: who owes, not just now, and holds more than twice what the one would that
- * asks; those who do for long first. To one that would hold little (YIELD_LITTLE) the largest of these
- * gives way, whatever it holds: small commands, and replies that are read, are through before.
+ * asks; those who do for long first. To one that would hold little (YIELD_LITTLE) the largest of
+ * these gives way, whatever it holds: small commands, and replies that are read, are through by
+ * then.
  *
  * Rejected: time instead of looks (a gate that got no cpu for half a second took everybody's bytes
  * for late); the pace since it began to owe (who was fast once could rest long after).
@@ -40,8 +41,8 @@
 #define YIELD_RESTS_MAX  8u /* past it only the size counts */
 #define YIELD_LITTLE     (8u << 10)
 
-/* For how long it owes: JUST: what it owes may be here, unseen; LATE: for longer than small commands,
- * and replies that are read, are under way. */
+/* For how long it owes. JUST: what it owes may be here, unseen. LATE: for longer than small
+ * commands, and replies that are read, are under way. */
 enum yield_age { YIELD_JUST, YIELD_SINCE, YIELD_LATE };
 
 enum yield_turn { YIELD_NEVER, YIELD_OWES, YIELD_IDLE };
