@@ -24,6 +24,7 @@
 #include "compiler.h"
 #include "gate_block.h"
 #include "gate_many.h"
+#include "gate_memory.h"
 #include "gate_pause.h"
 #include "gate_track.h"
 #include "hash.h"
@@ -150,7 +151,7 @@ gate_write(struct gate *g, struct gate_conn *c, enum gate_rec_kind kind)
 	struct gate_rec *rec;
 
 	if (run == NULL) {
-		run = heap_alloc(g->heap, sizeof(*run));
+		run = gate_memory_take(g, c, sizeof(*run), 0);
 		if (run == NULL) {
 			gate_conn_starve(g, c);
 			return NULL;

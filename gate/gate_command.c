@@ -434,6 +434,7 @@ gate_command_try(struct gate *g, struct gate_conn *c, const struct gate_command 
 		 const struct slice *arg, uint32_t arg_cnt)
 {
 	bool within = c->undoable; /* of EXEC, whose own words are in memory */
+	const struct gate_conn *before = g->memory.at;
 	struct gate_mark mark = gate_out_mark(c);
 	int rc;
 
@@ -441,6 +442,7 @@ gate_command_try(struct gate *g, struct gate_conn *c, const struct gate_command 
 		return GATE_DONE;
 	}
 	c->undoable = !c->partial && (c->part == 0 || c->hole != NULL);
+	g->memory.at = c;
 	rc = gate_command_run(g, c, cmd, arg, arg_cnt);
 	if (unlikely(c->unfit) && rc == GATE_DONE && c->part > 0 && c->hole != NULL && !c->cut) {
 		c->unfit = false;
@@ -448,12 +450,12 @@ gate_command_try(struct gate *g, struct gate_conn *c, const struct gate_command 
 		gate_out_back(g, c, &mark);
 		rc = gate_command_run(g, c, cmd, arg, arg_cnt);
 	}
+	g->memory.at = before;
 	c->undoable = within;
 	if (unlikely(c->unfit) && rc == GATE_DONE) {
 		c->unfit = false;
 		gate_out_back(g, c, &mark);
-		if (!within && c->part == 0 &&
-		    gate_memory_relieve(g, c, MEMORY_HEAP, 0) != RELIEF_NONE) {
+		if (!within && c->part == 0 && gate_memory_waits(g, c)) {
 			gate_conn_renew(g, c);
 			c->begun = true; /* it was counted */
 			gate_conn_starve(g, c);

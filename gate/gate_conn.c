@@ -56,13 +56,14 @@ gate_conn_owes(struct gate *g, struct gate_conn *c, bool half, bool reading)
 
 	c->half_ns = !half ? 0 : c->half_ns != 0 ? c->half_ns : g->now_ns;
 	c->slow_ns = !reading ? 0 : c->slow_ns != 0 ? c->slow_ns : g->now_ns;
+	c->memory.owes_poll = did ? c->memory.owes_poll : g->memory.poll_cnt;
 	g->slow_cnt += (uint32_t)(half || reading) - (uint32_t)did;
 }
 
 void
 gate_conn_moved(const struct gate *g, struct gate_conn *c, uint64_t *since_ns, size_t bytes)
 {
-	c->moved += bytes;
+	c->memory.moved += bytes;
 	c->used_ns = bytes != 0 ? g->now_ns : c->used_ns;
 	if (*since_ns != 0) {
 		size_t n = MIN(bytes, (size_t)1 << 32); /* so that the product has room */
@@ -344,10 +345,7 @@ gate_conn_keep(struct gate *g, struct gate_conn *c, size_t bytes)
 		return true;
 	}
 	cap = heap_rounded_bytes(MAX(bytes, 2UL * c->keep_cap));
-	p = bytes <= UINT32_MAX / 4 ? gate_memory_take(g, c, cap) : NULL;
-	while (p == NULL && gate_memory_relieve(g, c, MEMORY_HEAP, cap) == RELIEF_NOW) {
-		p = gate_memory_take(g, c, cap);
-	}
+	p = bytes <= UINT32_MAX / 4 ? gate_memory_take(g, c, cap, MEMORY_MUST) : NULL;
 	if (p == NULL) {
 		return false;
 	}

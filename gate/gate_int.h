@@ -37,6 +37,7 @@
 #include "gate_call.h"
 #include "gate_command.h"
 #include "gate_front.h"
+#include "gate_memory.h"
 #include "gate_pop.h"
 #include "gate_words.h"
 #include "heap.h"
@@ -295,9 +296,8 @@ struct gate_conn {
 	/* Since when it owes: the rest of a command; that it reads, or its handshake. 0: it does
 	 * not. Each byte that moves moves it (gate_conn_moved). */
 	uint64_t half_ns, slow_ns;
+	struct gate_memory_one memory;
 	uint64_t large_ns;                  /* since when a long word waits for room */
-	uint64_t moved;                     /* bytes, since it was looked at; */
-	uint8_t rests;                      /* so often they were too few (gate_yield.h) */
 	const struct gate_command *command; /* last one */
 	struct gate_ask *ask;               /* the question of its command; NULL: none */
 	/* between gates */
@@ -339,9 +339,7 @@ struct gate {
 	uint32_t under_way, turn;
 	_Atomic uint32_t under_way_shown;
 	uint32_t slow_cnt; /* connections that owe */
-	/* Ticks until memory is given back again, how often yet; the traffic when that was set. */
-	uint32_t trim_wait, trim_cnt, trim_tick;
-	uint64_t trim_seen, no_relief_ns;
+	struct gate_memory_all memory;
 	struct gate_conns ready;
 	struct gate_conns turned;  /* have more to do, but others come first: one a poll */
 	int32_t turn_left;         /* of GATE_TURN, of the connection at hand */

@@ -35,7 +35,8 @@ gate_large_begin(struct gate *g, struct gate_conn *c)
 	int err;
 
 	if (c->large == NULL) {
-		c->large = gate_memory_take(g, c, RESP_LARGE_CNT_MAX * sizeof(*c->large));
+		c->large =
+			gate_memory_take(g, c, RESP_LARGE_CNT_MAX * sizeof(*c->large), MEMORY_MUST);
 		if (c->large == NULL) {
 			return MB_ERR_NO_MEMORY;
 		}

@@ -15,43 +15,29 @@
 #include "log.h"
 #include "timebase.h"
 
-#define RESERVE_SHARE   16    /* of the memory, Y1 */
-#define RESERVE_SHORT   1024u /* of any command, or a reply, that may stand in it */
-#define SHORT_SHARE     8     /* so little is free, beside the reserve: it is short */
-#define LOOK_SHARE      2     /* so much is used: all are looked at */
+#define RESERVE_SHARE   16           /* of the memory, Y1 */
+#define HOLDS_LEAST     1024u        /* in all: all of it is for such a one; */
+#define HOLDS_LITTLE    YIELD_LITTLE /* three quarters of it for such a one; */
+#define LEFT_LITTLE     4
+#define LEFT_MUCH       2 /* half of it for others */
+#define SHORT_SHARE     8 /* so little is free, beside the reserve: it is short */
+#define LOOK_SHARE      2 /* so much is used: all are looked at */
 #define NO_RELIEF_NS    (20 * NS_PER_MS)
-#define TICK_VICTIM_CNT 64         /* closed in a tick */
-#define TRIM_BYTES      (4u << 20) /* looked through in a tick: about 1 ms */
-#define TRIM_TRAFFIC    (1u << 20) /* after so much there may be something to give back; */
-#define TRIM_CNT        3          /* then it is looked for so often */
-#define TRIM_LONG_TICKS 2          /* between two segments, of which one takes 10 ms */
-#define TRIM_TICKS      8          /* between two times */
+#define POLLS_JUST      2u /* what was sent in one is seen to be out in the next */
+#define LATE_NS         (20 * NS_PER_MS)
+#define WAIT_NS         (1500 * NS_PER_MS) /* for somebody who rests: some looks, and a tick */
+#define WAIT_BYTES      (64u << 10)        /* a reply that is longer is refused at once */
+#define TICK_VICTIM_CNT 64                 /* closed in a tick */
+#define TRIM_BYTES      (4u << 20)         /* looked through in a tick: about 1 ms */
+#define TRIM_TRAFFIC    (1u << 20)         /* after so much there may be something to give back; */
+#define TRIM_CNT        3                  /* then it is looked for so often */
+#define TRIM_LONG_TICKS 2                  /* between two segments, of which one takes 10 ms */
+#define TRIM_TICKS      8                  /* between two times */
 
 void
 gate_memory_init(struct gate *g)
 {
 	heap_reserve(g->heap, g->cfg.memory_bytes / RESERVE_SHARE);
-}
-
-static bool
-reserved_for(const struct gate_conn *c, size_t bytes)
-{
-	const struct gate_command *cmd = c->command;
-
-	if (c->out.bytes == 0 && c->in_len + bytes <= RESERVE_SHORT) {
-		return true; /* the beginning of a command, or an error */
-	}
-	return cmd != NULL && c->out.bytes <= GATE_OUT_MAX &&
-	       (strcmp(cmd->group, "server") == 0 || strcmp(cmd->group, "connection") == 0);
-}
-
-void *
-gate_memory_take(struct gate *g, const struct gate_conn *c, size_t bytes)
-{
-	void *p = heap_alloc(g->heap, bytes);
-
-	return unlikely(p == NULL) && reserved_for(c, bytes) ? heap_alloc_reserve(g->heap, bytes)
-							     : p;
 }
 
 size_t
@@ -81,23 +67,30 @@ chunks_held(const struct gate_out *out)
 	return bytes;
 }
 
+size_t
+gate_memory_held(const struct gate_conn *c)
+{
+	size_t bytes = c->in_cap + (c->keep_ref.handle == 0 ? c->keep_cap : 0) +
+		       chunks_held(&c->out) + chunks_held(&c->pushed) +
+		       (c->tls != NULL ? gate_tls_held(c) : 0);
+	if (c->multi != NULL) {
+		bytes += sizeof(*c->multi) + c->multi->text_cap + c->multi->watch_cap;
+	}
+	return bytes + c->sub_bytes;
+}
+
 static size_t
 held(const struct gate_conn *c, enum gate_memory which)
 {
 	size_t bytes = 0;
 
-	if (which == MEMORY_LONG) {
-		for (uint32_t i = 0; c->large != NULL && i < RESP_LARGE_CNT_MAX; i++) {
-			bytes += c->large[i].ref.handle != 0 ? c->large[i].cap : 0;
-		}
-		return bytes;
+	if (which == MEMORY_HEAP) {
+		return gate_memory_held(c);
 	}
-	bytes = c->in_cap + (c->keep_ref.handle == 0 ? c->keep_cap : 0) + chunks_held(&c->out) +
-		chunks_held(&c->pushed) + (c->tls != NULL ? gate_tls_held(c) : 0);
-	if (c->multi != NULL) {
-		bytes += sizeof(*c->multi) + c->multi->text_cap + c->multi->watch_cap;
+	for (uint32_t i = 0; c->large != NULL && i < RESP_LARGE_CNT_MAX; i++) {
+		bytes += c->large[i].ref.handle != 0 ? c->large[i].cap : 0;
 	}
-	return bytes + c->sub_bytes;
+	return bytes;
 }
 
 /* Whose turn it is. */
@@ -105,7 +98,7 @@ static enum yield_turn
 turn_of(const struct gate *g, const struct gate_conn *c)
 {
 	if (!c->used || c->closing || c->pushing || gate_multi_runs(c) || c->halted ||
-	    c->queue != NULL || g->alone != NULL) {
+	    c->queue != NULL) { /* where it is, too, while a transaction keeps it back */
 		return YIELD_NEVER;
 	}
 	if ((c->half_ns | c->slow_ns) != 0) {
@@ -114,16 +107,31 @@ turn_of(const struct gate *g, const struct gate_conn *c)
 	return c->waiting && !c->blocked ? YIELD_NEVER : YIELD_IDLE;
 }
 
+static struct yield_claim
+claim_of(const struct gate *g, const struct gate_conn *c)
+{
+	uint64_t half = c->half_ns, since = half != 0 && half < c->slow_ns ? half : c->slow_ns;
+
+	since = since != 0 ? since : half;
+	return (struct yield_claim){
+		.turn = turn_of(g, c),
+		.age = g->memory.poll_cnt - c->memory.owes_poll < POLLS_JUST ? YIELD_JUST
+		       : since != 0 && g->now_ns - since > LATE_NS           ? YIELD_LATE
+									     : YIELD_SINCE,
+		.rest = c->memory.rest,
+	};
+}
+
 void
 gate_memory_look(const struct gate *g, struct gate_conn *c)
 {
-	struct yield_claim claim = { turn_of(g, c), 0, c->rests };
+	struct yield_claim claim = claim_of(g, c);
 
 	if (claim.turn != YIELD_NEVER) {
 		claim.held = held(c, MEMORY_HEAP) + held(c, MEMORY_LONG);
 	}
-	c->rests = gate_yield_look(&claim, c->moved);
-	c->moved = 0;
+	c->memory.rest = gate_yield_look(&claim, c->memory.moved);
+	c->memory.moved = 0;
 }
 
 bool
@@ -132,16 +140,23 @@ gate_memory_looks(const struct gate *g)
 	return g->slow_cnt > 0 || gate_memory_used(g) > g->cfg.memory_bytes / LOOK_SHARE;
 }
 
+/* Never one whose command we are at: it may be another one, who publishes to `but`. */
 static struct gate_conn *
 victim(const struct gate *g, const struct gate_conn *but, enum gate_memory which, size_t asks)
 {
 	struct yield y = { NULL, NULL, 0, 0 };
 
-	for (uint32_t i = 0; i < g->cfg.conn_max; i++) {
+	for (uint32_t i = 0, seen = 0; seen < stream_conn_cnt(g->stream) && i < g->cfg.conn_max;
+	     i++) {
 		const struct gate_conn *c = &g->conn[i];
-		struct yield_claim claim = { c->used && c != but ? turn_of(g, c) : YIELD_NEVER, 0,
-					     c->rests };
+		struct yield_claim claim;
 
+		seen += c->used;
+
+		if (!c->used || c == but || c == g->memory.at) {
+			continue;
+		}
+		claim = claim_of(g, c);
 		if (claim.turn != YIELD_NEVER) {
 			claim.held = held(c, which);
 			gate_yield_see(&y, c, &claim);
@@ -157,12 +172,15 @@ gate_memory_relieve(struct gate *g, const struct gate_conn *but, enum gate_memor
 	struct gate_conn *c;
 	size_t before, bytes;
 
-	if (g->now_ns < g->no_relief_ns) {
+	if (g->now_ns < g->memory.no_relief[which].until_ns &&
+	    (asks == 0 || asks >= g->memory.no_relief[which].asks)) {
 		return RELIEF_NONE;
 	}
 	c = victim(g, but, which, asks);
 	if (c == NULL) {
-		g->no_relief_ns = g->now_ns + NO_RELIEF_NS; /* looking at all takes its time */
+		g->memory.no_relief[which].until_ns =
+			g->now_ns + NO_RELIEF_NS; /* looking at all takes its time */
+		g->memory.no_relief[which].asks = asks != 0 ? asks : SIZE_MAX;
 		return RELIEF_NONE;
 	}
 	bytes = held(c, which);
@@ -187,6 +205,84 @@ gate_memory_relieve(struct gate *g, const struct gate_conn *but, enum gate_memor
 	return which == MEMORY_LONG || gate_memory_used(g) < before ? RELIEF_NOW : RELIEF_LATER;
 }
 
+/* ------------------------------------------------------------------------ taking some */
+
+/* How much of the reserve stays free when c, who holds so much, takes bytes of it; SIZE_MAX: it is
+ * not for c. */
+static size_t
+reserve_left(const struct gate *g, const struct gate_conn *c, size_t will_hold, bool reply)
+{
+	size_t reserve = g->cfg.memory_bytes / RESERVE_SHARE;
+	const struct gate_command *cmd = reply ? c->command : NULL;
+
+	if (will_hold <= HOLDS_LITTLE) {
+		return will_hold <= HOLDS_LEAST ? 0 : reserve / LEFT_LITTLE;
+	}
+	return cmd != NULL && c->out.bytes <= GATE_OUT_MAX &&
+			       (strcmp(cmd->group, "server") == 0 ||
+				strcmp(cmd->group, "connection") == 0)
+		       ? reserve / LEFT_MUCH
+		       : SIZE_MAX;
+}
+
+static void *
+reserve_take(struct gate *g, size_t bytes, size_t left)
+{
+	return left != SIZE_MAX && heap_free_bytes(g->heap) >= left + bytes
+		       ? heap_alloc_reserve(g->heap, bytes)
+		       : NULL;
+}
+
+static void *
+take_short(struct gate *g, const struct gate_conn *c, size_t bytes, unsigned int how)
+{
+	size_t holds = gate_memory_held(c);
+	bool little = holds + bytes <= HOLDS_LITTLE;
+	void *p = reserve_take(g, bytes,
+			       reserve_left(g, c, holds + bytes, (how & MEMORY_REPLY) != 0));
+	enum gate_relief relief = little || (how & MEMORY_MUST) != 0 ? RELIEF_NOW : RELIEF_NONE;
+
+	while (p == NULL && relief == RELIEF_NOW) {
+		relief = gate_memory_relieve(g, c, MEMORY_HEAP, MAX(holds, bytes));
+		if (relief == RELIEF_NOW && !little) {
+			p = heap_alloc(g->heap, bytes);
+		} else if (relief != RELIEF_NONE) { /* what was held comes back to the reserve */
+			p = reserve_take(g, bytes,
+					 little ? 0
+						: g->cfg.memory_bytes / RESERVE_SHARE / LEFT_MUCH);
+		}
+	}
+	return p;
+}
+
+void *
+gate_memory_take(struct gate *g, const struct gate_conn *c, size_t bytes, unsigned int how)
+{
+	void *p = heap_alloc(g->heap, bytes);
+
+	return likely(p != NULL) ? p : take_short(g, c, bytes, how);
+}
+
+void
+gate_memory_unfit(struct gate_conn *c, size_t bytes)
+{
+	c->unfit = true;
+	c->memory.unfit_bytes = bytes;
+}
+
+bool
+gate_memory_waits(struct gate *g, struct gate_conn *c)
+{
+	uint32_t self = (c->half_ns | c->slow_ns) != 0;
+
+	if (gate_memory_relieve(g, c, MEMORY_HEAP, 0) != RELIEF_NONE) {
+		return true;
+	}
+	c->memory.unfit_ns = c->memory.unfit_ns != 0 ? c->memory.unfit_ns : g->now_ns;
+	return g->slow_cnt > self && c->memory.unfit_bytes <= WAIT_BYTES &&
+	       g->now_ns - c->memory.unfit_ns < WAIT_NS;
+}
+
 /* ------------------------------------------------------------------------ from time to time */
 
 static uint64_t
@@ -203,27 +299,27 @@ gate_memory_tick(struct gate *g)
 	     gate_memory_relieve(g, NULL, MEMORY_HEAP, 0) == RELIEF_NOW;
 	     i++) {
 	}
-	if (traffic(g) - g->trim_seen > TRIM_TRAFFIC) {
-		g->trim_seen = traffic(g);
-		g->trim_cnt = TRIM_CNT;
+	if (traffic(g) - g->memory.trim_seen > TRIM_TRAFFIC) {
+		g->memory.trim_seen = traffic(g);
+		g->memory.trim_cnt = TRIM_CNT;
 	}
-	if (g->trim_cnt == 0) {
+	if (g->memory.trim_cnt == 0) {
 		return;
 	}
-	if (g->trim_wait > 0) {
-		g->trim_wait--;
+	if (g->memory.trim_wait > 0) {
+		g->memory.trim_wait--;
 	} else if (!heap_trim(g->heap, TRIM_BYTES)) {
-		g->trim_wait = TRIM_TICKS;
-		g->trim_cnt--;
+		g->memory.trim_wait = TRIM_TICKS;
+		g->memory.trim_cnt--;
 		gate_tls_trim(g);
 	}
-	if (++g->trim_tick % TRIM_LONG_TICKS == 0 && payload_age(g->inner.pool, 1) > 0) {
-		g->trim_cnt = MAX(g->trim_cnt, 1U); /* there may be more */
+	if (++g->memory.trim_tick % TRIM_LONG_TICKS == 0 && payload_age(g->inner.pool, 1) > 0) {
+		g->memory.trim_cnt = MAX(g->memory.trim_cnt, 1U); /* there may be more */
 	}
 }
 
 bool
 gate_memory_due(const struct gate *g)
 {
-	return g->trim_cnt > 0 || traffic(g) - g->trim_seen > TRIM_TRAFFIC;
+	return g->memory.trim_cnt > 0 || traffic(g) - g->memory.trim_seen > TRIM_TRAFFIC;
 }

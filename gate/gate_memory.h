@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gate_memory - the memory that connections share: its reserve, and who gives way when it is short
  *
- *   Y1  A part of gate.memory is for what has to work when clients hold all the rest: the replies
- *       of commands about the server and the connection, and what has come of a short command.
+ *   Y1  A part of gate.memory, the reserve, is for what has to work when clients hold all the rest:
+ *       for those who hold little themselves, be it of commands, replies or anything else, and the
+ *       replies of commands about the server and the connection. Some of it is left for those who
+ *       hold least.
  *   Y2  Short of memory, one that rests while it is its turn is closed, who holds most first: never
  *       one whose command we are at, nor one that moves (gate_yield.h). When there is none the one
- *       that asks gets none: a reply becomes an error, half a command its end.
+ *       that asks gets none: a reply becomes an error, half a command its end. But a short reply of
+ *       a command of which nothing is done yet waits until it is seen who rests.
+ *   Y3  Whoever holds little is not closed, nor made to wait, because others hold much: it has the
+ *       reserve, and when that is used up the one that holds most gives way at once.
  *
  * Owner: the gate tile.
  */
@@ -14,6 +19,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include "gate_yield.h"
 
 struct gate;
 struct gate_conn;
@@ -25,12 +33,47 @@ enum gate_relief { RELIEF_NONE, RELIEF_LATER, RELIEF_NOW };
 /* Which memory: gate.memory, or that of long words and values (payload.h). */
 enum gate_memory { MEMORY_HEAP, MEMORY_LONG };
 
+/* What a connection has of this. */
+struct gate_memory_one {
+	uint32_t owes_poll;     /* the gate's poll in which it began to owe */
+	uint64_t moved;         /* bytes, since it was looked at; */
+	struct yield_rest rest; /* when they were too few */
+	uint64_t unfit_ns;      /* since when its reply waits for room; 0: it does not; */
+	size_t unfit_bytes;     /* with which it would hold so much */
+};
+
+/* What a gate has. */
+struct gate_memory_all {
+	const struct gate_conn *at; /* whose command is run just now; NULL */
+	uint32_t poll_cnt;
+	struct {
+		uint64_t until_ns; /* until then nobody gives way to one who asks for */
+		size_t asks;       /* so much, or more */
+	} no_relief[2];            /* of each enum gate_memory */
+	/* Ticks until memory is given back again, how often yet; the traffic when that was set. */
+	uint32_t trim_wait, trim_cnt, trim_tick;
+	uint64_t trim_seen;
+};
+
 /* gate_memory_init sets the reserve aside. Threads: start-up. */
 void gate_memory_init(struct gate *g);
 
-/* gate_memory_take is heap_alloc for a reply or a command of c: of the reserve too, if that is for
- * it (Y1). */
-void *gate_memory_take(struct gate *g, const struct gate_conn *c, size_t bytes);
+/* How it is taken. MUST: c cannot do without, so if need be others give way; else it can wait, or
+ * be refused, and others do only if c holds little (Y3). REPLY: for one. */
+enum gate_memory_how { MEMORY_MUST = 1, MEMORY_REPLY = 2 };
+
+/* gate_memory_take is heap_alloc for c: of the reserve too, if that is for it (Y1). */
+void *gate_memory_take(struct gate *g, const struct gate_conn *c, size_t bytes, unsigned int how);
+/* gate_memory_held tells how much of it c holds. */
+size_t gate_memory_held(const struct gate_conn *c);
+
+/* gate_memory_unfit: there is no memory for the reply of a command of which nothing is done; with
+ * it c would hold so much. */
+void gate_memory_unfit(struct gate_conn *c, size_t bytes);
+
+/* gate_memory_waits tells whether there will be room for the reply of c's command, which had none
+ * (gate_memory_unfit): it is run again. Others give way for it if they were seen at rest. */
+bool gate_memory_waits(struct gate *g, struct gate_conn *c);
 
 /* gate_memory_free tells how much of it is free, beside the reserve; gate_memory_used how much is
  * not, what OpenSSL has taken too. */

@@ -20,6 +20,7 @@
 #include "compiler.h"
 #include "commands.h"
 #include "gate_many.h"
+#include "gate_memory.h"
 #include "timebase.h"
 
 #define MULTI_BYTES_MAX (1u << 20) /* kept for one connection */
@@ -28,7 +29,7 @@ static struct gate_multi *
 multi_of(struct gate *g, struct gate_conn *c)
 {
 	if (c->multi == NULL) {
-		c->multi = heap_alloc(g->heap, sizeof(*c->multi));
+		c->multi = gate_memory_take(g, c, sizeof(*c->multi), 0);
 		if (c->multi != NULL) {
 			*c->multi = (struct gate_multi){ 0 };
 		}
@@ -55,40 +56,56 @@ gate_multi_drop(struct gate *g, struct gate_conn *c)
 	c->multi = NULL;
 }
 
-/* Adds bytes to what is kept. */
+/* What is kept of a transaction. */
+struct kept {
+	uint8_t **mem;
+	uint32_t *len, *cap;
+};
+
+/* Adds bytes to it. */
 static bool
-keep(struct gate *g, uint8_t **mem, uint32_t *len, uint32_t *cap, const void *p, size_t bytes)
+keep(struct gate *g, const struct gate_conn *c, struct kept k, const void *p, size_t bytes)
 {
-	size_t want = *len + bytes;
+	size_t want = *k.len + bytes;
 
 	if (want > MULTI_BYTES_MAX) {
 		return false;
 	}
-	if (want > *cap) {
-		size_t more = heap_rounded_bytes(MAX(want, 2UL * *cap));
-		uint8_t *to = heap_alloc(g->heap, more);
+	if (want > *k.cap) {
+		size_t more = heap_rounded_bytes(MAX(want, 2UL * *k.cap));
+		uint8_t *to = gate_memory_take(g, c, more, 0);
 
 		if (to == NULL) {
 			return false;
 		}
-		if (*mem != NULL) {
-			memcpy(to, *mem, *len);
-			heap_free(g->heap, *mem, *cap);
+		if (*k.mem != NULL) {
+			memcpy(to, *k.mem, *k.len);
+			heap_free(g->heap, *k.mem, *k.cap);
 		}
-		*mem = to;
-		*cap = (uint32_t)more;
+		*k.mem = to;
+		*k.cap = (uint32_t)more;
 	}
 	if (bytes != 0) {
-		memcpy(*mem + *len, p, bytes);
+		memcpy(*k.mem + *k.len, p, bytes);
 	}
-	*len = (uint32_t)want;
+	*k.len = (uint32_t)want;
 	return true;
 }
 
 static bool
-keep_text(struct gate *g, struct gate_multi *m, const void *p, size_t bytes)
+keep_text(struct gate *g, const struct gate_conn *c, const void *p, size_t bytes)
 {
-	return keep(g, &m->text, &m->text_len, &m->text_cap, p, bytes);
+	struct gate_multi *m = c->multi;
+
+	return keep(g, c, (struct kept){ &m->text, &m->text_len, &m->text_cap }, p, bytes);
+}
+
+static bool
+keep_watch(struct gate *g, const struct gate_conn *c, const void *p, size_t bytes)
+{
+	struct gate_multi *m = c->multi;
+
+	return keep(g, c, (struct kept){ &m->watch, &m->watch_len, &m->watch_cap }, p, bytes);
 }
 
 /* Whether a command cannot be a part of a transaction; it is answered why. */
@@ -125,11 +142,11 @@ gate_multi_takes(struct gate *g, struct gate_conn *c, const struct gate_command 
 		m->wrong = true;
 		return true;
 	}
-	ok = keep_text(g, m, &arg_cnt, sizeof(arg_cnt));
+	ok = keep_text(g, c, &arg_cnt, sizeof(arg_cnt));
 	for (uint32_t i = 0; ok && i < arg_cnt; i++) {
 		uint32_t len = (uint32_t)arg[i].len;
 
-		ok = keep_text(g, m, &len, sizeof(len)) && keep_text(g, m, arg[i].p, len);
+		ok = keep_text(g, c, &len, sizeof(len)) && keep_text(g, c, arg[i].p, len);
 	}
 	if (!ok) {
 		m->wrong = true;
@@ -215,9 +232,8 @@ cmd_watch(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 		}
 		gate_look_end(g, &v);
 		seen = watch_seen(&v, n);
-		if (!keep(g, &m->watch, &m->watch_len, &m->watch_cap, &seen, sizeof(seen)) ||
-		    !keep(g, &m->watch, &m->watch_len, &m->watch_cap, &len, sizeof(len)) ||
-		    !keep(g, &m->watch, &m->watch_len, &m->watch_cap, key.p, len)) {
+		if (!keep_watch(g, c, &seen, sizeof(seen)) ||
+		    !keep_watch(g, c, &len, sizeof(len)) || !keep_watch(g, c, key.p, len)) {
 			gate_multi_drop(g, c); /* half a row stands there */
 			return gate_error_of(g, c, MB_ERR_NO_MEMORY);
 		}

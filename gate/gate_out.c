@@ -55,14 +55,16 @@ gate_out_lost(struct gate_conn *c)
 static struct gate_chunk *
 chunk_add(struct gate *g, struct gate_conn *c, uint32_t cap)
 {
+	bool undoable = c->undoable && !c->pushing;
 	struct gate_chunk *k;
 
 	if (unlikely(gate_mute(c) || c->unfit)) {
 		return NULL;
 	}
-	k = gate_memory_take(g, c, sizeof(*k) + cap);
-	if (k == NULL && c->undoable && !c->pushing) {
-		c->unfit = true;
+	k = gate_memory_take(g, c, sizeof(*k) + cap,
+			     undoable ? MEMORY_REPLY : MEMORY_REPLY | MEMORY_MUST);
+	if (k == NULL && undoable) {
+		gate_memory_unfit(c, gate_memory_held(c) + sizeof(*k) + cap);
 		return NULL;
 	}
 	if (k == NULL) {

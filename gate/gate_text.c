@@ -31,11 +31,8 @@ gate_text_keep(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len
 
 	if (want > c->in_cap) {
 		size_t cap = heap_rounded_bytes(MAX(want, MIN(2UL * c->in_cap, want + (1u << 20))));
-		uint8_t *mem = gate_memory_take(g, c, cap);
+		uint8_t *mem = gate_memory_take(g, c, cap, MEMORY_MUST);
 
-		while (mem == NULL && gate_memory_relieve(g, c, MEMORY_HEAP, cap) == RELIEF_NOW) {
-			mem = gate_memory_take(g, c, cap);
-		}
 		if (mem == NULL) {
 			return false;
 		}
@@ -166,6 +163,7 @@ command_over(struct gate *g, struct gate_conn *c)
 	c->began_tsc = 0;
 	c->timed = NULL;
 	c->tries = 0;
+	c->memory.unfit_ns = 0;
 	c->half_ns = c->half_ns != 0 ? g->now_ns : 0; /* the next one begins */
 	if (unlikely((c->caching | c->reply) != 0)) {
 		gate_command_end(c);

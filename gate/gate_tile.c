@@ -378,6 +378,7 @@ gate_poll(void *ctx, uint64_t now_ns)
 	int busy = 0;
 
 	g->now_ns = now_ns;
+	g->memory.poll_cnt++;
 	if (unlikely(!g->started)) {
 		g->started = true;
 		if (stream_start(g->stream) != 0) {
@@ -469,6 +470,9 @@ conn_check(struct gate *g, struct gate_conn *c, uint64_t now_ns)
 {
 	gate_conn_moved(g, c, &c->slow_ns, gate_lend_moves(g, c));
 	gate_memory_look(g, c);
+	if (c->queue != NULL) {
+		return; /* we have not come to it */
+	}
 	if ((c->slow_ns != 0 && now_ns - c->slow_ns > g->cfg.slow_ns) ||
 	    (c->half_ns != 0 && now_ns - c->half_ns > g->cfg.slow_ns)) {
 		gate_conn_reset(g, c);

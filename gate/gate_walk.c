@@ -4,6 +4,7 @@
 
 #include <microburst/error.h>
 
+#include "gate_memory.h"
 #include "lattice.h"
 
 static int
@@ -64,7 +65,7 @@ hold(struct gate *g, struct gate_conn *c, struct slice key, unsigned int type)
 		gate_conn_starve(g, c);
 		return CACHE_MISS;
 	}
-	w = heap_alloc(g->heap, sizeof(*w));
+	w = gate_memory_take(g, c, sizeof(*w), 0);
 	if (w == NULL) {
 		return MB_ERR_NO_MEMORY;
 	}

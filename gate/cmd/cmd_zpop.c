@@ -207,7 +207,7 @@ not_picked(struct gate *g, struct gate_conn *c, struct gate_walk *w, int rc)
 	if (rc == 1) {
 		return gate_turn_end(g, c); /* theirs fail, or there is none then */
 	}
-	c->unfit = true; /* there is no memory, as for a reply */
+	gate_memory_unfit(c, SIZE_MAX); /* there is no memory, as for a reply */
 	return GATE_DONE;
 }
 
