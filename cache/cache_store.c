@@ -30,6 +30,15 @@
 #define SWEEP_STEP    64 /* nodes of trees: some microseconds */
 #define EVICT_EVERY   1024
 
+/* A hundred-and-twenty-eighth of the heap is for what removes (room.h): of small ones 8 pages,
+ * which are two paths from a root to a leaf; 1 MiB of large ones. The smallest, of which that would
+ * be much, have none. So long a block may take it: it needs pages in a row, and seldom comes. */
+#define RESERVE_SHARE    128
+#define RESERVE_MIN      ((size_t)8 * 4096)
+#define RESERVE_MAX      ((size_t)1 << 20)
+#define RESERVE_HEAP_MIN ((size_t)2 << 20)
+#define RESERVE_LONG     ((size_t)1 << 20)
+
 struct cache_store {
 	uint8_t *base;
 	struct cache_entry *index;
@@ -407,7 +416,10 @@ heap_try(struct cache_store *s, size_t bytes, struct cache_block *ret)
 {
 	const size_t room = heap_long_bytes(bytes); /* one fits where another was */
 
-	return block_of(s, room_alloc(&s->room, room), room, ret);
+	return block_of(s,
+			unlikely(room >= RESERVE_LONG) ? heap_alloc_reserve(s->heap, room)
+						       : room_alloc(&s->room, room),
+			room, ret);
 }
 
 /* The same for who removes, from the reserve: before others' entries go. */
@@ -604,7 +616,10 @@ cache_store_create(struct cache_store **ret, const struct cache_store_cfg *cfg)
 	s->index_off = at->index;
 	s->index_end = at->index + at->entry_cnt * sizeof(struct cache_entry);
 	s->heap = heap_init(cfg->base + at->heap, at->heap_bytes);
-	room_init(&s->room, s->heap, at->heap_bytes);
+	room_init(&s->room, s->heap,
+		  at->heap_bytes < RESERVE_HEAP_MIN
+			  ? 0
+			  : MIN(MAX(at->heap_bytes / RESERVE_SHARE, RESERVE_MIN), RESERVE_MAX));
 	nodes.ctx = s;
 	grove_init(&s->grove, s->base, at->heap, at->heap + at->heap_bytes, &nodes);
 	s->own = cache_own_make(at->entry_cnt, &s->tags);

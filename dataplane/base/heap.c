@@ -16,10 +16,12 @@
  *     free_words has a bit for each word that is not 0. Two bit scans find the lowest free object.
  * I3  A span is on the list of its class exactly when it has a free object. An empty span is given
  *     back at once, unless it is alone on the list: a workload that frees and allocates one object
- *     must not build a span each time. So a class keeps at most one empty span.
+ *     must not build a span each time. So a class keeps at most one empty span, the last of its
+ *     list, as others were put before it.
  * I4  Before heap_alloc says NULL it gives those empty spans back and tries again. With I1 that
  *     means: with no objects, the heap is one run of all its pages.
  * I5  used_bytes is the sum of the rounded sizes of all live objects.
+ * I6  A taken page is held, and held_cnt is the number of those.
  *
  * Fragmentation. Small objects fill the lowest free one of a span. Spans, and runs below
  * RUN_HIGH_PAGES, take the lowest pages that fit, larger runs the highest: what is small and
@@ -59,7 +61,8 @@ enum {
 	LONG_MIN = 1 << 20,
 	LONG_LG = 4,           /* steps an octave */
 	SPAN_WASTE_SHARE = 32, /* a span wastes at most 1/32 of its pages, where that can be had */
-	SPAN_SHARE = 32,       /* of the extent a span is at most 1/32, where an object fits */
+	SPAN_SHARE = 32,       /* of the extent a span is at most 1/32, where an object fits; and
+				  of the free pages, where they are the last of a reserve */
 
 	JUNK = 0xdb,
 };
@@ -181,6 +184,8 @@ list_push(struct heap *h, struct heap_class *cls, uint32_t page)
 	s->next = cls->spans;
 	if (s->next != PAGE_NONE) {
 		heap_span(h, s->next)->prev = page;
+	} else {
+		cls->last = page;
 	}
 	cls->spans = page;
 }
@@ -195,6 +200,8 @@ list_remove(struct heap *h, struct heap_class *cls, const struct span *s)
 	}
 	if (s->next != PAGE_NONE) {
 		heap_span(h, s->next)->prev = s->prev;
+	} else {
+		cls->last = s->prev;
 	}
 }
 
@@ -224,6 +231,29 @@ span_format(struct heap *h, uint32_t page, uint32_t page_cnt, unsigned cls)
 	}
 }
 
+/* Keeps I6. */
+static void
+held_set(struct heap *h, uint32_t page, uint32_t cnt, bool held)
+{
+	while (cnt > 0) {
+		uint32_t n = MIN(64 - page % 64, cnt);
+		uint64_t *word = &h->held[page / 64];
+		uint64_t bits = UINT64_MAX >> (64 - n) << page % 64;
+
+		h->held_cnt -= (uint32_t)__builtin_popcountll(*word & bits);
+		h->held_cnt += held ? n : 0;
+		*word = held ? *word | bits : *word & ~bits;
+		page += n;
+		cnt -= n;
+	}
+}
+
+static bool
+is_held_free(const struct heap *h, uint32_t page)
+{
+	return (h->held[page / 64] >> page % 64 & 1) != 0 && runs_is_free(&h->runs, page);
+}
+
 /* Pages for somebody who may take all but `leave` of the free ones. */
 static uint32_t
 pages_take(struct heap *h, uint32_t cnt, enum runs_end end, uint32_t leave)
@@ -233,7 +263,10 @@ pages_take(struct heap *h, uint32_t cnt, enum runs_end end, uint32_t leave)
 	leave += h->charged_cnt;
 	if (cnt <= h->free_cnt && h->free_cnt - cnt >= leave) {
 		page = runs_alloc(&h->runs, cnt, end);
-		h->free_cnt -= page != PAGE_NONE ? cnt : 0;
+		if (page != PAGE_NONE) {
+			h->free_cnt -= cnt;
+			held_set(h, page, cnt, true);
+		}
 	}
 	return page;
 }
@@ -245,7 +278,8 @@ pages_give(struct heap *h, uint32_t page, uint32_t cnt)
 	h->free_cnt += cnt;
 }
 
-/* Adds a span to a class, shorter than wanted if need be. Of the reserve, as short as may be.
+/* Adds a span to a class, shorter than wanted if need be. Of the last of a reserve, as short as may
+ * be, so that it goes round.
  *
  * Returns:   false when there is not even room for one object.
  */
@@ -255,7 +289,7 @@ span_add(struct heap *h, unsigned cls, uint32_t leave)
 	struct heap_class *c = &h->classes[cls];
 	uint32_t pages = c->page_cnt;
 
-	if (leave < h->reserve_cnt && h->free_cnt < h->reserve_cnt + pages) {
+	if (leave < h->reserve_cnt && h->free_cnt < SPAN_SHARE * pages) {
 		for (pages = 1; span_object_cnt(c->bytes, pages) == 0;) {
 			pages++;
 		}
@@ -296,17 +330,12 @@ spans_trim(struct heap *h)
 	bool any = false;
 
 	for (unsigned c = 0; c < HEAP_CLASS_CNT; c++) {
-		uint32_t page = h->classes[c].spans;
+		uint32_t page = h->classes[c].last;
+		struct span *s = page != PAGE_NONE ? heap_span(h, page) : NULL;
 
-		while (page != PAGE_NONE) {
-			struct span *s = heap_span(h, page);
-
-			if (s->free_cnt == s->object_cnt) {
-				span_release(h, s, page);
-				any = true;
-				break;
-			}
-			page = s->next;
+		if (s != NULL && s->free_cnt == s->object_cnt) {
+			span_release(h, s, page);
+			any = true;
 		}
 	}
 	return any;
@@ -410,13 +439,20 @@ large_free(struct heap *h, uint32_t page, const uint8_t *p, size_t rounded)
 
 /* -------------------------------------------------------------------- use */
 
+static size_t
+held_bytes(uint32_t page_cnt)
+{
+	return ((size_t)page_cnt + 63) / 64 * sizeof(uint64_t);
+}
+
 /* Where page 0 begins, from the start of the extent, with so many pages. */
 static size_t
-pages_offset(const void *mem, uint32_t page_cnt, size_t *ret_runs, size_t *ret_tags)
+pages_offset(const void *mem, uint32_t page_cnt, size_t *ret_runs, size_t *ret_held)
 {
 	*ret_runs = ALIGN_UP(sizeof(struct heap), (size_t)LINE);
-	*ret_tags = *ret_runs + runs_footprint(page_cnt);
-	return page_round((uintptr_t)mem + *ret_tags + page_cnt) - (uintptr_t)mem;
+	*ret_held = ALIGN_UP(*ret_runs + runs_footprint(page_cnt), sizeof(uint64_t));
+	return page_round((uintptr_t)mem + *ret_held + held_bytes(page_cnt) + page_cnt) -
+	       (uintptr_t)mem;
 }
 
 struct heap *
@@ -424,7 +460,7 @@ heap_init(void *mem, size_t bytes)
 {
 	uint8_t *from = (uint8_t *)ALIGN_UP((uintptr_t)mem, LINE);
 	struct heap *h = (struct heap *)from;
-	size_t runs_at, tags_at, pages_at;
+	size_t runs_at, held_at, pages_at;
 	size_t page_cnt;
 	uint32_t most;
 
@@ -435,7 +471,7 @@ heap_init(void *mem, size_t bytes)
 	for (;;) { /* fewer pages need less bookkeeping: once or twice around */
 		size_t end;
 
-		pages_at = pages_offset(from, (uint32_t)page_cnt, &runs_at, &tags_at);
+		pages_at = pages_offset(from, (uint32_t)page_cnt, &runs_at, &held_at);
 		end = pages_at + page_cnt * HEAP_PAGE;
 		if (end <= bytes) {
 			break;
@@ -443,7 +479,9 @@ heap_init(void *mem, size_t bytes)
 		page_cnt -= (end - bytes + HEAP_PAGE - 1) / HEAP_PAGE;
 	}
 
-	*h = (struct heap){ .page = from + pages_at, .tag = from + tags_at };
+	*h = (struct heap){ .page = from + pages_at, .held = (uint64_t *)(void *)(from + held_at) };
+	memset(h->held, 0, held_bytes((uint32_t)page_cnt));
+	h->tag = (uint8_t *)h->held + held_bytes((uint32_t)page_cnt);
 	runs_init(&h->runs, from + runs_at, (uint32_t)page_cnt);
 	most = (uint32_t)page_cnt / SPAN_SHARE;
 	for (size_t size = GRAIN; size <= HEAP_SMALL_MAX; size = heap_rounded_bytes(size + 1)) {
@@ -454,6 +492,7 @@ heap_init(void *mem, size_t bytes)
 			.page_cnt =
 				is_whole_pages(size) ? 0 : span_pages_wanted((uint32_t)size, most),
 			.spans = PAGE_NONE,
+			.last = PAGE_NONE,
 		};
 	}
 	h->free_cnt = (uint32_t)page_cnt;
@@ -562,6 +601,18 @@ heap_free_bytes(const struct heap *h)
 	return (size_t)(h->free_cnt - MIN(h->free_cnt, h->charged_cnt)) * HEAP_PAGE;
 }
 
+size_t
+heap_held_bytes(const struct heap *h)
+{
+	return (size_t)h->held_cnt * HEAP_PAGE;
+}
+
+size_t
+heap_idle_bytes(const struct heap *h)
+{
+	return (size_t)(h->held_cnt - (h->runs.page_cnt - h->free_cnt)) * HEAP_PAGE;
+}
+
 bool
 heap_trim(struct heap *h, size_t bytes)
 {
@@ -573,12 +624,12 @@ heap_trim(struct heap *h, size_t bytes)
 	while (cnt < most && h->trim_at < h->runs.page_cnt) {
 		uint32_t from = h->trim_at, to = from;
 
-		while (to < h->runs.page_cnt && to - from < most - cnt &&
-		       runs_is_free(&h->runs, to)) {
+		while (to < h->runs.page_cnt && to - from < most - cnt && is_held_free(h, to)) {
 			to++;
 		}
 		if (to > from) {
 			madvise(heap_span(h, from), (size_t)(to - from) * HEAP_PAGE, MADV_DONTNEED);
+			held_set(h, from, to - from, false);
 		}
 		cnt += MAX(to - from, 1U);
 		h->trim_at = MAX(to, from + 1);

@@ -47,8 +47,8 @@ struct heap *heap_init(void *mem, size_t bytes);
 void *heap_alloc(struct heap *h, size_t bytes);
 
 /* heap_reserve sets how much of the free pages heap_alloc leaves alone; heap_alloc_reserve is
- * heap_alloc that takes them too: as few as will do, so that they go round. At first nothing is
- * reserved. For what has to work when all others have used up the rest.
+ * heap_alloc that takes them too: the last of them as few as will do, so that they go round. At
+ * first nothing is reserved. For what has to work when all others have used up the rest.
  *
  * heap_reserve_whole tells whether so many pages are free, after empty spans were given back. Some
  * may not be, and there may be room in spans that they became: who asks before each heap_alloc
@@ -95,6 +95,12 @@ size_t heap_used_bytes(const struct heap *h);
 /* heap_free_bytes gives the pages that nothing is in, less those charged; they need not lie in a
  * row. */
 size_t heap_free_bytes(const struct heap *h);
+
+/* heap_held_bytes gives the pages that the heap has of the system: those that were used, less what
+ * heap_trim gave back. Its own bookkeeping is none of them. heap_idle_bytes gives those of them
+ * that are free. */
+size_t heap_held_bytes(const struct heap *h);
+size_t heap_idle_bytes(const struct heap *h);
 
 /* heap_trim gives free pages back to the system, which has them zeroed when they are used again:
  * those among the next `bytes` of the extent, so that a call stays short.

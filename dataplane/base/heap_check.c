@@ -78,10 +78,12 @@ list_check(const struct heap *h, unsigned cls)
 		INSIST(!runs_is_free(&h->runs, page) && h->tag[page] == TAG_SPAN, "page=%u", page);
 		INSIST(s->cls == cls && s->prev == prev && s->free_cnt > 0, "page=%u", page);
 		empty_cnt += s->free_cnt == s->object_cnt;
+		INSIST(s->free_cnt < s->object_cnt || s->next == PAGE_NONE, "page=%u", page);
 		cnt++;
 		INSIST(cnt <= h->runs.page_cnt, "class=%u: the list is a circle", cls);
 		prev = page;
 	}
+	INSIST(prev == h->classes[cls].last, "class=%u", cls);
 	INSIST(empty_cnt <= 1, "class=%u empty=%u", cls, empty_cnt);
 	return cnt;
 }
@@ -91,7 +93,7 @@ heap_check(const struct heap *h)
 {
 	uint32_t open_spans[HEAP_CLASS_CNT] = { 0 };
 	size_t used = 0;
-	uint32_t free_cnt = 0;
+	uint32_t free_cnt = 0, held_cnt = 0;
 
 	INSIST(h->magic == HEAP_MAGIC);
 	runs_check(&h->runs);
@@ -103,6 +105,13 @@ heap_check(const struct heap *h)
 						     : taken_check(h, page, &used_here, open_spans);
 		used += used_here;
 	}
+	for (uint32_t page = 0; page < h->runs.page_cnt; page++) { /* I6 */
+		bool held = (h->held[page / 64] >> page % 64 & 1) != 0;
+
+		INSIST(held || runs_is_free(&h->runs, page), "page=%u", page);
+		held_cnt += held;
+	}
+	INSIST(held_cnt == h->held_cnt, "found=%u noted=%u", held_cnt, h->held_cnt);
 	for (unsigned c = 0; c < HEAP_CLASS_CNT; c++) {
 		uint32_t cnt = list_check(h, c);
 

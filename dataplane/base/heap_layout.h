@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* heap_layout.h - what lies where in the extent of a heap; shared by heap.c and heap_check.c only
  *
- *	┌──────┬──────────────┬──────────┬───────┬──────┬──────┬──────┬── ─ ─ ─ ─┬──────┐
- *	│ heap │ tree and bits│ a tag    │ gap < │ page │ page │ page │           │ page │
- *	│      │ of the runs  │ a page   │ 4 KiB │  0   │  1   │  2   │           │ n-1  │
- *	└──────┴──────────────┴──────────┴───────┴──────┴──────┴──────┴── ─ ─ ─ ─┴──────┘
+ *	┌──────┬──────────────┬─────────────┬───────┬──────┬──────┬──────┬── ─ ─ ─ ─┬──────┐
+ *	│ heap │ tree and bits│ a bit, then │ gap < │ page │ page │ page │           │ page │
+ *	│      │ of the runs  │ a tag a page│ 4 KiB │  0   │  1   │  2   │           │ n-1  │
+ *	└──────┴──────────────┴─────────────┴───────┴──────┴──────┴──────┴── ─ ─ ─ ─┴──────┘
  */
 #ifndef MB_HEAP_LAYOUT_H
 #define MB_HEAP_LAYOUT_H
@@ -58,15 +58,18 @@ struct heap_class {
 	uint32_t bytes;
 	uint32_t reciprocal; /* ceil(2^32 / bytes) */
 	uint32_t page_cnt;   /* of a new span */
-	uint32_t spans;      /* first page of the first span with a free object, or PAGE_NONE */
+	uint32_t spans;      /* first page of the first span with a free object, or PAGE_NONE; */
+	uint32_t last;       /* of the last one */
 };
 
 struct heap {
 	uint32_t magic;
-	uint8_t *page; /* page 0 */
+	uint8_t *page;  /* page 0 */
+	uint64_t *held; /* a bit a page: it was used, and not given back to the system since */
 	uint8_t *tag;
 	size_t used_bytes;
 	uint32_t free_cnt;    /* pages */
+	uint32_t held_cnt;    /* bits of held */
 	uint32_t reserve_cnt; /* of them heap_alloc leaves */
 	uint32_t charged_cnt; /* of them everybody leaves */
 	uint32_t trim_at;     /* the page that heap_trim looks at next */

@@ -183,7 +183,9 @@ kvs_redo_step(struct kvs_redo *r, struct kvs_shard *s, struct kvs_value **ret)
 		}
 	}
 	if (err == 0 && r->settle) {
+		room_for_less(&s->room);
 		err = settle_step(r, s, ret);
+		room_for(&s->room, slice_of(NULL, 0));
 	}
 	if (err != MB_ERR_TRYAGAIN) {
 		kvs_redo_end(r, s);

@@ -70,7 +70,7 @@ struct kvs_shard *
 kvs_shard_init(void *mem, size_t bytes, uint64_t seed)
 {
 	const size_t head = ALIGN_UP(sizeof(struct kvs_shard), (size_t)CACHE_LINE);
-	struct grove_ops nodes = { .alloc = node_alloc, .free = node_free };
+	struct grove_ops nodes = { .alloc = node_alloc, .free = node_free, .ctx = mem };
 	struct kvs_shard *s = mem;
 
 	REQUIRE((uintptr_t)mem % CACHE_LINE == 0);
@@ -79,13 +79,12 @@ kvs_shard_init(void *mem, size_t bytes, uint64_t seed)
 	memset(s, 0, offsetof(struct kvs_shard, scratch));
 	s->base = mem;
 	s->bytes = bytes;
-	s->heap = heap_init((uint8_t *)mem + head, bytes - head);
+	s->heap = heap_init((uint8_t *)mem + head, kvs_shard_extent(bytes) - head);
 	/* The smallest shard holds an empty index. */
 	REQUIRE(kvs_index_init(&s->index, s->base, s->heap, bytes - head, seed) == 0);
 	kvs_order_init(&s->order, s->base);
-	nodes.ctx = s;
-	grove_init(&s->grove, mem, head, bytes, &nodes);
-	room_init(&s->room, s->heap, bytes - head);
+	grove_init(&s->grove, mem, head, kvs_shard_extent(bytes), &nodes);
+	room_init(&s->room, s->heap, kvs_shard_extent(bytes) - bytes);
 	return s;
 }
 
@@ -572,7 +571,9 @@ kvs_shard_settled(struct kvs_shard *s, const struct kvs_key *k, uint32_t writers
 		v->settled = 1;
 		return 0;
 	}
+	room_for_less(&s->room);
 	*ret = kvs_shard_value_make(s, wbuf_slice(&out));
+	room_for(&s->room, slice_of(NULL, 0));
 	if (*ret == NULL) {
 		return MB_ERR_NO_MEMORY;
 	}

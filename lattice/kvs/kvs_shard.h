@@ -8,9 +8,9 @@
  * deltas of a key arrive. A DEL is a merge as well, and leaves a tombstone; kvs_shard_remove takes
  * that away, when it is known that nothing older is on its way (kvs_drop.h).
  *
- * All memory, the index included, comes from the bytes given at the start. When they are used up, a
- * merge that needs more is refused and changes nothing; merges that fit where the value lies go on,
- * and those that take items off a collection have a reserve (room.h).
+ * All memory, the index included, comes from an extent given at the start. When half of it is used,
+ * a merge that needs more is refused and changes nothing. Merges that fit where the value lies go
+ * on, and those that remove something, and settling, have the other half (room.h).
  *
  * No I/O, no clock, no threads, no messages: those are kvs_core.h.
  *
@@ -64,7 +64,7 @@ struct kvs_merged {
 struct kvs_shard {
 	const uint8_t *base;
 	struct heap *heap;
-	size_t bytes;
+	size_t bytes; /* of which the system is to have no more for long */
 	struct kvs_index index;
 	struct kvs_order order;
 	struct grove grove; /* large collections */
@@ -77,13 +77,22 @@ struct kvs_shard {
 	uint8_t scratch[KVS_SCRATCH_BYTES];
 };
 
-/* kvs_shard_init makes an empty shard in mem.
+/* kvs_shard_extent gives the memory to map for a shard of so many bytes: twice as much, but no more
+ * than KVS_SHARD_BYTES_MAX.
+ *
+ * kvs_shard_init makes an empty shard of bytes in the extent at mem.
  *
  * Requires:  mem aligned to 64; KVS_SHARD_BYTES_MIN <= bytes <= KVS_SHARD_BYTES_MAX; seed is a
  *            secret, so that nobody can choose keys that collide.
- * Ensures:   the shard lives inside mem, and takes nothing from anywhere else. There is nothing to
- *            undo.
+ * Ensures:   the shard lives inside the extent, and takes nothing from anywhere else. What it does
+ *            not use is not touched. There is nothing to undo.
  */
+static inline size_t
+kvs_shard_extent(size_t bytes)
+{
+	return MIN(2 * bytes, KVS_SHARD_BYTES_MAX);
+}
+
 struct kvs_shard *kvs_shard_init(void *mem, size_t bytes, uint64_t seed);
 
 /* kvs_shard_get finds a key's envelope: empty when it was never written.
@@ -167,6 +176,23 @@ struct kvs_value *kvs_shard_value_tree(struct kvs_shard *s, struct treeval_edit 
 /* kvs_shard_sweep gives back a bounded part of what trees no longer need; merges do some of it,
  * too. Returns: whether there is more. */
 bool kvs_shard_sweep(struct kvs_shard *s);
+
+/* kvs_shard_trim gives free memory back to the system, as far as it lies in the next KVS_TRIM_BYTES
+ * of the extent, when the shard has more of it than its bytes.
+ *
+ * Requires:  the extent is private anonymous memory
+ * Returns:   whether it did: call again
+ */
+#define KVS_TRIM_BYTES ((size_t)1 << 20)
+static inline bool
+kvs_shard_trim(struct kvs_shard *s)
+{
+	if (likely(heap_held_bytes(s->heap) <= s->bytes) || heap_idle_bytes(s->heap) == 0) {
+		return false;
+	}
+	(void)heap_trim(s->heap, KVS_TRIM_BYTES);
+	return true;
+}
 
 /* kvs_shard_scan does one piece of a scan, bounded by KVS_SCAN_VISIT_MAX keys and the room in out.
  * lists says of a key whether it is to be listed here; NULL: all are. */

@@ -100,13 +100,13 @@ kvs_tile_create(struct kvs_tile **ret, const struct kvs_tile_cfg *cfg)
 	metrics_init(&t->metrics, METRICS_OWNER_kvs, cfg->idx);
 	out.ctx = t;
 	/* Pages come as the shard grows into them. */
-	mem = mmap(NULL, cfg->bytes, PROT_READ | PROT_WRITE,
+	mem = mmap(NULL, kvs_shard_extent(cfg->bytes), PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (mem == MAP_FAILED) {
 		free(t);
 		return MB_ERR_NO_MEMORY;
 	}
-	madvise(mem, cfg->bytes, MADV_HUGEPAGE);
+	madvise(mem, kvs_shard_extent(cfg->bytes), MADV_HUGEPAGE);
 	t->cfg = *cfg;
 	t->mem = mem;
 	kvs_core_init(&t->core, kvs_shard_init(mem, cfg->bytes, cfg->seed), &core, &out);
@@ -117,7 +117,7 @@ kvs_tile_create(struct kvs_tile **ret, const struct kvs_tile_cfg *cfg)
 void
 kvs_tile_destroy(struct kvs_tile *t)
 {
-	munmap(t->mem, t->cfg.bytes);
+	munmap(t->mem, kvs_shard_extent(t->cfg.bytes));
 	free(t);
 }
 
@@ -161,7 +161,8 @@ kvs_tile_poll(void *ctx, uint64_t now_ns)
 	int busy = kvs_tile_poll_tiles(t) + kvs_tile_poll_caches(t);
 
 	/* Last, so that what came in with this poll goes out with it. */
-	return busy + kvs_core_poll(&t->core, now_ns);
+	busy += kvs_core_poll(&t->core, now_ns);
+	return busy + kvs_shard_trim(t->core.shard);
 }
 
 static uint64_t

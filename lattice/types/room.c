@@ -6,20 +6,15 @@
 #include "view.h"
 
 void
-room_init(struct room *r, struct heap *heap, size_t bytes)
+room_init(struct room *r, struct heap *heap, size_t reserve)
 {
 	*r = (struct room){ .heap = heap };
-	if (bytes >= ROOM_HEAP_MIN) {
-		heap_reserve(heap, MIN(MAX(bytes / ROOM_SHARE, ROOM_MIN), ROOM_MAX));
-	}
+	heap_reserve(heap, reserve);
 }
 
 void *
 room_alloc(struct room *r, size_t bytes)
 {
-	if (unlikely(bytes >= ROOM_LONG)) {
-		return heap_alloc_reserve(r->heap, bytes);
-	}
 	return likely(heap_reserve_whole(r->heap)) ? heap_alloc(r->heap, bytes) : NULL;
 }
 

@@ -3,10 +3,9 @@
  *
  * Who removes an item of a large collection copies the nodes above it, and gives the old ones back
  * a moment later: without memory he would be refused, and a queue that has filled it could not be
- * emptied by those who read it. So a few pages are reserved for deltas that add nothing which is
- * seen (view_removes): items that go, deletes, deadlines. They go round, as each of these gives
- * back about what it took; and before they are all back nothing that adds gets memory, or it would
- * take them one by one.
+ * emptied by those who read it. So a part is reserved for deltas that add nothing which is seen
+ * (view_removes): items that go, deletes, deadlines; and for settling, which copies what it makes
+ * smaller. Before all of it is back nothing that adds gets memory, or it would take it bit by bit.
  *
  * A large collection that is deleted whole has none of it: its marks take about as much memory as
  * it had, until they are forgotten. Refused, it is razed (cache_grow.c), and there is room at once.
@@ -24,15 +23,6 @@
 #include "heap.h"
 #include "slice.h"
 
-/* A hundred-and-twenty-eighth of the heap: of small ones 8 pages, which are two paths from a root
- * to a leaf; 1 MiB of large ones. The smallest, of which that would be much, have none. */
-#define ROOM_SHARE    128
-#define ROOM_MIN      ((size_t)8 * 4096)
-#define ROOM_MAX      ((size_t)1 << 20)
-/* So long a value may take the reserve: it needs pages in a row, and seldom comes. */
-#define ROOM_LONG     ((size_t)1 << 20)
-#define ROOM_HEAP_MIN ((size_t)2 << 20)
-
 struct room {
 	struct heap *heap;
 	struct slice delta; /* that is merged, as long as it was not looked at; or empty */
@@ -40,8 +30,8 @@ struct room {
 	bool whole;         /* no: these are parts of a collection that goes whole */
 };
 
-/* room_init sets a part of a heap of this size apart. */
-void room_init(struct room *r, struct heap *heap, size_t bytes);
+/* room_init sets so much of a heap apart. */
+void room_init(struct room *r, struct heap *heap, size_t reserve);
 
 /* room_for says for what memory is wanted from now on: to merge a checked envelope, or, if that is
  * empty, for anything. Whether it removes is looked at only when memory is short. */
@@ -50,6 +40,14 @@ room_for(struct room *r, struct slice delta)
 {
 	r->delta = delta;
 	r->removes = false;
+}
+
+/* room_for_less says that it is wanted for what takes the place of more, until room_for. */
+static inline void
+room_for_less(struct room *r)
+{
+	r->delta = slice_of(NULL, 0);
+	r->removes = true;
 }
 
 /* room_alloc finds memory; NULL. room_alloc_last finds it in the reserve, for who removes; it is

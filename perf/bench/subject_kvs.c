@@ -245,7 +245,7 @@ static void
 tile_end(struct tile *t)
 {
 	if (t->mem != NULL) {
-		munmap(t->mem, t->bytes);
+		munmap(t->mem, kvs_shard_extent(t->bytes));
 	}
 }
 
@@ -269,13 +269,13 @@ tile_make(struct load *l, uint32_t idx)
 	t->load = l;
 	t->idx = idx;
 	t->bytes = ROOM_BYTES + (size_t)l->key_cnt * (l->shape.value_bytes * 5 / 4 + 128);
-	t->mem = mmap(NULL, t->bytes, PROT_READ | PROT_WRITE,
+	t->mem = mmap(NULL, kvs_shard_extent(t->bytes), PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (t->mem == MAP_FAILED) {
 		t->mem = NULL;
 		return MB_ERR_NO_MEMORY;
 	}
-	madvise(t->mem, t->bytes, MADV_HUGEPAGE);
+	madvise(t->mem, kvs_shard_extent(t->bytes), MADV_HUGEPAGE);
 	t->shard = kvs_shard_init(t->mem, t->bytes, SEED + idx);
 	kvs_core_init(&t->core, t->shard, &cfg, &out);
 	return 0;

@@ -30,7 +30,7 @@ kvs_begin(void)
 {
 	int err;
 
-	memory = aligned_alloc(4096, SHARD_BYTES);
+	memory = aligned_alloc(4096, kvs_shard_extent(SHARD_BYTES));
 	if (memory == NULL) {
 		return MB_ERR_NO_MEMORY;
 	}

@@ -145,7 +145,7 @@ put_begin(void)
 		return err;
 	}
 	put.region = aligned_alloc(4096, ALIGN_UP(put.layout.bytes, 4096U));
-	put.memory = aligned_alloc(4096, SHARD_BYTES);
+	put.memory = aligned_alloc(4096, kvs_shard_extent(SHARD_BYTES));
 	if (put.region == NULL || put.memory == NULL) {
 		return MB_ERR_NO_MEMORY;
 	}

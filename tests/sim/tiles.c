@@ -630,7 +630,7 @@ kvs_sim_init(struct kvs_sim *t, struct sim *s, uint32_t idx)
 
 	*t = (struct kvs_sim){ .sim = s, .idx = idx };
 	actor_init(&t->actor, &s->events, kvs_step, t);
-	t->mem = node_map(s->shape.kvs_bytes);
+	t->mem = node_map(kvs_shard_extent(s->shape.kvs_bytes));
 	t->shard = kvs_shard_init(t->mem, s->shape.kvs_bytes, s->seed ^ SEED_KVS);
 	kvs_core_init(&t->core, t->shard, &cfg, &out);
 	/* Values are small here: every second run hushes all, the others as a node does. */
@@ -656,5 +656,5 @@ kvs_sim_fini(struct kvs_sim *t)
 		lane_fini(&t->from_kvs[i]);
 	}
 	lane_fini(&t->from_guest);
-	node_unmap(t->mem, t->sim->shape.kvs_bytes);
+	node_unmap(t->mem, kvs_shard_extent(t->sim->shape.kvs_bytes));
 }

@@ -485,13 +485,19 @@ free_pages_go_back_to_the_system(void **state)
 	h = heap_init(mem, bytes);
 	stays = memset(heap_alloc(h, HEAP_PAGE), 7, HEAP_PAGE);
 	large = memset(heap_alloc(h, 3 * MIB), 1, 3 * MIB);
+	assert_int_equal(heap_held_bytes(h), 3 * MIB + HEAP_PAGE);
+	assert_int_equal(heap_idle_bytes(h), 0);
 	heap_free(h, large, 3 * MIB);
+	assert_int_equal(heap_held_bytes(h), 3 * MIB + HEAP_PAGE);
+	assert_int_equal(heap_idle_bytes(h), 3 * MIB);
 	assert_true(resident_cnt(mem, bytes) >= 3 * MIB / HEAP_PAGE);
 	while (heap_trim(h, MIB / 4)) {
 		calls++;
 	}
 	assert_in_range(calls, 15, 17); /* each has its bound */
 	assert_true(resident_cnt(mem, bytes) < 16);
+	assert_int_equal(heap_held_bytes(h), HEAP_PAGE);
+	assert_int_equal(heap_idle_bytes(h), 0);
 	assert_int_equal(stays[HEAP_PAGE - 1], 7);
 	heap_check(h);
 	assert_non_null(heap_alloc(h, 3 * MIB));

@@ -196,6 +196,10 @@ delete_in_a_full_store(void **state)
 	while (world_fill(w, key, LATTICE_ORSET, n, n + 1) == 0) { /* to the last leaf */
 		n++;
 	}
+	for (size_t bytes = 4096; bytes > 0; bytes /= 2) { /* and what there is between them */
+		while (heap_alloc(w->shard[0]->heap, bytes) != NULL) {
+		}
+	}
 	assert_int_equal(world_get(w, P, key, &v), CACHE_HIT);
 	cache_view_release(&w->proc[P].view, &v);
 	publish(w, P, &del, 1, mem);

@@ -228,7 +228,7 @@ world_make(const struct world_cfg *cfg)
 				     .drop_pause_ns = 100 * NS_PER_MS,
 				     .timebase = &w->time.tb };
 	for (uint32_t j = 0; j < w->kvs_cnt; j++) {
-		void *mem = aligned_alloc(64, kvs_bytes);
+		void *mem = aligned_alloc(64, kvs_shard_extent(kvs_bytes));
 
 		assert_non_null(mem);
 		w->shard[j] = kvs_shard_init(mem, kvs_bytes, 3 + j);

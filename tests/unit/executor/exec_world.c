@@ -374,7 +374,7 @@ world_make(uint32_t cache_cnt)
 	w->seg_budget = (size_t)256 << 20;
 	timebase_virtual_init(&w->time, 1000, 1700000000000000);
 	assert_int_equal(cache_region_plan(&region, &w->layout), 0);
-	w->shard = kvs_shard_init(memory(KVS_BYTES), KVS_BYTES, 7);
+	w->shard = kvs_shard_init(memory(kvs_shard_extent(KVS_BYTES)), KVS_BYTES, 7);
 	assert_int_equal(hashring_create(&w->ring, &(struct hashring_member){ 1, 1 }, 1), 0);
 	kvs.ring = w->ring;
 	kvs_core_init(&w->kvs, w->shard, &kvs, &out);

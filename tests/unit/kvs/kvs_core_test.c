@@ -41,7 +41,7 @@ world_make(size_t bytes)
 				    .period_ns = NS_PER_MS,
 				    .ack_timeout_ns = NS_PER_S,
 				    .timebase = timebase_real() };
-	void *mem = aligned_alloc(64, bytes);
+	void *mem = aligned_alloc(64, kvs_shard_extent(bytes));
 
 	assert_non_null(w);
 	assert_non_null(mem);

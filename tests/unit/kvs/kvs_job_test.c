@@ -63,7 +63,7 @@ world_make(size_t bytes)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct kvs_job_ops ops = { may, merged, failed, w };
-	void *mem = aligned_alloc(64, bytes);
+	void *mem = aligned_alloc(64, kvs_shard_extent(bytes));
 
 	assert_non_null(w);
 	assert_non_null(mem);

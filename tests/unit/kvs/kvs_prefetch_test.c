@@ -44,7 +44,8 @@ fill(struct kvs_shard *s)
 static void
 changes_nothing(void **state)
 {
-	void *mem = aligned_alloc(64, BYTES), *before = malloc(BYTES);
+	const size_t extent = kvs_shard_extent(BYTES);
+	void *mem = aligned_alloc(64, extent), *before = malloc(extent);
 	struct slice key[KVS_PREFETCH_MAX];
 	char buf[KVS_PREFETCH_MAX][32];
 	struct kvs_shard *s;
@@ -53,10 +54,10 @@ changes_nothing(void **state)
 	(void)state;
 	assert_non_null(mem);
 	assert_non_null(before);
-	memset(mem, 0, BYTES);
+	memset(mem, 0, extent);
 	s = kvs_shard_init(mem, BYTES, 99);
 	fill(s);
-	memcpy(before, mem, BYTES);
+	memcpy(before, mem, extent);
 	rng_init(&r, test_seed("kvs_prefetch"));
 	for (uint32_t cnt = 0; cnt <= KVS_PREFETCH_MAX; cnt++) {
 		for (uint32_t i = 0; i < cnt; i++) {
@@ -67,7 +68,7 @@ changes_nothing(void **state)
 		}
 		kvs_prefetch_burst(s, key, cnt);
 	}
-	assert_memory_equal(before, mem, BYTES);
+	assert_memory_equal(before, mem, extent);
 	free(mem);
 	free(before);
 }

@@ -23,7 +23,7 @@ static struct kvs_shard *
 shard_make(void)
 {
 	const size_t bytes = 4 << 20;
-	void *p = aligned_alloc(64, bytes);
+	void *p = aligned_alloc(64, kvs_shard_extent(bytes));
 
 	assert_non_null(p);
 	return kvs_shard_init(p, bytes, 99);

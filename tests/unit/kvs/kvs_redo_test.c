@@ -129,7 +129,7 @@ fields_that_stay(uint32_t cnt)
 static struct kvs_shard *
 shard_new(size_t bytes)
 {
-	void *mem = aligned_alloc(64, bytes);
+	void *mem = aligned_alloc(64, kvs_shard_extent(bytes));
 
 	assert_non_null(mem);
 	return kvs_shard_init(mem, bytes, 5);
@@ -158,7 +158,8 @@ redo(struct kvs_shard *s, struct slice other, bool settle, struct kvs_value **re
 	return err;
 }
 
-/* One that differs in its last item; no memory; nothing to forget. */
+/* One that differs in its last item; nothing to forget; none of the memory that others leave to it.
+ * With that, one that is full is settled. */
 static void
 refused(void **state)
 {
@@ -168,6 +169,8 @@ refused(void **state)
 	struct wbuf out = room_new();
 	struct kvs_value *v;
 	uint32_t steps;
+	void *page[2 * KVS_SHARD_BYTES_MIN / 4096];
+	uint32_t page_cnt = 0;
 	size_t used;
 
 	(void)state;
@@ -187,9 +190,17 @@ refused(void **state)
 	assert_int_equal(kvs_shard_merge(full, slice_str(KEY), gone), 0);
 	while (kvs_shard_sweep(full)) {
 	}
+	while ((page[page_cnt] = heap_alloc_reserve(full->heap, 4096)) != NULL) {
+		page_cnt++;
+	}
 	used = kvs_shard_used_bytes(full);
 	assert_int_equal(redo(full, slice_of(NULL, 0), true, &v, &steps), MB_ERR_NO_MEMORY);
 	assert_int_equal(kvs_shard_used_bytes(full), used);
+	while (page_cnt > 0) {
+		heap_free(full->heap, page[--page_cnt], 4096);
+	}
+	assert_int_equal(redo(full, slice_of(NULL, 0), true, &v, &steps), 0);
+	assert_non_null(v);
 	free(s);
 	free(full);
 }

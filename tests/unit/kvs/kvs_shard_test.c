@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "clear.h"
 #include "compiler.h"
@@ -29,7 +30,7 @@ static uint8_t *scratch; /* for values, 2 * BIG */
 static struct kvs_shard *
 shard_make(size_t bytes)
 {
-	void *mem = aligned_alloc(64, bytes);
+	void *mem = aligned_alloc(64, kvs_shard_extent(bytes));
 
 	assert_non_null(mem);
 	return kvs_shard_init(mem, bytes, 99);
@@ -125,7 +126,7 @@ deletes_when_full(void **state)
 /* A list that has filled the shard is emptied item by item, by those who read it; what adds is
  * refused before that, and goes on after it. */
 static void
-a_queue_is_emptied_when_full(void **state)
+queue_of(size_t len)
 {
 	struct kvs_shard *s = shard_make(4 << 20);
 	struct envelope e = { .type = LATTICE_LIST };
@@ -137,7 +138,6 @@ a_queue_is_emptied_when_full(void **state)
 	char buf[32];
 	int err;
 
-	(void)state;
 	do {
 		struct stamp stamp = { { pushed + 1 }, { 1 } };
 		struct slice stored = kvs_shard_get(s, key);
@@ -146,14 +146,14 @@ a_queue_is_emptied_when_full(void **state)
 		(void)envelope_open(stored, &there);
 		out = room();
 		assert_int_equal(list_delta_push(there.state, stamp, LIST_RIGHT,
-						 slice_of(item, sizeof(item)), &out),
+						 slice_of(item, len), &out),
 				 0);
 		assert_int_equal(envelope_write_tail(&e, &out), 0);
 		err = kvs_shard_merge(s, key, wbuf_slice(&out));
 		pushed += err == 0;
 	} while (err == 0);
 	assert_int_equal(err, MB_ERR_NO_MEMORY);
-	assert_true(pushed > 2000);
+	assert_true(pushed > 2000 && (len > 4 || pushed > 50000));
 	for (uint32_t i = 0; set(s, key_of(buf, i), 1, "12345678", 8) == 0; i++) {
 	}
 	for (;; popped++) {
@@ -174,6 +174,48 @@ a_queue_is_emptied_when_full(void **state)
 	assert_true(heap_reserve_whole(s->heap));
 	heap_check(s->heap);
 	free(s);
+}
+
+static void
+a_queue_is_emptied_when_full(void **state)
+{
+	(void)state;
+	queue_of(1000);
+	queue_of(4);
+}
+
+/* Memory beyond the shard's bytes goes back to the system when it is free, in steps, and no more
+ * than that; while others need it, nothing is looked for. */
+static void
+what_is_beyond_goes_back(void **state)
+{
+	const size_t bytes = 4 << 20, extent = kvs_shard_extent(bytes), half = bytes / 2;
+	void *mem = mmap(NULL, extent, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct kvs_shard *s;
+	uint32_t steps = 1;
+	void *beyond;
+
+	(void)state;
+	assert_int_equal(extent, 2 * bytes);
+	assert_int_equal(kvs_shard_extent(KVS_SHARD_BYTES_MAX - 4096), KVS_SHARD_BYTES_MAX);
+	assert_ptr_not_equal(mem, MAP_FAILED);
+	s = kvs_shard_init(mem, bytes, 1);
+	assert_null(heap_alloc(s->heap, bytes)); /* that much is for everybody, less a little */
+	beyond = heap_alloc(s->heap, half);
+	assert_non_null(beyond);
+	assert_false(kvs_shard_trim(s));
+	heap_free(s->heap, beyond, half);
+	beyond = heap_alloc_reserve(s->heap, bytes + half);
+	assert_non_null(beyond);
+	assert_false(kvs_shard_trim(s));
+	heap_free(s->heap, beyond, bytes + half);
+	while (kvs_shard_trim(s)) {
+		steps++;
+	}
+	assert_in_range(steps, 2, 2 * extent >> 20);
+	assert_in_range(heap_held_bytes(s->heap), bytes / 2, bytes);
+	heap_check(s->heap);
+	munmap(mem, extent);
 }
 
 static void
@@ -592,6 +634,7 @@ main(void)
 		cmocka_unit_test(memory_full),
 		cmocka_unit_test(deletes_when_full),
 		cmocka_unit_test(a_queue_is_emptied_when_full),
+		cmocka_unit_test(what_is_beyond_goes_back),
 		cmocka_unit_test(growing_value_full),
 		cmocka_unit_test(too_large),
 		cmocka_unit_test(bottom_makes_no_key),

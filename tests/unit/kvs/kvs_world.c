@@ -66,7 +66,7 @@ world_make(uint32_t tile_cnt, uint32_t copies, uint32_t cache_cnt, size_t bytes)
 			.drop_pause_ns = WORLD_PAUSE_NS,
 			.timebase = &w->time.tb,
 		};
-		void *mem = aligned_alloc(64, bytes);
+		void *mem = aligned_alloc(64, kvs_shard_extent(bytes));
 
 		assert_non_null(mem);
 		t->world = w;

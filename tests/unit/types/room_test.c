@@ -10,7 +10,7 @@
 #include "orset.h"
 #include "test_cmocka.h"
 
-#define HEAP_BYTES ROOM_HEAP_MIN
+#define HEAP_BYTES ((size_t)1 << 20)
 
 static struct slice
 delta_of(unsigned int type, struct slice set, uint8_t mem[256])
@@ -40,7 +40,7 @@ the_last_is_for_what_removes(void **state)
 	adds = delta_of(LATTICE_ORSET, wbuf_slice(&add), delta_mem[0]);
 	removes = delta_of(LATTICE_ORSET, wbuf_slice(&gone), delta_mem[1]);
 	ends = delta_of(LATTICE_ABSENT, slice_of(NULL, 0), delta_mem[2]);
-	room_init(&r, heap_init(mem, HEAP_BYTES), HEAP_BYTES);
+	room_init(&r, heap_init(mem, HEAP_BYTES), HEAP_BYTES / 2);
 	while ((p = room_alloc(&r, 4096)) != NULL) {
 		page = p;
 	}
@@ -51,6 +51,12 @@ the_last_is_for_what_removes(void **state)
 	room_for(&r, removes);
 	assert_null(room_alloc_last(&r, 100));
 	r.whole = false;
+	room_for_less(&r);
+	last = room_alloc_last(&r, 100);
+	assert_non_null(last);
+	heap_free(r.heap, last, 100);
+	room_for(&r, slice_of(NULL, 0));
+	assert_null(room_alloc_last(&r, 100));
 	room_for(&r, ends);
 	last = room_alloc_last(&r, 100);
 	assert_non_null(last);
