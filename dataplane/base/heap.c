@@ -238,7 +238,7 @@ held_set(struct heap *h, uint32_t page, uint32_t cnt, bool held)
 	while (cnt > 0) {
 		uint32_t n = MIN(64 - page % 64, cnt);
 		uint64_t *word = &h->held[page / 64];
-		uint64_t bits = UINT64_MAX >> (64 - n) << page % 64;
+		uint64_t bits = (n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX) << page % 64;
 
 		h->held_cnt -= (uint32_t)__builtin_popcountll(*word & bits);
 		h->held_cnt += held ? n : 0;
