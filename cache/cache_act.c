@@ -18,7 +18,9 @@
  *
  * So a write to a key that nobody reads costs one trip and no entry, no work, no copy; and a key
  * that is only written does not push others out of the cache. Operations that depend on a version,
- * belong together, or whose delta may be long, are done in the cache. A long value of a PUT is
+ * belong together, or whose delta may be long, are done in the cache; but what takes something off
+ * a value for which there is no memory here is tried in the store, too: a collection that has grown
+ * there could not be made smaller otherwise, nor deleted. A long value of a PUT is
  * copied once, from where the asker has it to where the store has it, the last one of its list; one
  * that is longer than a step copies, in pieces.
  */
@@ -67,6 +69,10 @@ act_make(struct kvs_acts *list, uint32_t i, struct slice stored, struct wbuf *ou
 		a->op.value.p = out->p + list->act[i].value_at;
 	}
 	err = delta_make(stored, &a->op, a->now, acts->writer, out);
+	if (err == MB_ERR_TOO_LARGE && a->op.kind == WSET_DEL) {
+		a->razes = true;
+		err = cache_grow_tombstone(stored, a->now, acts->writer, out);
+	}
 	if (err == MB_ERR_TYPE && a->word != NULL) {
 		cache_word_type(stored, &a->op, a->word);
 	}
@@ -122,12 +128,21 @@ kind_is_short(enum wset_kind kind)
 	}
 }
 
+static bool
+kind_takes_off(enum wset_kind kind)
+{
+	return kind == WSET_DEL || kind == WSET_SREM || kind == WSET_MAP_DEL ||
+	       kind == WSET_LIST_DEL || kind == WSET_ZREM;
+}
+
 bool
-cache_act_may(const struct cache_job *job, const struct wset_op *op, uint32_t op_idx, bool last)
+cache_act_may(const struct cache_job *job, const struct wset_op *op, uint32_t op_idx, bool last,
+	      bool no_room)
 {
 	const struct cache_op_word *word = job->word;
 
-	return job->afar && job->ack != KVS_ACK_LOCAL && kind_is_short(op->kind) &&
+	return job->afar && job->ack != KVS_ACK_LOCAL &&
+	       (kind_is_short(op->kind) || (no_room && kind_takes_off(op->kind))) &&
 	       (!op->by_ref || op->kind == WSET_PUT) &&
 	       (word == NULL ||
 		(word[op_idx].if_version == 0 && word[op_idx].if_before == 0 &&
@@ -223,7 +238,8 @@ cache_act_add(struct cache_core *c, struct cache_job *job)
 	*act = (struct kvs_act){
 		.key = job->op.key,
 		.ack = job->ack,
-		.grows = job->op.kind != WSET_EXPIRE, /* a deadline that stays is known already */
+		/* A deadline that stays is known already. */
+		.grows = job->op.kind != WSET_EXPIRE && !kind_takes_off(job->op.kind),
 	};
 	++*cache_touched(c, job->hash);
 	a->job = job; /* what is of a read only is not looked at */
@@ -232,6 +248,7 @@ cache_act_add(struct cache_core *c, struct cache_job *job)
 	a->op_idx = job->op_idx;
 	a->word = job->word != NULL ? &job->word[job->op_idx] : NULL;
 	a->known = false;
+	a->razes = false;
 	a->now = hlc_now(&c->clock, c->wall_us); /* keeps I3 */
 	if (job->op.by_ref) {
 		act_long(c, a, act);
@@ -259,6 +276,7 @@ cache_act_acted(struct cache_core *c, const struct desc *d)
 			if (a->work != NULL) {
 				cache_work_acted(c, a->work);
 			}
+			c->stats.razed += a->razes && acts->list.act[i].err == 0;
 			cache_job_ack(c, a->job, a->op_idx, acts->list.act[i].err);
 		}
 	}

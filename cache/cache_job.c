@@ -250,7 +250,8 @@ fetch_ahead(struct cache_core *c, struct cache_job *job)
 
 		job->ahead_cnt++;
 		cache_store_prefetch(c->store, hash);
-		if (cache_act_may(job, &op, job->op_idx + job->ahead_cnt, job->ahead.len == 0) ||
+		if (cache_act_may(job, &op, job->op_idx + job->ahead_cnt, job->ahead.len == 0,
+				  false) ||
 		    cache_tile_of(hash, c->cfg.layout->shard_cnt) != c->cfg.shard ||
 		    cache_store_find(c->store, hash, op.key) != CACHE_ENTRY_NONE) {
 			continue;
@@ -274,7 +275,7 @@ op_open(struct cache_core *c, struct cache_job *job)
 	} else {
 		job->ahead = job->rest;
 	}
-	if (!cache_act_may(job, &job->op, job->op_idx, job->rest.len == 0)) {
+	if (!cache_act_may(job, &job->op, job->op_idx, job->rest.len == 0, false)) {
 		fetch_ahead(c, job);
 	}
 	job->op_open = true;
@@ -515,12 +516,18 @@ op_apply_wanted(struct cache_core *c, struct cache_job *job)
 static bool
 op_pass(struct cache_core *c, struct cache_job *job, int *ret_step)
 {
+	const bool no_room = job->work_err == MB_ERR_NO_MEMORY || job->work_err == MB_ERR_TOO_LARGE;
+
 	*ret_step = CACHE_STEP_DONE;
-	if (job->work != NULL || !cache_act_may(job, &job->op, job->op_idx, job->rest.len == 0) ||
+	if (job->work != NULL ||
+	    !cache_act_may(job, &job->op, job->op_idx, job->rest.len == 0, no_room) ||
 	    (key_is_system(job->op.key) && !c->proc[job->proc].system) ||
-	    cache_tile_of(job->hash, c->cfg.layout->shard_cnt) != c->cfg.shard ||
-	    cache_work_find(c, job->hash, job->op.key) != NULL ||
+	    cache_tile_of(job->hash, c->cfg.layout->shard_cnt) != c->cfg.shard) {
+		return false;
+	}
+	if (cache_work_find(c, job->hash, job->op.key) != NULL ||
 	    cache_store_find(c->store, job->hash, job->op.key) != CACHE_ENTRY_NONE) {
+		job->work_err = 0; /* it is asked for again, or it is here */
 		return false;
 	}
 	if (!cache_act_add(c, job)) {

@@ -220,6 +220,7 @@ struct cache_act {
 	struct wset_op op;
 	uint32_t op_idx;
 	bool known; /* the word has the number that it made */
+	bool razes; /* a DEL that is too long item by item */
 	struct hlc_time now;
 };
 
@@ -424,6 +425,11 @@ int cache_grow_step(struct cache_core *c, struct cache_grow *g, struct slice fro
 /* cache_grow_end gives up what was begun, if anything was. */
 void cache_grow_end(struct cache_core *c, struct cache_grow *g);
 
+/* cache_grow_tombstone appends the tombstone that razes what is stored, and what others add to it
+ * unseen. */
+int cache_grow_tombstone(struct slice stored, struct hlc_time now, struct writer_id writer,
+			 struct wbuf *out);
+
 /* cache_grow_raze has an entry show a tombstone in a new epoch: the delete of a collection where
  * there is no memory to delete what was seen and nothing else.
  * Returns: 0; as cache_merge. */
@@ -502,9 +508,9 @@ size_t cache_value_head(const struct wset_op *op);
 void cache_acts_init(struct cache_core *c);
 
 /* cache_act_may tells whether an operation may be done in the store, if its key is not here. last:
- * none follows it in the set. */
+ * none follows it in the set. no_room: the key was asked for, and there is no memory for it. */
 bool cache_act_may(const struct cache_job *job, const struct wset_op *op, uint32_t op_idx,
-		   bool last);
+		   bool last, bool no_room);
 
 /* cache_act_add has the operation at hand done in the store. Requires: cache_act_may; the key has
  * neither an entry nor a work. Returns: false when there is no room in a list, or no work. */

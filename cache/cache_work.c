@@ -260,9 +260,13 @@ fill_copy(struct cache_core *c, struct cache_work *w)
 static int
 fill_tree(struct cache_core *c, struct cache_work *w)
 {
+	const uint64_t most = c->cfg.layout->shard[c->cfg.shard].heap_bytes;
 	struct envelope e;
 	int err = 0;
 
+	if (slice_tree(w->from)->root->items_len > most) {
+		return MB_ERR_NO_MEMORY; /* before others go for it, in vain */
+	}
 	if (!w->grow.open) {
 		err = envelope_open(w->from, &e);
 		err = err != 0 ? err : cache_grow_begin(c, &w->grow, &e, false);

@@ -423,6 +423,47 @@ the_store_is_full(void **state)
 	world_end(w);
 }
 
+/* A set grows in the store beyond what the cache has memory for: it is made smaller there, and
+ * deleted there. */
+static void
+what_the_cache_has_no_room_for(void **state)
+{
+	struct world *w = world_make(&(struct world_cfg){ .heap_bytes = 1 << 20 });
+	const uint32_t cnt = 100000;
+	struct slice key = slice_str("set");
+	static struct set s;
+	struct envelope e;
+
+	(void)state;
+	world_up_inner(w, INNER);
+	assert_int_equal(world_fill(w, key, LATTICE_ORSET, 0, cnt), 0);
+	for (uint32_t i = 0; i < cnt; i += i < 100 ? 1 : cnt / 100) {
+		uint64_t member = htobe64(i);
+		struct wset_op op = { .kind = WSET_SREM, .key = key };
+
+		op.value = slice_of(&member, sizeof(member));
+		set_begin(&s);
+		assert_int_equal(wset_add(&s.ws, &op), 0);
+		op.must = true; /* once more: it is not there */
+		assert_int_equal(wset_add(&s.ws, &op), 0);
+		publish(w, &s, 5);
+		assert_int_equal(over(w, 5), MB_ERR_NOT_FOUND);
+		assert_int_equal(s.word[0].err, 0);
+		assert_true(s.word[0].changed);
+		assert_int_equal(s.word[1].err, MB_ERR_NOT_FOUND);
+	}
+	assert_false(is_here(w, "set"));
+	set_begin(&s);
+	add(&s, WSET_DEL, "set", NULL, 0);
+	add(&s, WSET_SADD, "set", "x", 0);
+	publish(w, &s, 6);
+	assert_int_equal(over(w, 6), 0);
+	assert_int_equal(envelope_open(world_stored(w, key), &e), 0);
+	assert_int_equal(e.type, LATTICE_ORSET);
+	assert_int_equal(cache_core_stats(w->core).razed, 1);
+	world_end(w);
+}
+
 /* Counters from both sides, through a cache that evicts, read now and then: no increment is lost or
  * counted twice, and each word shows the sum at its time. */
 static void
@@ -500,6 +541,7 @@ main(void)
 		cmocka_unit_test(what_must_be_done_here),
 		cmocka_unit_test(more_than_there_is_room_for),
 		cmocka_unit_test(the_store_is_full),
+		cmocka_unit_test(what_the_cache_has_no_room_for),
 		cmocka_unit_test(no_increment_is_lost),
 	};
 
