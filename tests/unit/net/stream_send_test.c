@@ -33,7 +33,7 @@
 #define CONN_MAX    4
 #define VALUE_BYTES (24u << 20) /* more than a socket's buffers take */
 #define PIECE_BYTES (192u << 10)
-#define CLOSE_NS    (400 * NS_PER_MS)
+#define CLOSE_NS    (1000 * NS_PER_MS)
 
 struct teller {
 	struct lcore *lcore;
@@ -334,8 +334,9 @@ static bool
 comes(const _Atomic uint32_t *cnt, uint32_t want, uint32_t ms)
 {
 	const struct timespec nap = { .tv_nsec = 1000000 };
+	uint64_t end = timebase_now_ns(timebase_real()) + ms * NS_PER_MS;
 
-	for (uint32_t i = 0; i < ms && atomic_load(cnt) != want; i++) {
+	while (timebase_now_ns(timebase_real()) < end && atomic_load(cnt) != want) {
 		nanosleep(&nap, NULL);
 	}
 	return atomic_load(cnt) == want;

@@ -245,7 +245,7 @@ time_is_booked_where_it_went(void **state)
 	assert_true(idle >= 10 * NS_PER_MS);
 	assert_true(asleep >= 50 * NS_PER_MS);
 	assert_true(busy + idle + asleep <= wall);
-	assert_true(busy + idle + asleep >= wall - wall / 4); /* a thread's start is not in it */
+	assert_true(busy + idle + asleep >= wall / 2); /* a thread's start is not in it */
 	assert_int_equal(metrics_get(lcore_tile_metrics(one.lcore, 0), METRIC_tile_poll_worked),
 			 100000);
 	lcore_destroy(one.lcore);
@@ -327,7 +327,7 @@ the_token_is_held_to_spin_and_given_back_to_sleep(void **state)
 {
 	struct token token = { .free = true };
 
-	one.cfg.spin_ns = 2 * NS_PER_MS;
+	one.cfg.spin_ns = 100 * NS_PER_MS; /* others may have the cpu for most of it */
 	one.cfg.spin_try = token_try;
 	one.cfg.spin_release = token_release;
 	one.cfg.spin_ctx = &token;
@@ -347,7 +347,7 @@ what_is_awaited_is_looked_for_a_while(void **state)
 {
 	struct token token = { .free = false };
 
-	one.cfg.spin_ns = 20 * NS_PER_MS;
+	one.cfg.spin_ns = 100 * NS_PER_MS;
 	one.cfg.await_ns = 2 * NS_PER_MS;
 	one.cfg.spin_try = token_try;
 	one.cfg.spin_release = token_release;
@@ -456,7 +456,7 @@ a_timer_wakes_a_sleeping_lcore_in_time(void **state)
 	uint64_t at;
 
 	runner_create(&one);
-	at = now_ns() + 60 * NS_PER_MS;
+	at = now_ns() + 300 * NS_PER_MS; /* it sleeps before, on a busy machine too */
 	lcore_timer_at(one.lcore, one.counter_tile, at + NS_PER_S);
 	lcore_timer_at(one.lcore, one.counter_tile, at);
 	runner_start(&one);
@@ -487,15 +487,18 @@ a_tile_that_answers_a_time_is_kept_house_for_then(void **state)
 static void
 a_busy_lcore_keeps_house_once_a_period(void **state)
 {
+	uint64_t begin = now_ns(), ran_ns;
+
 	runner_create(&one);
 	one.counter.work_left = UINT64_MAX;
 	runner_start(&one);
 	sleep_ns(100 * NS_PER_MS);
+	until(&one.counter.housekeeping_cnt, 20); /* of 1000 periods, on a shared machine */
 	lcore_stop(one.lcore);
 	one.counter.work_left = 0;
 	pthread_join(one.thread, NULL);
-	assert_true(one.counter.housekeeping_cnt >= 20); /* of 1000 periods, on a shared machine */
-	assert_true(one.counter.housekeeping_cnt <= 1100);
+	ran_ns = now_ns() - begin;
+	assert_true(one.counter.housekeeping_cnt <= 100 + ran_ns / (100 * NS_PER_US));
 	lcore_destroy(one.lcore);
 }
 
