@@ -191,6 +191,7 @@ gate_out_back(struct gate *g, struct gate_conn *c, const struct gate_mark *mark)
 
 	for (; k != NULL; k = next) {
 		next = k->next;
+		c->hole = k == c->hole ? NULL : c->hole;
 		gate_chunk_free(g, k);
 	}
 	c->out.tail = mark->tail;
@@ -290,8 +291,8 @@ gate_out_sent(struct gate *g, struct gate_conn *c, size_t len)
 
 		k->sent += (uint32_t)n;
 		len -= n;
-		if (k->sent < k->len) {
-			return;
+		if (k->sent < k->len || (k == c->hole && k->len == 0)) {
+			return; /* also at a place that is kept free: the head is to come */
 		}
 		if (k->next == NULL && (!elsewhere(k) && k->cap < GATE_CHUNK_BYTES / 2)) {
 			k->len = 0; /* a small one is kept for the next reply */

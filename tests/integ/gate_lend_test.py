@@ -18,7 +18,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from node import Node   # noqa: E402
+from node import Node, until   # noqa: E402
 from resp import Raw, port_of   # noqa: E402
 
 MICROBURST, SOURCE = sys.argv[1:3]
@@ -118,6 +118,33 @@ class Long(Case):
                 got = head + c.take(len(want) - len(head))
                 self.assertTrue(got == want, (unix, change))
         self.nothing_is_held()
+
+    def test_the_place_of_a_head_stays_while_what_is_before_it_leaves(self):
+        """How many keys there are is known last. Until then the kernel sends earlier replies."""
+        for i in range(0, 30000, 1000):
+            for k in range(i, i + 1000):
+                self.c.say('set', f'k:{k}', 'x')
+            self.assertEqual({self.c.answer() for _ in range(1000)}, {'+OK'})
+        self.put('before', b'v' * 100000)
+        for unix in (True, False) * 3:
+            u = self.client(unix=unix, narrow=True)
+            number, gets = u('client', 'id'), 0
+            while self.unsent(number) == 0:
+                u.say('get', 'before')
+                gets += 1
+                time.sleep(0.01)
+            u.say('keys', 'k:1?')
+            u.say('ping')
+            self.assertEqual({len(u.answer()) for _ in range(gets)}, {100000})
+            self.assertEqual(sorted(u.answer()), [b'k:1%d' % i for i in range(10)])
+            self.assertEqual(u.answer(), '+PONG')
+            until(lambda: self.unsent(number) == 0, 15, 'replies that are sent')
+        self.c('flushall')
+
+    def unsent(self, number):
+        """Bytes that wait in the gate; some that have come, if it is about to move to another."""
+        line = self.c('client', 'list', 'id', number).decode()
+        return sum(int(line.split(f' {what}=')[1].split()[0]) for what in ('obl', 'omem', 'qbuf'))
 
     def test_a_quit_behind_a_long_value_loses_nothing(self):
         value = value_of(7, 4 * MIB)
