@@ -4,8 +4,9 @@
 
 Goal:   a peer may go at any instant, also while the tile is about to read from its memory.
 Method: memif_peer_test.py MICROBURST OBJECT. A client calls without pause, with long arguments,
-        which the driver copies. The node's tiles are stopped again and again (ptrace) until one is inside the driver; then the client is killed,
-        what DPDK's interrupt thread does about that has its time, and the tile goes on.
+        which the driver copies. The node's tiles are stopped again and again (ptrace) until one is
+        inside the driver; then the client is killed, what DPDK's interrupt thread does about that
+        has its time, and the tile goes on.
 """
 import ctypes
 import os
