@@ -29,7 +29,7 @@
 #define SPINS         256 /* a burst is some microseconds */
 #define NAP_NS        (100 * NS_PER_US)
 
-_Atomic bool nic_gate_is_shut = true;
+struct nic_gate_state nic_gate_state = { .shut = true };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed; /* on the monotonic clock */
@@ -61,7 +61,7 @@ bursts_end(void)
 {
 	struct timespec nap = { .tv_nsec = NAP_NS };
 
-	atomic_store(&nic_gate_is_shut, true);
+	atomic_store(&nic_gate_state.shut, true);
 	syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 	for (struct nic_gate *g = first; g != NULL; g = g->next) {
 		for (int i = 0; atomic_load_explicit(&g->busy, memory_order_acquire) /* A2 */;
@@ -92,7 +92,7 @@ gate_open(void *ctx)
 			until.tv_nsec -= (long)NS_PER_S;
 			until.tv_sec++;
 		}
-		atomic_store_explicit(&nic_gate_is_shut, false, memory_order_release); /* R1 */
+		atomic_store_explicit(&nic_gate_state.shut, false, memory_order_release); /* R1 */
 		while (!leaving && pthread_cond_timedwait(&changed, &lock, &until) == 0) {
 		}
 		bursts_end();

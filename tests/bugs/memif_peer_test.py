@@ -3,14 +3,16 @@
 """A client over memif that ended took the node with it, on a busy machine (SIGSEGV in the driver).
 
 Goal:   a peer may go at any instant, also while the tile is about to read from its memory.
-Method: memif_peer_test.py MICROBURST OBJECT. A client calls without pause. The node's tiles are
-        stopped again and again (ptrace) until one is inside the driver; then the client is killed,
-        what DPDK's interrupt thread does about that has its time, and the tile goes on.
+Method: memif_peer_test.py MICROBURST OBJECT. A client calls without pause, with long arguments,
+        which the driver copies. The node's tiles are stopped again and again (ptrace) until one is
+        inside the driver; then the client is killed, what DPDK's interrupt thread does about that
+        has its time, and the tile goes on.
 """
 import ctypes
 import os
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
@@ -21,6 +23,7 @@ MICROBURST, OBJECT = sys.argv[1:3]
 SEIZE, INTERRUPT, DETACH, GETREGS, CONT, WALL = 0x4206, 0x4207, 17, 12, 7, 0x40000000
 RIP, REGS = 16, 27      # in struct user_regs_struct
 DRIVER, TRIES, HEARD_S = 'librte_net_memif', 20000, 0.3
+LONG = 4 << 20
 AT = '10.77.0.1:7117'
 
 
@@ -70,6 +73,9 @@ class MemifPeer(unittest.TestCase):
                          f'net.nic=net_memif0,role=server,{self.device}')
         self.addCleanup(self.node.remove)
         self.assertEqual(self.node.run('deploy', OBJECT)[0], 0)
+        self.long = tempfile.NamedTemporaryFile()
+        self.addCleanup(self.long.close)
+        self.long.truncate(LONG)
 
     def client(self, *args):
         where = f'dpdk://{AT}?at=10.77.0.2&nic=net_memif0,role=client,{self.device}'
@@ -93,8 +99,8 @@ class MemifPeer(unittest.TestCase):
         pid = self.node_pid()
         inside = driver_at(pid)
         for _ in range(3):
-            with subprocess.Popen(self.client('call', 'plus_one', '1', '--repeat', '100000000'),
-                                  stdout=subprocess.DEVNULL) as client:
+            with subprocess.Popen(self.client('call', 'echo', '@' + self.long.name, '--repeat',
+                                              '100000000'), stdout=subprocess.DEVNULL) as client:
                 until(lambda: json_calls(self.node) > 0, 60, 'calls')
                 threads = [Thread(tid) for tid in tiles(pid)]
                 if not all(thread.traced for thread in threads):
