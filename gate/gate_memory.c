@@ -25,6 +25,7 @@
 #define NO_RELIEF_NS    (20 * NS_PER_MS)
 #define POLLS_JUST      2u /* what was sent in one is seen to be out in the next */
 #define LATE_NS         (20 * NS_PER_MS)
+#define LATE_REPLY_NS   (250 * NS_PER_MS)
 #define WAIT_NS         (1500 * NS_PER_MS) /* for somebody who rests: some looks, and a tick */
 #define WAIT_BYTES      (64u << 10)        /* a reply that is longer is refused at once */
 #define TICK_VICTIM_CNT 64                 /* closed in a tick */
@@ -107,29 +108,34 @@ turn_of(const struct gate *g, const struct gate_conn *c)
 	return c->waiting && !c->blocked ? YIELD_NEVER : YIELD_IDLE;
 }
 
-static struct yield_claim
-claim_of(const struct gate *g, const struct gate_conn *c)
+/* A short reply that is on its way is one that the kernel has not come to, where many send at once.
+ */
+static enum yield_age
+age_of(const struct gate *g, const struct gate_conn *c, size_t holds)
 {
-	uint64_t half = c->half_ns, since = half != 0 && half < c->slow_ns ? half : c->slow_ns;
+	bool short_reply = c->half_ns == 0 && holds <= YIELD_LITTLE;
+	uint64_t since = c->half_ns != 0 && c->slow_ns != 0 ? MIN(c->half_ns, c->slow_ns)
+							    : c->half_ns | c->slow_ns;
+	uint64_t late_ns = short_reply ? LATE_REPLY_NS : LATE_NS;
 
-	since = since != 0 ? since : half;
-	return (struct yield_claim){
-		.turn = turn_of(g, c),
-		.age = g->memory.poll_cnt - c->memory.owes_poll < POLLS_JUST ? YIELD_JUST
-		       : since != 0 && g->now_ns - since > LATE_NS           ? YIELD_LATE
-									     : YIELD_SINCE,
-		.rest = c->memory.rest,
-	};
+	if (g->memory.poll_cnt - c->memory.owes_poll >= POLLS_JUST && g->now_ns - since > late_ns) {
+		return YIELD_LATE;
+	}
+	return short_reply || g->memory.poll_cnt - c->memory.owes_poll < POLLS_JUST ? YIELD_JUST
+										    : YIELD_SINCE;
+}
+
+static struct yield_claim
+claim_of(const struct gate *g, const struct gate_conn *c, size_t holds)
+{
+	return (struct yield_claim){ turn_of(g, c), age_of(g, c, holds), holds, c->memory.rest };
 }
 
 void
 gate_memory_look(const struct gate *g, struct gate_conn *c)
 {
-	struct yield_claim claim = claim_of(g, c);
+	struct yield_claim claim = claim_of(g, c, held(c, MEMORY_HEAP) + held(c, MEMORY_LONG));
 
-	if (claim.turn != YIELD_NEVER) {
-		claim.held = held(c, MEMORY_HEAP) + held(c, MEMORY_LONG);
-	}
 	c->memory.rest = gate_yield_look(&claim, c->memory.moved);
 	c->memory.moved = 0;
 }
@@ -156,11 +162,8 @@ victim(const struct gate *g, const struct gate_conn *but, enum gate_memory which
 		if (!c->used || c == but || c == g->memory.at) {
 			continue;
 		}
-		claim = claim_of(g, c);
-		if (claim.turn != YIELD_NEVER) {
-			claim.held = held(c, which);
-			gate_yield_see(&y, c, &claim);
-		}
+		claim = claim_of(g, c, held(c, which));
+		gate_yield_see(&y, c, &claim);
 	}
 	return (struct gate_conn *)(uintptr_t)gate_yield_who(&y, asks);
 }
