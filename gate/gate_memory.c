@@ -26,6 +26,7 @@
 #define POLLS_JUST      2u /* what was sent in one is seen to be out in the next */
 #define LATE_NS         (20 * NS_PER_MS)
 #define LATE_REPLY_NS   (250 * NS_PER_MS)
+#define VICTIMS_NS      (20 * NS_PER_MS)
 #define WAIT_NS         (1500 * NS_PER_MS) /* for somebody who rests: some looks, and a tick */
 #define WAIT_BYTES      (64u << 10)        /* a reply that is longer is refused at once */
 #define TICK_VICTIM_CNT 64                 /* closed in a tick */
@@ -147,25 +148,68 @@ gate_memory_looks(const struct gate *g)
 }
 
 /* Never one whose command we are at: it may be another one, who publishes to `but`. */
-static struct gate_conn *
-victim(const struct gate *g, const struct gate_conn *but, enum gate_memory which, size_t asks)
+static void
+see(const struct gate *g, struct gate_conn *c, struct yield *y, enum gate_memory which)
 {
-	struct yield y = { NULL, NULL, 0, 0 };
+	if (c->used && c != g->memory.at) {
+		struct yield_claim claim = claim_of(g, c, held(c, which));
 
-	for (uint32_t i = 0, seen = 0; seen < stream_conn_cnt(g->stream) && i < g->cfg.conn_max;
+		gate_yield_see(y, c, &claim);
+	}
+}
+
+/* One of those that were found to hold about as much as the one that gave way. */
+static struct gate_conn *
+victim_next(struct gate *g, const struct gate_conn *but, enum gate_memory which, size_t asks)
+{
+	struct gate_victims *v = &g->memory.victims;
+
+	while (v->which == which && g->now_ns < v->until_ns && v->cnt > 0) {
+		struct gate_conn *c = &g->conn[v->idx[--v->cnt]];
+		struct yield y = { 0 };
+
+		see(g, c, &y, which);
+		if (c != but && gate_yield_who(&y, asks) != NULL && held(c, which) >= v->held_min) {
+			return c;
+		}
+	}
+	return NULL;
+}
+
+static struct gate_conn *
+victim(struct gate *g, const struct gate_conn *but, enum gate_memory which, size_t asks)
+{
+	struct gate_victims *v = &g->memory.victims;
+	struct gate_conn *who = victim_next(g, but, which, asks);
+	uint32_t conn_cnt = stream_conn_cnt(g->stream);
+	struct yield y = { 0 };
+
+	if (who != NULL) {
+		return who;
+	}
+	for (uint32_t i = 0, seen = 0; seen < conn_cnt && i < g->cfg.conn_max; i++) {
+		seen += g->conn[i].used;
+		if (&g->conn[i] != but) {
+			see(g, &g->conn[i], &y, which);
+		}
+	}
+	who = (struct gate_conn *)(uintptr_t)gate_yield_who(&y, asks);
+	*v = (struct gate_victims){ .which = which, .until_ns = g->now_ns + VICTIMS_NS };
+	v->held_min = who != NULL ? held(who, which) / 2 : SIZE_MAX;
+	for (uint32_t i = 0, seen = 0;
+	     who != NULL && seen < conn_cnt && i < g->cfg.conn_max && v->cnt < ARRAY_CNT(v->idx);
 	     i++) {
-		const struct gate_conn *c = &g->conn[i];
-		struct yield_claim claim;
+		struct gate_conn *c = &g->conn[i];
+		struct yield one = { 0 };
 
 		seen += c->used;
-
-		if (!c->used || c == but || c == g->memory.at) {
-			continue;
+		see(g, c, &one, which);
+		if (c != who && gate_yield_who(&one, asks) != NULL &&
+		    held(c, which) >= v->held_min) {
+			v->idx[v->cnt++] = i;
 		}
-		claim = claim_of(g, c, held(c, which));
-		gate_yield_see(&y, c, &claim);
 	}
-	return (struct gate_conn *)(uintptr_t)gate_yield_who(&y, asks);
+	return who;
 }
 
 enum gate_relief
