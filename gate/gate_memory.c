@@ -25,6 +25,8 @@
 #define NO_RELIEF_NS    (20 * NS_PER_MS)
 #define POLLS_JUST      2u /* what was sent in one is seen to be out in the next */
 #define LATE_NS         (20 * NS_PER_MS)
+#define LATE_REPLY_NS   (250 * NS_PER_MS)
+#define VICTIMS_NS      (20 * NS_PER_MS)
 #define WAIT_NS         (1500 * NS_PER_MS) /* for somebody who rests: some looks, and a tick */
 #define WAIT_BYTES      (64u << 10)        /* a reply that is longer is refused at once */
 #define TICK_VICTIM_CNT 64                 /* closed in a tick */
@@ -107,29 +109,34 @@ turn_of(const struct gate *g, const struct gate_conn *c)
 	return c->waiting && !c->blocked ? YIELD_NEVER : YIELD_IDLE;
 }
 
-static struct yield_claim
-claim_of(const struct gate *g, const struct gate_conn *c)
+/* A short reply that is on its way is one that the kernel has not come to, where many send at once.
+ */
+static enum yield_age
+age_of(const struct gate *g, const struct gate_conn *c, size_t holds)
 {
-	uint64_t half = c->half_ns, since = half != 0 && half < c->slow_ns ? half : c->slow_ns;
+	bool short_reply = c->half_ns == 0 && holds <= YIELD_LITTLE;
+	uint64_t since = c->half_ns != 0 && c->slow_ns != 0 ? MIN(c->half_ns, c->slow_ns)
+							    : c->half_ns | c->slow_ns;
+	uint64_t late_ns = short_reply ? LATE_REPLY_NS : LATE_NS;
 
-	since = since != 0 ? since : half;
-	return (struct yield_claim){
-		.turn = turn_of(g, c),
-		.age = g->memory.poll_cnt - c->memory.owes_poll < POLLS_JUST ? YIELD_JUST
-		       : since != 0 && g->now_ns - since > LATE_NS           ? YIELD_LATE
-									     : YIELD_SINCE,
-		.rest = c->memory.rest,
-	};
+	if (g->memory.poll_cnt - c->memory.owes_poll >= POLLS_JUST && g->now_ns - since > late_ns) {
+		return YIELD_LATE;
+	}
+	return short_reply || g->memory.poll_cnt - c->memory.owes_poll < POLLS_JUST ? YIELD_JUST
+										    : YIELD_SINCE;
+}
+
+static struct yield_claim
+claim_of(const struct gate *g, const struct gate_conn *c, size_t holds)
+{
+	return (struct yield_claim){ turn_of(g, c), age_of(g, c, holds), holds, c->memory.rest };
 }
 
 void
 gate_memory_look(const struct gate *g, struct gate_conn *c)
 {
-	struct yield_claim claim = claim_of(g, c);
+	struct yield_claim claim = claim_of(g, c, held(c, MEMORY_HEAP) + held(c, MEMORY_LONG));
 
-	if (claim.turn != YIELD_NEVER) {
-		claim.held = held(c, MEMORY_HEAP) + held(c, MEMORY_LONG);
-	}
 	c->memory.rest = gate_yield_look(&claim, c->memory.moved);
 	c->memory.moved = 0;
 }
@@ -141,28 +148,68 @@ gate_memory_looks(const struct gate *g)
 }
 
 /* Never one whose command we are at: it may be another one, who publishes to `but`. */
-static struct gate_conn *
-victim(const struct gate *g, const struct gate_conn *but, enum gate_memory which, size_t asks)
+static void
+see(const struct gate *g, struct gate_conn *c, struct yield *y, enum gate_memory which)
 {
-	struct yield y = { NULL, NULL, 0, 0 };
+	if (c->used && c != g->memory.at) {
+		struct yield_claim claim = claim_of(g, c, held(c, which));
 
-	for (uint32_t i = 0, seen = 0; seen < stream_conn_cnt(g->stream) && i < g->cfg.conn_max;
-	     i++) {
-		const struct gate_conn *c = &g->conn[i];
-		struct yield_claim claim;
+		gate_yield_see(y, c, &claim);
+	}
+}
 
-		seen += c->used;
+/* One of those that were found to hold about as much as the one that gave way. */
+static struct gate_conn *
+victim_next(struct gate *g, const struct gate_conn *but, enum gate_memory which, size_t asks)
+{
+	struct gate_victims *v = &g->memory.victims;
 
-		if (!c->used || c == but || c == g->memory.at) {
-			continue;
-		}
-		claim = claim_of(g, c);
-		if (claim.turn != YIELD_NEVER) {
-			claim.held = held(c, which);
-			gate_yield_see(&y, c, &claim);
+	while (v->which == which && g->now_ns < v->until_ns && v->cnt > 0) {
+		struct gate_conn *c = &g->conn[v->idx[--v->cnt]];
+		struct yield y = { 0 };
+
+		see(g, c, &y, which);
+		if (c != but && gate_yield_who(&y, asks) != NULL && held(c, which) >= v->held_min) {
+			return c;
 		}
 	}
-	return (struct gate_conn *)(uintptr_t)gate_yield_who(&y, asks);
+	return NULL;
+}
+
+static struct gate_conn *
+victim(struct gate *g, const struct gate_conn *but, enum gate_memory which, size_t asks)
+{
+	struct gate_victims *v = &g->memory.victims;
+	struct gate_conn *who = victim_next(g, but, which, asks);
+	uint32_t conn_cnt = stream_conn_cnt(g->stream);
+	struct yield y = { 0 };
+
+	if (who != NULL) {
+		return who;
+	}
+	for (uint32_t i = 0, seen = 0; seen < conn_cnt && i < g->cfg.conn_max; i++) {
+		seen += g->conn[i].used;
+		if (&g->conn[i] != but) {
+			see(g, &g->conn[i], &y, which);
+		}
+	}
+	who = (struct gate_conn *)(uintptr_t)gate_yield_who(&y, asks);
+	*v = (struct gate_victims){ .which = which, .until_ns = g->now_ns + VICTIMS_NS };
+	v->held_min = who != NULL ? held(who, which) / 2 : SIZE_MAX;
+	for (uint32_t i = 0, seen = 0;
+	     who != NULL && seen < conn_cnt && i < g->cfg.conn_max && v->cnt < ARRAY_CNT(v->idx);
+	     i++) {
+		struct gate_conn *c = &g->conn[i];
+		struct yield one = { 0 };
+
+		seen += c->used;
+		see(g, c, &one, which);
+		if (c != who && gate_yield_who(&one, asks) != NULL &&
+		    held(c, which) >= v->held_min) {
+			v->idx[v->cnt++] = i;
+		}
+	}
+	return who;
 }
 
 enum gate_relief

@@ -42,6 +42,14 @@ struct gate_memory_one {
 	size_t unfit_bytes;     /* with which it would hold so much */
 };
 
+/* Who gives way next, unless it has moved since: looking at all takes its time. */
+struct gate_victims {
+	enum gate_memory which;
+	uint64_t until_ns;
+	size_t held_min;
+	uint32_t cnt, idx[64];
+};
+
 /* What a gate has. */
 struct gate_memory_all {
 	const struct gate_conn *at; /* whose command is run just now; NULL */
@@ -50,6 +58,7 @@ struct gate_memory_all {
 		uint64_t until_ns; /* until then nobody gives way to one who asks for */
 		size_t asks;       /* so much, or more */
 	} no_relief[2];            /* of each enum gate_memory */
+	struct gate_victims victims;
 	/* Ticks until memory is given back again, how often yet; the traffic when that was set. */
 	uint32_t trim_wait, trim_cnt, trim_tick;
 	uint64_t trim_seen;

@@ -78,16 +78,6 @@ class Case(unittest.TestCase):
         s.settimeout(WAIT_S)
         return s
 
-    def served_again(self):
-        """All at once can be too much for the reserve, too: then who came last is closed."""
-        self.good.close()
-        self.good = Raw(NODE['port'])
-        self.addCleanup(self.good.close)
-        try:
-            return self.good('ping') == '+PONG'
-        except (EOFError, ConnectionError):
-            return False
-
     def vanish(self, s):
         """Without a word: a reset."""
         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
@@ -259,7 +249,7 @@ class Gone(Case):
                 s.sendall(said)
             except OSError:
                 pass    # it was closed before it had said all
-        until(self.served_again, WAIT_S, 'somebody is served')
+        self.assertEqual(self.good('ping'), '+PONG')
         ends = 0
         for s in many:
             s.settimeout(0.01)
@@ -347,6 +337,67 @@ class Memory(Case):
         self.assertGreater(self.number('evicted_clients'), evicted)
         for s in held:
             s.close()
+
+    def test_who_holds_little_is_served_while_others_overrun_it(self):
+        """All at once, so that nobody was seen at rest yet, and anew all the time."""
+        over, done = threading.Event(), {}
+
+        def overrun(said, cnt):
+            held = []
+            while not over.is_set():
+                held.append(self.open())
+                held[-1].settimeout(0.2)
+                try:
+                    for part in said:
+                        held[-1].sendall(part)
+                except OSError:     # it was closed, or is not read any more
+                    pass
+                if len(held) > cnt:
+                    self.vanish(held.pop(self.random.randrange(cnt)))
+            for s in held:
+                s.close()
+
+        def small(name, said, right):
+            c = Raw(NODE['port'])
+            try:
+                while not over.is_set():
+                    c.send(b''.join(array(*words) for words in said))
+                    answers = [c.answer() for _ in said]
+                    if not right(answers):
+                        raise AssertionError(answers)
+                    done[name] = done.get(name, 0) + 1
+                    time.sleep(0.003)
+            except (OSError, EOFError, AssertionError) as error:
+                done[name] = error
+            c.close()
+
+        self.good('set', 'v', b'v' * 300)
+        self.good('rpush', 'l', *[b'x' * 1000] * 200)
+        half, long = b'*3\r\n$3\r\nset\r\n$1\r\nd\r\n$%d\r\n', [b'lrange l 0 -1\r\n'] * 40
+        threads = [threading.Thread(target=overrun, args=args) for args in (
+            ([b'ping\r\n' + half % 16000 + b'x' * 15000], 700),
+            ([half % 9000 + b'x' * 3000], 2500), ([half % 65000 + b'x' * 50000], 150),
+            (long, 30))]
+        threads += [threading.Thread(target=small, args=args) for args in (
+            ('incr', [(b'incr', b'n')], lambda got: got[0] > 0),
+            ('set', [(b'set', b'k', b'z' * 500)], lambda got: got == ['+OK']),
+            ('get', [(b'get', b'v')], lambda got: got == [b'v' * 300]),
+            ('incr 50', [(b'incr', b'p')] * 50, lambda got: got[49] - got[0] == 49),
+            ('get 16', [(b'get', b'v')] * 16, lambda got: got == [b'v' * 300] * 16),
+            ('exec', [(b'multi',), (b'incr', b'm'), (b'get', b'v'), (b'exec',)],
+             lambda got: got[3][1] == b'v' * 300))]
+        for t in threads:
+            t.start()
+        began = time.monotonic()
+        while time.monotonic() < began + 6 and not any(isinstance(n, Exception)
+                                                       for n in done.values()):
+            self.assertEqual(self.good('ping'), '+PONG')
+            time.sleep(0.05)
+        over.set()
+        for t in threads:
+            t.join()
+        self.assertEqual([(k, n) for k, n in done.items() if not isinstance(n, int)], [])
+        self.assertEqual(len(done), 6)
 
     def test_a_transaction_that_is_left_lying_gives_way(self):
         left = [Raw(NODE['port']) for _ in range(12)]
