@@ -237,6 +237,13 @@ accept_set(struct cache_core *c, struct cache_job *job, bool *ret_accepted)
 
 /* ---------------------------------------------------------- one operation: APPLY */
 
+/* Whether there was no memory for a key a moment ago. */
+static bool
+no_room_for(const struct cache_core *c, uint64_t hash)
+{
+	return hash == c->no_room_hash && c->wall_us < c->no_room_us;
+}
+
 /* Begins to fetch the keys of the next operations, so that they come while this one is done. */
 static void
 fetch_ahead(struct cache_core *c, struct cache_job *job)
@@ -251,7 +258,7 @@ fetch_ahead(struct cache_core *c, struct cache_job *job)
 		job->ahead_cnt++;
 		cache_store_prefetch(c->store, hash);
 		if (cache_act_may(job, &op, job->op_idx + job->ahead_cnt, job->ahead.len == 0,
-				  false) ||
+				  no_room_for(c, hash)) ||
 		    cache_tile_of(hash, c->cfg.layout->shard_cnt) != c->cfg.shard ||
 		    cache_store_find(c->store, hash, op.key) != CACHE_ENTRY_NONE) {
 			continue;
@@ -275,12 +282,13 @@ op_open(struct cache_core *c, struct cache_job *job)
 	} else {
 		job->ahead = job->rest;
 	}
-	if (!cache_act_may(job, &job->op, job->op_idx, job->rest.len == 0, false)) {
+	job->hash = job->word != NULL ? job->word[job->op_idx].hash
+				      : hash_bytes(job->op.key.p, job->op.key.len);
+	if (!cache_act_may(job, &job->op, job->op_idx, job->rest.len == 0,
+			   no_room_for(c, job->hash))) {
 		fetch_ahead(c, job);
 	}
 	job->op_open = true;
-	job->hash = job->word != NULL ? job->word[job->op_idx].hash
-				      : hash_bytes(job->op.key.p, job->op.key.len);
 	job->work_err = 0;
 	job->value_copied = 0;
 	job->ready = (struct grove_ready){ 0 };
@@ -516,7 +524,8 @@ op_apply_wanted(struct cache_core *c, struct cache_job *job)
 static bool
 op_pass(struct cache_core *c, struct cache_job *job, int *ret_step)
 {
-	const bool no_room = job->work_err == MB_ERR_NO_MEMORY || job->work_err == MB_ERR_TOO_LARGE;
+	const bool no_room = job->work_err == MB_ERR_NO_MEMORY ||
+			     job->work_err == MB_ERR_TOO_LARGE || no_room_for(c, job->hash);
 
 	*ret_step = CACHE_STEP_DONE;
 	if (job->work != NULL ||

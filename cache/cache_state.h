@@ -270,6 +270,8 @@ struct cache_core {
 	/* How many works and jobs will certainly give memory back, or finish, without getting more.
 	 * While there are some, "no memory" is "not yet". */
 	uint32_t moving_cnt;
+	/* The key for which there was no memory, the last time, and until when that is believed. */
+	uint64_t no_room_hash, no_room_us;
 	struct cache_job *long_job; /* the one whose operation has a long value; NULL: none */
 	struct cache_jobs jobs_free, jobs_run;
 	struct cache_works works_free, works_fill;

@@ -14,6 +14,9 @@
 #include "hash.h"
 #include "microburst/error.h"
 
+/* For so long it is believed that there is no memory for a key. */
+#define NO_ROOM_US 1000000
+
 static struct cache_work **
 table_head(struct cache_core *c, uint64_t hash)
 {
@@ -225,6 +228,10 @@ fill_fail(struct cache_core *c, struct cache_work *w, int err)
 	cache_grow_end(c, &w->grow);
 	from_release(c, w);
 	cache_core_moving(c, &w->moving, false);
+	if (err == MB_ERR_NO_MEMORY || err == MB_ERR_TOO_LARGE) {
+		c->no_room_hash = w->hash;
+		c->no_room_us = timebase_wall_us(c->cfg.timebase) + NO_ROOM_US;
+	}
 	w->state = CACHE_WORK_IDLE;
 	w->use_cnt++; /* until everybody heard of it */
 	wake(c, w, err);
@@ -260,11 +267,12 @@ fill_copy(struct cache_core *c, struct cache_work *w)
 static int
 fill_tree(struct cache_core *c, struct cache_work *w)
 {
-	const uint64_t most = c->cfg.layout->shard[c->cfg.shard].heap_bytes;
+	const struct tree_node *root = slice_tree(w->from)->root;
 	struct envelope e;
 	int err = 0;
 
-	if (slice_tree(w->from)->root->items_len > most) {
+	if (root->items_len + (uint64_t)root->cnt * TREE_ITEM_OVERHEAD >
+	    c->cfg.layout->shard[c->cfg.shard].heap_bytes) {
 		return MB_ERR_NO_MEMORY; /* before others go for it, in vain */
 	}
 	if (!w->grow.open) {
