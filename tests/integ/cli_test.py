@@ -512,7 +512,7 @@ class Dags(Case):
             self.assertEqual(self.done('call', 'hello', 'world', *on), 'hello world\n')
             until(lambda: {e['state'] for e in self.json('ps', *on)['executors']} <=
                   {'serving', 'spare'}, 10, 'executors at rest')
-            serving = [e for e in self.json('ps', *on)['executors'] if e['state'] == 'serving']
+            serving = [e for e in self.json('ps', *on)['executors'] if 'died' in e and e['pid'] > 0]
             pid = next(e['pid'] for e in serving if e['class'] == 'a')
             others = {e['pid'] for e in serving} - {pid}
             os.kill(pid, signal.SIGKILL)

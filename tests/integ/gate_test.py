@@ -597,6 +597,8 @@ class Commands(Case):
 
 class Limits(Case):
     def test_one_connection_too_many(self):
+        until(lambda: b'\r\nconnected_clients:1\r\n' in self.c('INFO', 'clients'), 20,
+              'nobody else')
         many = []
         try:
             while True:

@@ -329,7 +329,7 @@ else:
     print('ready', flush=True)
     wait = [s, sys.stdin]
     while True:
-        ready = select.select(wait, [], [], None if len(wait) == 2 else 0.5)[0]
+        ready = select.select(wait, [], [], None if len(wait) == 2 else 2)[0]
         if s in ready:
             print(int.from_bytes(s.recv(10), 'big'))
         elif ready:

@@ -202,6 +202,11 @@ def running(function):
     return next((c['call'] for c in NODE.json('ps')['calls'] if c['function'] == function), None)
 
 
+def runs_in(call):
+    return until(lambda: next((c['pid'] for c in NODE.json('ps')['calls'] if c['call'] == call),
+                              0), 10, 'its executor')
+
+
 class Messages(unittest.TestCase):
     def tearDown(self):
         def nothing_held():
@@ -247,7 +252,7 @@ class Messages(unittest.TestCase):
         call = until(lambda: running('digits'), 10, 'a receiver')
         for digit in '123':
             self.assertEqual(NODE.run('send', call, digit)[0], 0)
-        first = next(c['pid'] for c in NODE.json('ps')['calls'] if c['call'] == call)
+        first = runs_in(call)
         self.assertEqual(NODE.run('send', call, 'die')[0], 0)
         until(lambda: not os.path.exists(f'/proc/{first}'), 10, 'the end of the first attempt')
         # The fourth message comes again, too: the second attempt ends as the first.
@@ -260,8 +265,7 @@ class Messages(unittest.TestCase):
         call = until(lambda: running('digits'), 10, 'a receiver')
         self.assertEqual(NODE.run('send', call, '1')[0], 0)
         self.assertEqual(NODE.run('send', call, '2')[0], 0)
-        pid = next(c['pid'] for c in NODE.json('ps')['calls'] if c['call'] == call)
-        os.kill(pid, 9)
+        os.kill(runs_in(call), 9)
         until(lambda: running('digits'), 10, 'a second attempt')
         self.assertEqual(NODE.run('send', call, '3')[0], 0)
         self.ends(receiver, '123\n')
