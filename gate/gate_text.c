@@ -279,7 +279,11 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 			break;
 		}
 		if ((g->alone != NULL && g->alone != c) || g->many.held) { /* a transaction first */
-			gate_conn_later(g, c);
+			if (c->run != NULL && c->run->open) {
+				gate_conn_starve(g, c); /* no acknowledgement wakes it */
+			} else {
+				gate_conn_later(g, c);
+			}
 			break;
 		}
 		rc = scan(c, rest);

@@ -201,6 +201,33 @@ class Tiles(unittest.TestCase):
             for t in threads:
                 t.join()
 
+    def test_a_long_write_goes_on_after_a_transaction(self):
+        """More members than one write set has room for; a transaction begins between two sets."""
+        stop = threading.Event()
+
+        def transact(c):
+            while not stop.is_set():
+                for words in (('multi',), ('incr', 'n'), ('exec',)):
+                    c.say(*words)
+                self.assertEqual([c.answer() for _ in range(2)], ['+OK', '+QUEUED'])
+                c.answer()
+
+        others = [threading.Thread(target=transact, args=(self.client(),)) for _ in range(2)]
+        for t in others:
+            t.start()
+        try:
+            clients = [self.client() for _ in range(3)]
+            for _ in range(10):
+                for i, c in enumerate(clients):
+                    c.say('sadd', f's{i}', *range(300))
+                    c.say('del', f's{i}')
+                for c in clients:
+                    self.assertEqual([c.answer(), c.answer()], [300, 1])
+        finally:
+            stop.set()
+            for t in others:
+                t.join()
+
     def test_one_that_waits_for_the_gates_while_its_replies_are_due(self):
         """What is alone waits for the end of the one before it, however its connection came."""
         self.assertEqual(self.c('msetnx', 'there', 1), 1)
