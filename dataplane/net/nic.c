@@ -117,7 +117,7 @@ nic_open(struct net_io *ret, const struct nic_cfg *cfg, struct topo_why *why)
 	}
 	err = nic_port_open(p, cfg, &hc, why);
 	if (err == 0) {
-		err = nic_port_gate(p, why);
+		err = nic_port_gate(p, cfg, why);
 	}
 	for (uint16_t i = 0; err == 0 && i < cfg->queue_cnt; i++) {
 		struct nic *n = nic_create(p, i, &hc);

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <rte_alarm.h>
 #include <rte_ethdev.h>
+#include <rte_log.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@
 #include "timebase.h"
 
 #define GATE_ROUND_NS (50 * NS_PER_MS)
+#define AGAIN_NS      (500 * NS_PER_MS) /* longer than a link takes to come up */
 #define ROUND_US      30u
 #define SPINS         256 /* a burst is some microseconds */
 #define NAP_NS        (100 * NS_PER_US)
@@ -104,10 +106,28 @@ gate_open(void *ctx)
 	pthread_mutex_unlock(&lock);
 }
 
+/* In the interrupt thread: the driver's other work is done there too. */
+static void
+port_again(void *ctx)
+{
+	const struct nic_gate *g = ctx;
+
+	if (is_up(g)) {
+		return;
+	}
+	rte_log_set_level_pattern("pmd.net.memif", RTE_LOG_CRIT); /* nobody is there yet */
+	rte_eth_dev_stop(g->port);
+	rte_eth_dev_start(g->port);
+}
+
 bool
 nic_gate_shut(struct nic_gate *g)
 {
 	nic_gate_leave(g);
+	if (g->connects && timebase_tsc() >= g->next_tsc && !is_up(g)) {
+		g->next_tsc = timebase_tsc() + timebase_ns_to_tsc(AGAIN_NS);
+		rte_eal_alarm_set(1, port_again, g);
+	}
 	if (!atomic_load(&armed) && is_up(g) && !atomic_exchange(&armed, true) &&
 	    rte_eal_alarm_set(1, gate_open, NULL) != 0) {
 		atomic_store(&armed, false);
@@ -116,7 +136,7 @@ nic_gate_shut(struct nic_gate *g)
 }
 
 int
-nic_gate_add(struct nic_gate *g, uint16_t port)
+nic_gate_add(struct nic_gate *g, uint16_t port, bool connects)
 {
 	pthread_condattr_t attr;
 
@@ -132,6 +152,8 @@ nic_gate_add(struct nic_gate *g, uint16_t port)
 	}
 	atomic_init(&g->busy, false);
 	g->port = port;
+	g->connects = connects;
+	g->next_tsc = timebase_tsc() + timebase_ns_to_tsc(AGAIN_NS);
 	g->next = first;
 	first = g;
 	pthread_mutex_unlock(&lock);
@@ -153,8 +175,9 @@ nic_gate_remove(struct nic_gate *g)
 	leaving = last;
 	pthread_cond_signal(&changed);
 	pthread_mutex_unlock(&lock);
+	/* These wait for a callback that runs. */
+	rte_eal_alarm_cancel(port_again, g);
 	if (last) {
-		/* Waits for a callback that runs. */
 		rte_eal_alarm_cancel(gate_open, NULL);
 		pthread_mutex_lock(&lock);
 		atomic_store(&armed, false);

@@ -30,13 +30,17 @@
 struct nic_gate {
 	_Atomic bool busy; /* in a burst */
 	uint16_t port;     /* of DPDK's */
+	bool connects;     /* it is begun again while it has no link: a memif's client */
+	uint64_t next_tsc; /* when it may be begun again */
 	struct nic_gate *next;
 };
 
 /* nic_gate_add: the port's bursts, of which there was none, go through the gate; g stays until
- * nic_gate_remove. Returns: 0; MB_ERR_NOT_SUPPORTED: no membarrier.
+ * nic_gate_remove. A memif's client connects when it starts, and not again when the other end is
+ * there again: one that connects is started anew while its owner looks in vain.
+ * Returns: 0; MB_ERR_NOT_SUPPORTED: no membarrier.
  * nic_gate_remove: there are no more of them; before the port is closed. */
-int nic_gate_add(struct nic_gate *g, uint16_t port);
+int nic_gate_add(struct nic_gate *g, uint16_t port, bool connects);
 void nic_gate_remove(struct nic_gate *g);
 
 /* Alone in its line: it is read for each burst. */

@@ -55,7 +55,7 @@ void nic_port_close(struct nic_port *p);
 
 /* nic_port_gate has the bursts of a port that needs it go through the gate, from the first on: its
  * owner asks p->gated. Returns: 0; MB_ERR_NOT_SUPPORTED. */
-int nic_port_gate(struct nic_port *p, struct topo_why *why);
+int nic_port_gate(struct nic_port *p, const struct nic_cfg *cfg, struct topo_why *why);
 
 /* nic_port_up tells whether it has a link. Drivers that sit on an interface of the kernel's say
  * only that it is enabled; whether a cable is in it the kernel knows.

@@ -107,19 +107,24 @@ sockets_new(struct nic_port *p, const uint8_t before[FD_MAX / 8])
 	}
 }
 
+static bool
+memif_serves(const char *device)
+{
+	return strstr(device, ",role=server") != NULL || strstr(device, ",role=master") != NULL;
+}
+
 /* The socket of a memif's server stays in its folder when the server is killed, and keeps the next
  * one from making it. One that nobody listens at is taken away. */
 static void
 memif_clear(const char *device)
 {
 	const char *path = strstr(device, ",socket=");
-	bool server =
-		strstr(device, ",role=server") != NULL || strstr(device, ",role=master") != NULL;
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	size_t len;
 	int fd;
 
-	if (strncmp(device, "net_memif", strlen("net_memif")) != 0 || !server || path == NULL) {
+	if (strncmp(device, "net_memif", strlen("net_memif")) != 0 || !memif_serves(device) ||
+	    path == NULL) {
 		return;
 	}
 	path += strlen(",socket=");
@@ -568,12 +573,12 @@ nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc
 }
 
 int
-nic_port_gate(struct nic_port *p, struct topo_why *why)
+nic_port_gate(struct nic_port *p, const struct nic_cfg *cfg, struct topo_why *why)
 {
 	if (strncmp(p->device, "net_memif", strlen("net_memif")) != 0) {
 		return 0;
 	}
-	if (nic_gate_add(&p->gate, p->id) != 0) {
+	if (nic_gate_add(&p->gate, p->id, !memif_serves(cfg->device)) != 0) {
 		return topo_why_set(why, MB_ERR_NOT_SUPPORTED,
 				    "net.nic = %s: this kernel has no membarrier", p->device);
 	}

@@ -3,10 +3,11 @@
 """A client over memif that ended took the node with it, on a busy machine (SIGSEGV in the driver).
 
 Goal:   a peer may go at any instant, also while the tile is about to read from its memory.
-Method: memif_peer_test.py MICROBURST OBJECT. A client calls without pause, with long arguments,
-        which the driver copies. The node's tiles are stopped again and again (ptrace) until one is
-        inside the driver; then the client is killed, what DPDK's interrupt thread does about that
-        has its time, and the tile goes on.
+        A client finds a node that was started again (it waited for ever).
+Method: memif_peer_test.py MICROBURST OBJECT LIBRARY. A client calls without pause, with long
+        arguments, which the driver copies. The node's tiles are stopped again and again (ptrace)
+        until one is inside the driver; then the client is killed, what DPDK's interrupt thread does
+        about that has its time, and the tile goes on.
 """
 import ctypes
 import os
@@ -17,9 +18,10 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from client import Client     # noqa: E402
 from node import Node, until   # noqa: E402
 
-MICROBURST, OBJECT = sys.argv[1:3]
+MICROBURST, OBJECT, LIBRARY = sys.argv[1:4]
 SEIZE, INTERRUPT, DETACH, GETREGS, CONT, WALL = 0x4206, 0x4207, 17, 12, 7, 0x40000000
 RIP, REGS = 16, 27      # in struct user_regs_struct
 DRIVER, TRIES, HEARD_S = 'librte_net_memif', 20000, 0.3
@@ -69,21 +71,21 @@ def tiles(pid):
 class MemifPeer(unittest.TestCase):
     def setUp(self):
         self.device = f'bsize=9216,socket=/microburst-bug-{os.getpid()}'
-        self.node = Node(MICROBURST, '--set', f'net.listen=udp://{AT}', '--set',
-                         f'net.nic=net_memif0,role=server,{self.device}')
-        self.addCleanup(self.node.remove)
+        self.where = f'dpdk://{AT}?at=10.77.0.2&nic=net_memif0,role=client,{self.device}'
+        self.node = self.begin()
         self.assertEqual(self.node.run('deploy', OBJECT)[0], 0)
         self.long = tempfile.NamedTemporaryFile()
         self.addCleanup(self.long.close)
         self.long.truncate(LONG)
 
-    def client(self, *args):
-        where = f'dpdk://{AT}?at=10.77.0.2&nic=net_memif0,role=client,{self.device}'
-        return [MICROBURST, '--connect', where, *args]
+    def begin(self):
+        node = Node(MICROBURST, '--set', f'net.listen=udp://{AT}', '--set',
+                    f'net.nic=net_memif0,role=server,{self.device}')
+        self.addCleanup(node.remove)
+        return node
 
-    def node_pid(self):
-        """microburst up runs the daemon in its place."""
-        return self.node.process.pid
+    def client(self, *args):
+        return [MICROBURST, '--connect', self.where, *args]
 
     def caught(self, threads, inside):
         """One of the threads, stopped inside the driver."""
@@ -96,7 +98,7 @@ class MemifPeer(unittest.TestCase):
         return None
 
     def test_killed_while_it_is_read(self):
-        pid = self.node_pid()
+        pid = self.node.process.pid     # microburst up runs the daemon in its place
         inside = driver_at(pid)
         for _ in range(3):
             with subprocess.Popen(self.client('call', 'echo', '@' + self.long.name, '--repeat',
@@ -120,6 +122,20 @@ class MemifPeer(unittest.TestCase):
         done = subprocess.run(self.client('call', 'plus_one', '1'), capture_output=True,
                               timeout=60, check=False)
         self.assertEqual((done.returncode, done.stdout), (0, b'2\n'), done.stderr)
+
+
+    def test_the_node_comes_again(self):
+        client = Client(LIBRARY, self.where)
+        self.addCleanup(client.close)
+        self.assertEqual(incr(client), 0)
+        self.node.process.kill()
+        self.node.process.wait()
+        self.begin()
+        until(lambda: incr(client) == 0, 60, 'the client to be served')
+
+
+def incr(client):
+    return client.lib.mb_client_incr(client.c, b'n', ctypes.c_size_t(0), ctypes.c_int64(1), None)
 
 
 def json_calls(node):
