@@ -18,9 +18,11 @@
  *
  * So a write to a key that nobody reads costs one trip and no entry, no work, no copy; and a key
  * that is only written does not push others out of the cache. Operations that depend on a version,
- * belong together, or whose delta may be long, are done in the cache. A long value of a PUT is
- * copied once, from where the asker has it to where the store has it, the last one of its list; one
- * that is longer than a step copies, in pieces.
+ * belong together, or whose delta may be long, are done in the cache. But a DEL or a deadline of a
+ * key whose value does not fit there is done in the store, whoever wants it: a large collection
+ * goes whole (cache_grow.c: razed). A long value of a PUT is copied once, from where the asker has
+ * it to where the store has it, the last one of its list; one that is longer than a step copies, in
+ * pieces.
  */
 #include "cache_state.h"
 #include "cache_word.h"
@@ -38,6 +40,24 @@ static struct cache_acts *
 acts_of(struct kvs_acts *list)
 {
 	return (struct cache_acts *)list; /* its first member */
+}
+
+/* Of what cannot be looked through in a step nothing is told apart: it is razed. */
+static int
+act_delete(struct cache_acts *acts, struct cache_act *a, struct slice stored, struct wbuf *out)
+{
+	int err = MB_ERR_TOO_LARGE;
+
+	if (!slice_is_tree(stored)) {
+		err = delta_make(stored, &a->op, a->now, acts->writer, out);
+	} else if (!delta_present(stored, a->now)) {
+		return 0;
+	}
+	if (err == MB_ERR_TOO_LARGE) {
+		a->razes = true;
+		err = cache_grow_tomb(stored, a->now, acts->writer, out);
+	}
+	return err;
 }
 
 /* Keeps I2. */
@@ -65,6 +85,9 @@ act_make(struct kvs_acts *list, uint32_t i, struct slice stored, struct wbuf *ou
 	}
 	if (list->act[i].value.len > 0) {
 		a->op.value.p = out->p + list->act[i].value_at;
+	}
+	if (a->op.kind == WSET_DEL) {
+		return act_delete(acts, a, stored, out);
 	}
 	err = delta_make(stored, &a->op, a->now, acts->writer, out);
 	if (err == MB_ERR_TYPE && a->word != NULL) {
@@ -122,13 +145,23 @@ kind_is_short(enum wset_kind kind)
 	}
 }
 
+/* Whether the operation at hand is one for a key whose value does not fit the cache. */
+static bool
+for_unfit(const struct cache_job *job, const struct wset_op *op, uint32_t op_idx)
+{
+	return op_idx == job->op_idx &&
+	       (job->work_err == MB_ERR_NO_MEMORY || job->work_err == MB_ERR_TOO_LARGE) &&
+	       (op->kind == WSET_DEL || op->kind == WSET_EXPIRE);
+}
+
 bool
 cache_act_may(const struct cache_job *job, const struct wset_op *op, uint32_t op_idx, bool last)
 {
 	const struct cache_op_word *word = job->word;
+	bool afar = job->afar && job->ack != KVS_ACK_LOCAL && kind_is_short(op->kind) &&
+		    (!op->by_ref || op->kind == WSET_PUT);
 
-	return job->afar && job->ack != KVS_ACK_LOCAL && kind_is_short(op->kind) &&
-	       (!op->by_ref || op->kind == WSET_PUT) &&
+	return (afar || for_unfit(job, op, op_idx)) &&
 	       (word == NULL ||
 		(word[op_idx].if_version == 0 && word[op_idx].if_before == 0 &&
 		 word[op_idx].if_end == 0 && (last || word[op_idx + 1].if_before == 0)));
@@ -223,7 +256,8 @@ cache_act_add(struct cache_core *c, struct cache_job *job)
 	*act = (struct kvs_act){
 		.key = job->op.key,
 		.ack = job->ack,
-		.grows = job->op.kind != WSET_EXPIRE, /* a deadline that stays is known already */
+		/* A deadline that stays is known already. */
+		.grows = job->op.kind != WSET_EXPIRE && job->op.kind != WSET_DEL,
 	};
 	++*cache_touched(c, job->hash);
 	a->job = job; /* what is of a read only is not looked at */
@@ -232,6 +266,7 @@ cache_act_add(struct cache_core *c, struct cache_job *job)
 	a->op_idx = job->op_idx;
 	a->word = job->word != NULL ? &job->word[job->op_idx] : NULL;
 	a->known = false;
+	a->razes = false;
 	a->now = hlc_now(&c->clock, c->wall_us); /* keeps I3 */
 	if (job->op.by_ref) {
 		act_long(c, a, act);
@@ -259,6 +294,7 @@ cache_act_acted(struct cache_core *c, const struct desc *d)
 			if (a->work != NULL) {
 				cache_work_acted(c, a->work);
 			}
+			c->stats.razed += a->razes && acts->list.act[i].err == 0;
 			cache_job_ack(c, a->job, a->op_idx, acts->list.act[i].err);
 		}
 	}

@@ -178,16 +178,27 @@ cache_grow_step(struct cache_core *c, struct cache_grow *g, struct slice from, s
 }
 
 int
+cache_grow_tomb(struct slice stored, struct hlc_time now, struct writer_id writer, struct wbuf *out)
+{
+	struct envelope e, tomb = { .type = LATTICE_ABSENT };
+	int err = envelope_open(stored, &e);
+
+	if (err == 0) {
+		tomb.epoch = envelope_epoch_fresh(&e, now, writer);
+		err = envelope_write(&tomb, out);
+	}
+	return err;
+}
+
+int
 cache_grow_raze(struct cache_core *c, const struct cache_place *at, struct hlc_time now)
 {
+	struct slice stored = cache_store_envelope(c->store, at->entry);
 	uint8_t mem[ENVELOPE_OVERHEAD];
 	struct wbuf out = wbuf_init(mem, sizeof(mem));
-	struct envelope e, tomb = { .type = LATTICE_ABSENT };
 	uint32_t tries = 0;
-	int err = envelope_open(cache_store_envelope(c->store, at->entry), &e);
+	int err = cache_grow_tomb(stored, now, c->cfg.writer, &out);
 
-	tomb.epoch = envelope_epoch_fresh(&e, now, c->cfg.writer);
-	err = err != 0 ? err : envelope_write(&tomb, &out);
 	err = err != 0 ? err : cache_merge(c, at, wbuf_slice(&out), NULL, now, &tries);
 	if (err < 0) {
 		return err;

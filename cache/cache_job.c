@@ -274,13 +274,13 @@ op_open(struct cache_core *c, struct cache_job *job)
 	} else {
 		job->ahead = job->rest;
 	}
+	job->work_err = 0;
 	if (!cache_act_may(job, &job->op, job->op_idx, job->rest.len == 0)) {
 		fetch_ahead(c, job);
 	}
 	job->op_open = true;
 	job->hash = job->word != NULL ? job->word[job->op_idx].hash
 				      : hash_bytes(job->op.key.p, job->op.key.len);
-	job->work_err = 0;
 	job->value_copied = 0;
 	job->ready = (struct grove_ready){ 0 };
 	job->patience = (struct cache_patience){
@@ -339,9 +339,14 @@ op_work(struct cache_core *c, struct cache_job *job)
 	struct cache_work *w = job->work;
 
 	if (w == NULL) {
-		if (job->work_err != 0) {
+		if (job->work_err != 0 &&
+		    !cache_act_may(job, &job->op, job->op_idx, job->rest.len == 0)) {
+			if (job->word != NULL) {
+				job->word[job->op_idx].longer = job->work_err == MB_ERR_TOO_LARGE;
+			}
 			return job->work_err;
 		}
+		job->work_err = 0; /* somebody is at the key: behind him */
 		if (cache_tile_of(job->hash, c->cfg.layout->shard_cnt) != c->cfg.shard) {
 			return MB_ERR_INVALID; /* it was sent to the wrong tile */
 		}

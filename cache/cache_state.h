@@ -220,6 +220,7 @@ struct cache_act {
 	struct wset_op op;
 	uint32_t op_idx;
 	bool known; /* the word has the number that it made */
+	bool razes; /* it deletes all that is there, seen or not */
 	struct hlc_time now;
 };
 
@@ -423,6 +424,10 @@ int cache_grow_step(struct cache_core *c, struct cache_grow *g, struct slice fro
 
 /* cache_grow_end gives up what was begun, if anything was. */
 void cache_grow_end(struct cache_core *c, struct cache_grow *g);
+
+/* cache_grow_tomb appends a tombstone in a new epoch than that of stored. Pure. */
+int cache_grow_tomb(struct slice stored, struct hlc_time now, struct writer_id writer,
+		    struct wbuf *out);
 
 /* cache_grow_raze has an entry show a tombstone in a new epoch: the delete of a collection where
  * there is no memory to delete what was seen and nothing else.
