@@ -111,6 +111,7 @@ page_note(struct gate *g, struct gate_conn *c, const struct scan_options *opt, s
 		uint8_t *bits = c->keep + KEY_BYTES_MAX + at / 8;
 		int is = 0;
 
+		REQUIRE(at < GATE_TURN); /* as was asked for */
 		if (at + 1 < c->step) {
 			continue;
 		}
