@@ -18,11 +18,12 @@
  *
  * So a write to a key that nobody reads costs one trip and no entry, no work, no copy; and a key
  * that is only written does not push others out of the cache. Operations that depend on a version,
- * belong together, or whose delta may be long, are done in the cache; but what takes something off
+ * belong together, or whose delta may be long, are done in the cache. But what takes something off
  * a value for which there is no memory here is tried in the store, too: a collection that has grown
- * there could not be made smaller otherwise, nor deleted. A long value of a PUT is
- * copied once, from where the asker has it to where the store has it, the last one of its list; one
- * that is longer than a step copies, in pieces.
+ * there could not be made smaller otherwise. So is a DEL or a deadline, whoever wants it: a large
+ * collection goes whole (cache_grow.c: razed). A long value of a PUT is copied once, from where the
+ * asker has it to where the store has it, the last one of its list; one that is longer than a step
+ * copies, in pieces.
  */
 #include "cache_state.h"
 #include "cache_word.h"
@@ -40,6 +41,24 @@ static struct cache_acts *
 acts_of(struct kvs_acts *list)
 {
 	return (struct cache_acts *)list; /* its first member */
+}
+
+/* Of what cannot be looked through in a step nothing is told apart: it is razed. */
+static int
+act_delete(struct cache_acts *acts, struct cache_act *a, struct slice stored, struct wbuf *out)
+{
+	int err = MB_ERR_TOO_LARGE;
+
+	if (!slice_is_tree(stored)) {
+		err = delta_make(stored, &a->op, a->now, acts->writer, out);
+	} else if (!delta_present(stored, a->now)) {
+		return 0;
+	}
+	if (err == MB_ERR_TOO_LARGE) {
+		a->razes = true;
+		err = cache_grow_tombstone(stored, a->now, acts->writer, out);
+	}
+	return err;
 }
 
 /* Keeps I2. */
@@ -68,11 +87,10 @@ act_make(struct kvs_acts *list, uint32_t i, struct slice stored, struct wbuf *ou
 	if (list->act[i].value.len > 0) {
 		a->op.value.p = out->p + list->act[i].value_at;
 	}
-	err = delta_make(stored, &a->op, a->now, acts->writer, out);
-	if (err == MB_ERR_TOO_LARGE && a->op.kind == WSET_DEL) {
-		a->razes = true;
-		err = cache_grow_tombstone(stored, a->now, acts->writer, out);
+	if (a->op.kind == WSET_DEL) {
+		return act_delete(acts, a, stored, out);
 	}
+	err = delta_make(stored, &a->op, a->now, acts->writer, out);
 	if (err == MB_ERR_TYPE && a->word != NULL) {
 		cache_word_type(stored, &a->op, a->word);
 	}
@@ -140,10 +158,11 @@ cache_act_may(const struct cache_job *job, const struct wset_op *op, uint32_t op
 	      bool no_room)
 {
 	const struct cache_op_word *word = job->word;
+	const bool afar = job->afar && job->ack != KVS_ACK_LOCAL &&
+			  (kind_is_short(op->kind) || (no_room && kind_takes_off(op->kind))) &&
+			  (!op->by_ref || op->kind == WSET_PUT);
 
-	return job->afar && job->ack != KVS_ACK_LOCAL &&
-	       (kind_is_short(op->kind) || (no_room && kind_takes_off(op->kind))) &&
-	       (!op->by_ref || op->kind == WSET_PUT) &&
+	return (afar || (no_room && (op->kind == WSET_DEL || op->kind == WSET_EXPIRE))) &&
 	       (word == NULL ||
 		(word[op_idx].if_version == 0 && word[op_idx].if_before == 0 &&
 		 word[op_idx].if_end == 0 && (last || word[op_idx + 1].if_before == 0)));

@@ -194,11 +194,11 @@ cache_grow_tombstone(struct slice stored, struct hlc_time now, struct writer_id 
 int
 cache_grow_raze(struct cache_core *c, const struct cache_place *at, struct hlc_time now)
 {
+	struct slice stored = cache_store_envelope(c->store, at->entry);
 	uint8_t mem[ENVELOPE_OVERHEAD];
 	struct wbuf out = wbuf_init(mem, sizeof(mem));
 	uint32_t tries = 0;
-	int err = cache_grow_tombstone(cache_store_envelope(c->store, at->entry), now,
-				       c->cfg.writer, &out);
+	int err = cache_grow_tombstone(stored, now, c->cfg.writer, &out);
 
 	err = err != 0 ? err : cache_merge(c, at, wbuf_slice(&out), NULL, now, &tries);
 	if (err < 0) {

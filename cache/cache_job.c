@@ -349,6 +349,9 @@ op_work(struct cache_core *c, struct cache_job *job)
 
 	if (w == NULL) {
 		if (job->work_err != 0) {
+			if (job->word != NULL) {
+				job->word[job->op_idx].longer = job->work_err == MB_ERR_TOO_LARGE;
+			}
 			return job->work_err;
 		}
 		if (cache_tile_of(job->hash, c->cfg.layout->shard_cnt) != c->cfg.shard) {
@@ -536,7 +539,7 @@ op_pass(struct cache_core *c, struct cache_job *job, int *ret_step)
 	}
 	if (cache_work_find(c, job->hash, job->op.key) != NULL ||
 	    cache_store_find(c->store, job->hash, job->op.key) != CACHE_ENTRY_NONE) {
-		job->work_err = 0; /* it is asked for again, or it is here */
+		job->work_err = 0; /* behind him who is at the key */
 		return false;
 	}
 	if (!cache_act_add(c, job)) {

@@ -26,8 +26,10 @@ enum cache_msg_kind {
 	/* Make a key readable in place. Payload: the key, KEY_BYTES_MAX at most. */
 	DESC_FETCH = DESC_CACHE_FIRST,
 	/* err = 0, sub = enum cache_found: cache_view_get will find it, unless it is evicted before
-	 * that (then ask again). Else MB_ERR_INVALID, MB_ERR_TOO_LARGE (no such key),
-	 * MB_ERR_NO_MEMORY (no room in the cache that could be made). */
+	 * that (then ask again). Else MB_ERR_INVALID; MB_ERR_TOO_LARGE: there is no such key, or
+	 * its value is longer than the cache; MB_ERR_NO_MEMORY: no room in the cache that could be
+	 * made. Of a value for which there is none, what it is stands in the answer: sub as above,
+	 * a = its type, enum cache_fact what else. */
 	DESC_FETCHED,
 
 	/* Apply a write set, all of it by this one message. Payload: the set (wset.h). sub = enum
@@ -36,7 +38,8 @@ enum cache_msg_kind {
 	DESC_PUBLISH,
 	/* err = 0: every operation is merged at as many of the key's owners in the store as were
 	 * asked for. Else the first operation that failed is number a: it changed nothing, all
-	 * others were done. MB_ERR_TYPE, MB_ERR_TOO_LARGE (limits of values and numbers),
+	 * others were done. MB_ERR_TYPE, MB_ERR_TOO_LARGE (limits of values and numbers; or
+	 * what is there is longer than the cache, and this needs it there),
 	 * MB_ERR_DENIED (a key of the node's own, KEY_SYSTEM),
 	 * MB_ERR_NO_MEMORY; MB_ERR_INDETERMINATE: it is done, but too few owners said so in time. A
 	 * malformed set is refused whole: MB_ERR_CORRUPT or MB_ERR_INVALID. */
@@ -86,8 +89,10 @@ struct cache_op_word {
 	uint32_t if_end;
 	uint32_t front_idx;  /* in: with CACHE_FRONT_LOW or HIGH */
 	uint32_t changed;    /* out: 1 if it brought anything new, else 0 */
-	uint32_t not_number; /* out: with MB_ERR_TYPE of INCR and MAP_INCR: 1 if the key's type is
+	uint16_t not_number; /* out: with MB_ERR_TYPE of INCR and MAP_INCR: 1 if the key's type is
 			      * the right one, and what stands there is no number */
+	uint16_t longer;     /* out: with MB_ERR_TOO_LARGE: 1 if what is there is longer than the
+			      * cache */
 	/* out: of INCR and MAP_INCR the number that it made, of ZINCR the score, a double's bits;
 	 * of a push the list's length; of SADD, MAP_PUT and ZADD 1 if there was no such member or
 	 * field before, else 0 */
@@ -127,6 +132,14 @@ struct cache_reads {
 enum cache_found {
 	CACHE_FOUND_ABSENT = 0, /* no such key, or deleted */
 	CACHE_FOUND_PRESENT = 1,
+};
+
+/* Which word of a FETCHED has what is known of a value that there was no room for. */
+enum cache_fact {
+	CACHE_FACT_HASH = 0, /* hash_bytes of the key; 0: nothing is known */
+	CACHE_FACT_DEADLINE, /* in microseconds since 1970; 0: none */
+	CACHE_FACT_LENGTH,   /* items of a collection; of what shows as text, bytes; of others
+			      * UINT64_MAX */
 };
 
 /* A set up to this long is accepted, or refused, as soon as it is taken from the channel. */

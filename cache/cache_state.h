@@ -220,7 +220,7 @@ struct cache_act {
 	struct wset_op op;
 	uint32_t op_idx;
 	bool known; /* the word has the number that it made */
-	bool razes; /* a DEL that is too long item by item */
+	bool razes; /* it deletes all that is there, seen or not */
 	struct hlc_time now;
 };
 

@@ -5,6 +5,10 @@
  *       arrives for a key finds its work by the number that went out as the message's own word.
  *   I2  While a work is READY its entry is kept, so it is not evicted.
  *   I3  What a kvs tile lent is released once, when it is copied or given up.
+ *
+ * A value for which there is no room here is looked at where the store lent it, before that is
+ * given back: so whoever asks only what it is (EXISTS, TYPE, TTL, LLEN) is answered. One that is
+ * longer than all of the cache is not begun: nothing is evicted for it.
  */
 #include <string.h>
 
@@ -12,7 +16,9 @@
 #include "check.h"
 #include "copy.h"
 #include "hash.h"
+#include "lattice.h"
 #include "microburst/error.h"
+#include "view.h"
 
 /* For so long it is believed that there is no memory for a key. */
 #define NO_ROOM_US 1000000
@@ -220,10 +226,54 @@ from_release(struct cache_core *c, struct cache_work *w)
 	}
 }
 
+/* How much a value is: items of a collection, or bytes of what shows as text. */
+static uint64_t
+length_of(const struct envelope *e)
+{
+	char buf[VIEW_TEXT_MAX];
+	struct slice text;
+
+	if (lattice_table_ops(e->type) != NULL) {
+		return view_cnt(e->type, e->state);
+	}
+	return view_text(e->type, e->state, buf, &text) == 0 ? text.len : UINT64_MAX;
+}
+
+/* Tells those who wait for a key what its value is, for which there is no room. */
+static void
+tell_facts(struct cache_core *c, struct cache_work *w, int err)
+{
+	uint64_t now_us = timebase_wall_us(c->cfg.timebase);
+	struct desc d = { .kind = DESC_FETCHED, .err = (int16_t)err };
+	struct cache_wait *wait;
+	struct envelope e;
+
+	if (STAILQ_EMPTY(&w->waits) || envelope_open(w->from, &e) != 0) {
+		return;
+	}
+	d.a = (uint16_t)e.type;
+	d.word[CACHE_FACT_HASH] = w->hash;
+	if (delta_present(w->from, hlc_time_of_us(now_us))) {
+		d.sub = CACHE_FOUND_PRESENT;
+		d.word[CACHE_FACT_DEADLINE] = hlc_time_us(e.expiry.deadline);
+		d.word[CACHE_FACT_LENGTH] = length_of(&e);
+	}
+	while ((wait = STAILQ_FIRST(&w->waits)) != NULL) {
+		STAILQ_REMOVE_HEAD(&w->waits, next);
+		d.call = wait->call;
+		d.b = wait->b;
+		cache_core_answer(c, wait->proc, wait->inc, &d);
+		cache_wait_give(c, wait);
+	}
+}
+
 /* The key cannot be made resident. */
 static void
 fill_fail(struct cache_core *c, struct cache_work *w, int err)
 {
+	if (err == MB_ERR_NO_MEMORY || err == MB_ERR_TOO_LARGE) {
+		tell_facts(c, w, err);
+	}
 	cache_store_free(c->store, &w->block);
 	cache_grow_end(c, &w->grow);
 	from_release(c, w);
@@ -273,7 +323,7 @@ fill_tree(struct cache_core *c, struct cache_work *w)
 
 	if (root->items_len + (uint64_t)root->cnt * TREE_ITEM_OVERHEAD >
 	    c->cfg.layout->shard[c->cfg.shard].heap_bytes) {
-		return MB_ERR_NO_MEMORY; /* before others go for it, in vain */
+		return MB_ERR_TOO_LARGE; /* before others go for it, in vain */
 	}
 	if (!w->grow.open) {
 		err = envelope_open(w->from, &e);

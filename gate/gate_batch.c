@@ -23,6 +23,7 @@
 #include "check.h"
 #include "compiler.h"
 #include "gate_block.h"
+#include "gate_head.h"
 #include "gate_many.h"
 #include "gate_memory.h"
 #include "gate_pause.h"
@@ -470,6 +471,9 @@ op_over(struct gate *g, struct gate_batch *b, uint32_t i)
 	}
 	if (word->err != 0 && rec->err == 0) {
 		rec->err = (int16_t)word->err;
+		if (word->longer != 0) {
+			rec->err = GATE_ERR_UNFIT;
+		}
 		/* "not an integer", or another type? Redis says them apart. */
 		rec->not_number = rec->kind == REC_NUMBER && word->not_number != 0;
 	}

@@ -254,8 +254,7 @@ struct gate_conn {
 	/* the command at hand */
 	const struct gate_command *timed; /* since began_tsc; 0: not yet; NULL: it takes no time */
 	uint64_t began_tsc;
-	uint32_t step;
-	uint32_t tries; /* of a HELD command */
+	uint32_t step, tries; /* tries: of a HELD command */
 	int64_t acc;
 	uint32_t part,
 		part_next; /* how much of a HELD command is done; and if this part succeeds */
@@ -272,6 +271,7 @@ struct gate_conn {
 	uint32_t keep_len, keep_cap;
 	struct payload_ref keep_ref; /* handle 0: of the heap */
 	bool keep_given;
+	struct desc no_room;    /* what its last fetch that failed says (gate_head.h) */
 	int held_err;           /* how a HELD command ended, */
 	uint32_t done_cnt;      /* and how many of its operations were done */
 	struct gate_walk *walk; /* a collection that its command goes through (gate_walk.h); NULL */

@@ -14,6 +14,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "gate_head.h"
 #include "gate_int.h"
 #include "gate_memory.h"
 #include "gate_pause.h"
@@ -546,6 +547,10 @@ gate_error_of(struct gate *g, struct gate_conn *c, int err)
 	case MB_ERR_TOO_LARGE:
 		return gate_error(g, c,
 				  "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+	case GATE_ERR_UNFIT:
+		return gate_error(g, c,
+				  "OOM the value is longer than cache.bytes; it can be deleted, or "
+				  "read with a larger one");
 	case GATE_ERR_KEY:
 		return gate_error_f(g, c, "ERR a key has 1 to %d bytes here", KEY_BYTES_MAX);
 	default:

@@ -8,8 +8,10 @@
 #include "compiler.h"
 #include "envelope.h"
 #include "gate_ahead.h"
+#include "gate_head.h"
 #include "gate_track.h"
 #include "hash.h"
+#include "lattice.h"
 #include "timebase.h"
 #include "view.h"
 
@@ -61,7 +63,11 @@ gate_fetched(struct gate *g, const struct desc *d)
 	if (c == NULL) {
 		return;
 	}
-	c->held_err = d->err != 0 && d->err != MB_ERR_NO_MEMORY ? 0 : d->err;
+	c->held_err = 0;
+	if (d->err == MB_ERR_NO_MEMORY || d->err == MB_ERR_TOO_LARGE) {
+		c->held_err = d->err;
+		c->no_room = *d;
+	}
 	if (--c->wait_cnt == 0) {
 		gate_conn_ready(g, c);
 	}
@@ -130,9 +136,10 @@ gate_look(struct gate *g, struct gate_conn *c, struct slice key, struct cache_va
 	if (n == CACHE_ABSENT) {
 		cache_view_release(&g->view, ret);
 	} else if (n == CACHE_MISS) {
-		if (c->held_err == MB_ERR_NO_MEMORY) {
+		if (c->held_err == MB_ERR_NO_MEMORY || c->held_err == MB_ERR_TOO_LARGE) {
+			n = c->held_err == MB_ERR_TOO_LARGE ? GATE_ERR_UNFIT : c->held_err;
 			c->held_err = 0;
-			return MB_ERR_NO_MEMORY;
+			return n;
 		}
 		c->read_once = gate_reads_may(c, key); /* gate_look_ahead asks for it */
 		c->missed = c->read_once || gate_fetch(g, c, key, hash);
@@ -187,6 +194,64 @@ gate_look_text(struct gate *g, struct gate_conn *c, struct slice key, struct cac
 		return err == MB_ERR_NOT_FOUND ? (int)CACHE_ABSENT : err;
 	}
 	return n;
+}
+
+/* Of a value that is here. */
+static void
+head_of(const struct cache_value *v, bool with_len, struct gate_head *ret)
+{
+	char buf[VIEW_TEXT_MAX];
+	struct slice text;
+
+	*ret = (struct gate_head){ .type = v->type, .deadline_us = gate_deadline_us(v) };
+	if (!with_len) {
+		return;
+	}
+	if (lattice_table_ops(v->type) != NULL) {
+		ret->len = view_cnt(v->type, v->state);
+	} else {
+		ret->len = view_text(v->type, v->state, buf, &text) == 0 ? (int64_t)text.len : -1;
+	}
+}
+
+int
+gate_look_head(struct gate *g, struct gate_conn *c, struct slice key, bool with_len,
+	       struct gate_head *ret)
+{
+	const struct desc *d = &c->no_room;
+	struct cache_value v;
+	int n = gate_look(g, c, key, &v);
+
+	if (n == CACHE_HIT) {
+		head_of(&v, with_len, ret);
+		gate_look_end(g, &v);
+	} else if ((n == MB_ERR_NO_MEMORY || n == GATE_ERR_UNFIT) &&
+		   d->word[CACHE_FACT_HASH] == hash_bytes(key.p, key.len)) {
+		*ret = (struct gate_head){
+			.type = d->a,
+			.deadline_us = d->word[CACHE_FACT_DEADLINE],
+			.len = (int64_t)d->word[CACHE_FACT_LENGTH],
+		};
+		n = d->sub == CACHE_FOUND_PRESENT ? CACHE_HIT : CACHE_ABSENT;
+	}
+	return n;
+}
+
+int
+gate_count(struct gate *g, struct gate_conn *c, struct slice key, unsigned int type)
+{
+	struct gate_head head;
+	int n = gate_look_head(g, c, key, true, &head);
+
+	if (n == CACHE_HIT &&
+	    (type == LATTICE_ORSET ? !view_is_set(head.type) : head.type != type)) {
+		n = MB_ERR_TYPE;
+	}
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return gate_look_refuse(g, c, n);
+	}
+	gate_int(g, c, n == CACHE_HIT ? head.len : 0);
+	return GATE_DONE;
 }
 
 void

@@ -10,6 +10,7 @@
 
 #include "check.h"
 #include "commands.h"
+#include "gate_head.h"
 #include "timebase.h"
 
 #define DEADLINE_MAX ((INT64_C(1) << 52) - 1) /* what a clock of the store holds: 2112 */
@@ -177,22 +178,8 @@ int
 cmd_persist(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
 	struct wset_op op = { .kind = WSET_EXPIRE, .key = arg[1] };
-	struct cache_value v;
-	int n = gate_look(g, c, arg[1], &v);
 
-	if (n != CACHE_HIT && n != CACHE_ABSENT) {
-		return gate_look_refuse(g, c, n);
-	}
-	if (n == CACHE_ABSENT || gate_deadline_us(&v) == 0) {
-		gate_look_end(g, &v);
-		gate_int(g, c, 0);
-		return GATE_DONE;
-	}
-	gate_look_end(g, &v);
-	c->mark = gate_out_mark(c);
-	c->mark.set = false;
-	gate_int(g, c, 1);
-	return gate_write_held(g, c, &op, v.version);
+	return gate_write_one(g, c, REC_CHANGED, &op);
 }
 
 /* ------------------------------------------------------------------------ reading */
@@ -201,9 +188,9 @@ cmd_persist(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 static int
 ttl(struct gate *g, struct gate_conn *c, struct slice key, bool seconds, bool from_now)
 {
-	struct cache_value v;
+	struct gate_head head;
 	int64_t us, unit = seconds ? (int64_t)US_PER_S : 1000;
-	int n = gate_look(g, c, key, &v);
+	int n = gate_look_head(g, c, key, false, &head);
 
 	if (n == CACHE_ABSENT) {
 		gate_int(g, c, -2);
@@ -212,8 +199,7 @@ ttl(struct gate *g, struct gate_conn *c, struct slice key, bool seconds, bool fr
 	if (n != CACHE_HIT) {
 		return gate_look_refuse(g, c, n);
 	}
-	us = (int64_t)gate_deadline_us(&v);
-	gate_look_end(g, &v);
+	us = (int64_t)head.deadline_us;
 	if (us == 0) {
 		gate_int(g, c, -1);
 		return GATE_DONE;

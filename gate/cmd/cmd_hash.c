@@ -7,6 +7,7 @@
 
 #include "check.h"
 #include "commands.h"
+#include "gate_head.h"
 #include "gate_walk.h"
 #include "lattice.h"
 #include "map.h"
@@ -254,15 +255,7 @@ field_cnt(int n, const struct cache_value *v)
 int
 cmd_hlen(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	struct cache_value v;
-	int n = gate_look_as(g, c, arg[1], LATTICE_MAP, &v);
-
-	if (n != CACHE_HIT && n != CACHE_ABSENT) {
-		return gate_look_refuse(g, c, n);
-	}
-	gate_int(g, c, field_cnt(n, &v));
-	gate_look_end(g, &v);
-	return GATE_DONE;
+	return gate_count(g, c, arg[1], LATTICE_MAP);
 }
 
 enum field_part { FIELD_NAME = 1, FIELD_VALUE = 2 };

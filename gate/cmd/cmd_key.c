@@ -8,6 +8,7 @@
 #include "check.h"
 #include "cmd_key.h"
 #include "commands.h"
+#include "gate_head.h"
 #include "gate_track.h"
 #include "lattice.h"
 #include "timebase.h"
@@ -34,7 +35,7 @@ cmd_del(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t a
 int
 cmd_exists(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	struct cache_value v;
+	struct gate_head head;
 
 	for (; c->step + 1 < arg_cnt; c->step++) {
 		int n;
@@ -42,10 +43,8 @@ cmd_exists(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 		if (gate_turn_over(g)) {
 			return gate_turn_end(g, c);
 		}
-		n = gate_look(g, c, arg[c->step + 1], &v);
-
+		n = gate_look_head(g, c, arg[c->step + 1], false, &head);
 		if (n == CACHE_HIT) {
-			gate_look_end(g, &v);
 			c->acc++;
 		} else if (n != CACHE_ABSENT && n != GATE_ERR_KEY) {
 			return gate_look_refuse(g, c, n);
@@ -76,14 +75,13 @@ gate_type_text(unsigned int type)
 int
 cmd_type(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	struct cache_value v;
-	int n = gate_look(g, c, arg[1], &v);
+	struct gate_head head;
+	int n = gate_look_head(g, c, arg[1], false, &head);
 
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
-	gate_simple(g, c, n == CACHE_HIT ? gate_type_text(v.type) : "none");
-	gate_look_end(g, &v);
+	gate_simple(g, c, n == CACHE_HIT ? gate_type_text(head.type) : "none");
 	return GATE_DONE;
 }
 

@@ -8,6 +8,7 @@
 #include "check.h"
 #include "cmd_key.h"
 #include "commands.h"
+#include "gate_head.h"
 #include "lattice.h"
 #include "map.h"
 #include "oset.h"
@@ -83,18 +84,62 @@ scan_options(const struct slice *arg, uint32_t arg_cnt, uint32_t at, struct scan
 static int
 is_of_type(struct gate *g, struct gate_conn *c, struct slice key, struct slice type)
 {
-	struct cache_value v;
+	struct gate_head head;
 	int n;
 
 	if (type.len == 0) {
 		return 1;
 	}
-	n = gate_look(g, c, key, &v);
+	n = gate_look_head(g, c, key, false, &head);
 	if (n == CACHE_HIT) {
-		gate_look_end(g, &v);
-		return gate_word_is(type, gate_type_text(v.type));
+		return gate_word_is(type, gate_type_text(head.type));
 	}
 	return n == CACHE_MISS ? MB_ERR_TRYAGAIN : 0;
+}
+
+/* Notes which keys of a page are to be shown, in c->keep behind the place of the walk. c->step
+ * counts those that are noted, + 1: none is looked at twice, as what it took to look at one may
+ * have pushed others out of the cache. Returns: whether all are. */
+static bool
+page_note(struct gate *g, struct gate_conn *c, const struct scan_options *opt, struct slice list)
+{
+	struct rbuf r = rbuf_of(list);
+	uint32_t at = 0;
+	struct slice key;
+
+	for (; cache_scan_next(&r, &key) == 1; at++) {
+		uint8_t *bits = c->keep + KEY_BYTES_MAX + at / 8;
+		int is = 0;
+
+		REQUIRE(at < GATE_TURN); /* as was asked for */
+		if (at + 1 < c->step) {
+			continue;
+		}
+		if (gate_match(opt->match, key, false)) {
+			is = is_of_type(g, c, key, opt->type);
+		}
+		if (is < 0) {
+			return false;
+		}
+		*bits = (uint8_t)((at % 8 == 0 ? 0 : *bits) | is << at % 8);
+		c->acc += is;
+		c->step++;
+	}
+	return true;
+}
+
+/* Shows them. */
+static void
+page_show(struct gate *g, struct gate_conn *c, struct slice list)
+{
+	struct rbuf r = rbuf_of(list);
+	struct slice key;
+
+	for (uint32_t at = 0; cache_scan_next(&r, &key) == 1; at++) {
+		if ((c->keep[KEY_BYTES_MAX + at / 8] >> at % 8 & 1) != 0) {
+			gate_bulk(g, c, key);
+		}
+	}
 }
 
 int
@@ -105,7 +150,6 @@ cmd_scan(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	struct gate_cursor *k;
 	struct rbuf r;
 	int64_t cursor;
-	uint32_t hits = 0;
 	uint64_t next;
 	const char *wrong;
 	char text[24];
@@ -129,33 +173,27 @@ cmd_scan(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 		memcpy(c->keep, k->key, k->len);
 		c->keep_len = k->len;
 	}
-	c->step = 1;
+	c->step = MAX(c->step, 1u);
 	err = gate_walk_page(g, c, gate_match_prefix(opt.match),
 			     (uint16_t)MIN(opt.count, GATE_TURN), &list);
 	if (err != 1) {
 		return gate_walk_refuse(g, c, err);
 	}
-	for (r = rbuf_of(list); cache_scan_next(&r, &key) == 1; last = key) {
-		err = gate_match(opt.match, key, false) ? is_of_type(g, c, key, opt.type) : 0;
-		if (err < 0) {
-			return GATE_WAIT;
-		}
-		hits += err > 0;
+	if (!gate_conn_keep(g, c, KEY_BYTES_MAX + GATE_TURN / 8)) {
+		return gate_walk_refuse(g, c, MB_ERR_NO_MEMORY);
+	}
+	if (!page_note(g, c, &opt, list)) {
+		return GATE_WAIT;
+	}
+	for (r = rbuf_of(list); cache_scan_next(&r, &key) == 1;) {
+		last = key;
 	}
 	next = c->answer.sub != 0 && last.len != 0 ? cursor_new(g, last) : 0;
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)next);
 	gate_array(g, c, 2);
 	gate_bulk_str(g, c, text);
-	gate_array(g, c, hits);
-	for (r = rbuf_of(list); cache_scan_next(&r, &key) == 1 && hits > 0;) {
-		if (gate_match(opt.match, key, false) && is_of_type(g, c, key, opt.type) == 1) {
-			gate_bulk(g, c, key);
-			hits--;
-		}
-	}
-	for (; hits > 0; hits--) { /* gone between the two looks */
-		gate_bulk(g, c, slice_of("", 0));
-	}
+	gate_array(g, c, (size_t)c->acc);
+	page_show(g, c, list);
 	gate_scan_end(g, c);
 	return GATE_DONE;
 }

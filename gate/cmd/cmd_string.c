@@ -10,7 +10,9 @@
 
 #include "check.h"
 #include "commands.h"
+#include "gate_head.h"
 #include "gate_many.h"
+#include "lattice.h"
 #include "view.h"
 
 /* ------------------------------------------------------------------------ reading */
@@ -92,18 +94,16 @@ cmd_mget(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 int
 cmd_strlen(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	char buf[VIEW_TEXT_MAX];
-	struct cache_value v;
-	struct slice text;
-	int n = gate_look_text(g, c, arg[1], &v, buf, &text);
+	struct gate_head head;
+	int n = gate_look_head(g, c, arg[1], true, &head);
 
+	if (n == CACHE_HIT && (lattice_table_ops(head.type) != NULL || head.len < 0)) {
+		n = MB_ERR_TYPE;
+	}
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
-	gate_int(g, c, n == CACHE_HIT ? (int64_t)text.len : 0);
-	if (n == CACHE_HIT) {
-		gate_look_end(g, &v);
-	}
+	gate_int(g, c, n == CACHE_HIT ? head.len : 0);
 	return GATE_DONE;
 }
 

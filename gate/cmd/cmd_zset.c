@@ -8,6 +8,7 @@
 #include "check.h"
 #include "cmd_zset.h"
 #include "commands.h"
+#include "gate_head.h"
 #include "gate_walk.h"
 #include "lattice.h"
 #include "view.h"
@@ -262,15 +263,7 @@ cmd_zrem(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 int
 cmd_zcard(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	struct cache_value v;
-	int n = gate_look_as(g, c, arg[1], LATTICE_OSET, &v);
-
-	if (n != CACHE_HIT && n != CACHE_ABSENT) {
-		return gate_look_refuse(g, c, n);
-	}
-	gate_int(g, c, n == CACHE_HIT ? view_cnt(v.type, v.state) : 0);
-	gate_look_end(g, &v);
-	return GATE_DONE;
+	return gate_count(g, c, arg[1], LATTICE_OSET);
 }
 
 static void

@@ -12,6 +12,8 @@
 #include "cache_world.h"
 #include "compiler.h"
 #include "envelope.h"
+#include "kvs_shard.h"
+#include "lattice.h"
 #include "microburst/error.h"
 #include "rng.h"
 #include "test_cmocka.h"
@@ -527,6 +529,110 @@ no_increment_is_lost(void **state)
 	sums(3, 12);
 }
 
+/* A set that is longer than the cache: who asks for it is told what it is, and it can be given a
+ * deadline and deleted, by whoever wants it; nothing is evicted for that, and of the store's memory
+ * nothing is kept. */
+static void
+longer_than_the_cache(void **state)
+{
+	enum { CNT = 200000 };
+	struct world *w = world_make(&(struct world_cfg){ .heap_bytes = 2 << 20 });
+	static const char *const keys[] = { "none", "set", "another" };
+	static struct set s;
+	struct desc d;
+
+	(void)state;
+	world_up_inner(w, INNER);
+	world_up(w, OTHER);
+	assert_int_equal(world_put(w, OTHER, "stays", slice_str("1")), 0);
+	for (uint16_t proc = INNER; proc <= OTHER; proc++) {
+		struct slice key = slice_str(keys[proc]);
+		struct wset_op end = { .kind = WSET_EXPIRE, .key = key, .n = INT64_C(1) << 51 };
+
+		assert_int_equal(world_fill(w, key, LATTICE_ORSET, 0, CNT), 0);
+		assert_int_equal(world_do(w, proc, &end), 0);
+		world_fetch(w, proc, key, 9);
+		world_settle(w);
+		d = world_answer(w, proc, DESC_FETCHED, 9);
+		assert_int_equal(d.err, MB_ERR_TOO_LARGE);
+		assert_int_equal(d.sub, CACHE_FOUND_PRESENT);
+		assert_int_equal(d.a, LATTICE_ORSET);
+		assert_true(d.word[CACHE_FACT_HASH] != 0);
+		assert_int_equal(d.word[CACHE_FACT_DEADLINE], end.n);
+		assert_int_equal(d.word[CACHE_FACT_LENGTH], CNT);
+		if (proc == OTHER) {
+			assert_int_equal(world_del(w, OTHER, keys[proc]), 0);
+		} else {
+			set_begin(&s);
+			add(&s, WSET_DEL, keys[proc], NULL, 0);
+			add(&s, WSET_DEL, keys[proc], NULL, 0);
+			publish(w, &s, 5);
+			assert_int_equal(over(w, 5), 0);
+			assert_int_equal(s.word[0].changed, 1);
+			assert_int_equal(s.word[1].changed, 0);
+		}
+		assert_int_equal(cache_core_stats(w->core).razed, proc);
+		assert_string_equal(world_text(w, OTHER, keys[proc]), "");
+		assert_true(is_here(w, "stays"));
+		assert_int_equal(world_del(w, OTHER, keys[proc]), 0);
+	}
+	while (kvs_shard_sweep(w->shard[0])) {
+	}
+	assert_true(kvs_shard_used_bytes(w->shard[0]) < 1 << 20);
+	world_end(w);
+}
+
+/* Two who want to delete it at once, and one who asks: each is answered. A string is not razed:
+ * what was not seen of it stays. */
+static void
+several_at_one(void **state)
+{
+	struct world *w = world_make(&(struct world_cfg){ .heap_bytes = 2 << 20 });
+	static const char *const texts[] = { "text", "other text" };
+	static struct set s, t;
+	static uint8_t del_mem[256];
+	struct wset_op del = { .kind = WSET_DEL, .key = slice_str("set") };
+	struct wset ws;
+	int err;
+
+	(void)state;
+	world_up_inner(w, INNER);
+	world_up(w, OTHER);
+	assert_int_equal(world_fill(w, slice_str("set"), LATTICE_ORSET, 0, 200000), 0);
+	set_begin(&s);
+	add(&s, WSET_DEL, "set", NULL, 0);
+	publish(w, &s, 5);
+	world_fetch(w, OTHER, slice_str("set"), 9);
+	wset_init(&ws, del_mem, sizeof(del_mem));
+	assert_int_equal(wset_add(&ws, &del), 0);
+	world_publish(w, OTHER, 7, wset_bytes(&ws), 7);
+	assert_int_equal(over(w, 5), 0);
+	assert_int_equal(over_of(w, OTHER, 7), 0);
+	err = world_answer(w, OTHER, DESC_FETCHED, 9).err;
+	assert_true(err == 0 || err == MB_ERR_TOO_LARGE);
+	assert_string_equal(world_text(w, OTHER, "set"), "");
+
+	set_begin(&t); /* a string: longer, too */
+	for (uint32_t i = 0; i < 2; i++) {
+		struct wset_op put = { .kind = WSET_PUT,
+				       .key = slice_str(texts[i]),
+				       .by_ref = true };
+		static char text[3 << 20];
+
+		memset(text, 't', sizeof(text));
+		put.ref = world_payload(w, INNER, text, sizeof(text));
+		set_begin(&t);
+		assert_int_equal(wset_add(&t.ws, &put), 0);
+		publish(w, &t, 5);
+		assert_int_equal(over(w, 5), 0);
+		assert_int_equal(world_del(w, i == 0 ? INNER : OTHER, texts[i]), 0);
+		assert_string_equal(world_text(w, OTHER, texts[i]), "");
+		assert_true(world_stored(w, slice_str(texts[i])).len < 1000);
+	}
+	assert_int_equal(cache_core_stats(w->core).razed, 1); /* the set; no string */
+	world_end(w);
+}
+
 int
 main(void)
 {
@@ -542,6 +648,8 @@ main(void)
 		cmocka_unit_test(more_than_there_is_room_for),
 		cmocka_unit_test(the_store_is_full),
 		cmocka_unit_test(what_the_cache_has_no_room_for),
+		cmocka_unit_test(longer_than_the_cache),
+		cmocka_unit_test(several_at_one),
 		cmocka_unit_test(no_increment_is_lost),
 	};
 
