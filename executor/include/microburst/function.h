@@ -285,8 +285,8 @@ int mb_fail(struct mb_call *call, const char *format, ...)
  *
  * Errors:    MB_ERR_TOO_LARGE a key, a value, or what one call may write (16,384 keys; 32,767
  *            members and fields; 16 MiB of keys, members and values up to 4 KiB; 2,048 larger
- *            members and values) or look at (see mb_release) is above its limit; MB_ERR_INVALID an
- *            empty key;
+ *            members and values) or look at (see mb_release) is above its limit, or what the key
+ *            holds is longer than the cache (it can be deleted); MB_ERR_INVALID an empty key;
  *            MB_ERR_TYPE the key holds another type. A write finds out when it can be seen here,
  *            else when the writes are published: then the call fails with it, and the other writes
  *            of the call have happened;

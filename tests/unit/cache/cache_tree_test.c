@@ -68,20 +68,29 @@ member_at(const struct cache_value *v, uint32_t idx, struct slice *ret)
 
 /* ------------------------------------------------------------------------------------- failures */
 
-/* More than the cache can hold: an error, and all that was copied is given back. */
+/* More than the cache can hold: an error, and all that was copied is given back. Of what is longer
+ * than all of it nothing is copied. */
 static void
 cache_too_small(void **state)
 {
 	struct world *w = world_make(&(struct world_cfg){ .heap_bytes = 2 << 20 });
 	struct cache_value v;
-	struct slice big = slice_str("big"), fits = slice_str("fits");
+	struct slice big = slice_str("big"), fits = slice_str("fits"), just = slice_str("just");
+	uint32_t n = 0;
 
 	(void)state;
 	world_up(w, P);
+	do { /* not with the nodes of its tree */
+		assert_int_equal(store_fill(w, just, n, n + 1000), 0);
+		n += 1000;
+	} while (slice_tree(world_stored(w, just))->root->items_len < (2 << 20) - (32 << 10));
+	assert_true(slice_tree(world_stored(w, just))->root->items_len <= 2 << 20);
+	assert_int_equal(world_get(w, P, just, &v), MB_ERR_NO_MEMORY);
+	assert_int_equal(member_add(w, just, 7), MB_ERR_NO_MEMORY);
 	assert_int_equal(store_fill(w, big, 0, 300000), 0);
 	assert_int_equal(store_fill(w, fits, 0, 50000), 0);
-	assert_int_equal(world_get(w, P, big, &v), MB_ERR_NO_MEMORY);
-	assert_int_equal(member_add(w, big, 7), MB_ERR_NO_MEMORY);
+	assert_int_equal(world_get(w, P, big, &v), MB_ERR_TOO_LARGE);
+	assert_int_equal(member_add(w, big, 7), MB_ERR_TOO_LARGE);
 	assert_int_equal(world_get(w, P, fits, &v), CACHE_HIT);
 	assert_int_equal(view_cnt(v.type, v.state), 50000);
 	cache_view_release(&w->proc[P].view, &v);
