@@ -358,9 +358,8 @@ gate_conn_keep(struct gate *g, struct gate_conn *c, size_t bytes)
 	return true;
 }
 
-/* Whether its replies stay here until the command at hand is done. */
-static bool
-held_back(const struct gate_conn *c)
+bool
+gate_conn_held(const struct gate_conn *c)
 {
 	return c->mark.set || c->quiet || c->run != NULL;
 }
@@ -382,7 +381,7 @@ settle(struct gate *g, struct gate_conn *c)
 	if (c->queue == NULL && (!c->waiting || c->blocked)) { /* no reply is half written */
 		gate_push_out(c);
 	}
-	if (!held_back(c)) {
+	if (!gate_conn_held(c)) {
 		gate_out_flush(g, c);
 	}
 	in_max = c->blocked || c->halted ? GATE_IN_BEHIND : GATE_IN_MAX;
@@ -391,7 +390,7 @@ settle(struct gate *g, struct gate_conn *c)
 	       (in_max == GATE_IN_BEHIND && c->in_len > in_max); /* N5 */
 	/* What we hold back ourselves, until a command is done, nobody owes us to read. */
 	reading = (c->tls != NULL && !gate_tls_ready(c)) || c->sending || c->lent.first != NULL ||
-		  (c->out.bytes > 0 && !held_back(c));
+		  (c->out.bytes > 0 && !gate_conn_held(c));
 	gate_conn_owes(g, c, half, reading);
 	if (c->in_len > in_max && c->waiting && !c->paused) {
 		c->paused = true;

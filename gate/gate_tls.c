@@ -40,6 +40,7 @@
 #include "compiler.h"
 #include "gate_int.h"
 #include "gate_memory.h"
+#include "gate_text.h"
 #include "gate_tls_count.h"
 #include "log.h"
 #include "timebase.h"
@@ -426,7 +427,7 @@ gate_tls_flush(struct gate *g, struct gate_conn *c)
 	}
 	if (t->going.p == NULL) {
 		if (c->out.bytes > 0 && c->out.bytes < SIZE_MAX / 2 && gate_tls_ready(c) &&
-		    !replies_take(g, c)) {
+		    !gate_conn_held(c) && !replies_take(g, c)) {
 			gate_conn_later(g, c);
 			return;
 		}

@@ -99,6 +99,18 @@ class Memory(unittest.TestCase):
         self.assertLess(self.number('mem_clients_normal'), MEMORY + CALL_MOST)
         self.assertLess(resident() - self.resident, MEMORY + RESIDENT_MOST)
 
+    def test_a_reply_is_whole_whatever_comes_while_it_is_made(self):
+        """More items than one write set takes, whose count is said last; records go on coming."""
+        c = self.secret()
+        for _ in range(100):
+            c.say('rpush', 'items', *range(300))
+            self.assertEqual(c.answer(), 300)
+            c.say('lpop', 'items', 300)
+            for _ in range(20):
+                c.say('ping')
+            self.assertEqual(c.answer(), [b'%d' % i for i in range(300)])
+            self.assertEqual({c.answer() for _ in range(20)}, {'+PONG'})
+
     def test_those_at_rest_are_bounded_and_stay(self):
         cnt = self.secrets(2000)
         used = self.number('microburst_tls_used')
