@@ -32,7 +32,9 @@
 #include "lcore.h"
 #include "stream_int.h"
 
-#define LOOKS 100 /* of few connections (stream_int.h) before the kernel is asked to tell of them */
+#define STRAIGHT_BYTES (512u << 10) /* of one connection, before it is the others' turn */
+#define STRAIGHT_CNT   16u          /* receives without any, and it is as others again */
+#define LOOKS          100          /* of few connections before the kernel is asked to tell */
 
 /* --------------------------------------------------------------------- requests */
 
@@ -72,7 +74,7 @@ recv_begin(struct stream *s, struct conn *c)
 	if (sqe == NULL) {
 		return false;
 	}
-	if (s->conn_cnt > FEW) {
+	if (s->conn_cnt > FEW && c->straight == 0) {
 		io_uring_prep_recv_multishot(sqe, c->fd, NULL, 0, 0);
 	} else { /* once: then it is looked at again */
 		io_uring_prep_recv(sqe, c->fd, NULL, 0, 0);
@@ -402,6 +404,35 @@ on_accept(struct stream *s, uint32_t i, int res, uint32_t flags)
 	want(s, c);
 }
 
+/* More of what has a place of its own (`room`) goes there straight, without a buffer between: who
+ * sends such things is received from once at a time, as nothing may be on its way past us. */
+static void
+go_straight(struct stream *s, struct conn *c)
+{
+	struct stream_id id = id_of(s, c);
+	size_t room = 0, left = STRAIGHT_BYTES;
+	uint8_t *to;
+
+	while (left > 0 && !c->closing && !c->paused && s->ops.room != NULL &&
+	       (to = s->ops.room(s->ops.ctx, id, &room)) != NULL) {
+		ssize_t n;
+
+		c->straight = STRAIGHT_CNT;
+		if (c->receiving) {
+			if (!c->cancelling) {
+				op_cancel(s, c, TOKEN_RECV);
+			}
+			return;
+		}
+		n = recv(c->fd, to, MIN(room, left), MSG_DONTWAIT);
+		if (n <= 0) {
+			return; /* the next receive tells of an end, or of what is wrong */
+		}
+		s->ops.received(s->ops.ctx, id, to, (size_t)n);
+		left -= (size_t)n;
+	}
+}
+
 static void
 on_recv(struct stream *s, struct conn *c, int res, uint32_t flags)
 {
@@ -419,6 +450,12 @@ on_recv(struct stream *s, struct conn *c, int res, uint32_t flags)
 			s->ops.received(s->ops.ctx, id, buf_ptr(s, buf), (size_t)res);
 		}
 		buf_give(s, buf);
+		c->straight -= c->straight != 0;
+		if (res == (int)STREAM_BUF_BYTES) {
+			c->busy++; /* it is not free before we are done */
+			go_straight(s, c);
+			c->busy--;
+		}
 	}
 	if (!c->closing && (res == 0 || (res < 0 && res != -ENOBUFS && res != -ECANCELED &&
 					 res != -EAGAIN && res != -EINTR))) {

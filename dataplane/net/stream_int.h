@@ -49,6 +49,7 @@ struct conn {
 	bool lends; /* its kernel may be lent memory */
 	uint8_t listener;
 	uint8_t look_cnt;   /* in vain, since something came */
+	uint8_t straight;   /* receives without a multishot, for what has a place of its own */
 	uint32_t next;      /* free, or wanted */
 	uint32_t next_sent; /* of those whose send is over, */
 	int sent_res;       /* as the kernel said it; of one under way: what went at once */

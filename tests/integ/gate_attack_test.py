@@ -431,14 +431,17 @@ class Memory(Case):
             s.close()
 
     def test_many_long_words_at_a_time_all_arrive(self):
-        value, cnt = b'v' * 100000, 150
+        cnt = 150
+        values = [self.random.randbytes(100000) for _ in range(cnt)]
         many = [Raw(NODE['port']) for _ in range(cnt)]
         for i, c in enumerate(many):
-            c.send(b'*3\r\n$3\r\nset\r\n$4\r\nl%03d\r\n$%d\r\n' % (i, len(value)) +
-                   value[:50000])
-        for c in many:
-            c.send(value[50000:] + b'\r\n')
-        self.assertEqual([c.answer() for c in many], ['+OK'] * cnt)
+            c.send(b'*3\r\n$3\r\nset\r\n$4\r\nl%03d\r\n$%d\r\n' % (i, 100000) +
+                   values[i][:50000])
+        for i, c in enumerate(many):
+            c.send(values[i][50000:] + b'\r\n' + array(b'echo', b'behind it'))
+        self.assertEqual([(c.answer(), c.answer()) for c in many], [('+OK', b'behind it')] * cnt)
+        for i, c in enumerate(many):
+            self.assertEqual(c('get', f'l{i:03d}'), values[i])
         for c in many:
             c.close()
 
