@@ -88,7 +88,8 @@ class Larger(unittest.TestCase):
     def test_a_set(self):
         self.fill('set', 's')
         self.is_asked('s', 'set', CNT)
-        self.assertEqual(self.c('SREM', 's', 'none')[:len(LONGER)], LONGER)
+        self.assertEqual(self.c('SREM', 's', 'none'), 0)
+        self.assertEqual(self.c('SPOP', 's')[:len(LONGER)], LONGER)
         self.assertEqual(self.c('UNLINK', 's', 's'), 1)
         self.is_gone('s')
 
