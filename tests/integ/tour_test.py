@@ -33,6 +33,11 @@ def processes_of(folder):
     return found
 
 
+def setUpModule():
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:   # run in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class Tour(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix='microburst-tour-test-')

@@ -3,11 +3,15 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # Whoever runs tests in the background: what they start is to hear a Ctrl-C all the same.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 START_S, COMMAND_S = 60, 60     # a sanitizer on a busy machine is slow; no command hangs for ever
 
 
