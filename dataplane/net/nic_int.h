@@ -42,6 +42,7 @@ struct nic_port {
 	int fd[NET_TILE_CNT_MAX]; /* wakes the owner of a queue; -1: none */
 	char iface[IF_NAMESIZE];  /* the kernel's interface that it is; "": none */
 	int ask_fd;               /* to ask of it */
+	bool serves;              /* of a memif's two ends the one that listens */
 	bool gated;               /* bursts go through the gate: memif, which has one queue */
 	struct nic_gate gate;
 	char text[192];

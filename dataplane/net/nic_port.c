@@ -41,6 +41,7 @@
 
 #include "check.h"
 #include "compiler.h"
+#include "eal.h"
 #include "microburst/error.h"
 #include "nic_int.h"
 
@@ -113,7 +114,7 @@ memif_serves(const char *device)
 	return strstr(device, ",role=server") != NULL || strstr(device, ",role=master") != NULL;
 }
 
-/* The socket of a memif's server stays in its folder when the server is killed, and keeps the next
+/* The socket of a memif's server stays in its folder when the server ends, and keeps the next
  * one from making it. One that nobody listens at is taken away. */
 static void
 memif_clear(const char *device)
@@ -578,7 +579,8 @@ nic_port_gate(struct nic_port *p, const struct nic_cfg *cfg, struct topo_why *wh
 	if (strncmp(p->device, "net_memif", strlen("net_memif")) != 0) {
 		return 0;
 	}
-	if (nic_gate_add(&p->gate, p->id, !memif_serves(cfg->device)) != 0) {
+	p->serves = memif_serves(cfg->device);
+	if (nic_gate_add(&p->gate, p->id, !p->serves) != 0) {
 		return topo_why_set(why, MB_ERR_NOT_SUPPORTED,
 				    "net.nic = %s: this kernel has no membarrier", p->device);
 	}
@@ -611,6 +613,12 @@ nic_port_close(struct nic_port *p)
 	}
 	if (p->started) {
 		rte_eth_dev_stop(p->id);
+	}
+	if (p->serves) {
+		/* The driver (DPDK 22.11) frees what its server listens with, and DPDK's interrupt
+		 * thread looks at that again: SIGSEGV. All of it goes when the process ends. */
+		eal_keep();
+		return;
 	}
 	if (p->id != RTE_MAX_ETHPORTS) {
 		rte_eth_dev_close(p->id);

@@ -44,7 +44,7 @@
 #define MIB              (UINT64_C(1) << 20)
 
 static struct {
-	bool up;
+	bool up, kept;
 	struct eal_dir dir;
 	/* EAL keeps pointers into its arguments. */
 	int argc;
@@ -257,9 +257,17 @@ void
 eal_fini(void)
 {
 	REQUIRE(eal.up);
-	rte_eal_cleanup();
+	if (!eal.kept) {
+		rte_eal_cleanup();
+	}
 	eal_dir_release(&eal.dir);
 	eal.up = false;
+}
+
+void
+eal_keep(void)
+{
+	eal.kept = true;
 }
 
 void

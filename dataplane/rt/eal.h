@@ -75,6 +75,9 @@ int eal_init(const struct eal_cfg *cfg, struct eal_report *ret_report, struct to
  * the runtime directory if eal_init made it. */
 void eal_fini(void);
 
+/* eal_keep: something of DPDK's is in use until the process ends, so eal_fini frees nothing. */
+void eal_keep(void);
+
 /* eal_print writes the report in two lines. */
 void eal_print(const struct eal_report *report, FILE *out);
 

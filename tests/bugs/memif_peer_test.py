@@ -123,6 +123,16 @@ class MemifPeer(unittest.TestCase):
                               timeout=60, check=False)
         self.assertEqual((done.returncode, done.stdout), (0, b'2\n'), done.stderr)
 
+    def test_the_node_ends_while_it_is_there(self):
+        for _ in range(3):
+            with subprocess.Popen(self.client('call', 'plus_one', '1', '--repeat', '100000000'),
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as client:
+                until(lambda: json_calls(self.node) > 0, 60, 'calls')
+                self.node.process.terminate()
+                self.assertEqual(self.node.process.wait(60), 0)     # it was -SIGSEGV
+                client.kill()
+            self.node = self.begin()
+            self.assertEqual(self.node.run('deploy', OBJECT)[0], 0)
 
     def test_the_node_comes_again(self):
         client = Client(LIBRARY, self.where)
