@@ -23,7 +23,8 @@
 #define SHORT_SHARE     8 /* so little is free, beside the reserve: it is short */
 #define LOOK_SHARE      2 /* so much is used: all are looked at */
 #define NO_RELIEF_NS    (20 * NS_PER_MS)
-#define POLLS_JUST      2u /* what was sent in one is seen to be out in the next */
+#define POLLS_JUST      2u   /* what was sent in one is seen to be out in the next */
+#define POLLS_REPLY     100u /* as many completions may be before its own */
 #define LATE_NS         (20 * NS_PER_MS)
 #define LATE_REPLY_NS   (250 * NS_PER_MS)
 #define VICTIMS_NS      (20 * NS_PER_MS)
@@ -100,7 +101,7 @@ static enum yield_turn
 turn_of(const struct gate *g, const struct gate_conn *c)
 {
 	if (!c->used || c->closing || c->pushing || gate_multi_runs(c) || c->halted ||
-	    c->queue != NULL) { /* where it is, too, while a transaction keeps it back */
+	    (c->queue != NULL && (!g->memory.alone_asks || c->waiting))) {
 		return YIELD_NEVER;
 	}
 	if ((c->half_ns | c->slow_ns) != 0) {
@@ -117,13 +118,16 @@ age_of(const struct gate *g, const struct gate_conn *c, size_t holds)
 	bool short_reply = c->half_ns == 0 && holds <= YIELD_LITTLE;
 	uint64_t since = c->half_ns != 0 && c->slow_ns != 0 ? MIN(c->half_ns, c->slow_ns)
 							    : c->half_ns | c->slow_ns;
+	uint32_t polls = g->memory.poll_cnt - c->memory.owes_poll;
 	uint64_t late_ns = short_reply ? LATE_REPLY_NS : LATE_NS;
 
-	if (g->memory.poll_cnt - c->memory.owes_poll >= POLLS_JUST && g->now_ns - since > late_ns) {
+	if (g->memory.alone_asks) {
+		return YIELD_LATE; /* nobody moves before it has what it needs */
+	}
+	if (polls >= (short_reply ? POLLS_REPLY : POLLS_JUST) && g->now_ns - since > late_ns) {
 		return YIELD_LATE;
 	}
-	return short_reply || g->memory.poll_cnt - c->memory.owes_poll < POLLS_JUST ? YIELD_JUST
-										    : YIELD_SINCE;
+	return short_reply || polls < POLLS_JUST ? YIELD_JUST : YIELD_SINCE;
 }
 
 static struct yield_claim
@@ -223,7 +227,9 @@ gate_memory_relieve(struct gate *g, const struct gate_conn *but, enum gate_memor
 	    (asks == 0 || asks >= g->memory.no_relief[which].asks)) {
 		return RELIEF_NONE;
 	}
+	g->memory.alone_asks = but != NULL && but == g->alone;
 	c = victim(g, but, which, asks);
+	g->memory.alone_asks = false;
 	if (c == NULL) {
 		g->memory.no_relief[which].until_ns =
 			g->now_ns + NO_RELIEF_NS; /* looking at all takes its time */
@@ -283,15 +289,17 @@ reserve_take(struct gate *g, size_t bytes, size_t left)
 static void *
 take_short(struct gate *g, const struct gate_conn *c, size_t bytes, unsigned int how)
 {
+	bool reply = (how & MEMORY_REPLY) != 0;
 	size_t holds = gate_memory_held(c);
 	bool little = holds + bytes <= HOLDS_LITTLE;
-	void *p = reserve_take(g, bytes,
-			       reserve_left(g, c, holds + bytes, (how & MEMORY_REPLY) != 0));
-	enum gate_relief relief = little || (how & MEMORY_MUST) != 0 ? RELIEF_NOW : RELIEF_NONE;
+	bool alone = c == g->alone && (little || !reply); /* Y4; long replies are refused */
+	void *p = reserve_take(g, bytes, alone ? 0 : reserve_left(g, c, holds + bytes, reply));
+	enum gate_relief relief =
+		little || alone || (how & MEMORY_MUST) != 0 ? RELIEF_NOW : RELIEF_NONE;
 
 	while (p == NULL && relief == RELIEF_NOW) {
-		relief = gate_memory_relieve(g, c, MEMORY_HEAP, MAX(holds, bytes));
-		if (relief == RELIEF_NOW && !little) {
+		relief = gate_memory_relieve(g, c, MEMORY_HEAP, alone ? 1 : MAX(holds, bytes));
+		if (relief == RELIEF_NOW && !little && !alone) {
 			p = heap_alloc(g->heap, bytes);
 		} else if (relief != RELIEF_NONE) { /* what was held comes back to the reserve */
 			p = reserve_take(g, bytes,

@@ -12,6 +12,9 @@
  *   Y3  Whoever holds little is not closed, nor made to wait, because others hold much: it has the
  *       reserve, and when that is used up the one that holds most gives way at once.
  *
+ *   Y4  A transaction that has begun gets what it needs: all others wait for it, so those that it
+ *       keeps back give way to it too.
+ *
  * Owner: the gate tile.
  */
 #ifndef MB_GATE_MEMORY_H
@@ -54,6 +57,7 @@ struct gate_victims {
 struct gate_memory_all {
 	const struct gate_conn *at; /* whose command is run just now; NULL */
 	uint32_t poll_cnt;
+	bool alone_asks; /* a transaction does, while it keeps all others back */
 	struct {
 		uint64_t until_ns; /* until then nobody gives way to one who asks for */
 		size_t asks;       /* so much, or more */
