@@ -263,13 +263,15 @@ gate_memory_relieve(struct gate *g, const struct gate_conn *but, enum gate_memor
 /* How much of the reserve stays free when c, who holds so much, takes bytes of it; SIZE_MAX: it is
  * not for c. */
 static size_t
-reserve_left(const struct gate *g, const struct gate_conn *c, size_t will_hold, bool reply)
+reserve_left(const struct gate *g, const struct gate_conn *c, size_t will_hold, unsigned int how)
 {
 	size_t reserve = g->cfg.memory_bytes / RESERVE_SHARE;
-	const struct gate_command *cmd = reply ? c->command : NULL;
+	const struct gate_command *cmd = (how & MEMORY_REPLY) != 0 ? c->command : NULL;
+	/* The answer of what is done: half commands have not used that up. */
+	bool owed = (how & MEMORY_REPLY) != 0 && (how & MEMORY_MUST) != 0;
 
 	if (will_hold <= HOLDS_LITTLE) {
-		return will_hold <= HOLDS_LEAST ? 0 : reserve / LEFT_LITTLE;
+		return will_hold <= HOLDS_LEAST || owed ? 0 : reserve / LEFT_LITTLE;
 	}
 	return cmd != NULL && c->out.bytes <= GATE_OUT_MAX &&
 			       (strcmp(cmd->group, "server") == 0 ||
@@ -289,11 +291,11 @@ reserve_take(struct gate *g, size_t bytes, size_t left)
 static void *
 take_short(struct gate *g, const struct gate_conn *c, size_t bytes, unsigned int how)
 {
-	bool reply = (how & MEMORY_REPLY) != 0;
 	size_t holds = gate_memory_held(c);
 	bool little = holds + bytes <= HOLDS_LITTLE;
-	bool alone = c == g->alone && (little || !reply); /* Y4; long replies are refused */
-	void *p = reserve_take(g, bytes, alone ? 0 : reserve_left(g, c, holds + bytes, reply));
+	bool alone = c == g->alone &&
+		     (little || (how & MEMORY_REPLY) == 0); /* Y4; long replies are refused */
+	void *p = reserve_take(g, bytes, alone ? 0 : reserve_left(g, c, holds + bytes, how));
 	enum gate_relief relief =
 		little || alone || (how & MEMORY_MUST) != 0 ? RELIEF_NOW : RELIEF_NONE;
 
