@@ -151,7 +151,9 @@ gate_multi_takes(struct gate *g, struct gate_conn *c, const struct gate_command 
 	if (!ok) {
 		m->wrong = true;
 		m->text_len = before;
-		gate_error(g, c, "OOM a transaction has at most 1 MiB here");
+		gate_error(g, c,
+			   "OOM a transaction has at most 1 MiB here, and less while gate.memory "
+			   "is used up");
 		return true;
 	}
 	m->cnt++;
