@@ -78,21 +78,6 @@ move_push(struct gate *g, struct gate_conn *c, struct slice to, enum list_end en
 	return gate_held_end(g, c, gate_held_op(g, c, &op, 0, 0), 0);
 }
 
-/* There is no item that it can take: it waits for one, or says so. */
-static int
-none(struct gate *g, struct gate_conn *c, uint64_t from_hash, double timeout_s)
-{
-	if (timeout_s >= 0 && !c->timed_out) {
-		return gate_block(g, c, gate_key_bit(from_hash), timeout_s);
-	}
-	if (c->timed_out && !gate_multi_runs(c)) { /* one that waited has a null of its own */
-		gate_null_array(g, c);
-	} else {
-		gate_null(g, c);
-	}
-	return GATE_DONE;
-}
-
 /* timeout_s < 0: it does not wait. */
 static int
 move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
@@ -108,7 +93,7 @@ move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
 	struct gate_pop_walk walk = gate_pop_walk(from, from_end);
 	struct cache_value v, there;
 	struct list_item item;
-	bool apart, taken; /* by others, all of it */
+	bool apart;
 	int n, code;
 
 	if (c->part != MOVE_TAKE) {
@@ -117,8 +102,8 @@ move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
 	}
 	c->moves = GATE_MOVES_NOT;
 	n = gate_look_as(g, c, from, LATTICE_LIST, &v);
-	if (n == CACHE_ABSENT || gate_waits_on(c, n)) {
-		return none(g, c, from_hash, timeout_s);
+	if ((n == CACHE_ABSENT || gate_waits_on(c, n)) && timeout_s >= 0 && !c->timed_out) {
+		return gate_block(g, c, gate_key_bit(from_hash), timeout_s);
 	}
 	if (n == CACHE_HIT && gate_block_yields(g, c, gate_key_bit(from_hash),
 						gate_key_bit(from_hash), timeout_s, &code)) {
@@ -130,19 +115,22 @@ move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
 
 		gate_look_end(g, &there);
 		if (to_n != CACHE_HIT && to_n != CACHE_ABSENT) {
-			taken = !gate_pop_find(g, v.state, &walk, false, &item);
 			gate_look_end(g, &v);
-			return to_n == MB_ERR_TYPE && taken && timeout_s >= 0
-				       ? none(g, c, from_hash, timeout_s)
-				       : gate_look_refuse(g, c, to_n);
+			return gate_look_refuse(g, c, to_n);
 		}
+	}
+	if (n == CACHE_ABSENT ||
+	    (n == CACHE_HIT && !gate_pop_find(g, v.state, &walk, true, &item))) {
+		gate_look_end(g, &v);
+		if (c->timed_out) {
+			gate_null_array(g, c);
+		} else {
+			gate_null(g, c);
+		}
+		return GATE_DONE;
 	}
 	if (n != CACHE_HIT) {
 		return gate_look_refuse(g, c, n);
-	}
-	if (!gate_pop_find(g, v.state, &walk, true, &item)) {
-		gate_look_end(g, &v);
-		return none(g, c, from_hash, timeout_s);
 	}
 	if (!gate_conn_keep(g, c, item.value.len + 1)) {
 		gate_look_end(g, &v);
