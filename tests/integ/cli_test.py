@@ -222,7 +222,7 @@ class Functions(Case):
         request = self.done('call', 'loops', '--future').strip()
         self.fails('future', request, '--deadline', '50ms', code=1)
         call = until(lambda: [c['call'] for c in self.json('ps')['calls']
-                              if c['function'] == 'loops'], 20, 'a call that runs')[0]
+                              if c['function'] == 'loops'], 60, 'a call that runs')[0]
         self.done('cancel', call)
         self.fails('future', request)
 
@@ -479,7 +479,7 @@ class Dags(Case):
             self.fails('call', 'hop', '5', '0', 'falls', *on, says='signal 6')
             self.fails('call', 'hop', '5', '0', 'circles', '--deadline', '100ms', *on,
                        says='[Dd]eadline')
-            until(lambda: self.done('call', 'hop', '5', '0', 'land', *on) == '5\n', 10, 'a landing')
+            until(lambda: self.done('call', 'hop', '5', '0', 'land', *on) == '5\n', 60, 'a landing')
             self.assertEqual(self.done('get', 'hops', *on), f'{calls + 3}')  # each once
         finally:
             node.remove()
@@ -507,11 +507,11 @@ class Dags(Case):
             at = {'echo': 3, 'increment': 1, 'square': 1, 'nop': 3}
             until(lambda: at == {f['name']: f['executors'] for f in
                                  self.json('functions', *on)['functions']},
-                  10, 'functions where they belong')
+                  60, 'functions where they belong')
             self.done('deploy', f'{EXAMPLES}/hello.c', '--class', 'b', '--concurrency', '1', *on)
             self.assertEqual(self.done('call', 'hello', 'world', *on), 'hello world\n')
             until(lambda: {e['state'] for e in self.json('ps', *on)['executors']} <=
-                  {'serving', 'spare'}, 10, 'executors at rest')
+                  {'serving', 'spare'}, 60, 'executors at rest')
             serving = [e for e in self.json('ps', *on)['executors'] if 'died' in e and e['pid'] > 0]
             pid = next(e['pid'] for e in serving if e['class'] == 'a')
             others = {e['pid'] for e in serving} - {pid}
@@ -556,10 +556,10 @@ class Dags(Case):
                 nonlocal last
                 last = loads({'increment'}, 'call', 'increment', '1', since=last)
                 return 'square' not in loaded()
-            until(square_goes_increment_stays, 10, 'square to be unpinned')
-            until(lambda: not loaded(), 10, 'all to be unpinned')
+            until(square_goes_increment_stays, 60, 'square to be unpinned')
+            until(lambda: not loaded(), 60, 'all to be unpinned')
             loads({'increment'}, 'call', 'increment', '1')
-            until(lambda: not loaded(), 10, 'increment to be unpinned again')
+            until(lambda: not loaded(), 60, 'increment to be unpinned again')
             loads({'increment', 'square'}, 'dag', 'call', 'both', 'increment=4')
         finally:
             node.remove()
@@ -758,7 +758,7 @@ class State(Case):
         self.done('expire', 'short set', '1h')
         self.assertEqual(self.done('get', 'short'), 'v')
         self.done('expire', 'short', '10ms')
-        until(lambda: microburst('get', 'short')[0] == 1, 10, 'short to end')
+        until(lambda: microburst('get', 'short')[0] == 1, 60, 'short to end')
         self.fails('get', 'short', says='no such key')
         self.done('expire', 'short set', 'never')
         self.done('incr', 'short')
@@ -816,7 +816,7 @@ class Catalog(Case):
 
         first, second = deploy('a'), deploy('b')
         self.assertNotEqual(first, second)
-        until(lambda: 'object/' + first not in self.keys(), 20, 'the old object has gone')
+        until(lambda: 'object/' + first not in self.keys(), 60, 'the old object has gone')
         self.assertIn('object/' + second, self.keys())
         self.done('undeploy', 'brief')
         self.assertNotIn('fn/brief', self.keys())
@@ -860,7 +860,7 @@ class Catalog(Case):
             one.start()
         for one in crowd:
             one.join()
-        until(agrees, 20, 'the store has what the node has, and no more')
+        until(agrees, 60, 'the store has what the node has, and no more')
         for i in range(3):
             microburst('dag', 'rm', f'crowded{i}')
             microburst('undeploy', f'crowd{i}')
@@ -903,7 +903,7 @@ class TheNode(Case):
     def test_logs(self):
         self.done('deploy', f'{EXAMPLES}/hello.c')
         self.done('call', 'hello', 'reader')
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while 'greeted reader' not in self.done('logs', 'hello') and time.monotonic() < until:
             time.sleep(0.05)
         self.assertRegex(self.done('logs', 'hello'),
@@ -914,7 +914,7 @@ class TheNode(Case):
 
     def test_ps_and_cancel(self):
         call = subprocess.Popen([MICROBURST, 'call', 'loops', '--json'], stdout=subprocess.PIPE)
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         running = []
         while not running and time.monotonic() < until:
             running = [c for c in self.json('ps')['calls'] if c['function'] == 'loops']
@@ -928,12 +928,12 @@ class TheNode(Case):
     def test_caller_interrupted(self):
         """Ctrl-C at a call that hangs: the command ends at once, the executor is free again."""
         call = subprocess.Popen([MICROBURST, 'call', 'loops'], stderr=subprocess.DEVNULL)
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while not self.json('ps')['calls'] and time.monotonic() < until:
             pass
         call.send_signal(signal.SIGINT)
         self.assertEqual(call.wait(20), -signal.SIGINT)
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while self.json('ps')['calls'] and time.monotonic() < until:
             time.sleep(0.05)
         self.assertEqual(self.json('ps')['calls'], [])
@@ -941,7 +941,7 @@ class TheNode(Case):
 
     def test_quiet_node_holds_nothing(self):
         """The commands above left nothing behind."""
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         held = None
         while time.monotonic() < until:
             held = {k: v for k, v in self.json('status')['held'].items() if v != 0}

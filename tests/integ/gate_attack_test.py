@@ -27,7 +27,7 @@ from resp import Raw, port_of   # noqa: E402
 MICROBURST, SOURCE = sys.argv[1:3]
 SEED = int(os.environ.get('SEED', '4711'))
 ROUNDS = int(os.environ.get('ROUNDS', '400'))
-WAIT_S = 30
+WAIT_S = 60
 MIB = 1 << 20
 NODE = {}
 WORDS = [b'get', b'set', b'mset', b'del', b'incr', b'lpush', b'blpop', b'multi', b'exec', b'eval',

@@ -25,7 +25,7 @@ from node import Node, until   # noqa: E402
 from resp import Raw, port_of   # noqa: E402
 
 MICROBURST, SOURCE = sys.argv[1:3]
-WAIT_S = 10
+WAIT_S = 60
 SEED = int(os.environ.get('SEED', '4711'))
 MIB = 1 << 20
 NODE = {}

@@ -17,7 +17,7 @@ from node import Node, until   # noqa: E402
 from resp import Raw, port_of   # noqa: E402
 
 MICROBURST, SOURCE = sys.argv[1:3]
-WAIT_S = 10
+WAIT_S = 60
 
 
 class Case(unittest.TestCase):

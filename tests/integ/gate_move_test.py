@@ -21,7 +21,7 @@ from resp import Raw, port_of   # noqa: E402
 
 MICROBURST = sys.argv[1]
 PAIRS = 8
-WAIT_S = 30
+WAIT_S = 60
 
 
 def array(*words):

@@ -21,7 +21,7 @@ from node import Node, until   # noqa: E402
 from resp import Raw, port_of   # noqa: E402
 
 MICROBURST, SOURCE = sys.argv[1:3]
-ANSWER_S = 30
+ANSWER_S = 60
 
 FUNCTIONS = r"""
 #include <microburst/function.h>

@@ -23,7 +23,7 @@ from node import until   # noqa: E402
 from resp import Raw   # noqa: E402
 
 MICROBURST, SOURCE = sys.argv[1:3]
-START_S, ANSWER_S = 60, 30
+START_S, ANSWER_S = 60, 60
 SETTINGS = {'gate.memory': '16m', 'gate.connections': '200', 'gate.slow': '1500ms'}
 
 FUNCTIONS = r"""
@@ -502,7 +502,7 @@ class Commands(Case):
         self.assertEqual(other('LPOP', 'q'), b'kept')
 
     def blocked(self, c, cnt):
-        until(lambda: b'\r\nblocked_clients:%d\r\n' % cnt in c('INFO', 'clients'), 20,
+        until(lambda: b'\r\nblocked_clients:%d\r\n' % cnt in c('INFO', 'clients'), 60,
               f'{cnt} who wait')
 
     def test_keys_end(self):
@@ -597,7 +597,7 @@ class Commands(Case):
 
 class Limits(Case):
     def test_one_connection_too_many(self):
-        until(lambda: b'\r\nconnected_clients:1\r\n' in self.c('INFO', 'clients'), 20,
+        until(lambda: b'\r\nconnected_clients:1\r\n' in self.c('INFO', 'clients'), 60,
               'nobody else')
         many = []
         try:
@@ -617,7 +617,7 @@ class Limits(Case):
     def test_a_slow_writer_is_closed_and_others_go_on(self):
         loris = self.client()
         loris.send(b'*2\r\n$3\r\nGET\r\n$100\r\nabc')
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while time.monotonic() < until and not self.is_closed(loris):
             self.assertEqual(self.c('PING'), '+PONG')
             time.sleep(0.1)
@@ -674,7 +674,7 @@ class Limits(Case):
         self.assertEqual(self.c('PING'), '+PONG')
         for c in many:
             c.close()
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while time.monotonic() < until:
             used = [line for line in self.c('INFO', 'memory').split(b'\r\n')
                     if line.startswith(b'mem_clients_normal:')][0]
@@ -831,7 +831,7 @@ class Quiet(unittest.TestCase):
 
     def test_zz_nothing_is_held(self):
         import json
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while True:
             out = subprocess.run([MICROBURST, 'status', '--json'], capture_output=True, text=True,
                                  timeout=60, check=True).stdout

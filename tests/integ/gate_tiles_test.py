@@ -21,7 +21,7 @@ from resp import Raw, port_of   # noqa: E402
 MICROBURST, SOURCE = sys.argv[1:3]
 NODE = {}
 PLAIN = 40      # plain commands, one behind the other, after which a connection is elsewhere
-WAIT_S = 30
+WAIT_S = 60
 
 
 def setUpModule():

@@ -20,7 +20,7 @@ from node import Node, until   # noqa: E402
 
 MICROBURST = sys.argv[1]
 LEASE = '300ms'
-WAIT_S = 20
+WAIT_S = 60
 
 FUNCTION = r"""
 #include <microburst/function.h>

@@ -126,7 +126,7 @@ class Limits(unittest.TestCase):
         code, _, err = NODE.run('call', 'limited', '60000', '--deadline', '1min')   # more is not
         self.assertIn('deadline', err)
         self.assertLess(time.monotonic() - began, 50)
-        until(lambda: not NODE.json('ps')['calls'], 10, 'what was stopped to end')
+        until(lambda: not NODE.json('ps')['calls'], 60, 'what was stopped to end')
 
     def test_concurrency(self):
         deploy('--concurrency', '2')
@@ -142,7 +142,7 @@ class Limits(unittest.TestCase):
         self.assertEqual(most, 2)
         deploy()        # without a limit again
         calls = [start('call', 'limited', '3000') for _ in range(4)]
-        until(lambda: len(NODE.json('ps')['calls']) > 2, 10, 'more than two at a time')
+        until(lambda: len(NODE.json('ps')['calls']) > 2, 60, 'more than two at a time')
         for c in calls:
             self.assertEqual(c.wait(), 0)
             c.communicate()

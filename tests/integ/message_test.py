@@ -204,7 +204,7 @@ def running(function):
 
 def runs_in(call):
     return until(lambda: next((c['pid'] for c in NODE.json('ps')['calls'] if c['call'] == call),
-                              0), 10, 'its executor')
+                              0), 60, 'its executor')
 
 
 class Messages(unittest.TestCase):
@@ -212,7 +212,7 @@ class Messages(unittest.TestCase):
         def nothing_held():
             held = NODE.json('status')['held']
             return held['inboxes'] == 0 and held['messages'] == 0
-        until(nothing_held, 20, 'inboxes to go')
+        until(nothing_held, 60, 'inboxes to go')
 
     def ends(self, process, out):
         was, err = process.communicate(timeout=30)
@@ -249,12 +249,12 @@ class Messages(unittest.TestCase):
 
     def test_from_outside_and_to_a_second_attempt(self):
         receiver = start('call', 'digits', '60000')
-        call = until(lambda: running('digits'), 10, 'a receiver')
+        call = until(lambda: running('digits'), 60, 'a receiver')
         for digit in '123':
             self.assertEqual(NODE.run('send', call, digit)[0], 0)
         first = runs_in(call)
         self.assertEqual(NODE.run('send', call, 'die')[0], 0)
-        until(lambda: not os.path.exists(f'/proc/{first}'), 10, 'the end of the first attempt')
+        until(lambda: not os.path.exists(f'/proc/{first}'), 60, 'the end of the first attempt')
         # The fourth message comes again, too: the second attempt ends as the first.
         _, err = receiver.communicate(timeout=30)
         self.assertEqual(receiver.returncode, 1)
@@ -262,11 +262,11 @@ class Messages(unittest.TestCase):
 
     def test_a_second_attempt_hears_the_same(self):
         receiver = start('call', 'digits')
-        call = until(lambda: running('digits'), 10, 'a receiver')
+        call = until(lambda: running('digits'), 60, 'a receiver')
         self.assertEqual(NODE.run('send', call, '1')[0], 0)
         self.assertEqual(NODE.run('send', call, '2')[0], 0)
         os.kill(runs_in(call), 9)
-        until(lambda: running('digits'), 10, 'a second attempt')
+        until(lambda: running('digits'), 60, 'a second attempt')
         self.assertEqual(NODE.run('send', call, '3')[0], 0)
         self.ends(receiver, '123\n')
 
@@ -278,7 +278,7 @@ class Messages(unittest.TestCase):
         def both_hear():
             calls = [c['call'] for c in NODE.json('ps')['calls']]
             return calls[0] if len(calls) == 2 and calls[0] == calls[1] else None
-        call = until(both_hear, 10, 'two receivers')
+        call = until(both_hear, 60, 'two receivers')
         for digit in '456':
             self.assertEqual(NODE.run('send', call, digit)[0], 0)
         self.ends(dag, '456\n456\n')
@@ -299,7 +299,7 @@ class Messages(unittest.TestCase):
 
     def test_a_request_s_call_hears(self):
         request = NODE.run('call', 'digits', '--future')[1].decode().strip()
-        call = until(lambda: running('digits'), 10, 'a receiver')
+        call = until(lambda: running('digits'), 60, 'a receiver')
         for digit in '789':
             self.assertEqual(NODE.run('send', call, digit)[0], 0)
         self.assertEqual(NODE.run('future', request)[1], b'789\n')

@@ -344,7 +344,7 @@ class Remote(unittest.TestCase):
         with open(path, 'wb') as f:
             f.write(bytes(64 << 20))
         self.ok('set', 'large', '@' + path, port=node.port)
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while node.local('set', 'large', '@' + path)[0] != 0:
             self.assertLess(time.monotonic(), until)
             time.sleep(0.1)
