@@ -36,7 +36,7 @@ static int introduce(struct mb_call *call)
 static int who(struct mb_call *call, uint32_t arg, uint64_t *ret)
 {
     struct mb_slice key, id = { 0 };
-    uint64_t end = mb_now_ns(call) + 10000000000u;
+    uint64_t end = mb_now_ns(call) + 60000000000u;
     int err = MB_ERR_NOT_FOUND;
 
     MB_TRY(mb_arg_bytes(call, arg, &key));
@@ -63,7 +63,7 @@ MB_FUNCTION(sums)
         uint64_t n;
         int s = 0;
 
-        MB_TRY(mb_recv(call, 30000000000u, &m));
+        MB_TRY(mb_recv(call, 60000000000u, &m));
         memcpy(&n, m.bytes.p, sizeof(n));
         while (from[s] != 0 && from[s] != m.from) {
             s++;
@@ -129,7 +129,7 @@ MB_FUNCTION(digits)
     for (int i = 0; i < 3; i++) {
         struct mb_message m;
 
-        MB_TRY(mb_recv(call, 30000000000u, &m));
+        MB_TRY(mb_recv(call, 60000000000u, &m));
         sum = sum * 10 + ((const char *)m.bytes.p)[0] - '0';
     }
     if (ms > 0 && mb_recv(call, (uint64_t)ms * 1000000u, &(struct mb_message){ 0 }) == 0) {
@@ -215,7 +215,7 @@ class Messages(unittest.TestCase):
         until(nothing_held, 60, 'inboxes to go')
 
     def ends(self, process, out):
-        was, err = process.communicate(timeout=30)
+        was, err = process.communicate(timeout=90)
         self.assertEqual((was, process.returncode), (out, 0), err)
 
     def test_from_one_in_order(self):
@@ -256,7 +256,7 @@ class Messages(unittest.TestCase):
         self.assertEqual(NODE.run('send', call, 'die')[0], 0)
         until(lambda: not os.path.exists(f'/proc/{first}'), 60, 'the end of the first attempt')
         # The fourth message comes again, too: the second attempt ends as the first.
-        _, err = receiver.communicate(timeout=30)
+        _, err = receiver.communicate(timeout=90)
         self.assertEqual(receiver.returncode, 1)
         self.assertIn('did not happen', err)
 
