@@ -211,7 +211,7 @@ class Messages(unittest.TestCase):
     def tearDown(self):
         def nothing_held():
             held = NODE.json('status')['held']
-            return held['inboxes'] == 0 and held['messages'] == 0
+            return held['inboxes'] == 0 and held['messages'] == 0 and not NODE.json('ps')['calls']
         until(nothing_held, 60, 'inboxes to go')
 
     def ends(self, process, out):
@@ -233,7 +233,7 @@ class Messages(unittest.TestCase):
     def test_what_failed_has_sent_nothing(self):
         receiver = start('call', 'sums', 'fails', '1')
         self.assertEqual(NODE.run('call', 'sends_and_fails', 'fails')[0], 1)
-        self.assertEqual(NODE.json('status')['held']['messages'], 0)
+        until(lambda: NODE.json('status')['held']['messages'] == 0, 60, 'what was not sent to go')
         self.assertEqual(NODE.run('call', 'sends', 'fails', '1', '8', '1')[0], 0)
         self.ends(receiver, '0\n')
 
