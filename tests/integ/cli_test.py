@@ -909,9 +909,7 @@ class TheNode(Case):
     def test_logs(self):
         self.done('deploy', f'{EXAMPLES}/hello.c')
         self.done('call', 'hello', 'reader')
-        until = time.monotonic() + 60
-        while 'greeted reader' not in self.done('logs', 'hello') and time.monotonic() < until:
-            time.sleep(0.05)
+        until(lambda: 'greeted reader' in self.done('logs', 'hello'), 60, 'what it said')
         self.assertRegex(self.done('logs', 'hello'),
                          r'\d\d:\d\d:\d\d\.\d{6} hello [0-9a-f]{16} greeted reader\n')
         self.assertNotIn('greeted', self.done('logs', 'echo'))
@@ -921,10 +919,8 @@ class TheNode(Case):
     def test_ps_and_cancel(self):
         self.nothing_runs()
         call = subprocess.Popen([MICROBURST, 'call', 'loops', '--json'], stdout=subprocess.PIPE)
-        until = time.monotonic() + 60
-        running = []
-        while not running and time.monotonic() < until:
-            running = [c for c in self.json('ps')['calls'] if c['function'] == 'loops']
+        running = until(lambda: [c for c in self.json('ps')['calls'] if c['function'] == 'loops'],
+                        60, 'a call that runs')
         self.assertEqual(len(running), 1)
         self.assertIn('loops', self.done('ps'))
         self.done('cancel', running[0]['call'])
@@ -936,15 +932,10 @@ class TheNode(Case):
         """Ctrl-C at a call that hangs: the command ends at once, the executor is free again."""
         self.nothing_runs()
         call = subprocess.Popen([MICROBURST, 'call', 'loops'], stderr=subprocess.DEVNULL)
-        until = time.monotonic() + 60
-        while not self.json('ps')['calls'] and time.monotonic() < until:
-            pass
+        until(lambda: self.json('ps')['calls'], 60, 'a call that runs')
         call.send_signal(signal.SIGINT)
         self.assertEqual(call.wait(60), -signal.SIGINT)
-        until = time.monotonic() + 60
-        while self.json('ps')['calls'] and time.monotonic() < until:
-            time.sleep(0.05)
-        self.assertEqual(self.json('ps')['calls'], [])
+        self.nothing_runs()
         self.assertEqual(self.done('call', 'echo', '1'), '1\n')
 
     def test_quiet_node_holds_nothing(self):
