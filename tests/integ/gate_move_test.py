@@ -13,6 +13,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
@@ -21,7 +22,7 @@ from resp import Raw, port_of   # noqa: E402
 
 MICROBURST = sys.argv[1]
 PAIRS = 8
-WAIT_S = 30
+WAIT_S = 60
 
 
 def array(*words):
@@ -59,8 +60,11 @@ class Moves(unittest.TestCase):
 
         thread = threading.Thread(target=change, args=(self.client(),))
         thread.start()
-        for i in range(PAIRS):
+        turn, end = 0, time.monotonic() + WAIT_S
+        while turn < PAIRS or (refused == 0 and time.monotonic() < end):
+            i, turn = turn % PAIRS, turn + 1
             there = [b'%d' % n for n in range(400)]
+            self.c('del', f'from{i}')
             self.c('rpush', f'from{i}', *there)
             for _ in there:
                 said = self.c('lmove', f'from{i}', f'to{i}', 'left', 'right')
@@ -96,7 +100,9 @@ class Moves(unittest.TestCase):
         """Of all that was there nothing is missing, and nothing came twice."""
         for i in range(PAIRS):
             self.c('rpush', f'from{i}', *range(1000))
-        for turn in range(40):
+        turn, end = 0, time.monotonic() + WAIT_S
+        while turn < 40 or (self.c('llen', 'to0') == 0 and time.monotonic() < end):
+            turn += 1
             clients = [self.client() for _ in range(PAIRS)]
             for i, c in enumerate(clients):
                 c.send(array('lmove', f'from{i}', f'to{i}', 'left', 'right') * 20)

@@ -21,7 +21,7 @@ from node import Node, until   # noqa: E402
 from resp import Raw, port_of   # noqa: E402
 
 MICROBURST, SOURCE = sys.argv[1:3]
-ANSWER_S = 30
+ANSWER_S = 60
 
 FUNCTIONS = r"""
 #include <microburst/function.h>
@@ -83,6 +83,8 @@ class Case(unittest.TestCase):
     def setUp(self):
         self.clients = []
         self.c = self.client()
+        until(lambda: b'\r\nconnected_clients:1\r\n' in self.c('info', 'clients'), ANSWER_S,
+              'the end of those before')
         self.assertEqual(self.c('FLUSHALL'), '+OK')
 
     def client(self, port=None):
@@ -269,8 +271,9 @@ class Server(Case):
         c('client', 'setname', 'me')
         self.assertIsNone(c('mb.call', 'sleeps', 300000000))
         c('get', 'a')
-        self.assertEqual(c('slowlog', 'len'), 1)
-        entry, = c('slowlog', 'get', -1)
+        entries = c('slowlog', 'get', -1)   # any may be slow, on a busy machine
+        self.assertEqual(c('slowlog', 'len'), len(entries))
+        entry, = [e for e in entries if e[3][0] == b'mb.call']
         self.assertEqual(entry[3], [b'mb.call', b'sleeps', b'300000000'])
         self.assertGreaterEqual(entry[2], 50000)
         self.assertLess(abs(entry[1] - time.time()), 100)
@@ -286,7 +289,7 @@ class Server(Case):
         waits = self.client()
         waits.say('blpop', 'none', 0.1)
         self.assertIsNone(waits.answer())
-        self.assertEqual(c('slowlog', 'len'), 1)
+        self.assertNotIn(b'blpop', [e[3][0] for e in c('slowlog', 'get', -1)])
 
     def test_monitor_shows_what_is_said(self):
         c, m = self.c, self.client()
@@ -385,10 +388,13 @@ class Tracking(Case):
         self.assertIsNone(a('get', 'put'))
         w('fcall', 'puts', 0)
         self.told(a, b'put')
-        w('set', 'short', 'x', 'px', 30)
-        self.assertEqual(a('get', 'short'), b'x')
-        self.told(a, b'short')
-        self.assertIsNone(a('get', 'short'))
+        for ms in (30, 300, 3000, 30000):
+            a, key = self.keeper(), b'short%d' % ms
+            w('set', key, 'x', 'px', ms)
+            if a('get', key) == b'x':   # it had not ended before it was read
+                break
+        self.told(a, key)
+        self.assertIsNone(a('get', key))
         self.told(a)
 
     def test_in_and_out_and_no_loop(self):
@@ -411,10 +417,10 @@ class Tracking(Case):
 
     def test_told_through_another(self):
         to, a, w = self.client(), self.client(), self.client()
+        me = to('client', 'id')
         to('subscribe', '__redis__:invalidate')
-        me = w('client', 'list').decode().split('cmd=subscribe')[0].split('id=')[-1].split()[0]
         self.assertEqual(a('client', 'tracking', 'on', 'redirect', me), '+OK')
-        self.assertEqual(a('client', 'getredir'), int(me))
+        self.assertEqual(a('client', 'getredir'), me)
         a('get', 'k')
         w('set', 'k', 1)
         self.assertEqual(to.answer(), [b'message', b'__redis__:invalidate', [b'k']])
@@ -426,7 +432,7 @@ class Tracking(Case):
         while a('get', 'k') is not None or w('client', 'kill', 'id', me):
             pass
         w('set', 'k', 2)
-        self.assertEqual(a.answer(), [b'tracking-redir-broken', int(me)])
+        self.assertEqual(a.answer(), [b'tracking-redir-broken', me])
         self.assertIn(b'broken_redirect', a('client', 'trackinginfo')[b'flags'])
 
     def test_of_too_many_keys_the_oldest_count_as_changed(self):
@@ -526,15 +532,14 @@ class Users(Case):
         that nobody writes it waits until gate.load_time. Then the next one has its turn."""
         folder = tempfile.mkdtemp(prefix='microburst-load-')
         os.mkfifo(f'{folder}/fifo')
-        node, port = node_start(load='yes', password='sesame', load_time='60s')
+        node, port = node_start(load='yes', password='sesame', load_time='150s')
         late, late_port = node_start(load='yes', password='sesame', load_time='1s')
         try:
             c = self.client(port)
             self.assertEqual(c('auth', 'sesame'), '+OK')
-            began = time.monotonic()
+            c.s.settimeout(3 * ANSWER_S)
             self.assertEqual(c('function', 'load', '#!c name=x\n#include "/dev/zero"\n'),
                              '-ERR Error compiling function: see what microburst deploy says of it')
-            self.assertLess(time.monotonic() - began, 50)
             c = self.client(late_port)
             self.assertEqual(c('auth', 'sesame'), '+OK')
             c.say('function', 'load', f'#!c name=x\n#include "{folder}/fifo"\n')
@@ -653,7 +658,7 @@ class Encrypted(Case):
                             '-keyout', f'{cls.folder}/{name}.key', '-out',
                             f'{cls.folder}/{name}.pem'], check=True, capture_output=True)
         cls.node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', *cls.tls(),
-                        '--set', 'gate.slow=1s', '--set', 'gate.memory=16m')
+                        '--set', 'gate.slow=10s', '--set', 'gate.memory=16m')
         cls.addClassCleanup(cls.node.end)
         cls.port = port_of(cls.node, ' over TLS')
         cls.ctx = ssl.create_default_context(cafile=f'{cls.folder}/server.pem')
@@ -719,7 +724,6 @@ class Encrypted(Case):
         c('set', 'big', 'x' * 1000000)
         for _ in range(40):
             c.say('get', 'big')
-        time.sleep(2.5)
         o = self.secret()
         until = time.monotonic() + ANSWER_S
         while 'cmd=get' in o('client', 'list').decode():

@@ -20,7 +20,7 @@ from node import Node, until   # noqa: E402
 from resp import Raw, port_of   # noqa: E402
 
 MICROBURST, SOURCE = sys.argv[1:3]
-WAIT_S = 20
+WAIT_S = 60
 MIB = 1 << 20
 MEMORY = 8 * MIB
 REST_MOST = 20 << 10    # of a connection at rest; 14 KiB with OpenSSL 3.0

@@ -243,11 +243,11 @@ class Words(unittest.TestCase):
         def value(name):
             return int(re.search(f'(?m)^{name}:(\\d+)', c('info').decode()).group(1))
 
-        until(lambda: value('used_memory') > 10000, 10, 'the store that counts its memory')
+        until(lambda: value('used_memory') > 10000, 60, 'the store that counts its memory')
         self.assertGreater(value('used_memory_rss'), value('used_memory'))
         self.assertEqual(value('maxmemory'), int(c('config', 'get', 'maxmemory')[1]))
         until(lambda: re.search('(?m)^db0:keys=[1-9][0-9]*,expires=0,avg_ttl=0\r$',
-                                c('info', 'keyspace').decode()), 10, 'the store that counts keys')
+                                c('info', 'keyspace').decode()), 60, 'the store that counts keys')
 
     def test_what_is_counted_and_timed(self):
         """Of commands that are refused, or are a part of a transaction, or wait in vain, too."""

@@ -46,7 +46,7 @@ import socket, sys
 family, proto = (socket.AF_INET6, socket.IPPROTO_ICMPV6) if ':' in sys.argv[1] else \\
     (socket.AF_INET, socket.IPPROTO_ICMP)
 s = socket.socket(family, socket.SOCK_RAW, proto)
-s.settimeout(5)
+s.settimeout(30)
 s.sendto(bytes.fromhex(sys.argv[2]), (sys.argv[1], 0))
 while True:
     data, at = s.recvfrom(2000)
@@ -152,6 +152,12 @@ class OverNic(unittest.TestCase):
     def metric(self, name):
         return metric(self.node, name)
 
+    def taken(self, cnt):
+        """So many requests; a tile shows the last ones when it has time to."""
+        until = time.monotonic() + COMMAND_S
+        while self.metric('request_taken') != cnt:
+            self.assertLess(time.monotonic(), until, (self.metric('request_taken'), cnt))
+
     def large(self, size):
         value = random.Random(size).randbytes(size)
         path = os.path.join(self.node.folder, 'value')
@@ -178,7 +184,7 @@ class OverNic(unittest.TestCase):
             for i in range(5):
                 self.assertEqual(self.ok('incr', 'bad').strip(), str(i + 1).encode())
             # Each ran once: 200 calls, 5 increments, a greeting of each of 6 clients.
-            self.assertEqual(self.metric('request_taken') - before, 200 + 5 + 6)
+            self.taken(before + 200 + 5 + 6)
             self.large(300_000)
         finally:
             did = self.net.worse(1), self.net.worse(2)
@@ -193,7 +199,7 @@ class OverNic(unittest.TestCase):
         try:
             before = self.metric('request_taken')
             self.ok('call', 'increment', '1', '--repeat', '500')
-            self.assertEqual(self.metric('request_taken') - before, 500 + 1)
+            self.taken(before + 500 + 1)
         finally:
             did = self.net.worse(1), self.net.worse(2)
         self.assertGreater(did[0]['lost'] + did[1]['lost'], 1, did)
@@ -256,13 +262,14 @@ class OverNic(unittest.TestCase):
             for _ in range(3):
                 self.assertEqual(self.ok('call', 'slow').strip(), b'1')
             self.assertLess(time.monotonic() - began, 20)
+            while self.metric('datagram_refused') - before <= 100:
+                self.assertLess(time.monotonic() - began, COMMAND_S)
         finally:
             spoof.kill()
             spoof.communicate()
-        self.assertGreater(self.metric('datagram_refused') - before, 100)
 
     def test_idle(self):
-        took, until = 1, time.monotonic() + 20
+        took, until = 1, time.monotonic() + COMMAND_S
         while took >= 0.2:      # what was before it may take a while to end
             self.assertLess(time.monotonic(), until, took)
             time.sleep(0.5)
@@ -316,7 +323,7 @@ class OverNic(unittest.TestCase):
 
 
 # Sends numbered datagrams; or prints which came, in the order they came, until standard input has
-# ended and nothing came for a while.
+# ended, and nothing came for a while: a long one if they are not so many yet.
 DATAGRAMS = '''
 import select, socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -327,10 +334,12 @@ else:
     s.setsockopt(socket.SOL_SOCKET, 33, 1 << 22)   # SO_RCVBUFFORCE
     s.bind(('', 7))
     print('ready', flush=True)
-    wait = [s, sys.stdin]
+    wait, cnt = [s, sys.stdin], 0
     while True:
-        ready = select.select(wait, [], [], None if len(wait) == 2 else 2)[0]
+        patience = None if len(wait) == 2 else 10 if cnt < int(sys.argv[2]) else 1
+        ready = select.select(wait, [], [], patience)[0]
         if s in ready:
+            cnt += 1
             print(int.from_bytes(s.recv(10), 'big'))
         elif ready:
             wait.remove(sys.stdin)
@@ -356,10 +365,12 @@ class BadLink(unittest.TestCase):
         hosts.ip('-n', cls.net.space(1), 'neigh', 'replace', hosts.NET4 + '2', 'lladdr', mac, 'dev',
                  'eth0', 'nud', 'permanent')
 
-    def come(self, cnt, *how):
-        """(numbers that came, what the cable says) of cnt datagrams from host 1 to host 2."""
+    def come(self, cnt, *how, comes=None):
+        """(numbers that came, what the cable says) of cnt datagrams from host 1 to host 2, of which
+        so many come."""
         self.net.worse(2, *how, seed=SEED)
-        hears = subprocess.Popen(self.net.within(2, sys.executable, '-c', DATAGRAMS, 'hear'),
+        hears = subprocess.Popen(self.net.within(2, sys.executable, '-c', DATAGRAMS, 'hear',
+                                                 str(cnt if comes is None else comes)),
                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.assertEqual(hears.stdout.readline(), 'ready\n')
         subprocess.run(self.net.within(1, sys.executable, '-c', DATAGRAMS, 'send',
@@ -373,16 +384,16 @@ class BadLink(unittest.TestCase):
         self.assertEqual((did['lost'], did['doubled'], did['hurried']), (0, 0, 0))
 
     def test_loss(self):
-        came, did = self.come(1000, 'loss', '20%')
+        came, did = self.come(1000, 'loss', '20%', comes=720)
         self.assertEqual(len(came), len(set(came)))
         self.assertTrue(120 < 1000 - len(came) < 280, len(came))
         self.assertGreaterEqual(did['lost'], 1000 - len(came))
 
     def test_all_lost(self):
-        self.assertEqual(self.come(50, 'loss', '100%')[0], [])
+        self.assertEqual(self.come(50, 'loss', '100%', comes=0)[0], [])
 
     def test_doubled(self):
-        came, did = self.come(300, 'duplicate', '100%')
+        came, did = self.come(300, 'duplicate', '100%', comes=600)
         self.assertEqual(sorted(came), sorted(list(range(300)) * 2))
         self.assertGreaterEqual(did['doubled'], 300)
 

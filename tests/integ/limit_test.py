@@ -112,40 +112,42 @@ def start(*args):
 
 class Limits(unittest.TestCase):
     def test_deadline(self):
-        deploy('--deadline', '3s')
+        deploy('--deadline', '10s')
         code, out, err = NODE.run('call', 'limited', '1')
         self.assertEqual(code, 0, err)
-        self.assertTrue(0 < int(out) < 3000, out)       # what it is told is left
+        self.assertTrue(0 < int(out) < 10000, out)      # what it is told is left
         began = time.monotonic()
         code, _, err = NODE.run('call', 'limited', '60000')
         self.assertEqual(code, 1)
         self.assertIn('deadline', err)
-        self.assertLess(time.monotonic() - began, 30)
+        self.assertLess(time.monotonic() - began, 50)
         code, _, err = NODE.run('call', 'limited', '100', '--deadline', '50ms')     # less is heeded
         self.assertIn('deadline', err)
+        began = time.monotonic()
         code, _, err = NODE.run('call', 'limited', '60000', '--deadline', '1min')   # more is not
         self.assertIn('deadline', err)
         self.assertLess(time.monotonic() - began, 50)
-        until(lambda: not NODE.json('ps')['calls'], 10, 'what was stopped to end')
+        until(lambda: not NODE.json('ps')['calls'], 60, 'what was stopped to end')
 
     def test_concurrency(self):
         deploy('--concurrency', '2')
-        most, turns = 0, 0
-        while most < 2 and turns < 10:  # a busy machine may show none or one
-            calls = [start('call', 'limited', '250') for _ in range(6)]
+        self.assertEqual(self.most_at_a_time(2), 2)
+        deploy()        # without a limit again
+        self.assertGreater(self.most_at_a_time(3), 2)
+
+    def most_at_a_time(self, least):
+        """Of six calls; of longer ones, while a busy machine shows fewer."""
+        most, ms = 0, 250
+        while most < least and ms < 20000:
+            calls = [start('call', 'limited', str(ms)) for _ in range(6)]
             while any(c.poll() is None for c in calls):
-                most = max(most, len(NODE.json('ps')['calls']))
+                rows = NODE.json('ps')['calls']     # and who was answered, for a moment
+                most = max(most, sum(c['running_ns'] < ms * 10**6 for c in rows))
             for c in calls:
                 self.assertEqual(c.returncode, 0, c.communicate()[1])
                 c.communicate()
-            turns += 1
-        self.assertEqual(most, 2)
-        deploy()        # without a limit again
-        calls = [start('call', 'limited', '3000') for _ in range(4)]
-        until(lambda: len(NODE.json('ps')['calls']) > 2, 10, 'more than two at a time')
-        for c in calls:
-            self.assertEqual(c.wait(), 0)
-            c.communicate()
+            ms *= 3
+        return most
 
     def source(self, text, *args):
         path = os.path.join(NODE.folder, 'takes.c')
@@ -196,8 +198,8 @@ class Metering(unittest.TestCase):
             self.assertEqual(NODE.run('call', 'holds', '@' + data)[0], 0)
         use = next(f for f in NODE.json('ps')['functions'] if f['name'] == 'holds')
         self.assertEqual(use['finished'], 3)
-        # A mebibyte for at least 20 ms, three times.
-        self.assertTrue(60000 << 20 <= use['byte_us'] < 6000000 << 20, use)
+        # A mebibyte for at least 20 ms, three times; a busy machine halts them meanwhile.
+        self.assertTrue(60000 << 20 <= use['byte_us'] < 60000000 << 20, use)
         self.assertRegex(NODE.run('ps')[1].decode(), r'holds +3 +0 ')
 
 

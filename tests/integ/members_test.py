@@ -235,7 +235,7 @@ def member(n, number=None):
 
 
 def nothing_held():
-    until(lambda: all(n == 0 for n in NODE.json('status')['held'].values()), 20,
+    until(lambda: all(n == 0 for n in NODE.json('status')['held'].values()), 60,
           f"nothing held: {NODE.json('status')['held']}")
 
 
@@ -345,7 +345,7 @@ class Storm(unittest.TestCase):
 
     def test_nothing_lost_nothing_left(self):
         happened = storm(self, NODE, lambda n: (str(n), str(STORM_BYTES)), 50, STORM_MEMBERS)
-        until(NODE.executors, 20, 'an executor')
+        until(NODE.executors, 60, 'an executor')
         c = Raw(port_of(NODE))
         found = set()
         for i in range(10):

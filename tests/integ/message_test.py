@@ -36,7 +36,7 @@ static int introduce(struct mb_call *call)
 static int who(struct mb_call *call, uint32_t arg, uint64_t *ret)
 {
     struct mb_slice key, id = { 0 };
-    uint64_t end = mb_now_ns(call) + 10000000000u;
+    uint64_t end = mb_now_ns(call) + 60000000000u;
     int err = MB_ERR_NOT_FOUND;
 
     MB_TRY(mb_arg_bytes(call, arg, &key));
@@ -63,7 +63,7 @@ MB_FUNCTION(sums)
         uint64_t n;
         int s = 0;
 
-        MB_TRY(mb_recv(call, 30000000000u, &m));
+        MB_TRY(mb_recv(call, 60000000000u, &m));
         memcpy(&n, m.bytes.p, sizeof(n));
         while (from[s] != 0 && from[s] != m.from) {
             s++;
@@ -129,7 +129,7 @@ MB_FUNCTION(digits)
     for (int i = 0; i < 3; i++) {
         struct mb_message m;
 
-        MB_TRY(mb_recv(call, 30000000000u, &m));
+        MB_TRY(mb_recv(call, 60000000000u, &m));
         sum = sum * 10 + ((const char *)m.bytes.p)[0] - '0';
     }
     if (ms > 0 && mb_recv(call, (uint64_t)ms * 1000000u, &(struct mb_message){ 0 }) == 0) {
@@ -204,18 +204,18 @@ def running(function):
 
 def runs_in(call):
     return until(lambda: next((c['pid'] for c in NODE.json('ps')['calls'] if c['call'] == call),
-                              0), 10, 'its executor')
+                              0), 60, 'its executor')
 
 
 class Messages(unittest.TestCase):
     def tearDown(self):
         def nothing_held():
             held = NODE.json('status')['held']
-            return held['inboxes'] == 0 and held['messages'] == 0
-        until(nothing_held, 20, 'inboxes to go')
+            return held['inboxes'] == 0 and held['messages'] == 0 and not NODE.json('ps')['calls']
+        until(nothing_held, 60, 'inboxes to go')
 
     def ends(self, process, out):
-        was, err = process.communicate(timeout=30)
+        was, err = process.communicate(timeout=90)
         self.assertEqual((was, process.returncode), (out, 0), err)
 
     def test_from_one_in_order(self):
@@ -233,7 +233,7 @@ class Messages(unittest.TestCase):
     def test_what_failed_has_sent_nothing(self):
         receiver = start('call', 'sums', 'fails', '1')
         self.assertEqual(NODE.run('call', 'sends_and_fails', 'fails')[0], 1)
-        self.assertEqual(NODE.json('status')['held']['messages'], 0)
+        until(lambda: NODE.json('status')['held']['messages'] == 0, 60, 'what was not sent to go')
         self.assertEqual(NODE.run('call', 'sends', 'fails', '1', '8', '1')[0], 0)
         self.ends(receiver, '0\n')
 
@@ -249,24 +249,24 @@ class Messages(unittest.TestCase):
 
     def test_from_outside_and_to_a_second_attempt(self):
         receiver = start('call', 'digits', '60000')
-        call = until(lambda: running('digits'), 10, 'a receiver')
+        call = until(lambda: running('digits'), 60, 'a receiver')
         for digit in '123':
             self.assertEqual(NODE.run('send', call, digit)[0], 0)
         first = runs_in(call)
         self.assertEqual(NODE.run('send', call, 'die')[0], 0)
-        until(lambda: not os.path.exists(f'/proc/{first}'), 10, 'the end of the first attempt')
+        until(lambda: not os.path.exists(f'/proc/{first}'), 60, 'the end of the first attempt')
         # The fourth message comes again, too: the second attempt ends as the first.
-        _, err = receiver.communicate(timeout=30)
+        _, err = receiver.communicate(timeout=90)
         self.assertEqual(receiver.returncode, 1)
         self.assertIn('did not happen', err)
 
     def test_a_second_attempt_hears_the_same(self):
         receiver = start('call', 'digits')
-        call = until(lambda: running('digits'), 10, 'a receiver')
+        call = until(lambda: running('digits'), 60, 'a receiver')
         self.assertEqual(NODE.run('send', call, '1')[0], 0)
         self.assertEqual(NODE.run('send', call, '2')[0], 0)
         os.kill(runs_in(call), 9)
-        until(lambda: running('digits'), 10, 'a second attempt')
+        until(lambda: running('digits'), 60, 'a second attempt')
         self.assertEqual(NODE.run('send', call, '3')[0], 0)
         self.ends(receiver, '123\n')
 
@@ -278,7 +278,7 @@ class Messages(unittest.TestCase):
         def both_hear():
             calls = [c['call'] for c in NODE.json('ps')['calls']]
             return calls[0] if len(calls) == 2 and calls[0] == calls[1] else None
-        call = until(both_hear, 10, 'two receivers')
+        call = until(both_hear, 60, 'two receivers')
         for digit in '456':
             self.assertEqual(NODE.run('send', call, digit)[0], 0)
         self.ends(dag, '456\n456\n')
@@ -299,7 +299,7 @@ class Messages(unittest.TestCase):
 
     def test_a_request_s_call_hears(self):
         request = NODE.run('call', 'digits', '--future')[1].decode().strip()
-        call = until(lambda: running('digits'), 10, 'a receiver')
+        call = until(lambda: running('digits'), 60, 'a receiver')
         for digit in '789':
             self.assertEqual(NODE.run('send', call, digit)[0], 0)
         self.assertEqual(NODE.run('future', request)[1], b'789\n')

@@ -23,6 +23,9 @@ import threading
 import time
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from node import until  # noqa: E402
+
 MICROBURST, SOURCE, MANY, LANES = sys.argv[1:5]
 START_S, COMMAND_S = 60, 60
 SEED = int(os.environ.get('MB_TEST_SEED', '1'))
@@ -272,7 +275,7 @@ class Remote(unittest.TestCase):
             f.write('#include <microburst/function.h>\n'
                     'MB_FUNCTION(waits) { struct mb_message m; uint64_t self = mb_self(call);\n'
                     '  MB_TRY(mb_put(call, mb_str("who"), mb_slice_of(&self, sizeof(self))));\n'
-                    '  MB_TRY(mb_flush(call)); MB_TRY(mb_recv(call, 10000000000u, &m));\n'
+                    '  MB_TRY(mb_flush(call)); MB_TRY(mb_recv(call, 60000000000u, &m));\n'
                     '  return mb_return_bytes(call, m.bytes); }\n')
         self.ok('deploy', source)
         with subprocess.Popen([MICROBURST, '--connect', f'udp://127.0.0.1:{self.node.port}', 'call',
@@ -303,7 +306,7 @@ class Remote(unittest.TestCase):
                     'static double begun, ended;\n'
                     'static double now(void) { struct timespec t;\n'
                     '  clock_gettime(CLOCK_MONOTONIC, &t); return t.tv_sec + t.tv_nsec / 1e9; }\n'
-                    'MB_INIT { begun = now(); for (int i = 0; i < 60; i++) usleep(50000);\n'
+                    'MB_INIT { begun = now(); for (int i = 0; i < 160; i++) usleep(50000);\n'
                     '  ended = now(); return MB_OK; }\n'
                     'MB_FUNCTION(slow) { MB_TRY(mb_return_f64(call, begun));\n'
                     '  return mb_return_f64(call, ended); }\n')
@@ -344,7 +347,7 @@ class Remote(unittest.TestCase):
         with open(path, 'wb') as f:
             f.write(bytes(64 << 20))
         self.ok('set', 'large', '@' + path, port=node.port)
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while node.local('set', 'large', '@' + path)[0] != 0:
             self.assertLess(time.monotonic(), until)
             time.sleep(0.1)
@@ -447,8 +450,11 @@ class Remote(unittest.TestCase):
         peer.close()
         self.assertEqual(answered, 999)
         self.assertEqual(self.ok('call', 'increment', '1'), '2')
+        until(self.holds_nothing, COMMAND_S, 'nothing left')
+
+    def holds_nothing(self):
         held = json.loads(self.node.local('--json', 'status')[1])['held']
-        self.assertEqual((held['calls_queued'], held['calls_running'], held['segments']), (0, 0, 0))
+        return (held['calls_queued'], held['calls_running'], held['segments']) == (0, 0, 0)
 
     def test_nobody_there(self):
         free = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -575,7 +581,7 @@ class Restart(unittest.TestCase):
             caller = subprocess.Popen([MICROBURST, '--connect', f'udp://127.0.0.1:{port}', 'call',
                                        'increment', '1', '--repeat', '100000000'],
                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            time.sleep(1)
+            until(lambda: node.metric('request_taken') > 10, COMMAND_S, 'calls')
             os.killpg(node.process.pid, signal.SIGKILL)
             node.process.wait()
             _, err = caller.communicate(timeout=COMMAND_S)

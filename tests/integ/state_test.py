@@ -248,9 +248,10 @@ class Reads(unittest.TestCase):
         before = read_cnt()
         command = [MICROBURST, *args, '--json', '--socket', node.socket]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as call:
-            until(lambda: read_cnt() > before, 30, 'the first read')
+            until(lambda: read_cnt() > before, 60, 'the first read')
             self.assertEqual(node.run(*change)[0], 0)
-            self.assertEqual(node.run('send', node.json('ps')['calls'][0]['call'], 'go')[0], 0)
+            until(lambda: any(node.run('send', c['call'], 'go')[0] == 0     # GONE: one before it
+                              for c in node.json('ps')['calls']), 60, 'who hears')
             return [r['value'] for r in json.loads(call.communicate()[0])['results']]
 
     def both_reads(self, key, *args):
@@ -283,7 +284,7 @@ class Reads(unittest.TestCase):
                 self.assertEqual(self.while_changed(node, ('incr', 'n', '100'), *args, '--level',
                                                     level), sees)
                 self.assertEqual(node.run('get', 'n')[1].split(), [b'108'])
-            until(lambda: all(n == 0 for n in node.json('status')['held'].values()), 10,
+            until(lambda: all(n == 0 for n in node.json('status')['held'].values()), 60,
                   'nothing held')
         finally:
             node.remove()
@@ -305,7 +306,7 @@ class Reads(unittest.TestCase):
                 self.assertEqual(got, code, (level, how, err))
                 self.assertIn(says, out.decode() + err)
             self.assertEqual(node.run('get', 'k')[1].split(), [b'1'])
-            until(lambda: all(n == 0 for n in node.json('status')['held'].values()), 10,
+            until(lambda: all(n == 0 for n in node.json('status')['held'].values()), 60,
                   'nothing held')
         finally:
             node.remove()
@@ -378,7 +379,7 @@ class Marks(unittest.TestCase):
         self.assertEqual(NODE.run('push', 'queue', *items)[0], 0)
         for item in reversed(items[280:]):
             self.assertEqual(NODE.run('pop', 'queue')[1].decode().split(), [item])
-        until(lambda: self.settled() > before, 10, 'a queue without marks')
+        until(lambda: self.settled() > before, 60, 'a queue without marks')
         self.assertEqual(NODE.run('members', 'queue')[1].decode().split(), items[:280])
 
 
@@ -402,7 +403,7 @@ class Limit(unittest.TestCase):
             self.assertEqual(node.run('incr', 'small', '1')[0], 0)  # what needs little has room
             for key in kept[:4]:
                 self.assertEqual(node.run('del', key)[2], '')
-            until(lambda: node.run('set', 'again', '-', stdin=value)[0] == 0, 10,
+            until(lambda: node.run('set', 'again', '-', stdin=value)[0] == 0, 60,
                   'room after deletes')
         finally:
             node.remove()
@@ -414,12 +415,12 @@ class Storm(unittest.TestCase):
     def test_nothing_lost_nothing_doubled(self):
         NODE.run('del', 'total', 'members', 'by_ten')
         happened = storm(self, NODE, lambda n: (str(n),), 100)
-        until(NODE.executors, 20, 'an executor')
+        until(NODE.executors, 60, 'an executor')
         members = {int(m) for m in NODE.json('members', 'members')['members']}
         self.assertEqual(members, happened)
         self.assertEqual(int(NODE.run('get', 'total')[1]), len(happened))
         self.assertEqual(NODE.run('keys', 'gone/')[1], b'')
-        until(lambda: all(n == 0 for n in NODE.json('status')['held'].values()), 10,
+        until(lambda: all(n == 0 for n in NODE.json('status')['held'].values()), 60,
               'nothing held')
 
 

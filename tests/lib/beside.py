@@ -21,5 +21,5 @@ def redis_server():
     unittest.addModuleCleanup(shutil.rmtree, folder)
     unittest.addModuleCleanup(process.wait)
     unittest.addModuleCleanup(process.terminate)
-    until(lambda: os.path.exists(path), 30, 'a redis-server')
+    until(lambda: os.path.exists(path), 60, 'a redis-server')
     return path

@@ -26,10 +26,11 @@ def until(condition, seconds, what):
     """Waits until condition() is true; returns what it gave."""
     end = time.monotonic() + seconds
     while True:
+        late = time.monotonic() > end   # a look at what is so then counts, however long it takes
         result = condition()
         if result:
             return result
-        if time.monotonic() > end:
+        if late:
             raise TimeoutError(what)
         time.sleep(0.02)
 
@@ -66,7 +67,8 @@ class Node:
         return self.log.read().decode(errors='replace')
 
     def children(self):
-        """{process id: (name, state)} of its zygote, executors, and of what nobody has reaped."""
+        """{process id: (name, state)} of its zygote, executors, and of what nobody has reaped; in
+        the order in which they were started."""
         found = {}
         for pid in filter(str.isdigit, os.listdir('/proc')):
             try:
@@ -74,13 +76,14 @@ class Node:
                     name, rest = f.read().split('(', 1)[1].rsplit(')', 1)
             except OSError:     # it has ended
                 continue
-            state, parent = rest.split()[:2]
-            if int(parent) == self.process.pid:
-                found[int(pid)] = (name, state)
-        return found
+            fields = rest.split()
+            if int(fields[1]) == self.process.pid:
+                found[int(pid)] = (int(fields[19]), name, fields[0])
+        return {pid: row[1:] for pid, row in sorted(found.items(), key=lambda one: one[1][0])}
 
     def zygote(self):
-        """Its process id; None while there is none. Executors change their name as they start."""
+        """Its process id; None while there is none. It is older than the executors that it forks,
+        which change their name as they start."""
         return next((pid for pid, (name, state) in self.children().items()
                      if name.startswith('microburst-exe') and state != 'Z'), None)
 

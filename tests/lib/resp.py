@@ -3,7 +3,7 @@
 import re
 import socket
 
-ANSWER_S = 30
+ANSWER_S = 60
 
 
 def port_of(node, over=''):
