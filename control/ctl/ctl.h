@@ -60,7 +60,7 @@ struct ctl_conn {
 
 enum exec_state {
 	EXEC_NONE = 0,
-	EXEC_SPAWNING, /* asked of the zygote, not yet READY */
+	EXEC_SPAWNING, /* asked of the zygote, not yet READY, or not yet known who it is */
 	EXEC_SPARE,    /* stands ready, empty */
 	EXEC_LOADING,  /* has been sent its set */
 	EXEC_SERVING,

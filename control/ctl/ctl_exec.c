@@ -11,6 +11,8 @@
  *     (ctl_deploy.c).
  * E4  ctl_exec_step is idempotent: it compares what is wanted with what is there.
  * E5  A function that requires a class is loaded only in slots of that class.
+ * E6  Past SPAWNING it is known who an executor is, and its end is heard of: it can be READY before
+ *     the zygote, which may not run just then, says whom it forked.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -115,13 +117,16 @@ ctl_spares_step(struct ctl *c, uint64_t now)
 	}
 }
 
+/* E6 */
 void
 ctl_exec_ready(struct ctl *c, struct proc *p)
 {
 	struct exec *x = &c->exec[p->idx];
 
-	x->state = EXEC_SPARE;
-	ctl_exec_step(c);
+	if (x->state == EXEC_SPAWNING && p->state == PROC_LIVE && p->pid > 0) {
+		x->state = EXEC_SPARE;
+		ctl_exec_step(c);
+	}
 }
 
 /* ---------------------------------------------------------------- loading */

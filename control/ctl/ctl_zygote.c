@@ -119,6 +119,7 @@ ctl_on_spawned(struct ctl *c, const struct domain_msg *m, int pidfd)
 		return;
 	}
 	ctl_proc_watch(c, p, pidfd, (pid_t)m->word[1]);
+	ctl_exec_ready(c, p); /* if it has said so before */
 }
 
 static void

@@ -88,9 +88,8 @@ class Node:
                      if name.startswith('microburst-exe') and state != 'Z'), None)
 
     def executors(self):
-        """Process ids of those that serve. (One of 0 is not there yet: to kill it is suicide.)"""
-        return [e['pid'] for e in self.json('ps')['executors']
-                if e['state'] == 'serving' and e['pid'] > 0]
+        """Process ids of those that serve."""
+        return [e['pid'] for e in self.json('ps')['executors'] if e['state'] == 'serving']
 
     def end(self):
         if self.process.poll() is None:
