@@ -128,22 +128,50 @@ keynum_ok(const struct gate_command *cmd, const struct slice *arg, uint32_t arg_
 	       (gate_word_i64(arg[cmd->first], &n) && n > 0 && n < (int64_t)arg_cnt - cmd->first);
 }
 
+/* Whether BITFIELD only reads; what is wrong in it might not. */
+static bool
+bitfield_reads(const struct slice *arg, uint32_t arg_cnt)
+{
+	for (uint32_t i = 2; i < arg_cnt; i++) {
+		uint32_t left = arg_cnt - i - 1;
+
+		if (gate_word_is(arg[i], "get") && left >= 2) {
+			i += 2;
+		} else if (gate_word_is(arg[i], "overflow") && left >= 1) {
+			i++;
+		} else {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Whether SET shows what was there. */
+static bool
+set_shows(const struct slice *arg, uint32_t arg_cnt)
+{
+	bool shows = false;
+
+	for (uint32_t i = 3; i < arg_cnt; i++) {
+		shows |= gate_word_is(arg[i], "get");
+	}
+	return shows;
+}
+
 /* What it does to the key at a place, as its other words say. */
 static const char *
 use_at(const struct gate_command *cmd, const struct slice *arg, uint32_t arg_cnt, uint32_t at)
 {
 	uint32_t first =
 		cmd->step == 0 && cmd->last != 0 ? (uint32_t)cmd->last : (uint32_t)cmd->first;
-	bool reads = cmd->run == cmd_bitfield, shows = false;
 
-	for (uint32_t i = cmd->run == cmd_set ? 3 : 2; i < arg_cnt; i++) {
-		shows |= gate_word_is(arg[i], "get");
-		reads &= !gate_word_is(arg[i], "set") && !gate_word_is(arg[i], "incrby");
-	}
-	if (cmd->run == cmd_set && !shows) {
+	if (cmd->run == cmd_set && !set_shows(arg, arg_cnt)) {
 		return "OW update";
 	}
-	return reads ? "RO access" : use_of(cmd, at != first);
+	if (cmd->run == cmd_bitfield && bitfield_reads(arg, arg_cnt)) {
+		return "RO access";
+	}
+	return use_of(cmd, at != first);
 }
 
 static int

@@ -67,6 +67,8 @@ command getkeys publish a b;command getkeys spublish a b;command getkeys ssubscr
 command getkeysandflags set a b;command getkeysandflags set a b get
 command getkeysandflags set a b nx get;command getkeysandflags bitfield a get u8 0
 command getkeysandflags bitfield a get u8 0 set u8 0 1;command getkeysandflags bitfield a
+command getkeysandflags bitfield a no;command getkeysandflags bitfield a get u8
+command getkeysandflags bitfield a overflow wrap get u8 0 get u8 1
 command getkeysandflags zunionstore d 2 a b;command getkeysandflags sort a store b
 command getkeysandflags copy a b;command getkeysandflags rename a b
 command getkeysandflags lmove a b left right;command getkeysandflags sinterstore a b c
