@@ -333,7 +333,8 @@ rights_of(const struct gate_command *cmd, const struct slice *arg, uint32_t arg_
 	const int16_t to =
 		(cmd->flags & CMD_TO_LAST) != 0 || cmd->step == 0 ? cmd->last : cmd->first;
 
-	if ((cmd->flags & CMD_WRITE) == 0 || cmd->run == cmd_sort) { /* which asks for STORE */
+	if ((cmd->flags & CMD_WRITE) == 0 || gate_command_store_from(cmd) != 0 ||
+	    (cmd->run == cmd_bitfield && gate_bitfield_reads(arg, arg_cnt))) {
 		return ACL_READ;
 	}
 	if ((cmd->flags & (CMD_TO_FIRST | CMD_TO_LAST)) != 0) {
@@ -375,6 +376,8 @@ static struct slice
 key_refused(const struct acl_user *u, const struct gate_command *cmd, const struct slice *arg,
 	    uint32_t arg_cnt)
 {
+	uint32_t store[2], store_cnt;
+
 	if (strcmp(cmd->group, "pubsub") == 0) {
 		return slice_of(NULL, 0);
 	}
@@ -382,6 +385,12 @@ key_refused(const struct acl_user *u, const struct gate_command *cmd, const stru
 	     at = gate_key_next(cmd, arg, arg_cnt, at)) {
 		if (!acl_key_ok(u, arg[at], rights_of(cmd, arg, arg_cnt, at))) {
 			return arg[at];
+		}
+	}
+	store_cnt = gate_command_stores(cmd, arg, arg_cnt, store);
+	for (uint32_t i = 0; i < store_cnt; i++) { /* the command asks for those it really takes */
+		if (!acl_key_ok(u, arg[store[i]], ACL_WRITE)) {
+			return arg[store[i]];
 		}
 	}
 	return slice_of(NULL, 0);
