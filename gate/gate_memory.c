@@ -268,6 +268,9 @@ gate_memory_evicted(struct gate *g, struct gate_conn *c)
 void
 gate_memory_evict(struct gate *g, struct gate_conn *c)
 {
+	log_at(LOG_INFO,
+	       "Redis client %llu is closed: there is no memory for it, it holds %zu bytes",
+	       (unsigned long long)c->client_id, held(c, MEMORY_HEAP));
 	gate_memory_evicted(g, c);
 	gate_conn_close(g, c);
 }
