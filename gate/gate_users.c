@@ -264,7 +264,8 @@ gate_login_default(struct gate *g, struct gate_conn *c)
 }
 
 bool
-gate_auth(struct gate *g, struct gate_conn *c, struct slice name, struct slice password)
+gate_auth(struct gate *g, struct gate_conn *c, struct slice word, struct slice name,
+	  struct slice password)
 {
 	struct gate_user *u = gate_user_find(g, name);
 	/* Nobody learns from the time whether there is such a user. */
@@ -274,7 +275,7 @@ gate_auth(struct gate *g, struct gate_conn *c, struct slice name, struct slice p
 		gate_login(c, u);
 		return true;
 	}
-	gate_refused(g, c, "auth", name, slice_of("AUTH", 4));
+	gate_refused(g, c, "auth", name, word);
 	gate_error(g, c, "WRONGPASS invalid username-password pair or user is disabled.");
 	return false;
 }
@@ -298,7 +299,7 @@ gate_refused(struct gate *g, struct gate_conn *c, const char *reason, struct sli
 {
 	uint64_t us = timebase_wall_us(timebase_real());
 	struct gate_refusal want = { .reason = reason, .first_us = us, .cnt = 1 }, *r;
-	char address[GATE_ADDRESS_MAX];
+	size_t len;
 
 	text_of(want.user, sizeof(want.user), name);
 	text_of(want.object, sizeof(want.object), object);
@@ -316,10 +317,8 @@ gate_refused(struct gate *g, struct gate_conn *c, const char *reason, struct sli
 	r = &g->refusal[g->refusal_seq % GATE_REFUSAL_CNT];
 	want.id = g->refusal_seq++;
 	want.last_us = us;
-	gate_conn_address(g, c, address);
-	snprintf(want.client, sizeof(want.client), "id=%llu addr=%s name=%s user=%s resp=%d",
-		 (unsigned long long)c->client_id, address, c->name != NULL ? c->name : "",
-		 c->user != NULL ? c->user->acl.name : "", c->proto);
+	len = gate_client_line(g, c, want.client);
+	want.client[len - 1] = '\0'; /* not the end of its line */
 	*r = want;
 }
 
