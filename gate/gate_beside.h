@@ -13,6 +13,7 @@
 #include "topo_limits.h"
 
 #define GATE_ADDRESS_MAX     96
+#define GATE_CLIENT_BYTES    768  /* a line of CLIENT LIST */
 #define GATE_SLOW_CNT        128  /* slow commands that are remembered */
 #define GATE_LATENCY_CNT     24u  /* powers of two of microseconds; the last one is all above */
 #define GATE_ERROR_CNT       32   /* kinds of errors that are counted */
@@ -80,7 +81,7 @@ LIST_HEAD(gate_users, gate_user);
 struct gate_refusal {
 	const char *reason, *context;
 	uint64_t id, cnt, first_us, last_us;
-	char user[ACL_NAME_MAX], object[64], client[256];
+	char user[ACL_NAME_MAX], object[64], client[GATE_CLIENT_BYTES];
 };
 
 /* How often an error was answered, by its first word. */
@@ -205,8 +206,10 @@ void gate_login(struct gate_conn *c, struct gate_user *u);
 void gate_logout(struct gate_conn *c);
 /* gate_login_default: as who has said nothing. */
 void gate_login_default(struct gate *g, struct gate_conn *c);
-/* gate_auth logs in. Returns: whether it could; else that is answered. */
-bool gate_auth(struct gate *g, struct gate_conn *c, struct slice name, struct slice password);
+/* gate_auth logs in, by the command that is said by word. Returns: whether it could; else that is
+ * answered. */
+bool gate_auth(struct gate *g, struct gate_conn *c, struct slice word, struct slice name,
+	       struct slice password);
 /* gate_refused remembers what was not allowed. */
 void gate_refused(struct gate *g, struct gate_conn *c, const char *reason, struct slice name,
 		  struct slice object);
@@ -228,6 +231,11 @@ gate_user_open(const struct gate_user *u)
 {
 	return u->acl.on && u->acl.nopass;
 }
+
+/* ---- cmd/cmd_client.c */
+
+/* gate_client_line is what CLIENT LIST has of a connection, with its end. Returns: how long. */
+size_t gate_client_line(struct gate *g, const struct gate_conn *c, char ret[GATE_CLIENT_BYTES]);
 
 /* ---- gate_watch.c */
 

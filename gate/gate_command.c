@@ -210,6 +210,58 @@ gate_key_next(const struct gate_command *cmd, const struct slice *arg, uint32_t 
 	return next < (int64_t)arg_cnt && next - cmd->first <= last ? (uint32_t)next : 0;
 }
 
+uint32_t
+gate_command_store_from(const struct gate_command *cmd)
+{
+	return cmd->run == cmd_sort                ? 2
+	       : cmd->run == cmd_georadius         ? 6
+	       : cmd->run == cmd_georadiusbymember ? 5
+						   : 0;
+}
+
+uint32_t
+gate_command_stores(const struct gate_command *cmd, const struct slice *arg, uint32_t arg_cnt,
+		    uint32_t ret[2])
+{
+	uint32_t n = 0, store = 0, dist = 0;
+
+	for (uint32_t i = gate_command_store_from(cmd); i != 0 && i + 1 < arg_cnt; i++) {
+		if (gate_word_is(arg[i], "store") && (store == 0 || cmd->run == cmd_sort)) {
+			store = ++i;
+		} else if (cmd->run == cmd_sort) {
+			i += gate_word_is(arg[i], "limit")
+				     ? 2
+				     : gate_word_is(arg[i], "by") || gate_word_is(arg[i], "get");
+		} else if (gate_word_is(arg[i], "storedist") && dist == 0) {
+			dist = ++i;
+		}
+	}
+	if (store != 0) {
+		ret[n++] = store;
+	}
+	if (dist != 0) {
+		ret[n++] = dist;
+	}
+	return n;
+}
+
+bool
+gate_bitfield_reads(const struct slice *arg, uint32_t arg_cnt)
+{
+	for (uint32_t i = 2; i < arg_cnt; i++) {
+		uint32_t left = arg_cnt - i - 1;
+
+		if (gate_word_is(arg[i], "get") && left >= 2) {
+			i += 2;
+		} else if (gate_word_is(arg[i], "overflow") && left >= 1) {
+			i++;
+		} else {
+			return false;
+		}
+	}
+	return true;
+}
+
 static void
 upper(char *ret, const char *name, size_t len)
 {

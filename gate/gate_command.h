@@ -82,6 +82,14 @@ uint32_t gate_command_idx(const struct gate_command *cmd);
  */
 uint32_t gate_key_next(const struct gate_command *cmd, const struct slice *arg, uint32_t arg_cnt,
 		       uint32_t at);
+/* gate_command_store_from: how many words before the ones that may say STORE; 0: it has no such
+ * word. gate_command_stores: where keys to store at are named, as COMMAND GETKEYS has them: of SORT
+ * the last STORE; of the others the first STORE and the first STOREDIST. Returns: how many. */
+uint32_t gate_command_store_from(const struct gate_command *cmd);
+uint32_t gate_command_stores(const struct gate_command *cmd, const struct slice *arg,
+			     uint32_t arg_cnt, uint32_t ret[2]);
+/* gate_bitfield_reads: whether BITFIELD only reads; what is wrong in it might not. */
+bool gate_bitfield_reads(const struct slice *arg, uint32_t arg_cnt);
 /* gate_command_init fills the index of names. Threads: start-up. */
 void gate_command_init(void);
 

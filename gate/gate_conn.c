@@ -402,7 +402,7 @@ settle(struct gate *g, struct gate_conn *c)
 	if ((c->last || (c->ended && !c->waiting && c->queue == NULL)) && c->out.bytes == 0) {
 		gate_conn_close(g, c);
 	} else if (c->last && c->out.bytes >= SIZE_MAX / 2) {
-		gate_conn_close(g, c); /* its reply had no room */
+		gate_memory_evict(g, c); /* its reply had no room */
 	}
 }
 
@@ -464,8 +464,7 @@ gate_conn_plain(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t le
 		size_t n = gate_large_take(g, c, l, p, len);
 
 		if (n == SIZE_MAX) {
-			gate_error(g, c, "OOM no memory for a value of this length");
-			c->last = true;
+			gate_text_no_memory(g, c);
 			settle(g, c);
 			return;
 		}
@@ -477,7 +476,7 @@ gate_conn_plain(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t le
 	}
 	if (c->waiting || c->in_len > 0) {
 		if (!gate_text_keep(g, c, p, len)) {
-			gate_conn_close(g, c);
+			gate_memory_evict(g, c);
 			return;
 		}
 		gate_conn_go(g, c);

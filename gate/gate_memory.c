@@ -240,7 +240,7 @@ gate_memory_relieve(struct gate *g, const struct gate_conn *but, enum gate_memor
 	before = gate_memory_used(g);
 	log_at(LOG_INFO, "Redis client %llu is closed: memory is short, and it holds %zu bytes",
 	       (unsigned long long)c->client_id, bytes);
-	g->tally.total.evict_cnt++;
+	gate_memory_evicted(g, c);
 	gate_conn_reset(g, c);
 	/* Nothing is called for it but `closed`: what the kernel has no part in goes now. */
 	if (c->tls != NULL && !c->sending) {
@@ -256,6 +256,23 @@ gate_memory_relieve(struct gate *g, const struct gate_conn *but, enum gate_memor
 		}
 	}
 	return which == MEMORY_LONG || gate_memory_used(g) < before ? RELIEF_NOW : RELIEF_LATER;
+}
+
+void
+gate_memory_evicted(struct gate *g, struct gate_conn *c)
+{
+	g->tally.total.evict_cnt += !c->memory.evicted;
+	c->memory.evicted = true;
+}
+
+void
+gate_memory_evict(struct gate *g, struct gate_conn *c)
+{
+	log_at(LOG_INFO,
+	       "Redis client %llu is closed: there is no memory for it, it holds %zu bytes",
+	       (unsigned long long)c->client_id, held(c, MEMORY_HEAP));
+	gate_memory_evicted(g, c);
+	gate_conn_close(g, c);
 }
 
 /* ------------------------------------------------------------------------ taking some */

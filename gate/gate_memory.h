@@ -43,6 +43,7 @@ struct gate_memory_one {
 	struct yield_rest rest; /* when they were too few */
 	uint64_t unfit_ns;      /* since when its reply waits for room; 0: it does not; */
 	size_t unfit_bytes;     /* with which it would hold so much */
+	bool evicted;           /* it ends for want of it, and is counted */
 };
 
 /* Who gives way next, unless it has moved since: looking at all takes its time. */
@@ -97,6 +98,11 @@ size_t gate_memory_used(const struct gate *g);
  * in all; 0: only one that was seen at rest. */
 enum gate_relief gate_memory_relieve(struct gate *g, const struct gate_conn *but,
 				     enum gate_memory which, size_t asks);
+
+/* gate_memory_evict ends c's connection, which there is no memory for;
+ * gate_memory_evicted only counts it, once, where it ends otherwise. */
+void gate_memory_evict(struct gate *g, struct gate_conn *c);
+void gate_memory_evicted(struct gate *g, struct gate_conn *c);
 
 /* gate_memory_look sees whether one moves; of all of them, in a tick, if gate_memory_looks. */
 void gate_memory_look(const struct gate *g, struct gate_conn *c);

@@ -341,9 +341,10 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 	return done;
 }
 
-static void
-no_memory(struct gate *g, struct gate_conn *c)
+void
+gate_text_no_memory(struct gate *g, struct gate_conn *c)
 {
+	gate_memory_evicted(g, c);
 	gate_error(g, c, "OOM no memory for a value of this length");
 	c->last = true;
 }
@@ -364,7 +365,7 @@ large_begin(struct gate *g, struct gate_conn *c)
 		c->large_ns = g->now_ns;
 	}
 	if (err != MB_ERR_NO_MEMORY || g->now_ns - c->large_ns > g->cfg.slow_ns) {
-		no_memory(g, c);
+		gate_text_no_memory(g, c);
 		return false;
 	}
 	c->large_due = true;
@@ -381,7 +382,7 @@ keep_or_end(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len)
 
 	if (!ok) {
 		gate_multi_drop(g, c); /* EXEC itself is lost */
-		gate_conn_close(g, c);
+		gate_memory_evict(g, c);
 	}
 	return ok;
 }
@@ -403,7 +404,7 @@ large_go(struct gate *g, struct gate_conn *c, struct slice behind)
 	done = gate_large_take(g, c, gate_large_open(c), stand != 0 ? gap : behind.p,
 			       stand != 0 ? stand : behind.len);
 	if (done == SIZE_MAX) {
-		no_memory(g, c);
+		gate_text_no_memory(g, c);
 		return false;
 	}
 	if (stand != 0) {

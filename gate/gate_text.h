@@ -8,6 +8,9 @@
 /* gate_text_keep adds bytes to those that are kept. Returns: false: there is no memory. */
 bool gate_text_keep(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len);
 
+/* gate_text_no_memory: a long word of its command has none; the connection ends with the error. */
+void gate_text_no_memory(struct gate *g, struct gate_conn *c);
+
 /* gate_text_go runs commands from where their text is (NULL: what is kept) until one must wait, or
  * is not all there; what is not done with is kept. It may close the connection. */
 void gate_text_go(struct gate *g, struct gate_conn *c, const uint8_t *p, size_t len);

@@ -515,8 +515,7 @@ half_look(struct gate *g, struct gate_conn *c)
 
 	t->half = half;
 	if (swollen(c) && !is_room(g, c, 1)) { /* X4 */
-		g->tally.total.evict_cnt++;
-		gate_conn_close(g, c);
+		gate_memory_evict(g, c);
 	} else if (half != was) {
 		gate_conn_go(g, c);
 	}

@@ -264,7 +264,8 @@ gate_login_default(struct gate *g, struct gate_conn *c)
 }
 
 bool
-gate_auth(struct gate *g, struct gate_conn *c, struct slice name, struct slice password)
+gate_auth(struct gate *g, struct gate_conn *c, struct slice word, struct slice name,
+	  struct slice password)
 {
 	struct gate_user *u = gate_user_find(g, name);
 	/* Nobody learns from the time whether there is such a user. */
@@ -274,7 +275,7 @@ gate_auth(struct gate *g, struct gate_conn *c, struct slice name, struct slice p
 		gate_login(c, u);
 		return true;
 	}
-	gate_refused(g, c, "auth", name, slice_of("AUTH", 4));
+	gate_refused(g, c, "auth", name, word);
 	gate_error(g, c, "WRONGPASS invalid username-password pair or user is disabled.");
 	return false;
 }
@@ -298,7 +299,7 @@ gate_refused(struct gate *g, struct gate_conn *c, const char *reason, struct sli
 {
 	uint64_t us = timebase_wall_us(timebase_real());
 	struct gate_refusal want = { .reason = reason, .first_us = us, .cnt = 1 }, *r;
-	char address[GATE_ADDRESS_MAX];
+	size_t len;
 
 	text_of(want.user, sizeof(want.user), name);
 	text_of(want.object, sizeof(want.object), object);
@@ -316,10 +317,8 @@ gate_refused(struct gate *g, struct gate_conn *c, const char *reason, struct sli
 	r = &g->refusal[g->refusal_seq % GATE_REFUSAL_CNT];
 	want.id = g->refusal_seq++;
 	want.last_us = us;
-	gate_conn_address(g, c, address);
-	snprintf(want.client, sizeof(want.client), "id=%llu addr=%s name=%s user=%s resp=%d",
-		 (unsigned long long)c->client_id, address, c->name != NULL ? c->name : "",
-		 c->user != NULL ? c->user->acl.name : "", c->proto);
+	len = gate_client_line(g, c, want.client);
+	want.client[len - 1] = '\0'; /* not the end of its line */
 	*r = want;
 }
 
@@ -333,7 +332,8 @@ rights_of(const struct gate_command *cmd, const struct slice *arg, uint32_t arg_
 	const int16_t to =
 		(cmd->flags & CMD_TO_LAST) != 0 || cmd->step == 0 ? cmd->last : cmd->first;
 
-	if ((cmd->flags & CMD_WRITE) == 0 || cmd->run == cmd_sort) { /* which asks for STORE */
+	if ((cmd->flags & CMD_WRITE) == 0 || gate_command_store_from(cmd) != 0 ||
+	    (cmd->run == cmd_bitfield && gate_bitfield_reads(arg, arg_cnt))) {
 		return ACL_READ;
 	}
 	if ((cmd->flags & (CMD_TO_FIRST | CMD_TO_LAST)) != 0) {
@@ -375,6 +375,8 @@ static struct slice
 key_refused(const struct acl_user *u, const struct gate_command *cmd, const struct slice *arg,
 	    uint32_t arg_cnt)
 {
+	uint32_t store[2], store_cnt;
+
 	if (strcmp(cmd->group, "pubsub") == 0) {
 		return slice_of(NULL, 0);
 	}
@@ -382,6 +384,12 @@ key_refused(const struct acl_user *u, const struct gate_command *cmd, const stru
 	     at = gate_key_next(cmd, arg, arg_cnt, at)) {
 		if (!acl_key_ok(u, arg[at], rights_of(cmd, arg, arg_cnt, at))) {
 			return arg[at];
+		}
+	}
+	store_cnt = gate_command_stores(cmd, arg, arg_cnt, store);
+	for (uint32_t i = 0; i < store_cnt; i++) { /* the command asks for those it really takes */
+		if (!acl_key_ok(u, arg[store[i]], ACL_WRITE)) {
+			return arg[store[i]];
 		}
 	}
 	return slice_of(NULL, 0);

@@ -17,8 +17,6 @@
 #include "gate_track.h"
 #include "timebase.h"
 
-#define LINE_BYTES 768
-
 /* ------------------------------------------------------------------------ lines */
 
 static void
@@ -64,8 +62,8 @@ own_address(struct gate *g, const struct gate_conn *c, char ret[GATE_ADDRESS_MAX
 	address_text(g, &sa, ret);
 }
 
-static size_t
-client_line(struct gate *g, const struct gate_conn *c, char ret[LINE_BYTES])
+size_t
+gate_client_line(struct gate *g, const struct gate_conn *c, char ret[GATE_CLIENT_BYTES])
 {
 	char addr[GATE_ADDRESS_MAX], laddr[GATE_ADDRESS_MAX], flags[12];
 	int n;
@@ -76,7 +74,7 @@ client_line(struct gate *g, const struct gate_conn *c, char ret[LINE_BYTES])
 		 gate_listens(c) ? "P" : "", c->multi != NULL && c->multi->queueing ? "x" : "",
 		 c->blocked ? "b" : "", c->track != 0 ? "t" : "",
 		 (c->track & TRACK_BROKEN) != 0 ? "R" : "");
-	n = snprintf(ret, LINE_BYTES,
+	n = snprintf(ret, GATE_CLIENT_BYTES,
 		     "id=%llu addr=%s laddr=%s fd=%d name=%s age=%llu idle=%llu flags=%s db=0 "
 		     "sub=%u psub=%u ssub=%u multi=%d qbuf=%u qbuf-free=%u argv-mem=0 multi-mem=%u "
 		     "obl=%zu oll=0 omem=%zu tot-mem=%zu events=r cmd=%s user=%s redir=%lld "
@@ -94,7 +92,7 @@ client_line(struct gate *g, const struct gate_conn *c, char ret[LINE_BYTES])
 		     c->command != NULL ? c->command->name : "NULL",
 		     c->user != NULL ? c->user->acl.name : "(none)",
 		     (long long)gate_track_redirect(c), c->proto);
-	return (size_t)MIN(n, LINE_BYTES - 1);
+	return (size_t)MIN(n, GATE_CLIENT_BYTES - 1);
 }
 
 /* ------------------------------------------------------------------------ filters */
@@ -174,12 +172,12 @@ static bool
 part_list(struct gate *g, struct gate_ask *a)
 {
 	struct filter f = { 0 };
-	char line[LINE_BYTES];
+	char line[GATE_CLIENT_BYTES];
 
 	list_filter(a->arg, a->arg_cnt, &f);
 	for (uint32_t i = 0; i < g->cfg.conn_max; i++) {
 		if (is_meant(g, &g->conn[i], &f)) {
-			gate_ask_say(a, line, client_line(g, &g->conn[i], line));
+			gate_ask_say(a, line, gate_client_line(g, &g->conn[i], line));
 		}
 	}
 	return true;
@@ -346,12 +344,12 @@ client_unblock(struct gate *g, struct gate_conn *c, const struct slice *arg, uin
 int
 cmd_client(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	char line[LINE_BYTES];
+	char line[GATE_CLIENT_BYTES];
 
 	if (gate_word_is(arg[1], "id") && arg_cnt == 2) {
 		gate_int(g, c, (int64_t)c->client_id);
 	} else if (gate_word_is(arg[1], "info") && arg_cnt == 2) {
-		gate_bulk(g, c, slice_of(line, client_line(g, c, line)));
+		gate_bulk(g, c, slice_of(line, gate_client_line(g, c, line)));
 	} else if (gate_word_is(arg[1], "list")) {
 		return client_list(g, c, arg, arg_cnt);
 	} else if (gate_word_is(arg[1], "kill") && arg_cnt >= 3) {

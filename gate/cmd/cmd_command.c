@@ -81,43 +81,6 @@ use_reply(struct gate *g, struct gate_conn *c, const char *flags)
 	}
 }
 
-/* How many words before the ones that may say STORE; 0: it has no such word. */
-static uint32_t
-store_from(const struct gate_command *cmd)
-{
-	return cmd->run == cmd_sort                ? 2
-	       : cmd->run == cmd_georadius         ? 6
-	       : cmd->run == cmd_georadiusbymember ? 5
-						   : 0;
-}
-
-/* Where keys to store at are named, as COMMAND GETKEYS has them: of SORT the last STORE; of the
- * others the first STORE and the first STOREDIST. Returns: how many. */
-static uint32_t
-stored(const struct gate_command *cmd, const struct slice *arg, uint32_t arg_cnt, uint32_t ret[2])
-{
-	uint32_t n = 0, store = 0, dist = 0;
-
-	for (uint32_t i = store_from(cmd); i != 0 && i + 1 < arg_cnt; i++) {
-		if (gate_word_is(arg[i], "store") && (store == 0 || cmd->run == cmd_sort)) {
-			store = ++i;
-		} else if (cmd->run == cmd_sort) {
-			i += gate_word_is(arg[i], "limit")
-				     ? 2
-				     : gate_word_is(arg[i], "by") || gate_word_is(arg[i], "get");
-		} else if (gate_word_is(arg[i], "storedist") && dist == 0) {
-			dist = ++i;
-		}
-	}
-	if (store != 0) {
-		ret[n++] = store;
-	}
-	if (dist != 0) {
-		ret[n++] = dist;
-	}
-	return n;
-}
-
 /* Whether a command that says how many keys it has says that of so many words. */
 static bool
 keynum_ok(const struct gate_command *cmd, const struct slice *arg, uint32_t arg_cnt)
@@ -128,22 +91,32 @@ keynum_ok(const struct gate_command *cmd, const struct slice *arg, uint32_t arg_
 	       (gate_word_i64(arg[cmd->first], &n) && n > 0 && n < (int64_t)arg_cnt - cmd->first);
 }
 
+/* Whether SET shows what was there. */
+static bool
+set_shows(const struct slice *arg, uint32_t arg_cnt)
+{
+	bool shows = false;
+
+	for (uint32_t i = 3; i < arg_cnt; i++) {
+		shows |= gate_word_is(arg[i], "get");
+	}
+	return shows;
+}
+
 /* What it does to the key at a place, as its other words say. */
 static const char *
 use_at(const struct gate_command *cmd, const struct slice *arg, uint32_t arg_cnt, uint32_t at)
 {
 	uint32_t first =
 		cmd->step == 0 && cmd->last != 0 ? (uint32_t)cmd->last : (uint32_t)cmd->first;
-	bool reads = cmd->run == cmd_bitfield, shows = false;
 
-	for (uint32_t i = cmd->run == cmd_set ? 3 : 2; i < arg_cnt; i++) {
-		shows |= gate_word_is(arg[i], "get");
-		reads &= !gate_word_is(arg[i], "set") && !gate_word_is(arg[i], "incrby");
-	}
-	if (cmd->run == cmd_set && !shows) {
+	if (cmd->run == cmd_set && !set_shows(arg, arg_cnt)) {
 		return "OW update";
 	}
-	return reads ? "RO access" : use_of(cmd, at != first);
+	if (cmd->run == cmd_bitfield && gate_bitfield_reads(arg, arg_cnt)) {
+		return "RO access";
+	}
+	return use_of(cmd, at != first);
 }
 
 static int
@@ -173,7 +146,7 @@ command_keys(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	     at = gate_key_next(cmd, arg, arg_cnt, at)) {
 		cnt++;
 	}
-	store_cnt = stored(cmd, arg, arg_cnt, store);
+	store_cnt = gate_command_stores(cmd, arg, arg_cnt, store);
 	gate_array(g, c, cnt + store_cnt);
 	at = gate_key_next(cmd, arg, arg_cnt, 0);
 	while (at != 0 || i < store_cnt) {
@@ -236,9 +209,10 @@ specs_of(const struct gate_command *cmd, struct key_spec ret[3])
 	}
 	if (cmd->run == cmd_sort) {
 		ret[n++] = (struct key_spec){ others, 0, 0, 0, "" };
-	} else if (store_from(cmd) != 0) {
-		ret[n++] = (struct key_spec){ others, store_from(cmd), 0, 1, "STORE" };
-		ret[n++] = (struct key_spec){ others, store_from(cmd), 0, 1, "STOREDIST" };
+	} else if (gate_command_store_from(cmd) != 0) {
+		ret[n++] = (struct key_spec){ others, gate_command_store_from(cmd), 0, 1, "STORE" };
+		ret[n++] = (struct key_spec){ others, gate_command_store_from(cmd), 0, 1,
+					      "STOREDIST" };
 	}
 	return n;
 }
@@ -329,7 +303,7 @@ flags_of(const struct gate_command *cmd)
 static void
 command_flags(struct gate *g, struct gate_conn *c, const struct gate_command *cmd)
 {
-	bool movable = (cmd->first != 0 && cmd->step == 0) || store_from(cmd) != 0 ||
+	bool movable = (cmd->first != 0 && cmd->step == 0) || gate_command_store_from(cmd) != 0 ||
 		       cmd->run == cmd_sort_ro;
 	uint32_t cnt = movable, flags = flags_of(cmd);
 

@@ -96,7 +96,8 @@ cmd_auth(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 				  "ERR AUTH <password> called without any password configured for "
 				  "the default user. Are you sure your configuration is correct?");
 	}
-	if (gate_auth(g, c, arg_cnt == 3 ? arg[1] : slice_of("default", 7), arg[arg_cnt - 1])) {
+	if (gate_auth(g, c, arg[0], arg_cnt == 3 ? arg[1] : slice_of("default", 7),
+		      arg[arg_cnt - 1])) {
 		gate_ok(g, c);
 	}
 	return GATE_DONE;
@@ -149,7 +150,7 @@ cmd_hello(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 	}
 	while (i < arg_cnt) {
 		if (gate_word_is(arg[i], "auth") && i + 2 < arg_cnt) {
-			if (!gate_auth(g, c, arg[i + 1], arg[i + 2])) {
+			if (!gate_auth(g, c, arg[0], arg[i + 1], arg[i + 2])) {
 				return GATE_DONE;
 			}
 			i += 3;

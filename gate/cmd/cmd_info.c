@@ -7,8 +7,6 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include <microburst/error.h>
-
 #include "check.h"
 #include "commands.h"
 #include "gate_many.h"
@@ -337,7 +335,8 @@ info_wanted(const struct info_section *s, const struct slice *arg, uint32_t arg_
 int
 cmd_info(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	struct text t = { .cap = INFO_BYTES };
+	static _Thread_local char text[INFO_BYTES]; /* also when memory of clients is short */
+	struct text t = { .p = text, .cap = sizeof(text) };
 	const struct gate_ask *a;
 	int rc;
 
@@ -346,10 +345,6 @@ cmd_info(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 		return rc;
 	}
 	t.tally = &a->tally;
-	if (!gate_conn_keep(g, c, INFO_BYTES)) {
-		return gate_error_of(g, c, MB_ERR_NO_MEMORY);
-	}
-	t.p = (char *)c->keep;
 	for (uint32_t i = 0; i < ARRAY_CNT(info_sections); i++) {
 		if (info_wanted(&info_sections[i], arg, arg_cnt)) {
 			info_sections[i].add(g, &t);

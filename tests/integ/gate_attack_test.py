@@ -339,6 +339,19 @@ class Memory(Case):
         for s in held:
             s.close()
 
+    def test_each_that_is_closed_for_memory_is_counted(self):
+        half = b'*3\r\n$3\r\nset\r\n$1\r\nd\r\n$65000\r\n' + b'x' * 40000
+        evicted = self.number('evicted_clients')
+        held = self.hold(half, 600)
+
+        def closed():
+            return len(held) + 1 - self.number('connected_clients')
+        until(lambda: closed() > 300, WAIT_S, 'that memory is short')
+        until(lambda: closed() == self.number('evicted_clients') - evicted, 3,
+              'that as many are counted as were closed')
+        for s in held:
+            s.close()
+
     def test_who_holds_little_is_served_while_others_overrun_it(self):
         """All at once, so that nobody was seen at rest yet, and anew all the time. What holds least
         is never closed nor refused; a pipeline or a transaction seldom."""

@@ -587,7 +587,8 @@ class Users(Case):
                              [(b'channel', b'olds', b'reader'),
                               (b'command', b'acl|whoami', b'reader'),
                               (b'command', b'set', b'reader'), (b'key', b'other', b'reader'),
-                              (b'auth', b'AUTH', b'nobody'), (b'auth', b'AUTH', b'reader')])
+                              (b'auth', b'auth', b'nobody'), (b'auth', b'auth', b'reader')])
+            self.assertIn(b' laddr=', entries[0][b'client-info'])
             self.assertEqual(entries[3][b'count'], 2)
             # more rights, at once
             self.assertEqual(c('acl', 'setuser', 'reader', '+set', '%W~log:*'), '+OK')

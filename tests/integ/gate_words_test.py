@@ -38,6 +38,16 @@ acl dryrun eve config get x;acl setuser eve +@nosuch;acl setuser eve +nosuch;acl
 acl setuser eve ~;acl setuser eve ~* ~x;acl setuser eve resetkeys &* &x
 acl setuser eve resetchannels;acl setuser eve %~x;acl setuser eve %X~x;acl setuser eve %RR~x
 acl setuser eve #abc
+acl setuser eve reset +@all %R~r %W~w %RW~b;acl dryrun eve bitfield r get u8 0
+acl dryrun eve bitfield r get u8 0 set u8 0 1;acl dryrun eve bitfield r no
+acl dryrun eve bitfield w get u8 0;acl dryrun eve bitfield b set u8 0 1
+acl dryrun eve georadius r 1 1 1 m;acl dryrun eve georadiusbymember r a 1 m
+acl dryrun eve georadius r 1 1 1 m store w;acl dryrun eve georadius w 1 1 1 m
+acl dryrun eve georadius r 1 1 1 m store r;acl dryrun eve georadius r 1 1 1 m storedist r
+acl dryrun eve georadius r 1 1 1 m store w storedist r;acl dryrun eve sort r store r
+acl dryrun eve sort r store w;acl dryrun eve sort r store r store w;acl dryrun eve sort w
+acl dryrun eve sort r limit store 1 store r;acl dryrun eve georadiusbymember r a 1 m store r
+acl setuser eve reset
 acl setuser eve !e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 acl setuser eve !e3;acl setuser eve |;acl setuser eve +;acl setuser eve +@;acl getuser nosuch
 acl getuser;acl deluser default;acl deluser nosuch;acl deluser eve nosuch;acl genpass 0
@@ -67,6 +77,8 @@ command getkeys publish a b;command getkeys spublish a b;command getkeys ssubscr
 command getkeysandflags set a b;command getkeysandflags set a b get
 command getkeysandflags set a b nx get;command getkeysandflags bitfield a get u8 0
 command getkeysandflags bitfield a get u8 0 set u8 0 1;command getkeysandflags bitfield a
+command getkeysandflags bitfield a no;command getkeysandflags bitfield a get u8
+command getkeysandflags bitfield a overflow wrap get u8 0 get u8 1
 command getkeysandflags zunionstore d 2 a b;command getkeysandflags sort a store b
 command getkeysandflags copy a b;command getkeysandflags rename a b
 command getkeysandflags lmove a b left right;command getkeysandflags sinterstore a b c
