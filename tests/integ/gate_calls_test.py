@@ -16,7 +16,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from node import Node   # noqa: E402
+from node import Node, until   # noqa: E402
 from resp import Raw, port_of   # noqa: E402
 
 MICROBURST, SOURCE = sys.argv[1:3]
@@ -185,6 +185,13 @@ class Pipelines(unittest.TestCase):
             killer.join()
         self.assertGreater(answered, 0)
         self.assertEqual(int(self.c('get', 'dying')), answered + happened)
+
+    def test_zz_nothing_is_held(self):
+        """Runs last: what the others asked for, and the gate opened for them, is given back."""
+        def held():
+            return {what: n for what, n in NODE['node'].json('status')['held'].items() if n != 0}
+
+        until(lambda: held() == {}, 20, f'nothing held: {held()}')
 
 
 if __name__ == '__main__':
