@@ -13,7 +13,7 @@ struct law {
 	const struct mb_merge *merge;
 	uint8_t *mem;
 	size_t used;
-	uint32_t cnt;
+	uint32_t cnt, max;
 	struct mb_slice value[MERGE_LAW_VALUES];
 	struct mb_slice pair[MERGE_LAW_VALUES][MERGE_LAW_VALUES];
 	char *why;
@@ -177,7 +177,7 @@ static int
 grow(struct law *l)
 {
 	for (uint32_t i = 1; i < l->cnt; i++) {
-		for (uint32_t j = 0; j < i && l->cnt < MERGE_LAW_VALUES; j++) {
+		for (uint32_t j = 0; j < i && l->cnt < l->max; j++) {
 			struct mb_slice v;
 			size_t mark = l->used;
 			int err = run(l, l->value[i], l->value[j], &v);
@@ -215,6 +215,32 @@ laws(struct law *l)
 	return err;
 }
 
+/* Takes the samples that differ. */
+static int
+samples(struct law *l)
+{
+	const struct mb_merge *merge = l->merge;
+
+	if (merge->sample_cnt > MERGE_LAW_SAMPLES) {
+		snprintf(l->why, l->why_bytes, "the merge '%s' has %zu samples: it may have %d",
+			 merge->name, merge->sample_cnt, MERGE_LAW_SAMPLES);
+		return MB_ERR_LOAD;
+	}
+	for (size_t i = 0; i < merge->sample_cnt; i++) {
+		if (!known(l, merge->sample[i])) {
+			l->value[l->cnt++] = merge->sample[i];
+		}
+	}
+	if (l->cnt < 2) {
+		snprintf(l->why, l->why_bytes,
+			 "the merge '%s' needs two samples that differ to be tried on",
+			 merge->name);
+		return MB_ERR_LOAD;
+	}
+	l->max = MAX(l->cnt + MERGE_LAW_MERGED_MIN, (uint32_t)MERGE_LAW_VALUES_MIN);
+	return 0;
+}
+
 int
 merge_law_check(const struct mb_merge *merge, char *why, size_t why_bytes)
 {
@@ -222,11 +248,6 @@ merge_law_check(const struct mb_merge *merge, char *why, size_t why_bytes)
 	size_t bytes = sizeof(*l) + MERGE_LAW_BYTES;
 	int err;
 
-	if (merge->sample_cnt < 2) {
-		snprintf(why, why_bytes, "the merge '%s' needs two samples to be tried on",
-			 merge->name);
-		return MB_ERR_LOAD;
-	}
 	l = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 		 -1, 0);
 	if (l == MAP_FAILED) {
@@ -237,12 +258,10 @@ merge_law_check(const struct mb_merge *merge, char *why, size_t why_bytes)
 	l->mem = (uint8_t *)(l + 1);
 	l->why = why;
 	l->why_bytes = why_bytes;
-	for (size_t i = 0; i < merge->sample_cnt && i < MERGE_LAW_SAMPLES; i++) {
-		if (!known(l, merge->sample[i])) {
-			l->value[l->cnt++] = merge->sample[i];
-		}
+	err = samples(l);
+	if (err == 0) {
+		err = laws(l);
 	}
-	err = laws(l);
 	munmap(l, bytes);
 	return err;
 }

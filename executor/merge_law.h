@@ -20,9 +20,13 @@
 
 #include <microburst/function.h>
 
-#define MERGE_LAW_VALUES  20          /* samples and what is merged from them; 8,000 triples */
-#define MERGE_LAW_SAMPLES 12          /* more are not looked at */
-#define MERGE_LAW_BYTES   (64u << 20) /* of all that is made at a time */
+#define MERGE_LAW_SAMPLES    32 /* more are refused */
+/* Samples and what is merged from them: 20 of a dozen samples or fewer, 8 more than the samples of
+ * more. 64,000 triples at most. */
+#define MERGE_LAW_VALUES_MIN 20
+#define MERGE_LAW_MERGED_MIN 8
+#define MERGE_LAW_VALUES     (MERGE_LAW_SAMPLES + MERGE_LAW_MERGED_MIN)
+#define MERGE_LAW_BYTES      (64u << 20) /* of all that is made at a time */
 
 /* Where a merge puts what it makes. */
 struct mb_merged {
@@ -35,8 +39,8 @@ struct mb_merged {
 /* merge_law_check tries the laws.
  *
  * Returns:   0; MB_ERR_LOAD and in why, of at most why_bytes, which law is broken by which values,
- *            or why it could not be tried: fewer than two samples, a value was refused, too much
- *            memory; MB_ERR_NO_MEMORY.
+ *            or why it could not be tried: fewer than two samples that differ, more than
+ *            MERGE_LAW_SAMPLES, a value was refused, too much memory; MB_ERR_NO_MEMORY.
  */
 int merge_law_check(const struct mb_merge *merge, char *why, size_t why_bytes);
 

@@ -56,9 +56,14 @@
  *              "sandbox": [what is not enforced]},
  *            "plan": text, "memory": {"planned_bytes"},
  *            "executors": [see ps], "clients": n, "functions": n, "dags": n,
- *            "held": {"channels", "payloads", "segments", "segment_bytes", "calls_queued",
- *              "calls_running", "dag_runs", "dag_results", "procs_dying", "cache_held",
- *              "cache_unflushed"}}      counted by walking
+ *            "held": {"channels", "segments", "segment_bytes", "procs_dying", "stops",
+ *              "messages_waiting", "versions", "calls_queued", "calls_running", "dag_runs",
+ *              "requests", "inboxes", "messages", "dag_results", "cache", "gate"}}
+ *
+ *   What is held is counted by walking. "versions" are values of the cache that calls and clients
+ *   keep as they have seen them, small ones apart, which they copy; "cache" is what the cache has
+ *   under way, unflushed or not given back; "channels" are without those of the node's own tiles,
+ *   which stay.
  *
  * Call ids are printed as 16 hexadecimal digits. Times are nanoseconds unless the name says
  * otherwise.

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cache_layout.h"
 #include "ctl_admin_int.h"
 #include "ctl_use.h"
 
@@ -117,11 +118,50 @@ admin_ps(struct admin_request *r)
 
 /* ----------------------------------------------------------------- status */
 
+/* Whether it is a part of the daemon: a gate, the door of remote clients. Its channels to executors
+ * stay open when nobody calls, as the node's links do. */
+static bool
+admin_own(const struct proc *p)
+{
+	return p->is_inner || p->pid == getpid();
+}
+
+/* The ends of channels that a process has with others that are not the daemon's. */
+static json_int_t
+admin_ports(const struct ctl *c, const struct proc *p)
+{
+	json_int_t cnt = 0;
+
+	for (uint32_t i = PORT_DIRECT_FIRST; i < PORT_CNT; i++) {
+		cnt += p->port[i].state != PORT_FREE && !admin_own(p) &&
+		       !admin_own(&c->procs.proc[p->port[i].peer]);
+	}
+	return cnt;
+}
+
+/* The values of the cache that a process reads, or keeps as a call has seen them. */
+static json_int_t
+admin_versions(const struct ctl *c, uint16_t proc)
+{
+	const struct peer *peer = &c->peers->peer[proc];
+	const _Atomic uint64_t *hazard;
+	json_int_t cnt = 0;
+
+	if (atomic_load_explicit(&peer->inc, memory_order_relaxed) == 0) {
+		return 0;
+	}
+	hazard = region_hazard(&peer->region);
+	for (uint32_t i = 0; i < HAZARD_CNT; i++) {
+		cnt += cache_hazard_held(atomic_load_explicit(&hazard[i], memory_order_relaxed));
+	}
+	return cnt;
+}
+
 /* What processes hold, by walking the tables. */
 static json_t *
 admin_held(struct ctl *c)
 {
-	json_int_t dying = 0, segs = 0, ports = 0, stops = 0;
+	json_int_t dying = 0, segs = 0, ports = 0, stops = 0, versions = 0;
 
 	for (uint16_t i = 1; i < PROC_CNT_MAX; i++) {
 		const struct proc *p = &c->procs.proc[i];
@@ -130,16 +170,16 @@ admin_held(struct ctl *c)
 		for (uint32_t s = 0; s < PAYLOAD_SEG_MAX; s++) {
 			segs += p->seg[s].seg != 0;
 		}
-		for (uint32_t k = PORT_DIRECT_FIRST; k < PORT_CNT; k++) {
-			ports += p->port[k].state != PORT_FREE;
-		}
+		ports += admin_ports(c, p);
+		versions += admin_versions(c, i);
 	}
 	for (uint32_t i = 0; i < CTL_STOP_MAX; i++) {
 		stops += c->stop[i].proc != 0;
 	}
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "channels", ports / 2, "segments", segs,
-			 "segment_bytes", (json_int_t)c->procs.seg_bytes, "procs_dying", dying,
-			 "stops", stops, "messages_waiting", (json_int_t)ports_waiting(c->ports));
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "channels", ports / 2, "segments",
+			 segs, "segment_bytes", (json_int_t)c->procs.seg_bytes, "procs_dying",
+			 dying, "stops", stops, "messages_waiting",
+			 (json_int_t)ports_waiting(c->ports), "versions", versions);
 }
 
 /* What of the sandbox this node cannot enforce. */

@@ -185,6 +185,13 @@ class Pipelines(unittest.TestCase):
         self.assertGreater(answered, 0)
         self.assertEqual(int(self.c('get', 'dying')), answered + happened)
 
+    def test_zz_nothing_is_held(self):
+        """Runs last: what the others asked for, and the gate opened for them, is given back."""
+        def held():
+            return {what: n for what, n in NODE['node'].json('status')['held'].items() if n != 0}
+
+        until(lambda: held() == {}, 20, f'nothing held: {held()}')
+
 
 if __name__ == '__main__':
     unittest.main(argv=sys.argv[:1])

@@ -184,6 +184,8 @@ class Remote(unittest.TestCase):
         code, _, err = self.remote('call', 'no_such_thing')
         self.assertEqual(code, 1)
         self.assertIn('no function of that name', err)
+        # The channel that the node has with its executor for them is not held by anybody.
+        self.assertEqual(json.loads(self.ok('status', '--json'))['held']['channels'], 0)
 
     def test_many(self):
         """Many keys at once: a remote client, one whose datagrams come twice, and a local one."""

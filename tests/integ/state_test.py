@@ -8,6 +8,7 @@ Method: a node with two kvs tiles that both have each key, and functions written
 """
 import json
 import os
+import signal
 import subprocess
 import sys
 import unittest
@@ -23,6 +24,7 @@ FUNCTIONS = r"""
 #include <microburst/function.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static int
 show(struct mb_call *call, struct mb_slice key)
@@ -55,6 +57,26 @@ MB_FUNCTION(twice)
     MB_TRY(show_and_wait(call, key));
     mb_release(call, key);
     return show(call, key);
+}
+
+/* keeps HOW: looks at values of several kinds, writes, awaits a message, ends as HOW says. */
+MB_FUNCTION(keeps)
+{
+    struct mb_slice how, v, one = { "kept/text", 9 };
+    struct mb_message m;
+    struct mb_set_iter it;
+
+    MB_TRY(mb_arg_bytes(call, 0, &how));
+    MB_TRY(mb_get(call, one, &v));
+    MB_TRY(mb_set_begin(call, mb_str("kept/set"), &it));
+    MB_TRY(mb_map_get(call, mb_str("kept/map"), mb_str("f"), &v));
+    MB_TRY(mb_list_get(call, mb_str("kept/list"), 0, &v));
+    MB_TRY(mb_put(call, mb_str("kept/written"), v));
+    mb_log(call, "it is read");
+    MB_TRY(mb_recv(call, MB_FOREVER, &m));
+    if (*(const char *)how.p == 'd')
+        _exit(3);
+    return *(const char *)how.p == 'f' ? mb_fail(call, "on purpose") : 0;
 }
 
 /* The same in two functions: the second one's argument is what the first one saw. */
@@ -315,6 +337,50 @@ class Reads(unittest.TestCase):
         code, _, err = NODE.run('call', 'twice', 'k', '0', '--level', 'dsc')
         self.assertEqual(code, 2)
         self.assertIn('lww and rr', err)
+
+
+class Held(unittest.TestCase):
+    """What a call keeps as it saw it is counted, and nothing of it is left, however it ends."""
+
+    @staticmethod
+    def held():
+        return {what: n for what, n in NODE.json('status')['held'].items() if n != 0}
+
+    def ends(self, how, *args):
+        with subprocess.Popen([MICROBURST, 'call', 'keeps', how, *args, '--socket', NODE.socket],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as caller:
+            until(lambda: self.held().get('versions') == 4, 20, f'four versions: {self.held()}')
+            call = NODE.json('ps')['calls'][0]
+            if how in ('well', 'fails', 'dies'):
+                self.assertEqual(NODE.run('send', call['call'], 'go')[2], '')
+            elif how == 'cancelled':
+                self.assertEqual(NODE.run('cancel', call['call'])[2], '')
+            elif how == 'killed':
+                for _ in range(2):  # once more, as it had written nothing
+                    os.kill(NODE.json('ps')['calls'][0]['pid'], signal.SIGKILL)
+                    until(lambda: caller.poll() is not None or [
+                        c for c in NODE.json('ps')['calls'] if c['pid'] not in (0, call['pid'])],
+                        20, 'an end or another attempt')
+            elif how == 'left':
+                caller.kill()
+            said = caller.communicate(timeout=60)[0].decode()
+        until(lambda: self.held() == {}, 20, f'nothing held ({how}): {self.held()}')
+        return said
+
+    def test_on_every_path(self):
+        text = os.urandom(500).hex()
+        for args in (('set', 'kept/text', text), ('sadd', 'kept/set', text),
+                     ('hset', 'kept/map', 'f', text), ('push', 'kept/list', text)):
+            self.assertEqual(NODE.run(*args)[0], 0)
+        for level in ('lww', 'rr'):
+            for how, says in (('well', ''), ('fails', 'on purpose'), ('dies', 'did not happen'),
+                              ('cancelled', 'cancelled'), ('deadline', 'deadline'),
+                              ('killed', 'signal 9'), ('left', '')):
+                with self.subTest(how=how, level=level):
+                    more = ('--deadline', '2s') if how == 'deadline' else ()
+                    self.assertIn(says, self.ends(how, '--level', level, *more))
+                    self.assertEqual(NODE.run('get', 'kept/written')[0], int(how != 'well'))
+                    NODE.run('del', 'kept/written')
 
 
 class Acknowledgements(unittest.TestCase):

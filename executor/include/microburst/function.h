@@ -144,8 +144,9 @@ void mb_merge_add(const struct mb_merge *merge);
  *
  * When an object is deployed its merges are tried, on the samples and on values merged from them:
  * a merge must be commutative, associative and idempotent, and make the same bytes of the same
- * bytes each time. One that is not is refused, with the values that show it. At least two samples;
- * the more they differ, the more is found. Only functions of the same object can name a merge. */
+ * bytes each time. One that is not is refused, with the values that show it. 2 to 32 samples, at
+ * least two of which differ; the more they differ, the more is found. Only functions of the same
+ * object can name a merge. */
 #define MB_MERGE(merge, ...)                                                                       \
 	static int mb_merge_run_##merge(struct mb_slice a, struct mb_slice b,                      \
 					struct mb_merged *out);                                    \

@@ -115,6 +115,27 @@ MB_MERGE(lonely, MB_SAMPLE("a"))
 	return mb_merged_set(out, a);
 }
 
+MB_MERGE(alike, MB_SAMPLE("a"), MB_SAMPLE("a"))
+{
+	return mb_merged_set(out, a);
+}
+
+#define LETTERS                                                                                    \
+	MB_SAMPLE("a"), MB_SAMPLE("b"), MB_SAMPLE("c"), MB_SAMPLE("d"), MB_SAMPLE("e"),            \
+		MB_SAMPLE("f"), MB_SAMPLE("g"), MB_SAMPLE("h")
+#define CAPITALS                                                                                   \
+	MB_SAMPLE("A"), MB_SAMPLE("B"), MB_SAMPLE("C"), MB_SAMPLE("D"), MB_SAMPLE("E"),            \
+		MB_SAMPLE("F"), MB_SAMPLE("G"), MB_SAMPLE("H")
+MB_MERGE(letters, LETTERS, CAPITALS, LETTERS, CAPITALS)
+{
+	return mb_merged_set(out, order(a, b) <= 0 ? a : b);
+}
+
+MB_MERGE(many, LETTERS, CAPITALS, LETTERS, CAPITALS, MB_SAMPLE("a"))
+{
+	return mb_merged_set(out, order(a, b) <= 0 ? a : b);
+}
+
 static void
 what_is_no_merge_is_refused(void **state)
 {
@@ -128,6 +149,21 @@ what_is_no_merge_is_refused(void **state)
 	says(&mb_merge_def_picky, "'picky' refuses");
 	says(&mb_merge_def_huge, "larger than the limit");
 	says(&mb_merge_def_lonely, "two samples");
+	says(&mb_merge_def_alike, "two samples that differ");
+	says(&mb_merge_def_many, "'many' has 33 samples: it may have 32");
+}
+
+/* The smallest letter, but beside "zz" the left one: only the last of many samples shows it. */
+MB_MERGE(late_left, LETTERS, CAPITALS, MB_SAMPLE("zz"))
+{
+	return mb_merged_set(out, a.len == 2 || b.len == 2 || order(a, b) <= 0 ? a : b);
+}
+
+static void
+each_sample_is_looked_at(void **state)
+{
+	says(&mb_merge_def_late_left, "'late_left' is not commutative");
+	assert_int_equal(check(&mb_merge_def_letters), 0);
 }
 
 static void
@@ -143,6 +179,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_no_merge_is_refused),
+		cmocka_unit_test(each_sample_is_looked_at),
 		cmocka_unit_test(what_is_one_is_taken),
 	};
 
