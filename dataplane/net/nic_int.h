@@ -2,6 +2,7 @@
 /* nic_int - what the parts of a NIC share
  *
  *	nic_port.c   the device: found, configured, started, its queues steered, closed
+ *	nic_packet.c the ring that the driver of af_packet has
  *	nic.c        a queue each way, as a net tile uses it
  *	nic_gate.c   when there may be no burst
  */
@@ -57,6 +58,13 @@ void nic_port_close(struct nic_port *p);
 /* nic_port_gate has the bursts of a port that needs it go through the gate, from the first on: its
  * owner asks p->gated. Returns: 0; MB_ERR_NOT_SUPPORTED. */
 int nic_port_gate(struct nic_port *p, const struct nic_cfg *cfg, struct topo_why *why);
+
+/* nic_packet_frame says how long the frames of af_packet's ring are; 0: it is another driver.
+ * nic_packet_mtu tells whether packets of cfg->mtu, which is more than Ethernet's 1,500, fit them
+ * and the interface. Returns: 0; MB_ERR_CONFIG. */
+uint32_t nic_packet_frame(const char *device);
+int nic_packet_mtu(const struct nic_cfg *cfg, uint32_t iface_mtu, const char *iface,
+		   struct topo_why *why);
 
 /* nic_port_up tells whether it has a link. Drivers that sit on an interface of the kernel's say
  * only that it is enabled; whether a cable is in it the kernel knows.

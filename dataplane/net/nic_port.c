@@ -266,7 +266,13 @@ port_mtu(struct nic_port *p, const struct nic_cfg *cfg, const struct rte_eth_dev
 	if (rte_eth_dev_get_mtu(p->id, ret_mtu) != 0) {
 		*ret_mtu = RTE_ETHER_MTU;
 	}
-	if (cfg->mtu != 0 && cfg->mtu != *ret_mtu) {
+	if (cfg->mtu > RTE_ETHER_MTU && nic_packet_frame(cfg->device) != 0) {
+		rc = nic_packet_mtu(cfg, iface_mtu(p), p->iface, why);
+		if (rc != 0) {
+			return rc;
+		}
+		*ret_mtu = cfg->mtu;
+	} else if (cfg->mtu != 0 && cfg->mtu != *ret_mtu) {
 		rc = rte_eth_dev_set_mtu(p->id, cfg->mtu);
 		/* Those who cannot set it copy whatever fits their buffers. */
 		if (rc != 0 && rc != -ENOTSUP) {
@@ -301,11 +307,13 @@ port_shift(const struct nic_port *p, const struct nic_cfg *cfg)
 static int
 port_pool(struct nic_port *p, const struct nic_cfg *cfg, uint16_t mtu, struct topo_why *why)
 {
+	uint32_t room = MAX(MAX(ALIGN_UP((uint32_t)mtu + ETH_MAX, 64u),
+				(uint32_t)RTE_MBUF_DEFAULT_DATAROOM),
+			    nic_packet_frame(cfg->device));
 	struct rte_pktmbuf_pool_private priv = {
 		.mbuf_priv_size = port_shift(p, cfg),
-		.mbuf_data_room_size = (uint16_t)(RTE_PKTMBUF_HEADROOM +
-						  MAX(ALIGN_UP((uint32_t)mtu + ETH_MAX, 64u),
-						      (uint32_t)RTE_MBUF_DEFAULT_DATAROOM)),
+		.mbuf_data_room_size =
+			(uint16_t)MIN(RTE_PKTMBUF_HEADROOM + room, (uint32_t)UINT16_MAX),
 	};
 	uint32_t cnt = p->queue_cnt * (2 * QUEUE_CNT + 2 * CACHE_CNT + 2 * NIC_BURST);
 	char name[32];

@@ -588,6 +588,42 @@ class Widths(unittest.TestCase):
                  within=net.within(1))
 
 
+    def test_jumbo_frames_of_af_packet(self):
+        """Where its ring has room for them, and the interface takes them. Else it is told."""
+        why = hosts.missing()
+        if why:
+            raise unittest.SkipTest(why)
+        net = hosts.Hosts(2, NAME)
+        self.addCleanup(net.down)
+        hosts.ip('-n', net.space(1), 'addr', 'flush', 'dev', 'eth0')
+        args = ('--set', f'net.listen=udp://{V4}:{PORT}', '--set', 'net.mtu=9000', '--set',
+                'cache.bytes=256m', '--set')
+        ring = 'framesz=12288,blocksz=12288'
+        for more, says in ('', 'add ' + ring), (',' + ring, 'ip link set dev eth0 mtu 9000'):
+            with self.assertRaisesRegex(RuntimeError, says):
+                Node(MICROBURST, *args, 'net.nic=net_af_packet0,iface=eth0' + more,
+                     within=net.within(1))
+        for i in (1, 2):
+            for space, dev in (NAME + 'hub', net.link(i)), (net.space(i), 'eth0'):
+                hosts.ip('-n', space, 'link', 'set', dev, 'mtu', '9000')
+        node = Node(MICROBURST, *args, 'net.nic=net_af_packet0,iface=eth0,' + ring,
+                    within=net.within(1))
+        self.addCleanup(node.remove)
+        self.assertIn('MTU 9000', node.said())
+        value = random.Random(SEED).randbytes(1 << 20)
+        path = os.path.join(node.folder, 'value')
+        with open(path, 'wb') as f:
+            f.write(value)
+        before = metric(node, 'datagram_rx')
+        for words in ('set', 'large', '@' + path), ('get', 'large'):
+            done = subprocess.run(net.within(2, MICROBURST, '--connect', f'udp://{V4}:{PORT}',
+                                             *words), capture_output=True, timeout=COMMAND_S,
+                                  check=False)
+            self.assertEqual((done.returncode, done.stderr), (0, b''))
+        self.assertTrue(done.stdout == value)
+        self.assertLess(metric(node, 'datagram_rx') - before, 2 * len(value) // 8000)
+
+
 class Tagged(unittest.TestCase):
     """A node on a VLAN, over af_xdp, and a dpdk:// client over af_packet."""
 

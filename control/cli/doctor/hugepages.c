@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hugepages.c - reserve 2 MiB pages for the node, and give back exactly those */
+/* hugepages.c - reserve 2 MiB pages for the node, and give back exactly those
+ *
+ * The note is there before the pages are, and is replaced whole, so an end at any instant leaves no
+ * page that it does not tell of. It may tell of more than there are: ours is what is above BEFORE.
+ */
 #include "hugepages.h"
 
 #include <errno.h>
@@ -14,9 +18,12 @@
 #include "compiler.h"
 #include "sysfile.h"
 
-#define NR_PATH   "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+#define DIR       "/sys/kernel/mm/hugepages/hugepages-2048kB/"
+#define NR_PATH   DIR "nr_hugepages"
+#define OVER_PATH DIR "surplus_hugepages"
 #define RUN_DIR   "/run/microburst"
 #define NOTE_PATH RUN_DIR "/hugepages"
+#define NOTE_NEXT NOTE_PATH ".next"
 
 static int
 io_error(void)
@@ -45,14 +52,39 @@ read_note(const char *root)
 static int
 note(const char *root, uint64_t before, uint64_t after)
 {
-	char path[PATH_MAX], text[64];
+	char path[PATH_MAX], next[PATH_MAX], text[64];
 
 	snprintf(path, sizeof(path), "%s" RUN_DIR, root);
 	if (mkdir(path, 0755) != 0 && errno != EEXIST) {
 		return io_error();
 	}
 	snprintf(text, sizeof(text), "%" PRIu64 " %" PRIu64 "\n", before, after);
-	return sysfile_put(root, NOTE_PATH, text) == MB_OK ? MB_OK : io_error();
+	snprintf(path, sizeof(path), "%s" NOTE_PATH, root);
+	snprintf(next, sizeof(next), "%s" NOTE_NEXT, root);
+	if (sysfile_put(root, NOTE_NEXT, text) != MB_OK || rename(next, path) != 0) {
+		return io_error();
+	}
+	return MB_OK;
+}
+
+/* How many of the pages that there are now init added. */
+static uint64_t
+still_ours(const struct noted *n, uint64_t now)
+{
+	return now > n->before ? MIN(now - n->before, n->after - n->before) : 0;
+}
+
+/* How many the kernel was asked for. It tells of more: taken away are those in use later. */
+static bool
+asked_for(const char *root, uint64_t *ret)
+{
+	uint64_t all, over;
+
+	if (!sysfile_u64(root, NR_PATH, &all)) {
+		return false;
+	}
+	*ret = sysfile_u64(root, OVER_PATH, &over) ? all - MIN(over, all) : all;
+	return true;
 }
 
 /* Asks the kernel for so many pages in all, and looks how many it made of it. */
@@ -65,7 +97,7 @@ ask_for(const char *root, uint64_t cnt, uint64_t *ret_got)
 	if (sysfile_put(root, NR_PATH, text) != MB_OK) {
 		return io_error();
 	}
-	return sysfile_u64(root, NR_PATH, ret_got) ? MB_OK : MB_ERR_IO;
+	return asked_for(root, ret_got) ? MB_OK : MB_ERR_IO;
 }
 
 /* More than this the kernel could only find by taking what others work with. */
@@ -86,18 +118,17 @@ int
 hugepages_init(const char *root, uint64_t cnt, struct hugepages *ret)
 {
 	const struct noted noted = read_note(root);
-	uint64_t now, got, ours = noted.after - noted.before;
+	uint64_t now, got, ours;
 	int rc;
 
-	if (!sysfile_u64(root, NR_PATH, &now)) {
+	if (!asked_for(root, &now)) {
 		return MB_ERR_NOT_SUPPORTED;
 	}
-	if (ours >= cnt && now >= ours) {
+	ours = still_ours(&noted, now);
+	if (ours >= cnt) {
 		*ret = (struct hugepages){ .before = now, .after = now, .ours = ours };
 		return MB_OK;
 	}
-	/* Someone took ours away: start anew. */
-	ours = now >= ours ? ours : 0;
 	if (cnt - ours > more_max(root)) {
 		*ret = (struct hugepages){ .before = now,
 					   .after = now,
@@ -135,16 +166,12 @@ hugepages_fini(const char *root, struct hugepages *ret)
 	char path[PATH_MAX];
 	int rc = MB_OK;
 
-	if (!sysfile_u64(root, NR_PATH, &now)) {
+	if (!asked_for(root, &now)) {
 		return MB_ERR_NOT_SUPPORTED;
 	}
 	got = now;
 	if (noted.after > noted.before) {
-		/* Fewer than we left: others took pages, and we take what is above before. */
-		uint64_t rest = now >= noted.after ? now - (noted.after - noted.before)
-						   : MIN(now, noted.before);
-
-		rc = ask_for(root, rest, &got);
+		rc = ask_for(root, now - still_ours(&noted, now), &got);
 	}
 	if (rc != MB_OK) {
 		return rc;

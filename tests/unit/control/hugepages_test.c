@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   fini undoes exactly what init did, however often either is called and whatever others do.
- * Method: a kernel made of files, which gives the pages that are asked for, up to a limit; then
- *         stories. */
+ * Method: a kernel made of files, which gives the pages that are asked for, up to a limit, and
+ *         takes none away that is in use; then stories. */
 #include "hugepages.h"
 
 #include <inttypes.h>
@@ -9,14 +9,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "../base/test_cmocka.h"
+#include "compiler.h"
 
 #include "sysfile_tree.h"
 
-#define NR "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+#define NR   "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+#define OVER "/sys/kernel/mm/hugepages/hugepages-2048kB/surplus_hugepages"
 
 static uint64_t pages_max = UINT64_MAX;
+static uint64_t pages_used;
+static int puts_left = -1; /* before this process is killed in the middle of one; < 0: never */
 
 int __real_sysfile_put(const char *root, const char *path, const char *text);
 int __wrap_sysfile_put(const char *root, const char *path, const char *text);
@@ -24,10 +30,26 @@ int __wrap_sysfile_put(const char *root, const char *path, const char *text);
 int
 __wrap_sysfile_put(const char *root, const char *path, const char *text)
 {
-	char fewer[32];
+	char fewer[32], over[32];
+	uint64_t now, then = strtoull(text, NULL, 10);
 
-	if (strcmp(path, NR) == 0 && strtoull(text, NULL, 10) > pages_max) {
+	if (puts_left >= 0 && puts_left-- == 0) {
+		if (strcmp(path, NR) != 0) {
+			__real_sysfile_put(root, path, "");
+		} else if (sysfile_u64(root, path, &now)) {
+			snprintf(fewer, sizeof(fewer), "%" PRIu64, (now + then) / 2);
+			__real_sysfile_put(root, path, fewer);
+		}
+		_exit(1);
+	}
+	if (strcmp(path, NR) == 0 && then > pages_max) {
 		snprintf(fewer, sizeof(fewer), "%" PRIu64, pages_max);
+		text = fewer;
+	}
+	if (strcmp(path, NR) == 0 && pages_used > 0) {
+		snprintf(over, sizeof(over), "%" PRIu64, pages_used - MIN(then, pages_used));
+		snprintf(fewer, sizeof(fewer), "%" PRIu64, MAX(then, pages_used));
+		__real_sysfile_put(root, OVER, over);
 		text = fewer;
 	}
 	return __real_sysfile_put(root, path, text);
@@ -130,6 +152,11 @@ others_take_some(void **state)
 	init(8, 13);
 	set_pages("2\n");
 	fini(2);
+	set_pages("5\n");
+	init(8, 13);
+	set_pages("9\n");
+	init(8, 13); /* as many again */
+	fini(5);
 }
 
 /* What is far too little is not kept: it would be of no use, and be missed. */
@@ -166,6 +193,55 @@ not_all_the_memory(void **state)
 	assert_int_equal(pages(), 85);
 	init(164, 169);
 	fini(5);
+}
+
+/* A node still has what fini has taken away. The next init does not take it for somebody's. */
+static void
+still_in_use(void **state)
+{
+	struct hugepages h;
+
+	(void)state;
+	set_pages("0\n");
+	init(8, 8);
+	pages_used = 6;
+	assert_int_equal(hugepages_fini(tree, &h), MB_OK);
+	assert_int_equal(h.after, 0);
+	assert_int_equal(pages(), 6);
+	init(8, 8);
+	pages_used = 0;
+	fini(0);
+}
+
+/* What init has added is known, whenever it was ended. */
+static void
+killed_in_the_middle(void **state)
+{
+	int end = 0;
+
+	(void)state;
+	for (int puts = 0; puts < 16; puts++) {
+		set_pages("5\n");
+		if (puts % 2 != 0) {
+			init(3, 8);
+		}
+		end = fork();
+		assert_true(end >= 0);
+		if (end == 0) {
+			struct hugepages h;
+
+			puts_left = puts / 2;
+			hugepages_init(tree, 8, &h);
+			_exit(0);
+		}
+		assert_int_equal(waitpid(end, &end, 0) > 0, 1);
+		if (puts % 4 >= 2) {
+			init(8, 13);
+			init(8, 13);
+		}
+		fini(5);
+	}
+	assert_int_equal(end, 0); /* the last was not killed: all places were met */
 }
 
 static void
@@ -213,10 +289,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		STORY(not_all_the_memory), STORY(no_such_pages),      STORY(fini_without_init),
-		STORY(there_and_back),     STORY(on_top_of_others),   STORY(others_add_more),
-		STORY(others_take_some),   STORY(note_without_sense), STORY(quarter_of_memory),
-		STORY(too_many),
+		STORY(not_all_the_memory), STORY(no_such_pages),        STORY(fini_without_init),
+		STORY(there_and_back),     STORY(on_top_of_others),     STORY(others_add_more),
+		STORY(others_take_some),   STORY(note_without_sense),   STORY(quarter_of_memory),
+		STORY(too_many),           STORY(killed_in_the_middle), STORY(still_in_use),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
