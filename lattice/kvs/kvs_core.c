@@ -493,8 +493,11 @@ step_tell(struct kvs_core *c, uint32_t tile, const struct desc *d)
 		return;
 	}
 	if (likely(delta.len <= KVS_STEP_BYTES)) {
-		int err = kvs_shard_merge(c->shard, key, delta);
+		int err;
 
+		c->shard->room.owed = true;
+		err = kvs_shard_merge(c->shard, key, delta);
+		c->shard->room.owed = false;
 		if (err == 0) {
 			tile_merged(c, tile, delta, c->shard->last.side == LATTICE_RIGHT);
 		}

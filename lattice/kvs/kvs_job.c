@@ -80,7 +80,9 @@ kvs_job_start(struct kvs_jobs *js, uint32_t from, bool told, const struct desc *
 	int err;
 
 	REQUIRE(job != NULL);
+	js->shard->room.owed = told;
 	err = value_make(js, request, &v);
+	js->shard->room.owed = false;
 	waits = may_wait(js, job, err);
 	if (err != 0 && !waits) {
 		js->shard->stats.refused += err == MB_ERR_NO_MEMORY;
@@ -326,10 +328,16 @@ wait_step(struct kvs_jobs *js, struct kvs_job *job)
 static bool
 job_step(struct kvs_jobs *js, struct kvs_job *job)
 {
+	bool over;
+
+	js->shard->room.owed = job->told;
 	if (job->waits) {
-		return wait_step(js, job);
+		over = wait_step(js, job);
+	} else {
+		over = job->value != NULL ? copy_step(js, job) : part_step(js, job);
 	}
-	return job->value != NULL ? copy_step(js, job) : part_step(js, job);
+	js->shard->room.owed = false;
+	return over;
 }
 
 bool

@@ -10,7 +10,8 @@
  *
  * All memory, the index included, comes from an extent given at the start. When half of it is used,
  * a merge that needs more is refused and changes nothing. Merges that fit where the value lies go
- * on, and those that remove something, and settling, have the other half (room.h).
+ * on, and those that remove something, that another owner has done, and settling, have the other
+ * half (room.h).
  *
  * No I/O, no clock, no threads, no messages: those are kvs_core.h.
  *

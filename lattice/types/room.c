@@ -25,5 +25,5 @@ room_alloc_last(struct room *r, size_t bytes)
 		r->removes = !r->whole && view_removes(r->delta);
 		r->delta = slice_of(NULL, 0);
 	}
-	return r->removes ? heap_alloc_reserve(r->heap, bytes) : NULL;
+	return r->removes || r->owed ? heap_alloc_reserve(r->heap, bytes) : NULL;
 }

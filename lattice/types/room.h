@@ -10,6 +10,9 @@
  * A large collection that is deleted whole has none of it: its marks take about as much memory as
  * it had, until they are forgotten. Refused, it is razed (cache_grow.c), and there is room at once.
  *
+ * Who has to have what another has merged (owners of a key) may take of it as well: it cannot be
+ * refused for good, and what is removed later would wait behind it.
+ *
  * The reserve helps, and promises nothing: owners and readers can hold more old nodes for a time.
  *
  * Owner: that of the heap.
@@ -28,6 +31,7 @@ struct room {
 	struct slice delta; /* that is merged, as long as it was not looked at; or empty */
 	bool removes;       /* what is done now may take of the reserve */
 	bool whole;         /* no: these are parts of a collection that goes whole */
+	bool owed;          /* it may, whatever it is: others have merged it already */
 };
 
 /* room_init sets so much of a heap apart. */

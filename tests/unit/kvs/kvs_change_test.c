@@ -62,59 +62,27 @@ late_acknowledgement(void **state)
 	world_end(w);
 }
 
-/* A full replica is told again until it has room; then all are equal. */
-static void
-full_replica(void **state)
-{
-	struct world *w = world_make(2, 2, 0, 1 << 20);
-	uint32_t at = world_owner(w, KEY, 0), other = 1 - at;
-	struct slice big = { 0 };
-	struct kvs_value *v, *hog[64];
-	uint32_t hog_cnt = 0;
-	uint8_t zeros[4096] = { 0 };
-
-	(void)state;
-	while (hog_cnt < 64 &&
-	       (v = kvs_shard_value_alloc(w->tile[other].shard, 16 << 10)) != NULL) {
-		hog[hog_cnt++] = v;
-	}
-	big = value_set(&w->values, 1, slice_of(zeros, sizeof(zeros)));
-	for (int name = 'a'; name <= 'z'; name++) {
-		world_merge(w, at, GUEST, (char[]){ (char)name, 0 }, big, KVS_ACK_ONE);
-		merged(w, GUEST, 0);
-	}
-	world_move(w, 20 * NS_PER_MS);
-	assert_true(stats(w, at)->again > 0);
-	assert_true(kvs_changes_cnt(&w->tile[at].core.changes) > 0);
-	while (hog_cnt > 0) {
-		kvs_shard_value_free(w->tile[other].shard, hog[--hog_cnt]);
-	}
-	world_move(w, 20 * NS_PER_MS);
-	for (int name = 'a'; name <= 'z'; name++) {
-		assert_true(slice_eq(world_has(w, other, (char[]){ (char)name, 0 }), big));
-	}
-	world_end(w);
-}
-
-/* Takes all memory of a shard, down to what no value fits in. */
+/* Takes all memory of a shard, down to what no value fits in: its bytes; or all there is. */
 struct hogs {
 	struct kvs_shard *shard;
-	struct kvs_value *v[256];
+	struct kvs_value *v[512];
 	uint32_t cnt;
 };
 
 static void
-hogs_take(struct hogs *h, struct kvs_shard *shard)
+hogs_take(struct hogs *h, struct kvs_shard *shard, bool all)
 {
 	struct kvs_value *v;
 
 	*h = (struct hogs){ .shard = shard };
+	shard->room.owed = all;
 	for (uint32_t bytes = 16 << 10; bytes >= 64; bytes /= 2) {
 		while ((v = kvs_shard_value_alloc(shard, bytes)) != NULL) {
-			assert_true(h->cnt < 256);
+			assert_true(h->cnt < 512);
 			h->v[h->cnt++] = v;
 		}
 	}
+	shard->room.owed = false;
 }
 
 static void
@@ -123,6 +91,66 @@ hogs_give(struct hogs *h)
 	while (h->cnt > 0) {
 		kvs_shard_value_free(h->shard, h->v[--h->cnt]);
 	}
+}
+
+/* A full replica is told again until it has room; then all are equal. */
+static void
+full_replica(void **state)
+{
+	struct world *w = world_make(2, 2, 0, 1 << 20);
+	uint32_t at = world_owner(w, KEY, 0), other = 1 - at;
+	struct slice big = { 0 };
+	struct hogs hogs;
+	uint8_t zeros[4096] = { 0 };
+
+	(void)state;
+	hogs_take(&hogs, w->tile[other].shard, true);
+	big = value_set(&w->values, 1, slice_of(zeros, sizeof(zeros)));
+	for (int name = 'a'; name <= 'z'; name++) {
+		world_merge(w, at, GUEST, (char[]){ (char)name, 0 }, big, KVS_ACK_ONE);
+		merged(w, GUEST, 0);
+	}
+	world_move(w, 20 * NS_PER_MS);
+	assert_true(stats(w, at)->again > 0);
+	assert_true(kvs_changes_cnt(&w->tile[at].core.changes) > 0);
+	hogs_give(&hogs);
+	world_move(w, 20 * NS_PER_MS);
+	for (int name = 'a'; name <= 'z'; name++) {
+		assert_true(slice_eq(world_has(w, other, (char[]){ (char)name, 0 }), big));
+	}
+	world_end(w);
+}
+
+/* One whose bytes are used up takes what its primary has merged all the same: neither that nor what
+ * is removed of the same key later waits for room. Who asks it, or a full primary, is refused. */
+static void
+what_is_merged_is_taken(void **state)
+{
+	struct world *w = world_make(2, 2, 0, 1 << 20);
+	uint32_t at = world_owner(w, KEY, 0), other = 1 - at;
+	uint8_t zeros[4096] = { 0 };
+	struct slice big = value_set(&w->values, 1, slice_of(zeros, sizeof(zeros)));
+	struct slice none = world_tombstone(w, 2);
+	struct hogs hogs[2];
+
+	(void)state;
+	hogs_take(&hogs[0], w->tile[other].shard, false);
+	world_merge(w, other, GUEST, "b", big, KVS_ACK_ONE);
+	merged(w, GUEST, MB_ERR_NO_MEMORY);
+	world_merge(w, at, GUEST, KEY, big, KVS_ACK_ALL);
+	world_move(w, 5 * NS_PER_MS);
+	merged(w, GUEST, 0);
+	assert_true(slice_eq(world_has(w, other, KEY), big));
+	hogs_take(&hogs[1], w->tile[at].shard, false);
+	world_merge(w, at, GUEST, "b", big, KVS_ACK_ALL);
+	merged(w, GUEST, MB_ERR_NO_MEMORY);
+	world_merge(w, at, GUEST, KEY, none, KVS_ACK_ALL);
+	world_move(w, 5 * NS_PER_MS);
+	merged(w, GUEST, 0);
+	assert_int_equal(stats(w, at)->again, 0);
+	hogs_give(&hogs[0]);
+	hogs_give(&hogs[1]);
+	world_end(w);
 }
 
 /* Too few others have memory for a write: its writer does not wait for what will not come. */
@@ -137,7 +165,7 @@ full_replicas_keep_no_writer(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < 2; i++) {
-		hogs_take(&hogs[i], w->tile[world_owner(w, KEY, i + 1)].shard);
+		hogs_take(&hogs[i], w->tile[world_owner(w, KEY, i + 1)].shard, true);
 		world_merge(w, at, GUEST, i == 0 ? KEY : "b", big, KVS_ACK_QUORUM);
 		world_move(w, 20 * NS_PER_MS);
 		/* One of two has room; then none has. */
@@ -415,6 +443,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(late_acknowledgement),
 		cmocka_unit_test(full_replica),
+		cmocka_unit_test(what_is_merged_is_taken),
 		cmocka_unit_test(full_replicas_keep_no_writer),
 		cmocka_unit_test(once_a_period),
 		cmocka_unit_test(deltas_travel),
