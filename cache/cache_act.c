@@ -227,7 +227,7 @@ act_long(struct cache_core *c, struct cache_act *a, struct kvs_act *act)
 {
 	const uint8_t *p;
 
-	if (c->cfg.ops.view(c->cfg.ops.ctx, &a->op.ref, &p) != 0) {
+	if (cache_value_view(c, a->job, &a->op.ref, &p) != 0) {
 		p = NULL; /* it has none there */
 	}
 	a->op.value = slice_of(p, p != NULL ? a->op.ref.len : 0);
@@ -235,6 +235,7 @@ act_long(struct cache_core *c, struct cache_act *a, struct kvs_act *act)
 	if (a->work != NULL) {
 		act->value = a->op.value;
 		act->value_at = (uint32_t)delta_value_at(&a->op);
+		act->gives = a->op.ref.seg == PAYLOAD_SEG_OWN;
 	}
 }
 

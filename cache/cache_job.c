@@ -187,7 +187,7 @@ set_copy(struct cache_core *c, struct cache_job *job)
 		}
 		job->patience = (struct cache_patience){ 0 };
 	}
-	return cache_value_piece(c, &job->payload, set_mem(c, job), &job->copied);
+	return cache_value_piece(c, job, &job->payload, set_mem(c, job), &job->copied);
 }
 
 /* Brings the set here and checks it. One of our own program is read where it is: who sent it has

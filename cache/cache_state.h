@@ -485,10 +485,15 @@ void cache_job_drop_copying(struct cache_core *c, uint16_t proc);
 
 /* ---- cache_value.c */
 
+/* cache_value_view finds the value that an operation of a job refers to. Returns: 0, or an error:
+ * there is none. */
+int cache_value_view(struct cache_core *c, const struct cache_job *job,
+		     const struct payload_ref *ref, const uint8_t **ret);
+
 /* cache_value_piece copies the next piece of what is at ref to mem. Returns: as cache_step, or an
  * error. */
-int cache_value_piece(struct cache_core *c, const struct payload_ref *ref, uint8_t *mem,
-		      uint32_t *copied);
+int cache_value_piece(struct cache_core *c, const struct cache_job *job,
+		      const struct payload_ref *ref, uint8_t *mem, uint32_t *copied);
 
 /* cache_value_begin: of operations with long values (cache_core_is_long) one is done at a time:
  * each takes what its key has, and its value, before it gives anything back, and of several none

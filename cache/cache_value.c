@@ -16,8 +16,22 @@
 #include "microburst/error.h"
 
 int
-cache_value_piece(struct cache_core *c, const struct payload_ref *ref, uint8_t *mem,
-		  uint32_t *copied)
+cache_value_view(struct cache_core *c, const struct cache_job *job, const struct payload_ref *ref,
+		 const uint8_t **ret)
+{
+	if (ref->seg != PAYLOAD_SEG_OWN) {
+		return c->cfg.ops.view(c->cfg.ops.ctx, ref, ret);
+	}
+	if (!job->afar) {
+		return MB_ERR_INVALID; /* a stranger's address */
+	}
+	*ret = payload_own_ptr(ref);
+	return 0;
+}
+
+int
+cache_value_piece(struct cache_core *c, const struct cache_job *job, const struct payload_ref *ref,
+		  uint8_t *mem, uint32_t *copied)
 {
 	uint32_t len = MIN(ref->len - *copied, CACHE_COPY_STEP);
 	const uint8_t *p;
@@ -25,7 +39,7 @@ cache_value_piece(struct cache_core *c, const struct payload_ref *ref, uint8_t *
 	if (len == 0) {
 		return CACHE_STEP_DONE;
 	}
-	if (c->cfg.ops.view(c->cfg.ops.ctx, ref, &p) != 0) {
+	if (cache_value_view(c, job, ref, &p) != 0) {
 		return MB_ERR_INVALID;
 	}
 	copy_part(mem + *copied, p + *copied, len, ref->len);
@@ -107,7 +121,7 @@ cache_value_bring(struct cache_core *c, struct cache_job *job)
 		}
 	}
 	p = cache_block_ptr(c->cfg.base, &job->value);
-	step = cache_value_piece(c, &job->op.ref, p + at, &job->value_copied);
+	step = cache_value_piece(c, job, &job->op.ref, p + at, &job->value_copied);
 	if (step != CACHE_STEP_AGAIN) {
 		cache_core_moving(c, &job->moving, false);
 		job->op.value = slice_of(p + at, len);

@@ -204,7 +204,10 @@ publish_one(struct mb_client *c, struct wset_op op, uint64_t hash, uint8_t ack,
 	}
 	if (op.value.len > WSET_INLINE_MAX) {
 		value = op.ref;
-		if (value.handle == 0 || payload_hold(c->d->pool, value.handle, c->d->proc) != 0) {
+		if (value.seg == PAYLOAD_SEG_OWN) {
+			value = (struct payload_ref){ 0 }; /* no payload: nothing to give back */
+		} else if (value.handle == 0 ||
+			   payload_hold(c->d->pool, value.handle, c->d->proc) != 0) {
 			err = payload_alloc(c->d->pool, op.value.len, c->d->proc, &value, &p);
 			if (err != 0) {
 				return err;
@@ -212,7 +215,7 @@ publish_one(struct mb_client *c, struct wset_op op, uint64_t hash, uint8_t ack,
 			copy_part(p, op.value.p, op.value.len, op.value.len);
 		}
 		op.by_ref = true;
-		op.ref = value;
+		op.ref = op.ref.seg == PAYLOAD_SEG_OWN ? op.ref : value;
 	}
 	wset_init(&ws, mem, sizeof(mem));
 	err = wset_add(&ws, &op);

@@ -24,7 +24,6 @@
 #include "rng.h"
 #include "sched_tile.h"
 #include "telemetry.h"
-#include "topo.h"
 #include "zygote.h"
 
 #define LOAD_TIMEOUT_NS (10 * NS_PER_S) /* of an executor, user's MB_INITs included */
@@ -100,7 +99,8 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 		}
 		topo_memory_add(n->topo, "kvs shard", 0, p->kvs_tiles, p->kvs_bytes / p->kvs_tiles);
 		if (tp.net_cnt > 0) {
-			topo_memory_add(n->topo, "net messages", 0, tp.net_cnt, p->net_memory);
+			topo_memory_add(n->topo, "net messages", 0, tp.net_cnt,
+					p->net_memory + DOOR_LARGE_BYTES);
 		}
 		err = topo_validate(n->topo, &tw);
 	}

@@ -3,7 +3,7 @@
  *
  *	door.c        the service: calls
  *	door_state.c  the store
- *	door_large.c  long values that lie in payloads, or in the cache
+ *	door_large.c  long values that lie in pages of their own, or in the cache
  *	door_admin.c  administration
  */
 #ifndef MB_DOOR_INT_H
@@ -16,11 +16,8 @@
 #include "rpc.h"
 
 #define DOOR_ADMIN_CNT 16 /* questions of administration that are open; above, BUSY */
-/* Requests about large values that lie in payloads from the start; others are copied to one. So who
- * begins many and ends none takes no more of what there is. */
-#define DOOR_LARGE_CNT 2
 /* Values that are sent from where the cache has them, from this length on; others are copied. Few,
- * for the same reason: who takes one and never says so holds it. */
+ * as those that come (door.h): who takes one and never says so holds it. */
 #define DOOR_LENT_CNT  2
 #define DOOR_LEND_MIN  (256U << 10)
 #define DOOR_OP_CNT    1024 /* requests about the store that wait; above, a client is told BUSY */
@@ -60,10 +57,14 @@ struct door_op {
 };
 STAILQ_HEAD(door_ops, door_op);
 
-/* A request that comes, or has come, into a payload of this client; p NULL: free. */
+/* A request that comes, or has come, into pages of the door's. */
 struct door_large {
-	const uint8_t *p;
-	struct payload_ref ref;
+	const uint8_t *p;   /* NULL: free */
+	struct door_op *op; /* what a cache tile has of it is this one's; NULL: nothing */
+	bool over;          /* it has been run: it goes with op */
+	uint8_t *mem;       /* where it lies, or the next can; NULL */
+	size_t bytes;       /* of a request, for which mem was made */
+	bool aged;          /* it was free for AGE_NS */
 };
 
 /* A question of administration, over a connection of its own. */
@@ -115,12 +116,16 @@ uint64_t door_call_of(const struct door *d, struct flow_ref ref, uint64_t theirs
 bool door_look(struct door *d, struct flow_ref ref, const struct rpc_request *r);
 
 /* door_take, door_give, door_back and door_tidy are net_service.take, give, back and tidy.
- * door_large_ref tells where a value lies, if it lies in what was taken; else all 0. */
-void *door_take(void *ctx, size_t bytes);
+ * door_large_ref tells where a value lies, if it lies in what was taken; else all 0. A cache tile
+ * that was told of it has its memory until the operation is over: door_large_keep (or not, if p
+ * lies elsewhere), door_large_over. */
+void *door_take(void *ctx, size_t bytes, struct slice first);
 bool door_give(void *ctx, const void *p);
 void door_back(void *ctx, const uint8_t *p);
 uint64_t door_tidy(void *ctx, uint64_t now_ns);
-struct payload_ref door_large_ref(const struct door *d, struct slice value);
+struct payload_ref door_large_ref(struct door *d, struct slice value);
+void door_large_keep(struct door_op *op, const uint8_t *p);
+void door_large_over(struct door_op *op);
 /* door_lend answers with a value, which it holds until all of it is there. Returns: false: it is
  * still the caller's, and nothing was answered. */
 bool door_lend(struct door *d, struct flow_ref ref, struct cache_value *v);

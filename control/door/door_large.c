@@ -1,40 +1,103 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* door_large - what is too long to be copied once more
  *
- * A long request comes into a payload of this client, from which its value is put. A long value is
- * sent from where the cache has it; meanwhile it is held, as by any reader. Both are few at a time:
- * what finds no place goes by way of the net tile's memory.
+ * A long request comes into pages of the door's, in which its value lies as the store will have it
+ * in its own: they change places (kvs_act.h, gives). A long value is sent from where the cache has
+ * it; meanwhile it is held, as by any reader. Both are few at a time: what finds no place goes by
+ * way of the net tile's memory.
  *
- * The memory that payloads lie in is the node's, for all processes (executor.payload_budget): a
- * client of 64 MiB that has gone must not have it for ever.
+ * The pages are kept for the next request of that length, so that they need not be zeroed again;
+ * for one of another length they would be several mappings, which do not move at once. What nobody
+ * needs for a second or two the node has again, payloads' segments too (executor.payload_budget).
  */
+#include <sys/mman.h>
+
 #include "check.h"
+#include "compiler.h"
 #include "door_int.h"
+#include "kvs_msg.h"
 #include "payload.h"
 #include "timebase.h"
 
-/* Segments of payloads are kept for the next, so long or twice as long; then the node has them
- * again. */
-#define AGE_NS NS_PER_S
+#define AGE_NS     NS_PER_S
+#define PAGE_BYTES 4096U
+
+static size_t
+mem_bytes(size_t bytes)
+{
+	return ALIGN_UP(bytes, (size_t)PAGE_BYTES) + PAGE_BYTES;
+}
+
+static void
+mem_drop(struct door_large *l)
+{
+	if (l->mem != NULL) {
+		munmap(l->mem, mem_bytes(l->bytes));
+		l->mem = NULL;
+	}
+}
+
+static bool
+mem_make(struct door_large *l, size_t bytes)
+{
+	void *mem;
+
+	if (l->mem != NULL && l->bytes == bytes) {
+		return true;
+	}
+	mem_drop(l);
+	mem = mmap(NULL, mem_bytes(bytes), PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (mem == MAP_FAILED) {
+		return false;
+	}
+	madvise(mem, mem_bytes(bytes), MADV_HUGEPAGE);
+	l->mem = mem;
+	l->bytes = bytes;
+	return true;
+}
+
+/* Where the value begins in a request that begins so; 0: it has none, or cannot be told. What it
+ * says is believed only as far as where the request is put in its page. */
+static size_t
+value_at(struct slice first)
+{
+	struct rpc_request_head h;
+	struct wset_op op;
+	struct slice rest;
+	size_t at;
+
+	if (first.len < sizeof(h)) {
+		return 0;
+	}
+	memcpy(&h, first.p, sizeof(h));
+	at = rpc_payload_at(le16toh(h.name_len));
+	if (h.op != RPC_WRITE || at >= first.len) {
+		return 0;
+	}
+	rest = slice_of(first.p + at, first.len - at);
+	return wset_next(&rest, &op) == 1 && op.by_ref ? first.len - rest.len : 0;
+}
 
 void *
-door_take(void *ctx, size_t bytes)
+door_take(void *ctx, size_t bytes, struct slice first)
 {
 	struct door *d = ctx;
-	struct domain *domain = d->client->d;
-	struct payload_ref ref;
-	uint8_t *p;
+	struct door_large *l = NULL;
 
 	for (uint32_t i = 0; i < DOOR_LARGE_CNT; i++) {
-		if (d->large[i].p == NULL) {
-			if (payload_alloc(domain->pool, bytes, domain->proc, &ref, &p) != 0) {
-				return NULL;
-			}
-			d->large[i] = (struct door_large){ p, ref };
-			return p;
+		struct door_large *one = &d->large[i];
+
+		if (one->p == NULL && (l == NULL || (one->mem != NULL && one->bytes == bytes))) {
+			l = one;
 		}
 	}
-	return NULL;
+	if (l == NULL || !mem_make(l, bytes)) {
+		return NULL;
+	}
+	l->aged = l->over = false;
+	l->p = l->mem + (KVS_VALUE_LEAN - value_at(first)) % PAGE_BYTES;
+	return (void *)(uintptr_t)l->p;
 }
 
 bool
@@ -43,16 +106,61 @@ door_give(void *ctx, const void *p)
 	struct door *d = ctx;
 
 	for (uint32_t i = 0; i < DOOR_LARGE_CNT; i++) {
-		if (d->large[i].p == p) {
-			if (d->client != NULL) { /* else the payload went with it */
-				payload_release(d->client->d->pool, d->large[i].ref.handle,
-						d->client->d->proc);
-			}
-			d->large[i].p = NULL;
+		struct door_large *l = &d->large[i];
+
+		if (l->p == p) {
+			l->over = true;
+			l->p = l->op != NULL ? l->p : NULL;
 			return true;
 		}
 	}
 	return false;
+}
+
+static struct door_large *
+large_of(struct door *d, const uint8_t *p)
+{
+	for (uint32_t i = 0; i < DOOR_LARGE_CNT; i++) {
+		struct door_large *l = &d->large[i];
+
+		if (l->p != NULL && p >= l->p && p < l->p + l->bytes) {
+			return l;
+		}
+	}
+	return NULL;
+}
+
+struct payload_ref
+door_large_ref(struct door *d, struct slice value)
+{
+	return large_of(d, value.p) != NULL ? payload_ref_own(value.p, value.len)
+					    : (struct payload_ref){ 0 };
+}
+
+void
+door_large_keep(struct door_op *op, const uint8_t *p)
+{
+	struct door_large *l = large_of(op->door, p);
+
+	if (l != NULL) {
+		l->op = op;
+	}
+}
+
+void
+door_large_over(struct door_op *op)
+{
+	if (op->door->client->dead != 0) {
+		return; /* nobody has said that the tiles are done with it */
+	}
+	for (uint32_t i = 0; i < DOOR_LARGE_CNT; i++) {
+		struct door_large *l = &op->door->large[i];
+
+		if (l->op == op) {
+			l->op = NULL;
+			l->p = l->over ? NULL : l->p;
+		}
+	}
 }
 
 uint64_t
@@ -60,29 +168,22 @@ door_tidy(void *ctx, uint64_t now_ns)
 {
 	struct door *d = ctx;
 	struct payload_pool *pool = d->client->d->pool;
+	bool due = now_ns >= d->age_ns, any = false;
 
-	if (now_ns >= d->age_ns) {
+	if (due) {
 		d->age_ns = now_ns + AGE_NS;
 		payload_age(pool, PAYLOAD_SEG_MAX);
 	}
-	return payload_unused(pool) > 0 ? d->age_ns : TILE_TIMER_NEVER;
-}
-
-struct payload_ref
-door_large_ref(const struct door *d, struct slice value)
-{
 	for (uint32_t i = 0; i < DOOR_LARGE_CNT; i++) {
-		const struct door_large *l = &d->large[i];
+		struct door_large *l = &d->large[i];
 
-		if (l->p != NULL && value.p >= l->p && value.p < l->p + l->ref.len) {
-			struct payload_ref ref = l->ref;
-
-			ref.off += (uint32_t)(value.p - l->p);
-			ref.len = (uint32_t)value.len;
-			return ref;
+		if (due && l->p == NULL && l->aged) {
+			mem_drop(l);
 		}
+		l->aged = l->aged || (due && l->p == NULL);
+		any = any || l->mem != NULL;
 	}
-	return (struct payload_ref){ 0 };
+	return any || payload_unused(pool) > 0 ? d->age_ns : TILE_TIMER_NEVER;
 }
 
 bool

@@ -456,6 +456,7 @@ static void
 op_free(struct door_op *op)
 {
 	op_drop(op);
+	door_large_over(op);
 	op->door->op_cnt--;
 	STAILQ_INSERT_HEAD(&op->door->free, op, next);
 }
@@ -475,6 +476,9 @@ op_keep(struct door_op *op, struct slice bytes)
 	struct client_write *w = op->r.op == RPC_WRITE ? &op->write : NULL;
 	ptrdiff_t by;
 
+	if (w != NULL && w->ask.open) {
+		door_large_keep(op, w->op.value.p);
+	}
 	if (w != NULL) {
 		w->op.ref = (struct payload_ref){ 0 }; /* from here on it may be gone */
 	}

@@ -338,7 +338,7 @@ slot_begin(struct flow_serve *s, struct session *c, struct slot *slot, const str
 		return; /* overtook the first one */
 	}
 	flow_slot_drop(s, c, slot);
-	p = flow_xfer_is_room(s) ? flow_serve_alloc_taking(s, c, h->total, &counted) : NULL;
+	p = flow_xfer_is_room(s) ? flow_serve_alloc_taking(s, c, h->total, body, &counted) : NULL;
 	if (p == NULL) { /* nothing is granted, nothing kept, and it comes again */
 		struct flow_rx none;
 		struct slot fresh = { .id = h->id };

@@ -46,8 +46,9 @@ struct flow_serve_ops {
 	uint8_t *(*draft)(void *ctx, size_t len);
 	void *ctx;
 	/* NULL; or memory for a request of several segments that alloc is not asked for then: what
-	 * request is to have in a place of its own. free is given it back. NULL: none. */
-	void *(*take)(void *ctx, size_t bytes);
+	 * request is to have in a place of its own. first: how it begins. free is given it back.
+	 * NULL: none. */
+	void *(*take)(void *ctx, size_t bytes, struct slice first);
 	/* What flow_serve_lend was lent is its owner's again. NULL for who never lends. */
 	void (*back)(void *ctx, const uint8_t *p);
 };

@@ -128,7 +128,7 @@ struct flow_name flow_serve_name(struct flow_serve *s, struct session *c, const 
 				 uint8_t kind);
 void *flow_serve_alloc(struct flow_serve *s, struct session *c, size_t len);
 void *flow_serve_alloc_taking(struct flow_serve *s, struct session *c, size_t len,
-			      bool *ret_counted);
+			      struct slice first, bool *ret_counted);
 void flow_serve_free(struct flow_serve *s, struct session *c, void *p, size_t len);
 bool flow_xfer_is_room(struct flow_serve *s);
 struct xfer *flow_xfer_alloc(struct flow_serve *s, struct session *c, struct slot *slot, bool out,

@@ -151,13 +151,14 @@ flow_serve_alloc(struct flow_serve *s, struct session *c, size_t len)
 
 /* The same for a request that is to come. Answers cannot wait, so some room stays theirs. */
 void *
-flow_serve_alloc_taking(struct flow_serve *s, struct session *c, size_t len, bool *ret_counted)
+flow_serve_alloc_taking(struct flow_serve *s, struct session *c, size_t len, struct slice first,
+			bool *ret_counted)
 {
 	void *p = NULL;
 
 	*ret_counted = false;
 	while (session_may(s, c, len) && s->now_ns >= c->barred_ns) {
-		p = s->ops.take != NULL ? s->ops.take(s->ops.ctx, len) : NULL;
+		p = s->ops.take != NULL ? s->ops.take(s->ops.ctx, len, first) : NULL;
 		if (p == NULL && s->taking_bytes + len <= s->cfg.taking_bytes) {
 			p = s->ops.alloc(s->ops.ctx, len);
 			*ret_counted = p != NULL;

@@ -100,11 +100,11 @@ tile_alloc(void *ctx, size_t bytes)
 }
 
 static void *
-tile_take(void *ctx, size_t bytes)
+tile_take(void *ctx, size_t bytes, struct slice first)
 {
 	struct net_tile *t = ctx;
 
-	return bytes >= NET_TAKE_MIN ? t->service.take(t->service.ctx, bytes) : NULL;
+	return bytes >= NET_TAKE_MIN ? t->service.take(t->service.ctx, bytes, first) : NULL;
 }
 
 static void

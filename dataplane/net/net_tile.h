@@ -28,9 +28,9 @@ struct net_service {
 	/* As flow_serve_ops.request. Answer with net_tile_room and net_tile_reply, or _refuse. */
 	void (*request)(void *ctx, struct flow_ref ref, struct slice bytes);
 	/* A place for a request of so many bytes, NET_TAKE_MIN at least, where the service wants it
-	 * to lie; NULL: the tile's own memory will do. give: it has been run, or will not be.
-	 * Returns: whether it was such a place. */
-	void *(*take)(void *ctx, size_t bytes);
+	 * to lie; NULL: the tile's own memory will do. first: how it begins.
+	 * give: it has been run, or will not be. Returns: whether it was such a place. */
+	void *(*take)(void *ctx, size_t bytes, struct slice first);
 	bool (*give)(void *ctx, const void *p);
 	/* What net_tile_lend was lent is the service's again. */
 	void (*back)(void *ctx, const uint8_t *p);

@@ -13,6 +13,7 @@
 
 #include <assert.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "domain_limits.h"
@@ -60,6 +61,27 @@ struct payload_ref {
 	uint32_t off;
 };
 static_assert(sizeof(struct payload_ref) == 24, "a reference fits beside 16 bytes of arguments");
+
+/* Of a tile of the daemon, to a cache tile, a reference can be an address: seg says so. The bytes
+ * are private anonymous memory that has no other use (kvs_act.h, gives). From any other process it
+ * names nothing. */
+#define PAYLOAD_SEG_OWN UINT32_MAX
+
+static inline struct payload_ref
+payload_ref_own(const void *p, size_t len)
+{
+	return (struct payload_ref){ .seg = PAYLOAD_SEG_OWN,
+				     .handle = (uint32_t)((uintptr_t)p >> 32),
+				     .off = (uint32_t)(uintptr_t)p,
+				     .len = (uint32_t)len };
+}
+
+/* Requires: who sent it is a tile of this daemon, and ref->seg is PAYLOAD_SEG_OWN. */
+static inline const uint8_t *
+payload_own_ptr(const struct payload_ref *ref)
+{
+	return (const uint8_t *)((uintptr_t)ref->handle << 32 | ref->off);
+}
 
 struct desc {
 	uint8_t kind;

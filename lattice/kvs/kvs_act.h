@@ -42,6 +42,11 @@ struct kvs_act {
 	 * ACTED the asker asks nothing else of that key. One of a list at most. Empty: none. */
 	struct slice value;
 	uint32_t value_at;
+	/* value lies in private anonymous memory of this process which has no other use: its pages
+	 * may change places with the store's (kvs_shard.bring). From ACT on its bytes may be
+	 * anything, whatever comes of it. That needs value to lie in its page as the store will
+	 * have it in its own: KVS_VALUE_LEAN + value_at. */
+	bool gives;
 	int32_t err; /* out: as of a MERGED, or what make said */
 };
 

@@ -82,6 +82,9 @@ enum kvs_msg_sub {
 	KVS_MERGED_HERE = 1, /* of a MERGED */
 };
 
+/* Where in a page the bytes of a value begin that is longer than a step copies (kvs_shard.h). */
+#define KVS_VALUE_LEAN 16
+
 /* One piece of a scan. The asker fills the first part, the kvs tile the second. */
 struct kvs_scan {
 	struct slice prefix;

@@ -74,6 +74,10 @@ struct kvs_shard {
 	struct kvs_merged last;
 	struct kvs_shard_stats stats;
 	struct kvs_recent recent;
+	/* Brings a value's whole pages here instead of a copy (pages_bring). Optional. Returns: how
+	 * many bytes, from the first on. */
+	size_t (*bring)(void *ctx, uint8_t *at, uint8_t *from, size_t bytes);
+	void *bring_ctx;
 	bool past_open; /* values were written past the caches, and nobody waited for it */
 	uint8_t scratch[KVS_SCRATCH_BYTES];
 };

@@ -12,9 +12,12 @@
 #include "log.h"
 #include "metrics.h"
 #include "microburst/error.h"
+#include "pages.h"
 #include "topo.h"
 
 #define KVS_BURST 32
+/* Of the 65,530 mappings that a process has. */
+#define CUTS_MAX  16384
 
 /* Between two kvs tiles: what both tell and answer, and six kinds of messages about keys that
  * go. */
@@ -25,6 +28,7 @@ struct kvs_tile {
 	struct kvs_core core;
 	struct kvs_tile_cfg cfg;
 	void *mem;
+	struct pages *pages; /* of mem */
 	uint64_t heated, cooled;
 	struct metrics_block metrics;
 };
@@ -70,6 +74,14 @@ kvs_tile_decided(void *ctx, const struct kvs_hot_decision *d)
 	       d->sigma);
 }
 
+static size_t
+kvs_tile_bring(void *ctx, uint8_t *at, uint8_t *from, size_t bytes)
+{
+	struct kvs_tile *t = ctx;
+
+	return pages_bring(t->pages, at, from, bytes);
+}
+
 int
 kvs_tile_create(struct kvs_tile **ret, const struct kvs_tile_cfg *cfg)
 {
@@ -87,6 +99,7 @@ kvs_tile_create(struct kvs_tile **ret, const struct kvs_tile_cfg *cfg)
 		.drop_pause_ns = cfg->drop_pause_ns,
 		.timebase = timebase_real(),
 	};
+	size_t extent;
 	void *mem;
 
 	if (cfg->bytes < KVS_SHARD_BYTES_MIN || cfg->bytes > KVS_SHARD_BYTES_MAX) {
@@ -100,16 +113,24 @@ kvs_tile_create(struct kvs_tile **ret, const struct kvs_tile_cfg *cfg)
 	metrics_init(&t->metrics, METRICS_OWNER_kvs, cfg->idx);
 	out.ctx = t;
 	/* Pages come as the shard grows into them. */
-	mem = mmap(NULL, kvs_shard_extent(cfg->bytes), PROT_READ | PROT_WRITE,
+	extent = kvs_shard_extent(cfg->bytes);
+	mem = mmap(NULL, extent, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (mem == MAP_FAILED) {
 		free(t);
 		return MB_ERR_NO_MEMORY;
 	}
-	madvise(mem, kvs_shard_extent(cfg->bytes), MADV_HUGEPAGE);
+	madvise(mem, extent, MADV_HUGEPAGE);
+	if (pages_create(&t->pages, mem, extent, CUTS_MAX / cfg->kvs_cnt) != 0) {
+		munmap(mem, extent);
+		free(t);
+		return MB_ERR_NO_MEMORY;
+	}
 	t->cfg = *cfg;
 	t->mem = mem;
 	kvs_core_init(&t->core, kvs_shard_init(mem, cfg->bytes, cfg->seed), &core, &out);
+	t->core.shard->bring = kvs_tile_bring;
+	t->core.shard->bring_ctx = t;
 	*ret = t;
 	return 0;
 }
@@ -118,6 +139,7 @@ void
 kvs_tile_destroy(struct kvs_tile *t)
 {
 	munmap(t->mem, kvs_shard_extent(t->cfg.bytes));
+	pages_destroy(t->pages);
 	free(t);
 }
 

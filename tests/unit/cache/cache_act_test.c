@@ -144,7 +144,15 @@ long_values_go_to_the_store(void **state)
 		assert_int_equal(cache_core_stats(w->core).fetched, 0);
 		assert_int_equal(cache_core_stats(w->core).used_bytes, 0);
 	}
-	op.ref.handle = 1000;
+	for (uint32_t own = 0; own < 2; own++) { /* by its address */
+		op.ref = payload_ref_own(longest, sizeof(longest) - own);
+		set_begin(&s);
+		assert_int_equal(wset_add(&s.ws, &op), 0);
+		publish(w, &s, 5);
+		assert_int_equal(over(w, 5), 0);
+		stored_is_long(w, "a", sizeof(longest) - own);
+	}
+	op.ref = (struct payload_ref){ .handle = 1000 };
 	for (op.ref.len = 60000; op.ref.len <= 600000; op.ref.len *= 10) {
 		set_begin(&s);
 		assert_int_equal(wset_add(&s.ws, &op), 0);
@@ -154,7 +162,7 @@ long_values_go_to_the_store(void **state)
 		assert_int_equal(s.word[0].err, MB_ERR_INVALID);
 		assert_int_equal(s.word[1].err, 0);
 	}
-	stored_is_long(w, "a", 5000);
+	stored_is_long(w, "a", sizeof(longest) - 1);
 	world_end(w);
 }
 

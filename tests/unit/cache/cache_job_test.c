@@ -172,6 +172,10 @@ value_not_there(void **state)
 	d = set_publish(w, &s);
 	assert_int_equal(d.err, MB_ERR_INVALID);
 	assert_int_equal(d.a, 1);
+	op.ref = payload_ref_own(&w, 10000); /* an address is none, of a process */
+	wset_init(&s.ws, s.mem, 8192);
+	assert_int_equal(wset_add(&s.ws, &op), 0);
+	assert_int_equal(set_publish(w, &s).err, MB_ERR_INVALID);
 	payloads_forget(w);
 	assert_string_equal(world_text(w, P, "a"), "1");
 	assert_string_equal(world_text(w, P, "b"), "");

@@ -5,6 +5,7 @@
  *         the key.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "envelope.h"
@@ -227,6 +228,21 @@ make_long(struct kvs_acts *acts, uint32_t i, struct slice stored, struct wbuf *o
 	return KVS_ACT_WHOLE;
 }
 
+/* The same where nothing can be said of what the value was. */
+static int
+make_given(struct kvs_acts *acts, uint32_t i, struct slice stored, struct wbuf *out)
+{
+	struct list *l = (struct list *)acts;
+	struct slice value = { out->p, acts->act[i].value.len };
+	struct envelope to = { .type = LATTICE_STRING };
+
+	(void)stored;
+	assert_int_equal(strval_delta_set(value, out), 0);
+	to.epoch.time.v = ++l->time;
+	assert_int_equal(envelope_write_tail(&to, out), 0);
+	return KVS_ACT_WHOLE;
+}
+
 /* A long value is brought in pieces, and merged after the last; the list is answered then. What is
  * refused leaves what was there. */
 static void
@@ -262,6 +278,65 @@ a_long_value_takes_many_steps(void **state)
 		assert_memory_equal(world_has(w, 0, "a").p, value, sizeof(value));
 	}
 	assert_int_equal(w->tile[0].core.jobs.free_cnt, KVS_JOB_MAX);
+	world_end(w);
+}
+
+/* As pages_bring, where the kernel refuses the second half; what was brought leaves junk. */
+static size_t
+bring_half(void *ctx, uint8_t *at, uint8_t *from, size_t bytes)
+{
+	size_t half = bytes / 2 / 4096 * 4096;
+
+	assert_int_equal(((uintptr_t)at | (uintptr_t)from | bytes) % 4096, 0);
+	memcpy(at, from, half);
+	memset(from, 'j', half);
+	++*(uint32_t *)ctx;
+	return half;
+}
+
+/* A value that its asker gives comes with its pages, if it lies in them as it will lie here; what
+ * they do not bring is copied. */
+static void
+a_given_value_is_not_copied(void **state)
+{
+	const size_t len = (5 << 20) + 100;
+	struct world *w = world_make(1, 1, 1, 64 << 20);
+	struct kvs_shard *s = w->tile[0].core.shard;
+	uint8_t *mem = aligned_alloc(4096, 6 << 20);
+	uint32_t steps, brought = 0;
+	struct list l = { 0 };
+	struct desc d;
+
+	(void)state;
+	assert_non_null(mem);
+	s->bring = bring_half;
+	s->bring_ctx = &brought;
+	for (uint32_t round = 0; round < 4; round++) {
+		uint8_t *value = mem + (round == 1 ? 8 : KVS_VALUE_LEAN);
+
+		memset(value, 'a' + (int)round, len);
+		value[len - 1] = 'z';
+		l.acts.cnt = 0;
+		add(&l, "a", "", KVS_ACK_ONE);
+		l.acts.make = make_given;
+		l.acts.act[0].value = slice_of(value, len);
+		l.acts.act[0].long_bytes = (uint32_t)len + 64;
+		l.acts.act[0].gives = round != 2;
+		send(w, 0, 0, &l);
+		for (steps = 0; !world_take(w, 0, DESC_KVS_ACTED, &d, NULL); steps++) {
+			assert_true(steps < 100);
+			assert_true(world_turn(w));
+		}
+		assert_int_equal(l.acts.act[0].err, 0);
+		assert_int_equal(brought, (round == 0 ? 1 : 1 + round / 3));
+		assert_true(world_has(w, 0, "a").len >= len);
+		for (size_t i = 0; i < len; i++) {
+			int is = i == len - 1 ? 'z' : 'a' + (int)round;
+
+			assert_true(world_has(w, 0, "a").p[i] == is);
+		}
+	}
+	free(mem);
 	world_end(w);
 }
 
@@ -302,6 +377,7 @@ main(void)
 		cmocka_unit_test(who_acts_has_no_copy),
 		cmocka_unit_test(acknowledged_by_all),
 		cmocka_unit_test(a_long_value_takes_many_steps),
+		cmocka_unit_test(a_given_value_is_not_copied),
 		cmocka_unit_test(no_memory),
 	};
 
