@@ -28,6 +28,8 @@
 
 extern char **environ;
 
+static volatile sig_atomic_t interrupted; /* by this signal, while the compiler ran */
+
 /* A command line, and the text of its words that come from the environment. */
 struct words {
 	const char *argv[WORD_CNT_MAX];
@@ -107,12 +109,32 @@ command_line(struct words *w, const char *source, const char *object)
 	return w->full ? MB_ERR_TOO_LARGE : MB_OK;
 }
 
-/* Runs it and waits. While it runs, the signals of the terminal are its business: it ends, and we
- * clean up. Returns: its wait status; -1 with errno. */
+static void
+on_interrupt(int signal)
+{
+	interrupted = signal;
+}
+
+/* A signal of the terminal is kept for later; unless it is ignored, then by the compiler, too. */
+static void
+signal_keep(int signal, struct sigaction *ret_old, sigset_t *defaults)
+{
+	struct sigaction keep = { .sa_handler = on_interrupt };
+
+	sigaction(signal, NULL, ret_old);
+	if (ret_old->sa_handler != SIG_IGN) {
+		sigaddset(defaults, signal);
+		sigaction(signal, &keep, NULL);
+	}
+}
+
+/* Runs it and waits. While it runs, the signals of the terminal are its business: it ends, we clean
+ * up, and end by the same (else a shell would take it that we dealt with it, and go on). Returns:
+ * its wait status; -1 with errno. */
 static int
 run(const char *const *argv)
 {
-	struct sigaction ignore = { .sa_handler = SIG_IGN }, old_int, old_quit;
+	struct sigaction old_int, old_quit;
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
 	sigset_t defaults;
@@ -120,16 +142,14 @@ run(const char *const *argv)
 	pid_t pid;
 
 	sigemptyset(&defaults);
-	sigaddset(&defaults, SIGINT);
-	sigaddset(&defaults, SIGQUIT);
+	signal_keep(SIGINT, &old_int, &defaults);
+	signal_keep(SIGQUIT, &old_quit, &defaults);
 	posix_spawnattr_init(&attr);
 	posix_spawnattr_setsigdefault(&attr, &defaults);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
 	posix_spawn_file_actions_init(&files);
 	posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
 
-	sigaction(SIGINT, &ignore, &old_int);
-	sigaction(SIGQUIT, &ignore, &old_quit);
 	rc = posix_spawnp(&pid, argv[0], &files, &attr, (char *const *)argv, environ);
 	if (rc == 0) {
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
@@ -199,5 +219,8 @@ compile_run(const char *source, int *ret_fd, char err[static COMPILE_ERR_BYTES])
 	rc = compile_to(source, object, ret_fd, err);
 	unlink(object);
 	rmdir(dir);
+	if (interrupted != 0) {
+		raise(interrupted);
+	}
 	return rc;
 }

@@ -4,7 +4,8 @@
  * $CC (else cc) compiles it, with $CFLAGS behind our own options; both may be several words. What
  * the compiler says goes to standard error as it is.
  *
- * Threads: one. SIGINT while the compiler runs ends the compiler, and compile_run returns.
+ * Threads: one. SIGINT and SIGQUIT while the compiler runs end it, and this process when what it
+ * made is gone; unless they were ignored.
  */
 #ifndef MB_CLI_COMPILE_H
 #define MB_CLI_COMPILE_H

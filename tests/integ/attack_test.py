@@ -10,6 +10,7 @@ Method: functions that attack, on a whole node: pages it is shown made writable,
         that knows the node's headers speaks for its executor: messages by chance to each tile, and
         figures by chance of what was used. A node with a terminal, whose executors have none.
 """
+import contextlib
 import os
 import signal
 import subprocess
@@ -373,6 +374,11 @@ class Attack(unittest.TestCase):
             self.assertEqual(code, 1)
             self.assertIn('died while it loaded the object', err)
 
+    def kill_executors(self):
+        for pid in self.node.executors():
+            with contextlib.suppress(ProcessLookupError):   # gone since it was asked for
+                os.kill(pid, signal.SIGKILL)
+
     def deploy_with_headers(self):
         name = os.path.join(self.node.folder, 'speaks_for_it')
         with open(name + '.c', 'w', encoding='utf-8') as f:
@@ -390,8 +396,7 @@ class Attack(unittest.TestCase):
         self.call('fine')
         for _ in range(4):
             self.call('counts_for_it')
-            for pid in self.node.executors():   # what it said is taken over
-                os.kill(pid, signal.SIGKILL)
+            self.kill_executors()   # what it said is taken over
             until(lambda: self.call('fine')[0] == 0, 60, 'executors')
             ps = self.node.json('ps')
             for f in ps['functions']:
@@ -404,8 +409,7 @@ class Attack(unittest.TestCase):
         for kind in [-1] * 8 + [32, 33, 35, 41, 64, 65, 66, 67, 68, 69, 70, 71]:
             self.call('speaks_for_it', str(kind), str(kind * 7 + 11))   # whatever becomes of it
             self.assertIsNone(self.node.process.poll(), self.node.said()[-2000:])
-        for pid in self.node.executors():   # one that was believed says something wrong later
-            os.kill(pid, signal.SIGKILL)
+        self.kill_executors()   # one that was believed says something wrong later
         until(lambda: self.call('fine')[0] == 0, 60, 'executors that nobody spoke for')
 
     def test_stack(self):
@@ -432,7 +436,7 @@ class Attack(unittest.TestCase):
 
         group, session, terminal = group_session_terminal(node.process.pid)
         self.assertNotEqual(terminal, '0')
-        for pid in [node.zygote(), *node.executors()]:
+        for pid in [until(node.zygote, 60, 'a zygote'), *node.executors()]:
             its_group, its_session, its_terminal = group_session_terminal(pid)
             self.assertNotEqual(its_group, group)
             self.assertEqual(its_session, session)

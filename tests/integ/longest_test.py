@@ -24,7 +24,7 @@ MICROBURST = sys.argv[1]
 VALUE_MAX = 64 << 20
 SHORT = (0, 1, 1024, 1 << 20)
 ROUNDS = 4
-FORGOTTEN_S = 20
+FORGOTTEN_S = 60
 
 FUNCTIONS = r"""
 #include <microburst/function.h>

@@ -280,7 +280,7 @@ class Merges(unittest.TestCase):
 
     def test_deadlines_kept(self):
         self.assertEqual(self.done('call', 'ends').strip(), '4000000000000000')
-        self.done('expire', 'short', '1s')
+        self.done('expire', 'short', '100s')
         self.done('set', '--keep', 'short', 'x')
         self.assertEqual(self.done('get', 'short'), 'x')
         self.assertNotEqual(NODE.run('set', '--keep', '--sibling', 'short', 'y')[0], 0)

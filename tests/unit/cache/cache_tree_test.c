@@ -358,7 +358,8 @@ struct reader {
 	struct world *w;
 	uint16_t proc;
 	_Atomic bool *stop;
-	uint64_t reads, seen;
+	_Atomic uint64_t reads;
+	uint64_t seen;
 };
 
 /* Members come in the order 0, 1, 2 ..: so a set of n members has the first n, and no others. */
@@ -390,7 +391,7 @@ reader_run(void *arg)
 				REQUIRE(n >= cnt || memcmp(at.p, &be, sizeof(be)) == 0);
 			}
 			last = cnt;
-			r->reads++;
+			atomic_fetch_add_explicit(&r->reads, 1, memory_order_relaxed);
 			cache_view_release(view, &v);
 		}
 	}

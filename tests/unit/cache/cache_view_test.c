@@ -380,7 +380,8 @@ struct reader {
 	struct world *w;
 	uint32_t idx;
 	atomic_bool *stop;
-	uint64_t hit, miss, torn, back, changed;
+	_Atomic uint64_t hit;
+	uint64_t miss, torn, back, changed;
 };
 
 static struct slice
@@ -407,7 +408,7 @@ reader_run(void *arg)
 			r->miss++;
 			continue;
 		}
-		r->hit++;
+		atomic_fetch_add_explicit(&r->hit, 1, memory_order_relaxed);
 		if (!value_whole(bytes_of(&v), &number)) {
 			r->torn++;
 		} else {

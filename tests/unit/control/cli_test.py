@@ -276,6 +276,16 @@ class Deploying(unittest.TestCase):
         self.assertRegex(err, r"bad.c:2:\d+: error: ‘?'?oops(?s:.*)bad.c does not compile")
         self.assertEqual(os.listdir(self.folder.name), ['bad.c'])
 
+    def test_interrupted(self):
+        """A Ctrl-C while the compiler runs ends the command as one, whatever the compiler does."""
+        path = self.source('one.c', 'int x;\n')
+        for does in 'exit 1', 'kill -INT $$', 'exec cc "$@"':
+            compiler = self.source('compiler', f'#!/bin/sh\nkill -INT $PPID\n{does}\n')
+            os.chmod(compiler, 0o700)
+            code, out, err = run('deploy', path, TMPDIR=self.folder.name, CC=compiler)
+            self.assertEqual((code, out, err), (-signal.SIGINT, '', ''), does)
+            self.assertEqual(sorted(os.listdir(self.folder.name)), ['compiler', 'one.c'])
+
     def test_second_of_two(self):
         """What came before the file that failed is deployed, and said to be."""
         good = self.source('good.c', 'int x;\n')

@@ -78,7 +78,7 @@ teardown(void **state)
 static void
 receive(uint32_t cnt)
 {
-	for (uint32_t i = 0; i < 2000 && got.cnt < cnt; i++) {
+	for (uint32_t i = 0; i < 60000 && got.cnt < cnt; i++) {
 		if (sock_recv(s, 64, on_datagram, NULL) == 0) {
 			poll(NULL, 0, 1);
 		}
@@ -264,7 +264,7 @@ armed_it_raises_its_event(void **state)
 	assert_int_equal(sock_recv(s, 64, on_datagram, NULL), 0);
 	assert_false(raised(20));
 	assert_int_equal(send(plain, "b", 1, 0), 1);
-	assert_true(raised(2000));
+	assert_true(raised(60000));
 	sock_arm(s, false);
 	receive(2);
 }

@@ -33,7 +33,7 @@
 #define CONN_MAX    4
 #define VALUE_BYTES (24u << 20) /* more than a socket's buffers take */
 #define PIECE_BYTES (192u << 10)
-#define CLOSE_NS    (1000 * NS_PER_MS)
+#define CLOSE_NS    (4000 * NS_PER_MS)
 
 struct teller {
 	struct lcore *lcore;
@@ -321,7 +321,7 @@ ask(int fd)
 		struct pollfd pfd = { fd, POLLIN, 0 };
 		ssize_t n;
 
-		assert_int_equal(poll(&pfd, 1, 10000), 1);
+		assert_int_equal(poll(&pfd, 1, 60000), 1);
 		n = read(fd, got + len, VALUE_BYTES - len);
 		assert_true(n > 0);
 		len += (size_t)n;
@@ -366,12 +366,12 @@ lent_pieces_arrive_and_are_returned(void **state)
 
 	for (uint32_t i = 1; i <= 3; i++) {
 		ask(fd);
-		assert_true(comes(&t.returned, atomic_load(&t.lent), 5000));
+		assert_true(comes(&t.returned, atomic_load(&t.lent), 60000));
 		/* Unless the user may lock less memory: then the rest was sent. */
 		assert_true(atomic_load(&t.lent) == i * cnt || atomic_load(&t.refused) == 1);
 	}
 	close(fd);
-	assert_true(comes(&t.closed, 1, 5000));
+	assert_true(comes(&t.closed, 1, 60000));
 	tally = stream_lend_tally(t.stream);
 	assert_int_equal(tally.how, STREAM_LEND_YES);
 	assert_true(tally.bytes == 3 * VALUE_BYTES || atomic_load(&t.refused) == 1);
@@ -388,7 +388,7 @@ a_unix_socket_takes_none_and_is_sent_to(void **state)
 	assert_int_equal(atomic_load(&t.returned), 1);
 	assert_int_equal(stream_lend_tally(t.stream).bytes, 0);
 	close(fd);
-	assert_true(comes(&t.closed, 1, 5000));
+	assert_true(comes(&t.closed, 1, 60000));
 }
 
 static void
@@ -406,7 +406,7 @@ a_kernel_without_the_flag_is_lent_nothing_again(void **state)
 	assert_int_equal(stream_lend_tally(t.stream).bytes, 0);
 	assert_int_equal(stream_lend_tally(t.stream).how, STREAM_LEND_NO);
 	close(fd[1]);
-	assert_true(comes(&t.closed, 1, 5000));
+	assert_true(comes(&t.closed, 1, 60000));
 
 	fd[1] = dial_local(); /* of a new one nothing is tried */
 	ask(fd[0]);
@@ -414,7 +414,7 @@ a_kernel_without_the_flag_is_lent_nothing_again(void **state)
 	assert_int_equal(atomic_load(&t.lent), lent);
 	close(fd[0]);
 	close(fd[1]);
-	assert_true(comes(&t.closed, 3, 5000));
+	assert_true(comes(&t.closed, 3, 60000));
 }
 
 static void
@@ -423,7 +423,7 @@ a_client_that_goes_away_holds_nothing(void **state)
 	int fd = deaf();
 
 	close(fd);
-	assert_true(comes(&t.closed, 1, 5000));
+	assert_true(comes(&t.closed, 1, 60000));
 }
 
 static void
@@ -446,7 +446,7 @@ a_close_waits_for_one_that_does_not_read_so_long(void **state)
 	atomic_store(&t.end, 'C');
 	lcore_bell_ring(lcore_bell(t.lcore));
 	assert_false(comes(&t.closed, 1, (uint32_t)(CLOSE_NS / NS_PER_MS / 4)));
-	assert_true(comes(&t.closed, 1, 10000));
+	assert_true(comes(&t.closed, 1, 60000));
 	close(fd);
 }
 
@@ -460,7 +460,7 @@ to_this_machine_nothing_is_lent_unasked(void **state)
 	assert_int_equal(atomic_load(&t.lent), 0);
 	close(tcp);
 	close(local);
-	assert_true(comes(&t.closed, 2, 5000));
+	assert_true(comes(&t.closed, 2, 60000));
 }
 
 static void
@@ -490,7 +490,7 @@ where_the_kernel_copies_nothing_more_is_lent(void **state)
 	assert_int_equal(atomic_load(&t.lent), lent);
 	assert_true(stream_lend_tally(t.stream).copied_cnt >= 1);
 	close(fd);
-	assert_true(comes(&t.closed, 1, 5000));
+	assert_true(comes(&t.closed, 1, 60000));
 }
 
 int

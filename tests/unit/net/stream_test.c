@@ -241,7 +241,7 @@ read_all(int fd, void *p, size_t len)
 		struct pollfd pfd = { fd, POLLIN, 0 };
 		ssize_t n;
 
-		assert_int_equal(poll(&pfd, 1, 10000), 1);
+		assert_int_equal(poll(&pfd, 1, 60000), 1);
 		n = read(fd, (uint8_t *)p + got, len - got);
 		if (n <= 0) {
 			break;
@@ -262,7 +262,7 @@ nap(long us)
 static void
 wait_for(const _Atomic uint32_t *cnt, uint32_t want)
 {
-	for (uint32_t i = 0; i < 10000 && atomic_load(cnt) != want; i++) {
+	for (uint32_t i = 0; i < 60000 && atomic_load(cnt) != want; i++) {
 		nap(1000);
 	}
 	assert_int_equal(atomic_load(cnt), want);

@@ -103,32 +103,36 @@ two_mappings_are_one_memory(void **state)
 
 /* ---------------------------------------------------------------- sleeping */
 
-static uint64_t
-sleep_ns(uint64_t timeout_ns)
+/* Whether a sleep lasted its whole time. Not by the clock: the machine may halt who was woken. */
+static bool
+slept_through(struct bell *bell, uint64_t timeout_ns)
 {
-	uint64_t start = timebase_now_ns(timebase_real());
-
-	bell_sleep(&hints->proc[0], timeout_ns);
-	return timebase_now_ns(timebase_real()) - start;
+	errno = 0; /* the futex's */
+	bell_sleep(bell, timeout_ns);
+	return errno == ETIMEDOUT;
 }
 
 static void
 a_sleep_ends_in_time(void **state)
 {
 	struct bell *bell = &hints->proc[0];
+	uint64_t begin = timebase_now_ns(timebase_real());
 
 	bell_arm(bell);
-	assert_in_range(sleep_ns(5 * NS_PER_MS), 5 * NS_PER_MS, NS_PER_S);
+	assert_true(slept_through(bell, 5 * NS_PER_MS));
+	assert_true(timebase_now_ns(timebase_real()) - begin >= 5 * NS_PER_MS);
 	assert_int_equal(bell->waiting, 0); /* disarmed by itself */
 	bell_arm(bell);
-	assert_true(sleep_ns(0) < NS_PER_S);
+	assert_true(slept_through(bell, 0));
 	/* Not armed, or rung since: no sleep at all. */
-	assert_true(sleep_ns(WAIT_MAX_NS) < WAIT_MAX_NS / 2);
+	assert_false(slept_through(bell, WAIT_MAX_NS));
 	bell_arm(bell);
 	assert_true(bell_ring(bell, 0));
-	assert_true(sleep_ns(WAIT_MAX_NS) < WAIT_MAX_NS / 2);
+	assert_false(slept_through(bell, WAIT_MAX_NS));
 	bell_arm(bell);
-	assert_in_range(sleep_ns(UINT64_MAX), WAIT_MAX_NS, 3 * WAIT_MAX_NS); /* W3 */
+	begin = timebase_now_ns(timebase_real());
+	assert_true(slept_through(bell, UINT64_MAX)); /* W3 */
+	assert_true(timebase_now_ns(timebase_real()) - begin >= WAIT_MAX_NS);
 }
 
 static void
@@ -154,7 +158,7 @@ one_ring_asks_for_one_wake(void **state)
 static uint32_t slept[2]; /* sleeps that did not return at once */
 
 /* Rings the other side and sleeps until it rings back, ROUNDS times. The token is a counter that
- * only grows. Returns: how many sleeps lasted their whole time: no turn takes that long. */
+ * only grows. Returns: how many sleeps lasted their whole time though the other side had rung. */
 static uint32_t
 rally(_Atomic uint64_t *tokens, uint32_t side)
 {
@@ -170,6 +174,7 @@ rally(_Atomic uint64_t *tokens, uint32_t side)
 		}
 		for (;;) {
 			uint64_t ns;
+			bool through;
 
 			bell_arm(mine);
 			if (atomic_load_explicit(&tokens[side], memory_order_acquire) == round) {
@@ -177,10 +182,11 @@ rally(_Atomic uint64_t *tokens, uint32_t side)
 				break;
 			}
 			ns = timebase_now_ns(timebase_real());
-			bell_sleep(mine, WAIT_MAX_NS);
+			through = slept_through(mine, WAIT_MAX_NS);
 			ns = timebase_now_ns(timebase_real()) - ns;
 			slept[side] += ns > NS_PER_US;
-			lost += ns >= WAIT_MAX_NS;
+			lost += through && atomic_load_explicit(&tokens[side],
+								memory_order_acquire) == round;
 		}
 		if (side == 1) {
 			atomic_store_explicit(&tokens[0], round, memory_order_release);
@@ -214,7 +220,7 @@ no_wake_between_processes_is_lost(void **state)
 	assert_int_equal(rally(tokens(), 0), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
-	assert_true(slept[0] > ROUNDS / 10);
+	assert_true(slept[0] > ROUNDS / 100); /* a busy machine halts who is about to */
 	printf("%d rounds, %u sleeps on one side, %.1f us a round\n", ROUNDS, slept[0],
 	       (double)(timebase_now_ns(timebase_real()) - start) / ROUNDS / 1000);
 }
@@ -259,7 +265,7 @@ a_death_wakes_in_any_case(void **state)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_false(bell_ring(bell, 2)); /* the flag is down already */
 	/* It had not slept yet: the flag tells it. */
-	assert_true(sleep_ns(WAIT_MAX_NS) < WAIT_MAX_NS / 2);
+	assert_false(slept_through(bell, WAIT_MAX_NS));
 
 	bell_arm(bell);
 	begin = timebase_now_ns(timebase_real());
@@ -274,7 +280,7 @@ a_death_wakes_in_any_case(void **state)
 		bell_wake(bell); /* ctl */
 		_exit(0);
 	}
-	assert_true(sleep_ns(WAIT_MAX_NS) < WAIT_MAX_NS);
+	assert_false(slept_through(bell, WAIT_MAX_NS));
 	/* Not before the first ring; on a busy machine it may not have slept before that. */
 	assert_true(timebase_now_ns(timebase_real()) - begin >= 20 * NS_PER_MS);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -283,7 +289,7 @@ a_death_wakes_in_any_case(void **state)
 static void *
 sleep_thread(void *arg)
 {
-	*(uint64_t *)arg = sleep_ns(WAIT_MAX_NS);
+	*(bool *)arg = slept_through(&hints->proc[0], WAIT_MAX_NS);
 	return NULL;
 }
 
@@ -292,7 +298,7 @@ static void
 one_wake_is_for_all_who_wait(void **state)
 {
 	struct bell *bell = &hints->proc[0];
-	uint64_t other_ns = 0;
+	bool other = true;
 	pthread_t thread;
 	int status;
 	pid_t pid;
@@ -308,10 +314,10 @@ one_wake_is_for_all_who_wait(void **state)
 		}
 		_exit(0);
 	}
-	assert_int_equal(pthread_create(&thread, NULL, sleep_thread, &other_ns), 0);
-	assert_true(sleep_ns(WAIT_MAX_NS) < WAIT_MAX_NS);
+	assert_int_equal(pthread_create(&thread, NULL, sleep_thread, &other), 0);
+	assert_false(slept_through(bell, WAIT_MAX_NS));
 	pthread_join(thread, NULL);
-	assert_true(other_ns < WAIT_MAX_NS);
+	assert_false(other);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 }
 
@@ -430,7 +436,7 @@ nonsense_costs_time_only(void **state)
 		memset((void *)hints, fills[i], sizeof(*hints));
 		/* Not 1, so it looks awake: a wake is not sent, a sleep does not begin. */
 		assert_false(bell_ring(bell, 1));
-		assert_true(sleep_ns(WAIT_MAX_NS) < WAIT_MAX_NS / 2);
+		assert_false(slept_through(&hints->proc[0], WAIT_MAX_NS));
 		bell_arm(bell);
 		assert_true(bell_ring(bell, 1));
 		assert_int_not_equal(bell_take(bell, 0), 0);
