@@ -304,8 +304,9 @@ take_short(struct gate *g, const struct gate_conn *c, size_t bytes, unsigned int
 			p = heap_alloc(g->heap, bytes);
 		} else if (relief != RELIEF_NONE) { /* what was held comes back to the reserve */
 			p = reserve_take(g, bytes,
-					 little ? 0
-						: g->cfg.memory_bytes / RESERVE_SHARE / LEFT_MUCH);
+					 little || alone
+						 ? 0
+						 : g->cfg.memory_bytes / RESERVE_SHARE / LEFT_MUCH);
 		}
 	}
 	return p;
