@@ -40,27 +40,27 @@ shown(struct slice stored, struct slice member, double *ret)
 }
 
 bool
-cache_front_takes(struct cache_fronts *fs, uint64_t version, struct slice stored,
+cache_front_takes(struct cache_fronts *fs, const struct cache_front_set *set,
 		  const struct wset_op *op, struct hlc_time now, const struct cache_op_word *word)
 {
 	bool high = word->if_end == CACHE_FRONT_HIGH;
-	struct cache_front *f = &fs->front[place_of(word->hash)][high];
+	struct cache_front *f = &fs->front[place_of(set->hash)][high];
 	struct envelope e;
 	double score;
 
-	if (op->kind != WSET_ZREM || envelope_open(stored, &e) != 0 || envelope_expired(&e, now) ||
-	    !shown(stored, op->field, &score)) {
+	if (op->kind != WSET_ZREM || envelope_open(set->stored, &e) != 0 ||
+	    envelope_expired(&e, now) || !shown(set->stored, op->field, &score)) {
 		return false;
 	}
-	if (f->hash == word->hash && f->base == word->if_version && f->taken == word->front_idx &&
-	    f->now == version) {
+	if (f->hash == set->hash && f->base == word->if_version && f->taken == word->front_idx &&
+	    f->now == set->version) {
 		return true; /* F2 */
 	}
-	if (word->front_idx != 0 || word->if_version != version) {
+	if (word->front_idx != 0 || word->if_version != set->version) {
 		return false;
 	}
 	fs->cnt++;
-	*f = (struct cache_front){ word->hash, version, version, of_bits(word->n), 0 };
+	*f = (struct cache_front){ set->hash, set->version, set->version, of_bits(word->n), 0 };
 	return true;
 }
 
@@ -82,7 +82,7 @@ is_beyond(const struct cache_front *f, bool high, struct slice stored, const str
 }
 
 unsigned int
-cache_front_spares(const struct cache_fronts *fs, uint64_t hash, struct slice stored,
+cache_front_spares(const struct cache_fronts *fs, const struct cache_front_set *set,
 		   const struct wset_op *op, const struct cache_op_word *word)
 {
 	uint32_t end = word != NULL ? word->if_end : CACHE_END_ANY;
@@ -92,14 +92,14 @@ cache_front_spares(const struct cache_fronts *fs, uint64_t hash, struct slice st
 		return 0;
 	}
 	for (unsigned int high = 0; high < 2; high++) {
-		const struct cache_front *f = &fs->front[place_of(hash)][high];
+		const struct cache_front *f = &fs->front[place_of(set->hash)][high];
 
-		if (f->base == 0 || f->hash != hash) {
+		if (f->base == 0 || f->hash != set->hash) {
 			continue;
 		}
 		if (end == (high ? CACHE_FRONT_HIGH : CACHE_FRONT_LOW)) {
 			spares |= CACHE_FRONT_SPARES(high) | CACHE_FRONT_TAKEN(high);
-		} else if (is_beyond(f, high, stored, op)) {
+		} else if (is_beyond(f, high, set->stored, op)) {
 			spares |= CACHE_FRONT_SPARES(high);
 		}
 	}
@@ -107,13 +107,13 @@ cache_front_spares(const struct cache_fronts *fs, uint64_t hash, struct slice st
 }
 
 void
-cache_front_done(struct cache_fronts *fs, uint64_t hash, unsigned int spares, uint64_t before,
+cache_front_done(struct cache_fronts *fs, const struct cache_front_set *set, unsigned int spares,
 		 uint64_t after)
 {
 	for (unsigned int high = 0; spares != 0 && high < 2; high++) {
-		struct cache_front *f = &fs->front[place_of(hash)][high];
+		struct cache_front *f = &fs->front[place_of(set->hash)][high];
 
-		if ((spares & CACHE_FRONT_SPARES(high)) != 0 && f->now == before) {
+		if ((spares & CACHE_FRONT_SPARES(high)) != 0 && f->now == set->version) {
 			f->now = after; /* keeps F1; else F3 */
 			f->taken += (spares & CACHE_FRONT_TAKEN(high)) != 0;
 		}

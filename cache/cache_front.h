@@ -41,9 +41,15 @@ struct cache_fronts {
 	struct cache_front front[CACHE_FRONT_SETS][2]; /* 1: the set's last members */
 };
 
+/* A set as it is before an operation. */
+struct cache_front_set {
+	uint64_t hash, version;
+	struct slice stored; /* its envelope */
+};
+
 /* cache_front_takes: whether an operation with if_end CACHE_FRONT_LOW or HIGH takes what is the
- * first (or last) member of the set, which has this version and envelope. Notes a new front. */
-bool cache_front_takes(struct cache_fronts *fs, uint64_t version, struct slice stored,
+ * first (or last) member of the set. Notes a new front. */
+bool cache_front_takes(struct cache_fronts *fs, const struct cache_front_set *set,
 		       const struct wset_op *op, struct hlc_time now,
 		       const struct cache_op_word *word);
 
@@ -51,11 +57,11 @@ bool cache_front_takes(struct cache_fronts *fs, uint64_t version, struct slice s
  * none. */
 #define CACHE_FRONT_SPARES(high) (1u << (high))
 #define CACHE_FRONT_TAKEN(high)  (4u << (high)) /* and it takes the front's next one */
-unsigned int cache_front_spares(const struct cache_fronts *fs, uint64_t hash, struct slice stored,
+unsigned int cache_front_spares(const struct cache_fronts *fs, const struct cache_front_set *set,
 				const struct wset_op *op, const struct cache_op_word *word);
 
-/* cache_front_done: it is, and has made `after` of version `before`. */
-void cache_front_done(struct cache_fronts *fs, uint64_t hash, unsigned int spares, uint64_t before,
-		      uint64_t after);
+/* cache_front_done: it is, and the set has version `after`. Of `set` the envelope may be gone. */
+void cache_front_done(struct cache_fronts *fs, const struct cache_front_set *set,
+		      unsigned int spares, uint64_t after);
 
 #endif

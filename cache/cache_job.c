@@ -394,25 +394,21 @@ cache_job_wake(struct cache_core *c, struct cache_job *job, int err)
 
 /* Whether an inner process wants the operation at hand to be done. */
 static bool
-op_wanted(struct cache_core *c, const struct cache_job *job)
+op_wanted(struct cache_core *c, const struct cache_job *job, const struct cache_front_set *set)
 {
 	const struct cache_op_word *word = job->word != NULL ? &job->word[job->op_idx] : NULL;
-
-	uint64_t version = cache_store_version(c->store, job->work->entry);
 
 	if (word == NULL) {
 		return true;
 	}
 	if (word->if_end == CACHE_FRONT_LOW || word->if_end == CACHE_FRONT_HIGH) {
-		return cache_front_takes(&c->fronts, version,
-					 cache_store_envelope(c->store, job->work->entry), &job->op,
-					 hlc_now(&c->clock, c->wall_us), word);
+		return cache_front_takes(&c->fronts, set, &job->op, hlc_now(&c->clock, c->wall_us),
+					 word);
 	}
 	return (word->if_before == 0 || job->op_idx == 0 || word[-1].err == 0) &&
-	       (word->if_version == 0 || word->if_version == version) &&
+	       (word->if_version == 0 || word->if_version == set->version) &&
 	       (word->if_end == 0 ||
-		cache_word_ends(cache_store_envelope(c->store, job->work->entry), &job->op,
-				hlc_now(&c->clock, c->wall_us), word));
+		cache_word_ends(set->stored, &job->op, hlc_now(&c->clock, c->wall_us), word));
 }
 
 /* Merges a delta, in the scratch or in b, into the entry, and gives it to the flush. Where b was to
@@ -495,27 +491,28 @@ static int
 op_apply_wanted(struct cache_core *c, struct cache_job *job)
 {
 	struct cache_op_word *word = job->word != NULL ? &job->word[job->op_idx] : NULL;
-	uint64_t version = cache_store_version(c->store, job->work->entry), after;
+	const struct cache_front_set before = { job->hash,
+						cache_store_version(c->store, job->work->entry),
+						cache_store_envelope(c->store, job->work->entry) };
 	unsigned int spares;
+	uint64_t after;
 	int err;
 
-	if (!op_wanted(c, job)) {
+	if (!op_wanted(c, job, &before)) {
 		return CACHE_OTHER_VERSION;
 	}
-	spares = cache_front_spares(&c->fronts, job->hash,
-				    cache_store_envelope(c->store, job->work->entry), &job->op,
-				    word);
+	spares = cache_front_spares(&c->fronts, &before, &job->op, word);
 	err = op_apply(c, job);
 	after = cache_store_version(c->store, job->work->entry);
 	if (err == 0) {
-		cache_front_done(&c->fronts, job->hash, spares, version, after);
+		cache_front_done(&c->fronts, &before, spares, after);
 	}
 	if (word == NULL) {
 		return err;
 	}
 	if (err == 0) {
 		cache_word_after(cache_store_envelope(c->store, job->work->entry), &job->op,
-				 after != version, word);
+				 after != before.version, word);
 	} else if (err == MB_ERR_TYPE) {
 		cache_word_type(cache_store_envelope(c->store, job->work->entry), &job->op, word);
 	}

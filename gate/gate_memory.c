@@ -151,15 +151,21 @@ gate_memory_looks(const struct gate *g)
 	return g->slow_cnt > 0 || gate_memory_used(g) > g->cfg.memory_bytes / LOOK_SHARE;
 }
 
-/* Never one whose command we are at: it may be another one, who publishes to `but`. */
-static void
-see(const struct gate *g, struct gate_conn *c, struct yield *y, enum gate_memory which)
+/* Adds c to those to choose from; never one whose command we are at: it may be another one, who
+ * publishes to `but`. Returns how much it would give if there were no other; 0: nothing. */
+static size_t
+see(const struct gate *g, struct gate_conn *c, struct yield *y, enum gate_memory which, size_t asks)
 {
-	if (c->used && c != g->memory.at) {
-		struct yield_claim claim = claim_of(g, c, held(c, which));
+	struct yield one = { 0 };
+	struct yield_claim claim;
 
-		gate_yield_see(y, c, &claim);
+	if (!c->used || c == g->memory.at) {
+		return 0;
 	}
+	claim = claim_of(g, c, held(c, which));
+	gate_yield_see(y, c, &claim);
+	gate_yield_see(&one, c, &claim);
+	return gate_yield_who(&one, asks) != NULL ? claim.held : 0;
 }
 
 /* One of those that were found to hold about as much as the one that gave way. */
@@ -172,47 +178,39 @@ victim_next(struct gate *g, const struct gate_conn *but, enum gate_memory which,
 		struct gate_conn *c = &g->conn[v->idx[--v->cnt]];
 		struct yield y = { 0 };
 
-		see(g, c, &y, which);
-		if (c != but && gate_yield_who(&y, asks) != NULL && held(c, which) >= v->held_min) {
+		if (c != but && see(g, c, &y, which, asks) >= v->held_min) {
 			return c;
 		}
 	}
 	return NULL;
 }
 
+/* Looks at all of them. Of those that hold half as much as the one that is to give way, as far as
+ * is known while they are looked at, some are kept for victim_next. */
 static struct gate_conn *
-victim(struct gate *g, const struct gate_conn *but, enum gate_memory which, size_t asks)
+victim_find(struct gate *g, const struct gate_conn *but, enum gate_memory which, size_t asks)
 {
 	struct gate_victims *v = &g->memory.victims;
-	struct gate_conn *who = victim_next(g, but, which, asks);
 	uint32_t conn_cnt = stream_conn_cnt(g->stream);
+	struct gate_conn *who = NULL;
 	struct yield y = { 0 };
+	size_t most = 0;
 
-	if (who != NULL) {
-		return who;
-	}
-	for (uint32_t i = 0, seen = 0; seen < conn_cnt && i < g->cfg.conn_max; i++) {
-		seen += g->conn[i].used;
-		if (&g->conn[i] != but) {
-			see(g, &g->conn[i], &y, which);
-		}
-	}
-	who = (struct gate_conn *)(uintptr_t)gate_yield_who(&y, asks);
 	*v = (struct gate_victims){ .which = which, .until_ns = g->now_ns + VICTIMS_NS };
-	v->held_min = who != NULL ? held(who, which) / 2 : SIZE_MAX;
-	for (uint32_t i = 0, seen = 0;
-	     who != NULL && seen < conn_cnt && i < g->cfg.conn_max && v->cnt < ARRAY_CNT(v->idx);
-	     i++) {
+	for (uint32_t i = 0, seen = 0; seen < conn_cnt && i < g->cfg.conn_max; i++) {
 		struct gate_conn *c = &g->conn[i];
-		struct yield one = { 0 };
+		size_t gives = c != but ? see(g, c, &y, which, asks) : 0;
 
 		seen += c->used;
-		see(g, c, &one, which);
-		if (c != who && gate_yield_who(&one, asks) != NULL &&
-		    held(c, which) >= v->held_min) {
-			v->idx[v->cnt++] = i;
+		if (gives > 0 && gate_yield_who(&y, asks) == c) {
+			who = c;
+			most = gives;
+		}
+		if (gives > 0 && gives >= most / 2) {
+			v->idx[v->cnt < ARRAY_CNT(v->idx) ? v->cnt++ : i % ARRAY_CNT(v->idx)] = i;
 		}
 	}
+	v->held_min = MAX(most / 2, (size_t)1);
 	return who;
 }
 
@@ -228,7 +226,8 @@ gate_memory_relieve(struct gate *g, const struct gate_conn *but, enum gate_memor
 		return RELIEF_NONE;
 	}
 	g->memory.alone_asks = but != NULL && but == g->alone;
-	c = victim(g, but, which, asks);
+	c = victim_next(g, but, which, asks);
+	c = c != NULL ? c : victim_find(g, but, which, asks);
 	g->memory.alone_asks = false;
 	if (c == NULL) {
 		g->memory.no_relief[which].until_ns =
@@ -322,8 +321,9 @@ take_short(struct gate *g, const struct gate_conn *c, size_t bytes, unsigned int
 			p = heap_alloc(g->heap, bytes);
 		} else if (relief != RELIEF_NONE) { /* what was held comes back to the reserve */
 			p = reserve_take(g, bytes,
-					 little ? 0
-						: g->cfg.memory_bytes / RESERVE_SHARE / LEFT_MUCH);
+					 little || alone
+						 ? 0
+						 : g->cfg.memory_bytes / RESERVE_SHARE / LEFT_MUCH);
 		}
 	}
 	return p;

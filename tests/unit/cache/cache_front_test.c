@@ -32,20 +32,20 @@ act(enum wset_kind kind, const char *member, double score, const struct cache_op
 	struct hlc_time now = hlc_time_of_us(now_us++);
 	uint8_t delta_mem[1024];
 	struct wbuf delta = wbuf_init(delta_mem, sizeof(delta_mem)), out;
+	const struct cache_front_set before = { 5, version, value };
 	unsigned int spares;
-	uint64_t before = version;
 
-	if (word != NULL && !cache_front_takes(&fs, version, value, &op, now, word)) {
+	if (word != NULL && !cache_front_takes(&fs, &before, &op, now, word)) {
 		return false;
 	}
-	spares = cache_front_spares(&fs, 5, value, &op, word);
+	spares = cache_front_spares(&fs, &before, &op, word);
 	assert_int_equal(delta_make(value, &op, now, writer, &delta), 0);
 	out = wbuf_init(next_mem, sizeof(next_mem));
 	assert_true(lattice_merge_into(LATTICE_ENVELOPE, value, wbuf_slice(&delta), &out) >= 0);
 	memcpy(value_mem, next_mem, out.len);
 	value = slice_of(value_mem, out.len);
 	version += 2;
-	cache_front_done(&fs, 5, spares, before, version);
+	cache_front_done(&fs, &before, spares, version);
 	return true;
 }
 
@@ -54,7 +54,6 @@ static bool
 take(const char *member, bool high, uint64_t base, uint32_t idx, double bound)
 {
 	const struct cache_op_word word = {
-		.hash = 5,
 		.if_version = base,
 		.if_end = high ? CACHE_FRONT_HIGH : CACHE_FRONT_LOW,
 		.front_idx = idx,
