@@ -259,18 +259,53 @@ call_takes_set(const struct call *c)
 	return false;
 }
 
+#define MEMBER_OVERHEAD 24 /* who added it when, and where it ends */
+
+bool
+oracle_set_long(const struct oracle *o, uint32_t key)
+{
+	static char text[ORACLE_MEMBER_MAX];
+	const struct sim_shape *shape = &o->sim->shape;
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < o->write_cnt; i++) {
+		const struct oracle_write *w = &o->write[i];
+
+		if (w->key_kind == KEY_SET && w->key == key && w->effect != EFFECT_NONE) {
+			bytes += oracle_member_text(i + 1, text, sizeof(text)) + MEMBER_OVERHEAD;
+		}
+	}
+	return bytes > shape->cache_bytes / shape->cache_cnt;
+}
+
+static bool
+call_takes_long_set(const struct oracle *o, const struct call *c)
+{
+	for (uint32_t i = 0; i < c->op_cnt; i++) {
+		if (c->op[i].key_kind == KEY_SET && oracle_set_long(o, c->op[i].key)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool
 call_is_wild(const struct call *c)
 {
 	return c->op_cnt > 0 && c->op[0].key_kind == KEY_WILD;
 }
 
+struct answer {
+	int err;
+	const char *text;
+};
+
 /* Whether the answer is one that this call can get, and what it says of the effects. */
 static bool
-answer_ok(const struct call *c, int err, const char *text, enum effect *ret)
+answer_ok(const struct oracle *o, const struct call *c, const struct answer *a, enum effect *ret)
 {
 	*ret = EFFECT_NONE;
-	switch (err) {
+	switch (a->err) {
 	case 0:
 		*ret = EFFECT_DONE;
 		return c->behaviour == CALL_RETURNS;
@@ -294,13 +329,13 @@ answer_ok(const struct call *c, int err, const char *text, enum effect *ret)
 		return call_writes(c) || call_takes_set(c) || (c->dag && c->rr);
 	case MB_ERR_TRYAGAIN: /* a key that was brought here went before it was looked at */
 		*ret = EFFECT_MAYBE;
-		return strstr(text, "no room to keep the key") != NULL;
+		return strstr(a->text, "no room to keep the key") != NULL;
 	case MB_ERR_TYPE:
 	case MB_ERR_TOO_LARGE:
 		*ret = EFFECT_MAYBE;
-		return call_is_wild(c);
+		return call_is_wild(c) || (a->err == MB_ERR_TOO_LARGE && call_takes_long_set(o, c));
 	case MB_ERR_EXECUTOR_DIED:
-		*ret = strstr(text, "did not happen") != NULL ? EFFECT_NONE : EFFECT_MAYBE;
+		*ret = strstr(a->text, "did not happen") != NULL ? EFFECT_NONE : EFFECT_MAYBE;
 		return true;
 	default:
 		return false;
@@ -325,7 +360,7 @@ oracle_call_answered(struct oracle *o, uint32_t token, int err, const char *text
 {
 	struct call *c = &o->call[token];
 	enum effect e;
-	bool ok = answer_ok(c, err, text, &e);
+	bool ok = answer_ok(o, c, &(struct answer){ err, text }, &e);
 
 	expect(o, c->fate == FATE_OPEN, "O1: a call was answered twice", token, c->fate);
 	if (c->fate != FATE_OPEN) {

@@ -186,6 +186,9 @@ void oracle_read_set(struct oracle *o, uint32_t key, uint32_t cnt);
 /* oracle_members calls fn for every member that must be in a set. */
 void oracle_members(struct oracle *o, uint32_t key, void (*fn)(void *ctx, uint32_t n), void *ctx);
 
+/* oracle_set_long tells whether a set may be longer than a cache: then it is refused, TOO_LARGE. */
+bool oracle_set_long(const struct oracle *o, uint32_t key);
+
 /* oracle_look: what a call reads under a key that it does not write. run: which of its runs. */
 void oracle_look(struct oracle *o, uint32_t token, uint16_t run, const struct op *op, bool absent,
 		 struct slice value);
