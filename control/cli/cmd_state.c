@@ -329,8 +329,7 @@ const struct command cmd_members = {
 	.args = "KEY",
 	.summary = "print a set's members, a map's fields and values, a list's items",
 	.more = "One a line; of a map the field, a tab, the value; of a sorted set the member, a "
-		"tab, "
-		"the score.",
+		"tab, the score. What is not text is shown as b: and hexadecimal.",
 	.example = "microburst members colours",
 	.flags = COMMAND_NODE | COMMAND_JSON,
 	.arg_min = 1,

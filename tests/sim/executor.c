@@ -72,10 +72,7 @@ look(struct mb_call *call, const struct call *c, uint32_t token, const struct op
 	int err;
 
 	for (uint32_t i = 0; i < c->op_cnt; i++) {
-		const struct op *other = &c->op[i];
-
-		if (other->kind != OP_READ && other->key_kind == op->key_kind &&
-		    other->key == op->key) {
+		if (c->op[i].kind != OP_READ && oracle_same_key(&c->op[i], op)) {
 			return 0; /* it sees its own writes */
 		}
 	}
@@ -95,6 +92,63 @@ look(struct mb_call *call, const struct call *c, uint32_t token, const struct op
 	}
 	oracle_look(&proc_self()->sim->oracle, token, c->runs, op, err != 0,
 		    slice_of(value.p, value.len));
+	return 0;
+}
+
+static int
+read_own_members(struct mb_call *call, const struct call *c, uint32_t idx, struct mb_slice key)
+{
+	struct mb_set_iter it;
+	struct mb_slice member;
+	bool seen[CALL_OP_MAX] = { false };
+
+	MB_TRY(mb_set_begin(call, key, &it));
+	while (mb_set_next(&it, &member)) {
+		uint32_t n = oracle_member_number(slice_of(member.p, member.len));
+
+		for (uint32_t i = 0; i < idx; i++) {
+			seen[i] = seen[i] || c->op[i].n == n;
+		}
+	}
+	for (uint32_t i = 0; i < idx; i++) {
+		if (c->op[i].kind != OP_READ && oracle_same_key(&c->op[i], &c->op[idx])) {
+			oracle_own_member(&proc_self()->sim->oracle, &c->op[i], seen[i]);
+		}
+	}
+	return 0;
+}
+
+/* Reads what the call has written before operation idx under the key of that one (O10). */
+static int
+read_own(struct mb_call *call, const struct call *c, uint32_t idx, struct mb_slice key)
+{
+	struct oracle *o = &proc_self()->sim->oracle;
+	const struct op *op = &c->op[idx];
+	struct mb_slice value = { NULL, 0 };
+	int64_t number = 0;
+	int err;
+
+	switch (op->key_kind) {
+	case KEY_COUNTER:
+		err = mb_get_i64(call, key, &number);
+		break;
+	case KEY_FIELD:
+		err = mb_map_get(call, key, mb_str(oracle_field_text(op->key)), &value);
+		number = err == 0 ? oracle_number(slice_of(value.p, value.len)) : 0;
+		break;
+	case KEY_REGISTER:
+		MB_TRY(mb_get(call, key, &value));
+		oracle_own_value(o, c, idx, slice_of(value.p, value.len));
+		return 0;
+	case KEY_SET:
+		return read_own_members(call, c, idx, key);
+	default:
+		return 0;
+	}
+	if (err != 0 && err != MB_ERR_NOT_FOUND) {
+		return err;
+	}
+	oracle_own_number(o, c, idx, err != 0, number);
 	return 0;
 }
 
@@ -252,6 +306,9 @@ function(struct mb_call *call)
 		work(1);
 		if (c.op[i].kind == OP_READ) {
 			MB_TRY(look(call, &c, (uint32_t)token, &c.op[i], mb_slice_of(text, len)));
+		}
+		if (c.op[i].kind == OP_READ && oracle_wrote(&c, i)) {
+			MB_TRY(read_own(call, &c, i, mb_slice_of(text, len)));
 		}
 		if (c.op[i].kind == OP_READ && !c.rr) {
 			MB_TRY(read_key(call, &c.op[i], mb_slice_of(text, len)));

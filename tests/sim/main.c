@@ -178,6 +178,7 @@ totals_print(const struct totals *t)
 	printf("keys read again in a call: %" PRIu64 " times at rr, %" PRIu64
 	       " of them another version; %" PRIu64 " at lww, %" PRIu64 " of them\n",
 	       o->again[1], o->changed[1], o->again[0], o->changed[0]);
+	printf("own writes read by the call that made them: %" PRIu64 " times\n", o->own);
 	printf("%" PRIu64 " looks at invariants, %" PRIu64 " seeds failed\n", o->checks, t->failed);
 }
 

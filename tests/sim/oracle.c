@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* oracle - see oracle.h for O1..O9 */
+/* oracle - see oracle.h for O1..O10 */
 #include "oracle.h"
 
 #include <stdio.h>
@@ -259,18 +259,53 @@ call_takes_set(const struct call *c)
 	return false;
 }
 
+#define MEMBER_OVERHEAD 24 /* who added it when, and where it ends */
+
+bool
+oracle_set_long(const struct oracle *o, uint32_t key)
+{
+	static char text[ORACLE_MEMBER_MAX];
+	const struct sim_shape *shape = &o->sim->shape;
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < o->write_cnt; i++) {
+		const struct oracle_write *w = &o->write[i];
+
+		if (w->key_kind == KEY_SET && w->key == key && w->effect != EFFECT_NONE) {
+			bytes += oracle_member_text(i + 1, text, sizeof(text)) + MEMBER_OVERHEAD;
+		}
+	}
+	return bytes > shape->cache_bytes / shape->cache_cnt;
+}
+
+static bool
+call_takes_long_set(const struct oracle *o, const struct call *c)
+{
+	for (uint32_t i = 0; i < c->op_cnt; i++) {
+		if (c->op[i].key_kind == KEY_SET && oracle_set_long(o, c->op[i].key)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool
 call_is_wild(const struct call *c)
 {
 	return c->op_cnt > 0 && c->op[0].key_kind == KEY_WILD;
 }
 
+struct answer {
+	int err;
+	const char *text;
+};
+
 /* Whether the answer is one that this call can get, and what it says of the effects. */
 static bool
-answer_ok(const struct call *c, int err, const char *text, enum effect *ret)
+answer_ok(const struct oracle *o, const struct call *c, const struct answer *a, enum effect *ret)
 {
 	*ret = EFFECT_NONE;
-	switch (err) {
+	switch (a->err) {
 	case 0:
 		*ret = EFFECT_DONE;
 		return c->behaviour == CALL_RETURNS;
@@ -294,13 +329,13 @@ answer_ok(const struct call *c, int err, const char *text, enum effect *ret)
 		return call_writes(c) || call_takes_set(c) || (c->dag && c->rr);
 	case MB_ERR_TRYAGAIN: /* a key that was brought here went before it was looked at */
 		*ret = EFFECT_MAYBE;
-		return strstr(text, "no room to keep the key") != NULL;
+		return strstr(a->text, "no room to keep the key") != NULL;
 	case MB_ERR_TYPE:
 	case MB_ERR_TOO_LARGE:
 		*ret = EFFECT_MAYBE;
-		return call_is_wild(c);
+		return call_is_wild(c) || (a->err == MB_ERR_TOO_LARGE && call_takes_long_set(o, c));
 	case MB_ERR_EXECUTOR_DIED:
-		*ret = strstr(text, "did not happen") != NULL ? EFFECT_NONE : EFFECT_MAYBE;
+		*ret = strstr(a->text, "did not happen") != NULL ? EFFECT_NONE : EFFECT_MAYBE;
 		return true;
 	default:
 		return false;
@@ -325,7 +360,7 @@ oracle_call_answered(struct oracle *o, uint32_t token, int err, const char *text
 {
 	struct call *c = &o->call[token];
 	enum effect e;
-	bool ok = answer_ok(c, err, text, &e);
+	bool ok = answer_ok(o, c, &(struct answer){ err, text }, &e);
 
 	expect(o, c->fate == FATE_OPEN, "O1: a call was answered twice", token, c->fate);
 	if (c->fate != FATE_OPEN) {
@@ -386,16 +421,24 @@ oracle_read_register(struct oracle *o, uint32_t key, bool absent, struct slice v
 	expect(o, oracle_value_ok(n, value.p, (uint32_t)value.len), "O6: a value is torn", key, n);
 }
 
-void
-oracle_read_member(struct oracle *o, uint32_t key, struct slice member)
+uint32_t
+oracle_member_number(struct slice member)
 {
-	static char text[ORACLE_MEMBER_MAX];
 	uint32_t n = 0;
-	const struct oracle_write *w;
 
 	for (size_t i = 1; i < member.len && i < 12 && member.p[i] != '.'; i++) {
 		n = n * 10 + (uint32_t)(member.p[i] - '0');
 	}
+	return n;
+}
+
+void
+oracle_read_member(struct oracle *o, uint32_t key, struct slice member)
+{
+	static char text[ORACLE_MEMBER_MAX];
+	uint32_t n = oracle_member_number(member);
+	const struct oracle_write *w;
+
 	w = n >= 1 && n <= o->write_cnt ? &o->write[n - 1] : NULL;
 	expect(o,
 	       w != NULL && w->key_kind == KEY_SET && w->key == key && w->effect != EFFECT_NONE &&
@@ -438,6 +481,60 @@ oracle_look(struct oracle *o, uint32_t token, uint16_t run, const struct op *op,
 		.key = op->key,
 		.value = absent ? 0 : hash_bytes(value.p, value.len) | 1,
 	};
+}
+
+/* The last write of a call before operation idx, under the key of that one; NULL: there is none. */
+static const struct op *
+own_last(const struct call *c, uint32_t idx)
+{
+	const struct op *last = NULL;
+
+	for (uint32_t i = 0; i < idx; i++) {
+		if (c->op[i].kind != OP_READ && oracle_same_key(&c->op[i], &c->op[idx])) {
+			last = &c->op[i];
+		}
+	}
+	return last;
+}
+
+bool
+oracle_wrote(const struct call *c, uint32_t idx)
+{
+	return own_last(c, idx) != NULL;
+}
+
+void
+oracle_own_number(struct oracle *o, const struct call *c, uint32_t idx, bool absent, int64_t value)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < idx; i++) {
+		const struct op *op = &c->op[i];
+
+		if (op->kind != OP_READ && oracle_same_key(op, &c->op[idx])) {
+			sum = op_deletes(op) ? 0 : sum + op->n;
+		}
+	}
+	o->stats.own++;
+	expect(o, (absent ? 0 : (uint64_t)value) >= sum, "O10: a call does not see what it added",
+	       absent ? 0 : (uint64_t)value, sum);
+}
+
+void
+oracle_own_value(struct oracle *o, const struct call *c, uint32_t idx, struct slice value)
+{
+	const struct op *put = own_last(c, idx);
+
+	o->stats.own++;
+	expect(o, value.len == put->len && oracle_value_ok(put->n, value.p, put->len),
+	       "O10: a call does not see what it put", put->n, value.len);
+}
+
+void
+oracle_own_member(struct oracle *o, const struct op *added, bool in)
+{
+	o->stats.own++;
+	expect(o, in, "O10: a call does not see a member that it added", added->key, added->n);
 }
 
 /* O9: each look beside the first one at that key by that run of the call. */

@@ -17,6 +17,7 @@
  *   O7  When quiet, the cache shows exactly what the store has.
  *   O8  When quiet, all owners of a key have the same, and remember nothing that was removed.
  *   O9  Of a key that it does not write, a call at the level rr reads one version.
+ *   O10 A call sees at once what it wrote itself, at every level.
  *
  * O4 to O6 are asked at every read of a call at lww or of a client, and of the store at the end. O9
  * is judged at the end, from what all calls read; at lww, that a key changed between two reads of a
@@ -118,6 +119,7 @@ struct oracle_stats {
 	uint64_t retries; /* second runs */
 	uint64_t reads;
 	uint64_t again[2], changed[2]; /* reads of a key once more in a call: at lww, at rr */
+	uint64_t own;                  /* reads of what the call had written */
 	uint64_t messages;             /* received */
 	uint64_t checks;               /* invariants looked at */
 };
@@ -184,9 +186,28 @@ void oracle_read_set(struct oracle *o, uint32_t key, uint32_t cnt);
 /* oracle_members calls fn for every member that must be in a set. */
 void oracle_members(struct oracle *o, uint32_t key, void (*fn)(void *ctx, uint32_t n), void *ctx);
 
+/* oracle_set_long tells whether a set may be longer than a cache: then it is refused, TOO_LARGE. */
+bool oracle_set_long(const struct oracle *o, uint32_t key);
+
 /* oracle_look: what a call reads under a key that it does not write. run: which of its runs. */
 void oracle_look(struct oracle *o, uint32_t token, uint16_t run, const struct op *op, bool absent,
 		 struct slice value);
+
+/* oracle_wrote tells whether a call writes under the key of its operation idx before that one.
+ * oracle_own_number, oracle_own_value, oracle_own_member: what it reads there then; of a set,
+ * whether a member is in it that it has added. */
+bool oracle_wrote(const struct call *c, uint32_t idx);
+void oracle_own_number(struct oracle *o, const struct call *c, uint32_t idx, bool absent,
+		       int64_t value);
+void oracle_own_value(struct oracle *o, const struct call *c, uint32_t idx, struct slice value);
+void oracle_own_member(struct oracle *o, const struct op *added, bool in);
+
+/* oracle_same_key tells whether two operations are about one key. */
+static inline bool
+oracle_same_key(const struct op *a, const struct op *b)
+{
+	return a->key_kind == b->key_kind && a->key == b->key;
+}
 
 /* oracle_end: nobody will say anything more. */
 void oracle_end(struct oracle *o);
@@ -199,6 +220,7 @@ void oracle_value_fill(uint32_t n, uint8_t *p, uint32_t len);
 bool oracle_value_ok(uint32_t n, const uint8_t *p, uint32_t len);
 int64_t oracle_number(struct slice text);
 size_t oracle_member_text(uint32_t n, char *ret, size_t bytes);
+uint32_t oracle_member_number(struct slice member);
 /* Two neighbouring keys of KEY_FIELD are fields of one map. */
 const char *oracle_field_text(uint32_t key);
 size_t oracle_key_text(enum key_kind kind, uint32_t key, char *ret, size_t bytes);
