@@ -53,9 +53,26 @@ static const struct {
 	{ MB_ERR_NO_MEMORY, "delete keys, or give the node more memory (microburstd --help)" },
 };
 
+/* Where the command line looks for a node; NULL: the default. */
 static const char *
-advice_for(int err)
+where_of(const struct cli *cli)
 {
+	return cli->socket != NULL ? cli->socket : getenv("MICROBURST_SOCKET");
+}
+
+static bool
+is_elsewhere(const char *where)
+{
+	return where != NULL && strstr(where, "://") != NULL;
+}
+
+static const char *
+advice_for(const struct cli *cli, int err)
+{
+	if (err == MB_ERR_DENIED && is_elsewhere(where_of(cli))) {
+		return "over the wire administration is as net.admin there says; the node's own "
+		       "keys are nobody's to write";
+	}
 	for (size_t i = 0; i < ARRAY_CNT(advice); i++) {
 		if (advice[i].err == err) {
 			return advice[i].todo;
@@ -79,10 +96,9 @@ escaped(char *text, size_t len)
 }
 
 /* The sentence without its full stop. The caller frees it. */
-static __attribute__((__format__(__printf__, 3, 0))) char *
-sentence(int err, const char *text, const char *what, va_list ap)
+static __attribute__((__format__(__printf__, 4, 0))) char *
+sentence(int err, const char *text, const char *todo, const char *what, va_list ap)
 {
-	const char *todo = text == NULL || *text == '\0' ? advice_for(err) : NULL;
 	char *out = NULL;
 	size_t len;
 	FILE *f = mem_need(open_memstream(&out, &len));
@@ -109,7 +125,7 @@ cli_fail(struct cli *cli, int err, const char *text, const char *what, ...)
 	char *said;
 
 	va_start(ap, what);
-	said = sentence(err, text, what, ap);
+	said = sentence(err, text, advice_for(cli, err), what, ap);
 	va_end(ap);
 	fflush(stdout); /* what came before stands before */
 	if (cli->json) {
@@ -413,7 +429,7 @@ cli_open(struct cli *cli)
 	}
 	err = mb_client_open(&cli->client, cli->socket);
 	if (err != MB_OK) {
-		const char *where = cli->socket != NULL ? cli->socket : getenv("MICROBURST_SOCKET");
+		const char *where = where_of(cli);
 
 		cli->client = NULL;
 		if (elsewhere_wrong(where, err)) {
@@ -422,9 +438,7 @@ cli_open(struct cli *cli)
 					 "dpdk://ADDRESS:PORT?nic=DEVICE&at=ADDRESS, not \"%s\"",
 					 where);
 		}
-		return cli_fail(cli, err,
-				where != NULL && strstr(where, "://") != NULL ? elsewhere_todo(err)
-									      : NULL,
+		return cli_fail(cli, err, is_elsewhere(where) ? elsewhere_todo(err) : NULL,
 				"cannot reach %s%s", where == NULL ? "your node" : "the node at ",
 				where == NULL ? "" : where);
 	}

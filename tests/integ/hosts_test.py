@@ -348,6 +348,30 @@ else:
 '''
 
 
+class Interrupted(unittest.TestCase):
+    """A Ctrl-C while hosts are made leaves none."""
+
+    def test_an_interrupt(self):
+        why = hosts.missing()
+        if why:
+            raise unittest.SkipTest(why)
+
+        def spaces():
+            done = subprocess.run(['ip', 'netns', 'list'], capture_output=True, text=True,
+                                  timeout=COMMAND_S, check=True)
+            return [name for name in done.stdout.split() if name.startswith(NAME)]
+
+        heeds = ['env', '--default-signal=INT']     # as on a terminal
+        making = subprocess.Popen([*heeds, sys.executable, '-B', hosts.__file__, 'up', '30', NAME],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until = time.monotonic() + COMMAND_S
+        while len(spaces()) < 3:
+            self.assertLess(time.monotonic(), until)
+        making.send_signal(signal.SIGINT)
+        self.assertNotEqual(making.wait(COMMAND_S), 0)
+        self.assertEqual(spaces(), [])
+
+
 class BadLink(unittest.TestCase):
     """The cable itself does what it says, and no more. Order is not looked at: on a busy machine
     the kernel overtakes itself where a sender changes its cpu."""

@@ -299,6 +299,14 @@ class Remote(unittest.TestCase):
         self.assertIn('increment', self.ok('functions'))
         self.assertIn('socket', self.ok('status'))
 
+    def test_administration_that_is_off(self):
+        """What there is to do about it stands at the node, not with who asks."""
+        node = Node(0, '--set', 'net.admin=no')
+        self.addCleanup(node.remove)
+        for words in ('status',), ('deploy', os.path.join(SOURCE, 'examples', 'increment.c')):
+            code, _, err = self.remote(*words, port=node.port)
+            self.assertEqual((code, 'net.admin' in err, 'root' in err), (1, True, False), err)
+
     def test_administration_holds_up_nobody(self):
         """While a function that takes long to begin is deployed, others are served; and so are
         more questions at once than are taken at once."""

@@ -49,6 +49,9 @@ class Hosts:
         except subprocess.CalledProcessError as error:
             self.down()
             raise RuntimeError(f'{error.cmd}: {error.stderr}') from error
+        except BaseException:   # a Ctrl-C
+            self.down()
+            raise
 
     def space(self, i):
         return f'{self.name}{i}'
