@@ -185,8 +185,8 @@ rally(_Atomic uint64_t *tokens, uint32_t side)
 			through = slept_through(mine, WAIT_MAX_NS);
 			ns = timebase_now_ns(timebase_real()) - ns;
 			slept[side] += ns > NS_PER_US;
-			lost += through && atomic_load_explicit(&tokens[side],
-								memory_order_acquire) == round;
+			lost += through &&
+				atomic_load_explicit(&tokens[side], memory_order_acquire) == round;
 		}
 		if (side == 1) {
 			atomic_store_explicit(&tokens[0], round, memory_order_release);

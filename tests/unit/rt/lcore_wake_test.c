@@ -3,7 +3,7 @@
  * Method: a hundred thousand descriptors sent with random pauses to an lcore that sleeps whenever
  *         it can, from another cpu; then one bounced between two lcores that both sleep. Who has
  *         lost a wake sleeps on for the second after which every nap ends: none may be found by a
- *         nap's end that was there for half of it. (Take the fences R11 and A11 out, and one is.) */
+ *         nap's end that was there for half of it. (Take R11 and A11 out, and one is.) */
 #include "lcore.h"
 
 #include <sched.h>
