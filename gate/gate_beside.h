@@ -118,10 +118,11 @@ struct gate_tally {
 
 /* The place of a connection among those that wait for an item. */
 struct gate_place {
-	bool taken;   /* since its command waited first, until that is over */
-	bool looking; /* among those that were woken */
-	bool behind;  /* looking, and waits until one before it has chosen */
-	uint64_t seq; /* who waits longest has the least */
+	bool taken;     /* since its command waited first, until that is over */
+	bool looking;   /* among those that were woken */
+	bool behind;    /* looking, and waits until one before it has chosen */
+	uint64_t seq;   /* who waits longest has the least */
+	uint64_t asked; /* bits of keys for which those before it were woken by it (K6) */
 	TAILQ_ENTRY(gate_conn) next_blocked, next_looking;
 };
 

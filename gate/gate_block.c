@@ -18,6 +18,21 @@
  *       one before it looks (its own key must be fetched, say) waits behind that one.
  *   K4  Who has chosen looks no more: others see what it takes (gate_pop.h), and pass over it. Who
  *       takes in a way that they cannot see looks until its command is over.
+ *   K5  A place is taken with the first wait of any kind: also by who has not looked yet, as a key
+ *       of its must be fetched. Else who came later, and has its keys here, would be before it.
+ *   K6  An item is seen before those that wait for it are woken: its writer's batch is not over, it
+ *       came by another gate, or a function wrote it. So who finds one wakes all before it that
+ *       wait for its key, and goes behind them; for each key once (place.asked) until it finds
+ *       nothing, or has chosen: those whose key only has the same bit keep it no longer than that.
+ *       What is pushed between their look and its own it may take before them. Whose time is over
+ *       looks a last time, and leaves what somebody before it may want.
+ *
+ * No wake is lost, as none is a token: all that wait for a key are woken, and each looks. Who goes
+ * behind is woken again by the one it is behind, whatever becomes of that: it chooses, finds
+ * nothing, is answered with an error, or is closed (looking_end, each time). So somebody finds each
+ * item. But one that is overtaken may wait without end where its answer was sure: an error, as the
+ * other list of a BLMOVE is of another type. For that are K3, K5 and K6. Of two that have both just
+ * come, and neither seen to wait, the order is that in which their bytes are found.
  *
  * Rejected: a word from the cache tiles for each key that is waited for. It would be exact for
  * functions too, at the price of a table of keys in the tiles that every write looks into. That
@@ -103,6 +118,22 @@ looking_end(struct gate *g, struct gate_conn *c)
 	}
 }
 
+static void
+place_take(struct gate *g, struct gate_conn *c, uint64_t bits)
+{
+	if (TAILQ_EMPTY(&g->blocked)) {
+		g->block_tick_ns = g->now_ns + BLOCK_TICK_NS;
+	}
+	if (!c->place.taken) {
+		c->place.taken = true;
+		c->place.asked = 0;
+		c->place.seq = ++g->block_seq;
+		TAILQ_INSERT_TAIL(&g->blocked, c, place.next_blocked);
+	}
+	c->block_bits = bits;
+	g->blocked_bits |= bits;
+}
+
 /* It waits, behind another one or for an item. Returns: as gate_block. */
 static int
 block(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s, bool behind)
@@ -116,15 +147,8 @@ block(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s, bool
 			timeout_s == 0 ? UINT64_MAX
 				       : g->now_ns + (uint64_t)(timeout_s * (double)NS_PER_S) + 1;
 	}
-	if (TAILQ_EMPTY(&g->blocked)) {
-		g->block_tick_ns = g->now_ns + BLOCK_TICK_NS;
-	}
-	if (!c->place.taken) {
-		c->place.taken = true;
-		c->place.seq = ++g->block_seq;
-		TAILQ_INSERT_TAIL(&g->blocked, c, place.next_blocked);
-	}
-	c->block_bits = bits;
+	place_take(g, c, bits);
+	c->place.asked = behind ? c->place.asked : 0;
 	c->began_tsc = 0; /* its time is from when there is an item */
 	c->blocked = true;
 	if (behind && !c->place.looking) {
@@ -142,35 +166,59 @@ gate_block(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s)
 	return block(g, c, bits, timeout_s, false);
 }
 
+int
+gate_block_waits(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s, int rc)
+{
+	if (rc == GATE_WAIT && timeout_s >= 0 && !c->timed_out) { /* K5 */
+		place_take(g, c, bits);
+		if (!c->place.looking) {
+			looking_add(g, c);
+		}
+	}
+	return rc;
+}
+
 bool
 gate_block_yields(struct gate *g, struct gate_conn *c, uint64_t bit, uint64_t bits,
 		  double timeout_s, int *ret_code)
 {
-	const struct gate_conn *o;
+	struct gate_conn *o;
+	bool asks = !c->place.taken || (c->place.asked & bit) == 0, yields = false;
 
-	if (TAILQ_EMPTY(&g->looking) || timeout_s < 0 || c->timed_out) {
+	if ((g->blocked_bits & bit) == 0 || timeout_s < 0 || gate_multi_runs(c)) {
 		return false;
 	}
 	if (c->place.taken && !c->place.looking) { /* it had chosen, and another was faster */
 		looking_add(g, c);
 	}
-	TAILQ_FOREACH(o, &g->looking, place.next_looking)
+	TAILQ_FOREACH(o, &g->blocked, place.next_blocked)
 	{
 		if (o == c) {
-			return false;
+			break;
 		}
-		if ((o->block_bits & bit) != 0) {
-			*ret_code = block(g, c, bits, timeout_s, true);
-			return true;
+		if ((o->block_bits & bit) == 0) {
+			continue;
 		}
+		if (o->blocked && !o->place.looking && asks) { /* K6 */
+			wake(g, o);
+		}
+		yields |= o->place.looking;
 	}
-	return false;
+	if (yields && c->timed_out) { /* it cannot wait for what they leave */
+		gate_null_array(g, c);
+		*ret_code = GATE_DONE;
+	} else if (yields) {
+		*ret_code = block(g, c, bits, timeout_s, true);
+		c->place.asked |= bit;
+	}
+	return yields;
 }
 
 int
 gate_block_chosen(struct gate *g, struct gate_conn *c, int rc)
 {
 	if (c->place.looking && rc == GATE_HELD && c->part_next == 0) { /* K4 */
+		c->place.asked = 0;
 		looking_end(g, c);
 	}
 	return rc;
@@ -185,6 +233,7 @@ gate_unblock(struct gate *g, struct gate_conn *c)
 	c->blocked = false;
 	c->place.taken = false;
 	TAILQ_REMOVE(&g->blocked, c, place.next_blocked);
+	g->blocked_bits = TAILQ_EMPTY(&g->blocked) ? 0 : g->blocked_bits;
 	if (c->place.looking) {
 		looking_end(g, c);
 	}
@@ -219,8 +268,10 @@ gate_block_tick(struct gate *g, uint64_t now_ns)
 		return;
 	}
 	g->block_tick_ns = now_ns + BLOCK_TICK_NS;
+	g->blocked_bits = 0;
 	TAILQ_FOREACH(c, &g->blocked, place.next_blocked)
 	{
+		g->blocked_bits |= c->block_bits;
 		c->timed_out = c->blocked ? now_ns >= c->block_due_ns : c->timed_out;
 	}
 	gate_block_wake(g, UINT64_MAX);
@@ -252,17 +303,15 @@ look_first(struct gate *g, struct gate_conn *c, const struct slice *key, uint32_
 	return CACHE_ABSENT;
 }
 
-/* Whether who finds an item under key idx goes behind one that waits longer. */
-static bool
-yields(struct gate *g, struct gate_conn *c, const struct slice *key, uint32_t key_cnt, uint32_t idx,
-       double timeout_s, int *ret_code)
+static uint64_t
+bits_of(const struct slice *key, uint32_t key_cnt)
 {
 	uint64_t bits = 0;
 
 	for (uint32_t i = 0; i < key_cnt; i++) {
 		bits |= bit_of(key[i]);
 	}
-	return gate_block_yields(g, c, bit_of(key[idx]), bits, timeout_s, ret_code);
+	return bits;
 }
 
 bool
@@ -274,15 +323,17 @@ gate_first(struct gate *g, struct gate_conn *c, const struct slice *key, uint32_
 	int n = look_first(g, c, key, key_cnt, type, ret, ret_idx, &bits);
 
 	if (n == CACHE_HIT) {
-		if (likely(TAILQ_EMPTY(&g->looking)) ||
-		    !yields(g, c, key, key_cnt, *ret_idx, timeout_s, ret_code)) {
+		if (likely(g->blocked_bits == 0) ||
+		    !gate_block_yields(g, c, bit_of(key[*ret_idx]), bits_of(key, key_cnt),
+				       timeout_s, ret_code)) {
 			return true;
 		}
 		gate_look_end(g, ret);
 		return false;
 	}
 	if (n != CACHE_ABSENT) {
-		*ret_code = gate_look_refuse(g, c, n);
+		*ret_code = gate_block_waits(g, c, bits_of(key, key_cnt), timeout_s,
+					     gate_look_refuse(g, c, n));
 	} else if (timeout_s >= 0 && !c->timed_out) {
 		*ret_code = gate_block(g, c, bits, timeout_s);
 	} else {

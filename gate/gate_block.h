@@ -46,10 +46,15 @@ gate_waits_on(const struct gate_conn *c, int n)
 /* gate_block: the command found nothing: it is called again when one of its keys (the bits of
  * gate_key_bit) may have got an item, or with c->timed_out. Returns: GATE_WAIT. */
 int gate_block(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s);
+/* gate_block_waits: rc is what the handler returns; if it is GATE_WAIT, as keys of the command (all
+ * of them: bits) must be here before it can look, its place is from now on, and who comes later
+ * goes behind it. Returns: rc. */
+int gate_block_waits(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s, int rc);
 /* gate_block_yields: there is an item under a key of the command (its bit; that of all its keys),
- * and who waits longer for it looks just now: the command is called again when that one has chosen.
+ * and somebody waits longer for it, who looks now: the command is called again when that one has
+ * chosen.
  * Returns: whether it is so; then the handler returns GATE_WAIT, or GATE_DONE if its client is
- * gone: *ret_code. */
+ * gone, or was answered as its time is over: *ret_code. */
 bool gate_block_yields(struct gate *g, struct gate_conn *c, uint64_t bit, uint64_t bits,
 		       double timeout_s, int *ret_code);
 /* gate_block_chosen: what it takes is under way (rc, of gate_held_end, is GATE_HELD), and others

@@ -350,7 +350,8 @@ struct gate {
 	struct gate_conn *alone;   /* its transaction runs: no other command is begun; NULL */
 	uint32_t batch_cnt;        /* at their cache tiles, or on their way */
 	struct gate_blocked blocked, looking; /* for an item (gate_block.c) */
-	uint64_t block_tick_ns, block_seq;
+	uint64_t block_tick_ns, block_seq,
+		blocked_bits; /* of all that wait, and, until a tick, did */
 	uint32_t behind_cnt;
 	struct gate_topics topic_chain[GATE_CHAIN_CNT];
 	struct gate_topics topics[GATE_TOPIC_KINDS];

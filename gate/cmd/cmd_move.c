@@ -78,6 +78,21 @@ move_push(struct gate *g, struct gate_conn *c, struct slice to, enum list_end en
 	return gate_held_end(g, c, gate_held_op(g, c, &op, 0, 0), 0);
 }
 
+/* There is no item that it can take: it waits for one, or says so. */
+static int
+none(struct gate *g, struct gate_conn *c, uint64_t bit, double timeout_s)
+{
+	if (timeout_s >= 0 && !c->timed_out) {
+		return gate_block(g, c, bit, timeout_s);
+	}
+	if (c->timed_out && !gate_multi_runs(c)) { /* one that waited has a null of its own */
+		gate_null_array(g, c);
+	} else {
+		gate_null(g, c);
+	}
+	return GATE_DONE;
+}
+
 /* timeout_s < 0: it does not wait. */
 static int
 move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
@@ -93,8 +108,9 @@ move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
 	struct gate_pop_walk walk = gate_pop_walk(from, from_end);
 	struct cache_value v, there;
 	struct list_item item;
-	bool apart;
-	int n, code;
+	uint64_t from_bit = gate_key_bit(from_hash);
+	bool apart, taken; /* by others, all of it */
+	int n, to_n = CACHE_HIT, code;
 
 	if (c->part != MOVE_TAKE) {
 		return c->part == MOVE_PUSH ? move_push(g, c, to, to_end)
@@ -102,35 +118,32 @@ move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
 	}
 	c->moves = GATE_MOVES_NOT;
 	n = gate_look_as(g, c, from, LATTICE_LIST, &v);
-	if ((n == CACHE_ABSENT || gate_waits_on(c, n)) && timeout_s >= 0 && !c->timed_out) {
-		return gate_block(g, c, gate_key_bit(from_hash), timeout_s);
+	if (n == CACHE_ABSENT || gate_waits_on(c, n)) {
+		return none(g, c, from_bit, timeout_s);
 	}
-	if (n == CACHE_HIT && gate_block_yields(g, c, gate_key_bit(from_hash),
-						gate_key_bit(from_hash), timeout_s, &code)) {
+	if (n == CACHE_HIT) { /* else it does not matter what is there */
+		to_n = gate_look_as(g, c, to, LATTICE_LIST, &there);
+		gate_look_end(g, &there);
+		n = to_n == CACHE_MISS || to_n == MB_ERR_FULL ? to_n : n;
+	}
+	if (n != CACHE_HIT) {
+		gate_look_end(g, &v);
+		return gate_block_waits(g, c, from_bit, timeout_s, gate_look_refuse(g, c, n));
+	}
+	if (gate_block_yields(g, c, from_bit, from_bit, timeout_s, &code)) {
 		gate_look_end(g, &v);
 		return code;
 	}
-	if (n == CACHE_HIT) { /* else it does not matter what is there */
-		int to_n = gate_look_as(g, c, to, LATTICE_LIST, &there);
-
-		gate_look_end(g, &there);
-		if (to_n != CACHE_HIT && to_n != CACHE_ABSENT) {
-			gate_look_end(g, &v);
-			return gate_look_refuse(g, c, to_n);
-		}
-	}
-	if (n == CACHE_ABSENT ||
-	    (n == CACHE_HIT && !gate_pop_find(g, v.state, &walk, true, &item))) {
+	if (to_n != CACHE_HIT && to_n != CACHE_ABSENT) {
+		taken = !gate_pop_find(g, v.state, &walk, false, &item);
 		gate_look_end(g, &v);
-		if (c->timed_out) {
-			gate_null_array(g, c);
-		} else {
-			gate_null(g, c);
-		}
-		return GATE_DONE;
+		return taken && gate_waits_on(c, to_n) /* who comes just now sees an item there */
+			       ? none(g, c, from_bit, timeout_s)
+			       : gate_look_refuse(g, c, to_n);
 	}
-	if (n != CACHE_HIT) {
-		return gate_look_refuse(g, c, n);
+	if (!gate_pop_find(g, v.state, &walk, true, &item)) {
+		gate_look_end(g, &v);
+		return none(g, c, from_bit, timeout_s);
 	}
 	if (!gate_conn_keep(g, c, item.value.len + 1)) {
 		gate_look_end(g, &v);

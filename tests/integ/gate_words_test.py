@@ -308,6 +308,14 @@ class Words(unittest.TestCase):
             for c in (self.ours, self.redis):
                 c.say(*said.split())
             self.assertEqual(self.ours.line(), self.redis.line(), said)
+        lines = []
+        for c in (self.ours, self.redis):
+            for said in ('multi', 'lmove none nil left left', 'rpoplpush none nil', 'lpop none',
+                         'blmove none nil left left 0', 'brpoplpush none nil 0', 'lpop none 1',
+                         'blpop none 0', 'blmpop 0 1 none left', 'bzpopmin none 0', 'exec'):
+                c.say(*said.split())
+            lines.append([c.line() for _ in range(20)])
+        self.assertEqual(*lines)
 
     def test_a_transaction_goes_on_behind_its_subscribe(self):
         for words in (('multi',), ('subscribe', 'a'), ('set', 'txt', 'v'), ('get', 'txt'),
@@ -336,6 +344,21 @@ class Words(unittest.TestCase):
         for words in (('idletime', 1, 'freq', 1), ('freq', 1, 'idletime', 1), ('freq', 300),
                       ('idletime', -1), ('freq',), ('idletime', 1, 'absttl', 'freq', 1)):
             self.assertEqual(*self.both('restore', 'restored', 0, 'no dump', *words), words)
+
+    def test_who_waits_is_told_nothing_of_another_type(self):
+        for words in (('blmove', 'from', 'to', 'left', 'left', 0), ('brpoplpush', 'from', 'to', 0),
+                      ('blpop', 'from', 0)):
+            said = []
+            for c, w in ((self.ours, Raw(BOTH['ours'])), (self.redis, Raw(path=BOTH['redis']))):
+                number = w('client', 'id')
+                w.say(*words)
+                until(lambda c=c: b'blocked_clients:1' in c('info', 'clients'), 10, 'it waits')
+                c('zadd', 'from', 1, 'a')
+                c('client', 'unblock', number)
+                said.append(w.line())
+                c('del', 'from')
+                w.close()
+            self.assertEqual(*said, words)
 
     def test_nothing_is_written_far_behind_the_end(self):
         for words in (('set', 's', 'v'), ('setrange', 's', 1 << 29, ''), ('del', 's'),

@@ -131,6 +131,13 @@ def prepare(tests):
     for unit, first in OURS.items():    # the first server of these can be the node as well
         ours = re.sub(' external:skip| "external:skip"', '', first)
         replace(f'{tests}/unit/{unit}.tcl', first, ours)
+    # Two clients say that they wait, and neither is asked whether it does: who of them is first is
+    # not said, but the test rests on it.
+    first, second = ('        $rd1 brpoplpush blist{t} target1{t} 0\n',
+                     '        $rd2 brpoplpush blist{t} target2{t} 0\n')
+    waits = '        wait_for_blocked_clients_count %d\n'
+    replace(f'{tests}/unit/type/list.tcl', first + second,
+            first + waits % 1 + second + waits % 2)
     # There is no EVAL; the tests behind it need this user.
     replace(f'{tests}/unit/acl.tcl', 'antirez +eval +multi', 'antirez +multi')
 
