@@ -24,7 +24,7 @@ from node import Node, until   # noqa: E402
 MICROBURST, OBJECT, LIBRARY = sys.argv[1:4]
 SEIZE, INTERRUPT, DETACH, GETREGS, CONT, WALL = 0x4206, 0x4207, 17, 12, 7, 0x40000000
 RIP, REGS = 16, 27      # in struct user_regs_struct
-DRIVER, TRIES, HEARD_S = 'librte_net_memif', 20000, 0.3
+DRIVER, TRY_S, HEARD_S = 'librte_net_memif', 120, 0.3
 LONG = 4 << 20
 AT = '10.77.0.1:7117'
 
@@ -87,9 +87,10 @@ class MemifPeer(unittest.TestCase):
     def client(self, *args):
         return [MICROBURST, '--connect', self.where, *args]
 
-    def caught(self, threads, inside):
+    def caught(self, threads, inside, client):
         """One of the threads, stopped inside the driver."""
-        for _ in range(TRIES):
+        end = time.monotonic() + TRY_S
+        while time.monotonic() < end and client.poll() is None:
             for thread in threads:
                 if inside[0] <= thread.stop() < inside[1]:
                     return thread
@@ -108,7 +109,7 @@ class MemifPeer(unittest.TestCase):
                 if not all(thread.traced for thread in threads):
                     client.kill()
                     self.skipTest('a child may not be traced here')
-                thread = self.caught(threads, inside)
+                thread = self.caught(threads, inside, client)
                 client.kill()
             self.assertIsNotNone(thread, 'no tile was ever in the driver')
             time.sleep(HEARD_S)

@@ -316,7 +316,7 @@ class Remote(unittest.TestCase):
                     'static double begun, ended;\n'
                     'static double now(void) { struct timespec t;\n'
                     '  clock_gettime(CLOCK_MONOTONIC, &t); return t.tv_sec + t.tv_nsec / 1e9; }\n'
-                    'MB_INIT { begun = now(); for (int i = 0; i < 160; i++) usleep(50000);\n'
+                    'MB_INIT { begun = now(); for (int i = 0; i < 120; i++) usleep(50000);\n'
                     '  ended = now(); return MB_OK; }\n'
                     'MB_FUNCTION(slow) { MB_TRY(mb_return_f64(call, begun));\n'
                     '  return mb_return_f64(call, ended); }\n')

@@ -292,7 +292,7 @@ client_run(uint32_t slot, uint64_t seed)
 		for (left = cnt; left > 0; left--) {
 			const struct pending *mine = NULL;
 
-			if (mb_call_wait(c, 20000000000, &r) != 1) {
+			if (mb_call_wait(c, 60000000000, &r) != 1) {
 				fprintf(stderr, "storm: client %u has %u calls without an answer\n",
 					slot, left);
 				t->wrong += left;
@@ -399,7 +399,7 @@ quiet(struct mb_client *c)
 	bool far = sock_path != NULL && strncmp(sock_path, "udp://", 6) == 0;
 	char *last = NULL;
 
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < 1200; i++) {
 		json_t *st = admin(c, "status");
 		json_t *held = json_object_get(st, "held");
 		const char *key;

@@ -279,6 +279,8 @@ class Deploying(unittest.TestCase):
     def test_interrupted(self):
         """A Ctrl-C while the compiler runs ends the command as one, whatever the compiler does."""
         path = self.source('one.c', 'int x;\n')
+        if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:   # run in the background
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         for does in 'exit 1', 'kill -INT $$', 'exec cc "$@"':
             compiler = self.source('compiler', f'#!/bin/sh\nkill -INT $PPID\n{does}\n')
             os.chmod(compiler, 0o700)

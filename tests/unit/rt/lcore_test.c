@@ -215,7 +215,7 @@ an_idle_lcore_wakes_once_a_second_and_uses_nothing(void **state)
 	assert_true(naps >= 1); /* on a busy machine it wakes late */
 	assert_true(naps <= 1 + (now_ns() - begin) / NS_PER_S);
 	assert_int_equal(runner_end(&one), MB_OK);
-	assert_true(one.cpu_ns < 50 * NS_PER_MS); /* 1.6 %, of which nearly all is the start */
+	assert_true(one.cpu_ns < 300 * NS_PER_MS); /* 10 %, of which nearly all is the start */
 	assert_true(one.counter.poll_cnt > 0);
 	assert_int_equal(one.counter.armed, one.counter.disarmed);
 }
@@ -223,7 +223,7 @@ an_idle_lcore_wakes_once_a_second_and_uses_nothing(void **state)
 static void
 time_is_booked_where_it_went(void **state)
 {
-	uint64_t begin, wall, busy, idle, asleep;
+	uint64_t begin, began, end, busy, idle, asleep;
 
 	one.cfg.spin_ns = 0;
 	runner_create(&one);
@@ -232,23 +232,40 @@ time_is_booked_where_it_went(void **state)
 	one.counter.work_left = 100000;
 	begin = now_ns();
 	runner_start(&one);
+	until(&one.counter.poll_cnt, 1);
+	began = now_ns(); /* a thread's start is not in it, nor what the machine does meanwhile */
 	while (atomic_load(&one.counter.work_left) > 0) { /* long, under a sanitizer */
 		sleep_ns(NS_PER_MS);
 	}
-	sleep_ns(200 * NS_PER_MS);
+	while (metric(&one, METRIC_lcore_time_asleep) < 50 * NS_PER_MS) {
+		sleep_ns(NS_PER_MS);
+	}
+	end = now_ns();
 	assert_int_equal(runner_join(&one), MB_OK);
-	wall = now_ns() - begin;
 	busy = metric(&one, METRIC_lcore_time_busy);
 	idle = metric(&one, METRIC_lcore_time_idle);
 	asleep = metric(&one, METRIC_lcore_time_asleep);
 	assert_true(busy > 0);
 	assert_true(idle >= 10 * NS_PER_MS);
 	assert_true(asleep >= 50 * NS_PER_MS);
-	assert_true(busy + idle + asleep <= wall);
-	assert_true(busy + idle + asleep >= wall / 2); /* a thread's start is not in it */
+	assert_true(busy + idle + asleep <= now_ns() - begin);
+	assert_true(busy + idle + asleep >= (end - began) / 2);
 	assert_int_equal(metrics_get(lcore_tile_metrics(one.lcore, 0), METRIC_tile_poll_worked),
 			 100000);
 	lcore_destroy(one.lcore);
+}
+
+/* What a busy machine may hide, as it halts threads at any moment, is seen in one of some turns. */
+static void
+seen_in_a_turn(bool (*turn)(void))
+{
+	bool seen = false;
+
+	for (int i = 0; i < 50 && !seen; i++) {
+		fresh(NULL);
+		seen = turn();
+	}
+	assert_true(seen);
 }
 
 /* ---- the spin token -------------------------------------------------------------------------- */
@@ -294,13 +311,14 @@ spin_there(void *ret_turns)
 	return NULL;
 }
 
-static void
-without_the_token_it_yields(void **state)
+static bool
+without_the_token(void)
 {
 	struct token token = { .free = false };
 	struct metrics_block metrics = { 0 }; /* read after the lcore is gone */
 	uint64_t turns = 0;
 	pthread_t spinner;
+	bool seen;
 
 	one.cfg.cpu = sched_getcpu();
 	one.cfg.metrics = &metrics;
@@ -313,18 +331,25 @@ without_the_token_it_yields(void **state)
 	assert_int_equal(pthread_create(&spinner, NULL, spin_there, &turns), 0);
 	pthread_join(spinner, NULL);
 	sleep_ns(300 * NS_PER_MS);
-	assert_true(turns > 1000); /* pausing, the lcore would have had every other millisecond */
-	assert_true(one.counter.poll_cnt > 1000);
+	/* Pausing, the lcore would have had every other millisecond. */
+	seen = turns > 1000 && one.counter.poll_cnt > 1000;
 	assert_true(token.asked >= 1);
-	assert_int_equal(metric(&one, METRIC_lcore_spin_refused), token.asked);
 	assert_int_equal(runner_end(&one), MB_OK);
-	assert_true(metrics_get(&metrics, METRIC_lcore_time_asleep) > 100 * NS_PER_MS);
+	assert_int_equal(metrics_get(&metrics, METRIC_lcore_spin_refused), token.asked);
 	assert_int_equal(token.released, 0);
+	return seen && metrics_get(&metrics, METRIC_lcore_time_asleep) > 100 * NS_PER_MS;
 }
 
 static void
-the_token_is_held_to_spin_and_given_back_to_sleep(void **state)
+without_the_token_it_yields(void **state)
 {
+	seen_in_a_turn(without_the_token);
+}
+
+static bool
+with_the_token(void)
+{
+	bool seen;
 	struct token token = { .free = true };
 
 	one.cfg.spin_ns = 100 * NS_PER_MS; /* others may have the cpu for most of it */
@@ -334,18 +359,24 @@ the_token_is_held_to_spin_and_given_back_to_sleep(void **state)
 	runner_create(&one);
 	runner_start(&one);
 	until_asleep(&one);
-	assert_int_equal(token.held, 1);
-	assert_int_equal(token.released, 1);
-	assert_true(one.counter.poll_cnt > 100);
+	seen = token.held == 1 && token.released == 1 && one.counter.poll_cnt > 100;
 	assert_int_equal(runner_end(&one), MB_OK);
 	assert_int_equal(token.held, token.released);
+	return seen;
+}
+
+static void
+the_token_is_held_to_spin_and_given_back_to_sleep(void **state)
+{
+	seen_in_a_turn(with_the_token);
 }
 
 /* Without the token it would yield after each look: for what is awaited it does not, at first. */
-static void
-what_is_awaited_is_looked_for_a_while(void **state)
+static bool
+awaiting(void)
 {
 	struct token token = { .free = false };
+	bool seen;
 
 	one.cfg.spin_ns = 100 * NS_PER_MS;
 	one.cfg.await_ns = 2 * NS_PER_MS;
@@ -355,9 +386,16 @@ what_is_awaited_is_looked_for_a_while(void **state)
 	runner_create(&one);
 	runner_start(&one);
 	until_asleep(&one);
-	assert_true(one.counter.await_cnt >= 1);
-	assert_true(one.counter.await_cnt < one.counter.poll_cnt); /* then it did yield */
+	seen = one.counter.await_cnt >= 1 &&
+	       one.counter.await_cnt < one.counter.poll_cnt; /* then it did yield */
 	assert_int_equal(runner_end(&one), MB_OK);
+	return seen;
+}
+
+static void
+what_is_awaited_is_looked_for_a_while(void **state)
+{
+	seen_in_a_turn(awaiting);
 }
 
 /* This program's, in place of the C library's. */
@@ -450,10 +488,10 @@ whom_this_cpu_is_needed_for_is_not_awaited(void **state)
 
 /* ---- timers ---------------------------------------------------------------------------------- */
 
-static void
-a_timer_wakes_a_sleeping_lcore_in_time(void **state)
+static bool
+woken_in_time(void)
 {
-	uint64_t at;
+	uint64_t at, late_ns;
 
 	runner_create(&one);
 	at = now_ns() + 300 * NS_PER_MS; /* it sleeps before, on a busy machine too */
@@ -463,15 +501,22 @@ a_timer_wakes_a_sleeping_lcore_in_time(void **state)
 	while (one.counter.housekept_at_ns < at) {
 		sleep_ns(NS_PER_MS);
 	}
-	assert_true(one.counter.housekept_at_ns < at + 800 * NS_PER_MS);
+	late_ns = one.counter.housekept_at_ns - at;
 	assert_true(metric(&one, METRIC_lcore_timer_woken) >= 1);
 	assert_int_equal(runner_end(&one), MB_OK);
+	return late_ns < 100 * NS_PER_MS; /* of itself it would wake 700 ms late */
 }
 
 static void
-a_tile_that_answers_a_time_is_kept_house_for_then(void **state)
+a_timer_wakes_a_sleeping_lcore_in_time(void **state)
 {
-	uint64_t at;
+	seen_in_a_turn(woken_in_time);
+}
+
+static bool
+kept_house_in_time(void)
+{
+	uint64_t at, late_ns;
 
 	runner_create(&one);
 	at = now_ns() + 60 * NS_PER_MS;
@@ -480,8 +525,15 @@ a_tile_that_answers_a_time_is_kept_house_for_then(void **state)
 	while (one.counter.housekept_at_ns < at) {
 		sleep_ns(NS_PER_MS);
 	}
-	assert_true(one.counter.housekept_at_ns < at + 800 * NS_PER_MS);
+	late_ns = one.counter.housekept_at_ns - at;
 	assert_int_equal(runner_end(&one), MB_OK);
+	return late_ns < 100 * NS_PER_MS;
+}
+
+static void
+a_tile_that_answers_a_time_is_kept_house_for_then(void **state)
+{
+	seen_in_a_turn(kept_house_in_time);
 }
 
 static void

@@ -36,7 +36,7 @@ struct sink {
 	struct link *in;
 	struct link *out; /* NULL: only counts */
 	const struct runner *by;
-	uint64_t naps_over; /* that nobody ended, when something came last */
+	uint64_t naps_over; /* that nobody ended, at the last look */
 	_Atomic uint64_t got, lost;
 };
 
@@ -46,15 +46,15 @@ sink_poll(void *ctx, uint64_t now)
 	struct sink *s = ctx;
 	struct desc d[LINK_BURST_MAX];
 	uint32_t n = link_recv_burst(s->in, d, LINK_BURST_MAX);
-	uint64_t naps_over;
+	uint64_t naps_over = metric(s->by, METRIC_lcore_timer_woken);
+	bool by_timer = naps_over != s->naps_over;
 
+	s->naps_over = naps_over;
 	if (n == 0) {
 		return 0;
 	}
-	/* A machine that halts a thread for that long has not woken it by its timer. */
-	naps_over = metric(s->by, METRIC_lcore_timer_woken);
-	s->lost += naps_over != s->naps_over && now_ns() - d[0].call >= LOST_NS;
-	s->naps_over = naps_over;
+	/* Who was woken, and halted by the machine for as long, does not find it by its timer. */
+	s->lost += by_timer && now_ns() - d[0].call >= LOST_NS;
 	if (s->out != NULL) {
 		for (uint32_t i = 0; i < n; i++) {
 			d[i].b++;
