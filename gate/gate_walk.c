@@ -164,6 +164,28 @@ gate_walk_wait(struct gate *g, struct gate_conn *c)
 	return gate_turn_end(g, c);
 }
 
+int
+gate_walk_words(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
+		const struct gate_walk_words *how)
+{
+	struct gate_walk now, *w;
+	int n = gate_walk_open(g, c, arg[1], how->type, arg_cnt, &now, &w);
+
+	if (n != CACHE_HIT && n != CACHE_ABSENT) {
+		return gate_look_refuse(g, c, n);
+	}
+	if (gate_walk_first(w)) {
+		gate_array(g, c, arg_cnt - 2);
+	}
+	for (; c->step + 2 < arg_cnt; c->step++) {
+		if (!gate_walk_more(g, c, w)) {
+			return gate_walk_wait(g, c);
+		}
+		how->one(g, c, n == CACHE_HIT ? &w->v : NULL, arg[c->step + 2]);
+	}
+	return gate_walk_end(g, c, w);
+}
+
 void
 gate_walk_drop(struct gate *g, struct gate_conn *c)
 {

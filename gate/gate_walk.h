@@ -95,6 +95,17 @@ gate_walk_more(struct gate *g, const struct gate_conn *c, const struct gate_walk
 /* gate_walk_wait: there is more, but not now. Returns: what the handler returns. */
 int gate_walk_wait(struct gate *g, struct gate_conn *c);
 
+/* gate_walk_words runs a command that asks something of a collection for each of its words from the
+ * third on (SMISMEMBER): an array of what `one` answers; v NULL: there is none. Returns: what the
+ * handler returns. */
+struct gate_walk_words {
+	unsigned int type; /* of the collection */
+	void (*one)(struct gate *g, struct gate_conn *c, const struct cache_value *v,
+		    struct slice word);
+};
+int gate_walk_words(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
+		    const struct gate_walk_words *how);
+
 /* gate_walk_close lets go of what was looked up: the command may open another one. gate_walk_end:
  * it is done. Returns: GATE_DONE. gate_walk_drop: as close, of c->walk. */
 void gate_walk_close(struct gate *g, struct gate_conn *c, struct gate_walk *w);

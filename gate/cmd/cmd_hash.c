@@ -187,31 +187,25 @@ cmd_hget(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 	return GATE_DONE;
 }
 
+static void
+field_reply(struct gate *g, struct gate_conn *c, const struct cache_value *v, struct slice field)
+{
+	char buf[VIEW_TEXT_MAX];
+	struct slice text;
+
+	if (v != NULL && field_find(CACHE_HIT, v, field, buf, &text)) {
+		gate_bulk(g, c, text);
+	} else {
+		gate_null(g, c);
+	}
+}
+
 int
 cmd_hmget(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	char buf[VIEW_TEXT_MAX];
-	struct gate_walk now, *w;
-	struct slice text;
-	int n = gate_walk_open(g, c, arg[1], LATTICE_MAP, arg_cnt, &now, &w);
+	static const struct gate_walk_words fields = { LATTICE_MAP, field_reply };
 
-	if (n != CACHE_HIT && n != CACHE_ABSENT) {
-		return gate_look_refuse(g, c, n);
-	}
-	if (gate_walk_first(w)) {
-		gate_array(g, c, arg_cnt - 2);
-	}
-	for (; c->step + 2 < arg_cnt; c->step++) {
-		if (!gate_walk_more(g, c, w)) {
-			return gate_walk_wait(g, c);
-		}
-		if (field_find(n, &w->v, arg[c->step + 2], buf, &text)) {
-			gate_bulk(g, c, text);
-		} else {
-			gate_null(g, c);
-		}
-	}
-	return gate_walk_end(g, c, w);
+	return gate_walk_words(g, c, arg, arg_cnt, &fields);
 }
 
 int

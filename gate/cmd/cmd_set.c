@@ -46,6 +46,13 @@ cmd_scard(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 	return gate_count(g, c, arg[1], LATTICE_ORSET);
 }
 
+static void
+is_member_reply(struct gate *g, struct gate_conn *c, const struct cache_value *v,
+		struct slice member)
+{
+	gate_int(g, c, v != NULL && view_set_has(v->type, v->state, member));
+}
+
 int
 cmd_sismember(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
@@ -55,7 +62,7 @@ cmd_sismember(struct gate *g, struct gate_conn *c, const struct slice *arg, uint
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
-	gate_int(g, c, n == CACHE_HIT && view_set_has(v.type, v.state, arg[2]));
+	is_member_reply(g, c, n == CACHE_HIT ? &v : NULL, arg[2]);
 	gate_look_end(g, &v);
 	return GATE_DONE;
 }
@@ -63,23 +70,9 @@ cmd_sismember(struct gate *g, struct gate_conn *c, const struct slice *arg, uint
 int
 cmd_smismember(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	struct gate_walk now, *w;
-	int n = gate_walk_open(g, c, arg[1], LATTICE_ORSET, arg_cnt, &now, &w);
+	static const struct gate_walk_words members_are = { LATTICE_ORSET, is_member_reply };
 
-	if (n != CACHE_HIT && n != CACHE_ABSENT) {
-		return gate_look_refuse(g, c, n);
-	}
-	if (gate_walk_first(w)) {
-		gate_array(g, c, arg_cnt - 2);
-	}
-	for (; c->step + 2 < arg_cnt; c->step++) {
-		if (!gate_walk_more(g, c, w)) {
-			return gate_walk_wait(g, c);
-		}
-		gate_int(g, c,
-			 n == CACHE_HIT && view_set_has(w->v.type, w->v.state, arg[c->step + 2]));
-	}
-	return gate_walk_end(g, c, w);
+	return gate_walk_words(g, c, arg, arg_cnt, &members_are);
 }
 
 int

@@ -267,12 +267,11 @@ cmd_zcard(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 }
 
 static void
-score_reply(struct gate *g, struct gate_conn *c, int n, const struct cache_value *v,
-	    struct slice member)
+score_reply(struct gate *g, struct gate_conn *c, const struct cache_value *v, struct slice member)
 {
 	double score;
 
-	if (n == CACHE_HIT && oset_score(v->state, member, &score) == 0) {
+	if (v != NULL && oset_score(v->state, member, &score) == 0) {
 		gate_double(g, c, score);
 	} else {
 		gate_null(g, c);
@@ -288,7 +287,7 @@ cmd_zscore(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	if (n != CACHE_HIT && n != CACHE_ABSENT) {
 		return gate_look_refuse(g, c, n);
 	}
-	score_reply(g, c, n, &v, arg[2]);
+	score_reply(g, c, n == CACHE_HIT ? &v : NULL, arg[2]);
 	gate_look_end(g, &v);
 	return GATE_DONE;
 }
@@ -296,22 +295,9 @@ cmd_zscore(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 int
 cmd_zmscore(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
-	struct gate_walk now, *w;
-	int n = gate_walk_open(g, c, arg[1], LATTICE_OSET, arg_cnt, &now, &w);
+	static const struct gate_walk_words scores = { LATTICE_OSET, score_reply };
 
-	if (n != CACHE_HIT && n != CACHE_ABSENT) {
-		return gate_look_refuse(g, c, n);
-	}
-	if (gate_walk_first(w)) {
-		gate_array(g, c, arg_cnt - 2);
-	}
-	for (; c->step + 2 < arg_cnt; c->step++) {
-		if (!gate_walk_more(g, c, w)) {
-			return gate_walk_wait(g, c);
-		}
-		score_reply(g, c, n, &w->v, arg[c->step + 2]);
-	}
-	return gate_walk_end(g, c, w);
+	return gate_walk_words(g, c, arg, arg_cnt, &scores);
 }
 
 /* By counting who is before it: no order has to be made for that. */
