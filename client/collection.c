@@ -104,14 +104,12 @@ client_field_look(struct mb_client *c, const struct wset_op *op, struct cache_va
 		  unsigned int *ret_type, struct slice *ret_value)
 {
 	struct map_field f;
-	int err = client_look(c, op->key, op->field, v);
+	int err = client_look_item(c, LATTICE_MAP, op, v);
 
 	if (err != 0) {
 		return err;
 	}
-	if (v->type != LATTICE_MAP) {
-		err = MB_ERR_TYPE;
-	} else if (!map_get(v->state, op->field, &f) || !map_field_value(&f, ret_type, ret_value)) {
+	if (!map_get(v->state, op->field, &f) || !map_field_value(&f, ret_type, ret_value)) {
 		err = MB_ERR_NOT_FOUND;
 	}
 	if (err != 0) {
@@ -310,10 +308,10 @@ static int
 client_score(struct mb_client *c, const struct wset_op *op, double *ret)
 {
 	struct cache_value v;
-	int err = client_look(c, op->key, op->field, &v);
+	int err = client_look_item(c, LATTICE_OSET, op, &v);
 
 	if (err == 0) {
-		err = v.type == LATTICE_OSET ? oset_score(v.state, op->field, ret) : MB_ERR_TYPE;
+		err = oset_score(v.state, op->field, ret);
 		client_look_end(c, &v);
 	}
 	return err;
@@ -381,8 +379,7 @@ client_ordered(struct mb_client *c, struct slice key, double min, double max, st
 {
 	struct oset_entry *entry = NULL, e;
 	uint32_t cnt = 0;
-	int err = isnan(min) || isnan(max) ? MB_ERR_INVALID
-					   : client_look(c, key, slice_of(NULL, 0), v);
+	int err = isnan(min) || isnan(max) ? MB_ERR_INVALID : client_look(c, key, v);
 
 	if (err != 0) {
 		return err;
@@ -525,7 +522,7 @@ mb_client_members(struct mb_client *c, const char *key, size_t key_len, mb_membe
 	int err = client_key(key, key_len, &k);
 
 	if (err == 0) {
-		err = client_look(c, k, slice_of(NULL, 0), &v);
+		err = client_look(c, k, &v);
 	}
 	if (err != 0) {
 		return err;

@@ -233,13 +233,17 @@ void client_ask_none(struct mb_client *c, int err);
 bool client_ask_wait(struct mb_client *c, int err, const struct client_ask *ask);
 
 /* client_look finds a value in the cache, having it fetched if need be. A client of a node that is
- * elsewhere brings it here: of a collection only the item with this key, unless that is empty.
- * MB_ERR_NOT_FOUND: there is none, and nothing is held. client_look_end lets go of it. */
+ * elsewhere brings it here: client_look_item only the item of it that op->field names. It is of
+ * this type.
+ * MB_ERR_NOT_FOUND: there is none, and nothing is held; MB_ERR_TYPE (client_look_item).
+ * client_look_end lets go of it. */
 int client_look_try(struct mb_client *c, struct slice key, struct cache_value *v,
 		    struct client_ask *ask);
 /* client_look_now does not ask anybody: CLIENT_PENDING, the value would have to be fetched. */
 int client_look_now(struct mb_client *c, struct slice key, struct cache_value *v);
-int client_look(struct mb_client *c, struct slice key, struct slice item, struct cache_value *v);
+int client_look(struct mb_client *c, struct slice key, struct cache_value *v);
+int client_look_item(struct mb_client *c, unsigned int type, const struct wset_op *op,
+		     struct cache_value *v);
 void client_look_end(struct mb_client *c, struct cache_value *v);
 
 /* A write: one operation, or several of one cache tile in a set (wset.h), none by reference; then

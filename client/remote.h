@@ -54,8 +54,10 @@ int remote_dag_start(struct mb_client *c, const char *name, const struct mb_dag_
 /* opt->request_id says whose. */
 int remote_future_start(struct mb_client *c, const struct mb_call_options *opt, uint64_t *ret_call);
 
-/* As client_look, client_look_end, client_write, client_take, client_send. */
-int remote_look(struct mb_client *c, struct slice key, struct slice item, struct cache_value *ret);
+/* As client_look, client_look_item, client_look_end, client_write, client_take, client_send. */
+int remote_look(struct mb_client *c, struct slice key, struct cache_value *ret);
+int remote_look_item(struct mb_client *c, unsigned int type, const struct wset_op *op,
+		     struct cache_value *ret);
 void remote_look_end(struct mb_client *c, struct cache_value *v);
 int remote_write(struct mb_client *c, struct client_write *w);
 /* The same of up to CLIENT_MANY, but for those with an error already. remote_looks calls fn with

@@ -27,19 +27,36 @@ look_take(const struct rpc_reply *reply, struct cache_value *ret)
 	return err;
 }
 
-int
-remote_look(struct mb_client *c, struct slice key, struct slice item, struct cache_value *ret)
+static int
+look(struct mb_client *c, const struct rpc_request *req, struct cache_value *ret)
 {
-	struct rpc_request req = { .op = RPC_LOOK, .name = key, .payload = item };
 	struct rpc_reply reply;
 	uint8_t *bytes;
-	int err = remote_ask(c, &req, &reply, &bytes);
+	int err = remote_ask(c, req, &reply, &bytes);
 
 	err = err != 0 ? err : look_take(&reply, ret);
 	if (err != 0) {
 		free(bytes);
 	}
 	return err;
+}
+
+int
+remote_look(struct mb_client *c, struct slice key, struct cache_value *ret)
+{
+	return look(c, &(struct rpc_request){ .op = RPC_LOOK, .name = key }, ret);
+}
+
+int
+remote_look_item(struct mb_client *c, unsigned int type, const struct wset_op *op,
+		 struct cache_value *ret)
+{
+	const struct rpc_request req = { .op = RPC_LOOK,
+					 .name = op->key,
+					 .payload = op->field,
+					 .n = type };
+
+	return look(c, &req, ret);
 }
 
 /* Several keys of those that are still to be asked for, in one request. */

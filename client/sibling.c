@@ -72,7 +72,7 @@ mb_client_expires(struct mb_client *c, const char *key, size_t key_len, int64_t 
 	int err = client_key(key, key_len, &k);
 
 	if (err == 0) {
-		err = client_look(c, k, slice_of(NULL, 0), &v);
+		err = client_look(c, k, &v);
 	}
 	if (err == 0) {
 		err = view_present(v.type, v.state) ? envelope_open(v.envelope, &e)
@@ -100,7 +100,7 @@ mb_client_siblings(struct mb_client *c, const char *key, size_t key_len, mb_memb
 		ret_seen != NULL && seen == NULL ? MB_ERR_NO_MEMORY : client_key(key, key_len, &k);
 
 	if (err == 0) {
-		err = client_look(c, k, slice_of(NULL, 0), &v);
+		err = client_look(c, k, &v);
 	}
 	if (err != 0) {
 		free(seen);

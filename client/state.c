@@ -98,17 +98,31 @@ client_look_try(struct mb_client *c, struct slice key, struct cache_value *v,
 }
 
 int
-client_look(struct mb_client *c, struct slice key, struct slice item, struct cache_value *v)
+client_look(struct mb_client *c, struct slice key, struct cache_value *v)
 {
 	struct client_ask ask = { 0 };
 	int err;
 
 	if (unlikely(c->remote != NULL)) {
-		return remote_look(c, key, item, v);
+		return remote_look(c, key, v);
 	}
 	do {
 		err = client_look_try(c, key, v, &ask);
 	} while (client_ask_wait(c, err, &ask));
+	return err;
+}
+
+int
+client_look_item(struct mb_client *c, unsigned int type, const struct wset_op *op,
+		 struct cache_value *v)
+{
+	int err = unlikely(c->remote != NULL) ? remote_look_item(c, type, op, v)
+					      : client_look(c, op->key, v);
+
+	if (err == 0 && v->type != type) {
+		client_look_end(c, v);
+		return MB_ERR_TYPE;
+	}
 	return err;
 }
 
@@ -130,7 +144,7 @@ mb_client_get(struct mb_client *c, const char *key, size_t key_len, struct mb_he
 	int err = h == NULL ? MB_ERR_NO_MEMORY : client_key(key, key_len, &k);
 
 	if (err == 0) {
-		err = client_look(c, k, slice_of(NULL, 0), &h->v);
+		err = client_look(c, k, &h->v);
 	}
 	if (err == 0) {
 		err = view_text(h->v.type, h->v.state, h->text, &text);

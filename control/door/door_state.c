@@ -119,14 +119,16 @@ look_tell(struct door *d, struct flow_ref ref, const struct rpc_reply *r)
 
 /* The envelope of a collection with one item of it. */
 static int
-part_reply(struct door *d, struct flow_ref ref, struct slice item, const struct cache_value *v)
+part_reply(struct door *d, struct flow_ref ref, const struct rpc_request *r,
+	   const struct cache_value *v)
 {
 	struct rpc_reply reply = { 0 };
 	struct envelope e;
 	struct slice found;
 	struct wbuf out;
 	size_t bytes;
-	int err = view_item(v->type, v->state, item, &found);
+	int err = r->n != 0 && r->n != v->type ? MB_ERR_TYPE
+					       : view_item(v->type, v->state, r->payload, &found);
 
 	if (err == 0) {
 		err = envelope_open(v->envelope, &e);
@@ -286,7 +288,7 @@ look_reply(struct door *d, struct flow_ref ref, const struct rpc_request *r, int
 {
 	int said = r->n == 1            ? many_reply(d, ref, r, err, v)
 		   : err != 0           ? err
-		   : r->payload.len > 0 ? part_reply(d, ref, r->payload, v)
+		   : r->payload.len > 0 ? part_reply(d, ref, r, v)
 					: whole_reply(d, ref, v);
 
 	if (err == 0) {

@@ -48,7 +48,8 @@ enum rpc_op {
 	RPC_CANCEL,   /* call: of a CALL or DAG of this client */
 	/* name: the key; payload: empty, or the key of one item (a member, a field). Answer: its
 	 * envelope (envelope.h), flat; of a collection with that item only. NOT_FOUND if it, or
-	 * the item, is not there. n = 1: payload: items, further keys. Answer: n, of how many of
+	 * the item, is not there. n: 0, or with an item the type that the collection must be of
+	 * (lattice.def), else TYPE. n = 1: payload: items, further keys. Answer: n, of how many of
 	 * these keys it tells, the first at least: those that are in the node's cache and have a
 	 * place in a datagram. Payload: parts, each an error or an envelope */
 	RPC_LOOK,

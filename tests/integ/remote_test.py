@@ -217,6 +217,10 @@ class Remote(unittest.TestCase):
         self.ok('del', 'color')
         self.assertEqual(self.remote('get', 'color')[0], 1)
         self.assertEqual(self.remote('incr', 'tags')[0], 1)
+        # Of a collection only the item comes: that it is one of another type is told all the same.
+        for args in (('hget', 'tags', 'a'), ('hget', 'tags', 'x'), ('zscore', 'map', 'there')):
+            for said in (self.remote(*args)[2], self.node.local(*args)[2]):
+                self.assertIn('of another type', said, args)
 
     def test_all_that_the_local_command_line_does(self):
         """Each command, over the wire and here, on keys of their own: the same answers."""
