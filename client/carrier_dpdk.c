@@ -125,16 +125,10 @@ dpdk_send(void *carrier, uint32_t lane, struct seal *seal, const struct wire_hea
 {
 	struct dpdk *d = carrier;
 	struct wire_addr to = d->server;
-	size_t len = WIRE_HEAD_BYTES + (size_t)h->len + (seal->cnt > 0 ? SEAL_BYTES : 0);
-	uint8_t *p;
 
 	to.port = d->port[lane];
-	if (net_io_send_from(&d->io, seal, &to, h, body)) {
-		return;
-	}
-	p = d->io.ops->room(d->io.io, len);
-	if (p != NULL) {
-		d->io.ops->send(d->io.io, &to, seal_put(seal, p, h, body));
+	if (!net_io_send_from(&d->io, seal, &to, h, body)) {
+		net_io_send(&d->io, seal, &to, h, body);
 	}
 }
 

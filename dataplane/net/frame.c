@@ -448,6 +448,13 @@ put_ip(uint8_t *p, const struct frame *f, uint8_t proto, size_t len, uint8_t hop
 	return p + V6_BYTES;
 }
 
+struct frame_tail
+frame_tail_of(struct slice bytes)
+{
+	REQUIRE(bytes.len >= 8 && bytes.len <= UINT16_MAX); /* see sum_add */
+	return (struct frame_tail){ (uint32_t)bytes.len, sum_fold(sum_add(0, bytes.p, bytes.len)) };
+}
+
 size_t
 frame_udp(uint8_t *body, struct frame *f)
 {
@@ -470,7 +477,8 @@ frame_udp(uint8_t *body, struct frame *f)
 	if (f->sum_by_nic) {
 		sum_put(udp + 6, sum_fold(sum_pseudo(f, PROTO_UDP, len)));
 	} else if (!f->sum_none || !v4) {
-		sum = (uint16_t)~sum_fold(sum_add(sum_pseudo(f, PROTO_UDP, len), udp, len));
+		sum = (uint16_t)~sum_fold(sum_add(sum_pseudo(f, PROTO_UDP, len) + f->tail.sum, udp,
+						  len - f->tail.len));
 		sum_put(udp + 6, sum != 0 ? sum : 0xffff);
 	}
 	return (size_t)(body - p);
@@ -550,8 +558,8 @@ frame_udp_again(uint8_t *body, size_t len, const struct frame *f, const struct f
 	} else if (f->sum_by_nic) {
 		sum = sum_fold((uint64_t)again->udp_sum + udp_len);
 	} else {
-		sum = (uint16_t)~sum_fold(
-			sum_add((uint64_t)again->udp_sum + udp_len, p + AT_UDP, UDP_BYTES + len));
+		sum = (uint16_t)~sum_fold(sum_add((uint64_t)again->udp_sum + udp_len + f->tail.sum,
+						  p + AT_UDP, UDP_BYTES + len - f->tail.len));
 		sum = sum != 0 ? sum : 0xffff;
 	}
 	sum_put(p + AT_UDP + 6, sum);

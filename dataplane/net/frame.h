@@ -48,6 +48,12 @@ struct frame_end {
 	uint16_t port; /* UDP only; host order */
 };
 
+/* The end of a body, whose sum is known: it is not read again. len 0: there is none such. */
+struct frame_tail {
+	uint32_t len;
+	uint32_t sum;
+};
+
 struct frame {
 	enum frame_kind kind;
 	uint16_t vlan; /* 0: no tag */
@@ -57,6 +63,7 @@ struct frame {
 	bool sum_by_nic;                /* writing UDP: see above */
 	bool sum_none;                  /* the same, over IPv4 */
 	uint8_t l2_bytes, l3_bytes;     /* filled in by frame_udp */
+	struct frame_tail tail;         /* writing UDP with a sum */
 };
 
 /* frame_is_v4 tells an IPv4 address, which is ::ffff:a.b.c.d. */
@@ -75,6 +82,11 @@ frame_is_v4(const uint8_t ip[FRAME_IP_BYTES])
  * Returns:   0, the body lies in the bytes; MB_ERR_NOT_SUPPORTED for what is none of
  *            the above; MB_ERR_CORRUPT for what claims to be one and is not. */
 int frame_read(struct slice bytes, enum frame_sum sum, struct frame *f);
+
+/* frame_tail_of sums what is to be copied to the end of a body: where it lies, a sum of the copy
+ * would wait until that is in the cache. Requires: 8 bytes; an even number of them before the tail
+ * in its body. */
+struct frame_tail frame_tail_of(struct slice bytes);
 
 /* frame_udp writes the heads of a UDP frame right before its body, which lies at `body`.
  * Requires:  FRAME_HEAD_MAX bytes in front of it; both addresses of one family; a body that fits.

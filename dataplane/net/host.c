@@ -356,8 +356,10 @@ host_write(struct host *h, const struct wire_addr *to, uint8_t *body, size_t len
 	   struct frame *f, size_t *ret_head, size_t *ret_ask)
 {
 	const struct host_neighbour *n;
+	struct frame_tail tail = h->tail;
 
 	*ret_ask = 0;
+	h->tail = (struct frame_tail){ 0 };
 	if (len > host_datagram_max(h)) {
 		return MB_ERR_TOO_LARGE;
 	}
@@ -372,6 +374,7 @@ host_write(struct host *h, const struct wire_addr *to, uint8_t *body, size_t len
 	}
 	*f = h->out;
 	f->body = slice_of(body, len);
+	f->tail = tail;
 	memcpy(f->to.mac, n->mac, FRAME_MAC_BYTES);
 	memcpy(f->to.ip, to->ip, FRAME_IP_BYTES);
 	f->to.port = to->port;

@@ -71,7 +71,8 @@ struct host {
 	uint8_t in_head[FRAME_AGAIN_BYTES];
 	struct wire_addr out_to; /* of the last one that went to it */
 	struct frame_again out_again;
-	struct frame out; /* what all datagrams from here have in common */
+	struct frame out;       /* what all datagrams from here have in common */
+	struct frame_tail tail; /* of the next one */
 	/* HOST_MOVED: where that datagram came from; heard_ns 0: none is at hand. */
 	struct host_neighbour moved;
 	struct host_neighbour neighbour[HOST_SETS * HOST_WAYS];
@@ -120,6 +121,15 @@ size_t host_announce(const struct host *h, uint8_t *p);
 /* host_datagram_max is how long a datagram may be on this link. */
 size_t host_datagram_max(const struct host *h);
 
+/* host_tail says that the body of the next datagram ends with a copy of tail (frame_tail_of). */
+static inline void
+host_tail(struct host *h, struct slice tail)
+{
+	if (!h->cfg.sum_by_nic && !h->cfg.sum_none) {
+		h->tail = frame_tail_of(tail);
+	}
+}
+
 /* host_output writes the heads of a datagram right before its body (frame_udp), and fills in what a
  * NIC that completes sums wants to know.
  * Returns:   0 with *f; MB_ERR_TOO_LARGE; MB_ERR_INVALID for an address of another family;
@@ -136,6 +146,8 @@ host_output(struct host *h, const struct wire_addr *to, uint8_t *body, size_t le
 		*ret_ask = 0;
 		f->sum_by_nic = h->cfg.sum_by_nic;
 		f->sum_none = h->cfg.sum_none;
+		f->tail = h->tail;
+		h->tail.len = h->tail.sum = 0;
 		f->l2_bytes = FRAME_AGAIN_L2;
 		f->l3_bytes = FRAME_AGAIN_L3;
 		*ret_head = frame_udp_again(body, len, f, &h->out_again);

@@ -19,6 +19,7 @@ struct lcore;
 
 #define NET_IO_NAP_NEVER UINT64_MAX
 #define NET_IO_FROM_MIN  4096u /* a copy of less costs less than a second piece, and a send alone */
+#define NET_IO_SUM_MIN   256u  /* net_io_ops.sum is a call, which costs as much */
 
 struct net_io_stats {
 	uint64_t rx, tx;
@@ -44,6 +45,9 @@ struct net_io_ops {
 	 * counted. send sends len of them, flush makes a burst of sends go. */
 	uint8_t *(*room)(void *io, size_t len);
 	void (*send)(void *io, const struct wire_addr *to, size_t len);
+	/* What is sent next ends with a copy of body, which is about to be made: whoever sums what
+	 * he sends sums it here. NULL: nobody does. */
+	void (*sum)(void *io, struct slice body);
 	void (*flush)(void *io);
 	/* Sends head and, behind it, a long body from where that is, at once; both are the
 	 * caller's again when it returns. Returns: false when this cannot: it is to be copied to a
@@ -84,6 +88,23 @@ net_io_send_from(const struct net_io *io, const struct seal *seal, const struct 
 	}
 	wire_write(head, h);
 	return io->ops->send_from(io->io, to, slice_of(head, sizeof(head)), slice_of(body, h->len));
+}
+
+/* net_io_send copies one to a room, and sends it from there. */
+static inline void
+net_io_send(const struct net_io *io, struct seal *seal, const struct wire_addr *to,
+	    const struct wire_head *h, const uint8_t *body)
+{
+	size_t len = WIRE_HEAD_BYTES + (size_t)h->len + (seal->cnt > 0 ? SEAL_BYTES : 0);
+	uint8_t *p = io->ops->room(io->io, len);
+
+	if (p == NULL) {
+		return;
+	}
+	if (h->len >= NET_IO_SUM_MIN && seal->cnt == 0 && io->ops->sum != NULL) {
+		io->ops->sum(io->io, slice_of(body, h->len));
+	}
+	io->ops->send(io->io, to, seal_put(seal, p, h, body));
 }
 
 #endif

@@ -58,21 +58,15 @@ static void
 tile_send(void *ctx, const struct wire_addr *to, const struct wire_head *h, const uint8_t *body)
 {
 	struct net_tile *t = ctx;
-	size_t len = WIRE_HEAD_BYTES + (size_t)h->len;
-	uint8_t *p;
 
 	if (likely(body == t->drafted && body != NULL)) { /* nothing was sent since: it is there */
 		t->drafted = NULL;
 		wire_write((uint8_t *)(uintptr_t)body - WIRE_HEAD_BYTES, h);
-		t->io.ops->send(t->io.io, to, len);
+		t->io.ops->send(t->io.io, to, WIRE_HEAD_BYTES + (size_t)h->len);
 		return;
 	}
-	if (net_io_send_from(&t->io, &t->seal, to, h, body)) {
-		return;
-	}
-	p = t->io.ops->room(t->io.io, len + (t->seal.cnt > 0 ? SEAL_BYTES : 0));
-	if (p != NULL) {
-		t->io.ops->send(t->io.io, to, seal_put(&t->seal, p, h, body));
+	if (!net_io_send_from(&t->io, &t->seal, to, h, body)) {
+		net_io_send(&t->io, &t->seal, to, h, body);
 	}
 }
 

@@ -441,6 +441,14 @@ nic_send(void *io, const struct wire_addr *to, size_t len)
 	}
 }
 
+static void
+nic_sum(void *io, struct slice body)
+{
+	struct nic *n = io;
+
+	host_tail(&n->host, body);
+}
+
 static bool
 nic_send_from(void *io, const struct wire_addr *to, struct slice head, struct slice body)
 {
@@ -674,6 +682,7 @@ static const struct net_io_ops nic_ops = {
 	.recv = nic_recv,
 	.room = nic_room,
 	.send = nic_send,
+	.sum = nic_sum,
 	.flush = nic_flush,
 	.send_from = nic_send_from,
 	.arm = nic_arm,

@@ -503,6 +503,52 @@ sums_are_those_of_the_rfc(void **state)
 	}
 }
 
+/* Of a tail that was summed where it lay: the frame is the same, byte for byte, and the next one's
+ * sum has nothing of it. */
+static void
+the_end_may_be_summed_before(void **state)
+{
+	static uint8_t tail[1024], plain[sizeof(memory)];
+	size_t len, head, ask;
+	struct frame f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(tail); i++) {
+		tail[i] = (uint8_t)(0xff - i * i * 5);
+	}
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct wire_addr to = address(v6 != 0, 2);
+
+		(void)datagram(v6 != 0, &f, &len);
+		for (size_t at = 8; at <= sizeof(tail); at++) {
+			struct slice end = slice_of(tail + sizeof(tail) - at, at);
+
+			len = 40 + at;
+			memset(body, (int)at, 40);
+			memcpy(body + 40, end.p, at);
+			assert_int_equal(host_output(&a, &to, body, len, now_ns, &f, &head, &ask),
+					 0);
+			memcpy(plain, body - head, head + len);
+			host_tail(&a, end);
+			assert_int_equal(host_output(&a, &to, body, len, now_ns, &f, &head, &ask),
+					 0);
+			assert_memory_equal(plain, body - head, head + len);
+			assert_int_equal(host_output(&a, &to, body, len, now_ns, &f, &head, &ask),
+					 0);
+			assert_memory_equal(plain, body - head, head + len);
+		}
+		/* It was for one that could not go. */
+		host_tail(&a, slice_of(tail, 100));
+		to.ip[15] = 99;
+		assert_int_equal(host_output(&a, &to, body, 140, now_ns, &f, &head, &ask),
+				 MB_ERR_NOT_FOUND);
+		to.ip[15] = 2;
+		memset(body, 3, 140);
+		assert_int_equal(host_output(&a, &to, body, 140, now_ns, &f, &head, &ask), 0);
+		assert_int_equal(give(&b, body - head, head + 140), HOST_DATAGRAM);
+	}
+}
+
 int
 main(void)
 {
@@ -520,6 +566,7 @@ main(void)
 		cmocka_unit_test(too_much_and_another_family_are_refused),
 		cmocka_unit_test(a_frame_that_somebody_else_made_is_taken),
 		cmocka_unit_test(sums_are_those_of_the_rfc),
+		cmocka_unit_test(the_end_may_be_summed_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
