@@ -138,6 +138,14 @@ def prepare(tests):
     waits = '        wait_for_blocked_clients_count %d\n'
     replace(f'{tests}/unit/type/list.tcl', first + second,
             first + waits % 1 + second + waits % 2)
+    # The same of one that leaves its three channels, and does not read that it has.
+    for unit, word, publish in (('pubsub', 'unsubscribe', 'publish chan1 '),
+                                ('pubsub', 'punsubscribe', 'publish chan1.hi '),
+                                ('pubsubshard', 'sunsubscribe', 'SPUBLISH chan1 ')):
+        then = f'        assert_equal 0 [r {publish}'
+        replace(f'{tests}/unit/{unit}.tcl', f'        {word} $rd1\n{then}',
+                f'        {word} $rd1\n        for {{set i 0}} {{$i < 3}} {{incr i}} '
+                f'{{$rd1 read}}\n{then}')
     # There is no EVAL; the tests behind it need this user.
     replace(f'{tests}/unit/acl.tcl', 'antirez +eval +multi', 'antirez +multi')
 
