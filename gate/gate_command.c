@@ -455,7 +455,8 @@ gate_command_run(struct gate *g, struct gate_conn *c, const struct gate_command 
 		c->last = true;
 		return GATE_DONE;
 	}
-	if (unlikely(g->pause_until_ns != 0) && c->part == 0 && gate_pause_holds(g, c, cmd)) {
+	if (unlikely(g->pause_until_ns != 0 || c->halted) && c->part == 0 &&
+	    gate_pause_holds(g, c, cmd)) {
 		return c->last ? (int)GATE_DONE : (int)GATE_WAIT;
 	}
 	if (!c->begun && !(cmd->run == cmd_exec && gate_multi_runs(c))) { /* it was, long ago */

@@ -138,6 +138,7 @@ gate_conn_renew(struct gate *g, struct gate_conn *c)
 	c->hole = NULL;
 	c->total = c->total_next = 0;
 	c->timed_out = false;
+	c->halted = false;
 	c->block_due_ns = 0;
 	if (unlikely(c->place.taken)) {
 		gate_unblock(g, c);

@@ -4,6 +4,7 @@
 
 Goal:   who waits longest for an item is served first, also an error in its place: nobody who comes
         later, with all its keys here, just when the item shows, is before it.
+        Who has waited for the end of CLIENT PAUSE is as others afterwards.
 Method: a node with one gate and one with two; one or two clients that wait (which is seen) while
         others come all the time to the same list, and leave after a moment; then one item is
         pushed. Rounds are many, as the moment is short.
@@ -103,6 +104,22 @@ class Blocks(unittest.TestCase):
             self.c('lpush', 'q', 'item')
             self.assertRegex(one.answer(), '^-WRONGTYPE')
             self.assertEqual(two.answer(), b'item')
+
+
+    def test_who_was_paused_is_as_others_again(self):
+        """It is not taken for one that waits, nor is it kept when it leaves behind a pop."""
+        for _ in range(ROUNDS):
+            c = self.client()
+            self.c('client', 'pause', 60000, 'write')
+            c.say('rpush', 'q', 'item')
+            until(lambda: b'blocked_clients:1' in self.c('info', 'clients'), WAIT_S, 'it waits')
+            self.c('client', 'unpause')
+            self.assertEqual(c.answer(), 1)
+            self.assertIn(b'blocked_clients:0', self.c('info', 'clients'))
+            c.say('lpop', 'q')
+            c.close()
+            until(lambda: self.c('llen', 'q') == 0, WAIT_S, 'the item is taken')
+        until(lambda: b'connected_clients:1\r' in self.c('info', 'clients'), WAIT_S, 'they left')
 
 
 class BlocksOfTwoGates(Blocks):
