@@ -47,13 +47,13 @@ class QuickExecutor(unittest.TestCase):
         self.node = Node(MICROBURST, '--set', 'executor.count=1')
         self.addCleanup(self.node.remove)
         self.assertEqual(self.node.run('deploy', OBJECT)[0], 0)
-        until(self.node.executors, 30, 'an executor that serves')
+        until(self.node.executors, 60, 'an executor that serves')
 
     def shown(self):
         return [(e['state'], e['pid']) for e in self.node.json('ps')['executors']]
 
     def test_serves_when_it_is_known(self):
-        zygote = self.node.zygote()
+        zygote = until(self.node.zygote, 60, 'a zygote')
         try:
             trace(SEIZE, zygote, TRACE_CHILDREN)
         except OSError as error:
@@ -61,7 +61,10 @@ class QuickExecutor(unittest.TestCase):
             sys.exit(77)
         for pid, (_, state) in self.node.children().items():
             if pid != zygote and state != 'Z':
-                os.kill(pid, signal.SIGKILL)
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
         stopped(zygote)     # it has forked
         child = next(pid for pid in self.traced() if pid != zygote)
         stopped(child)
@@ -73,7 +76,7 @@ class QuickExecutor(unittest.TestCase):
                 time.sleep(0.02)
         finally:
             trace(DETACH, zygote)
-        until(self.node.executors, 30, 'an executor that serves')
+        until(self.node.executors, 60, 'an executor that serves')
         self.assertNotIn(('serving', 0), self.shown())
         self.assertEqual(self.node.run('call', 'plus_one', '1', '--deadline', '30s')[:2],
                          (0, b'2\n'), self.node.said())
@@ -81,9 +84,12 @@ class QuickExecutor(unittest.TestCase):
     def traced(self):
         """Process ids of all that this one traces."""
         for pid in self.node.children():
-            with open(f'/proc/{pid}/status', encoding='utf-8') as f:
-                if f'TracerPid:\t{os.getpid()}\n' in f.read():
-                    yield pid
+            try:
+                with open(f'/proc/{pid}/status', encoding='utf-8') as f:
+                    if f'TracerPid:\t{os.getpid()}\n' in f.read():
+                        yield pid
+            except OSError:     # it has ended
+                pass
 
 
 if __name__ == '__main__':

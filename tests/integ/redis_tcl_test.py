@@ -24,7 +24,7 @@ sys.path.insert(0, f'{SOURCE}/tests/lib')
 from node import Node   # noqa: E402
 
 SKIPPED = 77
-FETCH_S, UNIT_S = 60, 120
+FETCH_S, UNIT_S = 60, 240
 TILES = os.environ.get('TILES', '1')
 LONG_MS = 700
 PORT = 21111 + 64 * (os.getpid() % 150)     # around it the harness listens; another run elsewhere

@@ -346,25 +346,30 @@ class Held(unittest.TestCase):
     def held():
         return {what: n for what, n in NODE.json('status')['held'].items() if n != 0}
 
+    @staticmethod
+    def runs(*but):
+        """The call that runs, by an executor that is none of these."""
+        return until(lambda: next((c for c in NODE.json('ps')['calls'] if c['pid'] not in but),
+                                  None), 60, 'a call that runs')
+
     def ends(self, how, *args):
         with subprocess.Popen([MICROBURST, 'call', 'keeps', how, *args, '--socket', NODE.socket],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as caller:
-            until(lambda: self.held().get('versions') == 4, 20, f'four versions: {self.held()}')
-            call = NODE.json('ps')['calls'][0]
+            until(lambda: self.held().get('versions') == 4 or
+                  (how == 'deadline' and caller.poll() is not None), 60, 'four versions')
             if how in ('well', 'fails', 'dies'):
-                self.assertEqual(NODE.run('send', call['call'], 'go')[2], '')
+                self.assertEqual(NODE.run('send', self.runs()['call'], 'go')[2], '')
             elif how == 'cancelled':
-                self.assertEqual(NODE.run('cancel', call['call'])[2], '')
+                self.assertEqual(NODE.run('cancel', self.runs()['call'])[2], '')
             elif how == 'killed':
-                for _ in range(2):  # once more, as it had written nothing
-                    os.kill(NODE.json('ps')['calls'][0]['pid'], signal.SIGKILL)
-                    until(lambda: caller.poll() is not None or [
-                        c for c in NODE.json('ps')['calls'] if c['pid'] not in (0, call['pid'])],
-                        20, 'an end or another attempt')
+                first = self.runs()['pid']
+                os.kill(first, signal.SIGKILL)
+                os.kill(self.runs(0, first)['pid'], signal.SIGKILL)  # once more: it wrote nothing
             elif how == 'left':
                 caller.kill()
             said = caller.communicate(timeout=60)[0].decode()
-        until(lambda: self.held() == {}, 20, f'nothing held ({how}): {self.held()}')
+        until(lambda: self.held() == {} and not NODE.json('ps')['calls'], 60,
+              f'nothing held ({how}): {self.held()}')
         return said
 
     def test_on_every_path(self):

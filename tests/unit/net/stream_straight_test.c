@@ -25,7 +25,7 @@
 #define CONN_MAX  8 /* some more than are looked at without a receive */
 #define VALUE_MAX (8u << 20)
 #define TURN_MAX  (1u << 20) /* of one, between two polls: a straight turn, and what was there */
-#define GIVE_UP_S 20
+#define GIVE_UP_S 60
 
 struct taker {
 	struct lcore *lcore;
@@ -359,7 +359,8 @@ stop_one(uint32_t cnt, uint32_t len, int fd[CONN_MAX])
 static void
 pause_and_go_on(uint32_t cnt)
 {
-	const struct timespec nap = { .tv_nsec = 30 * NS_PER_MS };
+	/* What had come is seen by then. */
+	const struct timespec nap = { .tv_nsec = 200 * NS_PER_MS };
 	uint64_t before;
 	int fd[CONN_MAX];
 
