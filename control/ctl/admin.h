@@ -68,6 +68,4 @@
 
 #include <stddef.h>
 
-/* admin_find tells whether cmd is one of the above. */
-
 #endif
