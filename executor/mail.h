@@ -79,7 +79,7 @@ mail_waits(const struct mail *m)
  * without end).
  *
  * Returns:   0; an error of one of them, the others being sent: MB_ERR_GONE, MB_ERR_BUSY
- *            (mail_err_call says to whom); MB_ERR_INDETERMINATE at that time; MB_ERR_NO_NODE.
+ *            (err_call says to whom); MB_ERR_INDETERMINATE at that time; MB_ERR_NO_NODE.
  */
 int mail_publish(struct mail *m, uint64_t until_ns);
 

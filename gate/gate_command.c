@@ -414,9 +414,10 @@ second_key_check(const struct gate_command *cmd, const struct slice *arg)
 						     : 0;
 }
 
-int
-gate_command_run(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
-		 const struct slice *arg, uint32_t arg_cnt)
+/* Checks a command's words and runs it; cmd NULL: an unknown one. */
+static int
+command_run(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
+	    const struct slice *arg, uint32_t arg_cnt)
 {
 	if (unlikely(cmd == NULL || gate_command_arity_wrong(cmd, arg_cnt)) && gate_run_before(c)) {
 		return GATE_WAIT;
@@ -496,12 +497,12 @@ gate_command_try(struct gate *g, struct gate_conn *c, const struct gate_command 
 	}
 	c->undoable = !c->partial && (c->part == 0 || c->hole != NULL);
 	g->memory.at = c;
-	rc = gate_command_run(g, c, cmd, arg, arg_cnt);
+	rc = command_run(g, c, cmd, arg, arg_cnt);
 	if (unlikely(c->unfit) && rc == GATE_DONE && c->part > 0 && c->hole != NULL && !c->cut) {
 		c->unfit = false;
 		c->cut = true; /* what is done is answered, which takes no memory */
 		gate_out_back(g, c, &mark);
-		rc = gate_command_run(g, c, cmd, arg, arg_cnt);
+		rc = command_run(g, c, cmd, arg, arg_cnt);
 	}
 	g->memory.at = before;
 	c->undoable = within;

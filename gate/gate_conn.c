@@ -14,7 +14,7 @@
  *   N5  Who waits, for an item or the end of CLIENT PAUSE, and whose end is seen (gate_conn_over)
  *       gets nothing any more, and is closed: an end that comes while it waits closes it, one that
  *       came before keeps it from waiting (gate_block, gate_pause_holds), and one that comes after
- *       it was woken keeps it from looking again (gate_command_run). So an item is taken for a
+ *       it was woken keeps it from looking again (command_run). So an item is taken for a
  *       client that is gone only if its end came after the taking was sent to the cache tile, or
  *       if the command never had to wait: whoever says LPOP and no more may still be reading, as
  *       half a close looks like all of it. In Redis such items are lost too. What is not seen is

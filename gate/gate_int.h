@@ -443,9 +443,6 @@ gate_rejected(struct gate *g, struct gate_conn *c)
 	}
 	return GATE_DONE;
 }
-/* gate_command_run checks a command's words and runs it; cmd NULL: an unknown one. */
-int gate_command_run(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
-		     const struct slice *arg, uint32_t arg_cnt);
 
 /* ---- gate_conn.c */
 
@@ -498,14 +495,8 @@ bool gate_conn_keep(struct gate *g, struct gate_conn *c, size_t bytes);
 
 /* ---- gate_out.c */
 
-/* gate_out_room gives room for len <= GATE_CHUNK_BYTES bytes at the end of the replies; written
- * with gate_out_wrote. The connection ends when there is no memory; the room is then a bin. */
-struct wbuf gate_out_room(struct gate *g, struct gate_conn *c, size_t len);
-void gate_out_wrote(struct gate *g, struct gate_conn *c, const struct wbuf *w);
+/* gate_out_bytes adds to the replies. The connection ends when there is no memory. */
 void gate_out_bytes(struct gate *g, struct gate_conn *c, const void *p, size_t len);
-/* gate_out_value adds the bytes of a value: a copy, or, of a long one, the place in the cache,
- * which the reply then holds instead of *v. */
-void gate_out_value(struct gate *g, struct gate_conn *c, struct slice bytes, struct cache_value *v);
 struct gate_mark gate_out_mark(const struct gate_conn *c);
 /* gate_out_back takes back what was written since; c->mark moves as what is before it is sent. */
 void gate_out_back(struct gate *g, struct gate_conn *c, const struct gate_mark *mark);
@@ -533,7 +524,8 @@ void gate_push_drop(struct gate *g, struct gate_conn *c);
 /* gate_push_out lets messages out, when all replies are. Requires: no command is at hand. */
 void gate_push_out(struct gate_conn *c);
 
-/* gate_bulk_value: a value, its memory as gate_out_value. */
+/* gate_bulk_value: a value; a copy, or, of a long one, the place in the cache, which the reply then
+ * holds instead of *v. */
 void gate_bulk_value(struct gate *g, struct gate_conn *c, struct slice bytes,
 		     struct cache_value *v);
 

@@ -3,7 +3,7 @@
  *
  * Gate 0 is the home: it lets all connections in, and whatever a connection does that concerns
  * others is done there: listening and publishing, waiting for items, transactions, users, lists of
- * clients, walks over keys. The other gates run what concerns nobody else (gate_anywhere): plain
+ * clients, walks over keys. The other gates run what concerns nobody else (gate_moves): plain
  * commands on keys, and calls. A connection that has sent GATE_DEAL_AFTER of those one after the
  * other is dealt out to the gate that has the fewest, and comes home with the first command that is
  * not of that kind, before it is run. So there is one list of all that connections share, with one

@@ -199,9 +199,10 @@ victim_find(struct gate *g, const struct gate_conn *but, enum gate_memory which,
 	*v = (struct gate_victims){ .which = which, .until_ns = g->now_ns + VICTIMS_NS };
 	for (uint32_t i = 0, seen = 0; seen < conn_cnt && i < g->cfg.conn_max; i++) {
 		struct gate_conn *c = &g->conn[i];
-		size_t gives = c != but ? see(g, c, &y, which, asks) : 0;
+		size_t gives;
 
 		seen += c->used;
+		gives = c != but ? see(g, c, &y, which, asks) : 0;
 		if (gives > 0 && gate_yield_who(&y, asks) == c) {
 			who = c;
 			most = gives;

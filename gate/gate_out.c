@@ -82,8 +82,10 @@ chunk_add(struct gate *g, struct gate_conn *c, uint32_t cap)
 	return k;
 }
 
-struct wbuf
-gate_out_room(struct gate *g, struct gate_conn *c, size_t len)
+/* Room for len <= GATE_CHUNK_BYTES bytes at the end of the replies, written with out_wrote. The
+ * connection ends when there is no memory; the room is then a bin. */
+static struct wbuf
+out_room(struct gate *g, struct gate_conn *c, size_t len)
 {
 	struct gate_chunk *k = c->out.tail;
 
@@ -103,8 +105,8 @@ gate_out_room(struct gate *g, struct gate_conn *c, size_t len)
 	return wbuf_init(k->data + k->len, k->cap - k->len);
 }
 
-void
-gate_out_wrote(struct gate *g, struct gate_conn *c, const struct wbuf *w)
+static void
+out_wrote(struct gate *g, struct gate_conn *c, const struct wbuf *w)
 {
 	struct gate_chunk *k = c->out.tail;
 
@@ -127,16 +129,16 @@ gate_out_bytes(struct gate *g, struct gate_conn *c, const void *p, size_t len)
 		if (k != NULL && !elsewhere(k) && k->cap > k->len) {
 			n = MIN(n, (size_t)(k->cap - k->len));
 		}
-		w = gate_out_room(g, c, n);
+		w = out_room(g, c, n);
 		wbuf_put(&w, p, n);
-		gate_out_wrote(g, c, &w);
+		out_wrote(g, c, &w);
 		p = (const uint8_t *)p + n;
 		len -= n;
 	}
 }
 
-void
-gate_out_value(struct gate *g, struct gate_conn *c, struct slice bytes, struct cache_value *v)
+static void
+out_value(struct gate *g, struct gate_conn *c, struct slice bytes, struct cache_value *v)
 {
 	struct gate_chunk *k;
 
@@ -386,9 +388,9 @@ gate_push_out(struct gate_conn *c)
 /* A reply of a few bytes, written by fn(&w, ...). */
 #define REPLY(g, c, len, call)                                                                     \
 	do {                                                                                       \
-		struct wbuf w = gate_out_room(g, c, len);                                          \
+		struct wbuf w = out_room(g, c, len);                                               \
 		call;                                                                              \
-		gate_out_wrote(g, c, &w);                                                          \
+		out_wrote(g, c, &w);                                                               \
 	} while (0)
 
 void
@@ -439,7 +441,7 @@ gate_bulk_value(struct gate *g, struct gate_conn *c, struct slice bytes, struct 
 		return;
 	}
 	REPLY(g, c, RESP_ITEM_MAX, resp_put_bulk_head(&w, bytes.len));
-	gate_out_value(g, c, bytes, v);
+	out_value(g, c, bytes, v);
 	REPLY(g, c, RESP_ITEM_MAX, resp_put_end(&w));
 }
 

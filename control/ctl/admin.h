@@ -73,6 +73,4 @@
 
 #include <stddef.h>
 
-/* admin_find tells whether cmd is one of the above. */
-
 #endif

@@ -126,7 +126,7 @@ void proc_dead(struct procs *ps, struct proc *p);
  * FREE. */
 bool proc_acked(struct procs *ps, struct proc *p, uint16_t other);
 
-/* proc_free_mapping: a process that never became LIVE is gone. */
+/* proc_abandon: a process that never became LIVE is gone. */
 void proc_abandon(struct procs *ps, struct proc *p);
 
 /* proc_find finds a living entry by (index, incarnation). */

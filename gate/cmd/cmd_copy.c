@@ -31,7 +31,8 @@ kept_write(struct gate *g, struct gate_conn *c, struct slice to, struct slice go
 	return gate_fold_write(g, c, &w);
 }
 
-/* Of *to, which may be there only if it is to be replaced. only_new: then 0 is answered. */
+/* COPY, RENAME and RENAMENX: `to` may be there only if it is to be replaced. Answers whether it was
+ * done; RENAME that it was, or an error. */
 static int
 copy(struct gate *g, struct gate_conn *c, struct slice from, struct slice to, bool replace,
      bool rename)

@@ -8,7 +8,7 @@
  *
  * A message is written behind the replies of each connection that listens, in the order in which it
  * was published; a connection in the middle of a command gets it behind that command's reply
- * (gate_push). Nothing is kept for who does not listen.
+ * (gate_push_begin). Nothing is kept for who does not listen.
  *
  *   P1  A topic is there as long as somebody listens to it.
  *   P2  What a listener makes the gate keep, its subscriptions and what it has not read, is bounded

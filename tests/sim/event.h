@@ -37,7 +37,7 @@ struct events {
 void events_init(struct events *q, uint64_t now_ns);
 void events_fini(struct events *q);
 
-/* events_at makes fn(ctx, arg) happen after delay_ns. */
+/* events_after makes fn(ctx, arg) happen after delay_ns. */
 void events_after(struct events *q, uint64_t delay_ns, event_fn fn, void *ctx, uint64_t arg);
 
 /* events_next takes the earliest event that is not after until_ns, and moves now_ns there.

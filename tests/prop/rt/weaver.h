@@ -8,7 +8,7 @@
  *
  * States that were reached before are not searched again. What a party will do is decided by what
  * its operations have returned to it, so a state is: the history of results of each party, the
- * shared memory, the store buffers, who sleeps. (128 bits of hash; weave_every turns this off, and
+ * shared memory, the store buffers, who sleeps. (128 bits of hash; `every` turns this off, and
  * a test compares the counts.) The number of different interleavings is counted exactly all the
  * same: those through a state are the sum of those through the states after it.
  *
