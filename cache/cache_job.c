@@ -465,8 +465,13 @@ op_apply(struct cache_core *c, struct cache_job *job)
 	if (job->word != NULL) {
 		cache_word_before(stored, &job->op, now, &job->word[job->op_idx]);
 	}
-	if (job->op.kind == WSET_DEL && slice_is_tree(stored) && delta_clears(stored, now)) {
-		return cache_grow_clear(c, job, stored, now);
+	if (job->op.kind == WSET_DEL && slice_is_tree(stored)) {
+		if (delta_clears(stored, now)) {
+			return cache_grow_clear(c, job, stored, now);
+		}
+		if (!delta_present(stored, now)) { /* which takes no room, however much is dead */
+			return 0;
+		}
 	}
 	if (job->op.by_ref && delta_value_at(&job->op) != DELTA_VALUE_NOWHERE) {
 		in = &job->value; /* which has the value in its place */

@@ -175,6 +175,33 @@ delete_without_room(void **state)
 	world_end(w);
 }
 
+/* A set whose members are deleted, and not forgotten yet, is deleted again: that is nothing, and
+ * needs no room, however many there were. */
+static void
+delete_of_what_is_deleted(void **state)
+{
+	struct world *w = world_make(&(struct world_cfg){ .heap_bytes = 2 << 20 });
+	struct slice key = slice_str("set"), other = slice_str("other");
+	struct cache_value v, held;
+
+	(void)state;
+	world_up(w, P);
+	assert_int_equal(world_fill(w, key, LATTICE_ORSET, 0, 12000), 0);
+	assert_int_equal(world_get(w, P, key, &v), CACHE_HIT);
+	cache_view_release(&w->proc[P].view, &v);
+	assert_int_equal(world_del(w, P, "set"), 0);
+	assert_int_equal(cache_core_stats(w->core).razed, 0);
+	assert_int_equal(world_fill(w, other, LATTICE_ORSET, 0, 35000), 0);
+	assert_int_equal(world_get(w, P, key, &v), CACHE_ABSENT);
+	assert_true(slice_is_tree(v.envelope));
+	assert_int_equal(world_get(w, P, other, &held), CACHE_HIT);
+	assert_int_equal(world_del(w, P, "set"), 0);
+	assert_int_equal(cache_core_stats(w->core).razed, 0);
+	cache_view_release(&w->proc[P].view, &held);
+	cache_view_release(&w->proc[P].view, &v);
+	world_end(w);
+}
+
 /* The store is full of a set, of which it has no memory to delete what was seen. */
 static void
 delete_in_a_full_store(void **state)
@@ -340,7 +367,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(delete_without_room), cmocka_unit_test(delete_in_a_full_store),
 		cmocka_unit_test(deleted_in_pieces),   cmocka_unit_test(delete_begun_anew),
-		cmocka_unit_test(each_type),
+		cmocka_unit_test(each_type),           cmocka_unit_test(delete_of_what_is_deleted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
