@@ -260,7 +260,9 @@ class Commands(Case):
         """Nothing of the command is done, and what is said is why."""
         long = 'f' * 1025
         for command in (('HINCRBY', 'h', long, 1), ('HSET', 'h', long, 1), ('ZADD', 'z', 1, long),
-                        ('ZINCRBY', 'z', 1, long), ('HINCRBYFLOAT', 'h', long, 1)):
+                        ('ZINCRBY', 'z', 1, long), ('HINCRBYFLOAT', 'h', long, 1),
+                        ('HSET', 'h', 'a', 1, long, 2), ('HMSET', 'h', 'a', 1, long, 2),
+                        ('ZADD', 'z', 1, 'a', 2, long), ('ZADD', 'z', 'NX', 1, 'a', 2, long)):
             self.assertIn('up to 1024 bytes here', self.c(*command), command[0])
         self.assertEqual(self.c('EXISTS', 'h', 'z'), 0)
         self.assertEqual(self.c('HINCRBY', 'h', 'f' * 1024, 1), 1)
