@@ -238,7 +238,10 @@ gate_write_op(struct gate *g, struct gate_conn *c, struct wset_op *op, uint64_t 
 	if (op->key.len == 0 || op->key.len > KEY_BYTES_MAX) {
 		return GATE_ERR_KEY;
 	}
-	if (op->field.len > WSET_FIELD_MAX || op->value.len > VALUE_BYTES_MAX) {
+	if (op->field.len > WSET_FIELD_MAX) {
+		return GATE_ERR_FIELD;
+	}
+	if (op->value.len > VALUE_BYTES_MAX) {
 		return MB_ERR_TOO_LARGE;
 	}
 	err = batch_for(g, run, tile,

@@ -551,7 +551,8 @@ void gate_error_counted(struct gate_tally *t, const char *text, uint64_t cnt);
 int gate_error(struct gate *g, struct gate_conn *c, const char *text);
 int gate_error_f(struct gate *g, struct gate_conn *c, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-#define GATE_ERR_KEY (-1000) /* no enum mb_err: a key that is empty, or too long */
+#define GATE_ERR_KEY   (-1000) /* no enum mb_err: a key that is empty, or too long */
+#define GATE_ERR_FIELD (-1002) /* no enum mb_err: a field, or the like, that is too long */
 /* gate_error_of says an mb_err as Redis would. */
 int gate_error_of(struct gate *g, struct gate_conn *c, int err);
 

@@ -555,6 +555,11 @@ gate_error_of(struct gate *g, struct gate_conn *c, int err)
 				  "read with a larger one");
 	case GATE_ERR_KEY:
 		return gate_error_f(g, c, "ERR a key has 1 to %d bytes here", KEY_BYTES_MAX);
+	case GATE_ERR_FIELD:
+		return gate_error_f(g, c,
+				    "ERR a field of a hash, or member of a sorted set, has up to "
+				    "%d bytes here",
+				    WSET_FIELD_MAX);
 	default:
 		return gate_error_f(g, c, "%s %s", mb_err_name(err), mb_err_text(err));
 	}

@@ -32,6 +32,18 @@ field_find(int n, const struct cache_value *v, struct slice name, char buf[VIEW_
 	return n == CACHE_HIT && map_get(v->state, name, &f) && field_text(&f, buf, ret);
 }
 
+/* Whether no field of what HSET is to write is too long: else nothing of it is done. */
+static bool
+fields_fit(const struct slice *arg, uint32_t arg_cnt)
+{
+	for (uint32_t i = 2; i < arg_cnt; i += 2) {
+		if (arg[i].len > WSET_FIELD_MAX) {
+			return false;
+		}
+	}
+	return true;
+}
+
 static int
 hset(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt,
      enum gate_rec_kind kind, const char *name)
@@ -44,6 +56,9 @@ hset(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_
 			       : gate_error_f(g, c,
 					      "ERR wrong number of arguments for '%s' command",
 					      name);
+	}
+	if (c->step == 0 && unlikely(!fields_fit(arg, arg_cnt))) {
+		return gate_run_before(c) ? (int)GATE_WAIT : gate_error_of(g, c, GATE_ERR_FIELD);
 	}
 	rec = gate_write(g, c, kind);
 	if (rec == NULL) {

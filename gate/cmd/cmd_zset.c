@@ -75,6 +75,10 @@ zadd_wrong(const struct slice *arg, uint32_t arg_cnt, const struct zadd_options 
 		if (!gate_word_f64(arg[i], &x)) {
 			return NOT_A_FLOAT;
 		}
+		if (arg[i + 1].len > WSET_FIELD_MAX) {
+			static_assert(WSET_FIELD_MAX == 1024, "as it is said");
+			return "ERR a member of a sorted set has up to 1024 bytes here";
+		}
 	}
 	return NULL;
 }

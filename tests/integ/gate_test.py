@@ -256,6 +256,17 @@ class Commands(Case):
         c.send(b'*3\r\n$3\r\nSET\r\n$1\r\na\r\n$%d\r\n' % ((64 << 20) + 1))
         self.assertEqual(c.answer(), '-ERR Protocol error: invalid bulk length')
 
+    def test_a_field_that_is_too_long(self):
+        """Nothing of the command is done, and what is said is why."""
+        long = 'f' * 1025
+        for command in (('HINCRBY', 'h', long, 1), ('HSET', 'h', long, 1), ('ZADD', 'z', 1, long),
+                        ('ZINCRBY', 'z', 1, long), ('HINCRBYFLOAT', 'h', long, 1),
+                        ('HSET', 'h', 'a', 1, long, 2), ('HMSET', 'h', 'a', 1, long, 2),
+                        ('ZADD', 'z', 1, 'a', 2, long), ('ZADD', 'z', 'NX', 1, 'a', 2, long)):
+            self.assertIn('up to 1024 bytes here', self.c(*command), command[0])
+        self.assertEqual(self.c('EXISTS', 'h', 'z'), 0)
+        self.assertEqual(self.c('HINCRBY', 'h', 'f' * 1024, 1), 1)
+
     def test_conditional_writes(self):
         c = self.c
         self.assertEqual(c('SETNX', 'a', '1'), 1)

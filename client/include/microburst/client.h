@@ -171,7 +171,17 @@ int mb_dag_start(struct mb_client *c, const char *name, const struct mb_dag_arg 
 /* ------------------------------------------------------------------ state */
 
 /* Keys are 1 to 1024 bytes, values up to 64 MiB. Writes return when they are acknowledged, see
- * mb_client_ack. key_len may be 0 for a zero-terminated key. */
+ * mb_client_ack. key_len may be 0 for a zero-terminated key. What is handed in is copied before a
+ * call returns; what a function that is called for each member is shown is valid until it returns,
+ * and it may ask the client for more.
+ *
+ * Errors, of all below: MB_ERR_NOT_FOUND there is no such key, or field, member, item, where one is
+ * read or taken; MB_ERR_TYPE the key has another type; MB_ERR_INVALID an empty key;
+ * MB_ERR_TOO_LARGE a key or a value is, or what the key has is longer than the node's cache (it can
+ * be deleted); MB_ERR_NO_MEMORY the store or the cache has no room; MB_ERR_BUSY the key could not
+ * be brought into the cache; MB_ERR_TRYAGAIN others took each item first;
+ * MB_ERR_INDETERMINATE a write was not acknowledged in time: it may be done or not;
+ * MB_ERR_NO_NODE, and of a remote client MB_ERR_NODE_DIED. */
 
 /* mb_client_ack says who has to have merged this client's own writes before they return, from now
  * on. MB_ERR_INVALID for anything that is not an enum mb_ack. */
@@ -268,8 +278,9 @@ int mb_client_merge(struct mb_client *c, const char *key, size_t key_len,
 		    const struct mb_part *first, const struct mb_part *second);
 
 /* Values beside each other: mb_client_put_sibling puts a value in the place of those that the
- * caller has seen, and beside all others; mb_client_siblings shows all, and gives what was seen:
- * seen NULL, nothing. mb_client_put_merged puts it beside those whose merge is an MB_MERGE of this
+ * caller has seen, and beside all others; mb_client_siblings shows all, and gives what was seen,
+ * to be freed with mb_client_seen_free (ret_seen may be NULL; seen NULL: nothing was seen).
+ * mb_client_put_merged puts it beside those whose merge is an MB_MERGE of this
  * name (function.h), which functions that read the key make one of. mb_client_get shows the
  * latest. MB_ERR_TYPE when the key has another type or merge; MB_ERR_TOO_LARGE also for the 257th
  * value beside others. */
