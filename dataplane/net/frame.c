@@ -542,27 +542,55 @@ frame_udp_keep(const uint8_t *body, struct frame_again *ret)
 	ret->udp_sum = sum_fold(again_pseudo(p));
 }
 
-size_t
-frame_udp_again(uint8_t *body, size_t len, const struct frame *f, const struct frame_again *again)
+/* All but UDP's sum. */
+static inline uint8_t *
+again_put(uint8_t *body, size_t len, const struct frame_again *again)
 {
 	uint8_t *p = body - FRAME_AGAIN_BYTES;
-	uint16_t sum, total = htobe16((uint16_t)(V4_BYTES + UDP_BYTES + len));
+	uint16_t total = htobe16((uint16_t)(V4_BYTES + UDP_BYTES + len));
 	uint16_t udp_len = htobe16((uint16_t)(UDP_BYTES + len));
 
 	memcpy(p, again->head, FRAME_AGAIN_BYTES);
 	memcpy(p + AT_TOTAL, &total, sizeof(total));
 	memcpy(p + AT_UDP_LEN, &udp_len, sizeof(udp_len));
 	sum_put(p + AT_IP_SUM, (uint16_t)~sum_fold((uint64_t)again->ip_sum + total));
+	return p;
+}
+
+/* UDP's sum of all that is to be read; sum: of what is not. */
+static inline uint16_t
+again_sum(const uint8_t *p, size_t len, uint64_t sum)
+{
+	uint16_t all = (uint16_t)~sum_fold(sum_add(sum, p + AT_UDP, UDP_BYTES + len));
+
+	return all != 0 ? all : 0xffff;
+}
+
+size_t
+frame_udp_again(uint8_t *body, size_t len, const struct frame *f, const struct frame_again *again)
+{
+	uint8_t *p = again_put(body, len, again);
+	uint64_t sum = (uint64_t)again->udp_sum + htobe16((uint16_t)(UDP_BYTES + len));
+
 	if (f->sum_none) {
 		sum = 0;
 	} else if (f->sum_by_nic) {
-		sum = sum_fold((uint64_t)again->udp_sum + udp_len);
+		sum = sum_fold(sum);
 	} else {
-		sum = (uint16_t)~sum_fold(sum_add((uint64_t)again->udp_sum + udp_len + f->tail.sum,
-						  p + AT_UDP, UDP_BYTES + len - f->tail.len));
-		sum = sum != 0 ? sum : 0xffff;
+		sum = again_sum(p, len, sum);
 	}
-	sum_put(p + AT_UDP + 6, sum);
+	sum_put(p + AT_UDP + 6, (uint16_t)sum);
+	return FRAME_AGAIN_BYTES;
+}
+
+size_t
+frame_udp_again_tail(uint8_t *body, size_t len, struct frame_tail tail,
+		     const struct frame_again *again)
+{
+	uint8_t *p = again_put(body, len, again);
+	uint64_t sum = (uint64_t)again->udp_sum + htobe16((uint16_t)(UDP_BYTES + len));
+
+	sum_put(p + AT_UDP + 6, again_sum(p, len - tail.len, sum + tail.sum));
 	return FRAME_AGAIN_BYTES;
 }
 

@@ -114,6 +114,8 @@ bool frame_again(struct slice bytes, enum frame_sum sum, const uint8_t head[FRAM
 void frame_udp_keep(const uint8_t *body, struct frame_again *ret);
 size_t frame_udp_again(uint8_t *body, size_t len, const struct frame *f,
 		       const struct frame_again *again);
+size_t frame_udp_again_tail(uint8_t *body, size_t len, struct frame_tail tail,
+			    const struct frame_again *again);
 
 /* frame_small writes a frame of any other kind at p.
  * Returns:   its length; 0 when it does not fit room. */

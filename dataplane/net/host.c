@@ -91,6 +91,7 @@ neighbour_learn(struct host *h, const struct frame_end *end, enum learned how, u
 		return true;
 	}
 	h->in_set = h->out_set = false;
+	h->out_end = 0;
 	for (uint32_t i = 0; i < HOST_WAYS; i++) {
 		if (set[i].heard_ns != 0 && memcmp(set[i].ip, end->ip, FRAME_IP_BYTES) == 0) {
 			n = &set[i];
@@ -360,11 +361,19 @@ host_write(struct host *h, const struct wire_addr *to, uint8_t *body, size_t len
 
 	*ret_ask = 0;
 	h->tail = (struct frame_tail){ 0 };
+	h->out_end = h->out_set ? h->datagram_max + 1 : 0;
 	if (len > host_datagram_max(h)) {
 		return MB_ERR_TOO_LARGE;
 	}
 	if (frame_is_v4(to->ip) != frame_is_v4(h->cfg.at.ip)) {
 		return MB_ERR_INVALID;
+	}
+	if (tail.len > 0 && h->out_set && host_is_again(h, to, now_ns)) {
+		*f = h->out;
+		f->l2_bytes = FRAME_AGAIN_L2;
+		f->l3_bytes = FRAME_AGAIN_L3;
+		*ret_head = frame_udp_again_tail(body, len, tail, &h->out_again);
+		return 0;
 	}
 	n = neighbour_find(h, to->ip, now_ns);
 	if (n == NULL) {
@@ -383,6 +392,7 @@ host_write(struct host *h, const struct wire_addr *to, uint8_t *body, size_t len
 		frame_udp_keep(body, &h->out_again);
 		h->out_to = *to;
 		h->out_set = true;
+		h->out_end = h->datagram_max + 1;
 	}
 	return 0;
 }

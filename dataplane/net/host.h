@@ -66,6 +66,7 @@ struct host {
 	uint64_t asked_ns;
 	/* They come in bursts from one: */
 	uint32_t last;            /* the neighbour heard of last */
+	uint32_t out_end;         /* of shorter ones what follows will do; 0: look at out_set */
 	bool in_set, out_set;     /* whether what follows is there */
 	struct wire_addr in_from; /* of the last datagram, which was its */
 	uint8_t in_head[FRAME_AGAIN_BYTES];
@@ -127,7 +128,17 @@ host_tail(struct host *h, struct slice tail)
 {
 	if (!h->cfg.sum_by_nic && !h->cfg.sum_none) {
 		h->tail = frame_tail_of(tail);
+		h->out_end = 0;
 	}
+}
+
+/* Whether one goes to where the last one went, whose neighbour is the one heard of last: they come
+ * in bursts, as those that they answer. */
+static inline bool
+host_is_again(const struct host *h, const struct wire_addr *to, uint64_t now_ns)
+{
+	return wire_addr_eq(&h->out_to, to) &&
+	       now_ns - h->neighbour[h->last].heard_ns < HOST_EXPIRE_NS;
 }
 
 /* host_output writes the heads of a datagram right before its body (frame_udp), and fills in what a
@@ -139,15 +150,10 @@ static inline int
 host_output(struct host *h, const struct wire_addr *to, uint8_t *body, size_t len, uint64_t now_ns,
 	    struct frame *f, size_t *ret_head, size_t *ret_ask)
 {
-	/* To where the last one went, whose neighbour is the one heard of last: they come in
-	 * bursts, as those that they answer. */
-	if (likely(h->out_set && len <= h->datagram_max && wire_addr_eq(&h->out_to, to) &&
-		   now_ns - h->neighbour[h->last].heard_ns < HOST_EXPIRE_NS)) {
+	if (likely(len < h->out_end && host_is_again(h, to, now_ns))) {
 		*ret_ask = 0;
 		f->sum_by_nic = h->cfg.sum_by_nic;
 		f->sum_none = h->cfg.sum_none;
-		f->tail = h->tail;
-		h->tail.len = h->tail.sum = 0;
 		f->l2_bytes = FRAME_AGAIN_L2;
 		f->l3_bytes = FRAME_AGAIN_L3;
 		*ret_head = frame_udp_again(body, len, f, &h->out_again);

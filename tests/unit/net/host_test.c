@@ -153,6 +153,7 @@ claim(uint8_t last, bool datagram)
 	c = a;
 	c.cfg.mac[5] = c.out.from.mac[5] = last;
 	c.out_set = false;
+	c.out_end = 0;
 	if (!datagram) {
 		assert_int_equal(give(&b, memory, host_announce(&c, memory)), HOST_DROP);
 		return;
@@ -289,6 +290,7 @@ what_follows_has_the_same_heads(void **state)
 		for (size_t n = 1; n < 200; n++) {
 			memset(body, (int)n, n);
 			a.out_set = false;
+			a.out_end = 0;
 			assert_int_equal(host_output(&a, &to, body, n, now_ns, &f, &head, &ask), 0);
 			memcpy(first, body - head, head + n);
 			memset(memory, 0, FRAME_HEAD_MAX);
