@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "compiler.h"
 #include "doctor.h"
 #include "fmt.h"
 #include "hugepages.h"
@@ -60,7 +61,7 @@ void
 doctor_huge_pages(const struct doctor_ask *ask, struct doctor_line *line)
 {
 	struct nodes nodes = { .ask = ask };
-	uint64_t all, unused, big;
+	uint64_t all, unused, big, promised;
 	char size[FMT_BYTES];
 	bool others = sysfile_u64(ask->root, ALL_1G "free_hugepages", &big) && big > 0;
 
@@ -69,6 +70,9 @@ doctor_huge_pages(const struct doctor_ask *ask, struct doctor_line *line)
 		doctor_warn(line, "nothing: the node runs without, a little slower",
 			    "this kernel has none of 2 MiB");
 		return;
+	}
+	if (sysfile_u64(ask->root, ALL_2M "resv_hugepages", &promised)) {
+		unused -= MIN(promised, unused); /* somebody's, who has not touched them yet */
 	}
 	if (strcmp(ask->huge, "no") == 0) {
 		doctor_ok(line, "left to others, as node.hugepages says");

@@ -184,6 +184,9 @@ huge_pages(void **state)
 	warns("huge pages", "none free");
 	tree_put("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "4\n");
 	passes("huge pages", "8.00 MiB");
+	tree_put("/sys/kernel/mm/hugepages/hugepages-2048kB/resv_hugepages", "3\n");
+	passes("huge pages", "2.00 MiB");
+	tree_put("/sys/kernel/mm/hugepages/hugepages-2048kB/resv_hugepages", "0\n");
 	ask.pages = 4;
 	passes("huge pages", "8.00 MiB");
 	ask.pages = 5;
