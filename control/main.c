@@ -2,6 +2,7 @@
 /* microburstd - the daemon of a node, in the foreground */
 #include <argp.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <libgen.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -143,6 +144,9 @@ check(const struct params *p, char why[NODE_WHY_BYTES])
 		}
 	}
 	puts("the configuration is right");
+	/* doctor reads it: */
+	printf("huge pages for it: %" PRIu64 " of 2 MiB\n",
+	       (node_huge_bytes(p) + (2u << 20) - 1) / (2u << 20));
 	return fflush(stdout) == 0 ? 0 : 1;
 }
 

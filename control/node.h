@@ -26,6 +26,10 @@ struct node;
  * Returns: 0; MB_ERR_CONFIG, or why a sentence could not be made, with the sentence in why. */
 int node_check(const struct params *p, bool here, char why[NODE_WHY_BYTES]);
 
+/* node_huge_bytes says how much of what a right configuration asks for lies in huge pages, if it
+ * wants some: DPDK's memory and the cache region. */
+uint64_t node_huge_bytes(const struct params *p);
+
 /* node_create does everything up to, and without, listening.
  * plan_only: stop after the plan is printed to out. Returns: 0; an error with a sentence in why. */
 int node_create(struct node **ret, const struct params *p, const char *executor_path,

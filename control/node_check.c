@@ -90,6 +90,16 @@ gate_check(const struct params *p, bool here, char why[NODE_WHY_BYTES])
 	return err;
 }
 
+uint64_t
+node_huge_bytes(const struct params *p)
+{
+	struct cache_layout cache = { .bytes = 0 };
+	char why[NODE_WHY_BYTES];
+
+	node_cache_plan(p, &cache, why);
+	return p->node_memory + cache.bytes;
+}
+
 int
 node_check(const struct params *p, bool here, char why[NODE_WHY_BYTES])
 {

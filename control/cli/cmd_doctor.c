@@ -58,11 +58,12 @@ static int
 ask_of(struct cli *cli, const struct doctor *d, struct params *p, struct doctor_ask *ret)
 {
 	struct cpulist cores;
+	uint64_t pages = 0;
 	int err = 0;
 
 	params_default(p);
 	if (d->config != NULL) {
-		err = doctor_conf(d->config, p);
+		err = doctor_conf(d->config, p, &pages);
 	}
 	if (err == MB_ERR_NOT_FOUND) {
 		return cli_fail(cli, err,
@@ -74,7 +75,9 @@ ask_of(struct cli *cli, const struct doctor *d, struct params *p, struct doctor_
 	}
 	*ret = (struct doctor_ask){ .root = "",
 				    .cores = d->cores != NULL ? d->cores : p->node_cores,
-				    .nic = d->nic != NULL ? d->nic : p->net_nic };
+				    .nic = d->nic != NULL ? d->nic : p->net_nic,
+				    .huge = p->node_hugepages,
+				    .pages = pages };
 	if (!cpulist_parse(ret->cores, &cores)) {
 		return cli_usage(cli, "--cores takes a list of cpus as 2-5,8, not \"%s\"",
 				 ret->cores);

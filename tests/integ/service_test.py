@@ -184,6 +184,7 @@ class Service(unittest.TestCase):
                        '')
         expect = nic.partition('iface=')[2] or nic or 'socket'
         self.assertIn(expect, found["the node's NIC"])
+        self.assertIn('free', found['huge pages'])
 
     def explained(self, path):
         """Every line that sets something has a comment above it, in the same paragraph."""

@@ -29,6 +29,8 @@ struct doctor_ask {
 	const char *root;
 	const char *cores; /* node.cores; "": not said */
 	const char *nic;   /* net.nic; "": a kernel socket */
+	const char *huge;  /* node.hugepages */
+	uint64_t pages;    /* huge ones that the configuration takes; 0: not said */
 };
 
 struct doctor_line {

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -48,7 +49,7 @@ child_start(const char *file, pid_t *ret_pid, FILE **ret_out)
 }
 
 int
-doctor_conf(const char *file, struct params *ret)
+doctor_conf(const char *file, struct params *ret, uint64_t *ret_pages)
 {
 	char line[PARAM_NAME_BYTES + PARAM_STR_BYTES + 8], why[PARAMS_ERR_BYTES];
 	int status, err;
@@ -63,6 +64,7 @@ doctor_conf(const char *file, struct params *ret)
 	while (fgets(line, sizeof(line), out) != NULL) {
 		char *value = strchr(line, '=');
 
+		sscanf(line, "huge pages for it: %" SCNu64, ret_pages);
 		line[strcspn(line, "\n")] = '\0';
 		if (value != NULL) {
 			*value++ = '\0';

@@ -8,9 +8,10 @@
 
 #include "params.h"
 
-/* doctor_conf runs `microburstd --check --config file` and fills *ret. What is wrong with the file
+/* doctor_conf runs `microburstd --check --config file` and fills *ret, and in *ret_pages how
+ * many huge pages that takes. What is wrong with the file
  * is said by that program, on standard error.
  * Returns: 0; MB_ERR_NOT_FOUND no microburstd beside this program; MB_ERR_CONFIG; MB_ERR_IO. */
-int doctor_conf(const char *file, struct params *ret);
+int doctor_conf(const char *file, struct params *ret, uint64_t *ret_pages);
 
 #endif

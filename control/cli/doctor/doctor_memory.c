@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "compiler.h"
 #include "doctor.h"
 #include "fmt.h"
 #include "hugepages.h"
@@ -40,11 +41,27 @@ node_look(void *ctx, const char *name)
 		 fmt_bytes(size, unused * HUGEPAGES_BYTES));
 }
 
+/* Fewer than the configuration takes. */
+static void
+too_few(const struct doctor_ask *ask, uint64_t unused, struct doctor_line *line)
+{
+	char size[FMT_BYTES], want[FMT_BYTES], todo[80];
+
+	snprintf(todo, sizeof(todo), "as root: microburst doctor init --pages %" PRIu64,
+		 ask->pages);
+	doctor_warn(line, todo, "%s free, the node takes %s; %s",
+		    fmt_bytes(size, unused * HUGEPAGES_BYTES),
+		    fmt_bytes(want, ask->pages * HUGEPAGES_BYTES),
+		    strcmp(ask->huge, "yes") == 0
+			    ? "it does not start without, as node.hugepages says"
+			    : "the rest runs on small ones");
+}
+
 void
 doctor_huge_pages(const struct doctor_ask *ask, struct doctor_line *line)
 {
 	struct nodes nodes = { .ask = ask };
-	uint64_t all, unused, big;
+	uint64_t all, unused, big, promised;
 	char size[FMT_BYTES];
 	bool others = sysfile_u64(ask->root, ALL_1G "free_hugepages", &big) && big > 0;
 
@@ -52,6 +69,17 @@ doctor_huge_pages(const struct doctor_ask *ask, struct doctor_line *line)
 	    !sysfile_u64(ask->root, ALL_2M "free_hugepages", &unused)) {
 		doctor_warn(line, "nothing: the node runs without, a little slower",
 			    "this kernel has none of 2 MiB");
+		return;
+	}
+	if (sysfile_u64(ask->root, ALL_2M "resv_hugepages", &promised)) {
+		unused -= MIN(promised, unused); /* somebody's, who has not touched them yet */
+	}
+	if (strcmp(ask->huge, "no") == 0) {
+		doctor_ok(line, "left to others, as node.hugepages says");
+		return;
+	}
+	if (unused < ask->pages) {
+		too_few(ask, unused, line);
 		return;
 	}
 	if (unused == 0) {

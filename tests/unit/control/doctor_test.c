@@ -8,7 +8,7 @@
 
 #include "sysfile_tree.h"
 
-static struct doctor_ask ask = { .root = tree, .cores = "", .nic = "" };
+static struct doctor_ask ask = { .root = tree, .cores = "", .nic = "", .huge = "auto" };
 
 static struct doctor_line
 line_of(const char *name)
@@ -184,6 +184,20 @@ huge_pages(void **state)
 	warns("huge pages", "none free");
 	tree_put("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "4\n");
 	passes("huge pages", "8.00 MiB");
+	tree_put("/sys/kernel/mm/hugepages/hugepages-2048kB/resv_hugepages", "3\n");
+	passes("huge pages", "2.00 MiB");
+	tree_put("/sys/kernel/mm/hugepages/hugepages-2048kB/resv_hugepages", "0\n");
+	ask.pages = 4;
+	passes("huge pages", "8.00 MiB");
+	ask.pages = 5;
+	warns("huge pages", "8.00 MiB free, the node takes 10.0 MiB; the rest runs on small ones");
+	ask.huge = "yes";
+	warns("huge pages", "it does not start without");
+	assert_non_null(strstr(line_of("huge pages").todo, "--pages 5"));
+	ask.huge = "no";
+	passes("huge pages", "left to others");
+	ask.huge = "auto";
+	ask.pages = 0;
 	tree_put("/sys/devices/system/node/node0/hugepages/hugepages-2048kB/free_hugepages", "4\n");
 	passes("huge pages", "8.00 MiB free");
 	tree_put("/sys/devices/system/node/node1/hugepages/hugepages-2048kB/free_hugepages", "0\n");
