@@ -9,13 +9,14 @@
 #define MB_DOOR_H
 
 #include "net_tile.h"
+#include "pages.h"
 #include "ways.h"
 #include "wire.h"
 
 /* What a door has at most of its own for long requests on their way, of all clients together
  * (door_large.c), a second or two after the last: two of any length. Beside net.memory. */
 #define DOOR_LARGE_CNT   2
-#define DOOR_LARGE_BYTES (DOOR_LARGE_CNT * ((size_t)WIRE_MESSAGE_MAX + 8192))
+#define DOOR_LARGE_BYTES (DOOR_LARGE_CNT * ((size_t)WIRE_MESSAGE_MAX + 2 * (size_t)PAGES_BYTES))
 
 struct door;
 

@@ -16,16 +16,16 @@
 #include "compiler.h"
 #include "door_int.h"
 #include "kvs_msg.h"
+#include "pages.h"
 #include "payload.h"
 #include "timebase.h"
 
-#define AGE_NS     NS_PER_S
-#define PAGE_BYTES 4096U
+#define AGE_NS NS_PER_S
 
 static size_t
 mem_bytes(size_t bytes)
 {
-	return ALIGN_UP(bytes, (size_t)PAGE_BYTES) + PAGE_BYTES;
+	return ALIGN_UP(bytes, (size_t)PAGES_BYTES) + PAGES_BYTES;
 }
 
 static void
@@ -96,7 +96,7 @@ door_take(void *ctx, size_t bytes, struct slice first)
 		return NULL;
 	}
 	l->aged = l->over = false;
-	l->p = l->mem + (KVS_VALUE_LEAN - value_at(first)) % PAGE_BYTES;
+	l->p = l->mem + (KVS_VALUE_LEAN - value_at(first)) % PAGES_BYTES;
 	return (void *)(uintptr_t)l->p;
 }
 

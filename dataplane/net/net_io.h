@@ -7,6 +7,7 @@
 #ifndef MB_NET_IO_H
 #define MB_NET_IO_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,6 +21,9 @@ struct lcore;
 #define NET_IO_NAP_NEVER UINT64_MAX
 #define NET_IO_FROM_MIN  4096u /* a copy of less costs less than a second piece, and a send alone */
 #define NET_IO_SUM_MIN   256u  /* net_io_ops.sum is a call, which costs as much */
+
+static_assert(WIRE_HEAD_BYTES % 2 == 0,
+	      "a body's sum is known at even places only (frame_tail_of)");
 
 struct net_io_stats {
 	uint64_t rx, tx;
