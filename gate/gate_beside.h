@@ -173,7 +173,7 @@ struct gate_many {
 /* gate_subs_drop: a connection listens to nothing any more. */
 void gate_subs_drop(struct gate *g, struct gate_conn *c);
 
-/* ---- gate_command.c */
+/* ---- gate_command_run.c */
 
 /* gate_command_wrong: it is unknown (cmd NULL), or has too few or too many words: answered,
  * and spoils the transaction that it is a part of. */

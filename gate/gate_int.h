@@ -36,6 +36,7 @@
 #include "gate_beside.h"
 #include "gate_call.h"
 #include "gate_command.h"
+#include "gate_conn_turn.h"
 #include "gate_front.h"
 #include "gate_memory.h"
 #include "gate_pop.h"
@@ -232,7 +233,7 @@ struct gate_conn {
 	bool unfit;        /* there is no memory for its reply */
 	bool partial;      /* it wrote a part of its reply, and waits */
 	uint8_t moves;     /* enum gate_moves, of its command */
-	uint8_t reply;     /* enum gate_reply (gate_pause.h) */
+	uint8_t reply;     /* enum gate_reply (gate_mute.h) */
 	uint8_t proto;     /* 2, 3 */
 	uint8_t ack;       /* enum kvs_ack, of what it writes */
 	uint32_t further;  /* owners beside the first that have all it wrote, + 1; 0: nothing */
@@ -459,39 +460,12 @@ void gate_conn_returned(struct gate *g, struct stream_id id, uint32_t mark);
 void gate_conn_closed(struct gate *g, struct stream_id id);
 /* gate_conn_go runs what a connection has received, as far as it gets. */
 void gate_conn_go(struct gate *g, struct gate_conn *c);
-/* gate_conn_ready: what it waited for has happened; it goes on in this poll or the next. */
-void gate_conn_ready(struct gate *g, struct gate_conn *c);
-/* gate_conn_flush: its replies go out in this poll or the next, whatever it waits for. */
-void gate_conn_flush(struct gate *g, struct gate_conn *c);
-/* gate_conn_turn: its turn is over; it goes on in one of the next polls. */
-void gate_conn_turn(struct gate *g, struct gate_conn *c);
-/* gate_turn_end: the same of a handler, which is called again then. Returns: GATE_WAIT. */
-int gate_turn_end(struct gate *g, struct gate_conn *c);
-/* gate_conn_starve: it waits for room that nobody will tell it of. */
-void gate_conn_starve(struct gate *g, struct gate_conn *c);
-/* gate_conn_told: messages were written for it; they go out in this poll or the next. */
-void gate_conn_told(struct gate *g, struct gate_conn *c);
-/* gate_conn_later: its replies could not be sent just now. */
-void gate_conn_later(struct gate *g, struct gate_conn *c);
-/* gate_conn_find: the connection of an id that still has it; NULL. */
-struct gate_conn *gate_conn_find(struct gate *g, struct stream_id id);
-/* gate_conn_close ends it now, whatever is not sent; a transaction that has begun is finished
- * before, for nobody. gate_conn_reset: so that the kernel keeps nothing of it either. */
-void gate_conn_close(struct gate *g, struct gate_conn *c);
-void gate_conn_reset(struct gate *g, struct gate_conn *c);
 /* gate_conn_address is where its client is: "host:port", or the socket's path. */
 void gate_conn_address(struct gate *g, const struct gate_conn *c, char ret[GATE_ADDRESS_MAX]);
 /* gate_conn_name gives it a name. Returns: whether it could; else that is answered. */
 bool gate_conn_name(struct gate *g, struct gate_conn *c, struct slice name);
-/* gate_conn_owes: whether it owes the rest of a command, and that it reads; of whom it is longer
- * than gate.slow the connection ends. gate_conn_moved: so many bytes came, or were read: they move
- * since when (one of c's two) by the time that they take at gate.slow_rate. */
-void gate_conn_owes(struct gate *g, struct gate_conn *c, bool half, bool reading);
-void gate_conn_moved(const struct gate *g, struct gate_conn *c, uint64_t *since_ns, size_t bytes);
 /* gate_conn_renew makes the state of the command at hand that of one not begun. */
 void gate_conn_renew(struct gate *g, struct gate_conn *c);
-/* gate_conn_keep makes room for at least bytes in c->keep. Returns: false: there is no memory. */
-bool gate_conn_keep(struct gate *g, struct gate_conn *c, size_t bytes);
 
 /* ---- gate_out.c */
 

@@ -5,14 +5,7 @@
 #define MB_GATE_PAUSE_H
 
 #include "gate_int.h"
-
-/* Whether a connection is told the replies of its commands. */
-enum gate_reply {
-	REPLY_ON = 0,
-	REPLY_SKIP_NEXT, /* but for the next command */
-	REPLY_OFF,       /* from here on they are written to nowhere */
-	REPLY_SKIP,      /* that of the command at hand */
-};
+#include "gate_mute.h"
 
 /* gate_pause_holds: the command is not to be begun yet; the handler returns WAIT. */
 bool gate_pause_holds(struct gate *g, struct gate_conn *c, const struct gate_command *cmd);
@@ -26,19 +19,5 @@ int gate_client_reply(struct gate *g, struct gate_conn *c, struct slice word);
 
 /* gate_command_end: what was for one command, which is over: CLIENT CACHING, REPLY SKIP. */
 void gate_command_end(struct gate_conn *c);
-
-/* gate_reply_end: a command is over, and its reply written. */
-static inline void
-gate_reply_end(struct gate_conn *c)
-{
-	c->reply = c->reply == REPLY_SKIP ? REPLY_ON : c->reply;
-}
-
-/* Whether what is written now is told to nobody. */
-static inline bool
-gate_mute(const struct gate_conn *c)
-{
-	return c->reply >= REPLY_OFF && !c->pushing;
-}
 
 #endif

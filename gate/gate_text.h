@@ -20,7 +20,5 @@ void gate_text_end(struct gate *g, struct gate_conn *c);
 
 /* Whether its commands are run: of one that is at its end what EXEC has begun. */
 bool gate_text_goes_on(const struct gate_conn *c);
-/* gate_conn_held: replies stay here until the command at hand is done. (gate_conn.c) */
-bool gate_conn_held(const struct gate_conn *c);
 
 #endif

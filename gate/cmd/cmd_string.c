@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_string - commands on strings */
-#include <ctype.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -477,42 +475,6 @@ cmd_getex(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 	gate_look_end(g, &v);
 	op.n = opt.deadline_us;
 	return gate_write_held(g, c, &op, v.version);
-}
-
-/* As Redis prints such numbers: 17 digits behind the point, without the zeros at the end. Returns:
- * 0: it is no number that can be kept. */
-size_t
-gate_float_text(long double x, char ret[GATE_FLOAT_MAX])
-{
-	size_t len;
-
-	if (isnan(x) || isinf(x)) {
-		return 0;
-	}
-	len = (size_t)snprintf(ret, GATE_FLOAT_MAX, "%.17Lf", x);
-	while (ret[len - 1] == '0') {
-		len--;
-	}
-	len -= ret[len - 1] == '.';
-	if (len == 2 && ret[0] == '-' && ret[1] == '0') {
-		ret[0] = '0';
-		len = 1;
-	}
-	return len;
-}
-
-bool
-gate_word_float(struct slice word, long double *ret)
-{
-	char text[GATE_FLOAT_MAX], *end;
-
-	if (word.len == 0 || word.len >= sizeof(text) || isspace(word.p[0])) {
-		return false;
-	}
-	memcpy(text, word.p, word.len);
-	text[word.len] = '\0';
-	*ret = strtold(text, &end);
-	return end == text + word.len && !isnan(*ret);
 }
 
 int

@@ -14,6 +14,8 @@
 
 #include "slice.h"
 
+#define GATE_COMMAND_NAME_MAX 32 /* with its end */
+
 struct gate;
 struct gate_conn;
 

@@ -17,7 +17,7 @@
 #include "gate_head.h"
 #include "gate_int.h"
 #include "gate_memory.h"
-#include "gate_pause.h"
+#include "gate_mute.h"
 #include "gate_tls.h"
 
 static _Thread_local uint8_t

@@ -26,7 +26,7 @@
 #include "gate_head.h"
 #include "gate_many.h"
 #include "gate_memory.h"
-#include "gate_pause.h"
+#include "gate_mute.h"
 #include "gate_track.h"
 #include "hash.h"
 #include "lattice.h"

@@ -23,7 +23,7 @@
 #include "call.h"
 #include "check.h"
 #include "cmd_fn.h"
-#include "gate_pause.h"
+#include "gate_mute.h"
 #include "placement.h"
 #include "timebase.h"
 #include "value.h"

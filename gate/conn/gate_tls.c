@@ -40,7 +40,6 @@
 #include "compiler.h"
 #include "gate_int.h"
 #include "gate_memory.h"
-#include "gate_text.h"
 #include "gate_tls_count.h"
 #include "log.h"
 #include "timebase.h"
