@@ -185,16 +185,16 @@ lanes_open(const struct remote *r)
 	return lanes;
 }
 
-/* Takes what came. Returns whether anything did. */
+/* Takes what came. ack_ns: as of flow_ask_flush. Returns whether anything did. */
 static bool
-remote_recv(struct remote *r, uint64_t at_ns)
+remote_recv(struct remote *r, uint64_t at_ns, uint64_t ack_ns)
 {
 	int n;
 
 	r->at_ns = at_ns;
 	n = r->way.ops->recv(r->way.carrier, lanes_open(r), RECV_BURST, at_ns, on_datagram, r);
 	for (uint32_t i = 0; n != 0 && i < r->lane_cnt; i++) {
-		flow_ask_flush(&r->lane[i].ask);
+		flow_ask_flush(&r->lane[i].ask, ack_ns);
 	}
 	return n != 0;
 }
@@ -254,7 +254,8 @@ remote_pump(struct mb_client *c, uint64_t until_ns)
 	from_ns = given_ns = at_ns = now();
 	for (;;) {
 		uint64_t ended = r->ended;
-		bool came = remote_recv(r, at_ns);
+		/* Who only looks may not look again soon. */
+		bool came = remote_recv(r, at_ns, until_ns == 1 ? FLOW_TIMER_NONE : at_ns);
 		uint64_t due_ns = lanes_run(r, at_ns);
 
 		r->way.ops->flush(r->way.carrier);

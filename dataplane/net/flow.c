@@ -14,6 +14,11 @@
  * make impossible (each is sent again before its answer can come, so none is ever measured) ends
  * the back-off, which stays until one was.
  *
+ * Acknowledgements. Who takes a long message as fast as it comes finds a segment or two at each
+ * look, and an ACK for each look was a datagram for two. So one is for 16, or for as many as came
+ * when nothing has come for FLOW_ACK_NS (as TCP's delayed ones, RFC 5681, but sooner); those that
+ * the other end waits for, or that tell of a gap, go at the end of the burst.
+ *
  * The window is the path's, not the message's: messages that are on their way at once share it, so
  * that who sends ten at a time does not push ten times as hard.
  */
@@ -377,16 +382,16 @@ flow_rx_take(struct flow_rx *r, const struct wire_head *h, struct slice body)
 	}
 	r->ack_due = true;
 	r->since_ack++;
-	if (h->off < r->came) {
-		return 0; /* once more */
-	}
 	i = (h->off - r->came) / r->mss;
-	if (i >= FLOW_SEGMENTS || bits_has(&r->bits, i)) {
+	if (h->off < r->came || i >= FLOW_SEGMENTS || bits_has(&r->bits, i)) {
+		r->ack_soon = true; /* once more */
 		return 0;
 	}
 	/* wire_read: it lies inside the message */
 	copy_part(r->p + h->off, body.p, body.len, r->len);
 	bits_set(&r->bits, i);
+	/* The first one asks for what is behind it. */
+	r->ack_soon |= r->came == 0 || bits_top(&r->bits) > 1;
 	while (bits_has(&r->bits, 0)) {
 		bits_shift(&r->bits, 1);
 		r->came += MIN((uint32_t)r->mss, r->len - r->came);
@@ -415,6 +420,12 @@ flow_rx_ack_now(const struct flow_rx *r)
 	return r->since_ack >= ACK_EVERY || r->came == r->len;
 }
 
+bool
+flow_rx_ack_waits(const struct flow_rx *r, uint64_t heard_ns, uint64_t now_ns)
+{
+	return !r->ack_soon && now_ns - heard_ns < FLOW_ACK_NS;
+}
+
 void
 flow_rx_ack(struct flow_rx *r, const struct flow_name *n)
 {
@@ -436,6 +447,7 @@ flow_rx_ack(struct flow_rx *r, const struct flow_name *n)
 		memcpy(body + 8 * i, &word, sizeof(word));
 	}
 	r->ack_due = false;
+	r->ack_soon = false;
 	r->since_ack = 0;
 	n->send(n->ctx, &n->to, &h, body);
 }

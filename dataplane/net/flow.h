@@ -59,6 +59,7 @@
 #define FLOW_TIMER_NONE   UINT64_MAX
 #define FLOW_CWND_FIRST   16 /* segments */
 #define FLOW_CWND_MIN     2
+#define FLOW_ACK_NS       UINT64_C(20000) /* an ACK waits so long for more to acknowledge */
 
 static_assert((FLOW_CREDITS & (FLOW_CREDITS - 1)) == 0, "slots are named by bits of an id");
 static_assert(FLOW_FORGET_NS > FLOW_FRESH_NS + FLOW_SILENCE_NS + FLOW_RTO_MAX_NS,
@@ -149,6 +150,7 @@ struct flow_rx {
 	uint32_t len;
 	uint16_t mss;
 	bool ack_due;
+	bool ack_soon;      /* the other end waits for it, or should hear of a gap */
 	uint16_t since_ack; /* segments */
 	uint32_t came;      /* bytes in one piece */
 	struct flow_bits bits;
@@ -164,8 +166,10 @@ bool flow_rx_is_narrower(const struct flow_rx *r, const struct wire_head *h);
 void flow_rx_again(struct flow_rx *r, uint16_t mss);
 /* flow_rx_ack says what has come, and grants everything if there is room, else nothing. */
 void flow_rx_ack(struct flow_rx *r, const struct flow_name *n);
-/* flow_rx_ack_now: an ACK should go before the burst ends. */
+/* flow_rx_ack_now: an ACK should go before the burst ends. flow_rx_ack_waits: it may wait for more
+ * than this burst; heard_ns: when the last segment came. */
 bool flow_rx_ack_now(const struct flow_rx *r);
+bool flow_rx_ack_waits(const struct flow_rx *r, uint64_t heard_ns, uint64_t now_ns);
 static inline bool
 flow_rx_done(const struct flow_rx *r)
 {

@@ -455,20 +455,27 @@ flow_ask_input(struct flow_ask *a, const struct wire_head *h, struct slice body,
 }
 
 void
-flow_ask_flush(struct flow_ask *a)
+flow_ask_flush(struct flow_ask *a, uint64_t now_ns)
 {
-	while (a->owed != 0) {
+	uint32_t wait = 0;
+
+	for (; a->owed != 0; a->owed &= a->owed - 1) {
 		for (uint32_t i = (uint32_t)__builtin_ctz(a->owed); i < FLOW_CREDITS; i += 32) {
 			struct flow_ask_slot *s = &a->slot[i];
+			struct flow_name n;
 
-			if (s->state == ASK_SENT && s->in && s->rx.ack_due) {
-				struct flow_name n = ask_name(a, s, WIRE_REPLY);
-
-				flow_rx_ack(&s->rx, &n);
+			if (s->state != ASK_SENT || !s->in || !s->rx.ack_due) {
+				continue;
 			}
+			if (flow_rx_ack_waits(&s->rx, s->heard_ns, now_ns)) {
+				wait |= UINT32_C(1) << i % 32;
+				continue;
+			}
+			n = ask_name(a, s, WIRE_REPLY);
+			flow_rx_ack(&s->rx, &n);
 		}
-		a->owed &= a->owed - 1;
 	}
+	a->owed = wait;
 }
 
 /* -------------------------------------------------------------------- time */
@@ -533,6 +540,7 @@ flow_ask_poll(struct flow_ask *a, uint64_t now_ns)
 		}
 		ask_hello_send(a, now_ns);
 	}
+	flow_ask_flush(a, now_ns);
 	if (now_ns < a->due_ns) {
 		return;
 	}
@@ -555,5 +563,8 @@ flow_ask_timer(const struct flow_ask *a)
 {
 	uint64_t at = a->open_cnt > 0 ? a->due_ns : FLOW_TIMER_NONE;
 
+	if (a->owed != 0) {
+		at = MIN(at, a->heard_ns + FLOW_ACK_NS);
+	}
 	return a->state == FLOW_ASK_HELLO ? MIN(at, a->hello_due_ns) : at;
 }

@@ -90,8 +90,9 @@ int flow_ask_start(struct flow_ask *a, const struct flow_request *r, void *user,
 void flow_ask_input(struct flow_ask *a, const struct wire_head *h, struct slice body,
 		    uint64_t now_ns);
 
-/* flow_ask_flush sends what a burst of input led to: acknowledgements. */
-void flow_ask_flush(struct flow_ask *a);
+/* flow_ask_flush sends what a burst of input led to: acknowledgements, but those that wait for more
+ * (flow_rx_ack_waits). With FLOW_TIMER_NONE none of them waits. */
+void flow_ask_flush(struct flow_ask *a, uint64_t now_ns);
 
 /* flow_ask_poll does what time asks for; flow_ask_timer says when that is next. */
 void flow_ask_poll(struct flow_ask *a, uint64_t now_ns);

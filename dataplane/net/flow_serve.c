@@ -544,15 +544,23 @@ flow_serve_input(struct flow_serve *s, const struct wire_addr *from, const struc
 	}
 }
 
-/* ACKs for those that owe one. */
+/* ACKs for those that owe one, and need not wait. */
 static noinline void
 serve_acks(struct flow_serve *s)
 {
-	while (s->ack_cnt > 0) {
-		struct xfer *x = &s->xfer[s->ack[--s->ack_cnt] - 1];
+	uint32_t cnt = s->ack_cnt;
+
+	s->ack_cnt = 0;
+	for (uint32_t i = 0; i < cnt; i++) {
+		struct xfer *x = &s->xfer[s->ack[i] - 1];
 		struct session *c = &s->session[x->session];
 		struct flow_name n = flow_serve_name(s, c, &c->slot[x->slot], WIRE_REQUEST);
 
+		if (x->rx.ack_due && flow_rx_ack_waits(&x->rx, x->heard_ns, s->now_ns)) {
+			s->ack[s->ack_cnt++] = s->ack[i];
+			s->due_ns = MIN(s->due_ns, x->heard_ns + FLOW_ACK_NS);
+			continue;
+		}
 		x->listed = false;
 		if (x->rx.ack_due) {
 			flow_rx_ack(&x->rx, &n);
@@ -609,6 +617,7 @@ flow_serve_poll(struct flow_serve *s, uint64_t now_ns)
 				s->due_ns = MIN(s->due_ns, xfer_due(s, &s->xfer[i], now_ns));
 			}
 		}
+		flow_serve_flush(s);
 	}
 	if (s->session_cnt > 0 && now_ns >= s->forget_ns) {
 		s->forget_ns = now_ns + FORGET_EACH_NS;

@@ -293,15 +293,14 @@ port_mtu(struct nic_port *p, const struct nic_cfg *cfg, const struct rte_eth_dev
 }
 
 /* Between a buffer's head and its bytes: so many that what follows the heads of a datagram is
- * 8-aligned. Not where the kernel places frames itself. */
+ * 8-aligned. Not of a device that reads them itself. */
 static uint16_t
 port_shift(const struct nic_port *p, const struct nic_cfg *cfg)
 {
 	uint32_t heads = RTE_ETHER_HDR_LEN + (cfg->vlan != 0 ? RTE_VLAN_HLEN : 0) +
 			 (frame_is_v4(cfg->at.ip) ? 20 : 40) + 8;
-	bool free = p->owned && strncmp(p->device, "net_af_xdp", strlen("net_af_xdp")) != 0;
 
-	return free ? (uint16_t)(ALIGN_UP(heads, 8u) - heads) : 0;
+	return p->owned ? (uint16_t)(ALIGN_UP(heads, 8u) - heads) : 0;
 }
 
 static int

@@ -265,7 +265,7 @@ get_between(void)
 	while (err == 0 && !ended) {
 		err = replay_counted(poll_hot);
 		end_recv(&client, now(), on_datagram, NULL);
-		flow_ask_flush(&ask);
+		flow_ask_flush(&ask, now());
 		if (now() >= flow_ask_timer(&ask)) {
 			flow_ask_poll(&ask, now());
 		}

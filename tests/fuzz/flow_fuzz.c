@@ -220,7 +220,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 				flow_serve_flush(w.serve);
 			} else {
 				flow_ask_input(&w.ask, &h, body, w.now_ns);
-				flow_ask_flush(&w.ask);
+				flow_ask_flush(&w.ask, w.now_ns);
 			}
 		}
 		free(datagram);

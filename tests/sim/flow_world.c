@@ -327,7 +327,7 @@ tick(struct world *w)
 		while (w->begun[c] < WORLD_REQUESTS && w->open[c] < AT_ONCE) {
 			begin(w, c);
 		}
-		flow_ask_flush(w->ask[c]);
+		flow_ask_flush(w->ask[c], now);
 		flow_ask_poll(w->ask[c], now);
 	}
 }
