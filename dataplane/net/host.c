@@ -249,6 +249,7 @@ host_read(struct host *h, struct slice bytes, enum frame_sum sum, uint64_t now_n
 		if (unicast && is_mine(h, f.to.ip) && f.to.port == h->cfg.at.port) {
 			memcpy(ret_from->ip, f.from.ip, FRAME_IP_BYTES);
 			ret_from->port = f.from.port;
+			ret_from->via = 0;
 			*ret = f.body;
 			if (!neighbour_learn(h, &f.from, LEARNED_SPOKE, now_ns)) {
 				return host_moved(h, &f.from, now_ns);
