@@ -356,7 +356,7 @@ recv_via(struct sock *s, struct io_uring_recvmsg_out *out)
 	if (!IN6_IS_ADDR_LINKLOCAL(&at.ipi6_addr)) {
 		at.ipi6_ifindex = 0;
 	}
-	for (uint16_t i = 0; i < s->here_cnt; i++) {
+	for (uint32_t i = 0; i < s->here_cnt; i++) {
 		if (memcmp(&s->here[i], &at, sizeof(at)) == 0) {
 			return (uint16_t)(i + 1);
 		}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   what is sent to the socket arrives whole, with its sender's address, as often as the
  *         buffers go round, and what does not is counted; what it sends arrives; an armed socket
- *         raises its eventfd. One that listens at all addresses answers from the one it was asked at;
- *         who cannot be sent to does not slow down the others.
+ *         raises its eventfd. One that listens at all addresses answers from the one it was
+ *         asked at; who cannot be sent to does not slow down the others.
  * Method: a plain socket at the other end, on the loopback. Without io_uring, or without multishot
  *         receive, it is skipped.
  */
