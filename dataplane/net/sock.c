@@ -62,21 +62,13 @@ static_assert(RX_HEAD % 8 == 0, "numbers in a frame are read in place");
 static_assert((sizeof(struct io_uring_recvmsg_out) + RX_NAME) % 8 == 0, "so is a cmsghdr");
 
 /* What is said of a send: into what it is taken apart, from where it goes. */
-struct control {
-	union udp_segment segment;
-	union {
-		struct cmsghdr head;
-		uint8_t bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
-	} from;
-};
-
-static_assert(offsetof(struct control, from) == CMSG_SPACE(sizeof(uint16_t)), "one after another");
+#define TX_CONTROL (sizeof(union udp_segment) + RX_CONTROL)
 
 struct tx {
 	struct msghdr msg; /* of a send that begins here; its pieces are iov[] from here on */
 	struct sockaddr_in6 to;
 	uint16_t via;
-	struct control control;
+	_Alignas(struct cmsghdr) uint8_t control[TX_CONTROL];
 };
 
 struct sock {
@@ -478,14 +470,15 @@ send_cnt(const struct sock *s, uint32_t i)
 static void
 send_via(struct tx *tx, const struct in6_pktinfo *here)
 {
-	tx->control.from.head = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(*here)),
-						  .cmsg_level = IPPROTO_IPV6,
-						  .cmsg_type = IPV6_PKTINFO };
-	memcpy(CMSG_DATA(&tx->control.from.head), here, sizeof(*here));
-	if (tx->msg.msg_controllen == 0) {
-		tx->msg.msg_control = &tx->control.from;
-	}
-	tx->msg.msg_controllen += sizeof(tx->control.from);
+	const struct cmsghdr head = { .cmsg_len = CMSG_LEN(sizeof(*here)),
+				      .cmsg_level = IPPROTO_IPV6,
+				      .cmsg_type = IPV6_PKTINFO };
+	uint8_t *p = tx->control + tx->msg.msg_controllen;
+
+	memcpy(p, &head, sizeof(head));
+	memcpy(p + CMSG_LEN(0), here, sizeof(*here));
+	tx->msg.msg_control = tx->control;
+	tx->msg.msg_controllen += RX_CONTROL;
 }
 
 static void
@@ -503,7 +496,7 @@ send_make(struct sock *s, uint32_t i, uint32_t n)
 				   .msg_iov = &s->iov[i],
 				   .msg_iovlen = n };
 	if (n > 1) {
-		udp_segment_set(&tx->msg, &tx->control.segment, (uint16_t)s->iov[i].iov_len);
+		udp_segment_set(&tx->msg, (void *)tx->control, (uint16_t)s->iov[i].iov_len);
 	}
 	if (tx->via != 0) {
 		send_via(tx, &s->here[tx->via - 1]);
