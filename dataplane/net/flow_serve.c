@@ -484,6 +484,10 @@ serve_stranger(struct flow_serve *s, const struct wire_addr *from, const struct 
 {
 	struct session *c;
 
+	if (from->port == 0) { /* he wants no answer (RFC 768), and there is none without */
+		s->stats.bad++;
+		return NULL;
+	}
 	if (h->kind == WIRE_HELLO) {
 		flow_serve_on_hello(s, from, h, now_ns);
 		return NULL;

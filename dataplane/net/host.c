@@ -249,6 +249,7 @@ host_read(struct host *h, struct slice bytes, enum frame_sum sum, uint64_t now_n
 		if (unicast && is_mine(h, f.to.ip) && f.to.port == h->cfg.at.port) {
 			memcpy(ret_from->ip, f.from.ip, FRAME_IP_BYTES);
 			ret_from->port = f.from.port;
+			ret_from->via = 0;
 			*ret = f.body;
 			if (!neighbour_learn(h, &f.from, LEARNED_SPOKE, now_ns)) {
 				return host_moved(h, &f.from, now_ns);
@@ -310,6 +311,28 @@ host_datagram_max(const struct host *h)
 	return h->datagram_max;
 }
 
+/* Those whose IPv6 address ends alike: the group, and the card that its frames go to. */
+static void
+alike(const uint8_t ip[FRAME_IP_BYTES], struct frame_end *ret)
+{
+	const uint8_t group[13] = { 0xff, 2, [11] = 1, [12] = 0xff };
+
+	memcpy(ret->ip, group, sizeof(group));
+	memcpy(ret->ip + 13, ip + 13, 3);
+	ret->mac[0] = ret->mac[1] = 0x33;
+	memcpy(ret->mac + 2, ret->ip + 12, 4);
+}
+
+void
+host_groups(const struct host_cfg *cfg, uint8_t ret[HOST_GROUPS][FRAME_MAC_BYTES])
+{
+	struct frame_end asked;
+
+	alike(cfg->at.ip, &asked);
+	memcpy(ret[0], asked.mac, FRAME_MAC_BYTES);
+	memcpy(ret[1], mac_all_nodes, FRAME_MAC_BYTES);
+}
+
 /* Who has that address? Of IPv6 only those are asked whose address ends alike. */
 static size_t
 host_ask(struct host *h, const uint8_t ip[FRAME_IP_BYTES], uint8_t *p, uint64_t now_ns)
@@ -328,12 +351,7 @@ host_ask(struct host *h, const uint8_t ip[FRAME_IP_BYTES], uint8_t *p, uint64_t 
 		memcpy(f.to.ip, ip, FRAME_IP_BYTES);
 		memcpy(f.to.mac, mac_all, FRAME_MAC_BYTES);
 	} else {
-		const uint8_t group[13] = { 0xff, 2, [11] = 1, [12] = 0xff };
-
-		memcpy(f.to.ip, group, sizeof(group));
-		memcpy(f.to.ip + 13, ip + 13, 3);
-		f.to.mac[0] = f.to.mac[1] = 0x33;
-		memcpy(f.to.mac + 2, f.to.ip + 12, 4);
+		alike(ip, &f.to);
 	}
 	return frame_small(p, FRAME_SMALL_MAX, &f);
 }

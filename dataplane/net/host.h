@@ -79,6 +79,11 @@ struct host {
 	struct host_neighbour neighbour[HOST_SETS * HOST_WAYS];
 };
 
+/* host_groups are the groups of Ethernet's that those who ask for, or tell of, an IPv6 address
+ * send to: the NIC has to hear them. Pure. */
+#define HOST_GROUPS 2u
+void host_groups(const struct host_cfg *cfg, uint8_t ret[HOST_GROUPS][FRAME_MAC_BYTES]);
+
 enum host_verdict { HOST_DROP = 0, HOST_DATAGRAM, HOST_ANSWER, HOST_MOVED };
 
 void host_init(struct host *h, const struct host_cfg *cfg);

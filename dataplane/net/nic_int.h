@@ -3,6 +3,7 @@
  *
  *	nic_port.c   the device: found, configured, started, its queues steered, closed
  *	nic_packet.c the ring that the driver of af_packet has
+ *	nic_group.c  the groups of IPv6 that it hears
  *	nic.c        a queue each way, as a net tile uses it
  *	nic_gate.c   when there may be no burst
  */
@@ -43,6 +44,7 @@ struct nic_port {
 	int fd[NET_TILE_CNT_MAX]; /* wakes the owner of a queue; -1: none */
 	char iface[IF_NAMESIZE];  /* the kernel's interface that it is; "": none */
 	int ask_fd;               /* to ask of it */
+	int group_fd;             /* that it is in groups; -1: none */
 	bool serves;              /* of a memif's two ends the one that listens */
 	bool gated;               /* bursts go through the gate: memif, which has one queue */
 	struct nic_gate gate;
@@ -54,6 +56,11 @@ struct nic_port {
 int nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc,
 		  struct topo_why *why);
 void nic_port_close(struct nic_port *p);
+
+/* nic_port_join has the port hear those who ask for its address, if that is one of IPv6.
+ * Returns: 0; MB_ERR_IO. nic_port_leave ends it. */
+int nic_port_join(struct nic_port *p, const struct host_cfg *hc, struct topo_why *why);
+void nic_port_leave(const struct nic_port *p);
 
 /* nic_port_gate has the bursts of a port that needs it go through the gate, from the first on: its
  * owner asks p->gated. Returns: 0; MB_ERR_NOT_SUPPORTED. */

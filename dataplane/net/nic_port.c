@@ -545,7 +545,8 @@ nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc
 	struct rte_eth_dev_info info;
 	int err;
 
-	*p = (struct nic_port){ .id = RTE_MAX_ETHPORTS, .queue_cnt = cfg->queue_cnt, .ask_fd = -1 };
+	*p = (struct nic_port){ .id = RTE_MAX_ETHPORTS, .queue_cnt = cfg->queue_cnt };
+	p->ask_fd = p->group_fd = -1;
 	memset(p->fd, -1, sizeof(p->fd));
 	sockets_look(before);
 	err = port_device(p, cfg, why);
@@ -577,7 +578,7 @@ nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc
 	port_steer(p, cfg);
 	port_waiting(p, before);
 	port_text(p, info.driver_name, hc);
-	return 0;
+	return nic_port_join(p, hc, why);
 }
 
 int
@@ -631,6 +632,7 @@ nic_port_close(struct nic_port *p)
 		rte_eth_dev_close(p->id);
 	}
 	sockets_close(p);
+	nic_port_leave(p);
 	if (p->ask_fd >= 0) {
 		close(p->ask_fd);
 	}

@@ -12,7 +12,12 @@
  * Long datagrams of a burst that go to one end and are equally long (the last may be shorter) are
  * one send, which the kernel, or its NIC, takes apart (UDP_SEGMENT): the way through the kernel is
  * gone once for up to 64 KiB. A kernel that refuses it for the way that they take (EIO, EINVAL) is
- * not asked again; those datagrams are lost, and sent again by flow.
+ * not asked again for a while; those datagrams are lost, and sent again by flow. For a while only:
+ * it may have been one client's way, and others' are not theirs.
+ *
+ * Own addresses. Who listens at all of them is told by the kernel which one a datagram came to
+ * (IPV6_PKTINFO, for IPv4 too), and tells it that an answer goes from there. They have numbers, so
+ * that a wire_addr stays short; what has none goes from where the kernel chooses.
  *
  * The eventfd is never read: each write is an edge for a poll, whatever the count (as the bells of
  * lcore_uring.c).
@@ -42,32 +47,42 @@
 #define TX_CNT        64  /* sends in one burst */
 #define RX_GROUP      1
 /* Before the bytes: what io_uring says of them, and the sender's address. 8-aligned behind it. */
-#define RX_HEAD       (sizeof(struct io_uring_recvmsg_out) + sizeof(struct sockaddr_in6) + 4)
+#define RX_CONTROL    CMSG_SPACE(sizeof(struct in6_pktinfo))
+#define RX_HEAD       (sizeof(struct io_uring_recvmsg_out) + RX_NAME + RX_CONTROL)
 #define RX_BYTES      ALIGN_UP(RX_HEAD + WIRE_DATAGRAM_MAX, 64)
 #define RX_NAME       (sizeof(struct sockaddr_in6) + 4) /* so that the bytes are 8-aligned */
 #define SOCKET_BUFFER (4 << 20)
+#define HERE_CNT      64u
+#define WHOLE_CNT     4096u /* sends */
 
 enum tag { TAG_RECV = 1, TAG_SEND }; /* of a send, from bit TAG_BITS on: how many datagrams */
 #define TAG_BITS 8
 
 static_assert(RX_HEAD % 8 == 0, "numbers in a frame are read in place");
+static_assert((sizeof(struct io_uring_recvmsg_out) + RX_NAME) % 8 == 0, "so is a cmsghdr");
+
+/* What is said of a send: into what it is taken apart, from where it goes. */
+#define TX_CONTROL (sizeof(union udp_segment) + RX_CONTROL)
 
 struct tx {
 	struct msghdr msg; /* of a send that begins here; its pieces are iov[] from here on */
 	struct sockaddr_in6 to;
-	union udp_segment segment;
+	uint16_t via;
+	_Alignas(struct cmsghdr) uint8_t control[TX_CONTROL];
 };
 
 struct sock {
 	struct io_uring ring;
 	int fd, event;
 	bool ring_up, deferred, recv_on;
-	bool whole; /* the kernel does not take sends apart */
+	uint32_t whole; /* sends that the kernel is not asked to take apart */
 	struct msghdr recv_msg;
 	struct io_uring_buf_ring *bufs;
 	uint8_t *rx, *tx_bytes;
 	uint32_t tx_cnt; /* in this burst */
 	struct sock_stats stats;
+	uint32_t here_cnt;
+	struct in6_pktinfo here[HERE_CNT]; /* own addresses: via is a number from 1 on, or 0 */
 	struct iovec iov[TX_CNT];
 	struct tx tx[TX_CNT];
 };
@@ -188,7 +203,7 @@ static int
 sock_bind(struct sock *s, const struct wire_addr *at)
 {
 	struct sockaddr_in6 sa = sockaddr_of(at);
-	int off = 0, buffer = SOCKET_BUFFER, discover = IPV6_PMTUDISC_DO;
+	int off = 0, on = 1, buffer = SOCKET_BUFFER, discover = IPV6_PMTUDISC_DO;
 
 	s->fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (s->fd < 0) {
@@ -204,6 +219,9 @@ sock_bind(struct sock *s, const struct wire_addr *at)
 	}
 	if (setsockopt(s->fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer)) != 0) {
 		setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
+	}
+	if (IN6_IS_ADDR_UNSPECIFIED(&sa.sin6_addr)) {
+		setsockopt(s->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
 	}
 	if (bind(s->fd, (struct sockaddr *)&sa, sizeof(sa)) != 0) {
 		return errno == EADDRINUSE      ? MB_ERR_EXISTS
@@ -237,6 +255,7 @@ sock_open(struct sock **ret, const struct wire_addr *at)
 		return err;
 	}
 	s->recv_msg.msg_namelen = RX_NAME;
+	s->recv_msg.msg_controllen = RX_CONTROL;
 	*ret = s;
 	return 0;
 }
@@ -313,6 +332,34 @@ recv_begin(struct sock *s)
 	io_uring_submit(&s->ring);
 }
 
+/* The number of the own address that one came to. Which link it is matters for those addresses
+ * only that are a link's. */
+static uint16_t
+recv_via(struct sock *s, struct io_uring_recvmsg_out *out)
+{
+	struct cmsghdr *c = io_uring_recvmsg_cmsg_firsthdr(out, &s->recv_msg);
+	struct in6_pktinfo at;
+
+	if (c == NULL || c->cmsg_level != IPPROTO_IPV6 || c->cmsg_type != IPV6_PKTINFO ||
+	    c->cmsg_len < CMSG_LEN(sizeof(at))) {
+		return 0;
+	}
+	memcpy(&at, CMSG_DATA(c), sizeof(at));
+	if (!IN6_IS_ADDR_LINKLOCAL(&at.ipi6_addr)) {
+		at.ipi6_ifindex = 0;
+	}
+	for (uint32_t i = 0; i < s->here_cnt; i++) {
+		if (memcmp(&s->here[i], &at, sizeof(at)) == 0) {
+			return (uint16_t)(i + 1);
+		}
+	}
+	if (s->here_cnt == HERE_CNT || IN6_IS_ADDR_MULTICAST(&at.ipi6_addr)) {
+		return 0;
+	}
+	s->here[s->here_cnt++] = at;
+	return (uint16_t)s->here_cnt;
+}
+
 /* One datagram; its buffer goes back. Returns whether it was one. */
 static bool
 recv_one(struct sock *s, const struct io_uring_cqe *cqe, net_recv_fn *fn, void *ctx)
@@ -330,6 +377,7 @@ recv_one(struct sock *s, const struct io_uring_cqe *cqe, net_recv_fn *fn, void *
 
 		memcpy(&sa, io_uring_recvmsg_name(out), sizeof(sa));
 		from = addr_of(&sa);
+		from.via = recv_via(s, out);
 		if ((out->flags & MSG_TRUNC) != 0 || len > WIRE_DATAGRAM_MAX) {
 			s->stats.rx_truncated++;
 		} else {
@@ -368,8 +416,9 @@ sock_recv(struct sock *s, uint32_t max, net_recv_fn *fn, void *ctx)
 			break;
 		default: /* TAG_SEND */
 			s->stats.tx_dropped += many;
-			s->whole =
-				s->whole || (many > 1 && (cqe->res == -EIO || cqe->res == -EINVAL));
+			if (many > 1 && (cqe->res == -EIO || cqe->res == -EINVAL)) {
+				s->whole = WHOLE_CNT;
+			}
 		}
 		io_uring_cqe_seen(&s->ring, cqe);
 	}
@@ -391,7 +440,9 @@ void
 sock_send(struct sock *s, const struct wire_addr *to, size_t len)
 {
 	REQUIRE(len <= WIRE_DATAGRAM_MAX);
+	REQUIRE(to->via <= s->here_cnt);
 	s->tx[s->tx_cnt].to = sockaddr_of(to);
+	s->tx[s->tx_cnt].via = to->via;
 	s->iov[s->tx_cnt].iov_len = len;
 	s->tx_cnt++;
 	s->stats.tx++;
@@ -404,14 +455,30 @@ send_cnt(const struct sock *s, uint32_t i)
 	size_t len = s->iov[i].iov_len, all = len;
 	uint32_t n = 1;
 
-	while (!s->whole && len >= UDP_SEGMENT_BYTES_MIN && i + n < s->tx_cnt &&
+	while (s->whole == 0 && len >= UDP_SEGMENT_BYTES_MIN && i + n < s->tx_cnt &&
 	       n < UDP_SEGMENTS_MAX && s->iov[i + n - 1].iov_len == len &&
 	       s->iov[i + n].iov_len <= len && all + s->iov[i + n].iov_len <= UDP_SEGMENTS_BYTES &&
+	       s->tx[i].via == s->tx[i + n].via &&
 	       memcmp(&s->tx[i].to, &s->tx[i + n].to, sizeof(s->tx[i].to)) == 0) {
 		all += s->iov[i + n].iov_len;
 		n++;
 	}
 	return n;
+}
+
+/* It goes from one of the own addresses. */
+static void
+send_via(struct tx *tx, const struct in6_pktinfo *here)
+{
+	const struct cmsghdr head = { .cmsg_len = CMSG_LEN(sizeof(*here)),
+				      .cmsg_level = IPPROTO_IPV6,
+				      .cmsg_type = IPV6_PKTINFO };
+	uint8_t *p = tx->control + tx->msg.msg_controllen;
+
+	memcpy(p, &head, sizeof(head));
+	memcpy(p + CMSG_LEN(0), here, sizeof(*here));
+	tx->msg.msg_control = tx->control;
+	tx->msg.msg_controllen += RX_CONTROL;
 }
 
 static void
@@ -429,7 +496,10 @@ send_make(struct sock *s, uint32_t i, uint32_t n)
 				   .msg_iov = &s->iov[i],
 				   .msg_iovlen = n };
 	if (n > 1) {
-		udp_segment_set(&tx->msg, &tx->segment, (uint16_t)s->iov[i].iov_len);
+		udp_segment_set(&tx->msg, (void *)tx->control, (uint16_t)s->iov[i].iov_len);
+	}
+	if (tx->via != 0) {
+		send_via(tx, &s->here[tx->via - 1]);
 	}
 	io_uring_prep_sendmsg(sqe, s->fd, &tx->msg, MSG_DONTWAIT);
 	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
@@ -446,6 +516,7 @@ sock_flush(struct sock *s)
 	}
 	for (uint32_t i = 0; i < s->tx_cnt; i += n) {
 		n = send_cnt(s, i);
+		s->whole -= s->whole > 0;
 		send_make(s, i, n);
 	}
 	s->tx_cnt = 0;

@@ -5,6 +5,9 @@
  * is one system call. The ring belongs to the thread that calls sock_enable (single issuer), and
  * completions are made inside its calls (deferred task run) where the kernel can (6.1).
  *
+ * A socket that listens at all addresses of a machine answers from the one that was asked (via of
+ * wire_addr): a client hears nobody else.
+ *
  * Sleeping: sock_arm raises an eventfd for each completion, to be watched by whoever sleeps.
  *
  * Errors: negative mb_err. Threads: sock_open and sock_close at start and end, the rest the owner.

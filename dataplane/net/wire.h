@@ -87,10 +87,13 @@ struct wire_head {
 
 static_assert(sizeof(struct wire_head) == WIRE_HEAD_BYTES, "as on the wire");
 
-/* Where a datagram comes from or goes to: IPv6, or IPv4 mapped into it. Port in host order. */
+/* Where a datagram comes from or goes to: IPv6, or IPv4 mapped into it. Port in host order. via is
+ * whoever's who brought it: which address of this machine it came to, for its answer goes from
+ * there; it is no part of the other end's name. */
 struct wire_addr {
 	uint8_t ip[16];
 	uint16_t port;
+	uint16_t via;
 };
 
 static inline bool

@@ -648,6 +648,51 @@ class Widths(unittest.TestCase):
         self.assertLess(metric(node, 'datagram_rx') - before, 2 * len(value) // 8000)
 
 
+# Prints a line when a neighbour has announced itself so often as a node does.
+ANNOUNCED = '''
+import socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x86dd))
+s.bind(('eth0', 0))
+print('ready', flush=True)
+cnt = 0
+while cnt < 3:
+    data = s.recv(200)
+    cnt += data[20] == 58 and data[54] == 136
+print('announced', flush=True)
+'''
+
+
+class Choosy(unittest.TestCase):
+    """An interface that passes on the groups that it was told of only, as cards do."""
+
+    def test_an_ipv6_address_is_found(self):
+        """By who has not heard it announced too."""
+        why = hosts.missing()
+        if why:
+            raise unittest.SkipTest(why)
+        net = hosts.Hosts(2, NAME)
+        self.addCleanup(net.down)
+        space = net.space(1)
+        hosts.ip('-n', space, 'link', 'add', 'link', 'eth0', 'name', 'card0', 'type', 'macvlan',
+                 'mode', 'bridge')
+        hosts.ip('-n', space, 'addr', 'flush', 'dev', 'eth0')
+        net.run(space, 'sh', '-c', 'echo 1 >/proc/sys/net/ipv6/conf/card0/disable_ipv6')
+        hosts.ip('-n', space, 'link', 'set', 'card0', 'up')
+        at = hosts.NET6 + 'abcd:1234'
+        with subprocess.Popen(net.within(2, sys.executable, '-c', ANNOUNCED), text=True,
+                              stdout=subprocess.PIPE) as hears:
+            self.assertEqual(hears.stdout.readline(), 'ready\n')
+            node = Node(MICROBURST, '--set', f'net.listen=udp://[{at}]:{PORT}', '--set',
+                        'net.nic=net_af_packet0,iface=card0', within=net.within(1))
+            self.addCleanup(node.remove)
+            self.assertEqual(hears.communicate(timeout=COMMAND_S)[0], 'announced\n')
+        net.run(net.space(2), 'ip', 'neigh', 'flush', 'dev', 'eth0')
+        done = subprocess.run(net.within(2, MICROBURST, '--connect', f'udp://[{at}]:{PORT}',
+                                         'incr', 'n'), capture_output=True, check=False,
+                              timeout=COMMAND_S)
+        self.assertEqual((done.returncode, done.stdout), (0, b'1\n'), done.stderr)
+
+
 class Tagged(unittest.TestCase):
     """A node on a VLAN, over af_xdp, and a dpdk:// client over af_packet."""
 

@@ -4,7 +4,7 @@
  *         is not: a request of his runs. A session's number is good for its address only. A long
  *         answer is kept for who takes it, and not much longer than anybody would wait for it.
  *         Clients that come and go without end take no session from others, and what they asked
- *         does not run again.
+ *         does not run again. Who has no port is not answered.
  * Method: clients of one request each, by hand, at a server of few sessions; time is a number.
  */
 #include <string.h>
@@ -325,6 +325,21 @@ a_number_is_good_for_a_while(void **state)
 	}
 }
 
+/* There is no way back to port 0: what is sent there is refused, with all that goes beside it. */
+static void
+who_has_no_port_is_not_answered(void **state)
+{
+	static const uint8_t body[100];
+	const struct wire_head h = { .kind = WIRE_HELLO, .client = 1, .id = 9, .len = 100 };
+	const struct wire_addr from = addr_of(0);
+
+	(void)state;
+	said = (struct wire_head){ 0 };
+	flow_serve_input(serve, &from, &h, slice_of(body, sizeof(body)), now_ns);
+	assert_int_equal(said.kind, 0);
+	assert_int_equal(flow_serve_stats(serve)->bad, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -337,6 +352,7 @@ main(void)
 		TEST(an_answer_that_nobody_takes_is_not_kept),
 		TEST(many_come_and_go),
 		TEST(a_number_is_good_for_a_while),
+		TEST(who_has_no_port_is_not_answered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal:   what is sent to the socket arrives whole, with its sender's address, as often as the
  *         buffers go round, and what does not is counted; what it sends arrives; an armed socket
- *         raises its eventfd.
+ *         raises its eventfd. One that listens at all addresses answers from the one it was
+ *         asked at; who cannot be sent to does not slow down the others.
  * Method: a plain socket at the other end, on the loopback. Without io_uring, or without multishot
  *         receive, it is skipped.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -242,6 +244,102 @@ long_ones_are_sent_together(void **state)
 	got.from = to;
 }
 
+/* How long what comes next is: of several that were one send the receiver gets all at once. */
+static ssize_t
+comes_together(void)
+{
+	static uint8_t in[65536];
+	struct pollfd p = { .fd = plain, .events = POLLIN };
+
+	assert_int_equal(poll(&p, 1, 60000), 1);
+	return recv(plain, in, sizeof(in), 0);
+}
+
+static void
+sends_eight(const struct wire_addr *to)
+{
+	for (uint32_t i = 0; i < 8; i++) {
+		memset(sock_room(s), (int)i, 1000);
+		sock_send(s, to, 1000);
+	}
+	sock_flush(s);
+}
+
+/* What is refused for one end's sake is not refused for all. */
+static void
+one_who_cannot_be_sent_to(void **state)
+{
+	struct wire_addr to = got.from, nobody = got.from;
+	uint64_t before = sock_stats(s)->tx_dropped;
+	int on = 1;
+
+	(void)state;
+	nobody.port = 0;
+	assert_int_equal(setsockopt(plain, SOL_UDP, UDP_GRO, &on, sizeof(on)), 0);
+	sends_eight(&to);
+	assert_int_equal(comes_together(), 8000);
+	sends_eight(&nobody);
+	assert_int_equal(sock_recv(s, 64, on_datagram, NULL), 0);
+	assert_int_equal(sock_stats(s)->tx_dropped, before + 8);
+	for (uint32_t i = 0; i < 1000; i++) { /* for a while each is a send */
+		ssize_t n = 0;
+
+		sends_eight(&to);
+		while (n < 8000) {
+			ssize_t len = comes_together();
+
+			assert_in_range(len, 1000, 8000 - n);
+			n += len;
+		}
+	}
+	sends_eight(&to);
+	assert_int_equal(comes_together(), 8000);
+	on = 0;
+	assert_int_equal(setsockopt(plain, SOL_UDP, UDP_GRO, &on, sizeof(on)), 0);
+}
+
+/* The plain socket is connected, as a client's: it hears only whom it asks. */
+static void
+answers_come_from_where_was_asked(void **state)
+{
+	static const uint32_t asked[] = { 1, 2, 77, 1 }; /* 127.0.0.x */
+	struct sock *one = s;
+	int connected = plain;
+	struct wire_addr all;
+	uint8_t in[2000];
+
+	(void)state;
+	assert_int_equal(sock_addr("*:0", true, &all), 0);
+	assert_int_equal(sock_open(&s, &all), 0);
+	assert_int_equal(sock_enable(s), 0);
+	assert_int_equal(sock_recv(s, 1, on_datagram, NULL), 0);
+	for (uint32_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		struct sockaddr_in sa = { .sin_family = AF_INET,
+					  .sin_port = htons(sock_local(s).port) };
+
+		sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + asked[i]);
+		plain = socket(AF_INET, SOCK_DGRAM, 0);
+		assert_int_equal(connect(plain, (struct sockaddr *)&sa, sizeof(sa)), 0);
+		assert_int_equal(send(plain, "where", 5, 0), 5);
+		got.cnt = 0;
+		receive(1);
+		assert_int_equal(got.len, 5);
+		memset(sock_room(s), 3, 10);
+		sock_send(s, &got.from, 10);
+		sends_eight(&got.from);
+		for (uint32_t k = 0; k < 9; k++) {
+			struct pollfd p = { .fd = plain, .events = POLLIN };
+
+			assert_int_equal(poll(&p, 1, 10000), 1);
+			assert_int_equal(recv(plain, in, sizeof(in), 0), k == 0 ? 10 : 1000);
+		}
+		close(plain);
+	}
+	sock_close(s);
+	s = one;
+	plain = connected;
+}
+
 static bool
 raised(int timeout_ms)
 {
@@ -282,6 +380,8 @@ main(void)
 		cmocka_unit_test(bursts_are_sent),
 		cmocka_unit_test(long_ones_are_sent_together),
 		cmocka_unit_test(armed_it_raises_its_event),
+		cmocka_unit_test(one_who_cannot_be_sent_to),
+		cmocka_unit_test(answers_come_from_where_was_asked),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
