@@ -602,12 +602,7 @@ node_run(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 		}
 		n->lcores_started++;
 	}
-	if (n->gate[0] != NULL && gate_port(n->gate[0]) != 0) {
-		fprintf(out, "Redis clients: port %u\n", gate_port(n->gate[0]));
-	}
-	if (n->gate[0] != NULL && gate_tls_port(n->gate[0]) != 0) {
-		fprintf(out, "Redis clients over TLS: port %u\n", gate_tls_port(n->gate[0]));
-	}
+	node_gate_print(n, out);
 	fprintf(out, "io_uring: %s\n", lcore_uring_text(n->lcore[0]));
 	node_net_print(n, out);
 	node_cgroup_print(n, out);
