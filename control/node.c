@@ -442,6 +442,7 @@ node_kvs_tile(struct node *n, uint32_t i)
 {
 	struct kvs_tile_cfg cfg = {
 		.idx = i,
+		.lcore = n->lcore[n->topo->tile[topo_tile_find(n->topo, TILE_KVS, i)].lcore],
 		.bytes = n->params.kvs_bytes / n->params.kvs_tiles & ~(size_t)4095,
 		.seed = rng_u64(&n->rng),
 		.ring = n->ring,
