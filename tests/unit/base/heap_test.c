@@ -423,6 +423,7 @@ what_is_charged_is_not_given_out(void **state)
 	heap_charge(h, 0);
 	assert_int_equal(heap_free_bytes(h), free_bytes - 9 * HEAP_PAGE);
 	assert_non_null(heap_alloc(h, free_bytes - 17 * HEAP_PAGE));
+	free(extent);
 }
 
 /* Pages of the reserve go round: a class takes one, and nobody else the room that is left in it. */
