@@ -442,6 +442,7 @@ node_kvs_tile(struct node *n, uint32_t i)
 {
 	struct kvs_tile_cfg cfg = {
 		.idx = i,
+		.lcore = n->lcore[n->topo->tile[topo_tile_find(n->topo, TILE_KVS, i)].lcore],
 		.bytes = n->params.kvs_bytes / n->params.kvs_tiles & ~(size_t)4095,
 		.seed = rng_u64(&n->rng),
 		.ring = n->ring,
@@ -602,12 +603,7 @@ node_run(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 		}
 		n->lcores_started++;
 	}
-	if (n->gate[0] != NULL && gate_port(n->gate[0]) != 0) {
-		fprintf(out, "Redis clients: port %u\n", gate_port(n->gate[0]));
-	}
-	if (n->gate[0] != NULL && gate_tls_port(n->gate[0]) != 0) {
-		fprintf(out, "Redis clients over TLS: port %u\n", gate_tls_port(n->gate[0]));
-	}
+	node_gate_print(n, out);
 	fprintf(out, "io_uring: %s\n", lcore_uring_text(n->lcore[0]));
 	node_net_print(n, out);
 	node_cgroup_print(n, out);

@@ -158,6 +158,17 @@ node_gate(struct node *n, char why[NODE_WHY_BYTES])
 }
 
 void
+node_gate_print(const struct node *n, FILE *out)
+{
+	if (n->gate[0] != NULL && gate_port(n->gate[0]) != 0) {
+		fprintf(out, "Redis clients: port %u\n", gate_port(n->gate[0]));
+	}
+	if (n->gate[0] != NULL && gate_tls_port(n->gate[0]) != 0) {
+		fprintf(out, "Redis clients over TLS: port %u\n", gate_tls_port(n->gate[0]));
+	}
+}
+
+void
 node_gate_destroy(struct node *n)
 {
 	for (uint32_t i = 0; i < GATE_TILE_CNT_MAX; i++) {

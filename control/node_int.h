@@ -91,6 +91,7 @@ bool node_has_gate(const struct params *p);
 void node_gate_ctl(struct node *n, struct ctl *c); /* its links, for ctl */
 size_t node_gate_memory(const struct params *p);
 int node_gate(struct node *n, char why[NODE_WHY_BYTES]);
+void node_gate_print(const struct node *n, FILE *out);
 void node_gate_destroy(struct node *n);
 
 /* node_net.c: the net tiles and their doors; nothing without net.listen. node_net_pci: the device

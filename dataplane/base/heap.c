@@ -264,8 +264,13 @@ pages_take(struct heap *h, uint32_t cnt, enum runs_end end, uint32_t leave)
 	if (cnt <= h->free_cnt && h->free_cnt - cnt >= leave) {
 		page = runs_alloc(&h->runs, cnt, end);
 		if (page != PAGE_NONE) {
+			uint32_t before = h->held_cnt;
+
 			h->free_cnt -= cnt;
 			held_set(h, page, cnt, true);
+			if (h->held_cnt != before) {
+				h->grown[end] = end == RUNS_LOW ? page + cnt : page;
+			}
 		}
 	}
 	return page;
@@ -496,6 +501,9 @@ heap_init(void *mem, size_t bytes)
 		};
 	}
 	h->free_cnt = (uint32_t)page_cnt;
+	for (unsigned end = RUNS_LOW; end <= RUNS_HIGH; end++) {
+		h->grown[end] = h->ahead[end] = PAGE_NONE;
+	}
 	h->magic = HEAP_MAGIC;
 	return h;
 }
@@ -639,4 +647,43 @@ heap_trim(struct heap *h, size_t bytes)
 	}
 	h->trim_at = 0;
 	return false;
+}
+
+/* The large page behind one that is more than half taken up to `at`, or before one that is so from
+ * `at` on; or the one that ends, or begins, just there. */
+static uintptr_t
+large_page_next(uintptr_t at, enum runs_end end)
+{
+	const size_t half = HEAP_AHEAD_BYTES / 2;
+
+	return end == RUNS_LOW ? ALIGN_UP(at + half, HEAP_AHEAD_BYTES) - HEAP_AHEAD_BYTES
+			       : (at - half) & ~(uintptr_t)(HEAP_AHEAD_BYTES - 1);
+}
+
+void *
+heap_ahead(struct heap *h)
+{
+	const uintptr_t from = (uintptr_t)h->page, to = from + heap_capacity_bytes(h);
+
+	for (unsigned end = RUNS_LOW; end <= RUNS_HIGH; end++) {
+		uint32_t grown = h->grown[end], page;
+		uintptr_t at, next;
+
+		if (likely(grown == PAGE_NONE)) {
+			continue;
+		}
+		h->grown[end] = PAGE_NONE;
+		at = from + (uintptr_t)grown * HEAP_PAGE;
+		next = large_page_next(at, end);
+		if (next < from || next + HEAP_AHEAD_BYTES > to ||
+		    (end == RUNS_LOW ? next < at : next + HEAP_AHEAD_BYTES > at)) {
+			continue;
+		}
+		page = (uint32_t)((next - from) / HEAP_PAGE);
+		if (page != h->ahead[end]) {
+			h->ahead[end] = page;
+			return (void *)next;
+		}
+	}
+	return NULL;
 }

@@ -113,6 +113,16 @@ bool heap_trim(struct heap *h, size_t bytes);
 /* heap_capacity_bytes gives the largest object an empty heap can hold. */
 size_t heap_capacity_bytes(const struct heap *h);
 
+/* heap_ahead names the large page of memory that objects will come to lie in next: when more than
+ * half of the one before it is taken. The system takes milliseconds to have one there; whoever asks
+ * it for the page now, on another thread, does not wait for it then.
+ *
+ * Returns:   where HEAP_AHEAD_BYTES begin, aligned to as many, all of the extent; NULL: none. None
+ *            twice in a row. At most two are named without an allocation in between.
+ */
+#define HEAP_AHEAD_BYTES ((size_t)2 << 20)
+void *heap_ahead(struct heap *h);
+
 /* heap_check walks everything and stops the process at the first contradiction. For tests.
  *
  * Cost:      O(pages + objects)

@@ -584,6 +584,12 @@ lcore_op_sqe(struct lcore *lcore, uint32_t op, uint64_t token)
 	return lcore_uring_op_sqe(&lcore->uring, op, token);
 }
 
+void
+lcore_populate(struct lcore *lcore, void *at, size_t bytes)
+{
+	lcore_uring_populate(&lcore->uring, at, bytes);
+}
+
 struct io_uring *
 lcore_ring(struct lcore *lcore)
 {

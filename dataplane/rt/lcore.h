@@ -20,6 +20,7 @@
 #define MB_RT_LCORE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lcore_bell.h"
@@ -190,6 +191,16 @@ uint32_t lcore_op_add(struct lcore *lcore, lcore_op_fn *fn, void *ctx);
  * Threads:   owner, from its first poll on.
  */
 struct io_uring_sqe *lcore_op_sqe(struct lcore *lcore, uint32_t op, uint64_t token);
+
+/* lcore_populate has the kernel find memory for a range, on a worker of the kernel's own, so that
+ * the tile does not wait for it when it comes there. A wish: nobody hears whether it was fulfilled
+ * (not by a kernel before 5.14). What the memory holds does not change. Should it be unmapped
+ * meanwhile, the worker finds what is there then.
+ *
+ * Requires:  at is aligned to pages; bytes < 4 GiB.
+ * Threads:   owner, from its first poll on.
+ */
+void lcore_populate(struct lcore *lcore, void *at, size_t bytes);
 
 /* lcore_ring is the io_uring itself, to register buffers with. Threads: owner. */
 struct io_uring *lcore_ring(struct lcore *lcore);

@@ -32,6 +32,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -159,6 +160,19 @@ lcore_uring_op_sqe(struct lcore_uring *u, uint32_t op, uint64_t token)
 		io_uring_sqe_set_data64(sqe, UDATA_OP | (uint64_t)op << UDATA_OP_SHIFT | token);
 	}
 	return sqe;
+}
+
+void
+lcore_uring_populate(struct lcore_uring *u, void *at, size_t bytes)
+{
+	struct io_uring_sqe *sqe = sqe_get(u);
+
+	REQUIRE(bytes <= UINT32_MAX, "bytes=%zu", bytes);
+	if (sqe != NULL) {
+		/* The kernel gives each madvise to a worker. */
+		io_uring_prep_madvise(sqe, at, (off_t)bytes, MADV_POPULATE_WRITE);
+		io_uring_sqe_set_data64(sqe, UDATA_NONE);
+	}
 }
 
 /* Moves wanted watches to the kernel. What does not fit stays wanted. */

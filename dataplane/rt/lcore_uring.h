@@ -9,6 +9,7 @@
 #define MB_RT_LCORE_URING_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <liburing.h>
@@ -62,6 +63,9 @@ int lcore_uring_unwatch(struct lcore_uring *u, int fd);
 /* As lcore_op_add, lcore_op_sqe. */
 uint32_t lcore_uring_op_add(struct lcore_uring *u, lcore_op_fn *fn, void *ctx);
 struct io_uring_sqe *lcore_uring_op_sqe(struct lcore_uring *u, uint32_t op, uint64_t token);
+
+/* As lcore_populate. */
+void lcore_uring_populate(struct lcore_uring *u, void *at, size_t bytes);
 
 /* lcore_uring_poll submits what is to be watched and calls back for what happened.
  *

@@ -14,12 +14,14 @@
 #include "kvs_core.h"
 #include "tile.h"
 
+struct lcore;
 struct link;
 struct metrics_block;
 struct kvs_tile;
 
 struct kvs_tile_cfg {
 	uint32_t idx;
+	struct lcore *lcore;         /* that runs it */
 	size_t bytes;                /* of the shard, at least KVS_SHARD_BYTES_MIN */
 	uint64_t seed;               /* secret: where keys go in the index */
 	const struct hashring *ring; /* of this node alone, so far: its member 0 */

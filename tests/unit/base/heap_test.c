@@ -423,6 +423,7 @@ what_is_charged_is_not_given_out(void **state)
 	heap_charge(h, 0);
 	assert_int_equal(heap_free_bytes(h), free_bytes - 9 * HEAP_PAGE);
 	assert_non_null(heap_alloc(h, free_bytes - 17 * HEAP_PAGE));
+	free(extent);
 }
 
 /* Pages of the reserve go round: a class takes one, and nobody else the room that is left in it. */
@@ -504,6 +505,84 @@ free_pages_go_back_to_the_system(void **state)
 	munmap(mem, bytes);
 }
 
+/* Takes pages one by one until a large page is named. */
+static uint8_t *
+ahead_after(struct heap *h, size_t bytes, uint8_t **ret_last)
+{
+	void *at = NULL;
+
+	while (at == NULL && (*ret_last = heap_alloc(h, bytes)) != NULL) {
+		at = heap_ahead(h);
+	}
+	return at;
+}
+
+#define LARGE HEAP_AHEAD_BYTES
+
+static void
+the_next_large_page_is_named_when_half_of_one_is_taken(void **state)
+{
+	const size_t piece = 64U << 10; /* from the high end */
+	uint8_t *mem = mmap(NULL, 9 * LARGE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *from = (uint8_t *)ALIGN_UP((uintptr_t)mem, LARGE), *last;
+	uint8_t *page[3 * LARGE / HEAP_PAGE];
+	size_t cnt = 0;
+	struct heap *h;
+
+	(void)state;
+	assert_ptr_not_equal(mem, MAP_FAILED);
+	h = heap_init(from, 8 * LARGE);
+	assert_null(heap_ahead(h));
+	for (size_t i = 1; i < 4;) { /* each once, in time and not before */
+		uint8_t *at;
+
+		assert_non_null(page[cnt] = heap_alloc(h, HEAP_PAGE));
+		at = heap_ahead(h);
+		if (at != NULL) {
+			assert_ptr_equal(at, from + i++ * LARGE);
+			assert_int_equal(at - page[cnt], LARGE / 2);
+		}
+		cnt++;
+	}
+	for (size_t i = 6; i > 4; i--) {
+		assert_ptr_equal(ahead_after(h, piece, &last), from + i * LARGE);
+		assert_in_range(last - (from + i * LARGE), 3 * LARGE / 2 - piece,
+				3 * LARGE / 2 - 1);
+	}
+	/* Not what the heap has already; but what went back to the system, again. */
+	heap_free(h, last, piece);
+	assert_non_null(heap_alloc(h, piece));
+	assert_null(heap_ahead(h));
+	for (size_t i = 0; i < cnt; i++) {
+		heap_free(h, page[i], HEAP_PAGE);
+	}
+	while (heap_trim(h, LARGE)) {
+	}
+	assert_ptr_equal(ahead_after(h, HEAP_PAGE, &last), from + LARGE);
+	munmap(mem, 9 * LARGE);
+}
+
+static void
+no_large_page_is_named_that_is_not_all_of_the_extent(void **state)
+{
+	uint8_t *mem = mmap(NULL, 4 * LARGE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *from = (uint8_t *)ALIGN_UP((uintptr_t)mem, LARGE) + 4 * HEAP_PAGE, *last;
+	struct heap *h;
+
+	(void)state;
+	assert_ptr_not_equal(mem, MAP_FAILED);
+	h = heap_init(from, 2 * LARGE); /* one is, in its middle */
+	assert_ptr_equal(ahead_after(h, HEAP_PAGE, &last), from + LARGE - 4 * HEAP_PAGE);
+	assert_null(ahead_after(h, HEAP_PAGE, &last));
+	assert_null(last); /* it is full */
+	h = heap_init(from, 2 * LARGE);
+	assert_null(ahead_after(h, 64U << 10, &last)); /* from behind it is begun at once */
+	assert_null(last);
+	munmap(mem, 4 * LARGE);
+}
+
 int
 main(void)
 {
@@ -524,6 +603,8 @@ main(void)
 		cmocka_unit_test(what_is_charged_is_not_given_out),
 		cmocka_unit_test(a_reserve_lasts_and_comes_back),
 		cmocka_unit_test(free_pages_go_back_to_the_system),
+		cmocka_unit_test(the_next_large_page_is_named_when_half_of_one_is_taken),
+		cmocka_unit_test(no_large_page_is_named_that_is_not_all_of_the_extent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <seccomp.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -322,6 +323,48 @@ many_requests_all_complete(void **state)
 	assert_int_equal(t.cnt, 500);
 }
 
+/* ---- memory ahead ---------------------------------------------------------------------------- */
+
+#define AHEAD_PAGES 64
+
+static bool
+all_resident(uint8_t *mem, size_t page)
+{
+	unsigned char map[AHEAD_PAGES];
+	int cnt = 0;
+
+	assert_int_equal(mincore(mem, AHEAD_PAGES * page, map), 0);
+	for (uint32_t i = 0; i < AHEAD_PAGES; i++) {
+		cnt += map[i] & 1;
+	}
+	return cnt == AHEAD_PAGES;
+}
+
+static void
+memory_is_there_before_anybody_touches_it(void **state)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = AHEAD_PAGES * page;
+	uint64_t end = timebase_now_ns(timebase_real()) + 60 * NS_PER_S;
+	uint8_t *mem =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	assert_ptr_not_equal(mem, MAP_FAILED);
+	if (madvise(mem, page, MADV_POPULATE_WRITE) != 0) { /* before Linux 5.14 */
+		munmap(mem, bytes);
+		skip();
+	}
+	madvise(mem, bytes, MADV_NOHUGEPAGE);
+	mem[0] = 7;
+	assert_false(all_resident(mem, page));
+	lcore_uring_populate(&u, mem, bytes);
+	while (!all_resident(mem, page)) {
+		assert_true(timebase_now_ns(timebase_real()) < end);
+		assert_int_equal(turn(), 0); /* nobody is told */
+	}
+	assert_int_equal(mem[0], 7);
+	munmap(mem, bytes);
+}
+
 /* ---- both kinds ------------------------------------------------------------------------------ */
 
 static bool plain;
@@ -363,6 +406,7 @@ main(void)
 		ON_A_RING(a_wait_without_events_ends_when_its_time_is_over),
 		ON_A_RING(completions_come_to_who_asked),
 		ON_A_RING(many_requests_all_complete),
+		ON_A_RING(memory_is_there_before_anybody_touches_it),
 	};
 	int failed = cmocka_run_group_tests_name("as this kernel can", tests, NULL, NULL);
 
