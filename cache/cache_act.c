@@ -77,6 +77,10 @@ act_make(struct kvs_acts *list, uint32_t i, struct slice stored, struct wbuf *ou
 	if (unlikely(a->op.by_ref && a->op.value.p == NULL)) {
 		return MB_ERR_INVALID;
 	}
+	if (a->word != NULL && a->word->if_end != CACHE_END_ANY &&
+	    !cache_word_ends(stored, &a->op, a->now, a->word)) {
+		return MB_ERR_TRYAGAIN;
+	}
 	if (a->word != NULL && a->op.kind == WSET_INCR &&
 	    cache_word_incr(stored, a->op.n, acts->writer, out, &a->word->n)) {
 		a->known = true;
@@ -154,6 +158,17 @@ kind_takes_off(enum wset_kind kind)
 	       kind == WSET_LIST_DEL || kind == WSET_ZREM;
 }
 
+/* Whether the store can tell what an inner process wants to be so: where there is no memory for the
+ * key here, also whether an item is still there, or at an end. (Of sorted sets only of short ones:
+ * cmd_zpop.c. What is in a front, and a version, only the cache knows.) */
+static bool
+word_may(const struct cache_op_word *word, bool last, bool no_room)
+{
+	return word->if_version == 0 && word->if_before == 0 &&
+	       (word->if_end == CACHE_END_ANY || (no_room && word->if_end <= CACHE_END_NONE)) &&
+	       (last || word[1].if_before == 0);
+}
+
 bool
 cache_act_may(const struct cache_job *job, const struct wset_op *op, uint32_t op_idx, bool last,
 	      bool no_room)
@@ -164,10 +179,7 @@ cache_act_may(const struct cache_job *job, const struct wset_op *op, uint32_t op
 	const bool less =
 		no_room && !op->by_ref && (kind_takes_off(op->kind) || op->kind == WSET_EXPIRE);
 
-	return (afar || less) &&
-	       (word == NULL ||
-		(word[op_idx].if_version == 0 && word[op_idx].if_before == 0 &&
-		 word[op_idx].if_end == 0 && (last || word[op_idx + 1].if_before == 0)));
+	return (afar || less) && (word == NULL || word_may(&word[op_idx], last, no_room));
 }
 
 void

@@ -69,7 +69,7 @@ class Crowd(unittest.TestCase):
     def metric(self, name):
         return sum(t['metrics'].get(name, 0) for t in self.node.json('status')['tiles'])
 
-    def beside(self, *threads):
+    def beside(self, *threads, stays=(1,)):
         """Runs them all, while somebody asks for members."""
         wrong, over = [], threading.Event()
 
@@ -82,7 +82,7 @@ class Crowd(unittest.TestCase):
         def ask():
             c = self.client()
             while not over.is_set():
-                self.assertEqual(c('SISMEMBER', 'set', member(CNT - 1)), 1)
+                self.assertIn(c('SISMEMBER', 'set', member(CNT - 1)), stays)
 
         asker = threading.Thread(target=run, args=(ask,))
         running = [threading.Thread(target=run, args=t) for t in threads]
@@ -113,6 +113,19 @@ class Crowd(unittest.TestCase):
 
         self.beside(*((remove, i) for i in range(CONNS)))
         self.left(range(CNT - STAY, CNT))
+
+    def test_pops(self):
+        """Each client takes others, and what is left is what nobody took."""
+        taken = []
+
+        def pop():
+            c = self.client()
+            mine = [c('SPOP', 'set') for _ in range(200)]
+            taken.extend(mine)
+
+        self.beside(*((pop,) for _ in range(CONNS)), stays=(0, 1))
+        self.assertEqual(len(set(taken)), CONNS * 200)
+        self.left(set(range(CNT)) - {int(m[7:]) for m in taken})
 
     def test_functions(self):
         path = os.path.join(self.node.folder, 'removes.c')

@@ -10,8 +10,10 @@
 
 #include "cache_world.h"
 #include "compiler.h"
+#include "envelope.h"
 #include "kvs_msg.h"
 #include "lattice.h"
+#include "list.h"
 #include "microburst/error.h"
 #include "rng.h"
 #include "test_cmocka.h"
@@ -254,6 +256,90 @@ the_store_refuses(void **state)
 	world_end(w);
 }
 
+/* ------------------------------------------------------------------------------------- taking */
+
+static int
+take(struct world *w, const struct wset_op *op, uint32_t if_end, uint32_t *ret_changed)
+{
+	struct cache_op_word word = { .if_end = if_end };
+	struct wset ws;
+	int err;
+
+	wset_init(&ws, mem[0], sizeof(mem[0]));
+	assert_int_equal(wset_add(&ws, op), 0);
+	world_hashes(wset_bytes(&ws), &word);
+	word.if_end = if_end;
+	world_publish_words(w, INNER, wset_bytes(&ws), 0, &word);
+	world_settle(w);
+	err = over(w, INNER, 0);
+	memset(w->payload, 0, sizeof(w->payload));
+	assert_int_equal(word.err, err);
+	*ret_changed = word.changed;
+	return err;
+}
+
+/* A member that is to be taken if it is there, of a set that has left. */
+static void
+a_member_is_taken(void **state)
+{
+	struct cache_value held;
+	struct world *w = make(&held);
+	uint32_t cnt = crowd(w, OTHER), changed;
+	uint64_t be = htobe64(goes(cnt)), fetched;
+	struct wset_op op = { .kind = WSET_SREM, .key = key_of(), .value = slice_of(&be, 8) };
+
+	(void)state;
+	world_settle(w);
+	all_over(w, OTHER, cnt);
+	fetched = cache_core_stats(w->core).fetched;
+	assert_int_equal(take(w, &op, CACHE_END_NONE, &changed), 0);
+	assert_int_equal(changed, 1);
+	assert_int_equal(take(w, &op, CACHE_END_NONE, &changed), MB_ERR_TRYAGAIN);
+	assert_int_equal(cache_core_stats(w->core).fetched, fetched);
+	cache_view_release(&w->proc[READER].view, &held);
+	shows_less(w, cnt + 1);
+	world_end(w);
+}
+
+/* The first and the last item, of a list that is longer than the cache. */
+static void
+an_item_is_taken(void **state)
+{
+	enum { ITEMS = 60000 };
+	struct world *w = world_make(&(struct world_cfg){ .heap_bytes = 2 << 20 });
+	struct wset_op push = { .kind = WSET_PUSH_RIGHT, .key = slice_str("list") };
+	struct wset_op op = { .kind = WSET_LIST_DEL, .key = slice_str("list") };
+	uint8_t id[2][64];
+	struct table_walk walk = { 0 };
+	struct list_item item;
+	struct envelope e;
+	uint32_t changed;
+
+	(void)state;
+	world_up_inner(w, INNER);
+	push.value = slice_str("an item of some length, of which a great many are pushed");
+	for (uint32_t i = 0; i < ITEMS; i++) {
+		assert_int_equal(world_do(w, INNER, &push), 0);
+	}
+	assert_int_equal(envelope_open(world_stored(w, op.key), &e), 0);
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_true(list_next(e.state, &walk, &item) && item.id.len <= sizeof(id[i]));
+		memcpy(id[i], item.id.p, item.id.len);
+		op.field = slice_of(id[i], item.id.len);
+	}
+	assert_int_equal(take(w, &op, CACHE_END_FIRST, &changed), MB_ERR_TRYAGAIN);
+	assert_int_equal(take(w, &op, CACHE_END_LAST, &changed), MB_ERR_TRYAGAIN);
+	op.field.p = id[0];
+	assert_int_equal(take(w, &op, CACHE_END_FIRST, &changed), 0);
+	assert_int_equal(changed, 1);
+	op.field.p = id[1];
+	assert_int_equal(take(w, &op, CACHE_END_FIRST, &changed), 0);
+	assert_int_equal(changed, 1);
+	assert_int_equal(envelope_open(world_stored(w, op.key), &e), 0);
+	assert_int_equal(view_cnt(e.type, e.state), ITEMS - 2);
+	world_end(w);
+}
+
 /* ----------------------------------------------------------------------------------- at random */
 
 #define ROUNDS 20000
@@ -380,7 +466,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(removals),          cmocka_unit_test(others_beside),
 		cmocka_unit_test(an_add_is_refused), cmocka_unit_test(the_caller_dies),
-		cmocka_unit_test(the_store_refuses), cmocka_unit_test(at_random),
+		cmocka_unit_test(the_store_refuses), cmocka_unit_test(a_member_is_taken),
+		cmocka_unit_test(an_item_is_taken),  cmocka_unit_test(at_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
