@@ -6,11 +6,12 @@
  *    ▲                                                                               │
  *    └────────────── acknowledged, one by one ◄─────────────── ACTED ◄───────────────┘
  *
- *   I1  An act goes only for a key that has no entry and no work here. So what a reader sees of the
- *       key in the cache does not go back: there is nothing, and what is fetched later is asked for
- *       behind the act, on the same link (cache_act_send before each other message). An act with a
- *       long value takes the store many steps: until it is done the key has a work here (ACT), and
- *       whoever needs the key waits.
+ *   I1  An act goes only for a key that has no entry and no work here, or one that has just let go
+ *       of its entry (cache_crowd.c). So what a reader sees of the key in the cache does not go
+ *       back: there is nothing, and what is fetched later is asked for behind the act, on the same
+ *       link (cache_act_send before each other message). An act with a long value takes the store
+ *       many steps: until it is done the key has a work here (ACT), and whoever needs the key
+ *       waits.
  *   I2  Whatever make and made look at (the set, the words, the list) is the job's or the list's,
  *       and stays until ACTED. They run in the kvs tile's thread, and look at nothing else of the
  *       core.
@@ -19,8 +20,8 @@
  * So a write to a key that nobody reads costs one trip and no entry, no work, no copy; and a key
  * that is only written does not push others out of the cache. Operations that depend on a version,
  * belong together, or whose delta may be long, are done in the cache. But what takes something off
- * a value for which there is no memory here is tried in the store, too: a collection that has grown
- * there could not be made smaller otherwise. So is a DEL or a deadline, whoever wants it: a large
+ * a value for which there is no memory here is tried in the store, whoever wants it: a collection
+ * that has grown there could not be made smaller otherwise. So is a DEL or a deadline: a large
  * collection goes whole (cache_grow.c: razed). A long value of a PUT is copied once, from where the
  * asker has it to where the store has it, the last one of its list; one that is longer than a step
  * copies, in pieces.
@@ -75,6 +76,10 @@ act_make(struct kvs_acts *list, uint32_t i, struct slice stored, struct wbuf *ou
 	}
 	if (unlikely(a->op.by_ref && a->op.value.p == NULL)) {
 		return MB_ERR_INVALID;
+	}
+	if (a->word != NULL && a->word->if_end != CACHE_END_ANY &&
+	    !cache_word_ends(stored, &a->op, a->now, a->word)) {
+		return MB_ERR_TRYAGAIN;
 	}
 	if (a->word != NULL && a->op.kind == WSET_INCR &&
 	    cache_word_incr(stored, a->op.n, acts->writer, out, &a->word->n)) {
@@ -153,19 +158,28 @@ kind_takes_off(enum wset_kind kind)
 	       kind == WSET_LIST_DEL || kind == WSET_ZREM;
 }
 
+/* Whether the store can tell what an inner process wants to be so: where there is no memory for the
+ * key here, also whether an item is still there, or at an end. (Of sorted sets only of short ones:
+ * cmd_zpop.c. What is in a front, and a version, only the cache knows.) */
+static bool
+word_may(const struct cache_op_word *word, bool last, bool no_room)
+{
+	return word->if_version == 0 && word->if_before == 0 &&
+	       (word->if_end == CACHE_END_ANY || (no_room && word->if_end <= CACHE_END_NONE)) &&
+	       (last || word[1].if_before == 0);
+}
+
 bool
 cache_act_may(const struct cache_job *job, const struct wset_op *op, uint32_t op_idx, bool last,
 	      bool no_room)
 {
 	const struct cache_op_word *word = job->word;
-	const bool afar = job->afar && job->ack != KVS_ACK_LOCAL &&
-			  (kind_is_short(op->kind) || (no_room && kind_takes_off(op->kind))) &&
+	const bool afar = job->afar && job->ack != KVS_ACK_LOCAL && kind_is_short(op->kind) &&
 			  (!op->by_ref || op->kind == WSET_PUT);
+	const bool less =
+		no_room && !op->by_ref && (kind_takes_off(op->kind) || op->kind == WSET_EXPIRE);
 
-	return (afar || (no_room && (op->kind == WSET_DEL || op->kind == WSET_EXPIRE))) &&
-	       (word == NULL ||
-		(word[op_idx].if_version == 0 && word[op_idx].if_before == 0 &&
-		 word[op_idx].if_end == 0 && (last || word[op_idx + 1].if_before == 0)));
+	return (afar || less) && (word == NULL || word_may(&word[op_idx], last, no_room));
 }
 
 void
@@ -257,7 +271,7 @@ cache_act_add(struct cache_core *c, struct cache_job *job)
 	}
 	*act = (struct kvs_act){
 		.key = job->op.key,
-		.ack = job->ack,
+		.ack = MAX(job->ack, (uint8_t)KVS_ACK_ONE), /* of what is local there is nothing */
 		/* A deadline that stays is known already. */
 		.grows = job->op.kind != WSET_EXPIRE && !kind_takes_off(job->op.kind),
 	};

@@ -109,6 +109,7 @@ struct cache_stats {
 	uint64_t flush_joined;  /* operations that went along with another's */
 	uint64_t flush_refused; /* deltas the store had no memory for */
 	uint64_t razed;         /* collections deleted whole, for want of memory */
+	uint64_t crowded;       /* copies that left no memory to change them */
 	uint64_t scanned;       /* pages of scans */
 	uint64_t told;          /* changes heard from the store, */
 	uint64_t told_changed;  /* that were new here; */

@@ -232,6 +232,7 @@ refused(struct cache_core *c, struct cache_work *w, int err)
 	cache_store_unkeep(c->store, w->entry);
 	w->flight.kind = CACHE_DELTA_NONE;
 	w->state = CACHE_WORK_IDLE;
+	w->crowded = false;
 	if (w->hushed) {
 		cache_tell_hushed(c, w, MB_ERR_TRYAGAIN);
 	}
@@ -264,17 +265,22 @@ razed(struct cache_core *c, struct cache_work *w, int err)
 }
 
 void
-cache_flush_hushed(struct cache_core *c, struct cache_work *w)
+cache_flush_leave(struct cache_core *c, struct cache_work *w)
 {
-	if (!w->hushed || w->flight.kind != CACHE_DELTA_NONE) {
+	if (!cache_work_leaves(w) || w->flight.kind != CACHE_DELTA_NONE) {
 		return;
 	}
 	REQUIRE(w->state == CACHE_WORK_READY && w->pending.kind == CACHE_DELTA_NONE);
 	cache_store_drop(c->store, w->entry);
 	cache_store_unkeep(c->store, w->entry);
-	c->stats.told_dropped++;
 	w->state = CACHE_WORK_IDLE;
-	cache_tell_hushed(c, w, 0);
+	if (w->hushed) {
+		c->stats.told_dropped++;
+		cache_tell_hushed(c, w, 0);
+	}
+	if (w->crowded) {
+		cache_crowd_left(c, w);
+	}
 	if (!STAILQ_EMPTY(&w->jobs) || !STAILQ_EMPTY(&w->waits)) {
 		cache_work_fetch(c, w);
 	}
@@ -305,6 +311,6 @@ cache_flush_merged(struct cache_core *c, const struct desc *d)
 	w->flight.kind = CACHE_DELTA_NONE;
 	acknowledge(c, &w->flight_acks, d->err); /* it is merged, by whomever */
 	cache_flush_go(c, w);
-	cache_flush_hushed(c, w);
+	cache_flush_leave(c, w);
 	cache_work_settle(c, w);
 }

@@ -367,7 +367,7 @@ op_work(struct cache_core *c, struct cache_job *job)
 		w->use_cnt++;
 		job->work = w;
 	}
-	if (w->state == CACHE_WORK_READY && !w->hushed) {
+	if (w->state == CACHE_WORK_READY && !cache_work_leaves(w)) {
 		return w->chain == NULL || w->chain == job ? CACHE_STEP_DONE : CACHE_STEP_AGAIN;
 	}
 	if (w->state == CACHE_WORK_IDLE) {
@@ -524,6 +524,20 @@ op_apply_wanted(struct cache_core *c, struct cache_job *job)
 	return err;
 }
 
+static void
+op_passed(struct cache_core *c, struct cache_job *job)
+{
+	c->stats.op_applied++;
+	op_close(c, job, 0);
+}
+
+void
+cache_job_passed(struct cache_core *c, struct cache_job *job)
+{
+	op_passed(c, job);
+	STAILQ_INSERT_TAIL(&c->jobs_run, job, next);
+}
+
 /* Has the operation at hand done in the store, if it may be, and its key is not here (cache_act.c).
  * Returns: whether it is. Or DONE: it is not for that; AGAIN: not yet. */
 static bool
@@ -548,8 +562,7 @@ op_pass(struct cache_core *c, struct cache_job *job, int *ret_step)
 		*ret_step = CACHE_STEP_AGAIN;
 		return false;
 	}
-	c->stats.op_applied++;
-	op_close(c, job, 0);
+	op_passed(c, job);
 	return true;
 }
 
@@ -587,6 +600,9 @@ op_step(struct cache_core *c, struct cache_job *job)
 			job->ack_cnt += cache_flush_ack(c, job->work, job);
 			cache_flush_go(c, job->work);
 		}
+	}
+	if (step == MB_ERR_NO_MEMORY && cache_crowd_may(job)) {
+		step = cache_crowd_wait(c, job);
 	}
 	if (step > 0) {
 		return step;

@@ -8,6 +8,7 @@
  *   cache_value.c  a value that came by reference
  *   cache_grow.c   a large collection being made, leaf by leaf
  *   cache_act.c    operations on keys that are not here, done in the store
+ *   cache_crowd.c  a key that leaves no memory to change it
  *   cache_read.c   values that are not here, shown once
  *   cache_scan.c   a page of keys being gathered
  *   cache_tell.c   what the store tells of keys that changed elsewhere
@@ -19,7 +20,7 @@
  *             ▲              │ no memory     │ └────► free: nobody uses it, nothing to flush
  *             │              ▼               │
  *             ├──────────── IDLE ──► free    │
- *             └──────────────────────────────┘ the store refused a delta
+ *             └──────────────────────────────┘ the store refused a delta; the copy has to go
  *   act with a long value ──► ACT ──ACTED──► IDLE
  *
  *   state   may go to      trusted in this state
@@ -153,6 +154,7 @@ struct cache_work {
 	struct cache_waits flight_acks, pending_acks;
 	bool hushed;     /* the store has asked for it, as soon as there is no delta any more */
 	uint64_t hush_b; /* the store's word for it */
+	bool crowded;    /* as hushed: there was no memory to change it here */
 	uint8_t flight_ack, pending_ack; /* enum kvs_ack: the most that one of them asks for */
 
 	uint16_t key_len;
@@ -378,6 +380,9 @@ void cache_work_settle(struct cache_core *c, struct cache_work *w);
 struct cache_work *cache_work_act(struct cache_core *c, uint64_t hash, struct slice key);
 void cache_work_acted(struct cache_core *c, struct cache_work *w);
 
+/* cache_work_no_room notes that there was no memory for a key, or to change it. */
+void cache_work_no_room(struct cache_core *c, const struct cache_work *w);
+
 void cache_work_got(struct cache_core *c, const struct desc *d);
 
 /* cache_work_fill goes on with a work that is in FILL. Returns: as cache_step, never an error. */
@@ -387,6 +392,13 @@ static inline struct slice
 cache_work_key(const struct cache_work *w)
 {
 	return slice_of(w->key, w->key_len);
+}
+
+/* Whether its copy goes as soon as all of it is merged in the store: nothing begins at it. */
+static inline bool
+cache_work_leaves(const struct cache_work *w)
+{
+	return w->hushed || w->crowded;
 }
 
 /* ---- cache_merge.c */
@@ -463,9 +475,9 @@ void cache_flush_go(struct cache_core *c, struct cache_work *w);
 
 void cache_flush_merged(struct cache_core *c, const struct desc *d);
 
-/* cache_flush_hushed gives up the copy of a key that the store has asked for, when all of it is
- * merged there; whoever waits for the key has it fetched again. */
-void cache_flush_hushed(struct cache_core *c, struct cache_work *w);
+/* cache_flush_leave gives up the copy of a key that is hushed or crowded, when all of it is merged
+ * in the store; whoever waits for the key has it fetched again. */
+void cache_flush_leave(struct cache_core *c, struct cache_work *w);
 
 /* ---- cache_job.c */
 
@@ -476,6 +488,9 @@ int cache_job_run(struct cache_core *c, struct cache_job *job);
 
 /* cache_job_wake: the work it waits for is READY, or came to nothing (err). */
 void cache_job_wake(struct cache_core *c, struct cache_job *job, int err);
+
+/* cache_job_passed: the operation at hand is done in the store. */
+void cache_job_passed(struct cache_core *c, struct cache_job *job);
 
 /* cache_job_ack: an operation is merged at the store, or was refused there. */
 void cache_job_ack(struct cache_core *c, struct cache_job *job, uint32_t op, int err);
@@ -535,6 +550,18 @@ void cache_act_acted(struct cache_core *c, const struct desc *d);
  * cache_act_put: it is filled. */
 struct cache_act *cache_act_open(struct cache_core *c, uint64_t hash, struct kvs_act **ret_act);
 void cache_act_put(struct cache_core *c, uint64_t hash);
+
+/* ---- cache_crowd.c */
+
+/* cache_crowd_may tells whether an operation for which there was no memory may be done in the store
+ * when the copy of its key has gone. */
+bool cache_crowd_may(const struct cache_job *job);
+
+/* cache_crowd_wait has that copy go. Returns: CACHE_STEP_WAITING. */
+int cache_crowd_wait(struct cache_core *c, struct cache_job *job);
+
+/* cache_crowd_left: it has gone. */
+void cache_crowd_left(struct cache_core *c, struct cache_work *w);
 
 /* ---- cache_read.c */
 

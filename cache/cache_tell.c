@@ -108,7 +108,7 @@ cache_tell_drop(struct cache_core *c, uint32_t kvs, const struct desc *d)
 	    w->chain == NULL && !w->hushed) {
 		w->hushed = true;
 		w->hush_b = d->b;
-		cache_flush_hushed(c, w);
+		cache_flush_leave(c, w);
 		cache_work_settle(c, w);
 		return;
 	}

@@ -54,6 +54,7 @@ work_take(struct cache_core *c, uint64_t hash, struct slice key)
 	w->use_cnt = 0;
 	w->chain = NULL;
 	w->hushed = false;
+	w->crowded = false;
 	w->flight_ack = 0;
 	w->pending_ack = 0;
 	w->lent = 0;
@@ -267,6 +268,13 @@ tell_facts(struct cache_core *c, struct cache_work *w, int err)
 	}
 }
 
+void
+cache_work_no_room(struct cache_core *c, const struct cache_work *w)
+{
+	c->no_room_hash = w->hash;
+	c->no_room_us = timebase_wall_us(c->cfg.timebase) + NO_ROOM_US;
+}
+
 /* The key cannot be made resident. */
 static void
 fill_fail(struct cache_core *c, struct cache_work *w, int err)
@@ -279,8 +287,7 @@ fill_fail(struct cache_core *c, struct cache_work *w, int err)
 	from_release(c, w);
 	cache_core_moving(c, &w->moving, false);
 	if (err == MB_ERR_NO_MEMORY || err == MB_ERR_TOO_LARGE) {
-		c->no_room_hash = w->hash;
-		c->no_room_us = timebase_wall_us(c->cfg.timebase) + NO_ROOM_US;
+		cache_work_no_room(c, w);
 	}
 	w->state = CACHE_WORK_IDLE;
 	w->use_cnt++; /* until everybody heard of it */

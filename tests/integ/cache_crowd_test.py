@@ -1,0 +1,148 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: Apache-2.0
+"""cache_crowd_test.py MICROBURST
+
+Goal:   a set that fills the cache is made smaller by many beside each other, clients and functions,
+        and none of them is refused.
+Method: a node with a small cache and one set in it; removals of all its members but a few, while
+        somebody asks for members all the time.
+"""
+import os
+import sys
+import threading
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from node import Node   # noqa: E402
+from resp import Raw, port_of   # noqa: E402
+
+MICROBURST = sys.argv[1]
+CNT, AT_ONCE, CONNS, STAY = 360000, 100, 8, 10
+REMOVES = r"""
+#include <microburst/function.h>
+#include <stdio.h>
+
+MB_FUNCTION(removes)    /* (from, to, step): each of these members, 20 at a time */
+{
+    struct mb_slice key = mb_str("set");
+    int64_t from, to, step, cnt = 0;
+    char text[32];
+    bool is;
+
+    MB_TRY(mb_arg_i64(call, 0, &from));
+    MB_TRY(mb_arg_i64(call, 1, &to));
+    MB_TRY(mb_arg_i64(call, 2, &step));
+    for (int64_t i = from; i < to; i += step) {
+        struct mb_slice member = { text, (size_t)snprintf(text, sizeof(text), "member-%09lld",
+                                                          (long long)i) };
+
+        MB_TRY(mb_srem(call, key, member));
+        if (++cnt % 20 == 0) {
+            MB_TRY(mb_flush(call));
+        }
+    }
+    return mb_return_i64(call, from);
+}
+"""
+
+
+def member(i):
+    return b'member-%09d' % i
+
+
+class Crowd(unittest.TestCase):
+    def setUp(self):
+        self.node = Node(MICROBURST, '--set', 'gate.listen=127.0.0.1:0', '--set', 'kvs.bytes=256m',
+                         '--set', 'cache.bytes=16m', '--set', 'executor.count=2')
+        self.addCleanup(self.node.end)
+        self.port = port_of(self.node)
+        c = self.client()
+        for i in range(0, CNT, 1000):
+            self.assertEqual(c('SADD', 'set', *(member(k) for k in range(i, i + 1000))), 1000)
+        self.assertEqual(c('SISMEMBER', 'set', member(0)), 1)   # it is in the cache
+
+    def client(self):
+        c = Raw(self.port)
+        self.addCleanup(c.close)
+        return c
+
+    def metric(self, name):
+        return sum(t['metrics'].get(name, 0) for t in self.node.json('status')['tiles'])
+
+    def beside(self, *threads, stays=(1,)):
+        """Runs them all, while somebody asks for members."""
+        wrong, over = [], threading.Event()
+
+        def run(work, *args):
+            try:
+                work(*args)
+            except (AssertionError, OSError, EOFError) as error:
+                wrong.append(error)
+
+        def ask():
+            c = self.client()
+            while not over.is_set():
+                self.assertIn(c('SISMEMBER', 'set', member(CNT - 1)), stays)
+
+        asker = threading.Thread(target=run, args=(ask,))
+        running = [threading.Thread(target=run, args=t) for t in threads]
+        for t in (asker, *running):
+            t.start()
+        for t in running:
+            t.join()
+        over.set()
+        asker.join()
+        self.assertEqual(wrong, [])
+
+    def left(self, want):
+        self.assertEqual(set(self.client()('SMEMBERS', 'set')), {member(i) for i in want})
+        self.assertGreater(self.metric('cache_copy_crowded'), 0)    # or the cache was not full
+
+    def test_clients(self):
+        def remove(at):
+            c, answers = self.client(), {}
+            mine = range(at, CNT - STAY, CONNS)
+            for i in range(0, len(mine), AT_ONCE):
+                some = mine[i:i + AT_ONCE]
+                for k in some:
+                    c.say('SREM', 'set', member(k))
+                for k in some:
+                    said = c.answer()
+                    answers[said] = answers.get(said, 0) + 1
+            self.assertEqual(answers, {1: len(mine)})
+
+        self.beside(*((remove, i) for i in range(CONNS)))
+        self.left(range(CNT - STAY, CNT))
+
+    def test_pops(self):
+        """Each client takes others, and what is left is what nobody took."""
+        taken = []
+
+        def pop():
+            c = self.client()
+            mine = [c('SPOP', 'set') for _ in range(200)]
+            taken.extend(mine)
+
+        self.beside(*((pop,) for _ in range(CONNS)), stays=(0, 1))
+        self.assertEqual(len(set(taken)), CONNS * 200)
+        self.left(set(range(CNT)) - {int(m[7:]) for m in taken})
+
+    def test_functions(self):
+        path = os.path.join(self.node.folder, 'removes.c')
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write(REMOVES)
+        self.assertEqual(self.node.run('deploy', path)[0], 0)
+        half, calls = CNT // 2, 4
+
+        def remove(at):
+            for i in range(at, half, half // 10):
+                code, _, err = self.node.run('call', 'removes', str(i),
+                                             str(min(half, i + half // 10)), str(calls))
+                self.assertEqual((code, err), (0, ''))
+
+        self.beside(*((remove, i) for i in range(calls)))
+        self.left(range(half, CNT))
+
+
+if __name__ == '__main__':
+    unittest.main(argv=sys.argv[:1], verbosity=2)
