@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """ahead_test.py MICROBURST
 
-Goal:   memory that the store grows into is there before: a worker of the kernel's waited for it, and
-        not the store.
+Goal:   memory that the store grows into is there before: a worker of the kernel's waited for it,
+        and not the store.
 Method: a node that gets new keys until workers of its io_uring have had page faults. They have
         nothing else to do in a node, and touch nothing by themselves.
 """
