@@ -151,8 +151,8 @@ flat_bytes(struct slice envelope)
 	if (envelope_open(envelope, &e) != 0 || table_open(e.state, &t) != 0) {
 		return 0; /* writing it will say so */
 	}
-	e.state = slice_of(NULL, 0);
-	return table_bytes(&t) + envelope_bytes(&e);
+	e.state = slice_of(NULL, table_bytes(&t)); /* of nothing, an envelope may be nothing, too */
+	return envelope_bytes(&e);
 }
 
 /* Takes memory for the three buffers. Returns: 0, or an error and nothing taken. */
