@@ -187,6 +187,14 @@ entry_write(struct cache_store *s, struct cache_entry *e, uint64_t hash, uint64_
 	s->hand_idle = 0;
 }
 
+/* Gives back a block that an entry showed and shows no more. */
+static void
+block_retire(struct cache_store *s, struct cache_block *b)
+{
+	cache_retire_add(s->retire, b->off, b->bytes, b->tree);
+	*b = (struct cache_block){ 0 };
+}
+
 /* The block that an entry shows is not to be shown any more: whose is it then (I2)? */
 static void
 entry_let_go(struct cache_store *s, uint32_t entry, uint64_t off)
@@ -199,7 +207,7 @@ entry_let_go(struct cache_store *s, uint32_t entry, uint64_t off)
 	if (own->lent) {
 		own->lent = false; /* the lender's, who will find out in cache_store_unlend */
 	} else if (off != 0) {
-		cache_store_retire(s, &b);
+		block_retire(s, &b);
 	}
 }
 
@@ -344,7 +352,7 @@ cache_store_unlend(struct cache_store *s, uint32_t entry, struct cache_block *b)
 		*b = (struct cache_block){ 0 };
 		return;
 	}
-	cache_store_retire(s, b);
+	block_retire(s, b);
 }
 
 /* ------------------------------------------------------------------- memory */
@@ -386,13 +394,6 @@ cache_store_free(struct cache_store *s, struct cache_block *b)
 		block_free(s, b->off, b->bytes, b->tree);
 		*b = (struct cache_block){ 0 };
 	}
-}
-
-void
-cache_store_retire(struct cache_store *s, struct cache_block *b)
-{
-	cache_retire_add(s->retire, b->off, b->bytes, b->tree);
-	*b = (struct cache_block){ 0 };
 }
 
 static uint32_t

@@ -94,9 +94,6 @@ int cache_store_alloc(struct cache_store *s, size_t bytes, uint32_t *tries,
 /* cache_store_free gives back a block that no entry ever showed. Harmless when off is 0. */
 void cache_store_free(struct cache_store *s, struct cache_block *b);
 
-/* cache_store_retire gives back a block that an entry showed and shows no more. */
-void cache_store_retire(struct cache_store *s, struct cache_block *b);
-
 static inline uint8_t *
 cache_block_ptr(uint8_t *base, const struct cache_block *b)
 {

@@ -483,8 +483,10 @@ part_check(unsigned int type, struct slice value)
 		       : 0;
 }
 
-int
-delta_merge_check(unsigned int type, struct slice value)
+/* Checks a value of a type that may come as it is, all the way down. Returns: 0; MB_ERR_INVALID: it
+ * may not; as lattice_check. */
+static int
+merge_check(unsigned int type, struct slice value)
 {
 	struct pair_lex pair;
 	int err = part_check(type, value);
@@ -519,8 +521,7 @@ make_merge(struct slice stored, const struct wset_op *op, const struct act *a, s
 {
 	struct wbuf before = *out;
 	struct base base;
-	int err =
-		op->field.len == 1 ? delta_merge_check(op->field.p[0], op->value) : MB_ERR_INVALID;
+	int err = op->field.len == 1 ? merge_check(op->field.p[0], op->value) : MB_ERR_INVALID;
 
 	if (err == 0) {
 		err = base_for(stored, op->field.p[0], a, &base);

@@ -87,17 +87,12 @@ int delta_del_around(struct slice stored, struct hlc_time now, struct writer_id 
 
 /* delta_mergeable tells whether values of a type may come as they are from an executor or client:
  * they say nothing of the tiles that write, which could be forged. (The writers of a VCLOCK are the
- * caller's own; a LWW is by nobody, delta_merge_check sees to it.) In a PAIR_LEX both may be such
- * types, and neither a PAIR_LEX.
- *
- * delta_merge_check checks a value of such a type, all the way down.
- * Returns:   0; MB_ERR_INVALID for other types; as lattice_check.
- */
+ * caller's own; a LWW is by nobody, delta_make sees to it.) In a PAIR_LEX both may be such types,
+ * and neither a PAIR_LEX. */
 bool delta_mergeable(unsigned int type);
 /* delta_same_kind tells whether two values of such a type may meet: pairs of other types would win
  * or lose whole, and silently. */
 bool delta_same_kind(unsigned int type, struct slice a, struct slice b);
-int delta_merge_check(unsigned int type, struct slice value);
 
 /* delta_present tells whether an envelope shows anything at this time. */
 bool delta_present(struct slice stored, struct hlc_time now);

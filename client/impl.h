@@ -266,9 +266,6 @@ int client_publish_try(struct mb_client *c, const struct wset_op *op, struct sli
 /* client_write does a write and waits for it. client_publish: of one operation. */
 int client_write(struct mb_client *c, struct client_write *w);
 int client_publish(struct mb_client *c, const struct wset_op *op);
-/* client_made gives what op made of its field or key, as client_write.n, from a value that was
- * looked at. */
-int client_made(const struct cache_value *v, const struct wset_op *op, int64_t *ret);
 
 /* Taking an item away: of a list (op LIST_DEL) the one at its left or right end, of a sorted set
  * (ZREM) the lowest or highest member. op has the key. Then v is held, where e lies. */

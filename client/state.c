@@ -292,8 +292,9 @@ set_cnt_try(struct mb_client *c, struct client_write *w, size_t *ret, size_t *re
 	return err == MB_ERR_NOT_FOUND ? 0 : err;
 }
 
-int
-client_made(const struct cache_value *v, const struct wset_op *op, int64_t *ret)
+/* What op made of its field or key, as client_write.n, from a value that was looked at. */
+static int
+made(const struct cache_value *v, const struct wset_op *op, int64_t *ret)
 {
 	struct map_field f;
 	unsigned int type;
@@ -331,7 +332,7 @@ made_try(struct mb_client *c, struct client_write *w)
 	int err = client_look_try(c, w->op.key, &v, &w->ask);
 
 	if (err == 0) {
-		err = client_made(&v, &w->op, &w->n);
+		err = made(&v, &w->op, &w->n);
 		cache_view_release(&c->view, &v);
 	}
 	return err;

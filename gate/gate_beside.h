@@ -191,8 +191,6 @@ int gate_sub_rest(struct gate *g, struct gate_conn *c, const struct slice *arg);
 /* gate_users_init makes the user default, and those of the file gate.users. Threads: start-up.
  * Returns: 0; an error, and its line is logged. */
 int gate_users_init(struct gate *g);
-/* gate_users_text takes lines of "user NAME RULE ...". Returns: 0; an error, its line, and why. */
-int gate_users_text(struct gate *g, struct slice text, uint32_t *ret_line, char why[ACL_WHY_BYTES]);
 struct gate_user *gate_user_find(struct gate *g, struct slice name);
 /* gate_user_put adds a user, or changes the one of this name. Returns: NULL: there is no memory. */
 struct gate_user *gate_user_put(struct gate *g, const struct acl_user *acl);
@@ -203,19 +201,14 @@ void gate_user_remove(struct gate *g, struct gate_user *u, const struct gate_con
  * its reply is out. */
 bool gate_user_narrowed(struct gate *g, const struct gate_user *u, const struct acl_user *before,
 			const struct gate_conn *asks);
-void gate_login(struct gate_conn *c, struct gate_user *u);
-void gate_logout(struct gate_conn *c);
 /* gate_login_default: as who has said nothing. */
 void gate_login_default(struct gate *g, struct gate_conn *c);
 /* gate_auth logs in, by the command that is said by word. Returns: whether it could; else that is
  * answered. */
 bool gate_auth(struct gate *g, struct gate_conn *c, struct slice word, struct slice name,
 	       struct slice password);
-/* gate_refused remembers what was not allowed. */
-void gate_refused(struct gate *g, struct gate_conn *c, const char *reason, struct slice name,
-		  struct slice object);
-/* gate_key_may: the same of a key that the command's row does not tell of. Returns: false: it is
- * answered. */
+/* gate_key_may: whether the connection's user may do this with a key that the command's row does
+ * not tell of. Returns: false: it is answered. */
 bool gate_key_may(struct gate *g, struct gate_conn *c, struct slice key, unsigned int rights);
 /* gate_acl_refusal: what of a command a user may not. Returns: NULL: he may; "command", "channel",
  * "key", and which in *ret_object. */

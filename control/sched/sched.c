@@ -265,8 +265,8 @@ sched_exec_try(struct sched *s, uint16_t exec, uint64_t now_ns)
 	sched_wake_at(s, now_ns + SCHED_RETRY_NS);
 }
 
-void
-sched_target_run(struct sched *s, struct sched_target *t, uint64_t now_ns)
+static void
+target_run(struct sched *s, struct sched_target *t, uint64_t now_ns)
 {
 	uint64_t able[PLACEMENT_EXEC_WORDS];
 	uint32_t exec;
@@ -290,8 +290,7 @@ sched_waiting_run(struct sched *s, uint64_t now_ns)
 		uint64_t bits = s->waiting[w];
 
 		while (bits != 0) {
-			sched_target_run(s, &s->target[w * 64 + (uint32_t)__builtin_ctzll(bits)],
-					 now_ns);
+			target_run(s, &s->target[w * 64 + (uint32_t)__builtin_ctzll(bits)], now_ns);
 			bits &= bits - 1;
 		}
 	}
@@ -345,9 +344,10 @@ sched_call_refuse(struct sched *s, uint16_t client, const struct desc *d, int er
 	sched_args_drop(s, &refused);
 }
 
-struct sched_target *
-sched_call_begin(struct sched *s, uint16_t client, const struct desc *d, bool front,
-		 bool *ret_parts)
+/* Puts a call where it waits, or answers it. Returns: its target; NULL: it has none; then
+ * *ret_parts says that it runs in parts, which wait. front: it has begun already. */
+static struct sched_target *
+call_begin(struct sched *s, uint16_t client, const struct desc *d, bool front, bool *ret_parts)
 {
 	uint32_t idx = sched_target_idx(s, d);
 	struct sched_target *t;
@@ -392,9 +392,9 @@ sched_on_call(struct sched *s, uint16_t client, const struct desc *d, uint64_t n
 	bool parts;
 
 	m.flags &= (uint8_t) ~(CALL_F_KEPT | CALL_F_BATCH); /* a client's word */
-	t = sched_call_begin(s, client, &m, false, &parts);
+	t = call_begin(s, client, &m, false, &parts);
 	if (t != NULL) {
-		sched_target_run(s, t, now_ns);
+		target_run(s, t, now_ns);
 	} else if (parts) {
 		sched_waiting_run(s, now_ns);
 	}
@@ -419,7 +419,7 @@ sched_go_on(struct sched *s, uint16_t client, const struct desc *call, const str
 	d.len = reply->len;
 	memcpy(d.data, reply->data, sizeof(d.data));
 	if (client != 0) {
-		sched_call_begin(s, client, &d, true, &parts);
+		call_begin(s, client, &d, true, &parts);
 	} else {
 		sched_args_drop(s, &d);
 	}

@@ -179,11 +179,7 @@ bool sched_exec_none(const uint64_t *set);
 void sched_exec_set(uint64_t *set, uint16_t exec, bool in);
 void sched_targets_refresh(struct sched *s);
 
-/* sched.c: dispatching, for runs, requests and for what ctl says. sched_call_begin puts a call
- * where it waits, or answers it. Returns: its target; NULL: it has none; then *ret_parts says that
- * it runs in parts, which wait. front: it has begun already. */
-struct sched_target *sched_call_begin(struct sched *s, uint16_t client, const struct desc *d,
-				      bool front, bool *ret_parts);
+/* sched.c: dispatching, for runs, requests and for what ctl says. */
 /* sched_goes_on: a reply of exec says that its call goes on. sched_go_on has it do so. */
 bool sched_goes_on(const struct desc *reply, uint16_t exec);
 void sched_go_on(struct sched *s, uint16_t client, const struct desc *call,
@@ -191,7 +187,6 @@ void sched_go_on(struct sched *s, uint16_t client, const struct desc *call,
 void sched_on_call(struct sched *s, uint16_t client, const struct desc *d, uint64_t now_ns);
 void sched_reply_drop(struct sched *s, uint16_t exec, const struct desc *d);
 void sched_exec_try(struct sched *s, uint16_t exec, uint64_t now_ns);
-void sched_target_run(struct sched *s, struct sched_target *t, uint64_t now_ns);
 uint16_t sched_call_cancel(struct sched *s, uint64_t call, int err);
 /* sched_call_stop has it stopped, too, where it runs: at, if only its caller knows. */
 void sched_call_stop(struct sched *s, uint64_t call, uint16_t at, int err);
@@ -269,10 +264,9 @@ bool sched_part_lead(struct sched *s, const struct sched_call *part, uint16_t ex
 		     struct desc *ret_call);
 bool sched_part_send(struct sched *s, struct sched_call *part, uint16_t exec);
 
-/* sched_out.c. sched_payload_release gives back what is held for holder, by an executor or by us.
- * Returns: false when it is to be tried again, as sched_payload_return has sched_returns_poll do.
+/* sched_out.c. sched_payload_return gives back what is held for holder, by an executor or by us;
+ * what does not go now is tried again in sched_returns_poll.
  * sched_release_pass passes on a RELEASE of a process's own holds, and keeps what does not fit. */
-bool sched_payload_release(struct sched *s, const struct payload_ref *ref, uint16_t holder);
 void sched_payload_return(struct sched *s, const struct payload_ref *ref, uint16_t holder);
 void sched_release_pass(struct sched *s, uint16_t holder, const struct desc *d);
 void sched_returns_poll(struct sched *s);
@@ -316,6 +310,5 @@ bool sched_run_cancel(struct sched *s, uint64_t call, int err);
 void sched_run_client_down(struct sched *s, uint16_t client);
 void sched_run_exec_down(struct sched *s, uint16_t exec);
 void sched_run_poll(struct sched *s);
-bool sched_run_older(const struct sched *s, uint64_t seq);
 
 #endif

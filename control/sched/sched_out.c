@@ -20,8 +20,9 @@
 #include "call.h"
 #include "sched_int.h"
 
-bool
-sched_payload_release(struct sched *s, const struct payload_ref *ref, uint16_t holder)
+/* Gives back what is held for holder. Returns: false: it is to be tried again. */
+static bool
+payload_give(struct sched *s, const struct payload_ref *ref, uint16_t holder)
 {
 	struct desc m = { .kind = DESC_RELEASE,
 			  .a = holder,
@@ -40,7 +41,7 @@ sched_payload_release(struct sched *s, const struct payload_ref *ref, uint16_t h
 void
 sched_payload_return(struct sched *s, const struct payload_ref *ref, uint16_t holder)
 {
-	if (!sched_payload_release(s, ref, holder) && returns_add(s->returns, ref, holder)) {
+	if (!payload_give(s, ref, holder) && returns_add(s->returns, ref, holder)) {
 		sched_wake_at(s, 0); /* sched_poll knows when */
 	}
 }
@@ -91,7 +92,7 @@ bool
 sched_out_release(struct sched *s, struct run_out *out)
 {
 	if (out->held && out->readers == 0) {
-		out->held = !sched_payload_release(s, &out->d.ref, PROC_DAEMON);
+		out->held = !payload_give(s, &out->d.ref, PROC_DAEMON);
 		if (out->held) {
 			s->runs_owe = true;
 			sched_wake_at(s, 0); /* sched_poll knows when */
@@ -264,7 +265,7 @@ sched_cut_forget(struct sched *s, struct sched_run *r, uint8_t v)
 	struct run_out *cut = &r->vertex[v].cut;
 
 	if (cut->held && cut->d.ref.proc == PROC_DAEMON) {
-		sched_payload_release(s, &cut->d.ref, PROC_DAEMON);
+		payload_give(s, &cut->d.ref, PROC_DAEMON);
 	}
 	cut->held = false;
 }

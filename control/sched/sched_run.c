@@ -69,12 +69,24 @@ run_alloc(struct sched *s)
 	return r;
 }
 
+/* Whether a run is under way that began before seq. */
+static bool
+run_older(const struct sched *s, uint64_t seq)
+{
+	for (uint32_t i = s->run_first; i != 0; i = s->run[i - 1].next) {
+		if (s->run[i - 1].seq < seq) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* U5: executors that stayed for this run, and for no other, may go. */
 static void
 kept_check(struct sched *s)
 {
 	for (uint16_t e = PROC_EXEC_FIRST; e < EXEC_END && s->kept_cnt > 0; e++) {
-		if (s->drain_seq[e] != 0 && !sched_run_older(s, s->drain_seq[e])) {
+		if (s->drain_seq[e] != 0 && !run_older(s, s->drain_seq[e])) {
 			sched_unkeep(s, e);
 			sched_drained(s, e);
 		}
@@ -647,18 +659,6 @@ sched_run_poll(struct sched *s)
 		sched_outs_release(s, r, false);
 		run_check(s, r);
 	}
-}
-
-/* Whether a run is under way that began before seq. */
-bool
-sched_run_older(const struct sched *s, uint64_t seq)
-{
-	for (uint32_t i = s->run_first; i != 0; i = s->run[i - 1].next) {
-		if (s->run[i - 1].seq < seq) {
-			return true;
-		}
-	}
-	return false;
 }
 
 uint32_t

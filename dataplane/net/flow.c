@@ -97,16 +97,18 @@ path_back_off(struct flow_path *p, uint64_t now_ns)
 	return true;
 }
 
-void
-flow_path_lost(struct flow_path *p, uint64_t now_ns)
+/* Some segments did not arrive. */
+static void
+path_lost(struct flow_path *p, uint64_t now_ns)
 {
 	if (path_back_off(p, now_ns)) {
 		p->cwnd = MIN(p->cwnd, p->ssthresh);
 	}
 }
 
-void
-flow_path_late(struct flow_path *p, uint32_t tries, uint64_t now_ns)
+/* Nothing came in the time after sending for the tries-th time. */
+static void
+path_late(struct flow_path *p, uint32_t tries, uint64_t now_ns)
 {
 	/* A wait as long as it was in vain before is in vain again: it is not the way that is long,
 	 * it loses much. */
@@ -344,7 +346,7 @@ flow_tx_ack(struct flow_tx *t, const struct wire_head *h, struct slice body, str
 	top = bits_top(&t->came);
 	for (uint32_t i = 0; i + path->overtaken < top; i++) {
 		if (tx_is_lost(t, path, i, top)) {
-			flow_path_lost(path, now_ns);
+			path_lost(path, now_ns);
 			break;
 		}
 	}
@@ -354,7 +356,7 @@ flow_tx_ack(struct flow_tx *t, const struct wire_head *h, struct slice body, str
 void
 flow_tx_late(struct flow_tx *t, struct flow_path *path, uint64_t now_ns)
 {
-	flow_path_late(path, t->tries, now_ns);
+	path_late(path, t->tries, now_ns);
 	t->tries++;
 	t->next = t->acked;
 	t->resent = (struct flow_bits){ { 0 } };

@@ -85,11 +85,8 @@ struct flow_path {
 void flow_path_init(struct flow_path *p);
 /* flow_path_rtt: an answer to something that was sent once came after rtt_ns. */
 void flow_path_rtt(struct flow_path *p, uint64_t rtt_ns);
-/* flow_path_acked: cnt segments arrived. flow_path_lost: some did not. flow_path_late: nothing came
- * in the time after sending for the tries-th time. */
+/* flow_path_acked: cnt segments arrived. */
 void flow_path_acked(struct flow_path *p, uint32_t cnt);
-void flow_path_lost(struct flow_path *p, uint64_t now_ns);
-void flow_path_late(struct flow_path *p, uint32_t tries, uint64_t now_ns);
 
 /* flow_backoff is how long to wait after sending for the tries-th time: not shorter than was in
  * vain before, until the path's time is measured again (Karn). */

@@ -543,12 +543,6 @@ sock_stats(const struct sock *s)
 	return &s->stats;
 }
 
-const char *
-sock_text(const struct sock *s)
-{
-	return s->deferred ? "io_uring, deferred task run" : "io_uring, plain";
-}
-
 /* -------------------------------------------------------------------- net_io */
 
 /* Whoever is woken polls: there is nothing to be done with the news itself. */
@@ -643,7 +637,9 @@ io_datagram_max(const void *io)
 static const char *
 io_text(const void *io)
 {
-	return sock_text(io);
+	const struct sock *s = io;
+
+	return s->deferred ? "io_uring, deferred task run" : "io_uring, plain";
 }
 
 static void

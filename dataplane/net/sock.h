@@ -60,9 +60,6 @@ void sock_arm(struct sock *s, bool up);
 
 const struct sock_stats *sock_stats(const struct sock *s);
 
-/* sock_text says which kind of ring it got. */
-const char *sock_text(const struct sock *s);
-
 /* sock_io is the socket as a tile uses it (net_io.h); closing it closes the socket. */
 struct net_io sock_io(struct sock *s);
 

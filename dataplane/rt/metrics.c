@@ -39,8 +39,9 @@ metrics_row(enum metric m)
 	return &rows[m];
 }
 
-const char *
-metrics_owner_name(enum metrics_owner owner)
+/* "?" for what is none. */
+static const char *
+owner_name(enum metrics_owner owner)
 {
 #define X(owner_, is_tile_) [METRICS_OWNER_##owner_] = #owner_,
 	static const char *const name[] = { METRICS_OWNERS(X) };
@@ -73,9 +74,8 @@ metrics_name(enum metrics_owner owner, enum metric m, char *ret_name)
 	const struct metrics_row *row = metrics_row(m);
 	int n;
 
-	REQUIRE(metrics_counts(owner, m), "%s in a block of %s", row->what,
-		metrics_owner_name(owner));
-	n = snprintf(ret_name, METRICS_NAME_BYTES_MAX, "%s_%s%s%s", metrics_owner_name(owner),
-		     row->what, row->unit[0] != '\0' ? "_" : "", row->unit);
+	REQUIRE(metrics_counts(owner, m), "%s in a block of %s", row->what, owner_name(owner));
+	n = snprintf(ret_name, METRICS_NAME_BYTES_MAX, "%s_%s%s%s", owner_name(owner), row->what,
+		     row->unit[0] != '\0' ? "_" : "", row->unit);
 	ENSURE(n < METRICS_NAME_BYTES_MAX, "%s", row->what);
 }

@@ -115,6 +115,4 @@ bool metrics_counts(enum metrics_owner owner, enum metric m);
  */
 void metrics_name(enum metrics_owner owner, enum metric m, char *ret_name);
 
-const char *metrics_owner_name(enum metrics_owner owner); /* "?" for what is none */
-
 #endif

@@ -276,10 +276,9 @@ void cut_end(struct session *s);
 int read_view(struct session *s, uint64_t hash, struct slice key, struct view **ret);
 
 /* view_new makes a view of no cached value, for a text; NULL when there are SESSION_VIEW_MAX.
- * view_put makes it findable, view_drop gives it up. */
+ * view_put makes it findable. */
 struct view *view_new(struct session *s);
 void view_put(struct session *s, struct view *v, uint64_t hash);
-void view_drop(struct session *s, struct view *v);
 
 /* view_mark names a view for as long as it is held, not 0. view_marked is the view of a mark; NULL
  * when it was given up. */
@@ -324,9 +323,8 @@ int op_iter_begin(struct session *s, struct slice key, enum held_kind kind,
 /* op_iter_on: a walk goes on, until what was written is published, or its key released. */
 bool op_iter_on(struct session *s, const struct session_iter *it);
 
-/* op_text_i64 reads text as a number, as the store would. op_show shows a number as text. */
+/* op_text_i64 reads text as a number, as the store would. */
 int op_text_i64(struct slice text, int64_t *ret);
-int op_show(struct session *s, uint64_t hash, int64_t x, struct slice *ret);
 
 /* op_show_at shows it in the place of the number that was shown there before; mark 0: at a new one.
  * Returns: as op_show. */

@@ -283,7 +283,8 @@ op_show_at(struct session *s, struct text_place *at, int64_t x, struct slice *re
 	return 0;
 }
 
-int
+/* Shows a number as text. */
+static int
 op_show(struct session *s, uint64_t hash, int64_t x, struct slice *ret)
 {
 	struct text_place at = { .hash = hash };

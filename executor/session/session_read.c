@@ -225,7 +225,7 @@ view_put(struct session *s, struct view *v, uint64_t hash)
 	*head = (uint32_t)(v - s->view) + 1;
 }
 
-void
+static void
 view_drop(struct session *s, struct view *v)
 {
 	if (v->value.slot != CACHE_SLOT_NONE) {

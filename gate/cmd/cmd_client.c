@@ -269,9 +269,7 @@ part_kill(struct gate *g, struct gate_ask *a)
 			continue;
 		}
 		a->cnt++;
-		if (me) {
-			o->last = true;
-		} else {
+		if (!me) { /* who asks goes with its reply */
 			gate_conn_close(g, o);
 		}
 	}
@@ -308,6 +306,7 @@ client_kill(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 	} else {
 		return gate_error(g, c, "ERR No such client");
 	}
+	c->last |= f.me && is_meant(g, c, &f);
 	return GATE_DONE;
 }
 

@@ -2,7 +2,7 @@
 /* cmd_fold - commands on several sets, or sorted sets, at once: SUNION, ZINTERSTORE and their kin
  *
  * The keys are looked at one after the other; each as it is then. c->acc FOLDED: all are, and the
- * result, of c->total entries, is being written or shown.
+ * result, of c->total entries, is being shown, or looked through; FITS: and written.
  */
 #include <string.h>
 
@@ -13,7 +13,7 @@
 #include "commands.h"
 #include "gate_fold.h"
 
-enum fold_phase { FOLDING = 0, FOLDED };
+enum fold_phase { FOLDING = 0, FOLDED, FITS };
 
 /* Where the words of such a command are. */
 struct plan {
@@ -48,6 +48,28 @@ keys_fold(struct gate *g, struct gate_conn *c, const struct slice *arg, const st
 	return 1;
 }
 
+/* Whether all may be members of a sorted set: those of a set may be longer. Returns: 1; else what
+ * the handler returns, negative - 1. */
+static int
+members_fit(struct gate *g, struct gate_conn *c)
+{
+	struct slice member;
+	double score;
+
+	while (c->step < c->keep_len) {
+		if (g->turn_left-- <= 0) {
+			return -1 - gate_turn_end(g, c);
+		}
+		(void)gate_fold_next(c, &c->step, &score, &member);
+		if (member.len > WSET_FIELD_MAX) {
+			return -1 - gate_error_of(g, c, GATE_ERR_FIELD);
+		}
+	}
+	c->acc = FITS;
+	c->step = 0;
+	return 1;
+}
+
 static int
 store(struct gate *g, struct gate_conn *c, const struct plan *p)
 {
@@ -58,8 +80,10 @@ store(struct gate *g, struct gate_conn *c, const struct plan *p)
 		.reply = REC_FIXED,
 	};
 
+	int rc = p->fold.scored && c->acc == FOLDED ? members_fit(g, c) : 1;
+
 	w.n = c->total;
-	return gate_fold_write(g, c, &w);
+	return rc == 1 ? gate_fold_write(g, c, &w) : -1 - rc;
 }
 
 static int

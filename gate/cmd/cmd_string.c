@@ -334,6 +334,18 @@ cmd_getset(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	return set_if(g, c, arg[1], arg[2], (struct set_options){ .get = true }, false);
 }
 
+/* Whether each key of what MSET is to write is one: else nothing of it is done. */
+static bool
+keys_fit(const struct slice *arg, uint32_t arg_cnt)
+{
+	for (uint32_t i = 1; i < arg_cnt; i += 2) {
+		if (arg[i].len == 0 || arg[i].len > KEY_BYTES_MAX) {
+			return false;
+		}
+	}
+	return true;
+}
+
 int
 cmd_mset(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
@@ -344,6 +356,9 @@ cmd_mset(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 			       ? (int)GATE_WAIT
 			       : gate_error(g, c,
 					    "ERR wrong number of arguments for 'mset' command");
+	}
+	if (c->step == 0 && !keys_fit(arg, arg_cnt)) {
+		return gate_run_before(c) ? (int)GATE_WAIT : gate_error_of(g, c, GATE_ERR_KEY);
 	}
 	rec = gate_write(g, c, REC_OK);
 	if (rec == NULL) {
@@ -517,6 +532,9 @@ cmd_msetnx(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 
 	if (arg_cnt % 2 == 0) {
 		return gate_error(g, c, "ERR wrong number of arguments for 'msetnx' command");
+	}
+	if (!keys_fit(arg, arg_cnt)) {
+		return gate_error_of(g, c, GATE_ERR_KEY);
 	}
 	if (!gate_alone_begin(g, c, &rc)) {
 		return rc;

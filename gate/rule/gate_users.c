@@ -62,6 +62,14 @@ gate_user_put(struct gate *g, const struct acl_user *acl)
 	return u;
 }
 
+static void
+logout(struct gate_conn *c)
+{
+	c->user = NULL;
+	c->authed = false;
+	c->parser.limited = true;
+}
+
 void
 gate_user_remove(struct gate *g, struct gate_user *u, const struct gate_conn *asks)
 {
@@ -69,7 +77,7 @@ gate_user_remove(struct gate *g, struct gate_user *u, const struct gate_conn *as
 		struct gate_conn *c = &g->conn[i];
 
 		if (c->used && c->user == u) {
-			gate_logout(c);
+			logout(c);
 			if (c == asks) {
 				c->last = true;
 			} else {
@@ -155,8 +163,9 @@ line_take(struct gate *g, struct slice line, char why[ACL_WHY_BYTES])
 	return err;
 }
 
-int
-gate_users_text(struct gate *g, struct slice text, uint32_t *ret_line, char why[ACL_WHY_BYTES])
+/* Takes lines of "user NAME RULE ...". Returns: 0; an error, its line, and why. */
+static int
+users_text(struct gate *g, struct slice text, uint32_t *ret_line, char why[ACL_WHY_BYTES])
 {
 	size_t from = 0;
 	int err = 0;
@@ -196,7 +205,7 @@ file_take(struct gate *g, const char *path)
 		err = MB_ERR_IO;
 	}
 	if (err == 0) {
-		err = gate_users_text(g, slice_of(p, (size_t)st.st_size), &line, why);
+		err = users_text(g, slice_of(p, (size_t)st.st_size), &line, why);
 		if (err != 0) {
 			log_at(LOG_ERROR, "gate.users: %s:%u: %s", path, line, why);
 		}
@@ -235,51 +244,6 @@ gate_users_init(struct gate *g)
 	return g->cfg.users[0] != '\0' ? file_take(g, g->cfg.users) : 0;
 }
 
-/* ------------------------------------------------------------------------ logging in */
-
-void
-gate_login(struct gate_conn *c, struct gate_user *u)
-{
-	c->user = u;
-	c->authed = true;
-	c->parser.limited = false;
-}
-
-void
-gate_logout(struct gate_conn *c)
-{
-	c->user = NULL;
-	c->authed = false;
-	c->parser.limited = true;
-}
-
-void
-gate_login_default(struct gate *g, struct gate_conn *c)
-{
-	if (gate_user_open(g->user_default)) {
-		gate_login(c, g->user_default);
-	} else {
-		gate_logout(c);
-	}
-}
-
-bool
-gate_auth(struct gate *g, struct gate_conn *c, struct slice word, struct slice name,
-	  struct slice password)
-{
-	struct gate_user *u = gate_user_find(g, name);
-	/* Nobody learns from the time whether there is such a user. */
-	bool ok = acl_password_ok(u != NULL ? &u->acl : &g->user_default->acl, password);
-
-	if (u != NULL && ok) {
-		gate_login(c, u);
-		return true;
-	}
-	gate_refused(g, c, "auth", name, word);
-	gate_error(g, c, "WRONGPASS invalid username-password pair or user is disabled.");
-	return false;
-}
-
 /* ------------------------------------------------------------------------ refusals */
 
 static void
@@ -293,9 +257,10 @@ text_of(char *ret, size_t cap, struct slice text)
 	ret[n] = '\0';
 }
 
-void
-gate_refused(struct gate *g, struct gate_conn *c, const char *reason, struct slice name,
-	     struct slice object)
+/* Remembers what was not allowed. */
+static void
+refused(struct gate *g, struct gate_conn *c, const char *reason, struct slice name,
+	struct slice object)
 {
 	uint64_t us = timebase_wall_us(timebase_real());
 	struct gate_refusal want = { .reason = reason, .first_us = us, .cnt = 1 }, *r;
@@ -321,6 +286,45 @@ gate_refused(struct gate *g, struct gate_conn *c, const char *reason, struct sli
 	want.client[len - 1] = '\0'; /* not the end of its line */
 	*r = want;
 }
+
+/* ------------------------------------------------------------------------ logging in */
+
+static void
+login(struct gate_conn *c, struct gate_user *u)
+{
+	c->user = u;
+	c->authed = true;
+	c->parser.limited = false;
+}
+
+void
+gate_login_default(struct gate *g, struct gate_conn *c)
+{
+	if (gate_user_open(g->user_default)) {
+		login(c, g->user_default);
+	} else {
+		logout(c);
+	}
+}
+
+bool
+gate_auth(struct gate *g, struct gate_conn *c, struct slice word, struct slice name,
+	  struct slice password)
+{
+	struct gate_user *u = gate_user_find(g, name);
+	/* Nobody learns from the time whether there is such a user. */
+	bool ok = acl_password_ok(u != NULL ? &u->acl : &g->user_default->acl, password);
+
+	if (u != NULL && ok) {
+		login(c, u);
+		return true;
+	}
+	refused(g, c, "auth", name, word);
+	gate_error(g, c, "WRONGPASS invalid username-password pair or user is disabled.");
+	return false;
+}
+
+/* ------------------------------------------------------------------------ rights */
 
 #define KEY_REFUSED                                                                                \
 	"NOPERM this user has no permissions to access one of the keys used as arguments"
@@ -403,7 +407,7 @@ gate_key_may(struct gate *g, struct gate_conn *c, struct slice key, unsigned int
 	if (u->full || acl_key_ok(u, key, rights)) {
 		return true;
 	}
-	gate_refused(g, c, "key", slice_of(u->name, strlen(u->name)), key);
+	refused(g, c, "key", slice_of(u->name, strlen(u->name)), key);
 	gate_error(g, c, KEY_REFUSED);
 	return false;
 }
@@ -472,7 +476,7 @@ gate_acl_check(struct gate *g, struct gate_conn *c, const struct gate_command *c
 	if (gate_run_before(c)) { /* a refusal comes behind their answers */
 		return MB_ERR_TRYAGAIN;
 	}
-	gate_refused(g, c, reason, slice_of(u->name, strlen(u->name)), object);
+	refused(g, c, reason, slice_of(u->name, strlen(u->name)), object);
 	refusal_say(g, c, cmd, reason);
 	gate_rejected(g, c);
 	return MB_ERR_DENIED;

@@ -10,8 +10,9 @@
 #include "codec.h"
 #include "microburst/error.h"
 
-bool
-pair_lex_chain(unsigned int type)
+/* Whether the values of a type are a chain. */
+static bool
+is_chain(unsigned int type)
 {
 	switch (type) {
 	case LATTICE_LWW:
@@ -40,7 +41,7 @@ pair_lex_open(struct slice v, struct pair_lex *ret)
 	len = codec_u32(tail);
 	p.first_type = tail[4];
 	p.second_type = tail[5];
-	if (len == 0 || len > v.len || !pair_lex_chain(p.first_type) ||
+	if (len == 0 || len > v.len || !is_chain(p.first_type) ||
 	    p.second_type == LATTICE_ENVELOPE) {
 		return MB_ERR_CORRUPT;
 	}
@@ -76,8 +77,7 @@ pair_lex_write(const struct pair_lex *pair, struct wbuf *out)
 	struct wbuf before = *out;
 	struct pair_lex p = *pair;
 
-	if (!pair_lex_chain(p.first_type) || p.first.len == 0 ||
-	    p.second_type == LATTICE_ENVELOPE) {
+	if (!is_chain(p.first_type) || p.first.len == 0 || p.second_type == LATTICE_ENVELOPE) {
 		return MB_ERR_INVALID;
 	}
 	p.second_type = p.second.len == 0 ? LATTICE_ABSENT : p.second_type;

@@ -26,9 +26,6 @@ struct pair_lex {
 	struct slice first, second;
 };
 
-/* pair_lex_chain tells whether the values of a type are a chain. */
-bool pair_lex_chain(unsigned int type);
-
 /* pair_lex_write makes the value.
  *
  * Requires:  first and second are checked values of their types.

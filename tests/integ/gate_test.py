@@ -262,10 +262,39 @@ class Commands(Case):
         for command in (('HINCRBY', 'h', long, 1), ('HSET', 'h', long, 1), ('ZADD', 'z', 1, long),
                         ('ZINCRBY', 'z', 1, long), ('HINCRBYFLOAT', 'h', long, 1),
                         ('HSET', 'h', 'a', 1, long, 2), ('HMSET', 'h', 'a', 1, long, 2),
-                        ('ZADD', 'z', 1, 'a', 2, long), ('ZADD', 'z', 'NX', 1, 'a', 2, long)):
+                        ('ZADD', 'z', 1, 'a', 2, long), ('ZADD', 'z', 'NX', 1, 'a', 2, long),
+                        ('GEOADD', 'z', 1, 1, 'a', 2, 2, long)):
             self.assertIn('up to 1024 bytes here', self.c(*command), command[0])
         self.assertEqual(self.c('EXISTS', 'h', 'z'), 0)
         self.assertEqual(self.c('HINCRBY', 'h', 'f' * 1024, 1), 1)
+
+    def test_members_of_a_set_that_are_too_long_for_a_sorted_one(self):
+        """What is there stays; what has none of them is written."""
+        c = self.c
+        c('ZADD', 'z', 1, 'old')
+        for cnt in (1, 3000):   # one that is looked through at once, and one in turns
+            c('SADD', 's', 'f' * 1025, *range(cnt))
+            for command in (('ZUNIONSTORE', 'z', 1, 's'), ('ZUNIONSTORE', 'z', 2, 'z', 's'),
+                            ('ZINTERSTORE', 'z', 2, 's', 's'), ('ZDIFFSTORE', 'z', 1, 's')):
+                self.assertIn('up to 1024 bytes here', c(*command), command[0])
+                self.assertEqual(c('ZRANGE', 'z', 0, -1, 'WITHSCORES'), [b'old', b'1'])
+        self.assertEqual(len(c('ZUNION', 1, 's')), 3001)
+        c('SADD', 'other', 'f' * 1025)
+        self.assertEqual(c('ZDIFFSTORE', 'z', 2, 's', 'other'), 3000)
+        self.assertEqual(c('ZCARD', 'z'), 3000)
+
+    def test_a_key_that_is_none_among_several(self):
+        c = self.c
+        for none in ('', 'k' * 1025):
+            for command in (('MSET', 'a', 1, none, 2), ('MSETNX', 'a', 1, none, 2)):
+                self.assertIn('a key has 1 to 1024 bytes here', c(*command), command[0])
+            c.say('SET', 'b', 1)
+            c.say('MSET', 'a', 1, none, 2, 'b', 2)  # behind a write, in one run
+            c.say('GET', 'b')
+            self.assertEqual(c.answer(), '+OK')
+            self.assertIn('a key has 1 to 1024 bytes here', c.answer())
+            self.assertEqual(c.answer(), b'1')
+        self.assertEqual(c('EXISTS', 'a'), 0)
 
     def test_conditional_writes(self):
         c = self.c

@@ -194,6 +194,24 @@ class Tiles(unittest.TestCase):
             self.assertTrue(c.ended())
         until(lambda: self.info('clients')['connected_clients'] == '1', WAIT_S, 'their end')
 
+    def test_who_closes_itself_too_hears_how_many(self):
+        """And only then sees its end; what it says behind that is not done."""
+        for kill, within in ((('type', 'normal', 'skipme', 'no'), False),
+                             (('type', 'normal', 'skipme', 'no'), True),
+                             (('user', 'default', 'skipme', 'no'), False)):
+            others, last = self.dealt(4), self.client()
+            last.send(b'*1\r\n$5\r\nMULTI\r\n' if within else b'')
+            last.say('client', 'kill', *kill)
+            last.say('exec' if within else 'set', *(() if within else ('behind', 'x')))
+            heard = [last.answer() for _ in range(3 if within else 1)]
+            self.assertEqual(heard, ['+OK', '+QUEUED', [6]] if within else [6], kill)
+            for c in (*others, last):
+                self.assertTrue(c.ended())
+            self.assertEqual(bytes(last.buffer), b'', kill)
+            self.c = self.client()
+            until(lambda: self.info('clients')['connected_clients'] == '1', WAIT_S, 'their end')
+            self.assertEqual(self.c('exists', 'behind'), 0)
+
     def test_nobody_writes_within_a_transaction(self):
         writers, stop = self.dealt(4), threading.Event()
 

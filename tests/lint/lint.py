@@ -12,6 +12,7 @@ import layout
 import params
 import text
 import tools
+import uses
 from tree import Tree
 
 # check: (what finds complaints, the rules of allow.txt that it honours)
@@ -21,6 +22,7 @@ CHECKS = {
     'layout': (layout.check, layout.RULES),
     'edges': (edges.check, edges.RULES),
     'params': (params.check, params.RULES),
+    'uses': (uses.check, uses.RULES),
     'format': (tools.check_format, ()),
     'headers': (tools.check_headers, ()),
     'clang-tidy': (tools.check_clang_tidy, ()),

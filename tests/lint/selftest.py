@@ -47,7 +47,7 @@ int ring_get;
     'RUNBOOK.md': '`kvs_key_got`, `kvs.period`\n',
     'tests/README.md': 'Words.\n',
     'tests/meson.build': PY + "foreach name : ['ring', 'kvs_tile']\n",
-    'tests/ring_test.c': C + 'int ring_test;\n',
+    'tests/ring_test.c': C + 'int ring_len(void);\nint (*ring_test)(void) = ring_len;\n',
     'tests/kvs_tile_test.c': C + 'int kvs_tile_test;\n',
 }
 
@@ -101,6 +101,8 @@ BAD = [
     ('params', 'configs/params.def', C, 'no PARAM row'),
     ('params', 'RUNBOOK.md', '`kvs_key_lost`\n', 'no counter kvs_key_lost'),
     ('params', 'RUNBOOK.md', '`kvs.ticks = 3`\n', 'no parameter kvs.ticks'),
+
+    ('uses', 'tests/ring_test.c', C + 'int other;\n', 'ring_len: only ring.c names it'),
 
     ('format', 'cache/ring.c', RING.replace('size_t\n', 'size_t '), 'not as clang-format'),
 

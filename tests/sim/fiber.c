@@ -164,9 +164,3 @@ fiber_wait(void)
 		longjmp(f->end, 1);
 	}
 }
-
-struct fiber *
-fiber_self(void)
-{
-	return running;
-}

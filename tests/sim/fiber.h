@@ -29,9 +29,6 @@ void fiber_kill(struct fiber *f);
 /* fiber_wait switches back to who resumed. From a fiber. */
 void fiber_wait(void);
 
-/* fiber_self is the running fiber; NULL outside of any. */
-struct fiber *fiber_self(void);
-
 /* fiber_fini frees the stacks kept for reuse. */
 void fiber_fini(void);
 
