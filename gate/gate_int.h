@@ -511,6 +511,9 @@ void gate_bulk(struct gate *g, struct gate_conn *c, struct slice bytes);
 /* gate_bulk_kept: the same of bytes in c->keep, sent from there if they are long. */
 void gate_bulk_kept(struct gate *g, struct gate_conn *c, struct slice bytes);
 void gate_bulk_str(struct gate *g, struct gate_conn *c, const char *text);
+/* gate_text: for people to read; in RESP2 a bulk string. */
+void gate_text(struct gate *g, struct gate_conn *c, struct slice text);
+void gate_text_str(struct gate *g, struct gate_conn *c, const char *text);
 void gate_null(struct gate *g, struct gate_conn *c);
 void gate_null_array(struct gate *g, struct gate_conn *c);
 void gate_array(struct gate *g, struct gate_conn *c, size_t cnt);

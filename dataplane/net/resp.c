@@ -434,6 +434,19 @@ resp_put_bulk_head(struct wbuf *out, size_t len)
 }
 
 void
+resp_put_text_head(struct wbuf *out, int proto, size_t len)
+{
+	static const char form[] = "txt:";
+
+	if (proto == 3) {
+		put_number(out, '=', (int64_t)(len + sizeof(form) - 1));
+		wbuf_put(out, form, sizeof(form) - 1);
+	} else {
+		resp_put_bulk_head(out, len);
+	}
+}
+
+void
 resp_put_end(struct wbuf *out)
 {
 	wbuf_put(out, "\r\n", 2);

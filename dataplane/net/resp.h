@@ -108,6 +108,8 @@ void resp_put_bulk(struct wbuf *out, struct slice bytes);
 /* The same in two parts, for bytes that go their own way: head, bytes, "\r\n". */
 void resp_put_bulk_head(struct wbuf *out, size_t len);
 void resp_put_end(struct wbuf *out);
+/* The head of a text for people, which RESP3 calls a verbatim string. */
+void resp_put_text_head(struct wbuf *out, int proto, size_t len);
 /* proto is 2 or 3. In RESP2 a map is an array of twice as many, a set an array, a bool 0 or 1, a
  * double a bulk string. */
 void resp_put_null(struct wbuf *out, int proto);

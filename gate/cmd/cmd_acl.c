@@ -219,7 +219,6 @@ static void
 refusal_reply(struct gate *g, struct gate_conn *c, const struct gate_refusal *r)
 {
 	uint64_t us = timebase_wall_us(timebase_real());
-	char age[32];
 
 	gate_map(g, c, 10);
 	gate_bulk_str(g, c, "count");
@@ -233,8 +232,7 @@ refusal_reply(struct gate *g, struct gate_conn *c, const struct gate_refusal *r)
 	gate_bulk_str(g, c, "username");
 	gate_bulk_str(g, c, r->user);
 	gate_bulk_str(g, c, "age-seconds");
-	snprintf(age, sizeof(age), "%.3f", (double)(us - r->first_us) / 1e6);
-	gate_bulk_str(g, c, age);
+	gate_double(g, c, (double)(us - r->first_us) / 1e6);
 	gate_bulk_str(g, c, "client-info");
 	gate_bulk_str(g, c, r->client);
 	gate_bulk_str(g, c, "entry-id");

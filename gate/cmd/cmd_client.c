@@ -207,7 +207,7 @@ client_list(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 	if (a == NULL) {
 		return rc;
 	}
-	gate_bulk(g, c, slice_of(a->text, a->text_len));
+	gate_text(g, c, slice_of(a->text, a->text_len));
 	return GATE_DONE;
 }
 
@@ -348,7 +348,7 @@ cmd_client(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_
 	if (gate_word_is(arg[1], "id") && arg_cnt == 2) {
 		gate_int(g, c, (int64_t)c->client_id);
 	} else if (gate_word_is(arg[1], "info") && arg_cnt == 2) {
-		gate_bulk(g, c, slice_of(line, gate_client_line(g, c, line)));
+		gate_text(g, c, slice_of(line, gate_client_line(g, c, line)));
 	} else if (gate_word_is(arg[1], "list")) {
 		return client_list(g, c, arg, arg_cnt);
 	} else if (gate_word_is(arg[1], "kill") && arg_cnt >= 3) {

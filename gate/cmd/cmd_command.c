@@ -355,8 +355,8 @@ command_row(struct gate *g, struct gate_conn *c, const struct gate_command *cmd)
 	gate_int(g, c, cmd->step != 0 || to ? cmd->last : 0);
 	gate_int(g, c, to ? 1 : cmd->step);
 	command_categories(g, c, cmd);
-	gate_array(g, c, 0); /* tips */
-	gate_array(g, c, cnt);
+	gate_set(g, c, 0); /* tips */
+	gate_set(g, c, cnt);
 	for (uint32_t i = 0; i < cnt; i++) {
 		spec_reply(g, c, &spec[i]);
 	}
@@ -371,10 +371,10 @@ command_info(struct gate *g, struct gate_conn *c, const struct gate_command *cmd
 		cnt = gate_command_subs(cmd, &first);
 	}
 	command_row(g, c, cmd);
-	gate_array(g, c, cnt);
+	gate_set(g, c, cnt);
 	for (uint32_t i = first; i < first + cnt; i++) {
 		command_row(g, c, gate_command_at(i));
-		gate_array(g, c, 0);
+		gate_set(g, c, 0);
 	}
 }
 
@@ -502,7 +502,7 @@ cmd_command(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 		} else if (cmd != NULL) {
 			command_info(g, c, cmd);
 		} else if (!docs) {
-			gate_null_array(g, c);
+			gate_null(g, c);
 		}
 	}
 	return GATE_DONE;

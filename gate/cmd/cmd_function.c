@@ -226,9 +226,15 @@ cmd_function(struct gate *g, struct gate_conn *c, const struct slice *arg, uint3
 	if (gate_word_is(arg[1], "delete") && arg_cnt == 3) {
 		return function_delete(g, c, arg[2]);
 	}
-	if (gate_word_is(arg[1], "load") &&
-	    (arg_cnt == 3 || (arg_cnt == 4 && gate_word_is(arg[2], "replace")))) {
-		return function_load(g, c, arg[arg_cnt - 1], arg_cnt == 4);
+	if (!gate_word_is(arg[1], "load")) {
+		return gate_sub_rest(g, c, arg);
 	}
-	return gate_sub_rest(g, c, arg);
+	for (uint32_t i = 2; i < arg_cnt - 1; i++) {
+		if (!gate_word_is(arg[i], "replace")) {
+			return gate_error_f(g, c, "ERR Unknown option given: %.*s",
+					    (int)MIN(arg[i].len, (size_t)64),
+					    (const char *)arg[i].p);
+		}
+	}
+	return function_load(g, c, arg[arg_cnt - 1], arg_cnt > 3);
 }

@@ -351,6 +351,6 @@ cmd_info(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t 
 		}
 	}
 	/* A blank line between two sections, none behind the last one. */
-	gate_bulk(g, c, slice_of(t.p, t.len >= 2 ? t.len - 2 : 0));
+	gate_text(g, c, slice_of(t.p, t.len >= 2 ? t.len - 2 : 0));
 	return GATE_DONE;
 }

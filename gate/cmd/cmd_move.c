@@ -78,6 +78,19 @@ move_push(struct gate *g, struct gate_conn *c, struct slice to, enum list_end en
 	return gate_held_end(g, c, gate_held_op(g, c, &op, 0, 0), 0);
 }
 
+/* Whether the list has one item, which is then where it was when it goes from one end to the other.
+ * Taking it would leave no list for a moment, and its deadline would go with it. */
+static bool
+is_alone(struct slice list, struct list_item *ret)
+{
+	struct table_walk left = { 0 };
+	uint32_t right = UINT32_MAX;
+	struct list_item last;
+
+	return list_next(list, &left, ret) && list_prev(list, &right, &last) &&
+	       slice_eq(ret->id, last.id);
+}
+
 /* There is no item that it can take: it waits for one, or says so. */
 static int
 none(struct gate *g, struct gate_conn *c, uint64_t bit, double timeout_s)
@@ -133,6 +146,11 @@ move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
 	if (gate_block_yields(g, c, from_bit, from_bit, timeout_s, &code)) {
 		gate_look_end(g, &v);
 		return code;
+	}
+	if (slice_eq(from, to) && is_alone(v.state, &item)) {
+		gate_bulk_value(g, c, item.value, &v);
+		gate_look_end(g, &v);
+		return GATE_DONE;
 	}
 	if (to_n != CACHE_HIT && to_n != CACHE_ABSENT) {
 		taken = !gate_pop_find(g, v.state, &walk, false, &item);

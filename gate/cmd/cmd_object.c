@@ -114,7 +114,7 @@ memory_word(struct gate *g, struct gate_conn *c, struct slice word)
 	} else if (gate_word_is(word, "malloc-stats")) {
 		gate_bulk_str(g, c, "Stats not supported for the current allocator");
 	} else if (gate_word_is(word, "doctor")) {
-		gate_bulk_str(g, c,
+		gate_text_str(g, c,
 			      "Memory is taken at the start, within the limits kvs.bytes, "
 			      "cache.bytes, gate.memory: see INFO memory, microburst top.");
 	} else {

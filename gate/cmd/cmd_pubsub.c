@@ -340,6 +340,9 @@ cmd_psubscribe(struct gate *g, struct gate_conn *c, const struct slice *arg, uin
 int
 cmd_ssubscribe(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t arg_cnt)
 {
+	if (gate_multi_runs(c)) { /* the others may, in Redis since before there was this one */
+		return gate_error(g, c, "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
+	}
 	return subscribe(g, c, arg, arg_cnt, TOPIC_SHARD);
 }
 

@@ -42,15 +42,21 @@ config_rows(struct gate *g, struct config_row row[16], char numbers[8][24])
 	snprintf(numbers[2], 24, "%u", g->port);
 	snprintf(numbers[3], 24, "%u", RESP_BULK_MAX);
 	snprintf(numbers[4], 24, "%llu", (unsigned long long)g->cfg.store_bytes);
+	snprintf(numbers[5], 24, "%lld",
+		 g->cfg.slowlog_ns == 0 ? -1LL : (long long)(g->cfg.slowlog_ns / NS_PER_US));
+	snprintf(numbers[6], 24, "%u", GATE_SLOW_CNT);
 	row[n++] = (struct config_row){ "appendonly", "no" };
 	row[n++] = (struct config_row){ "databases", "1" };
 	row[n++] = (struct config_row){ "maxclients", numbers[0] };
 	row[n++] = (struct config_row){ "maxmemory", numbers[4] };
 	row[n++] = (struct config_row){ "maxmemory-policy", "noeviction" };
+	row[n++] = (struct config_row){ "notify-keyspace-events", "" };
 	row[n++] = (struct config_row){ "port", numbers[2] };
 	row[n++] = (struct config_row){ "proto-max-bulk-len", numbers[3] };
 	row[n++] = (struct config_row){ "protected-mode", g->cfg.protected_mode ? "yes" : "no" };
 	row[n++] = (struct config_row){ "save", "" };
+	row[n++] = (struct config_row){ "slowlog-log-slower-than", numbers[5] };
+	row[n++] = (struct config_row){ "slowlog-max-len", numbers[6] };
 	row[n++] = (struct config_row){ "timeout", numbers[1] };
 	row[n++] = (struct config_row){ "unixsocket", g->cfg.socket };
 	return n;

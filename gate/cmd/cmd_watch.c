@@ -15,6 +15,9 @@ cmd_monitor(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 {
 	int rc;
 
+	if (gate_multi_runs(c)) {
+		return gate_error(g, c, "ERR MONITOR isn't allowed for DENY BLOCKING client");
+	}
 	/* Who is elsewhere comes home before he says anything more. */
 	if (gate_ask_all(g, c, gate_part_stay_home, UINT64_MAX, NULL, 0, &rc) == NULL) {
 		return rc;
@@ -204,7 +207,7 @@ cmd_latency(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 				    (int)MIN(arg[2].len, (size_t)64), (const char *)arg[2].p);
 	}
 	if (gate_word_is(arg[1], "doctor") && arg_cnt == 2) {
-		gate_bulk_str(g, c,
+		gate_text_str(g, c,
 			      "There are no events here that stop the server: LATENCY HISTOGRAM "
 			      "tells how long commands take, SLOWLOG GET which were slow.");
 		return GATE_DONE;

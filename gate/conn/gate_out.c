@@ -446,6 +446,20 @@ gate_bulk_value(struct gate *g, struct gate_conn *c, struct slice bytes, struct 
 }
 
 void
+gate_text(struct gate *g, struct gate_conn *c, struct slice text)
+{
+	REPLY(g, c, RESP_ITEM_MAX, resp_put_text_head(&w, c->proto, text.len));
+	gate_out_bytes(g, c, text.p, text.len);
+	REPLY(g, c, RESP_ITEM_MAX, resp_put_end(&w));
+}
+
+void
+gate_text_str(struct gate *g, struct gate_conn *c, const char *text)
+{
+	gate_text(g, c, slice_of(text, strlen(text)));
+}
+
+void
 gate_bulk_str(struct gate *g, struct gate_conn *c, const char *text)
 {
 	gate_bulk(g, c, slice_of(text, strlen(text)));

@@ -17,7 +17,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from beside import redis_server   # noqa: E402
 from node import Node, until   # noqa: E402
-from resp import Raw, port_of   # noqa: E402
+from resp import Raw, Typed, port_of   # noqa: E402
 
 MICROBURST, SOURCE = sys.argv[1:3]
 SEED = int(os.environ.get('SEED', '4711'))
@@ -87,8 +87,12 @@ command getkeysandflags del a b;command getkeysandflags mset a 1 b 2
 command getkeysandflags fcall f 1 a;command getkeysandflags ping;command info nosuch
 command info config|nosuch;command docs nosuch;command list filterby;command list filterby x y
 command list filterby aclcat x;command list filterby module x;command list x;config;config nosuch
-config get;config get nosuch;config resetstat x;config set;config set a;config rewrite x;function
-function nosuch;function stats x;function delete;function load;function list x;latency
+config get;config get nosuch;config get notify-keyspace-events
+config get slowlog-max-len
+config get slowlog-log-slower-than;config resetstat x;config set;config set a;config rewrite x
+function
+function nosuch;function stats x;function delete;function load;function load x y
+function load replace x y;function load replace replace x y;function list x;latency
 latency nosuch;latency latest x;latency history;latency history x;latency reset x;latency graph x
 latency graph;latency histogram nosuch;latency doctor x;memory;memory nosuch;memory usage
 memory usage x;memory usage x y;memory usage x samples;memory usage x samples x
@@ -103,7 +107,9 @@ hello 2 nosuch;auth x;auth a b;auth a b c;select x;select 99;select -1;select;re
 time x;wait;wait 0 x;wait 0 -1;multi x;exec;exec x;discard;discard x;watch;watch x;unwatch x;multi
 watch x;multi;config nosuch;exec;multi;config get;exec;multi;acl whoami x;exec;multi;select 99;ping
 exec;select 4294967296;select -2147483649;multi;subscribe a;exec;multi;get a;unsubscribe;exec
-multi;role;exec;multi;wait 0 0;exec;multi;nosuch;discard;subscribe;psubscribe;ssubscribe
+multi;monitor;exec;multi;ssubscribe a;exec;sunsubscribe;multi;role;exec;multi;wait 0 0;exec;multi
+nosuch
+discard;subscribe;psubscribe;ssubscribe
 publish x;spublish x;unsubscribe;unsubscribe a;punsubscribe;sunsubscribe;monitor x;dbsize x
 flushall x;flushall sync x;flushall sync;flushall async;flushdb x;keys;keys a b;scan;scan x
 scan 0 count 0;scan 0 count x;scan 0 match;scan 0 type nosuch;scan 0 nosuch x;randomkey x;role x
@@ -204,6 +210,12 @@ class Words(unittest.TestCase):
                 n.split('|')[0] not in named]
         self.assertEqual(gone, [], 'neither served nor on the page of differences')
 
+    def test_parameters_that_are_told_are_those_of_the_page(self):
+        with open(f'{SOURCE}/gate/DIFFERENCES.md', encoding='utf-8') as f:
+            row, = re.findall(r'(?m)^\| `CONFIG GET` \|[^|]*\|([^|]*)\|', f.read())
+        told = self.ours('config', 'get', '*')[::2]
+        self.assertEqual(re.findall('`([^`]*)`', row), [name.decode() for name in told])
+
     def test_rights_of_users_by_chance(self):
         """Of keys all is allowed: those have a row of their own on the page."""
         chance = random.Random(SEED)
@@ -301,6 +313,29 @@ class Words(unittest.TestCase):
                 wrong.append(f'{said}\n  ours:  {ours!r}\n  redis: {redis!r}')
         self.assertEqual('\n'.join(wrong), '')
 
+    def test_kinds_of_answers(self):
+        def kinds(answer):
+            kind, value = answer
+            parts = value if isinstance(value, list) else []
+            if kind == '%':
+                parts = [x for pair in parts for x in pair]
+            return kind, tuple(sorted({kinds(part) for part in parts}))
+
+        for proto in (2, 3):
+            both = Typed(BOTH['ours']), Typed(path=BOTH['redis'])
+            for c in both:
+                self.addCleanup(c.close)
+                c('hello', proto)
+                c('acl', 'log', 'reset')
+                c('auth', 'nobody', 'x')
+            for said in ('info', 'info nosuch', 'client list', 'client list id 999999',
+                         'client info', 'memory doctor', 'latency doctor', 'command info nosuch',
+                         'command info get', 'command docs nosuch', 'acl log',
+                         'acl getuser default', 'latency latest', 'latency histogram acl',
+                         'function stats', 'function list', 'memory purge', 'role'):
+                ours, redis = (kinds(c(*said.split())) for c in both)
+                self.assertEqual(ours, redis, (proto, said))
+
     def test_of_two_nulls_the_same(self):
         for said in ('blmove none nil left left 0.01', 'lmove none a left left',
                      'rpoplpush none nil', 'brpoplpush none nil 0.01', 'blpop none 0.01',
@@ -339,6 +374,21 @@ class Words(unittest.TestCase):
         self.both('rpush', 'nul', b'x\0')
         self.assertEqual(*self.both('sort', 'nul'))
         self.both('del', 'nul')
+
+    def test_an_only_item_that_moves_to_its_own_list(self):
+        """.. leaves it its deadline, as it does while there are others."""
+        self.both('del', 'moved')
+        for cnt in (1, 2):
+            self.both('rpush', 'moved', cnt)
+            self.both('expire', 'moved', 1000)
+            for words in (('lmove', 'moved', 'moved', 'left', 'right'),
+                          ('rpoplpush', 'moved', 'moved'),
+                          ('blmove', 'moved', 'moved', 'right', 'left', 0),
+                          ('lrange', 'moved', 0, -1)):
+                self.assertEqual(*self.both(*words), words)
+                for ttl in self.both('ttl', 'moved'):
+                    self.assertGreater(ttl, 900, words)
+        self.both('del', 'moved')
 
     def test_restore_is_told_one_use(self):
         for words in (('idletime', 1, 'freq', 1), ('freq', 1, 'idletime', 1), ('freq', 300),

@@ -56,7 +56,7 @@ class Raw:
     def answer(self):
         line = self.line()
         kind, rest = line[:1], line[1:]
-        if kind == b'$':
+        if kind in (b'$', b'='):
             if rest == b'-1':
                 return None
             value = self.take(int(rest) + 2)
@@ -92,3 +92,18 @@ class Raw:
 
     def close(self):
         self.s.close()
+
+
+class Typed(Raw):
+    """One that also tells what each answer is: (the first byte of its line, value)."""
+
+    def answer(self):
+        line = self.line()
+        kind, rest = chr(line[0]), line[1:]
+        if kind in '$=' and rest != b'-1':
+            return kind, self.take(int(rest) + 2)[:-2]
+        if kind in '*~>' and rest != b'-1':
+            return kind, [self.answer() for _ in range(int(rest))]
+        if kind == '%':
+            return kind, [(self.answer(), self.answer()) for _ in range(int(rest))]
+        return kind, rest

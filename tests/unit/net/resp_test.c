@@ -269,6 +269,9 @@ replies_are_written_for_both_protocols(void **state)
 	resp_put_null_array(&out, 2);
 	resp_put_null_array(&out, 3);
 	assert_out("*-1\r\n_\r\n");
+	resp_put_text_head(&out, 2, 3);
+	resp_put_text_head(&out, 3, 3);
+	assert_out("$3\r\n=7\r\ntxt:");
 	resp_put_map(&out, 2, 2);
 	resp_put_map(&out, 3, 2);
 	assert_out("*4\r\n%2\r\n");
