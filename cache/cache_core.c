@@ -542,7 +542,8 @@ cache_core_check(const struct cache_core *c)
 		moving += w->moving;
 		INSIST(w->state != CACHE_WORK_READY ||
 		       cache_store_find(c->store, w->hash, cache_work_key(w)) == w->entry);
-		INSIST(w->state != CACHE_WORK_READY || w->hushed || STAILQ_EMPTY(&w->jobs));
+		INSIST(w->state != CACHE_WORK_READY || w->hushed || w->chain != NULL ||
+		       STAILQ_EMPTY(&w->jobs));
 	}
 	for (uint32_t i = 0; i < CACHE_JOB_MAX; i++) {
 		job_cnt += c->job[i].state != CACHE_JOB_FREE;

@@ -136,7 +136,7 @@ struct cache_work {
 	uint32_t use_cnt;        /* jobs that wait for it, or are at it */
 	struct cache_job *chain; /* READY: the one job whose operations it takes; NULL: anybody's */
 	uint32_t entry;
-	struct cache_jobs jobs;   /* waiting until it is READY */
+	struct cache_jobs jobs;   /* waiting until it is READY, and anybody's */
 	struct cache_waits waits; /* the same, processes */
 	/* FILL */
 	struct slice from; /* stands for a tree, perhaps */
@@ -369,6 +369,10 @@ uint32_t cache_kvs_of(const struct cache_core *c, uint64_t hash);
 
 /* cache_work_fetch begins (again) to fetch a key that is not resident. */
 void cache_work_fetch(struct cache_core *c, struct cache_work *w);
+
+/* cache_work_unchain makes a key that was one job's anybody's: who waits goes on, in the order of
+ * asking. */
+void cache_work_unchain(struct cache_core *c, struct cache_work *w);
 
 /* cache_work_settle ends work at a key, if there is nothing left to do. */
 void cache_work_settle(struct cache_core *c, struct cache_work *w);

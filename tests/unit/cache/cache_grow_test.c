@@ -120,6 +120,59 @@ deleted_in_pieces(void **state)
 	world_end(w);
 }
 
+/* How many polls the delete of a set takes, with so many members added to it at each, until there
+ * are some hundreds. */
+static uint32_t
+polls_beside_adds(uint32_t cnt, uint32_t each)
+{
+	enum { ADDS = 400 };
+	struct slice key = slice_str("set");
+	struct world *w = world_with_set(key, cnt);
+	struct wset_op del = { .kind = WSET_DEL, .key = key };
+	uint8_t(*mem)[256] = malloc((ADDS + 1) * sizeof(*mem));
+	uint64_t flushed = cache_core_stats(w->core).flushed;
+	uint32_t polls = 0, adds = 0;
+	struct cache_value v;
+
+	publish(w, P, &del, 0, mem[ADDS]);
+	do {
+		for (uint32_t i = 0; i < each && adds < ADDS; i++) {
+			char name[16];
+			struct wset_op add = { .kind = WSET_SADD, .key = key };
+
+			(void)snprintf(name, sizeof(name), "late %u", adds);
+			add.value = slice_str(name);
+			publish(w, P, &add, adds + 1, mem[adds]);
+			adds++;
+		}
+		assert_true(cache_core_poll(w->core));
+		cache_core_check(w->core);
+		polls++;
+	} while (cache_core_stats(w->core).flushed == flushed);
+	world_settle(w);
+	for (uint32_t i = 0; i <= adds; i++) {
+		assert_int_equal(world_answer(w, P, DESC_PUBLISHED, i).err, 0);
+	}
+	assert_int_equal(world_get(w, P, key, &v), adds > 0 ? CACHE_HIT : CACHE_ABSENT);
+	assert_int_equal(view_cnt(v.type, v.state), adds);
+	cache_view_release(&w->proc[P].view, &v);
+	world_end(w);
+	free(mem);
+	return polls;
+}
+
+/* Who adds to a set that is being deleted waits, and takes no turn of the one that deletes. */
+static void
+deleted_beside_adds(void **state)
+{
+	enum { CNT = 50000 };
+	uint32_t alone = polls_beside_adds(CNT, 0), beside = polls_beside_adds(CNT, 8);
+
+	(void)state;
+	print_message("deleted in %u polls, beside adds in %u\n", alone, beside);
+	assert_in_range(beside, alone, alone + 10);
+}
+
 /* The copy that is being deleted goes (the store refused what was added before): the delete is of
  * what the store has. */
 static void
@@ -202,20 +255,13 @@ delete_of_what_is_deleted(void **state)
 	world_end(w);
 }
 
-/* The store is full of a set, of which it has no memory to delete what was seen. */
-static void
-delete_in_a_full_store(void **state)
+/* A store that is full of a set, to the last byte. Returns: how many members it has. */
+static uint32_t
+world_full_of(struct world *w, struct slice key)
 {
-	struct world *w =
-		world_make(&(struct world_cfg){ .heap_bytes = 8 << 20, .kvs_bytes = 1 << 20 });
-	struct slice key = slice_str("set");
-	uint8_t mem[256], member[8] = { 0 };
-	struct wset_op del = { .kind = WSET_DEL, .key = key };
-	struct wset_op add = { .kind = WSET_SADD, .key = key, .value = slice_of(member, 8) };
 	struct cache_value v;
 	uint32_t n = 0;
 
-	(void)state;
 	world_up(w, P);
 	while (world_fill(w, key, LATTICE_ORSET, n, n + 100) == 0) {
 		n += 100;
@@ -229,6 +275,23 @@ delete_in_a_full_store(void **state)
 	}
 	assert_int_equal(world_get(w, P, key, &v), CACHE_HIT);
 	cache_view_release(&w->proc[P].view, &v);
+	return n;
+}
+
+/* The store has no memory to delete what was seen of a set. */
+static void
+delete_in_a_full_store(void **state)
+{
+	struct world *w =
+		world_make(&(struct world_cfg){ .heap_bytes = 8 << 20, .kvs_bytes = 1 << 20 });
+	struct slice key = slice_str("set");
+	uint8_t mem[256], member[8] = { 0 };
+	struct wset_op del = { .kind = WSET_DEL, .key = key };
+	struct wset_op add = { .kind = WSET_SADD, .key = key, .value = slice_of(member, 8) };
+	uint32_t n = world_full_of(w, key);
+	struct cache_value v;
+
+	(void)state;
 	publish(w, P, &del, 1, mem);
 	while (!world_answered(w, P, 1)) {
 		world_turn(w);
@@ -244,6 +307,43 @@ delete_in_a_full_store(void **state)
 		member[2] = (uint8_t)(i >> 16);
 		assert_int_equal(world_do(w, P, &add), 0);
 	}
+	world_end(w);
+}
+
+/* Members are added behind a delete that is on its way to a full store: it is done all the same,
+ * and they are refused, or there would be no end to it while somebody fills the set. */
+static void
+delete_in_a_full_store_that_is_filled(void **state)
+{
+	struct world *w =
+		world_make(&(struct world_cfg){ .heap_bytes = 8 << 20, .kvs_bytes = 1 << 20 });
+	struct slice key = slice_str("set");
+	struct wset_op del = { .kind = WSET_DEL, .key = key };
+	struct wset_op add = { .kind = WSET_SADD, .key = key, .value = slice_str("late") };
+	uint8_t mem[2][256];
+	struct cache_value v;
+	uint64_t flushed;
+
+	(void)state;
+	(void)world_full_of(w, key);
+	flushed = cache_core_stats(w->core).flushed;
+	publish(w, P, &del, 1, mem[0]);
+	while (cache_core_stats(w->core).flushed == flushed) {
+		assert_true(cache_core_poll(w->core));
+	}
+	publish(w, P, &add, 2, mem[1]);
+	(void)cache_core_poll(w->core);
+	assert_int_equal(world_get(w, P, key, &v), CACHE_HIT); /* it is seen, and not yet stored */
+	assert_int_equal(view_cnt(v.type, v.state), 1);
+	cache_view_release(&w->proc[P].view, &v);
+	world_settle(w);
+	assert_int_equal(world_answer(w, P, DESC_PUBLISHED, 1).err, 0);
+	assert_int_equal(world_answer(w, P, DESC_PUBLISHED, 2).err, MB_ERR_NO_MEMORY);
+	assert_int_equal(cache_core_stats(w->core).razed, 1);
+	assert_int_equal(world_get(w, P, key, &v), CACHE_ABSENT);
+	cache_view_release(&w->proc[P].view, &v);
+	assert_int_equal(world_stored(w, key).len, ENVELOPE_OVERHEAD);
+	assert_int_equal(world_do(w, P, &add), 0);
 	world_end(w);
 }
 
@@ -365,9 +465,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(delete_without_room), cmocka_unit_test(delete_in_a_full_store),
-		cmocka_unit_test(deleted_in_pieces),   cmocka_unit_test(delete_begun_anew),
-		cmocka_unit_test(each_type),           cmocka_unit_test(delete_of_what_is_deleted),
+		cmocka_unit_test(delete_without_room),
+		cmocka_unit_test(delete_in_a_full_store),
+		cmocka_unit_test(delete_in_a_full_store_that_is_filled),
+		cmocka_unit_test(deleted_in_pieces),
+		cmocka_unit_test(deleted_beside_adds),
+		cmocka_unit_test(delete_begun_anew),
+		cmocka_unit_test(each_type),
+		cmocka_unit_test(delete_of_what_is_deleted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
