@@ -169,7 +169,7 @@ enum cache_job_state { CACHE_JOB_FREE = 0, CACHE_JOB_COPY, CACHE_JOB_APPLY, CACH
  */
 struct cache_job {
 	STAILQ_ENTRY(cache_job)
-	next; /* of the free ones, the runnable ones, or a work's waiting ones */
+	next; /* of the free ones, the runnable or deleting ones, or a work's waiting ones */
 	enum cache_job_state state;
 	uint16_t proc;
 	uint32_t inc;
@@ -273,7 +273,7 @@ struct cache_core {
 	/* The key for which there was no memory, the last time, and until when that is believed. */
 	uint64_t no_room_hash, no_room_us;
 	struct cache_job *long_job; /* the one whose operation has a long value; NULL: none */
-	struct cache_jobs jobs_free, jobs_run;
+	struct cache_jobs jobs_free, jobs_run, jobs_grow;
 	struct cache_works works_free, works_fill;
 	struct cache_waits waits_free;
 	struct cache_acts_list acts_free;
