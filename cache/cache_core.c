@@ -25,8 +25,9 @@
 
 #define MAGIC UINT32_C(0x4d424345)
 
-/* Of the keys being filled so many get a piece done in one poll, and of the jobs that can run so
- * many pieces that copy, or so many operations: some 50 us each. */
+/* Of the keys being filled so many get a piece done in one poll, of the deletes of large
+ * collections some leaves so many times, and of the jobs that can run so many pieces that copy, or
+ * so many operations: some 50 us each. */
 #define POLL_PIECES 4
 #define POLL_OPS    256
 
@@ -340,6 +341,14 @@ cache_core_room(const struct cache_core *c)
 	return MIN(MIN(c->job_free_cnt, c->work_free_cnt), c->wait_free_cnt);
 }
 
+static void
+job_again(struct cache_core *c, struct cache_job *job)
+{
+	struct cache_jobs *row = job->grow.open ? &c->jobs_grow : &c->jobs_run;
+
+	STAILQ_INSERT_TAIL(row, job, next);
+}
+
 /* Goes on with some of the keys being filled, each at most once: those not reached stay in
  * front. */
 static bool
@@ -362,8 +371,27 @@ poll_fills(struct cache_core *c)
 	return busy;
 }
 
-/* The same with the jobs that can run. One that could do nothing, for want of a work, counts as a
- * piece: when there is none the others are not asked. */
+/* The same with those that delete a large collection, leaf by leaf. They are not in the row of
+ * those below: a turn of theirs is some leaves, and of the others up to CACHE_OPS_STEP operations,
+ * so a delete would take the longer the more others write, whatever they write. */
+static bool
+poll_grows(struct cache_core *c)
+{
+	bool busy = !STAILQ_EMPTY(&c->jobs_grow);
+
+	for (uint32_t i = 0; i < POLL_PIECES && !STAILQ_EMPTY(&c->jobs_grow); i++) {
+		struct cache_job *job = STAILQ_FIRST(&c->jobs_grow);
+
+		STAILQ_REMOVE_HEAD(&c->jobs_grow, next);
+		if (cache_job_run(c, job) == CACHE_STEP_AGAIN) {
+			job_again(c, job);
+		}
+	}
+	return busy;
+}
+
+/* The same with the other jobs that can run. One that could do nothing, for want of a work, counts
+ * as a piece: when there is none the others are not asked. */
 static bool
 poll_jobs(struct cache_core *c)
 {
@@ -380,7 +408,7 @@ poll_jobs(struct cache_core *c)
 		STAILQ_REMOVE_HEAD(&turn, next);
 		if (cache_job_run(c, job) == CACHE_STEP_AGAIN) {
 			copied += c->stats.op_applied == op_cnt;
-			STAILQ_INSERT_TAIL(&c->jobs_run, job, next);
+			job_again(c, job);
 		}
 	}
 	STAILQ_CONCAT(&turn, &c->jobs_run);
@@ -413,6 +441,7 @@ cache_core_poll(struct cache_core *c)
 
 	busy = poll_late(c) || busy;
 	busy = poll_fills(c) || busy;
+	busy = poll_grows(c) || busy;
 	busy = poll_jobs(c) || busy;
 	return cache_act_send_all(c) || busy;
 }
@@ -431,6 +460,7 @@ pools_init(struct cache_core *c)
 {
 	STAILQ_INIT(&c->jobs_free);
 	STAILQ_INIT(&c->jobs_run);
+	STAILQ_INIT(&c->jobs_grow);
 	STAILQ_INIT(&c->works_free);
 	STAILQ_INIT(&c->works_fill);
 	STAILQ_INIT(&c->waits_free);
@@ -542,7 +572,8 @@ cache_core_check(const struct cache_core *c)
 		moving += w->moving;
 		INSIST(w->state != CACHE_WORK_READY ||
 		       cache_store_find(c->store, w->hash, cache_work_key(w)) == w->entry);
-		INSIST(w->state == CACHE_WORK_READY ? cache_work_leaves(w) || STAILQ_EMPTY(&w->jobs)
+		INSIST(w->state == CACHE_WORK_READY ? cache_work_leaves(w) || w->chain != NULL ||
+							      STAILQ_EMPTY(&w->jobs)
 						    : !cache_work_leaves(w));
 	}
 	for (uint32_t i = 0; i < CACHE_JOB_MAX; i++) {

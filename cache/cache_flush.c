@@ -241,26 +241,34 @@ refused(struct cache_core *c, struct cache_work *w, int err)
 	acknowledge(c, &w->pending_acks, err);
 }
 
-/* A collection of which all is deleted, and for that the store has no memory: it is razed. Returns:
- * whether it is such a one, and that is under way instead; whoever waits waits for that. */
+/* A collection of which all is deleted, and for that the store has no memory: it is razed, and what
+ * was added since, for which it has none either, is refused. Else a delete of what others fill as
+ * it goes would be refused each time, after most of its work. Returns: whether it is such a one,
+ * and that is under way instead; whoever waits for the delete waits for that. */
 static bool
 razed(struct cache_core *c, struct cache_work *w, int err)
 {
 	struct cache_place at = { w->entry, w->hash, cache_work_key(w) };
+	struct cache_waits since = STAILQ_HEAD_INITIALIZER(since);
 	struct hlc_time now = cache_core_now(c);
+	bool absent = cache_store_absent(c->store, w->entry);
 
 	if ((err != MB_ERR_NO_MEMORY && err != MB_ERR_INDETERMINATE) ||
 	    w->flight.kind != CACHE_DELTA_LENT || !w->flight.block.tree ||
-	    w->pending.kind != CACHE_DELTA_NONE ||
-	    delta_present(tree_slice(&w->flight_tree), now) ||
-	    !cache_store_absent(c->store, w->entry) || cache_grow_raze(c, &at, now) != 0) {
+	    delta_present(tree_slice(&w->flight_tree), now) || cache_grow_raze(c, &at, now) != 0) {
 		return false;
 	}
+	if (!absent) {
+		c->stats.flush_refused++;
+		STAILQ_CONCAT(&since, &w->pending_acks);
+	}
+	pending_drop(c, w);
 	cache_store_unlend(c->store, w->entry, &w->flight.block);
 	w->flight.kind = CACHE_DELTA_NONE;
 	w->pending.kind = CACHE_DELTA_ENTRY;
 	w->pending_ack = MAX(w->pending_ack, w->flight_ack);
 	cache_flush_go(c, w);
+	acknowledge(c, &since, MB_ERR_NO_MEMORY); /* keeps I3 */
 	return true;
 }
 

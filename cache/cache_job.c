@@ -329,8 +329,10 @@ op_close(struct cache_core *c, struct cache_job *job, int err)
 	cache_value_end(c, job);
 	cache_grow_end(c, &job->grow);
 	cache_core_moving(c, &job->moving, false);
-	if (w != NULL) {
-		w->chain = err == 0 && op_chained(job) ? job : NULL;
+	if (w != NULL && w->chain == job && (err != 0 || !op_chained(job))) {
+		cache_work_unchain(c, w);
+	} else if (w != NULL && err == 0 && op_chained(job)) {
+		w->chain = job;
 	}
 	job->op_open = false;
 	job->op_idx++;
@@ -368,12 +370,15 @@ op_work(struct cache_core *c, struct cache_job *job)
 		job->work = w;
 	}
 	if (w->state == CACHE_WORK_READY && !cache_work_leaves(w)) {
-		return w->chain == NULL || w->chain == job ? CACHE_STEP_DONE : CACHE_STEP_AGAIN;
+		if (w->chain == NULL || w->chain == job) {
+			return CACHE_STEP_DONE;
+		}
+		cache_value_end(c, job); /* the one at the key may need to be it */
 	}
 	if (w->state == CACHE_WORK_IDLE) {
 		cache_work_fetch(c, w);
 	}
-	cache_core_moving(c, &job->moving, false); /* the fetch may need memory */
+	cache_core_moving(c, &job->moving, false); /* what it waits for may need memory */
 	STAILQ_INSERT_TAIL(&w->jobs, job, next);
 	return CACHE_STEP_WAITING;
 }

@@ -137,7 +137,7 @@ struct cache_work {
 	uint32_t use_cnt;        /* jobs that wait for it, or are at it */
 	struct cache_job *chain; /* READY: the one job whose operations it takes; NULL: anybody's */
 	uint32_t entry;
-	struct cache_jobs jobs;   /* waiting until it is READY */
+	struct cache_jobs jobs;   /* waiting until it is READY, and anybody's */
 	struct cache_waits waits; /* the same, processes */
 	/* FILL */
 	struct slice from; /* stands for a tree, perhaps */
@@ -171,7 +171,7 @@ enum cache_job_state { CACHE_JOB_FREE = 0, CACHE_JOB_COPY, CACHE_JOB_APPLY, CACH
  */
 struct cache_job {
 	STAILQ_ENTRY(cache_job)
-	next; /* of the free ones, the runnable ones, or a work's waiting ones */
+	next; /* of the free ones, the runnable or deleting ones, or a work's waiting ones */
 	enum cache_job_state state;
 	uint16_t proc;
 	uint32_t inc;
@@ -275,7 +275,7 @@ struct cache_core {
 	/* The key for which there was no memory, the last time, and until when that is believed. */
 	uint64_t no_room_hash, no_room_us;
 	struct cache_job *long_job; /* the one whose operation has a long value; NULL: none */
-	struct cache_jobs jobs_free, jobs_run;
+	struct cache_jobs jobs_free, jobs_run, jobs_grow;
 	struct cache_works works_free, works_fill;
 	struct cache_waits waits_free;
 	struct cache_acts_list acts_free;
@@ -371,6 +371,10 @@ uint32_t cache_kvs_of(const struct cache_core *c, uint64_t hash);
 
 /* cache_work_fetch begins (again) to fetch a key that is not resident. */
 void cache_work_fetch(struct cache_core *c, struct cache_work *w);
+
+/* cache_work_unchain makes a key that was one job's anybody's: who waits goes on, in the order of
+ * asking. */
+void cache_work_unchain(struct cache_core *c, struct cache_work *w);
 
 /* cache_work_settle ends work at a key, if there is nothing left to do. */
 void cache_work_settle(struct cache_core *c, struct cache_work *w);

@@ -214,6 +214,19 @@ wake(struct cache_core *c, struct cache_work *w, int err)
 	}
 }
 
+void
+cache_work_unchain(struct cache_core *c, struct cache_work *w)
+{
+	struct cache_job *job;
+
+	REQUIRE(w->state == CACHE_WORK_READY);
+	w->chain = NULL;
+	while ((job = STAILQ_FIRST(&w->jobs)) != NULL) {
+		STAILQ_REMOVE_HEAD(&w->jobs, next);
+		cache_job_wake(c, job, 0);
+	}
+}
+
 /* Keeps I3. */
 static void
 from_release(struct cache_core *c, struct cache_work *w)

@@ -338,6 +338,7 @@ part_step(struct kvs_jobs *js, struct kvs_job *job)
 		return fail(js, job, job->done == 0 ? err : MB_ERR_INDETERMINATE);
 	}
 	job->done += to - from;
+	job->bytes += (uint32_t)bytes;
 	return last;
 }
 
@@ -370,6 +371,23 @@ job_step(struct kvs_jobs *js, struct kvs_job *job)
 	return over;
 }
 
+/* What is done of a job in a poll: of a collection some pieces, as those of a tree are leaves, and
+ * of the oldest as many bytes as a step copies. A poll may be long, as others write. Returns:
+ * whether it is over. */
+static bool
+job_turn(struct kvs_jobs *js, struct kvs_job *job)
+{
+	uint32_t most = job == js->busy ? KVS_STEP_BYTES : KVS_PIECE_BYTES, done;
+	bool over;
+
+	job->bytes = 0;
+	do {
+		done = job->done;
+		over = job_step(js, job);
+	} while (!over && job->value == NULL && job->done > done && job->bytes < most);
+	return over;
+}
+
 bool
 kvs_jobs_poll(struct kvs_jobs *js)
 {
@@ -379,7 +397,7 @@ kvs_jobs_poll(struct kvs_jobs *js)
 	while (*at != NULL) {
 		struct kvs_job *job = *at;
 
-		if (!job_step(js, job)) {
+		if (!job_turn(js, job)) {
 			at = &job->next;
 			continue;
 		}

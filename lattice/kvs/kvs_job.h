@@ -31,8 +31,9 @@ struct kvs_job {
 	struct kvs_value *value; /* NULL: it is a collection, merged in pieces */
 	uint32_t from;           /* an asker, or with told a tile */
 	bool told;
-	bool waits;    /* for the memory of value */
-	uint32_t done; /* bytes copied, or items merged */
+	bool waits;     /* for the memory of value */
+	uint32_t done;  /* bytes copied, or items merged */
+	uint32_t bytes; /* of these items, in this poll */
 	/* A long item of a collection, on its way in pieces. */
 	struct kvs_value *part; /* a delta of it alone; NULL: none yet, or the request's is one */
 	uint32_t part_done;
@@ -72,7 +73,8 @@ struct slice kvs_job_key(const struct kvs_job *job);
  */
 int kvs_job_start(struct kvs_jobs *js, uint32_t from, bool told, const struct desc *request);
 
-/* kvs_jobs_poll carries every job on by one piece. Returns: whether there was any. */
+/* kvs_jobs_poll carries every job on by KVS_PIECE_BYTES of a collection, the oldest by
+ * KVS_STEP_BYTES, or by one step of a long value. Returns: whether there was any. */
 bool kvs_jobs_poll(struct kvs_jobs *js);
 
 #endif

@@ -187,14 +187,13 @@ stops_in_the_middle(void **state)
 	(void)state;
 	assert_int_equal(start(w, delta), 0);
 	kvs_jobs_poll(&w->jobs);
-	kvs_jobs_poll(&w->jobs);
-	assert_int_equal(w->pieces, 2);
+	assert_int_equal(w->pieces, KVS_STEP_BYTES / KVS_PIECE_BYTES);
 	w->may = MB_ERR_TRYAGAIN;
 	run(w);
 	assert_int_equal(w->ends, 1);
 	assert_int_equal(w->err, MB_ERR_INDETERMINATE);
 	assert_int_equal(envelope_open(kvs_shard_get(w->shard, slice_str("k")), &e), 0);
-	assert_in_range(gset_cnt(e.state), 500, 5000);
+	assert_in_range(gset_cnt(e.state), 1000, 10000);
 	world_end(w);
 }
 
@@ -218,7 +217,7 @@ copied_then_merged(void **state)
 	world_end(w);
 }
 
-/* Pieces are short, and together they are the delta. */
+/* Pieces are short, some of them a poll, and together they are the delta. */
 static void
 merged_in_pieces(void **state)
 {
@@ -228,7 +227,7 @@ merged_in_pieces(void **state)
 
 	(void)state;
 	assert_int_equal(start(w, delta), 0);
-	run(w);
+	assert_in_range(run(w), 1, delta.len / KVS_STEP_BYTES + 1);
 	assert_int_equal(w->ends, 1);
 	assert_int_equal(w->err, 0);
 	assert_true(w->pieces >= delta.len / (KVS_PIECE_BYTES + 64));
@@ -237,7 +236,7 @@ merged_in_pieces(void **state)
 	assert_int_equal(gset_cnt(e.state), MEMBER_CNT);
 	/* The whole tree as a delta: what was lent by another shard. */
 	assert_int_equal(start(w, kvs_shard_get(w->shard, slice_str("k"))), 0);
-	run(w);
+	assert_in_range(run(w), 1, delta.len / KVS_STEP_BYTES + 1);
 	assert_int_equal(w->ends, 2);
 	assert_int_equal(w->err, 0);
 	world_end(w);
