@@ -251,6 +251,9 @@ gate_block_wake(struct gate *g, uint64_t bits)
 		g->many.item_bits |= bits;
 		return;
 	}
+	if ((g->blocked_bits & bits) == 0) { /* nobody waits for such a key */
+		return;
+	}
 	TAILQ_FOREACH(c, &g->blocked, place.next_blocked)
 	{
 		if (c->blocked && (c->block_bits & bits) != 0) {

@@ -4,14 +4,7 @@
  * Method: the core before a real cache and store; calls that are wrong in every way, late, for
  *         nobody. */
 #include "exec_fixture.h"
-
-MB_FUNCTION(increment)
-{
-	int64_t n;
-
-	MB_TRY(mb_arg_i64(call, 0, &n));
-	return mb_return_i64(call, n + 1);
-}
+#include "exec_functions.h"
 
 MB_FUNCTION(count)
 {
@@ -27,21 +20,6 @@ MB_FUNCTION(get)
 
 	MB_TRY(mb_get(call, mb_str("far"), &s));
 	return mb_return_bytes(call, s);
-}
-
-MB_FUNCTION(many)
-{
-	int64_t cnt, len;
-
-	MB_TRY(mb_arg_i64(call, 0, &cnt));
-	MB_TRY(mb_arg_i64(call, 1, &len));
-	for (int64_t i = 0; i < cnt; i++) {
-		void *p;
-
-		MB_TRY(mb_return_reserve(call, MB_BYTES, (size_t)len, &p));
-		memset(p, (int)i, (size_t)len);
-	}
-	return 0;
 }
 
 FUNCTIONS(&mb_function_increment, &mb_function_count, &mb_function_get, &mb_function_many)

@@ -5,14 +5,12 @@
  *         pieces; clients are plain sockets of this thread. The loopback copies what a client
  *         reads; what it does not read stays lent. A kernel older than the flag that lends have
  *         (Linux 6.2) is made of this one: a flag that it does not know is added on the way. */
-#include "stream.h"
+#include "stream_fixture.h"
 
-#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,11 +21,7 @@
 
 #include <liburing.h>
 
-#include <microburst/error.h>
-
 #include "compiler.h"
-#include "lcore.h"
-#include "test_cmocka.h"
 #include "timebase.h"
 
 #define CONN_MAX    4
@@ -36,12 +30,7 @@
 #define CLOSE_NS    (4000 * NS_PER_MS)
 
 struct teller {
-	struct lcore *lcore;
-	struct stream *stream;
-	uint16_t port;
 	char path[64];
-	pthread_t thread;
-	bool started;
 	uint8_t *value;
 	struct {
 		size_t at; /* of the value */
@@ -118,10 +107,10 @@ tell(struct stream_id id)
 
 	if (piece.iov_len == 0) {
 		t.conn[id.idx].telling = false;
-	} else if (!stream_lends(t.stream, id)) {
-		assert_int_equal(stream_send(t.stream, id, &piece, 1, false), 0);
+	} else if (!stream_lends(side.stream, id)) {
+		assert_int_equal(stream_send(side.stream, id, &piece, 1, false), 0);
 	} else {
-		assert_int_equal(stream_lend(t.stream, id, &piece, mark), 0);
+		assert_int_equal(stream_lend(side.stream, id, &piece, mark), 0);
 		t.conn[id.idx].out[mark]++;
 		atomic_fetch_add(&t.lent, 1);
 	}
@@ -139,7 +128,7 @@ on_received(void *ctx, struct stream_id id, const uint8_t *p, size_t len)
 static void
 on_ended(void *ctx, struct stream_id id)
 {
-	stream_reset(t.stream, id);
+	stream_reset(side.stream, id);
 }
 
 static void
@@ -148,11 +137,11 @@ on_sent(void *ctx, struct stream_id id, size_t len, int err)
 	assert_true(t.conn[id.idx].open);
 	atomic_fetch_add(&t.sent, 1);
 	if (err != 0) {
-		stream_close(t.stream, id);
+		stream_close(side.stream, id);
 		return;
 	}
 	if (len == 0) {
-		assert_false(stream_lends(t.stream, id));
+		assert_false(stream_lends(side.stream, id));
 		atomic_fetch_add(&t.refused, 1);
 	}
 	t.conn[id.idx].at += len;
@@ -177,40 +166,18 @@ on_closed(void *ctx, struct stream_id id)
 	atomic_fetch_add(&t.closed, 1);
 }
 
-static int
-tile_poll_teller(void *ctx, uint64_t now_ns)
+static void
+turn(void)
 {
 	char end = atomic_exchange(&t.end, 0);
 
-	if (!t.started) {
-		t.started = true;
-		assert_int_equal(stream_start(t.stream), 0);
-		return 1;
-	}
 	for (uint32_t i = 0; end != 0 && i < CONN_MAX; i++) {
 		struct stream_id id = { i, 0 };
 
 		if (t.conn[i].open) {
-			(end == 'R' ? stream_reset : stream_close)(t.stream, id);
+			(end == 'R' ? stream_reset : stream_close)(side.stream, id);
 		}
 	}
-	return stream_poll(t.stream, false);
-}
-
-static void
-tile_arm_teller(void *ctx, bool up)
-{
-	stream_sleepy(t.stream, up);
-}
-
-static const struct tile_ops ops = { .kind = TILE_GATE,
-				     .poll = tile_poll_teller,
-				     .arm = tile_arm_teller };
-
-static void *
-run(void *arg)
-{
-	return (void *)(intptr_t)lcore_run(t.lcore);
 }
 
 static int
@@ -222,7 +189,6 @@ begin(enum stream_lending how, const char *where)
 					 .sent = on_sent,
 					 .returned = on_returned,
 					 .closed = on_closed };
-	struct lcore_cfg cfg;
 
 	memset(&t, 0, sizeof(t));
 	t.value = malloc(VALUE_BYTES);
@@ -230,16 +196,12 @@ begin(enum stream_lending how, const char *where)
 	for (size_t i = 0; i < VALUE_BYTES; i++) {
 		t.value[i] = (uint8_t)(i * 7 + i / 251 + i / 65521);
 	}
-	lcore_cfg_default(&cfg);
-	cfg.spin_ns = 0;
-	assert_int_equal(lcore_create(&cfg, &t.lcore), MB_OK);
-	lcore_tile_add(t.lcore, &ops, &t, NULL);
-	assert_int_equal(stream_create(&t.stream, t.lcore, CONN_MAX, &sops), 0);
-	stream_lend_set(t.stream, how, CLOSE_NS);
-	assert_int_equal(stream_listen_tcp(t.stream, where, &t.port), 0);
+	side_make(&sops, CONN_MAX, turn);
+	stream_lend_set(side.stream, how, CLOSE_NS);
+	assert_int_equal(stream_listen_tcp(side.stream, where, &side.port), 0);
 	snprintf(t.path, sizeof(t.path), "/tmp/stream_send_test.%d", (int)getpid());
-	assert_int_equal(stream_listen_unix(t.stream, t.path), 0);
-	assert_int_equal(pthread_create(&t.thread, NULL, run, NULL), 0);
+	assert_int_equal(stream_listen_unix(side.stream, t.path), 0);
+	side_go();
 	return 0;
 }
 
@@ -272,30 +234,9 @@ static int
 teardown(void **state)
 {
 	atomic_store(&kernel_is_old, false);
-	lcore_stop(t.lcore);
-	pthread_join(t.thread, NULL);
-	stream_destroy(t.stream);
-	lcore_destroy(t.lcore);
+	side_end();
 	free(t.value);
 	return 0;
-}
-
-static int
-dial(struct in_addr to)
-{
-	struct sockaddr_in sa = { .sin_family = AF_INET,
-				  .sin_port = htons(t.port),
-				  .sin_addr = to };
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
-	return fd;
-}
-
-static int
-dial_local(void)
-{
-	return dial((struct in_addr){ htonl(INADDR_LOOPBACK) });
 }
 
 static int
@@ -346,7 +287,7 @@ comes(const _Atomic uint32_t *cnt, uint32_t want, uint32_t ms)
 static int
 deaf(void)
 {
-	int fd = dial_local();
+	int fd = dial();
 	uint32_t was;
 
 	assert_int_equal(write(fd, "x", 1), 1);
@@ -362,7 +303,7 @@ lent_pieces_arrive_and_are_returned(void **state)
 {
 	uint32_t cnt = (VALUE_BYTES + PIECE_BYTES - 1) / PIECE_BYTES;
 	struct stream_lend_tally tally;
-	int fd = dial_local();
+	int fd = dial();
 
 	for (uint32_t i = 1; i <= 3; i++) {
 		ask(fd);
@@ -372,7 +313,7 @@ lent_pieces_arrive_and_are_returned(void **state)
 	}
 	close(fd);
 	assert_true(comes(&t.closed, 1, 60000));
-	tally = stream_lend_tally(t.stream);
+	tally = stream_lend_tally(side.stream);
 	assert_int_equal(tally.how, STREAM_LEND_YES);
 	assert_true(tally.bytes == 3 * VALUE_BYTES || atomic_load(&t.refused) == 1);
 }
@@ -386,7 +327,7 @@ a_unix_socket_takes_none_and_is_sent_to(void **state)
 	ask(fd);
 	assert_int_equal(atomic_load(&t.refused), 1); /* the first piece; then nobody tried */
 	assert_int_equal(atomic_load(&t.returned), 1);
-	assert_int_equal(stream_lend_tally(t.stream).bytes, 0);
+	assert_int_equal(stream_lend_tally(side.stream).bytes, 0);
 	close(fd);
 	assert_true(comes(&t.closed, 1, 60000));
 }
@@ -394,7 +335,7 @@ a_unix_socket_takes_none_and_is_sent_to(void **state)
 static void
 a_kernel_without_the_flag_is_lent_nothing_again(void **state)
 {
-	int fd[2] = { dial_local(), dial_local() };
+	int fd[2] = { dial(), dial() };
 	uint32_t lent;
 
 	assert_int_equal(write(fd[1], "x", 1), 1); /* both at once, as a rule */
@@ -403,12 +344,12 @@ a_kernel_without_the_flag_is_lent_nothing_again(void **state)
 	assert_true(lent == 1 || lent == 2);
 	assert_int_equal(atomic_load(&t.refused), lent);
 	assert_int_equal(atomic_load(&t.returned), lent);
-	assert_int_equal(stream_lend_tally(t.stream).bytes, 0);
-	assert_int_equal(stream_lend_tally(t.stream).how, STREAM_LEND_NO);
+	assert_int_equal(stream_lend_tally(side.stream).bytes, 0);
+	assert_int_equal(stream_lend_tally(side.stream).how, STREAM_LEND_NO);
 	close(fd[1]);
 	assert_true(comes(&t.closed, 1, 60000));
 
-	fd[1] = dial_local(); /* of a new one nothing is tried */
+	fd[1] = dial(); /* of a new one nothing is tried */
 	ask(fd[0]);
 	ask(fd[1]);
 	assert_int_equal(atomic_load(&t.lent), lent);
@@ -432,9 +373,9 @@ a_reset_gives_all_back_at_once(void **state)
 	int fd = deaf();
 
 	atomic_store(&t.end, 'R');
-	lcore_bell_ring(lcore_bell(t.lcore));
+	lcore_bell_ring(lcore_bell(side.lcore));
 	assert_true(comes(&t.closed, 1, (uint32_t)(CLOSE_NS / NS_PER_MS / 2)));
-	ask(dial_local()); /* its place is as good as new */
+	ask(dial()); /* its place is as good as new */
 	close(fd);
 }
 
@@ -444,7 +385,7 @@ a_close_waits_for_one_that_does_not_read_so_long(void **state)
 	int fd = deaf();
 
 	atomic_store(&t.end, 'C');
-	lcore_bell_ring(lcore_bell(t.lcore));
+	lcore_bell_ring(lcore_bell(side.lcore));
 	assert_false(comes(&t.closed, 1, (uint32_t)(CLOSE_NS / NS_PER_MS / 4)));
 	assert_true(comes(&t.closed, 1, 60000));
 	close(fd);
@@ -453,7 +394,7 @@ a_close_waits_for_one_that_does_not_read_so_long(void **state)
 static void
 to_this_machine_nothing_is_lent_unasked(void **state)
 {
-	int tcp = dial_local(), local = dial_unix();
+	int tcp = dial(), local = dial_unix();
 
 	ask(tcp);
 	ask(local);
@@ -482,13 +423,13 @@ where_the_kernel_copies_nothing_more_is_lent(void **state)
 	if (at.s_addr == 0) {
 		skip(); /* an address of our own that does not look like it */
 	}
-	fd = dial(at);
+	fd = dial_at(at);
 	ask(fd);
 	lent = atomic_load(&t.lent);
 	assert_true(lent >= 1);
 	ask(fd);
 	assert_int_equal(atomic_load(&t.lent), lent);
-	assert_true(stream_lend_tally(t.stream).copied_cnt >= 1);
+	assert_true(stream_lend_tally(side.stream).copied_cnt >= 1);
 	close(fd);
 	assert_true(comes(&t.closed, 1, 60000));
 }

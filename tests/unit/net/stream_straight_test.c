@@ -5,21 +5,15 @@
  * Method: a real lcore on a thread whose one tile takes values, each behind its length, and knows
  *         of each byte which one it is; clients are plain sockets of this thread.
  */
-#include "stream.h"
+#include "stream_fixture.h"
 
-#include <arpa/inet.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <microburst/error.h>
-
 #include "compiler.h"
-#include "lcore.h"
-#include "test_cmocka.h"
 #include "timebase.h"
 
 #define CONN_MAX  8 /* some more than are looked at without a receive */
@@ -28,11 +22,6 @@
 #define GIVE_UP_S 60
 
 struct taker {
-	struct lcore *lcore;
-	struct stream *stream;
-	uint16_t port;
-	pthread_t thread;
-	bool started;
 	struct {
 		uint8_t *value;
 		uint32_t head, head_got; /* its length */
@@ -139,7 +128,7 @@ on_received(void *ctx, struct stream_id id, const uint8_t *p, size_t len)
 		t.stop_at = 0;
 		t.stopped++;
 		t.conn[id.idx].stopped = true;
-		(t.stop_closes ? stream_close : stream_pause)(t.stream, id);
+		(t.stop_closes ? stream_close : stream_pause)(side.stream, id);
 	}
 }
 
@@ -148,7 +137,7 @@ on_ended(void *ctx, struct stream_id id)
 {
 	assert_true(t.conn[id.idx].open);
 	t.ended++;
-	stream_close(t.stream, id);
+	stream_close(side.stream, id);
 }
 
 static void
@@ -164,38 +153,16 @@ on_closed(void *ctx, struct stream_id id)
 	t.closed++;
 }
 
-static int
-tile_poll_taker(void *ctx, uint64_t now_ns)
+static void
+turn(void)
 {
-	if (!t.started) {
-		t.started = true;
-		assert_int_equal(stream_start(t.stream), 0);
-		return 1;
-	}
 	for (uint32_t i = 0; i < CONN_MAX; i++) {
 		t.conn[i].turn = 0;
 	}
 	if (atomic_exchange(&t.resume, false)) {
 		t.conn[0].stopped = false;
-		stream_resume(t.stream, (struct stream_id){ 0, 0 });
+		stream_resume(side.stream, (struct stream_id){ 0, 0 });
 	}
-	return stream_poll(t.stream, false);
-}
-
-static void
-tile_arm_taker(void *ctx, bool up)
-{
-	stream_sleepy(t.stream, up);
-}
-
-static const struct tile_ops ops = { .kind = TILE_GATE,
-				     .poll = tile_poll_taker,
-				     .arm = tile_arm_taker };
-
-static void *
-run(void *arg)
-{
-	return (void *)(intptr_t)lcore_run(t.lcore);
 }
 
 static int
@@ -207,25 +174,18 @@ setup(void **state)
 					 .ended = on_ended,
 					 .sent = on_sent,
 					 .closed = on_closed };
-	struct lcore_cfg cfg;
 
 	memset(&t, 0, sizeof(t));
-	lcore_cfg_default(&cfg);
-	cfg.spin_ns = 0;
-	assert_int_equal(lcore_create(&cfg, &t.lcore), MB_OK);
-	lcore_tile_add(t.lcore, &ops, &t, NULL);
-	assert_int_equal(stream_create(&t.stream, t.lcore, CONN_MAX, &sops), 0);
-	assert_int_equal(stream_listen_tcp(t.stream, "127.0.0.1:0", &t.port), 0);
-	return pthread_create(&t.thread, NULL, run, NULL);
+	side_make(&sops, CONN_MAX, turn);
+	assert_int_equal(stream_listen_tcp(side.stream, "127.0.0.1:0", &side.port), 0);
+	side_go();
+	return 0;
 }
 
 static int
 teardown(void **state)
 {
-	lcore_stop(t.lcore);
-	pthread_join(t.thread, NULL);
-	stream_destroy(t.stream);
-	lcore_destroy(t.lcore);
+	side_end();
 	for (uint32_t i = 0; i < CONN_MAX; i++) {
 		free(t.conn[i].value);
 	}
@@ -233,18 +193,6 @@ teardown(void **state)
 }
 
 /* ------------------------------------------------------------------------ clients */
-
-static int
-dial(void)
-{
-	struct sockaddr_in sa = { .sin_family = AF_INET,
-				  .sin_port = htons(t.port),
-				  .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
-	return fd;
-}
 
 /* If it is closed there before, what is left is not sent. */
 static void
@@ -373,7 +321,7 @@ pause_and_go_on(uint32_t cnt)
 		assert_int_equal(t.values, 0);
 	}
 	atomic_store(&t.resume, true);
-	lcore_bell_ring(lcore_bell(t.lcore));
+	lcore_bell_ring(lcore_bell(side.lcore));
 	wait_for(&t.values, 1);
 	for (uint32_t i = 0; i < cnt; i++) {
 		close(fd[i]);

@@ -5,12 +5,10 @@
  * Method: a real lcore on a thread whose one tile is an echo over a stream; clients are plain
  * sockets
  *         of this thread. */
-#include "stream.h"
+#include "stream_fixture.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,21 +16,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <microburst/error.h>
-
-#include "lcore.h"
-#include "test_cmocka.h"
 #include "timebase.h"
 
 #define CONN_MAX 8
 
 struct echo {
-	struct lcore *lcore;
-	struct stream *stream;
-	uint16_t port;
-	pthread_t thread;
-	bool started;
-	int start_err;
 	struct {
 		uint8_t *p;
 		size_t len;
@@ -72,7 +60,7 @@ send_on(struct stream_id id)
 
 		iov[0] = (struct iovec){ e.conn[id.idx].p, half };
 		iov[1] = (struct iovec){ e.conn[id.idx].p + half, e.conn[id.idx].len - half };
-		e.conn[id.idx].sending = stream_send(e.stream, id, half > 0 ? iov : iov + 1,
+		e.conn[id.idx].sending = stream_send(side.stream, id, half > 0 ? iov : iov + 1,
 						     half > 0 ? 2 : 1, false) == 0;
 	}
 }
@@ -91,22 +79,22 @@ on_received(void *ctx, struct stream_id id, const uint8_t *p, size_t len)
 {
 	assert_int_equal(e.conn[id.idx].gen, id.gen);
 	if (len == 4 && memcmp(p, "QUIT", 4) == 0) {
-		stream_close(e.stream, id);
-		stream_close(e.stream, id);
+		stream_close(side.stream, id);
+		stream_close(side.stream, id);
 		return;
 	}
 	if (e.conn[id.idx].sending) {
-		stream_close(e.stream, id); /* the tests wait for their answers */
+		stream_close(side.stream, id); /* the tests wait for their answers */
 		return;
 	}
 	e.conn[id.idx].p = realloc(e.conn[id.idx].p, e.conn[id.idx].len + len);
 	memcpy(e.conn[id.idx].p + e.conn[id.idx].len, p, len);
 	e.conn[id.idx].len += len;
 	if (atomic_load(&e.pause) || atomic_load(&e.bounce)) {
-		stream_pause(e.stream, id);
+		stream_pause(side.stream, id);
 	}
 	if (atomic_load(&e.bounce)) {
-		stream_resume(e.stream, id);
+		stream_resume(side.stream, id);
 	}
 	send_on(id);
 }
@@ -115,7 +103,7 @@ static void
 on_ended(void *ctx, struct stream_id id)
 {
 	atomic_fetch_add(&e.ended, 1);
-	stream_close(e.stream, id);
+	stream_close(side.stream, id);
 }
 
 static void
@@ -130,7 +118,7 @@ on_sent(void *ctx, struct stream_id id, size_t len, int err)
 {
 	e.conn[id.idx].sending = false;
 	if (err != 0) {
-		stream_close(e.stream, id);
+		stream_close(side.stream, id);
 		return;
 	}
 	e.conn[id.idx].len -= len;
@@ -149,36 +137,14 @@ on_closed(void *ctx, struct stream_id id)
 	atomic_fetch_add(&e.closed, 1);
 }
 
-static int
-tile_poll_echo(void *ctx, uint64_t now_ns)
+static void
+turn(void)
 {
-	if (!e.started) {
-		e.started = true;
-		e.start_err = stream_start(e.stream);
-		return 1;
-	}
 	if (atomic_exchange(&e.resume, false)) {
 		for (uint32_t i = 0; i < CONN_MAX; i++) {
-			stream_resume(e.stream, (struct stream_id){ i, e.conn[i].gen });
+			stream_resume(side.stream, (struct stream_id){ i, e.conn[i].gen });
 		}
 	}
-	return stream_poll(e.stream, false);
-}
-
-static void
-tile_arm_echo(void *ctx, bool up)
-{
-	stream_sleepy(e.stream, up);
-}
-
-static const struct tile_ops ops = { .kind = TILE_GATE,
-				     .poll = tile_poll_echo,
-				     .arm = tile_arm_echo };
-
-static void *
-run(void *arg)
-{
-	return (void *)(intptr_t)lcore_run(e.lcore);
 }
 
 static int
@@ -191,44 +157,23 @@ setup(void **state)
 					 .leaves = on_leaves,
 					 .sent = on_sent,
 					 .closed = on_closed };
-	struct lcore_cfg cfg;
 
 	memset(&e, 0, sizeof(e));
-	lcore_cfg_default(&cfg);
-	cfg.spin_ns = 0;
-	assert_int_equal(lcore_create(&cfg, &e.lcore), MB_OK);
-	lcore_tile_add(e.lcore, &ops, &e, NULL);
-	assert_int_equal(stream_create(&e.stream, e.lcore, CONN_MAX, &sops), 0);
-	assert_int_equal(stream_listen_tcp(e.stream, "127.0.0.1:0", &e.port), 0);
-	assert_true(e.port != 0);
-	assert_int_equal(pthread_create(&e.thread, NULL, run, NULL), 0);
+	side_make(&sops, CONN_MAX, turn);
+	assert_int_equal(stream_listen_tcp(side.stream, "127.0.0.1:0", &side.port), 0);
+	assert_true(side.port != 0);
+	side_go();
 	return 0;
 }
 
 static int
 teardown(void **state)
 {
-	lcore_stop(e.lcore);
-	pthread_join(e.thread, NULL);
-	assert_int_equal(e.start_err, 0);
-	stream_destroy(e.stream);
-	lcore_destroy(e.lcore);
+	side_end();
 	for (uint32_t i = 0; i < CONN_MAX; i++) {
 		free(e.conn[i].p);
 	}
 	return 0;
-}
-
-static int
-dial(void)
-{
-	struct sockaddr_in sa = { .sin_family = AF_INET,
-				  .sin_port = htons(e.port),
-				  .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
-	return fd;
 }
 
 /* Reads len bytes, or to the end. Returns how many came. */
@@ -273,11 +218,11 @@ wrong_addresses_are_refused(void **state)
 {
 	uint16_t port;
 
-	assert_int_equal(stream_listen_tcp(e.stream, "nowhere", &port), MB_ERR_INVALID);
-	assert_int_equal(stream_listen_tcp(e.stream, "localhost.example:80", &port),
+	assert_int_equal(stream_listen_tcp(side.stream, "nowhere", &port), MB_ERR_INVALID);
+	assert_int_equal(stream_listen_tcp(side.stream, "localhost.example:80", &port),
 			 MB_ERR_INVALID);
-	assert_int_equal(stream_listen_tcp(e.stream, "127.0.0.1:99999", &port), MB_ERR_INVALID);
-	assert_int_equal(stream_listen_tcp(e.stream, "192.0.2.1:7", &port), MB_ERR_INVALID);
+	assert_int_equal(stream_listen_tcp(side.stream, "127.0.0.1:99999", &port), MB_ERR_INVALID);
+	assert_int_equal(stream_listen_tcp(side.stream, "192.0.2.1:7", &port), MB_ERR_INVALID);
 }
 
 static void
@@ -303,7 +248,7 @@ one_connection_too_many_is_told(void **state)
 		close(fd[i]);
 	}
 	wait_for(&e.closed, CONN_MAX + 1);
-	assert_int_equal(stream_conn_cnt(e.stream), 0);
+	assert_int_equal(stream_conn_cnt(side.stream), 0);
 }
 
 static void
@@ -387,7 +332,7 @@ a_paused_connection_is_not_read_until_it_is_resumed(void **state)
 	pfd = (struct pollfd){ fd, POLLIN, 0 };
 	assert_int_equal(poll(&pfd, 1, 100), 0);
 	atomic_store(&e.resume, true);
-	lcore_bell_ring(lcore_bell(e.lcore));
+	lcore_bell_ring(lcore_bell(side.lcore));
 	assert_int_equal(read_all(fd, said, 5), 5);
 	assert_memory_equal(said, "later", 5);
 	close(fd);
@@ -408,7 +353,7 @@ the_end_of_a_paused_connection_is_seen(void **state)
 	wait_for(&e.leaving, 1);
 	assert_int_equal(atomic_load(&e.ended), 0);
 	atomic_store(&e.resume, true); /* what is before the end is read all the same */
-	lcore_bell_ring(lcore_bell(e.lcore));
+	lcore_bell_ring(lcore_bell(side.lcore));
 	assert_int_equal(read_all(fd, said, 5), 5);
 	wait_for(&e.ended, 1);
 	close(fd);
@@ -447,7 +392,7 @@ a_watched_connection_is_closed_from_inside(void **state)
 	int fd = dial_paused();
 
 	atomic_store(&e.resume, true);
-	lcore_bell_ring(lcore_bell(e.lcore));
+	lcore_bell_ring(lcore_bell(side.lcore));
 	assert_int_equal(write(fd, "QUIT", 4), 4);
 	wait_for(&e.closed, 1);
 	assert_int_equal(read_all(fd, said, 5), 0);
