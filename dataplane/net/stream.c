@@ -357,12 +357,13 @@ refuse(int fd, const char *reason)
 	close(fd);
 }
 
-/* As Redis's default: who is gone without a word is found in ten minutes, not in two hours. */
+/* Who is gone without a word is found in ten minutes, as by Redis, not in two hours. */
 static void
-keepalive_set(int fd)
+tcp_set(int fd)
 {
 	const int one = 1, idle_s = 300, every_s = 100, cnt = 3;
 
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof(every_s));
@@ -372,31 +373,29 @@ keepalive_set(int fd)
 static void
 on_accept(struct stream *s, uint32_t i, int res, uint32_t flags)
 {
+	enum stream_peer peer = stream_peer(res);
 	const char *reason = NULL;
 	struct conn *c;
-	bool local;
-	int one = 1;
 
 	s->listener[i].accepting = (flags & IORING_CQE_F_MORE) != 0;
 	if (res < 0) {
 		return; /* out of fds, a client that went away again: the listener goes on */
 	}
-	if (s->free == NONE || s->stopped) {
+	if (s->free == NONE || s->stopped || peer == STREAM_PEER_GONE) { /* reset: hears nothing */
 		refuse(res, s->stopped ? NULL : "-ERR max number of clients reached\r\n");
 		return;
 	}
 	if (!s->listener[i].is_unix) {
-		setsockopt(res, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-		keepalive_set(res);
+		tcp_set(res);
 	}
-	local = stream_is_local(res);
 	c = &s->conn[s->free];
 	s->free = c->next;
 	*c = (struct conn){ .fd = res, .gen = c->gen, .listener = (uint8_t)i };
-	c->lends = s->lend.how == STREAM_LEND_YES || (s->lend.how == STREAM_LEND_AUTO && !local);
+	c->lends = s->lend.how == STREAM_LEND_YES ||
+		   (s->lend.how == STREAM_LEND_AUTO && peer == STREAM_PEER_FAR);
 	s->conn_cnt++;
 	bufs_suffice(s);
-	if (!s->ops.opened(s->ops.ctx, id_of(s, c), local, &reason)) {
+	if (!s->ops.opened(s->ops.ctx, id_of(s, c), peer == STREAM_PEER_LOCAL, &reason)) {
 		conn_free(s, c);
 		refuse(res, reason);
 		return;
@@ -576,8 +575,8 @@ stream_adopt(struct stream *s, int fd, uint32_t listener, struct stream_id *ret)
 	c = &s->conn[s->free];
 	s->free = c->next;
 	*c = (struct conn){ .fd = fd, .gen = c->gen, .listener = (uint8_t)listener };
-	c->lends = s->lend.how != STREAM_LEND_NO &&
-		   (s->lend.how == STREAM_LEND_YES || !stream_is_local(fd));
+	c->lends = s->lend.how == STREAM_LEND_YES ||
+		   (s->lend.how == STREAM_LEND_AUTO && stream_peer(fd) != STREAM_PEER_LOCAL);
 	s->conn_cnt++;
 	bufs_suffice(s);
 	*ret = id_of(s, c);

@@ -121,7 +121,8 @@ void stream_lent(struct stream *s, struct conn *c, uint32_t mark, int res, uint3
 /* stream_lend_closing: a connection is about to be closed. */
 void stream_lend_closing(struct stream *s, struct conn *c);
 
-/* stream_is_local: whether the other end of a socket is on this machine. */
-bool stream_is_local(int fd);
+/* stream_peer tells where the other end of a socket is: LOCAL: on this machine. */
+enum stream_peer { STREAM_PEER_GONE, STREAM_PEER_FAR, STREAM_PEER_LOCAL };
+enum stream_peer stream_peer(int fd);
 
 #endif

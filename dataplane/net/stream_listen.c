@@ -128,23 +128,29 @@ stream_listen_unix(struct stream *s, const char *path)
 	return err;
 }
 
-bool
-stream_is_local(int fd)
+static bool
+is_local(const struct sockaddr_storage *sa)
+{
+	if (sa->ss_family == AF_INET) {
+		return ntohl(((const struct sockaddr_in *)sa)->sin_addr.s_addr) >> 24 == 127;
+	}
+	if (sa->ss_family == AF_INET6) {
+		const struct in6_addr *a = &((const struct sockaddr_in6 *)sa)->sin6_addr;
+
+		return IN6_IS_ADDR_LOOPBACK(a) ||
+		       (IN6_IS_ADDR_V4MAPPED(a) && a->s6_addr[12] == 127);
+	}
+	return sa->ss_family == AF_UNIX;
+}
+
+enum stream_peer
+stream_peer(int fd)
 {
 	struct sockaddr_storage sa = { 0 };
 	socklen_t len = sizeof(sa);
 
 	if (getpeername(fd, (struct sockaddr *)&sa, &len) != 0) {
-		return false;
+		return STREAM_PEER_GONE;
 	}
-	if (sa.ss_family == AF_INET) {
-		return ntohl(((struct sockaddr_in *)&sa)->sin_addr.s_addr) >> 24 == 127;
-	}
-	if (sa.ss_family == AF_INET6) {
-		const struct in6_addr *a = &((struct sockaddr_in6 *)&sa)->sin6_addr;
-
-		return IN6_IS_ADDR_LOOPBACK(a) ||
-		       (IN6_IS_ADDR_V4MAPPED(a) && a->s6_addr[12] == 127);
-	}
-	return sa.ss_family == AF_UNIX;
+	return is_local(&sa) ? STREAM_PEER_LOCAL : STREAM_PEER_FAR;
 }

@@ -456,6 +456,11 @@ refusal_say(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 		gate_error(g, c,
 			   "NOPERM this user has no permissions to access one of the channels used "
 			   "as arguments");
+	} else if (cmd->run == cmd_exec) {
+		gate_multi_drop(g, c);
+		gate_error(g, c,
+			   "EXECABORT Transaction discarded because of: NOPERM this user has no "
+			   "permissions to run the 'exec' command");
 	} else {
 		gate_error_f(g, c, "NOPERM this user has no permissions to run the '%s' command",
 			     cmd->name);

@@ -121,6 +121,14 @@ class Waiting(Case):
                         self.kept(('zadd', key, 1, 'a') if 'z' in command else
                                   ('rpush', key, 'a'), 1, before)
 
+    def test_who_is_reset_before_he_is_let_in_is_not_counted_as_refused(self):
+        """As those who look whether a port is there do; of refusals people are alarmed."""
+        self.good('config', 'resetstat')
+        for _ in range(2000):
+            self.end(self.open(), 'reset')
+        self.assertEqual(self.good('ping'), '+PONG')
+        self.assertEqual(self.number('rejected_connections'), 0)
+
     def test_while_it_waits(self):
         for how in ('tcp', 'unix', 'tls'):
             for end in ('close', 'reset', 'half') if how == 'tcp' else ('close',):

@@ -210,6 +210,12 @@ class Words(unittest.TestCase):
                 n.split('|')[0] not in named]
         self.assertEqual(gone, [], 'neither served nor on the page of differences')
 
+    def test_exec_that_is_not_allowed_ends_the_transaction(self):
+        self.both('acl', 'setuser', 'eve', 'on', '>p', '~*', '+@all', '-exec')
+        for words in ('auth eve p', 'exec', 'multi', 'set refused 1', 'exec', 'get refused',
+                      'discard', 'auth default x', 'acl deluser eve'):
+            self.assertEqual(*self.both(*words.split()), words)
+
     def test_parameters_that_are_told_are_those_of_the_page(self):
         with open(f'{SOURCE}/gate/DIFFERENCES.md', encoding='utf-8') as f:
             row, = re.findall(r'(?m)^\| `CONFIG GET` \|[^|]*\|([^|]*)\|', f.read())
