@@ -18,6 +18,10 @@
  * wide gives way to the same one, begun narrow; never the reverse, so what is late changes
  * nothing. It may have been a cut, no narrow way: a while later, when nothing is open, the session
  * is greeted anew.
+ *
+ * The server knows us no more and does not say so: a wall on the way gave us another address, at
+ * which there is no such session. So in one that fell silent nothing is begun: when what was sent
+ * in it has ended, what waits greets anew. If it was a cut, what waits has not run.
  */
 #include "flow_ask.h"
 
@@ -212,7 +216,7 @@ ask_hello(struct flow_ask *a, uint64_t now_ns)
 {
 	a->state = FLOW_ASK_HELLO;
 	a->client = (uint32_t)rng_u64(&a->rng) | 1;
-	a->heard = false;
+	a->heard = a->mute = false;
 	a->tries = 0;
 	a->heard_ns = now_ns;
 	flow_path_init(&a->path);
@@ -228,11 +232,23 @@ ask_transmit(struct flow_ask *a, struct flow_ask_slot *s, uint64_t now_ns)
 	ask_due(a, s, s->tx.due_ns);
 }
 
+/* Leaves a session that is mute, when nothing is open in it. */
+static void
+ask_leave_mute(struct flow_ask *a, uint64_t now_ns)
+{
+	if (a->state == FLOW_ASK_OPEN && a->mute && a->open_cnt == a->waiting_cnt) {
+		a->state = FLOW_ASK_IDLE;
+		if (a->waiting_cnt > 0) {
+			ask_hello(a, now_ns);
+		}
+	}
+}
+
 /* Starts what waits, oldest first, as far as the window goes. */
 static void
 ask_run_waiting(struct flow_ask *a, uint64_t now_ns)
 {
-	if (a->state != FLOW_ASK_OPEN) {
+	if (a->state != FLOW_ASK_OPEN || a->mute) {
 		return;
 	}
 	for (uint64_t id = a->done_id + 1;
@@ -431,6 +447,7 @@ flow_ask_input(struct flow_ask *a, const struct wire_head *h, struct slice body,
 		return;
 	}
 	a->heard = true;
+	a->mute = false;
 	a->heard_ns = now_ns;
 	mine = s->state == ASK_SENT && s->id == h->id;
 	if (mine) {
@@ -497,6 +514,7 @@ ask_slot_due(struct flow_ask *a, struct flow_ask_slot *s, uint64_t now_ns)
 	struct flow_name n = ask_name(a, s, WIRE_REPLY);
 
 	if (now_ns - s->heard_ns > FLOW_SILENCE_NS && s->unheard >= FLOW_UNHEARD_MIN) {
+		a->mute |= now_ns - a->heard_ns > FLOW_SILENCE_NS;
 		ask_done(a, s, s->r.reads ? MB_ERR_NO_NODE : MB_ERR_INDETERMINATE, NULL, 0, false);
 		return;
 	}
@@ -555,6 +573,7 @@ flow_ask_poll(struct flow_ask *a, uint64_t now_ns)
 			a->due_ns = MIN(a->due_ns, s->due_ns);
 		}
 	}
+	ask_leave_mute(a, now_ns);
 	ask_run_waiting(a, now_ns);
 }
 

@@ -60,6 +60,7 @@ struct flow_ask {
 	struct flow_ask_stats stats;
 	enum flow_ask_state state;
 	bool heard;        /* in this session */
+	bool mute;         /* a request of it ended in silence, and nothing was heard since */
 	uint16_t datagram; /* the widest that the way out carries, as far as one knows here */
 	uint16_t mss;
 	uint64_t narrow_ns; /* when mss became shorter in this session; 0: never */

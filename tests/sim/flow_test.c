@@ -325,6 +325,24 @@ silence_leaves_no_doubt_of_what_reads(void **state)
 	world_finish(&world, false);
 }
 
+/* The server knows no session at the address that a wall gives its clients from then on. What was
+ * on its way is lost; nothing else. */
+static void
+another_address_costs_what_is_on_its_way(void **state)
+{
+	static const struct network_cfg *const network[] = { &good_network, &bad_network };
+
+	(void)state;
+	for (uint64_t seed = 860; seed < 880; seed++) {
+		assert_int_equal(RUN(.seed = seed, .network = network[seed % 2], .moves = true), 0);
+		assert_in_range(world.failed, 1, WORLD_CLIENTS * WORLD_AT_ONCE);
+		for (uint32_t c = 0; c < WORLD_CLIENTS; c++) {
+			assert_int_equal(world.request[c][WORLD_REQUESTS - 1].err, 0);
+		}
+		world_finish(&world, true);
+	}
+}
+
 static void
 broken_protocols_are_found(void **state)
 {
@@ -363,6 +381,7 @@ main(void)
 		cmocka_unit_test(heavy_loss_is_got_over),
 		cmocka_unit_test(nobody_there_is_told),
 		cmocka_unit_test(silence_leaves_no_doubt_of_what_reads),
+		cmocka_unit_test(another_address_costs_what_is_on_its_way),
 		cmocka_unit_test(broken_protocols_are_found),
 	};
 

@@ -14,9 +14,10 @@
 #include "compiler.h"
 
 #define SERVER  WORLD_CLIENTS
-#define AT_ONCE 24
 #define TICK_NS UINT64_C(200000)
 #define LARGE   (150u << 10)
+
+#define MOVED 1000 /* ports further on */
 
 static struct wire_addr
 addr_of(uint32_t node)
@@ -25,6 +26,13 @@ addr_of(uint32_t node)
 
 	a.ip[15] = (uint8_t)node;
 	return a;
+}
+
+/* Some of its requests are on their way then, and more are to come. */
+static bool
+has_moved(const struct world *w, uint32_t client)
+{
+	return w->cfg.moves && w->ended[client] >= WORLD_AT_ONCE;
 }
 
 static uint8_t
@@ -45,6 +53,9 @@ on_send(void *ctx, const struct wire_addr *to, const struct wire_head *h, const 
 	if (w->cfg.widest != 0 && (uint32_t)h->len + WIRE_HEAD_BYTES > w->cfg.widest &&
 	    w->events.now_ns - WORLD_START_NS > NS_PER_S / 400) {
 		w->wide++;
+		return;
+	}
+	if (e->node == SERVER && has_moved(w, to->ip[15]) && to->port < addr_of(0).port + MOVED) {
 		return;
 	}
 	if (e->node < w->cfg.tricklers && h->kind == WIRE_REQUEST && h->off > 0) {
@@ -261,6 +272,7 @@ on_arrive(void *ctx, uint32_t from, uint32_t to, struct slice frame)
 		flow_ask_input(w->ask[to], &h, body, w->events.now_ns);
 		return;
 	}
+	addr.port = (uint16_t)(addr.port + (has_moved(w, from) ? MOVED : 0));
 	if (w->cfg.plant == PLANT_NO_DEDUP && h.kind == WIRE_REQUEST && h.len == h.total) {
 		h.id += FLOW_CREDITS * (rng_u64(&w->rng) % 1000); /* never the same one */
 	}
@@ -324,7 +336,7 @@ tick(struct world *w)
 	flow_serve_flush(w->serve);
 	flow_serve_poll(w->serve, now);
 	for (uint32_t c = 0; c < WORLD_CLIENTS; c++) {
-		while (w->begun[c] < WORLD_REQUESTS && w->open[c] < AT_ONCE) {
+		while (w->begun[c] < WORLD_REQUESTS && w->open[c] < WORLD_AT_ONCE) {
 			begin(w, c);
 		}
 		flow_ask_flush(w->ask[c], now);

@@ -24,6 +24,7 @@
 
 #define WORLD_CLIENTS  3u
 #define WORLD_REQUESTS 120u /* of each client */
+#define WORLD_AT_ONCE  24u  /* of them */
 #define WORLD_START_NS NS_PER_S
 #define WORLD_ROOM     (16u << 20) /* of the server, for messages */
 
@@ -40,6 +41,7 @@ struct world_cfg {
 	const struct network_cfg *network;
 	bool cuts;    /* clients are cut off at times */
 	bool restart; /* the server is killed, once, and begins anew */
+	bool moves;   /* clients come from another address, once, and do not know it */
 	enum world_plant plant;
 	size_t room;            /* of the server; 0: WORLD_ROOM */
 	uint32_t first_request; /* of each client; those before are left out */
