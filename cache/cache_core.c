@@ -572,9 +572,9 @@ cache_core_check(const struct cache_core *c)
 		moving += w->moving;
 		INSIST(w->state != CACHE_WORK_READY ||
 		       cache_store_find(c->store, w->hash, cache_work_key(w)) == w->entry);
-		INSIST(w->state == CACHE_WORK_READY ? cache_work_leaves(w) || w->chain != NULL ||
-							      STAILQ_EMPTY(&w->jobs)
-						    : !cache_work_leaves(w));
+		INSIST(w->state == CACHE_WORK_READY
+			       ? cache_work_leaves(w) || w->chain != NULL || STAILQ_EMPTY(&w->jobs)
+			       : !cache_work_leaves(w));
 	}
 	for (uint32_t i = 0; i < CACHE_JOB_MAX; i++) {
 		job_cnt += c->job[i].state != CACHE_JOB_FREE;
