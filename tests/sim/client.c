@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "app.h"
+#include "bag.h"
 #include "check.h"
 #include "compiler.h"
 #include "hash.h"
@@ -20,7 +21,6 @@
 #include "sim.h"
 
 #define DEPTH_MAX 64
-#define TEXT_MAX  40
 #define LINGER_NS (100 * NS_PER_MS)
 #define HOT_KEYS  3U /* that everybody likes */
 
@@ -39,6 +39,7 @@ struct app {
 	struct mb_held kept; /* a value that was read some operations ago, and is read still */
 	uint64_t kept_hash;  /* of its bytes then */
 	bool keeps;
+	struct bag_seen seen;
 };
 
 /* ------------------------------------------------------------------- drawing */
@@ -64,7 +65,9 @@ draw_op(struct app *a, struct op *op, bool wild)
 	struct oracle *o = &s->oracle;
 
 	*op = (struct op){ .kind = sim_one_in(s, 3) ? OP_READ : OP_WRITE,
-			   .key_kind = (uint8_t)(wild ? KEY_WILD : sim_below(s, KEY_WILD)),
+			   .key_kind = (uint8_t)(wild               ? KEY_WILD
+						 : sim_one_in(s, 3) ? KEY_LOOSE + sim_below(s, 4)
+								    : sim_below(s, KEY_LOOSE)),
 			   .key = (uint8_t)sim_below(s, sim_one_in(s, 2)
 								? MIN(HOT_KEYS, s->shape.key_cnt)
 								: s->shape.key_cnt) };
@@ -75,6 +78,12 @@ draw_op(struct app *a, struct op *op, bool wild)
 	}
 	if (op->key_kind == KEY_FIELD && op->kind != OP_READ && sim_one_in(s, 3)) {
 		op->kind = OP_DELETE;
+	}
+	if (bag_is(op->key_kind)) {
+		if (op->kind != OP_READ) {
+			bag_draw(s, op);
+		}
+		return;
 	}
 	op->n = 1 + sim_below(s, 9);
 	op->len = wild || op->key_kind == KEY_REGISTER ? draw_len(s) : 0;
@@ -276,9 +285,13 @@ static enum effect
 effect_of(struct sim *s, const struct op *op, int err)
 {
 	bool wild = op->key_kind == KEY_WILD;
-	bool too_long = err == MB_ERR_TOO_LARGE && op->key_kind == KEY_SET &&
-			oracle_set_long(&s->oracle, op->key);
+	bool nothing = bag_is(op->key_kind) && op->kind != OP_WRITE &&
+		       (err == MB_ERR_NOT_FOUND || err == MB_ERR_TRYAGAIN);
+	bool too_long = err == MB_ERR_TOO_LARGE && oracle_long(&s->oracle, op);
 
+	if (nothing) {
+		return EFFECT_NONE;
+	}
 	if (err != 0 && !too_long && err != MB_ERR_NO_MEMORY && err != MB_ERR_INDETERMINATE &&
 	    !(wild && (err == MB_ERR_TYPE || err == MB_ERR_TOO_LARGE || err == MB_ERR_NOT_FOUND))) {
 		sim_fail(s, "a write was answered %s", mb_err_name(err));
@@ -291,13 +304,15 @@ write_key(struct app *a, struct op *op)
 {
 	static uint8_t bytes[65536];
 	static char members[PROC_CNT_MAX][ORACLE_MEMBER_MAX];
-	char key[TEXT_MAX], *member = members[a->p->idx];
+	char key[ORACLE_KEY_TEXT], *member = members[a->p->idx];
 	size_t len = oracle_key_text(op->key_kind, op->key, key, sizeof(key));
 	struct mb_value m = { .type = MB_BYTES, .p = member };
 	int err;
 
 	oracle_op_start(&a->s->oracle, op);
-	if (op->key_kind == KEY_FIELD && op->kind == OP_DELETE) {
+	if (bag_is(op->key_kind)) {
+		err = bag_client_write(a->s, a->c, &a->seen, op, member);
+	} else if (op->key_kind == KEY_FIELD && op->kind == OP_DELETE) {
 		err = mb_client_hdel(a->c, key, len, oracle_field_text(op->key), 1);
 		err = err == MB_ERR_NOT_FOUND ? 0 : err;
 	} else if (op->key_kind == KEY_FIELD) {
@@ -359,15 +374,15 @@ release(struct app *a, struct mb_held *held)
 }
 
 static void
-read_set(struct app *a, uint32_t key, const char *text, size_t len)
+read_set(struct app *a, const struct op *op, const char *text, size_t len)
 {
-	struct seen seen = { a, key, 0 };
+	struct seen seen = { a, op->key, 0 };
 	int err = mb_client_members(a->c, text, len, see_member, &seen);
 
 	if (err == 0 || err == MB_ERR_NOT_FOUND) {
-		oracle_read_set(&a->s->oracle, key, seen.cnt);
+		oracle_read_set(&a->s->oracle, op->key, seen.cnt);
 	} else if (err != MB_ERR_NO_MEMORY &&
-		   !(err == MB_ERR_TOO_LARGE && oracle_set_long(&a->s->oracle, key))) {
+		   !(err == MB_ERR_TOO_LARGE && oracle_long(&a->s->oracle, op))) {
 		sim_fail(a->s, "a set was read: %s", mb_err_name(err));
 	}
 }
@@ -376,13 +391,17 @@ static void
 read_key(struct app *a, const struct op *op)
 {
 	struct oracle *o = &a->s->oracle;
-	char key[TEXT_MAX];
+	char key[ORACLE_KEY_TEXT];
 	size_t len = oracle_key_text(op->key_kind, op->key, key, sizeof(key));
 	struct mb_held held;
 	int err;
 
+	if (bag_is(op->key_kind)) {
+		bag_client_read(a->s, a->c, &a->seen, op);
+		return;
+	}
 	if (op->key_kind == KEY_SET) {
-		read_set(a, op->key, key, len);
+		read_set(a, op, key, len);
 		return;
 	}
 	err = op->key_kind == KEY_FIELD

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "app.h"
+#include "bag.h"
 #include "check.h"
 #include "exec_tile.h"
 #include "hash.h"
@@ -18,7 +19,6 @@
 #include "node.h"
 #include "proc.h"
 
-#define TEXT_MAX 40
 #define HOLD_MAX 100 /* how many times its usual work a function may hold a value */
 
 static void
@@ -300,10 +300,14 @@ function(struct mb_call *call)
 	MB_TRY(check_padding(call, (uint32_t)token));
 	c = p->sim->oracle.call[token]; /* a copy: the table moves while others run */
 	for (uint32_t i = 0; i < c.op_cnt; i++) {
-		char text[TEXT_MAX];
+		char text[ORACLE_KEY_TEXT];
 		size_t len = oracle_key_text(c.op[i].key_kind, c.op[i].key, text, sizeof(text));
 
 		work(1);
+		if (bag_is(c.op[i].key_kind)) {
+			MB_TRY(bag_executor(call, (uint32_t)token, i, mb_slice_of(text, len)));
+			continue;
+		}
 		if (c.op[i].kind == OP_READ) {
 			MB_TRY(look(call, &c, (uint32_t)token, &c.op[i], mb_slice_of(text, len)));
 		}
@@ -318,7 +322,7 @@ function(struct mb_call *call)
 	}
 	work(1);
 	for (uint32_t i = 0; i < c.op_cnt; i++) {
-		char text[TEXT_MAX];
+		char text[ORACLE_KEY_TEXT];
 		size_t len = oracle_key_text(c.op[i].key_kind, c.op[i].key, text, sizeof(text));
 
 		if (c.op[i].kind == OP_READ) {
@@ -350,7 +354,7 @@ look_again(struct mb_call *call, uint32_t token)
 	int err = 0;
 
 	for (uint32_t i = 0; c.rr && err == 0 && i < c.op_cnt; i++) {
-		char text[TEXT_MAX];
+		char text[ORACLE_KEY_TEXT];
 		size_t len = oracle_key_text(c.op[i].key_kind, c.op[i].key, text, sizeof(text));
 
 		if (c.op[i].kind == OP_READ) {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bag.h"
 #include "check.h"
 #include "compiler.h"
 #include "delta.h"
@@ -58,13 +59,15 @@ static void
 begin(struct guest *g)
 {
 	struct sim *s = g->sim;
-	static const uint8_t kinds[] = { KEY_SET, KEY_REGISTER, KEY_WILD, KEY_WILD };
+	static const uint8_t kinds[] = { KEY_SET, KEY_LOOSE, KEY_REGISTER, KEY_WILD, KEY_WILD };
 	struct desc d = { .kind = DESC_KVS_GET };
 
 	g->op = (struct op){ .key_kind = kinds[sim_below(s, ARRAY_CNT(kinds))], .kind = OP_WRITE };
 	g->op.key = (uint8_t)sim_below(s, sim_one_in(s, 2) ? MIN(3U, s->shape.key_cnt)
 							   : s->shape.key_cnt);
-	if (g->op.key_kind == KEY_WILD && sim_one_in(s, 2)) {
+	if (g->op.key_kind == KEY_LOOSE) {
+		bag_draw(s, &g->op);
+	} else if (g->op.key_kind == KEY_WILD && sim_one_in(s, 2)) {
 		g->op.kind = OP_DELETE;
 	}
 	g->key_len = oracle_key_text(g->op.key_kind, g->op.key, g->key, sizeof(g->key));
@@ -85,9 +88,12 @@ delta_of(struct guest *g, struct slice stored)
 
 	if (g->op.kind == OP_DELETE) {
 		op.kind = WSET_DEL;
-	} else if (g->op.key_kind == KEY_SET) {
-		g->op.n = oracle_op_new(&s->oracle, KEY_SET, g->op.key, 0);
-		op.kind = WSET_SADD;
+	} else if (g->op.key_kind == KEY_SET || g->op.key_kind == KEY_LOOSE) {
+		if (g->op.key_kind == KEY_SET) {
+			g->op.n = oracle_op_new(&s->oracle, KEY_SET, g->op.key, 0);
+		}
+		g->op.sees = true; /* else there is no delta */
+		op.kind = g->op.kind == OP_TAKE ? WSET_SREM : WSET_SADD;
 		op.value = slice_of(g->value, oracle_member_text(g->op.n, (char *)g->value,
 								 sizeof(g->value)));
 	} else {

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* oracle - see oracle.h for O1..O10 */
+/* oracle - see oracle.h for O1..O10, bag.h for O11..O13 */
 #include "oracle.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "bag.h"
 #include "check.h"
 #include "hash.h"
 #include "microburst/error.h"
 #include "sim.h"
 
-static void *
-grow(void *p, uint32_t cnt, uint32_t *cap, size_t bytes)
+void *
+oracle_grow(void *p, uint32_t cnt, uint32_t *cap, size_t bytes)
 {
 	if (cnt < *cap) {
 		return p;
@@ -35,11 +36,12 @@ oracle_fini(struct oracle *o)
 	free(o->call);
 	free(o->write);
 	free(o->look);
+	free(o->take);
+	free(o->shown);
 }
 
-/* A look at an invariant. */
-static void
-expect(struct oracle *o, bool ok, const char *what, uint64_t a, uint64_t b)
+void
+oracle_expect(struct oracle *o, bool ok, const char *what, uint64_t a, uint64_t b)
 {
 	o->stats.checks++;
 	if (!ok) {
@@ -53,7 +55,7 @@ expect(struct oracle *o, bool ok, const char *what, uint64_t a, uint64_t b)
 uint32_t
 oracle_op_new(struct oracle *o, enum key_kind kind, uint32_t key, uint32_t len)
 {
-	o->write = grow(o->write, o->write_cnt, &o->write_cap, sizeof(*o->write));
+	o->write = oracle_grow(o->write, o->write_cnt, &o->write_cap, sizeof(*o->write));
 	o->write[o->write_cnt++] = (struct oracle_write){ .key_kind = (uint8_t)kind,
 							  .key = (uint8_t)key,
 							  .effect = EFFECT_NONE,
@@ -82,6 +84,10 @@ oracle_op_start(struct oracle *o, struct op *op)
 	if (op->kind == OP_READ) {
 		return;
 	}
+	if (bag_is(op->key_kind)) {
+		bag_op_start(o, op);
+		return;
+	}
 	if (op_deletes(op)) {
 		op->taken = k->merged;
 		k->merged = 0;
@@ -104,6 +110,10 @@ oracle_op_end(struct oracle *o, const struct op *op, enum effect e)
 	struct oracle_key *k = &o->key[op->key_kind][op->key];
 
 	if (op->kind == OP_READ) {
+		return;
+	}
+	if (bag_is(op->key_kind)) {
+		bag_op_end(o, op, e);
 		return;
 	}
 	if (op_deletes(op)) {
@@ -130,7 +140,7 @@ oracle_op_end(struct oracle *o, const struct op *op, enum effect e)
 uint32_t
 oracle_call_new(struct oracle *o)
 {
-	o->call = grow(o->call, o->call_cnt, &o->call_cap, sizeof(*o->call));
+	o->call = oracle_grow(o->call, o->call_cnt, &o->call_cap, sizeof(*o->call));
 	o->call[o->call_cnt] = (struct call){ 0 };
 	return o->call_cnt++;
 }
@@ -159,9 +169,10 @@ call_end(struct oracle *o, struct call *c, enum call_fate fate, enum effect e)
 		oracle_op_end(o, &c->op[i], e);
 	}
 	if (c->none) {
-		expect(o, c->accepted[0] + c->accepted[1] == 0,
-		       "O3: a call was answered as without effect, and its writes were accepted",
-		       c->id, c->fn);
+		oracle_expect(
+			o, c->accepted[0] + c->accepted[1] == 0,
+			"O3: a call was answered as without effect, and its writes were accepted",
+			c->id, c->fn);
 	}
 }
 
@@ -171,10 +182,10 @@ oracle_call_refused(struct oracle *o, uint32_t token, int err)
 	struct call *c = &o->call[token];
 
 	o->stats.refused++;
-	expect(o,
-	       err == MB_ERR_BUSY || err == MB_ERR_NO_MEMORY ||
-		       (err == MB_ERR_NO_FUNCTION && c->fn == SIM_FN_MAX),
-	       "a call could not be started for no good reason", (uint64_t)-err, token);
+	oracle_expect(o,
+		      err == MB_ERR_BUSY || err == MB_ERR_NO_MEMORY ||
+			      (err == MB_ERR_NO_FUNCTION && c->fn == SIM_FN_MAX),
+		      "a call could not be started for no good reason", (uint64_t)-err, token);
 	call_end(o, c, FATE_REFUSED, EFFECT_NONE);
 }
 
@@ -194,24 +205,33 @@ oracle_call_runs(struct oracle *o, uint32_t token, uint64_t id)
 {
 	struct call *c = &o->call[token];
 
-	expect(o, token < o->call_cnt, "a function got arguments that nobody gave", token, id);
+	oracle_expect(o, token < o->call_cnt, "a function got arguments that nobody gave", token,
+		      id);
 	if (token >= o->call_cnt) {
 		return;
 	}
-	expect(o, c->fate == FATE_OPEN || c->fate == FATE_ORPHAN,
-	       "O2: a call begins to run after it was answered", id, token);
+	oracle_expect(o, c->fate == FATE_OPEN || c->fate == FATE_ORPHAN,
+		      "O2: a call begins to run after it was answered", id, token);
 	c->id = id;
 	c->runs++;
 	o->stats.retries += c->runs > 1;
+	for (uint32_t i = 0; i < c->op_cnt; i++) {
+		if (bag_is(c->op[i].key_kind)) {
+			bag_takes_undo(o, &c->op[i]);
+		}
+	}
 }
 
 void
 oracle_call_passes(struct oracle *o, uint32_t token)
 {
-	expect(o, token < o->call_cnt, "a function got arguments that nobody gave", token, 0);
+	oracle_expect(o, token < o->call_cnt, "a function got arguments that nobody gave", token,
+		      0);
 	if (token < o->call_cnt) {
-		expect(o, o->call[token].fate == FATE_OPEN || o->call[token].fate == FATE_ORPHAN,
-		       "O2: a function of a DAG runs after the call was answered", token, 0);
+		oracle_expect(o,
+			      o->call[token].fate == FATE_OPEN ||
+				      o->call[token].fate == FATE_ORPHAN,
+			      "O2: a function of a DAG runs after the call was answered", token, 0);
 	}
 }
 
@@ -223,12 +243,12 @@ oracle_accepted(struct oracle *o, uint64_t id, uint32_t tile)
 
 		if (c->id == id) {
 			c->accepted[tile]++;
-			expect(o, c->accepted[tile] == 1, "O3: a call's writes were accepted twice",
-			       id, i);
-			expect(o, !c->none,
-			       "O3: a call's writes were accepted after it was answered as without "
-			       "effect",
-			       id, i);
+			oracle_expect(o, c->accepted[tile] == 1,
+				      "O3: a call's writes were accepted twice", id, i);
+			oracle_expect(o, !c->none,
+				      "O3: a call's writes were accepted after it was answered as "
+				      "without effect",
+				      id, i);
 			return;
 		}
 	}
@@ -247,12 +267,42 @@ call_writes(const struct call *c)
 	return false;
 }
 
-/* Whether it looks at a set, which may have grown longer than a cache is. */
+/* Whether a key of it is popped, too: there may be nothing to take, or what was just put there. */
+static bool
+call_pops(const struct call *c, const struct op *op)
+{
+	for (uint32_t i = 0; i < c->op_cnt; i++) {
+		if (c->op[i].kind == OP_POP && oracle_same_key(&c->op[i], op)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Whether it has writes for sure when it returns. */
+static bool
+call_must_write(const struct call *c)
+{
+	for (uint32_t i = 0; i < c->op_cnt; i++) {
+		if (c->op[i].kind != OP_READ && !call_pops(c, &c->op[i])) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What grows: it may become longer than a cache is. */
+static bool
+op_grows(const struct op *op)
+{
+	return op->key_kind == KEY_SET || bag_is(op->key_kind);
+}
+
 static bool
 call_takes_set(const struct call *c)
 {
 	for (uint32_t i = 0; i < c->op_cnt; i++) {
-		if (c->op[i].key_kind == KEY_SET) {
+		if (op_grows(&c->op[i])) {
 			return true;
 		}
 	}
@@ -262,16 +312,19 @@ call_takes_set(const struct call *c)
 #define MEMBER_OVERHEAD 24 /* who added it when, and where it ends */
 
 bool
-oracle_set_long(const struct oracle *o, uint32_t key)
+oracle_long(const struct oracle *o, const struct op *op)
 {
 	static char text[ORACLE_MEMBER_MAX];
 	const struct sim_shape *shape = &o->sim->shape;
 	uint64_t bytes = 0;
 
+	if (!op_grows(op)) {
+		return false;
+	}
 	for (uint32_t i = 0; i < o->write_cnt; i++) {
 		const struct oracle_write *w = &o->write[i];
 
-		if (w->key_kind == KEY_SET && w->key == key && w->effect != EFFECT_NONE) {
+		if (w->key_kind == op->key_kind && w->key == op->key && w->effect != EFFECT_NONE) {
 			bytes += oracle_member_text(i + 1, text, sizeof(text)) + MEMBER_OVERHEAD;
 		}
 	}
@@ -282,7 +335,7 @@ static bool
 call_takes_long_set(const struct oracle *o, const struct call *c)
 {
 	for (uint32_t i = 0; i < c->op_cnt; i++) {
-		if (c->op[i].key_kind == KEY_SET && oracle_set_long(o, c->op[i].key)) {
+		if (oracle_long(o, &c->op[i])) {
 			return true;
 		}
 	}
@@ -362,23 +415,23 @@ oracle_call_answered(struct oracle *o, uint32_t token, int err, const char *text
 	enum effect e;
 	bool ok = answer_ok(o, c, &(struct answer){ err, text }, &e);
 
-	expect(o, c->fate == FATE_OPEN, "O1: a call was answered twice", token, c->fate);
+	oracle_expect(o, c->fate == FATE_OPEN, "O1: a call was answered twice", token, c->fate);
 	if (c->fate != FATE_OPEN) {
 		return;
 	}
-	expect(o, ok, mb_err_name(err) /* O1: an answer that this call cannot get */, c->behaviour,
-	       token);
+	oracle_expect(o, ok, mb_err_name(err) /* O1: an answer that this call cannot get */,
+		      c->behaviour, token);
 	if (err == 0) {
-		expect(o, result_token == token, "a call got the result of another", result_token,
-		       token);
-		expect(o, !call_writes(c) || c->accepted[0] + c->accepted[1] > 0,
-		       "O3: a call was successful, and its writes were never accepted", c->id,
-		       token);
+		oracle_expect(o, result_token == token, "a call got the result of another",
+			      result_token, token);
+		oracle_expect(o, !call_must_write(c) || c->accepted[0] + c->accepted[1] > 0,
+			      "O3: a call was successful, and its writes were never accepted",
+			      c->id, token);
 	}
-	if (err == MB_ERR_EXECUTOR_DIED && e == EFFECT_MAYBE && call_writes(c)) {
-		expect(o, c->accepted[0] + c->accepted[1] > 0,
-		       "O3: writes are said to have happened, and were never accepted", c->id,
-		       token);
+	if (err == MB_ERR_EXECUTOR_DIED && e == EFFECT_MAYBE && call_must_write(c)) {
+		oracle_expect(o, c->accepted[0] + c->accepted[1] > 0,
+			      "O3: writes are said to have happened, and were never accepted",
+			      c->id, token);
 	}
 	count_answer(&o->stats, err, e);
 	call_end(o, c, FATE_ANSWERED, e);
@@ -393,8 +446,9 @@ oracle_read_counter(struct oracle *o, enum key_kind kind, uint32_t key, bool abs
 	uint64_t v = absent ? 0 : (uint64_t)value;
 
 	o->stats.reads++;
-	expect(o, v >= k->acked, "O4: acknowledged increments are missing", v, k->acked);
-	expect(o, v <= k->possible, "O4: a counter shows more than was added", v, k->possible);
+	oracle_expect(o, v >= k->acked, "O4: acknowledged increments are missing", v, k->acked);
+	oracle_expect(o, v <= k->possible, "O4: a counter shows more than was added", v,
+		      k->possible);
 }
 
 void
@@ -406,30 +460,22 @@ oracle_read_register(struct oracle *o, uint32_t key, bool absent, struct slice v
 
 	o->stats.reads++;
 	if (absent) {
-		expect(o, k->acked == 0, "O6: a value that was acknowledged is missing", key,
-		       k->acked);
+		oracle_expect(o, k->acked == 0, "O6: a value that was acknowledged is missing", key,
+			      k->acked);
 		return;
 	}
 	if (value.len >= sizeof(n)) {
 		memcpy(&n, value.p, sizeof(n));
 	}
 	w = n >= 1 && n <= o->write_cnt ? &o->write[n - 1] : NULL;
-	expect(o, w != NULL && w->key_kind == KEY_REGISTER && w->key == key && w->len == value.len,
-	       "O6: a register shows what nobody put there", key, n);
-	expect(o, w == NULL || w->effect != EFFECT_NONE,
-	       "O6: a register shows a value that was reported as not written", key, n);
-	expect(o, oracle_value_ok(n, value.p, (uint32_t)value.len), "O6: a value is torn", key, n);
-}
-
-uint32_t
-oracle_member_number(struct slice member)
-{
-	uint32_t n = 0;
-
-	for (size_t i = 1; i < member.len && i < 12 && member.p[i] != '.'; i++) {
-		n = n * 10 + (uint32_t)(member.p[i] - '0');
-	}
-	return n;
+	oracle_expect(o,
+		      w != NULL && w->key_kind == KEY_REGISTER && w->key == key &&
+			      w->len == value.len,
+		      "O6: a register shows what nobody put there", key, n);
+	oracle_expect(o, w == NULL || w->effect != EFFECT_NONE,
+		      "O6: a register shows a value that was reported as not written", key, n);
+	oracle_expect(o, oracle_value_ok(n, value.p, (uint32_t)value.len), "O6: a value is torn",
+		      key, n);
 }
 
 void
@@ -440,10 +486,12 @@ oracle_read_member(struct oracle *o, uint32_t key, struct slice member)
 	const struct oracle_write *w;
 
 	w = n >= 1 && n <= o->write_cnt ? &o->write[n - 1] : NULL;
-	expect(o,
-	       w != NULL && w->key_kind == KEY_SET && w->key == key && w->effect != EFFECT_NONE &&
-		       slice_eq(member, slice_of(text, oracle_member_text(n, text, sizeof(text)))),
-	       "O5: a set has a member that nobody added", key, n);
+	oracle_expect(o,
+		      w != NULL && w->key_kind == KEY_SET && w->key == key &&
+			      w->effect != EFFECT_NONE &&
+			      slice_eq(member,
+				       slice_of(text, oracle_member_text(n, text, sizeof(text)))),
+		      "O5: a set has a member that nobody added", key, n);
 }
 
 void
@@ -452,9 +500,9 @@ oracle_read_set(struct oracle *o, uint32_t key, uint32_t cnt)
 	const struct oracle_key *k = &o->key[KEY_SET][key];
 
 	o->stats.reads++;
-	expect(o, cnt >= k->acked, "O5: acknowledged members are missing", cnt, k->acked);
-	expect(o, cnt <= k->possible, "O5: a set has more members than were added", cnt,
-	       k->possible);
+	oracle_expect(o, cnt >= k->acked, "O5: acknowledged members are missing", cnt, k->acked);
+	oracle_expect(o, cnt <= k->possible, "O5: a set has more members than were added", cnt,
+		      k->possible);
 }
 
 void
@@ -473,7 +521,7 @@ void
 oracle_look(struct oracle *o, uint32_t token, uint16_t run, const struct op *op, bool absent,
 	    struct slice value)
 {
-	o->look = grow(o->look, o->look_cnt, &o->look_cap, sizeof(*o->look));
+	o->look = oracle_grow(o->look, o->look_cnt, &o->look_cap, sizeof(*o->look));
 	o->look[o->look_cnt++] = (struct oracle_look){
 		.token = token,
 		.run = run,
@@ -516,8 +564,8 @@ oracle_own_number(struct oracle *o, const struct call *c, uint32_t idx, bool abs
 		}
 	}
 	o->stats.own++;
-	expect(o, (absent ? 0 : (uint64_t)value) >= sum, "O10: a call does not see what it added",
-	       absent ? 0 : (uint64_t)value, sum);
+	oracle_expect(o, (absent ? 0 : (uint64_t)value) >= sum,
+		      "O10: a call does not see what it added", absent ? 0 : (uint64_t)value, sum);
 }
 
 void
@@ -526,15 +574,16 @@ oracle_own_value(struct oracle *o, const struct call *c, uint32_t idx, struct sl
 	const struct op *put = own_last(c, idx);
 
 	o->stats.own++;
-	expect(o, value.len == put->len && oracle_value_ok(put->n, value.p, put->len),
-	       "O10: a call does not see what it put", put->n, value.len);
+	oracle_expect(o, value.len == put->len && oracle_value_ok(put->n, value.p, put->len),
+		      "O10: a call does not see what it put", put->n, value.len);
 }
 
 void
 oracle_own_member(struct oracle *o, const struct op *added, bool in)
 {
 	o->stats.own++;
-	expect(o, in, "O10: a call does not see a member that it added", added->key, added->n);
+	oracle_expect(o, in, "O10: a call does not see a member that it added", added->key,
+		      added->n);
 }
 
 /* O9: each look beside the first one at that key by that run of the call. */
@@ -554,8 +603,9 @@ judge_looks(struct oracle *o)
 			}
 			o->stats.again[rr]++;
 			o->stats.changed[rr] += a->value != b->value;
-			expect(o, !rr || a->value == b->value,
-			       "O9: a call at rr read two versions of a key", a->token, a->key);
+			oracle_expect(o, !rr || a->value == b->value,
+				      "O9: a call at rr read two versions of a key", a->token,
+				      a->key);
 			break;
 		}
 	}
@@ -566,82 +616,7 @@ oracle_end(struct oracle *o)
 {
 	judge_looks(o);
 	for (uint32_t i = 0; i < o->call_cnt; i++) {
-		expect(o, o->call[i].fate != FATE_OPEN, "O1: a call was never answered", i,
-		       o->call[i].id);
+		oracle_expect(o, o->call[i].fate != FATE_OPEN, "O1: a call was never answered", i,
+			      o->call[i].id);
 	}
-}
-
-/* -------------------------------------------------------------------- content */
-
-static uint8_t
-value_byte(uint32_t n, uint32_t i)
-{
-	return (uint8_t)(n * 31 + i * 7 + (i >> 8));
-}
-
-void
-oracle_value_fill(uint32_t n, uint8_t *p, uint32_t len)
-{
-	REQUIRE(len >= sizeof(n));
-	memcpy(p, &n, sizeof(n));
-	for (uint32_t i = sizeof(n); i < len; i++) {
-		p[i] = value_byte(n, i);
-	}
-}
-
-bool
-oracle_value_ok(uint32_t n, const uint8_t *p, uint32_t len)
-{
-	if (len < sizeof(n) || memcmp(p, &n, sizeof(n)) != 0) {
-		return false;
-	}
-	for (uint32_t i = sizeof(n); i < len; i++) {
-		if (p[i] != value_byte(n, i)) {
-			return false;
-		}
-	}
-	return true;
-}
-
-int64_t
-oracle_number(struct slice text)
-{
-	int64_t n = 0;
-
-	for (size_t i = 0; i < text.len; i++) {
-		n = n * 10 + (text.p[i] - '0');
-	}
-	return n;
-}
-
-size_t
-oracle_member_text(uint32_t n, char *ret, size_t bytes)
-{
-	size_t len = (size_t)snprintf(ret, bytes, "m%u", n), end = len;
-
-	if (n % 97 == 50) {
-		end = 4097 + n * 7919U % 12000;
-	} else if (n % 23 == 11) {
-		end = 1025 + n * 7919U % 3072;
-	}
-	for (size_t i = len; i < end && i < bytes; i++) {
-		ret[i] = i == len ? '.' : (char)('a' + (i * 7 + n) % 26);
-	}
-	return MAX(len, MIN(end, bytes));
-}
-
-const char *
-oracle_field_text(uint32_t key)
-{
-	return key % 2 == 0 ? "a" : "b";
-}
-
-size_t
-oracle_key_text(enum key_kind kind, uint32_t key, char *ret, size_t bytes)
-{
-	static const char *const prefix[KEY_KIND_CNT] = { "counter/", "set/", "register/", "field/",
-							  "wild/" };
-
-	return (size_t)snprintf(ret, bytes, "%s%u", prefix[kind],
-				kind == KEY_FIELD ? key / 2 : key);
 }

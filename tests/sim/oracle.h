@@ -18,6 +18,7 @@
  *   O8  When quiet, all owners of a key have the same, and remember nothing that was removed.
  *   O9  Of a key that it does not write, a call at the level rr reads one version.
  *   O10 A call sees at once what it wrote itself, at every level.
+ *   O11 to O13 are about bags: bag.h.
  *
  * O4 to O6 are asked at every read of a call at lww or of a client, and of the store at the end. O9
  * is judged at the end, from what all calls read; at lww, that a key changed between two reads of a
@@ -32,9 +33,10 @@
 
 #include "slice.h"
 
-#define CALL_OP_MAX    6
-#define ORACLE_KEY_MAX 48
-#define SIM_TOKEN_NONE UINT32_MAX
+#define CALL_OP_MAX     6
+#define ORACLE_KEY_MAX  48
+#define ORACLE_KEY_TEXT 40
+#define SIM_TOKEN_NONE  UINT32_MAX
 
 struct sim;
 
@@ -44,6 +46,10 @@ enum key_kind {
 	KEY_SET,         /* SADD only */
 	KEY_REGISTER,    /* PUT only */
 	KEY_FIELD,       /* a counter, one of the two fields of a map: HINCR and HDEL */
+	KEY_LOOSE,       /* bags (bag.h). A set: SADD and SREM; */
+	KEY_LIST,        /* pushes and pops; */
+	KEY_ZSET,        /* ZADD, ZREM and pops; */
+	KEY_SIBLING,     /* values beside each other */
 	KEY_WILD,        /* anything: only O7, and that it answers */
 	KEY_KIND_CNT     /* how many */
 };
@@ -54,6 +60,8 @@ enum op_kind {
 	OP_DELETE, /* KEY_FIELD and KEY_WILD only; KEY_WILD only are the next two */
 	OP_INCR,
 	OP_SADD,
+	OP_TAKE, /* bags only: item n; */
+	OP_POP,  /* whatever is at an end */
 };
 
 struct op {
@@ -64,6 +72,11 @@ struct op {
 	uint32_t len;           /* register: bytes of the value */
 	uint64_t taken;         /* deleting a field: of what was acknowledged before it began */
 	uint32_t deletes_begun; /* before a write of a field began */
+	/* bags */
+	bool left;      /* which end; of a sorted set, the lowest score */
+	bool sees;      /* what it takes is there for sure */
+	uint32_t takes; /* the last one of its takes, + 1; 0: none */
+	uint64_t begun; /* a moment */
 };
 
 enum behaviour {
@@ -110,6 +123,7 @@ struct oracle_key {
 	uint64_t merged;          /* field: what was acknowledged and no delete has begun since */
 	uint32_t deletes; /* field: under way, or nobody knows; they take what overlaps them */
 	uint32_t deletes_begun;
+	uint32_t pops; /* bag: not answered */
 };
 
 struct oracle_stats {
@@ -124,10 +138,28 @@ struct oracle_stats {
 	uint64_t checks;               /* invariants looked at */
 };
 
-/* What one n of a set or register means. */
+/* What one n of a set, register or bag means. */
 struct oracle_write {
 	uint8_t key_kind, key, effect;
 	uint32_t len;
+	/* bags */
+	bool pushed_left, taken, popped;
+	uint32_t takers; /* that are not answered, or nobody knows how they ended */
+	uint32_t look;   /* the last one that showed it */
+	uint64_t begun, acked, gone;
+};
+
+/* That an operation takes item n; next: another take of it, + 1. */
+struct oracle_take {
+	uint32_t n, next;
+};
+
+/* A look at a bag. */
+struct oracle_bag {
+	enum key_kind kind;
+	uint32_t key;
+	bool now;
+	uint32_t look; /* its number */
 };
 
 /* What a call read. */
@@ -146,10 +178,21 @@ struct oracle {
 	uint32_t write_cnt, write_cap;
 	struct oracle_look *look;
 	uint32_t look_cnt, look_cap;
+	struct oracle_take *take;
+	uint32_t take_cnt, take_cap;
+	struct oracle_bag bag;
+	uint32_t *shown; /* items of it, in their order */
+	uint32_t shown_cnt, shown_cap;
+	uint64_t moment; /* counts what begins and ends in bags */
 	uint32_t open_cnt;
 	struct oracle_key key[KEY_KIND_CNT][ORACLE_KEY_MAX];
 	struct oracle_stats stats;
 };
+
+/* For parts of the oracle: oracle_expect is a look at an invariant, oracle_grow makes room for one
+ * more element. */
+void oracle_expect(struct oracle *o, bool ok, const char *what, uint64_t a, uint64_t b);
+void *oracle_grow(void *p, uint32_t cnt, uint32_t *cap, size_t bytes);
 
 void oracle_init(struct oracle *o, struct sim *s);
 void oracle_fini(struct oracle *o);
@@ -170,7 +213,7 @@ void oracle_call_passes(struct oracle *o, uint32_t token);
 /* oracle_accepted: cache tile `tile` accepted the writes of call id. */
 void oracle_accepted(struct oracle *o, uint64_t id, uint32_t tile);
 
-/* oracle_op_new: a fresh n for a set or a register; len: of a register's value. */
+/* oracle_op_new: a fresh n for a set, a bag or a register; len: of a register's value. */
 uint32_t oracle_op_new(struct oracle *o, enum key_kind kind, uint32_t key, uint32_t len);
 /* oracle_op_start, oracle_op_end: a write that is not part of a call. */
 void oracle_op_start(struct oracle *o, struct op *op);
@@ -186,8 +229,9 @@ void oracle_read_set(struct oracle *o, uint32_t key, uint32_t cnt);
 /* oracle_members calls fn for every member that must be in a set. */
 void oracle_members(struct oracle *o, uint32_t key, void (*fn)(void *ctx, uint32_t n), void *ctx);
 
-/* oracle_set_long tells whether a set may be longer than a cache: then it is refused, TOO_LARGE. */
-bool oracle_set_long(const struct oracle *o, uint32_t key);
+/* oracle_long tells whether the set, or bag, of an operation may be longer than a cache: then it is
+ * refused, TOO_LARGE. */
+bool oracle_long(const struct oracle *o, const struct op *op);
 
 /* oracle_look: what a call reads under a key that it does not write. run: which of its runs. */
 void oracle_look(struct oracle *o, uint32_t token, uint16_t run, const struct op *op, bool absent,

@@ -8,7 +8,7 @@
  *   sleeping, waking  fibers and events
  *   entering          no socket: ctl is called
  *   mapping           one address space: to map is to know the place
- *   planted bugs      of executors, which no step core shows
+ *   planted bugs      of executors, which no step core shows; of what operations mean
  *   sending, taking   the shipped function, and then a step of the process ends: the points at
  *   which it
  *                     may be killed, or others run
@@ -19,12 +19,14 @@
 
 #include "call.h"
 #include "check.h"
+#include "delta.h"
 #include "domain.h"
 #include "exec.h"
 #include "hints.h"
 #include "microburst/error.h"
 #include "node.h"
 #include "proc.h"
+#include "seen.h"
 #include "session_int.h"
 #include "timebase.h"
 
@@ -52,6 +54,10 @@ int __real_exec_call(struct exec *x, const struct desc *d, const struct exec_fro
 int __wrap_exec_call(struct exec *x, const struct desc *d, const struct exec_from *from);
 int __real_session_publish(struct session *s);
 int __wrap_session_publish(struct session *s);
+int __real_delta_make(struct slice stored, const struct wset_op *op, struct hlc_time now,
+		      struct writer_id writer, struct wbuf *out);
+int __wrap_delta_make(struct slice stored, const struct wset_op *op, struct hlc_time now,
+		      struct writer_id writer, struct wbuf *out);
 struct held_key *__real_held_find(struct session *s, uint64_t hash, struct slice key);
 struct held_key *__wrap_held_find(struct session *s, uint64_t hash, struct slice key);
 
@@ -289,6 +295,45 @@ __wrap_session_publish(struct session *s)
 		return 0;
 	}
 	return __real_session_publish(s);
+}
+
+/* The same operation by a writer who has seen nothing; value: memory for it. */
+static void
+blind(struct wset_op *op, uint8_t value[ORACLE_MEMBER_MAX + SEEN_OVERHEAD])
+{
+	struct wbuf out = wbuf_init(value, ORACLE_MEMBER_MAX + SEEN_OVERHEAD);
+	struct seen seen;
+
+	REQUIRE(seen_open(op->value, &seen) == 0);
+	wbuf_put(&out, seen.value.p, seen.value.len);
+	REQUIRE(seen_put_tail(&out, &(struct seen){ .context = slice_of(NULL, 0) }) == 0);
+	op->value = wbuf_slice(&out);
+}
+
+/* Bugs of what operations mean to cache tiles: processes show themselves what is right. */
+int
+__wrap_delta_make(struct slice stored, const struct wset_op *op, struct hlc_time now,
+		  struct writer_id writer, struct wbuf *out)
+{
+	static uint8_t value[ORACLE_MEMBER_MAX + SEEN_OVERHEAD];
+	enum plant plant = proc_self() == NULL ? sim_now->opt.plant : PLANT_NONE;
+	struct wset_op o = *op;
+
+	if (plant == PLANT_DOUBLE_POP && op->kind == WSET_LIST_DEL) {
+		o.must = false;
+	} else if (plant == PLANT_SWAPPED_PUSH && op->kind == WSET_PUSH_LEFT &&
+		   sim_one_in(sim_now, 50)) {
+		o.kind = WSET_PUSH_RIGHT;
+	} else if (plant == PLANT_WRONG_SCORE && op->kind == WSET_ZADD && sim_one_in(sim_now, 50)) {
+		o.n = 0;
+	} else if (plant == PLANT_LOST_REMOVAL && op->kind == WSET_SREM &&
+		   sim_one_in(sim_now, 50)) {
+		return 0;
+	} else if (plant == PLANT_BLIND_SIBLING && op->kind == WSET_SIBLING &&
+		   sim_one_in(sim_now, 50)) {
+		blind(&o, value);
+	}
+	return __real_delta_make(stored, &o, now, writer, out);
 }
 
 struct held_key *

@@ -5,19 +5,21 @@
  */
 #include <string.h>
 
+#include "bag.h"
 #include "cache_view.h"
 #include "check.h"
 #include "envelope.h"
 #include "hash.h"
 #include "impl.h"
+#include "list.h"
 #include "map.h"
 #include "microburst/error.h"
+#include "mvreg.h"
 #include "node.h"
+#include "oset.h"
 #include "proc.h"
 #include "treeval.h"
 #include "view.h"
-
-#define TEXT_MAX 40
 
 static void
 none(struct sim *s, uint64_t cnt, const char *what)
@@ -110,6 +112,46 @@ check_procs(struct sim *s)
 	}
 }
 
+/* The same of a bag. */
+static void
+check_bag(struct sim *s, enum key_kind kind, uint32_t key, const struct envelope *e)
+{
+	struct oracle *o = &s->oracle;
+	struct table_walk i = { 0 };
+	struct mvreg_sibling sibling;
+	struct list_item item;
+	struct slice member;
+	uint32_t at = 0;
+	double score;
+
+	bag_look_begin(o, kind, key, true);
+	switch (view_present(e->type, e->state) ? kind : KEY_KIND_CNT) {
+	case KEY_LOOSE:
+		while (view_set_next(e->type, e->state, &i, &member)) {
+			bag_look_item(o, member, NULL);
+		}
+		break;
+	case KEY_LIST:
+		while (list_next(e->state, &i, &item)) {
+			bag_look_item(o, item.value, NULL);
+		}
+		break;
+	case KEY_ZSET:
+		while (oset_next(e->state, &i, &member, &score)) {
+			bag_look_item(o, member, &score);
+		}
+		break;
+	case KEY_SIBLING:
+		while (mvreg_next(e->state, &at, &sibling)) {
+			bag_look_item(o, sibling.value, NULL);
+		}
+		break;
+	default:
+		break;
+	}
+	bag_look_end(o, false);
+}
+
 /* What the store has under a key. */
 static void
 check_value(struct sim *s, enum key_kind kind, uint32_t key, const struct envelope *e)
@@ -123,7 +165,9 @@ check_value(struct sim *s, enum key_kind kind, uint32_t key, const struct envelo
 	int64_t number = 0;
 	int err = 0;
 
-	if (kind == KEY_COUNTER) {
+	if (bag_is(kind)) {
+		check_bag(s, kind, key, e);
+	} else if (kind == KEY_COUNTER) {
 		err = absent ? 0 : view_i64(e->type, e->state, &number);
 		oracle_read_counter(o, KEY_COUNTER, key, absent, number);
 	} else if (kind == KEY_FIELD) {
@@ -194,7 +238,7 @@ check_owners(struct sim *s, struct slice key)
 static void
 check_key(struct sim *s, struct cache_view *view, enum key_kind kind, uint32_t idx)
 {
-	char text[TEXT_MAX];
+	char text[ORACLE_KEY_TEXT];
 	struct slice key = slice_of(text, oracle_key_text(kind, idx, text, sizeof(text)));
 	struct slice stored = check_owners(s, key);
 	struct envelope e;

@@ -265,6 +265,25 @@ large_collections(void **state)
 	assert_false(is);
 }
 
+/* Own writes of which nothing is left, over a tree that stands in the epoch of nobody. */
+static void
+a_large_list_that_stays_as_it_is(void **state)
+{
+	struct slice got;
+	uint64_t cnt;
+
+	for (uint32_t i = 0; i < 2000; i++) {
+		assert_int_equal(session_list_push(s, k("list"), LIST_RIGHT, k("item")), 0);
+	}
+	assert_int_equal(session_publish(s), 0);
+	begin_rr();
+	assert_int_equal(session_list_push(s, k("list"), LIST_RIGHT, k("own")), 0);
+	assert_int_equal(session_list_pop(s, k("list"), LIST_RIGHT, &got), 0);
+	next_part();
+	assert_int_equal(session_list_cnt(s, k("list"), &cnt), 0);
+	assert_int_equal(cnt, 2000);
+}
+
 /* What is too much is refused with a word, and nothing of it is kept. */
 static void
 too_much(void **state)
@@ -339,6 +358,7 @@ main(void)
 		TEST(own_writes_lie_on_top),
 		TEST(writes_of_two_parts),
 		TEST(large_collections),
+		TEST(a_large_list_that_stays_as_it_is),
 		TEST(too_much),
 		TEST(any_bytes),
 #undef TEST
