@@ -214,7 +214,8 @@ param_describe(const struct param *row, char *ret_text, size_t bytes)
 	switch (row->type) {
 	case PARAM_TYPE_u32:
 	case PARAM_TYPE_u64:
-		snprintf(ret_text, bytes, "a whole number from %s to %s (%s)", min, max, row->unit);
+		snprintf(ret_text, bytes, "a whole number from %s to %s%s%s%s", min, max,
+			 *row->unit != '\0' ? " (" : "", row->unit, *row->unit != '\0' ? ")" : "");
 		return;
 	case PARAM_TYPE_bytes:
 		snprintf(ret_text, bytes, "bytes from %s to %s (k, m or g behind the number)", min,
@@ -234,8 +235,9 @@ param_describe(const struct param *row, char *ret_text, size_t bytes)
 	if (strchr(row->unit, '|') != NULL) {
 		snprintf(ret_text, bytes, "one of %s", row->unit);
 	} else {
-		snprintf(ret_text, bytes,
-			 "a %s (at most %d bytes; no '#', no control characters, no blanks around)",
-			 row->unit, PARAM_STR_BYTES - 1);
+		snprintf(
+			ret_text, bytes,
+			"%s %s (at most %d bytes; no '#', no control characters, no blanks around)",
+			row->unit[0] == 'a' ? "an" : "a", row->unit, PARAM_STR_BYTES - 1);
 	}
 }

@@ -71,6 +71,11 @@ a_wrong_value_tells_what_was_expected_and_found(void **state)
 		"node.socket", "/tmp/#", MB_ERR_CONFIG,
 		"node.socket: expected a path (at most 255 bytes; no '#', no control characters, "
 		"no blanks around), found '/tmp/#'");
+	assert_refused("net.listen", "a#b", MB_ERR_CONFIG,
+		       "net.listen: expected an address (at most 255 bytes; no '#', no control "
+		       "characters, no blanks around), found 'a#b'");
+	assert_refused("net.vlan", "4095", MB_ERR_CONFIG,
+		       "net.vlan: expected a whole number from 0 to 4094, found '4095'");
 }
 
 static void
