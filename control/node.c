@@ -187,12 +187,16 @@ node_lcores(struct node *n, char why[NODE_WHY_BYTES])
 		}
 		err = lcore_create(&cfg, &n->lcore[i]);
 		if (err != 0) {
-			return node_fail(why, err,
-					 err == MB_ERR_NO_URING
-						 ? "this kernel has no io_uring that can be used: "
-						   "it needs Linux 5.13 and "
-						   "kernel.io_uring_disabled=0"
-						 : mb_err_text(err));
+			return node_fail(
+				why, err,
+				err == MB_ERR_NO_URING
+					? "this kernel has no io_uring that can be used: "
+					  "it needs Linux 5.13 and "
+					  "kernel.io_uring_disabled=0"
+				: err == MB_ERR_NO_MEMORY
+					? "no memory for an lcore: its io_uring is locked, "
+					  "see RLIMIT_MEMLOCK (ulimit -l)"
+					: mb_err_text(err));
 		}
 	}
 	for (uint32_t i = 0; i < n->topo->link_cnt; i++) {

@@ -13,6 +13,7 @@ import glob
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -125,6 +126,31 @@ class Service(unittest.TestCase):
                                   timeout=LONG_S, check=False)
             self.assertEqual(done.returncode, 2, args)
             self.assertIn('node.', done.stderr)
+
+    def test_too_little_may_be_locked(self):
+        """The rings of io_uring count, where a kernel counts them: it is told what to raise."""
+        drops = ['setpriv', '--bounding-set=-ipc_lock', '--inh-caps=-ipc_lock']
+        if os.geteuid() != 0:
+            drops = []
+        elif shutil.which(drops[0]) is None:
+            self.skipTest(f'needs {drops[0]}')
+        with open(f'{self.folder}/log', 'w+', encoding='utf-8') as log:
+            node = subprocess.Popen([*drops, MICROBURSTD, '--set',
+                                     f'node.socket={self.folder}/socket'], stdout=log, stderr=log,
+                                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_MEMLOCK,
+                                                                          (4096, 4096)))
+            self.addCleanup(node.wait)
+            self.addCleanup(node.kill)
+
+            def said():
+                with open(log.name, encoding='utf-8') as f:
+                    return f.read()
+
+            until(lambda: node.poll() is not None or 'ready at' in said(), LONG_S, 'an end')
+            if node.poll() is None:
+                self.skipTest('this kernel does not count them')
+            self.assertEqual(node.returncode, 1)
+            self.assertIn('RLIMIT_MEMLOCK (ulimit -l)', said())
 
     def test_what_would_fail_is_found_before(self):
         """Form: by --check. What this machine lacks: by --plan, and so by the start."""
