@@ -191,6 +191,37 @@ who_finds_an_item_has_those_before_it_look(void **state)
 	assert_false(gate_block_yields(g, late, hash_at(3 + 64), &wants, 0, &code));
 }
 
+/* The same, of more keys than are told apart: it asks once for all of the bit. */
+static void
+who_has_many_keys_asks_by_their_bits(void **state)
+{
+	struct gate_conn *late = &g->conn[2];
+	struct gate_wants wants = wants_of(3);
+	int code = GATE_DONE;
+
+	for (uint32_t i = 1; i <= GATE_CROWD_KEYS; i++) {
+		gate_wants_add(&wants, hash_at(3 + 64 * i));
+	}
+	wait_for(0, 3, 0);
+	wait_for(1, 3 + 64, 0);
+	wait_for(3, 4, 0);
+	assert_true(gate_block_yields(g, late, hash_at(3), &wants, 0, &code));
+	assert_false(g->conn[0].blocked);
+	assert_false(g->conn[1].blocked);
+	assert_true(g->conn[3].blocked);
+	wait_for(0, 3, 0);
+	assert_false(gate_block_yields(g, late, hash_at(3), &wants, 0, &code));
+	assert_true(gate_block_yields(g, late, hash_at(3 + 64), &wants, 0, &code));
+	wait_for(1, 3 + 64, 0);
+	assert_false(gate_block_yields(g, late, hash_at(3 + 64), &wants, 0, &code));
+	/* It finds nothing; and it is found for the last of its keys. */
+	assert_int_equal(gate_block(g, late, &wants, 0), GATE_WAIT);
+	push(3 + 64 * GATE_CROWD_KEYS);
+	gate_block_wrote(g, b);
+	assert_false(late->blocked);
+	assert_true(g->conn[0].blocked);
+}
+
 int
 main(void)
 {
@@ -201,6 +232,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(whose_time_is_over_looks_in_the_next_tick, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(who_finds_an_item_has_those_before_it_look, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(who_has_many_keys_asks_by_their_bits, setup,
 						teardown),
 	};
 
