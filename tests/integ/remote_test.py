@@ -489,6 +489,57 @@ class Remote(unittest.TestCase):
         self.assertEqual(self.remote('call', 'increment', '1', port=port)[0], 3)
 
 
+class Names(unittest.TestCase):
+    """A name with two addresses, of which the node listens at the second: in a mount namespace
+    with an /etc/hosts of its own."""
+    INTO = ['unshare', '-m' if os.geteuid() == 0 else '-rm', 'sh', '-c',
+            'mount --bind "$0" /etc/hosts && exec "$@"']
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix='microburst-remote-')
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.hosts = os.path.join(cls.folder, 'hosts')
+        with open(cls.hosts, 'w', encoding='ascii') as hosts:
+            hosts.write('::1 two.example\n127.0.0.1 two.example\n')
+        try:
+            found = subprocess.run([*cls.INTO, cls.hosts, 'getent', 'ahosts', 'two.example'],
+                                   capture_output=True, text=True, check=True).stdout
+            with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+                probe.bind(('::1', 0))
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise unittest.SkipTest(f'needs mount namespaces and IPv6: {error}')
+        if not found.startswith('::1 '):
+            raise unittest.SkipTest('names are not looked up in /etc/hosts here')
+        cls.node = Node()
+        cls.addClassCleanup(cls.node.remove)
+
+    def incr(self, key, port):
+        done = subprocess.run([*self.INTO, self.hosts, MICROBURST, '--connect',
+                               f'udp://two.example:{port}', 'incr', key], capture_output=True,
+                              text=True, timeout=COMMAND_S, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    def test_nobody_at_the_first(self):
+        self.assertEqual(self.incr('refused', self.node.port), (0, '1\n', ''))
+
+    def test_silence_at_the_first(self):
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as stranger:
+            stranger.bind(('::1', self.node.port))
+            self.assertEqual(self.incr('silent', self.node.port), (0, '1\n', ''))
+            stranger.setblocking(False)
+            self.assertNotEqual(stranger.recv(65536), b'')
+
+    def test_nobody_at_either(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind(('127.0.0.1', 0))
+            port = free.getsockname()[1]
+        code, _, err = self.incr('nobody', port)
+        self.assertEqual(code, 3)
+        self.assertIn('two.example', err)
+        self.assertIn('any address', err)
+
+
 class Keyed(unittest.TestCase):
     """A node that lets only those in who have a key."""
 
