@@ -31,10 +31,10 @@
 #define SPIN_NS       (20 * NS_PER_US)
 
 struct udp {
-	int fd[CARRIER_LANES]; /* -1: none */
-	bool whole;            /* the kernel does not take sends apart */
+	int fd[CARRIER_LANES];            /* -1: none */
+	bool whole;                       /* the kernel does not take sends apart */
 	struct addrinfo *found, *untried; /* the name's */
-	uint32_t many_lane;    /* datagrams that wait for the next ones: */
+	uint32_t many_lane;               /* datagrams that wait for the next ones: */
 	uint32_t many_cnt;
 	size_t many_each, many_len;
 	uint8_t many[UDP_SEGMENTS_BYTES];
@@ -271,8 +271,7 @@ udp_next(struct carrier *c)
 	} else {
 		getsockopt(fd, IPPROTO_IP, IP_MTU, &mtu, &len);
 	}
-	c->datagram =
-		(uint16_t)MIN(MAX(mtu - IP_UDP_BYTES, WIRE_DATAGRAM_MIN), WIRE_DATAGRAM_MAX);
+	c->datagram = (uint16_t)MIN(MAX(mtu - IP_UDP_BYTES, WIRE_DATAGRAM_MIN), WIRE_DATAGRAM_MAX);
 	return 0;
 }
 

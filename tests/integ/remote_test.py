@@ -24,6 +24,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import hosts  # noqa: E402
 from node import until  # noqa: E402
 
 MICROBURST, SOURCE, MANY, LANES = sys.argv[1:5]
@@ -492,32 +493,24 @@ class Remote(unittest.TestCase):
 class Names(unittest.TestCase):
     """A name with two addresses, of which the node listens at the second: in a mount namespace
     with an /etc/hosts of its own."""
-    INTO = ['unshare', '-m' if os.geteuid() == 0 else '-rm', 'sh', '-c',
-            'mount --bind "$0" /etc/hosts && exec "$@"']
 
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp(prefix='microburst-remote-')
         cls.addClassCleanup(shutil.rmtree, cls.folder)
         cls.hosts = os.path.join(cls.folder, 'hosts')
-        with open(cls.hosts, 'w', encoding='ascii') as hosts:
-            hosts.write('::1 two.example\n127.0.0.1 two.example\n')
-        try:
-            found = subprocess.run([*cls.INTO, cls.hosts, 'getent', 'ahosts', 'two.example'],
-                                   capture_output=True, text=True, check=True).stdout
-            with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
-                probe.bind(('::1', 0))
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise unittest.SkipTest(f'needs mount namespaces and IPv6: {error}')
-        if not found.startswith('::1 '):
-            raise unittest.SkipTest('names are not looked up in /etc/hosts here')
+        with open(cls.hosts, 'w', encoding='ascii') as file:
+            file.write('::1 two.example\n127.0.0.1 two.example\n')
+        why = hosts.no_naming(cls.hosts, 'two.example', '::1')
+        if why:
+            raise unittest.SkipTest(why)
         cls.node = Node()
         cls.addClassCleanup(cls.node.remove)
 
     def incr(self, key, port):
-        done = subprocess.run([*self.INTO, self.hosts, MICROBURST, '--connect',
-                               f'udp://two.example:{port}', 'incr', key], capture_output=True,
-                              text=True, timeout=COMMAND_S, check=False)
+        done = subprocess.run(hosts.naming(self.hosts, MICROBURST, '--connect',
+                                           f'udp://two.example:{port}', 'incr', key),
+                              capture_output=True, text=True, timeout=COMMAND_S, check=False)
         return done.returncode, done.stdout, done.stderr
 
     def test_nobody_at_the_first(self):
