@@ -764,6 +764,12 @@ class Tap(unittest.TestCase):
                 Node(MICROBURST, '--set', f'net.listen=udp://{V4}:{PORT}', '--set',
                      f'net.nic={nic}', within=self.net.within(1))
 
+    def test_taken(self):
+        """A second node would share the interface, and each lose frames to the other."""
+        with self.assertRaisesRegex(RuntimeError, 'another node .* the interface mbtap0'):
+            Node(MICROBURST, '--set', f'net.listen=udp://{V4}:{PORT}', '--set',
+                 'net.nic=net_tap1,iface=mbtap0', within=self.net.within(1)).remove()
+
     def test_both_tiles(self):
         """It is steered by rules where the kernel takes them, else spread by a hash; a client that
         hashes to either queue, with every key, is served."""
