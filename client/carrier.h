@@ -9,6 +9,9 @@
  * Lanes. A node has a port for each of its net tiles; the way to one of them is a lane. Lane 0, to
  * the port that was named, is open from the start.
  *
+ * A name may have several addresses, and the node be at one of them: they are tried in the order
+ * that getaddrinfo gives (RFC 6724), until one answers.
+ *
  * Errors: negative mb_err. Owner: the client's thread.
  */
 #ifndef MB_CLIENT_CARRIER_H
@@ -22,7 +25,12 @@
  * is awaited on this lane. */
 typedef bool carrier_recv_fn(void *ctx, uint32_t lane, struct slice datagram);
 
+struct carrier;
+
 struct carrier_ops {
+	/* Leads lane 0 to the next address that the name has; there are no other lanes yet.
+	 * Returns: 0; MB_ERR_NO_NODE: there is none; MB_ERR_NO_MEMORY. */
+	int (*next)(struct carrier *c);
 	/* Opens another lane, or leads it to another port. Returns: 0; MB_ERR_NO_MEMORY;
 	 * MB_ERR_NO_NODE. */
 	int (*lane)(void *carrier, uint32_t lane, uint16_t port);
@@ -41,20 +49,22 @@ struct carrier_ops {
 	void (*close)(void *carrier);
 };
 
-#define CARRIER_LANES NET_TILE_CNT_MAX
+#define CARRIER_LANES     NET_TILE_CNT_MAX
+#define CARRIER_ADDRS_MAX 8u /* of a name; those behind are not tried */
 
 struct carrier {
 	const struct carrier_ops *ops; /* NULL: none */
 	void *carrier;
 	struct wire_addr server; /* for those who need an address; else nowhere */
 	uint16_t datagram;       /* bytes of UDP payload that the way out carries */
+	uint32_t more;           /* addresses that were not tried yet */
 	uint32_t spin_ns; /* look for so long, yielding, before it is waited: what a wait costs */
 };
 
 /* carrier_known tells whether where is written as a node that is elsewhere. */
 bool carrier_known(const char *where);
 
-/* carrier_open opens the way to where.
+/* carrier_open opens the way to where, to the first of its addresses that there is a way to.
  * Returns:   0 with *ret; MB_ERR_INVALID for a where that cannot be read; MB_ERR_NO_NODE when no
  *            such host is known; MB_ERR_NOT_SUPPORTED when the library for it is not installed;
  *            MB_ERR_CONFIG, MB_ERR_NOT_FOUND, MB_ERR_DENIED of a device; MB_ERR_NO_MEMORY;

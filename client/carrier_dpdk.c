@@ -28,6 +28,7 @@
 #include "carrier.h"
 #include "check.h"
 #include "compiler.h"
+#include "frame.h"
 #include "microburst/error.h"
 #include "nic.h"
 #include "sock.h"
@@ -43,6 +44,8 @@ static bool eal_up;
 struct dpdk {
 	struct net_io io;
 	struct wire_addr server;
+	struct wire_addr addr[CARRIER_ADDRS_MAX]; /* the name's */
+	uint32_t addr_cnt;
 	uint16_t port[CARRIER_LANES]; /* 0: none */
 	char device[512];             /* nic keeps it */
 	carrier_recv_fn *fn;
@@ -109,6 +112,19 @@ eal_need(const char *device)
 }
 
 /* -------------------------------------------------------------------- datagrams */
+
+static int
+dpdk_next(struct carrier *c)
+{
+	struct dpdk *d = c->carrier;
+
+	if (c->more == 0) {
+		return MB_ERR_NO_NODE;
+	}
+	d->server = c->server = d->addr[d->addr_cnt - c->more--];
+	d->port[0] = d->server.port;
+	return 0;
+}
 
 static int
 dpdk_lane(void *carrier, uint32_t lane, uint16_t port)
@@ -190,7 +206,7 @@ dpdk_close(void *carrier)
 }
 
 static const struct carrier_ops dpdk_ops = {
-	dpdk_lane, dpdk_send, dpdk_flush, dpdk_recv, dpdk_wait, dpdk_close,
+	dpdk_next, dpdk_lane, dpdk_send, dpdk_flush, dpdk_recv, dpdk_wait, dpdk_close,
 };
 
 /* ---------------------------------------------------------------------- opening */
@@ -228,6 +244,17 @@ at_read(const char *text, struct wire_addr *ret)
 	return err;
 }
 
+/* Of a name's addresses those that can be reached from one of that kind. */
+static void
+addrs_keep(struct dpdk *d, uint32_t cnt, bool v4)
+{
+	for (uint32_t i = 0; i < cnt; i++) {
+		if (frame_is_v4(d->addr[i].ip) == v4) {
+			d->addr[d->addr_cnt++] = d->addr[i];
+		}
+	}
+}
+
 /* Reads what follows the scheme. */
 static int
 where_read(const char *where, struct dpdk *d, struct nic_cfg *cfg)
@@ -235,12 +262,12 @@ where_read(const char *where, struct dpdk *d, struct nic_cfg *cfg)
 	char text[1024], *rest = text, *part;
 	bool ok = snprintf(text, sizeof(text), "%s", where) < (int)sizeof(text);
 	bool here = false;
-	int err;
+	int cnt;
 
 	part = strsep(&rest, "?");
-	err = ok ? sock_addr(part, false, &d->server) : MB_ERR_INVALID;
-	if (err != 0) {
-		return err == MB_ERR_NOT_FOUND ? MB_ERR_NO_NODE : err;
+	cnt = ok ? sock_addrs(part, false, CARRIER_ADDRS_MAX, d->addr) : MB_ERR_INVALID;
+	if (cnt < 0) {
+		return cnt == MB_ERR_NOT_FOUND ? MB_ERR_NO_NODE : cnt;
 	}
 	while (ok && (part = strsep(&rest, "&")) != NULL) {
 		if (strncmp(part, "nic=", 4) == 0) {
@@ -257,7 +284,13 @@ where_read(const char *where, struct dpdk *d, struct nic_cfg *cfg)
 			ok = false;
 		}
 	}
-	return ok && here && d->device[0] != '\0' ? 0 : MB_ERR_INVALID;
+	if (!ok || !here || d->device[0] == '\0') {
+		return MB_ERR_INVALID;
+	}
+	addrs_keep(d, (uint32_t)cnt, frame_is_v4(cfg->at.ip));
+	return d->addr_cnt > 0 ? 0
+			       : fail(MB_ERR_CONFIG, "the node has no address of the kind that at= "
+						     "has: both are IPv4, or both IPv6");
 }
 
 int
@@ -277,7 +310,6 @@ microburst_carrier_dpdk(struct carrier *ret, const char *where)
 	}
 	if (err == 0) {
 		cfg.device = d->device;
-		d->port[0] = d->server.port;
 		err = nic_open(&d->io, &cfg, &why);
 		err = err != 0 ? fail(err, why.text) : 0;
 	}
@@ -287,8 +319,8 @@ microburst_carrier_dpdk(struct carrier *ret, const char *where)
 	}
 	*ret = (struct carrier){ .ops = &dpdk_ops,
 				 .carrier = d,
-				 .server = d->server,
 				 .datagram = (uint16_t)d->io.ops->datagram_max(d->io.io),
+				 .more = d->addr_cnt,
 				 .spin_ns = SPIN_NS };
-	return 0;
+	return dpdk_next(ret);
 }

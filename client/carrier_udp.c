@@ -31,9 +31,10 @@
 #define SPIN_NS       (20 * NS_PER_US)
 
 struct udp {
-	int fd[CARRIER_LANES]; /* -1: none */
-	bool whole;            /* the kernel does not take sends apart */
-	uint32_t many_lane;    /* datagrams that wait for the next ones: */
+	int fd[CARRIER_LANES];            /* -1: none */
+	bool whole;                       /* the kernel does not take sends apart */
+	struct addrinfo *found, *untried; /* the name's */
+	uint32_t many_lane;               /* datagrams that wait for the next ones: */
 	uint32_t many_cnt;
 	size_t many_each, many_len;
 	uint8_t many[UDP_SEGMENTS_BYTES];
@@ -179,6 +180,9 @@ udp_close(void *carrier)
 			close(u->fd[i]);
 		}
 	}
+	if (u->found != NULL) {
+		freeaddrinfo(u->found);
+	}
 	free(u);
 }
 
@@ -241,39 +245,61 @@ udp_lane(void *carrier, uint32_t lane, uint16_t port)
 	return 0;
 }
 
+/* To the next address that this host knows a way to. */
+static int
+udp_next(struct carrier *c)
+{
+	struct udp *u = c->carrier;
+	socklen_t len = sizeof(int);
+	int fd = MB_ERR_NO_NODE, mtu = 0;
+	bool v6 = false;
+
+	for (; c->more > 0 && fd < 0; c->more--) {
+		v6 = u->untried->ai_family == AF_INET6;
+		fd = udp_socket(u->untried->ai_addr, u->untried->ai_addrlen);
+		u->untried = u->untried->ai_next;
+	}
+	if (fd < 0) {
+		return fd;
+	}
+	if (u->fd[0] >= 0) {
+		close(u->fd[0]);
+	}
+	u->fd[0] = fd;
+	if (v6) {
+		getsockopt(fd, IPPROTO_IPV6, IPV6_MTU, &mtu, &len);
+	} else {
+		getsockopt(fd, IPPROTO_IP, IP_MTU, &mtu, &len);
+	}
+	c->datagram = (uint16_t)MIN(MAX(mtu - IP_UDP_BYTES, WIRE_DATAGRAM_MIN), WIRE_DATAGRAM_MAX);
+	return 0;
+}
+
 static const struct carrier_ops udp_ops = {
-	udp_lane, udp_send, udp_flush, udp_recv, udp_wait, udp_close,
+	udp_next, udp_lane, udp_send, udp_flush, udp_recv, udp_wait, udp_close,
 };
 
+/* Looks the name up. Returns: 0 with *ret_cnt; MB_ERR_INVALID; MB_ERR_NO_NODE. */
 static int
-udp_connect(struct udp *u, const char *where, uint16_t *ret_datagram)
+udp_find(struct udp *u, const char *where, uint32_t *ret_cnt)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICSERV };
-	struct addrinfo *found = NULL;
 	char host[WHERE_HOST_BYTES], port[WHERE_PORT_BYTES];
-	socklen_t len = sizeof(int);
-	int mtu = 0;
-	bool v6;
+	uint32_t cnt = 0;
 
 	if (where_split(where, host, port) != 0 || host[0] == '\0') {
 		return MB_ERR_INVALID;
 	}
-	if (getaddrinfo(host, port, &hints, &found) != 0) {
+	if (getaddrinfo(host, port, &hints, &u->found) != 0) {
+		u->found = NULL;
 		return MB_ERR_NO_NODE;
 	}
-	v6 = found->ai_family == AF_INET6;
-	u->fd[0] = udp_socket(found->ai_addr, found->ai_addrlen);
-	freeaddrinfo(found);
-	if (u->fd[0] < 0) {
-		return u->fd[0];
+	u->untried = u->found;
+	for (const struct addrinfo *a = u->found; a != NULL && cnt < CARRIER_ADDRS_MAX;
+	     a = a->ai_next) {
+		cnt++;
 	}
-	if (v6) {
-		getsockopt(u->fd[0], IPPROTO_IPV6, IPV6_MTU, &mtu, &len);
-	} else {
-		getsockopt(u->fd[0], IPPROTO_IP, IP_MTU, &mtu, &len);
-	}
-	*ret_datagram =
-		(uint16_t)MIN(MAX(mtu - IP_UDP_BYTES, WIRE_DATAGRAM_MIN), WIRE_DATAGRAM_MAX);
+	*ret_cnt = cnt;
 	return 0;
 }
 
@@ -288,7 +314,10 @@ carrier_udp_open(struct carrier *ret, const char *where)
 		return MB_ERR_NO_MEMORY;
 	}
 	memset(u->fd, -1, sizeof(u->fd));
-	err = udp_connect(u, where, &c.datagram);
+	err = udp_find(u, where, &c.more);
+	if (err == 0) {
+		err = udp_next(&c);
+	}
 	if (err != 0) {
 		udp_close(u);
 		return err;

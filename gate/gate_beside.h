@@ -9,6 +9,7 @@
 #include <sys/queue.h>
 
 #include "gate_acl.h"
+#include "gate_crowd.h"
 #include "slice.h"
 #include "topo_limits.h"
 
@@ -122,8 +123,9 @@ struct gate_place {
 	bool looking;   /* among those that were woken */
 	bool behind;    /* looking, and waits until one before it has chosen */
 	uint64_t seq;   /* who waits longest has the least */
-	uint64_t asked; /* bits of keys for which those before it were woken by it (K6) */
+	uint64_t asked; /* marks of keys for which those before it were woken by it (K6) */
 	TAILQ_ENTRY(gate_conn) next_blocked, next_looking;
+	struct gate_stood stood;
 };
 
 /* ---- gate_lend.c */

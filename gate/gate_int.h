@@ -351,8 +351,11 @@ struct gate {
 	struct gate_conn *alone;   /* its transaction runs: no other command is begun; NULL */
 	uint32_t batch_cnt;        /* at their cache tiles, or on their way */
 	struct gate_blocked blocked, looking; /* for an item (gate_block.c) */
-	uint64_t block_tick_ns, block_seq,
-		blocked_bits; /* of all that wait, and, until a tick, did */
+	struct gate_crowd crowd;
+	struct gate_conn *block_next; /* who looks in the next tick; NULL: the first */
+	uint64_t block_tick_ns, block_due_ns, block_seq; /* due: no time of any is over before */
+	uint64_t blocked_bits; /* of all that wait, and, for a turn of ticks, did */
+	uint64_t passed_bits;  /* of those before block_next */
 	uint32_t behind_cnt;
 	struct gate_topics topic_chain[GATE_CHAIN_CNT];
 	struct gate_topics topics[GATE_TOPIC_KINDS];

@@ -393,8 +393,8 @@ elsewhere_todo(int err)
 	const char *keys = getenv("MICROBURST_KEYS");
 
 	if (err == MB_ERR_NO_NODE) {
-		return "no node answers there: its net.listen says where it does, its net.keys to "
-		       "whom (MICROBURST_KEYS)";
+		return "no node answers there (at any address, where it is a name): its net.listen "
+		       "says where it does, its net.keys to whom (MICROBURST_KEYS)";
 	}
 	if (keys != NULL && *keys != '\0' &&
 	    (err == MB_ERR_NOT_FOUND || err == MB_ERR_DENIED || err == MB_ERR_CONFIG)) {

@@ -2,6 +2,7 @@
 /* nic_int - what the parts of a NIC share
  *
  *	nic_port.c   the device: found, configured, started, its queues steered, closed
+ *	nic_args.c   what is asked of it, where its driver would take no notice
  *	nic_packet.c the ring that the driver of af_packet has
  *	nic_group.c  the groups of IPv6 that it hears
  *	nic.c        a queue each way, as a net tile uses it
@@ -56,6 +57,10 @@ struct nic_port {
 int nic_port_open(struct nic_port *p, const struct nic_cfg *cfg, struct host_cfg *hc,
 		  struct topo_why *why);
 void nic_port_close(struct nic_port *p);
+
+/* nic_args_check refuses arguments of a virtual device that its driver would not see, and a tap
+ * that somebody else has. Returns: 0; MB_ERR_CONFIG. */
+int nic_args_check(const char *device, struct topo_why *why);
 
 /* nic_port_join has the port hear those who ask for its address, if that is one of IPv6.
  * Returns: 0; MB_ERR_IO. nic_port_leave ends it. */

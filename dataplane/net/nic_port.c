@@ -158,49 +158,6 @@ refused(struct topo_why *why, const struct nic_port *p, const char *what, int rc
 				   : "its driver refuses: it may need root, or other arguments");
 }
 
-/* These drivers of DPDK 22.11 take no notice of arguments that they do not know, net_tap then of no
- * other either: its interface had another name than was asked for. */
-static const struct {
-	const char *driver, *arg[4];
-} deaf[] = {
-	{ "net_tap", { "iface", "mac", "remote" } },
-	{ "net_ring", { "nodeaction" } },
-};
-#define DEAF_CNT (sizeof(deaf) / sizeof(deaf[0]))
-
-static bool
-is_one_of(const char *const *name, const char *s, size_t len)
-{
-	while (*name != NULL && (strlen(*name) != len || memcmp(*name, s, len) != 0)) {
-		name++;
-	}
-	return *name != NULL;
-}
-
-/* Whether a device's arguments have names that its driver has. */
-static int
-args_check(const char *device, struct topo_why *why)
-{
-	size_t i = 0, len = strcspn(device, "0123456789,");
-
-	while (i < DEAF_CNT &&
-	       (strlen(deaf[i].driver) != len || memcmp(deaf[i].driver, device, len) != 0)) {
-		i++;
-	}
-	if (i == DEAF_CNT) {
-		return 0;
-	}
-	for (const char *s = strchr(device, ','); s != NULL; s = strchr(s, ',')) {
-		len = strcspn(++s, "=,");
-		if (s[len] != '=' || !is_one_of(deaf[i].arg, s, len)) {
-			return topo_why_set(why, MB_ERR_CONFIG,
-					    "net.nic = %s: %s has no argument \"%.*s\"", device,
-					    deaf[i].driver, (int)len, s);
-		}
-	}
-	return 0;
-}
-
 static int
 port_device(struct nic_port *p, const struct nic_cfg *cfg, struct topo_why *why)
 {
@@ -213,7 +170,7 @@ port_device(struct nic_port *p, const struct nic_cfg *cfg, struct topo_why *why)
 	}
 	memcpy(p->device, cfg->device, len);
 	if (!nic_is_pci(cfg->device)) {
-		rc = args_check(cfg->device, why);
+		rc = nic_args_check(cfg->device, why);
 		if (rc != 0) {
 			return rc;
 		}

@@ -108,7 +108,7 @@ addr_of(const struct sockaddr_in6 *sa)
 }
 
 int
-sock_addr(const char *text, bool passive, struct wire_addr *ret)
+sock_addrs(const char *text, bool passive, uint32_t max, struct wire_addr *ret)
 {
 	struct addrinfo hints = { .ai_family = AF_INET6,
 				  .ai_socktype = SOCK_DGRAM,
@@ -116,6 +116,7 @@ sock_addr(const char *text, bool passive, struct wire_addr *ret)
 	struct addrinfo *found = NULL;
 	char host[WHERE_HOST_BYTES], port[WHERE_PORT_BYTES];
 	struct sockaddr_in6 sa;
+	uint32_t cnt = 0;
 
 	if (where_split(text, host, port) != 0 || host[0] == '\0') {
 		return MB_ERR_INVALID;
@@ -126,10 +127,20 @@ sock_addr(const char *text, bool passive, struct wire_addr *ret)
 	if (getaddrinfo(strcmp(host, "*") == 0 ? NULL : host, port, &hints, &found) != 0) {
 		return MB_ERR_NOT_FOUND;
 	}
-	memcpy(&sa, found->ai_addr, sizeof(sa));
+	for (const struct addrinfo *a = found; a != NULL && cnt < max; a = a->ai_next) {
+		memcpy(&sa, a->ai_addr, sizeof(sa));
+		ret[cnt++] = addr_of(&sa);
+	}
 	freeaddrinfo(found);
-	*ret = addr_of(&sa);
-	return ret->port != 0 || passive ? 0 : MB_ERR_INVALID;
+	return ret->port != 0 || passive ? (int)cnt : MB_ERR_INVALID;
+}
+
+int
+sock_addr(const char *text, bool passive, struct wire_addr *ret)
+{
+	int n = sock_addrs(text, passive, 1, ret);
+
+	return MIN(n, 0);
 }
 
 /* ------------------------------------------------------------------- opening */

@@ -31,6 +31,10 @@ struct sock_stats {
  * MB_ERR_NOT_FOUND when no such host is known. */
 int sock_addr(const char *text, bool passive, struct wire_addr *ret);
 
+/* sock_addrs is sock_addr for all addresses of a name, the first max of them in the order in which
+ * they are to be tried. Returns: how many; errors as sock_addr. */
+int sock_addrs(const char *text, bool passive, uint32_t max, struct wire_addr *ret);
+
 /* sock_open makes the socket and its ring. Returns: 0; MB_ERR_EXISTS when the port is taken;
  * MB_ERR_INVALID when the address is none of this machine's; MB_ERR_DENIED; MB_ERR_NO_URING without
  * multishot receive (before 6.0); MB_ERR_NO_MEMORY. */

@@ -93,10 +93,10 @@ is_alone(struct slice list, struct list_item *ret)
 
 /* There is no item that it can take: it waits for one, or says so. */
 static int
-none(struct gate *g, struct gate_conn *c, uint64_t bit, double timeout_s)
+none(struct gate *g, struct gate_conn *c, const struct gate_wants *wants, double timeout_s)
 {
 	if (timeout_s >= 0 && !c->timed_out) {
-		return gate_block(g, c, bit, timeout_s);
+		return gate_block(g, c, wants, timeout_s);
 	}
 	if (c->timed_out && !gate_multi_runs(c)) { /* one that waited has a null of its own */
 		gate_null_array(g, c);
@@ -121,7 +121,7 @@ move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
 	struct gate_pop_walk walk = gate_pop_walk(from, from_end);
 	struct cache_value v, there;
 	struct list_item item;
-	uint64_t from_bit = gate_key_bit(from_hash);
+	struct gate_wants wants = { 0 };
 	bool apart, taken; /* by others, all of it */
 	int n, to_n = CACHE_HIT, code;
 
@@ -130,9 +130,10 @@ move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
 					    : move_push(g, c, from, from_end);
 	}
 	c->moves = GATE_MOVES_NOT;
+	gate_wants_add(&wants, from_hash);
 	n = gate_look_as(g, c, from, LATTICE_LIST, &v);
 	if (n == CACHE_ABSENT || gate_waits_on(c, n)) {
-		return none(g, c, from_bit, timeout_s);
+		return none(g, c, &wants, timeout_s);
 	}
 	if (n == CACHE_HIT) { /* else it does not matter what is there */
 		to_n = gate_look_as(g, c, to, LATTICE_LIST, &there);
@@ -141,9 +142,9 @@ move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
 	}
 	if (n != CACHE_HIT) {
 		gate_look_end(g, &v);
-		return gate_block_waits(g, c, from_bit, timeout_s, gate_look_refuse(g, c, n));
+		return gate_block_waits(g, c, &wants, timeout_s, gate_look_refuse(g, c, n));
 	}
-	if (gate_block_yields(g, c, from_bit, from_bit, timeout_s, &code)) {
+	if (gate_block_yields(g, c, from_hash, &wants, timeout_s, &code)) {
 		gate_look_end(g, &v);
 		return code;
 	}
@@ -156,12 +157,12 @@ move(struct gate *g, struct gate_conn *c, struct slice from, struct slice to,
 		taken = !gate_pop_find(g, v.state, &walk, false, &item);
 		gate_look_end(g, &v);
 		return taken && gate_waits_on(c, to_n) /* who comes just now sees an item there */
-			       ? none(g, c, from_bit, timeout_s)
+			       ? none(g, c, &wants, timeout_s)
 			       : gate_look_refuse(g, c, to_n);
 	}
 	if (!gate_pop_find(g, v.state, &walk, true, &item)) {
 		gate_look_end(g, &v);
-		return none(g, c, from_bit, timeout_s);
+		return none(g, c, &wants, timeout_s);
 	}
 	if (!gate_conn_keep(g, c, item.value.len + 1)) {
 		gate_look_end(g, &v);

@@ -515,7 +515,7 @@ gate_batch_published(struct gate *g, const struct desc *d)
 	g->batch_cnt--;
 	run->batch[b->tile] = NULL;
 	run->pending -= b->op_cnt;
-	gate_block_wake(g, b->wake_bits);
+	gate_block_wrote(g, b);
 	if (run->pending == 0) {
 		gate_run_over(g, run);
 	}

@@ -2,9 +2,9 @@
 /* gate_block - commands that wait for an item: BLPOP and its kin
  *
  * A command that finds nothing takes its place in one list, who waits longest first. It looks again
- * when a client of this gate has put something under one of its keys, and, as functions write too,
- * every BLOCK_TICK_NS. Looking is all that being woken means: two may be woken for one item, and
- * the one that comes too late waits on.
+ * when a client of this gate has put something under one of its keys (gate_crowd.h), and, as
+ * functions write too, in the ticks, in turns. Looking is all that being woken means: two may be
+ * woken for one item, and the one that comes too late waits on.
  *
  *	blocked ──an item, a tick──► looking ──chosen──► under way ──► over
  *	   ▲                         │     ▲                 │
@@ -23,7 +23,8 @@
  *   K6  An item is seen before those that wait for it are woken: its writer's batch is not over, it
  *       came by another gate, or a function wrote it. So who finds one wakes all before it that
  *       wait for its key, and goes behind them; for each key once (place.asked) until it finds
- *       nothing, or has chosen: those whose key only has the same bit keep it no longer than that.
+ *       nothing, or has chosen: those that cannot take the item (they want another type, or of
+ *       their many keys one only has the same bit) keep it no longer than that.
  *       What is pushed between their look and its own it may take before them. Whose time is over
  *       looks a last time, and leaves what somebody before it may want.
  *
@@ -47,9 +48,10 @@
 #include "hash.h"
 #include "timebase.h"
 
-#define BLOCK_TICK_NS (5 * NS_PER_MS)
-#define TIMEOUT_S_MAX 9.2e15 /* as many milliseconds as an int64_t has */
-#define WAIT_S_MAX    1e9    /* 31 years, as many nanoseconds as a uint64_t has behind now */
+#define BLOCK_TICK_NS  (5 * NS_PER_MS)
+#define BLOCK_TICK_CNT 512    /* some 300 ns each */
+#define TIMEOUT_S_MAX  9.2e15 /* as many milliseconds as an int64_t has */
+#define WAIT_S_MAX     1e9    /* 31 years, as many nanoseconds as a uint64_t has behind now */
 
 bool
 gate_block_timeout(struct gate *g, struct gate_conn *c, struct slice word, double *ret_s)
@@ -119,24 +121,27 @@ looking_end(struct gate *g, struct gate_conn *c)
 }
 
 static void
-place_take(struct gate *g, struct gate_conn *c, uint64_t bits)
+place_take(struct gate *g, struct gate_conn *c, const struct gate_wants *wants)
 {
 	if (TAILQ_EMPTY(&g->blocked)) {
 		g->block_tick_ns = g->now_ns + BLOCK_TICK_NS;
+		g->block_due_ns = UINT64_MAX;
 	}
 	if (!c->place.taken) {
 		c->place.taken = true;
 		c->place.asked = 0;
 		c->place.seq = ++g->block_seq;
 		TAILQ_INSERT_TAIL(&g->blocked, c, place.next_blocked);
+		gate_crowd_join(&g->crowd, &c->place.stood, c, c->place.seq, wants);
+		c->block_bits = wants->bits;
+		g->blocked_bits |= wants->bits;
 	}
-	c->block_bits = bits;
-	g->blocked_bits |= bits;
 }
 
 /* It waits, behind another one or for an item. Returns: as gate_block. */
 static int
-block(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s, bool behind)
+block(struct gate *g, struct gate_conn *c, const struct gate_wants *wants, double timeout_s,
+      bool behind)
 {
 	if (gate_conn_over(c)) { /* N5 */
 		c->last = true;
@@ -147,7 +152,8 @@ block(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s, bool
 			timeout_s == 0 ? UINT64_MAX
 				       : g->now_ns + (uint64_t)(timeout_s * (double)NS_PER_S) + 1;
 	}
-	place_take(g, c, bits);
+	place_take(g, c, wants);
+	g->block_due_ns = MIN(g->block_due_ns, c->block_due_ns);
 	c->place.asked = behind ? c->place.asked : 0;
 	c->began_tsc = 0; /* its time is from when there is an item */
 	c->blocked = true;
@@ -161,16 +167,17 @@ block(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s, bool
 }
 
 int
-gate_block(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s)
+gate_block(struct gate *g, struct gate_conn *c, const struct gate_wants *wants, double timeout_s)
 {
-	return block(g, c, bits, timeout_s, false);
+	return block(g, c, wants, timeout_s, false);
 }
 
 int
-gate_block_waits(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s, int rc)
+gate_block_waits(struct gate *g, struct gate_conn *c, const struct gate_wants *wants,
+		 double timeout_s, int rc)
 {
 	if (rc == GATE_WAIT && timeout_s >= 0 && !c->timed_out) { /* K5 */
-		place_take(g, c, bits);
+		place_take(g, c, wants);
 		if (!c->place.looking) {
 			looking_add(g, c);
 		}
@@ -178,27 +185,54 @@ gate_block_waits(struct gate *g, struct gate_conn *c, uint64_t bits, double time
 	return rc;
 }
 
-bool
-gate_block_yields(struct gate *g, struct gate_conn *c, uint64_t bit, uint64_t bits,
-		  double timeout_s, int *ret_code)
+/* What stands in place.asked for a key; of many keys several have the same, as they have a bit. */
+static uint64_t
+mark_of(const struct gate_wants *wants, uint64_t hash)
+{
+	for (uint32_t i = 0; wants->cnt <= GATE_CROWD_KEYS && i < wants->cnt; i++) {
+		if (wants->hash[i] == hash) {
+			return UINT64_C(1) << i;
+		}
+	}
+	return gate_key_bit(hash);
+}
+
+/* Those before it that wait for a key of a bit, for which it does not ask again (K6). */
+static void
+wake_before(struct gate *g, const struct gate_conn *c, uint64_t bit)
 {
 	struct gate_conn *o;
-	bool asks = !c->place.taken || (c->place.asked & bit) == 0, yields = false;
 
-	if ((g->blocked_bits & bit) == 0 || timeout_s < 0 || gate_multi_runs(c)) {
-		return false;
-	}
-	if (c->place.taken && !c->place.looking) { /* it had chosen, and another was faster */
-		looking_add(g, c);
-	}
 	TAILQ_FOREACH(o, &g->blocked, place.next_blocked)
 	{
 		if (o == c) {
 			break;
 		}
-		if ((o->block_bits & bit) == 0) {
-			continue;
+		if ((o->block_bits & bit) != 0 && o->blocked && !o->place.looking) {
+			wake(g, o);
 		}
+	}
+}
+
+bool
+gate_block_yields(struct gate *g, struct gate_conn *c, uint64_t hash,
+		  const struct gate_wants *wants, double timeout_s, int *ret_code)
+{
+	struct gate_crowd_walk walk = gate_crowd_walk(&g->crowd, hash);
+	struct gate_conn *o;
+	uint64_t mark = mark_of(wants, hash);
+	bool asks = !c->place.taken || (c->place.asked & mark) == 0, yields = false;
+
+	if (TAILQ_EMPTY(&g->blocked) || timeout_s < 0 || gate_multi_runs(c)) {
+		return false;
+	}
+	if (c->place.taken && !c->place.looking) { /* it had chosen, and another was faster */
+		looking_add(g, c);
+	}
+	if (asks && wants->cnt > GATE_CROWD_KEYS) {
+		wake_before(g, c, mark);
+	}
+	while ((o = gate_crowd_next(&walk)) != NULL && o != c) {
 		if (o->blocked && !o->place.looking && asks) { /* K6 */
 			wake(g, o);
 		}
@@ -208,8 +242,8 @@ gate_block_yields(struct gate *g, struct gate_conn *c, uint64_t bit, uint64_t bi
 		gate_null_array(g, c);
 		*ret_code = GATE_DONE;
 	} else if (yields) {
-		*ret_code = block(g, c, bits, timeout_s, true);
-		c->place.asked |= bit;
+		*ret_code = block(g, c, wants, timeout_s, true);
+		c->place.asked |= mark;
 	}
 	return yields;
 }
@@ -232,10 +266,54 @@ gate_unblock(struct gate *g, struct gate_conn *c)
 	}
 	c->blocked = false;
 	c->place.taken = false;
+	if (g->block_next == c) {
+		g->block_next = TAILQ_NEXT(c, place.next_blocked);
+	}
 	TAILQ_REMOVE(&g->blocked, c, place.next_blocked);
+	gate_crowd_leave(&g->crowd, &c->place.stood);
 	g->blocked_bits = TAILQ_EMPTY(&g->blocked) ? 0 : g->blocked_bits;
 	if (c->place.looking) {
 		looking_end(g, c);
+	}
+}
+
+/* Whether an operation before this one has the same key. */
+static bool
+is_again(const struct gate_batch *b, uint32_t op)
+{
+	for (uint32_t i = 0; i < op; i++) {
+		if (b->word[i].hash == b->word[op].hash) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void
+gate_block_wrote(struct gate *g, const struct gate_batch *b)
+{
+	struct gate_crowd_walk walk;
+	struct gate_conn *c;
+
+	if (g->cfg.idx != 0) { /* whoever waits does so at home */
+		g->many.item_bits |= b->wake_bits;
+		return;
+	}
+	if (TAILQ_EMPTY(&g->blocked) || b->wake_bits == 0) {
+		return;
+	}
+	for (uint32_t i = 0; i < b->op_cnt; i++) {
+		uint64_t hash = b->word[i].hash;
+
+		if ((b->wake_bits & gate_key_bit(hash)) == 0 || is_again(b, i)) {
+			continue;
+		}
+		walk = gate_crowd_walk(&g->crowd, hash);
+		while ((c = gate_crowd_next(&walk)) != NULL) {
+			if (c->blocked) {
+				wake(g, c);
+			}
+		}
 	}
 }
 
@@ -244,13 +322,6 @@ gate_block_wake(struct gate *g, uint64_t bits)
 {
 	struct gate_conn *c;
 
-	if (bits == 0) {
-		return;
-	}
-	if (g->cfg.idx != 0) { /* whoever waits does so at home */
-		g->many.item_bits |= bits;
-		return;
-	}
 	if ((g->blocked_bits & bits) == 0) { /* nobody waits for such a key */
 		return;
 	}
@@ -258,6 +329,27 @@ gate_block_wake(struct gate *g, uint64_t bits)
 	{
 		if (c->blocked && (c->block_bits & bits) != 0) {
 			wake(g, c);
+		}
+	}
+}
+
+/* Those whose time is over look a last time. */
+static void
+wake_late(struct gate *g, uint64_t now_ns)
+{
+	struct gate_conn *c;
+
+	g->block_due_ns = UINT64_MAX;
+	TAILQ_FOREACH(c, &g->blocked, place.next_blocked)
+	{
+		if (!c->blocked) { /* its end is noted when it waits again */
+			continue;
+		}
+		if (now_ns >= c->block_due_ns) {
+			c->timed_out = true;
+			wake(g, c);
+		} else {
+			g->block_due_ns = MIN(g->block_due_ns, c->block_due_ns);
 		}
 	}
 }
@@ -271,50 +363,56 @@ gate_block_tick(struct gate *g, uint64_t now_ns)
 		return;
 	}
 	g->block_tick_ns = now_ns + BLOCK_TICK_NS;
-	g->blocked_bits = 0;
-	TAILQ_FOREACH(c, &g->blocked, place.next_blocked)
-	{
-		g->blocked_bits |= c->block_bits;
-		c->timed_out = c->blocked ? now_ns >= c->block_due_ns : c->timed_out;
+	if (now_ns >= g->block_due_ns) {
+		wake_late(g, now_ns);
 	}
-	gate_block_wake(g, UINT64_MAX);
+	c = g->block_next != NULL ? g->block_next : TAILQ_FIRST(&g->blocked);
+	for (uint32_t i = 0; c != NULL && i < BLOCK_TICK_CNT; i++) {
+		g->passed_bits |= c->block_bits;
+		if (c->blocked) {
+			wake(g, c);
+		}
+		c = TAILQ_NEXT(c, place.next_blocked);
+	}
+	g->block_next = c;
+	if (c == NULL) { /* all were passed */
+		g->blocked_bits = g->passed_bits;
+		g->passed_bits = 0;
+	}
 }
 
 /* ------------------------------------------------------------------------ keys */
 
 static uint64_t
-bit_of(struct slice key)
+hash_of(struct slice key)
 {
-	return gate_key_bit(hash_bytes(key.p, key.len));
+	return hash_bytes(key.p, key.len);
 }
 
-/* Returns: CACHE_HIT; CACHE_ABSENT: none has items, *ret_bits is what to wait for; as
- * gate_look_as. */
+/* Returns: CACHE_HIT; CACHE_ABSENT: none has items; as gate_look_as. */
 static int
 look_first(struct gate *g, struct gate_conn *c, const struct slice *key, uint32_t key_cnt,
-	   unsigned int type, struct cache_value *ret, uint32_t *ret_idx, uint64_t *ret_bits)
+	   unsigned int type, struct cache_value *ret, uint32_t *ret_idx)
 {
-	*ret_bits = 0;
 	for (*ret_idx = 0; *ret_idx < key_cnt; ++*ret_idx) {
 		int n = gate_look_as(g, c, key[*ret_idx], type, ret);
 
 		if (n != CACHE_ABSENT && !gate_waits_on(c, n)) {
 			return n;
 		}
-		*ret_bits |= bit_of(key[*ret_idx]);
 	}
 	return CACHE_ABSENT;
 }
 
-static uint64_t
-bits_of(const struct slice *key, uint32_t key_cnt)
+static struct gate_wants
+wants_of(const struct slice *key, uint32_t key_cnt)
 {
-	uint64_t bits = 0;
+	struct gate_wants wants = { 0 };
 
 	for (uint32_t i = 0; i < key_cnt; i++) {
-		bits |= bit_of(key[i]);
+		gate_wants_add(&wants, hash_of(key[i]));
 	}
-	return bits;
+	return wants;
 }
 
 bool
@@ -322,23 +420,24 @@ gate_first(struct gate *g, struct gate_conn *c, const struct slice *key, uint32_
 	   unsigned int type, double timeout_s, struct cache_value *ret, uint32_t *ret_idx,
 	   int *ret_code)
 {
-	uint64_t bits;
-	int n = look_first(g, c, key, key_cnt, type, ret, ret_idx, &bits);
+	int n = look_first(g, c, key, key_cnt, type, ret, ret_idx);
+	struct gate_wants wants;
 
+	if (n == CACHE_HIT && likely(TAILQ_EMPTY(&g->blocked))) {
+		return true;
+	}
+	wants = wants_of(key, key_cnt);
 	if (n == CACHE_HIT) {
-		if (likely(g->blocked_bits == 0) ||
-		    !gate_block_yields(g, c, bit_of(key[*ret_idx]), bits_of(key, key_cnt),
-				       timeout_s, ret_code)) {
+		if (!gate_block_yields(g, c, hash_of(key[*ret_idx]), &wants, timeout_s, ret_code)) {
 			return true;
 		}
 		gate_look_end(g, ret);
 		return false;
 	}
 	if (n != CACHE_ABSENT) {
-		*ret_code = gate_block_waits(g, c, bits_of(key, key_cnt), timeout_s,
-					     gate_look_refuse(g, c, n));
+		*ret_code = gate_block_waits(g, c, &wants, timeout_s, gate_look_refuse(g, c, n));
 	} else if (timeout_s >= 0 && !c->timed_out) {
-		*ret_code = gate_block(g, c, bits, timeout_s);
+		*ret_code = gate_block(g, c, &wants, timeout_s);
 	} else {
 		gate_null_array(g, c);
 		*ret_code = GATE_DONE;

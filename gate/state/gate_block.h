@@ -2,9 +2,9 @@
 /* gate_block - commands that take what the first of several keys has, and wait where none has
  * anything
  *
- * They wait for bits, of which each key has one of 64: who is woken for another looks again, and
- * goes on waiting. Of those that were woken nobody takes from a key before who waits longer for it
- * has chosen, nor does who comes just then.
+ * They are found by their keys' hashes (gate_crowd.h), or by bits, of which each key has one of 64:
+ * who is woken for another key looks again, and goes on waiting. Of those that were woken nobody
+ * takes from a key before who waits longer for it has chosen, nor does who comes just then.
  *
  * Owner: the gate tile. Home only: on other gates nobody waits.
  */
@@ -43,34 +43,32 @@ gate_waits_on(const struct gate_conn *c, int n)
 	return n == MB_ERR_TYPE && c->block_due_ns != 0;
 }
 
-/* gate_block: the command found nothing: it is called again when one of its keys (the bits of
- * gate_key_bit) may have got an item, or with c->timed_out. Returns: GATE_WAIT. */
-int gate_block(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s);
-/* gate_block_waits: rc is what the handler returns; if it is GATE_WAIT, as keys of the command (all
- * of them: bits) must be here before it can look, its place is from now on, and who comes later
- * goes behind it. Returns: rc. */
-int gate_block_waits(struct gate *g, struct gate_conn *c, uint64_t bits, double timeout_s, int rc);
-/* gate_block_yields: there is an item under a key of the command (its bit; that of all its keys),
- * and somebody waits longer for it, who looks now: the command is called again when that one has
- * chosen.
+/* gate_block: the command found nothing: it is called again when one of its keys (wants: all
+ * of them, each time the same) may have got an item, or with c->timed_out. Returns: GATE_WAIT. */
+int gate_block(struct gate *g, struct gate_conn *c, const struct gate_wants *wants,
+	       double timeout_s);
+/* gate_block_waits: rc is what the handler returns; if it is GATE_WAIT, as keys of the command must
+ * be here before it can look, its place is from now on, and who comes later goes behind it.
+ * Returns: rc. */
+int gate_block_waits(struct gate *g, struct gate_conn *c, const struct gate_wants *wants,
+		     double timeout_s, int rc);
+/* gate_block_yields: there is an item under a key of the command (its hash), and somebody waits
+ * longer for it, who looks now: the command is called again when that one has chosen.
  * Returns: whether it is so; then the handler returns GATE_WAIT, or GATE_DONE if its client is
  * gone, or was answered as its time is over: *ret_code. */
-bool gate_block_yields(struct gate *g, struct gate_conn *c, uint64_t bit, uint64_t bits,
-		       double timeout_s, int *ret_code);
+bool gate_block_yields(struct gate *g, struct gate_conn *c, uint64_t hash,
+		       const struct gate_wants *wants, double timeout_s, int *ret_code);
 /* gate_block_chosen: what it takes is under way (rc, of gate_held_end, is GATE_HELD), and others
  * look past it (gate_pop.h). Returns: rc. */
 int gate_block_chosen(struct gate *g, struct gate_conn *c, int rc);
 /* gate_unblock: it waits no more. */
 void gate_unblock(struct gate *g, struct gate_conn *c);
-/* gate_block_wake: keys of these bits got items. */
+/* gate_block_wrote: a batch is over, and those keys may have got items that it pushed to. */
+void gate_block_wrote(struct gate *g, const struct gate_batch *b);
+/* gate_block_wake: keys of these bits got items, by another gate. */
 void gate_block_wake(struct gate *g, uint64_t bits);
-/* gate_block_tick: those whose time is over, and those for whom a function may have written. */
+/* gate_block_tick: those whose time is over, and in turns those for whom a function may have
+ * written. */
 void gate_block_tick(struct gate *g, uint64_t now_ns);
-
-static inline uint64_t
-gate_key_bit(uint64_t hash)
-{
-	return UINT64_C(1) << (hash >> 58);
-}
 
 #endif

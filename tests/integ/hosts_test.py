@@ -468,6 +468,23 @@ class Memif(unittest.TestCase):
         self.assertEqual(self.client('call', 'increment', '41')[:2], (0, b'42\n'))
         self.assertEqual(self.node.run('get', 'counted')[1].strip(), b'3')
 
+    def test_name(self):
+        """The node is at the last of a name's addresses; the first is of a family that this end
+        has not."""
+        file = self.folder + '/hosts'
+        with open(file, 'w', encoding='ascii') as text:
+            text.write(f'{V6} all.example\n{hosts.NET4}9 all.example\n{V4} all.example\n')
+        why = hosts.no_naming(file, 'all.example', V6)
+        if why:
+            self.skipTest(why)
+        done = subprocess.run(hosts.naming(file, MICROBURST, '--connect',
+                                           self.where.replace(V4, 'all.example'), 'incr', 'named'),
+                              capture_output=True, timeout=COMMAND_S, check=False)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b'1\n', b''))
+        code, _, text = self.client('get', 'named', where=self.where.replace(V4, f'[{V6}]'))
+        self.assertNotEqual(code, 0)
+        self.assertIn(b'both are IPv4, or both IPv6', text)
+
     def test_killed_and_started_again(self):
         """What a killed node has left of its memif is in nobody's way."""
         where = self.folder + '/killed'
@@ -746,6 +763,12 @@ class Tap(unittest.TestCase):
             with self.assertRaisesRegex(RuntimeError, f'has no argument "{what}"'):
                 Node(MICROBURST, '--set', f'net.listen=udp://{V4}:{PORT}', '--set',
                      f'net.nic={nic}', within=self.net.within(1))
+
+    def test_taken(self):
+        """A second node would share the interface, and each lose frames to the other."""
+        with self.assertRaisesRegex(RuntimeError, 'another node .* the interface mbtap0'):
+            Node(MICROBURST, '--set', f'net.listen=udp://{V4}:{PORT}', '--set',
+                 'net.nic=net_tap1,iface=mbtap0', within=self.net.within(1)).remove()
 
     def test_both_tiles(self):
         """It is steered by rules where the kernel takes them, else spread by a hash; a client that

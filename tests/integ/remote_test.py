@@ -24,6 +24,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import hosts  # noqa: E402
 from node import until  # noqa: E402
 
 MICROBURST, SOURCE, MANY, LANES = sys.argv[1:5]
@@ -487,6 +488,49 @@ class Remote(unittest.TestCase):
         port = free.getsockname()[1]
         free.close()
         self.assertEqual(self.remote('call', 'increment', '1', port=port)[0], 3)
+
+
+class Names(unittest.TestCase):
+    """A name with two addresses, of which the node listens at the second: in a mount namespace
+    with an /etc/hosts of its own."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix='microburst-remote-')
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.hosts = os.path.join(cls.folder, 'hosts')
+        with open(cls.hosts, 'w', encoding='ascii') as file:
+            file.write('::1 two.example\n127.0.0.1 two.example\n')
+        why = hosts.no_naming(cls.hosts, 'two.example', '::1')
+        if why:
+            raise unittest.SkipTest(why)
+        cls.node = Node()
+        cls.addClassCleanup(cls.node.remove)
+
+    def incr(self, key, port):
+        done = subprocess.run(hosts.naming(self.hosts, MICROBURST, '--connect',
+                                           f'udp://two.example:{port}', 'incr', key),
+                              capture_output=True, text=True, timeout=COMMAND_S, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    def test_nobody_at_the_first(self):
+        self.assertEqual(self.incr('refused', self.node.port), (0, '1\n', ''))
+
+    def test_silence_at_the_first(self):
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as stranger:
+            stranger.bind(('::1', self.node.port))
+            self.assertEqual(self.incr('silent', self.node.port), (0, '1\n', ''))
+            stranger.setblocking(False)
+            self.assertNotEqual(stranger.recv(65536), b'')
+
+    def test_nobody_at_either(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind(('127.0.0.1', 0))
+            port = free.getsockname()[1]
+        code, _, err = self.incr('nobody', port)
+        self.assertEqual(code, 3)
+        self.assertIn('two.example', err)
+        self.assertIn('any address', err)
 
 
 class Keyed(unittest.TestCase):

@@ -37,6 +37,23 @@ def missing():
     return None
 
 
+def naming(file, *args):
+    """A command line that runs with this file as its /etc/hosts: in a mount namespace."""
+    return ['unshare', '-m' if os.geteuid() == 0 else '-rm', 'sh', '-c',
+            'mount --bind "$0" /etc/hosts && exec "$@"', file, *args]
+
+
+def no_naming(file, name, first):
+    """Why there is none here, or why the name's first address is another; None if all is well."""
+    done = subprocess.run(naming(file, 'getent', 'ahosts', name), capture_output=True, text=True,
+                          check=False)
+    if done.returncode != 0:
+        return 'no mount namespaces: ' + done.stderr.strip()
+    if not done.stdout.startswith(first + ' '):
+        return 'names are looked up elsewhere, or in another order: ' + done.stdout
+    return None
+
+
 class Hosts:
     """n hosts, until down(). badlink: the program of that name, for worse()."""
 

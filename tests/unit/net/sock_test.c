@@ -95,7 +95,7 @@ addresses_are_read(void **state)
 		"",         ":",         "host",          ":80",
 		"1.2.3.4:", "1.2.3.4:x", "1.2.3.4:99999", "no.such.host.invalid:1"
 	};
-	struct wire_addr a;
+	struct wire_addr a, some[2] = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -111,6 +111,9 @@ addresses_are_read(void **state)
 	assert_int_equal(sock_addr("*:79", true, &a), 0);
 	assert_int_equal(a.ip[15], 0);
 	assert_int_equal(sock_addr("127.0.0.1:0", false, &a), MB_ERR_INVALID);
+	assert_int_equal(sock_addrs("10.1.2.3:77", false, 2, some), 1);
+	assert_int_equal(some[0].ip[15], 3);
+	assert_int_equal(some[1].port, 0);
 }
 
 static void
