@@ -53,7 +53,10 @@ class Node:
                 raise RuntimeError('it ended')
         except (RuntimeError, TimeoutError) as error:
             self.end()
-            raise RuntimeError('the node did not start:\n' + self.said()) from error
+            said = self.said()
+            self.log.close()
+            shutil.rmtree(self.folder)
+            raise RuntimeError('the node did not start:\n' + said) from error
 
     def run(self, *args, stdin=b''):
         return run(self.microburst, *args, '--socket', self.socket, stdin=stdin)
