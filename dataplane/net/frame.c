@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "frame.h"
 
-#include <endian.h>
-#include <string.h>
-
 #include "check.h"
 #include "compiler.h"
+#include "frame_sum.h"
 #include "microburst/error.h"
 
 #define ETH_BYTES    14
@@ -16,12 +14,15 @@
 #define ARP_BYTES    28
 #define ND_BYTES     24 /* type, code, sum, flags, target */
 #define ND_OPT_BYTES 8  /* a link-layer address of Ethernet */
+#define MLD_BYTES    24 /* type, code, sum, delay, group */
+#define ALERT_BYTES  8  /* a head of options for those on the way: routers are to look */
 
 #define TYPE_V4   0x0800
 #define TYPE_ARP  0x0806
 #define TYPE_VLAN 0x8100
 #define TYPE_V6   0x86dd
 
+#define PROTO_ALERT  0
 #define PROTO_ICMP   1
 #define PROTO_UDP    17
 #define PROTO_ICMPV6 58
@@ -30,6 +31,8 @@
 #define ICMP_ECHO_TELL   0
 #define ICMPV6_ECHO_ASK  128
 #define ICMPV6_ECHO_TELL 129
+#define ICMPV6_MLD_ASK   130
+#define ICMPV6_MLD_TELL  131
 #define ICMPV6_ND_ASK    135
 #define ICMPV6_ND_TELL   136
 #define ND_OPT_SOURCE    1
@@ -37,8 +40,12 @@
 #define ND_F_SOLICITED   0x40
 #define ND_F_OVERRIDE    0x20
 
-#define HOPS    64
-#define ND_HOPS 255 /* nobody has passed it on */
+#define HOPS     64
+#define ND_HOPS  255 /* nobody has passed it on */
+#define MLD_HOPS 1   /* nobody will */
+
+/* Of RFC 2711. */
+static const uint8_t alert[4] = { 5, 2, 0, 0 };
 
 static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
@@ -64,34 +71,8 @@ ip_from_v4(uint8_t ip[FRAME_IP_BYTES], const uint8_t v4[4])
 
 /* ------------------------------------------------------------------ checksums */
 
-static uint32_t
-load32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static uint64_t
-load64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
 /* At any address. */
 typedef uint64_t sum_vec __attribute__((__vector_size__(16), __aligned__(1), __may_alias__));
-
-static inline uint64_t
-sum_word(uint64_t sum, uint64_t word)
-{
-	bool carry = __builtin_add_overflow(sum, word, &sum);
-
-	return sum + carry;
-}
 
 /* The one's complement sum of RFC 1071, in the order of the bytes in memory. Words of any multiple
  * of 16 bits add up to the same. Heads are in front of p: 7 bytes there may be read. */
@@ -141,18 +122,6 @@ sum_v4(const uint8_t p[V4_BYTES])
 	       load32(p + 16);
 }
 
-/* To 16 bits: the halves are added, each to the other, so that the upper one has got the carry. */
-static uint16_t
-sum_fold(uint64_t sum)
-{
-	uint32_t half;
-
-	sum += sum << 32 | sum >> 32;
-	half = (uint32_t)(sum >> 32);
-	half += half << 16 | half >> 16;
-	return (uint16_t)(half >> 16);
-}
-
 static uint64_t
 sum_pseudo_v6(const struct frame *f, uint8_t proto, size_t len)
 {
@@ -170,22 +139,6 @@ sum_pseudo(const struct frame *f, uint8_t proto, size_t len)
 		       htobe16((uint16_t)len) + htobe16(proto);
 	}
 	return sum_pseudo_v6(f, proto, len);
-}
-
-/* Puts a sum where it belongs, as it lies in memory. */
-static void
-sum_put(uint8_t *p, uint16_t sum)
-{
-	memcpy(p, &sum, sizeof(sum));
-}
-
-static uint16_t
-sum_get(const uint8_t *p)
-{
-	uint16_t sum;
-
-	memcpy(&sum, p, sizeof(sum));
-	return sum;
 }
 
 /* -------------------------------------------------------------------- reading */
@@ -291,6 +244,34 @@ read_icmpv6(struct frame *f, const uint8_t *p, size_t len, uint8_t hops)
 	}
 }
 
+/* Who asks or tells which groups are heard: the one thing that is read behind options. */
+static noinline int
+read_mld(struct frame *f, const uint8_t *p, size_t len, uint8_t hops)
+{
+	if (len < ALERT_BYTES + MLD_BYTES) {
+		return MB_ERR_CORRUPT;
+	}
+	if (p[0] != PROTO_ICMPV6 || p[1] != 0 ||
+	    (memcmp(p + 2, alert, sizeof(alert)) != 0 &&
+	     memcmp(p + 4, alert, sizeof(alert)) != 0)) {
+		return MB_ERR_NOT_SUPPORTED;
+	}
+	p += ALERT_BYTES;
+	len -= ALERT_BYTES;
+	if (sum_fold(sum_add(sum_pseudo(f, PROTO_ICMPV6, len), p, len)) != 0xffff) {
+		return MB_ERR_CORRUPT;
+	}
+	if ((p[0] != ICMPV6_MLD_ASK && p[0] != ICMPV6_MLD_TELL) || p[1] != 0) {
+		return MB_ERR_NOT_SUPPORTED;
+	}
+	f->kind = p[0] == ICMPV6_MLD_ASK ? FRAME_MLD_ASK : FRAME_MLD_TELL;
+	if (hops != MLD_HOPS || (f->kind == FRAME_MLD_ASK && !frame_is_of_link(f->from.ip))) {
+		return MB_ERR_CORRUPT; /* it is from elsewhere than this link */
+	}
+	memcpy(f->target, p + 8, FRAME_IP_BYTES);
+	return 0;
+}
+
 static int
 read_v4(struct frame *f, const uint8_t *p, size_t len, enum frame_sum sum)
 {
@@ -343,6 +324,8 @@ read_v6(struct frame *f, const uint8_t *p, size_t len, enum frame_sum sum)
 		return read_udp(f, p + V6_BYTES, total, sum);
 	case PROTO_ICMPV6:
 		return read_icmpv6(f, p + V6_BYTES, total, p[7]);
+	case PROTO_ALERT:
+		return read_mld(f, p + V6_BYTES, total, p[7]);
 	default:
 		return MB_ERR_NOT_SUPPORTED;
 	}
@@ -641,13 +624,31 @@ put_echo(uint8_t *p, const struct frame *f, bool v4)
 	sum_put(p + 2, (uint16_t)~sum_fold(sum_add(sum, p, len)));
 }
 
+static void
+put_mld(uint8_t *p, const struct frame *f)
+{
+	memset(p, 0, ALERT_BYTES + MLD_BYTES);
+	p[0] = PROTO_ICMPV6;
+	memcpy(p + 2, alert, sizeof(alert));
+	p[6] = 1; /* and nothing else: PadN */
+	p += ALERT_BYTES;
+	p[0] = f->kind == FRAME_MLD_ASK ? ICMPV6_MLD_ASK : ICMPV6_MLD_TELL;
+	memcpy(p + 8, f->target, FRAME_IP_BYTES);
+	sum_put(p + 2,
+		(uint16_t)~sum_fold(sum_add(sum_pseudo(f, PROTO_ICMPV6, MLD_BYTES), p, MLD_BYTES)));
+}
+
 size_t
 frame_small(uint8_t *p, size_t room, const struct frame *f)
 {
 	bool v4 = frame_is_v4(f->from.ip);
 	bool arp = f->kind == FRAME_ARP_ASK || f->kind == FRAME_ARP_TELL;
 	bool echo = f->kind == FRAME_ECHO_ASK || f->kind == FRAME_ECHO_TELL;
-	size_t inner = arp ? ARP_BYTES : echo ? 4 + f->body.len : ND_BYTES + ND_OPT_BYTES;
+	bool mld = f->kind == FRAME_MLD_ASK || f->kind == FRAME_MLD_TELL;
+	size_t inner = arp    ? ARP_BYTES
+		       : echo ? 4 + f->body.len
+		       : mld  ? ALERT_BYTES + MLD_BYTES
+			      : ND_BYTES + ND_OPT_BYTES;
 	size_t len = eth_bytes(f) + inner + (arp ? 0 : v4 ? V4_BYTES : V6_BYTES);
 	uint8_t *at;
 
@@ -659,6 +660,8 @@ frame_small(uint8_t *p, size_t room, const struct frame *f)
 	at = put_eth(p, f, arp ? TYPE_ARP : v4 ? TYPE_V4 : TYPE_V6);
 	if (arp) {
 		put_arp(at, f);
+	} else if (mld) {
+		put_mld(put_ip(at, f, PROTO_ALERT, inner, MLD_HOPS), f);
 	} else {
 		at = put_ip(at, f, v4 ? PROTO_ICMP : PROTO_ICMPV6, inner, echo ? HOPS : ND_HOPS);
 		if (echo) {

@@ -2,11 +2,12 @@
 /* frame - what is on the link: Ethernet, and of what it carries the little that a node needs
  *
  *	UDP over IPv4 and IPv6 (RFC 768, 791, 8200), one VLAN tag (802.1Q), ARP (RFC 826), neighbour
- *	discovery (RFC 4861: solicitation, advertisement), echo (RFC 792, 4443)
+ *	discovery (RFC 4861: solicitation, advertisement), echo (RFC 792, 4443), who hears a group
+ *	(RFC 2710: query, report)
  *
  * Reading takes nothing for granted: a frame that is read has its lengths inside the bytes, its
- * checksums right, no fragments, no options or extension headers. Writing makes frames that reading
- * takes. IPv4 addresses stand mapped into IPv6, as in wire_addr.
+ * checksums right, no fragments, no options or extension headers (but the one of RFC 2710). Writing
+ * makes frames that reading takes. IPv4 addresses stand mapped into IPv6, as in wire_addr.
  *
  * Checksums. A NIC may have looked already (GOOD), or may be asked to complete them (sum_by_nic).
  * From a neighbour on the same machine a UDP datagram may come with the sum of its pseudo-header
@@ -38,6 +39,8 @@ enum frame_kind {
 	FRAME_ND_TELL,  /* target is at from.mac */
 	FRAME_ECHO_ASK,
 	FRAME_ECHO_TELL,
+	FRAME_MLD_ASK,  /* who hears target, which is a group? ::: any? */
+	FRAME_MLD_TELL, /* target is heard here */
 };
 
 enum frame_sum { FRAME_SUM_CHECK = 0, FRAME_SUM_PARTIAL, FRAME_SUM_GOOD };
@@ -58,7 +61,7 @@ struct frame {
 	enum frame_kind kind;
 	uint16_t vlan; /* 0: no tag */
 	struct frame_end from, to;
-	uint8_t target[FRAME_IP_BYTES]; /* neighbour discovery */
+	uint8_t target[FRAME_IP_BYTES]; /* neighbour discovery, groups */
 	struct slice body;              /* of UDP; of an echo: identifier, number and data */
 	bool sum_by_nic;                /* writing UDP: see above */
 	bool sum_none;                  /* the same, over IPv4 */
@@ -76,6 +79,13 @@ frame_is_v4(const uint8_t ip[FRAME_IP_BYTES])
 	memcpy(&high, ip, sizeof(high));
 	memcpy(&low, ip + 8, sizeof(low));
 	return high == 0 && low == htobe32(0xffff);
+}
+
+/* frame_is_of_link tells an IPv6 address that is good on one link only: fe80::/10. */
+static inline bool
+frame_is_of_link(const uint8_t ip[FRAME_IP_BYTES])
+{
+	return ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80;
 }
 
 /* frame_read reads a frame into *f, of which each kind has what belongs to it.

@@ -155,20 +155,21 @@ is_mine(const struct host *h, const uint8_t ip[FRAME_IP_BYTES])
 
 /* Whether a frame comes from one machine, which is not us (RFC 1122, 3.2.1.3; RFC 4291, 2.5.2 and
  * 2.7): what answers another would go to all on the link, or to ourselves. Only who asks where
- * somebody is may have no address yet. */
+ * somebody is, or hears a group, may have no address yet. */
 static bool
 is_from_somebody(const struct host *h, const struct frame *f)
 {
-	bool asks = f->kind == FRAME_ARP_ASK || f->kind == FRAME_ND_ASK;
+	bool may_none =
+		f->kind == FRAME_ARP_ASK || f->kind == FRAME_ND_ASK || f->kind == FRAME_MLD_TELL;
 	const uint8_t *ip = f->from.ip;
 
 	if ((f->from.mac[0] & 1) != 0 || is_mine(h, ip)) {
 		return false;
 	}
 	if (frame_is_v4(ip)) {
-		return ip[12] < 224 && (asks || ip[12] != 0);
+		return ip[12] < 224 && (may_none || ip[12] != 0);
 	}
-	return ip[0] != 0xff && (asks || memcmp(ip, ip_none, sizeof(ip_none)) != 0);
+	return ip[0] != 0xff && (may_none || memcmp(ip, ip_none, sizeof(ip_none)) != 0);
 }
 
 /* Answers: from us to whoever asked. */
@@ -193,6 +194,37 @@ host_answer(struct host *h, const struct frame *asked, enum frame_kind kind, uin
 	if (*ret_answer == 0) {
 		return HOST_DROP;
 	}
+	h->stats.told++;
+	return HOST_ANSWER;
+}
+
+/* Those whose IPv6 address ends alike: the group, and the card that its frames go to. */
+static void
+alike(const uint8_t ip[FRAME_IP_BYTES], struct frame_end *ret)
+{
+	const uint8_t group[13] = { 0xff, 2, [11] = 1, [12] = 0xff };
+
+	memcpy(ret->ip, group, sizeof(group));
+	memcpy(ret->ip + 13, ip + 13, 3);
+	ret->mac[0] = ret->mac[1] = 0x33;
+	memcpy(ret->mac + 2, ret->ip + 12, 4);
+}
+
+/* Somebody asks who hears that group, or any. */
+static enum host_verdict
+host_answer_group(struct host *h, const uint8_t group[FRAME_IP_BYTES], uint8_t *answer, size_t room,
+		  size_t *ret_answer)
+{
+	struct frame_end ours;
+
+	alike(h->cfg.at.ip, &ours);
+	if (room < FRAME_SMALL_MAX || frame_is_v4(h->cfg.at.ip) ||
+	    (memcmp(group, ip_none, FRAME_IP_BYTES) != 0 &&
+	     memcmp(group, ours.ip, FRAME_IP_BYTES) != 0)) {
+		h->stats.other++;
+		return HOST_DROP;
+	}
+	*ret_answer = host_join(h, answer);
 	h->stats.told++;
 	return HOST_ANSWER;
 }
@@ -296,7 +328,10 @@ host_read(struct host *h, struct slice bytes, enum frame_sum sum, uint64_t now_n
 			return host_answer(h, &f, FRAME_ECHO_TELL, answer, room, ret_answer);
 		}
 		break;
+	case FRAME_MLD_ASK:
+		return host_answer_group(h, f.target, answer, room, ret_answer);
 	case FRAME_ECHO_TELL:
+	case FRAME_MLD_TELL:
 		break;
 	}
 	h->stats.other++;
@@ -309,18 +344,6 @@ size_t
 host_datagram_max(const struct host *h)
 {
 	return h->datagram_max;
-}
-
-/* Those whose IPv6 address ends alike: the group, and the card that its frames go to. */
-static void
-alike(const uint8_t ip[FRAME_IP_BYTES], struct frame_end *ret)
-{
-	const uint8_t group[13] = { 0xff, 2, [11] = 1, [12] = 0xff };
-
-	memcpy(ret->ip, group, sizeof(group));
-	memcpy(ret->ip + 13, ip + 13, 3);
-	ret->mac[0] = ret->mac[1] = 0x33;
-	memcpy(ret->mac + 2, ret->ip + 12, 4);
 }
 
 void
@@ -367,6 +390,23 @@ host_announce(const struct host *h, uint8_t *p)
 	memcpy(f.target, h->cfg.at.ip, FRAME_IP_BYTES);
 	memcpy(f.to.ip, v4 ? h->cfg.at.ip : ip_all_nodes, FRAME_IP_BYTES);
 	memcpy(f.to.mac, v4 ? mac_all : mac_all_nodes, FRAME_MAC_BYTES);
+	return frame_small(p, FRAME_SMALL_MAX, &f);
+}
+
+size_t
+host_join(const struct host *h, uint8_t *p)
+{
+	struct frame f = { .kind = FRAME_MLD_TELL, .vlan = h->cfg.vlan };
+
+	if (frame_is_v4(h->cfg.at.ip)) {
+		return 0;
+	}
+	memcpy(f.from.mac, h->cfg.mac, FRAME_MAC_BYTES);
+	if (frame_is_of_link(h->cfg.at.ip)) { /* else from nobody: RFC 3590 */
+		memcpy(f.from.ip, h->cfg.at.ip, FRAME_IP_BYTES);
+	}
+	alike(h->cfg.at.ip, &f.to);
+	memcpy(f.target, f.to.ip, FRAME_IP_BYTES);
 	return frame_small(p, FRAME_SMALL_MAX, &f);
 }
 

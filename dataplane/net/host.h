@@ -124,6 +124,12 @@ void host_settle(struct host *h, bool proved, uint64_t now_ns);
  * has come up. Requires: FRAME_SMALL_MAX bytes. Returns: its length. */
 size_t host_announce(const struct host *h, uint8_t *p);
 
+/* host_join writes one that tells switches which group is heard here, of those that an IPv6 address
+ * is asked for by: one that looks who hears what passes on nothing else. Told when the link has
+ * come up, and when a switch asks. Requires: as host_announce. Returns: its length; 0: the address
+ * is of IPv4, and there is no group. */
+size_t host_join(const struct host *h, uint8_t *p);
+
 /* host_datagram_max is how long a datagram may be on this link. */
 size_t host_datagram_max(const struct host *h);
 

@@ -48,8 +48,7 @@
 #define GATE_TRIES   4096u
 #define TX_BYTES     (32U << 10) /* who gets so many begins with them while the next are made */
 #define IDLE_NS      (20 * NS_PER_MS) /* nothing came for so long: it is idle */
-/* RFC 5227 has two, two seconds apart, for hosts that ask before whether the address is free. */
-#define ANNOUNCE_CNT 3u
+#define ANNOUNCE_CNT 3u /* RFC 5227: 2, 2 s apart, of who asked before whether it is free */
 #define ANNOUNCE_NS  (300 * NS_PER_MS)
 
 struct nic {
@@ -595,23 +594,28 @@ nic_wait(const struct net_io *io, uint64_t ns)
 	}
 }
 
-/* When the link has come up, whoever knew another card with this address hears of ours: a few
- * times, for the other end may not be ready at once. */
+static bool
+nic_say(struct nic *n, size_t (*say)(const struct host *, uint8_t *))
+{
+	uint8_t *p = nic_room(n, FRAME_SMALL_MAX);
+	size_t len = p != NULL ? say(&n->host, p) : 0;
+
+	if (len > 0) {
+		n->room->pkt_len = n->room->data_len = (uint16_t)len;
+		nic_queue(n, n->room);
+		n->room = NULL;
+	}
+	return p != NULL;
+}
+
+/* When the link has come up, whoever knew another card with this address hears of ours, and
+ * switches of its group: a few times, for the other end may not be ready at once. */
 static void
 nic_announce(struct nic *n, bool up)
 {
-	uint8_t *p;
-
 	n->announced = up ? n->announced : 0;
-	if (!up || n->announced == ANNOUNCE_CNT || n->now_ns < n->announce_ns) {
-		return;
-	}
-	p = nic_room(n, FRAME_SMALL_MAX);
-	if (p != NULL) {
-		n->room->data_len = (uint16_t)host_announce(&n->host, p);
-		n->room->pkt_len = n->room->data_len;
-		nic_queue(n, n->room);
-		n->room = NULL;
+	if (up && n->announced < ANNOUNCE_CNT && n->now_ns >= n->announce_ns &&
+	    nic_say(n, host_join) && nic_say(n, host_announce)) {
 		n->announced++;
 		n->announce_ns = n->now_ns + ANNOUNCE_NS;
 	}
@@ -629,7 +633,6 @@ nic_stats(void *io)
 	nic_port_missed(n->port, n->queue, &n->socket_missed);
 	s = n->stats;
 	s.rx_missed += n->socket_missed;
-
 	/* The device counts for all its queues. */
 	if (n->queue == 0 && rte_eth_stats_get(n->port->id, &dev) == 0) {
 		s.rx_missed += dev.imissed + dev.rx_nombuf;

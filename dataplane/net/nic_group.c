@@ -7,8 +7,7 @@
  * kernel's is told by a socket, and forgets it when that is closed; another one by its driver. A
  * driver that can do neither hears all that comes (memif, ring).
  *
- * A switch that looks at who is in a group (MLD snooping) is told nothing: it has to be told to
- * let them pass.
+ * A switch that looks at who is in a group (MLD snooping) is told by host_join.
  */
 #include <errno.h>
 #include <linux/if_packet.h>

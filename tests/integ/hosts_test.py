@@ -710,6 +710,48 @@ class Choosy(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout), (0, b'1\n'), done.stderr)
 
 
+class Snooping(unittest.TestCase):
+    """A switch that passes groups on to those only who said that they hear them."""
+
+    def test_an_ipv6_address_is_found(self):
+        why = hosts.missing() or (not shutil.which('bridge') and 'needs bridge')
+        if why:
+            raise unittest.SkipTest(why)
+        self.net = hosts.Hosts(2, NAME)
+        self.addCleanup(self.net.down)
+        hub, at = NAME + 'hub', hosts.NET6 + 'abcd:1234'
+        self.net.run(hub, 'sh', '-c', 'echo 0 >/proc/sys/net/ipv6/conf/br0/disable_ipv6')
+        hosts.ip('-n', self.net.space(1), 'addr', 'flush', 'dev', 'eth0')
+        node = Node(MICROBURST, '--set', f'net.listen=udp://[{at}]:{PORT}', '--set',
+                    'net.nic=net_af_packet0,iface=eth0', within=self.net.within(1))
+        self.addCleanup(node.remove)
+        group = 'ff02::1:ffcd:1234'
+        self.learned(group)     # it said so
+        self.net.run(hub, 'bridge', 'mdb', 'del', 'dev', 'br0', 'port', self.net.link(1), 'grp',
+                     group)
+        times = [word for what in ('query_response', 'query', 'startup_query')
+                 for word in (f'mcast_{what}_interval', '100')]
+        hosts.ip('-n', hub, 'link', 'set', 'br0', 'type', 'bridge', *times, 'mcast_querier', '1')
+        self.learned(group)     # it was asked
+        self.net.run(self.net.space(2), 'ip', 'neigh', 'flush', 'dev', 'eth0')
+        done = subprocess.run(self.net.within(2, MICROBURST, '--connect', f'udp://[{at}]:{PORT}',
+                                              'incr', 'n'), capture_output=True, check=False,
+                              timeout=COMMAND_S)
+        self.assertEqual((done.returncode, done.stdout), (0, b'1\n'), done.stderr)
+
+    def learned(self, group):
+        """The switch knows that host 1 hears it."""
+        want, until = {'port': self.net.link(1), 'grp': group}, time.monotonic() + COMMAND_S
+        while True:
+            done = subprocess.run(['ip', 'netns', 'exec', NAME + 'hub', 'bridge', '-j', 'mdb'],
+                                  capture_output=True, check=True, timeout=COMMAND_S)
+            known = [e for m in json.loads(done.stdout) for e in m.get('mdb', ())]
+            if any(want.items() <= entry.items() for entry in known):
+                return
+            self.assertLess(time.monotonic(), until, known)
+            time.sleep(0.02)
+
+
 class Tagged(unittest.TestCase):
     """A node on a VLAN, over af_xdp, and a dpdk:// client over af_packet."""
 

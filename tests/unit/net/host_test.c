@@ -551,6 +551,91 @@ the_end_may_be_summed_before(void **state)
 	}
 }
 
+/* The query of RFC 2710 for a group, as a switch sends it, or of RFC 3810 (4 bytes more). Returns:
+ * its length. */
+static size_t
+query(const uint8_t group[16], bool longer)
+{
+	static const uint8_t head[] = {
+		0x33, 0x33, 0, 0, 0, 1,  2, 0, 0,   0, 0, 0x77, 0x86, 0xdd, /* Ethernet */
+		0x60, 0,    0, 0, 0, 32, 0, 1,                              /* options, one hop */
+		0xfe, 0x80, 0, 0, 0, 0,  0, 0, 0,   0, 0, 0,    0,    0,    0, 0x77, /* from */
+		0xff, 2,    0, 0, 0, 0,  0, 0, 0,   0, 0, 0,    0,    0,    0, 1,    /* to all */
+		58,   0,    5, 2, 0, 0,  1, 0, 130, 0, 0, 0,    0x27, 0x10, 0, 0,
+	};
+	enum { AT_LEN = 18, AT_ADDR = 22, AT_MLD = 62 };
+	size_t mld = longer ? 28 : 24;
+	uint32_t sum;
+
+	memcpy(memory, head, sizeof(head));
+	memory[AT_LEN + 1] = (uint8_t)(8 + mld);
+	memset(memory + sizeof(head), 0, 28);
+	memcpy(memory + sizeof(head), group, 16);
+	sum = 0xffffu ^ sum_plainly(memory + AT_MLD, mld,
+				    58 + (uint32_t)mld + sum_plainly(memory + AT_ADDR, 32, 0));
+	memory[AT_MLD + 2] = (uint8_t)(sum >> 8);
+	memory[AT_MLD + 3] = (uint8_t)sum;
+	return AT_MLD + mld;
+}
+
+/* The report of RFC 2710: this group is heard here. */
+static void
+is_report(const uint8_t *p, size_t len, const uint8_t group[16], const uint8_t source[16])
+{
+	static const uint8_t rest[] = { 0x86, 0xdd, 0x60, 0, 0, 0, 0, 32, 0, 1 };
+	static const uint8_t mld[] = { 58, 0, 5, 2, 0, 0, 1, 0, 131, 0 };
+
+	assert_int_equal(len, 14 + 40 + 8 + 24);
+	assert_int_equal(p[0], 0x33);
+	assert_int_equal(p[1], 0x33);
+	assert_memory_equal(p + 2, group + 12, 4);
+	assert_memory_equal(p + 12, rest, sizeof(rest));
+	assert_memory_equal(p + 22, source, 16);
+	assert_memory_equal(p + 38, group, 16);
+	assert_memory_equal(p + 54, mld, sizeof(mld));
+	assert_memory_equal(p + 70, group, 16);
+	assert_int_equal(sum_plainly(p + 62, 24, 58 + 24 + sum_plainly(p + 22, 32, 0)), 0xffff);
+}
+
+/* Switches that pass groups on only to who hears them are told, at once and when they ask. */
+static void
+its_group_is_told(void **state)
+{
+	static const uint8_t any[16], ours[16] = { 0xff, 2, [11] = 1, 0xff, 1, 2, 2 },
+				      other[16] = { 0xff, 2, [11] = 1, 0xff, 1, 2, 3 };
+	size_t len;
+
+	(void)state;
+	begin(true, 0);
+	is_report(memory, host_join(&b, memory), ours, any);
+	assert_int_equal(give(&a, memory, host_join(&b, memory)), HOST_DROP);
+	assert_int_equal(a.stats.corrupt, 0);
+	for (int longer = 0; longer < 2; longer++) {
+		assert_int_equal(give(&b, memory, query(any, longer)), HOST_ANSWER);
+		is_report(answer, answer_len, ours, any);
+		assert_int_equal(give(&b, memory, query(ours, longer)), HOST_ANSWER);
+		assert_int_equal(give(&b, memory, query(other, longer)), HOST_DROP);
+	}
+	/* From another link; from nobody; of a wrong sum; to a host that has no such address. */
+	for (size_t at = 21; at <= 65; at += at == 21 ? 1 : 43) {
+		len = query(any, false);
+		memory[at] ^= 2;
+		assert_int_equal(give(&b, memory, len), HOST_DROP);
+	}
+	assert_int_equal(b.stats.corrupt, 3);
+	for (len = query(any, true); len-- > 0;) {
+		assert_int_equal(give(&b, memory, len), HOST_DROP);
+	}
+	begin(false, 0);
+	assert_int_equal(give(&b, memory, query(any, false)), HOST_DROP);
+	assert_int_equal(host_join(&b, memory), 0);
+	/* Who has an address of the link says it from there. */
+	begin(true, 0);
+	b.cfg.at.ip[0] = 0xfe;
+	b.cfg.at.ip[1] = 0x80;
+	is_report(memory, host_join(&b, memory), ours, b.cfg.at.ip);
+}
+
 int
 main(void)
 {
@@ -569,6 +654,7 @@ main(void)
 		cmocka_unit_test(a_frame_that_somebody_else_made_is_taken),
 		cmocka_unit_test(sums_are_those_of_the_rfc),
 		cmocka_unit_test(the_end_may_be_summed_before),
+		cmocka_unit_test(its_group_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
