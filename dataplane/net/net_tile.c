@@ -156,7 +156,7 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 	memset(t, 0, sizeof(*t));
 	t->service = cfg->service;
 	if (cfg->seal != NULL) {
-		t->seal = *cfg->seal;
+		seal_copy(&t->seal, cfg->seal);
 		t->keys = cfg->keys;
 		fc.datagram =
 			MAX((uint16_t)(fc.datagram - SEAL_BYTES), (uint16_t)WIRE_DATAGRAM_MIN);

@@ -97,6 +97,13 @@ file_tag(const struct stat *st)
 	return hash_bytes(what, sizeof(what));
 }
 
+static void
+nonce_begin(struct seal *s)
+{
+	randombytes_buf(s->nonce, sizeof(s->nonce[0]) * 2);
+	s->nonce[2] = 0;
+}
+
 int
 seal_open(struct seal *s, const char *path, bool server)
 {
@@ -125,8 +132,15 @@ seal_open(struct seal *s, const char *path, bool server)
 		close(fd);
 	}
 	sodium_memzero(text, sizeof(text));
-	randombytes_buf(s->nonce, sizeof(s->nonce[0]) * 2);
+	nonce_begin(s);
 	return err;
+}
+
+void
+seal_copy(struct seal *to, const struct seal *from)
+{
+	*to = *from;
+	nonce_begin(to);
 }
 
 int

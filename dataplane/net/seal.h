@@ -6,8 +6,10 @@
  *	head (40 bytes, its key number not 0) | body, encrypted | nonce (24) | tag (16)
  *
  * by XChaCha20-Poly1305 of libsodium; the tag covers the head, and which of the two ends made it,
- * so that nothing can be sent back to where it came from. A nonce is a random number of the process
- * and a count: none is used twice, also by several that share a key.
+ * so that nothing can be sent back to where it came from. A nonce is a random number of the owner
+ * and a count: none is used twice, also by several that share a key. Two datagrams with one nonce
+ * would give away what is in them, and how to forge others: a struct seal has one owner, and is not
+ * assigned (seal_copy).
  *
  * What was recorded and is sent again is sealed well; that it has no effect is flow's (flow.h F1,
  * and flow_session_is_given: a session is made once). What stays visible: addresses, lengths,
@@ -50,6 +52,9 @@ int seal_read(struct seal *s, struct slice text, uint32_t *ret_line);
 /* seal_open reads them from a file, for one end. Returns: 0; MB_ERR_NOT_FOUND; MB_ERR_DENIED when
  * it cannot be read, or when others than its owner may; MB_ERR_CONFIG; MB_ERR_IO. */
 int seal_open(struct seal *s, const char *path, bool server);
+
+/* seal_copy gives another owner the same keys, with nonces of his own. */
+void seal_copy(struct seal *to, const struct seal *from);
 
 /* seal_renew reads the file again if it is another one than it was, or has changed. Returns: 1 when
  * it was read; 0 when it is the same; else as seal_open, and the keys are what they were: once for

@@ -102,7 +102,7 @@ class Relay(threading.Thread):
         self.loss, self.double, self.late = loss, double, late
         self.lost = self.passed = 0
         self.cut = self.over = False
-        self.client = self.record = None
+        self.client = self.record = self.answered = None
         for s in (self.front, self.back):
             s.settimeout(0.05)
         self.other = threading.Thread(target=self.answers, daemon=True)
@@ -128,8 +128,9 @@ class Relay(threading.Thread):
                 continue
             if sock is self.front:
                 self.client = sender
-                if self.record is not None:
-                    self.record.append(data)
+            record = self.record if sock is self.front else self.answered
+            if record is not None:
+                record.append(data)
             self.pass_on(send, data)
 
     def run(self):
@@ -615,6 +616,24 @@ class Keyed(unittest.TestCase):
         self.assertEqual(self.remote(self.keys[2:], 'incr', 'm')[0], 3)
         self.assertGreater(self.node.metric('datagram_forged'), before[0] + 2)
         self.assertEqual(self.node.metric('request_taken'), before[1])
+
+    def test_no_nonce_comes_twice(self):
+        """Of a node whose tiles share a key."""
+        port, heard = Tiles.ports(), []
+        node = Node(port, '--set', 'net.tiles=2', '--set', 'net.keys=' + self.file('node2',
+                                                                                   self.keys[0]))
+        self.addCleanup(node.remove)
+        for i in (0, 1):
+            relay = Relay(port + i, loss=0)
+            relay.answered = heard
+            try:
+                self.assertEqual(self.remote(self.keys[:1], 'incr', 'n', port=relay.port)[:2],
+                                 (0, b'%d\n' % (i + 1)))
+            finally:
+                relay.end()
+        nonces = [data[-40:-16] for data in heard]
+        self.assertGreater(len(nonces), 4)
+        self.assertEqual(len(set(nonces)), len(nonces))
 
     def test_what_was_recorded_has_no_effect(self):
         relay = Relay(self.node.port, loss=0)

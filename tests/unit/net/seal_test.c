@@ -136,6 +136,13 @@ nothing_is_sealed_twice_alike(void **state)
 	begin("7 " KEY_A, "7 " KEY_A); /* another process: another part of the nonces */
 	(void)seal_request(100);
 	assert_memory_not_equal(sealed + WIRE_HEAD_BYTES, first + WIRE_HEAD_BYTES, 100);
+	seal_copy(&server, &client); /* another owner of the same keys */
+	(void)seal_request(100);
+	memcpy(first, sealed, len);
+	client = server;
+	(void)seal_request(100);
+	assert_memory_not_equal(sealed + WIRE_HEAD_BYTES, first + WIRE_HEAD_BYTES, 100);
+	assert_int_equal(take(&server, len), MB_ERR_DENIED); /* whose end is the same */
 }
 
 static void
