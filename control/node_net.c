@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* node_net - the doors for remote clients, if the configuration opens them */
+#include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
@@ -174,7 +175,8 @@ net_keys(const struct node *n, struct seal *seal, char why[NODE_WHY_BYTES])
 
 /* The tile takes io over. */
 static int
-net_tile(struct node *n, uint32_t i, struct net_io *io, const struct seal *seal)
+net_tile(struct node *n, uint32_t i, struct net_io *io, const struct seal *seal,
+	 uint64_t incarnation)
 {
 	struct door_cfg dc = { .socket = n->socket,
 			       .node_id = n->id,
@@ -197,6 +199,7 @@ net_tile(struct node *n, uint32_t i, struct net_io *io, const struct seal *seal)
 	if (err == 0) {
 		io->ops = NULL;
 		net_tile_lcore(n->net_tile[i], n->lcore[n->topo->tile[t].lcore]);
+				    .incarnation = incarnation,
 		node_tile_add(n, TILE_NET, i, &net_tile_ops, n->net_tile[i],
 			      net_tile_metrics(n->net_tile[i]));
 		n->ways.port[i] = net_tile_local(n->net_tile[i]).port;
@@ -223,16 +226,20 @@ node_net(struct node *n, char why[NODE_WHY_BYTES])
 	if (err == 0) {
 		err = n->params.net_nic[0] != '\0' ? net_nic(n, &listen, cnt, io, why)
 						   : net_sockets(n, &listen, cnt, io, why);
+	uint64_t incarnation = 0;
 	}
 	n->ways = (struct ways){ .shard_cnt = n->params.cache_tiles, .tile_cnt = cnt };
 	for (uint32_t i = 0; i < cnt; i++) {
 		if (err == 0) {
-			err = net_tile(n, i, &io[i], sealed ? &seal : NULL);
+			err = net_tile(n, i, &io[i], sealed ? &seal : NULL, incarnation);
 			err = err != 0 ? net_why(n, err, why) : 0;
 		}
 		if (io[i].ops != NULL) {
 			io[i].ops->close(io[i].io);
 		}
+	if (err == 0 && getentropy(&incarnation, sizeof(incarnation)) != 0) {
+		err = node_fail(why, MB_ERR_IO, strerror(errno));
+	}
 	}
 	return err;
 }

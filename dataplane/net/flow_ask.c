@@ -9,7 +9,10 @@
  * It says since when it is here. A request that was first sent after that has not run, for the one
  * before cannot have had it, and is asked again in the next session; so is what changes nothing. Of
  * the others nobody knows: they end with NODE_DIED. (That it was sent once only proves
- * nothing: the network, or who has recorded it, may have doubled it.)
+ * nothing: the network, or who has recorded it, may have doubled it.) It is a proof only of what
+ * was sent to him who says so. Who moves datagrams can have another one say it, who has the same
+ * key: another tile of the node is not believed, and of another node it counts only if the next
+ * session is with that one too.
  *
  * The way becomes narrower. What is wide is then lost for ever, in either direction, and nothing
  * says so. So after NARROW_NS in which a request was asked NARROW_TRIES times in vain the
@@ -126,6 +129,7 @@ ask_goes_on(const struct flow_ask_slot *s, uint64_t since_ns)
 static void
 ask_wait_again(struct flow_ask *a, struct flow_ask_slot *s)
 {
+	s->doubt = !s->r.reads;
 	if (s->in && s->rx.p != NULL) {
 		a->ops.free(a->ops.ctx, s->rx.p, s->rx.len);
 	}
@@ -165,7 +169,7 @@ ask_fail_all(struct flow_ask *a, int sent, int waiting)
 	ask_session_end(a, UINT64_MAX, sent);
 	for (uint32_t i = 0; i < FLOW_CREDITS; i++) {
 		if (a->slot[i].state == ASK_WAITING && a->slot[i].id <= last) {
-			ask_done(a, &a->slot[i], waiting, NULL, 0, false);
+			ask_done(a, &a->slot[i], a->slot[i].doubt ? sent : waiting, NULL, 0, false);
 		}
 	}
 }
@@ -295,7 +299,7 @@ flow_ask_start(struct flow_ask *a, const struct flow_request *r, void *user, uin
 	}
 	s->id = a->next_id;
 	s->state = ASK_WAITING;
-	s->in = false;
+	s->in = s->doubt = false;
 	s->r = *r;
 	s->user = user;
 	a->open_cnt++;
@@ -310,13 +314,33 @@ flow_ask_start(struct flow_ask *a, const struct flow_request *r, void *user, uin
 
 /* ------------------------------------------------------------------- input */
 
+/* Who is there now is known: whether it is he who said that these have not run. */
 static void
-ask_on_welcome(struct flow_ask *a, const struct wire_head *h, uint64_t now_ns)
+ask_settle(struct flow_ask *a)
+{
+	for (uint32_t i = 0; i < FLOW_CREDITS; i++) {
+		struct flow_ask_slot *s = &a->slot[i];
+
+		if (s->state != ASK_WAITING || !s->doubt) {
+			continue;
+		}
+		s->doubt = false;
+		if (a->server_is != a->told_by) {
+			ask_done(a, s, MB_ERR_NODE_DIED, NULL, 0, false);
+		}
+	}
+}
+
+static void
+ask_on_welcome(struct flow_ask *a, const struct wire_head *h, struct slice body, uint64_t now_ns)
 {
 	if (a->state != FLOW_ASK_HELLO || h->id != a->nonce ||
 	    h->mss + WIRE_HEAD_BYTES > a->width) {
 		return;
 	}
+	memcpy(&a->server_is, body.p, sizeof(a->server_is));
+	a->server_is = le64toh(a->server_is);
+	ask_settle(a);
 	a->state = FLOW_ASK_OPEN;
 	a->session = h->session;
 	a->mss = h->mss;
@@ -425,12 +449,12 @@ void
 flow_ask_input(struct flow_ask *a, const struct wire_head *h, struct slice body, uint64_t now_ns)
 {
 	struct flow_ask_slot *s = &a->slot[SLOT(h->id)];
-	uint64_t here_ns;
+	uint64_t here_ns, by;
 	bool mine;
 
 	a->stats.came++;
 	if (h->kind == WIRE_WELCOME) {
-		ask_on_welcome(a, h, now_ns);
+		ask_on_welcome(a, h, body, now_ns);
 		return;
 	}
 	if (a->state != FLOW_ASK_OPEN || h->session != a->session || h->client != a->client) {
@@ -438,7 +462,13 @@ flow_ask_input(struct flow_ask *a, const struct wire_head *h, struct slice body,
 		return;
 	}
 	if (h->kind == WIRE_RESET) {
+		by = (uint64_t)h->total << 32 | h->off;
+		if (wire_is_sibling(by, a->server_is)) {
+			a->stats.bad++;
+			return;
+		}
 		a->stats.reset++;
+		a->told_by = by;
 		here_ns = h->word * UINT64_C(1000000);
 		ask_session_end(a, now_ns - MIN(here_ns, now_ns), MB_ERR_NODE_DIED);
 		if (a->waiting_cnt > 0 && a->state == FLOW_ASK_IDLE) {

@@ -42,7 +42,8 @@ enum flow_ask_slot_state { ASK_FREE = 0, ASK_WAITING, ASK_SENT };
 struct flow_ask_slot {
 	uint64_t id;
 	uint8_t state;
-	bool in; /* rx is in use */
+	bool in;    /* rx is in use */
+	bool doubt; /* it waits because somebody says that it has not run: flow_ask.told_by */
 	uint16_t probes;
 	uint16_t unheard; /* sent again since something was heard */
 	struct flow_request r;
@@ -69,6 +70,8 @@ struct flow_ask {
 	uint32_t client;
 	uint32_t credits;
 	uint64_t session, nonce;
+	uint64_t server_is; /* the incarnation of who gave the session */
+	uint64_t told_by;   /* of who said that it was not known */
 	uint64_t hello_ns, hello_due_ns, heard_ns;
 	uint64_t next_id; /* the last one given */
 	uint64_t done_id; /* none up to here is open */

@@ -61,6 +61,7 @@ struct flow_serve_cfg {
 	uint16_t datagram;     /* the widest that can be sent and received here */
 	uint8_t secret[FLOW_SECRET_BYTES]; /* random: what sessions are made from */
 	uint64_t born_ns;                  /* not before whoever was at this address has ended */
+	uint64_t incarnation;              /* wire.h */
 };
 
 struct flow_serve_stats {

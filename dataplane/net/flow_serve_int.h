@@ -98,7 +98,8 @@ struct flow_serve {
 	struct slot *draft_slot;
 	struct xfer *xfer;
 	struct session *session;
-	struct flow_left *left; /* FLOW_LEFT_CNT */
+	struct flow_left *left;         /* FLOW_LEFT_CNT */
+	uint8_t welcome[WIRE_BODY_MAX]; /* the incarnation, padding */
 };
 
 static inline void

@@ -56,6 +56,7 @@ flow_serve_create(struct flow_serve **ret, const struct flow_serve_cfg *cfg,
 {
 	struct flow_serve *s = calloc(1, sizeof(*s));
 	uint32_t buckets = 1;
+	uint64_t incarnation;
 
 	if (s == NULL) {
 		return MB_ERR_NO_MEMORY;
@@ -69,6 +70,8 @@ flow_serve_create(struct flow_serve **ret, const struct flow_serve_cfg *cfg,
 	s->due_ns = FLOW_TIMER_NONE;
 	s->epoch = 1;
 	s->bucket_mask = buckets - 1;
+	incarnation = htole64(cfg->incarnation);
+	memcpy(s->welcome, &incarnation, sizeof(incarnation));
 	s->bucket = calloc(buckets, sizeof(*s->bucket));
 	s->session = calloc(cfg->session_max, sizeof(*s->session));
 	s->xfer = calloc(cfg->xfer_max, sizeof(*s->xfer));
@@ -493,7 +496,6 @@ void
 flow_serve_on_hello(struct flow_serve *s, const struct wire_addr *from, const struct wire_head *h,
 		    uint64_t now_ns)
 {
-	static const uint8_t padding[WIRE_BODY_MAX];
 	struct wire_head w = { .kind = WIRE_WELCOME,
 			       .id = h->id,
 			       .client = h->client,
@@ -504,7 +506,7 @@ flow_serve_on_hello(struct flow_serve *s, const struct wire_addr *from, const st
 	w.session = session_number(s, from, h->client, s->epoch);
 	w.len = (uint16_t)MIN(h->len, (uint16_t)(s->cfg.datagram - WIRE_HEAD_BYTES));
 	w.mss = w.len;
-	flow_serve_send(s, from, &w, padding);
+	flow_serve_send(s, from, &w, s->welcome);
 }
 
 /* What was sent since this server is here came to no other, and what has come to this one in the
@@ -517,6 +519,8 @@ flow_serve_reset(struct flow_serve *s, const struct wire_addr *from, const struc
 			       .session = h->session,
 			       .client = h->client,
 			       .id = h->id,
+			       .off = (uint32_t)s->cfg.incarnation,
+			       .total = (uint32_t)(s->cfg.incarnation >> 32),
 			       .word = (uint32_t)(here_ns / 1000000) };
 
 	s->stats.reset++;

@@ -165,6 +165,7 @@ net_tile_create(struct net_tile **ret, const struct net_tile_cfg *cfg)
 	t->tidy_ns = TILE_TIMER_NEVER;
 	metrics_init(&t->metrics, METRICS_OWNER_net, cfg->idx);
 	memcpy(fc.secret, cfg->secret, sizeof(fc.secret));
+	fc.incarnation = (cfg->incarnation & ~UINT64_C(0xff)) | cfg->idx;
 	t->memory = mmap(NULL, t->memory_bytes, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (t->memory != MAP_FAILED) {

@@ -57,6 +57,7 @@ struct net_tile_cfg {
 	struct net_io io;        /* open; the tile closes it with itself */
 	uint64_t memory_bytes;   /* for messages that are on their way, or kept for their clients */
 	uint8_t secret[FLOW_SECRET_BYTES]; /* flow_serve_cfg */
+	uint64_t incarnation;              /* the same; of the node: the tile has its own */
 	struct net_service service;
 };
 

@@ -40,7 +40,7 @@
 #define WIRE_MESSAGE_MAX  (65u << 20) /* a value of 64 MiB and what stands around it */
 #define WIRE_ACK_SEGMENTS 256         /* an ACK tells of so many behind the first gap */
 #define WIRE_ACK_BODY     (WIRE_ACK_SEGMENTS / 8)
-#define WIRE_WELCOME_BODY 8 /* the server's incarnation; the rest is padding */
+#define WIRE_WELCOME_BODY 8 /* the server's incarnation, little endian; the rest is padding */
 
 enum wire_kind {
 	/* client -> server: may I? The body is padding, so that the path's width is found out, and
@@ -56,8 +56,8 @@ enum wire_kind {
 	/* server -> client: request id ended without running, or its answer is lost; word:
 	 * -mb_err */
 	WIRE_REFUSE,
-	/* server -> client: I know no such session, and have had none of what was sent in the last
-	 * word ms; client -> server: I am leaving */
+	/* server -> client: I, whose incarnation is total and, below it, off, know no such session,
+	 * and have had none of what was sent in the last word ms; client -> server: I am leaving */
 	WIRE_RESET,
 	WIRE_KIND_CNT,
 };
@@ -68,6 +68,14 @@ enum wire_flag {
 	WIRE_F_OF_REPLY = 4, /* ACK: of a reply */
 	WIRE_F_ALL = 7,
 };
+
+/* An incarnation is a server's name for itself: another one after each start, and nobody else's.
+ * Those of one node's tiles differ in the lowest byte only. Whether two are such: */
+static inline bool
+wire_is_sibling(uint64_t a, uint64_t b)
+{
+	return a != b && a >> 8 == b >> 8;
+}
 
 /* In memory as on the wire, but for the order of bytes on big machines. */
 struct wire_head {

@@ -233,7 +233,8 @@ serve_make(struct world *w)
 				      .client_bytes = w->cfg.room / (w->cfg.tricklers > 0 ? 2 : 1),
 				      .taking_bytes = w->cfg.room / 4 * 3,
 				      .datagram = 1400,
-				      .born_ns = w->events.now_ns };
+				      .born_ns = w->events.now_ns,
+				      .incarnation = (w->events.now_ns + 1) << 8 };
 	struct flow_serve_ops ops = { .send = on_send,
 				      .alloc = on_alloc,
 				      .free = on_free,
