@@ -85,44 +85,84 @@ ask_of(struct cli *cli, const struct doctor *d, struct params *p, struct doctor_
 	return 0;
 }
 
+/* What the daemon itself says of the file on this machine. */
+static void
+plan(const char *file, struct doctor_line *line)
+{
+	char why[sizeof(line->found)];
+
+	*line = (struct doctor_line){ .name = "its start" };
+	if (doctor_conf_plan(file, why, sizeof(why)) == 0) {
+		doctor_ok(line, "nothing that its plan sees is in the way");
+	} else {
+		doctor_stop(line, "microburstd --plan --config FILE says it again", "%s", why);
+	}
+}
+
+static void
+line_show(const struct doctor_line *line)
+{
+	printf("%-4s  %-14s  ", line->ok ? "ok" : line->stops ? "stop" : "warn", line->name);
+	fmt_safe(stdout, line->found, strlen(line->found), false);
+	printf("\n");
+	if (!line->ok) {
+		printf("%22s  %s\n", "->", line->todo);
+	}
+}
+
+static void
+sum_show(unsigned warned, unsigned stopped)
+{
+	if (stopped > 0) {
+		printf("\nThis node does not start here: %u thing%s in the way (stop).\n", stopped,
+		       stopped == 1 ? " is" : "s are");
+	} else if (warned > 0) {
+		printf("\nMicroburst runs here; %u thing%s would make it faster or safer.\n",
+		       warned, warned == 1 ? "" : "s");
+	}
+}
+
 static int
 check(struct cli *cli)
 {
+	const struct doctor *d = cli->opt;
 	struct doctor_line line;
 	struct doctor_ask ask;
 	struct params params;
-	unsigned warned = 0;
+	unsigned warned = 0, stopped = 0;
+	bool more = true;
 	json_t *all;
-	int code = ask_of(cli, cli->opt, &params, &ask);
+	int code = ask_of(cli, d, &params, &ask);
 
 	if (code != 0) {
 		return code;
 	}
 	all = json_array();
-	for (size_t i = 0; doctor_check(i, &ask, &line); i++) {
-		warned += !line.ok;
-		if (cli->json) {
-			json_array_append_new(all, json_pack("{s:s, s:b, s:s, s:s}", "name",
-							     line.name, "ok", line.ok, "found",
-							     line.found, "todo", line.todo));
-			continue;
+	for (size_t i = 0; more; i++) {
+		more = doctor_check(i, &ask, &line);
+		if (!more && d->config == NULL) {
+			break;
 		}
-		printf("%-4s  %-14s  ", line.ok ? "ok" : "warn", line.name);
-		fmt_safe(stdout, line.found, strlen(line.found), false);
-		printf("\n");
-		if (!line.ok) {
-			printf("%22s  %s\n", "->", line.todo);
+		if (!more) {
+			plan(d->config, &line);
+		}
+		warned += !line.ok;
+		stopped += line.stops;
+		if (cli->json) {
+			json_array_append_new(all, json_pack("{s:s, s:b, s:b, s:s, s:s}", "name",
+							     line.name, "ok", line.ok, "stops",
+							     line.stops, "found", line.found,
+							     "todo", line.todo));
+		} else {
+			line_show(&line);
 		}
 	}
 	if (cli->json) {
-		return cli_json(cli,
-				json_pack("{s:o, s:i}", "checks", all, "warnings", (int)warned));
+		return cli_json(cli, json_pack("{s:o, s:i, s:b}", "checks", all, "warnings",
+					       (int)warned, "starts", stopped == 0));
 	}
 	json_decref(all);
-	if (warned > 0) {
-		printf("\nMicroburst runs here; %u thing%s would make it faster or safer.\n",
-		       warned, warned == 1 ? "" : "s");
-	}
+	sum_show(warned, stopped);
 	return CLI_DONE;
 }
 

@@ -204,13 +204,41 @@ class Service(unittest.TestCase):
         done = subprocess.run([f'{BUILD}/control/cli/microburst', '--json', 'doctor', '--config',
                                path], capture_output=True, text=True, timeout=LONG_S, check=False)
         self.assertEqual((done.returncode, done.stderr), (0, ''))
-        found = {c['name']: c['found'] for c in json.loads(done.stdout)['checks']}
+        told = json.loads(done.stdout)
+        found = {c['name']: c['found'] for c in told['checks']}
         with open(path, encoding='utf-8') as f:
             nic = next((line.split('=', 1)[1].strip() for line in f if line.startswith('nic =')),
                        '')
         expect = nic.partition('iface=')[2] or nic or 'socket'
         self.assertIn(expect, found["the node's NIC"])
         self.assertIn('free', found['huge pages'])
+        # What the daemon says is in its way is, and no other sentence says that it runs.
+        tried = subprocess.run([MICROBURSTD, '--plan', '--config', path], capture_output=True,
+                               text=True, timeout=LONG_S, check=False)
+        self.assertEqual('microburstd: ' + found['its start'] + '\n' == tried.stderr,
+                         tried.returncode != 0, tried.stderr)
+        self.assertEqual(told['starts'], not any(c['stops'] for c in told['checks']))
+        if tried.returncode != 0:
+            self.assertFalse(told['starts'])
+        read = subprocess.run([f'{BUILD}/control/cli/microburst', 'doctor', '--config', path],
+                              capture_output=True, text=True, timeout=LONG_S, check=False).stdout
+        self.assertEqual('\nstop  ' in read and 'This node does not start here' in read,
+                         not told['starts'], read)
+
+    def test_plans_of_the_servers_that_files_are_for(self):
+        """On the machine that the file itself names; not on a smaller one."""
+        for name, smaller in ('one-nic', 'core:8'), ('two-socket', 'core:16'):
+            path = os.path.join(SOURCE, 'configs', name + '.conf')
+            with open(path, encoding='utf-8') as f:
+                machine = re.search("--machine '([^']+)'", f.read())[1]
+            for text, right in (machine, True), (f'numa(memory=512GB) {smaller} pu:1', False):
+                done = subprocess.run([MICROBURSTD, '--plan', '--config', path, '--machine', text],
+                                      capture_output=True, text=True, timeout=LONG_S, check=False)
+                self.assertEqual((done.returncode, 'executor' in done.stdout),
+                                 (0, True) if right else (2, False), done.stderr)
+                self.assertEqual('one this process may use' in done.stderr, not right)
+                if right:   # who owns the NIC's queue has a core to himself
+                    self.assertRegex(done.stdout, r'\n\d+ +\d+ +\d+  -  +net:0\n')
 
     def explained(self, path):
         """Every line that sets something has a comment above it, in the same paragraph."""

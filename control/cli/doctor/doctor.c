@@ -29,16 +29,33 @@ doctor_ok(struct doctor_line *line, const char *found, ...)
 	line->ok = true;
 }
 
+static void
+lacks(struct doctor_line *line, const char *todo, const char *found, va_list ap)
+{
+	vsnprintf(line->found, sizeof(line->found), found, ap);
+	snprintf(line->todo, sizeof(line->todo), "%s", todo);
+	line->ok = false;
+}
+
 void
 doctor_warn(struct doctor_line *line, const char *todo, const char *found, ...)
 {
 	va_list ap;
 
 	va_start(ap, found);
-	vsnprintf(line->found, sizeof(line->found), found, ap);
+	lacks(line, todo, found, ap);
 	va_end(ap);
-	snprintf(line->todo, sizeof(line->todo), "%s", todo);
-	line->ok = false;
+}
+
+void
+doctor_stop(struct doctor_line *line, const char *todo, const char *found, ...)
+{
+	va_list ap;
+
+	va_start(ap, found);
+	lacks(line, todo, found, ap);
+	va_end(ap);
+	line->stops = true;
 }
 
 /* ----------------------------------------------------------------- the checks */

@@ -36,6 +36,7 @@ struct doctor_ask {
 struct doctor_line {
 	const char *name; /* "huge pages" */
 	bool ok;
+	bool stops;      /* a node of this configuration does not start here */
 	char found[240]; /* what there is */
 	char todo[240];  /* what to do; "" when ok */
 };
@@ -78,10 +79,12 @@ int doctor_do_idle(struct tune *t);
  * MB_ERR_INVALID: a cpu is not there. */
 int doctor_do_irqs(struct tune *t, const struct cpulist *cpus);
 
-/* doctor_ok and doctor_warn say what a check found; warn also what to do. */
+/* doctor_ok, doctor_warn and doctor_stop say what a check found; the last two also what to do. */
 void doctor_ok(struct doctor_line *line, const char *found, ...)
 	__attribute__((__format__(__printf__, 2, 3)));
 void doctor_warn(struct doctor_line *line, const char *todo, const char *found, ...)
+	__attribute__((__format__(__printf__, 3, 4)));
+void doctor_stop(struct doctor_line *line, const char *todo, const char *found, ...)
 	__attribute__((__format__(__printf__, 3, 4)));
 
 #endif

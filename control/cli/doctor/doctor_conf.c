@@ -21,11 +21,12 @@
 
 extern char **environ;
 
+/* to: which of its outputs is read. */
 static int
-child_start(const char *file, pid_t *ret_pid, FILE **ret_out)
+child_start(const char *what, const char *file, int to, pid_t *ret_pid, FILE **ret_out)
 {
 	char path[PATH_MAX];
-	const char *const argv[] = { path, "--check", "--config", file, NULL };
+	const char *const argv[] = { path, what, "--config", file, NULL };
 	posix_spawn_file_actions_t files;
 	int fd[2], rc;
 
@@ -36,7 +37,10 @@ child_start(const char *file, pid_t *ret_pid, FILE **ret_out)
 		return MB_ERR_IO;
 	}
 	posix_spawn_file_actions_init(&files);
-	posix_spawn_file_actions_adddup2(&files, fd[1], STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(&files, fd[1], to);
+	if (to != STDOUT_FILENO) {
+		posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+	}
 	rc = posix_spawn(ret_pid, path, &files, NULL, (char *const *)argv, environ);
 	posix_spawn_file_actions_destroy(&files);
 	close(fd[1]);
@@ -48,15 +52,30 @@ child_start(const char *file, pid_t *ret_pid, FILE **ret_out)
 	return 0;
 }
 
+/* Returns: its exit code; MB_ERR_IO when it did not exit. */
+static int
+child_end(pid_t pid, FILE *out)
+{
+	int status;
+
+	fclose(out);
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR) {
+			return MB_ERR_IO;
+		}
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : MB_ERR_IO;
+}
+
 int
 doctor_conf(const char *file, struct params *ret, uint64_t *ret_pages)
 {
 	char line[PARAM_NAME_BYTES + PARAM_STR_BYTES + 8], why[PARAMS_ERR_BYTES];
-	int status, err;
+	int code, err;
 	FILE *out;
 	pid_t pid;
 
-	err = child_start(file, &pid, &out);
+	err = child_start("--check", file, STDOUT_FILENO, &pid, &out);
 	if (err != 0) {
 		return err;
 	}
@@ -73,11 +92,28 @@ doctor_conf(const char *file, struct params *ret, uint64_t *ret_pages)
 			}
 		}
 	}
-	fclose(out);
-	while (waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR) {
-			return MB_ERR_IO;
-		}
+	code = child_end(pid, out);
+	return code > 0 ? MB_ERR_CONFIG : code < 0 ? code : err;
+}
+
+int
+doctor_conf_plan(const char *file, char *why, size_t bytes)
+{
+	static const char name[] = "microburstd: ";
+	FILE *out;
+	pid_t pid;
+	int code, err = child_start("--plan", file, STDERR_FILENO, &pid, &out);
+
+	if (err != 0) {
+		return err;
 	}
-	return !WIFEXITED(status) ? MB_ERR_IO : WEXITSTATUS(status) != 0 ? MB_ERR_CONFIG : err;
+	if (fgets(why, (int)bytes, out) == NULL) {
+		why[0] = '\0';
+	}
+	code = child_end(pid, out);
+	why[strcspn(why, "\n")] = '\0';
+	if (strncmp(why, name, strlen(name)) == 0) {
+		memmove(why, why + strlen(name), strlen(why + strlen(name)) + 1);
+	}
+	return code > 0 ? MB_ERR_CONFIG : code;
 }

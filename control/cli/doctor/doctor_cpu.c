@@ -108,7 +108,7 @@ doctor_isolated(const struct doctor_ask *ask, struct doctor_line *line)
 	if (list_of(ask, CPUS "/online", &online)) {
 		lacks = cpulist_minus(&cores, &online);
 		if (cpulist_cnt(&lacks) > 0) {
-			doctor_warn(line, "name others in node.cores: lscpu lists what there is",
+			doctor_stop(line, "name others in node.cores: lscpu lists what there is",
 				    "%s of the node are not here",
 				    cpulist_print(&lacks, text, sizeof(text)));
 			return;

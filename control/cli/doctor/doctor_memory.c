@@ -46,15 +46,16 @@ static void
 too_few(const struct doctor_ask *ask, uint64_t unused, struct doctor_line *line)
 {
 	char size[FMT_BYTES], want[FMT_BYTES], todo[80];
+	bool must = strcmp(ask->huge, "yes") == 0;
 
 	snprintf(todo, sizeof(todo), "as root: microburst doctor init --pages %" PRIu64,
 		 ask->pages);
-	doctor_warn(line, todo, "%s free, the node takes %s; %s",
-		    fmt_bytes(size, unused * HUGEPAGES_BYTES),
-		    fmt_bytes(want, ask->pages * HUGEPAGES_BYTES),
-		    strcmp(ask->huge, "yes") == 0
-			    ? "it does not start without, as node.hugepages says"
-			    : "the rest runs on small ones");
+	(must ? doctor_stop
+	      : doctor_warn)(line, todo, "%s free, the node takes %s; %s",
+			     fmt_bytes(size, unused * HUGEPAGES_BYTES),
+			     fmt_bytes(want, ask->pages * HUGEPAGES_BYTES),
+			     must ? "it does not start without, as node.hugepages says"
+				  : "the rest runs on small ones");
 }
 
 void
@@ -67,8 +68,15 @@ doctor_huge_pages(const struct doctor_ask *ask, struct doctor_line *line)
 
 	if (!sysfile_u64(ask->root, ALL_2M "nr_hugepages", &all) ||
 	    !sysfile_u64(ask->root, ALL_2M "free_hugepages", &unused)) {
-		doctor_warn(line, "nothing: the node runs without, a little slower",
-			    "this kernel has none of 2 MiB");
+		if (strcmp(ask->huge, "yes") == 0) {
+			doctor_stop(
+				line, "node.hugepages = auto: a little slower",
+				"this kernel has none of 2 MiB; the node does not start without, "
+				"as node.hugepages says");
+		} else {
+			doctor_warn(line, "nothing: the node runs without, a little slower",
+				    "this kernel has none of 2 MiB");
+		}
 		return;
 	}
 	if (sysfile_u64(ask->root, ALL_2M "resv_hugepages", &promised)) {

@@ -179,7 +179,7 @@ own_pci(const struct doctor_ask *ask, const char *addr, struct doctor_line *line
 	char driver[PCI_DRIVER_BYTES], path[PATH_MAX], todo[120];
 
 	if (pci_driver(ask->root, addr, driver) != 0) {
-		doctor_warn(line, "lspci -D lists what there is", "%s is no device here", addr);
+		doctor_stop(line, "lspci -D lists what there is", "%s is no device here", addr);
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_CNT(shared); i++) {
@@ -221,7 +221,7 @@ doctor_nic_own(const struct doctor_ask *ask, struct doctor_line *line)
 	} else if (nic_iface(ask->nic, iface)) {
 		snprintf(path, sizeof(path), "/sys/class/net/%s/operstate", iface);
 		if (!sysfile_text(ask->root, path, state, sizeof(state))) {
-			doctor_warn(line, "ip link lists what there is", "%s is no interface here",
+			doctor_stop(line, "ip link lists what there is", "%s is no interface here",
 				    iface);
 		} else if (strcmp(state, "down") == 0) {
 			doctor_warn(line, "plug it in, and: ip link set dev NAME up", "%s is down",

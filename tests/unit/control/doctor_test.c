@@ -34,6 +34,14 @@ warns(const char *name, const char *found)
 	assert_true(strlen(line.todo) > 0);
 }
 
+/* The node does not even start. */
+static void
+stops(const char *name, const char *found)
+{
+	warns(name, found);
+	assert_true(line_of(name).stops);
+}
+
 static void
 passes(const char *name, const char *found)
 {
@@ -58,6 +66,9 @@ empty_machine(void **state)
 	warns("clock", "cannot be read");
 	warns("isolated cores", "none");
 	warns("huge pages", "has none");
+	ask.huge = "yes";
+	stops("huge pages", "has none");
+	ask.huge = "auto";
 }
 
 static void
@@ -112,7 +123,7 @@ isolated(void **state)
 	warns("isolated cores", "run on 1 of the node");
 	tree_put("/sys/devices/system/cpu/online", "0-7\n");
 	ask.cores = "6-9";
-	warns("isolated cores", "8-9 of the node are not here");
+	stops("isolated cores", "8-9 of the node are not here");
 	ask.cores = "3,5";
 	passes("isolated cores", "3,5");
 	tree_put("/sys/devices/system/cpu/nohz_full", "(null)\n");
@@ -191,8 +202,9 @@ huge_pages(void **state)
 	passes("huge pages", "8.00 MiB");
 	ask.pages = 5;
 	warns("huge pages", "8.00 MiB free, the node takes 10.0 MiB; the rest runs on small ones");
+	assert_false(line_of("huge pages").stops);
 	ask.huge = "yes";
-	warns("huge pages", "it does not start without");
+	stops("huge pages", "it does not start without");
 	assert_non_null(strstr(line_of("huge pages").todo, "--pages 5"));
 	ask.huge = "no";
 	passes("huge pages", "left to others");
@@ -305,7 +317,7 @@ own_nic(void **state)
 	warns("the node's NIC", "group with 0000:3b:00.1");
 
 	ask.nic = "net_af_xdp0,iface=eth1";
-	warns("the node's NIC", "eth1 is no interface");
+	stops("the node's NIC", "eth1 is no interface");
 	tree_put("/sys/class/net/eth1/operstate", "down\n");
 	warns("the node's NIC", "eth1 is down");
 	tree_put("/sys/class/net/eth1/operstate", "up\n");
