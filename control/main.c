@@ -20,7 +20,7 @@ static const char doc[] =
 	"It runs in the foreground until SIGINT or SIGTERM, or `microburst down`. Parameters come "
 	"from their defaults, then the file, then --set. --params lists them.";
 
-enum { OPT_PLAN = 256, OPT_CHECK, OPT_PARAMS, OPT_SANDBOX, OPT_EXECUTOR };
+enum { OPT_PLAN = 256, OPT_MACHINE, OPT_CHECK, OPT_PARAMS, OPT_SANDBOX, OPT_EXECUTOR };
 
 static const struct argp_option options[] = {
 	{ "config", 'c', "FILE", 0, "read parameters from FILE", 0 },
@@ -28,6 +28,10 @@ static const struct argp_option options[] = {
 	{ "params", OPT_PARAMS, NULL, 0, "list the parameters and end", 0 },
 	{ "plan", OPT_PLAN, NULL, 0,
 	  "look for what it needs on this machine too, print where everything would run, and end",
+	  0 },
+	{ "machine", OPT_MACHINE, "TEXT", 0,
+	  "plan for this machine instead, in hwloc's words: \"pack:2 [numa(memory=128GB)] core:16 "
+	  "pu:1\"",
 	  0 },
 	{ "check", OPT_CHECK, NULL, 0,
 	  "read the configuration, say what it sets and whether it is right, and end", 0 },
@@ -39,8 +43,8 @@ static const struct argp_option options[] = {
 
 struct arguments {
 	struct params params;
-	bool plan_only, check_only;
-	const char *sandbox;
+	bool check_only;
+	const char *plan_for, *sandbox; /* node_create */
 	char executor[NODE_PATH_BYTES];
 };
 
@@ -78,7 +82,10 @@ parse_opt(int key, char *arg, struct argp_state *state)
 		params_help(stdout);
 		exit(0);
 	case OPT_PLAN:
-		a->plan_only = true;
+		a->plan_for = a->plan_for != NULL ? a->plan_for : "";
+		return 0;
+	case OPT_MACHINE:
+		a->plan_for = arg;
 		return 0;
 	case OPT_CHECK:
 		a->check_only = true;
@@ -180,8 +187,8 @@ main(int argc, char **argv)
 	}
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
-	err = node_create(&the_node, &a.params, a.executor, a.sandbox, a.plan_only, stdout, why);
-	if (err == 0 && !a.plan_only && !stop_wanted) {
+	err = node_create(&the_node, &a.params, a.executor, a.sandbox, a.plan_for, stdout, why);
+	if (err == 0 && a.plan_for == NULL && !stop_wanted) {
 		signal(SIGPIPE, SIG_IGN);
 		err = node_run(the_node, stdout, why);
 	}

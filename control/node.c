@@ -15,7 +15,6 @@
 #include "ctl.h"
 #include "ctl_catalog.h"
 #include "eal.h"
-#include "home.h"
 #include "kvs_tile.h"
 #include "log.h"
 #include "metrics.h"
@@ -42,21 +41,8 @@ node_fail(char why[NODE_WHY_BYTES], int err, const char *text)
 
 /* ------------------------------------------------------------------- plan */
 
-/* The daemon lives where its NIC is, if it may use cores there. */
-static void
-node_home(const struct node *n, struct topo_params *tp)
-{
-	int home = tp->net_cnt > 0 ? home_of_nic("", n->params.net_nic) : -1;
-
-	for (uint32_t i = 0; i < n->machine->numa_cnt; i++) {
-		if (n->machine->numa[i].os_idx == home) {
-			tp->home_numa = (uint16_t)home;
-		}
-	}
-}
-
 static int
-node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
+node_plan(struct node *n, const char *other, FILE *out, char why[NODE_WHY_BYTES])
 {
 	const struct params *p = &n->params;
 	struct topo_params tp;
@@ -76,9 +62,11 @@ node_plan(struct node *n, FILE *out, char why[NODE_WHY_BYTES])
 	tp.lcore_cnt = p->node_lcores;
 	tp.executor_cnt = p->executor_count;
 	tp.spare_cnt = p->executor_spares;
-	err = place_load(NULL, p->node_cores[0] != '\0' ? p->node_cores : NULL, n->machine, &tw);
+	err = place_load(other, p->node_cores, n->machine, &tw);
 	if (err == 0) {
-		node_home(n, &tp);
+		if (other == NULL) {
+			node_net_home(n, &tp);
+		}
 		err = topo_build(&tp, n->machine, n->topo, &tw);
 	}
 	if (err == 0) {
@@ -527,9 +515,10 @@ node_socket(struct node *n, char why[NODE_WHY_BYTES])
 
 int
 node_create(struct node **ret, const struct params *p, const char *executor_path,
-	    const char *sandbox, bool plan_only, FILE *out, char why[NODE_WHY_BYTES])
+	    const char *sandbox, const char *plan_for, FILE *out, char why[NODE_WHY_BYTES])
 {
 	struct node *n = calloc(1, sizeof(*n));
+	const char *other = plan_for != NULL && plan_for[0] != '\0' ? plan_for : NULL;
 	int err;
 
 	if (n == NULL) {
@@ -543,16 +532,16 @@ node_create(struct node **ret, const struct params *p, const char *executor_path
 		n->id = timebase_now_ns(timebase_real()) ^ (uint64_t)getpid() << 32;
 	}
 	rng_init(&n->rng, n->id);
-	err = node_check(p, true, why);
+	err = node_check(p, other == NULL, why);
 	if (err == 0) {
 		err = node_socket(n, why);
 	}
-	if (err == 0 && !plan_only && ctl_sock_taken(n->socket)) {
+	if (err == 0 && plan_for == NULL && ctl_sock_taken(n->socket)) {
 		snprintf(why, NODE_WHY_BYTES,
 			 "a node runs at %.300s already; microburst down ends it", n->socket);
 		err = MB_ERR_EXISTS;
 	}
-	if (err == 0 && !plan_only) {
+	if (err == 0 && plan_for == NULL) {
 		/* First of all: what it forks shall have nothing of ours. */
 		node_cgroup_make(n, sandbox);
 		err = zygote_start(executor_path, sandbox, &n->zygote_fd, &n->zygote_pid);
@@ -564,9 +553,9 @@ node_create(struct node **ret, const struct params *p, const char *executor_path
 		}
 	}
 	if (err == 0) {
-		err = node_plan(n, out, why);
+		err = node_plan(n, other, out, why);
 	}
-	if (err != 0 || plan_only) {
+	if (err != 0 || plan_for != NULL) {
 		return err;
 	}
 	err = node_eal(n, out, why);

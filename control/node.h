@@ -31,9 +31,10 @@ int node_check(const struct params *p, bool here, char why[NODE_WHY_BYTES]);
 uint64_t node_huge_bytes(const struct params *p);
 
 /* node_create does everything up to, and without, listening.
- * plan_only: stop after the plan is printed to out. Returns: 0; an error with a sentence in why. */
+ * plan_for: NULL; or stop after the plan is printed to out: "": for this machine, else for the one
+ * that it describes (place_load). Returns: 0; an error with a sentence in why. */
 int node_create(struct node **ret, const struct params *p, const char *executor_path,
-		const char *sandbox, bool plan_only, FILE *out, char why[NODE_WHY_BYTES]);
+		const char *sandbox, const char *plan_for, FILE *out, char why[NODE_WHY_BYTES]);
 
 /* node_run listens, says so on out, and runs until node_stop. Returns: 0; an error. */
 int node_run(struct node *n, FILE *out, char why[NODE_WHY_BYTES]);

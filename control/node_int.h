@@ -95,8 +95,10 @@ void node_gate_print(const struct node *n, FILE *out);
 void node_gate_destroy(struct node *n);
 
 /* node_net.c: the net tiles and their doors; nothing without net.listen. node_net_pci: the device
- * that the EAL is to be told of, or NULL. */
+ * that the EAL is to be told of, or NULL. node_net_home: the daemon lives where its NIC is, if it
+ * may use cores there. */
 const char *node_net_pci(const struct params *p);
+void node_net_home(const struct node *n, struct topo_params *tp);
 int node_net_check(const struct params *p, bool here, char why[NODE_WHY_BYTES]);
 int node_net(struct node *n, char why[NODE_WHY_BYTES]);
 void node_net_print(const struct node *n, FILE *out);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "home.h"
 #include "microburst/error.h"
 #include "nic.h"
 #include "node_int.h"
@@ -16,6 +17,18 @@ const char *
 node_net_pci(const struct params *p)
 {
 	return p->net_listen[0] != '\0' && nic_is_pci(p->net_nic) ? p->net_nic : NULL;
+}
+
+void
+node_net_home(const struct node *n, struct topo_params *tp)
+{
+	int home = tp->net_cnt > 0 ? home_of_nic("", n->params.net_nic) : -1;
+
+	for (uint32_t i = 0; i < n->machine->numa_cnt; i++) {
+		if (n->machine->numa[i].os_idx == home) {
+			tp->home_numa = (uint16_t)home;
+		}
+	}
 }
 
 static int
@@ -186,6 +199,7 @@ net_tile(struct node *n, uint32_t i, struct net_io *io, const struct seal *seal,
 				    .seal = seal,
 				    .keys = seal != NULL ? n->params.net_keys : NULL,
 				    .io = *io,
+				    .incarnation = incarnation,
 				    .memory_bytes = n->params.net_memory & ~(uint64_t)4095 };
 	int t = topo_tile_find(n->topo, TILE_NET, i);
 	int err = getentropy(cfg.secret, sizeof(cfg.secret)) == 0 ? 0 : MB_ERR_IO;
@@ -199,7 +213,6 @@ net_tile(struct node *n, uint32_t i, struct net_io *io, const struct seal *seal,
 	if (err == 0) {
 		io->ops = NULL;
 		net_tile_lcore(n->net_tile[i], n->lcore[n->topo->tile[t].lcore]);
-				    .incarnation = incarnation,
 		node_tile_add(n, TILE_NET, i, &net_tile_ops, n->net_tile[i],
 			      net_tile_metrics(n->net_tile[i]));
 		n->ways.port[i] = net_tile_local(n->net_tile[i]).port;
@@ -213,6 +226,7 @@ node_net(struct node *n, char why[NODE_WHY_BYTES])
 	struct net_io io[NET_TILE_CNT_MAX] = { { 0 } };
 	uint32_t cnt = n->topo->want.net_cnt;
 	bool sealed = n->params.net_keys[0] != '\0';
+	uint64_t incarnation = 0;
 	struct wire_addr listen = { .port = 0 };
 	struct seal seal;
 	int err = cnt != 0 ? net_at(&n->params, &listen, why) : 0;
@@ -223,10 +237,12 @@ node_net(struct node *n, char why[NODE_WHY_BYTES])
 	if (sealed) {
 		err = net_keys(n, &seal, why);
 	}
+	if (err == 0 && getentropy(&incarnation, sizeof(incarnation)) != 0) {
+		err = node_fail(why, MB_ERR_IO, strerror(errno));
+	}
 	if (err == 0) {
 		err = n->params.net_nic[0] != '\0' ? net_nic(n, &listen, cnt, io, why)
 						   : net_sockets(n, &listen, cnt, io, why);
-	uint64_t incarnation = 0;
 	}
 	n->ways = (struct ways){ .shard_cnt = n->params.cache_tiles, .tile_cnt = cnt };
 	for (uint32_t i = 0; i < cnt; i++) {
@@ -237,9 +253,6 @@ node_net(struct node *n, char why[NODE_WHY_BYTES])
 		if (io[i].ops != NULL) {
 			io[i].ops->close(io[i].io);
 		}
-	if (err == 0 && getentropy(&incarnation, sizeof(incarnation)) != 0) {
-		err = node_fail(why, MB_ERR_IO, strerror(errno));
-	}
 	}
 	return err;
 }

@@ -18,7 +18,9 @@
  *
  * Why a quarter: an lcore that polls is a core that runs no function, and functions are what the
  * node is for; a tile handles millions of messages a second, so tiles fold long before they are
- * full. Why every fourth for clients: the same split on each NUMA node without a second rule, since
+ * full. A net tile does not fold: it waits at its queue. The others have had their quarter by then,
+ * so its own share is what a third is more; beside lcore 0 each frame waits for ctl and sched. Why
+ * every fourth for clients: the same split on each NUMA node without a second rule, since
  * cores of a node are neighbours in the list.
  *
  * Rejected: executors on second threads of daemon cores by default. A spinning neighbour takes a
@@ -32,6 +34,7 @@
 #include "topo.h"
 
 #define CORES_AN_LCORE 4 /* cores of the machine for each lcore of the daemon */
+#define CORES_A_NET    3 /* the same when net tiles are seated too */
 #define CORES_A_CLIENT 4 /* of the remaining cores, one in so many is left to clients */
 
 enum seat_use { SEAT_FREE = 0, SEAT_LCORE, SEAT_EXECUTOR };
@@ -154,14 +157,14 @@ tiles_fold(struct topo *topo, uint32_t tile_cnt)
 }
 
 /* The last tiles of the plan, each with an lcore of its own: on the next core while lcores then
- * have a quarter of all, else beside lcore 0. */
+ * have a third of all, else beside lcore 0. */
 static void
 net_seat(struct topo *topo, struct seating *s)
 {
 	for (uint32_t i = topo->tile_cnt - topo->want.net_cnt; i < topo->tile_cnt; i++) {
 		struct topo_lcore *lcore = &topo->lcore[topo->lcore_cnt];
 
-		if ((s->lcore_core_cnt + 1) * CORES_AN_LCORE <= s->machine->core_cnt) {
+		if ((s->lcore_core_cnt + 1) * CORES_A_NET <= s->machine->core_cnt) {
 			uint16_t core = s->order[s->lcore_core_cnt++];
 
 			s->use[core][0] = SEAT_LCORE;

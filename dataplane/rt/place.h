@@ -11,7 +11,7 @@
  *   1. The home NUMA node is the one the caller names (the NIC's), else the one with most memory.
  *   2. Daemon lcores: first threads of the first cores, home node first. At most a quarter of the
  *      cores unless the caller asked for more; so up to seven cores give one lcore.
- *      A net tile has an lcore to itself: on one more core while that leaves three quarters to
+ *      A net tile has an lcore to itself: on one more core while that leaves two thirds to
  *      others, else beside lcore 0 on its cpu.
  *   3. The other tiles fold onto the lcores in plan order, neighbours together (ctl beside sched).
  *   4. Of the cores that remain, every fourth is left to clients, the others take executors.
