@@ -76,7 +76,8 @@ enum fault {
 #define SIM_KVS_MAX  4
 #define SIM_START_NS NS_PER_S
 #define SIM_QUIET_NS (5 * NS_PER_S)  /* in which everything must come to rest */
-#define SIM_HANG_NS  (60 * NS_PER_S) /* by then every run is over, or hangs */
+#define SIM_HANG_NS  (5 * NS_PER_S)  /* in which an operation begins or a call ends, or it hangs */
+#define SIM_RUN_NS   (60 * NS_PER_S) /* by then every run is over */
 
 /* The shape of a run, drawn from its seed: small limits, so that edges are met. */
 struct sim_shape {
