@@ -13,7 +13,8 @@
  *
  * A new entry costs a tenth of a read, but on a page of the index that was never used twenty times
  * that: the kernel makes it, some microseconds. So such pages are taken now and then only, one in
- * CACHE_PAGE_READS reads; some at once after a pause. Who is asked for often has his soon.
+ * CACHE_PAGE_READS reads; some at once after a pause. Who is asked for often has his soon: a
+ * value in place costs half of a read.
  *
  * What is here, or on its way, and what does not fit a read, is not shown: the asker looks for it
  * in the cache. A value that is too long is fetched meanwhile.

@@ -53,7 +53,7 @@
 #define CACHE_AHEAD          16 /* operations ahead whose keys are fetched already */
 #define CACHE_SCRATCH        (128u << 10)
 #define CACHE_TOUCHED_CNT    4096
-#define CACHE_PAGE_READS     64 /* that pay for a page of the index */
+#define CACHE_PAGE_READS     16 /* that pay for a page of the index */
 #define CACHE_PAGE_CREDIT    (64u * CACHE_PAGE_READS)
 /* Inner nodes of a tree that a step makes: each is a look at some 50 nodes, out of the cache. */
 #define CACHE_GROW_NODES     8

@@ -255,6 +255,7 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 {
 	uint64_t tsc = timebase_tsc();
 	size_t done = 0;
+	uint32_t near = 0; /* commands whose keys were asked for ahead */
 
 	if (c->mark.set) { /* the command at hand was HELD */
 		if (held_over(g, c)) {
@@ -285,6 +286,9 @@ text_run(struct gate *g, struct gate_conn *c, struct slice text)
 				gate_conn_later(g, c);
 			}
 			break;
+		}
+		if (done != 0 && near-- == 0) {
+			near = gate_near_ahead(g, c, rest) - 1;
 		}
 		rc = scan(c, rest);
 		if (unlikely(rc == RESP_LARGE) && gate_moves_large(g, c, rest)) {

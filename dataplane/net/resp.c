@@ -20,6 +20,7 @@
 #define WHOLE_MAX          1e17 /* from here on numbers have an exponent */
 #define UNAUTH_ARG_CNT_MAX 10
 #define UNAUTH_BULK_MAX    16384
+#define GLANCE_CNT_MAX     16 /* words */
 
 /* ------------------------------------------------------------------------ reading */
 
@@ -192,6 +193,31 @@ resp_scan(struct resp_parser *p, struct slice text)
 	}
 	p->done = true;
 	return RESP_DONE;
+}
+
+size_t
+resp_glance(struct slice text, struct slice ret[2])
+{
+	int64_t cnt, n;
+	size_t pos;
+
+	if (text.len == 0 || text.p[0] != '*' || number_line(text, 1, &cnt, &pos) <= 0 ||
+	    cnt > GLANCE_CNT_MAX) {
+		return 0;
+	}
+	ret[0] = ret[1] = slice_of("", 0);
+	for (int64_t i = 0; i < cnt; i++) {
+		if (pos >= text.len || text.p[pos] != '$' ||
+		    number_line(text, pos + 1, &n, &pos) <= 0 || n < 0 || n > RESP_LARGE_MIN ||
+		    text.len - pos < (size_t)n + 2) {
+			return 0;
+		}
+		if (i < 2) {
+			ret[i] = slice_of(text.p + pos, (size_t)n);
+		}
+		pos += (size_t)n + 2;
+	}
+	return pos;
 }
 
 void

@@ -93,6 +93,14 @@ int resp_scan(struct resp_parser *p, struct slice text);
 int resp_args(const struct resp_parser *p, struct slice text, const struct slice *large,
 	      uint8_t *scratch, struct slice *ret);
 
+/* resp_glance looks at the command at the start of text, for a caller who has it scanned later, and
+ * would know sooner what it is about.
+ *
+ * Returns:   the command's length, with its first two words at ret, a missing one empty; 0: it is
+ *            not all here, or an inline one, or wrong, or has many words or large ones.
+ */
+size_t resp_glance(struct slice text, struct slice ret[2]);
+
 /* resp_next makes the parser ready for the next command. */
 void resp_next(struct resp_parser *p);
 

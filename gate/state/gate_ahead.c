@@ -34,12 +34,23 @@
 #include "timebase.h"
 
 #define AHEAD_SPARE (GATE_FETCH_CNT / 2) /* fetches that are left for those that wait */
+#define NEAR_CNT    32                   /* entries under way to us; they stay in the first cache */
 
 struct ahead {
 	uint32_t cnt;
 	struct slice key[CACHE_READ_CNT];
 	uint64_t hash[CACHE_READ_CNT];
 };
+
+/* In a loop of their own: so many of them are on their way at once, where looks for pages overlap
+ * that each take as long as the entry itself. */
+static void
+near_all(struct gate *g, const uint64_t *hash, uint32_t cnt)
+{
+	for (uint32_t i = 0; i < cnt; i++) {
+		cache_view_prefetch(&g->view, hash[i]);
+	}
+}
 
 /* Whether a command reads one key, and little of it. */
 static bool
@@ -62,7 +73,7 @@ ahead_note(struct gate *g, struct ahead *a, const struct gate_command *cmd, uint
 		}
 		a->key[a->cnt] = key;
 		a->hash[a->cnt] = hash_bytes(key.p, key.len);
-		cache_view_prefetch(&g->view, a->hash[a->cnt++]);
+		a->cnt++;
 	}
 	return true;
 }
@@ -285,11 +296,42 @@ gate_look_ahead(struct gate *g, struct gate_conn *c, struct slice text)
 	if (c->read_once) {
 		c->read_once = false;
 		ahead_find(g, &a, text, true);
+		near_all(g, a.hash, a.cnt);
 		reads_begin(g, c, &a);
 	} else if (c->multi == NULL) {
 		text.p += c->parser.pos;
 		text.len -= c->parser.pos;
 		ahead_find(g, &a, text, false);
+		near_all(g, a.hash, a.cnt);
 		ahead_fetch(g, &a);
 	}
+}
+
+uint32_t
+gate_near_ahead(struct gate *g, const struct gate_conn *c, struct slice text)
+{
+	const struct gate_command *cmd = c->command;
+	struct slice word[2], name = slice_of("", 0);
+	uint64_t hash[NEAR_CNT];
+	uint32_t cnt = 0;
+
+	if (c->reads != NULL || cmd == NULL || !is_short(cmd)) {
+		return 1;
+	}
+	while (cnt < NEAR_CNT) {
+		size_t len = resp_glance(text, word);
+
+		if (len != 0 && !slice_eq(word[0], name)) {
+			name = word[0];
+			cmd = gate_command_find(name);
+		}
+		if (len == 0 || cmd == NULL || !is_short(cmd)) {
+			break;
+		}
+		hash[cnt++] = hash_bytes(word[1].p, word[1].len);
+		text.p += len;
+		text.len -= len;
+	}
+	near_all(g, hash, cnt);
+	return MAX(cnt, 1U);
 }

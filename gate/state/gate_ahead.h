@@ -23,6 +23,10 @@ struct gate_reads {
 /* gate_look_ahead: the command that text begins with, which was scanned, waits for its key: it is
  * asked for (c->read_once), or was; with it those that the next commands will read. */
 void gate_look_ahead(struct gate *g, struct gate_conn *c, struct slice text);
+/* gate_near_ahead begins to bring near what the commands that text begins with will look at in the
+ * cache, as long as they are such as the one that was run last, which reads one key. A hint: text
+ * need not be whole, nor right. Returns: for how many it has done that; at least 1. */
+uint32_t gate_near_ahead(struct gate *g, const struct gate_conn *c, struct slice text);
 /* gate_reads_may tells whether the command at hand can do with a value that is read once. */
 bool gate_reads_may(const struct gate_conn *c, struct slice key);
 /* gate_reads_look is gate_look in what was read for the command at hand. Requires: c->reads.

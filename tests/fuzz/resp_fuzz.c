@@ -73,11 +73,20 @@ listen_to(const uint8_t *data, size_t len, size_t step)
 		read += n;
 		while ((rc = one(&p, text, &have, large, large_mem, &large_used)) == RESP_DONE) {
 			int cnt = resp_args(&p, slice_of(text, have), large, scratch, arg);
+			struct slice word[2];
+			size_t glanced =
+				p.large_cnt == 0 ? resp_glance(slice_of(text, have), word) : 0;
 
 			REQUIRE(p.pos <= have);
 			if (cnt < 0) {
 				s.err = cnt;
 				break;
+			}
+			/* What is seen at a glance is what is found. */
+			REQUIRE(glanced == 0 || glanced == p.pos);
+			for (int i = 0; glanced != 0 && i < cnt && i < 2; i++) {
+				REQUIRE(word[i].p == arg[i].p);
+				REQUIRE(word[i].len == arg[i].len);
 			}
 			s.cmd_cnt++;
 			for (int i = 0; i < cnt; i++) {

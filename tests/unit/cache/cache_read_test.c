@@ -257,6 +257,7 @@ pages_are_paid_for(void **state)
 	assert_true(here[1] < CNT / 4); /* asked for once, but for those taken for others */
 	assert_true(here[2] > 64);
 	assert_true(here[2] < CNT / 2);
+	assert_true(here[6] > CNT * 3 / 4); /* soon: 512 pages, one in 16 reads */
 	assert_true(here[ROUNDS - 1] > CNT * 7 / 8);
 	world_end(w);
 }

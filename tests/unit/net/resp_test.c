@@ -293,6 +293,61 @@ replies_are_written_for_both_protocols(void **state)
 	assert_out(",inf\r\n,1e+300\r\n,3\r\n,10\r\n,-1200\r\n,1234567890.5\r\n");
 }
 
+static void
+a_glance_tells_what_a_command_is_about(void **state)
+{
+	static const char text[] =
+		"*3\r\n$4\r\nHGET\r\n$3\r\na\r\n\r\n$0\r\n\r\n*1\r\n$4\r\nPING\r\n";
+	static const size_t first = 29;
+	struct slice word[2];
+
+	assert_int_equal(resp_glance(slice_of(text, sizeof(text) - 1), word), first);
+	assert_true(slice_eq(word[0], slice_str("HGET")));
+	assert_true(slice_eq(word[1], slice_of("a\r\n", 3)));
+	for (size_t len = 0; len < first; len++) {
+		uint8_t *part = malloc(len + 1); /* so that a look beyond it is seen */
+
+		memcpy(part, text, len);
+		assert_int_equal(resp_glance(slice_of(part, len), word), 0);
+		free(part);
+	}
+	assert_int_equal(resp_glance(slice_str(text + first), word), sizeof(text) - 1 - first);
+	assert_true(slice_eq(word[0], slice_str("PING")));
+	assert_int_equal(word[1].len, 0);
+}
+
+static void
+a_glance_passes_over_what_is_long_or_wrong(void **state)
+{
+	static const char *const texts[] = {
+		"get a\r\n",
+		"*x\r\n",
+		"*1\r\n+PING\r\n",
+		"*1\r\n$-1\r\n\r\n",
+		"*1\r\n$x\r\nPING\r\n",
+	};
+	const size_t len = RESP_LARGE_MIN + 64;
+	struct slice word[2];
+	char *text = malloc(len);
+
+	for (uint32_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		assert_int_equal(resp_glance(slice_str(texts[i]), word), 0);
+	}
+	memset(text, 'x', len);
+	memcpy(text, "*1\r\n$65537\r\n", 12);
+	assert_int_equal(resp_glance(slice_of(text, len), word), 0);
+	memcpy(text, "*1\r\n$65536\r\n", 12);
+	assert_int_equal(resp_glance(slice_of(text, len), word), 12 + RESP_LARGE_MIN + 2);
+	memcpy(text, "*17\r\n", 5);
+	for (size_t i = 0; i < 17; i++) {
+		memcpy(text + 5 + 7 * i, "$1\r\na\r\n", 7);
+	}
+	assert_int_equal(resp_glance(slice_of(text, len), word), 0);
+	memcpy(text, "*16\r\n", 5);
+	assert_int_equal(resp_glance(slice_of(text, len), word), 5 + 7 * 16);
+	free(text);
+}
+
 int
 main(void)
 {
@@ -306,6 +361,8 @@ main(void)
 		cmocka_unit_test(commands_are_found_in_any_pieces),
 		cmocka_unit_test(lines_are_split_as_redis_does),
 		cmocka_unit_test(a_long_word_is_taken_out),
+		cmocka_unit_test(a_glance_tells_what_a_command_is_about),
+		cmocka_unit_test(a_glance_passes_over_what_is_long_or_wrong),
 		cmocka_unit_test(replies_are_written_for_both_protocols),
 	};
 
