@@ -33,6 +33,7 @@ enum nic_steer {
 /* A device and what its queues have in common; nobody writes it after nic_open. */
 struct nic_port {
 	uint16_t id;
+	uint64_t owner;      /* what its port knows us by */
 	bool started, owned; /* owned: made by us, to be removed */
 	bool interrupt;      /* its queues have one each */
 	bool sum_rx;         /* it looks at UDP's sums */
@@ -72,9 +73,11 @@ void nic_port_leave(const struct nic_port *p);
 int nic_port_gate(struct nic_port *p, const struct nic_cfg *cfg, struct topo_why *why);
 
 /* nic_packet_frame says how long the frames of af_packet's ring are; 0: it is another driver.
+ * nic_packet_alone refuses a second device on an interface: MB_ERR_CONFIG.
  * nic_packet_mtu tells whether packets of cfg->mtu, which is more than Ethernet's 1,500, fit them
  * and the interface. Returns: 0; MB_ERR_CONFIG. */
 uint32_t nic_packet_frame(const char *device);
+int nic_packet_alone(const char *device, struct topo_why *why);
 int nic_packet_mtu(const struct nic_cfg *cfg, uint32_t iface_mtu, const char *iface,
 		   struct topo_why *why);
 

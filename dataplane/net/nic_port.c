@@ -158,6 +158,23 @@ refused(struct topo_why *why, const struct nic_port *p, const char *what, int rc
 				   : "its driver refuses: it may need root, or other arguments");
 }
 
+/* A port has one user in this process: DPDK makes a device that is there once more without a word,
+ * and whoever then fails to start it takes it away from who uses it.
+ * Returns: whether it is this one now. */
+static bool
+port_take(struct nic_port *p)
+{
+	struct rte_eth_dev_owner me = { .name = "microburst" };
+
+	if (rte_eth_dev_owner_new(&me.id) != 0 || rte_eth_dev_owner_set(p->id, &me) != 0) {
+		p->id = RTE_MAX_ETHPORTS;
+		p->owned = false;
+		return false;
+	}
+	p->owner = me.id;
+	return true;
+}
+
 static int
 port_device(struct nic_port *p, const struct nic_cfg *cfg, struct topo_why *why)
 {
@@ -171,6 +188,7 @@ port_device(struct nic_port *p, const struct nic_cfg *cfg, struct topo_why *why)
 	memcpy(p->device, cfg->device, len);
 	if (!nic_is_pci(cfg->device)) {
 		rc = nic_args_check(cfg->device, why);
+		rc = rc != 0 ? rc : nic_packet_alone(cfg->device, why);
 		if (rc != 0) {
 			return rc;
 		}
@@ -188,7 +206,11 @@ port_device(struct nic_port *p, const struct nic_cfg *cfg, struct topo_why *why)
 				    "to a driver that DPDK uses (vfio-pci), see `doctor`",
 				    p->device);
 	}
-	return 0;
+	return port_take(p) ? 0
+			    : topo_why_set(why, MB_ERR_CONFIG,
+					   "net.nic = %s: this program uses it already; another "
+					   "device has another name, as in net_af_packet1",
+					   p->device);
 }
 
 /* The kernel's interface that the device is, if it is one. */
@@ -583,6 +605,7 @@ nic_port_close(struct nic_port *p)
 		/* The driver (DPDK 22.11) frees what its server listens with, and DPDK's interrupt
 		 * thread looks at that again: SIGSEGV. All of it goes when the process ends. */
 		eal_keep();
+		rte_eth_dev_owner_unset(p->id, p->owner);
 		return;
 	}
 	if (p->id != RTE_MAX_ETHPORTS) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: Apache-2.0
-"""hosts_test.py MICROBURST SOURCE MANY BADLINK LANES PLUG
+"""hosts_test.py MICROBURST SOURCE MANY BADLINK LANES PLUG TWICE
 
 Goal:   a node whose NIC is DPDK's and a client whose NIC is the kernel's understand each other,
         over a link that is well, and over one that loses, doubles, delays and reorders; a cut is
@@ -23,7 +23,7 @@ import tempfile
 import time
 import unittest
 
-MICROBURST, SOURCE, MANY, BADLINK, LANES, PLUG = sys.argv[1:7]
+MICROBURST, SOURCE, MANY, BADLINK, LANES, PLUG, TWICE = sys.argv[1:8]
 sys.path.insert(0, os.path.join(SOURCE, 'tests', 'lib'))
 import hosts    # pylint: disable=wrong-import-position
 from node import Node   # pylint: disable=wrong-import-position
@@ -525,6 +525,12 @@ class Memif(unittest.TestCase):
                               check=False)
         self.assertEqual((done.returncode, done.stdout), (0, b'many\n'), done.stderr)
 
+    def test_twice(self):
+        done = subprocess.run([TWICE, self.where], capture_output=True, timeout=COMMAND_S,
+                              check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, b'twice\n'), done.stderr)
+        self.assertIn(b'this program uses it already', done.stderr)
+
     def test_wrong(self):
         """What cannot be is told, by its reason; nothing is left of DPDK's files."""
         for where in (f'dpdk://{V4}:{PORT}', self.where.replace('&at=', '&from='),
@@ -901,10 +907,20 @@ class AfPacket(OverNic):
         self.assertEqual(self.ok('call', 'increment', '1').strip(), b'2')
 
 
+    def test_two_devices_of_a_program(self):
+        """They would get a part of each other's frames."""
+        first, other = (f'dpdk://{self.where}?nic=net_af_packet{i},iface=eth0&at={hosts.NET4}9'
+                        for i in (0, 1))
+        done = subprocess.run(self.net.within(2, TWICE, first, other), capture_output=True,
+                              timeout=COMMAND_S, check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, b'twice\n'), done.stderr)
+        self.assertEqual(done.stderr.count(b'net_af_packet on eth0 already'), 2)
+
+
 class AfXdp(OverNic):
     NIC, ADDRESS = 'net_af_xdp0,iface=eth0', V6
     test_an_interface_that_is_down = AfPacket.test_an_interface_that_is_down
 
 
 if __name__ == '__main__':
-    unittest.main(argv=sys.argv[:1] + sys.argv[7:], verbosity=2)
+    unittest.main(argv=sys.argv[:1] + sys.argv[8:], verbosity=2)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal:   a client believes that a request has not run of who is asked next, and of nobody else: not
+/* Goal:   a client believes that a request has not run of who is asked next, of nobody else: not
  *         of another node that has the same key and is told of a session that it never had, nor of
  *         another tile of the node. A server that was started again is believed.
  * Method: a client and two servers, which are there for long; the test carries each datagram, to
