@@ -92,7 +92,8 @@ config get slowlog-max-len
 config get slowlog-log-slower-than;config resetstat x;config set;config set a;config rewrite x
 function
 function nosuch;function stats x;function delete;function load;function load x y
-function load replace x y;function load replace replace x y;function list x;latency
+function load replace x y;function load replace replace x y;function list x;function list withcode
+function list withcode withcode;function list withcode libraryname;latency
 latency nosuch;latency latest x;latency history;latency history x;latency reset x;latency graph x
 latency graph;latency histogram nosuch;latency doctor x;memory;memory nosuch;memory usage
 memory usage x;memory usage x y;memory usage x samples;memory usage x samples x
