@@ -177,8 +177,8 @@ void gate_subs_drop(struct gate *g, struct gate_conn *c);
 
 /* ---- gate_command_run.c */
 
-/* gate_command_wrong: it is unknown (cmd NULL), or has too few or too many words: answered,
- * and spoils the transaction that it is a part of. */
+/* gate_command_wrong: it is unknown (cmd NULL), has too few or too many words, or is one of keys
+ * while the connection says MONITOR: answered, and spoils the transaction that it is a part of. */
 bool gate_command_wrong(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 			const struct slice *arg, uint32_t arg_cnt);
 /* gate_command_try runs a command so that a reply that there is no memory for becomes an error, if

@@ -108,6 +108,14 @@ gate_sub_rest(struct gate *g, struct gate_conn *c, const struct slice *arg)
 			    (int)MIN(arg[1].len, (size_t)128), (const char *)arg[1].p, name);
 }
 
+/* Not for who listens to all commands: Redis takes him for a replica, and says so. */
+static bool
+is_of_keys(const struct gate_command *cmd)
+{
+	return (cmd->flags & (CMD_WRITE | CMD_READONLY)) != 0 || cmd->run == cmd_publish ||
+	       cmd->run == cmd_spublish;
+}
+
 bool
 gate_command_wrong(struct gate *g, struct gate_conn *c, const struct gate_command *cmd,
 		   const struct slice *arg, uint32_t arg_cnt)
@@ -115,7 +123,12 @@ gate_command_wrong(struct gate *g, struct gate_conn *c, const struct gate_comman
 	bool queueing = c->multi != NULL && c->multi->queueing;
 
 	if (likely(cmd != NULL && !gate_command_arity_wrong(cmd, arg_cnt))) {
-		return false;
+		if (likely(!c->monitor || !is_of_keys(cmd))) {
+			return false;
+		}
+		gate_error(g, c, "ERR Replica can't interact with the keyspace");
+		gate_rejected(g, c);
+		return true;
 	}
 	if (cmd == NULL && is_foreign(arg[0])) {
 		foreign_cut(g, c);

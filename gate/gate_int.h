@@ -436,7 +436,7 @@ gate_stat_of(struct gate *g, const struct gate_command *cmd)
 }
 
 /* What the connection's command was just answered with is no failure of it: it was not begun, and
- * took no time. */
+ * took no time. A transaction that was to have it is not run any more. */
 static inline int
 gate_rejected(struct gate *g, struct gate_conn *c)
 {
@@ -444,6 +444,9 @@ gate_rejected(struct gate *g, struct gate_conn *c)
 	if (c->command != NULL) {
 		gate_stat_of(g, c->command)->failed--;
 		gate_stat_of(g, c->command)->rejected++;
+	}
+	if (c->multi != NULL && c->multi->queueing && !c->multi->running) {
+		c->multi->wrong = true;
 	}
 	return GATE_DONE;
 }

@@ -78,6 +78,7 @@ function_list(struct gate *g, struct gate_conn *c, const struct slice *arg, uint
 {
 	struct slice pattern = slice_of(NULL, 0);
 	const struct placement_copy *shown;
+	bool with_code = false;
 	size_t cnt = 0;
 	uint64_t gen;
 
@@ -87,7 +88,9 @@ function_list(struct gate *g, struct gate_conn *c, const struct slice *arg, uint
 				return gate_error(g, c, "ERR library name argument was not given");
 			}
 			pattern = arg[i];
-		} else if (!gate_word_is(arg[i], "withcode")) {
+		} else if (!with_code && gate_word_is(arg[i], "withcode")) {
+			with_code = true; /* there is none to show */
+		} else {
 			return gate_error_f(g, c, "ERR Unknown argument %.*s",
 					    (int)MIN(arg[i].len, (size_t)128),
 					    (const char *)arg[i].p);

@@ -18,6 +18,9 @@ cmd_monitor(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32
 	if (gate_multi_runs(c)) {
 		return gate_error(g, c, "ERR MONITOR isn't allowed for DENY BLOCKING client");
 	}
+	if (c->monitor) {
+		return GATE_DONE; /* without a word, as in Redis */
+	}
 	/* Who is elsewhere comes home before he says anything more. */
 	if (gate_ask_all(g, c, gate_part_stay_home, UINT64_MAX, NULL, 0, &rc) == NULL) {
 		return rc;

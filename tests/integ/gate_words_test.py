@@ -92,7 +92,8 @@ config get slowlog-max-len
 config get slowlog-log-slower-than;config resetstat x;config set;config set a;config rewrite x
 function
 function nosuch;function stats x;function delete;function load;function load x y
-function load replace x y;function load replace replace x y;function list x;latency
+function load replace x y;function load replace replace x y;function list x;function list withcode
+function list withcode withcode;function list withcode libraryname;latency
 latency nosuch;latency latest x;latency history;latency history x;latency reset x;latency graph x
 latency graph;latency histogram nosuch;latency doctor x;memory;memory nosuch;memory usage
 memory usage x;memory usage x y;memory usage x samples;memory usage x samples x
@@ -215,6 +216,32 @@ class Words(unittest.TestCase):
         for words in ('auth eve p', 'exec', 'multi', 'set refused 1', 'exec', 'get refused',
                       'discard', 'auth default x', 'acl deluser eve'):
             self.assertEqual(*self.both(*words.split()), words)
+
+    def test_a_word_of_multi_that_is_not_allowed_spoils_it(self):
+        for refused in ('discard', 'watch a', 'multi', 'reset'):
+            self.both('acl', 'setuser', 'eve', 'on', '>p', '~*', '+@all', '-' + refused.split()[0])
+            for words in ('auth eve p', 'multi', 'set spoiled 1', refused, 'exec', 'get spoiled',
+                          'auth default x', 'acl deluser eve'):
+                self.assertEqual(*self.both(*words.split()), (refused, words))
+
+    def test_who_listens_to_all_commands_has_no_keys(self):
+        said = ('get a', 'set a 1', 'dbsize', 'publish a b', 'spublish a b', 'fcall f 0', 'sort a',
+                'scan 0', 'watch a', 'monitor', 'ping', 'config get save', 'nosuch', 'get',
+                'multi', 'get a', 'exec', 'multi', 'ping', 'exec', 'reset', 'get a', 'echo end')
+
+        def heard(c):
+            for words in ('monitor', *said):
+                c.say(*words.split())
+            answers = []
+            while not answers or answers[-1] != b'end':
+                answers.append(c.answer())
+            # what it was shown of itself is not at one place among the answers
+            return [a for a in answers if not re.match(r'\+[0-9.]+ \[', str(a))]
+
+        self.both('del', 'a')
+        ours, redis = heard(self.ours), heard(self.redis)
+        self.assertIn("-ERR Replica can't interact with the keyspace", map(str, redis))
+        self.assertEqual(list(map(str, ours)), list(map(str, redis)))
 
     def test_parameters_that_are_told_are_those_of_the_page(self):
         with open(f'{SOURCE}/gate/DIFFERENCES.md', encoding='utf-8') as f:
