@@ -29,7 +29,7 @@ doctor_ok(struct doctor_line *line, const char *found, ...)
 	line->ok = true;
 }
 
-static void
+__attribute__((__format__(__printf__, 3, 0))) static void
 lacks(struct doctor_line *line, const char *todo, const char *found, va_list ap)
 {
 	vsnprintf(line->found, sizeof(line->found), found, ap);
