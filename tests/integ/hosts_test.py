@@ -372,6 +372,17 @@ class Interrupted(unittest.TestCase):
         self.assertEqual(spaces(), [])
 
 
+class Numbers(unittest.TestCase):
+    """Of hosts that cannot be there are none, and it is said."""
+
+    def test_not_understood(self):
+        for number in 'x', '0', '-1', '255', '':
+            done = subprocess.run([sys.executable, '-B', hosts.__file__, 'up', number, NAME],
+                                  capture_output=True, text=True, timeout=COMMAND_S, check=False)
+            self.assertEqual((done.returncode, done.stderr),
+                             (1, 'hosts: N is a number from 1 to 254\n'), number)
+
+
 class BadLink(unittest.TestCase):
     """The cable itself does what it says, and no more. Order is not looked at: on a busy machine
     the kernel overtakes itself where a sender changes its cpu."""
