@@ -123,6 +123,7 @@ dpdk_next(struct carrier *c)
 	}
 	d->server = c->server = d->addr[d->addr_cnt - c->more--];
 	d->port[0] = d->server.port;
+	d->io.ops->stats(d->io.io); /* it sees that the link is up, and says that we are there */
 	return 0;
 }
 

@@ -11,9 +11,11 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <netdb.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "argval.h"
@@ -22,10 +24,13 @@
 #include "fmt.h"
 #include "mem.h"
 #include "param_value.h"
+#include "where.h"
 
 enum { KEY_JSON = 0x1000, KEY_SOCKET }; /* the commands' own keys are below */
 
 #define NEGATIVE_MARK '\001'
+#define TODO_BYTES    512
+#define TRIED_MAX     8u /* of a name's addresses: client.h */
 
 /* ------------------------------------------------------------------ errors */
 
@@ -386,15 +391,48 @@ cli_ack(struct cli *cli, enum mb_ack *ret)
 	return 0;
 }
 
+/* What is known of a node that was not found: the library has tried the addresses of its name,
+ * which is looked up once more here, to tell. */
+static const char *
+elsewhere_nobody(const char *where, char text[static TODO_BYTES])
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM }, *found = NULL;
+	char at[WHERE_HOST_BYTES + WHERE_PORT_BYTES + 3], tried[96] = "";
+	char host[WHERE_HOST_BYTES], port[WHERE_PORT_BYTES];
+	unsigned int cnt = 0;
+
+	where = strstr(where, "://") + 3;
+	snprintf(at, sizeof(at), "%.*s", (int)strcspn(where, "?"), where);
+	if (where_split(at, host, port) == 0 && getaddrinfo(host, NULL, &hints, &found) != 0) {
+		snprintf(text, TODO_BYTES, "there is no host %.200s, as far as is known here",
+			 host);
+		return text;
+	}
+	for (const struct addrinfo *a = found; a != NULL; a = a->ai_next) {
+		cnt++;
+	}
+	if (found != NULL) {
+		freeaddrinfo(found);
+	}
+	if (cnt > 1) {
+		snprintf(tried, sizeof(tried), " at any of its %u addresses%s", cnt,
+			 cnt > TRIED_MAX ? ", of which the first eight were tried" : "");
+	}
+	snprintf(text, TODO_BYTES,
+		 "no node answers there%s: its net.listen says where it does, its net.keys to whom "
+		 "(MICROBURST_KEYS)",
+		 tried);
+	return text;
+}
+
 /* What to do when a node elsewhere cannot be reached; NULL: what is said of any node. */
 static const char *
-elsewhere_todo(int err)
+elsewhere_todo(const char *where, int err, char text[static TODO_BYTES])
 {
 	const char *keys = getenv("MICROBURST_KEYS");
 
 	if (err == MB_ERR_NO_NODE) {
-		return "no node answers there (at any address, where it is a name): its net.listen "
-		       "says where it does, its net.keys to whom (MICROBURST_KEYS)";
+		return elsewhere_nobody(where, text);
 	}
 	if (keys != NULL && *keys != '\0' &&
 	    (err == MB_ERR_NOT_FOUND || err == MB_ERR_DENIED || err == MB_ERR_CONFIG)) {
@@ -430,6 +468,7 @@ cli_open(struct cli *cli)
 	err = mb_client_open(&cli->client, cli->socket);
 	if (err != MB_OK) {
 		const char *where = where_of(cli);
+		char todo[TODO_BYTES];
 
 		cli->client = NULL;
 		if (elsewhere_wrong(where, err)) {
@@ -438,7 +477,8 @@ cli_open(struct cli *cli)
 					 "dpdk://ADDRESS:PORT?nic=DEVICE&at=ADDRESS, not \"%s\"",
 					 where);
 		}
-		return cli_fail(cli, err, is_elsewhere(where) ? elsewhere_todo(err) : NULL,
+		return cli_fail(cli, err,
+				is_elsewhere(where) ? elsewhere_todo(where, err, todo) : NULL,
 				"cannot reach %s%s", where == NULL ? "your node" : "the node at ",
 				where == NULL ? "" : where);
 	}

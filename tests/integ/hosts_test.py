@@ -372,6 +372,17 @@ class Interrupted(unittest.TestCase):
         self.assertEqual(spaces(), [])
 
 
+class Numbers(unittest.TestCase):
+    """Of hosts that cannot be there are none, and it is said."""
+
+    def test_not_understood(self):
+        for number in 'x', '0', '-1', '255', '':
+            done = subprocess.run([sys.executable, '-B', hosts.__file__, 'up', number, NAME],
+                                  capture_output=True, text=True, timeout=COMMAND_S, check=False)
+            self.assertEqual((done.returncode, done.stderr),
+                             (1, 'hosts: N is a number from 1 to 254\n'), number)
+
+
 class BadLink(unittest.TestCase):
     """The cable itself does what it says, and no more. Order is not looked at: on a busy machine
     the kernel overtakes itself where a sender changes its cpu."""
@@ -744,10 +755,17 @@ class Snooping(unittest.TestCase):
                                               'incr', 'n'), capture_output=True, check=False,
                               timeout=COMMAND_S)
         self.assertEqual((done.returncode, done.stdout), (0, b'1\n'), done.stderr)
+        # A client with a device of DPDK's says so too.
+        where = (f'dpdk://[{at}]:{PORT}?nic=net_af_packet0,iface=eth0&'
+                 f'at=[{hosts.NET6}abcd:5678]')
+        done = subprocess.run(self.net.within(2, MICROBURST, '--connect', where, 'incr', 'n'),
+                              capture_output=True, check=False, timeout=COMMAND_S)
+        self.assertEqual((done.returncode, done.stdout), (0, b'2\n'), done.stderr)
+        self.learned('ff02::1:ffcd:5678', 2)
 
-    def learned(self, group):
-        """The switch knows that host 1 hears it."""
-        want, until = {'port': self.net.link(1), 'grp': group}, time.monotonic() + COMMAND_S
+    def learned(self, group, host=1):
+        """The switch knows that this host hears it."""
+        want, until = {'port': self.net.link(host), 'grp': group}, time.monotonic() + COMMAND_S
         while True:
             done = subprocess.run(['ip', 'netns', 'exec', NAME + 'hub', 'bridge', '-j', 'mdb'],
                                   capture_output=True, check=True, timeout=COMMAND_S)

@@ -508,9 +508,9 @@ class Names(unittest.TestCase):
         cls.node = Node()
         cls.addClassCleanup(cls.node.remove)
 
-    def incr(self, key, port):
+    def incr(self, key, port, name='two.example'):
         done = subprocess.run(hosts.naming(self.hosts, MICROBURST, '--connect',
-                                           f'udp://two.example:{port}', 'incr', key),
+                                           f'udp://{name}:{port}', 'incr', key),
                               capture_output=True, text=True, timeout=COMMAND_S, check=False)
         return done.returncode, done.stdout, done.stderr
 
@@ -531,7 +531,10 @@ class Names(unittest.TestCase):
         code, _, err = self.incr('nobody', port)
         self.assertEqual(code, 3)
         self.assertIn('two.example', err)
-        self.assertIn('any address', err)
+        self.assertIn('no node answers there at any of its 2 addresses', err)
+        code, _, err = self.incr('nobody', port, 'no.such.example')
+        self.assertEqual(code, 3)
+        self.assertIn('there is no host no.such.example', err)
 
 
 class Keyed(unittest.TestCase):

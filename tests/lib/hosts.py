@@ -16,6 +16,7 @@ import subprocess
 import sys
 
 NET4, NET6 = '10.77.0.', 'fd77::'
+HOSTS_MAX = 254     # of the addresses of NET4
 
 
 def ip(*args):
@@ -167,6 +168,9 @@ def main():
     args = sys.argv[1:]
     if not args or args[0] not in ('up', 'down'):
         sys.exit(__doc__)
+    if args[0] == 'up' and (not args[1:2] or not args[1].isdecimal() or
+                            not 0 < int(args[1]) <= HOSTS_MAX):
+        sys.exit(f'hosts: N is a number from 1 to {HOSTS_MAX}')
     why = missing()
     if why:
         sys.exit('hosts: ' + why)
