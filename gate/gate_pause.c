@@ -93,7 +93,7 @@ gate_client_reply(struct gate *g, struct gate_conn *c, struct slice word)
 	} else if (gate_word_is(word, "off")) {
 		c->reply = REPLY_OFF;
 	} else if (gate_word_is(word, "skip")) {
-		c->reply = c->reply == REPLY_ON ? REPLY_SKIP_NEXT : c->reply;
+		c->reply = c->reply == REPLY_OFF ? REPLY_OFF : REPLY_SKIP_NEXT;
 	} else {
 		return gate_error(g, c, "ERR syntax error");
 	}

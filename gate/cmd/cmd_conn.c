@@ -74,7 +74,7 @@ cmd_reset(struct gate *g, struct gate_conn *c, const struct slice *arg, uint32_t
 	gate_push_drop(g, c);
 	c->proto = 2;
 	c->ack = 0;
-	c->reply = REPLY_ON;
+	c->reply = c->reply == REPLY_SKIP ? REPLY_SKIP : REPLY_ON; /* its own may be skipped */
 	c->further = 0;
 	gate_login_default(g, c);
 	if (c->name != NULL) {

@@ -108,7 +108,8 @@ hello 2 nosuch;auth x;auth a b;auth a b c;select x;select 99;select -1;select;re
 time x;wait;wait 0 x;wait 0 -1;multi x;exec;exec x;discard;discard x;watch;watch x;unwatch x;multi
 watch x;multi;config nosuch;exec;multi;config get;exec;multi;acl whoami x;exec;multi;select 99;ping
 exec;select 4294967296;select -2147483649;multi;subscribe a;exec;multi;get a;unsubscribe;exec
-multi;monitor;exec;multi;ssubscribe a;exec;sunsubscribe;multi;role;exec;multi;wait 0 0;exec;multi
+multi;monitor;exec;multi;function list;exec;multi;ssubscribe a;exec;sunsubscribe;multi;role;exec
+multi;wait 0 0;exec;multi
 nosuch
 discard;subscribe;psubscribe;ssubscribe
 publish x;spublish x;unsubscribe;unsubscribe a;punsubscribe;sunsubscribe;monitor x;dbsize x
@@ -242,6 +243,13 @@ class Words(unittest.TestCase):
         ours, redis = heard(self.ours), heard(self.redis)
         self.assertIn("-ERR Replica can't interact with the keyspace", map(str, redis))
         self.assertEqual(list(map(str, ours)), list(map(str, redis)))
+
+    def test_replies_that_are_skipped(self):
+        for c in (self.ours, self.redis):
+            for words in ('client reply skip', 'reset', 'client reply skip', 'client reply skip',
+                          'ping', 'client reply off', 'ping', 'reset', 'ping'):
+                c.say(*words.split())
+            self.assertEqual([c.answer(), c.answer()], ['+RESET', '+PONG'])
 
     def test_parameters_that_are_told_are_those_of_the_page(self):
         with open(f'{SOURCE}/gate/DIFFERENCES.md', encoding='utf-8') as f:
