@@ -116,6 +116,21 @@ grove_garbage_chain(struct grove *g, const struct grove_chain *c, uint64_t young
 	}
 }
 
+void
+grove_gone_free(struct grove *g, const struct grove_chain *c)
+{
+	struct tree_node *node = c->first;
+
+	while (node != NULL) {
+		struct tree_node *next = grove_node_at(g, node->link);
+
+		if (grove_gone(node)) {
+			grove_node_free(g, node);
+		}
+		node = next;
+	}
+}
+
 bool
 grove_sweep(struct grove *g, uint32_t node_cnt)
 {
@@ -337,6 +352,7 @@ grove_commit(struct grove *g, const struct grove_edit *edit, void *place)
 		grove_inner_patch(g, edit->old->root, &edit->kids, root);
 	} else {
 		grove_inner_fill(&c, UINT32_MAX, root, edit->root_bytes - sizeof(*root));
+		grove_gone_free(g, &edit->kids);
 	}
 	if (edit->old != NULL) {
 		struct tree_node *before = (struct tree_node *)(uintptr_t)edit->old->root;

@@ -103,6 +103,16 @@ void grove_ready_drop(struct grove *g, struct grove_ready *r);
 int grove_merge(struct grove *g, const struct tree_view *old, struct slice delta,
 		const struct table_merge_ops *items, struct grove_edit *edit);
 
+/* grove_forget takes items out of a tree: those of a flat table, each of which no reader is shown.
+ *
+ * Returns:   LATTICE_MIXED: as grove_merge; MB_ERR_NOT_FOUND: one of them is not there as it is
+ *            given, or nothing else is there; as grove_merge.
+ * Cost:      as grove_merge. Leaves and nodes that come to hold nothing go; those that come to hold
+ *            little stay.
+ */
+int grove_forget(struct grove *g, const struct tree_view *old, struct slice marks,
+		 const struct table_merge_ops *items, struct grove_edit *edit);
+
 /* A tree from leaf to leaf: begin, add tables of which each goes on where the last one ended, and
  * seal, which makes node_cnt inner nodes at most: it is to be called again while it says
  * MB_ERR_TRYAGAIN. Then it is to be committed, or aborted. After an error what failed can be tried

@@ -227,6 +227,25 @@ treeval_merge(struct grove *g, const struct tree_view *stored, struct slice delt
 	return side;
 }
 
+int
+treeval_forget(struct grove *g, const struct tree_view *stored, struct slice marks,
+	       struct treeval_edit *edit)
+{
+	const struct table_merge_ops *items;
+	int err;
+
+	*edit = (struct treeval_edit){ .temp = NULL };
+	if (envelope_open(tree_slice(stored), &edit->e) != 0) {
+		return MB_ERR_CORRUPT;
+	}
+	items = lattice_table_ops(edit->e.type);
+	err = items == NULL ? MB_ERR_CORRUPT : grove_forget(g, stored, marks, items, &edit->grove);
+	if (err == LATTICE_MIXED) {
+		(void)measure(edit); /* it is not longer than it was */
+	}
+	return err;
+}
+
 struct slice
 treeval_commit(struct grove *g, struct treeval_edit *edit, void *place)
 {

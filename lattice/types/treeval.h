@@ -60,6 +60,10 @@ int treeval_make(struct grove *g, struct slice envelope, struct treeval_edit *ed
 int treeval_merge(struct grove *g, const struct tree_view *stored, struct slice delta,
 		  struct treeval_edit *edit);
 
+/* treeval_forget takes items out of a tree: see grove_forget. */
+int treeval_forget(struct grove *g, const struct tree_view *stored, struct slice marks,
+		   struct treeval_edit *edit);
+
 /* A tree in pieces: treeval_begin with what stands around it, grove_add to edit->grove, and
  * treeval_seal. */
 int treeval_begin(struct grove *g, const struct envelope *e, struct treeval_edit *edit);
