@@ -71,7 +71,7 @@ int grove_node_new(struct grove *g, const struct grove_edit *edit, size_t body_b
  * and those of their children that are. */
 void grove_garbage_chain(struct grove *g, const struct grove_chain *c, uint64_t younger_than);
 
-/* grove_gone_free frees those of a row that stand for nothing: whoever has the others was written. */
+/* grove_gone_free frees those of a row that stand for nothing: what has the others was written. */
 void grove_gone_free(struct grove *g, const struct grove_chain *c);
 
 /* -------------------------------------------------------------------------------- grove_node.c */
