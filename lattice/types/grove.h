@@ -72,7 +72,8 @@ struct grove_edit {
 	const struct tree_node *kid, *before;
 	uint32_t height;    /* of the root */
 	size_t root_bytes;  /* what the root will take */
-	size_t items_bytes; /* the table that the new tree stands for: how long it is */
+	size_t items_bytes; /* the table that the new tree stands for: how long it is, */
+	uint32_t marks;     /* and how many of its items no reader is shown */
 };
 
 void grove_init(struct grove *g, uint8_t *base, uint64_t lo, uint64_t hi,

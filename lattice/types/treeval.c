@@ -42,7 +42,7 @@ measure(struct treeval_edit *edit)
 	behind = MAX(envelope_bytes(&e), (size_t)ENVELOPE_OVERHEAD); /* never written: it is now */
 	edit->bytes = edit->grove.root_bytes + behind;
 	edit->flat_bytes = edit->grove.items_bytes + behind;
-	return edit->flat_bytes > LATTICE_BYTES_MAX ? MB_ERR_TOO_LARGE : 0;
+	return edit->flat_bytes > TREE_BYTES_MAX ? MB_ERR_TOO_LARGE : 0;
 }
 
 int

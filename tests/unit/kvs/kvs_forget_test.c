@@ -311,6 +311,41 @@ as_in_one_piece(void **state)
 	assert_true(trees > 0);
 }
 
+/* A set that is as long as one may be, of which all is removed: others can be added at once. One
+ * that is full of what is there cannot. */
+static void
+removed_it_is_not_full(void **state)
+{
+	enum { PART = 120000 };
+	struct kvs_shard *s = shard_new((size_t)400 << 20);
+	struct slice key = slice_str(KEY);
+	uint32_t cnt = 0;
+	int err = 0;
+
+	(void)state;
+	for (; err == 0; cnt += PART) {
+		err = kvs_shard_merge(s, key, members(cnt, cnt + PART, 1, false));
+		room_free(NULL);
+		assert_true(cnt < 100 * PART);
+	}
+	assert_int_equal(err, MB_ERR_TOO_LARGE);
+	cnt -= PART;
+	assert_true((size_t)cnt * 29 < KVS_ENVELOPE_MAX &&
+		    (size_t)(cnt + PART) * 29 > KVS_ENVELOPE_MAX);
+	for (uint32_t i = 0; i < cnt; i += PART) {
+		assert_int_equal(kvs_shard_merge(s, key, members(i, i + PART, 1, true)), 0);
+		room_free(NULL);
+	}
+	for (uint32_t i = 0; i < cnt / 2; i += PART) {
+		assert_int_equal(kvs_shard_merge(s, key,
+						 members(cnt + i, cnt + i + PART, 1, false)),
+				 0);
+		room_free(NULL);
+	}
+	print_message("%u removed, half as many added\n", cnt);
+	free(s);
+}
+
 /* -------------------------------------------------------------------------- several owners */
 
 static void
@@ -614,6 +649,7 @@ main(void)
 		cmocka_unit_test_teardown(refused, room_free),
 		cmocka_unit_test_teardown(no_memory, room_free),
 		cmocka_unit_test_teardown(as_in_one_piece, room_free),
+		cmocka_unit_test_teardown(removed_it_is_not_full, room_free),
 		cmocka_unit_test_teardown(settled_and_forgotten, room_free),
 		cmocka_unit_test_teardown(written_meanwhile, room_free),
 		cmocka_unit_test_teardown(several_at_once, room_free),

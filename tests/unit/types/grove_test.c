@@ -537,6 +537,61 @@ marks_are_taken_out(void **state)
 	grove_world_fini(&w);
 }
 
+/* What counts towards a bound is what is shown, and what marks have over the shortest one: whether
+ * nodes are patched, written anew, or the tree is made. */
+static void
+marks_count_little(void **state)
+{
+	static uint8_t what[MARKS], mem[MARKS_FLAT], envelope_mem[MARKS_FLAT];
+	static bool some[MARKS];
+	struct grown t = { 0 }, next = { 0 };
+	struct treeval_edit edit;
+	struct grove_world w;
+	uint32_t marks = 0, patched = 0, cnt = 0;
+	struct rng rng;
+
+	(void)state;
+	rng_init(&rng, test_seed("grove marks_count_little"));
+	grove_world_init(&w, MEM);
+	for (uint32_t i = 0; i < MARKS; i++) {
+		what[i] = (uint8_t)rng_below(&rng, 3);
+		marks += what[i] == MARK;
+		cnt += what[i] != NOT_THERE;
+	}
+	assert_int_equal(treeval_make(&w.g,
+				      marks_envelope(envelope_mem, marks_flat(mem, what, NULL)),
+				      &edit),
+			 0);
+	assert_int_equal(edit.grove.marks, marks);
+	assert_int_equal(grown_commit(&w, &edit, &t), 0);
+	for (uint32_t round = 0; round < 200; round++) {
+		uint32_t place = (uint32_t)rng_below(&rng, MARKS);
+
+		memset(some, 0, sizeof(some));
+		for (uint32_t i = place; i < MIN(place + round % 5 * 7 + 1, (uint32_t)MARKS); i++) {
+			patched += what[i] == LIVE;
+			marks += what[i] != MARK;
+			cnt += what[i] == NOT_THERE;
+			what[i] = MARK;
+			some[i] = true;
+		}
+		if (treeval_merge(&w.g, &t.view,
+				  marks_envelope(envelope_mem, marks_flat(mem, what, some)),
+				  &edit) != LATTICE_MIXED) {
+			continue;
+		}
+		assert_int_equal(edit.grove.marks, marks);
+		assert_in_range(treeval_counted(&edit), cnt * 8 + (cnt - marks) * 21,
+				cnt * 8 + (cnt - marks) * 21 + ENVELOPE_OVERHEAD);
+		assert_int_equal(grown_commit(&w, &edit, &next), 0);
+		grown_release(&w, &t);
+		t = next;
+	}
+	assert_true(patched > 20);
+	grown_release(&w, &t);
+	grove_world_fini(&w);
+}
+
 /* When nothing would be left it is refused: that is not a tree. A mark that is not the same one is
  * not taken out. What is left over of a tree takes little room. */
 static void
@@ -576,6 +631,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_long_item_stays_where_it_is),
 		cmocka_unit_test(marks_are_taken_out),
+		cmocka_unit_test(marks_count_little),
 		cmocka_unit_test(all_marks_but_one),
 		cmocka_unit_test(a_long_item_has_its_room_once),
 		cmocka_unit_test(given_up),
